@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrNotFound means that no such account or folder is known.
+var ErrNotFound = errors.New("store: not found")
+
+// Ledger is all that is remembered of one folder's messages. Each slice is
+// sorted by key.
+type Ledger struct {
+	Entries    []Entry
+	Intents    []Intent
+	Quarantine []Quarantined
+}
+
+// Batch is a change to one folder, applied as a whole or not at all. The
+// order of application is: Forget, Drop, Release, Intents, Proofs,
+// Quarantine, Checkpoint.
+type Batch struct {
+	Account AccountID
+	Folder  FolderID
+
+	Intents    []Intent      // about to be appended
+	Proofs     []Entry       // on the new server: written or replaced; removes the intent and quarantine entry of the same key
+	Drop       []Key         // intents that are proved not to have reached the new server
+	Quarantine []Quarantined // written or replaced; removes the intent of the same key
+	Release    []Key         // quarantine entries to remove
+	Forget     []Key         // ledger entries to remove (their key is void after a UIDVALIDITY change)
+	Checkpoint *Checkpoint   // replaces the folder's, if given
+}
+
+// Store keeps what must survive a crash. Every method is safe for concurrent
+// use, is atomic, and has reached the disk when it returns nil. The contract
+// suite in storetest describes the behaviour of every implementation.
+type Store interface {
+	// PutAccounts adds accounts, or updates those whose Login is known: ID,
+	// Created and folders stay, the rest is replaced. All or nothing. The
+	// returned accounts carry their IDs, in the order given; added counts the new ones.
+	PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error)
+	// Account looks an account up by login; ErrNotFound if there is none.
+	Account(ctx context.Context, login string) (Account, error)
+	// AccountByID is Account by ID.
+	AccountByID(ctx context.Context, id AccountID) (Account, error)
+	// Accounts returns all accounts in the order of their IDs, without their
+	// passwords (empty secrets).
+	Accounts(ctx context.Context) ([]Account, error)
+	// SetProblem records or (nil) clears what keeps an account from being copied.
+	SetProblem(ctx context.Context, id AccountID, p *Problem) error
+	// SetState changes what the engine may do with an account.
+	SetState(ctx context.Context, id AccountID, s State) error
+
+	// Folders returns an account's folders in the order of their IDs.
+	Folders(ctx context.Context, id AccountID) ([]Folder, error)
+	// PutFolders adds folders (ID 0: one is given) and replaces names, state
+	// and subscription of known ones; checkpoints and counts are not touched.
+	// It returns them with their IDs, in the order given.
+	PutFolders(ctx context.Context, id AccountID, folders []Folder) ([]Folder, error)
+
+	// Ledger reads all of a folder's ledger.
+	Ledger(ctx context.Context, id AccountID, folder FolderID) (Ledger, error)
+	// Commit applies a batch.
+	Commit(ctx context.Context, b Batch) error
+
+	// AddPass appends to an account's history, which keeps the newest 50.
+	AddPass(ctx context.Context, id AccountID, p Pass) error
+	// Passes returns an account's history, oldest first.
+	Passes(ctx context.Context, id AccountID) ([]Pass, error)
+
+	// Close releases the state. Calls under way end first.
+	Close() error
+}

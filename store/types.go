@@ -1,0 +1,198 @@
+package store
+
+import (
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// AccountID names an account for as long as the state lives; it is never
+// given to another account.
+type AccountID uint64
+
+// FolderID names a folder of one account. It survives renames on either
+// server and is never given to another folder of the same account.
+type FolderID uint32
+
+// Secret is a password or token. Every way of printing it shows a mask, so
+// that it cannot reach a log, an error or a page by accident; Reveal is the
+// one way to the text.
+type Secret string
+
+// secretMask stands for a secret wherever one is printed.
+const secretMask = "[secret]"
+
+// Reveal returns the secret itself, for the server it is meant for.
+func (s Secret) Reveal() string { return string(s) }
+
+// String implements fmt.Stringer with a mask.
+func (s Secret) String() string { return secretMask }
+
+// GoString implements fmt.GoStringer with a mask.
+func (s Secret) GoString() string { return secretMask }
+
+// MarshalText implements encoding.TextMarshaler with a mask (JSON, TOML, zerolog).
+func (s Secret) MarshalText() ([]byte, error) { return []byte(secretMask), nil }
+
+// Credentials open one server for one account.
+type Credentials struct {
+	Login    string
+	Password Secret
+}
+
+// Origin says how an account came to be known.
+type Origin string
+
+const (
+	// Imported accounts come from an administrator's list.
+	Imported Origin = "imported"
+	// Enrolled accounts were learnt from a client that both servers accepted.
+	Enrolled Origin = "enrolled"
+)
+
+// State is what the engine may do with an account.
+type State string
+
+const (
+	// Active accounts are copied and watched.
+	Active State = "active"
+	// Stopped accounts were stopped by a person; the relay goes on, nothing is copied.
+	Stopped State = "stopped"
+	// Finished accounts are done for good: the old server is never contacted again.
+	Finished State = "finished"
+)
+
+// Account is one person: a login at the old server, a login at the new one.
+type Account struct {
+	ID     AccountID
+	Domain string // name of the configuration's domain block
+	// Login is what clients log in with and what lists and reports call the
+	// account: the old server's login as it was given. It is unique; look-ups
+	// ignore the case of ASCII letters.
+	Login  string
+	Old    Credentials
+	New    Credentials
+	Origin Origin
+	State  State
+	// Problem is what keeps the account from being copied now, nil if nothing does.
+	Problem *Problem
+	Created time.Time
+}
+
+// Advice says what helps against a problem.
+type Advice string
+
+const (
+	// RetryLater problems pass by themselves: the engine tries again after a while.
+	RetryLater Advice = "retry"
+	// NeedsFix problems need a person (a password, room on the server) and are
+	// not tried again before something changed.
+	NeedsFix Advice = "fix"
+)
+
+// Problem is an error with its two voices, kept for status.
+type Problem struct {
+	Summary string // a sentence for the person at the screen
+	Cause   string // what the server or the system said, for the log
+	Advice  Advice
+	Folder  string // decoded name of the folder it happened in, if any
+	Since   time.Time
+	Retry   time.Time // when the engine tries again; zero if it will not
+}
+
+// FolderState is what is known of a folder on the new server.
+type FolderState string
+
+const (
+	// FolderPlanned folders are not on the new server yet.
+	FolderPlanned FolderState = "planned"
+	// FolderPresent folders exist on the new server.
+	FolderPresent FolderState = "present"
+	// FolderDeleted folders were deleted on the new server after they had been
+	// there; they are never created again.
+	FolderDeleted FolderState = "deleted"
+	// FolderSkipped folders are left alone by policy (views, shared namespaces).
+	FolderSkipped FolderState = "skipped"
+)
+
+// Folder is a folder of an account and how far it has been copied.
+type Folder struct {
+	ID FolderID
+	// Old and New are the raw names, exactly as the two servers spell them.
+	Old string
+	New string
+	// Title is the decoded old name with "/" between its parts, for people.
+	Title      string
+	State      FolderState
+	Subscribed bool // subscribed on the old server when last looked at
+	Checkpoint Checkpoint
+	// Copied and Quarantined count the ledger's and the quarantine's entries.
+	// The store keeps them; what PutFolders is given for them is ignored.
+	Copied      uint64
+	Quarantined uint64
+}
+
+// Checkpoint is how far a folder's old side has been proved to be dealt with.
+// The zero value means nothing is proved.
+type Checkpoint struct {
+	UIDValidity   uint32
+	UIDNext       imap.UID // every message below it is in the ledger, in quarantine or gone
+	HighestModSeq uint64   // flag changes up to it have been carried over; 0 if unknown
+	Messages      uint32   // the folder's message count on the old server when last looked at
+	Checked       time.Time
+}
+
+// Key identifies a message in a folder of the old server. IMAP: UIDVALIDITY
+// and UID, four bytes each, big-endian; POP3: the UIDL. 1 to 255 bytes.
+type Key string
+
+// Fingerprint recognises a message whose key was lost. It is no identity:
+// different messages may share one, so matches are counted.
+type Fingerprint [8]byte
+
+// Entry is one line of the ledger: a message that is on the new server.
+type Entry struct {
+	Key         Key
+	UIDValidity uint32   // of the new server's folder
+	UID         imap.UID // on the new server; 0 if the new server did not tell
+	// Flags are those last seen on the old server, sorted, without \Recent.
+	Flags       []imap.Flag
+	Fingerprint Fingerprint
+	Size        uint32 // octets of the body as the old server sent it
+}
+
+// Intent is a message about to be appended.
+type Intent struct {
+	Key         Key
+	Fingerprint Fingerprint
+	Size        uint32
+	Flags       []imap.Flag
+	// UIDValidity and UIDNext are the new folder's when the intent was
+	// written: a copy that made it lies at or above UIDNext.
+	UIDValidity uint32
+	UIDNext     imap.UID
+	Written     time.Time
+}
+
+// Quarantined is a message one of the servers refuses.
+type Quarantined struct {
+	Key      Key
+	Reason   string // a sentence for the administrator
+	Cause    string // the server's words
+	Attempts uint32
+	Since    time.Time
+	Last     time.Time
+}
+
+// Pass is one run over an account, for the history.
+type Pass struct {
+	Started     time.Time
+	Ended       time.Time
+	Copied      uint64
+	Adopted     uint64
+	FlagChanges uint64
+	Bytes       uint64
+	Quarantined uint64
+	Complete    bool   // everything that was on the old server is dealt with
+	Error       string // the problem's summary if it ended early
+}
