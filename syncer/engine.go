@@ -40,16 +40,13 @@ func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, 
 	panic("stub")
 }
 
-// Change is a folder command of a client that the new server completed.
-type Change struct {
-	Verb    string // CREATE, DELETE, RENAME
-	Mailbox string // raw name on the new server
-	NewName string // RENAME only
+// Changed applies a folder command (CREATE, DELETE, RENAME) of a client, which
+// the new server has completed, to what is known of the account. Names are raw
+// names on the new server; newName is for RENAME only. It returns once that is
+// durable.
+func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {
+	panic("stub")
 }
-
-// Changed applies such a command to what is known of the account. It returns
-// once that is durable.
-func (e *Engine) Changed(ctx context.Context, id store.AccountID, c Change) error { panic("stub") }
 
 // Enrol makes an account known whose credentials the new server has just
 // accepted, if the old server accepts them too. A nil error means it is stored.
