@@ -1,0 +1,117 @@
+package syncer
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// systemFlags are the flags that every server knows (RFC 9051 section 2.3.2)
+// and that a client may set; \Recent is the server's own.
+var systemFlags = []imap.Flag{
+	imap.FlagAnswered, imap.FlagDeleted, imap.FlagDraft, imap.FlagFlagged, imap.FlagSeen,
+}
+
+const flagRecent imap.Flag = `\Recent`
+
+// normalise returns flags sorted by their lower-case form, each once, without
+// \Recent and \*. System flags get their standard spelling; of a keyword that
+// comes in several spellings the first in byte order stays, as flags are
+// case-insensitive (RFC 9051 section 9, note 1). flags itself is not changed.
+func normalise(flags []imap.Flag) []imap.Flag {
+	out := make([]imap.Flag, 0, len(flags))
+	for _, f := range flags {
+		if f == "" || f == imap.FlagWildcard || sameFlag(f, flagRecent) {
+			continue
+		}
+		out = append(out, standardSpelling(f))
+	}
+	slices.SortFunc(out, compareFlags)
+	return slices.CompactFunc(out, sameFlag)
+}
+
+// flagDelta returns what was added to and removed from a message's flags
+// between two looks at it. Both results are in normal form. Applied to the
+// new server's message, whatever its flags have become there, this is the
+// three-way merge: a flag that did not change on the old server is left as
+// the user has it.
+func flagDelta(before, after []imap.Flag) (add, remove []imap.Flag) {
+	before, after = normalise(before), normalise(after)
+	return without(after, before), without(before, after)
+}
+
+// permitted splits flags into those the folder can keep and those it can't.
+// permanent is its PERMANENTFLAGS and any says that \* was among them, so that
+// new keywords (but no other system flags) may be made up. A nil permanent
+// means that the server did not say: then all flags can be kept (RFC 9051
+// section 7.1), as far as they are standard system flags or keywords.
+func permitted(flags, permanent []imap.Flag, any bool) (keep, dropped []imap.Flag) {
+	if permanent == nil {
+		permanent, any = systemFlags, true
+	}
+	for _, f := range normalise(flags) {
+		keyword := !strings.HasPrefix(string(f), `\`)
+		if any && keyword || containsFlag(permanent, f) {
+			keep = append(keep, f)
+		} else {
+			dropped = append(dropped, f)
+		}
+	}
+	return keep, dropped
+}
+
+// without returns the flags of a that are not in b.
+func without(a, b []imap.Flag) []imap.Flag {
+	var out []imap.Flag
+	for _, f := range a {
+		if !containsFlag(b, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func containsFlag(flags []imap.Flag, f imap.Flag) bool {
+	return slices.ContainsFunc(flags, func(g imap.Flag) bool { return sameFlag(f, g) })
+}
+
+func standardSpelling(f imap.Flag) imap.Flag {
+	for _, s := range systemFlags {
+		if sameFlag(f, s) {
+			return s
+		}
+	}
+	return f
+}
+
+// sameFlag ignores the case of ASCII letters; a flag is an atom, so there are
+// no others.
+func sameFlag(a, b imap.Flag) bool { return asciiLower(string(a)) == asciiLower(string(b)) }
+
+func compareFlags(a, b imap.Flag) int {
+	if c := strings.Compare(asciiLower(string(a)), asciiLower(string(b))); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a), string(b))
+}
+
+// asciiLower lowers ASCII letters and leaves every other byte alone, valid
+// UTF-8 or not.
+func asciiLower(s string) string {
+	upper := func(c byte) bool { return 'A' <= c && c <= 'Z' }
+	first := 0
+	for first < len(s) && !upper(s[first]) {
+		first++
+	}
+	if first == len(s) {
+		return s
+	}
+	b := []byte(s)
+	for i := first; i < len(b); i++ {
+		if upper(b[i]) {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}

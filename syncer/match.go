@@ -1,0 +1,142 @@
+package syncer
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+)
+
+// sizeSlack is by how many octets a copy may differ in size from its original
+// if both have the same Message-ID: other tools mark their copies with a header
+// field (X-TUID and the like), servers add or drop one. Octets.
+const sizeSlack = 1024
+
+// candidate is a message on the new server that may turn out to be the copy of
+// one on the old server.
+type candidate struct {
+	Fingerprint store.Fingerprint
+	Size        int64 // octets; negative if unknown, which matches nothing
+	UID         imap.UID
+}
+
+// wanted is a message of the old server whose copy is looked for.
+type wanted struct {
+	Fingerprint store.Fingerprint
+	Size        int64 // octets; negative if unknown, which matches nothing
+}
+
+// candidates hands out each candidate at most once, so that three identical
+// messages on the old server need three copies on the new one. It takes four
+// octets beside each candidate, and a look-up is a binary search.
+type candidates struct {
+	sorted []candidate // by fingerprint, size, UID
+	next   []int32     // next[i] is i while i is free, else somewhere nearer to the next free one
+}
+
+// newCandidates takes over list (and reorders it).
+func newCandidates(list []candidate) *candidates {
+	slices.SortFunc(list, compareCandidates)
+	c := &candidates{sorted: list, next: make([]int32, len(list)+1)}
+	for i := range c.next {
+		c.next[i] = int32(i)
+	}
+	return c
+}
+
+// take finds the copy of one message: one of exactly its size or else, if the
+// fingerprint bears a Message-ID, one that is larger or smaller by no more than
+// sizeSlack. Among equals the lowest UID comes first. Whoever has more than one
+// message to match uses takeAll: take could give away the exact match of a
+// later message.
+func (c *candidates) take(fp store.Fingerprint, size int64) (candidate, bool) {
+	found, ok := c.takeAll([]wanted{{fp, size}})[0], false
+	if found.UID != 0 {
+		ok = true
+	}
+	return found, ok
+}
+
+// takeAll finds the copies of many messages; the result goes with want, index
+// by index, and a candidate with UID 0 stands for none. Exact matches come
+// first, for all of want. Then, larger ones (a tool added a field), the
+// largest message choosing first, so that of two messages with the same
+// Message-ID (sent, and come back through a list) each gets its own copy. Then
+// smaller ones.
+func (c *candidates) takeAll(want []wanted) []candidate {
+	found := make([]candidate, len(want))
+	c.round(want, found, inOrder(want), 0, 0)
+	rest := missing(want, found)
+	c.round(want, found, rest, 0, sizeSlack)
+	c.round(want, found, rest, -sizeSlack, 0)
+	return found
+}
+
+// round gives each message of order that has no copy yet the first free
+// candidate whose size differs by low to high octets.
+func (c *candidates) round(want []wanted, found []candidate, order []int, low, high int64) {
+	for _, i := range order {
+		w := want[i]
+		if found[i].UID != 0 || w.Size < 0 {
+			continue
+		}
+		at := c.free(c.search(w.Fingerprint, max(w.Size+low, 0)))
+		if at == len(c.sorted) {
+			continue
+		}
+		if m := c.sorted[at]; m.Fingerprint == w.Fingerprint && m.Size <= w.Size+high {
+			found[i] = m
+			c.next[at] = int32(at) + 1
+		}
+	}
+}
+
+func inOrder(want []wanted) []int {
+	order := make([]int, len(want))
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+// missing returns the indices of what was not found and may be matched with
+// slack, the largest first.
+func missing(want []wanted, found []candidate) []int {
+	var rest []int
+	for i, w := range want {
+		if found[i].UID == 0 && bearsMessageID(w.Fingerprint) {
+			rest = append(rest, i)
+		}
+	}
+	slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(want[b].Size, want[a].Size) })
+	return rest
+}
+
+// search returns the first candidate with this fingerprint and at least this size.
+func (c *candidates) search(fp store.Fingerprint, size int64) int {
+	least := candidate{Fingerprint: fp, Size: size}
+	return sort.Search(len(c.sorted), func(i int) bool { return compareCandidates(c.sorted[i], least) >= 0 })
+}
+
+// free returns the first candidate at or after i that was not taken, and
+// shortens the way for the next call.
+func (c *candidates) free(i int) int {
+	for int(c.next[i]) != i {
+		c.next[i] = c.next[c.next[i]]
+		i = int(c.next[i])
+	}
+	return i
+}
+
+func compareCandidates(a, b candidate) int {
+	if c := slices.Compare(a.Fingerprint[:], b.Fingerprint[:]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Size, b.Size); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.UID, b.UID)
+}
