@@ -1,0 +1,132 @@
+package syncer
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// adoption holds what messages of the old server may be recognised as: lines of
+// the ledger whose keys a changed UIDVALIDITY made void, and messages of the
+// new folder that nobody has entered in the ledger yet. The former go first:
+// they include what the user has deleted since.
+type adoption struct {
+	stale       []store.Entry
+	fromLedger  *candidates // UID is the index in stale, plus one
+	fromNew     *candidates
+	newValidity uint32
+}
+
+// prepareAdoption gathers them. There is nothing to adopt in a folder that
+// has been pulled to its end before: what came to the new server since, came
+// by itself.
+func (p *pull) prepareAdoption(ctx context.Context) error {
+	p.adopt = nil
+	if !p.first() || p.selected.Messages == 0 {
+		return nil
+	}
+	var found []candidate
+	if p.target.Messages > 0 {
+		var err error
+		if found, err = p.newcomers(ctx, 1); err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 && len(p.known.stale) == 0 {
+		return nil
+	}
+	stale := make([]candidate, len(p.known.stale))
+	for i, e := range p.known.stale {
+		stale[i] = candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
+	}
+	p.log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
+	p.adopt = &adoption{
+		stale:      p.known.stale,
+		fromLedger: newCandidates(stale), fromNew: newCandidates(found),
+		newValidity: p.target.UIDValidity,
+	}
+	return nil
+}
+
+// recognise enters in the ledger those of missing that are already on the new
+// server, and returns the others.
+func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if p.adopt == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	want, err := p.oldFingerprints(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	var rest []upstream.Message
+	ledger := p.adopt.fromLedger.takeAll(want)
+	fresh := p.adopt.fromNew.takeAll(unmatched(want, ledger))
+	for i, m := range missing {
+		entry := store.Entry{
+			Key: imapKey(p.selected.UIDValidity, m.UID), UIDValidity: p.adopt.newValidity,
+			Flags: m.Flags, Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
+		}
+		switch {
+		case ledger[i].UID != 0:
+			was := p.adopt.stale[ledger[i].UID-1]
+			entry.UIDValidity, entry.UID, entry.Flags = was.UIDValidity, was.UID, was.Flags
+			batch.Forget = append(batch.Forget, was.Key)
+		case fresh[i].UID != 0:
+			entry.UID = fresh[i].UID
+		default:
+			rest = append(rest, m)
+			continue
+		}
+		batch.Proofs = append(batch.Proofs, entry)
+		p.known.hand(m.UID)
+	}
+	if len(batch.Proofs) == 0 {
+		return rest, nil
+	}
+	if err := p.store.Commit(ctx, batch); err != nil {
+		return nil, err
+	}
+	p.done.adopted.Add(uint64(len(batch.Proofs)))
+	p.tell()
+	return rest, nil
+}
+
+// oldFingerprints reads what the messages can be recognised by. A message the old
+// server gives no header for matches nothing.
+func (p *pull) oldFingerprints(ctx context.Context, missing []upstream.Message) ([]wanted, error) {
+	at := make(map[imap.UID]int, len(missing))
+	want := make([]wanted, len(missing))
+	var set imap.UIDSet
+	for i, m := range missing {
+		at[m.UID] = i
+		want[i].Size = -1
+		set.AddNum(m.UID)
+	}
+	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		if i, ok := at[m.UID]; ok {
+			want[i] = wanted{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size}
+		}
+		return nil
+	})
+	return want, err
+}
+
+// unmatched is want without what was found: those look for nothing any more.
+func unmatched(want []wanted, found []candidate) []wanted {
+	rest := make([]wanted, len(want))
+	for i, w := range want {
+		if rest[i] = w; found[i].UID != 0 {
+			rest[i].Size = -1
+		}
+	}
+	return rest
+}
+
+// clampSize fits a size into the ledger's field.
+func clampSize(n int64) uint32 {
+	return uint32(min(max(n, 0), 1<<32-1))
+}

@@ -1,0 +1,23 @@
+package syncer
+
+import "sync/atomic"
+
+// counters are stats that a pull's goroutines count together.
+type counters struct {
+	copied, adopted, flagChanges, quarantined, bytes atomic.Uint64
+}
+
+func (c *counters) stats() stats {
+	return stats{
+		Copied:      c.copied.Load(),
+		Adopted:     c.adopted.Load(),
+		FlagChanges: c.flagChanges.Load(),
+		Quarantined: c.quarantined.Load(),
+		Bytes:       c.bytes.Load(),
+	}
+}
+
+// dealt is how many messages have got an end.
+func (c *counters) dealt() uint64 {
+	return c.copied.Load() + c.adopted.Load() + c.quarantined.Load()
+}

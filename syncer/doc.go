@@ -1,0 +1,27 @@
+// Package syncer is the engine: it decides what has to be copied from an old
+// server to a new one, copies it, and remembers it.
+//
+// # Words
+//
+// A pass is one complete run over an account: the folder tree, then every
+// folder that changed. A pull copies what is missing in one folder. A visit is
+// a client's opening of a folder; the first one makes the folder's pull go
+// ahead of everything else. An intent is written to the ledger before the
+// first octet of a message goes out, a proof after the new server confirmed it.
+//
+// # Who owns what
+//
+// The Engine's loop owns the table of accounts and the schedule of passes. One
+// goroutine per account at work owns that account's folders and decides which
+// job runs next; nothing else changes them. Jobs (the folder tree, a pull) run
+// on a lane: a pair of sessions with the two servers. An account has two
+// lanes, one for passes and one for visits, so that a visit never waits for a
+// pass. A job owns its folder's ledger while it runs; the account's goroutine
+// never lets two jobs run on one folder.
+//
+// # What it must not know
+//
+// Clients, their connections and the commands they send: the relay asks for a
+// folder and is told when it is worth showing. The syntax of IMAP: that is
+// upstream's and wire's. The database: it speaks to store.Store only.
+package syncer

@@ -1,0 +1,77 @@
+package syncer
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+)
+
+// known is a folder's ledger as a pull reads it: what is dealt with under the
+// old folder's present UIDVALIDITY, and what is left from former ones.
+type known struct {
+	validity uint32
+	entries  []store.Entry       // of the present UIDVALIDITY, by UID
+	stale    []store.Entry       // of former ones
+	refused  map[imap.UID]uint32 // quarantined: attempts so far
+	handed   map[imap.UID]struct{}
+}
+
+func newKnown(l store.Ledger, uidValidity uint32) *known {
+	k := &known{validity: uidValidity, refused: map[imap.UID]uint32{}, handed: map[imap.UID]struct{}{}}
+	prefix := string(imapKey(uidValidity, 0)[:4])
+	from := sort.Search(len(l.Entries), func(i int) bool { return string(l.Entries[i].Key) >= prefix })
+	to := from
+	for to < len(l.Entries) && strings.HasPrefix(string(l.Entries[to].Key), prefix) {
+		to++
+	}
+	k.entries = l.Entries[from:to:to]
+	k.stale = append(append(k.stale, l.Entries[:from]...), l.Entries[to:]...)
+	for _, q := range l.Quarantine {
+		if v, uid, ok := splitKey(q.Key); ok && v == uidValidity {
+			k.refused[uid] = q.Attempts
+		}
+	}
+	return k
+}
+
+// entry returns the ledger's line of a message.
+func (k *known) entry(uid imap.UID) (store.Entry, bool) {
+	key := imapKey(k.validity, uid)
+	i := sort.Search(len(k.entries), func(i int) bool { return k.entries[i].Key >= key })
+	if i < len(k.entries) && k.entries[i].Key == key {
+		return k.entries[i], true
+	}
+	return store.Entry{}, false
+}
+
+// has tells whether a message is dealt with or on its way.
+func (k *known) has(uid imap.UID) bool {
+	if _, ok := k.handed[uid]; ok {
+		return true
+	}
+	if _, ok := k.refused[uid]; ok {
+		return true
+	}
+	_, ok := k.entry(uid)
+	return ok
+}
+
+// hand notes that a message is on its way.
+func (k *known) hand(uid imap.UID) { k.handed[uid] = struct{}{} }
+
+// count is how many messages are dealt with or on their way.
+func (k *known) count() int { return len(k.entries) + len(k.refused) + len(k.handed) }
+
+// newUIDs is the set of the new folder's messages that the ledger stands for.
+func newUIDs(l store.Ledger, uidValidity uint32) map[imap.UID]struct{} {
+	set := make(map[imap.UID]struct{}, len(l.Entries))
+	for i := range l.Entries {
+		if e := &l.Entries[i]; e.UIDValidity == uidValidity && e.UID != 0 {
+			set[e.UID] = struct{}{}
+		}
+	}
+	return set
+}

@@ -1,0 +1,142 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// laneIdle is how long a lane keeps its sessions without a job: long enough
+// for the next folder a person clicks, short enough to free the place.
+const laneIdle = 30 * time.Second
+
+// doubtful is the silence after which a kept session is asked whether it
+// still lives before work is built on it.
+const doubtful = 5 * time.Second
+
+// logoutWait bounds a polite goodbye.
+const logoutWait = 2 * time.Second
+
+// endpoint is one side of a domain as the engine sees it.
+type endpoint struct {
+	server   config.Server
+	pool     *pool
+	readOnly bool
+}
+
+// seat is a place for one session with one server, opened when first needed.
+type seat struct {
+	end     endpoint
+	session session
+	release func()
+	used    time.Time
+}
+
+// lane is a pair of sessions that one job at a time uses. Only the job that
+// runs on it touches it; between jobs, its account.
+type lane struct {
+	urgent bool
+	stall  time.Duration
+	dial   dialFunc
+	log    zerolog.Logger
+	old    seat
+	new    seat
+	creds  func() (old, new store.Credentials)
+}
+
+func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
+	c, _ := l.creds()
+	return l.open(ctx, &l.old, c)
+}
+
+func (l *lane) newSession(ctx context.Context) (newSession, error) {
+	_, c := l.creds()
+	return l.open(ctx, &l.new, c)
+}
+
+// open returns the seat's session, opening one if there is none or the one
+// there no longer answers.
+func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session, error) {
+	if s.session != nil {
+		if time.Since(s.used) < doubtful || s.session.Alive(ctx) == nil {
+			s.used = time.Now()
+			return s.session, nil
+		}
+		s.close(ctx)
+	}
+	release, err := s.end.pool.acquire(ctx, l.urgent)
+	if err != nil {
+		return nil, err
+	}
+	session, err := l.dial(ctx, s.end.server, c, upstream.Options{
+		Stall:    l.stall,
+		ReadOnly: s.end.readOnly,
+		Log:      l.log.With().Str("server", s.end.server.Address()).Logger(),
+		Progress: s.end.pool.alive,
+	})
+	if ctx.Err() == nil {
+		s.end.pool.note(err)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	s.session, s.release, s.used = session, release, time.Now()
+	return session, nil
+}
+
+// close ends the seat's session, politely if ctx still allows it.
+func (s *seat) close(ctx context.Context) {
+	if s.session == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, logoutWait)
+	defer cancel()
+	if ctx.Err() != nil || s.session.Logout(ctx) != nil {
+		s.session.Close()
+	}
+	s.session = nil
+	s.release()
+}
+
+// drop closes both sessions at once: after an error their state is unknown.
+func (l *lane) drop() {
+	for _, s := range []*seat{&l.old, &l.new} {
+		if s.session != nil {
+			s.session.Close()
+			s.session = nil
+			s.release()
+		}
+	}
+}
+
+// end says goodbye on both sides.
+func (l *lane) end(ctx context.Context) {
+	l.old.close(ctx)
+	l.new.close(ctx)
+}
+
+// used is when a session of the lane was last asked for.
+func (l *lane) idle(now time.Time) bool {
+	if l.old.session == nil && l.new.session == nil {
+		return false
+	}
+	return now.Sub(l.old.used) > laneIdle && now.Sub(l.new.used) > laneIdle
+}
+
+// touch notes that a job has just ended, when its sessions were surely alive.
+func (l *lane) touch() {
+	now := time.Now()
+	l.old.used, l.new.used = now, now
+}
+
+// interrupted tells whether an error only means that we were asked to stop.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, context.Canceled)
+}

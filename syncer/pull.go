@@ -1,0 +1,244 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// A folder with more missing messages than this is too large to be finished
+// while a client waits: its visit brings the newest window first.
+const (
+	visitAll    = 2000
+	visitNewest = 500
+)
+
+// fruitless is how many attempts in a row may fail without a single message
+// getting further before a pull is given up for now.
+const fruitless = 3
+
+var (
+	// errYield: the pull stopped at a safe point because it was asked to.
+	errYield = errors.New("pull interrupted for something more urgent")
+	// errOldGone: the folder is not on the old server any more.
+	errOldGone = errors.New("the folder is gone from the old server")
+	// errNewGone: the folder is not on the new server any more.
+	errNewGone = errors.New("the folder is gone from the new server")
+	// errCounts: the old server listed fewer messages than it says there are.
+	errCounts = errors.New("the old server listed fewer messages than it says the folder has")
+)
+
+// stats are what a pull did.
+type stats struct {
+	Copied, Adopted, FlagChanges, Quarantined, Bytes uint64
+}
+
+func (s *stats) add(t stats) {
+	s.Copied += t.Copied
+	s.Adopted += t.Adopted
+	s.FlagChanges += t.FlagChanges
+	s.Quarantined += t.Quarantined
+	s.Bytes += t.Bytes
+}
+
+// pull copies what is missing in one folder. It lives for one job on one lane.
+type pull struct {
+	account store.AccountID
+	folder  store.Folder // as it was when the pull began
+	store   store.Store
+	lane    *lane
+	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
+	limit   int64               // of memory
+	log     zerolog.Logger
+	visit   bool
+	yield   <-chan struct{}             // closed when the pull should stop at the next safe point
+	report  func(done, total int, s stats) // progress; quick, from any of the pull's goroutines
+	worth   func()                      // the folder is worth showing
+
+	old      oldSession
+	new      newSession
+	selected *upstream.Selected
+	known    *known
+	taken    map[imap.UID]struct{} // the new folder's messages the ledger stands for; nil after the first look
+	ledger   store.Ledger
+	target   upstream.Status // of the new folder
+	adopt    *adoption       // nil when nothing can be adopted
+
+	done  counters
+	began stats
+}
+
+// run pulls until nothing is missing. What it returned an error for goes on in
+// a later pull. It returns the checkpoint it reached.
+func (p *pull) run(ctx context.Context) error {
+	for failures := 0; ; {
+		before := p.done.dealt()
+		err := p.attempt(ctx)
+		if err == nil || errors.Is(err, errYield) || interrupted(ctx, err) || !worthRetrying(err) {
+			return err
+		}
+		p.log.Warn().Err(err).Msg("pull interrupted, connecting again")
+		p.lane.drop()
+		if p.done.dealt() > before {
+			failures = 0
+		}
+		failures++
+		if failures == fruitless {
+			return err
+		}
+		if err := pause(ctx, time.Duration(failures)*500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// worthRetrying tells whether new connections may help at once.
+func worthRetrying(err error) bool {
+	if _, resting := errors.AsType[*restingError](err); resting {
+		return false
+	}
+	return upstream.ClassOf(err) == upstream.Lost
+}
+
+// attempt is one try with one pair of sessions.
+func (p *pull) attempt(ctx context.Context) error {
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	if err := p.reconcile(ctx); err != nil {
+		return err
+	}
+	if err := p.prepareAdoption(ctx); err != nil {
+		return err
+	}
+	if err := p.copyMissing(ctx); err != nil {
+		return err
+	}
+	p.worth()
+	if err := p.carryFlags(ctx); err != nil {
+		return err
+	}
+	return p.finish(ctx)
+}
+
+// open opens the folder on both sides and reads its ledger.
+func (p *pull) open(ctx context.Context) (err error) {
+	if p.old, err = p.lane.oldSession(ctx); err != nil {
+		return err
+	}
+	if p.selected, err = p.old.Examine(ctx, p.folder.Old); err != nil {
+		return p.gone(err, errOldGone)
+	}
+	if p.selected.UIDNext == 0 {
+		if err := p.findUIDNext(ctx); err != nil {
+			return err
+		}
+	}
+	if p.new, err = p.lane.newSession(ctx); err != nil {
+		return err
+	}
+	if err := p.lookAtNew(ctx); err != nil {
+		return err
+	}
+	if p.ledger, err = p.store.Ledger(ctx, p.account, p.folder.ID); err != nil {
+		return err
+	}
+	p.known = newKnown(p.ledger, p.selected.UIDValidity)
+	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
+		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
+	}
+	p.tell()
+	return nil
+}
+
+// gone turns a refusal to open a folder into the error that says it is gone.
+func (p *pull) gone(err, as error) error {
+	if upstream.ClassOf(err) == upstream.Refused {
+		return fmt.Errorf("%w: %w", as, err)
+	}
+	return err
+}
+
+// lookAtNew learns where the new folder's next message will be.
+func (p *pull) lookAtNew(ctx context.Context) error {
+	all, err := p.new.Status(ctx, []string{p.folder.New})
+	if err != nil {
+		return err
+	}
+	st, ok := all[p.folder.New]
+	if !ok {
+		return errNewGone
+	}
+	p.target = st
+	return nil
+}
+
+// findUIDNext asks for the last message where the server did not tell UIDNEXT
+// (it need not, RFC 3501 section 7.1).
+func (p *pull) findUIDNext(ctx context.Context) error {
+	p.selected.UIDNext = 1
+	if p.selected.Messages == 0 {
+		return nil
+	}
+	last := imap.UIDSet{imap.UIDRange{Start: 0, Stop: 0}} // "*"
+	return p.old.ListFlags(ctx, last, func(m upstream.Message) error {
+		p.selected.UIDNext = max(p.selected.UIDNext, m.UID+1)
+		return nil
+	})
+}
+
+// first tells whether the folder has never been pulled to its end.
+func (p *pull) first() bool { return p.folder.Checkpoint.Checked.IsZero() }
+
+// finish writes the checkpoint once everything the old server announced has
+// been seen.
+func (p *pull) finish(ctx context.Context) error {
+	cp := store.Checkpoint{
+		UIDValidity:   p.selected.UIDValidity,
+		UIDNext:       p.selected.UIDNext,
+		HighestModSeq: p.selected.HighestModSeq,
+		Messages:      p.selected.Messages,
+		Checked:       time.Now(),
+	}
+	if p.known.count() < int(p.selected.Messages) {
+		// Counters are no proof, but when even everything ever seen is less
+		// than what is there, something was missed: list from the start next time.
+		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID,
+			Checkpoint: &store.Checkpoint{UIDValidity: cp.UIDValidity, Messages: cp.Messages}})
+		return errors.Join(errCounts, err)
+	}
+	if err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp}); err != nil {
+		return err
+	}
+	p.folder.Checkpoint = cp
+	p.tell()
+	return nil
+}
+
+// tell reports progress.
+func (p *pull) tell() {
+	s := p.done.stats()
+	total := int(p.selected.Messages)
+	have := len(p.known.entries) + len(p.known.refused) + int(s.Copied+s.Adopted+s.Quarantined-p.began.Copied-p.began.Adopted-p.began.Quarantined)
+	p.report(min(have, total), total, s)
+}
+
+// pause waits, or returns ctx's error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,175 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// After a connection broke or the daemon was killed, the new server may still
+// be storing what had reached it. An intent younger than settleAfter is
+// therefore judged only when the new folder has not changed for settleQuiet.
+const (
+	settleAfter = time.Minute
+	settleQuiet = 3 * time.Second
+	settlePoll  = 300 * time.Millisecond
+)
+
+// reconcile finds out what became of the messages that were about to be
+// appended when the last pull ended without a word: those that are on the new
+// server are entered in the ledger, the others may be copied again.
+func (p *pull) reconcile(ctx context.Context) error {
+	intents := p.ledger.Intents
+	if len(intents) == 0 {
+		return nil
+	}
+	p.log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
+	if err := p.settle(ctx, intents); err != nil {
+		return err
+	}
+	found, err := p.newcomers(ctx, lowest(intents, p.target.UIDValidity))
+	if err != nil {
+		return err
+	}
+	batch := p.judge(intents, found)
+	if err := p.store.Commit(ctx, batch); err != nil {
+		return err
+	}
+	p.log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Drop)).Msg("interrupted pull reconciled")
+	p.done.copied.Add(uint64(len(batch.Proofs)))
+	if p.ledger, err = p.store.Ledger(ctx, p.account, p.folder.ID); err != nil {
+		return err
+	}
+	p.began.Copied += uint64(len(batch.Proofs))
+	p.known = newKnown(p.ledger, p.selected.UIDValidity)
+	p.tell()
+	return nil
+}
+
+// settle waits until the new folder has stopped growing.
+func (p *pull) settle(ctx context.Context, intents []store.Intent) error {
+	newest := time.Time{}
+	for _, i := range intents {
+		if i.Written.After(newest) {
+			newest = i.Written
+		}
+	}
+	if age := time.Since(newest); age > settleAfter {
+		return nil
+	}
+	last, quiet := p.target, time.Now()
+	for time.Since(quiet) < settleQuiet {
+		if err := pause(ctx, settlePoll); err != nil {
+			return err
+		}
+		if err := p.lookAtNew(ctx); err != nil {
+			return err
+		}
+		if p.target.UIDNext != last.UIDNext || p.target.Messages != last.Messages {
+			last, quiet = p.target, time.Now()
+		}
+		p.lane.old.end.pool.alive() // a visit may wait for this: it is no silence
+	}
+	return nil
+}
+
+// lowest is where the new folder's messages may be the intents' copies.
+func lowest(intents []store.Intent, uidValidity uint32) imap.UID {
+	low := imap.UID(0)
+	for _, i := range intents {
+		if i.UIDValidity != uidValidity {
+			return 1
+		}
+		if low == 0 || i.UIDNext < low {
+			low = i.UIDNext
+		}
+	}
+	return max(low, 1)
+}
+
+// newcomers lists the new folder's messages from a UID on that the ledger
+// does not know.
+func (p *pull) newcomers(ctx context.Context, from imap.UID) ([]candidate, error) {
+	if from >= p.target.UIDNext && p.target.UIDNext != 0 {
+		return nil, nil
+	}
+	if _, err := p.new.Examine(ctx, p.folder.New); err != nil {
+		return nil, p.gone(err, errNewGone)
+	}
+	taken := newUIDs(p.ledger, p.target.UIDValidity)
+	all, err := p.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	if err != nil {
+		return nil, err
+	}
+	var fresh imap.UIDSet
+	for _, r := range all {
+		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
+			if _, ok := taken[uid]; !ok {
+				fresh.AddNum(uid)
+			}
+		}
+	}
+	var found []candidate
+	for _, set := range chunks(fresh, listWindow) {
+		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// judge decides about each intent. It is pure.
+func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
+	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	want := make([]wanted, len(intents))
+	for i, in := range intents {
+		want[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}
+	}
+	for i, c := range newCandidates(found).takeAll(want) {
+		if c.UID == 0 {
+			batch.Drop = append(batch.Drop, intents[i].Key)
+			continue
+		}
+		batch.Proofs = append(batch.Proofs, store.Entry{
+			Key: intents[i].Key, UIDValidity: p.target.UIDValidity, UID: c.UID,
+			Flags: intents[i].Flags, Fingerprint: intents[i].Fingerprint, Size: intents[i].Size,
+		})
+	}
+	return batch
+}
+
+// chunks splits a set into sets of at most n messages.
+func chunks(set imap.UIDSet, n int) []imap.UIDSet {
+	var out []imap.UIDSet
+	var cur imap.UIDSet
+	room := n
+	for _, r := range set {
+		for start := r.Start; ; {
+			stop := r.Stop
+			if int64(stop)-int64(start) >= int64(room) {
+				stop = start + imap.UID(room) - 1
+			}
+			cur.AddRange(start, stop)
+			room -= int(stop-start) + 1
+			if room == 0 {
+				out, cur, room = append(out, cur), nil, n
+			}
+			if stop == r.Stop {
+				break
+			}
+			start = stop + 1
+		}
+	}
+	if len(cur) > 0 {
+		out = append(out, cur)
+	}
+	return out
+}
