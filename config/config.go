@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Config is a whole configuration, with the defaults filled in.
 type Config struct {
@@ -9,13 +12,22 @@ type Config struct {
 	Sync    Sync
 	Log     Log
 	Domains []Domain
+
+	source source
+}
+
+// source remembers where in which file the listeners were given, for checks
+// that can only be made later.
+type source struct {
+	file  string
+	lines map[string]int // "proxy.imaps" -> line
 }
 
 // Proxy is the client's side.
 type Proxy struct {
 	IMAPS          string // listen address, implicit TLS; "" for none
 	IMAP           string // listen address, STARTTLS; "" for none
-	Cert, Key      string // PEM files; "" for a self-signed pair in State
+	Cert, Key      string // PEM files, absolute after Load; "" for a self-signed pair in State
 	AllowPlaintext bool   // accept logins without TLS
 	// VisitWait bounds how long a client's SELECT is held back while its
 	// folder is filled.
@@ -41,29 +53,68 @@ type Log struct {
 
 // Domain is one mail domain with its pair of servers and its policy.
 type Domain struct {
-	Name    string
-	Default bool // takes the logins without @
+	Name    string // in lower case
+	Default bool   // takes the logins without @
 	Old     Server
 	New     Server
 	Enrol   bool
 }
 
-// Security is how a connection is protected.
-type Security string
+// Default is the configuration of an empty file, but without domains, of which
+// a file must have at least one.
+func Default() Config {
+	return Config{
+		State: "/var/lib/postferry",
+		Proxy: Proxy{
+			IMAPS:          ":993",
+			IMAP:           ":143",
+			VisitWait:      20 * time.Second,
+			MaxConnections: 4096,
+		},
+		Sync: Sync{
+			Memory:         256 << 20,
+			OldConnections: 20,
+			NewConnections: 20,
+			Interval:       15 * time.Minute,
+			Stall:          time.Minute,
+		},
+		Log: Log{Level: "info", Format: "auto"},
+	}
+}
 
-const (
-	ImplicitTLS Security = "imaps"         // TLS from the first byte
-	StartTLS    Security = "imap"          // STARTTLS required before login
-	Insecure    Security = "imap+insecure" // plain text, only where written out
-)
+// DomainOf finds the domain a login belongs to: the one named after the last
+// @, whatever the case, or the default domain for a login without @. It
+// reports false if there is none; a login without @ is never guessed to
+// belong to a domain that was not made the default.
+func (c *Config) DomainOf(login string) (*Domain, bool) {
+	if at := strings.LastIndexByte(login, '@'); at >= 0 {
+		return c.DomainNamed(login[at+1:])
+	}
+	for i := range c.Domains {
+		if c.Domains[i].Default {
+			return &c.Domains[i], true
+		}
+	}
+	return nil, false
+}
 
-// Server is where one side's mail lives and how it is reached.
-type Server struct {
-	Security Security
-	Host     string
-	Port     int
-	CA       string // PEM file with the authorities to trust instead of the system's; "" for those
-	// Fingerprint is the SHA-256 of the one certificate to accept, whatever
-	// its name, issuer or dates; nil to check the chain.
-	Fingerprint []byte
+// DomainNamed finds a domain by its name, whatever the case of ASCII letters.
+func (c *Config) DomainNamed(name string) (*Domain, bool) {
+	name = lowerASCII(name)
+	for i := range c.Domains {
+		if lowerASCII(c.Domains[i].Name) == name {
+			return &c.Domains[i], true
+		}
+	}
+	return nil, false
+}
+
+// lowerASCII lowers A to Z and leaves everything else alone.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// set gives a key's value to dst. Without the key dst stays as it is; with a
+// mistake it becomes zero, and fine reports false for it.
+func set[T any](b *block, key string, dst *T, parse func(value) (T, error)) {
+	b.known = append(b.known, key)
+	e, ok := b.entries[key]
+	if !ok {
+		return
+	}
+	v, err := parse(e.value)
+	if err != nil {
+		b.mistake(key, "%s", err)
+	}
+	*dst = v
+}
+
+// mistake reports what is wrong with a key's value, or (if the key is not
+// there) with its block.
+func (b *block) mistake(key, format string, args ...any) {
+	if b.bad == nil {
+		b.bad = map[string]bool{}
+	}
+	b.bad[key] = true
+	b.file.mistake(b.lineOf(key), b.label(key), format, args...)
+}
+
+// warn is mistake for what is allowed but unwise.
+func (b *block) warn(key, format string, args ...any) {
+	b.file.warn(b.lineOf(key), b.label(key), format, args...)
+}
+
+// lineOf is the line of a key, or of its block.
+func (b *block) lineOf(key string) int {
+	if e, ok := b.entries[key]; ok {
+		return e.line
+	}
+	return b.line
+}
+
+// has reports whether a key is there.
+func (b *block) has(key string) bool {
+	_, ok := b.entries[key]
+	return ok
+}
+
+// fine reports whether nothing was wrong with the keys.
+func (b *block) fine(keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(k string) bool { return b.bad[k] })
+}
+
+// label is a key's full name.
+func (b *block) label(key string) string {
+	return strings.Join(append(nonEmpty(b.name), key), ".")
+}
+
+// sections are the tables that a configuration may have; true for those that
+// may stand there many times.
+var sections = map[string]bool{"proxy": false, "sync": false, "log": false, "domain": true}
+
+// checkNames reports unknown sections and keys. It must come after everything
+// known was asked for.
+func (f *file) checkNames() {
+	home := map[string]string{} // key -> section it belongs to
+	for _, b := range f.blocks {
+		for _, k := range b.known {
+			home[k] = b.name
+		}
+	}
+	for _, b := range f.blocks {
+		if many, ok := sections[b.name]; b.name != "" && !ok {
+			f.mistake(b.line, "["+b.name+"]", "unknown section%s", didYouMean(b.name, sectionNames(), "[%s]"))
+			continue
+		} else if b.list && !many {
+			f.mistake(b.line, "[["+b.name+"]]", "can be there only once; expected [%s]", b.name)
+		} else if many && !b.list {
+			f.mistake(b.line, "["+b.name+"]", "can be there many times; expected [[%s]]", b.name)
+		}
+		for key, e := range b.entries {
+			if !slices.Contains(b.known, key) {
+				f.mistake(e.line, b.label(key), "unknown key%s", b.hint(key, home))
+			}
+		}
+	}
+}
+
+// hint says what an unknown key may have been meant to be.
+func (b *block) hint(key string, home map[string]string) string {
+	section, elsewhere := home[key]
+	_, isSection := sections[key]
+	switch {
+	case isSection && b.name == "" && sections[key]:
+		return fmt.Sprintf("; expected sections that begin with [[%s]]", key)
+	case isSection && b.name == "":
+		return fmt.Sprintf("; expected a section that begins with [%s]", key)
+	case elsewhere && section == "":
+		return "; it belongs above the first section"
+	case elsewhere:
+		return fmt.Sprintf("; it belongs into the section [%s]", section)
+	}
+	return didYouMean(key, b.known, "%q")
+}
+
+func sectionNames() []string {
+	names := make([]string, 0, len(sections))
+	for name := range sections {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// kindName is a value's kind in plain words.
+func kindName(k unstable.Kind) string {
+	switch k {
+	case unstable.String:
+		return "text"
+	case unstable.Bool:
+		return "true or false"
+	case unstable.Integer:
+		return "a whole number"
+	case unstable.Float:
+		return "a decimal number"
+	case unstable.Array:
+		return "a list"
+	case unstable.InlineTable:
+		return "a table"
+	}
+	return "a date or a time"
+}

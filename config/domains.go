@@ -1,0 +1,82 @@
+package config
+
+import "net"
+
+// domains reads all [[domain]] blocks.
+func (f *file) domains() []Domain {
+	var domains []Domain
+	named := map[string]int{} // name -> line
+	defaultLine := 0
+	for _, b := range f.blocks {
+		if b.name != "domain" {
+			continue
+		}
+		d := f.domain(b)
+		if first, ok := named[d.Name]; ok && d.Name != "" {
+			b.mistake("name", "%q is the name of the domain in line %d already", d.Name, first)
+		} else {
+			named[d.Name] = b.lineOf("name")
+		}
+		if d.Default && defaultLine > 0 {
+			b.mistake("default", "the domain in line %d is the default already; expected only one", defaultLine)
+		} else if d.Default {
+			defaultLine = b.lineOf("default")
+		}
+		domains = append(domains, d)
+	}
+	if len(domains) == 0 {
+		f.mistake(0, "", "no domain; expected at least one [[domain]] with name, old and new")
+	}
+	return domains
+}
+
+// domain reads one [[domain]] block.
+func (f *file) domain(b *block) Domain {
+	var d Domain
+	set(b, "name", &d.Name, text("example.com", parseName))
+	set(b, "default", &d.Default, boolean)
+	set(b, "old", &d.Old, text("imaps://imap.old.example", ParseServer))
+	set(b, "new", &d.New, text("imaps://imap.new.example", ParseServer))
+	set(b, "enrol", &d.Enrol, boolean)
+	f.trust(b, "old", &d.Old)
+	f.trust(b, "new", &d.New)
+	for _, key := range []string{"name", "old", "new"} {
+		if !b.has(key) {
+			b.mistake(key, "is missing in this [[domain]]")
+		}
+	}
+	if b.fine("old", "new") && d.Old.Address() == d.New.Address() {
+		b.warn("new", "is the same server as old (%s)", d.Old.Address())
+	}
+	return d
+}
+
+// trust reads what is accepted as a server's certificate.
+func (f *file) trust(b *block, side string, s *Server) {
+	ca, fingerprint := side+"_ca", side+"_fingerprint"
+	set(b, ca, &s.CA, text("ca.pem", f.path))
+	set(b, fingerprint, &s.Fingerprint, text("AB:CD:...", parseFingerprint))
+	if s.CA != "" {
+		checkCA(b, ca, s.CA)
+	}
+	if b.has(ca) && b.has(fingerprint) {
+		b.mistake(fingerprint, "expected either %s or %s: a fingerprint is accepted whoever issued the certificate", ca, fingerprint)
+	}
+	if s.Security != Insecure {
+		return
+	}
+	for _, key := range []string{ca, fingerprint} {
+		if b.has(key) {
+			b.mistake(key, "means nothing without TLS; expected %s to begin with imaps:// or imap://", side)
+		}
+	}
+	if !loopback(s.Host) {
+		b.warn(side, "passwords and mail travel unprotected to %s", s.Address())
+	}
+}
+
+// loopback reports a host that is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
