@@ -55,11 +55,14 @@ func (a AccountLine) MarshalJSON() ([]byte, error) {
 // comes later, even at the beginning of a password, means itself. Empty lines
 // are skipped. The text is UTF-8, with or without byte order mark, with LF or CRLF.
 //
+// checks are run on every account that reads well, and what they return counts as
+// a mistake of that line.
+//
 // All mistakes come together in an *Error, and no account then. They name lines
 // but never quote them, because any part of a line that is wrong may be a
 // password. Any other error means that r could not be read.
-func ParseAccounts(r io.Reader) ([]AccountLine, error) {
-	p := accountParser{r: bufio.NewReaderSize(r, maxAccountLine+2), seen: map[string]int{}}
+func ParseAccounts(r io.Reader, checks ...func(AccountLine) error) ([]AccountLine, error) {
+	p := accountParser{r: bufio.NewReaderSize(r, maxAccountLine+2), checks: checks, seen: map[string]int{}}
 	for {
 		more, err := p.next()
 		if err != nil {
@@ -80,6 +83,7 @@ func ParseAccounts(r io.Reader) ([]AccountLine, error) {
 
 type accountParser struct {
 	r        *bufio.Reader
+	checks   []func(AccountLine) error
 	line     int
 	used     int            // lines that are neither empty nor comments
 	seen     map[string]int // login in lower case -> line
@@ -186,6 +190,11 @@ func (p *accountParser) take(values []string) error {
 		return fmt.Errorf("has the login of line %d again", first)
 	}
 	p.seen[key] = p.line
+	for _, check := range p.checks {
+		if err := check(a); err != nil {
+			return err
+		}
+	}
 	p.accounts = append(p.accounts, a)
 	return nil
 }
