@@ -5,11 +5,18 @@ import (
 	"errors"
 )
 
-// ErrNotFound means that no such account or folder is known.
-var ErrNotFound = errors.New("store: not found")
+var (
+	// ErrNotFound means that no such account or folder is known.
+	ErrNotFound = errors.New("store: not found")
+	// ErrInvalid means that what was to be stored is malformed. Nothing was changed.
+	ErrInvalid = errors.New("store: invalid")
+	// ErrClosed means that the store has been closed.
+	ErrClosed = errors.New("store: closed")
+)
 
 // Ledger is all that is remembered of one folder's messages. Each slice is
-// sorted by key.
+// sorted by key. Entries with equal flags may share one slice: replace
+// Entry.Flags, never change what it points to.
 type Ledger struct {
 	Entries    []Entry
 	Intents    []Intent

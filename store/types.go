@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -24,6 +26,10 @@ const secretMask = "[secret]"
 
 // Reveal returns the secret itself, for the server it is meant for.
 func (s Secret) Reveal() string { return string(s) }
+
+// Format implements fmt.Formatter with a mask for every verb, also those that
+// do not fit a string.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, secretMask) }
 
 // String implements fmt.Stringer with a mask.
 func (s Secret) String() string { return secretMask }

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// PutAccounts implements Store. An account that is new and has no Created
+// gets the current time. If a login is given twice, the later one updates the earlier.
+func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error) {
+	for i := range accounts {
+		if err := checkAccount(&accounts[i]); err != nil {
+			return nil, 0, err
+		}
+	}
+	now := time.Now()
+	err = b.update(ctx, 2*len(accounts), func(tx *bbolt.Tx) error {
+		stored, added = make([]Account, 0, len(accounts)), 0
+		for _, a := range accounts {
+			isNew, err := b.putAccount(tx, &a, now)
+			if err != nil {
+				return err
+			}
+			if isNew {
+				added++
+			}
+			stored = append(stored, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return stored, added, nil
+}
+
+// putAccount writes one account and completes it in place.
+func (b *Bolt) putAccount(tx *bbolt.Tx, a *Account, now time.Time) (isNew bool, err error) {
+	accounts, logins := root(tx, bucketAccounts), root(tx, bucketLogins)
+	id, err := findLogin(tx, a.Login)
+	switch {
+	case err == nil:
+		known, err := getAccount(tx, id, nil)
+		if err != nil {
+			return false, err
+		}
+		a.ID, a.Created = known.ID, known.Created
+	case err == ErrNotFound:
+		number, err := accounts.NextSequence()
+		if err != nil {
+			return false, err
+		}
+		isNew, a.ID = true, AccountID(number)
+		if a.Created.IsZero() {
+			a.Created = now
+		}
+		a.Created = a.Created.Round(0).UTC()
+		if err := logins.Put(foldLogin(a.Login), accountKey(a.ID)); err != nil {
+			return false, err
+		}
+	default:
+		return false, err
+	}
+	return isNew, accounts.Put(accountKey(a.ID), encodeAccount(a, b.sealer))
+}
+
+func findLogin(tx *bbolt.Tx, login string) (AccountID, error) {
+	key := foldLogin(login)
+	row := root(tx, bucketLogins).Get(key)
+	if row == nil {
+		return 0, ErrNotFound
+	}
+	id, err := decodeNumber(row)
+	if err != nil {
+		return 0, damaged(bucketLogins, key, err)
+	}
+	return AccountID(id), nil
+}
+
+// getAccount reads an account, with its passwords if s is given.
+func getAccount(tx *bbolt.Tx, id AccountID, s *sealer) (Account, error) {
+	key := accountKey(id)
+	row := root(tx, bucketAccounts).Get(key)
+	if row == nil {
+		return Account{}, ErrNotFound
+	}
+	a, err := decodeAccount(id, row, s)
+	if err != nil {
+		return Account{}, damaged(bucketAccounts, key, err)
+	}
+	return a, nil
+}
+
+// Account implements Store.
+func (b *Bolt) Account(ctx context.Context, login string) (a Account, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		id, err := findLogin(tx, login)
+		if err != nil {
+			return err
+		}
+		a, err = getAccount(tx, id, b.sealer)
+		return err
+	})
+	return a, err
+}
+
+// AccountByID implements Store.
+func (b *Bolt) AccountByID(ctx context.Context, id AccountID) (a Account, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		a, err = getAccount(tx, id, b.sealer)
+		return err
+	})
+	return a, err
+}
+
+// Accounts implements Store.
+func (b *Bolt) Accounts(ctx context.Context) (accounts []Account, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		bucket := root(tx, bucketAccounts)
+		accounts = make([]Account, 0, min(bucket.Sequence(), uint64(tx.Size()/minAccountRow)))
+		return bucket.ForEach(func(key, row []byte) error {
+			id, err := decodeNumber(key)
+			if err != nil {
+				return damaged(bucketAccounts, key, err)
+			}
+			a, err := decodeAccount(AccountID(id), row, nil)
+			if err != nil {
+				return damaged(bucketAccounts, key, err)
+			}
+			accounts = append(accounts, a)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return accounts, nil
+}
+
+// minAccountRow is what an account takes on disk at least: the sealed
+// passwords. It bounds what a damaged counter can make us allocate.
+const minAccountRow = 80
+
+// SetProblem implements Store.
+func (b *Bolt) SetProblem(ctx context.Context, id AccountID, p *Problem) error {
+	if err := checkProblem(p); err != nil {
+		return err
+	}
+	return b.changeAccount(ctx, id, func(a *Account) { a.Problem = p })
+}
+
+// SetState implements Store.
+func (b *Bolt) SetState(ctx context.Context, id AccountID, s State) error {
+	if err := checkState(s); err != nil {
+		return err
+	}
+	return b.changeAccount(ctx, id, func(a *Account) { a.State = s })
+}
+
+func (b *Bolt) changeAccount(ctx context.Context, id AccountID, set func(*Account)) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		a, err := getAccount(tx, id, b.sealer)
+		if err != nil {
+			return err
+		}
+		set(&a)
+		return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, b.sealer))
+	})
+}

@@ -1,0 +1,85 @@
+package store
+
+import "fmt"
+
+const (
+	maxKey   = 255  // octets
+	maxLogin = 1024 // octets
+)
+
+// invalid returns an ErrInvalid that says what is wrong.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func checkAccount(a *Account) error {
+	switch {
+	case a.Login == "":
+		return invalid("an account without a login")
+	case len(a.Login) > maxLogin:
+		return invalid("a login of %d octets: at most %d are allowed", len(a.Login), maxLogin)
+	case a.Origin != Imported && a.Origin != Enrolled:
+		return invalid("account %q: origin %q is neither %q nor %q", a.Login, a.Origin, Imported, Enrolled)
+	}
+	if err := checkState(a.State); err != nil {
+		return err
+	}
+	return checkProblem(a.Problem)
+}
+
+func checkState(s State) error {
+	switch s {
+	case Active, Stopped, Finished:
+		return nil
+	}
+	return invalid("state %q is none of %q, %q, %q", s, Active, Stopped, Finished)
+}
+
+func checkProblem(p *Problem) error {
+	if p == nil || p.Advice == RetryLater || p.Advice == NeedsFix {
+		return nil
+	}
+	return invalid("a problem's advice %q is neither %q nor %q", p.Advice, RetryLater, NeedsFix)
+}
+
+func checkFolder(f *Folder) error {
+	switch f.State {
+	case FolderPlanned, FolderPresent, FolderDeleted, FolderSkipped:
+		return nil
+	}
+	return invalid("folder %q: state %q is none of %q, %q, %q, %q",
+		f.Title, f.State, FolderPlanned, FolderPresent, FolderDeleted, FolderSkipped)
+}
+
+func checkKey(k Key) error {
+	if len(k) == 0 || len(k) > maxKey {
+		return invalid("a message key of %d octets: 1 to %d are allowed", len(k), maxKey)
+	}
+	return nil
+}
+
+func checkBatch(b *Batch) error {
+	for _, keys := range [][]Key{b.Forget, b.Drop, b.Release} {
+		for _, k := range keys {
+			if err := checkKey(k); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.Intents {
+		if err := checkKey(b.Intents[i].Key); err != nil {
+			return err
+		}
+	}
+	for i := range b.Proofs {
+		if err := checkKey(b.Proofs[i].Key); err != nil {
+			return err
+		}
+	}
+	for i := range b.Quarantine {
+		if err := checkKey(b.Quarantine[i].Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

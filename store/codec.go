@@ -1,0 +1,129 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// An encoder builds a row: values one after the other, without names. What
+// comes in which order is said by the pair of functions of each kind of row.
+type encoder []byte
+
+func (e *encoder) uint(v uint64) { *e = binary.AppendUvarint(*e, v) }
+
+func (e *encoder) fixed32(v uint32) { *e = binary.BigEndian.AppendUint32(*e, v) }
+
+func (e *encoder) raw(b []byte) { *e = append(*e, b...) }
+
+func (e *encoder) text(s string) {
+	e.uint(uint64(len(s)))
+	*e = append(*e, s...)
+}
+
+func (e *encoder) bool(v bool) {
+	if v {
+		e.uint(1)
+	} else {
+		e.uint(0)
+	}
+}
+
+// time keeps the instant to the nanosecond; the zone is not kept.
+func (e *encoder) time(t time.Time) {
+	*e = binary.AppendVarint(*e, t.Unix())
+	e.uint(uint64(t.Nanosecond()))
+}
+
+var (
+	errShort = errors.New("ends too early")
+	errRange = errors.New("holds a number out of range")
+	errLong  = errors.New("has bytes behind its end")
+	errKey   = errors.New("has a malformed key")
+)
+
+// A decoder takes a row apart. After the first mistake every value is zero
+// and done returns the mistake.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+	d.rest = nil
+}
+
+func (d *decoder) uint(limit uint64) uint64 {
+	v, n := binary.Uvarint(d.rest)
+	switch {
+	case n == 0:
+		d.fail(errShort)
+	case n < 0 || v > limit:
+		d.fail(errRange)
+	default:
+		d.rest = d.rest[n:]
+		return v
+	}
+	return 0
+}
+
+func (d *decoder) uint64() uint64 { return d.uint(math.MaxUint64) }
+
+func (d *decoder) uint32() uint32 { return uint32(d.uint(math.MaxUint32)) }
+
+func (d *decoder) bool() bool { return d.uint(1) == 1 }
+
+// raw returns the next n bytes, which belong to the row, or n zeros. The
+// caller bounds n.
+func (d *decoder) raw(n int) []byte {
+	if n > len(d.rest) {
+		d.fail(errShort)
+		return make([]byte, n)
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) fixed32() uint32 { return binary.BigEndian.Uint32(d.raw(4)) }
+
+func (d *decoder) text() string {
+	n := d.uint(math.MaxInt32)
+	if n > uint64(len(d.rest)) {
+		d.fail(errShort)
+		return ""
+	}
+	return string(d.raw(int(n)))
+}
+
+func (d *decoder) time() time.Time {
+	sec, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.fail(errShort)
+		return time.Time{}
+	}
+	d.rest = d.rest[n:]
+	nsec := d.uint(999_999_999)
+	if d.err != nil {
+		return time.Time{}
+	}
+	return time.Unix(sec, int64(nsec)).UTC()
+}
+
+// done returns the first mistake; bytes that are left over are one.
+func (d *decoder) done() error {
+	if d.err == nil && len(d.rest) > 0 {
+		d.err = errLong
+	}
+	return d.err
+}
+
+// damaged says which row could not be read.
+func damaged(bucket string, key []byte, err error) error {
+	return fmt.Errorf("store: the database is damaged: bucket %s, key %x: the row %w", bucket, key, err)
+}

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Folders implements Store.
+func (b *Bolt) Folders(ctx context.Context, id AccountID) (folders []Folder, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		return eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
+			f, err := readFolder(tx, key, row)
+			folders = append(folders, f)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return folders, nil
+}
+
+// checkKnown returns ErrNotFound for an account that does not exist.
+func checkKnown(tx *bbolt.Tx, id AccountID) error {
+	if root(tx, bucketAccounts).Get(accountKey(id)) == nil {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// eachWithPrefix calls fn for the rows whose key begins with prefix, in order.
+func eachWithPrefix(bucket *bbolt.Bucket, prefix []byte, fn func(key, row []byte) error) error {
+	c := bucket.Cursor()
+	for key, row := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, row = c.Next() {
+		if err := fn(key, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastWithPrefix returns the last row whose key begins with prefix, nil if
+// there is none. Prefixes are account numbers, which never are all ones.
+func lastWithPrefix(bucket *bbolt.Bucket, id AccountID) (key, row []byte) {
+	c := bucket.Cursor()
+	if next, _ := c.Seek(accountKey(id + 1)); next == nil {
+		key, row = c.Last()
+	} else {
+		key, row = c.Prev()
+	}
+	if !bytes.HasPrefix(key, accountKey(id)) {
+		return nil, nil
+	}
+	return key, row
+}
+
+func readFolder(tx *bbolt.Tx, key, row []byte) (Folder, error) {
+	if len(key) != folderKeyLen {
+		return Folder{}, damaged(bucketFolders, key, errKey)
+	}
+	f, err := decodeFolder(FolderID(binary.BigEndian.Uint32(key[accountKeyLen:])), row)
+	if err != nil {
+		return Folder{}, damaged(bucketFolders, key, err)
+	}
+	p, err := readProgress(tx, key)
+	f.Checkpoint, f.Copied, f.Quarantined = p.checkpoint, p.copied, p.quarantined
+	return f, err
+}
+
+// readProgress returns ErrNotFound if there is no such folder.
+func readProgress(tx *bbolt.Tx, folder []byte) (progress, error) {
+	row := root(tx, bucketProgress).Get(folder)
+	if row == nil {
+		return progress{}, ErrNotFound
+	}
+	p, err := decodeProgress(row)
+	if err != nil {
+		return progress{}, damaged(bucketProgress, folder, err)
+	}
+	return p, nil
+}
+
+// PutFolders implements Store.
+func (b *Bolt) PutFolders(ctx context.Context, id AccountID, folders []Folder) (stored []Folder, err error) {
+	for i := range folders {
+		if err := checkFolder(&folders[i]); err != nil {
+			return nil, err
+		}
+	}
+	err = b.update(ctx, 2*len(folders), func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		stored = make([]Folder, 0, len(folders))
+		for _, f := range folders {
+			if err := putFolder(tx, id, &f); err != nil {
+				return err
+			}
+			stored = append(stored, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stored, nil
+}
+
+// putFolder writes one folder and completes it in place.
+func putFolder(tx *bbolt.Tx, id AccountID, f *Folder) error {
+	var p progress
+	if f.ID == 0 {
+		next, err := nextFolderID(tx, id)
+		if err != nil {
+			return err
+		}
+		f.ID = next
+		if err := root(tx, bucketProgress).Put(folderKey(id, next), encodeProgress(&p)); err != nil {
+			return err
+		}
+	} else {
+		known, err := readProgress(tx, folderKey(id, f.ID))
+		if err != nil {
+			return err
+		}
+		p = known
+	}
+	f.Checkpoint, f.Copied, f.Quarantined = p.checkpoint, p.copied, p.quarantined
+	return root(tx, bucketFolders).Put(folderKey(id, f.ID), encodeFolder(f))
+}
+
+// nextFolderID relies on folders never being removed.
+func nextFolderID(tx *bbolt.Tx, id AccountID) (FolderID, error) {
+	key, _ := lastWithPrefix(root(tx, bucketFolders), id)
+	if key == nil {
+		return 1, nil
+	}
+	if len(key) != folderKeyLen {
+		return 0, damaged(bucketFolders, key, errKey)
+	}
+	last := binary.BigEndian.Uint32(key[accountKeyLen:])
+	if last+1 == 0 {
+		return 0, fmt.Errorf("store: account %d has no folder numbers left", id)
+	}
+	return FolderID(last + 1), nil
+}

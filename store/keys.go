@@ -1,0 +1,53 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+)
+
+// The root buckets; doc.go says what each holds.
+const (
+	bucketMeta       = "meta"
+	bucketAccounts   = "accounts"
+	bucketLogins     = "logins"
+	bucketFolders    = "folders"
+	bucketProgress   = "progress"
+	bucketLedger     = "ledger"
+	bucketFlagSets   = "flagsets"
+	bucketFlagIndex  = "flagindex"
+	bucketIntents    = "intents"
+	bucketQuarantine = "quarantine"
+	bucketPasses     = "passes"
+)
+
+func rootBuckets() []string {
+	return []string{
+		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
+		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
+	}
+}
+
+func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
+
+const (
+	accountKeyLen = 8
+	folderKeyLen  = accountKeyLen + 4
+)
+
+func accountKey(id AccountID) []byte { return encodeNumber(uint64(id)) }
+
+func folderKey(id AccountID, folder FolderID) []byte {
+	return binary.BigEndian.AppendUint32(accountKey(id), uint32(folder))
+}
+
+// foldLogin makes logins that differ in the case of ASCII letters equal.
+func foldLogin(login string) []byte {
+	folded := []byte(login)
+	for i, c := range folded {
+		if 'A' <= c && c <= 'Z' {
+			folded[i] = c + ('a' - 'A')
+		}
+	}
+	return folded
+}

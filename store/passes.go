@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+)
+
+// maxPasses is how many passes an account's history keeps.
+const maxPasses = 50
+
+// AddPass implements Store.
+func (b *Bolt) AddPass(ctx context.Context, id AccountID, p Pass) error {
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		return addPass(tx, id, &p)
+	})
+}
+
+func addPass(tx *bbolt.Tx, id AccountID, p *Pass) error {
+	passes := root(tx, bucketPasses)
+	number := uint64(1)
+	if last, _ := lastWithPrefix(passes, id); last != nil {
+		if len(last) != accountKeyLen+8 {
+			return damaged(bucketPasses, last, errKey)
+		}
+		number = binary.BigEndian.Uint64(last[accountKeyLen:]) + 1
+	}
+	if err := passes.Put(passKey(id, number), encodePass(p)); err != nil {
+		return err
+	}
+	if number <= maxPasses {
+		return nil
+	}
+	return passes.Delete(passKey(id, number-maxPasses))
+}
+
+func passKey(id AccountID, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(accountKey(id), number)
+}
+
+// Passes implements Store.
+func (b *Bolt) Passes(ctx context.Context, id AccountID) (passes []Pass, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		return eachWithPrefix(root(tx, bucketPasses), accountKey(id), func(key, row []byte) error {
+			p, err := decodePass(row)
+			if err != nil {
+				return damaged(bucketPasses, key, err)
+			}
+			passes = append(passes, p)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return passes, nil
+}

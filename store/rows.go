@@ -1,0 +1,279 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// This file says what the rows look like. The keys are in keys.go.
+
+func encodeAccount(a *Account, s *sealer) []byte {
+	var e encoder
+	e.text(a.Domain)
+	e.text(a.Login)
+	e.text(a.Old.Login)
+	e.text(s.seal(a.ID, fieldOldPassword, a.Old.Password))
+	e.text(a.New.Login)
+	e.text(s.seal(a.ID, fieldNewPassword, a.New.Password))
+	e.text(string(a.Origin))
+	e.text(string(a.State))
+	e.time(a.Created)
+	e.bool(a.Problem != nil)
+	if a.Problem != nil {
+		encodeProblem(&e, a.Problem)
+	}
+	return e
+}
+
+// decodeAccount reads an account; without a sealer its passwords stay empty.
+func decodeAccount(id AccountID, row []byte, s *sealer) (Account, error) {
+	d := decoder{rest: row}
+	a := Account{ID: id}
+	a.Domain = d.text()
+	a.Login = d.text()
+	a.Old.Login = d.text()
+	oldPassword := d.text()
+	a.New.Login = d.text()
+	newPassword := d.text()
+	a.Origin = Origin(d.text())
+	a.State = State(d.text())
+	a.Created = d.time()
+	if d.bool() {
+		a.Problem = decodeProblem(&d)
+	}
+	if err := d.done(); err != nil {
+		return Account{}, err
+	}
+	if s == nil {
+		return a, nil
+	}
+	var err error
+	if a.Old.Password, err = s.open(id, fieldOldPassword, oldPassword); err != nil {
+		return Account{}, err
+	}
+	if a.New.Password, err = s.open(id, fieldNewPassword, newPassword); err != nil {
+		return Account{}, err
+	}
+	return a, nil
+}
+
+func encodeProblem(e *encoder, p *Problem) {
+	e.text(p.Summary)
+	e.text(p.Cause)
+	e.text(string(p.Advice))
+	e.text(p.Folder)
+	e.time(p.Since)
+	e.time(p.Retry)
+}
+
+func decodeProblem(d *decoder) *Problem {
+	return &Problem{
+		Summary: d.text(),
+		Cause:   d.text(),
+		Advice:  Advice(d.text()),
+		Folder:  d.text(),
+		Since:   d.time(),
+		Retry:   d.time(),
+	}
+}
+
+// encodeFolder leaves out what encodeProgress keeps.
+func encodeFolder(f *Folder) []byte {
+	var e encoder
+	e.text(f.Old)
+	e.text(f.New)
+	e.text(f.Title)
+	e.text(string(f.State))
+	e.bool(f.Subscribed)
+	return e
+}
+
+func decodeFolder(id FolderID, row []byte) (Folder, error) {
+	d := decoder{rest: row}
+	f := Folder{
+		ID:         id,
+		Old:        d.text(),
+		New:        d.text(),
+		Title:      d.text(),
+		State:      FolderState(d.text()),
+		Subscribed: d.bool(),
+	}
+	return f, d.done()
+}
+
+// progress is the part of a folder that batches change.
+type progress struct {
+	checkpoint  Checkpoint
+	copied      uint64
+	quarantined uint64
+}
+
+func encodeProgress(p *progress) []byte {
+	var e encoder
+	e.fixed32(p.checkpoint.UIDValidity)
+	e.uint(uint64(p.checkpoint.UIDNext))
+	e.uint(p.checkpoint.HighestModSeq)
+	e.uint(uint64(p.checkpoint.Messages))
+	e.time(p.checkpoint.Checked)
+	e.uint(p.copied)
+	e.uint(p.quarantined)
+	return e
+}
+
+func decodeProgress(row []byte) (progress, error) {
+	d := decoder{rest: row}
+	p := progress{
+		checkpoint: Checkpoint{
+			UIDValidity:   d.fixed32(),
+			UIDNext:       imap.UID(d.uint32()),
+			HighestModSeq: d.uint64(),
+			Messages:      d.uint32(),
+			Checked:       d.time(),
+		},
+		copied:      d.uint64(),
+		quarantined: d.uint64(),
+	}
+	return p, d.done()
+}
+
+// encodeEntry writes a ledger row, usually of 20 octets: it is the one kind
+// of row that exists once for every message.
+func encodeEntry(en *Entry, flags uint32) []byte {
+	e := make(encoder, 0, 24)
+	e.fixed32(en.UIDValidity)
+	e.fixed32(uint32(en.UID))
+	e.raw(en.Fingerprint[:])
+	e.uint(uint64(flags))
+	e.uint(uint64(en.Size))
+	return e
+}
+
+// decodeEntry returns the entry without key and flags, and the number of its flag set.
+func decodeEntry(row []byte) (Entry, uint32, error) {
+	d := decoder{rest: row}
+	en := Entry{
+		UIDValidity: d.fixed32(),
+		UID:         imap.UID(d.fixed32()),
+		Fingerprint: Fingerprint(d.raw(8)),
+	}
+	flags := d.uint32()
+	en.Size = d.uint32()
+	return en, flags, d.done()
+}
+
+// encodeIntent spells the flags out: an intent lives for moments only, and
+// its flags need no place in the account's table.
+func encodeIntent(in *Intent) []byte {
+	e := make(encoder, 0, 64)
+	e.fixed32(in.UIDValidity)
+	e.fixed32(uint32(in.UIDNext))
+	e.raw(in.Fingerprint[:])
+	e.uint(uint64(in.Size))
+	e.time(in.Written)
+	e.raw(encodeFlags(in.Flags))
+	return e
+}
+
+func decodeIntent(key Key, row []byte) (Intent, error) {
+	d := decoder{rest: row}
+	in := Intent{
+		Key:         key,
+		UIDValidity: d.fixed32(),
+		UIDNext:     imap.UID(d.fixed32()),
+		Fingerprint: Fingerprint(d.raw(8)),
+		Size:        d.uint32(),
+		Written:     d.time(),
+		Flags:       decodeFlags(&d),
+	}
+	return in, d.done()
+}
+
+func encodeFlags(flags []imap.Flag) []byte {
+	e := make(encoder, 0, 16)
+	e.uint(uint64(len(flags)))
+	for _, f := range flags {
+		e.text(string(f))
+	}
+	return e
+}
+
+// decodeFlags returns nil for the empty set.
+func decodeFlags(d *decoder) []imap.Flag {
+	n := d.uint(uint64(len(d.rest))) // each flag takes at least one byte
+	if n == 0 {
+		return nil
+	}
+	flags := make([]imap.Flag, 0, n)
+	for range n {
+		flags = append(flags, imap.Flag(d.text()))
+	}
+	return flags
+}
+
+func encodeQuarantined(q *Quarantined) []byte {
+	var e encoder
+	e.text(q.Reason)
+	e.text(q.Cause)
+	e.uint(uint64(q.Attempts))
+	e.time(q.Since)
+	e.time(q.Last)
+	return e
+}
+
+func decodeQuarantined(key Key, row []byte) (Quarantined, error) {
+	d := decoder{rest: row}
+	q := Quarantined{
+		Key:      key,
+		Reason:   d.text(),
+		Cause:    d.text(),
+		Attempts: d.uint32(),
+		Since:    d.time(),
+		Last:     d.time(),
+	}
+	return q, d.done()
+}
+
+func encodePass(p *Pass) []byte {
+	var e encoder
+	e.time(p.Started)
+	e.time(p.Ended)
+	e.uint(p.Copied)
+	e.uint(p.Adopted)
+	e.uint(p.FlagChanges)
+	e.uint(p.Bytes)
+	e.uint(p.Quarantined)
+	e.bool(p.Complete)
+	e.text(p.Error)
+	return e
+}
+
+func decodePass(row []byte) (Pass, error) {
+	d := decoder{rest: row}
+	p := Pass{
+		Started:     d.time(),
+		Ended:       d.time(),
+		Copied:      d.uint64(),
+		Adopted:     d.uint64(),
+		FlagChanges: d.uint64(),
+		Bytes:       d.uint64(),
+		Quarantined: d.uint64(),
+		Complete:    d.bool(),
+		Error:       d.text(),
+	}
+	return p, d.done()
+}
+
+// encodeNumber and decodeNumber are for the rows that are one number, fixed
+// in length so that their order is the numbers' order.
+func encodeNumber(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+func decodeNumber(row []byte) (uint64, error) {
+	switch {
+	case len(row) < 8:
+		return 0, errShort
+	case len(row) > 8:
+		return 0, errLong
+	}
+	return binary.BigEndian.Uint64(row), nil
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+)
+
+// schemaVersion counts the changes of what lies on the disk. A database of an
+// older version is brought up to date when it is opened; one of a newer
+// version is refused, because what this version would not understand it
+// would also not keep.
+const schemaVersion = 1
+
+// Keys of the meta bucket.
+const (
+	metaSchema   = "schema"   // number: schemaVersion
+	metaKeyCheck = "keycheck" // a known text, sealed
+)
+
+// keyCheckText is sealed under metaKeyCheck to recognise the key.
+const keyCheckText = Secret("postferry")
+
+// prepare checks or creates schema and key.
+func (b *Bolt) prepare(dir string) error {
+	path := filepath.Join(dir, databaseFile)
+	found := false
+	err := b.db.View(func(tx *bbolt.Tx) (err error) {
+		found, err = checkSchema(tx, path)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	key, err := findKey(dir)
+	if err != nil {
+		return err
+	}
+	if found {
+		return b.checkKey(key, dir)
+	}
+	if key.bytes == nil {
+		if key, err = createKey(dir); err != nil {
+			return err
+		}
+	}
+	if err := b.create(key); err != nil {
+		return fmt.Errorf("cannot create the database %s: %w", path, err)
+	}
+	b.log.Info().Str("path", path).Str("key", key.from).Msg("created an empty state")
+	return syncDir(dir)
+}
+
+// checkSchema reports whether the database has been used before.
+func checkSchema(tx *bbolt.Tx, path string) (found bool, err error) {
+	meta := root(tx, bucketMeta)
+	if meta == nil {
+		if name, _ := tx.Cursor().First(); name != nil {
+			return false, fmt.Errorf("%s is not a database of Postferry", path)
+		}
+		return false, nil
+	}
+	version, err := decodeNumber(meta.Get([]byte(metaSchema)))
+	if err != nil {
+		return false, damaged(bucketMeta, []byte(metaSchema), err)
+	}
+	if version > schemaVersion {
+		return false, fmt.Errorf("%s was written by a newer Postferry (schema %d; this one knows up to %d): install that version again",
+			path, version, schemaVersion)
+	}
+	for _, name := range rootBuckets() {
+		if root(tx, name) == nil {
+			return false, fmt.Errorf("the database %s is damaged: it has no bucket %s", path, name)
+		}
+	}
+	return true, nil
+}
+
+func (b *Bolt) checkKey(key sealingKey, dir string) error {
+	if key.bytes == nil {
+		return fmt.Errorf("the passwords in %s are sealed, and their key is missing: put the file %s back, or give it in %s",
+			filepath.Join(dir, databaseFile), filepath.Join(dir, keyFile), keyVariable)
+	}
+	s, err := newSealer(key.bytes)
+	if err != nil {
+		return err
+	}
+	b.sealer = s
+	return b.db.View(func(tx *bbolt.Tx) error {
+		box := string(root(tx, bucketMeta).Get([]byte(metaKeyCheck)))
+		if text, err := s.open(0, fieldKeyCheck, box); err != nil || text != keyCheckText {
+			return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
+				filepath.Join(dir, databaseFile), key.from)
+		}
+		return nil
+	})
+}
+
+func (b *Bolt) create(key sealingKey) error {
+	s, err := newSealer(key.bytes)
+	if err != nil {
+		return err
+	}
+	b.sealer = s
+	return b.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range rootBuckets() {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		meta := root(tx, bucketMeta)
+		return errors.Join(
+			meta.Put([]byte(metaKeyCheck), []byte(s.seal(0, fieldKeyCheck, keyCheckText))),
+			meta.Put([]byte(metaSchema), encodeNumber(schemaVersion)),
+		)
+	})
+}
