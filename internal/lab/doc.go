@@ -12,10 +12,10 @@
 //		Users:      []lab.User{{Login: "anna@example.com", Password: "secret"}},
 //		SpecialUse: map[string]string{"Gesendet": `\Sent`},
 //	})
-//	old.FillMaildir(t, "anna@example.com", "INBOX.Grüße", lab.Generate(1, 100, 4096))
+//	old.FillMaildir("anna@example.com", "INBOX.Grüße", lab.Generate(1, 100, 4096))
 //	slow := lab.DelayLine(t, old.IMAP, 50*time.Millisecond)
 //	domain.Old = lab.At(old.Insecure(), slow.Addr)
-//	before := old.Snapshot(t, "anna@example.com")
+//	before := old.Snapshot("anna@example.com")
 //
 // The servers of a Dovecot are IMAP (plain and STARTTLS on one port), IMAPS,
 // POP3 and POP3S; Insecure, StartTLS, ImplicitTLS and Pinned describe the

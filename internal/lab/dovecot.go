@@ -69,6 +69,7 @@ type Dovecot struct {
 	mu        sync.Mutex          // guards what follows
 	users     map[string]mailUser // by login
 	usersSize int                 // of the user file, octets
+	mails     int                 // files written so far
 }
 
 // defaultSpecialUse is what a server offers unless told otherwise.
