@@ -57,6 +57,16 @@ func (b *block) fine(keys ...string) bool {
 	return !slices.ContainsFunc(keys, func(k string) bool { return b.bad[k] })
 }
 
+// broken reports whether a line of the block was no TOML, so that nobody
+// knows which keys are missing.
+func (b *block) broken() bool {
+	return slices.ContainsFunc(b.file.broken, func(line int) bool {
+		return b.line < line && !slices.ContainsFunc(b.file.blocks, func(other *block) bool {
+			return b.line < other.line && other.line < line
+		})
+	})
+}
+
 // label is a key's full name.
 func (b *block) label(key string) string {
 	return strings.Join(append(nonEmpty(b.name), key), ".")

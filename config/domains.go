@@ -41,7 +41,7 @@ func (f *file) domain(b *block) Domain {
 	f.trust(b, "old", &d.Old)
 	f.trust(b, "new", &d.New)
 	for _, key := range []string{"name", "old", "new"} {
-		if !b.has(key) {
+		if !b.has(key) && !b.broken() {
 			b.mistake(key, "is missing in this [[domain]]")
 		}
 	}
@@ -59,16 +59,18 @@ func (f *file) trust(b *block, side string, s *Server) {
 	if s.CA != "" {
 		checkCA(b, ca, s.CA)
 	}
-	if b.has(ca) && b.has(fingerprint) {
+	if s.CA != "" && s.Fingerprint != nil {
 		b.mistake(fingerprint, "expected either %s or %s: a fingerprint is accepted whoever issued the certificate", ca, fingerprint)
 	}
 	if s.Security != Insecure {
 		return
 	}
-	for _, key := range []string{ca, fingerprint} {
-		if b.has(key) {
-			b.mistake(key, "means nothing without TLS; expected %s to begin with imaps:// or imap://", side)
-		}
+	const noTLS = "means nothing without TLS; expected %s to begin with imaps:// or imap://"
+	if s.CA != "" {
+		b.mistake(ca, noTLS, side)
+	}
+	if s.Fingerprint != nil {
+		b.mistake(fingerprint, noTLS, side)
 	}
 	if !loopback(s.Host) {
 		b.warn(side, "passwords and mail travel unprotected to %s", s.Address())

@@ -12,9 +12,9 @@ import (
 // checkPair looks at the certificate and the key that clients are shown.
 func checkPair(b *block, p *Proxy) {
 	switch {
-	case p.Cert != "" && !b.has("key"):
+	case p.Cert != "" && p.Key == "" && b.fine("key"):
 		b.mistake("cert", "a certificate without its key; expected key as well")
-	case p.Key != "" && !b.has("cert"):
+	case p.Key != "" && p.Cert == "" && b.fine("cert"):
 		b.mistake("key", "a key without its certificate; expected cert as well")
 	}
 	cert := readPair(b, "cert", p.Cert)

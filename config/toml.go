@@ -41,6 +41,7 @@ type file struct {
 	name     string
 	dir      string // what relative paths are relative to
 	lines    []int  // offsets of the lines' beginnings
+	broken   []int  // lines that were no TOML
 	blocks   []*block
 	mistakes []Finding
 	warnings []Finding
@@ -69,9 +70,13 @@ func (f *file) parse(data []byte) {
 		if offset < 0 {
 			break
 		}
+		if strings.HasSuffix(message, "at start of value") {
+			message += "; text needs quotes around it"
+		}
 		line := f.lineAt(offset)
 		f.mistake(line, "", "not valid TOML: %s", message)
 		f.blank(data, line)
+		f.broken = append(f.broken, line)
 	}
 	f.collect(data)
 }

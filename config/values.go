@@ -83,7 +83,7 @@ func parseSize(s string) (int64, error) {
 	bad := fmt.Errorf(`%q is not a size; expected a whole number with a unit, e.g. "256MB" or "64MiB"`, s)
 	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	unit, ok := units[lowerASCII(s[len(digits):])]
-	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimRight(digits, " "), 10, 64)
 	if err != nil || !ok || n < 0 {
 		return 0, bad
 	}
@@ -155,8 +155,11 @@ func parseName(s string) (string, error) {
 }
 
 // parseFingerprint reads the SHA-256 of a certificate: 64 hexadecimal digits, with
-// or without colons.
+// or without colons; "" for none.
 func parseFingerprint(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
 	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
 	if err != nil || len(b) != 32 {
 		return nil, errors.New("expected the SHA-256 of the certificate: 64 hexadecimal digits, colons allowed " +

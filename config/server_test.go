@@ -1,0 +1,77 @@
+package config
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestParseServer(t *testing.T) {
+	good := map[string]Server{
+		"imaps://imap.example.com":           {Security: ImplicitTLS, Host: "imap.example.com", Port: 993},
+		"imap://imap.example.com":            {Security: StartTLS, Host: "imap.example.com", Port: 143},
+		"imap+insecure://127.0.0.1:1":        {Security: Insecure, Host: "127.0.0.1", Port: 1},
+		"IMAPS://Mail_1.Example:65535":       {Security: ImplicitTLS, Host: "Mail_1.Example", Port: 65535},
+		"imaps://[2001:db8::1]":              {Security: ImplicitTLS, Host: "2001:db8::1", Port: 993},
+		"imap://[::1]:1143":                  {Security: StartTLS, Host: "::1", Port: 1143},
+		"imaps://xn--bcher-kva.example:0993": {Security: ImplicitTLS, Host: "xn--bcher-kva.example", Port: 993},
+	}
+	for url, want := range good {
+		got, err := ParseServer(url)
+		if err != nil || got.String() != want.String() || got.Address() != want.Address() {
+			t.Errorf("%s: got %v, %v", url, got, err)
+		}
+	}
+	bad := []string{
+		"", "imap.example.com", "imap.example.com:993", "http://a", "pop3://a", "://a", "imaps:a", "imaps://", "imaps://:993",
+		"imaps://a:", "imaps://a:0", "imaps://a:65536", "imaps://a:-1", "imaps://a:99999999999999999999", "imaps://a:imap",
+		"imaps://a/", "imaps://a/INBOX", "imaps://a?x", "imaps://a#x", "imaps://joe@a", "imaps://joe:pw@a", "imaps://@a",
+		"imaps://::1", "imaps://[::1", "imaps://[::1]993", "imaps://[::1]:", "imaps://[127.0.0.1]", "imaps://[a]", "imaps://bücher.example",
+		"imaps://a b", "imaps://a\x00", "imaps://%41",
+	}
+	for _, url := range bad {
+		if got, err := ParseServer(url); err == nil {
+			t.Errorf("%q was accepted as %v", url, got)
+		}
+	}
+}
+
+func TestServerAddress(t *testing.T) {
+	s := Server{Security: StartTLS, Host: "2001:db8::1", Port: 993}
+	if got := s.Address(); got != "[2001:db8::1]:993" {
+		t.Error(got)
+	}
+	if got := s.String(); got != "imap://[2001:db8::1]:993" {
+		t.Error(got)
+	}
+}
+
+// What String writes, ParseServer reads.
+func TestServerRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := Server{
+			Security: rapid.SampledFrom([]Security{ImplicitTLS, StartTLS, Insecure}).Draw(t, "security"),
+			Host:     rapid.SampledFrom([]string{"a", "imap.example.com", "127.0.0.1", "::1", "2001:db8::1"}).Draw(t, "host"),
+			Port:     rapid.OneOf(rapid.IntRange(1, 65535), rapid.SampledFrom([]int{143, 993})).Draw(t, "port"),
+		}
+		got, err := ParseServer(want.String())
+		if err != nil || got.String() != want.String() || got.Address() != want.Address() || got.Security != want.Security {
+			t.Fatalf("%v: got %v, %v", want, got, err)
+		}
+	})
+}
+
+func FuzzParseServer(f *testing.F) {
+	f.Add("imaps://[::1]:993")
+	f.Add("imap+insecure://imap.example.com:143")
+	f.Fuzz(func(t *testing.T, url string) {
+		s, err := ParseServer(url)
+		if err != nil {
+			return
+		}
+		again, err := ParseServer(s.String())
+		if err != nil || again.String() != s.String() || s.Host == "" || s.Port < 1 || s.Port > 65535 {
+			t.Errorf("%q: %v, then %v, %v", url, s, again, err)
+		}
+	})
+}
