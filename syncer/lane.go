@@ -47,17 +47,16 @@ type lane struct {
 	log    zerolog.Logger
 	old    seat
 	new    seat
-	creds  func() (old, new store.Credentials)
+	// The credentials of the job's account; set before each job.
+	oldCreds, newCreds store.Credentials
 }
 
 func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
-	c, _ := l.creds()
-	return l.open(ctx, &l.old, c)
+	return l.open(ctx, &l.old, l.oldCreds)
 }
 
 func (l *lane) newSession(ctx context.Context) (newSession, error) {
-	_, c := l.creds()
-	return l.open(ctx, &l.new, c)
+	return l.open(ctx, &l.new, l.newCreds)
 }
 
 // open returns the seat's session, opening one if there is none or the one

@@ -52,28 +52,28 @@ func (s *stats) add(t stats) {
 // pull copies what is missing in one folder. It lives for one job on one lane.
 type pull struct {
 	account store.AccountID
-	folder  store.Folder // as it was when the pull began
+	folder  store.Folder     // its checkpoint advances with what the writer commits
+	base    store.Checkpoint // the checkpoint the present attempt started from
 	store   store.Store
 	lane    *lane
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
 	limit   int64               // of memory
 	log     zerolog.Logger
 	visit   bool
-	yield   <-chan struct{}             // closed when the pull should stop at the next safe point
-	report  func(done, total int, s stats) // progress; quick, from any of the pull's goroutines
-	worth   func()                      // the folder is worth showing
+	yield   <-chan struct{}       // closed when the pull should stop at the next safe point
+	report  func(done, total int) // progress; quick, from any of the pull's goroutines
+	worth   func()                // the folder is worth showing
 
 	old      oldSession
 	new      newSession
 	selected *upstream.Selected
 	known    *known
-	taken    map[imap.UID]struct{} // the new folder's messages the ledger stands for; nil after the first look
 	ledger   store.Ledger
 	target   upstream.Status // of the new folder
 	adopt    *adoption       // nil when nothing can be adopted
 
 	done  counters
-	began stats
+	began stats // done when the present attempt read the ledger
 }
 
 // run pulls until nothing is missing. What it returned an error for goes on in
@@ -155,6 +155,8 @@ func (p *pull) open(ctx context.Context) (err error) {
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
 	}
+	p.base = p.folder.Checkpoint
+	p.began = p.done.stats()
 	p.tell()
 	return nil
 }
@@ -196,7 +198,7 @@ func (p *pull) findUIDNext(ctx context.Context) error {
 }
 
 // first tells whether the folder has never been pulled to its end.
-func (p *pull) first() bool { return p.folder.Checkpoint.Checked.IsZero() }
+func (p *pull) first() bool { return p.base.Checked.IsZero() }
 
 // finish writes the checkpoint once everything the old server announced has
 // been seen.
@@ -228,7 +230,7 @@ func (p *pull) tell() {
 	s := p.done.stats()
 	total := int(p.selected.Messages)
 	have := len(p.known.entries) + len(p.known.refused) + int(s.Copied+s.Adopted+s.Quarantined-p.began.Copied-p.began.Adopted-p.began.Quarantined)
-	p.report(min(have, total), total, s)
+	p.report(min(have, total), total)
 }
 
 // pause waits, or returns ctx's error.

@@ -1,0 +1,325 @@
+package syncer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// shared is what all accounts work with.
+type shared struct {
+	cfg    *config.Config
+	store  store.Store
+	memory *semaphore.Weighted
+	dial   dialFunc
+	log    zerolog.Logger
+}
+
+// tracked is a row of the store and what goes on with it.
+type tracked struct {
+	store.Folder
+	pulling *pulling  // the job that runs on it, nil if none
+	looked  time.Time // when the old server was last asked about it in this run
+	done    atomic.Int64
+	total   atomic.Int64
+}
+
+// pulling is a pull under way.
+type pulling struct {
+	visit bool
+	pull  *pull
+	yield func() // asks it to stop at the next safe point; may be called again
+}
+
+// complete tells whether the folder has been pulled to its end once.
+func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
+
+// account is one account at work. Its goroutine (run) owns all fields below
+// events; everybody else sends it functions to run.
+type account struct {
+	*shared
+	id     store.AccountID
+	log    zerolog.Logger
+	events chan func()
+	gone   chan struct{}
+	jobs   sync.WaitGroup
+
+	ctx      context.Context // ends the jobs
+	row      store.Account
+	domain   *config.Domain
+	loadErr  error
+	folders  []*tracked
+	tree     treeState
+	front    *lane // visits
+	back     *lane // passes
+	busy     map[*lane]bool
+	visits   []*visit
+	pass     *passRun
+	failures int // passes in a row that ended with a problem
+}
+
+func newAccount(s *shared, id store.AccountID) *account {
+	return &account{
+		shared: s, id: id, log: s.log, events: make(chan func(), 16), gone: make(chan struct{}),
+		busy: map[*lane]bool{},
+	}
+}
+
+// run serves the account until ctx ends and its jobs have ended too.
+func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpoint) {
+	defer close(a.gone)
+	a.ctx = ctx
+	a.load(ctx)
+	if a.loadErr == nil {
+		a.front, a.back = a.newLane(pools, true), a.newLane(pools, false)
+	}
+	tick := time.NewTicker(laneIdle / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case fn := <-a.events:
+			fn()
+			a.pump()
+		case now := <-tick.C:
+			a.closeIdle(now)
+		case <-ctx.Done():
+			a.wind()
+			return
+		}
+	}
+}
+
+// wind ends the account's work: its jobs see the ended context, their last
+// words are heard, and the sessions are closed.
+func (a *account) wind() {
+	ended := make(chan struct{})
+	go func() {
+		a.jobs.Wait()
+		close(ended)
+	}()
+	for {
+		select {
+		case fn := <-a.events:
+			fn()
+		case <-ended:
+			a.lastWords()
+			return
+		}
+	}
+}
+
+func (a *account) lastWords() {
+	for {
+		select {
+		case fn := <-a.events:
+			fn()
+			continue
+		default:
+		}
+		break
+	}
+	for _, v := range a.visits {
+		v.show()
+	}
+	a.endPass(errStopping)
+	a.tree.tell()
+	if a.front != nil {
+		a.front.end(a.ctx)
+		a.back.end(a.ctx)
+	}
+}
+
+func (a *account) load(ctx context.Context) {
+	if a.row, a.loadErr = a.store.AccountByID(ctx, a.id); a.loadErr != nil {
+		return
+	}
+	a.log = a.shared.log.With().Str("account", a.row.Login).Logger()
+	var ok bool
+	if a.domain, ok = a.cfg.DomainNamed(a.row.Domain); !ok {
+		a.loadErr = errNoDomain
+		return
+	}
+	rows, err := a.store.Folders(ctx, a.id)
+	a.loadErr = err
+	a.setFolders(rows)
+}
+
+// setFolders takes over rows of the store, keeping what goes on with known ones.
+func (a *account) setFolders(rows []store.Folder) {
+	for _, row := range rows {
+		if f := a.folder(row.ID); f != nil {
+			row.Checkpoint = f.Checkpoint // ours is as new, and a pull may be ahead of the row
+			f.Folder = row
+			continue
+		}
+		f := &tracked{Folder: row}
+		a.folders = append(a.folders, f)
+		f.done.Store(int64(row.Copied + row.Quarantined))
+		f.total.Store(int64(row.Checkpoint.Messages))
+	}
+}
+
+func (a *account) folder(id store.FolderID) *tracked {
+	for _, f := range a.folders {
+		if f.ID == id {
+			return f
+		}
+	}
+	return nil
+}
+
+// byNew finds a folder that is there by its name on the new server.
+func (a *account) byNew(name string) *tracked {
+	for _, f := range a.folders {
+		if f.New == name && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool) *lane {
+	return &lane{
+		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
+		old: seat{end: pools(a.domain.Old, true)}, new: seat{end: pools(a.domain.New, false)},
+	}
+}
+
+// works tells whether the old server may be contacted for the account.
+func (a *account) works() bool {
+	return a.loadErr == nil && a.row.State == store.Active &&
+		(a.row.Problem == nil || a.row.Problem.Advice != store.NeedsFix)
+}
+
+// do runs fn on the account's goroutine and waits until it has.
+func (a *account) do(ctx context.Context, fn func()) error {
+	done := make(chan struct{})
+	select {
+	case a.events <- func() { fn(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.gone:
+		return errStopping
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.gone:
+		return errStopping
+	}
+}
+
+// start runs a job on a lane; after is run on the account's goroutine when it
+// has ended.
+func (a *account) start(l *lane, job func(ctx context.Context), after func()) {
+	a.busy[l] = true
+	l.oldCreds, l.newCreds = a.row.Old, a.row.New
+	a.jobs.Add(1)
+	go func() {
+		defer a.jobs.Done()
+		job(a.ctx)
+		l.touch()
+		a.events <- func() {
+			delete(a.busy, l)
+			after()
+		}
+	}()
+}
+
+// pump starts what can be started: visits first.
+func (a *account) pump() {
+	if a.loadErr != nil || a.ctx.Err() != nil {
+		return
+	}
+	if !a.busy[a.front] {
+		a.nextVisit()
+	}
+	if !a.busy[a.back] {
+		a.nextPassStep()
+	}
+}
+
+// closeIdle ends the sessions of lanes that had nothing to do for a while.
+func (a *account) closeIdle(now time.Time) {
+	for _, l := range []*lane{a.front, a.back} {
+		if l == nil || a.busy[l] || !l.idle(now) {
+			continue
+		}
+		a.start(l, func(ctx context.Context) { l.end(ctx) }, func() {})
+	}
+}
+
+// problem records what keeps the account from being copied, or that nothing does.
+func (a *account) problem(p *store.Problem) {
+	if p == nil && a.row.Problem == nil {
+		return
+	}
+	if p != nil {
+		if was := a.row.Problem; was != nil && was.Summary == p.Summary {
+			p.Since = was.Since
+		}
+		a.log.Warn().Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
+	}
+	a.row.Problem = p
+	if err := a.store.SetProblem(a.ctx, a.id, p); err != nil && a.ctx.Err() == nil {
+		a.log.Error().Err(err).Msg("the account's problem could not be recorded")
+	}
+}
+
+// connected hears of a client's login and returns what it should wait for: the
+// first look at the trees, nil if there has been one.
+func (a *account) connected() (<-chan struct{}, *pool) {
+	if !a.works() || time.Since(a.tree.at) < treeFresh {
+		return nil, nil
+	}
+	done := make(chan struct{})
+	a.tree.waiting = append(a.tree.waiting, done)
+	if len(a.folders) > 0 {
+		return nil, nil // the folders are there; what is new among them appears as it is found
+	}
+	return done, a.front.old.end.pool
+}
+
+// updated takes over a row that an administrator or a client changed.
+func (a *account) updated(row store.Account) {
+	a.row = row
+	a.failures = 0
+	for _, l := range []*lane{a.front, a.back} {
+		if l != nil && !a.busy[l] {
+			l.drop() // sessions with the former credentials
+		}
+	}
+}
+
+// live is what goes on now.
+func (a *account) live() Live {
+	l := Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
+	for _, f := range a.folders {
+		if f.State != store.FolderPresent {
+			continue
+		}
+		l.Done += uint64(f.done.Load())
+		l.Total += uint64(f.total.Load())
+		if f.pulling != nil {
+			l.Folder = f.Title
+			s := f.pulling.pull.done.stats()
+			l.Copied += s.Copied
+			l.Bytes += s.Bytes
+		}
+	}
+	if a.pass != nil {
+		l.Started = a.pass.started
+		l.Copied += a.pass.stats.Copied
+		l.Bytes += a.pass.stats.Bytes
+	}
+	return l
+}

@@ -1,0 +1,106 @@
+package syncer
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// carryFlags applies to the new folder the flag changes that happened on the
+// old server since the last pull. What the user changed on the new server
+// stays: per flag, only what differs between the ledger and the old server now
+// is touched.
+func (p *pull) carryFlags(ctx context.Context) error {
+	cp := p.base
+	if len(p.known.entries) == 0 || (p.first() && p.adopt == nil) {
+		return nil
+	}
+	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.selected.HighestModSeq {
+		return nil
+	}
+	for _, set := range p.flagWindows() {
+		if err := p.yielded(); err != nil {
+			return err
+		}
+		changed, err := p.changedFlags(ctx, set)
+		if err != nil {
+			return err
+		}
+		if err := p.applyFlags(ctx, changed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flagWindows are the UIDs to look at: with a mod-sequence to start from the
+// server picks, without one all known messages are compared window by window.
+func (p *pull) flagWindows() []imap.UIDSet {
+	if p.base.HighestModSeq != 0 && p.selected.HighestModSeq != 0 {
+		return []imap.UIDSet{{imap.UIDRange{Start: 1, Stop: 0}}}
+	}
+	var sets []imap.UIDSet
+	for i := 0; i < len(p.known.entries); i += listWindow {
+		_, first, _ := splitKey(p.known.entries[i].Key)
+		_, last, _ := splitKey(p.known.entries[min(i+listWindow, len(p.known.entries))-1].Key)
+		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
+	}
+	return sets
+}
+
+// flagged is a ledger line and the flags its message has on the old server now.
+type flagged struct {
+	entry store.Entry
+	now   []imap.Flag
+}
+
+func (p *pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
+	var changed []flagged
+	note := func(m upstream.Message) error {
+		e, ok := p.known.entry(m.UID)
+		if !ok {
+			return nil
+		}
+		if add, remove := flagDelta(e.Flags, m.Flags); len(add)+len(remove) > 0 {
+			changed = append(changed, flagged{e, m.Flags})
+		}
+		return nil
+	}
+	since := p.base.HighestModSeq
+	if since != 0 && p.selected.HighestModSeq != 0 {
+		err := p.old.ListMessages(ctx, set, since, note)
+		return changed, err
+	}
+	err := p.old.ListFlags(ctx, set, note)
+	return changed, err
+}
+
+// applyFlags stores the changes on the new server and then in the ledger.
+func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	sel, err := p.new.Select(ctx, p.folder.New)
+	if err != nil {
+		return p.gone(err, errNewGone)
+	}
+	var changes []upstream.FlagChange
+	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	for _, c := range changed {
+		add, remove := flagDelta(c.entry.Flags, c.now)
+		add, _ = permitted(add, sel.PermanentFlags, sel.AnyFlag)
+		if c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity && len(add)+len(remove) > 0 {
+			changes = append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: remove})
+		}
+		c.entry.Flags = normalise(c.now)
+		batch.Proofs = append(batch.Proofs, c.entry)
+	}
+	if err := p.new.StoreFlags(ctx, changes); err != nil {
+		return err
+	}
+	p.done.flagChanges.Add(uint64(len(changes)))
+	return p.store.Commit(ctx, batch)
+}

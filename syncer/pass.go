@@ -1,0 +1,259 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"strings"
+	"time"
+
+	"postferry/store"
+)
+
+var (
+	errStopping = errors.New("Postferry is stopping")
+	errNoDomain = errors.New("the account's domain is not in the configuration")
+	errIdle     = errors.New("the account is stopped, finished or waits for a person")
+)
+
+// passOptions say what a pass should do.
+type passOptions struct {
+	inboxOnly bool
+	until     time.Time // when to make room for other accounts; zero for never
+}
+
+// passResult is how a pass ended.
+type passResult struct {
+	pass    store.Pass
+	problem *store.Problem
+	yielded bool // made room for others; goes on later
+}
+
+// passRun is a pass under way. The account's goroutine owns it.
+type passRun struct {
+	options passOptions
+	started time.Time
+	tree    bool // the trees have been looked at
+	queue   []*tracked
+	current *tracked
+	stats   stats
+	problem *store.Problem
+	yielded bool
+	late    *time.Timer
+	waiting []chan passResult
+}
+
+// beginPass starts a pass, or joins the one that runs.
+func (a *account) beginPass(o passOptions) <-chan passResult {
+	reply := make(chan passResult, 1)
+	if a.pass != nil {
+		a.pass.waiting = append(a.pass.waiting, reply)
+		return reply
+	}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: []chan passResult{reply}}
+	if a.loadErr != nil {
+		a.endPass(a.loadErr)
+	} else if !a.works() {
+		a.endPass(errIdle)
+	} else if !o.until.IsZero() {
+		a.pass.late = time.AfterFunc(time.Until(o.until), func() {
+			select {
+			case a.events <- a.sliceOver:
+			case <-a.gone:
+			}
+		})
+	}
+	return reply
+}
+
+// sliceOver makes a pass that has had its time stop at the next safe point.
+func (a *account) sliceOver() {
+	if a.pass == nil || a.pass.options.until.IsZero() || time.Now().Before(a.pass.options.until) {
+		return
+	}
+	a.pass.yielded = true
+	if f := a.pass.current; f != nil && f.pulling != nil {
+		f.pulling.yield()
+	}
+}
+
+// nextPassStep starts the next job of the pass on the lane for passes.
+func (a *account) nextPassStep() {
+	p := a.pass
+	switch {
+	case p == nil:
+	case !p.tree:
+		if !a.tree.running {
+			a.startTree(a.back)
+		}
+	case p.yielded || len(p.queue) == 0:
+		a.endPass(nil)
+	default:
+		a.nextFolder(p)
+	}
+}
+
+// nextFolder pulls the first folder of the queue that no visit is pulling.
+func (a *account) nextFolder(p *passRun) {
+	for i, f := range p.queue {
+		if f.pulling != nil || a.visiting(f) {
+			continue
+		}
+		p.queue = append(p.queue[:i:i], p.queue[i+1:]...)
+		p.current = f
+		a.startPull(a.back, f, false, a.passPulled)
+		return
+	}
+}
+
+// passTree goes on with a pass once the trees have been looked at.
+func (a *account) passTree(err error) {
+	p := a.pass
+	if err != nil {
+		a.endPass(err)
+		return
+	}
+	p.tree = true
+	for _, f := range a.folders {
+		if a.due(f, p.options) {
+			p.queue = append(p.queue, f)
+		}
+	}
+	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(p.queue[i]) && !isInbox(p.queue[j]) })
+}
+
+func isInbox(f *tracked) bool { return strings.EqualFold(f.Old, "INBOX") }
+
+// due tells whether a pass has to open a folder: the old server's STATUS says
+// that something happened since the checkpoint, or can't say.
+func (a *account) due(f *tracked, o passOptions) bool {
+	if f.State != store.FolderPresent || (o.inboxOnly && !isInbox(f)) {
+		return false
+	}
+	st, ok := a.tree.status[f.Old]
+	if !ok {
+		return false // gone from the old server, or not selectable there
+	}
+	cp := f.Checkpoint
+	f.total.Store(int64(st.Messages))
+	same := f.complete() && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0
+	return !same
+}
+
+// passPulled hears how a folder of the pass went.
+func (a *account) passPulled(f *tracked, _ *pull, err error) {
+	p := a.pass
+	if p == nil {
+		return
+	}
+	p.current = nil
+	switch {
+	case err == nil, errors.Is(err, errOldGone):
+	case interrupted(a.ctx, err):
+		p.yielded = true
+	case errors.Is(err, errYield):
+		p.queue = append([]*tracked{f}, p.queue...)
+	case errors.Is(err, errNewGone):
+		a.newGone(f, p, err)
+	case stopsAccount(err):
+		a.endPassWith(problemOf(err, f.Title, a.failures+1))
+	default:
+		p.problem = problemOf(err, f.Title, a.failures+1)
+	}
+}
+
+// newGone: the folder was deleted or renamed on the new server while the pass
+// ran. If a client of ours did it, its row says so by now; otherwise the next
+// look at the trees will tell.
+func (a *account) newGone(f *tracked, p *passRun, err error) {
+	if f.State == store.FolderPresent {
+		p.problem = problemOf(err, f.Title, a.failures+1)
+		p.problem.Summary = "The folder vanished from the new server while it was being filled."
+	}
+}
+
+// endPass ends a pass: with nil when it is through or made room for others.
+func (a *account) endPass(err error) {
+	if a.pass == nil {
+		return
+	}
+	var problem *store.Problem
+	switch {
+	case err == nil:
+	case errors.Is(err, errStopping):
+		a.pass.yielded = true
+	case interrupted(a.ctx, err):
+		a.pass.yielded = true
+	case errors.Is(err, errIdle):
+		problem = a.row.Problem
+		a.replyPass(store.Pass{Started: a.pass.started, Ended: time.Now()}, problem)
+		return
+	default:
+		problem = problemOf(err, "", a.failures+1)
+	}
+	a.endPassWith(problem)
+}
+
+func (a *account) endPassWith(problem *store.Problem) {
+	p := a.pass
+	if problem == nil {
+		problem = p.problem
+	}
+	record := store.Pass{
+		Started: p.started, Ended: time.Now(),
+		Copied: p.stats.Copied, Adopted: p.stats.Adopted, FlagChanges: p.stats.FlagChanges,
+		Bytes: p.stats.Bytes, Quarantined: p.stats.Quarantined,
+		Complete: problem == nil && !p.yielded && !p.options.inboxOnly,
+	}
+	if problem != nil {
+		a.failures++
+		record.Error = problem.Summary
+	} else if record.Complete {
+		a.failures = 0
+	}
+	if a.loadErr == nil {
+		a.record(record, problem, p.yielded)
+	}
+	a.replyPass(record, problem)
+}
+
+// record writes a pass into the history. What a visit or another account
+// interrupted is not a result worth keeping unless it did something.
+func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) {
+	if problem != nil || !yielded {
+		a.problem(problem)
+	}
+	if yielded && pass.Copied+pass.Adopted+pass.FlagChanges+pass.Quarantined == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
+	defer cancel()
+	if err := a.store.AddPass(ctx, a.id, pass); err != nil {
+		a.log.Error().Err(err).Msg("the pass could not be recorded")
+	}
+	a.log.Info().Uint64("copied", pass.Copied).Uint64("adopted", pass.Adopted).Uint64("flags", pass.FlagChanges).
+		Uint64("bytes", pass.Bytes).Uint64("quarantined", pass.Quarantined).Bool("complete", pass.Complete).
+		Dur("took", pass.Ended.Sub(pass.Started)).Msg("pass ended")
+}
+
+func (a *account) replyPass(record store.Pass, problem *store.Problem) {
+	p := a.pass
+	a.pass = nil
+	if p.late != nil {
+		p.late.Stop()
+	}
+	for _, w := range p.waiting {
+		w <- passResult{pass: record, problem: problem, yielded: p.yielded}
+	}
+}
+
+// count adds a pull's outcome to the account's figures.
+func (a *account) count(p *pull, err error) {
+	if a.pass != nil {
+		a.pass.stats.add(p.done.stats())
+	}
+	if err != nil && !errors.Is(err, errYield) && !interrupted(a.ctx, err) {
+		p.log.Warn().Err(err).Msg("pull ended early")
+	}
+}

@@ -1,0 +1,57 @@
+package syncer
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// quotaRetry is how long an account rests that has no room on the new server.
+const quotaRetry = 30 * time.Minute
+
+// errStopsAccount tells whether an error is about the account or a server as
+// a whole, so that its other folders need not be tried now.
+func stopsAccount(err error) bool {
+	if _, resting := errors.AsType[*restingError](err); resting {
+		return true
+	}
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return true // the store, or a bug: nothing will go better in the next folder
+	}
+	return e.Class == upstream.Fix || e.Class == upstream.Later || e.Op == "connect" || strings.EqualFold(e.Op, "login")
+}
+
+// problemOf puts an error into its two voices.
+func problemOf(err error, folder string, failures int) *store.Problem {
+	now := time.Now()
+	p := &store.Problem{
+		Summary: "Something unexpected went wrong; it is tried again.",
+		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now,
+	}
+	retry := backoff(max(failures, 1), hint(err))
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		p.Summary = e.Summary()
+		switch {
+		case e.Code == imap.ResponseCodeOverQuota:
+			retry = quotaRetry
+		case e.Class == upstream.Fix:
+			p.Advice = store.NeedsFix
+		}
+	}
+	if errors.Is(err, errCounts) {
+		p.Summary = "The old server listed fewer messages than it says the folder has; the folder is listed again."
+	}
+	if r, ok := errors.AsType[*restingError](err); ok {
+		retry = max(time.Until(r.until), time.Second)
+	}
+	if p.Advice == store.RetryLater {
+		p.Retry = now.Add(retry)
+	}
+	return p
+}

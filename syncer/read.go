@@ -1,0 +1,346 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+const (
+	// listWindow is how many messages one listing should bring. UIDs are
+	// sparse, so the range asked for grows and shrinks towards it.
+	listWindow = 1000
+	// bodyWindow is how many bodies one command asks for.
+	bodyWindow = 250
+	// streamAbove is the size from which a body is passed through instead of
+	// being held. Octets.
+	streamAbove = 1 << 20
+	// handOver is how many messages may wait between reader and writer.
+	handOver = 200
+)
+
+// item is what the reader hands to the writer, in the order of the old folder.
+// Exactly one of body, stream, quarantine and checkpoint is set.
+type item struct {
+	msg        upstream.Message
+	key        store.Key
+	intent     store.Intent
+	body       []byte
+	held       int64 // octets of the memory budget that the writer gives back
+	stream     io.Reader
+	streamed   chan error // told when the stream has been read, or will not be
+	quarantine *store.Quarantined
+	checkpoint *store.Checkpoint
+}
+
+// reader lists, fetches and hands over. It alone uses the old session while a
+// writer runs.
+type reader struct {
+	*pull
+	items chan<- *item
+	next  imap.UID // every message below it was handed over
+}
+
+// copyMissing brings over everything missing, reading and writing at the same time.
+func (p *pull) copyMissing(ctx context.Context) error {
+	items := make(chan *item, handOver)
+	rctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	read := make(chan error, 1)
+	r := &reader{pull: p, items: items, next: max(p.folder.Checkpoint.UIDNext, 1)}
+	go func() {
+		err := r.run(rctx)
+		close(items)
+		read <- err
+	}()
+	werr := newWriter(p).run(ctx, items)
+	if werr != nil {
+		cancel()
+	}
+	for it := range items {
+		p.discard(it, werr)
+	}
+	rerr := <-read
+	if werr != nil {
+		return werr
+	}
+	return rerr
+}
+
+// discard gives back what an item holds.
+func (p *pull) discard(it *item, err error) {
+	if it.streamed != nil {
+		it.streamed <- err
+	}
+	p.memory.Release(it.held)
+	it.held, it.body = 0, nil
+}
+
+func (r *reader) run(ctx context.Context) error {
+	from := r.next
+	if r.visit && int(r.selected.Messages)-r.known.count() > visitAll {
+		if err := r.newest(ctx); err != nil {
+			return err
+		}
+	}
+	width := imap.UID(listWindow)
+	for from < r.selected.UIDNext {
+		if err := r.yielded(); err != nil {
+			return err
+		}
+		to := r.selected.UIDNext - 1
+		if to-from >= width {
+			to = from + width - 1
+		}
+		n, err := r.window(ctx, from, to)
+		if err != nil {
+			return err
+		}
+		if err := r.mark(ctx, to+1); err != nil {
+			return err
+		}
+		from, width = to+1, adapt(width, n)
+	}
+	return nil
+}
+
+// newest brings the newest messages of a large folder and then lets the visitor in.
+func (r *reader) newest(ctx context.Context) error {
+	width := imap.UID(visitNewest)
+	for {
+		low := imap.UID(1)
+		if r.selected.UIDNext > width {
+			low = r.selected.UIDNext - width
+		}
+		n, err := r.window(ctx, low, r.selected.UIDNext-1)
+		if err != nil {
+			return err
+		}
+		if n >= visitNewest/2 || low == 1 {
+			break
+		}
+		width *= 4
+	}
+	r.worth()
+	return nil
+}
+
+// adapt steers the width of UID ranges towards listWindow messages each.
+func adapt(width imap.UID, n int) imap.UID {
+	switch {
+	case n < listWindow/4 && width < 1<<30:
+		return width * 4
+	case n > listWindow*2:
+		return max(width/2, 1)
+	}
+	return width
+}
+
+// mark lets the checkpoint advance once everything handed over so far is dealt with.
+func (r *reader) mark(ctx context.Context, next imap.UID) error {
+	r.next = next
+	return r.hand(ctx, &item{checkpoint: &store.Checkpoint{
+		UIDValidity: r.selected.UIDValidity, UIDNext: next, Messages: r.selected.Messages,
+		HighestModSeq: r.base.HighestModSeq, Checked: r.base.Checked,
+	}})
+}
+
+func (r *reader) hand(ctx context.Context, it *item) error {
+	select {
+	case r.items <- it:
+		return nil
+	case <-ctx.Done():
+		r.memory.Release(it.held)
+		return ctx.Err()
+	}
+}
+
+// yielded returns errYield once the pull was asked to stop.
+func (p *pull) yielded() error {
+	select {
+	case <-p.yield:
+		return errYield
+	default:
+		return nil
+	}
+}
+
+// window deals with a range of UIDs and returns how many messages are in it.
+func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
+	var missing []upstream.Message
+	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
+	err = r.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		if m.UID < from || m.UID > to {
+			return nil // "n:*"-style answers and unsolicited ones are not of this window
+		}
+		listed++
+		if !r.known.has(m.UID) {
+			r.known.hand(m.UID)
+			missing = append(missing, m)
+		}
+		return nil
+	})
+	if err != nil {
+		return listed, err
+	}
+	missing, err = r.recognise(ctx, missing)
+	if err != nil {
+		return listed, err
+	}
+	for len(missing) > 0 {
+		if err := r.yielded(); err != nil {
+			return listed, err
+		}
+		n := min(len(missing), bodyWindow)
+		if err := r.bodies(ctx, missing[:n]); err != nil {
+			return listed, err
+		}
+		missing = missing[n:]
+	}
+	return listed, nil
+}
+
+// bodies fetches messages and hands them over. What the old server refuses or
+// passes over is asked for again by itself before it is given up.
+func (r *reader) bodies(ctx context.Context, msgs []upstream.Message) error {
+	got, err := r.fetch(ctx, msgs)
+	if err != nil && upstream.ClassOf(err) != upstream.Refused {
+		return err
+	}
+	for _, m := range msgs {
+		if got[m.UID] {
+			continue
+		}
+		if err := r.single(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetch asks for bodies with one command and returns which came.
+func (r *reader) fetch(ctx context.Context, msgs []upstream.Message) (map[imap.UID]bool, error) {
+	byUID := make(map[imap.UID]upstream.Message, len(msgs))
+	var set imap.UIDSet
+	for _, m := range msgs {
+		byUID[m.UID] = m
+		set.AddNum(m.UID)
+	}
+	got := make(map[imap.UID]bool, len(msgs))
+	err := r.old.Bodies(ctx, set, func(uid imap.UID, size int64, body io.Reader) error {
+		m, ok := byUID[uid]
+		if !ok || got[uid] {
+			return nil
+		}
+		got[uid] = true
+		return r.take(ctx, m, size, body)
+	})
+	return got, err
+}
+
+// single asks for one message that did not come with the others. If it still
+// does not come and is still listed, it goes to quarantine.
+func (r *reader) single(ctx context.Context, m upstream.Message) error {
+	got, err := r.fetch(ctx, []upstream.Message{m})
+	switch {
+	case got[m.UID]:
+		return err
+	case err != nil && upstream.ClassOf(err) != upstream.Refused:
+		return err
+	case err == nil:
+		listed := false
+		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
+		if err := r.old.ListFlags(ctx, set, func(l upstream.Message) error {
+			listed = listed || l.UID == m.UID
+			return nil
+		}); err != nil {
+			return err
+		}
+		if !listed {
+			return nil // deleted meanwhile
+		}
+	}
+	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
+}
+
+func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
+	cause := "listed, but FETCH brought no body"
+	if err != nil {
+		cause = err.Error()
+	}
+	return newQuarantined(imapKey(r.selected.UIDValidity, m.UID),
+		"The old server lists this message but does not deliver it.", cause)
+}
+
+// take hands over one body: held in memory if small, as a stream otherwise.
+func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	it := &item{msg: m, key: imapKey(r.selected.UIDValidity, m.UID)}
+	if size > min(streamAbove, r.limit/4) {
+		return r.stream(ctx, it, size, body)
+	}
+	if err := r.memory.Acquire(ctx, size); err != nil {
+		return err
+	}
+	it.held = size
+	it.body = make([]byte, size)
+	if _, err := io.ReadFull(body, it.body); err != nil {
+		r.memory.Release(size)
+		return err
+	}
+	it.intent = r.intent(it, headerOf(it.body), size)
+	return r.hand(ctx, it)
+}
+
+// stream hands over a large body piece by piece: the header first, because the
+// intent has to be written before the first octet goes out.
+func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reader) error {
+	var header headerCapture
+	var start bytes.Buffer
+	piece := make([]byte, 16<<10)
+	for !header.Done() && int64(start.Len()) < size {
+		n, err := body.Read(piece)
+		header.Write(piece[:n])
+		start.Write(piece[:n])
+		if err != nil && (!errors.Is(err, io.EOF) || int64(start.Len()) < size) {
+			return err
+		}
+	}
+	it.intent = r.intent(it, header.Header(), size)
+	it.stream = io.MultiReader(&start, body)
+	it.streamed = make(chan error, 1)
+	if err := r.hand(ctx, it); err != nil {
+		return err
+	}
+	// The writer reads from our connection now. It always tells when it is
+	// through, even if it gave up.
+	return <-it.streamed
+}
+
+func (r *reader) intent(it *item, header []byte, size int64) store.Intent {
+	return store.Intent{
+		Key: it.key, Fingerprint: fingerprintOf(header, size), Size: clampSize(size), Flags: it.msg.Flags,
+		UIDValidity: r.target.UIDValidity, UIDNext: r.target.UIDNext,
+	}
+}
+
+// headerOf is the header of a whole message.
+func headerOf(body []byte) []byte {
+	for i := 0; i < len(body) && i < maxHeader; {
+		end := bytes.IndexByte(body[i:], '\n')
+		if end < 0 {
+			break
+		}
+		line := bytes.TrimSuffix(body[i:i+end], []byte("\r"))
+		i += end + 1
+		if len(line) == 0 {
+			return body[:i]
+		}
+	}
+	return body[:min(len(body), maxHeader)]
+}

@@ -1,0 +1,211 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// treeFresh is how long a look at the folder trees is good enough for another
+// client that logs in.
+const treeFresh = time.Minute
+
+// treeState is what an account knows of its folder trees.
+type treeState struct {
+	at      time.Time // of the last successful look
+	running bool
+	err     error // of the last look
+	waiting []chan struct{}
+	changed bool                       // a client changed folders while the present look runs
+	delim   byte                       // of the new server; 0 until known
+	status  map[string]upstream.Status // of the old folders, as of the last look
+}
+
+// tell lets go of all who wait for the tree.
+func (t *treeState) tell() {
+	for _, c := range t.waiting {
+		close(c)
+	}
+	t.waiting = nil
+}
+
+// treeResult is what a tree job brings back.
+type treeResult struct {
+	rows   []store.Folder
+	status map[string]upstream.Status
+	delim  byte
+	err    error
+}
+
+// startTree looks at both trees on a lane and brings the new one up to date.
+func (a *account) startTree(l *lane) {
+	a.tree.running, a.tree.changed = true, false
+	rows := make([]store.Folder, len(a.folders))
+	for i, f := range a.folders {
+		rows[i] = f.Folder
+	}
+	var result treeResult
+	a.start(l, func(ctx context.Context) {
+		result = a.syncTree(ctx, l, rows)
+		if result.err != nil && upstream.ClassOf(result.err) == upstream.Lost && ctx.Err() == nil {
+			// A kept session may have died; one more try with fresh ones.
+			l.drop()
+			result = a.syncTree(ctx, l, rows)
+		}
+		if result.err != nil {
+			l.drop()
+		}
+	}, func() { a.treeDone(result) })
+}
+
+func (a *account) treeDone(r treeResult) {
+	a.tree.running = false
+	a.tree.err = r.err
+	if a.tree.changed {
+		r.rows = a.mendRows(r.rows)
+	}
+	a.setFolders(r.rows)
+	if r.delim != 0 {
+		a.tree.delim = r.delim
+	}
+	if r.err == nil {
+		a.tree.at, a.tree.status = time.Now(), r.status
+	}
+	a.tree.tell()
+	if a.pass != nil && !a.pass.tree {
+		a.passTree(r.err)
+	} else if r.err != nil && a.ctx.Err() == nil {
+		a.problem(problemOf(r.err, "", 1))
+	}
+}
+
+// mendRows puts right the rows of a look that was overtaken by a client: what
+// the client did is newer than what the look saw.
+func (a *account) mendRows(rows []store.Folder) []store.Folder {
+	for i, row := range rows {
+		if f := a.folder(row.ID); f != nil {
+			rows[i].New, rows[i].State = f.New, f.State
+		}
+	}
+	return a.putFolders(rows)
+}
+
+// putFolders stores rows; a failure is logged, and the next look at the trees
+// finds what it left behind.
+func (a *account) putFolders(rows []store.Folder) []store.Folder {
+	if len(rows) == 0 {
+		return nil
+	}
+	stored, err := a.store.PutFolders(a.ctx, a.id, rows)
+	if err != nil {
+		a.log.Error().Err(err).Msg("folders could not be recorded")
+		return rows
+	}
+	return stored
+}
+
+// syncTree runs on a lane. Rows that were already stored are returned even with an error.
+func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (r treeResult) {
+	var old, new Side
+	var oldS oldSession
+	if oldS, r.err = l.oldSession(ctx); r.err != nil {
+		return r
+	}
+	if old, r.err = side(ctx, oldS, true); r.err != nil {
+		return r
+	}
+	if r.status, r.err = statuses(ctx, oldS, old); r.err != nil {
+		return r
+	}
+	var newS newSession
+	if newS, r.err = l.newSession(ctx); r.err != nil {
+		return r
+	}
+	if new, r.err = side(ctx, newS, false); r.err != nil {
+		return r
+	}
+	r.delim = new.Namespace.Delim
+	plan := planTree(old, new, known)
+	for _, note := range plan.Notes {
+		a.log.Info().Msg(note)
+	}
+	r.rows, r.err = a.applyTree(ctx, newS, plan)
+	return r
+}
+
+// lister is the part of a session that tells the folder tree.
+type lister interface {
+	Namespace(ctx context.Context) (upstream.Namespace, error)
+	List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error)
+}
+
+func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
+	ns, err := s.Namespace(ctx)
+	if err != nil {
+		return Side{}, err
+	}
+	list, err := s.List(ctx, withStatus)
+	return Side{Namespace: ns, Mailboxes: list}, err
+}
+
+// statuses gathers the old folders' STATUS: from LIST-STATUS, or by asking.
+func statuses(ctx context.Context, s oldSession, old Side) (map[string]upstream.Status, error) {
+	all := make(map[string]upstream.Status, len(old.Mailboxes))
+	var ask []string
+	for _, m := range old.Mailboxes {
+		switch {
+		case m.Status != nil:
+			all[m.Name] = *m.Status
+		case selectable(m):
+			ask = append(ask, m.Name)
+		}
+	}
+	if len(ask) == 0 {
+		return all, nil
+	}
+	more, err := s.Status(ctx, ask)
+	for name, st := range more {
+		all[name] = st
+	}
+	return all, err
+}
+
+// applyTree carries out a plan. A folder that the new server refuses is
+// reported and does not keep the others from being made.
+func (a *account) applyTree(ctx context.Context, s newSession, plan TreePlan) ([]store.Folder, error) {
+	made := map[string]bool{}
+	for _, c := range plan.Create {
+		err := s.Create(ctx, c.Name, c.Use)
+		if err != nil && upstream.ClassOf(err) != upstream.Refused {
+			return nil, err
+		}
+		if err != nil {
+			a.log.Warn().Err(err).Str("folder", c.Name).Msg("the new server refuses to make this folder")
+			continue
+		}
+		made[c.Name] = true
+	}
+	for i, f := range plan.Folders {
+		if f.State == store.FolderPlanned && made[f.New] {
+			plan.Folders[i].State = store.FolderPresent
+		}
+	}
+	if err := a.subscribe(ctx, s, plan.Subscribe); err != nil || len(plan.Folders) == 0 {
+		return nil, err
+	}
+	return a.store.PutFolders(ctx, a.id, plan.Folders)
+}
+
+func (a *account) subscribe(ctx context.Context, s newSession, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	err := s.Subscribe(ctx, names)
+	if upstream.ClassOf(err) == upstream.Refused {
+		a.log.Warn().Err(err).Msg("the new server refuses a subscription")
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,188 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"postferry/store"
+)
+
+const (
+	// patience is how long a visitor waits for an old server that shows no life.
+	patience = 3 * time.Second
+	// noPatience is the same for a server that others have already waited for in vain.
+	noPatience = 200 * time.Millisecond
+	// visitFresh is how recently a complete folder must have been looked at for
+	// another visit not to look again.
+	visitFresh = 30 * time.Second
+)
+
+// visit is a client's opening of a folder.
+type visit struct {
+	folder *tracked
+	shown  chan struct{} // closed when the folder is worth showing
+	show   func()
+}
+
+func newVisit(f *tracked) *visit {
+	v := &visit{folder: f, shown: make(chan struct{})}
+	v.show = sync.OnceFunc(func() { close(v.shown) })
+	return v
+}
+
+// beginVisit decides what a visit has to wait for: nil for nothing.
+func (a *account) beginVisit(mailbox string) *visit {
+	f := a.byNew(mailbox)
+	if !a.works() || f == nil || f.State != store.FolderPresent {
+		return nil
+	}
+	if f.complete() {
+		if time.Since(f.looked) > visitFresh && f.pulling == nil && !a.visiting(f) {
+			a.visits = append(a.visits, newVisit(f)) // nobody waits; what is late arrives as EXISTS
+		}
+		return nil
+	}
+	v := newVisit(f)
+	a.visits = append(a.visits, v)
+	return v
+}
+
+func (a *account) visiting(f *tracked) bool {
+	for _, v := range a.visits {
+		if v.folder == f {
+			return true
+		}
+	}
+	return false
+}
+
+// nextVisit starts the pull of the folder that was asked for first, or the look at
+// the trees that a client waits for.
+func (a *account) nextVisit() {
+	if len(a.tree.waiting) > 0 && !a.tree.running {
+		a.startTree(a.front)
+		return
+	}
+	for _, v := range a.visits {
+		f := v.folder
+		switch {
+		case f.pulling == nil:
+			a.startPull(a.front, f, true, a.visitEnded)
+			return
+		case !f.pulling.visit:
+			f.pulling.yield() // the pass hands the folder over at its next safe point
+		}
+	}
+}
+
+// showFolder lets the visitors of a folder in.
+func (a *account) showFolder(f *tracked) {
+	for _, v := range a.visits {
+		if v.folder == f {
+			v.show()
+		}
+	}
+}
+
+func (a *account) visitEnded(f *tracked, p *pull, err error) {
+	a.showFolder(f)
+	rest := a.visits[:0]
+	for _, v := range a.visits {
+		if v.folder != f {
+			rest = append(rest, v)
+		}
+	}
+	a.visits = rest
+	if err == nil || errors.Is(err, errYield) || interrupted(a.ctx, err) {
+		return
+	}
+	a.log.Warn().Err(err).Str("folder", f.Title).Msg("pull of a visited folder ended early")
+	if !errors.Is(err, errOldGone) && !errors.Is(err, errNewGone) {
+		a.problem(problemOf(err, f.Title, 1))
+	}
+}
+
+// startPull runs a pull of f on a lane; ended is told on the account's goroutine.
+func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
+	yield := make(chan struct{})
+	p := &pull{
+		account: a.id, folder: f.Folder, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory,
+		log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
+	}
+	p.report = func(done, total int) {
+		f.done.Store(int64(done))
+		f.total.Store(int64(total))
+	}
+	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
+	p.worth = sync.OnceFunc(func() {
+		if visit {
+			a.events <- func() { a.showFolder(f) } // the account hears its jobs to the last
+		}
+	})
+	var err error
+	a.start(l, func(ctx context.Context) {
+		if err = p.run(ctx); err != nil {
+			l.drop()
+		}
+	}, func() {
+		f.pulling = nil
+		f.looked = time.Now()
+		f.Checkpoint = p.folder.Checkpoint
+		a.count(p, err)
+		ended(f, p, err)
+	})
+}
+
+// Visit implements the relay's wait; see the contract at Engine.Visit.
+func (a *account) visit(ctx context.Context, mailbox string, progress func(done, total int)) {
+	var v *visit
+	var old *pool
+	if err := a.do(ctx, func() {
+		if v = a.beginVisit(mailbox); v != nil {
+			old = a.front.old.end.pool
+		}
+	}); err != nil || v == nil {
+		return
+	}
+	a.await(ctx, v.shown, old, func() {
+		if progress != nil && v.folder.total.Load() > 0 {
+			progress(int(v.folder.done.Load()), int(v.folder.total.Load()))
+		}
+	})
+}
+
+// await waits for done, until ctx ends or the old server shows no life for longer
+// than a person should wait.
+func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, tick func()) {
+	t := time.NewTicker(100 * time.Millisecond)
+	defer t.Stop()
+	began := time.Now()
+	wait := patience
+	if old.silent.Load() {
+		wait = noPatience
+	}
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		case <-a.gone:
+			return
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		life := time.Unix(0, old.life.Load())
+		if life.Before(began) {
+			life = began
+		}
+		if time.Since(life) > wait {
+			old.silent.Store(true)
+			return
+		}
+		if n%10 == 9 {
+			tick()
+		}
+	}
+}

@@ -1,0 +1,414 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+const (
+	// A batch is closed at so many messages or octets: the new server's cost is
+	// per transaction, a refusal's cost per message in it.
+	batchMessages = 100
+	batchOctets   = 4 << 20
+	// batchesAhead is how many batches may be under way, so that a new server
+	// far away is kept busy.
+	batchesAhead = 4
+)
+
+// under is a batch that was sent.
+type under struct {
+	items []*item
+	call  appendCall
+	again bool // repeats a part of a refused batch
+}
+
+// writer appends what the reader hands over, batch by batch, and enters it in
+// the ledger. It alone uses the new session while it runs.
+type writer struct {
+	*pull
+	batch    []*item
+	octets   int64
+	calls    []under
+	pending  store.Batch // outcomes not yet committed
+	unproven []store.Intent
+	// again counts batches under way that repeat a refused one. They were sent
+	// after batches whose checkpoints lie behind them, so those have to wait.
+	again int
+	later *store.Checkpoint
+}
+
+func newWriter(p *pull) *writer {
+	return &writer{pull: p, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+}
+
+// run ends when the reader has closed items and all is settled, or with the
+// first error. Outcomes known by then are committed in either case.
+func (w *writer) run(ctx context.Context, items <-chan *item) error {
+	err := w.loop(ctx, items)
+	if err == nil {
+		err = w.prove(ctx)
+	}
+	for _, u := range w.calls {
+		w.release(u.items)
+	}
+	w.release(w.batch)
+	// A cancelled context must not lose proofs that were already given.
+	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, w.commit(cctx))
+}
+
+func (w *writer) loop(ctx context.Context, items <-chan *item) error {
+	for {
+		it, ok, ready := poll(items)
+		if !ready {
+			if len(w.calls) > 0 || len(w.batch) > 0 {
+				// The reader is slower than we are: use the time.
+				if err := w.progress(ctx); err != nil {
+					return err
+				}
+				continue
+			}
+			select {
+			case it, ok = <-items:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if !ok {
+			return w.drain(ctx)
+		}
+		if err := w.accept(ctx, it); err != nil {
+			return err
+		}
+	}
+}
+
+func poll(items <-chan *item) (it *item, ok, ready bool) {
+	select {
+	case it, ok = <-items:
+		return it, ok, true
+	default:
+		return nil, false, false
+	}
+}
+
+// progress settles the oldest batch under way, or sends what has gathered.
+func (w *writer) progress(ctx context.Context) error {
+	if len(w.calls) > 0 {
+		return w.settleOldest(ctx)
+	}
+	return w.flush(ctx)
+}
+
+// drain brings everything to its end.
+func (w *writer) drain(ctx context.Context) error {
+	for len(w.batch) > 0 || len(w.calls) > 0 {
+		if len(w.batch) > 0 {
+			if err := w.flush(ctx); err != nil {
+				return err
+			}
+		}
+		if err := w.settleOldest(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) accept(ctx context.Context, it *item) error {
+	if it.stream != nil {
+		return w.pass(ctx, it)
+	}
+	w.batch = append(w.batch, it)
+	w.octets += int64(len(it.body))
+	if len(w.batch) < batchMessages && w.octets < batchOctets {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+// pass sends a large message by itself, straight from the old server.
+func (w *writer) pass(ctx context.Context, it *item) error {
+	if err := w.flush(ctx); err != nil {
+		it.streamed <- err
+		return err
+	}
+	w.batch = []*item{it}
+	err := w.flush(ctx)
+	it.streamed <- err
+	return err
+}
+
+// flush writes the intents and sends the batch.
+func (w *writer) flush(ctx context.Context) error {
+	if len(w.batch) == 0 {
+		return nil
+	}
+	for len(w.calls) >= batchesAhead {
+		if err := w.settleOldest(ctx); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	for _, it := range w.batch {
+		if it.sendable() {
+			it.intent.Written = now
+			w.pending.Intents = append(w.pending.Intents, it.intent)
+		}
+	}
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	batch := w.batch
+	w.batch, w.octets = nil, 0
+	return w.send(ctx, batch, false)
+}
+
+// sendable tells whether an item is a message to append.
+func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint == nil }
+
+// send hands messages to the new server; their intents are durable.
+func (w *writer) send(ctx context.Context, items []*item, again bool) error {
+	var msgs []upstream.Append
+	for _, it := range items {
+		if it.sendable() {
+			msgs = append(msgs, it.message())
+		}
+	}
+	u := under{items: items, again: again}
+	if again {
+		w.again++
+	}
+	if len(msgs) > 0 {
+		call, err := w.new.SendAppend(ctx, w.folder.New, msgs)
+		if err != nil {
+			w.release(items)
+			return err
+		}
+		u.call = call
+	}
+	w.calls = append(w.calls, u)
+	return nil
+}
+
+func (it *item) message() upstream.Append {
+	keep, _ := permitted(it.msg.Flags, nil, false)
+	a := upstream.Append{Flags: keep, Date: it.msg.Date, Size: int64(len(it.body)), Body: bytes.NewReader(it.body)}
+	if it.stream != nil {
+		a.Size, a.Body = int64(it.intent.Size), it.stream
+	}
+	return a
+}
+
+// settleOldest waits for the oldest batch under way and notes its outcomes.
+func (w *writer) settleOldest(ctx context.Context) error {
+	if len(w.calls) == 0 {
+		return nil
+	}
+	u := w.calls[0]
+	var results []upstream.AppendResult
+	if u.call != nil {
+		var err error
+		if results, err = u.call.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	w.calls = w.calls[1:]
+	err := w.outcome(ctx, u.items, results)
+	if u.again {
+		w.again--
+	}
+	if err == nil && w.again == 0 && w.later != nil {
+		w.pending.Checkpoint, w.later = w.later, nil
+	}
+	return err
+}
+
+// outcome notes what became of each item of a batch.
+func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
+	var refused []*item
+	var why error
+	var checkpoint *store.Checkpoint
+	for _, it := range items {
+		switch {
+		case it.checkpoint != nil:
+			checkpoint = it.checkpoint
+		case it.quarantine != nil:
+			w.quarantine(it.quarantine)
+		case results[0].Err != nil:
+			refused, why = append(refused, it), results[0].Err
+			results = results[1:]
+		default:
+			w.stored(it, results[0])
+			results = results[1:]
+		}
+	}
+	w.tell()
+	if err := w.refused(ctx, refused, why); err != nil {
+		return err
+	}
+	w.reach(checkpoint)
+	return nil
+}
+
+// reach takes over a checkpoint, or keeps it until repeated batches are settled.
+func (w *writer) reach(cp *store.Checkpoint) {
+	switch {
+	case cp == nil:
+	case w.again > 0:
+		w.later = cp
+	default:
+		w.pending.Checkpoint = cp
+	}
+}
+
+// stored notes that the new server has a message.
+func (w *writer) stored(it *item, r upstream.AppendResult) {
+	w.done.copied.Add(1)
+	w.done.bytes.Add(uint64(it.intent.Size))
+	w.release([]*item{it})
+	if r.UID == 0 {
+		w.unproven = append(w.unproven, it.intent)
+		return
+	}
+	w.pending.Proofs = append(w.pending.Proofs, it.entry(r.UIDValidity, r.UID))
+}
+
+func (it *item) entry(uidValidity uint32, uid imap.UID) store.Entry {
+	return store.Entry{
+		Key: it.key, UIDValidity: uidValidity, UID: uid,
+		Flags: it.intent.Flags, Fingerprint: it.intent.Fingerprint, Size: it.intent.Size,
+	}
+}
+
+func (w *writer) quarantine(q *store.Quarantined) {
+	w.done.quarantined.Add(1)
+	w.pending.Quarantine = append(w.pending.Quarantine, *q)
+	w.log.Warn().Str("key", keyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+}
+
+// refused decides about messages the new server said NO to. A refused
+// MULTIAPPEND is halved until the one message stands alone (RFC 3502: all or
+// nothing).
+func (w *writer) refused(ctx context.Context, items []*item, why error) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if stop := w.stops(why); stop != nil {
+		for _, it := range items {
+			w.pending.Drop = append(w.pending.Drop, it.key)
+		}
+		w.release(items)
+		return stop
+	}
+	if len(items) > 1 {
+		half := len(items) / 2
+		if err := w.send(ctx, items[:half], true); err != nil {
+			w.release(items[half:])
+			return err
+		}
+		return w.send(ctx, items[half:], true)
+	}
+	it := items[0]
+	w.release(items)
+	w.quarantine(newQuarantined(it.key, "The new server refuses this message.", why.Error()))
+	return nil
+}
+
+// stops tells whether a refusal is about more than the message: then the
+// error to stop with.
+func (w *writer) stops(why error) error {
+	e, ok := errors.AsType[*upstream.Error](why)
+	if !ok || e.Class != upstream.Refused {
+		return why
+	}
+	switch e.Code {
+	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
+		return fmt.Errorf("%w: %w", errNewGone, why)
+	}
+	return nil
+}
+
+func (w *writer) release(items []*item) {
+	for _, it := range items {
+		w.memory.Release(it.held)
+		it.held, it.body = 0, nil
+	}
+}
+
+// commit makes the outcomes and intents gathered so far durable.
+func (w *writer) commit(ctx context.Context) error {
+	b := w.pending
+	if len(b.Intents)+len(b.Proofs)+len(b.Drop)+len(b.Quarantine) == 0 && b.Checkpoint == nil {
+		return nil
+	}
+	if err := w.store.Commit(ctx, b); err != nil {
+		return err
+	}
+	if b.Checkpoint != nil {
+		w.folder.Checkpoint = *b.Checkpoint
+	}
+	w.pending = store.Batch{Account: w.account, Folder: w.folder.ID}
+	return nil
+}
+
+// prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
+// without saying where. One that it took and that isn't there (deleted since,
+// or rewritten beyond recognition) is entered without a UID: the server's OK stands.
+func (w *writer) prove(ctx context.Context) error {
+	if len(w.unproven) == 0 {
+		return nil
+	}
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	from := lowest(w.unproven, w.target.UIDValidity)
+	if err := w.lookAtNew(ctx); err != nil {
+		return err
+	}
+	var err error
+	if w.ledger, err = w.store.Ledger(ctx, w.account, w.folder.ID); err != nil {
+		return err
+	}
+	found, err := w.newcomers(ctx, from)
+	if err != nil {
+		return err
+	}
+	judged := w.judge(w.unproven, found)
+	dropped := make(map[store.Key]bool, len(judged.Drop))
+	for _, k := range judged.Drop {
+		dropped[k] = true
+	}
+	w.pending.Proofs = append(w.pending.Proofs, judged.Proofs...)
+	for _, in := range w.unproven {
+		if dropped[in.Key] {
+			w.pending.Proofs = append(w.pending.Proofs, store.Entry{Key: in.Key, UIDValidity: w.target.UIDValidity,
+				Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size})
+		}
+	}
+	return nil
+}
+
+// newQuarantined is a first entry in the quarantine.
+func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
+	now := time.Now()
+	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
+}
+
+// keyText shows a key to people.
+func keyText(k store.Key) string {
+	if v, uid, ok := splitKey(k); ok {
+		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
+	}
+	return strings.ToValidUTF8(string(k), "?")
+}
