@@ -1,0 +1,11 @@
+// Package layers holds the direction in which Postferry's packages may import
+// one another, and its test fails when one of them goes the other way:
+//
+//	               cmd
+//	admin         proxy         syncer      never import each other
+//	     upstream        discover           nor do these
+//	wire          store         config      import none of ours
+//
+// Tests may use internal/lab as well; nothing else may. The package is not
+// part of the program.
+package layers

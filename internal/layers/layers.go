@@ -1,0 +1,75 @@
+package layers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const module = "postferry"
+
+// lab is for tests and benchmarks only.
+const lab = "internal/lab"
+
+// allowed says for each package what of ours it may import. What is
+// under a package (store/storetest) counts as part of it, and the parts of one
+// package may import each other.
+func allowed() map[string][]string {
+	bottom := []string{"wire", "store", "config"}
+	middle := append([]string{"upstream", "discover"}, bottom...)
+	top := append([]string{"admin", "proxy", "syncer"}, middle...)
+	return map[string][]string{
+		"cmd":             top,
+		"admin":           middle,
+		"proxy":           middle,
+		"syncer":          middle,
+		"upstream":        bottom,
+		"discover":        bottom,
+		"wire":            nil,
+		"store":           nil,
+		"config":          nil,
+		lab:               {"config"}, // it must stay an independent witness
+		"internal/layers": nil,
+	}
+}
+
+// offence says what is wrong with an import; "" if nothing is. from is the folder of
+// the importing file, relative to the module's root; imported is the import's path.
+func offence(from, imported string, test bool) string {
+	target, ours := strings.CutPrefix(imported, module+"/")
+	if !ours {
+		return ""
+	}
+	rules := allowed()
+	here, there := home(from, rules), home(target, rules)
+	switch {
+	case here == "":
+		return fmt.Sprintf("package %s has no place among the layers yet; give it one in %s/internal/layers", from, module)
+	case there == "":
+		return fmt.Sprintf("package %s has no place among the layers yet; give it one in %s/internal/layers", target, module)
+	case here == there, slices.Contains(rules[here], there):
+		return ""
+	case there == lab && test:
+		return ""
+	case there == lab:
+		return fmt.Sprintf("%s is for tests and benchmarks; only _test.go files may import it", lab)
+	case len(rules[here]) == 0:
+		return fmt.Sprintf("%s may import none of our packages, so not %s", here, there)
+	}
+	return fmt.Sprintf("%s may import %s, but not %s: imports point one way", here, strings.Join(rules[here], ", "), there)
+}
+
+// home is the package of the rules that a folder belongs to; "" if none.
+func home(folder string, rules map[string][]string) string {
+	for folder != "" && folder != "." {
+		if _, ok := rules[folder]; ok {
+			return folder
+		}
+		cut := strings.LastIndexByte(folder, '/')
+		if cut < 0 {
+			return ""
+		}
+		folder = folder[:cut]
+	}
+	return ""
+}

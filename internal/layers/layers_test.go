@@ -1,0 +1,93 @@
+package layers
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestImportsPointOneWay looks at the imports of every Go file of the module,
+// whatever system it is built for.
+func TestImportsPointOneWay(t *testing.T) {
+	root := os.DirFS("../..")
+	files := 0
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != "." && (strings.ContainsAny(d.Name()[:1], "._") || d.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if path.Ext(name) == ".go" {
+			files++
+			checkFile(t, root, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 10 {
+		t.Errorf("only %d files found; is this the module's folder?", files)
+	}
+}
+
+// checkFile reports every import of a file that goes the wrong way.
+func checkFile(t *testing.T, root fs.FS, name string) {
+	src, err := fs.ReadFile(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, spec := range f.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wrong := offence(path.Dir(name), imported, strings.HasSuffix(name, "_test.go")); wrong != "" {
+			t.Errorf("%s imports %s: %s", name, imported, wrong)
+		}
+	}
+}
+
+func TestOffence(t *testing.T) {
+	tests := []struct {
+		from, imported string
+		test           bool
+		want           string // a part of it; "" for none
+	}{
+		{"cmd/postferry", "postferry/proxy", false, ""},
+		{"cmd/postferry", "postferry/internal/lab", false, "only _test.go files may import it"},
+		{"cmd/postferry", "postferry/internal/lab", true, ""},
+		{"proxy", "postferry/upstream", false, ""},
+		{"proxy", "postferry/syncer", false, "proxy may import upstream, discover, wire, store, config, but not syncer"},
+		{"proxy", "postferry/syncer", true, "but not syncer"},
+		{"syncer/plan", "postferry/proxy", false, "syncer may import"},
+		{"syncer", "postferry/admin", false, "but not admin"},
+		{"upstream", "postferry/discover", false, "but not discover"},
+		{"upstream", "postferry/config", false, ""},
+		{"wire", "postferry/store", false, "wire may import none of our packages, so not store"},
+		{"wire", "github.com/emersion/go-imap/v2", false, ""},
+		{"wire", "postferry/wire/internal", false, ""},
+		{"store/storetest", "postferry/store", false, ""},
+		{"store", "postferry/cmd/postferry", true, "so not cmd"},
+		{"internal/lab", "postferry/syncer", false, "internal/lab may import"},
+		{"web", "postferry/store", false, "package web has no place"},
+		{"proxy", "postferry/web", false, "package web has no place"},
+	}
+	for _, tt := range tests {
+		got := offence(tt.from, tt.imported, tt.test)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s imports %s (test: %v): got %q, want %q", tt.from, tt.imported, tt.test, got, tt.want)
+		}
+	}
+}
