@@ -124,10 +124,10 @@ func TestGeneratedMessages(t *testing.T) {
 		t.Error("the same seed gave other messages")
 	}
 	total := 0
-	for _, m := range Mixed(1, 3000) {
+	for _, m := range Mixed(1, 1500) {
 		total += len(m.Body)
 	}
-	if mean := total / 3000; mean < 36<<10 || mean > 44<<10 {
+	if mean := total / 1500; mean < 35<<10 || mean > 45<<10 {
 		t.Errorf("mixed messages have %d octets on average", mean)
 	}
 }

@@ -27,10 +27,10 @@ var someFlags = [][]imap.Flag{
 // Generate makes n messages of size octets each (at least 512), with flags,
 // keywords and dates over ten years, the same for the same seed. CRLF only.
 func Generate(seed uint64, n, size int) []Msg {
-	rng := rand.New(rand.NewPCG(seed, 0))
+	g := newGenerator(seed)
 	msgs := make([]Msg, n)
 	for i := range msgs {
-		msgs[i] = generate(rng, seed, i, size)
+		msgs[i] = g.message(i, size)
 	}
 	return msgs
 }
@@ -38,10 +38,10 @@ func Generate(seed uint64, n, size int) []Msg {
 // Mixed makes n messages sized as in people's mailboxes: many small ones, a
 // few large ones, 40 KB on average, 1 MB at most; the same for the same seed.
 func Mixed(seed uint64, n int) []Msg {
-	rng := rand.New(rand.NewPCG(seed, 1))
+	g := newGenerator(seed)
 	msgs := make([]Msg, n)
 	for i := range msgs {
-		msgs[i] = generate(rng, seed, i, mixedSize(rng))
+		msgs[i] = g.message(i, mixedSize(g.rng))
 	}
 	return msgs
 }
@@ -62,31 +62,45 @@ func mixedSize(rng *rand.Rand) int {
 	return 1 << 10
 }
 
-func generate(rng *rand.Rand, seed uint64, i, size int) Msg {
-	date := time.Unix(1_400_000_000+rng.Int64N(10*365*24*3600), 0)
+// generator draws messages; text is what their lines are cut from.
+type generator struct {
+	seed uint64
+	rng  *rand.Rand
+	text []byte
+}
+
+func newGenerator(seed uint64) *generator {
+	const letters = "abcdefghijklmnopqrstuvwxyz     "
+	g := &generator{seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), text: make([]byte, 16<<10)}
+	for i := range g.text {
+		g.text[i] = letters[g.rng.IntN(len(letters))]
+	}
+	return g
+}
+
+func (g *generator) message(i, size int) Msg {
+	date := time.Unix(1_400_000_000+g.rng.Int64N(10*365*24*3600), 0)
 	return Msg{
-		Body:  generateBody(rng, seed, i, size, date),
-		Flags: slices.Clone(someFlags[rng.IntN(len(someFlags))]),
+		Body:  g.body(i, size, date),
+		Flags: slices.Clone(someFlags[g.rng.IntN(len(someFlags))]),
 		Date:  date,
 	}
 }
 
-func generateBody(rng *rand.Rand, seed uint64, i, size int, date time.Time) []byte {
-	const letters = "abcdefghijklmnopqrstuvwxyz     "
+func (g *generator) body(i, size int, date time.Time) []byte {
 	size = max(size, 512)
 	out := bytes.NewBuffer(make([]byte, 0, size))
 	fmt.Fprintf(out, "From: Sender %d <sender%d@example.net>\r\nTo: anna@example.com\r\n", i%97, i%97)
-	fmt.Fprintf(out, "Subject: Message %d of lot %d\r\nDate: %s\r\n", i, seed, date.UTC().Format(time.RFC1123Z))
-	fmt.Fprintf(out, "Message-ID: <%d.%d.%x@example.net>\r\n", seed, i, rng.Uint64())
+	fmt.Fprintf(out, "Subject: Message %d of lot %d\r\nDate: %s\r\n", i, g.seed, date.UTC().Format(time.RFC1123Z))
+	fmt.Fprintf(out, "Message-ID: <%d.%d.%x@example.net>\r\n", g.seed, i, g.rng.Uint64())
 	out.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n")
 	for left := size - out.Len(); left > 0; left = size - out.Len() {
 		line := min(76, left-2)
 		if rest := left - 2 - line; rest > 0 && rest < 3 {
 			line -= 3 // leave room for a last line with its CRLF
 		}
-		for range line {
-			out.WriteByte(letters[rng.IntN(len(letters))])
-		}
+		at := g.rng.IntN(len(g.text) - line)
+		out.Write(g.text[at : at+line])
 		out.WriteString("\r\n")
 	}
 	return out.Bytes()
