@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what the tests need besides Go: Dovecot as a real old and new server,
+# mbsync and curl as real clients, a C compiler for the race detector.
+# On Debian with apt-get, as root or through sudo; nothing is started or
+# enabled. Does nothing where everything is there already.
+set -euo pipefail
+
+packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync curl gcc libc6-dev)
+
+if ! command -v go >/dev/null; then
+	echo "test-deps: go is not in PATH; install Go 1.26 or newer first (https://go.dev/dl/)" >&2
+	exit 1
+fi
+
+if ! command -v apt-get >/dev/null; then
+	missing=()
+	for program in dovecot mbsync curl gcc; do
+		PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
+	done
+	if ((${#missing[@]})); then
+		echo "test-deps: this is no Debian; install these yourself: ${missing[*]}" >&2
+		exit 1
+	fi
+	exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+	[[ $status == installed ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+	exit 0
+fi
+
+root=()
+if ((EUID != 0)); then
+	if ! command -v sudo >/dev/null; then
+		echo "test-deps: missing ${missing[*]}; run this as root: apt-get install ${missing[*]}" >&2
+		exit 1
+	fi
+	root=(sudo)
+fi
+
+# dpkg asks policy-rc.d before it starts a service; 101 forbids it. The tests
+# start servers of their own, as an unprivileged user.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+	trap '"${root[@]}" rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+	"${root[@]}" chmod 755 "$policy"
+fi
+
+echo "test-deps: installing ${missing[*]}"
+"${root[@]}" apt-get update -q
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
