@@ -19,6 +19,7 @@ type shared struct {
 	store  store.Store
 	memory *semaphore.Weighted
 	dial   dialFunc
+	quiet  time.Duration // settleQuiet, shorter in tests
 	log    zerolog.Logger
 }
 

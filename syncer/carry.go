@@ -15,6 +15,14 @@ import (
 // is touched.
 func (p *pull) carryFlags(ctx context.Context) error {
 	cp := p.base
+	if p.adopt != nil && len(p.adopt.stale) > 0 {
+		// What was adopted from the ledger carries the flags of former days.
+		ledger, err := p.store.Ledger(ctx, p.account, p.folder.ID)
+		if err != nil {
+			return err
+		}
+		p.known = newKnown(ledger, p.selected.UIDValidity)
+	}
 	if len(p.known.entries) == 0 || (p.first() && p.adopt == nil) {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	errStopping = errors.New("Postferry is stopping")
+	errStopping = errors.New("the engine is stopping")
 	errNoDomain = errors.New("the account's domain is not in the configuration")
 	errIdle     = errors.New("the account is stopped, finished or waits for a person")
 )

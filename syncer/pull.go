@@ -58,6 +58,7 @@ type pull struct {
 	lane    *lane
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
 	limit   int64               // of memory
+	quiet   time.Duration       // settleQuiet, shorter in tests
 	log     zerolog.Logger
 	visit   bool
 	yield   <-chan struct{}       // closed when the pull should stop at the next safe point

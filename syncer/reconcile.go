@@ -16,7 +16,6 @@ import (
 const (
 	settleAfter = time.Minute
 	settleQuiet = 3 * time.Second
-	settlePoll  = 300 * time.Millisecond
 )
 
 // reconcile finds out what became of the messages that were about to be
@@ -62,8 +61,8 @@ func (p *pull) settle(ctx context.Context, intents []store.Intent) error {
 		return nil
 	}
 	last, quiet := p.target, time.Now()
-	for time.Since(quiet) < settleQuiet {
-		if err := pause(ctx, settlePoll); err != nil {
+	for time.Since(quiet) < p.quiet {
+		if err := pause(ctx, p.quiet/10); err != nil {
 			return err
 		}
 		if err := p.lookAtNew(ctx); err != nil {

@@ -108,7 +108,7 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
 	yield := make(chan struct{})
 	p := &pull{
-		account: a.id, folder: f.Folder, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory,
+		account: a.id, folder: f.Folder, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory, quiet: a.quiet,
 		log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
 	}
 	p.report = func(done, total int) {
