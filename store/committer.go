@@ -9,7 +9,7 @@ import (
 
 // maxGroup bounds how many rows are changed in one transaction, which bbolt
 // keeps in memory until it is written.
-const maxGroup = 50_000
+const maxGroup = 5_000
 
 // change is what one call wants to be written.
 type change struct {

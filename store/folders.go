@@ -114,26 +114,28 @@ func (b *Bolt) PutFolders(ctx context.Context, id AccountID, folders []Folder) (
 }
 
 // putFolder writes one folder and completes it in place.
-func putFolder(tx *bbolt.Tx, id AccountID, f *Folder) error {
+func putFolder(tx *bbolt.Tx, id AccountID, f *Folder) (err error) {
 	var p progress
 	if f.ID == 0 {
-		next, err := nextFolderID(tx, id)
-		if err != nil {
-			return err
-		}
-		f.ID = next
-		if err := root(tx, bucketProgress).Put(folderKey(id, next), encodeProgress(&p)); err != nil {
-			return err
-		}
+		f.ID, p, err = addFolder(tx, id)
 	} else {
-		known, err := readProgress(tx, folderKey(id, f.ID))
-		if err != nil {
-			return err
-		}
-		p = known
+		p, err = readProgress(tx, folderKey(id, f.ID))
+	}
+	if err != nil {
+		return err
 	}
 	f.Checkpoint, f.Copied, f.Quarantined = p.checkpoint, p.copied, p.quarantined
 	return root(tx, bucketFolders).Put(folderKey(id, f.ID), encodeFolder(f))
+}
+
+// addFolder gives a folder its number and an empty ledger.
+func addFolder(tx *bbolt.Tx, id AccountID) (FolderID, progress, error) {
+	folder, err := nextFolderID(tx, id)
+	if err != nil {
+		return 0, progress{}, err
+	}
+	var p progress
+	return folder, p, root(tx, bucketProgress).Put(folderKey(id, folder), encodeProgress(&p))
 }
 
 // nextFolderID relies on folders never being removed.

@@ -33,12 +33,26 @@ func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(nam
 const (
 	accountKeyLen = 8
 	folderKeyLen  = accountKeyLen + 4
+
+	ledgerPrefixLen = 4
 )
 
 func accountKey(id AccountID) []byte { return encodeNumber(uint64(id)) }
 
 func folderKey(id AccountID, folder FolderID) []byte {
 	return binary.BigEndian.AppendUint32(accountKey(id), uint32(folder))
+}
+
+// ledgerKey is the key of an entry within its account's ledger.
+func ledgerKey(folder FolderID, key Key) []byte {
+	k := make([]byte, ledgerPrefixLen, ledgerPrefixLen+len(key))
+	binary.BigEndian.PutUint32(k, uint32(folder))
+	return append(k, key...)
+}
+
+// messageKey is the key of an intent and of a quarantined message.
+func messageKey(id AccountID, folder FolderID, key Key) []byte {
+	return append(folderKey(id, folder), key...)
 }
 
 // foldLogin makes logins that differ in the case of ASCII letters equal.

@@ -104,13 +104,15 @@ func decodeFolder(id FolderID, row []byte) (Folder, error) {
 
 // progress is the part of a folder that batches change.
 type progress struct {
+	validity    uint32 // what the entries' UIDValidity is counted from; never changes while there is an entry
 	checkpoint  Checkpoint
 	copied      uint64
 	quarantined uint64
 }
 
 func encodeProgress(p *progress) []byte {
-	var e encoder
+	e := make(encoder, 0, 64)
+	e.fixed32(p.validity)
 	e.fixed32(p.checkpoint.UIDValidity)
 	e.uint(uint64(p.checkpoint.UIDNext))
 	e.uint(p.checkpoint.HighestModSeq)
@@ -124,6 +126,7 @@ func encodeProgress(p *progress) []byte {
 func decodeProgress(row []byte) (progress, error) {
 	d := decoder{rest: row}
 	p := progress{
+		validity: d.fixed32(),
 		checkpoint: Checkpoint{
 			UIDValidity:   d.fixed32(),
 			UIDNext:       imap.UID(d.uint32()),
@@ -137,27 +140,27 @@ func decodeProgress(row []byte) (progress, error) {
 	return p, d.done()
 }
 
-// encodeEntry writes a ledger row, usually of 20 octets: it is the one kind
-// of row that exists once for every message.
-func encodeEntry(en *Entry, flags uint32) []byte {
+// encodeEntry writes a ledger row, usually of 17 octets: it is the one kind
+// of row that exists once for every message. validity is the folder's.
+func encodeEntry(en *Entry, validity, flags uint32) []byte {
 	e := make(encoder, 0, 24)
-	e.fixed32(en.UIDValidity)
 	e.fixed32(uint32(en.UID))
 	e.raw(en.Fingerprint[:])
+	e.uint(uint64(en.UIDValidity - validity)) // modulo 2^32; nearly always 0
 	e.uint(uint64(flags))
 	e.uint(uint64(en.Size))
 	return e
 }
 
 // decodeEntry returns the entry without key and flags, and the number of its flag set.
-func decodeEntry(row []byte) (Entry, uint32, error) {
+func decodeEntry(row []byte, validity uint32) (en Entry, flags uint32, err error) {
 	d := decoder{rest: row}
-	en := Entry{
-		UIDValidity: d.fixed32(),
+	en = Entry{
 		UID:         imap.UID(d.fixed32()),
 		Fingerprint: Fingerprint(d.raw(8)),
+		UIDValidity: validity + d.uint32(),
 	}
-	flags := d.uint32()
+	flags = d.uint32()
 	en.Size = d.uint32()
 	return en, flags, d.done()
 }

@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+
+	"go.etcd.io/bbolt"
+)
+
+// Commit implements Store.
+func (b *Bolt) Commit(ctx context.Context, batch Batch) error {
+	if err := checkBatch(&batch); err != nil {
+		return err
+	}
+	return b.update(ctx, batch.rows(), func(tx *bbolt.Tx) error { return applyBatch(tx, &batch) })
+}
+
+func (b *Batch) rows() int {
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + 1
+}
+
+func applyBatch(tx *bbolt.Tx, b *Batch) error {
+	w, err := newLedgerWriter(tx, b.Account, b.Folder)
+	if err != nil {
+		return err
+	}
+	if err := each(b.Forget, w.forget); err != nil {
+		return err
+	}
+	if err := each(b.Drop, w.drop); err != nil {
+		return err
+	}
+	if err := each(b.Release, w.release); err != nil {
+		return err
+	}
+	if err := each(b.Intents, w.intend); err != nil {
+		return err
+	}
+	if err := each(b.Proofs, w.prove); err != nil {
+		return err
+	}
+	if err := each(b.Quarantine, w.isolate); err != nil {
+		return err
+	}
+	if b.Checkpoint != nil {
+		w.progress.checkpoint = *b.Checkpoint
+	}
+	return w.finish()
+}
+
+func each[T any](list []T, fn func(T) error) error {
+	for _, v := range list {
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryFill is how full the pages of the ledger are packed. A folder's keys
+// come in ascending order nearly always, and room left for others would be lost.
+const entryFill = 1.0
+
+// ledgerWriter changes one folder within a transaction.
+type ledgerWriter struct {
+	tx         *bbolt.Tx
+	id         AccountID
+	folder     FolderID
+	entries    *bbolt.Bucket // nil as long as the account has no entry
+	intents    *bbolt.Bucket
+	quarantine *bbolt.Bucket
+	flags      flagWriter
+	progress   progress
+}
+
+func newLedgerWriter(tx *bbolt.Tx, id AccountID, folder FolderID) (*ledgerWriter, error) {
+	p, err := readProgress(tx, folderKey(id, folder))
+	if err != nil {
+		return nil, err
+	}
+	w := &ledgerWriter{
+		tx:         tx,
+		id:         id,
+		folder:     folder,
+		entries:    root(tx, bucketLedger).Bucket(accountKey(id)),
+		intents:    root(tx, bucketIntents),
+		quarantine: root(tx, bucketQuarantine),
+		flags:      flagWriter{tx: tx, id: id},
+		progress:   p,
+	}
+	if w.entries != nil {
+		w.entries.FillPercent = entryFill
+	}
+	return w, nil
+}
+
+// finish writes checkpoint and counts.
+func (w *ledgerWriter) finish() error {
+	return root(w.tx, bucketProgress).Put(folderKey(w.id, w.folder), encodeProgress(&w.progress))
+}
+
+// openEntries makes the account's part of the ledger.
+func (w *ledgerWriter) openEntries() (err error) {
+	if w.entries != nil {
+		return nil
+	}
+	ledger := root(w.tx, bucketLedger)
+	ledger.FillPercent = entryFill
+	if w.entries, err = ledger.CreateBucket(accountKey(w.id)); err != nil {
+		return err
+	}
+	w.entries.FillPercent = entryFill
+	return nil
+}
+
+// key is that of intents and quarantine.
+func (w *ledgerWriter) key(key Key) []byte { return messageKey(w.id, w.folder, key) }
+
+func (w *ledgerWriter) forget(key Key) error {
+	k := ledgerKey(w.folder, key)
+	if w.entries == nil || w.entries.Get(k) == nil {
+		return nil
+	}
+	w.progress.copied--
+	return w.entries.Delete(k)
+}
+
+func (w *ledgerWriter) drop(key Key) error { return w.intents.Delete(w.key(key)) }
+
+func (w *ledgerWriter) release(key Key) error {
+	k := w.key(key)
+	if w.quarantine.Get(k) == nil {
+		return nil
+	}
+	w.progress.quarantined--
+	return w.quarantine.Delete(k)
+}
+
+func (w *ledgerWriter) intend(in Intent) error {
+	return w.intents.Put(w.key(in.Key), encodeIntent(&in))
+}
+
+func (w *ledgerWriter) prove(en Entry) error {
+	if err := w.openEntries(); err != nil {
+		return err
+	}
+	flags, err := w.flags.number(en.Flags)
+	if err != nil {
+		return err
+	}
+	if w.progress.copied == 0 {
+		w.progress.validity = en.UIDValidity
+	}
+	k := ledgerKey(w.folder, en.Key)
+	if w.entries.Get(k) == nil {
+		w.progress.copied++
+	}
+	if err := w.entries.Put(k, encodeEntry(&en, w.progress.validity, flags)); err != nil {
+		return err
+	}
+	if err := w.drop(en.Key); err != nil {
+		return err
+	}
+	return w.release(en.Key)
+}
+
+func (w *ledgerWriter) isolate(q Quarantined) error {
+	k := w.key(q.Key)
+	if w.quarantine.Get(k) == nil {
+		w.progress.quarantined++
+	}
+	if err := w.quarantine.Put(k, encodeQuarantined(&q)); err != nil {
+		return err
+	}
+	return w.intents.Delete(k)
+}
