@@ -3,8 +3,10 @@ package config
 import (
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -22,6 +24,18 @@ config.toml:3: proxy.imap: "203.0.113.7:0" is not an address of this machine
 config.toml:4: proxy.visit_wait: expected text in quotes, e.g. "20s", not a whole number`, taken.Addr())
 	if err == nil || strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "") != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// Whoever may not take a port learns why.
+func TestListenProblem(t *testing.T) {
+	err := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	if got := listenProblem(":993", err); !strings.Contains(got, "CAP_NET_BIND_SERVICE") {
+		t.Error(got)
+	}
+	err = &net.OpError{Op: "listen", Err: &net.DNSError{Err: "no such host", Name: "nowhere"}}
+	if got := listenProblem("nowhere:993", err); !strings.Contains(got, "no such host") {
+		t.Error(got)
 	}
 }
 
