@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"bytes"
+	"strings"
+)
+
+// denied are the capabilities that a relay can't keep: what would change the
+// connection under it (STARTTLS, COMPRESS), log in a second time, or send the
+// client to another server (RFC 2221, RFC 2193).
+var denied = map[string]bool{
+	"STARTTLS": true, "LOGINDISABLED": true, "UNAUTHENTICATE": true,
+	"LOGIN-REFERRALS": true, "MAILBOX-REFERRALS": true,
+}
+
+func isAllowed(capability string) bool {
+	name := strings.ToUpper(capability)
+	return !denied[name] && !strings.HasPrefix(name, "AUTH=") && !strings.HasPrefix(name, "COMPRESS=")
+}
+
+// allowed returns the capabilities that clients are shown.
+func allowed(caps []string) []string {
+	var kept []string
+	for _, c := range caps {
+		if isAllowed(c) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// filterCapabilities returns a response with the capabilities it lists, in a
+// CAPABILITY response or response code, reduced to those allowed. The rest of
+// it stays byte for byte.
+func filterCapabilities(response []byte) []byte {
+	from, to := capabilityList(response)
+	out := bytes.Clone(response[:from])
+	for _, c := range bytes.Fields(response[from:to]) {
+		if isAllowed(string(c)) {
+			out = append(append(out, ' '), c...)
+		}
+	}
+	return append(out, response[to:]...)
+}
+
+// capabilityList finds the list: "* CAPABILITY list" or "tag OK [CAPABILITY list]".
+func capabilityList(response []byte) (from, to int) {
+	const word = "CAPABILITY"
+	from = bytes.IndexByte(response, ' ') + 1
+	if next := bytes.IndexByte(response[from:], ' '); next != len(word) {
+		from += next + len(" [")
+	}
+	from += len(word)
+	if i := bytes.IndexAny(response[from:], "]\r\n"); i >= 0 {
+		return from, from + i
+	}
+	return from, len(response)
+}

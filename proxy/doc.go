@@ -1,0 +1,27 @@
+// Package proxy is the client's side of Postferry: it listens, speaks TLS,
+// logs people in at the new server, and from then on relays raw bytes between
+// the client and the new server.
+//
+// Nouns, in the order a client meets them:
+//
+//   - a Server has the listeners and the certificate;
+//   - a session is one client's connection before it has logged in; all of its
+//     input is bounded;
+//   - a relay is the connection afterwards. Two goroutines move its bytes, one
+//     each way. The one that reads the client follows the commands, the one
+//     that reads the new server follows the responses and is the one that writes
+//     to the client; what else has to be said to the client (INPROGRESS, BYE, a
+//     refusal) is slipped in between two responses by the outlet. The flow is
+//     what the two have to know of each other: the commands not completed yet.
+//
+// A client's SELECT is held back while its folder is filled from the old
+// server (a visit), CREATE, DELETE and RENAME are reported once the new server
+// has completed them, and the capabilities a relay can't keep are left out.
+// Everything else passes through byte for byte.
+//
+// The proxy asks for all that concerns the old server through the interface
+// Ferry. It must not know the syncer, must never wait for the old server
+// without a bound, and holds no mail.
+//
+// On disk it keeps at most a self-signed certificate, in the state directory.
+package proxy

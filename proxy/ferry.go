@@ -1,0 +1,30 @@
+package proxy
+
+import (
+	"context"
+
+	"postferry/store"
+)
+
+// Ferry is what the proxy needs of the engine that copies mail. Everything it
+// is asked for is bounded by the context given.
+type Ferry interface {
+	// Connected tells that a client has logged in as this account. It returns
+	// when the folder tree is worth showing, or soon if that can't be had.
+	// Each call is paired with a Disconnected.
+	Connected(ctx context.Context, id store.AccountID)
+	Disconnected(id store.AccountID)
+	// Visit tells that a client opens a folder, by its raw name on the new
+	// server, and returns when the folder is worth showing. progress is called
+	// from another goroutine, never after Visit returned.
+	Visit(ctx context.Context, id store.AccountID, mailbox string, progress func(done, total int))
+	// Changed tells that the new server has completed a client's CREATE, DELETE
+	// or RENAME (newName is for RENAME only). Names are raw. It returns once
+	// that is durable.
+	Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error
+	// Enrol makes an account known whose credentials the new server has
+	// accepted, if the old server accepts them too.
+	Enrol(ctx context.Context, a store.Account) (store.Account, error)
+	// Updated tells that accounts were given other credentials.
+	Updated(ctx context.Context, ids []store.AccountID) error
+}

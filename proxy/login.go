@@ -1,0 +1,224 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+var (
+	errHandshake = errors.New("no TLS handshake")
+	errIdentity  = errors.New("a login can't act for another one")
+	// errRefused: the login or the password is not right, for whatever reason.
+	errRefused = errors.New("login or password is not right")
+)
+
+// entry is a login that the new server has accepted.
+type entry struct {
+	up      *upstream.Session
+	login   string
+	account store.Account // ID 0 if the login is not known
+}
+
+// ferried reports whether the engine has anything to do for this login.
+func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == store.Active }
+
+// admit tries to log the client in and answers it.
+func (s *session) admit(ctx context.Context, tag string, c store.Credentials) error {
+	log := s.log.With().Str("login", c.Login).Bool("tls", s.secure).Logger()
+	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
+	if !ok {
+		log.Warn().Msg("login refused: too many failed logins from this address")
+		pause(ctx, time.Second)
+		return s.reply("%s NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute", tag)
+	}
+	pause(ctx, wait)
+	in, err := s.srv.logIn(ctx, c, log)
+	s.srv.failures.end(t, errors.Is(err, errRefused), time.Now())
+	switch {
+	case errors.Is(err, errRefused):
+		log.Info().Err(err).Msg("login refused")
+		return s.reply("%s NO [AUTHENTICATIONFAILED] Login or password is not right", tag)
+	case err != nil:
+		log.Warn().Err(err).Msg("login not possible")
+		return s.reply("%s NO [UNAVAILABLE] The mail server can't be reached just now, try again later", tag)
+	}
+	return s.welcome(ctx, tag, in, log)
+}
+
+// welcome tells the engine and then the client that the login succeeded.
+func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolog.Logger) error {
+	log.Info().Uint64("account", uint64(in.account.ID)).Msg("logged in")
+	if in.ferried() {
+		treeCtx, cancel := context.WithTimeout(ctx, s.srv.limits.tree)
+		s.srv.ferry.Connected(treeCtx, in.account.ID)
+		cancel()
+	}
+	caps := strings.Join(allowed(in.up.Capabilities()), " ")
+	if err := s.reply("%s OK [CAPABILITY %s] Logged in", tag, caps); err != nil {
+		in.up.Close()
+		s.srv.left(in)
+		return err
+	}
+	s.in = in
+	return nil
+}
+
+// left tells the engine that a client it was told of has gone.
+func (s *Server) left(in *entry) {
+	if in.ferried() {
+		s.ferry.Disconnected(in.account.ID)
+	}
+}
+
+// logIn finds out whose login this is and opens the new server with it.
+// Refusals are errRefused; everything else means that it can't be tried now.
+func (s *Server) logIn(ctx context.Context, c store.Credentials, log zerolog.Logger) (*entry, error) {
+	if !plausible(c) {
+		return nil, errRefused
+	}
+	account, err := s.store.Account(ctx, c.Login)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("look the account up: %w", err)
+	}
+	domain, ok := s.cfg.DomainOf(c.Login)
+	if known {
+		if d, found := s.cfg.DomainNamed(account.Domain); found {
+			domain, ok = d, true
+		}
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: no such domain is configured", errRefused)
+	}
+	dialer := &dialer{server: domain.New, limit: s.limits.login, log: log}
+	if known {
+		return s.logInKnown(ctx, dialer, account, c, log)
+	}
+	return s.logInUnknown(ctx, dialer, domain, c, log)
+}
+
+// plausible keeps out what no server could take well: an empty password can
+// mean an anonymous bind to a directory behind the server, control characters
+// in a login would break out of SASL PLAIN.
+func plausible(c store.Credentials) bool {
+	return c.Login != "" && c.Password != "" && strings.IndexFunc(c.Login, unicode.IsControl) < 0 &&
+		!strings.ContainsRune(c.Password.Reveal(), 0)
+}
+
+// logInKnown lets a person in with the old or the new password on record, or
+// with one that the new server accepts; that one is the new password then.
+func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c store.Credentials, log zerolog.Logger) (*entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	defer cancel()
+	given := store.Credentials{Login: a.New.Login, Password: c.Password}
+	recorded := same(c.Password, a.Old.Password) | same(c.Password, a.New.Password)
+	if recorded == 1 {
+		up, err := d.open(ctx, a.New)
+		if err == nil {
+			return &entry{up: up, login: c.Login, account: a}, nil
+		}
+		if !errors.Is(err, errRefused) || same(c.Password, a.New.Password) == 1 {
+			return nil, err
+		}
+	}
+	up, err := d.open(ctx, given)
+	if err != nil {
+		return nil, err
+	}
+	a.New = given
+	return &entry{up: up, login: c.Login, account: s.learn(ctx, a, log)}, nil
+}
+
+// learn records the password a person has given itself at the new server. The
+// login goes on without, should that fail.
+func (s *Server) learn(ctx context.Context, a store.Account, log zerolog.Logger) store.Account {
+	stored, _, err := s.store.PutAccounts(ctx, []store.Account{a})
+	if err == nil {
+		a = stored[0]
+		err = s.ferry.Updated(ctx, []store.AccountID{a.ID})
+	}
+	if err != nil {
+		log.Warn().Err(err).Msg("the new server's changed password could not be recorded")
+		return a
+	}
+	log.Info().Msg("the password was changed at the new server, recorded")
+	return a
+}
+
+// logInUnknown lets in whom the new server accepts, and makes the account
+// known where the domain wants that.
+func (s *Server) logInUnknown(ctx context.Context, d *dialer, domain *config.Domain, c store.Credentials, log zerolog.Logger) (*entry, error) {
+	loginCtx, cancel := context.WithTimeout(ctx, d.limit)
+	defer cancel()
+	up, err := d.open(loginCtx, c)
+	if err != nil {
+		return nil, err
+	}
+	in := &entry{up: up, login: c.Login}
+	if domain.Enrol {
+		in.account = s.enrol(ctx, domain, c, log)
+	}
+	return in, nil
+}
+
+// enrol makes a new account known; the zero account means that this failed and
+// is tried again at the next login.
+func (s *Server) enrol(ctx context.Context, domain *config.Domain, c store.Credentials, log zerolog.Logger) store.Account {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.enrol)
+	defer cancel()
+	a, err := s.ferry.Enrol(ctx, store.Account{
+		Domain: domain.Name, Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active,
+	})
+	if err != nil {
+		log.Warn().Err(err).Msg("not enrolled, nothing is copied for this login")
+		return store.Account{}
+	}
+	log.Info().Uint64("account", uint64(a.ID)).Msg("enrolled")
+	return a
+}
+
+// same compares two secrets in a time that tells nothing about them. An empty
+// secret is none.
+func same(a, b store.Secret) int {
+	x, y := sha256.Sum256([]byte(a.Reveal())), sha256.Sum256([]byte(b.Reveal()))
+	equal := subtle.ConstantTimeCompare(x[:], y[:])
+	if b == "" {
+		return 0
+	}
+	return equal
+}
+
+// dialer opens sessions with the new server.
+type dialer struct {
+	server config.Server
+	limit  time.Duration
+	log    zerolog.Logger
+}
+
+// open connects and logs in. errRefused means the credentials are at fault.
+func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Session, error) {
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.limit, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := up.Login(ctx, c); err != nil {
+		up.Close()
+		if class := upstream.ClassOf(err); class == upstream.Fix || class == upstream.Refused {
+			return nil, fmt.Errorf("%w: %w", errRefused, err)
+		}
+		return nil, err
+	}
+	return up, nil
+}

@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/wire"
+)
+
+// relay is a client's connection after login: raw bytes both ways.
+type relay struct {
+	srv    *Server
+	in     *entry
+	log    zerolog.Logger
+	client net.Conn
+	server net.Conn
+	cr, sr *bufio.Reader
+
+	out  outlet
+	flow flow
+	utf8 atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
+	over atomic.Bool // the new server's side has ended
+	left atomic.Bool // the client has sent all it will
+	bye  bool        // the new server has said BYE; the server's side's own
+	got  int64       // octets passed to the new server; the client's side's own
+}
+
+// relay moves bytes until both sides are done. Stopping (ctx) waits for the end
+// of a response, killing (kill) for nothing.
+func (s *Server) relay(ctx, kill context.Context, p *session, in *entry, server net.Conn, sr *bufio.Reader) {
+	defer s.left(in)
+	defer server.Close()
+	server.SetDeadline(time.Time{})
+	r := &relay{
+		srv: s, in: in, log: p.log.With().Str("login", in.login).Logger(),
+		client: p.conn, server: server, cr: p.r, sr: sr,
+		out: outlet{conn: p.conn, patience: s.limits.write}, flow: newFlow(),
+	}
+	defer context.AfterFunc(kill, func() { server.Close() })()
+	defer context.AfterFunc(ctx, r.stop)()
+	r.run(kill)
+}
+
+// run owns the two directions.
+func (r *relay) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := time.Now()
+	var wg sync.WaitGroup
+	wg.Go(func() { r.fromClient(ctx) })
+	err := r.fromServer(ctx)
+	cancel()
+	r.finish(err)
+	wg.Wait()
+	r.client.Close()
+	_, sent := r.out.state()
+	r.log.Info().Int64("received", r.got).Int64("sent", sent).Dur("after", time.Since(started)).
+		Str("reason", r.reason(err)).Msg("disconnected")
+}
+
+// finish closes both connections after the server's side has ended, so that the
+// client still receives all it was sent.
+func (r *relay) finish(err error) {
+	r.over.Store(true)
+	r.server.Close()
+	var write *writeError
+	if errors.As(err, &write) {
+		r.client.Close()
+		return
+	}
+	mid, _ := r.out.state()
+	if !mid && !r.bye && !r.left.Load() && !errors.Is(err, errLastWord) {
+		r.out.hurry(r.srv.limits.linger)
+		r.out.bye("* BYE [UNAVAILABLE] The mail server closed the connection\r\n")
+	}
+	if closeWrite(r.client) != nil {
+		r.client.Close()
+	}
+	r.client.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
+}
+
+// stop says goodbye to the client as soon as no response is cut by it.
+func (r *relay) stop() {
+	r.out.hurry(r.srv.limits.drain / 2)
+	if r.out.bye("* BYE Postferry is shutting down\r\n") {
+		r.server.SetReadDeadline(time.Now())
+	}
+}
+
+// reason says in the log who ended the connection.
+func (r *relay) reason(err error) string {
+	var write *writeError
+	switch {
+	case errors.Is(err, errLastWord):
+		return "shutting down"
+	case r.left.Load():
+		return "the client closed it"
+	case errors.As(err, &write):
+		return "the client was lost: " + write.Error()
+	case errors.Is(err, io.EOF):
+		return "the new server closed it"
+	}
+	return "the new server was lost: " + err.Error()
+}
+
+// writeError is a client that takes no more.
+type writeError struct{ error }
+
+func (e *writeError) Unwrap() error { return e.error }
+
+// rawName spells a folder's name as a client that has not enabled UTF-8 would.
+func (r *relay) rawName(name string) string {
+	switch {
+	case wire.IsInbox(name):
+		return "INBOX"
+	case r.utf8.Load():
+		return wire.EncodeMailbox(name)
+	}
+	return name
+}

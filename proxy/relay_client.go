@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"postferry/wire"
+)
+
+// serverError is a new server that takes no more.
+type serverError struct{ error }
+
+func (e *serverError) Unwrap() error { return e.error }
+
+// upload is the client's side of a relay.
+type upload struct {
+	*relay
+	window
+	scan    wire.CommandScanner
+	cmd     *inFlight // the command under way; nil if none, or none that is followed
+	refused bool      // the command under way is not for the new server
+}
+
+// fromClient passes on what the client sends until it ends. Then the new server
+// is told, and what still comes is read away.
+func (r *relay) fromClient(ctx context.Context) {
+	u := upload{relay: r, window: window{r: r.cr}}
+	u.sync()
+	err := u.commands(ctx)
+	var lost *serverError
+	switch {
+	case r.over.Load():
+	case errors.As(err, &lost): // it may have said why
+		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
+	default:
+		r.left.Store(true)
+		if closeWrite(r.server) != nil {
+			r.server.Close()
+		}
+		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.leaving))
+	}
+	discard(r.cr)
+}
+
+// commands scans and passes on until something ends.
+func (u *upload) commands(ctx context.Context) error {
+	for {
+		if err := u.scanAll(ctx); err != nil {
+			return err
+		}
+		if err := u.passSafe(); err != nil {
+			return err
+		}
+		err := u.more()
+		if errors.Is(err, errFull) {
+			err = cmp.Or(u.pass(len(u.b)), u.more())
+		}
+		if err != nil {
+			return cmp.Or(u.pass(len(u.b)), err)
+		}
+	}
+}
+
+// scanAll scans all that is buffered.
+func (u *upload) scanAll(ctx context.Context) error {
+	for u.off < len(u.b) {
+		n, ev := u.scan.Scan(u.b[u.off:])
+		u.off += n
+		var err error
+		switch ev {
+		case wire.CommandVerb:
+			err = u.verb(ctx)
+		case wire.CommandLiteral:
+			err = u.literal(ctx)
+		case wire.CommandEnd:
+			err = u.end(ctx)
+		case wire.CommandBad:
+			u.out.bye("* BYE The tag is too long\r\n")
+			err = errTooLong
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedVerbs would break the relay: they change the connection under it or
+// the person it is for.
+var refusedVerbs = map[wire.Verb]bool{
+	wire.VerbAuthenticate: true, wire.VerbCompress: true, wire.VerbLogin: true,
+	wire.VerbStartTLS: true, wire.VerbUnauthenticate: true,
+}
+
+// verb decides what becomes of a command. No byte of it has been passed on yet.
+func (u *upload) verb(ctx context.Context) error {
+	if refusedVerbs[u.scan.Verb()] {
+		u.refused = true
+		return u.pass(u.begin)
+	}
+	if tag := string(u.scan.Tag()); isTag(tag) {
+		u.cmd = u.flow.begin(ctx, tag, u.scan.Verb())
+	}
+	return nil
+}
+
+// isTag reports whether a server would complete a command with this tag. What
+// it is answered otherwise has no tag.
+func isTag(tag string) bool {
+	for _, c := range []byte(tag) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`(){%*"\+`, c) >= 0 {
+			return false
+		}
+	}
+	return tag != ""
+}
+
+// literal passes on the announcement of a synchronising literal and waits for
+// the server's verdict: its data follows, or the command is over.
+func (u *upload) literal(ctx context.Context) error {
+	if u.refused {
+		u.scan.Continue(false)
+		return u.refuse(ctx)
+	}
+	if u.cmd == nil {
+		u.scan.Continue(false)
+		u.done()
+		return nil
+	}
+	u.flow.await(u.cmd)
+	if err := u.pass(u.off); err != nil {
+		return err
+	}
+	data, err := u.flow.invited(ctx, u.cmd)
+	u.scan.Continue(data)
+	if !data {
+		u.done()
+	}
+	return err
+}
+
+// end deals with a command that has been scanned to its end. Its last bytes
+// have not been passed on yet.
+func (u *upload) end(ctx context.Context) error {
+	var err error
+	verb, args := u.scan.Verb(), u.scan.Args()
+	switch {
+	case u.refused:
+		return u.refuse(ctx)
+	case u.cmd == nil || len(args) == 0:
+	case opens(verb) && u.in.ferried():
+		err = u.hold(ctx, string(args[0]))
+	case verb == wire.VerbRename && len(args) == 2 && u.watched():
+		u.flow.name(u.cmd, string(args[0]), string(args[1]))
+	case (verb == wire.VerbCreate || verb == wire.VerbDelete) && u.watched():
+		u.flow.name(u.cmd, string(args[0]))
+	}
+	u.done()
+	return err
+}
+
+// done marks the end of a command.
+func (u *upload) done() {
+	u.cmd, u.refused = nil, false
+	u.next()
+}
+
+// refuse answers a command in the server's place, when those before it have
+// been answered, and drops it.
+func (u *upload) refuse(ctx context.Context) error {
+	tag := string(u.scan.Tag())
+	if !isTag(tag) {
+		tag = "*"
+	}
+	u.done()
+	u.drop(u.off)
+	u.flow.quiet(ctx, u.srv.limits.refusal, nil)
+	return u.out.inject(tag + " BAD Not possible after login\r\n")
+}
+
+func opens(v wire.Verb) bool { return v == wire.VerbSelect || v == wire.VerbExamine }
+
+// passSafe passes on all but what has to stay together: a command of which the
+// verb is not known yet, and one that may have to be held back.
+func (u *upload) passSafe() error {
+	if !u.cut && (u.scan.Undecided() || u.cmd != nil && opens(u.cmd.verb)) {
+		return u.pass(u.begin)
+	}
+	return u.pass(len(u.b))
+}
+
+// pass passes on the first n octets, or drops them if they are refused.
+func (u *upload) pass(n int) error {
+	if n == 0 {
+		return nil
+	}
+	if !u.refused || n <= u.begin {
+		sent, err := u.server.Write(u.b[:n])
+		u.got += int64(sent)
+		if err != nil {
+			return &serverError{err}
+		}
+	}
+	u.drop(n)
+	return nil
+}

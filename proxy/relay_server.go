@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"postferry/store"
+	"postferry/wire"
+)
+
+// download is the new server's side of a relay.
+type download struct {
+	*relay
+	window
+	scan  wire.ResponseScanner
+	noted bool // something the client's side may be waiting for has not been settled
+}
+
+// fromServer passes on what the new server sends until it ends, and is the one
+// that writes to the client.
+func (r *relay) fromServer(ctx context.Context) error {
+	d := download{relay: r, window: window{r: r.sr}}
+	for {
+		err := d.more()
+		if err == nil {
+			err = d.responses(ctx)
+		}
+		switch {
+		case err == nil:
+			err = d.passSafe()
+		case errors.Is(err, errFull):
+			err = d.passAll()
+		default:
+			return cmp.Or(d.passAll(), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// more waits for the server. Once the client has left its silence is bounded.
+func (d *download) more() error {
+	if d.left.Load() {
+		d.server.SetReadDeadline(time.Now().Add(d.srv.limits.leaving))
+	}
+	return d.window.more()
+}
+
+// responses scans all that is buffered.
+func (d *download) responses(ctx context.Context) error {
+	for d.off < len(d.b) {
+		n, end := d.scan.Scan(d.b[d.off:])
+		d.off += n
+		if !end {
+			return nil
+		}
+		if err := d.response(ctx); err != nil {
+			return err
+		}
+		d.next()
+	}
+	return nil
+}
+
+// response looks at the response that has just ended.
+func (d *download) response(ctx context.Context) error {
+	var err error
+	switch d.scan.Kind() {
+	case wire.Continuation:
+		d.flow.plus()
+		d.noted = true
+	case wire.Tagged:
+		err = d.tagged(ctx)
+	default:
+		d.untagged()
+	}
+	if err != nil {
+		return err
+	}
+	if d.listsCapabilities() && !d.cut {
+		return d.passFiltered()
+	}
+	if d.out.queuing.Load() {
+		return d.pass(d.off, false)
+	}
+	return nil
+}
+
+// tagged completes a command.
+func (d *download) tagged(ctx context.Context) error {
+	cmd := d.flow.find(d.scan.Tag())
+	if cmd == nil {
+		return nil
+	}
+	var err error
+	if len(cmd.names) > 0 && d.scan.Status() == wire.StatusOK {
+		err = d.changed(ctx, cmd)
+	}
+	d.flow.complete(cmd)
+	d.noted = true
+	return err
+}
+
+// untagged takes note of the few untagged responses that change the relay.
+func (d *download) untagged() {
+	switch string(d.scan.Name()) {
+	case "BYE":
+		d.bye = true
+	case "ENABLED":
+		line := strings.ToUpper(string(d.b[d.begin:d.off]))
+		for _, c := range strings.Fields(line) {
+			if c == "UTF8=ACCEPT" || c == "IMAP4REV2" {
+				d.utf8.Store(true)
+			}
+		}
+	}
+}
+
+// listsCapabilities reports whether the response under way or just ended does.
+func (d *download) listsCapabilities() bool {
+	const word = "CAPABILITY"
+	if d.scan.Status() != wire.StatusNone {
+		return string(d.scan.Code()) == word
+	}
+	return d.scan.Kind() == wire.Untagged && string(d.scan.Name()) == word
+}
+
+// keep reports whether the response under way is to stay together: it is not
+// known yet what it is, or it has to be seen whole.
+func (d *download) keep() bool {
+	return d.scan.Undecided() || d.listsCapabilities() ||
+		d.scan.Kind() == wire.Untagged && string(d.scan.Name()) == "ENABLED"
+}
+
+// changed reports a completed CREATE, DELETE or RENAME before the client
+// learns of it. What the server sent before is not held up by that.
+func (d *download) changed(ctx context.Context, cmd *inFlight) error {
+	if err := d.pass(d.begin, d.cut); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.srv.limits.changed)
+	defer cancel()
+	newName := ""
+	if len(cmd.names) > 1 {
+		newName = d.rawName(cmd.names[1])
+	}
+	err := d.srv.ferry.Changed(ctx, d.in.account.ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
+	if err != nil {
+		d.log.Error().Err(err).Str("command", cmd.verb.String()).Msg("a changed folder could not be recorded")
+	}
+	return nil
+}
+
+// passFiltered passes on a response that lists capabilities.
+func (d *download) passFiltered() error {
+	line := append(bytes.Clone(d.b[:d.begin]), filterCapabilities(d.b[d.begin:d.off])...)
+	d.drop(d.off)
+	return d.send(line, false)
+}
+
+// passSafe passes on all but what has to stay together.
+func (d *download) passSafe() error {
+	if d.keep() && !d.cut && !d.scan.Between() {
+		return d.pass(d.begin, false)
+	}
+	return d.passAll()
+}
+
+// passAll passes on all there is.
+func (d *download) passAll() error { return d.pass(len(d.b), !d.scan.Between()) }
+
+// pass passes on the first n octets; mid tells whether they end within a response.
+func (d *download) pass(n int, mid bool) error {
+	err := d.send(d.b[:n], mid)
+	d.drop(n)
+	return err
+}
+
+func (d *download) send(p []byte, mid bool) error {
+	if err := d.out.pass(p, mid); err != nil {
+		if errors.Is(err, errLastWord) {
+			return err
+		}
+		return &writeError{err}
+	}
+	if d.noted {
+		d.noted = false
+		d.flow.settle()
+	}
+	return nil
+}
+
+// watched reports whether the engine is told what this client does to its folders.
+func (r *relay) watched() bool {
+	return r.in.account.ID != 0 && r.in.account.State != store.Finished
+}

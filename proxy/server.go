@@ -1,0 +1,199 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// limits are the bounds of everything a client could hold up or be held up by.
+type limits struct {
+	handshake time.Duration // a TLS handshake
+	preauth   time.Duration // from the connection to the login
+	login     time.Duration // all attempts of one login at the new server
+	enrol     time.Duration // making a new account known
+	tree      time.Duration // bringing the folder tree over
+	changed   time.Duration // recording a CREATE, DELETE or RENAME
+	refusal   time.Duration // letting earlier commands finish before a refusal
+	progress  time.Duration // between two INPROGRESS responses
+	write     time.Duration // a client that takes no byte for so long is gone
+	linger    time.Duration // reading on after the last byte was written
+	leaving   time.Duration // the new server's last words after the client left
+	drain     time.Duration // all sessions, when the server is stopped
+}
+
+func defaultLimits() limits {
+	return limits{
+		handshake: 15 * time.Second,
+		preauth:   time.Minute,
+		login:     10 * time.Second,
+		enrol:     5 * time.Second,
+		tree:      10 * time.Second,
+		changed:   5 * time.Second,
+		refusal:   30 * time.Second,
+		progress:  5 * time.Second,
+		write:     30 * time.Minute,
+		linger:    2 * time.Second,
+		leaving:   time.Minute,
+		drain:     10 * time.Second,
+	}
+}
+
+// Server is the client's side of Postferry.
+type Server struct {
+	cfg      *config.Config
+	store    store.Store
+	ferry    Ferry
+	log      zerolog.Logger
+	limits   limits
+	failures *limiter
+	certs    *certificates
+	tls      *tls.Config
+	imaps    net.Listener // nil for none
+	imap     net.Listener // nil for none
+	slots    chan struct{}
+}
+
+// New loads the certificate and opens the listeners of cfg.Proxy. The error
+// names everything that is wrong. After success either Serve or Close must be called.
+func New(cfg *config.Config, st store.Store, ferry Ferry, log zerolog.Logger) (*Server, error) {
+	s := &Server{
+		cfg: cfg, store: st, ferry: ferry, log: log,
+		limits:   defaultLimits(),
+		failures: newLimiter(10, 6*time.Second, 15*time.Second),
+		slots:    make(chan struct{}, max(cfg.Proxy.MaxConnections, 1)),
+	}
+	var errs [3]error
+	s.certs, errs[0] = newCertificates(cfg, log)
+	s.imaps, errs[1] = listen("proxy.imaps", cfg.Proxy.IMAPS)
+	s.imap, errs[2] = listen("proxy.imap", cfg.Proxy.IMAP)
+	if err := errors.Join(errs[:]...); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get}
+	return s, nil
+}
+
+func listen(option, addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: can't listen on %s: %w", option, addr, err)
+	}
+	return l, nil
+}
+
+// IMAPSAddr returns the address of the listener with implicit TLS, nil if there is none.
+func (s *Server) IMAPSAddr() net.Addr { return addrOf(s.imaps) }
+
+// IMAPAddr returns the address of the STARTTLS listener, nil if there is none.
+func (s *Server) IMAPAddr() net.Addr { return addrOf(s.imap) }
+
+func addrOf(l net.Listener) net.Addr {
+	if l == nil {
+		return nil
+	}
+	return l.Addr()
+}
+
+// Reload reads the certificate again. If that fails the old one stays in use
+// and the reason is logged.
+func (s *Server) Reload() { s.certs.reload() }
+
+// Close closes the listeners. Connections are Serve's.
+func (s *Server) Close() {
+	for _, l := range []net.Listener{s.imaps, s.imap} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// Serve serves clients until ctx ends. Then it accepts no more, says goodbye to
+// the clients between two responses, and returns when all are gone, after ten
+// seconds at the latest.
+func (s *Server) Serve(ctx context.Context) {
+	kill, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.accept(ctx, kill, &wg, s.imaps, true) })
+	wg.Go(func() { s.accept(ctx, kill, &wg, s.imap, false) })
+	<-ctx.Done()
+	s.Close()
+	timer := time.AfterFunc(s.limits.drain, end)
+	defer timer.Stop()
+	wg.Wait()
+}
+
+// accept hands a listener's connections to sessions of their own.
+func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Listener, implicit bool) {
+	if l == nil {
+		return
+	}
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			s.log.Error().Err(err).Msg("cannot accept a connection")
+			pause(ctx, 100*time.Millisecond) // out of file descriptors, most likely
+			continue
+		}
+		select {
+		case s.slots <- struct{}{}:
+			wg.Go(func() {
+				defer func() { <-s.slots }()
+				s.serve(ctx, kill, conn, implicit)
+			})
+		default:
+			s.turnAway(conn, implicit)
+		}
+	}
+}
+
+// turnAway refuses a connection beyond the bound, in words where that costs nothing.
+func (s *Server) turnAway(conn net.Conn, implicit bool) {
+	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", cap(s.slots)).Msg("too many connections")
+	if !implicit {
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		conn.Write([]byte("* BYE [UNAVAILABLE] Too many connections, try again later\r\n"))
+	}
+	conn.Close()
+}
+
+// serve sees one connection from its first byte to its last.
+func (s *Server) serve(ctx, kill context.Context, conn net.Conn, implicit bool) {
+	defer conn.Close()
+	defer context.AfterFunc(kill, func() { conn.Close() })()
+	p := newSession(s, conn, implicit)
+	if implicit && !p.startTLS(ctx) {
+		return
+	}
+	if in := p.run(ctx); in != nil {
+		server, r := in.up.Detach()
+		s.relay(ctx, kill, p, in, server, r)
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,220 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/wire"
+)
+
+const (
+	clientBuffer  = 4096  // octets read ahead of a client
+	maxLiteral    = 8192  // octets of a literal before login
+	maxCommand    = 20480 // octets of a whole command before login: two literals and their lines
+	maxBad        = 10    // commands that make no sense, before login
+	replyDeadline = 10 * time.Second
+)
+
+// errTooLong ends a session whose client sends more than anybody needs to log in.
+var errTooLong = errors.New("more input before login than is accepted")
+
+// errGoodbye ends a session in good order.
+var errGoodbye = errors.New("goodbye")
+
+// session is a client's connection before it has logged in.
+type session struct {
+	srv    *Server
+	conn   net.Conn
+	r      *bufio.Reader
+	scan   wire.CommandScanner
+	log    zerolog.Logger
+	remote netip.Addr
+	secure bool
+	bad    int    // commands that made no sense
+	in     *entry // set once logged in
+}
+
+// command is what a client said before login.
+type command struct {
+	tag  string
+	verb wire.Verb
+	args []string
+}
+
+func newSession(srv *Server, conn net.Conn, implicit bool) *session {
+	s := &session{
+		srv: srv, conn: conn, r: bufio.NewReaderSize(conn, clientBuffer),
+		log: srv.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
+	}
+	if addr, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		s.remote = addr.AddrPort().Addr()
+	}
+	return s
+}
+
+// startTLS makes the connection a TLS one.
+func (s *session) startTLS(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, s.srv.limits.handshake)
+	defer cancel()
+	conn := tls.Server(s.conn, s.srv.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		s.log.Debug().Err(err).Msg("TLS handshake failed")
+		return false
+	}
+	s.conn, s.secure = conn, true
+	s.r.Reset(conn)
+	s.scan = wire.CommandScanner{}
+	return true
+}
+
+// run speaks with the client until it has logged in or is gone; nil means gone.
+func (s *session) run(ctx context.Context) *entry {
+	conn := s.conn // STARTTLS replaces s.conn by a layer over this one
+	conn.SetReadDeadline(time.Now().Add(s.srv.limits.preauth))
+	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
+	err := s.reply("* OK [CAPABILITY %s] Postferry ready", s.capabilities())
+	for err == nil && s.in == nil {
+		err = s.next(ctx)
+	}
+	stopped := stop()
+	if err != nil {
+		s.leave(ctx, err)
+		return nil
+	}
+	if !stopped { // the deadline is set or about to be
+		s.in.up.Close()
+		s.leave(ctx, os.ErrDeadlineExceeded)
+		s.srv.left(s.in)
+		return nil
+	}
+	conn.SetDeadline(time.Time{})
+	return s.in
+}
+
+// next reads and answers one command.
+func (s *session) next(ctx context.Context) error {
+	c, err := s.read()
+	if err != nil {
+		return err
+	}
+	if c.tag == "" || strings.ContainsAny(c.tag, "*+(){%\"\\") || c.verb == wire.VerbNone {
+		return s.refuse("*", "A command needs a tag and a name")
+	}
+	return s.answer(ctx, c)
+}
+
+// read reads one command and asks for its literals.
+func (s *session) read() (command, error) {
+	used := 0
+	for {
+		if _, err := s.r.Peek(1); err != nil {
+			return command{}, err
+		}
+		b, err := s.r.Peek(s.r.Buffered())
+		if err != nil {
+			return command{}, err
+		}
+		n, ev := s.scan.Scan(b)
+		if _, err := s.r.Discard(n); err != nil {
+			return command{}, err
+		}
+		if used += n; used > maxCommand || ev == wire.CommandBad {
+			return command{}, errTooLong
+		}
+		switch ev {
+		case wire.CommandLiteral:
+			if err := s.literal(); err != nil {
+				return command{}, err
+			}
+		case wire.CommandEnd:
+			return s.command(), nil
+		}
+	}
+}
+
+// literal asks for a literal's data, unless it is too large.
+func (s *session) literal() error {
+	if s.scan.Literal().Size > maxLiteral {
+		s.scan.Continue(false)
+		return s.refuse(string(s.scan.Tag()), "[TOOBIG] The literal is too long")
+	}
+	s.scan.Continue(true)
+	return s.reply("+ Ready for the literal")
+}
+
+func (s *session) command() command {
+	c := command{tag: string(s.scan.Tag()), verb: s.scan.Verb()}
+	for _, a := range s.scan.Args() {
+		c.args = append(c.args, string(a))
+	}
+	return c
+}
+
+// line reads a line that is no command, such as a SASL response.
+func (s *session) line() (string, error) {
+	var line []byte
+	for {
+		part, err := s.r.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxLiteral {
+			return "", errTooLong
+		}
+		if err == nil {
+			return strings.TrimRight(string(line), "\r\n"), nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return "", err
+		}
+	}
+}
+
+// refuse answers what makes no sense, a bounded number of times.
+func (s *session) refuse(tag, text string) error {
+	if s.bad++; s.bad > maxBad {
+		return errTooLong
+	}
+	return s.reply("%s BAD %s", tag, text)
+}
+
+// reply sends one response.
+func (s *session) reply(format string, args ...any) error {
+	s.conn.SetWriteDeadline(time.Now().Add(replyDeadline))
+	_, err := fmt.Fprintf(s.conn, format+"\r\n", args...)
+	return err
+}
+
+// leave says why a session ends, as far as the client can still hear it.
+func (s *session) leave(ctx context.Context, err error) {
+	switch {
+	case errors.Is(err, errGoodbye):
+	case errors.Is(err, errTooLong):
+		s.log.Info().Msg("client sent too much before login")
+		s.reply("* BYE Too much input before login")
+	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
+		s.reply("* BYE Postferry is shutting down")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.reply("* BYE Too slow to log in")
+	default:
+		return
+	}
+	closeGently(s.conn, s.r, s.srv.limits.linger)
+}
+
+// closeGently sends the end of the stream and reads on for a moment: closing
+// a connection with unread input would reset it and take the last words along.
+func closeGently(conn net.Conn, r *bufio.Reader, linger time.Duration) {
+	if closeWrite(conn) == nil {
+		conn.SetReadDeadline(time.Now().Add(linger))
+		discard(r)
+	}
+	conn.Close()
+}

@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// hold keeps a SELECT or EXAMINE back while its folder is visited: not longer
+// than the bound for visits, and not longer than the client is there. What the
+// client sent before goes on; the folder is looked at only when that is
+// answered, for it may have made, renamed or spelled the folder anew.
+func (u *upload) hold(ctx context.Context, name string) error {
+	if !u.cut {
+		if err := u.pass(u.begin); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.VisitWait)
+	defer cancel()
+	stop := u.watchClient(cancel)
+	u.flow.quiet(ctx, u.srv.cfg.Proxy.VisitWait, u.cmd)
+	err := u.visit(ctx, u.rawName(name))
+	stop()
+	u.sync()
+	return err
+}
+
+// visit waits for a visit and tells the client how far it is.
+func (u *upload) visit(ctx context.Context, name string) error {
+	var done, total atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		u.srv.ferry.Visit(ctx, u.in.account.ID, name, func(d, t int) {
+			done.Store(int64(d))
+			total.Store(int64(t))
+		})
+	}()
+	ticker := time.NewTicker(u.srv.limits.progress)
+	defer ticker.Stop()
+	var err error
+	for {
+		select {
+		case <-ended:
+			return err
+		case <-ticker.C:
+			if err == nil {
+				err = u.out.inject(inProgress(u.cmd.tag, done.Load(), total.Load()))
+			}
+		}
+	}
+}
+
+// inProgress is the response of RFC 9585. A tag that could be taken for the end
+// of something else is left out.
+func inProgress(tag string, done, total int64) string {
+	quoted := `"` + tag + `"`
+	if strings.ContainsAny(tag, `]"\`) {
+		quoted = "NIL"
+	}
+	state := "NIL NIL"
+	if total > 0 {
+		state = fmt.Sprintf("%d %d", min(max(done, 0), total), total)
+	}
+	return fmt.Sprintf("* OK [INPROGRESS (%s %s)] The folder is being filled\r\n", quoted, state)
+}
+
+// watchClient calls gone if the client leaves. Until stop is called it owns the
+// client's reader, and reads ahead only as far as that has room.
+func (u *upload) watchClient(gone func()) (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := u.r.Buffered(); n < u.r.Size(); n = u.r.Buffered() {
+			if _, err := u.r.Peek(n + 1); err != nil {
+				gone()
+				return
+			}
+		}
+	}()
+	return func() {
+		u.client.SetReadDeadline(time.Now())
+		<-ended
+		u.client.SetReadDeadline(time.Time{})
+		if u.over.Load() { // its deadline has just been undone
+			u.client.SetReadDeadline(time.Now().Add(u.srv.limits.linger))
+		}
+	}
+}
