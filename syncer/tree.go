@@ -1,6 +1,11 @@
 package syncer
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
@@ -20,15 +25,282 @@ type FolderCreate struct {
 }
 
 // TreePlan is what is to be done about an account's folders. It can be
-// printed and applied: Create, then Folders into the store, then Subscribe.
+// printed, and is applied in this order: Create, Subscribe, then Folders into
+// the store, those that Create was for as FolderPresent if it worked. An
+// interruption before the end does no harm: planning again gives the rest.
 type TreePlan struct {
-	Create    []FolderCreate // parents before children
+	Create    []FolderCreate // parents before children; each has its row in Folders
 	Subscribe []string       // raw names on the new server
-	Folders   []store.Folder // rows that are new (ID 0) or changed
+	Folders   []store.Folder // rows that are new (ID 0), changed, or whose folder is to be created
 	Notes     []string       // for the report: what was renamed or left out, and why
 }
 
 // planTree compares the two servers' folders with the rows of the store.
+//
+// A folder is known by its raw old name, and a row's New is the truth: clients
+// rename folders on the new server. A folder that was there and is gone was
+// deleted by its user and never comes back, not even if somebody makes a new
+// one of that name. What the old server no longer has is left as it is.
+//
+// Names: the parts below the old server's personal namespace go below the new
+// one's, children below wherever their parent is now. Below a parent that its
+// user deleted they keep the place they had on the old server, as their mail
+// must not be lost. Children of INBOX stay below it; on a server where
+// everything lies below INBOX, or nothing may, they become folders of the
+// first level, which is the same place to a client or the nearest there is.
+// \Noselect folders hold no mail and are not copied; the new server makes
+// those it needs.
 func planTree(old, new Side, known []store.Folder) TreePlan {
-	return TreePlan{}
+	p := newPlanner(old, new, known)
+	var fresh []*folder
+	for _, m := range p.mailboxes() {
+		if f := p.sight(m); f != nil {
+			fresh = append(fresh, f)
+		}
+	}
+	p.noteForeign()
+	p.nameAll(fresh)
+	p.noteCases()
+	for _, f := range p.folders {
+		p.decide(f)
+	}
+	return p.finish()
+}
+
+// folder is a selectable folder of the old server while it is planned.
+type folder struct {
+	place
+	box upstream.Mailbox
+	row store.Folder
+	use imap.MailboxAttr // which it holds on the old server
+	was *store.Folder    // its row in the store; nil if it is new
+}
+
+// planner gathers what is known, then the plan.
+type planner struct {
+	old, new Side
+	known    map[string]*store.Folder    // by old raw name
+	there    map[string]upstream.Mailbox // selectable folders of the new server, by key
+	folded   map[string]string           // the same, key by lower-case key
+	taken    map[string]string           // new keys that belong to an old raw name
+	names    map[string]string           // old raw name -> new raw name
+	oldUses  map[string]imap.MailboxAttr // by old raw name
+	newUses  map[imap.MailboxAttr]string // new raw name
+	trusted  bool                        // the new server's list is complete enough to see what is gone
+	foreign  map[string]int              // folders in other namespaces, by prefix
+	folders  []*folder
+	plan     TreePlan
+}
+
+func newPlanner(old, new Side, known []store.Folder) *planner {
+	p := &planner{
+		old: old, new: new,
+		known:   make(map[string]*store.Folder),
+		there:   make(map[string]upstream.Mailbox),
+		folded:  make(map[string]string),
+		taken:   make(map[string]string),
+		names:   make(map[string]string),
+		oldUses: make(map[string]imap.MailboxAttr),
+		newUses: holders(new),
+		foreign: make(map[string]int),
+	}
+	for _, m := range new.Mailboxes {
+		if selectable(m) {
+			key := p.key(m.Name)
+			p.there[key] = m
+			p.folded[strings.ToLower(key)] = key
+		}
+	}
+	_, p.trusted = p.there[inboxName]
+	for use, name := range holders(old) {
+		p.oldUses[name] = use
+	}
+	p.taken[inboxName] = inboxName
+	for i := range known {
+		p.remember(&known[i])
+	}
+	return p
+}
+
+// remember takes a row of the store into account. A deleted folder keeps its
+// name, so that nothing else is created there, unless its user has given the
+// name to another one since.
+func (p *planner) remember(row *store.Folder) {
+	p.known[row.Old] = row
+	key := p.key(row.New)
+	switch row.State {
+	case store.FolderPlanned, store.FolderPresent:
+		p.taken[key], p.names[row.Old] = row.Old, row.New
+	case store.FolderDeleted:
+		if p.taken[key] == "" {
+			p.taken[key] = row.Old
+		}
+	}
+}
+
+// key makes names on the new server comparable: decoded, in NFC, INBOX in
+// upper case.
+func (p *planner) key(raw string) string { return canonicalInbox(decodeName(raw)) }
+
+// mailboxes returns the old server's folders that hold mail, each once, in a
+// stable order.
+func (p *planner) mailboxes() []upstream.Mailbox {
+	var list []upstream.Mailbox
+	for _, m := range p.old.Mailboxes {
+		m.Name = canonicalName(m.Name)
+		if selectable(m) {
+			list = append(list, m)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b upstream.Mailbox) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b upstream.Mailbox) bool { return a.Name == b.Name })
+}
+
+// sight enters a folder of the old server. It returns the folder if it needs a
+// name on the new one.
+func (p *planner) sight(m upstream.Mailbox) *folder {
+	where, prefix, personal := locate(m.Name, m.Delim, p.old.Namespace)
+	was := p.known[m.Name]
+	if !personal && was == nil {
+		p.foreign[prefix]++
+		return nil
+	}
+	f := &folder{place: where, box: m, was: was, use: p.oldUses[m.Name]}
+	if !p.added(f) {
+		f.row = *was
+		p.folders = append(p.folders, f)
+		return nil
+	}
+	if view := viewAttr(m); view != "" {
+		p.skipView(f, view)
+		return nil
+	}
+	if !personal {
+		return nil
+	}
+	if was != nil {
+		f.row = *was
+	}
+	f.row.Old, f.row.Title = m.Name, where.title()
+	p.folders = append(p.folders, f)
+	return f
+}
+
+// skipView leaves a view alone, with a row so that status can say so.
+func (p *planner) skipView(f *folder, view imap.MailboxAttr) {
+	if f.was != nil {
+		return
+	}
+	p.plan.Folders = append(p.plan.Folders, store.Folder{
+		Old: f.box.Name, Title: f.title(), State: store.FolderSkipped, Subscribed: f.box.Subscribed,
+	})
+	p.notef("%q is not copied: it is a view of mail in other folders (%s); mail that lies in no other folder stays on the old server", f.title(), view)
+}
+
+// noteForeign tells, the first time, what lies in namespaces of others.
+func (p *planner) noteForeign() {
+	if len(p.known) > 0 {
+		return
+	}
+	for _, prefix := range sortedKeys(p.foreign) {
+		p.notef("%d folders in the shared namespace %q are not copied", p.foreign[prefix], decodeName(prefix))
+	}
+}
+
+// decide says what becomes of a folder that has its name.
+func (p *planner) decide(f *folder) {
+	box, exact := p.there[p.key(f.row.New)]
+	exists := exact || p.spelledOtherwise(f)
+	add := p.added(f)
+	subscribe := f.box.Subscribed && !box.Subscribed &&
+		(add || f.row.State == store.FolderPlanned || !f.row.Subscribed)
+	f.row.Subscribed = f.box.Subscribed
+	f.row.State = p.nextState(f, exists, add)
+	create := f.row.State == store.FolderPlanned
+	if create {
+		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
+	}
+	if subscribe && f.row.State != store.FolderDeleted {
+		p.plan.Subscribe = append(p.plan.Subscribe, f.row.New)
+	}
+	if create || add || f.row != *f.was {
+		p.plan.Folders = append(p.plan.Folders, f.row)
+	}
+}
+
+// nextState is the folder's state after the plan, but that folders to be
+// created are FolderPlanned.
+func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
+	switch {
+	case f.row.Old == inboxName:
+		return store.FolderPresent
+	case f.row.State == store.FolderDeleted:
+		if exists && p.taken[p.key(f.row.New)] == f.row.Old {
+			p.notef("%q was deleted on the new server and made again there; its old mail stays deleted", f.row.Title)
+		}
+		return store.FolderDeleted
+	case exists:
+		return store.FolderPresent
+	case add || f.row.State == store.FolderPlanned:
+		return store.FolderPlanned
+	case !p.trusted:
+		p.notef("the new server's list of folders lacks INBOX; %q is not taken for deleted", f.row.Title)
+		return f.row.State
+	}
+	p.notef("%q was deleted on the new server; it is not created again", f.row.Title)
+	return store.FolderDeleted
+}
+
+// spelledOtherwise: a server that ignores case lists a folder as it was first
+// spelled. To take such a folder for deleted would lose mail.
+func (p *planner) spelledOtherwise(f *folder) bool {
+	_, ok := p.folded[strings.ToLower(p.key(f.row.New))]
+	return ok && f.was != nil && f.was.State == store.FolderPresent
+}
+
+// createUse is the special use to create a folder with.
+func (p *planner) createUse(f *folder) imap.MailboxAttr {
+	if f.use == "" || p.newUses[f.use] != "" {
+		return ""
+	}
+	return f.use
+}
+
+// noteCases tells of new folders that a server which ignores case would take
+// for another.
+func (p *planner) noteCases() {
+	first := maps.Clone(p.folded)
+	for _, f := range p.folders {
+		key := p.key(f.row.New)
+		other, ok := first[strings.ToLower(key)]
+		if !ok {
+			first[strings.ToLower(key)] = key
+		} else if other != key && p.added(f) {
+			p.notef("%q differs only in case from %q; a server that ignores case puts their mail into one folder", key, other)
+		}
+	}
+}
+
+// added: the folder has no row yet, or one that only said it was skipped.
+func (p *planner) added(f *folder) bool { return f.was == nil || f.was.State == store.FolderSkipped }
+
+func (p *planner) notef(format string, args ...any) {
+	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf(format, args...))
+}
+
+// finish puts the plan in order. A parent's name is the beginning of its
+// children's and so comes first.
+func (p *planner) finish() TreePlan {
+	slices.SortFunc(p.plan.Create, func(a, b FolderCreate) int { return strings.Compare(a.Name, b.Name) })
+	slices.Sort(p.plan.Subscribe)
+	slices.SortFunc(p.plan.Folders, func(a, b store.Folder) int {
+		if ai, bi := a.Old == inboxName, b.Old == inboxName; ai != bi {
+			if ai {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Old, b.Old)
+	})
+	return p.plan
 }

@@ -1,0 +1,218 @@
+package syncer
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// specialUses are the uses that are carried over (RFC 6154), in the order in
+// which they are looked for.
+var specialUses = []imap.MailboxAttr{
+	imap.MailboxAttrSent, imap.MailboxAttrDrafts, imap.MailboxAttrTrash,
+	imap.MailboxAttrJunk, imap.MailboxAttrArchive,
+}
+
+// views are folders that only show what lies in others; copying them would
+// double the mail (RFC 6154 section 2, RFC 8457).
+var views = []imap.MailboxAttr{imap.MailboxAttrAll, imap.MailboxAttrFlagged, imap.MailboxAttrImportant}
+
+// useNames is what clients and servers call the special folders where the
+// server doesn't say, in lower case and NFC. Of two that are there, the one
+// that comes first has the use: the names of servers and widespread clients,
+// then the languages.
+var useNames = map[imap.MailboxAttr][]string{
+	imap.MailboxAttrSent: {
+		"sent", "sent items", "sent messages", "sent mail", "sent-mail", "sent_mail", "sentmail", "sent email", "sent objects",
+		"gesendet", "gesendete elemente", "gesendete objekte", "gesendete nachrichten", "gesendete e-mails",
+		"envoyés", "éléments envoyés", "messages envoyés", "envoyes", "elements envoyes", "courrier envoyé", "objets envoyés",
+		"enviados", "elementos enviados", "mensajes enviados", "correo enviado", "itens enviados", "mensagens enviadas", "enviadas", "e-mails enviados", "elements enviats", "enviats",
+		"inviata", "posta inviata", "inviati", "elementi inviati", "messaggi inviati",
+		"отправленные", "надіслані", "відправлені", "адпраўленыя", "изпратени", "послато", "послате",
+		"verzonden", "verzonden items", "verzonden berichten", "verstuurd",
+		"skickat", "skickade", "skickade objekt", "skickade meddelanden", "sendt", "sendte elementer", "sendt post", "sendt e-mail",
+		"lähetetyt", "lähetetyt viestit", "saadetud", "saadetud kirjad", "saadetud üksused", "nosūtītie", "nosūtītie vienumi", "išsiųsta", "išsiųsti laiškai", "išsiųsti",
+		"wysłane", "elementy wysłane", "wysłane wiadomości", "odeslané", "odeslaná pošta", "odoslané", "odoslaná pošta", "poslano", "poslani elementi", "poslane stavke", "poslana pošta", "poslata pošta",
+		"elküldött", "elküldött elemek", "elküldött üzenetek", "trimise", "elemente trimise", "mesaje trimise", "gönderilmiş", "gönderilmiş öğeler", "gönderilen", "gönderilenler", "gönderilmiş postalar",
+		"απεσταλμένα", "σταλμένα", "נשלח", "פריטים שנשלחו", "المرسلة", "البريد المرسل", "العناصر المرسلة", "رسائل مرسلة", "ارسال شده",
+		"已发送", "已发送邮件", "已发邮件", "已傳送", "寄件備份", "已寄出", "已傳送的郵件", "送信済み", "送信済みアイテム", "送信済みメール", "送信済メール", "보낸 편지함", "보낸편지함", "보낸메일함", "보낸 메일함",
+		"đã gửi", "thư đã gửi", "รายการที่ส่ง", "ส่งแล้ว", "terkirim", "item terkirim", "pesan terkirim", "dihantar",
+	},
+	imap.MailboxAttrDrafts: {
+		"drafts", "draft", "draft messages", "draft mail",
+		"entwürfe", "entwurf", "entwuerfe",
+		"brouillons", "brouillon", "borradores", "borrador", "rascunhos", "rascunho", "esborranys", "bozze", "bozza",
+		"черновики", "чернетки", "чарнавікі", "чернови", "нацрти",
+		"concepten", "utkast", "kladder", "kladde", "luonnokset", "mustandid", "melnraksti", "juodraščiai",
+		"kopie robocze", "wersje robocze", "szkice", "robocze", "koncepty", "rozepsané", "rozpísané", "nacrti", "skice", "osnutki",
+		"piszkozatok", "piszkozat", "ciorne", "schițe", "taslaklar", "taslak", "πρόχειρα", "טיוטות", "المسودات", "مسودات", "پیش نویس ها", "پیش‌نویس‌ها",
+		"草稿", "草稿箱", "草稿夾", "下書き", "임시 보관함", "임시보관함", "thư nháp", "bản nháp", "nháp", "แบบร่าง", "ร่าง", "draf", "konsep",
+	},
+	imap.MailboxAttrTrash: {
+		"trash", "deleted items", "deleted messages", "deleted", "deleted mail", "bin", "wastebasket", "recycle bin",
+		"papierkorb", "gelöschte elemente", "gelöschte objekte", "gelöschte nachrichten", "gelöscht",
+		"corbeille", "éléments supprimés", "messages supprimés", "supprimés", "poubelle",
+		"papelera", "papelera de reciclaje", "elementos eliminados", "mensajes eliminados", "eliminados", "lixeira", "itens excluídos", "itens eliminados", "excluídos", "lixo", "paperera", "elements suprimits",
+		"cestino", "posta eliminata", "elementi eliminati", "eliminati", "eliminata",
+		"корзина", "удаленные", "удалённые", "кошик", "видалені", "сметніца", "кошче", "изтрити", "смеће",
+		"prullenbak", "prullenmand", "verwijderde items", "verwijderde berichten", "verwijderd",
+		"papperskorg", "papperskorgen", "borttaget", "borttagna objekt", "papirkurv", "papirkurven", "slettet post", "slettede elementer", "slettet",
+		"roskakori", "poistetut", "poistetut viestit", "prügikast", "kustutatud üksused", "kustutatud", "miskaste", "atkritne", "dzēstie vienumi", "dzēstie", "šiukšliadėžė", "šiukšlinė", "ištrinti laiškai",
+		"kosz", "elementy usunięte", "usunięte", "koš", "odstraněná pošta", "odstraněné", "kôš", "odstránená pošta", "odstránené", "smeće", "izbrisane stavke", "izbrisano", "otpad", "izbrisani elementi",
+		"kuka", "lomtár", "törölt elemek", "törölt üzenetek", "coș de gunoi", "coş de gunoi", "gunoi", "elemente șterse", "çöp", "çöp kutusu", "silinmiş öğeler", "silinmiş", "silinenler",
+		"κάδος απορριμμάτων", "κάδος", "απορρίμματα", "διαγραμμένα", "אשפה", "פריטים שנמחקו", "سلة المهملات", "المهملات", "العناصر المحذوفة", "المحذوفة", "زباله دان", "سطل زباله",
+		"已删除", "已删除邮件", "废件箱", "回收站", "已刪除的郵件", "刪除的郵件", "垃圾桶", "ゴミ箱", "ごみ箱", "削除済みアイテム", "削除済み", "휴지통", "지운 편지함", "지운편지함",
+		"thùng rác", "đã xóa", "ถังขยะ", "รายการที่ถูกลบ", "sampah", "tong sampah", "item terhapus",
+	},
+	imap.MailboxAttrJunk: {
+		"junk", "spam", "junk e-mail", "junk email", "junk mail", "bulk mail", "bulk", "junkmail", "spam mail", "spambox", "probably spam",
+		"spamverdacht", "unerwünscht", "junk-e-mail",
+		"indésirables", "courrier indésirable", "pourriel", "pourriels", "indésirable", "messages indésirables",
+		"correo no deseado", "correo basura", "no deseado", "lixo eletrônico", "lixo electrónico", "lixo eletrónico", "correu brossa", "posta indesiderata", "indesiderata",
+		"спам", "нежелательная почта", "сомнительные", "небажана пошта", "нежелана поща", "непожељно",
+		"ongewenst", "ongewenste e-mail", "skräppost", "skräp", "søppelpost", "søppel-e-post", "uønsket mail", "uønsket e-mail", "uønsket post",
+		"roskaposti", "rämpspost", "surogātpasts", "mēstules", "brukalas", "šlamštas", "nepageidaujami laiškai",
+		"wiadomości-śmieci", "wiadomości śmieci", "śmieci", "niechciane", "nevyžádaná pošta", "nevyžádané", "nevyžiadaná pošta", "neželjena pošta", "neželena pošta", "neželena e-pošta", "bezvrijedna pošta",
+		"levélszemét", "kéretlen levelek", "e-mail nedorit", "mesaje nedorite", "nedorite", "istenmeyen", "istenmeyen e-posta", "önemsiz", "önemsiz e-posta", "gereksiz",
+		"ανεπιθύμητα", "ανεπιθύμητη αλληλογραφία", "ספאם", "דואר זבל", "זבל", "البريد العشوائي", "بريد مزعج", "البريد غير الهام", "هرزنامه",
+		"垃圾邮件", "广告邮件", "垃圾郵件", "迷惑メール", "スパム", "스팸", "스팸메일함", "스팸 메일함", "정크 메일", "thư rác", "อีเมลขยะ", "จดหมายขยะ", "surat sampah", "e-mel remeh",
+	},
+	imap.MailboxAttrArchive: {
+		"archive", "archives", "archived", "archiv", "archivierte nachrichten", "archivés", "archivo", "archivados", "arquivo", "arquivos", "arquivados", "arquivo morto", "arxiu",
+		"archivio", "archiviati", "архив", "архів", "архіў", "архива", "archief", "gearchiveerd", "arkiv", "arkiverat", "arkivert", "arkisto", "arkistoidut", "arhiiv", "arhīvs", "archyvas",
+		"archiwum", "zarchiwizowane", "archivované", "archív", "arhiva", "arhiv", "archívum", "arhivă", "arşiv", "αρχείο", "αρχειοθέτηση", "ארכיון", "الأرشيف", "أرشيف", "بایگانی",
+		"存档", "归档", "封存", "封存郵件", "アーカイブ", "보관함", "보관", "lưu trữ", "เก็บถาวร", "arsip", "arkib",
+	},
+}
+
+// namedUse is a use and how strongly a name speaks for it; 0 is best.
+type namedUse struct {
+	use  imap.MailboxAttr
+	rank int
+}
+
+// usesByName is useNames the other way round.
+var usesByName = func() map[string]namedUse {
+	m := make(map[string]namedUse)
+	for use, names := range useNames {
+		for rank, name := range names {
+			m[name] = namedUse{use, rank}
+		}
+	}
+	return m
+}()
+
+// unnamed ranks behind every name of useNames.
+const unnamed = 1 << 20
+
+// hasAttr ignores case, as attributes are flags.
+func hasAttr(m upstream.Mailbox, attr imap.MailboxAttr) bool {
+	return slices.ContainsFunc(m.Attrs, func(a imap.MailboxAttr) bool { return asciiLower(string(a)) == asciiLower(string(attr)) })
+}
+
+// selectable folders can hold mail.
+func selectable(m upstream.Mailbox) bool {
+	return !hasAttr(m, imap.MailboxAttrNoSelect) && !hasAttr(m, imap.MailboxAttrNonExistent)
+}
+
+// attrUse is the use that the server itself gives a folder, "" for none.
+func attrUse(m upstream.Mailbox) imap.MailboxAttr {
+	for _, use := range specialUses {
+		if hasAttr(m, use) {
+			return use
+		}
+	}
+	return ""
+}
+
+// viewAttr is the attribute that makes a folder a view, "" if it is none. A
+// folder that also has a use of its own holds mail of its own.
+func viewAttr(m upstream.Mailbox) imap.MailboxAttr {
+	if attrUse(m) != "" {
+		return ""
+	}
+	for _, v := range views {
+		if hasAttr(m, v) {
+			return v
+		}
+	}
+	return ""
+}
+
+// contender is a folder that may have a use.
+type contender struct {
+	name string // raw
+	use  imap.MailboxAttr
+	attr bool // the server says so
+	rank int  // of its name among the use's names
+	deep int  // parts of its name
+}
+
+// holders finds the folder that has each use on one server: by attribute, else
+// by name. One without is missing from the result.
+func holders(side Side) map[imap.MailboxAttr]string {
+	best := make(map[imap.MailboxAttr]contender)
+	for _, m := range side.Mailboxes {
+		c, ok := contend(m, side.Namespace)
+		if !ok {
+			continue
+		}
+		if b, taken := best[c.use]; !taken || compareContenders(c, b) < 0 {
+			best[c.use] = c
+		}
+	}
+	found := make(map[imap.MailboxAttr]string, len(best))
+	for use, c := range best {
+		found[use] = c.name
+	}
+	return found
+}
+
+// contend says for which use a folder comes into question.
+func contend(m upstream.Mailbox, ns upstream.Namespace) (contender, bool) {
+	p, _, personal := locate(m.Name, m.Delim, ns)
+	if !personal || p.inbox() || !selectable(m) || viewAttr(m) != "" {
+		return contender{}, false
+	}
+	c := contender{name: m.Name, use: attrUse(m), rank: unnamed, deep: len(p.parts)}
+	named, ok := usesByName[strings.ToLower(p.last())]
+	if c.use != "" {
+		c.attr = true
+		if ok && named.use == c.use {
+			c.rank = named.rank
+		}
+		return c, true
+	}
+	if !ok || !nearTop(p) {
+		return contender{}, false
+	}
+	c.use, c.rank = named.use, named.rank
+	return c, true
+}
+
+// nearTop: a folder has a use by its name only where clients make such
+// folders, which is at the top, below INBOX where a server tells no prefix,
+// or in Gmail's container.
+func nearTop(p place) bool {
+	return len(p.parts) == 1 || len(p.parts) == 2 && (p.raw[0] == inboxName || inGmail(p))
+}
+
+// inGmail reports whether a folder is one of Gmail's own, which it shows in a
+// container of this name.
+func inGmail(p place) bool {
+	return len(p.parts) == 2 && (p.parts[0] == "[Gmail]" || p.parts[0] == "[Google Mail]")
+}
+
+func compareContenders(a, b contender) int {
+	if a.attr != b.attr {
+		if a.attr {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.deep, b.deep), strings.Compare(a.name, b.name))
+}
