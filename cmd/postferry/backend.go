@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// backend is what import, sync and status do with the state: in this process
+// (local), or through the daemon that holds it (remote).
+type backend interface {
+	// Import adds or updates accounts, all or none.
+	Import(ctx context.Context, accounts []store.Account) (added, updated int, err error)
+	// Sync makes one pass over the accounts of logins, over all if there are
+	// none. progress is called from another goroutine, never after Sync returned.
+	Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error)
+	// Status calls emit with the totals and then with each account.
+	Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error
+	// Close lets go of the state or the daemon.
+	Close() error
+}
+
+// syncResult is how one account's pass ended.
+type syncResult struct {
+	Login   string         `json:"login"`
+	Pass    store.Pass     `json:"pass"`
+	Problem *store.Problem `json:"problem,omitempty"`
+}
+
+// complete reports whether everything of the account is on the new server.
+func (r syncResult) complete() bool { return r.Pass.Complete && r.Problem == nil }
+
+// unknownLogins is the error for logins that are no account's.
+type unknownLogins []string
+
+func (u unknownLogins) Error() string {
+	const most = 20
+	names := u[:min(len(u), most)]
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	text := "no such account: " + strings.Join(quoted, ", ")
+	if len(u) > most {
+		text += fmt.Sprintf(" and %d more", len(u)-most)
+	}
+	return text + " (postferry status lists the accounts there are)"
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// controlDrain bounds how long a stopping daemon waits for the answers it is
+// giving over the control socket.
+const controlDrain = 5 * time.Second
+
+// maxRequest bounds a request: 100,000 accounts with long values fit.
+const maxRequest = 256 << 20
+
+// serveControl answers on l until ctx ends. Every request ends with ctx too.
+func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Logger) error {
+	c := &controlServer{backend: b, log: log}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+pathAccounts, c.importAccounts)
+	mux.HandleFunc("POST "+pathSync, c.sync)
+	mux.HandleFunc("POST "+pathStatus, c.status)
+	server := &http.Server{
+		Handler:           mux,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          nil,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlDrain)
+	defer cancel()
+	if server.Shutdown(bound) != nil {
+		server.Close()
+	}
+	<-failed
+	return nil
+}
+
+// controlServer answers the requests of the other commands.
+type controlServer struct {
+	backend *local
+	log     zerolog.Logger
+}
+
+func (c *controlServer) importAccounts(w http.ResponseWriter, r *http.Request) {
+	var req importRequest
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	accounts := make([]store.Account, len(req.Accounts))
+	for i, a := range req.Accounts {
+		accounts[i] = a.account()
+	}
+	added, updated, err := c.backend.Import(r.Context(), accounts)
+	if err != nil {
+		c.log.Error().Err(err).Msg("import failed")
+	} else {
+		c.log.Info().Int("added", added).Int("updated", updated).Msg("accounts imported")
+	}
+	_ = out.write(importReply{Added: added, Updated: updated, Error: describeError(err)})
+}
+
+func (c *controlServer) sync(w http.ResponseWriter, r *http.Request) {
+	var req syncRequest
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	c.log.Info().Strs("accounts", req.Logins).Msg("a pass was asked for")
+	results, err := c.backend.Sync(r.Context(), req.Logins, func(live []syncer.Live) {
+		// A client that has gone ends the request's context; nothing else to do.
+		_ = out.write(syncReply{Live: live})
+	})
+	for i := range results {
+		if out.write(syncReply{Result: &results[i]}) != nil {
+			return
+		}
+	}
+	_ = out.write(syncReply{End: true, Error: describeError(err)})
+}
+
+func (c *controlServer) status(w http.ResponseWriter, r *http.Request) {
+	var req statusQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	err := c.backend.Status(r.Context(), req, func(rec statusRecord) error {
+		return out.writeLater(statusReply{statusRecord: rec})
+	})
+	_ = out.write(statusReply{End: true, Error: describeError(err)})
+}
+
+// answer writes JSON lines.
+type answer struct {
+	enc   *json.Encoder
+	flush func() error
+}
+
+// write sends a line at once.
+func (a *answer) write(v any) error {
+	return errors.Join(a.enc.Encode(v), a.flush())
+}
+
+// writeLater sends a line with the ones that follow.
+func (a *answer) writeLater(v any) error { return a.enc.Encode(v) }
+
+// begin reads the request into req and starts the answer; ok is false if the
+// request was no good and has been answered.
+func begin(w http.ResponseWriter, r *http.Request, req any) (out *answer, ok bool) {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err := dec.Decode(req); err != nil {
+		// The decoder's words could quote a password.
+		http.Error(w, "the request is not the JSON that was expected", http.StatusBadRequest)
+		return nil, false
+	}
+	// The server notices a client that goes away only once the body is read.
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(w)
+	return &answer{enc: json.NewEncoder(w), flush: control.Flush}, true
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/config"
+	"postferry/proxy"
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// daemon is everything that serve runs: the proxy in front, the engine behind
+// it, and the control socket beside.
+type daemon struct {
+	cfg     *config.Config
+	log     zerolog.Logger
+	store   store.Store
+	engine  *syncer.Engine
+	control net.Listener
+	proxy   *proxy.Server
+}
+
+// openDaemon opens the state and the sockets. Nothing is served before run,
+// which must be called if there is no error.
+func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d *daemon, err error) {
+	st, err := store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
+	if err != nil {
+		return nil, stateError(err)
+	}
+	d = &daemon{cfg: cfg, log: log, store: st}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if d.engine, err = syncer.New(cfg, st, log); err != nil {
+		return nil, err
+	}
+	if d.control, err = listenControl(ctx, cfg.State); err != nil {
+		return nil, err
+	}
+	if d.proxy, err = proxy.New(cfg, st, d.engine, log); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// run serves until ctx ends, and then until clients' commands have drained.
+// The engine ends last: what drains may still need it.
+func (d *daemon) run(ctx context.Context) error {
+	d.announce()
+	all, ctx := errgroup.WithContext(ctx)
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	all.Go(func() error { return ended(engineCtx, d.engine.Run(engineCtx, true), "the engine") })
+	all.Go(func() error {
+		defer stopEngine()
+		front, ctx := errgroup.WithContext(ctx)
+		front.Go(func() error {
+			d.proxy.Serve(ctx)
+			return nil
+		})
+		front.Go(func() error {
+			b := &local{store: d.store, engine: d.engine}
+			return ended(ctx, serveControl(ctx, d.control, b, d.log), "the control socket")
+		})
+		front.Go(func() error {
+			d.reloadOnHangup(ctx)
+			return nil
+		})
+		front.Go(func() error {
+			<-ctx.Done()
+			if context.Cause(ctx) == errSignal {
+				d.log.Info().Msg("ending: letting clients finish")
+			}
+			return nil
+		})
+		return front.Wait()
+	})
+	return errors.Join(all.Wait(), d.close())
+}
+
+// ended is the error of a part that should run until ctx ends.
+func ended(ctx context.Context, err error, part string) error {
+	switch {
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+		return nil
+	case err == nil:
+		return errors.New(part + " ended by itself")
+	}
+	return err
+}
+
+// announce logs what a person wants to see first.
+func (d *daemon) announce() {
+	names := make([]string, len(d.cfg.Domains))
+	for i, domain := range d.cfg.Domains {
+		names[i] = domain.Name
+	}
+	line := d.log.Info().Str("version", versionString()).Int("pid", os.Getpid()).Str("state", d.cfg.State)
+	if addr := d.proxy.IMAPSAddr(); addr != nil {
+		line = line.Stringer("imaps", addr)
+	}
+	if addr := d.proxy.IMAPAddr(); addr != nil {
+		line = line.Stringer("imap", addr)
+	}
+	line.Strs("domains", names).Msg("ready")
+}
+
+// reloadOnHangup reads the certificate again on SIGHUP.
+func (d *daemon) reloadOnHangup(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			d.proxy.Reload()
+		}
+	}
+}
+
+// close lets go of what openDaemon opened.
+func (d *daemon) close() error {
+	var errs []error
+	if d.proxy != nil {
+		d.proxy.Close()
+	}
+	if d.control != nil {
+		d.control.Close()
+		errs = append(errs, removeSocket(filepath.Join(d.cfg.State, socketName)))
+	}
+	return errors.Join(append(errs, d.store.Close())...)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"net"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+)
+
+// demoServer is a mail server in memory, for one person, on a free port of
+// the loopback interface.
+type demoServer struct {
+	user     *imapmemserver.User
+	server   *imapserver.Server
+	listener net.Listener
+	served   chan error
+}
+
+// startDemoServer starts a server with empty folders. Handing out a message
+// takes it pause, as it would over a slow line.
+func startDemoServer(login, password string, folders []string, pause time.Duration) (*demoServer, error) {
+	user := imapmemserver.NewUser(login, password)
+	for _, name := range folders {
+		if err := user.Create(name, nil); err != nil {
+			return nil, err
+		}
+		if err := user.Subscribe(name); err != nil {
+			return nil, err
+		}
+	}
+	memory := imapmemserver.New()
+	memory.AddUser(user)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &demoServer{user: user, listener: listener, served: make(chan error, 1)}
+	s.server = imapserver.New(&imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return slowSession{memory.NewSession().(imapserver.SessionIMAP4rev2), pause}, nil, nil
+		},
+		Caps: imap.CapSet{
+			imap.CapIMAP4rev1: {}, imap.CapNamespace: {}, imap.CapUIDPlus: {}, imap.CapMove: {},
+			imap.CapListExtended: {}, imap.CapListStatus: {}, imap.CapLiteralPlus: {},
+		},
+		InsecureAuth: true, // loopback only
+		Logger:       log.New(io.Discard, "", 0),
+	})
+	go func() { s.served <- s.server.Serve(listener) }()
+	return s, nil
+}
+
+// url is how a configuration names the server.
+func (s *demoServer) url() string { return "imap+insecure://" + s.listener.Addr().String() }
+
+func (s *demoServer) close() {
+	s.server.Close()
+	<-s.served
+}
+
+// put adds a message to a folder, as a delivery does.
+func (s *demoServer) put(folder string, m demoMessage) error {
+	_, err := s.user.Append(folder, bytes.NewReader(m.raw), &imap.AppendOptions{Flags: m.flags, Time: m.date})
+	return err
+}
+
+// slowSession takes its time to hand out messages.
+type slowSession struct {
+	imapserver.SessionIMAP4rev2
+	pause time.Duration
+}
+
+func (s slowSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
+	uids, ok := set.(imap.UIDSet)
+	nums, static := uids.Nums()
+	if !ok || !static || len(options.BodySection) == 0 || s.pause == 0 {
+		return s.SessionIMAP4rev2.Fetch(w, set, options)
+	}
+	for _, uid := range nums {
+		<-time.After(s.pause) // bounded by the few messages of the demo
+		if err := s.SessionIMAP4rev2.Fetch(w, imap.UIDSetNum(uid), options); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestDemoOnce takes the whole tour.
+func TestDemoOnce(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	start := time.Now()
+	status, stdout, stderr := postferry(t, "", "demo", "--once")
+	if status != exitOK || stderr != "" {
+		t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
+	}
+	for _, want := range []string{"enrolled", "Österreich", "Opened through Postferry: 9 messages", "Copied nothing", "every step was checked"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// TestDemoNotices wants the tour to fail where the stage is not what it says.
+func TestDemoNotices(t *testing.T) {
+	s, err := newStage(t.Context(), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.new.put("Sent", newDemoMessage("Already there", "x@example.org", time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err = newTour(s, &out).take(t.Context())
+	if err == nil || !strings.Contains(out.String(), "NOT AS IT SHOULD BE: the new server has 1 message already") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+// TestDemoMail reads the old server's sample mail back as it was put there.
+func TestDemoMail(t *testing.T) {
+	s := &stage{}
+	defer s.close()
+	if err := s.startServers(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.old.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	all, err := e.contents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, f := range demoFolders() {
+		var want mailboxContents
+		for _, m := range demoMail(f, part) {
+			want = append(want, seenMessage{flags: flagText(m.flags), date: m.date, raw: m.raw})
+		}
+		if err := want.same(all[f.name]); err != nil {
+			t.Errorf("%s: %v", f.name, err)
+		}
+		if got := want[0].subject(); got != f.subjects[0] {
+			t.Errorf("the subject %q reads %q", f.subjects[0], got)
+		}
+	}
+}
+
+// TestContentsDiffer wants every difference between two folders to be seen.
+func TestContentsDiffer(t *testing.T) {
+	date := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	a := mailboxContents{{flags: `\seen`, date: date, raw: []byte("one")}}
+	for name, b := range map[string]mailboxContents{
+		"missing": nil,
+		"extra":   append(a[:1:1], a[0]),
+		"bytes":   {{flags: `\seen`, date: date, raw: []byte("One")}},
+		"flags":   {{flags: "", date: date, raw: []byte("one")}},
+		"date":    {{flags: `\seen`, date: date.Add(time.Second), raw: []byte("one")}},
+	} {
+		if a.same(b) == nil {
+			t.Errorf("%s: not seen", name)
+		}
+	}
+	if err := a.same(mailboxContents{a[0]}); err != nil {
+		t.Error(err)
+	}
+}

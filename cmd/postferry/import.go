@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+const importHelp = `Import takes over a list of accounts, in the form that hosting providers use:
+one account a line, its values separated by spaces or tabs,
+
+  login password
+  login password new_login new_password
+
+With two values, the login and the password are the same on both servers.
+A value with spaces stands in double quotes; "" inside quotes is a quote.
+Lines that begin with # are comments. The list is UTF-8 text, with up to
+100,000 accounts. "-" reads it from standard input.
+
+  # login             password            new login            new password
+  anna@example.com    "two words"
+  bert                s3cret              bert@example.com     "say ""ah"""
+
+Every login must belong to a domain of the configuration. All mistakes are
+reported with their line in one go, and nothing is taken over unless all of it
+is right. Importing an account again updates its logins and passwords, and a
+password that a server had refused is tried again; what was copied stays copied.
+Passwords are never printed, and are sealed in the state.
+
+` + exitHelp
+
+func newImport() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "import -c FILE ACCOUNTS",
+		Short: "Take over a list of accounts",
+		Long:  importHelp,
+		Example: `  postferry import -c /etc/postferry/config.toml accounts.txt
+  pass show mail/accounts | postferry import -c /etc/postferry/config.toml -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return importList(cmd.Context(), cmd, path, args[0])
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+func importList(ctx context.Context, cmd *cobra.Command, path, list string) error {
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	accounts, err := readAccounts(cfg, list, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(ctx, cfg, "import", nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	added, updated, err := b.Import(ctx, accounts)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s added, %d updated\n", count(added, "account"), updated)
+	return err
+}
+
+// readAccounts reads a list ("-": stdin). Its mistakes come all in one error,
+// each with the file and the line.
+func readAccounts(cfg *config.Config, list string, stdin io.Reader) ([]store.Account, error) {
+	name, r := "standard input", stdin
+	if list != "-" {
+		f, err := os.Open(list)
+		if err != nil {
+			return nil, usageError(fmt.Errorf("the account list: %w", err))
+		}
+		defer f.Close()
+		name, r = list, f
+	}
+	lines, err := config.ParseAccounts(r, func(l config.AccountLine) error { return checkDomain(cfg, l) })
+	if err != nil {
+		return nil, nameList(name, err)
+	}
+	accounts := make([]store.Account, len(lines))
+	for i, l := range lines {
+		accounts[i] = accountOf(cfg, l)
+	}
+	return accounts, nil
+}
+
+// nameList makes a list's mistakes say which list it is.
+func nameList(name string, err error) error {
+	var mistakes *config.Error
+	if !errors.As(err, &mistakes) {
+		return err
+	}
+	for i := range mistakes.Mistakes {
+		mistakes.Mistakes[i].File = name
+	}
+	return usageError(fmt.Errorf("%w\nnothing was taken over", mistakes))
+}
+
+// checkDomain reports a login that no domain of the configuration takes.
+func checkDomain(cfg *config.Config, l config.AccountLine) error {
+	if _, ok := cfg.DomainOf(l.Login); ok {
+		return nil
+	}
+	// The login is not repeated: if the columns were mixed up, it is a password.
+	return errors.New("has a login of no [[domain]] of the configuration; expected " + expectedLogins(cfg))
+}
+
+// expectedLogins says which logins there can be, as far as that fits a line.
+func expectedLogins(cfg *config.Config) string {
+	const most = 5
+	var forms []string
+	for _, d := range cfg.Domains {
+		forms = append(forms, "...@"+d.Name)
+		if d.Default {
+			forms[len(forms)-1] += " (or one without @)"
+		}
+	}
+	if len(forms) > most {
+		forms = append(forms[:most], "...")
+	}
+	return strings.Join(forms, ", ")
+}
+
+// accountOf is the account of a line that checkDomain has passed.
+func accountOf(cfg *config.Config, l config.AccountLine) store.Account {
+	a := store.Account{
+		Login: l.Login,
+		Old:   store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+		New:   store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+	}
+	if domain, ok := cfg.DomainOf(l.Login); ok {
+		a.Domain = domain.Name
+	}
+	if l.NewLogin != "" {
+		a.New = store.Credentials{Login: l.NewLogin, Password: store.Secret(l.NewPassword)}
+	}
+	return a
+}

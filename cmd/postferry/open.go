@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// daemonPatience bounds how long a command waits for a daemon that holds the
+// state to answer: it may be starting or draining right now.
+const daemonPatience = 5 * time.Second
+
+// loadConfig reads the configuration of a command.
+func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*config.Config, []config.Finding, error) {
+	if path == "" {
+		return nil, nil, usageError(errors.New(`no configuration given; expected e.g. "-c /etc/postferry/config.toml"`))
+	}
+	cfg, warnings, err := config.Load(path, checks...)
+	if err != nil {
+		return nil, warnings, usageError(err)
+	}
+	return cfg, warnings, nil
+}
+
+// openBackend reaches the daemon if one runs, and opens the state itself if
+// not. With a logger, what it opens can copy.
+func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (backend, error) {
+	var inUse *store.InUseError
+	bound, cancel := context.WithTimeout(ctx, daemonPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if r, err := dialRemote(bound, cfg.State); err == nil {
+			return r, nil
+		}
+		b, err := openLocal(ctx, cfg, command, log)
+		if !errors.As(err, &inUse) {
+			return b, err
+		}
+		if inUse.Command != serveCommand {
+			return nil, &exitError{exitInUse, fmt.Errorf("%w (%s)", err, cfg.State)}
+		}
+		select {
+		case <-bound.Done():
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &exitError{exitInUse, fmt.Errorf("%w (%s), which does not answer on its control socket", err, cfg.State)}
+		case <-tick.C:
+		}
+	}
+}
+
+// openLocal opens the state in this process. With a logger it starts an engine
+// that makes passes only when it is asked to.
+func openLocal(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (backend, error) {
+	st, err := store.Open(cfg.State, store.Options{Command: command})
+	if err != nil {
+		return nil, err
+	}
+	if log == nil {
+		return &local{store: st, close: st.Close}, nil
+	}
+	engine, err := syncer.New(cfg, st, *log)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	// A signal ends the pass; the engine itself ends after it, in Close.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(running, false) }()
+	return &local{store: st, engine: engine, close: func() error {
+		stop()
+		err := <-ended
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		return errors.Join(err, st.Close())
+	}}, nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// remote asks the daemon that holds the state.
+type remote struct {
+	dir  string
+	http *http.Client
+}
+
+// dialRemote reports an error if no daemon answers on the control socket of
+// the state in dir.
+func dialRemote(ctx context.Context, dir string) (*remote, error) {
+	c, err := dialControl(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialControl(ctx, dir)
+		},
+		DisableKeepAlives: true,
+	}
+	return &remote{dir: dir, http: &http.Client{Transport: transport}}, nil
+}
+
+func (r *remote) Close() error {
+	r.http.CloseIdleConnections()
+	return nil
+}
+
+// Import implements backend.
+func (r *remote) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
+	req := importRequest{Accounts: make([]importedAccount, len(accounts))}
+	for i, a := range accounts {
+		req.Accounts[i] = revealAccount(a)
+	}
+	var reply importReply
+	err = r.ask(ctx, pathAccounts, req, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Added, reply.Updated, err
+}
+
+// Sync implements backend.
+func (r *remote) Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error) {
+	var results []syncResult
+	err := r.ask(ctx, pathSync, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
+		for {
+			var reply syncReply
+			if err := dec.Decode(&reply); err != nil {
+				return err
+			}
+			switch {
+			case reply.End:
+				return reply.Error.err()
+			case reply.Result != nil:
+				results = append(results, *reply.Result)
+			case progress != nil:
+				progress(reply.Live)
+			}
+		}
+	})
+	return results, err
+}
+
+// Status implements backend.
+func (r *remote) Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error {
+	return r.ask(ctx, pathStatus, q, func(dec *json.Decoder) error {
+		for {
+			var reply statusReply
+			if err := dec.Decode(&reply); err != nil {
+				return err
+			}
+			if reply.End {
+				return reply.Error.err()
+			}
+			if err := emit(reply.statusRecord); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// ask posts a request and lets read take the answer.
+func (r *remote) ask(ctx context.Context, path string, req any, read func(*json.Decoder) error) error {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postferry"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := r.http.Do(post)
+	if err != nil {
+		return r.lost(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+		return fmt.Errorf("the daemon on %s answered %s: %s (is it another version?)",
+			r.dir, resp.Status, strings.TrimSpace(string(text)))
+	}
+	err = read(json.NewDecoder(resp.Body))
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.lost(ctx, err)
+	}
+	return err
+}
+
+// lost is the error for a daemon that went away while it answered.
+func (r *remote) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("the daemon on %s went away while it answered: %w", r.dir, err)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"postferry/store"
+)
+
+// writeConfig writes a configuration whose servers nobody answers for and
+// returns its path; the state is beside it, in "state".
+func writeConfig(t *testing.T, proxy string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.toml")
+	text := fmt.Sprintf(`state = "state"
+[proxy]
+%s
+[[domain]]
+name = "example.com"
+old = "imap+insecure://127.0.0.1:1"
+new = "imap+insecure://127.0.0.1:1"
+`, proxy)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestServePortInUse wants a port in use among the other mistakes.
+func TestServePortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	path := writeConfig(t, fmt.Sprintf("imaps = %q\nimap = \"\"\nmax_conections = 5", l.Addr()))
+	status, _, stderr := postferry(t, "", "serve", "-c", path)
+	if status != exitUsage {
+		t.Errorf("status %d, want %d", status, exitUsage)
+	}
+	for _, want := range []string{path + ":3: ", "in use", path + ":5: "} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in\n%s", want, stderr)
+		}
+	}
+}
+
+// TestStateHeldBySync wants the holder's name where no daemon could help.
+func TestStateHeldBySync(t *testing.T) {
+	path := writeConfig(t, `imap = ""`)
+	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: "sync"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for _, args := range [][]string{{"status"}, {"sync"}, {"import", os.DevNull}} {
+		if args[0] == "import" {
+			args[1] = filepath.Join(t.TempDir(), "list")
+			if err := os.WriteFile(args[1], []byte("anna@example.com x\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status, _, stderr := postferry(t, "", append(args, "-c", path)...)
+		want := fmt.Sprintf("state is in use by postferry sync, pid %d", os.Getpid())
+		if status != exitInUse || !strings.Contains(stderr, want) {
+			t.Errorf("%v: status %d, %q; want %d, %q", args, status, stderr, exitInUse, want)
+		}
+	}
+}
+
+// TestDaemonThatDoesNotAnswer wants status 3 after a bounded wait.
+func TestDaemonThatDoesNotAnswer(t *testing.T) {
+	path := writeConfig(t, `imap = ""`)
+	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: serveCommand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	status, _, stderr := postferry(t, "", "status", "-c", path)
+	if status != exitInUse || !strings.Contains(stderr, "does not answer on its control socket") {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+}
+
+// TestDaemonLife starts a daemon, kills it, starts it on what was left behind
+// (a lock and a socket), and stops it.
+func TestDaemonLife(t *testing.T) {
+	d := startDaemon(t, `state = "state"
+[proxy]
+imaps = "127.0.0.1:0"
+imap = "127.0.0.1:0"
+[[domain]]
+name = "example.com"
+old = "imap+insecure://127.0.0.1:1"
+new = "imap+insecure://127.0.0.1:1"
+`)
+	for _, addr := range []string{d.IMAP(), d.IMAPS()} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	d.Kill9()
+	socket := filepath.Join(filepath.Dir(d.Config), "state", socketName)
+	if _, err := os.Stat(socket); err != nil {
+		t.Fatalf("the killed daemon's socket should still be there: %v", err)
+	}
+	if status, stdout, stderr := postferry(t, "", "status", "-c", d.Config); status != 0 || !strings.HasPrefix(stdout, "0 accounts") {
+		t.Errorf("after the kill: status %d, %q, %q", status, stdout, stderr)
+	}
+	d.Restart()
+	if status, _, stderr := postferry(t, "", "status", "-c", d.Config); status != 0 {
+		t.Errorf("after the restart: status %d, %q", status, stderr)
+	}
+	d.Stop()
+	if _, err := os.Stat(socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+	if n := strings.Count(d.Log(), `"message":"ready"`); n != 2 {
+		t.Errorf("%d times ready in the log, want 2", n)
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+const statusHelp = `Status shows how far each account is: how many messages the old server has, how
+many of them are on the new server, how many one of the servers refuses
+(quarantined), when the last pass ended, how fast it went, and what keeps the
+account from being copied, if anything.
+
+With logins on the command line it shows these accounts folder by folder.
+The first line sums everything up. Status only reads; while "postferry serve"
+runs it asks the daemon and shows what is going on right now.
+
+With --json it prints one JSON object for programs:
+
+  totals            the sums over the accounts shown:
+    accounts, complete, running, problems, messages, copied, quarantined
+  accounts          a list, one object each:
+    login, domain, origin (imported, enrolled), state (active, stopped,
+    finished), running, complete (the last pass left nothing behind),
+    current_folder (while running), messages (on the old server when last
+    looked at), copied, quarantined, messages_per_second, bytes_per_second
+    last_pass       null or: started, ended, complete, copied, adopted,
+                    flag_changes, bytes, quarantined, error
+    last_error      null or: summary, cause, advice (retry, fix), folder,
+                    since, retry_at (null: not before something changed)
+    folders         with logins or --folders, one object each: folder,
+                    new_name, state (planned, present, deleted, skipped),
+                    messages, copied, quarantined, last_checked, last_error
+
+Times are RFC 3339. Fields may join; those above keep their names and meaning.
+
+` + exitHelp
+
+func newStatus() *cobra.Command {
+	var path string
+	var asJSON bool
+	var query statusQuery
+	cmd := &cobra.Command{
+		Use:   "status -c FILE [--json] [LOGIN...]",
+		Short: "Show how far each account is",
+		Long:  statusHelp,
+		Example: `  postferry status -c /etc/postferry/config.toml
+  postferry status -c /etc/postferry/config.toml anna@example.com
+  postferry status -c /etc/postferry/config.toml --json | jq '.accounts[] | select(.last_error)'`,
+		RunE: func(cmd *cobra.Command, logins []string) error {
+			query.Logins = logins
+			query.Folders = query.Folders || len(logins) > 0
+			var print statusPrinter = newStatusTable(cmd.OutOrStdout(), query.Folders)
+			if asJSON {
+				print = newStatusJSON(cmd.OutOrStdout())
+			}
+			return showStatus(cmd.Context(), path, query, print)
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	cmd.Flags().BoolVar(&query.Folders, "folders", false, "show the folders of every account")
+	return cmd
+}
+
+// statusPrinter shows records as they come: the totals first.
+type statusPrinter interface {
+	print(statusRecord) error
+	end() error
+}
+
+func showStatus(ctx context.Context, path string, q statusQuery, p statusPrinter) error {
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(ctx, cfg, "status", nil)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.Status(ctx, q, p.print); err != nil {
+		return err
+	}
+	return p.end()
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"postferry/store"
+	"postferry/syncer"
+	"postferry/wire"
+)
+
+// collector reads a status out of the state. live may be empty.
+type collector struct {
+	store store.Store
+	live  map[store.AccountID]syncer.Live
+}
+
+// collect emits the totals of accounts and then each of them. The state is
+// read twice rather than kept, so that memory does not grow with the folders.
+func (c *collector) collect(ctx context.Context, accounts []store.Account, folders bool, emit func(statusRecord) error) error {
+	var totals statusTotals
+	for _, a := range accounts {
+		s, err := c.account(ctx, a, false)
+		if err != nil {
+			return err
+		}
+		totals.add(s)
+	}
+	if err := emit(statusRecord{Totals: &totals}); err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		s, err := c.account(ctx, a, folders)
+		if err != nil {
+			return err
+		}
+		if err := emit(statusRecord{Account: s}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *statusTotals) add(a *accountStatus) {
+	t.Accounts++
+	t.Messages += a.Messages
+	t.Copied += a.Copied
+	t.Quarantined += a.Quarantined
+	if a.Complete {
+		t.Complete++
+	}
+	if a.Running {
+		t.Running++
+	}
+	if a.LastError != nil {
+		t.Problems++
+	}
+}
+
+// account is one account's status, with its folders if asked for.
+func (c *collector) account(ctx context.Context, a store.Account, withFolders bool) (*accountStatus, error) {
+	folders, err := c.store.Folders(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	passes, err := c.store.Passes(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	s := &accountStatus{
+		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State,
+		LastError: describeProblem(a.Problem),
+	}
+	for _, f := range folders {
+		if f.State != store.FolderSkipped {
+			s.Messages += uint64(f.Checkpoint.Messages)
+			s.Copied += f.Copied
+			s.Quarantined += f.Quarantined
+		}
+		if withFolders {
+			s.Folders = append(s.Folders, describeFolder(f, a.Problem))
+		}
+	}
+	if len(passes) > 0 {
+		s.setPass(passes[len(passes)-1])
+	}
+	if live, ok := c.live[a.ID]; ok && live.Running {
+		s.setLive(live)
+	}
+	return s, nil
+}
+
+func (s *accountStatus) setPass(p store.Pass) {
+	s.Complete = p.Complete && s.LastError == nil
+	s.LastPass = &passStatus{
+		Started: p.Started, Ended: p.Ended, Complete: p.Complete,
+		Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges,
+		Bytes: p.Bytes, Quarantined: p.Quarantined, Error: p.Error,
+	}
+	s.setSpeed(p.Copied, p.Bytes, p.Ended.Sub(p.Started))
+}
+
+// setLive lets what is going on right now take the place of the last pass.
+func (s *accountStatus) setLive(l syncer.Live) {
+	s.Running = true
+	s.Current = l.Folder
+	s.Messages = max(s.Messages, l.Total)
+	s.setSpeed(l.Copied, l.Bytes, time.Since(l.Started))
+}
+
+func (s *accountStatus) setSpeed(messages, bytes uint64, took time.Duration) {
+	s.MessagesPerSecond = perSecond(messages, took)
+	s.BytesPerSecond = perSecond(bytes, took)
+}
+
+func perSecond(n uint64, took time.Duration) float64 {
+	if took <= 0 {
+		return 0
+	}
+	return float64(n) / took.Seconds()
+}
+
+func describeFolder(f store.Folder, p *store.Problem) folderStatus {
+	s := folderStatus{
+		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State,
+		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined,
+		Checked: timeOrNil(f.Checkpoint.Checked),
+	}
+	if p != nil && p.Folder != "" && p.Folder == f.Title {
+		s.LastError = describeProblem(p)
+	}
+	return s
+}
+
+func describeProblem(p *store.Problem) *problemStatus {
+	if p == nil {
+		return nil
+	}
+	return &problemStatus{
+		Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
+		Since: p.Since, Retry: timeOrNil(p.Retry),
+	}
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"postferry/store"
+)
+
+// statusTable prints lines for people. Columns have fixed widths, so that
+// lines can be printed as they come; a longer value just pushes its line.
+type statusTable struct {
+	w       *bufio.Writer
+	folders bool
+	titled  bool
+}
+
+func newStatusTable(w io.Writer, folders bool) *statusTable {
+	return &statusTable{w: bufio.NewWriter(w), folders: folders}
+}
+
+// row prints the columns of a line.
+func (t *statusTable) row(name, messages, copied, refused, done, speed, last, state string) error {
+	line := fmt.Sprintf("%s %10s %10s %8s %6s %10s  %-16s  %s", pad(name, nameWidth), messages, copied, refused, done, speed, last, state)
+	_, err := fmt.Fprintln(t.w, strings.TrimRight(line, " "))
+	return err
+}
+
+func (t *statusTable) print(r statusRecord) error {
+	if r.Totals != nil {
+		return t.totals(r.Totals)
+	}
+	if !t.titled {
+		t.titled = true
+		fmt.Fprintln(t.w)
+		if err := t.row("ACCOUNT", "MESSAGES", "COPIED", "REFUSED", "DONE", "SPEED", "LAST PASS", "STATE"); err != nil {
+			return err
+		}
+	}
+	return t.account(r.Account)
+}
+
+func (t *statusTable) end() error { return t.w.Flush() }
+
+func (t *statusTable) totals(s *statusTotals) error {
+	fmt.Fprintf(t.w, "%s: %d complete, %d being copied, %d with a problem; %s, %d copied",
+		count(s.Accounts, "account"), s.Complete, s.Running, s.Problems, count(s.Messages, "message"), s.Copied)
+	if s.Quarantined > 0 {
+		fmt.Fprintf(t.w, ", %d refused (quarantined)", s.Quarantined)
+	}
+	_, err := t.w.WriteString("\n")
+	return err
+}
+
+func (t *statusTable) account(a *accountStatus) error {
+	err := t.row(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), fmt.Sprint(a.Quarantined),
+		percent(a.Copied+a.Quarantined, a.Messages, a.LastPass != nil), speed(a.MessagesPerSecond), lastPass(a.LastPass), accountState(a))
+	if a.LastError != nil {
+		_, err = fmt.Fprintf(t.w, "    %s\n", problemLine(a.LastError))
+	}
+	for _, f := range a.Folders {
+		err = t.row("  "+f.Title, fmt.Sprint(f.Messages), fmt.Sprint(f.Copied), fmt.Sprint(f.Quarantined),
+			percent(f.Copied+f.Quarantined, f.Messages, f.Checked != nil), "", clock(f.Checked), folderState(f))
+	}
+	return err
+}
+
+// accountState is what goes on with an account, in a word or two.
+func accountState(a *accountStatus) string {
+	switch {
+	case a.State != store.Active:
+		return string(a.State)
+	case a.Running && a.Current != "":
+		return "copying " + a.Current
+	case a.Running:
+		return "copying"
+	case a.LastError != nil && a.LastError.Advice == store.NeedsFix:
+		return "needs attention"
+	case a.LastError != nil:
+		return "waiting to try again"
+	case a.LastPass == nil:
+		return "waiting"
+	case a.Complete:
+		return "complete"
+	default:
+		return "incomplete"
+	}
+}
+
+func folderState(f folderStatus) string {
+	switch f.State {
+	case store.FolderPlanned:
+		return "not on the new server yet"
+	case store.FolderDeleted:
+		return "deleted on the new server"
+	case store.FolderSkipped:
+		return "skipped"
+	}
+	if f.Title != f.New {
+		return "as " + printable(f.New)
+	}
+	return ""
+}
+
+func problemLine(p *problemStatus) string {
+	var b strings.Builder
+	b.WriteString(printable(p.Summary))
+	if p.Folder != "" {
+		fmt.Fprintf(&b, " (in %s)", printable(p.Folder))
+	}
+	if p.Retry != nil {
+		fmt.Fprintf(&b, "; next try at %s", p.Retry.Local().Format("15:04:05"))
+	}
+	return b.String()
+}
+
+func lastPass(p *passStatus) string {
+	if p == nil {
+		return "never"
+	}
+	return clock(&p.Ended)
+}
+
+func clock(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+func speed(perSecond float64) string {
+	if perSecond <= 0 {
+		return "-"
+	}
+	if perSecond < 10 {
+		return fmt.Sprintf("%.1f msg/s", perSecond)
+	}
+	return fmt.Sprintf("%.0f msg/s", perSecond)
+}
+
+// percent is empty while the total is not known, and never says 100 before
+// everything is there.
+func percent(done, total uint64, known bool) string {
+	if total == 0 && !known {
+		return "-"
+	}
+	if done >= total {
+		return "100%"
+	}
+	return fmt.Sprintf("%d%%", done*100/total)
+}
+
+// nameWidth is the width of the column of logins and folders, in cells.
+const nameWidth = 34
+
+// pad makes text w cells wide, whatever its script.
+func pad(text string, w int) string {
+	return runewidth.FillRight(printable(text), w)
+}
+
+// printable replaces what could upset a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// count is a number with its noun: "1 message", "2 messages".
+func count[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares with a file in testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs; got:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+// statusState is a state with an account of every kind.
+func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
+	t.Helper()
+	st := openState(t, t.TempDir())
+	ctx := t.Context()
+	at := func(minute int) time.Time { return time.Date(2026, time.May, 4, 10, minute, 0, 0, time.UTC) }
+	accounts, _, err := st.PutAccounts(ctx, []store.Account{
+		{Domain: "example.com", Login: "anna@example.com", Origin: store.Imported, State: store.Active},
+		{Domain: "example.com", Login: "bert@example.com", Origin: store.Enrolled, State: store.Active, Problem: &store.Problem{
+			Summary: "The old server refuses the password: correct it in the list and import it again",
+			Cause:   "NO [AUTHENTICATIONFAILED] no", Advice: store.NeedsFix, Folder: "Sent/Österreich", Since: at(3),
+		}},
+		{Domain: "example.com", Login: "carla@example.com", Origin: store.Imported, State: store.Stopped},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range accounts[:2] {
+		folders, err := st.PutFolders(ctx, a.ID, []store.Folder{
+			{Old: "INBOX", New: "INBOX", Title: "INBOX", State: store.FolderPresent},
+			{Old: "Sent.&ANY-sterreich", New: "Sent/&ANY-sterreich", Title: "Sent/Österreich", State: store.FolderPlanned},
+			{Old: "[Gmail].All", New: "", Title: "All\x1b[31m", State: store.FolderSkipped},
+		})
+		check(err)
+		check(st.Commit(ctx, store.Batch{
+			Account: a.ID, Folder: folders[0].ID,
+			Proofs:     []store.Entry{{Key: "11111111", UIDValidity: 1, UID: 1}, {Key: "11111112", UIDValidity: 1, UID: 2}},
+			Quarantine: []store.Quarantined{{Key: "11111113", Reason: "refused", Since: at(1), Last: at(2), Attempts: 1}},
+			Checkpoint: &store.Checkpoint{UIDValidity: 5, UIDNext: 4, Messages: 4, Checked: at(2)},
+		}))
+	}
+	check(st.AddPass(ctx, accounts[0].ID, store.Pass{Started: at(0), Ended: at(1), Complete: true, Copied: 600, Bytes: 6000}))
+	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: "refused"}))
+	live := map[store.AccountID]syncer.Live{
+		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9},
+	}
+	return st, live
+}
+
+// showTo collects a status with a printer.
+func showTo(t *testing.T, p statusPrinter) {
+	t.Helper()
+	st, live := statusState(t)
+	accounts, err := st.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := collector{store: st, live: live}
+	if err := c.collect(t.Context(), accounts, true, p.print); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStatusJSON keeps the shape that programs rely on.
+func TestStatusJSON(t *testing.T) {
+	var out bytes.Buffer
+	showTo(t, newStatusJSON(&out))
+	if !json.Valid(out.Bytes()) {
+		t.Error("not JSON")
+	}
+	golden(t, "status.json", out.Bytes())
+}
+
+// TestStatusTable keeps the table people read; no terminal is upset by names.
+func TestStatusTable(t *testing.T) {
+	var out bytes.Buffer
+	showTo(t, newStatusTable(&out, true))
+	if bytes.ContainsRune(out.Bytes(), '\x1b') {
+		t.Error("an escape sequence came through")
+	}
+	golden(t, "status.txt", out.Bytes())
+}
+
+// TestStatusJSONEmpty wants an object with no accounts, too.
+func TestStatusJSONEmpty(t *testing.T) {
+	var out bytes.Buffer
+	p := newStatusJSON(&out)
+	if err := p.print(statusRecord{Totals: &statusTotals{}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.end(); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Totals   statusTotals
+		Accounts []accountStatus
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Accounts == nil {
+		t.Errorf("%s: %v", &out, err)
+	}
+}

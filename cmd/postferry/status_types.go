@@ -1,0 +1,87 @@
+package main
+
+import (
+	"time"
+
+	"postferry/store"
+)
+
+// statusQuery is what a status is asked about.
+type statusQuery struct {
+	Logins  []string `json:"logins,omitempty"` // all accounts if empty
+	Folders bool     `json:"folders"`          // with each account's folders
+}
+
+// statusRecord is one line of a status on its way: exactly one field is set.
+type statusRecord struct {
+	Totals  *statusTotals  `json:"totals,omitempty"`
+	Account *accountStatus `json:"account,omitempty"`
+}
+
+// The types below are what status --json prints. Its help describes them;
+// fields may join, those there keep their names and meaning.
+
+// statusTotals sums up the accounts asked about.
+type statusTotals struct {
+	Accounts    int    `json:"accounts"`
+	Complete    int    `json:"complete"` // whose last pass left nothing behind
+	Running     int    `json:"running"`  // being worked on right now
+	Problems    int    `json:"problems"` // that something keeps from being copied
+	Messages    uint64 `json:"messages"`
+	Copied      uint64 `json:"copied"`
+	Quarantined uint64 `json:"quarantined"`
+}
+
+// accountStatus is one account.
+type accountStatus struct {
+	Login             string         `json:"login"`
+	Domain            string         `json:"domain"`
+	Origin            store.Origin   `json:"origin"`
+	State             store.State    `json:"state"`
+	Running           bool           `json:"running"`
+	Complete          bool           `json:"complete"`
+	Current           string         `json:"current_folder,omitempty"`
+	Messages          uint64         `json:"messages"`
+	Copied            uint64         `json:"copied"`
+	Quarantined       uint64         `json:"quarantined"`
+	MessagesPerSecond float64        `json:"messages_per_second"`
+	BytesPerSecond    float64        `json:"bytes_per_second"`
+	LastPass          *passStatus    `json:"last_pass"`
+	LastError         *problemStatus `json:"last_error"`
+	Folders           []folderStatus `json:"folders,omitempty"`
+}
+
+// folderStatus is one folder of an account.
+type folderStatus struct {
+	Title       string            `json:"folder"`
+	New         string            `json:"new_name"`
+	State       store.FolderState `json:"state"`
+	Messages    uint64            `json:"messages"`
+	Copied      uint64            `json:"copied"`
+	Quarantined uint64            `json:"quarantined"`
+	Checked     *time.Time        `json:"last_checked"`
+	LastError   *problemStatus    `json:"last_error"`
+}
+
+// passStatus is an account's newest pass.
+type passStatus struct {
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended"`
+	Complete    bool      `json:"complete"`
+	Copied      uint64    `json:"copied"`
+	Adopted     uint64    `json:"adopted"`
+	FlagChanges uint64    `json:"flag_changes"`
+	Bytes       uint64    `json:"bytes"`
+	Quarantined uint64    `json:"quarantined"`
+	Error       string    `json:"error,omitempty"`
+}
+
+// problemStatus is an error with both its voices.
+type problemStatus struct {
+	Summary string       `json:"summary"`
+	Cause   string       `json:"cause"`
+	Advice  store.Advice `json:"advice"`
+	Folder  string       `json:"folder,omitempty"`
+	Since   time.Time    `json:"since"`
+	Retry   *time.Time   `json:"retry_at"`
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+const syncHelp = `Sync makes one pass over all accounts, or over the logins given, and ends: it
+brings folders and messages that are not on the new server yet, and carries
+changed flags over. It needs no proxy. What was copied before is not copied
+again, so that a second pass takes little time.
+
+On a terminal it shows bars; otherwise a line when an account starts and ends
+and one for all of them every few seconds. At the end a table says what was
+copied, what the servers refused, and what to do about problems.
+
+Ctrl-C stops it; the next pass goes on from there. While "postferry serve" runs,
+the daemon makes the pass and stopping sync leaves the daemon at work.
+
+` + exitHelp
+
+func newSync() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "sync -c FILE [LOGIN...]",
+		Short: "Make one pass over all accounts, or over some",
+		Long:  syncHelp,
+		Example: `  postferry sync -c /etc/postferry/config.toml
+  postferry sync -c /etc/postferry/config.toml anna@example.com bert@example.com`,
+		RunE: func(cmd *cobra.Command, logins []string) error {
+			return syncOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, logins)
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+func syncOnce(ctx context.Context, stdout, stderr io.Writer, path string, logins []string) error {
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg.Log, stderr)
+	b, err := openBackend(ctx, cfg, "sync", &log)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	progress := newProgress(stdout)
+	results, err := b.Sync(ctx, logins, progress.show)
+	progress.end()
+	if len(results) > 0 {
+		fmt.Fprint(stdout, summary(results))
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if !r.complete() {
+			return errIncomplete
+		}
+	}
+	return nil
+}

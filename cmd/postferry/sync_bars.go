@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// mostBars is how many accounts have a bar at the same time.
+const mostBars = 8
+
+// progressBars shows a bar for all accounts and one for each of a few running ones.
+type progressBars struct {
+	mu      sync.Mutex
+	box     *mpb.Progress
+	started time.Time
+	tally   tally
+	total   *liveBar
+	bars    map[store.AccountID]*liveBar
+}
+
+// liveBar is a bar with a text that changes.
+type liveBar struct {
+	bar  *mpb.Bar
+	mu   sync.Mutex
+	text string
+}
+
+func newProgressBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
+	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithRefreshRate(200 * time.Millisecond)}, options...)
+	p := &progressBars{
+		box:     mpb.New(options...),
+		started: time.Now(),
+		tally:   newTally(),
+		bars:    make(map[store.AccountID]*liveBar),
+	}
+	p.total = p.add("all accounts", 1)
+	return p
+}
+
+// add makes a bar; bars with a higher place come further down.
+func (p *progressBars) add(name string, place int) *liveBar {
+	b := &liveBar{}
+	b.bar = p.box.New(0, mpb.BarStyle(),
+		mpb.BarPriority(place), mpb.BarWidth(30), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(pad(name, nameWidth))),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.text
+		})))
+	return b
+}
+
+func (b *liveBar) set(done, total uint64, text string) {
+	b.mu.Lock()
+	b.text = text
+	b.mu.Unlock()
+	b.bar.SetTotal(int64(total), false)
+	b.bar.SetCurrent(int64(min(done, total)))
+}
+
+func (p *progressBars) show(live []syncer.Live) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ended := p.tally.update(live)
+	for _, l := range ended {
+		if b, ok := p.bars[l.Account]; ok {
+			b.bar.Abort(true)
+			delete(p.bars, l.Account)
+		}
+	}
+	for _, l := range p.tally.running {
+		b, ok := p.bars[l.Account]
+		if !ok {
+			if len(p.bars) >= mostBars {
+				continue
+			}
+			b = p.add(l.Login, 0)
+			p.bars[l.Account] = b
+		}
+		b.set(l.Done, l.Total, fmt.Sprintf("%d/%d %s", l.Done, l.Total, printable(l.Folder)))
+	}
+	s, took := p.tally.sums(), time.Since(p.started)
+	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d %s, %d running, %d ended",
+		s.done, s.total, speed(perSecond(s.copied, took)), len(p.tally.running), p.tally.ended))
+}
+
+func (p *progressBars) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.bars {
+		b.bar.Abort(true)
+	}
+	p.total.bar.Abort(true)
+	p.box.Wait()
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"postferry/store"
+)
+
+// summaryRows is how many accounts a summary names one by one; of more, only
+// those with something left to do are named.
+const summaryRows = 50
+
+// summary is the table at the end of a sync.
+func summary(results []syncResult) string {
+	var b strings.Builder
+	var total store.Pass
+	complete := 0
+	for _, r := range results {
+		total.Copied += r.Pass.Copied
+		total.Adopted += r.Pass.Adopted
+		total.FlagChanges += r.Pass.FlagChanges
+		total.Quarantined += r.Pass.Quarantined
+		total.Bytes += r.Pass.Bytes
+		if r.complete() {
+			complete++
+		}
+	}
+	const columns = "%s %8s %8s %8s %8s  %s\n"
+	fmt.Fprintf(&b, "\n"+columns, pad("ACCOUNT", nameWidth), "COPIED", "REFUSED", "SIZE", "TIME", "RESULT")
+	for _, r := range results {
+		if len(results) > summaryRows && r.complete() {
+			continue
+		}
+		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Pass.Quarantined),
+			size(r.Pass.Bytes), duration(r.Pass.Ended.Sub(r.Pass.Started)), verdict(r))
+		if r.Problem != nil {
+			fmt.Fprintf(&b, "    %s\n", problemLine(describeProblem(r.Problem)))
+		}
+	}
+	fmt.Fprintf(&b, "\n%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",
+		count(len(results), "account"), complete, len(results)-complete,
+		count(total.Copied, "message"), size(total.Bytes), total.Quarantined)
+	if total.Adopted > 0 {
+		fmt.Fprintf(&b, ", %d found on the new server already", total.Adopted)
+	}
+	if total.FlagChanges > 0 {
+		fmt.Fprintf(&b, ", %s carried over", count(total.FlagChanges, "flag change"))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// verdict says in a few words how an account's pass ended and what helps.
+func verdict(r syncResult) string {
+	switch {
+	case r.complete():
+		return "complete"
+	case r.Problem == nil && r.Pass.Error != "":
+		return "incomplete: " + printable(r.Pass.Error)
+	case r.Problem == nil:
+		return "incomplete: run sync again"
+	case r.Problem.Advice == store.NeedsFix:
+		return "needs attention: fix what is said below, then run sync again"
+	default:
+		return "incomplete: run sync again later"
+	}
+}
+
+// size is a number of octets for people.
+func size(n uint64) string {
+	const unit = 1000
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, prefix := float64(n), 0
+	for value >= unit && prefix < 5 {
+		value /= unit
+		prefix++
+	}
+	return fmt.Sprintf("%.1f %cB", value, " kMGTP"[prefix])
+}
+
+// duration is a time for people, to the second (below ten, to the tenth).
+func duration(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

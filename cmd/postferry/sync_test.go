@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"go.uber.org/goleak"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// snapshots are what a pass over two accounts might report.
+func snapshots() [][]syncer.Live {
+	anna := syncer.Live{Account: 1, Login: "anna@example.com", Running: true, Folder: "INBOX", Total: 100}
+	bert := syncer.Live{Account: 2, Login: "bert@example.com", Running: true, Total: 50}
+	step := func(l syncer.Live, done uint64) syncer.Live {
+		l.Done, l.Copied, l.Bytes = done, done, done*1000
+		return l
+	}
+	return [][]syncer.Live{
+		{anna},
+		{step(anna, 60), bert},
+		{step(anna, 100), step(bert, 10)},
+		{step(bert, 50)},
+	}
+}
+
+func TestProgressLines(t *testing.T) {
+	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	var out bytes.Buffer
+	p := newProgressLines(&out, func() time.Time { return now })
+	for _, live := range snapshots() {
+		now = now.Add(3 * time.Second)
+		p.show(live)
+	}
+	p.end()
+	golden(t, "progress.txt", out.Bytes())
+}
+
+// TestProgressBars draws bars to something that takes them for a terminal's.
+func TestProgressBars(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var out bytes.Buffer
+	p := newProgressBars(&out, mpb.WithAutoRefresh(), mpb.WithWidth(120))
+	tick := time.NewTicker(250 * time.Millisecond) // longer than the bars take to be drawn
+	defer tick.Stop()
+	for _, live := range snapshots() {
+		p.show(live)
+		<-tick.C
+	}
+	p.end()
+	for _, want := range []string{"anna@example.com", "bert@example.com", "all accounts", "60/100 INBOX", "50/50"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %q", want, &out)
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	start := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	results := []syncResult{
+		{Login: "anna@example.com", Pass: store.Pass{Started: start, Ended: start.Add(90 * time.Second), Complete: true, Copied: 12000, Bytes: 123456789, FlagChanges: 3}},
+		{Login: "bert@example.com", Pass: store.Pass{Started: start, Ended: start.Add(1500 * time.Millisecond), Quarantined: 1, Adopted: 2, Error: "refused"}, Problem: &store.Problem{
+			Summary: "The old server refuses the password: correct it in the list and import it again", Advice: store.NeedsFix,
+		}},
+		{Login: "carla@example.com", Pass: store.Pass{Started: start, Ended: start, Error: "The connection was lost"}, Problem: &store.Problem{
+			Summary: "The old server does not answer", Advice: store.RetryLater, Folder: "Sent",
+		}},
+	}
+	golden(t, "summary.txt", []byte(summary(results)))
+}
+
+// TestSummaryLong wants only the accounts that need somebody, of many.
+func TestSummaryLong(t *testing.T) {
+	var results []syncResult
+	for i := range summaryRows + 1 {
+		results = append(results, syncResult{Login: fmt.Sprintf("user%d", i), Pass: store.Pass{Complete: i != 7}})
+	}
+	text := summary(results)
+	if strings.Contains(text, "user8") || !strings.Contains(text, "user7") || !strings.Contains(text, "51 accounts: 50 complete, 1 incomplete") {
+		t.Errorf("got\n%s", text)
+	}
+}
