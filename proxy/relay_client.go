@@ -33,6 +33,8 @@ func (r *relay) fromClient(ctx context.Context) {
 	var lost *serverError
 	switch {
 	case r.over.Load():
+	case errors.Is(err, errTooLong):
+		r.server.SetReadDeadline(time.Now())
 	case errors.As(err, &lost): // it may have said why
 		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
 	default:

@@ -55,7 +55,8 @@ func (u *upload) visit(ctx context.Context, name string) error {
 }
 
 // inProgress is the response of RFC 9585. A tag that could be taken for the end
-// of something else is left out.
+// of something else is left out, and the goal is never reached while the
+// command is still in progress.
 func inProgress(tag string, done, total int64) string {
 	quoted := `"` + tag + `"`
 	if strings.ContainsAny(tag, `]"\`) {
@@ -63,7 +64,7 @@ func inProgress(tag string, done, total int64) string {
 	}
 	state := "NIL NIL"
 	if total > 0 {
-		state = fmt.Sprintf("%d %d", min(max(done, 0), total), total)
+		state = fmt.Sprintf("%d %d", min(max(done, 0), total-1), total)
 	}
 	return fmt.Sprintf("* OK [INPROGRESS (%s %s)] The folder is being filled\r\n", quoted, state)
 }

@@ -1,0 +1,438 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+func TestRelayPassesBytesThrough(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 LIST \"\" \"*\"\n")
+	g.server.hears("a1 LIST \"\" \"*\"\n")
+	g.server.says("* LIST () \"/\" {5}\nINBOX\na1 OK done {5}\n")
+	g.client.hears("* LIST () \"/\" {5}\nINBOX\na1 OK done {5}\n")
+	// Several commands at once, with literals of all kinds.
+	text := "a2 APPEND x {3+}\nabc\na3 APPEND y ~{2+}\n\x00\n (x {1+}\n))\na4 NOOP\n"
+	g.client.says(text)
+	g.server.hears(text)
+	g.server.says("a2 OK [APPENDUID 1 2] x\na3 OK y\na4 OK z\n")
+	g.client.hears("a2 OK [APPENDUID 1 2] x\na3 OK y\na4 OK z\n")
+}
+
+func TestSynchronisingLiteralWaitsForTheServer(t *testing.T) {
+	g := newRig(t, nil)
+	// The client does not wait; what it sends is not passed on before the server asks.
+	g.client.says("a1 APPEND x {8}\nb NOOP\n\n")
+	g.server.hears("a1 APPEND x {8}\n")
+	g.server.hearsNothing()
+	g.server.says("+ go {5}\n")
+	g.client.hears("+ go {5}\n")
+	g.server.hears("b NOOP\n\n")
+	g.server.says("a1 OK x\n")
+	g.client.hears("a1 OK x\n")
+}
+
+func TestRefusedLiteralIsACommand(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 APPEND x {100}\n")
+	g.server.hears("a1 APPEND x {100}\n")
+	g.server.says("a1 NO [TRYCREATE] no such folder\n")
+	g.client.hears("a1 NO [TRYCREATE] no such folder\n")
+	g.client.says("a2 CREATE x\n")
+	g.server.hears("a2 CREATE x\n")
+	g.server.says("a2 OK created\n")
+	g.client.hears("a2 OK created\n")
+	if got := g.ferry.noted(); !slices.Contains(got, `changed 7 CREATE "x" ""`) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestContinuationOfIdleIsNotTheLiterals(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 IDLE\nDONE\na2 APPEND x {1}\n")
+	g.server.hears("a1 IDLE\nDONE\na2 APPEND x {1}\n")
+	g.client.says("y\n")
+	g.server.says("+ idling\n")
+	g.client.hears("+ idling\n")
+	g.server.hearsNothing()
+	g.server.says("a1 OK done\n+ go\n")
+	g.client.hears("a1 OK done\n+ go\n")
+	g.server.hears("y\n")
+}
+
+func TestIdleDoneHasNoTag(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 IDLE\n")
+	g.server.hears("a1 IDLE\n")
+	g.server.says("+ idling\n* 4 EXISTS\n")
+	g.client.hears("+ idling\n* 4 EXISTS\n")
+	g.client.says("DONE\na2 SELECT x\n")
+	g.server.hears("DONE\n")
+	g.server.hearsNothing() // the SELECT waits until the IDLE is answered
+	g.server.says("a1 OK done\n")
+	g.client.hears("a1 OK done\n")
+	g.server.hears("a2 SELECT x\n")
+}
+
+func TestSelectIsHeldForItsVisit(t *testing.T) {
+	release := make(chan struct{})
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.limits.progress = 20 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, progress func(done, total int)) {
+			progress(3, 10)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+	})
+	g.client.says("a1 NOOP\na2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+	g.server.hears("a1 NOOP\n")
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hearsNothing() // nothing is said in the middle of a response
+	g.server.says("cd)\na1 OK done\n")
+	g.client.hears("cd)\na1 OK done\n")
+	g.client.hears("* OK [INPROGRESS (\"a2\" 3 10)] The folder is being filled\n")
+	g.server.hearsNothing()
+	close(release)
+	g.server.hears("a2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+	if got := g.ferry.noted(); !slices.Contains(got, `visit 7 "Sent \"x\""`) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestVisitInTheMiddleOfAResponse(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.limits.progress = 20 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.client.says("] EXAMINE x\n")
+	g.client.hearsNothing()
+	g.server.says("cd)\n* 2 EXISTS\n")
+	g.client.hears("cd)\n* OK [INPROGRESS (NIL NIL NIL)] The folder is being filled\n")
+}
+
+func TestVisitIsBounded(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.cfg.Proxy.VisitWait = 50 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.client.says("a1 SELECT x\n")
+	g.server.hears("a1 SELECT x\n")
+}
+
+func TestVisitEndsWithTheClient(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.client.says("a1 SELECT x\na2 NOOP\n")
+	closeWrite(g.client.Conn)
+	g.server.hears("a1 SELECT x\na2 NOOP\n")
+	g.server.hearsEnd()
+	g.server.says("a1 OK x\na2 OK x\n")
+	g.server.Close()
+	g.client.hears("a1 OK x\na2 OK x\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestUnansweredNonsenseDelaysOnlyOnce(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) { g.srv.cfg.Proxy.VisitWait = 100 * time.Millisecond })
+	g.client.says("a1 NONSENSE\n")
+	g.server.hears("a1 NONSENSE\n")
+	g.server.says("* BAD what\n")
+	g.client.hears("* BAD what\n")
+	g.client.says("a2 SELECT x\n")
+	g.server.hears("a2 SELECT x\n")
+	g.server.says("a2 OK x\n")
+	g.client.hears("a2 OK x\n")
+	g.srv.cfg.Proxy.VisitWait = time.Hour
+	g.client.says("a3 SELECT x\n")
+	g.server.hears("a3 SELECT x\n")
+}
+
+func TestSelectWithLiteral(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 SELECT {3}\n")
+	g.server.hears("a1 SELECT {3}\n")
+	g.server.says("+ go\n")
+	g.client.hears("+ go\n")
+	g.client.says("foo (QRESYNC (1 2))\n")
+	g.server.hears("foo (QRESYNC (1 2))\n")
+	g.server.says("a1 OK x\n")
+	g.client.hears("a1 OK x\n")
+	g.client.says("a2 EXAMINE {5+}\ninBoX\n")
+	g.server.hears("a2 EXAMINE {5+}\ninBoX\n")
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`visit 7 "foo"`, `visit 7 "INBOX"`}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestChangedFoldersAreReportedBeforeTheClientLearns(t *testing.T) {
+	g := newRig(t, nil)
+	reported := make(chan struct{})
+	g.ferry.changed = func(ctx context.Context) error {
+		g.client.hears("* 1 EXISTS\n") // what came before is not held up
+		g.client.hearsNothing()
+		close(reported)
+		return errors.New("the disk is full")
+	}
+	g.client.says("a1 RENAME {1+}\nx \"y z\"\n")
+	g.server.hears("a1 RENAME {1+}\nx \"y z\"\n")
+	g.server.says("* 1 EXISTS\na1 OK x\n")
+	<-reported
+	g.client.hears("a1 OK x\n")
+	g.ferry.changed = nil
+	g.client.says("a2 DELETE gone\na3 CREATE no\n")
+	g.server.hears("a2 DELETE gone\na3 CREATE no\n")
+	g.server.says("a3 NO x\na2 OK x\n")
+	g.client.hears("a3 NO x\na2 OK x\n")
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`changed 7 RENAME "x" "y z"`, `changed 7 DELETE "gone" ""`}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestNamesAreUTF8AfterEnable(t *testing.T) {
+	for _, enabled := range []string{"UTF8=ACCEPT", "imap4rev2"} {
+		g := newRig(t, nil)
+		g.client.says("a1 SELECT \"&AOQ-\"\na2 ENABLE x\n")
+		g.server.hears("a1 SELECT \"&AOQ-\"\na2 ENABLE x\n")
+		g.server.says("a1 OK x\n* ENABLED CONDSTORE " + enabled + "\na2 OK x\n")
+		g.client.hears("a1 OK x\n* ENABLED CONDSTORE " + enabled + "\na2 OK x\n")
+		g.client.says("a3 SELECT \"ä&\"\n")
+		g.server.hears("a3 SELECT \"ä&\"\n")
+		if got := g.ferry.noted(); !slices.Equal(got, []string{`visit 7 "&AOQ-"`, `visit 7 "&AOQ-&-"`}) {
+			t.Errorf("calls: %q", got)
+		}
+	}
+}
+
+func TestCommandsThatWouldBreakTheRelay(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 NOOP\na2 COMPRESS DEFLATE\na3 NOOP\n")
+	g.server.hears("a1 NOOP\n")
+	g.server.hearsNothing()
+	g.client.hearsNothing() // not before a1 is answered
+	g.server.says("a1 OK x\n")
+	g.client.hears("a1 OK x\na2 BAD Not possible after login\n")
+	g.server.hears("a3 NOOP\n")
+	g.server.says("a3 OK x\n")
+	g.client.hears("a3 OK x\n")
+	for _, line := range []string{"STARTTLS\n", "AUTHENTICATE PLAIN\n", "UNAUTHENTICATE\n", "login {1}\n", "LOGIN {1+}\na {1+}\nb\n"} {
+		g.client.says("] " + line)
+		g.client.hears("] BAD Not possible after login\n")
+	}
+	g.client.says("z NOOP\n")
+	g.server.hears("z NOOP\n")
+}
+
+func TestCapabilitiesAreFiltered(t *testing.T) {
+	tests := []struct{ name, server, client string }{
+		{"untagged", "* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN auth=x IDLE COMPRESS=DEFLATE UNAUTHENTICATE X\n", "* CAPABILITY IMAP4rev1 IDLE X\n"},
+		{"tagged", "a1 OK [CAPABILITY IMAP4rev1 LOGINDISABLED LOGIN-REFERRALS MAILBOX-REFERRALS IDLE] COMPRESS=DEFLATE stays\n", "a1 OK [CAPABILITY IMAP4rev1 IDLE] COMPRESS=DEFLATE stays\n"},
+		{"tag", "CAPABILITY OK [CAPABILITY A STARTTLS] x\n", "CAPABILITY OK [CAPABILITY A] x\n"},
+		{"status", "* ok [capability A STARTTLS B] x\n", "* ok [capability A B] x\n"},
+		{"another code", "* OK [X CAPABILITY STARTTLS] x\n", "* OK [X CAPABILITY STARTTLS] x\n"},
+		{"in text", "* OK CAPABILITY STARTTLS\n", "* OK CAPABILITY STARTTLS\n"},
+		{"bare LF", "* CAPABILITY STARTTLS A\r\n", "* CAPABILITY A\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t, nil)
+			g.server.says("* 1 EXISTS\n" + tt.server + "* 2 EXISTS\n")
+			g.client.hears("* 1 EXISTS\n" + tt.client + "* 2 EXISTS\n")
+			for _, c := range []byte(crlf(tt.server)) { // in pieces
+				g.server.Write([]byte{c})
+			}
+			g.client.hears(tt.client)
+		})
+	}
+}
+
+func TestMegabytesOfUIDs(t *testing.T) {
+	g := newRig(t, nil)
+	set := strings.Repeat("123456789,", 300_000) + "1"
+	text := "a1 UID FETCH " + set + " (FLAGS)\na2 NOOP\n"
+	go g.client.Write([]byte(crlf(text)))
+	g.server.hears(text)
+	answer := "* SEARCH" + strings.Repeat(" 123456789", 300_000) + "\na1 OK x\n"
+	go g.server.Write([]byte(crlf(answer)))
+	g.client.hears(answer)
+}
+
+func TestSelectWithMegabytesOfUIDs(t *testing.T) {
+	g := newRig(t, nil)
+	text := "a1 SELECT x (QRESYNC (1 2 " + strings.Repeat("123456789,", 100_000) + "1))\na2 NOOP\n"
+	go g.client.Write([]byte(crlf(text)))
+	g.server.hears(text)
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`visit 7 "x"`}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestUnknownAndFinishedAccountsAreOnlyRelayed(t *testing.T) {
+	for _, account := range []store.Account{{}, {ID: 7, State: store.Finished}} {
+		g := newRig(t, func(_ *rig, in *entry) { in.account = account })
+		g.client.says("a1 SELECT x\na2 CREATE y\n")
+		g.server.hears("a1 SELECT x\na2 CREATE y\n")
+		g.server.says("a1 OK x\na2 OK y\n")
+		g.client.hears("a1 OK x\na2 OK y\n")
+		if got := g.ferry.noted(); len(got) > 0 {
+			t.Errorf("calls: %q", got)
+		}
+	}
+}
+
+func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
+	g := newRig(t, nil)
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.stop()
+	g.client.hearsNothing()
+	g.server.says("cd)\n* 2 EXISTS\n")
+	g.client.hears("cd)\n* BYE Postferry is shutting down\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestStoppingAnIdleClient(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 IDLE\n")
+	g.server.hears("a1 IDLE\n")
+	g.stop()
+	g.client.hears("* BYE Postferry is shutting down\n")
+	g.client.hearsEnd()
+	g.ends(t)
+	if got := g.ferry.noted(); !slices.Equal(got, []string{"disconnected 7"}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestKillingWaitsForNothing(t *testing.T) {
+	g := newRig(t, nil)
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.stop()
+	g.kill()
+	g.ends(t)
+}
+
+func TestServerSaysGoodbye(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 LOGOUT\n")
+	g.server.hears("a1 LOGOUT\n")
+	g.server.says("* BYE x\na1 OK x\n")
+	g.server.Close()
+	g.client.hears("* BYE x\na1 OK x\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestServerVanishes(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 NOOP\n")
+	g.server.hears("a1 NOOP\n")
+	g.server.Close()
+	g.client.hears("* BYE [UNAVAILABLE] The mail server closed the connection\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestServerVanishesWithinAResponse(t *testing.T) {
+	g := newRig(t, nil)
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.server.Close()
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestTagTooLong(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says(strings.Repeat("x", 300) + " NOOP\n")
+	g.client.hears("* BYE The tag is too long\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+// TestCutAnywhere ends the connection of either side after every byte of a
+// conversation. Nothing may hang or leak, and what went through is a prefix of
+// what was sent.
+func TestCutAnywhere(t *testing.T) {
+	up := crlf("a1 SELECT \"x\"\na2 APPEND y {3+}\nabc\na3 CREATE {1+}\nz\na4 NOOP\n")
+	down := crlf("* 1 FETCH (BODY[] {3}\nabc)\n* CAPABILITY A STARTTLS\n* OK [X {1}\n]] x\na1 OK done\na2 OK x\n")
+	shown := strings.Replace(down, " STARTTLS", "", 1)
+	for cut := 0; cut <= max(len(up), len(down)); cut += 3 {
+		for _, side := range []string{"client", "server", "both"} {
+			g := newRig(t, func(g *rig, _ *entry) {
+				g.srv.limits.linger = 20 * time.Millisecond
+				g.srv.limits.leaving = 20 * time.Millisecond
+				g.srv.cfg.Proxy.VisitWait = 20 * time.Millisecond
+			})
+			u, d := up, down
+			if side != "server" {
+				u = up[:min(cut, len(up))]
+			}
+			if side != "client" {
+				d = down[:min(cut, len(down))]
+			}
+			g.client.Write([]byte(u))
+			g.server.Write([]byte(d))
+			heard := make(chan string, 2)
+			if side != "server" {
+				closeWrite(g.client.Conn)
+			}
+			if side != "client" {
+				closeWrite(g.server.Conn)
+			}
+			read := func(p *peer) {
+				p.SetReadDeadline(time.Now().Add(patience))
+				b, _ := io.ReadAll(p.r)
+				heard <- string(b)
+			}
+			go read(g.client)
+			c := <-heard
+			go read(g.server)
+			s := <-heard
+			g.ends(t)
+			c, _, _ = strings.Cut(c, "* BYE [UNAVAILABLE]")
+			if !strings.HasPrefix(shown, c) && !strings.HasPrefix(down, c) || !strings.HasPrefix(up, s) {
+				t.Fatalf("cut of %s at %d: client heard %q, server heard %q", side, cut, c, s)
+			}
+			if side == "server" && len(d) == len(down) && c != shown {
+				t.Fatalf("cut of %s at %d: client heard only %q", side, cut, c)
+			}
+		}
+	}
+}
+
+func TestInProgress(t *testing.T) {
+	tests := []struct {
+		tag         string
+		done, total int64
+		want        string
+	}{
+		{"a1", 0, 0, `("a1" NIL NIL)`},
+		{"a1", 3, 10, `("a1" 3 10)`},
+		{"a1", 12, 10, `("a1" 9 10)`},
+		{"a]", 3, 10, `(NIL 3 10)`},
+		{`a"`, -1, 10, `(NIL 0 10)`},
+	}
+	for _, tt := range tests {
+		want := fmt.Sprintf("* OK [INPROGRESS %s] The folder is being filled\r\n", tt.want)
+		if got := inProgress(tt.tag, tt.done, tt.total); got != want {
+			t.Errorf("%q %d %d: %q", tt.tag, tt.done, tt.total, got)
+		}
+	}
+}
