@@ -8,15 +8,7 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		os.Exit(crashChild(dir))
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // open opens a state that is closed with the test.
 func open(t testing.TB, dir string) *Bolt {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -18,10 +16,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
 )
-
-// The crash test kills a child process while it commits. The child is this
-// test binary with crashDir in its environment.
-const crashDir = "POSTFERRY_TEST_CRASH_DIR"
 
 const (
 	crashFolders = 8
@@ -103,21 +97,12 @@ func TestKilled(t *testing.T) {
 // runAndKill starts the child, lets it commit for a while and kills it.
 func runAndKill(t *testing.T, dir string, acknowledged map[FolderID]uint32) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context()) // its end is a SIGKILL
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out := startChild(t, ctx, "crash", dir)
 	lines := 0
-	for in := bufio.NewReader(out); ; lines++ {
-		line, err := in.ReadString('\n')
+	for ; ; lines++ {
+		line, err := out.ReadString('\n')
 		if err != nil {
 			if err != io.EOF || lines == 0 {
 				t.Fatalf("the child ended by itself after %d batches: %v", lines, err)

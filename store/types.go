@@ -18,7 +18,8 @@ type FolderID uint32
 
 // Secret is a password or token. Every way of printing it shows a mask, so
 // that it cannot reach a log, an error or a page by accident; Reveal is the
-// one way to the text.
+// one way to the text. Two uses defeat the mask: as an unexported field of what is printed,
+// and as the key of a map in JSON.
 type Secret string
 
 // secretMask stands for a secret wherever one is printed.

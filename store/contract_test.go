@@ -1,0 +1,21 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+	"postferry/store/storetest"
+)
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, func(t testing.TB, dir string) store.Store {
+		t.Helper()
+		b, err := store.Open(dir, store.Options{Command: "test", Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
+}

@@ -1,0 +1,67 @@
+// Package store keeps what Postferry must not forget: who moves, which folders
+// they have, and which message was copied where. It also owns the words the
+// other packages share. It knows nothing of networks, mail servers or the
+// order in which things are done.
+//
+// # Words
+//
+// An account is one person: a login at the old server and one at the new. A
+// folder is one of the account's IMAP mailboxes; its number (FolderID)
+// outlives every rename. A key names a message in a folder of the old server. A
+// fingerprint recognises a message whose key was lost; several messages may
+// share one.
+//
+// The ledger says for each key which message on the new server is its copy. A
+// row of it is an entry, and an entry is written only with proof that the
+// message is on the new server. An intent is written before a message is
+// appended and goes when its fate is known, either way. The quarantine holds
+// messages that one of the servers refuses. A checkpoint says how far the old
+// side of a folder is dealt with. A batch changes all of these for one folder
+// together. A pass is one run over an account, and its history keeps the
+// newest passes. A problem is what keeps an account from being copied.
+//
+// # On the disk
+//
+// The state directory (mode 0700) holds three files (mode 0600):
+//
+//	state.db  the database (bbolt)
+//	key       32 random bytes in base64: the key that seals passwords
+//	lock      held with flock(2) while the state is open; names its holder
+//
+// The key is taken from the environment variable POSTFERRY_KEY or from the
+// systemd credential postferry.key if there is one; then the file is neither
+// read nor made. A password is stored as a random nonce and its
+// XChaCha20-Poly1305 sealing; account number and kind are authenticated along,
+// so that no sealed password opens in another's place. A backup is state.db
+// and key, taken while nothing has them open.
+//
+// The database has these buckets. Numbers in keys are big-endian, 8 bytes for
+// accounts and 4 for folders, so that the order of keys is that of numbers.
+//
+//	meta        name                    -> schema version; a known text, sealed, to recognise the key
+//	accounts    account                 -> account, passwords sealed
+//	logins      login, ASCII lower case -> account
+//	folders     account, folder         -> names, state, subscription
+//	progress    account, folder         -> checkpoint and counts: what batches change
+//	ledger      account                 -> bucket: folder, message key -> entry
+//	flagsets    account, number         -> a set of flags
+//	flagindex   account, hash of a set  -> its number
+//	intents     account, folder, message key -> intent
+//	quarantine  account, folder, message key -> reason, server's words, attempts
+//	passes      account, pass           -> pass; the newest 50
+//
+// Values are fields one after the other: numbers as varints, texts behind
+// their length, instants as seconds and nanoseconds since 1970. rows.go is the
+// exact description. An entry takes 17 octets (new UID, fingerprint,
+// UIDVALIDITY as the distance from the folder's first, number of the flag
+// set, size), besides its key and bbolt's 16. With the pages packed full, a message
+// costs about 50 octets.
+//
+// # Writing
+//
+// All writes go through one goroutine, the committer. It takes whatever is
+// waiting, applies it in one transaction and waits for the disk once. So a
+// call returns nil only when its change is on the disk, a hundred accounts
+// share the cost of a flush, and a lone call waits for nobody. Reads see the last
+// commit and neither wait for writes nor hold them up.
+package store

@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"postferry/store"
+)
+
+func testPutAccountsAdds(t *testing.T, f *fixture) {
+	a, b := account("a@example.com"), account("b@example.com")
+	a.Problem = problem()
+	b.Old.Login, b.Old.Password = "user \"b\"\\", "ümläut % § \x00\xff"
+	b.Origin, b.State = store.Enrolled, store.Stopped
+	stored, added, err := f.PutAccounts(t.Context(), []store.Account{a, b})
+	must(t, err)
+	wantEqual(t, "added", added, 2)
+	if stored[0].ID == 0 || stored[0].ID >= stored[1].ID {
+		t.Errorf("IDs are %d and %d", stored[0].ID, stored[1].ID)
+	}
+	a.ID, b.ID = stored[0].ID, stored[1].ID
+	wantEqual(t, "stored", stored, []store.Account{a, b})
+	for _, want := range stored {
+		got, err := f.Account(t.Context(), want.Login)
+		must(t, err)
+		wantEqual(t, "by login", got, want)
+		if got.Old.Password != want.Old.Password || got.New.Password != want.New.Password {
+			t.Errorf("%s: the passwords are not those that were given", want.Login) // DeepEqual sees them, its output doesn't
+		}
+		got, err = f.AccountByID(t.Context(), want.ID)
+		must(t, err)
+		wantEqual(t, "by ID", got, want)
+	}
+	stored, added, err = f.PutAccounts(t.Context(), nil)
+	must(t, err)
+	if len(stored) != 0 || added != 0 {
+		t.Errorf("no accounts: stored %d, added %d", len(stored), added)
+	}
+}
+
+func testPutAccountsUpdates(t *testing.T, f *fixture) {
+	first := f.put(account("A@example.com"))[0]
+	folders, err := f.PutFolders(t.Context(), first.ID, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
+	must(t, err)
+
+	update := account("a@EXAMPLE.com")
+	update.Domain, update.State, update.Origin = "example.org", store.Finished, store.Enrolled
+	update.Old, update.New = store.Credentials{Login: "x", Password: "y"}, store.Credentials{}
+	update.Problem, update.Created = problem(), at(1000)
+	stored, added, err := f.PutAccounts(t.Context(), []store.Account{account("other@example.com"), update})
+	must(t, err)
+	wantEqual(t, "added", added, 1)
+
+	update.ID, update.Created = first.ID, first.Created
+	wantEqual(t, "stored", stored[1], update)
+	got, err := f.AccountByID(t.Context(), first.ID)
+	must(t, err)
+	wantEqual(t, "read", got, update)
+	kept, err := f.Folders(t.Context(), first.ID)
+	must(t, err)
+	wantEqual(t, "folders", kept, folders)
+}
+
+func testPutAccountsIsAllOrNothing(t *testing.T, f *fixture) {
+	known := f.put(account("known@example.com"))[0]
+	changed, wrong := account("known@example.com"), account("wrong@example.com")
+	changed.Domain, wrong.State = "changed", "asleep"
+	stored, added, err := f.PutAccounts(t.Context(), []store.Account{account("new@example.com"), changed, wrong})
+	wantError(t, "a wrong account", err, store.ErrInvalid)
+	if stored != nil || added != 0 {
+		t.Errorf("with an error: stored %v, added %d", stored, added)
+	}
+	_, err = f.Account(t.Context(), "new@example.com")
+	wantError(t, "the account before the wrong one", err, store.ErrNotFound)
+	got, err := f.Account(t.Context(), "known@example.com")
+	must(t, err)
+	wantEqual(t, "the known account", got, known)
+}
+
+func testPutAccountsInvalid(t *testing.T, f *fixture) {
+	tests := map[string]func(*store.Account){
+		"no login":       func(a *store.Account) { a.Login = "" },
+		"a long login":   func(a *store.Account) { a.Login = strings.Repeat("x", 2000) },
+		"no state":       func(a *store.Account) { a.State = "" },
+		"no origin":      func(a *store.Account) { a.Origin = "" },
+		"another advice": func(a *store.Account) { a.Problem = &store.Problem{Advice: "pray"} },
+	}
+	for name, spoil := range tests {
+		a := account("x@example.com")
+		spoil(&a)
+		_, _, err := f.PutAccounts(t.Context(), []store.Account{a})
+		wantError(t, name, err, store.ErrInvalid)
+	}
+}
+
+func testAccountIgnoresASCIICase(t *testing.T, f *fixture) {
+	want := f.put(account("Jörg@Example.COM"))[0]
+	got, err := f.Account(t.Context(), "jörg@eXAMPLE.com")
+	must(t, err)
+	wantEqual(t, "account", got, want)
+	_, err = f.Account(t.Context(), "JÖRG@EXAMPLE.COM")
+	wantError(t, "another case of a letter outside ASCII", err, store.ErrNotFound)
+}
+
+func testAccountUnknown(t *testing.T, f *fixture) {
+	f.put(account("a@example.com"))
+	_, err := f.Account(t.Context(), "a@example.co")
+	wantError(t, "by login", err, store.ErrNotFound)
+	_, err = f.Account(t.Context(), "")
+	wantError(t, "by empty login", err, store.ErrNotFound)
+	_, err = f.AccountByID(t.Context(), 999)
+	wantError(t, "by ID", err, store.ErrNotFound)
+	_, err = f.AccountByID(t.Context(), 0)
+	wantError(t, "by ID 0", err, store.ErrNotFound)
+}
+
+func testAccountsHavePasswordsOnlyAlone(t *testing.T, f *fixture) {
+	none, err := f.Accounts(t.Context())
+	must(t, err)
+	wantEqual(t, "accounts of an empty store", len(none), 0)
+	want := f.put(account("z@example.com"), account("a@example.com"), account("m@example.com"))
+	for i := range want {
+		want[i].Old.Password, want[i].New.Password = "", ""
+	}
+	got, err := f.Accounts(t.Context())
+	must(t, err)
+	wantEqual(t, "accounts", got, want)
+}
+
+func testManyAccounts(t *testing.T, f *fixture) {
+	const n = 2000
+	accounts := make([]store.Account, n)
+	for i := range accounts {
+		accounts[i] = account(fmt.Sprintf("user%d@example.com", (i*7)%n))
+	}
+	stored, added, err := f.PutAccounts(t.Context(), accounts)
+	must(t, err)
+	wantEqual(t, "added", added, n)
+	_, added, err = f.PutAccounts(t.Context(), accounts)
+	must(t, err)
+	wantEqual(t, "added again", added, 0)
+	list, err := f.Accounts(t.Context())
+	must(t, err)
+	wantEqual(t, "accounts", len(list), n)
+	for i, a := range list {
+		if a.ID != stored[i].ID || a.Login != stored[i].Login {
+			t.Fatalf("account %d is %d %s, want %d %s", i, a.ID, a.Login, stored[i].ID, stored[i].Login)
+		}
+	}
+}
+
+func testSetProblem(t *testing.T, f *fixture) {
+	want := f.put(account("a@example.com"))[0]
+	want.Problem = problem()
+	must(t, f.SetProblem(t.Context(), want.ID, problem()))
+	got, err := f.AccountByID(t.Context(), want.ID)
+	must(t, err)
+	wantEqual(t, "with a problem", got, want)
+
+	want.Problem = &store.Problem{Summary: "later", Advice: store.RetryLater}
+	must(t, f.SetProblem(t.Context(), want.ID, want.Problem))
+	got, err = f.AccountByID(t.Context(), want.ID)
+	must(t, err)
+	wantEqual(t, "with zero times", got, want)
+
+	want.Problem = nil
+	must(t, f.SetProblem(t.Context(), want.ID, nil))
+	got, err = f.AccountByID(t.Context(), want.ID)
+	must(t, err)
+	wantEqual(t, "without one", got, want)
+
+	wantError(t, "unknown account", f.SetProblem(t.Context(), 999, problem()), store.ErrNotFound)
+	wantError(t, "unknown advice", f.SetProblem(t.Context(), want.ID, &store.Problem{}), store.ErrInvalid)
+}
+
+func testSetState(t *testing.T, f *fixture) {
+	want := f.put(account("a@example.com"))[0]
+	for _, s := range []store.State{store.Stopped, store.Finished, store.Active} {
+		want.State = s
+		must(t, f.SetState(t.Context(), want.ID, s))
+		got, err := f.AccountByID(t.Context(), want.ID)
+		must(t, err)
+		wantEqual(t, string(s), got, want)
+	}
+	wantError(t, "unknown account", f.SetState(t.Context(), 999, store.Active), store.ErrNotFound)
+	wantError(t, "unknown state", f.SetState(t.Context(), want.ID, "asleep"), store.ErrInvalid)
+}

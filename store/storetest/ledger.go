@@ -1,0 +1,248 @@
+package storetest
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+)
+
+func testLedgerIsSorted(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	wantEqual(t, "empty ledger", f.ledger(id, folder), store.Ledger{})
+	keys := []store.Key{"\x00", "a", "a\x00", "ab", "b", "\xff\xff"}
+	var b, want store.Batch
+	for _, i := range []int{3, 0, 5, 1, 4, 2} {
+		b.Proofs = append(b.Proofs, entry("e"+keys[i]))
+		b.Intents = append(b.Intents, intent("i"+keys[i]))
+		b.Quarantine = append(b.Quarantine, quarantined("q"+keys[i]))
+	}
+	for _, k := range keys {
+		want.Proofs = append(want.Proofs, entry("e"+k))
+		want.Intents = append(want.Intents, intent("i"+k))
+		want.Quarantine = append(want.Quarantine, quarantined("q"+k))
+	}
+	b.Account, b.Folder = id, folder
+	f.commit(b)
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{Entries: want.Proofs, Intents: want.Intents, Quarantine: want.Quarantine})
+}
+
+func testLedgerUnknown(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	_, err := f.Ledger(t.Context(), id, folder+1)
+	wantError(t, "unknown folder", err, store.ErrNotFound)
+	_, err = f.Ledger(t.Context(), id+1, folder)
+	wantError(t, "unknown account", err, store.ErrNotFound)
+}
+
+func testLedgersAreSeparate(t *testing.T, f *fixture) {
+	a, first := f.folder("a@example.com")
+	b, _ := f.folder("b@example.com")
+	folders, err := f.PutFolders(t.Context(), a, []store.Folder{{State: store.FolderPlanned}})
+	must(t, err)
+	second := folders[0].ID
+	f.commit(store.Batch{Account: a, Folder: first, Proofs: []store.Entry{entry("k")}})
+	f.commit(store.Batch{Account: a, Folder: second, Intents: []store.Intent{intent("k")}})
+	f.commit(store.Batch{Account: b, Folder: first, Quarantine: []store.Quarantined{quarantined("k")}})
+	f.commit(store.Batch{Account: b, Folder: first, Forget: []store.Key{"k"}, Drop: []store.Key{"k"}})
+	f.commit(store.Batch{Account: a, Folder: second, Release: []store.Key{"k"}, Forget: []store.Key{"k"}})
+	wantEqual(t, "first", f.ledger(a, first), store.Ledger{Entries: []store.Entry{entry("k")}})
+	wantEqual(t, "second", f.ledger(a, second), store.Ledger{Intents: []store.Intent{intent("k")}})
+	wantEqual(t, "other account", f.ledger(b, first), store.Ledger{Quarantine: []store.Quarantined{quarantined("k")}})
+	f.wantCounts(a, first, 1, 0)
+	f.wantCounts(a, second, 0, 0)
+	f.wantCounts(b, first, 0, 1)
+}
+
+func testCommitProof(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.commit(store.Batch{Account: id, Folder: folder, Intents: []store.Intent{intent("1"), intent("2"), intent("3")}})
+	f.commit(store.Batch{Account: id, Folder: folder, Quarantine: []store.Quarantined{quarantined("4")}})
+	f.wantCounts(id, folder, 0, 1)
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1"), entry("2"), entry("4")}})
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{
+		Entries: []store.Entry{entry("1"), entry("2"), entry("4")},
+		Intents: []store.Intent{intent("3")},
+	})
+	f.wantCounts(id, folder, 3, 0)
+}
+
+func testCommitReplaces(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")},
+		Quarantine: []store.Quarantined{quarantined("2")}, Intents: []store.Intent{intent("3")}})
+	e := store.Entry{Key: "1", Flags: []imap.Flag{"other"}, UIDValidity: 5}
+	q := store.Quarantined{Key: "2", Attempts: math.MaxUint32}
+	in := store.Intent{Key: "3"}
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1"), e},
+		Quarantine: []store.Quarantined{quarantined("2"), q}, Intents: []store.Intent{intent("3"), in}})
+	wantEqual(t, "ledger", f.ledger(id, folder),
+		store.Ledger{Entries: []store.Entry{e}, Intents: []store.Intent{in}, Quarantine: []store.Quarantined{q}})
+	f.wantCounts(id, folder, 1, 1)
+}
+
+func testCommitRemoves(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1"), entry("2")},
+		Quarantine: []store.Quarantined{quarantined("3"), quarantined("4")}, Intents: []store.Intent{intent("5"), intent("6")}})
+	f.commit(store.Batch{Account: id, Folder: folder,
+		Forget:  []store.Key{"1", "1", "3", "5", "absent"},
+		Release: []store.Key{"3", "3", "1", "5", "absent"},
+		Drop:    []store.Key{"5", "5", "1", "3", "absent"},
+	})
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{
+		Entries: []store.Entry{entry("2")}, Intents: []store.Intent{intent("6")}, Quarantine: []store.Quarantined{quarantined("4")}})
+	f.wantCounts(id, folder, 1, 1)
+}
+
+// testCommitOrder: Forget, Drop, Release, Intents, Proofs, Quarantine.
+func testCommitOrder(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.commit(store.Batch{Account: id, Folder: folder,
+		Forget:     []store.Key{"e", "i", "q", "iq"},
+		Drop:       []store.Key{"e", "i", "q", "iq"},
+		Release:    []store.Key{"e", "i", "q", "iq"},
+		Intents:    []store.Intent{intent("e"), intent("i"), intent("iq")},
+		Proofs:     []store.Entry{entry("e"), entry("q")},
+		Quarantine: []store.Quarantined{quarantined("q"), quarantined("iq")},
+	})
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{
+		Entries:    []store.Entry{entry("e"), entry("q")},
+		Intents:    []store.Intent{intent("i")},
+		Quarantine: []store.Quarantined{quarantined("iq"), quarantined("q")},
+	})
+	f.wantCounts(id, folder, 2, 2)
+}
+
+func testCommitQuarantine(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.commit(store.Batch{Account: id, Folder: folder, Intents: []store.Intent{intent("1")}})
+	f.commit(store.Batch{Account: id, Folder: folder, Quarantine: []store.Quarantined{quarantined("1")}})
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{Quarantine: []store.Quarantined{quarantined("1")}})
+	f.wantCounts(id, folder, 0, 1)
+}
+
+func testCommitCheckpoint(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	steps := []struct {
+		batch store.Batch
+		want  store.Checkpoint
+	}{
+		{store.Batch{Checkpoint: &store.Checkpoint{UIDValidity: math.MaxUint32, UIDNext: math.MaxUint32,
+			HighestModSeq: math.MaxUint64, Messages: math.MaxUint32, Checked: at(7)}},
+			store.Checkpoint{UIDValidity: math.MaxUint32, UIDNext: math.MaxUint32,
+				HighestModSeq: math.MaxUint64, Messages: math.MaxUint32, Checked: at(7)}},
+		{store.Batch{}, store.Checkpoint{UIDValidity: math.MaxUint32, UIDNext: math.MaxUint32,
+			HighestModSeq: math.MaxUint64, Messages: math.MaxUint32, Checked: at(7)}},
+		{store.Batch{Checkpoint: &store.Checkpoint{UIDNext: 1}}, store.Checkpoint{UIDNext: 1}},
+		{store.Batch{Checkpoint: &store.Checkpoint{}}, store.Checkpoint{}},
+	}
+	for i, s := range steps {
+		s.batch.Account, s.batch.Folder = id, folder
+		f.commit(s.batch)
+		folders, err := f.Folders(t.Context(), id)
+		must(t, err)
+		wantEqual(t, fmt.Sprintf("checkpoint %d", i), folders[0].Checkpoint, s.want)
+	}
+}
+
+func testCommitKeys(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	for _, k := range []store.Key{"\x00", store.Key(strings.Repeat("\xff", 255)), "UIDL <with> \"everything\" \r\n"} {
+		f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry(k)}})
+		wantEqual(t, "entries", f.ledger(id, folder).Entries, []store.Entry{entry(k)})
+		f.commit(store.Batch{Account: id, Folder: folder, Forget: []store.Key{k}})
+	}
+}
+
+func testCommitInvalid(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	for _, k := range []store.Key{"", store.Key(strings.Repeat("x", 256))} {
+		for what, b := range map[string]store.Batch{
+			"Intents":    {Intents: []store.Intent{intent("ok"), intent(k)}},
+			"Proofs":     {Proofs: []store.Entry{entry("ok"), entry(k)}},
+			"Drop":       {Drop: []store.Key{"ok", k}},
+			"Quarantine": {Quarantine: []store.Quarantined{quarantined("ok"), quarantined(k)}},
+			"Release":    {Release: []store.Key{"ok", k}},
+			"Forget":     {Forget: []store.Key{"ok", k}},
+		} {
+			b.Account, b.Folder = id, folder
+			wantError(t, fmt.Sprintf("%s with a key of %d octets", what, len(k)), f.Commit(t.Context(), b), store.ErrInvalid)
+		}
+	}
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{})
+}
+
+func testCommitUnknown(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	for _, b := range []store.Batch{{Account: id + 1, Folder: folder}, {Account: id, Folder: folder + 1}, {Account: id}, {}} {
+		b.Proofs = []store.Entry{entry("1")}
+		wantError(t, fmt.Sprintf("account %d, folder %d", b.Account, b.Folder), f.Commit(t.Context(), b), store.ErrNotFound)
+	}
+}
+
+func testCommitFlags(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	sets := [][]imap.Flag{
+		nil, {imap.FlagSeen}, {"\\seen"}, {"a b"}, {"a", "b"}, {"", "\xff\x00"}, {imap.Flag(strings.Repeat("k", 100_000))}, {imap.FlagSeen},
+	}
+	for i := range 300 {
+		sets = append(sets, []imap.Flag{imap.Flag(fmt.Sprintf("keyword%d", i))})
+	}
+	b := store.Batch{Account: id, Folder: folder}
+	for i, set := range sets {
+		e := entry(store.Key(fmt.Sprintf("%04d", i)))
+		e.Flags = set
+		b.Proofs = append(b.Proofs, e)
+	}
+	f.commit(b)
+	wantEqual(t, "entries", f.ledger(id, folder).Entries, b.Proofs)
+	b.Proofs[0].Flags, b.Proofs[1].Flags = b.Proofs[7].Flags, []imap.Flag{}
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: b.Proofs[:2]})
+	b.Proofs[1].Flags = nil
+	wantEqual(t, "changed entries", f.ledger(id, folder).Entries, b.Proofs)
+}
+
+// testCommitTogether commits from many goroutines, some of them batches that
+// must fail without harm to the others.
+func testCommitTogether(t *testing.T, f *fixture) {
+	const accounts, batches = 20, 10
+	var wg sync.WaitGroup
+	ids := make([]store.AccountID, accounts)
+	for i := range ids {
+		ids[i], _ = f.folder(fmt.Sprintf("user%d@example.com", i))
+	}
+	for _, id := range ids {
+		wg.Go(func() {
+			for n := range batches {
+				e := entry(store.Key(fmt.Sprintf("%d-%02d", id, n)))
+				if err := f.Commit(t.Context(), store.Batch{Account: id, Folder: 1, Proofs: []store.Entry{e}}); err != nil {
+					t.Errorf("account %d: %v", id, err)
+				}
+			}
+		})
+		wg.Go(func() {
+			err := f.Commit(t.Context(), store.Batch{Account: id, Folder: 77, Proofs: []store.Entry{entry("x")}})
+			wantError(t, "unknown folder", err, store.ErrNotFound)
+		})
+		wg.Go(func() {
+			if _, err := f.Ledger(t.Context(), id, 1); err != nil {
+				t.Errorf("account %d: %v", id, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		l := f.ledger(id, 1)
+		wantEqual(t, "entries", len(l.Entries), batches)
+		f.wantCounts(id, 1, batches, 0)
+		for n, e := range l.Entries {
+			wantEqual(t, "entry", e, entry(store.Key(fmt.Sprintf("%d-%02d", id, n))))
+		}
+	}
+}

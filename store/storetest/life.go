@@ -1,0 +1,154 @@
+package storetest
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"postferry/store"
+)
+
+func testPasses(t *testing.T, f *fixture) {
+	id := f.put(account("a@example.com"))[0].ID
+	other := f.put(account("b@example.com"))[0].ID
+	none, err := f.Passes(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "passes of a new account", len(none), 0)
+	var want []store.Pass
+	for i := range uint64(53) {
+		p := store.Pass{Started: at(int64(i)), Ended: at(int64(i) + 1), Copied: i, Adopted: 1 << 40, FlagChanges: 2,
+			Bytes: 1 << 50, Quarantined: 3, Complete: i%2 == 0, Error: "the old server hung up"}
+		must(t, f.AddPass(t.Context(), id, p))
+		want = append(want, p)
+	}
+	got, err := f.Passes(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "passes", got, want[3:])
+	none, err = f.Passes(t.Context(), other)
+	must(t, err)
+	wantEqual(t, "passes of the other account", len(none), 0)
+	wantError(t, "unknown account", f.AddPass(t.Context(), 999, store.Pass{}), store.ErrNotFound)
+	_, err = f.Passes(t.Context(), 999)
+	wantError(t, "passes of an unknown account", err, store.ErrNotFound)
+}
+
+// calls are all methods that take a context, with arguments that are right.
+func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"PutAccounts": func(ctx context.Context) error {
+			_, _, err := f.PutAccounts(ctx, []store.Account{account("new@example.com")})
+			return err
+		},
+		"Account":     func(ctx context.Context) error { _, err := f.Account(ctx, "a@example.com"); return err },
+		"AccountByID": func(ctx context.Context) error { _, err := f.AccountByID(ctx, id); return err },
+		"Accounts":    func(ctx context.Context) error { _, err := f.Accounts(ctx); return err },
+		"SetProblem":  func(ctx context.Context) error { return f.SetProblem(ctx, id, nil) },
+		"SetState":    func(ctx context.Context) error { return f.SetState(ctx, id, store.Stopped) },
+		"Folders":     func(ctx context.Context) error { _, err := f.Folders(ctx, id); return err },
+		"PutFolders": func(ctx context.Context) error {
+			_, err := f.PutFolders(ctx, id, []store.Folder{{State: store.FolderPlanned}})
+			return err
+		},
+		"Ledger": func(ctx context.Context) error { _, err := f.Ledger(ctx, id, folder); return err },
+		"Commit": func(ctx context.Context) error {
+			return f.Commit(ctx, store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}})
+		},
+		"AddPass": func(ctx context.Context) error { return f.AddPass(ctx, id, store.Pass{}) },
+		"Passes":  func(ctx context.Context) error { _, err := f.Passes(ctx, id); return err },
+	}
+}
+
+func testContexts(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	calls := f.calls(id, folder)
+	for name, call := range calls {
+		wantError(t, name+" with an ended context", call(ended), context.Canceled)
+	}
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{})
+	_, err := f.Account(t.Context(), "new@example.com")
+	wantError(t, "account", err, store.ErrNotFound)
+	for name, call := range calls {
+		if err := call(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// testCloseEndsCalls closes while calls are under way: each has succeeded,
+// and then its change is there, or says that the store is closed.
+func testCloseEndsCalls(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	const writers = 10
+	var wg sync.WaitGroup
+	committed := make([]int, writers)
+	running := make(chan struct{}, writers)
+	for i := range writers {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				key := store.Key([]byte{byte(i), byte(n >> 8), byte(n)})
+				err := f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry(key)}})
+				if err != nil {
+					wantError(t, "commit", err, store.ErrClosed)
+					return
+				}
+				committed[i]++
+				if n == 0 {
+					running <- struct{}{}
+				}
+			}
+		})
+	}
+	for range writers {
+		<-running
+	}
+	must(t, f.Close())
+	wg.Wait()
+	must(t, f.Close())
+	calls := f.calls(id, folder)
+	for name, call := range calls {
+		wantError(t, name+" after Close", call(t.Context()), store.ErrClosed)
+	}
+	f.reopen()
+	got := make([]int, writers)
+	for _, e := range f.ledger(id, folder).Entries {
+		got[e.Key[0]]++
+	}
+	wantEqual(t, "entries of each writer", got, committed)
+}
+
+func testReopen(t *testing.T, f *fixture) {
+	stored := f.put(account("a@example.com"), account("b@example.com"))
+	id := stored[1].ID
+	folders, err := f.PutFolders(t.Context(), id, []store.Folder{{Old: "INBOX", New: "INBOX", State: store.FolderPresent}})
+	must(t, err)
+	checkpoint := store.Checkpoint{UIDValidity: 1, UIDNext: 2, HighestModSeq: 3, Messages: 4, Checked: at(5)}
+	f.commit(store.Batch{Account: id, Folder: folders[0].ID, Proofs: []store.Entry{entry("1")}, Intents: []store.Intent{intent("2")},
+		Quarantine: []store.Quarantined{quarantined("3")}, Checkpoint: &checkpoint})
+	must(t, f.AddPass(t.Context(), id, store.Pass{Copied: 1}))
+
+	f.reopen()
+	got, err := f.AccountByID(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "account", got, stored[1])
+	folders[0].Checkpoint, folders[0].Copied, folders[0].Quarantined = checkpoint, 1, 1
+	gotFolders, err := f.Folders(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "folders", gotFolders, folders)
+	wantEqual(t, "ledger", f.ledger(id, folders[0].ID), store.Ledger{Entries: []store.Entry{entry("1")},
+		Intents: []store.Intent{intent("2")}, Quarantine: []store.Quarantined{quarantined("3")}})
+	passes, err := f.Passes(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "passes", passes, []store.Pass{{Copied: 1}})
+
+	// Numbers are never given twice.
+	if next := f.put(account("c@example.com"))[0].ID; next <= id {
+		t.Errorf("new account has ID %d, there is already %d", next, id)
+	}
+	more, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderPlanned}})
+	must(t, err)
+	if more[0].ID <= folders[0].ID {
+		t.Errorf("new folder has ID %d, there is already %d", more[0].ID, folders[0].ID)
+	}
+}
