@@ -13,12 +13,11 @@ import (
 // unchanged does (RFC 5322 section 3.6).
 var fingerprintFields = [...]string{"Message-ID", "Date", "From", "Sender", "Subject"}
 
+// Indices of fingerprintFields.
 const (
-	fieldMessageID = iota
-	fieldDate
-	fieldFrom
-	fieldSender
-	fieldSubject
+	fieldMessageID = 0
+	fieldFrom      = 2
+	fieldSender    = 3
 )
 
 // fingerprintOf makes a message's fingerprint of its header and its size in
@@ -33,7 +32,7 @@ func fingerprintOf(header []byte, size int64) store.Fingerprint {
 	var seen [len(fingerprintFields)]bool
 	eachField(header, func(name, value []byte) {
 		for i, field := range fingerprintFields {
-			if !seen[i] && asciiEqualFold(name, field) {
+			if !seen[i] && compareFold(string(name), field) == 0 {
 				values[i], seen[i] = squeeze(value), true
 			}
 		}
@@ -125,11 +124,6 @@ func squeeze(value []byte) []byte {
 		}
 	}
 	return bytes.TrimRight(out, " ")
-}
-
-// asciiEqualFold compares a field name with one of fingerprintFields.
-func asciiEqualFold(name []byte, field string) bool {
-	return len(name) == len(field) && asciiLower(string(name)) == asciiLower(field)
 }
 
 // maxHeader bounds what headerCapture keeps of a message. Octets.

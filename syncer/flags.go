@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -87,31 +88,29 @@ func standardSpelling(f imap.Flag) imap.Flag {
 
 // sameFlag ignores the case of ASCII letters; a flag is an atom, so there are
 // no others.
-func sameFlag(a, b imap.Flag) bool { return asciiLower(string(a)) == asciiLower(string(b)) }
-
-func compareFlags(a, b imap.Flag) int {
-	if c := strings.Compare(asciiLower(string(a)), asciiLower(string(b))); c != 0 {
-		return c
-	}
-	return strings.Compare(string(a), string(b))
+func sameFlag(a, b imap.Flag) bool {
+	return len(a) == len(b) && compareFold(string(a), string(b)) == 0
 }
 
-// asciiLower lowers ASCII letters and leaves every other byte alone, valid
-// UTF-8 or not.
-func asciiLower(s string) string {
-	upper := func(c byte) bool { return 'A' <= c && c <= 'Z' }
-	first := 0
-	for first < len(s) && !upper(s[first]) {
-		first++
-	}
-	if first == len(s) {
-		return s
-	}
-	b := []byte(s)
-	for i := first; i < len(b); i++ {
-		if upper(b[i]) {
-			b[i] += 'a' - 'A'
+func compareFlags(a, b imap.Flag) int {
+	return cmp.Or(compareFold(string(a), string(b)), strings.Compare(string(a), string(b)))
+}
+
+// compareFold orders strings regardless of the case of ASCII letters. Every
+// other byte counts as it is, valid UTF-8 or not. It does not allocate: it is
+// run for each flag of each message.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := cmp.Compare(lowerByte(a[i]), lowerByte(b[i])); c != 0 {
+			return c
 		}
 	}
-	return string(b)
+	return cmp.Compare(len(a), len(b))
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }

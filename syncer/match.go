@@ -47,25 +47,13 @@ func newCandidates(list []candidate) *candidates {
 	return c
 }
 
-// take finds the copy of one message: one of exactly its size or else, if the
-// fingerprint bears a Message-ID, one that is larger or smaller by no more than
-// sizeSlack. Among equals the lowest UID comes first. Whoever has more than one
-// message to match uses takeAll: take could give away the exact match of a
-// later message.
-func (c *candidates) take(fp store.Fingerprint, size int64) (candidate, bool) {
-	found, ok := c.takeAll([]wanted{{fp, size}})[0], false
-	if found.UID != 0 {
-		ok = true
-	}
-	return found, ok
-}
-
 // takeAll finds the copies of many messages; the result goes with want, index
 // by index, and a candidate with UID 0 stands for none. Exact matches come
-// first, for all of want. Then, larger ones (a tool added a field), the
-// largest message choosing first, so that of two messages with the same
-// Message-ID (sent, and come back through a list) each gets its own copy. Then
-// smaller ones.
+// first, for all of want, the lowest UID before the others. Then, for those
+// that bear a Message-ID, copies that are larger by no more than sizeSlack (a
+// tool added a field), the largest message choosing first, so that of two
+// messages with the same Message-ID (sent, and come back through a list) each
+// gets its own copy. Then smaller ones.
 func (c *candidates) takeAll(want []wanted) []candidate {
 	found := make([]candidate, len(want))
 	c.round(want, found, inOrder(want), 0, 0)

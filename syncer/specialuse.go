@@ -49,7 +49,7 @@ var useNames = map[imap.MailboxAttr][]string{
 		"черновики", "чернетки", "чарнавікі", "чернови", "нацрти",
 		"concepten", "utkast", "kladder", "kladde", "luonnokset", "mustandid", "melnraksti", "juodraščiai",
 		"kopie robocze", "wersje robocze", "szkice", "robocze", "koncepty", "rozepsané", "rozpísané", "nacrti", "skice", "osnutki",
-		"piszkozatok", "piszkozat", "ciorne", "schițe", "taslaklar", "taslak", "πρόχειρα", "טיוטות", "المسودات", "مسودات", "پیش نویس ها", "پیش‌نویس‌ها",
+		"piszkozatok", "piszkozat", "ciorne", "schițe", "taslaklar", "taslak", "πρόχειρα", "טיוטות", "المسودات", "مسودات", "پیش نویس ها", "پیش\u200cنویس\u200cها",
 		"草稿", "草稿箱", "草稿夾", "下書き", "임시 보관함", "임시보관함", "thư nháp", "bản nháp", "nháp", "แบบร่าง", "ร่าง", "draf", "konsep",
 	},
 	imap.MailboxAttrTrash: {
@@ -111,7 +111,7 @@ const unnamed = 1 << 20
 
 // hasAttr ignores case, as attributes are flags.
 func hasAttr(m upstream.Mailbox, attr imap.MailboxAttr) bool {
-	return slices.ContainsFunc(m.Attrs, func(a imap.MailboxAttr) bool { return asciiLower(string(a)) == asciiLower(string(attr)) })
+	return slices.ContainsFunc(m.Attrs, func(a imap.MailboxAttr) bool { return compareFold(string(a), string(attr)) == 0 })
 }
 
 // selectable folders can hold mail.
