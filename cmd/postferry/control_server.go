@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"time"
@@ -33,7 +34,7 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 		Handler:           mux,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          nil,
+		ErrorLog:          stdlog.New(log, "", 0),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
@@ -87,6 +88,9 @@ func (c *controlServer) sync(w http.ResponseWriter, r *http.Request) {
 		// A client that has gone ends the request's context; nothing else to do.
 		_ = out.write(syncReply{Live: live})
 	})
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("the daemon was stopped before the pass ended")
+	}
 	for i := range results {
 		if out.write(syncReply{Result: &results[i]}) != nil {
 			return

@@ -69,12 +69,24 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func([]synce
 			ids = append(ids, a.ID)
 		}
 	}
-	results, err := l.engine.Sync(ctx, ids, progress)
-	out := make([]syncResult, len(results))
-	for i, r := range results {
-		out[i] = syncResult{Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem}
+	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
+	var out []syncResult
+	for _, r := range results {
+		if r.Account.ID != 0 { // its turn came before the end
+			out = append(out, syncResult{Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
+		}
 	}
 	return out, err
+}
+
+// only tells progress of the accounts asked for: a daemon works on others, too.
+func only(ids []store.AccountID, progress func([]syncer.Live)) func([]syncer.Live) {
+	if len(ids) == 0 || progress == nil {
+		return progress
+	}
+	return func(live []syncer.Live) {
+		progress(slices.DeleteFunc(live, func(l syncer.Live) bool { return !slices.Contains(ids, l.Account) }))
+	}
 }
 
 // Status implements backend.

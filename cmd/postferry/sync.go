@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+
+	"postferry/config"
 )
 
 const syncHelp = `Sync makes one pass over all accounts, or over the logins given, and ends: it
@@ -39,29 +44,38 @@ func newSync() *cobra.Command {
 }
 
 func syncOnce(ctx context.Context, stdout, stderr io.Writer, path string, logins []string) error {
-	cfg, _, err := loadConfig(path)
+	cfg, warnings, err := loadConfig(path)
 	if err != nil {
 		return err
 	}
-	log := newLogger(cfg.Log, stderr)
-	b, err := openBackend(ctx, cfg, "sync", &log)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
 	progress := newProgress(stdout)
-	results, err := b.Sync(ctx, logins, progress.show)
-	progress.end()
+	log := newLogger(cfg.Log, progress.beside(stderr))
+	for _, w := range warnings {
+		log.Warn().Msg(w.String())
+	}
+	results, err := syncWith(ctx, cfg, &log, logins, progress)
 	if len(results) > 0 {
 		fmt.Fprint(stdout, summary(results))
 	}
 	if err != nil {
 		return err
 	}
-	for _, r := range results {
-		if !r.complete() {
-			return errIncomplete
-		}
+	if len(results) == 0 {
+		fmt.Fprintln(stdout, "no accounts: import a list first (postferry import --help)")
 	}
-	return nil
+	if !slices.ContainsFunc(results, func(r syncResult) bool { return !r.complete() }) {
+		return nil
+	}
+	return errIncomplete
+}
+
+// syncWith makes the pass in this process or the daemon.
+func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, p progress) (results []syncResult, err error) {
+	defer p.end()
+	b, err := openBackend(ctx, cfg, "sync", log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return b.Sync(ctx, logins, p.show)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -91,6 +93,28 @@ func (p *progressBars) show(live []syncer.Live) {
 	s, took := p.tally.sums(), time.Since(p.started)
 	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d %s, %d running, %d ended",
 		s.done, s.total, speed(perSecond(s.copied, took)), len(p.tally.running), p.tally.ended))
+}
+
+// beside implements progress: on a terminal, lines scroll by above the bars.
+func (p *progressBars) beside(stderr io.Writer) io.Writer {
+	if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+		return aboveBars{f, p.box}
+	}
+	return stderr
+}
+
+// aboveBars is a terminal with bars at its lower end, as long as they are there.
+type aboveBars struct {
+	*os.File
+	box *mpb.Progress
+}
+
+func (a aboveBars) Write(line []byte) (int, error) {
+	n, err := a.box.Write(line)
+	if errors.Is(err, mpb.ErrDone) {
+		return a.File.Write(line)
+	}
+	return n, err
 }
 
 func (p *progressBars) end() {

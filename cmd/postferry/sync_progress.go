@@ -3,11 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"postferry/store"
 	"postferry/syncer"
@@ -20,6 +17,8 @@ const progressEvery = 5 * time.Second
 // never after end.
 type progress interface {
 	show([]syncer.Live)
+	// beside returns where to log to, so that lines do not run into what is shown.
+	beside(stderr io.Writer) io.Writer
 	end()
 }
 
@@ -29,11 +28,6 @@ func newProgress(w io.Writer) progress {
 		return newProgressBars(w)
 	}
 	return newProgressLines(w, time.Now)
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // progressLines prints a line when an account starts and ends, and one for all
@@ -66,6 +60,8 @@ func (p *progressLines) show(live []syncer.Live) {
 		fmt.Fprintf(p.w, "%s: %s\n", duration(now.Sub(p.started)), p.tally.line(now.Sub(p.started)))
 	}
 }
+
+func (p *progressLines) beside(stderr io.Writer) io.Writer { return stderr }
 
 func (p *progressLines) end() { p.show(nil) }
 
