@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"sort"
@@ -120,7 +121,7 @@ func (c *candidates) free(i int) int {
 }
 
 func compareCandidates(a, b candidate) int {
-	if c := slices.Compare(a.Fingerprint[:], b.Fingerprint[:]); c != 0 {
+	if c := bytes.Compare(a.Fingerprint[:], b.Fingerprint[:]); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(a.Size, b.Size); c != 0 {
