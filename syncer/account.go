@@ -27,6 +27,7 @@ type shared struct {
 type tracked struct {
 	store.Folder
 	pulling *pulling  // the job that runs on it, nil if none
+	missed  time.Time // when a look at the new server found it gone
 	looked  time.Time // when the old server was last asked about it in this run
 	done    atomic.Int64
 	total   atomic.Int64
@@ -156,6 +157,9 @@ func (a *account) load(ctx context.Context) {
 func (a *account) setFolders(rows []store.Folder) {
 	for _, row := range rows {
 		if f := a.folder(row.ID); f != nil {
+			if f.State == store.FolderPresent && row.State == store.FolderDeleted {
+				f.missed = time.Now()
+			}
 			row.Checkpoint = f.Checkpoint // ours is as new, and a pull may be ahead of the row
 			f.Folder = row
 			continue

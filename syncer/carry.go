@@ -23,7 +23,7 @@ func (p *pull) carryFlags(ctx context.Context) error {
 		}
 		p.known = newKnown(ledger, p.selected.UIDValidity)
 	}
-	if len(p.known.entries) == 0 || (p.first() && p.adopt == nil) {
+	if len(p.known.entries) == 0 {
 		return nil
 	}
 	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.selected.HighestModSeq {

@@ -3,67 +3,63 @@ package syncer
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"postferry/store"
 )
 
-// change applies a folder command of a client, completed by the new server,
-// to the account's rows.
-func (a *account) change(verb, mailbox, newName string) error {
-	var rows []store.Folder
-	switch strings.ToUpper(verb) {
-	case "DELETE":
-		rows = a.deleted(mailbox)
-	case "RENAME":
-		rows = a.renamed(mailbox, newName)
-	case "CREATE":
-		// A folder made by the user is the user's: if it is one of ours that is
-		// still planned, the next look at the trees finds it there.
+// overtaken is within what time a look at the new server's folders may have
+// seen the effect of a client's RENAME before we heard that it was completed.
+const overtaken = time.Minute
+
+// folderChange is a folder command of a client that the new server completed.
+type folderChange struct {
+	verb, mailbox, newName string
+}
+
+// change applies such a command to the account's rows.
+func (a *account) change(c folderChange) error {
+	c.verb = strings.ToUpper(c.verb)
+	switch c.verb {
+	case "CREATE", "DELETE", "RENAME":
 	default:
-		return fmt.Errorf("syncer: no folder command: %q", verb)
+		return fmt.Errorf("syncer: no folder command: %q", c.verb)
 	}
-	a.tree.changed = true
-	if len(rows) == 0 {
-		return nil
+	a.tree.changes = append(a.tree.changes, c)
+	var rows []store.Folder
+	for _, f := range a.folders {
+		seen := f.State == store.FolderDeleted && time.Since(f.missed) < overtaken
+		if !a.follow(&f.Folder, c) {
+			continue
+		}
+		if seen && c.verb == "RENAME" {
+			f.State = store.FolderPresent
+		}
+		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", f.New).Msg("a client changed the folder")
+		rows = append(rows, f.Folder)
 	}
-	_, err := a.store.PutFolders(a.ctx, a.id, rows)
+	_, err := a.putFolders(rows)
 	return err
 }
 
-// deleted marks a folder as deleted by its user: it never comes back. Its
-// children stay (RFC 9051 section 6.3.5).
-func (a *account) deleted(name string) []store.Folder {
-	var rows []store.Folder
-	for _, f := range a.folders {
-		if f.New == name && f.State == store.FolderPresent {
-			f.State = store.FolderDeleted
-			rows = append(rows, f.Folder)
-			a.log.Info().Str("folder", f.Title).Msg("folder deleted by its user, not copied any more")
-		}
+// follow applies a client's command to a row and tells whether it is concerned.
+//
+// A deleted folder never comes back; its children stay (RFC 9051 section
+// 6.3.5). Renaming takes the children along (section 6.3.6), except for INBOX,
+// whose messages move and which stays itself. A folder made by the client is the
+// client's: if it is one that was planned, the next look finds it there.
+func (a *account) follow(row *store.Folder, c folderChange) bool {
+	switch {
+	case c.verb == "DELETE" && row.New == c.mailbox && row.State == store.FolderPresent:
+		row.State = store.FolderDeleted
+	case c.verb != "RENAME" || strings.EqualFold(c.mailbox, "INBOX"):
+		return false
+	case row.New == c.mailbox || a.isBelow(row.New, c.mailbox):
+		row.New = c.newName + row.New[len(c.mailbox):]
+	default:
+		return false
 	}
-	return rows
-}
-
-// renamed follows a folder and its children to their new names (RFC 9051
-// section 6.3.6). Renaming INBOX moves its messages and leaves INBOX behind.
-func (a *account) renamed(from, to string) []store.Folder {
-	if strings.EqualFold(from, "INBOX") {
-		return nil
-	}
-	var rows []store.Folder
-	for _, f := range a.folders {
-		switch {
-		case f.New == from:
-			f.New = to
-		case a.isBelow(f.New, from):
-			f.New = to + f.New[len(from):]
-		default:
-			continue
-		}
-		rows = append(rows, f.Folder)
-		a.log.Info().Str("folder", f.Title).Str("new_name", f.New).Msg("folder renamed by its user, goes on under its new name")
-	}
-	return rows
+	return true
 }
 
 // isBelow tells whether name is a child of parent. Before the new server's

@@ -372,7 +372,7 @@ func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox,
 	var result error
 	if err := a.do(ctx, func() {
 		if result = a.loadErr; result == nil {
-			result = a.change(verb, mailbox, newName)
+			result = a.change(folderChange{verb, mailbox, newName})
 		}
 	}); err != nil {
 		return err

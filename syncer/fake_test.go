@@ -134,8 +134,8 @@ func (f *fakeServer) flags(name, body string) []imap.Flag {
 // fakeSession is a session with a fakeServer.
 type fakeSession struct {
 	*fakeServer
-	selected string
-	closed   bool
+	box    *fakeFolder // selected; stays valid when renamed or deleted
+	closed bool
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
@@ -204,7 +204,7 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 		if b == nil {
 			return refusedError(op, imap.ResponseCodeNonExistent)
 		}
-		s.selected = name
+		s.box = b
 		st := s.status(b)
 		sel = &upstream.Selected{Messages: st.Messages, UIDNext: st.UIDNext, UIDValidity: st.UIDValidity, HighestModSeq: st.HighestModSeq}
 		return nil
@@ -224,10 +224,7 @@ func (s *fakeSession) Select(_ context.Context, name string) (*upstream.Selected
 func (s *fakeSession) each(op string, set imap.UIDSet, fn func(*fakeMessage) error) error {
 	var found []*fakeMessage
 	err := s.step(op, func() error {
-		b := s.folders[s.selected]
-		if b == nil {
-			return refusedError(op, imap.ResponseCodeNonExistent)
-		}
+		b := s.box
 		for _, m := range b.messages {
 			if inSet(set, m.uid, b) {
 				c := *m
@@ -330,7 +327,7 @@ func (s *fakeSession) Subscribe(_ context.Context, names []string) error {
 
 func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChange) error {
 	return s.step("STORE", func() error {
-		b := s.folders[s.selected]
+		b := s.box
 		for _, c := range changes {
 			for _, m := range b.messages {
 				if m.uid == c.UID {

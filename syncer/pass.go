@@ -227,7 +227,7 @@ func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) 
 	if yielded && pass.Copied+pass.Adopted+pass.FlagChanges+pass.Quarantined == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
 	defer cancel()
 	if err := a.store.AddPass(ctx, a.id, pass); err != nil {
 		a.log.Error().Err(err).Msg("the pass could not be recorded")

@@ -58,7 +58,7 @@ type pull struct {
 	lane    *lane
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
 	limit   int64               // of memory
-	quiet   time.Duration       // settleQuiet, shorter in tests
+	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
 	log     zerolog.Logger
 	visit   bool
 	yield   <-chan struct{}       // closed when the pull should stop at the next safe point
@@ -95,7 +95,7 @@ func (p *pull) run(ctx context.Context) error {
 		if failures == fruitless {
 			return err
 		}
-		if err := pause(ctx, time.Duration(failures)*500*time.Millisecond); err != nil {
+		if err := pause(ctx, time.Duration(failures)*p.quiet/6); err != nil {
 			return err
 		}
 	}

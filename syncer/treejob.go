@@ -12,13 +12,16 @@ import (
 // client that logs in.
 const treeFresh = time.Minute
 
+// storeWait bounds a write to the store that must not be lost when the engine stops.
+const storeWait = 5 * time.Second
+
 // treeState is what an account knows of its folder trees.
 type treeState struct {
 	at      time.Time // of the last successful look
 	running bool
 	err     error // of the last look
 	waiting []chan struct{}
-	changed bool                       // a client changed folders while the present look runs
+	changes []folderChange             // of clients, while the present look runs
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
 }
@@ -41,7 +44,7 @@ type treeResult struct {
 
 // startTree looks at both trees on a lane and brings the new one up to date.
 func (a *account) startTree(l *lane) {
-	a.tree.running, a.tree.changed = true, false
+	a.tree.running, a.tree.changes = true, nil
 	rows := make([]store.Folder, len(a.folders))
 	for i, f := range a.folders {
 		rows[i] = f.Folder
@@ -62,11 +65,13 @@ func (a *account) startTree(l *lane) {
 
 func (a *account) treeDone(r treeResult) {
 	a.tree.running = false
-	a.tree.err = r.err
-	if a.tree.changed {
-		r.rows = a.mendRows(r.rows)
+	a.mendRows(r.rows)
+	rows, err := a.putFolders(r.rows)
+	if r.err == nil {
+		r.err = err
 	}
-	a.setFolders(r.rows)
+	a.tree.err = r.err
+	a.setFolders(rows)
 	if r.delim != 0 {
 		a.tree.delim = r.delim
 	}
@@ -81,32 +86,32 @@ func (a *account) treeDone(r treeResult) {
 	}
 }
 
-// mendRows puts right the rows of a look that was overtaken by a client: what
-// the client did is newer than what the look saw.
-func (a *account) mendRows(rows []store.Folder) []store.Folder {
-	for i, row := range rows {
-		if f := a.folder(row.ID); f != nil {
-			rows[i].New, rows[i].State = f.New, f.State
+// mendRows puts right the rows of a look that was overtaken by clients: what
+// they did is newer than what the look saw.
+func (a *account) mendRows(rows []store.Folder) {
+	for i := range rows {
+		for _, c := range a.tree.changes {
+			if f := a.folder(rows[i].ID); f != nil {
+				rows[i].New, rows[i].State = f.New, f.State
+			} else {
+				a.follow(&rows[i], c)
+			}
 		}
 	}
-	return a.putFolders(rows)
 }
 
-// putFolders stores rows; a failure is logged, and the next look at the trees
-// finds what it left behind.
-func (a *account) putFolders(rows []store.Folder) []store.Folder {
+// putFolders stores rows. Only the account's goroutine does, so that a look at the
+// trees never undoes what a client did meanwhile.
+func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
 	if len(rows) == 0 {
-		return nil
+		return nil, nil
 	}
-	stored, err := a.store.PutFolders(a.ctx, a.id, rows)
-	if err != nil {
-		a.log.Error().Err(err).Msg("folders could not be recorded")
-		return rows
-	}
-	return stored
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	return a.store.PutFolders(ctx, a.id, rows)
 }
 
-// syncTree runs on a lane. Rows that were already stored are returned even with an error.
+// syncTree runs on a lane. Its rows are not stored yet.
 func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (r treeResult) {
 	var old, new Side
 	var oldS oldSession
@@ -192,10 +197,7 @@ func (a *account) applyTree(ctx context.Context, s newSession, plan TreePlan) ([
 			plan.Folders[i].State = store.FolderPresent
 		}
 	}
-	if err := a.subscribe(ctx, s, plan.Subscribe); err != nil || len(plan.Folders) == 0 {
-		return nil, err
-	}
-	return a.store.PutFolders(ctx, a.id, plan.Folders)
+	return plan.Folders, a.subscribe(ctx, s, plan.Subscribe)
 }
 
 func (a *account) subscribe(ctx context.Context, s newSession, names []string) error {
