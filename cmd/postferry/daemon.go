@@ -32,9 +32,13 @@ type daemon struct {
 // openDaemon opens the state and the sockets. Nothing is served before run,
 // which must be called if there is no error.
 func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d *daemon, err error) {
-	st, err := store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
+	var st store.Store
+	err = patiently(ctx, func() (err error) {
+		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
+		return err
+	}, "status", "import")
 	if err != nil {
-		return nil, stateError(err)
+		return nil, err
 	}
 	d = &daemon{cfg: cfg, log: log, store: st}
 	defer func() {

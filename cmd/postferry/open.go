@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,8 +14,9 @@ import (
 	"postferry/syncer"
 )
 
-// daemonPatience bounds how long a command waits for a daemon that holds the
-// state to answer: it may be starting or draining right now.
+// daemonPatience bounds how long a command waits for another one that has the
+// state: a daemon that is starting or draining right now, a status that is
+// being read.
 const daemonPatience = 5 * time.Second
 
 // loadConfig reads the configuration of a command.
@@ -31,30 +33,44 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 
 // openBackend reaches the daemon if one runs, and opens the state itself if
 // not. With a logger, what it opens can copy.
-func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (backend, error) {
-	var inUse *store.InUseError
+func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b backend, err error) {
+	err = patiently(ctx, func() error {
+		if r, err := dialRemote(ctx, cfg.State); err == nil {
+			b = r
+			return nil
+		}
+		b, err = openLocal(ctx, cfg, command, log)
+		return err
+	}, serveCommand, "status", "import")
+	return b, err
+}
+
+// patiently tries to get at the state until it works, or fails for another
+// reason than that one of holders, who won't be long, has it, or patience ends.
+func patiently(ctx context.Context, try func() error, holders ...string) error {
 	bound, cancel := context.WithTimeout(ctx, daemonPatience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if r, err := dialRemote(bound, cfg.State); err == nil {
-			return r, nil
-		}
-		b, err := openLocal(ctx, cfg, command, log)
+		err := try()
+		var inUse *store.InUseError
 		if !errors.As(err, &inUse) {
-			return b, err
+			return err
 		}
-		if inUse.Command != serveCommand {
-			return nil, &exitError{exitInUse, fmt.Errorf("%w (%s)", err, cfg.State)}
+		if !slices.Contains(holders, inUse.Command) {
+			return &exitError{exitInUse, err}
 		}
 		select {
+		case <-tick.C:
 		case <-bound.Done():
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return ctx.Err()
 			}
-			return nil, &exitError{exitInUse, fmt.Errorf("%w (%s), which does not answer on its control socket", err, cfg.State)}
-		case <-tick.C:
+			if inUse.Command == serveCommand {
+				err = fmt.Errorf("%w, which does not answer on its control socket", err)
+			}
+			return &exitError{exitInUse, err}
 		}
 	}
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"postferry/config"
-	"postferry/store"
 )
 
 // serveCommand is what serve calls itself in the state's lock.
@@ -78,13 +76,4 @@ func checkListen(ctx context.Context, cfg *config.Config) []config.Finding {
 		}
 	}
 	return config.CheckListen(cfg)
-}
-
-// stateError gives an error of store.Open its exit status.
-func stateError(err error) error {
-	var inUse *store.InUseError
-	if errors.As(err, &inUse) {
-		return &exitError{exitInUse, err}
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -69,6 +70,23 @@ func TestStateHeldBySync(t *testing.T) {
 		if status != exitInUse || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %q; want %d, %q", args, status, stderr, exitInUse, want)
 		}
+	}
+}
+
+// TestStateHeldForAMoment wants a command to wait for another that is soon done.
+func TestStateHeldForAMoment(t *testing.T) {
+	path := writeConfig(t, `imap = ""`)
+	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: "import"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	time.AfterFunc(300*time.Millisecond, func() { closed <- st.Close() })
+	if status, _, stderr := postferry(t, "", "status", "-c", path); status != exitOK {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
 
