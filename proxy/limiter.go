@@ -91,7 +91,8 @@ func (l *limiter) refill(b *bucket, now time.Time) {
 }
 
 // room makes room for one more address: those who have long stopped failing
-// are forgotten, and if there are none, one of the others.
+// are forgotten, and if those are too few, any tenth of all, so that the work is
+// done once in many times.
 func (l *limiter) room(now time.Time) {
 	if len(l.buckets) < maxAddresses {
 		return
@@ -102,7 +103,7 @@ func (l *limiter) room(now time.Time) {
 		}
 	}
 	for key := range l.buckets {
-		if len(l.buckets) < maxAddresses {
+		if len(l.buckets) <= maxAddresses-maxAddresses/10 {
 			break
 		}
 		delete(l.buckets, key)

@@ -1,0 +1,239 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/wire"
+)
+
+// memoryStore is as much of a store as a login needs.
+type memoryStore struct {
+	store.Store
+	mu       sync.Mutex
+	accounts map[string]store.Account
+	err      error
+}
+
+func (m *memoryStore) Account(_ context.Context, login string) (store.Account, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.accounts[strings.ToLower(login)]
+	if m.err != nil {
+		return a, m.err
+	}
+	if !ok {
+		return a, store.ErrNotFound
+	}
+	return a, nil
+}
+
+func (m *memoryStore) PutAccounts(_ context.Context, accounts []store.Account) ([]store.Account, int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range accounts {
+		m.accounts[strings.ToLower(a.Login)] = a
+	}
+	return accounts, 0, m.err
+}
+
+// fakeServer is a new server that knows some logins and passwords, and little
+// else: every command but LOGIN and AUTHENTICATE is answered OK.
+type fakeServer struct {
+	net.Listener
+	wg sync.WaitGroup
+
+	mu        sync.Mutex
+	passwords map[string]string
+	answer    string // to a login, instead of OK or NO; "hang" for none
+	tried     []string
+}
+
+func startFakeServer(t testing.TB, passwords map[string]string) *fakeServer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeServer{Listener: l, passwords: passwords}
+	var conns sync.Map
+	f.wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns.Store(conn, nil)
+			f.wg.Go(func() { f.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		conns.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
+		f.wg.Wait()
+	})
+	return f
+}
+
+func (f *fakeServer) config() config.Server {
+	addr := f.Addr().(*net.TCPAddr)
+	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
+}
+
+// set changes how logins are answered.
+func (f *fakeServer) set(answer string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+// attempts returns the logins tried so far.
+func (f *fakeServer) attempts() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.tried...)
+}
+
+func (f *fakeServer) serve(conn net.Conn) {
+	defer conn.Close()
+	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1 LITERAL+] ready\r\n")
+	r := bufio.NewReader(conn)
+	var scan wire.CommandScanner
+	for {
+		if _, err := r.Peek(1); err != nil {
+			return
+		}
+		b, _ := r.Peek(r.Buffered())
+		n, ev := scan.Scan(b)
+		r.Discard(n)
+		switch ev {
+		case wire.CommandLiteral:
+			fmt.Fprint(conn, "+ go\r\n")
+			scan.Continue(true)
+		case wire.CommandEnd:
+			f.command(conn, &scan)
+		}
+	}
+}
+
+func (f *fakeServer) command(conn net.Conn, scan *wire.CommandScanner) {
+	args := scan.Args()
+	switch scan.Verb() {
+	case wire.VerbCapability:
+		fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1 LITERAL+ AUTH=X\r\n%s OK x\r\n", scan.Tag())
+	case wire.VerbLogin:
+		f.login(conn, string(scan.Tag()), string(args[0]), string(args[1]))
+	default:
+		fmt.Fprintf(conn, "%s OK x\r\n", scan.Tag())
+	}
+}
+
+func (f *fakeServer) login(conn net.Conn, tag, login, password string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tried = append(f.tried, login+" "+password)
+	switch {
+	case f.answer == "hang":
+	case f.answer != "":
+		fmt.Fprintf(conn, "%s %s\r\n", tag, f.answer)
+	case f.passwords[login] == password:
+		fmt.Fprintf(conn, "%s OK [CAPABILITY IMAP4rev1 LITERAL+ IDLE AUTH=X COMPRESS=DEFLATE] in\r\n", tag)
+	default:
+		fmt.Fprintf(conn, "%s NO [AUTHENTICATIONFAILED] no\r\n", tag)
+	}
+}
+
+// proxyRig is a whole proxy in front of a new server.
+type proxyRig struct {
+	*Server
+	ferry *fakeFerry
+	store *memoryStore
+	log   *syncBuffer
+	stop  func() // and wait
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// startProxy starts a proxy for example.com; adjust may change it before.
+func startProxy(t testing.TB, newServer config.Server, adjust func(*proxyRig)) *proxyRig {
+	t.Helper()
+	cfg := &config.Config{
+		State: t.TempDir(),
+		Proxy: config.Proxy{
+			IMAPS: "127.0.0.1:0", IMAP: "127.0.0.1:0", AllowPlaintext: true,
+			VisitWait: patience, MaxConnections: 100,
+		},
+		Domains: []config.Domain{{Name: "example.com", Default: true, New: newServer, Enrol: true}},
+	}
+	p := &proxyRig{
+		ferry: &fakeFerry{},
+		store: &memoryStore{accounts: map[string]store.Account{}},
+		log:   &syncBuffer{},
+	}
+	srv, err := New(cfg, p.store, p.ferry, zerolog.New(p.log).Level(zerolog.DebugLevel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Server = srv
+	srv.limits.linger = 200 * time.Millisecond
+	if adjust != nil {
+		adjust(p)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		srv.Serve(ctx)
+	}()
+	p.stop = func() {
+		cancel()
+		<-served
+	}
+	t.Cleanup(p.stop)
+	return p
+}
+
+// connect is a client at the plain port.
+func (p *proxyRig) connect(t testing.TB) *peer {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.IMAPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return newPeer(t, "client", conn)
+}
+
+// greeted is connect behind the greeting.
+func (p *proxyRig) greeted(t testing.TB) *peer {
+	t.Helper()
+	c := p.connect(t)
+	c.hears("* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n")
+	return c
+}
