@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -254,29 +253,18 @@ func (d *Dovecot) Restart() {
 	}
 }
 
-// choosePorts picks ports below the range the system gives to outgoing
-// connections, so that those can't take them between Stop and Restart.
+// choosePorts picks four different free ports.
 func (d *Dovecot) choosePorts() {
 	d.tb.Helper()
+	var held []net.Listener
 	for _, addr := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S} {
-		*addr = d.freeAddr()
+		l := listen(d.tb)
+		held = append(held, l)
+		*addr = l.Addr().String()
 	}
-}
-
-func (d *Dovecot) freeAddr() string {
-	d.tb.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000))
-		if addr == d.IMAP || addr == d.IMAPS || addr == d.POP3 {
-			continue
-		}
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
+	for _, l := range held {
+		l.Close()
 	}
-	d.tb.Fatal("lab: no free port between 10000 and 32000")
-	return ""
 }
 
 type specialUse struct{ Name, Use, Auto string }
