@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+// known is an imported account with other credentials at the new server.
+func known(oldPassword, newLogin, newPassword string) store.Account {
+	return store.Account{
+		ID: 7, Domain: "example.com", Login: "joe@example.com", State: store.Active, Origin: store.Imported,
+		Old: store.Credentials{Login: "joe@example.com", Password: store.Secret(oldPassword)},
+		New: store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
+	}
+}
+
+const (
+	welcome = "OK [CAPABILITY IMAP4rev1 LITERAL+ IDLE] Logged in\n"
+	wrong   = "NO [AUTHENTICATIONFAILED] Login or password is not right\n"
+	down    = "NO [UNAVAILABLE] The mail server can't be reached just now, try again later\n"
+)
+
+func TestLogins(t *testing.T) {
+	passwords := map[string]string{"j.new": "new pw", "changed": "mine", "both": "same", "solo@example.com": "pw \"x\\"}
+	tests := []struct {
+		name     string
+		account  store.Account
+		enrol    bool // the old server accepts as well
+		says     string
+		hears    string
+		attempts []string // at the new server
+		calls    []string // of the ferry, before the client is gone
+		newPW    string   // recorded afterwards
+	}{
+		{"old password", known("old pw", "j.new", "new pw"), false, `LOGIN joe@example.com "old pw"`, welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+		{"new password", known("old pw", "j.new", "new pw"), false, `LOGIN JOE@example.com "new pw"`, welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+		{"neither", known("old pw", "j.new", "new pw"), false, `LOGIN joe@example.com guess`, wrong,
+			[]string{"j.new guess"}, nil, "new pw"},
+		{"changed there", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com mine`, welcome,
+			[]string{"changed mine"}, []string{"updated [7]", "connected 7"}, "mine"},
+		{"changed there, to the old one", known("mine", "changed", "stale"), false, `LOGIN joe@example.com mine`, welcome,
+			[]string{"changed stale", "changed mine"}, []string{"updated [7]", "connected 7"}, "mine"},
+		{"changed there, the recorded one is refused", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com stale`, wrong,
+			[]string{"changed stale"}, nil, "stale"},
+		{"changed there, the old one is refused", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com "old pw"`, wrong,
+			[]string{"changed stale", "changed old pw"}, nil, "stale"},
+		{"empty password on record", known("", "both", "same"), false, `LOGIN joe@example.com ""`, wrong, nil, nil, "same"},
+		{"enrolled", store.Account{}, true, `LOGIN solo@example.com "pw \"x\\"`, welcome,
+			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com", "connected 9"}, ""},
+		{"not enrolled", store.Account{}, false, `LOGIN solo@example.com "pw \"x\\"`, welcome,
+			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, ""},
+		{"unknown and refused", store.Account{}, true, `LOGIN solo@example.com x`, wrong, []string{"solo@example.com x"}, nil, ""},
+		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, wrong, nil, nil, ""},
+		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", wrong, nil, nil, ""},
+		{"initial response", known("old pw", "j.new", "new pw"), false, "AUTHENTICATE PLAIN " + saslPlain("joe@example.com", "joe@example.com", "old pw"), welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := startFakeServer(t, passwords)
+			p := startProxy(t, f.config(), func(p *proxyRig) {
+				if tt.account.ID != 0 {
+					p.store.accounts[tt.account.Login] = tt.account
+				}
+				if tt.enrol {
+					p.ferry.enrol = func(a store.Account) (store.Account, error) { a.ID = 9; return a, nil }
+				}
+			})
+			c := p.greeted(t)
+			c.says("a " + tt.says + "\n")
+			c.hears("a " + tt.hears)
+			if got := f.attempts(); !slices.Equal(got, tt.attempts) {
+				t.Errorf("attempts %q; want %q", got, tt.attempts)
+			}
+			if got := p.ferry.noted(); !slices.Equal(got, tt.calls) {
+				t.Errorf("calls %q; want %q", got, tt.calls)
+			}
+			if got := p.store.accounts[tt.account.Login].New.Password.Reveal(); got != tt.newPW {
+				t.Errorf("recorded %q; want %q", got, tt.newPW)
+			}
+			p.stop()
+			for _, secret := range []string{"old pw", "new pw", "stale", "mine", "guess", `x\`} {
+				if strings.Contains(p.log.String(), secret) {
+					t.Errorf("%q is in the log: %s", secret, p.log)
+				}
+			}
+		})
+	}
+}
+
+func TestRelayAfterLogin(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
+	p := startProxy(t, f.config(), func(p *proxyRig) {
+		p.store.accounts["joe@example.com"] = known("pw", "joe@example.com", "pw")
+	})
+	c := p.greeted(t)
+	// Everything in one breath: what follows the login is for the new server.
+	c.says("a LOGIN joe@example.com pw\nb SELECT x\nc CAPABILITY\n")
+	c.hears("a " + welcome + "b OK x\n* CAPABILITY IMAP4rev1 LITERAL+\nc OK x\n")
+	c.Close()
+	p.stop()
+	want := []string{"connected 7", `visit 7 "x"`, "disconnected 7"}
+	if got := p.ferry.noted(); !slices.Equal(got, want) {
+		t.Errorf("calls %q; want %q", got, want)
+	}
+	if !strings.Contains(p.log.String(), `"message":"disconnected"`) {
+		t.Errorf("log: %s", p.log)
+	}
+}
+
+func TestStoppedAndFinishedAccountsAreRelayedAlone(t *testing.T) {
+	for _, state := range []store.State{store.Stopped, store.Finished} {
+		f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
+		p := startProxy(t, f.config(), func(p *proxyRig) {
+			a := known("pw", "joe@example.com", "pw")
+			a.State = state
+			p.store.accounts[a.Login] = a
+		})
+		c := p.greeted(t)
+		c.says("a LOGIN joe@example.com pw\nb SELECT x\n")
+		c.hears("a " + welcome + "b OK x\n")
+		c.Close()
+		p.stop()
+		if got := p.ferry.noted(); len(got) > 0 {
+			t.Errorf("%s: calls %q", state, got)
+		}
+	}
+}
+
+func TestNewServerUnwell(t *testing.T) {
+	f := startFakeServer(t, nil)
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.limits.login = 300 * time.Millisecond })
+	c := p.greeted(t)
+	for i, answer := range []string{"hang", "NO [UNAVAILABLE] later", "NO [INUSE] later"} {
+		f.set(answer)
+		c.says(fmt.Sprintf("a%d LOGIN joe@example.com pw\n", i))
+		c.hears(fmt.Sprintf("a%d %s", i, down))
+	}
+	f.Close()
+	c.says("b LOGIN joe@example.com pw\n")
+	c.hears("b " + down)
+}
+
+func TestStoreUnwell(t *testing.T) {
+	p := startProxy(t, nowhere, func(p *proxyRig) { p.store.err = errors.New("the disk is gone") })
+	c := p.greeted(t)
+	c.says("b LOGIN joe@example.com pw\n")
+	c.hears("b " + down)
+}
+
+func TestGuessingIsSlow(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.failures = newLimiter(3, time.Hour, time.Second) })
+	c := p.greeted(t)
+	for range 3 {
+		c.says("a LOGIN joe@example.com x\n")
+		c.hears("a " + wrong)
+	}
+	c.says("a LOGIN joe@example.com x\n")
+	c.hears("a NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute\n")
+	if got := f.attempts(); len(got) != 3 {
+		t.Errorf("attempts: %q", got)
+	}
+}
+
+func TestClientGoneWhileLoggingIn(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
+	p := startProxy(t, f.config(), func(p *proxyRig) {
+		p.store.accounts["joe@example.com"] = known("pw", "joe@example.com", "pw")
+	})
+	c := p.greeted(t)
+	c.says("a LOGIN joe@example.com pw\n")
+	c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for !slices.Contains(p.ferry.noted(), "disconnected 7") {
+		if ctx.Err() != nil {
+			t.Fatalf("calls %q", p.ferry.noted())
+		}
+		pause(ctx, time.Millisecond)
+	}
+}
+
+// FuzzBeforeLogin throws bytes at a session. It must answer or end, within its
+// bounds, and never pass anything on.
+func FuzzBeforeLogin(f *testing.F) {
+	f.Add([]byte("a LOGIN {3}\r\njoe {2+}\r\npw\r\n"))
+	f.Add([]byte("a AUTHENTICATE PLAIN\r\nAGpvZQBwdw==\r\nb STARTTLS\r\nc NOOP\r\n"))
+	f.Add([]byte("a ID (\"x\" NIL)\r\nb CAPABILITY\r\n\r\nc LOGOUT\r\n"))
+	p := startProxy(f, nowhere, func(p *proxyRig) {
+		p.failures = newLimiter(1_000_000, time.Second, time.Second)
+		p.cfg.Domains = nil // nobody can log in
+	})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		ours, theirs := pipe(t)
+		s := newSession(p.Server, theirs, false)
+		ended := make(chan *entry)
+		go func() {
+			in := s.run(t.Context())
+			theirs.Close()
+			ended <- in
+		}()
+		go func() {
+			ours.Write(input)
+			closeWrite(ours)
+		}()
+		ours.SetReadDeadline(time.Now().Add(patience))
+		buf := make([]byte, 4096)
+		for {
+			if _, err := ours.Read(buf); err != nil {
+				if strings.Contains(err.Error(), "timeout") {
+					t.Fatal("neither answered nor ended")
+				}
+				break
+			}
+		}
+		if in := <-ended; in != nil {
+			t.Fatal("logged in")
+		}
+	})
+}
