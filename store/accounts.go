@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,19 +19,20 @@ func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Ac
 		}
 	}
 	now := time.Now()
-	err = b.update(ctx, 2*len(accounts), func(tx *bbolt.Tx) error {
-		stored, added = make([]Account, 0, len(accounts)), 0
+	err = b.update(ctx, 2*len(accounts), func(tx *bbolt.Tx) (err error) {
+		for _, bucket := range []string{bucketAccounts, bucketLogins} {
+			root(tx, bucket).FillPercent = accountFill
+		}
+		w := accountWriter{tx: tx, sealer: b.sealer, now: now, added: make(map[string]AccountID)}
+		stored = make([]Account, 0, len(accounts))
 		for _, a := range accounts {
-			isNew, err := b.putAccount(tx, &a, now)
-			if err != nil {
+			if err := w.put(&a); err != nil {
 				return err
-			}
-			if isNew {
-				added++
 			}
 			stored = append(stored, a)
 		}
-		return nil
+		added = len(w.added)
+		return w.finish()
 	})
 	if err != nil {
 		return nil, 0, err
@@ -36,34 +40,68 @@ func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Ac
 	return stored, added, nil
 }
 
-// putAccount writes one account and completes it in place.
-func (b *Bolt) putAccount(tx *bbolt.Tx, a *Account, now time.Time) (isNew bool, err error) {
-	accounts, logins := root(tx, bucketAccounts), root(tx, bucketLogins)
-	id, err := findLogin(tx, a.Login)
+// accountFill is how full new pages of accounts are packed: they come in
+// order, but may grow later.
+const accountFill = 0.9
+
+// accountWriter puts accounts within a transaction.
+type accountWriter struct {
+	tx     *bbolt.Tx
+	sealer *sealer
+	now    time.Time
+	// added has the folded logins of new accounts. They are written by finish
+	// in their order: bbolt's cost of inserting many keys in one transaction
+	// in random order grows with the square of their number.
+	added map[string]AccountID
+}
+
+// put writes one account and completes it in place.
+func (w *accountWriter) put(a *Account) error {
+	id, err := w.find(a.Login)
 	switch {
+	case errors.Is(err, ErrNotFound):
+		err = w.number(a)
 	case err == nil:
-		known, err := getAccount(tx, id, nil)
-		if err != nil {
-			return false, err
-		}
+		var known Account
+		known, err = getAccount(w.tx, id, nil)
 		a.ID, a.Created = known.ID, known.Created
-	case err == ErrNotFound:
-		number, err := accounts.NextSequence()
-		if err != nil {
-			return false, err
-		}
-		isNew, a.ID = true, AccountID(number)
-		if a.Created.IsZero() {
-			a.Created = now
-		}
-		a.Created = a.Created.Round(0).UTC()
-		if err := logins.Put(foldLogin(a.Login), accountKey(a.ID)); err != nil {
-			return false, err
-		}
-	default:
-		return false, err
 	}
-	return isNew, accounts.Put(accountKey(a.ID), encodeAccount(a, b.sealer))
+	if err != nil {
+		return err
+	}
+	return root(w.tx, bucketAccounts).Put(accountKey(a.ID), encodeAccount(a, w.sealer))
+}
+
+func (w *accountWriter) find(login string) (AccountID, error) {
+	if id, ok := w.added[string(foldLogin(login))]; ok {
+		return id, nil
+	}
+	return findLogin(w.tx, login)
+}
+
+// number makes a the next account.
+func (w *accountWriter) number(a *Account) error {
+	number, err := root(w.tx, bucketAccounts).NextSequence()
+	if err != nil {
+		return err
+	}
+	a.ID = AccountID(number)
+	if a.Created.IsZero() {
+		a.Created = w.now
+	}
+	a.Created = a.Created.Round(0).UTC() // as it will be read
+	w.added[string(foldLogin(a.Login))] = a.ID
+	return nil
+}
+
+func (w *accountWriter) finish() error {
+	logins := root(w.tx, bucketLogins)
+	for _, login := range slices.Sorted(maps.Keys(w.added)) {
+		if err := logins.Put([]byte(login), accountKey(w.added[login])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func findLogin(tx *bbolt.Tx, login string) (AccountID, error) {

@@ -9,7 +9,7 @@ import (
 // This file says what the rows look like. The keys are in keys.go.
 
 func encodeAccount(a *Account, s *sealer) []byte {
-	var e encoder
+	e := make(encoder, 0, 256)
 	e.text(a.Domain)
 	e.text(a.Login)
 	e.text(a.Old.Login)
