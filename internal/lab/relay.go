@@ -158,6 +158,29 @@ func (r *relay) close() {
 	r.wg.Wait()
 }
 
+// finish closes the door, lets the open connections come to their end for a
+// moment and then cuts what is left.
+func (r *relay) finish() {
+	r.mu.Lock()
+	if r.listener != nil {
+		r.listener.Close()
+	}
+	r.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		r.wg.Wait()
+		close(ended)
+	}()
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case <-ended:
+	case <-patience.C:
+		r.close()
+		<-ended
+	}
+}
+
 // sleep waits until t; false if ctx ended first.
 func sleep(ctx context.Context, t time.Time) bool {
 	wait := time.Until(t)
