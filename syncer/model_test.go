@@ -311,13 +311,17 @@ func (m *model) changeValidity(t *rapid.T) {
 	name := m.folderOf(t, m.pair.old)
 	m.pair.old.mu.Lock()
 	defer m.pair.old.mu.Unlock()
-	b := m.pair.old.folders[name]
-	b.validity += 5000
 	m.note("old %s: UIDVALIDITY changed", name)
-	for i, msg := range b.messages {
-		msg.uid = imap.UID(2*i + 1)
-		b.next = msg.uid + 1
+	// A session that has the folder open goes on with what it knows.
+	was := m.pair.old.folders[name]
+	now := &fakeFolder{validity: was.validity + 5000, next: 1, modseq: was.modseq, sub: was.sub}
+	for i, msg := range was.messages {
+		c := *msg
+		c.uid = imap.UID(2*i + 1)
+		now.next = c.uid + 1
+		now.messages = append(now.messages, &c)
 	}
+	m.pair.old.folders[name] = now
 }
 
 // trouble is one planned failure.
