@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
 
 	"postferry/config"
@@ -26,7 +27,7 @@ var (
 
 // entry is a login that the new server has accepted.
 type entry struct {
-	up      *upstream.Session
+	up      *upstream.Session // until the relay begins
 	login   string
 	account store.Account // ID 0 if the login is not known
 }
@@ -215,10 +216,17 @@ func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Sessi
 	}
 	if err := up.Login(ctx, c); err != nil {
 		up.Close()
-		if class := upstream.ClassOf(err); class == upstream.Fix || class == upstream.Refused {
+		if refused(err) {
 			return nil, fmt.Errorf("%w: %w", errRefused, err)
 		}
 		return nil, err
 	}
 	return up, nil
+}
+
+// refused reports whether the server does not want these credentials, and not
+// that it takes none on this connection.
+func refused(err error) bool {
+	var e *upstream.Error
+	return errors.As(err, &e) && e.Class == upstream.Fix && e.Code != imap.ResponseCodePrivacyRequired
 }

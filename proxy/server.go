@@ -184,7 +184,8 @@ func (s *Server) serve(ctx, kill context.Context, conn net.Conn, implicit bool) 
 	}
 	if in := p.run(ctx); in != nil {
 		server, r := in.up.Detach()
-		s.relay(ctx, kill, p, in, server, r)
+		in.up = nil // its buffers are no longer needed
+		s.relay(ctx, kill, p, in, server, smaller(server, r))
 	}
 }
 

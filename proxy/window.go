@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -49,6 +50,19 @@ func (w *window) drop(n int) {
 	w.b = w.b[n:]
 	w.off -= n
 	w.begin = max(w.begin-n, 0)
+}
+
+// serverBuffer is what is read ahead of the new server for one client. Octets.
+// Most clients are idle most of the time; this is what an idle one costs.
+const serverBuffer = 8192
+
+// smaller returns a reader that goes on where r, which reads conn, stands.
+func smaller(conn net.Conn, r *bufio.Reader) *bufio.Reader {
+	ahead, _ := r.Peek(r.Buffered()) // can't fail: it is buffered
+	if len(ahead) == 0 {
+		return bufio.NewReaderSize(conn, serverBuffer)
+	}
+	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(ahead)), conn), serverBuffer)
 }
 
 // discard reads to the end of the stream or the read deadline.
