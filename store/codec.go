@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -123,7 +124,25 @@ func (d *decoder) done() error {
 	return d.err
 }
 
-// damaged says which row could not be read.
+// damageError says which row could not be read.
+type damageError struct {
+	bucket string
+	key    []byte
+	err    error
+}
+
+func (e *damageError) Error() string {
+	return fmt.Sprintf("store: the database is damaged: bucket %s, key %x: the row %v", e.bucket, e.key, e.err)
+}
+
+func (e *damageError) Unwrap() error { return e.err }
+
+// damaged wraps the mistake of a row; a mistake of another row that was
+// needed to read it passes unchanged.
 func damaged(bucket string, key []byte, err error) error {
-	return fmt.Errorf("store: the database is damaged: bucket %s, key %x: the row %w", bucket, key, err)
+	var inner *damageError
+	if errors.As(err, &inner) {
+		return err
+	}
+	return &damageError{bucket: bucket, key: bytes.Clone(key), err: err}
 }

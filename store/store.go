@@ -40,8 +40,11 @@ type Batch struct {
 }
 
 // Store keeps what must survive a crash. Every method is safe for concurrent
-// use, is atomic, and has reached the disk when it returns nil. The contract
-// suite in storetest describes the behaviour of every implementation.
+// use, is atomic, and has reached the disk when it returns nil. A call whose
+// context has ended may return the context's error, and may have been applied
+// all the same. Times keep their nanoseconds and are returned in UTC; an empty
+// set of flags is returned as nil. The contract suite in storetest describes
+// the behaviour of every implementation.
 type Store interface {
 	// PutAccounts adds accounts, or updates those whose Login is known: ID,
 	// Created and folders stay, the rest is replaced. All or nothing. The

@@ -1,0 +1,318 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
+)
+
+// rowKind is one kind of row with its two functions, for tests of all of them.
+type rowKind struct {
+	name string
+	draw func(*rapid.T) any
+	// again decodes a row and encodes what it found.
+	again  func(row []byte) (value any, encoded []byte, err error)
+	encode func(any) []byte
+}
+
+func testSealer(tb testing.TB) *sealer {
+	tb.Helper()
+	s, err := newSealer(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+const testValidity, testFlagSet = 1_710_000_000, 3
+
+func rowKinds(s *sealer) []rowKind {
+	return []rowKind{
+		kind("account", drawAccount,
+			func(a Account) []byte { return encodeAccount(&a, s) },
+			func(row []byte) (Account, error) { return decodeAccount(7, row, s) }),
+		kind("folder", drawFolder,
+			func(f Folder) []byte { return encodeFolder(&f) },
+			func(row []byte) (Folder, error) { return decodeFolder(7, row) }),
+		kind("progress", drawProgress,
+			func(p progress) []byte { return encodeProgress(&p) }, decodeProgress),
+		kind("entry", drawEntry,
+			func(en Entry) []byte { return encodeEntry(&en, testValidity, testFlagSet) },
+			func(row []byte) (Entry, error) {
+				en, _, err := decodeEntry(row, testValidity)
+				return en, err
+			}),
+		kind("intent", drawIntent,
+			func(in Intent) []byte { return encodeIntent(&in) },
+			func(row []byte) (Intent, error) { return decodeIntent("key", row) }),
+		kind("quarantined", drawQuarantined,
+			func(q Quarantined) []byte { return encodeQuarantined(&q) },
+			func(row []byte) (Quarantined, error) { return decodeQuarantined("key", row) }),
+		kind("pass", drawPass,
+			func(p Pass) []byte { return encodePass(&p) }, decodePass),
+		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
+		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
+			d := decoder{rest: row}
+			flags := decodeFlags(&d)
+			return flags, d.done()
+		}),
+	}
+}
+
+func kind[T any](name string, draw func(*rapid.T, string) T, encode func(T) []byte, decode func([]byte) (T, error)) rowKind {
+	return rowKind{
+		name:   name,
+		draw:   func(t *rapid.T) any { return draw(t, name) },
+		encode: func(v any) []byte { return encode(v.(T)) },
+		again: func(row []byte) (any, []byte, error) {
+			v, err := decode(row)
+			if err != nil {
+				return nil, nil, err
+			}
+			return v, encode(v), nil
+		},
+	}
+}
+
+// anyText has also what is not UTF-8.
+func anyText(t *rapid.T, label string) string {
+	return string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, label))
+}
+
+func anyTime(t *rapid.T, label string) time.Time {
+	sec := rapid.OneOf(rapid.Just(int64(-62135596800)), rapid.Int64Range(-1<<40, 1<<40)).Draw(t, label)
+	return time.Unix(sec, rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds")).UTC()
+}
+
+func drawAccount(t *rapid.T, _ string) Account {
+	a := Account{
+		ID: 7, Domain: anyText(t, "domain"), Login: anyText(t, "login"),
+		Old:    Credentials{anyText(t, "old login"), Secret(anyText(t, "old password"))},
+		New:    Credentials{anyText(t, "new login"), Secret(anyText(t, "new password"))},
+		Origin: Enrolled, State: Finished, Created: anyTime(t, "created"),
+	}
+	if rapid.Bool().Draw(t, "with problem") {
+		a.Problem = &Problem{Summary: anyText(t, "summary"), Cause: anyText(t, "cause"), Advice: NeedsFix,
+			Folder: anyText(t, "folder"), Since: anyTime(t, "since"), Retry: anyTime(t, "retry")}
+	}
+	return a
+}
+
+func drawFolder(t *rapid.T, _ string) Folder {
+	return Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"),
+		State: FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed")}
+}
+
+func drawProgress(t *rapid.T, _ string) progress {
+	return progress{
+		validity: rapid.Uint32().Draw(t, "validity"),
+		checkpoint: Checkpoint{rapid.Uint32().Draw(t, "uidvalidity"), imap.UID(rapid.Uint32().Draw(t, "uidnext")),
+			rapid.Uint64().Draw(t, "modseq"), rapid.Uint32().Draw(t, "messages"), anyTime(t, "checked")},
+		copied: rapid.Uint64().Draw(t, "copied"), quarantined: rapid.Uint64().Draw(t, "quarantined"),
+	}
+}
+
+func drawFingerprint(t *rapid.T) Fingerprint {
+	return Fingerprint(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "fingerprint"))
+}
+
+func drawEntry(t *rapid.T, _ string) Entry {
+	return Entry{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UID: imap.UID(rapid.Uint32().Draw(t, "uid")),
+		Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size")}
+}
+
+func drawFlags(t *rapid.T, _ string) []imap.Flag {
+	var flags []imap.Flag
+	for range rapid.IntRange(0, 4).Draw(t, "flags") {
+		flags = append(flags, imap.Flag(anyText(t, "flag")))
+	}
+	return flags
+}
+
+func drawIntent(t *rapid.T, _ string) Intent {
+	return Intent{Key: "key", Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size"), Flags: drawFlags(t, ""),
+		UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
+		Written: anyTime(t, "written")}
+}
+
+func drawQuarantined(t *rapid.T, _ string) Quarantined {
+	return Quarantined{Key: "key", Reason: anyText(t, "reason"), Cause: anyText(t, "cause"),
+		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last")}
+}
+
+func drawPass(t *rapid.T, _ string) Pass {
+	n := rapid.Uint64()
+	return Pass{anyTime(t, "started"), anyTime(t, "ended"), n.Draw(t, "copied"), n.Draw(t, "adopted"), n.Draw(t, "flags"),
+		n.Draw(t, "bytes"), n.Draw(t, "quarantined"), rapid.Bool().Draw(t, "complete"), anyText(t, "error")}
+}
+
+// TestRowsKeepEverything writes rows and reads them. A row that is cut or
+// has something behind its end is refused.
+func TestRowsKeepEverything(t *testing.T) {
+	for _, k := range rowKinds(testSealer(t)) {
+		t.Run(k.name, rapid.MakeCheck(func(t *rapid.T) {
+			want := k.draw(t)
+			row := k.encode(want)
+			got, _, err := k.again(row)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+			}
+			if _, _, err := k.again(append(row, 0)); err == nil {
+				t.Fatal("a row with a byte behind its end was read")
+			}
+			if _, _, err := k.again(row[:rapid.IntRange(0, len(row)-1).Draw(t, "cut")]); err == nil {
+				t.Fatal("a row that was cut was read")
+			}
+		}))
+	}
+}
+
+func TestEntryIsSmall(t *testing.T) {
+	en := Entry{Key: "12345678", UIDValidity: testValidity, UID: 1 << 31, Size: 1 << 20}
+	if row := encodeEntry(&en, testValidity, 100); len(row) != 17 {
+		t.Errorf("the row takes %d octets, want 17", len(row))
+	}
+}
+
+// FuzzDecode reads arbitrary bytes as each kind of row: that gives an error
+// or a value that is kept, never a panic.
+func FuzzDecode(f *testing.F) {
+	s := testSealer(f)
+	kinds := rowKinds(s)
+	for i, k := range kinds {
+		f.Add(i, k.encode(rapid.Custom(k.draw).Example(i)))
+		f.Add(i, []byte{})
+		f.Add(i, bytes.Repeat([]byte{0xff}, 40))
+	}
+	f.Fuzz(func(t *testing.T, i int, row []byte) {
+		k := kinds[uint(i)%uint(len(kinds))]
+		value, encoded, err := k.again(row)
+		if err != nil {
+			return
+		}
+		again, _, err := k.again(encoded)
+		if err != nil || !reflect.DeepEqual(again, value) {
+			t.Errorf("%s: got %+v, %v\nwant %+v", k.name, again, err, value)
+		}
+	})
+}
+
+// TestDamage spoils one row of each bucket and reads it through the store: the
+// error names the bucket and the key.
+func TestDamage(t *testing.T) {
+	tests := []struct {
+		bucket string
+		key    []byte
+		read   func(b *Bolt) error
+	}{
+		{bucketLogins, foldLogin(sealedLogin), func(b *Bolt) error { _, err := b.Account(t.Context(), sealedLogin); return err }},
+		{bucketAccounts, accountKey(1), func(b *Bolt) error { _, err := b.AccountByID(t.Context(), 1); return err }},
+		{bucketAccounts, accountKey(1), func(b *Bolt) error { _, err := b.Accounts(t.Context()); return err }},
+		{bucketFolders, folderKey(1, 1), func(b *Bolt) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, folderKey(1, 1), func(b *Bolt) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, folderKey(1, 1), func(b *Bolt) error { return b.Commit(t.Context(), Batch{Account: 1, Folder: 1}) }},
+		{bucketLedger + "/1", ledgerKey(1, "e"), readLedger},
+		{bucketFlagSets, flagSetKey(1, 1), readLedger},
+		{bucketFlagIndex, nil, func(b *Bolt) error {
+			return b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Proofs: []Entry{{Key: "f", Flags: []imap.Flag{imap.FlagSeen}}}})
+		}},
+		{bucketIntents, messageKey(1, 1, "i"), readLedger},
+		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
+		{bucketPasses, passKey(1, 1), func(b *Bolt) error { _, err := b.Passes(t.Context(), 1); return err }},
+	}
+	for _, test := range tests {
+		t.Run(test.bucket, func(t *testing.T) {
+			dir, _ := sealedState(t)
+			fillSealedState(t, dir)
+			key := test.key
+			changeDatabase(t, dir, func(tx *bbolt.Tx) error {
+				name, nested := strings.CutSuffix(test.bucket, "/1")
+				bucket := root(tx, name)
+				if nested {
+					bucket = bucket.Bucket(accountKey(1))
+				}
+				if key == nil {
+					first, _ := bucket.Cursor().First()
+					key = bytes.Clone(first)
+				}
+				return bucket.Put(key, []byte{0x80})
+			})
+			err := test.read(open(t, dir))
+			want := damaged(test.bucket, key, errShort).Error()
+			if err == nil || !strings.HasPrefix(err.Error(), strings.TrimSuffix(want, errShort.Error())) {
+				t.Errorf("got %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+func readLedger(b *Bolt) error {
+	_, err := b.Ledger(context.Background(), 1, 1)
+	return err
+}
+
+// fillSealedState puts one row into each bucket.
+func fillSealedState(t *testing.T, dir string) {
+	t.Helper()
+	b := open(t, dir)
+	_, err := b.PutFolders(t.Context(), 1, []Folder{{Old: "INBOX", State: FolderPresent}})
+	err = errors.Join(err,
+		b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Intents: []Intent{{Key: "i"}},
+			Proofs:     []Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
+			Quarantine: []Quarantined{{Key: "q"}}}),
+		b.AddPass(t.Context(), 1, Pass{}),
+		b.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCountIsNotTrusted: a damaged count makes the reader allocate no more
+// than the database could hold.
+func TestCountIsNotTrusted(t *testing.T) {
+	dir, _ := sealedState(t)
+	fillSealedState(t, dir)
+	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
+		return root(tx, bucketProgress).Put(folderKey(1, 1), encodeProgress(&progress{copied: 1 << 62}))
+	})
+	l, err := open(t, dir).Ledger(t.Context(), 1, 1)
+	if err != nil || len(l.Entries) != 1 || cap(l.Entries) > 1<<20 {
+		t.Errorf("got %d entries in room for %d, %v", len(l.Entries), cap(l.Entries), err)
+	}
+}
+
+// TestLedgerSharesMemory: equal flag sets are one slice, and reading many
+// entries takes few allocations.
+func TestLedgerSharesMemory(t *testing.T) {
+	b := open(t, t.TempDir())
+	id, _ := mailboxes{accounts: 1, atOnce: 1, folders: []int{5000}}.fill(t, b)
+	l, err := b.Ledger(t.Context(), id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(map[string]*imap.Flag)
+	for _, en := range l.Entries {
+		if len(en.Flags) == 0 {
+			continue
+		}
+		set := string(encodeFlags(en.Flags))
+		if first[set] == nil {
+			first[set] = &en.Flags[0]
+		}
+		if first[set] != &en.Flags[0] {
+			t.Fatalf("entry %x has flags of its own", en.Key)
+		}
+	}
+	allocations := testing.AllocsPerRun(5, func() { _, err = b.Ledger(t.Context(), id, 1) })
+	if err != nil || allocations > 200 {
+		t.Errorf("%v allocations for %d entries, %v", allocations, len(l.Entries), err)
+	}
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"go.etcd.io/bbolt"
+)
+
+// Databases of every version of the schema lie in testdata and must open for
+// ever. After the schema has changed, and its number with it, add one more:
+//
+//	go test ./store -run TestOldDatabases -update
+//
+// It writes the file of the current version only if there is none.
+var update = flag.Bool("update", false, "write the database of this schema version to testdata")
+
+const oldDatabases = "../testdata/store"
+
+func TestOldDatabases(t *testing.T) {
+	if *update {
+		writeDatabase(t)
+	}
+	for version := 1; version <= schemaVersion; version++ {
+		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+			dir := t.TempDir()
+			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.db", version)), filepath.Join(dir, databaseFile))
+			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.key", version)), filepath.Join(dir, keyFile))
+			b := open(t, dir)
+			for i, want := range sampleMailboxes() {
+				checkMailbox(t, b, AccountID(i+1), want)
+			}
+			if accounts, err := b.Accounts(t.Context()); err != nil || len(accounts) != len(sampleMailboxes()) {
+				t.Errorf("%d accounts, %v", len(accounts), err)
+			}
+		})
+	}
+}
+
+// writeDatabase fills a database and packs it.
+func writeDatabase(t *testing.T) {
+	t.Helper()
+	name := filepath.Join(oldDatabases, fmt.Sprintf("v%d", schemaVersion))
+	if _, err := os.Stat(name + ".db"); err == nil {
+		t.Fatalf("%s.db exists", name)
+	}
+	dir := t.TempDir()
+	b := open(t, dir)
+	for _, m := range sampleMailboxes() {
+		m.store(t, b)
+	}
+	packed, err := bbolt.Open(name+".db", 0o644, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(bbolt.Compact(packed, b.db, 0), packed.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, filepath.Join(dir, keyFile), name+".key")
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sampleMailbox is an account with everything that is kept of it.
+type sampleMailbox struct {
+	account Account
+	folders []Folder
+	ledgers []Ledger // of the folders
+	passes  []Pass
+}
+
+func (m sampleMailbox) store(t *testing.T, b *Bolt) {
+	t.Helper()
+	stored, _, err := b.PutAccounts(t.Context(), []Account{m.account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := stored[0].ID
+	folders, err := b.PutFolders(t.Context(), id, m.folders)
+	for i, f := range folders {
+		err = errors.Join(err, b.Commit(t.Context(), Batch{Account: id, Folder: f.ID, Intents: m.ledgers[i].Intents,
+			Proofs: m.ledgers[i].Entries, Quarantine: m.ledgers[i].Quarantine, Checkpoint: &m.folders[i].Checkpoint}))
+	}
+	for _, p := range m.passes {
+		err = errors.Join(err, b.AddPass(t.Context(), id, p))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkMailbox(t *testing.T, b *Bolt, id AccountID, want sampleMailbox) {
+	t.Helper()
+	account, err := b.Account(t.Context(), want.account.Login)
+	want.account.ID = id
+	wantSame(t, "account", account, want.account, err)
+	folders, err := b.Folders(t.Context(), id)
+	for i := range want.folders {
+		want.folders[i].ID = FolderID(i + 1)
+		want.folders[i].Copied = uint64(len(want.ledgers[i].Entries))
+		want.folders[i].Quarantined = uint64(len(want.ledgers[i].Quarantine))
+	}
+	wantSame(t, "folders", folders, want.folders, err)
+	for i, l := range want.ledgers {
+		got, err := b.Ledger(t.Context(), id, FolderID(i+1))
+		wantSame(t, "ledger", got, l, err)
+	}
+	passes, err := b.Passes(t.Context(), id)
+	wantSame(t, "passes", passes, want.passes, err)
+}
+
+func wantSame(t *testing.T, what string, got, want any, err error) {
+	t.Helper()
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: %v\n got %+v\nwant %+v", what, err, got, want)
+	}
+}
+
+// sampleMailboxes have each field set to something unusual at least once.
+func sampleMailboxes() []sampleMailbox {
+	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
+	problem := &Problem{Summary: "the old server refuses the password", Cause: "NO [AUTHENTICATIONFAILED] \xe4",
+		Advice: NeedsFix, Folder: "INBOX", Since: at(1), Retry: at(2)}
+	jane := sampleMailbox{
+		account: Account{Domain: "example.com", Login: "Jane.Döe@Example.com",
+			Old: Credentials{"jane \"quoted\"", "p@ss wörd\\ %§"}, New: Credentials{"jane@new.example", "\xff\x00 not UTF-8"},
+			Origin: Imported, State: Active, Problem: problem, Created: at(0)},
+		folders: []Folder{
+			{Old: "INBOX", New: "INBOX", Title: "INBOX", State: FolderPresent, Subscribed: true,
+				Checkpoint: Checkpoint{1_600_000_000, 4_294_967_295, math.MaxUint64, 77, at(3)}},
+			{Old: "INBOX.Entw&APw-rfe", New: "Entw&APw-rfe", Title: "INBOX/Entwürfe", State: FolderPlanned},
+			{Old: "INBOX.M\xfcll", Title: "INBOX/M\ufffdll", State: FolderSkipped},
+		},
+		ledgers: []Ledger{
+			{
+				Entries: []Entry{
+					{"\x5f\x5e\x10\x00\x00\x00\x00\x01", 1_700_000_001, 1, []imap.Flag{imap.FlagAnswered, imap.FlagSeen}, Fingerprint{1, 2, 3, 4, 5, 6, 7, 8}, 0},
+					{"\x5f\x5e\x10\x00\x00\x00\x00\x02", 1_700_000_001, 0, nil, Fingerprint{}, math.MaxUint32},
+					{"\x5f\x5e\x10\x00\x00\x00\x00\x03", 1_600_000_000, 4_294_967_295, []imap.Flag{"$Forwarded", "with space"}, Fingerprint{255}, 300},
+				},
+				Intents: []Intent{{"\x5f\x5e\x10\x00\x00\x00\x00\x04", Fingerprint{9}, 40_000, []imap.Flag{imap.FlagDraft}, 1_700_000_001, 2, at(4)}},
+				Quarantine: []Quarantined{{"\x5f\x5e\x10\x00\x00\x00\x00\x05", "the new server takes no NUL bytes",
+					"NO Message contains NUL characters", 3, at(5), at(6)}},
+			},
+			{Entries: []Entry{{"UIDL of a POP3 server", 5, 6, []imap.Flag{imap.FlagAnswered, imap.FlagSeen}, Fingerprint{7}, 8}}},
+			{},
+		},
+		passes: []Pass{
+			{at(7), at(8), 1, 2, 3, 1 << 40, 5, false, "the old server hung up"},
+			{at(9), at(10), 0, 0, 0, 0, 0, true, ""},
+		},
+	}
+	john := sampleMailbox{
+		account: Account{Login: "john", Origin: Enrolled, State: Finished, Created: at(11)},
+		folders: []Folder{{Old: "INBOX", New: "INBOX", Title: "INBOX", State: FolderDeleted}},
+		ledgers: []Ledger{{Entries: []Entry{{Key: "k", UIDValidity: 1, UID: 1}}}},
+	}
+	return []sampleMailbox{jane, john}
+}
