@@ -154,6 +154,10 @@ func (d *Decoder) More() bool {
 	return d.err == nil && c != '\r' && c != '\n'
 }
 
+// AtStart reports whether the response was read to its end, so that the next
+// one begins here.
+func (d *Decoder) AtStart() bool { return d.line == 0 && d.body == 0 }
+
 // EndLine takes the line end: CRLF, or what servers make of it (LF, CR CR LF).
 func (d *Decoder) EndLine() bool {
 	for d.Accept('\r') {

@@ -1,0 +1,200 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+const verbAppend = "APPEND"
+
+// SyncLiteral is the size above which a literal is announced and the server
+// asked first, so that a refusal costs a round trip and not the message. Octets.
+const SyncLiteral = 1 << 20
+
+// Append is one message to append.
+type Append struct {
+	Flags []imap.Flag
+	Date  time.Time // zero: none given
+	Size  int64
+	Body  io.Reader // exactly Size octets
+}
+
+// AppendResult is the fate of one message. Exactly one of Err and success holds.
+type AppendResult struct {
+	UIDValidity uint32
+	UID         imap.UID // 0 if the server has no UIDPLUS
+	Err         error
+}
+
+// AppendCall is a batch on its way.
+type AppendCall struct {
+	s    *Session
+	cmds []*command // one for all, or one each
+	n    int        // messages
+}
+
+// SendAppend sends a batch to a folder: one MULTIAPPEND where the server has
+// it (all or nothing: every result then carries the same error), else one
+// APPEND each. Literals are non-synchronising where the server allows
+// (LITERAL+, or LITERAL- up to 4096 octets) and the message is at most
+// SyncLiteral octets; otherwise the server's "+" is awaited, which may mean to
+// read earlier answers. It returns when the last octet was handed to the
+// connection. Several calls may be under way; Wait them in order.
+// An error means the connection is lost and the fate of the batch unknown,
+// unless it is of class Refused: then nothing was sent.
+func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
+	if err := s.checkName(verbAppend, mailbox); err != nil {
+		return nil, err
+	}
+	call := &AppendCall{s: s, n: len(batch)}
+	if len(batch) == 0 {
+		return call, nil
+	}
+	each := 1 // messages in a command
+	if s.Has(imap.CapMultiAppend) {
+		each = len(batch)
+	}
+	err := s.do(ctx, verbAppend, func() error {
+		for messages := range slices.Chunk(batch, each) {
+			if err := call.send(mailbox, messages); err != nil {
+				return err
+			}
+		}
+		return s.flush()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
+}
+
+// send writes one command (RFC 3502 where there are several messages). When
+// the server refuses it in the middle, the rest is not sent.
+func (c *AppendCall) send(mailbox string, messages []Append) error {
+	s := c.s
+	cmd, err := s.begin(verbAppend)
+	if err != nil {
+		return err
+	}
+	c.cmds = append(c.cmds, cmd)
+	s.enc.SP().Mailbox(mailbox)
+	for i := range messages {
+		if ok, err := s.sendMessage(cmd, &messages[i]); !ok {
+			return err
+		}
+	}
+	s.enc.CRLF()
+	return s.enc.Err()
+}
+
+// sendMessage writes one message. It returns false when the server has
+// refused the command instead of asking for the message.
+func (s *Session) sendMessage(cmd *command, m *Append) (bool, error) {
+	s.enc.SP()
+	if len(m.Flags) > 0 {
+		s.enc.Flags(m.Flags).SP()
+	}
+	if y := m.Date.Year(); !m.Date.IsZero() && y > 0 && y < 10000 {
+		s.enc.Date(m.Date).SP()
+	}
+	nonSync := m.Size <= SyncLiteral && s.nonSync(m.Size)
+	s.enc.Literal(m.Size, nonSync)
+	if err := s.enc.Err(); err != nil {
+		return false, err
+	}
+	if !nonSync {
+		if ok, err := s.awaitGoAhead(cmd); !ok {
+			return false, err
+		}
+	}
+	// Never pad: a body that falls short costs the connection, and the server
+	// throws the command away.
+	n, err := io.CopyN(s.w, m.Body, m.Size)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errShort
+		}
+		return false, fmt.Errorf("message broke off after %d of %d octets: %w", n, m.Size, err)
+	}
+	return true, nil
+}
+
+// Wait returns the fate of each message of the batch. An error means the
+// connection is lost and the fate unknown.
+func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
+	if c.answered() < len(c.cmds) {
+		err := c.s.do(ctx, verbAppend, func() error {
+			for _, cmd := range c.cmds {
+				if err := c.s.await(cmd, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	results := make([]AppendResult, 0, c.n)
+	each := c.n / max(len(c.cmds), 1)
+	for _, cmd := range c.cmds {
+		results = append(results, c.s.appendResults(cmd, each)...)
+	}
+	return results, nil
+}
+
+// Pending reports whether Wait would have to read from the network, i.e.
+// whether the answer has not arrived in the read buffer yet.
+func (c *AppendCall) Pending() bool {
+	for c.answered() < len(c.cmds) {
+		if !c.s.buffered() {
+			return true
+		}
+		if c.s.read() != nil {
+			return false // Wait will say why
+		}
+	}
+	return false
+}
+
+func (c *AppendCall) answered() int {
+	n := 0
+	for _, cmd := range c.cmds {
+		if cmd.done {
+			n++
+		}
+	}
+	return n
+}
+
+// appendResults are the fates of the n messages of one command.
+func (s *Session) appendResults(cmd *command, n int) []AppendResult {
+	results := make([]AppendResult, n)
+	if err := s.refusal(cmd); err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
+		return results
+	}
+	if cmd.res.code != "APPENDUID" { // RFC 4315 section 3
+		return results
+	}
+	validity, set, _ := strings.Cut(cmd.res.args, " ")
+	v, err := strconv.ParseUint(validity, 10, 32)
+	if err != nil || v == 0 {
+		return results
+	}
+	uids := parseUIDs(strings.TrimSpace(set), n)
+	for i := range uids {
+		results[i].UIDValidity, results[i].UID = uint32(v), uids[i]
+	}
+	return results
+}

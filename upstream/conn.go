@@ -1,0 +1,114 @@
+package upstream
+
+import (
+	"context"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// writeStep is the most that is written under one deadline, so that a slow
+// line counts as alive. Octets.
+const writeStep = 64 << 10
+
+// conn gives up a connection on which no byte moves, and can be ended from
+// another goroutine without being closed. It lies below TLS.
+type conn struct {
+	net.Conn
+	stall    time.Duration // for each wait; 0 for none
+	patience time.Duration // instead of stall while reading, if not 0
+	progress func()        // called when bytes arrived
+	killed   atomic.Bool
+	// interrupted ends the present wait for reading only.
+	interrupted atomic.Bool
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+// kill ends all waits now and for good.
+func (c *conn) kill() {
+	c.killed.Store(true)
+	// Errors: the connection is closed already, which ends the waits as well.
+	_ = c.Conn.SetDeadline(past)
+}
+
+// interruptible makes the end of ctx end the wait for reading with a timeout,
+// until the function it returns is called. Nothing is lost by it.
+func (c *conn) interruptible(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		c.interrupted.Store(true)
+		_ = c.Conn.SetReadDeadline(past)
+	})
+	return func() {
+		if !cancel() {
+			<-done
+			c.interrupted.Store(false)
+		}
+	}
+}
+
+// arm sets the deadline of one wait. The order matters: a kill between the
+// two steps is seen by the second, a later one overrides the first.
+func (c *conn) arm(set func(time.Time) error, wait time.Duration) error {
+	if wait > 0 {
+		if err := set(time.Now().Add(wait)); err != nil {
+			return err
+		}
+	}
+	if c.killed.Load() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	wait := c.stall
+	if c.patience > 0 {
+		wait = c.patience
+	}
+	if err := c.arm(c.Conn.SetReadDeadline, wait); err != nil {
+		return 0, err
+	}
+	if c.interrupted.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.progress != nil {
+		c.progress()
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		if err := c.arm(c.Conn.SetWriteDeadline, c.stall); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[:min(len(p), writeStep)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
+	}
+}
+
+// CloseWrite half-closes the connection, for the relay.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Conn.Close()
+}
+
+// release takes the bounds off.
+func (c *conn) release() error {
+	c.stall, c.patience, c.progress = 0, 0, nil
+	return c.Conn.SetDeadline(time.Time{})
+}

@@ -1,0 +1,124 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+)
+
+// Dial connects, reads the greeting, starts TLS and learns the capabilities.
+// ctx bounds all of it. An error is of class Later, or Fix where trying again
+// won't help: a certificate that isn't accepted, no TLS, no IMAP.
+func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
+	if opt.Stall <= 0 {
+		opt.Stall = defaultStall
+	}
+	dialer := net.Dialer{Timeout: opt.Stall}
+	nc, err := dialer.DialContext(ctx, "tcp", address(server))
+	if err != nil {
+		return nil, &Error{Server: address(server), Op: opConnect, Class: Later, Err: err}
+	}
+	if opt.Progress != nil {
+		opt.Progress()
+	}
+	s := newSession(nc, server, opt)
+	if err := s.do(ctx, opConnect, func() error { return s.open(server) }); err != nil {
+		_ = s.Close()
+		return nil, dialError(err)
+	}
+	return s, nil
+}
+
+// opConnect is the Op of errors before the login.
+const opConnect = "connect"
+
+// dialError makes what would cost a session a server that is unwell.
+func dialError(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	if e.Op = opConnect; e.Class == Lost {
+		e.Class = Later
+	}
+	return e
+}
+
+// open brings a fresh connection to where a login is possible.
+func (s *Session) open(server config.Server) error {
+	if server.Security == config.ImplicitTLS {
+		if err := s.handshake(server); err != nil {
+			return err
+		}
+	}
+	if err := s.greeting(); err != nil {
+		return err
+	}
+	if server.Security == config.StartTLS {
+		if err := s.startTLS(server); err != nil {
+			return err
+		}
+	}
+	return s.learn()
+}
+
+// greeting reads the server's first response.
+func (s *Session) greeting() error {
+	d := s.dec
+	if c := d.Peek(); c != '*' && d.Err() == nil {
+		d.Fail("an IMAP greeting")
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errors.Join(errNotIMAP, d.Err())}
+	}
+	d.Word()
+	d.Space()
+	kind := upper(d.Word())
+	st := parseStatus(kind, d.Text())
+	if err := d.Err(); err != nil {
+		return err
+	}
+	s.note(&st)
+	switch kind {
+	case "OK":
+	case "PREAUTH":
+		s.preauth = true
+	case "BYE":
+		return s.statusError(opConnect, &st)
+	default:
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errNotIMAP, Text: s.clean(kind + " " + st.text)}
+	}
+	return nil
+}
+
+// startTLS protects the connection before anything else is said.
+func (s *Session) startTLS(server config.Server) error {
+	if s.preauth {
+		// There is no STARTTLS once logged in (RFC 9051 section 11.1).
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errPreauth}
+	}
+	if err := s.learn(); err != nil {
+		return err
+	}
+	if !s.Has(imap.CapStartTLS) {
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errNoTLS}
+	}
+	if err := s.exchange("STARTTLS", nil, nil); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused {
+			e.Class = Fix
+		}
+		return err
+	}
+	// What came with the answer was not protected: somebody in between may
+	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
+	if s.r.Buffered() > 0 {
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errInjected}
+	}
+	if err := s.handshake(server); err != nil {
+		return err
+	}
+	s.caps = capabilities{} // those before TLS are not to be trusted
+	return nil
+}

@@ -1,0 +1,18 @@
+// Package upstream is a session with an IMAP server, old or new: connect,
+// protect, log in, list, read, append, watch.
+//
+// A Session is one connection. One goroutine uses it at a time; nothing runs
+// in the background, so an answer is read only while a method waits for it.
+// Each wait on the network has a bound: the context of the call, and the time
+// without a byte that Options.Stall allows. A call that a context ends leaves
+// the session lost. What a server refuses is an *Error that says what helps,
+// and leaves the session usable; what breaks the connection is an *Error of
+// class Lost or Later, and every later call returns it again.
+//
+// The parser asks little and forgives much: unknown responses and items are
+// passed over, one bad response costs that response and not the connection.
+// Bodies stream and are never held. Mailbox names are raw bytes throughout.
+//
+// The package knows nothing of accounts' states, ledgers or folders' mapping,
+// and decides nothing about trying again.
+package upstream

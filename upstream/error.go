@@ -1,0 +1,145 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Error is what went wrong with a server, in two voices.
+type Error struct {
+	Server string // host:port
+	Op     string // "connect", "login", "EXAMINE", ...
+	Class  Class
+	Code   imap.ResponseCode // the server's, if any
+	Text   string            // the server's words, printable and bounded to 500 bytes
+	After  time.Duration     // the server's own hint when to try again; 0 if none
+	Err    error             // the cause
+}
+
+// Class says what helps.
+type Class int
+
+const (
+	// Later: the server or the network is unwell; back off and try again.
+	Later Class = iota
+	// Fix: a person must act (wrong password, over quota, certificate, expired account).
+	Fix
+	// Refused: this command on this folder or message was refused (NO or BAD) for its own sake.
+	Refused
+	// Lost: the connection is unusable (cut, stalled, protocol error); reconnect.
+	Lost
+)
+
+// String names the class for the log.
+func (c Class) String() string {
+	switch c {
+	case Later:
+		return "later"
+	case Fix:
+		return "fix"
+	case Refused:
+		return "refused"
+	}
+	return "lost"
+}
+
+// Causes that are ours.
+var (
+	errReadOnly      = errors.New("not sent: the session only reads")
+	errName          = errors.New("the name of the folder can't be sent")
+	errNotIMAP       = errors.New("the server does not speak IMAP")
+	errNoTLS         = errors.New("the server does not offer STARTTLS")
+	errInjected      = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
+	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
+	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
+	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
+	errShort         = errors.New("the message ended before its announced size")
+	errCriteria      = errors.New("the search can't be sent")
+)
+
+// Error is the voice for the log.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Server, e.Op)
+	if e.Code != "" || e.Text != "" {
+		b.WriteString(": the server says ")
+		if e.Code != "" {
+			fmt.Fprintf(&b, "[%s] ", e.Code)
+		}
+		fmt.Fprintf(&b, "%q", e.Text)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of the *Error in err's chain; Later if there is none.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return Later
+}
+
+// refusal is nil if the command was completed, else what the server said.
+func (s *Session) refusal(cmd *command) error {
+	if cmd.res.kind == "OK" {
+		return nil
+	}
+	return s.statusError(cmd.verb, &cmd.res)
+}
+
+// statusError makes an error of a NO, BAD or BYE.
+func (s *Session) statusError(op string, st *status) *Error {
+	return &Error{
+		Server: s.addr, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
+		Text: s.clean(st.text), After: backoffHint(st.text), Err: errKind(st.kind),
+	}
+}
+
+// errKind is the cause of what a server refused: the kind of its answer.
+type errKind string
+
+func (e errKind) Error() string { return string(e) }
+
+// lostError says why a connection can't be used any more.
+func (s *Session) lostError(op string, err error) *Error {
+	if s.bye != nil {
+		e := s.statusError(op, s.bye)
+		e.Err = errors.Join(e.Err, err)
+		return e
+	}
+	e := &Error{Server: s.addr, Op: op, Class: Lost, Err: err}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() && !s.raw.killed.Load() {
+		e.Err = fmt.Errorf("no byte for %v: %w", s.opt.Stall, err)
+	}
+	return e
+}
+
+// maxText is the most that is kept of a server's words, in bytes.
+const maxText = 500
+
+// clean makes a server's words printable and bounded, and free of secrets.
+func (s *Session) clean(text string) string {
+	for _, secret := range s.secrets {
+		if secret != "" && strings.Contains(text, secret) {
+			return "(words that repeat the password are left out)"
+		}
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text[:min(len(text), maxText)], "?"))
+	return strings.TrimSpace(text)
+}

@@ -1,0 +1,160 @@
+package upstream
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/wire"
+)
+
+// fetchWindow is how many FETCH commands are under way at most when a set is
+// too long for one.
+const fetchWindow = 4
+
+// maxHeader bounds the header that Headers reports; the rest is lost. Octets.
+const maxHeader = 256 << 10
+
+// have says which items of a message are known.
+type have uint8
+
+const (
+	haveUID have = 1 << iota
+	haveFlags
+	haveDate
+	haveSize
+	haveModSeq
+	haveHeader
+)
+
+// fetched is what FETCH responses told of one message so far.
+type fetched struct {
+	Message
+	header []byte
+	have   have
+}
+
+// kind is the kind of a FETCH item.
+type kind int
+
+const (
+	itemOther kind = iota
+	itemUID
+	itemFlags
+	itemDate
+	itemSize
+	itemModSeq
+	itemHeader
+	itemBody
+)
+
+// kindOf recognises a FETCH item by its name in the answer.
+func kindOf(name []byte) kind {
+	switch string(name) { // as nearly all servers spell them
+	case "UID":
+		return itemUID
+	case "FLAGS":
+		return itemFlags
+	case "INTERNALDATE":
+		return itemDate
+	case "RFC822.SIZE":
+		return itemSize
+	case "MODSEQ":
+		return itemModSeq
+	case "BODY[]", "BODY.PEEK[]", "RFC822":
+		return itemBody
+	}
+	const header, peek = "BODY[HEADER", "BODY.PEEK[HEADER"
+	for _, c := range name {
+		if c >= 'a' && c <= 'z' {
+			return kindOf([]byte(upper(name)))
+		}
+	}
+	if hasPrefix(name, header) || hasPrefix(name, peek) || string(name) == "RFC822.HEADER" {
+		return itemHeader
+	}
+	return itemOther
+}
+
+func hasPrefix(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
+}
+
+// readItems reads the items of a FETCH response into m. body is called with
+// the decoder at the value of a whole body and takes it; nil to pass it over.
+// What was read before an error counts.
+func (s *Session) readItems(m *fetched, body func()) {
+	d := s.dec
+	d.List(func() {
+		k := kindOf(d.Item())
+		d.Space()
+		switch {
+		case k == itemBody && body != nil:
+			body()
+		case k == itemOther || k == itemBody:
+			d.Skip()
+		default:
+			s.readItem(m, k)
+		}
+	})
+}
+
+func (s *Session) readItem(m *fetched, k kind) {
+	d := s.dec
+	bit := have(0)
+	switch k {
+	case itemUID:
+		m.UID, bit = imap.UID(d.Number()), haveUID
+	case itemFlags:
+		m.Flags, bit = s.readFlags(), haveFlags
+	case itemDate:
+		date, _ := d.String(64)
+		m.Date, _ = wire.ParseDate(string(date))
+		bit = haveDate
+	case itemSize:
+		m.Size, bit = int64(d.Number()), haveSize
+	case itemModSeq:
+		m.ModSeq, bit = s.readModSeq(), haveModSeq
+	case itemHeader:
+		header, _ := d.String(maxHeader)
+		m.header, bit = append([]byte{}, header...), haveHeader
+	}
+	if d.Err() == nil {
+		m.have |= bit
+	}
+}
+
+// readModSeq reads (5), or 5 from servers that forget the parentheses.
+func (s *Session) readModSeq() uint64 {
+	d := s.dec
+	if !d.Accept('(') {
+		return d.Number()
+	}
+	n := d.Number()
+	d.Space()
+	if !d.Accept(')') {
+		d.Fail("the end of MODSEQ")
+	}
+	return n
+}
+
+// fetch sends UID FETCH for a set, in as many commands as it takes, and
+// returns the first refusal.
+func (s *Session) fetch(ctx context.Context, set imap.UIDSet, items string, data dataFunc) error {
+	sets := splitSet(set)
+	var refused error
+	send := func(i int) (*command, error) {
+		return s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(sets[i]).SP().Raw(items) })
+	}
+	err := s.do(ctx, "UID FETCH", func() error {
+		return s.pipeline(len(sets), fetchWindow, send, data, func(_ int, cmd *command) {
+			if err := s.refusal(cmd); err != nil && refused == nil {
+				refused = err
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}

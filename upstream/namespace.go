@@ -1,0 +1,94 @@
+package upstream
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/wire"
+)
+
+// Namespace is the personal namespace and the prefixes of the others' and
+// shared ones (RFC 2342). Without NAMESPACE: prefix "", delimiter from LIST "" "".
+type Namespace struct {
+	Prefix string   // raw, e.g. "INBOX."
+	Delim  byte     // 0 if the server is flat
+	Others []string // raw prefixes of other users' and shared namespaces
+}
+
+// Namespace asks where the account's folders are.
+func (s *Session) Namespace(ctx context.Context) (Namespace, error) {
+	var ns Namespace
+	if s.Has(imap.CapNamespace) {
+		found := false
+		err := s.run(ctx, "NAMESPACE", nil, func(_ uint32, name string) bool {
+			if name != "NAMESPACE" {
+				return false
+			}
+			found = s.readNamespaces(&ns)
+			return true
+		})
+		if err != nil && ClassOf(err) != Refused || found {
+			return ns, err
+		}
+	}
+	err := s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
+		if name == "LIST" {
+			if m, ok := s.readList(); ok {
+				ns.Delim = m.Delim
+			}
+		}
+		return name == "LIST"
+	})
+	return ns, err
+}
+
+// readNamespaces reads the three lists of a NAMESPACE response and reports
+// whether there is a personal one, of which the first counts.
+func (s *Session) readNamespaces(ns *Namespace) bool {
+	d := s.dec
+	var lists [3][]Namespace
+	for i := range lists {
+		d.Space()
+		if d.Peek() != '(' {
+			d.Skip() // NIL
+			continue
+		}
+		d.List(func() { lists[i] = append(lists[i], s.readNamespace()) })
+	}
+	if d.Err() != nil || len(lists[0]) == 0 {
+		return false
+	}
+	*ns = lists[0][0]
+	for _, other := range append(lists[1], lists[2]...) {
+		ns.Others = append(ns.Others, other.Prefix)
+	}
+	return true
+}
+
+func (s *Session) readNamespace() (ns Namespace) {
+	d := s.dec
+	if !d.Accept('(') {
+		d.Fail("a namespace")
+		return ns
+	}
+	d.Space()
+	prefix, isNil := d.String(wire.MaxToken)
+	if !isNil {
+		ns.Prefix = string(prefix)
+	}
+	d.Space()
+	ns.Delim = s.readDelim()
+	for d.Space(); !d.Accept(')') && d.Err() == nil; d.Space() {
+		d.Skip() // namespace response extensions
+	}
+	return ns
+}
+
+// readDelim reads a hierarchy delimiter; 0 for NIL.
+func (s *Session) readDelim() byte {
+	if delim, isNil := s.dec.String(8); !isNil && len(delim) == 1 {
+		return delim[0]
+	}
+	return 0
+}

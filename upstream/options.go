@@ -1,0 +1,37 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Options are how a session behaves on the network.
+type Options struct {
+	// Stall ends a session on which no byte moved for so long while one was
+	// awaited. 0 for a minute.
+	Stall time.Duration
+	// ReadOnly refuses, before anything is sent, every command that could
+	// change the server (SELECT, STORE, APPEND, CREATE, ...). Set for old servers.
+	ReadOnly bool
+	// Log receives what an operator should see. The caller adds account and server.
+	Log zerolog.Logger
+	// TLS overrides the TLS configuration derived from the server, for tests; nil otherwise.
+	TLS *tls.Config
+	// Progress is called whenever the server shows life (connected, greeting,
+	// a response); nil for none. It must be quick and not block.
+	Progress func()
+}
+
+// defaultStall is the Stall of Options that have none.
+const defaultStall = time.Minute
+
+// readOnlyVerbs are all that a read-only session sends. None of them changes
+// a mailbox: bodies are fetched with BODY.PEEK only.
+var readOnlyVerbs = map[string]bool{
+	"CAPABILITY": true, "NOOP": true, "LOGOUT": true, "STARTTLS": true,
+	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
+	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
+	"UID FETCH": true, "UID SEARCH": true, "IDLE": true,
+}

@@ -1,0 +1,202 @@
+package upstream
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// status is an OK, NO, BAD, BYE or PREAUTH.
+type status struct {
+	kind string // upper case
+	code string // response code, upper case, "" for none
+	args string // what follows the code within its brackets
+	text string // for people
+}
+
+// parseStatus takes the text behind OK, NO, ... apart.
+func parseStatus(kind string, line []byte) status {
+	st := status{kind: kind, text: strings.TrimSpace(string(line))}
+	if !strings.HasPrefix(st.text, "[") {
+		return st
+	}
+	end := codeEnd(st.text)
+	if end < 0 {
+		return st
+	}
+	code, args, _ := strings.Cut(st.text[1:end], " ")
+	st.code, st.args = strings.ToUpper(code), strings.TrimSpace(args)
+	st.text = strings.TrimSpace(st.text[end+1:])
+	return st
+}
+
+// codeEnd finds the bracket that closes a response code, past quoted strings
+// and brackets within flags and words.
+func codeEnd(s string) int {
+	quoted, depth := false, 0
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ']' && depth <= 0:
+			return i
+		}
+	}
+	return strings.IndexByte(s, ']') // unbalanced: the first will do
+}
+
+// read reads one response and deals with it.
+func (s *Session) read() error {
+	d := s.dec
+	if !d.More() {
+		if d.Err() == nil { // an empty line between responses
+			d.EndLine()
+		}
+		return d.Err()
+	}
+	if d.Accept('+') {
+		s.goOn, s.challenge = true, strings.TrimSpace(string(d.Text()))
+		return d.Err()
+	}
+	word := d.Word()
+	if string(word) == "*" {
+		d.Space()
+		s.untagged()
+		return s.finish()
+	}
+	cmd := s.take(word)
+	d.Space()
+	kind := upper(d.Word())
+	if cmd == nil {
+		s.opt.Log.Warn().Str("response", kind).Msg("the server answered a command that was not sent")
+		return d.Discard()
+	}
+	cmd.res = parseStatus(kind, d.Text())
+	cmd.done = true
+	s.note(&cmd.res)
+	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.clean(cmd.res.text)).Msg("received")
+	return d.Err()
+}
+
+// finish leaves a response, whatever was made of it.
+func (s *Session) finish() error {
+	d := s.dec
+	if err := d.Err(); err != nil {
+		if e := d.Discard(); e != nil {
+			return e
+		}
+		s.opt.Log.Warn().Err(err).Msg("a response of the server can't be understood and is passed over")
+		return nil
+	}
+	if d.AtStart() {
+		return nil
+	}
+	if d.More() {
+		return d.Discard()
+	}
+	d.EndLine()
+	return d.Err()
+}
+
+// take finds the command with a tag and takes it out of those under way.
+func (s *Session) take(tag []byte) *command {
+	for i, cmd := range s.underway {
+		if cmd.tag == string(tag) {
+			s.underway = append(s.underway[:i], s.underway[i+1:]...)
+			return cmd
+		}
+	}
+	return nil
+}
+
+// untagged deals with the response behind "*".
+func (s *Session) untagged() {
+	d := s.dec
+	num := uint32(0)
+	if c := d.Peek(); c >= '0' && c <= '9' {
+		num = uint32(d.Number())
+		d.Space()
+	}
+	switch name := upper(d.Word()); name {
+	case "OK", "NO", "BAD", "BYE", "PREAUTH":
+		st := parseStatus(name, d.Text())
+		s.note(&st)
+		if s.told != nil {
+			s.told(&st)
+		}
+	case "CAPABILITY":
+		s.caps.set(string(d.Text()))
+	case "EXISTS":
+		s.exists(num)
+	case "EXPUNGE", "VANISHED":
+		s.vanished(name)
+		s.pass(num, name)
+	case "":
+	default:
+		s.pass(num, name)
+	}
+}
+
+// pass offers data to the commands under way.
+func (s *Session) pass(num uint32, name string) {
+	d := s.dec
+	d.Space()
+	if s.data == nil || !s.data(num, name) {
+		if d.Err() == nil {
+			_ = d.Discard() // its error is the decoder's, too
+		}
+	}
+}
+
+// exists notes how many messages the opened folder has.
+func (s *Session) exists(num uint32) {
+	s.news = s.news || num != s.messages
+	s.messages = num
+}
+
+// vanished notes that messages have gone.
+func (s *Session) vanished(name string) {
+	s.news = true
+	if name == "EXPUNGE" && s.messages > 0 {
+		s.messages--
+	}
+}
+
+// note deals with what any status response may carry.
+func (s *Session) note(st *status) {
+	switch {
+	case st.kind == "BYE":
+		s.bye = st
+	case st.code == "CAPABILITY":
+		s.caps.set(st.args)
+	case st.code == string(imap.ResponseCodeAlert):
+		s.opt.Log.Warn().Str("text", s.clean(st.text)).Msg("the server asks to show this")
+	}
+}
+
+// names are those of frequent responses, so as not to allocate for them.
+var names = [...]string{"FETCH", "EXISTS", "RECENT", "OK", "LIST", "STATUS", "EXPUNGE", "SEARCH"}
+
+// upper returns a word in upper case.
+func upper(word []byte) string {
+	for _, name := range names {
+		if string(word) == name {
+			return name
+		}
+	}
+	return string(bytes.ToUpper(word))
+}
+
+// buffered reports whether a whole line has been read ahead.
+func (s *Session) buffered() bool {
+	p, _ := s.r.Peek(s.r.Buffered())
+	return s.lost == nil && bytes.IndexByte(p, '\n') >= 0
+}

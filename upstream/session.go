@@ -1,0 +1,291 @@
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+	"postferry/wire"
+)
+
+// bufferSize is that of each direction. Octets.
+const bufferSize = 64 << 10
+
+// Session is a connection with a server. Its methods may be used by one
+// goroutine at a time.
+type Session struct {
+	addr string // host:port
+	host string
+	opt  Options
+
+	raw      *conn    // below TLS
+	conn     net.Conn // raw, or TLS over it
+	r        *bufio.Reader
+	w        *bufio.Writer
+	dec      *wire.Decoder
+	enc      *wire.Encoder
+	detached atomic.Bool
+
+	caps      capabilities
+	preauth   bool     // the greeting was PREAUTH
+	secrets   []string // not to be repeated in errors, while logging in
+	lost      *Error   // why the session can't be used any more
+	bye       *status  // the server's BYE, or untagged words on the way out
+	tag       uint64
+	underway  []*command
+	data      dataFunc   // takes the untagged data of the commands under way
+	told      statusFunc // takes their untagged OK and NO
+	goOn      bool       // a "+" has been read
+	challenge string     // its text
+
+	messages uint32 // EXISTS of the opened folder
+	news     bool   // it changed since it was opened or Idle last said so
+
+	plainList, plainOpen, plainCreate bool // extensions announced, but refused
+	keywords                          map[string]imap.Flag
+}
+
+// dataFunc takes untagged data: its name in upper case and its number, if it
+// has one. The decoder stands behind the name. It returns false for what it
+// doesn't want.
+type dataFunc func(num uint32, name string) bool
+
+type statusFunc func(st *status)
+
+func newSession(nc net.Conn, server config.Server, opt Options) *Session {
+	s := &Session{
+		addr: address(server), host: server.Host, opt: opt,
+		raw:      &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress},
+		keywords: map[string]imap.Flag{},
+	}
+	s.over(s.raw)
+	return s
+}
+
+// address is where a server is dialled.
+func address(server config.Server) string {
+	return net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
+}
+
+// over makes the session speak over c.
+func (s *Session) over(c net.Conn) {
+	s.conn = c
+	s.r, s.w = bufio.NewReaderSize(c, bufferSize), bufio.NewWriterSize(c, bufferSize)
+	s.dec, s.enc = wire.NewDecoder(s.r), wire.NewEncoder(s.w)
+}
+
+// do runs one exchange with the server under ctx. An error of the connection,
+// or the end of ctx, costs the session.
+func (s *Session) do(ctx context.Context, op string, f func() error) error {
+	if s.lost != nil {
+		return s.lost
+	}
+	if err := ctx.Err(); err != nil {
+		return &Error{Server: s.addr, Op: op, Class: Later, Err: err}
+	}
+	stop := context.AfterFunc(ctx, s.raw.kill)
+	err := f()
+	if !stop() {
+		s.lose(op, ctx.Err())
+		if err != nil {
+			return s.lost
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	// Not one deeper in the chain, which may come from another session: a
+	// body that could not be read.
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return s.lose(op, err)
+}
+
+// lose gives the connection up because of err.
+func (s *Session) lose(op string, err error) *Error {
+	if s.lost == nil {
+		s.lost = s.lostError(op, err)
+		_ = s.Close()
+	}
+	return s.lost
+}
+
+// run sends one command and reads its answer. data may be nil.
+func (s *Session) run(ctx context.Context, verb string, write func(e *wire.Encoder), data dataFunc) error {
+	return s.do(ctx, verb, func() error { return s.exchange(verb, write, data) })
+}
+
+// exchange is run within do.
+func (s *Session) exchange(verb string, write func(e *wire.Encoder), data dataFunc) error {
+	cmd, err := s.compose(verb, write)
+	if err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.await(cmd, data); err != nil {
+		return err
+	}
+	return s.refusal(cmd)
+}
+
+// command is one that was sent and perhaps answered.
+type command struct {
+	tag, verb string
+	done      bool
+	res       status // of the tagged response, once done
+}
+
+// compose writes a whole command, without handing it to the connection yet.
+// write adds the arguments, if there are any.
+func (s *Session) compose(verb string, write func(e *wire.Encoder)) (*command, error) {
+	cmd, err := s.begin(verb)
+	if err != nil {
+		return nil, err
+	}
+	if write != nil {
+		write(s.enc.SP())
+	}
+	s.enc.CRLF()
+	return cmd, nil
+}
+
+// begin starts a command: tag and verb.
+func (s *Session) begin(verb string) (*command, error) {
+	if s.opt.ReadOnly && !readOnlyVerbs[verb] {
+		return nil, &Error{Server: s.addr, Op: verb, Class: Refused, Err: errReadOnly}
+	}
+	s.tag++
+	cmd := &command{tag: "P" + strconv.FormatUint(s.tag, 10), verb: verb}
+	s.underway = append(s.underway, cmd)
+	s.enc.Raw(cmd.tag).SP().Raw(verb)
+	s.opt.Log.Trace().Str("tag", cmd.tag).Str("command", verb).Msg("sent")
+	return cmd, nil
+}
+
+// end ends the line and hands it to the connection.
+func (s *Session) end() error {
+	s.enc.CRLF()
+	return s.flush()
+}
+
+func (s *Session) flush() error {
+	if err := s.enc.Err(); err != nil {
+		return err
+	}
+	return s.w.Flush()
+}
+
+// await reads until cmd is answered.
+func (s *Session) await(cmd *command, data dataFunc) error {
+	s.data = data
+	defer func() { s.data = nil }()
+	for !cmd.done {
+		if err := s.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitGoAhead flushes and reads until the server asks for more with "+", or
+// answers cmd instead, which gives false.
+func (s *Session) awaitGoAhead(cmd *command) (bool, error) {
+	if err := s.flush(); err != nil {
+		return false, err
+	}
+	s.goOn = false
+	for !s.goOn && !cmd.done {
+		if err := s.read(); err != nil {
+			return false, err
+		}
+	}
+	return !cmd.done, nil
+}
+
+// pipeline sends n commands, at most window of them unanswered, and calls
+// done for each in order.
+func (s *Session) pipeline(n, window int, send func(i int) (*command, error), data dataFunc, done func(i int, cmd *command)) error {
+	queue := make([]*command, 0, window)
+	for sent, answered := 0, 0; answered < n; answered++ {
+		if sent-answered <= window/2 && sent < n {
+			for ; sent < n && sent-answered < window; sent++ {
+				cmd, err := send(sent)
+				if err != nil {
+					return err
+				}
+				queue = append(queue, cmd)
+			}
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		if err := s.await(queue[0], data); err != nil {
+			return err
+		}
+		done(answered, queue[0])
+		queue = queue[1:]
+	}
+	return nil
+}
+
+// checkName refuses a mailbox name that can't be sent.
+func (s *Session) checkName(op, name string) error {
+	if !strings.ContainsAny(name, "\r\n\x00") {
+		return nil
+	}
+	return &Error{Server: s.addr, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
+}
+
+// Alive sends NOOP and reads its answer.
+func (s *Session) Alive(ctx context.Context) error {
+	return s.run(ctx, "NOOP", nil, nil)
+}
+
+// Logout says goodbye and closes. It may be called more than once.
+func (s *Session) Logout(ctx context.Context) error {
+	if s.lost != nil {
+		return s.Close()
+	}
+	err := s.run(ctx, "LOGOUT", nil, nil)
+	if s.lost == nil {
+		s.lost = &Error{Server: s.addr, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
+	}
+	if s.bye != nil {
+		err = nil // a server may close right behind its BYE
+	}
+	return errors.Join(err, s.Close())
+}
+
+// Close closes the connection at once. It is safe to call from any goroutine,
+// more than once, and unblocks the others.
+func (s *Session) Close() error {
+	if s.detached.Load() {
+		return nil
+	}
+	// Not TLS's Close, which would wait for its goodbye to be written.
+	if err := s.raw.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Detach gives the connection and what has been read ahead of it to the
+// relay. The session must not be used afterwards.
+func (s *Session) Detach() (net.Conn, *bufio.Reader) {
+	s.detached.Store(true)
+	s.lost = &Error{Server: s.addr, Op: "detach", Class: Lost, Err: net.ErrClosed}
+	// Errors: a connection that is gone already shows at its next use.
+	_ = s.raw.release()
+	return s.conn, s.r
+}

@@ -1,0 +1,77 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Summary is a sentence the person at the screen can act on.
+func (e *Error) Summary() string {
+	host := e.host()
+	switch {
+	case errors.Is(e.Err, errReadOnly):
+		return "A change of " + host + " was prevented: Postferry only reads there."
+	case errors.Is(e.Err, context.Canceled):
+		return "The work with " + host + " was stopped; it goes on with the next pass."
+	case e.Class == Fix:
+		return e.fixSummary(host)
+	case e.Class == Refused:
+		return fmt.Sprintf("%s refused %s%s.", host, e.Op, e.words())
+	case e.Class == Lost:
+		return "The connection with " + host + " was lost. It is made again by itself."
+	case e.After > 0:
+		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)
+	case e.Op == opConnect && e.Text == "":
+		return host + " can't be reached. It is tried again by itself; check that it runs and that its address is right."
+	}
+	return host + " is not available at the moment" + e.words() + ". It is tried again by itself."
+}
+
+// fixSummary is for what a person has to mend.
+func (e *Error) fixSummary(host string) string {
+	var pin *fingerprintError
+	switch {
+	case errors.As(e.Err, &pin):
+		return fmt.Sprintf("%s shows another certificate than the accepted one. If it is the right one, put its SHA-256 fingerprint %X into the configuration.", host, pin.got)
+	case isCertificate(e.Err):
+		return "The certificate of " + host + " is not accepted. Have it renewed, or name its authority or its fingerprint in the configuration."
+	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
+		return "The mailbox at " + host + " is full. Make room or raise its quota; then the copying goes on."
+	case e.Code == imap.ResponseCodeExpired:
+		return host + " says that this account's password has expired. Set a new one, correct it in the list and import again."
+	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, errNoTLS):
+		return host + " does not take passwords on this connection. Check the server's URL in the configuration."
+	case errors.Is(e.Err, errNUL):
+		return "The login or password of this account contains a NUL character. Correct it in the list and import again."
+	case errors.Is(e.Err, errPreauth):
+		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
+	case e.Op == opLogin:
+		return host + " refused the password of this account. Correct it in the list and import again."
+	case errors.Is(e.Err, errNotIMAP):
+		return host + " does not answer as a mail server. Check the server's URL in the configuration."
+	case errors.Is(e.Err, errInjected):
+		return "Somebody may be tampering with the connection to " + host + ". Check the network between."
+	}
+	return "No protected connection with " + host + " can be made. Check the server's URL in the configuration."
+}
+
+// words quotes the server.
+func (e *Error) words() string {
+	if e.Text == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (it says %q)", e.Text)
+}
+
+// host is the server without its port.
+func (e *Error) host() string {
+	host, _, err := net.SplitHostPort(e.Server)
+	if err != nil {
+		return e.Server
+	}
+	return host
+}

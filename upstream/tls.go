@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"postferry/config"
+)
+
+// tlsConfig derives how a server's certificate is checked.
+func tlsConfig(server config.Server, opt Options) (*tls.Config, error) {
+	if opt.TLS != nil {
+		c := opt.TLS.Clone()
+		if c.ServerName == "" {
+			c.ServerName = server.Host
+		}
+		return c, nil
+	}
+	c := &tls.Config{ServerName: server.Host, MinVersion: tls.VersionTLS12}
+	if server.Fingerprint != nil {
+		// The chain is not checked, but the one certificate is.
+		c.InsecureSkipVerify = true
+		c.VerifyConnection = pinned(server.Fingerprint)
+		return c, nil
+	}
+	if server.CA == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(server.CA)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authorities: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("certificate authorities: no PEM certificate in %s", server.CA)
+	}
+	return c, nil
+}
+
+// pinned accepts the one certificate with this SHA-256.
+func pinned(want []byte) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return errors.New("the server showed no certificate")
+		}
+		got := sha256.Sum256(state.PeerCertificates[0].Raw)
+		if subtle.ConstantTimeCompare(got[:], want) != 1 {
+			return &fingerprintError{got: got}
+		}
+		return nil
+	}
+}
+
+// fingerprintError is a certificate that is not the pinned one.
+type fingerprintError struct{ got [sha256.Size]byte }
+
+func (e *fingerprintError) Error() string {
+	return fmt.Sprintf("the certificate's SHA-256 fingerprint is %X, which is not the accepted one", e.got)
+}
+
+// handshake starts TLS on the connection.
+func (s *Session) handshake(server config.Server) error {
+	c, err := tlsConfig(server, s.opt)
+	if err != nil {
+		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: err}
+	}
+	t := tls.Client(s.raw, c)
+	if err := t.Handshake(); err != nil {
+		return s.handshakeError(err)
+	}
+	s.over(t)
+	return nil
+}
+
+// handshakeError tells what a person has to mend from what passes.
+func (s *Session) handshakeError(err error) *Error {
+	class := Later
+	var alert tls.AlertError
+	if isCertificate(err) || errors.As(err, &alert) || errors.As(err, new(tls.RecordHeaderError)) {
+		class = Fix
+	}
+	return &Error{Server: s.addr, Op: opConnect, Class: class, Err: fmt.Errorf("TLS: %w", err)}
+}
+
+// isCertificate reports that a certificate was not accepted.
+func isCertificate(err error) bool {
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(*fingerprintError)) ||
+		errors.As(err, new(x509.HostnameError)) || errors.As(err, new(x509.UnknownAuthorityError)) ||
+		errors.As(err, new(x509.CertificateInvalidError))
+}
