@@ -203,24 +203,23 @@ func (p *planner) noteForeign() {
 		return
 	}
 	for _, prefix := range sortedKeys(p.foreign) {
-		p.notef("%d folders in the shared namespace %q are not copied", p.foreign[prefix], decodeName(prefix))
+		p.notef("the shared namespace %q is not copied (%d of the old server's folders)", decodeName(prefix), p.foreign[prefix])
 	}
 }
 
 // decide says what becomes of a folder that has its name.
 func (p *planner) decide(f *folder) {
 	box, exact := p.there[p.key(f.row.New)]
-	exists := exact || p.spelledOtherwise(f)
 	add := p.added(f)
 	subscribe := f.box.Subscribed && !box.Subscribed &&
 		(add || f.row.State == store.FolderPlanned || !f.row.Subscribed)
 	f.row.Subscribed = f.box.Subscribed
-	f.row.State = p.nextState(f, exists, add)
+	f.row.State = p.nextState(f, exact || p.spelledOtherwise(f), add)
 	create := f.row.State == store.FolderPlanned
 	if create {
 		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
 	}
-	if subscribe && f.row.State != store.FolderDeleted {
+	if subscribe && (create || f.row.State == store.FolderPresent && (exact || f.row.Old == inboxName)) {
 		p.plan.Subscribe = append(p.plan.Subscribe, f.row.New)
 	}
 	if create || add || f.row != *f.was {

@@ -1,0 +1,88 @@
+package syncer
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"golang.org/x/text/unicode/norm"
+
+	"postferry/upstream"
+)
+
+// The table is searched for what strings.ToLower makes of a name in NFC, and a
+// name can only have one use.
+func TestUseNames(t *testing.T) {
+	seen := map[string]imap.MailboxAttr{}
+	for use, names := range useNames {
+		for _, name := range names {
+			if norm.NFC.String(strings.ToLower(name)) != name {
+				t.Errorf("%q would never be found", name)
+			}
+			if other, ok := seen[name]; ok {
+				t.Errorf("%q is there twice, for %s and %s", name, use, other)
+			}
+			seen[name] = use
+		}
+	}
+}
+
+// tree makes a server's list: each line is a raw name, then its attributes; a
+// "+" stands for a subscription.
+func tree(prefix string, delim byte, others []string, lines ...string) Side {
+	side := Side{Namespace: upstream.Namespace{Prefix: prefix, Delim: delim, Others: others}}
+	for _, line := range lines {
+		name, attrs, _ := strings.Cut(line, "\t")
+		m := upstream.Mailbox{Name: name, Delim: delim}
+		for _, a := range strings.Fields(attrs) {
+			if a == "+" {
+				m.Subscribed = true
+			} else {
+				m.Attrs = append(m.Attrs, imap.MailboxAttr(a))
+			}
+		}
+		side.Mailboxes = append(side.Mailboxes, m)
+	}
+	return side
+}
+
+func TestHolders(t *testing.T) {
+	const sent, drafts, trash, junk, archive = imap.MailboxAttrSent, imap.MailboxAttrDrafts, imap.MailboxAttrTrash, imap.MailboxAttrJunk, imap.MailboxAttrArchive
+	tests := []struct {
+		name string
+		side Side
+		want map[imap.MailboxAttr]string
+	}{
+		{"none", tree("", '/', nil, "INBOX", "Projects"), map[imap.MailboxAttr]string{}},
+		{"attributes", tree("", '/', nil, "INBOX", "A\t\\Sent", "B\t\\drafts", "C\t\\Trash \\HasNoChildren", "D\t\\Junk", "E\t\\Archive"),
+			map[imap.MailboxAttr]string{sent: "A", drafts: "B", trash: "C", junk: "D", archive: "E"}},
+		{"attribute before name", tree("", '/', nil, "Sent", "Sent Items\t\\Sent"), map[imap.MailboxAttr]string{sent: "Sent Items"}},
+		{"two attributes: the better name", tree("", '/', nil, "Other\t\\Sent", "Sent Items\t\\Sent"), map[imap.MailboxAttr]string{sent: "Sent Items"}},
+		{"two names: the order of the table", tree("", '/', nil, "Sent Items", "Sent"), map[imap.MailboxAttr]string{sent: "Sent"}},
+		{"a folder with a use has no other by name", tree("", '/', nil, "Archive\t\\Junk"), map[imap.MailboxAttr]string{junk: "Archive"}},
+		{"case", tree("", '/', nil, "SENT ITEMS", "TRASH"), map[imap.MailboxAttr]string{sent: "SENT ITEMS", trash: "TRASH"}},
+		{"Courier", tree("INBOX.", '.', nil, "INBOX", "INBOX.Sent", "INBOX.Drafts", "INBOX.Trash"),
+			map[imap.MailboxAttr]string{sent: "INBOX.Sent", drafts: "INBOX.Drafts", trash: "INBOX.Trash"}},
+		{"below INBOX without a prefix", tree("", '.', nil, "INBOX", "INBOX.Sent", "INBOX.spam"), map[imap.MailboxAttr]string{sent: "INBOX.Sent", junk: "INBOX.spam"}},
+		{"the top comes first", tree("", '/', nil, "INBOX/Sent", "Sent"), map[imap.MailboxAttr]string{sent: "Sent"}},
+		{"not deep down", tree("", '/', nil, "Projects/Sent", "a/b/Trash"), map[imap.MailboxAttr]string{}},
+		{"German", tree("", '/', nil, "Gesendete Elemente", "Entw&APw-rfe", "Gel&APY-schte Elemente", "Junk-E-Mail", "Archiv"),
+			map[imap.MailboxAttr]string{sent: "Gesendete Elemente", drafts: "Entw&APw-rfe", trash: "Gel&APY-schte Elemente", junk: "Junk-E-Mail", archive: "Archiv"}},
+		{"Russian", tree("", '|', nil, enc("Отправленные"), enc("Черновики"), enc("Корзина"), enc("Спам"), enc("Архив")),
+			map[imap.MailboxAttr]string{sent: enc("Отправленные"), drafts: enc("Черновики"), trash: enc("Корзина"), junk: enc("Спам"), archive: enc("Архив")}},
+		{"Japanese", tree("", '/', nil, enc("送信済みアイテム"), enc("下書き"), enc("ごみ箱"), enc("迷惑メール")),
+			map[imap.MailboxAttr]string{sent: enc("送信済みアイテム"), drafts: enc("下書き"), trash: enc("ごみ箱"), junk: enc("迷惑メール")}},
+		{"NFD", tree("", '/', nil, enc("Entwu\u0308rfe")), map[imap.MailboxAttr]string{drafts: enc("Entwu\u0308rfe")}},
+		{"directories and others' folders", tree("", '/', []string{"shared/"}, "Sent\t\\Noselect", "Trash\t\\NonExistent", "shared/Junk\t\\Junk"), map[imap.MailboxAttr]string{}},
+		{"Gmail", gmail, map[imap.MailboxAttr]string{sent: "[Gmail]/Sent Mail", drafts: "[Gmail]/Drafts", trash: "[Gmail]/Trash", junk: "[Gmail]/Spam"}},
+		{"an archive that is also everything", tree("", '/', nil, "All\t\\All \\Archive"), map[imap.MailboxAttr]string{archive: "All"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := holders(tt.side); !maps.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
