@@ -25,13 +25,30 @@ type backend interface {
 
 // syncResult is how one account's pass ended.
 type syncResult struct {
-	Login   string         `json:"login"`
-	Pass    store.Pass     `json:"pass"`
-	Problem *store.Problem `json:"problem,omitempty"`
+	Login       string         `json:"login"`
+	Pass        store.Pass     `json:"pass"`
+	Problem     *store.Problem `json:"problem,omitempty"`
+	Quarantined uint64         `json:"quarantined"` // messages in quarantine after the pass
 }
 
 // complete reports whether everything of the account is on the new server.
-func (r syncResult) complete() bool { return r.Pass.Complete && r.Problem == nil }
+func (r syncResult) complete() bool {
+	return r.Pass.Complete && r.Problem == nil && r.Quarantined == 0
+}
+
+// add lets another pass follow the one before.
+func (r *syncResult) add(next syncer.Result) {
+	sum := next.Pass
+	if before := r.Pass; !before.Started.IsZero() {
+		sum.Started = before.Started
+		sum.Copied += before.Copied
+		sum.Adopted += before.Adopted
+		sum.FlagChanges += before.FlagChanges
+		sum.Bytes += before.Bytes
+		sum.Quarantined += before.Quarantined
+	}
+	r.Pass, r.Problem = sum, next.Problem
+}
 
 // unknownLogins is the error for logins that are no account's.
 type unknownLogins []string

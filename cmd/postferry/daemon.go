@@ -117,6 +117,9 @@ func (d *daemon) announce() {
 		line = line.Stringer("imap", addr)
 	}
 	line.Strs("domains", names).Msg("ready")
+	if d.cfg.Proxy.AllowPlaintext {
+		d.log.Warn().Msg("logins without TLS are accepted (proxy.allow_plaintext): anyone on the way can read passwords")
+	}
 }
 
 // reloadOnHangup reads the certificate again on SIGHUP.

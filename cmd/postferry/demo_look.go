@@ -208,6 +208,26 @@ func (t *tour) accountStatus(ctx context.Context) (*accountStatus, error) {
 	return found, err
 }
 
+// passEnded waits until the background pass that brought everything has ended.
+func (t *tour) passEnded(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := t.accountStatus(ctx)
+		if err != nil {
+			return err
+		}
+		if status.Complete && !status.Running {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the pass over her account does not end: %+v", status)
+		case <-tick.C:
+		}
+	}
+}
+
 func sum(counts map[string]int) int {
 	n := 0
 	for _, c := range counts {

@@ -226,6 +226,9 @@ func (t *tour) rest(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+	if err := t.passEnded(ctx); err != nil {
+		return err
+	}
 	if err := t.compare(); err != nil {
 		return err
 	}

@@ -69,14 +69,65 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func([]synce
 			ids = append(ids, a.ID)
 		}
 	}
-	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
-	var out []syncResult
-	for _, r := range results {
-		if r.Account.ID != 0 { // its turn came before the end
-			out = append(out, syncResult{Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
+	return l.syncAll(ctx, ids, progress)
+}
+
+// syncAll makes the passes. The engine may answer with a pass that was under
+// way already: what that one had looked at may have changed since, and it may
+// have ended early to make room for other accounts. Then another one follows.
+func (l *local) syncAll(ctx context.Context, ids []store.AccountID, progress func([]syncer.Live)) ([]syncResult, error) {
+	asked := time.Now()
+	at := make(map[store.AccountID]int)
+	var all []syncResult
+	for first := true; first || len(ids) > 0; first = false {
+		results, err := l.engine.Sync(ctx, ids, only(ids, progress))
+		ids = nil
+		for _, r := range results {
+			if r.Account.ID == 0 {
+				continue // its turn had not come when the engine was stopped
+			}
+			i, known := at[r.Account.ID]
+			if !known {
+				i, at[r.Account.ID] = len(all), len(all)
+				all = append(all, syncResult{Login: r.Account.Login})
+			}
+			all[i].add(r)
+			if unfinished(r, asked) {
+				ids = append(ids, r.Account.ID)
+			}
+		}
+		if err != nil {
+			return all, err
 		}
 	}
-	return out, err
+	return all, l.countQuarantine(ctx, all)
+}
+
+// unfinished reports a pass that does not say how its account is.
+func unfinished(r syncer.Result, asked time.Time) bool {
+	if r.Problem != nil || r.Pass.Error != "" {
+		return false
+	}
+	early := !r.Pass.Complete && r.Pass.Copied > 0
+	return early || r.Pass.Started.Before(asked)
+}
+
+// countQuarantine fills in what the servers refuse of each account.
+func (l *local) countQuarantine(ctx context.Context, results []syncResult) error {
+	for i, r := range results {
+		a, err := l.store.Account(ctx, r.Login)
+		if err != nil {
+			return err
+		}
+		folders, err := l.store.Folders(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		for _, f := range folders {
+			results[i].Quarantined += f.Quarantined
+		}
+	}
+	return nil
 }
 
 // only tells progress of the accounts asked for: a daemon works on others, too.

@@ -22,7 +22,7 @@ func writeConfig(t *testing.T, proxy string) string {
 %s
 [[domain]]
 name = "example.com"
-old = "imap+insecure://127.0.0.1:1"
+old = "imap+insecure://127.0.0.1:2"
 new = "imap+insecure://127.0.0.1:1"
 `, proxy)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -113,7 +113,7 @@ imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"
 [[domain]]
 name = "example.com"
-old = "imap+insecure://127.0.0.1:1"
+old = "imap+insecure://127.0.0.1:2"
 new = "imap+insecure://127.0.0.1:1"
 `)
 	for _, addr := range []string{d.IMAP(), d.IMAPS()} {

@@ -109,7 +109,7 @@ func folderState(f folderStatus) string {
 
 func problemLine(p *problemStatus) string {
 	var b strings.Builder
-	b.WriteString(printable(p.Summary))
+	b.WriteString(strings.TrimSuffix(printable(p.Summary), "."))
 	if p.Folder != "" {
 		fmt.Fprintf(&b, " (in %s)", printable(p.Folder))
 	}

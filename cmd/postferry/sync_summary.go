@@ -21,7 +21,7 @@ func summary(results []syncResult) string {
 		total.Copied += r.Pass.Copied
 		total.Adopted += r.Pass.Adopted
 		total.FlagChanges += r.Pass.FlagChanges
-		total.Quarantined += r.Pass.Quarantined
+		total.Quarantined += r.Quarantined
 		total.Bytes += r.Pass.Bytes
 		if r.complete() {
 			complete++
@@ -33,7 +33,7 @@ func summary(results []syncResult) string {
 		if len(results) > summaryRows && r.complete() {
 			continue
 		}
-		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Pass.Quarantined),
+		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
 			size(r.Pass.Bytes), duration(r.Pass.Ended.Sub(r.Pass.Started)), verdict(r))
 		if r.Problem != nil {
 			fmt.Fprintf(&b, "    %s\n", problemLine(describeProblem(r.Problem)))
@@ -57,6 +57,8 @@ func verdict(r syncResult) string {
 	switch {
 	case r.complete():
 		return "complete"
+	case r.Problem == nil && r.Pass.Complete:
+		return fmt.Sprintf("complete but for %s refused", count(r.Quarantined, "message"))
 	case r.Problem == nil && r.Pass.Error != "":
 		return "incomplete: " + printable(r.Pass.Error)
 	case r.Problem == nil:
@@ -82,12 +84,14 @@ func size(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", value, " kMGTP"[prefix])
 }
 
-// duration is a time for people, to the second (below ten, to the tenth).
+// duration is a time for people, as exact as it matters.
 func duration(d time.Duration) string {
-	if d < 0 {
-		d = 0
-	}
-	if d < 10*time.Second {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
