@@ -64,7 +64,8 @@ type account struct {
 	busy     map[*lane]bool
 	visits   []*visit
 	pass     *passRun
-	failures int // passes in a row that ended with a problem
+	asked    []chan passResult // who waits for a pass after the running one
+	failures int               // passes in a row that ended with a problem
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
@@ -130,7 +131,9 @@ func (a *account) lastWords() {
 	for _, v := range a.visits {
 		v.show()
 	}
-	a.endPass(errStopping)
+	for a.pass != nil {
+		a.endPass(errStopping)
+	}
 	a.tree.tell()
 	if a.front != nil {
 		a.front.end(a.ctx)
@@ -256,11 +259,16 @@ func (a *account) pump() {
 // closeIdle ends the sessions of lanes that had nothing to do for a while.
 func (a *account) closeIdle(now time.Time) {
 	for _, l := range []*lane{a.front, a.back} {
-		if l == nil || a.busy[l] || !l.idle(now) {
+		if l == nil || a.busy[l] || !l.idle(now, a.contended()) {
 			continue
 		}
 		a.start(l, func(ctx context.Context) { l.end(ctx) }, func() {})
 	}
+}
+
+// contended tells whether others wait for the places our sessions hold.
+func (a *account) contended() bool {
+	return a.front.old.end.pool.contended() || a.front.new.end.pool.contended()
 }
 
 // problem records what keeps the account from being copied, or that nothing does.

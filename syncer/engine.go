@@ -508,7 +508,7 @@ func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(
 	go func() {
 		for i, a := range accounts {
 			g.Go(func() error {
-				r, err := e.passOver(gctx, a.ID, passOptions{})
+				r, err := e.passOver(gctx, a.ID, passOptions{fresh: true})
 				results[i] = Result{Account: a, Pass: r.pass, Problem: r.problem}
 				return err
 			})

@@ -121,12 +121,17 @@ func (l *lane) end(ctx context.Context) {
 	l.new.close(ctx)
 }
 
-// used is when a session of the lane was last asked for.
-func (l *lane) idle(now time.Time) bool {
+// idle tells whether the lane's sessions have been of no use for long enough to
+// end them; while others wait for their places that is soon.
+func (l *lane) idle(now time.Time, contended bool) bool {
 	if l.old.session == nil && l.new.session == nil {
 		return false
 	}
-	return now.Sub(l.old.used) > laneIdle && now.Sub(l.new.used) > laneIdle
+	limit := laneIdle
+	if contended {
+		limit = doubtful
+	}
+	return now.Sub(l.old.used) > limit && now.Sub(l.new.used) > limit
 }
 
 // touch notes that a job has just ended, when its sessions were surely alive.

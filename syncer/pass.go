@@ -20,6 +20,7 @@ var (
 type passOptions struct {
 	inboxOnly bool
 	until     time.Time // when to make room for other accounts; zero for never
+	fresh     bool      // somebody asked for it: one that runs already won't do
 }
 
 // passResult is how a pass ended.
@@ -46,11 +47,20 @@ type passRun struct {
 // beginPass starts a pass, or joins the one that runs.
 func (a *account) beginPass(o passOptions) <-chan passResult {
 	reply := make(chan passResult, 1)
-	if a.pass != nil {
+	switch {
+	case a.pass == nil:
+		a.openPass(o, reply)
+	case o.fresh:
+		// What arrived after the running pass looked at the trees is not in it.
+		a.asked = append(a.asked, reply)
+	default:
 		a.pass.waiting = append(a.pass.waiting, reply)
-		return reply
 	}
-	a.pass = &passRun{options: o, started: time.Now(), waiting: []chan passResult{reply}}
+	return reply
+}
+
+func (a *account) openPass(o passOptions, waiting ...chan passResult) {
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting}
 	if a.loadErr != nil {
 		a.endPass(a.loadErr)
 	} else if !a.works() {
@@ -63,7 +73,6 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 			}
 		})
 	}
-	return reply
 }
 
 // sliceOver makes a pass that has had its time stop at the next safe point.
@@ -245,6 +254,15 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	}
 	for _, w := range p.waiting {
 		w <- passResult{pass: record, problem: problem, yielded: p.yielded}
+	}
+	if asked := a.asked; len(asked) > 0 {
+		a.asked = nil
+		a.openPass(passOptions{fresh: true}, asked...)
+		return
+	}
+	if a.ctx.Err() == nil && a.back != nil && !a.busy[a.back] {
+		// Its places are needed by others.
+		a.start(a.back, func(ctx context.Context) { a.back.end(ctx) }, func() {})
 	}
 }
 

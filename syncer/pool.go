@@ -104,6 +104,13 @@ func (p *pool) admits(urgent bool) bool {
 	return p.used < p.background() && len(p.urgent) == 0
 }
 
+// contended tells whether somebody waits for a place.
+func (p *pool) contended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.urgent)+len(p.patient) > 0
+}
+
 // abandon gives up a place in a queue, or the turn that came meanwhile.
 func (p *pool) abandon(queue *[]chan struct{}, turn chan struct{}) {
 	p.mu.Lock()
