@@ -189,7 +189,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 		defer close(g.ended)
 		defer clientConn.Close()
 		defer context.AfterFunc(kill, func() { clientConn.Close() })()
-		g.srv.relay(ctx, kill, p, in, serverConn, bufio.NewReader(serverConn))
+		g.srv.relay(ctx, kill, p, in, serverConn, bufio.NewReaderSize(serverConn, serverBuffer))
 	}()
 	t.Cleanup(func() {
 		stop()

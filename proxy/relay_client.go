@@ -27,8 +27,8 @@ type upload struct {
 // fromClient passes on what the client sends until it ends. Then the new server
 // is told, and what still comes is read away.
 func (r *relay) fromClient(ctx context.Context) {
-	u := upload{relay: r, window: window{r: r.cr}}
-	u.sync()
+	u := upload{relay: r, window: newWindow(r.client, r.cr, &r.srv.readers)}
+	defer u.shrink()
 	err := u.commands(ctx)
 	var lost *serverError
 	switch {
@@ -44,7 +44,7 @@ func (r *relay) fromClient(ctx context.Context) {
 		}
 		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.leaving))
 	}
-	discard(r.cr)
+	discard(u.r)
 }
 
 // commands scans and passes on until something ends.

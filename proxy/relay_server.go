@@ -23,7 +23,8 @@ type download struct {
 // fromServer passes on what the new server sends until it ends, and is the one
 // that writes to the client.
 func (r *relay) fromServer(ctx context.Context) error {
-	d := download{relay: r, window: window{r: r.sr}}
+	d := download{relay: r, window: newWindow(r.server, r.sr, &r.srv.readers)}
+	defer d.shrink()
 	for {
 		err := d.more()
 		if err == nil {

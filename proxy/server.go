@@ -61,6 +61,7 @@ type Server struct {
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
 	slots    chan struct{}
+	readers  largeReaders
 }
 
 // New loads the certificate and opens the listeners of cfg.Proxy. The error

@@ -2,35 +2,99 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"net"
+	"sync"
 )
 
 // errFull: the buffer holds nothing but bytes that were to be kept together.
 var errFull = errors.New("buffer full")
 
+// Sizes of the buffers a relay reads with, in octets. Most clients are idle most
+// of the time, and the small ones are what an idle client costs. Large ones are
+// borrowed while much is coming in.
+const (
+	serverBuffer = 4096
+	largeBuffer  = 64 << 10
+	// much is a full TLS record: who sends that at once has more to send.
+	much = 16 << 10
+)
+
+// largeReaders are lent to whoever has much to read.
+type largeReaders struct{ pool sync.Pool }
+
+func (l *largeReaders) get(src io.Reader) *bufio.Reader {
+	r, ok := l.pool.Get().(*bufio.Reader)
+	if !ok {
+		return bufio.NewReaderSize(src, largeBuffer)
+	}
+	r.Reset(src)
+	return r
+}
+
+func (l *largeReaders) put(r *bufio.Reader) {
+	r.Reset(nil)
+	l.pool.Put(r)
+}
+
 // window is what has been read of one direction and not been passed on. All
 // positions count from the first byte not passed on.
 type window struct {
-	r     *bufio.Reader
+	src   io.Reader     // what r reads
+	r     *bufio.Reader // small, or borrowed
+	small *bufio.Reader
+	lent  *largeReaders
+	last  int // octets of the last read into an empty buffer
+
 	b     []byte
 	off   int  // scanned up to here
 	begin int  // where the command or response under way begins
 	cut   bool // the beginning of that one is passed on already; begin is 0 then
 }
 
+func newWindow(src io.Reader, small *bufio.Reader, lent *largeReaders) window {
+	w := window{src: src, r: small, small: small, lent: lent}
+	w.sync()
+	return w
+}
+
 // more waits for at least one more byte; errFull if there is no room for it.
 func (w *window) more() error {
+	empty := len(w.b) == 0
+	if empty {
+		w.resize()
+	}
 	if len(w.b) == w.r.Size() {
 		return errFull
 	}
 	_, err := w.r.Peek(len(w.b) + 1)
-	if err == nil {
-		w.sync()
+	if err != nil {
+		return err
 	}
-	return err
+	w.sync()
+	if empty {
+		w.last = len(w.b)
+	}
+	return nil
+}
+
+// resize picks the buffer for the next read; nothing is buffered.
+func (w *window) resize() {
+	switch {
+	case w.r == w.small && w.last == w.small.Size():
+		w.r = w.lent.get(w.src)
+	case w.r != w.small && w.last < much:
+		w.shrink()
+	}
+}
+
+// shrink gives a borrowed buffer back.
+func (w *window) shrink() {
+	if w.r != w.small {
+		w.lent.put(w.r)
+		w.r = w.small
+	}
 }
 
 // sync takes in what has been read into the buffer. What it has may have moved.
@@ -52,17 +116,13 @@ func (w *window) drop(n int) {
 	w.begin = max(w.begin-n, 0)
 }
 
-// serverBuffer is what is read ahead of the new server for one client. Octets.
-// Most clients are idle most of the time; this is what an idle one costs.
-const serverBuffer = 8192
-
-// smaller returns a reader that goes on where r, which reads conn, stands.
+// smaller returns a small reader in the place of r, which reads conn, unless
+// that has read ahead.
 func smaller(conn net.Conn, r *bufio.Reader) *bufio.Reader {
-	ahead, _ := r.Peek(r.Buffered()) // can't fail: it is buffered
-	if len(ahead) == 0 {
-		return bufio.NewReaderSize(conn, serverBuffer)
+	if r.Buffered() > 0 {
+		return r
 	}
-	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(ahead)), conn), serverBuffer)
+	return bufio.NewReaderSize(conn, serverBuffer)
 }
 
 // discard reads to the end of the stream or the read deadline.
