@@ -114,7 +114,7 @@ func (e errKind) Error() string { return string(e) }
 func (s *Session) lostError(op string, err error) *Error {
 	if s.bye != nil {
 		e := s.statusError(op, s.bye)
-		e.Err = errors.Join(e.Err, err)
+		e.Err = fmt.Errorf("%w: %w", e.Err, err)
 		return e
 	}
 	e := &Error{Server: s.addr, Op: op, Class: Lost, Err: err}

@@ -1,0 +1,157 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+)
+
+func TestLogin(t *testing.T) {
+	const plain = "AGFubgBzZWNyZXQ=" // \0ann\0secret
+	tests := []struct {
+		name, script, want, summary string
+		password                    store.Secret
+	}{
+		{name: "SASL-IR, ID, capabilities asked for", script: `
+S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello
+C: P1 AUTHENTICATE PLAIN ` + plain + `
+S: P1 OK in
+C: P2 CAPABILITY
+S: * CAPABILITY IMAP4rev1 ID APPENDLIMIT=1000
+S: P2 OK
+C: P3 ID ("name" "Postferry")
+S: * ID NIL
+S: P3 BAD whatever
+`, want: "ok"},
+		{name: "without SASL-IR, capabilities by themselves", script: `
+S: * OK hello
+C: P1 CAPABILITY
+S: * CAPABILITY IMAP4rev1 AUTH=plain
+S: P1 OK
+C: P2 AUTHENTICATE PLAIN
+S: +
+C: ` + plain + `
+S: * CAPABILITY IMAP4rev1 MULTIAPPEND
+S: P2 OK in
+`, want: "ok"},
+		{name: "one challenge too many", script: `
+S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello
+C: P1 AUTHENTICATE PLAIN ` + plain + `
+S: + what else?
+C: *
+S: P1 BAD cancelled
+C: P2 LOGIN "ann" "secret"
+S: P2 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, quoted", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, literal", password: "pä{3}", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" {6}
+S: + go on
+C: pä{3}
+S: P1 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, literal unasked", password: `a"\`, script: `
+S: * OK [CAPABILITY IMAP4rev1 LITERAL-] hello
+C: P1 LOGIN "ann" {3+}
+C: a"\
+S: P1 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, literal refused", password: "ä", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" {2}
+S: P1 NO no literals
+`, want: `fix 0s: server: login: the server says "no literals": NO`},
+		{name: "wrong password", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO [AUTHENTICATIONFAILED] Authentication failed.
+`, want: `fix 0s: server: login: the server says [AUTHENTICATIONFAILED] "Authentication failed.": NO`,
+			summary: "127.0.0.1 refused the password of this account. Correct it in the list and import again."},
+		{name: "no code", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO LOGIN failed
+`, want: `fix 0s: server: login: the server says "LOGIN failed": NO`},
+		{name: "no code, but it passes", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO Temporary authentication failure
+`, want: `later 0s: server: login: the server says "Temporary authentication failure": NO`},
+		{name: "throttled", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO [UNAVAILABLE] Request is throttled. Suggested Backoff Time: 299 seconds
+`, want: `later 4m59s: server: login: the server says [UNAVAILABLE] "Request is throttled. Suggested Backoff Time: 299 seconds": NO`,
+			summary: "127.0.0.1 asks for a pause of 4m59s. It is tried again by itself."},
+		{name: "the server repeats the password", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 BAD unknown command: LOGIN ann secret
+`, want: `fix 0s: server: login: the server says "(words that repeat the password are left out)": BAD`},
+		{name: "the server repeats the SASL answer", script: `
+S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello
+C: P1 AUTHENTICATE PLAIN ` + plain + `
+S: P1 NO what is ` + plain + `?
+`, want: `fix 0s: server: login: the server says "(words that repeat the password are left out)": NO`},
+		{name: "BYE", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: * BYE too many connections
+`, want: `later 0s: server: login: the server says "too many connections": BYE: unexpected EOF`},
+		{name: "LOGINDISABLED", script: `
+S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello
+`, want: `fix 0s: server: login: the server says [PRIVACYREQUIRED] "": the server does not take passwords on this connection (LOGINDISABLED)`},
+		{name: "PREAUTH", script: `
+S: * PREAUTH [CAPABILITY IMAP4rev1] as somebody
+`, want: `fix 0s: server: login: the server says PREAUTH: it would let anybody in without a password`},
+		{name: "NUL", password: "a\x00b", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+`, want: `fix 0s: server: login: the login or the password contains a NUL, which IMAP can't express`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log bytes.Buffer
+			opt := testOptions(t)
+			opt.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
+			s, err := Dial(context.Background(), serve(t, parseScript(t, tt.script)), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			c := ann
+			if tt.password != "" {
+				c.Password = tt.password
+			}
+			err = s.Login(context.Background(), c)
+			if got := verdict(err); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if e, ok := err.(*Error); ok && tt.summary != "" && e.Summary() != tt.summary {
+				t.Errorf("summary %q", e.Summary())
+			}
+			if strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {
+				t.Errorf("a secret in the log: %s", log.String())
+			}
+		})
+	}
+}
+
+func TestAppendLimit(t *testing.T) {
+	s := scripted(t, "@ APPENDLIMIT=35651584 X\n")
+	if got := s.AppendLimit(); got != 35651584 {
+		t.Errorf("got %d", got)
+	}
+	if got := strings.Join(s.Capabilities(), " "); got != "IMAP4rev1 APPENDLIMIT=35651584 X" {
+		t.Errorf("got %s", got)
+	}
+}

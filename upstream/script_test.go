@@ -1,0 +1,307 @@
+package upstream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+)
+
+// script is a conversation as the server has it. Its lines:
+//
+//	S: text       the server sends text and CRLF
+//	S| "text"     the server sends the Go string as it is
+//	C: text       the client must send text and CRLF
+//	C| "text"     the client must send the Go string
+//	@ CAPS        greeting and login of ann, who then has these capabilities
+//	= text        the test must come to this result
+//	# text        a remark
+//
+// At its end the server closes the connection.
+type script struct {
+	steps  []step
+	result []string
+}
+
+type step struct {
+	send bool
+	data string
+}
+
+func parseScript(t testing.TB, text string) script {
+	t.Helper()
+	var sc script
+	add := func(send bool, data string) { sc.steps = append(sc.steps, step{send, data}) }
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		kind, rest, _ := strings.Cut(line, " ")
+		switch kind {
+		case "S:", "C:":
+			add(kind == "S:", rest+"\r\n")
+		case "S|", "C|":
+			data, err := strconv.Unquote(rest)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			add(kind == "S|", data)
+		case "@":
+			add(true, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n")
+			add(false, "P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n")
+			add(true, "P1 OK [CAPABILITY IMAP4rev1 "+rest+"] welcome\r\n")
+		case "=":
+			sc.result = append(sc.result, rest)
+		case "#", "":
+		default:
+			t.Fatalf("what is %q?", line)
+		}
+	}
+	return sc
+}
+
+// play is the server's part.
+func (sc script) play(nc net.Conn) error {
+	defer nc.Close()
+	r := bufio.NewReader(nc)
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	for _, st := range sc.steps {
+		if st.send {
+			if _, err := io.WriteString(nc, st.data); err != nil {
+				return fmt.Errorf("S: %q: %w", st.data, err)
+			}
+			continue
+		}
+		got := make([]byte, len(st.data))
+		n, err := io.ReadFull(r, got)
+		if string(got[:n]) != st.data {
+			return fmt.Errorf("C: got %q, %v; want %q", got[:n], err, st.data)
+		}
+	}
+	if rest, _ := io.ReadAll(io.LimitReader(r, int64(r.Buffered()))); len(rest) > 0 {
+		return fmt.Errorf("C: got %q behind the end", rest)
+	}
+	return nil
+}
+
+// serve plays a script to the first connection. What went wrong is reported
+// when the test ends.
+func serve(t testing.TB, sc script) config.Server {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	played := make(chan error, 1)
+	go func() {
+		nc, err := ln.Accept()
+		if err == nil {
+			err = sc.play(nc)
+		}
+		played <- err
+	}()
+	t.Cleanup(func() {
+		ln.Close()
+		if err := <-played; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	addr := ln.Addr().(*net.TCPAddr)
+	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
+}
+
+// dialScript plays a script to a new session.
+func dialScript(t testing.TB, text string) (*Session, error) {
+	t.Helper()
+	s, err := Dial(context.Background(), serve(t, parseScript(t, text)), testOptions(t))
+	if err == nil {
+		t.Cleanup(func() { s.Close() })
+	}
+	return s, err
+}
+
+// scripted plays a script that begins with "@" and logs in.
+func scripted(t testing.TB, text string) *Session {
+	t.Helper()
+	s, err := dialScript(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Login(context.Background(), ann); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// transcripts are what the client does in the conversations in
+// testdata/transcripts, by the first word of their name.
+var transcripts = map[string]func(ctx context.Context, s *Session, say func(string, ...any)){
+	"list": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		boxes, err := s.List(ctx, true)
+		for _, m := range boxes {
+			say("%q %q %v %v", m.Name, m.Delim, m.Attrs, m.Subscribed)
+			if m.Status != nil {
+				say("  %+v", *m.Status)
+			}
+		}
+		sayError(say, err)
+	},
+	"messages": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.ListMessages(ctx, uids(1, 9), 0, sayMessage(say)))
+		sayError(say, s.Alive(ctx))
+	},
+	"changed": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.ListMessages(ctx, uids(1, 0), 17, sayMessage(say)))
+	},
+	"bodies": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.Bodies(ctx, uids(1, 9), sayBody(say)))
+		sayError(say, s.Alive(ctx))
+	},
+	"headers": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.Headers(ctx, uids(1, 9), func(m Message, header []byte) error {
+			say("%d %d %q", m.UID, m.Size, header)
+			return nil
+		}))
+	},
+	"status": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		names := []string{"a", "b b", "INBOX", "gone", `c\"`}
+		st, err := s.Status(ctx, names)
+		for _, name := range names {
+			if one, ok := st[name]; ok {
+				say("%q %+v", name, one)
+			}
+		}
+		sayError(say, err)
+	},
+	"examine": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sel, err := s.Examine(ctx, `a "b" ü`)
+		if err == nil {
+			say("%+v", *sel)
+		}
+		sayError(say, err)
+	},
+	"namespace": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		ns, err := s.Namespace(ctx)
+		say("%+v", ns)
+		sayError(say, err)
+	},
+	"search": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		set, err := s.Search(ctx, `HEADER Message-ID "<x>"`)
+		say("%s", set)
+		sayError(say, err)
+	},
+	"create": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.Create(ctx, "Sent", `\Sent`))
+		sayError(say, s.Create(ctx, "a/b", ""))
+		sayError(say, s.Create(ctx, "c\nd", ""))
+		sayError(say, s.Subscribe(ctx, []string{"Sent", "x", "a/b"}))
+	},
+	"store": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sayError(say, s.StoreFlags(ctx, []FlagChange{
+			{UID: 3, Add: flags(`\Seen`, "$Junk"), Remove: flags(`\Flagged`)},
+			{UID: 4, Add: flags("$Junk", `\Seen`, `\Recent`, "bad flag")},
+			{UID: 5, Add: flags(`\Answered`)}, {UID: 6}, {Add: flags(`\Seen`)},
+		}))
+	},
+	"append": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		date := time.Date(2024, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))
+		for range 2 {
+			call, err := s.SendAppend(ctx, "Entw&APw-rfe", []Append{
+				{Size: 3, Body: strings.NewReader("abc"), Flags: flags(`\Seen`, `\Recent`, "$x"), Date: date},
+				{Size: 5000, Body: bytes.NewReader(bytes.Repeat([]byte("x"), 5000))},
+				{Size: 1, Body: strings.NewReader("z"), Date: date},
+			})
+			if err != nil {
+				sayError(say, err)
+				return
+			}
+			results, err := call.Wait(ctx)
+			for _, r := range results {
+				say("%d %d %s", r.UIDValidity, r.UID, verdict(r.Err))
+			}
+			sayError(say, err)
+		}
+	},
+	"idle": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		for range 2 {
+			changed, err := s.Idle(ctx, 5*time.Second)
+			say("%v", changed)
+			sayError(say, err)
+		}
+	},
+}
+
+// uids is a range; 0 is "*".
+func uids(from, to imap.UID) imap.UIDSet { return imap.UIDSet{{Start: from, Stop: to}} }
+
+func flags(words ...imap.Flag) []imap.Flag { return words }
+
+func sayMessage(say func(string, ...any)) func(Message) error {
+	return func(m Message) error {
+		say("%d %v %s %d %d", m.UID, m.Flags, m.Date.Format(time.RFC3339), m.Size, m.ModSeq)
+		return nil
+	}
+}
+
+func sayBody(say func(string, ...any)) func(imap.UID, int64, io.Reader) error {
+	return func(uid imap.UID, size int64, r io.Reader) error {
+		body, err := io.ReadAll(r)
+		say("%d %d %q %v", uid, size, body, err)
+		return nil
+	}
+}
+
+// verdict is an error, its class and hint, on one line.
+func verdict(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	text := err.Error()
+	if e, ok := errors.AsType[*Error](err); ok {
+		text = strings.ReplaceAll(text, e.Server, "server")
+		return fmt.Sprintf("%v %v: %s", e.Class, e.After, text)
+	}
+	return text
+}
+
+func sayError(say func(string, ...any), err error) { say("%s", verdict(err)) }
+
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d transcripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verb, _, _ := strings.Cut(name, "-")
+			act := transcripts[verb]
+			if act == nil {
+				t.Fatalf("no action %q", verb)
+			}
+			var got []string
+			act(context.Background(), scripted(t, string(text)), func(format string, args ...any) {
+				got = append(got, fmt.Sprintf(format, args...))
+			})
+			want := parseScript(t, string(text)).result
+			if g, w := strings.Join(got, "\n= "), strings.Join(want, "\n= "); g != w {
+				t.Errorf("got\n= %s\nwant\n= %s", g, w)
+			}
+		})
+	}
+}
