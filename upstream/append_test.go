@@ -1,0 +1,156 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// withheld is a server that takes whatever comes and hangs.
+func withheld(t *testing.T, caps string) *Session {
+	t.Helper()
+	s, err := Dial(context.Background(), hangingServer(t, "* OK [CAPABILITY IMAP4rev1 "+caps+"] hello\r\n"), testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestAppendNeverPads(t *testing.T) {
+	cut := &Error{Server: "old:993", Op: "UID FETCH", Class: Refused, Err: io.ErrUnexpectedEOF}
+	for name, tt := range map[string]struct {
+		body io.Reader
+		want error
+	}{
+		"short":   {strings.NewReader("abc"), errShort},
+		"failing": {io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(cut)), cut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := withheld(t, "LITERAL+ MULTIAPPEND")
+			batch := []Append{{Size: 5, Body: strings.NewReader("12345")}, {Size: 10, Body: tt.body}, {Size: 5, Body: strings.NewReader("12345")}}
+			_, err := s.SendAppend(context.Background(), "x", batch)
+			if !errors.Is(err, tt.want) || ClassOf(err) != Lost {
+				t.Fatalf("got %v (%v)", err, ClassOf(err))
+			}
+			// The error of another session must not be taken for this one's.
+			if e, ok := errors.AsType[*Error](err); !ok || e.Server == "old:993" {
+				t.Errorf("got %v", err)
+			}
+			if err := s.Alive(context.Background()); ClassOf(err) != Lost || err == nil {
+				t.Errorf("the connection lives on: %v", err)
+			}
+		})
+	}
+}
+
+func TestAppendAsksForLargeMessages(t *testing.T) {
+	body := strings.Repeat("x", SyncLiteral+1)
+	s := scripted(t, fmt.Sprintf(`@ LITERAL+ MULTIAPPEND UIDPLUS
+C: P2 APPEND INBOX {3+}
+C| "abc"
+C:  {%d}
+S: P2 NO [TOOBIG] too big
+C: P3 APPEND INBOX {%d}
+S: + go on
+C| %q
+C:  {3+}
+C: abc
+S: P3 OK [APPENDUID 5 6:7] done
+`, len(body), len(body), body))
+	ctx := context.Background()
+	call, err := s.SendAppend(ctx, "inbox", []Append{
+		{Size: 3, Body: strings.NewReader("abc")}, {Size: int64(len(body)), Body: iotest.ErrReader(errors.New("read"))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if call.Pending() {
+		t.Error("the answer has been read, but is pending")
+	}
+	results, err := call.Wait(ctx)
+	if err != nil || len(results) != 2 || ClassOf(results[0].Err) != Refused || results[1].Err == nil {
+		t.Fatalf("%+v %v", results, err)
+	}
+	call, err = s.SendAppend(ctx, "INBOX", []Append{
+		{Size: int64(len(body)), Body: strings.NewReader(body)}, {Size: 3, Body: strings.NewReader("abc")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !call.Pending() {
+		t.Error("nothing has been read, but nothing is pending")
+	}
+	results, err = call.Wait(ctx)
+	if err != nil || results[0].UID != 6 || results[1].UID != 7 || results[1].UIDValidity != 5 {
+		t.Fatalf("%+v %v", results, err)
+	}
+}
+
+func TestPendingReadsWhatIsThere(t *testing.T) {
+	s := scripted(t, `@ LITERAL+
+C: P2 APPEND INBOX {3+}
+C: abc
+C: P3 APPEND INBOX {3+}
+C: abc
+S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
+`)
+	ctx := context.Background()
+	batch := func() []Append { return []Append{{Size: 3, Body: strings.NewReader("abc")}} }
+	var calls []*AppendCall
+	for range 2 {
+		call, err := s.SendAppend(ctx, "INBOX", batch())
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, call)
+	}
+	if !calls[0].Pending() {
+		t.Error("the first should be pending")
+	}
+	if results, err := calls[0].Wait(ctx); err != nil || results[0].Err != nil {
+		t.Fatalf("%+v %v", results, err)
+	}
+	if _, err := s.r.Peek(len("* 1 EXISTS\r\nP3 OK\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if calls[1].Pending() {
+		t.Error("the second should have been found in the buffer")
+	}
+	if results, err := calls[1].Wait(ctx); err != nil || results[0].Err != nil {
+		t.Fatalf("%+v %v", results, err)
+	}
+}
+
+func TestAppendOfNothing(t *testing.T) {
+	s := scripted(t, "@ MULTIAPPEND\n")
+	call, err := s.SendAppend(context.Background(), "x", nil)
+	if err != nil || call.Pending() {
+		t.Fatal(err)
+	}
+	if results, err := call.Wait(context.Background()); err != nil || len(results) != 0 {
+		t.Fatalf("%v %v", results, err)
+	}
+	if _, err := s.SendAppend(context.Background(), "a\r\nb", []Append{{}}); !errors.Is(err, errName) {
+		t.Fatal(err)
+	}
+}
+
+func TestParseUIDs(t *testing.T) {
+	for text, want := range map[string]string{
+		"1": "[1]", "7,3:5": "[7 3 4 5]", "5:3": "[3 4 5]", "4294967295": "[4294967295]", "4294967294:4294967295": "[4294967294 4294967295]",
+		"": "[]", "0": "[]", "1:*": "[]", "1:4294967295": "[]", "a": "[]", "1,,2": "[]", "1:2:3": "[]", "4294967296": "[]",
+	} {
+		n := 1 + strings.Count(want, " ")
+		if got := fmt.Sprint(parseUIDs(text, n)); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+		if got := parseUIDs(text, n+1); got != nil {
+			t.Errorf("%q: got %v for too few", text, got)
+		}
+	}
+}

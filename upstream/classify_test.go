@@ -1,0 +1,109 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestClassify(t *testing.T) {
+	tests := []struct {
+		op, kind, line string
+		want           Class
+	}{
+		{"EXAMINE", "NO", "[UNAVAILABLE] x", Later},
+		{"EXAMINE", "NO", "[INUSE] x", Later},
+		{"EXAMINE", "NO", "[SERVERBUG] x", Later},
+		{"EXAMINE", "NO", "[LIMIT] x", Later},
+		{"EXAMINE", "NO", "[throttled] x", Later},
+		{"EXAMINE", "NO", "[NONEXISTENT] x", Refused},
+		{"EXAMINE", "NO", "Mailbox unavailable", Refused},
+		{"EXAMINE", "BYE", "x", Later},
+		{"EXAMINE", "BAD", "x", Refused},
+		{"UID FETCH", "NO", "[OVERQUOTA] Account exceeded command or bandwidth limits.", Later},
+		{"APPEND", "NO", "[OVERQUOTA] x", Fix},
+		{"APPEND", "NO", "[ALERT] You exceeded your mail quota.", Fix},
+		{"APPEND", "NO", "[TOOBIG] x", Refused},
+		{"login", "NO", "[AUTHENTICATIONFAILED] Temporary madness", Fix},
+		{"login", "NO", "[AUTHORIZATIONFAILED] x", Fix},
+		{"login", "NO", "[EXPIRED] x", Fix},
+		{"login", "NO", "[PRIVACYREQUIRED] x", Fix},
+		{"login", "NO", "[ALERT] Too many simultaneous connections", Later},
+		{"login", "NO", "Internal error occurred", Later},
+		{"login", "NO", "Service unavailable", Later},
+		{"login", "BAD", "User is authenticated but not connected.", Later},
+		{"login", "BAD", "x", Fix},
+	}
+	for _, tt := range tests {
+		st := parseStatus(tt.kind, []byte(tt.line))
+		if got := classify(tt.op, &st); got != tt.want {
+			t.Errorf("%s: %s %s: got %v, want %v", tt.op, tt.kind, tt.line, got, tt.want)
+		}
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for line, want := range map[string]status{
+		"":                                 {},
+		"hello":                            {text: "hello"},
+		"[alert] hello [x]":                {code: "ALERT", text: "hello [x]"},
+		"[UIDNEXT 5]":                      {code: "UIDNEXT", args: "5"},
+		`[PERMANENTFLAGS (\Seen x] \*)] y`: {code: "PERMANENTFLAGS", args: `(\Seen x] \*)`, text: "y"},
+		`[BADCHARSET ("a\"]" b)] y`:        {code: "BADCHARSET", args: `("a\"]" b)`, text: "y"},
+		"[open":                            {text: "[open"},
+		"[X (] y":                          {code: "X", args: "(", text: "y"},
+		"[] y":                             {text: "y"},
+	} {
+		want.kind = "OK"
+		if got := parseStatus("OK", []byte(line)); got != want {
+			t.Errorf("%q: got %+v, want %+v", line, got, want)
+		}
+	}
+}
+
+func TestBackoffHint(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"Request is throttled. Suggested Backoff Time: 28532 milliseconds": 28532 * time.Millisecond,
+		"suggested backoff time: 5 seconds.":                               5 * time.Second,
+		"Suggested Backoff Time: 4294967295 seconds":                       maxBackoff,
+		"Suggested Backoff Time: 99999999999999999999":                     0,
+		"Suggested Backoff Time: ":                                         0,
+		"Suggested Backoff Time: -5 milliseconds":                          0,
+		"nothing": 0,
+	} {
+		if got := backoffHint(text); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	s := &Session{}
+	if got := s.clean("a\x00b\x1b[31m\xffü\u0085 " + strings.Repeat("x", 1000)); len(got) > maxText+10 || !strings.HasPrefix(got, "a b [31m?ü ") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSummaries(t *testing.T) {
+	for want, e := range map[string]*Error{
+		"imap.old.example refused the password":     {Op: opLogin, Class: Fix, Err: errKind("NO")},
+		"is full. Make room":                        {Op: "APPEND", Class: Fix, Code: "OVERQUOTA"},
+		"has expired":                               {Op: opLogin, Class: Fix, Code: "EXPIRED"},
+		"does not take passwords":                   {Op: opLogin, Class: Fix, Code: "PRIVACYREQUIRED"},
+		"does not answer as a mail server":          {Op: opConnect, Class: Fix, Err: errNotIMAP},
+		"tampering":                                 {Op: opConnect, Class: Fix, Err: errInjected},
+		"shows another certificate":                 {Op: opConnect, Class: Fix, Err: fmt.Errorf("TLS: %w", &fingerprintError{})},
+		"No protected connection":                   {Op: opConnect, Class: Fix, Err: errors.New("x")},
+		`refused EXAMINE (it says "no").`:           {Op: "EXAMINE", Class: Refused, Text: "no"},
+		"was lost. It is made again":                {Op: "NOOP", Class: Lost},
+		`not available at the moment (it says "x")`: {Op: "NOOP", Class: Later, Text: "x"},
+		"only reads there":                          {Op: "STORE", Class: Refused, Err: errReadOnly},
+	} {
+		e.Server = "imap.old.example:993"
+		if got := e.Summary(); !strings.Contains(got, want) || !strings.Contains(got, "imap.old.example") || strings.Contains(got, "993") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
