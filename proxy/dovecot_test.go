@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -177,6 +178,16 @@ func TestDovecotSpeaksAsDirectly(t *testing.T) {
 func TestDovecotTakesMegabytesOfUIDs(t *testing.T) {
 	set := strings.Repeat("123456789,", 300_000) + "1:3"
 	compare(t, "C: a SELECT INBOX\nW: a OK\nC: b UID FETCH "+set+" (FLAGS)\nW: b OK\nC: c NOOP\nW: c OK\n")
+}
+
+func TestDovecotShowsWhatAVisitBrought(t *testing.T) {
+	d := startDovecot(t)
+	p := dovecotProxy(t, d)
+	p.ferry.visit = func(_ context.Context, mailbox string, _ func(done, total int)) {
+		d.Append(bert, mailbox, lab.Generate(3, 3, 1000)...)
+	}
+	s := newSpeaker(t, dialTLS(t, p.IMAPSAddr().String()))
+	s.play("C: a LOGIN " + bert + " pw\nW: a OK\nC: b NOOP\nC: c SELECT Sent\nW: b OK\nW: * 3 EXISTS\nW: c OK\nC: d LOGOUT\nW: d OK\n")
 }
 
 func TestDovecotHangsUp(t *testing.T) {

@@ -133,8 +133,8 @@ func (p *peer) hears(text string) {
 func (p *peer) hearsNothing() {
 	p.t.Helper()
 	p.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if b, err := p.r.Peek(1); err == nil {
-		b, _ = p.r.Peek(p.r.Buffered())
+	if _, err := p.r.Peek(1); err == nil {
+		b, _ := p.r.Peek(p.r.Buffered())
 		p.t.Fatalf("%s heard %q; want silence", p.name, b)
 	}
 }
@@ -199,7 +199,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	return g
 }
 
-// endsIn waits for the relay to end.
+// ends waits for the relay to end.
 func (g *rig) ends(t testing.TB) {
 	t.Helper()
 	select {

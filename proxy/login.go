@@ -37,7 +37,7 @@ func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == 
 
 // admit tries to log the client in and answers it.
 func (s *session) admit(ctx context.Context, tag string, c store.Credentials) error {
-	log := s.log.With().Str("login", c.Login).Bool("tls", s.secure).Logger()
+	log := s.log.With().Str("login", c.Login[:min(len(c.Login), maxLogin)]).Bool("tls", s.secure).Logger()
 	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
 	if !ok {
 		log.Warn().Msg("login refused: too many failed logins from this address")
@@ -110,11 +110,15 @@ func (s *Server) logIn(ctx context.Context, c store.Credentials, log zerolog.Log
 	return s.logInUnknown(ctx, dialer, domain, c, log)
 }
 
+// maxLogin is the longest login that is tried, in octets. Mail addresses have
+// 254 at most (RFC 5321 section 4.5.3.1.3).
+const maxLogin = 512
+
 // plausible keeps out what no server could take well: an empty password can
 // mean an anonymous bind to a directory behind the server, control characters
 // in a login would break out of SASL PLAIN.
 func plausible(c store.Credentials) bool {
-	return c.Login != "" && c.Password != "" && strings.IndexFunc(c.Login, unicode.IsControl) < 0 &&
+	return c.Login != "" && len(c.Login) <= maxLogin && c.Password != "" && strings.IndexFunc(c.Login, unicode.IsControl) < 0 &&
 		!strings.ContainsRune(c.Password.Reveal(), 0)
 }
 
@@ -138,24 +142,25 @@ func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c s
 	if err != nil {
 		return nil, err
 	}
-	a.New = given
-	return &entry{up: up, login: c.Login, account: s.learn(ctx, a, log)}, nil
+	if err := s.learn(ctx, a.Login, given); err != nil {
+		log.Warn().Err(err).Msg("the new server's changed password could not be recorded")
+	} else {
+		log.Info().Msg("the password was changed at the new server, recorded")
+	}
+	return &entry{up: up, login: c.Login, account: a}, nil
 }
 
-// learn records the password a person has given itself at the new server. The
-// login goes on without, should that fail.
-func (s *Server) learn(ctx context.Context, a store.Account, log zerolog.Logger) store.Account {
-	stored, _, err := s.store.PutAccounts(ctx, []store.Account{a})
-	if err == nil {
-		a = stored[0]
-		err = s.ferry.Updated(ctx, []store.AccountID{a.ID})
-	}
+// learn records the password a person has given itself at the new server.
+func (s *Server) learn(ctx context.Context, login string, given store.Credentials) error {
+	a, err := s.store.Account(ctx, login) // as it is now: the login took a while
 	if err != nil {
-		log.Warn().Err(err).Msg("the new server's changed password could not be recorded")
-		return a
+		return err
 	}
-	log.Info().Msg("the password was changed at the new server, recorded")
-	return a
+	a.New = given
+	if _, _, err := s.store.PutAccounts(ctx, []store.Account{a}); err != nil {
+		return err
+	}
+	return s.ferry.Updated(ctx, []store.AccountID{a.ID})
 }
 
 // logInUnknown lets in whom the new server accepts, and makes the account

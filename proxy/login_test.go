@@ -61,6 +61,7 @@ func TestLogins(t *testing.T) {
 		{"unknown and refused", store.Account{}, true, `LOGIN solo@example.com x`, wrong, []string{"solo@example.com x"}, nil, ""},
 		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, wrong, nil, nil, ""},
 		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", wrong, nil, nil, ""},
+		{"endless login", store.Account{}, true, "LOGIN " + strings.Repeat("x", 600) + "@example.com x", wrong, nil, nil, ""},
 		{"initial response", known("old pw", "j.new", "new pw"), false, "AUTHENTICATE PLAIN " + saslPlain("joe@example.com", "joe@example.com", "old pw"), welcome,
 			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
 	}

@@ -373,12 +373,12 @@ func TestCutAnywhere(t *testing.T) {
 	up := crlf("a1 SELECT \"x\"\na2 APPEND y {3+}\nabc\na3 CREATE {1+}\nz\na4 NOOP\n")
 	down := crlf("* 1 FETCH (BODY[] {3}\nabc)\n* CAPABILITY A STARTTLS\n* OK [X {1}\n]] x\na1 OK done\na2 OK x\n")
 	shown := strings.Replace(down, " STARTTLS", "", 1)
-	for cut := 0; cut <= max(len(up), len(down)); cut += 3 {
+	for cut := 0; cut <= max(len(up), len(down)); cut++ {
 		for _, side := range []string{"client", "server", "both"} {
 			g := newRig(t, func(g *rig, _ *entry) {
-				g.srv.limits.linger = 20 * time.Millisecond
-				g.srv.limits.leaving = 20 * time.Millisecond
-				g.srv.cfg.Proxy.VisitWait = 20 * time.Millisecond
+				g.srv.limits.linger = 5 * time.Millisecond
+				g.srv.limits.leaving = 5 * time.Millisecond
+				g.srv.cfg.Proxy.VisitWait = 5 * time.Millisecond
 			})
 			u, d := up, down
 			if side != "server" {
