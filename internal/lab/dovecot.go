@@ -66,6 +66,7 @@ type Dovecot struct {
 	proc    *process
 
 	mu        sync.Mutex          // guards what follows
+	running   bool                // has been started
 	users     map[string]mailUser // by login
 	usersSize int                 // of the user file, octets
 	mails     int                 // files written so far
@@ -91,12 +92,7 @@ func StartDovecot(tb testing.TB, opt DovecotOptions) *Dovecot {
 	d.Dir = serverDir(tb, who)
 	d.token = "lab " + filepath.Base(d.Dir)
 	d.writeCertificate()
-	if err := d.writeUsers(); err != nil {
-		tb.Fatalf("lab: %v", err)
-	}
-	for _, u := range opt.Users {
-		d.AddUser(u)
-	}
+	d.AddUser(opt.Users...)
 	tb.Cleanup(func() {
 		d.KillAll() // its mail goes with it: no need to wait for a tidy end
 		if tb.Failed() {
@@ -104,6 +100,7 @@ func StartDovecot(tb testing.TB, opt DovecotOptions) *Dovecot {
 		}
 	})
 	d.startSomewhere()
+	d.running = true
 	return d
 }
 

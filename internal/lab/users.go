@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // mailUser is a line of the user file.
@@ -14,23 +15,34 @@ type mailUser struct {
 	password, home string
 }
 
-// AddUser adds a user, or changes the password of one. It holds from the next
-// login on. Any goroutine may call it.
-func (d *Dovecot) AddUser(u User) {
+// AddUser adds users, or changes their passwords, from the next login on. On a
+// running server that takes up to a second: Dovecot looks at its user file no
+// more often. Any goroutine may call it.
+func (d *Dovecot) AddUser(users ...User) {
+	d.tb.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, u := range users {
+		d.addUser(u)
+	}
+	if err := d.writeUsers(); err != nil {
+		d.tb.Fatalf("lab: %v", err)
+	}
+	if d.running {
+		sleep(d.tb.Context(), time.Now().Truncate(time.Second).Add(time.Second))
+	}
+}
+
+func (d *Dovecot) addUser(u User) {
 	d.tb.Helper()
 	if u.Login == "" || u.Login[0] == '#' || strings.ContainsAny(u.Login, ":\r\n\x00") {
 		d.tb.Fatalf("lab: Dovecot's user file can't hold the login %q", u.Login)
 	}
 	home := filepath.Join(d.Dir, "home", homeName(u.Login))
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if err := d.account.mkdir(home); err != nil {
 		d.tb.Fatalf("lab: %v", err)
 	}
 	d.users[u.Login] = mailUser{u.Password, home}
-	if err := d.writeUsers(); err != nil {
-		d.tb.Fatalf("lab: %v", err)
-	}
 }
 
 // UserDir returns a user's home directory; the mail lies in its subdirectory mail.
