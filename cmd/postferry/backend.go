@@ -36,20 +36,6 @@ func (r syncResult) complete() bool {
 	return r.Pass.Complete && r.Problem == nil && r.Quarantined == 0
 }
 
-// add lets another pass follow the one before.
-func (r *syncResult) add(next syncer.Result) {
-	sum := next.Pass
-	if before := r.Pass; !before.Started.IsZero() {
-		sum.Started = before.Started
-		sum.Copied += before.Copied
-		sum.Adopted += before.Adopted
-		sum.FlagChanges += before.FlagChanges
-		sum.Bytes += before.Bytes
-		sum.Quarantined += before.Quarantined
-	}
-	r.Pass, r.Problem = sum, next.Problem
-}
-
 // unknownLogins is the error for logins that are no account's.
 type unknownLogins []string
 

@@ -57,59 +57,36 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 	return added, len(stored) - added, nil
 }
 
-// Sync implements backend.
+// Sync implements backend. Accounts that wait for a person are tried again:
+// somebody who asks for a pass has fixed something.
 func (l *local) Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error) {
-	var ids []store.AccountID
-	if len(logins) > 0 {
-		accounts, err := l.accounts(ctx, logins)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range accounts {
+	accounts, err := l.accounts(ctx, logins)
+	if err != nil {
+		return nil, err
+	}
+	var ids, waiting []store.AccountID
+	for _, a := range accounts {
+		if len(logins) > 0 {
 			ids = append(ids, a.ID)
 		}
-	}
-	return l.syncAll(ctx, ids, progress)
-}
-
-// syncAll makes the passes. The engine may answer with a pass that was under
-// way already: what that one had looked at may have changed since, and it may
-// have ended early to make room for other accounts. Then another one follows.
-func (l *local) syncAll(ctx context.Context, ids []store.AccountID, progress func([]syncer.Live)) ([]syncResult, error) {
-	asked := time.Now()
-	at := make(map[store.AccountID]int)
-	var all []syncResult
-	for first := true; first || len(ids) > 0; first = false {
-		results, err := l.engine.Sync(ctx, ids, only(ids, progress))
-		ids = nil
-		for _, r := range results {
-			if r.Account.ID == 0 {
-				continue // its turn had not come when the engine was stopped
-			}
-			i, known := at[r.Account.ID]
-			if !known {
-				i, at[r.Account.ID] = len(all), len(all)
-				all = append(all, syncResult{Login: r.Account.Login})
-			}
-			all[i].add(r)
-			if unfinished(r, asked) {
-				ids = append(ids, r.Account.ID)
-			}
-		}
-		if err != nil {
-			return all, err
+		if a.Problem != nil && a.Problem.Advice == store.NeedsFix {
+			waiting = append(waiting, a.ID)
 		}
 	}
-	return all, l.countQuarantine(ctx, all)
-}
-
-// unfinished reports a pass that does not say how its account is.
-func unfinished(r syncer.Result, asked time.Time) bool {
-	if r.Problem != nil || r.Pass.Error != "" {
-		return false
+	if err := l.engine.Updated(ctx, waiting); err != nil {
+		return nil, err
 	}
-	early := !r.Pass.Complete && r.Pass.Copied > 0
-	return early || r.Pass.Started.Before(asked)
+	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
+	var out []syncResult
+	for _, r := range results {
+		if r.Account.ID != 0 { // its turn came before the end
+			out = append(out, syncResult{Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
+		}
+	}
+	if err != nil {
+		return out, err
+	}
+	return out, l.countQuarantine(ctx, out)
 }
 
 // countQuarantine fills in what the servers refuse of each account.

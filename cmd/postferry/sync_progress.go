@@ -53,7 +53,8 @@ func (p *progressLines) show(live []syncer.Live) {
 		fmt.Fprintf(p.w, "%s: started\n", printable(l.Login))
 	}
 	for _, l := range ended {
-		fmt.Fprintf(p.w, "%s: ended, %d of %d messages dealt with, %d copied now\n", printable(l.Login), l.Done, l.Total, l.Copied)
+		// The last snapshot is older than the end: how it ended is in the summary.
+		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", printable(l.Login), count(l.Total, "message"))
 	}
 	if now := p.now(); now.Sub(p.said) >= progressEvery {
 		p.said = now
