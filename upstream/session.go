@@ -49,8 +49,8 @@ type Session struct {
 	messages uint32 // EXISTS of the opened folder
 	news     bool   // it changed since it was opened or Idle last said so
 
-	plainList, plainOpen, plainCreate bool // extensions announced, but refused
-	keywords                          map[string]imap.Flag
+	plainList, plainOpen bool // extensions announced, but refused
+	keywords             map[string]imap.Flag
 }
 
 // dataFunc takes untagged data: its name in upper case and its number, if it

@@ -5,56 +5,85 @@ import (
 	"io"
 )
 
+// stops are octets at which a token ends.
+type stops [256]bool
+
+func stopAt(octets string) *stops {
+	var s stops
+	for i := range len(octets) {
+		s[octets[i]] = true
+	}
+	return &s
+}
+
+// Where tokens end.
+var (
+	wordEnd    = stopAt(" ()\"\r\n")
+	itemEnd    = stopAt(" ()\"\r\n[")
+	sectionEnd = stopAt("]\r\n")
+	bareEnd    = stopAt(" ()\r\n")
+	quotedEnd  = stopAt("\"\\\r\n")
+)
+
+// span adds octets to the token up to one of end, which stays.
+func (d *Decoder) span(end *stops) bool {
+	d.dropBody()
+	for d.err == nil {
+		p, err := d.r.Peek(max(1, d.r.Buffered()))
+		if len(p) == 0 {
+			d.stop(err)
+			return false
+		}
+		n := 0
+		for n < len(p) && !end[p[n]] {
+			n++
+		}
+		if d.line += n; len(d.buf)+n > MaxToken || d.line > MaxLine {
+			d.stop(ErrTooLong)
+			return false
+		}
+		more := n == len(p)
+		d.buf = append(d.buf, p[:n]...)
+		_, _ = d.r.Discard(n) // it is there
+		if !more {
+			return true
+		}
+	}
+	return false
+}
+
+// token returns what span took, which must be something.
+func (d *Decoder) token(want string) []byte {
+	if d.err == nil && len(d.buf) == 0 {
+		d.Fail(want)
+	}
+	if d.err != nil {
+		return nil
+	}
+	return d.buf
+}
+
 // Word takes octets up to a space, a parenthesis, a double quote or the line
 // end: an atom, a flag, a number, NIL, a tag. It fails if there are none.
 func (d *Decoder) Word() []byte {
 	d.buf = d.buf[:0]
-	for {
-		c, ok := d.next()
-		if !ok {
-			return nil
-		}
-		switch c {
-		case ' ', '(', ')', '"', '\r', '\n':
-			d.back()
-			if len(d.buf) == 0 {
-				d.Fail("an atom")
-				return nil
-			}
-			return d.buf
-		}
-		if !d.hold(c) {
-			return nil
-		}
-	}
+	d.span(wordEnd)
+	return d.token("an atom")
 }
 
 // Item takes the name of a FETCH data item with its section and origin, such
 // as BODY[HEADER.FIELDS (DATE)]<0>.
 func (d *Decoder) Item() []byte {
+	const want = "a FETCH item"
 	d.buf = d.buf[:0]
-	for section := false; ; {
-		c, ok := d.next()
-		if !ok {
+	for d.span(itemEnd) && d.Peek() == '[' {
+		if !d.span(sectionEnd) || !d.Accept(']') {
+			d.Fail(want)
 			return nil
 		}
-		switch {
-		case c == '\r' || c == '\n', !section && (c == ' ' || c == '(' || c == ')' || c == '"'):
-			d.back()
-			if len(d.buf) == 0 || section {
-				d.Fail("a FETCH item")
-				return nil
-			}
-			return d.buf
-		case c == '[':
-			section = true
-		case c == ']':
-			section = false
-		}
-		if !d.hold(c) {
-			return nil
-		}
+		d.hold(']')
 	}
+	return d.token(want)
 }
 
 // hold appends to the token, within the bound.
@@ -119,50 +148,31 @@ func (d *Decoder) String(limit int) (s []byte, isNil bool) {
 
 // bare takes an unquoted string behind what the token holds already.
 func (d *Decoder) bare() []byte {
-	for {
-		c, ok := d.next()
-		if !ok {
-			return nil
-		}
-		switch c {
-		case ' ', '(', ')', '\r', '\n':
-			d.back()
-			if len(d.buf) == 0 {
-				d.Fail("a string")
-			}
-			return d.buf
-		}
-		if !d.hold(c) {
-			return nil
-		}
-	}
+	d.span(bareEnd)
+	return d.token("a string")
 }
 
-// quoted takes a quoted string. A backslash makes any octet stand for itself.
+// quoted takes a quoted string. A backslash makes any octet but a line end
+// stand for itself.
 func (d *Decoder) quoted() []byte {
-	d.next()
-	for {
+	d.Accept('"')
+	for d.span(quotedEnd) {
+		if d.Accept('"') {
+			return d.buf
+		}
+		d.Accept('\\')
 		c, ok := d.next()
 		if !ok {
 			return nil
-		}
-		switch c {
-		case '"':
-			return d.buf
-		case '\\':
-			if c, ok = d.next(); !ok {
-				return nil
-			}
 		}
 		if c == '\r' || c == '\n' {
 			d.back()
 			d.Fail("a closing quote")
 			return nil
 		}
-		if !d.hold(c) {
-			return nil
-		}
+		d.hold(c)
 	}
+	return nil
 }
 
 // held reads an open literal of size octets into the token, up to limit.
