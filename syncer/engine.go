@@ -429,12 +429,14 @@ func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 			if p := e.accounts[id]; p != nil {
 				at = p.account
 			}
-			e.enterNow(row)
 		}); err != nil {
 			return err
 		}
-		if at != nil {
+		if at != nil { // before its next pass begins: with the former problem that would be over at once
 			_ = at.do(ctx, func() { at.updated(row) }) // one that is going reads it anew when it comes back
+		}
+		if err := e.do(ctx, func() { e.enterNow(row) }); err != nil {
+			return err
 		}
 	}
 	return nil
