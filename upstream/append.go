@@ -49,7 +49,7 @@ type AppendCall struct {
 // read earlier answers. It returns when the last octet was handed to the
 // connection. Several calls may be under way; Wait them in order.
 // An error means the connection is lost and the fate of the batch unknown,
-// unless it is of class Refused: then nothing was sent.
+// unless it is of class Refused or ctx was over before: then nothing was sent.
 func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
 	if err := s.checkName(verbAppend, mailbox); err != nil {
 		return nil, err

@@ -162,6 +162,19 @@ func TestDovecotFolders(t *testing.T) {
 	}
 }
 
+func TestDovecotManyFolders(t *testing.T) {
+	d := startDovecot(t)
+	s := dialDovecot(t, d.ImplicitTLS(), ann)
+	names := []string{}
+	for i := range 5*statusWindow + 7 {
+		names = append(names, fmt.Sprintf("none %d", i), "INBOX")
+	}
+	st, err := s.Status(t.Context(), names)
+	if err != nil || len(st) != 1 || st["INBOX"].UIDValidity == 0 {
+		t.Fatalf("%+v %v", st, err)
+	}
+}
+
 func appends(msgs []lab.Msg) []Append {
 	var out []Append
 	for _, m := range msgs {
