@@ -226,11 +226,12 @@ func (a *account) do(ctx context.Context, fn func()) error {
 	}
 }
 
-// start runs a job on a lane; after is run on the account's goroutine when it
+// start runs a job on a lane; yield, which may be nil, makes it give up waiting
+// for a connection's place; after is run on the account's goroutine when it
 // has ended.
-func (a *account) start(l *lane, job func(ctx context.Context), after func()) {
+func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Context), after func()) {
 	a.busy[l] = true
-	l.oldCreds, l.newCreds = a.row.Old, a.row.New
+	l.oldCreds, l.newCreds, l.yield = a.row.Old, a.row.New, yield
 	a.jobs.Add(1)
 	go func() {
 		defer a.jobs.Done()
@@ -262,7 +263,7 @@ func (a *account) closeIdle(now time.Time) {
 		if l == nil || a.busy[l] || !l.idle(now, a.contended()) {
 			continue
 		}
-		a.start(l, func(ctx context.Context) { l.end(ctx) }, func() {})
+		a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
 	}
 }
 

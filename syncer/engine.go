@@ -388,7 +388,7 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 		return a, errNoDomain
 	}
 	end := e.endpoint(domain.Old, true)
-	release, err := end.pool.acquire(ctx, true)
+	release, err := end.pool.acquire(ctx, true, nil)
 	if err != nil {
 		return a, err
 	}

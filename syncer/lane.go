@@ -47,8 +47,10 @@ type lane struct {
 	log    zerolog.Logger
 	old    seat
 	new    seat
-	// The credentials of the job's account; set before each job.
+	// The credentials of the job's account and what asks the job to make room
+	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
+	yield              <-chan struct{}
 }
 
 func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
@@ -59,6 +61,23 @@ func (l *lane) newSession(ctx context.Context) (newSession, error) {
 	return l.open(ctx, &l.new, l.newCreds)
 }
 
+// reserve takes the places of both sides, always the old one first, so that
+// accounts that hold one and wait for the other can't block each other.
+func (l *lane) reserve(ctx context.Context) error {
+	if err := l.sit(ctx, &l.old); err != nil {
+		return err
+	}
+	return l.sit(ctx, &l.new)
+}
+
+// sit takes a seat's place in its pool.
+func (l *lane) sit(ctx context.Context, s *seat) (err error) {
+	if s.release == nil {
+		s.release, err = s.end.pool.acquire(ctx, l.urgent, l.yield)
+	}
+	return err
+}
+
 // open returns the seat's session, opening one if there is none or the one
 // there no longer answers.
 func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session, error) {
@@ -67,10 +86,10 @@ func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session,
 			s.used = time.Now()
 			return s.session, nil
 		}
-		s.close(ctx)
+		s.session.Close()
+		s.session = nil
 	}
-	release, err := s.end.pool.acquire(ctx, l.urgent)
-	if err != nil {
+	if err := l.sit(ctx, s); err != nil {
 		return nil, err
 	}
 	session, err := l.dial(ctx, s.end.server, c, upstream.Options{
@@ -83,25 +102,32 @@ func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session,
 		s.end.pool.note(err)
 	}
 	if err != nil {
-		release()
+		s.leave()
 		return nil, err
 	}
-	s.session, s.release, s.used = session, release, time.Now()
+	s.session, s.used = session, time.Now()
 	return session, nil
+}
+
+// leave gives the seat's place back.
+func (s *seat) leave() {
+	if s.release != nil {
+		s.release()
+		s.release = nil
+	}
 }
 
 // close ends the seat's session, politely if ctx still allows it.
 func (s *seat) close(ctx context.Context) {
-	if s.session == nil {
-		return
+	if s.session != nil {
+		ctx, cancel := context.WithTimeout(ctx, logoutWait)
+		defer cancel()
+		if ctx.Err() != nil || s.session.Logout(ctx) != nil {
+			s.session.Close()
+		}
+		s.session = nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, logoutWait)
-	defer cancel()
-	if ctx.Err() != nil || s.session.Logout(ctx) != nil {
-		s.session.Close()
-	}
-	s.session = nil
-	s.release()
+	s.leave()
 }
 
 // drop closes both sessions at once: after an error their state is unknown.
@@ -110,8 +136,8 @@ func (l *lane) drop() {
 		if s.session != nil {
 			s.session.Close()
 			s.session = nil
-			s.release()
 		}
+		s.leave()
 	}
 }
 

@@ -262,7 +262,7 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	}
 	if a.ctx.Err() == nil && a.back != nil && !a.busy[a.back] {
 		// Its places are needed by others.
-		a.start(a.back, func(ctx context.Context) { a.back.end(ctx) }, func() {})
+		a.start(a.back, nil, func(ctx context.Context) { a.back.end(ctx) }, func() {})
 	}
 }
 

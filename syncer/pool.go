@@ -67,9 +67,9 @@ func (p *pool) alive() {
 // visits, so that nobody waits for a pass to end.
 func (p *pool) background() int { return max(p.limit-max(p.limit/4, 1), 1) }
 
-// acquire waits for a connection's place. The release function must be called
-// exactly once. While the server rests, it fails at once.
-func (p *pool) acquire(ctx context.Context, urgent bool) (release func(), err error) {
+// acquire waits for a connection's place until ctx ends or yield closes. The
+// release function must be called. While the server rests, it fails at once.
+func (p *pool) acquire(ctx context.Context, urgent bool, yield <-chan struct{}) (release func(), err error) {
 	p.mu.Lock()
 	if wait := time.Until(p.until); wait > 0 {
 		err := &restingError{server: p.server, until: p.until, cause: p.cause}
@@ -91,6 +91,9 @@ func (p *pool) acquire(ctx context.Context, urgent bool) (release func(), err er
 	select {
 	case <-turn:
 		return sync.OnceFunc(p.release), nil
+	case <-yield:
+		p.abandon(queue, turn)
+		return nil, errYield
 	case <-ctx.Done():
 		p.abandon(queue, turn)
 		return nil, ctx.Err()

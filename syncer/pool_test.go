@@ -16,16 +16,16 @@ func TestPoolKeepsRoomForVisits(t *testing.T) {
 	cancel()
 	var releases []func()
 	for i := range 3 {
-		release, err := p.acquire(t.Context(), false)
+		release, err := p.acquire(t.Context(), false, nil)
 		if err != nil {
 			t.Fatalf("pass %d: %v", i, err)
 		}
 		releases = append(releases, release)
 	}
-	if _, err := p.acquire(ctx, false); !errors.Is(err, context.Canceled) {
+	if _, err := p.acquire(ctx, false, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a fourth pass got a place: %v", err)
 	}
-	visit, err := p.acquire(t.Context(), true)
+	visit, err := p.acquire(t.Context(), true, nil)
 	if err != nil {
 		t.Fatalf("visit: %v", err)
 	}
@@ -42,13 +42,13 @@ func TestPoolKeepsRoomForVisits(t *testing.T) {
 func TestPoolServesVisitsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool("old.example:993", 1)
-		hold, err := p.acquire(t.Context(), true)
+		hold, err := p.acquire(t.Context(), true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan string, 2)
 		wait := func(name string, urgent bool) {
-			release, err := p.acquire(t.Context(), urgent)
+			release, err := p.acquire(t.Context(), urgent, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -71,20 +71,20 @@ func TestPoolRestsAndListensToTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool("old.example:993", 2)
 		p.note(&upstream.Error{Op: "login", Class: upstream.Fix, Err: errors.New("wrong password")})
-		if release, err := p.acquire(t.Context(), false); err != nil {
+		if release, err := p.acquire(t.Context(), false, nil); err != nil {
 			t.Fatalf("a refused password made the server rest: %v", err)
 		} else {
 			release()
 		}
 		p.note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
 		var resting *restingError
-		if _, err := p.acquire(t.Context(), true); !errors.As(err, &resting) || time.Until(resting.until) < time.Minute {
+		if _, err := p.acquire(t.Context(), true, nil); !errors.As(err, &resting) || time.Until(resting.until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
 		if err := pause(t.Context(), 80*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		release, err := p.acquire(t.Context(), true)
+		release, err := p.acquire(t.Context(), true, nil)
 		if err != nil {
 			t.Fatalf("still resting: %v", err)
 		}

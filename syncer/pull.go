@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"postferry/store"
@@ -130,25 +131,19 @@ func (p *pull) attempt(ctx context.Context) error {
 	return p.finish(ctx)
 }
 
-// open opens the folder on both sides and reads its ledger.
-func (p *pull) open(ctx context.Context) (err error) {
-	if p.old, err = p.lane.oldSession(ctx); err != nil {
+// open opens the folder on both sides at the same time, as each may be far
+// away, and reads its ledger.
+func (p *pull) open(ctx context.Context) error {
+	if err := p.lane.reserve(ctx); err != nil {
 		return err
 	}
-	if p.selected, err = p.old.Examine(ctx, p.folder.Old); err != nil {
-		return p.gone(err, errOldGone)
-	}
-	if p.selected.UIDNext == 0 {
-		if err := p.findUIDNext(ctx); err != nil {
-			return err
-		}
-	}
-	if p.new, err = p.lane.newSession(ctx); err != nil {
+	g := new(errgroup.Group)
+	g.Go(func() error { return p.openOld(ctx) })
+	g.Go(func() error { return p.openNew(ctx) })
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := p.lookAtNew(ctx); err != nil {
-		return err
-	}
+	var err error
 	if p.ledger, err = p.store.Ledger(ctx, p.account, p.folder.ID); err != nil {
 		return err
 	}
@@ -160,6 +155,26 @@ func (p *pull) open(ctx context.Context) (err error) {
 	p.began = p.done.stats()
 	p.tell()
 	return nil
+}
+
+func (p *pull) openOld(ctx context.Context) (err error) {
+	if p.old, err = p.lane.oldSession(ctx); err != nil {
+		return err
+	}
+	if p.selected, err = p.old.Examine(ctx, p.folder.Old); err != nil {
+		return p.gone(err, errOldGone)
+	}
+	if p.selected.UIDNext == 0 {
+		return p.findUIDNext(ctx)
+	}
+	return nil
+}
+
+func (p *pull) openNew(ctx context.Context) (err error) {
+	if p.new, err = p.lane.newSession(ctx); err != nil {
+		return err
+	}
+	return p.lookAtNew(ctx)
 }
 
 // gone turns a refusal to open a folder into the error that says it is gone.

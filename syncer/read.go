@@ -15,9 +15,10 @@ import (
 const (
 	// listWindow is how many messages one listing should bring. UIDs are
 	// sparse, so the range asked for grows and shrinks towards it.
-	listWindow = 1000
-	// bodyWindow is how many bodies one command asks for.
-	bodyWindow = 250
+	listWindow = 2000
+	// bodyOctets is how much one command asks for, so that a pull that is
+	// asked to stop soon can. Octets.
+	bodyOctets = 16 << 20
 	// streamAbove is the size from which a body is passed through instead of
 	// being held. Octets.
 	streamAbove = 1 << 20
@@ -197,13 +198,24 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		if err := r.yielded(); err != nil {
 			return listed, err
 		}
-		n := min(len(missing), bodyWindow)
+		n := portion(missing)
 		if err := r.bodies(ctx, missing[:n]); err != nil {
 			return listed, err
 		}
 		missing = missing[n:]
 	}
 	return listed, nil
+}
+
+// portion is how many of the messages one command should ask for.
+func portion(msgs []upstream.Message) int {
+	sum := int64(0)
+	for i, m := range msgs {
+		if sum += m.Size; sum > bodyOctets && i > 0 {
+			return i
+		}
+	}
+	return len(msgs)
 }
 
 // bodies fetches messages and hands them over. What the old server refuses or

@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"postferry/store"
@@ -21,6 +23,7 @@ type treeState struct {
 	running bool
 	err     error // of the last look
 	waiting []chan struct{}
+	yield   func()                     // makes the pass's look give up waiting for a place; nil if a client's runs
 	changes []folderChange             // of clients, while the present look runs
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
@@ -49,8 +52,12 @@ func (a *account) startTree(l *lane) {
 	for i, f := range a.folders {
 		rows[i] = f.Folder
 	}
+	yield := make(chan struct{})
+	if a.tree.yield = nil; l == a.back {
+		a.tree.yield = sync.OnceFunc(func() { close(yield) })
+	}
 	var result treeResult
-	a.start(l, func(ctx context.Context) {
+	a.start(l, yield, func(ctx context.Context) {
 		result = a.syncTree(ctx, l, rows)
 		if result.err != nil && upstream.ClassOf(result.err) == upstream.Lost && ctx.Err() == nil {
 			// A kept session may have died; one more try with fresh ones.
@@ -65,6 +72,9 @@ func (a *account) startTree(l *lane) {
 
 func (a *account) treeDone(r treeResult) {
 	a.tree.running = false
+	if errors.Is(r.err, errYield) {
+		return // a client's look follows, for the pass as well
+	}
 	a.mendRows(r.rows)
 	rows, err := a.putFolders(r.rows)
 	if r.err == nil {

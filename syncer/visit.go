@@ -65,6 +65,9 @@ func (a *account) nextVisit() {
 		a.startTree(a.front)
 		return
 	}
+	if len(a.tree.waiting) > 0 && a.tree.yield != nil {
+		a.tree.yield() // the pass may be waiting for a place; people come first
+	}
 	for _, v := range a.visits {
 		f := v.folder
 		switch {
@@ -122,7 +125,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		}
 	})
 	var err error
-	a.start(l, func(ctx context.Context) {
+	a.start(l, yield, func(ctx context.Context) {
 		if err = p.run(ctx); err != nil {
 			l.drop()
 		}
