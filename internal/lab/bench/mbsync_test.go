@@ -1,0 +1,72 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// mbsyncConfig takes both sides and the directory for mbsync's own state.
+const mbsyncConfig = `
+IMAPAccount far
+Host %s
+Port %s
+User %s
+Pass %s
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account far
+
+IMAPAccount near
+Host %s
+Port %s
+User %s
+Pass %s
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore near
+Account near
+
+Channel copy
+Far :far:
+Near :near:
+Patterns *
+Sync Pull New
+Create Near
+CopyArrivalDate yes
+SyncState %s/
+`
+
+// copyMbsync copies with Debian's isync.
+func copyMbsync(b *testing.B, old, new side, _ []string) {
+	b.Helper()
+	dir := b.TempDir()
+	oldHost, oldPort := split(b, old.addr)
+	newHost, newPort := split(b, new.addr)
+	config := fmt.Sprintf(mbsyncConfig, oldHost, oldPort, old.login, old.password,
+		newHost, newPort, new.login, new.password, dir)
+	path := filepath.Join(dir, "mbsyncrc")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.CommandContext(b.Context(), "mbsync", "-q", "-c", path, "-a")
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("mbsync: %v\n%s", err, out)
+	}
+}
+
+func split(b *testing.B, addr string) (host, port string) {
+	b.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return host, port
+}
