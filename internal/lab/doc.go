@@ -3,9 +3,9 @@
 // not know wire, upstream, syncer, proxy or store: what it observes is the
 // independent witness those packages are checked against.
 //
-// Everything takes a testing.TB, stops when the test ends and fails the test
-// if it can't start. Nothing outlives the test, not even when the test binary
-// is killed.
+// Everything takes a testing.TB, ends when the test ends and fails the test if
+// it can't start. Nothing outlives the test, not even when the test binary is
+// killed.
 //
 //	old := lab.StartDovecot(t, lab.DovecotOptions{
 //		Format: "maildir", Separator: ".", Prefix: "INBOX.",
@@ -13,11 +13,20 @@
 //		SpecialUse: map[string]string{"Gesendet": `\Sent`},
 //	})
 //	old.FillMaildir("anna@example.com", "INBOX.Grüße", lab.Generate(1, 100, 4096))
-//	slow := lab.DelayLine(t, old.IMAP, 50*time.Millisecond)
-//	domain.Old = lab.At(old.Insecure(), slow.Addr)
+//	old.Open("anna@example.com", "INBOX.Grüße") // until then all of it is \Recent
 //	before := old.Snapshot("anna@example.com")
+//	...
+//	if diff := before.Diff(old.Snapshot("anna@example.com")); diff != "" { ... }
+//	if diff := lab.SameMail(before, new.Snapshot("anna@example.com"), rename); diff != "" { ... }
 //
-// The servers of a Dovecot are IMAP (plain and STARTTLS on one port), IMAPS,
-// POP3 and POP3S; Insecure, StartTLS, ImplicitTLS and Pinned describe the
-// first two as a configuration does.
+// A server is described to the code under test as a configuration does, by
+// Insecure, StartTLS, ImplicitTLS and Pinned; lab.At puts a line in front of it:
+//
+//	slow := lab.DelayLine(t, old.IMAP, 50*time.Millisecond)
+//	broken := lab.FaultLine(t, slow.Addr, func(conn int) lab.Plan {
+//		return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: 4711}}
+//	})
+//	domain.Old = lab.At(old.Insecure(), broken.Addr)
+//
+// For what no real server does there is Script, which plays a transcript.
 package lab

@@ -181,7 +181,7 @@ func (d *Dovecot) start() error {
 	})
 	select {
 	case <-proc.done:
-		err = fmt.Errorf("it ended at once: %w", cmpErr(proc.err))
+		err = fmt.Errorf("it ended at once: %v", proc.err)
 	default:
 	}
 	if err != nil {
@@ -189,13 +189,6 @@ func (d *Dovecot) start() error {
 	}
 	d.proc = proc
 	return nil
-}
-
-func cmpErr(err error) error {
-	if err == nil {
-		return errors.New("exit status 0")
-	}
-	return err
 }
 
 // greets reports whether it is this server that answers.
