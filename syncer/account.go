@@ -66,6 +66,7 @@ type account struct {
 	pass     *passRun
 	asked    []chan passResult // who waits for a pass after the running one
 	failures int               // passes in a row that ended with a problem
+	renewed  time.Time         // when the row was last given other credentials
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
@@ -277,6 +278,9 @@ func (a *account) problem(p *store.Problem) {
 	if p == nil && a.row.Problem == nil {
 		return
 	}
+	if p != nil && p.Advice == store.NeedsFix && a.pass != nil && a.pass.started.Before(a.renewed) {
+		p.Advice, p.Retry = store.RetryLater, time.Now().Add(time.Second) // it was about the former credentials
+	}
 	if p != nil {
 		if was := a.row.Problem; was != nil && was.Summary == p.Summary {
 			p.Since = was.Since
@@ -305,7 +309,7 @@ func (a *account) connected() (<-chan struct{}, *pool) {
 
 // updated takes over a row that an administrator or a client changed.
 func (a *account) updated(row store.Account) {
-	a.row = row
+	a.row, a.renewed = row, time.Now()
 	a.failures = 0
 	for _, l := range []*lane{a.front, a.back} {
 		if l != nil && !a.busy[l] {

@@ -394,7 +394,7 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 	}
 	defer release()
 	s, err := e.shared.dial(ctx, end.server, a.Old, upstream.Options{
-		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Log: e.shared.log, Progress: end.pool.alive,
+		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive,
 	})
 	if ctx.Err() == nil || err == nil {
 		end.pool.note(err)

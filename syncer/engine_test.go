@@ -333,12 +333,20 @@ func TestRefusedPasswordIsNotTriedAgain(t *testing.T) {
 	if res.Problem == nil || res.Problem.Advice != store.NeedsFix {
 		t.Fatalf("problem: %+v", res.Problem)
 	}
+	attempts := func() int { return r.pair.old.attempts() }
+	before := attempts()
+	r.engine.Connected(t.Context(), r.account.ID)
+	r.engine.Visit(t.Context(), r.account.ID, "INBOX", nil)
+	r.engine.Disconnected(r.account.ID)
+	if n := attempts() - before; n != 0 {
+		t.Fatalf("tried %d times again by itself", n)
+	}
+	if res = r.sync(); res.Problem == nil || res.Problem.Advice != store.NeedsFix {
+		t.Fatalf("an asked-for pass: %+v, problem %+v", res.Pass, res.Problem)
+	}
 	r.pair.old.mu.Lock()
 	r.pair.old.password = "secret"
 	r.pair.old.mu.Unlock()
-	if res = r.sync(); res.Problem == nil {
-		t.Fatal("tried again without being asked to")
-	}
 	if err := r.engine.Updated(t.Context(), []store.AccountID{r.account.ID}); err != nil {
 		t.Fatal(err)
 	}

@@ -98,6 +98,19 @@ func (f *fakeServer) bodies(name string) []string {
 	return all
 }
 
+// attempts is how often somebody tried to connect.
+func (f *fakeServer) attempts() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, op := range f.log {
+		if op == "CONNECT" {
+			n++
+		}
+	}
+	return n
+}
+
 // remove expunges the messages with a body.
 func (f *fakeServer) remove(name, body string) {
 	f.mu.Lock()
@@ -426,6 +439,7 @@ func (p *fakePair) dial(_ context.Context, server config.Server, c store.Credent
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.log = append(s.log, "CONNECT")
 	if err := s.fault("+CONNECT"); err != nil {
 		return nil, err
 	}

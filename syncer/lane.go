@@ -30,6 +30,14 @@ type endpoint struct {
 	readOnly bool
 }
 
+// role is what people call the endpoint's server.
+func (e endpoint) role() string {
+	if e.readOnly {
+		return "old server"
+	}
+	return "new server"
+}
+
 // seat is a place for one session with one server, opened when first needed.
 type seat struct {
 	end     endpoint
@@ -95,6 +103,7 @@ func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session,
 	session, err := l.dial(ctx, s.end.server, c, upstream.Options{
 		Stall:    l.stall,
 		ReadOnly: s.end.readOnly,
+		Role:     s.end.role(),
 		Log:      l.log.With().Str("server", s.end.server.Address()).Logger(),
 		Progress: s.end.pool.alive,
 	})

@@ -61,6 +61,9 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting}
+	if o.fresh {
+		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
+	}
 	if a.loadErr != nil {
 		a.endPass(a.loadErr)
 	} else if !a.works() {

@@ -20,7 +20,7 @@ func Dial(ctx context.Context, server config.Server, opt Options) (*Session, err
 	dialer := net.Dialer{Timeout: opt.Stall}
 	nc, err := dialer.DialContext(ctx, "tcp", address(server))
 	if err != nil {
-		return nil, &Error{Server: address(server), Op: opConnect, Class: Later, Err: err}
+		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
 	}
 	if opt.Progress != nil {
 		opt.Progress()
@@ -71,7 +71,7 @@ func (s *Session) greeting() error {
 	d := s.dec
 	if c := d.Peek(); c != '*' && d.Err() == nil {
 		d.Fail("an IMAP greeting")
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errors.Join(errNotIMAP, d.Err())}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(errNotIMAP, d.Err())}
 	}
 	d.Word()
 	d.Space()
@@ -88,7 +88,7 @@ func (s *Session) greeting() error {
 	case "BYE":
 		return s.statusError(opConnect, &st)
 	default:
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errNotIMAP, Text: s.clean(kind + " " + st.text)}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errNotIMAP, Text: s.clean(kind + " " + st.text)}
 	}
 	return nil
 }
@@ -97,13 +97,13 @@ func (s *Session) greeting() error {
 func (s *Session) startTLS(server config.Server) error {
 	if s.preauth {
 		// There is no STARTTLS once logged in (RFC 9051 section 11.1).
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errPreauth}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errPreauth}
 	}
 	if err := s.learn(); err != nil {
 		return err
 	}
 	if !s.Has(imap.CapStartTLS) {
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errNoTLS}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errNoTLS}
 	}
 	if err := s.exchange("STARTTLS", nil, nil); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused {
@@ -114,7 +114,7 @@ func (s *Session) startTLS(server config.Server) error {
 	// What came with the answer was not protected: somebody in between may
 	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
 	if s.r.Buffered() > 0 {
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: errInjected}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errInjected}
 	}
 	if err := s.handshake(server); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 // Error is what went wrong with a server, in two voices.
 type Error struct {
 	Server string // host:port
+	Role   string // "old server", "new server"; "" if not told
 	Op     string // "connect", "login", "EXAMINE", ...
 	Class  Class
 	Code   imap.ResponseCode // the server's, if any
@@ -100,7 +101,7 @@ func (s *Session) refusal(cmd *command) error {
 // statusError makes an error of a NO, BAD or BYE.
 func (s *Session) statusError(op string, st *status) *Error {
 	return &Error{
-		Server: s.addr, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
+		Server: s.addr, Role: s.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
 		Text: s.clean(st.text), After: backoffHint(st.text), Err: errKind(st.kind),
 	}
 }
@@ -117,7 +118,7 @@ func (s *Session) lostError(op string, err error) *Error {
 		e.Err = fmt.Errorf("%w: %w", e.Err, err)
 		return e
 	}
-	e := &Error{Server: s.addr, Op: op, Class: Lost, Err: err}
+	e := &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Lost, Err: err}
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() && !s.raw.killed.Load() {
 		e.Err = fmt.Errorf("no byte for %v: %w", s.opt.Stall, err)

@@ -22,10 +22,10 @@ const opLogin = "login"
 // A server that says PREAUTH is refused: it would not check the password.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	if s.preauth {
-		return &Error{Server: s.addr, Op: opLogin, Class: Fix, Err: errPreauth}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errPreauth}
 	}
 	if strings.ContainsRune(c.Login, 0) || strings.ContainsRune(c.Password.Reveal(), 0) {
-		return &Error{Server: s.addr, Op: opLogin, Class: Fix, Err: errNUL}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errNUL}
 	}
 	return s.do(ctx, opLogin, func() error {
 		defer func() { s.secrets = nil }()
@@ -55,7 +55,7 @@ func (s *Session) authenticate(c store.Credentials) error {
 		}
 	}
 	if s.Has(imap.CapLoginDisabled) {
-		return &Error{Server: s.addr, Op: opLogin, Class: Fix, Code: imap.ResponseCodePrivacyRequired, Err: errLoginDisabled}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Code: imap.ResponseCodePrivacyRequired, Err: errLoginDisabled}
 	}
 	cmd, err := s.loginPlain(c.Login, password)
 	if err != nil {

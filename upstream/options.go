@@ -15,6 +15,9 @@ type Options struct {
 	// ReadOnly refuses, before anything is sent, every command that could
 	// change the server (SELECT, STORE, APPEND, CREATE, ...). Set for old servers.
 	ReadOnly bool
+	// Role is what people call the server in this session ("old server"), for
+	// errors; "" if it has none.
+	Role string
 	// Log receives what an operator should see. The caller adds account and server.
 	Log zerolog.Logger
 	// TLS overrides the TLS configuration derived from the server, for tests; nil otherwise.

@@ -16,7 +16,7 @@ func (s *Session) Search(ctx context.Context, criteria string) (imap.UIDSet, err
 		return nil, err
 	}
 	if _, literal := wire.ParseLiteral([]byte(criteria)); literal || strings.TrimSpace(criteria) == "" {
-		return nil, &Error{Server: s.addr, Op: "UID SEARCH", Class: Refused, Err: errCriteria}
+		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: "UID SEARCH", Class: Refused, Err: errCriteria}
 	}
 	var found imap.UIDSet
 	err := s.run(ctx, "UID SEARCH", func(e *wire.Encoder) { e.Raw(criteria) }, func(_ uint32, name string) bool {

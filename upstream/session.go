@@ -89,7 +89,7 @@ func (s *Session) do(ctx context.Context, op string, f func() error) error {
 		return s.lost
 	}
 	if err := ctx.Err(); err != nil {
-		return &Error{Server: s.addr, Op: op, Class: Later, Err: err}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Later, Err: err}
 	}
 	stop := context.AfterFunc(ctx, s.raw.kill)
 	err := f()
@@ -163,7 +163,7 @@ func (s *Session) compose(verb string, write func(e *wire.Encoder)) (*command, e
 // begin starts a command: tag and verb.
 func (s *Session) begin(verb string) (*command, error) {
 	if s.opt.ReadOnly && !readOnlyVerbs[verb] {
-		return nil, &Error{Server: s.addr, Op: verb, Class: Refused, Err: errReadOnly}
+		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: verb, Class: Refused, Err: errReadOnly}
 	}
 	s.tag++
 	cmd := &command{tag: "P" + strconv.FormatUint(s.tag, 10), verb: verb}
@@ -244,7 +244,7 @@ func (s *Session) checkName(op, name string) error {
 	if !strings.ContainsAny(name, "\r\n\x00") {
 		return nil
 	}
-	return &Error{Server: s.addr, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
+	return &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
 }
 
 // Alive sends NOOP and reads its answer.
@@ -259,7 +259,7 @@ func (s *Session) Logout(ctx context.Context) error {
 	}
 	err := s.run(ctx, "LOGOUT", nil, nil)
 	if s.lost == nil {
-		s.lost = &Error{Server: s.addr, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
+		s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
 	}
 	if s.bye != nil {
 		err = nil // a server may close right behind its BYE
@@ -284,7 +284,7 @@ func (s *Session) Close() error {
 // relay. The session must not be used afterwards.
 func (s *Session) Detach() (net.Conn, *bufio.Reader) {
 	s.detached.Store(true)
-	s.lost = &Error{Server: s.addr, Op: "detach", Class: Lost, Err: net.ErrClosed}
+	s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
 	// Errors: a connection that is gone already shows at its next use.
 	_ = s.raw.release()
 	return s.conn, s.r

@@ -5,13 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 )
 
 // Summary is a sentence the person at the screen can act on.
 func (e *Error) Summary() string {
-	host := e.host()
+	s := e.summary(e.who())
+	if after, ok := strings.CutPrefix(s, "the "); ok {
+		return "The " + after
+	}
+	return s
+}
+
+func (e *Error) summary(host string) string {
 	switch {
 	case errors.Is(e.Err, errReadOnly):
 		return "A change of " + host + " was prevented: Postferry only reads there."
@@ -65,6 +73,14 @@ func (e *Error) words() string {
 		return ""
 	}
 	return fmt.Sprintf(" (it says %q)", e.Text)
+}
+
+// who is the server as people know it.
+func (e *Error) who() string {
+	if e.Role == "" {
+		return e.host()
+	}
+	return fmt.Sprintf("the %s (%s)", e.Role, e.host())
 }
 
 // host is the server without its port.

@@ -67,7 +67,7 @@ func (e *fingerprintError) Error() string {
 func (s *Session) handshake(server config.Server) error {
 	c, err := tlsConfig(server, s.opt)
 	if err != nil {
-		return &Error{Server: s.addr, Op: opConnect, Class: Fix, Err: err}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: err}
 	}
 	t := tls.Client(s.raw, c)
 	if err := t.Handshake(); err != nil {
@@ -84,7 +84,7 @@ func (s *Session) handshakeError(err error) *Error {
 	if isCertificate(err) || errors.As(err, &alert) || errors.As(err, new(tls.RecordHeaderError)) {
 		class = Fix
 	}
-	return &Error{Server: s.addr, Op: opConnect, Class: class, Err: fmt.Errorf("TLS: %w", err)}
+	return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: class, Err: fmt.Errorf("TLS: %w", err)}
 }
 
 // isCertificate reports that a certificate was not accepted.
