@@ -10,8 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// PutAccounts implements Store. An account that is new and has no Created
-// gets the current time. If a login is given twice, the later one updates the earlier.
+// PutAccounts implements Store.
 func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error) {
 	for i := range accounts {
 		if err := checkAccount(&accounts[i]); err != nil {

@@ -141,7 +141,7 @@ func fileSize(tb testing.TB, dir string) int64 {
 }
 
 func TestSize(t *testing.T) {
-	all := mixes(100_000)
+	all := mixes(50_000)
 	for _, m := range []mailboxes{all[0], all[4]} { // with the one that needs most
 		t.Run(m.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -47,7 +47,9 @@ type Batch struct {
 // the behaviour of every implementation.
 type Store interface {
 	// PutAccounts adds accounts, or updates those whose Login is known: ID,
-	// Created and folders stay, the rest is replaced. All or nothing. The
+	// Created and folders stay, the rest is replaced. All or nothing. A new
+	// account without Created gets the current time; of a login given twice
+	// the second updates the first. The
 	// returned accounts carry their IDs, in the order given; added counts the new ones.
 	PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error)
 	// Account looks an account up by login; ErrNotFound if there is none.

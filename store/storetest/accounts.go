@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -60,6 +61,33 @@ func testPutAccountsUpdates(t *testing.T, f *fixture) {
 	kept, err := f.Folders(t.Context(), first.ID)
 	must(t, err)
 	wantEqual(t, "folders", kept, folders)
+}
+
+func testPutAccountsTwice(t *testing.T, f *fixture) {
+	first, second := account("a@example.com"), account("A@example.com")
+	first.Domain, second.Domain = "first", "second"
+	second.Created = at(1000)
+	stored, added, err := f.PutAccounts(t.Context(), []store.Account{first, second})
+	must(t, err)
+	wantEqual(t, "added", added, 1)
+	second.ID, second.Created = stored[0].ID, first.Created
+	wantEqual(t, "stored", stored[1], second)
+	got, err := f.AccountByID(t.Context(), second.ID)
+	must(t, err)
+	wantEqual(t, "read", got, second)
+}
+
+func testPutAccountsDates(t *testing.T, f *fixture) {
+	a := account("a@example.com")
+	a.Created = time.Time{}
+	before := time.Now()
+	want := f.put(a)[0]
+	if want.Created.Before(before.Round(0)) || want.Created.After(time.Now()) {
+		t.Errorf("created %v, it is %v", want.Created, before)
+	}
+	got, err := f.AccountByID(t.Context(), want.ID)
+	must(t, err)
+	wantEqual(t, "account", got, want)
 }
 
 func testPutAccountsIsAllOrNothing(t *testing.T, f *fixture) {

@@ -30,6 +30,8 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"PutAccountsAdds", testPutAccountsAdds},
 		{"PutAccountsUpdates", testPutAccountsUpdates},
+		{"PutAccountsTwice", testPutAccountsTwice},
+		{"PutAccountsDates", testPutAccountsDates},
 		{"PutAccountsIsAllOrNothing", testPutAccountsIsAllOrNothing},
 		{"PutAccountsInvalid", testPutAccountsInvalid},
 		{"AccountIgnoresASCIICase", testAccountIgnoresASCIICase},
