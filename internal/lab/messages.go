@@ -91,12 +91,15 @@ func attachment(size int) []byte {
 		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
 		"--b\r\nContent-Type: text/plain\r\n\r\nThe file is attached.\r\n" +
 		"--b\r\nContent-Type: application/octet-stream; name=file.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-	line := make([]byte, 57) // 76 characters of base64
-	for at := 0; at < size; at += len(line) {
-		for i := range line {
-			line[i] = byte((at + i) * 7919 >> 5)
-		}
-		out.WriteString(base64.StdEncoding.EncodeToString(line[:min(len(line), size-at)]) + "\r\n")
+	const width = 57 // octets in a line of 76 characters
+	file := make([]byte, 257*width)
+	for i := range file {
+		file[i] = byte(i * 7919 >> 5)
+	}
+	for at := 0; at < size; at += width {
+		from := at % len(file)
+		out.WriteString(base64.StdEncoding.EncodeToString(file[from : from+min(width, size-at)]))
+		out.WriteString("\r\n")
 	}
 	out.WriteString("--b--\r\n")
 	return out.Bytes()
