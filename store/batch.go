@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"go.etcd.io/bbolt"
 )
@@ -15,7 +16,7 @@ func (b *Bolt) Commit(ctx context.Context, batch Batch) error {
 }
 
 func (b *Batch) rows() int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + 1
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Repaired) + 1
 }
 
 func applyBatch(tx *bbolt.Tx, b *Batch) error {
@@ -33,6 +34,9 @@ func applyBatch(tx *bbolt.Tx, b *Batch) error {
 		return err
 	}
 	if err := each(b.Intents, w.intend); err != nil {
+		return err
+	}
+	if err := each(b.Repaired, w.repair); err != nil {
 		return err
 	}
 	if err := each(b.Proofs, w.prove); err != nil {
@@ -68,6 +72,7 @@ type ledgerWriter struct {
 	entries    *bbolt.Bucket // nil as long as the account has no entry
 	intents    *bbolt.Bucket
 	quarantine *bbolt.Bucket
+	repaired   *bbolt.Bucket
 	flags      flagWriter
 	progress   progress
 }
@@ -84,6 +89,7 @@ func newLedgerWriter(tx *bbolt.Tx, id AccountID, folder FolderID) (*ledgerWriter
 		entries:    root(tx, bucketLedger).Bucket(accountKey(id)),
 		intents:    root(tx, bucketIntents),
 		quarantine: root(tx, bucketQuarantine),
+		repaired:   root(tx, bucketRepaired),
 		flags:      flagWriter{tx: tx, id: id},
 		progress:   p,
 	}
@@ -121,10 +127,17 @@ func (w *ledgerWriter) forget(key Key) error {
 		return nil
 	}
 	w.progress.copied--
-	return w.entries.Delete(k)
+	return errors.Join(w.entries.Delete(k), w.repaired.Delete(w.key(key)))
 }
 
-func (w *ledgerWriter) drop(key Key) error { return w.intents.Delete(w.key(key)) }
+func (w *ledgerWriter) drop(key Key) error {
+	k := w.key(key)
+	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
+}
+
+func (w *ledgerWriter) repair(r Repaired) error {
+	return w.repaired.Put(w.key(r.Key), encodeRepaired(&r))
+}
 
 func (w *ledgerWriter) release(key Key) error {
 	k := w.key(key)
@@ -157,7 +170,7 @@ func (w *ledgerWriter) prove(en Entry) error {
 	if err := w.entries.Put(k, encodeEntry(&en, w.progress.validity, flags)); err != nil {
 		return err
 	}
-	if err := w.drop(en.Key); err != nil {
+	if err := w.intents.Delete(w.key(en.Key)); err != nil {
 		return err
 	}
 	return w.release(en.Key)
@@ -171,5 +184,5 @@ func (w *ledgerWriter) isolate(q Quarantined) error {
 	if err := w.quarantine.Put(k, encodeQuarantined(&q)); err != nil {
 		return err
 	}
-	return w.intents.Delete(k)
+	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
 }

@@ -76,6 +76,11 @@ func checkBatch(b *Batch) error {
 			return err
 		}
 	}
+	for i := range b.Repaired {
+		if err := checkKey(b.Repaired[i].Key); err != nil {
+			return err
+		}
+	}
 	for i := range b.Quarantine {
 		if err := checkKey(b.Quarantine[i].Key); err != nil {
 			return err

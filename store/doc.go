@@ -15,7 +15,8 @@
 // row of it is an entry, and an entry is written only with proof that the
 // message is on the new server. An intent is written before a message is
 // appended and goes when its fate is known, either way. The quarantine holds
-// messages that one of the servers refuses. A checkpoint says how far the old
+// messages that one of the servers refuses. A message is repaired if the new
+// server refused it as it is and took it changed. A checkpoint says how far the old
 // side of a folder is dealt with. A batch changes all of these for one folder
 // together. A pass is one run over an account, and its history keeps the
 // newest passes. A problem is what keeps an account from being copied.
@@ -48,6 +49,7 @@
 //	flagindex   account, hash of a set  -> its number
 //	intents     account, folder, message key -> intent
 //	quarantine  account, folder, message key -> reason, server's words, attempts
+//	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
 //	passes      account, pass           -> pass; the newest 50
 //
 // Values are fields one after the other: numbers as varints, texts behind

@@ -19,14 +19,20 @@ const (
 	bucketIntents    = "intents"
 	bucketQuarantine = "quarantine"
 	bucketPasses     = "passes"
+	bucketRepaired   = "repaired"
 )
 
 func rootBuckets() []string {
 	return []string{
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
+		bucketRepaired,
 	}
 }
+
+// laterBuckets joined without a change of the schema's version: a database
+// without them is one in which they are empty.
+func laterBuckets() []string { return []string{bucketRepaired} }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 

@@ -26,7 +26,10 @@ func (b *Bolt) Ledger(ctx context.Context, id AccountID, folder FolderID) (l Led
 		if l.Intents, err = r.intents(); err != nil {
 			return err
 		}
-		l.Quarantine, err = r.quarantine()
+		if l.Quarantine, err = r.quarantine(); err != nil {
+			return err
+		}
+		l.Repaired, err = r.repaired()
 		return err
 	})
 	if err != nil {
@@ -90,6 +93,15 @@ func (r *ledgerReader) quarantine() (list []Quarantined, err error) {
 	err = r.each(root(r.tx, bucketQuarantine), bucketQuarantine, folderKey(r.id, r.folder), func(key Key, row []byte) error {
 		q, err := decodeQuarantined(key, row)
 		list = append(list, q)
+		return err
+	})
+	return list, err
+}
+
+func (r *ledgerReader) repaired() (list []Repaired, err error) {
+	err = r.each(root(r.tx, bucketRepaired), bucketRepaired, folderKey(r.id, r.folder), func(key Key, row []byte) error {
+		re, err := decodeRepaired(key, row)
+		list = append(list, re)
 		return err
 	})
 	return list, err

@@ -237,6 +237,27 @@ func decodeQuarantined(key Key, row []byte) (Quarantined, error) {
 	return q, d.done()
 }
 
+func encodeRepaired(r *Repaired) []byte {
+	var e encoder
+	e.text(r.What)
+	e.raw(r.Fingerprint[:])
+	e.uint(uint64(r.Size))
+	e.time(r.When)
+	return e
+}
+
+func decodeRepaired(key Key, row []byte) (Repaired, error) {
+	d := decoder{rest: row}
+	r := Repaired{
+		Key:         key,
+		What:        d.text(),
+		Fingerprint: Fingerprint(d.raw(8)),
+		Size:        d.uint32(),
+		When:        d.time(),
+	}
+	return r, d.done()
+}
+
 func encodePass(p *Pass) []byte {
 	var e encoder
 	e.time(p.Started)

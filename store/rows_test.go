@@ -56,6 +56,9 @@ func rowKinds(s *sealer) []rowKind {
 		kind("quarantined", drawQuarantined,
 			func(q Quarantined) []byte { return encodeQuarantined(&q) },
 			func(row []byte) (Quarantined, error) { return decodeQuarantined("key", row) }),
+		kind("repaired", drawRepaired,
+			func(r Repaired) []byte { return encodeRepaired(&r) },
+			func(row []byte) (Repaired, error) { return decodeRepaired("key", row) }),
 		kind("pass", drawPass,
 			func(p Pass) []byte { return encodePass(&p) }, decodePass),
 		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
@@ -148,6 +151,11 @@ func drawQuarantined(t *rapid.T, _ string) Quarantined {
 		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last")}
 }
 
+func drawRepaired(t *rapid.T, _ string) Repaired {
+	return Repaired{Key: "key", What: anyText(t, "what"), Fingerprint: drawFingerprint(t),
+		Size: rapid.Uint32().Draw(t, "size"), When: anyTime(t, "when")}
+}
+
 func drawPass(t *rapid.T, _ string) Pass {
 	n := rapid.Uint64()
 	return Pass{anyTime(t, "started"), anyTime(t, "ended"), n.Draw(t, "copied"), n.Draw(t, "adopted"), n.Draw(t, "flags"),
@@ -226,6 +234,7 @@ func TestDamage(t *testing.T) {
 		}},
 		{bucketIntents, messageKey(1, 1, "i"), readLedger},
 		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
+		{bucketRepaired, messageKey(1, 1, "r"), readLedger},
 		{bucketPasses, passKey(1, 1), func(b *Bolt) error { _, err := b.Passes(t.Context(), 1); return err }},
 	}
 	for _, test := range tests {
@@ -267,7 +276,7 @@ func fillSealedState(t *testing.T, dir string) {
 	err = errors.Join(err,
 		b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Intents: []Intent{{Key: "i"}},
 			Proofs:     []Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
-			Quarantine: []Quarantined{{Key: "q"}}}),
+			Quarantine: []Quarantined{{Key: "q"}}, Repaired: []Repaired{{Key: "r"}}}),
 		b.AddPass(t.Context(), 1, Pass{}),
 		b.Close())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -39,7 +40,7 @@ func (b *Bolt) prepare(dir string) error {
 		return err
 	}
 	if found {
-		return b.checkKey(key, dir)
+		return errors.Join(b.checkKey(key, dir), b.addLaterBuckets())
 	}
 	if key.bytes == nil {
 		if key, err = createKey(dir); err != nil {
@@ -71,7 +72,7 @@ func checkSchema(tx *bbolt.Tx, path string) (found bool, err error) {
 			path, version, schemaVersion)
 	}
 	for _, name := range rootBuckets() {
-		if root(tx, name) == nil {
+		if root(tx, name) == nil && !slices.Contains(laterBuckets(), name) {
 			return false, fmt.Errorf("the database %s is damaged: it has no bucket %s", path, name)
 		}
 	}
@@ -93,6 +94,28 @@ func (b *Bolt) checkKey(key sealingKey, dir string) error {
 		if _, err := s.open(0, fieldKeyCheck, box); err != nil {
 			return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
 				filepath.Join(dir, databaseFile), key.from)
+		}
+		return nil
+	})
+}
+
+// addLaterBuckets makes what a database of an earlier Postferry doesn't have.
+func (b *Bolt) addLaterBuckets() error {
+	missing := false
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		for _, name := range laterBuckets() {
+			missing = missing || root(tx, name) == nil
+		}
+		return nil
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return b.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range laterBuckets() {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -21,16 +21,20 @@ type Ledger struct {
 	Entries    []Entry
 	Intents    []Intent
 	Quarantine []Quarantined
+	// Repaired has a row for each entry or intent whose message was repaired.
+	Repaired []Repaired
 }
 
 // Batch is a change to one folder, applied as a whole or not at all. The
-// order of application is: Forget, Drop, Release, Intents, Proofs,
-// Quarantine, Checkpoint.
+// order of application is: Forget, Drop, Release, Intents, Repaired, Proofs,
+// Quarantine, Checkpoint. Forget, Drop and Quarantine also remove what is
+// noted of a repair of the same key.
 type Batch struct {
 	Account AccountID
 	Folder  FolderID
 
 	Intents    []Intent      // about to be appended
+	Repaired   []Repaired    // messages repaired before they are appended, together with their intents; written or replaced
 	Proofs     []Entry       // on the new server: written or replaced; removes the intent and quarantine entry of the same key
 	Drop       []Key         // intents that are proved not to have reached the new server
 	Quarantine []Quarantined // written or replaced; removes the intent of the same key

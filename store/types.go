@@ -191,6 +191,18 @@ type Quarantined struct {
 	Last     time.Time
 }
 
+// Repaired says of a message that its copy on the new server is not the octets
+// the old server sent: the new server had refused those.
+type Repaired struct {
+	Key  Key
+	What string // what was done, for the administrator
+	// Fingerprint and Size are the original's. The intent of a repaired
+	// message has the repaired copy's, the entry the original's.
+	Fingerprint Fingerprint
+	Size        uint32
+	When        time.Time
+}
+
 // Pass is one run over an account, for the history.
 type Pass struct {
 	Started     time.Time

@@ -45,6 +45,26 @@ func TestOldDatabases(t *testing.T) {
 	}
 }
 
+// TestOldDatabaseGrows: what joined without a change of the version can be
+// written to a database that was made before.
+func TestOldDatabaseGrows(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, keyFile))
+	want := Repaired{Key: "key", What: "final line end added", Size: 7, When: time.Unix(1, 2).UTC()}
+	b := open(t, dir)
+	if err := b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Repaired: []Repaired{want}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir)
+	if l, err := b.Ledger(t.Context(), 1, 1); err != nil || len(l.Repaired) != 1 || l.Repaired[0] != want {
+		t.Errorf("%+v, %v", l.Repaired, err)
+	}
+}
+
 // writeDatabase fills a database and packs it.
 func writeDatabase(t *testing.T) {
 	t.Helper()

@@ -100,7 +100,7 @@ func testCommitRemoves(t *testing.T, f *fixture) {
 	f.wantCounts(id, folder, 1, 1)
 }
 
-// testCommitOrder: Forget, Drop, Release, Intents, Proofs, Quarantine.
+// testCommitOrder: Forget, Drop, Release, Intents, Repaired, Proofs, Quarantine.
 func testCommitOrder(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
 	f.commit(store.Batch{Account: id, Folder: folder,
@@ -108,6 +108,7 @@ func testCommitOrder(t *testing.T, f *fixture) {
 		Drop:       []store.Key{"e", "i", "q", "iq"},
 		Release:    []store.Key{"e", "i", "q", "iq"},
 		Intents:    []store.Intent{intent("e"), intent("i"), intent("iq")},
+		Repaired:   []store.Repaired{repaired("e"), repaired("i"), repaired("iq")},
 		Proofs:     []store.Entry{entry("e"), entry("q")},
 		Quarantine: []store.Quarantined{quarantined("q"), quarantined("iq")},
 	})
@@ -115,6 +116,7 @@ func testCommitOrder(t *testing.T, f *fixture) {
 		Entries:    []store.Entry{entry("e"), entry("q")},
 		Intents:    []store.Intent{intent("i")},
 		Quarantine: []store.Quarantined{quarantined("iq"), quarantined("q")},
+		Repaired:   []store.Repaired{repaired("e"), repaired("i")},
 	})
 	f.wantCounts(id, folder, 2, 2)
 }
@@ -125,6 +127,32 @@ func testCommitQuarantine(t *testing.T, f *fixture) {
 	f.commit(store.Batch{Account: id, Folder: folder, Quarantine: []store.Quarantined{quarantined("1")}})
 	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{Quarantine: []store.Quarantined{quarantined("1")}})
 	f.wantCounts(id, folder, 0, 1)
+}
+
+// testCommitRepaired: a repair is noted with the intent, and stays for as long
+// as the intent or the entry it became.
+func testCommitRepaired(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	keys := []store.Key{"drop", "forget", "keep", "quarantine", "replace"}
+	b := store.Batch{Account: id, Folder: folder}
+	for _, k := range keys {
+		b.Intents = append(b.Intents, intent(k))
+		b.Repaired = append(b.Repaired, repaired(k))
+	}
+	f.commit(b)
+	wantEqual(t, "ledger", f.ledger(id, folder), store.Ledger{Intents: b.Intents, Repaired: b.Repaired})
+	other := store.Repaired{Key: "replace"}
+	f.commit(store.Batch{Account: id, Folder: folder, Repaired: []store.Repaired{other},
+		Proofs: []store.Entry{entry("forget"), entry("keep"), entry("replace")}})
+	f.commit(store.Batch{Account: id, Folder: folder, Drop: []store.Key{"drop"}, Forget: []store.Key{"forget"},
+		Release: []store.Key{"keep"}, Quarantine: []store.Quarantined{quarantined("quarantine")},
+		Proofs: []store.Entry{entry("keep")}})
+	f.reopen()
+	wantEqual(t, "ledger after all", f.ledger(id, folder), store.Ledger{
+		Entries:    []store.Entry{entry("keep"), entry("replace")},
+		Quarantine: []store.Quarantined{quarantined("quarantine")},
+		Repaired:   []store.Repaired{repaired("keep"), other},
+	})
 }
 
 func testCommitCheckpoint(t *testing.T, f *fixture) {
@@ -166,6 +194,7 @@ func testCommitInvalid(t *testing.T, f *fixture) {
 		for what, b := range map[string]store.Batch{
 			"Intents":    {Intents: []store.Intent{intent("ok"), intent(k)}},
 			"Proofs":     {Proofs: []store.Entry{entry("ok"), entry(k)}},
+			"Repaired":   {Repaired: []store.Repaired{repaired("ok"), repaired(k)}},
 			"Drop":       {Drop: []store.Key{"ok", k}},
 			"Quarantine": {Quarantine: []store.Quarantined{quarantined("ok"), quarantined(k)}},
 			"Release":    {Release: []store.Key{"ok", k}},

@@ -31,20 +31,28 @@ type modelFolder struct {
 	entries     map[store.Key]store.Entry
 	intents     map[store.Key]store.Intent
 	quarantined map[store.Key]store.Quarantined
+	repaired    map[store.Key]store.Repaired
 }
 
 func (m *modelFolder) apply(b store.Batch) {
 	for _, k := range b.Forget {
+		if _, ok := m.entries[k]; ok {
+			delete(m.repaired, k)
+		}
 		delete(m.entries, k)
 	}
 	for _, k := range b.Drop {
 		delete(m.intents, k)
+		delete(m.repaired, k)
 	}
 	for _, k := range b.Release {
 		delete(m.quarantined, k)
 	}
 	for _, in := range b.Intents {
 		m.intents[in.Key] = in
+	}
+	for _, re := range b.Repaired {
+		m.repaired[re.Key] = re
 	}
 	for _, e := range b.Proofs {
 		m.entries[e.Key] = e
@@ -54,6 +62,7 @@ func (m *modelFolder) apply(b store.Batch) {
 	for _, q := range b.Quarantine {
 		m.quarantined[q.Key] = q
 		delete(m.intents, q.Key)
+		delete(m.repaired, q.Key)
 	}
 	if b.Checkpoint != nil {
 		m.Checkpoint = *b.Checkpoint
@@ -66,6 +75,7 @@ func (m *modelFolder) ledger() store.Ledger {
 		Entries:    slices.SortedFunc(maps.Values(m.entries), func(a, b store.Entry) int { return cmp.Compare(a.Key, b.Key) }),
 		Intents:    slices.SortedFunc(maps.Values(m.intents), func(a, b store.Intent) int { return cmp.Compare(a.Key, b.Key) }),
 		Quarantine: slices.SortedFunc(maps.Values(m.quarantined), func(a, b store.Quarantined) int { return cmp.Compare(a.Key, b.Key) }),
+		Repaired:   slices.SortedFunc(maps.Values(m.repaired), func(a, b store.Repaired) int { return cmp.Compare(a.Key, b.Key) }),
 	}
 }
 
@@ -163,6 +173,7 @@ func (r *modelRun) putFolder(a *modelAccount) {
 			entries:     make(map[store.Key]store.Entry),
 			intents:     make(map[store.Key]store.Intent),
 			quarantined: make(map[store.Key]store.Quarantined),
+			repaired:    make(map[store.Key]store.Repaired),
 		})
 	}
 	m := a.folders[i]
@@ -184,6 +195,11 @@ func (r *modelRun) commitBatch(a *modelAccount) {
 		in := intent(k)
 		in.UIDNext = imap.UID(rapid.Uint32().Draw(r.rt, "uidnext"))
 		b.Intents = append(b.Intents, in)
+	}
+	for _, k := range keys.Draw(r.rt, "repaired") {
+		re := repaired(k)
+		re.What = rapid.String().Draw(r.rt, "what")
+		b.Repaired = append(b.Repaired, re)
 	}
 	for _, k := range keys.Draw(r.rt, "proofs") {
 		b.Proofs = append(b.Proofs, r.drawEntry(k))

@@ -9,6 +9,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ func Run(t *testing.T, open Open) {
 		{"CommitRemoves", testCommitRemoves},
 		{"CommitOrder", testCommitOrder},
 		{"CommitQuarantine", testCommitQuarantine},
+		{"CommitRepaired", testCommitRepaired},
 		{"CommitCheckpoint", testCommitCheckpoint},
 		{"CommitKeys", testCommitKeys},
 		{"CommitInvalid", testCommitInvalid},
@@ -206,6 +208,10 @@ func intent(key store.Key) store.Intent {
 		Key: key, Fingerprint: store.Fingerprint{8, 7, 6}, Size: 77, Flags: []imap.Flag{"$Forwarded", imap.FlagDraft},
 		UIDValidity: 1, UIDNext: 4_294_967_295, Written: at(3),
 	}
+}
+
+func repaired(key store.Key) store.Repaired {
+	return store.Repaired{Key: key, What: "NUL octets replaced", Fingerprint: store.Fingerprint{9, 8, 7, 255}, Size: math.MaxUint32, When: at(6)}
 }
 
 func quarantined(key store.Key) store.Quarantined {
