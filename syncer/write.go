@@ -19,6 +19,8 @@ const (
 	// per transaction, a refusal's cost per message in it.
 	batchMessages = 100
 	batchOctets   = 4 << 20
+	// batchLinger is how long a batch that isn't full waits for the next message.
+	batchLinger = 10 * time.Millisecond
 	// batchesAhead is how many batches may be under way, so that a new server
 	// far away is kept busy.
 	batchesAhead = 4
@@ -69,20 +71,16 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 
 func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 	for {
-		it, ok, ready := poll(items)
+		it, ok, ready := w.next(ctx, items)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if !ready {
-			if len(w.calls) > 0 || len(w.batch) > 0 {
-				// The reader is slower than we are: use the time.
-				if err := w.progress(ctx); err != nil {
-					return err
-				}
-				continue
+			// The reader is slower than we are: use the time.
+			if err := w.progress(ctx); err != nil {
+				return err
 			}
-			select {
-			case it, ok = <-items:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			continue
 		}
 		if !ok {
 			return w.drain(ctx)
@@ -93,13 +91,27 @@ func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 	}
 }
 
-func poll(items <-chan *item) (it *item, ok, ready bool) {
+// next takes an item. While there is something else to do it waits only a
+// moment for one, so that a batch isn't sent with its first message alone.
+func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, ready bool) {
 	select {
 	case it, ok = <-items:
 		return it, ok, true
 	default:
-		return nil, false, false
 	}
+	var late <-chan time.Time
+	if len(w.calls) > 0 || len(w.batch) > 0 {
+		t := time.NewTimer(batchLinger)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case it, ok = <-items:
+		return it, ok, true
+	case <-late:
+	case <-ctx.Done():
+	}
+	return nil, false, false
 }
 
 // progress settles the oldest batch under way, or sends what has gathered.
