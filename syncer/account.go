@@ -59,8 +59,8 @@ type account struct {
 	loadErr  error
 	folders  []*tracked
 	tree     treeState
-	front    *lane // visits
-	back     *lane // passes
+	front    *lane   // visits
+	backs    []*lane // passes: the first always, the second while the servers have room
 	busy     map[*lane]bool
 	visits   []*visit
 	pass     *passRun
@@ -82,7 +82,8 @@ func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpo
 	a.ctx = ctx
 	a.load(ctx)
 	if a.loadErr == nil {
-		a.front, a.back = a.newLane(pools, true), a.newLane(pools, false)
+		a.front = a.newLane(pools, true)
+		a.backs = []*lane{a.newLane(pools, false), a.newLane(pools, false)}
 	}
 	tick := time.NewTicker(laneIdle / 3)
 	defer tick.Stop()
@@ -136,9 +137,8 @@ func (a *account) lastWords() {
 		a.endPass(errStopping)
 	}
 	a.tree.tell()
-	if a.front != nil {
-		a.front.end(a.ctx)
-		a.back.end(a.ctx)
+	for _, l := range a.lanes() {
+		l.end(a.ctx)
 	}
 }
 
@@ -253,15 +253,21 @@ func (a *account) pump() {
 	if !a.busy[a.front] {
 		a.nextVisit()
 	}
-	if !a.busy[a.back] {
-		a.nextPassStep()
+	a.nextPassStep()
+}
+
+// lanes are all there are; none before the account is loaded.
+func (a *account) lanes() []*lane {
+	if a.front == nil {
+		return nil
 	}
+	return append([]*lane{a.front}, a.backs...)
 }
 
 // closeIdle ends the sessions of lanes that had nothing to do for a while.
 func (a *account) closeIdle(now time.Time) {
-	for _, l := range []*lane{a.front, a.back} {
-		if l == nil || a.busy[l] || !l.idle(now, a.contended()) {
+	for _, l := range a.lanes() {
+		if a.busy[l] || !l.idle(now, a.contended()) {
 			continue
 		}
 		a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
@@ -311,8 +317,8 @@ func (a *account) connected() (<-chan struct{}, *pool) {
 func (a *account) updated(row store.Account) {
 	a.row, a.renewed = row, time.Now()
 	a.failures = 0
-	for _, l := range []*lane{a.front, a.back} {
-		if l != nil && !a.busy[l] {
+	for _, l := range a.lanes() {
+		if !a.busy[l] {
 			l.drop() // sessions with the former credentials
 		}
 	}

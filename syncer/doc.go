@@ -14,10 +14,11 @@
 // The Engine's loop owns the table of accounts and the schedule of passes. One
 // goroutine per account at work owns that account's folders and decides which
 // job runs next; nothing else changes them. Jobs (the folder tree, a pull) run
-// on a lane: a pair of sessions with the two servers. An account has two
-// lanes, one for passes and one for visits, so that a visit never waits for a
-// pass. A job owns its folder's ledger while it runs; the account's goroutine
-// never lets two jobs run on one folder.
+// on a lane: a pair of sessions with the two servers. An account has a lane
+// for visits and two for passes, so that a visit never waits for a pass; the
+// second one for passes is used only while the servers have room. A job owns
+// its folder's ledger while it runs; the account's goroutine never lets two
+// jobs run on one folder.
 //
 // # What it must not know
 //

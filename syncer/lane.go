@@ -159,7 +159,7 @@ func (l *lane) end(ctx context.Context) {
 // idle tells whether the lane's sessions have been of no use for long enough to
 // end them; while others wait for their places that is soon.
 func (l *lane) idle(now time.Time, contended bool) bool {
-	if l.old.session == nil && l.new.session == nil {
+	if l.empty() {
 		return false
 	}
 	limit := laneIdle
@@ -168,6 +168,9 @@ func (l *lane) idle(now time.Time, contended bool) bool {
 	}
 	return now.Sub(l.old.used) > limit && now.Sub(l.new.used) > limit
 }
+
+// empty tells whether the lane holds neither sessions nor places.
+func (l *lane) empty() bool { return l.old.release == nil && l.new.release == nil }
 
 // touch notes that a job has just ended, when its sessions were surely alive.
 func (l *lane) touch() {

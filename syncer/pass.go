@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ type passRun struct {
 	started time.Time
 	tree    bool // the trees have been looked at
 	queue   []*tracked
-	current *tracked
+	pulling int  // folders being pulled for it
+	stopped bool // by a problem that the other folders would meet as well
 	stats   stats
 	problem *store.Problem
 	yielded bool
@@ -84,38 +86,53 @@ func (a *account) sliceOver() {
 		return
 	}
 	a.pass.yielded = true
-	if f := a.pass.current; f != nil && f.pulling != nil {
-		f.pulling.yield()
+	a.interruptPulls()
+}
+
+// interruptPulls makes the pass's pulls stop at their next safe point.
+func (a *account) interruptPulls() {
+	for _, f := range a.folders {
+		if f.pulling != nil && !f.pulling.visit {
+			f.pulling.yield()
+		}
 	}
 }
 
-// nextPassStep starts the next job of the pass on the lane for passes.
+// nextPassStep starts the next jobs of the pass on the lanes for passes.
 func (a *account) nextPassStep() {
 	p := a.pass
 	switch {
 	case p == nil:
 	case !p.tree:
-		if !a.tree.running {
-			a.startTree(a.back)
+		if !a.tree.running && !a.busy[a.backs[0]] {
+			a.startTree(a.backs[0])
 		}
-	case p.yielded || len(p.queue) == 0:
+	case !p.yielded && !p.stopped && len(p.queue) > 0:
+		a.nextFolders(p)
+	case p.pulling == 0:
 		a.endPass(nil)
-	default:
-		a.nextFolder(p)
 	}
 }
 
-// nextFolder pulls the first folder of the queue that no visit is pulling.
-func (a *account) nextFolder(p *passRun) {
-	for i, f := range p.queue {
-		if f.pulling != nil || a.visiting(f) {
+// nextFolders pulls the first folders of the queue that no visit is pulling.
+func (a *account) nextFolders(p *passRun) {
+	for i, l := range a.backs {
+		if a.busy[l] || (i > 0 && !a.roomy()) {
 			continue
 		}
-		p.queue = append(p.queue[:i:i], p.queue[i+1:]...)
-		p.current = f
-		a.startPull(a.back, f, false, a.passPulled)
-		return
+		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })
+		if at < 0 {
+			return
+		}
+		f := p.queue[at]
+		p.queue = slices.Delete(p.queue, at, at+1)
+		p.pulling++
+		a.startPull(l, f, false, a.passPulled)
 	}
+}
+
+func (a *account) roomy() bool {
+	return a.front.old.end.pool.roomy() && a.front.new.end.pool.roomy()
 }
 
 // passTree goes on with a pass once the trees have been looked at.
@@ -157,9 +174,9 @@ func (a *account) due(f *tracked, o passOptions) bool {
 func (a *account) passPulled(f *tracked, _ *pull, err error) {
 	p := a.pass
 	if p == nil {
-		return
+		return // the account is winding up
 	}
-	p.current = nil
+	p.pulling--
 	switch {
 	case err == nil, errors.Is(err, errOldGone):
 	case interrupted(a.ctx, err):
@@ -169,8 +186,9 @@ func (a *account) passPulled(f *tracked, _ *pull, err error) {
 	case errors.Is(err, errNewGone):
 		a.newGone(f, p, err)
 	case stopsAccount(err):
-		a.endPassWith(problemOf(err, f.Title, a.failures+1))
-	default:
+		p.problem, p.stopped = problemOf(err, f.Title, a.failures+1), true
+		a.interruptPulls()
+	case !p.stopped:
 		p.problem = problemOf(err, f.Title, a.failures+1)
 	}
 }
@@ -263,9 +281,14 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 		a.openPass(passOptions{fresh: true}, asked...)
 		return
 	}
-	if a.ctx.Err() == nil && a.back != nil && !a.busy[a.back] {
-		// Its places are needed by others.
-		a.start(a.back, nil, func(ctx context.Context) { a.back.end(ctx) }, func() {})
+	if a.ctx.Err() != nil {
+		return
+	}
+	for _, l := range a.lanes() {
+		if l != a.front && !a.busy[l] && !l.empty() {
+			// Its places are needed by others.
+			a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
+		}
 	}
 }
 

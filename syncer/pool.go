@@ -107,6 +107,14 @@ func (p *pool) admits(urgent bool) bool {
 	return p.used < p.background() && len(p.urgent) == 0
 }
 
+// roomy tells whether an account may use a second connection for its passes
+// without taking a place that another account is likely to want.
+func (p *pool) roomy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used < (p.background()+1)/2
+}
+
 // contended tells whether somebody waits for a place.
 func (p *pool) contended() bool {
 	p.mu.Lock()

@@ -53,7 +53,7 @@ func (a *account) startTree(l *lane) {
 		rows[i] = f.Folder
 	}
 	yield := make(chan struct{})
-	if a.tree.yield = nil; l == a.back {
+	if a.tree.yield = nil; l != a.front {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
 	}
 	var result treeResult
