@@ -57,24 +57,17 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 	return added, len(stored) - added, nil
 }
 
-// Sync implements backend. Accounts that wait for a person are tried again:
-// somebody who asks for a pass has fixed something.
+// Sync implements backend.
 func (l *local) Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error) {
-	accounts, err := l.accounts(ctx, logins)
-	if err != nil {
-		return nil, err
-	}
-	var ids, waiting []store.AccountID
-	for _, a := range accounts {
-		if len(logins) > 0 {
+	var ids []store.AccountID
+	if len(logins) > 0 {
+		accounts, err := l.accounts(ctx, logins)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
 			ids = append(ids, a.ID)
 		}
-		if a.Problem != nil && a.Problem.Advice == store.NeedsFix {
-			waiting = append(waiting, a.ID)
-		}
-	}
-	if err := l.engine.Updated(ctx, waiting); err != nil {
-		return nil, err
 	}
 	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
 	var out []syncResult

@@ -41,9 +41,12 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
-	}, serveCommand, "status", "import")
+	}, serveCommand, "status", "import", nobody)
 	return b, err
 }
+
+// nobody is who seems to hold a state that is being let go of right now.
+const nobody = ""
 
 // patiently tries to get at the state until it works, or fails for another
 // reason than that one of holders, who won't be long, has it, or patience ends.

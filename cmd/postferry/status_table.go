@@ -59,7 +59,7 @@ func (t *statusTable) totals(s *statusTotals) error {
 
 func (t *statusTable) account(a *accountStatus) error {
 	err := t.row(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), fmt.Sprint(a.Quarantined),
-		percent(a.Copied+a.Quarantined, a.Messages, a.LastPass != nil), speed(a.MessagesPerSecond), lastPass(a.LastPass), accountState(a))
+		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.LastPass), accountState(a))
 	if a.LastError != nil {
 		_, err = fmt.Fprintf(t.w, "    %s\n", problemLine(a.LastError))
 	}

@@ -183,3 +183,24 @@ func TestSyncInterrupted(t *testing.T) {
 		t.Errorf("status %d, %q", status, &stderr)
 	}
 }
+
+// TestSyncAfterFix wants a refused password to be reported, and tried again
+// once the list is imported with the right one, or a pass is asked for.
+func TestSyncAfterFix(t *testing.T) {
+	s, config, list := memoryServers(t)
+	writeFile(t, list, demoLogin+" wrong\n")
+	mustRun(t, "import", "-c", config, list)
+	status, stdout, _ := postferry(t, "", "sync", "-c", config)
+	if status != exitFailed || !strings.Contains(stdout, "needs attention") {
+		t.Errorf("with a wrong password: status %d\n%s", status, stdout)
+	}
+	table := mustRun(t, "status", "-c", config)
+	if !strings.Contains(table, "1 with a problem") || !strings.Contains(table, "needs attention") {
+		t.Errorf("the status:\n%s", table)
+	}
+	writeFile(t, list, fmt.Sprintf("%s %q\n", demoLogin, demoPassword))
+	mustRun(t, "import", "-c", config, list)
+	mustRun(t, "sync", "-c", config)
+	checkMoved(t, s)
+	checkComplete(t, config)
+}
