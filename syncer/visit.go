@@ -11,7 +11,7 @@ import (
 
 const (
 	// patience is how long a visitor waits for an old server that shows no life.
-	patience = 3 * time.Second
+	patience = 2 * time.Second
 	// noPatience is the same for a server that others have already waited for in vain.
 	noPatience = 200 * time.Millisecond
 	// visitFresh is how recently a complete folder must have been looked at for
