@@ -1,0 +1,197 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// verifyAccounts is how many accounts are verified at the same time, each with
+// one connection to either server beside those of the engine.
+const verifyAccounts = 4
+
+// verifyProgress is how often a verification tells how far it is.
+const verifyProgress = 300 * time.Millisecond
+
+// Verification compares what the two servers have. It only reads: both are
+// asked with EXAMINE and BODY.PEEK on sessions that can't write, and the store
+// is not written to either.
+//
+// Whether a message is there is told by the servers alone. Of the store it uses
+// the folders' rows, as people rename folders on the new server, and the
+// quarantine and the ledger of folders in which something is missing, to say why.
+type Verification struct {
+	Config *config.Config
+	Store  store.Store
+	Log    zerolog.Logger
+	// Bodies reads all messages whole and compares their SHA-256. Without it
+	// two messages are the same if their sizes and header fields (Message-ID,
+	// Date, From, Sender, Subject) are; if only the sizes differ, the bodies are
+	// read and compared but for their line ends, which servers count differently.
+	Bodies bool
+	// Tell is called with all that is found, one call at a time. An error ends
+	// the verification.
+	Tell func(VerifyEvent) error
+}
+
+// Run verifies the accounts given, or all that are not finished if none are.
+// An account that can't be verified is told as such and stops nothing else.
+// Memory: 100 octets for each message of the folders being compared, at most
+// four at a time.
+func (v Verification) Run(ctx context.Context, ids []store.AccountID) error {
+	accounts, err := chooseAccounts(ctx, v.Store, ids)
+	if err != nil {
+		return err
+	}
+	r := &verifying{Verification: v, progress: VerifyProgress{Of: len(accounts)}}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, min(verifyAccounts, v.Config.Sync.OldConnections, v.Config.Sync.NewConnections)))
+	for _, a := range accounts {
+		g.Go(func() error {
+			if gctx.Err() != nil {
+				return gctx.Err()
+			}
+			return r.account(gctx, a.ID)
+		})
+	}
+	return g.Wait()
+}
+
+// chooseAccounts returns the accounts of ids, or all that are not finished.
+func chooseAccounts(ctx context.Context, st store.Store, ids []store.AccountID) ([]store.Account, error) {
+	all, err := st.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make(map[store.AccountID]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	var chosen []store.Account
+	for _, a := range all {
+		if wanted[a.ID] || len(ids) == 0 && a.State != store.Finished {
+			chosen = append(chosen, a)
+		}
+	}
+	return chosen, nil
+}
+
+// verifying is a Verification under way.
+type verifying struct {
+	Verification
+	mu       sync.Mutex
+	progress VerifyProgress
+	told     time.Time // when progress was
+}
+
+func (r *verifying) tell(e VerifyEvent) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Tell(e)
+}
+
+// tick counts something read and says how far all is, now and then.
+func (r *verifying) tick(login, folder string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.Messages++
+	if time.Since(r.told) < verifyProgress {
+		return
+	}
+	r.told = time.Now()
+	p := r.progress
+	p.Login, p.Folder = login, folder
+	_ = r.Tell(VerifyEvent{Progress: &p}) // who has gone is noticed with the next finding
+}
+
+// account verifies one account. Its error ends everything: ctx, the store or Tell.
+func (r *verifying) account(ctx context.Context, id store.AccountID) error {
+	row, err := r.Store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	c := &accountCheck{
+		run: r, row: row, log: r.Log.With().Str("account", row.Login).Logger(),
+		result: VerifiedAccount{Login: row.Login, Found: FindingCounts{}},
+	}
+	err = c.check(ctx)
+	c.pair.close(ctx)
+	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+		c.log.Warn().Err(err).Msg("the account could not be verified")
+		c.result.Problem, c.result.Cause = broken.Summary(), err.Error()
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.progress.Accounts++
+	r.mu.Unlock()
+	return r.tell(VerifyEvent{Account: &c.result})
+}
+
+// readOnlyPair is a session with each server on which nothing can be written.
+type readOnlyPair struct {
+	stall    time.Duration
+	log      zerolog.Logger
+	account  store.Account
+	domain   *config.Domain
+	old, new *upstream.Session
+}
+
+// open opens the sessions that are not open yet.
+func (p *readOnlyPair) open(ctx context.Context) (err error) {
+	if p.old == nil {
+		if p.old, err = p.dial(ctx, p.domain.Old, p.account.Old, "old server"); err != nil {
+			return err
+		}
+	}
+	if p.new == nil {
+		p.new, err = p.dial(ctx, p.domain.New, p.account.New, "new server")
+	}
+	return err
+}
+
+func (p *readOnlyPair) dial(ctx context.Context, server config.Server, c store.Credentials, role string) (*upstream.Session, error) {
+	s, err := upstream.Dial(ctx, server, upstream.Options{
+		Stall: p.stall, ReadOnly: true, Role: role, Log: p.log.With().Str("server", server.Address()).Logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Login(ctx, c); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// close says goodbye on both sides, if ctx still allows it.
+func (p *readOnlyPair) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, logoutWait)
+	defer cancel()
+	for _, s := range []**upstream.Session{&p.old, &p.new} {
+		if *s != nil && (ctx.Err() != nil || (*s).Logout(ctx) != nil) {
+			(*s).Close()
+		}
+		*s = nil
+	}
+}
+
+// drop closes both sessions at once: after an error their state is unknown.
+func (p *readOnlyPair) drop() {
+	for _, s := range []**upstream.Session{&p.old, &p.new} {
+		if *s != nil {
+			(*s).Close()
+		}
+		*s = nil
+	}
+}

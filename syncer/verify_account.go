@@ -1,0 +1,246 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// accountCheck is the verification of one account.
+type accountCheck struct {
+	run      *verifying
+	row      store.Account
+	log      zerolog.Logger
+	pair     readOnlyPair
+	old, new Side
+	there    map[string]upstream.Mailbox // of the new server, by key
+	result   VerifiedAccount
+}
+
+func (c *accountCheck) check(ctx context.Context) error {
+	domain, ok := c.run.Config.DomainNamed(c.row.Domain)
+	switch {
+	case !ok:
+		c.result.Problem = "The configuration has no domain " + c.row.Domain + " any more."
+		return nil
+	case c.row.State == store.Finished:
+		c.result.Problem = "The account is finished: its old server is not contacted any more."
+		return nil
+	}
+	c.pair = readOnlyPair{stall: c.run.Config.Sync.Stall, log: c.log, account: c.row, domain: domain}
+	known, err := c.run.Store.Folders(ctx, c.row.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.trees(ctx); err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, f := range counterparts(c.old, c.new, known) {
+		box, exists := c.lookUp(f.New)
+		if exists {
+			used[box.Name] = true
+		}
+		if err := c.folder(ctx, f, box, exists); err != nil {
+			return err
+		}
+	}
+	return c.extraFolders(used)
+}
+
+func (c *accountCheck) trees(ctx context.Context) (err error) {
+	if err = c.pair.open(ctx); err != nil {
+		return err
+	}
+	if c.old, err = side(ctx, c.pair.old, false); err != nil {
+		return err
+	}
+	if c.new, err = side(ctx, c.pair.new, true); err != nil {
+		return err
+	}
+	c.there = make(map[string]upstream.Mailbox)
+	for _, m := range c.new.Mailboxes {
+		if selectable(m) {
+			key := canonicalInbox(decodeName(m.Name))
+			c.there[strings.ToLower(key)] = m
+		}
+	}
+	for _, m := range c.new.Mailboxes { // exact names go before those that differ in case
+		if selectable(m) {
+			c.there[canonicalInbox(decodeName(m.Name))] = m
+		}
+	}
+	return nil
+}
+
+// lookUp finds a folder of the new server, in another case if need be.
+func (c *accountCheck) lookUp(name string) (upstream.Mailbox, bool) {
+	key := canonicalInbox(decodeName(name))
+	if m, ok := c.there[key]; ok {
+		return m, true
+	}
+	m, ok := c.there[strings.ToLower(key)]
+	return m, ok
+}
+
+// counterpart is a folder of the old server and its row, stored or planned.
+type counterpart struct {
+	store.Folder
+	subscribed bool
+}
+
+// counterparts are the folders that the old server has now, with the rows of
+// the store, and where it knows nothing of them with what a pass would make of
+// them. Those of others' namespaces are skipped.
+func counterparts(old, new Side, known []store.Folder) []counterpart {
+	rows := make(map[string]store.Folder, len(known))
+	for _, f := range planTree(old, new, known).Folders {
+		rows[f.Old] = f
+	}
+	for _, f := range known {
+		if f.State != store.FolderSkipped || rows[f.Old].Old == "" {
+			rows[f.Old] = f
+		}
+	}
+	var all []counterpart
+	seen := map[string]bool{}
+	for _, m := range old.Mailboxes {
+		name := canonicalName(m.Name)
+		if !selectable(m) || seen[name] {
+			continue
+		}
+		seen[name] = true
+		row, ok := rows[name]
+		if !ok {
+			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped}
+		}
+		all = append(all, counterpart{row, m.Subscribed})
+	}
+	return all
+}
+
+// folder verifies a folder of the old server.
+func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
+	switch {
+	case f.State == store.FolderSkipped:
+		return c.aboutFolder(FolderSkipped, f, "a view of mail in other folders, or another namespace")
+	case f.State == store.FolderDeleted:
+		return c.aboutFolder(FolderRemoved, f, "deleted on the new server by its user")
+	case !exists:
+		return c.aboutFolder(FolderMissing, f, "")
+	}
+	if f.subscribed && !box.Subscribed {
+		if err := c.aboutFolder(Unsubscribed, f, ""); err != nil {
+			return err
+		}
+	}
+	p, err := c.compareTwice(ctx, f, box.Name)
+	var refused *upstream.Error
+	switch {
+	case err == nil:
+		return c.report(ctx, p)
+	case errors.As(err, &refused) && refused.Class == upstream.Refused:
+		return c.aboutFolder(FolderUnread, f, refused.Summary())
+	case errors.Is(err, errUnlisted):
+		return c.aboutFolder(FolderUnread, f, err.Error())
+	}
+	return err
+}
+
+// compareTwice tries once more after a connection broke, or a folder changed
+// while it was listed.
+func (c *accountCheck) compareTwice(ctx context.Context, f counterpart, newName string) (*folderPair, error) {
+	p, err := c.compare(ctx, f, newName)
+	broken := err != nil && !errors.Is(err, errUnlisted) && upstream.ClassOf(err) != upstream.Refused
+	if broken {
+		c.pair.drop()
+	}
+	if err != nil && ctx.Err() == nil && (broken && upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errUnlisted)) {
+		p, err = c.compare(ctx, f, newName)
+	}
+	return p, err
+}
+
+// folderPair is a folder on both servers, compared.
+type folderPair struct {
+	counterpart
+	newName        string
+	flags          *flagTable
+	oldSel, newSel *upstream.Selected
+	*matcher
+}
+
+// compare reads a folder on both servers at the same time.
+func (c *accountCheck) compare(ctx context.Context, f counterpart, newName string) (*folderPair, error) {
+	if err := c.pair.open(ctx); err != nil {
+		return nil, err
+	}
+	p := &folderPair{counterpart: f, newName: newName, flags: newFlagTable()}
+	tick := func() { c.run.tick(c.row.Login, f.Title) }
+	old := &reading{session: c.pair.old, flags: p.flags, tick: tick}
+	new := &reading{session: c.pair.new, flags: p.flags, tick: tick}
+	err := both(ctx, func(ctx context.Context) (err error) {
+		p.oldSel, err = old.read(ctx, f.Old, c.run.Bodies)
+		return err
+	}, func(ctx context.Context) (err error) {
+		p.newSel, err = new.read(ctx, newName, c.run.Bodies)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Title, err)
+	}
+	oldRecords, newRecords := old.records, new.records
+	p.matcher, err = match(oldRecords, newRecords, c.run.Bodies, func(o, n []int32) error {
+		return both(ctx,
+			func(ctx context.Context) error { return old.readSome(ctx, oldRecords, o) },
+			func(ctx context.Context) error { return new.readSome(ctx, newRecords, n) })
+	})
+	return p, err
+}
+
+// both runs two things at the same time. Each goes on if the other fails, as
+// an ended context would cost its connection.
+func both(ctx context.Context, a, b func(context.Context) error) error {
+	var g errgroup.Group
+	g.Go(func() error { return a(ctx) })
+	g.Go(func() error { return b(ctx) })
+	return g.Wait()
+}
+
+// aboutFolder tells something about a folder as a whole.
+func (c *accountCheck) aboutFolder(kind FindingKind, f counterpart, reason string) error {
+	return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: kind, Reason: reason})
+}
+
+// found counts and tells a finding.
+func (c *accountCheck) found(f Finding) error {
+	f.Login, f.Severity = c.row.Login, f.Kind.Severity()
+	c.result.Found[f.Kind]++
+	return c.run.tell(VerifyEvent{Finding: &f})
+}
+
+// extraFolders tells which of the new server's folders are no counterpart of
+// an old one.
+func (c *accountCheck) extraFolders(used map[string]bool) error {
+	for _, m := range c.new.Mailboxes {
+		_, _, personal := locate(m.Name, m.Delim, c.new.Namespace)
+		if !selectable(m) || used[m.Name] || !personal {
+			continue
+		}
+		f := Finding{Folder: decodeName(m.Name), NewFolder: decodeName(m.Name), Kind: FolderExtra}
+		if m.Status != nil {
+			f.New = fmt.Sprintf("%d messages", m.Status.Messages)
+		}
+		if err := c.found(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+)
+
+// report explains what is missing of a folder and tells all of it.
+func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
+	reasons, err := c.explain(ctx, p)
+	if err != nil {
+		return err
+	}
+	v := VerifiedFolder{
+		Login: c.row.Login, Folder: p.Title, NewFolder: decodeName(p.newName),
+		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new)), Same: uint64(p.same), Found: FindingCounts{},
+	}
+	slices.SortStableFunc(p.verdicts, p.byUID)
+	for _, d := range p.verdicts {
+		f := p.finding(d)
+		if d.kind == Missing || d.kind == Quarantined {
+			f.Reason = reasons[d.old]
+		}
+		v.Found[d.kind]++
+		if err := c.found(f); err != nil {
+			return err
+		}
+	}
+	c.result.add(&v)
+	return c.run.tell(VerifyEvent{Folder: &v})
+}
+
+// byUID orders what is about messages of the old server by their UIDs, then the rest.
+func (p *folderPair) byUID(a, b verdict) int {
+	key := func(v verdict) (int, imap.UID) {
+		if v.old == nobody {
+			return 1, p.new[v.new].uid
+		}
+		return 0, p.old[v.old].uid
+	}
+	sideA, uidA := key(a)
+	sideB, uidB := key(b)
+	if sideA != sideB {
+		return sideA - sideB
+	}
+	return int(int64(uidA) - int64(uidB))
+}
+
+// finding puts a verdict into words.
+func (p *folderPair) finding(d verdict) Finding {
+	f := Finding{Folder: p.Title, NewFolder: decodeName(p.newName), Kind: d.kind}
+	var old, new record
+	if d.new != nobody {
+		new = p.new[d.new]
+		f.NewUID, f.Size, f.Date = new.uid, int64(new.size), new.when()
+	}
+	if d.old != nobody {
+		old = p.old[d.old]
+		f.OldUID, f.Size, f.Date = old.uid, int64(old.size), old.when()
+	}
+	switch d.kind {
+	case Dated:
+		f.Old, f.New = old.when().Format(time.RFC3339), new.when().Format(time.RFC3339)
+	case Flagged:
+		f.Old, f.New = p.flags.text(old.flags), p.flags.text(new.flags)
+	case Altered:
+		if old.size != new.size {
+			f.Old, f.New = fmt.Sprintf("%d octets", old.size), fmt.Sprintf("%d octets", new.size)
+		}
+	case Removed:
+		f.Reason = "was copied, is gone from the new server"
+	}
+	return f
+}
+
+// when is the INTERNALDATE, nil if unknown.
+func (r record) when() *time.Time {
+	if r.date == noDate {
+		return nil
+	}
+	t := time.Unix(r.date, 0).UTC()
+	return &t
+}
+
+// explain looks up in the store why messages are missing and gives their
+// verdicts another kind where that says more. It returns reasons by the
+// message's place.
+func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
+	if !slices.ContainsFunc(p.verdicts, func(v verdict) bool { return v.kind == Missing }) || p.ID == 0 {
+		return nil, nil
+	}
+	ledger, err := c.run.Store.Ledger(ctx, c.row.ID, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := newExplainer(p, ledger)
+	reasons := make(map[int32]string)
+	for i := range p.verdicts {
+		if v := &p.verdicts[i]; v.kind == Missing {
+			if reason := e.missing(v); reason != "" {
+				reasons[v.old] = reason
+			}
+		}
+	}
+	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
+		return v.old == nobody && e.taken[v.new]
+	})
+	return reasons, nil
+}
+
+// explainer knows a folder's ledger and what lies in the folder on the new server.
+type explainer struct {
+	*folderPair
+	ledger  store.Ledger
+	known   *known
+	present []imap.UID         // on the new server, sorted
+	alone   map[imap.UID]int32 // messages of the new server without a partner
+	taken   map[int32]bool     // of alone, those that turned out to be an altered copy
+}
+
+func newExplainer(p *folderPair, ledger store.Ledger) *explainer {
+	e := &explainer{
+		folderPair: p, ledger: ledger, known: newKnown(ledger, p.oldSel.UIDValidity),
+		alone: map[imap.UID]int32{}, taken: map[int32]bool{},
+	}
+	for _, r := range p.new {
+		e.present = append(e.present, r.uid)
+	}
+	slices.Sort(e.present)
+	for _, v := range p.verdicts {
+		if v.old == nobody {
+			e.alone[p.new[v.new].uid] = v.new
+		}
+	}
+	return e
+}
+
+// missing explains one message that is not on the new server, as far as can
+// be seen from there.
+func (e *explainer) missing(v *verdict) (reason string) {
+	uid := e.old[v.old].uid
+	if _, refused := e.known.refused[uid]; refused {
+		v.kind = Quarantined
+		return e.quarantined(uid)
+	}
+	entry, copied := e.known.entry(uid)
+	switch {
+	case !copied && e.Checkpoint.UIDValidity == e.oldSel.UIDValidity && uid >= e.Checkpoint.UIDNext:
+		return "not copied yet"
+	case !copied:
+		return "never copied"
+	case entry.UID != 0 && entry.UIDValidity != e.newSel.UIDValidity:
+		return "was copied, but the folder on the new server is another one now (UIDVALIDITY)"
+	}
+	if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
+		v.kind, v.new, e.taken[n] = Altered, n, true
+		return ""
+	}
+	if _, there := slices.BinarySearch(e.present, entry.UID); there {
+		return "was copied, but another message is in its place"
+	}
+	v.kind = Removed
+	return ""
+}
+
+func (e *explainer) quarantined(uid imap.UID) string {
+	key := imapKey(e.oldSel.UIDValidity, uid)
+	for _, q := range e.ledger.Quarantine {
+		if q.Key == key {
+			return q.Reason
+		}
+	}
+	return ""
+}
