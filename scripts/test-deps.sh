@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
-# mbsync and curl as real clients, a C compiler for the race detector.
+# mbsync and curl as real clients, a C compiler for the race detector; and
+# unpacks two more servers (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync curl gcc libc6-dev)
 
@@ -21,7 +23,7 @@ if ! command -v apt-get >/dev/null; then
 		echo "test-deps: this is no Debian; install these yourself: ${missing[*]}" >&2
 		exit 1
 	fi
-	exit 0
+	exec scripts/lab-servers.sh
 fi
 
 missing=()
@@ -30,7 +32,7 @@ for package in "${packages[@]}"; do
 	[[ $status == installed ]] || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
-	exit 0
+	exec scripts/lab-servers.sh
 fi
 
 root=()
@@ -54,3 +56,4 @@ fi
 echo "test-deps: installing ${missing[*]}"
 "${root[@]}" apt-get update -q
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+scripts/lab-servers.sh

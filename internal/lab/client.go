@@ -40,24 +40,30 @@ func (d *Dovecot) Append(login, folder string, msgs ...Msg) {
 	d.tb.Helper()
 	c := d.Client(login)
 	defer c.Close()
-	d.create(c, folder)
+	Create(d.tb, c, folder)
 	for _, m := range msgs {
-		date := m.Date
-		if date.IsZero() {
-			date = defaultDate
-		}
-		cmd := c.Append(folder, int64(len(m.Body)), &imap.AppendOptions{Flags: m.Flags, Time: date})
-		_, err := bytes.NewReader(m.Body).WriteTo(cmd)
-		if err == nil {
-			err = cmd.Close()
-		}
-		if err == nil {
-			_, err = cmd.Wait()
-		}
-		if err != nil {
+		if err := Append(c, folder, m); err != nil {
 			d.tb.Fatalf("lab: append to %s: %v", folder, err)
 		}
 	}
+}
+
+// Append appends a message to a folder that exists. The error is an
+// *imap.Error if the server refuses the message.
+func Append(c *imapclient.Client, folder string, m Msg) error {
+	date := m.Date
+	if date.IsZero() {
+		date = defaultDate
+	}
+	cmd := c.Append(folder, int64(len(m.Body)), &imap.AppendOptions{Flags: m.Flags, Time: date})
+	_, err := bytes.NewReader(m.Body).WriteTo(cmd)
+	if err == nil {
+		err = cmd.Close()
+	}
+	if err == nil {
+		_, err = cmd.Wait()
+	}
+	return err
 }
 
 // Create makes folders over IMAP. Existing ones are left alone.
@@ -65,17 +71,18 @@ func (d *Dovecot) Create(login string, folders ...string) {
 	d.tb.Helper()
 	c := d.Client(login)
 	defer c.Close()
-	for _, folder := range folders {
-		d.create(c, folder)
-	}
+	Create(d.tb, c, folders...)
 }
 
-func (d *Dovecot) create(c *imapclient.Client, folder string) {
-	d.tb.Helper()
-	var refused *imap.Error
-	err := c.Create(folder, nil).Wait()
-	if err != nil && !(errors.As(err, &refused) && refused.Code == imap.ResponseCodeAlreadyExists) {
-		d.tb.Fatalf("lab: create %s: %v", folder, err)
+// Create makes folders. Existing ones are left alone.
+func Create(tb testing.TB, c *imapclient.Client, folders ...string) {
+	tb.Helper()
+	for _, folder := range folders {
+		var refused *imap.Error
+		err := c.Create(folder, nil).Wait()
+		if err != nil && !(errors.As(err, &refused) && refused.Code == imap.ResponseCodeAlreadyExists) {
+			tb.Fatalf("lab: create %s: %v", folder, err)
+		}
 	}
 }
 
@@ -84,9 +91,15 @@ func (d *Dovecot) Subscribe(login string, folders ...string) {
 	d.tb.Helper()
 	c := d.Client(login)
 	defer c.Close()
+	Subscribe(d.tb, c, folders...)
+}
+
+// Subscribe subscribes a user to folders.
+func Subscribe(tb testing.TB, c *imapclient.Client, folders ...string) {
+	tb.Helper()
 	for _, folder := range folders {
 		if err := c.Subscribe(folder).Wait(); err != nil {
-			d.tb.Fatalf("lab: subscribe %s: %v", folder, err)
+			tb.Fatalf("lab: subscribe %s: %v", folder, err)
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package lab
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -147,7 +145,7 @@ func (d *Dovecot) startSomewhere() {
 	d.tb.Helper()
 	var err error
 	for range 5 {
-		d.choosePorts()
+		freePorts(d.tb, &d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S)
 		if err = d.start(); err == nil {
 			return
 		}
@@ -165,44 +163,15 @@ func (d *Dovecot) start() error {
 	if err != nil {
 		return err
 	}
-	proc, err := startProcess(d.account, d.Dir, binary, "-F", "-c", d.Dir+"/dovecot.conf")
+	proc, err := startProcess(d.account, d.Dir, nil, binary, "-F", "-c", d.Dir+"/dovecot.conf")
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	err = poll(ctx, func() bool {
-		select {
-		case <-proc.done:
-			return true
-		default:
-			return d.greets()
-		}
-	})
-	select {
-	case <-proc.done:
-		err = fmt.Errorf("it ended at once: %v", proc.err)
-	default:
-	}
-	if err != nil {
+	if err := proc.awaitGreeting(d.IMAP, d.token); err != nil {
 		return errors.Join(err, proc.kill())
 	}
 	d.proc = proc
 	return nil
-}
-
-// greets reports whether it is this server that answers.
-func (d *Dovecot) greets() bool {
-	conn, err := net.DialTimeout("tcp", d.IMAP, time.Second)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return false
-	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	return err == nil && strings.Contains(line, d.token)
 }
 
 // Stop stops the server as its administrator would: clients get a BYE.
@@ -240,20 +209,6 @@ func (d *Dovecot) Restart() {
 	// Another process may hold a port for a moment.
 	if poll(ctx, func() bool { err = d.start(); return err == nil }) != nil {
 		d.tb.Fatalf("lab: Dovecot does not start again: %v", err)
-	}
-}
-
-// choosePorts picks four different free ports.
-func (d *Dovecot) choosePorts() {
-	d.tb.Helper()
-	var held []net.Listener
-	for _, addr := range []*string{&d.IMAP, &d.IMAPS, &d.POP3, &d.POP3S} {
-		l := listen(d.tb)
-		held = append(held, l)
-		*addr = l.Addr().String()
-	}
-	for _, l := range held {
-		l.Close()
 	}
 }
 

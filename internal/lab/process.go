@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -106,19 +108,26 @@ type process struct {
 	err  error         // valid after done
 }
 
-// startProcess runs a command as the account. The kernel ends it when this
-// process dies, whatever the reason; as that is tied to the thread that
-// started it, a goroutine keeps that thread until the server is gone.
-func startProcess(a account, dir string, name string, args ...string) (*process, error) {
+// startProcess runs a command as the account, with dir as working directory
+// and home, and env added to a bare environment. What it prints is appended to
+// output.log in dir.
+func startProcess(a account, dir string, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
 	output, err := os.OpenFile(filepath.Join(dir, "output.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer output.Close()
 	cmd.Stdout, cmd.Stderr = output, output
+	return launch(a, cmd)
+}
+
+// launch runs a command as the account. The kernel ends it when this process
+// dies, whatever the reason; as that is tied to the thread that started it, a
+// goroutine keeps that thread until the server is gone.
+func launch(a account, cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = childAttributes(a)
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -133,7 +142,7 @@ func startProcess(a account, dir string, name string, args ...string) (*process,
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", cmd.Path, err)
 	}
 	return p, nil
 }
@@ -166,6 +175,62 @@ func (p *process) kill() error {
 	}
 	<-p.done
 	return nil
+}
+
+// awaitGreeting waits until it is this server, known by its token, that greets
+// at an address.
+func (p *process) awaitGreeting(addr, token string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := poll(ctx, func() bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return greets(addr, token)
+		}
+	})
+	select {
+	case <-p.done:
+		return fmt.Errorf("it ended at once: %w", cmpErr(p.err))
+	default:
+		return err
+	}
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// greets reports whether the first line at an address holds the token.
+func greets(addr, token string) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return false
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	return err == nil && strings.Contains(line, token)
+}
+
+// freePorts picks different free ports on loopback.
+func freePorts(tb testing.TB, addrs ...*string) {
+	tb.Helper()
+	var held []net.Listener
+	for _, addr := range addrs {
+		l := listen(tb)
+		held = append(held, l)
+		*addr = l.Addr().String()
+	}
+	for _, l := range held {
+		l.Close()
+	}
 }
 
 // poll calls ready every few milliseconds until it says true.

@@ -48,10 +48,15 @@ func (d *Dovecot) Snapshot(login string) *Snapshot {
 }
 
 // ReadSnapshot reads all mail a logged-in client can see, without changing it.
+// Of a server without LIST-EXTENDED (RFC 5258) it knows no subscriptions, of
+// one without SPECIAL-USE (RFC 6154) no uses.
 func ReadSnapshot(tb testing.TB, c *imapclient.Client) *Snapshot {
 	tb.Helper()
 	snap := &Snapshot{Folders: map[string]*FolderSnapshot{}}
-	boxes, err := c.List("", "*", &imap.ListOptions{ReturnSubscribed: true, ReturnSpecialUse: true}).Collect()
+	extended := c.Caps().Has(imap.CapListExtended)
+	boxes, err := c.List("", "*", &imap.ListOptions{
+		ReturnSubscribed: extended, ReturnSpecialUse: extended && c.Caps().Has(imap.CapSpecialUse),
+	}).Collect()
 	if err != nil {
 		tb.Fatalf("lab: snapshot: LIST: %v", err)
 	}
