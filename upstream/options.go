@@ -36,5 +36,5 @@ var readOnlyVerbs = map[string]bool{
 	"CAPABILITY": true, "NOOP": true, "LOGOUT": true, "STARTTLS": true,
 	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
 	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
-	"UID FETCH": true, "UID SEARCH": true, "IDLE": true,
+	"UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
 }

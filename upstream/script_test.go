@@ -196,6 +196,13 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		say("%+v", ns)
 		sayError(say, err)
 	},
+	"quota": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		quotas, err := s.Quotas(ctx, "INBOX")
+		for _, q := range quotas {
+			say("%q %s %d of %d", q.Root, q.Resource, q.Usage, q.Limit)
+		}
+		sayError(say, err)
+	},
 	"search": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		set, err := s.Search(ctx, `HEADER Message-ID "<x>"`)
 		say("%s", set)
