@@ -66,6 +66,8 @@ type model struct {
 
 	history []string
 
+	repaired map[string]string // what a body becomes when the new server refuses it as it is -> the body
+
 	removed  map[string]bool // bodies the user removed on the new server, or whose folder was
 	gone     map[string]bool // bodies that left the old server
 	oldFlags map[string]bool // bodies whose flags changed on the old server
@@ -84,7 +86,7 @@ func newModel(t *rapid.T) *model {
 		t.Fatal(err)
 	}
 	m := &model{t: t, dir: dir, db: db, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
-		removed: map[string]bool{}, gone: map[string]bool{}, oldFlags: map[string]bool{}, newFlags: map[string]bool{},
+		repaired: map[string]string{}, removed: map[string]bool{}, gone: map[string]bool{}, oldFlags: map[string]bool{}, newFlags: map[string]bool{},
 		renamed: map[string]string{}, lostDirs: map[string]bool{}}
 	m.store = &faultyStore{Store: db, fault: func(string) error { return nil }}
 	m.cfg = config.Default()
@@ -99,6 +101,7 @@ func newModel(t *rapid.T) *model {
 		t.Fatal(err)
 	}
 	m.id = rows[0].ID
+	m.pair.new.refuse = refuseLikeCyrus
 	m.pair.new.uidplus = rapid.Bool().Draw(t, "uidplus")
 	m.pair.old.condstor = rapid.Bool().Draw(t, "condstore")
 	m.pair.old.add("INBOX")
@@ -159,10 +162,27 @@ func (m *model) fail(format string, args ...any) {
 // body makes a message that is like no other.
 func (m *model) body() string {
 	m.n++
+	if m.n%7 == 0 { // the new server takes it only repaired
+		body := fmt.Sprintf("Message-ID: <%d@example.com>\nFrom: a@example.com\n\n\x00%s\n", m.n, strings.Repeat("line\n", m.n))
+		if m.n%2 == 0 {
+			body = strings.TrimPrefix(body, fmt.Sprintf("Message-ID: <%d@example.com>\n", m.n))
+		}
+		fixed, _ := repairMessage([]byte(body), nil, "")
+		m.repaired[string(fixed.body)] = body
+		return body
+	}
 	if m.n%5 == 0 { // without Message-ID
 		return fmt.Sprintf("From: a@example.com\r\nSubject: quota %d\r\n\r\n%s\r\n", m.n, strings.Repeat("x", m.n))
 	}
 	return mail(m.n)
+}
+
+// original is the body of the old server that one of the new server stands for.
+func (m *model) original(body string) string {
+	if was, ok := m.repaired[body]; ok {
+		return was
+	}
+	return body
 }
 
 func (m *model) pick(t *rapid.T, s *fakeServer) (folder, body string) {
@@ -215,7 +235,7 @@ func (m *model) flagOld(t *rapid.T) {
 
 func (m *model) flagNew(t *rapid.T) {
 	if name, body := m.pick(t, m.pair.new); name != "" {
-		m.newFlags[body] = true
+		m.newFlags[m.original(body)] = true
 		m.pair.new.setFlags(name, body, imap.FlagDraft)
 	}
 }
@@ -253,7 +273,7 @@ func (m *model) removeNew(t *rapid.T) {
 		return
 	}
 	if name, body := m.pick(t, m.pair.new); name != "" {
-		m.removed[body] = true
+		m.removed[m.original(body)] = true
 		m.note("new %s: removed %q", name, body)
 		m.pair.new.remove(name, body)
 	}
@@ -292,7 +312,7 @@ func (m *model) deleteFolderNew(t *rapid.T) {
 	m.note("new %s: deleted", name)
 	m.pair.new.mu.Lock()
 	for _, msg := range m.pair.new.folders[name].messages {
-		m.removed[string(msg.body)] = true
+		m.removed[m.original(string(msg.body))] = true
 	}
 	delete(m.pair.new.folders, name)
 	m.pair.new.mu.Unlock()
@@ -428,7 +448,7 @@ func (m *model) copies() map[string]int {
 	all := map[string]int{}
 	for _, b := range m.pair.new.folders {
 		for _, msg := range b.messages {
-			all[string(msg.body)]++
+			all[m.original(string(msg.body))]++
 		}
 	}
 	return all
@@ -508,7 +528,7 @@ func (m *model) newFlagsOf(body string) []imap.Flag {
 	defer m.pair.new.mu.Unlock()
 	for _, b := range m.pair.new.folders {
 		for _, msg := range b.messages {
-			if string(msg.body) == body {
+			if m.original(string(msg.body)) == body {
 				return msg.flags
 			}
 		}

@@ -38,6 +38,7 @@ type item struct {
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
+	mending
 }
 
 // reader lists, fetches and hands over. It alone uses the old session while a

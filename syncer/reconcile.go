@@ -137,10 +137,7 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, store.Entry{
-			Key: intents[i].Key, UIDValidity: p.target.UIDValidity, UID: c.UID,
-			Flags: intents[i].Flags, Fingerprint: intents[i].Fingerprint, Size: intents[i].Size,
-		})
+		batch.Proofs = append(batch.Proofs, p.original(intents[i], p.target.UIDValidity, c.UID))
 	}
 	return batch
 }

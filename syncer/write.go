@@ -46,6 +46,7 @@ type writer struct {
 	// after batches whose checkpoints lie behind them, so those have to wait.
 	again int
 	later *store.Checkpoint
+	large []*item // refused messages to be fetched again, which checkpoints wait for as well
 }
 
 func newWriter(p *pull) *writer {
@@ -56,6 +57,9 @@ func newWriter(p *pull) *writer {
 // first error. Outcomes known by then are committed in either case.
 func (w *writer) run(ctx context.Context, items <-chan *item) error {
 	err := w.loop(ctx, items)
+	if err == nil {
+		err = w.mendLarge(ctx)
+	}
 	if err == nil {
 		err = w.prove(ctx)
 	}
@@ -214,8 +218,7 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 }
 
 func (it *item) message() upstream.Append {
-	keep, _ := permitted(it.msg.Flags, nil, false)
-	a := upstream.Append{Flags: keep, Date: it.msg.Date, Size: int64(len(it.body)), Body: bytes.NewReader(it.body)}
+	a := upstream.Append{Flags: it.flags(), Date: it.msg.Date, Size: int64(len(it.body)), Body: bytes.NewReader(it.body)}
 	if it.stream != nil {
 		a.Size, a.Body = int64(it.intent.Size), it.stream
 	}
@@ -240,7 +243,7 @@ func (w *writer) settleOldest(ctx context.Context) error {
 	if u.again {
 		w.again--
 	}
-	if err == nil && w.again == 0 && w.later != nil {
+	if err == nil && w.again == 0 && len(w.large) == 0 && w.later != nil {
 		w.pending.Checkpoint, w.later = w.later, nil
 	}
 	return err
@@ -277,7 +280,7 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 func (w *writer) reach(cp *store.Checkpoint) {
 	switch {
 	case cp == nil:
-	case w.again > 0:
+	case w.again > 0 || len(w.large) > 0:
 		w.later = cp
 	default:
 		w.pending.Checkpoint = cp
@@ -297,10 +300,14 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 }
 
 func (it *item) entry(uidValidity uint32, uid imap.UID) store.Entry {
-	return store.Entry{
+	e := store.Entry{
 		Key: it.key, UIDValidity: uidValidity, UID: uid,
 		Flags: it.intent.Flags, Fingerprint: it.intent.Fingerprint, Size: it.intent.Size,
 	}
+	if it.repaired != nil {
+		e.Fingerprint, e.Size = it.repaired.Fingerprint, it.repaired.Size
+	}
+	return e
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
@@ -331,9 +338,10 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 		}
 		return w.send(ctx, items[half:], true)
 	}
-	it := items[0]
-	w.release(items)
-	w.quarantine(newQuarantined(it.key, "The new server refuses this message.", why.Error()))
+	if again, err := w.mend(ctx, items[0], why); again {
+		return err
+	}
+	w.giveUp(items[0], why)
 	return nil
 }
 
@@ -404,8 +412,7 @@ func (w *writer) prove(ctx context.Context) error {
 	w.pending.Proofs = append(w.pending.Proofs, judged.Proofs...)
 	for _, in := range w.unproven {
 		if dropped[in.Key] {
-			w.pending.Proofs = append(w.pending.Proofs, store.Entry{Key: in.Key, UIDValidity: w.target.UIDValidity,
-				Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size})
+			w.pending.Proofs = append(w.pending.Proofs, w.original(in, w.target.UIDValidity, 0))
 		}
 	}
 	return nil

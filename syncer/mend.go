@@ -1,0 +1,188 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// repairLargest is the size up to which a message that was streamed is fetched
+// again to be repaired, which needs all of it in memory. Octets.
+const repairLargest = 32 << 20
+
+// mending is what an item is marked with that the new server refused.
+type mending struct {
+	refusal  error           // of the message as it is
+	repaired *store.Repaired // set once it is tried repaired
+	kept     []imap.Flag     // the repaired copy's flags
+}
+
+// mend tries a refused message again, repaired. It returns false if there is
+// nothing more to try. The intent is written anew before, with what the
+// repaired copy is recognised by: the refusal is proof that there is no other.
+func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
+	if it.repaired != nil || hopeless(why) {
+		return false, nil
+	}
+	if it.stream != nil {
+		return w.putOff(it, why), nil
+	}
+	fixed, ok := repairMessage(it.body, it.flags(), serverWords(why))
+	if !ok {
+		return false, nil
+	}
+	it.repaired = &store.Repaired{Key: it.key, What: fixed.String(),
+		Fingerprint: it.intent.Fingerprint, Size: it.intent.Size, When: time.Now()}
+	it.refusal, it.kept = why, fixed.flags
+	if more := int64(len(fixed.body)) - int64(len(it.body)); more > 0 && w.memory.TryAcquire(more) {
+		it.held += more
+	}
+	it.body = fixed.body
+	size := int64(len(it.body))
+	it.intent.Fingerprint, it.intent.Size = fingerprintOf(headerOf(it.body), size), clampSize(size)
+	it.intent.Written = time.Now()
+	w.pending.Intents = append(w.pending.Intents, it.intent)
+	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
+	w.log.Info().Str("key", keyText(it.key)).Str("repair", it.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
+	if err := w.commit(ctx); err != nil {
+		w.release([]*item{it})
+		return true, err
+	}
+	return true, w.send(ctx, []*item{it}, true)
+}
+
+// hopeless tells whether no repair can help.
+func hopeless(why error) bool {
+	e, ok := errors.AsType[*upstream.Error](why)
+	return ok && (e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT")
+}
+
+// serverWords are what the server said.
+func serverWords(why error) string {
+	if e, ok := errors.AsType[*upstream.Error](why); ok {
+		return e.Text
+	}
+	return ""
+}
+
+// putOff keeps a large message for mendLarge, as its body went by. The
+// checkpoint doesn't pass it until then.
+func (w *writer) putOff(it *item, why error) bool {
+	if int64(it.intent.Size) > min(repairLargest, w.limit/4) {
+		return false
+	}
+	it.refusal = why
+	w.pending.Drop = append(w.pending.Drop, it.key)
+	w.large = append(w.large, it)
+	return true
+}
+
+// mendLarge fetches the large messages that were refused and tries them
+// repaired. The reader has ended, so the old session is free.
+func (w *writer) mendLarge(ctx context.Context) error {
+	for len(w.large) > 0 {
+		if w.yielded() != nil {
+			return errYield // the checkpoint lies before them: the next pull comes by again
+		}
+		it := w.large[0]
+		if err := w.mendOne(ctx, it); err != nil {
+			return err
+		}
+		if err := w.drain(ctx); err != nil {
+			return err
+		}
+		w.large = w.large[1:]
+	}
+	if w.later != nil {
+		w.pending.Checkpoint, w.later = w.later, nil
+	}
+	return nil
+}
+
+func (w *writer) mendOne(ctx context.Context, it *item) error {
+	why := it.refusal
+	it.stream = nil
+	if err := w.fetchAgain(ctx, it); err != nil {
+		w.release([]*item{it})
+		return err
+	}
+	if it.body != nil {
+		if again, err := w.mend(ctx, it, why); again {
+			return err
+		}
+	}
+	w.giveUp(it, why)
+	return nil
+}
+
+// fetchAgain brings a message's body, unless the old server does not deliver it.
+func (w *writer) fetchAgain(ctx context.Context, it *item) error {
+	size := int64(it.intent.Size)
+	if err := w.memory.Acquire(ctx, size); err != nil {
+		return err
+	}
+	it.held = size
+	err := w.old.Bodies(ctx, imap.UIDSetNum(it.msg.UID), func(uid imap.UID, n int64, body io.Reader) error {
+		if uid != it.msg.UID || n != size {
+			return nil
+		}
+		b := make([]byte, n)
+		if _, err := io.ReadFull(body, b); err != nil {
+			return err
+		}
+		it.body = b
+		return nil
+	})
+	if upstream.ClassOf(err) == upstream.Refused {
+		return nil
+	}
+	return err
+}
+
+// giveUp puts a message that the new server refuses into quarantine.
+func (w *writer) giveUp(it *item, why error) {
+	size := it.intent.Size
+	w.release([]*item{it})
+	q := newQuarantined(it.key, "The new server refuses this message.", serverSays(why))
+	switch {
+	case it.repaired != nil:
+		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", it.repaired.What)
+		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(it.refusal), serverSays(why))
+		q.Attempts = 2
+	case size == 0:
+		q.Reason = "The message is empty, and the new server takes no empty messages."
+	}
+	w.quarantine(q)
+}
+
+func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
+
+// flags are what a message is appended with.
+func (it *item) flags() []imap.Flag {
+	if it.repaired != nil {
+		return it.kept
+	}
+	keep, _ := permitted(it.msg.Flags, nil, false)
+	return keep
+}
+
+// original is an intent's entry: with what the old server's message is
+// recognised by, also if a repaired copy stands for it.
+func (p *pull) original(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
+	e := store.Entry{Key: in.Key, UIDValidity: uidValidity, UID: uid, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
+	at, ok := slices.BinarySearchFunc(p.ledger.Repaired, in.Key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
+	if ok {
+		e.Fingerprint, e.Size = p.ledger.Repaired[at].Fingerprint, p.ledger.Repaired[at].Size
+	}
+	return e
+}

@@ -1,0 +1,232 @@
+package syncer
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// What some servers refuse and others have taken for years. A message is
+// always tried as it is first. Only when the new server refuses it, standing
+// alone, all that applies to it is mended at once, noted in the ledger, and
+// tried once more.
+//
+//   - NUL octets become 0x80, as Dovecot shows them to clients. So size and
+//     fingerprint stay (RFC 9051 section 4.3.1: no literal holds a NUL).
+//   - A bare LF becomes CRLF (RFC 5322 section 2.3). A bare CR stays: servers
+//     take it, and it may be part of binary content.
+//   - A last line without its CRLF gets one.
+//   - mbox separators ("From ", ">From ") before the header go; a blank
+//     before a field's colon goes (RFC 5322 section 4.5.1); a line in the
+//     header that is no field continues the field before it; text without any
+//     header gets the empty line that ends an empty one.
+//   - Lines over 998 octets (RFC 5322 section 2.1.1) stay, as long as the
+//     server doesn't speak of them. Then those of the header are folded at
+//     white space, which means the same (section 2.2.3). Those of the body are
+//     never broken: that would change what is said there.
+//   - If the server speaks of flags or keywords, the keywords go; the system
+//     flags stay.
+
+// maxLine is the longest line of a message without its CRLF (RFC 5322 section 2.1.1). Octets.
+const maxLine = 998
+
+// repair is a message made acceptable, and what was done for it.
+type repair struct {
+	body  []byte
+	flags []imap.Flag
+	what  []string
+}
+
+// String says what was done.
+func (r *repair) String() string { return strings.Join(r.what, ", ") }
+
+func (r *repair) did(what string) { r.what = append(r.what, what) }
+
+// repairMessage mends what the new server may have meant by its words. ok is
+// false if there is nothing to mend. body and flags are not changed.
+func repairMessage(body []byte, flags []imap.Flag, words string) (r repair, ok bool) {
+	if len(body) == 0 {
+		return repair{}, false
+	}
+	words = strings.ToLower(words)
+	r = repair{body: body, flags: flags}
+	r.octets()
+	r.header(strings.Contains(words, "line") && containsOne(words, "long", "length", "998", "1000"))
+	if containsOne(words, "flag", "keyword") {
+		r.keywords()
+	}
+	return r, len(r.what) > 0
+}
+
+func containsOne(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+}
+
+// octets mends NULs and line ends of the whole message.
+func (r *repair) octets() {
+	if bytes.IndexByte(r.body, 0) >= 0 {
+		r.body = bytes.ReplaceAll(r.body, []byte{0}, []byte{0x80})
+		r.did("NUL octets replaced by 0x80")
+	}
+	if bare := bytes.Count(r.body, []byte("\n")) - bytes.Count(r.body, []byte("\r\n")); bare > 0 {
+		r.body = endLines(r.body, bare)
+		r.did("bare LF made CRLF")
+	}
+	switch {
+	case bytes.HasSuffix(r.body, []byte("\n")):
+	case bytes.HasSuffix(r.body, []byte("\r")):
+		r.body = slices.Concat(r.body, []byte("\n"))
+		r.did("final line end completed")
+	default:
+		r.body = slices.Concat(r.body, []byte("\r\n"))
+		r.did("final line end added")
+	}
+}
+
+// endLines puts a CR before each of the bare LFs.
+func endLines(body []byte, bare int) []byte {
+	out := make([]byte, 0, len(body)+bare)
+	for i, c := range body {
+		if c == '\n' && (i == 0 || body[i-1] != '\r') {
+			out = append(out, '\r')
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// header mends the lines up to the first empty one. All lines end in CRLF by now.
+func (r *repair) header(fold bool) {
+	rest := r.separators()
+	header := rest[:headerLength(rest)]
+	if len(header) > 0 && !hasField(header) {
+		r.body = slices.Concat([]byte("\r\n"), rest)
+		r.did("empty header added")
+		return
+	}
+	var b headerRepair
+	for lines := header; len(lines) > 0; {
+		n := lineEnd(lines)
+		b.line(lines[:n], fold)
+		lines = lines[n:]
+	}
+	r.what = append(r.what, b.what()...)
+	if len(b.what()) > 0 {
+		r.body = slices.Concat(b.out, rest[len(header):])
+	} else {
+		r.body = rest
+	}
+}
+
+// separators takes the lines off that a mailbox in mbox form has before each message.
+func (r *repair) separators() (rest []byte) {
+	rest = r.body
+	for (bytes.HasPrefix(rest, []byte("From ")) || bytes.HasPrefix(rest, []byte(">From "))) && !isField(rest[:lineEnd(rest)]) {
+		rest = rest[lineEnd(rest):]
+	}
+	switch {
+	case len(rest) == 0: // nothing else is there
+		return r.body
+	case len(rest) < len(r.body):
+		r.did("mbox separator before the header removed")
+	}
+	return rest
+}
+
+// headerLength is up to and without the empty line, or all there is.
+func headerLength(b []byte) int {
+	for i := 0; i < len(b); {
+		n := lineEnd(b[i:])
+		if len(bytes.TrimRight(b[i:i+n], "\r\n")) == 0 {
+			return i
+		}
+		i += n
+	}
+	return len(b)
+}
+
+func hasField(header []byte) bool {
+	for len(header) > 0 {
+		n := lineEnd(header)
+		if isField(header[:n]) {
+			return true
+		}
+		header = header[n:]
+	}
+	return false
+}
+
+// isField tells whether a line begins a field, perhaps with blanks before its colon.
+func isField(line []byte) bool {
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	return ok && isFieldName(bytes.TrimRight(name, " \t"))
+}
+
+// headerRepair writes a header anew, line by line.
+type headerRepair struct {
+	out                     []byte
+	blanks, strange, folded bool
+}
+
+func (h *headerRepair) what() (what []string) {
+	if h.blanks {
+		what = append(what, "blanks before a header field's colon removed")
+	}
+	if h.strange {
+		what = append(what, "lines that are no header field joined to the one before")
+	}
+	if h.folded {
+		what = append(what, "long header lines folded")
+	}
+	return what
+}
+
+// line takes over one line with its line end.
+func (h *headerRepair) line(line []byte, fold bool) {
+	switch {
+	case isField(line):
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		bare := bytes.TrimRight(name, " \t")
+		if len(bare) < len(name) {
+			h.blanks = true
+			line = slices.Concat(bare, []byte(":"), value)
+		}
+	case len(h.out) == 0: // nothing before it to be joined to
+		h.strange = true
+		line = slices.Concat([]byte("X-Original-Line: "), bytes.TrimLeft(line, " \t"))
+	case line[0] != ' ' && line[0] != '\t':
+		h.strange = true
+		line = slices.Concat([]byte(" "), line)
+	}
+	if fold {
+		line = h.fold(line)
+	}
+	h.out = append(h.out, line...)
+}
+
+// fold breaks a line before the last white space that leaves its beginning
+// short enough; what has no white space there stays.
+func (h *headerRepair) fold(line []byte) []byte {
+	for len(line) > maxLine+len("\r\n") {
+		at := bytes.LastIndexAny(line[:maxLine+1], " \t")
+		before := bytes.TrimSpace(line[:max(at, 0)])
+		if len(before) == 0 || before[len(before)-1] == ':' || len(bytes.TrimSpace(line[at:])) == 0 {
+			break
+		}
+		h.folded = true
+		h.out = append(append(h.out, line[:at]...), "\r\n"...)
+		line = line[at:]
+	}
+	return line
+}
+
+// keywords leaves the system flags only.
+func (r *repair) keywords() {
+	kept := slices.DeleteFunc(slices.Clone(r.flags), func(f imap.Flag) bool { return !strings.HasPrefix(string(f), `\`) })
+	if len(kept) < len(r.flags) {
+		r.flags = kept
+		r.did("keywords left out")
+	}
+}

@@ -1,0 +1,288 @@
+package syncer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// refuseLikeCyrus refuses what Cyrus does.
+func refuseLikeCyrus(body []byte) error {
+	refuse := func(text string) error {
+		return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: text, Err: fmt.Errorf("NO")}
+	}
+	header := body[:headerLength(body)]
+	switch {
+	case len(body) == 0:
+		return refuse("Zero-length message literal")
+	case bytes.IndexByte(body, 0) >= 0:
+		return refuse("Message contains NUL characters")
+	case bytes.Count(body, []byte("\n")) != bytes.Count(body, []byte("\r\n")):
+		return refuse("Message contains bare newlines")
+	}
+	for i, line := range bytes.SplitAfter(header, []byte("\n")) {
+		name, _, ok := bytes.Cut(line, []byte(":"))
+		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' && (!ok || !isFieldName(name)) && (i > 0 || !bytes.HasPrefix(line, []byte("From "))) {
+			return refuse("Message contains invalid header")
+		}
+	}
+	return nil
+}
+
+func TestRepairMessage(t *testing.T) {
+	long := strings.Repeat("word ", 300)
+	for _, tt := range []struct {
+		name, body, words, want, what string
+	}{
+		{"nothing wrong", "A: b\r\n\r\nText\r\n", "No thanks", "", ""},
+		{"empty", "", "Zero-length message", "", ""},
+		{"NUL", "A: b\x00\r\n\r\nT\x00xt\r\n", "", "A: b\x80\r\n\r\nT\x80xt\r\n", "NUL octets replaced by 0x80"},
+		{"bare LF", "A: b\n\n\nText\r\nmore\n", "", "A: b\r\n\r\n\r\nText\r\nmore\r\n", "bare LF made CRLF"},
+		{"bare CR stays", "A: b\r\n\r\na\rb\r\r\n", "", "", ""},
+		{"no final CRLF", "A: b\r\n\r\nText", "", "A: b\r\n\r\nText\r\n", "final line end added"},
+		{"final CR", "A: b\r\n\r\nText\r", "", "A: b\r\n\r\nText\r\n", "final line end completed"},
+		{"mbox", "From a@b Mon Jan  1 10:00:00 2020\r\n>From c@d\r\nA: b\r\n\r\n>From x\r\n", "", "A: b\r\n\r\n>From x\r\n", "mbox separator before the header removed"},
+		{"the field From", "From : a@b\r\n\r\n", "", "From: a@b\r\n\r\n", "blanks before a header field's colon removed"},
+		{"no field", "Sub ject: a\r\nB: c\r\n d\r\nbroken\r\n\r\nx: \r\n", "", "X-Original-Line: Sub ject: a\r\nB: c\r\n d\r\n broken\r\n\r\nx: \r\n", "lines that are no header field joined to the one before"},
+		{"no header", "Just text\r\nand more\r\n", "", "\r\nJust text\r\nand more\r\n", "empty header added"},
+		{"blank first line", "\r\nJust text\r\n", "", "", ""},
+		{"long lines nobody speaks of", "A: " + long + "\r\n\r\n" + long + "\r\n", "No", "", ""},
+		{"long lines", "A: " + long + "\r\n\r\n" + long + "\r\n", "Line too long",
+			"A: " + strings.Repeat("word ", 199)[:994] + "\r\n" + " " + strings.Repeat("word ", 101) + "\r\n\r\n" + long + "\r\n", "long header lines folded"},
+		{"a long word", "A: " + strings.Repeat("x", 2000) + "\r\n\r\n", "line length over 998", "", ""},
+		{"several", "A : b\n\nText\x00", "", "A: b\r\n\r\nText\x80\r\n", "NUL octets replaced by 0x80, bare LF made CRLF, final line end added, blanks before a header field's colon removed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := []byte(tt.body)
+			r, ok := repairMessage(before, nil, tt.words)
+			if string(before) != tt.body {
+				t.Error("the original was changed")
+			}
+			if ok != (tt.what != "") || r.String() != tt.what {
+				t.Errorf("did %q", r.String())
+			}
+			if ok && string(r.body) != tt.want {
+				t.Errorf("got\n%q want\n%q", r.body, tt.want)
+			}
+		})
+	}
+}
+
+func TestRepairKeywords(t *testing.T) {
+	flags := []imap.Flag{"$NotJunk", imap.FlagSeen}
+	r, ok := repairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid keyword")
+	if !ok || !slices.Equal(r.flags, []imap.Flag{imap.FlagSeen}) || len(flags) != 2 || r.String() != "keywords left out" {
+		t.Errorf("%v, %v, %v", r.flags, flags, r.what)
+	}
+	if _, ok := repairMessage([]byte("A: b\r\n\r\n"), flags, "Bad mood"); ok {
+		t.Error("keywords left out although nobody spoke of them")
+	}
+}
+
+// TestRepairAwkward: what is repaired is taken by a server as strict as Cyrus.
+func TestRepairAwkward(t *testing.T) {
+	files, err := filepath.Glob("../testdata/messages/*.eml")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d messages, %v", len(files), err)
+	}
+	for _, name := range files {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refuseLikeCyrus(body) == nil {
+			continue
+		}
+		r, ok := repairMessage(body, nil, "")
+		if err := refuseLikeCyrus(r.body); !ok || err != nil {
+			t.Errorf("%s: %v, still refused: %v", filepath.Base(name), r.what, err)
+		}
+	}
+}
+
+// TestRepairIsEnough: whatever the message, its repair needs none, is taken, and
+// keeps the body's words.
+func TestRepairIsEnough(t *testing.T) {
+	pieces := []string{"A: b", "Subject", " ", ":", "\r\n", "\n", "\r", "\x00", "From ", ">From ", "x", "\t", "ü", strings.Repeat("long ", 250)}
+	rapid.Check(t, func(t *rapid.T) {
+		body := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 30).Draw(t, "pieces"), ""))
+		words := rapid.SampledFrom([]string{"", "line too long"}).Draw(t, "words")
+		r, ok := repairMessage(body, nil, words)
+		if len(body) == 0 || !ok {
+			if len(body) > 0 && refuseLikeCyrus(body) != nil {
+				t.Fatalf("nothing to repair: %q", body)
+			}
+			return
+		}
+		if err := refuseLikeCyrus(r.body); err != nil {
+			t.Fatalf("%q is still refused: %v", r.body, err)
+		}
+		if again, ok := repairMessage(r.body, nil, words); ok {
+			t.Fatalf("repaired again (%v): %q", again.what, r.body)
+		}
+	})
+}
+
+const nulMail = "Message-ID: <nul@example.com>\nFrom: a@example.com\n\n\x00\n"
+
+// TestRefusedMessageIsRepaired wants the old server's message repaired once,
+// recorded, and never touched again, whether its body is held or streamed.
+func TestRefusedMessageIsRepaired(t *testing.T) {
+	for _, lines := range []int{1, 5000, 400_000} {
+		t.Run(fmt.Sprint(lines), func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.Sync.Memory = 64 << 20
+			for i := range 120 {
+				r.pair.old.deliver("INBOX", mail(i))
+			}
+			body := nulMail + strings.Repeat("text\n", lines)
+			r.pair.old.deliver("INBOX", body, imap.FlagSeen, "$Work")
+			r.pair.old.deliver("INBOX", "")
+			r.pair.old.deliver("INBOX", mail(500))
+			r.pair.new.refuse = refuseLikeCyrus
+			r.start(false)
+			res := r.sync()
+			if res.Pass.Copied != 122 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			want, _ := repairMessage([]byte(body), nil, "")
+			if !slices.Contains(r.pair.new.bodies("INBOX"), string(want.body)) {
+				t.Error("the repaired message is not there")
+			}
+			if got := r.pair.new.flags("INBOX", string(want.body)); !slices.Equal(got, []imap.Flag{"$Work", imap.FlagSeen}) {
+				t.Errorf("its flags: %v", got)
+			}
+			l := r.ledger("INBOX")
+			if len(l.Repaired) != 1 || l.Repaired[0].What != want.String() || int(l.Repaired[0].Size) != len(body) || len(l.Intents) > 0 {
+				t.Errorf("recorded: %+v, intents %+v", l.Repaired, l.Intents)
+			}
+			for _, e := range l.Entries {
+				if e.Key == l.Repaired[0].Key && (int(e.Size) != len(body) || e.Fingerprint != fingerprintOf([]byte(nulMail), int64(len(body)))) {
+					t.Errorf("the entry is not the original's: %+v", e)
+				}
+			}
+			if len(l.Quarantine) != 1 || !strings.Contains(l.Quarantine[0].Reason, "empty") {
+				t.Errorf("quarantine: %+v", l.Quarantine)
+			}
+			if res = r.sync(); res.Pass.Copied+res.Pass.Quarantined+res.Pass.FlagChanges != 0 {
+				t.Fatalf("second pass: %+v", res.Pass)
+			}
+		})
+	}
+}
+
+// ledger reads a folder's.
+func (r *rig) ledger(old string) store.Ledger {
+	r.t.Helper()
+	folders, err := r.store.Folders(r.t.Context(), r.account.ID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range folders {
+		if f.Old == old {
+			l, err := r.store.Ledger(r.t.Context(), r.account.ID, f.ID)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return l
+		}
+	}
+	r.t.Fatalf("no folder %s", old)
+	return store.Ledger{}
+}
+
+// TestRepairInVain: both refusals are told.
+func TestRepairInVain(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.deliver("INBOX", nulMail)
+	r.pair.old.deliver("INBOX", mail(1))
+	tries := 0
+	r.pair.new.refuse = func(body []byte) error {
+		if bytes.Contains(body, []byte("<nul@")) {
+			tries++
+			return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: fmt.Sprintf("no, for the %d. time", tries), Err: fmt.Errorf("NO")}
+		}
+		return nil
+	}
+	r.start(false)
+	if res := r.sync(); res.Pass.Copied != 1 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	l := r.ledger("INBOX")
+	if len(l.Repaired)+len(l.Intents) > 0 || len(l.Quarantine) != 1 {
+		t.Fatalf("%+v", l)
+	}
+	q := l.Quarantine[0]
+	if q.Attempts != 2 || !strings.Contains(q.Reason, "NUL octets replaced") || !strings.Contains(q.Cause, "2. time") || !strings.Contains(q.Cause, "3. time") {
+		t.Errorf("%+v", q)
+	}
+}
+
+// TestRepairCutAtEveryStep loses the connection at each step of a repair, before
+// and after it took effect, with and without APPENDUID.
+func TestRepairCutAtEveryStep(t *testing.T) {
+	for _, uidplus := range []bool{true, false} {
+		for n := 1; n <= 6; n++ {
+			for _, step := range []string{"+APPEND", "-APPEND", "+WAIT", "-WAIT"} {
+				t.Run(fmt.Sprintf("%v/%d%s", uidplus, n, step), func(t *testing.T) {
+					t.Parallel()
+					cutRepair(t, uidplus, n, step)
+				})
+			}
+		}
+	}
+}
+
+func cutRepair(t *testing.T, uidplus bool, n int, step string) {
+	r := newRig(t)
+	noID := strings.Replace(nulMail, "Message-ID: <nul@example.com>\n", "", 1)
+	bodies := []string{nulMail, noID, noID, mail(1), nulMail + strings.Repeat("text\n", 300_000)}
+	for _, body := range bodies {
+		r.pair.old.deliver("INBOX", body)
+	}
+	r.pair.new.refuse = refuseLikeCyrus
+	r.pair.new.uidplus = uidplus
+	left := n
+	r.pair.new.fault = func(s string) error {
+		if s != step {
+			return nil
+		}
+		if left--; left != 0 {
+			return nil
+		}
+		return &upstream.Error{Server: "fake", Op: step, Class: upstream.Lost, Err: os.ErrDeadlineExceeded}
+	}
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	var want []string
+	for _, body := range bodies {
+		fixed, ok := repairMessage([]byte(body), nil, "")
+		if !ok {
+			fixed.body = []byte(body)
+		}
+		want = append(want, string(fixed.body))
+	}
+	got := r.pair.new.bodies("INBOX")
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d messages on the new server, want %d", len(got), len(want))
+	}
+	for _, e := range r.ledger("INBOX").Entries {
+		if e.UID == 0 {
+			t.Errorf("entered without its UID: %+v", e)
+		}
+	}
+}
