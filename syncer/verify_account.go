@@ -100,28 +100,22 @@ type counterpart struct {
 // the store, and where it knows nothing of them with what a pass would make of
 // them. Those of others' namespaces are skipped.
 func counterparts(old, new Side, known []store.Folder) []counterpart {
-	rows := make(map[string]store.Folder, len(known))
-	for _, f := range planTree(old, new, known).Folders {
-		rows[f.Old] = f
-	}
+	stored := make(map[string]store.Folder, len(known))
 	for _, f := range known {
-		if f.State != store.FolderSkipped || rows[f.Old].Old == "" {
-			rows[f.Old] = f
-		}
+		stored[f.Old] = f
 	}
-	var all []counterpart
-	seen := map[string]bool{}
+	subscribed := make(map[string]bool, len(old.Mailboxes))
 	for _, m := range old.Mailboxes {
-		name := canonicalName(m.Name)
-		if !selectable(m) || seen[name] {
-			continue
+		subscribed[canonicalName(m.Name)] = m.Subscribed
+	}
+	rows, _ := plannedRows(old, new, known)
+	all := make([]counterpart, 0, len(rows))
+	for _, row := range rows {
+		// A stored row is the truth: only the user's own deletions are known there.
+		if f, ok := stored[row.Old]; ok && f.State != store.FolderSkipped {
+			row = f
 		}
-		seen[name] = true
-		row, ok := rows[name]
-		if !ok {
-			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped}
-		}
-		all = append(all, counterpart{row, m.Subscribed})
+		all = append(all, counterpart{row, subscribed[row.Old]})
 	}
 	return all
 }

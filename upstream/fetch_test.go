@@ -160,16 +160,18 @@ func FuzzFetch(f *testing.F) {
 func FuzzResponses(f *testing.F) {
 	f.Add([]byte("* LIST (\\Sent) \"/\" {3}\r\nabc\r\n* STATUS abc (MESSAGES 1)\r\nP1 OK\r\n"))
 	f.Add([]byte("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n* OK [PERMANENTFLAGS (\\*)] x\r\nP1 OK\r\n"))
+	f.Add([]byte("* QUOTAROOT INBOX a\r\n* QUOTA a (STORAGE 1 2)\r\nP1 OK\r\n"))
 	f.Add([]byte("* SEARCH 1 2 (MODSEQ 3)\r\n* ESEARCH (TAG \"P1\") UID ALL 1:3\r\nP1 OK [APPENDUID 1 2:3]\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		ctx := context.Background()
-		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE IDLE MULTIAPPEND LITERAL+"} {
+		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE IDLE MULTIAPPEND LITERAL+ QUOTA"} {
 			for _, act := range []func(s *Session){
 				func(s *Session) { s.List(ctx, true) },
 				func(s *Session) { s.Status(ctx, []string{"abc", "INBOX"}) },
 				func(s *Session) { s.Namespace(ctx) },
 				func(s *Session) { s.Examine(ctx, "x") },
 				func(s *Session) { s.Search(ctx, "ALL") },
+				func(s *Session) { s.Quotas(ctx, "INBOX") },
 				func(s *Session) { s.greeting() },
 				func(s *Session) { s.Login(ctx, ann) },
 				func(s *Session) {

@@ -1,0 +1,284 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// DryRun says what a pass would do, and does nothing of it: both servers are
+// only read, on sessions that can't write, and so is the store.
+type DryRun struct {
+	Config *config.Config
+	Store  store.Store
+	Log    zerolog.Logger
+	// Tell is called with each account's plan, one call at a time. An error
+	// ends the run.
+	Tell func(AccountPlan) error
+}
+
+// Run plans for the accounts given, or for all active ones if none are. An
+// account that can't be planned for is told as such.
+func (d DryRun) Run(ctx context.Context, ids []store.AccountID) error {
+	accounts, err := chooseAccounts(ctx, d.Store, ids)
+	if err != nil {
+		return err
+	}
+	plans := make(chan AccountPlan)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.tellAll(gctx, plans) })
+	g.Go(func() error {
+		defer close(plans)
+		each, ectx := errgroup.WithContext(gctx)
+		each.SetLimit(max(1, min(verifyAccounts, d.Config.Sync.OldConnections, d.Config.Sync.NewConnections)))
+		for _, a := range accounts {
+			if a.State != store.Active && len(ids) == 0 {
+				continue
+			}
+			each.Go(func() error {
+				p, err := d.account(ectx, a.ID)
+				if err != nil {
+					return err
+				}
+				select {
+				case plans <- p:
+					return nil
+				case <-ectx.Done():
+					return ectx.Err()
+				}
+			})
+		}
+		return each.Wait()
+	})
+	return g.Wait()
+}
+
+func (d DryRun) tellAll(ctx context.Context, plans <-chan AccountPlan) error {
+	for {
+		select {
+		case p, more := <-plans:
+			if !more {
+				return nil
+			}
+			if err := d.Tell(p); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// account plans for one account. Its error is ctx's or the store's.
+func (d DryRun) account(ctx context.Context, id store.AccountID) (AccountPlan, error) {
+	row, err := d.Store.AccountByID(ctx, id)
+	if err != nil {
+		return AccountPlan{}, err
+	}
+	p := &accountPlanner{
+		store: d.Store, id: id, plan: AccountPlan{Login: row.Login},
+		pair: readOnlyPair{stall: d.Config.Sync.Stall, log: d.Log.With().Str("account", row.Login).Logger(), account: row},
+	}
+	var known bool
+	switch p.pair.domain, known = d.Config.DomainNamed(row.Domain); {
+	case !known:
+		p.plan.Problem = "The configuration has no domain " + row.Domain + " any more."
+		return p.plan, nil
+	case row.State != store.Active:
+		p.plan.Problem = "The account is " + string(row.State) + ": nothing is copied."
+		return p.plan, nil
+	}
+	err = p.all(ctx)
+	p.pair.close(ctx)
+	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+		p.plan.Problem, p.plan.Cause = broken.Summary(), err.Error()
+		err = nil
+	}
+	return p.plan, err
+}
+
+// accountPlanner makes an account's plan.
+type accountPlanner struct {
+	store store.Store
+	id    store.AccountID
+	pair  readOnlyPair
+	plan  AccountPlan
+}
+
+func (p *accountPlanner) all(ctx context.Context) error {
+	known, err := p.store.Folders(ctx, p.id)
+	if err != nil {
+		return err
+	}
+	if err := p.pair.open(ctx); err != nil {
+		return err
+	}
+	old, err := side(ctx, p.pair.old, true)
+	if err != nil {
+		return err
+	}
+	status, err := statuses(ctx, p.pair.old, old)
+	if err != nil {
+		return err
+	}
+	new, err := side(ctx, p.pair.new, true)
+	if err != nil {
+		return err
+	}
+	p.plan.Limit = p.pair.new.AppendLimit()
+	rows, tree := plannedRows(old, new, known)
+	p.plan.Notes = tree.Notes
+	for _, name := range tree.Subscribe {
+		p.plan.Subscribe = append(p.plan.Subscribe, decodeName(name))
+	}
+	there := make(map[string]uint64)
+	for _, m := range new.Mailboxes {
+		if m.Status != nil {
+			there[m.Name] = uint64(m.Status.Messages)
+		}
+	}
+	for _, row := range rows {
+		f, err := p.folder(ctx, row, status[row.Old], there)
+		if err != nil {
+			return err
+		}
+		p.plan.Folders = append(p.plan.Folders, f)
+		p.plan.Copy += f.Copy
+		p.plan.Bytes += f.Bytes
+		p.plan.TooLarge += f.TooLarge
+	}
+	return p.quota(ctx)
+}
+
+// plannedRows are the rows of the old server's folders as they would be after
+// the plan of the tree.
+func plannedRows(old, new Side, known []store.Folder) ([]store.Folder, TreePlan) {
+	tree := planTree(old, new, known)
+	rows := make(map[string]store.Folder, len(known))
+	for _, f := range known {
+		rows[f.Old] = f
+	}
+	for _, f := range tree.Folders {
+		rows[f.Old] = f
+	}
+	var all []store.Folder
+	seen := make(map[string]bool, len(old.Mailboxes))
+	for _, m := range old.Mailboxes {
+		name := canonicalName(m.Name)
+		row, ok := rows[name]
+		if !selectable(m) || seen[name] {
+			continue
+		}
+		seen[name] = true
+		if !ok {
+			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped}
+		}
+		all = append(all, row)
+	}
+	return all, tree
+}
+
+// folder plans for one folder.
+func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstream.Status, there map[string]uint64) (FolderPlan, error) {
+	f := FolderPlan{Folder: row.Title, NewFolder: decodeName(row.New), Messages: uint64(st.Messages)}
+	switch row.State {
+	case store.FolderSkipped:
+		f.Action = FolderLeft
+		return f, nil
+	case store.FolderDeleted:
+		f.Action = FolderGone
+		return f, nil
+	case store.FolderPlanned:
+		f.Action = FolderCreated
+	default:
+		f.Action = FolderFilled
+		f.Unknown = there[row.New] - min(there[row.New], row.Copied)
+	}
+	c := row.Checkpoint
+	if c.UIDNext != 0 && c.UIDNext == st.UIDNext && c.UIDValidity == st.UIDValidity {
+		return f, nil // all of it is dealt with
+	}
+	err := p.count(ctx, row, &f)
+	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
+		f.Problem = e.Summary()
+		p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("%q can't be read: %s", f.Folder, f.Problem))
+		err = nil
+	}
+	return f, err
+}
+
+// count lists what the ledger does not know of a folder.
+func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderPlan) error {
+	sel, err := p.pair.old.Examine(ctx, row.Old)
+	if err != nil {
+		return err
+	}
+	f.Messages = uint64(sel.Messages)
+	if sel.Messages == 0 {
+		return nil
+	}
+	var ledger store.Ledger
+	if row.ID != 0 {
+		if ledger, err = p.store.Ledger(ctx, p.id, row.ID); err != nil {
+			return err
+		}
+	}
+	known := newKnown(ledger, sel.UIDValidity)
+	from := imap.UID(1)
+	if row.Checkpoint.UIDValidity == sel.UIDValidity {
+		from = max(from, row.Checkpoint.UIDNext)
+	}
+	counted := imap.UID(0)
+	return p.pair.old.ListMessages(ctx, imap.UIDSet{{Start: from}}, 0, func(m upstream.Message) error {
+		if m.UID < from || m.UID == counted || known.has(m.UID) { // "n:*" gives the last one in any case
+			return nil
+		}
+		counted = m.UID
+		size := max(m.Size, 0)
+		f.Copy++
+		f.Bytes += uint64(size)
+		if p.plan.Limit > 0 && size > p.plan.Limit {
+			f.TooLarge++
+		}
+		return nil
+	})
+}
+
+// quota compares the plan with the room on the new server.
+func (p *accountPlanner) quota(ctx context.Context) error {
+	quotas, err := p.pair.new.Quotas(ctx, inboxName)
+	if err != nil {
+		return err
+	}
+	for _, q := range quotas {
+		p.plan.Lacks = lacks(q, p.plan.Copy, p.plan.Bytes)
+		if p.plan.Lacks != "" {
+			break
+		}
+	}
+	return nil
+}
+
+// lacks says what a quota lacks for so many messages and octets, "" if nothing.
+func lacks(q upstream.Quota, messages, bytes uint64) string {
+	room := q.Limit - min(q.Limit, q.Usage)
+	switch q.Resource {
+	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
+		if need := bytes/1024 + min(bytes%1024, 1); need > room {
+			return fmt.Sprintf("%d KB are needed at most, the quota has room for %d KB", need, room)
+		}
+	case "MESSAGE":
+		if messages > room {
+			return fmt.Sprintf("room for %d messages is needed at most, the quota has room for %d", messages, room)
+		}
+	}
+	return ""
+}

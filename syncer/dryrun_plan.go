@@ -1,0 +1,52 @@
+package syncer
+
+// AccountPlan is what a pass would do for an account.
+type AccountPlan struct {
+	Login     string       `json:"login"`
+	Folders   []FolderPlan `json:"folders"`
+	Subscribe []string     `json:"subscribe"` // decoded names on the new server
+	Notes     []string     `json:"notes"`     // what is renamed or left out, and why
+	Copy      uint64       `json:"copy"`      // messages, at most: those found on the new server already are adopted
+	Bytes     uint64       `json:"bytes"`     // octets of these
+	TooLarge  uint64       `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
+	// Limit is that APPENDLIMIT in octets; 0 if the new server tells none.
+	Limit int64 `json:"limit,omitempty"`
+	// Lacks says which quota of the new server is too small, "" if none is
+	// known to be.
+	Lacks string `json:"lacks,omitempty"`
+	// Problem is why there is no plan, "" if there is one, and Cause what the
+	// server said.
+	Problem string `json:"problem,omitempty"`
+	Cause   string `json:"cause,omitempty"`
+}
+
+// Fits tells whether all of the account would come to the new server, as far
+// as can be seen before.
+func (p AccountPlan) Fits() bool { return p.Problem == "" && p.Lacks == "" && p.TooLarge == 0 }
+
+// FolderAction is what a pass would do with a folder.
+type FolderAction string
+
+// What becomes of a folder of the old server.
+const (
+	FolderCreated FolderAction = "create" // and filled
+	FolderFilled  FolderAction = "fill"
+	FolderLeft    FolderAction = "skip" // a view, or of another namespace
+	FolderGone    FolderAction = "gone" // its user deleted it on the new server
+)
+
+// FolderPlan is what a pass would do for a folder.
+type FolderPlan struct {
+	Folder    string       `json:"folder"`     // title on the old server
+	NewFolder string       `json:"new_folder"` // decoded name on the new server
+	Action    FolderAction `json:"action"`
+	Messages  uint64       `json:"messages"` // on the old server
+	Copy      uint64       `json:"copy"`     // at most
+	Bytes     uint64       `json:"bytes"`
+	TooLarge  uint64       `json:"too_large"`
+	// Unknown are messages of the new server's folder that the ledger does not
+	// know: some of Copy may be among them, and would be adopted.
+	Unknown uint64 `json:"unknown"`
+	// Problem is why the folder can't be read, "" if it can.
+	Problem string `json:"problem,omitempty"`
+}
