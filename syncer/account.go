@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type shared struct {
 type tracked struct {
 	store.Folder
 	pulling *pulling  // the job that runs on it, nil if none
+	settled []func()  // to be run when it has ended
 	missed  time.Time // when a look at the new server found it gone
 	looked  time.Time // when the old server was last asked about it in this run
 	done    atomic.Int64
@@ -287,16 +289,41 @@ func (a *account) problem(p *store.Problem) {
 	if p != nil && p.Advice == store.NeedsFix && a.pass != nil && a.pass.started.Before(a.renewed) {
 		p.Advice, p.Retry = store.RetryLater, time.Now().Add(time.Second) // it was about the former credentials
 	}
-	if p != nil {
-		if was := a.row.Problem; was != nil && was.Summary == p.Summary {
-			p.Since = was.Since
-		}
-		a.log.Warn().Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
+	if p != nil && !a.announce(p) {
+		return
 	}
 	a.row.Problem = p
 	if err := a.store.SetProblem(a.ctx, a.id, p); err != nil && a.ctx.Err() == nil {
 		a.log.Error().Err(err).Msg("the account's problem could not be recorded")
 	}
+}
+
+// announce logs a problem, loudly if it is news, and tells whether it is worth
+// recording: the same one that is still waited out is not.
+func (a *account) announce(p *store.Problem) bool {
+	was := a.row.Problem
+	again := was != nil && was.Summary == p.Summary && was.Advice == p.Advice
+	event := a.log.Warn()
+	if again {
+		p.Since = was.Since
+		event = a.log.Debug()
+	}
+	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
+	return !again || time.Now().After(was.Retry)
+}
+
+// silent records that a client waited for the old server in vain. It is no more than
+// that: the attempt goes on until the connection counts as stalled.
+func (a *account) silent() {
+	if !a.works() || a.row.Problem != nil {
+		return
+	}
+	now := time.Now()
+	a.problem(&store.Problem{
+		Summary: fmt.Sprintf("The old server (%s) does not answer. Mail is copied as soon as it does; clients work with the new mailbox meanwhile.", a.domain.Old.Host),
+		Cause:   fmt.Sprintf("no sign of life for %v while a client waited", patience),
+		Advice:  store.RetryLater, Since: now, Retry: now.Add(a.cfg.Sync.Stall),
+	})
 }
 
 // connected hears of a client's login and returns what it should wait for: the

@@ -12,12 +12,13 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
 )
 
 const (
-	// linger is how long an account stays ready after its last client or pass.
+	// linger is how long an account stays ready after its last client.
 	linger = time.Minute
+	// sweepEvery is how often accounts that have gone are forgotten.
+	sweepEvery = 5 * time.Second
 	// slice is how long a pass may go on while other accounts wait.
 	slice = 2 * time.Minute
 	// passesPerPlace is how many passes may be begun for each connection a pass could use: those
@@ -50,6 +51,7 @@ type present struct {
 	users   int
 	clients int
 	since   time.Time // when the last user went
+	visited bool      // a client has been there
 	going   bool      // was told to end
 }
 
@@ -83,7 +85,7 @@ func (e *Engine) Run(ctx context.Context, background bool) error {
 }
 
 func (e *Engine) loop(ctx context.Context, background bool) {
-	sweep := time.NewTicker(linger / 4)
+	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	due := time.NewTimer(0)
 	defer due.Stop()
@@ -173,24 +175,35 @@ func (e *Engine) startAccount(id store.AccountID, before *present) *present {
 }
 
 func (e *Engine) left(id store.AccountID) {
-	if p := e.accounts[id]; p != nil {
-		p.users--
-		p.since = time.Now()
+	p := e.accounts[id]
+	if p == nil {
+		return
+	}
+	p.users--
+	p.since = time.Now()
+	if p.users == 0 && !p.visited {
+		p.leave() // nobody will miss it before its next pass
 	}
 }
 
-// sweep lets accounts go that nobody has needed for a while.
+// leave tells an account to end.
+func (p *present) leave() {
+	p.going = true
+	p.cancel()
+}
+
+// sweep lets accounts go whose last client has been away for a while, and
+// forgets those that have gone.
 func (e *Engine) sweep(now time.Time) {
 	for id, p := range e.accounts {
-		if p.users > 0 || now.Sub(p.since) < linger {
+		if p.users > 0 || !p.going && now.Sub(p.since) < linger {
 			continue
 		}
 		select {
 		case <-p.account.gone:
 			delete(e.accounts, id)
 		default:
-			p.going = true
-			p.cancel()
+			p.leave()
 		}
 	}
 }
@@ -247,7 +260,11 @@ func (e *Engine) startDue(now time.Time) time.Duration {
 }
 
 func (e *Engine) startPass(t turn) {
-	o := passOptions{inboxOnly: t.class == classInbox, until: time.Now().Add(slice)}
+	e.begin(t, passOptions{inboxOnly: t.class == classInbox, until: time.Now().Add(slice)})
+}
+
+// begin makes a pass and then gives the account its next turn.
+func (e *Engine) begin(t turn, o passOptions) {
 	e.passes++
 	e.jobs.Add(1)
 	ctx := e.ctx
@@ -323,6 +340,7 @@ func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
 		if p := e.accounts[id]; p != nil {
 			p.users++
 			p.clients++
+			p.visited = true
 		}
 		e.schedule.hasten(id, classConnected)
 	})
@@ -383,26 +401,11 @@ func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox,
 // Enrol makes an account known whose credentials the new server has just
 // accepted, if the old server accepts them too. A nil error means it is stored.
 func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, error) {
-	domain, ok := e.shared.cfg.DomainNamed(a.Domain)
-	if !ok {
-		return a, errNoDomain
-	}
-	end := e.endpoint(domain.Old, true)
-	release, err := end.pool.acquire(ctx, true, nil)
+	_, leave, err := e.dialOld(ctx, a.Domain, a.Old)
 	if err != nil {
 		return a, err
 	}
-	defer release()
-	s, err := e.shared.dial(ctx, end.server, a.Old, upstream.Options{
-		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive,
-	})
-	if ctx.Err() == nil || err == nil {
-		end.pool.note(err)
-	}
-	if err != nil {
-		return a, err
-	}
-	s.Close()
+	leave()
 	stored, _, err := e.shared.store.PutAccounts(ctx, []store.Account{a})
 	if err != nil {
 		return a, err
@@ -418,7 +421,7 @@ func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 		if err != nil {
 			return err
 		}
-		if row.Problem != nil {
+		if row.Problem != nil && row.Problem.Advice == store.NeedsFix {
 			if err := e.shared.store.SetProblem(ctx, id, nil); err != nil {
 				return err
 			}

@@ -133,6 +133,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.folder.Checkpoint
+		f.runSettled()
 		a.count(p, err)
 		ended(f, p, err)
 	})
@@ -182,6 +183,7 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, ti
 		}
 		if time.Since(life) > wait {
 			old.silent.Store(true)
+			_ = a.do(ctx, a.silent)
 			return
 		}
 		if n%10 == 9 {

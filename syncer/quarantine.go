@@ -1,0 +1,167 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// ErrOtherKeys means that messages can't be told apart any more by the keys
+// they have: the old server has given the folder new numbers (UIDVALIDITY).
+var ErrOtherKeys = errors.New("the old server has numbered the folder anew since")
+
+// Retry releases messages of a folder from quarantine, so that the next pull
+// of the folder tries them again. It waits until a pull that is under way has
+// stopped. Keys that are not in quarantine do no harm.
+func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.FolderID, keys []store.Key) error {
+	a, leave, err := e.acquire(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	result := make(chan error, 1)
+	if err := a.do(ctx, func() { a.retry(folder, keys, result) }); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-a.gone:
+		return errStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retry releases messages now, or once the pull of their folder has ended.
+func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- error) {
+	f := a.folder(folder)
+	switch {
+	case a.loadErr != nil:
+		result <- a.loadErr
+	case f == nil:
+		result <- store.ErrNotFound
+	case f.pulling != nil:
+		f.pulling.yield()
+		f.settled = append(f.settled, func() { result <- a.release(f, keys) })
+	default:
+		result <- a.release(f, keys)
+	}
+}
+
+// release takes messages out of quarantine and takes the checkpoint back to
+// where the next pull meets them.
+func (a *account) release(f *tracked, keys []store.Key) error {
+	cp := f.Checkpoint
+	for _, k := range keys {
+		if v, uid, ok := splitKey(k); ok && v == cp.UIDValidity {
+			cp.UIDNext = min(cp.UIDNext, uid)
+		}
+	}
+	err := a.store.Commit(a.ctx, store.Batch{Account: a.id, Folder: f.ID, Release: keys, Checkpoint: &cp})
+	if err == nil {
+		f.Checkpoint = cp
+	}
+	return err
+}
+
+// runSettled runs what waited for the end of the folder's pull.
+func (f *tracked) runSettled() {
+	for _, fn := range f.settled {
+		fn()
+	}
+	f.settled = nil
+}
+
+// PassSoon makes a pass over an account as soon as there is a place for it. It
+// doesn't wait for it.
+func (e *Engine) PassSoon(ctx context.Context, id store.AccountID) error {
+	return e.do(ctx, func() {
+		e.begin(turn{id: id, class: classRest}, passOptions{fresh: true, until: time.Now().Add(slice)})
+	})
+}
+
+// Fetch reads messages of a folder from the old server, which notices nothing,
+// over a connection of its own. fn is called for each that the server
+// delivers; body ends after size octets and need not be read to its end.
+func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.FolderID, keys []store.Key, fn func(key store.Key, size int64, body io.Reader) error) error {
+	row, err := e.shared.store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	name, err := e.oldName(ctx, id, folder)
+	if err != nil {
+		return err
+	}
+	s, leave, err := e.dialOld(ctx, row.Domain, row.Old)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	selected, err := s.Examine(ctx, name)
+	if err != nil {
+		return err
+	}
+	var set imap.UIDSet
+	for _, k := range keys {
+		v, uid, ok := splitKey(k)
+		if !ok || v != selected.UIDValidity {
+			return ErrOtherKeys
+		}
+		set.AddNum(uid)
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return s.Bodies(ctx, set, func(uid imap.UID, size int64, body io.Reader) error {
+		return fn(imapKey(selected.UIDValidity, uid), size, body)
+	})
+}
+
+// oldName is a folder's raw name on the old server.
+func (e *Engine) oldName(ctx context.Context, id store.AccountID, folder store.FolderID) (string, error) {
+	folders, err := e.shared.store.Folders(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range folders {
+		if f.ID == folder {
+			return f.Old, nil
+		}
+	}
+	return "", store.ErrNotFound
+}
+
+// dialOld opens a session with a domain's old server that doesn't belong to an
+// account's work. leave ends it.
+func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials) (s oldSession, leave func(), err error) {
+	d, ok := e.shared.cfg.DomainNamed(domain)
+	if !ok {
+		return nil, nil, errNoDomain
+	}
+	end := e.endpoint(d.Old, true)
+	release, err := end.pool.acquire(ctx, true, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = e.shared.dial(ctx, end.server, c, upstream.Options{
+		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive,
+	})
+	if ctx.Err() == nil || err == nil {
+		end.pool.note(err)
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return s, func() { s.Close(); release() }, nil
+}
+
+// KeyText is a message's key for people.
+func KeyText(k store.Key) string { return keyText(k) }
