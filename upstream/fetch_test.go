@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,23 @@ S: P3 OK
 	}
 	if err := s.Alive(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// The last message is asked for where a server doesn't tell UIDNEXT (Courier).
+func TestLastMessageIsTold(t *testing.T) {
+	s := scripted(t, `@
+C: P2 UID FETCH * (UID FLAGS)
+S: * 7 FETCH (UID 12 FLAGS (\Seen))
+S: P2 OK
+`)
+	var got []imap.UID
+	err := s.ListFlags(context.Background(), imap.UIDSet{imap.UIDRange{}}, func(m Message) error {
+		got = append(got, m.UID)
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []imap.UID{12}) {
+		t.Errorf("told of %v, %v", got, err)
 	}
 }
 

@@ -108,7 +108,7 @@ func (c *collector) take(num uint32, name string) bool {
 
 // tell reports a message if it is one that was asked for.
 func (c *collector) tell(m *fetched) {
-	if m.UID == 0 || !c.set.Contains(m.UID) {
+	if m.UID == 0 || !asksFor(c.set, m.UID) {
 		return
 	}
 	c.told = append(c.told, m.UID)

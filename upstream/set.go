@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,12 @@ func only(set imap.UIDSet) (imap.UID, bool) {
 		return set[0].Start, true
 	}
 	return 0, false
+}
+
+// asksFor reports whether a message may be the answer to a set. "*" is the last
+// one, which only the server knows: there any may.
+func asksFor(set imap.UIDSet, uid imap.UID) bool {
+	return set.Contains(uid) || slices.Contains(set, imap.UIDRange{})
 }
 
 // parseUIDs expands a set of UIDs in the order given (RFC 4315 section 3). It
