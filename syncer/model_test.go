@@ -471,7 +471,7 @@ func (m *model) quiesce() {
 	_ = m.engine.Updated(context.Background(), []store.AccountID{m.id})
 	m.pass()
 	if res := m.pass(); res.Problem != nil || !res.Pass.Complete {
-		m.fail("the last pass is not complete: %+v, problem %+v", res.Pass, res.Problem)
+		m.fail("the last pass is not complete: %+v, problem %+v\n%s", res.Pass, res.Problem, m.dump())
 	}
 	m.neverTwice(m.t)
 	excused := m.excused()
@@ -496,6 +496,26 @@ func (m *model) quiesce() {
 			m.t.Fatalf("%s went to the old server", op)
 		}
 	}
+}
+
+// dump shows the old folders beside their ledgers.
+func (m *model) dump() string {
+	var b strings.Builder
+	folders, _ := m.db.Folders(context.Background(), m.id)
+	for _, f := range folders {
+		box := m.pair.old.folders[f.Old]
+		l, _ := m.db.Ledger(context.Background(), m.id, f.ID)
+		fmt.Fprintf(&b, "%s -> %s %s, checkpoint %+v; old: validity %d, uidnext %d, modseq %d, messages", f.Old, f.New, f.State, f.Checkpoint, box.validity, box.next, box.modseq)
+		for _, msg := range box.messages {
+			fmt.Fprintf(&b, " %d", msg.uid)
+		}
+		fmt.Fprintf(&b, "; ledger")
+		for _, e := range l.Entries {
+			fmt.Fprintf(&b, " %s=%d", keyText(e.Key), e.UID)
+		}
+		fmt.Fprintf(&b, "; intents %d, quarantine %d\n", len(l.Intents), len(l.Quarantine))
+	}
+	return b.String()
 }
 
 // excused are old folders whose user deleted them on the new server, and quarantined messages.

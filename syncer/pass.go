@@ -254,7 +254,8 @@ func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) 
 	if problem != nil || !yielded {
 		a.problem(problem)
 	}
-	if yielded && pass.Copied+pass.Adopted+pass.FlagChanges+pass.Quarantined == 0 {
+	worked := pass.Copied+pass.Adopted+pass.FlagChanges+pass.Quarantined > 0
+	if yielded && !worked {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
@@ -262,7 +263,11 @@ func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) 
 	if err := a.store.AddPass(ctx, a.id, pass); err != nil {
 		a.log.Error().Err(err).Msg("the pass could not be recorded")
 	}
-	a.log.Info().Uint64("copied", pass.Copied).Uint64("adopted", pass.Adopted).Uint64("flags", pass.FlagChanges).
+	event := a.log.Info()
+	if !pass.Complete && !worked {
+		event = a.log.Debug()
+	}
+	event.Uint64("copied", pass.Copied).Uint64("adopted", pass.Adopted).Uint64("flags", pass.FlagChanges).
 		Uint64("bytes", pass.Bytes).Uint64("quarantined", pass.Quarantined).Bool("complete", pass.Complete).
 		Dur("took", pass.Ended.Sub(pass.Started)).Msg("pass ended")
 }

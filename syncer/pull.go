@@ -226,11 +226,14 @@ func (p *pull) finish(ctx context.Context) error {
 		Messages:      p.selected.Messages,
 		Checked:       time.Now(),
 	}
-	if p.known.count() < int(p.selected.Messages) {
+	if have := p.known.count(); have < int(p.selected.Messages) {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
-		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID,
-			Checkpoint: &store.Checkpoint{UIDValidity: cp.UIDValidity, Messages: cp.Messages}})
+		p.log.Warn().Int("seen", have).Uint32("messages", p.selected.Messages).Uint32("from_uid", uint32(p.base.UIDNext)).
+			Msg("something was missed in this folder, it is listed again")
+		p.folder.Checkpoint = store.Checkpoint{UIDValidity: cp.UIDValidity, Messages: cp.Messages}
+		again := p.folder.Checkpoint
+		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
 		return errors.Join(errCounts, err)
 	}
 	if err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp}); err != nil {
