@@ -27,7 +27,7 @@ const (
 )
 
 // item is what the reader hands to the writer, in the order of the old folder.
-// Exactly one of body, stream, quarantine and checkpoint is set.
+// Exactly one of body, stream, quarantine, checkpoint and shows is set.
 type item struct {
 	msg        upstream.Message
 	key        store.Key
@@ -38,6 +38,7 @@ type item struct {
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
+	shows      bool // once all before it is on the new server, the folder is worth showing
 	mending
 }
 
@@ -129,8 +130,7 @@ func (r *reader) newest(ctx context.Context) error {
 		}
 		width *= 4
 	}
-	r.worth()
-	return nil
+	return r.hand(ctx, &item{shows: true})
 }
 
 // adapt steers the width of UID ranges towards listWindow messages each.

@@ -147,7 +147,7 @@ func (w *writer) accept(ctx context.Context, it *item) error {
 	}
 	w.batch = append(w.batch, it)
 	w.octets += int64(len(it.body))
-	if len(w.batch) < batchMessages && w.octets < batchOctets {
+	if len(w.batch) < batchMessages && w.octets < batchOctets && !it.shows {
 		return nil
 	}
 	return w.flush(ctx)
@@ -191,7 +191,7 @@ func (w *writer) flush(ctx context.Context) error {
 }
 
 // sendable tells whether an item is a message to append.
-func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint == nil }
+func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint == nil && !it.shows }
 
 // send hands messages to the new server; their intents are durable.
 func (w *writer) send(ctx context.Context, items []*item, again bool) error {
@@ -258,6 +258,8 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 		switch {
 		case it.checkpoint != nil:
 			checkpoint = it.checkpoint
+		case it.shows:
+			w.worth()
 		case it.quarantine != nil:
 			w.quarantine(it.quarantine)
 		case results[0].Err != nil:
