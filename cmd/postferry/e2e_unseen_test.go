@@ -69,19 +69,27 @@ func realMail(t *testing.T) []lab.Msg {
 // account whose new server keeps silent.
 func unseen(t *testing.T) (p *pair, d *testDaemon, check func()) {
 	t.Helper()
-	const blocker = "somebody@silent.example"
 	p = startPair(t, anna, blocker)
 	p.fillUnseen(anna)
 	check = p.untouched(anna)
-	silent := lab.FaultLine(t, p.new.IMAP, nil)
+	return p, p.serveBlocked(), check
+}
+
+// blocker is the account that keeps the background busy.
+const blocker = "somebody@silent.example"
+
+// serveBlocked starts the daemon as unseen wants it.
+func (p *pair) serveBlocked() *testDaemon {
+	p.t.Helper()
+	silent := lab.FaultLine(p.t, p.new.IMAP, nil)
 	silent.Hang(true)
 	p.sync = "old_connections = 2"
 	p.domain = "enrol = true"
 	p.more = fmt.Sprintf("[[domain]]\nname = \"silent.example\"\nold = %q\nnew = \"imap+insecure://%s\"", p.oldURL, silent.Addr)
-	d = p.serve()
-	takeOverAll(t, d.Config, blocker)
-	eventually(t, "a connection of the account that blocks the background", func() bool { return silent.Connections() > 0 })
-	return p, d, check
+	d := p.serve()
+	takeOverAll(p.t, d.Config, blocker)
+	eventually(p.t, "a connection of the account that blocks the background", func() bool { return silent.Connections() > 0 })
+	return d
 }
 
 // TestUnseenByImapclient reads every folder right after opening it for the

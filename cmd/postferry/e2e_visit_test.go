@@ -1,0 +1,97 @@
+package main
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"postferry/internal/lab"
+)
+
+// TestManyClientsOpenFolders has several connections of one person open all
+// folders at the same time, before anything has been copied.
+func TestManyClientsOpenFolders(t *testing.T) {
+	t.Parallel()
+	p, d, untouched := unseen(t)
+	old := p.old.Snapshot(anna)
+	var clients []*imapclient.Client
+	for range 4 {
+		clients = append(clients, p.login(d, anna))
+	}
+	var wg sync.WaitGroup
+	for n, c := range clients {
+		wg.Go(func() {
+			for i := range unseenFolders {
+				folder := unseenFolders[(i+3*n)%len(unseenFolders)]
+				data, err := c.Select(renamed(folder), nil).Wait()
+				if err != nil || int(data.NumMessages) != len(old.Folders[folder].Messages) {
+					t.Errorf("client %d: %s: %+v, %v; want %d messages", n, folder, data, err, len(old.Folders[folder].Messages))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	p.sameMail(anna)
+	untouched()
+}
+
+// TestOldServerFallsSilent has the old server hang after the folders have been
+// brought over, and wants folders never opened before to open nevertheless and
+// to fill when it speaks again.
+func TestOldServerFallsSilent(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, anna, blocker)
+	p.fillUnseen(anna)
+	untouched := p.untouched(anna)
+	line := lab.FaultLine(t, p.old.IMAP, nil)
+	p.oldURL = "imap+insecure://" + line.Addr
+	d := p.serveBlocked()
+	c := p.login(d, anna)
+	line.Hang(true)
+	within(t, firstDelay, "the first folder", func() { choose(t, c, "Sent") })
+	for _, folder := range []string{"Drafts", "Trash", "INBOX"} {
+		within(t, laterDelay, folder, func() { choose(t, c, folder) })
+	}
+	within(t, laterDelay, "writing", func() { appendLetter(t, c, "Trash", "written meanwhile") })
+	line.Hang(false)
+	old := p.old.Snapshot(anna)
+	direct := p.new.Client(anna)
+	for folder, extra := range map[string]int{"INBOX": 0, "INBOX.Gesendet": 0, "INBOX.Papierkorb": 1} {
+		want := len(old.Folders[folder].Messages) + extra
+		eventually(t, "all of "+folder, func() bool { return messages(t, direct, renamed(folder)) == want })
+	}
+	untouched()
+}
+
+// TestGiantFolder opens a folder that is too large to be filled while somebody
+// waits: the newest messages must be there at once, the rest soon.
+func TestGiantFolder(t *testing.T) {
+	t.Parallel()
+	const all = 3000
+	p := startPair(t, anna, blocker)
+	p.old.FillMaildir(anna, "INBOX.Riesig", lab.Generate(1, all, 600))
+	d := p.serveBlocked()
+	c := p.login(d, anna)
+	var data *imap.SelectData
+	within(t, 10*time.Second, "opening the folder", func() { data = choose(t, c, "Riesig") })
+	t.Logf("%d messages right after opening", data.NumMessages)
+	seen := make(map[string]bool)
+	for _, m := range p.new.Snapshot(anna).Folders["Riesig"].Messages {
+		seen[m.Sum] = m.UID < data.UIDNext
+	}
+	missing := 0
+	for _, m := range p.old.Snapshot(anna).Folders["INBOX.Riesig"].Messages[all-500:] {
+		if !seen[m.Sum] {
+			missing++
+		}
+	}
+	if missing > 0 {
+		t.Errorf("of the newest 500 messages, %d were missing right after opening", missing)
+	}
+	direct := p.new.Client(anna)
+	eventually(t, "all messages", func() bool { return messages(t, direct, "Riesig") == all })
+	p.sameMail(anna)
+}
