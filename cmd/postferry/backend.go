@@ -19,6 +19,14 @@ type backend interface {
 	Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error)
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error
+	// Quarantine calls emit with each message that one of the servers refuses, or
+	// that was repaired.
+	Quarantine(ctx context.Context, q quarantineQuery, emit func(quarantineRecord) error) error
+	// RetryQuarantined releases messages, so that the next pass tries them again;
+	// a daemon begins one.
+	RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error)
+	// QuarantinedMail reads the messages themselves from the old servers.
+	QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error
 	// Close lets go of the state or the daemon.
 	Close() error
 }

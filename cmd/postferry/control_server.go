@@ -30,6 +30,9 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 	mux.HandleFunc("POST "+pathAccounts, c.importAccounts)
 	mux.HandleFunc("POST "+pathSync, c.sync)
 	mux.HandleFunc("POST "+pathStatus, c.status)
+	mux.HandleFunc("POST "+pathQuarantine, c.quarantine)
+	mux.HandleFunc("POST "+pathQuarantineRetry, c.retryQuarantined)
+	mux.HandleFunc("POST "+pathQuarantineMail, c.quarantinedMail)
 	server := &http.Server{
 		Handler:           mux,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -36,7 +36,7 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d 
 	err = patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", nobody)
+	}, "status", "import", quarantineCommand, nobody)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		})
 		front.Go(func() error {
-			b := &local{store: d.store, engine: d.engine}
+			b := &local{store: d.store, engine: d.engine, background: true}
 			return ended(ctx, serveControl(ctx, d.control, b, d.log), "the control socket")
 		})
 		front.Go(func() error {

@@ -16,7 +16,9 @@ type local struct {
 	store store.Store
 	// engine is nil where nothing is copied (import and status on their own).
 	engine *syncer.Engine
-	close  func() error
+	// background says that the engine makes passes by itself, as the daemon's does.
+	background bool
+	close      func() error
 }
 
 func (l *local) Close() error { return l.close() }

@@ -119,14 +119,22 @@ a list of accounts and start the daemon:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(), newImport(), newSync(), newStatus(), newDemo(), newVersion())
+	root.AddCommand(newServe(), newImport(), newSync(), newStatus(), newQuarantine(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
-		cmd.Args = usageArgs(cmd.Args)
-		cmd.DisableFlagsInUseLine = true
+		strictUsage(cmd)
 	}
 	root.Args = usageArgs(cobra.NoArgs)
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return root
+}
+
+// strictUsage makes mistakes on the command line of cmd and those below it usage errors.
+func strictUsage(cmd *cobra.Command) {
+	cmd.Args = usageArgs(cmd.Args)
+	cmd.DisableFlagsInUseLine = true
+	for _, sub := range cmd.Commands() {
+		strictUsage(sub)
+	}
 }
 
 // usageArgs makes a wrong number of arguments, or an unknown command, a usage error.

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"postferry/store"
+	"postferry/syncer"
+	"postferry/upstream"
+)
+
+// quarantinedFolder are the messages of one folder that a query chose.
+type quarantinedFolder struct {
+	account store.Account
+	folder  store.Folder
+	records map[store.Key]quarantineRecord
+	keys    []store.Key // of records, sorted
+}
+
+// Quarantine implements backend.
+func (l *local) Quarantine(ctx context.Context, q quarantineQuery, emit func(quarantineRecord) error) error {
+	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+		for _, k := range f.keys {
+			if err := emit(f.records[k]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// RetryQuarantined implements backend.
+func (l *local) RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error) {
+	accounts := map[store.AccountID]bool{}
+	err = l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+		if err := l.engine.Retry(ctx, f.account.ID, f.folder.ID, f.keys); err != nil {
+			return err
+		}
+		released += len(f.keys)
+		accounts[f.account.ID] = true
+		return nil
+	})
+	if err != nil || !l.background {
+		return released, err
+	}
+	for id := range accounts {
+		err = errors.Join(err, l.engine.PassSoon(ctx, id))
+	}
+	return released, err
+}
+
+// QuarantinedMail implements backend.
+func (l *local) QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error {
+	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+		return l.mailOf(ctx, f, sink)
+	})
+}
+
+// mailOf fetches a folder's chosen messages from the old server.
+func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink quarantineSink) error {
+	delivered := map[store.Key]bool{}
+	var ours error // the sink's
+	err := l.engine.Fetch(ctx, f.account.ID, f.folder.ID, f.keys, func(k store.Key, size int64, body io.Reader) error {
+		rec, ok := f.records[k]
+		if !ok || delivered[k] || ours != nil {
+			return nil
+		}
+		delivered[k] = true
+		ours = sink(rec, body, "")
+		return ours
+	})
+	if ours != nil || ctx.Err() != nil {
+		return errors.Join(ours, ctx.Err())
+	}
+	missing := "the old server does not deliver it"
+	if err != nil {
+		missing = forPerson(err)
+	}
+	for _, k := range f.keys {
+		if !delivered[k] {
+			if err := sink(f.records[k], nil, missing); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forPerson is an error in the voice for the person at the screen.
+func forPerson(err error) string {
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return e.Summary()
+	}
+	return err.Error()
+}
+
+// eachQuarantined calls fn for each folder in which a query finds something.
+func (l *local) eachQuarantined(ctx context.Context, q quarantineQuery, fn func(*quarantinedFolder) error) error {
+	accounts, single, err := l.chosen(ctx, q.Names)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		folders, err := l.store.Folders(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		for _, f := range folders {
+			if f.Quarantined == 0 && !q.Repaired {
+				continue
+			}
+			found, err := l.quarantinedIn(ctx, a, f, q.Repaired)
+			if err != nil {
+				return err
+			}
+			if keys, ok := single[a.ID]; ok {
+				found.only(func(k store.Key) bool { return keys[messageID{a.ID, f.ID, k}] })
+			}
+			if len(found.keys) == 0 {
+				continue
+			}
+			if err := fn(found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chosen takes names apart: the accounts to look into, and for those of which
+// only single messages were asked for, which.
+func (l *local) chosen(ctx context.Context, names []string) (accounts []store.Account, single map[store.AccountID]map[messageID]bool, err error) {
+	var logins []string
+	single = map[store.AccountID]map[messageID]bool{}
+	for _, name := range names {
+		id, ok := parseMessageID(name)
+		if !ok {
+			logins = append(logins, name)
+			continue
+		}
+		a, err := l.store.AccountByID(ctx, id.account)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil, usageError(fmt.Errorf("no such message: %q (postferry quarantine list shows their IDs)", name))
+		} else if err != nil {
+			return nil, nil, err
+		}
+		if single[a.ID] == nil {
+			single[a.ID] = map[messageID]bool{}
+			accounts = append(accounts, a)
+		}
+		single[a.ID][id] = true
+	}
+	if len(logins) == 0 && len(names) > 0 {
+		return accounts, single, nil
+	}
+	whole, err := l.accounts(ctx, logins)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, a := range whole {
+		delete(single, a.ID) // all of its messages, then
+		accounts = slices.DeleteFunc(accounts, func(b store.Account) bool { return b.ID == a.ID })
+	}
+	return append(accounts, whole...), single, nil
+}
+
+// quarantinedIn reads what a folder has in quarantine, or what was repaired.
+func (l *local) quarantinedIn(ctx context.Context, a store.Account, f store.Folder, repaired bool) (*quarantinedFolder, error) {
+	ledger, err := l.store.Ledger(ctx, a.ID, f.ID)
+	if err != nil {
+		return nil, err
+	}
+	found := &quarantinedFolder{account: a, folder: f, records: map[store.Key]quarantineRecord{}}
+	add := func(k store.Key, rec quarantineRecord) {
+		rec.ID, rec.Login, rec.Folder, rec.Key = messageID{a.ID, f.ID, k}.String(), a.Login, f.Title, syncer.KeyText(k)
+		found.records[k] = rec
+		found.keys = append(found.keys, k)
+	}
+	if repaired {
+		for _, r := range ledger.Repaired {
+			add(r.Key, quarantineRecord{Repair: r.What, Since: r.When, Last: r.When})
+		}
+		return found, nil
+	}
+	for _, q := range ledger.Quarantine {
+		add(q.Key, quarantineRecord{Reason: q.Reason, Cause: q.Cause, Attempts: q.Attempts, Since: q.Since, Last: q.Last})
+	}
+	return found, nil
+}
+
+func (f *quarantinedFolder) only(keep func(store.Key) bool) {
+	f.keys = slices.DeleteFunc(f.keys, func(k store.Key) bool { return !keep(k) })
+}
+
+// headerOf reads a message's header, of which it keeps at most limit octets.
+func headerOf(body io.Reader, limit int) ([]byte, error) {
+	var header bytes.Buffer
+	piece := make([]byte, 4<<10)
+	for header.Len() < limit {
+		n, err := body.Read(piece)
+		header.Write(piece[:n])
+		for _, end := range []string{"\r\n\r\n", "\n\n"} {
+			if i := bytes.Index(header.Bytes(), []byte(end)); i >= 0 {
+				return header.Bytes()[:i+len(end)/2], nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return header.Bytes()[:min(header.Len(), limit)], nil
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+// isolatedAt is when isolate says that it happened.
+var isolatedAt = time.Unix(1_700_000_000, 0).UTC()
+
+// isolate puts a message of the demo's INBOX that has been copied into
+// quarantine, and notes another one as repaired.
+func isolate(t *testing.T, config string) (isolated store.Entry) {
+	t.Helper()
+	st := openState(t, filepath.Join(filepath.Dir(config), "state"))
+	a, err := st.Account(t.Context(), demoLogin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := st.Ledger(t.Context(), a.ID, 1)
+	if err != nil || len(l.Entries) < 2 {
+		t.Fatalf("%d entries, %v", len(l.Entries), err)
+	}
+	e := l.Entries[0]
+	err = st.Commit(t.Context(), store.Batch{Account: a.ID, Folder: 1, Forget: []store.Key{e.Key},
+		Quarantine: []store.Quarantined{{Key: e.Key, Reason: "The new server refuses this message.",
+			Cause: "NO \x1b[31mtoo blue", Attempts: 2, Since: isolatedAt, Last: isolatedAt}},
+		Repaired: []store.Repaired{{Key: l.Entries[1].Key, What: "bare LF made CRLF", When: isolatedAt}},
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestQuarantineCommands lists, shows, exports and retries a message, without
+// a daemon and with one.
+func TestQuarantineCommands(t *testing.T) {
+	for _, daemon := range []bool{false, true} {
+		name := map[bool]string{false: "alone", true: "daemon"}[daemon]
+		t.Run(name, func(t *testing.T) {
+			_, config, list := memoryServers(t)
+			mustRun(t, "import", "-c", config, list)
+			mustRun(t, "sync", "-c", config)
+			e := isolate(t, config)
+			if daemon {
+				text, err := os.ReadFile(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := &testDaemon{t: t, Config: config}
+				t.Cleanup(d.Kill9)
+				writeFile(t, config, "# for the daemon\n"+string(text))
+				d.start()
+			}
+			id := listed(t, config)
+			shown := mustRun(t, "quarantine", "show", "-c", config, id)
+			if !strings.Contains(shown, "\nSubject: ") || !strings.Contains(shown, "too blue") || strings.Contains(shown, "\x1b") {
+				t.Errorf("show:\n%s", shown)
+			}
+			exported(t, config, id, int64(e.Size))
+			if code, _, stderr := postferry(t, "", "quarantine", "show", "-c", config, id[:len(id)-2]+"77"); code != exitUsage {
+				t.Errorf("another ID: status %d, %s", code, stderr)
+			}
+			retried(t, config, daemon)
+		})
+	}
+}
+
+// listed returns the ID of the one message in quarantine.
+func listed(t *testing.T, config string) string {
+	t.Helper()
+	var all struct{ Messages []quarantineRecord }
+	if err := json.Unmarshal([]byte(mustRun(t, "quarantine", "list", "-c", config, "--json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Messages) != 1 {
+		t.Fatalf("listed: %+v", all.Messages)
+	}
+	rec := all.Messages[0]
+	if rec.Login != demoLogin || rec.Folder != "INBOX" || rec.Attempts != 2 || !strings.Contains(rec.Key, "uid 1") || !rec.Since.Equal(isolatedAt) {
+		t.Errorf("%+v", rec)
+	}
+	text := mustRun(t, "quarantine", "list", "-c", config, demoLogin, rec.ID)
+	for _, want := range []string{rec.ID, "tried 2 times", "NO ?[31mtoo blue", "\n1 message in quarantine\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the list has no %q:\n%s", want, text)
+		}
+	}
+	if text := mustRun(t, "quarantine", "list", "-c", config, "--repaired"); !strings.Contains(text, "bare LF made CRLF") || !strings.Contains(text, "1 message repaired") {
+		t.Errorf("those repaired:\n%s", text)
+	}
+	return rec.ID
+}
+
+// exported wants the message in a file that only its owner can read.
+func exported(t *testing.T, config, id string, size int64) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 { // the second replaces the first
+		if out := mustRun(t, "quarantine", "export", "-c", config, "-o", dir, id); !strings.Contains(out, "1 message exported") {
+			t.Errorf("export: %s", out)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	info, err := files[0].Info()
+	if err != nil || info.Mode() != 0o600 || info.Size() != size {
+		t.Errorf("%s: mode %s, %d octets, want %d: %v", files[0].Name(), info.Mode(), info.Size(), size, err)
+	}
+	if want := demoLogin + "_INBOX_" + id + ".eml"; files[0].Name() != want {
+		t.Errorf("%s, want %s", files[0].Name(), want)
+	}
+}
+
+// retried wants the message copied by the next pass.
+func retried(t *testing.T, config string, daemon bool) {
+	t.Helper()
+	out := mustRun(t, "quarantine", "retry", "-c", config, demoLogin)
+	if !strings.Contains(out, "1 message released") {
+		t.Errorf("retry: %s", out)
+	}
+	if !daemon {
+		if out := mustRun(t, "sync", "-c", config); !strings.Contains(out, "1 message copied") {
+			t.Errorf("sync after retry:\n%s", out)
+		}
+	}
+	eventually(t, "the message copied again", func() bool {
+		totals, _ := statusOf(t, config)
+		return totals.Copied == 47 && totals.Quarantined == 0
+	})
+}
+
+func TestSafeName(t *testing.T) {
+	for in, want := range map[string]string{
+		"anna@example.com": "anna@example.com", "../../etc/passwd": "etc-passwd", ".hidden": "hidden",
+		"Gelöschte Elemente/a b": "Gel-schte-Elemente-a-b", "a\x00b\nc": "a-b-c", strings.Repeat("x", 100): strings.Repeat("x", 60), "": "",
+	} {
+		if got := safeName(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestMessageID(t *testing.T) {
+	m := messageID{12, 3, "\x00\x00\x00\x05\xff"}
+	if back, ok := parseMessageID(m.String()); !ok || back != m || m.String() != "12.3.00000005ff" {
+		t.Errorf("%s -> %+v", m, back)
+	}
+	for _, bad := range []string{"", "1", "1.2", "1.2.", "1.2.0g", "1.x.00", "-1.2.00", "1.99999999999.00", "1.2.00.4", "anna@example.com"} {
+		if m, ok := parseMessageID(bad); ok {
+			t.Errorf("%q: %+v", bad, m)
+		}
+	}
+}
+
+// TestExportBreaksOff wants no file of a message that did not come whole, and
+// the same words with and without a daemon in between.
+func TestExportBreaksOff(t *testing.T) {
+	broken := func() io.Reader { return io.MultiReader(strings.NewReader("Subject: a\r\n"), failing{}) }
+	dir := t.TempDir()
+	readErr, err := writeMail(filepath.Join(dir, "a.eml"), broken())
+	if readErr == nil || err != nil {
+		t.Errorf("%v, %v", readErr, err)
+	}
+	var lines bytes.Buffer
+	out := &answer{enc: json.NewEncoder(&lines), flush: func() error { return nil }}
+	if err := sendMail(out, broken()); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	err = takeMail(json.NewDecoder(&lines), quarantineRecord{}, "", func(_ quarantineRecord, body io.Reader, _ string) error {
+		calls++
+		readErr, err := writeMail(filepath.Join(dir, "b.eml"), body)
+		if readErr == nil || !strings.Contains(readErr.Error(), "cut off") {
+			t.Errorf("through the daemon: %v", readErr)
+		}
+		return err
+	})
+	if files, _ := os.ReadDir(dir); err != nil || calls != 1 || len(files) != 0 {
+		t.Errorf("%d calls, %v, files %v", calls, err, files)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("cut off") }
