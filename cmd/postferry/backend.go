@@ -9,7 +9,7 @@ import (
 	"postferry/syncer"
 )
 
-// backend is what import, sync and status do with the state: in this process
+// backend is what the commands do with the state: in this process
 // (local), or through the daemon that holds it (remote).
 type backend interface {
 	// Import adds or updates accounts, all or none.
@@ -19,6 +19,10 @@ type backend interface {
 	Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error)
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error
+	// Verify compares the servers and tells what is found, one call at a time.
+	Verify(ctx context.Context, q verifyQuery, tell func(syncer.VerifyEvent) error) error
+	// Plan tells what a pass would do: the pace first, then each account.
+	Plan(ctx context.Context, logins []string, tell func(planRecord) error) error
 	// Quarantine calls emit with each message that one of the servers refuses, or
 	// that was repaired.
 	Quarantine(ctx context.Context, q quarantineQuery, emit func(quarantineRecord) error) error

@@ -33,6 +33,8 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 	mux.HandleFunc("POST "+pathQuarantine, c.quarantine)
 	mux.HandleFunc("POST "+pathQuarantineRetry, c.retryQuarantined)
 	mux.HandleFunc("POST "+pathQuarantineMail, c.quarantinedMail)
+	mux.HandleFunc("POST "+pathVerify, c.verify)
+	mux.HandleFunc("POST "+pathPlan, c.plan)
 	server := &http.Server{
 		Handler:           mux,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -91,15 +93,21 @@ func (c *controlServer) sync(w http.ResponseWriter, r *http.Request) {
 		// A client that has gone ends the request's context; nothing else to do.
 		_ = out.write(syncReply{Live: live})
 	})
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("the daemon was stopped before the pass ended")
-	}
+	err = stopped(err)
 	for i := range results {
 		if out.write(syncReply{Result: &results[i]}) != nil {
 			return
 		}
 	}
 	_ = out.write(syncReply{End: true, Error: describeError(err)})
+}
+
+// stopped says what it means to a client that the daemon's context ended.
+func stopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("the daemon was stopped before this ended")
+	}
+	return err
 }
 
 func (c *controlServer) status(w http.ResponseWriter, r *http.Request) {

@@ -73,7 +73,7 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		})
 		front.Go(func() error {
-			b := &local{store: d.store, engine: d.engine, background: true}
+			b := &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log}
 			return ended(ctx, serveControl(ctx, d.control, b, d.log), "the control socket")
 		})
 		front.Go(func() error {

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"postferry/config"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -18,7 +21,10 @@ type local struct {
 	engine *syncer.Engine
 	// background says that the engine makes passes by itself, as the daemon's does.
 	background bool
-	close      func() error
+
+	cfg   *config.Config // for what reaches the servers beside the engine
+	log   zerolog.Logger // likewise
+	close func() error
 }
 
 func (l *local) Close() error { return l.close() }

@@ -86,7 +86,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 		return nil, err
 	}
 	if log == nil {
-		return &local{store: st, close: st.Close}, nil
+		return &local{store: st, cfg: cfg, close: st.Close}, nil
 	}
 	engine, err := syncer.New(cfg, st, *log)
 	if err != nil {
@@ -96,7 +96,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
-	return &local{store: st, engine: engine, close: func() error {
+	return &local{store: st, engine: engine, cfg: cfg, log: *log, close: func() error {
 		stop()
 		err := <-ended
 		if errors.Is(err, context.Canceled) {

@@ -22,6 +22,14 @@ On a terminal it shows bars; otherwise a line when an account starts and ends
 and one for all of them every few seconds. At the end a table says what was
 copied, what the servers refused, and what to do about problems.
 
+With --dry-run it says what a pass would do and does nothing of it: which
+folders are created and what they are called on the new server, how many
+messages and how much would be copied at most (what the new server turns out to
+have already is not copied), about how long that takes, and what won't fit: the
+new server's quota, and messages larger than it takes. Both servers are only
+read and nothing is recorded. The exit status is 1 if something won't fit or an
+account can't be planned for.
+
 Ctrl-C stops it; the next pass goes on from there. While "postferry serve" runs,
 the daemon makes the pass and stopping sync leaves the daemon at work.
 
@@ -29,17 +37,23 @@ the daemon makes the pass and stopping sync leaves the daemon at work.
 
 func newSync() *cobra.Command {
 	var path string
+	var dry bool
 	cmd := &cobra.Command{
-		Use:   "sync -c FILE [LOGIN...]",
+		Use:   "sync -c FILE [--dry-run] [LOGIN...]",
 		Short: "Make one pass over all accounts, or over some",
 		Long:  syncHelp,
 		Example: `  postferry sync -c /etc/postferry/config.toml
-  postferry sync -c /etc/postferry/config.toml anna@example.com bert@example.com`,
+  postferry sync -c /etc/postferry/config.toml anna@example.com bert@example.com
+  postferry sync -c /etc/postferry/config.toml --dry-run`,
 		RunE: func(cmd *cobra.Command, logins []string) error {
+			if dry {
+				return planSync(cmd.Context(), cmd.OutOrStdout(), path, logins)
+			}
 			return syncOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, logins)
 		},
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, and do nothing")
 	return cmd
 }
 

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"postferry/syncer"
+)
+
+// planRecord is one part of what a dry run says.
+type planRecord struct {
+	Pace    *syncer.Pace        `json:"pace,omitempty"`
+	Account *syncer.AccountPlan `json:"account,omitempty"`
+}
+
+// planReply is one line of a dry run's answer: a record, or the end.
+type planReply struct {
+	planRecord
+	End   bool          `json:"end,omitempty"`
+	Error *controlError `json:"error,omitempty"`
+}
+
+// Plan implements backend. It has connections of its own beside the engine's.
+func (l *local) Plan(ctx context.Context, logins []string, tell func(planRecord) error) error {
+	ids, err := l.ids(ctx, logins)
+	if err != nil {
+		return err
+	}
+	d := syncer.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p syncer.AccountPlan) error {
+		return tell(planRecord{Account: &p})
+	}}
+	pace, err := d.Pace(ctx)
+	if err != nil {
+		return err
+	}
+	if err := tell(planRecord{Pace: &pace}); err != nil {
+		return err
+	}
+	return d.Run(ctx, ids)
+}
+
+func (c *controlServer) plan(w http.ResponseWriter, r *http.Request) {
+	var req syncRequest
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	err := c.backend.Plan(r.Context(), req.Logins, func(rec planRecord) error {
+		return out.write(planReply{planRecord: rec})
+	})
+	_ = out.write(planReply{End: true, Error: describeError(stopped(err))})
+}
+
+// Plan implements backend.
+func (r *remote) Plan(ctx context.Context, logins []string, tell func(planRecord) error) error {
+	return r.ask(ctx, pathPlan, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
+		for {
+			var reply planReply
+			if err := dec.Decode(&reply); err != nil {
+				return err
+			}
+			if reply.End {
+				return reply.Error.err()
+			}
+			if err := tell(reply.planRecord); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// errMisfit ends a dry run whose output has said what won't work.
+var errMisfit = fmt.Errorf("%w: not everything would fit", errIncomplete)
+
+// planSync is sync --dry-run.
+func planSync(ctx context.Context, stdout io.Writer, path string, logins []string) (err error) {
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(ctx, cfg, "sync", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	p := planPrinter{w: stdout}
+	if err := b.Plan(ctx, logins, p.take); err != nil {
+		return err
+	}
+	if !p.end() {
+		return errMisfit
+	}
+	return nil
+}
+
+// planPrinter prints a dry run for people, account by account.
+type planPrinter struct {
+	w                  io.Writer
+	pace               syncer.Pace
+	accounts, misfits  int
+	messages, octets   uint64
+	longest, allInTurn time.Duration
+}
+
+func (p *planPrinter) take(r planRecord) error {
+	if r.Pace != nil {
+		p.pace = *r.Pace
+	}
+	if r.Account == nil {
+		return nil
+	}
+	return p.account(r.Account)
+}
+
+func (p *planPrinter) account(a *syncer.AccountPlan) error {
+	p.accounts++
+	if !a.Fits() {
+		p.misfits++
+	}
+	if a.Problem != "" {
+		_, err := fmt.Fprintf(p.w, "%s: no plan: %s\n\n", printable(a.Login), printable(a.Problem))
+		return err
+	}
+	took := p.pace.Time(a.Copy, a.Bytes)
+	p.messages, p.octets = p.messages+a.Copy, p.octets+a.Bytes
+	p.longest, p.allInTurn = max(p.longest, took), p.allInTurn+took
+	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", printable(a.Login), count(a.Copy, "message"), size(a.Bytes), duration(took))
+	for _, f := range a.Folders {
+		fmt.Fprintf(p.w, "  %s %10s %10s  %s\n", pad(f.Folder, nameWidth), fmt.Sprint(f.Copy), size(f.Bytes), folderPlan(f))
+	}
+	if len(a.Subscribe) > 0 {
+		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", printable(strings.Join(a.Subscribe, ", ")))
+	}
+	for _, note := range a.Notes {
+		fmt.Fprintf(p.w, "  note: %s\n", printable(note))
+	}
+	if a.TooLarge > 0 {
+		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", count(a.TooLarge, "message"), size(uint64(a.Limit)))
+	}
+	if a.Lacks != "" {
+		fmt.Fprintf(p.w, "  won't fit: %s\n", printable(a.Lacks))
+	}
+	_, err := fmt.Fprintln(p.w)
+	return err
+}
+
+// folderPlan says what becomes of a folder.
+func folderPlan(f syncer.FolderPlan) string {
+	text := ""
+	switch {
+	case f.Problem != "":
+		return "can't be read"
+	case f.Action == syncer.FolderLeft:
+		return "skipped"
+	case f.Action == syncer.FolderGone:
+		return "was deleted on the new server, stays so"
+	case f.Action == syncer.FolderCreated:
+		text = "to be created"
+	case f.Copy == 0:
+		text = "nothing to copy"
+	default:
+		text = "to be filled"
+	}
+	if f.NewFolder != f.Folder {
+		text += " as " + printable(f.NewFolder)
+	}
+	if f.Copy > 0 && f.Unknown > 0 {
+		text += fmt.Sprintf("; the new server has %s there that may be some of these", count(f.Unknown, "message"))
+	}
+	return text
+}
+
+// end prints the sums and reports whether all would come over.
+func (p *planPrinter) end() bool {
+	if p.accounts == 0 {
+		fmt.Fprintln(p.w, "no accounts: import a list first (postferry import --help)")
+		return true
+	}
+	known := "assumed; it is measured once some mail has been copied"
+	if p.pace.Measured {
+		known = "measured in earlier passes"
+	}
+	places := min(p.pace.Accounts, p.accounts)
+	all := max(p.longest, p.allInTurn/time.Duration(max(places, 1)))
+	fmt.Fprintf(p.w, "%s: at most %s, %s; about %s with %d at a time\n", count(p.accounts, "account"),
+		count(p.messages, "message"), size(p.octets), duration(all), places)
+	fmt.Fprintf(p.w, "The time is for %s and %s/s an account (%s).\n", speed(p.pace.Messages), size(uint64(p.pace.Bytes)), known)
+	if p.misfits > 0 {
+		fmt.Fprintf(p.w, "%s would not come over completely, see above.\n", count(p.misfits, "account"))
+	}
+	fmt.Fprintln(p.w, "Nothing was done: this was a dry run.")
+	return p.misfits == 0
+}

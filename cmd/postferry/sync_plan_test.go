@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"postferry/syncer"
+)
+
+// TestDryRunAlone plans the demo's move, which is not made by that.
+func TestDryRunAlone(t *testing.T) {
+	s, config, list := memoryServers(t)
+	mustRun(t, "import", "-c", config, list)
+	before := demoContents(t, s.new)
+	for range 2 {
+		out := mustRun(t, "sync", "-c", config, "--dry-run")
+		for _, want := range []string{demoLogin + ": at most 47 messages", "to be created", "assumed", "Nothing was done"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in\n%s", want, out)
+			}
+		}
+	}
+	if after := demoContents(t, s.new); len(after) != len(before) {
+		t.Errorf("the new server has %d folders, it had %d", len(after), len(before))
+	}
+	if out := mustRun(t, "status", "-c", config); !strings.Contains(out, "0 messages, 0 copied") {
+		t.Errorf("status:\n%s", out)
+	}
+	mustRun(t, "sync", "-c", config)
+	if out := mustRun(t, "sync", "-c", config, "--dry-run", demoLogin); !strings.Contains(out, demoLogin+": at most 0 messages") {
+		t.Errorf("after a pass:\n%s", out)
+	}
+}
+
+func demoContents(t *testing.T, server *demoServer) map[string]mailboxContents {
+	t.Helper()
+	e, err := server.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	c, err := e.contents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestPlanPrinter(t *testing.T) {
+	var out bytes.Buffer
+	p := planPrinter{w: &out}
+	records := []planRecord{
+		{Pace: &syncer.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
+		{Account: &syncer.AccountPlan{
+			Login: "anna@example.com", Copy: 12000, Bytes: 480e6, TooLarge: 2, Limit: 50e6, Lacks: "468750 KB are needed at most, the quota has room for 100 KB",
+			Subscribe: []string{"Projekte/Übersicht"}, Notes: []string{`"Gesendet" goes to "Sent" on the new server (\Sent)`},
+			Folders: []syncer.FolderPlan{
+				{Folder: "INBOX", NewFolder: "INBOX", Action: syncer.FolderFilled, Messages: 10000, Copy: 9000, Bytes: 400e6, Unknown: 3},
+				{Folder: "Gesendet", NewFolder: "Sent", Action: syncer.FolderFilled, Messages: 10, Copy: 10, Bytes: 4000},
+				{Folder: "Projekte/Übersicht", NewFolder: "Projekte/Übersicht", Action: syncer.FolderCreated, Messages: 2990, Copy: 2990, Bytes: 80e6},
+				{Folder: "Done", NewFolder: "Done", Action: syncer.FolderFilled, Messages: 7},
+				{Folder: "Gone", NewFolder: "Gone", Action: syncer.FolderGone, Messages: 3},
+				{Folder: "All", Action: syncer.FolderLeft, Messages: 13000},
+				{Folder: "Locked", NewFolder: "Locked", Action: syncer.FolderFilled, Problem: "refused"},
+			},
+		}},
+		{Account: &syncer.AccountPlan{Login: "bert@example.com", Problem: "The old server refused the password of this account."}},
+		{Account: &syncer.AccountPlan{Login: "carla@example.com", Copy: 1, Bytes: 1}},
+	}
+	for _, r := range records {
+		if err := p.take(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.end() {
+		t.Error("all is said to fit")
+	}
+	golden(t, "plan.txt", out.Bytes())
+}

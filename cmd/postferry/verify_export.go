@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"postferry/syncer"
+)
+
+// export writes what a verification finds for programs.
+type export interface {
+	write(syncer.VerifyEvent) error
+	end(*verifySummary) error
+}
+
+// exports are those that were asked for, with the files they go to.
+type exports struct {
+	all   []export
+	flush []*bufio.Writer
+	files []*os.File
+}
+
+func openExports(stdout io.Writer, o verifyOptions) (*exports, error) {
+	e := &exports{}
+	for _, one := range []struct {
+		path string
+		make func(io.Writer) export
+	}{{o.json, newExportJSON}, {o.csv, newExportCSV}} {
+		if one.path == "" {
+			continue
+		}
+		w := stdout
+		if one.path != "-" {
+			f, err := os.OpenFile(one.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if err != nil {
+				return nil, usageError(errors.Join(err, e.close()))
+			}
+			e.files = append(e.files, f)
+			w = f
+		}
+		b := bufio.NewWriter(w)
+		e.flush = append(e.flush, b)
+		e.all = append(e.all, one.make(b))
+	}
+	return e, nil
+}
+
+func (e *exports) write(event syncer.VerifyEvent) error {
+	for _, one := range e.all {
+		if err := one.write(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exports) end(s *verifySummary) error {
+	for _, one := range e.all {
+		if err := one.end(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close writes what is left, also of a verification that did not end well.
+func (e *exports) close() (err error) {
+	for _, b := range e.flush {
+		err = errors.Join(err, b.Flush())
+	}
+	for _, f := range e.files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// exportJSON writes an object a line.
+type exportJSON struct{ enc *json.Encoder }
+
+func newExportJSON(w io.Writer) export {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // folder names have ampersands
+	return exportJSON{enc}
+}
+
+func (e exportJSON) write(event syncer.VerifyEvent) error {
+	if event.Progress != nil {
+		return nil
+	}
+	return e.enc.Encode(event)
+}
+
+func (e exportJSON) end(s *verifySummary) error {
+	return e.enc.Encode(map[string]*verifySummary{"summary": s})
+}
+
+// exportCSV writes a line for each finding (RFC 4180). An account that could
+// not be verified has one, too.
+type exportCSV struct{ w *csv.Writer }
+
+func newExportCSV(w io.Writer) export {
+	e := exportCSV{csv.NewWriter(w)}
+	_ = e.w.Write([]string{"login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason"}) // Flush reports it
+	return e
+}
+
+func (e exportCSV) write(event syncer.VerifyEvent) error {
+	switch {
+	case event.Finding != nil:
+		f := event.Finding
+		return e.w.Write([]string{
+			f.Login, f.Folder, f.NewFolder, string(f.Kind), string(f.Severity),
+			number(uint64(f.OldUID)), number(uint64(f.NewUID)), date(f.Date), number(uint64(f.Size)), f.Old, f.New, f.Reason,
+		})
+	case event.Account != nil && event.Account.Problem != "":
+		a := event.Account
+		return e.w.Write([]string{a.Login, "", "", "account-unverified", string(syncer.Damage), "", "", "", "", "", "", a.Problem})
+	}
+	return nil
+}
+
+func (e exportCSV) end(*verifySummary) error {
+	e.w.Flush()
+	return e.w.Error()
+}
+
+// number is empty for 0.
+func number(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func date(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprint(t.Format(time.RFC3339))
+}

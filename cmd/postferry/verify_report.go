@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"postferry/syncer"
+)
+
+// How many findings of an account are printed; an export has all. Doubtful
+// ones are mostly flags of mail that somebody has read meanwhile.
+const (
+	mostDamage   = 20
+	mostDoubtful = 5
+)
+
+// verifyReport prints a table for people, account by account, and progress.
+type verifyReport struct {
+	w, progress io.Writer
+	now         func() time.Time
+	started     time.Time
+	said        time.Time
+	titled      bool
+	found       map[string]map[syncer.Severity][]string // by login, of accounts under way
+	accounts    []syncer.VerifiedAccount
+}
+
+func newVerifyReport(w, progress io.Writer, now func() time.Time) *verifyReport {
+	return &verifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
+		found: make(map[string]map[syncer.Severity][]string)}
+}
+
+// take prints what an event says, at once or with its account.
+func (r *verifyReport) take(e syncer.VerifyEvent) {
+	switch {
+	case e.Finding != nil:
+		r.keep(e.Finding)
+	case e.Account != nil:
+		r.account(e.Account)
+	case e.Progress != nil:
+		r.say(e.Progress)
+	}
+}
+
+func (r *verifyReport) keep(f *syncer.Finding) {
+	most := mostDoubtful
+	switch f.Severity {
+	case syncer.Harmless:
+		return
+	case syncer.Damage:
+		most = mostDamage
+	}
+	lines := r.found[f.Login]
+	if lines == nil {
+		lines = make(map[syncer.Severity][]string)
+		r.found[f.Login] = lines
+	}
+	if len(lines[f.Severity]) < most {
+		lines[f.Severity] = append(lines[f.Severity], findingLine(f))
+	}
+}
+
+func (r *verifyReport) say(p *syncer.VerifyProgress) {
+	if now := r.now(); now.Sub(r.said) >= progressEvery {
+		r.said = now
+		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", duration(now.Sub(r.started)),
+			p.Accounts, count(p.Of, "account"), count(p.Messages, "item"), printable(p.Login), printable(p.Folder))
+	}
+}
+
+func (r *verifyReport) account(a *syncer.VerifiedAccount) {
+	if !r.titled {
+		r.titled = true
+		r.row("ACCOUNT", "FOLDERS", "OLD", "NEW", "SAME", "RESULT")
+	}
+	r.row(a.Login, fmt.Sprint(a.Folders), fmt.Sprint(a.OldMessages), fmt.Sprint(a.NewMessages), fmt.Sprint(a.Same), verified(a))
+	for _, severity := range []syncer.Severity{syncer.Damage, syncer.Doubtful} {
+		lines := r.found[a.Login][severity]
+		for _, line := range lines {
+			fmt.Fprintf(r.w, "    %s\n", line)
+		}
+		if n := total(a.Found, severity); n > uint64(len(lines)) {
+			fmt.Fprintf(r.w, "    and %d more that are %s (--csv or --json exports all)\n", n-uint64(len(lines)), severity)
+		}
+	}
+	delete(r.found, a.Login)
+	r.accounts = append(r.accounts, syncer.VerifiedAccount{
+		Problem: a.Problem, OldMessages: a.OldMessages, NewMessages: a.NewMessages, Same: a.Same, Found: a.Found,
+	})
+}
+
+func (r *verifyReport) row(name, folders, old, new, same, result string) {
+	line := fmt.Sprintf("%s %8s %10s %10s %10s  %s", pad(name, nameWidth), folders, old, new, same, result)
+	fmt.Fprintln(r.w, strings.TrimRight(line, " "))
+}
+
+// end prints the sums.
+func (r *verifyReport) end(strict bool) *verifySummary {
+	s := &verifySummary{Found: syncer.FindingCounts{}, Result: resultBad}
+	for i := range r.accounts {
+		s.add(&r.accounts[i], strict)
+	}
+	if s.Good == s.Accounts {
+		s.Result = resultGood
+	}
+	if s.Accounts == 0 {
+		fmt.Fprintln(r.w, "no accounts: import a list first (postferry import --help)")
+		return s
+	}
+	fmt.Fprintf(r.w, "\n%s", s.text(strict))
+	return s
+}
+
+// verified says in a few words how an account compares.
+func verified(a *syncer.VerifiedAccount) string {
+	switch {
+	case a.Problem != "":
+		return "not verified: " + printable(a.Problem)
+	case a.Found.Has(syncer.Damage):
+		return "damage: " + kinds(a.Found, syncer.Damage)
+	case a.Found.Has(syncer.Doubtful):
+		return "doubtful: " + kinds(a.Found, syncer.Doubtful)
+	}
+	return "good"
+}
+
+// kinds counts what was found of a severity, "" for all: "2 altered, 1 missing".
+func kinds(c syncer.FindingCounts, severity syncer.Severity) string {
+	var parts []string
+	for _, kind := range c.Kinds() {
+		if c[kind] > 0 && (severity == "" || kind.Severity() == severity) {
+			parts = append(parts, fmt.Sprintf("%d %s", c[kind], kind))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func total(c syncer.FindingCounts, severity syncer.Severity) (n uint64) {
+	for kind, k := range c {
+		if kind.Severity() == severity {
+			n += k
+		}
+	}
+	return n
+}
+
+// findingLine is a finding for people.
+func findingLine(f *syncer.Finding) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", f.Kind, f.Folder)
+	switch {
+	case f.OldUID != 0 && f.NewUID != 0:
+		fmt.Fprintf(&b, ", message %d (on the new server %d)", f.OldUID, f.NewUID)
+	case f.OldUID != 0:
+		fmt.Fprintf(&b, ", message %d", f.OldUID)
+	case f.NewUID != 0:
+		fmt.Fprintf(&b, ", message %d on the new server", f.NewUID)
+	}
+	if f.Date != nil {
+		fmt.Fprintf(&b, " of %s, %s", f.Date.Format("2006-01-02 15:04"), size(uint64(f.Size)))
+	}
+	if f.Old != "" || f.New != "" {
+		fmt.Fprintf(&b, ": %s -> %s", orNone(f.Old), orNone(f.New))
+	}
+	if f.Reason != "" {
+		fmt.Fprintf(&b, "; %s", f.Reason)
+	}
+	return printable(b.String())
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/syncer"
+)
+
+// TestVerifyAlone verifies the demo's move without a daemon: before it, after
+// it, and after damage.
+func TestVerifyAlone(t *testing.T) {
+	s, config, list := memoryServers(t)
+	mustRun(t, "import", "-c", config, list)
+
+	status, stdout, stderr := postferry(t, "", "verify", "-c", config)
+	if status != exitFailed || !strings.Contains(stdout, "folder-missing") || !strings.Contains(stdout, "0 the same") {
+		t.Errorf("before: status %d\n%s%s", status, stdout, stderr)
+	}
+	mustRun(t, "sync", "-c", config)
+	testVerified(t, config)
+
+	damage(t, s.new)
+	status, stdout, stderr = postferry(t, "", "verify", "-c", config, demoLogin)
+	if status != exitOK || !strings.Contains(stdout, "doubtful: 1 removed") || !strings.Contains(stdout, "was copied, is gone from the new server") {
+		t.Errorf("damaged: status %d\n%s%s", status, stdout, stderr)
+	}
+	if status, _, _ := postferry(t, "", "verify", "-c", config, "--strict"); status != exitFailed {
+		t.Errorf("damaged, strictly: status %d", status)
+	}
+}
+
+// TestVerifyThroughDaemon does the same while a daemon holds the state.
+func TestVerifyThroughDaemon(t *testing.T) {
+	_, config, list := memoryServers(t)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, string(text))
+	mustRun(t, "import", "-c", d.Config, list)
+	mustRun(t, "sync", "-c", d.Config)
+	testVerified(t, d.Config)
+	if out := mustRun(t, "sync", "-c", d.Config, "--dry-run"); !strings.Contains(out, "at most 0 messages") {
+		t.Errorf("dry run:\n%s", out)
+	}
+	if status, _, stderr := postferry(t, "", "verify", "-c", d.Config, "nobody@example.org"); status != exitUsage || !strings.Contains(stderr, "no such account") {
+		t.Errorf("an unknown account: status %d, %s", status, stderr)
+	}
+	d.Stop()
+}
+
+// testVerified wants the demo's move to verify clean, in all forms.
+func testVerified(t *testing.T, config string) {
+	t.Helper()
+	table := mustRun(t, "verify", "-c", config, "--bodies")
+	if !strings.Contains(table, "1 account: 1 without damage, 0 with") || !strings.Contains(table, "47 the same") {
+		t.Errorf("the table:\n%s", table)
+	}
+	file := filepath.Join(t.TempDir(), "report.csv")
+	out := mustRun(t, "verify", "-c", config, "--json", "-", "--csv", file, demoLogin)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var last struct{ Summary verifySummary }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	if last.Summary.Result != resultGood || last.Summary.Same != 47 || last.Summary.Good != 1 {
+		t.Errorf("%+v", last.Summary)
+	}
+	for _, line := range lines {
+		var event syncer.VerifyEvent
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Finding != nil && event.Finding.Severity != syncer.Harmless {
+			t.Errorf("%s (%v)", line, err)
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil || len(rows) == 0 || rows[0][3] != "kind" {
+		t.Errorf("%v in %s", err, data)
+	}
+}
+
+// damage removes the first message of INBOX.
+func damage(t *testing.T, server *demoServer) {
+	t.Helper()
+	e, err := server.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	if _, err := e.client.Select("INBOX", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	deleted := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagDeleted}, Silent: true}
+	if err := e.client.Store(imap.SeqSetNum(1), deleted, nil).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.client.Expunge().Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestVerifyUsage: mistakes are found before anything is done.
+func TestVerifyUsage(t *testing.T) {
+	_, config, _ := memoryServers(t)
+	for _, args := range [][]string{
+		{"--json", "-", "--csv", "-"},
+		{"--csv", filepath.Join(t.TempDir(), "gone", "report.csv")},
+		{"nobody@example.org"},
+	} {
+		if status, _, stderr := postferry(t, "", append([]string{"verify", "-c", config}, args...)...); status != exitUsage || stderr == "" {
+			t.Errorf("%q: status %d, %s", args, status, stderr)
+		}
+	}
+}
+
+// TestVerifyReport prints what people see of damage.
+func TestVerifyReport(t *testing.T) {
+	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	var out, progress, lines, table bytes.Buffer
+	r := newVerifyReport(&out, &progress, func() time.Time { return now })
+	asJSON, asCSV := newExportJSON(&lines), newExportCSV(&table)
+	take := func(e syncer.VerifyEvent) {
+		r.take(e)
+		if err := asJSON.write(e); err != nil {
+			t.Fatal(err)
+		}
+		if err := asCSV.write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := syncer.FindingCounts{}
+	finding := func(f syncer.Finding) {
+		f.Login, f.Severity = "anna@example.com", f.Kind.Severity()
+		found[f.Kind]++
+		take(syncer.VerifyEvent{Finding: &f})
+	}
+	finding(syncer.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: syncer.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: "never copied"})
+	finding(syncer.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: syncer.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
+	for range mostDoubtful + 2 {
+		finding(syncer.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: syncer.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
+	}
+	finding(syncer.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: syncer.FolderExtra})
+	finding(syncer.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: syncer.FolderMissing})
+	now = now.Add(2 * progressEvery)
+	take(syncer.VerifyEvent{Progress: &syncer.VerifyProgress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
+	take(syncer.VerifyEvent{Folder: &syncer.VerifiedFolder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
+	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
+	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
+	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: syncer.FindingCounts{}}})
+	s := r.end(false)
+	if err := asJSON.end(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := asCSV.end(s); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "verify.txt", append(progress.Bytes(), out.Bytes()...))
+	golden(t, "verify.json", lines.Bytes())
+	golden(t, "verify.csv", table.Bytes())
+}
+
+// TestVerifySummaryStrict: what is doubtful counts only with --strict.
+func TestVerifySummaryStrict(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		r := newVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
+		r.take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "anna@example.com", Found: syncer.FindingCounts{syncer.Flagged: 1, syncer.Extra: 5}}})
+		if s := r.end(strict); (s.Result == resultGood) == strict {
+			t.Errorf("strict %t: %+v", strict, s)
+		}
+	}
+}
