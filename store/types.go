@@ -168,7 +168,8 @@ type Entry struct {
 	Size        uint32 // octets of the body as the old server sent it
 }
 
-// Intent is a message about to be appended.
+// Intent is a message about to be appended, or, if its key is in the ledger
+// already, one whose flags are about to be changed on the new server.
 type Intent struct {
 	Key         Key
 	Fingerprint Fingerprint

@@ -73,8 +73,10 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 		switch {
 		case ledger[i].UID != 0:
 			was := p.adopt.stale[ledger[i].UID-1]
-			entry.UIDValidity, entry.UID, entry.Flags = was.UIDValidity, was.UID, was.Flags
+			entry.UIDValidity, entry.UID = was.UIDValidity, was.UID
+			entry.Flags = baseFlags(was.Flags, p.touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
+			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
 			entry.UID = fresh[i].UID
 		default:

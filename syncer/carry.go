@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -17,11 +19,10 @@ func (p *pull) carryFlags(ctx context.Context) error {
 	cp := p.base
 	if p.adopt != nil && len(p.adopt.stale) > 0 {
 		// What was adopted from the ledger carries the flags of former days.
-		ledger, err := p.store.Ledger(ctx, p.account, p.folder.ID)
-		if err != nil {
+		if err := p.readLedger(ctx); err != nil {
 			return err
 		}
-		p.known = newKnown(ledger, p.selected.UIDValidity)
+		p.known = newKnown(p.ledger, p.selected.UIDValidity)
 	}
 	if len(p.known.entries) == 0 {
 		return nil
@@ -59,10 +60,11 @@ func (p *pull) flagWindows() []imap.UIDSet {
 	return sets
 }
 
-// flagged is a ledger line and the flags its message has on the old server now.
+// flagged is a ledger line and what became of its message's flags on the old server.
 type flagged struct {
-	entry store.Entry
-	now   []imap.Flag
+	entry       store.Entry
+	now         []imap.Flag
+	add, remove []imap.Flag
 }
 
 func (p *pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
@@ -72,8 +74,9 @@ func (p *pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, er
 		if !ok {
 			return nil
 		}
-		if add, remove := flagDelta(e.Flags, m.Flags); len(add)+len(remove) > 0 {
-			changed = append(changed, flagged{e, m.Flags})
+		add, remove := flagDelta(baseFlags(e.Flags, p.touched[e.Key], m.Flags), m.Flags)
+		if len(add)+len(remove) > 0 {
+			changed = append(changed, flagged{e, m.Flags, add, remove})
 		}
 		return nil
 	}
@@ -86,7 +89,8 @@ func (p *pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, er
 	return changed, err
 }
 
-// applyFlags stores the changes on the new server and then in the ledger.
+// applyFlags writes down what is to be changed, changes it on the new server
+// and enters it in the ledger.
 func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 	if len(changed) == 0 {
 		return nil
@@ -96,19 +100,32 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 		return p.gone(err, errNewGone)
 	}
 	var changes []upstream.FlagChange
-	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	intents := store.Batch{Account: p.account, Folder: p.folder.ID}
+	proofs := intents
 	for _, c := range changed {
-		add, remove := flagDelta(c.entry.Flags, c.now)
-		add, _ = permitted(add, sel.PermanentFlags, sel.AnyFlag)
-		if c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity && len(add)+len(remove) > 0 {
-			changes = append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: remove})
+		touch := normalise(slices.Concat(c.add, c.remove, p.touched[c.entry.Key]))
+		intents.Intents = append(intents.Intents, flagIntent(c.entry, touch, time.Now()))
+		if c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
+			changes = appendChange(changes, c, sel)
 		}
 		c.entry.Flags = normalise(c.now)
-		batch.Proofs = append(batch.Proofs, c.entry)
+		proofs.Proofs = append(proofs.Proofs, c.entry)
+	}
+	if err := p.store.Commit(ctx, intents); err != nil {
+		return err
 	}
 	if err := p.new.StoreFlags(ctx, changes); err != nil {
 		return err
 	}
 	p.done.flagChanges.Add(uint64(len(changes)))
-	return p.store.Commit(ctx, batch)
+	return p.store.Commit(ctx, proofs)
+}
+
+// appendChange adds what the new folder can keep of a change.
+func appendChange(changes []upstream.FlagChange, c flagged, sel *upstream.Selected) []upstream.FlagChange {
+	add, _ := permitted(c.add, sel.PermanentFlags, sel.AnyFlag)
+	if len(add)+len(c.remove) == 0 {
+		return changes
+	}
+	return append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: c.remove})
 }

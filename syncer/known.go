@@ -39,10 +39,14 @@ func newKnown(l store.Ledger, uidValidity uint32) *known {
 
 // entry returns the ledger's line of a message.
 func (k *known) entry(uid imap.UID) (store.Entry, bool) {
-	key := imapKey(k.validity, uid)
-	i := sort.Search(len(k.entries), func(i int) bool { return k.entries[i].Key >= key })
-	if i < len(k.entries) && k.entries[i].Key == key {
-		return k.entries[i], true
+	return findEntry(k.entries, imapKey(k.validity, uid))
+}
+
+// findEntry looks a key up in entries, which are sorted.
+func findEntry(entries []store.Entry, key store.Key) (store.Entry, bool) {
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].Key >= key })
+	if i < len(entries) && entries[i].Key == key {
+		return entries[i], true
 	}
 	return store.Entry{}, false
 }

@@ -71,8 +71,9 @@ type pull struct {
 	selected *upstream.Selected
 	known    *known
 	ledger   store.Ledger
-	target   upstream.Status // of the new folder
-	adopt    *adoption       // nil when nothing can be adopted
+	touched  map[store.Key][]imap.Flag // flags an interrupted pull was about to change
+	target   upstream.Status           // of the new folder
+	adopt    *adoption                 // nil when nothing can be adopted
 
 	done  counters
 	began stats // done when the present attempt read the ledger
@@ -143,8 +144,7 @@ func (p *pull) open(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	var err error
-	if p.ledger, err = p.store.Ledger(ctx, p.account, p.folder.ID); err != nil {
+	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
 	p.known = newKnown(p.ledger, p.selected.UIDValidity)

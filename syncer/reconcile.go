@@ -40,7 +40,7 @@ func (p *pull) reconcile(ctx context.Context) error {
 	}
 	p.log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Drop)).Msg("interrupted pull reconciled")
 	p.done.copied.Add(uint64(len(batch.Proofs)))
-	if p.ledger, err = p.store.Ledger(ctx, p.account, p.folder.ID); err != nil {
+	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
 	p.began.Copied += uint64(len(batch.Proofs))

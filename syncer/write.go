@@ -398,8 +398,7 @@ func (w *writer) prove(ctx context.Context) error {
 	if err := w.lookAtNew(ctx); err != nil {
 		return err
 	}
-	var err error
-	if w.ledger, err = w.store.Ledger(ctx, w.account, w.folder.ID); err != nil {
+	if err := w.readLedger(ctx); err != nil {
 		return err
 	}
 	found, err := w.newcomers(ctx, from)
