@@ -42,8 +42,8 @@ func TestOldServerInTrouble(t *testing.T) {
 		says     []string
 	}{
 		{"down", func(l *lab.Faulty) { l.Refuse(true) }, odd, []string{"the old server", "can't be reached"}},
-		{"hanging", func(l *lab.Faulty) { l.Hang(true) }, odd, []string{"the old server", "can't be reached"}},
-		{"hanging after the greeting", func(l *lab.Faulty) { l.HangAfterGreeting(true) }, odd, []string{"the old server", "connection"}},
+		{"hanging", func(l *lab.Faulty) { l.Hang(true) }, odd, []string{"the old server", "does not answer"}},
+		{"hanging after the greeting", func(l *lab.Faulty) { l.HangAfterGreeting(true) }, odd, []string{"the old server", "does not answer"}},
 		{"refusing the password", func(*lab.Faulty) {}, "wrong", []string{"the old server", "refused the password"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
