@@ -20,6 +20,9 @@
 // its folder's ledger while it runs; the account's goroutine never lets two
 // jobs run on one folder.
 //
+// A Verification and a DryRun stand beside the Engine: they have sessions of
+// their own, on which nothing can be written, and write nothing to the store.
+//
 // # What it must not know
 //
 // Clients, their connections and the commands they send: the relay asks for a

@@ -318,6 +318,31 @@ func TestVerifyDamage(t *testing.T) {
 	wants(true, damage...)
 }
 
+// TestVerifyRepaired: what was altered on purpose is on record and no damage.
+func TestVerifyRepaired(t *testing.T) {
+	m := startMove(t)
+	m.sync()
+	before, _ := m.verify(false)
+	m.alter("Sent", 5, "Subject: M", "Subject: N")
+	m.wants(false, append(slices.Clone(before), "altered Gesendet")...)
+	folders, err := m.store.Folders(t.Context(), m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(folders, func(f store.Folder) bool { return f.Title == "Gesendet" })
+	ledger, err := m.store.Ledger(t.Context(), m.id, folders[at].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := store.Repaired{Key: ledger.Entries[4].Key, What: "another subject", When: time.Now()}
+	if err := m.store.Commit(t.Context(), store.Batch{Account: m.id, Folder: folders[at].ID, Repaired: []store.Repaired{note}}); err != nil {
+		t.Fatal(err)
+	}
+	if found, sums := m.verify(false); sums.Found[syncer.Mended] != 1 || len(found) != len(before) {
+		t.Errorf("found %q, %+v", found, sums.Found)
+	}
+}
+
 // flagsOf are a message's flags on the old server, as findings spell them.
 func (m *move) flagsOf(uid imap.UID) string {
 	var flags []string

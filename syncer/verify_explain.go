@@ -24,8 +24,8 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 	slices.SortStableFunc(p.verdicts, p.byUID)
 	for _, d := range p.verdicts {
 		f := p.finding(d)
-		if d.kind == Missing || d.kind == Quarantined {
-			f.Reason = reasons[d.old]
+		if reason := reasons[d.old]; d.old != nobody && reason != "" && (d.new == nobody || d.kind == Mended) {
+			f.Reason = reason
 		}
 		v.Found[d.kind]++
 		if err := c.found(f); err != nil {
@@ -88,11 +88,12 @@ func (r record) when() *time.Time {
 	return &t
 }
 
-// explain looks up in the store why messages are missing and gives their
-// verdicts another kind where that says more. It returns reasons by the
+// explain looks up in the store why messages are missing or altered and gives
+// their verdicts another kind where that says more. It returns reasons by the
 // message's place.
 func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
-	if !slices.ContainsFunc(p.verdicts, func(v verdict) bool { return v.kind == Missing }) || p.ID == 0 {
+	wanting := func(v verdict) bool { return v.kind == Missing || v.kind == Altered }
+	if !slices.ContainsFunc(p.verdicts, wanting) || p.ID == 0 {
 		return nil, nil
 	}
 	ledger, err := c.run.Store.Ledger(ctx, c.row.ID, p.ID)
@@ -102,10 +103,16 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]st
 	e := newExplainer(p, ledger)
 	reasons := make(map[int32]string)
 	for i := range p.verdicts {
-		if v := &p.verdicts[i]; v.kind == Missing {
-			if reason := e.missing(v); reason != "" {
-				reasons[v.old] = reason
-			}
+		v := &p.verdicts[i]
+		reason := ""
+		if v.kind == Missing {
+			reason = e.missing(v)
+		}
+		if v.kind == Altered {
+			reason = e.altered(v)
+		}
+		if reason != "" {
+			reasons[v.old] = reason
 		}
 	}
 	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
@@ -166,6 +173,18 @@ func (e *explainer) missing(v *verdict) (reason string) {
 		return "was copied, but another message is in its place"
 	}
 	v.kind = Removed
+	return ""
+}
+
+// altered tells a repaired message from a damaged one.
+func (e *explainer) altered(v *verdict) (reason string) {
+	key := imapKey(e.oldSel.UIDValidity, e.old[v.old].uid)
+	for _, r := range e.ledger.Repaired {
+		if r.Key == key {
+			v.kind = Mended
+			return r.What
+		}
+	}
 	return ""
 }
 

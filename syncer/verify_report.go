@@ -29,6 +29,9 @@ const (
 	Unreadable FindingKind = "unreadable"
 	// Flagged messages have other flags on the new server.
 	Flagged FindingKind = "flags"
+	// Mended messages differ because the new server refused them as they are,
+	// and a repair is on record.
+	Mended FindingKind = "repaired"
 	// Extra messages are on the new server only: delivered there, or removed from the old one.
 	Extra FindingKind = "extra"
 

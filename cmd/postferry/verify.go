@@ -32,11 +32,13 @@ something is missing. What is found is one of:
   doubtful   what a person may have done on the new server: removed (was copied,
              is gone from its folder now: deleted, moved, or lost), flags,
              subscription
-  harmless   extra (mail on the new server only), folder-extra, folder-skipped,
+  harmless   repaired (the new server refused it as it was; "postferry quarantine
+             list --repaired" says what was done), extra (mail on the new server only), folder-extra, folder-skipped,
              folder-removed (deleted by its user through Postferry, or found gone
              by a pass)
 
-Damage makes the exit status 1, doubtful things only with --strict. A message
+Without logins it verifies all accounts that are not finished. Damage, or an
+account that can't be verified, makes the exit status 1, doubtful things only with --strict. A message
 that reached the old server after the last pass is missing as well; "postferry
 sync" first if you want to know about the rest.
 
