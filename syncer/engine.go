@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream"
 )
 
 const (
@@ -64,6 +65,16 @@ func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
 		pools: map[string]*pool{}, accounts: map[store.AccountID]*present{}, schedule: newSchedule(),
 	}, nil
+}
+
+// Trace writes the protocol of all sessions down from now on. It may be called
+// before the first other call, or before Run.
+func (e *Engine) Trace(t *upstream.Tracer) {
+	dial := e.shared.dial
+	e.shared.dial = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session, error) {
+		opt.Trace = t.Session(c.Login)
+		return dial(ctx, server, c, opt)
+	}
 }
 
 // Run owns the engine until ctx ends: it answers the calls below and, with

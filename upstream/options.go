@@ -25,6 +25,8 @@ type Options struct {
 	// Progress is called whenever the server shows life (connected, greeting,
 	// a response); nil for none. It must be quick and not block.
 	Progress func()
+	// Trace writes the session's protocol down; nil for none.
+	Trace *Trace
 }
 
 // defaultStall is the Stall of Options that have none.

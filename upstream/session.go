@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -78,7 +79,11 @@ func address(server config.Server) string {
 // over makes the session speak over c.
 func (s *Session) over(c net.Conn) {
 	s.conn = c
-	s.r, s.w = bufio.NewReaderSize(c, bufferSize), bufio.NewWriterSize(c, bufferSize)
+	rw := io.ReadWriter(c)
+	if s.opt.Trace != nil {
+		rw = s.opt.Trace.over(c, s.addr)
+	}
+	s.r, s.w = bufio.NewReaderSize(rw, bufferSize), bufio.NewWriterSize(rw, bufferSize)
 	s.dec, s.enc = wire.NewDecoder(s.r), wire.NewEncoder(s.w)
 }
 
@@ -284,6 +289,9 @@ func (s *Session) Close() error {
 // relay. The session must not be used afterwards.
 func (s *Session) Detach() (net.Conn, *bufio.Reader) {
 	s.detached.Store(true)
+	if s.opt.Trace != nil {
+		s.opt.Trace.ended = true // what clients say is none of its business
+	}
 	s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
 	// Errors: a connection that is gone already shows at its next use.
 	_ = s.raw.release()
