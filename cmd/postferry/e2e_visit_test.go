@@ -95,3 +95,37 @@ func TestGiantFolder(t *testing.T) {
 	eventually(t, "all messages", func() bool { return messages(t, direct, "Riesig") == all })
 	p.sameMail(anna)
 }
+
+// TestNewServerPauses has the new server pause for longer than anybody waits
+// for a silent old server, in the middle of a visit, and wants the visitor to
+// see all messages nevertheless, and nobody to blame the old server.
+func TestNewServerPauses(t *testing.T) {
+	t.Parallel()
+	const all = 1000
+	p := startPair(t, anna, blocker)
+	p.old.FillMaildir(anna, "INBOX.Viel", lab.Generate(1, all, 4000))
+	line := lab.FaultLine(t, p.new.IMAP, nil)
+	p.newURL, p.newCA = "imap+insecure://"+line.Addr, false
+	d := p.serveBlocked()
+	c := p.login(d, anna)
+	selected := make(chan *imap.SelectData, 1)
+	go func() {
+		defer close(selected)
+		data, err := c.Select("Viel", nil).Wait()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		selected <- data
+	}()
+	p.awaitUpload(line, 500_000)
+	line.Hang(true)
+	wait(t, 4*time.Second)
+	line.Hang(false)
+	if data := <-selected; data != nil && data.NumMessages != all {
+		t.Errorf("%d messages right after opening, want %d", data.NumMessages, all)
+	}
+	if _, accounts := statusOf(t, d.Config); accounts[anna].LastError != nil {
+		t.Errorf("status says: %s", accounts[anna].LastError.Summary)
+	}
+}
