@@ -67,6 +67,8 @@ func TestPasswordChangedAtNewServer(t *testing.T) {
 func TestWaysToLogIn(t *testing.T) {
 	t.Parallel()
 	p := startPair(t, anna)
+	p.newCA = false // one certificate is accepted instead
+	p.domain = fmt.Sprintf("new_fingerprint = \"%x\"", p.new.Fingerprint)
 	d := p.serve()
 	takeOverAll(t, d.Config, anna)
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + anna + "\x00" + odd))
@@ -121,7 +123,8 @@ func TestEnrolment(t *testing.T) {
 	p.new.AddUser(lab.User{Login: newOnly, Password: odd})
 	p.old.FillMaildir(anna, "INBOX", lab.Generate(1, 20, 1000))
 	p.old.FillMaildir(anna, "INBOX.Sub", lab.Generate(2, 20, 1000))
-	p.domain = "enrol = true"
+	p.oldURL = p.old.StartTLS().String()
+	p.domain = fmt.Sprintf("enrol = true\nold_ca = %q", p.old.CA.File)
 	d := p.serve()
 	if n := choose(t, p.login(d, newOnly), "INBOX").NumMessages; n != 0 {
 		t.Errorf("%d messages", n)
@@ -158,5 +161,22 @@ func TestNoEnrolment(t *testing.T) {
 	appendLetter(t, c, "INBOX", "mine")
 	if totals, _ := statusOf(t, d.Config); totals.Accounts != 0 || line.Connections() != 0 {
 		t.Errorf("%d accounts, %d connections to the old server", totals.Accounts, line.Connections())
+	}
+}
+
+// TestLoginWithoutDomain wants a login without @ to belong to the default domain.
+func TestLoginWithoutDomain(t *testing.T) {
+	t.Parallel()
+	const bert = "bert"
+	p := startPair(t, bert)
+	p.old.FillMaildir(bert, "INBOX", lab.Generate(1, 20, 1000))
+	p.domain = "default = true"
+	d := p.serve()
+	takeOverAll(t, d.Config, bert)
+	if n := choose(t, p.login(d, bert), "INBOX").NumMessages; n != 20 {
+		t.Errorf("%d messages", n)
+	}
+	if err := p.client(d).Login("bert@elsewhere.example", odd).Wait(); err == nil {
+		t.Error("a login of another domain was accepted")
 	}
 }
