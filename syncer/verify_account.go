@@ -39,7 +39,12 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.trees(ctx); err != nil {
+	err = c.trees(ctx)
+	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil {
+		c.pair.drop()
+		err = c.trees(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	used := map[string]bool{}

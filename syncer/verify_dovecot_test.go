@@ -382,3 +382,45 @@ func TestVerifyMissing(t *testing.T) {
 	m.old.Append(moverLogin, "INBOX", lab.Generate(9, 1, 600)...)
 	m.wants(false, append(before, "missing INBOX|not copied yet")...)
 }
+
+// TestVerifyBrokenLine: a connection that breaks once is made again; one that
+// always breaks makes the account unverified, never good.
+func TestVerifyBrokenLine(t *testing.T) {
+	m := startMove(t)
+	m.sync()
+	_, whole := m.verify(true)
+	for name, tt := range map[string]struct {
+		breaks func(conn int) bool
+		ok     bool
+	}{
+		"once":   {func(conn int) bool { return conn == 0 }, true},
+		"always": {func(int) bool { return true }, false},
+	} {
+		for _, at := range []int64{700, 1500, 9000, 20000} {
+			line := lab.FaultLine(t, m.new.IMAP, func(conn int) lab.Plan {
+				if !tt.breaks(conn) {
+					return lab.Plan{}
+				}
+				return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: at}}
+			})
+			cfg := m.cfg
+			cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: lab.At(m.new.Insecure(), line.Addr)}}
+			var sums syncer.VerifiedAccount
+			v := syncer.Verification{Config: &cfg, Store: m.store, Log: zerolog.Nop(), Bodies: true, Tell: func(e syncer.VerifyEvent) error {
+				if e.Account != nil {
+					sums = *e.Account
+				}
+				return nil
+			}}
+			if err := v.Run(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if ok := sums.Problem == ""; ok != tt.ok && (tt.ok || sums.Same == whole.Same) {
+				t.Errorf("%s at %d: problem %q (%s)", name, at, sums.Problem, sums.Cause)
+			}
+			if tt.ok && sums.Same != whole.Same {
+				t.Errorf("%s at %d: %+v, want %+v", name, at, sums, whole)
+			}
+		}
+	}
+}
