@@ -207,6 +207,10 @@ func duringLogin(words []string, kind string, status bool) string {
 		return strings.Join(words, " ")
 	case status && len(words) > 2 && strings.HasPrefix(words[2], "["):
 		code := strings.TrimRight(words[2][1:], "]")
+		if code == "CAPABILITY" && len(words) > 3 {
+			list, _, _ := strings.Cut(words[3], "]")
+			code += " " + list
+		}
 		return words[0] + " " + kind + " [" + code + "] [masked]"
 	case status:
 		return words[0] + " " + kind + " [masked]"

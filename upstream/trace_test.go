@@ -42,7 +42,7 @@ func traced(talk []string, cut func() int) string {
 
 var traceTalk = []struct{ name, talk, want string }{
 	{"login", "S|* OK [CAPABILITY IMAP4rev1] ready {5}\r\nC|P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\nS|P1 NO [AUTHENTICATIONFAILED] secret is wrong\r\n" +
-		"C|P2 LOGIN ann {6}\r\nS|+ go on, secret\r\nC|secret\r\nS|* CAPABILITY IMAP4rev1 ID\r\nS|* OK secret\r\nS|* 5 secret\r\nS|P2 OK [CAPABILITY secret] secret in\r\nC|P3 NOOP\r\nS|P3 OK done\r\n",
+		"C|P2 LOGIN ann {6}\r\nS|+ go on, secret\r\nC|secret\r\nS|* CAPABILITY IMAP4rev1 ID\r\nS|* OK secret\r\nS|* 5 secret\r\nS|P2 OK [CAPABILITY IMAP4rev1 ID] secret in\r\nC|P3 NOOP\r\nS|P3 OK done\r\n",
 		`S: * OK [CAPABILITY IMAP4rev1] ready {5}
 C: P1 AUTHENTICATE [secret]
 S: P1 NO [AUTHENTICATIONFAILED] [masked]
@@ -52,7 +52,7 @@ C: [secret]
 S: * CAPABILITY IMAP4rev1 ID
 S: * OK [masked]
 S: [12 octets that are no response]
-S: P2 OK [CAPABILITY] [masked]
+S: P2 OK [CAPABILITY IMAP4rev1 ID] [masked]
 C: P3 NOOP
 S: P3 OK done
 `},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -24,29 +25,30 @@ Signals:
                    end; a second one ends at once
   SIGHUP           read the certificate and its key again
 
-Nothing is lost if it is killed: it goes on where it was. While it runs, import,
-sync and status reach it over a socket in the state directory.
+Nothing is lost if it is killed: it goes on where it was. While it runs, the
+other commands reach it over a socket in the state directory.
 
-` + exitHelp
+` + traceHelp + "\n\n" + exitHelp
 
 func newServe() *cobra.Command {
-	var path string
+	var path, trace string
 	cmd := &cobra.Command{
-		Use:   "serve -c FILE",
+		Use:   "serve -c FILE [--trace FILE]",
 		Short: "Run the daemon: listen for mail clients and copy in the background",
 		Long:  serveHelp,
 		Example: `  postferry serve -c /etc/postferry/config.toml
   postferry serve -c /etc/postferry/config.toml 2>>/var/log/postferry.log`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), path, cmd.ErrOrStderr())
+			return serve(cmd.Context(), path, trace, cmd.ErrOrStderr())
 		},
 	}
 	configFlag(cmd, &path)
+	traceFlag(cmd, &trace)
 	return cmd
 }
 
-func serve(ctx context.Context, path string, stderr io.Writer) error {
+func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err error) {
 	cfg, warnings, err := loadConfig(path, func(c *config.Config) []config.Finding { return checkListen(ctx, c) })
 	if err != nil {
 		return err
@@ -55,10 +57,16 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
+	trace, err := openTrace(tracePath, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trace.Close()) }()
 	d, err := openDaemon(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
+	trace.of(d.engine)
 	err = d.run(ctx)
 	if err == nil {
 		log.Info().Msg("ended")

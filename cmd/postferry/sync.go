@@ -33,31 +33,35 @@ account can't be planned for.
 Ctrl-C stops it; the next pass goes on from there. While "postferry serve" runs,
 the daemon makes the pass and stopping sync leaves the daemon at work.
 
-` + exitHelp
+` + traceHelp + "\n\n" + exitHelp
 
 func newSync() *cobra.Command {
-	var path string
+	var path, trace string
 	var dry bool
 	cmd := &cobra.Command{
-		Use:   "sync -c FILE [--dry-run] [LOGIN...]",
+		Use:   "sync -c FILE [--dry-run] [--trace FILE] [LOGIN...]",
 		Short: "Make one pass over all accounts, or over some",
 		Long:  syncHelp,
 		Example: `  postferry sync -c /etc/postferry/config.toml
   postferry sync -c /etc/postferry/config.toml anna@example.com bert@example.com
   postferry sync -c /etc/postferry/config.toml --dry-run`,
 		RunE: func(cmd *cobra.Command, logins []string) error {
-			if dry {
+			switch {
+			case dry && trace != "":
+				return usageError(errors.New("--trace is for passes that are made, not for --dry-run"))
+			case dry:
 				return planSync(cmd.Context(), cmd.OutOrStdout(), path, logins)
 			}
-			return syncOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, logins)
+			return syncOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, trace, logins)
 		},
 	}
 	configFlag(cmd, &path)
+	traceFlag(cmd, &trace)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, and do nothing")
 	return cmd
 }
 
-func syncOnce(ctx context.Context, stdout, stderr io.Writer, path string, logins []string) error {
+func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath string, logins []string) (err error) {
 	cfg, warnings, err := loadConfig(path)
 	if err != nil {
 		return err
@@ -67,7 +71,12 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path string, logins
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
-	results, err := syncWith(ctx, cfg, &log, logins, progress)
+	trace, err := openTrace(tracePath, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trace.Close()) }()
+	results, err := syncWith(ctx, cfg, &log, logins, trace, progress)
 	if len(results) > 0 {
 		fmt.Fprint(stdout, summary(results))
 	}
@@ -84,12 +93,20 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path string, logins
 }
 
 // syncWith makes the pass in this process or the daemon.
-func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, p progress) (results []syncResult, err error) {
+func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p progress) (results []syncResult, err error) {
 	defer p.end()
 	b, err := openBackend(ctx, cfg, "sync", log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	switch b := b.(type) {
+	case *local:
+		trace.of(b.engine)
+	case *remote:
+		if trace.tracer != nil {
+			return nil, usageError(errTraceDaemon)
+		}
+	}
 	return b.Sync(ctx, logins, p.show)
 }
