@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -123,22 +125,22 @@ func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
 
 // syncTree runs on a lane. Its rows are not stored yet.
 func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (r treeResult) {
+	if r.err = l.reserve(ctx); r.err != nil {
+		return r
+	}
+	// Both servers at the same time, as each may be far away.
 	var old, new Side
-	var oldS oldSession
-	if oldS, r.err = l.oldSession(ctx); r.err != nil {
-		return r
-	}
-	if old, r.err = side(ctx, oldS, true); r.err != nil {
-		return r
-	}
-	if r.status, r.err = statuses(ctx, oldS, old); r.err != nil {
-		return r
-	}
 	var newS newSession
-	if newS, r.err = l.newSession(ctx); r.err != nil {
-		return r
-	}
-	if new, r.err = side(ctx, newS, false); r.err != nil {
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		old, r.status, err = oldTree(ctx, l)
+		return err
+	})
+	g.Go(func() (err error) {
+		newS, new, err = newTree(ctx, l)
+		return err
+	})
+	if r.err = g.Wait(); r.err != nil {
 		return r
 	}
 	r.delim = new.Namespace.Delim
@@ -148,6 +150,28 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	}
 	r.rows, r.err = a.applyTree(ctx, newS, plan)
 	return r
+}
+
+func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, error) {
+	s, err := l.oldSession(ctx)
+	if err != nil {
+		return Side{}, nil, err
+	}
+	tree, err := side(ctx, s, true)
+	if err != nil {
+		return Side{}, nil, err
+	}
+	status, err := statuses(ctx, s, tree)
+	return tree, status, err
+}
+
+func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
+	s, err := l.newSession(ctx)
+	if err != nil {
+		return nil, Side{}, err
+	}
+	tree, err := side(ctx, s, false)
+	return s, tree, err
 }
 
 // lister is the part of a session that tells the folder tree.

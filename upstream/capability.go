@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/wire"
 )
 
 // capabilities are what a server last announced.
@@ -64,15 +62,17 @@ func (s *Session) nonSync(size int64) bool {
 // (RFC 7888 section 5). Octets.
 const literalMinus = 4096
 
-// identify exchanges ID (RFC 2971), which some servers want to see before
-// they open a folder. A refusal doesn't matter.
+// identify says who we are (RFC 2971), which some servers want to hear before
+// they open a folder. It goes out with the next command and so costs no round
+// trip; what the server says of it doesn't matter. A session that is detached
+// instead has not sent it: the client speaks for itself.
 func (s *Session) identify() error {
 	if !s.Has(imap.CapID) {
 		return nil
 	}
-	err := s.exchange("ID", func(e *wire.Encoder) { e.Raw(`("name" "Postferry")`) }, nil)
-	if ClassOf(err) == Refused {
-		return nil
+	if _, err := s.begin("ID"); err != nil {
+		return err
 	}
-	return err
+	s.enc.SP().Raw(`("name" "Postferry")`).CRLF()
+	return s.enc.Err()
 }

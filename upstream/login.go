@@ -17,7 +17,7 @@ const opLogin = "login"
 
 // Login authenticates: AUTHENTICATE PLAIN with SASL-IR where offered, else
 // AUTHENTICATE PLAIN, else LOGIN with literals where needed. Afterwards the
-// capabilities are those after login, and ID has been exchanged if offered.
+// capabilities are those after login; ID goes out with the next command.
 // A refusal is an *Error of class Fix, unless the server says that it passes.
 // A server that says PREAUTH is refused: it would not check the password.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {

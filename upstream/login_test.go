@@ -17,16 +17,13 @@ func TestLogin(t *testing.T) {
 		name, script, want, summary string
 		password                    store.Secret
 	}{
-		{name: "SASL-IR, ID, capabilities asked for", script: `
+		{name: "SASL-IR, capabilities asked for", script: `
 S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello
 C: P1 AUTHENTICATE PLAIN ` + plain + `
 S: P1 OK in
 C: P2 CAPABILITY
-S: * CAPABILITY IMAP4rev1 ID APPENDLIMIT=1000
+S: * CAPABILITY IMAP4rev1 APPENDLIMIT=1000
 S: P2 OK
-C: P3 ID ("name" "Postferry")
-S: * ID NIL
-S: P3 BAD whatever
 `, want: "ok"},
 		{name: "without SASL-IR, capabilities by themselves", script: `
 S: * OK hello
@@ -143,6 +140,25 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 				t.Errorf("a secret in the log: %s", log.String())
 			}
 		})
+	}
+}
+
+// TestIDGoesWithTheNextCommand: it costs no round trip, and its refusal nothing.
+func TestIDGoesWithTheNextCommand(t *testing.T) {
+	for _, answer := range []string{"S: * ID NIL\nS: P2 OK\n", "S: P2 BAD whatever\n"} {
+		s, err := dialScript(t, "S: * OK [CAPABILITY IMAP4rev1 ID] hello\n"+
+			"C: P1 LOGIN \"ann\" \"secret\"\nS: P1 OK [CAPABILITY IMAP4rev1 ID] in\nC: P2 ID (\"name\" \"Postferry\")\n"+
+			"C: P3 NOOP\n"+answer+"S: P3 OK\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Login(context.Background(), ann); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Alive(context.Background()); err != nil {
+			t.Errorf("%q: %v", answer, err)
+		}
 	}
 }
 
