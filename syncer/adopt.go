@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"sync"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -16,8 +17,17 @@ import (
 type adoption struct {
 	stale       []store.Entry
 	fromLedger  *candidates // UID is the index in stale, plus one
-	fromNew     *candidates
 	newValidity uint32
+
+	mu      sync.Mutex // reader and writer look for copies
+	fromNew *candidates
+}
+
+// takeAll finds messages on the new server.
+func (a *adoption) takeAll(want []wanted) []candidate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.fromNew.takeAll(want)
 }
 
 // prepareAdoption gathers them. There is nothing to adopt in a folder that
@@ -64,7 +74,7 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
 	var rest []upstream.Message
 	ledger := p.adopt.fromLedger.takeAll(want)
-	fresh := p.adopt.fromNew.takeAll(unmatched(want, ledger))
+	fresh := p.adopt.takeAll(unmatched(want, ledger))
 	for i, m := range missing {
 		entry := store.Entry{
 			Key: imapKey(p.selected.UIDValidity, m.UID), UIDValidity: p.adopt.newValidity,
@@ -76,6 +86,10 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 			entry.UIDValidity, entry.UID = was.UIDValidity, was.UID
 			entry.Flags = baseFlags(was.Flags, p.touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
+			if r, ok := p.repairOf(was.Key); ok {
+				r.Key = entry.Key
+				batch.Repaired = append(batch.Repaired, r)
+			}
 			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
 			entry.UID = fresh[i].UID

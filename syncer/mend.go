@@ -50,6 +50,9 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	it.body = fixed.body
 	size := int64(len(it.body))
 	it.intent.Fingerprint, it.intent.Size = fingerprintOf(headerOf(it.body), size), clampSize(size)
+	if w.adoptRepaired(it) {
+		return true, nil
+	}
 	it.intent.Written = time.Now()
 	w.pending.Intents = append(w.pending.Intents, it.intent)
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
@@ -180,9 +183,34 @@ func (it *item) flags() []imap.Flag {
 // recognised by, also if a repaired copy stands for it.
 func (p *pull) original(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
 	e := store.Entry{Key: in.Key, UIDValidity: uidValidity, UID: uid, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
-	at, ok := slices.BinarySearchFunc(p.ledger.Repaired, in.Key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
-	if ok {
-		e.Fingerprint, e.Size = p.ledger.Repaired[at].Fingerprint, p.ledger.Repaired[at].Size
+	if r, ok := p.repairOf(in.Key); ok {
+		e.Fingerprint, e.Size = r.Fingerprint, r.Size
 	}
 	return e
+}
+
+// repairOf is what the ledger has noted of a message's repair.
+func (p *pull) repairOf(key store.Key) (store.Repaired, bool) {
+	at, ok := slices.BinarySearchFunc(p.ledger.Repaired, key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
+	if !ok {
+		return store.Repaired{}, false
+	}
+	return p.ledger.Repaired[at], true
+}
+
+// adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
+// of making another.
+func (w *writer) adoptRepaired(it *item) bool {
+	if w.adopt == nil {
+		return false
+	}
+	found := w.adopt.takeAll([]wanted{{Fingerprint: it.intent.Fingerprint, Size: int64(it.intent.Size)}})[0]
+	if found.UID == 0 {
+		return false
+	}
+	w.release([]*item{it})
+	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
+	w.pending.Proofs = append(w.pending.Proofs, it.entry(w.adopt.newValidity, found.UID))
+	w.done.adopted.Add(1)
+	return true
 }

@@ -286,3 +286,44 @@ func cutRepair(t *testing.T, uidplus bool, n int, step string) {
 		}
 	}
 }
+
+// TestRepairedCopiesAreAdopted: with the ledger lost or the old server's numbers
+// changed, repaired copies are found and not made again, each only once.
+func TestRepairedCopiesAreAdopted(t *testing.T) {
+	for _, lost := range []string{"ledger", "keys"} {
+		t.Run(lost, func(t *testing.T) {
+			r := newRig(t)
+			noID := strings.Replace(nulMail, "Message-ID: <nul@example.com>\n", "", 1)
+			for _, body := range []string{nulMail + strings.Repeat("text\n", 5000), noID, mail(1), noID} {
+				r.pair.old.deliver("INBOX", body)
+			}
+			r.pair.new.refuse = refuseLikeCyrus
+			r.start(false)
+			if res := r.sync(); res.Pass.Copied != 4 {
+				t.Fatalf("%+v", res.Pass)
+			}
+			r.stop()
+			if lost == "keys" {
+				r.pair.old.folders["INBOX"].validity += 100
+				r.pair.old.folders["INBOX"].modseq++
+			} else {
+				r.store = newRig(t).store
+			}
+			r.start(false)
+			r.pair.old.deliver("INBOX", noID) // a third one: to be copied
+			res := r.sync()
+			if res.Pass.Adopted != 4 || res.Pass.Copied != 1 || !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			l := r.ledger("INBOX")
+			if len(l.Repaired) != 4 || len(l.Entries) != 5 || len(l.Intents) > 0 {
+				t.Errorf("%d repaired, %d entries, %d intents", len(l.Repaired), len(l.Entries), len(l.Intents))
+			}
+			for i, e := range l.Entries[:2] {
+				if re := l.Repaired[i]; re.Key != e.Key || re.Size != e.Size || re.Fingerprint != e.Fingerprint {
+					t.Errorf("%+v is not noted as %+v", e, re)
+				}
+			}
+		})
+	}
+}
