@@ -49,7 +49,8 @@ func (d *Dovecot) Append(login, folder string, msgs ...Msg) {
 }
 
 // Append appends a message to a folder that exists. The error is an
-// *imap.Error if the server refuses the message.
+// *imap.Error if the server refuses the message. (go-imap's client hangs when the
+// server refuses it before the literal, as for its size.)
 func Append(c *imapclient.Client, folder string, m Msg) error {
 	date := m.Date
 	if date.IsZero() {

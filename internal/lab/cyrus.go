@@ -23,7 +23,9 @@ type CyrusOptions struct {
 	AltNamespace bool
 	// UnixSeparator makes "/" the separator; names may then hold dots.
 	UnixSeparator bool
-	Users         []User
+	// MaxMessage is the size of the largest message it takes, octets; 0 for no limit.
+	MaxMessage int64
+	Users      []User
 }
 
 // Cyrus is a running Cyrus IMAP server. Unlike Dovecot it refuses messages
@@ -125,6 +127,7 @@ func (c *Cyrus) writeConfig(from, to string) error {
 		"Dir": c.Dir, "Bin": c.unpacked.path("usr/lib/cyrus/bin"), "Token": c.token, "IMAP": c.IMAP,
 		"User": c.account.user, "Group": c.account.group,
 		"AltNamespace": yes[c.opt.AltNamespace], "UnixSeparator": yes[c.opt.UnixSeparator],
+		"MaxMessage": c.opt.MaxMessage,
 	})
 	if err != nil {
 		return err
