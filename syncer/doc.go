@@ -8,6 +8,8 @@
 // a client's opening of a folder; the first one makes the folder's pull go
 // ahead of everything else. An intent is written to the ledger before the
 // first octet of a message goes out, a proof after the new server confirmed it.
+// A repair makes a message acceptable that the new server refused as it is; what
+// is refused all the same goes to quarantine.
 //
 // # Who owns what
 //

@@ -13,6 +13,9 @@
 // passed over, one bad response costs that response and not the connection.
 // Bodies stream and are never held. Mailbox names are raw bytes throughout.
 //
+// A Tracer writes down what sessions say, without secrets and messages. A
+// session that has none pays nothing for it.
+//
 // The package knows nothing of accounts' states, ledgers or folders' mapping,
 // and decides nothing about trying again.
 package upstream
