@@ -1,0 +1,136 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"postferry/store"
+)
+
+// Connected tells that a client has logged in to the new server as this
+// account. The first time, it returns when the folder tree and the
+// subscriptions have been brought over, the bound is reached or the old
+// server shows no life; later at once. Each call is paired with a Disconnected.
+func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
+	a, leave, err := e.acquire(ctx, id)
+	if err != nil {
+		return
+	}
+	defer leave()
+	_ = e.do(ctx, func() {
+		if p := e.accounts[id]; p != nil {
+			p.users++
+			p.clients++
+			p.visited = true
+		}
+		e.schedule.hasten(id, classConnected)
+	})
+	var tree <-chan struct{}
+	var old *pool
+	if err := a.do(ctx, func() { tree, old = a.connected() }); err != nil || tree == nil {
+		return
+	}
+	a.await(ctx, tree, old, func() {})
+}
+
+// Disconnected tells that such a client has gone.
+func (e *Engine) Disconnected(id store.AccountID) {
+	_ = e.do(context.Background(), func() {
+		if p := e.accounts[id]; p != nil && p.clients > 0 {
+			p.clients--
+			e.left(id)
+		}
+	})
+}
+
+// Visit tells that a client opens a folder, by its raw name on the new
+// server, and returns when the folder is worth showing: at once if nothing
+// is missing. The caller bounds it by ctx; Visit itself gives up when the old
+// server shows no life for a few seconds. The pull goes on after it returned.
+// progress (may be nil) is told about once a second how many messages of how many are there,
+// on the caller's goroutine.
+func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, progress func(done, total int)) {
+	a, leave, err := e.acquire(ctx, id)
+	if err != nil {
+		return
+	}
+	defer leave()
+	a.visit(ctx, mailbox, progress)
+}
+
+// Changed applies a folder command (CREATE, DELETE, RENAME) of a client, which
+// the new server has completed, to what is known of the account. Names are raw
+// names on the new server; newName is for RENAME only. It returns once that is
+// durable.
+func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {
+	a, leave, err := e.acquire(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	var result error
+	if err := a.do(ctx, func() {
+		if result = a.loadErr; result == nil {
+			result = a.change(folderChange{verb, mailbox, newName})
+		}
+	}); err != nil {
+		return err
+	}
+	return result
+}
+
+// Enrol makes an account known whose credentials the new server has just
+// accepted, if the old server accepts them too. A nil error means it is stored.
+func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, error) {
+	_, leave, err := e.dialOld(ctx, a.Domain, a.Old)
+	if err != nil {
+		return a, err
+	}
+	leave()
+	stored, _, err := e.shared.store.PutAccounts(ctx, []store.Account{a})
+	if err != nil {
+		return a, err
+	}
+	return stored[0], e.Updated(ctx, []store.AccountID{stored[0].ID})
+}
+
+// Updated tells that accounts were added or given other credentials: their
+// problems are forgotten and they are tried again.
+func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
+	for _, id := range ids {
+		row, err := e.shared.store.AccountByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		if row.Problem != nil && row.Problem.Advice == store.NeedsFix {
+			if err := e.shared.store.SetProblem(ctx, id, nil); err != nil {
+				return err
+			}
+			row.Problem = nil
+		}
+		var at *account
+		if err := e.do(ctx, func() {
+			if p := e.accounts[id]; p != nil {
+				at = p.account
+			}
+		}); err != nil {
+			return err
+		}
+		if at != nil { // before its next pass begins: with the former problem that would be over at once
+			_ = at.do(ctx, func() { at.updated(row) }) // one that is going reads it anew when it comes back
+		}
+		if err := e.do(ctx, func() { e.enterNow(row) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enterNow schedules an account whose row has changed.
+func (e *Engine) enterNow(row store.Account) {
+	if row.State != store.Active {
+		e.schedule.drop(row.ID)
+		return
+	}
+	e.schedule.put(row.ID, classInbox, time.Now())
+}

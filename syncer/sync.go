@@ -1,0 +1,110 @@
+package syncer
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postferry/store"
+)
+
+// Live is what is going on with an account right now.
+type Live struct {
+	Account store.AccountID
+	Login   string
+	Running bool
+	Folder  string // title of the folder being pulled, if any
+	Done    uint64 // messages of the account dealt with (ledger and quarantine)
+	Total   uint64 // messages known on the old server so far
+	Copied  uint64 // messages copied since this pass began
+	Bytes   uint64 // octets copied since this pass began
+	Started time.Time
+}
+
+// Live reports the accounts that are being worked on.
+func (e *Engine) Live(ctx context.Context) ([]Live, error) {
+	var at []*account
+	if err := e.do(ctx, func() {
+		for _, p := range e.accounts {
+			at = append(at, p.account)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	var all []Live
+	for _, a := range at {
+		if err := a.do(ctx, func() {
+			if l := a.live(); l.Running {
+				all = append(all, l)
+			}
+		}); err != nil && ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Account < all[j].Account })
+	return all, nil
+}
+
+// Result is how one account's pass ended.
+type Result struct {
+	Account store.Account // without passwords
+	Pass    store.Pass
+	Problem *store.Problem // what kept it from being complete, nil if nothing did
+}
+
+// Sync makes one pass over the accounts given, or over all that are active if
+// none are, and returns when all are through or ctx ends. progress (may be
+// nil) is called a few times a second.
+func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func([]Live)) ([]Result, error) {
+	accounts, err := e.chosen(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(accounts))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(passesPerPlace * max(e.shared.cfg.Sync.OldConnections, 1))
+	ended := make(chan error, 1)
+	go func() {
+		for i, a := range accounts {
+			g.Go(func() error {
+				r, err := e.passOver(gctx, a.ID, passOptions{fresh: true})
+				results[i] = Result{Account: a, Pass: r.pass, Problem: r.problem}
+				return err
+			})
+		}
+		ended <- g.Wait()
+	}()
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return results, err
+		case <-tick.C:
+			if live, err := e.Live(ctx); err == nil && progress != nil {
+				progress(live)
+			}
+		}
+	}
+}
+
+// chosen reads the accounts a Sync is about.
+func (e *Engine) chosen(ctx context.Context, ids []store.AccountID) ([]store.Account, error) {
+	all, err := e.shared.store.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want := make(map[store.AccountID]bool, len(ids))
+	for _, id := range ids {
+		want[id] = true
+	}
+	var chosen []store.Account
+	for _, a := range all {
+		if want[a.ID] || (len(ids) == 0 && a.State == store.Active) {
+			chosen = append(chosen, a)
+		}
+	}
+	return chosen, nil
+}
