@@ -49,6 +49,9 @@ func summary(results []syncResult) string {
 		fmt.Fprintf(&b, ", %s carried over", count(total.FlagChanges, "flag change"))
 	}
 	b.WriteString("\n")
+	if total.Quarantined > 0 {
+		b.WriteString("Why messages were refused: postferry quarantine list -c FILE\n")
+	}
 	return b.String()
 }
 
