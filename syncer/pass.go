@@ -144,6 +144,10 @@ func (a *account) passTree(err error) {
 	}
 	p.tree = true
 	for _, f := range a.folders {
+		if _, there := a.tree.status[f.Old]; there && f.State == store.FolderPlanned && !p.options.inboxOnly {
+			p.problem = problemOf(errNotMade, f.Title, a.failures+1)
+			p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+		}
 		if a.due(f, p.options) {
 			p.queue = append(p.queue, f)
 		}

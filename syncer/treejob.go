@@ -148,7 +148,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	for _, note := range plan.Notes {
 		a.log.Info().Msg(note)
 	}
-	r.rows, r.err = a.applyTree(ctx, newS, plan)
+	r.rows, r.err = a.applyTree(ctx, newS, plan, takenNames(new, known, plan), r.delim)
 	return r
 }
 
@@ -213,18 +213,10 @@ func statuses(ctx context.Context, s oldSession, old Side) (map[string]upstream.
 
 // applyTree carries out a plan. A folder that the new server refuses is
 // reported and does not keep the others from being made.
-func (a *account) applyTree(ctx context.Context, s newSession, plan TreePlan) ([]store.Folder, error) {
-	made := map[string]bool{}
-	for _, c := range plan.Create {
-		err := s.Create(ctx, c.Name, c.Use)
-		if err != nil && upstream.ClassOf(err) != upstream.Refused {
-			return nil, err
-		}
-		if err != nil {
-			a.log.Warn().Err(err).Str("folder", c.Name).Msg("the new server refuses to make this folder")
-			continue
-		}
-		made[c.Name] = true
+func (a *account) applyTree(ctx context.Context, s newSession, plan TreePlan, taken map[string]bool, delim byte) ([]store.Folder, error) {
+	made, err := a.createFolders(ctx, s, &plan, taken, delim)
+	if err != nil {
+		return nil, err
 	}
 	for i, f := range plan.Folders {
 		if f.State == store.FolderPlanned && made[f.New] {
