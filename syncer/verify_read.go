@@ -230,8 +230,10 @@ func (l *lineEnds) repeat(c byte, n int) {
 }
 
 func (l *lineEnds) sum() []byte {
+	if l.crs > 0 { // after the last line end: they are text, and it isn't the last
+		l.text(nil)
+	}
 	l.repeat('\n', l.lfs-1)
-	l.repeat('\r', l.crs)
 	_ = l.w.Flush()
 	return l.hash.Sum(nil)[:16]
 }
