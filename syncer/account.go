@@ -49,11 +49,12 @@ func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
 // events; everybody else sends it functions to run.
 type account struct {
 	*shared
-	id     store.AccountID
-	log    zerolog.Logger
-	events chan func()
-	gone   chan struct{}
-	jobs   sync.WaitGroup
+	id        store.AccountID
+	listening listening
+	log       zerolog.Logger
+	events    chan func()
+	gone      chan struct{}
+	jobs      sync.WaitGroup
 
 	ctx      context.Context // ends the jobs
 	row      store.Account
@@ -200,6 +201,7 @@ func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool)
 	return &lane{
 		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
 		old: seat{end: pools(a.domain.Old, true)}, new: seat{end: pools(a.domain.New, false)},
+		listening: &a.listening,
 	}
 }
 

@@ -59,10 +59,19 @@ type lane struct {
 	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
 	yield              <-chan struct{}
+	listening          *listening // the account's
 }
 
 func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
-	return l.open(ctx, &l.old, l.oldCreds)
+	if err := l.sitAtOld(ctx); err != nil {
+		return nil, err
+	}
+	defer l.listening.begin()()
+	s, err := l.open(ctx, &l.old, l.oldCreds)
+	if err != nil {
+		return nil, err
+	}
+	return listener{s, l.listening}, nil
 }
 
 func (l *lane) newSession(ctx context.Context) (newSession, error) {
@@ -72,17 +81,31 @@ func (l *lane) newSession(ctx context.Context) (newSession, error) {
 // reserve takes the places of both sides, always the old one first, so that
 // accounts that hold one and wait for the other can't block each other.
 func (l *lane) reserve(ctx context.Context) error {
-	if err := l.sit(ctx, &l.old); err != nil {
+	if err := l.sitAtOld(ctx); err != nil {
 		return err
 	}
 	return l.sit(ctx, &l.new)
 }
 
-// sit takes a seat's place in its pool.
-func (l *lane) sit(ctx context.Context, s *seat) (err error) {
-	if s.release == nil {
-		s.release, err = s.end.pool.acquire(ctx, l.urgent, l.yield)
+// sitAtOld takes the place at the old server. A visit that waits for one waits
+// for the old server, too: those who have the places may be listening in vain.
+func (l *lane) sitAtOld(ctx context.Context) error {
+	if l.urgent {
+		defer l.listening.begin()()
 	}
+	return l.sit(ctx, &l.old)
+}
+
+// sit takes a seat's place in its pool. A visit that has to wait for a place
+// listens: those who have the places may be waiting for a silent old server.
+func (l *lane) sit(ctx context.Context, s *seat) (err error) {
+	if s.release != nil {
+		return nil
+	}
+	if l.urgent && s == &l.old {
+		defer l.listening.begin()()
+	}
+	s.release, err = s.end.pool.acquire(ctx, l.urgent, l.yield)
 	return err
 }
 

@@ -71,7 +71,6 @@ func (p *pull) settle(ctx context.Context, intents []store.Intent) error {
 		if p.target.UIDNext != last.UIDNext || p.target.Messages != last.Messages {
 			last, quiet = p.target, time.Now()
 		}
-		p.lane.old.end.pool.alive() // a visit may wait for this: it is no silence
 	}
 	return nil
 }

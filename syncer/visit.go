@@ -158,11 +158,11 @@ func (a *account) visit(ctx context.Context, mailbox string, progress func(done,
 }
 
 // await waits for done, until ctx ends or the old server shows no life for longer
-// than a person should wait.
+// than a person should wait while something of the account waits for it.
 func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, tick func()) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
-	began := time.Now()
+	since := time.Now()
 	wait := patience
 	if old.silent.Load() {
 		wait = noPatience
@@ -177,11 +177,13 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, ti
 			return
 		case <-t.C:
 		}
-		life := time.Unix(0, old.life.Load())
-		if life.Before(began) {
-			life = began
+		if life := time.Unix(0, old.life.Load()); life.After(since) {
+			since = life
 		}
-		if time.Since(life) > wait {
+		if !a.listening.now() {
+			since = time.Now()
+		}
+		if time.Since(since) > wait {
 			old.silent.Store(true)
 			_ = a.do(ctx, a.silent)
 			return
