@@ -25,7 +25,7 @@ func TestStoppedWhileCopying(t *testing.T) {
 	d := p.serve()
 	takeOverAll(t, d.Config, anna)
 	for n := range 4 {
-		p.awaitUpload(line, rand.Int64N(300_000))
+		awaitUpload(t, line, rand.Int64N(300_000))
 		wait(t, rand.N(10*time.Millisecond))
 		d.Stop()
 		if n == 1 { // in between, a sync without the daemon

@@ -118,7 +118,9 @@ func TestNewServerPauses(t *testing.T) {
 		}
 		selected <- data
 	}()
-	p.awaitUpload(line, 500_000)
+	if !awaitUpload(t, line, 500_000) {
+		t.Error("the visit has not begun")
+	}
 	line.Hang(true)
 	wait(t, 4*time.Second)
 	line.Hang(false)
