@@ -92,7 +92,7 @@ func TestSummaries(t *testing.T) {
 		"is full. Make room":                        {Op: "APPEND", Class: Fix, Code: "OVERQUOTA"},
 		"has expired":                               {Op: opLogin, Class: Fix, Code: "EXPIRED"},
 		"does not take passwords":                   {Op: opLogin, Class: Fix, Code: "PRIVACYREQUIRED"},
-		"does not answer as a mail server":          {Op: opConnect, Class: Fix, Err: errNotIMAP},
+		"does not answer as a mail server":          {Op: opConnect, Class: Fix, Err: ErrNotIMAP},
 		"tampering":                                 {Op: opConnect, Class: Fix, Err: errInjected},
 		"shows another certificate":                 {Op: opConnect, Class: Fix, Err: fmt.Errorf("TLS: %w", &fingerprintError{})},
 		"No protected connection":                   {Op: opConnect, Class: Fix, Err: errors.New("x")},

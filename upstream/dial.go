@@ -14,23 +14,32 @@ import (
 // ctx bounds all of it. An error is of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no IMAP.
 func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
-	if opt.Stall <= 0 {
-		opt.Stall = defaultStall
+	opt = opt.withDefaults()
+	s, err := reach(ctx, server, opt)
+	if err != nil {
+		return nil, err
 	}
-	dialer := net.Dialer{Timeout: opt.Stall}
-	nc, err := dialer.DialContext(ctx, "tcp", address(server))
+	if err := s.do(ctx, opConnect, func() error { return s.open(server) }); err != nil {
+		_ = s.Close()
+		return nil, dialError(err)
+	}
+	return s, nil
+}
+
+// reach makes the connection.
+func reach(ctx context.Context, server config.Server, opt Options) (*Session, error) {
+	dial := opt.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: opt.Stall}).DialContext
+	}
+	nc, err := dial(ctx, "tcp", address(server))
 	if err != nil {
 		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
 	}
 	if opt.Progress != nil {
 		opt.Progress()
 	}
-	s := newSession(nc, server, opt)
-	if err := s.do(ctx, opConnect, func() error { return s.open(server) }); err != nil {
-		_ = s.Close()
-		return nil, dialError(err)
-	}
-	return s, nil
+	return newSession(nc, server, opt), nil
 }
 
 // opConnect is the Op of errors before the login.
@@ -71,7 +80,7 @@ func (s *Session) greeting() error {
 	d := s.dec
 	if c := d.Peek(); c != '*' && d.Err() == nil {
 		d.Fail("an IMAP greeting")
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(errNotIMAP, d.Err())}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(ErrNotIMAP, d.Err())}
 	}
 	d.Word()
 	d.Space()
@@ -81,6 +90,7 @@ func (s *Session) greeting() error {
 		return err
 	}
 	s.note(&st)
+	s.welcome = s.clean(st.text)
 	switch kind {
 	case "OK":
 	case "PREAUTH":
@@ -88,7 +98,7 @@ func (s *Session) greeting() error {
 	case "BYE":
 		return s.statusError(opConnect, &st)
 	default:
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errNotIMAP, Text: s.clean(kind + " " + st.text)}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNotIMAP, Text: s.clean(kind + " " + st.text)}
 	}
 	return nil
 }
@@ -103,7 +113,7 @@ func (s *Session) startTLS(server config.Server) error {
 		return err
 	}
 	if !s.Has(imap.CapStartTLS) {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errNoTLS}
+		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNoTLS}
 	}
 	if err := s.exchange("STARTTLS", nil, nil); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused {

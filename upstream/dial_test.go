@@ -98,7 +98,7 @@ func TestStartTLSInjection(t *testing.T) {
 
 func TestStartTLSRequired(t *testing.T) {
 	for script, want := range map[string]error{
-		"S: * OK [CAPABILITY IMAP4rev1] hello":                                        errNoTLS,
+		"S: * OK [CAPABILITY IMAP4rev1] hello":                                        ErrNoTLS,
 		"S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] in":                             errPreauth,
 		"S: * OK [CAPABILITY STARTTLS] hello\nC: P1 STARTTLS\nS: P1 NO not available": errKind("NO"),
 	} {

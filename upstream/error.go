@@ -48,12 +48,16 @@ func (c Class) String() string {
 	return "lost"
 }
 
+// Causes for which detection tries another way.
+var (
+	ErrNotIMAP = errors.New("the server does not speak IMAP")
+	ErrNoTLS   = errors.New("the server does not offer STARTTLS")
+)
+
 // Causes that are ours.
 var (
 	errReadOnly      = errors.New("not sent: the session only reads")
 	errName          = errors.New("the name of the folder can't be sent")
-	errNotIMAP       = errors.New("the server does not speak IMAP")
-	errNoTLS         = errors.New("the server does not offer STARTTLS")
 	errInjected      = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
 	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
 	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")

@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,6 +24,8 @@ type Options struct {
 	Log zerolog.Logger
 	// TLS overrides the TLS configuration derived from the server, for tests; nil otherwise.
 	TLS *tls.Config
+	// Dial makes the connection, to addr (host:port); nil for a net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Progress is called whenever the server shows life (connected, greeting,
 	// a response); nil for none. It must be quick and not block.
 	Progress func()
@@ -39,4 +43,11 @@ var readOnlyVerbs = map[string]bool{
 	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
 	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
 	"UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
+}
+
+func (o Options) withDefaults() Options {
+	if o.Stall <= 0 {
+		o.Stall = defaultStall
+	}
+	return o
 }

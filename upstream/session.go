@@ -37,6 +37,7 @@ type Session struct {
 
 	caps      capabilities
 	preauth   bool     // the greeting was PREAUTH
+	welcome   string   // the greeting's words
 	secrets   []string // not to be repeated in errors, while logging in
 	lost      *Error   // why the session can't be used any more
 	bye       *status  // the server's BYE, or untagged words on the way out

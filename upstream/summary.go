@@ -51,7 +51,7 @@ func (e *Error) fixSummary(host string) string {
 		return "The mailbox at " + host + " is full. Make room or raise its quota; then the copying goes on."
 	case e.Code == imap.ResponseCodeExpired:
 		return host + " says that this account's password has expired. Set a new one, correct it in the list and import again."
-	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, errNoTLS):
+	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
 		return host + " does not take passwords on this connection. Check the server's URL in the configuration."
 	case errors.Is(e.Err, errNUL):
 		return "The login or password of this account contains a NUL character. Correct it in the list and import again."
@@ -59,7 +59,7 @@ func (e *Error) fixSummary(host string) string {
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
 	case e.Op == opLogin:
 		return host + " refused the password of this account. Correct it in the list and import again."
-	case errors.Is(e.Err, errNotIMAP):
+	case errors.Is(e.Err, ErrNotIMAP):
 		return host + " does not answer as a mail server. Check the server's URL in the configuration."
 	case errors.Is(e.Err, errInjected):
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."

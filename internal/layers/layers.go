@@ -16,7 +16,8 @@ const lab = "internal/lab"
 // package may import each other.
 func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
-	middle := append([]string{"upstream", "discover"}, bottom...)
+	sessions := append([]string{"upstream"}, bottom...)
+	middle := append([]string{"discover"}, sessions...)
 	top := append([]string{"admin", "proxy", "syncer"}, middle...)
 	return map[string][]string{
 		"cmd":             top,
@@ -24,7 +25,7 @@ func allowed() map[string][]string {
 		"proxy":           middle,
 		"syncer":          middle,
 		"upstream":        bottom,
-		"discover":        bottom,
+		"discover":        sessions, // what it finds it asks as the engine would
 		"wire":            nil,
 		"store":           nil,
 		"config":          nil,

@@ -1,0 +1,46 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+
+	"postferry/config"
+)
+
+// Answer is what a server says of itself before anybody logs in.
+type Answer struct {
+	Greeting     string              // its words, printable and bounded to 500 bytes
+	Capabilities []string            // after the start of TLS, verbatim
+	Certificates []*x509.Certificate // its own first, not checked; none without TLS
+}
+
+// Probe connects as Dial does, learns what the server says of itself, and
+// leaves. It accepts every certificate, because it tells the server no secret:
+// the caller judges it. With an error comes what was learnt before.
+func Probe(ctx context.Context, server config.Server, opt Options) (Answer, error) {
+	opt = opt.withDefaults()
+	opt.ReadOnly = true
+	var answer Answer
+	opt.TLS = &tls.Config{
+		ServerName: server.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			answer.Certificates = state.PeerCertificates
+			return nil
+		},
+	}
+	s, err := reach(ctx, server, opt)
+	if err != nil {
+		return answer, err
+	}
+	if err = s.do(ctx, opConnect, func() error { return s.open(server) }); err == nil {
+		answer.Capabilities = s.Capabilities()
+		// What a server answers to a goodbye doesn't matter.
+		_ = s.Logout(ctx)
+	} else {
+		err = dialError(err)
+		_ = s.Close()
+	}
+	answer.Greeting = s.welcome
+	return answer, err
+}
