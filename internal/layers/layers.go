@@ -16,8 +16,7 @@ const lab = "internal/lab"
 // package may import each other.
 func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
-	sessions := append([]string{"upstream"}, bottom...)
-	middle := append([]string{"discover"}, sessions...)
+	middle := append([]string{"upstream", "discover"}, bottom...)
 	top := append([]string{"admin", "proxy", "syncer"}, middle...)
 	return map[string][]string{
 		"cmd":             top,
@@ -25,7 +24,7 @@ func allowed() map[string][]string {
 		"proxy":           middle,
 		"syncer":          middle,
 		"upstream":        bottom,
-		"discover":        sessions, // what it finds it asks as the engine would
+		"discover":        append([]string{"upstream"}, bottom...), // it asks what it finds as the engine would
 		"wire":            nil,
 		"store":           nil,
 		"config":          nil,
