@@ -21,6 +21,10 @@
 // together. A pass is one run over an account, and its history keeps the
 // newest passes. A problem is what keeps an account from being copied.
 //
+// An administrator may use the import page, within a scope: all or one domain.
+// A session is an administrator's browser that has logged in, a token opens
+// the API for a program. The audit log says who did what there.
+//
 // # On the disk
 //
 // The state directory (mode 0700) holds three files (mode 0600):
@@ -51,6 +55,10 @@
 //	quarantine  account, folder, message key -> reason, server's words, attempts
 //	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
 //	passes      account, pass           -> pass; the newest 50
+//	admins      name, ASCII lower case  -> administrator, password hashed with argon2id
+//	sessions    SHA-256 of the cookie   -> administrator's name, when it began and was used
+//	tokens      SHA-256 of the token    -> number, name, scope, who made it
+//	audit       number                  -> who did what when; the newest 20,000
 //
 // Values are fields one after the other: numbers as varints, texts behind
 // their length, instants as seconds and nanoseconds since 1970. rows.go is the

@@ -20,19 +20,25 @@ const (
 	bucketQuarantine = "quarantine"
 	bucketPasses     = "passes"
 	bucketRepaired   = "repaired"
+	bucketAdmins     = "admins"
+	bucketSessions   = "sessions"
+	bucketTokens     = "tokens"
+	bucketAudit      = "audit"
 )
 
 func rootBuckets() []string {
 	return []string{
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
-		bucketRepaired,
+		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit,
 	}
 }
 
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
-func laterBuckets() []string { return []string{bucketRepaired} }
+func laterBuckets() []string {
+	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit}
+}
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 

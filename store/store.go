@@ -85,6 +85,8 @@ type Store interface {
 	// Passes returns an account's history, oldest first.
 	Passes(ctx context.Context, id AccountID) ([]Pass, error)
 
+	Access
+
 	// Close releases the state. Calls under way end first.
 	Close() error
 }

@@ -56,12 +56,18 @@ func TestOldDatabaseGrows(t *testing.T) {
 	if err := b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Repaired: []Repaired{want}}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.PutAdmin(t.Context(), Admin{Name: "anna", Hash: "hash"}, true); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	b = open(t, dir)
 	if l, err := b.Ledger(t.Context(), 1, 1); err != nil || len(l.Repaired) != 1 || l.Repaired[0] != want {
 		t.Errorf("%+v, %v", l.Repaired, err)
+	}
+	if a, err := b.Admin(t.Context(), "anna"); err != nil || a.Hash.Reveal() != "hash" {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 

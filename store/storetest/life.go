@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"testing"
 
@@ -34,7 +35,7 @@ func testPasses(t *testing.T, f *fixture) {
 
 // calls are all methods that take a context, with arguments that are right.
 func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
+	calls := map[string]func(context.Context) error{
 		"PutAccounts": func(ctx context.Context) error {
 			_, _, err := f.PutAccounts(ctx, []store.Account{account("new@example.com")})
 			return err
@@ -56,10 +57,13 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"AddPass": func(ctx context.Context) error { return f.AddPass(ctx, id, store.Pass{}) },
 		"Passes":  func(ctx context.Context) error { _, err := f.Passes(ctx, id); return err },
 	}
+	maps.Copy(calls, f.accessCalls())
+	return calls
 }
 
 func testContexts(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
+	f.putAccess()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	calls := f.calls(id, folder)

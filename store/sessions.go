@@ -1,0 +1,137 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// AddSession implements Access.
+func (b *Bolt) AddSession(ctx context.Context, s Session) error {
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		key := foldLogin(s.Admin)
+		if _, err := getAdmin(tx, key); err != nil {
+			return err
+		}
+		sessions, err := allSessions(tx)
+		if err != nil {
+			return err
+		}
+		own := slices.DeleteFunc(sessions, func(o Session) bool { return !bytes.Equal(foldLogin(o.Admin), key) })
+		slices.SortFunc(own, func(x, y Session) int { return x.Used.Compare(y.Used) })
+		for len(own) >= maxSessionsEach {
+			if err := root(tx, bucketSessions).Delete(own[0].ID[:]); err != nil {
+				return err
+			}
+			own = own[1:]
+		}
+		return root(tx, bucketSessions).Put(s.ID[:], encodeSession(&s))
+	})
+}
+
+func getSession(tx *bbolt.Tx, id Digest) (Session, error) {
+	row := root(tx, bucketSessions).Get(id[:])
+	if row == nil {
+		return Session{}, ErrNotFound
+	}
+	s, err := decodeSession(id, row)
+	if err != nil {
+		return Session{}, damaged(bucketSessions, id[:], err)
+	}
+	return s, nil
+}
+
+func allSessions(tx *bbolt.Tx) (sessions []Session, err error) {
+	err = root(tx, bucketSessions).ForEach(func(key, row []byte) error {
+		if len(key) != len(Digest{}) {
+			return damaged(bucketSessions, key, errKey)
+		}
+		s, err := decodeSession(Digest(key), row)
+		if err != nil {
+			return damaged(bucketSessions, key, err)
+		}
+		sessions = append(sessions, s)
+		return nil
+	})
+	return sessions, err
+}
+
+// endSessionsOf ends the sessions of the administrator with a folded name.
+func endSessionsOf(tx *bbolt.Tx, admin []byte) error {
+	_, err := endSessions(tx, func(s Session) bool { return bytes.Equal(foldLogin(s.Admin), admin) })
+	return err
+}
+
+func endSessions(tx *bbolt.Tx, which func(Session) bool) (ended int, err error) {
+	sessions, err := allSessions(tx)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sessions {
+		if !which(s) {
+			continue
+		}
+		if err := root(tx, bucketSessions).Delete(s.ID[:]); err != nil {
+			return 0, err
+		}
+		ended++
+	}
+	return ended, nil
+}
+
+// Session implements Access.
+func (b *Bolt) Session(ctx context.Context, id Digest) (s Session, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		s, err = getSession(tx, id)
+		return err
+	})
+	return s, err
+}
+
+// UseSession implements Access.
+func (b *Bolt) UseSession(ctx context.Context, id Digest, when time.Time) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		s, err := getSession(tx, id)
+		if err != nil {
+			return err
+		}
+		s.Used = when
+		return root(tx, bucketSessions).Put(id[:], encodeSession(&s))
+	})
+}
+
+// EndSession implements Access.
+func (b *Bolt) EndSession(ctx context.Context, id Digest) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error { return root(tx, bucketSessions).Delete(id[:]) })
+}
+
+// EndSessions implements Access.
+func (b *Bolt) EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error) {
+	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		ended, err = endSessions(tx, func(s Session) bool {
+			return s.Created.Before(createdBefore) || s.Used.Before(usedBefore)
+		})
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return ended, nil
+}
+
+func encodeSession(s *Session) []byte {
+	var e encoder
+	e.text(s.Admin)
+	e.time(s.Created)
+	e.time(s.Used)
+	return e
+}
+
+func decodeSession(id Digest, row []byte) (Session, error) {
+	d := decoder{rest: row}
+	s := Session{ID: id, Admin: d.text(), Created: d.time(), Used: d.time()}
+	return s, d.done()
+}
