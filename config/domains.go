@@ -45,6 +45,12 @@ func (f *file) domain(b *block) Domain {
 			b.mistake(key, "is missing in this [[domain]]")
 		}
 	}
+	if d.New.Protocol == POP3 {
+		b.mistake("new", "mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://")
+	}
+	if d.Old.Protocol == POP3 {
+		b.mistake("old", "mail is not copied by POP3 yet; expected a URL that begins with imaps:// or imap://")
+	}
 	if b.fine("old", "new") && d.Old.Address() == d.New.Address() {
 		b.warn("new", "is the same server as old (%s)", d.Old.Address())
 	}
@@ -65,12 +71,16 @@ func (f *file) trust(b *block, side string, s *Server) {
 	if s.Security != Insecure {
 		return
 	}
-	const noTLS = "means nothing without TLS; expected %s to begin with imaps:// or imap://"
+	secure := "imaps:// or imap://"
+	if s.Protocol == POP3 {
+		secure = "pop3s:// or pop3://"
+	}
+	const noTLS = "means nothing without TLS; expected %s to begin with %s"
 	if s.CA != "" {
-		b.mistake(ca, noTLS, side)
+		b.mistake(ca, noTLS, side, secure)
 	}
 	if s.Fingerprint != nil {
-		b.mistake(fingerprint, noTLS, side)
+		b.mistake(fingerprint, noTLS, side, secure)
 	}
 	if !loopback(s.Host) {
 		b.warn(side, "passwords and mail travel unprotected to %s", s.Address())

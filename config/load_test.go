@@ -151,6 +151,8 @@ func TestMistakes(t *testing.T) {
 			`config.toml:2: sync.memory: "5" is not a size; expected a whole number with a unit, e.g. "256MB" or "64MiB"`},
 		"trust without TLS": {"[[domain]]\nname = \"a\"\nold = \"imap+insecure://localhost\"\nnew = \"imaps://b\"\nold_fingerprint = \"" + strings.Repeat("00", 32) + "\"",
 			`config.toml:5: domain.old_fingerprint: means nothing without TLS; expected old to begin with imaps:// or imap://`},
+		"POP3 for the new server": {"[[domain]]\nname = \"a\"\nold = \"imaps://a\"\nnew = \"pop3s://b\"",
+			`config.toml:4: domain.new: mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://`},
 		"line that is no TOML": {"[[domain]]\nname = a.example\nnew = \"x\"\n[[domain]]",
 			"config.toml:2: not valid TOML: unexpected character U+0061 'a' at start of value; text needs quotes around it\n" +
 				"config.toml:3: domain.new: expected a URL, e.g. \"imaps://imap.example.com\"\n" +

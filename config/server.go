@@ -5,21 +5,31 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+)
+
+// Protocol is what a server is spoken to in.
+type Protocol string
+
+const (
+	IMAP Protocol = ""     // the zero value, as nearly all servers do
+	POP3 Protocol = "pop3" // old servers only, and only their inbox
 )
 
 // Security is how a connection is protected.
 type Security string
 
 const (
-	ImplicitTLS Security = "imaps"         // TLS from the first byte
-	StartTLS    Security = "imap"          // STARTTLS required before login
-	Insecure    Security = "imap+insecure" // plain text, only where written out
+	ImplicitTLS Security = "tls"      // TLS from the first byte
+	StartTLS    Security = "starttls" // STARTTLS (POP3: STLS) required before login
+	Insecure    Security = "insecure" // plain text, only where written out
 )
 
 // Server is where one side's mail lives and how it is reached.
 type Server struct {
+	Protocol Protocol
 	Security Security
 	Host     string // name or IP address, without brackets
 	Port     int
@@ -29,41 +39,55 @@ type Server struct {
 	Fingerprint []byte
 }
 
+// scheme is the beginning of a server's URL and what it stands for, with the
+// port registered for it (RFC 8314 section 7.2, RFC 9051 section 2.1, RFC 1939 section 3).
+type scheme struct {
+	name     string
+	protocol Protocol
+	security Security
+	port     int
+}
+
+var schemes = []scheme{
+	{"imaps", IMAP, ImplicitTLS, 993},
+	{"imap", IMAP, StartTLS, 143},
+	{"imap+insecure", IMAP, Insecure, 143},
+	{"pop3s", POP3, ImplicitTLS, 995},
+	{"pop3", POP3, StartTLS, 110},
+	{"pop3+insecure", POP3, Insecure, 110},
+}
+
 // Address is host:port, as net.Dial wants it.
 func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
 // String is the server's URL, without the port if it is the scheme's own.
 func (s Server) String() string {
-	if s.Port == defaultPort(s.Security) {
-		host := s.Host
-		if strings.Contains(host, ":") {
-			host = "[" + host + "]"
+	for _, c := range schemes {
+		if c.protocol != s.Protocol || c.security != s.Security {
+			continue
 		}
-		return string(s.Security) + "://" + host
+		if s.Port != c.port {
+			return c.name + "://" + s.Address()
+		}
+		if strings.Contains(s.Host, ":") {
+			return c.name + "://[" + s.Host + "]"
+		}
+		return c.name + "://" + s.Host
 	}
-	return string(s.Security) + "://" + s.Address()
-}
-
-// defaultPort is the port registered for a scheme (RFC 8314 section 7.2, RFC 9051 section 2.1).
-func defaultPort(s Security) int {
-	if s == ImplicitTLS {
-		return 993
-	}
-	return 143
+	return s.Address()
 }
 
 // ParseServer reads a server's URL: SCHEME://HOST[:PORT] and nothing more.
 // What is wrong is said without repeating the text, which might hold a password.
 func ParseServer(text string) (Server, error) {
-	scheme, rest, ok := strings.Cut(text, "://")
+	name, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return Server{}, errors.New(`expected a URL, e.g. "imaps://imap.example.com"`)
 	}
-	s := Server{Security: Security(lowerASCII(scheme))}
-	switch s.Security {
-	case ImplicitTLS, StartTLS, Insecure:
-	default:
-		return Server{}, errors.New("unknown scheme; expected imaps:// (TLS), imap:// (STARTTLS) or imap+insecure:// (no protection)")
+	at := slices.IndexFunc(schemes, func(c scheme) bool { return c.name == lowerASCII(name) })
+	if at < 0 {
+		return Server{}, errors.New("unknown scheme; expected imaps:// (TLS), imap:// (STARTTLS) or imap+insecure:// (no protection), " +
+			"for an old server also pop3s://, pop3:// or pop3+insecure://")
 	}
 	if strings.Contains(rest, "@") {
 		return Server{}, errors.New("a login does not belong into the URL; expected only the host and the port")
@@ -75,7 +99,7 @@ func ParseServer(text string) (Server, error) {
 	if err != nil {
 		return Server{}, err
 	}
-	s.Host, s.Port = host, defaultPort(s.Security)
+	s := Server{Protocol: schemes[at].protocol, Security: schemes[at].security, Host: host, Port: schemes[at].port}
 	if port != "" {
 		if s.Port, err = parsePort(port, 1); err != nil {
 			return Server{}, err
