@@ -19,7 +19,7 @@ type shared struct {
 	cfg    *config.Config
 	store  store.Store
 	memory *semaphore.Weighted
-	dial   dialFunc
+	dial   dialers
 	quiet  time.Duration // settleQuiet, shorter in tests
 	log    zerolog.Logger
 }
@@ -200,7 +200,7 @@ func (a *account) byNew(name string) *tracked {
 func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool) *lane {
 	return &lane{
 		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
-		old: seat{end: pools(a.domain.Old, true)}, new: seat{end: pools(a.domain.New, false)},
+		old: seat[oldSession]{end: pools(a.domain.Old, true)}, new: seat[newSession]{end: pools(a.domain.New, false)},
 		listening: &a.listening,
 	}
 }

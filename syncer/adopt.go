@@ -77,7 +77,7 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	fresh := p.adopt.takeAll(unmatched(want, ledger))
 	for i, m := range missing {
 		entry := store.Entry{
-			Key: imapKey(p.selected.UIDValidity, m.UID), UIDValidity: p.adopt.newValidity,
+			Key: p.selected.keys.key(m.UID), UIDValidity: p.adopt.newValidity,
 			Flags: m.Flags, Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
 		}
 		switch {

@@ -22,7 +22,7 @@ func (p *pull) carryFlags(ctx context.Context) error {
 		if err := p.readLedger(ctx); err != nil {
 			return err
 		}
-		p.known = newKnown(p.ledger, p.selected.UIDValidity)
+		p.known = newKnown(p.ledger, p.selected.keys)
 	}
 	if len(p.known.entries) == 0 {
 		return nil
@@ -53,8 +53,8 @@ func (p *pull) flagWindows() []imap.UIDSet {
 	}
 	var sets []imap.UIDSet
 	for i := 0; i < len(p.known.entries); i += listWindow {
-		_, first, _ := splitKey(p.known.entries[i].Key)
-		_, last, _ := splitKey(p.known.entries[min(i+listWindow, len(p.known.entries))-1].Key)
+		first, _ := p.selected.keys.uid(p.known.entries[i].Key)
+		last, _ := p.selected.keys.uid(p.known.entries[min(i+listWindow, len(p.known.entries))-1].Key)
 		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
 	}
 	return sets

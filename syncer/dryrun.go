@@ -121,11 +121,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err := p.pair.open(ctx); err != nil {
 		return err
 	}
-	old, err := side(ctx, p.pair.old, true)
-	if err != nil {
-		return err
-	}
-	status, err := statuses(ctx, p.pair.old, old)
+	old, status, err := p.pair.old.Tree(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -217,7 +213,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 
 // count lists what the ledger does not know of a folder.
 func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderPlan) error {
-	sel, err := p.pair.old.Examine(ctx, row.Old)
+	sel, err := p.pair.old.Open(ctx, row.Old)
 	if err != nil {
 		return err
 	}
@@ -231,7 +227,7 @@ func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderP
 			return err
 		}
 	}
-	known := newKnown(ledger, sel.UIDValidity)
+	known := newKnown(ledger, sel.keys)
 	from := imap.UID(1)
 	if row.Checkpoint.UIDValidity == sel.UIDValidity {
 		from = max(from, row.Checkpoint.UIDNext)

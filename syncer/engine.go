@@ -47,7 +47,7 @@ type Engine struct {
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
 	return &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), dial: dial, quiet: settleQuiet, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), dial: realDialers(), quiet: settleQuiet, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
 		pools: map[string]*pool{}, accounts: map[store.AccountID]*present{}, schedule: newSchedule(),
@@ -57,11 +57,8 @@ func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error
 // Trace writes the protocol of all sessions down from now on. It may be called
 // before the first other call, or before Run.
 func (e *Engine) Trace(t *upstream.Tracer) {
-	dial := e.shared.dial
-	e.shared.dial = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session, error) {
-		opt.Trace = t.Session(c.Login)
-		return dial(ctx, server, c, opt)
-	}
+	d := e.shared.dial
+	e.shared.dial = dialers{old: traced(d.old, t), new: traced(d.new, t)}
 }
 
 // Run owns the engine until ctx ends: it answers the calls below and, with

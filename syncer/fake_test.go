@@ -429,7 +429,19 @@ type fakePair struct {
 	old, new *fakeServer
 }
 
-func (p *fakePair) dial(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session, error) {
+func (p *fakePair) dialers() dialers {
+	return dialers{
+		old: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+			s, err := p.dial(server, c, opt)
+			return oldIMAP{s}, err
+		},
+		new: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (newSession, error) {
+			return p.dial(server, c, opt)
+		},
+	}
+}
+
+func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.Options) (*fakeSession, error) {
 	s := p.new
 	if opt.ReadOnly {
 		s = p.old

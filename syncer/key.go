@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"encoding/binary"
+	"sort"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -23,4 +25,35 @@ func splitKey(k store.Key) (uidValidity uint32, uid imap.UID, ok bool) {
 	}
 	b := []byte(k)
 	return binary.BigEndian.Uint32(b[:4]), imap.UID(binary.BigEndian.Uint32(b[4:])), true
+}
+
+// keyring tells the keys of the messages in an opened folder.
+type keyring interface {
+	key(uid imap.UID) store.Key
+	// uid is the reverse of key; ok is false for a key of no message of the folder as it is.
+	uid(k store.Key) (uid imap.UID, ok bool)
+	// split parts a ledger's entries into those with keys of the folder as it is, by key,
+	// and the others. It may reorder nothing of entries.
+	split(entries []store.Entry) (present, stale []store.Entry)
+}
+
+// imapKeys are the keys under a UIDVALIDITY. Whether there is a message with a
+// UID, or still is, makes no difference.
+type imapKeys uint32
+
+func (v imapKeys) key(uid imap.UID) store.Key { return imapKey(uint32(v), uid) }
+
+func (v imapKeys) uid(k store.Key) (imap.UID, bool) {
+	validity, uid, ok := splitKey(k)
+	return uid, ok && validity == uint32(v)
+}
+
+func (v imapKeys) split(entries []store.Entry) (present, stale []store.Entry) {
+	prefix := string(v.key(0)[:4])
+	from := sort.Search(len(entries), func(i int) bool { return string(entries[i].Key) >= prefix })
+	to := from
+	for to < len(entries) && strings.HasPrefix(string(entries[to].Key), prefix) {
+		to++
+	}
+	return entries[from:to:to], append(append(stale, entries[:from]...), entries[to:]...)
 }

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"sort"
-	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -10,27 +9,20 @@ import (
 )
 
 // known is a folder's ledger as a pull reads it: what is dealt with under the
-// old folder's present UIDVALIDITY, and what is left from former ones.
+// keys that the old folder's messages have now, and what is left from former ones.
 type known struct {
-	validity uint32
-	entries  []store.Entry       // of the present UIDVALIDITY, by UID
-	stale    []store.Entry       // of former ones
-	refused  map[imap.UID]uint32 // quarantined: attempts so far
-	handed   map[imap.UID]struct{}
+	keys    keyring
+	entries []store.Entry       // of the present keys, by key
+	stale   []store.Entry       // of former ones
+	refused map[imap.UID]uint32 // quarantined: attempts so far
+	handed  map[imap.UID]struct{}
 }
 
-func newKnown(l store.Ledger, uidValidity uint32) *known {
-	k := &known{validity: uidValidity, refused: map[imap.UID]uint32{}, handed: map[imap.UID]struct{}{}}
-	prefix := string(imapKey(uidValidity, 0)[:4])
-	from := sort.Search(len(l.Entries), func(i int) bool { return string(l.Entries[i].Key) >= prefix })
-	to := from
-	for to < len(l.Entries) && strings.HasPrefix(string(l.Entries[to].Key), prefix) {
-		to++
-	}
-	k.entries = l.Entries[from:to:to]
-	k.stale = append(append(k.stale, l.Entries[:from]...), l.Entries[to:]...)
+func newKnown(l store.Ledger, keys keyring) *known {
+	k := &known{keys: keys, refused: map[imap.UID]uint32{}, handed: map[imap.UID]struct{}{}}
+	k.entries, k.stale = keys.split(l.Entries)
 	for _, q := range l.Quarantine {
-		if v, uid, ok := splitKey(q.Key); ok && v == uidValidity {
+		if uid, ok := keys.uid(q.Key); ok {
 			k.refused[uid] = q.Attempts
 		}
 	}
@@ -39,7 +31,7 @@ func newKnown(l store.Ledger, uidValidity uint32) *known {
 
 // entry returns the ledger's line of a message.
 func (k *known) entry(uid imap.UID) (store.Entry, bool) {
-	return findEntry(k.entries, imapKey(k.validity, uid))
+	return findEntry(k.entries, k.keys.key(uid))
 }
 
 // findEntry looks a key up in entries, which are sorted.

@@ -39,9 +39,10 @@ func (e endpoint) role() string {
 }
 
 // seat is a place for one session with one server, opened when first needed.
-type seat struct {
+type seat[S session] struct {
 	end     endpoint
-	session session
+	session S // if there
+	there   bool
 	release func()
 	used    time.Time
 }
@@ -51,10 +52,10 @@ type seat struct {
 type lane struct {
 	urgent bool
 	stall  time.Duration
-	dial   dialFunc
+	dial   dialers
 	log    zerolog.Logger
-	old    seat
-	new    seat
+	old    seat[oldSession]
+	new    seat[newSession]
 	// The credentials of the job's account and what asks the job to make room
 	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
@@ -67,7 +68,7 @@ func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
 		return nil, err
 	}
 	defer l.listening.begin()()
-	s, err := l.open(ctx, &l.old, l.oldCreds)
+	s, err := l.old.open(ctx, l, l.oldCreds, l.dial.old)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
 }
 
 func (l *lane) newSession(ctx context.Context) (newSession, error) {
-	return l.open(ctx, &l.new, l.newCreds)
+	return l.new.open(ctx, l, l.newCreds, l.dial.new)
 }
 
 // reserve takes the places of both sides, always the old one first, so that
@@ -84,7 +85,7 @@ func (l *lane) reserve(ctx context.Context) error {
 	if err := l.sitAtOld(ctx); err != nil {
 		return err
 	}
-	return l.sit(ctx, &l.new)
+	return l.new.sit(ctx, l)
 }
 
 // sitAtOld takes the place at the old server. A visit that waits for one waits
@@ -93,16 +94,16 @@ func (l *lane) sitAtOld(ctx context.Context) error {
 	if l.urgent {
 		defer l.listening.begin()()
 	}
-	return l.sit(ctx, &l.old)
+	return l.old.sit(ctx, l)
 }
 
-// sit takes a seat's place in its pool. A visit that has to wait for a place
-// listens: those who have the places may be waiting for a silent old server.
-func (l *lane) sit(ctx context.Context, s *seat) (err error) {
+// sit takes the seat's place in its pool. A visit that has to wait for a place
+// at the old server listens: those who have the places may be waiting for a silent one.
+func (s *seat[S]) sit(ctx context.Context, l *lane) (err error) {
 	if s.release != nil {
 		return nil
 	}
-	if l.urgent && s == &l.old {
+	if l.urgent && s.end.readOnly {
 		defer l.listening.begin()()
 	}
 	s.release, err = s.end.pool.acquire(ctx, l.urgent, l.yield)
@@ -111,19 +112,18 @@ func (l *lane) sit(ctx context.Context, s *seat) (err error) {
 
 // open returns the seat's session, opening one if there is none or the one
 // there no longer answers.
-func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session, error) {
-	if s.session != nil {
+func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (none S, err error) {
+	if s.there {
 		if time.Since(s.used) < doubtful || s.session.Alive(ctx) == nil {
 			s.used = time.Now()
 			return s.session, nil
 		}
-		s.session.Close()
-		s.session = nil
+		s.hangUp()
 	}
-	if err := l.sit(ctx, s); err != nil {
-		return nil, err
+	if err := s.sit(ctx, l); err != nil {
+		return none, err
 	}
-	session, err := l.dial(ctx, s.end.server, c, upstream.Options{
+	session, err := dial(ctx, s.end.server, c, upstream.Options{
 		Stall:    l.stall,
 		ReadOnly: s.end.readOnly,
 		Role:     s.end.role(),
@@ -135,42 +135,51 @@ func (l *lane) open(ctx context.Context, s *seat, c store.Credentials) (session,
 	}
 	if err != nil {
 		s.leave()
-		return nil, err
+		return none, err
 	}
-	s.session, s.used = session, time.Now()
+	s.session, s.there, s.used = session, true, time.Now()
 	return session, nil
 }
 
+// hangUp ends the seat's session at once.
+func (s *seat[S]) hangUp() {
+	if s.there {
+		s.session.Close()
+		s.there = false
+	}
+}
+
 // leave gives the seat's place back.
-func (s *seat) leave() {
+func (s *seat[S]) leave() {
 	if s.release != nil {
 		s.release()
 		s.release = nil
 	}
 }
 
+// drop ends the seat's session at once and gives the place back.
+func (s *seat[S]) drop() {
+	s.hangUp()
+	s.leave()
+}
+
 // close ends the seat's session, politely if ctx still allows it.
-func (s *seat) close(ctx context.Context) {
-	if s.session != nil {
+func (s *seat[S]) close(ctx context.Context) {
+	if s.there {
 		ctx, cancel := context.WithTimeout(ctx, logoutWait)
 		defer cancel()
 		if ctx.Err() != nil || s.session.Logout(ctx) != nil {
 			s.session.Close()
 		}
-		s.session = nil
+		s.there = false
 	}
 	s.leave()
 }
 
 // drop closes both sessions at once: after an error their state is unknown.
 func (l *lane) drop() {
-	for _, s := range []*seat{&l.old, &l.new} {
-		if s.session != nil {
-			s.session.Close()
-			s.session = nil
-		}
-		s.leave()
-	}
+	l.old.drop()
+	l.new.drop()
 }
 
 // end says goodbye on both sides.

@@ -36,24 +36,14 @@ type listener struct {
 	listening *listening
 }
 
-func (s listener) Namespace(ctx context.Context) (upstream.Namespace, error) {
+func (s listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
 	defer s.listening.begin()()
-	return s.oldSession.Namespace(ctx)
+	return s.oldSession.Tree(ctx, withStatus)
 }
 
-func (s listener) List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error) {
+func (s listener) Open(ctx context.Context, name string) (*oldFolder, error) {
 	defer s.listening.begin()()
-	return s.oldSession.List(ctx, withStatus)
-}
-
-func (s listener) Status(ctx context.Context, names []string) (map[string]upstream.Status, error) {
-	defer s.listening.begin()()
-	return s.oldSession.Status(ctx, names)
-}
-
-func (s listener) Examine(ctx context.Context, name string) (*upstream.Selected, error) {
-	defer s.listening.begin()()
-	return s.oldSession.Examine(ctx, name)
+	return s.oldSession.Open(ctx, name)
 }
 
 func (s listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {

@@ -15,8 +15,8 @@ func TestListening(t *testing.T) {
 	f.deliver("INBOX", mail(1))
 	f.deliver("INBOX", mail(2))
 	var l listening
-	s := listener{&fakeSession{fakeServer: f}, &l}
-	if _, err := s.Examine(t.Context(), "INBOX"); err != nil {
+	s := listener{oldIMAP{&fakeSession{fakeServer: f}}, &l}
+	if _, err := s.Open(t.Context(), "INBOX"); err != nil {
 		t.Fatal(err)
 	}
 	bodies := 0

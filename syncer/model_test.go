@@ -124,7 +124,7 @@ func (m *model) startEngine() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	e.shared.dial = m.pair.dial
+	e.shared.dial = m.pair.dialers()
 	e.shared.quiet = 6 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -68,7 +68,7 @@ type pull struct {
 
 	old      oldSession
 	new      newSession
-	selected *upstream.Selected
+	selected *oldFolder
 	known    *known
 	ledger   store.Ledger
 	touched  map[store.Key][]imap.Flag // flags an interrupted pull was about to change
@@ -147,7 +147,7 @@ func (p *pull) open(ctx context.Context) error {
 	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
-	p.known = newKnown(p.ledger, p.selected.UIDValidity)
+	p.known = newKnown(p.ledger, p.selected.keys)
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
 	}
@@ -161,7 +161,7 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 	if p.old, err = p.lane.oldSession(ctx); err != nil {
 		return err
 	}
-	if p.selected, err = p.old.Examine(ctx, p.folder.Old); err != nil {
+	if p.selected, err = p.old.Open(ctx, p.folder.Old); err != nil {
 		return p.gone(err, errOldGone)
 	}
 	if p.selected.UIDNext == 0 {

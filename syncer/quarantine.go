@@ -104,14 +104,14 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 		return err
 	}
 	defer leave()
-	selected, err := s.Examine(ctx, name)
+	opened, err := s.Open(ctx, name)
 	if err != nil {
 		return err
 	}
 	var set imap.UIDSet
 	for _, k := range keys {
-		v, uid, ok := splitKey(k)
-		if !ok || v != selected.UIDValidity {
+		uid, ok := opened.keys.uid(k)
+		if !ok {
 			return ErrOtherKeys
 		}
 		set.AddNum(uid)
@@ -120,7 +120,7 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 		return nil
 	}
 	return s.Bodies(ctx, set, func(uid imap.UID, size int64, body io.Reader) error {
-		return fn(imapKey(selected.UIDValidity, uid), size, body)
+		return fn(opened.keys.key(uid), size, body)
 	})
 }
 
@@ -150,7 +150,7 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = e.shared.dial(ctx, end.server, c, upstream.Options{
+	s, err = e.shared.dial.old(ctx, end.server, c, upstream.Options{
 		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive,
 	})
 	if ctx.Err() == nil || err == nil {

@@ -287,13 +287,13 @@ func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	if err != nil {
 		cause = err.Error()
 	}
-	return newQuarantined(imapKey(r.selected.UIDValidity, m.UID),
+	return newQuarantined(r.selected.keys.key(m.UID),
 		"The old server lists this message but does not deliver it.", cause)
 }
 
 // take hands over one body: held in memory if small, as a stream otherwise.
 func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
-	it := &item{msg: m, key: imapKey(r.selected.UIDValidity, m.UID)}
+	it := &item{msg: m, key: r.selected.keys.key(m.UID)}
 	if size > min(streamAbove, r.limit/4) {
 		return r.stream(ctx, it, size, body)
 	}

@@ -44,7 +44,7 @@ func (p *pull) reconcile(ctx context.Context) error {
 		return err
 	}
 	p.began.Copied += uint64(len(batch.Proofs))
-	p.known = newKnown(p.ledger, p.selected.UIDValidity)
+	p.known = newKnown(p.ledger, p.selected.keys)
 	p.tell()
 	return nil
 }

@@ -11,24 +11,37 @@ import (
 	"postferry/upstream"
 )
 
-// oldSession is what the engine needs of a logged-in session with an old
-// server. It can only read.
-type oldSession interface {
-	Namespace(ctx context.Context) (upstream.Namespace, error)
-	List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error)
-	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
-	Examine(ctx context.Context, name string) (*upstream.Selected, error)
-	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
-	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
-	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
-	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+// session is what the engine needs of a logged-in session with either server.
+type session interface {
 	Alive(ctx context.Context) error
 	Logout(ctx context.Context) error
 	Close() error
 }
 
+// oldSession is what the engine needs of a logged-in session with an old
+// server. It can only read.
+type oldSession interface {
+	session
+	// Tree tells the folders and, withStatus, the status of those that hold mail.
+	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
+	// Open opens a folder. What follows is about the folder opened last.
+	Open(ctx context.Context, name string) (*oldFolder, error)
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
+	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
+	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// oldFolder is an opened folder of an old server. While it is open its
+// messages go by their UIDs; what the ledger knows them by are their keys.
+type oldFolder struct {
+	upstream.Selected
+	keys keyring
+}
+
 // newSession is what the engine needs of a logged-in session with a new server.
 type newSession interface {
+	session
 	Namespace(ctx context.Context) (upstream.Namespace, error)
 	List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error)
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
@@ -40,9 +53,6 @@ type newSession interface {
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error
-	Alive(ctx context.Context) error
-	Logout(ctx context.Context) error
-	Close() error
 }
 
 // appendCall is a batch on its way to the new server.
@@ -50,24 +60,42 @@ type appendCall interface {
 	Wait(ctx context.Context) ([]upstream.AppendResult, error)
 }
 
-// session is one session, whichever side it is with.
-type session interface {
-	oldSession
-	newSession
-}
+// newIMAP is an upstream session as the engine sees a new server.
+type newIMAP struct{ *upstream.Session }
 
-// imapSession is an upstream session as the engine sees it.
-type imapSession struct{ *upstream.Session }
-
-func (s imapSession) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
+func (s newIMAP) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
 	return s.Session.SendAppend(ctx, mailbox, batch)
 }
 
 // dialFunc opens a session and logs in.
-type dialFunc func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session, error)
+type dialFunc[S session] func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (S, error)
 
-// dial is the dialFunc of real life.
-func dial(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session, error) {
+// dialers are the ways to both servers.
+type dialers struct {
+	old dialFunc[oldSession]
+	new dialFunc[newSession]
+}
+
+// realDialers are those of real life.
+func realDialers() dialers { return dialers{old: dialOld, new: dialNew} }
+
+func dialOld(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	s, err := dialIMAP(ctx, server, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	return oldIMAP{s}, nil
+}
+
+func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (newSession, error) {
+	s, err := dialIMAP(ctx, server, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	return newIMAP{s}, nil
+}
+
+func dialIMAP(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (*upstream.Session, error) {
 	s, err := upstream.Dial(ctx, server, opt)
 	if err != nil {
 		return nil, err
@@ -76,5 +104,13 @@ func dial(ctx context.Context, server config.Server, c store.Credentials, opt up
 		s.Close()
 		return nil, err
 	}
-	return imapSession{s}, nil
+	return s, nil
+}
+
+// traced gives each session a trace.
+func traced[S session](dial dialFunc[S], t *upstream.Tracer) dialFunc[S] {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (S, error) {
+		opt.Trace = t.Session(c.Login)
+		return dial(ctx, server, c, opt)
+	}
 }

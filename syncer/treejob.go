@@ -157,12 +157,7 @@ func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, er
 	if err != nil {
 		return Side{}, nil, err
 	}
-	tree, err := side(ctx, s, true)
-	if err != nil {
-		return Side{}, nil, err
-	}
-	status, err := statuses(ctx, s, tree)
-	return tree, status, err
+	return s.Tree(ctx, true)
 }
 
 func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
@@ -187,28 +182,6 @@ func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
 	}
 	list, err := s.List(ctx, withStatus)
 	return Side{Namespace: ns, Mailboxes: list}, err
-}
-
-// statuses gathers the old folders' STATUS: from LIST-STATUS, or by asking.
-func statuses(ctx context.Context, s oldSession, old Side) (map[string]upstream.Status, error) {
-	all := make(map[string]upstream.Status, len(old.Mailboxes))
-	var ask []string
-	for _, m := range old.Mailboxes {
-		switch {
-		case m.Status != nil:
-			all[m.Name] = *m.Status
-		case selectable(m):
-			ask = append(ask, m.Name)
-		}
-	}
-	if len(ask) == 0 {
-		return all, nil
-	}
-	more, err := s.Status(ctx, ask)
-	for name, st := range more {
-		all[name] = st
-	}
-	return all, err
 }
 
 // applyTree carries out a plan. A folder that the new server refuses is

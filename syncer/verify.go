@@ -140,58 +140,59 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 
 // readOnlyPair is a session with each server on which nothing can be written.
 type readOnlyPair struct {
-	stall    time.Duration
-	log      zerolog.Logger
-	account  store.Account
-	domain   *config.Domain
-	old, new *upstream.Session
+	stall   time.Duration
+	log     zerolog.Logger
+	account store.Account
+	domain  *config.Domain
+	old     oldSession        // nil if there is none
+	new     *upstream.Session // likewise
 }
 
 // open opens the sessions that are not open yet.
 func (p *readOnlyPair) open(ctx context.Context) (err error) {
 	if p.old == nil {
-		if p.old, err = p.dial(ctx, p.domain.Old, p.account.Old, "old server"); err != nil {
+		if p.old, err = dialOld(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, "old server")); err != nil {
 			return err
 		}
 	}
 	if p.new == nil {
-		p.new, err = p.dial(ctx, p.domain.New, p.account.New, "new server")
+		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, "new server"))
 	}
 	return err
 }
 
-func (p *readOnlyPair) dial(ctx context.Context, server config.Server, c store.Credentials, role string) (*upstream.Session, error) {
-	s, err := upstream.Dial(ctx, server, upstream.Options{
-		Stall: p.stall, ReadOnly: true, Role: role, Log: p.log.With().Str("server", server.Address()).Logger(),
-	})
-	if err != nil {
-		return nil, err
+func (p *readOnlyPair) options(server config.Server, role string) upstream.Options {
+	return upstream.Options{Stall: p.stall, ReadOnly: true, Role: role, Log: p.log.With().Str("server", server.Address()).Logger()}
+}
+
+// sessions are those that are open.
+func (p *readOnlyPair) sessions() []session {
+	var open []session
+	if p.old != nil {
+		open = append(open, p.old)
 	}
-	if err := s.Login(ctx, c); err != nil {
-		s.Close()
-		return nil, err
+	if p.new != nil {
+		open = append(open, p.new)
 	}
-	return s, nil
+	return open
 }
 
 // close says goodbye on both sides, if ctx still allows it.
 func (p *readOnlyPair) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, logoutWait)
 	defer cancel()
-	for _, s := range []**upstream.Session{&p.old, &p.new} {
-		if *s != nil && (ctx.Err() != nil || (*s).Logout(ctx) != nil) {
-			(*s).Close()
+	for _, s := range p.sessions() {
+		if ctx.Err() != nil || s.Logout(ctx) != nil {
+			s.Close()
 		}
-		*s = nil
 	}
+	p.old, p.new = nil, nil
 }
 
 // drop closes both sessions at once: after an error their state is unknown.
 func (p *readOnlyPair) drop() {
-	for _, s := range []**upstream.Session{&p.old, &p.new} {
-		if *s != nil {
-			(*s).Close()
-		}
-		*s = nil
+	for _, s := range p.sessions() {
+		s.Close()
 	}
+	p.old, p.new = nil, nil
 }

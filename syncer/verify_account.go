@@ -64,7 +64,7 @@ func (c *accountCheck) trees(ctx context.Context) (err error) {
 	if err = c.pair.open(ctx); err != nil {
 		return err
 	}
-	if c.old, err = side(ctx, c.pair.old, false); err != nil {
+	if c.old, _, err = c.pair.old.Tree(ctx, false); err != nil {
 		return err
 	}
 	if c.new, err = side(ctx, c.pair.new, true); err != nil {
@@ -170,9 +170,10 @@ func (c *accountCheck) compareTwice(ctx context.Context, f counterpart, newName 
 // folderPair is a folder on both servers, compared.
 type folderPair struct {
 	counterpart
-	newName        string
-	flags          *flagTable
-	oldSel, newSel *upstream.Selected
+	newName string
+	flags   *flagTable
+	oldSel  *oldFolder
+	newSel  *upstream.Selected
 	*matcher
 }
 
@@ -186,11 +187,15 @@ func (c *accountCheck) compare(ctx context.Context, f counterpart, newName strin
 	old := &reading{session: c.pair.old, flags: p.flags, tick: tick}
 	new := &reading{session: c.pair.new, flags: p.flags, tick: tick}
 	err := both(ctx, func(ctx context.Context) (err error) {
-		p.oldSel, err = old.read(ctx, f.Old, c.run.Bodies)
-		return err
+		if p.oldSel, err = c.pair.old.Open(ctx, f.Old); err != nil {
+			return err
+		}
+		return old.read(ctx, &p.oldSel.Selected, c.run.Bodies)
 	}, func(ctx context.Context) (err error) {
-		p.newSel, err = new.read(ctx, newName, c.run.Bodies)
-		return err
+		if p.newSel, err = c.pair.new.Examine(ctx, newName); err != nil {
+			return err
+		}
+		return new.read(ctx, p.newSel, c.run.Bodies)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Title, err)

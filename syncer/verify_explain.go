@@ -133,7 +133,7 @@ type explainer struct {
 
 func newExplainer(p *folderPair, ledger store.Ledger) *explainer {
 	e := &explainer{
-		folderPair: p, ledger: ledger, known: newKnown(ledger, p.oldSel.UIDValidity),
+		folderPair: p, ledger: ledger, known: newKnown(ledger, p.oldSel.keys),
 		alone: map[imap.UID]int32{}, taken: map[int32]bool{},
 	}
 	for _, r := range p.new {
@@ -178,7 +178,7 @@ func (e *explainer) missing(v *verdict) (reason string) {
 
 // altered tells a repaired message from a damaged one.
 func (e *explainer) altered(v *verdict) (reason string) {
-	key := imapKey(e.oldSel.UIDValidity, e.old[v.old].uid)
+	key := e.oldSel.keys.key(e.old[v.old].uid)
 	for _, r := range e.ledger.Repaired {
 		if r.Key == key {
 			v.kind = Mended
@@ -189,7 +189,7 @@ func (e *explainer) altered(v *verdict) (reason string) {
 }
 
 func (e *explainer) quarantined(uid imap.UID) string {
-	key := imapKey(e.oldSel.UIDValidity, uid)
+	key := e.oldSel.keys.key(uid)
 	for _, q := range e.ledger.Quarantine {
 		if q.Key == key {
 			return q.Reason

@@ -20,9 +20,8 @@ import (
 	"postferry/upstream"
 )
 
-// folderReader is the part of a session that verification reads folders with.
+// folderReader is the part of a session that verification reads opened folders with.
 type folderReader interface {
-	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
@@ -39,12 +38,11 @@ type reading struct {
 	records []record
 }
 
-// read lists a folder with the marks and, with bodies, the sums of its
+// read lists the opened folder with the marks and, with bodies, the sums of its
 // messages. What arrives meanwhile is left out.
-func (r *reading) read(ctx context.Context, name string, bodies bool) (*upstream.Selected, error) {
-	sel, err := r.session.Examine(ctx, name)
-	if err != nil || sel.Messages == 0 {
-		return sel, err
+func (r *reading) read(ctx context.Context, sel *upstream.Selected, bodies bool) error {
+	if sel.Messages == 0 {
+		return nil
 	}
 	all := imap.UIDSet{{Start: 1}}
 	if sel.UIDNext > 1 {
@@ -52,19 +50,19 @@ func (r *reading) read(ctx context.Context, name string, bodies bool) (*upstream
 	}
 	r.records = make([]record, 0, sel.Messages)
 	if err := r.session.ListMessages(ctx, all, 0, r.list); err != nil {
-		return nil, err
+		return err
 	}
 	r.records = eachOnce(r.records)
 	if len(r.records) < int(sel.Messages) {
-		return nil, fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records), sel.Messages)
+		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records), sel.Messages)
 	}
 	if err := r.session.Headers(ctx, all, r.header); err != nil {
-		return nil, err
+		return err
 	}
 	if bodies {
-		err = r.sums(ctx, all)
+		return r.sums(ctx, all)
 	}
-	return sel, err
+	return nil
 }
 
 func (r *reading) list(m upstream.Message) error {

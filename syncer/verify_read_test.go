@@ -48,8 +48,8 @@ type largeFolder struct {
 	lines int // that are listed; fewer than n is a lie
 }
 
-func (l largeFolder) Examine(context.Context, string) (*upstream.Selected, error) {
-	return &upstream.Selected{Messages: uint32(l.n), UIDNext: imap.UID(l.n + 1), UIDValidity: 1}, nil
+func (l largeFolder) selected() *upstream.Selected {
+	return &upstream.Selected{Messages: uint32(l.n), UIDNext: imap.UID(l.n + 1), UIDValidity: 1}
 }
 
 func (l largeFolder) ListMessages(_ context.Context, _ imap.UIDSet, _ uint64, fn func(upstream.Message) error) error {
@@ -91,8 +91,9 @@ func TestReadLargeFolder(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	r := &reading{session: largeFolder{n: n, lines: n}, flags: newFlagTable(), tick: func() {}}
-	if _, err := r.read(t.Context(), "x", false); err != nil {
+	folder := largeFolder{n: n, lines: n}
+	r := &reading{session: folder, flags: newFlagTable(), tick: func() {}}
+	if err := r.read(t.Context(), folder.selected(), false); err != nil {
 		t.Fatal(err)
 	}
 	if grown := (heap() - before) / n; grown > 64 {
@@ -107,8 +108,9 @@ func TestReadLargeFolder(t *testing.T) {
 // TestReadUnlisted: a server that lists fewer messages than there are would
 // hide that some are missing.
 func TestReadUnlisted(t *testing.T) {
-	r := &reading{session: largeFolder{n: 10, lines: 9}, flags: newFlagTable(), tick: func() {}}
-	if _, err := r.read(t.Context(), "x", false); err == nil {
+	folder := largeFolder{n: 10, lines: 9}
+	r := &reading{session: folder, flags: newFlagTable(), tick: func() {}}
+	if err := r.read(t.Context(), folder.selected(), false); err == nil {
 		t.Error("nine of ten messages are enough")
 	}
 }

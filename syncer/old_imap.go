@@ -1,0 +1,60 @@
+package syncer
+
+import (
+	"context"
+	"io"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// imapReader is the part of an IMAP session that reads.
+type imapReader interface {
+	session
+	lister
+	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
+	Examine(ctx context.Context, name string) (*upstream.Selected, error)
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
+	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
+	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// oldIMAP is a session with an old IMAP server.
+type oldIMAP struct{ imapReader }
+
+// Tree implements oldSession: with LIST-STATUS, or by asking for each folder.
+func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
+	tree, err := side(ctx, s, withStatus)
+	if err != nil || !withStatus {
+		return tree, nil, err
+	}
+	all := make(map[string]upstream.Status, len(tree.Mailboxes))
+	var ask []string
+	for _, m := range tree.Mailboxes {
+		switch {
+		case m.Status != nil:
+			all[m.Name] = *m.Status
+		case selectable(m):
+			ask = append(ask, m.Name)
+		}
+	}
+	if len(ask) == 0 {
+		return tree, all, nil
+	}
+	more, err := s.Status(ctx, ask)
+	for name, st := range more {
+		all[name] = st
+	}
+	return tree, all, err
+}
+
+// Open implements oldSession.
+func (s oldIMAP) Open(ctx context.Context, name string) (*oldFolder, error) {
+	sel, err := s.Examine(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity)}, nil
+}
