@@ -28,6 +28,18 @@ type AccountLine struct {
 	NewPassword string // "" if the same
 }
 
+// New is what opens the new server.
+func (a AccountLine) New() (login, password string) {
+	login, password = a.NewLogin, a.NewPassword
+	if login == "" {
+		login = a.Login
+	}
+	if password == "" {
+		password = a.Password
+	}
+	return login, password
+}
+
 // Format implements fmt.Formatter for every verb, without the passwords.
 func (a AccountLine) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "line %d: %q", a.Line, a.Login)
@@ -42,8 +54,38 @@ func (a AccountLine) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"line": a.Line, "login": a.Login, "new_login": a.NewLogin})
 }
 
-// ParseAccounts reads a list of accounts in the form that hosting providers
-// use, one account a line:
+// ListFormat is how a list of accounts is laid out.
+type ListFormat string
+
+const (
+	// ListAuto is CSV if the first line names columns, else ListPlain.
+	ListAuto ListFormat = ""
+	// ListPlain has values between blanks, see ReadAccounts.
+	ListPlain ListFormat = "list"
+	// ListCSV has a first line that names columns, see ReadAccounts.
+	ListCSV ListFormat = "csv"
+)
+
+// ListOptions say how a list is read.
+type ListOptions struct {
+	Format   ListFormat
+	Encoding ListEncoding
+	// Check is run on every account that reads well; what it returns counts as
+	// a mistake of that line. nil for none.
+	Check func(AccountLine) error
+}
+
+// AccountList is a list that was read to its end.
+type AccountList struct {
+	Format   ListFormat // ListPlain or ListCSV
+	Accounts []AccountLine
+	Ignored  []string  // names of columns (CSV) that mean nothing to us
+	Mistakes []Finding // in the order of their lines; at most 1,000
+	Omitted  int       // mistakes beyond those
+}
+
+// ReadAccounts reads a list of accounts in one of two forms. The first is the
+// one that hosting providers use, one account a line:
 //
 //	login password
 //	login password new_login new_password
@@ -52,17 +94,31 @@ func (a AccountLine) MarshalJSON() ([]byte, error) {
 // quote ends with one, may hold blanks, and holds a quote where two stand
 // together; anywhere else a quote, like a backslash or a percent sign, means
 // itself. A line whose first character after blanks is # is a comment; a # that
-// comes later, even at the beginning of a password, means itself. Empty lines
-// are skipped. The text is UTF-8, with or without byte order mark, with LF or CRLF.
+// comes later, even at the beginning of a password, means itself.
 //
-// checks are run on every account that reads well, and what they return counts as
-// a mistake of that line.
+// The other is CSV (RFC 4180) with a first line that names the columns:
 //
-// All mistakes come together in an *Error, and no account then. They name lines
-// but never quote them, because any part of a line that is wrong may be a
-// password. Any other error means that r could not be read.
-func ParseAccounts(r io.Reader, checks ...func(AccountLine) error) ([]AccountLine, error) {
-	p := accountParser{r: bufio.NewReaderSize(r, maxAccountLine+2), checks: checks, seen: map[string]int{}}
+//	login;password;new login;new password
+//
+// The last two are optional, and so are their values. Columns are separated by
+// commas, semicolons or tabs, whichever the first line has; their names are known in
+// English, German and Russian, in any order and case. No value goes over
+// several lines. Blanks belong to a password, not to a login.
+//
+// In both, empty lines are skipped, lines end in LF or CRLF, and there may be a
+// byte order mark. A login is taken once; a line that has it again is a mistake.
+//
+// Mistakes name lines but never quote them, because any part of a line that is
+// wrong may be a password. An error means that r could not be read.
+func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
+	r, decoded, err := decodeList(r, opt.Encoding)
+	if err != nil {
+		return nil, fmt.Errorf("reading the list of accounts: %w", err)
+	}
+	p := accountParser{
+		r: bufio.NewReaderSize(r, maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{},
+		list: AccountList{Format: opt.Format},
+	}
 	for {
 		more, err := p.next()
 		if err != nil {
@@ -72,27 +128,51 @@ func ParseAccounts(r io.Reader, checks ...func(AccountLine) error) ([]AccountLin
 			break
 		}
 	}
-	if len(p.mistakes) == 0 && len(p.accounts) == 0 {
-		p.mistakes = append(p.mistakes, Finding{Text: "no accounts; expected lines with a login and a password"})
-	}
-	if err := newError(p.mistakes); err != nil {
+	return p.end(), nil
+}
+
+// ParseAccounts is ReadAccounts for lists in UTF-8 that are taken whole or not
+// at all: mistakes come together in an *Error, and no account then. Any other
+// error means that r could not be read.
+func ParseAccounts(r io.Reader, check func(AccountLine) error) ([]AccountLine, error) {
+	list, err := ReadAccounts(r, ListOptions{Check: check})
+	switch {
+	case err != nil:
 		return nil, err
+	case len(list.Mistakes) > 0:
+		return nil, &Error{Mistakes: list.Mistakes, Omitted: list.Omitted}
 	}
-	return p.accounts, nil
+	return list.Accounts, nil
 }
 
 type accountParser struct {
-	r        *bufio.Reader
-	checks   []func(AccountLine) error
-	line     int
-	used     int            // lines that are neither empty nor comments
-	seen     map[string]int // login in lower case -> line
-	accounts []AccountLine
-	mistakes []Finding
+	r       *bufio.Reader
+	opt     ListOptions
+	decoded bool // the text was in another encoding than UTF-8
+	columns *columns
+	line    int
+	used    int            // lines that are neither empty nor comments
+	seen    map[string]int // login in lower case -> line
+	list    AccountList
 }
 
 func (p *accountParser) mistake(text string) {
-	p.mistakes = append(p.mistakes, Finding{Line: p.line, Text: text})
+	if len(p.list.Mistakes) == maxFindings {
+		p.list.Omitted++
+		return
+	}
+	p.list.Mistakes = append(p.list.Mistakes, Finding{Line: p.line, Text: text})
+}
+
+// end completes the list.
+func (p *accountParser) end() *AccountList {
+	if p.list.Format == ListAuto {
+		p.list.Format = ListPlain
+	}
+	if len(p.list.Mistakes) == 0 && len(p.list.Accounts) == 0 {
+		p.list.Mistakes = []Finding{{Text: "no accounts; expected lines with a login and a password"}}
+	}
+	return &p.list
 }
 
 // next reads a line; more is false after the last one.
@@ -142,46 +222,70 @@ func (p *accountParser) count() bool {
 
 // parse takes a line in.
 func (p *accountParser) parse(raw []byte) {
-	line := strings.Trim(string(raw), " \t")
-	if line == "" || line[0] == '#' || !p.count() {
-		return
-	}
-	switch {
-	case len(raw) > maxAccountLine:
+	if len(raw) > maxAccountLine {
+		p.count()
 		p.mistake("is too long; expected at most 4096 octets")
 		return
-	case p.line == 1 && (strings.HasPrefix(line, "\xff\xfe") || strings.HasPrefix(line, "\xfe\xff")):
-		p.mistake("begins like UTF-16; expected the list to be saved as UTF-8")
-		return
-	case !utf8.ValidString(line):
-		p.mistake("has bytes that are not UTF-8; expected the list to be saved as UTF-8")
-		return
-	case strings.ContainsRune(line, 0):
-		p.mistake("has a NUL character")
+	}
+	line := string(raw)
+	if p.list.Format != ListPlain && p.columns == nil && strings.Trim(line, " \t\"") != "" && p.header(line) {
 		return
 	}
-	values, err := splitValues(line)
+	if p.columns == nil {
+		line = strings.Trim(line, " \t")
+		if strings.HasPrefix(line, "#") {
+			return
+		}
+	}
+	if p.empty(line) || !p.count() {
+		return
+	}
+	err := p.checkText(line)
 	if err == nil {
-		err = p.take(values)
+		err = p.take(line)
 	}
 	if err != nil {
 		p.mistake(err.Error())
 	}
 }
 
-// take makes an account of a line's values.
-func (p *accountParser) take(values []string) error {
-	if len(values) != 2 && len(values) != 4 {
-		return fmt.Errorf("has %s; expected two (login password) or four (login password new_login new_password); "+
-			"a value with spaces needs double quotes", plural(len(values), "value"))
+// empty reports a line without any value.
+func (p *accountParser) empty(line string) bool {
+	if p.columns == nil {
+		return line == ""
 	}
-	a := AccountLine{Line: p.line, Login: values[0], Password: values[1]}
-	if len(values) == 4 {
-		a.NewLogin, a.NewPassword = values[2], values[3]
+	return strings.Trim(line, " \t"+string(p.columns.comma)) == ""
+}
+
+// checkText reports what no line can hold.
+func (p *accountParser) checkText(line string) error {
+	switch {
+	case p.opt.Encoding != ListBytes && !utf8.ValidString(line):
+		return errors.New("has bytes that are not UTF-8; expected the list to be saved as UTF-8, or to be told its encoding")
+	case p.decoded && strings.ContainsRune(line, utf8.RuneError):
+		return errors.New("has bytes that mean nothing in the encoding of the list; expected it to be saved as UTF-8")
+	case strings.ContainsRune(line, 0):
+		return errors.New("has a NUL character")
 	}
-	names := []string{"login", "password", "new login", "new password"}
-	for i, v := range values {
-		if err := checkValue(names[i], v, i%2 == 1); err != nil {
+	return nil
+}
+
+// take makes an account of a line.
+func (p *accountParser) take(line string) error {
+	split := splitPlain
+	if p.columns != nil {
+		split = p.columns.split
+	}
+	a, err := split(line)
+	if err != nil {
+		return err
+	}
+	a.Line = p.line
+	for _, v := range []struct {
+		name, value string
+		secret      bool
+	}{{"login", a.Login, false}, {"password", a.Password, true}, {"new login", a.NewLogin, false}, {"new password", a.NewPassword, true}} {
+		if err := checkValue(v.name, v.value, v.secret); err != nil {
 			return err
 		}
 	}
@@ -190,24 +294,50 @@ func (p *accountParser) take(values []string) error {
 		return fmt.Errorf("has the login of line %d again", first)
 	}
 	p.seen[key] = p.line
-	for _, check := range p.checks {
-		if err := check(a); err != nil {
+	if p.opt.Check != nil {
+		if err := p.opt.Check(a); err != nil {
 			return err
 		}
 	}
-	p.accounts = append(p.accounts, a)
+	p.list.Accounts = append(p.list.Accounts, a)
 	return nil
+}
+
+// splitPlain takes a line apart whose values stand between blanks.
+func splitPlain(line string) (a AccountLine, err error) {
+	values, err := splitValues(line)
+	if err != nil {
+		return a, err
+	}
+	if len(values) != 2 && len(values) != 4 {
+		hint := "a value with spaces needs double quotes"
+		if len(values) == 1 && strings.ContainsAny(line, ";,") {
+			hint = "a CSV file needs a first line that names the columns (login, password)"
+		}
+		return a, fmt.Errorf("has %s; expected two (login password) or four (login password new_login new_password); %s",
+			plural(len(values), "value"), hint)
+	}
+	for i, name := range []string{"login", "password", "new login", "new password"}[:len(values)] {
+		if values[i] == "" {
+			return a, errors.New("has an empty " + name)
+		}
+	}
+	a.Login, a.Password = values[0], values[1]
+	if len(values) == 4 {
+		a.NewLogin, a.NewPassword = values[2], values[3]
+	}
+	return a, nil
 }
 
 // checkValue reports a value that no server can be given.
 func checkValue(name, v string, secret bool) error {
 	switch {
-	case v == "":
-		return fmt.Errorf("has an empty %s", name)
 	case strings.ContainsRune(v, '\r'):
 		return fmt.Errorf("has a carriage return in the %s; expected lines that end in LF or CRLF", name)
 	case !secret && strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("has a control character in the %s", name)
+	case !secret && !utf8.ValidString(v):
+		return fmt.Errorf("has bytes that are not UTF-8 in the %s", name)
 	}
 	return nil
 }

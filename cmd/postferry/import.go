@@ -29,6 +29,10 @@ Lines that begin with # are comments. The list is UTF-8 text, with up to
   anna@example.com    "two words"
   bert                s3cret              bert@example.com     "say ""ah"""
 
+A CSV file is taken as well, if its first line names the columns: login;password
+or login,password,new login,new password, separated by commas, semicolons or
+tabs; their names are known in English, German and Russian.
+
 Every login must belong to a domain of the configuration. All mistakes are
 reported with their line in one go, and nothing is taken over unless all of it
 is right. Importing an account again updates its logins and passwords, and a
@@ -138,16 +142,14 @@ func expectedLogins(cfg *config.Config) string {
 
 // accountOf is the account of a line that checkDomain has passed.
 func accountOf(cfg *config.Config, l config.AccountLine) store.Account {
+	newLogin, newPassword := l.New()
 	a := store.Account{
 		Login: l.Login,
 		Old:   store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
-		New:   store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+		New:   store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
 	}
 	if domain, ok := cfg.DomainOf(l.Login); ok {
 		a.Domain = domain.Name
-	}
-	if l.NewLogin != "" {
-		a.New = store.Credentials{Login: l.NewLogin, Password: store.Secret(l.NewPassword)}
 	}
 	return a
 }
