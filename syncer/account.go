@@ -31,8 +31,15 @@ type tracked struct {
 	settled []func()  // to be run when it has ended
 	missed  time.Time // when a look at the new server found it gone
 	looked  time.Time // when the old server was last asked about it in this run
-	done    atomic.Int64
-	total   atomic.Int64
+	made    atomic.Pointer[progress]
+}
+
+// far is how far the folder is.
+func (f *tracked) far() progress {
+	if p := f.made.Load(); p != nil {
+		return *p
+	}
+	return rowProgress(f.Folder)
 }
 
 // pulling is a pull under way.
@@ -70,6 +77,7 @@ type account struct {
 	asked    []chan passResult // who waits for a pass after the running one
 	failures int               // passes in a row that ended with a problem
 	renewed  time.Time         // when the row was last given other credentials
+	meter    meter             // of what its pulls deal with; may be used from anywhere
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
@@ -171,10 +179,7 @@ func (a *account) setFolders(rows []store.Folder) {
 			f.Folder = row
 			continue
 		}
-		f := &tracked{Folder: row}
-		a.folders = append(a.folders, f)
-		f.done.Store(int64(row.Copied + row.Quarantined))
-		f.total.Store(int64(row.Checkpoint.Messages))
+		a.folders = append(a.folders, &tracked{Folder: row})
 	}
 }
 
@@ -351,28 +356,4 @@ func (a *account) updated(row store.Account) {
 			l.drop() // sessions with the former credentials
 		}
 	}
-}
-
-// live is what goes on now.
-func (a *account) live() Live {
-	l := Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
-	for _, f := range a.folders {
-		if f.State != store.FolderPresent {
-			continue
-		}
-		l.Done += uint64(f.done.Load())
-		l.Total += uint64(f.total.Load())
-		if f.pulling != nil {
-			l.Folder = f.Title
-			s := f.pulling.pull.done.stats()
-			l.Copied += s.Copied
-			l.Bytes += s.Bytes
-		}
-	}
-	if a.pass != nil {
-		l.Started = a.pass.started
-		l.Copied += a.pass.stats.Copied
-		l.Bytes += a.pass.stats.Bytes
-	}
-	return l
 }

@@ -107,6 +107,11 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 		return nil, err
 	}
 	p.done.adopted.Add(uint64(len(batch.Proofs)))
+	octets := uint64(0)
+	for i := range batch.Proofs {
+		octets += uint64(batch.Proofs[i].Size)
+	}
+	p.dealt(uint64(len(batch.Proofs)), octets)
 	p.tell()
 	return rest, nil
 }

@@ -5,6 +5,8 @@ import "sync/atomic"
 // counters are stats that a pull's goroutines count together.
 type counters struct {
 	copied, adopted, flagChanges, quarantined, bytes atomic.Uint64
+
+	octets atomic.Uint64
 }
 
 func (c *counters) stats() stats {
@@ -14,6 +16,7 @@ func (c *counters) stats() stats {
 		FlagChanges: c.flagChanges.Load(),
 		Quarantined: c.quarantined.Load(),
 		Bytes:       c.bytes.Load(),
+		octets:      c.octets.Load(),
 	}
 }
 

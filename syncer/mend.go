@@ -212,5 +212,6 @@ func (w *writer) adoptRepaired(it *item) bool {
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
 	w.pending.Proofs = append(w.pending.Proofs, it.entry(w.adopt.newValidity, found.UID))
 	w.done.adopted.Add(1)
+	w.dealt(1, uint64(it.repaired.Size))
 	return true
 }

@@ -168,7 +168,12 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		return false // gone from the old server, or not selectable there
 	}
 	cp := f.Checkpoint
-	f.total.Store(int64(st.Messages))
+	since := uint64(st.Messages)
+	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
+		since = uint64(st.UIDNext - cp.UIDNext)
+	}
+	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
+	f.made.Store(&told)
 	same := f.complete() && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
 		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0
 	return !same

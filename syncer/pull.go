@@ -40,7 +40,12 @@ var (
 // stats are what a pull did.
 type stats struct {
 	Copied, Adopted, FlagChanges, Quarantined, Bytes uint64
+
+	octets uint64 // of what was copied or adopted, on the old server
 }
+
+// dealt is how many messages have got an end.
+func (s stats) dealt() uint64 { return s.Copied + s.Adopted + s.Quarantined }
 
 func (s *stats) add(t stats) {
 	s.Copied += t.Copied
@@ -62,9 +67,11 @@ type pull struct {
 	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
 	log     zerolog.Logger
 	visit   bool
-	yield   <-chan struct{}       // closed when the pull should stop at the next safe point
-	report  func(done, total int) // progress; quick, from any of the pull's goroutines
-	worth   func()                // the folder is worth showing
+	yield   <-chan struct{} // closed when the pull should stop at the next safe point
+	report  func(progress)  // quick, from any of the pull's goroutines
+	meter   *meter          // the account's
+	octets  uint64          // of the folder, as the old server's STATUS told; 0 if it didn't
+	worth   func()          // the folder is worth showing
 
 	old      oldSession
 	new      newSession
@@ -76,7 +83,9 @@ type pull struct {
 	adopt    *adoption                 // nil when nothing can be adopted
 
 	done  counters
-	began stats // done when the present attempt read the ledger
+	began stats  // done when the present attempt read the ledger
+	held  uint64 // octets of the ledger then
+	sizes sizes  // of the messages seen on the old server
 }
 
 // run pulls until nothing is missing. What it returned an error for goes on in
@@ -147,14 +156,19 @@ func (p *pull) open(ctx context.Context) error {
 	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
-	p.known = newKnown(p.ledger, p.selected.keys)
+	p.begin()
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
 	}
 	p.base = p.folder.Checkpoint
-	p.began = p.done.stats()
 	p.tell()
 	return nil
+}
+
+// begin counts from the ledger as it has just been read.
+func (p *pull) begin() {
+	p.known = newKnown(p.ledger, p.selected.keys)
+	p.began, p.held = p.done.stats(), p.sizes.reset(p.known.entries)
 }
 
 func (p *pull) openOld(ctx context.Context) (err error) {
@@ -244,12 +258,23 @@ func (p *pull) finish(ctx context.Context) error {
 	return nil
 }
 
+// dealt counts messages that have got an end, for the rate; octets are theirs.
+func (p *pull) dealt(messages, octets uint64) {
+	p.done.octets.Add(octets)
+	p.meter.add(time.Now(), messages, octets)
+}
+
 // tell reports progress.
 func (p *pull) tell() {
-	s := p.done.stats()
-	total := int(p.selected.Messages)
-	have := len(p.known.entries) + len(p.known.refused) + int(s.Copied+s.Adopted+s.Quarantined-p.began.Copied-p.began.Adopted-p.began.Quarantined)
-	p.report(min(have, total), total)
+	s, total := p.done.stats(), uint64(p.selected.Messages)
+	have := uint64(len(p.known.entries)+len(p.known.refused)) + s.dealt() - p.began.dealt()
+	far := progress{done: min(have, total), total: total, octets: p.held + s.octets - p.began.octets}
+	far.octetsTotal, far.exact = p.sizes.of(total, uint64(len(p.known.refused)))
+	if p.octets > 0 {
+		far.octetsTotal, far.exact = p.octets, true
+	}
+	far.octets = min(far.octets, far.octetsTotal)
+	p.report(far)
 }
 
 // pause waits, or returns ctx's error.

@@ -184,6 +184,7 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		listed++
 		if !r.known.has(m.UID) {
 			r.known.hand(m.UID)
+			r.sizes.add(m.Size)
 			missing = append(missing, m)
 		}
 		return nil
@@ -191,6 +192,7 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 	if err != nil {
 		return listed, err
 	}
+	r.tell() // how large the folder is
 	missing, err = r.recognise(ctx, missing)
 	if err != nil {
 		return listed, err

@@ -43,8 +43,7 @@ func (p *pull) reconcile(ctx context.Context) error {
 	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
-	p.began.Copied += uint64(len(batch.Proofs))
-	p.known = newKnown(p.ledger, p.selected.keys)
+	p.begin()
 	p.tell()
 	return nil
 }

@@ -2,50 +2,12 @@ package syncer
 
 import (
 	"context"
-	"sort"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"postferry/store"
 )
-
-// Live is what is going on with an account right now.
-type Live struct {
-	Account store.AccountID
-	Login   string
-	Running bool
-	Folder  string // title of the folder being pulled, if any
-	Done    uint64 // messages of the account dealt with (ledger and quarantine)
-	Total   uint64 // messages known on the old server so far
-	Copied  uint64 // messages copied since this pass began
-	Bytes   uint64 // octets copied since this pass began
-	Started time.Time
-}
-
-// Live reports the accounts that are being worked on.
-func (e *Engine) Live(ctx context.Context) ([]Live, error) {
-	var at []*account
-	if err := e.do(ctx, func() {
-		for _, p := range e.accounts {
-			at = append(at, p.account)
-		}
-	}); err != nil {
-		return nil, err
-	}
-	var all []Live
-	for _, a := range at {
-		if err := a.do(ctx, func() {
-			if l := a.live(); l.Running {
-				all = append(all, l)
-			}
-		}); err != nil && ctx.Err() != nil {
-			return nil, err
-		}
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Account < all[j].Account })
-	return all, nil
-}
 
 // Result is how one account's pass ended.
 type Result struct {

@@ -111,13 +111,10 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
 	yield := make(chan struct{})
 	p := &pull{
-		account: a.id, folder: f.Folder, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory, quiet: a.quiet,
-		log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
+		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory, quiet: a.quiet,
+		meter: &a.meter, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
 	}
-	p.report = func(done, total int) {
-		f.done.Store(int64(done))
-		f.total.Store(int64(total))
-	}
+	p.report = func(far progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.worth = sync.OnceFunc(func() {
 		if visit {
@@ -151,8 +148,8 @@ func (a *account) visit(ctx context.Context, mailbox string, progress func(done,
 		return
 	}
 	a.await(ctx, v.shown, old, func() {
-		if progress != nil && v.folder.total.Load() > 0 {
-			progress(int(v.folder.done.Load()), int(v.folder.total.Load()))
+		if far := v.folder.far(); progress != nil && far.total > 0 {
+			progress(int(far.done), int(far.total))
 		}
 	})
 }

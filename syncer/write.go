@@ -293,6 +293,7 @@ func (w *writer) reach(cp *store.Checkpoint) {
 func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.done.copied.Add(1)
 	w.done.bytes.Add(uint64(it.intent.Size))
+	w.dealt(1, uint64(it.intent.Size))
 	w.release([]*item{it})
 	if r.UID == 0 {
 		w.unproven = append(w.unproven, it.intent)
@@ -314,6 +315,7 @@ func (it *item) entry(uidValidity uint32, uid imap.UID) store.Entry {
 
 func (w *writer) quarantine(q *store.Quarantined) {
 	w.done.quarantined.Add(1)
+	w.dealt(1, 0)
 	w.pending.Quarantine = append(w.pending.Quarantine, *q)
 	w.log.Warn().Str("key", keyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
