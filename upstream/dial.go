@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"net"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -15,35 +14,17 @@ import (
 // won't help: a certificate that isn't accepted, no TLS, no IMAP.
 func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
 	opt = opt.withDefaults()
-	s, err := reach(ctx, server, opt)
+	nc, err := connect(ctx, server, opt)
 	if err != nil {
 		return nil, err
 	}
+	s := newSession(nc, server, opt)
 	if err := s.do(ctx, opConnect, func() error { return s.open(server) }); err != nil {
 		_ = s.Close()
 		return nil, dialError(err)
 	}
 	return s, nil
 }
-
-// reach makes the connection.
-func reach(ctx context.Context, server config.Server, opt Options) (*Session, error) {
-	dial := opt.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: opt.Stall}).DialContext
-	}
-	nc, err := dial(ctx, "tcp", address(server))
-	if err != nil {
-		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
-	}
-	if opt.Progress != nil {
-		opt.Progress()
-	}
-	return newSession(nc, server, opt), nil
-}
-
-// opConnect is the Op of errors before the login.
-const opConnect = "connect"
 
 // dialError makes what would cost a session a server that is unwell.
 func dialError(err error) error {
@@ -60,7 +41,7 @@ func dialError(err error) error {
 // open brings a fresh connection to where a login is possible.
 func (s *Session) open(server config.Server) error {
 	if server.Security == config.ImplicitTLS {
-		if err := s.handshake(server); err != nil {
+		if err := s.secure(server); err != nil {
 			return err
 		}
 	}
@@ -126,9 +107,17 @@ func (s *Session) startTLS(server config.Server) error {
 	if s.r.Buffered() > 0 {
 		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errInjected}
 	}
-	if err := s.handshake(server); err != nil {
+	if err := s.secure(server); err != nil {
 		return err
 	}
 	s.caps = capabilities{} // those before TLS are not to be trusted
+	return nil
+}
+
+func (s *Session) secure(server config.Server) error {
+	if err := s.handshake(server); err != nil {
+		return err
+	}
+	s.encode()
 	return nil
 }

@@ -114,37 +114,3 @@ func (s *Session) statusError(op string, st *status) *Error {
 type errKind string
 
 func (e errKind) Error() string { return string(e) }
-
-// lostError says why a connection can't be used any more.
-func (s *Session) lostError(op string, err error) *Error {
-	if s.bye != nil {
-		e := s.statusError(op, s.bye)
-		e.Err = fmt.Errorf("%w: %w", e.Err, err)
-		return e
-	}
-	e := &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Lost, Err: err}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() && !s.raw.killed.Load() {
-		e.Err = fmt.Errorf("no byte for %v: %w", s.opt.Stall, err)
-	}
-	return e
-}
-
-// maxText is the most that is kept of a server's words, in bytes.
-const maxText = 500
-
-// clean makes a server's words printable and bounded, and free of secrets.
-func (s *Session) clean(text string) string {
-	for _, secret := range s.secrets {
-		if secret != "" && strings.Contains(text, secret) {
-			return "(words that repeat the password are left out)"
-		}
-	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text[:min(len(text), maxText)], "?"))
-	return strings.TrimSpace(text)
-}

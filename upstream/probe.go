@@ -29,10 +29,11 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 			return nil
 		},
 	}
-	s, err := reach(ctx, server, opt)
+	nc, err := connect(ctx, server, opt)
 	if err != nil {
 		return answer, err
 	}
+	s := newSession(nc, server, opt)
 	if err = s.do(ctx, opConnect, func() error { return s.open(server) }); err == nil {
 		answer.Capabilities = s.Capabilities()
 		// What a server answers to a goodbye doesn't matter.

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -17,30 +15,17 @@ import (
 	"postferry/wire"
 )
 
-// bufferSize is that of each direction. Octets.
-const bufferSize = 64 << 10
-
 // Session is a connection with a server. Its methods may be used by one
 // goroutine at a time.
 type Session struct {
-	addr string // host:port
-	host string
-	opt  Options
-
-	raw      *conn    // below TLS
-	conn     net.Conn // raw, or TLS over it
-	r        *bufio.Reader
-	w        *bufio.Writer
-	dec      *wire.Decoder
-	enc      *wire.Encoder
-	detached atomic.Bool
+	link
+	dec *wire.Decoder
+	enc *wire.Encoder
 
 	caps      capabilities
-	preauth   bool     // the greeting was PREAUTH
-	welcome   string   // the greeting's words
-	secrets   []string // not to be repeated in errors, while logging in
-	lost      *Error   // why the session can't be used any more
-	bye       *status  // the server's BYE, or untagged words on the way out
+	preauth   bool    // the greeting was PREAUTH
+	welcome   string  // the greeting's words
+	bye       *status // the server's BYE, or untagged words on the way out
 	tag       uint64
 	underway  []*command
 	data      dataFunc   // takes the untagged data of the commands under way
@@ -63,66 +48,22 @@ type dataFunc func(num uint32, name string) bool
 type statusFunc func(st *status)
 
 func newSession(nc net.Conn, server config.Server, opt Options) *Session {
-	s := &Session{
-		addr: address(server), host: server.Host, opt: opt,
-		raw:      &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress},
-		keywords: map[string]imap.Flag{},
-	}
-	s.over(s.raw)
+	s := &Session{keywords: map[string]imap.Flag{}}
+	s.attach(nc, server, opt)
+	s.partingWords = s.byeError
+	s.encode()
 	return s
 }
 
-// address is where a server is dialled.
-func address(server config.Server) string {
-	return net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
-}
+// encode makes the session speak IMAP over the connection as it is now.
+func (s *Session) encode() { s.dec, s.enc = wire.NewDecoder(s.r), wire.NewEncoder(s.w) }
 
-// over makes the session speak over c.
-func (s *Session) over(c net.Conn) {
-	s.conn = c
-	rw := io.ReadWriter(c)
-	if s.opt.Trace != nil {
-		rw = s.opt.Trace.over(c, s.addr)
-	}
-	s.r, s.w = bufio.NewReaderSize(rw, bufferSize), bufio.NewWriterSize(rw, bufferSize)
-	s.dec, s.enc = wire.NewDecoder(s.r), wire.NewEncoder(s.w)
-}
-
-// do runs one exchange with the server under ctx. An error of the connection,
-// or the end of ctx, costs the session.
-func (s *Session) do(ctx context.Context, op string, f func() error) error {
-	if s.lost != nil {
-		return s.lost
-	}
-	if err := ctx.Err(); err != nil {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Later, Err: err}
-	}
-	stop := context.AfterFunc(ctx, s.raw.kill)
-	err := f()
-	if !stop() {
-		s.lose(op, ctx.Err())
-		if err != nil {
-			return s.lost
-		}
-	}
-	if err == nil {
+// byeError is what the server said on its way out, if it did.
+func (s *Session) byeError(op string) *Error {
+	if s.bye == nil {
 		return nil
 	}
-	// Not one deeper in the chain, which may come from another session: a
-	// body that could not be read.
-	if e, ok := err.(*Error); ok {
-		return e
-	}
-	return s.lose(op, err)
-}
-
-// lose gives the connection up because of err.
-func (s *Session) lose(op string, err error) *Error {
-	if s.lost == nil {
-		s.lost = s.lostError(op, err)
-		_ = s.Close()
-	}
-	return s.lost
+	return s.statusError(op, s.bye)
 }
 
 // run sends one command and reads its answer. data may be nil.
@@ -271,19 +212,6 @@ func (s *Session) Logout(ctx context.Context) error {
 		err = nil // a server may close right behind its BYE
 	}
 	return errors.Join(err, s.Close())
-}
-
-// Close closes the connection at once. It is safe to call from any goroutine,
-// more than once, and unblocks the others.
-func (s *Session) Close() error {
-	if s.detached.Load() {
-		return nil
-	}
-	// Not TLS's Close, which would wait for its goodbye to be written.
-	if err := s.raw.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
 }
 
 // Detach gives the connection and what has been read ahead of it to the

@@ -63,30 +63,6 @@ func (e *fingerprintError) Error() string {
 	return fmt.Sprintf("the certificate's SHA-256 fingerprint is %X, which is not the accepted one", e.got)
 }
 
-// handshake starts TLS on the connection.
-func (s *Session) handshake(server config.Server) error {
-	c, err := tlsConfig(server, s.opt)
-	if err != nil {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: err}
-	}
-	t := tls.Client(s.raw, c)
-	if err := t.Handshake(); err != nil {
-		return s.handshakeError(err)
-	}
-	s.over(t)
-	return nil
-}
-
-// handshakeError tells what a person has to mend from what passes.
-func (s *Session) handshakeError(err error) *Error {
-	class := Later
-	var alert tls.AlertError
-	if isCertificate(err) || errors.As(err, &alert) || errors.As(err, new(tls.RecordHeaderError)) {
-		class = Fix
-	}
-	return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: class, Err: fmt.Errorf("TLS: %w", err)}
-}
-
 // isCertificate reports that a certificate was not accepted.
 func isCertificate(err error) bool {
 	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(*fingerprintError)) ||

@@ -1,0 +1,194 @@
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"postferry/config"
+)
+
+// opConnect is the Op of errors before the login.
+const opConnect = "connect"
+
+// bufferSize is that of each direction. Octets.
+const bufferSize = 64 << 10
+
+// link is a connection with a server, whatever is spoken over it: its bounds,
+// its protection, and what went wrong with it.
+type link struct {
+	addr string // host:port
+	host string
+	opt  Options
+
+	raw      *conn    // below TLS
+	conn     net.Conn // raw, or TLS over it
+	r        *bufio.Reader
+	w        *bufio.Writer
+	detached atomic.Bool
+
+	secrets []string // not to be repeated in errors, while logging in
+	lost    *Error   // why the session can't be used any more
+	// partingWords gives what the server said before it closed the connection,
+	// nil if nothing.
+	partingWords func(op string) *Error
+}
+
+// connect makes a connection.
+func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, error) {
+	dial := opt.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: opt.Stall}).DialContext
+	}
+	nc, err := dial(ctx, "tcp", address(server))
+	if err != nil {
+		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
+	}
+	if opt.Progress != nil {
+		opt.Progress()
+	}
+	return nc, nil
+}
+
+// attach makes the link one with a server that was just connected to.
+func (l *link) attach(nc net.Conn, server config.Server, opt Options) {
+	l.addr, l.host, l.opt = address(server), server.Host, opt
+	l.raw = &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress}
+	l.over(l.raw)
+}
+
+// address is where a server is dialled.
+func address(server config.Server) string {
+	return net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
+}
+
+// over makes the link use c.
+func (l *link) over(c net.Conn) {
+	l.conn = c
+	rw := io.ReadWriter(c)
+	if l.opt.Trace != nil {
+		rw = l.opt.Trace.over(c, l.addr)
+	}
+	l.r, l.w = bufio.NewReaderSize(rw, bufferSize), bufio.NewWriterSize(rw, bufferSize)
+}
+
+// handshake starts TLS on the connection.
+func (l *link) handshake(server config.Server) error {
+	c, err := tlsConfig(server, l.opt)
+	if err != nil {
+		return l.fault(opConnect, Fix, err)
+	}
+	t := tls.Client(l.raw, c)
+	if err := t.Handshake(); err != nil {
+		return l.handshakeError(err)
+	}
+	l.over(t)
+	return nil
+}
+
+// handshakeError tells what a person has to mend from what passes.
+func (l *link) handshakeError(err error) *Error {
+	class := Later
+	var alert tls.AlertError
+	if isCertificate(err) || errors.As(err, &alert) || errors.As(err, new(tls.RecordHeaderError)) {
+		class = Fix
+	}
+	return l.fault(opConnect, class, fmt.Errorf("TLS: %w", err))
+}
+
+// fault is an error of ours.
+func (l *link) fault(op string, class Class, err error) *Error {
+	return &Error{Server: l.addr, Role: l.opt.Role, Op: op, Class: class, Err: err}
+}
+
+// do runs one exchange with the server under ctx. An error of the connection,
+// or the end of ctx, costs the session.
+func (l *link) do(ctx context.Context, op string, f func() error) error {
+	if l.lost != nil {
+		return l.lost
+	}
+	if err := ctx.Err(); err != nil {
+		return l.fault(op, Later, err)
+	}
+	stop := context.AfterFunc(ctx, l.raw.kill)
+	err := f()
+	if !stop() {
+		l.lose(op, ctx.Err())
+		if err != nil {
+			return l.lost
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	// Not one deeper in the chain, which may come from another session: a
+	// body that could not be read.
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return l.lose(op, err)
+}
+
+// lose gives the connection up because of err.
+func (l *link) lose(op string, err error) *Error {
+	if l.lost == nil {
+		l.lost = l.lostError(op, err)
+		_ = l.Close()
+	}
+	return l.lost
+}
+
+// lostError says why a connection can't be used any more.
+func (l *link) lostError(op string, err error) *Error {
+	if l.partingWords != nil {
+		if e := l.partingWords(op); e != nil {
+			e.Err = fmt.Errorf("%w: %w", e.Err, err)
+			return e
+		}
+	}
+	e := l.fault(op, Lost, err)
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() && !l.raw.killed.Load() {
+		e.Err = fmt.Errorf("no byte for %v: %w", l.opt.Stall, err)
+	}
+	return e
+}
+
+// maxText is the most that is kept of a server's words, in bytes.
+const maxText = 500
+
+// clean makes a server's words printable and bounded, and free of secrets.
+func (l *link) clean(text string) string {
+	for _, secret := range l.secrets {
+		if secret != "" && strings.Contains(text, secret) {
+			return "(words that repeat the password are left out)"
+		}
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text[:min(len(text), maxText)], "?"))
+	return strings.TrimSpace(text)
+}
+
+// Close closes the connection at once. It is safe to call from any goroutine,
+// more than once, and unblocks the others.
+func (l *link) Close() error {
+	if l.detached.Load() {
+		return nil
+	}
+	// Not TLS's Close, which would wait for its goodbye to be written.
+	if err := l.raw.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
