@@ -111,7 +111,7 @@ func TestAccountLineLength(t *testing.T) {
 	for _, end := range []string{"", "\n", "\r\n"} {
 		for extra, ok := range map[int]bool{0: true, 1: false, 2: false, 3: false, 10000: false} {
 			line := "joe " + strings.Repeat("x", maxAccountLine-4+extra)
-			_, err := ParseAccounts(strings.NewReader(line + end + "ann pw\n"), nil)
+			_, err := ParseAccounts(strings.NewReader(line+end+"ann pw\n"), nil)
 			if end == "" {
 				_, err = ParseAccounts(strings.NewReader(line), nil)
 			}
@@ -131,7 +131,7 @@ func TestAccountLimits(t *testing.T) {
 	if err != nil || len(got) != MaxAccounts {
 		t.Fatalf("%d accounts, %v", len(got), err)
 	}
-	_, err = ParseAccounts(strings.NewReader(b.String() + "one more\nand more\n"), nil)
+	_, err = ParseAccounts(strings.NewReader(b.String()+"one more\nand more\n"), nil)
 	if want := "line 200001: begins account 100,001; expected at most 100,000 in one list"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
