@@ -156,13 +156,30 @@ type accountParser struct {
 	list    AccountList
 }
 
-func (p *accountParser) mistake(text string) {
+// mistake notes what is wrong with the line.
+func (p *accountParser) mistake(err error) {
 	if len(p.list.Mistakes) == maxFindings {
 		p.list.Omitted++
 		return
 	}
-	p.list.Mistakes = append(p.list.Mistakes, Finding{Line: p.line, Text: text})
+	f := Finding{Line: p.line, Text: err.Error(), Code: "line_wrong"}
+	var m *Mistake
+	if errors.As(err, &m) {
+		f.Code, f.Args = m.Code, m.Args
+	}
+	p.list.Mistakes = append(p.list.Mistakes, f)
 }
+
+// wrong is a Mistake whose sentence has the figures or names of args in turn.
+func wrong(code, format string, args ...any) error {
+	m := &Mistake{Code: code, Text: fmt.Sprintf(format, args...)}
+	if len(args) > 0 {
+		m.Args = map[string]any{"value": args[0]}
+	}
+	return m
+}
+
+var errLineLong = wrong("line_long", "is too long; expected at most %d octets", maxAccountLine)
 
 // end completes the list.
 func (p *accountParser) end() *AccountList {
@@ -170,7 +187,7 @@ func (p *accountParser) end() *AccountList {
 		p.list.Format = ListPlain
 	}
 	if len(p.list.Mistakes) == 0 && len(p.list.Accounts) == 0 {
-		p.list.Mistakes = []Finding{{Text: "no accounts; expected lines with a login and a password"}}
+		p.list.Mistakes = []Finding{{Code: "list_empty", Text: "no accounts; expected lines with a login and a password"}}
 	}
 	return &p.list
 }
@@ -182,7 +199,7 @@ func (p *accountParser) next() (more bool, err error) {
 	switch {
 	case err == bufio.ErrBufferFull:
 		p.count()
-		p.mistake("is too long; expected at most 4096 octets")
+		p.mistake(errLineLong)
 		err = p.skipLine()
 	case err == nil || err == io.EOF:
 		p.parse(trimLine(raw, p.line == 1))
@@ -215,7 +232,7 @@ func trimLine(raw []byte, first bool) []byte {
 // count counts a line with an account, right or wrong.
 func (p *accountParser) count() bool {
 	if p.used++; p.used == MaxAccounts+1 {
-		p.mistake("begins account 100,001; expected at most 100,000 in one list")
+		p.mistake(wrong("list_long", "begins account 100,001; expected at most 100,000 in one list"))
 	}
 	return p.used <= MaxAccounts
 }
@@ -224,7 +241,7 @@ func (p *accountParser) count() bool {
 func (p *accountParser) parse(raw []byte) {
 	if len(raw) > maxAccountLine {
 		p.count()
-		p.mistake("is too long; expected at most 4096 octets")
+		p.mistake(errLineLong)
 		return
 	}
 	line := string(raw)
@@ -245,7 +262,7 @@ func (p *accountParser) parse(raw []byte) {
 		err = p.take(line)
 	}
 	if err != nil {
-		p.mistake(err.Error())
+		p.mistake(err)
 	}
 }
 
@@ -261,11 +278,11 @@ func (p *accountParser) empty(line string) bool {
 func (p *accountParser) checkText(line string) error {
 	switch {
 	case p.opt.Encoding != ListBytes && !utf8.ValidString(line):
-		return errors.New("has bytes that are not UTF-8; expected the list to be saved as UTF-8, or to be told its encoding")
+		return wrong("not_utf8", "has bytes that are not UTF-8; expected the list to be saved as UTF-8, or to be told its encoding")
 	case p.decoded && strings.ContainsRune(line, utf8.RuneError):
-		return errors.New("has bytes that mean nothing in the encoding of the list; expected it to be saved as UTF-8")
+		return wrong("wrong_encoding", "has bytes that mean nothing in the encoding of the list; expected it to be saved as UTF-8")
 	case strings.ContainsRune(line, 0):
-		return errors.New("has a NUL character")
+		return wrong("control_character", "has a NUL character")
 	}
 	return nil
 }
@@ -291,7 +308,7 @@ func (p *accountParser) take(line string) error {
 	}
 	key := lowerASCII(a.Login)
 	if first, ok := p.seen[key]; ok {
-		return fmt.Errorf("has the login of line %d again", first)
+		return wrong("login_twice", "has the login of line %d again", first)
 	}
 	p.seen[key] = p.line
 	if p.opt.Check != nil {
@@ -310,16 +327,17 @@ func splitPlain(line string) (a AccountLine, err error) {
 		return a, err
 	}
 	if len(values) != 2 && len(values) != 4 {
-		hint := "a value with spaces needs double quotes"
+		code, hint := "values", "a value with spaces needs double quotes"
 		if len(values) == 1 && strings.ContainsAny(line, ";,") {
-			hint = "a CSV file needs a first line that names the columns (login, password)"
+			code, hint = "values_csv", "a CSV file needs a first line that names the columns (login, password)"
 		}
-		return a, fmt.Errorf("has %s; expected two (login password) or four (login password new_login new_password); %s",
-			plural(len(values), "value"), hint)
+		return a, &Mistake{Code: code, Args: map[string]any{"value": len(values)},
+			Text: fmt.Sprintf("has %s; expected two (login password) or four (login password new_login new_password); %s",
+				plural(len(values), "value"), hint)}
 	}
 	for i, name := range []string{"login", "password", "new login", "new password"}[:len(values)] {
 		if values[i] == "" {
-			return a, errors.New("has an empty " + name)
+			return a, wrong("empty_"+codeOf(name), "has an empty %s", name)
 		}
 	}
 	a.Login, a.Password = values[0], values[1]
@@ -333,11 +351,11 @@ func splitPlain(line string) (a AccountLine, err error) {
 func checkValue(name, v string, secret bool) error {
 	switch {
 	case strings.ContainsRune(v, '\r'):
-		return fmt.Errorf("has a carriage return in the %s; expected lines that end in LF or CRLF", name)
+		return wrong("carriage_return", "has a carriage return in the %s; expected lines that end in LF or CRLF", name)
 	case !secret && strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("has a control character in the %s", name)
+		return wrong("control_character", "has a control character in the %s", name)
 	case !secret && !utf8.ValidString(v):
-		return fmt.Errorf("has bytes that are not UTF-8 in the %s", name)
+		return wrong("not_utf8", "has bytes that are not UTF-8 in the %s", name)
 	}
 	return nil
 }
@@ -372,11 +390,11 @@ func quoted(s string) (v, rest string, err error) {
 		part, after, closed := strings.Cut(s, `"`)
 		b.WriteString(part)
 		if !closed {
-			return "", "", errors.New(`has an opening " without a closing one; a " at the beginning of a value opens it, a "" inside stands for one`)
+			return "", "", wrong("quote_open", `has an opening " without a closing one; a " at the beginning of a value opens it, a "" inside stands for one`)
 		}
 		if !strings.HasPrefix(after, `"`) {
 			if after != "" && after[0] != ' ' && after[0] != '\t' {
-				return "", "", errors.New(`has something right after a closing "; expected a space, a tab or the end of the line; a "" inside stands for one "`)
+				return "", "", wrong("quote_after", `has something right after a closing "; expected a space, a tab or the end of the line; a "" inside stands for one "`)
 			}
 			return b.String(), after, nil
 		}
@@ -384,6 +402,9 @@ func quoted(s string) (v, rest string, err error) {
 		s = after[1:]
 	}
 }
+
+// codeOf is a value's name within a code.
+func codeOf(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
 // plural counts things: "1 value", "3 values".
 func plural(n int, thing string) string {

@@ -73,7 +73,7 @@ func (p *accountParser) header(line string) bool {
 		}
 		p.columns, p.list.Format, p.list.Ignored = &c, ListCSV, ignored
 		if twice := c.twice(); twice != "" {
-			p.mistake("names two columns that hold " + twice + "; expected one")
+			p.mistake(wrong("columns_twice", "names two columns that hold the %s; expected one", twice))
 		}
 		return true
 	}
@@ -82,7 +82,7 @@ func (p *accountParser) header(line string) bool {
 		return false
 	}
 	// The line is not repeated: without column names it is an account already.
-	p.mistake(`names no columns; expected a first line such as "login;password" or "login,password,new login,new password"`)
+	p.mistake(wrong("columns_missing", `names no columns; expected a first line such as "login;password" or "login,password,new login,new password"`))
 	p.columns = &columns{comma: ';'}
 	p.used = MaxAccounts + 1 // the rest can't be understood
 	return true
@@ -100,8 +100,8 @@ func columnNamed(name string) column {
 
 // twice says what two columns hold; "" if nothing.
 func (c *columns) twice() string {
-	for kind, what := range map[column]string{columnLogin: "the login", columnPassword: "the password",
-		columnNewLogin: "the new login", columnNewPassword: "the new password"} {
+	for kind, what := range map[column]string{columnLogin: "login", columnPassword: "password",
+		columnNewLogin: "new login", columnNewPassword: "new password"} {
 		first := slices.Index(c.at, kind)
 		if first >= 0 && slices.Contains(c.at[first+1:], kind) {
 			return what
@@ -113,15 +113,16 @@ func (c *columns) twice() string {
 // split takes a line apart.
 func (c *columns) split(line string) (a AccountLine, err error) {
 	if strings.ContainsRune(line, '\r') { // which the reader would drop at the end
-		return a, errors.New("has a carriage return; expected lines that end in LF or CRLF")
+		return a, wrong("carriage_return", "has a carriage return; expected lines that end in LF or CRLF")
 	}
 	values, err := splitRecord(line, c.comma)
 	if err != nil {
 		return a, err
 	}
 	if len(values) > len(c.at) {
-		return a, fmt.Errorf("has %s, the first line names %d; a value with the separator in it needs double quotes",
-			plural(len(values), "value"), len(c.at))
+		return a, &Mistake{Code: "values_many", Args: map[string]any{"value": len(values), "columns": len(c.at)},
+			Text: fmt.Sprintf("has %s, the first line names %d; a value with the separator in it needs double quotes",
+				plural(len(values), "value"), len(c.at))}
 	}
 	for i, v := range values {
 		switch c.at[i] {
@@ -137,9 +138,9 @@ func (c *columns) split(line string) (a AccountLine, err error) {
 	}
 	switch {
 	case a.Login == "":
-		return a, errors.New("has an empty login")
+		return a, wrong("empty_login", "has an empty login")
 	case a.Password == "":
-		return a, errors.New("has an empty password")
+		return a, wrong("empty_password", "has an empty password")
 	}
 	return a, nil
 }
@@ -151,9 +152,9 @@ func splitRecord(line string, comma rune) ([]string, error) {
 	values, err := r.Read()
 	switch {
 	case errors.Is(err, csv.ErrBareQuote):
-		return nil, errors.New(`has a " in a value that does not begin with one; expected the value in double quotes, and "" for each " in it`)
+		return nil, wrong("quote_inside", `has a " in a value that does not begin with one; expected the value in double quotes, and "" for each " in it`)
 	case err != nil:
-		return nil, errors.New(`has an opening " without a closing one before the separator or the end of the line; expected "" for each " in a value`)
+		return nil, wrong("quote_open", `has an opening " without a closing one before the separator or the end of the line; expected "" for each " in a value`)
 	}
 	return values, nil
 }

@@ -33,7 +33,7 @@ func (f *file) domains() []Domain {
 // domain reads one [[domain]] block.
 func (f *file) domain(b *block) Domain {
 	var d Domain
-	set(b, "name", &d.Name, text("example.com", parseName))
+	set(b, "name", &d.Name, text("example.com", ParseDomainName))
 	set(b, "default", &d.Default, boolean)
 	set(b, "old", &d.Old, text("imaps://imap.old.example", ParseServer))
 	set(b, "new", &d.New, text("imaps://imap.new.example", ParseServer))
@@ -61,7 +61,7 @@ func (f *file) domain(b *block) Domain {
 func (f *file) trust(b *block, side string, s *Server) {
 	ca, fingerprint := side+"_ca", side+"_fingerprint"
 	set(b, ca, &s.CA, text("ca.pem", f.path))
-	set(b, fingerprint, &s.Fingerprint, text("AB:CD:...", parseFingerprint))
+	set(b, fingerprint, &s.Fingerprint, text("AB:CD:...", ParseFingerprint))
 	if s.CA != "" {
 		checkCA(b, ca, s.CA)
 	}

@@ -15,7 +15,21 @@ type Finding struct {
 	Line int    // starting at 1; 0 if it belongs to no line
 	Key  string // what it is about, e.g. "proxy.imaps"; "" for nothing in particular
 	Text string // what is wrong and what was expected; never holds a password
+
+	// Code names the mistake of a list of accounts in snake_case, for programs
+	// and translations; Args are the figures in its sentence.
+	Code string
+	Args map[string]any
 }
+
+// Mistake is what is wrong with a line of a list of accounts, as an error.
+type Mistake struct {
+	Code string // as a Finding's
+	Args map[string]any
+	Text string
+}
+
+func (m *Mistake) Error() string { return m.Text }
 
 // String is the finding as one line, e.g.
 //

@@ -21,7 +21,7 @@ func CheckListen(c *Config) []Finding {
 		}
 		ln, err := net.Listen("tcp", l.addr)
 		if err != nil {
-			found = append(found, Finding{c.source.file, c.source.lines[l.key], l.key, listenProblem(l.addr, err)})
+			found = append(found, Finding{File: c.source.file, Line: c.source.lines[l.key], Key: l.key, Text: listenProblem(l.addr, err)})
 			continue
 		}
 		ln.Close()

@@ -48,11 +48,11 @@ type file struct {
 }
 
 func (f *file) mistake(line int, key, format string, args ...any) {
-	f.mistakes = append(f.mistakes, Finding{f.name, line, key, fmt.Sprintf(format, args...)})
+	f.mistakes = append(f.mistakes, Finding{File: f.name, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
 func (f *file) warn(line int, key, format string, args ...any) {
-	f.warnings = append(f.warnings, Finding{f.name, line, key, fmt.Sprintf(format, args...)})
+	f.warnings = append(f.warnings, Finding{File: f.name, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
 // parse reads TOML into blocks. A line that is no TOML is reported and

@@ -139,8 +139,8 @@ func parseListen(s string) (string, error) {
 	return s, nil
 }
 
-// parseName reads a domain's name.
-func parseName(s string) (string, error) {
+// ParseDomainName reads a domain's name.
+func ParseDomainName(s string) (string, error) {
 	switch {
 	case s == "":
 		return "", errors.New(`must not be empty; expected e.g. "example.com"`)
@@ -154,9 +154,9 @@ func parseName(s string) (string, error) {
 	return lowerASCII(s), nil
 }
 
-// parseFingerprint reads the SHA-256 of a certificate: 64 hexadecimal digits, with
+// ParseFingerprint reads the SHA-256 of a certificate: 64 hexadecimal digits, with
 // or without colons; "" for none.
-func parseFingerprint(s string) ([]byte, error) {
+func ParseFingerprint(s string) ([]byte, error) {
 	if s == "" {
 		return nil, nil
 	}
