@@ -159,13 +159,18 @@ type Fingerprint [8]byte
 
 // Entry is one line of the ledger: a message that is on the new server.
 type Entry struct {
-	Key         Key
-	UIDValidity uint32   // of the new server's folder
-	UID         imap.UID // on the new server; 0 if the new server did not tell
+	Key Key
+	// UIDValidity and UID are the new server's. UID is 0 if it is not known where
+	// the copy is; both are if it has to be looked for whenever it is needed,
+	// because the server's UIDs don't last.
+	UIDValidity uint32
+	UID         imap.UID
 	// Flags are those last seen on the old server, sorted, without \Recent.
-	Flags       []imap.Flag
+	Flags []imap.Flag
+	// Fingerprint and Size (octets) are those of the message that was appended or
+	// found. Of a repaired one they are the copy's, and Repaired has the original's.
 	Fingerprint Fingerprint
-	Size        uint32 // octets of the body as the old server sent it
+	Size        uint32
 }
 
 // Intent is a message about to be appended, or, if its key is in the ledger
@@ -197,8 +202,8 @@ type Quarantined struct {
 type Repaired struct {
 	Key  Key
 	What string // what was done, for the administrator
-	// Fingerprint and Size are the original's. The intent of a repaired
-	// message has the repaired copy's, the entry the original's.
+	// Fingerprint and Size are the original's. The intent and the entry of a
+	// repaired message have the repaired copy's.
 	Fingerprint Fingerprint
 	Size        uint32
 	When        time.Time

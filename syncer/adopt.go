@@ -44,6 +44,7 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 		if found, err = p.newcomers(ctx, 1); err != nil {
 			return err
 		}
+		p.known = newKnown(p.ledger, p.selected.keys)
 	}
 	if len(found) == 0 && len(p.known.stale) == 0 {
 		return nil
@@ -51,6 +52,9 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 	stale := make([]candidate, len(p.known.stale))
 	for i, e := range p.known.stale {
 		stale[i] = candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
+		if r, ok := p.repairOf(e.Key); ok {
+			stale[i].Fingerprint, stale[i].Size = r.Fingerprint, int64(r.Size)
+		}
 	}
 	p.log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
 	p.adopt = &adoption{
@@ -77,22 +81,23 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	fresh := p.adopt.takeAll(unmatched(want, ledger))
 	for i, m := range missing {
 		entry := store.Entry{
-			Key: p.selected.keys.key(m.UID), UIDValidity: p.adopt.newValidity,
-			Flags: m.Flags, Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
+			Key: p.selected.keys.key(m.UID), Flags: m.Flags,
+			Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
 		}
 		switch {
 		case ledger[i].UID != 0:
 			was := p.adopt.stale[ledger[i].UID-1]
-			entry.UIDValidity, entry.UID = was.UIDValidity, was.UID
+			p.place(&entry, was.UIDValidity, was.UID)
 			entry.Flags = baseFlags(was.Flags, p.touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
 			if r, ok := p.repairOf(was.Key); ok {
 				r.Key = entry.Key
 				batch.Repaired = append(batch.Repaired, r)
+				entry.Fingerprint, entry.Size = was.Fingerprint, was.Size
 			}
 			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
-			entry.UID = fresh[i].UID
+			p.place(&entry, p.adopt.newValidity, fresh[i].UID)
 		default:
 			rest = append(rest, m)
 			continue

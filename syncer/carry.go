@@ -99,6 +99,9 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 	if err != nil {
 		return p.gone(err, errNewGone)
 	}
+	if err := p.locate(ctx, sel, changed); err != nil {
+		return err
+	}
 	var changes []upstream.FlagChange
 	intents := store.Batch{Account: p.account, Folder: p.folder.ID}
 	proofs := intents
@@ -109,6 +112,9 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 			changes = appendChange(changes, c, sel)
 		}
 		c.entry.Flags = normalise(c.now)
+		if fleeting(sel) {
+			c.entry.UIDValidity, c.entry.UID = 0, 0
+		}
 		proofs.Proofs = append(proofs.Proofs, c.entry)
 	}
 	if err := p.store.Commit(ctx, intents); err != nil {

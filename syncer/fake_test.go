@@ -3,6 +3,7 @@ package syncer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,7 +31,11 @@ type fakeServer struct {
 	refuse   func(body []byte) error // of APPEND
 	uidplus  bool
 	condstor bool
+	single   bool // no MULTIAPPEND: each message of a batch has its own fate
+	fleeting bool // UIDNOTSTICKY: other UIDs each time a folder is opened
 	validity uint32
+	shown    map[store.Key]string // what was under which UID then
+	late     []func()             // what it has read and will store only after the next step
 	log      []string
 }
 
@@ -41,6 +46,7 @@ type fakeFolder struct {
 	messages []*fakeMessage
 	sub      bool
 	attrs    []imap.MailboxAttr
+	void     bool // numbered anew since: sessions that have it open lose it
 }
 
 type fakeMessage struct {
@@ -49,10 +55,11 @@ type fakeMessage struct {
 	date   time.Time
 	body   []byte
 	modseq uint64
+	stands *fakeMessage // what is shown under another UID here
 }
 
 func newFakeServer() *fakeServer {
-	return &fakeServer{folders: map[string]*fakeFolder{}, uidplus: true, condstor: true, validity: 1000,
+	return &fakeServer{folders: map[string]*fakeFolder{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
 		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }}
 }
 
@@ -158,13 +165,48 @@ func (s *fakeSession) step(op string, fn func() error) error {
 		return &upstream.Error{Op: op, Class: upstream.Lost, Err: io.ErrClosedPipe}
 	}
 	s.log = append(s.log, op)
+	for _, store := range s.late {
+		store()
+	}
+	s.late = nil
 	if err := s.fault("+" + op); err != nil {
 		return err
+	}
+	if s.box != nil && s.box.void && slices.Contains(needFolder, op) {
+		return lostError(op)
 	}
 	if err := fn(); err != nil {
 		return err
 	}
 	return s.fault("-" + op)
+}
+
+// needFolder are the steps that concern the open folder.
+var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE"}
+
+func lostError(op string) error {
+	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+}
+
+// renumber gives a folder another UIDVALIDITY and its messages other UIDs.
+func (f *fakeServer) renumber(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.validity++
+	f.folders[name].void = true
+	f.folders[name] = f.folders[name].numbered(f.validity)
+}
+
+// numbered is a folder with the same messages under other UIDs.
+func (b *fakeFolder) numbered(validity uint32) *fakeFolder {
+	now := &fakeFolder{validity: validity, next: 1, modseq: b.modseq, sub: b.sub, attrs: b.attrs}
+	for i, msg := range b.messages {
+		c := *msg
+		c.uid, c.stands = imap.UID(2*i+1), msg
+		now.next = c.uid + 1
+		now.messages = append(now.messages, &c)
+	}
+	return now
 }
 
 func (s *fakeSession) Namespace(context.Context) (upstream.Namespace, error) {
@@ -197,7 +239,7 @@ func (s *fakeSession) status(b *fakeFolder) upstream.Status {
 
 func (s *fakeSession) Status(_ context.Context, names []string) (map[string]upstream.Status, error) {
 	all := map[string]upstream.Status{}
-	return all, s.step("STATUS", func() error {
+	err := s.step("STATUS", func() error {
 		for _, n := range names {
 			if b := s.folders[n]; b != nil {
 				all[n] = s.status(b)
@@ -205,6 +247,10 @@ func (s *fakeSession) Status(_ context.Context, names []string) (map[string]upst
 		}
 		return nil
 	})
+	if upstream.ClassOf(err) == upstream.Refused { // a folder the server refuses is missing
+		return map[string]upstream.Status{}, nil
+	}
+	return all, err
 }
 
 func refusedError(op string, code imap.ResponseCode) error {
@@ -217,9 +263,17 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 		if b == nil {
 			return refusedError(op, imap.ResponseCodeNonExistent)
 		}
+		if s.fleeting {
+			s.validity++
+			b = b.numbered(s.validity)
+			for _, m := range b.messages {
+				s.shown[imapKey(b.validity, m.uid)] = string(m.body)
+			}
+		}
 		s.box = b
 		st := s.status(b)
-		sel = &upstream.Selected{Messages: st.Messages, UIDNext: st.UIDNext, UIDValidity: st.UIDValidity, HighestModSeq: st.HighestModSeq}
+		sel = &upstream.Selected{Messages: st.Messages, UIDNext: st.UIDNext, UIDValidity: st.UIDValidity,
+			HighestModSeq: st.HighestModSeq, NotSticky: s.fleeting}
 		return nil
 	})
 	return sel, err
@@ -300,8 +354,31 @@ func (s *fakeSession) Bodies(_ context.Context, set imap.UIDSet, fn func(imap.UI
 		if err := s.step("BODY", func() error { return nil }); err != nil {
 			return err
 		}
-		return fn(m.uid, int64(len(m.body)), bytes.NewReader(m.body))
+		half := len(m.body) / 2
+		return fn(m.uid, int64(len(m.body)), io.MultiReader(bytes.NewReader(m.body[:half]), &latter{s: s, rest: m.body[half:]}))
 	})
+}
+
+// latter is the second half of a body, before which the connection may break.
+type latter struct {
+	s    *fakeSession
+	rest []byte
+	came bool
+}
+
+func (l *latter) Read(p []byte) (int, error) {
+	if !l.came {
+		if err := l.s.step("HALF", func() error { return nil }); err != nil {
+			return 0, lostError("UID FETCH")
+		}
+		l.came = true
+	}
+	if len(l.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
 }
 
 func (s *fakeSession) Search(_ context.Context, criteria string) (set imap.UIDSet, err error) {
@@ -346,6 +423,9 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 				if m.uid == c.UID {
 					b.modseq++
 					m.flags, m.modseq = normalise(append(without(m.flags, c.Remove), c.Add...)), b.modseq
+					if s.fleeting {
+						m.stands.flags = m.flags
+					}
 				}
 			}
 		}
@@ -370,17 +450,39 @@ func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upst
 		}
 	}
 	call := &fakeCall{s: s, results: make([]upstream.AppendResult, len(batch))}
-	err := s.step("APPEND", func() error {
-		call.results = s.store(mailbox, batch, bodies)
-		return nil
-	})
-	if upstream.ClassOf(err) == upstream.Refused {
-		for i := range call.results {
-			call.results[i] = upstream.AppendResult{Err: err}
-		}
-		err = nil
+	each := len(batch)
+	if s.single {
+		each = 1
+	}
+	var err error
+	for at := 0; at < len(batch) && err == nil; at += each {
+		err = s.appendOne(mailbox, batch[at:at+each], bodies[at:at+each], call.results[at:at+each])
 	}
 	return call, err
+}
+
+// errLate from a fault lets the server store what it has read when the client is gone.
+var errLate = errors.New("late")
+
+// appendOne is one APPEND command. What is refused before it was sent is not lost.
+func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies [][]byte, results []upstream.AppendResult) error {
+	err := s.step("APPEND", func() error {
+		copy(results, s.store(mailbox, batch, bodies))
+		return nil
+	})
+	if errors.Is(err, errLate) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.late = append(s.late, func() { s.store(mailbox, batch, bodies) })
+		return lostError("APPEND")
+	}
+	if err != nil && upstream.ClassOf(err) != upstream.Lost {
+		for i := range results {
+			results[i] = upstream.AppendResult{Err: err}
+		}
+		return nil
+	}
+	return err
 }
 
 // store is one MULTIAPPEND: all or nothing. The caller holds the lock.
@@ -402,7 +504,7 @@ func (s *fakeSession) store(mailbox string, batch []upstream.Append, bodies [][]
 			continue
 		}
 		uid := b.append(bodies[i], a.Flags, a.Date)
-		if s.uidplus {
+		if s.uidplus && !s.fleeting {
 			results[i] = upstream.AppendResult{UIDValidity: b.validity, UID: uid}
 		}
 	}

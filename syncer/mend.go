@@ -179,13 +179,11 @@ func (it *item) flags() []imap.Flag {
 	return keep
 }
 
-// original is an intent's entry: with what the old server's message is
-// recognised by, also if a repaired copy stands for it.
-func (p *pull) original(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
-	e := store.Entry{Key: in.Key, UIDValidity: uidValidity, UID: uid, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
-	if r, ok := p.repairOf(in.Key); ok {
-		e.Fingerprint, e.Size = r.Fingerprint, r.Size
-	}
+// proof is the entry of a message whose intent is fulfilled. What it is recognised
+// by is the copy's, also if that was repaired: the original's is noted with the repair.
+func (p *pull) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
+	e := store.Entry{Key: in.Key, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
+	p.place(&e, uidValidity, uid)
 	return e
 }
 
@@ -210,7 +208,7 @@ func (w *writer) adoptRepaired(it *item) bool {
 	}
 	w.release([]*item{it})
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
-	w.pending.Proofs = append(w.pending.Proofs, it.entry(w.adopt.newValidity, found.UID))
+	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, w.adopt.newValidity, found.UID))
 	w.done.adopted.Add(1)
 	w.dealt(1, uint64(it.repaired.Size))
 	return true

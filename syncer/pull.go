@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -80,6 +81,7 @@ type pull struct {
 	ledger   store.Ledger
 	touched  map[store.Key][]imap.Flag // flags an interrupted pull was about to change
 	target   upstream.Status           // of the new folder
+	fleeting bool                      // its UIDs don't last, as it said when it was last opened
 	adopt    *adoption                 // nil when nothing can be adopted
 
 	done  counters
@@ -176,7 +178,10 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 		return err
 	}
 	if p.selected, err = p.old.Open(ctx, p.folder.Old); err != nil {
-		return p.gone(err, errOldGone)
+		if vanished(err) {
+			return fmt.Errorf("%w: %w", errOldGone, err)
+		}
+		return err
 	}
 	if p.selected.UIDNext == 0 {
 		return p.findUIDNext(ctx)
@@ -189,6 +194,14 @@ func (p *pull) openNew(ctx context.Context) (err error) {
 		return err
 	}
 	return p.lookAtNew(ctx)
+}
+
+// vanished tells whether the old server says that a folder is not there, rather than
+// that it won't open it.
+func vanished(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	return ok && e.Class == upstream.Refused &&
+		(e.Code == imap.ResponseCodeNonExistent || e.Code == "" && strings.Contains(strings.ToLower(e.Text), "exist"))
 }
 
 // gone turns a refusal to open a folder into the error that says it is gone.
@@ -250,7 +263,8 @@ func (p *pull) finish(ctx context.Context) error {
 		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
 		return errors.Join(errCounts, err)
 	}
-	if err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp}); err != nil {
+	done := store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp, Release: p.voidQuarantine()}
+	if err := p.store.Commit(ctx, done); err != nil {
 		return err
 	}
 	p.folder.Checkpoint = cp
@@ -262,6 +276,21 @@ func (p *pull) finish(ctx context.Context) error {
 func (p *pull) dealt(messages, octets uint64) {
 	p.done.octets.Add(octets)
 	p.meter.add(time.Now(), messages, octets)
+}
+
+// voidQuarantine are the keys of messages that were quarantined before the old
+// server numbered the folder anew. They have been tried again under their new ones.
+func (p *pull) voidQuarantine() (void []store.Key) {
+	keys, ok := p.selected.keys.(imapKeys)
+	if !ok {
+		return nil
+	}
+	for _, q := range p.ledger.Quarantine {
+		if _, present := keys.uid(q.Key); !present {
+			void = append(void, q.Key)
+		}
+	}
+	return void
 }
 
 // tell reports progress.

@@ -7,7 +7,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/upstream"
 )
 
 // After a connection broke or the daemon was killed, the new server may still
@@ -91,36 +90,11 @@ func lowest(intents []store.Intent, uidValidity uint32) imap.UID {
 // newcomers lists the new folder's messages from a UID on that the ledger
 // does not know.
 func (p *pull) newcomers(ctx context.Context, from imap.UID) ([]candidate, error) {
-	if from >= p.target.UIDNext && p.target.UIDNext != 0 {
-		return nil, nil
-	}
-	if _, err := p.new.Examine(ctx, p.folder.New); err != nil {
+	sel, err := p.new.Examine(ctx, p.folder.New)
+	if err != nil {
 		return nil, p.gone(err, errNewGone)
 	}
-	taken := newUIDs(p.ledger, p.target.UIDValidity)
-	all, err := p.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
-	if err != nil {
-		return nil, err
-	}
-	var fresh imap.UIDSet
-	for _, r := range all {
-		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
-			if _, ok := taken[uid]; !ok {
-				fresh.AddNum(uid)
-			}
-		}
-	}
-	var found []candidate
-	for _, set := range chunks(fresh, listWindow) {
-		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+	return p.stock(ctx, sel, from)
 }
 
 // judge decides about each intent. It is pure.
@@ -135,7 +109,7 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, p.original(intents[i], p.target.UIDValidity, c.UID))
+		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.target.UIDValidity, c.UID))
 	}
 	return batch
 }

@@ -167,8 +167,8 @@ func TestRefusedMessageIsRepaired(t *testing.T) {
 				t.Errorf("recorded: %+v, intents %+v", l.Repaired, l.Intents)
 			}
 			for _, e := range l.Entries {
-				if e.Key == l.Repaired[0].Key && (int(e.Size) != len(body) || e.Fingerprint != fingerprintOf([]byte(nulMail), int64(len(body)))) {
-					t.Errorf("the entry is not the original's: %+v", e)
+				if e.Key == l.Repaired[0].Key && (int(e.Size) != len(want.body) || e.Fingerprint != fingerprintOf(want.body, int64(len(want.body)))) {
+					t.Errorf("the entry is not the copy's: %+v", e)
 				}
 			}
 			if len(l.Quarantine) != 1 || !strings.Contains(l.Quarantine[0].Reason, "empty") {
@@ -320,7 +320,7 @@ func TestRepairedCopiesAreAdopted(t *testing.T) {
 				t.Errorf("%d repaired, %d entries, %d intents", len(l.Repaired), len(l.Entries), len(l.Intents))
 			}
 			for i, e := range l.Entries[:2] {
-				if re := l.Repaired[i]; re.Key != e.Key || re.Size != e.Size || re.Fingerprint != e.Fingerprint {
+				if re := l.Repaired[i]; re.Key != e.Key || re.Size >= e.Size {
 					t.Errorf("%+v is not noted as %+v", e, re)
 				}
 			}

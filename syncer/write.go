@@ -299,18 +299,7 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 		w.unproven = append(w.unproven, it.intent)
 		return
 	}
-	w.pending.Proofs = append(w.pending.Proofs, it.entry(r.UIDValidity, r.UID))
-}
-
-func (it *item) entry(uidValidity uint32, uid imap.UID) store.Entry {
-	e := store.Entry{
-		Key: it.key, UIDValidity: uidValidity, UID: uid,
-		Flags: it.intent.Flags, Fingerprint: it.intent.Fingerprint, Size: it.intent.Size,
-	}
-	if it.repaired != nil {
-		e.Fingerprint, e.Size = it.repaired.Fingerprint, it.repaired.Size
-	}
-	return e
+	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, r.UIDValidity, r.UID))
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
@@ -415,7 +404,7 @@ func (w *writer) prove(ctx context.Context) error {
 	w.pending.Proofs = append(w.pending.Proofs, judged.Proofs...)
 	for _, in := range w.unproven {
 		if dropped[in.Key] {
-			w.pending.Proofs = append(w.pending.Proofs, w.original(in, w.target.UIDValidity, 0))
+			w.pending.Proofs = append(w.pending.Proofs, w.proof(in, w.target.UIDValidity, 0))
 		}
 	}
 	return nil

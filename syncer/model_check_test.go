@@ -1,0 +1,147 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"postferry/store"
+)
+
+// neverTwice: no message has more copies than there is a reason for, and none
+// that the user removed comes back.
+func (m *model) neverTwice(*rapid.T) {
+	for body, n := range total(m.count(m.pair.new)) {
+		if limit := m.limit[body]; n+m.removed[body] > limit && !strings.HasPrefix(body, "new ") {
+			m.fail("%d copies of %q, %d more were removed by the user; there may be %d", n, body, m.removed[body], limit)
+		}
+	}
+}
+
+// quiesce ends the history: when all is well again, quarantined messages are tried
+// once more, and after two undisturbed passes everything must be there.
+func (m *model) quiesce() {
+	m.restart(nil)
+	ctx := context.Background()
+	_ = m.engine.Updated(ctx, []store.AccountID{m.id})
+	m.pass()
+	m.eachFolder(func(f store.Folder, l store.Ledger) {
+		var keys []store.Key
+		for _, q := range l.Quarantine {
+			keys = append(keys, q.Key)
+		}
+		if err := m.engine.Retry(ctx, m.id, f.ID, keys); err != nil {
+			m.fail("Retry: %v", err)
+		}
+	})
+	m.pass()
+	if res := m.pass(); res.Problem != nil || !res.Pass.Complete {
+		m.fail("the last pass is not complete: %+v, problem %+v", res.Pass, res.Problem)
+	}
+	m.neverTwice(m.t)
+	m.check("in the end")
+	m.checkQuarantine()
+	for _, op := range m.pair.old.log {
+		if slices.Contains([]string{"SELECT", "STORE", "APPEND", "CREATE", "SUBSCRIBE"}, op) {
+			m.t.Fatalf("%s went to the old server", op)
+		}
+	}
+}
+
+func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
+	folders, err := m.db.Folders(context.Background(), m.id)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, f := range folders {
+		l, err := m.db.Ledger(context.Background(), m.id, f.ID)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		fn(f, l)
+	}
+}
+
+// check: every message of the old server is on the new one, with the flags of both,
+// unless its user removed it there or it is in quarantine.
+func (m *model) check(when string) {
+	excused := m.excused()
+	old, copies := m.count(m.pair.old), total(m.count(m.pair.new))
+	for name, bodies := range old {
+		for body, n := range bodies {
+			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
+			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body] > 0) {
+				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
+			}
+			if n == 1 && copies[body] == 1 && !m.double[body] {
+				m.checkFlags(when, name, body)
+			}
+		}
+	}
+}
+
+func (m *model) checkFlags(when, name, body string) {
+	was, got := m.flagsOf(m.pair.old, body), m.flagsOf(m.pair.new, body)
+	if left := without(got, users); !m.unclear[body] && !slices.Equal(left, was) {
+		m.fail("%s: %s: flags %v on the old server, %v on the new: %q", when, name, was, got, body)
+	}
+	if left := without(without(got, theirs), []imap.Flag{imap.FlagDeleted}); !slices.Equal(left, m.mine[body]) && len(left)+len(m.mine[body]) > 0 {
+		m.fail("%s: %s: its user gave it %v, now it has %v: %q", when, name, m.mine[body], got, body)
+	}
+}
+
+// excused counts the quarantined messages of old folders, by folder and body, and
+// has the old folders whose user deleted them on the new server.
+func (m *model) excused() map[string]int {
+	out := map[string]int{}
+	m.eachFolder(func(f store.Folder, l store.Ledger) {
+		if f.State == store.FolderDeleted {
+			if !m.lostDirs[f.New] && !strings.HasPrefix(f.New, "Renamed") {
+				m.fail("%s counts as deleted, but nobody deleted it", f.New)
+			}
+			out[f.Old]++
+		}
+		for _, q := range l.Quarantine {
+			out[f.Old+"\x00"+m.bodyOf(f.Old, q.Key)]++
+			if q.Reason == "" || q.Cause == "" {
+				m.fail("quarantined without a reason: %+v", q)
+			}
+		}
+	})
+	return out
+}
+
+// bodyOf is the body of a message of the old server; "" if it is gone.
+func (m *model) bodyOf(folder string, key store.Key) string {
+	m.pair.old.mu.Lock()
+	defer m.pair.old.mu.Unlock()
+	if m.pair.old.fleeting {
+		return m.pair.old.shown[key]
+	}
+	box := m.pair.old.folders[folder]
+	validity, uid, _ := splitKey(key)
+	for _, msg := range box.messages {
+		if validity == box.validity && uid == msg.uid {
+			return string(msg.body)
+		}
+	}
+	return ""
+}
+
+// checkQuarantine: in the end only what the new server refuses for good is there.
+func (m *model) checkQuarantine() {
+	m.eachFolder(func(f store.Folder, l store.Ledger) {
+		for _, q := range l.Quarantine {
+			body := m.bodyOf(f.Old, q.Key)
+			if v, _, _ := splitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
+				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, keyText(q.Key))
+			}
+			if body != "" && !strings.Contains(body, refusedField) {
+				m.fail("in quarantine for no reason: %+v %q", q, body)
+			}
+		}
+	})
+}

@@ -1,0 +1,361 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"postferry/store"
+)
+
+// The flags that change on the old server and those that the user changes on
+// the new one, so that it is plain what the merge of both is.
+var (
+	theirs = []imap.Flag{imap.FlagSeen, imap.FlagFlagged, "$Work"}
+	users  = []imap.Flag{imap.FlagDraft, imap.FlagAnswered, "$Mine"}
+)
+
+// subset draws some of the flags.
+func subset(t *rapid.T, of []imap.Flag) []imap.Flag {
+	return normalise(rapid.SliceOfDistinct(rapid.SampledFrom(of), func(f imap.Flag) imap.Flag { return f }).Draw(t, "flags"))
+}
+
+// pick draws a message of a server.
+func (m *model) pick(t *rapid.T, s *fakeServer) (folder, body string) {
+	s.mu.Lock()
+	var all [][2]string
+	for name, b := range s.folders {
+		for _, msg := range b.messages {
+			all = append(all, [2]string{name, string(msg.body)})
+		}
+	}
+	s.mu.Unlock()
+	if len(all) == 0 {
+		return "", ""
+	}
+	slices.SortFunc(all, func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) })
+	p := rapid.SampledFrom(all).Draw(t, "message")
+	return p[0], p[1]
+}
+
+func (m *model) folderOf(t *rapid.T, s *fakeServer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.folders {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return rapid.SampledFrom(names).Draw(t, "folder")
+}
+
+func (m *model) deliverOld(t *rapid.T) {
+	name := m.folderOf(t, m.pair.old)
+	count := rapid.IntRange(1, 8).Draw(t, "count")
+	if count == 8 && rapid.Bool().Draw(t, "many") {
+		count = 120 // more than a batch
+	}
+	m.note("old %s: %d messages from %d on", name, count, m.n+1)
+	for range count {
+		body := m.body()
+		m.pair.old.deliver(name, body, subset(t, theirs)...)
+		m.limit[body]++
+	}
+}
+
+// deliverTwin delivers a message again that is there already: a list does that, or a
+// script that mails the same words every day.
+func (m *model) deliverTwin(t *rapid.T) {
+	name, body := m.pick(t, m.pair.old)
+	if name == "" {
+		return
+	}
+	count := rapid.IntRange(1, 2).Draw(t, "count")
+	m.note("old %s: %d more of %.40q", name, count, body)
+	for range count {
+		m.pair.old.deliver(name, body)
+		m.limit[body]++
+	}
+}
+
+func (m *model) deliverNew(t *rapid.T) {
+	name := m.folderOf(t, m.pair.new)
+	m.pair.new.deliver(name, "new "+m.body())
+	m.note("new %s: message %d, which is not on the old server", name, m.n)
+}
+
+// deliverBoth is what happens while mail for a person goes to both servers.
+func (m *model) deliverBoth(t *rapid.T) {
+	name := m.folderOf(t, m.pair.old)
+	m.pair.new.mu.Lock()
+	there := m.pair.new.folders[name] != nil
+	m.pair.new.mu.Unlock()
+	body := m.body()
+	if !there || m.refuse([]byte(body)) != nil {
+		return
+	}
+	m.note("both %s: message %d", name, m.n)
+	m.pair.old.deliver(name, body)
+	m.pair.new.deliver(name, body)
+	m.limit[body] += 2
+	m.double[body], m.stray[body] = true, true
+}
+
+func (m *model) flagOld(t *rapid.T) {
+	name, body := m.pick(t, m.pair.old)
+	if name == "" {
+		return
+	}
+	flags := subset(t, theirs)
+	m.note("old %s: flags %v of %.40q", name, flags, body)
+	m.pair.old.setFlags(name, body, flags...)
+	if m.amnesia { // whether it was before or after the message was recognised is not known
+		m.unclear[body] = true
+	}
+}
+
+// flagNew changes the user's flags of a message, or also the old server's: who is
+// right then depends on when the last pass saw them.
+func (m *model) flagNew(t *rapid.T) {
+	name, body := m.pick(t, m.pair.new)
+	if name == "" {
+		return
+	}
+	was := m.original(body)
+	m.mine[was] = subset(t, users)
+	keep := without(m.pair.new.flags(name, body), users)
+	if rapid.IntRange(0, 3).Draw(t, "also theirs") == 0 {
+		m.unclear[was] = true
+		keep = subset(t, append([]imap.Flag{imap.FlagDeleted}, theirs...))
+	}
+	m.note("new %s: flags %v, %v of %.40q", name, keep, m.mine[was], body)
+	m.pair.new.setFlags(name, body, append(keep, m.mine[was]...)...)
+}
+
+func (m *model) removeOld(t *rapid.T) {
+	if name, body := m.pick(t, m.pair.old); name != "" {
+		m.note("old %s: removed %.40q", name, body)
+		m.pair.old.remove(name, body)
+	}
+}
+
+// unjudged tells whether the engine doesn't know yet what it has done: a crash has left
+// intents behind, or the ledger was lost. What a user removes between the
+// append and its proof can't be told from what never arrived, and losing mail is
+// worse than bringing it back; so the histories don't do it.
+func (m *model) unjudged() bool {
+	if m.amnesia {
+		return true
+	}
+	folders, err := m.db.Folders(context.Background(), m.id)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, f := range folders {
+		l, err := m.db.Ledger(context.Background(), m.id, f.ID)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		toAppend := func(in store.Intent) bool { _, ok := findEntry(l.Entries, in.Key); return !ok }
+		if slices.ContainsFunc(l.Intents, toAppend) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *model) removeNew(t *rapid.T) {
+	if m.unjudged() {
+		return
+	}
+	if name, body := m.pick(t, m.pair.new); name != "" {
+		m.take(name, body)
+		m.note("new %s: removed %.40q", name, body)
+	}
+}
+
+// take removes a message from a new folder, with those that are the same.
+func (m *model) take(name, body string) {
+	m.removed[m.original(body)] += m.count(m.pair.new)[name][m.original(body)]
+	m.pair.new.remove(name, body)
+}
+
+// expungeNew removes what is marked with \Deleted in a folder.
+func (m *model) expungeNew(t *rapid.T) {
+	if m.unjudged() {
+		return
+	}
+	name := m.folderOf(t, m.pair.new)
+	m.pair.new.mu.Lock()
+	var marked []string
+	for _, msg := range m.pair.new.folders[name].messages {
+		if containsFlag(msg.flags, imap.FlagDeleted) {
+			marked = append(marked, string(msg.body))
+		}
+	}
+	m.pair.new.mu.Unlock()
+	m.note("new %s: %d expunged", name, len(marked))
+	for _, body := range marked {
+		m.take(name, body)
+	}
+}
+
+// moveNew moves a message, as the user's clients do: nobody tells the engine.
+func (m *model) moveNew(t *rapid.T) {
+	if m.unjudged() {
+		return
+	}
+	from, body := m.pick(t, m.pair.new)
+	to := m.folderOf(t, m.pair.new)
+	if from == "" || from == to {
+		return
+	}
+	m.note("new %s: moved to %s: %.40q", from, to, body)
+	was := m.original(body)
+	m.stray[was], m.unclear[was] = true, true
+	n, flags := m.count(m.pair.new)[from][was], m.pair.new.flags(from, body)
+	m.pair.new.remove(from, body)
+	for range n {
+		m.pair.new.deliver(to, body, flags...)
+	}
+}
+
+// userFolder is a folder that its user may delete or rename.
+func (m *model) userFolder(t *rapid.T) string {
+	name := m.folderOf(t, m.pair.new)
+	if name == "INBOX" || m.unjudged() {
+		return ""
+	}
+	return name
+}
+
+func (m *model) renameNew(t *rapid.T) {
+	from := m.userFolder(t)
+	if from == "" {
+		return
+	}
+	m.n++
+	to := fmt.Sprintf("Renamed%d", m.n)
+	m.note("new %s: renamed to %s", from, to)
+	m.pair.new.mu.Lock()
+	m.pair.new.folders[to] = m.pair.new.folders[from]
+	delete(m.pair.new.folders, from)
+	m.pair.new.mu.Unlock()
+	if err := m.engine.Changed(context.Background(), m.id, "RENAME", from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *model) deleteFolderNew(t *rapid.T) {
+	name := m.userFolder(t)
+	if name == "" {
+		return
+	}
+	m.note("new %s: deleted", name)
+	m.pair.new.mu.Lock()
+	for _, msg := range m.pair.new.folders[name].messages {
+		m.removed[m.original(string(msg.body))]++
+	}
+	delete(m.pair.new.folders, name)
+	m.pair.new.mu.Unlock()
+	m.lostDirs[name] = true
+	if err := m.engine.Changed(context.Background(), m.id, "DELETE", name, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *model) addFolderOld(*rapid.T) {
+	m.n++
+	m.note("old Folder%d: made", m.n)
+	m.pair.old.add(fmt.Sprintf("Folder%d", m.n))
+}
+
+func (m *model) renumberOld(t *rapid.T) {
+	name := m.folderOf(t, m.pair.old)
+	m.note("old %s: UIDVALIDITY changed", name)
+	m.pair.old.renumber(name)
+}
+
+func (m *model) renumberNew(t *rapid.T) {
+	name := m.folderOf(t, m.pair.new)
+	m.note("new %s: UIDVALIDITY changed", name)
+	m.pair.new.renumber(name)
+}
+
+// loseLedger begins with an empty store. What the user has removed comes back then,
+// and what he has moved or renamed is copied to its old place: nobody can know.
+func (m *model) loseLedger(t *rapid.T) {
+	if rapid.IntRange(0, 2).Draw(t, "really") > 0 {
+		return
+	}
+	m.note("the ledger is lost")
+	m.stop()
+	m.closeStore()
+	m.openStore()
+	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
+	old, new := m.count(m.pair.old), m.count(m.pair.new)
+	m.limit = total(new)
+	maps.DeleteFunc(m.mine, func(body string, _ []imap.Flag) bool { return m.limit[body] == 0 })
+	for name, bodies := range old {
+		for body, n := range bodies {
+			m.limit[body] += max(n-new[name][body], 0)
+			m.double[body] = m.double[body] || m.limit[body] > n
+			now := without(m.flagsOf(m.pair.new, body), users)
+			m.unclear[body] = m.unclear[body] || new[name][body] > 0 && !slices.Equal(now, m.flagsOf(m.pair.old, body))
+		}
+	}
+	m.startEngine()
+}
+
+func (m *model) visitFolder(t *rapid.T) {
+	name := m.folderOf(t, m.pair.new)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	m.note("visit %s", name)
+	m.engine.Connected(ctx, m.id)
+	m.engine.Visit(ctx, m.id, name, nil)
+	m.engine.Disconnected(m.id)
+}
+
+func (m *model) pass() Result {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	m.done.passes.Add(1)
+	results, err := m.engine.Sync(ctx, []store.AccountID{m.id}, nil)
+	if err != nil {
+		m.fail("Sync: %v", err)
+	}
+	if res := results[0]; res.Problem == nil && res.Pass.Complete {
+		m.amnesia = false
+	}
+	return results[0]
+}
+
+// passWithTrouble makes a pass in which something goes wrong, or nothing.
+func (m *model) passWithTrouble(t *rapid.T) {
+	f := drawTrouble(t)
+	m.set(f.strike)
+	res := m.pass()
+	at := f.outcome()
+	m.note("pass: %s; %+v", at, res.Pass)
+	complete := res.Problem == nil && res.Pass.Complete
+	if len(at) > 0 {
+		m.done.strikes.Add(1)
+	}
+	if len(at) > 0 && (!complete || f.crashed()) {
+		m.stop() // before all is well again: what crashed does nothing more
+		m.set(noFault)
+		m.startEngine() // resting servers and refused accounts begin anew
+		_ = m.engine.Updated(context.Background(), []store.AccountID{m.id})
+	}
+	m.set(noFault)
+	if complete && !f.crashed() {
+		m.check("after a complete pass")
+	}
+}

@@ -1,0 +1,206 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+	"pgregory.net/rapid"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+func noFault(string) error { return nil }
+
+// codes are the response codes of NO (RFC 5530, and what servers in the wild
+// say) and what upstream makes of them; "" is a NO without one.
+var codes = map[imap.ResponseCode]upstream.Class{
+	"":                                     upstream.Refused,
+	imap.ResponseCodeUnavailable:           upstream.Later,
+	imap.ResponseCodeAuthenticationFailed:  upstream.Fix,
+	imap.ResponseCodeAuthorizationFailed:   upstream.Fix,
+	imap.ResponseCodeExpired:               upstream.Fix,
+	imap.ResponseCodePrivacyRequired:       upstream.Fix,
+	imap.ResponseCodeContactAdmin:          upstream.Refused,
+	imap.ResponseCodeNoPerm:                upstream.Refused,
+	imap.ResponseCodeInUse:                 upstream.Later,
+	imap.ResponseCode("EXPUNGEISSUED"):     upstream.Refused,
+	imap.ResponseCodeCorruption:            upstream.Refused,
+	imap.ResponseCodeServerBug:             upstream.Later,
+	imap.ResponseCodeClientBug:             upstream.Refused,
+	imap.ResponseCodeCannot:                upstream.Refused,
+	imap.ResponseCodeLimit:                 upstream.Later,
+	imap.ResponseCodeOverQuota:             upstream.Fix,
+	imap.ResponseCodeAlreadyExists:         upstream.Refused,
+	imap.ResponseCodeNonExistent:           upstream.Refused,
+	imap.ResponseCodeTryCreate:             upstream.Refused,
+	imap.ResponseCodeTooBig:                upstream.Refused,
+	imap.ResponseCodeUnknownCTE:            upstream.Refused,
+	imap.ResponseCode("APPENDLIMIT"):       upstream.Refused,
+	imap.ResponseCode("THROTTLED"):         upstream.Later,
+	imap.ResponseCode("BADCHARSET"):        upstream.Refused,
+	imap.ResponseCode("X-NOBODY-KNOWS"):    upstream.Refused,
+	imap.ResponseCode("NOTSAVED"):          upstream.Refused,
+	imap.ResponseCode("MAXCONVERTPARTS"):   upstream.Refused,
+	imap.ResponseCode("COMPRESSIONACTIVE"): upstream.Refused,
+}
+
+// forMessages are those that a server may refuse a message with for good.
+var forMessages = []imap.ResponseCode{"", imap.ResponseCodeTooBig, "APPENDLIMIT", imap.ResponseCodeCannot,
+	imap.ResponseCodeUnknownCTE, imap.ResponseCodeNoPerm, imap.ResponseCodeClientBug, imap.ResponseCodeCorruption}
+
+// fault is one planned failure.
+type fault struct {
+	after int                    // steps until it strikes
+	where func(step string) bool // which count; nil: all
+	kind  string                 // cut, crash, late, or NO and its code
+}
+
+// trouble is what goes wrong during a pass.
+type trouble struct {
+	mu     sync.Mutex
+	faults []fault
+	at     []string // where they struck
+	dead   bool     // after a crash nothing works any more
+}
+
+func drawTrouble(t *rapid.T) *trouble {
+	f := &trouble{}
+	for range rapid.SampledFrom([]int{0, 1, 1, 1, 2, 3}).Draw(t, "troubles") {
+		f.faults = append(f.faults, drawFault(t))
+	}
+	return f
+}
+
+func drawFault(t *rapid.T) fault {
+	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
+	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "crash at a commit"}).Draw(t, "trouble"); kind {
+	case "lost answer":
+		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
+	case "late":
+		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
+	case "crash at a commit":
+		f.kind, f.where = "crash", func(step string) bool { return step[1:] == "COMMIT" || step[1:] == "FOLDERS" }
+	case "NO":
+		all := make([]imap.ResponseCode, 0, len(codes))
+		for code := range codes {
+			all = append(all, code)
+		}
+		slices.Sort(all)
+		f.kind = "NO " + string(rapid.SampledFrom(all).Draw(t, "code"))
+	default:
+		f.kind = kind
+	}
+	if f.where != nil {
+		f.after = rapid.IntRange(1, 6).Draw(t, "times")
+	}
+	return f
+}
+
+// strike is the fault function of both servers and the store.
+func (f *trouble) strike(step string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return lostError(step)
+	}
+	var err error
+	for i := range f.faults {
+		t := &f.faults[i]
+		if t.where != nil && !t.where(step) {
+			continue
+		}
+		if t.after--; t.after != 0 {
+			continue
+		}
+		f.at = append(f.at, t.kind+" at "+step)
+		f.dead = f.dead || t.kind == "crash"
+		err = t.error(step)
+	}
+	return err
+}
+
+func (f *fault) error(step string) error {
+	code, no := strings.CutPrefix(f.kind, "NO ")
+	switch {
+	case f.kind == "late":
+		return errLate
+	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
+		return lostError(step) // a NO after the fact, or to what is no command, would be a lie
+	}
+	return &upstream.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
+		Code: imap.ResponseCode(code), Text: "no", Err: errors.New("NO")}
+}
+
+// outcome tells where it has struck. What the engine does in the background
+// may still be struck meanwhile.
+func (f *trouble) outcome() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.at)
+}
+
+func (f *trouble) crashed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dead
+}
+
+// set lets all that can fail fail as fault says.
+func (m *model) set(fault func(string) error) {
+	for _, s := range []*fakeServer{m.pair.old, m.pair.new} {
+		s.mu.Lock()
+		s.fault = fault
+		s.mu.Unlock()
+	}
+	m.store.set(fault)
+}
+
+// faultyStore fails where it is told to.
+type faultyStore struct {
+	store.Store
+	mu    sync.Mutex
+	fault func(string) error
+}
+
+func (s *faultyStore) set(fault func(string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+func (s *faultyStore) step(op string) error {
+	s.mu.Lock()
+	fault := s.fault
+	s.mu.Unlock()
+	if err := fault(op); err != nil {
+		return fmt.Errorf("the disk: %s", op)
+	}
+	return nil
+}
+
+func (s *faultyStore) Commit(ctx context.Context, b store.Batch) error {
+	if err := s.step("+COMMIT"); err != nil {
+		return err
+	}
+	if err := s.Store.Commit(ctx, b); err != nil {
+		return err
+	}
+	return s.step("-COMMIT")
+}
+
+func (s *faultyStore) PutFolders(ctx context.Context, id store.AccountID, f []store.Folder) ([]store.Folder, error) {
+	if err := s.step("+FOLDERS"); err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.PutFolders(ctx, id, f)
+	if err == nil {
+		err = s.step("-FOLDERS")
+	}
+	return rows, err
+}

@@ -1,0 +1,166 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// The ledger knows a copy by its UID on the new server. When that numbers a
+// folder anew (another UIDVALIDITY, RFC 9051 section 2.3.1.1), those UIDs are void.
+// The copies are then found again by their fingerprints, each at most once,
+// before a flag is changed or a message counts as unknown to the ledger.
+//
+// A server whose UIDs don't last (UIDNOTSTICKY, RFC 4315 section 2; no UIDVALIDITY at
+// all, RFC 3501 section 7.1) numbers a folder anew whenever it is opened. There
+// the ledger has no UIDs, and copies are looked for each time they are needed.
+
+// fleeting tells whether an open folder's UIDs are good only while it is open.
+func fleeting(sel *upstream.Selected) bool { return sel.NotSticky || sel.UIDValidity == 0 }
+
+// void tells whether a copy has to be looked for in the folder as it is open
+// now. One that was looked for in vain has UID 0 and the UIDVALIDITY of then: it is
+// not looked for again, as another message like it must not be taken for it.
+func void(e *store.Entry, sel *upstream.Selected) bool {
+	if e.UID == 0 {
+		return e.UIDValidity == 0
+	}
+	return fleeting(sel) || e.UIDValidity != sel.UIDValidity
+}
+
+// place is what the ledger keeps of a UID in the new folder.
+func (p *pull) place(e *store.Entry, uidValidity uint32, uid imap.UID) {
+	e.UIDValidity, e.UID = uidValidity, uid
+	if p.fleeting {
+		e.UIDValidity, e.UID = 0, 0
+	}
+}
+
+// stock lists the new folder, as it is open now, from a UID on: it returns
+// what no line of the ledger stands for. Lines whose UIDs are void are put right first.
+func (p *pull) stock(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]candidate, error) {
+	var lost []*store.Entry
+	for i := range p.ledger.Entries {
+		if e := &p.ledger.Entries[i]; void(e, sel) {
+			lost = append(lost, e)
+		}
+	}
+	if len(lost) > 0 || fleeting(sel) || sel.UIDValidity != p.target.UIDValidity {
+		from = 1
+	}
+	p.fleeting, p.target.UIDValidity = fleeting(sel), sel.UIDValidity
+	found, err := p.unknown(ctx, sel, from)
+	if err != nil || len(lost) == 0 {
+		return found, err
+	}
+	p.log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
+	rest := p.renumber(sel, lost, found)
+	return rest, p.keepNumbers(ctx, lost)
+}
+
+// unknown lists the new folder's messages from a UID on whose UIDs the ledger
+// does not have.
+func (p *pull) unknown(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]candidate, error) {
+	taken := map[imap.UID]struct{}{}
+	if !fleeting(sel) {
+		taken = newUIDs(p.ledger, sel.UIDValidity)
+	}
+	all, err := p.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	if err != nil {
+		return nil, err
+	}
+	var fresh imap.UIDSet
+	for _, r := range all {
+		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
+			if _, ok := taken[uid]; !ok {
+				fresh.AddNum(uid)
+			}
+		}
+	}
+	var found []candidate
+	for _, set := range chunks(fresh, listWindow) {
+		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// renumber gives lines of the ledger the UIDs of the messages they stand for, or
+// none, and returns the other messages. It is pure but for that.
+func (p *pull) renumber(sel *upstream.Selected, lost []*store.Entry, found []candidate) []candidate {
+	want := make([]wanted, len(lost))
+	for i, e := range lost {
+		want[i] = wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}
+	}
+	taken := make(map[imap.UID]struct{}, len(lost))
+	for i, c := range newCandidates(found).takeAll(want) {
+		lost[i].UIDValidity, lost[i].UID = sel.UIDValidity, c.UID
+		taken[c.UID] = struct{}{}
+	}
+	return slices.DeleteFunc(found, func(c candidate) bool {
+		_, ok := taken[c.UID]
+		return ok
+	})
+}
+
+// keepNumbers makes the UIDs of ledger lines durable. Those whose flags an
+// interrupted pull was about to change are left out: their intents would go with it,
+// and they are written when the flags have been changed.
+func (p *pull) keepNumbers(ctx context.Context, entries []*store.Entry) error {
+	for part := range slices.Chunk(entries, listWindow) {
+		batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+		for _, e := range part {
+			if _, touched := p.touched[e.Key]; touched {
+				continue
+			}
+			kept := *e
+			p.place(&kept, e.UIDValidity, e.UID)
+			batch.Proofs = append(batch.Proofs, kept)
+		}
+		if err := p.store.Commit(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// locate puts right where the copies of changed messages are in the new
+// folder, as it is selected now.
+func (p *pull) locate(ctx context.Context, sel *upstream.Selected, changed []flagged) error {
+	astray := func(c flagged) bool { return void(&c.entry, sel) }
+	if !slices.ContainsFunc(changed, astray) {
+		return nil
+	}
+	p.relocate(changed)
+	if !slices.ContainsFunc(changed, astray) {
+		return nil
+	}
+	// With what this pull has copied, so that nothing of it is taken for another.
+	if err := p.readLedger(ctx); err != nil {
+		return err
+	}
+	if _, err := p.stock(ctx, sel, 1); err != nil {
+		return err
+	}
+	p.relocate(changed)
+	return nil
+}
+
+// relocate takes over where the ledger in memory has the copies.
+func (p *pull) relocate(changed []flagged) {
+	for i := range changed {
+		e := &changed[i].entry
+		if now, ok := findEntry(p.ledger.Entries, e.Key); ok {
+			e.UIDValidity, e.UID = now.UIDValidity, now.UID
+		}
+	}
+}

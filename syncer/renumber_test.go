@@ -1,0 +1,186 @@
+package syncer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// twins are three times the same message, without a Message-ID.
+const twins = "From: a@example.com\r\nSubject: quota\r\n\r\nalmost full\r\n"
+
+// rigOfMany has ten messages, three of them the same, all of them copied.
+func rigOfMany(t *testing.T, fleeting bool) *rig {
+	r := newRig(t)
+	r.pair.new.fleeting = fleeting
+	for i := range 7 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	for range 3 {
+		r.pair.old.deliver("INBOX", twins)
+	}
+	r.start(false)
+	if res := r.sync(); res.Pass.Copied != 10 || !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	return r
+}
+
+// TestNewServerNumbersAnew gives the new folder another UIDVALIDITY: no message is
+// copied again, and flags go to the right ones.
+func TestNewServerNumbersAnew(t *testing.T) {
+	for _, fleeting := range []bool{false, true} {
+		r := rigOfMany(t, fleeting)
+		r.pair.new.remove("INBOX", mail(2))
+		r.pair.new.deliver("INBOX", mail(100), imap.FlagDraft)
+		r.pair.new.renumber("INBOX")
+		for i := range 4 {
+			r.pair.old.setFlags("INBOX", mail(i), imap.FlagSeen)
+		}
+		r.pair.old.deliver("INBOX", mail(200))
+		if res := r.sync(); res.Pass.Copied != 1 || res.Pass.FlagChanges != 3 || !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		for _, body := range r.pair.new.bodies("INBOX") {
+			var want []imap.Flag
+			switch body {
+			case mail(0), mail(1), mail(3):
+				want = []imap.Flag{imap.FlagSeen}
+			case mail(100):
+				want = []imap.Flag{imap.FlagDraft}
+			}
+			if got := r.pair.new.flags("INBOX", body); !slices.Equal(got, want) {
+				t.Errorf("%q has %v, want %v", body, got, want)
+			}
+		}
+		for _, e := range r.ledger("INBOX").Entries {
+			validity := r.pair.new.folders["INBOX"].validity
+			if fleeting && e.UIDValidity+uint32(e.UID) != 0 || !fleeting && e.UIDValidity != validity {
+				t.Errorf("the ledger has %+v", e)
+			}
+		}
+		// Nothing has to be looked for any more where UIDs last.
+		r.pair.new.log = nil
+		r.pair.old.setFlags("INBOX", mail(5), imap.FlagSeen)
+		if res := r.sync(); res.Pass.FlagChanges != 1 || slices.Contains(r.pair.new.log, "HEADERS") != fleeting {
+			t.Errorf("%+v, steps %q", res.Pass, r.pair.new.log)
+		}
+	}
+}
+
+// TestNumberedAnewWithTwins loses the answer to an APPEND and the UIDs of the new
+// folder: the copies that the ledger has are not taken for the missing one's.
+func TestNumberedAnewWithTwins(t *testing.T) {
+	for _, fleeting := range []bool{false, true} {
+		for _, step := range []string{"+APPEND", "-APPEND"} {
+			r := rigOfMany(t, fleeting)
+			r.pair.old.deliver("INBOX", twins)
+			left := 1
+			r.pair.new.fault = func(at string) error {
+				if at == step && left > 0 {
+					left--
+					r.pair.new.validity++
+					r.pair.new.folders["INBOX"].void = true
+					r.pair.new.folders["INBOX"] = r.pair.new.folders["INBOX"].numbered(r.pair.new.validity)
+					return lostError(step)
+				}
+				return nil
+			}
+			if res := r.sync(); res.Pass.Copied != 1 || !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			n := 0
+			for _, body := range r.pair.new.bodies("INBOX") {
+				if body == twins {
+					n++
+				}
+			}
+			if n != 4 {
+				t.Errorf("lost at %s, UIDs last %t: %d of 4 are there", step, !fleeting, n)
+			}
+		}
+	}
+}
+
+// TestTouchedFlagsOfNumberedAnew: the flags that an interrupted pull was about to
+// change are remembered while the copies are looked for.
+func TestTouchedFlagsOfNumberedAnew(t *testing.T) {
+	r := rigOfMany(t, false)
+	r.pair.old.condstor = false
+	interrupt := func(s *fakeServer, step string) {
+		dead := false
+		s.fault = func(at string) error {
+			if dead = dead || at == step; dead {
+				return lostError(at)
+			}
+			return nil
+		}
+		r.sync()
+		s.fault = noFault
+		r.stop()
+		r.start(false) // the server does not rest any more
+	}
+	r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
+	interrupt(r.pair.new, "-STORE")
+	r.pair.old.setFlags("INBOX", mail(1))
+	r.pair.old.deliver("INBOX", mail(300))
+	interrupt(r.pair.new, "-APPEND")
+	r.pair.new.renumber("INBOX")
+	interrupt(r.pair.old, "+FLAGS") // after the copies were looked for
+	if res := r.sync(); !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if got := r.pair.new.flags("INBOX", mail(1)); len(got) > 0 {
+		t.Errorf("has %v, on the old server none", got)
+	}
+}
+
+// TestOldFolderThatDoesNotOpen: what the old server refuses to open has not been
+// copied, and the pass says so.
+func TestOldFolderThatDoesNotOpen(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.add("Work")
+	r.pair.old.deliver("Work", mail(1))
+	r.pair.old.deliver("INBOX", mail(2))
+	r.pair.old.fault = func(at string) error {
+		if at == "+EXAMINE" {
+			return refusedError("EXAMINE", imap.ResponseCodeNoPerm)
+		}
+		return nil
+	}
+	r.start(false)
+	if res := r.sync(); res.Pass.Complete || res.Problem == nil || !strings.Contains(res.Problem.Cause, "NOPERM") {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	r.pair.old.fault = noFault
+	if res := r.sync(); res.Pass.Copied != 2 || !res.Pass.Complete {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}
+
+// TestQuarantineOfNumberedAnew: a message that the new server still refuses when the
+// old one has given it another UID is in quarantine once.
+func TestQuarantineOfNumberedAnew(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.deliver("INBOX", mail(1))
+	r.pair.old.deliver("INBOX", mail(2))
+	r.pair.new.refuse = func(body []byte) error {
+		if string(body) == mail(1) {
+			return &upstream.Error{Op: "APPEND", Class: upstream.Refused, Text: "no", Err: errYield}
+		}
+		return nil
+	}
+	r.start(false)
+	r.sync()
+	r.pair.old.renumber("INBOX")
+	if res := r.sync(); res.Pass.Copied != 0 || !res.Pass.Complete {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != imapKey(r.pair.old.folders["INBOX"].validity, 1) {
+		t.Errorf("quarantine: %+v", q)
+	}
+}
