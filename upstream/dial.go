@@ -13,17 +13,34 @@ import (
 // ctx bounds all of it. An error is of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no IMAP.
 func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
+	s, err := reachIMAP(ctx, server, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, server); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// reachIMAP makes the connection.
+func reachIMAP(ctx context.Context, server config.Server, opt Options) (*Session, error) {
 	opt = opt.withDefaults()
 	nc, err := connect(ctx, server, opt)
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(nc, server, opt)
-	if err := s.do(ctx, opConnect, func() error { return s.open(server) }); err != nil {
+	return newSession(nc, server, opt), nil
+}
+
+// start brings a fresh connection to where a login is possible, or closes it.
+func (s *Session) start(ctx context.Context, server config.Server) error {
+	err := s.do(ctx, opConnect, func() error { return s.open(server) })
+	if err != nil {
 		_ = s.Close()
-		return nil, dialError(err)
+		return dialError(err)
 	}
-	return s, nil
+	return nil
 }
 
 // dialError makes what would cost a session a server that is unwell.
@@ -38,7 +55,6 @@ func dialError(err error) error {
 	return e
 }
 
-// open brings a fresh connection to where a login is possible.
 func (s *Session) open(server config.Server) error {
 	if server.Security == config.ImplicitTLS {
 		if err := s.secure(server); err != nil {

@@ -1,5 +1,6 @@
 // Package upstream is a session with an IMAP server, old or new: connect,
-// protect, log in, list, read, append, watch.
+// protect, log in, list, read, append, watch. And it is POP3, the same with an
+// old POP3 server: list and read.
 //
 // A Session is one connection. One goroutine uses it at a time; nothing runs
 // in the background, so an answer is read only while a method waits for it.

@@ -51,6 +51,7 @@ func (c Class) String() string {
 // Causes for which detection tries another way.
 var (
 	ErrNotIMAP = errors.New("the server does not speak IMAP")
+	ErrNotPOP3 = errors.New("the server does not speak POP3")
 	ErrNoTLS   = errors.New("the server does not offer STARTTLS")
 )
 
@@ -64,6 +65,9 @@ var (
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
 	errShort         = errors.New("the message ended before its announced size")
 	errCriteria      = errors.New("the search can't be sent")
+	errNoReply       = errors.New("the server sent what is no answer in POP3")
+	errUnasked       = errors.New("the server sent something it was not asked for")
+	errUnsendable    = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")
 )
 
 // Error is the voice for the log.

@@ -34,12 +34,16 @@ type link struct {
 	w        *bufio.Writer
 	detached atomic.Bool
 
+	welcome string   // the greeting's words
 	secrets []string // not to be repeated in errors, while logging in
 	lost    *Error   // why the session can't be used any more
 	// partingWords gives what the server said before it closed the connection,
 	// nil if nothing.
 	partingWords func(op string) *Error
 }
+
+// greeted is what the server greeted with, printable and bounded.
+func (l *link) greeted() string { return l.welcome }
 
 // connect makes a connection.
 func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, error) {

@@ -29,19 +29,32 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 			return nil
 		},
 	}
-	nc, err := connect(ctx, server, opt)
+	s, err := reach(ctx, server, opt)
 	if err != nil {
 		return answer, err
 	}
-	s := newSession(nc, server, opt)
-	if err = s.do(ctx, opConnect, func() error { return s.open(server) }); err == nil {
+	if err = s.start(ctx, server); err == nil {
 		answer.Capabilities = s.Capabilities()
 		// What a server answers to a goodbye doesn't matter.
 		_ = s.Logout(ctx)
-	} else {
-		err = dialError(err)
-		_ = s.Close()
 	}
-	answer.Greeting = s.welcome
+	answer.Greeting = s.greeted()
 	return answer, err
+}
+
+// unopened is a connection with a server of either protocol that nothing was
+// said on yet.
+type unopened interface {
+	start(ctx context.Context, server config.Server) error
+	greeted() string
+	Capabilities() []string
+	Logout(ctx context.Context) error
+}
+
+// reach makes a connection in the server's protocol.
+func reach(ctx context.Context, server config.Server, opt Options) (unopened, error) {
+	if server.Protocol == config.POP3 {
+		return reachPOP3(ctx, server, opt)
+	}
+	return reachIMAP(ctx, server, opt)
 }

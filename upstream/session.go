@@ -24,7 +24,6 @@ type Session struct {
 
 	caps      capabilities
 	preauth   bool    // the greeting was PREAUTH
-	welcome   string  // the greeting's words
 	bye       *status // the server's BYE, or untagged words on the way out
 	tag       uint64
 	underway  []*command

@@ -31,6 +31,8 @@ func (e *Error) summary(host string) string {
 		return fmt.Sprintf("%s refused %s%s.", host, e.Op, e.words())
 	case e.Class == Lost:
 		return "The connection with " + host + " was lost. It is made again by itself."
+	case e.isInUse():
+		return "The mailbox at " + host + " is in use: a mail program is fetching from it, or has just been. It is tried again by itself."
 	case e.After > 0:
 		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)
 	case e.Op == opConnect && e.Text == "":
@@ -53,13 +55,15 @@ func (e *Error) fixSummary(host string) string {
 		return host + " says that this account's password has expired. Set a new one, correct it in the list and import again."
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
 		return host + " does not take passwords on this connection. Check the server's URL in the configuration."
+	case errors.Is(e.Err, errUnsendable):
+		return "The login or password of this account contains a line break or a NUL character. Correct it in the list and import again."
 	case errors.Is(e.Err, errNUL):
 		return "The login or password of this account contains a NUL character. Correct it in the list and import again."
 	case errors.Is(e.Err, errPreauth):
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
 	case e.Op == opLogin:
 		return host + " refused the password of this account. Correct it in the list and import again."
-	case errors.Is(e.Err, ErrNotIMAP):
+	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
 		return host + " does not answer as a mail server. Check the server's URL in the configuration."
 	case errors.Is(e.Err, errInjected):
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."

@@ -22,6 +22,21 @@ func (d *Dovecot) ImplicitTLS() config.Server {
 	return At(config.Server{Security: config.ImplicitTLS, CA: d.CA.File}, d.IMAPS)
 }
 
+// InsecurePOP3 describes the plain POP3 port, used without TLS.
+func (d *Dovecot) InsecurePOP3() config.Server {
+	return At(config.Server{Protocol: config.POP3, Security: config.Insecure}, d.POP3)
+}
+
+// StartTLSPOP3 describes the plain POP3 port, used with STLS.
+func (d *Dovecot) StartTLSPOP3() config.Server {
+	return At(config.Server{Protocol: config.POP3, Security: config.StartTLS, CA: d.CA.File}, d.POP3)
+}
+
+// ImplicitTLSPOP3 describes the POP3S port, trusted through the authority.
+func (d *Dovecot) ImplicitTLSPOP3() config.Server {
+	return At(config.Server{Protocol: config.POP3, Security: config.ImplicitTLS, CA: d.CA.File}, d.POP3S)
+}
+
 // Pinned describes the IMAPS port, trusted through the certificate's fingerprint.
 func (d *Dovecot) Pinned() config.Server {
 	return At(config.Server{Security: config.ImplicitTLS, Fingerprint: d.Fingerprint}, d.IMAPS)

@@ -1,0 +1,286 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postferry/config"
+)
+
+// POP3 is a connection with an old POP3 server (RFC 1939), under the rules of
+// a Session: one goroutine at a time, bounded waits, Errors that say what helps.
+//
+// It never sends DELE or anything else that changes the mailbox. Two things
+// can't be helped: servers may note that a message was retrieved (some show it
+// as read or old from then on), and a login locks the mailbox for other POP3
+// sessions at servers that go by the letter of RFC 1939, so a session should be short.
+type POP3 struct {
+	link
+	stamp    string // for APOP, with its brackets; "" if the greeting had none
+	caps     pop3Caps
+	inside   bool // logged in
+	underway int  // commands not yet answered
+	trace    *Trace
+}
+
+// DialPOP3 connects, reads the greeting, starts TLS and learns the
+// capabilities. ctx bounds all of it. Errors are those of Dial.
+func DialPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
+	s, err := reachPOP3(ctx, server, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, server); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// reachPOP3 makes the connection.
+func reachPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
+	opt = opt.withDefaults()
+	nc, err := connect(ctx, server, opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &POP3{trace: opt.Trace}
+	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
+	s.attach(nc, server, opt)
+	if s.trace != nil {
+		s.trace.server = s.addr
+	}
+	s.tell('-', "connected")
+	return s, nil
+}
+
+// start brings a fresh connection to where a login is possible, or closes it.
+func (s *POP3) start(ctx context.Context, server config.Server) error {
+	err := s.do(ctx, opConnect, func() error { return s.open(server) })
+	if err != nil {
+		_ = s.Close()
+		return dialError(err)
+	}
+	return nil
+}
+
+func (s *POP3) open(server config.Server) error {
+	if server.Security == config.ImplicitTLS {
+		if err := s.secure(server); err != nil {
+			return err
+		}
+	}
+	if err := s.greeting(); err != nil {
+		return err
+	}
+	if server.Security == config.StartTLS {
+		if err := s.stls(server); err != nil {
+			return err
+		}
+	}
+	return s.learn()
+}
+
+func (s *POP3) secure(server config.Server) error {
+	if err := s.handshake(server); err != nil {
+		return err
+	}
+	s.tell('-', "TLS")
+	return nil
+}
+
+// greeting reads the server's first line.
+func (s *POP3) greeting() error {
+	r, err := s.readReply()
+	if errors.Is(err, errNoReply) {
+		return s.fault(opConnect, Fix, fmt.Errorf("%w; %w", ErrNotPOP3, err))
+	}
+	if err != nil {
+		return err
+	}
+	s.tell('S', r.line())
+	s.welcome = s.clean(r.text)
+	if open := strings.IndexByte(r.text, '<'); open >= 0 {
+		if end := strings.IndexByte(r.text[open:], '>'); end > 0 {
+			s.stamp = r.text[open : open+end+1]
+		}
+	}
+	switch r.kind {
+	case replyOK:
+		return nil
+	case replyErr:
+		return s.refusal(opConnect, r)
+	}
+	return s.fault(opConnect, Fix, ErrNotPOP3)
+}
+
+// stls protects the connection before anything else is said (RFC 2595 section 4).
+// It asks without looking for STLS among the capabilities: a server that lacks
+// it says so, and those that answer no CAPA may have it all the same.
+func (s *POP3) stls(server config.Server) error {
+	r, err := s.command("STLS", "")
+	if err != nil {
+		return err
+	}
+	if r.kind != replyOK {
+		e := s.refusal(opConnect, r)
+		e.Class, e.Err = Fix, ErrNoTLS
+		return e
+	}
+	// As for STARTTLS: what came with the answer was not protected.
+	if s.r.Buffered() > 0 {
+		return s.fault(opConnect, Fix, errInjected)
+	}
+	return s.secure(server)
+}
+
+// pop3Caps are what CAPA tells (RFC 2449).
+type pop3Caps struct {
+	list  []string            // verbatim
+	known map[string][]string // arguments by name, both in upper case
+}
+
+// learn asks for the capabilities. A server that knows no CAPA has none.
+func (s *POP3) learn() error {
+	s.caps = pop3Caps{known: map[string][]string{}}
+	r, err := s.command("CAPA", "")
+	if err != nil || r.kind != replyOK {
+		return err
+	}
+	return s.lines(func(line string) {
+		s.tell('S', line)
+		words := strings.Fields(strings.ToUpper(line))
+		if len(words) > 0 && len(s.caps.list) < maxCaps {
+			s.caps.list = append(s.caps.list, s.clean(line))
+			s.caps.known[words[0]] = words[1:]
+		}
+	})
+}
+
+// maxCaps bounds the capabilities that are kept.
+const maxCaps = 100
+
+// Has reports a capability, as last announced.
+func (s *POP3) Has(name string) bool {
+	_, ok := s.caps.known[strings.ToUpper(name)]
+	return ok
+}
+
+// Capabilities returns the lines of CAPA, verbatim and in order; none if the
+// server does not know it.
+func (s *POP3) Capabilities() []string { return slices.Clone(s.caps.list) }
+
+// loginDelay is how far apart the server wants logins to be (RFC 2449 section 6.5).
+func (s *POP3) loginDelay() time.Duration {
+	args := s.caps.known["LOGIN-DELAY"]
+	if len(args) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseUint(args[0], 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, maxBackoff)
+}
+
+// Alive sends NOOP and reads its answer.
+func (s *POP3) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") }
+
+// Logout ends the session. It may be called more than once. After a login it
+// closes the connection without QUIT: that would be the only way into the UPDATE
+// state (RFC 1939 section 6), in which a server that announces EXPIRE 0 may
+// delete what was read (RFC 2449 section 6.7). A session that ends otherwise
+// must leave the mailbox as it is. It waits a moment for the server to hang up
+// in turn, as until then the mailbox may be locked.
+func (s *POP3) Logout(ctx context.Context) error {
+	var err error
+	switch {
+	case s.lost != nil:
+	case s.inside:
+		err = s.do(ctx, "logout", s.hangUp)
+	default:
+		err = s.run(ctx, "QUIT", "")
+	}
+	if s.lost == nil {
+		s.lost = s.fault("QUIT", Lost, net.ErrClosed)
+	}
+	return errors.Join(err, s.Close())
+}
+
+// hangUpWait bounds the wait for the server's end of the connection.
+const hangUpWait = time.Second
+
+func (s *POP3) hangUp() error {
+	s.tell('-', "closed")
+	if err := s.raw.CloseWrite(); err != nil {
+		return nil // it is closed already
+	}
+	s.raw.patience = min(hangUpWait, s.opt.Stall)
+	// Whatever ends the wait, there is nothing more to say.
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.raw, 1<<20))
+	return nil
+}
+
+// run sends one command that is answered by a line.
+func (s *POP3) run(ctx context.Context, verb, args string) error {
+	return s.do(ctx, verb, func() error {
+		r, err := s.command(verb, args)
+		if err != nil || r.kind == replyOK {
+			return err
+		}
+		return s.refusal(verb, r)
+	})
+}
+
+// command sends one command and reads the line that answers it, within do.
+func (s *POP3) command(verb, args string) (reply, error) {
+	s.tell('C', strings.TrimSpace(verb+" "+args))
+	if err := s.send(verb, args); err != nil {
+		return reply{}, err
+	}
+	if err := s.w.Flush(); err != nil {
+		return reply{}, err
+	}
+	r, err := s.answer()
+	if err == nil {
+		s.tell('S', r.line())
+	}
+	return r, err
+}
+
+// send writes a command, without handing it to the connection yet.
+func (s *POP3) send(verb, args string) error {
+	if s.underway == 0 && s.r.Buffered() > 0 {
+		return errUnasked // a goodbye, or the rest of what was taken for less than it was
+	}
+	s.underway++
+	s.opt.Log.Trace().Str("command", verb).Msg("sent")
+	if args != "" {
+		verb += " " + args
+	}
+	_, err := fmt.Fprintf(s.w, "%s\r\n", verb)
+	return err
+}
+
+// answer reads the line that answers the oldest command under way.
+func (s *POP3) answer() (reply, error) {
+	r, err := s.readReply()
+	s.underway--
+	return r, err
+}
+
+// tell traces a line.
+func (s *POP3) tell(side byte, text string) {
+	if s.trace != nil {
+		if len(text) > maxTraced {
+			text = fmt.Sprintf("%s... (%d octets)", text[:maxTraced], len(text))
+		}
+		s.trace.line(side, text)
+	}
+}

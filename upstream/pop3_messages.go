@@ -1,0 +1,244 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// POP3Message is a line of a listing. Numbers mean something in this session only.
+type POP3Message struct {
+	Number uint32
+	Size   int64  // as LIST has it, which at some servers is not exact; -1 if unknown
+	UID    string // as UIDL has it; "" if the server has none
+}
+
+// maxPOP3 bounds a listing.
+const maxPOP3 = 10_000_000
+
+// List lists the mailbox by number. messages is how many there are as STAT has it;
+// it may differ from the length of the list only at servers that are unwell.
+// Messages have no UID where the server does not know UIDL.
+func (s *POP3) List(ctx context.Context) (messages int, list []POP3Message, err error) {
+	err = s.do(ctx, "LIST", func() error {
+		if messages, err = s.stat(); err != nil || messages == 0 {
+			return err
+		}
+		if list, err = s.sizes(messages); err != nil {
+			return err
+		}
+		return s.uids(list)
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return messages, list, nil
+}
+
+// stat asks how many messages there are.
+func (s *POP3) stat() (int, error) {
+	r, err := s.command("STAT", "")
+	if err != nil {
+		return 0, err
+	}
+	if r.kind != replyOK {
+		return 0, s.refusal("STAT", r)
+	}
+	word, _, _ := strings.Cut(r.text, " ")
+	n, err := strconv.ParseUint(word, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%w: STAT: %.100q", errNoReply, s.clean(r.text))
+	}
+	return int(n), nil
+}
+
+// sizes lists numbers and sizes.
+func (s *POP3) sizes(expected int) ([]POP3Message, error) {
+	r, err := s.command("LIST", "")
+	if err != nil {
+		return nil, err
+	}
+	if r.kind != replyOK {
+		return nil, s.refusal("LIST", r)
+	}
+	list := make([]POP3Message, 0, min(expected, 1<<16))
+	err = s.lines(func(line string) {
+		if n, rest, ok := listLine(line); ok && len(list) < maxPOP3 {
+			size, err := strconv.ParseInt(rest, 10, 64)
+			if err != nil || size < 0 {
+				size = -1
+			}
+			list = append(list, POP3Message{Number: n, Size: size})
+		}
+	})
+	s.tell('S', fmt.Sprintf("[%d lines]", len(list)))
+	slices.SortStableFunc(list, func(a, b POP3Message) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(list, func(a, b POP3Message) bool { return a.Number == b.Number }), err
+}
+
+// uids adds the unique ids. A server that knows no UIDL leaves them empty.
+func (s *POP3) uids(list []POP3Message) error {
+	r, err := s.command("UIDL", "")
+	if err != nil {
+		return err
+	}
+	if r.kind != replyOK {
+		if e := s.refusal("UIDL", r); e.Class != Refused {
+			return e
+		}
+		return nil
+	}
+	n := 0
+	err = s.lines(func(line string) {
+		n++
+		number, uid, ok := listLine(line)
+		if !ok {
+			return
+		}
+		at, found := slices.BinarySearchFunc(list, number, func(m POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
+		if found {
+			list[at].UID = uid
+		}
+	})
+	s.tell('S', fmt.Sprintf("[%d lines]", n))
+	return err
+}
+
+// listLine reads a number and the first word behind it.
+func listLine(line string) (number uint32, word string, ok bool) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return 0, "", false
+	}
+	n, err := strconv.ParseUint(words[0], 10, 32)
+	if err != nil || n == 0 {
+		return 0, "", false
+	}
+	if len(words) > 1 {
+		word = words[1]
+	}
+	return uint32(n), word, true
+}
+
+// How many commands are under way at most at a server with PIPELINING (RFC
+// 2449 section 6.6). Their lines are a fraction of what every system buffers,
+// so neither side waits for the other to read.
+const (
+	retrWindow = 16
+	topWindow  = 64
+)
+
+// Retrieve reads messages, calling fn for each as it arrives, in the order of
+// numbers. body ends with io.EOF only when the server has said that the message
+// is complete, otherwise with an error; it is of no use after fn returned.
+// fn need not read it to its end; the rest is discarded. An error of fn ends
+// the asking. Messages that the server refuses are passed over; then the first
+// refusal is returned when all others have been read.
+func (s *POP3) Retrieve(ctx context.Context, numbers []uint32, fn func(number uint32, body io.Reader) error) error {
+	return s.each(ctx, "RETR", "", retrWindow, numbers, fn)
+}
+
+// Top is Retrieve for the headers, with the empty line behind them.
+func (s *POP3) Top(ctx context.Context, numbers []uint32, fn func(number uint32, header io.Reader) error) error {
+	return s.each(ctx, "TOP", " 0", topWindow, numbers, fn)
+}
+
+// TopAll is Retrieve by TOP with more lines than any message has, which
+// servers don't take for reading it: Dovecot marks what RETR gave as read, and
+// that not. There are servers whose TOP gives less than all, so a message is to
+// be taken for whole only if it has the size of LIST.
+func (s *POP3) TopAll(ctx context.Context, numbers []uint32, fn func(number uint32, body io.Reader) error) error {
+	return s.each(ctx, "TOP", " 99999999", retrWindow, numbers, fn)
+}
+
+func (s *POP3) each(ctx context.Context, verb, suffix string, window int, numbers []uint32, fn func(uint32, io.Reader) error) error {
+	if !s.Has("PIPELINING") {
+		window = 1
+	}
+	e := &fetching{s: s, verb: verb, suffix: suffix, numbers: numbers, fn: fn}
+	err := s.do(ctx, verb, func() error {
+		for e.answered < e.sent || e.sent < len(numbers) && e.stop == nil {
+			if err := e.ask(window); err != nil {
+				return err
+			}
+			if err := e.take(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case e.stop != nil:
+		return e.stop
+	case e.refused != nil:
+		return e.refused
+	}
+	return nil
+}
+
+// fetching is a row of commands, each answered with a text.
+type fetching struct {
+	s              *POP3
+	verb, suffix   string
+	numbers        []uint32
+	fn             func(uint32, io.Reader) error
+	sent, answered int
+	stop           error  // of fn
+	refused        *Error // the first one
+}
+
+// ask sends more commands when half of the window is free.
+func (e *fetching) ask(window int) error {
+	if e.stop != nil || e.sent == len(e.numbers) || e.sent-e.answered > window/2 {
+		return nil
+	}
+	for ; e.sent < len(e.numbers) && e.sent-e.answered < window; e.sent++ {
+		args := strconv.FormatUint(uint64(e.numbers[e.sent]), 10) + e.suffix
+		e.s.tell('C', e.verb+" "+args)
+		if err := e.s.send(e.verb, args); err != nil {
+			return err
+		}
+	}
+	return e.s.w.Flush()
+}
+
+// take reads the oldest answer and hands it on.
+func (e *fetching) take() error {
+	r, err := e.s.answer()
+	if err != nil {
+		return err
+	}
+	e.s.tell('S', r.line())
+	number := e.numbers[e.answered]
+	e.answered++
+	if r.kind != replyOK {
+		e.refuse(r)
+		return nil
+	}
+	body := e.s.body()
+	if e.stop == nil {
+		e.stop = e.fn(number, body)
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return err
+	}
+	e.s.tell('S', fmt.Sprintf("[%d octets]", body.size))
+	return nil
+}
+
+// refuse notes a refusal. One that is about more than the message ends the asking.
+func (e *fetching) refuse(r reply) {
+	refusal := e.s.refusal(e.verb, r)
+	if refusal.Class != Refused && e.stop == nil {
+		e.stop = refusal
+	}
+	if e.refused == nil {
+		e.refused = refusal
+	}
+}

@@ -1,0 +1,271 @@
+package upstream
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// replyKind is what a line that answers a command means.
+type replyKind int
+
+const (
+	replyOK   replyKind = iota // +OK
+	replyErr                   // -ERR
+	replyMore                  // "+", in a SASL exchange (RFC 5034 section 4)
+)
+
+// reply is a line that answers a command.
+type reply struct {
+	kind replyKind
+	code string // of RFC 2449 section 8, in upper case, without brackets; "" if none
+	text string // behind the code
+}
+
+// line is the reply as it is traced.
+func (r reply) line() string { return strings.TrimRight(r.status()+" "+r.text, " ") }
+
+// status is the reply without its text, which may repeat a secret.
+func (r reply) status() string {
+	s := [...]string{replyOK: "+OK", replyErr: "-ERR", replyMore: "+"}[r.kind]
+	if r.code != "" {
+		s += " [" + r.code + "]"
+	}
+	return s
+}
+
+// parseReply reads a line without its end. It takes "+OK" and "-ERR" in any
+// case and with anything behind them, as some servers forget the space.
+func parseReply(line string) (r reply, ok bool) {
+	word := func(w string) bool { return len(line) >= len(w) && strings.EqualFold(line[:len(w)], w) }
+	switch {
+	case word("+OK"):
+		r.kind, r.text = replyOK, line[3:]
+	case word("-ERR"):
+		r.kind, r.text = replyErr, line[4:]
+	case line == "+" || word("+ "):
+		r.kind, r.text = replyMore, line[1:]
+	default:
+		return r, false
+	}
+	r.text = strings.TrimSpace(r.text)
+	if rest, found := strings.CutPrefix(r.text, "["); found {
+		if code, text, closed := strings.Cut(rest, "]"); closed && isReplyCode(code) {
+			r.code, r.text = strings.ToUpper(code), strings.TrimSpace(text)
+		}
+	}
+	return r, true
+}
+
+// isReplyCode: words and slashes; what else stands in brackets is text.
+func isReplyCode(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '/' && s[i] != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// readReply reads a reply. It is bounded by the size of the buffer, 64 KB;
+// RFC 2449 section 4 allows 512 octets.
+func (s *POP3) readReply() (reply, error) {
+	line, err := s.r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return reply{}, errNoReply
+	case errors.Is(err, io.EOF):
+		return reply{}, io.ErrUnexpectedEOF
+	case err != nil:
+		return reply{}, err
+	}
+	r, ok := parseReply(string(bytes.TrimRight(line, "\r\n")))
+	if !ok {
+		return r, errNoReply
+	}
+	return r, nil
+}
+
+// refusal makes an error of a reply that is not +OK.
+func (s *POP3) refusal(op string, r reply) *Error {
+	e := &Error{
+		Server: s.addr, Role: s.opt.Role, Op: op, Class: classifyPOP3(op, r), Code: imap.ResponseCode(r.code),
+		Text: s.clean(r.text), After: backoffHint(r.text), Err: errKind("-ERR"),
+	}
+	if r.code == codeLoginDelay {
+		e.After = max(e.After, s.loginDelay())
+	}
+	return e
+}
+
+// Response codes of RFC 2449 section 8.1 and RFC 3206.
+const (
+	codeInUse      = "IN-USE"
+	codeLoginDelay = "LOGIN-DELAY"
+)
+
+// classOfPOP3Code says what helps against a response code by itself. SYS/PERM
+// is about the account at login, about the message later.
+var classOfPOP3Code = map[string]Class{
+	codeInUse:      Later,
+	codeLoginDelay: Later,
+	"SYS/TEMP":     Later,
+	"AUTH":         Fix,
+}
+
+// lockWords are how servers without response codes say that another session
+// has the mailbox.
+var lockWords = []string{"in use", "lock busy", "another session", "another pop", "already open", "already locked",
+	"unable to lock", "lock mail", "lock the mail", "can't get lock", "can't lock", "cannot lock", "could not lock",
+	"mailbox is locked", "maildrop is locked", "mailbox locked", "maildrop locked", "maildrop already"}
+
+// classifyPOP3 says what helps against a -ERR.
+func classifyPOP3(op string, r reply) Class {
+	text := strings.ToLower(r.text)
+	if containsAny(text, throttled) {
+		return Later
+	}
+	if class, ok := classOfPOP3Code[r.code]; ok {
+		return class
+	}
+	if class, ok := classOfCode[imap.ResponseCode(r.code)]; ok {
+		return class
+	}
+	switch {
+	case op == opConnect:
+		return Later
+	case op == opLogin && (containsAny(text, passing) || containsAny(text, lockWords)):
+		return Later
+	case op == opLogin:
+		return Fix
+	}
+	return Refused
+}
+
+// isInUse tells whether an error says that another session has the mailbox.
+func (e *Error) isInUse() bool {
+	return e.Code == codeInUse || e.Code == imap.ResponseCodeInUse ||
+		e.Op == opLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
+}
+
+// pop3Body is the text of a multi-line answer with its dots unstuffed
+// (RFC 1939 section 3). It ends with io.EOF only once the closing dot has been
+// seen; a connection that ends before gives io.ErrUnexpectedEOF. What a line is
+// doesn't matter to it but at its beginning, so lines may be of any length.
+//
+// Lines end in CRLF. Servers that hand bare LFs through stuff dots behind
+// those, too, as nearly all clients look at LF alone; only of a dot that stands
+// alone behind a bare LF it is made sure that the message ends there.
+type pop3Body struct {
+	s      *POP3
+	rest   []byte // of what was read and not yet taken
+	size   int64  // octets so far
+	last   [2]byte
+	inLine bool
+	err    error // io.EOF at the end
+}
+
+func (s *POP3) body() *pop3Body { return &pop3Body{s: s, last: [2]byte{'\r', '\n'}} }
+
+// Read implements io.Reader.
+func (b *pop3Body) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 && len(p) > 0 && b.err == nil {
+		b.fill()
+	}
+	if len(b.rest) == 0 && b.err != nil {
+		return 0, b.err
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// fill reads on up to the end of a line, or as far as the buffer reaches.
+func (b *pop3Body) fill() {
+	piece, err := b.s.r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+	case errors.Is(err, io.EOF):
+		b.err = io.ErrUnexpectedEOF
+		return
+	case err != nil:
+		b.err = err
+		return
+	}
+	switch {
+	case b.inLine || piece[0] != '.':
+	case !isDotLine(piece):
+		piece = piece[1:]
+	case b.last == [2]byte{'\r', '\n'}:
+		b.err = io.EOF
+		return
+	default:
+		piece = bytes.Clone(piece) // looking ahead may move it
+		if b.err = b.endsHere(); b.err != nil {
+			return
+		}
+	}
+	b.inLine = piece[len(piece)-1] != '\n'
+	if len(piece) > 1 {
+		b.last[0] = piece[len(piece)-2]
+	} else {
+		b.last[0] = b.last[1]
+	}
+	b.last[1] = piece[len(piece)-1]
+	b.size += int64(len(piece))
+	b.rest = piece
+}
+
+// isDotLine: a dot and a line end.
+func isDotLine(line []byte) bool {
+	return line[0] == '.' && (len(line) == 2 && line[1] == '\n' || len(line) == 3 && line[1] == '\r' && line[2] == '\n')
+}
+
+// dotPatience is how long nothing must follow a dot behind a bare LF for it to be the end.
+const dotPatience = 2 * time.Second
+
+// endsHere gives io.EOF if what follows is no more text: another answer, or nothing for a while.
+func (b *pop3Body) endsHere() error {
+	s := b.s
+	s.raw.patience = min(dotPatience, s.opt.Stall)
+	head, err := s.r.Peek(4)
+	s.raw.patience = 0
+	if len(head) == 4 {
+		if r, ok := parseReply(string(head)); ok && r.kind != replyMore {
+			return io.EOF
+		}
+		return nil
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() && !s.raw.killed.Load() && len(head) == 0 {
+		return io.EOF
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// lines reads a multi-line answer line by line, of each at most 1 KB.
+func (s *POP3) lines(fn func(line string)) error {
+	r := bufio.NewReaderSize(s.body(), 1<<10)
+	for {
+		line, cut, err := r.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fn(string(line))
+		for cut && err == nil {
+			_, cut, err = r.ReadLine()
+		}
+	}
+}

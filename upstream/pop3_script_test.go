@@ -1,0 +1,124 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// pop3Script is parseScript with two lines more for what most conversations
+// begin with: "@ CAPS" for greeting, capabilities and login of ann, and "@-"
+// for the same at a server without CAPA.
+func pop3Script(t testing.TB, text string) script {
+	t.Helper()
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		caps, known := strings.CutPrefix(strings.TrimSpace(line), "@ ")
+		capa := "C: CAPA\nS: -ERR what?\n"
+		if known {
+			capa = "C: CAPA\nS: +OK\nS: USER\nS: " + strings.ReplaceAll(caps, " ", "\nS: ") + "\nS: .\n"
+		}
+		switch {
+		case known:
+			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS secret\nS: +OK\n" + capa)
+		case strings.TrimSpace(line) == "@-":
+			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS secret\nS: +OK\n")
+		default:
+			out.WriteString(line)
+		}
+	}
+	return parseScript(t, out.String())
+}
+
+func servePOP3(t testing.TB, sc script) config.Server {
+	server := serve(t, sc)
+	server.Protocol = config.POP3
+	return server
+}
+
+// pop3Actions are what the client does in the conversations in testdata/pop3,
+// by the first word of their name.
+var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string, ...any)){
+	"dial": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		say("%q %q", s.greeted(), s.Capabilities())
+		sayError(say, s.Logout(ctx))
+	},
+	"login": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+	},
+	"odd": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, store.Credentials{Login: "ann", Password: store.Secret(strings.Repeat("p ", 120))}))
+	},
+	"list": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+		n, list, err := s.List(ctx)
+		say("%d", n)
+		for _, m := range list {
+			say("%d %d %q", m.Number, m.Size, m.UID)
+		}
+		sayError(say, err)
+	},
+	"retrieve": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+		sayError(say, s.Retrieve(ctx, []uint32{1, 2, 3}, sayText(say)))
+		sayError(say, s.Alive(ctx))
+	},
+	"top": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+		sayError(say, s.Top(ctx, []uint32{1, 2}, sayText(say)))
+	},
+	"quit": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+		sayError(say, s.Logout(ctx))
+		sayError(say, s.Logout(ctx))
+	},
+}
+
+func sayText(say func(string, ...any)) func(uint32, io.Reader) error {
+	return func(n uint32, r io.Reader) error {
+		body, err := io.ReadAll(r)
+		say("%d %q %v", n, body, err)
+		return nil
+	}
+}
+
+func TestPOP3Transcripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/pop3/*.txt")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d transcripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verb, _, _ := strings.Cut(name, "-")
+			sc := pop3Script(t, string(text))
+			var got []string
+			say := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
+			server := servePOP3(t, sc)
+			if strings.Contains(string(text), "C: STLS") {
+				server.Security = config.StartTLS
+			}
+			s, err := DialPOP3(t.Context(), server, testOptions(t))
+			if err != nil {
+				sayError(say, err)
+			} else {
+				t.Cleanup(func() { s.Close() })
+				pop3Actions[verb](t.Context(), s, say)
+			}
+			if g, w := strings.Join(got, "\n= "), strings.Join(sc.result, "\n= "); g != w {
+				t.Errorf("got\n= %s\nwant\n= %s", g, w)
+			}
+		})
+	}
+}
