@@ -18,8 +18,8 @@ func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Ac
 		}
 	}
 	now := time.Now()
-	err = b.update(ctx, 2*len(accounts), func(tx *bbolt.Tx) (err error) {
-		for _, bucket := range []string{bucketAccounts, bucketLogins} {
+	err = b.update(ctx, 3*len(accounts), func(tx *bbolt.Tx) (err error) {
+		for _, bucket := range []string{bucketAccounts, bucketLogins, bucketSummaries} {
 			root(tx, bucket).FillPercent = accountFill
 		}
 		w := accountWriter{tx: tx, sealer: b.sealer, now: now, added: make(map[string]AccountID)}
@@ -90,7 +90,7 @@ func (w *accountWriter) number(a *Account) error {
 	}
 	a.Created = a.Created.Round(0).UTC() // as it will be read
 	w.added[string(foldLogin(a.Login))] = a.ID
-	return nil
+	return root(w.tx, bucketSummaries).Put(accountKey(a.ID), encodeSummary(&Summary{}))
 }
 
 func (w *accountWriter) finish() error {
@@ -155,18 +155,9 @@ func (b *Bolt) AccountByID(ctx context.Context, id AccountID) (a Account, err er
 // Accounts implements Store.
 func (b *Bolt) Accounts(ctx context.Context) (accounts []Account, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		bucket := root(tx, bucketAccounts)
-		accounts = make([]Account, 0, min(bucket.Sequence(), uint64(tx.Size()/minAccountRow)))
-		return bucket.ForEach(func(key, row []byte) error {
-			id, err := decodeNumber(key)
-			if err != nil {
-				return damaged(bucketAccounts, key, err)
-			}
-			a, err := decodeAccount(AccountID(id), row, nil)
-			if err != nil {
-				return damaged(bucketAccounts, key, err)
-			}
-			accounts = append(accounts, a)
+		accounts = make([]Account, 0, min(root(tx, bucketAccounts).Sequence(), uint64(tx.Size()/minAccountRow)))
+		return eachAccount(tx, func(a *Account) error {
+			accounts = append(accounts, *a)
 			return nil
 		})
 	})
@@ -174,6 +165,21 @@ func (b *Bolt) Accounts(ctx context.Context) (accounts []Account, err error) {
 		return nil, err
 	}
 	return accounts, nil
+}
+
+// eachAccount calls fn for every account, without its passwords, in the order of the IDs.
+func eachAccount(tx *bbolt.Tx, fn func(*Account) error) error {
+	return root(tx, bucketAccounts).ForEach(func(key, row []byte) error {
+		id, err := decodeNumber(key)
+		if err != nil {
+			return damaged(bucketAccounts, key, err)
+		}
+		a, err := decodeAccount(AccountID(id), row, nil)
+		if err != nil {
+			return damaged(bucketAccounts, key, err)
+		}
+		return fn(&a)
+	})
 }
 
 // minAccountRow is what an account takes on disk at least: the sealed
@@ -198,11 +204,92 @@ func (b *Bolt) SetState(ctx context.Context, id AccountID, s State) error {
 
 func (b *Bolt) changeAccount(ctx context.Context, id AccountID, set func(*Account)) error {
 	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
-		a, err := getAccount(tx, id, b.sealer)
-		if err != nil {
-			return err
-		}
-		set(&a)
-		return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, b.sealer))
+		return changeAccount(tx, b.sealer, id, set)
 	})
+}
+
+func changeAccount(tx *bbolt.Tx, s *sealer, id AccountID, set func(*Account)) error {
+	a, err := getAccount(tx, id, s)
+	if err != nil {
+		return err
+	}
+	set(&a)
+	return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, s))
+}
+
+// ForgetProblems implements Store.
+func (b *Bolt) ForgetProblems(ctx context.Context, ids []AccountID) error {
+	return b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+		for _, id := range ids {
+			a, err := getAccount(tx, id, nil)
+			if err == nil && a.Problem != nil {
+				err = changeAccount(tx, b.sealer, id, func(a *Account) { a.Problem = nil })
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// MoveStates implements Store.
+func (b *Bolt) MoveStates(ctx context.Context, ids []AccountID, from []State, to State) (moved []AccountID, err error) {
+	if err := checkState(to); err != nil {
+		return nil, err
+	}
+	err = b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+		moved = nil
+		for _, id := range ids {
+			a, err := getAccount(tx, id, nil)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(from, a.State) || a.State == to {
+				continue
+			}
+			if err := changeAccount(tx, b.sealer, id, func(a *Account) { a.State = to }); err != nil {
+				return err
+			}
+			moved = append(moved, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moved, nil
+}
+
+// RemoveAccounts implements Store.
+func (b *Bolt) RemoveAccounts(ctx context.Context, ids []AccountID) error {
+	return b.update(ctx, 3*len(ids), func(tx *bbolt.Tx) error {
+		for _, id := range ids {
+			a, err := getAccount(tx, id, nil)
+			switch {
+			case err != nil:
+				return err
+			case a.State != Waiting:
+				return invalid("account %q is not waiting but %s", a.Login, a.State)
+			}
+			if err := removeAccount(tx, &a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// removeAccount removes an account of which nothing was copied. Its number is not used again.
+func removeAccount(tx *bbolt.Tx, a *Account) error {
+	folder, _ := lastWithPrefix(root(tx, bucketFolders), a.ID)
+	pass, _ := lastWithPrefix(root(tx, bucketPasses), a.ID)
+	if folder != nil || pass != nil {
+		return invalid("account %q has a history", a.Login)
+	}
+	return errors.Join(
+		root(tx, bucketAccounts).Delete(accountKey(a.ID)),
+		root(tx, bucketLogins).Delete(foldLogin(a.Login)),
+		root(tx, bucketSummaries).Delete(accountKey(a.ID)),
+	)
 }

@@ -16,7 +16,7 @@ func (b *Bolt) Commit(ctx context.Context, batch Batch) error {
 }
 
 func (b *Batch) rows() int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Repaired) + 1
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Repaired) + 2
 }
 
 func applyBatch(tx *bbolt.Tx, b *Batch) error {
@@ -75,6 +75,8 @@ type ledgerWriter struct {
 	repaired   *bbolt.Bucket
 	flags      flagWriter
 	progress   progress
+	before     progress // what it was
+	bytes      int64    // by how much the octets in the ledger have grown
 }
 
 func newLedgerWriter(tx *bbolt.Tx, id AccountID, folder FolderID) (*ledgerWriter, error) {
@@ -92,6 +94,7 @@ func newLedgerWriter(tx *bbolt.Tx, id AccountID, folder FolderID) (*ledgerWriter
 		repaired:   root(tx, bucketRepaired),
 		flags:      flagWriter{tx: tx, id: id},
 		progress:   p,
+		before:     p,
 	}
 	if w.entries != nil {
 		w.entries.FillPercent = entryFill
@@ -101,7 +104,32 @@ func newLedgerWriter(tx *bbolt.Tx, id AccountID, folder FolderID) (*ledgerWriter
 
 // finish writes checkpoint and counts.
 func (w *ledgerWriter) finish() error {
+	if w.progress.copied != w.before.copied || w.progress.quarantined != w.before.quarantined || w.bytes != 0 {
+		if err := changeSummary(w.tx, w.id, w.sum); err != nil {
+			return err
+		}
+	}
 	return root(w.tx, bucketProgress).Put(folderKey(w.id, w.folder), encodeProgress(&w.progress))
+}
+
+// sum adds what the batch has changed; unsigned numbers wrap as they should.
+func (w *ledgerWriter) sum(s *Summary) {
+	s.Copied += w.progress.copied - w.before.copied
+	s.Quarantined += w.progress.quarantined - w.before.quarantined
+	s.Bytes += uint64(w.bytes)
+}
+
+// size is how many octets the entry of a key stands for, and whether there is one.
+func (w *ledgerWriter) size(k []byte) (size int64, known bool, err error) {
+	row := w.entries.Get(k)
+	if row == nil {
+		return 0, false, nil
+	}
+	en, _, err := decodeEntry(row, 0)
+	if err != nil {
+		return 0, true, damaged(bucketLedger, k, err)
+	}
+	return int64(en.Size), true, nil
 }
 
 // openEntries makes the account's part of the ledger.
@@ -122,11 +150,16 @@ func (w *ledgerWriter) openEntries() (err error) {
 func (w *ledgerWriter) key(key Key) []byte { return messageKey(w.id, w.folder, key) }
 
 func (w *ledgerWriter) forget(key Key) error {
-	k := ledgerKey(w.folder, key)
-	if w.entries == nil || w.entries.Get(k) == nil {
+	if w.entries == nil {
 		return nil
 	}
+	k := ledgerKey(w.folder, key)
+	size, known, err := w.size(k)
+	if err != nil || !known {
+		return err
+	}
 	w.progress.copied--
+	w.bytes -= size
 	return errors.Join(w.entries.Delete(k), w.repaired.Delete(w.key(key)))
 }
 
@@ -164,9 +197,14 @@ func (w *ledgerWriter) prove(en Entry) error {
 		w.progress.validity = en.UIDValidity
 	}
 	k := ledgerKey(w.folder, en.Key)
-	if w.entries.Get(k) == nil {
+	size, known, err := w.size(k)
+	if err != nil {
+		return err
+	}
+	if !known {
 		w.progress.copied++
 	}
+	w.bytes += int64(en.Size) - size
 	if err := w.entries.Put(k, encodeEntry(&en, w.progress.validity, flags)); err != nil {
 		return err
 	}

@@ -1,10 +1,16 @@
 package store
 
-import "fmt"
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
 
 const (
 	maxKey   = 255  // octets
 	maxLogin = 1024 // octets
+
+	minEvery = time.Minute
 )
 
 // invalid returns an ErrInvalid that says what is wrong.
@@ -29,10 +35,10 @@ func checkAccount(a *Account) error {
 
 func checkState(s State) error {
 	switch s {
-	case Active, Stopped, Finished:
+	case Waiting, Active, Stopped, Finished:
 		return nil
 	}
-	return invalid("state %q is none of %q, %q, %q", s, Active, Stopped, Finished)
+	return invalid("state %q is none of %q, %q, %q, %q", s, Waiting, Active, Stopped, Finished)
 }
 
 func checkProblem(p *Problem) error {
@@ -87,4 +93,51 @@ func checkBatch(b *Batch) error {
 		}
 	}
 	return nil
+}
+
+func checkDomain(d *Domain) error {
+	switch {
+	case d.Name == "" || len(d.Name) > maxLogin:
+		return invalid("a domain's name of %d octets: 1 to %d are allowed", len(d.Name), maxLogin)
+	case d.Name != string(foldLogin(d.Name)):
+		return invalid("domain %q: expected its name in lower case", d.Name)
+	case d.Old == "" || d.New == "":
+		return invalid("domain %q without an old or a new server", d.Name)
+	case !sha256OrNone(d.OldFingerprint) || !sha256OrNone(d.NewFingerprint):
+		return invalid("domain %q: a fingerprint that is no SHA-256", d.Name)
+	}
+	return nil
+}
+
+func sha256OrNone(b []byte) bool { return len(b) == 0 || len(b) == sha256.Size }
+
+func checkSchedule(s *Schedule) error {
+	switch {
+	case s.Domain == "" || len(s.Domain) > maxLogin || s.Domain != string(foldLogin(s.Domain)):
+		return invalid("a schedule of domain %q: expected its name in lower case", s.Domain)
+	case s.Every != 0 && s.Every < minEvery:
+		return invalid("domain %q: a schedule of every %v: expected at least %v", s.Domain, s.Every, minEvery)
+	}
+	return nil
+}
+
+func checkRun(r *Run) error {
+	switch r.Kind {
+	case FirstRun, AgainRun, ScheduledRun:
+	default:
+		return invalid("a run's kind %q is none of %q, %q, %q", r.Kind, FirstRun, AgainRun, ScheduledRun)
+	}
+	switch r.State {
+	case RunOpen, RunStopped, RunDone:
+		return nil
+	}
+	return invalid("a run's state %q is none of %q, %q, %q", r.State, RunOpen, RunStopped, RunDone)
+}
+
+func checkRunAccount(a *RunAccount) error {
+	switch a.Outcome {
+	case OutcomeOpen, OutcomeComplete, OutcomeFailed, OutcomeStopped:
+		return checkProblem(a.Problem)
+	}
+	return invalid("an outcome %q is none of %q, %q, %q, %q", a.Outcome, OutcomeOpen, OutcomeComplete, OutcomeFailed, OutcomeStopped)
 }

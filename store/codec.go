@@ -38,6 +38,8 @@ func (e *encoder) time(t time.Time) {
 	e.uint(uint64(t.Nanosecond()))
 }
 
+func (e *encoder) duration(v time.Duration) { *e = binary.AppendVarint(*e, int64(v)) }
+
 var (
 	errShort = errors.New("ends too early")
 	errRange = errors.New("holds a number out of range")
@@ -102,13 +104,28 @@ func (d *decoder) text() string {
 	return string(d.raw(int(n)))
 }
 
-func (d *decoder) time() time.Time {
-	sec, n := binary.Varint(d.rest)
+// bytes is text that the row does not own; nil if it is empty.
+func (d *decoder) bytes() []byte {
+	if s := d.text(); s != "" {
+		return []byte(s)
+	}
+	return nil
+}
+
+func (d *decoder) int() int64 {
+	v, n := binary.Varint(d.rest)
 	if n <= 0 {
 		d.fail(errShort)
-		return time.Time{}
+		return 0
 	}
 	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) duration() time.Duration { return time.Duration(d.int()) }
+
+func (d *decoder) time() time.Time {
+	sec := d.int()
 	nsec := d.uint(999_999_999)
 	if d.err != nil {
 		return time.Time{}

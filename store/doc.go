@@ -19,7 +19,10 @@
 // server refused it as it is and took it changed. A checkpoint says how far the old
 // side of a folder is dealt with. A batch changes all of these for one folder
 // together. A pass is one run over an account, and its history keeps the
-// newest passes. A problem is what keeps an account from being copied.
+// newest passes. A problem is what keeps an account from being copied. A run is
+// what a person or a schedule started for accounts of a domain; an account's
+// part in it ends with a pass that leaves nothing behind, or with a problem that
+// a person has to mend. A summary holds what lists show of an account.
 //
 // An administrator may use the import page, within a scope: all or one domain.
 // A session is an administrator's browser that has logged in, a token opens
@@ -59,10 +62,15 @@
 //	sessions    SHA-256 of the cookie   -> administrator's name, when it began and was used
 //	tokens      SHA-256 of the token    -> number, name, scope, who made it
 //	audit       number                  -> who did what when; the newest 20,000
+//	summaries   account                 -> sums over its folders, its newest pass
+//	domains     domain                  -> servers and policy, of those not in the configuration
+//	schedules   domain                  -> when its accounts are passed over again
+//	runs        run                     -> run; the newest 50 of a domain
+//	runparts    run, account            -> how far the account is within the run
 //
 // Values are fields one after the other: numbers as varints, texts behind
 // their length, instants as seconds and nanoseconds since 1970. rows.go is the
-// exact description. An entry takes 17 octets (new UID, fingerprint,
+// exact description, with rows_runs.go. An entry takes 17 octets (new UID, fingerprint,
 // UIDVALIDITY as the distance from the folder's first, number of the flag
 // set, size), besides its key and bbolt's 16. With the pages packed full, a message
 // costs about 50 octets.

@@ -105,7 +105,7 @@ func (b *Bolt) PutFolders(ctx context.Context, id AccountID, folders []Folder) (
 			}
 			stored = append(stored, f)
 		}
-		return nil
+		return countFolders(tx, id)
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,11 @@ const (
 	bucketSessions   = "sessions"
 	bucketTokens     = "tokens"
 	bucketAudit      = "audit"
+	bucketSummaries  = "summaries"
+	bucketDomains    = "domains"
+	bucketSchedules  = "schedules"
+	bucketRuns       = "runs"
+	bucketRunParts   = "runparts"
 )
 
 func rootBuckets() []string {
@@ -31,6 +36,7 @@ func rootBuckets() []string {
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit,
+		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts,
 	}
 }
 
@@ -53,6 +59,12 @@ func accountKey(id AccountID) []byte { return encodeNumber(uint64(id)) }
 
 func folderKey(id AccountID, folder FolderID) []byte {
 	return binary.BigEndian.AppendUint32(accountKey(id), uint32(folder))
+}
+
+func runKey(id RunID) []byte { return encodeNumber(uint64(id)) }
+
+func runPartKey(id RunID, account AccountID) []byte {
+	return binary.BigEndian.AppendUint64(runKey(id), uint64(account))
 }
 
 // ledgerKey is the key of an entry within its account's ledger.

@@ -12,8 +12,11 @@ const maxPasses = 50
 
 // AddPass implements Store.
 func (b *Bolt) AddPass(ctx context.Context, id AccountID, p Pass) error {
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		if err := changeSummary(tx, id, func(s *Summary) { s.note(&p) }); err != nil {
 			return err
 		}
 		return addPass(tx, id, &p)

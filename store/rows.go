@@ -28,6 +28,10 @@ func encodeAccount(a *Account, s *sealer) []byte {
 
 // decodeAccount reads an account; without a sealer its passwords stay empty.
 func decodeAccount(id AccountID, row []byte, s *sealer) (Account, error) {
+	return decodeAccountWith(id, row, s, decodeProblem)
+}
+
+func decodeAccountWith(id AccountID, row []byte, s *sealer, problem func(*decoder) *Problem) (Account, error) {
 	d := decoder{rest: row}
 	a := Account{ID: id}
 	a.Domain = d.text()
@@ -40,7 +44,7 @@ func decodeAccount(id AccountID, row []byte, s *sealer) (Account, error) {
 	a.State = State(d.text())
 	a.Created = d.time()
 	if d.bool() {
-		a.Problem = decodeProblem(&d)
+		a.Problem = problem(&d)
 	}
 	if err := d.done(); err != nil {
 		return Account{}, err
@@ -65,9 +69,21 @@ func encodeProblem(e *encoder, p *Problem) {
 	e.text(p.Folder)
 	e.time(p.Since)
 	e.time(p.Retry)
+	e.text(string(p.Kind))
+	e.text(string(p.Server))
+	e.text(p.Host)
 }
 
 func decodeProblem(d *decoder) *Problem {
+	p := decodeProblemV1(d)
+	p.Kind = ProblemKind(d.text())
+	p.Server = Side(d.text())
+	p.Host = d.text()
+	return p
+}
+
+// decodeProblemV1 reads what all versions of the schema have.
+func decodeProblemV1(d *decoder) *Problem {
 	return &Problem{
 		Summary: d.text(),
 		Cause:   d.text(),

@@ -61,6 +61,20 @@ func rowKinds(s *sealer) []rowKind {
 			func(row []byte) (Repaired, error) { return decodeRepaired("key", row) }),
 		kind("pass", drawPass,
 			func(p Pass) []byte { return encodePass(&p) }, decodePass),
+		kind("domain", drawDomain,
+			func(d Domain) []byte { return encodeDomain(&d) },
+			func(row []byte) (Domain, error) { return decodeDomain("example.com", row) }),
+		kind("schedule", drawSchedule,
+			func(s Schedule) []byte { return encodeSchedule(&s) },
+			func(row []byte) (Schedule, error) { return decodeSchedule("example.com", row) }),
+		kind("run", drawRun,
+			func(r Run) []byte { return encodeRun(&r) },
+			func(row []byte) (Run, error) { return decodeRun(7, row) }),
+		kind("run's account", drawRunAccount,
+			func(a RunAccount) []byte { return encodeRunAccount(&a) },
+			func(row []byte) (RunAccount, error) { return decodeRunAccount(7, row) }),
+		kind("summary", drawSummary,
+			func(s Summary) []byte { return encodeSummary(&s) }, decodeSummary),
 		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
 		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
 			d := decoder{rest: row}
@@ -104,9 +118,53 @@ func drawAccount(t *rapid.T, _ string) Account {
 	}
 	if rapid.Bool().Draw(t, "with problem") {
 		a.Problem = &Problem{Summary: anyText(t, "summary"), Cause: anyText(t, "cause"), Advice: NeedsFix,
-			Folder: anyText(t, "folder"), Since: anyTime(t, "since"), Retry: anyTime(t, "retry")}
+			Folder: anyText(t, "folder"), Since: anyTime(t, "since"), Retry: anyTime(t, "retry"),
+			Kind: ProblemKind(anyText(t, "kind")), Server: Side(anyText(t, "server")), Host: anyText(t, "host")}
 	}
 	return a
+}
+
+// noneIfEmpty is how texts of octets are read.
+func noneIfEmpty(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+func drawDomain(t *rapid.T, _ string) Domain {
+	fingerprint := rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 32), noneIfEmpty)
+	return Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
+		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
+		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created")}
+}
+
+func drawSchedule(t *rapid.T, _ string) Schedule {
+	return Schedule{Domain: "example.com", Every: time.Duration(rapid.Int64().Draw(t, "every")),
+		From: anyTime(t, "from"), Until: anyTime(t, "until")}
+}
+
+func drawFigures(t *rapid.T) Figures {
+	n := rapid.Uint64()
+	return Figures{n.Draw(t, "copied"), n.Draw(t, "adopted"), n.Draw(t, "flags"), n.Draw(t, "bytes"), n.Draw(t, "quarantined")}
+}
+
+func drawRun(t *rapid.T, _ string) Run {
+	n := rapid.Uint64()
+	return Run{ID: 7, Domain: anyText(t, "domain"), Kind: AgainRun, By: anyText(t, "by"), Started: anyTime(t, "started"),
+		Ended: anyTime(t, "ended"), State: RunDone, Accounts: n.Draw(t, "accounts"), Complete: n.Draw(t, "complete"),
+		Failed: n.Draw(t, "failed"), Stopped: n.Draw(t, "stopped"), Figures: drawFigures(t)}
+}
+
+func drawRunAccount(t *rapid.T, label string) RunAccount {
+	return RunAccount{Account: 7, Outcome: OutcomeFailed, Ended: anyTime(t, "ended"), Passes: rapid.Uint64().Draw(t, "passes"),
+		Figures: drawFigures(t), Problem: drawAccount(t, label).Problem}
+}
+
+func drawSummary(t *rapid.T, _ string) Summary {
+	n := rapid.Uint64()
+	return Summary{n.Draw(t, "messages"), n.Draw(t, "folders"), n.Draw(t, "copied"), n.Draw(t, "quarantined"), n.Draw(t, "bytes"),
+		n.Draw(t, "passes"), anyTime(t, "last"), rapid.Bool().Draw(t, "complete"), anyTime(t, "completed")}
 }
 
 func drawFolder(t *rapid.T, _ string) Folder {
@@ -236,6 +294,13 @@ func TestDamage(t *testing.T) {
 		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
 		{bucketRepaired, messageKey(1, 1, "r"), readLedger},
 		{bucketPasses, passKey(1, 1), func(b *Bolt) error { _, err := b.Passes(t.Context(), 1); return err }},
+		{bucketSummaries, accountKey(1), func(b *Bolt) error { _, err := b.Overview(t.Context(), ""); return err }},
+		{bucketSummaries, accountKey(1), func(b *Bolt) error { return b.AddPass(t.Context(), 1, Pass{}) }},
+		{bucketDomains, []byte("example.com"), func(b *Bolt) error { _, err := b.Domains(t.Context()); return err }},
+		{bucketSchedules, []byte("example.com"), func(b *Bolt) error { _, err := b.Schedules(t.Context()); return err }},
+		{bucketRuns, runKey(1), func(b *Bolt) error { _, err := b.Run(t.Context(), 1); return err }},
+		{bucketRuns, runKey(1), func(b *Bolt) error { _, err := b.Runs(t.Context(), ""); return err }},
+		{bucketRunParts, runPartKey(1, 1), func(b *Bolt) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
 	}
 	for _, test := range tests {
 		t.Run(test.bucket, func(t *testing.T) {
@@ -273,7 +338,10 @@ func fillSealedState(t *testing.T, dir string) {
 	t.Helper()
 	b := open(t, dir)
 	_, err := b.PutFolders(t.Context(), 1, []Folder{{Old: "INBOX", State: FolderPresent}})
-	err = errors.Join(err,
+	_, runErr := b.AddRun(t.Context(), Run{Domain: "example.com", Kind: FirstRun, State: RunOpen}, []AccountID{1})
+	err = errors.Join(err, runErr,
+		b.PutDomain(t.Context(), Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
+		b.PutSchedule(t.Context(), Schedule{Domain: "example.com", Every: time.Hour}),
 		b.Commit(t.Context(), Batch{Account: 1, Folder: 1, Intents: []Intent{{Key: "i"}},
 			Proofs:     []Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
 			Quarantine: []Quarantined{{Key: "q"}}, Repaired: []Repaired{{Key: "r"}}}),

@@ -13,7 +13,7 @@ import (
 // older version is brought up to date when it is opened; one of a newer
 // version is refused, because what this version would not understand it
 // would also not keep.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Keys of the meta bucket.
 const (
@@ -40,7 +40,10 @@ func (b *Bolt) prepare(dir string) error {
 		return err
 	}
 	if found {
-		return errors.Join(b.checkKey(key, dir), b.addLaterBuckets())
+		if err := b.checkKey(key, dir); err != nil {
+			return err
+		}
+		return b.upgrade(path)
 	}
 	if key.bytes == nil {
 		if key, err = createKey(dir); err != nil {
@@ -63,20 +66,29 @@ func checkSchema(tx *bbolt.Tx, path string) (found bool, err error) {
 		}
 		return false, nil
 	}
-	version, err := decodeNumber(meta.Get([]byte(metaSchema)))
+	version, err := readVersion(tx)
 	if err != nil {
-		return false, damaged(bucketMeta, []byte(metaSchema), err)
+		return false, err
 	}
 	if version > schemaVersion {
 		return false, fmt.Errorf("%s was written by a newer Postferry (schema %d; this one knows up to %d): install that version again",
 			path, version, schemaVersion)
 	}
 	for _, name := range rootBuckets() {
-		if root(tx, name) == nil && !slices.Contains(laterBuckets(), name) {
+		if root(tx, name) == nil && version == schemaVersion && !slices.Contains(laterBuckets(), name) {
 			return false, fmt.Errorf("the database %s is damaged: it has no bucket %s", path, name)
 		}
 	}
 	return true, nil
+}
+
+// readVersion reads the version of the schema of a database that has one.
+func readVersion(tx *bbolt.Tx) (uint64, error) {
+	version, err := decodeNumber(root(tx, bucketMeta).Get([]byte(metaSchema)))
+	if err != nil {
+		return 0, damaged(bucketMeta, []byte(metaSchema), err)
+	}
+	return version, nil
 }
 
 func (b *Bolt) checkKey(key sealingKey, dir string) error {
@@ -94,28 +106,6 @@ func (b *Bolt) checkKey(key sealingKey, dir string) error {
 		if _, err := s.open(0, fieldKeyCheck, box); err != nil {
 			return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
 				filepath.Join(dir, databaseFile), key.from)
-		}
-		return nil
-	})
-}
-
-// addLaterBuckets makes what a database of an earlier Postferry doesn't have.
-func (b *Bolt) addLaterBuckets() error {
-	missing := false
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		for _, name := range laterBuckets() {
-			missing = missing || root(tx, name) == nil
-		}
-		return nil
-	})
-	if err != nil || !missing {
-		return err
-	}
-	return b.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range laterBuckets() {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
 		}
 		return nil
 	})

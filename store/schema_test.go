@@ -29,8 +29,8 @@ func TestOpenRefuses(t *testing.T) {
 		want  string
 	}{
 		"a newer schema": {
-			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(2)) },
-			"written by a newer Postferry (schema 2; this one knows up to 1)",
+			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(3)) },
+			"written by a newer Postferry (schema 3; this one knows up to 2)",
 		},
 		"a damaged schema": {
 			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), []byte{1}) },

@@ -65,8 +65,23 @@ type Store interface {
 	Accounts(ctx context.Context) ([]Account, error)
 	// SetProblem records or (nil) clears what keeps an account from being copied.
 	SetProblem(ctx context.Context, id AccountID, p *Problem) error
+	// ForgetProblems is SetProblem with nil for many accounts.
+	ForgetProblems(ctx context.Context, ids []AccountID) error
 	// SetState changes what the engine may do with an account.
 	SetState(ctx context.Context, id AccountID, s State) error
+	// MoveStates gives the state to to those of the accounts whose state is one
+	// of from, and returns them in the order given.
+	MoveStates(ctx context.Context, ids []AccountID, from []State, to State) (moved []AccountID, err error)
+	// RemoveAccounts removes accounts that are Waiting. With any other among
+	// them it is ErrInvalid and nothing is removed.
+	RemoveAccounts(ctx context.Context, ids []AccountID) error
+	// Overview returns the accounts of a domain, or all if domain is "", in the
+	// order of their IDs, each with its summary.
+	Overview(ctx context.Context, domain string) ([]Overview, error)
+	// Summary returns an account's summary.
+	Summary(ctx context.Context, id AccountID) (Summary, error)
+	// SetMessages notes how many messages the old server has for an account.
+	SetMessages(ctx context.Context, id AccountID, messages uint64) error
 
 	// Folders returns an account's folders in the order of their IDs.
 	Folders(ctx context.Context, id AccountID) ([]Folder, error)
@@ -84,6 +99,31 @@ type Store interface {
 	AddPass(ctx context.Context, id AccountID, p Pass) error
 	// Passes returns an account's history, oldest first.
 	Passes(ctx context.Context, id AccountID) ([]Pass, error)
+
+	// Domains returns the stored domains, by name.
+	Domains(ctx context.Context) ([]Domain, error)
+	// PutDomain adds a domain, or replaces the one of that name, but for Created.
+	PutDomain(ctx context.Context, d Domain) error
+	// DeleteDomain removes a stored domain and the schedule of that name. It is
+	// ErrInvalid while there are accounts of the domain.
+	DeleteDomain(ctx context.Context, name string) error
+	// Schedules returns the schedules there are, by domain.
+	Schedules(ctx context.Context) ([]Schedule, error)
+	// PutSchedule adds or replaces a domain's schedule; with Every 0 it removes it.
+	PutSchedule(ctx context.Context, s Schedule) error
+
+	// AddRun begins a run for accounts: it gets an ID, and each account a part
+	// that is open. Of a domain's runs the newest 50 are kept, fewer if they have
+	// more than a million accounts together; open ones always are.
+	AddRun(ctx context.Context, r Run, accounts []AccountID) (Run, error)
+	// PutRun replaces a run's row and the parts of the accounts given.
+	PutRun(ctx context.Context, r Run, changed []RunAccount) error
+	// Run returns a run; ErrNotFound if there is none.
+	Run(ctx context.Context, id RunID) (Run, error)
+	// Runs returns the runs of a domain, or all if domain is "", newest first.
+	Runs(ctx context.Context, domain string) ([]Run, error)
+	// RunAccounts returns the parts of a run's accounts, in the order of their IDs.
+	RunAccounts(ctx context.Context, id RunID) ([]RunAccount, error)
 
 	Access
 

@@ -61,6 +61,9 @@ const (
 type State string
 
 const (
+	// Waiting accounts are known and nothing more: the relay works, nothing of
+	// the old server is copied, by passes or visits, until a person begins.
+	Waiting State = "waiting"
 	// Active accounts are copied and watched.
 	Active State = "active"
 	// Stopped accounts were stopped by a person; the relay goes on, nothing is copied.
@@ -72,7 +75,7 @@ const (
 // Account is one person: a login at the old server, a login at the new one.
 type Account struct {
 	ID     AccountID
-	Domain string // name of the configuration's domain block
+	Domain string // name of a domain, of the configuration or the store
 	// Login is what clients log in with and what lists and reports call the
 	// account: the old server's login as it was given. It is unique; look-ups
 	// ignore the case of ASCII letters.
@@ -84,27 +87,6 @@ type Account struct {
 	// Problem is what keeps the account from being copied now, nil if nothing does.
 	Problem *Problem
 	Created time.Time
-}
-
-// Advice says what helps against a problem.
-type Advice string
-
-const (
-	// RetryLater problems pass by themselves: the engine tries again after a while.
-	RetryLater Advice = "retry"
-	// NeedsFix problems need a person (a password, room on the server) and are
-	// not tried again before something changed.
-	NeedsFix Advice = "fix"
-)
-
-// Problem is an error with its two voices, kept for status.
-type Problem struct {
-	Summary string // a sentence for the person at the screen
-	Cause   string // what the server or the system said, for the log
-	Advice  Advice
-	Folder  string // decoded name of the folder it happened in, if any
-	Since   time.Time
-	Retry   time.Time // when the engine tries again; zero if it will not
 }
 
 // FolderState is what is known of a folder on the new server.

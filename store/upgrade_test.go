@@ -36,8 +36,9 @@ func TestOldDatabases(t *testing.T) {
 			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.key", version)), filepath.Join(dir, keyFile))
 			b := open(t, dir)
 			for i, want := range sampleMailboxes() {
-				checkMailbox(t, b, AccountID(i+1), want)
+				checkMailbox(t, b, AccountID(i+1), want.at(version))
 			}
+			checkMove(t, b, sampleMove().at(version))
 			if accounts, err := b.Accounts(t.Context()); err != nil || len(accounts) != len(sampleMailboxes()) {
 				t.Errorf("%d accounts, %v", len(accounts), err)
 			}
@@ -71,6 +72,42 @@ func TestOldDatabaseGrows(t *testing.T) {
 	}
 }
 
+// TestUpgradeCounts: summaries of a database that had none are those that its rows give.
+func TestUpgradeCounts(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, keyFile))
+	overview, err := open(t, dir).Overview(t.Context(), "")
+	if err != nil || len(overview) != 2 {
+		t.Fatalf("%d accounts, %v", len(overview), err)
+	}
+	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
+	wantSame(t, "jane's summary", overview[0].Summary, Summary{Messages: 77, Folders: 2, Copied: 4, Quarantined: 1,
+		Bytes: math.MaxUint32 + 308, Passes: 2, LastPass: at(10), Complete: true, Completed: at(10)}, nil)
+	wantSame(t, "john's summary", overview[1].Summary, Summary{Folders: 1, Copied: 1}, nil)
+}
+
+// TestUpgradeOnce: a database that was brought up to date opens again, and an
+// earlier version refuses it.
+func TestUpgradeOnce(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, keyFile))
+	for range 2 {
+		b := open(t, dir)
+		checkMailbox(t, b, 1, sampleMailboxes()[0].at(1))
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
+		if version, err := readVersion(tx); err != nil || version != schemaVersion {
+			t.Errorf("schema %d, %v", version, err)
+		}
+		return nil
+	})
+}
+
 // writeDatabase fills a database and packs it.
 func writeDatabase(t *testing.T) {
 	t.Helper()
@@ -83,6 +120,7 @@ func writeDatabase(t *testing.T) {
 	for _, m := range sampleMailboxes() {
 		m.store(t, b)
 	}
+	sampleMove().store(t, b)
 	packed, err := bbolt.Open(name+".db", 0o644, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +201,7 @@ func wantSame(t *testing.T, what string, got, want any, err error) {
 func sampleMailboxes() []sampleMailbox {
 	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
 	problem := &Problem{Summary: "the old server refuses the password", Cause: "NO [AUTHENTICATIONFAILED] \xe4",
-		Advice: NeedsFix, Folder: "INBOX", Since: at(1), Retry: at(2)}
+		Advice: NeedsFix, Folder: "INBOX", Since: at(1), Retry: at(2), Kind: LoginRefused, Server: OldSide, Host: "old.example"}
 	jane := sampleMailbox{
 		account: Account{Domain: "example.com", Login: "Jane.Döe@Example.com",
 			Old: Credentials{"jane \"quoted\"", "p@ss wörd\\ %§"}, New: Credentials{"jane@new.example", "\xff\x00 not UTF-8"},
@@ -199,4 +237,69 @@ func sampleMailboxes() []sampleMailbox {
 		ledgers: []Ledger{{Entries: []Entry{{Key: "k", UIDValidity: 1, UID: 1}}}},
 	}
 	return []sampleMailbox{jane, john}
+}
+
+// at is the mailbox as a database of an earlier version has it.
+func (m sampleMailbox) at(version int) sampleMailbox {
+	if version < 2 && m.account.Problem != nil {
+		p := *m.account.Problem
+		p.Kind, p.Server, p.Host = "", "", ""
+		m.account.Problem = &p
+	}
+	return m
+}
+
+// move is what there is beside the mailboxes, since version 2.
+type move struct {
+	domains   []Domain
+	schedules []Schedule
+	runs      []Run // newest first
+	parts     []RunAccount
+}
+
+func sampleMove() move {
+	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
+	figures := Figures{1, 2, 3, math.MaxUint64, 5}
+	problem := &Problem{Summary: "full", Advice: NeedsFix, Kind: OverQuota, Server: NewSide, Host: "new.example", Since: at(0), Retry: at(1)}
+	return move{
+		domains: []Domain{{Name: "example.org", Old: "imap+insecure://old:1143", New: "imaps://new", Created: at(20), Enrol: true,
+			NewFingerprint: []byte("01234567890123456789012345678901")}},
+		schedules: []Schedule{{"example.com", 6 * time.Hour, at(21), at(22)}},
+		runs: []Run{{ID: 1, Domain: "example.com", Kind: AgainRun, By: "root", Started: at(23), Ended: at(24), State: RunStopped,
+			Accounts: 2, Complete: 1, Failed: 1, Stopped: 3, Figures: figures}},
+		parts: []RunAccount{
+			{Account: 1, Outcome: OutcomeComplete, Ended: at(25), Passes: 3, Figures: figures},
+			{Account: 2, Outcome: OutcomeFailed, Ended: at(26), Problem: problem},
+		},
+	}
+}
+
+func (m move) at(version int) move {
+	if version < 2 {
+		return move{}
+	}
+	return m
+}
+
+func (m move) store(t *testing.T, b *Bolt) {
+	t.Helper()
+	err := errors.Join(b.PutDomain(t.Context(), m.domains[0]), b.PutSchedule(t.Context(), m.schedules[0]))
+	run, addErr := b.AddRun(t.Context(), m.runs[0], []AccountID{1, 2})
+	if err := errors.Join(err, addErr, b.PutRun(t.Context(), run, m.parts)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkMove(t *testing.T, b *Bolt, want move) {
+	t.Helper()
+	domains, err := b.Domains(t.Context())
+	wantSame(t, "domains", domains, want.domains, err)
+	schedules, err := b.Schedules(t.Context())
+	wantSame(t, "schedules", schedules, want.schedules, err)
+	runs, err := b.Runs(t.Context(), "")
+	wantSame(t, "runs", runs, want.runs, err)
+	for _, r := range runs {
+		parts, err := b.RunAccounts(t.Context(), r.ID)
+		wantSame(t, "a run's accounts", parts, want.parts, err)
+	}
 }

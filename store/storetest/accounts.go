@@ -204,7 +204,7 @@ func testSetProblem(t *testing.T, f *fixture) {
 
 func testSetState(t *testing.T, f *fixture) {
 	want := f.put(account("a@example.com"))[0]
-	for _, s := range []store.State{store.Stopped, store.Finished, store.Active} {
+	for _, s := range []store.State{store.Stopped, store.Finished, store.Waiting, store.Active} {
 		want.State = s
 		must(t, f.SetState(t.Context(), want.ID, s))
 		got, err := f.AccountByID(t.Context(), want.ID)
@@ -213,4 +213,140 @@ func testSetState(t *testing.T, f *fixture) {
 	}
 	wantError(t, "unknown account", f.SetState(t.Context(), 999, store.Active), store.ErrNotFound)
 	wantError(t, "unknown state", f.SetState(t.Context(), want.ID, "asleep"), store.ErrInvalid)
+}
+
+func testForgetProblems(t *testing.T, f *fixture) {
+	troubled, other := account("a@example.com"), account("b@example.com")
+	troubled.Problem, other.Problem = problem(), problem()
+	want := f.put(troubled, other, account("c@example.com"))
+	must(t, f.ForgetProblems(t.Context(), []store.AccountID{want[0].ID, want[2].ID}))
+	want[0].Problem = nil
+	for _, w := range want {
+		got, err := f.AccountByID(t.Context(), w.ID)
+		must(t, err)
+		wantEqual(t, w.Login, got, w)
+	}
+	wantError(t, "unknown account", f.ForgetProblems(t.Context(), []store.AccountID{want[1].ID, 999}), store.ErrNotFound)
+	got, err := f.AccountByID(t.Context(), want[1].ID)
+	must(t, err)
+	wantEqual(t, "the account before the unknown one", got, want[1])
+}
+
+func testMoveStates(t *testing.T, f *fixture) {
+	states := []store.State{store.Waiting, store.Active, store.Stopped, store.Finished}
+	var accounts []store.Account
+	var ids []store.AccountID
+	for _, s := range states {
+		a := account(string(s) + "@example.com")
+		a.State = s
+		accounts = append(accounts, a)
+	}
+	want := f.put(accounts...)
+	for _, a := range want {
+		ids = append(ids, a.ID)
+	}
+	moved, err := f.MoveStates(t.Context(), ids, []store.State{store.Waiting, store.Stopped, store.Active}, store.Active)
+	must(t, err)
+	wantEqual(t, "moved", moved, []store.AccountID{ids[0], ids[2]})
+	want[0].State, want[2].State = store.Active, store.Active
+	for _, w := range want {
+		got, err := f.AccountByID(t.Context(), w.ID)
+		must(t, err)
+		wantEqual(t, w.Login, got, w)
+	}
+	_, err = f.MoveStates(t.Context(), []store.AccountID{ids[0], 999}, states, store.Stopped)
+	wantError(t, "unknown account", err, store.ErrNotFound)
+	_, err = f.MoveStates(t.Context(), ids, states, "asleep")
+	wantError(t, "unknown state", err, store.ErrInvalid)
+	got, err := f.AccountByID(t.Context(), ids[0])
+	must(t, err)
+	wantEqual(t, "after errors", got, want[0])
+}
+
+func testRemoveAccounts(t *testing.T, f *fixture) {
+	waiting, active, begun := account("a@example.com"), account("b@example.com"), account("c@example.com")
+	waiting.State, begun.State = store.Waiting, store.Waiting
+	stored := f.put(waiting, active, begun)
+	_, err := f.PutFolders(t.Context(), stored[2].ID, []store.Folder{{State: store.FolderPresent}})
+	must(t, err)
+	for _, other := range stored[1:] {
+		wantError(t, other.Login, f.RemoveAccounts(t.Context(), []store.AccountID{stored[0].ID, other.ID}), store.ErrInvalid)
+	}
+	wantError(t, "unknown account", f.RemoveAccounts(t.Context(), []store.AccountID{999}), store.ErrNotFound)
+	got, err := f.AccountByID(t.Context(), stored[0].ID)
+	must(t, err)
+	wantEqual(t, "after errors", got, stored[0])
+
+	must(t, f.RemoveAccounts(t.Context(), []store.AccountID{stored[0].ID}))
+	_, err = f.AccountByID(t.Context(), stored[0].ID)
+	wantError(t, "by ID", err, store.ErrNotFound)
+	_, err = f.Account(t.Context(), "a@example.com")
+	wantError(t, "by login", err, store.ErrNotFound)
+	overview, err := f.Overview(t.Context(), "")
+	must(t, err)
+	wantEqual(t, "accounts left", len(overview), 2)
+	if again := f.put(waiting)[0]; again.ID <= stored[2].ID {
+		t.Errorf("the number %d is used again", again.ID)
+	}
+}
+
+func testOverview(t *testing.T, f *fixture) {
+	a, b, c := account("a@example.com"), account("b@example.org"), account("c@example.com")
+	a.Problem, b.Domain = problem(), "example.org"
+	stored := f.put(a, b, c)
+	must(t, f.SetMessages(t.Context(), stored[2].ID, 7))
+	var want []store.Overview
+	for _, s := range stored {
+		s.Old.Password, s.New.Password = "", ""
+		want = append(want, store.Overview{Account: s})
+	}
+	want[2].Summary.Messages = 7
+	all, err := f.Overview(t.Context(), "")
+	must(t, err)
+	wantEqual(t, "all", all, want)
+	one, err := f.Overview(t.Context(), a.Domain)
+	must(t, err)
+	wantEqual(t, "of a domain", one, []store.Overview{want[0], want[2]})
+	none, err := f.Overview(t.Context(), "nowhere.example")
+	must(t, err)
+	wantEqual(t, "of no domain", len(none), 0)
+	_, err = f.Summary(t.Context(), 999)
+	wantError(t, "unknown account", err, store.ErrNotFound)
+	wantError(t, "unknown account", f.SetMessages(t.Context(), 999, 1), store.ErrNotFound)
+}
+
+func testSummaryFollows(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	f.folder("b@example.com")
+	_, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderSkipped}, {State: store.FolderDeleted}})
+	must(t, err)
+	want := store.Summary{Folders: 2}
+	check := func(what string) {
+		t.Helper()
+		got, err := f.Summary(t.Context(), id)
+		must(t, err)
+		wantEqual(t, what, got, want)
+	}
+	check("folders")
+
+	small, large := entry("1"), entry("2")
+	small.Size = 10
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{small, large}, Quarantine: []store.Quarantined{quarantined("3")}})
+	want.Copied, want.Quarantined, want.Bytes = 2, 1, 10+1<<31
+	check("proofs")
+	small.Size = 4
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{small}, Release: []store.Key{"3"}})
+	want.Quarantined, want.Bytes = 0, 4+1<<31
+	check("a proof replaced")
+	f.commit(store.Batch{Account: id, Folder: folder, Forget: []store.Key{"2", "unknown"}})
+	want.Copied, want.Bytes = 1, 4
+	check("a proof forgotten")
+
+	must(t, f.AddPass(t.Context(), id, store.Pass{Ended: at(7), Complete: true}))
+	must(t, f.AddPass(t.Context(), id, store.Pass{Ended: at(8)}))
+	must(t, f.SetMessages(t.Context(), id, 1<<40))
+	want.Passes, want.LastPass, want.Completed, want.Messages = 2, at(8), at(7), 1<<40
+	check("passes")
+	f.reopen()
+	check("opened again")
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -54,6 +55,23 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"Commit": func(ctx context.Context) error {
 			return f.Commit(ctx, store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}})
 		},
+		"ForgetProblems": func(ctx context.Context) error { return f.ForgetProblems(ctx, []store.AccountID{id}) },
+		"MoveStates": func(ctx context.Context) error {
+			_, err := f.MoveStates(ctx, []store.AccountID{id}, []store.State{store.Active}, store.Stopped)
+			return err
+		},
+		"RemoveAccounts": func(ctx context.Context) error { return f.RemoveAccounts(ctx, nil) },
+		"Overview":       func(ctx context.Context) error { _, err := f.Overview(ctx, ""); return err },
+		"Summary":        func(ctx context.Context) error { _, err := f.Summary(ctx, id); return err },
+		"SetMessages":    func(ctx context.Context) error { return f.SetMessages(ctx, id, 1) },
+		"Domains":        func(ctx context.Context) error { _, err := f.Domains(ctx); return err },
+		"PutDomain":      func(ctx context.Context) error { return f.PutDomain(ctx, domain("put.example")) },
+		"Schedules":      func(ctx context.Context) error { _, err := f.Schedules(ctx); return err },
+		"PutSchedule": func(ctx context.Context) error {
+			return f.PutSchedule(ctx, store.Schedule{Domain: "example.com", Every: time.Hour})
+		},
+		"AddRun":  func(ctx context.Context) error { _, err := f.AddRun(ctx, run(), []store.AccountID{id}); return err },
+		"Runs":    func(ctx context.Context) error { _, err := f.Runs(ctx, ""); return err },
 		"AddPass": func(ctx context.Context) error { return f.AddPass(ctx, id, store.Pass{}) },
 		"Passes":  func(ctx context.Context) error { _, err := f.Passes(ctx, id); return err },
 	}

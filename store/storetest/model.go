@@ -79,6 +79,18 @@ func (m *modelFolder) ledger() store.Ledger {
 	}
 }
 
+func (m *modelAccount) summary() store.Summary {
+	s := store.Summary{Folders: uint64(len(m.folders)), Passes: uint64(len(m.passes))}
+	for _, fo := range m.folders {
+		s.Copied += uint64(len(fo.entries))
+		s.Quarantined += uint64(len(fo.quarantined))
+		for _, e := range fo.entries {
+			s.Bytes += uint64(e.Size)
+		}
+	}
+	return s
+}
+
 // testModel makes random sequences of calls and compares the store with the
 // model after each sequence.
 func testModel(t *testing.T, f *fixture) {
@@ -246,6 +258,9 @@ func (r *modelRun) compare() {
 		passes, err := r.Passes(r.ctx(), m.ID)
 		r.check(err)
 		r.equal("passes", passes, m.passes)
+		summary, err := r.Summary(r.ctx(), m.ID)
+		r.check(err)
+		r.equal("summary", summary, m.summary())
 	}
 }
 

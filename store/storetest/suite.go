@@ -41,6 +41,18 @@ func Run(t *testing.T, open Open) {
 		{"ManyAccounts", testManyAccounts},
 		{"SetProblem", testSetProblem},
 		{"SetState", testSetState},
+		{"ForgetProblems", testForgetProblems},
+		{"MoveStates", testMoveStates},
+		{"RemoveAccounts", testRemoveAccounts},
+		{"Overview", testOverview},
+		{"SummaryFollows", testSummaryFollows},
+		{"Domains", testDomains},
+		{"DomainsInvalid", testDomainsInvalid},
+		{"DeleteDomain", testDeleteDomain},
+		{"Schedules", testSchedules},
+		{"Runs", testRuns},
+		{"RunsInvalid", testRunsInvalid},
+		{"RunsAreBounded", testRunsAreBounded},
 		{"PutFoldersAdds", testPutFoldersAdds},
 		{"PutFoldersUpdates", testPutFoldersUpdates},
 		{"PutFoldersFails", testPutFoldersFails},
@@ -155,6 +167,9 @@ func account(login string) store.Account {
 
 func problem() *store.Problem {
 	return &store.Problem{
+		Kind:    store.OverQuota,
+		Server:  store.NewSide,
+		Host:    "mail.example",
 		Summary: "the old server refuses the password",
 		Cause:   "NO [AUTHENTICATIONFAILED] \xff\x00",
 		Advice:  store.NeedsFix,

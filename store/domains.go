@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Domains implements Store.
+func (b *Bolt) Domains(ctx context.Context) (domains []Domain, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return root(tx, bucketDomains).ForEach(func(key, row []byte) error {
+			d, err := decodeDomain(string(key), row)
+			if err != nil {
+				return damaged(bucketDomains, key, err)
+			}
+			domains = append(domains, d)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return domains, nil
+}
+
+// PutDomain implements Store.
+func (b *Bolt) PutDomain(ctx context.Context, d Domain) error {
+	if err := checkDomain(&d); err != nil {
+		return err
+	}
+	if d.Created.IsZero() {
+		d.Created = time.Now()
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		key, d := []byte(d.Name), d
+		if row := root(tx, bucketDomains).Get(key); row != nil {
+			known, err := decodeDomain(d.Name, row)
+			if err != nil {
+				return damaged(bucketDomains, key, err)
+			}
+			d.Created = known.Created
+		}
+		return root(tx, bucketDomains).Put(key, encodeDomain(&d))
+	})
+}
+
+// DeleteDomain implements Store.
+func (b *Bolt) DeleteDomain(ctx context.Context, name string) error {
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		key := []byte(name)
+		if root(tx, bucketDomains).Get(key) == nil {
+			return ErrNotFound
+		}
+		if err := eachAccount(tx, func(a *Account) error {
+			if a.Domain == name {
+				return invalid("domain %q has accounts", name)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key))
+	})
+}
+
+// Schedules implements Store.
+func (b *Bolt) Schedules(ctx context.Context) (schedules []Schedule, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return root(tx, bucketSchedules).ForEach(func(key, row []byte) error {
+			s, err := decodeSchedule(string(key), row)
+			if err != nil {
+				return damaged(bucketSchedules, key, err)
+			}
+			schedules = append(schedules, s)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return schedules, nil
+}
+
+// PutSchedule implements Store.
+func (b *Bolt) PutSchedule(ctx context.Context, s Schedule) error {
+	if err := checkSchedule(&s); err != nil {
+		return err
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if s.Every == 0 {
+			return root(tx, bucketSchedules).Delete([]byte(s.Domain))
+		}
+		return root(tx, bucketSchedules).Put([]byte(s.Domain), encodeSchedule(&s))
+	})
+}

@@ -1,0 +1,69 @@
+package store
+
+import "time"
+
+// Advice says what helps against a problem.
+type Advice string
+
+const (
+	// RetryLater problems pass by themselves: the engine tries again after a while.
+	RetryLater Advice = "retry"
+	// NeedsFix problems need a person (a password, room on the server) and are
+	// not tried again before something changed.
+	NeedsFix Advice = "fix"
+)
+
+// ProblemKind names what is wrong, for programs and translations. The values
+// are stable; new ones may join.
+type ProblemKind string
+
+// The kinds of problems.
+const (
+	LoginRefused       ProblemKind = "login_refused"        // the server does not take login and password
+	PasswordExpired    ProblemKind = "password_expired"     // it says that the password has expired (RFC 5530, EXPIRED)
+	PasswordUnsendable ProblemKind = "password_unsendable"  // login or password can't be sent: a NUL
+	Unreachable        ProblemKind = "unreachable"          // no connection can be made
+	Silent             ProblemKind = "silent"               // a client waited for the server in vain
+	Unavailable        ProblemKind = "unavailable"          // the server says that it is unwell
+	Lost               ProblemKind = "connection_lost"      // the connection broke or stalled
+	TooManyConnections ProblemKind = "too_many_connections" // the server allows fewer connections at a time
+	Throttled          ProblemKind = "throttled"            // the server asks for a pause
+	BudgetUsed         ProblemKind = "budget_used"          // the limit of octets for a day is reached
+	MaildropInUse      ProblemKind = "maildrop_in_use"      // somebody else is in the POP3 mailbox (RFC 2449, IN-USE)
+	Certificate        ProblemKind = "certificate"          // the certificate is not accepted
+	CertificateChanged ProblemKind = "certificate_changed"  // it is another one than the pinned one
+	NoEncryption       ProblemKind = "no_encryption"        // no protected connection can be made
+	NotMailServer      ProblemKind = "not_mail_server"      // what answers does not speak the protocol
+	OpenToAll          ProblemKind = "open_to_all"          // it lets everybody in without a password (PREAUTH)
+	Tampering          ProblemKind = "tampering"            // somebody may be changing what is sent
+	OverQuota          ProblemKind = "over_quota"           // the mailbox at the new server is full
+	FolderRefused      ProblemKind = "folder_refused"       // a command on a folder was refused
+	FolderNotMade      ProblemKind = "folder_not_made"      // the new server refuses to make a folder
+	FolderVanished     ProblemKind = "folder_vanished"      // a folder went while it was being filled
+	Counts             ProblemKind = "counts"               // fewer messages are listed than there should be
+	Protocol           ProblemKind = "protocol"             // the server's answer makes no sense
+	NoDomain           ProblemKind = "no_domain"            // the account's domain is not known any more
+	Unexpected         ProblemKind = "unexpected"           // none of these; Summary and Cause say all there is
+)
+
+// Side says which of the two servers something is about.
+type Side string
+
+// The two servers of a domain.
+const (
+	OldSide Side = "old"
+	NewSide Side = "new"
+)
+
+// Problem is an error with its two voices, kept for status.
+type Problem struct {
+	Kind    ProblemKind // "" in states of earlier versions: there is only Summary then
+	Server  Side        // which server it is about; "" if neither
+	Host    string      // that server's name or address, without port; "" if neither
+	Summary string      // a sentence for the person at the screen, in English
+	Cause   string      // what the server or the system said, for the log
+	Advice  Advice
+	Folder  string // decoded name of the folder it happened in, if any
+	Since   time.Time
+	Retry   time.Time // when the engine tries again; zero if it will not
+}
