@@ -129,6 +129,7 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 		Role:     s.end.role(),
 		Log:      l.log.With().Str("server", s.end.server.Address()).Logger(),
 		Progress: s.end.pool.alive,
+		Quirks:   &s.end.pool.quirks,
 	})
 	if ctx.Err() == nil {
 		s.end.pool.note(err)

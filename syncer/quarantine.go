@@ -151,7 +151,7 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 		return nil, nil, err
 	}
 	s, err = e.shared.dial.old(ctx, end.server, c, upstream.Options{
-		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive,
+		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive, Quirks: &end.pool.quirks,
 	})
 	if ctx.Err() == nil || err == nil {
 		end.pool.note(err)

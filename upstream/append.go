@@ -36,14 +36,17 @@ type AppendResult struct {
 
 // AppendCall is a batch on its way.
 type AppendCall struct {
-	s    *Session
-	cmds []*command // one for all, or one each
-	n    int        // messages
+	s         *Session
+	cmds      []*command // one for all, or one each
+	n         int        // messages
+	announced int        // of one for all: the messages the server let be announced
 }
 
 // SendAppend sends a batch to a folder: one MULTIAPPEND where the server has
 // it (all or nothing: every result then carries the same error), else one
-// APPEND each. Literals are non-synchronising where the server allows
+// APPEND each. A server that announces MULTIAPPEND and then refuses a second
+// message as such gives an error like any other refusal, and from then on gets
+// one APPEND each. Literals are non-synchronising where the server allows
 // (LITERAL+, or LITERAL- up to 4096 octets) and the message is at most
 // SyncLiteral octets; otherwise the server's "+" is awaited, which may mean to
 // read earlier answers. It returns when the last octet was handed to the
@@ -58,11 +61,14 @@ func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append
 	if len(batch) == 0 {
 		return call, nil
 	}
-	each := 1 // messages in a command
-	if s.Has(imap.CapMultiAppend) {
-		each = len(batch)
-	}
 	err := s.do(ctx, verbAppend, func() error {
+		if err := s.proveLiterals(); err != nil {
+			return err
+		}
+		each := 1 // messages in a command
+		if s.multi() {
+			each = len(batch)
+		}
 		for messages := range slices.Chunk(batch, each) {
 			if err := call.send(mailbox, messages); err != nil {
 				return err
@@ -87,7 +93,9 @@ func (c *AppendCall) send(mailbox string, messages []Append) error {
 	c.cmds = append(c.cmds, cmd)
 	s.enc.SP().Mailbox(mailbox)
 	for i := range messages {
-		if ok, err := s.sendMessage(cmd, &messages[i]); !ok {
+		c.announced = i + 1
+		ask := i == 1 && s.doubtful()
+		if ok, err := s.sendMessage(cmd, &messages[i], ask); !ok {
 			return err
 		}
 	}
@@ -95,9 +103,10 @@ func (c *AppendCall) send(mailbox string, messages []Append) error {
 	return s.enc.Err()
 }
 
-// sendMessage writes one message. It returns false when the server has
-// refused the command instead of asking for the message.
-func (s *Session) sendMessage(cmd *command, m *Append) (bool, error) {
+// sendMessage writes one message; ask makes it wait for the server's word in
+// any case. It returns false when the server has refused the command instead
+// of asking for the message.
+func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 	s.enc.SP()
 	if len(m.Flags) > 0 {
 		s.enc.Flags(m.Flags).SP()
@@ -105,7 +114,7 @@ func (s *Session) sendMessage(cmd *command, m *Append) (bool, error) {
 	if y := m.Date.Year(); !m.Date.IsZero() && y > 0 && y < 10000 {
 		s.enc.Date(m.Date).SP()
 	}
-	nonSync := m.Size <= SyncLiteral && s.nonSync(m.Size)
+	nonSync := !ask && m.Size <= SyncLiteral && s.nonSync(m.Size)
 	s.enc.Literal(m.Size, nonSync)
 	if err := s.enc.Err(); err != nil {
 		return false, err
@@ -146,6 +155,7 @@ func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	results := make([]AppendResult, 0, c.n)
 	each := c.n / max(len(c.cmds), 1)
 	for _, cmd := range c.cmds {
+		c.s.judgeMulti(cmd, each, c.announced)
 		results = append(results, c.s.appendResults(cmd, each)...)
 	}
 	return results, nil

@@ -1,11 +1,14 @@
 package upstream
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/wire"
 )
 
 // capabilities are what a server last announced.
@@ -24,13 +27,18 @@ func (c *capabilities) set(text string) {
 	c.fresh = true
 }
 
-// Has reports a capability (case-insensitively), as last announced by the server.
+// Has reports a capability (case-insensitively), as last announced by the
+// server, unless the server is known not to keep it.
 func (s *Session) Has(c imap.Cap) bool {
-	return s.caps.known[strings.ToUpper(string(c))]
+	name := strings.ToUpper(string(c))
+	return s.caps.known[name] && !s.opt.Quirks.distrusts(name)
 }
 
 // Capabilities returns the server's last announced capabilities, verbatim and in order.
 func (s *Session) Capabilities() []string { return slices.Clone(s.caps.list) }
+
+// capAppendLimit says that each folder has an APPENDLIMIT of its own (RFC 7889 section 3.2).
+const capAppendLimit imap.Cap = "APPENDLIMIT"
 
 // AppendLimit is the server's APPENDLIMIT in octets (RFC 7889); 0 if it has none.
 func (s *Session) AppendLimit() int64 {
@@ -70,9 +78,27 @@ func (s *Session) identify() error {
 	if !s.Has(imap.CapID) {
 		return nil
 	}
-	if _, err := s.begin("ID"); err != nil {
-		return err
-	}
-	s.enc.SP().Raw(`("name" "Postferry")`).CRLF()
-	return s.enc.Err()
+	s.identified = true
+	_, err := s.composeID()
+	return err
+}
+
+func (s *Session) composeID() (*command, error) {
+	return s.compose("ID", func(e *wire.Encoder) { e.Raw(`("name" "Postferry")`) })
+}
+
+// sayID sends ID although the server did not announce it, and waits for the
+// answer, which doesn't matter.
+func (s *Session) sayID(ctx context.Context) error {
+	s.identified = true
+	return s.do(ctx, "ID", func() error {
+		cmd, err := s.composeID()
+		if err != nil {
+			return err
+		}
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.await(cmd, nil)
+	})
 }

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"errors"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,13 +25,36 @@ var classOfCode = map[imap.ResponseCode]Class{
 	"THROTTLED":                           Later,
 }
 
+// codeReferral is that of a server that names another one (RFC 2193, RFC 2221).
+const codeReferral = "REFERRAL"
+
 // passing are words by which servers without response codes say that a
 // refusal passes; throttled are those that mean it for every command.
 var (
 	passing = []string{"temporar", "unavailable", "internal", "too many", "try again", "later", "timeout",
 		"timed out", "busy", "not connected", "maximum number of connections", "overload"}
 	throttled = []string{"suggested backoff", "throttl", "rate limit", "bandwidth", "too many simultaneous", "too many connections"}
+	// capped are those by which servers say that a client has more connections
+	// than they allow: Gmail, Courier, Yahoo, Zimbra; Dovecot; Cyrus; Exchange.
+	capped = []string{"too many simultaneous", "too many concurrent", "too many connections", "too many open connections", "too many sessions",
+		"maximum number of connections", "maximum number of sessions", "connection limit", "connections exceeded", "session limit"}
 )
+
+// unsafeLogin is how 163.com and its sisters say that they don't know the client.
+const unsafeLogin = "unsafe login"
+
+// unsafe recognises that.
+func unsafe(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && strings.Contains(strings.ToLower(e.Text), unsafeLogin)
+}
+
+// TooMany reports that a server refused a connection or a login because there
+// are too many connections already: a matter of their number, not of its health.
+func TooMany(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Op == opLogin || e.Op == opConnect) && containsAny(strings.ToLower(e.Text), capped)
+}
 
 // classify says what helps against a NO, BAD or BYE.
 func classify(op string, st *status) Class {
@@ -41,8 +66,14 @@ func classify(op string, st *status) Class {
 		return class
 	}
 	switch {
-	case st.kind == "BYE":
+	case strings.Contains(text, unsafeLogin):
+		return Fix
+	case st.code == codeReferral && (op == opLogin || op == opConnect):
+		return Fix
+	case st.kind == "BYE" && (op == opLogin || op == opConnect):
 		return Later
+	case st.kind == "BYE": // of a server that had let us in: an idle session's end, a restart
+		return Lost
 	case op == opLogin && containsAny(text, passing):
 		return Later
 	case op == opLogin:
@@ -87,4 +118,18 @@ func backoffHint(text string) time.Duration {
 		unit = time.Second
 	}
 	return min(time.Duration(n)*unit, maxBackoff)
+}
+
+// referral is the server that a response refers to, "" if to none. Its URL is
+// an IMAP URL (RFC 5092); the first counts.
+func referral(st *status) string {
+	if st.code != codeReferral {
+		return ""
+	}
+	first, _, _ := strings.Cut(st.args, " ")
+	u, err := url.Parse(first)
+	if err != nil || !strings.EqualFold(u.Scheme, "imap") && !strings.EqualFold(u.Scheme, "imaps") {
+		return ""
+	}
+	return strings.ToLower(u.Host)
 }

@@ -20,7 +20,15 @@ func TestClassify(t *testing.T) {
 		{"EXAMINE", "NO", "[throttled] x", Later},
 		{"EXAMINE", "NO", "[NONEXISTENT] x", Refused},
 		{"EXAMINE", "NO", "Mailbox unavailable", Refused},
-		{"EXAMINE", "BYE", "x", Later},
+		{"EXAMINE", "BYE", "x", Lost},
+		{"EXAMINE", "BYE", "[UNAVAILABLE] x", Later},
+		{"EXAMINE", "BYE", "Request is throttled. Suggested Backoff Time: 5 seconds", Later},
+		{"connect", "BYE", "x", Later},
+		{"login", "BYE", "x", Later},
+		{"connect", "BYE", "[REFERRAL imap://b/] x", Fix},
+		{"login", "NO", "[REFERRAL imap://b/] x", Fix},
+		{"EXAMINE", "NO", "[REFERRAL imap://b/c] x", Refused},
+		{"EXAMINE", "NO", "EXAMINE Unsafe Login. Please contact kefu@188.com for help", Fix},
 		{"EXAMINE", "BAD", "x", Refused},
 		{"UID FETCH", "NO", "[OVERQUOTA] Account exceeded command or bandwidth limits.", Later},
 		{"APPEND", "NO", "[OVERQUOTA] x", Fix},
@@ -42,6 +50,67 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%s: %s %s: got %v, want %v", tt.op, tt.kind, tt.line, got, tt.want)
 		}
 	}
+}
+
+func TestTooMany(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Too many simultaneous connections. (Failure)":                                         true,
+		"Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)": true,
+		"Too many connections from your IP":                                                    true,
+		"Too many open connections":                                                            true,
+		"LOGIN Rate limit hit":                                                                 false,
+		"Server busy":                                                                          false,
+	} {
+		for _, op := range []string{opLogin, opConnect, "EXAMINE"} {
+			if got := TooMany(&Error{Op: op, Text: text}); got != (want && op != "EXAMINE") {
+				t.Errorf("%s: %q: %v", op, text, got)
+			}
+		}
+	}
+	if TooMany(nil) {
+		t.Error("no error is too many")
+	}
+}
+
+func TestReferral(t *testing.T) {
+	for line, want := range map[string]string{
+		"[REFERRAL IMAP://ann;AUTH=*@SERVER2/] x":          "server2",
+		"[REFERRAL imap://a@b.example:1143/c imap://d/] x": "b.example:1143",
+		"[REFERRAL http://b/] x":                           "",
+		"[REFERRAL] x":                                     "",
+		"[REFERRAL imap://[::1%x/] x":                      "",
+		"[TRYCREATE imap://b/] x":                          "",
+	} {
+		st := parseStatus("NO", []byte(line))
+		if got := referral(&st); got != want {
+			t.Errorf("%s: got %q", line, got)
+		}
+	}
+}
+
+// FuzzStatus: what servers say in status responses is never trusted.
+func FuzzStatus(f *testing.F) {
+	f.Add("NO", "[REFERRAL imap://a@b/ imap://c] x {5}")
+	f.Add("OK", "[APPENDUID 1 2:4,7] Suggested Backoff Time: 5 seconds")
+	f.Add("BYE", "[X (\"]\" ] too many connections")
+	f.Fuzz(func(t *testing.T, kind, line string) {
+		st := parseStatus(kind, []byte(line))
+		s := &Session{link: link{secrets: []string{"secret"}}}
+		for _, op := range []string{opLogin, opConnect, "EXAMINE", verbAppend} {
+			e := s.statusError(op, &st)
+			if e.After < 0 || e.After > maxBackoff || len(e.Text) > 3*maxText || strings.Contains(e.Text+e.Moved, "secret") {
+				t.Fatalf("%+v", e)
+			}
+			if strings.ContainsAny(e.Error()+e.Summary(), "\r\n\x00\x1b") {
+				t.Fatalf("%q %q", e.Error(), e.Summary())
+			}
+		}
+		for n := range 4 {
+			if uids := parseUIDs(st.args, n); uids != nil && len(uids) != n {
+				t.Fatal(uids)
+			}
+		}
+	})
 }
 
 func TestParseStatus(t *testing.T) {

@@ -18,6 +18,7 @@ type Error struct {
 	Code   imap.ResponseCode // the server's, if any
 	Text   string            // the server's words, printable and bounded to 500 bytes
 	After  time.Duration     // the server's own hint when to try again; 0 if none
+	Moved  string            // the server that has what was asked for, if this one refers to it (RFC 2193, RFC 2221)
 	Err    error             // the cause
 }
 
@@ -110,9 +111,18 @@ func (s *Session) refusal(cmd *command) error {
 func (s *Session) statusError(op string, st *status) *Error {
 	return &Error{
 		Server: s.addr, Role: s.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
-		Text: s.clean(st.text), After: backoffHint(st.text), Err: errKind(st.kind),
+		Text: s.clean(st.text), After: backoffHint(st.text), Moved: s.clean(referral(st)), Err: errKind(s.clean(st.kind)),
 	}
 }
+
+// Answered reports that the server answered NO or BAD to this one command, so
+// that the session can be used on, whatever the class.
+func Answered(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.answered()
+}
+
+func (e *Error) answered() bool { return e.Err == errKind("NO") || e.Err == errKind("BAD") }
 
 // errKind is the cause of what a server refused: the kind of its answer.
 type errKind string

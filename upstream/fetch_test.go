@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
@@ -180,9 +181,10 @@ func FuzzResponses(f *testing.F) {
 	f.Add([]byte("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n* OK [PERMANENTFLAGS (\\*)] x\r\nP1 OK\r\n"))
 	f.Add([]byte("* QUOTAROOT INBOX a\r\n* QUOTA a (STORAGE 1 2)\r\nP1 OK\r\n"))
 	f.Add([]byte("* SEARCH 1 2 (MODSEQ 3)\r\n* ESEARCH (TAG \"P1\") UID ALL 1:3\r\nP1 OK [APPENDUID 1 2:3]\r\n"))
+	f.Add([]byte("* STATUS INBOX (APPENDLIMIT NIL SIZE 3)\r\n+ go on\r\nP1 BAD x\r\nP2 OK\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		ctx := context.Background()
-		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE IDLE MULTIAPPEND LITERAL+ QUOTA"} {
+		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE APPENDLIMIT STATUS=SIZE IDLE MULTIAPPEND LITERAL+ QUOTA"} {
 			for _, act := range []func(s *Session){
 				func(s *Session) { s.List(ctx, true) },
 				func(s *Session) { s.Status(ctx, []string{"abc", "INBOX"}) },
@@ -190,6 +192,11 @@ func FuzzResponses(f *testing.F) {
 				func(s *Session) { s.Examine(ctx, "x") },
 				func(s *Session) { s.Search(ctx, "ALL") },
 				func(s *Session) { s.Quotas(ctx, "INBOX") },
+				func(s *Session) { s.Create(ctx, "x", "\\Sent") },
+				func(s *Session) { s.Subscribe(ctx, []string{"x", "y"}) },
+				func(s *Session) { s.StoreFlags(ctx, []FlagChange{{UID: 1, Add: flags("$x")}}) },
+				func(s *Session) { s.Idle(ctx, time.Millisecond) },
+				func(s *Session) { s.ListMessages(ctx, uids(1, 9), 5, func(Message) error { return nil }) },
 				func(s *Session) { s.greeting() },
 				func(s *Session) { s.Login(ctx, ann) },
 				func(s *Session) {

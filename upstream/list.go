@@ -35,14 +35,17 @@ var knownAttrs = [...]imap.MailboxAttr{
 // skipped and logged. The status is without Size, which can take a server
 // long to find out.
 func (s *Session) List(ctx context.Context, withStatus bool) ([]Mailbox, error) {
-	if s.Has(imap.CapListExtended) && !s.plainList {
+	for s.Has(imap.CapListExtended) {
 		l := newListing(s)
 		err := s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(s.listReturn(withStatus)) }, l.take)
 		if err == nil || ClassOf(err) != Refused {
 			return l.mailboxes(), err
 		}
-		s.opt.Log.Warn().Err(err).Msg("the server refuses the extended LIST it announces; falling back to the plain one")
-		s.plainList = true
+		lie := imap.CapListExtended
+		if withStatus && s.Has(imap.CapListStatus) {
+			lie = imap.CapListStatus
+		}
+		s.distrust(err, lie)
 	}
 	return s.listPlain(ctx)
 }

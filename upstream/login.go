@@ -33,6 +33,7 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 		if err := s.authenticate(c); err != nil {
 			return err
 		}
+		s.identified = false
 		if err := s.learn(); err != nil {
 			return err
 		}
@@ -49,8 +50,7 @@ func (s *Session) authenticate(c store.Credentials) error {
 		if err != nil {
 			return err
 		}
-		// BAD says nothing of the password: the server lacks what it announced.
-		if cmd.res.kind != "BAD" || s.Has(imap.CapLoginDisabled) {
+		if !lacksMechanism(&cmd.res) || s.Has(imap.CapLoginDisabled) {
 			return s.loginRefusal(cmd)
 		}
 	}
@@ -62,6 +62,12 @@ func (s *Session) authenticate(c store.Credentials) error {
 		return err
 	}
 	return s.loginRefusal(cmd)
+}
+
+// lacksMechanism reports an answer that says nothing of the password: the
+// server lacks what it announced.
+func lacksMechanism(st *status) bool {
+	return st.kind == "BAD" || st.kind == "NO" && containsAny(strings.ToLower(st.text), []string{"mechanism", "not supported", "unsupported"})
 }
 
 // saslPlain authenticates with SASL PLAIN (RFC 4616).
@@ -123,13 +129,10 @@ func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
 		s.enc.Quoted(arg)
 		return true, nil
 	}
-	size := int64(len(arg))
-	nonSync := s.nonSync(size)
-	s.enc.Literal(size, nonSync)
-	if !nonSync {
-		if ok, err := s.awaitGoAhead(cmd); !ok {
-			return false, err
-		}
+	// A server that announces LITERAL+ and lacks it would take the password for a command.
+	s.enc.Literal(int64(len(arg)), false)
+	if ok, err := s.awaitGoAhead(cmd); !ok {
+		return false, err
 	}
 	_, err := s.w.WriteString(arg)
 	return err == nil, err
@@ -138,6 +141,9 @@ func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
 // loginRefusal is nil if the login was accepted.
 func (s *Session) loginRefusal(cmd *command) error {
 	if cmd.res.kind == "OK" {
+		if other := referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
+			s.opt.Log.Warn().Str("other", s.clean(other)).Msg("the server says that another one is the account's home")
+		}
 		return nil
 	}
 	return s.statusError(opLogin, &cmd.res)

@@ -59,10 +59,44 @@ S: P1 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, literal unasked", password: `a"\`, script: `
 S: * OK [CAPABILITY IMAP4rev1 LITERAL-] hello
-C: P1 LOGIN "ann" {3+}
+C: P1 LOGIN "ann" {3}
+S: + go on
 C: a"\
 S: P1 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
+		{name: "AUTH=PLAIN announced but refused", script: `
+S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello
+C: P1 AUTHENTICATE PLAIN ` + plain + `
+S: P1 NO Unsupported authentication mechanism
+C: P2 LOGIN "ann" "secret"
+S: P2 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "referral", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO [REFERRAL IMAP://ann;AUTH=*@SERVER2.example:1143/] Specified user is invalid on this server. Try SERVER2.
+`, want: `fix 0s: server: login: the server says [REFERRAL] "Specified user is invalid on this server. Try SERVER2.": NO`,
+			summary: "127.0.0.1 says that this account is kept on another server, server2.example:1143. Put that one into the configuration, or have the account moved back."},
+		{name: "referral that need not be followed", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 OK [REFERRAL IMAP://ann@SERVER2/] better use SERVER2
+C: P2 CAPABILITY
+S: * CAPABILITY IMAP4rev1
+S: P2 OK
+`, want: "ok"},
+		{name: "too many connections", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO [ALERT] Too many simultaneous connections. (Failure)
+`, want: `later 0s: server: login: the server says [ALERT] "Too many simultaneous connections. (Failure)": NO`,
+			summary: `127.0.0.1 allows no more connections at the moment (it says "Too many simultaneous connections. (Failure)"). It is tried again by itself; if it stays so, other programs use up what it allows.`},
+		{name: "unsafe", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 NO LOGIN Unsafe Login. Please contact kefu@188.com for help
+`, want: `fix 0s: server: login: the server says "LOGIN Unsafe Login. Please contact kefu@188.com for help": NO`,
+			summary: `127.0.0.1 lets only programs in that it knows (it says "LOGIN Unsafe Login. Please contact kefu@188.com for help"). Allow IMAP for others in the account's settings there, then import again.`},
 		{name: "LOGIN, literal refused", password: "ä", script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" {2}

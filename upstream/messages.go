@@ -23,7 +23,8 @@ type Message struct {
 // server's order. A message without a UID is skipped and logged; one of which
 // the server holds items back is reported at the end with what there is.
 // changedSince > 0 restricts to messages changed after that mod-sequence
-// (CONDSTORE) and reports their ModSeq. A message whose flags change
+// (CONDSTORE) and reports their ModSeq; where the server refuses that although
+// it announced it, all are reported. A message whose flags change
 // meanwhile may be reported again: the later report counts.
 // An error of fn ends the session's use of the answer, not the session.
 func (s *Session) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(Message) error) error {
@@ -32,7 +33,13 @@ func (s *Session) ListMessages(ctx context.Context, set imap.UIDSet, changedSinc
 		// CHANGEDSINCE implies MODSEQ in the answer (RFC 7162 section 3.1.4.1).
 		items += fmt.Sprintf(" (CHANGEDSINCE %d)", changedSince)
 	}
-	return s.collect(ctx, set, items, want, func(m *fetched) error { return fn(m.Message) })
+	tell := func(m *fetched) error { return fn(m.Message) }
+	err := s.collect(ctx, set, items, want, tell)
+	if changedSince == 0 || !Answered(err) || ClassOf(err) != Refused {
+		return err
+	}
+	s.distrust(err, imap.CapCondStore, imap.CapQResync)
+	return s.ListMessages(ctx, set, 0, fn)
 }
 
 // ListFlags is ListMessages with UID and FLAGS only.

@@ -29,6 +29,9 @@ type Options struct {
 	// Progress is called whenever the server shows life (connected, greeting,
 	// a response); nil for none. It must be quick and not block.
 	Progress func()
+	// Quirks are what is known of the server and what the session adds to it;
+	// nil if it should learn for itself.
+	Quirks *Quirks
 	// Trace writes the session's protocol down; nil for none.
 	Trace *Trace
 }

@@ -221,24 +221,11 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 			{UID: 5, Add: flags(`\Answered`)}, {UID: 6}, {Add: flags(`\Seen`)},
 		}))
 	},
-	"append": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		date := time.Date(2024, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))
-		for range 2 {
-			call, err := s.SendAppend(ctx, "Entw&APw-rfe", []Append{
-				{Size: 3, Body: strings.NewReader("abc"), Flags: flags(`\Seen`, `\Recent`, "$x"), Date: date},
-				{Size: 5000, Body: bytes.NewReader(bytes.Repeat([]byte("x"), 5000))},
-				{Size: 1, Body: strings.NewReader("z"), Date: date},
-			})
-			if err != nil {
-				sayError(say, err)
-				return
-			}
-			results, err := call.Wait(ctx)
-			for _, r := range results {
-				say("%d %d %s", r.UIDValidity, r.UID, verdict(r.Err))
-			}
-			sayError(say, err)
-		}
+	"append": appendTwice,
+	"doubt": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		s.opt.Quirks = &Quirks{}
+		appendTwice(ctx, s, say)
+		say("%q", s.opt.Quirks.Broken())
 	},
 	"idle": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		for range 2 {
@@ -247,6 +234,26 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 			sayError(say, err)
 		}
 	},
+}
+
+func appendTwice(ctx context.Context, s *Session, say func(string, ...any)) {
+	date := time.Date(2024, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))
+	for range 2 {
+		call, err := s.SendAppend(ctx, "Entw&APw-rfe", []Append{
+			{Size: 3, Body: strings.NewReader("abc"), Flags: flags(`\Seen`, `\Recent`, "$x"), Date: date},
+			{Size: 5000, Body: bytes.NewReader(bytes.Repeat([]byte("x"), 5000))},
+			{Size: 1, Body: strings.NewReader("z"), Date: date},
+		})
+		if err != nil {
+			sayError(say, err)
+			return
+		}
+		results, err := call.Wait(ctx)
+		for _, r := range results {
+			say("%d %d %s", r.UIDValidity, r.UID, verdict(r.Err))
+		}
+		sayError(say, err)
+	}
 }
 
 // uids is a range; 0 is "*".

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -33,17 +34,33 @@ func (s *Session) openFolder(ctx context.Context, verb, name string) (*Selected,
 	if err := s.checkName(verb, name); err != nil {
 		return nil, err
 	}
-	condStore := (s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)) && !s.plainOpen
-	sel, kind, err := s.tryOpen(ctx, verb, name, condStore)
-	if condStore && kind == "BAD" {
-		s.plainOpen = true
-		sel, _, err = s.tryOpen(ctx, verb, name, false)
+	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
+	sel, err := s.tryOpen(ctx, verb, name, condStore)
+	if unsafe(err) && !s.identified {
+		// 163.com opens no folder for a client that has not said who it is.
+		if err := s.sayID(ctx); err != nil {
+			return nil, err
+		}
+		sel, err = s.tryOpen(ctx, verb, name, condStore)
 	}
-	return sel, err
+	if !condStore || !saysNothing(err) {
+		return sel, err
+	}
+	plain, again := s.tryOpen(ctx, verb, name, false)
+	if again == nil {
+		s.distrust(err, imap.CapCondStore, imap.CapQResync)
+	}
+	return plain, again
 }
 
-// tryOpen also returns the kind of the server's answer.
-func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool) (sel *Selected, kind string, err error) {
+// saysNothing reports a refusal without a response code: it may be about the
+// command as much as about the folder.
+func saysNothing(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Class == Refused && e.Code == "" && e.answered()
+}
+
+func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool) (sel *Selected, err error) {
 	sel = &Selected{}
 	var flags []imap.Flag
 	permanent := false
@@ -71,18 +88,17 @@ func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool
 		if err != nil {
 			return err
 		}
-		kind = cmd.res.kind
 		s.opening(sel, &cmd.res)
 		return s.refusal(cmd)
 	})
 	if err != nil {
-		return nil, kind, err
+		return nil, err
 	}
 	sel.Messages, s.news = s.messages, false
 	if !permanent { // then all flags are (RFC 9051 section 7.1)
 		sel.PermanentFlags = flags
 	}
-	return sel, kind, nil
+	return sel, nil
 }
 
 // opening takes what an OK or NO tells of the folder being opened. It reports

@@ -35,8 +35,8 @@ type Session struct {
 	messages uint32 // EXISTS of the opened folder
 	news     bool   // it changed since it was opened or Idle last said so
 
-	plainList, plainOpen bool // extensions announced, but refused
-	keywords             map[string]imap.Flag
+	identified bool // ID was sent
+	keywords   map[string]imap.Flag
 }
 
 // dataFunc takes untagged data: its name in upper case and its number, if it
@@ -47,6 +47,9 @@ type dataFunc func(num uint32, name string) bool
 type statusFunc func(st *status)
 
 func newSession(nc net.Conn, server config.Server, opt Options) *Session {
+	if opt.Quirks == nil {
+		opt.Quirks = &Quirks{}
+	}
 	s := &Session{keywords: map[string]imap.Flag{}}
 	s.attach(nc, server, opt)
 	s.partingWords = s.byeError

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"slices"
+	"strconv"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -15,6 +17,7 @@ type Status struct {
 	UIDValidity   uint32
 	HighestModSeq uint64
 	Size          uint64 // STATUS=SIZE
+	AppendLimit   int64  // octets of the largest message the folder takes (RFC 7889)
 }
 
 // statusWindow is how many STATUS commands are under way at most, so that
@@ -23,7 +26,32 @@ const statusWindow = 50
 
 // Status asks for many folders, pipelined. A folder the server refuses is
 // missing from the result; so is one whose name can't be sent.
+//
+// A server that calls all of it BAD is asked again without what it announced
+// and may not know.
 func (s *Session) Status(ctx context.Context, names []string) (map[string]Status, error) {
+	for {
+		result, bad, err := s.status(ctx, names)
+		if err != nil || bad == nil || len(result) > 0 || !s.askLess(bad) {
+			return result, err
+		}
+	}
+}
+
+// askLess distrusts one of the extensions that status items come from. It
+// returns false if none is left.
+func (s *Session) askLess(bad error) bool {
+	for _, caps := range [][]imap.Cap{{imap.CapStatusSize}, {capAppendLimit}, {imap.CapCondStore, imap.CapQResync}} {
+		if slices.ContainsFunc(caps, s.Has) {
+			s.distrust(bad, caps...)
+			return true
+		}
+	}
+	return false
+}
+
+// status also returns the first command that was BAD, as an error.
+func (s *Session) status(ctx context.Context, names []string) (_ map[string]Status, bad, err error) {
 	result := make(map[string]Status, len(names))
 	wanted := make(map[string]bool, len(names))
 	var ask []string
@@ -49,15 +77,18 @@ func (s *Session) Status(ctx context.Context, names []string) (map[string]Status
 	send := func(i int) (*command, error) {
 		return s.compose("STATUS", func(e *wire.Encoder) { e.Mailbox(ask[i]).SP().Raw(items) })
 	}
-	err := s.do(ctx, "STATUS", func() error {
+	err = s.do(ctx, "STATUS", func() error {
 		return s.pipeline(len(ask), statusWindow, send, data, func(i int, cmd *command) {
+			if cmd.res.kind == "BAD" && bad == nil {
+				bad = s.refusal(cmd)
+			}
 			if _, told := result[ask[i]]; !told && last != nil && cmd.res.kind == "OK" {
 				result[ask[i]] = *last // the server spells the name in another way
 			}
 			last = nil
 		})
 	})
-	return s.asAsked(names, result), err
+	return s.asAsked(names, result), bad, err
 }
 
 // asAsked gives INBOX under the name that was asked for, too.
@@ -78,6 +109,9 @@ func (s *Session) statusItems(withSize bool) string {
 	}
 	if withSize && s.Has(imap.CapStatusSize) {
 		items += " SIZE"
+	}
+	if withSize && s.Has(capAppendLimit) {
+		items += " APPENDLIMIT"
 	}
 	return items + ")"
 }
@@ -101,6 +135,10 @@ func (s *Session) readStatus() (mailbox string, st Status, ok bool) {
 			st.HighestModSeq = d.Number()
 		case "SIZE":
 			st.Size = d.Number()
+		case "APPENDLIMIT": // NIL for none (RFC 7889 section 4)
+			if n, err := strconv.ParseInt(string(d.Word()), 10, 64); err == nil {
+				st.AppendLimit = max(n, 0)
+			}
 		default:
 			d.Skip()
 		}

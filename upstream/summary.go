@@ -25,8 +25,14 @@ func (e *Error) summary(host string) string {
 		return "A change of " + host + " was prevented: Postferry only reads there."
 	case errors.Is(e.Err, context.Canceled):
 		return "The work with " + host + " was stopped; it goes on with the next pass."
+	case e.Moved != "" && (e.Op == opLogin || e.Op == opConnect):
+		return fmt.Sprintf("%s says that this account is kept on another server, %s. Put that one into the configuration, or have the account moved back.", host, e.Moved)
+	case e.Moved != "":
+		return fmt.Sprintf("%s says that the folder is kept on another server, %s. It can't be copied from here.", host, e.Moved)
 	case e.Class == Fix:
 		return e.fixSummary(host)
+	case TooMany(e):
+		return host + " allows no more connections at the moment" + e.words() + ". It is tried again by itself; if it stays so, other programs use up what it allows."
 	case e.Class == Refused:
 		return fmt.Sprintf("%s refused %s%s.", host, e.Op, e.words())
 	case e.Class == Lost:
@@ -61,6 +67,8 @@ func (e *Error) fixSummary(host string) string {
 		return "The login or password of this account contains a NUL character. Correct it in the list and import again."
 	case errors.Is(e.Err, errPreauth):
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
+	case unsafe(e):
+		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then import again."
 	case e.Op == opLogin:
 		return host + " refused the password of this account. Correct it in the list and import again."
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):

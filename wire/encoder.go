@@ -158,12 +158,20 @@ func (e *Encoder) Date(t time.Time) *Encoder {
 	return e.bytes(e.buf)
 }
 
+// dateLayouts are what servers make of date-time.
+var dateLayouts = [...]string{
+	"_2-Jan-2006 15:04:05 -0700", "_2-Jan-2006 15:04:05", "_2-Jan-2006 15:04:05 MST", "_2-Jan-06 15:04:05 -0700",
+	"Mon, _2 Jan 2006 15:04:05 -0700", "_2 Jan 2006 15:04:05 -0700", time.RFC3339,
+}
+
 // ParseDate reads a date-time, with a blank, a zero or nothing before a
-// single digit of the day, and with or without the zone.
-func ParseDate(s string) (time.Time, bool) {
+// single digit of the day, with or without the zone, and some that are none
+// but leave no doubt what is meant. ok is false for all others and for years
+// that can't be sent.
+func ParseDate(s string) (t time.Time, ok bool) {
 	s = strings.TrimSpace(s)
-	for _, layout := range [...]string{"_2-Jan-2006 15:04:05 -0700", "_2-Jan-2006 15:04:05"} {
-		if t, err := time.Parse(layout, s); err == nil {
+	for _, layout := range dateLayouts {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() > 0 && t.Year() < 10000 {
 			return t, true
 		}
 	}

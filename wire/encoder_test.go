@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -65,14 +66,36 @@ func TestEncoderRefuses(t *testing.T) {
 
 func TestParseDate(t *testing.T) {
 	want := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
-	for _, s := range []string{" 3-Feb-2024 04:05:06 +0000", "03-Feb-2024 05:05:06 +0100", "3-feb-2024 04:05:06"} {
+	for _, s := range []string{" 3-Feb-2024 04:05:06 +0000", "03-Feb-2024 05:05:06 +0100", "3-feb-2024 04:05:06",
+		"3-Feb-24 04:05:06 +0000", "Sat, 3 Feb 2024 04:05:06 +0000", "2024-02-03T04:05:06Z", "3-Feb-2024 04:05:06 GMT"} {
 		if got, ok := ParseDate(s); !ok || !got.Equal(want) {
 			t.Errorf("%q: %v %v", s, got, ok)
 		}
 	}
-	for _, s := range []string{"", "NIL", "99-Feb-2024 04:05:06 +0000", "Sat, 3 Feb 2024 04:05:06 +0000"} {
+	for _, s := range []string{"", "NIL", "99-Feb-2024 04:05:06 +0000", "03-Feb-0000 04:05:06 +0000", "yesterday"} {
 		if got, ok := ParseDate(s); ok {
 			t.Errorf("%q: %v", s, got)
 		}
 	}
+}
+
+func FuzzParseDate(f *testing.F) {
+	f.Add(" 3-Feb-2024 04:05:06 +0000")
+	f.Add("Sat, 3 Feb 2024 04:05:06 +0000")
+	f.Add("31-Dec-9999 23:59:59 -1200")
+	f.Fuzz(func(t *testing.T, s string) {
+		date, ok := ParseDate(s)
+		if !ok {
+			return
+		}
+		var b bytes.Buffer
+		w := bufio.NewWriter(&b)
+		if e := NewEncoder(w).Date(date); e.Err() != nil || w.Flush() != nil {
+			t.Fatalf("%q can't be sent: %v", s, e.Err())
+		}
+		again, ok := ParseDate(strings.Trim(b.String(), `"`))
+		if !ok || !again.Equal(date.Truncate(time.Second)) {
+			t.Fatalf("%q became %s, then %v", s, b.String(), again)
+		}
+	})
 }

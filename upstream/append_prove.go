@@ -1,0 +1,55 @@
+package upstream
+
+import (
+	"github.com/emersion/go-imap/v2"
+)
+
+// proveLiterals finds out with a harmless command whether a server that
+// announces LITERAL+ or LITERAL- (RFC 7888) reads such a literal as one.
+// Otherwise it would take the messages that follow for commands, and mail that
+// strangers wrote would be executed.
+func (s *Session) proveLiterals() error {
+	announced := []imap.Cap{imap.CapLiteralPlus, imap.CapLiteralMinus}
+	if !s.nonSync(1) || s.opt.Quirks.hasProved(imap.CapLiteralPlus) {
+		return nil
+	}
+	cmd, err := s.begin("STATUS")
+	if err != nil {
+		return err
+	}
+	s.enc.SP().Literal(int64(len(inbox)), true).Raw(inbox).Raw(" (UIDNEXT)").CRLF()
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.await(cmd, nil); err != nil {
+		return err
+	}
+	if cmd.res.kind == "BAD" {
+		s.distrust(s.refusal(cmd), announced...)
+	} else {
+		s.opt.Quirks.prove(imap.CapLiteralPlus)
+	}
+	return nil
+}
+
+const inbox = "INBOX"
+
+// multi reports whether several messages may go in one command (RFC 3502).
+func (s *Session) multi() bool { return s.Has(imap.CapMultiAppend) }
+
+// doubtful reports whether the server must be asked before the second message
+// of a command, as it has not been seen yet to take one.
+func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMultiAppend) }
+
+// judgeMulti learns from the answer to a command with n messages, of which
+// the server let announced be announced.
+func (s *Session) judgeMulti(cmd *command, n, announced int) {
+	switch {
+	case n < 2:
+	case cmd.res.kind == "OK":
+		s.opt.Quirks.prove(imap.CapMultiAppend)
+	case cmd.res.kind == "BAD" && announced == 2 && s.doubtful():
+		// The first message was fine, and the second not even looked at.
+		s.distrust(s.refusal(cmd), imap.CapMultiAppend)
+	}
+}

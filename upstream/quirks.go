@@ -1,0 +1,64 @@
+package upstream
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// Quirks are what sessions have learnt of a server: which of the capabilities
+// it announces it does not keep, and which that can do harm it was seen to
+// keep. Sessions with the same server share them, so that a lie costs one
+// round trip and not one for each session. Safe for concurrent use; the zero
+// value knows nothing.
+type Quirks struct {
+	mu     sync.Mutex
+	broken atomic.Pointer[map[string]bool] // in upper case; replaced, never changed
+	proved atomic.Pointer[map[string]bool]
+}
+
+// Broken are the capabilities that the server announces and does not keep, sorted.
+func (q *Quirks) Broken() []string {
+	if broken := q.broken.Load(); broken != nil {
+		return slices.Sorted(maps.Keys(*broken))
+	}
+	return nil
+}
+
+func (q *Quirks) distrusts(name string) bool { return holds(&q.broken, name) }
+
+func (q *Quirks) hasProved(c imap.Cap) bool { return holds(&q.proved, string(c)) }
+
+func (q *Quirks) distrust(c imap.Cap) { q.add(&q.broken, c) }
+
+func (q *Quirks) prove(c imap.Cap) { q.add(&q.proved, c) }
+
+func holds(set *atomic.Pointer[map[string]bool], name string) bool {
+	m := set.Load()
+	return m != nil && (*m)[name]
+}
+
+func (q *Quirks) add(set *atomic.Pointer[map[string]bool], c imap.Cap) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	next := map[string]bool{strings.ToUpper(string(c)): true}
+	if m := set.Load(); m != nil {
+		maps.Copy(next, *m)
+	}
+	set.Store(&next)
+}
+
+// distrust notes that the server doesn't keep capabilities it announces. Has
+// denies them from then on, in this session and all that share its quirks.
+func (s *Session) distrust(why error, caps ...imap.Cap) {
+	for _, c := range caps {
+		if s.Has(c) {
+			s.opt.Log.Warn().Err(why).Str("capability", string(c)).Msg("the server does not keep what it announces; it is used without")
+			s.opt.Quirks.distrust(c)
+		}
+	}
+}
