@@ -65,7 +65,9 @@ func (r *rig) start(background bool) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	e.shared.dial = r.pair.dialers()
+	if r.pair != nil { // otherwise the servers are real ones, or odd
+		e.shared.dial = r.pair.dialers()
+	}
 	e.shared.quiet = 20 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

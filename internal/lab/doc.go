@@ -28,5 +28,6 @@
 //	})
 //	domain.Old = lab.At(old.Insecure(), broken.Addr)
 //
-// For what no real server does there is Script, which plays a transcript.
+// For what no real server does there are Script, which plays a transcript, and
+// Odd, a server in memory whose oddities can be switched on.
 package lab

@@ -1,0 +1,264 @@
+package lab
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postferry/config"
+)
+
+// OddCaps are the capabilities of an Odd server that is given no others.
+const OddCaps = "IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS CONDSTORE LIST-EXTENDED LIST-STATUS NAMESPACE ID UNSELECT"
+
+// OddOptions say in what an Odd server is odd.
+type OddOptions struct {
+	// Caps are announced; what is not among them is not there either. "" for OddCaps.
+	Caps string
+	// Lies are capabilities that are announced beside Caps without being there.
+	Lies string
+	// Greeting is sent instead of "* OK ready".
+	Greeting string
+	// Answer may answer a command instead of the server, which then does
+	// nothing; "" leaves it to the server. "NO x" gets the command's tag in
+	// front, what begins with "* " is sent as it is.
+	Answer func(c *OddConn) string
+	// Noise is sent before each tagged response.
+	Noise string
+	// Fetch may rewrite the FETCH response of a message ("* 1 FETCH (...)" and
+	// CRLF), or leave it out.
+	Fetch func(c *OddConn, m *OddMessage, response string) string
+	// Hidden messages count, but no FETCH and no SEARCH tells of them.
+	Hidden func(folder string, m *OddMessage) bool
+	// Append may refuse a message ("NO x"), or change what is stored of it.
+	Append func(c *OddConn, m *OddMessage) string
+	// PermanentFlags are what SELECT tells, "" for the five system flags and \*.
+	PermanentFlags string
+	// Quota is told by GETQUOTAROOT and enforced by APPEND, in octets; 0 for none.
+	// QUOTA must be among Caps.
+	Quota int
+}
+
+// Odd is an IMAP server in memory that lets everybody in with any password and
+// behaves well, except where it is told not to. It is for what no real server
+// can be made to do.
+type Odd struct {
+	// Addr is host:port.
+	Addr string
+
+	tb    testing.TB
+	relay *relay
+
+	mu       sync.Mutex
+	opt      OddOptions
+	folders  map[string]*oddFolder
+	order    []string // of folders
+	validity uint32
+	open     int      // connections that are logged in
+	heard    []string // verbs, with the names of folders
+	strange  []string // lines that are no command
+	changes  []string // commands that change something
+}
+
+// OddMessage is a message on an Odd server.
+type OddMessage struct {
+	UID    uint32
+	Flags  []string
+	Date   string // as INTERNALDATE gives it, without the quotes
+	Body   string
+	modseq uint64
+}
+
+type oddFolder struct {
+	validity   uint32
+	next       uint32
+	modseq     uint64
+	subscribed bool
+	messages   []*OddMessage
+}
+
+// OddConn is a connection with an Odd server, and the command it is at.
+type OddConn struct {
+	// Number counts the connections from 0, Open those that are logged in now.
+	Number, Open int
+	// Verb is in upper case ("UID FETCH"), Args the rest, with quotes and
+	// literals undone for names.
+	Verb string
+	Args []string
+	// Commands counts those of this connection, the present one included.
+	Commands int
+	// Identified tells whether ID was sent.
+	Identified bool
+
+	server   *Odd
+	conn     net.Conn
+	in       *oddReader
+	tag      string
+	loggedIn bool
+	selected *oddFolder
+	name     string // of it
+	hangUp   bool
+}
+
+// Folder is the folder that is open, or the one that the command names.
+func (c *OddConn) Folder() string { return c.name }
+
+// HangUp ends the connection once the present answer is out.
+func (c *OddConn) HangUp() { c.hangUp = true }
+
+// oddDate is the date of messages that were given none.
+const oddDate = "03-Feb-2024 04:05:06 +0000"
+
+// StartOdd starts a server with an empty INBOX.
+func StartOdd(tb testing.TB, opt OddOptions) *Odd {
+	tb.Helper()
+	if opt.Caps == "" {
+		opt.Caps = OddCaps
+	}
+	o := &Odd{tb: tb, opt: opt, folders: map[string]*oddFolder{}, validity: 1000}
+	o.Create("INBOX")
+	o.relay = newRelay(tb, o.serve)
+	tb.Cleanup(o.relay.finish)
+	o.Addr = o.relay.addr
+	o.relay.start()
+	return o
+}
+
+// Server describes the server as a configuration does: plain text.
+func (o *Odd) Server() config.Server { return At(config.Server{Security: config.Insecure}, o.Addr) }
+
+// Change changes what is odd, for the commands that follow.
+func (o *Odd) Change(fn func(opt *OddOptions)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fn(&o.opt)
+}
+
+// Create makes a folder.
+func (o *Odd) Create(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.create(name)
+}
+
+func (o *Odd) create(name string) bool {
+	if o.folders[name] != nil {
+		return false
+	}
+	o.validity++
+	o.folders[name] = &oddFolder{validity: o.validity, next: 1, modseq: 1}
+	o.order = append(o.order, name)
+	return true
+}
+
+// Deliver puts a message into a folder and returns its UID. date may be "".
+func (o *Odd) Deliver(folder, body, date string, flags ...string) uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.folders[folder]
+	if f == nil {
+		o.tb.Errorf("lab: no folder %q", folder)
+		return 0
+	}
+	return f.add(&OddMessage{Flags: flags, Date: date, Body: body}).UID
+}
+
+func (f *oddFolder) add(m *OddMessage) *OddMessage {
+	if m.Date == "" {
+		m.Date = oddDate
+	}
+	f.modseq++
+	m.UID, m.modseq = f.next, f.modseq
+	f.next++
+	f.messages = append(f.messages, m)
+	return m
+}
+
+// Messages returns what is in a folder, in order.
+func (o *Odd) Messages(folder string) []OddMessage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []OddMessage
+	if f := o.folders[folder]; f != nil {
+		for _, m := range f.messages {
+			c := *m
+			c.Flags = slices.Clone(m.Flags)
+			slices.Sort(c.Flags)
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Heard returns the verbs of all commands so far, those about a folder with
+// its name.
+func (o *Odd) Heard() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.heard)
+}
+
+// Count counts the commands with a verb.
+func (o *Odd) Count(verb string) int {
+	n := 0
+	for _, h := range o.Heard() {
+		if h == verb || strings.HasPrefix(h, verb+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// Strange returns the lines that were no commands: mail that was taken for
+// commands, mostly.
+func (o *Odd) Strange() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.strange)
+}
+
+// Changes returns the commands that change the server, or would clear \Recent
+// or set \Seen.
+func (o *Odd) Changes() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.changes)
+}
+
+// Connections counts the connections so far.
+func (o *Odd) Connections() int {
+	o.relay.mu.Lock()
+	defer o.relay.mu.Unlock()
+	return o.relay.accepted
+}
+
+func (o *Odd) serve(_ context.Context, conn *net.TCPConn, number int) {
+	c := &OddConn{Number: number, server: o, conn: conn, in: newOddReader(conn)}
+	o.mu.Lock()
+	greeting := o.opt.Greeting
+	o.mu.Unlock()
+	if greeting == "" {
+		greeting = "* OK ready"
+	}
+	c.say(greeting + "\r\n")
+	if strings.HasPrefix(greeting, "* BYE") {
+		return
+	}
+	for !c.hangUp && c.next() {
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.loggedIn {
+		o.open--
+	}
+}
+
+// say sends text. An error shows when the next command is read.
+func (c *OddConn) say(text string) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(scriptPatience))
+	_, _ = c.conn.Write([]byte(text))
+}

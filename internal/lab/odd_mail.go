@@ -1,0 +1,180 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// appendMail is APPEND, with one message or several (RFC 3502).
+func (c *OddConn) appendMail() string {
+	o := c.server
+	messages := oddAppends(c.Args[1:])
+	o.mu.Lock()
+	f, refuse, room := o.folders[c.name], o.opt.Append, o.opt.Quota-o.used()
+	quota := o.opt.Quota > 0
+	o.mu.Unlock()
+	if f == nil {
+		return "NO [TRYCREATE] no such folder"
+	}
+	for _, m := range messages {
+		if room -= len(m.Body); quota && room < 0 {
+			return "NO [OVERQUOTA] the mailbox is full"
+		}
+		if refuse == nil {
+			continue
+		}
+		if text := refuse(c, m); text != "" {
+			return text
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var uids []string
+	for _, m := range messages {
+		uids = append(uids, strconv.FormatUint(uint64(f.add(m).UID), 10))
+	}
+	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") {
+		return "OK done"
+	}
+	return fmt.Sprintf("OK [APPENDUID %d %s] done", f.validity, strings.Join(uids, ","))
+}
+
+// oddAppends are the messages among the arguments of APPEND: flags and date,
+// both optional, and the message.
+func oddAppends(args []string) (all []*OddMessage) {
+	m := &OddMessage{}
+	for _, arg := range args {
+		switch {
+		case m.Flags == nil && m.Date == "" && strings.HasPrefix(arg, "("):
+			m.Flags = strings.Fields(strings.Trim(arg, "()"))
+		case m.Date == "" && isOddDate(arg):
+			m.Date = arg
+		default:
+			m.Body = arg
+			all = append(all, m)
+			m = &OddMessage{}
+		}
+	}
+	return all
+}
+
+func isOddDate(arg string) bool {
+	return len(arg) == len(oddDate) && arg[2] == '-' && arg[6] == '-' && !strings.Contains(arg, "\n")
+}
+
+// found are the messages of the open folder in a set, with their numbers.
+func (c *OddConn) found(set string, fn func(number int, m *OddMessage)) {
+	o := c.server
+	o.mu.Lock()
+	hidden := o.opt.Hidden
+	var messages []OddMessage
+	for _, m := range c.selected.messages {
+		messages = append(messages, *m)
+	}
+	o.mu.Unlock()
+	last := uint32(0)
+	if len(messages) > 0 {
+		last = messages[len(messages)-1].UID
+	}
+	uids := parseOddSet(set, last)
+	for i := range messages {
+		if m := &messages[i]; uids.has(m.UID) && (hidden == nil || !hidden(c.name, m)) {
+			fn(i+1, m)
+		}
+	}
+}
+
+func (c *OddConn) search() string {
+	if c.selected == nil {
+		return "BAD no folder is open"
+	}
+	if len(c.Args) != 2 || c.Args[0] != "UID" {
+		return "BAD only UID is searched for"
+	}
+	out := "* SEARCH"
+	c.found(c.Args[1], func(_ int, m *OddMessage) { out += " " + strconv.FormatUint(uint64(m.UID), 10) })
+	c.say(out + "\r\n")
+	return "OK done"
+}
+
+func (c *OddConn) store() string {
+	if c.selected == nil {
+		return "BAD no folder is open"
+	}
+	set, op, flags := c.Args[0], c.Args[1], strings.Fields(strings.Trim(c.Args[2], "()"))
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	f := c.selected
+	uids := parseOddSet(set, f.next-1)
+	for _, m := range f.messages {
+		if !uids.has(m.UID) {
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(m.Flags), func(flag string) bool { return slices.Contains(flags, flag) })
+		if op[0] == '+' {
+			kept = append(kept, flags...)
+		}
+		f.modseq++
+		m.Flags, m.modseq = kept, f.modseq
+	}
+	return "OK done"
+}
+
+func (c *OddConn) fetch() string {
+	if c.selected == nil {
+		return "BAD no folder is open"
+	}
+	items := strings.Join(c.Args[1:], " ")
+	since := uint64(0)
+	if _, after, ok := strings.Cut(items, "CHANGEDSINCE "); ok {
+		if !c.has("CONDSTORE") {
+			return "BAD unexpected parameter"
+		}
+		since, _ = strconv.ParseUint(strings.TrimRight(after, ")"), 10, 64) //nolint:errcheck // then all have changed
+	}
+	c.server.mu.Lock()
+	rewrite := c.server.opt.Fetch
+	c.server.mu.Unlock()
+	c.found(c.Args[0], func(number int, m *OddMessage) {
+		if m.modseq <= since || c.hangUp {
+			return
+		}
+		text := fmt.Sprintf("* %d FETCH (%s)\r\n", number, m.items(items))
+		if rewrite != nil {
+			text = rewrite(c, m, text)
+		}
+		c.say(text)
+	})
+	if c.hangUp {
+		return ""
+	}
+	return "OK done"
+}
+
+// items are those of a message that are asked for.
+func (m *OddMessage) items(asked string) string {
+	out := []string{fmt.Sprintf("UID %d", m.UID)}
+	if strings.Contains(asked, "FLAGS") {
+		out = append(out, "FLAGS ("+strings.Join(m.Flags, " ")+")")
+	}
+	if strings.Contains(asked, "INTERNALDATE") {
+		out = append(out, `INTERNALDATE "`+m.Date+`"`)
+	}
+	if strings.Contains(asked, "RFC822.SIZE") {
+		out = append(out, fmt.Sprintf("RFC822.SIZE %d", len(m.Body)))
+	}
+	if strings.Contains(asked, "CHANGEDSINCE") {
+		out = append(out, fmt.Sprintf("MODSEQ (%d)", m.modseq))
+	}
+	switch {
+	case strings.Contains(asked, "BODY.PEEK[]"):
+		out = append(out, fmt.Sprintf("BODY[] {%d}\r\n%s", len(m.Body), m.Body))
+	case strings.Contains(asked, "HEADER"):
+		header, _, _ := strings.Cut(m.Body, "\r\n\r\n")
+		header += "\r\n\r\n"
+		out = append(out, fmt.Sprintf("BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%s", len(header), header))
+	}
+	return strings.Join(out, " ")
+}
