@@ -180,8 +180,19 @@ func (m *model) removeNew(t *rapid.T) {
 	}
 }
 
+// blur is for a message that its user removed where the engine can't tell by UIDs which
+// of several like it that was: because they don't last, or because they changed
+// while it was not clear whether one had arrived. Then the one that
+// has arrived may be taken for the one that was removed, and copied once more.
+func (m *model) blur(body string) {
+	if m.pair.new.fleeting {
+		m.blurred[body] = true
+	}
+}
+
 // take removes a message from a new folder, with those that are the same.
 func (m *model) take(name, body string) {
+	m.blur(m.original(body))
 	m.removed[m.original(body)] += m.count(m.pair.new)[name][m.original(body)]
 	m.pair.new.remove(name, body)
 }
@@ -219,6 +230,7 @@ func (m *model) moveNew(t *rapid.T) {
 	m.note("new %s: moved to %s: %.40q", from, to, body)
 	was := m.original(body)
 	m.stray[was], m.unclear[was] = true, true
+	m.blur(was)
 	n, flags := m.count(m.pair.new)[from][was], m.pair.new.flags(from, body)
 	m.pair.new.remove(from, body)
 	for range n {
@@ -285,6 +297,11 @@ func (m *model) renumberOld(t *rapid.T) {
 func (m *model) renumberNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
 	m.note("new %s: UIDVALIDITY changed", name)
+	if m.unjudged() {
+		for body := range m.limit {
+			m.blurred[body] = m.blurred[body] || m.removed[body] > 0 || m.stray[body]
+		}
+	}
 	m.pair.new.renumber(name)
 }
 

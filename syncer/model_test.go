@@ -108,6 +108,7 @@ type model struct {
 	unclear  map[string]bool // whether the old server's flags are there depends on more than the model knows
 	stray    map[string]bool // moved by the user, or delivered to both servers
 	double   map[string]bool // may have copies of its own right besides ours
+	blurred  map[string]bool // see blur
 	lostDirs map[string]bool // new folders the user deleted
 	amnesia  bool            // the ledger was lost, and no pass has been complete since
 }
@@ -115,7 +116,7 @@ type model struct {
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{}}
+		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, blurred: map[string]bool{}, lostDirs: map[string]bool{}}
 	m.store = &faultyStore{fault: noFault}
 	m.cfg = config.Default()
 	m.cfg.Sync.Memory = 64 << 10 // so that messages of 16 KB are large

@@ -130,6 +130,9 @@ func (p *pull) attempt(ctx context.Context) error {
 	if err := p.reconcile(ctx); err != nil {
 		return err
 	}
+	if err := p.followNumbers(ctx); err != nil {
+		return err
+	}
 	if err := p.prepareAdoption(ctx); err != nil {
 		return err
 	}

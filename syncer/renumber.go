@@ -40,6 +40,21 @@ func (p *pull) place(e *store.Entry, uidValidity uint32, uid imap.UID) {
 	}
 }
 
+// followNumbers looks for the copies if the new server has numbered the folder anew:
+// before anything is appended, so that what comes then is not taken for what its
+// user has removed before.
+func (p *pull) followNumbers(ctx context.Context) error {
+	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != p.target.UIDValidity }
+	if !slices.ContainsFunc(p.ledger.Entries, moved) {
+		return nil
+	}
+	if _, err := p.newcomers(ctx, 1); err != nil {
+		return err
+	}
+	p.known = newKnown(p.ledger, p.selected.keys)
+	return nil
+}
+
 // stock lists the new folder, as it is open now, from a UID on: it returns
 // what no line of the ledger stands for. Lines whose UIDs are void are put right first.
 func (p *pull) stock(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]candidate, error) {

@@ -106,6 +106,28 @@ func TestNumberedAnewWithTwins(t *testing.T) {
 	}
 }
 
+// TestNumberedAnewWithRemovedTwin: a copy that its user has removed and one like
+// it that arrives later, with its answer lost, are not confused.
+func TestNumberedAnewWithRemovedTwin(t *testing.T) {
+	r := rigOfMany(t, false)
+	r.pair.new.remove("INBOX", twins)
+	r.pair.new.renumber("INBOX")
+	r.pair.old.deliver("INBOX", twins)
+	left := 1
+	r.pair.new.fault = func(at string) error {
+		if at == "-APPEND" && left > 0 {
+			left--
+			return lostError(at)
+		}
+		return nil
+	}
+	res := r.sync()
+	bodies := r.pair.new.bodies("INBOX")
+	if n := slices.Index(bodies, twins); !res.Pass.Complete || n < 0 || slices.Contains(bodies[n+1:], twins) {
+		t.Errorf("%+v, problem %+v: %q", res.Pass, res.Problem, bodies)
+	}
+}
+
 // TestTouchedFlagsOfNumberedAnew: the flags that an interrupted pull was about to
 // change are remembered while the copies are looked for.
 func TestTouchedFlagsOfNumberedAnew(t *testing.T) {

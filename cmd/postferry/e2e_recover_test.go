@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
+
 	"postferry/internal/lab"
 )
 
@@ -115,4 +117,44 @@ func forgetUIDs(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestNewServerForgetsItsUIDs gives the new server's folders another UIDVALIDITY: nothing
+// is copied twice, and flags go to the right messages.
+func TestNewServerForgetsItsUIDs(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, anna)
+	p.new = lab.StartDovecot(t, lab.DovecotOptions{Format: "maildir", Separator: "/", AutoCreate: true, CA: p.ca,
+		Users: []lab.User{{Login: anna, Password: odd}}})
+	p.newURL = p.new.ImplicitTLS().String()
+	plain := lab.Generate(1, 100, 1000)
+	for i := range plain {
+		plain[i].Flags = nil
+	}
+	p.old.FillMaildir(anna, "INBOX", plain)
+	config := filepath.Join(t.TempDir(), "config.toml")
+	writeFile(t, config, p.config())
+	takeOverAll(t, config, anna)
+	syncAll(t, config)
+	c := p.new.Client(anna)
+	was := choose(t, c, "INBOX").UIDValidity
+	expunge(t, c, 5)
+
+	p.new.Stop()
+	forgetUIDs(t, p.new.UserDir(anna))
+	p.new.Restart()
+	if now := p.new.Snapshot(anna).Folders["INBOX"].UIDValidity; now == was {
+		t.Fatal("UIDVALIDITY has not changed")
+	}
+	p.arrives("INBOX", "new")
+	old := p.old.Client(anna)
+	choose(t, old, "INBOX")
+	for uid := imap.UID(1); uid <= 100; uid += 3 {
+		setFlags(t, old, uid, imap.StoreFlagsAdd, imap.FlagFlagged)
+	}
+	expunge(t, old, 5) // as its user did on the new server
+	if out := syncAll(t, config); !strings.Contains(out, "1 message copied") {
+		t.Errorf("the pass after it:\n%s", out)
+	}
+	p.sameMail(anna)
 }
