@@ -20,13 +20,17 @@ const (
 	fieldSender    = 3
 )
 
+// markFields are what other tools mark their copies with, to find them again: isync
+// (mbsync) and OfflineIMAP.
+var markFields = [...]string{"X-TUID", "X-OfflineIMAP"}
+
 // fingerprintOf makes a message's fingerprint of its header and its size in
 // octets. The header may be the message's whole header or only the
-// fingerprintFields as HEADER.FIELDS gives them: the result is the same. Line
+// fingerprintFields and markFields as HEADER.FIELDS gives them: the result is the same. Line
 // ends, folding, runs of white space, the case of field names, NUL and 8-bit
 // octets make no difference, as servers rewrite those; of a field that comes
 // twice the first counts. The size has a part in it only if there is no
-// Message-ID, so that a copy that was marked by a tool is found with slack.
+// Message-ID, and without markFields.
 func fingerprintOf(header []byte, size int64) store.Fingerprint {
 	var values [len(fingerprintFields)][]byte
 	var seen [len(fingerprintFields)]bool
@@ -34,6 +38,11 @@ func fingerprintOf(header []byte, size int64) store.Fingerprint {
 		for i, field := range fingerprintFields {
 			if !seen[i] && compareFold(string(name), field) == 0 {
 				values[i], seen[i] = squeeze(value), true
+			}
+		}
+		for _, field := range markFields {
+			if compareFold(string(name), field) == 0 {
+				size -= int64(len(name) + len(":") + len(value))
 			}
 		}
 	})
@@ -55,10 +64,6 @@ func fingerprintOf(header []byte, size int64) store.Fingerprint {
 
 // messageIDBit of a fingerprint's first octet says that a Message-ID is in it.
 const messageIDBit = 1
-
-// bearsMessageID reports whether the message had a Message-ID. One without is
-// recognised only by exactly its size.
-func bearsMessageID(fp store.Fingerprint) bool { return fp[0]&messageIDBit != 0 }
 
 // eachField calls fn with the name and the folded value of each field of a
 // header, up to the empty line. What has no field name (an mbox "From " line,

@@ -86,13 +86,27 @@ func TestFingerprintDifferent(t *testing.T) {
 	seen := map[store.Fingerprint]string{}
 	for _, tt := range tests {
 		fp := fingerprintOf([]byte(tt.header), tt.size)
-		if bearsMessageID(fp) != tt.id {
-			t.Errorf("%s: a Message-ID: %v, want %v", tt.name, bearsMessageID(fp), tt.id)
+		if id := fp[0]&messageIDBit != 0; id != tt.id {
+			t.Errorf("%s: a Message-ID: %v, want %v", tt.name, id, tt.id)
 		}
 		if other, ok := seen[fp]; ok {
 			t.Errorf("%q and %q have the same fingerprint", tt.name, other)
 		}
 		seen[fp] = tt.name
+	}
+}
+
+// TestFingerprintOfMarkedCopies: what mbsync and OfflineIMAP add makes no difference.
+func TestFingerprintOfMarkedCopies(t *testing.T) {
+	for _, header := range []string{sampleHeader, crlf("From: a@example.com\nSubject: quota\n\n")} {
+		want := fingerprintOf([]byte(header), 1000)
+		for _, mark := range []string{"X-TUID: AbCdEf123456\r\n", "x-tuid: a\r\n b\r\n", "X-OfflineIMAP: 1 Personal INBOX\r\n"} {
+			at := strings.Index(header, "Subject:")
+			marked := header[:at] + mark + header[at:]
+			if got := fingerprintOf([]byte(marked), int64(1000+len(mark))); got != want {
+				t.Errorf("%q: got %x, want %x", marked, got, want)
+			}
+		}
 	}
 }
 
@@ -123,7 +137,7 @@ func onlyFields(header []byte) []byte {
 			break
 		}
 		name, _, ok := bytes.Cut(field, []byte(":"))
-		if ok && slices.ContainsFunc(fingerprintFields[:], func(f string) bool {
+		if ok && slices.ContainsFunc(append(fingerprintFields[:], markFields[:]...), func(f string) bool {
 			return strings.EqualFold(f, string(bytes.TrimRight(name, " \t")))
 		}) {
 			out = append(out, field...)

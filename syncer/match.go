@@ -12,7 +12,7 @@ import (
 )
 
 // sizeSlack is by how many octets a copy may differ in size from its original
-// if both have the same Message-ID: other tools mark their copies with a header
+// if both have the same fingerprint: other tools mark their copies with a header
 // field (X-TUID and the like), servers add or drop one. Octets.
 const sizeSlack = 1024
 
@@ -50,8 +50,8 @@ func newCandidates(list []candidate) *candidates {
 
 // takeAll finds the copies of many messages; the result goes with want, index
 // by index, and a candidate with UID 0 stands for none. Exact matches come
-// first, for all of want, the lowest UID before the others. Then, for those
-// that bear a Message-ID, copies that are larger by no more than sizeSlack (a
+// first, for all of want, the lowest UID before the others. Then
+// copies that are larger by no more than sizeSlack (a
 // tool added a field), the largest message choosing first, so that of two
 // messages with the same Message-ID (sent, and come back through a list) each
 // gets its own copy. Then smaller ones.
@@ -91,12 +91,11 @@ func inOrder(want []wanted) []int {
 	return order
 }
 
-// missing returns the indices of what was not found and may be matched with
-// slack, the largest first.
+// missing returns the indices of what was not found, the largest first.
 func missing(want []wanted, found []candidate) []int {
 	var rest []int
-	for i, w := range want {
-		if found[i].UID == 0 && bearsMessageID(w.Fingerprint) {
+	for i := range want {
+		if found[i].UID == 0 {
 			rest = append(rest, i)
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Session) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Messag
 // (BODY.PEEK[HEADER.FIELDS (...)]) and RFC822.SIZE of set. header is fn's to
 // keep, and at most 256 KB of it.
 func (s *Session) Headers(ctx context.Context, set imap.UIDSet, fn func(m Message, header []byte) error) error {
-	const items = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT)])"
+	const items = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT X-TUID X-OFFLINEIMAP)])"
 	return s.collect(ctx, set, items, haveUID|haveSize|haveHeader, func(m *fetched) error {
 		if m.have&haveHeader == 0 {
 			return nil
