@@ -3,14 +3,22 @@
 # make build     bin/postferry
 # make bench     benchmarks
 # make fuzz      every fuzz test for FUZZTIME
+# make model     random histories of two servers, a client and failures, for MODEL_TIME
+# make torture   a daemon between real servers, killed TORTURE_KILLS times and its
+#                connections cut TORTURE_CUTS times at least, while mail arrives, flags
+#                change and people delete and move; TORTURE_SEED draws the same again
 
 FUZZTIME ?= 20s
+MODEL_TIME ?= 1h
+TORTURE_KILLS ?= 300
+TORTURE_CUTS ?= 300
 BENCH ?= .
 
-.PHONY: test deps lint build bench fuzz
+.PHONY: test deps lint build bench fuzz model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
+test: export MODEL_TIME = 60s
 test: deps lint
 	go test -race -shuffle=on -timeout 9m ./...
 
@@ -28,3 +36,13 @@ bench: deps
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
+
+model: export MODEL_TIME := $(MODEL_TIME)
+model:
+	go test -run '^TestModel$$' -v -timeout 0 -rapid.checks=1000 ./syncer
+
+torture: export CGO_ENABLED = 1
+torture: export TORTURE_KILLS := $(TORTURE_KILLS)
+torture: export TORTURE_CUTS := $(TORTURE_CUTS)
+torture: deps
+	go test -race -run '^TestTorture$$' -v -timeout 0 ./cmd/postferry

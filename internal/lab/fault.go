@@ -53,7 +53,7 @@ type Faulty struct {
 	hang     *gate // shut: nothing moves
 	greeting *gate // shut: new connections get the first line and no more
 
-	toServer, toClient atomic.Int64
+	toServer, toClient, strikes atomic.Int64
 }
 
 // FaultLine starts a line to target (host:port). plan says what happens to
@@ -93,6 +93,9 @@ func (f *Faulty) HangAfterGreeting(on bool) { f.greeting.shut(on) }
 
 // Bytes counts the octets let through in each direction over all connections.
 func (f *Faulty) Bytes() (toServer, toClient int64) { return f.toServer.Load(), f.toClient.Load() }
+
+// Strikes counts the connections that Cut, Reset and Stall of the plan have met so far.
+func (f *Faulty) Strikes() int { return int(f.strikes.Load()) }
 
 // Connections counts the connections accepted so far.
 func (f *Faulty) Connections() int {
@@ -228,6 +231,7 @@ func (p *pump) due() bool { return p.stops() && p.at >= p.fault.At }
 
 // strike does what the plan says once its octet is reached.
 func (p *pump) strike(ctx context.Context) {
+	p.line.strikes.Add(1)
 	switch p.fault.Kind {
 	case Stall:
 		<-ctx.Done()

@@ -187,6 +187,9 @@ func TestFaultLineBreaksTheOtherDirection(t *testing.T) {
 	if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("after a reset: %v", err)
 	}
+	if n := line.Strikes(); n != 3 {
+		t.Errorf("counted %d strikes, not those of the cut, the stall and the reset", n)
+	}
 }
 
 func TestFaultLineOnDemand(t *testing.T) {

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/internal/lab"
+	"postferry/store"
+)
+
+// What "make torture" sets: how many kills and cuts there are at least, and
+// the seed of what is drawn. What the servers and the daemon do meanwhile is
+// their own affair, so a seed gives the same plan, not the same run.
+const (
+	tortureKills = "TORTURE_KILLS"
+	tortureCuts  = "TORTURE_CUTS"
+	tortureSeed  = "TORTURE_SEED"
+)
+
+// fewKills and fewCuts are enough for every day.
+const (
+	fewKills = 10
+	fewCuts  = 10
+)
+
+// TestTorture kills the daemon and cuts its connections on both sides at random
+// octets, while mail arrives late on the old server, flags change on both, and people
+// delete and move mail on the new one. In the end every message must be on the new
+// server once, with the flags of both sides, unless its user removed it; and the
+// old server must be as it was left.
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	x := &torture{T: t, kills: setting(t, tortureKills, fewKills), cuts: setting(t, tortureCuts, fewCuts)}
+	seed := uint64(setting(t, tortureSeed, int(rand.Int64N(math.MaxInt32))))
+	t.Logf("%s=%d; at least %d kills and %d cuts", tortureSeed, seed, x.kills, x.cuts)
+	x.rng = rand.New(rand.NewPCG(seed, 0))
+	x.begin()
+	for x.killed < x.kills || x.struck() < x.cuts {
+		x.round()
+	}
+	x.end()
+}
+
+// setting is what an environment variable says.
+func setting(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		t.Fatalf("%s=%q is no number", name, text)
+	}
+	return n
+}
+
+// torture is one run.
+type torture struct {
+	*testing.T
+	kills, cuts int
+	rng         *rand.Rand
+	pair        *pair
+	world       *world
+	daemon      *testDaemon
+	old, new    *lab.Faulty
+
+	mu    sync.Mutex // guards what the lines draw from
+	dice  *rand.Rand
+	peace bool // nothing is cut any more
+
+	began, told             time.Time
+	killed, copying, unsure int // kills; those while messages were being sent; those that left intents
+	copied                  int // messages in the ledger at the last kill
+}
+
+// begin starts the servers, the lines and the daemon.
+func (x *torture) begin() {
+	x.began, x.told = time.Now(), time.Now()
+	x.dice = rand.New(rand.NewPCG(x.rng.Uint64(), 1))
+	x.world = newWorld(x.T, x.rng)
+	x.pair = x.world.pair
+	x.old, x.new = lab.FaultLine(x, x.pair.old.IMAP, x.plan), lab.FaultLine(x, x.pair.new.IMAP, x.plan)
+	x.pair.oldURL, x.pair.newURL, x.pair.newCA = "imap+insecure://"+x.old.Addr, "imap+insecure://"+x.new.Addr, false
+	x.pair.sync = `interval = "1s"`
+	x.daemon = x.pair.serve()
+	x.world.daemon = x.daemon
+	takeOverAll(x.T, x.daemon.Config, x.world.logins...)
+}
+
+// plan cuts one connection in three, after few octets as probably as after many.
+func (x *torture) plan(int) (p lab.Plan) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.peace || x.dice.IntN(3) > 0 {
+		return lab.Plan{}
+	}
+	fault := lab.Fault{Kind: lab.Cut, At: int64(math.Exp2(6 + 13*x.dice.Float64()))} // 64 octets to half a million
+	if x.dice.IntN(2) == 0 {
+		fault.Kind = lab.Reset
+	}
+	if x.dice.IntN(2) == 0 {
+		p.ToServer = fault
+	} else {
+		p.ToClient = fault
+	}
+	return p
+}
+
+func (x *torture) struck() int { return x.old.Strikes() + x.new.Strikes() }
+
+// round lets mail arrive and things happen until the time for a kill has come.
+func (x *torture) round() {
+	x.world.mailArrives()
+	x.await(x.moment())
+	if x.rng.IntN(4) > 0 { // as in a power cut; otherwise what the system has taken still arrives
+		x.new.Hang(true)
+		x.daemon.Kill9()
+		x.new.CutAll()
+		x.new.Hang(false)
+	} else {
+		x.daemon.Kill9()
+	}
+	x.killed++
+	x.look()
+	x.tell()
+	x.daemon.Restart()
+}
+
+// moment draws when the next kill falls: mostly when so many octets more have been sent to
+// the new server, sometimes after a time, while the daemon finds out what
+// the kill before has left behind.
+func (x *torture) moment() (octets int64, bound time.Duration) {
+	if x.rng.IntN(6) == 0 {
+		return math.MaxInt64, time.Duration(x.rng.Int64N(int64(3 * time.Second)))
+	}
+	return 10_000 + x.rng.Int64N(200_000), 8 * time.Second
+}
+
+// await goes on with the life of the people until that moment.
+func (x *torture) await(octets int64, bound time.Duration) {
+	sent := func() int64 { n, _ := x.new.Bytes(); return n }
+	due := time.After(bound)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	next := time.Now()
+	for before := sent(); ; {
+		if sent()-before >= octets {
+			x.copying++
+			wait(x.T, time.Duration(x.rng.Int64N(int64(5*time.Millisecond))))
+			return
+		}
+		select {
+		case <-due:
+			return
+		case now := <-tick.C:
+			if now.After(next) {
+				x.world.happens()
+				next = time.Now().Add(time.Duration(x.rng.Int64N(int64(60 * time.Millisecond))))
+			}
+		}
+	}
+}
+
+// look reads the state of the killed daemon: which copies it is sure of.
+func (x *torture) look() {
+	st, err := store.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), store.Options{Command: "test"})
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer st.Close()
+	accounts, err := st.Accounts(x.Context())
+	if err != nil {
+		x.Fatal(err)
+	}
+	x.copied = 0
+	intents := 0
+	clear(x.world.sure)
+	for _, a := range accounts {
+		folders, err := st.Folders(x.Context(), a.ID)
+		if err != nil {
+			x.Fatal(err)
+		}
+		for _, f := range folders {
+			l, err := st.Ledger(x.Context(), a.ID, f.ID)
+			if err != nil {
+				x.Fatal(err)
+			}
+			x.copied, intents = x.copied+len(l.Entries), intents+len(l.Intents)
+			x.world.proved(a.Login, f.New, l.Entries)
+		}
+	}
+	if intents > 0 {
+		x.unsure++
+	}
+}
+
+// tell shows how far it is, every few seconds.
+func (x *torture) tell() {
+	if time.Since(x.told) < 10*time.Second && x.killed < x.kills {
+		return
+	}
+	x.told = time.Now()
+	x.Logf("%4.0f s: %d of %d kills (%d while messages were being sent, %d left intents behind), %d of %d cuts (%d old, %d new), %s, %d messages recorded",
+		time.Since(x.began).Seconds(), x.killed, x.kills, x.copying, x.unsure, x.struck(), x.cuts, x.old.Strikes(), x.new.Strikes(), x.world, x.copied)
+}
+
+// end lets the daemon finish in peace and looks at both servers.
+func (x *torture) end() {
+	x.mu.Lock()
+	x.peace = true
+	x.mu.Unlock()
+	x.daemon.Restart() // nothing rests any more
+	for n := range 3 {
+		status, stdout, stderr := postferry(x.T, "", "sync", "-c", x.daemon.Config)
+		if status == exitOK {
+			break
+		} else if n == 2 { // the first may meet what was cut just before
+			x.Fatalf("sync: status %d\n%s%s", status, stdout, stderr)
+		}
+	}
+	x.world.check()
+	if x.copying < x.killed/2 || x.unsure < x.killed/3 {
+		x.Errorf("of %d kills only %d fell while messages were being sent, and %d left intents behind", x.killed, x.copying, x.unsure)
+	}
+	x.Logf("%d kills, %d cuts at the old server and %d at the new one in %.0f s; then everything was compared: %s",
+		x.killed, x.old.Strikes(), x.new.Strikes(), time.Since(x.began).Seconds(), x.world)
+}
+
+// entriesUIDs are the new UIDs that a ledger has.
+func entriesUIDs(entries []store.Entry) map[imap.UID]bool {
+	uids := make(map[imap.UID]bool, len(entries))
+	for _, e := range entries {
+		if e.UID != 0 {
+			uids[e.UID] = true
+		}
+	}
+	return uids
+}
+
+func (w *world) String() string {
+	return fmt.Sprintf("%d messages (%d removed, %d moved, %d flag changes)", len(w.letters), w.removals, w.moves, w.flagChanges)
+}
