@@ -1,0 +1,197 @@
+package discover
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postferry/upstream"
+)
+
+// attempt tries the candidates, the best first and several at the same time.
+// Once one is found that can be used as it is, what is less good in its
+// protocol is not tried.
+func (s *search) attempt(ctx context.Context) {
+	attempts := make([]Attempt, len(s.found))
+	best := map[Protocol]int{} // number of the best that can be used as it is
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, c := range s.found {
+		g.Go(func() error {
+			mu.Lock()
+			known, ok := best[c.protocol]
+			mu.Unlock()
+			var a Attempt
+			switch {
+			case ctx.Err() != nil:
+				a = c.untried(say(codeOutOfTime))
+			case ok && known < i:
+				a = c.untried(say(codeNotNeeded))
+			default:
+				a = s.try(ctx, c)
+			}
+			a.Number = i + 1
+			mu.Lock()
+			defer mu.Unlock()
+			if at, ok := best[c.protocol]; a.Trusted && (!ok || i < at) {
+				best[c.protocol] = i
+			}
+			attempts[i] = a
+			if s.tell != nil {
+				s.tell(a)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // they return no errors: what goes wrong is in the attempts
+	s.report.Attempts = attempts
+	s.judgeMX(ctx)
+}
+
+func (c candidate) untried(why Message) Attempt {
+	return Attempt{Source: c.source, Protocol: c.protocol, Security: c.security, Host: c.host, Port: c.port, URL: c.server().String(),
+		Outcome: why, Capabilities: []string{}}
+}
+
+// try looks at one candidate.
+func (s *search) try(ctx context.Context, c candidate) Attempt {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, attemptBound)
+	defer cancel()
+	a := c.untried(Message{})
+	if addrs, ok := s.admit(ctx, c, &a); ok {
+		s.talk(ctx, c, addrs, &a)
+	}
+	a.Millis = millis(start)
+	return a
+}
+
+// admit resolves a candidate and says no to what must not be tried.
+func (s *search) admit(ctx context.Context, c candidate, a *Attempt) ([]netip.Addr, bool) {
+	if c.source != SourceSRV && s.denied[c.serviceName()] && under(c.host, s.query.domain) {
+		a.Outcome = say(codeDenied)
+		return nil, false
+	}
+	if !mailPort(c.port) {
+		a.Outcome = say(codePort, "port", strconv.Itoa(c.port))
+		return nil, false
+	}
+	addrs, err := s.dns.addresses(ctx, c.host)
+	switch {
+	case errors.Is(err, errNoName):
+		a.Outcome = say(codeNoAddress)
+		return nil, false
+	case err != nil:
+		a.Outcome = dnsTrouble(ctx, err)
+		return nil, false
+	}
+	a.Address = addrs[0].String()
+	switch {
+	case s.gates.isNew(c.host, addrs):
+		a.Outcome = say(codeExcludedNew, "address", a.Address)
+		return nil, false
+	case s.gates.isOwn(c.host, addrs):
+		a.Outcome = say(codeExcludedOwn, "address", a.Address)
+		return nil, false
+	}
+	addrs = slices.DeleteFunc(addrs, func(x netip.Addr) bool { return !s.reachable(x) })
+	if len(addrs) == 0 {
+		a.Outcome = say(codePrivate, "address", a.Address)
+		a.Address = ""
+		return nil, false
+	}
+	return addrs, true
+}
+
+// serviceName is the SRV name of what a candidate is.
+func (c candidate) serviceName() string {
+	for _, sv := range services() {
+		if sv.protocol == c.protocol && sv.security == c.security {
+			return sv.name
+		}
+	}
+	return ""
+}
+
+// talk connects to a candidate and hears what it says of itself.
+func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *Attempt) {
+	dial := func(ctx context.Context, network, _ string) (conn net.Conn, err error) {
+		for _, x := range addrs {
+			a.Address = x.String()
+			if conn, err = s.dialer()(ctx, network, net.JoinHostPort(a.Address, strconv.Itoa(c.port))); err == nil {
+				return conn, nil
+			}
+		}
+		return nil, err
+	}
+	options := upstream.Options{Stall: attemptBound, Dial: dial}
+	answer, err := upstream.Probe(ctx, c.server(), options)
+	if errors.Is(err, upstream.ErrNoTLS) {
+		c.security = Plaintext
+		a.Security, a.URL = c.security, c.server().String()
+		answer, err = upstream.Probe(ctx, c.server(), options)
+	}
+	a.Greeting, a.Product = answer.Greeting, product(answer.Greeting, answer.Capabilities)
+	if len(answer.Capabilities) > 0 {
+		a.Capabilities = answer.Capabilities[:min(len(answer.Capabilities), 100)]
+	}
+	if len(answer.Certificates) > 0 {
+		a.Certificate = examine(answer.Certificates, c.host, s.Roots, time.Now())
+	}
+	if err != nil {
+		a.Outcome = trouble(ctx, err, c)
+		return
+	}
+	a.Usable = true
+	switch {
+	case c.security == Plaintext:
+		a.Outcome = say(codePlaintext)
+	case a.Certificate != nil && len(a.Certificate.Problems) > 0:
+		a.Outcome = say(codeBadCert, "problems", a.Certificate.trouble())
+	default:
+		a.Trusted, a.Outcome = true, say(codeOK)
+	}
+}
+
+// trouble says why a candidate can't be used.
+func trouble(ctx context.Context, err error, c candidate) Message {
+	var e *upstream.Error
+	errors.As(err, &e)
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return say(codeRefused)
+	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
+		return say(codeTimeout)
+	case errors.Is(err, upstream.ErrNotIMAP), errors.Is(err, upstream.ErrNotPOP3):
+		return say(codeNotMail, "protocol", strings.ToUpper(string(c.protocol)))
+	case e != nil && e.Text != "":
+		return say(codeTurnedAway, "text", e.Text)
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return say(codeUnreachable, "cause", cause(err))
+	case e != nil && e.Op != "connect" && e.Class == upstream.Lost:
+		return say(codeCut)
+	case c.security == TLS && e != nil && e.Err != nil && strings.Contains(e.Err.Error(), "tls:"):
+		return say(codeTLSFailed, "cause", cause(err))
+	}
+	return say(codeFailed, "cause", cause(err))
+}
+
+// cause is what went wrong without the wrapping.
+func cause(err error) string {
+	var e *upstream.Error
+	if errors.As(err, &e) && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
