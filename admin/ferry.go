@@ -1,0 +1,252 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"postferry/store"
+)
+
+// ErrStopping means that the engine is ending and did not do what was asked.
+var ErrStopping = errors.New("the engine is stopping")
+
+// Ferry is what the page asks of the engine. Every method is safe for
+// concurrent use, and returns with an error soon after its context ended.
+// Unknown accounts are store.ErrNotFound.
+type Ferry interface {
+	// Live reports the accounts that are being worked on.
+	Live(ctx context.Context) ([]Live, error)
+	// Folders reports how far an account's folders are, those it is known to
+	// have, whether it is being worked on or not.
+	Folders(ctx context.Context, id store.AccountID) ([]Folder, error)
+
+	// Begin makes accounts active that are waiting or stopped; their problems are
+	// forgotten and they are due now. It returns those it changed.
+	Begin(ctx context.Context, ids []store.AccountID) (begun []store.AccountID, err error)
+	// Stop makes active accounts stopped, durably, and returns those it changed.
+	// What is on its way ends at the next safe point, usually within a second:
+	// Stop does not wait for that. Clients work on with the new mailbox.
+	Stop(ctx context.Context, ids []store.AccountID) (stopped []store.AccountID, err error)
+	// Again makes active accounts due now and forgets their problems. One that
+	// a pass is running over gets another pass after it.
+	Again(ctx context.Context, ids []store.AccountID) error
+	// Updated tells that accounts were added or given other credentials.
+	Updated(ctx context.Context, ids []store.AccountID) error
+	// DomainChanged tells that a domain has other servers or another schedule.
+	// Its accounts go on with those.
+	DomainChanged(ctx context.Context, name string) error
+
+	// Passes subscribes to the passes that end. The channel is closed when ctx
+	// has ended. A reader that is slow gets a PassEnded with Missed set in place of
+	// those that did not fit, and must read the store again.
+	Passes(ctx context.Context) <-chan PassEnded
+
+	// Check tries the logins of accounts on both servers and looks at what would
+	// be copied, whatever their state. tell is called with each account's result,
+	// one call at a time; an error ends the check. Nothing is written, neither to
+	// a server nor to the store.
+	Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error
+	// Verify compares the servers, with bodies octet for octet. tell is called
+	// one call at a time; an error ends the verification.
+	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(VerifyEvent) error) error
+
+	// Quarantine lists an account's messages that one of the servers refuses.
+	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+	// RetryQuarantined releases messages by their IDs; the next pass, which
+	// begins soon, tries them again.
+	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
+	// QuarantinedHeader reads the header of a message from the old server, 64 KiB
+	// of it at most.
+	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
+}
+
+// Live is what is going on with an account right now.
+type Live struct {
+	Account store.AccountID
+	Running bool
+	Folder  string // title of the folder being copied, if any
+	Done    uint64 // messages dealt with
+	Total   uint64 // messages known on the old server so far
+	// OctetsDone are those of the messages dealt with, OctetsTotal of all on the
+	// old server; 0 if nothing is known.
+	OctetsDone, OctetsTotal uint64
+	Copied                  uint64 // messages copied since the pass began
+	Bytes                   uint64 // octets copied since the pass began
+	Started                 time.Time
+	MessagesPerSecond       float64
+	OctetsPerSecond         float64
+	Remaining               *time.Duration // nil while it can't be known
+}
+
+// Folder is how far a folder is.
+type Folder struct {
+	Title       string // decoded name on the old server, "/" between its parts
+	NewTitle    string // decoded name on the new server; "" if it is not there
+	State       store.FolderState
+	Running     bool // it is being copied right now
+	Complete    bool // it was copied to its end once
+	Messages    uint64
+	Copied      uint64
+	Quarantined uint64
+	Octets      uint64 // of what was copied; 0 if nothing is known
+	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
+	Checked     time.Time
+}
+
+// PassEnded is the end of a pass over an account.
+type PassEnded struct {
+	Account store.AccountID
+	Pass    store.Pass
+	// Problem is what kept the pass from being complete; nil if nothing did, or
+	// if it only made room for others and goes on.
+	Problem *store.Problem
+	// Missed says that passes ended of which nobody was told; the other fields
+	// are zero.
+	Missed bool
+}
+
+// CheckResult is what a check found of an account.
+type CheckResult struct {
+	Account store.AccountID
+	Login   string
+	// OldProblem and NewProblem are why a server can't be used with the account's
+	// login there; nil if it can. NewProblem is also nil if the new
+	// server was not tried because of the old one's trouble, which Tried tells.
+	OldProblem *store.Problem
+	NewProblem *store.Problem
+	Tried      bool // both servers were
+	Folders    []CheckedFolder
+	Notes      []string // what is renamed or left out, and why
+	Messages   uint64   // to be copied at most: what is found on the new server is not copied again
+	Octets     uint64   // of these
+	// TooLarge of these are larger than the new server takes, which is Limit
+	// octets; 0 if it tells no limit.
+	TooLarge uint64
+	Limit    int64
+	Quotas   []CheckedQuota
+	Lacks    string // which quota is too small, and for what; "" if none is known to be
+	// Estimate is how long the account takes, AtOnce how many accounts are copied
+	// at the same time.
+	Estimate time.Duration
+	AtOnce   int
+}
+
+// Fits tells whether all of the account would come to the new server, as far as can be seen before.
+func (r *CheckResult) Fits() bool {
+	return r.OldProblem == nil && r.NewProblem == nil && r.Lacks == "" && r.TooLarge == 0
+}
+
+// FolderAction is what becomes of a folder of the old server.
+type FolderAction string
+
+// The actions.
+const (
+	FolderCreate FolderAction = "create" // it is made and filled
+	FolderFill   FolderAction = "fill"   // it is there and is filled
+	FolderSkip   FolderAction = "skip"   // it is left alone: a view, or somebody else's
+	FolderGone   FolderAction = "gone"   // its user has deleted it on the new server
+)
+
+// CheckedFolder is what becomes of a folder.
+type CheckedFolder struct {
+	Title    string
+	NewTitle string
+	Action   FolderAction
+	Messages uint64 // on the old server
+	Copy     uint64 // at most
+	Octets   uint64 // of these
+	TooLarge uint64 // of these
+	Problem  string // why it can't be read; "" if it can
+}
+
+// CheckedQuota is a limit at the new server.
+type CheckedQuota struct {
+	Resource string // "STORAGE", in units of 1024 octets; "MESSAGE", or another (RFC 9208)
+	Used     uint64
+	Limit    uint64
+}
+
+// VerifyEvent is one of its fields. A folder comes after the findings in it, an
+// account after all that is said about it.
+type VerifyEvent struct {
+	Finding  *VerifyFinding
+	Folder   *VerifiedFolder
+	Account  *VerifiedAccount
+	Progress *VerifyProgress
+}
+
+// Severity says what a finding of a verification means for the move.
+type Severity string
+
+// The severities.
+const (
+	Damage   Severity = "damage"   // something is not on the new server as it should be
+	Doubtful Severity = "doubtful" // damage, or what a person did on the new server
+	Harmless Severity = "harmless" // as it should be
+)
+
+// VerifyFinding is one difference between the servers. "postferry verify --help"
+// describes the kinds; OldUID and NewUID are 0 and Date is nil if there is none.
+type VerifyFinding struct {
+	Login     string     `json:"login"`
+	Folder    string     `json:"folder"`
+	NewFolder string     `json:"new_folder"`
+	Kind      string     `json:"kind"`
+	Severity  Severity   `json:"severity"`
+	OldUID    uint32     `json:"old_uid"`
+	NewUID    uint32     `json:"new_uid"`
+	Date      *time.Time `json:"date"`
+	Size      int64      `json:"size"` // octets
+	Old       string     `json:"old"`  // what differs, as the old server has it
+	New       string     `json:"new"`
+	Reason    string     `json:"reason"`
+}
+
+// VerifiedFolder is how a folder that is on both servers compares.
+type VerifiedFolder struct {
+	Login       string            `json:"login"`
+	Folder      string            `json:"folder"`
+	NewFolder   string            `json:"new_folder"`
+	OldMessages uint64            `json:"old_messages"`
+	NewMessages uint64            `json:"new_messages"`
+	Same        uint64            `json:"same"`  // messages of which nothing differs
+	Found       map[string]uint64 `json:"found"` // findings by kind
+}
+
+// VerifiedAccount is how an account compares.
+type VerifiedAccount struct {
+	Login       string            `json:"login"`
+	Folders     uint64            `json:"folders"`
+	OldMessages uint64            `json:"old_messages"`
+	NewMessages uint64            `json:"new_messages"`
+	Same        uint64            `json:"same"`
+	Found       map[string]uint64 `json:"found"`
+	// Worst is the worst severity found; Harmless if there was nothing.
+	Worst Severity `json:"worst"`
+	// Problem is why the account could not be verified, "" if it could, and
+	// Cause what the server said.
+	Problem string `json:"problem"`
+	Cause   string `json:"cause"`
+}
+
+// VerifyProgress says how far a verification is.
+type VerifyProgress struct {
+	Accounts int // done
+	Of       int
+	Messages uint64 // read so far, on both servers
+	Login    string // one that is being read
+	Folder   string
+}
+
+// Quarantined is a message that one of the servers refuses.
+type Quarantined struct {
+	ID       string    `json:"id"` // names it for RetryQuarantined and QuarantinedHeader
+	Folder   string    `json:"folder"`
+	Key      string    `json:"key"` // how the old server numbers it, for people
+	Reason   string    `json:"reason"`
+	Cause    string    `json:"cause"`
+	Attempts uint32    `json:"attempts"`
+	Since    time.Time `json:"since"`
+	Last     time.Time `json:"last"`
+}
