@@ -70,8 +70,29 @@ func readFolder(tx *bbolt.Tx, key, row []byte) (Folder, error) {
 		return Folder{}, damaged(bucketFolders, key, err)
 	}
 	p, err := readProgress(tx, key)
-	f.Checkpoint, f.Copied, f.Quarantined = p.checkpoint, p.copied, p.quarantined
-	return f, err
+	if err != nil {
+		return f, err
+	}
+	return f, f.complete(tx, key, p)
+}
+
+// complete adds what batches change. key is the folder's.
+func (f *Folder) complete(tx *bbolt.Tx, key []byte, p progress) error {
+	f.Checkpoint, f.Copied, f.Quarantined, f.Again = p.checkpoint, p.copied, p.quarantined, 0
+	if p.quarantined == 0 {
+		return nil
+	}
+	c := root(tx, bucketQuarantine).Cursor()
+	for k, row := c.Seek(key); bytes.HasPrefix(k, key); k, row = c.Next() {
+		q, err := decodeQuarantined("", row)
+		if err != nil {
+			return damaged(bucketQuarantine, k, err)
+		}
+		if q.Again {
+			f.Again++
+		}
+	}
+	return nil
 }
 
 // readProgress returns ErrNotFound if there is no such folder.
@@ -124,7 +145,9 @@ func putFolder(tx *bbolt.Tx, id AccountID, f *Folder) (err error) {
 	if err != nil {
 		return err
 	}
-	f.Checkpoint, f.Copied, f.Quarantined = p.checkpoint, p.copied, p.quarantined
+	if err := f.complete(tx, folderKey(id, f.ID), p); err != nil {
+		return err
+	}
 	return root(tx, bucketFolders).Put(folderKey(id, f.ID), encodeFolder(f))
 }
 

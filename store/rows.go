@@ -230,11 +230,19 @@ func decodeFlags(d *decoder) []imap.Flag {
 	return flags
 }
 
+// quarantinedAgain stands beside the attempts for Again, so that rows of
+// earlier versions, which have none, read as before.
+const quarantinedAgain = 1 << 32
+
 func encodeQuarantined(q *Quarantined) []byte {
 	var e encoder
 	e.text(q.Reason)
 	e.text(q.Cause)
-	e.uint(uint64(q.Attempts))
+	attempts := uint64(q.Attempts)
+	if q.Again {
+		attempts |= quarantinedAgain
+	}
+	e.uint(attempts)
 	e.time(q.Since)
 	e.time(q.Last)
 	return e
@@ -242,14 +250,10 @@ func encodeQuarantined(q *Quarantined) []byte {
 
 func decodeQuarantined(key Key, row []byte) (Quarantined, error) {
 	d := decoder{rest: row}
-	q := Quarantined{
-		Key:      key,
-		Reason:   d.text(),
-		Cause:    d.text(),
-		Attempts: d.uint32(),
-		Since:    d.time(),
-		Last:     d.time(),
-	}
+	q := Quarantined{Key: key, Reason: d.text(), Cause: d.text()}
+	attempts := d.uint(2*quarantinedAgain - 1)
+	q.Attempts, q.Again = uint32(attempts), attempts&quarantinedAgain != 0
+	q.Since, q.Last = d.time(), d.time()
 	return q, d.done()
 }
 

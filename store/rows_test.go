@@ -206,7 +206,8 @@ func drawIntent(t *rapid.T, _ string) Intent {
 
 func drawQuarantined(t *rapid.T, _ string) Quarantined {
 	return Quarantined{Key: "key", Reason: anyText(t, "reason"), Cause: anyText(t, "cause"),
-		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last")}
+		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last"),
+		Again: rapid.Bool().Draw(t, "again")}
 }
 
 func drawRepaired(t *rapid.T, _ string) Repaired {

@@ -119,6 +119,9 @@ type Folder struct {
 	// The store keeps them; what PutFolders is given for them is ignored.
 	Copied      uint64
 	Quarantined uint64
+	// Again counts those of Quarantined that the engine tries again by itself.
+	// It is kept like the other counts.
+	Again uint64
 }
 
 // Checkpoint is how far a folder's old side has been proved to be dealt with.
@@ -177,6 +180,8 @@ type Quarantined struct {
 	Attempts uint32
 	Since    time.Time
 	Last     time.Time
+	// Again: the engine tries the message again by itself, once with each pass.
+	Again bool
 }
 
 // Repaired says of a message that its copy on the new server is not the octets

@@ -221,7 +221,7 @@ func sampleMailboxes() []sampleMailbox {
 				},
 				Intents: []Intent{{"\x5f\x5e\x10\x00\x00\x00\x00\x04", Fingerprint{9}, 40_000, []imap.Flag{imap.FlagDraft}, 1_700_000_001, 2, at(4)}},
 				Quarantine: []Quarantined{{"\x5f\x5e\x10\x00\x00\x00\x00\x05", "the new server takes no NUL bytes",
-					"NO Message contains NUL characters", 3, at(5), at(6)}},
+					"NO Message contains NUL characters", 3, at(5), at(6), false}},
 			},
 			{Entries: []Entry{{"UIDL of a POP3 server", 5, 6, []imap.Flag{imap.FlagAnswered, imap.FlagSeen}, Fingerprint{7}, 8}}},
 			{},

@@ -12,18 +12,22 @@ import (
 // keys that the old folder's messages have now, and what is left from former ones.
 type known struct {
 	keys    keyring
-	entries []store.Entry       // of the present keys, by key
-	stale   []store.Entry       // of former ones
-	refused map[imap.UID]uint32 // quarantined: attempts so far
+	entries []store.Entry                  // of the present keys, by key
+	stale   []store.Entry                  // of former ones
+	refused map[imap.UID]uint32            // quarantined: attempts so far
+	again   map[imap.UID]store.Quarantined // of these, those to be tried again now
 	handed  map[imap.UID]struct{}
 }
 
 func newKnown(l store.Ledger, keys keyring) *known {
-	k := &known{keys: keys, refused: map[imap.UID]uint32{}, handed: map[imap.UID]struct{}{}}
+	k := &known{keys: keys, refused: map[imap.UID]uint32{}, again: map[imap.UID]store.Quarantined{}, handed: map[imap.UID]struct{}{}}
 	k.entries, k.stale = keys.split(l.Entries)
 	for _, q := range l.Quarantine {
 		if uid, ok := keys.uid(q.Key); ok {
 			k.refused[uid] = q.Attempts
+			if q.Again {
+				k.again[uid] = q
+			}
 		}
 	}
 	return k

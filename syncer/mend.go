@@ -67,7 +67,7 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 // hopeless tells whether no repair can help.
 func hopeless(why error) bool {
 	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && (e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT")
+	return ok && (e.Class == upstream.Later || e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT")
 }
 
 // serverWords are what the server said.
@@ -162,6 +162,9 @@ func (w *writer) giveUp(it *item, why error) {
 		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", it.repaired.What)
 		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(it.refusal), serverSays(why))
 		q.Attempts = 2
+	case aboutOne(why):
+		w.unavailable++
+		q.Reason, q.Again = "The new server can't take this message at the moment.", true
 	case size == 0:
 		q.Reason = "The message is empty, and the new server takes no empty messages."
 	}

@@ -18,7 +18,6 @@ func capsWithout(names ...string) string {
 var (
 	uidItem  = regexp.MustCompile(`UID [0-9]+ ?`)
 	dateItem = regexp.MustCompile(`INTERNALDATE "[^"]*"`)
-	literal  = regexp.MustCompile(`BODY\[\] \{([0-9]+)\}`)
 )
 
 // TestHarmlessOddities: what a tolerant reader and a careful writer needn't
@@ -96,6 +95,106 @@ func hangUpAfter(n int) func(c *lab.OddConn) string {
 	return func(c *lab.OddConn) string {
 		if c.Commands > n {
 			return "* BYE this session has had its time"
+		}
+		return ""
+	}
+}
+
+// oddlyAnswered makes the bodies' FETCH responses of INBOX's odd message odd.
+func oddlyAnswered(fn func(c *lab.OddConn, response string) string) lab.OddOptions {
+	return lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
+		if c.Folder() != "INBOX" || !isOdd(m.Body) || !c.AsksFor(m.UID) {
+			return response
+		}
+		return fn(c, response)
+	}}
+}
+
+// announce changes the size that a body is announced with.
+func announce(by int) func(*lab.OddConn, string) string {
+	return func(_ *lab.OddConn, response string) string {
+		at := strings.Index(response, "BODY[] {")
+		var size int
+		fmt.Sscanf(response[at:], "BODY[] {%d}", &size)
+		return strings.Replace(response, fmt.Sprintf("{%d}", size), fmt.Sprintf("{%d}", size+by), 1)
+	}
+}
+
+// oddlyAsked answers for the odd message when it is asked for.
+func oddlyAsked(text string) lab.OddOptions {
+	return lab.OddOptions{Answer: func(c *lab.OddConn) string {
+		if c.Folder() == "INBOX" && c.AsksFor(oddOne) {
+			return text
+		}
+		return ""
+	}}
+}
+
+// TestOddMessages: a message that can't be had or given keeps none of the
+// others, and is copied as soon as it can be.
+func TestOddMessages(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		old, new      lab.OddOptions
+		reason, cause string
+		again         bool // tried again by itself
+	}{
+		{name: "OK and no body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "" }),
+			reason: "lists this message but does not deliver it", cause: "FETCH brought no body"},
+		{name: "NIL for a body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "* 10 FETCH (UID 10 BODY[] NIL)\r\n" }),
+			reason: "lists this message but does not deliver it", cause: "FETCH brought no body"},
+		{name: "NO", old: oddlyAsked("NO it is damaged"), reason: "does not deliver it", cause: "it is damaged"},
+		{name: "NO [UNAVAILABLE]", old: oddlyAsked("NO [UNAVAILABLE] FETCH Server error - Please try again later"),
+			reason: "can't deliver this message at the moment", cause: "try again later", again: true},
+		{name: "NO [SERVERBUG]", old: oddlyAsked("NO [SERVERBUG] oops"), reason: "at the moment", cause: "oops", again: true},
+		{name: "BYE", old: oddlyAsked("* BYE internal error"), reason: "connection with the old server breaks each time", cause: "broke", again: true},
+		{name: "a short literal", old: oddlyAnswered(announce(50)), reason: "breaks each time", cause: "broke", again: true},
+		{name: "a long literal", old: oddlyAnswered(announce(-50)), reason: "breaks each time", cause: "broke", again: true},
+		{name: "cut within", old: oddlyAnswered(func(c *lab.OddConn, response string) string { c.HangUp(); return response[:len(response)-40] }),
+			reason: "breaks each time", cause: "broke", again: true},
+		{name: "refused", new: lab.OddOptions{Append: oddlyGiven("NO I don't like it")}, reason: "new server refuses this message", cause: "don't like it"},
+		{name: "BAD", new: lab.OddOptions{Append: oddlyGiven("BAD I don't like it")}, reason: "new server refuses this message", cause: "don't like it"},
+		{name: "not now", new: lab.OddOptions{Append: oddlyGiven("NO [UNAVAILABLE] not now")}, reason: "new server can't take this message at the moment", cause: "not now", again: true},
+		{name: "BYE on APPEND", new: lab.OddOptions{Append: oddlyGiven("* BYE panic")}, reason: "connection with the new server breaks each time", cause: "broke", again: true},
+		{name: "BYE on single APPEND", new: lab.OddOptions{Caps: "IMAP4rev1 UIDPLUS", Append: oddlyGiven("* BYE panic")}, reason: "connection with the new server breaks each time", cause: "broke", again: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newOddRig(t, tt.old, tt.new)
+			r.start(false)
+			lost := func(folder, body string) bool { return folder == "INBOX" && isOdd(body) }
+			r.complete(oddTotal() - 1)
+			r.arrived(lost)
+			q := r.quarantined()
+			if len(q) != 1 || !strings.Contains(q[0].Reason, tt.reason) || !strings.Contains(q[0].Cause, tt.cause) || q[0].Again != tt.again {
+				t.Fatalf("quarantine: %+v", q)
+			}
+			r.complete(0)
+			r.arrived(lost)
+			if again := r.quarantined(); len(again) != 1 || again[0].Attempts > q[0].Attempts != tt.again || !again[0].Since.Equal(q[0].Since) {
+				t.Errorf("quarantine after a second pass: %+v, before %+v", again, q)
+			}
+			for _, s := range []*lab.Odd{r.old, r.new} {
+				s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append = nil, nil, nil })
+			}
+			if !tt.again {
+				return
+			}
+			r.complete(1)
+			r.arrived(nil)
+			if q := r.quarantined(); len(q) > 0 {
+				t.Errorf("quarantine at the end: %+v", q)
+			}
+			r.complete(0)
+		})
+	}
+}
+
+// oddlyGiven answers an APPEND of the odd message.
+func oddlyGiven(text string) func(c *lab.OddConn, m *lab.OddMessage) string {
+	return func(_ *lab.OddConn, m *lab.OddMessage) string {
+		if isOdd(m.Body) {
+			return text
 		}
 		return ""
 	}

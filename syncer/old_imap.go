@@ -44,8 +44,10 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]up
 		return tree, all, nil
 	}
 	more, err := s.Status(ctx, ask)
-	for name, st := range more {
-		all[name] = st
+	for _, name := range ask {
+		// Of one that is listed but whose STATUS is refused nothing is known: it
+		// must be opened to see why.
+		all[name] = more[name]
 	}
 	return tree, all, err
 }

@@ -39,6 +39,7 @@ type passRun struct {
 	queue   []*tracked
 	pulling int  // folders being pulled for it
 	stopped bool // by a problem that the other folders would meet as well
+	unwell  int  // folders in a row of which a server says that they don't work at the moment
 	stats   stats
 	problem *store.Problem
 	yielded bool
@@ -145,7 +146,7 @@ func (a *account) passTree(err error) {
 	p.tree = true
 	for _, f := range a.folders {
 		if _, there := a.tree.status[f.Old]; there && f.State == store.FolderPlanned && !p.options.inboxOnly {
-			p.problem = problemOf(errNotMade, f.Title, a.failures+1)
+			p.problem = problemOf(errNotMade, f.Title, a.attempts())
 			p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
 		}
 		if a.due(f, p.options) {
@@ -174,7 +175,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	}
 	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
 	f.made.Store(&told)
-	same := f.complete() && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
+	same := f.complete() && f.Again == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
 		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0
 	return !same
 }
@@ -188,17 +189,21 @@ func (a *account) passPulled(f *tracked, _ *pull, err error) {
 	p.pulling--
 	switch {
 	case err == nil, errors.Is(err, errOldGone):
+		p.unwell = 0
 	case interrupted(a.ctx, err):
 		p.yielded = true
 	case errors.Is(err, errYield):
 		p.queue = append([]*tracked{f}, p.queue...)
 	case errors.Is(err, errNewGone):
 		a.newGone(f, p, err)
-	case stopsAccount(err):
-		p.problem, p.stopped = problemOf(err, f.Title, a.failures+1), true
+	case stopsAccount(err, p.unwell):
+		p.problem, p.stopped = problemOf(err, f.Title, a.attempts()), true
 		a.interruptPulls()
 	case !p.stopped:
-		p.problem = problemOf(err, f.Title, a.failures+1)
+		p.problem = problemOf(err, f.Title, a.attempts())
+		if aboutOne(err) {
+			p.unwell++
+		}
 	}
 }
 
@@ -207,9 +212,19 @@ func (a *account) passPulled(f *tracked, _ *pull, err error) {
 // look at the trees will tell.
 func (a *account) newGone(f *tracked, p *passRun, err error) {
 	if f.State == store.FolderPresent {
-		p.problem = problemOf(err, f.Title, a.failures+1)
+		p.problem = problemOf(err, f.Title, a.attempts())
 		p.problem.Summary = "The folder vanished from the new server while it was being filled."
 	}
+}
+
+// attempts is how many passes in a row have ended with a problem, the present
+// one included. One that got something done is the first again: a server that
+// hangs up now and then is no reason to be ever more cautious.
+func (a *account) attempts() int {
+	if a.pass != nil && a.pass.stats.Copied+a.pass.stats.Adopted > 0 {
+		return 1
+	}
+	return a.failures + 1
 }
 
 // endPass ends a pass: with nil when it is through or made room for others.
@@ -229,7 +244,7 @@ func (a *account) endPass(err error) {
 		a.replyPass(store.Pass{Started: a.pass.started, Ended: time.Now()}, problem)
 		return
 	default:
-		problem = problemOf(err, "", a.failures+1)
+		problem = problemOf(err, "", a.attempts())
 	}
 	a.endPassWith(problem)
 }
@@ -246,7 +261,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 		Complete: problem == nil && !p.yielded && !p.options.inboxOnly,
 	}
 	if problem != nil {
-		a.failures++
+		a.failures = a.attempts()
 		record.Error = problem.Summary
 	} else if record.Complete {
 		a.failures = 0

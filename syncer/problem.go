@@ -14,9 +14,17 @@ import (
 // quotaRetry is how long an account rests that has no room on the new server.
 const quotaRetry = 30 * time.Minute
 
-// errStopsAccount tells whether an error is about the account or a server as
-// a whole, so that its other folders need not be tried now.
-func stopsAccount(err error) bool {
+// folderBound is how many folders in a row may not work at the moment before it
+// counts as the server that doesn't.
+const folderBound = 3
+
+// stopsAccount tells whether an error is about the account or a server as
+// a whole, so that its other folders need not be tried now. unwell is of how many
+// folders in a row before a server said that they don't work at the moment.
+func stopsAccount(err error, unwell int) bool {
+	if aboutOne(err) && unwell < folderBound {
+		return false
+	}
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return true
 	}

@@ -84,6 +84,8 @@ type pull struct {
 	fleeting bool                      // its UIDs don't last, as it said when it was last opened
 	adopt    *adoption                 // nil when nothing can be adopted
 
+	oldTroubles, newTroubles troubles // over all attempts
+
 	done  counters
 	began stats  // done when the present attempt read the ledger
 	held  uint64 // octets of the ledger then
@@ -94,14 +96,14 @@ type pull struct {
 // a later pull. It returns the checkpoint it reached.
 func (p *pull) run(ctx context.Context) error {
 	for failures := 0; ; {
-		before := p.done.dealt()
+		before, narrowed := p.done.dealt(), p.oldTroubles.narrowed()+p.newTroubles.narrowed()
 		err := p.attempt(ctx)
 		if err == nil || errors.Is(err, errYield) || interrupted(ctx, err) || !worthRetrying(err) {
 			return err
 		}
 		p.log.Warn().Err(err).Msg("pull interrupted, connecting again")
 		p.lane.drop()
-		if p.done.dealt() > before {
+		if p.done.dealt() > before || p.oldTroubles.narrowed()+p.newTroubles.narrowed() > narrowed {
 			failures = 0
 		}
 		failures++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -34,12 +35,26 @@ type item struct {
 	intent     store.Intent
 	body       []byte
 	held       int64 // octets of the memory budget that the writer gives back
-	stream     io.Reader
+	stream     *source
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
 	shows      bool // once all before it is on the new server, the folder is worth showing
 	mending
+}
+
+// source is a body that the writer reads from the old server's connection.
+type source struct {
+	r   io.Reader
+	err error // the old server's fault
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
 }
 
 // reader lists, fetches and hands over. It alone uses the old session while a
@@ -48,6 +63,8 @@ type reader struct {
 	*pull
 	items chan<- *item
 	next  imap.UID // every message below it was handed over
+	// unavailable counts messages in a row that the old server can't deliver at the moment.
+	unavailable int
 }
 
 // copyMissing brings over everything missing, reading and writing at the same time.
@@ -87,6 +104,9 @@ func (p *pull) discard(it *item, err error) {
 
 func (r *reader) run(ctx context.Context) error {
 	from := r.next
+	if err := r.tryAgain(ctx); err != nil {
+		return err
+	}
 	if r.visit && int(r.selected.Messages)-r.known.count() > visitAll {
 		if err := r.newest(ctx); err != nil {
 			return err
@@ -221,11 +241,38 @@ func portion(msgs []upstream.Message) int {
 	return len(msgs)
 }
 
-// bodies fetches messages and hands them over. What the old server refuses or
-// passes over is asked for again by itself before it is given up.
+// bodies fetches messages and hands them over, those at which a connection broke
+// alone.
 func (r *reader) bodies(ctx context.Context, msgs []upstream.Message) error {
+	for len(msgs) > 0 {
+		n := slices.IndexFunc(msgs, func(m upstream.Message) bool {
+			alone, _ := r.oldTroubles.suspect(r.selected.keys.key(m.UID))
+			return alone
+		})
+		var err error
+		switch {
+		case n == 0:
+			n = 1
+			err = r.single(ctx, msgs[0])
+		case n < 0:
+			n = len(msgs)
+			fallthrough
+		default:
+			err = r.together(ctx, msgs[:n])
+		}
+		if err != nil {
+			return err
+		}
+		msgs = msgs[n:]
+	}
+	return nil
+}
+
+// together fetches messages with one command. What the old server refuses or
+// passes over is asked for again by itself before it is given up.
+func (r *reader) together(ctx context.Context, msgs []upstream.Message) error {
 	got, err := r.fetch(ctx, msgs)
-	if err != nil && upstream.ClassOf(err) != upstream.Refused {
+	if err != nil && !aboutMessages(err) {
 		return err
 	}
 	for _, m := range msgs {
@@ -239,6 +286,11 @@ func (r *reader) bodies(ctx context.Context, msgs []upstream.Message) error {
 	return nil
 }
 
+// aboutMessages tells whether a refusal is about what was asked for.
+func aboutMessages(err error) bool {
+	return upstream.ClassOf(err) == upstream.Refused || aboutOne(err)
+}
+
 // fetch asks for bodies with one command and returns which came.
 func (r *reader) fetch(ctx context.Context, msgs []upstream.Message) (map[imap.UID]bool, error) {
 	byUID := make(map[imap.UID]upstream.Message, len(msgs))
@@ -248,26 +300,61 @@ func (r *reader) fetch(ctx context.Context, msgs []upstream.Message) (map[imap.U
 		set.AddNum(m.UID)
 	}
 	got := make(map[imap.UID]bool, len(msgs))
+	var ours error // of take: the new side's, or what the old server did to a body
+	at := imap.UID(0)
 	err := r.old.Bodies(ctx, set, func(uid imap.UID, size int64, body io.Reader) error {
 		m, ok := byUID[uid]
 		if !ok || got[uid] {
 			return nil
 		}
-		got[uid] = true
-		return r.take(ctx, m, size, body)
+		got[uid], at = true, uid
+		if ours = r.take(ctx, m, size, body); ours == nil {
+			at = 0
+		}
+		return ours
 	})
+	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		r.blame(msgs, got, at)
+	}
 	return got, err
 }
 
-// single asks for one message that did not come with the others. If it still
-// does not come and is still listed, it goes to quarantine.
+// blame notes at which message the connection with the old server broke: the
+// one that was on its way, or else the first that had not come.
+func (r *reader) blame(msgs []upstream.Message, got map[imap.UID]bool, at imap.UID) {
+	for _, m := range msgs {
+		if at == m.UID || at == 0 && !got[m.UID] {
+			k := r.selected.keys.key(m.UID)
+			if alone, _ := r.oldTroubles.suspect(k); alone && len(msgs) == 1 {
+				r.oldTroubles.brokeAlone(k)
+			} else {
+				r.oldTroubles.broke(k)
+			}
+			return
+		}
+	}
+}
+
+// single asks for one message that did not come with the others, or must not be
+// asked for with them. If it still does not come and is still listed, it goes to
+// quarantine.
 func (r *reader) single(ctx context.Context, m upstream.Message) error {
+	k := r.selected.keys.key(m.UID)
+	if _, guilty := r.oldTroubles.suspect(k); guilty {
+		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+			"the connection broke while FETCH was answered")})
+	}
 	got, err := r.fetch(ctx, []upstream.Message{m})
 	switch {
-	case got[m.UID]:
+	case err == nil && got[m.UID]:
+		r.unavailable = 0
+		return nil
+	case err != nil && !aboutMessages(err):
 		return err
-	case err != nil && upstream.ClassOf(err) != upstream.Refused:
-		return err
+	case err != nil && aboutOne(err):
+		if r.unavailable++; r.unavailable > unavailableMost {
+			return err // it is the server
+		}
 	case err == nil:
 		listed := false
 		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
@@ -285,12 +372,15 @@ func (r *reader) single(ctx context.Context, m upstream.Message) error {
 }
 
 func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
-	cause := "listed, but FETCH brought no body"
+	reason, cause := "The old server lists this message but does not deliver it.", "listed, but FETCH brought no body"
 	if err != nil {
 		cause = err.Error()
 	}
-	return newQuarantined(r.selected.keys.key(m.UID),
-		"The old server lists this message but does not deliver it.", cause)
+	q := newQuarantined(r.selected.keys.key(m.UID), reason, cause)
+	if aboutOne(err) {
+		q.Reason, q.Again = "The old server can't deliver this message at the moment.", true
+	}
+	return q
 }
 
 // take hands over one body: held in memory if small, as a stream otherwise.
@@ -327,7 +417,7 @@ func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 		}
 	}
 	it.intent = r.intent(it, header.Header(), size)
-	it.stream = io.MultiReader(&start, body)
+	it.stream = &source{r: io.MultiReader(&start, body)}
 	it.streamed = make(chan error, 1)
 	if err := r.hand(ctx, it); err != nil {
 		return err

@@ -130,6 +130,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.folder.Checkpoint
+		a.countAgain(f, p)
 		f.runSettled()
 		a.count(p, err)
 		ended(f, p, err)

@@ -44,9 +44,12 @@ type writer struct {
 	unproven []store.Intent
 	// again counts batches under way that repeat a refused one. They were sent
 	// after batches whose checkpoints lie behind them, so those have to wait.
-	again int
-	later *store.Checkpoint
-	large []*item // refused messages to be fetched again, which checkpoints wait for as well
+	again   int
+	later   *store.Checkpoint
+	sending []*item // of the command that is being written
+	// unavailable counts messages in a row that the new server can't take at the moment.
+	unavailable int
+	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
 }
 
 func newWriter(p *pull) *writer {
@@ -63,6 +66,7 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 	if err == nil {
 		err = w.prove(ctx)
 	}
+	w.blame(ctx, err)
 	for _, u := range w.calls {
 		w.release(u.items)
 	}
@@ -142,6 +146,11 @@ func (w *writer) drain(ctx context.Context) error {
 }
 
 func (w *writer) accept(ctx context.Context, it *item) error {
+	if it.sendable() {
+		if alone, guilty := w.newTroubles.suspect(it.key); alone {
+			return w.alone(ctx, it, guilty)
+		}
+	}
 	if it.stream != nil {
 		return w.pass(ctx, it)
 	}
@@ -206,8 +215,11 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 		w.again++
 	}
 	if len(msgs) > 0 {
+		w.sending = items
 		call, err := w.new.SendAppend(ctx, w.folder.New, msgs)
-		if err != nil {
+		if err == nil {
+			w.sending = nil
+		} else {
 			w.release(items)
 			return err
 		}
@@ -291,6 +303,7 @@ func (w *writer) reach(cp *store.Checkpoint) {
 
 // stored notes that the new server has a message.
 func (w *writer) stored(it *item, r upstream.AppendResult) {
+	w.unavailable = 0
 	w.done.copied.Add(1)
 	w.done.bytes.Add(uint64(it.intent.Size))
 	w.dealt(1, uint64(it.intent.Size))
@@ -303,7 +316,9 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
-	w.done.quarantined.Add(1)
+	if !w.known.once(q) {
+		w.done.quarantined.Add(1)
+	}
 	w.dealt(1, 0)
 	w.pending.Quarantine = append(w.pending.Quarantine, *q)
 	w.log.Warn().Str("key", keyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
@@ -341,6 +356,9 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 // stops tells whether a refusal is about more than the message: then the
 // error to stop with.
 func (w *writer) stops(why error) error {
+	if aboutOne(why) && w.unavailable < unavailableMost {
+		return nil
+	}
 	e, ok := errors.AsType[*upstream.Error](why)
 	if !ok || e.Class != upstream.Refused {
 		return why

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 
@@ -103,7 +104,9 @@ func (b *bodies) take(num uint32, name string) bool {
 func (b *bodies) value(uid imap.UID) {
 	d := b.s.dec
 	if size, ok := d.Literal(); ok {
-		b.hand(uid, size, d.Body())
+		if size > 0 || b.s.literalEnds() {
+			b.hand(uid, size, &wholeBody{b.s, d.Body(), size})
+		}
 		return
 	}
 	if d.Err() != nil {
@@ -123,7 +126,7 @@ func (b *bodies) hold() (ok, fits bool) {
 	} else if isLiteral {
 		b.early = append(b.early[:0], make([]byte, size)...)
 		_, err := io.ReadFull(d.Body(), b.early)
-		return err == nil, true
+		return err == nil && b.s.literalEnds(), true
 	}
 	if d.Err() != nil {
 		return false, false
@@ -141,4 +144,51 @@ func (b *bodies) hand(uid imap.UID, size int64, r io.Reader) {
 	}
 	b.done.AddNum(uid)
 	b.err = b.fn(uid, size, r)
+}
+
+// literalEnds checks what follows a literal in a FETCH response. If that is
+// neither the next item nor the end, the literal was longer or shorter than
+// announced: parts of a message would be read as responses, or responses as part
+// of a message. That costs the connection.
+func (s *Session) literalEnds() bool {
+	c := s.dec.Peek()
+	if s.dec.Err() != nil {
+		return false
+	}
+	if c == ')' || c == ' ' && s.itemFollows() {
+		return true
+	}
+	s.broken = errLiteral
+	return false
+}
+
+// itemFollows tells whether a space leads to the name of an item, rather than
+// into the next response.
+func (s *Session) itemFollows() bool {
+	ahead, _ := s.r.Peek(len(" UID 1)")) // the shortest there is
+	word, _, _ := bytes.Cut(bytes.TrimLeft(ahead, " "), []byte(" "))
+	switch upper(word) {
+	case "", "FETCH", "OK", "NO", "BAD", "EXISTS", "RECENT":
+		return false
+	}
+	return word[0] >= 'A' && word[0] <= 'Z' || word[0] >= 'a' && word[0] <= 'z'
+}
+
+// wholeBody is a body that gives its last octets only if the literal ends there.
+type wholeBody struct {
+	s    *Session
+	r    io.Reader
+	left int64
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	if b.left > 0 && b.s.broken != nil {
+		return 0, b.s.broken
+	}
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left == 0 && n > 0 && !b.s.literalEnds() {
+		b.left = 1 // it is not whole, and won't be
+		return 0, cmp.Or(b.s.broken, b.s.dec.Err())
+	}
+	return n, err
 }

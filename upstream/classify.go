@@ -22,8 +22,11 @@ var classOfCode = map[imap.ResponseCode]Class{
 	imap.ResponseCodeInUse:                Later,
 	imap.ResponseCodeServerBug:            Later,
 	imap.ResponseCodeLimit:                Later,
-	"THROTTLED":                           Later,
+	codeThrottled:                         Later,
 }
+
+// codeThrottled is Yahoo's and Gmail's.
+const codeThrottled imap.ResponseCode = "THROTTLED"
 
 // codeReferral is that of a server that names another one (RFC 2193, RFC 2221).
 const codeReferral = "REFERRAL"
@@ -47,6 +50,12 @@ const unsafeLogin = "unsafe login"
 func unsafe(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && strings.Contains(strings.ToLower(e.Text), unsafeLogin)
+}
+
+// Throttled reports that a server asks for less, whatever is asked of it.
+func Throttled(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.After > 0 || e.Code == codeThrottled || e.Code == imap.ResponseCodeLimit || containsAny(strings.ToLower(e.Text), throttled))
 }
 
 // TooMany reports that a server refused a connection or a login because there

@@ -64,6 +64,7 @@ var (
 	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
 	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
+	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
 	errShort         = errors.New("the message ended before its announced size")
 	errCriteria      = errors.New("the search can't be sent")
 	errNoReply       = errors.New("the server sent what is no answer in POP3")

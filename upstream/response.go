@@ -89,6 +89,9 @@ func (s *Session) read() error {
 // finish leaves a response, whatever was made of it.
 func (s *Session) finish() error {
 	d := s.dec
+	if s.broken != nil {
+		return s.broken
+	}
 	if err := d.Err(); err != nil {
 		if e := d.Discard(); e != nil {
 			return e

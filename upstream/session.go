@@ -29,6 +29,7 @@ type Session struct {
 	underway  []*command
 	data      dataFunc   // takes the untagged data of the commands under way
 	told      statusFunc // takes their untagged OK and NO
+	broken    error      // the responses can't be told apart any more
 	goOn      bool       // a "+" has been read
 	challenge string     // its text
 

@@ -86,6 +86,11 @@ func (c *OddConn) found(set string, fn func(number int, m *OddMessage)) {
 	}
 }
 
+// AsksFor tells whether the present command is a FETCH of a message's body.
+func (c *OddConn) AsksFor(uid uint32) bool {
+	return c.Verb == "UID FETCH" && strings.Contains(strings.Join(c.Args, " "), "BODY.PEEK[]") && parseOddSet(c.Args[0], 0).has(uid)
+}
+
 func (c *OddConn) search() string {
 	if c.selected == nil {
 		return "BAD no folder is open"

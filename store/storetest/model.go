@@ -67,7 +67,12 @@ func (m *modelFolder) apply(b store.Batch) {
 	if b.Checkpoint != nil {
 		m.Checkpoint = *b.Checkpoint
 	}
-	m.Copied, m.Quarantined = uint64(len(m.entries)), uint64(len(m.quarantined))
+	m.Copied, m.Quarantined, m.Again = uint64(len(m.entries)), uint64(len(m.quarantined)), 0
+	for _, q := range m.quarantined {
+		if q.Again {
+			m.Again++
+		}
+	}
 }
 
 func (m *modelFolder) ledger() store.Ledger {
@@ -219,6 +224,7 @@ func (r *modelRun) commitBatch(a *modelAccount) {
 	for _, k := range keys.Draw(r.rt, "quarantine") {
 		q := quarantined(k)
 		q.Cause = rapid.String().Draw(r.rt, "cause")
+		q.Again = rapid.Bool().Draw(r.rt, "again")
 		b.Quarantine = append(b.Quarantine, q)
 	}
 	if rapid.Bool().Draw(r.rt, "with checkpoint") {

@@ -1,0 +1,191 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// A message that a server can't deal with at the moment, or at which a
+// connection breaks each time, must not hold up the others. It goes to
+// quarantine marked to be tried again, and each pass tries it once more, until
+// againMost; then it waits for a person.
+const againMost = 100
+
+const (
+	// brokenMost is how many times a connection may break at a message that was
+	// alone on its way, before the message is taken for the reason.
+	brokenMost = 2
+	// brokenBound is how many messages of a pull may be taken for that; with
+	// more it is the server.
+	brokenBound = 10
+	// unavailableMost is the same for messages in a row of which a server says
+	// that it can't deal with them at the moment.
+	unavailableMost = 5
+)
+
+// aboutOne tells whether a server's "not now" may be about one message or
+// folder, so that the others need not wait: Yahoo says UNAVAILABLE of single
+// messages.
+func aboutOne(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok || e.Class != upstream.Later || !upstream.Answered(err) || upstream.Throttled(err) {
+		return false
+	}
+	switch e.Code {
+	case imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeServerBug:
+		return true
+	}
+	return false
+}
+
+// troubles remembers over the attempts of a pull at which messages connections
+// with one server broke. Those are sent alone from then on.
+type troubles struct {
+	mu      sync.Mutex
+	breaks  map[store.Key]int // while the message was alone on its way
+	settled int               // messages that were found to be the reason
+}
+
+// suspect tells whether a message must go alone, and whether it is found to be
+// the reason why connections break.
+func (t *troubles) suspect(k store.Key) (alone, guilty bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, alone := t.breaks[k]
+	return alone, n >= brokenMost
+}
+
+// broke notes that a connection broke while these messages were on their way,
+// of which one may be the reason.
+func (t *troubles) broke(keys ...store.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.breaks == nil {
+		t.breaks = map[store.Key]int{}
+	}
+	for _, k := range keys {
+		t.breaks[k] += 0
+	}
+}
+
+// brokeAlone notes that one broke at a message that was alone on its way.
+func (t *troubles) brokeAlone(k store.Key) {
+	t.broke(k)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.breaks[k]++; t.breaks[k] == brokenMost {
+		t.settled++
+	}
+}
+
+// cleared notes that a message got through.
+func (t *troubles) cleared(k store.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.breaks, k)
+}
+
+// narrowed is how many messages were found to be the reason, as long as it
+// can be the messages.
+func (t *troubles) narrowed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return min(t.settled, brokenBound)
+}
+
+// brokeAt says of a message that connections break at it.
+func brokeAt(k store.Key, reason, cause string) *store.Quarantined {
+	q := newQuarantined(k, reason, cause)
+	q.Again = true
+	return q
+}
+
+// tryAgain tries the messages in quarantine that are marked for it. One that
+// is gone from the old server leaves the quarantine.
+func (r *reader) tryAgain(ctx context.Context) error {
+	if len(r.known.again) == 0 || r.visit {
+		return nil
+	}
+	var set imap.UIDSet
+	for uid := range r.known.again {
+		set.AddNum(uid)
+	}
+	listed := map[imap.UID]upstream.Message{}
+	err := r.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		listed[m.UID] = m
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	gone := store.Batch{Account: r.account, Folder: r.folder.ID}
+	for _, uid := range sortedUIDs(r.known.again) {
+		m, ok := listed[uid]
+		if !ok {
+			gone.Release = append(gone.Release, r.selected.keys.key(uid))
+			continue
+		}
+		if err := r.yielded(); err != nil {
+			return err
+		}
+		if err := r.single(ctx, m); err != nil {
+			return err
+		}
+	}
+	if len(gone.Release) == 0 {
+		return nil
+	}
+	return r.store.Commit(ctx, gone)
+}
+
+func sortedUIDs(m map[imap.UID]store.Quarantined) []imap.UID {
+	uids := make([]imap.UID, 0, len(m))
+	for uid := range m {
+		uids = append(uids, uid)
+	}
+	slices.Sort(uids)
+	return uids
+}
+
+// once makes a quarantine's entry of one that was tried before go on from
+// there, and tells whether it was.
+func (k *known) once(q *store.Quarantined) (more bool) {
+	uid, ok := k.keys.uid(q.Key)
+	if !ok {
+		return false
+	}
+	was, more := k.again[uid]
+	if more {
+		q.Since, q.Attempts, q.Last = was.Since, was.Attempts+1, time.Now()
+		q.Again = q.Again && q.Attempts < againMost
+	}
+	return more
+}
+
+// countAgain brings up to date how many messages of a folder are to be tried
+// again, after a pull that may have changed it.
+func (a *account) countAgain(f *tracked, p *pull) {
+	if f.Again == 0 && p.done.quarantined.Load() == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	rows, err := a.store.Folders(ctx, a.id)
+	if err != nil {
+		a.log.Error().Err(err).Msg("the messages to be tried again could not be counted")
+		return
+	}
+	for _, row := range rows {
+		if row.ID == f.ID {
+			f.Again = row.Again
+		}
+	}
+}
