@@ -298,13 +298,8 @@ func (p *accountParser) take(line string) error {
 		return err
 	}
 	a.Line = p.line
-	for _, v := range []struct {
-		name, value string
-		secret      bool
-	}{{"login", a.Login, false}, {"password", a.Password, true}, {"new login", a.NewLogin, false}, {"new password", a.NewPassword, true}} {
-		if err := checkValue(v.name, v.value, v.secret); err != nil {
-			return err
-		}
+	if err := a.Check(); err != nil {
+		return err
 	}
 	key := lowerASCII(a.Login)
 	if first, ok := p.seen[key]; ok {
@@ -347,10 +342,33 @@ func splitPlain(line string) (a AccountLine, err error) {
 	return a, nil
 }
 
+// Check reports what no server can be given. The error is a *Mistake.
+func (a AccountLine) Check() error {
+	switch {
+	case a.Login == "":
+		return wrong("empty_login", "has an empty %s", "login")
+	case a.Password == "":
+		return wrong("empty_password", "has an empty %s", "password")
+	}
+	for _, v := range []struct {
+		name, value string
+		secret      bool
+	}{{"login", a.Login, false}, {"password", a.Password, true}, {"new login", a.NewLogin, false}, {"new password", a.NewPassword, true}} {
+		if err := checkValue(v.name, v.value, v.secret); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkValue reports a value that no server can be given.
 func checkValue(name, v string, secret bool) error {
 	switch {
-	case strings.ContainsRune(v, '\r'):
+	case len(v) > maxAccountLine:
+		return errLineLong
+	case strings.ContainsRune(v, 0):
+		return wrong("control_character", "has a NUL character in the %s", name)
+	case strings.ContainsAny(v, "\r\n"):
 		return wrong("carriage_return", "has a carriage return in the %s; expected lines that end in LF or CRLF", name)
 	case !secret && strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return wrong("control_character", "has a control character in the %s", name)

@@ -136,12 +136,6 @@ func (c *columns) split(line string) (a AccountLine, err error) {
 			a.NewPassword = v
 		}
 	}
-	switch {
-	case a.Login == "":
-		return a, wrong("empty_login", "has an empty login")
-	case a.Password == "":
-		return a, wrong("empty_password", "has an empty password")
-	}
 	return a, nil
 }
 

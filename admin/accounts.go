@@ -1,0 +1,457 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// accountView is an account, as lists show it.
+type accountView struct {
+	ID       store.AccountID `json:"id"`
+	Login    string          `json:"login"`
+	OldLogin string          `json:"old_login"`
+	NewLogin string          `json:"new_login"`
+	State    accountState    `json:"state"`
+	Origin   store.Origin    `json:"origin"`
+	Created  time.Time       `json:"created"`
+	progressView
+	LastPass *time.Time   `json:"last_pass"` // when the newest ended
+	Problem  *problemView `json:"problem"`
+}
+
+// progressView is how far an account is.
+type progressView struct {
+	Folder            string  `json:"folder"`   // being copied right now
+	Messages          uint64  `json:"messages"` // known on the old server
+	Copied            uint64  `json:"copied"`
+	Quarantined       uint64  `json:"quarantined"`
+	Octets            uint64  `json:"octets"`       // of what was copied
+	OctetsTotal       uint64  `json:"octets_total"` // of what is on the old server; 0 if unknown
+	MessagesPerSecond float64 `json:"messages_per_second"`
+	OctetsPerSecond   float64 `json:"octets_per_second"`
+	RemainingSeconds  *int64  `json:"remaining_seconds"`
+}
+
+// problemView is what keeps an account from being copied.
+type problemView struct {
+	Kind    store.ProblemKind `json:"kind"`
+	Server  store.Side        `json:"server"`
+	Host    string            `json:"host"`
+	Summary string            `json:"summary"`
+	Cause   string            `json:"cause"`
+	Advice  store.Advice      `json:"advice"`
+	Folder  string            `json:"folder"`
+	Since   time.Time         `json:"since"`
+	Retry   *time.Time        `json:"retry_at"`
+}
+
+func viewProblem(p *store.Problem) *problemView {
+	if p == nil {
+		return nil
+	}
+	return &problemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Summary: p.Summary, Cause: p.Cause, Advice: p.Advice,
+		Folder: p.Folder, Since: p.Since, Retry: timeOrNil(p.Retry)}
+}
+
+func viewProgress(o *store.Overview, l *Live) progressView {
+	s := o.Summary
+	v := progressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, Octets: s.Bytes}
+	if l == nil || !l.Running {
+		return v
+	}
+	v.Folder = l.Folder
+	v.Messages = max(v.Messages, l.Total)
+	v.OctetsTotal = l.OctetsTotal
+	v.MessagesPerSecond, v.OctetsPerSecond = l.MessagesPerSecond, l.OctetsPerSecond
+	if l.Remaining != nil {
+		seconds := int64(l.Remaining.Seconds())
+		v.RemainingSeconds = &seconds
+	}
+	return v
+}
+
+func viewAccount(o *store.Overview, l *Live) accountView {
+	return accountView{
+		ID: o.ID, Login: o.Login, OldLogin: o.Old.Login, NewLogin: o.New.Login, State: stateOf(o, l), Origin: o.Origin,
+		Created: o.Created, progressView: viewProgress(o, l), LastPass: timeOrNil(o.Summary.LastPass), Problem: viewProblem(o.Problem),
+	}
+}
+
+// accountQuery says which accounts of a domain are wanted, and in which order.
+type accountQuery struct {
+	Search  string // part of a login, whatever the case
+	State   accountState
+	Problem store.ProblemKind
+	Sort    string // one of accountOrders; "" is by login
+	Desc    bool
+	Page    int // from 1
+	PerPage int
+}
+
+// accountPage is a page of the accounts that were asked for.
+type accountPage struct {
+	Accounts []accountView `json:"accounts"`
+	Total    int           `json:"total"` // accounts that were asked for, on all pages
+	Page     int           `json:"page"`
+	PerPage  int           `json:"per_page"`
+}
+
+// accountOrders are the ways to sort accounts.
+func accountOrders() map[string]func(x, y *accountView) int {
+	return map[string]func(x, y *accountView) int{
+		"login": func(x, y *accountView) int {
+			return strings.Compare(strings.ToLower(x.Login), strings.ToLower(y.Login))
+		},
+		"state": func(x, y *accountView) int {
+			return slices.Index(accountStates(), x.State) - slices.Index(accountStates(), y.State)
+		},
+		"messages":    func(x, y *accountView) int { return compare(x.Messages, y.Messages) },
+		"copied":      func(x, y *accountView) int { return compare(x.Copied, y.Copied) },
+		"octets":      func(x, y *accountView) int { return compare(x.Octets, y.Octets) },
+		"quarantined": func(x, y *accountView) int { return compare(x.Quarantined, y.Quarantined) },
+		"added":       func(x, y *accountView) int { return compare(uint64(x.ID), uint64(y.ID)) },
+	}
+}
+
+func compare(x, y uint64) int {
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return 0
+}
+
+// listAccounts returns a page of a domain's accounts.
+func (a *app) listAccounts(ctx context.Context, who actor, domain string, q accountQuery) (*accountPage, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	order, ok := accountOrders()[q.Sort]
+	if !ok && q.Sort != "" {
+		return nil, errInvalid(wrongField("sort", "unknown_value", "This is no way to sort accounts."))
+	}
+	if order == nil {
+		order = accountOrders()["login"]
+	}
+	if q.State != "" && !slices.Contains(accountStates(), q.State) {
+		return nil, errInvalid(wrongField("state", "unknown_value", "This is no state of an account."))
+	}
+	b, err := a.boards.of(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	found := b.find(q)
+	slices.SortStableFunc(found, func(x, y accountView) int {
+		if q.Desc {
+			x, y = y, x
+		}
+		return order(&x, &y)
+	})
+	page := &accountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), maxPerPage)}
+	from := min((page.Page-1)*page.PerPage, len(found))
+	page.Accounts = found[from:min(from+page.PerPage, len(found))]
+	return page, nil
+}
+
+// find returns the accounts of a query, in no order.
+func (b *board) find(q accountQuery) []accountView {
+	search := strings.ToLower(strings.TrimSpace(q.Search))
+	found := []accountView{}
+	for i := range b.rows {
+		o := &b.rows[i]
+		if search != "" && !strings.Contains(strings.ToLower(o.Login), search) && !strings.Contains(strings.ToLower(o.New.Login), search) {
+			continue
+		}
+		if q.Problem != "" && (o.Problem == nil || o.Problem.Kind != q.Problem) {
+			continue
+		}
+		l := b.liveOf(o.ID)
+		if q.State != "" && stateOf(o, l) != q.State {
+			continue
+		}
+		found = append(found, viewAccount(o, l))
+	}
+	return found
+}
+
+// account finds an account of a domain. An account of another domain is not
+// found, like one that does not exist.
+func (a *app) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
+	x, err := a.store.AccountByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && x.Domain != d.Name {
+		return store.Account{}, errNotFound("account")
+	}
+	return x, err
+}
+
+// known are the logins of all accounts of a domain, folded.
+func (a *app) known(ctx context.Context, domain string) (map[string]store.AccountID, error) {
+	rows, err := a.store.Overview(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]store.AccountID, len(rows))
+	for i := range rows {
+		known[foldName(rows[i].Login)] = rows[i].ID
+	}
+	return known, nil
+}
+
+// accountInput is an account as a person or a program gives it.
+type accountInput struct {
+	Login       string       `json:"login"`
+	Password    store.Secret `json:"password"`
+	NewLogin    string       `json:"new_login"`    // "" for the same
+	NewPassword store.Secret `json:"new_password"` // "" for the same
+}
+
+// added says what came of adding accounts.
+type added struct {
+	Added   int               `json:"added"`
+	Updated int               `json:"updated"`
+	IDs     []store.AccountID `json:"-"`
+}
+
+// addAccounts adds accounts to a domain, or updates the logins and passwords
+// of those that are known. All or none. New ones wait until a person begins.
+func (a *app) addAccounts(ctx context.Context, who actor, domain string, in []accountInput) (*added, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if len(in) == 0 {
+		return nil, errInvalid(wrongField("accounts", "missing", "No accounts were given."))
+	}
+	lines, mistakes := a.checkAccounts(d, in)
+	if len(mistakes) > 0 {
+		return nil, errInvalid(mistakes...)
+	}
+	return a.putAccounts(ctx, who, d, lines)
+}
+
+// checkAccounts makes lines of what was given, with all mistakes.
+func (a *app) checkAccounts(d *config.Domain, in []accountInput) (lines []config.AccountLine, mistakes []mistake) {
+	seen := map[string]bool{}
+	for i, x := range in {
+		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
+			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
+		err := line.Check()
+		if err == nil {
+			err = a.checkLogin(d, line)
+		}
+		if key := foldName(line.Login); err == nil && seen[key] {
+			err = &config.Mistake{Code: "login_twice", Text: "has a login that was there already"}
+		} else {
+			seen[key] = true
+		}
+		if err != nil {
+			mistakes = append(mistakes, viewMistake(i+1, err))
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return lines, mistakes
+}
+
+func viewMistake(line int, err error) mistake {
+	m := mistake{Line: line, Code: "line_wrong", Text: err.Error()}
+	var known *config.Mistake
+	if errors.As(err, &known) {
+		m.Code, m.Args = known.Code, known.Args
+	}
+	return m
+}
+
+// addList adds the accounts of a list that waits: all of it, which must have
+// no mistakes, or only the good lines.
+func (a *app) addList(ctx context.Context, who actor, domain, list string, onlyGood bool) (*added, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := a.decide(who, d.Name, list, onlyGood)
+	if err != nil {
+		return nil, err
+	}
+	result, err := a.putAccounts(ctx, who, d, lines)
+	if err == nil {
+		a.lists.drop(list)
+	}
+	return result, err
+}
+
+// putAccounts stores accounts of a domain. It is the one place where accounts
+// are added, one call at a time: logins are unique among all domains, and no
+// domain's administrator may overwrite another domain's account.
+func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, lines []config.AccountLine) (*added, error) {
+	if err := a.adding.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer a.adding.Release(1)
+	accounts, err := a.merge(ctx, d, lines)
+	if err != nil {
+		return nil, err
+	}
+	stored, n, err := a.store.PutAccounts(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	result := &added{Added: n, Updated: len(stored) - n, IDs: make([]store.AccountID, len(stored))}
+	for i := range stored {
+		result.IDs[i] = stored[i].ID
+	}
+	if err := a.ferry.Updated(ctx, result.IDs); err != nil {
+		return nil, err
+	}
+	a.boards.changed(ctx, d.Name)
+	return result, a.note(ctx, who, "add_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("added %d, updated %d", result.Added, result.Updated)})
+}
+
+// merge makes accounts of lines: known ones keep their state.
+func (a *app) merge(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
+	all, err := a.store.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]*store.Account, len(all))
+	for i := range all {
+		known[foldName(all[i].Login)] = &all[i]
+	}
+	accounts, taken, now := make([]store.Account, len(lines)), []mistake(nil), a.now()
+	for i, l := range lines {
+		newLogin, newPassword := l.New()
+		x := store.Account{Domain: d.Name, Login: l.Login, Origin: store.Imported, State: store.Waiting, Created: now,
+			Old: store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+			New: store.Credentials{Login: newLogin, Password: store.Secret(newPassword)}}
+		if old := known[foldName(l.Login)]; old != nil {
+			if old.Domain != d.Name {
+				taken = append(taken, mistake{Line: l.Line, Code: "login_taken", Text: "has a login that is an account of another domain already"})
+			}
+			x.State, x.Origin = old.State, old.Origin
+		}
+		accounts[i] = x
+	}
+	if len(taken) > 0 {
+		return nil, errInvalid(taken...)
+	}
+	return accounts, nil
+}
+
+// accountPatch changes logins and passwords; nil leaves one as it is.
+type accountPatch struct {
+	OldLogin    *string       `json:"old_login"`
+	OldPassword *store.Secret `json:"old_password"`
+	NewLogin    *string       `json:"new_login"`
+	NewPassword *store.Secret `json:"new_password"`
+}
+
+// updateAccount corrects logins and passwords. A problem is forgotten, and an
+// account that was begun is tried again at once.
+func (a *app) updateAccount(ctx context.Context, who actor, domain string, id store.AccountID, p accountPatch) (*accountView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.adding.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer a.adding.Release(1)
+	x, err := a.account(ctx, d, id)
+	if err != nil {
+		return nil, err
+	}
+	if mistakes := p.apply(&x); len(mistakes) > 0 {
+		return nil, errInvalid(mistakes...)
+	}
+	x.Problem = nil
+	if _, _, err := a.store.PutAccounts(ctx, []store.Account{x}); err != nil {
+		return nil, err
+	}
+	if err := a.ferry.Updated(ctx, []store.AccountID{id}); err != nil {
+		return nil, err
+	}
+	a.boards.changed(ctx, d.Name)
+	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login}); err != nil {
+		return nil, err
+	}
+	return a.showAccount(ctx, d, id)
+}
+
+// apply changes an account.
+func (p accountPatch) apply(x *store.Account) (mistakes []mistake) {
+	for _, v := range []struct {
+		field string
+		text  *string
+		to    *string
+	}{{"old_login", p.OldLogin, &x.Old.Login}, {"new_login", p.NewLogin, &x.New.Login}} {
+		if v.text == nil {
+			continue
+		}
+		*v.to = strings.Trim(*v.text, " \t")
+		if err := (config.AccountLine{Login: *v.to, Password: "x"}).Check(); err != nil {
+			mistakes = append(mistakes, fieldMistake(v.field, err))
+		}
+	}
+	for _, v := range []struct {
+		field string
+		text  *store.Secret
+		to    *store.Secret
+	}{{"old_password", p.OldPassword, &x.Old.Password}, {"new_password", p.NewPassword, &x.New.Password}} {
+		if v.text == nil {
+			continue
+		}
+		*v.to = *v.text
+		if err := (config.AccountLine{Login: "x", Password: v.text.Reveal()}).Check(); err != nil {
+			mistakes = append(mistakes, fieldMistake(v.field, err))
+		}
+	}
+	return mistakes
+}
+
+func fieldMistake(field string, err error) mistake {
+	m := viewMistake(0, err)
+	m.Field = field
+	return m
+}
+
+// showAccount shows an account as it stands now.
+func (a *app) showAccount(ctx context.Context, d *config.Domain, id store.AccountID) (*accountView, error) {
+	b, err := a.boards.of(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return compare(uint64(o.ID), uint64(id)) })
+	if !ok {
+		return nil, errNotFound("account")
+	}
+	v := viewAccount(&b.rows[i], b.liveOf(id))
+	return &v, nil
+}
+
+// removeAccounts removes accounts that were never begun. If any of the chosen
+// ones was, none is removed.
+func (a *app) removeAccounts(ctx context.Context, who actor, domain string, sel selection) (int, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+	if err != nil {
+		return 0, err
+	}
+	err = a.store.RemoveAccounts(ctx, ids)
+	if errors.Is(err, store.ErrInvalid) {
+		return 0, errConflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
+	}
+	if err != nil {
+		return 0, err
+	}
+	a.boards.changed(ctx, d.Name)
+	return len(ids), a.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("removed %d", len(ids))})
+}

@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
+
+	"postferry/discover"
+	"postferry/store"
+)
+
+const (
+	// maxPerPage bounds a page of a list.
+	maxPerPage = 200
+	// defaultPerPage is a page's length if none is asked for.
+	defaultPerPage = 50
+	// maxDiscoveries bounds the searches for servers that run at a time.
+	maxDiscoveries = 4
+)
+
+// app holds the use cases and what they share.
+type app struct {
+	directory Directory
+	store     store.Store
+	ferry     Ferry
+	finder    *discover.Finder
+	log       zerolog.Logger
+	now       func() time.Time
+	public    string // Options.PublicURL
+	newServer string // Options.NewServer
+	url       string // where the page is reached, without a slash at the end
+
+	hasher        *hasher
+	limits        [2]*limiter // of failed logins: by address, by name
+	link          oneTime
+	lists         *lists
+	boards        *boards
+	jobs          *jobs
+	checks        *jobShelf[checkResults]
+	verifications *jobShelf[verifyResults]
+
+	// discovering holds a token for each search for servers.
+	discovering chan struct{}
+
+	adding *semaphore.Weighted // held by whoever adds or changes accounts
+}
+
+func newApp(opt Options, url string) *app {
+	a := &app{
+		directory: opt.Directory, store: opt.Store, ferry: opt.Ferry, finder: opt.Finder,
+		log: opt.Log, now: time.Now, public: opt.PublicURL, newServer: opt.NewServer, url: url,
+		hasher: newHasher(),
+		// People mistype; who guesses has a few tries in a minute.
+		limits:      [2]*limiter{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)},
+		lists:       newLists(),
+		discovering: make(chan struct{}, maxDiscoveries),
+		adding:      semaphore.NewWeighted(1),
+	}
+	a.boards = newBoards(a.readBoard)
+	a.jobs, a.checks, a.verifications = newJobs(), newJobShelf[checkResults](), newJobShelf[verifyResults]()
+	return a
+}

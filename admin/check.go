@@ -1,0 +1,274 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"postferry/store"
+)
+
+// maxCheckedFolders bounds the folders that the result of a check keeps, all
+// accounts together; what is beyond is summed up only.
+const maxCheckedFolders = 200_000
+
+// checkResults are what a check has found so far.
+type checkResults struct {
+	accounts []checkedAccount
+	folders  int   // kept in accounts
+	oneByOne int64 // seconds it all takes if nothing is done at the same time
+	summary  checkSummary
+}
+
+// checkSummary sums a check up.
+type checkSummary struct {
+	Ready    int    `json:"ready"`     // both logins work and everything fits
+	Failed   int    `json:"failed"`    // a login does not work, or a server can't be reached
+	TooSmall int    `json:"too_small"` // a quota is too small, or messages are too large
+	Messages uint64 `json:"messages"`  // to be copied at most
+	Octets   uint64 `json:"octets"`    // of these
+	// EstimateSeconds is how long all of it takes at least.
+	EstimateSeconds int64 `json:"estimate_seconds"`
+}
+
+// checkedAccount is what a check found of an account.
+type checkedAccount struct {
+	Account         store.AccountID `json:"account"`
+	Login           string          `json:"login"`
+	Ready           bool            `json:"ready"`
+	Tried           bool            `json:"tried"` // both servers were
+	OldProblem      *problemView    `json:"old_problem"`
+	NewProblem      *problemView    `json:"new_problem"`
+	Folders         []checkedFolder `json:"folders"`
+	FoldersOmitted  int             `json:"folders_omitted"`
+	Notes           []string        `json:"notes"`
+	Messages        uint64          `json:"messages"`
+	Octets          uint64          `json:"octets"`
+	TooLarge        uint64          `json:"too_large"` // messages larger than the new server takes
+	Limit           int64           `json:"limit"`     // octets of one message; 0 if not told
+	Quotas          []checkedQuota  `json:"quotas"`
+	Lacks           string          `json:"lacks"` // which quota is too small; "" if none
+	EstimateSeconds int64           `json:"estimate_seconds"`
+}
+
+// checkedFolder is what becomes of a folder.
+type checkedFolder struct {
+	Title    string       `json:"folder"`
+	NewTitle string       `json:"new_folder"`
+	Action   FolderAction `json:"action"`
+	Messages uint64       `json:"messages"`
+	Copy     uint64       `json:"copy"`
+	Octets   uint64       `json:"octets"`
+	TooLarge uint64       `json:"too_large"`
+	Problem  string       `json:"problem"`
+}
+
+// checkedQuota is a limit at the new server.
+type checkedQuota struct {
+	Resource string `json:"resource"`
+	Used     uint64 `json:"used"`
+	Limit    uint64 `json:"limit"`
+}
+
+func viewChecked(r *CheckResult) checkedAccount {
+	v := checkedAccount{
+		Account: r.Account, Login: r.Login, Ready: r.Tried && r.Fits(), Tried: r.Tried,
+		OldProblem: viewProblem(r.OldProblem), NewProblem: viewProblem(r.NewProblem),
+		Folders: make([]checkedFolder, len(r.Folders)), Notes: append([]string{}, r.Notes...),
+		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
+		Quotas: make([]checkedQuota, len(r.Quotas)), Lacks: r.Lacks, EstimateSeconds: int64(r.Estimate.Seconds()),
+	}
+	for i, f := range r.Folders {
+		v.Folders[i] = checkedFolder(f)
+	}
+	for i, q := range r.Quotas {
+		v.Quotas[i] = checkedQuota(q)
+	}
+	return v
+}
+
+// add takes an account's result in.
+func (c *checkResults) add(r *CheckResult) {
+	v, s := viewChecked(r), &c.summary
+	switch {
+	case v.OldProblem != nil || v.NewProblem != nil || !v.Tried:
+		s.Failed++
+	case !v.Ready:
+		s.TooSmall++
+	default:
+		s.Ready++
+	}
+	s.Messages += v.Messages
+	s.Octets += v.Octets
+	c.oneByOne += v.EstimateSeconds
+	s.EstimateSeconds = max(s.EstimateSeconds, v.EstimateSeconds, c.oneByOne/int64(max(r.AtOnce, 1)))
+	if c.folders += len(v.Folders); c.folders > maxCheckedFolders {
+		c.folders -= len(v.Folders)
+		v.FoldersOmitted, v.Folders = len(v.Folders), []checkedFolder{}
+	}
+	c.accounts = append(c.accounts, v)
+}
+
+// checkView is how far a check is, with a page of what it found.
+type checkView struct {
+	jobView
+	Summary checkSummary `json:"summary"`
+}
+
+// checkPage is a page of the accounts that a check was about, those with
+// trouble first.
+type checkPage struct {
+	Accounts []checkedAccount `json:"accounts"`
+	Total    int              `json:"total"`
+	Page     int              `json:"page"`
+	PerPage  int              `json:"per_page"`
+}
+
+// startCheck begins to try the logins of accounts and to look at what would be
+// copied. It replaces the result of the check before.
+func (a *app) startCheck(ctx context.Context, who actor, domain string, sel selection) (*checkView, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, errConflict("no_accounts", "There are no accounts to check.")
+	}
+	err = startJob(ctx, a, a.checks, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+		func(ctx context.Context, j *job[checkResults]) error {
+			return a.ferry.Check(ctx, ids, func(r CheckResult) error {
+				j.change(func(v *jobView, c *checkResults) {
+					v.Done++
+					c.add(&r)
+				})
+				return nil
+			})
+		})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.note(ctx, who, "start_check", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
+		return nil, err
+	}
+	return a.showCheck(ctx, who, d.Name)
+}
+
+// showCheck says how far the newest check is.
+func (a *app) showCheck(ctx context.Context, who actor, domain string) (*checkView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	v := a.viewCheck(d.Name)
+	if v == nil {
+		return nil, errNotFound("check")
+	}
+	return v, nil
+}
+
+// viewCheck is the newest check of a domain; nil if there was none.
+func (a *app) viewCheck(domain string) (v *checkView) {
+	if j := a.checks.get(domain); j != nil {
+		j.change(func(view *jobView, c *checkResults) { v = &checkView{jobView: *view, Summary: c.summary} })
+	}
+	return v
+}
+
+// checkedAccounts returns a page of what the newest check found. trouble
+// leaves out the accounts that are ready.
+func (a *app) checkedAccounts(ctx context.Context, who actor, domain, search string, trouble bool, page, perPage int) (*checkPage, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	j := a.checks.get(d.Name)
+	if j == nil {
+		return nil, errNotFound("check")
+	}
+	var found []checkedAccount
+	search = strings.ToLower(strings.TrimSpace(search))
+	j.change(func(_ *jobView, c *checkResults) {
+		for _, x := range c.accounts {
+			if (!trouble || !x.Ready) && strings.Contains(strings.ToLower(x.Login), search) {
+				found = append(found, x)
+			}
+		}
+	})
+	slices.SortStableFunc(found, func(x, y checkedAccount) int {
+		if x.Ready != y.Ready {
+			return map[bool]int{false: -1, true: 1}[x.Ready]
+		}
+		return strings.Compare(strings.ToLower(x.Login), strings.ToLower(y.Login))
+	})
+	p := &checkPage{Total: len(found), Page: max(page, 1), PerPage: min(max(perPage, 1), maxPerPage)}
+	p.Accounts = pageFrom(found, p.Page, p.PerPage)
+	return p, nil
+}
+
+// checkedAccount is what the newest check found of one account.
+func (a *app) checkedAccount(ctx context.Context, who actor, domain string, id store.AccountID) (*checkedAccount, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	var found *checkedAccount
+	if j := a.checks.get(d.Name); j != nil {
+		j.change(func(_ *jobView, c *checkResults) {
+			for i := range c.accounts {
+				if c.accounts[i].Account == id {
+					x := c.accounts[i]
+					found = &x
+				}
+			}
+		})
+	}
+	if found == nil {
+		return nil, errNotFound("check")
+	}
+	return found, nil
+}
+
+// cancelCheck ends a check that is going on.
+func (a *app) cancelCheck(ctx context.Context, who actor, domain string) error {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return err
+	}
+	return cancelJob(ctx, a, who, a.checks, d.Name, "cancel_check")
+}
+
+// pageFrom is one page of all; never nil.
+func pageFrom[T any](all []T, page, perPage int) []T {
+	from := min((page-1)*perPage, len(all))
+	return append([]T{}, all[from:min(from+perPage, len(all))]...)
+}
+
+// startJob makes a domain's next job and lets it run.
+func startJob[R any](ctx context.Context, a *app, shelf *jobShelf[R], domain string, view jobView, do func(context.Context, *job[R]) error) error {
+	j, err := shelf.begin(domain, view)
+	if err != nil {
+		return err
+	}
+	err = a.jobs.start(ctx, func(ctx context.Context) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if !j.began(cancel) {
+			cancel()
+		}
+		j.end(a.now(), do(ctx, j))
+	})
+	if err != nil {
+		shelf.drop(domain)
+	}
+	return err
+}
+
+// cancelJob ends a domain's job.
+func cancelJob[R any](ctx context.Context, a *app, who actor, shelf *jobShelf[R], domain, action string) error {
+	j := shelf.get(domain)
+	if j == nil {
+		return errNotFound("job")
+	}
+	j.stop()
+	return a.note(ctx, who, action, auditOf{domain: domain})
+}

@@ -1,0 +1,132 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"postferry/store"
+)
+
+// accountDetail is all there is to see of an account.
+type accountDetail struct {
+	accountView
+	Folders []folderView `json:"folders"`
+	Passes  []passView   `json:"passes"` // newest first
+}
+
+// folderView is how far a folder is.
+type folderView struct {
+	Title       string            `json:"folder"`
+	NewTitle    string            `json:"new_folder"`
+	State       store.FolderState `json:"state"`
+	Running     bool              `json:"running"`
+	Complete    bool              `json:"complete"`
+	Messages    uint64            `json:"messages"`
+	Copied      uint64            `json:"copied"`
+	Quarantined uint64            `json:"quarantined"`
+	Octets      uint64            `json:"octets"`
+	OctetsTotal uint64            `json:"octets_total"`
+	Checked     *time.Time        `json:"checked"`
+}
+
+// passView is one run over the account.
+type passView struct {
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+	Complete bool      `json:"complete"`
+	figuresView
+	Error string `json:"error"`
+}
+
+// accountDetail returns an account with its folders and its history.
+func (a *app) accountDetail(ctx context.Context, who actor, domain string, id store.AccountID) (*accountDetail, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.account(ctx, d, id); err != nil {
+		return nil, err
+	}
+	v, err := a.showAccount(ctx, d, id)
+	if err != nil {
+		return nil, err
+	}
+	folders, err := a.ferry.Folders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	passes, err := a.store.Passes(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	detail := &accountDetail{accountView: *v, Folders: make([]folderView, len(folders)), Passes: make([]passView, len(passes))}
+	for i, f := range folders {
+		detail.Folders[i] = folderView{Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked)}
+	}
+	for i, p := range passes {
+		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
+			figuresView: figuresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined}}
+	}
+	return detail, nil
+}
+
+// quarantine returns an account's messages that one of the servers refuses.
+func (a *app) quarantine(ctx context.Context, who actor, domain string, id store.AccountID) ([]Quarantined, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.account(ctx, d, id); err != nil {
+		return nil, err
+	}
+	messages, err := a.ferry.Quarantine(ctx, id)
+	return append([]Quarantined{}, messages...), err
+}
+
+// retryQuarantined lets messages of an account be tried again; all of them if
+// none are named.
+func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id store.AccountID, messages []string) (int, error) {
+	known, err := a.quarantine(ctx, who, domain, id)
+	if err != nil {
+		return 0, err
+	}
+	ids := make([]string, len(known))
+	for i, m := range known {
+		ids[i] = m.ID
+	}
+	for _, m := range messages {
+		if !slices.Contains(ids, m) {
+			return 0, errNotFound("message")
+		}
+	}
+	if len(messages) == 0 {
+		messages = ids
+	}
+	if len(messages) == 0 {
+		return 0, nil
+	}
+	released, err := a.ferry.RetryQuarantined(ctx, messages)
+	if err != nil {
+		return 0, err
+	}
+	a.boards.changed(ctx, domain)
+	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), detail: fmt.Sprintf("%d messages", released)})
+}
+
+// quarantinedHeader reads the header of a refused message of an account.
+func (a *app) quarantinedHeader(ctx context.Context, who actor, domain string, id store.AccountID, message string) ([]byte, error) {
+	known, err := a.quarantine(ctx, who, domain, id)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.ID == message }) {
+		return nil, errNotFound("message")
+	}
+	if err := a.note(ctx, who, "show_header", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id})}); err != nil {
+		return nil, err
+	}
+	return a.ferry.QuarantinedHeader(ctx, message)
+}

@@ -1,0 +1,194 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"postferry/store"
+)
+
+const (
+	// maxStreams and maxStreamsEach bound the event streams, all of them and
+	// those of one session or token.
+	maxStreams     = 500
+	maxStreamsEach = 20
+	// streamEvery is how often a stream looks for changes.
+	streamEvery = time.Second
+	// streamAlive is how often something is sent if nothing has changed, so
+	// that proxies keep the connection and we notice that it has gone.
+	streamAlive = 20 * time.Second
+	// streamPatience is how long a reader may take for one event.
+	streamPatience = 10 * time.Second
+	// streamLife ends a stream; the browser opens the next one by itself. So
+	// nobody goes on watching whose session has ended.
+	streamLife = 15 * time.Minute
+)
+
+// streams counts the open event streams.
+type streams struct {
+	mu   sync.Mutex
+	all  int
+	each map[store.Digest]int
+}
+
+func newStreams() *streams { return &streams{each: map[store.Digest]int{}} }
+
+// open takes a place for an owner's stream. The caller must call close if it
+// got one.
+func (s *streams) open(owner store.Digest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= maxStreams || s.each[owner] >= maxStreamsEach {
+		return false
+	}
+	s.all++
+	s.each[owner]++
+	return true
+}
+
+func (s *streams) close(owner store.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.each[owner]--; s.each[owner] == 0 {
+		delete(s.each, owner)
+	}
+}
+
+// stream is one reader's server-sent events (HTML Standard section 9.2). Every
+// event is a whole state, so whoever reconnects needs no history.
+type stream struct {
+	app    *app
+	who    actor
+	domain string
+	ids    []store.AccountID // accounts the page shows
+	out    http.ResponseWriter
+	flush  *http.ResponseController
+	last   map[string][]byte // what was sent last, by event
+	sent   time.Time
+}
+
+// events answers GET /events?domain=NAME&ids=1,2,3: live progress of a domain,
+// and of the accounts that the page shows. Events: totals, accounts, run,
+// check, verify; each is JSON as in the API, sent when it has changed.
+func (s *Server) events(w http.ResponseWriter, r *http.Request, who actor) error {
+	d, err := s.app.domain(r.Context(), who, r.URL.Query().Get("domain"))
+	if err != nil {
+		return err
+	}
+	ids, err := idsOf(r.URL.Query().Get("ids"))
+	if err != nil {
+		return err
+	}
+	if !s.streams.open(who.owner) {
+		return errBusy("too_many_streams", "Too many pages are watching. Close some of them.", 30*time.Second)
+	}
+	defer s.streams.close(who.owner)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	w.WriteHeader(http.StatusOK)
+	x := &stream{app: s.app, who: who, domain: d.Name, ids: ids, out: w, flush: http.NewResponseController(w), last: map[string][]byte{}}
+	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
+	defer cancel()
+	x.run(ctx, r)
+	return nil
+}
+
+// idsOf reads a list of accounts.
+func idsOf(text string) ([]store.AccountID, error) {
+	if text == "" {
+		return nil, nil
+	}
+	parts := strings.Split(text, ",")
+	if len(parts) > maxPerPage {
+		return nil, errInvalid(wrongField("ids", "too_many", "At most %d accounts can be watched at a time.", maxPerPage))
+	}
+	ids := make([]store.AccountID, len(parts))
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 64)
+		if err != nil {
+			return nil, errInvalid(wrongField("ids", "number_malformed", "Expected numbers of accounts, separated by commas."))
+		}
+		ids[i] = store.AccountID(n)
+	}
+	return ids, nil
+}
+
+// run sends events until the reader has gone, is too slow, or may not watch
+// any longer.
+func (x *stream) run(ctx context.Context, r *http.Request) {
+	tick := time.NewTicker(streamEvery)
+	defer tick.Stop()
+	checked := time.Now()
+	for {
+		if err := x.look(ctx); err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if time.Since(checked) > streamAlive {
+			checked = time.Now()
+			if now, err := x.app.actorOf(ctx, r); err != nil || now.scope != x.who.scope {
+				return
+			}
+		}
+	}
+}
+
+// look sends what has changed.
+func (x *stream) look(ctx context.Context) error {
+	b, err := x.app.boards.of(ctx, x.domain)
+	if err != nil {
+		return err
+	}
+	if err := x.send("totals", b.totals); err != nil {
+		return err
+	}
+	if len(x.ids) > 0 {
+		if err := x.send("accounts", b.accountsOf(x.ids)); err != nil {
+			return err
+		}
+	}
+	for name, state := range x.app.extras(ctx, x.domain) {
+		if err := x.send(name, state); err != nil {
+			return err
+		}
+	}
+	if time.Since(x.sent) > streamAlive {
+		return x.write([]byte(": still here\n\n"))
+	}
+	return nil
+}
+
+// send sends an event unless it is as it was.
+func (x *stream) send(name string, state any) error {
+	text, err := json.Marshal(state)
+	if err != nil || bytes.Equal(text, x.last[name]) {
+		return err
+	}
+	x.last[name] = slices.Clone(text)
+	return x.write(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text))
+}
+
+func (x *stream) write(text []byte) error {
+	x.sent = time.Now()
+	if err := x.flush.SetWriteDeadline(x.sent.Add(streamPatience)); err != nil {
+		return err
+	}
+	if _, err := x.out.Write(text); err != nil {
+		return err
+	}
+	return x.flush.Flush()
+}

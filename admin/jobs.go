@@ -1,0 +1,165 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// maxJobs bounds the jobs that run at a time.
+	maxJobs = 8
+
+	jobRunning   = "running"
+	jobDone      = "done"
+	jobCancelled = "cancelled"
+	jobFailed    = "failed"
+)
+
+// jobView says how far a job is.
+type jobView struct {
+	State   string     `json:"state"` // running, done, cancelled, failed
+	By      string     `json:"by"`
+	Started time.Time  `json:"started"`
+	Ended   *time.Time `json:"ended"`
+	// Accounts is how many it is about, Done how many of these it is through with.
+	Accounts int    `json:"accounts"`
+	Done     int    `json:"done"`
+	Error    string `json:"error,omitempty"` // why it failed
+}
+
+// job is something long that is done once at a time for a domain. Its result is
+// kept until the next one of its kind begins.
+type job[R any] struct {
+	mu      sync.Mutex
+	view    jobView
+	result  R
+	cancel  context.CancelFunc // nil before it has begun
+	stopped bool
+}
+
+// began tells the job how it can be cancelled; false if it was already.
+func (j *job[R]) began(cancel context.CancelFunc) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cancel = cancel
+	return !j.stopped
+}
+
+// stop cancels the job.
+func (j *job[R]) stop() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stopped = true
+	if j.cancel != nil {
+		j.cancel()
+	}
+}
+
+// change changes how far the job is, or its result.
+func (j *job[R]) change(fn func(view *jobView, result *R)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	fn(&j.view, &j.result)
+}
+
+// end notes how the job ended.
+func (j *job[R]) end(now time.Time, err error) {
+	j.change(func(v *jobView, _ *R) {
+		v.Ended = &now
+		switch {
+		case err == nil:
+			v.State = jobDone
+		case errors.Is(err, context.Canceled):
+			v.State = jobCancelled
+		default:
+			v.State, v.Error = jobFailed, asRefusal(err).Detail
+		}
+	})
+}
+
+// jobs runs jobs. Whoever is in run waits for all of them.
+type jobs struct {
+	starts chan func(context.Context)
+	places chan struct{}
+	ended  chan struct{}
+}
+
+func newJobs() *jobs {
+	return &jobs{starts: make(chan func(context.Context)), places: make(chan struct{}, maxJobs), ended: make(chan struct{})}
+}
+
+// run runs jobs until ctx ends and all of them have.
+func (j *jobs) run(ctx context.Context) {
+	defer close(j.ended)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		select {
+		case start := <-j.starts:
+			all.Go(func() {
+				defer func() { <-j.places }()
+				start(ctx)
+			})
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// start hands a job over to run, if there is a place for it.
+func (j *jobs) start(ctx context.Context, fn func(context.Context)) error {
+	select {
+	case j.places <- struct{}{}:
+	default:
+		return errBusy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
+	}
+	select {
+	case j.starts <- fn:
+		return nil
+	case <-j.ended:
+	case <-ctx.Done():
+	}
+	<-j.places
+	return context.Canceled
+}
+
+// board of jobs of one kind, by domain.
+type jobShelf[R any] struct {
+	mu       sync.Mutex
+	byDomain map[string]*job[R]
+}
+
+func newJobShelf[R any]() *jobShelf[R] { return &jobShelf[R]{byDomain: map[string]*job[R]{}} }
+
+// get is the newest job of a domain; nil if there was none.
+func (s *jobShelf[R]) get(domain string) *job[R] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byDomain[domain]
+}
+
+// begin makes a domain's next job, unless one is running.
+func (s *jobShelf[R]) begin(domain string, view jobView) (*job[R], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.byDomain[domain]; old != nil {
+		running := false
+		old.change(func(v *jobView, _ *R) { running = v.State == jobRunning })
+		if running {
+			return nil, errConflict("job_running", "This is going on already. Wait for it, or cancel it first.")
+		}
+	}
+	view.State = jobRunning
+	j := &job[R]{view: view}
+	s.byDomain[domain] = j
+	return j, nil
+}
+
+// drop forgets a job that did not come to run.
+func (s *jobShelf[R]) drop(domain string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byDomain, domain)
+}

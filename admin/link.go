@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"postferry/store"
+)
+
+// linkLife is how long a one-time link is good for.
+const linkLife = 24 * time.Hour
+
+// oneTime is the link with which somebody becomes an administrator without
+// having a password yet. There is one at a time, in memory only.
+type oneTime struct {
+	mu      sync.Mutex
+	digest  store.Digest
+	expires time.Time // zero if there is none
+	first   bool      // only good as long as there is no administrator
+}
+
+// renew makes a new code and forgets the one before.
+func (o *oneTime) renew(now time.Time, first bool) (code store.Secret) {
+	code = store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.digest, o.expires, o.first = store.DigestOf(code), now.Add(linkLife), first
+	return code
+}
+
+var errLink = &refusal{status: http.StatusForbidden, Code: "link_void",
+	Detail: "This link was used already, or is not the newest one. Run \"postferry admin link\" for a new one."}
+
+// use runs fn if code is good, and makes it void if fn succeeds. One at a time.
+func (o *oneTime) use(code store.Secret, now time.Time, fn func(first bool) error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	digest := store.DigestOf(code)
+	if o.expires.IsZero() || now.After(o.expires) || subtle.ConstantTimeCompare(digest[:], o.digest[:]) != 1 {
+		return errLink
+	}
+	err := fn(o.first)
+	if err == nil || errors.Is(err, errLink) {
+		o.expires = time.Time{}
+	}
+	return err
+}
+
+// NewLink makes a one-time link with which somebody becomes an administrator of
+// everything, and makes the one before void. It is for the operator's eyes.
+func (s *Server) NewLink(ctx context.Context) (link string, err error) {
+	a := s.app
+	if err := a.note(ctx, commandLine(), "link", auditOf{}); err != nil {
+		return "", err
+	}
+	return a.linkTo(a.link.renew(a.now(), false)), nil
+}
+
+// linkTo is the address of the page on which a code is used.
+func (a *app) linkTo(code store.Secret) string { return a.url + "/welcome?code=" + code.Reveal() }
+
+// firstLink makes a link if there is no administrator yet; "" if there is.
+func (a *app) firstLink(ctx context.Context) (string, error) {
+	admins, err := a.store.Admins(ctx)
+	if err != nil || len(admins) > 0 {
+		return "", err
+	}
+	return a.linkTo(a.link.renew(a.now(), true)), nil
+}
+
+// welcome makes the administrator of a one-time link and logs in.
+func (a *app) welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who actor, err error) {
+	if wait, ok := a.limits[0].take("address " + from); !ok {
+		return "", actor{}, errBusy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
+	}
+	if mistakes := checkAdmin(name, password); len(mistakes) > 0 {
+		return "", actor{}, errInvalid(mistakes...)
+	}
+	now := a.now()
+	admin := store.Admin{Name: name, Scope: store.ScopeAll, Created: now, Changed: now}
+	err = a.link.use(code, now, func(first bool) error {
+		if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {
+			return err
+		}
+		_, err := a.store.PutAdmin(ctx, admin, first)
+		if errors.Is(err, store.ErrExists) {
+			return errLink
+		}
+		return err
+	})
+	if err != nil {
+		return "", actor{}, err
+	}
+	a.limits[0].giveBack("address " + from)
+	who = actor{who: name, scope: store.ScopeAll, from: from, admin: name}
+	if err := a.note(ctx, who, "welcome", auditOf{}); err != nil {
+		return "", actor{}, err
+	}
+	return a.openSession(ctx, from, admin)
+}

@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"math/big"
+	"net/http"
+	"strings"
+	"time"
+
+	"postferry/store"
+)
+
+const (
+	sessionIdle = 12 * time.Hour     // without use, a session ends
+	sessionLife = 7 * 24 * time.Hour // and in any case after this
+	// noteUse is how exactly it is kept when a session or token was used.
+	noteUse = time.Minute
+	// sweepSessions is how often ended sessions are removed.
+	sweepSessions = time.Hour
+
+	tokenPrefix  = "pf_"
+	secretOctets = 32
+)
+
+// login opens a session for an administrator. The secret it returns is for the
+// cookie and is nowhere else.
+func (a *app) login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who actor, err error) {
+	keys := []string{"address " + from, "name " + foldName(name)}
+	for i, key := range keys {
+		wait, ok := a.limits[i].take(key)
+		if !ok {
+			a.log.Warn().Str("from", from).Msg("too many failed logins to the import page")
+			return "", actor{}, errBusy("too_many_logins", "Too many failed logins. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
+		}
+	}
+	admin, err := a.store.Admin(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", actor{}, err
+	}
+	ok, err := a.hasher.matches(ctx, admin.Hash, password)
+	if err != nil {
+		return "", actor{}, err
+	}
+	if !ok {
+		a.log.Warn().Str("from", from).Msg("a login to the import page failed")
+		return "", actor{}, &refusal{status: http.StatusUnauthorized, Code: "login_failed", Detail: "Name or password are not right."}
+	}
+	for i, key := range keys {
+		a.limits[i].giveBack(key)
+	}
+	return a.openSession(ctx, from, admin)
+}
+
+// openSession begins a session of an administrator who has proved it.
+func (a *app) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, actor, error) {
+	secret := store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
+	now := a.now()
+	s := store.Session{ID: store.DigestOf(secret), Admin: admin.Name, Created: now, Used: now}
+	if err := a.store.AddSession(ctx, s); err != nil {
+		return "", actor{}, err
+	}
+	who := actor{who: admin.Name, scope: admin.Scope, from: from, owner: s.ID, admin: admin.Name}
+	return secret, who, a.note(ctx, who, "login", auditOf{})
+}
+
+// logout ends a session.
+func (a *app) logout(ctx context.Context, who actor) error {
+	if who.admin == "" {
+		return nil
+	}
+	if err := a.store.EndSession(ctx, who.owner); err != nil {
+		return err
+	}
+	a.lists.dropOwner(who.owner)
+	return a.note(ctx, who, "logout", auditOf{})
+}
+
+// ofSession finds who a session's secret belongs to.
+func (a *app) ofSession(ctx context.Context, from string, secret store.Secret) (actor, error) {
+	id, now := store.DigestOf(secret), a.now()
+	s, err := a.store.Session(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Sub(s.Created) > sessionLife || now.Sub(s.Used) > sessionIdle) {
+		return actor{}, errUnauthorized()
+	}
+	if err != nil {
+		return actor{}, err
+	}
+	admin, err := a.store.Admin(ctx, s.Admin)
+	if errors.Is(err, store.ErrNotFound) {
+		return actor{}, errUnauthorized()
+	}
+	if err != nil {
+		return actor{}, err
+	}
+	if now.Sub(s.Used) > noteUse {
+		if err := a.store.UseSession(ctx, id, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return actor{}, err
+		}
+	}
+	return actor{who: admin.Name, scope: admin.Scope, from: from, owner: id, admin: admin.Name}, nil
+}
+
+// ofToken finds what a token may do.
+func (a *app) ofToken(ctx context.Context, from string, secret store.Secret) (actor, error) {
+	if !strings.HasPrefix(secret.Reveal(), tokenPrefix) {
+		return actor{}, errUnauthorized()
+	}
+	digest, now := store.DigestOf(secret), a.now()
+	t, err := a.store.Token(ctx, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return actor{}, errUnauthorized()
+	}
+	if err != nil {
+		return actor{}, err
+	}
+	if now.Sub(t.Used) > noteUse {
+		if err := a.store.UseToken(ctx, digest, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return actor{}, err
+		}
+	}
+	return actor{who: "token " + t.Name, scope: t.Scope, from: from, owner: digest}, nil
+}
+
+// newToken makes a token's secret: a prefix that secret scanners can know, and
+// 32 random octets in base 62.
+func newToken() store.Secret {
+	n := new(big.Int).SetBytes(random(secretOctets))
+	text := n.Text(62)
+	return store.Secret(tokenPrefix + strings.Repeat("0", 43-len(text)) + text)
+}
+
+// sweep removes ended sessions and lists now and then until ctx ends.
+func (a *app) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepSessions)
+	defer tick.Stop()
+	for {
+		now := a.now()
+		if _, err := a.store.EndSessions(ctx, now.Add(-sessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
+			a.log.Error().Err(err).Msg("cannot remove ended sessions")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// foldName is a name as look-ups compare it: without the case of ASCII letters.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, name)
+}

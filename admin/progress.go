@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"context"
+	"slices"
+
+	"postferry/store"
+)
+
+// progress sums a domain up as it stands now.
+func (a *app) progress(ctx context.Context, who actor, domain string) (*totals, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.boards.of(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &b.totals, nil
+}
+
+// accountsOf returns those of a board's accounts that are named, for a page
+// that shows them. Unknown ones are left out.
+func (b *board) accountsOf(ids []store.AccountID) []accountView {
+	views := []accountView{}
+	for _, id := range ids {
+		i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return compare(uint64(o.ID), uint64(id)) })
+		if ok {
+			views = append(views, viewAccount(&b.rows[i], b.liveOf(id)))
+		}
+	}
+	return views
+}
+
+// extras are the states besides the totals that a stream tells: the newest
+// run, check and verification, as far as there are any.
+func (a *app) extras(ctx context.Context, domain string) map[string]any {
+	states := map[string]any{}
+	if runs, err := a.store.Runs(ctx, domain); err == nil && len(runs) > 0 {
+		states["run"] = viewRun(runs[0])
+	}
+	if v := a.viewCheck(domain); v != nil {
+		states["check"] = v
+	}
+	if v := a.viewVerify(domain); v != nil {
+		states["verify"] = v
+	}
+	return states
+}

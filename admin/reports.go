@@ -1,0 +1,184 @@
+package admin
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"postferry/store"
+)
+
+// runView is a run, as lists show it.
+type runView struct {
+	ID       store.RunID    `json:"id"`
+	Kind     store.RunKind  `json:"kind"`
+	By       string         `json:"by"` // "" for the schedule
+	State    store.RunState `json:"state"`
+	Started  time.Time      `json:"started"`
+	Ended    *time.Time     `json:"ended"`
+	Accounts uint64         `json:"accounts"`
+	Complete uint64         `json:"complete"`
+	Failed   uint64         `json:"failed"`
+	Stopped  uint64         `json:"stopped"`
+	figuresView
+}
+
+// figuresView is what passes did.
+type figuresView struct {
+	Copied      uint64 `json:"copied"`
+	Adopted     uint64 `json:"adopted"` // recognised on the new server and not copied again
+	FlagChanges uint64 `json:"flag_changes"`
+	Octets      uint64 `json:"octets"`
+	Quarantined uint64 `json:"quarantined"`
+}
+
+func viewFigures(f store.Figures) figuresView {
+	return figuresView{Copied: f.Copied, Adopted: f.Adopted, FlagChanges: f.FlagChanges, Octets: f.Bytes, Quarantined: f.Quarantined}
+}
+
+func viewRun(r store.Run) runView {
+	return runView{ID: r.ID, Kind: r.Kind, By: r.By, State: r.State, Started: r.Started, Ended: timeOrNil(r.Ended), Accounts: r.Accounts,
+		Complete: r.Complete, Failed: r.Failed, Stopped: r.Stopped, figuresView: viewFigures(r.Figures)}
+}
+
+// runAccountView is an account's part in a run.
+type runAccountView struct {
+	Account store.AccountID `json:"account"`
+	Login   string          `json:"login"` // "" if it was removed since
+	Outcome store.Outcome   `json:"outcome"`
+	Ended   *time.Time      `json:"ended"`
+	Passes  uint64          `json:"passes"`
+	figuresView
+	Problem *problemView `json:"problem"`
+	// Refused are the messages that one of the servers refuses now.
+	Refused []Quarantined `json:"refused"`
+}
+
+// runReport is what came of a run, account by account.
+type runReport struct {
+	Domain string `json:"domain"`
+	runView
+	Parts []runAccountView `json:"parts"`
+}
+
+// listRuns returns a domain's runs, newest first.
+func (a *app) listRuns(ctx context.Context, who actor, domain string) ([]runView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := a.store.Runs(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]runView, len(runs))
+	for i, r := range runs {
+		views[i] = viewRun(r)
+	}
+	return views, nil
+}
+
+// run finds a run of a domain.
+func (a *app) run(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
+	r, err := a.store.Run(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && r.Domain != domain {
+		return store.Run{}, errNotFound("run")
+	}
+	return r, err
+}
+
+// showRun returns one run.
+func (a *app) showRun(ctx context.Context, who actor, domain string, id store.RunID) (*runView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.run(ctx, d.Name, id)
+	if err != nil {
+		return nil, err
+	}
+	v := viewRun(r)
+	return &v, nil
+}
+
+// runReport returns what came of a run for each account, those with trouble
+// first. Messages in quarantine are those of now.
+func (a *app) runReport(ctx context.Context, who actor, domain string, id store.RunID) (*runReport, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.run(ctx, d.Name, id)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := a.store.RunAccounts(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.store.Overview(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[store.AccountID]*store.Overview, len(rows))
+	for i := range rows {
+		known[rows[i].ID] = &rows[i]
+	}
+	report := &runReport{Domain: d.Name, runView: viewRun(r), Parts: make([]runAccountView, len(parts))}
+	for i, p := range parts {
+		v := runAccountView{Account: p.Account, Outcome: p.Outcome, Ended: timeOrNil(p.Ended), Passes: p.Passes,
+			figuresView: viewFigures(p.Figures), Problem: viewProblem(p.Problem), Refused: []Quarantined{}}
+		if o := known[p.Account]; o != nil {
+			v.Login = o.Login
+			if o.Summary.Quarantined > 0 {
+				if v.Refused, err = a.ferry.Quarantine(ctx, p.Account); err != nil {
+					return nil, err
+				}
+			}
+		}
+		report.Parts[i] = v
+	}
+	slices.SortStableFunc(report.Parts, func(x, y runAccountView) int { return outcomeRank(&x) - outcomeRank(&y) })
+	return report, nil
+}
+
+// outcomeRank puts what a person should look at first.
+func outcomeRank(v *runAccountView) int {
+	switch {
+	case v.Outcome == store.OutcomeFailed:
+		return 0
+	case v.Problem != nil:
+		return 1
+	case len(v.Refused) > 0:
+		return 2
+	case v.Outcome == store.OutcomeStopped:
+		return 3
+	case v.Outcome == store.OutcomeOpen:
+		return 4
+	}
+	return 5
+}
+
+// writeCSV writes the report, a line for each account.
+func (r *runReport) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	errs := []error{out.Write([]string{"login", "outcome", "copied", "adopted", "flag_changes", "octets", "quarantined", "problem", "cause", "ended"})}
+	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	for _, p := range r.Parts {
+		problem, cause, ended := "", "", ""
+		if p.Problem != nil {
+			problem, cause = p.Problem.Summary, p.Problem.Cause
+		}
+		if p.Ended != nil {
+			ended = p.Ended.UTC().Format(time.RFC3339)
+		}
+		errs = append(errs, out.Write(safeCells(p.Login, string(p.Outcome), number(p.Copied), number(p.Adopted), number(p.FlagChanges),
+			number(p.Octets), strconv.Itoa(len(p.Refused)), problem, cause, ended)))
+	}
+	out.Flush()
+	return errors.Join(append(errs, out.Error())...)
+}

@@ -1,0 +1,196 @@
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/config"
+	"postferry/discover"
+	"postferry/store"
+)
+
+const (
+	// maxConnections bounds the browsers and programs connected at a time,
+	// event streams included.
+	maxConnections = 2048
+	maxHeader      = 32 << 10 // octets
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	// drain bounds how long requests under way may go on when the server ends.
+	drain = 5 * time.Second
+)
+
+// Options are what a Server needs.
+type Options struct {
+	Listen    string // address
+	PublicURL string // where the page is reached from outside; "" if nowhere else than at Listen
+	NewServer string // URL of the new server that is offered; "" for none
+	Directory Directory
+	Store     store.Store
+	Ferry     Ferry
+	Finder    *discover.Finder
+	Log       zerolog.Logger
+	Version   string
+	// Certificate is what TLS is served with. Without it the page is served in
+	// plain text, which is for a loopback address or a reverse proxy only.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+}
+
+// Directory are the domains, those of the configuration file and those that
+// were set up here. Its methods are safe for concurrent use.
+type Directory interface {
+	All() []config.Domain
+	DomainNamed(name string) (*config.Domain, bool)
+	DomainOf(login string) (*config.Domain, bool)
+	// Put adds a domain, or replaces the one of that name.
+	Put(config.Domain)
+	Delete(name string)
+}
+
+// Server serves page and API.
+type Server struct {
+	app      *app
+	listener net.Listener
+	http     *http.Server
+	log      zerolog.Logger
+	metrics  *metrics
+	streams  *streams
+}
+
+// New listens on the configured address. Nothing is answered before Serve.
+func New(opt Options) (*Server, error) {
+	l, err := net.Listen("tcp", opt.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("the import page cannot listen on %s: %w", opt.Listen, err)
+	}
+	secure := opt.Certificate != nil
+	s := &Server{app: newApp(opt, pageURL(opt.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams()}
+	s.listener = netutil.LimitListener(l, maxConnections)
+	if secure {
+		s.listener = tls.NewListener(s.listener, &tls.Config{
+			GetCertificate: opt.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		})
+	}
+	handler, err := s.handler(opt.Version)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          stdlog.New(opt.Log.With().Str("part", "page").Logger().Level(zerolog.DebugLevel), "", 0),
+	}
+	return s, nil
+}
+
+// pageURL is where the page is reached, without a slash at the end.
+func pageURL(public string, addr net.Addr, secure bool) string {
+	if public != "" {
+		return strings.TrimSuffix(public, "/")
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// Addr is the address that is listened on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// URL is where the page is reached, without a slash at the end.
+func (s *Server) URL() string { return s.app.url }
+
+// Serve answers until ctx ends and requests under way have, for a few seconds,
+// had the chance to. As long as there is no administrator it begins with
+// logging a one-time link.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.announce(ctx); err != nil {
+		return errors.Join(s.Close(), unlessEnded(ctx, err))
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	all.Go(func() error {
+		s.app.sweep(ctx)
+		return nil
+	})
+	all.Go(func() error {
+		s.app.jobs.run(ctx)
+		return nil
+	})
+	all.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("the import page: %w", err)
+		}
+		return nil
+	})
+	all.Go(func() error {
+		<-ctx.Done()
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		if s.http.Shutdown(bound) != nil {
+			s.http.Close()
+		}
+		return nil
+	})
+	return all.Wait()
+}
+
+// unlessEnded is nil for an error that only says that ctx has ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// Close lets go of the address. It is for a server that is not served any more.
+func (s *Server) Close() error {
+	err := s.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// announce logs where the page is, and how the first administrator gets in.
+func (s *Server) announce(ctx context.Context) error {
+	s.log.Info().Str("url", s.app.url).Msg("the import page is ready")
+	link, err := s.app.firstLink(ctx)
+	if err != nil {
+		return err
+	}
+	if link != "" {
+		s.log.Info().Str("open", link).Msg("no administrator yet: open this link once, within 24 hours, to become the first one")
+	}
+	if loopback(s.Addr()) && s.app.public == "" {
+		s.log.Info().Msg("the import page is for this machine only; to reach it from elsewhere, use a reverse proxy with TLS and set admin.public_url, " +
+			"or set admin.listen to another address with admin.cert and admin.key")
+	}
+	return nil
+}
+
+func loopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

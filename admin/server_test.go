@@ -1,0 +1,295 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/discover"
+	"postferry/store"
+)
+
+// page is a running server with a state of its own and an engine that is none.
+type page struct {
+	*Server
+	t         *testing.T
+	store     store.Store
+	ferry     *fakeFerry
+	directory *testDirectory
+	log       *syncBuffer
+	dir       string // of the state
+}
+
+// testDirectory knows domains.
+type testDirectory struct {
+	mu      sync.Mutex
+	domains map[string]config.Domain
+}
+
+func (d *testDirectory) config() *config.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := &config.Config{}
+	for _, x := range d.domains {
+		c.Domains = append(c.Domains, x)
+	}
+	return c
+}
+
+func (d *testDirectory) All() []config.Domain { return d.config().Domains }
+func (d *testDirectory) DomainNamed(name string) (*config.Domain, bool) {
+	return d.config().DomainNamed(name)
+}
+func (d *testDirectory) DomainOf(login string) (*config.Domain, bool) {
+	return d.config().DomainOf(login)
+}
+
+func (d *testDirectory) Put(x config.Domain) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.domains[x.Name] = x
+}
+
+func (d *testDirectory) Delete(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.domains, name)
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// startPage serves until the test ends. The domains a.example and b.example
+// are set up.
+func startPage(t *testing.T) *page {
+	t.Helper()
+	p := &page{t: t, dir: t.TempDir(), directory: &testDirectory{domains: map[string]config.Domain{}}, log: &syncBuffer{}}
+	st, err := store.Open(p.dir, store.Options{Command: "test", Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	p.store, p.ferry = st, newFakeFerry(st)
+	for _, name := range []string{"a.example", "b.example"} {
+		d := store.Domain{Name: name, Old: "imaps://old." + name, New: "imaps://new.example"}
+		known, err := domainOf(d)
+		if err == nil {
+			err = st.PutDomain(t.Context(), d)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.directory.Put(known)
+	}
+	p.serve()
+	return p
+}
+
+// serve starts the server on the page's state, and stops it when the test ends.
+func (p *page) serve() (stop func()) {
+	p.t.Helper()
+	s, err := New(Options{Listen: "127.0.0.1:0", NewServer: "imaps://new.example", Directory: p.directory, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{},
+		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test"})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s.app.hasher = newHasherWith(64, 1) // tests need no slow hash
+	p.Server = s
+	ctx, cancel := context.WithCancel(p.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			p.t.Errorf("Serve: %v", err)
+		}
+	})
+	p.t.Cleanup(stop)
+	return stop
+}
+
+// caller is a browser or a program that talks to the page.
+type caller struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	token  store.Secret
+}
+
+// browser is a caller with cookies of its own.
+func (p *page) browser() *caller {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	p.t.Cleanup(transport.CloseIdleConnections)
+	return &caller{t: p.t, url: p.URL(), client: &http.Client{Jar: jar, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// program is a caller with a token of a scope.
+func (p *page) program(scope string) *caller {
+	p.t.Helper()
+	_, secret, err := p.app.createToken(p.t.Context(), commandLine(), "test", scope)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c := p.browser()
+	c.token = secret
+	return c
+}
+
+// admin is a browser that an administrator has logged in with.
+func (p *page) admin(name, scope string) *caller {
+	p.t.Helper()
+	if _, err := p.app.putAdmin(p.t.Context(), commandLine(), name, scope, testPassword); err != nil {
+		p.t.Fatal(err)
+	}
+	c := p.browser()
+	c.want(200, "POST", "/api/v1/login", map[string]string{"name": name, "password": testPassword}, nil)
+	return c
+}
+
+const testPassword = "correct horse battery"
+
+// reply is an answer that was read to its end.
+type reply struct {
+	*http.Response
+	text string
+}
+
+// do sends a request. A body that is no string is sent as JSON.
+func (c *caller) do(method, path string, body any, header ...string) reply {
+	c.t.Helper()
+	var r io.Reader
+	kind := ""
+	switch b := body.(type) {
+	case nil:
+	case string:
+		r, kind = strings.NewReader(b), "text/plain"
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		r, kind = bytes.NewReader(text), "application/json"
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return reply{resp, string(text)}
+}
+
+// want sends a request whose answer must have a status, and decodes it into
+// out, if that is not nil.
+func (c *caller) want(status int, method, path string, body, out any, header ...string) reply {
+	c.t.Helper()
+	got := c.do(method, path, body, header...)
+	if got.StatusCode != status {
+		c.t.Fatalf("%s %s: %s, want %d\n%s", method, path, got.Status, status, got.text)
+	}
+	if out != nil {
+		if err := json.Unmarshal([]byte(got.text), out); err != nil {
+			c.t.Fatalf("%s %s: %v\n%s", method, path, err, got.text)
+		}
+	}
+	return got
+}
+
+// TestFirstWay goes from the link in the log to accounts that are copied.
+func TestFirstWay(t *testing.T) {
+	p := startPage(t)
+	c := p.browser()
+	c.want(401, "GET", "/api/v1/me", nil, nil)
+	_, code, found := strings.Cut(logged(p.log.String(), "open"), "/welcome?code=")
+	if !found {
+		t.Fatalf("no link in the log:\n%s", p.log)
+	}
+	var me meView
+	c.want(201, "POST", "/api/v1/welcome", map[string]string{"code": code, "name": "anna", "password": testPassword}, &me)
+	if me.Who != "anna" || me.Domain != "" {
+		t.Errorf("welcomed as %+v", me)
+	}
+	p.browser().want(403, "POST", "/api/v1/welcome", map[string]string{"code": code, "name": "eve", "password": testPassword}, nil)
+
+	var list listView
+	c.want(201, "POST", "/api/v1/domains/a.example/lists", "one@a.example pw\ntwo@a.example pw\n", &list)
+	if list.Accounts != 2 || len(list.Mistakes) != 0 || list.Known != 0 {
+		t.Errorf("list %+v", list)
+	}
+	var result added
+	c.want(200, "POST", "/api/v1/domains/a.example/accounts", map[string]any{"list": list.ID}, &result)
+	if result.Added != 2 || result.Updated != 0 {
+		t.Errorf("added %+v", result)
+	}
+	var accounts accountPage
+	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &accounts)
+	if accounts.Total != 2 || accounts.Accounts[0].Login != "one@a.example" || accounts.Accounts[0].State != stateWaiting {
+		t.Errorf("accounts %+v", accounts)
+	}
+	var begun affected
+	c.want(200, "POST", "/api/v1/domains/a.example/begin", map[string]any{"all": true}, &begun)
+	c.want(200, "GET", "/api/v1/domains/a.example/accounts?state=queued", nil, &accounts)
+	if begun.Accounts != 2 || begun.Run == 0 || accounts.Total != 2 {
+		t.Errorf("begun %+v, then %+v", begun, accounts)
+	}
+	c.want(204, "POST", "/api/v1/logout", nil, nil)
+	c.want(401, "GET", "/api/v1/me", nil, nil)
+}
+
+// logged is a field of the first log line that has it.
+func logged(log, field string) string {
+	for _, line := range strings.Split(log, "\n") {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) == nil {
+			if v, ok := fields[field].(string); ok {
+				return v
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,245 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// selection says which accounts of a domain something is to be done with:
+// exactly one of its fields is given.
+type selection struct {
+	All      bool              `json:"all"`
+	State    accountState      `json:"state"` // all that are in this state
+	Accounts []store.AccountID `json:"accounts"`
+}
+
+// choose finds the accounts of a selection in the order of their IDs. Accounts
+// named must all be there; of the others those are left out that want refuses.
+func (a *app) choose(ctx context.Context, who actor, domain string, sel selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, nil, err
+	}
+	given := 0
+	for _, is := range []bool{sel.All, sel.State != "", len(sel.Accounts) > 0} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, nil, errInvalid(wrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, or some."))
+	}
+	b, err := a.freshBoard(ctx, d.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	named := make(map[store.AccountID]bool, len(sel.Accounts))
+	for _, id := range sel.Accounts {
+		named[id] = true
+	}
+	ids := []store.AccountID{}
+	for i := range b.rows {
+		o := &b.rows[i]
+		switch {
+		case named[o.ID]:
+			delete(named, o.ID)
+		case len(sel.Accounts) > 0, sel.State != "" && stateOf(o, b.liveOf(o.ID)) != sel.State:
+			continue
+		}
+		if want(o) {
+			ids = append(ids, o.ID)
+		}
+	}
+	if len(named) > 0 {
+		return nil, nil, errNotFound("account")
+	}
+	return d, ids, nil
+}
+
+// freshBoard is a board that has all changes made before the call.
+func (a *app) freshBoard(ctx context.Context, domain string) (*board, error) {
+	a.boards.changed(ctx, domain)
+	return a.boards.of(ctx, domain)
+}
+
+func anyState(*store.Overview) bool { return true }
+
+// inState is for choose: accounts that the store has in one of these states.
+func inState(states ...store.State) func(*store.Overview) bool {
+	return func(o *store.Overview) bool { return slices.Contains(states, o.State) }
+}
+
+// affected says what a command on accounts came to.
+type affected struct {
+	Accounts int         `json:"accounts"`      // that it had an effect on
+	Run      store.RunID `json:"run,omitempty"` // the run it began, if it did
+}
+
+// begin begins the transfer of accounts that wait, or goes on with stopped ones.
+func (a *app) begin(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Stopped))
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, who, d, "begin", ids, func() (store.RunID, error) {
+		return a.startRun(ctx, who, d, store.FirstRun, ids)
+	})
+}
+
+// stop stops accounts. What is under way ends at the next safe point.
+func (a *app) stop(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Active))
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, who, d, "stop", ids, func() (store.RunID, error) {
+		_, err := a.ferry.Stop(ctx, ids)
+		return 0, err
+	})
+}
+
+// resume lets stopped accounts go on.
+func (a *app) resume(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Stopped))
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, who, d, "resume", ids, func() (store.RunID, error) {
+		_, err := a.ferry.Begin(ctx, ids)
+		return 0, err
+	})
+}
+
+// startRun begins a run of accounts.
+func (a *app) startRun(ctx context.Context, who actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
+	r, err := a.store.AddRun(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.who, Started: a.now(), State: store.RunOpen}, ids)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := a.ferry.Begin(ctx, ids); err != nil {
+		return 0, err
+	}
+	if kind == store.AgainRun {
+		err = a.ferry.Again(ctx, ids)
+	}
+	return r.ID, err
+}
+
+// again starts a new run of accounts that were begun: problems are forgotten,
+// and each is due now.
+func (a *app) again(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Active, store.Stopped))
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, who, d, "run_again", ids, func() (store.RunID, error) {
+		return a.startRun(ctx, who, d, store.AgainRun, ids)
+	})
+}
+
+// command does something with accounts, if there are any, and notes it.
+func (a *app) command(ctx context.Context, who actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*affected, error) {
+	if len(ids) == 0 {
+		return &affected{}, nil
+	}
+	run, err := do()
+	if err != nil {
+		return nil, err
+	}
+	a.boards.changed(ctx, d.Name)
+	return &affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), detail: fmt.Sprintf("%d accounts", len(ids))})
+}
+
+// loneLogin is the login of a selection's only account, for the audit log.
+func (a *app) loneLogin(ctx context.Context, ids []store.AccountID) string {
+	if len(ids) != 1 {
+		return ""
+	}
+	x, err := a.store.AccountByID(ctx, ids[0])
+	if err != nil {
+		return ""
+	}
+	return x.Login
+}
+
+const (
+	minEvery = time.Minute
+	maxEvery = 30 * 24 * time.Hour
+)
+
+// scheduleView is when a domain's accounts are run again.
+type scheduleView struct {
+	EverySeconds int64      `json:"every_seconds"`
+	From         *time.Time `json:"from"`  // when the first run begins; nil for an interval from now
+	Until        *time.Time `json:"until"` // nil for never
+}
+
+// scheduleOf is a domain's schedule; nil if there is none.
+func (a *app) scheduleOf(ctx context.Context, domain string) (*scheduleView, error) {
+	all, err := a.store.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if s.Domain == domain {
+			return &scheduleView{EverySeconds: int64(s.Every.Seconds()), From: timeOrNil(s.From), Until: timeOrNil(s.Until)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// setSchedule sets when a domain's accounts are run again; nil removes it.
+func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *scheduleView) (*domainView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	s := store.Schedule{Domain: d.Name}
+	detail := "none"
+	if in != nil {
+		if s, err = a.readSchedule(d.Name, in); err != nil {
+			return nil, err
+		}
+		detail = "every " + s.Every.String()
+		if !s.Until.IsZero() {
+			detail += " until " + s.Until.UTC().Format(time.RFC3339)
+		}
+	}
+	if err := a.store.PutSchedule(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := a.ferry.DomainChanged(ctx, d.Name); err != nil {
+		return nil, err
+	}
+	if err := a.note(ctx, who, "set_schedule", auditOf{domain: d.Name, detail: detail}); err != nil {
+		return nil, err
+	}
+	return a.viewDomain(ctx, d)
+}
+
+func (a *app) readSchedule(domain string, in *scheduleView) (store.Schedule, error) {
+	var mistakes []mistake
+	now := a.now()
+	s := store.Schedule{Domain: domain, Every: time.Duration(in.EverySeconds) * time.Second}
+	if in.EverySeconds < int64(minEvery.Seconds()) || in.EverySeconds > int64(maxEvery.Seconds()) {
+		mistakes = append(mistakes, wrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
+	}
+	s.From = now.Add(s.Every)
+	if in.From != nil {
+		s.From = *in.From
+	}
+	if in.Until != nil {
+		if s.Until = *in.Until; !s.Until.After(now) {
+			mistakes = append(mistakes, wrongField("until", "schedule_until", "Expected an end in the future."))
+		}
+	}
+	if len(mistakes) > 0 {
+		return s, errInvalid(mistakes...)
+	}
+	return s, nil
+}

@@ -1,0 +1,203 @@
+package admin
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+)
+
+// maxFindings bounds what a verification keeps one by one; harmless findings
+// are only counted.
+const maxFindings = 100_000
+
+// verifyResults are what a verification has found so far.
+type verifyResults struct {
+	accounts []VerifiedAccount
+	findings []VerifyFinding
+	omitted  uint64
+	folder   VerifyProgress
+	bodies   bool
+	summary  verifySummary
+}
+
+// verifySummary sums a verification up.
+type verifySummary struct {
+	Same     uint64            `json:"same"` // messages of which nothing differs
+	Messages uint64            `json:"messages"`
+	Found    map[string]uint64 `json:"found"`  // findings by kind
+	Damage   uint64            `json:"damage"` // of these
+	Doubtful uint64            `json:"doubtful"`
+	Failed   int               `json:"failed"` // accounts that could not be verified
+}
+
+func (r *verifyResults) add(e *VerifyEvent) (accountDone bool) {
+	s := &r.summary
+	switch {
+	case e.Progress != nil:
+		r.folder = *e.Progress
+	case e.Finding != nil:
+		s.Found[e.Finding.Kind]++
+		switch e.Finding.Severity {
+		case Damage:
+			s.Damage++
+		case Doubtful:
+			s.Doubtful++
+		default:
+			return false
+		}
+		if len(r.findings) == maxFindings {
+			r.omitted++
+			return false
+		}
+		r.findings = append(r.findings, *e.Finding)
+	case e.Account != nil:
+		s.Same += e.Account.Same
+		s.Messages += e.Account.OldMessages
+		if e.Account.Problem != "" {
+			s.Failed++
+		}
+		r.accounts = append(r.accounts, *e.Account)
+		return true
+	}
+	return false
+}
+
+// verifyView is how far a verification is.
+type verifyView struct {
+	jobView
+	Bodies   bool          `json:"bodies"`  // whole messages are compared
+	Current  string        `json:"current"` // the account being read
+	Folder   string        `json:"folder"`  // the folder being read
+	Read     uint64        `json:"read"`    // messages read so far, on both servers
+	Summary  verifySummary `json:"summary"`
+	Findings int           `json:"findings"` // that the report has one by one
+	Omitted  uint64        `json:"findings_omitted"`
+}
+
+// verifyReport is all that the newest verification found.
+type verifyReport struct {
+	verifyView
+	Domain   string            `json:"domain"`
+	Accounts []VerifiedAccount `json:"accounts"`
+	All      []VerifyFinding   `json:"all_findings"`
+}
+
+// startVerify begins to compare both servers' mail of accounts, with bodies
+// octet for octet. It replaces the result of the verification before.
+func (a *app) startVerify(ctx context.Context, who actor, domain string, sel selection, bodies bool) (*verifyView, error) {
+	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, errConflict("no_accounts", "There are no accounts to verify.")
+	}
+	err = startJob(ctx, a, a.verifications, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+		func(ctx context.Context, j *job[verifyResults]) error {
+			j.change(func(_ *jobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
+			return a.ferry.Verify(ctx, ids, bodies, func(e VerifyEvent) error {
+				j.change(func(v *jobView, r *verifyResults) {
+					if r.add(&e) {
+						v.Done++
+					}
+				})
+				return nil
+			})
+		})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.note(ctx, who, "start_verify", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
+		return nil, err
+	}
+	return a.showVerify(ctx, who, d.Name)
+}
+
+// showVerify says how far the newest verification is.
+func (a *app) showVerify(ctx context.Context, who actor, domain string) (*verifyView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	v := a.viewVerify(d.Name)
+	if v == nil {
+		return nil, errNotFound("verification")
+	}
+	return v, nil
+}
+
+// viewVerify is the newest verification of a domain; nil if there was none.
+func (a *app) viewVerify(domain string) (v *verifyView) {
+	if j := a.verifications.get(domain); j != nil {
+		j.change(func(view *jobView, r *verifyResults) { v = r.view(*view) })
+	}
+	return v
+}
+
+func (r *verifyResults) view(j jobView) *verifyView {
+	v := &verifyView{jobView: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
+		Summary: r.summary, Findings: len(r.findings), Omitted: r.omitted}
+	v.Summary.Found = make(map[string]uint64, len(r.summary.Found))
+	for kind, n := range r.summary.Found {
+		v.Summary.Found[kind] = n
+	}
+	return v
+}
+
+// verifyReport returns all that the newest verification found.
+func (a *app) verifyReport(ctx context.Context, who actor, domain string) (*verifyReport, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	j := a.verifications.get(d.Name)
+	if j == nil {
+		return nil, errNotFound("verification")
+	}
+	report := &verifyReport{Domain: d.Name}
+	j.change(func(view *jobView, r *verifyResults) {
+		report.verifyView = *r.view(*view)
+		report.Accounts = append([]VerifiedAccount{}, r.accounts...)
+		report.All = append([]VerifyFinding{}, r.findings...)
+	})
+	return report, nil
+}
+
+// cancelVerify ends a verification that is going on.
+func (a *app) cancelVerify(ctx context.Context, who actor, domain string) error {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return err
+	}
+	return cancelJob(ctx, a, who, a.verifications, d.Name, "cancel_verify")
+}
+
+// writeCSV writes the findings, a line each, for spreadsheets.
+func (r *verifyReport) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	errs := []error{out.Write([]string{"login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason"})}
+	for _, f := range r.All {
+		date := ""
+		if f.Date != nil {
+			date = f.Date.UTC().Format(time.RFC3339)
+		}
+		errs = append(errs, out.Write(safeCells(f.Login, f.Folder, f.NewFolder, f.Kind, string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
+			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old, f.New, f.Reason)))
+	}
+	out.Flush()
+	return errors.Join(append(errs, out.Error())...)
+}
+
+// safeCells keeps spreadsheets from taking what a stranger wrote (a folder's
+// name, a server's words) for a formula.
+func safeCells(cells ...string) []string {
+	for i, c := range cells {
+		if c != "" && (c[0] == '=' || c[0] == '+' || c[0] == '-' || c[0] == '@' || c[0] == '\t' || c[0] == '\r') {
+			cells[i] = "'" + c
+		}
+	}
+	return cells
+}
