@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -67,14 +68,28 @@ func (b *block) broken() bool {
 	})
 }
 
-// label is a key's full name.
+// label is a key's full name, as TOML wants it.
 func (b *block) label(key string) string {
+	if strings.ContainsFunc(key, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		key = strconv.Quote(key)
+	}
 	return strings.Join(append(nonEmpty(b.name), key), ".")
 }
 
-// sections are the tables that a configuration may have; true for those that
-// may stand there many times.
-var sections = map[string]bool{"proxy": false, "sync": false, "log": false, "domain": true}
+// section is a kind of table.
+type section struct {
+	many bool // may stand there many times
+	free bool // its keys are no names of options
+}
+
+// sections are the tables that a configuration may have. Those with a dot belong
+// to one of those that may be there many times.
+var sections = map[string]section{
+	"proxy": {}, "sync": {}, "log": {}, "domain": {many: true},
+	"domain.folders": {}, "domain.folders.map": {free: true}, "domain.limits": {}, "domain.account_limits": {},
+}
 
 // checkNames reports unknown sections and keys. It must come after everything
 // known was asked for.
@@ -86,13 +101,20 @@ func (f *file) checkNames() {
 		}
 	}
 	for _, b := range f.blocks {
-		if many, ok := sections[b.name]; b.name != "" && !ok {
+		kind, ok := sections[b.name]
+		switch {
+		case b.name != "" && !ok:
 			f.mistake(b.line, "["+b.name+"]", "unknown section%s", didYouMean(b.name, sectionNames(), "[%s]"))
 			continue
-		} else if b.list && !many {
+		case b.list && !kind.many:
 			f.mistake(b.line, "[["+b.name+"]]", "can be there only once; expected [%s]", b.name)
-		} else if many && !b.list {
+		case kind.many && !b.list:
 			f.mistake(b.line, "["+b.name+"]", "can be there many times; expected [[%s]]", b.name)
+		case b.owner == nil && strings.Contains(b.name, "."):
+			f.mistake(b.line, "["+b.name+"]", "stands above its [[%[1]s]]; expected it below the [[%[1]s]] that it is about", above(b.name))
+		}
+		if kind.free {
+			continue
 		}
 		for key, e := range b.entries {
 			if !slices.Contains(b.known, key) {
@@ -107,7 +129,7 @@ func (b *block) hint(key string, home map[string]string) string {
 	section, elsewhere := home[key]
 	_, isSection := sections[key]
 	switch {
-	case isSection && b.name == "" && sections[key]:
+	case isSection && b.name == "" && sections[key].many:
 		return fmt.Sprintf("; expected sections that begin with [[%s]]", key)
 	case isSection && b.name == "":
 		return fmt.Sprintf("; expected a section that begins with [%s]", key)
@@ -117,6 +139,12 @@ func (b *block) hint(key string, home map[string]string) string {
 		return fmt.Sprintf("; it belongs into the section [%s]", section)
 	}
 	return didYouMean(key, b.known, "%q")
+}
+
+// above is the name of the block that a table of this name belongs to.
+func above(name string) string {
+	owner, _, _ := strings.Cut(name, ".")
+	return owner
 }
 
 func sectionNames() []string {

@@ -58,7 +58,47 @@ type Domain struct {
 	Old     Server
 	New     Server
 	Enrol   bool
+	Folders Folders
+	Limits  Limits // of all its accounts together
+	Account AccountLimits
 }
+
+// Folders are what a domain wants for certain folders. Names are those that
+// people see: decoded, in Unicode's NFC, with "/" between the parts and without
+// the prefix of a server's personal namespace.
+type Folders struct {
+	// Map gives folders of the old server another name on the new one. Those
+	// below them follow.
+	Map map[string]string
+	// Skip are patterns of folders that are left alone with all below them,
+	// unless Map has them: "*" stands for any characters but "/", "?" for one.
+	// The case does not matter.
+	Skip []string
+	// CopyViews is for folders that show mail of others (Gmail's All Mail,
+	// Important and Starred), CopyShared for those of other people's and public
+	// namespaces (RFC 2342).
+	CopyViews, CopyShared bool
+}
+
+// Limits bound how fast mail is copied; 0 for no bound.
+type Limits struct {
+	MessagesPerSecond int
+	// BytesPerSecond bounds the octets read from the old server, and those
+	// written to the new one.
+	BytesPerSecond int64
+}
+
+// AccountLimits bound what is done for one account; 0 for no bound.
+type AccountLimits struct {
+	Limits
+	Connections int // to either server at the same time; 0 for DefaultConnections
+	// OldBytesPerDay bounds the octets read from the old server within 24 hours,
+	// NewBytesPerDay those written to the new one.
+	OldBytesPerDay, NewBytesPerDay int64
+}
+
+// DefaultConnections is how many connections an account has to either server at most.
+const DefaultConnections = 3
 
 // Default is the configuration of an empty file, but without domains, of which
 // a file must have at least one.

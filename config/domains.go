@@ -38,6 +38,8 @@ func (f *file) domain(b *block) Domain {
 	set(b, "old", &d.Old, text("imaps://imap.old.example", ParseServer))
 	set(b, "new", &d.New, text("imaps://imap.new.example", ParseServer))
 	set(b, "enrol", &d.Enrol, boolean)
+	d.Folders = f.folders(b)
+	f.limits(b, &d)
 	f.trust(b, "old", &d.Old)
 	f.trust(b, "new", &d.New)
 	for _, key := range []string{"name", "old", "new"} {

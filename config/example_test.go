@@ -21,6 +21,8 @@ func exampleWant() Config {
 		Name: "example.com",
 		Old:  Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 993},
 		New:  Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993},
+
+		Account: AccountLimits{Connections: DefaultConnections},
 	}}
 	return c
 }
@@ -60,10 +62,10 @@ func TestExampleIsComplete(t *testing.T) {
 	}
 	f := &file{name: example}
 	f.load(option.ReplaceAll(data, []byte("$1")))
-	for _, section := range append(sectionNames(), "") {
-		b := f.block(section)
-		if b.line == 0 && section != "" {
-			t.Errorf("section %s is missing", section)
+	for _, name := range append(sectionNames(), "") {
+		b := f.block(name)
+		if b.line == 0 && name != "" {
+			t.Errorf("section %s is missing", name)
 		}
 		for _, key := range b.known {
 			if !b.has(key) {

@@ -73,10 +73,28 @@ old = "imap+insecure://127.0.0.1:1143"
 new = "imap://[2001:db8::1]"
 new_fingerprint = "`+fingerprint+`"
 enrol = true
+[domain.folders]
+skip = ["Backup/*", "Café"]
+copy_views = true
+copy_shared = true
+[domain.folders.map]
+"Gesendete Objekte" = "Sent"
+"a.b/c" = "x/y"
+[domain.limits]
+messages_per_second = 100
+bytes_per_second = "5MB"
+[domain.account_limits]
+connections = 2
+messages_per_second = 10
+bytes_per_second = "1MiB"
+old_bytes_per_day = "2500MB"
+new_bytes_per_day = "500MB"
 [[domain]]
 name = "bücher.example"
 old = "IMAPS://imap.old.example:1993"
 new = "imaps://imap.new.example"
+folders = { skip = ["Spam"], map = { Old = "New" } }
+account_limits.connections = 1
 `)
 	got, warnings, err := Load(path)
 	if err != nil {
@@ -95,10 +113,21 @@ new = "imaps://imap.new.example"
 		Domains: []Domain{
 			{Name: "example.com", Default: true, Enrol: true,
 				Old: Server{Security: Insecure, Host: "127.0.0.1", Port: 1143},
-				New: Server{Security: StartTLS, Host: "2001:db8::1", Port: 143, Fingerprint: sum}},
+				New: Server{Security: StartTLS, Host: "2001:db8::1", Port: 143, Fingerprint: sum},
+				Folders: Folders{
+					Map:  map[string]string{"Gesendete Objekte": "Sent", "a.b/c": "x/y"},
+					Skip: []string{"Backup/*", "Café"}, CopyViews: true, CopyShared: true,
+				},
+				Limits: Limits{MessagesPerSecond: 100, BytesPerSecond: 5e6},
+				Account: AccountLimits{
+					Limits: Limits{MessagesPerSecond: 10, BytesPerSecond: 1 << 20}, Connections: 2,
+					OldBytesPerDay: 2500e6, NewBytesPerDay: 500e6,
+				}},
 			{Name: "bücher.example",
-				Old: Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 1993},
-				New: Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993}},
+				Old:     Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 1993},
+				New:     Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993},
+				Folders: Folders{Map: map[string]string{"Old": "New"}, Skip: []string{"Spam"}},
+				Account: AccountLimits{Connections: 1}},
 		},
 	}
 	got.source = source{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -17,6 +18,7 @@ const maxSyntaxErrors = 20
 type value struct {
 	kind unstable.Kind
 	text string // strings without quotes and escapes, numbers and booleans as written
+	list []value
 }
 
 // entry is a key with its value.
@@ -30,6 +32,7 @@ type block struct {
 	name    string // "" for the keys above the first table
 	line    int    // 0 if it is not in the file
 	list    bool   // [[name]]
+	owner   *block // the [[block]] that the table belongs to, nil if none
 	entries map[string]entry
 	known   []string        // keys that were asked for
 	bad     map[string]bool // keys whose values were reported
@@ -147,17 +150,33 @@ func (f *file) keys(n *unstable.Node) (keys []string, line int) {
 
 // open begins a table. A [table] that was there before is reported and continued.
 func (f *file) open(name string, line int, list bool) *block {
+	owner := f.owner(name)
 	if !list {
-		if b := f.block(name); b.line > 0 {
+		if b := f.blockOf(owner, name); b.line > 0 {
 			if !b.list {
 				f.mistake(line, "["+name+"]", "stands here again; it began in line %d", b.line)
 			}
 			return b
 		}
 	}
-	b := &block{name: name, line: line, list: list, entries: map[string]entry{}, file: f}
+	b := &block{name: name, line: line, list: list, owner: owner, entries: map[string]entry{}, file: f}
 	f.blocks = append(f.blocks, b)
 	return b
+}
+
+// owner is the block that a table of this name belongs to if it begins now:
+// [domain.folders] is the last [[domain]]'s.
+func (f *file) owner(name string) *block {
+	above, _, below := strings.Cut(name, ".")
+	if !below || !sections[above].many {
+		return nil
+	}
+	for _, b := range slices.Backward(f.blocks) {
+		if b.name == above {
+			return b
+		}
+	}
+	return nil
 }
 
 // block finds a table by its name; an empty one if it is not in the file.
@@ -170,12 +189,22 @@ func (f *file) block(name string) *block {
 	return &block{name: name, entries: map[string]entry{}, file: f}
 }
 
+// blockOf finds a table that belongs to a block.
+func (f *file) blockOf(owner *block, name string) *block {
+	for _, b := range f.blocks {
+		if b.name == name && b.owner == owner {
+			return b
+		}
+	}
+	return &block{name: name, owner: owner, entries: map[string]entry{}, file: f}
+}
+
 // assign enters a key with its value; dotted keys and inline tables as if
 // they had been written as tables.
 func (f *file) assign(b *block, keys []string, line int, n *unstable.Node) {
 	if len(keys) > 1 {
 		name := strings.Join(append(nonEmpty(b.name), keys[:len(keys)-1]...), ".")
-		sub := f.block(name)
+		sub := f.blockOf(f.owner(name), name)
 		if sub.line == 0 && name != "" {
 			sub = f.open(name, line, false)
 		}
@@ -194,7 +223,18 @@ func (f *file) assign(b *block, keys []string, line int, n *unstable.Node) {
 		f.mistake(line, b.label(key), "stands here again; it is already in line %d", first.line)
 		return
 	}
-	b.entries[key] = entry{line, value{n.Kind, string(n.Data)}}
+	b.entries[key] = entry{line, valueOf(n)}
+}
+
+// valueOf returns what stands behind a key.
+func valueOf(n *unstable.Node) value {
+	v := value{kind: n.Kind, text: string(n.Data)}
+	if n.Kind == unstable.Array {
+		for it := n.Children(); it.Next(); {
+			v.list = append(v.list, valueOf(it.Node()))
+		}
+	}
+	return v
 }
 
 func nonEmpty(s string) []string {

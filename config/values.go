@@ -104,6 +104,38 @@ func size(low int64) func(value) (int64, error) {
 	})
 }
 
+// sizeOrNone reads a size of at least low octets, or "" for 0.
+func sizeOrNone(low int64, example string) func(value) (int64, error) {
+	return text(example, func(s string) (int64, error) {
+		if s == "" {
+			return 0, nil
+		}
+		n, err := parseSize(s)
+		if err == nil && n < low {
+			return 0, fmt.Errorf(`%q is too small; expected at least "%dkB", or "" for no limit`, s, low/1000)
+		}
+		return n, err
+	})
+}
+
+// texts reads a list of texts.
+func texts(example string, parse func(string) (string, error)) func(value) ([]string, error) {
+	return func(v value) ([]string, error) {
+		if v.kind != unstable.Array {
+			return nil, fmt.Errorf("expected a list of texts, e.g. [%q], not %s", example, kindName(v.kind))
+		}
+		var all []string
+		for _, item := range v.list {
+			s, err := text(example, parse)(item)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, s)
+		}
+		return all, nil
+	}
+}
+
 // oneOf reads one of a few words.
 func oneOf(words ...string) func(value) (string, error) {
 	return text(words[0], func(s string) (string, error) {

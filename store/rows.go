@@ -94,6 +94,13 @@ func decodeProblemV1(d *decoder) *Problem {
 	}
 }
 
+// What is behind a folder's state. A row without folderNoted is as it was
+// before there were notes.
+const (
+	folderSubscribed = 1 << iota
+	folderNoted
+)
+
 // encodeFolder leaves out what encodeProgress keeps.
 func encodeFolder(f *Folder) []byte {
 	var e encoder
@@ -101,19 +108,32 @@ func encodeFolder(f *Folder) []byte {
 	e.text(f.New)
 	e.text(f.Title)
 	e.text(string(f.State))
-	e.bool(f.Subscribed)
+	marks := uint64(0)
+	if f.Subscribed {
+		marks |= folderSubscribed
+	}
+	if f.Note != "" {
+		marks |= folderNoted
+	}
+	if e.uint(marks); f.Note != "" {
+		e.text(f.Note)
+	}
 	return e
 }
 
 func decodeFolder(id FolderID, row []byte) (Folder, error) {
 	d := decoder{rest: row}
 	f := Folder{
-		ID:         id,
-		Old:        d.text(),
-		New:        d.text(),
-		Title:      d.text(),
-		State:      FolderState(d.text()),
-		Subscribed: d.bool(),
+		ID:    id,
+		Old:   d.text(),
+		New:   d.text(),
+		Title: d.text(),
+		State: FolderState(d.text()),
+	}
+	marks := d.uint(folderSubscribed | folderNoted)
+	f.Subscribed = marks&folderSubscribed != 0
+	if marks&folderNoted != 0 {
+		f.Note = d.text()
 	}
 	return f, d.done()
 }

@@ -100,7 +100,8 @@ const (
 	// FolderDeleted folders were deleted on the new server after they had been
 	// there; they are never created again.
 	FolderDeleted FolderState = "deleted"
-	// FolderSkipped folders are left alone by policy (views, shared namespaces).
+	// FolderSkipped folders are left alone by policy (views, shared namespaces,
+	// the configuration). One that has a name in New was copied before.
 	FolderSkipped FolderState = "skipped"
 )
 
@@ -114,6 +115,9 @@ type Folder struct {
 	Title      string
 	State      FolderState
 	Subscribed bool // subscribed on the old server when last looked at
+	// Note is for people: why the folder is skipped, or not called as they may
+	// expect; "" if there is nothing to say.
+	Note       string
 	Checkpoint Checkpoint
 	// Copied and Quarantined count the ledger's and the quarantine's entries.
 	// The store keeps them; what PutFolders is given for them is ignored.

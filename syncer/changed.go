@@ -50,7 +50,7 @@ func (a *account) change(c folderChange) error {
 // client's: if it is one that was planned, the next look finds it there.
 func (a *account) follow(row *store.Folder, c folderChange) bool {
 	switch {
-	case c.verb == "DELETE" && row.New == c.mailbox && row.State == store.FolderPresent:
+	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || isHalted(row)):
 		row.State = store.FolderDeleted
 	case c.verb != "RENAME" || strings.EqualFold(c.mailbox, "INBOX"):
 		return false

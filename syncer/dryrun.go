@@ -130,7 +130,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		return err
 	}
 	p.plan.Limit = p.pair.new.AppendLimit()
-	rows, tree := plannedRows(old, new, known)
+	rows, tree := plannedRows(old, new, known, p.pair.domain.Folders)
 	p.plan.Notes = tree.Notes
 	for _, name := range tree.Subscribe {
 		p.plan.Subscribe = append(p.plan.Subscribe, decodeName(name))
@@ -156,8 +156,8 @@ func (p *accountPlanner) all(ctx context.Context) error {
 
 // plannedRows are the rows of the old server's folders as they would be after
 // the plan of the tree.
-func plannedRows(old, new Side, known []store.Folder) ([]store.Folder, TreePlan) {
-	tree := planTree(old, new, known)
+func plannedRows(old, new Side, known []store.Folder, wish config.Folders) ([]store.Folder, TreePlan) {
+	tree := planTree(old, new, known, wish)
 	rows := make(map[string]store.Folder, len(known))
 	for _, f := range known {
 		rows[f.Old] = f
@@ -175,7 +175,7 @@ func plannedRows(old, new Side, known []store.Folder) ([]store.Folder, TreePlan)
 		}
 		seen[name] = true
 		if !ok {
-			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped}
+			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped, Note: "in a shared namespace"}
 		}
 		all = append(all, row)
 	}
@@ -187,7 +187,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 	f := FolderPlan{Folder: row.Title, NewFolder: decodeName(row.New), Messages: uint64(st.Messages)}
 	switch row.State {
 	case store.FolderSkipped:
-		f.Action = FolderLeft
+		f.Action, f.Reason = FolderLeft, row.Note
 		return f, nil
 	case store.FolderDeleted:
 		f.Action = FolderGone

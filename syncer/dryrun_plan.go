@@ -31,7 +31,7 @@ type FolderAction string
 const (
 	FolderCreated FolderAction = "create" // and filled
 	FolderFilled  FolderAction = "fill"
-	FolderLeft    FolderAction = "skip" // a view, or of another namespace
+	FolderLeft    FolderAction = "skip" // a view, of another namespace, or left out by the configuration
 	FolderGone    FolderAction = "gone" // its user deleted it on the new server
 )
 
@@ -40,8 +40,9 @@ type FolderPlan struct {
 	Folder    string       `json:"folder"`     // title on the old server
 	NewFolder string       `json:"new_folder"` // decoded name on the new server
 	Action    FolderAction `json:"action"`
-	Messages  uint64       `json:"messages"` // on the old server
-	Copy      uint64       `json:"copy"`     // at most
+	Reason    string       `json:"reason,omitempty"` // why it is skipped
+	Messages  uint64       `json:"messages"`         // on the old server
+	Copy      uint64       `json:"copy"`             // at most
 	Bytes     uint64       `json:"bytes"`
 	TooLarge  uint64       `json:"too_large"`
 	// Unknown are messages of the new server's folder that the ledger does not

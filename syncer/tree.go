@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -50,8 +51,13 @@ type TreePlan struct {
 // first level, which is the same place to a client or the nearest there is.
 // \Noselect folders hold no mail and are not copied; the new server makes
 // those it needs.
-func planTree(old, new Side, known []store.Folder) TreePlan {
-	p := newPlanner(old, new, known)
+//
+// The configuration has its say about names that are not given yet, and at each
+// look about what is copied at all. A folder that it leaves alone keeps its row:
+// what has been copied stays, and if it changes its mind, the folder goes on from
+// there, unless its user has deleted it meanwhile.
+func planTree(old, new Side, known []store.Folder, wish config.Folders) TreePlan {
+	p := newPlanner(old, new, known, wish)
 	var fresh []*folder
 	for _, m := range p.mailboxes() {
 		if f := p.sight(m); f != nil {
@@ -74,11 +80,13 @@ type folder struct {
 	row store.Folder
 	use imap.MailboxAttr // which it holds on the old server
 	was *store.Folder    // its row in the store; nil if it is new
+	to  string           // the name that the configuration has for it; "" for none
 }
 
 // planner gathers what is known, then the plan.
 type planner struct {
 	old, new Side
+	policy   policy
 	known    map[string]*store.Folder    // by old raw name
 	there    map[string]upstream.Mailbox // selectable folders of the new server, by key
 	folded   map[string]string           // the same, key by lower-case key
@@ -87,14 +95,16 @@ type planner struct {
 	oldUses  map[string]imap.MailboxAttr // by old raw name
 	newUses  map[imap.MailboxAttr]string // new raw name
 	trusted  bool                        // the new server's list is complete enough to see what is gone
-	foreign  map[string]int              // folders in other namespaces, by prefix
+	foreign  map[string]int              // folders left alone in other namespaces, by prefix
+	strange  bool                        // some of them for the first time
+	rows     int                         // of such folders
 	folders  []*folder
 	plan     TreePlan
 }
 
-func newPlanner(old, new Side, known []store.Folder) *planner {
+func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *planner {
 	p := &planner{
-		old: old, new: new,
+		old: old, new: new, policy: newPolicy(wish, old.Namespace),
 		known:   make(map[string]*store.Folder),
 		there:   make(map[string]upstream.Mailbox),
 		folded:  make(map[string]string),
@@ -128,14 +138,19 @@ func newPlanner(old, new Side, known []store.Folder) *planner {
 func (p *planner) remember(row *store.Folder) {
 	p.known[row.Old] = row
 	key := p.key(row.New)
-	switch row.State {
-	case store.FolderPlanned, store.FolderPresent:
+	switch {
+	case row.State == store.FolderPlanned, row.State == store.FolderPresent, isHalted(row):
 		p.taken[key], p.names[row.Old] = row.Old, row.New
-	case store.FolderDeleted:
+	case row.State == store.FolderDeleted:
 		if p.taken[key] == "" {
 			p.taken[key] = row.Old
 		}
 	}
+}
+
+// isHalted: the folder is left alone now, but was copied before.
+func isHalted(row *store.Folder) bool {
+	return row.State == store.FolderSkipped && row.New != ""
 }
 
 // key makes names on the new server comparable: decoded, in NFC, INBOX in
@@ -156,50 +171,97 @@ func (p *planner) mailboxes() []upstream.Mailbox {
 	return slices.CompactFunc(list, func(a, b upstream.Mailbox) bool { return a.Name == b.Name })
 }
 
+// maxForeign is how many folders of others' namespaces have rows, so that
+// status can name them: a public namespace may have thousands, and every account
+// sees them.
+const maxForeign = 100
+
 // sight enters a folder of the old server. It returns the folder if it needs a
 // name on the new one.
 func (p *planner) sight(m upstream.Mailbox) *folder {
 	where, prefix, personal := locate(m.Name, m.Delim, p.old.Namespace)
-	was := p.known[m.Name]
-	if !personal && was == nil {
-		p.foreign[prefix]++
-		return nil
-	}
-	f := &folder{place: where, box: m, was: was, use: p.oldUses[m.Name]}
-	if !p.added(f) {
-		f.row = *was
-		p.folders = append(p.folders, f)
-		return nil
-	}
-	if view := viewAttr(m); view != "" {
-		p.skipView(f, view)
-		return nil
-	}
 	if !personal {
+		where = split(m.Name, "", m.Delim)
+	}
+	f := &folder{place: where, box: m, was: p.known[m.Name], use: p.oldUses[m.Name]}
+	f.to = p.policy.mapped(where, len(where.parts)-1)
+	if why := p.policy.leaves(f, prefix, personal); why != "" {
+		p.leave(f, why, prefix, personal)
 		return nil
 	}
-	if was != nil {
-		f.row = *was
-	}
-	f.row.Old, f.row.Title = m.Name, where.title()
 	p.folders = append(p.folders, f)
-	return f
+	if p.added(f) || p.renamed(f) {
+		if f.was != nil {
+			f.row = *f.was
+		}
+		f.row.Old, f.row.Title, f.row.Note = m.Name, where.title(), ""
+		return f
+	}
+	f.row = *f.was
+	if isHalted(f.was) {
+		f.row.State = store.FolderPresent
+	}
+	f.row.Note = p.otherwise(f)
+	return nil
 }
 
-// skipView leaves a view alone, with a row so that status can say so.
-func (p *planner) skipView(f *folder, view imap.MailboxAttr) {
+// renamed: the folder was to be made under another name than the configuration
+// has for it now. The new server may have refused that one.
+func (p *planner) renamed(f *folder) bool {
+	return f.to != "" && f.was.State == store.FolderPlanned && f.was.New != p.rawName(f.to)
+}
+
+// otherwise says of a folder that it isn't called as the configuration wants
+// it, "" if it is.
+func (p *planner) otherwise(f *folder) string {
+	if f.to == "" || f.row.State == store.FolderDeleted || p.key(f.row.New) == p.key(p.rawName(f.to)) {
+		return ""
+	}
+	note := fmt.Sprintf("not %q as in the configuration: another folder has that name, or this one had its own before", f.to)
+	if f.was == nil || note != f.was.Note {
+		p.notef("%q is called %q on the new server, %s", f.title(), p.title(f.row.New), note)
+	}
+	return note
+}
+
+// leave leaves a folder alone, with a row so that status can say so.
+func (p *planner) leave(f *folder, why, prefix string, personal bool) {
+	first := f.was == nil || f.was.State != store.FolderSkipped
+	if !personal {
+		p.foreign[prefix]++
+		if p.rows++; f.was == nil && p.rows > maxForeign {
+			return
+		}
+		p.strange = p.strange || f.was == nil
+	}
+	row := store.Folder{Old: f.box.Name, Title: f.title()}
 	if f.was != nil {
+		row = *f.was
+	}
+	if row.State == store.FolderDeleted {
 		return
 	}
-	p.plan.Folders = append(p.plan.Folders, store.Folder{
-		Old: f.box.Name, Title: f.title(), State: store.FolderSkipped, Subscribed: f.box.Subscribed,
-	})
-	p.notef("%q is not copied: it is a view of mail in other folders (%s); mail that lies in no other folder stays on the old server", f.title(), view)
+	if row.State == store.FolderPlanned {
+		row.New = "" // there is nothing of it on the new server
+	}
+	row.State, row.Subscribed, row.Note = store.FolderSkipped, f.box.Subscribed, why
+	if f.was == nil || row != *f.was {
+		p.plan.Folders = append(p.plan.Folders, row)
+	}
+	switch {
+	case !first || !personal && f.was == nil:
+	case row.New != "":
+		p.notef("%q is not copied any more: %s; what has been copied stays", row.Title, why)
+	case viewAttr(f.box) != "" && p.policy.skips(f.place) == "":
+		p.notef("%q is not copied: %s; mail that lies in no other folder stays on the old server", row.Title, why)
+	default:
+		p.notef("%q is not copied: %s", row.Title, why)
+	}
 }
 
-// noteForeign tells, the first time, what lies in namespaces of others.
+// noteForeign tells, when there is something new, what lies in namespaces of others.
 func (p *planner) noteForeign() {
-	if len(p.known) > 0 {
+	if !p.strange {
 		return
 	}
 	for _, prefix := range sortedKeys(p.foreign) {
@@ -215,6 +277,9 @@ func (p *planner) decide(f *folder) {
 		(add || f.row.State == store.FolderPlanned || !f.row.Subscribed)
 	f.row.Subscribed = f.box.Subscribed
 	f.row.State = p.nextState(f, exact || p.spelledOtherwise(f), add)
+	if f.row.State == store.FolderDeleted {
+		f.row.Note = ""
+	}
 	create := f.row.State == store.FolderPlanned
 	if create {
 		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
@@ -254,7 +319,7 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 // spelled. To take such a folder for deleted would lose mail.
 func (p *planner) spelledOtherwise(f *folder) bool {
 	_, ok := p.folded[strings.ToLower(p.key(f.row.New))]
-	return ok && f.was != nil && f.was.State == store.FolderPresent
+	return ok && f.was != nil && (f.was.State == store.FolderPresent || isHalted(f.was))
 }
 
 // createUse is the special use to create a folder with.
@@ -275,13 +340,15 @@ func (p *planner) noteCases() {
 		if !ok {
 			first[strings.ToLower(key)] = key
 		} else if other != key && p.added(f) {
-			p.notef("%q differs only in case from %q; a server that ignores case puts their mail into one folder", key, other)
+			p.notef("%q differs only in case from %q; on a server that ignores case it gets another name if that one is another folder's", key, other)
 		}
 	}
 }
 
 // added: the folder has no row yet, or one that only said it was skipped.
-func (p *planner) added(f *folder) bool { return f.was == nil || f.was.State == store.FolderSkipped }
+func (p *planner) added(f *folder) bool {
+	return f.was == nil || f.was.State == store.FolderSkipped && !isHalted(f.was)
+}
 
 func (p *planner) notef(format string, args ...any) {
 	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf(format, args...))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -33,7 +34,7 @@ func brief(plan TreePlan) []string {
 		if f.Subscribed {
 			sub = " +"
 		}
-		out = append(out, fmt.Sprintf("%s -> %s %s%s", f.Old, f.New, f.State, sub))
+		out = append(out, f.Old+" -> "+strings.TrimSpace(fmt.Sprintf("%s %s%s", f.New, f.State, sub)))
 	}
 	for _, c := range plan.Create {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("create %s %s", c.Name, c.Use)))
@@ -75,6 +76,7 @@ func TestPlanTreeLayouts(t *testing.T) {
 		{"Courier to Dovecot", tree("INBOX.", '.', []string{"#shared.", "shared."},
 			"INBOX\t+", "INBOX.Sent", "INBOX.Sent.2019", "INBOX.Trash", "INBOX.Entw&APw-rfe", "INBOX.Kunden.M&APw-ller \\ Co\t+", "#shared.team"), fullNew, `
 			INBOX -> INBOX present +
+			#shared.team -> skipped
 			INBOX.Entw&APw-rfe -> Drafts present
 			INBOX.Kunden.M&APw-ller \ Co -> Kunden/M&APw-ller \ Co planned +
 			INBOX.Sent -> Sent present
@@ -124,11 +126,16 @@ func TestPlanTreeLayouts(t *testing.T) {
 			INBOX -> INBOX present
 			INBOX.Sent -> Sent present
 			INBOX.x^y -> x^y planned
+			bulletins -> skipped
+			user.bert -> skipped
+			user.bert.x -> skipped
 			create x^y`},
 		{"Cyrus, altnamespace and unixhierarchysep on", tree("", '/', []string{"Other Users/", "Shared Folders/"},
 			"INBOX", "Sent", "v1.2/notes", "Other Users/bert", "Shared Folders/all"), tree("INBOX.", '.', []string{"user.", ""}, "INBOX"), `
 			INBOX -> INBOX present
+			Other Users/bert -> skipped
 			Sent -> INBOX.Sent planned
+			Shared Folders/all -> skipped
 			v1.2/notes -> INBOX.v1_2.notes planned
 			create INBOX.Sent \Sent
 			create INBOX.v1_2.notes`},
@@ -136,12 +143,12 @@ func TestPlanTreeLayouts(t *testing.T) {
 			INBOX -> INBOX present +
 			Work -> Work planned +
 			Work/2024 -> Work/2024 planned
-			[Gmail]/All Mail ->  skipped +
+			[Gmail]/All Mail -> skipped +
 			[Gmail]/Drafts -> Drafts present +
-			[Gmail]/Important ->  skipped
+			[Gmail]/Important -> skipped
 			[Gmail]/Sent Mail -> Sent present +
 			[Gmail]/Spam -> Junk present
-			[Gmail]/Starred ->  skipped
+			[Gmail]/Starred -> skipped
 			[Gmail]/Trash -> Trash present
 			create Work
 			create Work/2024
@@ -284,14 +291,14 @@ func TestPlanTreeLayouts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			plan := planTree(tt.old, tt.new, nil)
+			plan := planTree(tt.old, tt.new, nil, config.Folders{})
 			got := brief(plan)
 			for i := range got {
 				got[i] = strings.TrimSpace(got[i])
 			}
 			wantLines(t, got, tt.want)
 			slices.Reverse(tt.old.Mailboxes)
-			if again := planTree(tt.old, tt.new, nil); !slices.Equal(brief(again), brief(plan)) {
+			if again := planTree(tt.old, tt.new, nil, config.Folders{}); !slices.Equal(brief(again), brief(plan)) {
 				t.Errorf("the order of the list matters:\n%s", strings.Join(brief(again), "\n"))
 			}
 		})
@@ -301,6 +308,11 @@ func TestPlanTreeLayouts(t *testing.T) {
 // row is a known folder.
 func row(old, new string, state store.FolderState) store.Folder {
 	return store.Folder{ID: store.FolderID(len(old)), Old: old, New: new, Title: old, State: state}
+}
+
+func skippedAs(f store.Folder, note string) store.Folder {
+	f.Note = note
+	return f
 }
 
 func subscribed(f store.Folder) store.Folder {
@@ -388,13 +400,15 @@ func TestPlanTreeKnown(t *testing.T) {
 		{"unsubscribed on old", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "a\t+"),
 			[]store.Folder{subscribed(row("a", "a", isPresent))}, `a -> a present`, ""},
 		{"a view stays one", tree("", '/', nil, "All\t\\All"), emptyNew,
-			[]store.Folder{row("All", "", isSkipped)}, ``, ""},
+			[]store.Folder{skippedAs(row("All", "", isSkipped), "a view of mail in other folders (\\All)")}, ``, ""},
 		{"a view no more", tree("", '/', nil, "All\t+"), emptyNew,
 			[]store.Folder{row("All", "", isSkipped)}, "All -> All planned +\ncreate All\nsubscribe All", ""},
 		{"a folder becomes a view", tree("", '/', nil, "All\t\\All"), tree("", '/', nil, "INBOX", "All"),
-			[]store.Folder{row("All", "All", isPresent)}, ``, ""},
+			[]store.Folder{row("All", "All", isPresent)}, `All -> All skipped`, "not copied any more: a view"},
 		{"a folder moves into others' namespace", tree("", '/', []string{"a/"}, "a/b"), tree("", '/', nil, "INBOX"),
-			[]store.Folder{row("a/b", "a/b", isPresent)}, `a/b -> a/b deleted`, "not created again"},
+			[]store.Folder{row("a/b", "a/b", isPresent)}, `a/b -> a/b skipped`, "not copied any more: in the shared namespace"},
+		{"and back again, where its user has deleted it", tree("", '/', nil, "a/b"), tree("", '/', nil, "INBOX"),
+			[]store.Folder{row("a/b", "a/b", isSkipped)}, `a/b -> a/b deleted`, "not created again"},
 		{"a server that ignores case", tree("", '/', nil, "foo"), tree("", '/', nil, "INBOX", "Foo"),
 			[]store.Folder{row("foo", "foo", isPresent)}, ``, ""},
 		{"a server that normalises names", tree("", '/', nil, "a"), tree("", '/', nil, "INBOX", enc("Cafe\u0301")),
@@ -402,7 +416,7 @@ func TestPlanTreeKnown(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			plan := planTree(tt.old, tt.new, tt.known)
+			plan := planTree(tt.old, tt.new, tt.known, config.Folders{})
 			wantLines(t, brief(plan), tt.want)
 			notes := strings.Join(plan.Notes, "\n")
 			if !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
@@ -419,15 +433,15 @@ func TestPlanTreeKnown(t *testing.T) {
 
 func TestPlanTreeNotes(t *testing.T) {
 	old := tree("", '.', []string{"shared.", "Public."}, "INBOX", "a/b", "Gesendet", "shared.x", "shared.y", "Public.z", "All\t\\All", "foo", "Foo", "work")
-	plan := planTree(old, tree("", '/', nil, "INBOX", "Sent\t\\Sent", "WORK"), nil)
+	plan := planTree(old, tree("", '/', nil, "INBOX", "Sent\t\\Sent", "WORK"), nil, config.Folders{})
 	want := []string{
-		`"All" is not copied: it is a view of mail in other folders (\All); mail that lies in no other folder stays on the old server`,
+		`"All" is not copied: a view of mail in other folders (\All); mail that lies in no other folder stays on the old server`,
 		`the shared namespace "Public." is not copied (1 of the old server's folders)`,
 		`the shared namespace "shared." is not copied (2 of the old server's folders)`,
 		`"Gesendet" goes to "Sent" on the new server (\Sent)`,
 		`"a/b" is called "a_b" on the new server`,
-		`"foo" differs only in case from "Foo"; a server that ignores case puts their mail into one folder`,
-		`"work" differs only in case from "WORK"; a server that ignores case puts their mail into one folder`,
+		`"foo" differs only in case from "Foo"; on a server that ignores case it gets another name if that one is another folder's`,
+		`"work" differs only in case from "WORK"; on a server that ignores case it gets another name if that one is another folder's`,
 	}
 	if !slices.Equal(plan.Notes, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(plan.Notes, "\n"), strings.Join(want, "\n"))
@@ -436,7 +450,7 @@ func TestPlanTreeNotes(t *testing.T) {
 
 // The rows' titles are for people.
 func TestPlanTreeTitles(t *testing.T) {
-	plan := planTree(tree("INBOX.", '.', nil, "Inbox", "INBOX.Entw&APw-rfe", "INBOX.a.b"), emptyNew, nil)
+	plan := planTree(tree("INBOX.", '.', nil, "Inbox", "INBOX.Entw&APw-rfe", "INBOX.a.b"), emptyNew, nil, config.Folders{})
 	var got []string
 	for _, f := range plan.Folders {
 		got = append(got, f.Title)
@@ -448,7 +462,7 @@ func TestPlanTreeTitles(t *testing.T) {
 
 func TestCreateOnlyWithAUseNobodyHas(t *testing.T) {
 	old := tree("", '.', nil, "INBOX", "Sent\t\\Sent", "Trash\t\\Trash")
-	plan := planTree(old, tree("", '/', nil, "INBOX", "Deleted\t\\Trash"), []store.Folder{row("x", "Deleted", isPresent)})
+	plan := planTree(old, tree("", '/', nil, "INBOX", "Deleted\t\\Trash"), []store.Folder{row("x", "Deleted", isPresent)}, config.Folders{})
 	want := []FolderCreate{{"Sent", imap.MailboxAttrSent}, {"Trash", ""}}
 	if !slices.Equal(plan.Create, want) {
 		t.Errorf("got %v, want %v", plan.Create, want)

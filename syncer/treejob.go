@@ -144,11 +144,11 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 		return r
 	}
 	r.delim = new.Namespace.Delim
-	plan := planTree(old, new, known)
+	plan := planTree(old, new, known, a.domain.Folders)
 	for _, note := range plan.Notes {
 		a.log.Info().Msg(note)
 	}
-	r.rows, r.err = a.applyTree(ctx, newS, plan, takenNames(new, known, plan), r.delim)
+	r.rows, r.err = a.applyTree(ctx, newMaker(newS, new, known, &plan, a.log))
 	return r
 }
 
@@ -186,17 +186,16 @@ func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
 
 // applyTree carries out a plan. A folder that the new server refuses is
 // reported and does not keep the others from being made.
-func (a *account) applyTree(ctx context.Context, s newSession, plan TreePlan, taken map[string]bool, delim byte) ([]store.Folder, error) {
-	made, err := a.createFolders(ctx, s, &plan, taken, delim)
-	if err != nil {
+func (a *account) applyTree(ctx context.Context, m *maker) ([]store.Folder, error) {
+	if err := m.all(ctx); err != nil {
 		return nil, err
 	}
-	for i, f := range plan.Folders {
-		if f.State == store.FolderPlanned && made[f.New] {
-			plan.Folders[i].State = store.FolderPresent
+	for i, f := range m.plan.Folders {
+		if f.State == store.FolderPlanned && m.made[f.New] {
+			m.plan.Folders[i].State = store.FolderPresent
 		}
 	}
-	return plan.Folders, a.subscribe(ctx, s, plan.Subscribe)
+	return m.plan.Folders, a.subscribe(ctx, m.session, m.plan.Subscribe)
 }
 
 func (a *account) subscribe(ctx context.Context, s newSession, names []string) error {

@@ -13,15 +13,23 @@ import (
 )
 
 // nameAll gives each new folder its name on the new server, no two the same.
-// INBOX and the special folders that the new server has choose first, then
-// parents before children, and names that can stay as they are before those
-// that can't.
+// INBOX, the folders that the configuration has a name for, and the special ones
+// that the new server has choose first, then parents before children, and names
+// that can stay as they are before those that can't.
 func (p *planner) nameAll(fresh []*folder) {
-	var rest []*folder
+	var others, rest []*folder
 	for _, f := range fresh {
-		if f.inbox() {
+		switch {
+		case len(f.raw) == 1 && f.inbox():
 			p.give(f, inboxName)
-		} else if !p.giveByUse(f) {
+		case f.to != "":
+			p.giveMapped(f)
+		default:
+			others = append(others, f)
+		}
+	}
+	for _, f := range others {
+		if !p.giveByUse(f) {
 			rest = append(rest, f)
 		}
 	}
@@ -30,6 +38,28 @@ func (p *planner) nameAll(fresh []*folder) {
 		p.give(f, p.unique(p.nameOf(f.place, len(f.parts)-1), f.name()))
 		p.noteName(f)
 	}
+}
+
+// giveMapped gives a folder the name that the configuration has for it. Only a
+// folder that has it already goes before.
+func (p *planner) giveMapped(f *folder) {
+	if f.was != nil && p.taken[p.key(f.was.New)] == f.name() {
+		delete(p.taken, p.key(f.was.New))
+	}
+	p.give(f, p.unique(p.rawName(f.to), f.name()))
+	if f.row.Note = p.otherwise(f); f.row.Note == "" {
+		p.notef("%q is called %q on the new server, as the configuration says", f.title(), p.title(f.row.New))
+	}
+}
+
+// rawName is a name of the configuration as the new server spells it.
+func (p *planner) rawName(title string) string {
+	parts := strings.Split(title, "/")
+	name := p.topName(parts[0])
+	for _, part := range parts[1:] {
+		name += p.joint() + wire.EncodeMailbox(legalPart(part, p.new.Namespace.Delim, false))
+	}
+	return name
 }
 
 // giveByUse maps a special folder to the one the new server has for it, unless
@@ -83,6 +113,9 @@ func (p *planner) nameOf(where place, i int) string {
 	}
 	if name, ok := p.names[raw]; ok {
 		return name
+	}
+	if to := p.policy.mapped(where, i); to != "" {
+		return p.rawName(to) // holds no mail itself; what is below it follows
 	}
 	top := i == 0 || i == 1 && (p.hoisted(where) || inGmail(where) && p.oldUses[raw] != "")
 	if top {

@@ -3,8 +3,12 @@ package syncer
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/rs/zerolog"
 
 	"postferry/store"
 	"postferry/upstream"
@@ -14,64 +18,190 @@ import (
 // errNotMade: a folder's mail stays behind because the new server won't have it.
 var errNotMade = errors.New("the new server refuses to make the folder")
 
-// createFolders makes the plan's folders. One whose name the new server
-// refuses (Cyrus takes no '%', '|', '"' and others, Courier nothing outside
-// Unicode's basic plane) gets a plainer one, which its row keeps; its children
-// follow. taken holds the keys of names that are other folders'.
-func (a *account) createFolders(ctx context.Context, s newSession, plan *TreePlan, taken map[string]bool, delim byte) (made map[string]bool, err error) {
-	made = map[string]bool{}
-	for i := range plan.Create {
-		c := plan.Create[i]
-		err := s.Create(ctx, c.Name, c.Use)
-		if plain := plainName(c.Name, delim, taken); upstream.ClassOf(err) == upstream.Refused && plain != c.Name {
-			why := err
-			if err = s.Create(ctx, plain, c.Use); err == nil {
-				a.log.Warn().Err(why).Str("folder", decodeName(c.Name)).Str("name", decodeName(plain)).
-					Msg("the new server refuses the folder's name; it got another one")
-				plan.rename(c.Name, plain, delim)
-				taken[foldedKey(plain)] = true
-				c.Name = plain
-			}
+// errSameFolder is why a folder gets another name on a server that ignores case.
+var errSameFolder = errors.New("the new server ignores case, and another folder has the name")
+
+// maker makes an account's folders on the new server.
+type maker struct {
+	session newSession
+	space   upstream.Namespace
+	plan    *TreePlan
+	known   []store.Folder
+	log     zerolog.Logger
+	there   map[string][]string // raw names on the new server, by foldedKey
+	meant   map[string]int      // how many rows have a name, by foldedKey
+	made    map[string]bool     // raw names
+}
+
+// newMaker takes the names into account that exist or are meant for a folder.
+func newMaker(s newSession, new Side, known []store.Folder, plan *TreePlan, log zerolog.Logger) *maker {
+	m := &maker{
+		session: s, space: new.Namespace, plan: plan, known: known, log: log,
+		there: map[string][]string{}, meant: map[string]int{}, made: map[string]bool{},
+	}
+	for _, b := range new.Mailboxes {
+		if selectable(b) {
+			m.exists(b.Name)
 		}
-		if err != nil && upstream.ClassOf(err) != upstream.Refused {
-			return nil, err
+	}
+	rows := map[string]string{} // new names by old ones
+	for _, list := range [][]store.Folder{known, plan.Folders} {
+		for _, f := range list {
+			rows[f.Old] = f.New
 		}
-		if err != nil {
-			a.log.Warn().Err(err).Str("folder", c.Name).Msg("the new server refuses to make this folder")
+	}
+	for _, name := range rows {
+		m.meant[foldedKey(name)]++
+	}
+	return m
+}
+
+func (m *maker) exists(name string) {
+	key := foldedKey(name)
+	m.there[key] = append(m.there[key], name)
+}
+
+// taken tells whether a name is another folder's, whatever the case.
+func (m *maker) taken(name string) bool {
+	key := foldedKey(name)
+	return m.meant[key] > 0 || len(m.there[key]) > 0
+}
+
+// all makes the plan's folders. What is refused is reported and does not keep
+// the others from being made.
+func (m *maker) all(ctx context.Context) error {
+	for i := range m.plan.Create {
+		if err := m.make(ctx, &m.plan.Create[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// make makes a folder. One whose name the new server refuses (Cyrus takes no
+// '%', '|', '"' and others and nothing longer than 490 octets, Courier nothing
+// outside Unicode's basic plane) gets a plainer one, which its row keeps; its
+// children follow.
+func (m *maker) make(ctx context.Context, c *FolderCreate) error {
+	if there, err := m.apart(ctx, c); err != nil || there {
+		return err
+	}
+	err := m.session.Create(ctx, c.Name, c.Use)
+	for _, other := range []func(string) string{m.plain, m.short} {
+		name := other(c.Name)
+		if upstream.ClassOf(err) != upstream.Refused || name == c.Name {
 			continue
 		}
-		made[c.Name] = true
-	}
-	return made, nil
-}
-
-// rename gives a folder of the plan and all below it another name.
-func (p *TreePlan) rename(from, to string, delim byte) {
-	moved := func(name string) string {
-		if rest, ok := strings.CutPrefix(name, from); ok && (rest == "" || delim != 0 && rest[0] == delim) {
-			return to + rest
+		if !m.free(c.Name, name) {
+			name = m.hashed(name, c.Name)
 		}
-		return name
+		why := err
+		if err = m.session.Create(ctx, name, c.Use); err == nil {
+			m.rename(c, name, why)
+		}
 	}
-	for i := range p.Create {
-		p.Create[i].Name = moved(p.Create[i].Name)
+	switch {
+	case err == nil:
+		m.made[c.Name] = true
+		m.exists(c.Name)
+	case upstream.ClassOf(err) != upstream.Refused:
+		return err
+	default:
+		m.log.Warn().Err(err).Str("folder", decodeName(c.Name)).Msg("the new server refuses to make this folder")
 	}
-	for i := range p.Subscribe {
-		p.Subscribe[i] = moved(p.Subscribe[i])
+	return nil
+}
+
+// apart keeps a folder from becoming one with another whose name differs only
+// in case, on a server that ignores case: it gets another name. Where that
+// other is nobody's it is the folder itself, and there is nothing to make.
+func (m *maker) apart(ctx context.Context, c *FolderCreate) (there bool, err error) {
+	alike := m.there[foldedKey(c.Name)]
+	if len(alike) == 0 || slices.Contains(alike, c.Name) {
+		return false, nil
 	}
-	for i := range p.Folders {
-		p.Folders[i].New = moved(p.Folders[i].New)
+	// If it answers to this name, too, it is the same folder.
+	found, err := m.session.Status(ctx, []string{c.Name})
+	if _, same := found[c.Name]; err != nil || !same {
+		return false, err
+	}
+	if m.meant[foldedKey(c.Name)] == 1 && m.free(c.Name, alike[0]) {
+		m.rename(c, alike[0], nil)
+		m.made[c.Name] = true
+		return true, nil
+	}
+	m.rename(c, m.hashed(c.Name, c.Name), errSameFolder)
+	return false, nil
+}
+
+// hashed is a name that no other folder has but one that came from the same.
+func (m *maker) hashed(name, from string) string {
+	return name + substitute(m.space.Delim) + shortHash(from)
+}
+
+// moves are the new names of a folder and all below it, by their former ones,
+// if it gets another. What is on the new server already stays.
+func (m *maker) moves(from, to string) map[string]string {
+	moves := map[string]string{}
+	for _, c := range m.plan.Create {
+		rest, ok := strings.CutPrefix(c.Name, from)
+		if ok && !m.made[c.Name] && (rest == "" || m.space.Delim != 0 && rest[0] == m.space.Delim) {
+			moves[c.Name] = to + rest
+		}
+	}
+	return moves
+}
+
+// free tells whether a folder and all below it can get another name without
+// one of them getting that of another folder.
+func (m *maker) free(from, to string) bool {
+	moves := m.moves(from, to)
+	moved := slices.Collect(maps.Values(moves))
+	for _, list := range [][]store.Folder{m.known, m.plan.Folders} {
+		for _, f := range list {
+			if moves[f.New] == "" && slices.Contains(moved, f.New) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rename gives a folder that is about to be made, and all below it, another name.
+func (m *maker) rename(c *FolderCreate, name string, why error) {
+	m.log.Warn().AnErr("cause", why).Str("folder", decodeName(c.Name)).Str("name", decodeName(name)).
+		Msg("the new server can't have the folder under its name; it got another one")
+	moves := m.moves(c.Name, name)
+	for i := range m.plan.Create {
+		moveName(&m.plan.Create[i].Name, moves)
+	}
+	for i := range m.plan.Subscribe {
+		moveName(&m.plan.Subscribe[i], moves)
+	}
+	for i := range m.plan.Folders {
+		f := &m.plan.Folders[i]
+		if f.State == store.FolderPlanned {
+			m.meant[foldedKey(f.New)]--
+			moveName(&f.New, moves)
+			m.meant[foldedKey(f.New)]++
+		}
 	}
 }
 
-// plainName replaces in the last part of a raw name everything that servers
-// are known to refuse. The same name always becomes the same.
-func plainName(raw string, delim byte, taken map[string]bool) string {
+func moveName(name *string, moves map[string]string) {
+	if to := moves[*name]; to != "" {
+		*name = to
+	}
+}
+
+// plain replaces in the last part of a raw name everything that servers are
+// known to refuse. The same name always becomes the same.
+func (m *maker) plain(raw string) string {
 	at := 0
-	if delim != 0 {
+	if delim := m.space.Delim; delim != 0 {
 		at = strings.LastIndexByte(raw, delim) + 1
 	}
-	sub := substitute(delim)
+	sub := substitute(m.space.Delim)
 	part := decodeName(raw[at:])
 	plain := strings.Map(func(r rune) rune {
 		if r <= 0xFFFF && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune(" -_.,+&", r)) {
@@ -83,25 +213,30 @@ func plainName(raw string, delim byte, taken map[string]bool) string {
 		return raw
 	}
 	name := raw[:at] + wire.EncodeMailbox(plain)
-	if taken[foldedKey(name)] {
+	if m.taken(name) {
 		name += sub + shortHash(raw)
 	}
 	return name
 }
 
+// shortest is the length of names that no server finds too long. Characters.
+const shortest = 40
+
+// short is a name of the first level for a folder whose own is too long or
+// lies too deep: its last part, and a hash of the whole.
+func (m *maker) short(raw string) string {
+	name := strings.TrimPrefix(raw, m.space.Prefix)
+	at := 0
+	if m.space.Delim != 0 {
+		at = strings.LastIndexByte(name, m.space.Delim) + 1
+	}
+	part := []rune(decodeName(m.plain(name[at:])))
+	if at == 0 && len(part) <= shortest {
+		return raw
+	}
+	part = part[:min(len(part), shortest)]
+	return m.space.Prefix + wire.EncodeMailbox(strings.TrimSpace(string(part))) + substitute(m.space.Delim) + shortHash(raw)
+}
+
 // foldedKey makes raw names comparable regardless of case.
 func foldedKey(raw string) string { return strings.ToLower(canonicalInbox(decodeName(raw))) }
-
-// takenNames are the names on the new server that exist or are meant for a folder.
-func takenNames(new Side, known []store.Folder, plan TreePlan) map[string]bool {
-	taken := map[string]bool{}
-	for _, m := range new.Mailboxes {
-		taken[foldedKey(m.Name)] = true
-	}
-	for _, rows := range [][]store.Folder{known, plan.Folders} {
-		for _, f := range rows {
-			taken[foldedKey(f.New)] = true
-		}
-	}
-	return taken
-}

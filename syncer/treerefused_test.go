@@ -1,9 +1,16 @@
 package syncer
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"postferry/config"
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -30,19 +37,133 @@ func TestFolderThatCannotBeMade(t *testing.T) {
 }
 
 func TestPlainName(t *testing.T) {
-	taken := map[string]bool{foldedKey("INBOX.taken_"): true}
+	m := newMaker(nil, Side{Namespace: upstream.Namespace{Prefix: "INBOX.", Delim: '.'}},
+		[]store.Folder{{Old: "x", New: "INBOX.taken_"}}, &TreePlan{}, zerolog.Nop())
 	for name, want := range map[string]string{
 		"INBOX.a%.b|c":     "INBOX.a%.b_c",
 		"INBOX.B&APw-ro":   "INBOX.B&APw-ro",
 		"INBOX.&2D3eAA- x": "INBOX._ x",
 		"INBOX.a&-b":       "INBOX.a&-b",
 	} {
-		if got := plainName(name, '.', taken); got != want {
+		if got := m.plain(name); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	first := plainName("INBOX.Taken%", '.', taken)
-	if first == "INBOX.Taken_" || first != plainName("INBOX.Taken%", '.', taken) {
+	first := m.plain("INBOX.Taken%")
+	if first == "INBOX.Taken_" || first != m.plain("INBOX.Taken%") {
 		t.Errorf("got %s", first)
 	}
+}
+
+func TestShortName(t *testing.T) {
+	m := newMaker(nil, Side{Namespace: upstream.Namespace{Prefix: "INBOX.", Delim: '.'}}, nil, &TreePlan{}, zerolog.Nop())
+	long := strings.Repeat("x", 100)
+	for name, want := range map[string]string{
+		"INBOX.a":            "INBOX.a",
+		"INBOX.a.b":          "INBOX.b_" + shortHash("INBOX.a.b"),
+		"INBOX.a.B&APw-ro|x": "INBOX.B&APw-ro_x_" + shortHash("INBOX.a.B&APw-ro|x"),
+		"INBOX." + long:      "INBOX." + long[:shortest] + "_" + shortHash("INBOX."+long),
+	} {
+		if got := m.short(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// caseless is a new server that makes folders and may ignore their case or
+// refuse long names. What else it can do is nobody's business here.
+type caseless struct {
+	newSession
+	ignores bool
+	longest int
+	names   []string
+}
+
+func (c *caseless) find(name string) string {
+	for _, n := range c.names {
+		if n == name || c.ignores && foldedKey(n) == foldedKey(name) {
+			return n
+		}
+	}
+	return ""
+}
+
+func (c *caseless) Create(_ context.Context, name string, _ imap.MailboxAttr) error {
+	if len(name) > c.longest {
+		return refusedError("CREATE", imap.ResponseCodeCannot)
+	}
+	if c.find(name) == "" {
+		c.names = append(c.names, name)
+	}
+	return nil
+}
+
+func (c *caseless) Subscribe(context.Context, []string) error { return nil }
+
+func (c *caseless) Status(_ context.Context, names []string) (map[string]upstream.Status, error) {
+	found := map[string]upstream.Status{}
+	for _, n := range names {
+		if c.find(n) != "" {
+			found[n] = upstream.Status{}
+		}
+	}
+	return found, nil
+}
+
+func (c *caseless) tree() Side {
+	side := Side{Namespace: upstream.Namespace{Delim: '/'}}
+	for _, n := range c.names {
+		side.Mailboxes = append(side.Mailboxes, upstream.Mailbox{Name: n, Delim: '/'})
+	}
+	return side
+}
+
+// No two folders become one, whether the new server minds the case or not, and
+// they stay where they are.
+func TestCaseCollisions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		server := &caseless{ignores: rapid.Bool().Draw(t, "ignores case"), longest: 40, names: []string{"INBOX"}}
+		part := rapid.SampledFrom([]string{"a", "A", "aA", "Aa", "b", "B", strings.Repeat("a", 30)})
+		name := rapid.Custom(func(t *rapid.T) string {
+			return strings.Join(rapid.SliceOfN(part, 1, 3).Draw(t, "parts"), "/")
+		})
+		for _, n := range rapid.SliceOfN(name, 0, 3).Draw(t, "there") {
+			_ = server.Create(context.Background(), n, "")
+		}
+		a := newAccount(&shared{log: zerolog.Nop()}, 1)
+		old := tree("", '/', nil, append([]string{"INBOX"}, rapid.SliceOfNDistinct(name, 0, 8, rapid.ID).Draw(t, "old")...)...)
+		rows := map[string]store.Folder{}
+		for range 2 {
+			var known []store.Folder
+			for _, f := range rows {
+				known = append(known, f)
+			}
+			side := server.tree()
+			plan := planTree(old, side, known, config.Folders{})
+			changed, err := a.applyTree(context.Background(), newMaker(server, side, known, &plan, a.log))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range changed {
+				if was, ok := rows[f.Old]; ok && (was.State != store.FolderPlanned || was.New != f.New) {
+					t.Fatalf("%+v became %+v", was, f)
+				}
+				if f.ID == 0 {
+					f.ID = store.FolderID(len(rows) + 1)
+				}
+				rows[f.Old] = f
+			}
+		}
+		owner := map[string]string{}
+		for _, f := range rows {
+			there := server.find(f.New)
+			if f.State != store.FolderPresent || there == "" {
+				t.Fatalf("%+v, there %q", f, server.names)
+			}
+			if other := owner[there]; other != "" {
+				t.Fatalf("%q and %q are one folder: %q", other, f.Old, there)
+			}
+			owner[there] = f.Old
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -48,7 +49,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 		return err
 	}
 	used := map[string]bool{}
-	for _, f := range counterparts(c.old, c.new, known) {
+	for _, f := range counterparts(c.old, c.new, known, domain.Folders) {
 		box, exists := c.lookUp(f.New)
 		if exists {
 			used[box.Name] = true
@@ -103,8 +104,9 @@ type counterpart struct {
 
 // counterparts are the folders that the old server has now, with the rows of
 // the store, and where it knows nothing of them with what a pass would make of
-// them. Those of others' namespaces are skipped.
-func counterparts(old, new Side, known []store.Folder) []counterpart {
+// them. What the configuration leaves alone now is skipped, also if it was
+// copied before.
+func counterparts(old, new Side, known []store.Folder, wish config.Folders) []counterpart {
 	stored := make(map[string]store.Folder, len(known))
 	for _, f := range known {
 		stored[f.Old] = f
@@ -113,11 +115,11 @@ func counterparts(old, new Side, known []store.Folder) []counterpart {
 	for _, m := range old.Mailboxes {
 		subscribed[canonicalName(m.Name)] = m.Subscribed
 	}
-	rows, _ := plannedRows(old, new, known)
+	rows, _ := plannedRows(old, new, known, wish)
 	all := make([]counterpart, 0, len(rows))
 	for _, row := range rows {
 		// A stored row is the truth: only the user's own deletions are known there.
-		if f, ok := stored[row.Old]; ok && f.State != store.FolderSkipped {
+		if f, ok := stored[row.Old]; ok && f.State != store.FolderSkipped && row.State != store.FolderSkipped {
 			row = f
 		}
 		all = append(all, counterpart{row, subscribed[row.Old]})
@@ -129,7 +131,7 @@ func counterparts(old, new Side, known []store.Folder) []counterpart {
 func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
 	switch {
 	case f.State == store.FolderSkipped:
-		return c.aboutFolder(FolderSkipped, f, "a view of mail in other folders, or another namespace")
+		return c.aboutFolder(FolderSkipped, f, f.Note)
 	case f.State == store.FolderDeleted:
 		return c.aboutFolder(FolderRemoved, f, "deleted on the new server by its user")
 	case !exists:

@@ -122,7 +122,7 @@ func perSecond(n uint64, took time.Duration) float64 {
 
 func describeFolder(f store.Folder, p *store.Problem) folderStatus {
 	s := folderStatus{
-		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State,
+		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State, Note: f.Note,
 		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined,
 		Checked: timeOrNil(f.Checkpoint.Checked),
 	}

@@ -99,12 +99,20 @@ func folderState(f folderStatus) string {
 	case store.FolderDeleted:
 		return "deleted on the new server"
 	case store.FolderSkipped:
-		return "skipped"
+		return withNote("skipped", f.Note)
 	}
 	if f.Title != f.New {
-		return "as " + printable(f.New)
+		return withNote("as "+printable(f.New), f.Note)
 	}
-	return ""
+	return withNote("", f.Note)
+}
+
+// withNote adds to a word what there is to say about it.
+func withNote(word, note string) string {
+	if word != "" && note != "" {
+		word += ": "
+	}
+	return word + printable(note)
 }
 
 func problemLine(p *problemStatus) string {

@@ -56,6 +56,7 @@ type folderStatus struct {
 	Title       string            `json:"folder"`
 	New         string            `json:"new_name"`
 	State       store.FolderState `json:"state"`
+	Note        string            `json:"note,omitempty"`
 	Messages    uint64            `json:"messages"`
 	Copied      uint64            `json:"copied"`
 	Quarantined uint64            `json:"quarantined"`

@@ -157,7 +157,7 @@ func folderPlan(f syncer.FolderPlan) string {
 	case f.Problem != "":
 		return "can't be read"
 	case f.Action == syncer.FolderLeft:
-		return "skipped"
+		return withNote("skipped", f.Reason)
 	case f.Action == syncer.FolderGone:
 		return "was deleted on the new server, stays so"
 	case f.Action == syncer.FolderCreated:

@@ -15,7 +15,7 @@ func testPutFoldersAdds(t *testing.T, f *fixture) {
 	want := []store.Folder{
 		{Old: "INBOX", New: "INBOX", Title: "INBOX", State: store.FolderPresent, Subscribed: true},
 		{Old: "INBOX.Entw&APw-rfe", New: "Drafts", Title: "INBOX/Entwürfe", State: store.FolderPlanned},
-		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped},
+		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: "a view"},
 	}
 	stored, err := f.PutFolders(t.Context(), a, want)
 	must(t, err)

@@ -1,0 +1,18 @@
+package config
+
+// limits reads how much may be asked of a domain's servers, altogether and for
+// one account.
+func (f *file) limits(domain *block, d *Domain) {
+	f.rates(f.blockOf(domain, "domain.limits"), &d.Limits)
+	b, a := f.blockOf(domain, "domain.account_limits"), &d.Account
+	f.rates(b, &a.Limits)
+	a.Connections = DefaultConnections
+	set(b, "connections", &a.Connections, integer(1, DefaultConnections))
+	set(b, "old_bytes_per_day", &a.OldBytesPerDay, sizeOrNone(1e6, "2500MB"))
+	set(b, "new_bytes_per_day", &a.NewBytesPerDay, sizeOrNone(1e6, "500MB"))
+}
+
+func (f *file) rates(b *block, l *Limits) {
+	set(b, "messages_per_second", &l.MessagesPerSecond, integer(0, 1_000_000))
+	set(b, "bytes_per_second", &l.BytesPerSecond, sizeOrNone(1000, "2MB"))
+}
