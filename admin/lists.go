@@ -170,7 +170,7 @@ func (a *app) viewList(ctx context.Context, x *list) (*listView, error) {
 		return nil, err
 	}
 	v := &listView{ID: x.id, Format: x.parsed.Format, Accounts: len(x.parsed.Accounts), Logins: []string{},
-		Ignored: x.parsed.Ignored, Mistakes: viewMistakes(x.parsed.Mistakes), Omitted: x.parsed.Omitted, Expires: x.expires}
+		Ignored: append([]string{}, x.parsed.Ignored...), Mistakes: viewMistakes(x.parsed.Mistakes), Omitted: x.parsed.Omitted, Expires: x.expires}
 	for i, l := range x.parsed.Accounts {
 		if i < shownLogins {
 			v.Logins = append(v.Logins, l.Login)

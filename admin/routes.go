@@ -1,9 +1,13 @@
 package admin
 
 import (
+	_ "embed" // openapi.yaml
 	"errors"
 	"net/http"
 )
+
+//go:embed openapi.yaml
+var openAPI []byte
 
 // apiPrefix is where the API lives; openapi.yaml describes what is below it.
 const apiPrefix = "/api/v1"
@@ -37,6 +41,7 @@ func (s *Server) handler(version string) (http.Handler, error) {
 // routes are the API's, as openapi.yaml describes them.
 func (s *Server) routes() []route {
 	all := []route{
+		{"GET", "/openapi.yaml", true, showOpenAPI},
 		{"POST", "/discover", false, s.apiDiscover},
 	}
 	all = append(all, s.accessRoutes()...)
@@ -64,6 +69,12 @@ func (s *Server) api(rt route) http.Handler {
 }
 
 func unknownPath(http.ResponseWriter, *http.Request, actor) error { return errNotFound("path") }
+
+func showOpenAPI(w http.ResponseWriter, _ *http.Request, _ actor) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, err := w.Write(openAPI)
+	return ignoreGone(err)
+}
 
 // errPanic stands for a handler that panicked.
 var errPanic = errors.New("a handler panicked")

@@ -221,6 +221,7 @@ func (c *caller) do(method, path string, body any, header ...string) reply {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	checkContract(c.t, req, body, resp, text)
 	return reply{resp, string(text)}
 }
 

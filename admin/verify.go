@@ -81,7 +81,7 @@ type verifyView struct {
 type verifyReport struct {
 	verifyView
 	Domain   string            `json:"domain"`
-	Accounts []VerifiedAccount `json:"accounts"`
+	Verified []VerifiedAccount `json:"verified"`
 	All      []VerifyFinding   `json:"all_findings"`
 }
 
@@ -160,7 +160,7 @@ func (a *app) verifyReport(ctx context.Context, who actor, domain string) (*veri
 	report := &verifyReport{Domain: d.Name}
 	j.change(func(view *jobView, r *verifyResults) {
 		report.verifyView = *r.view(*view)
-		report.Accounts = append([]VerifiedAccount{}, r.accounts...)
+		report.Verified = append([]VerifiedAccount{}, r.accounts...)
 		report.All = append([]VerifyFinding{}, r.findings...)
 	})
 	return report, nil
