@@ -58,6 +58,8 @@ type account struct {
 	*shared
 	id        store.AccountID
 	listening listening
+	heldOld   held // sessions
+	heldNew   held
 	log       zerolog.Logger
 	events    chan func()
 	gone      chan struct{}
@@ -205,7 +207,7 @@ func (a *account) byNew(name string) *tracked {
 func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool) *lane {
 	return &lane{
 		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
-		old: seat[oldSession]{end: pools(a.domain.Old, true)}, new: seat[newSession]{end: pools(a.domain.New, false)},
+		old: seat[oldSession]{end: pools(a.domain.Old, true), held: &a.heldOld}, new: seat[newSession]{end: pools(a.domain.New, false), held: &a.heldNew},
 		listening: &a.listening,
 	}
 }
@@ -259,8 +261,11 @@ func (a *account) pump() {
 	if a.loadErr != nil || a.ctx.Err() != nil {
 		return
 	}
-	if !a.busy[a.front] {
+	a.trim()
+	if a.mayUse(a.visitLane()) {
 		a.nextVisit()
+	} else if a.visitLane() != a.front {
+		a.claimLane()
 	}
 	a.nextPassStep()
 }

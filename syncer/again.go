@@ -25,7 +25,7 @@ const (
 	brokenMost = 2
 	// brokenBound is how many messages of a pull may be taken for that; with
 	// more it is the server.
-	brokenBound = 10
+	brokenBound = 5
 	// unavailableMost is the same for messages in a row of which a server says
 	// that it can't deal with them at the moment.
 	unavailableMost = 5
@@ -60,7 +60,7 @@ func (t *troubles) suspect(k store.Key) (alone, guilty bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n, alone := t.breaks[k]
-	return alone, n >= brokenMost
+	return alone, n >= brokenMost && t.settled <= brokenBound
 }
 
 // broke notes that a connection broke while these messages were on their way,

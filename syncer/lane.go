@@ -45,6 +45,7 @@ type seat[S session] struct {
 	there   bool
 	release func()
 	used    time.Time
+	held    *held // the account's sessions with this server, this one included
 }
 
 // lane is a pair of sessions that one job at a time uses. Only the job that
@@ -112,7 +113,8 @@ func (s *seat[S]) sit(ctx context.Context, l *lane) (err error) {
 
 // open returns the seat's session, opening one if there is none or the one
 // there no longer answers.
-func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (none S, err error) {
+func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (session S, err error) {
+	var none S
 	if s.there {
 		if time.Since(s.used) < doubtful || s.session.Alive(ctx) == nil {
 			s.used = time.Now()
@@ -120,9 +122,28 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 		}
 		s.hangUp()
 	}
-	if err := s.sit(ctx, l); err != nil {
-		return none, err
+	for {
+		if err := s.sit(ctx, l); err != nil {
+			return none, err
+		}
+		if session, err = s.dial(ctx, l, c, dial); err == nil {
+			break
+		}
+		if upstream.TooMany(err) && ctx.Err() == nil {
+			err = s.end.pool.crowded(int(s.held.Load()), err)
+		}
+		s.leave()
+		if err != nil {
+			return none, err
+		}
 	}
+	s.session, s.there, s.used = session, true, time.Now()
+	s.held.Add(1)
+	return session, nil
+}
+
+// dial opens a session.
+func (s *seat[S]) dial(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (S, error) {
 	session, err := dial(ctx, s.end.server, c, upstream.Options{
 		Stall:    l.stall,
 		ReadOnly: s.end.readOnly,
@@ -134,20 +155,21 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 	if ctx.Err() == nil {
 		s.end.pool.note(err)
 	}
-	if err != nil {
-		s.leave()
-		return none, err
-	}
-	s.session, s.there, s.used = session, true, time.Now()
-	return session, nil
+	return session, err
 }
 
 // hangUp ends the seat's session at once.
 func (s *seat[S]) hangUp() {
 	if s.there {
 		s.session.Close()
-		s.there = false
+		s.gone()
 	}
+}
+
+// gone notes that the seat's session has ended.
+func (s *seat[S]) gone() {
+	s.there = false
+	s.held.Add(-1)
 }
 
 // leave gives the seat's place back.
@@ -172,7 +194,7 @@ func (s *seat[S]) close(ctx context.Context) {
 		if ctx.Err() != nil || s.session.Logout(ctx) != nil {
 			s.session.Close()
 		}
-		s.there = false
+		s.gone()
 	}
 	s.leave()
 }

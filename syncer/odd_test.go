@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/internal/lab"
+	"postferry/store"
 )
 
 // without takes words out of a list of capabilities.
@@ -197,5 +199,186 @@ func oddlyGiven(text string) func(c *lab.OddConn, m *lab.OddMessage) string {
 			return text
 		}
 		return ""
+	}
+}
+
+// capped lets an account have only so many connections.
+func capped(most int, text string) func(c *lab.OddConn) string {
+	return func(c *lab.OddConn) string {
+		if c.Verb == "LOGIN" && c.Open >= most {
+			return text
+		}
+		return ""
+	}
+}
+
+// TestConnectionCaps: an account makes do with the connections that a server
+// allows, and remembers how many that are.
+func TestConnectionCaps(t *testing.T) {
+	for most := 1; most <= 3; most++ {
+		for name, text := range map[string]string{"NO": "NO [ALERT] Too many simultaneous connections. (Failure)", "BYE": "* BYE Too many connections from your IP"} {
+			for _, side := range []string{"old", "new"} {
+				t.Run(fmt.Sprint(side, " ", name, " ", most), func(t *testing.T) {
+					t.Parallel()
+					odd := lab.OddOptions{Answer: capped(most, text)}
+					r := newOddRig(t, odd, lab.OddOptions{})
+					if side == "new" {
+						r = newOddRig(t, lab.OddOptions{}, odd)
+					}
+					r.start(false)
+					r.engine.Connected(t.Context(), r.account.ID)
+					defer r.engine.Disconnected(r.account.ID)
+					r.engine.Visit(t.Context(), r.account.ID, "Work", nil)
+					if n := len(r.new.Messages("Work")); n != oddFolders["Work"] {
+						t.Errorf("after the visit there are %d messages", n)
+					}
+					done := make(chan Result)
+					go func() { done <- r.sync() }()
+					r.engine.Visit(t.Context(), r.account.ID, "Archive", nil)
+					if n := len(r.new.Messages("Archive")); n != oddFolders["Archive"] {
+						t.Errorf("after the second visit there are %d messages", n)
+					}
+					if res := <-done; res.Problem != nil || !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.complete(0)
+					r.arrived(nil)
+					s := r.old
+					if side == "new" {
+						s = r.new
+					}
+					if n := s.Count("LOGIN"); n > 12 {
+						t.Errorf("%d logins", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestServersThatRefuse: what is wrong is told in plain words, tried again only if
+// that helps, and nothing else happens.
+func TestServersThatRefuse(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		old     lab.OddOptions
+		summary string
+		advice  store.Advice
+		after   time.Duration // at least until it is tried again
+	}{
+		{"PREAUTH", lab.OddOptions{Greeting: "* PREAUTH welcome, whoever you are"}, "lets everybody in without a password", store.NeedsFix, 0},
+		{"BYE", lab.OddOptions{Greeting: "* BYE [UNAVAILABLE] not today"}, "not available at the moment", store.RetryLater, backoffFirst},
+		{"referral", lab.OddOptions{Answer: answerTo("LOGIN", "NO [REFERRAL imap://ann;AUTH=*@imap2.example/] try imap2.example")},
+			"is kept on another server, imap2.example", store.NeedsFix, 0},
+		{"Exchange is throttling", lab.OddOptions{Answer: answerTo("UID FETCH", "NO [UNAVAILABLE] Request is throttled. Suggested Backoff Time: 40000 milliseconds")},
+			"asks for a pause of 40s", store.RetryLater, 40 * time.Second},
+		{"Gmail is throttling", lab.OddOptions{Answer: answerTo("UID FETCH", "NO [THROTTLED] Lockdown in sector 4")}, "not available at the moment", store.RetryLater, backoffFirst},
+		{"limit", lab.OddOptions{Answer: answerTo("EXAMINE", "NO [LIMIT] FETCH Rate limit hit")}, "not available at the moment", store.RetryLater, backoffFirst},
+		{"throttled while reading", lab.OddOptions{Answer: answerTo("UID FETCH", "* BYE Request is throttled. Suggested Backoff Time: 5 seconds")}, "asks for a pause of 5s", store.RetryLater, 5 * time.Second},
+		{"unsafe", lab.OddOptions{Answer: answerTo("EXAMINE", "NO EXAMINE Unsafe Login. Please contact kefu@188.com for help")}, "Allow IMAP for others in the account's settings", store.NeedsFix, 0},
+		{"alone too many", lab.OddOptions{Answer: capped(0, "NO [LIMIT] Maximum number of connections from user+IP exceeded")}, "allows no more connections at the moment", store.RetryLater, backoffFirst},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newOddRig(t, tt.old, lab.OddOptions{})
+			r.start(false)
+			p := r.sync().Problem
+			if p == nil || !strings.Contains(p.Summary, tt.summary) || p.Advice != tt.advice {
+				t.Fatalf("problem %+v", p)
+			}
+			if wait := time.Until(p.Retry); p.Advice == store.RetryLater && (wait < tt.after-time.Second || wait > 2*tt.after+time.Second) {
+				t.Errorf("tried again after %v, want %v at least", wait, tt.after)
+			}
+			r.untouched()
+			if len(r.new.Messages("INBOX")) > 0 {
+				t.Error("something was copied")
+			}
+			r.old.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Greeting = nil, "" })
+			r.engine.endpoint(r.cfg.Domains[0].Old, true).pool.note(nil) // it has rested
+			r.complete(oddTotal())
+			r.arrived(nil)
+		})
+	}
+}
+
+// answerTo answers commands with a verb.
+func answerTo(verb, text string) func(c *lab.OddConn) string {
+	return func(c *lab.OddConn) string {
+		if c.Verb == verb {
+			return text
+		}
+		return ""
+	}
+}
+
+// TestOddFolders: a folder that can't be read or written keeps none of the
+// others, and is told of.
+func TestOddFolders(t *testing.T) {
+	inFolder := func(verb, folder, text string) lab.OddOptions {
+		return lab.OddOptions{Answer: func(c *lab.OddConn) string {
+			if c.Verb == verb && c.Folder() == folder {
+				return text
+			}
+			return ""
+		}}
+	}
+	for _, tt := range []struct {
+		name     string
+		old, new lab.OddOptions
+		summary  string
+		some     bool // of the folder's messages arrive
+	}{
+		{name: "EXAMINE NO", old: inFolder("EXAMINE", "INBOX", "NO [NOPERM] not for you"), summary: "refused EXAMINE"},
+		{name: "EXAMINE unavailable", old: inFolder("EXAMINE", "INBOX", "NO [UNAVAILABLE] being repaired"), summary: "being repaired"},
+		{name: "EXAMINE BYE", old: inFolder("EXAMINE", "INBOX", "* BYE segmentation fault"), summary: "was lost"},
+		{name: "EXAMINE referral", old: inFolder("EXAMINE", "INBOX", "NO [REFERRAL IMAP://ann@server2/INBOX] Remote mailbox"), summary: "kept on another server, server2"},
+		{name: "STATUS and EXAMINE NO", old: lab.OddOptions{Caps: capsWithout("LIST-STATUS"), Answer: func(c *lab.OddConn) string {
+			if (c.Verb == "STATUS" || c.Verb == "EXAMINE") && c.Folder() == "INBOX" {
+				return "NO it is damaged"
+			}
+			return ""
+		}}, summary: "it is damaged"},
+		{name: "FETCH NO", old: inFolder("UID FETCH", "INBOX", "NO [SERVERBUG] broken index"), summary: "broken index"},
+		{name: "FETCH BYE", old: inFolder("UID FETCH", "INBOX", "* BYE segmentation fault"), summary: "was lost"},
+		{name: "APPEND BYE", new: inFolder("APPEND", "INBOX", "* BYE segmentation fault"), summary: "was lost"},
+		{name: "fewer listed than counted", old: lab.OddOptions{Hidden: func(folder string, m *lab.OddMessage) bool { return folder == "INBOX" && m.UID <= 20 }},
+			summary: "says that the folder has 30 messages, but lists only 10", some: true},
+		{name: "a message without UID", old: lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
+			if c.Folder() == "INBOX" && m.UID <= 20 {
+				return uidItem.ReplaceAllString(response, "")
+			}
+			return response
+		}}, summary: "says that the folder has 30 messages, but lists only 10", some: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newOddRig(t, tt.old, tt.new)
+			r.start(false)
+			res := r.sync()
+			if p := res.Problem; res.Pass.Complete || p == nil || !strings.Contains(p.Summary, tt.summary) || p.Folder != "INBOX" || p.Advice != store.RetryLater {
+				t.Errorf("%+v, problem %+v", res.Pass, p)
+			}
+			r.arrived(func(folder, body string) bool {
+				if folder != "INBOX" || !tt.some {
+					return folder == "INBOX"
+				}
+				var n int
+				_, subject, _ := strings.Cut(body, "Subject: ")
+				fmt.Sscanf(subject, "number %d of", &n)
+				return n <= 20
+			})
+			for _, s := range []*lab.Odd{r.old, r.new} {
+				s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append, opt.Hidden = nil, nil, nil, nil })
+			}
+			if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			if q := r.quarantined(); len(q) > 0 {
+				res := r.sync()
+				t.Logf("%d messages had to be tried again: %+v", len(q), res.Pass)
+			}
+			r.arrived(nil)
+			r.complete(0)
+		})
 	}
 }

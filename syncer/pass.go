@@ -105,8 +105,8 @@ func (a *account) nextPassStep() {
 	switch {
 	case p == nil:
 	case !p.tree:
-		if !a.tree.running && !a.busy[a.backs[0]] {
-			a.startTree(a.backs[0])
+		if !a.tree.running && a.mayUse(a.backs[0]) {
+			a.startTree(a.backs[0], false)
 		}
 	case !p.yielded && !p.stopped && len(p.queue) > 0:
 		a.nextFolders(p)
@@ -118,7 +118,7 @@ func (a *account) nextPassStep() {
 // nextFolders pulls the first folders of the queue that no visit is pulling.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if a.busy[l] || (i > 0 && !a.roomy()) {
+		if !a.mayUse(l) || (i > 0 && (!a.roomy() || a.lanesAllowed() < len(a.lanes()))) {
 			continue
 		}
 		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })

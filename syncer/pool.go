@@ -47,12 +47,20 @@ type pool struct {
 
 	mu       sync.Mutex
 	used     int
-	urgent   []chan struct{} // waiting visits, served first
-	patient  []chan struct{} // waiting passes
+	urgent   []waiter // visits, served first
+	patient  []waiter // passes
 	failures int
 	until    time.Time
 	cause    error
+	// prober holds the place that was given out first after a rest. The others
+	// wait for what it finds, so that a server isn't stormed when it comes back.
+	prober *byte
+	// caps are what the server turned out to allow.
+	caps caps
 }
+
+// waiter is told nil when it has a place, or why it won't get one.
+type waiter chan error
 
 func newPool(server string, limit int) *pool {
 	return &pool{server: server, limit: max(limit, 1)}
@@ -65,24 +73,23 @@ func (p *pool) alive() {
 }
 
 // background is how many connections passes may hold: a quarter is kept for
-// visits, so that nobody waits for a pass to end.
-func (p *pool) background() int { return max(p.limit-max(p.limit/4, 1), 1) }
+// visits, so that nobody waits for a pass to end. The caller holds the lock.
+func (p *pool) background() int { return max(p.most()-max(p.most()/4, 1), 1) }
 
 // acquire waits for a connection's place until ctx ends or yield closes. The
 // release function must be called. While the server rests, it fails at once.
 func (p *pool) acquire(ctx context.Context, urgent bool, yield <-chan struct{}) (release func(), err error) {
 	p.mu.Lock()
-	if wait := time.Until(p.until); wait > 0 {
-		err := &restingError{server: p.server, until: p.until, cause: p.cause}
+	if err := p.resting(); err != nil {
 		p.mu.Unlock()
 		return nil, err
 	}
 	if p.admits(urgent) {
-		p.used++
+		release := p.take()
 		p.mu.Unlock()
-		return sync.OnceFunc(p.release), nil
+		return release, nil
 	}
-	turn := make(chan struct{})
+	turn := make(waiter, 1)
 	queue := &p.patient
 	if urgent {
 		queue = &p.urgent
@@ -90,8 +97,11 @@ func (p *pool) acquire(ctx context.Context, urgent bool, yield <-chan struct{}) 
 	*queue = append(*queue, turn)
 	p.mu.Unlock()
 	select {
-	case <-turn:
-		return sync.OnceFunc(p.release), nil
+	case err := <-turn:
+		if err != nil {
+			return nil, err
+		}
+		return p.taken(), nil
 	case <-yield:
 		p.abandon(queue, turn)
 		return nil, errYield
@@ -101,12 +111,45 @@ func (p *pool) acquire(ctx context.Context, urgent bool, yield <-chan struct{}) 
 	}
 }
 
+// resting is the error to be had while the server rests. The caller holds the lock.
+func (p *pool) resting() error {
+	if time.Until(p.until) <= 0 {
+		return nil
+	}
+	return &restingError{server: p.server, until: p.until, cause: p.cause}
+}
+
+// take gives a place out. The caller holds the lock.
+func (p *pool) take() (release func()) {
+	p.used++
+	if p.failures == 0 {
+		return sync.OnceFunc(func() { p.release(nil) })
+	}
+	probe := new(byte)
+	p.prober = probe
+	return sync.OnceFunc(func() { p.release(probe) })
+}
+
+// taken is the release of a place that was given to a waiter.
+func (p *pool) taken() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used--
+	return p.take()
+}
+
 func (p *pool) admits(urgent bool) bool {
+	if p.prober != nil {
+		return false
+	}
 	if urgent {
-		return p.used < p.limit
+		return p.used < p.most()
 	}
 	return p.used < p.background() && len(p.urgent) == 0
 }
+
+// most is how many connections there may be. The caller holds the lock.
+func (p *pool) most() int { return p.caps.all(p.limit) }
 
 // roomy tells whether an account may use a second connection for its passes
 // without taking a place that another account is likely to want.
@@ -124,7 +167,7 @@ func (p *pool) contended() bool {
 }
 
 // abandon gives up a place in a queue, or the turn that came meanwhile.
-func (p *pool) abandon(queue *[]chan struct{}, turn chan struct{}) {
+func (p *pool) abandon(queue *[]waiter, turn waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, t := range *queue {
@@ -133,44 +176,72 @@ func (p *pool) abandon(queue *[]chan struct{}, turn chan struct{}) {
 			return
 		}
 	}
-	p.used--
-	p.grant()
+	if err := <-turn; err == nil {
+		p.used--
+		if p.failures > 0 {
+			p.prober = nil // it was this place
+		}
+		p.grant()
+	}
 }
 
-func (p *pool) release() {
+func (p *pool) release(probe *byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used--
+	if probe != nil && p.prober == probe {
+		p.prober = nil // it was never used
+	}
 	p.grant()
 }
 
 // grant hands free places to those who wait. The caller holds the lock.
 func (p *pool) grant() {
+	if p.resting() != nil {
+		return
+	}
 	for len(p.urgent) > 0 && p.admits(true) {
-		close(p.urgent[0])
-		p.urgent = p.urgent[1:]
-		p.used++
+		p.urgent = p.let(p.urgent)
 	}
 	for len(p.patient) > 0 && p.admits(false) {
-		close(p.patient[0])
-		p.patient = p.patient[1:]
-		p.used++
+		p.patient = p.let(p.patient)
 	}
+}
+
+// let gives the first of a queue a place.
+func (p *pool) let(queue []waiter) []waiter {
+	p.used++
+	queue[0] <- nil
+	if p.failures > 0 {
+		p.prober = new(byte) // until it takes the place
+	}
+	return queue[1:]
 }
 
 // note learns from the outcome of an attempt to open a session: a server that
 // can't be reached or says it is unwell rests for a while; a refused password
-// says nothing about the server.
+// says nothing about the server, nor does it if it has let others in and
+// allows no more of them.
 func (p *pool) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.prober = nil
+	if upstream.TooMany(err) && p.used > 1 {
+		p.grant()
+		return
+	}
 	if err == nil || !serverUnwell(err) {
 		p.failures, p.until, p.cause = 0, time.Time{}, nil
+		p.grant()
 		return
 	}
 	p.failures++
 	p.cause = err
 	p.until = time.Now().Add(backoff(p.failures, hint(err)))
+	for _, t := range append(p.urgent, p.patient...) {
+		t <- p.resting()
+	}
+	p.urgent, p.patient = nil, nil
 }
 
 // serverUnwell tells whether an error speaks of the server rather than of one account.

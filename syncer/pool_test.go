@@ -105,3 +105,105 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 		last = d / 2
 	}
 }
+
+// TestPoolIsNotStormedAfterARest: when a server has rested, one connection
+// finds out how it is, and who waits meanwhile hears what it found.
+func TestPoolIsNotStormedAfterARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("old.example:993", 8)
+		unwell := &upstream.Error{Op: "connect", Class: upstream.Later, Err: errors.New("down")}
+		results := make(chan error, 5)
+		rest := func() {
+			if err := pause(t.Context(), 10*time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.note(unwell)
+		rest()
+		probe, err := p.acquire(t.Context(), false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			go func() {
+				release, err := p.acquire(t.Context(), i%2 == 0, nil)
+				if err == nil {
+					defer release()
+				}
+				results <- err
+			}()
+		}
+		synctest.Wait()
+		if len(results) > 0 || p.used != 1 {
+			t.Fatalf("%d places were given out beside the first", p.used-1)
+		}
+		p.note(unwell)
+		probe()
+		for range 5 {
+			var resting *restingError
+			if err := <-results; !errors.As(err, &resting) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		rest()
+		unused, err := p.acquire(t.Context(), false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unused() // without having tried
+		if probe, err = p.acquire(t.Context(), false, nil); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			release, err := p.acquire(t.Context(), false, nil)
+			release()
+			results <- err
+		}()
+		synctest.Wait()
+		p.note(nil)
+		if err := <-results; err != nil {
+			t.Fatal(err)
+		}
+		probe()
+		if p.used != 0 || p.prober != nil {
+			t.Fatalf("%d places are still taken", p.used)
+		}
+	})
+}
+
+// TestPoolLearnsCaps: how many connections a server allows is remembered, and
+// tried anew after a while.
+func TestPoolLearnsCaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("old.example:993", 8)
+		refusal := &upstream.Error{Op: "login", Class: upstream.Later, Text: "Too many simultaneous connections", Err: errors.New("NO")}
+		var crowded *crowdedError
+		if err := p.crowded(2, refusal); !errors.As(err, &crowded) || !errors.Is(err, errYield) || p.perAccount() != 2 {
+			t.Fatalf("%v, %d", err, p.perAccount())
+		}
+		if err := p.crowded(0, refusal); err != refusal {
+			t.Fatalf("nobody else is connected, and yet %v", err)
+		}
+		var releases []func()
+		for range 5 {
+			release, err := p.acquire(t.Context(), true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			releases = append(releases, release)
+		}
+		p.note(refusal)
+		if err := p.crowded(0, refusal); err != nil || p.most() != 4 {
+			t.Fatalf("%v, %d", err, p.most())
+		}
+		for _, r := range releases {
+			r()
+		}
+		if err := pause(t.Context(), capMemory); err != nil {
+			t.Fatal(err)
+		}
+		if p.most() != 5 || p.perAccount() != 3 {
+			t.Errorf("after a while %d in all, %d each", p.most(), p.perAccount())
+		}
+	})
+}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ const folderBound = 3
 // folders in a row before a server said that they don't work at the moment.
 func stopsAccount(err error, unwell int) bool {
 	if aboutOne(err) && unwell < folderBound {
+		return false
+	}
+	if _, counts := errors.AsType[*countsError](err); counts {
 		return false
 	}
 	if _, resting := errors.AsType[*restingError](err); resting {
@@ -52,8 +56,8 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 			p.Advice = store.NeedsFix
 		}
 	}
-	if errors.Is(err, errCounts) {
-		p.Summary = "The old server listed fewer messages than it says the folder has; the folder is listed again."
+	if c, ok := errors.AsType[*countsError](err); ok {
+		p.Summary = fmt.Sprintf("The old server says that the folder has %d messages, but lists only %d. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", c.messages, c.listed)
 	}
 	if r, ok := errors.AsType[*restingError](err); ok {
 		retry = max(time.Until(r.until), time.Second)

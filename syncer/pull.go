@@ -34,9 +34,14 @@ var (
 	errOldGone = errors.New("the folder is gone from the old server")
 	// errNewGone: the folder is not on the new server any more.
 	errNewGone = errors.New("the folder is gone from the new server")
-	// errCounts: the old server listed fewer messages than it says there are.
-	errCounts = errors.New("the old server listed fewer messages than it says the folder has")
 )
+
+// countsError: the old server listed fewer messages than it says there are.
+type countsError struct{ listed, messages int }
+
+func (e *countsError) Error() string {
+	return fmt.Sprintf("the old server listed %d messages and says that the folder has %d", e.listed, e.messages)
+}
 
 // stats are what a pull did.
 type stats struct {
@@ -266,7 +271,7 @@ func (p *pull) finish(ctx context.Context) error {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: cp.UIDValidity, Messages: cp.Messages}
 		again := p.folder.Checkpoint
 		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
-		return errors.Join(errCounts, err)
+		return errors.Join(&countsError{listed: have, messages: int(cp.Messages)}, err)
 	}
 	done := store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp, Release: p.voidQuarantine()}
 	if err := p.store.Commit(ctx, done); err != nil {

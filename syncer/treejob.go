@@ -47,15 +47,17 @@ type treeResult struct {
 	err    error
 }
 
-// startTree looks at both trees on a lane and brings the new one up to date.
-func (a *account) startTree(l *lane) {
+// startTree looks at both trees on a lane and brings the new one up to date; visit
+// if a client waits for it.
+func (a *account) startTree(l *lane, visit bool) {
 	a.tree.running, a.tree.changes = true, nil
+	l.urgent = visit || l == a.front
 	rows := make([]store.Folder, len(a.folders))
 	for i, f := range a.folders {
 		rows[i] = f.Folder
 	}
 	yield := make(chan struct{})
-	if a.tree.yield = nil; l != a.front {
+	if a.tree.yield = nil; !visit {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
 	}
 	var result treeResult

@@ -62,7 +62,7 @@ func (a *account) visiting(f *tracked) bool {
 // the trees that a client waits for.
 func (a *account) nextVisit() {
 	if len(a.tree.waiting) > 0 && !a.tree.running {
-		a.startTree(a.front)
+		a.startTree(a.visitLane(), true)
 		return
 	}
 	if len(a.tree.waiting) > 0 && a.tree.yield != nil {
@@ -72,7 +72,7 @@ func (a *account) nextVisit() {
 		f := v.folder
 		switch {
 		case f.pulling == nil:
-			a.startPull(a.front, f, true, a.visitEnded)
+			a.startPull(a.visitLane(), f, true, a.visitEnded)
 			return
 		case !f.pulling.visit:
 			f.pulling.yield() // the pass hands the folder over at its next safe point
@@ -90,6 +90,9 @@ func (a *account) showFolder(f *tracked) {
 }
 
 func (a *account) visitEnded(f *tracked, p *pull, err error) {
+	if _, crowded := errors.AsType[*crowdedError](err); crowded {
+		return // it is begun again on a lane that the account may have
+	}
 	a.showFolder(f)
 	rest := a.visits[:0]
 	for _, v := range a.visits {
@@ -110,6 +113,7 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 // startPull runs a pull of f on a lane; ended is told on the account's goroutine.
 func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
 	yield := make(chan struct{})
+	l.urgent = visit || l == a.front
 	p := &pull{
 		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, limit: a.cfg.Sync.Memory, quiet: a.quiet,
 		meter: &a.meter, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
