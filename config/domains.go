@@ -50,9 +50,6 @@ func (f *file) domain(b *block) Domain {
 	if d.New.Protocol == POP3 {
 		b.mistake("new", "mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://")
 	}
-	if d.Old.Protocol == POP3 {
-		b.mistake("old", "mail is not copied by POP3 yet; expected a URL that begins with imaps:// or imap://")
-	}
 	if b.fine("old", "new") && d.Old.Address() == d.New.Address() {
 		b.warn("new", "is the same server as old (%s)", d.Old.Address())
 	}

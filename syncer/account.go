@@ -248,7 +248,7 @@ func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Con
 	go func() {
 		defer a.jobs.Done()
 		job(a.ctx)
-		l.touch()
+		l.rest(a.ctx)
 		a.events <- func() {
 			delete(a.busy, l)
 			after()

@@ -19,6 +19,8 @@ type adoption struct {
 	fromLedger  *candidates // UID is the index in stale, plus one
 	newValidity uint32
 
+	exactly bool // lines of the ledger are taken only for messages of exactly their size
+
 	mu      sync.Mutex // reader and writer look for copies
 	fromNew *candidates
 }
@@ -32,14 +34,15 @@ func (a *adoption) takeAll(want []wanted) []candidate {
 
 // prepareAdoption gathers them. There is nothing to adopt in a folder that
 // has been pulled to its end before: what came to the new server since, came
-// by itself.
+// by itself. Only POP3's keys may change at any time; see checkIDs.
 func (p *pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
-	if !p.first() || p.selected.Messages == 0 {
+	changed := p.selected.pop3 && len(p.known.stale) > 0 && p.known.count() < int(p.selected.Messages)
+	if !p.first() && !changed || p.selected.Messages == 0 {
 		return nil
 	}
 	var found []candidate
-	if p.target.Messages > 0 {
+	if p.first() && p.target.Messages > 0 {
 		var err error
 		if found, err = p.newcomers(ctx, 1); err != nil {
 			return err
@@ -49,6 +52,19 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 	if len(found) == 0 && len(p.known.stale) == 0 {
 		return nil
 	}
+	stale := p.staleCandidates()
+	p.log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
+	p.adopt = &adoption{
+		stale:      p.known.stale,
+		fromLedger: newCandidates(stale), fromNew: newCandidates(found),
+		newValidity: p.target.UIDValidity, exactly: !p.first(),
+	}
+	return nil
+}
+
+// staleCandidates are what messages with unknown keys may be recognised as, by
+// what the old server had.
+func (p *pull) staleCandidates() []candidate {
 	stale := make([]candidate, len(p.known.stale))
 	for i, e := range p.known.stale {
 		stale[i] = candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
@@ -56,13 +72,7 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 			stale[i].Fingerprint, stale[i].Size = r.Fingerprint, int64(r.Size)
 		}
 	}
-	p.log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
-	p.adopt = &adoption{
-		stale:      p.known.stale,
-		fromLedger: newCandidates(stale), fromNew: newCandidates(found),
-		newValidity: p.target.UIDValidity,
-	}
-	return nil
+	return stale
 }
 
 // recognise enters in the ledger those of missing that are already on the new
@@ -77,7 +87,11 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	}
 	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
 	var rest []upstream.Message
-	ledger := p.adopt.fromLedger.takeAll(want)
+	take := p.adopt.fromLedger.takeAll
+	if p.adopt.exactly {
+		take = p.adopt.fromLedger.takeExact
+	}
+	ledger := take(want)
 	fresh := p.adopt.takeAll(unmatched(want, ledger))
 	for i, m := range missing {
 		entry := store.Entry{

@@ -40,7 +40,7 @@ func aboutOne(err error) bool {
 		return false
 	}
 	switch e.Code {
-	case imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeServerBug:
+	case imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeServerBug, "SYS/TEMP": // the last one is POP3's (RFC 3206)
 		return true
 	}
 	return false

@@ -16,6 +16,9 @@ import (
 // stays: per flag, only what differs between the ledger and the old server now
 // is touched.
 func (p *pull) carryFlags(ctx context.Context) error {
+	if p.selected.pop3 {
+		return nil // flags on the new server are the user's alone
+	}
 	cp := p.base
 	if p.adopt != nil && len(p.adopt.stale) > 0 {
 		// What was adopted from the ledger carries the flags of former days.

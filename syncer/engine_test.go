@@ -28,6 +28,7 @@ type rig struct {
 	store   store.Store
 	engine  *Engine
 	account store.Account
+	dialOld dialFunc[oldSession] // instead of the pair's
 	stop    func()
 }
 
@@ -67,6 +68,9 @@ func (r *rig) start(background bool) {
 	}
 	if r.pair != nil { // otherwise the servers are real ones, or odd
 		e.shared.dial = r.pair.dialers()
+	}
+	if r.dialOld != nil {
+		e.shared.dial.old = r.dialOld
 	}
 	e.shared.quiet = 20 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())

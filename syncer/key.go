@@ -10,9 +10,12 @@ import (
 	"postferry/store"
 )
 
+// imapKeyLength is the length of all keys of IMAP servers, and of no others. Octets.
+const imapKeyLength = 8
+
 // imapKey is a message's key on an old IMAP server.
 func imapKey(uidValidity uint32, uid imap.UID) store.Key {
-	var b [8]byte
+	var b [imapKeyLength]byte
 	binary.BigEndian.PutUint32(b[:4], uidValidity)
 	binary.BigEndian.PutUint32(b[4:], uint32(uid))
 	return store.Key(b[:])
@@ -20,7 +23,7 @@ func imapKey(uidValidity uint32, uid imap.UID) store.Key {
 
 // splitKey is the reverse of imapKey; ok is false for a key of another kind.
 func splitKey(k store.Key) (uidValidity uint32, uid imap.UID, ok bool) {
-	if len(k) != 8 {
+	if len(k) != imapKeyLength {
 		return 0, 0, false
 	}
 	b := []byte(k)
@@ -52,7 +55,7 @@ func (v imapKeys) split(entries []store.Entry) (present, stale []store.Entry) {
 	prefix := string(v.key(0)[:4])
 	from := sort.Search(len(entries), func(i int) bool { return string(entries[i].Key) >= prefix })
 	to := from
-	for to < len(entries) && strings.HasPrefix(string(entries[to].Key), prefix) {
+	for to < len(entries) && len(entries[to].Key) == imapKeyLength && strings.HasPrefix(string(entries[to].Key), prefix) {
 		to++
 	}
 	return entries[from:to:to], append(append(stale, entries[:from]...), entries[to:]...)

@@ -89,6 +89,18 @@ func (l *lane) reserve(ctx context.Context) error {
 	return l.new.sit(ctx, l)
 }
 
+// pop3 tells whether the old server is a POP3 server.
+func (l *lane) pop3() bool { return l.old.end.server.Protocol == config.POP3 }
+
+// rest is called at the end of each job. A POP3 session ends with it: it may
+// lock the mailbox for its owner and for our next visit.
+func (l *lane) rest(ctx context.Context) {
+	if l.pop3() {
+		l.old.close(ctx)
+	}
+	l.touch()
+}
+
 // sitAtOld takes the place at the old server. A visit that waits for one waits
 // for the old server, too: those who have the places may be listening in vain.
 func (l *lane) sitAtOld(ctx context.Context) error {

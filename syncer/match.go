@@ -64,6 +64,13 @@ func (c *candidates) takeAll(want []wanted) []candidate {
 	return found
 }
 
+// takeExact is takeAll without slack.
+func (c *candidates) takeExact(want []wanted) []candidate {
+	found := make([]candidate, len(want))
+	c.round(want, found, inOrder(want), 0, 0)
+	return found
+}
+
 // round gives each message of order that has no copy yet the first free
 // candidate whose size differs by low to high octets.
 func (c *candidates) round(want []wanted, found []candidate, order []int, low, high int64) {

@@ -94,8 +94,8 @@ func (w *writer) putOff(it *item, why error) bool {
 // repaired. The reader has ended, so the old session is free.
 func (w *writer) mendLarge(ctx context.Context) error {
 	for len(w.large) > 0 {
-		if w.yielded() != nil {
-			return errYield // the checkpoint lies before them: the next pull comes by again
+		if err := w.yielded(); err != nil {
+			return err // the checkpoint lies before them: the next pull comes by again
 		}
 		it := w.large[0]
 		if err := w.mendOne(ctx, it); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/upstream"
 )
 
 var (
@@ -169,6 +170,9 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		return false // gone from the old server, or not selectable there
 	}
 	cp := f.Checkpoint
+	if st == (upstream.Status{}) {
+		return true // POP3: nothing is known before it is opened
+	}
 	since := uint64(st.Messages)
 	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
 		since = uint64(st.UIDNext - cp.UIDNext)

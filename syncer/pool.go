@@ -249,6 +249,9 @@ func serverUnwell(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
 	}
+	if e, ok := errors.AsType[*upstream.Error](err); ok && e.OneAccount() {
+		return false
+	}
 	c := upstream.ClassOf(err)
 	return c == upstream.Later || c == upstream.Lost
 }

@@ -15,6 +15,10 @@ import (
 // quotaRetry is how long an account rests that has no room on the new server.
 const quotaRetry = 30 * time.Minute
 
+// inUseRetry is how long a mailbox is left alone that another POP3 session has:
+// a mail program is through with it in less.
+const inUseRetry = time.Minute
+
 // folderBound is how many folders in a row may not work at the moment before it
 // counts as the server that doesn't.
 const folderBound = 3
@@ -52,6 +56,8 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		switch {
 		case e.Code == imap.ResponseCodeOverQuota:
 			retry = quotaRetry
+		case e.OneAccount():
+			retry = max(retry, inUseRetry)
 		case e.Class == upstream.Fix:
 			p.Advice = store.NeedsFix
 		}

@@ -30,6 +30,10 @@ const fruitless = 3
 var (
 	// errYield: the pull stopped at a safe point because it was asked to.
 	errYield = errors.New("pull interrupted for something more urgent")
+	// errPause: the mailbox is to be left to others for a moment.
+	errPause = errors.New("the POP3 session has lasted long enough")
+	// errListAgain: POP3 lists what another session has deleted since; only a new session can tell.
+	errListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 	// errOldGone: the folder is not on the old server any more.
 	errOldGone = errors.New("the folder is gone from the old server")
 	// errNewGone: the folder is not on the new server any more.
@@ -73,11 +77,14 @@ type pull struct {
 	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
 	log     zerolog.Logger
 	visit   bool
-	yield   <-chan struct{} // closed when the pull should stop at the next safe point
-	report  func(progress)  // quick, from any of the pull's goroutines
-	meter   *meter          // the account's
-	octets  uint64          // of the folder, as the old server's STATUS told; 0 if it didn't
-	worth   func()          // the folder is worth showing
+	until   time.Time          // when a POP3 session has lasted long enough; zero for never
+	doubted map[store.Key]bool // messages that an earlier POP3 session would not give
+	listing time.Duration      // how long it took
+	yield   <-chan struct{}    // closed when the pull should stop at the next safe point
+	report  func(progress)     // quick, from any of the pull's goroutines
+	meter   *meter             // the account's
+	octets  uint64             // of the folder, as the old server's STATUS told; 0 if it didn't
+	worth   func()             // the folder is worth showing
 
 	old      oldSession
 	new      newSession
@@ -103,6 +110,11 @@ func (p *pull) run(ctx context.Context) error {
 	for failures := 0; ; {
 		before, narrowed := p.done.dealt(), p.oldTroubles.narrowed()+p.newTroubles.narrowed()
 		err := p.attempt(ctx)
+		if errors.Is(err, errPause) {
+			if err = p.leaveAlone(ctx); err == nil {
+				continue
+			}
+		}
 		if err == nil || errors.Is(err, errYield) || interrupted(ctx, err) || !worthRetrying(err) {
 			return err
 		}
@@ -126,7 +138,38 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain)
+}
+
+// A POP3 session may lock the mailbox. It is therefore ended after so many
+// times the pull's quiet, and the mailbox left to its owner's mail program for some.
+const (
+	pop3Session = 40 // two minutes
+	pop3Pause   = 2
+	pop3Worth   = 4 // times what the listing took, at least
+)
+
+// limitSession sets when a POP3 session has lasted long enough: long enough, too, for
+// what is done in it to be worth the listing.
+func (p *pull) limitSession() {
+	if p.until = (time.Time{}); p.selected.pop3 {
+		p.until = time.Now().Add(max(pop3Session*p.quiet, pop3Worth*p.listing))
+	}
+}
+
+// leaveAlone ends the session with the old server for a moment.
+func (p *pull) leaveAlone(ctx context.Context) error {
+	p.lane.old.close(ctx)
+	t := time.NewTimer(pop3Pause * p.quiet)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-p.yield:
+		return errYield
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // attempt is one try with one pair of sessions.
@@ -143,6 +186,7 @@ func (p *pull) attempt(ctx context.Context) error {
 	if err := p.prepareAdoption(ctx); err != nil {
 		return err
 	}
+	p.limitSession()
 	if err := p.copyMissing(ctx); err != nil {
 		return err
 	}
@@ -172,6 +216,9 @@ func (p *pull) open(ctx context.Context) error {
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
 	}
+	if err := p.checkIDs(ctx); err != nil {
+		return err
+	}
 	p.base = p.folder.Checkpoint
 	p.tell()
 	return nil
@@ -187,11 +234,16 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 	if p.old, err = p.lane.oldSession(ctx); err != nil {
 		return err
 	}
+	began := time.Now()
 	if p.selected, err = p.old.Open(ctx, p.folder.Old); err != nil {
 		if vanished(err) {
 			return fmt.Errorf("%w: %w", errOldGone, err)
 		}
 		return err
+	}
+	p.listing = time.Since(began)
+	if p.selected.octets > 0 {
+		p.octets = p.selected.octets
 	}
 	if p.selected.UIDNext == 0 {
 		return p.findUIDNext(ctx)
@@ -262,6 +314,9 @@ func (p *pull) finish(ctx context.Context) error {
 		HighestModSeq: p.selected.HighestModSeq,
 		Messages:      p.selected.Messages,
 		Checked:       time.Now(),
+	}
+	if p.selected.pop3 {
+		cp.UIDNext = 0 // it is of this session
 	}
 	if have := p.known.count(); have < int(p.selected.Messages) {
 		// Counters are no proof, but when even everything ever seen is less

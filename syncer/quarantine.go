@@ -111,6 +111,9 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 	var set imap.UIDSet
 	for _, k := range keys {
 		uid, ok := opened.keys.uid(k)
+		if !ok && opened.pop3 {
+			continue // it is gone, as keys of IMAP servers don't tell
+		}
 		if !ok {
 			return ErrOtherKeys
 		}

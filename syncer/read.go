@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -164,9 +165,12 @@ func adapt(width imap.UID, n int) imap.UID {
 	return width
 }
 
-// mark lets the checkpoint advance once everything handed over so far is dealt with.
+// mark lets the checkpoint advance once everything handed over so far is dealt
+// with. POP3's numbers end with the session.
 func (r *reader) mark(ctx context.Context, next imap.UID) error {
-	r.next = next
+	if r.next = next; r.selected.pop3 {
+		return nil
+	}
 	return r.hand(ctx, &item{checkpoint: &store.Checkpoint{
 		UIDValidity: r.selected.UIDValidity, UIDNext: next, Messages: r.selected.Messages,
 		HighestModSeq: r.base.HighestModSeq, Checked: r.base.Checked,
@@ -183,14 +187,18 @@ func (r *reader) hand(ctx context.Context, it *item) error {
 	}
 }
 
-// yielded returns errYield once the pull was asked to stop.
+// yielded returns errYield once the pull was asked to stop, and errPause once
+// its session has to end.
 func (p *pull) yielded() error {
 	select {
 	case <-p.yield:
 		return errYield
 	default:
-		return nil
 	}
+	if !p.until.IsZero() && time.Now().After(p.until) {
+		return errPause
+	}
+	return nil
 }
 
 // window deals with a range of UIDs and returns how many messages are in it.
@@ -275,13 +283,20 @@ func (r *reader) together(ctx context.Context, msgs []upstream.Message) error {
 	if err != nil && !aboutMessages(err) {
 		return err
 	}
+	doubt := false
 	for _, m := range msgs {
-		if got[m.UID] {
-			continue
+		switch {
+		case got[m.UID]:
+		case upstream.ClassOf(err) == upstream.Refused && r.doubt(m):
+			doubt = true
+		default:
+			if err := r.single(ctx, m); err != nil {
+				return err
+			}
 		}
-		if err := r.single(ctx, m); err != nil {
-			return err
-		}
+	}
+	if doubt {
+		return errListAgain
 	}
 	return nil
 }
@@ -289,6 +304,21 @@ func (r *reader) together(ctx context.Context, msgs []upstream.Message) error {
 // aboutMessages tells whether a refusal is about what was asked for.
 func aboutMessages(err error) bool {
 	return upstream.ClassOf(err) == upstream.Refused || aboutOne(err)
+}
+
+// doubt tells whether a message that did not come may be gone: a POP3 server
+// lists to the end of a session what it listed at its beginning. If it is listed
+// again and does not come again, it is not.
+func (r *reader) doubt(m upstream.Message) bool {
+	key := r.selected.keys.key(m.UID)
+	if !r.selected.pop3 || r.doubted[key] {
+		return false
+	}
+	if r.doubted == nil {
+		r.doubted = map[store.Key]bool{}
+	}
+	r.doubted[key] = true
+	return true
 }
 
 // fetch asks for bodies with one command and returns which came.
@@ -372,7 +402,7 @@ func (r *reader) single(ctx context.Context, m upstream.Message) error {
 }
 
 func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
-	reason, cause := "The old server lists this message but does not deliver it.", "listed, but FETCH brought no body"
+	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
 	if err != nil {
 		cause = err.Error()
 	}
@@ -398,7 +428,9 @@ func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body 
 		r.memory.Release(size)
 		return err
 	}
-	it.intent = r.intent(it, headerOf(it.body), size)
+	header := headerOf(it.body)
+	it.date(header)
+	it.intent = r.intent(it, header, size)
 	return r.hand(ctx, it)
 }
 
@@ -416,6 +448,7 @@ func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 			return err
 		}
 	}
+	it.date(header.Header())
 	it.intent = r.intent(it, header.Header(), size)
 	it.stream = &source{r: io.MultiReader(&start, body)}
 	it.streamed = make(chan error, 1)

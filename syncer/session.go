@@ -36,7 +36,11 @@ type oldSession interface {
 // messages go by their UIDs; what the ledger knows them by are their keys.
 type oldFolder struct {
 	upstream.Selected
-	keys keyring
+	keys   keyring
+	octets uint64 // of all its messages, about; 0 if not told
+	// pop3: its UIDs are message numbers of this session, it has no flags, and keys may
+	// change without notice.
+	pop3 bool
 }
 
 // newSession is what the engine needs of a logged-in session with a new server.
@@ -80,6 +84,9 @@ type dialers struct {
 func realDialers() dialers { return dialers{old: dialOld, new: dialNew} }
 
 func dialOld(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	if server.Protocol == config.POP3 {
+		return dialPOP3(ctx, server, c, opt)
+	}
 	s, err := dialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err

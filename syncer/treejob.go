@@ -127,7 +127,11 @@ func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
 
 // syncTree runs on a lane. Its rows are not stored yet.
 func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (r treeResult) {
-	if r.err = l.reserve(ctx); r.err != nil {
+	reserve := l.reserve
+	if l.pop3() {
+		reserve = func(ctx context.Context) error { return l.new.sit(ctx, l) }
+	}
+	if r.err = reserve(ctx); r.err != nil {
 		return r
 	}
 	// Both servers at the same time, as each may be far away.
@@ -155,6 +159,10 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 }
 
 func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, error) {
+	if l.pop3() {
+		tree, status := pop3Tree()
+		return tree, status, nil
+	}
 	s, err := l.oldSession(ctx)
 	if err != nil {
 		return Side{}, nil, err

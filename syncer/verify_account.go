@@ -192,6 +192,7 @@ func (c *accountCheck) compare(ctx context.Context, f counterpart, newName strin
 		if p.oldSel, err = c.pair.old.Open(ctx, f.Old); err != nil {
 			return err
 		}
+		old.flagless = p.oldSel.pop3
 		return old.read(ctx, &p.oldSel.Selected, c.run.Bodies)
 	}, func(ctx context.Context) (err error) {
 		if p.newSel, err = c.pair.new.Examine(ctx, newName); err != nil {

@@ -62,7 +62,10 @@ func (p *folderPair) finding(d verdict) Finding {
 	}
 	if d.old != nobody {
 		old = p.old[d.old]
-		f.OldUID, f.Size, f.Date = old.uid, int64(old.size), old.when()
+		f.OldUID, f.Size = old.uid, int64(old.size)
+		if d.new == nobody || old.when() != nil { // POP3 tells none
+			f.Date = old.when()
+		}
 	}
 	switch d.kind {
 	case Dated:

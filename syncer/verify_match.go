@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -24,6 +25,9 @@ type record struct {
 
 // noDate is the date of a message whose server told none.
 var noDate = time.Time{}.Unix()
+
+// noFlags are the flags of a message whose server has none.
+const noFlags = math.MaxUint32
 
 // verdict is one thing found about a message of either side or a pair; the
 // numbers are places in the lists of records, -1 for none.
@@ -222,7 +226,7 @@ func (m *matcher) pair(o, n int32) {
 	if a.date != b.date && a.date != noDate && b.date != noDate {
 		m.verdicts = append(m.verdicts, verdict{Dated, o, n})
 	}
-	if a.flags != b.flags {
+	if a.flags != b.flags && a.flags != noFlags {
 		m.verdicts = append(m.verdicts, verdict{Flagged, o, n})
 	}
 	if len(m.verdicts) == before {

@@ -32,10 +32,11 @@ var errUnlisted = errors.New("the server listed fewer messages than it says the 
 
 // reading is one side's folder while it is read.
 type reading struct {
-	session folderReader
-	flags   *flagTable
-	tick    func() // called for each thing read of a message
-	records []record
+	session  folderReader
+	flags    *flagTable
+	flagless bool   // the server has no flags
+	tick     func() // called for each thing read of a message
+	records  []record
 }
 
 // read lists the opened folder with the marks and, with bodies, the sums of its
@@ -68,9 +69,17 @@ func (r *reading) read(ctx context.Context, sel *upstream.Selected, bodies bool)
 func (r *reading) list(m upstream.Message) error {
 	r.tick()
 	r.records = append(r.records, record{
-		uid: m.UID, date: m.Date.Unix(), size: uint32(min(max(m.Size, 0), math.MaxUint32)), flags: r.flags.number(m.Flags),
+		uid: m.UID, date: m.Date.Unix(), size: uint32(min(max(m.Size, 0), math.MaxUint32)), flags: r.number(m.Flags),
 	})
 	return nil
+}
+
+// number is that of a message's flags.
+func (r *reading) number(flags []imap.Flag) uint32 {
+	if r.flagless {
+		return noFlags
+	}
+	return r.flags.number(flags)
 }
 
 // eachOnce sorts by UID. Of a message that was listed twice the later line counts.

@@ -83,7 +83,7 @@ type Finding struct {
 	NewFolder string      `json:"new_folder,omitempty"` // decoded name on the new server
 	Kind      FindingKind `json:"kind"`
 	Severity  Severity    `json:"severity"`
-	OldUID    imap.UID    `json:"old_uid,omitempty"`
+	OldUID    imap.UID    `json:"old_uid,omitempty"` // by POP3 the message's number as long as none before it is deleted
 	NewUID    imap.UID    `json:"new_uid,omitempty"`
 	Date      *time.Time  `json:"date,omitempty"` // INTERNALDATE, of the old server if the message is there
 	Size      int64       `json:"size,omitempty"` // octets, likewise

@@ -14,6 +14,9 @@ const (
 	patience = 2 * time.Second
 	// noPatience is the same for a server that others have already waited for in vain.
 	noPatience = 200 * time.Millisecond
+	// pop3Fresh is visitFresh for POP3 servers, many of which allow a login only
+	// every few minutes.
+	pop3Fresh = 5 * time.Minute
 	// visitFresh is how recently a complete folder must have been looked at for
 	// another visit not to look again.
 	visitFresh = 30 * time.Second
@@ -39,7 +42,7 @@ func (a *account) beginVisit(mailbox string) *visit {
 		return nil
 	}
 	if f.complete() {
-		if time.Since(f.looked) > visitFresh && f.pulling == nil && !a.visiting(f) {
+		if time.Since(f.looked) > a.fresh() && f.pulling == nil && !a.visiting(f) {
 			a.visits = append(a.visits, newVisit(f)) // nobody waits; what is late arrives as EXISTS
 		}
 		return nil
@@ -47,6 +50,17 @@ func (a *account) beginVisit(mailbox string) *visit {
 	v := newVisit(f)
 	a.visits = append(a.visits, v)
 	return v
+}
+
+// fresh is how recently a complete folder must have been looked at.
+func (a *account) fresh() time.Duration {
+	if !a.front.pop3() {
+		return visitFresh
+	}
+	if p := a.row.Problem; p != nil && time.Now().Before(p.Retry) {
+		return time.Hour // it asked to be left alone; the pass comes back when it may
+	}
+	return pop3Fresh
 }
 
 func (a *account) visiting(f *tracked) bool {

@@ -439,5 +439,5 @@ func keyText(k store.Key) string {
 	if v, uid, ok := splitKey(k); ok {
 		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
 	}
-	return strings.ToValidUTF8(string(k), "?")
+	return strings.TrimRight(strings.ToValidUTF8(string(k), "?"), " ")
 }

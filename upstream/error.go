@@ -116,14 +116,16 @@ func (s *Session) statusError(op string, st *status) *Error {
 	}
 }
 
-// Answered reports that the server answered NO or BAD to this one command, so
+// Answered reports that the server answered NO, BAD or -ERR to this one command, so
 // that the session can be used on, whatever the class.
 func Answered(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.answered()
 }
 
-func (e *Error) answered() bool { return e.Err == errKind("NO") || e.Err == errKind("BAD") }
+func (e *Error) answered() bool {
+	return e.Err == errKind("NO") || e.Err == errKind("BAD") || e.Err == errKind("-ERR")
+}
 
 // errKind is the cause of what a server refused: the kind of its answer.
 type errKind string

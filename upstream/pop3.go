@@ -50,6 +50,9 @@ func reachPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, e
 	if err != nil {
 		return nil, err
 	}
+	if opt.Quirks == nil {
+		opt.Quirks = &Quirks{}
+	}
 	s := &POP3{trace: opt.Trace}
 	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
 	s.attach(nc, server, opt)

@@ -132,37 +132,33 @@ const (
 	topWindow  = 64
 )
 
-// Retrieve reads messages, calling fn for each as it arrives, in the order of
-// numbers. body ends with io.EOF only when the server has said that the message
-// is complete, otherwise with an error; it is of no use after fn returned.
-// fn need not read it to its end; the rest is discarded. An error of fn ends
-// the asking. Messages that the server refuses are passed over; then the first
-// refusal is returned when all others have been read.
-func (s *POP3) Retrieve(ctx context.Context, numbers []uint32, fn func(number uint32, body io.Reader) error) error {
-	return s.each(ctx, "RETR", "", retrWindow, numbers, fn)
+// topAll asks TOP for more lines than any message has. Servers don't take TOP
+// for reading: Dovecot marks what RETR gave as read, and that not. There are
+// servers whose TOP gives less than all, so a message is to be taken for whole
+// only if it has the size of LIST.
+const topAll = " 99999999"
+
+// asking is a command that is given for each of many messages.
+type asking struct {
+	verb, suffix string
+	window       int         // how many are under way at most
+	strict       func() bool // whether a refusal ends the asking; nil for no
 }
 
-// Top is Retrieve for the headers, with the empty line behind them.
-func (s *POP3) Top(ctx context.Context, numbers []uint32, fn func(number uint32, header io.Reader) error) error {
-	return s.each(ctx, "TOP", " 0", topWindow, numbers, fn)
-}
-
-// TopAll is Retrieve by TOP with more lines than any message has, which
-// servers don't take for reading it: Dovecot marks what RETR gave as read, and
-// that not. There are servers whose TOP gives less than all, so a message is to
-// be taken for whole only if it has the size of LIST.
-func (s *POP3) TopAll(ctx context.Context, numbers []uint32, fn func(number uint32, body io.Reader) error) error {
-	return s.each(ctx, "TOP", " 99999999", retrWindow, numbers, fn)
-}
-
-func (s *POP3) each(ctx context.Context, verb, suffix string, window int, numbers []uint32, fn func(uint32, io.Reader) error) error {
+// each gives a command for each message of list, calling fn for each answer as
+// it arrives, in order. r ends with io.EOF only when the server has said that
+// the answer is complete, otherwise with an error; it is of no use after fn
+// returned. fn need not read it to its end; the rest is discarded. An error of
+// fn ends the asking, and so does a refusal that is about more than the message.
+// Other refused messages are passed over; then the first refusal is returned at the end.
+func (s *POP3) each(ctx context.Context, ask asking, list []POP3Message, fn func(m POP3Message, r io.Reader) error) error {
 	if !s.Has("PIPELINING") {
-		window = 1
+		ask.window = 1
 	}
-	e := &fetching{s: s, verb: verb, suffix: suffix, numbers: numbers, fn: fn}
-	err := s.do(ctx, verb, func() error {
-		for e.answered < e.sent || e.sent < len(numbers) && e.stop == nil {
-			if err := e.ask(window); err != nil {
+	e := &fetching{asking: ask, s: s, list: list, fn: fn}
+	err := s.do(ctx, ask.verb, func() error {
+		for e.answered < e.sent || e.sent < len(list) && e.stop == nil {
+			if err := e.ask(); err != nil {
 				return err
 			}
 			if err := e.take(); err != nil {
@@ -184,22 +180,22 @@ func (s *POP3) each(ctx context.Context, verb, suffix string, window int, number
 
 // fetching is a row of commands, each answered with a text.
 type fetching struct {
+	asking
 	s              *POP3
-	verb, suffix   string
-	numbers        []uint32
-	fn             func(uint32, io.Reader) error
+	list           []POP3Message
+	fn             func(POP3Message, io.Reader) error
 	sent, answered int
-	stop           error  // of fn
+	stop           error  // of fn, or a refusal
 	refused        *Error // the first one
 }
 
 // ask sends more commands when half of the window is free.
-func (e *fetching) ask(window int) error {
-	if e.stop != nil || e.sent == len(e.numbers) || e.sent-e.answered > window/2 {
+func (e *fetching) ask() error {
+	if e.stop != nil || e.sent == len(e.list) || e.sent-e.answered > e.window/2 {
 		return nil
 	}
-	for ; e.sent < len(e.numbers) && e.sent-e.answered < window; e.sent++ {
-		args := strconv.FormatUint(uint64(e.numbers[e.sent]), 10) + e.suffix
+	for ; e.sent < len(e.list) && e.sent-e.answered < e.window; e.sent++ {
+		args := strconv.FormatUint(uint64(e.list[e.sent].Number), 10) + e.suffix
 		e.s.tell('C', e.verb+" "+args)
 		if err := e.s.send(e.verb, args); err != nil {
 			return err
@@ -215,7 +211,7 @@ func (e *fetching) take() error {
 		return err
 	}
 	e.s.tell('S', r.line())
-	number := e.numbers[e.answered]
+	m := e.list[e.answered]
 	e.answered++
 	if r.kind != replyOK {
 		e.refuse(r)
@@ -223,7 +219,7 @@ func (e *fetching) take() error {
 	}
 	body := e.s.body()
 	if e.stop == nil {
-		e.stop = e.fn(number, body)
+		e.stop = e.fn(m, body)
 	}
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return err
@@ -232,10 +228,10 @@ func (e *fetching) take() error {
 	return nil
 }
 
-// refuse notes a refusal. One that is about more than the message ends the asking.
+// refuse notes a refusal.
 func (e *fetching) refuse(r reply) {
 	refusal := e.s.refusal(e.verb, r)
-	if refusal.Class != Refused && e.stop == nil {
+	if e.stop == nil && (refusal.Class != Refused || e.strict != nil && e.strict()) {
 		e.stop = refusal
 	}
 	if e.refused == nil {

@@ -148,6 +148,11 @@ func classifyPOP3(op string, r reply) Class {
 	return Refused
 }
 
+// OneAccount tells whether an error that passes is about the account alone and
+// says nothing of the server: another session has the mailbox, or the last
+// login was too recently.
+func (e *Error) OneAccount() bool { return e.isInUse() || e.Code == codeLoginDelay }
+
 // isInUse tells whether an error says that another session has the mailbox.
 func (e *Error) isInUse() bool {
 	return e.Code == codeInUse || e.Code == imap.ResponseCodeInUse ||

@@ -37,6 +37,13 @@ func pop3Script(t testing.TB, text string) script {
 	return parseScript(t, out.String())
 }
 
+// pop3Options are testOptions for a server of which nothing is known.
+func pop3Options(t testing.TB) Options {
+	opt := testOptions(t)
+	opt.Quirks = nil
+	return opt
+}
+
 func servePOP3(t testing.TB, sc script) config.Server {
 	server := serve(t, sc)
 	server.Protocol = config.POP3
@@ -67,26 +74,38 @@ var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string,
 	},
 	"retrieve": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, ann))
-		sayError(say, s.Retrieve(ctx, []uint32{1, 2, 3}, sayText(say)))
+		list := []POP3Message{{Number: 1}, {Number: 2}, {Number: 3}}
+		sayError(say, s.each(ctx, asking{verb: "RETR", window: 16}, list, func(m POP3Message, r io.Reader) error {
+			body, err := io.ReadAll(r)
+			say("%d %q %v", m.Number, body, err)
+			return nil
+		}))
 		sayError(say, s.Alive(ctx))
 	},
-	"top": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+	"bodies": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, ann))
-		sayError(say, s.Top(ctx, []uint32{1, 2}, sayText(say)))
+		list := []POP3Message{{Number: 1, Size: 3}, {Number: 2, Size: 3}, {Number: 3, Size: 3}, {Number: 4, Size: 3}}
+		sayError(say, s.Bodies(ctx, list, func(m POP3Message, size int64, r io.Reader) error {
+			body, err := io.ReadAll(r)
+			say("%d %d %q %v", m.Number, size, body, err)
+			return nil
+		}))
+		say("%q", s.opt.Quirks.Broken())
+	},
+	"headers": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.Login(ctx, ann))
+		list := []POP3Message{{Number: 1, Size: 9}, {Number: 2, Size: 9}}
+		sayError(say, s.Headers(ctx, list, true, func(m POP3Message, header []byte) error {
+			say("%d %d %q", m.Number, m.Size, header)
+			return nil
+		}))
+		say("%q", s.opt.Quirks.Broken())
 	},
 	"quit": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, ann))
 		sayError(say, s.Logout(ctx))
 		sayError(say, s.Logout(ctx))
 	},
-}
-
-func sayText(say func(string, ...any)) func(uint32, io.Reader) error {
-	return func(n uint32, r io.Reader) error {
-		body, err := io.ReadAll(r)
-		say("%d %q %v", n, body, err)
-		return nil
-	}
 }
 
 func TestPOP3Transcripts(t *testing.T) {
@@ -109,7 +128,7 @@ func TestPOP3Transcripts(t *testing.T) {
 			if strings.Contains(string(text), "C: STLS") {
 				server.Security = config.StartTLS
 			}
-			s, err := DialPOP3(t.Context(), server, testOptions(t))
+			s, err := DialPOP3(t.Context(), server, pop3Options(t))
 			if err != nil {
 				sayError(say, err)
 			} else {

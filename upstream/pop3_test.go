@@ -74,17 +74,11 @@ func TestPOP3Dovecot(t *testing.T) {
 		if err != nil || n != len(mails) || len(list) != n {
 			t.Fatalf("%d, %d listed, %v", n, len(list), err)
 		}
-		numbers := make([]uint32, n)
-		for i, m := range list {
-			if numbers[i] = m.Number; m.UID == "" {
-				t.Errorf("%d has no UID", m.Number)
-			}
-		}
 		at := 0
-		err = s.TopAll(t.Context(), numbers, func(number uint32, body io.Reader) error {
+		err = s.Bodies(t.Context(), list, func(m POP3Message, size int64, body io.Reader) error {
 			got, err := io.ReadAll(body)
-			if number != numbers[at] || err != nil || int64(len(got)) != list[at].Size {
-				t.Errorf("%d: number %d, %d octets of %d, %v", at, number, len(got), list[at].Size, err)
+			if m != list[at] || m.UID == "" || err != nil || int64(len(got)) != size || size != m.Size {
+				t.Errorf("%d: %+v, %d octets of %d, %v", at, m, len(got), size, err)
 			}
 			at++
 			return nil
@@ -93,10 +87,9 @@ func TestPOP3Dovecot(t *testing.T) {
 			t.Fatalf("%d bodies, %v", at, err)
 		}
 		at = 0
-		err = s.Top(t.Context(), numbers, func(number uint32, header io.Reader) error {
-			got, err := io.ReadAll(header)
-			if number != numbers[at] || err != nil || !bytes.HasSuffix(got, []byte("\r\n\r\n")) {
-				t.Errorf("header of %d: %q, %v", number, got, err)
+		err = s.Headers(t.Context(), list, true, func(m POP3Message, header []byte) error {
+			if m != list[at] || !bytes.HasSuffix(header, []byte("\r\n\r\n")) {
+				t.Errorf("header of %+v: %q", m, header)
 			}
 			at++
 			return nil
@@ -244,23 +237,18 @@ func FuzzPOP3Server(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var numbers []uint32
 		for _, m := range list {
 			if m.Number == 0 || m.Size < -1 {
 				t.Errorf("%+v", m)
 			}
-			numbers = append(numbers, m.Number)
 		}
-		told := 0
-		read := func(_ uint32, r io.Reader) error {
-			told++
-			_, err := io.Copy(io.Discard, r)
-			return err
-		}
-		if s.Top(t.Context(), numbers, read) == nil && told != len(numbers) {
-			t.Errorf("%d headers of %d", told, len(numbers))
-		}
-		_ = s.Retrieve(t.Context(), numbers, read)
+		_ = s.Headers(t.Context(), list, data[0] == '+', func(POP3Message, []byte) error { return nil })
+		_ = s.Bodies(t.Context(), list, func(_ POP3Message, size int64, r io.Reader) error {
+			if n, err := io.Copy(io.Discard, r); err == nil && n != size {
+				t.Errorf("%d octets of %d", n, size)
+			}
+			return nil
+		})
 		_ = s.Logout(t.Context())
 	})
 }
@@ -315,7 +303,7 @@ func TestPOP3Huge(t *testing.T) {
 	defer s.Close()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err = s.Retrieve(t.Context(), []uint32{1}, func(_ uint32, r io.Reader) error {
+	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(_ POP3Message, r io.Reader) error {
 		n, err := io.Copy(io.Discard, r)
 		if n != lines*(width+2) {
 			t.Errorf("%d octets", n)
@@ -372,7 +360,7 @@ func TestPOP3DotBehindLF(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = s.Retrieve(t.Context(), []uint32{1}, func(_ uint32, r io.Reader) error {
+	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(_ POP3Message, r io.Reader) error {
 		if body, err := io.ReadAll(r); string(body) != "a\n" || err != nil {
 			t.Errorf("%q, %v", body, err)
 		}
@@ -398,13 +386,13 @@ func TestPOP3StopsAsking(t *testing.T) {
 	if err := s.Login(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
-	numbers := make([]uint32, 100)
-	for i := range numbers {
-		numbers[i] = uint32(i + 1)
+	list := make([]POP3Message, 100)
+	for i := range list {
+		list[i].Number = uint32(i + 1)
 	}
 	enough := errors.New("enough")
 	calls := 0
-	err = s.Retrieve(t.Context(), numbers, func(uint32, io.Reader) error { calls++; return enough })
+	err = s.each(t.Context(), asking{verb: "RETR", window: retrWindow}, list, func(POP3Message, io.Reader) error { calls++; return enough })
 	if !errors.Is(err, enough) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
@@ -484,7 +472,7 @@ S: [9 octets]
 	if _, _, err := s.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Retrieve(t.Context(), []uint32{1}, func(uint32, io.Reader) error { return nil }); err != nil {
+	if err := s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(POP3Message, io.Reader) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Logout(t.Context()); err != nil {

@@ -1,0 +1,128 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// oldPOP3 is a session with an old POP3 server. It has one folder, INBOX, whose
+// UIDs are the message numbers of the session.
+type oldPOP3 struct {
+	*upstream.POP3
+	list []upstream.POP3Message // by number
+}
+
+func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	s, err := upstream.DialPOP3(ctx, server, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Login(ctx, c); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &oldPOP3{POP3: s}, nil
+}
+
+// pop3Tree is what there is to know of the folders of a POP3 server; no session is
+// needed for that. A status of nothing says that the inbox is there.
+func pop3Tree() (Side, map[string]upstream.Status) {
+	inbox := upstream.Mailbox{Name: inboxName, Delim: '/'}
+	return Side{Namespace: upstream.Namespace{Delim: '/'}, Mailboxes: []upstream.Mailbox{inbox}},
+		map[string]upstream.Status{inboxName: {}}
+}
+
+// Tree implements oldSession.
+func (s *oldPOP3) Tree(context.Context, bool) (Side, map[string]upstream.Status, error) {
+	side, status := pop3Tree()
+	return side, status, nil
+}
+
+// Open implements oldSession. It lists the whole inbox: that is one command more
+// than there is to know what is new.
+func (s *oldPOP3) Open(ctx context.Context, name string) (*oldFolder, error) {
+	if !strings.EqualFold(name, inboxName) {
+		return nil, &upstream.Error{Op: "LIST", Class: upstream.Refused, Code: imap.ResponseCodeNonExistent, Text: "there is but an inbox"}
+	}
+	messages, list, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.list = list
+	f := &oldFolder{Selected: upstream.Selected{Messages: uint32(messages), UIDNext: 1}, pop3: true}
+	for _, m := range list {
+		f.UIDNext = imap.UID(m.Number) + 1
+		f.octets += uint64(max(m.Size, 0))
+	}
+	f.keys, err = s.keys(ctx)
+	return f, err
+}
+
+// within are the listed messages of a set.
+func (s *oldPOP3) within(set imap.UIDSet) []upstream.POP3Message {
+	var some []upstream.POP3Message
+	for _, r := range set {
+		from, to := s.search(uint32(r.Start)), len(s.list)
+		switch {
+		case r.Start == 0: // "*"
+			from = max(to-1, 0)
+		case r.Stop == 0: // "n:*"
+			from = min(from, max(to-1, 0))
+		default:
+			to = s.search(uint32(r.Stop) + 1)
+		}
+		if len(set) == 1 {
+			return s.list[from:max(from, to)]
+		}
+		some = append(some, s.list[from:max(from, to)]...)
+	}
+	return some
+}
+
+// search is the place of the first message with at least this number.
+func (s *oldPOP3) search(number uint32) int {
+	i, _ := slices.BinarySearchFunc(s.list, number, func(m upstream.POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
+	return i
+}
+
+func listed(m upstream.POP3Message) upstream.Message {
+	return upstream.Message{UID: imap.UID(m.Number), Size: m.Size}
+}
+
+// ListMessages implements oldSession. There is nothing but sizes, and they may not be exact.
+func (s *oldPOP3) ListMessages(_ context.Context, set imap.UIDSet, _ uint64, fn func(upstream.Message) error) error {
+	for _, m := range s.within(set) {
+		if err := fn(listed(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListFlags implements oldSession: there are none.
+func (s *oldPOP3) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+	return s.ListMessages(ctx, set, 0, fn)
+}
+
+// Headers implements oldSession. Sizes are exact.
+func (s *oldPOP3) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
+	return s.POP3.Headers(ctx, s.within(set), true, func(m upstream.POP3Message, header []byte) error {
+		return fn(listed(m), header)
+	})
+}
+
+// Bodies implements oldSession.
+func (s *oldPOP3) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	return s.POP3.Bodies(ctx, s.within(set), func(m upstream.POP3Message, size int64, r io.Reader) error {
+		return fn(imap.UID(m.Number), size, r)
+	})
+}

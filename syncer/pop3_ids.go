@@ -1,0 +1,57 @@
+package syncer
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// tried is how many messages are looked at to tell new ids from new mail.
+const tried = 20
+
+// checkIDs finds out whether a POP3 server has given its messages new ids:
+// none that it lists is known, but some messages are. Then the folder is one that has
+// never been pulled to its end, so that messages are recognised with slack, on
+// both sides, over as many pulls as it takes.
+//
+// When only some ids have changed, the folder stays what it is: new mail like
+// any other, but that messages exactly like one that is not listed any more
+// take over its line in the ledger.
+func (p *pull) checkIDs(ctx context.Context) error {
+	cp := p.folder.Checkpoint
+	if !p.selected.pop3 || cp.Checked.IsZero() || p.selected.Messages == 0 || p.known.count() > 0 || len(p.known.stale) == 0 {
+		return nil
+	}
+	var sample []upstream.Message
+	first := imap.UIDSet{imap.UIDRange{Start: 1, Stop: p.selected.UIDNext - 1}}
+	err := p.old.ListMessages(ctx, first, 0, func(m upstream.Message) error {
+		if len(sample) < tried {
+			sample = append(sample, m)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	want, err := p.oldFingerprints(ctx, sample)
+	if err != nil {
+		return err
+	}
+	for _, c := range newCandidates(p.staleCandidates()).takeAll(want) {
+		if c.UID != 0 {
+			return p.newIDs(ctx)
+		}
+	}
+	return nil // a mailbox that was emptied and has new mail
+}
+
+func (p *pull) newIDs(ctx context.Context) error {
+	p.log.Warn().Int("ledger", len(p.known.stale)).Uint32("messages", p.selected.Messages).
+		Msg("the old server has given all messages new ids: they are recognised again")
+	p.folder.Checkpoint = store.Checkpoint{Messages: p.selected.Messages}
+	again := p.folder.Checkpoint
+	return p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
+}
