@@ -127,7 +127,9 @@ func (s *Server) apiUploadList(w http.ResponseWriter, r *http.Request, who actor
 	if _, err := s.app.domain(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTimeout))
+	control, now := http.NewResponseController(w), time.Now()
+	_ = control.SetReadDeadline(now.Add(s.bounds.upload))
+	_ = control.SetWriteDeadline(now.Add(s.bounds.upload + s.bounds.answer))
 	r.Body = http.MaxBytesReader(w, r.Body, maxList)
 	v, err := s.app.parseList(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
 	if err != nil {

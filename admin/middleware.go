@@ -15,12 +15,6 @@ import (
 const (
 	// maxBody bounds what is sent to everything but uploads. Octets.
 	maxBody = 1 << 20
-	// bodyTimeout and uploadTimeout bound how long a request's body may take.
-	bodyTimeout   = 30 * time.Second
-	uploadTimeout = 10 * time.Minute
-	// answerTimeout bounds how long an answer may take, reports and streams apart.
-	answerTimeout = 2 * time.Minute
-
 	// plainCookie and secureCookie name the session's cookie. The prefix makes
 	// browsers refuse it from other hosts and without TLS (RFC 6265bis section 4.1.3.2).
 	plainCookie  = "postferry"
@@ -30,13 +24,25 @@ const (
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+// bounds bound how long the parts of an exchange may take.
+type bounds struct {
+	header time.Duration // of a request
+	body   time.Duration // of a request but for uploads
+	upload time.Duration // the body of one
+	answer time.Duration // but for streams
+}
+
+func defaultBounds() bounds {
+	return bounds{header: 10 * time.Second, body: 30 * time.Second, upload: 10 * time.Minute, answer: 2 * time.Minute}
+}
+
 // wrap is what every request passes, from the outside in.
 func (s *Server) wrap(next http.Handler) (http.Handler, error) {
 	origin, err := s.crossOrigin()
 	if err != nil {
 		return nil, err
 	}
-	return s.logged(headers(bounded(origin.Handler(next)))), nil
+	return s.logged(headers(s.bounded(origin.Handler(next)))), nil
 }
 
 // crossOrigin refuses what other sites make a browser send. Behind a reverse
@@ -78,11 +84,11 @@ func headers(next http.Handler) http.Handler {
 
 // bounded bounds what a request may send and how long everything may take.
 // Handlers of uploads and streams set their own bounds over these.
-func bounded(next http.Handler) http.Handler {
+func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control, now := http.NewResponseController(w), time.Now()
-		_ = control.SetReadDeadline(now.Add(bodyTimeout)) // a test's recorder has none
-		_ = control.SetWriteDeadline(now.Add(answerTimeout))
+		_ = control.SetReadDeadline(now.Add(s.bounds.body)) // a test's recorder has none
+		_ = control.SetWriteDeadline(now.Add(s.bounds.answer))
 		if !isUpload(r) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		}

@@ -25,7 +25,6 @@ const (
 	// event streams included.
 	maxConnections = 2048
 	maxHeader      = 32 << 10 // octets
-	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	// drain bounds how long requests under way may go on when the server ends.
 	drain = 5 * time.Second
@@ -66,6 +65,7 @@ type Server struct {
 	log      zerolog.Logger
 	metrics  *metrics
 	streams  *streams
+	bounds   bounds
 }
 
 // New listens on the configured address. Nothing is answered before Serve.
@@ -75,7 +75,7 @@ func New(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("the import page cannot listen on %s: %w", opt.Listen, err)
 	}
 	secure := opt.Certificate != nil
-	s := &Server{app: newApp(opt, pageURL(opt.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams()}
+	s := &Server{app: newApp(opt, pageURL(opt.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams(), bounds: defaultBounds()}
 	s.listener = netutil.LimitListener(l, maxConnections)
 	if secure {
 		s.listener = tls.NewListener(s.listener, &tls.Config{
@@ -88,7 +88,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: s.bounds.header,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          stdlog.New(opt.Log.With().Str("part", "page").Logger().Level(zerolog.DebugLevel), "", 0),

@@ -26,7 +26,8 @@ type page struct {
 	ferry     *fakeFerry
 	directory *testDirectory
 	log       *syncBuffer
-	dir       string // of the state
+	answers   *syncBuffer // all that was answered to callers
+	dir       string      // of the state
 }
 
 // testDirectory knows domains.
@@ -85,9 +86,9 @@ func (s *syncBuffer) String() string {
 
 // startPage serves until the test ends. The domains a.example and b.example
 // are set up.
-func startPage(t *testing.T) *page {
+func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Helper()
-	p := &page{t: t, dir: t.TempDir(), directory: &testDirectory{domains: map[string]config.Domain{}}, log: &syncBuffer{}}
+	p := &page{t: t, dir: t.TempDir(), directory: &testDirectory{domains: map[string]config.Domain{}}, log: &syncBuffer{}, answers: &syncBuffer{}}
 	st, err := store.Open(p.dir, store.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
@@ -105,12 +106,12 @@ func startPage(t *testing.T) *page {
 		}
 		p.directory.Put(known)
 	}
-	p.serve()
+	p.serve(change...)
 	return p
 }
 
 // serve starts the server on the page's state, and stops it when the test ends.
-func (p *page) serve() (stop func()) {
+func (p *page) serve(change ...func(*Server)) (stop func()) {
 	p.t.Helper()
 	s, err := New(Options{Listen: "127.0.0.1:0", NewServer: "imaps://new.example", Directory: p.directory, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test"})
@@ -118,6 +119,9 @@ func (p *page) serve() (stop func()) {
 		p.t.Fatal(err)
 	}
 	s.app.hasher = newHasherWith(64, 1) // tests need no slow hash
+	for _, fn := range change {
+		fn(s)
+	}
 	p.Server = s
 	ctx, cancel := context.WithCancel(p.t.Context())
 	ended := make(chan error, 1)
@@ -138,6 +142,7 @@ type caller struct {
 	url    string
 	client *http.Client
 	token  store.Secret
+	seen   io.Writer // gets what was answered
 }
 
 // browser is a caller with cookies of its own.
@@ -148,7 +153,7 @@ func (p *page) browser() *caller {
 	}
 	transport := &http.Transport{}
 	p.t.Cleanup(transport.CloseIdleConnections)
-	return &caller{t: p.t, url: p.URL(), client: &http.Client{Jar: jar, Transport: transport,
+	return &caller{t: p.t, seen: p.answers, url: p.URL(), client: &http.Client{Jar: jar, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -176,6 +181,20 @@ func (p *page) admin(name, scope string) *caller {
 }
 
 const testPassword = "correct horse battery"
+
+// put adds accounts to a domain, and returns their IDs.
+func (p *page) put(domain string, logins ...string) []store.AccountID {
+	p.t.Helper()
+	in := make([]accountInput, len(logins))
+	for i, login := range logins {
+		in[i] = accountInput{Login: login, Password: "old " + store.Secret(login), NewPassword: "new " + store.Secret(login)}
+	}
+	result, err := p.app.addAccounts(p.t.Context(), commandLine(), domain, in)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return result.IDs
+}
 
 // reply is an answer that was read to its end.
 type reply struct {
@@ -221,6 +240,8 @@ func (c *caller) do(method, path string, body any, header ...string) reply {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	resp.Header.Write(c.seen)
+	c.seen.Write(text)
 	checkContract(c.t, req, body, resp, text)
 	return reply{resp, string(text)}
 }

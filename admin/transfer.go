@@ -14,8 +14,8 @@ import (
 // exactly one of its fields is given.
 type selection struct {
 	All      bool              `json:"all"`
-	State    accountState      `json:"state"` // all that are in this state
-	Accounts []store.AccountID `json:"accounts"`
+	State    accountState      `json:"state,omitempty"` // all that are in this state
+	Accounts []store.AccountID `json:"accounts,omitempty"`
 }
 
 // choose finds the accounts of a selection in the order of their IDs. Accounts

@@ -1,0 +1,507 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+// sample fills the wildcards of a path.
+func sample(path, domain string, account store.AccountID) string {
+	return strings.NewReplacer("{domain}", domain, "{account}", fmt.Sprint(account), "{name}", "anna", "{token}", "1",
+		"{list}", "unknown", "{run}", "1", "{message}", "m1").Replace(path)
+}
+
+// body is something to send to a route that takes a body.
+func body(method string) any {
+	if method == "GET" || method == "DELETE" {
+		return nil
+	}
+	return map[string]any{"all": true}
+}
+
+// TestNobodyGetsIn asks every route without being anybody.
+func TestNobodyGetsIn(t *testing.T) {
+	p := startPage(t)
+	id := p.put("a.example", "anna@a.example")[0]
+	for _, rt := range append(p.routes(), route{method: "GET", path: "/../../events?domain=a.example"}, route{method: "GET", path: "/../../metrics"}) {
+		if rt.open {
+			continue
+		}
+		path := sample(apiPrefix+rt.path, "a.example", id)
+		path = strings.ReplaceAll(path, "/api/v1/../..", "")
+		for name, header := range map[string][]string{
+			"nobody":         nil,
+			"a made-up one":  {"Authorization", "Bearer pf_0000000000000000000000000000000000000000000"},
+			"another scheme": {"Authorization", "Basic YW5uYTphbm5h"},
+			"a bad cookie":   {"Cookie", "postferry=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		} {
+			if got := p.browser().do(rt.method, path, body(rt.method), header...); got.StatusCode != 401 {
+				t.Errorf("%s as %s: %s", rt.method+" "+path, name, got.Status)
+			}
+		}
+	}
+	if calls := p.ferry.sawCalls(); len(calls) != 1 {
+		t.Errorf("something was done: %q", calls)
+	}
+}
+
+// TestForeignDomain asks every route about another domain than one's own.
+func TestForeignDomain(t *testing.T) {
+	p := startPage(t)
+	id := p.put("a.example", "anna@a.example")[0]
+	own := p.put("b.example", "bert@b.example")[0]
+	p.ferry.sawCalls()
+	callers := map[string]*caller{"token": p.program("b.example"), "session": p.admin("bert", "b.example")}
+	for _, rt := range p.routes() {
+		if rt.open {
+			continue
+		}
+		for kind, c := range callers {
+			name := rt.method + " " + rt.path + " with a " + kind
+			switch {
+			case strings.Contains(rt.path, "{domain}"):
+				if got := c.do(rt.method, sample(apiPrefix+rt.path, "a.example", id), body(rt.method)); got.StatusCode != 404 && got.StatusCode != 415 && got.StatusCode != 400 {
+					t.Errorf("%s: %s\n%s", name, got.Status, got.text)
+				}
+				if strings.Contains(rt.path, "{account}") { // one's own domain, the other's account
+					if got := c.do(rt.method, sample(apiPrefix+rt.path, "b.example", id), body(rt.method)); got.StatusCode < 400 {
+						t.Errorf("%s: a foreign account: %s\n%s", name, got.Status, got.text)
+					}
+				}
+			case strings.HasPrefix(rt.path, "/admins"):
+				if got := c.do(rt.method, sample(apiPrefix+rt.path, "", id), map[string]any{"password": testPassword}); got.StatusCode != 403 {
+					t.Errorf("%s: %s", name, got.Status)
+				}
+			}
+		}
+	}
+	for kind, c := range callers {
+		c.want(404, "GET", "/events?domain=a.example", nil, nil)
+		c.want(403, "GET", "/metrics", nil, nil)
+		c.want(404, "GET", "/api/v1/audit?domain=a.example", nil, nil)
+		c.want(404, "POST", "/api/v1/discover", map[string]string{"domain": "a.example"}, nil)
+		c.want(404, "PUT", "/api/v1/domains/c.example", domainInput{Old: "imaps://x.example"}, nil)
+		c.want(403, "PUT", "/api/v1/domains/b.example", domainInput{Old: "imaps://old.b.example", New: "imaps://evil.example"}, nil)
+		c.want(403, "POST", "/api/v1/tokens", map[string]string{"name": "more"}, nil)
+		c.want(403, "POST", "/api/v1/tokens", map[string]string{"name": "more", "domain": "a.example"}, nil)
+		c.want(404, "POST", "/api/v1/domains/b.example/stop", selection{Accounts: []store.AccountID{own, id}}, nil)
+		c.want(422, "POST", "/api/v1/domains/b.example/accounts", map[string]any{"accounts": []accountInput{{Login: "anna@a.example", Password: "mine"}}}, nil)
+		var domains struct{ Domains []domainView }
+		c.want(200, "GET", "/api/v1/domains", nil, &domains)
+		if len(domains.Domains) != 1 || domains.Domains[0].Name != "b.example" {
+			t.Errorf("with a %s: domains %+v", kind, domains)
+		}
+		var tokens struct{ Tokens []tokenView }
+		c.want(200, "GET", "/api/v1/tokens", nil, &tokens)
+		for _, x := range tokens.Tokens {
+			if x.Domain != "b.example" {
+				t.Errorf("with a %s: token %+v", kind, x)
+			}
+		}
+		if got := c.do("GET", "/api/v1/audit", nil); strings.Contains(got.text, "a.example") {
+			t.Errorf("with a %s: the audit log tells of a foreign domain: %s", kind, got.text)
+		}
+	}
+	if calls := p.ferry.sawCalls(); len(calls) > 0 {
+		t.Errorf("something was done: %q", calls)
+	}
+	if a, err := p.store.AccountByID(t.Context(), id); err != nil || a.Old.Password != "old anna@a.example" {
+		t.Errorf("the foreign account was changed: %v", err)
+	}
+}
+
+// TestLoginTaken: a login without a domain belongs to who came first.
+func TestLoginTaken(t *testing.T) {
+	p := startPage(t)
+	p.put("a.example", "anna")
+	c := p.program("b.example")
+	got := c.want(422, "POST", "/api/v1/domains/b.example/accounts", map[string]any{"accounts": []accountInput{{Login: "ANNA", Password: "mine"}}}, nil)
+	if !strings.Contains(got.text, "login_taken") {
+		t.Errorf("got %s", got.text)
+	}
+	if a, err := p.store.Account(t.Context(), "anna"); err != nil || a.Old.Password != "old anna" || a.Domain != "a.example" {
+		t.Errorf("overwritten: %+v, %v", a, err)
+	}
+}
+
+// TestCrossSite sends what other sites can make a browser send.
+func TestCrossSite(t *testing.T) {
+	p := startPage(t)
+	id := p.put("a.example", "anna@a.example")[0]
+	p.ferry.sawCalls()
+	c := p.admin("anna", "")
+	for _, rt := range p.routes() {
+		if rt.method == "GET" {
+			continue
+		}
+		path := sample(apiPrefix+rt.path, "a.example", id)
+		for _, header := range [][]string{
+			{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
+			{"Sec-Fetch-Site", "same-site"},
+			{"Origin", "https://evil.example"},
+			{"Origin", "null"},
+			{"Origin", strings.Replace(p.URL(), "http:", "https:", 1) + ".evil.example"},
+		} {
+			got := c.do(rt.method, path, body(rt.method), header...)
+			if got.StatusCode != 403 || !strings.Contains(got.text, "cross_site") {
+				t.Errorf("%s %s with %q: %s", rt.method, path, header, got.Status)
+			}
+		}
+	}
+	if calls := p.ferry.sawCalls(); len(calls) > 0 {
+		t.Errorf("something was done: %q", calls)
+	}
+	c.want(200, "POST", "/api/v1/domains/a.example/stop", selection{All: true}, nil, "Sec-Fetch-Site", "same-origin", "Origin", p.URL())
+	// What a form of another site could send without a preflight is no JSON.
+	c.want(415, "POST", "/api/v1/domains/a.example/stop", `{"all":true}`, nil)
+	if got := c.do("GET", "/api/v1/me", nil, "Origin", "https://evil.example"); got.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("another site may read answers")
+	}
+}
+
+// TestPathTricks asks for a foreign domain in ways that might be read another
+// way by one who checks than by one who answers.
+func TestPathTricks(t *testing.T) {
+	p := startPage(t)
+	p.put("a.example", "anna@a.example")
+	c := p.program("b.example")
+	for _, path := range []string{
+		"/api/v1/domains/b.example/../a.example/accounts", "/api/v1/domains/b.example%2f..%2fa.example/accounts",
+		"/api/v1/domains/b.example/%2e%2e/a.example/accounts", "/api/v1/domains//a.example/accounts", "/api/v1//domains/a.example/accounts",
+		"/api/v1/domains/A.EXAMPLE/accounts", "/api/v1/domains/a.example./accounts", "/api/v1/domains/a.example%00/accounts",
+		"/api/v1/domains/b.example%00a.example/accounts", "/api/v1/domains/a.example;b.example/accounts", `/api/v1/domains/b.example%5c..%5ca.example/accounts`,
+		"/api/v1/domains/a.example%20/accounts", "/api/v1/domains/%61.example/accounts", "/api/v1/domains/a.example/accounts/",
+		"/api/v1/domains/b.example/accounts/1", "/api/v1/domains/b.example/accounts/+1", "/api/v1/domains/b.example/accounts/01",
+		"/api/v1/../api/v1/domains/a.example", "/API/v1/domains/a.example", "/static/../../../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd",
+	} {
+		got := c.do("GET", path, nil)
+		if got.StatusCode < 300 || strings.Contains(got.text, "anna") || strings.Contains(got.text, "root:") {
+			t.Errorf("%s: %s\n%s", path, got.Status, got.text)
+		}
+	}
+	for _, header := range []string{"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Forwarded-Host"} {
+		if got := c.do("GET", "/api/v1/domains/a.example", nil, header, "/api/v1/domains/b.example"); got.StatusCode != 404 {
+			t.Errorf("with %s: %s", header, got.Status)
+		}
+	}
+}
+
+// TestHostileTexts lets strangers write what they like into folder names,
+// logins and errors: it comes out as JSON or as plain text and nothing else.
+func TestHostileTexts(t *testing.T) {
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + "\u2028</textarea>{{.}}"
+	p := startPage(t)
+	id := p.put("a.example", "<script>alert(0)</script>")[0]
+	problem := &store.Problem{Kind: store.Unexpected, Summary: evil, Cause: evil, Folder: evil, Host: evil, Advice: store.NeedsFix, Since: time.Now()}
+	if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
+		t.Fatal(err)
+	}
+	p.ferry.endPass(t, id, store.Pass{Error: evil}, problem)
+	p.ferry.folders[id] = []Folder{{Title: evil, NewTitle: evil, State: store.FolderPresent}}
+	p.ferry.quarantine[id] = []Quarantined{{ID: "m1", Folder: evil, Reason: evil, Cause: evil}}
+	p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: problem, Notes: []string{evil}, Folders: []CheckedFolder{{Title: evil, NewTitle: evil, Action: FolderFill}}}
+	p.ferry.header = []byte("Subject: " + evil + "\r\n")
+	c := p.program("")
+	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)
+	c.want(202, "POST", "/api/v1/domains/a.example/check", selection{All: true}, nil)
+	for _, path := range []string{"/api/v1/domains/a.example/accounts", a, a + "/quarantine", "/api/v1/domains/a.example/check/accounts", "/api/v1/audit"} {
+		got := c.want(200, "GET", path, nil, nil)
+		if kind := got.Header.Get("Content-Type"); kind != "application/json" || strings.ContainsAny(got.text, "<>") {
+			t.Errorf("%s: %s\n%s", path, kind, got.text)
+		}
+	}
+	for _, path := range []string{"/api/v1/domains/" + url.PathEscape(evil), "/api/v1/domains/a.example/accounts?sort=" + url.QueryEscape(evil), "/" + url.PathEscape(evil)} {
+		if got := c.do("GET", path, nil); strings.ContainsAny(got.text, "<>") {
+			t.Errorf("%s: %s", path, got.text)
+		}
+	}
+	got := c.want(200, "GET", a+"/quarantine/m1/header", nil, nil)
+	if kind := got.Header.Get("Content-Type"); kind != "text/plain; charset=utf-8" || got.Header.Get("Content-Disposition") == "" {
+		t.Errorf("the header of a message comes as %q", kind)
+	}
+	p.ferry.endPass(t, id, store.Pass{}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix})
+}
+
+// TestHeaders wants what keeps a browser from doing more than it should.
+func TestHeaders(t *testing.T) {
+	p := startPage(t)
+	c := p.browser()
+	for _, path := range []string{"/api/v1/me", "/healthz", "/nowhere", "/api/v1/openapi.yaml"} {
+		h := c.do("GET", path, nil).Header
+		for name, want := range map[string]string{
+			"Content-Security-Policy": contentPolicy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		} {
+			if h.Get(name) != want {
+				t.Errorf("%s: %s is %q", path, name, h.Get(name))
+			}
+		}
+	}
+	p.admin("anna", "") // over plain text
+	got := p.browser().do("POST", "/api/v1/login", map[string]string{"name": "anna", "password": testPassword})
+	if cookie := got.Header.Get("Set-Cookie"); !regexp.MustCompile(`^postferry=[\w-]{43}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax$`).MatchString(cookie) {
+		t.Errorf("the cookie: %s", cookie)
+	}
+	got = p.browser().do("POST", "/api/v1/login", map[string]string{"name": "anna", "password": testPassword}, "X-Forwarded-Proto", "https")
+	if cookie := got.Header.Get("Set-Cookie"); !regexp.MustCompile(`^__Host-postferry=[\w-]{43}; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Lax$`).MatchString(cookie) {
+		t.Errorf("the cookie behind a proxy with TLS: %s", cookie)
+	}
+}
+
+// TestSessionFixation: a session that somebody planted is not the one that a
+// login begins, and ends with it.
+func TestSessionFixation(t *testing.T) {
+	p := startPage(t)
+	eve := p.admin("eve", "b.example")
+	u, _ := url.Parse(p.URL())
+	planted := eve.client.Jar.Cookies(u)[0].Value
+	p.admin("anna", "")
+	victim := p.browser()
+	victim.client.Jar.SetCookies(u, []*http.Cookie{{Name: plainCookie, Value: planted, Path: "/"}})
+	victim.want(200, "POST", "/api/v1/login", map[string]string{"name": "anna", "password": testPassword}, nil)
+	if got := victim.client.Jar.Cookies(u)[0].Value; got == planted {
+		t.Error("the session has the planted secret")
+	}
+	eve.want(401, "GET", "/api/v1/me", nil, nil)
+
+	made := p.browser()
+	made.client.Jar, _ = cookiejar.New(nil)
+	made.client.Jar.SetCookies(u, []*http.Cookie{{Name: plainCookie, Value: "made-up", Path: "/"}})
+	made.want(200, "POST", "/api/v1/login", map[string]string{"name": "anna", "password": testPassword}, nil)
+	if got := made.client.Jar.Cookies(u)[0].Value; got == "made-up" {
+		t.Error("the session has a made-up secret")
+	}
+}
+
+// TestLoginIsLimited guesses passwords.
+func TestLoginIsLimited(t *testing.T) {
+	p := startPage(t)
+	p.admin("anna", "")
+	from := func(addr string) []string { return []string{"X-Forwarded-For", addr} }
+	wrong := map[string]string{"name": "anna", "password": "wrong password"}
+	right := map[string]string{"name": "anna", "password": testPassword}
+	for range 10 {
+		p.browser().want(401, "POST", "/api/v1/login", wrong, nil, from("192.0.2.1")...)
+	}
+	got := p.browser().want(429, "POST", "/api/v1/login", right, nil, from("192.0.2.1")...)
+	if got.Header.Get("Retry-After") == "" {
+		t.Error("it doesn't say when to try again")
+	}
+	for range 20 { // success costs nothing
+		p.browser().want(200, "POST", "/api/v1/login", right, nil, from("198.51.100.7")...)
+	}
+	for i := range 10 { // many addresses, one name
+		p.browser().want(401, "POST", "/api/v1/login", wrong, nil, from(fmt.Sprint("203.0.113.", i))...)
+	}
+	p.browser().want(429, "POST", "/api/v1/login", wrong, nil, from("203.0.113.99")...)
+	p.browser().want(401, "POST", "/api/v1/login", map[string]string{"name": "nobody", "password": "wrong password"}, nil, from("203.0.113.98")...)
+	for i := range 12 {
+		got := p.browser().do("POST", "/api/v1/welcome", map[string]string{"code": "guess", "name": "eve", "password": testPassword}, from("192.0.2.77")...)
+		if want := map[bool]int{true: 403, false: 429}[i < 10]; got.StatusCode != want {
+			t.Errorf("guess %d of a link: %s, want %d", i, got.Status, want)
+		}
+	}
+	if strings.Contains(p.log.String(), "wrong password") {
+		t.Error("a tried password is in the log")
+	}
+}
+
+// TestTooLarge sends more than is taken.
+func TestTooLarge(t *testing.T) {
+	p := startPage(t)
+	c := p.program("a.example")
+	c.want(413, "POST", "/api/v1/domains/a.example/begin", map[string]string{"state": strings.Repeat("x", maxBody)}, nil)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", p.URL()+"/api/v1/domains/a.example/lists", io.LimitReader(endless{}, maxList+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	req.Header.Set("Content-Type", "text/plain")
+	resp, err := c.client.Do(req)
+	if err == nil { // or the server has hung up on us already
+		resp.Body.Close()
+		if resp.StatusCode != 413 {
+			t.Errorf("an endless list: %s", resp.Status)
+		}
+	}
+	if n := len(p.app.lists.byID); n > 0 {
+		t.Errorf("%d lists were kept", n)
+	}
+}
+
+// endless is a list of comments.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = '#'
+		if i%1000 == 999 {
+			b[i] = '\n'
+		}
+	}
+	return len(b), nil
+}
+
+// TestSlowRequests dribbles a request's header, or its body.
+func TestSlowRequests(t *testing.T) {
+	p := startPage(t, func(s *Server) {
+		s.http.ReadHeaderTimeout, s.bounds.body = 200*time.Millisecond, 200*time.Millisecond
+	})
+	token := p.program("a.example").token.Reveal()
+	for name, begin := range map[string]string{
+		"header": "GET /api/v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"body": "POST /api/v1/domains/a.example/begin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
+			"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+	} {
+		conn, err := net.Dial("tcp", p.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, begin); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
+			t.Errorf("a slow %s holds its connection for ever", name)
+		}
+	}
+}
+
+// TestThousandStreams opens more streams than there may be: those that have a
+// place get events, the others are told, and the page stays usable.
+func TestThousandStreams(t *testing.T) {
+	p := startPage(t)
+	p.put("a.example", "anna@a.example")
+	const many, tokens = 1000, 40
+	var programs []*caller
+	for range tokens {
+		programs = append(programs, p.program("a.example"))
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	ctx, leave := context.WithCancel(t.Context())
+	var all, asked sync.WaitGroup
+	var mu sync.Mutex
+	got := map[int]int{}
+	for i := range many {
+		asked.Add(1)
+		all.Go(func() {
+			req, err := http.NewRequestWithContext(ctx, "GET", p.URL()+"/events?domain=a.example", nil)
+			if err != nil {
+				t.Error(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+programs[i%tokens].token.Reveal())
+			resp, err := client.Do(req)
+			status := 0
+			if err == nil {
+				status = resp.StatusCode
+				defer resp.Body.Close()
+				if status == 200 {
+					if line, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || line != "event: totals\n" {
+						t.Errorf("the first line of a stream: %q, %v", line, err)
+					}
+				}
+			}
+			mu.Lock()
+			got[status]++
+			mu.Unlock()
+			asked.Done()
+			<-ctx.Done()
+		})
+	}
+	asked.Wait()
+	if got[200] != maxStreams || got[429] != many-maxStreams {
+		t.Errorf("answers: %v", got)
+	}
+	p.program("").want(200, "GET", "/api/v1/domains/a.example/accounts", nil, nil)
+	leave()
+	all.Wait()
+	eventually(t, "all streams end", func() bool {
+		p.streams.mu.Lock()
+		defer p.streams.mu.Unlock()
+		return p.streams.all == 0 && len(p.streams.each) == 0
+	})
+}
+
+// eventually waits for what should come soon.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("never came: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// TestNoSecretComesOut does what there is to do, and then looks for the secrets
+// in answers, log, audit log, metrics and database.
+func TestNoSecretComesOut(t *testing.T) {
+	p := startPage(t)
+	c := p.admin("anna", "")
+	u, _ := url.Parse(p.URL())
+	secrets := map[string]string{
+		"administrator's password": testPassword, "session": c.client.Jar.Cookies(u)[0].Value,
+		"account's password": "hunter-old", "new password": "hunter-new", "list's password": "hunter-list", "corrected password": "hunter-fix",
+		"tried password": "hunter-tried",
+	}
+	before := len(p.answers.String()) // the cookie is set before
+	d := "/api/v1/domains/a.example"
+	c.want(200, "POST", d+"/accounts", map[string]any{"accounts": []accountInput{{Login: "a", Password: "hunter-old", NewLogin: "b", NewPassword: "hunter-new"}}}, nil)
+	var list listView
+	c.want(201, "POST", d+"/lists", "one hunter-list\nhunter-list\n\"hunter-list\ntwo hunter-list x\n", &list)
+	c.want(200, "GET", d+"/lists/"+list.ID, nil, nil)
+	c.want(409, "POST", d+"/accounts", map[string]any{"list": list.ID}, nil)
+	c.want(200, "POST", d+"/accounts", map[string]any{"list": list.ID, "only_good": true}, nil)
+	c.want(200, "PATCH", d+"/accounts/1", map[string]string{"old_password": "hunter-fix"}, nil)
+	c.want(422, "PATCH", d+"/accounts/1", map[string]string{"old_password": "hunter-fix\n"}, nil)
+	c.want(400, "PATCH", d+"/accounts/1", map[string]any{"old_password": []string{"hunter-fix"}}, nil)
+	c.want(400, "PATCH", d+"/accounts/1", map[string]any{"hunter-fix": "hunter-fix"}, nil)
+	c.want(202, "POST", d+"/check", selection{All: true}, nil)
+	c.want(200, "POST", d+"/begin", selection{All: true}, nil)
+	for _, rt := range p.routes() {
+		if rt.method == "GET" {
+			c.do("GET", sample(apiPrefix+rt.path, "a.example", 1), nil)
+		}
+	}
+	var token struct{ Token string }
+	got := p.admin("bert", "").want(201, "POST", "/api/v1/tokens", map[string]string{"name": "monitoring"}, &token)
+	secrets["token"] = token.Token
+	answers := strings.Replace(p.answers.String()[before:], token.Token, "", 1) // which is told once
+	if strings.Count(got.text, token.Token) != 1 {
+		t.Error("the new token is not told")
+	}
+	p.browser().want(401, "POST", "/api/v1/login", map[string]string{"name": "anna", "password": "hunter-tried"}, nil)
+	metrics := p.program("").want(200, "GET", "/metrics", nil, nil)
+	if !strings.Contains(metrics.text, `postferry_accounts{domain="a.example",state="queued"} 2`) {
+		t.Errorf("the metrics lack the accounts:\n%s", metrics.text)
+	}
+	database, err := os.ReadFile(filepath.Join(p.dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, secret := range secrets {
+		for where, text := range map[string]string{"log": p.log.String(), "answers": answers, "metrics": metrics.text, "database": string(database)} {
+			if strings.Contains(text, secret) {
+				t.Errorf("the %s is in the %s", what, where)
+			}
+		}
+	}
+}
