@@ -392,3 +392,60 @@ func TestCorrectedPasswordIsTriedAtOnce(t *testing.T) {
 	}
 	until("a complete pass", func(p []store.Pass) bool { return p[len(p)-1].Complete })
 }
+
+// TestPassLooksForItself: a look at the trees that began for a client does not know what
+// came before the pass was asked for.
+func TestPassLooksForItself(t *testing.T) {
+	r := newRig(t)
+	r.start(false)
+	r.sync()
+	seen, proceed := make(chan struct{}), make(chan struct{})
+	looks := 0
+	r.pair.new.fault = func(step string) error {
+		if step != "+LIST" {
+			return nil
+		}
+		if looks++; looks == 1 {
+			close(seen)
+			<-proceed
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a, leave, err := r.engine.acquire(ctx, r.account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	if err := a.do(ctx, func() { a.startTree(a.front, true) }); err != nil {
+		t.Fatal(err)
+	}
+	<-seen
+	old := func() bool {
+		r.pair.old.mu.Lock()
+		defer r.pair.old.mu.Unlock()
+		return slices.Contains(r.pair.old.log[len(r.pair.old.log)-1:], "LIST")
+	}
+	for !old() {
+		if err := pause(ctx, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.pair.old.deliver("INBOX", mail(1))
+	results := make(chan Result, 1)
+	go func() { results <- r.sync() }()
+	for {
+		asked := false
+		if err := a.do(ctx, func() { asked = a.pass != nil }); err != nil {
+			t.Fatal(err)
+		}
+		if asked {
+			break
+		}
+	}
+	close(proceed)
+	if res := <-results; res.Pass.Copied != 1 || !res.Pass.Complete {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}

@@ -22,6 +22,7 @@ const storeWait = 5 * time.Second
 // treeState is what an account knows of its folder trees.
 type treeState struct {
 	at      time.Time // of the last successful look
+	began   time.Time // of the last look
 	running bool
 	err     error // of the last look
 	waiting []chan struct{}
@@ -50,7 +51,7 @@ type treeResult struct {
 // startTree looks at both trees on a lane and brings the new one up to date; visit
 // if a client waits for it.
 func (a *account) startTree(l *lane, visit bool) {
-	a.tree.running, a.tree.changes = true, nil
+	a.tree.running, a.tree.changes, a.tree.began = true, nil, time.Now()
 	l.urgent = visit || l == a.front
 	rows := make([]store.Folder, len(a.folders))
 	for i, f := range a.folders {
@@ -94,6 +95,9 @@ func (a *account) treeDone(r treeResult) {
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
+		if a.tree.began.Before(a.pass.started) {
+			return // what came between the two is not in it: the pass looks again
+		}
 		a.passTree(r.err)
 	} else if r.err != nil && a.ctx.Err() == nil {
 		a.problem(problemOf(r.err, "", 1))
