@@ -192,7 +192,7 @@ func (a *account) passPulled(f *tracked, _ *pull, err error) {
 	}
 	p.pulling--
 	switch {
-	case err == nil, errors.Is(err, errOldGone):
+	case err == nil:
 		p.unwell = 0
 	case interrupted(a.ctx, err):
 		p.yielded = true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -34,8 +33,8 @@ var (
 	errPause = errors.New("the POP3 session has lasted long enough")
 	// errListAgain: POP3 lists what another session has deleted since; only a new session can tell.
 	errListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
-	// errOldGone: the folder is not on the old server any more.
-	errOldGone = errors.New("the folder is gone from the old server")
+	// errOldGone: the old server, which listed the folder just before, does not open it.
+	errOldGone = errors.New("the old server does not open the folder")
 	// errNewGone: the folder is not on the new server any more.
 	errNewGone = errors.New("the folder is gone from the new server")
 )
@@ -236,10 +235,7 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 	}
 	began := time.Now()
 	if p.selected, err = p.old.Open(ctx, p.folder.Old); err != nil {
-		if vanished(err) {
-			return fmt.Errorf("%w: %w", errOldGone, err)
-		}
-		return err
+		return p.gone(err, errOldGone)
 	}
 	p.listing = time.Since(began)
 	if p.selected.octets > 0 {
@@ -256,14 +252,6 @@ func (p *pull) openNew(ctx context.Context) (err error) {
 		return err
 	}
 	return p.lookAtNew(ctx)
-}
-
-// vanished tells whether the old server says that a folder is not there, rather than
-// that it won't open it.
-func vanished(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && e.Class == upstream.Refused &&
-		(e.Code == imap.ResponseCodeNonExistent || e.Code == "" && strings.Contains(strings.ToLower(e.Text), "exist"))
 }
 
 // gone turns a refusal to open a folder into the error that says it is gone.

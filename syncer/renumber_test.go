@@ -168,15 +168,17 @@ func TestOldFolderThatDoesNotOpen(t *testing.T) {
 	r.pair.old.add("Work")
 	r.pair.old.deliver("Work", mail(1))
 	r.pair.old.deliver("INBOX", mail(2))
-	r.pair.old.fault = func(at string) error {
-		if at == "+EXAMINE" {
-			return refusedError("EXAMINE", imap.ResponseCodeNoPerm)
-		}
-		return nil
-	}
 	r.start(false)
-	if res := r.sync(); res.Pass.Complete || res.Problem == nil || !strings.Contains(res.Problem.Cause, "NOPERM") {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	for _, code := range []imap.ResponseCode{imap.ResponseCodeNoPerm, imap.ResponseCodeNonExistent} {
+		r.pair.old.fault = func(at string) error {
+			if at == "+EXAMINE" {
+				return refusedError("EXAMINE", code)
+			}
+			return nil
+		}
+		if res := r.sync(); res.Pass.Complete || res.Problem == nil || !strings.Contains(res.Problem.Cause, string(code)) {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
 	}
 	r.pair.old.fault = noFault
 	if res := r.sync(); res.Pass.Copied != 2 || !res.Pass.Complete {
