@@ -60,7 +60,7 @@ func (p *pull) settle(ctx context.Context, intents []store.Intent) error {
 	}
 	last, quiet := p.target, time.Now()
 	for time.Since(quiet) < p.quiet {
-		if err := pause(ctx, p.quiet/10); err != nil {
+		if err := pause(ctx, p.quiet/3); err != nil {
 			return err
 		}
 		if err := p.lookAtNew(ctx); err != nil {
