@@ -31,6 +31,8 @@ type backend interface {
 	RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error)
 	// QuarantinedMail reads the messages themselves from the old servers.
 	QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error
+	// Access does what "postferry admin" asks.
+	Access(ctx context.Context, req accessRequest) (accessReply, error)
 	// Close lets go of the state or the daemon.
 	Close() error
 }

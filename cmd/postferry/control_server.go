@@ -35,6 +35,7 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 	mux.HandleFunc("POST "+pathQuarantineMail, c.quarantinedMail)
 	mux.HandleFunc("POST "+pathVerify, c.verify)
 	mux.HandleFunc("POST "+pathPlan, c.plan)
+	mux.HandleFunc("POST "+pathAccess, c.access)
 	server := &http.Server{
 		Handler:           mux,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -36,7 +36,7 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d 
 	err = patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", quarantineCommand, nobody)
+	}, "status", "import", quarantineCommand, adminCommand, nobody)
 	if err != nil {
 		return nil, err
 	}

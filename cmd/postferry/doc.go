@@ -11,6 +11,7 @@
 //   - control*.go: the socket over which the other commands reach the daemon
 //   - backend.go, local.go, remote.go: what import, sync and status need, done
 //     in this process or by the daemon
+//   - access*.go: who may use the import page
 //   - trace.go: the protocol trace of serve and sync
 //   - import.go, sync*.go, verify*.go, status*.go, quarantine*.go, demo*.go, version.go: one command each
 package main

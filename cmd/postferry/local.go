@@ -22,9 +22,11 @@ type local struct {
 	// background says that the engine makes passes by itself, as the daemon's does.
 	background bool
 
-	cfg   *config.Config // for what reaches the servers beside the engine
-	log   zerolog.Logger // likewise
-	close func() error
+	cfg *config.Config // for what reaches the servers beside the engine
+	log zerolog.Logger // likewise
+	// newLink makes a one-time link to the import page; nil where there is none.
+	newLink func(context.Context) (string, error)
+	close   func() error
 }
 
 func (l *local) Close() error { return l.close() }

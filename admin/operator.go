@@ -1,0 +1,67 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+)
+
+// Operator is who works at the machine itself: what "postferry admin" does, with
+// or without a Server. Its errors are sentences for the person at the screen.
+type Operator struct{ app *app }
+
+// NewOperator works on a store.
+func NewOperator(st store.Store, log zerolog.Logger) *Operator {
+	return &Operator{app: &app{store: st, log: log, now: time.Now, hasher: newHasher(), lists: newLists()}}
+}
+
+// SetPassword adds an administrator, or sets the password of one. domain is
+// the one domain to look after, "" for all; with nil the one who is there
+// keeps the scope.
+func (o *Operator) SetPassword(ctx context.Context, name string, domain *string, password store.Secret) (added bool, err error) {
+	scope := store.ScopeAll
+	if domain != nil {
+		scope = *domain
+	} else if known, err := o.app.store.Admin(ctx, name); err == nil {
+		scope = known.Scope
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	added, err = o.app.putAdmin(ctx, commandLine(), name, scope, password)
+	return added, plain(err)
+}
+
+// CreateToken makes a token for a domain, or ("") for all of them.
+func (o *Operator) CreateToken(ctx context.Context, name, domain string) (id uint64, token store.Secret, err error) {
+	v, token, err := o.app.createToken(ctx, commandLine(), name, domain)
+	return v.ID, token, plain(err)
+}
+
+// Tokens returns all tokens, without their secrets.
+func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) { return o.app.store.Tokens(ctx) }
+
+// RevokeToken makes a token void.
+func (o *Operator) RevokeToken(ctx context.Context, id uint64) error {
+	return plain(o.app.revokeToken(ctx, commandLine(), id))
+}
+
+// plain is an error as one who sees no form is told it.
+func plain(err error) error {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	texts := make([]string, len(r.Mistakes))
+	for i, m := range r.Mistakes {
+		texts[i] = m.Text
+	}
+	if len(texts) == 0 {
+		texts = []string{r.Detail}
+	}
+	return errors.New(strings.TrimSuffix(strings.Join(texts, "\n"), "."))
+}

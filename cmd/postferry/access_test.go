@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+// TestAccessOverSocket does over the control socket what "postferry admin" does.
+func TestAccessOverSocket(t *testing.T) {
+	dir := t.TempDir()
+	st := openState(t, dir)
+	var log strings.Builder
+	startControl(t, dir, &local{store: st, newLink: func(context.Context) (string, error) { return "http://link", nil }}, zerolog.New(&log))
+	r, err := dialRemote(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	domain := "example.com"
+	ask := func(req accessRequest) accessReply {
+		t.Helper()
+		reply, err := r.Access(t.Context(), req)
+		if err != nil {
+			t.Fatalf("%s: %v", req.Op, err)
+		}
+		return reply
+	}
+	if !ask(accessRequest{Op: accessPassword, Name: "anna", Password: "s3cret s3cret"}).Added {
+		t.Error("anna was not added")
+	}
+	if !ask(accessRequest{Op: accessPassword, Name: "bert", Domain: &domain, Password: "s3cret s3cret"}).Added {
+		t.Error("bert was not added")
+	}
+	if ask(accessRequest{Op: accessPassword, Name: "bert", Password: "s3cret s3cret2"}).Added {
+		t.Error("bert was added again")
+	}
+	if a, err := st.Admin(t.Context(), "bert"); err != nil || a.Scope != domain {
+		t.Errorf("bert looks after %q, %v", a.Scope, err)
+	}
+	if got := ask(accessRequest{Op: accessLink}).Link; got != "http://link" {
+		t.Errorf("the link is %q", got)
+	}
+	token := ask(accessRequest{Op: accessTokenCreate, Name: "panel", Domain: &domain}).Token
+	if list := ask(accessRequest{Op: accessTokenList}).Tokens; len(list) != 1 || list[0].Name != "panel" || list[0].Domain != domain {
+		t.Errorf("tokens %+v", list)
+	}
+	ask(accessRequest{Op: accessTokenRevoke, ID: 1})
+	if _, err := r.Access(t.Context(), accessRequest{Op: "dance"}); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("an unknown request: %v", err)
+	}
+	for _, secret := range []string{"s3cret", token} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("a secret in the log: %s", &log)
+		}
+	}
+}
