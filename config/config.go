@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"strings"
 	"time"
 )
@@ -9,9 +10,13 @@ import (
 type Config struct {
 	State   string // directory; absolute after Load
 	Proxy   Proxy
+	Admin   Admin
 	Sync    Sync
 	Log     Log
-	Domains []Domain
+	Domains []Domain // those of the file
+	// Directory also has the domains that are not in the file. Without one, nil,
+	// there are none.
+	Directory *Directory
 
 	source source
 }
@@ -34,6 +39,20 @@ type Proxy struct {
 	VisitWait time.Duration
 	// MaxConnections bounds the clients connected at the same time.
 	MaxConnections int
+}
+
+// Admin is the import page.
+type Admin struct {
+	Listen    string // address; "" for no page
+	Cert, Key string // PEM files, absolute after Load; "" for those of Proxy, or none at a loopback address
+	New       string // URL of the new server that is offered; "" for none
+	PublicURL string // where the page is reached from elsewhere, without a slash at the end; "" for nowhere
+}
+
+// Loopback tells whether only this machine reaches the page's address.
+func (a Admin) Loopback() bool {
+	host, _, err := net.SplitHostPort(a.Listen)
+	return err == nil && loopback(host)
 }
 
 // Sync is the engine's side.
@@ -100,8 +119,7 @@ type AccountLimits struct {
 // DefaultConnections is how many connections an account has to either server at most.
 const DefaultConnections = 3
 
-// Default is the configuration of an empty file, but without domains, of which
-// a file must have at least one.
+// Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
 		State: "/var/lib/postferry",
@@ -111,6 +129,7 @@ func Default() Config {
 			VisitWait:      20 * time.Second,
 			MaxConnections: 4096,
 		},
+		Admin: Admin{Listen: "127.0.0.1:8143"},
 		Sync: Sync{
 			Memory:         256 << 20,
 			OldConnections: 20,
@@ -122,31 +141,20 @@ func Default() Config {
 	}
 }
 
-// DomainOf finds the domain a login belongs to: the one named after the last
-// @, whatever the case, or the default domain for a login without @. It
-// reports false if there is none; a login without @ is never guessed to
-// belong to a domain that was not made the default.
-func (c *Config) DomainOf(login string) (*Domain, bool) {
-	if at := strings.LastIndexByte(login, '@'); at >= 0 {
-		return c.DomainNamed(login[at+1:])
-	}
-	for i := range c.Domains {
-		if c.Domains[i].Default {
-			return &c.Domains[i], true
-		}
-	}
-	return nil, false
-}
+// DomainOf is that of the Directory.
+func (c *Config) DomainOf(login string) (*Domain, bool) { return c.directory().DomainOf(login) }
 
-// DomainNamed finds a domain by its name, whatever the case of ASCII letters.
-func (c *Config) DomainNamed(name string) (*Domain, bool) {
-	name = lowerASCII(name)
-	for i := range c.Domains {
-		if lowerASCII(c.Domains[i].Name) == name {
-			return &c.Domains[i], true
-		}
+// DomainNamed is that of the Directory.
+func (c *Config) DomainNamed(name string) (*Domain, bool) { return c.directory().DomainNamed(name) }
+
+// AllDomains is All of the Directory.
+func (c *Config) AllDomains() []Domain { return c.directory().All() }
+
+func (c *Config) directory() *Directory {
+	if c.Directory != nil {
+		return c.Directory
 	}
-	return nil, false
+	return NewDirectory(c.Domains)
 }
 
 // lowerASCII lowers A to Z and leaves everything else alone.

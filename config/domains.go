@@ -24,9 +24,6 @@ func (f *file) domains() []Domain {
 		}
 		domains = append(domains, d)
 	}
-	if len(domains) == 0 {
-		f.mistake(0, "", "no domain; expected at least one [[domain]] with name, old and new")
-	}
 	return domains
 }
 

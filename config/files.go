@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// checkPair looks at the certificate and the key that clients are shown.
-func checkPair(b *block, p *Proxy) {
+// checkPair looks at a certificate that is shown and its key.
+func checkPair(b *block, certPath, keyPath string) {
 	switch {
-	case p.Cert != "" && p.Key == "" && b.fine("key"):
+	case certPath != "" && keyPath == "" && b.fine("key"):
 		b.mistake("cert", "a certificate without its key; expected key as well")
-	case p.Key != "" && p.Cert == "" && b.fine("cert"):
+	case keyPath != "" && certPath == "" && b.fine("cert"):
 		b.mistake("key", "a key without its certificate; expected cert as well")
 	}
-	cert := readPair(b, "cert", p.Cert)
-	key := readPair(b, "key", p.Key)
+	cert := readPair(b, "cert", certPath)
+	key := readPair(b, "key", keyPath)
 	if key != nil {
-		warnOpenKey(b, p.Key)
+		warnOpenKey(b, keyPath)
 	}
 	if cert != nil && key != nil {
-		checkMatch(b, p, cert, key)
+		checkMatch(b, certPath, keyPath, cert, key)
 	}
 }
 
@@ -40,23 +40,23 @@ func readPair(b *block, key, path string) []byte {
 }
 
 // checkMatch reports a certificate and a key that don't belong together.
-func checkMatch(b *block, p *Proxy, cert, key []byte) {
+func checkMatch(b *block, certPath, keyPath string, cert, key []byte) {
 	if !strings.Contains(string(cert), "-----BEGIN CERTIFICATE-----") {
-		b.mistake("cert", "%q holds no certificate in PEM form", p.Cert)
+		b.mistake("cert", "%q holds no certificate in PEM form", certPath)
 		return
 	}
 	if !strings.Contains(string(key), "PRIVATE KEY-----") {
-		b.mistake("key", "%q holds no private key in PEM form", p.Key)
+		b.mistake("key", "%q holds no private key in PEM form", keyPath)
 		return
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		b.mistake("key", "%q and the certificate %q cannot be used together: %s",
-			p.Key, p.Cert, strings.TrimPrefix(err.Error(), "tls: "))
+			keyPath, certPath, strings.TrimPrefix(err.Error(), "tls: "))
 		return
 	}
 	if time.Now().After(pair.Leaf.NotAfter) {
-		b.warn("cert", "%q expired on %s", p.Cert, pair.Leaf.NotAfter.Format(time.DateOnly))
+		b.warn("cert", "%q expired on %s", certPath, pair.Leaf.NotAfter.Format(time.DateOnly))
 	}
 }
 

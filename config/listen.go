@@ -15,6 +15,7 @@ func CheckListen(c *Config) []Finding {
 	for _, l := range []struct{ key, addr string }{
 		{"proxy.imaps", c.Proxy.IMAPS},
 		{"proxy.imap", c.Proxy.IMAP},
+		{"admin.listen", c.Admin.Listen},
 	} {
 		if l.addr == "" {
 			continue

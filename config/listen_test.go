@@ -16,12 +16,13 @@ func TestCheckListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	text := fmt.Sprintf("[proxy]\nimaps = %q\nimap = \"203.0.113.7:0\"\nvisit_wait = 1\n%s", taken.Addr(), goodDomain)
+	text := fmt.Sprintf("[proxy]\nimaps = %[1]q\nimap = \"203.0.113.7:0\"\nvisit_wait = 1\n[admin]\nlisten = %[1]q\n%[2]s", taken.Addr(), goodDomain)
 	path := write(t, text)
 	_, _, err = Load(path, CheckListen)
-	want := fmt.Sprintf(`config.toml:2: proxy.imaps: %q is in use by another program; expected a free port
+	want := fmt.Sprintf(`config.toml:2: proxy.imaps: %[1]q is in use by another program; expected a free port
 config.toml:3: proxy.imap: "203.0.113.7:0" is not an address of this machine
-config.toml:4: proxy.visit_wait: expected text in quotes, e.g. "20s", not a whole number`, taken.Addr())
+config.toml:4: proxy.visit_wait: expected text in quotes, e.g. "20s", not a whole number
+config.toml:6: admin.listen: %[1]q is in use by another program; expected a free port`, taken.Addr())
 	if err == nil || strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "") != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

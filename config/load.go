@@ -82,9 +82,13 @@ func (f *file) load(data []byte) *Config {
 		top.mistake("state", "must not be empty; expected the folder that Postferry keeps its state in")
 	}
 	f.proxy(f.block("proxy"), &c)
+	f.admin(f.block("admin"), &c)
 	f.sync(f.block("sync"), &c.Sync)
 	f.log(f.block("log"), &c.Log)
 	c.Domains = f.domains()
+	if len(c.Domains) == 0 && c.Admin.Listen == "" && f.block("admin").fine("listen") {
+		f.mistake(0, "", "no domain, and no import page to set one up; expected at least one [[domain]] with name, old and new")
+	}
 	f.checkNames()
 	return &c
 }
@@ -112,7 +116,7 @@ func (f *file) proxy(b *block, c *Config) {
 	if b.fine("imaps", "imap") {
 		checkListeners(b, p)
 	}
-	checkPair(b, p)
+	checkPair(b, p.Cert, p.Key)
 }
 
 // checkListeners reports listeners that cannot be there together, or none at all.

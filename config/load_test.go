@@ -57,6 +57,10 @@ imap = ""
 allow_plaintext = true
 visit_wait = "1m30s"
 max_connections = 10
+[admin]
+listen = "[::1]:8000"
+new = "IMAPS://imap.new.example:993"
+public_url = "https://move.example.com/"
 [sync]
 memory = "64MiB"
 old_connections = 2
@@ -107,6 +111,7 @@ account_limits.connections = 1
 	want := Config{
 		State: filepath.Join(filepath.Dir(path), "state"),
 		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, MaxConnections: 10},
+		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
 			Stall: 90 * time.Second},
 		Log: Log{Level: "debug", Format: "json"},
@@ -152,7 +157,20 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"no domain": {"", `config.toml: no domain; expected at least one [[domain]] with name, old and new`},
+		"no domain": {"", ""}, // the page sets domains up
+		"no domain and no page": {"[admin]\nlisten = \"\"",
+			`config.toml: no domain, and no import page to set one up; expected at least one [[domain]] with name, old and new`},
+		"POP3 for the page's new server": {"[admin]\nnew = \"pop3s://b\"",
+			`config.toml:2: admin.new: mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://`},
+		"the page's certificate without its key": {"[admin]\ncert = \"/dev/null\"",
+			"config.toml:2: admin.cert: a certificate without its key; expected key as well\n" +
+				`config.toml:2: admin.cert: "/dev/null" cannot be read: not a regular file`},
+		"the page's address without scheme": {"[admin]\npublic_url = \"move.example.com\"",
+			`config.toml:2: admin.public_url: expected the address of the page in a browser, e.g. "https://move.example.com"`},
+		"the page in a folder": {"[admin]\npublic_url = \"https://example.com/move/\"",
+			`config.toml:2: admin.public_url: the page can't live in a folder of a site; expected nothing after the host and the port`},
+		"the page's address with more": {"[admin]\npublic_url = \"https://u@example.com/?x\"",
+			`config.toml:2: admin.public_url: expected nothing but https://, the host and a port if need be`},
 		"state empty": {`state = ""` + goodDomain,
 			`config.toml:1: state: must not be empty; expected the folder that Postferry keeps its state in`},
 		"listeners equal": {"[proxy]\nimaps = \":143\"" + goodDomain,
@@ -167,7 +185,7 @@ func TestMistakes(t *testing.T) {
 		"inline":      {"proxy = {imap = \"\", imaps = \"x\"}" + goodDomain, `config.toml:1: proxy.imaps: "x" is not host:port; expected e.g. ":993"`},
 		"dotted":      {"log.level = \"x\"" + goodDomain, `config.toml:1: log.level: "x" is unknown; expected "debug", "info", "warn" or "error"`},
 		"section":     {"proxy = 1" + goodDomain, `config.toml:1: proxy: unknown key; expected a section that begins with [proxy]`},
-		"domain list": {"domain = []", "config.toml:1: domain: unknown key; expected sections that begin with [[domain]]\nconfig.toml: no domain; expected at least one [[domain]] with name, old and new"},
+		"domain list": {"domain = []", "config.toml:1: domain: unknown key; expected sections that begin with [[domain]]"},
 		"elsewhere":   {"[proxy]\nstate = \"x\"" + goodDomain, `config.toml:2: proxy.state: unknown key; it belongs above the first section`},
 		"nothing like it": {"[log]\nfile = \"x\"" + goodDomain,
 			`config.toml:2: log.file: unknown key; expected one of format, level`},
@@ -289,7 +307,7 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("mistake %+v", m)
 			}
 		}
-		if len(file.mistakes) == 0 && (len(cfg.Domains) == 0 || cfg.Proxy.IMAP+cfg.Proxy.IMAPS == "") {
+		if len(file.mistakes) == 0 && (len(cfg.Domains) == 0 && cfg.Admin.Listen == "" || cfg.Proxy.IMAP+cfg.Proxy.IMAPS == "") {
 			t.Errorf("accepted: %+v", cfg)
 		}
 	})

@@ -44,7 +44,7 @@ func (e *Engine) enter(ctx context.Context, a store.Account) error {
 
 // startDue begins the passes whose turn has come and returns when to look again.
 func (e *Engine) startDue(now time.Time) time.Duration {
-	limit := passesPerPlace * max(e.shared.cfg.Sync.OldConnections, 1) * max(len(e.shared.cfg.Domains), 1)
+	limit := passesPerPlace * max(e.shared.cfg.Sync.OldConnections, 1) * max(len(e.shared.cfg.AllDomains()), 1)
 	for e.passes < limit {
 		t, ok, wait := e.schedule.next(now)
 		if !ok {

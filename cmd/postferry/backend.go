@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -12,6 +13,8 @@ import (
 // backend is what the commands do with the state: in this process
 // (local), or through the daemon that holds it (remote).
 type backend interface {
+	// Domains returns all domains, those of the configuration and others.
+	Domains(ctx context.Context) ([]config.Domain, error)
 	// Import adds or updates accounts, all or none.
 	Import(ctx context.Context, accounts []store.Account) (added, updated int, err error)
 	// Sync makes one pass over the accounts of logins, over all if there are

@@ -27,6 +27,7 @@ const maxRequest = 256 << 20
 func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Logger) error {
 	c := &controlServer{backend: b, log: log}
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+pathDomains, c.domains)
 	mux.HandleFunc("POST "+pathAccounts, c.importAccounts)
 	mux.HandleFunc("POST "+pathSync, c.sync)
 	mux.HandleFunc("POST "+pathStatus, c.status)

@@ -12,12 +12,28 @@ import (
 // an upgrade may leave an older daemon running for a while: fields may join,
 // and a daemon that does not know a path says so.
 const (
+	pathDomains  = "/v1/domains"  // POST domainsRequest -> domainsReply
 	pathAccounts = "/v1/accounts" // POST importRequest -> importReply
 	pathSync     = "/v1/sync"     // POST syncRequest -> syncReply...
 	pathStatus   = "/v1/status"   // POST statusQuery -> statusReply...
 	pathVerify   = "/v1/verify"   // POST verifyQuery -> verifyReply...
 	pathPlan     = "/v1/plan"     // POST syncRequest -> planReply...
 )
+
+type domainsRequest struct{}
+
+// domainsReply names the domains that the daemon knows, which may be more than
+// those of the configuration.
+type domainsReply struct {
+	Domains []knownDomain `json:"domains"`
+	Error   *controlError `json:"error,omitempty"`
+}
+
+// knownDomain is what an account list needs to know of a domain.
+type knownDomain struct {
+	Name    string `json:"name"`
+	Default bool   `json:"default,omitempty"`
+}
 
 // importRequest carries passwords: it goes nowhere but through the socket.
 type importRequest struct {

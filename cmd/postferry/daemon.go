@@ -46,6 +46,9 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d 
 			err = errors.Join(err, d.close())
 		}
 	}()
+	if err := learnDomains(ctx, cfg.Directory, st); err != nil {
+		return nil, err
+	}
 	if d.engine, err = syncer.New(cfg, st, log); err != nil {
 		return nil, err
 	}
@@ -105,9 +108,9 @@ func ended(ctx context.Context, err error, part string) error {
 
 // announce logs what a person wants to see first.
 func (d *daemon) announce() {
-	names := make([]string, len(d.cfg.Domains))
-	for i, domain := range d.cfg.Domains {
-		names[i] = domain.Name
+	var names []string
+	for _, domain := range d.cfg.Directory.All() {
+		names = append(names, domain.Name)
 	}
 	line := d.log.Info().Str("version", versionString()).Int("pid", os.Getpid()).Str("state", d.cfg.State)
 	if addr := d.proxy.IMAPSAddr(); addr != nil {

@@ -125,6 +125,8 @@ func (s *stage) startServers() (err error) {
 // startDaemon runs what "postferry serve" runs, with a configuration like any other.
 func (s *stage) startDaemon(ctx context.Context, stderr io.Writer) error {
 	text := fmt.Sprintf(`state = "state"
+[admin]
+listen = ""
 [proxy]
 imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"

@@ -72,6 +72,8 @@ func (p *pair) config() string {
 		p.domain += fmt.Sprintf("\nnew_ca = %q", p.ca.File)
 	}
 	return fmt.Sprintf(`state = "state"
+[admin]
+listen = ""
 [proxy]
 imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"

@@ -33,7 +33,7 @@ A CSV file is taken as well, if its first line names the columns: login;password
 or login,password,new login,new password, separated by commas, semicolons or
 tabs; their names are known in English, German and Russian.
 
-Every login must belong to a domain of the configuration. All mistakes are
+Every login must belong to a domain of the configuration or of the import page. All mistakes are
 reported with their line in one go, and nothing is taken over unless all of it
 is right. Importing an account again updates its logins and passwords, and a
 password that a server had refused is tried again; what was copied stays copied.
@@ -61,6 +61,9 @@ func newImport() *cobra.Command {
 func importList(ctx context.Context, cmd *cobra.Command, path, list string) error {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
+		return err
+	}
+	if err := learnAllDomains(ctx, cfg); err != nil {
 		return err
 	}
 	accounts, err := readAccounts(cfg, list, cmd.InOrStdin())
@@ -115,20 +118,20 @@ func nameList(name string, err error) error {
 	return usageError(fmt.Errorf("%w\nnothing was taken over", mistakes))
 }
 
-// checkDomain reports a login that no domain of the configuration takes.
+// checkDomain reports a login that no domain takes.
 func checkDomain(cfg *config.Config, l config.AccountLine) error {
 	if _, ok := cfg.DomainOf(l.Login); ok {
 		return nil
 	}
 	// The login is not repeated: if the columns were mixed up, it is a password.
-	return errors.New("has a login of no [[domain]] of the configuration; expected " + expectedLogins(cfg))
+	return errors.New("has a login of no domain that is known; expected " + expectedLogins(cfg))
 }
 
 // expectedLogins says which logins there can be, as far as that fits a line.
 func expectedLogins(cfg *config.Config) string {
 	const most = 5
 	var forms []string
-	for _, d := range cfg.Domains {
+	for _, d := range cfg.Directory.All() {
 		forms = append(forms, "...@"+d.Name)
 		if d.Default {
 			forms[len(forms)-1] += " (or one without @)"
@@ -136,6 +139,9 @@ func expectedLogins(cfg *config.Config) string {
 	}
 	if len(forms) > most {
 		forms = append(forms[:most], "...")
+	}
+	if len(forms) == 0 {
+		return "a [[domain]] in the configuration, or one set up on the import page, first"
 	}
 	return strings.Join(forms, ", ")
 }

@@ -31,6 +31,9 @@ type local struct {
 
 func (l *local) Close() error { return l.close() }
 
+// Domains implements backend.
+func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg.Directory.All(), nil }
+
 // Import keeps what a person or the engine decided about a known account:
 // a stopped or finished one stays so.
 func (l *local) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {

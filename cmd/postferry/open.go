@@ -28,6 +28,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 	if err != nil {
 		return nil, warnings, usageError(err)
 	}
+	cfg.Directory = config.NewDirectory(cfg.Domains)
 	return cfg, warnings, nil
 }
 
@@ -84,6 +85,9 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	st, err := store.Open(cfg.State, store.Options{Command: command})
 	if err != nil {
 		return nil, err
+	}
+	if err := learnDomains(ctx, cfg.Directory, st); err != nil {
+		return nil, errors.Join(err, st.Close())
 	}
 	if log == nil {
 		return &local{store: st, cfg: cfg, close: st.Close}, nil

@@ -20,6 +20,8 @@ func writeConfig(t *testing.T, proxy string) string {
 	text := fmt.Sprintf(`state = "state"
 [proxy]
 %s
+[admin]
+listen = ""
 [[domain]]
 name = "example.com"
 old = "imap+insecure://127.0.0.1:2"
@@ -108,6 +110,8 @@ func TestDaemonThatDoesNotAnswer(t *testing.T) {
 // (a lock and a socket), and stops it.
 func TestDaemonLife(t *testing.T) {
 	d := startDaemon(t, `state = "state"
+[admin]
+listen = ""
 [proxy]
 imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"

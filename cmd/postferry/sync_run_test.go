@@ -26,7 +26,7 @@ func memoryServers(t *testing.T) (s *stage, config, list string) {
 	}
 	dir := t.TempDir()
 	config, list = filepath.Join(dir, "config.toml"), filepath.Join(dir, "accounts")
-	writeFile(t, config, fmt.Sprintf("state = \"state\"\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"127.0.0.1:0\"\n"+
+	writeFile(t, config, fmt.Sprintf("state = \"state\"\n[admin]\nlisten = \"\"\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"127.0.0.1:0\"\n"+
 		"[[domain]]\nname = \"example.org\"\nold = %q\nnew = %q\n", s.old.url(), s.new.url()))
 	writeFile(t, list, fmt.Sprintf("%s %q\n", demoLogin, demoPassword))
 	return s, config, list

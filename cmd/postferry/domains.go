@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// learnDomains makes the domains of the state known.
+func learnDomains(ctx context.Context, known *config.Directory, st store.Store) error {
+	stored, err := st.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range stored {
+		domain, err := domainOf(d)
+		if err != nil {
+			return fmt.Errorf("the domain %s in the state: %w", d.Name, err)
+		}
+		known.Put(domain)
+	}
+	return nil
+}
+
+// learnAllDomains makes the domains known that the state or its daemon knows.
+func learnAllDomains(ctx context.Context, cfg *config.Config) (err error) {
+	if _, err := os.Stat(cfg.State); errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing is made before there is something to keep
+	}
+	b, err := openBackend(ctx, cfg, "import", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	domains, err := b.Domains(ctx)
+	for _, d := range domains {
+		if _, known := cfg.Directory.DomainNamed(d.Name); !known {
+			cfg.Directory.Put(d)
+		}
+	}
+	return err
+}
+
+// domainOf is a stored domain as a configuration has it.
+func domainOf(d store.Domain) (config.Domain, error) {
+	domain := config.Domain{Name: d.Name, Enrol: d.Enrol}
+	var err error
+	if domain.Old, err = config.ParseServer(d.Old); err != nil {
+		return domain, fmt.Errorf("its old server: %w", err)
+	}
+	if domain.New, err = config.ParseServer(d.New); err != nil {
+		return domain, fmt.Errorf("its new server: %w", err)
+	}
+	domain.Old.Fingerprint, domain.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
+	return domain, nil
+}
+
+// Domains implements backend. Their servers are left out.
+func (r *remote) Domains(ctx context.Context) ([]config.Domain, error) {
+	var reply domainsReply
+	err := r.ask(ctx, pathDomains, domainsRequest{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err != nil {
+		return nil, err
+	}
+	domains := make([]config.Domain, len(reply.Domains))
+	for i, d := range reply.Domains {
+		domains[i] = config.Domain{Name: d.Name, Default: d.Default}
+	}
+	return domains, reply.Error.err()
+}
+
+func (c *controlServer) domains(w http.ResponseWriter, r *http.Request) {
+	var req domainsRequest
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	domains, err := c.backend.Domains(r.Context())
+	reply := domainsReply{Error: describeError(err)}
+	for _, d := range domains {
+		reply.Domains = append(reply.Domains, knownDomain{Name: d.Name, Default: d.Default})
+	}
+	_ = out.write(reply)
+}

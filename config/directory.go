@@ -1,0 +1,97 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Directory are the domains that are known: those of the configuration file,
+// which stay as they are, and others that come and go while Postferry runs. A
+// domain of the file hides another one of its name. It is safe for concurrent
+// use; what it returns is never changed.
+type Directory struct {
+	fixed []Domain
+	now   atomic.Pointer[domains]
+
+	change sync.Mutex // held by whoever makes the next view
+	others map[string]Domain
+}
+
+// NewDirectory makes a directory of the file's domains.
+func NewDirectory(fixed []Domain) *Directory {
+	d := &Directory{fixed: slices.Clone(fixed), others: map[string]Domain{}}
+	d.look()
+	return d
+}
+
+// domains is what a directory knows at a moment.
+type domains struct {
+	all    []*Domain // by name
+	byName map[string]*Domain
+	spare  *Domain // the default domain; nil if there is none
+}
+
+// Put adds a domain, or replaces the one of that name.
+func (d *Directory) Put(domain Domain) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	domain.Name = lowerASCII(domain.Name)
+	d.others[domain.Name] = domain
+	d.look()
+}
+
+// Delete removes a domain that was put.
+func (d *Directory) Delete(name string) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	delete(d.others, lowerASCII(name))
+	d.look()
+}
+
+// look makes the next view.
+func (d *Directory) look() {
+	next := &domains{byName: map[string]*Domain{}}
+	for _, list := range [][]Domain{slices.Collect(maps.Values(d.others)), d.fixed} {
+		for _, domain := range list {
+			next.byName[lowerASCII(domain.Name)] = &domain
+			if domain.Default {
+				next.spare = &domain
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(next.byName)) {
+		next.all = append(next.all, next.byName[name])
+	}
+	d.now.Store(next)
+}
+
+// All returns all domains, by name.
+func (d *Directory) All() []Domain {
+	view := d.now.Load()
+	all := make([]Domain, len(view.all))
+	for i, domain := range view.all {
+		all[i] = *domain
+	}
+	return all
+}
+
+// DomainNamed finds a domain by its name, whatever the case of ASCII letters.
+func (d *Directory) DomainNamed(name string) (*Domain, bool) {
+	domain, ok := d.now.Load().byName[lowerASCII(name)]
+	return domain, ok
+}
+
+// DomainOf finds the domain a login belongs to: the one named after the last
+// @, whatever the case, or the default domain for a login without @. It
+// reports false if there is none; a login without @ is never guessed to
+// belong to a domain that was not made the default.
+func (d *Directory) DomainOf(login string) (*Domain, bool) {
+	if at := strings.LastIndexByte(login, '@'); at >= 0 {
+		return d.DomainNamed(login[at+1:])
+	}
+	spare := d.now.Load().spare
+	return spare, spare != nil
+}
