@@ -36,6 +36,9 @@ type OddOptions struct {
 	Hidden func(folder string, m *OddMessage) bool
 	// Append may refuse a message ("NO x"), or change what is stored of it.
 	Append func(c *OddConn, m *OddMessage) string
+	// Fleeting UIDs don't last (UIDNOTSTICKY, RFC 4315): a folder has others each time
+	// it is opened.
+	Fleeting bool
 	// PermanentFlags are what SELECT tells, "" for the five system flags and \*.
 	PermanentFlags string
 	// Quota is told by GETQUOTAROOT and enforced by APPEND, in octets; 0 for none.
@@ -102,6 +105,7 @@ type OddConn struct {
 	selected *oddFolder
 	name     string // of it
 	hangUp   bool
+	silent   bool // the present answer gets lost
 }
 
 // Folder is the folder that is open, or the one that the command names.
@@ -109,6 +113,9 @@ func (c *OddConn) Folder() string { return c.name }
 
 // HangUp ends the connection once the present answer is out.
 func (c *OddConn) HangUp() { c.hangUp = true }
+
+// LoseAnswer does what the present command says and ends the connection without a word.
+func (c *OddConn) LoseAnswer() { c.hangUp, c.silent = true, true }
 
 // oddDate is the date of messages that were given none.
 const oddDate = "03-Feb-2024 04:05:06 +0000"
@@ -192,6 +199,38 @@ func (o *Odd) Messages(folder string) []OddMessage {
 		}
 	}
 	return all
+}
+
+// SetFlags replaces the flags of the messages with a body.
+func (o *Odd) SetFlags(folder, body string, flags ...string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.folders[folder]
+	f.modseq++
+	for _, m := range f.messages {
+		if m.Body == body {
+			m.Flags, m.modseq = flags, f.modseq
+		}
+	}
+}
+
+// Remove expunges the messages with a body.
+func (o *Odd) Remove(folder, body string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.folders[folder]
+	f.modseq++
+	f.messages = slices.DeleteFunc(f.messages, func(m *OddMessage) bool { return m.Body == body })
+}
+
+// renumber gives a folder other UIDs. The caller holds the lock.
+func (o *Odd) renumber(f *oddFolder) {
+	o.validity++
+	f.validity, f.next = o.validity, 1+o.validity%7
+	for _, m := range f.messages {
+		m.UID = f.next
+		f.next += 2
+	}
 }
 
 // Heard returns the verbs of all commands so far, those about a folder with

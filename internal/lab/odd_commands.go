@@ -75,7 +75,7 @@ func (c *OddConn) answer(command func(c *OddConn) string, err error) {
 		text = command(c)
 	}
 	switch {
-	case text == "":
+	case text == "", c.silent:
 	case strings.HasPrefix(text, "* "):
 		c.say(text + "\r\n")
 	default:
@@ -250,13 +250,17 @@ func (c *OddConn) openFolder() string {
 	if c.Verb == "EXAMINE" {
 		permanent, mode = "", "READ-ONLY"
 	}
-	modseq := "NOMODSEQ"
+	modseq, fleeting := "NOMODSEQ", ""
 	o.mu.Lock()
+	if o.opt.Fleeting {
+		o.renumber(f)
+		fleeting = "* NO [UIDNOTSTICKY] UIDs do not last\r\n"
+	}
 	if slices.Contains(strings.Fields(o.opt.Caps), "CONDSTORE") {
 		modseq = fmt.Sprintf("HIGHESTMODSEQ %d", f.modseq)
 	}
 	text := fmt.Sprintf("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS (%s)] x\r\n* %d EXISTS\r\n* 0 RECENT\r\n"+
-		"* OK [UIDVALIDITY %d] x\r\n* OK [UIDNEXT %d] x\r\n* OK [%s] x\r\n", permanent, len(f.messages), f.validity, f.next, modseq)
+		"* OK [UIDVALIDITY %d] x\r\n* OK [UIDNEXT %d] x\r\n* OK [%s] x\r\n%s", permanent, len(f.messages), f.validity, f.next, modseq, fleeting)
 	c.selected = f
 	o.mu.Unlock()
 	c.say(text)

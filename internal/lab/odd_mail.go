@@ -35,7 +35,7 @@ func (c *OddConn) appendMail() string {
 	for _, m := range messages {
 		uids = append(uids, strconv.FormatUint(uint64(f.add(m).UID), 10))
 	}
-	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") {
+	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") || o.opt.Fleeting {
 		return "OK done"
 	}
 	return fmt.Sprintf("OK [APPENDUID %d %s] done", f.validity, strings.Join(uids, ","))
