@@ -1,0 +1,147 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+func parsedList(t *testing.T, text string) *config.AccountList {
+	t.Helper()
+	l, err := config.ReadAccounts(strings.NewReader(text), config.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestHasher(t *testing.T) {
+	h := newHasherWith(64, 1)
+	hash, err := h.hash(t.Context(), "pässword ☃")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.hash(t.Context(), "pässword ☃")
+	if err != nil || again == hash {
+		t.Errorf("the same password has the same hash twice, %v", err)
+	}
+	if !strings.HasPrefix(hash.Reveal(), "$argon2id$v=19$m=64,t=1,p=1$") {
+		t.Errorf("the hash begins %.40s", hash.Reveal())
+	}
+	for password, want := range map[store.Secret]bool{"pässword ☃": true, "pässword": false, "": false} {
+		// Other costs than those of new hashes must still open old ones.
+		if ok, err := newHasherWith(128, 2).matches(t.Context(), hash, password); err != nil || ok != want {
+			t.Errorf("%q: %v, %v", password.Reveal(), ok, err)
+		}
+	}
+	if ok, err := h.matches(t.Context(), "", "anything"); err != nil || ok {
+		t.Errorf("nobody's password: %v, %v", ok, err)
+	}
+	for _, bad := range []string{"x", "$argon2i$v=19$m=64,t=1,p=1$AAAA$AAAA", "$argon2id$v=18$m=64,t=1,p=1$AAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA",
+		"$argon2id$v=19$m=99999999,t=1,p=1$AAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA", "$argon2id$v=19$m=64,t=1,p=1$!$AAAAAAAAAAAAAAAAAAAAAAAA"} {
+		if _, err := h.matches(t.Context(), store.Secret(bad), "x"); !errors.Is(err, errHash) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.places.Acquire(t.Context(), 2) // all places are taken
+	if _, err := h.hash(ended, "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting for a place: %v", err)
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	l, now := newLimiter(3, 10*time.Second), time.Now()
+	l.now = func() time.Time { return now }
+	for i := range 3 {
+		if _, ok := l.take("a"); !ok {
+			t.Fatalf("attempt %d is refused", i)
+		}
+	}
+	if wait, ok := l.take("a"); ok || wait != 10*time.Second {
+		t.Errorf("the fourth: wait %v, %v", wait, ok)
+	}
+	if _, ok := l.take("b"); !ok {
+		t.Error("another key is refused")
+	}
+	l.giveBack("a")
+	if _, ok := l.take("a"); !ok {
+		t.Error("what was given back is gone")
+	}
+	now = now.Add(25 * time.Second)
+	for i := range 3 {
+		if _, ok := l.take("a"); ok != (i < 2) {
+			t.Errorf("after a while, attempt %d: %v", i, ok)
+		}
+	}
+	for i := range maxLimited + 100 {
+		l.take(string(rune(i)))
+	}
+	if len(l.buckets) > maxLimited {
+		t.Errorf("%d keys are remembered", len(l.buckets))
+	}
+}
+
+func TestOneTimeLink(t *testing.T) {
+	var o oneTime
+	now := time.Now()
+	fine := func(bool) error { return nil }
+	if err := o.use("", now, fine); !errors.Is(err, errLink) {
+		t.Errorf("before there is one: %v", err)
+	}
+	code := o.renew(now, true)
+	if err := o.use(code, now.Add(linkLife+time.Second), fine); !errors.Is(err, errLink) {
+		t.Errorf("too late: %v", err)
+	}
+	failed := errors.New("failed")
+	if err := o.use(code, now, func(first bool) error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("a failure: %v", err)
+	}
+	if err := o.use(code, now, fine); err != nil {
+		t.Errorf("after a failure: %v", err)
+	}
+	if err := o.use(code, now, fine); !errors.Is(err, errLink) {
+		t.Errorf("again: %v", err)
+	}
+	code = o.renew(now, false)
+	o.renew(now, false)
+	if err := o.use(code, now, fine); !errors.Is(err, errLink) {
+		t.Errorf("one that was replaced: %v", err)
+	}
+}
+
+// TestFirstLinkIsVoid: the link of the first start is not good any more when an
+// administrator was made in another way, but an operator's own link is.
+func TestFirstLinkIsVoid(t *testing.T) {
+	p := startPage(t)
+	p.browser().want(401, "GET", "/api/v1/me", nil, nil)
+	_, code, _ := strings.Cut(logged(p.log.String(), "open"), "code=")
+	if _, err := NewOperator(p.store, zerolog.Nop()).SetPassword(t.Context(), "anna", nil, testPassword); err != nil {
+		t.Fatal(err)
+	}
+	welcome := map[string]string{"code": code, "name": "eve", "password": testPassword}
+	p.browser().want(403, "POST", "/api/v1/welcome", welcome, nil)
+	link, err := p.NewLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, welcome["code"], _ = strings.Cut(link, "code=")
+	p.browser().want(422, "POST", "/api/v1/welcome", map[string]string{"code": welcome["code"], "name": "eve", "password": "short"}, nil)
+	p.browser().want(201, "POST", "/api/v1/welcome", welcome, nil)
+	if strings.Contains(p.log.String(), welcome["code"]) {
+		t.Error("the operator's link is in the log")
+	}
+	p.serve() // with administrators, no link is made
+	p.browser().want(401, "GET", "/api/v1/me", nil, nil)
+	if n := strings.Count(p.log.String(), "/welcome?code="); n != 1 {
+		t.Errorf("%d links in the log", n)
+	}
+}
