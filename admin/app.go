@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/semaphore"
 
+	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
 )
@@ -21,14 +22,14 @@ const (
 
 // app holds the use cases and what they share.
 type app struct {
-	directory Directory
+	directory *config.Directory
 	store     store.Store
 	ferry     Ferry
 	finder    *discover.Finder
 	log       zerolog.Logger
 	now       func() time.Time
-	public    string // Options.PublicURL
-	newServer string // Options.NewServer
+	public    string // admin.public_url
+	newServer string // admin.new
 	url       string // where the page is reached, without a slash at the end
 
 	hasher        *hasher
@@ -48,8 +49,8 @@ type app struct {
 
 func newApp(opt Options, url string) *app {
 	a := &app{
-		directory: opt.Directory, store: opt.Store, ferry: opt.Ferry, finder: opt.Finder,
-		log: opt.Log, now: time.Now, public: opt.PublicURL, newServer: opt.NewServer, url: url,
+		directory: opt.Config.Directory, store: opt.Store, ferry: opt.Ferry, finder: opt.Finder,
+		log: opt.Log, now: time.Now, public: opt.Config.Admin.PublicURL, newServer: opt.Config.Admin.New, url: url,
 		hasher: newHasher(),
 		// People mistype; who guesses has a few tries in a minute.
 		limits:      [2]*limiter{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)},

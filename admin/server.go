@@ -32,29 +32,15 @@ const (
 
 // Options are what a Server needs.
 type Options struct {
-	Listen    string // address
-	PublicURL string // where the page is reached from outside; "" if nowhere else than at Listen
-	NewServer string // URL of the new server that is offered; "" for none
-	Directory Directory
-	Store     store.Store
-	Ferry     Ferry
-	Finder    *discover.Finder
-	Log       zerolog.Logger
-	Version   string
+	Config  *config.Config
+	Store   store.Store
+	Ferry   Ferry
+	Finder  *discover.Finder
+	Log     zerolog.Logger
+	Version string
 	// Certificate is what TLS is served with. Without it the page is served in
 	// plain text, which is for a loopback address or a reverse proxy only.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-}
-
-// Directory are the domains, those of the configuration file and those that
-// were set up here. Its methods are safe for concurrent use.
-type Directory interface {
-	All() []config.Domain
-	DomainNamed(name string) (*config.Domain, bool)
-	DomainOf(login string) (*config.Domain, bool)
-	// Put adds a domain, or replaces the one of that name.
-	Put(config.Domain)
-	Delete(name string)
 }
 
 // Server serves page and API.
@@ -70,12 +56,12 @@ type Server struct {
 
 // New listens on the configured address. Nothing is answered before Serve.
 func New(opt Options) (*Server, error) {
-	l, err := net.Listen("tcp", opt.Listen)
+	l, err := net.Listen("tcp", opt.Config.Admin.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("the import page cannot listen on %s: %w", opt.Listen, err)
+		return nil, fmt.Errorf("the import page cannot listen on %s: %w", opt.Config.Admin.Listen, err)
 	}
 	secure := opt.Certificate != nil
-	s := &Server{app: newApp(opt, pageURL(opt.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams(), bounds: defaultBounds()}
+	s := &Server{app: newApp(opt, pageURL(opt.Config.Admin.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams(), bounds: defaultBounds()}
 	s.listener = netutil.LimitListener(l, maxConnections)
 	if secure {
 		s.listener = tls.NewListener(s.listener, &tls.Config{

@@ -24,46 +24,10 @@ type page struct {
 	t         *testing.T
 	store     store.Store
 	ferry     *fakeFerry
-	directory *testDirectory
+	directory *config.Directory
 	log       *syncBuffer
 	answers   *syncBuffer // all that was answered to callers
 	dir       string      // of the state
-}
-
-// testDirectory knows domains.
-type testDirectory struct {
-	mu      sync.Mutex
-	domains map[string]config.Domain
-}
-
-func (d *testDirectory) config() *config.Config {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c := &config.Config{}
-	for _, x := range d.domains {
-		c.Domains = append(c.Domains, x)
-	}
-	return c
-}
-
-func (d *testDirectory) All() []config.Domain { return d.config().Domains }
-func (d *testDirectory) DomainNamed(name string) (*config.Domain, bool) {
-	return d.config().DomainNamed(name)
-}
-func (d *testDirectory) DomainOf(login string) (*config.Domain, bool) {
-	return d.config().DomainOf(login)
-}
-
-func (d *testDirectory) Put(x config.Domain) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.domains[x.Name] = x
-}
-
-func (d *testDirectory) Delete(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.domains, name)
 }
 
 // syncBuffer is a log that may be read while it is written.
@@ -88,7 +52,7 @@ func (s *syncBuffer) String() string {
 // are set up.
 func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Helper()
-	p := &page{t: t, dir: t.TempDir(), directory: &testDirectory{domains: map[string]config.Domain{}}, log: &syncBuffer{}, answers: &syncBuffer{}}
+	p := &page{t: t, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
 	st, err := store.Open(p.dir, store.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +77,9 @@ func startPage(t *testing.T, change ...func(*Server)) *page {
 // serve starts the server on the page's state, and stops it when the test ends.
 func (p *page) serve(change ...func(*Server)) (stop func()) {
 	p.t.Helper()
-	s, err := New(Options{Listen: "127.0.0.1:0", NewServer: "imaps://new.example", Directory: p.directory, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{},
+	cfg := config.Default()
+	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
+	s, err := New(Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test"})
 	if err != nil {
 		p.t.Fatal(err)
