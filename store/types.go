@@ -139,7 +139,8 @@ type Checkpoint struct {
 }
 
 // Key identifies a message in a folder of the old server. IMAP: UIDVALIDITY
-// and UID, four bytes each, big-endian; POP3: the UIDL. 1 to 255 bytes.
+// and UID, four bytes each, big-endian; POP3: text of more or fewer than eight
+// bytes, made of the UIDL or, where there is none, of the header. 1 to 255 bytes.
 type Key string
 
 // Fingerprint recognises a message whose key was lost. It is no identity:

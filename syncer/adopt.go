@@ -57,7 +57,7 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = &adoption{
 		stale:      p.known.stale,
 		fromLedger: newCandidates(stale), fromNew: newCandidates(found),
-		newValidity: p.target.UIDValidity, exactly: !p.first(),
+		newValidity: p.target.UIDValidity, exactly: !p.slack(),
 	}
 	return nil
 }

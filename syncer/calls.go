@@ -2,9 +2,11 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"postferry/store"
+	"postferry/upstream"
 )
 
 // Connected tells that a client has logged in to the new server as this
@@ -82,7 +84,10 @@ func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox,
 // Enrol makes an account known whose credentials the new server has just
 // accepted, if the old server accepts them too. A nil error means it is stored.
 func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, error) {
-	_, leave, err := e.dialOld(ctx, a.Domain, a.Old)
+	_, leave, err := e.dialOld(ctx, a.Domain, a.Old, e.shared.dial.old)
+	if known, ok := errors.AsType[*upstream.Error](err); ok && known.Code == upstream.CodeInUse {
+		err, leave = nil, func() {} // a server says so after it has checked the password (RFC 2449 section 8.1.2)
+	}
 	if err != nil {
 		return a, err
 	}

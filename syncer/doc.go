@@ -25,9 +25,16 @@
 // A Verification and a DryRun stand beside the Engine: they have sessions of
 // their own, on which nothing can be written, and write nothing to the store.
 //
+// # Old servers
+//
+// An old server is an oldSession: oldIMAP, or oldPOP3 for those that have
+// nothing else. By POP3 there is one folder, no flags, and no UID that lasts
+// longer than the session; what the ledger knows messages by are the keys that an
+// opened folder's keyring tells.
+//
 // # What it must not know
 //
 // Clients, their connections and the commands they send: the relay asks for a
-// folder and is told when it is worth showing. The syntax of IMAP: that is
-// upstream's and wire's. The database: it speaks to store.Store only.
+// folder and is told when it is worth showing. The syntax of IMAP and POP3: that
+// is upstream's and wire's. The database: it speaks to store.Store only.
 package syncer

@@ -3,9 +3,11 @@ package syncer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -31,6 +33,28 @@ func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, op
 		return nil, err
 	}
 	return &oldPOP3{POP3: s}, nil
+}
+
+// Sessions beside those of passes and visits wait this often and this long for
+// a mailbox that is in use, by one of ours perhaps.
+const (
+	inUseTries = 4
+	inUsePause = 4 * time.Second
+)
+
+// patiently opens a session as soon as the mailbox is free, within reason.
+func patiently(dial dialFunc[oldSession], wait time.Duration) dialFunc[oldSession] {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+		for try := 1; ; try++ {
+			s, err := dial(ctx, server, c, opt)
+			if e, ok := errors.AsType[*upstream.Error](err); !ok || !e.InUse() || try == inUseTries {
+				return s, err
+			}
+			if pause(ctx, wait) != nil {
+				return s, err
+			}
+		}
+	}
 }
 
 // pop3Tree is what there is to know of the folders of a POP3 server; no session is

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -48,10 +49,24 @@ func (p *pull) checkIDs(ctx context.Context) error {
 	return nil // a mailbox that was emptied and has new mail
 }
 
+// newIDsMark is kept as a POP3 folder's HighestModSeq, which has no other use
+// there, until its messages have been recognised.
+const newIDsMark = 1
+
+// slack tells whether messages whose keys are not known may differ a little
+// from those in the ledger that they are recognised as. Otherwise they are new
+// mail: one that came a second time by way of a list, say.
+func (p *pull) slack() bool {
+	if !p.selected.pop3 || p.base.HighestModSeq == newIDsMark {
+		return true
+	}
+	return p.first() && slices.ContainsFunc(p.known.stale, func(e store.Entry) bool { return len(e.Key) == imapKeyLength })
+}
+
 func (p *pull) newIDs(ctx context.Context) error {
 	p.log.Warn().Int("ledger", len(p.known.stale)).Uint32("messages", p.selected.Messages).
 		Msg("the old server has given all messages new ids: they are recognised again")
-	p.folder.Checkpoint = store.Checkpoint{Messages: p.selected.Messages}
+	p.folder.Checkpoint = store.Checkpoint{Messages: p.selected.Messages, HighestModSeq: newIDsMark}
 	again := p.folder.Checkpoint
 	return p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
 }

@@ -297,6 +297,40 @@ func TestPOP3InUse(t *testing.T) {
 	r.pass(3)
 }
 
+// A session beside a pass waits for the mailbox.
+func TestPOP3Patiently(t *testing.T) {
+	old := lab.StartPOP3(t, lab.POP3Oddities{Busy: "[IN-USE] locked"}, popMails(1)...)
+	tries := 0
+	dial := patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+		if tries++; tries == 3 {
+			old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
+		}
+		return dialOld(ctx, server, c, opt)
+	}, time.Millisecond)
+	s, err := dial(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	if err != nil || tries != 3 {
+		t.Fatalf("%d tries, %v", tries, err)
+	}
+	s.Close()
+}
+
+// A login that finds the mailbox in use has the right password.
+func TestPOP3Enrol(t *testing.T) {
+	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] locked"})
+	c := store.Credentials{Login: "new@example.com", Password: "secret"}
+	row := store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as the proxy bounds it
+	defer cancel()
+	if _, err := r.engine.Enrol(ctx, row); err != nil {
+		t.Errorf("in use: %v", err)
+	}
+	r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
+	row.Login, row.Old.Password = "other@example.com", "wrong"
+	if _, err := r.engine.Enrol(t.Context(), row); err == nil {
+		t.Error("a wrong password is good enough")
+	}
+}
+
 // TestPOP3Refused: a message that the server lists and does not give goes to
 // quarantine once a new session has seen it, too; one that another program has
 // deleted meanwhile does not.

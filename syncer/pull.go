@@ -334,12 +334,11 @@ func (p *pull) dealt(messages, octets uint64) {
 // voidQuarantine are the keys of messages that were quarantined before the old
 // server numbered the folder anew. They have been tried again under their new ones.
 func (p *pull) voidQuarantine() (void []store.Key) {
-	keys, ok := p.selected.keys.(imapKeys)
-	if !ok {
-		return nil
+	if p.selected.pop3 && !p.first() {
+		return nil // what is not listed is gone, and stays on record
 	}
 	for _, q := range p.ledger.Quarantine {
-		if _, present := keys.uid(q.Key); !present {
+		if _, present := p.selected.keys.uid(q.Key); !present {
 			void = append(void, q.Key)
 		}
 	}

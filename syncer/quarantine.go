@@ -99,7 +99,7 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 	if err != nil {
 		return err
 	}
-	s, leave, err := e.dialOld(ctx, row.Domain, row.Old)
+	s, leave, err := e.dialOld(ctx, row.Domain, row.Old, patiently(e.shared.dial.old, inUsePause))
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (e *Engine) oldName(ctx context.Context, id store.AccountID, folder store.F
 
 // dialOld opens a session with a domain's old server that doesn't belong to an
 // account's work. leave ends it.
-func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials) (s oldSession, leave func(), err error) {
+func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials, dial dialFunc[oldSession]) (s oldSession, leave func(), err error) {
 	d, ok := e.shared.cfg.DomainNamed(domain)
 	if !ok {
 		return nil, nil, errNoDomain
@@ -153,7 +153,7 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = e.shared.dial.old(ctx, end.server, c, upstream.Options{
+	s, err = dial(ctx, end.server, c, upstream.Options{
 		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive, Quirks: &end.pool.quirks,
 	})
 	if ctx.Err() == nil || err == nil {

@@ -151,7 +151,7 @@ type readOnlyPair struct {
 // open opens the sessions that are not open yet.
 func (p *readOnlyPair) open(ctx context.Context) (err error) {
 	if p.old == nil {
-		if p.old, err = dialOld(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, "old server")); err != nil {
+		if p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, "old server")); err != nil {
 			return err
 		}
 	}

@@ -106,14 +106,14 @@ func (s *POP3) refusal(op string, r reply) *Error {
 
 // Response codes of RFC 2449 section 8.1 and RFC 3206.
 const (
-	codeInUse      = "IN-USE"
+	CodeInUse      = "IN-USE"
 	codeLoginDelay = "LOGIN-DELAY"
 )
 
 // classOfPOP3Code says what helps against a response code by itself. SYS/PERM
 // is about the account at login, about the message later.
 var classOfPOP3Code = map[string]Class{
-	codeInUse:      Later,
+	CodeInUse:      Later,
 	codeLoginDelay: Later,
 	"SYS/TEMP":     Later,
 	"AUTH":         Fix,
@@ -151,11 +151,11 @@ func classifyPOP3(op string, r reply) Class {
 // OneAccount tells whether an error that passes is about the account alone and
 // says nothing of the server: another session has the mailbox, or the last
 // login was too recently.
-func (e *Error) OneAccount() bool { return e.isInUse() || e.Code == codeLoginDelay }
+func (e *Error) OneAccount() bool { return e.InUse() || e.Code == codeLoginDelay }
 
-// isInUse tells whether an error says that another session has the mailbox.
-func (e *Error) isInUse() bool {
-	return e.Code == codeInUse || e.Code == imap.ResponseCodeInUse ||
+// InUse tells whether an error says that another session has the mailbox.
+func (e *Error) InUse() bool {
+	return e.Code == CodeInUse || e.Code == imap.ResponseCodeInUse ||
 		e.Op == opLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
 }
 

@@ -37,7 +37,7 @@ func (e *Error) summary(host string) string {
 		return fmt.Sprintf("%s refused %s%s.", host, e.Op, e.words())
 	case e.Class == Lost:
 		return "The connection with " + host + " was lost. It is made again by itself."
-	case e.isInUse():
+	case e.InUse():
 		return "The mailbox at " + host + " is in use: a mail program is fetching from it, or has just been. It is tried again by itself."
 	case e.After > 0:
 		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)

@@ -21,7 +21,7 @@ say are not. Only you can read the file. It grows fast.`
 
 // traceFlag adds the flag.
 func traceFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "trace", "", "write the IMAP protocol to `FILE`, without passwords and messages")
+	cmd.Flags().StringVar(path, "trace", "", "write the protocol to `FILE`, without passwords and messages")
 }
 
 // traceFile is an open trace; the zero value is none.

@@ -29,5 +29,5 @@
 //	domain.Old = lab.At(old.Insecure(), broken.Addr)
 //
 // For what no real server does there are Script, which plays a transcript, and
-// Odd, a server in memory whose oddities can be switched on.
+// Odd, a server in memory whose oddities can be switched on; StartPOP3 is the same for POP3.
 package lab
