@@ -291,5 +291,6 @@ func removeAccount(tx *bbolt.Tx, a *Account) error {
 		root(tx, bucketAccounts).Delete(accountKey(a.ID)),
 		root(tx, bucketLogins).Delete(foldLogin(a.Login)),
 		root(tx, bucketSummaries).Delete(accountKey(a.ID)),
+		root(tx, bucketUsage).Delete(accountKey(a.ID)),
 	)
 }

@@ -58,6 +58,7 @@
 //	quarantine  account, folder, message key -> reason, server's words, attempts
 //	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
 //	passes      account, pass           -> pass; the newest 50
+//	usage       account                 -> octets moved in each of the last 25 hours
 //	admins      name, ASCII lower case  -> administrator, password hashed with argon2id
 //	sessions    SHA-256 of the cookie   -> administrator's name, when it began and was used
 //	tokens      SHA-256 of the token    -> number, name, scope, who made it

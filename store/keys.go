@@ -29,6 +29,7 @@ const (
 	bucketSchedules  = "schedules"
 	bucketRuns       = "runs"
 	bucketRunParts   = "runparts"
+	bucketUsage      = "usage"
 )
 
 func rootBuckets() []string {
@@ -36,14 +37,14 @@ func rootBuckets() []string {
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit,
-		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts,
+		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage,
 	}
 }
 
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit}
+	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketUsage}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

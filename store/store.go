@@ -100,6 +100,11 @@ type Store interface {
 	// Passes returns an account's history, oldest first.
 	Passes(ctx context.Context, id AccountID) ([]Pass, error)
 
+	// PutUsage replaces what is known of an account's usage: at most 25 hours.
+	PutUsage(ctx context.Context, id AccountID, hours []Usage) error
+	// Usage returns what PutUsage was given last.
+	Usage(ctx context.Context, id AccountID) ([]Usage, error)
+
 	// Domains returns the stored domains, by name.
 	Domains(ctx context.Context) ([]Domain, error)
 	// PutDomain adds a domain, or replaces the one of that name, but for Created.

@@ -21,6 +21,7 @@ type shared struct {
 	memory *semaphore.Weighted
 	dial   dialers
 	quiet  time.Duration // settleQuiet, shorter in tests
+	limits throttles
 	log    zerolog.Logger
 }
 
@@ -80,6 +81,7 @@ type account struct {
 	failures int               // passes in a row that ended with a problem
 	renewed  time.Time         // when the row was last given other credentials
 	meter    meter             // of what its pulls deal with; may be used from anywhere
+	traffic  *traffic          // likewise; nil before the account is loaded
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
@@ -107,6 +109,7 @@ func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpo
 			a.pump()
 		case now := <-tick.C:
 			a.closeIdle(now)
+			a.saveUsage()
 		case <-ctx.Done():
 			a.wind()
 			return
@@ -153,6 +156,19 @@ func (a *account) lastWords() {
 	for _, l := range a.lanes() {
 		l.end(a.ctx)
 	}
+	a.saveUsage()
+}
+
+// saveUsage makes durable how much of its budgets the account has used.
+func (a *account) saveUsage() {
+	if a.traffic == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	if err := a.traffic.save(ctx, a.store, a.id); err != nil {
+		a.log.Error().Err(err).Msg("the account's usage could not be recorded")
+	}
 }
 
 func (a *account) load(ctx context.Context) {
@@ -165,6 +181,11 @@ func (a *account) load(ctx context.Context) {
 		a.loadErr = errNoDomain
 		return
 	}
+	usage, err := a.store.Usage(ctx, a.id)
+	if a.loadErr = err; err != nil {
+		return
+	}
+	a.traffic = newTraffic(a.limits.of(a.domain), a.domain.Account, usage)
 	rows, err := a.store.Folders(ctx, a.id)
 	a.loadErr = err
 	a.setFolders(rows)
@@ -208,7 +229,7 @@ func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool)
 	return &lane{
 		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
 		old: seat[oldSession]{end: pools(a.domain.Old, true), held: &a.heldOld}, new: seat[newSession]{end: pools(a.domain.New, false), held: &a.heldNew},
-		listening: &a.listening,
+		listening: &a.listening, traffic: a.traffic,
 	}
 }
 

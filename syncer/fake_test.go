@@ -27,16 +27,17 @@ type fakeServer struct {
 	password string
 	// fault is asked before and after each step ("+op" before, "-op" after it took
 	// effect); an error from it is what the client sees.
-	fault    func(step string) error
-	refuse   func(body []byte) error // of APPEND
-	uidplus  bool
-	condstor bool
-	single   bool // no MULTIAPPEND: each message of a batch has its own fate
-	fleeting bool // UIDNOTSTICKY: other UIDs each time a folder is opened
-	validity uint32
-	shown    map[store.Key]string // what was under which UID then
-	late     []func()             // what it has read and will store only after the next step
-	log      []string
+	fault          func(step string) error
+	refuse         func(body []byte) error // of APPEND
+	uidplus        bool
+	condstor       bool
+	single         bool // no MULTIAPPEND: each message of a batch has its own fate
+	fleeting       bool // UIDNOTSTICKY: other UIDs each time a folder is opened
+	validity       uint32
+	shown          map[store.Key]string // what was under which UID then
+	late           []func()             // what it has read and will store only after the next step
+	log            []string
+	sessions, peak int // sessions now, and at most at the same time
 }
 
 type fakeFolder struct {
@@ -154,8 +155,9 @@ func (f *fakeServer) flags(name, body string) []imap.Flag {
 // fakeSession is a session with a fakeServer.
 type fakeSession struct {
 	*fakeServer
-	box    *fakeFolder // selected; stays valid when renamed or deleted
-	closed bool
+	traffic upstream.Traffic
+	box     *fakeFolder // selected; stays valid when renamed or deleted
+	closed  bool
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
@@ -355,6 +357,7 @@ func (s *fakeSession) Bodies(_ context.Context, set imap.UIDSet, fn func(imap.UI
 			return err
 		}
 		half := len(m.body) / 2
+		s.move(len(m.body), 0)
 		return fn(m.uid, int64(len(m.body)), io.MultiReader(bytes.NewReader(m.body[:half]), &latter{s: s, rest: m.body[half:]}))
 	})
 }
@@ -444,6 +447,7 @@ func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upst
 	bodies := make([][]byte, len(batch))
 	for i, a := range batch {
 		var err error
+		s.move(0, int(a.Size))
 		if bodies[i], err = io.ReadAll(a.Body); err != nil || int64(len(bodies[i])) != a.Size {
 			s.Close()
 			return nil, &upstream.Error{Op: "APPEND", Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
@@ -459,6 +463,13 @@ func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upst
 		err = s.appendOne(mailbox, batch[at:at+each], bodies[at:at+each], call.results[at:at+each])
 	}
 	return call, err
+}
+
+// move moves octets within the bounds of the session.
+func (s *fakeSession) move(read, written int) {
+	if s.traffic != nil {
+		<-time.After(s.traffic.Moved(read, written))
+	}
 }
 
 // errLate from a fault lets the server store what it has read when the client is gone.
@@ -522,6 +533,9 @@ func (s *fakeSession) Logout(context.Context) error { return s.Close() }
 func (s *fakeSession) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.closed {
+		s.sessions--
+	}
 	s.closed = true
 	return nil
 }
@@ -560,5 +574,7 @@ func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.
 	if s.password != "" && c.Password.Reveal() != s.password {
 		return nil, &upstream.Error{Server: server.Address(), Op: "login", Class: upstream.Fix, Code: imap.ResponseCodeAuthenticationFailed, Err: fmt.Errorf("refused")}
 	}
-	return &fakeSession{fakeServer: s}, nil
+	s.sessions++
+	s.peak = max(s.peak, s.sessions)
+	return &fakeSession{fakeServer: s, traffic: opt.Traffic}, nil
 }

@@ -62,6 +62,7 @@ type lane struct {
 	oldCreds, newCreds store.Credentials
 	yield              <-chan struct{}
 	listening          *listening // the account's
+	traffic            *traffic   // the account's
 }
 
 func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
@@ -163,11 +164,20 @@ func (s *seat[S]) dial(ctx context.Context, l *lane, c store.Credentials, dial d
 		Log:      l.log.With().Str("server", s.end.server.Address()).Logger(),
 		Progress: s.end.pool.alive,
 		Quirks:   &s.end.pool.quirks,
+		Traffic:  l.flow(s.end.readOnly),
 	})
 	if ctx.Err() == nil {
 		s.end.pool.note(err)
 	}
 	return session, err
+}
+
+// flow bounds the traffic with one of the servers.
+func (l *lane) flow(old bool) upstream.Traffic {
+	if old {
+		return l.traffic.old.bound()
+	}
+	return l.traffic.new.bound()
 }
 
 // hangUp ends the seat's session at once.

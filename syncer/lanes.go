@@ -2,10 +2,13 @@ package syncer
 
 import "context"
 
-// lanesAllowed is how many of the account's lanes the servers have room for:
-// some allow an account two connections or only one.
+// lanesAllowed is how many of the account's lanes the configuration allows and
+// the servers have room for: some allow an account two connections or only one.
 func (a *account) lanesAllowed() int {
 	allowed := len(a.lanes())
+	if n := a.domain.Account.Connections; n > 0 {
+		allowed = min(allowed, n)
+	}
 	for _, p := range []*pool{a.front.old.end.pool, a.front.new.end.pool} {
 		if n := p.perAccount(); n > 0 {
 			allowed = min(allowed, n)

@@ -122,7 +122,9 @@ func (a *account) reckonRest(l *Live, now time.Time) {
 	if !known || !a.pass.tree {
 		return
 	}
-	if left, ok := rate.left(l.Total-min(l.Done, l.Total), l.OctetsTotal-min(l.OctetsDone, l.OctetsTotal)); ok {
+	octets := l.OctetsTotal - min(l.OctetsDone, l.OctetsTotal)
+	if left, ok := rate.left(l.Total-min(l.Done, l.Total), octets); ok {
+		left += a.traffic.rests(now, octets)
 		l.Remaining = &left
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/config"
 	"postferry/store"
 )
 
@@ -69,6 +70,7 @@ func TestLiveRemaining(t *testing.T) {
 	start := time.Now()
 	a := newAccount(&shared{}, 1)
 	a.pass = &passRun{started: start}
+	a.traffic = newTraffic(&throttle{}, config.AccountLimits{OldBytesPerDay: 1500}, nil)
 	a.folders = []*tracked{{Folder: store.Folder{State: store.FolderPresent}}}
 	a.folders[0].made.Store(&progress{done: 100, total: 200, octets: 1000, octetsTotal: 2000})
 	for s := range 10 {
@@ -83,6 +85,10 @@ func TestLiveRemaining(t *testing.T) {
 	}
 	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (Rate{10, 100}) {
 		t.Errorf("after ten seconds: %+v", l)
+	}
+	a.folders[0].made.Store(&progress{done: 100, total: 200, octets: 1000, octetsTotal: 4000})
+	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 24*time.Hour+30*time.Second {
+		t.Errorf("with more than a day may bring: %+v", l)
 	}
 	if l := a.live(start.Add(time.Minute)); l.Remaining != nil {
 		t.Errorf("known while nothing moves: %v", *l.Remaining)

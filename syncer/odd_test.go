@@ -142,9 +142,9 @@ func TestOddMessages(t *testing.T) {
 		again         bool // tried again by itself
 	}{
 		{name: "OK and no body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "" }),
-			reason: "lists this message but does not deliver it", cause: "FETCH brought no body"},
+			reason: "lists this message but does not deliver it", cause: "no body came"},
 		{name: "NIL for a body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "* 10 FETCH (UID 10 BODY[] NIL)\r\n" }),
-			reason: "lists this message but does not deliver it", cause: "FETCH brought no body"},
+			reason: "lists this message but does not deliver it", cause: "no body came"},
 		{name: "NO", old: oddlyAsked("NO it is damaged"), reason: "does not deliver it", cause: "it is damaged"},
 		{name: "NO [UNAVAILABLE]", old: oddlyAsked("NO [UNAVAILABLE] FETCH Server error - Please try again later"),
 			reason: "can't deliver this message at the moment", cause: "try again later", again: true},

@@ -62,6 +62,9 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 			p.Advice = store.NeedsFix
 		}
 	}
+	if spent, ok := errors.AsType[*budgetError](err); ok {
+		p.Summary, p.Folder, retry = spent.Summary(), "", max(time.Until(spent.until), time.Second)
+	}
 	if c, ok := errors.AsType[*countsError](err); ok {
 		p.Summary = fmt.Sprintf("The old server says that the folder has %d messages, but lists only %d. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", c.messages, c.listed)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -82,6 +83,7 @@ type pull struct {
 	yield   <-chan struct{}    // closed when the pull should stop at the next safe point
 	report  func(progress)     // quick, from any of the pull's goroutines
 	meter   *meter             // the account's
+	traffic *traffic           // the account's
 	octets  uint64             // of the folder, as the old server's STATUS told; 0 if it didn't
 	worth   func()             // the folder is worth showing
 
@@ -98,9 +100,10 @@ type pull struct {
 	oldTroubles, newTroubles troubles // over all attempts
 
 	done  counters
-	began stats  // done when the present attempt read the ledger
-	held  uint64 // octets of the ledger then
-	sizes sizes  // of the messages seen on the old server
+	began stats        // done when the present attempt read the ledger
+	held  uint64       // octets of the ledger then
+	aside atomic.Int64 // octets of the new server's budget that are set aside
+	sizes sizes        // of the messages seen on the old server
 }
 
 // run pulls until nothing is missing. What it returned an error for goes on in
@@ -173,6 +176,9 @@ func (p *pull) leaveAlone(ctx context.Context) error {
 
 // attempt is one try with one pair of sessions.
 func (p *pull) attempt(ctx context.Context) error {
+	if err := p.traffic.spent(time.Now()); err != nil {
+		return err
+	}
 	if err := p.open(ctx); err != nil {
 		return err
 	}
@@ -343,6 +349,14 @@ func (p *pull) voidQuarantine() (void []store.Key) {
 		}
 	}
 	return void
+}
+
+// settled ends what portion set aside for a message on the new server: it was
+// counted when it was written.
+func (p *pull) settled(octets int64) {
+	octets = min(octets, max(p.aside.Load(), 0))
+	p.aside.Add(-octets)
+	p.traffic.new.budget.giveBack(uint64(octets))
 }
 
 // tell reports progress.

@@ -88,6 +88,7 @@ func (p *pull) copyMissing(ctx context.Context) error {
 		p.discard(it, werr)
 	}
 	rerr := <-read
+	p.traffic.new.budget.giveBack(uint64(max(p.aside.Swap(0), 0)))
 	if werr != nil {
 		return werr
 	}
@@ -229,8 +230,16 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		if err := r.yielded(); err != nil {
 			return listed, err
 		}
-		n := portion(missing)
-		if err := r.bodies(ctx, missing[:n]); err != nil {
+		n, octets, err := r.portion(missing)
+		if err != nil {
+			return listed, err
+		}
+		err = r.bodies(ctx, missing[:n])
+		r.traffic.old.budget.giveBack(octets)
+		if err == nil {
+			err = r.traffic.saveSoon(ctx, r.store, r.account)
+		}
+		if err != nil {
 			return listed, err
 		}
 		missing = missing[n:]
@@ -238,15 +247,25 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 	return listed, nil
 }
 
-// portion is how many of the messages one command should ask for.
-func portion(msgs []upstream.Message) int {
-	sum := int64(0)
-	for i, m := range msgs {
-		if sum += m.Size; sum > bodyOctets && i > 0 {
-			return i
+// portion is how many of the messages one command should ask for. Their octets
+// are set aside in the account's budgets. An error means that there is no room
+// for the first.
+func (r *reader) portion(msgs []upstream.Message) (n int, octets uint64, err error) {
+	for _, m := range msgs {
+		size := uint64(max(m.Size, 0))
+		if octets+size > bodyOctets && n > 0 {
+			break
 		}
+		if err := r.traffic.take(time.Now(), size); err != nil {
+			if n == 0 {
+				return 0, 0, err
+			}
+			break
+		}
+		r.aside.Add(int64(size))
+		n, octets = n+1, octets+size
 	}
-	return len(msgs)
+	return n, octets, nil
 }
 
 // bodies fetches messages and hands them over, those at which a connection broke
@@ -415,6 +434,9 @@ func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 
 // take hands over one body: held in memory if small, as a stream otherwise.
 func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	if err := r.traffic.message(ctx); err != nil {
+		return err
+	}
 	it := &item{msg: m, key: r.selected.keys.key(m.UID)}
 	if size > min(streamAbove, r.limit/4) {
 		return r.stream(ctx, it, size, body)

@@ -307,6 +307,7 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.done.copied.Add(1)
 	w.done.bytes.Add(uint64(it.intent.Size))
 	w.dealt(1, uint64(it.intent.Size))
+	w.settled(int64(it.intent.Size))
 	w.release([]*item{it})
 	if r.UID == 0 {
 		w.unproven = append(w.unproven, it.intent)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,9 +20,22 @@ type conn struct {
 	stall    time.Duration // for each wait; 0 for none
 	patience time.Duration // instead of stall while reading, if not 0
 	progress func()        // called when bytes arrived
+	traffic  Traffic       // nil for no bound
+	piece    int           // octets to be moved at once, 0 for any number
+	dead     chan struct{} // closed when the connection is killed or closed
+	bury     func()        // closes dead
 	killed   atomic.Bool
 	// interrupted ends the present wait for reading only.
 	interrupted atomic.Bool
+}
+
+func newConn(nc net.Conn, opt Options) *conn {
+	c := &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress, traffic: opt.Traffic, dead: make(chan struct{})}
+	c.bury = sync.OnceFunc(func() { close(c.dead) })
+	if c.traffic != nil {
+		c.piece = c.traffic.Piece()
+	}
+	return c
 }
 
 // past is a deadline that is over.
@@ -30,6 +44,7 @@ var past = time.Unix(1, 0)
 // kill ends all waits now and for good.
 func (c *conn) kill() {
 	c.killed.Store(true)
+	c.bury()
 	// Errors: the connection is closed already, which ends the waits as well.
 	_ = c.Conn.SetDeadline(past)
 }
@@ -77,21 +92,54 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.interrupted.Load() {
 		return 0, os.ErrDeadlineExceeded
 	}
+	if c.piece > 0 {
+		p = p[:min(len(p), c.piece)]
+	}
 	n, err := c.Conn.Read(p)
 	if n > 0 && c.progress != nil {
 		c.progress()
 	}
+	if n > 0 && c.traffic != nil {
+		c.rest(c.traffic.Moved(n, 0))
+	}
 	return n, err
+}
+
+// sign is how often a connection that rests for a limit of ours shows that it
+// is not the server that is silent.
+const sign = 500 * time.Millisecond
+
+// rest waits for as long as a limit wants, or until the connection ends.
+func (c *conn) rest(wait time.Duration) {
+	for wait > 0 {
+		t := time.NewTimer(min(wait, sign))
+		select {
+		case <-t.C:
+		case <-c.dead:
+			t.Stop()
+			return
+		}
+		if wait -= sign; wait > 0 && c.progress != nil {
+			c.progress()
+		}
+	}
 }
 
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
 	written := 0
+	step := writeStep
+	if c.piece > 0 {
+		step = min(step, c.piece)
+	}
 	for {
+		if c.traffic != nil {
+			c.rest(c.traffic.Moved(0, min(len(p), step)))
+		}
 		if err := c.arm(c.Conn.SetWriteDeadline, c.stall); err != nil {
 			return written, err
 		}
-		n, err := c.Conn.Write(p[:min(len(p), writeStep)])
+		n, err := c.Conn.Write(p[:min(len(p), step)])
 		written += n
 		if p = p[n:]; err != nil || len(p) == 0 {
 			return written, err
@@ -107,8 +155,14 @@ func (c *conn) CloseWrite() error {
 	return c.Conn.Close()
 }
 
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.bury()
+	return c.Conn.Close()
+}
+
 // release takes the bounds off.
 func (c *conn) release() error {
-	c.stall, c.patience, c.progress = 0, 0, nil
+	c.stall, c.patience, c.progress, c.traffic, c.piece = 0, 0, nil, nil, 0
 	return c.Conn.SetDeadline(time.Time{})
 }

@@ -64,7 +64,7 @@ func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, 
 // attach makes the link one with a server that was just connected to.
 func (l *link) attach(nc net.Conn, server config.Server, opt Options) {
 	l.addr, l.host, l.opt = address(server), server.Host, opt
-	l.raw = &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress}
+	l.raw = newConn(nc, opt)
 	l.over(l.raw)
 }
 

@@ -32,8 +32,20 @@ type Options struct {
 	// Quirks are what is known of the server and what the session adds to it;
 	// nil if it should learn for itself.
 	Quirks *Quirks
+	// Traffic bounds and counts what goes over the connection; nil for no bound.
+	Traffic Traffic
 	// Trace writes the session's protocol down; nil for none.
 	Trace *Trace
+}
+
+// Traffic bounds and counts the octets of connections. It is safe for
+// concurrent use. The octets are those on the wire, with what protects them.
+type Traffic interface {
+	// Piece is how many octets may be moved at once; 0 for any number.
+	Piece() int
+	// Moved counts octets that came or are about to go, and says how long to
+	// wait before the next.
+	Moved(read, written int) time.Duration
 }
 
 // defaultStall is the Stall of Options that have none.

@@ -34,6 +34,26 @@ func testPasses(t *testing.T, f *fixture) {
 	wantError(t, "passes of an unknown account", err, store.ErrNotFound)
 }
 
+func testUsage(t *testing.T, f *fixture) {
+	id := f.put(account("a@example.com"))[0].ID
+	none, err := f.Usage(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "usage of a new account", len(none), 0)
+	var want []store.Usage
+	for i := range uint64(25) {
+		want = append(want, store.Usage{Hour: at(int64(i)), Old: 1 << 40, New: i})
+	}
+	must(t, f.PutUsage(t.Context(), id, want[:3]))
+	must(t, f.PutUsage(t.Context(), id, want))
+	got, err := f.Usage(t.Context(), id)
+	must(t, err)
+	wantEqual(t, "usage", got, want)
+	wantError(t, "too many hours", f.PutUsage(t.Context(), id, append(want, store.Usage{})), store.ErrInvalid)
+	wantError(t, "unknown account", f.PutUsage(t.Context(), 999, want), store.ErrNotFound)
+	_, err = f.Usage(t.Context(), 999)
+	wantError(t, "usage of an unknown account", err, store.ErrNotFound)
+}
+
 // calls are all methods that take a context, with arguments that are right.
 func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]func(context.Context) error {
 	calls := map[string]func(context.Context) error{
@@ -74,6 +94,10 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"Runs":    func(ctx context.Context) error { _, err := f.Runs(ctx, ""); return err },
 		"AddPass": func(ctx context.Context) error { return f.AddPass(ctx, id, store.Pass{}) },
 		"Passes":  func(ctx context.Context) error { _, err := f.Passes(ctx, id); return err },
+		"PutUsage": func(ctx context.Context) error {
+			return f.PutUsage(ctx, id, []store.Usage{{Old: 1}})
+		},
+		"Usage": func(ctx context.Context) error { _, err := f.Usage(ctx, id); return err },
 	}
 	maps.Copy(calls, f.accessCalls())
 	return calls

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Open) {
 		{"Runs", testRuns},
 		{"RunsInvalid", testRunsInvalid},
 		{"RunsAreBounded", testRunsAreBounded},
+		{"Usage", testUsage},
 		{"PutFoldersAdds", testPutFoldersAdds},
 		{"PutFoldersUpdates", testPutFoldersUpdates},
 		{"PutFoldersFails", testPutFoldersFails},
