@@ -105,7 +105,7 @@ func (b *pop3Bodies) small(ctx context.Context, list []POP3Message) (done int, e
 // draws the consequences from that.
 func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, err error) {
 	q := b.s.opt.Quirks
-	err = b.s.each(ctx, asking{verb: "TOP", suffix: topAll, window: retrWindow, strict: func() bool { return true }}, list, func(m POP3Message, r io.Reader) error {
+	err = b.s.each(ctx, asking{verb: "TOP", suffix: topAll, window: retrWindow, whole: true, strict: func() bool { return true }}, list, func(m POP3Message, r io.Reader) error {
 		q.prove(givesTop)
 		size, err := b.hold(r)
 		switch {
@@ -135,7 +135,7 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 // byRetr reads messages by RETR, up to one that turns out to be large.
 func (b *pop3Bodies) byRetr(ctx context.Context, list []POP3Message) (int, error) {
 	last := -1
-	err := b.s.each(ctx, asking{verb: "RETR", window: retrWindow}, list, func(m POP3Message, r io.Reader) error {
+	err := b.s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m POP3Message, r io.Reader) error {
 		for last++; list[last].Number != m.Number; last++ { // those between were refused
 		}
 		size, err := b.hold(r)

@@ -37,7 +37,7 @@ func (s *POP3) headers(ctx context.Context, list []POP3Message, sized bool, fn f
 		}
 		q.distrust(givesTop) // with the first message, so none has been told
 	}
-	return s.each(ctx, asking{verb: "RETR", window: retrWindow}, list, func(m POP3Message, r io.Reader) error {
+	return s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m POP3Message, r io.Reader) error {
 		return s.header(m, r, true, fn)
 	})
 }

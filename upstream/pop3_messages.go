@@ -126,10 +126,12 @@ func listLine(line string) (number uint32, word string, ok bool) {
 
 // How many commands are under way at most at a server with PIPELINING (RFC
 // 2449 section 6.6). Their lines are a fraction of what every system buffers,
-// so neither side waits for the other to read.
+// so neither side waits for the other to read. What is on its way when the
+// asking ends early is read for nothing, so that is bounded, too.
 const (
-	retrWindow = 16
-	topWindow  = 64
+	retrWindow = 128
+	topWindow  = 128
+	retrOctets = 4 << 20 // as LIST has them
 )
 
 // topAll asks TOP for more lines than any message has. Servers don't take TOP
@@ -142,6 +144,7 @@ const topAll = " 99999999"
 type asking struct {
 	verb, suffix string
 	window       int         // how many are under way at most
+	whole        bool        // it brings whole messages
 	strict       func() bool // whether a refusal ends the asking; nil for no
 }
 
@@ -185,6 +188,7 @@ type fetching struct {
 	list           []POP3Message
 	fn             func(POP3Message, io.Reader) error
 	sent, answered int
+	octets         int64  // on their way
 	stop           error  // of fn, or a refusal
 	refused        *Error // the first one
 }
@@ -194,7 +198,8 @@ func (e *fetching) ask() error {
 	if e.stop != nil || e.sent == len(e.list) || e.sent-e.answered > e.window/2 {
 		return nil
 	}
-	for ; e.sent < len(e.list) && e.sent-e.answered < e.window; e.sent++ {
+	for ; e.sent < len(e.list) && e.sent-e.answered < e.window && e.fits(); e.sent++ {
+		e.octets += e.list[e.sent].Size
 		args := strconv.FormatUint(uint64(e.list[e.sent].Number), 10) + e.suffix
 		e.s.tell('C', e.verb+" "+args)
 		if err := e.s.send(e.verb, args); err != nil {
@@ -203,6 +208,9 @@ func (e *fetching) ask() error {
 	}
 	return e.s.w.Flush()
 }
+
+// fits tells whether one more answer may be on its way.
+func (e *fetching) fits() bool { return !e.whole || e.octets < retrOctets || e.sent == e.answered }
 
 // take reads the oldest answer and hands it on.
 func (e *fetching) take() error {
@@ -213,6 +221,7 @@ func (e *fetching) take() error {
 	e.s.tell('S', r.line())
 	m := e.list[e.answered]
 	e.answered++
+	e.octets -= m.Size
 	if r.kind != replyOK {
 		e.refuse(r)
 		return nil

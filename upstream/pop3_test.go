@@ -386,7 +386,7 @@ func TestPOP3StopsAsking(t *testing.T) {
 	if err := s.Login(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
-	list := make([]POP3Message, 100)
+	list := make([]POP3Message, 2*retrWindow)
 	for i := range list {
 		list[i].Number = uint32(i + 1)
 	}
