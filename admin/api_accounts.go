@@ -109,8 +109,11 @@ func (s *Server) apiUpdateAccount(w http.ResponseWriter, r *http.Request, who ac
 
 // isUpload reports a request whose body may be large: its handler bounds it.
 func isUpload(r *http.Request) bool {
-	rest, ok := strings.CutPrefix(r.URL.Path, apiPrefix+"/domains/")
-	return ok && r.Method == http.MethodPost && strings.HasSuffix(rest, "/lists")
+	if r.Method != http.MethodPost {
+		return false
+	}
+	api, form := strings.HasPrefix(r.URL.Path, apiPrefix+"/domains/"), strings.HasPrefix(r.URL.Path, "/d/")
+	return api && strings.HasSuffix(r.URL.Path, "/lists") || form && strings.HasSuffix(r.URL.Path, "/accounts/list")
 }
 
 // apiUploadList takes a list as the body: text/csv for CSV, text/plain for

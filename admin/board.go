@@ -39,6 +39,7 @@ type boardSlot struct {
 	place  chan struct{} // holds one token
 	newest *board
 	good   time.Time // until when the newest will do
+	chart  chart
 }
 
 func newBoards(read func(context.Context, string) (*board, error)) *boards {
@@ -75,6 +76,7 @@ func (b *boards) of(ctx context.Context, domain string) (*board, error) {
 	}
 	took := time.Since(start)
 	s.newest, s.good = x, start.Add(took+max(boardAge, boardShare*took))
+	s.chart.add(start, x.totals.MessagesPerSecond)
 	return x, nil
 }
 

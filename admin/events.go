@@ -66,14 +66,12 @@ func (s *streams) close(owner store.Digest) {
 // stream is one reader's server-sent events (HTML Standard section 9.2). Every
 // event is a whole state, so whoever reconnects needs no history.
 type stream struct {
-	app    *app
-	who    actor
-	domain string
-	ids    []store.AccountID // accounts the page shows
-	out    http.ResponseWriter
-	flush  *http.ResponseController
-	last   map[string][]byte // what was sent last, by event
-	sent   time.Time
+	app   *app
+	who   actor
+	out   http.ResponseWriter
+	flush *http.ResponseController
+	last  map[string][]byte // what was sent last, by what it is about
+	sent  time.Time
 }
 
 // events answers GET /events?domain=NAME&ids=1,2,3: live progress of a domain,
@@ -88,19 +86,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, who actor) error
 	if err != nil {
 		return err
 	}
-	if !s.streams.open(who.owner) {
-		return errBusy("too_many_streams", "Too many pages are watching. Close some of them.", 30*time.Second)
-	}
-	defer s.streams.close(who.owner)
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
-	w.WriteHeader(http.StatusOK)
-	x := &stream{app: s.app, who: who, domain: d.Name, ids: ids, out: w, flush: http.NewResponseController(w), last: map[string][]byte{}}
-	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
-	defer cancel()
-	x.run(ctx, r)
-	return nil
+	return s.stream(w, r, who, func(ctx context.Context, x *stream) error { return x.states(ctx, d.Name, ids) })
+}
+
+func errTooManyStreams() error {
+	return errBusy("too_many_streams", "Too many pages are watching. Close some of them.", 30*time.Second)
 }
 
 // idsOf reads a list of accounts.
@@ -125,12 +115,12 @@ func idsOf(text string) ([]store.AccountID, error) {
 
 // run sends events until the reader has gone, is too slow, or may not watch
 // any longer.
-func (x *stream) run(ctx context.Context, r *http.Request) {
+func (x *stream) run(ctx context.Context, r *http.Request, look func(context.Context, *stream) error) {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
 	checked := time.Now()
 	for {
-		if err := x.look(ctx); err != nil {
+		if look(ctx, x) != nil || x.alive() != nil {
 			return
 		}
 		select {
@@ -147,25 +137,30 @@ func (x *stream) run(ctx context.Context, r *http.Request) {
 	}
 }
 
-// look sends what has changed.
-func (x *stream) look(ctx context.Context) error {
-	b, err := x.app.boards.of(ctx, x.domain)
+// states sends what has changed of a domain and of the accounts a page shows.
+func (x *stream) states(ctx context.Context, domain string, ids []store.AccountID) error {
+	b, err := x.app.boards.of(ctx, domain)
 	if err != nil {
 		return err
 	}
 	if err := x.send("totals", b.totals); err != nil {
 		return err
 	}
-	if len(x.ids) > 0 {
-		if err := x.send("accounts", b.accountsOf(x.ids)); err != nil {
+	if len(ids) > 0 {
+		if err := x.send("accounts", b.accountsOf(ids)); err != nil {
 			return err
 		}
 	}
-	for name, state := range x.app.extras(ctx, x.domain) {
+	for name, state := range x.app.extras(ctx, domain) {
 		if err := x.send(name, state); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// alive sends something if nothing was sent for a while.
+func (x *stream) alive() error {
 	if time.Since(x.sent) > streamAlive {
 		return x.write([]byte(": still here\n\n"))
 	}
@@ -173,12 +168,15 @@ func (x *stream) look(ctx context.Context) error {
 }
 
 // send sends an event unless it is as it was.
-func (x *stream) send(name string, state any) error {
+func (x *stream) send(name string, state any) error { return x.sendAs(name, name, state) }
+
+// sendAs sends an event about something unless that is as it was.
+func (x *stream) sendAs(name, about string, state any) error {
 	text, err := json.Marshal(state)
-	if err != nil || bytes.Equal(text, x.last[name]) {
+	if err != nil || bytes.Equal(text, x.last[about]) {
 		return err
 	}
-	x.last[name] = slices.Clone(text)
+	x.last[about] = slices.Clone(text)
 	return x.write(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text))
 }
 

@@ -3,6 +3,7 @@ package admin
 import (
 	"html/template"
 	"math"
+	"strconv"
 	"time"
 
 	"golang.org/x/text/number"
@@ -80,3 +81,6 @@ func (w *words) Time(t time.Time) template.HTML {
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `">` +
 		template.HTMLEscapeString(t.Format(w.T("time.layout"))+" UTC") + `</time>`)
 }
+
+// plain is a number without grouping, for form fields.
+func (w *words) plain(n int) string { return strconv.Itoa(n) }

@@ -27,6 +27,10 @@ type route struct {
 // handler is the whole server: API, events, metrics and pages.
 func (s *Server) handler(version string) (http.Handler, error) {
 	s.metrics = newMetrics(s.app, version)
+	var err error
+	if s.pages, err = loadPages(version); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	for _, rt := range s.routes() {
 		mux.Handle(rt.method+" "+apiPrefix+rt.path, s.api(rt))
@@ -35,6 +39,7 @@ func (s *Server) handler(version string) (http.Handler, error) {
 	mux.Handle("GET /events", s.api(route{handle: s.events}))
 	mux.Handle("GET /metrics", s.api(route{handle: s.showMetrics}))
 	mux.HandleFunc("GET /healthz", s.health)
+	s.addPages(mux)
 	return s.wrap(mux)
 }
 

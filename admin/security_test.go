@@ -225,9 +225,21 @@ func TestHostileTexts(t *testing.T) {
 			t.Errorf("%s: %s\n%s", path, kind, got.text)
 		}
 	}
-	for _, path := range []string{"/api/v1/domains/" + url.PathEscape(evil), "/api/v1/domains/a.example/accounts?sort=" + url.QueryEscape(evil), "/" + url.PathEscape(evil)} {
+	for _, path := range []string{"/api/v1/domains/" + url.PathEscape(evil), "/api/v1/domains/a.example/accounts?sort=" + url.QueryEscape(evil)} {
 		if got := c.do("GET", path, nil); strings.ContainsAny(got.text, "<>") {
 			t.Errorf("%s: %s", path, got.text)
+		}
+	}
+	account := fmt.Sprint("/d/a.example/a/", id)
+	for _, path := range []string{"/", "/d/a.example", account, account + "/quarantine/m1", "/d/a.example/check", "/d/a.example?search=" + url.QueryEscape(evil),
+		"/audit", "/domains/new", "/d/a.example/servers", "/d/a.example/accounts/new", "/" + url.PathEscape(evil), "/d/a.example?done=" + url.QueryEscape(evil),
+		"/login?next=" + url.QueryEscape(evil), "/welcome?code=" + url.QueryEscape(evil)} {
+		got := c.do("GET", path, nil)
+		if strings.Contains(got.text, "<script>alert") || strings.Contains(got.text, "<img src=x") {
+			t.Errorf("%s: %s", path, got.text)
+		}
+		if kind := got.Header.Get("Content-Type"); got.text != "" && kind != "text/html; charset=utf-8" {
+			t.Errorf("%s: %s", path, kind)
 		}
 	}
 	got := c.want(200, "GET", a+"/quarantine/m1/header", nil, nil)

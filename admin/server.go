@@ -51,6 +51,7 @@ type Server struct {
 	log      zerolog.Logger
 	metrics  *metrics
 	streams  *streams
+	pages    *pages
 	bounds   bounds
 }
 

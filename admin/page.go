@@ -1,0 +1,267 @@
+package admin
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// pages are what renders the page: templates, words, files.
+type pages struct {
+	texts   *texts
+	assets  *assets
+	byName  map[string]*template.Template
+	version string
+}
+
+// loadPages reads all templates. Each file but layout.html and parts.html is a
+// page: it defines "main", which layout.html puts into the frame.
+func loadPages(version string) (*pages, error) {
+	p := &pages{byName: map[string]*template.Template{}, version: version}
+	var err error
+	if p.texts, err = loadTexts(); err != nil {
+		return nil, err
+	}
+	if p.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	base, err := template.New("").Funcs(template.FuncMap{"asset": p.assets.address}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if p.byName[name], err = base.Clone(); err != nil {
+			return nil, err
+		}
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		if _, err := p.byName[name].ParseFS(templateFiles, file); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// view is what a page shows: its frame, and D, which each page knows.
+type view struct {
+	W        *words
+	Path     string // of the request, to come back to
+	Version  string
+	Title    string // the window's
+	Heading  string // on the page; the same as Title if not set
+	Narrow   bool
+	Who      string // the administrator's name; "" before the login
+	Sections []section
+	Crumbs   []crumb
+	Notice   *notice
+	Stream   string // address of the live events; "" for none
+	D        any
+}
+
+// section is an entry of the navigation.
+type section struct {
+	Path, Text string // Text is the id of its word
+	Current    bool
+}
+
+// crumb is a page above this one.
+type crumb struct{ Path, Text string }
+
+// notice is what happened just now, or what went wrong.
+type notice struct {
+	Kind     string // good, warn, bad
+	Text     string
+	Mistakes []string
+}
+
+// visit is one request for a page.
+type visit struct {
+	w   http.ResponseWriter
+	r   *http.Request
+	who actor
+	W   *words
+}
+
+// T is a text in the reader's language.
+func (v *visit) T(id string, values ...any) string { return v.W.T(id, values...) }
+
+// domain is the domain of the request's path.
+func (v *visit) domain() string { return v.r.PathValue("domain") }
+
+// seeOther sends the browser on after a form, so that reloading does not send
+// the form again.
+func (v *visit) seeOther(address string) error {
+	http.Redirect(v.w, v.r, address, http.StatusSeeOther)
+	return nil
+}
+
+// domainPath is the address of a page of a domain.
+func domainPath(domain string, parts ...string) string {
+	return "/d/" + url.PathEscape(domain) + strings.Join(append([]string{""}, parts...), "/")
+}
+
+// pageRoute is a page, or a form of one.
+type pageRoute struct {
+	pattern string // of http.ServeMux
+	open    bool   // for those who have not logged in, too
+	handle  func(v *visit) error
+}
+
+// pageRoutes are all pages.
+func (s *Server) pageRoutes() []pageRoute {
+	all := []pageRoute{
+		{"GET /{$}", false, s.pageDomains},
+		{"GET /login", true, s.pageLogin},
+		{"POST /login", true, s.formLogin},
+		{"POST /logout", false, s.formLogout},
+		{"GET /welcome", true, s.pageWelcome},
+		{"POST /welcome", true, s.formWelcome},
+		{"POST /language", true, s.formLanguage},
+		{"/", true, s.pageUnknown},
+	}
+	all = append(all, s.domainPages()...)
+	all = append(all, s.accountPages()...)
+	all = append(all, s.transferPages()...)
+	return append(all, s.accessPages()...)
+}
+
+// addPages makes the pages known to mux.
+func (s *Server) addPages(mux *http.ServeMux) {
+	for _, rt := range s.pageRoutes() {
+		mux.Handle(rt.pattern, s.page(rt))
+	}
+	mux.Handle("GET /static/", s.pages.assets)
+}
+
+// page makes a handler of a page: it finds out who asks and shows errors as pages.
+func (s *Server) page(rt pageRoute) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r, W: s.pages.texts.words(r)}
+		var err error
+		v.who, err = s.app.actorOf(r.Context(), r)
+		switch {
+		case err == nil || rt.open && asRefusal(err).status == http.StatusUnauthorized:
+			err = rt.handle(v)
+		case asRefusal(err).status == http.StatusUnauthorized && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			err = v.seeOther("/login?next=" + url.QueryEscape(r.URL.RequestURI()))
+		}
+		if err != nil {
+			s.showError(v, err)
+		}
+	})
+}
+
+// show renders a page. Nothing is sent before all of it is there.
+func (s *Server) show(v *visit, name string, x view) error {
+	return s.showAs(v, http.StatusOK, name, x)
+}
+
+func (s *Server) showAs(v *visit, status int, name string, x view) error {
+	s.dress(v, &x)
+	var out bytes.Buffer
+	if err := s.pages.byName[name].ExecuteTemplate(&out, "layout", x); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	_, err := v.w.Write(out.Bytes())
+	return ignoreGone(err)
+}
+
+// part renders a part of a page, for live events.
+func (s *Server) part(name string, data any) (string, error) {
+	var out bytes.Buffer
+	err := s.pages.byName["parts"].ExecuteTemplate(&out, name, data)
+	return out.String(), err
+}
+
+// dress fills in what all pages have.
+func (s *Server) dress(v *visit, x *view) {
+	x.W, x.Path, x.Version, x.Who = v.W, v.r.URL.RequestURI(), s.pages.version, v.who.who
+	if x.Heading == "" {
+		x.Heading = x.Title
+	}
+	if v.who.who != "" {
+		x.Sections = sections(v.r.URL.Path)
+	}
+	if x.Notice == nil {
+		x.Notice = v.done()
+	}
+}
+
+func sections(at string) []section {
+	all := []section{{Path: "/", Text: "frame.domains"}, {Path: "/audit", Text: "frame.audit"}, {Path: "/access", Text: "frame.access"}}
+	all[0].Current = at == "/" || strings.HasPrefix(at, "/d/") || strings.HasPrefix(at, "/domains/")
+	all[1].Current, all[2].Current = at == "/audit", strings.HasPrefix(at, "/access")
+	return all
+}
+
+// done is what a form that led here has done: ?done=WORD&n=NUMBER.
+func (v *visit) done() *notice {
+	q := v.r.URL.Query()
+	id := "done." + q.Get("done")
+	if q.Get("done") == "" || strings.Contains(q.Get("done"), ".") || !v.W.Has(id) {
+		return nil
+	}
+	n, err := strconv.ParseUint(q.Get("n"), 10, 32)
+	if err != nil {
+		n = 0
+	}
+	return &notice{Kind: "good", Text: v.T(id, "Count", n)}
+}
+
+// doneAt is an address that says what was done.
+func doneAt(address, done string, n int) string {
+	return address + "?done=" + done + "&n=" + strconv.Itoa(n)
+}
+
+// showError shows what went wrong as a page.
+func (s *Server) showError(v *visit, err error) {
+	ref := asRefusal(err)
+	if ref.status >= http.StatusInternalServerError && v.r.Context().Err() == nil {
+		s.log.Error().Err(ref.cause).Str("path", v.r.URL.Path).Msg("a page failed")
+	}
+	x := view{Title: v.T("error.title"), Narrow: true, D: v.noticeOf(ref)}
+	if err := s.showAs(v, ref.status, "error", x); err != nil {
+		s.log.Error().Err(err).Msg("the page that shows errors failed")
+		http.Error(v.w, ref.Detail, ref.status)
+	}
+}
+
+func (s *Server) pageUnknown(*visit) error { return errNotFound("page") }
+
+// formLanguage remembers the language somebody chose.
+func (s *Server) formLanguage(v *visit) error {
+	if chosen := v.r.PostFormValue("language"); s.pages.texts.has(chosen) {
+		http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
+			HttpOnly: true, Secure: secure(v.r), SameSite: http.SameSiteLaxMode})
+	}
+	return v.seeOther(localPath(v.r.PostFormValue("back")))
+}
+
+// localPath is an address of ours, "/" for anything else: nobody is sent to
+// another site by a link to this one.
+func localPath(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, "/") ||
+		strings.HasPrefix(address, "//") || strings.ContainsAny(address, "\\\r\n\t") {
+		return "/"
+	}
+	return address
+}

@@ -1,0 +1,298 @@
+package admin
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// formPeople is how many accounts can be typed in at a time.
+const formPeople = 5
+
+func (s *Server) accountPages() []pageRoute {
+	return []pageRoute{
+		{"GET /d/{domain}/accounts/new", false, s.pageNewAccounts},
+		{"POST /d/{domain}/accounts", false, s.formAddAccounts},
+		{"POST /d/{domain}/accounts/list", false, s.formUploadList},
+		{"GET /d/{domain}/lists/{list}", false, s.pageList},
+		{"POST /d/{domain}/lists/{list}", false, s.formDecideList},
+		{"GET /d/{domain}/a/{account}", false, s.pageAccount},
+		{"POST /d/{domain}/a/{account}", false, s.formUpdateAccount},
+		{"POST /d/{domain}/a/{account}/quarantine", false, s.formRetryQuarantined},
+		{"GET /d/{domain}/a/{account}/quarantine/{message}", false, s.pageQuarantined},
+	}
+}
+
+// person is a row of the form. Passwords are never shown again.
+type person struct {
+	Number          int
+	Login, NewLogin string
+}
+
+// accountsForm is the page on which accounts are added.
+type accountsForm struct {
+	Domain *domainView
+	People []person
+	Max    string // accounts of a list
+}
+
+func (s *Server) pageNewAccounts(v *visit) error {
+	return s.showNewAccounts(v, make([]person, formPeople), nil)
+}
+
+func (s *Server) showNewAccounts(v *visit, people []person, n *notice) error {
+	d, err := s.app.showDomain(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	for i := range people {
+		people[i].Number = i + 1
+	}
+	return s.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
+		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts)}})
+}
+
+// formAddAccounts adds those that were typed in.
+func (s *Server) formAddAccounts(v *visit) error {
+	people := make([]person, formPeople)
+	var in []accountInput
+	for i := range people {
+		field := func(name string) string { return v.r.PostFormValue(name + "-" + strconv.Itoa(i+1)) }
+		people[i] = person{Login: strings.TrimSpace(field("login")), NewLogin: strings.TrimSpace(field("new_login"))}
+		if people[i].Login == "" && field("password") == "" {
+			continue
+		}
+		in = append(in, accountInput{Login: people[i].Login, Password: store.Secret(field("password")),
+			NewLogin: people[i].NewLogin, NewPassword: store.Secret(field("new_password"))})
+	}
+	added, err := s.app.addAccounts(v.r.Context(), v.who, v.domain(), in)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		n.Text += " " + v.T("new_accounts.again")
+		return s.showNewAccounts(v, people, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+}
+
+// formUploadList reads a list from a form, as a file or as text. It is read as
+// it comes: nothing of it is kept on the disk.
+func (s *Server) formUploadList(v *visit) error {
+	control, now := http.NewResponseController(v.w), time.Now()
+	_ = control.SetReadDeadline(now.Add(s.bounds.upload))
+	_ = control.SetWriteDeadline(now.Add(s.bounds.upload + s.bounds.answer))
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxList)
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return &refusal{status: http.StatusUnsupportedMediaType, Code: "not_a_list", Detail: "Send a list.", cause: err}
+	}
+	list, err := s.listOf(v, parts)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showNewAccounts(v, make([]person, formPeople), n)
+	}
+	if list == nil {
+		return s.showNewAccounts(v, make([]person, formPeople), &notice{Kind: "bad", Text: v.T("new_accounts.no_list")})
+	}
+	if len(list.Mistakes) == 0 {
+		return s.takeList(v, list.ID, false)
+	}
+	return v.seeOther(domainPath(v.domain(), "lists", list.ID))
+}
+
+// listOf parses the first part of a form that holds a list; nil if none does.
+func (s *Server) listOf(v *visit, parts *multipart.Reader) (*listView, error) {
+	var encoding config.ListEncoding
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, badForm(err)
+		}
+		if part.FormName() == "encoding" {
+			text, err := io.ReadAll(io.LimitReader(part, 64))
+			if err != nil {
+				return nil, badForm(err)
+			}
+			if encoding, err = config.ParseListEncoding(string(text)); err != nil {
+				return nil, errInvalid(wrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+			}
+			continue
+		}
+		text := bufio.NewReaderSize(part, 64<<10)
+		if _, err := text.Peek(1); err != nil {
+			continue // an empty field
+		}
+		format := config.ListAuto
+		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
+			format = config.ListCSV
+		}
+		return s.app.parseList(v.r.Context(), v.who, v.domain(), text, format, encoding)
+	}
+}
+
+// badForm is for a form that can't be read to its end.
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return &refusal{status: http.StatusBadRequest, Code: "malformed", Detail: "The form did not arrive whole. Try again.", cause: err}
+}
+
+// takeList adds the accounts of a list.
+func (s *Server) takeList(v *visit, id string, onlyGood bool) error {
+	added, err := s.app.addList(v.r.Context(), v.who, v.domain(), id, onlyGood)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showNewAccounts(v, make([]person, formPeople), n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+}
+
+// pageList shows a list that has mistakes.
+func (s *Server) pageList(v *visit) error {
+	list, err := s.app.waitingList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
+	if err != nil {
+		return err
+	}
+	mistakes := make([]string, len(list.Mistakes))
+	for i, m := range list.Mistakes {
+		mistakes[i] = v.W.Mistake(m)
+	}
+	return s.show(v, "list", view{Title: v.T("list.title"), Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
+		D: struct {
+			*listView
+			Domain   string
+			Mistakes []string
+		}{list, v.domain(), mistakes}})
+}
+
+func (s *Server) formDecideList(v *visit) error {
+	if v.r.PostFormValue("do") == "take" {
+		return s.takeList(v, v.r.PathValue("list"), true)
+	}
+	if err := s.app.dropList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
+		return err
+	}
+	return v.seeOther(domainPath(v.domain(), "accounts", "new"))
+}
+
+// accountPageView is all there is to see of an account.
+type accountPageView struct {
+	*accountDetail
+	Domain     string
+	POP3       bool
+	Row        row
+	Quarantine []Quarantined
+	Checked    *checkedAccount
+}
+
+func (s *Server) pageAccount(v *visit) error { return s.showAccountPage(v, nil) }
+
+func (s *Server) showAccountPage(v *visit, n *notice) error {
+	id, err := accountID(v.r)
+	if err != nil {
+		return err
+	}
+	ctx := v.r.Context()
+	d, err := s.app.showDomain(ctx, v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	detail, err := s.app.accountDetail(ctx, v.who, d.Name, id)
+	if err != nil {
+		return err
+	}
+	refused, err := s.app.quarantine(ctx, v.who, d.Name, id)
+	if err != nil {
+		return err
+	}
+	checked, err := s.app.checkedAccount(ctx, v.who, d.Name, id)
+	if err != nil && asRefusal(err).status != http.StatusNotFound {
+		return err
+	}
+	return s.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
+		Stream: domainPath(d.Name, "live") + "?account=" + strconv.FormatUint(uint64(id), 10),
+		D: accountPageView{accountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.accountView},
+			Quarantine: refused, Checked: checked}})
+}
+
+// formUpdateAccount corrects logins and passwords; what is left empty stays.
+func (s *Server) formUpdateAccount(v *visit) error {
+	id, err := accountID(v.r)
+	if err != nil {
+		return err
+	}
+	var p accountPatch
+	for name, to := range map[string]**string{"old_login": &p.OldLogin, "new_login": &p.NewLogin} {
+		if text := strings.TrimSpace(v.r.PostFormValue(name)); text != "" {
+			*to = &text
+		}
+	}
+	for name, to := range map[string]**store.Secret{"old_password": &p.OldPassword, "new_password": &p.NewPassword} {
+		if secret := store.Secret(v.r.PostFormValue(name)); secret != "" {
+			*to = &secret
+		}
+	}
+	if v.r.PostFormValue("both") != "" && p.NewPassword == nil {
+		p.NewPassword = p.OldPassword
+	}
+	if _, err := s.app.updateAccount(v.r.Context(), v.who, v.domain(), id, p); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showAccountPage(v, n)
+	}
+	return v.seeOther(doneAt(v.r.URL.Path, "account_changed", 0))
+}
+
+func (s *Server) formRetryQuarantined(v *visit) error {
+	id, err := accountID(v.r)
+	if err != nil {
+		return err
+	}
+	if err := v.r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	n, err := s.app.retryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
+	if err != nil {
+		return err
+	}
+	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "retried", n))
+}
+
+// pageQuarantined shows a refused message's header.
+func (s *Server) pageQuarantined(v *visit) error {
+	id, err := accountID(v.r)
+	if err != nil {
+		return err
+	}
+	header, err := s.app.quarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "header", view{Title: v.T("header.title"),
+		Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "a", v.r.PathValue("account")), v.T("header.account")}),
+		D:      strings.ToValidUTF8(string(header), "\ufffd")})
+}

@@ -1,0 +1,237 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"postferry/store"
+)
+
+func (s *Server) transferPages() []pageRoute {
+	return append([]pageRoute{
+		{"GET /d/{domain}", false, s.pageDomain},
+		{"POST /d/{domain}/do", false, s.formDo},
+		{"POST /d/{domain}/schedule", false, s.formSchedule},
+		{"GET /d/{domain}/live", false, s.live},
+	}, s.reportPages()...)
+}
+
+// row is an account in the table.
+type row struct {
+	W      *words
+	Domain string
+	A      *accountView
+}
+
+// whole is the progress of a domain.
+type whole struct {
+	W      *words
+	D      *domainView
+	Chart  chart
+	Run    *runView // the newest; nil if there was none
+	Served time.Time
+}
+
+// Moving reports whether anything is being copied or about to be.
+func (x whole) Moving() bool { return x.D.Totals.Running+x.D.Totals.Queued > 0 }
+
+// Done is how many accounts have nothing left to be copied.
+func (x whole) Done() int { return x.D.Totals.Complete + x.D.Totals.Finished }
+
+// domainPageView is a domain with a page of its accounts.
+type domainPageView struct {
+	Whole     whole
+	Rows      []row
+	Query     url.Values // of the search, to be kept
+	Search    string
+	State     accountState
+	Sort      string
+	States    []accountState
+	Total     int
+	From, To  int
+	Back      string // address of the page before; "" on the first
+	Next      string
+	EveryHour int64
+	Until     string
+	TestMX    bool
+}
+
+func (s *Server) pageDomain(v *visit) error { return s.showDomainPage(v, nil) }
+
+func (s *Server) showDomainPage(v *visit, n *notice) error {
+	x, err := s.whole(v.r.Context(), v, v.domain())
+	if err != nil {
+		return err
+	}
+	if x.D.Totals.Accounts == 0 && n == nil && v.r.URL.Query().Get("done") == "" {
+		return v.seeOther(domainPath(x.D.Name, "accounts", "new"))
+	}
+	page, perPage, err := pageOf(v.r)
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	d := domainPageView{Whole: x, Search: q.Get("search"), State: accountState(q.Get("state")), Sort: q.Get("sort"), States: accountStates()}
+	found, err := s.app.listAccounts(v.r.Context(), v.who, x.D.Name, accountQuery{
+		Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage})
+	if err != nil {
+		return err
+	}
+	d.fill(v, found)
+	ids := make([]string, len(found.Accounts))
+	for i, a := range found.Accounts {
+		ids[i] = strconv.FormatUint(uint64(a.ID), 10)
+	}
+	return s.showAs(v, statusOf(n), "domain", view{Title: x.D.Name, Crumbs: v.toDomains(), Notice: n, D: d,
+		Stream: domainPath(x.D.Name, "live") + "?ids=" + strings.Join(ids, ",")})
+}
+
+// fill takes in the accounts that were found.
+func (d *domainPageView) fill(v *visit, found *accountPage) {
+	for i := range found.Accounts {
+		d.Rows = append(d.Rows, row{v.W, d.Whole.D.Name, &found.Accounts[i]})
+	}
+	d.Total = found.Total
+	d.From = min((found.Page-1)*found.PerPage+1, found.Total)
+	d.To = min(found.Page*found.PerPage, found.Total)
+	d.Back, d.Next = pager(v.r, found.Page, d.To < found.Total)
+	if sc := d.Whole.D.Schedule; sc != nil {
+		d.EveryHour = (sc.EverySeconds + 3599) / 3600
+		if sc.Until != nil {
+			d.Until = sc.Until.UTC().Format(time.DateOnly)
+		}
+	}
+}
+
+// pager are the addresses of the pages before and after one; "" for none.
+func pager(r *http.Request, page int, more bool) (back, next string) {
+	at := func(n int) string {
+		q := r.URL.Query()
+		q.Set("page", strconv.Itoa(n))
+		q.Del("done")
+		q.Del("n")
+		return r.URL.Path + "?" + q.Encode()
+	}
+	if page > 1 {
+		back = at(page - 1)
+	}
+	if more {
+		next = at(page + 1)
+	}
+	return back, next
+}
+
+// whole sums a domain up.
+func (s *Server) whole(ctx context.Context, v *visit, domain string) (whole, error) {
+	d, err := s.app.showDomain(ctx, v.who, domain)
+	if err != nil {
+		return whole{}, err
+	}
+	x := whole{W: v.W, D: d, Chart: s.app.boards.chart(d.Name), Served: s.app.now()}
+	runs, err := s.app.listRuns(ctx, v.who, d.Name)
+	if err == nil && len(runs) > 0 {
+		x.Run = &runs[0]
+	}
+	return x, err
+}
+
+// formDo does something with the accounts that are ticked, or with all.
+func (s *Server) formDo(v *visit) error {
+	if err := v.r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	sel := selection{All: v.r.PostForm.Get("all") != ""}
+	if !sel.All {
+		ids, err := idsOf(strings.Join(v.r.PostForm["id"], ","))
+		if err != nil {
+			return err
+		}
+		sel.Accounts = ids
+	}
+	n, do, err := s.do(v, v.r.PostForm.Get("do"), sel)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showDomainPage(v, n)
+	}
+	if do == "check" {
+		return v.seeOther(domainPath(v.domain(), "check"))
+	}
+	address := domainPath(v.domain())
+	if back := localPath(v.r.PostForm.Get("back")); back != "/" {
+		address, _, _ = strings.Cut(back, "?")
+	}
+	return v.seeOther(doneAt(address, do, n))
+}
+
+// do does one of the things that can be done with accounts.
+func (s *Server) do(v *visit, do string, sel selection) (n int, done string, err error) {
+	ctx, a, domain := v.r.Context(), s.app, v.domain()
+	if !sel.All && len(sel.Accounts) == 0 {
+		return 0, "", &refusal{status: http.StatusUnprocessableEntity, Code: "none_ticked", Detail: "Tick the accounts first."}
+	}
+	var result *affected
+	switch do {
+	case "begin":
+		result, err = a.begin(ctx, v.who, domain, sel)
+	case "stop":
+		result, err = a.stop(ctx, v.who, domain, sel)
+	case "resume":
+		result, err = a.resume(ctx, v.who, domain, sel)
+	case "again":
+		result, err = a.again(ctx, v.who, domain, sel)
+	case "remove":
+		n, err = a.removeAccounts(ctx, v.who, domain, sel)
+	case "check":
+		_, err = a.startCheck(ctx, v.who, domain, sel)
+	default:
+		err = errNotFound("page")
+	}
+	if err == nil && result != nil {
+		n = result.Accounts
+	}
+	return n, do, err
+}
+
+// formSchedule sets when a domain's accounts are run again.
+func (s *Server) formSchedule(v *visit) error {
+	var in *scheduleView
+	if v.r.PostFormValue("do") != "none" {
+		hours, err := strconv.ParseInt(strings.TrimSpace(v.r.PostFormValue("hours")), 10, 32)
+		if err != nil {
+			hours = 0 // refused with the words for it
+		}
+		in = &scheduleView{EverySeconds: hours * 3600}
+		if text := v.r.PostFormValue("until"); text != "" {
+			day, err := time.Parse(time.DateOnly, text)
+			if err != nil {
+				n := &notice{Kind: "bad", Text: v.T("schedule.bad_day")}
+				return s.showDomainPage(v, n)
+			}
+			end := day.Add(24*time.Hour - time.Second)
+			in.Until = &end
+		}
+	}
+	if _, err := s.app.setSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showDomainPage(v, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "scheduled", 0))
+}
+
+// watched reads the accounts that a live page shows.
+func watched(r *http.Request) ([]store.AccountID, error) {
+	if text := r.URL.Query().Get("account"); text != "" {
+		return idsOf(text)
+	}
+	return idsOf(r.URL.Query().Get("ids"))
+}

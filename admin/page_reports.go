@@ -1,0 +1,192 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+func (s *Server) reportPages() []pageRoute {
+	return []pageRoute{
+		{"GET /d/{domain}/check", false, s.pageCheck},
+		{"POST /d/{domain}/check", false, s.formCheck},
+		{"GET /d/{domain}/runs", false, s.pageRuns},
+		{"GET /d/{domain}/runs/{run}", false, s.pageRun},
+		{"GET /d/{domain}/runs/{run}/report.csv", false, s.downloadRun},
+		{"GET /d/{domain}/runs/{run}/report.json", false, s.downloadRun},
+		{"GET /d/{domain}/verify", false, s.pageVerify},
+		{"POST /d/{domain}/verify", false, s.formVerify},
+		{"GET /d/{domain}/verify/report.csv", false, s.downloadVerify},
+		{"GET /d/{domain}/verify/report.json", false, s.downloadVerify},
+	}
+}
+
+// checkPart is how far a check is.
+type checkPart struct {
+	W      *words
+	Domain string
+	C      *checkView
+}
+
+// checkPageView is a check with a page of what it found.
+type checkPageView struct {
+	Check      checkPart
+	Domain     *domainView
+	Rows       []checkedAccount
+	Search     string
+	Trouble    bool
+	Total      int
+	Back, Next string
+}
+
+func (s *Server) pageCheck(v *visit) error {
+	ctx := v.r.Context()
+	d, err := s.app.showDomain(ctx, v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	x := checkPageView{Domain: d, Check: checkPart{W: v.W, Domain: d.Name, C: s.app.viewCheck(d.Name)}}
+	if x.Check.C != nil {
+		page, perPage, err := pageOf(v.r)
+		if err != nil {
+			return err
+		}
+		x.Search, x.Trouble = v.r.URL.Query().Get("search"), v.r.URL.Query().Get("trouble") != ""
+		found, err := s.app.checkedAccounts(ctx, v.who, d.Name, x.Search, x.Trouble, page, perPage)
+		if err != nil {
+			return err
+		}
+		x.Rows, x.Total = found.Accounts, found.Total
+		x.Back, x.Next = pager(v.r, found.Page, found.Page*found.PerPage < found.Total)
+	}
+	return s.show(v, "check", view{Title: v.T("check.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
+}
+
+// formCheck begins a check of all accounts, or ends the one that goes on.
+func (s *Server) formCheck(v *visit) error {
+	var err error
+	if v.r.PostFormValue("do") == "cancel" {
+		err = s.app.cancelCheck(v.r.Context(), v.who, v.domain())
+	} else {
+		_, err = s.app.startCheck(v.r.Context(), v.who, v.domain(), selection{All: true})
+	}
+	if err != nil && asRefusal(err).status != http.StatusConflict {
+		return err
+	}
+	return v.seeOther(domainPath(v.domain(), "check"))
+}
+
+func (s *Server) pageRuns(v *visit) error {
+	runs, err := s.app.listRuns(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	return s.show(v, "runs", view{Title: v.T("runs.title"), Crumbs: v.toDomain(v.domain()), D: struct {
+		Domain string
+		Runs   []runView
+	}{v.domain(), runs}})
+}
+
+// shownParts is how many accounts a run's page shows; the report has them all.
+const shownParts = 500
+
+func (s *Server) pageRun(v *visit) error {
+	id, err := runID(v.r)
+	if err != nil {
+		return err
+	}
+	report, err := s.app.runReport(v.r.Context(), v.who, v.domain(), id)
+	if err != nil {
+		return err
+	}
+	more := max(0, len(report.Parts)-shownParts)
+	report.Parts = report.Parts[:min(len(report.Parts), shownParts)]
+	return s.show(v, "run", view{Title: v.T("run.title", "Number", uint64(id)), D: struct {
+		*runReport
+		More int
+	}{report, more}, Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "runs"), v.T("runs.title")})})
+}
+
+// download sends a file.
+func (v *visit) download(name, kind string, write func(io.Writer) error) error {
+	v.w.Header().Set("Content-Type", kind)
+	v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
+	return ignoreGone(write(v.w))
+}
+
+func (s *Server) downloadRun(v *visit) error {
+	id, err := runID(v.r)
+	if err != nil {
+		return err
+	}
+	report, err := s.app.runReport(v.r.Context(), v.who, v.domain(), id)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s-run-%d", report.Domain, id)
+	return v.downloadReport(name, report, report.writeCSV)
+}
+
+// downloadReport sends a report in the form that the address ends in.
+func (v *visit) downloadReport(name string, report any, csv func(io.Writer) error) error {
+	if v.isCSV() {
+		return v.download(name+".csv", "text/csv; charset=utf-8", csv)
+	}
+	v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+".json"))
+	return writeJSON(v.w, http.StatusOK, report)
+}
+
+func (v *visit) isCSV() bool {
+	const end = ".csv"
+	return len(v.r.URL.Path) > len(end) && v.r.URL.Path[len(v.r.URL.Path)-len(end):] == end
+}
+
+// verifyPart is how far a verification is.
+type verifyPart struct {
+	W      *words
+	Domain string
+	Y      *verifyView
+}
+
+func (s *Server) pageVerify(v *visit) error {
+	d, err := s.app.showDomain(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	x := struct {
+		Verify   verifyPart
+		Domain   string
+		Findings []VerifyFinding
+		More     int
+	}{Verify: verifyPart{v.W, d.Name, s.app.viewVerify(d.Name)}, Domain: d.Name}
+	if x.Verify.Y != nil {
+		report, err := s.app.verifyReport(v.r.Context(), v.who, d.Name)
+		if err != nil {
+			return err
+		}
+		x.Findings, x.More = report.All[:min(len(report.All), shownParts)], max(0, len(report.All)-shownParts)
+	}
+	return s.show(v, "verify", view{Title: v.T("verify.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
+}
+
+func (s *Server) formVerify(v *visit) error {
+	var err error
+	if v.r.PostFormValue("do") == "cancel" {
+		err = s.app.cancelVerify(v.r.Context(), v.who, v.domain())
+	} else {
+		_, err = s.app.startVerify(v.r.Context(), v.who, v.domain(), selection{All: true}, v.r.PostFormValue("bodies") != "")
+	}
+	if err != nil && asRefusal(err).status != http.StatusConflict {
+		return err
+	}
+	return v.seeOther(domainPath(v.domain(), "verify"))
+}
+
+func (s *Server) downloadVerify(v *visit) error {
+	report, err := s.app.verifyReport(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	return v.downloadReport(fmt.Sprintf("%s-verify-%s", report.Domain, report.Started.UTC().Format(time.DateOnly)), report, report.writeCSV)
+}

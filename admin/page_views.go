@@ -1,0 +1,109 @@
+package admin
+
+import "time"
+
+// What the templates ask of the views.
+
+// Parts is how many messages of an account are dealt with.
+func (x row) Parts() uint64 { return x.A.dealt() }
+
+// dealt counts messages that are on the new server or refused.
+func (v *progressView) dealt() uint64 { return v.Copied + v.Quarantined }
+
+// Value is an account's progress in percent. One that has nothing left is
+// through, even if there was nothing.
+func (x row) Value() int64 {
+	if x.A.State == stateComplete || x.A.State == stateFinished {
+		return 100
+	}
+	return percent(x.A.dealt(), x.A.Messages)
+}
+
+// Span is a time in words.
+func (x row) Span(seconds *int64) string {
+	return x.W.Span(time.Duration(*seconds) * time.Second)
+}
+
+// Copied is how many messages of a domain are dealt with.
+func (x whole) Copied() uint64 { return x.D.Totals.Copied + x.D.Totals.Quarantined }
+
+// Value is a domain's progress in percent.
+func (x whole) Value() int64 {
+	if x.Done() == x.D.Totals.Accounts && x.Done() > 0 {
+		return 100
+	}
+	return percent(x.Copied(), x.D.Totals.Messages)
+}
+
+// RunNumber is the newest run's.
+func (x whole) RunNumber() string { return x.W.plain(int(x.Run.ID)) }
+
+// Class is how the state of the whole looks.
+func (x whole) Class() string {
+	t := x.D.Totals
+	switch {
+	case t.Running > 0:
+		return "running"
+	case t.Queued > 0 || t.Waiting > 0 || t.Accounts == 0:
+		return "waits"
+	case t.Failed > 0:
+		return "fix"
+	case t.Retrying > 0:
+		return "later"
+	case t.Stopped > 0:
+		return "stopped"
+	}
+	return "done"
+}
+
+// Sentence says how the whole is.
+func (x whole) Sentence() string {
+	t := x.D.Totals
+	switch x.Class() {
+	case "running":
+		if t.RemainingSeconds != nil {
+			return x.W.T("whole.running_left", "Span", x.W.Span(time.Duration(*t.RemainingSeconds)*time.Second))
+		}
+		return x.W.T("whole.running")
+	case "waits":
+		if t.Queued > 0 {
+			return x.W.T("whole.queued")
+		}
+		return x.W.T("whole.waiting")
+	case "fix":
+		return x.W.T("whole.failed")
+	case "later":
+		return x.W.T("whole.retrying")
+	case "stopped":
+		return x.W.T("whole.stopped")
+	}
+	return x.W.T("whole.done")
+}
+
+// jobPart is what the template "job" shows.
+type jobPart struct {
+	W *words
+	J jobView
+}
+
+// Job is how far a check is.
+func (x checkPart) Job() jobPart { return jobPart{x.W, x.C.jobView} }
+
+// Estimate is how long the transfer takes at least.
+func (x checkPart) Estimate() string {
+	return x.W.Span(time.Duration(x.C.Summary.EstimateSeconds) * time.Second)
+}
+
+// Job is how far a verification is.
+func (x verifyPart) Job() jobPart { return jobPart{x.W, x.Y.jobView} }
+
+// Span is a time in words; a dash for none.
+func (x checkPageView) Span(w *words, seconds int64) string {
+	if seconds == 0 {
+		return "–"
+	}
+	return w.Span(time.Duration(seconds) * time.Second)
+}
+
+// Listing is the table of an account's folders.
+func (x accountPageView) Listing() foldersPart { return foldersPart{x.Row.W, x.Folders} }
