@@ -90,7 +90,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 		t.Errorf("welcome leads to %s", at)
 	}
 
-	status, at, page = c.form("/domains", "domain", "c.example", "old", "other", "host", "old.c.example", "security", "starttls", "protocol", "imap", "new", "nonsense")
+	status, _, page = c.form("/domains", "domain", "c.example", "old", "other", "host", "old.c.example", "security", "starttls", "protocol", "imap", "new", "nonsense")
 	shows(t, "a wrong new server", status, 422, page, "New server: this is not a server", "old.c.example")
 	status, at, page = c.form("/domains", "domain", "c.example", "old", "other", "host", "old.c.example", "security", "starttls", "protocol", "pop3", "new", "imaps://new.example")
 	shows(t, "a new domain", status, 200, page, "The domain is set up", "POP3 brings the inbox only")
