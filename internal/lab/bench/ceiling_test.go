@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // batch is the number of messages in one MULTIAPPEND (RFC 3502).
@@ -24,95 +28,124 @@ type conn struct {
 	out *bufio.Writer
 }
 
-// copyBare streams the bodies of whole folders into batches of a hundred,
-// with one connection to each server and without waiting for anything: what
-// any copying over IMAP could reach at best.
-func copyBare(b *testing.B, old, new side, folders []string) {
-	b.Helper()
-	from, to := login(b, old), login(b, new)
+// byCeiling streams the bodies of whole folders into batches of a hundred,
+// with so many pairs of connections and without waiting for anything: what any
+// copying over IMAP could reach at best.
+func byCeiling(pairs int) copier {
+	return func(b *testing.B, old, new side, folders []string) usage {
+		b.Helper()
+		began := time.Now()
+		queue := make(chan string, len(folders))
+		for _, folder := range folders {
+			queue <- folder
+		}
+		close(queue)
+		var g errgroup.Group
+		for range pairs {
+			g.Go(func() error { return copyBare(old, new, queue) })
+		}
+		if err := g.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		return usage{wall: time.Since(began)}
+	}
+}
+
+// copyBare copies folders from a queue, always asking for one ahead.
+func copyBare(old, new side, queue <-chan string) error {
+	var from, to *conn
+	var g errgroup.Group // both may be far away
+	g.Go(func() (err error) { from, err = login(old); return err })
+	g.Go(func() (err error) { to, err = login(new); return err })
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	defer from.Close()
 	defer to.Close()
 	answers := make(chan error, 1)
 	go func() { answers <- to.await("last") }()
-	for i, folder := range folders {
-		from.command(b, "examine EXAMINE %q\r\nfetch%d UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])\r\n", folder, i)
+	var asked []string
+	ask := func() error {
+		folder, ok := <-queue
+		if !ok {
+			return nil
+		}
+		asked = append(asked, folder)
+		return from.command("examine EXAMINE %q\r\nfetch UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])\r\n", folder)
 	}
-	for i, folder := range folders {
-		pour(b, from, to, fmt.Sprintf("fetch%d ", i), folder)
+	err := ask()
+	for err == nil && len(asked) > 0 {
+		folder := asked[0]
+		asked = asked[1:]
+		if err = ask(); err == nil {
+			err = pour(from, to, "fetch ", folder)
+		}
 	}
-	to.command(b, "last NOOP\r\n")
-	if err := <-answers; err != nil {
-		b.Fatal(err)
+	if err == nil {
+		err = to.command("last NOOP\r\n")
 	}
+	if err != nil {
+		to.Close()
+	}
+	return errors.Join(err, <-answers)
 }
 
 // pour passes the answer of one EXAMINE and FETCH on.
-func pour(b *testing.B, from, to *conn, tag, folder string) {
-	b.Helper()
+func pour(from, to *conn, tag, folder string) error {
 	for n := 0; ; {
 		line, err := from.in.ReadString('\n')
 		if err != nil {
-			b.Fatal(err)
+			return err
 		}
 		if strings.HasPrefix(line, tag) {
-			if n > 0 {
-				to.command(b, "\r\n")
+			if n == 0 {
+				return nil
 			}
-			return
+			return to.command("\r\n")
 		}
 		m := fetchLine.FindStringSubmatch(line)
 		if m == nil {
 			continue // of EXAMINE
 		}
-		if n > 0 && n%batch == 0 {
-			to.write(b, "\r\n")
-		}
-		if n%batch == 0 {
-			to.write(b, fmt.Sprintf("append APPEND %q", folder))
-		}
-		flags := strings.TrimSpace(strings.ReplaceAll(m[1], `\Recent`, ""))
-		to.write(b, fmt.Sprintf(" (%s) %s {%s+}\r\n", flags, m[2], m[3]))
 		size, err := strconv.ParseInt(m[3], 10, 64)
 		if err != nil {
-			b.Fatal(err)
+			return err
 		}
+		// What a Writer could not write shows in the end.
+		if n > 0 && n%batch == 0 {
+			fmt.Fprint(to.out, "\r\n")
+		}
+		if n%batch == 0 {
+			fmt.Fprintf(to.out, "append APPEND %q", folder)
+		}
+		flags := strings.TrimSpace(strings.ReplaceAll(m[1], `\Recent`, ""))
+		fmt.Fprintf(to.out, " (%s) %s {%s+}\r\n", flags, m[2], m[3])
 		if _, err := io.CopyN(to.out, from.in, size); err != nil {
-			b.Fatal(err)
+			return err
 		}
 		if _, err := from.in.ReadString('\n'); err != nil { // ")"
-			b.Fatal(err)
+			return err
 		}
 		n++
 	}
 }
 
-func login(b *testing.B, s side) *conn {
-	b.Helper()
+func login(s side) (*conn, error) {
 	raw, err := net.Dial("tcp", s.addr)
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
 	c := &conn{raw, bufio.NewReaderSize(raw, 64<<10), bufio.NewWriterSize(raw, 64<<10)}
-	c.command(b, "login LOGIN %q %q\r\n", s.login, s.password)
-	if err := c.await("login"); err != nil {
-		b.Fatal(err)
+	if err := errors.Join(c.command("login LOGIN %q %q\r\n", s.login, s.password), c.await("login")); err != nil {
+		raw.Close()
+		return nil, err
 	}
-	return c
+	return c, nil
 }
 
-func (c *conn) write(b *testing.B, text string) {
-	b.Helper()
-	if _, err := c.out.WriteString(text); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (c *conn) command(b *testing.B, format string, args ...any) {
-	b.Helper()
-	c.write(b, fmt.Sprintf(format, args...))
-	if err := c.out.Flush(); err != nil {
-		b.Fatal(err)
-	}
+func (c *conn) command(format string, args ...any) error {
+	fmt.Fprintf(c.out, format, args...) // what a Writer could not write shows in Flush
+	return c.out.Flush()
 }
 
 // await reads answers until the tagged one; a NO or BAD on the way is an error.

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,16 +11,12 @@ import (
 	"postferry/internal/lab"
 )
 
-var (
-	messages = flag.Int("messages", 2000, "messages of 8 KB in the account to copy; a quarter as many mixed ones")
-	rounds   = flag.Int("rounds", 3, "runs of each contender; the median counts")
-	fsync    = flag.Bool("fsync", false, "let the new server sync to disk, as in production: measures the disk more than the copying")
-)
-
 const (
 	password = "secret"
 	source   = "source@example.com"
 	parts    = 5 // folders the messages are spread over
+	rounds   = 3 // runs of each contender, in turn
+	pairs    = 2 // connections to each server that an account is copied with
 )
 
 // side is one end of a copy, as a contender sees it.
@@ -31,52 +26,31 @@ type side struct {
 	password string
 }
 
-// contender copies everything from old to new, where nothing is yet, and
-// returns when it is there.
+// copier copies everything from old to new, where nothing is yet but the
+// folders, and returns when it is there.
+type copier func(b *testing.B, old, new side, folders []string) usage
+
+// contender is one that runs in a race.
 type contender struct {
 	name string
-	copy func(b *testing.B, old, new side, folders []string)
-}
-
-var contenders = []contender{{"ceiling", copyBare}, {"mbsync", copyMbsync}}
-
-// BenchmarkCopy reports for each contender the median messages per second and
-// its ratio to the first one.
-func BenchmarkCopy(b *testing.B) {
-	for _, kind := range []struct {
-		name     string
-		generate func() []lab.Msg
-	}{
-		{"8KB", func() []lab.Msg { return lab.Generate(1, *messages, 8<<10) }},
-		{"mixed", func() []lab.Msg { return lab.Mixed(1, *messages/4) }},
-	} {
-		b.Run(kind.name, func(b *testing.B) {
-			y := newYard(b, kind.generate())
-			for _, delay := range []time.Duration{0, 10 * time.Millisecond, 50 * time.Millisecond} {
-				b.Run(fmt.Sprintf("roundtrip=%v", 2*delay), func(b *testing.B) {
-					for b.Loop() {
-						y.compare(b, delay)
-					}
-				})
-			}
-		})
-	}
+	copy copier
 }
 
 // yard is a filled old server and an empty new one, with a line to each.
 type yard struct {
-	old, new         *lab.Dovecot
-	oldLine, newLine *lab.Delay
-	folders          []string
-	count            int
-	targets          int // users of the new server so far
+	old, new *lab.Dovecot
+	from, to string // addresses
+	folders  []string
+	count    int
+	targets  int // users of the new server so far
 }
 
-func newYard(b *testing.B, msgs []lab.Msg) *yard {
+// newYard fills an old server with msgs, spread evenly over folders.
+func newYard(b *testing.B, msgs []lab.Msg, oldRTT, newRTT time.Duration) *yard {
 	b.Helper()
 	y := &yard{count: len(msgs)}
 	y.old = lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}})
-	y.new = lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", Fsync: *fsync})
+	y.new = lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox"})
 	for i := range parts {
 		folder := "INBOX"
 		if i > 0 {
@@ -86,48 +60,68 @@ func newYard(b *testing.B, msgs []lab.Msg) *yard {
 		y.old.FillMaildir(source, folder, msgs[i*len(msgs)/parts:(i+1)*len(msgs)/parts])
 	}
 	y.old.Open(source, y.folders...) // builds the indexes, as years of use have
-	y.oldLine = lab.DelayLine(b, y.old.IMAP, 0)
-	y.newLine = lab.DelayLine(b, y.new.IMAP, 0)
+	y.from, y.to = away(b, y.old.IMAP, oldRTT), away(b, y.new.IMAP, newRTT)
 	return y
 }
 
-// compare lets all contenders run in turn, rounds times, over lines that take
-// delay in each direction.
-func (y *yard) compare(b *testing.B, delay time.Duration) {
-	y.oldLine.Set(delay)
-	y.newLine.Set(delay)
-	speeds := make([][]float64, len(contenders))
-	for range *rounds {
-		for i, c := range contenders {
-			speeds[i] = append(speeds[i], y.run(b, c))
-		}
+// away is an address at which a server is so far away; without a distance it
+// is the server's own.
+func away(b *testing.B, addr string, rtt time.Duration) string {
+	b.Helper()
+	if rtt == 0 {
+		return addr
 	}
-	first := median(speeds[0])
-	for i, c := range contenders {
-		b.ReportMetric(median(speeds[i]), c.name+"-msg/s")
-		if i > 0 {
-			b.ReportMetric(median(speeds[i])/first, c.name+"/"+contenders[0].name)
-		}
-		b.Logf("%s: %.0f messages per second", c.name, speeds[i])
-	}
-	b.ReportMetric(0, "ns/op") // the time of all of them together says nothing
+	return lab.DelayLine(b, addr, rtt/2).Addr
 }
 
+// race lets contenders run in turn, rounds times. It returns the messages per
+// second and, of those that are processes, the CPU time of each run.
+func (y *yard) race(b *testing.B, contenders ...contender) map[string][]run {
+	b.Helper()
+	runs := map[string][]run{}
+	for range rounds {
+		for _, c := range contenders {
+			r := y.run(b, c)
+			b.Logf("%-10s %s", c.name, r)
+			runs[c.name] = append(runs[c.name], r)
+		}
+	}
+	for _, c := range contenders {
+		b.ReportMetric(rate(runs[c.name]), c.name+"-msg/s")
+	}
+	b.ReportMetric(0, "ns/op") // the time of all of them together says nothing
+	return runs
+}
+
+// run is how a contender did.
+type run struct {
+	usage
+	messages int
+	old, new time.Duration // CPU of the servers
+}
+
+func (r run) String() string {
+	return fmt.Sprintf("%6.0f msg/s in %.2f s; CPU %.2f s, old server %.2f s, new server %.2f s",
+		r.rate(), r.wall.Seconds(), r.cpu.Seconds(), r.old.Seconds(), r.new.Seconds())
+}
+
+func (r run) rate() float64 { return float64(r.messages) / r.wall.Seconds() }
+
 // run copies to a new user, never to an emptied one: deleting files just
-// before makes the file system slow for half a minute. It returns messages per second.
-func (y *yard) run(b *testing.B, c contender) float64 {
+// before makes the file system slow for half a minute.
+func (y *yard) run(b *testing.B, c contender) run {
 	b.Helper()
 	y.targets++
-	to := side{y.newLine.Addr, fmt.Sprintf("target%d@example.com", y.targets), password}
+	to := side{y.to, fmt.Sprintf("target%d@example.com", y.targets), password}
 	y.new.AddUser(lab.User{Login: to.login, Password: password})
 	y.new.Create(to.login, y.folders[1:]...)
-	start := time.Now()
-	c.copy(b, side{y.oldLine.Addr, source, password}, to, y.folders)
-	took := time.Since(start)
+	old, new := y.old.CPUTime(), y.new.CPUTime()
+	u := c.copy(b, side{y.from, source, password}, to, y.folders)
+	r := run{usage: u, messages: y.count, old: y.old.CPUTime() - old, new: y.new.CPUTime() - new}
 	if n := y.arrived(b, to.login); n != y.count {
-		b.Fatalf("%s copied %d of %d messages", c.name, n, y.count)
+		b.Fatalf("%s copied %d of %d messages\n%s", c.name, n, y.count, u.output)
 	}
-	return float64(y.count) / took.Seconds()
+	return r
 }
 
 func (y *yard) arrived(b *testing.B, login string) int {
@@ -143,6 +137,24 @@ func (y *yard) arrived(b *testing.B, login string) int {
 		total += int(*data.NumMessages)
 	}
 	return total
+}
+
+// rate is the median of the runs' messages per second.
+func rate(runs []run) float64 {
+	var rates []float64
+	for _, r := range runs {
+		rates = append(rates, r.rate())
+	}
+	return median(rates)
+}
+
+// work is the median of the runs' CPU time.
+func work(runs []run) time.Duration {
+	var seconds []float64
+	for _, r := range runs {
+		seconds = append(seconds, r.cpu.Seconds())
+	}
+	return time.Duration(median(seconds) * float64(time.Second))
 }
 
 func median(of []float64) float64 {

@@ -1,10 +1,14 @@
-// Package bench measures how fast an account is copied from one real Dovecot
-// to another, over delay lines, by several contenders: the ceiling (a bare
-// FETCH stream poured into MULTIAPPEND, with no bookkeeping at all) and mbsync.
-// Runs alternate, so that what disturbs the machine disturbs all of them;
-// medians and their ratios are reported, because absolute numbers don't travel.
+// Package bench measures how fast accounts are copied between real Dovecots,
+// over delay lines, by several contenders: the postferry binary, mbsync, dsync,
+// and the ceiling (a bare FETCH stream poured into MULTIAPPEND, with no
+// bookkeeping at all). Runs alternate, so that what disturbs the machine disturbs
+// all of them; medians and their ratios are reported, because absolute numbers
+// don't travel.
 //
-//	go test -run '^$' -bench Copy ./internal/lab/bench -args -messages 10000 -rounds 5
+//	go test -run '^$' -bench Speed -benchtime 1x -timeout 60m ./internal/lab/bench
 //
-// It holds benchmarks only. A new contender is one line in contenders.
+// runs everything and ends with a table; -bench Speed/copy/near runs a part.
+//
+// It holds benchmarks only. A new contender is a function like those in
+// contenders_test.go.
 package bench

@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"postferry/internal/lab"
+)
+
+const far = 100 * time.Millisecond
+
+// BenchmarkSpeed measures all that the project promises and prints a table.
+func BenchmarkSpeed(b *testing.B) {
+	t := &table{}
+	binary := buildPostferry(b)
+	b.Run("copy", func(b *testing.B) { benchCopy(b, t, binary) })
+	t.print()
+}
+
+// benchCopy copies one account by all contenders.
+func benchCopy(b *testing.B, t *table, binary string) {
+	for _, data := range []struct {
+		name     string
+		generate func() []lab.Msg
+	}{
+		{"8K", func() []lab.Msg { return lab.Generate(1, 10_000, 8<<10) }},
+		{"mixed", func() []lab.Msg { return lab.Mixed(1, 1000) }},
+	} {
+		for _, c := range []struct {
+			name     string
+			old, new time.Duration
+		}{{"near", 0, 0}, {"old-far", far, 0}, {"both-far", far, far}} {
+			b.Run(data.name+"/"+c.name, func(b *testing.B) {
+				y := newYard(b, data.generate(), c.old, c.new)
+				contenders := []contender{{"postferry", byPostferry(binary)}, {"mbsync", copyMbsync}, {"ceiling", byCeiling(pairs)}}
+				if c.new == 0 {
+					contenders = append(contenders, contender{"dsync", byDsync(y.new)})
+				}
+				for b.Loop() {
+					t.copied(data.name+" "+c.name, y.race(b, contenders...))
+				}
+			})
+		}
+	}
+}
+
+// copied adds the lines of one race.
+func (t *table) copied(name string, runs map[string][]run) {
+	ours, theirs := rate(runs["postferry"]), rate(runs["mbsync"])
+	t.add(name+", against mbsync", "at least 3 x", ours/theirs >= 3, "%.1f x (%.0f / %.0f messages/s)", ours/theirs, ours, theirs)
+	if dsync := rate2(runs["dsync"]); dsync > 0 {
+		t.add(name+", against dsync into files", "at least 1 x", ours/dsync >= 1, "%.1f x (%.0f)", ours/dsync, dsync)
+	}
+	ceiling := rate(runs["ceiling"])
+	t.add(name+", share of the ceiling", "at least 85 %", ours/ceiling >= 0.85, "%.0f %% (%.0f)", 100*ours/ceiling, ceiling)
+	mine, other := work(runs["postferry"]), work(runs["mbsync"])
+	t.add(name+", CPU of the process", "below mbsync's", mine < other, "%.2f s / %.2f s", mine.Seconds(), other.Seconds())
+}
+
+func rate2(runs []run) float64 {
+	if len(runs) == 0 {
+		return 0
+	}
+	return rate(runs)
+}
+
+// table is what is printed at the end.
+type table struct{ rows []row }
+
+type row struct {
+	name, target, value string
+	met                 bool
+}
+
+func (t *table) add(name, target string, met bool, format string, args ...any) {
+	t.rows = append(t.rows, row{name, target, fmt.Sprintf(format, args...), met})
+}
+
+func (t *table) print() {
+	fmt.Printf("\n| case | target | measured | |\n|---|---|---|---|\n")
+	for _, r := range t.rows {
+		mark := "met"
+		if !r.met {
+			mark = "missed"
+		}
+		fmt.Printf("| %s | %s | %s | %s |\n", r.name, r.target, r.value, mark)
+	}
+	fmt.Println()
+}
