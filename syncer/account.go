@@ -14,6 +14,12 @@ import (
 	"postferry/store"
 )
 
+// passLanes is how many folders of an account a pass pulls at the same time: while
+// one waits for servers far away, the others use the time. With the lane for visits
+// that makes four connections, which servers let one person have from one address
+// (Courier's MAXPERIP is 4).
+const passLanes = 3
+
 // shared is what all accounts work with.
 type shared struct {
 	cfg    *config.Config
@@ -73,7 +79,7 @@ type account struct {
 	folders  []*tracked
 	tree     treeState
 	front    *lane   // visits
-	backs    []*lane // passes: the first always, the second while the servers have room
+	backs    []*lane // passes: the first always, the others while the servers have room
 	busy     map[*lane]bool
 	visits   []*visit
 	pass     *passRun
@@ -98,7 +104,9 @@ func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpo
 	a.load(ctx)
 	if a.loadErr == nil {
 		a.front = a.newLane(pools, true)
-		a.backs = []*lane{a.newLane(pools, false), a.newLane(pools, false)}
+		for range passLanes {
+			a.backs = append(a.backs, a.newLane(pools, false))
+		}
 	}
 	tick := time.NewTicker(laneIdle / 3)
 	defer tick.Stop()

@@ -216,7 +216,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 
 // count lists what the ledger does not know of a folder.
 func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderPlan) error {
-	sel, err := p.pair.old.Open(ctx, row.Old)
+	sel, err := p.pair.old.Open(ctx, row.Old, nil)
 	if err != nil {
 		return err
 	}

@@ -211,11 +211,7 @@ func (b *fakeFolder) numbered(validity uint32) *fakeFolder {
 	return now
 }
 
-func (s *fakeSession) Namespace(context.Context) (upstream.Namespace, error) {
-	return upstream.Namespace{Delim: '/'}, s.step("NAMESPACE", func() error { return nil })
-}
-
-func (s *fakeSession) List(_ context.Context, withStatus bool) (list []upstream.Mailbox, err error) {
+func (s *fakeSession) Folders(_ context.Context, withStatus bool) (ns upstream.Namespace, list []upstream.Mailbox, err error) {
 	err = s.step("LIST", func() error {
 		for name, b := range s.folders {
 			m := upstream.Mailbox{Name: name, Delim: '/', Subscribed: b.sub, Attrs: b.attrs}
@@ -228,7 +224,7 @@ func (s *fakeSession) List(_ context.Context, withStatus bool) (list []upstream.
 		sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 		return nil
 	})
-	return list, err
+	return upstream.Namespace{Delim: '/'}, list, err
 }
 
 func (s *fakeSession) status(b *fakeFolder) upstream.Status {
@@ -283,6 +279,14 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 
 func (s *fakeSession) Examine(_ context.Context, name string) (*upstream.Selected, error) {
 	return s.open("EXAMINE", name)
+}
+
+func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error) {
+	sel, err := s.Examine(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	return sel, true, s.ListMessages(ctx, set, 0, fn)
 }
 
 func (s *fakeSession) Select(_ context.Context, name string) (*upstream.Selected, error) {

@@ -41,9 +41,9 @@ func (s listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]u
 	return s.oldSession.Tree(ctx, withStatus)
 }
 
-func (s listener) Open(ctx context.Context, name string) (*oldFolder, error) {
+func (s listener) Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error) {
 	defer s.listening.begin()()
-	return s.oldSession.Open(ctx, name)
+	return s.oldSession.Open(ctx, name, ahead)
 }
 
 func (s listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {

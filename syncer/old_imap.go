@@ -15,6 +15,7 @@ type imapReader interface {
 	lister
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
+	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
@@ -53,10 +54,25 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]up
 }
 
 // Open implements oldSession.
-func (s oldIMAP) Open(ctx context.Context, name string) (*oldFolder, error) {
-	sel, err := s.Examine(ctx, name)
+func (s oldIMAP) Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error) {
+	if len(ahead) == 0 {
+		sel, err := s.Examine(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity)}, nil
+	}
+	f := &oldFolder{}
+	sel, ok, err := s.ExamineAndList(ctx, name, ahead, func(m upstream.Message) error {
+		f.ahead = append(f.ahead, m)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity)}, nil
+	f.Selected, f.keys = *sel, imapKeys(sel.UIDValidity)
+	if f.listed = ahead; !ok {
+		f.listed, f.ahead = nil, nil
+	}
+	return f, nil
 }

@@ -73,7 +73,7 @@ func (s *oldPOP3) Tree(context.Context, bool) (Side, map[string]upstream.Status,
 
 // Open implements oldSession. It lists the whole inbox: that is one command more
 // than there is to know what is new.
-func (s *oldPOP3) Open(ctx context.Context, name string) (*oldFolder, error) {
+func (s *oldPOP3) Open(ctx context.Context, name string, _ imap.UIDSet) (*oldFolder, error) {
 	if !strings.EqualFold(name, inboxName) {
 		return nil, &upstream.Error{Op: "LIST", Class: upstream.Refused, Code: imap.ResponseCodeNonExistent, Text: "there is but an inbox"}
 	}

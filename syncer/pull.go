@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -240,7 +241,7 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
-	if p.selected, err = p.old.Open(ctx, p.folder.Old); err != nil {
+	if p.selected, err = p.old.Open(ctx, p.folder.Old, p.firstWindow()); err != nil {
 		return p.gone(err, errOldGone)
 	}
 	p.listing = time.Since(began)
@@ -251,6 +252,15 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 		return p.findUIDNext(ctx)
 	}
 	return nil
+}
+
+// firstWindow is what is listed first if the folder is the one it was.
+func (p *pull) firstWindow() imap.UIDSet {
+	from := max(p.folder.Checkpoint.UIDNext, 1)
+	if from > math.MaxUint32-listWindow {
+		return nil
+	}
+	return imap.UIDSet{imap.UIDRange{Start: from, Stop: from + listWindow - 1}}
 }
 
 func (p *pull) openNew(ctx context.Context) (err error) {

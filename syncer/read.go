@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// listWindow is how many messages one listing should bring. UIDs are
-	// sparse, so the range asked for grows and shrinks towards it.
+	// listWindow is how many messages the first listing should bring, listMany later
+	// ones: each costs a round trip in which nothing else comes. UIDs are sparse, so
+	// the range asked for grows and shrinks towards it.
 	listWindow = 2000
+	listMany   = 4 * listWindow
 	// bodyOctets is how much one command asks for, so that a pull that is
 	// asked to stop soon can. Octets.
 	bodyOctets = 16 << 20
@@ -25,7 +27,7 @@ const (
 	// being held. Octets.
 	streamAbove = 1 << 20
 	// handOver is how many messages may wait between reader and writer.
-	handOver = 200
+	handOver = 400
 )
 
 // item is what the reader hands to the writer, in the order of the old folder.
@@ -155,12 +157,12 @@ func (r *reader) newest(ctx context.Context) error {
 	return r.hand(ctx, &item{shows: true})
 }
 
-// adapt steers the width of UID ranges towards listWindow messages each.
+// adapt steers the width of UID ranges towards listMany messages each.
 func adapt(width imap.UID, n int) imap.UID {
 	switch {
-	case n < listWindow/4 && width < 1<<30:
+	case n < listMany/2 && width < 1<<30:
 		return width * 4
-	case n > listWindow*2:
+	case n > listMany*2:
 		return max(width/2, 1)
 	}
 	return width
@@ -206,7 +208,7 @@ func (p *pull) yielded() error {
 func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
 	var missing []upstream.Message
 	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
-	err = r.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+	err = r.list(ctx, set, func(m upstream.Message) error {
 		if m.UID < from || m.UID > to {
 			return nil // "n:*"-style answers and unsolicited ones are not of this window
 		}
@@ -245,6 +247,20 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		missing = missing[n:]
 	}
 	return listed, nil
+}
+
+// list lists a window, or tells what came with the opening of the folder.
+func (r *reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+	covered := len(r.selected.listed) == 1 && r.selected.listed[0].Start <= set[0].Start && set[0].Stop <= r.selected.listed[0].Stop
+	if !covered {
+		return r.old.ListMessages(ctx, set, 0, fn)
+	}
+	for _, m := range r.selected.ahead {
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // portion is how many of the messages one command should ask for. Their octets

@@ -24,8 +24,9 @@ type oldSession interface {
 	session
 	// Tree tells the folders and, withStatus, the status of those that hold mail.
 	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
-	// Open opens a folder. What follows is about the folder opened last.
-	Open(ctx context.Context, name string) (*oldFolder, error)
+	// Open opens a folder. What follows is about the folder opened last. ahead are UIDs
+	// to list at once where that costs no round trip more; nil for none.
+	Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
@@ -40,14 +41,15 @@ type oldFolder struct {
 	octets uint64 // of all its messages, about; 0 if not told
 	// pop3: its UIDs are message numbers of this session, it has no flags, and keys may
 	// change without notice.
-	pop3 bool
+	pop3   bool
+	listed imap.UIDSet        // what was asked for ahead, if it was listed
+	ahead  []upstream.Message // its messages
 }
 
 // newSession is what the engine needs of a logged-in session with a new server.
 type newSession interface {
 	session
-	Namespace(ctx context.Context) (upstream.Namespace, error)
-	List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error)
+	lister
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	Select(ctx context.Context, name string) (*upstream.Selected, error)

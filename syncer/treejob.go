@@ -185,16 +185,11 @@ func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
 
 // lister is the part of a session that tells the folder tree.
 type lister interface {
-	Namespace(ctx context.Context) (upstream.Namespace, error)
-	List(ctx context.Context, withStatus bool) ([]upstream.Mailbox, error)
+	Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error)
 }
 
 func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
-	ns, err := s.Namespace(ctx)
-	if err != nil {
-		return Side{}, err
-	}
-	list, err := s.List(ctx, withStatus)
+	ns, list, err := s.Folders(ctx, withStatus)
 	return Side{Namespace: ns, Mailboxes: list}, err
 }
 

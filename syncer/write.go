@@ -21,9 +21,10 @@ const (
 	batchOctets   = 4 << 20
 	// batchLinger is how long a batch that isn't full waits for the next message.
 	batchLinger = 10 * time.Millisecond
-	// batchesAhead is how many batches may be under way, so that a new server
-	// far away is kept busy.
-	batchesAhead = 4
+	// So many batches, of so many octets together, may be under way: as much as a
+	// fast line to a new server far away holds.
+	batchesAhead = 12
+	octetsAhead  = 8 << 20
 )
 
 // under is a batch that was sent.
@@ -31,6 +32,8 @@ type under struct {
 	items []*item
 	call  appendCall
 	again bool // repeats a part of a refused batch
+
+	octets int64
 }
 
 // writer appends what the reader hands over, batch by batch, and enters it in
@@ -179,7 +182,7 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.calls) >= batchesAhead {
+	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
@@ -199,6 +202,14 @@ func (w *writer) flush(ctx context.Context) error {
 	return w.send(ctx, batch, false)
 }
 
+// ahead is how many octets are under way.
+func (w *writer) ahead() (octets int64) {
+	for _, u := range w.calls {
+		octets += u.octets
+	}
+	return octets
+}
+
 // sendable tells whether an item is a message to append.
 func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint == nil && !it.shows }
 
@@ -211,6 +222,9 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 		}
 	}
 	u := under{items: items, again: again}
+	for _, it := range items {
+		u.octets += int64(len(it.body))
+	}
 	if again {
 		w.again++
 	}

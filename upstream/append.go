@@ -98,6 +98,9 @@ func (c *AppendCall) send(mailbox string, messages []Append) error {
 		if ok, err := s.sendMessage(cmd, &messages[i], ask); !ok {
 			return err
 		}
+		if ask {
+			s.opt.Quirks.prove(imap.CapMultiAppend) // it has asked for the second message
+		}
 	}
 	s.enc.CRLF()
 	return s.enc.Err()

@@ -9,28 +9,47 @@ import (
 // Otherwise it would take the messages that follow for commands, and mail that
 // strangers wrote would be executed.
 func (s *Session) proveLiterals() error {
-	announced := []imap.Cap{imap.CapLiteralPlus, imap.CapLiteralMinus}
-	if !s.nonSync(1) || s.opt.Quirks.hasProved(imap.CapLiteralPlus) {
-		return nil
-	}
-	cmd, err := s.begin("STATUS")
-	if err != nil {
+	if err := s.beginProof(); err != nil || s.proof == nil {
 		return err
 	}
-	s.enc.SP().Literal(int64(len(inbox)), true).Raw(inbox).Raw(" (UIDNEXT)").CRLF()
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if err := s.await(cmd, nil); err != nil {
+	if err := s.await(s.proof, nil); err != nil {
 		return err
 	}
-	if cmd.res.kind == "BAD" {
-		s.distrust(s.refusal(cmd), announced...)
-	} else {
-		s.opt.Quirks.prove(imap.CapLiteralPlus)
-	}
+	s.judgeProof()
 	return nil
 }
+
+// beginProof writes that command unless the matter is settled. Where something
+// else is asked anyway, it costs no round trip.
+func (s *Session) beginProof() (err error) {
+	if s.opt.ReadOnly || s.proof != nil || !s.nonSync(1) || s.opt.Quirks.hasProved(imap.CapLiteralPlus) {
+		return nil
+	}
+	if s.proof, err = s.begin("STATUS"); err != nil {
+		return err
+	}
+	s.enc.SP().Literal(int64(len(inbox)), true).Raw(inbox).Raw(" (UIDNEXT)").CRLF()
+	return s.enc.Err()
+}
+
+// judgeProof learns from the answer, if it has come.
+func (s *Session) judgeProof() {
+	switch {
+	case s.proof == nil || !s.proof.done:
+		return
+	case s.proof.res.kind == "BAD":
+		s.distrust(s.refusal(s.proof), imap.CapLiteralPlus, imap.CapLiteralMinus)
+	default:
+		s.opt.Quirks.prove(imap.CapLiteralPlus)
+	}
+	s.proof = nil
+}
+
+// proving reports whether a STATUS that arrives is that of the proof.
+func (s *Session) proving() bool { return s.proof != nil && !s.proof.done }
 
 const inbox = "INBOX"
 

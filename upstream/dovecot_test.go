@@ -144,7 +144,7 @@ func TestDovecotFolders(t *testing.T) {
 	if err := s.Subscribe(ctx, names[:2]); err != nil {
 		t.Fatal(err)
 	}
-	ns, err := s.Namespace(ctx)
+	ns, _, err := s.Folders(ctx, false)
 	if err != nil || ns.Delim != '/' || ns.Prefix != "" {
 		t.Fatalf("%+v %v", ns, err)
 	}
@@ -152,7 +152,7 @@ func TestDovecotFolders(t *testing.T) {
 		if plain {
 			s.distrust(errors.New("test"), imap.CapListExtended)
 		}
-		boxes, err := s.List(ctx, true)
+		_, boxes, err := s.Folders(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}

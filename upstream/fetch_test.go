@@ -186,9 +186,8 @@ func FuzzResponses(f *testing.F) {
 		ctx := context.Background()
 		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE APPENDLIMIT STATUS=SIZE IDLE MULTIAPPEND LITERAL+ QUOTA"} {
 			for _, act := range []func(s *Session){
-				func(s *Session) { s.List(ctx, true) },
+				func(s *Session) { s.Folders(ctx, true) },
 				func(s *Session) { s.Status(ctx, []string{"abc", "INBOX"}) },
-				func(s *Session) { s.Namespace(ctx) },
 				func(s *Session) { s.Examine(ctx, "x") },
 				func(s *Session) { s.Search(ctx, "ALL") },
 				func(s *Session) { s.Quotas(ctx, "INBOX") },

@@ -29,25 +29,65 @@ var knownAttrs = [...]imap.MailboxAttr{
 	imap.MailboxAttrTrash, imap.MailboxAttrImportant,
 }
 
-// List returns all folders with their subscription, special use (where the
-// server tells) and, if withStatus and the server has LIST-STATUS, status.
-// Subscribed names that no longer exist are left out. One bad line is
+// Folders returns where the account's folders are and all of them with their
+// subscription, special use (where the server tells) and, if withStatus and the
+// server has LIST-STATUS, status. It takes one round trip unless the server lacks
+// an extension. Subscribed names that no longer exist are left out. One bad line is
 // skipped and logged. The status is without Size, which can take a server
 // long to find out.
-func (s *Session) List(ctx context.Context, withStatus bool) ([]Mailbox, error) {
-	for s.Has(imap.CapListExtended) {
-		l := newListing(s)
-		err := s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(s.listReturn(withStatus)) }, l.take)
-		if err == nil || ClassOf(err) != Refused {
-			return l.mailboxes(), err
+func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Mailbox, error) {
+	n, l := namespaces{s: s}, newListing(s)
+	commands := s.listCommands(withStatus)
+	refused := make([]error, len(commands))
+	send := func(i int) (*command, error) { return s.compose(commands[i].verb, commands[i].args) }
+	data := func(num uint32, name string) bool { return n.take(num, name) || l.take(num, name) }
+	err := s.do(ctx, "LIST", func() error {
+		if err := s.beginProof(); err != nil {
+			return err
 		}
-		lie := imap.CapListExtended
-		if withStatus && s.Has(imap.CapListStatus) {
-			lie = imap.CapListStatus
-		}
-		s.distrust(err, lie)
+		defer s.judgeProof()
+		return s.pipeline(len(commands), len(commands), send, data, func(i int, cmd *command) { refused[i] = s.refusal(cmd) })
+	})
+	if err != nil {
+		return n.found, nil, err
 	}
-	return s.listPlain(ctx)
+	for i, c := range commands {
+		switch {
+		case refused[i] == nil || c.verb != "LIST":
+		case s.Has(imap.CapListExtended):
+			lie := imap.CapListExtended
+			if withStatus && s.Has(imap.CapListStatus) {
+				lie = imap.CapListStatus
+			}
+			s.distrust(refused[i], lie)
+			return s.Folders(ctx, withStatus)
+		default:
+			return n.found, nil, refused[i]
+		}
+	}
+	boxes := l.mailboxes()
+	if !n.ok {
+		err = s.withoutNamespace(ctx, &n.found, boxes)
+	}
+	return n.found, boxes, err
+}
+
+// listCommand is one of those that together tell the folders.
+type listCommand struct {
+	verb string
+	args func(e *wire.Encoder)
+}
+
+// listCommands are what to ask, all at once.
+func (s *Session) listCommands(withStatus bool) (commands []listCommand) {
+	if s.Has(imap.CapNamespace) {
+		commands = append(commands, listCommand{verb: "NAMESPACE"})
+	}
+	if s.Has(imap.CapListExtended) {
+		return append(commands, listCommand{"LIST", func(e *wire.Encoder) { e.Raw(s.listReturn(withStatus)) }})
+	}
+	all := func(e *wire.Encoder) { e.Raw(`"" "*"`) }
+	return append(commands, listCommand{"LIST", all}, listCommand{"LSUB", all})
 }
 
 // listReturn are the arguments of the extended LIST (RFC 5258, RFC 5819, RFC 6154).
@@ -60,27 +100,6 @@ func (s *Session) listReturn(withStatus bool) string {
 		opts = append(opts, "STATUS "+s.statusItems(false))
 	}
 	return `"" "*" RETURN (` + strings.Join(opts, " ") + ")"
-}
-
-// listPlain is for servers without LIST-EXTENDED: LIST and LSUB together.
-func (s *Session) listPlain(ctx context.Context) ([]Mailbox, error) {
-	l := newListing(s)
-	var refused error
-	verbs := [...]string{"LIST", "LSUB"}
-	send := func(i int) (*command, error) {
-		return s.compose(verbs[i], func(e *wire.Encoder) { e.Raw(`"" "*"`) })
-	}
-	err := s.do(ctx, "LIST", func() error {
-		return s.pipeline(len(verbs), len(verbs), send, l.take, func(i int, cmd *command) {
-			if i == 0 {
-				refused = s.refusal(cmd)
-			}
-		})
-	})
-	if err == nil {
-		err = refused
-	}
-	return l.mailboxes(), err
 }
 
 // listing collects LIST, LSUB and STATUS responses.

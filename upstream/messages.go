@@ -28,19 +28,25 @@ type Message struct {
 // meanwhile may be reported again: the later report counts.
 // An error of fn ends the session's use of the answer, not the session.
 func (s *Session) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(Message) error) error {
-	items, want := "(UID FLAGS INTERNALDATE RFC822.SIZE)", haveUID|haveFlags|haveDate|haveSize
+	items := listItems
 	if changedSince > 0 {
 		// CHANGEDSINCE implies MODSEQ in the answer (RFC 7162 section 3.1.4.1).
 		items += fmt.Sprintf(" (CHANGEDSINCE %d)", changedSince)
 	}
 	tell := func(m *fetched) error { return fn(m.Message) }
-	err := s.collect(ctx, set, items, want, tell)
+	err := s.collect(ctx, set, items, listWant, tell)
 	if changedSince == 0 || !Answered(err) || ClassOf(err) != Refused {
 		return err
 	}
 	s.distrust(err, imap.CapCondStore, imap.CapQResync)
 	return s.ListMessages(ctx, set, 0, fn)
 }
+
+// What a listing asks for.
+const (
+	listItems = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
+	listWant  = haveUID | haveFlags | haveDate | haveSize
+)
 
 // ListFlags is ListMessages with UID and FLAGS only.
 func (s *Session) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Message) error) error {
@@ -75,8 +81,12 @@ type collector struct {
 	told    []imap.UID
 }
 
+func newCollector(s *Session, set imap.UIDSet, want have, fn func(*fetched) error) *collector {
+	return &collector{s: s, set: set, want: want, fn: fn, partial: map[uint32]*fetched{}}
+}
+
 func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, want have, fn func(*fetched) error) error {
-	c := &collector{s: s, set: set, want: want, fn: fn, partial: map[uint32]*fetched{}}
+	c := newCollector(s, set, want, fn)
 	err := s.fetch(ctx, set, items, c.take)
 	c.rest()
 	if err != nil {

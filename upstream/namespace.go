@@ -3,36 +3,43 @@ package upstream
 import (
 	"context"
 
-	"github.com/emersion/go-imap/v2"
-
 	"postferry/wire"
 )
 
 // Namespace is the personal namespace and the prefixes of the others' and
-// shared ones (RFC 2342). Without NAMESPACE: prefix "", delimiter from LIST "" "".
+// shared ones (RFC 2342). Without NAMESPACE: prefix "", delimiter from LIST.
 type Namespace struct {
 	Prefix string   // raw, e.g. "INBOX."
 	Delim  byte     // 0 if the server is flat
 	Others []string // raw prefixes of other users' and shared namespaces
 }
 
-// Namespace asks where the account's folders are.
-func (s *Session) Namespace(ctx context.Context) (Namespace, error) {
-	var ns Namespace
-	if s.Has(imap.CapNamespace) {
-		found := false
-		err := s.run(ctx, "NAMESPACE", nil, func(_ uint32, name string) bool {
-			if name != "NAMESPACE" {
-				return false
-			}
-			found = s.readNamespaces(&ns)
-			return true
-		})
-		if err != nil && ClassOf(err) != Refused || found {
-			return ns, err
+// namespaces takes the answer to NAMESPACE.
+type namespaces struct {
+	s     *Session
+	found Namespace
+	ok    bool // there is a personal one
+}
+
+// take is a dataFunc.
+func (n *namespaces) take(_ uint32, name string) bool {
+	if name != "NAMESPACE" {
+		return false
+	}
+	n.ok = n.s.readNamespaces(&n.found)
+	return true
+}
+
+// withoutNamespace finds out the delimiter where the server does not tell the
+// namespace: it is that of INBOX, or what LIST "" "" says.
+func (s *Session) withoutNamespace(ctx context.Context, ns *Namespace, boxes []Mailbox) error {
+	for _, m := range boxes {
+		if m.Name == "INBOX" && m.Delim != 0 {
+			ns.Delim = m.Delim
+			return nil
 		}
 	}
-	err := s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
+	return s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
 		if name == "LIST" {
 			if m, ok := s.readList(); ok {
 				ns.Delim = m.Delim
@@ -40,7 +47,6 @@ func (s *Session) Namespace(ctx context.Context) (Namespace, error) {
 		}
 		return name == "LIST"
 	})
-	return ns, err
 }
 
 // readNamespaces reads the three lists of a NAMESPACE response and reports

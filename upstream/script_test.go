@@ -148,7 +148,7 @@ func scripted(t testing.TB, text string) *Session {
 // testdata/transcripts, by the first word of their name.
 var transcripts = map[string]func(ctx context.Context, s *Session, say func(string, ...any)){
 	"list": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		boxes, err := s.List(ctx, true)
+		_, boxes, err := s.Folders(ctx, true)
 		for _, m := range boxes {
 			say("%q %q %v %v", m.Name, m.Delim, m.Attrs, m.Subscribed)
 			if m.Status != nil {
@@ -191,8 +191,15 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		}
 		sayError(say, err)
 	},
+	"ahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sel, ok, err := s.ExamineAndList(ctx, "a", uids(1, 9), sayMessage(say))
+		if err == nil {
+			say("%v %d messages", ok, sel.Messages)
+		}
+		sayError(say, err)
+	},
 	"namespace": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		ns, err := s.Namespace(ctx)
+		ns, _, err := s.Folders(ctx, false)
 		say("%+v", ns)
 		sayError(say, err)
 	},

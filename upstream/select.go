@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/wire"
 )
 
 // Selected is what EXAMINE and SELECT tell.
@@ -22,31 +24,46 @@ type Selected struct {
 
 // Examine opens a folder read-only (EXAMINE, with (CONDSTORE) where offered).
 func (s *Session) Examine(ctx context.Context, name string) (*Selected, error) {
-	return s.openFolder(ctx, "EXAMINE", name)
+	return s.openFolder(ctx, "EXAMINE", name, nil)
 }
 
 // Select opens a folder for writing.
 func (s *Session) Select(ctx context.Context, name string) (*Selected, error) {
-	return s.openFolder(ctx, "SELECT", name)
+	return s.openFolder(ctx, "SELECT", name, nil)
 }
 
-func (s *Session) openFolder(ctx context.Context, verb, name string) (*Selected, error) {
+// ExamineAndList is Examine and, in the same round trip, ListMessages of set. ok
+// tells whether the server took the listing; if not, fn may have been called all the same.
+func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(Message) error) (sel *Selected, ok bool, err error) {
+	l := &listed{set: set, fn: fn}
+	sel, err = s.openFolder(ctx, "EXAMINE", name, l)
+	return sel, l.ok, err
+}
+
+// listed is a listing that is asked for together with the opening of its folder.
+type listed struct {
+	set imap.UIDSet
+	fn  func(Message) error
+	ok  bool
+}
+
+func (s *Session) openFolder(ctx context.Context, verb, name string, list *listed) (*Selected, error) {
 	if err := s.checkName(verb, name); err != nil {
 		return nil, err
 	}
 	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
-	sel, err := s.tryOpen(ctx, verb, name, condStore)
+	sel, err := s.tryOpen(ctx, verb, name, condStore, list)
 	if unsafe(err) && !s.identified {
 		// 163.com opens no folder for a client that has not said who it is.
 		if err := s.sayID(ctx); err != nil {
 			return nil, err
 		}
-		sel, err = s.tryOpen(ctx, verb, name, condStore)
+		sel, err = s.tryOpen(ctx, verb, name, condStore, list)
 	}
 	if !condStore || !saysNothing(err) {
 		return sel, err
 	}
-	plain, again := s.tryOpen(ctx, verb, name, false)
+	plain, again := s.tryOpen(ctx, verb, name, false, list)
 	if again == nil {
 		s.distrust(err, imap.CapCondStore, imap.CapQResync)
 	}
@@ -60,70 +77,123 @@ func saysNothing(err error) bool {
 	return ok && e.Class == Refused && e.Code == "" && e.answered()
 }
 
-func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool) (sel *Selected, err error) {
-	sel = &Selected{}
-	var flags []imap.Flag
-	permanent := false
-	err = s.do(ctx, verb, func() error {
-		s.told = func(st *status) { permanent = s.opening(sel, st) || permanent }
-		defer func() { s.told = nil }()
-		cmd, err := s.begin(verb)
+func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {
+	o := &opening{s: s, sel: &Selected{}}
+	err := s.do(ctx, verb, func() error {
+		cmd, err := o.send(verb, name, condStore)
 		if err != nil {
 			return err
 		}
-		s.messages = 0
-		s.enc.SP().Mailbox(name)
-		if condStore {
-			s.enc.Raw(" (CONDSTORE)")
-		}
-		if err := s.end(); err != nil {
-			return err
-		}
-		err = s.await(cmd, func(_ uint32, data string) bool {
-			if data == "FLAGS" {
-				flags = s.readFlags()
+		var fetch *command
+		if list != nil {
+			if fetch, err = s.composeListing(list.set); err != nil {
+				return err
 			}
-			return data == "FLAGS"
-		})
-		if err != nil {
+		}
+		if err := s.flush(); err != nil {
 			return err
 		}
-		s.opening(sel, &cmd.res)
+		if err := o.await(cmd); err != nil {
+			return err
+		}
+		if fetch != nil {
+			if err := s.awaitListing(fetch, list, cmd.res.kind == "OK"); err != nil {
+				return err
+			}
+		}
 		return s.refusal(cmd)
 	})
 	if err != nil {
 		return nil, err
 	}
-	sel.Messages, s.news = s.messages, false
-	if !permanent { // then all flags are (RFC 9051 section 7.1)
-		sel.PermanentFlags = flags
-	}
-	return sel, nil
+	return o.sel, nil
 }
 
-// opening takes what an OK or NO tells of the folder being opened. It reports
-// whether that were the permanent flags.
-func (s *Session) opening(sel *Selected, st *status) (permanent bool) {
+// composeListing writes the command that lists a set.
+func (s *Session) composeListing(set imap.UIDSet) (*command, error) {
+	return s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw(listItems) })
+}
+
+// awaitListing reads the answer to a listing. That of a folder that was not opened
+// says nothing, whatever the server makes of it.
+func (s *Session) awaitListing(cmd *command, l *listed, opened bool) error {
+	c := newCollector(s, l.set, listWant, func(m *fetched) error { return l.fn(m.Message) })
+	data := c.take
+	if !opened {
+		data = nil
+	}
+	if err := s.await(cmd, data); err != nil || !opened {
+		return err
+	}
+	c.rest()
+	l.ok = c.err == nil && cmd.res.kind == "OK"
+	return nil
+}
+
+// opening is a folder that is being opened.
+type opening struct {
+	s         *Session
+	sel       *Selected
+	flags     []imap.Flag
+	permanent bool // the permanent flags have been told
+}
+
+func (o *opening) send(verb, name string, condStore bool) (*command, error) {
+	cmd, err := o.s.begin(verb)
+	if err != nil {
+		return nil, err
+	}
+	o.s.messages = 0
+	o.s.enc.SP().Mailbox(name)
+	if condStore {
+		o.s.enc.Raw(" (CONDSTORE)")
+	}
+	o.s.enc.CRLF()
+	return cmd, nil
+}
+
+func (o *opening) await(cmd *command) error {
+	s := o.s
+	s.told = o.told
+	defer func() { s.told = nil }()
+	err := s.await(cmd, func(_ uint32, data string) bool {
+		if data == "FLAGS" {
+			o.flags = s.readFlags()
+		}
+		return data == "FLAGS"
+	})
+	if err != nil {
+		return err
+	}
+	o.told(&cmd.res)
+	o.sel.Messages, s.news = s.messages, false
+	if !o.permanent { // then all flags are (RFC 9051 section 7.1)
+		o.sel.PermanentFlags = o.flags
+	}
+	return nil
+}
+
+// told takes what an OK or NO tells of the folder being opened.
+func (o *opening) told(st *status) {
 	n, _ := strconv.ParseUint(st.args, 10, 64)
 	switch st.code {
 	case "UIDVALIDITY":
-		sel.UIDValidity = uint32(n)
+		o.sel.UIDValidity = uint32(n)
 	case "UIDNEXT":
-		sel.UIDNext = imap.UID(n)
+		o.sel.UIDNext = imap.UID(n)
 	case "HIGHESTMODSEQ":
-		sel.HighestModSeq = n
+		o.sel.HighestModSeq = n
 	case "UIDNOTSTICKY":
-		sel.NotSticky = true
+		o.sel.NotSticky = true
 	case "PERMANENTFLAGS":
-		sel.PermanentFlags, sel.AnyFlag = nil, false
+		o.permanent = true
+		o.sel.PermanentFlags, o.sel.AnyFlag = nil, false
 		for _, word := range strings.Fields(strings.Trim(st.args, "()")) {
 			if word == `\*` {
-				sel.AnyFlag = true
+				o.sel.AnyFlag = true
 			} else {
-				sel.PermanentFlags = append(sel.PermanentFlags, s.flag([]byte(word)))
+				o.sel.PermanentFlags = append(o.sel.PermanentFlags, o.s.flag([]byte(word)))
 			}
 		}
-		return true
 	}
-	return false
 }

@@ -30,6 +30,7 @@ type Session struct {
 	data      dataFunc   // takes the untagged data of the commands under way
 	told      statusFunc // takes their untagged OK and NO
 	broken    error      // the responses can't be told apart any more
+	proof     *command   // that of proveLiterals, until it has been judged
 	goOn      bool       // a "+" has been read
 	challenge string     // its text
 

@@ -78,6 +78,10 @@ func (s *Session) status(ctx context.Context, names []string) (_ map[string]Stat
 		return s.compose("STATUS", func(e *wire.Encoder) { e.Mailbox(ask[i]).SP().Raw(items) })
 	}
 	err = s.do(ctx, "STATUS", func() error {
+		if err := s.beginProof(); err != nil {
+			return err
+		}
+		defer s.judgeProof()
 		return s.pipeline(len(ask), statusWindow, send, data, func(i int, cmd *command) {
 			if cmd.res.kind == "BAD" && bad == nil {
 				bad = s.refusal(cmd)

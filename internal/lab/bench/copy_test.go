@@ -16,7 +16,7 @@ const (
 	source   = "source@example.com"
 	parts    = 5 // folders the messages are spread over
 	rounds   = 3 // runs of each contender, in turn
-	pairs    = 2 // connections to each server that an account is copied with
+	pairs    = 3 // connections to each server that an account is copied with
 )
 
 // side is one end of a copy, as a contender sees it.
