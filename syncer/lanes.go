@@ -53,12 +53,10 @@ func (a *account) claimLane() {
 
 // trim ends the sessions of lanes that the servers have no room for.
 func (a *account) trim() {
-	unused := []*lane{}
-	switch a.lanesAllowed() {
-	case 1:
-		unused = []*lane{a.front, a.backs[1]}
-	case 2:
-		unused = a.backs[1:]
+	n := max(a.lanesAllowed(), 1)
+	unused := a.backs[min(max(n-1, 1), len(a.backs)):]
+	if n == 1 {
+		unused = append([]*lane{a.front}, unused...)
 	}
 	for _, l := range unused {
 		if !a.busy[l] && !l.empty() {
