@@ -82,9 +82,9 @@ func TestTheWayThroughThePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	code := link[strings.Index(link, "code=")+len("code="):]
-	status, at, page := c.form("/welcome", "code", code, "name", "anna", "password", "short", "again", "short")
+	status, _, page := c.form("/welcome", "code", code, "name", "anna", "password", "short", "again", "short")
 	shows(t, "a short password", status, 422, page, "at least 10 characters")
-	status, at, page = c.form("/welcome", "code", code, "name", "anna", "password", testPassword, "again", testPassword)
+	status, at, page := c.form("/welcome", "code", code, "name", "anna", "password", testPassword, "again", testPassword)
 	shows(t, "the start", status, 200, page, "a.example", "b.example", "Sign out")
 	if at != "/" {
 		t.Errorf("welcome leads to %s", at)
