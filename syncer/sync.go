@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,9 +18,10 @@ type Result struct {
 }
 
 // Sync makes one pass over the accounts given, or over all that are active if
-// none are, and returns when all are through or ctx ends. progress (may be
-// nil) is called a few times a second.
-func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func([]Live)) ([]Result, error) {
+// none are, and returns when all are through or ctx ends. progress (may
+// be nil) is called a few times a second; waiting is how many accounts have not
+// had their turn.
+func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(live []Live, waiting int)) ([]Result, error) {
 	accounts, err := e.chosen(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -27,10 +29,12 @@ func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(
 	results := make([]Result, len(accounts))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(passesPerPlace * max(e.shared.cfg.Sync.OldConnections, 1))
+	var begun atomic.Int64
 	ended := make(chan error, 1)
 	go func() {
 		for i, a := range accounts {
 			g.Go(func() error {
+				begun.Add(1)
 				r, err := e.passOver(gctx, a.ID, passOptions{fresh: true})
 				results[i] = Result{Account: a, Pass: r.pass, Problem: r.problem}
 				return err
@@ -46,7 +50,7 @@ func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(
 			return results, err
 		case <-tick.C:
 			if live, err := e.Live(ctx); err == nil && progress != nil {
-				progress(live)
+				progress(live, len(accounts)-int(begun.Load()))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ type backend interface {
 	Import(ctx context.Context, accounts []store.Account) (added, updated int, err error)
 	// Sync makes one pass over the accounts of logins, over all if there are
 	// none. progress is called from another goroutine, never after Sync returned.
-	Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error)
+	Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error)
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error
 	// Verify compares the servers and tells what is found, one call at a time.

@@ -91,9 +91,9 @@ func (c *controlServer) sync(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.log.Info().Strs("accounts", req.Logins).Msg("a pass was asked for")
-	results, err := c.backend.Sync(r.Context(), req.Logins, func(live []syncer.Live) {
+	results, err := c.backend.Sync(r.Context(), req.Logins, func(live []syncer.Live, waiting int) {
 		// A client that has gone ends the request's context; nothing else to do.
-		_ = out.write(syncReply{Live: live})
+		_ = out.write(syncReply{Live: live, Waiting: waiting})
 	})
 	err = stopped(err)
 	for i := range results {

@@ -78,10 +78,11 @@ type syncRequest struct {
 
 // syncReply is one line of a sync's answer: progress, or a result, or the end.
 type syncReply struct {
-	Live   []syncer.Live `json:"live,omitempty"`
-	Result *syncResult   `json:"result,omitempty"`
-	End    bool          `json:"end,omitempty"`
-	Error  *controlError `json:"error,omitempty"`
+	Live    []syncer.Live `json:"live,omitempty"`
+	Waiting int           `json:"waiting,omitempty"` // accounts that have not had their turn
+	Result  *syncResult   `json:"result,omitempty"`
+	End     bool          `json:"end,omitempty"`
+	Error   *controlError `json:"error,omitempty"`
 }
 
 // statusReply is one line of a status's answer: a record, or the end.

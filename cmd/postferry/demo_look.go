@@ -178,7 +178,7 @@ func (t *tour) pass(ctx context.Context) (syncResult, error) {
 		return syncResult{}, err
 	}
 	defer r.Close()
-	results, err := r.Sync(ctx, []string{demoLogin}, func([]syncer.Live) {})
+	results, err := r.Sync(ctx, []string{demoLogin}, func([]syncer.Live, int) {})
 	if err != nil {
 		return syncResult{}, err
 	}

@@ -71,7 +71,7 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 }
 
 // Sync implements backend.
-func (l *local) Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error) {
+func (l *local) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error) {
 	var ids []store.AccountID
 	if len(logins) > 0 {
 		accounts, err := l.accounts(ctx, logins)
@@ -114,12 +114,12 @@ func (l *local) countQuarantine(ctx context.Context, results []syncResult) error
 }
 
 // only tells progress of the accounts asked for: a daemon works on others, too.
-func only(ids []store.AccountID, progress func([]syncer.Live)) func([]syncer.Live) {
+func only(ids []store.AccountID, progress func([]syncer.Live, int)) func([]syncer.Live, int) {
 	if len(ids) == 0 || progress == nil {
 		return progress
 	}
-	return func(live []syncer.Live) {
-		progress(slices.DeleteFunc(live, func(l syncer.Live) bool { return !slices.Contains(ids, l.Account) }))
+	return func(live []syncer.Live, waiting int) {
+		progress(slices.DeleteFunc(live, func(l syncer.Live) bool { return !slices.Contains(ids, l.Account) }), waiting)
 	}
 }
 

@@ -58,7 +58,7 @@ func (r *remote) Import(ctx context.Context, accounts []store.Account) (added, u
 }
 
 // Sync implements backend.
-func (r *remote) Sync(ctx context.Context, logins []string, progress func([]syncer.Live)) ([]syncResult, error) {
+func (r *remote) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error) {
 	var results []syncResult
 	err := r.ask(ctx, pathSync, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
 		for {
@@ -72,7 +72,7 @@ func (r *remote) Sync(ctx context.Context, logins []string, progress func([]sync
 			case reply.Result != nil:
 				results = append(results, *reply.Result)
 			case progress != nil:
-				progress(reply.Live)
+				progress(reply.Live, reply.Waiting)
 			}
 		}
 	})

@@ -18,12 +18,16 @@ runs it asks the daemon and shows what is going on right now.
 With --json it prints one JSON object for programs:
 
   totals            the sums over the accounts shown:
-    accounts, complete, running, problems, messages, copied, quarantined
+    accounts, complete, running, problems, messages, copied, quarantined,
+    messages_per_second, bytes_per_second (of what is running)
   accounts          a list, one object each:
     login, domain, origin (imported, enrolled), state (active, stopped,
     finished), running, complete (the last pass left nothing behind),
     current_folder (while running), messages (on the old server when last
-    looked at), copied, quarantined, messages_per_second, bytes_per_second
+    looked at), copied, quarantined, messages_per_second, bytes_per_second;
+                    while running also bytes (of the messages dealt with),
+                    bytes_total, bytes_about (true: reckoned, not counted),
+                    seconds_left (missing while unknown)
     last_pass       null or: started, ended, complete, copied, adopted,
                     flag_changes, bytes, quarantined, error
     last_error      null or: summary, cause, advice (retry, fix), folder,

@@ -50,6 +50,8 @@ func (t *statusTotals) add(a *accountStatus) {
 		t.Complete++
 	}
 	if a.Running {
+		t.MessagesPerSecond += a.MessagesPerSecond
+		t.BytesPerSecond += a.BytesPerSecond
 		t.Running++
 	}
 	if a.LastError != nil {
@@ -105,7 +107,12 @@ func (s *accountStatus) setLive(l syncer.Live) {
 	s.Running = true
 	s.Current = l.Folder
 	s.Messages = max(s.Messages, l.Total)
-	s.setSpeed(l.Copied, l.Bytes, time.Since(l.Started))
+	s.MessagesPerSecond, s.BytesPerSecond = l.Rate.Messages, l.Rate.Octets
+	s.Bytes, s.BytesTotal, s.BytesAbout = l.OctetsDone, l.OctetsTotal, !l.OctetsExact
+	if l.Remaining != nil {
+		left := l.Remaining.Seconds()
+		s.SecondsLeft = &left
+	}
 }
 
 func (s *accountStatus) setSpeed(messages, bytes uint64, took time.Duration) {

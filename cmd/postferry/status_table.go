@@ -53,6 +53,9 @@ func (t *statusTable) totals(s *statusTotals) error {
 	if s.Quarantined > 0 {
 		fmt.Fprintf(t.w, ", %d refused (quarantined)", s.Quarantined)
 	}
+	if s.MessagesPerSecond > 0 {
+		fmt.Fprintf(t.w, "; now %s, %s/s", speed(s.MessagesPerSecond), size(uint64(s.BytesPerSecond)))
+	}
 	_, err := t.w.WriteString("\n")
 	return err
 }
@@ -76,7 +79,7 @@ func accountState(a *accountStatus) string {
 	case a.State != store.Active:
 		return string(a.State)
 	case a.Running && a.Current != "":
-		return "copying " + a.Current
+		return "copying " + a.Current + ofOctets(", ", a.Bytes, a.BytesTotal, a.BytesAbout) + ", " + secondsLeft(a.SecondsLeft)
 	case a.Running:
 		return "copying"
 	case a.LastError != nil && a.LastError.Advice == store.NeedsFix:
@@ -90,6 +93,15 @@ func accountState(a *accountStatus) string {
 	default:
 		return "incomplete"
 	}
+}
+
+// secondsLeft is timeLeft for what comes as seconds.
+func secondsLeft(s *float64) string {
+	if s == nil {
+		return timeLeft(nil)
+	}
+	d := time.Duration(*s * float64(time.Second))
+	return timeLeft(&d)
 }
 
 func folderState(f folderStatus) string {
@@ -122,7 +134,11 @@ func problemLine(p *problemStatus) string {
 		fmt.Fprintf(&b, " (in %s)", printable(p.Folder))
 	}
 	if p.Retry != nil {
-		fmt.Fprintf(&b, "; next try at %s", p.Retry.Local().Format("15:04:05"))
+		layout := "15:04:05"
+		if time.Until(*p.Retry) > 12*time.Hour {
+			layout = "15:04 on 2006-01-02"
+		}
+		fmt.Fprintf(&b, "; next try at %s", p.Retry.Local().Format(layout))
 	}
 	return b.String()
 }

@@ -72,8 +72,10 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 	}
 	check(st.AddPass(ctx, accounts[0].ID, store.Pass{Started: at(0), Ended: at(1), Complete: true, Copied: 600, Bytes: 6000}))
 	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: "refused"}))
+	left := 3 * time.Second
 	live := map[store.AccountID]syncer.Live{
-		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9},
+		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9,
+			OctetsDone: 3000, OctetsTotal: 9000, Rate: syncer.Rate{Messages: 2, Octets: 2000}, Remaining: &left},
 	}
 	return st, live
 }

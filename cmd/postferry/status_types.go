@@ -30,6 +30,10 @@ type statusTotals struct {
 	Messages    uint64 `json:"messages"`
 	Copied      uint64 `json:"copied"`
 	Quarantined uint64 `json:"quarantined"`
+	// MessagesPerSecond and BytesPerSecond are those of the accounts that are
+	// being worked on right now.
+	MessagesPerSecond float64 `json:"messages_per_second"`
+	BytesPerSecond    float64 `json:"bytes_per_second"`
 }
 
 // accountStatus is one account.
@@ -46,6 +50,10 @@ type accountStatus struct {
 	Quarantined       uint64         `json:"quarantined"`
 	MessagesPerSecond float64        `json:"messages_per_second"`
 	BytesPerSecond    float64        `json:"bytes_per_second"`
+	Bytes             uint64         `json:"bytes,omitempty"`        // of the messages dealt with, while running
+	BytesTotal        uint64         `json:"bytes_total,omitempty"`  // on the old server
+	BytesAbout        bool           `json:"bytes_about,omitempty"`  // BytesTotal is reckoned, not counted
+	SecondsLeft       *float64       `json:"seconds_left,omitempty"` // while running and known
 	LastPass          *passStatus    `json:"last_pass"`
 	LastError         *problemStatus `json:"last_error"`
 	Folders           []folderStatus `json:"folders,omitempty"`

@@ -20,12 +20,11 @@ const mostBars = 8
 
 // progressBars shows a bar for all accounts and one for each of a few running ones.
 type progressBars struct {
-	mu      sync.Mutex
-	box     *mpb.Progress
-	started time.Time
-	tally   tally
-	total   *liveBar
-	bars    map[store.AccountID]*liveBar
+	mu    sync.Mutex
+	box   *mpb.Progress
+	tally tally
+	total *liveBar
+	bars  map[store.AccountID]*liveBar
 }
 
 // liveBar is a bar with a text that changes.
@@ -38,10 +37,9 @@ type liveBar struct {
 func newProgressBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithRefreshRate(200 * time.Millisecond)}, options...)
 	p := &progressBars{
-		box:     mpb.New(options...),
-		started: time.Now(),
-		tally:   newTally(),
-		bars:    make(map[store.AccountID]*liveBar),
+		box:   mpb.New(options...),
+		tally: newTally(),
+		bars:  make(map[store.AccountID]*liveBar),
 	}
 	p.total = p.add("all accounts", 1)
 	return p
@@ -69,9 +67,10 @@ func (b *liveBar) set(done, total uint64, text string) {
 	b.bar.SetCurrent(int64(min(done, total)))
 }
 
-func (p *progressBars) show(live []syncer.Live) {
+func (p *progressBars) show(live []syncer.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tally.waiting = waiting
 	_, ended := p.tally.update(live)
 	for _, l := range ended {
 		if b, ok := p.bars[l.Account]; ok {
@@ -90,9 +89,10 @@ func (p *progressBars) show(live []syncer.Live) {
 		}
 		b.set(l.Done, l.Total, fmt.Sprintf("%d/%d %s", l.Done, l.Total, printable(l.Folder)))
 	}
-	s, took := p.tally.sums(), time.Since(p.started)
-	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d %s, %d running, %d ended",
-		s.done, s.total, speed(perSecond(s.copied, took)), len(p.tally.running), p.tally.ended))
+	s := p.tally.sums()
+	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d%s, %s, %s/s, %s, %d running, %d waiting, %d ended",
+		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), speed(s.rate.Messages), size(uint64(s.rate.Octets)),
+		timeLeft(p.tally.left()), len(p.tally.running), p.tally.waiting, p.tally.ended))
 }
 
 // beside implements progress: on a terminal, lines scroll by above the bars.

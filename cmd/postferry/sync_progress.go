@@ -16,7 +16,7 @@ const progressEvery = 5 * time.Second
 // progress shows how far a pass is. show may be called from any goroutine,
 // never after end.
 type progress interface {
-	show([]syncer.Live)
+	show(live []syncer.Live, waiting int)
 	// beside returns where to log to, so that lines do not run into what is shown.
 	beside(stderr io.Writer) io.Writer
 	end()
@@ -45,9 +45,10 @@ func newProgressLines(w io.Writer, now func() time.Time) *progressLines {
 	return &progressLines{w: w, now: now, started: now(), said: now(), tally: newTally()}
 }
 
-func (p *progressLines) show(live []syncer.Live) {
+func (p *progressLines) show(live []syncer.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tally.waiting = waiting
 	started, ended := p.tally.update(live)
 	for _, l := range started {
 		fmt.Fprintf(p.w, "%s: started\n", printable(l.Login))
@@ -58,29 +59,40 @@ func (p *progressLines) show(live []syncer.Live) {
 	}
 	if now := p.now(); now.Sub(p.said) >= progressEvery {
 		p.said = now
-		fmt.Fprintf(p.w, "%s: %s\n", duration(now.Sub(p.started)), p.tally.line(now.Sub(p.started)))
+		fmt.Fprintf(p.w, "%s: %s\n", duration(now.Sub(p.started)), p.tally.line())
 	}
 }
 
 func (p *progressLines) beside(stderr io.Writer) io.Writer { return stderr }
 
-func (p *progressLines) end() { p.show(nil) }
+func (p *progressLines) end() { p.show(nil, 0) }
 
 // tally sums up what the snapshots of a pass say.
 type tally struct {
 	running map[store.AccountID]syncer.Live
 	ended   int
+	waiting int  // have not had their turn
 	done    sums // of the accounts that ended
 }
 
-// sums are messages dealt with, known, copied, and octets copied.
-type sums struct{ done, total, copied, bytes uint64 }
+// sums are how far accounts are.
+type sums struct {
+	done, total         uint64 // messages dealt with, known
+	copied              uint64 // messages, in this pass
+	octets, octetsTotal uint64 // of the messages dealt with, known
+	about               bool   // octetsTotal is not exact
+	rate                syncer.Rate
+}
 
 func (s *sums) add(l syncer.Live) {
 	s.done += l.Done
 	s.total += l.Total
 	s.copied += l.Copied
-	s.bytes += l.Bytes
+	s.octets += l.OctetsDone
+	s.octetsTotal += l.OctetsTotal
+	s.about = s.about || !l.OctetsExact
+	s.rate.Messages += l.Rate.Messages
+	s.rate.Octets += l.Rate.Octets
 }
 
 func newTally() tally { return tally{running: make(map[store.AccountID]syncer.Live)} }
@@ -112,15 +124,68 @@ func (t *tally) update(live []syncer.Live) (started, ended []syncer.Live) {
 // sums are those of all accounts seen so far.
 func (t *tally) sums() sums {
 	s := t.done
+	s.rate = syncer.Rate{} // those that ended have none
 	for _, l := range t.running {
 		s.add(l)
 	}
 	return s
 }
 
-// line is how far all accounts are after a time.
-func (t *tally) line(took time.Duration) string {
+// left is how long the rest takes: as long as the slowest account. It is not
+// known before every account has had its turn and has gone on for a while.
+func (t *tally) left() *time.Duration {
+	if t.waiting > 0 {
+		return nil
+	}
+	longest := time.Duration(0)
+	for _, l := range t.running {
+		if l.Remaining == nil {
+			return nil
+		}
+		longest = max(longest, *l.Remaining)
+	}
+	return &longest
+}
+
+// line is how far all accounts are.
+func (t *tally) line() string {
 	s := t.sums()
-	return fmt.Sprintf("%d of %d messages, %d copied now (%s, %s); %s running, %d ended",
-		s.done, s.total, s.copied, size(s.bytes), speed(perSecond(s.copied, took)), count(len(t.running), "account"), t.ended)
+	return fmt.Sprintf("%d of %d messages%s, %d copied now, %s, %s/s, %s; %s running, %d waiting, %d ended",
+		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), s.copied, speed(s.rate.Messages), size(uint64(s.rate.Octets)),
+		timeLeft(t.left()), count(len(t.running), "account"), t.waiting, t.ended)
+}
+
+// ofOctets is how many octets of how many, "" while that is not known.
+func ofOctets(before string, done, total uint64, about bool) string {
+	if total == 0 {
+		return ""
+	}
+	all := size(total)
+	if about {
+		all = "about " + all
+	}
+	return before + size(min(done, total)) + " of " + all
+}
+
+// timeLeft says how long something takes yet.
+func timeLeft(d *time.Duration) string {
+	if d == nil {
+		return "time left unknown"
+	}
+	return "about " + roughly(*d) + " left"
+}
+
+// roughly is a time for people, no more exact than a guess can be.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Round(time.Second).Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Round(time.Minute).Minutes()))
+	case d < 24*time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	d = d.Round(time.Hour)
+	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }

@@ -20,6 +20,10 @@ func snapshots() [][]syncer.Live {
 	bert := syncer.Live{Account: 2, Login: "bert@example.com", Running: true, Total: 50}
 	step := func(l syncer.Live, done uint64) syncer.Live {
 		l.Done, l.Copied, l.Bytes = done, done, done*1000
+		l.OctetsDone, l.OctetsTotal, l.OctetsExact = done*1000, l.Total*1000, l.Account == 2
+		l.Rate = syncer.Rate{Messages: 10, Octets: 10_000}
+		left := time.Duration(l.Total-done) * time.Second / 10
+		l.Remaining = &left
 		return l
 	}
 	return [][]syncer.Live{
@@ -34,12 +38,51 @@ func TestProgressLines(t *testing.T) {
 	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
 	var out bytes.Buffer
 	p := newProgressLines(&out, func() time.Time { return now })
-	for _, live := range snapshots() {
+	for i, live := range snapshots() {
 		now = now.Add(3 * time.Second)
-		p.show(live)
+		p.show(live, max(0, 1-i))
 	}
 	p.end()
 	golden(t, "progress.txt", out.Bytes())
+}
+
+func TestTimeLeft(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second:                   "0s",
+		2400 * time.Millisecond:        "2s",
+		90 * time.Second:               "2m",
+		time.Hour:                      "1h 0m",
+		3*time.Hour + 59*time.Second:   "3h 1m",
+		50*time.Hour + 31*time.Minute:  "2d 3h",
+		24*time.Hour - 10*time.Second:  "24h 0m",
+		365*24*time.Hour + time.Minute: "365d 0h",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	if got := timeLeft(nil); got != "time left unknown" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Nobody knows the rest before every account has had its turn.
+func TestTallyLeft(t *testing.T) {
+	minute := time.Minute
+	tl := newTally()
+	tl.update([]syncer.Live{{Account: 1, Running: true, Remaining: &minute}})
+	if left := tl.left(); left == nil || *left != minute {
+		t.Errorf("got %v", left)
+	}
+	tl.waiting = 3
+	if left := tl.left(); left != nil {
+		t.Errorf("known while accounts wait: %v", *left)
+	}
+	tl.waiting = 0
+	tl.update([]syncer.Live{{Account: 1, Running: true, Remaining: &minute}, {Account: 2, Running: true}})
+	if left := tl.left(); left != nil {
+		t.Errorf("known while one account's is not: %v", *left)
+	}
 }
 
 // TestProgressBars draws bars to something that takes them for a terminal's.
@@ -50,7 +93,7 @@ func TestProgressBars(t *testing.T) {
 	tick := time.NewTicker(250 * time.Millisecond) // longer than the bars take to be drawn
 	defer tick.Stop()
 	for _, live := range snapshots() {
-		p.show(live)
+		p.show(live, 0)
 		<-tick.C
 	}
 	p.end()
