@@ -215,7 +215,7 @@ type dialer struct {
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.limit, Role: "new server", Log: d.log})
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.limit, Role: upstream.RoleNew, Log: d.log})
 	if err != nil {
 		return nil, err
 	}

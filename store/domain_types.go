@@ -29,3 +29,24 @@ type Schedule struct {
 	// Until ends it: no run begins later. The zero time means never.
 	Until time.Time
 }
+
+// Next is when the first run after a time begins; ok is false if there is none any more.
+func (s Schedule) Next(after time.Time) (begins time.Time, ok bool) {
+	begins = s.From
+	if !after.Before(s.From) {
+		begins = s.From.Add((after.Sub(s.From)/s.Every + 1) * s.Every)
+	}
+	return begins, s.Until.IsZero() || !begins.After(s.Until)
+}
+
+// Newest is when the newest run that has begun by a time began; ok is false if
+// none has.
+func (s Schedule) Newest(by time.Time) (began time.Time, ok bool) {
+	if !s.Until.IsZero() && by.After(s.Until) {
+		by = s.Until
+	}
+	if by.Before(s.From) {
+		return time.Time{}, false
+	}
+	return s.From.Add(by.Sub(s.From) / s.Every * s.Every), true
+}

@@ -38,6 +38,9 @@ const (
 	Tampering          ProblemKind = "tampering"            // somebody may be changing what is sent
 	OverQuota          ProblemKind = "over_quota"           // the mailbox at the new server is full
 	FolderRefused      ProblemKind = "folder_refused"       // a command on a folder was refused
+	ProgramRefused     ProblemKind = "program_refused"      // it lets only programs in that it knows
+	AccountMoved       ProblemKind = "account_moved"        // it says that another server has the account (RFC 2221)
+	FolderMoved        ProblemKind = "folder_moved"         // it says that another server has the folder (RFC 2193)
 	FolderNotMade      ProblemKind = "folder_not_made"      // the new server refuses to make a folder
 	FolderVanished     ProblemKind = "folder_vanished"      // a folder went while it was being filled
 	Counts             ProblemKind = "counts"               // fewer messages are listed than there should be

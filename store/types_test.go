@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -61,5 +62,37 @@ func wantMasked(t *testing.T, what, text string) {
 		if strings.Contains(lower, leak) {
 			t.Errorf("%s shows the secret: %s", what, text)
 		}
+	}
+}
+
+func TestScheduleTimes(t *testing.T) {
+	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	hours := func(n float64) time.Time { return from.Add(time.Duration(n * float64(time.Hour))) }
+	s := Schedule{Every: 6 * time.Hour, From: from, Until: hours(13)}
+	for _, test := range []struct {
+		at, next   float64
+		goesOn     bool
+		newest     float64
+		hasStarted bool
+	}{
+		{-3, 0, true, 0, false},
+		{0, 6, true, 0, true},
+		{5.9, 6, true, 0, true},
+		{6, 12, true, 6, true},
+		{12.5, 18, false, 12, true},
+		{100, 102, false, 12, true},
+	} {
+		next, ok := s.Next(hours(test.at))
+		if !next.Equal(hours(test.next)) || ok != test.goesOn {
+			t.Errorf("after %v hours: next %v, %v", test.at, next, ok)
+		}
+		newest, ok := s.Newest(hours(test.at))
+		if ok != test.hasStarted || ok && !newest.Equal(hours(test.newest)) {
+			t.Errorf("by %v hours: newest %v, %v", test.at, newest, ok)
+		}
+	}
+	s.Until = time.Time{}
+	if _, ok := s.Next(hours(1000)); !ok {
+		t.Error("it ended without an end")
 	}
 }

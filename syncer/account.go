@@ -26,6 +26,7 @@ type shared struct {
 	store  store.Store
 	memory *semaphore.Weighted
 	dial   dialers
+	ended  endings
 	quiet  time.Duration // settleQuiet, shorter in tests
 	limits throttles
 	log    zerolog.Logger
@@ -69,10 +70,14 @@ type account struct {
 	heldNew   held
 	log       zerolog.Logger
 	events    chan func()
+	servers   atomic.Pointer[config.Domain] // what domain points to, for everybody
 	gone      chan struct{}
 	jobs      sync.WaitGroup
 
-	ctx      context.Context // ends the jobs
+	ctx      context.Context // ends the account
+	work     context.Context // ends the jobs
+	cut      context.CancelFunc
+	halting  *time.Timer // until the jobs of a stopped account are cut; nil if none is
 	row      store.Account
 	domain   *config.Domain
 	loadErr  error
@@ -85,6 +90,7 @@ type account struct {
 	pass     *passRun
 	asked    []chan passResult // who waits for a pass after the running one
 	failures int               // passes in a row that ended with a problem
+	messages uint64            // on the old server, as the store knows
 	renewed  time.Time         // when the row was last given other credentials
 	meter    meter             // of what its pulls deal with; may be used from anywhere
 	traffic  *traffic          // likewise; nil before the account is loaded
@@ -101,6 +107,8 @@ func newAccount(s *shared, id store.AccountID) *account {
 func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpoint) {
 	defer close(a.gone)
 	a.ctx = ctx
+	a.work, a.cut = context.WithCancel(ctx)
+	defer func() { a.cut() }()
 	a.load(ctx)
 	if a.loadErr == nil {
 		a.front = a.newLane(pools, true)
@@ -194,6 +202,7 @@ func (a *account) load(ctx context.Context) {
 		return
 	}
 	a.traffic = newTraffic(a.limits.of(a.domain), a.domain.Account, usage)
+	a.servers.Store(a.domain)
 	rows, err := a.store.Folders(ctx, a.id)
 	a.loadErr = err
 	a.setFolders(rows)
@@ -274,10 +283,11 @@ func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Con
 	a.busy[l] = true
 	l.oldCreds, l.newCreds, l.yield = a.row.Old, a.row.New, yield
 	a.jobs.Add(1)
+	work := a.work
 	go func() {
 		defer a.jobs.Done()
-		job(a.ctx)
-		l.rest(a.ctx)
+		job(work)
+		l.rest(work)
 		a.events <- func() {
 			delete(a.busy, l)
 			after()
@@ -287,7 +297,7 @@ func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Con
 
 // pump starts what can be started: visits first.
 func (a *account) pump() {
-	if a.loadErr != nil || a.ctx.Err() != nil {
+	if a.loadErr != nil || a.ctx.Err() != nil || !a.ready() {
 		return
 	}
 	a.trim()
@@ -361,6 +371,7 @@ func (a *account) silent() {
 	}
 	now := time.Now()
 	a.problem(&store.Problem{
+		Kind: store.Silent, Server: store.OldSide, Host: a.domain.Old.Host,
 		Summary: fmt.Sprintf("The old server (%s) does not answer. Mail is copied as soon as it does; clients work with the new mailbox meanwhile.", a.domain.Old.Host),
 		Cause:   fmt.Sprintf("no sign of life for %v while a client waited", patience),
 		Advice:  store.RetryLater, Since: now, Retry: now.Add(a.cfg.Sync.Stall),

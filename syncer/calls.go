@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"errors"
-	"time"
 
 	"postferry/store"
 	"postferry/upstream"
@@ -97,45 +96,4 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 		return a, err
 	}
 	return stored[0], e.Updated(ctx, []store.AccountID{stored[0].ID})
-}
-
-// Updated tells that accounts were added or given other credentials: their
-// problems are forgotten and they are tried again.
-func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
-	for _, id := range ids {
-		row, err := e.shared.store.AccountByID(ctx, id)
-		if err != nil {
-			return err
-		}
-		if row.Problem != nil && row.Problem.Advice == store.NeedsFix {
-			if err := e.shared.store.SetProblem(ctx, id, nil); err != nil {
-				return err
-			}
-			row.Problem = nil
-		}
-		var at *account
-		if err := e.do(ctx, func() {
-			if p := e.accounts[id]; p != nil {
-				at = p.account
-			}
-		}); err != nil {
-			return err
-		}
-		if at != nil { // before its next pass begins: with the former problem that would be over at once
-			_ = at.do(ctx, func() { at.updated(row) }) // one that is going reads it anew when it comes back
-		}
-		if err := e.do(ctx, func() { e.enterNow(row) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enterNow schedules an account whose row has changed.
-func (e *Engine) enterNow(row store.Account) {
-	if row.State != store.Active {
-		e.schedule.drop(row.ID)
-		return
-	}
-	e.schedule.put(row.ID, classInbox, time.Now())
 }

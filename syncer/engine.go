@@ -40,7 +40,10 @@ type Engine struct {
 	accounts map[store.AccountID]*present
 	schedule *schedule
 	passes   int // begun by the schedule
-	jobs     sync.WaitGroup
+	// schedules are the domains' own; background tells whether passes are begun by themselves.
+	schedules  map[string]store.Schedule
+	background bool
+	jobs       sync.WaitGroup
 }
 
 // New makes an engine. Nothing happens before Run.
@@ -66,7 +69,7 @@ func (e *Engine) Trace(t *upstream.Tracer) {
 // everything it started has ended. It may be called once.
 func (e *Engine) Run(ctx context.Context, background bool) error {
 	defer close(e.ended)
-	e.ctx = ctx
+	e.ctx, e.background = ctx, background
 	if background {
 		if err := e.fillSchedule(ctx); err != nil {
 			close(e.ending)

@@ -33,9 +33,9 @@ type endpoint struct {
 // role is what people call the endpoint's server.
 func (e endpoint) role() string {
 	if e.readOnly {
-		return "old server"
+		return upstream.RoleOld
 	}
-	return "new server"
+	return upstream.RoleNew
 }
 
 // seat is a place for one session with one server, opened when first needed.

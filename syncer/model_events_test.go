@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -373,6 +375,38 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	}
 	m.set(noFault)
 	if complete && !f.crashed() {
+		m.check("after a complete pass")
+	}
+}
+
+// stopAndBegin makes a pass during which a person stops the account, and begins
+// it again.
+func (m *model) stopAndBegin(t *rapid.T) {
+	var left atomic.Int64
+	left.Store(rapid.Int64Range(1, 60).Draw(t, "steps"))
+	ids := []store.AccountID{m.id}
+	var stopping sync.WaitGroup
+	m.set(func(string) error {
+		if left.Add(-1) == 0 {
+			stopping.Go(func() {
+				if _, err := m.engine.Stop(context.Background(), ids); err != nil {
+					m.t.Errorf("Stop: %v", err)
+				}
+			})
+		}
+		return nil
+	})
+	res := m.pass()
+	stopping.Wait()
+	m.set(noFault)
+	m.note("pass, stopped with %d steps to go; %+v", left.Load(), res.Pass)
+	if _, err := m.engine.Begin(context.Background(), ids); err != nil {
+		m.fail("Begin: %v", err)
+	}
+	if res.Problem != nil {
+		m.fail("stopping made a problem: %+v", res.Problem)
+	}
+	if res.Pass.Complete {
 		m.check("after a complete pass")
 	}
 }

@@ -74,6 +74,7 @@ func history(t *rapid.T, done *tally) {
 		"pass":                 m.passWithTrouble,
 		"another pass":         m.passWithTrouble,
 		"visit":                m.visitFolder,
+		"stop":                 m.stopAndBegin,
 		"restart":              m.restart,
 		"renumber old":         m.renumberOld,
 		"renumber new":         m.renumberNew,

@@ -30,6 +30,7 @@ type passResult struct {
 	pass    store.Pass
 	problem *store.Problem
 	yielded bool // made room for others; goes on later
+	halted  bool // the account is not active
 }
 
 // passRun is a pass under way. The account's goroutine owns it.
@@ -44,6 +45,7 @@ type passRun struct {
 	stats   stats
 	problem *store.Problem
 	yielded bool
+	halted  bool // a person stopped the account
 	late    *time.Timer
 	waiting []chan passResult
 }
@@ -54,7 +56,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 	switch {
 	case a.pass == nil:
 		a.openPass(o, reply)
-	case o.fresh:
+	case o.fresh, a.pass.halted:
 		// What arrived after the running pass looked at the trees is not in it.
 		a.asked = append(a.asked, reply)
 	default:
@@ -105,6 +107,8 @@ func (a *account) nextPassStep() {
 	p := a.pass
 	switch {
 	case p == nil:
+	case p.halted && !p.tree && !a.tree.running:
+		a.endPass(nil)
 	case !p.tree:
 		if !a.tree.running && a.mayUse(a.backs[0]) {
 			a.startTree(a.backs[0], false)
@@ -154,7 +158,28 @@ func (a *account) passTree(err error) {
 			p.queue = append(p.queue, f)
 		}
 	}
+	a.noteMessages()
 	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(p.queue[i]) && !isInbox(p.queue[j]) })
+}
+
+// noteMessages tells the store how many messages the old server has.
+func (a *account) noteMessages() {
+	n := uint64(0)
+	for _, f := range a.folders {
+		st, there := a.tree.status[f.Old]
+		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted {
+			continue
+		}
+		n += max(uint64(st.Messages), f.far().total)
+	}
+	if n == a.messages {
+		return
+	}
+	if err := a.store.SetMessages(a.ctx, a.id, n); err != nil && a.ctx.Err() == nil {
+		a.log.Error().Err(err).Msg("the number of messages could not be recorded")
+		return
+	}
+	a.messages = n
 }
 
 func isInbox(f *tracked) bool { return strings.EqualFold(f.Old, "INBOX") }
@@ -194,7 +219,7 @@ func (a *account) passPulled(f *tracked, _ *pull, err error) {
 	switch {
 	case err == nil:
 		p.unwell = 0
-	case interrupted(a.ctx, err):
+	case interrupted(a.work, err):
 		p.yielded = true
 	case errors.Is(err, errYield):
 		p.queue = append([]*tracked{f}, p.queue...)
@@ -241,10 +266,11 @@ func (a *account) endPass(err error) {
 	case err == nil:
 	case errors.Is(err, errStopping):
 		a.pass.yielded = true
-	case interrupted(a.ctx, err):
+	case interrupted(a.work, err):
 		a.pass.yielded = true
 	case errors.Is(err, errIdle):
 		problem = a.row.Problem
+		a.pass.halted = a.row.State != store.Active
 		a.replyPass(store.Pass{Started: a.pass.started, Ended: time.Now()}, problem)
 		return
 	default:
@@ -272,6 +298,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 	}
 	if a.loadErr == nil {
 		a.record(record, problem, p.yielded)
+		a.ended.tell(PassEnded{Account: a.id, Pass: record, Problem: problem})
 	}
 	a.replyPass(record, problem)
 }
@@ -307,7 +334,7 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 		p.late.Stop()
 	}
 	for _, w := range p.waiting {
-		w <- passResult{pass: record, problem: problem, yielded: p.yielded}
+		w <- passResult{pass: record, problem: problem, yielded: p.yielded, halted: p.halted}
 	}
 	if asked := a.asked; len(asked) > 0 {
 		a.asked = nil
@@ -330,7 +357,7 @@ func (a *account) count(p *pull, err error) {
 	if a.pass != nil {
 		a.pass.stats.add(p.done.stats())
 	}
-	if err != nil && !errors.Is(err, errYield) && !interrupted(a.ctx, err) {
+	if err != nil && !errors.Is(err, errYield) && !interrupted(a.work, err) {
 		p.log.Warn().Err(err).Msg("pull ended early")
 	}
 }

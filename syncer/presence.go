@@ -43,6 +43,9 @@ func (e *Engine) acquire(ctx context.Context, id store.AccountID) (a *account, l
 func (e *Engine) startAccount(id store.AccountID, before *present) *present {
 	ctx, cancel := context.WithCancel(e.ctx)
 	p := &present{account: newAccount(e.shared, id), cancel: cancel}
+	if before != nil { // its users may have been told nothing yet
+		p.users, p.clients, p.visited = before.users, before.clients, before.visited
+	}
 	e.accounts[id] = p
 	e.jobs.Add(1)
 	go func() {

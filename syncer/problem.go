@@ -48,11 +48,17 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 	now := time.Now()
 	p := &store.Problem{
 		Summary: "Something unexpected went wrong; it is tried again.",
-		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now,
+		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now, Kind: kindOf(err),
+	}
+	switch p.Kind {
+	case store.Counts:
+		p.Server = store.OldSide
+	case store.FolderNotMade, store.FolderVanished:
+		p.Server = store.NewSide
 	}
 	retry := backoff(max(failures, 1), hint(err))
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		p.Summary = e.Summary()
+		p.Summary, p.Server, p.Host = e.Summary(), e.Side(), e.Host()
 		switch {
 		case e.Code == imap.ResponseCodeOverQuota:
 			retry = quotaRetry
@@ -63,6 +69,7 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		}
 	}
 	if spent, ok := errors.AsType[*budgetError](err); ok {
+		p.Server = store.Side(spent.side)
 		p.Summary, p.Folder, retry = spent.Summary(), "", max(time.Until(spent.until), time.Second)
 	}
 	if c, ok := errors.AsType[*countsError](err); ok {
@@ -75,4 +82,24 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		p.Retry = now.Add(retry)
 	}
 	return p
+}
+
+// kindOf names an error.
+func kindOf(err error) store.ProblemKind {
+	switch {
+	case errors.As(err, new(*countsError)):
+		return store.Counts
+	case errors.As(err, new(*budgetError)):
+		return store.BudgetUsed
+	case errors.Is(err, errNotMade):
+		return store.FolderNotMade
+	case errors.Is(err, errNewGone):
+		return store.FolderVanished
+	case errors.Is(err, errNoDomain):
+		return store.NoDomain
+	}
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return e.Kind()
+	}
+	return store.Unexpected
 }

@@ -18,11 +18,13 @@ const (
 
 // turn is an account's place in the schedule.
 type turn struct {
-	id    store.AccountID
-	class class
-	due   time.Time
-	seq   uint64 // order of arrival among equals
-	index int    // in the heap
+	id     store.AccountID
+	domain string
+	class  class
+	due    time.Time
+	asked  bool   // by a person: not before its pass is through the account rests
+	seq    uint64 // order of arrival among equals
+	index  int    // in the heap
 }
 
 // schedule orders the accounts by what is due when. The engine's loop owns it.
@@ -47,18 +49,20 @@ func newSchedule() *schedule {
 }
 
 // put gives an account a turn, in place of the one it has.
-func (s *schedule) put(id store.AccountID, c class, due time.Time) {
-	s.drop(id)
+func (s *schedule) put(t turn) {
+	s.drop(t.id)
 	s.seq++
-	t := &turn{id: id, class: c, due: due, seq: s.seq}
-	s.byID[id] = t
-	heap.Push(&s.later, t)
+	t.seq = s.seq
+	s.byID[t.id] = &t
+	heap.Push(&s.later, &t)
 }
 
 // hasten moves an account that waits for its turn to the front.
 func (s *schedule) hasten(id store.AccountID, c class) {
 	if t := s.byID[id]; t != nil && t.class > c {
-		s.put(id, c, t.due)
+		hasty := *t
+		hasty.class = c
+		s.put(hasty)
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 func TestScheduleOrder(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	s := newSchedule()
-	s.put(1, classRest, now)
-	s.put(2, classInbox, now)
-	s.put(3, classRest, now)
-	s.put(4, classInbox, now.Add(time.Hour))
+	s.put(turn{id: 1, class: classRest, due: now})
+	s.put(turn{id: 2, class: classInbox, due: now})
+	s.put(turn{id: 3, class: classRest, due: now})
+	s.put(turn{id: 4, class: classInbox, due: now.Add(time.Hour)})
 	s.hasten(3, classConnected)
 	for _, want := range []store.AccountID{3, 2, 1} {
 		got, ok, _ := s.next(now)
@@ -43,7 +43,7 @@ func TestScheduleIsFair(t *testing.T) {
 			case 1:
 				s.hasten(id, classConnected)
 			default:
-				s.put(id, class(rapid.IntRange(0, 2).Draw(t, "class")), now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "due"))*time.Second))
+				s.put(turn{id: id, class: class(rapid.IntRange(0, 2).Draw(t, "class")), due: now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "due")) * time.Second)})
 				want[id] = true
 			}
 		}

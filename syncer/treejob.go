@@ -99,7 +99,7 @@ func (a *account) treeDone(r treeResult) {
 			return // what came between the two is not in it: the pass looks again
 		}
 		a.passTree(r.err)
-	} else if r.err != nil && a.ctx.Err() == nil {
+	} else if r.err != nil && a.work.Err() == nil {
 		a.problem(problemOf(r.err, "", 1))
 	}
 }

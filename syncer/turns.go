@@ -9,37 +9,40 @@ import (
 
 // fillSchedule gives every account its first turn.
 func (e *Engine) fillSchedule(ctx context.Context) error {
-	accounts, err := e.shared.store.Accounts(ctx)
+	schedules, err := e.shared.store.Schedules(ctx)
 	if err != nil {
 		return err
 	}
-	for _, a := range accounts {
-		if err := e.enter(ctx, a); err != nil {
-			return err
-		}
+	accounts, err := e.shared.store.Overview(ctx, "")
+	if err != nil {
+		return err
+	}
+	e.setSchedules(schedules)
+	for i := range accounts {
+		e.enter(&accounts[i], time.Now())
 	}
 	return nil
 }
 
 // enter schedules an account by what is known of it.
-func (e *Engine) enter(ctx context.Context, a store.Account) error {
-	if a.State != store.Active || (a.Problem != nil && a.Problem.Advice == store.NeedsFix) {
-		e.schedule.drop(a.ID)
-		return nil
+func (e *Engine) enter(o *store.Overview, now time.Time) {
+	if o.State != store.Active || (o.Problem != nil && o.Problem.Advice == store.NeedsFix) {
+		e.schedule.drop(o.ID)
+		return
 	}
-	passes, err := e.shared.store.Passes(ctx, a.ID)
-	if err != nil {
-		return err
-	}
-	c, due := classInbox, time.Now()
-	for _, p := range passes {
-		c = classRest
-		if p.Complete {
-			due = p.Ended.Add(e.shared.cfg.Sync.Interval)
+	t := turn{id: o.ID, domain: o.Domain, class: classRest, due: now}
+	switch {
+	case o.Summary.Passes == 0:
+		t.class = classInbox
+	case !o.Summary.Completed.IsZero():
+		due, ok := e.next(o.Domain, o.Summary.Completed)
+		if !ok {
+			e.schedule.drop(o.ID)
+			return
 		}
+		t.due = due
 	}
-	e.schedule.put(a.ID, c, due)
-	return nil
+	e.schedule.put(t)
 }
 
 // startDue begins the passes whose turn has come and returns when to look again.
@@ -59,7 +62,7 @@ func (e *Engine) startDue(now time.Time) time.Duration {
 }
 
 func (e *Engine) startPass(t turn) {
-	e.begin(t, passOptions{inboxOnly: t.class == classInbox, until: time.Now().Add(slice)})
+	e.begin(t, passOptions{inboxOnly: t.class == classInbox, until: time.Now().Add(slice), fresh: t.asked})
 }
 
 // begin makes a pass and then gives the account its next turn.
@@ -83,20 +86,37 @@ func (e *Engine) again(t turn, r passResult, err error) {
 		return // it was given another meanwhile
 	}
 	now := time.Now()
+	next := turn{id: t.id, domain: t.domain, class: classRest, due: now, asked: t.asked}
 	switch {
-	case err != nil:
+	case err != nil, r.halted:
 	case r.problem != nil && r.problem.Advice == store.NeedsFix:
 	case r.problem != nil:
-		e.schedule.put(t.id, classRest, r.problem.Retry)
-	case r.yielded || t.class == classInbox:
-		e.schedule.put(t.id, classRest, now)
-	default:
-		c := classRest
-		if p := e.accounts[t.id]; p != nil && p.clients > 0 {
-			c = classConnected
+		if next.due = r.problem.Retry; e.retries(t) {
+			e.schedule.put(next)
 		}
-		e.schedule.put(t.id, c, now.Add(e.shared.cfg.Sync.Interval))
+	case r.yielded || t.class == classInbox:
+		e.schedule.put(next)
+	default:
+		if p := e.accounts[t.id]; p != nil && p.clients > 0 {
+			next.class = classConnected
+		}
+		var ok bool
+		if next.due, ok = e.next(t.domain, now); ok {
+			next.asked = false
+			e.schedule.put(next)
+		}
 	}
+}
+
+// retries tells whether an account with trouble is tried again: not once its
+// domain's schedule has ended, unless somebody asked for the pass or the
+// account has never been copied completely.
+func (e *Engine) retries(t turn) bool {
+	if _, ok := e.next(t.domain, time.Now()); ok || t.asked {
+		return true
+	}
+	s, err := e.shared.store.Summary(e.ctx, t.id)
+	return err == nil && s.Completed.IsZero()
 }
 
 // passOver makes one pass and waits for its end.

@@ -151,12 +151,12 @@ type readOnlyPair struct {
 // open opens the sessions that are not open yet.
 func (p *readOnlyPair) open(ctx context.Context) (err error) {
 	if p.old == nil {
-		if p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, "old server")); err != nil {
+		if p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, upstream.RoleOld)); err != nil {
 			return err
 		}
 	}
 	if p.new == nil {
-		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, "new server"))
+		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, upstream.RoleNew))
 	}
 	return err
 }

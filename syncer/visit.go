@@ -115,7 +115,7 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 		}
 	}
 	a.visits = rest
-	if err == nil || errors.Is(err, errYield) || interrupted(a.ctx, err) {
+	if err == nil || errors.Is(err, errYield) || interrupted(a.work, err) {
 		return
 	}
 	a.log.Warn().Err(err).Str("folder", f.Title).Msg("pull of a visited folder ended early")

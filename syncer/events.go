@@ -1,0 +1,79 @@
+package syncer
+
+import (
+	"context"
+	"sync"
+
+	"postferry/store"
+)
+
+// eventRoom is how many ended passes a subscriber may be behind.
+const eventRoom = 1024
+
+// PassEnded is the end of a pass over an account.
+type PassEnded struct {
+	Account store.AccountID
+	Pass    store.Pass
+	Problem *store.Problem // nil if there was none, or if the pass made room for others
+	// Missed says that passes ended of which the subscriber was not told: it must
+	// look into the store. The other fields are zero.
+	Missed bool
+}
+
+// Passes subscribes to the passes that end, until ctx does: then the channel is
+// closed. What a pass did is in the store before it is told.
+func (e *Engine) Passes(ctx context.Context) <-chan PassEnded {
+	r := &subscriber{c: make(chan PassEnded, eventRoom)}
+	e.shared.ended.add(r)
+	context.AfterFunc(ctx, func() { e.shared.ended.remove(r) })
+	return r.c
+}
+
+// endings tells subscribers of passes. Nobody waits for a subscriber.
+type endings struct {
+	mu          sync.Mutex
+	subscribers []*subscriber
+}
+
+type subscriber struct {
+	c      chan PassEnded
+	missed bool
+}
+
+func (d *endings) add(r *subscriber) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.subscribers = append(d.subscribers, r)
+}
+
+func (d *endings) remove(r *subscriber) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, known := range d.subscribers {
+		if known == r {
+			d.subscribers = append(d.subscribers[:i:i], d.subscribers[i+1:]...)
+			close(r.c)
+			return
+		}
+	}
+}
+
+func (d *endings) tell(p PassEnded) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.subscribers {
+		r.tell(p)
+	}
+}
+
+// tell keeps a place for the word that something was missed.
+func (r *subscriber) tell(p PassEnded) {
+	switch {
+	case len(r.c) < cap(r.c)-1:
+		r.missed = false
+		r.c <- p
+	case !r.missed:
+		r.missed = true
+		r.c <- PassEnded{Missed: true}
+	}
+}
