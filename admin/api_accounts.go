@@ -133,7 +133,7 @@ func (s *Server) apiUploadList(w http.ResponseWriter, r *http.Request, who actor
 	control, now := http.NewResponseController(w), time.Now()
 	_ = control.SetReadDeadline(now.Add(s.bounds.upload))
 	_ = control.SetWriteDeadline(now.Add(s.bounds.upload + s.bounds.answer))
-	r.Body = http.MaxBytesReader(w, r.Body, maxList)
+	r.Body = http.MaxBytesReader(w, r.Body, s.bounds.list)
 	v, err := s.app.parseList(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
 	if err != nil {
 		return err

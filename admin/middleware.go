@@ -30,10 +30,11 @@ type bounds struct {
 	body   time.Duration // of a request but for uploads
 	upload time.Duration // the body of one
 	answer time.Duration // but for streams
+	list   int64         // octets of an uploaded list
 }
 
 func defaultBounds() bounds {
-	return bounds{header: 10 * time.Second, body: 30 * time.Second, upload: 10 * time.Minute, answer: 2 * time.Minute}
+	return bounds{header: 10 * time.Second, body: 30 * time.Second, upload: 10 * time.Minute, answer: 2 * time.Minute, list: maxList}
 }
 
 // wrap is what every request passes, from the outside in.

@@ -334,10 +334,10 @@ func TestLoginIsLimited(t *testing.T) {
 
 // TestTooLarge sends more than is taken.
 func TestTooLarge(t *testing.T) {
-	p := startPage(t)
+	p := startPage(t, func(s *Server) { s.bounds.list = 2 << 20 })
 	c := p.program("a.example")
 	c.want(413, "POST", "/api/v1/domains/a.example/begin", map[string]string{"state": strings.Repeat("x", maxBody)}, nil)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", p.URL()+"/api/v1/domains/a.example/lists", io.LimitReader(endless{}, maxList+1))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", p.URL()+"/api/v1/domains/a.example/lists", io.LimitReader(endless{}, 2<<20+1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,9 +49,11 @@ func (s *syncBuffer) String() string {
 }
 
 // startPage serves until the test ends. The domains a.example and b.example
-// are set up.
+// are set up. The test runs beside others: most of its time goes into waiting
+// for the disk.
 func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Helper()
+	t.Parallel()
 	p := &page{t: t, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
 	st, err := store.Open(p.dir, store.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
