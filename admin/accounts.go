@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,31 +104,57 @@ type accountPage struct {
 	PerPage  int           `json:"per_page"`
 }
 
-// accountOrders are the ways to sort accounts.
-func accountOrders() map[string]func(x, y *accountView) int {
-	return map[string]func(x, y *accountView) int{
-		"login": func(x, y *accountView) int {
-			return strings.Compare(strings.ToLower(x.Login), strings.ToLower(y.Login))
+// byLogin are all rows in the order of their logins, which is what pages show
+// mostly: it is sorted once for each board.
+func (b *board) byLogin() []int {
+	b.sort.Do(func() {
+		b.sorted = make([]int, len(b.rows))
+		for i := range b.sorted {
+			b.sorted[i] = i
+		}
+		slices.SortFunc(b.sorted, func(x, y int) int { return compareFolded(b.rows[x].Login, b.rows[y].Login) })
+	})
+	return b.sorted
+}
+
+// accountOrders are the ways to sort the rows of a board.
+func accountOrders() map[string]func(b *board, x, y int) int {
+	figure := func(of func(progressView) uint64) func(b *board, x, y int) int {
+		return func(b *board, x, y int) int {
+			r, s := &b.rows[x], &b.rows[y]
+			return cmp.Compare(of(viewProgress(r, b.liveOf(r.ID))), of(viewProgress(s, b.liveOf(s.ID))))
+		}
+	}
+	return map[string]func(b *board, x, y int) int{
+		"login": nil, // in which they are found
+		"state": func(b *board, x, y int) int {
+			r, s := &b.rows[x], &b.rows[y]
+			return slices.Index(accountStates(), stateOf(r, b.liveOf(r.ID))) - slices.Index(accountStates(), stateOf(s, b.liveOf(s.ID)))
 		},
-		"state": func(x, y *accountView) int {
-			return slices.Index(accountStates(), x.State) - slices.Index(accountStates(), y.State)
-		},
-		"messages":    func(x, y *accountView) int { return compare(x.Messages, y.Messages) },
-		"copied":      func(x, y *accountView) int { return compare(x.Copied, y.Copied) },
-		"octets":      func(x, y *accountView) int { return compare(x.Octets, y.Octets) },
-		"quarantined": func(x, y *accountView) int { return compare(x.Quarantined, y.Quarantined) },
-		"added":       func(x, y *accountView) int { return compare(uint64(x.ID), uint64(y.ID)) },
+		"messages":    figure(func(v progressView) uint64 { return v.Messages }),
+		"copied":      figure(func(v progressView) uint64 { return v.Copied }),
+		"octets":      figure(func(v progressView) uint64 { return v.Octets }),
+		"quarantined": figure(func(v progressView) uint64 { return v.Quarantined }),
+		"added":       func(_ *board, x, y int) int { return x - y },
 	}
 }
 
-func compare(x, y uint64) int {
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
+// compareFolded compares without the case of ASCII letters, and without
+// making anything.
+func compareFolded(x, y string) int {
+	for i := range min(len(x), len(y)) {
+		if c := cmp.Compare(lower(x[i]), lower(y[i])); c != 0 {
+			return c
+		}
 	}
-	return 0
+	return cmp.Compare(len(x), len(y))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // listAccounts returns a page of a domain's accounts.
@@ -136,12 +163,8 @@ func (a *app) listAccounts(ctx context.Context, who actor, domain string, q acco
 	if err != nil {
 		return nil, err
 	}
-	order, ok := accountOrders()[q.Sort]
-	if !ok && q.Sort != "" {
+	if _, ok := accountOrders()[q.Sort]; !ok && q.Sort != "" {
 		return nil, errInvalid(wrongField("sort", "unknown_value", "This is no way to sort accounts."))
-	}
-	if order == nil {
-		order = accountOrders()["login"]
 	}
 	if q.State != "" && !slices.Contains(accountStates(), q.State) {
 		return nil, errInvalid(wrongField("state", "unknown_value", "This is no state of an account."))
@@ -150,24 +173,31 @@ func (a *app) listAccounts(ctx context.Context, who actor, domain string, q acco
 	if err != nil {
 		return nil, err
 	}
-	found := b.find(q)
-	slices.SortStableFunc(found, func(x, y accountView) int {
-		if q.Desc {
-			x, y = y, x
-		}
-		return order(&x, &y)
-	})
-	page := &accountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), maxPerPage)}
-	from := min((page.Page-1)*page.PerPage, len(found))
-	page.Accounts = found[from:min(from+page.PerPage, len(found))]
-	return page, nil
+	return b.page(q), nil
 }
 
-// find returns the accounts of a query, in no order.
-func (b *board) find(q accountQuery) []accountView {
+// page returns a page of the accounts of a query, whose order must be known.
+func (b *board) page(q accountQuery) *accountPage {
+	found := b.find(q)
+	if order, ok := accountOrders()[q.Sort]; ok && q.Sort != "login" {
+		slices.SortStableFunc(found, func(x, y int) int { return order(b, x, y) })
+	}
+	if q.Desc {
+		slices.Reverse(found)
+	}
+	p := &accountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), maxPerPage), Accounts: []accountView{}}
+	for _, i := range pageFrom(found, p.Page, p.PerPage) {
+		p.Accounts = append(p.Accounts, viewAccount(&b.rows[i], b.liveOf(b.rows[i].ID)))
+	}
+	return p
+}
+
+// find returns which of the board's rows a query is about, in the order of
+// their logins.
+func (b *board) find(q accountQuery) []int {
 	search := strings.ToLower(strings.TrimSpace(q.Search))
-	found := []accountView{}
-	for i := range b.rows {
+	var found []int
+	for _, i := range b.byLogin() {
 		o := &b.rows[i]
 		if search != "" && !strings.Contains(strings.ToLower(o.Login), search) && !strings.Contains(strings.ToLower(o.New.Login), search) {
 			continue
@@ -175,11 +205,10 @@ func (b *board) find(q accountQuery) []accountView {
 		if q.Problem != "" && (o.Problem == nil || o.Problem.Kind != q.Problem) {
 			continue
 		}
-		l := b.liveOf(o.ID)
-		if q.State != "" && stateOf(o, l) != q.State {
+		if q.State != "" && stateOf(o, b.liveOf(o.ID)) != q.State {
 			continue
 		}
-		found = append(found, viewAccount(o, l))
+		found = append(found, i)
 	}
 	return found
 }
@@ -430,7 +459,7 @@ func (a *app) showAccount(ctx context.Context, d *config.Domain, id store.Accoun
 	if err != nil {
 		return nil, err
 	}
-	i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return compare(uint64(o.ID), uint64(id)) })
+	i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
 	if !ok {
 		return nil, errNotFound("account")
 	}

@@ -23,6 +23,9 @@ type board struct {
 	rows   []store.Overview // in the order of their IDs, without passwords
 	live   map[store.AccountID]Live
 	totals totals
+
+	sort   sync.Once
+	sorted []int // see byLogin
 }
 
 // boards keeps each domain's newest board, so that a thousand who look cost as

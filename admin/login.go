@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postferry/store"
 )
@@ -151,8 +152,8 @@ func (a *app) sweep(ctx context.Context) {
 // foldName is a name as look-ups compare it: without the case of ASCII letters.
 func foldName(name string) string {
 	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
+		if r < utf8.RuneSelf {
+			return rune(lower(byte(r)))
 		}
 		return r
 	}, name)

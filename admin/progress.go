@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -25,7 +26,7 @@ func (a *app) progress(ctx context.Context, who actor, domain string) (*totals, 
 func (b *board) accountsOf(ids []store.AccountID) []accountView {
 	views := []accountView{}
 	for _, id := range ids {
-		i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return compare(uint64(o.ID), uint64(id)) })
+		i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
 		if ok {
 			views = append(views, viewAccount(&b.rows[i], b.liveOf(id)))
 		}

@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+// bigBoard has n accounts.
+func bigBoard(n int) *board {
+	b := &board{live: map[store.AccountID]Live{}}
+	for i := range n {
+		o := store.Overview{Account: store.Account{ID: store.AccountID(i + 1), Domain: "a.example", Login: fmt.Sprintf("user%06d@a.example", (i*7919)%n), State: store.Active}}
+		o.New.Login = o.Login
+		o.Summary.Complete = i%3 == 0
+		b.rows = append(b.rows, o)
+	}
+	return b
+}
+
+// BenchmarkAccountPage reads a page of 100,000 accounts.
+func BenchmarkAccountPage(b *testing.B) {
+	x := bigBoard(100_000)
+	for name, q := range map[string]accountQuery{"all": {}, "search": {Search: "0123"}, "state": {State: stateComplete, Sort: "copied"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if p := x.page(q); p.Total == 0 {
+					b.Fatal("no accounts")
+				}
+			}
+		})
+	}
+}
+
+// TestBoardsAreShared: many who look at once cost one reading, and who asks
+// after a change sees it.
+func TestBoardsAreShared(t *testing.T) {
+	var mu sync.Mutex
+	reads := 0
+	release := make(chan struct{})
+	b := newBoards(func(context.Context, string) (*board, error) {
+		<-release
+		mu.Lock()
+		defer mu.Unlock()
+		reads++
+		return &board{totals: totals{Accounts: reads}}, nil
+	})
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, err := b.of(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(release)
+	all.Wait()
+	mu.Lock()
+	first := reads
+	mu.Unlock()
+	if first > 5 { // one, unless the machine is so slow that boards get too old meanwhile
+		t.Errorf("50 looks took %d readings", first)
+	}
+	b.changed(t.Context(), "a")
+	if x, err := b.of(t.Context(), "a"); err != nil || x.totals.Accounts != first+1 {
+		t.Errorf("after a change: %+v, %v", x, err)
+	}
+}
+
+func TestBoardsFail(t *testing.T) {
+	failed := errors.New("failed")
+	b := newBoards(func(context.Context, string) (*board, error) { return nil, failed })
+	for range 2 {
+		if _, err := b.of(t.Context(), "a"); !errors.Is(err, failed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	s := b.slot("b")
+	s.place <- struct{}{} // somebody reads, for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := b.of(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("waiting for a reader: %v", err)
+	}
+}
