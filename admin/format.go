@@ -39,12 +39,8 @@ func (w *words) Rate(perSecond float64) string {
 	return w.printer.Sprint(number.Decimal(perSecond, number.MaxFractionDigits(digits)))
 }
 
-// Percent is a share in whole percent. It says 100 only when nothing is left,
+// percent is a share in whole percent. It is 100 only when nothing is left,
 // and 0 only when nothing is done.
-func (w *words) Percent(done, total uint64) string {
-	return w.T("unit.percent", "Value", w.Number(percent(done, total)))
-}
-
 func percent(done, total uint64) int64 {
 	switch {
 	case total == 0:

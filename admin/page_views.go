@@ -4,9 +4,6 @@ import "time"
 
 // What the templates ask of the views.
 
-// Parts is how many messages of an account are dealt with.
-func (x row) Parts() uint64 { return x.A.dealt() }
-
 // dealt counts messages that are on the new server or refused.
 func (v *progressView) dealt() uint64 { return v.Copied + v.Quarantined }
 

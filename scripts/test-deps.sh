@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
-# mbsync and curl as real clients, a C compiler for the race detector; and
+# mbsync and curl as real clients, Chromium, a C compiler for the race detector; and
 # unpacks two more servers (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync curl gcc libc6-dev)
+packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync curl gcc libc6-dev chromium)
+# npm is only needed to fetch axe-core, which looks at the accessibility of pages.
+if [[ ! -e .cache/axe/axe.min.js ]] && ! command -v npm >/dev/null; then
+	packages+=(npm)
+fi
+
+# finish fetches what is not installed but kept below .cache.
+finish() {
+	scripts/axe.sh
+	scripts/lab-servers.sh
+}
 
 if ! command -v go >/dev/null; then
 	echo "test-deps: go is not in PATH; install Go 1.26 or newer first (https://go.dev/dl/)" >&2
@@ -16,14 +26,15 @@ fi
 
 if ! command -v apt-get >/dev/null; then
 	missing=()
-	for program in dovecot mbsync curl gcc; do
+	for program in dovecot mbsync curl gcc chromium npm; do
 		PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
 	done
 	if ((${#missing[@]})); then
 		echo "test-deps: this is no Debian; install these yourself: ${missing[*]}" >&2
 		exit 1
 	fi
-	exec scripts/lab-servers.sh
+	finish
+	exit
 fi
 
 missing=()
@@ -32,7 +43,8 @@ for package in "${packages[@]}"; do
 	[[ $status == installed ]] || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
-	exec scripts/lab-servers.sh
+	finish
+	exit
 fi
 
 root=()
@@ -56,4 +68,4 @@ fi
 echo "test-deps: installing ${missing[*]}"
 "${root[@]}" apt-get update -q
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
-scripts/lab-servers.sh
+finish

@@ -1,0 +1,220 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browserPatience bounds one thing a test does in the browser.
+const browserPatience = 60 * time.Second
+
+// Browser is a headless Chromium with an empty profile, and one tab of it. Its
+// methods fail the test when something does not work.
+type Browser struct {
+	tb  testing.TB
+	ctx context.Context
+
+	mu         sync.Mutex // guards what follows
+	complaints []string   // of the console
+}
+
+// StartBrowser starts Chromium; it ends with the test.
+func StartBrowser(tb testing.TB) *Browser {
+	tb.Helper()
+	binary := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			binary = path
+			break
+		}
+	}
+	if binary == "" {
+		tb.Fatal("lab: no Chromium; install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.WSURLReadTimeout(browserPatience),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(tb.Logf))
+	b := &Browser{tb: tb, ctx: ctx}
+	tb.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits until Chromium has ended; how does not matter
+		cancel()
+		stop()
+	})
+	chromedp.ListenTarget(ctx, b.listen)
+	if err := chromedp.Run(ctx, log.Enable()); err != nil { // starts it, for as long as ctx lives
+		tb.Fatalf("lab: Chromium: %v", err)
+	}
+	b.Screen(1280, 900, false)
+	return b
+}
+
+// Run does things in the tab, one after the other.
+func (b *Browser) Run(actions ...chromedp.Action) {
+	b.tb.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
+		b.tb.Fatalf("lab: browser: %v\nthe page says:\n%s", err, b.bounded())
+	}
+}
+
+// bounded is the page's text for a failure; whatever it is.
+func (b *Browser) bounded() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	var text string
+	_ = chromedp.Run(ctx, chromedp.Evaluate(`document.body ? document.body.innerText : ""`, &text))
+	return text
+}
+
+// Open goes to an address and waits until the page is there.
+func (b *Browser) Open(url string) {
+	b.tb.Helper()
+	b.Run(chromedp.Navigate(url))
+}
+
+// Text is what the page shows.
+func (b *Browser) Text() string {
+	b.tb.Helper()
+	var text string
+	b.Run(chromedp.Evaluate(`document.body.innerText`, &text))
+	return text
+}
+
+// Await waits until the page shows a text. The page may be another one by then.
+func (b *Browser) Await(text string) {
+	b.tb.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	shown := fmt.Sprintf(`!!document.body && document.body.innerText.includes(%q)`, text)
+	for there := false; !there; {
+		select {
+		case <-tick.C:
+			_ = chromedp.Run(ctx, chromedp.Evaluate(shown, &there)) // fails while another page is loading
+		case <-ctx.Done():
+			b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
+			b.tb.Fatalf("lab: browser: waited for %q; the page says:\n%s", text, b.bounded())
+		}
+	}
+}
+
+// Fill puts a text into a field.
+func (b *Browser) Fill(selector, text string) {
+	b.tb.Helper()
+	b.Run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""; true`, selector), nil), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+// Press clicks a button or link and waits for the page it leads to.
+func (b *Browser) Press(selector string) {
+	b.tb.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	_, err := chromedp.RunResponse(ctx, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).click()`, selector), nil))
+	if err != nil {
+		b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
+		b.tb.Fatalf("lab: browser: pressing %s: %v\nthe page says:\n%s", selector, err, b.bounded())
+	}
+}
+
+// Screen sets the size of the window and whether the person likes it dark.
+func (b *Browser) Screen(width, height int64, dark bool) {
+	b.tb.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.Run(emulation.SetDeviceMetricsOverride(width, height, 1, width < 600),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+}
+
+// Shot takes a picture of the whole page and says where it is.
+func (b *Browser) Shot(name string) {
+	b.tb.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	var picture []byte
+	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		picture, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		return err
+	}))
+	if err != nil {
+		b.tb.Logf("lab: no picture of %s: %v", name, err)
+		return
+	}
+	dir := filepath.Join(Root(b.tb), ".cache", "screenshots")
+	file := filepath.Join(dir, name+".png")
+	if err := os.MkdirAll(dir, 0o755); err == nil {
+		err = os.WriteFile(file, picture, 0o644)
+	}
+	b.tb.Logf("screenshot: .cache/screenshots/%s.png", name)
+}
+
+// Accessible fails the test for everything that axe-core finds on the page.
+func (b *Browser) Accessible(what string) {
+	b.tb.Helper()
+	script, err := os.ReadFile(filepath.Join(Root(b.tb), ".cache", "axe", "axe.min.js"))
+	if err != nil {
+		b.tb.Fatalf("lab: axe-core: %v; run scripts/test-deps.sh", err)
+	}
+	var loaded bool
+	var found []string
+	b.Run(chromedp.Evaluate(string(script)+"; true", &loaded))
+	b.Run(chromedp.Evaluate(`axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + ": " + n.html)))`, &found,
+		chromedp.EvalAsValue, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	for _, f := range found {
+		b.tb.Errorf("%s is not accessible: %s", what, f)
+	}
+}
+
+// Overflow is by how many pixels the page is wider than the screen.
+func (b *Browser) Overflow() int {
+	b.tb.Helper()
+	var wide int
+	b.Run(chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &wide))
+	return wide
+}
+
+// Complaints are what the console got since the last call: errors of scripts,
+// and what the content policy forbade.
+func (b *Browser) Complaints() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.complaints
+	b.complaints = nil
+	return all
+}
+
+// listen takes what the console gets.
+func (b *Browser) listen(event any) {
+	text := ""
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		text = e.ExceptionDetails.Error()
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.LevelError && e.Entry.Source != log.SourceNetwork {
+			text = e.Entry.Text
+		}
+	}
+	if text != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.complaints = append(b.complaints, text)
+	}
+}
