@@ -119,13 +119,18 @@ func (f *fakeServer) attempts() int {
 	return n
 }
 
-// remove expunges the messages with a body.
-func (f *fakeServer) remove(name, body string) {
+// remove expunges the messages with a body, and tells how many there were.
+func (f *fakeServer) remove(name, body string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.folders[name]
+	if b == nil {
+		return 0
+	}
+	n := len(b.messages)
 	b.modseq++
 	b.messages = slices.DeleteFunc(b.messages, func(m *fakeMessage) bool { return string(m.body) == body })
+	return n - len(b.messages)
 }
 
 // setFlags replaces a message's flags.

@@ -192,11 +192,17 @@ func (m *model) blur(body string) {
 	}
 }
 
+// blurAll is blur for all that the user has removed so far.
+func (m *model) blurAll() {
+	for body := range m.limit {
+		m.blurred[body] = m.blurred[body] || m.removed[body] > 0 || m.stray[body]
+	}
+}
+
 // take removes a message from a new folder, with those that are the same.
 func (m *model) take(name, body string) {
 	m.blur(m.original(body))
-	m.removed[m.original(body)] += m.count(m.pair.new)[name][m.original(body)]
-	m.pair.new.remove(name, body)
+	m.removed[m.original(body)] += m.pair.new.remove(name, body)
 }
 
 // expungeNew removes what is marked with \Deleted in a folder.
@@ -230,14 +236,7 @@ func (m *model) moveNew(t *rapid.T) {
 		return
 	}
 	m.note("new %s: moved to %s: %.40q", from, to, body)
-	was := m.original(body)
-	m.stray[was], m.unclear[was] = true, true
-	m.blur(was)
-	n, flags := m.count(m.pair.new)[from][was], m.pair.new.flags(from, body)
-	m.pair.new.remove(from, body)
-	for range n {
-		m.pair.new.deliver(to, body, flags...)
-	}
+	m.move(from, to, body)
 }
 
 // userFolder is a folder that its user may delete or rename.
@@ -257,13 +256,7 @@ func (m *model) renameNew(t *rapid.T) {
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
 	m.note("new %s: renamed to %s", from, to)
-	m.pair.new.mu.Lock()
-	m.pair.new.folders[to] = m.pair.new.folders[from]
-	delete(m.pair.new.folders, from)
-	m.pair.new.mu.Unlock()
-	if err := m.engine.Changed(context.Background(), m.id, "RENAME", from, to); err != nil {
-		t.Fatal(err)
-	}
+	m.renameFolder(from, to)
 }
 
 func (m *model) deleteFolderNew(t *rapid.T) {
@@ -272,16 +265,7 @@ func (m *model) deleteFolderNew(t *rapid.T) {
 		return
 	}
 	m.note("new %s: deleted", name)
-	m.pair.new.mu.Lock()
-	for _, msg := range m.pair.new.folders[name].messages {
-		m.removed[m.original(string(msg.body))]++
-	}
-	delete(m.pair.new.folders, name)
-	m.pair.new.mu.Unlock()
-	m.lostDirs[name] = true
-	if err := m.engine.Changed(context.Background(), m.id, "DELETE", name, ""); err != nil {
-		t.Fatal(err)
-	}
+	m.deleteFolder(name)
 }
 
 func (m *model) addFolderOld(*rapid.T) {
@@ -300,9 +284,7 @@ func (m *model) renumberNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
 	m.note("new %s: UIDVALIDITY changed", name)
 	if m.unjudged() {
-		for body := range m.limit {
-			m.blurred[body] = m.blurred[body] || m.removed[body] > 0 || m.stray[body]
-		}
+		m.blurAll()
 	}
 	m.pair.new.renumber(name)
 }
@@ -336,10 +318,16 @@ func (m *model) visitFolder(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	m.note("visit %s", name)
+	f := &trouble{}
+	if rapid.IntRange(0, 2).Draw(t, "in trouble") == 0 {
+		f = drawTrouble(t)
+	}
+	m.set(f.strike)
 	m.engine.Connected(ctx, m.id)
 	m.engine.Visit(ctx, m.id, name, nil)
 	m.engine.Disconnected(m.id)
+	m.note("visit %s: %s", name, f.outcome())
+	m.recover(f, len(f.faults) == 0)
 }
 
 func (m *model) pass() Result {
@@ -350,31 +338,26 @@ func (m *model) pass() Result {
 	if err != nil {
 		m.fail("Sync: %v", err)
 	}
-	if res := results[0]; res.Problem == nil && res.Pass.Complete {
-		m.amnesia = false
-	}
 	return results[0]
 }
 
 // passWithTrouble makes a pass in which something goes wrong, or nothing.
 func (m *model) passWithTrouble(t *rapid.T) {
 	f := drawTrouble(t)
+	w := m.drawMeanwhile(t, f)
 	m.set(f.strike)
 	res := m.pass()
+	f.close()
+	w.end()
 	at := f.outcome()
 	m.note("pass: %s; %+v", at, res.Pass)
 	complete := res.Problem == nil && res.Pass.Complete
+	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {
 		m.done.strikes.Add(1)
 	}
-	if len(at) > 0 && (!complete || f.crashed()) {
-		m.stop() // before all is well again: what crashed does nothing more
-		m.set(noFault)
-		m.startEngine() // resting servers and refused accounts begin anew
-		_ = m.engine.Updated(context.Background(), []store.AccountID{m.id})
-	}
-	m.set(noFault)
-	if complete && !f.crashed() {
+	m.recover(f, len(at) == 0 || complete)
+	if complete && !f.crashed() && !f.disturbed() {
 		m.check("after a complete pass")
 	}
 }
@@ -409,4 +392,16 @@ func (m *model) stopAndBegin(t *rapid.T) {
 	if res.Pass.Complete {
 		m.check("after a complete pass")
 	}
+}
+
+// recover makes all well again after trouble: what crashed does nothing more
+// by then, and servers that rest and accounts that were refused begin anew.
+func (m *model) recover(f *trouble, well bool) {
+	if !well || f.crashed() {
+		m.stop()
+		m.set(noFault)
+		m.startEngine()
+		_ = m.engine.Updated(context.Background(), []store.AccountID{m.id})
+	}
+	m.set(noFault)
 }

@@ -58,8 +58,11 @@ var forMessages = []imap.ResponseCode{"", imap.ResponseCodeTooBig, "APPENDLIMIT"
 type fault struct {
 	after int                    // steps until it strikes
 	where func(step string) bool // which count; nil: all
-	kind  string                 // cut, crash, late, or NO and its code
+	kind  string                 // cut, crash, late, kindMeanwhile, or NO and its code
 }
+
+// kindMeanwhile is no failure: somebody does something then.
+const kindMeanwhile = "meanwhile"
 
 // trouble is what goes wrong during a pass.
 type trouble struct {
@@ -67,6 +70,8 @@ type trouble struct {
 	faults []fault
 	at     []string // where they struck
 	dead   bool     // after a crash nothing works any more
+	signal chan<- struct{}
+	acted  bool // somebody did something
 }
 
 func drawTrouble(t *rapid.T) *trouble {
@@ -118,6 +123,10 @@ func (f *trouble) strike(step string) error {
 		if t.after--; t.after != 0 {
 			continue
 		}
+		if t.kind == kindMeanwhile {
+			f.act()
+			continue
+		}
 		f.at = append(f.at, t.kind+" at "+step)
 		f.dead = f.dead || t.kind == "crash"
 		err = t.error(step)
@@ -135,6 +144,28 @@ func (f *fault) error(step string) error {
 	}
 	return &upstream.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
 		Code: imap.ResponseCode(code), Text: "no", Err: errors.New("NO")}
+}
+
+// act signals that an action is due. The caller holds the lock.
+func (f *trouble) act() {
+	if f.signal != nil {
+		f.signal <- struct{}{} // there is room for all
+		f.acted = true
+	}
+}
+
+// close lets no more actions be signalled.
+func (f *trouble) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signal = nil
+}
+
+// disturbed tells whether something happened during the pass that it may not have seen.
+func (f *trouble) disturbed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.acted
 }
 
 // outcome tells where it has struck. What the engine does in the background
