@@ -389,7 +389,7 @@ func (m *model) stopAndBegin(t *rapid.T) {
 	if res.Problem != nil {
 		m.fail("stopping made a problem: %+v", res.Problem)
 	}
-	if res.Pass.Complete {
+	if m.amnesia = m.amnesia && !res.Pass.Complete; res.Pass.Complete {
 		m.check("after a complete pass")
 	}
 }
