@@ -44,6 +44,7 @@ const (
 	FolderNotMade      ProblemKind = "folder_not_made"      // the new server refuses to make a folder
 	FolderVanished     ProblemKind = "folder_vanished"      // a folder went while it was being filled
 	Counts             ProblemKind = "counts"               // fewer messages are listed than there should be
+	WrongDates         ProblemKind = "wrong_dates"          // the new server does not keep the dates of messages; mail is copied all the same
 	Protocol           ProblemKind = "protocol"             // the server's answer makes no sense
 	NoDomain           ProblemKind = "no_domain"            // the account's domain is not known any more
 	Unexpected         ProblemKind = "unexpected"           // none of these; Summary and Cause say all there is

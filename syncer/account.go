@@ -89,6 +89,7 @@ type account struct {
 	visits   []*visit
 	pass     *passRun
 	asked    []chan passResult // who waits for a pass after the running one
+	dates    *store.Problem    // told as long as nothing is worse: the new server does not keep dates
 	failures int               // passes in a row that ended with a problem
 	messages uint64            // on the old server, as the store knows
 	renewed  time.Time         // when the row was last given other credentials

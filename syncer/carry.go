@@ -20,8 +20,9 @@ func (p *pull) carryFlags(ctx context.Context) error {
 		return nil // flags on the new server are the user's alone
 	}
 	cp := p.base
-	if p.adopt != nil && len(p.adopt.stale) > 0 {
-		// What was adopted from the ledger carries the flags of former days.
+	if p.adopt != nil && len(p.adopt.stale) > 0 || p.checks.mending {
+		// What was adopted from the ledger carries the flags of former days; what the new
+		// server has lost flags of was entered without them.
 		if err := p.readLedger(ctx); err != nil {
 			return err
 		}
@@ -30,7 +31,7 @@ func (p *pull) carryFlags(ctx context.Context) error {
 	if len(p.known.entries) == 0 {
 		return nil
 	}
-	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.selected.HighestModSeq {
+	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.selected.HighestModSeq && !p.checks.mending {
 		return nil
 	}
 	for _, set := range p.flagWindows() {

@@ -445,6 +445,31 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 	})
 }
 
+func (s *fakeSession) Permanent(_ context.Context, name string) (*upstream.Selected, error) {
+	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, s.step("PERMANENT", func() error {
+		if s.folders[name] == nil {
+			return refusedError("SELECT", imap.ResponseCodeNonExistent)
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) ReadBack(_ context.Context, name string, uidValidity uint32, set imap.UIDSet) (found []upstream.Message, err error) {
+	err = s.step("READBACK", func() error {
+		b := s.folders[name]
+		if b == nil {
+			return refusedError("EXAMINE", imap.ResponseCodeNonExistent)
+		}
+		for _, m := range b.messages {
+			if !s.fleeting && b.validity == uidValidity && set.Contains(m.uid) {
+				found = append(found, m.line())
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
 // fakeCall is a batch whose fate is sealed when it is sent, as on a server
 // that has read it; whether the client hears of it is another matter.
 type fakeCall struct {

@@ -22,16 +22,18 @@ const repairLargest = 32 << 20
 
 // mending is what an item is marked with that the new server refused.
 type mending struct {
+	keep     []imap.Flag     // what the new folder can keep of the flags
 	refusal  error           // of the message as it is
 	repaired *store.Repaired // set once it is tried repaired
 	kept     []imap.Flag     // the repaired copy's flags
+	lighter  bool            // only flags were left out so far: there may be more to mend
 }
 
 // mend tries a refused message again, repaired. It returns false if there is
 // nothing more to try. The intent is written anew before, with what the
 // repaired copy is recognised by: the refusal is proof that there is no other.
 func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
-	if it.repaired != nil || hopeless(why) {
+	if it.repaired != nil && !it.lighter || hopeless(why) {
 		return false, nil
 	}
 	if it.stream != nil {
@@ -41,9 +43,15 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	it.repaired = &store.Repaired{Key: it.key, What: fixed.String(),
-		Fingerprint: it.intent.Fingerprint, Size: it.intent.Size, When: time.Now()}
-	it.refusal, it.kept = why, fixed.flags
+	it.lighter = fixed.ofFlags(it.body, it.flags())
+	if it.repaired == nil {
+		it.refusal = why
+		it.repaired = &store.Repaired{Key: it.key, What: fixed.String(),
+			Fingerprint: it.intent.Fingerprint, Size: it.intent.Size, When: time.Now()}
+	} else {
+		it.repaired.What += ", " + fixed.String()
+	}
+	it.kept = fixed.flags
 	if more := int64(len(fixed.body)) - int64(len(it.body)); more > 0 && w.memory.TryAcquire(more) {
 		it.held += more
 	}
@@ -178,8 +186,7 @@ func (it *item) flags() []imap.Flag {
 	if it.repaired != nil {
 		return it.kept
 	}
-	keep, _ := permitted(it.msg.Flags, nil, false)
-	return keep
+	return it.keep
 }
 
 // proof is the entry of a message whose intent is fulfilled. What it is recognised

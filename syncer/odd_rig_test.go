@@ -51,7 +51,7 @@ func isOdd(body string) bool {
 	return strings.Contains(body, fmt.Sprintf("Subject: number %d of INBOX;", oddOne))
 }
 
-func oddDay(i int) string { return fmt.Sprintf("%02d-Mar-2019 10:00:%02d +0100", i%28+1, i) }
+func oddDay(i int) string { return fmt.Sprintf("%02d-Mar-2019 10:00:%02d +0100", i%28+1, i%60) }
 
 func oddFlags(i int) []string {
 	return [][]string{{}, {`\Seen`}, {`\Answered`, `\Seen`}, {`\Flagged`}, {"$Label1", `\Seen`}}[i%5]

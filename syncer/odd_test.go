@@ -60,7 +60,7 @@ func TestHarmlessOddities(t *testing.T) {
 		{name: "STATUS=SIZE is a lie", old: lab.OddOptions{Caps: capsWithout("LIST-STATUS"), Lies: "STATUS=SIZE"}, new: lab.OddOptions{Lies: "STATUS=SIZE"}},
 		{name: "ID before a folder is opened", old: lab.OddOptions{Answer: wantsID}, new: lab.OddOptions{Answer: wantsID}},
 		{name: "ID before a folder is opened, but not announced", old: lab.OddOptions{Caps: capsWithout("ID"), Answer: wantsID}},
-		{name: "the new server hangs up after fourteen commands", new: lab.OddOptions{Answer: hangUpAfter(14)}},
+		{name: "the new server hangs up after 25 commands", new: lab.OddOptions{Answer: hangUpAfter(25)}},
 		{name: "the old server hangs up after ten commands", old: lab.OddOptions{Answer: hangUpAfter(10)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

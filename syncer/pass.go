@@ -68,6 +68,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting}
 	if o.fresh {
+		a.dates = nil
 		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
 	}
 	if a.loadErr != nil {
@@ -295,6 +296,9 @@ func (a *account) endPassWith(problem *store.Problem) {
 		record.Error = problem.Summary
 	} else if record.Complete {
 		a.failures = 0
+	}
+	if problem == nil && !p.yielded {
+		problem = a.datesProblem()
 	}
 	if a.loadErr == nil {
 		a.record(record, problem, p.yielded)

@@ -38,6 +38,7 @@ func (e *restingError) Unwrap() error { return e.cause }
 type pool struct {
 	server string
 	limit  int
+	losses losses          // of a new server
 	quirks upstream.Quirks // what its sessions have learnt of the server
 
 	// life is when the server last showed any sign of life, silent whether

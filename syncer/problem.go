@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -60,7 +58,7 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		p.Summary, p.Server, p.Host = e.Summary(), e.Side(), e.Host()
 		switch {
-		case e.Code == imap.ResponseCodeOverQuota:
+		case p.Kind == store.OverQuota: // also of servers that say so in words only
 			retry = quotaRetry
 		case e.OneAccount():
 			retry = max(retry, inUseRetry)
@@ -102,4 +100,30 @@ func kindOf(err error) store.ProblemKind {
 		return e.Kind()
 	}
 	return store.Unexpected
+}
+
+// heedDates takes note if a pull found that the new server does not keep dates.
+func (a *account) heedDates(f *tracked, p *pull) {
+	if p.checks.wrongDate == "" {
+		return
+	}
+	a.dates = &store.Problem{
+		Kind: store.WrongDates, Server: store.NewSide, Host: a.domain.New.Host, Folder: f.Title, Advice: store.RetryLater, Since: time.Now(),
+		Summary: fmt.Sprintf("The new server (%s) does not keep the dates of messages, and that can't be mended once they are copied. Have it corrected before more is copied, or stop the account.", a.domain.New.Host),
+		Cause:   "the first message copied into the folder: " + p.checks.wrongDate,
+	}
+}
+
+// datesProblem is what a pass ends with that had no other problem: nil, or that
+// dates are lost. A warning outlives restarts until somebody asks for a pass.
+func (a *account) datesProblem() *store.Problem {
+	if was := a.row.Problem; a.dates == nil && was != nil && was.Kind == store.WrongDates {
+		a.dates = was
+	}
+	if a.dates == nil {
+		return nil
+	}
+	p := *a.dates
+	p.Retry = time.Now().Add(a.cfg.Sync.Interval)
+	return &p
 }

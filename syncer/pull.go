@@ -99,6 +99,7 @@ type pull struct {
 	adopt    *adoption                 // nil when nothing can be adopted
 
 	oldTroubles, newTroubles troubles // over all attempts
+	checks                   checks
 
 	done  counters
 	began stats        // done when the present attempt read the ledger

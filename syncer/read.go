@@ -499,6 +499,10 @@ func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 }
 
 func (r *reader) intent(it *item, header []byte, size int64) store.Intent {
+	if it.msg.Date.IsZero() {
+		it.msg.Date = dateOf(header)
+		r.log.Warn().Str("key", keyText(it.key)).Time("date", it.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
+	}
 	return store.Intent{
 		Key: it.key, Fingerprint: fingerprintOf(header, size), Size: clampSize(size), Flags: it.msg.Flags,
 		UIDValidity: r.target.UIDValidity, UIDNext: r.target.UIDNext,

@@ -26,8 +26,9 @@ import (
 //     server doesn't speak of them. Then those of the header are folded at
 //     white space, which means the same (section 2.2.3). Those of the body are
 //     never broken: that would change what is said there.
-//   - If the server speaks of flags or keywords, the keywords go; the system
-//     flags stay.
+//   - If the server speaks of flags or keywords, the one that it names goes,
+//     or all keywords; the system flags stay, and so does the message. If that isn't
+//     enough, the message is mended as well.
 
 // maxLine is the longest line of a message without its CRLF (RFC 5322 section 2.1.1). Octets.
 const maxLine = 998
@@ -52,12 +53,17 @@ func repairMessage(body []byte, flags []imap.Flag, words string) (r repair, ok b
 	}
 	words = strings.ToLower(words)
 	r = repair{body: body, flags: flags}
+	if containsOne(words, "flag", "keyword") && r.keywords(words) {
+		return r, true
+	}
 	r.octets()
 	r.header(strings.Contains(words, "line") && containsOne(words, "long", "length", "998", "1000"))
-	if containsOne(words, "flag", "keyword") {
-		r.keywords()
-	}
 	return r, len(r.what) > 0
+}
+
+// ofFlags tells whether only flags were changed.
+func (r *repair) ofFlags(body []byte, flags []imap.Flag) bool {
+	return len(r.flags) < len(flags) && len(r.body) == len(body)
 }
 
 func containsOne(s string, words ...string) bool {
@@ -222,11 +228,43 @@ func (h *headerRepair) fold(line []byte) []byte {
 	return line
 }
 
-// keywords leaves the system flags only.
-func (r *repair) keywords() {
-	kept := slices.DeleteFunc(slices.Clone(r.flags), func(f imap.Flag) bool { return !strings.HasPrefix(string(f), `\`) })
-	if len(kept) < len(r.flags) {
-		r.flags = kept
+// keywords leaves those keywords out that the server names, or all of them. It
+// returns false if there are none.
+func (r *repair) keywords(words string) bool {
+	var all, named []imap.Flag
+	for _, f := range r.flags {
+		if !strings.HasPrefix(string(f), `\`) {
+			all = append(all, f)
+			if namesFlag(words, f) {
+				named = append(named, f)
+			}
+		}
+	}
+	switch {
+	case len(named) > 0:
+		r.flags = without(r.flags, named)
+		r.did("flags left out: " + joinFlags(named))
+	case len(all) > 0:
+		r.flags = without(r.flags, all)
 		r.did("keywords left out")
 	}
+	return len(all) > 0
+}
+
+// namesFlag tells whether a server's words, in lower case, have a keyword among them.
+func namesFlag(words string, f imap.Flag) bool {
+	for word := range strings.FieldsFuncSeq(words, func(r rune) bool { return strings.ContainsRune(" \t'\"`,;:()[]<>", r) }) {
+		if strings.EqualFold(strings.TrimRight(word, ".!?"), string(f)) {
+			return true
+		}
+	}
+	return false
+}
+
+func joinFlags(flags []imap.Flag) string {
+	names := make([]string, len(flags))
+	for i, f := range flags {
+		names[i] = string(f)
+	}
+	return strings.Join(names, " ")
 }

@@ -327,3 +327,33 @@ func TestRepairedCopiesAreAdopted(t *testing.T) {
 		})
 	}
 }
+
+// FuzzRepair: whatever comes from the old server, a repair keeps its promises.
+func FuzzRepair(f *testing.F) {
+	f.Add([]byte(nulMail), "Message contains NUL characters")
+	f.Add([]byte("From x\n>From y\nA : b\nc\n\nd"), "line too long")
+	f.Add([]byte("A: b\r\n\r\n"), "invalid flag $a")
+	f.Fuzz(func(t *testing.T, body []byte, words string) {
+		flags := []imap.Flag{"$a", imap.FlagSeen, "b"}
+		before := bytes.Clone(body)
+		r, ok := repairMessage(body, flags, words)
+		if !bytes.Equal(before, body) || len(flags) != 3 {
+			t.Fatal("the original was changed")
+		}
+		if !ok {
+			return
+		}
+		if r.ofFlags(body, flags) {
+			if !containsFlag(r.flags, imap.FlagSeen) || !bytes.Equal(r.body, body) {
+				t.Fatalf("%v of %v", r.flags, flags)
+			}
+			return
+		}
+		if err := refuseLikeCyrus(r.body); err != nil {
+			t.Fatalf("%q is still refused: %v", r.body, err)
+		}
+		if again, ok := repairMessage(r.body, nil, words); ok {
+			t.Fatalf("repaired again (%v): %q", again.what, r.body)
+		}
+	})
+}

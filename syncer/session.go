@@ -59,6 +59,8 @@ type newSession interface {
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error
+	Permanent(ctx context.Context, name string) (*upstream.Selected, error)
+	ReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) ([]upstream.Message, error)
 }
 
 // appendCall is a batch on its way to the new server.

@@ -151,6 +151,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		a.countAgain(f, p)
 		f.runSettled()
 		a.count(p, err)
+		a.heedDates(f, p)
 		ended(f, p, err)
 	})
 }

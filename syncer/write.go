@@ -25,6 +25,8 @@ const (
 	// fast line to a new server far away holds.
 	batchesAhead = 12
 	octetsAhead  = 8 << 20
+	// checksMost is how many copies of a batch are looked at.
+	checksMost = 10
 )
 
 // under is a batch that was sent.
@@ -215,9 +217,14 @@ func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint =
 
 // send hands messages to the new server; their intents are durable.
 func (w *writer) send(ctx context.Context, items []*item, again bool) error {
+	if err := w.learnPermanent(ctx, items); err != nil {
+		w.release(items)
+		return err
+	}
 	var msgs []upstream.Append
 	for _, it := range items {
 		if it.sendable() {
+			it.keep, _ = w.keepable(it.msg.Flags)
 			msgs = append(msgs, it.message())
 		}
 	}
@@ -278,6 +285,7 @@ func (w *writer) settleOldest(ctx context.Context) error {
 // outcome notes what became of each item of a batch.
 func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
 	var refused []*item
+	var copies []given
 	var why error
 	var checkpoint *store.Checkpoint
 	for _, it := range items {
@@ -292,9 +300,16 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 			refused, why = append(refused, it), results[0].Err
 			results = results[1:]
 		default:
+			if len(copies) < checksMost && w.worthChecking(it, results[0]) {
+				copies = append(copies, given{results[0].UID, it.flags(), it.msg.Date})
+			}
 			w.stored(it, results[0])
 			results = results[1:]
 		}
+	}
+	if err := w.check(ctx, copies); err != nil {
+		w.release(refused)
+		return err
 	}
 	w.tell()
 	if err := w.refused(ctx, refused, why); err != nil {
@@ -327,7 +342,13 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 		w.unproven = append(w.unproven, it.intent)
 		return
 	}
-	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, r.UIDValidity, r.UID))
+	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
+}
+
+// enter puts a copy into the ledger with the flags that it really has.
+func (w *writer) enter(e store.Entry) {
+	w.dropLost(&e)
+	w.pending.Proofs = append(w.pending.Proofs, e)
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
@@ -434,7 +455,12 @@ func (w *writer) prove(ctx context.Context) error {
 	for _, k := range judged.Drop {
 		dropped[k] = true
 	}
-	w.pending.Proofs = append(w.pending.Proofs, judged.Proofs...)
+	if err := w.checkProved(ctx, judged.Proofs); err != nil {
+		return err
+	}
+	for _, e := range judged.Proofs {
+		w.enter(e)
+	}
 	for _, in := range w.unproven {
 		if dropped[in.Key] {
 			w.pending.Proofs = append(w.pending.Proofs, w.proof(in, w.target.UIDValidity, 0))

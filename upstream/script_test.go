@@ -228,6 +228,19 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 			{UID: 5, Add: flags(`\Answered`)}, {UID: 6}, {Add: flags(`\Seen`)},
 		}))
 	},
+	"permanent": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		sel, err := s.Permanent(ctx, "a")
+		say("%v %v", sel.PermanentFlags, sel.AnyFlag)
+		sayError(say, err)
+	},
+	"readback": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		found, err := s.ReadBack(ctx, "a", 5, uids(3, 4))
+		for _, m := range found {
+			say("%d %v %s", m.UID, m.Flags, m.Date.Format(time.RFC3339))
+		}
+		sayError(say, err)
+		sayError(say, s.Alive(ctx))
+	},
 	"append": appendTwice,
 	"doubt": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		s.opt.Quirks = &Quirks{}

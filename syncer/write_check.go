@@ -1,0 +1,196 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// dateSlack is by how much the date of a copy may differ from what it was given.
+const dateSlack = time.Minute
+
+// losses are what a new server loses of messages although it took them:
+// Exchange loses \Flagged on APPEND. What is known of one account's messages
+// holds for all. Safe for concurrent use.
+type losses struct {
+	mu    sync.Mutex
+	flags []imap.Flag
+	kept  []imap.Flag // system flags that were seen to arrive
+}
+
+// keeps notes that flags arrive. Of keywords that says nothing of other folders.
+func (l *losses) keeps(flags []imap.Flag) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range flags {
+		if containsFlag(systemFlags, f) && !containsFlag(l.kept, f) {
+			l.kept = append(l.kept, f)
+		}
+	}
+}
+
+func (l *losses) unknown(flags []imap.Flag) []imap.Flag {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return without(without(flags, l.flags), l.kept)
+}
+
+func (l *losses) add(flags []imap.Flag) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flags = normalise(append(slices.Clone(l.flags), flags...))
+}
+
+func (l *losses) all() []imap.Flag {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flags
+}
+
+// checks is what a pull looks at of the copies it has made: of the first in a
+// folder the date, which can't be mended later, and of the first with each flag
+// whether the flag is there.
+type checks struct {
+	dated   bool
+	proved  []imap.Flag // that the folder keeps
+	mending bool        // copies lack flags; carryFlags adds them
+	// permanent is what the folder can keep of flags; nil as long as nobody asked.
+	permanent *upstream.Selected
+	// wrongDate says what became of the first copy's date, if that is wrong.
+	wrongDate string
+}
+
+// given is a copy to be looked at, and what it was given.
+type given struct {
+	uid   imap.UID
+	flags []imap.Flag
+	date  time.Time
+}
+
+// worthChecking tells whether a copy that has just been made shows something new.
+func (w *writer) worthChecking(it *item, r upstream.AppendResult) bool {
+	if w.fleeting || r.UID == 0 || r.UIDValidity != w.target.UIDValidity {
+		return false
+	}
+	return !w.checks.dated && w.first() && !it.msg.Date.IsZero() || len(w.unproved(it.flags())) > 0
+}
+
+// unproved are those of flags of which it isn't known whether they arrive.
+func (w *writer) unproved(flags []imap.Flag) []imap.Flag {
+	return w.lost().unknown(without(flags, w.checks.proved))
+}
+
+// lost is what the new server is known to lose.
+func (p *pull) lost() *losses { return &p.lane.new.end.pool.losses }
+
+// check looks at copies that have just been made, before they are entered in the
+// ledger: there a message has only the flags that its copy really has, so that
+// the others are carried over like any change.
+func (w *writer) check(ctx context.Context, copies []given) error {
+	if len(copies) == 0 {
+		return nil
+	}
+	var set imap.UIDSet
+	for _, c := range copies {
+		set.AddNum(c.uid)
+	}
+	found, err := w.new.ReadBack(ctx, w.folder.New, w.target.UIDValidity, set)
+	if upstream.Answered(err) {
+		w.log.Warn().Err(err).Msg("the new server does not let the first copies be looked at")
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, m := range found {
+		for _, c := range copies {
+			if c.uid == m.UID {
+				w.compare(c, m)
+			}
+		}
+	}
+	for i := range w.pending.Proofs {
+		w.dropLost(&w.pending.Proofs[i])
+	}
+	return nil
+}
+
+// compare learns from one copy.
+func (w *writer) compare(c given, m upstream.Message) {
+	keep, _ := w.keepable(c.flags)
+	gone := without(keep, m.Flags)
+	w.lost().keeps(without(keep, gone))
+	w.checks.proved = normalise(append(slices.Clone(w.checks.proved), c.flags...))
+	if news := without(gone, w.lost().all()); len(news) > 0 {
+		w.log.Warn().Str("flags", joinFlags(news)).Msg("the new server loses flags when it is given a message; they are stored again")
+		w.lost().add(news)
+	}
+	if w.checks.dated || c.date.IsZero() {
+		return
+	}
+	w.checks.dated = true
+	if !m.Date.IsZero() && m.Date.Sub(c.date).Abs() > dateSlack {
+		const layout = "2006-01-02 15:04:05 -0700"
+		w.checks.wrongDate = "given " + c.date.Format(layout) + ", it has " + m.Date.Format(layout)
+		w.log.Error().Time("given", c.date).Time("found", m.Date).Msg("the new server does not keep the dates of messages, which can't be mended later")
+	}
+}
+
+// dropLost takes those flags from an entry that its copy lacks.
+func (w *writer) dropLost(e *store.Entry) {
+	if lost := w.lost().all(); len(lost) > 0 {
+		if kept := without(e.Flags, lost); len(kept) < len(e.Flags) {
+			e.Flags, w.checks.mending = kept, true
+		}
+	}
+}
+
+// keepable splits flags into those that the folder can keep and the others.
+func (p *pull) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
+	if p.checks.permanent == nil {
+		return permitted(flags, nil, false)
+	}
+	return permitted(flags, p.checks.permanent.PermanentFlags, p.checks.permanent.AnyFlag)
+}
+
+// learnPermanent asks what flags the folder can keep before the first message
+// with a keyword goes there; the system flags every folder is asked to keep.
+func (w *writer) learnPermanent(ctx context.Context, items []*item) error {
+	if w.checks.permanent != nil || !slices.ContainsFunc(items, func(it *item) bool { return hasKeyword(it.msg.Flags) }) {
+		return nil
+	}
+	sel, err := w.new.Permanent(ctx, w.folder.New)
+	if err != nil && !upstream.Answered(err) {
+		return err
+	}
+	if err != nil || len(sel.PermanentFlags) == 0 && !sel.AnyFlag { // it says that it keeps nothing, which can't be meant
+		sel = &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}
+	}
+	w.checks.permanent = sel
+	return nil
+}
+
+func hasKeyword(flags []imap.Flag) bool {
+	return slices.ContainsFunc(flags, func(f imap.Flag) bool { return !strings.HasPrefix(string(f), `\`) })
+}
+
+// checkProved is check for a server that does not say where it has put a message:
+// now it is known.
+func (w *writer) checkProved(ctx context.Context, proofs []store.Entry) error {
+	var copies []given
+	var seen []imap.Flag
+	for _, e := range proofs {
+		keep, _ := w.keepable(e.Flags)
+		if news := without(w.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(copies) < checksMost {
+			copies = append(copies, given{uid: e.UID, flags: keep})
+			seen = append(seen, news...)
+		}
+	}
+	return w.check(ctx, copies)
+}
