@@ -407,7 +407,7 @@ func (r *reader) single(ctx context.Context, m upstream.Message) error {
 	k := r.selected.keys.key(m.UID)
 	if _, guilty := r.oldTroubles.suspect(k); guilty {
 		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
-			"the connection broke while FETCH was answered")})
+			"the connection broke while it was sent")})
 	}
 	got, err := r.fetch(ctx, []upstream.Message{m})
 	switch {
