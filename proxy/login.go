@@ -37,7 +37,7 @@ func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == 
 
 // admit tries to log the client in and answers it.
 func (s *session) admit(ctx context.Context, tag string, c store.Credentials) error {
-	log := s.log.With().Str("login", c.Login[:min(len(c.Login), maxLogin)]).Bool("tls", s.secure).Logger()
+	log := s.log.With().Str("account", c.Login[:min(len(c.Login), maxLogin)]).Bool("tls", s.secure).Logger()
 	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
 	if !ok {
 		log.Warn().Msg("login refused: too many failed logins from this address")
@@ -60,7 +60,7 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 
 // welcome tells the engine and then the client that the login succeeded.
 func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolog.Logger) error {
-	log.Info().Uint64("account", uint64(in.account.ID)).Msg("logged in")
+	log.Info().Uint64("id", uint64(in.account.ID)).Msg("logged in")
 	if in.ferried() {
 		treeCtx, cancel := context.WithTimeout(ctx, s.srv.limits.tree)
 		s.srv.ferry.Connected(treeCtx, in.account.ID)
@@ -191,7 +191,7 @@ func (s *Server) enrol(ctx context.Context, domain *config.Domain, c store.Crede
 		log.Warn().Err(err).Msg("not enrolled, nothing is copied for this login")
 		return store.Account{}
 	}
-	log.Info().Uint64("account", uint64(a.ID)).Msg("enrolled")
+	log.Info().Uint64("id", uint64(a.ID)).Msg("enrolled")
 	return a
 }
 

@@ -40,7 +40,7 @@ func (s *Server) relay(ctx, kill context.Context, p *session, in *entry, server 
 	defer server.Close()
 	server.SetDeadline(time.Time{})
 	r := &relay{
-		srv: s, in: in, log: p.log.With().Str("login", in.login).Logger(),
+		srv: s, in: in, log: p.log.With().Str("account", in.login).Logger(),
 		client: p.conn, server: server, cr: p.r, sr: sr,
 		out: outlet{conn: p.conn, patience: s.limits.write}, flow: newFlow(),
 	}

@@ -152,7 +152,7 @@ func (d *download) changed(ctx context.Context, cmd *inFlight) error {
 	}
 	err := d.srv.ferry.Changed(ctx, d.in.account.ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
 	if err != nil {
-		d.log.Error().Err(err).Str("command", cmd.verb.String()).Msg("a changed folder could not be recorded")
+		d.log.Error().Err(err).Str("folder", wire.DecodeMailbox(d.rawName(cmd.names[0]))).Str("verb", cmd.verb.String()).Msg("a changed folder could not be recorded")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *account) change(c folderChange) error {
 		if seen && c.verb == "RENAME" {
 			f.State = store.FolderPresent
 		}
-		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", f.New).Msg("a client changed the folder")
+		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", decodeName(f.New)).Msg("a client changed the folder")
 		rows = append(rows, f.Folder)
 	}
 	_, err := a.putFolders(rows)

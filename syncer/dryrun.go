@@ -131,7 +131,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	}
 	p.plan.Limit = p.pair.new.AppendLimit()
 	rows, tree := plannedRows(old, new, known, p.pair.domain.Folders)
-	p.plan.Notes = tree.Notes
+	p.plan.Notes = noteTexts(tree.Notes)
 	if p.pair.domain.Old.Protocol == config.POP3 {
 		p.plan.Notes = append(p.plan.Notes, "the old server speaks POP3: its inbox is copied; other folders and flags can't be")
 	}

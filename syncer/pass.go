@@ -362,6 +362,6 @@ func (a *account) count(p *pull, err error) {
 		a.pass.stats.add(p.done.stats())
 	}
 	if err != nil && !errors.Is(err, errYield) && !interrupted(a.work, err) {
-		p.log.Warn().Err(err).Msg("pull ended early")
+		p.log.Warn().Err(err).Bool("visit", p.visit).Msg("pull ended early")
 	}
 }

@@ -170,7 +170,7 @@ func TestPlanTreeConfigured(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			plan := planTree(tt.old, tt.new, nil, tt.wish)
 			wantLines(t, brief(plan), tt.want)
-			wantNotes(t, plan.Notes, tt.notes)
+			wantNotes(t, noteTexts(plan.Notes), tt.notes)
 		})
 	}
 }
@@ -237,7 +237,7 @@ func TestPlanTreeReconfigured(t *testing.T) {
 			known := []store.Folder{inbox, tt.known}
 			plan := planTree(old, tt.new, known, tt.wish)
 			wantLines(t, brief(plan), tt.want)
-			wantNotes(t, plan.Notes, tt.notes)
+			wantNotes(t, noteTexts(plan.Notes), tt.notes)
 			for _, f := range plan.Folders {
 				if f.ID != tt.known.ID {
 					t.Errorf("the row's number became %d", f.ID)
@@ -256,7 +256,7 @@ func TestPlanTreeManyForeign(t *testing.T) {
 	}
 	old := tree("", '/', []string{"public/"}, names...)
 	plan := planTree(old, emptyNew, nil, config.Folders{})
-	if len(plan.Folders) != maxForeign+1 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "300 of") {
+	if len(plan.Folders) != maxForeign+1 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0].Text, "300 of") {
 		t.Errorf("%d rows, %q", len(plan.Folders), plan.Notes)
 	}
 	for i := range plan.Folders {

@@ -86,3 +86,35 @@ func TestHolders(t *testing.T) {
 		})
 	}
 }
+
+// What well-known providers and clients call their folders.
+func TestUsesOfProviders(t *testing.T) {
+	for use, names := range map[imap.MailboxAttr][]string{
+		imap.MailboxAttrSent: {"Sent Items", "Sent Messages", "[Gmail]/Sent Mail", "[Gmail]/Gesendet", "Gesendete Objekte", "Gesendete Elemente",
+			"Éléments envoyés", "Messages envoyés", "Elementos enviados", "Posta inviata", "Отправленные", "Wysłane", "Elementy wysłane",
+			"Verzonden items", "Skickat", "Sendt", "Lähetetyt", "Odeslaná pošta", "Elküldött elemek", "Gönderilmiş Öğeler", "Απεσταλμένα",
+			"已发送", "已傳送郵件", "送信済み", "送信済みアイテム", "보낸편지함", "פריטים שנשלחו", "العناصر المرسلة"},
+		imap.MailboxAttrDrafts: {"Draft", "Entwürfe", "Brouillons", "Borradores", "Rascunhos", "Bozze", "Черновики", "Чернетки", "Wersje robocze", "Concepten",
+			"Utkast", "Taslaklar", "草稿箱", "下書き", "임시보관함", "טיוטות", "المسودات"},
+		imap.MailboxAttrTrash: {"Deleted Items", "Deleted Messages", "Papierkorb", "Gelöschte Elemente", "Corbeille", "Éléments supprimés", "Papelera", "Lixeira",
+			"Cestino", "Posta eliminata", "Корзина", "Удаленные", "Кошик", "Kosz", "Prullenbak", "Papperskorgen", "Koš", "Çöp Kutusu", "已删除", "垃圾桶", "ゴミ箱",
+			"휴지통", "אשפה", "سلة المهملات"},
+		imap.MailboxAttrJunk: {"Junk E-mail", "Junk Email", "Bulk Mail", "Spamverdacht", "Courrier indésirable", "Indésirables", "Correo no deseado", "Lixo Eletrônico",
+			"Posta indesiderata", "Спам", "Нежелательная почта", "Wiadomości-śmieci", "Ongewenste e-mail", "Skräppost", "Nevyžádaná pošta", "Levélszemét",
+			"Gereksiz E-posta", "垃圾邮件", "迷惑メール", "스팸메일함", "דואר זבל", "البريد العشوائي"},
+		imap.MailboxAttrArchive: {"Archive", "Archives", "Archiv", "Archivo", "Arquivo", "Archivio", "Архив", "Archiwum", "Archief", "Arkiv", "Arkisto", "Arşiv",
+			"存档", "アーカイブ", "보관함", "ארכיון", "الأرشيف"},
+	} {
+		for _, name := range names {
+			name, below, _ := strings.Cut(name, "/")
+			raw := enc(name)
+			if below != "" {
+				raw += "/" + enc(below)
+			}
+			side := tree("", '/', nil, "INBOX", raw)
+			if got := holders(side)[use]; got != raw {
+				t.Errorf("%q is not taken for %s", name+" "+below, use)
+			}
+		}
+	}
+}

@@ -33,7 +33,22 @@ type TreePlan struct {
 	Create    []FolderCreate // parents before children; each has its row in Folders
 	Subscribe []string       // raw names on the new server
 	Folders   []store.Folder // rows that are new (ID 0), changed, or whose folder is to be created
-	Notes     []string       // for the report: what was renamed or left out, and why
+	Notes     []Note         // for the report: what was renamed or left out, and why
+}
+
+// Note is something that people should know of a plan.
+type Note struct {
+	Folder string // title of the folder on the old server, or what a namespace begins with
+	Text   string
+}
+
+// noteTexts are the notes alone.
+func noteTexts(notes []Note) []string {
+	texts := make([]string, len(notes))
+	for i, n := range notes {
+		texts[i] = n.Text
+	}
+	return texts
 }
 
 // planTree compares the two servers' folders with the rows of the store.
@@ -219,7 +234,7 @@ func (p *planner) otherwise(f *folder) string {
 	}
 	note := fmt.Sprintf("not %q as in the configuration: another folder has that name, or this one had its own before", f.to)
 	if f.was == nil || note != f.was.Note {
-		p.notef("%q is called %q on the new server, %s", f.title(), p.title(f.row.New), note)
+		p.notef(f.title(), "%q is called %q on the new server, %s", p.title(f.row.New), note)
 	}
 	return note
 }
@@ -251,11 +266,11 @@ func (p *planner) leave(f *folder, why, prefix string, personal bool) {
 	switch {
 	case !first || !personal && f.was == nil:
 	case row.New != "":
-		p.notef("%q is not copied any more: %s; what has been copied stays", row.Title, why)
+		p.notef(row.Title, "%q is not copied any more: %s; what has been copied stays", why)
 	case viewAttr(f.box) != "" && p.policy.skips(f.place) == "":
-		p.notef("%q is not copied: %s; mail that lies in no other folder stays on the old server", row.Title, why)
+		p.notef(row.Title, "%q is not copied: %s; mail that lies in no other folder stays on the old server", why)
 	default:
-		p.notef("%q is not copied: %s", row.Title, why)
+		p.notef(row.Title, "%q is not copied: %s", why)
 	}
 }
 
@@ -265,7 +280,7 @@ func (p *planner) noteForeign() {
 		return
 	}
 	for _, prefix := range sortedKeys(p.foreign) {
-		p.notef("the shared namespace %q is not copied (%d of the old server's folders)", decodeName(prefix), p.foreign[prefix])
+		p.notef(decodeName(prefix), "the shared namespace %q is not copied (%d of the old server's folders)", p.foreign[prefix])
 	}
 }
 
@@ -300,7 +315,7 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 		return store.FolderPresent
 	case f.row.State == store.FolderDeleted:
 		if exists && p.taken[p.key(f.row.New)] == f.row.Old {
-			p.notef("%q was deleted on the new server and made again there; its old mail stays deleted", f.row.Title)
+			p.notef(f.row.Title, "%q was deleted on the new server and made again there; its old mail stays deleted")
 		}
 		return store.FolderDeleted
 	case exists:
@@ -308,10 +323,10 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 	case add || f.row.State == store.FolderPlanned:
 		return store.FolderPlanned
 	case !p.trusted:
-		p.notef("the new server's list of folders lacks INBOX; %q is not taken for deleted", f.row.Title)
+		p.notef(f.row.Title, "the new server's list of folders lacks INBOX; %q is not taken for deleted")
 		return f.row.State
 	}
-	p.notef("%q was deleted on the new server; it is not created again", f.row.Title)
+	p.notef(f.row.Title, "%q was deleted on the new server; it is not created again")
 	return store.FolderDeleted
 }
 
@@ -340,7 +355,7 @@ func (p *planner) noteCases() {
 		if !ok {
 			first[strings.ToLower(key)] = key
 		} else if other != key && p.added(f) {
-			p.notef("%q differs only in case from %q; on a server that ignores case it gets another name if that one is another folder's", key, other)
+			p.notef(key, "%q differs only in case from %q; on a server that ignores case it gets another name if that one is another folder's", other)
 		}
 	}
 }
@@ -350,8 +365,10 @@ func (p *planner) added(f *folder) bool {
 	return f.was == nil || f.was.State == store.FolderSkipped && !isHalted(f.was)
 }
 
-func (p *planner) notef(format string, args ...any) {
-	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf(format, args...))
+// notef notes something about a folder; its title is the first that is formatted.
+func (p *planner) notef(folder, format string, more ...any) {
+	text := fmt.Sprintf(format, append([]any{folder}, more...)...)
+	p.plan.Notes = append(p.plan.Notes, Note{folder, text})
 }
 
 // finish puts the plan in order. A parent's name is the beginning of its

@@ -156,7 +156,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	r.delim = new.Namespace.Delim
 	plan := planTree(old, new, known, a.domain.Folders)
 	for _, note := range plan.Notes {
-		a.log.Info().Msg(note)
+		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
 	r.rows, r.err = a.applyTree(ctx, newMaker(newS, new, known, &plan, a.log))
 	return r

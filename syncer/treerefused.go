@@ -61,6 +61,16 @@ func (m *maker) exists(name string) {
 	m.there[key] = append(m.there[key], name)
 }
 
+// title is what people call the folder that is to get a name.
+func (m *maker) title(name string) string {
+	for _, f := range m.plan.Folders {
+		if f.New == name {
+			return f.Title
+		}
+	}
+	return decodeName(name)
+}
+
 // taken tells whether a name is another folder's, whatever the case.
 func (m *maker) taken(name string) bool {
 	key := foldedKey(name)
@@ -107,7 +117,7 @@ func (m *maker) make(ctx context.Context, c *FolderCreate) error {
 	case upstream.ClassOf(err) != upstream.Refused:
 		return err
 	default:
-		m.log.Warn().Err(err).Str("folder", decodeName(c.Name)).Msg("the new server refuses to make this folder")
+		m.log.Warn().Err(err).Str("folder", m.title(c.Name)).Str("name", decodeName(c.Name)).Msg("the new server refuses to make this folder")
 	}
 	return nil
 }
@@ -169,7 +179,7 @@ func (m *maker) free(from, to string) bool {
 
 // rename gives a folder that is about to be made, and all below it, another name.
 func (m *maker) rename(c *FolderCreate, name string, why error) {
-	m.log.Warn().AnErr("cause", why).Str("folder", decodeName(c.Name)).Str("name", decodeName(name)).
+	m.log.Warn().AnErr("cause", why).Str("folder", m.title(c.Name)).Str("name", decodeName(name)).
 		Msg("the new server can't have the folder under its name; it got another one")
 	moves := m.moves(c.Name, name)
 	for i := range m.plan.Create {

@@ -118,7 +118,6 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 	if err == nil || errors.Is(err, errYield) || interrupted(a.work, err) {
 		return
 	}
-	a.log.Warn().Err(err).Str("folder", f.Title).Msg("pull of a visited folder ended early")
 	if !errors.Is(err, errOldGone) && !errors.Is(err, errNewGone) {
 		a.problem(problemOf(err, f.Title, 1))
 	}
