@@ -41,6 +41,8 @@ type app struct {
 	checks        *jobShelf[checkResults]
 	verifications *jobShelf[verifyResults]
 
+	tracker *tracker
+
 	// discovering holds a token for each search for servers.
 	discovering chan struct{}
 
@@ -59,6 +61,7 @@ func newApp(opt Options, url string) *app {
 		adding:      semaphore.NewWeighted(1),
 	}
 	a.boards = newBoards(a.readBoard)
+	a.tracker = newTracker(opt.Store, opt.Ferry, opt.Log, time.Now)
 	a.jobs, a.checks, a.verifications = newJobs(), newJobShelf[checkResults](), newJobShelf[verifyResults]()
 	return a
 }

@@ -125,6 +125,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.app.jobs.run(ctx)
 		return nil
 	})
+	all.Go(func() error { return unlessEnded(ctx, s.app.tracker.run(ctx)) })
 	all.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("the import page: %w", err)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -98,8 +99,8 @@ func (a *app) stop(ctx context.Context, who actor, domain string, sel selection)
 		return nil, err
 	}
 	return a.command(ctx, who, d, "stop", ids, func() (store.RunID, error) {
-		_, err := a.ferry.Stop(ctx, ids)
-		return 0, err
+		stopped, err := a.ferry.Stop(ctx, ids)
+		return 0, errors.Join(err, a.tracker.stopped(ctx, stopped))
 	})
 }
 
@@ -110,24 +111,24 @@ func (a *app) resume(ctx context.Context, who actor, domain string, sel selectio
 		return nil, err
 	}
 	return a.command(ctx, who, d, "resume", ids, func() (store.RunID, error) {
-		_, err := a.ferry.Begin(ctx, ids)
-		return 0, err
+		run, err := a.tracker.resumed(ctx, d.Name, ids)
+		if err != nil {
+			return 0, err
+		}
+		_, err = a.ferry.Begin(ctx, ids)
+		return run, err
 	})
 }
 
 // startRun begins a run of accounts.
 func (a *app) startRun(ctx context.Context, who actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
-	r, err := a.store.AddRun(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.who, Started: a.now(), State: store.RunOpen}, ids)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := a.ferry.Begin(ctx, ids); err != nil {
-		return 0, err
-	}
-	if kind == store.AgainRun {
-		err = a.ferry.Again(ctx, ids)
-	}
-	return r.ID, err
+	return a.tracker.begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.who}, ids, func() error {
+		_, err := a.ferry.Begin(ctx, ids)
+		if err == nil && kind == store.AgainRun {
+			err = a.ferry.Again(ctx, ids)
+		}
+		return err
+	})
 }
 
 // again starts a new run of accounts that were begun: problems are forgotten,
@@ -213,7 +214,7 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 	if err := a.store.PutSchedule(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := a.ferry.DomainChanged(ctx, d.Name); err != nil {
+	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.reschedule(ctx)); err != nil {
 		return nil, err
 	}
 	if err := a.note(ctx, who, "set_schedule", auditOf{domain: d.Name, detail: detail}); err != nil {

@@ -51,6 +51,19 @@ func newCertificates(cfg *config.Config, log zerolog.Logger) (*certificates, err
 	return c, nil
 }
 
+// Certificate gives out a certificate from a pair of PEM files, and follows
+// them when they change.
+func Certificate(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	c := &certificates{certFile: cert, keyFile: key, every: certificateCheck, log: log}
+	c.seen, c.checked = c.stamp(), time.Now()
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("can't use %s with %s: %w", cert, key, err)
+	}
+	c.current = &pair
+	return c.get, nil
+}
+
 // get implements tls.Config.GetCertificate.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()

@@ -113,6 +113,11 @@ func addrOf(l net.Listener) net.Addr {
 // and the reason is logged.
 func (s *Server) Reload() { s.certs.reload() }
 
+// Certificate gives out what clients are shown.
+func (s *Server) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return s.certs.get(hello)
+}
+
 // Close closes the listeners. Connections are Serve's.
 func (s *Server) Close() {
 	for _, l := range []net.Listener{s.imaps, s.imap} {

@@ -167,7 +167,7 @@ func (a *account) lastWords() {
 		v.show()
 	}
 	for a.pass != nil {
-		a.endPass(errStopping)
+		a.endPass(ErrStopping)
 	}
 	a.tree.tell()
 	for _, l := range a.lanes() {
@@ -265,7 +265,7 @@ func (a *account) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-a.gone:
-		return errStopping
+		return ErrStopping
 	}
 	select {
 	case <-done:
@@ -273,7 +273,7 @@ func (a *account) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-a.gone:
-		return errStopping
+		return ErrStopping
 	}
 }
 

@@ -20,6 +20,9 @@ type DryRun struct {
 	Config *config.Config
 	Store  store.Store
 	Log    zerolog.Logger
+	// Check is for accounts in any state, and tries the logins on both servers even
+	// if one of them fails: Trouble says how that went.
+	Check bool
 	// Tell is called with each account's plan, one call at a time. An error
 	// ends the run.
 	Tell func(AccountPlan) error
@@ -33,6 +36,7 @@ func (d DryRun) Run(ctx context.Context, ids []store.AccountID) error {
 		return err
 	}
 	plans := make(chan AccountPlan)
+	down := &downServers{}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.tellAll(gctx, plans) })
 	g.Go(func() error {
@@ -44,7 +48,7 @@ func (d DryRun) Run(ctx context.Context, ids []store.AccountID) error {
 				continue
 			}
 			each.Go(func() error {
-				p, err := d.account(ectx, a.ID)
+				p, err := d.account(ectx, a.ID, down)
 				if err != nil {
 					return err
 				}
@@ -78,13 +82,13 @@ func (d DryRun) tellAll(ctx context.Context, plans <-chan AccountPlan) error {
 }
 
 // account plans for one account. Its error is ctx's or the store's.
-func (d DryRun) account(ctx context.Context, id store.AccountID) (AccountPlan, error) {
+func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServers) (AccountPlan, error) {
 	row, err := d.Store.AccountByID(ctx, id)
 	if err != nil {
 		return AccountPlan{}, err
 	}
 	p := &accountPlanner{
-		store: d.Store, id: id, plan: AccountPlan{Login: row.Login},
+		store: d.Store, id: id, plan: AccountPlan{Account: id, Login: row.Login},
 		pair: readOnlyPair{stall: d.Config.Sync.Stall, log: d.Log.With().Str("account", row.Login).Logger(), account: row},
 	}
 	var known bool
@@ -92,6 +96,8 @@ func (d DryRun) account(ctx context.Context, id store.AccountID) (AccountPlan, e
 	case !known:
 		p.plan.Problem = "The configuration has no domain " + row.Domain + " any more."
 		return p.plan, nil
+	case d.Check:
+		return p.check(ctx, down)
 	case row.State != store.Active:
 		p.plan.Problem = "The account is " + string(row.State) + ": nothing is copied."
 		return p.plan, nil
@@ -257,6 +263,7 @@ func (p *accountPlanner) quota(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.plan.Quotas = quotas
 	for _, q := range quotas {
 		p.plan.Lacks = lacks(q, p.plan.Copy, p.plan.Bytes)
 		if p.plan.Lacks != "" {

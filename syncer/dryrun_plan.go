@@ -1,7 +1,13 @@
 package syncer
 
+import (
+	"postferry/store"
+	"postferry/upstream"
+)
+
 // AccountPlan is what a pass would do for an account.
 type AccountPlan struct {
+	Account   store.AccountID `json:"-"`
 	Login     string       `json:"login"`
 	Folders   []FolderPlan `json:"folders"`
 	Subscribe []string     `json:"subscribe"` // decoded names on the new server
@@ -18,6 +24,10 @@ type AccountPlan struct {
 	// server said.
 	Problem string `json:"problem,omitempty"`
 	Cause   string `json:"cause,omitempty"`
+	// Quotas are all that the new server tells of the account's.
+	Quotas []upstream.Quota `json:"-"`
+	// Trouble is that of a check with each server, nil where there was none.
+	Trouble map[store.Side]*store.Problem `json:"-"`
 }
 
 // Fits tells whether all of the account would come to the new server, as far

@@ -113,9 +113,9 @@ func (e *Engine) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-e.ending:
-		return errStopping
+		return ErrStopping
 	case <-e.ended:
-		return errStopping
+		return ErrStopping
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 var (
-	errStopping = errors.New("the engine is stopping")
+	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
+	ErrStopping = errors.New("the engine is stopping")
 	errNoDomain = errors.New("the account's domain is not in the configuration")
 	errIdle     = errors.New("the account is stopped, finished or waits for a person")
 )
@@ -265,14 +266,18 @@ func (a *account) endPass(err error) {
 	var problem *store.Problem
 	switch {
 	case err == nil:
-	case errors.Is(err, errStopping):
+	case errors.Is(err, ErrStopping):
 		a.pass.yielded = true
 	case interrupted(a.work, err):
 		a.pass.yielded = true
 	case errors.Is(err, errIdle):
 		problem = a.row.Problem
 		a.pass.halted = a.row.State != store.Active
-		a.replyPass(store.Pass{Started: a.pass.started, Ended: time.Now()}, problem)
+		record := store.Pass{Started: a.pass.started, Ended: time.Now()}
+		if problem != nil {
+			a.ended.tell(PassEnded{Account: a.id, Pass: record, Problem: problem}) // nothing more will come of it
+		}
+		a.replyPass(record, problem)
 		return
 	default:
 		problem = problemOf(err, "", a.attempts())

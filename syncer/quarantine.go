@@ -33,7 +33,7 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 	case err := <-result:
 		return err
 	case <-a.gone:
-		return errStopping
+		return ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}

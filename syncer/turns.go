@@ -138,7 +138,7 @@ func (e *Engine) passOver(ctx context.Context, id store.AccountID, o passOptions
 		case r := <-reply:
 			return r, nil
 		default:
-			return passResult{}, errStopping
+			return passResult{}, ErrStopping
 		}
 	case <-ctx.Done():
 		return passResult{}, ctx.Err()

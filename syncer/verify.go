@@ -149,12 +149,21 @@ type readOnlyPair struct {
 }
 
 // open opens the sessions that are not open yet.
-func (p *readOnlyPair) open(ctx context.Context) (err error) {
-	if p.old == nil {
-		if p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, upstream.RoleOld)); err != nil {
-			return err
-		}
+func (p *readOnlyPair) open(ctx context.Context) error {
+	if err := p.openOld(ctx); err != nil {
+		return err
 	}
+	return p.openNew(ctx)
+}
+
+func (p *readOnlyPair) openOld(ctx context.Context) (err error) {
+	if p.old == nil {
+		p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, upstream.RoleOld))
+	}
+	return err
+}
+
+func (p *readOnlyPair) openNew(ctx context.Context) (err error) {
 	if p.new == nil {
 		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, upstream.RoleNew))
 	}

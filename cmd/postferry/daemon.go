@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"postferry/admin"
 	"postferry/config"
 	"postferry/proxy"
 	"postferry/store"
@@ -27,6 +28,8 @@ type daemon struct {
 	engine  *syncer.Engine
 	control net.Listener
 	proxy   *proxy.Server
+	backend *local        // what the control socket and the page work with
+	page    *admin.Server // nil for none
 }
 
 // openDaemon opens the state and the sockets. Nothing is served before run,
@@ -58,6 +61,14 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d 
 	if d.proxy, err = proxy.New(cfg, st, d.engine, log); err != nil {
 		return nil, err
 	}
+	d.backend = &local{store: st, engine: d.engine, background: true, cfg: cfg, log: log}
+	if cfg.Admin.Listen == "" {
+		return d, nil
+	}
+	if d.page, err = openPage(d); err != nil {
+		return nil, err
+	}
+	d.backend.newLink = d.page.NewLink
 	return d, nil
 }
 
@@ -75,10 +86,10 @@ func (d *daemon) run(ctx context.Context) error {
 			d.proxy.Serve(ctx)
 			return nil
 		})
-		front.Go(func() error {
-			b := &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log}
-			return ended(ctx, serveControl(ctx, d.control, b, d.log), "the control socket")
-		})
+		front.Go(func() error { return ended(ctx, serveControl(ctx, d.control, d.backend, d.log), "the control socket") })
+		if d.page != nil {
+			front.Go(func() error { return ended(ctx, d.page.Serve(ctx), "the import page") })
+		}
 		front.Go(func() error {
 			d.reloadOnHangup(ctx)
 			return nil
@@ -119,6 +130,9 @@ func (d *daemon) announce() {
 	if addr := d.proxy.IMAPAddr(); addr != nil {
 		line = line.Stringer("imap", addr)
 	}
+	if d.page != nil {
+		line = line.Str("page", d.page.URL())
+	}
 	line.Strs("domains", names).Msg("ready")
 	if d.cfg.Proxy.AllowPlaintext {
 		d.log.Warn().Msg("logins without TLS are accepted (proxy.allow_plaintext): anyone on the way can read passwords")
@@ -145,6 +159,9 @@ func (d *daemon) close() error {
 	var errs []error
 	if d.proxy != nil {
 		d.proxy.Close()
+	}
+	if d.page != nil {
+		errs = append(errs, d.page.Close())
 	}
 	if d.control != nil {
 		d.control.Close()

@@ -76,7 +76,7 @@ func excludeConfigured(f *discover.Finder, path string) error {
 	if err != nil {
 		return err
 	}
-	f.New = func(domain string) []string { return newHosts(cfg.Domains, domain) }
+	f.New = func(domain string) []string { return newHosts(cfg.Directory.All(), domain) }
 	return nil
 }
 

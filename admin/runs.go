@@ -1,0 +1,291 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+)
+
+// tracker follows the runs: it knows which accounts of which run are not through,
+// hears of every pass that ends, and begins the runs of schedules. What it knows
+// is in the store, so that it goes on after a restart.
+type tracker struct {
+	store store.Store
+	ferry Ferry
+	log   zerolog.Logger
+	now   func() time.Time
+
+	calls chan func(context.Context)
+	ended chan struct{}
+
+	// The loop's own.
+	open      map[store.RunID]*openRun
+	schedules []store.Schedule
+	begun     map[string]time.Time // the newest time of each schedule that was looked at
+}
+
+// openRun is a run that is not through.
+type openRun struct {
+	store.Run
+	parts   map[store.AccountID]*openPart
+	changed []store.RunAccount // not in the store yet
+}
+
+// openPart is an account's part that is open.
+type openPart struct {
+	store.RunAccount
+	last time.Time // when the newest pass that is counted ended
+}
+
+func newTracker(st store.Store, ferry Ferry, log zerolog.Logger, now func() time.Time) *tracker {
+	return &tracker{
+		store: st, ferry: ferry, log: log, now: now,
+		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, begun: map[string]time.Time{},
+	}
+}
+
+// run follows until ctx ends.
+func (t *tracker) run(ctx context.Context) error {
+	defer close(t.ended)
+	passes := t.ferry.Passes(ctx) // before the store is read, so that nothing falls in between
+	if err := t.load(ctx); err != nil {
+		return err
+	}
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case fn := <-t.calls:
+			fn(ctx)
+		case e, more := <-passes:
+			if !more {
+				return nil
+			}
+			t.hear(ctx, e)
+			for n := len(passes); n > 0; n-- { // one write for all that wait
+				t.hear(ctx, <-passes)
+			}
+		case <-tick.C:
+		}
+		t.beginScheduled(ctx)
+		t.flush(ctx)
+		tick.Reset(t.wait())
+	}
+}
+
+// do runs fn on the loop and waits until it has, and what it changed is stored.
+func (t *tracker) do(ctx context.Context, fn func(ctx context.Context) error) error {
+	done := make(chan error, 1)
+	select {
+	case t.calls <- func(loop context.Context) {
+		err := fn(loop)
+		t.flush(loop)
+		done <- err
+	}:
+		return <-done
+	case <-t.ended:
+		return ErrStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin begins a run of accounts and lets start set them going.
+func (t *tracker) begin(ctx context.Context, r store.Run, ids []store.AccountID, start func() error) (store.RunID, error) {
+	r.State, r.Started = store.RunOpen, t.now()
+	err := t.do(ctx, func(loop context.Context) (err error) {
+		r, err = t.add(loop, r, ids)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := start(); err != nil {
+		_ = t.do(ctx, func(context.Context) error { // as far as they were not set going
+			t.stopParts(ids)
+			return nil
+		})
+		return r.ID, err
+	}
+	return r.ID, nil
+}
+
+// add stores a run and follows it.
+func (t *tracker) add(ctx context.Context, r store.Run, ids []store.AccountID) (store.Run, error) {
+	r, err := t.store.AddRun(ctx, r, ids)
+	if err != nil {
+		return r, err
+	}
+	o := &openRun{Run: r, parts: make(map[store.AccountID]*openPart, len(ids))}
+	for _, id := range ids {
+		o.parts[id] = &openPart{RunAccount: store.RunAccount{Account: id, Outcome: store.OutcomeOpen}}
+	}
+	t.open[r.ID] = o
+	return r, nil
+}
+
+// stopped hears that a person has stopped accounts: their parts are over.
+func (t *tracker) stopped(ctx context.Context, ids []store.AccountID) error {
+	return t.do(ctx, func(context.Context) error {
+		t.stopParts(ids)
+		return nil
+	})
+}
+
+func (t *tracker) stopParts(ids []store.AccountID) {
+	for _, o := range t.open {
+		for _, id := range ids {
+			if p := o.parts[id]; p != nil {
+				o.close(p, store.OutcomeStopped, t.now())
+			}
+		}
+	}
+}
+
+// resumed hears that a person lets stopped accounts of a domain go on: those that
+// belonged to a run that was stopped belong to it again. It returns the run,
+// 0 if there is none.
+func (t *tracker) resumed(ctx context.Context, domain string, ids []store.AccountID) (run store.RunID, err error) {
+	err = t.do(ctx, func(loop context.Context) error {
+		runs, err := t.store.Runs(loop, domain)
+		if err != nil {
+			return err
+		}
+		left := make(map[store.AccountID]bool, len(ids))
+		for _, id := range ids {
+			left[id] = true
+		}
+		for _, r := range runs {
+			if r.Stopped == 0 || len(left) == 0 {
+				continue
+			}
+			reopened, err := t.reopen(loop, r, left)
+			if err != nil {
+				return err
+			}
+			if reopened && run == 0 {
+				run = r.ID
+			}
+		}
+		return nil
+	})
+	return run, err
+}
+
+// reopen lets stopped parts of a run go on, and takes their accounts out of left.
+func (t *tracker) reopen(ctx context.Context, r store.Run, left map[store.AccountID]bool) (bool, error) {
+	parts, err := t.store.RunAccounts(ctx, r.ID)
+	if err != nil {
+		return false, err
+	}
+	o := t.open[r.ID]
+	if o == nil {
+		o = &openRun{Run: r, parts: map[store.AccountID]*openPart{}}
+	}
+	reopened := false
+	for _, p := range parts {
+		if p.Outcome != store.OutcomeStopped || !left[p.Account] {
+			continue
+		}
+		delete(left, p.Account)
+		p.Outcome, p.Ended, p.Problem = store.OutcomeOpen, time.Time{}, nil
+		o.parts[p.Account] = &openPart{RunAccount: p, last: t.now()}
+		o.changed = append(o.changed, p)
+		o.Stopped--
+		reopened = true
+	}
+	if reopened {
+		o.State, o.Ended = store.RunOpen, time.Time{}
+		t.open[r.ID] = o
+	}
+	return reopened, nil
+}
+
+// hear counts a pass that ended.
+func (t *tracker) hear(ctx context.Context, e PassEnded) {
+	if e.Missed {
+		t.flush(ctx)
+		if err := t.catchUp(ctx); err != nil {
+			t.failed(ctx, err)
+		}
+		return
+	}
+	for _, o := range t.open {
+		if p := o.parts[e.Account]; p != nil {
+			o.count(p, e.Pass, e.Problem)
+		}
+	}
+}
+
+// count adds a pass to an account's part, which it may end. One that began before
+// the run does not belong to it.
+func (o *openRun) count(p *openPart, pass store.Pass, problem *store.Problem) {
+	if pass.Started.Before(o.Started) || !pass.Ended.After(p.last) {
+		return
+	}
+	p.last = pass.Ended
+	p.Passes++
+	p.Figures.Add(pass)
+	o.Figures.Add(pass)
+	p.Problem = problem
+	switch {
+	case pass.Complete:
+		o.close(p, store.OutcomeComplete, pass.Ended)
+	case problem != nil && problem.Advice == store.NeedsFix:
+		o.close(p, store.OutcomeFailed, pass.Ended)
+	default:
+		o.changed = append(o.changed, p.RunAccount)
+	}
+}
+
+// close ends an account's part.
+func (o *openRun) close(p *openPart, outcome store.Outcome, when time.Time) {
+	p.Outcome, p.Ended = outcome, when
+	switch outcome {
+	case store.OutcomeComplete:
+		o.Complete++
+	case store.OutcomeFailed:
+		o.Failed++
+	case store.OutcomeStopped:
+		o.Stopped++
+	}
+	o.changed = append(o.changed, p.RunAccount)
+	delete(o.parts, p.Account)
+}
+
+// flush stores what has changed, and lets go of runs that are through.
+func (t *tracker) flush(ctx context.Context) {
+	for id, o := range t.open {
+		through := len(o.parts) == 0
+		if len(o.changed) == 0 && !through {
+			continue
+		}
+		if through {
+			o.State, o.Ended = store.RunDone, t.now()
+			if o.Stopped > 0 {
+				o.State = store.RunStopped
+			}
+		}
+		err := t.store.PutRun(ctx, o.Run, o.changed)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.failed(ctx, err)
+			continue // with what comes next
+		}
+		o.changed = nil
+		if through || err != nil {
+			delete(t.open, id)
+		}
+	}
+}
+
+func (t *tracker) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		t.log.Error().Err(err).Msg("what a run came to could not be recorded")
+	}
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"postferry/admin"
+	"postferry/store"
+	"postferry/syncer"
+	"postferry/wire"
+)
+
+// adminFerry lets the import page reach the engine.
+type adminFerry struct {
+	*local
+}
+
+var _ admin.Ferry = adminFerry{}
+
+func (f adminFerry) Live(ctx context.Context) ([]admin.Live, error) {
+	all, err := f.engine.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := make([]admin.Live, len(all))
+	for i, l := range all {
+		live[i] = admin.Live{
+			Account: l.Account, Running: l.Running, Folder: l.Folder, Done: l.Done, Total: l.Total,
+			OctetsDone: l.OctetsDone, OctetsTotal: l.OctetsTotal, Copied: l.Copied, Bytes: l.Bytes, Started: l.Started,
+			MessagesPerSecond: l.Rate.Messages, OctetsPerSecond: l.Rate.Octets, Remaining: l.Remaining,
+		}
+	}
+	return live, nil
+}
+
+func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]admin.Folder, error) {
+	rows, err := f.store.Folders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	live, err := f.engine.LiveFolders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[store.FolderID]syncer.LiveFolder, len(live))
+	for _, l := range live {
+		at[l.ID] = l
+	}
+	folders := make([]admin.Folder, len(rows))
+	for i, row := range rows {
+		folders[i] = describeAdminFolder(row, at[row.ID])
+	}
+	return folders, nil
+}
+
+// describeAdminFolder is a folder with what goes on with it; live is zero if nothing does.
+func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder {
+	f := admin.Folder{
+		Title: row.Title, State: row.State, Running: live.Running, Complete: !row.Checkpoint.Checked.IsZero(),
+		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined,
+		Octets: live.OctetsDone, OctetsTotal: live.OctetsTotal, Checked: row.Checkpoint.Checked,
+	}
+	if row.State == store.FolderPresent {
+		f.NewTitle = wire.DecodeMailbox(row.New)
+	}
+	return f
+}
+
+func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
+	begun, err := f.engine.Begin(ctx, ids)
+	return begun, stopping(err)
+}
+
+func (f adminFerry) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
+	stopped, err := f.engine.Stop(ctx, ids)
+	return stopped, stopping(err)
+}
+
+func (f adminFerry) Again(ctx context.Context, ids []store.AccountID) error {
+	return stopping(f.engine.Again(ctx, ids))
+}
+
+func (f adminFerry) Updated(ctx context.Context, ids []store.AccountID) error {
+	return stopping(f.engine.Updated(ctx, ids))
+}
+
+func (f adminFerry) DomainChanged(ctx context.Context, name string) error {
+	return stopping(f.engine.DomainChanged(ctx, name))
+}
+
+// stopping is the page's word for an engine that has ended.
+func stopping(err error) error {
+	if errors.Is(err, syncer.ErrStopping) {
+		return admin.ErrStopping
+	}
+	return err
+}
+
+// Passes hands the engine's events on until ctx ends.
+func (f adminFerry) Passes(ctx context.Context) <-chan admin.PassEnded {
+	from := f.engine.Passes(ctx)
+	to := make(chan admin.PassEnded)
+	go func() {
+		defer close(to)
+		for e := range from {
+			select {
+			case to <- admin.PassEnded{Account: e.Account, Pass: e.Pass, Problem: e.Problem, Missed: e.Missed}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return to
+}
+
+func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(admin.CheckResult) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	run := syncer.DryRun{Config: f.cfg, Store: f.store, Log: f.log, Check: true}
+	pace, err := run.Pace(ctx)
+	if err != nil {
+		return err
+	}
+	run.Tell = func(p syncer.AccountPlan) error { return tell(checkResult(p, pace)) }
+	return run.Run(ctx, ids)
+}
+
+// checkResult is a plan as the page shows it.
+func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
+	r := admin.CheckResult{
+		Account: p.Account, Login: p.Login, OldProblem: p.Trouble[store.OldSide], NewProblem: p.Trouble[store.NewSide],
+		Tried: p.Problem == "", Notes: p.Notes, Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
+		Lacks: p.Lacks, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts,
+	}
+	if p.Problem != "" {
+		r.OldProblem = &store.Problem{Kind: store.NoDomain, Summary: p.Problem, Advice: store.NeedsFix, Since: time.Now()}
+	}
+	for _, q := range p.Quotas {
+		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
+	}
+	actions := map[syncer.FolderAction]admin.FolderAction{
+		syncer.FolderCreated: admin.FolderCreate, syncer.FolderFilled: admin.FolderFill,
+		syncer.FolderLeft: admin.FolderSkip, syncer.FolderGone: admin.FolderGone,
+	}
+	for _, x := range p.Folders {
+		r.Folders = append(r.Folders, admin.CheckedFolder{
+			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
+			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Problem,
+		})
+	}
+	return r
+}
+
+func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(admin.VerifyEvent) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	v := syncer.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(e syncer.VerifyEvent) error {
+		return tell(verifyEvent(e))
+	}}
+	return v.Run(ctx, ids)
+}
+
+// verifyEvent is an event as the page shows it.
+func verifyEvent(e syncer.VerifyEvent) admin.VerifyEvent {
+	var to admin.VerifyEvent
+	if x := e.Finding; x != nil {
+		to.Finding = &admin.VerifyFinding{
+			Login: x.Login, Folder: x.Folder, NewFolder: x.NewFolder, Kind: string(x.Kind), Severity: admin.Severity(x.Severity),
+			OldUID: uint32(x.OldUID), NewUID: uint32(x.NewUID), Date: x.Date, Size: x.Size, Old: x.Old, New: x.New, Reason: x.Reason,
+		}
+	}
+	if x := e.Folder; x != nil {
+		to.Folder = &admin.VerifiedFolder{
+			Login: x.Login, Folder: x.Folder, NewFolder: x.NewFolder, OldMessages: x.OldMessages, NewMessages: x.NewMessages,
+			Same: x.Same, Found: foundCounts(x.Found),
+		}
+	}
+	if x := e.Account; x != nil {
+		to.Account = &admin.VerifiedAccount{
+			Login: x.Login, Folders: x.Folders, OldMessages: x.OldMessages, NewMessages: x.NewMessages, Same: x.Same,
+			Found: foundCounts(x.Found), Worst: worst(x.Found), Problem: x.Problem, Cause: x.Cause,
+		}
+	}
+	if x := e.Progress; x != nil {
+		to.Progress = &admin.VerifyProgress{Accounts: x.Accounts, Of: x.Of, Messages: x.Messages, Login: x.Login, Folder: x.Folder}
+	}
+	return to
+}
+
+func foundCounts(found syncer.FindingCounts) map[string]uint64 {
+	counts := make(map[string]uint64, len(found))
+	for kind, n := range found {
+		counts[string(kind)] = n
+	}
+	return counts
+}
+
+// worst is the worst severity of what was found.
+func worst(found syncer.FindingCounts) admin.Severity {
+	for _, s := range []syncer.Severity{syncer.Damage, syncer.Doubtful} {
+		if found.Has(s) {
+			return admin.Severity(s)
+		}
+	}
+	return admin.Harmless
+}
+
+func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]admin.Quarantined, error) {
+	a, err := f.store.AccountByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var rows []admin.Quarantined
+	err = f.local.Quarantine(ctx, quarantineQuery{Names: []string{a.Login}}, func(r quarantineRecord) error {
+		rows = append(rows, admin.Quarantined{
+			ID: r.ID, Folder: r.Folder, Key: r.Key, Reason: r.Reason, Cause: r.Cause, Attempts: r.Attempts, Since: r.Since, Last: r.Last,
+		})
+		return nil
+	})
+	return rows, err
+}
+
+func (f adminFerry) RetryQuarantined(ctx context.Context, messages []string) (int, error) {
+	query, err := messagesOnly(messages)
+	if err != nil {
+		return 0, err
+	}
+	return f.local.RetryQuarantined(ctx, query)
+}
+
+// messagesOnly is a query for single messages. One without any would be for all of everybody.
+func messagesOnly(ids []string) (quarantineQuery, error) {
+	if len(ids) == 0 {
+		return quarantineQuery{}, store.ErrNotFound
+	}
+	for _, id := range ids {
+		if _, ok := parseMessageID(id); !ok {
+			return quarantineQuery{}, store.ErrNotFound
+		}
+	}
+	return quarantineQuery{Names: ids}, nil
+}
+
+// maxQuarantinedHeader bounds the header that is shown of a message.
+const maxQuarantinedHeader = 64 << 10
+
+func (f adminFerry) QuarantinedHeader(ctx context.Context, message string) (header []byte, err error) {
+	query, err := messagesOnly([]string{message})
+	if err != nil {
+		return nil, err
+	}
+	found := false
+	err = f.QuarantinedMail(ctx, query, func(_ quarantineRecord, body io.Reader, missing string) (err error) {
+		found = true
+		if body == nil {
+			return errors.New(missing)
+		}
+		header, err = headerOf(body, maxQuarantinedHeader)
+		return err
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	return header, err
+}
