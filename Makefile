@@ -2,6 +2,8 @@
 # make lint      formatting, vet, staticcheck, direction of imports
 # make build     bin/postferry
 # make bench     benchmarks
+# make thousand  moves 1,000 accounts through the import page's API and tells
+#                how fast, how responsive and how large the daemon was
 # make fuzz      every fuzz test for FUZZTIME
 # make model     random histories of two servers, a client and failures, for MODEL_TIME
 # make torture   a daemon between real servers, killed TORTURE_KILLS times and its
@@ -14,7 +16,7 @@ TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
 BENCH ?= .
 
-.PHONY: test deps lint build bench fuzz model torture
+.PHONY: test deps lint build bench thousand fuzz model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
@@ -33,6 +35,9 @@ build:
 
 bench: deps
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+thousand: deps
+	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
