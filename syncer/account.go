@@ -207,6 +207,9 @@ func (a *account) load(ctx context.Context) {
 	rows, err := a.store.Folders(ctx, a.id)
 	a.loadErr = err
 	a.setFolders(rows)
+	if p := a.row.Problem; p != nil && p.Kind == store.OverQuota && !begun(rows) {
+		a.tree.room = p // until the next look at the trees
+	}
 }
 
 // setFolders takes over rows of the store, keeping what goes on with known ones.

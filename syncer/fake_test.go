@@ -445,6 +445,10 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 	})
 }
 
+func (s *fakeSession) AppendLimit() int64 { return 0 }
+
+func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
+
 func (s *fakeSession) Permanent(_ context.Context, name string) (*upstream.Selected, error) {
 	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, s.step("PERMANENT", func() error {
 		if s.folders[name] == nil {

@@ -14,6 +14,7 @@ type imapReader interface {
 	session
 	lister
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
+	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
@@ -75,4 +76,15 @@ func (s oldIMAP) Open(ctx context.Context, name string, ahead imap.UIDSet) (*old
 		f.listed, f.ahead = nil, nil
 	}
 	return f, nil
+}
+
+// Used implements oldSession: the usage of a quota, if there is one.
+func (s oldIMAP) Used(ctx context.Context) (uint64, error) {
+	quotas, err := s.Quotas(ctx, inboxName)
+	for _, q := range quotas {
+		if q.Resource == "STORAGE" {
+			return q.Usage * 1024, err
+		}
+	}
+	return 0, err
 }

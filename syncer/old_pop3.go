@@ -150,3 +150,6 @@ func (s *oldPOP3) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.
 		return fn(imap.UID(m.Number), size, r)
 	})
 }
+
+// Used implements oldSession: what is there shows when the folder is opened.
+func (s *oldPOP3) Used(context.Context) (uint64, error) { return 0, nil }

@@ -151,6 +151,10 @@ func (a *account) passTree(err error) {
 		return
 	}
 	p.tree = true
+	if a.tree.room != nil {
+		a.endPassWith(a.tree.room)
+		return
+	}
 	for _, f := range a.folders {
 		if _, there := a.tree.status[f.Old]; there && f.State == store.FolderPlanned && !p.options.inboxOnly {
 			p.problem = problemOf(errNotMade, f.Title, a.attempts())

@@ -224,8 +224,10 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		return listed, err
 	}
 	r.tell() // how large the folder is
-	missing, err = r.recognise(ctx, missing)
-	if err != nil {
+	if missing, err = r.recognise(ctx, missing); err != nil {
+		return listed, err
+	}
+	if missing, err = r.largeOnes(ctx, missing); err != nil {
 		return listed, err
 	}
 	for len(missing) > 0 {

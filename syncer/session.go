@@ -24,6 +24,8 @@ type oldSession interface {
 	session
 	// Tree tells the folders and, withStatus, the status of those that hold mail.
 	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
+	// Used is how much mail there is, as far as the server tells: octets, or 0.
+	Used(ctx context.Context) (uint64, error)
 	// Open opens a folder. What follows is about the folder opened last. ahead are UIDs
 	// to list at once where that costs no round trip more; nil for none.
 	Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error)
@@ -59,6 +61,9 @@ type newSession interface {
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error
+	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.
+	AppendLimit() int64
+	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Permanent(ctx context.Context, name string) (*upstream.Selected, error)
 	ReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) ([]upstream.Message, error)
 }

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ const storeWait = 5 * time.Second
 
 // treeState is what an account knows of its folder trees.
 type treeState struct {
-	at      time.Time // of the last successful look
-	began   time.Time // of the last look
+	room    *store.Problem // the account's mail can't fit on the new server; nil if it can
+	at      time.Time      // of the last successful look
+	began   time.Time      // of the last look
 	running bool
 	err     error // of the last look
 	waiting []chan struct{}
@@ -45,6 +47,7 @@ type treeResult struct {
 	rows   []store.Folder
 	status map[string]upstream.Status
 	delim  byte
+	room   *store.Problem // the account's mail can't fit
 	err    error
 }
 
@@ -91,7 +94,7 @@ func (a *account) treeDone(r treeResult) {
 		a.tree.delim = r.delim
 	}
 	if r.err == nil {
-		a.tree.at, a.tree.status = time.Now(), r.status
+		a.tree.at, a.tree.status, a.tree.room = time.Now(), r.status, r.room
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
@@ -101,6 +104,8 @@ func (a *account) treeDone(r treeResult) {
 		a.passTree(r.err)
 	} else if r.err != nil && a.work.Err() == nil {
 		a.problem(problemOf(r.err, "", 1))
+	} else if r.room != nil {
+		a.problem(r.room)
 	}
 }
 
@@ -158,8 +163,32 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	for _, note := range plan.Notes {
 		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
-	r.rows, r.err = a.applyTree(ctx, newMaker(newS, new, known, &plan, a.log))
+	if r.rows, r.err = a.applyTree(ctx, newMaker(newS, new, known, &plan, a.log)); r.err == nil && !l.pop3() && !begun(known) {
+		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
+	}
 	return r
+}
+
+// checkRoom is roomProblem with the old session that has just told the tree.
+func (a *account) checkRoom(ctx context.Context, l *lane, newS newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
+	old, err := l.oldSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.roomProblem(ctx, old, newS, rows, status)
+}
+
+// latestRows are the known rows with what changed.
+func latestRows(known, changed []store.Folder) []store.Folder {
+	rows := slices.Clone(known)
+	for _, f := range changed {
+		if i := slices.IndexFunc(rows, func(k store.Folder) bool { return k.Old == f.Old }); i >= 0 {
+			rows[i] = f
+		} else {
+			rows = append(rows, f)
+		}
+	}
+	return rows
 }
 
 func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, error) {

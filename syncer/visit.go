@@ -38,7 +38,7 @@ func newVisit(f *tracked) *visit {
 // beginVisit decides what a visit has to wait for: nil for nothing.
 func (a *account) beginVisit(mailbox string) *visit {
 	f := a.byNew(mailbox)
-	if !a.works() || f == nil || f.State != store.FolderPresent {
+	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent {
 		return nil
 	}
 	if f.complete() {

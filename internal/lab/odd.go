@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,19 @@ type OddConn struct {
 
 // Folder is the folder that is open, or the one that the command names.
 func (c *OddConn) Folder() string { return c.name }
+
+// Tell sends untagged responses, each with its CRLF.
+func (c *OddConn) Tell(text string) { c.say(text) }
+
+// Validity is the folder's UIDVALIDITY, as text.
+func (c *OddConn) Validity() string {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if f := c.server.folders[c.name]; f != nil {
+		return strconv.FormatUint(uint64(f.validity), 10)
+	}
+	return "0"
+}
 
 // HangUp ends the connection once the present answer is out.
 func (c *OddConn) HangUp() { c.hangUp = true }

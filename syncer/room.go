@@ -1,0 +1,119 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// An account whose mail can't fit into its mailbox on the new server is not begun:
+// filled to the brim, that would refuse the mail that arrives there. As far as
+// the servers tell: the new one its quota, the old one how much there is. It
+// counts as too much only if it is more than the whole quota by sizeDoubt, as
+// some of it may be on the new server already and servers count differently.
+// What is tight beside that shows while copying (OVERQUOTA).
+
+// sizeDoubt is by how much the two servers may differ about the same mail: a part of it.
+const sizeDoubt = 20
+
+// begun tells whether anything has been copied.
+func begun(rows []store.Folder) bool {
+	for _, f := range rows {
+		if f.Copied > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// roomProblem is what is wrong with the room on the new server for an account
+// that has not begun; nil if nothing is, as far as is known. rows are the
+// folders as planned.
+func (a *account) roomProblem(ctx context.Context, old oldSession, new newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
+	quotas, err := new.Quotas(ctx, inboxName)
+	if err != nil || len(quotas) == 0 {
+		return nil, err
+	}
+	messages, octets, told := amount(rows, status)
+	for _, q := range quotas {
+		if q.Resource == "STORAGE" && !told {
+			if octets, err = old.Used(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if p := a.tooMuch(q, messages, octets); p != nil {
+			return p, nil
+		}
+	}
+	return nil, nil
+}
+
+// amount is how much is to be copied. told is false if the old server did not
+// tell the octets of all folders.
+func amount(rows []store.Folder, status map[string]upstream.Status) (messages, octets uint64, told bool) {
+	told = true
+	for _, f := range rows {
+		st, there := status[f.Old]
+		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted {
+			continue
+		}
+		messages += uint64(st.Messages)
+		octets += st.Size
+		told = told && (st.Size > 0 || st.Messages == 0)
+	}
+	return messages, octets, told
+}
+
+// tooMuch compares with a quota.
+func (a *account) tooMuch(q upstream.Quota, messages, octets uint64) *store.Problem {
+	host, what, limit := a.domain.New.Host, "", ""
+	switch q.Resource {
+	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
+		if need := octets / 1024; need-need/sizeDoubt > q.Limit {
+			what, limit = humanSize(octets), humanSize(q.Limit*1024)
+		}
+	case "MESSAGE":
+		if messages > q.Limit {
+			what, limit = fmt.Sprintf("%d messages", messages), fmt.Sprintf("%d messages", q.Limit)
+		}
+	}
+	if what == "" {
+		return nil
+	}
+	now := time.Now()
+	return &store.Problem{
+		Kind: store.OverQuota, Server: store.NewSide, Host: host, Advice: store.RetryLater, Since: now, Retry: now.Add(quotaRetry),
+		Summary: fmt.Sprintf("The account's mail (%s) does not fit into its mailbox on the new server (%s), whose quota is %s. Raise the quota, or leave folders out in the configuration; until then nothing is copied.", what, host, limit),
+		Cause:   fmt.Sprintf("quota %q: %s %d of %d used", q.Root, q.Resource, q.Usage, q.Limit),
+	}
+}
+
+// largeOnes parts messages that the new server takes from those that are larger
+// than it says it takes (RFC 7889): those go to quarantine without being
+// transferred.
+func (r *reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	limit := r.new.AppendLimit()
+	if r.target.AppendLimit > 0 {
+		limit = r.target.AppendLimit // the folder's own
+	}
+	if limit == 0 {
+		return missing, nil
+	}
+	fit := missing[:0]
+	for _, m := range missing {
+		if m.Size <= limit {
+			fit = append(fit, m)
+			continue
+		}
+		q := newQuarantined(r.selected.keys.key(m.UID),
+			fmt.Sprintf("The message (%s) is larger than the new server takes (%s).", humanSize(uint64(m.Size)), humanSize(uint64(limit))),
+			fmt.Sprintf("RFC822.SIZE %d, APPENDLIMIT %d", m.Size, limit))
+		if err := r.hand(ctx, &item{quarantine: q}); err != nil {
+			return nil, err
+		}
+	}
+	return fit, nil
+}
