@@ -29,6 +29,7 @@ type testDaemon struct {
 	log    strings.Builder // of all starts
 	imap   string
 	imaps  string
+	page   string
 }
 
 // startDaemon writes a configuration, for which state = "state" and listeners
@@ -87,12 +88,12 @@ func (d *testDaemon) read(r io.Reader, ready chan<- struct{}) {
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
-		var entry struct{ Message, IMAP, IMAPS string }
+		var entry struct{ Message, IMAP, IMAPS, Page string }
 		isReady := json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "ready"
 		d.mu.Lock()
 		d.log.WriteString(line)
 		if isReady {
-			d.imap, d.imaps = entry.IMAP, entry.IMAPS
+			d.imap, d.imaps, d.page = entry.IMAP, entry.IMAPS, entry.Page
 		}
 		d.mu.Unlock()
 		if isReady {

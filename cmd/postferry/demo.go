@@ -29,8 +29,8 @@ that is read while it is still on its way, the rest arriving, mail that turns up
 late at the old server, a second pass that copies nothing. Every claim is
 checked by looking at the servers directly.
 
-Then everything stays up, so that you can point your own mail program at it,
-until you press Ctrl-C. With --once it ends after the tour; the exit status is 0
+Then everything stays up until you press Ctrl-C, so that you can point your own
+mail program at it, and open the import page, on which more accounts move. With --once it ends after the tour; the exit status is 0
 only if every step showed what it claims.
 
 ` + exitHelp
@@ -65,7 +65,11 @@ func demo(ctx context.Context, out, stderr io.Writer, once bool) (err error) {
 	if once {
 		return nil
 	}
-	stage.invite(out)
+	page, err := stage.openPage(ctx)
+	if err != nil {
+		return err
+	}
+	stage.invite(out, page)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -126,7 +130,7 @@ func (s *stage) startServers() (err error) {
 func (s *stage) startDaemon(ctx context.Context, stderr io.Writer) error {
 	text := fmt.Sprintf(`state = "state"
 [admin]
-listen = ""
+listen = "127.0.0.1:0"
 [proxy]
 imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"
@@ -175,7 +179,7 @@ func (s *stage) close() error {
 }
 
 // invite says how to look around oneself.
-func (s *stage) invite(out io.Writer) {
+func (s *stage) invite(out io.Writer, page demoPage) {
 	fmt.Fprintf(out, `
 Everything stays up now. Point your own mail program at it:
 
@@ -185,10 +189,18 @@ Everything stays up now. Point your own mail program at it:
   password   %s
 
 The certificate is self-signed, made for this run: accept it when asked.
-Or look at it the way an administrator does, in another terminal:
+Or look at it the way an administrator does, in a browser: colleagues of hers
+are being moved right now, others wait to be begun.
+
+  page       %s
+  name       %s
+  password   %s
+
+Or in another terminal:
 
   postferry status -c %s %s
 
 Ctrl-C ends the demo and removes everything.
-`, port(s.daemon.proxy.IMAPSAddr()), port(s.daemon.proxy.IMAPAddr()), demoLogin, demoPassword, s.config, demoLogin)
+`, port(s.daemon.proxy.IMAPSAddr()), port(s.daemon.proxy.IMAPAddr()), demoLogin, demoPassword,
+		page.url, page.name, page.password.Reveal(), s.config, demoLogin)
 }

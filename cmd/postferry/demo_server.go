@@ -12,9 +12,10 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 )
 
-// demoServer is a mail server in memory, for one person, on a free port of
-// the loopback interface.
+// demoServer is a mail server in memory, for one person and others who join
+// later, on a free port of the loopback interface.
 type demoServer struct {
+	memory   *imapmemserver.Server
 	user     *imapmemserver.User
 	server   *imapserver.Server
 	listener net.Listener
@@ -24,22 +25,16 @@ type demoServer struct {
 // startDemoServer starts a server with empty folders. Handing out a message
 // takes it pause, as it would over a slow line.
 func startDemoServer(login, password string, folders []string, pause time.Duration) (*demoServer, error) {
-	user := imapmemserver.NewUser(login, password)
-	for _, name := range folders {
-		if err := user.Create(name, nil); err != nil {
-			return nil, err
-		}
-		if err := user.Subscribe(name); err != nil {
-			return nil, err
-		}
-	}
 	memory := imapmemserver.New()
-	memory.AddUser(user)
+	user, err := newDemoUser(memory, login, password, folders)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &demoServer{user: user, listener: listener, served: make(chan error, 1)}
+	s := &demoServer{memory: memory, user: user, listener: listener, served: make(chan error, 1)}
 	s.server = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return slowSession{memory.NewSession().(imapserver.SessionIMAP4rev2), pause}, nil, nil
@@ -55,6 +50,21 @@ func startDemoServer(login, password string, folders []string, pause time.Durati
 	return s, nil
 }
 
+// newDemoUser makes a person with empty folders known to a server.
+func newDemoUser(memory *imapmemserver.Server, login, password string, folders []string) (*imapmemserver.User, error) {
+	user := imapmemserver.NewUser(login, password)
+	for _, name := range folders {
+		if err := user.Create(name, nil); err != nil {
+			return nil, err
+		}
+		if err := user.Subscribe(name); err != nil {
+			return nil, err
+		}
+	}
+	memory.AddUser(user)
+	return user, nil
+}
+
 // url is how a configuration names the server.
 func (s *demoServer) url() string { return "imap+insecure://" + s.listener.Addr().String() }
 
@@ -65,7 +75,11 @@ func (s *demoServer) close() {
 
 // put adds a message to a folder, as a delivery does.
 func (s *demoServer) put(folder string, m demoMessage) error {
-	_, err := s.user.Append(folder, bytes.NewReader(m.raw), &imap.AppendOptions{Flags: m.flags, Time: m.date})
+	return putDemoMessage(s.user, folder, m)
+}
+
+func putDemoMessage(user *imapmemserver.User, folder string, m demoMessage) error {
+	_, err := user.Append(folder, bytes.NewReader(m.raw), &imap.AppendOptions{Flags: m.flags, Time: m.date})
 	return err
 }
 

@@ -28,6 +28,42 @@ func TestDemoOnce(t *testing.T) {
 	}
 }
 
+// TestDemoPage enters the page with what the demo prints, and sees accounts
+// there: some that move and some that wait.
+func TestDemoPage(t *testing.T) {
+	s, err := newStage(t.Context(), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	page, err := s.openPage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	s.invite(&out, page)
+	for _, want := range []string{page.url, page.name, page.password.Reveal()} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	api := loginPage(t, page.url, page.name, page.password.Reveal())
+	for limit := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+		var d pageDomain
+		api.get("/domains/example.org", &d)
+		if d.Totals.Waiting == len(demoWaiting) && d.Totals.Running > 0 && d.Totals.Copied > 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("totals %+v", d.Totals)
+		}
+	}
+}
+
 // TestDemoNotices wants the tour to fail where the stage is not what it says.
 func TestDemoNotices(t *testing.T) {
 	s, err := newStage(t.Context(), io.Discard)
