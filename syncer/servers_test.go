@@ -474,6 +474,14 @@ func TestServersRefuseNames(t *testing.T) {
 			if p := m.pass(); p.Copied != 5 || !p.Complete {
 				t.Errorf("first pass: %+v", p)
 			}
+			// Courier keeps a UIDVALIDITY only once a folder was selected.
+			n := m.new.Client(anna)
+			if _, err := n.Select("INBOX", nil).Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Logout().Wait(); err != nil {
+				t.Fatal(err)
+			}
 			m.after = m.new.Snapshot(anna)
 			for name, f := range m.after.Folders {
 				if len(f.Messages) > 1 {
