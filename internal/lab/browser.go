@@ -160,8 +160,12 @@ func (b *Browser) Shot(name string) {
 	}
 	dir := filepath.Join(Root(b.tb), ".cache", "screenshots")
 	file := filepath.Join(dir, name+".png")
-	if err := os.MkdirAll(dir, 0o755); err == nil {
+	if err = os.MkdirAll(dir, 0o755); err == nil {
 		err = os.WriteFile(file, picture, 0o644)
+	}
+	if err != nil {
+		b.tb.Logf("lab: no picture of %s: %v", name, err)
+		return
 	}
 	b.tb.Logf("screenshot: .cache/screenshots/%s.png", name)
 }
