@@ -131,7 +131,7 @@ func Default() Config {
 		},
 		Admin: Admin{Listen: "127.0.0.1:8143"},
 		Sync: Sync{
-			Memory:         256 << 20,
+			Memory:         16 << 20,
 			OldConnections: 20,
 			NewConnections: 20,
 			Interval:       15 * time.Minute,

@@ -38,6 +38,7 @@ type progressLines struct {
 	now     func() time.Time
 	started time.Time
 	said    time.Time
+	figures bool // of messages have been said
 	tally   tally
 }
 
@@ -57,8 +58,14 @@ func (p *progressLines) show(live []syncer.Live, waiting int) {
 		// The last snapshot is older than the end: how it ended is in the summary.
 		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", printable(l.Login), count(l.Total, "message"))
 	}
-	if now := p.now(); now.Sub(p.said) >= progressEvery {
+	now := p.now()
+	first := !p.figures && p.tally.sums().total > 0 // nobody should wait for the first figures
+	due := now.Sub(p.said) >= progressEvery
+	if due {
 		p.said = now
+	}
+	if first || due {
+		p.figures = true
 		fmt.Fprintf(p.w, "%s: %s\n", duration(now.Sub(p.started)), p.tally.line())
 	}
 }

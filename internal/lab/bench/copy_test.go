@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ const (
 	password = "secret"
 	source   = "source@example.com"
 	parts    = 5 // folders the messages are spread over
-	rounds   = 3 // runs of each contender, in turn
+	rounds   = 1 // runs of each contender, in turn
 	pairs    = 3 // connections to each server that an account is copied with
 )
 
@@ -46,11 +47,11 @@ type yard struct {
 }
 
 // newYard fills an old server with msgs, spread evenly over folders.
-func newYard(b *testing.B, msgs []lab.Msg, oldRTT, newRTT time.Duration) *yard {
+func newYard(b *testing.B, msgs []lab.Msg, oldRTT, newRTT time.Duration, settings ...string) *yard {
 	b.Helper()
 	y := &yard{count: len(msgs)}
 	y.old = lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}})
-	y.new = lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox"})
+	y.new = lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", ExtraConfig: strings.Join(settings, "")})
 	for i := range parts {
 		folder := "INBOX"
 		if i > 0 {

@@ -14,7 +14,15 @@ const far = 100 * time.Millisecond
 func BenchmarkSpeed(b *testing.B) {
 	t := &table{}
 	binary := buildPostferry(b)
-	b.Run("copy", func(b *testing.B) { benchCopy(b, t, binary) })
+	for _, part := range []struct {
+		name string
+		run  func(*testing.B, *table, string)
+	}{
+		{"copy", benchCopy}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
+		{"many", benchMany}, {"memory", benchMemory}, {"first", benchFirst},
+	} {
+		b.Run(part.name, func(b *testing.B) { part.run(b, t, binary) })
+	}
 	t.print()
 }
 
@@ -34,7 +42,7 @@ func benchCopy(b *testing.B, t *table, binary string) {
 			b.Run(data.name+"/"+c.name, func(b *testing.B) {
 				y := newYard(b, data.generate(), c.old, c.new)
 				contenders := []contender{{"postferry", byPostferry(binary)}, {"mbsync", copyMbsync}, {"ceiling", byCeiling(pairs)}}
-				if c.new == 0 {
+				if c.old == 0 { // far away it takes a minute
 					contenders = append(contenders, contender{"dsync", byDsync(y.new)})
 				}
 				for b.Loop() {

@@ -1,0 +1,309 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postferry/internal/lab"
+)
+
+// benchRepeat makes passes over 200 folders in which nothing changed.
+func benchRepeat(b *testing.B, t *table, binary string) {
+	for _, rtt := range []time.Duration{0, far} {
+		b.Run(fmt.Sprintf("%v", rtt), func(b *testing.B) {
+			from, to := newSides(b, rtt, func(old *lab.Dovecot) {
+				for i := range 200 {
+					old.FillMaildir(source, fmt.Sprintf("Folder%d", i), lab.Generate(uint64(i), 5, 1000))
+				}
+			})
+			f := newFerry(b, binary, from.addr, to.addr, []string{from.login + " " + password})
+			mbsyncTo := to
+			mbsyncTo.login = other
+			dir := b.TempDir()
+			f.sync()
+			mbsync(b, dir, from, mbsyncTo)
+			for b.Loop() {
+				var ours, theirs []float64
+				for range rounds {
+					theirs = append(theirs, mbsync(b, dir, from, mbsyncTo).wall.Seconds())
+					ours = append(ours, f.sync().wall.Seconds())
+				}
+				mine, their := median(ours), median(theirs)
+				if rtt == 0 {
+					t.add("repeat pass, 200 folders, nothing changed, near", "not slower than mbsync", mine <= their, "%.0f ms / %.0f ms", 1000*mine, 1000*their)
+				} else {
+					trips := mine / rtt.Seconds()
+					t.add("repeat pass, 200 folders, nothing changed, both 100 ms away", "at most 5 round trips", trips <= 5, "%.2f round trips (mbsync %.1f)", trips, their/rtt.Seconds())
+				}
+			}
+		})
+	}
+}
+
+const other = "other@example.com"
+
+// newSides are two servers with a user each that has the same login on both,
+// the old one filled.
+func newSides(b *testing.B, rtt time.Duration, fill func(old *lab.Dovecot)) (from, to side) {
+	b.Helper()
+	users := []lab.User{{Login: source, Password: password}, {Login: other, Password: password}}
+	old := lab.StartDovecot(b, lab.DovecotOptions{Users: users})
+	nu := lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", Users: users})
+	fill(old)
+	return side{away(b, old.IMAP, rtt), source, password}, side{away(b, nu.IMAP, rtt), source, password}
+}
+
+// benchOneNew makes passes that find one new message in folders of very different size.
+func benchOneNew(b *testing.B, t *table, binary string) {
+	took := map[int]usage{}
+	for _, n := range []int{2_000, 200_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var old *lab.Dovecot
+			from, to := newSides(b, 0, func(d *lab.Dovecot) {
+				old = d
+				d.FillMaildir(source, "INBOX", lab.Generate(1, n, 512))
+				d.Open(source, "INBOX")
+			})
+			f := newFerry(b, binary, from.addr, to.addr, []string{from.login + " " + password})
+			f.sync()
+			for b.Loop() {
+				var cpu, wall []float64
+				for i := range rounds {
+					old.FillMaildir(source, "INBOX", lab.Generate(uint64(100+i), 1, 512))
+					old.Open(source, "INBOX") // what the server does about a new file is not ours
+					u := f.sync()
+					if !strings.Contains(u.output, " 1 ") {
+						b.Fatalf("not one message was copied:\n%s", u.output)
+					}
+					cpu, wall = append(cpu, u.cpu.Seconds()), append(wall, u.wall.Seconds())
+				}
+				took[n] = usage{cpu: seconds(median(cpu)), wall: seconds(median(wall))}
+			}
+		})
+	}
+	small, large := took[2_000], took[200_000]
+	if small.cpu == 0 || large.cpu == 0 {
+		return
+	}
+	t.add("repeat pass, 1 new message among 2,000 / 200,000", "the same cost", large.cpu < small.cpu+20*time.Millisecond,
+		"CPU %d ms / %d ms (with the servers' work %d ms / %d ms)", small.cpu.Milliseconds(), large.cpu.Milliseconds(), small.wall.Milliseconds(), large.wall.Milliseconds())
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// withoutMulti is all that Dovecot announces but MULTIAPPEND.
+const withoutMulti = "imap_capability = IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT CHILDREN NAMESPACE UIDPLUS " +
+	"LIST-EXTENDED CONDSTORE QRESYNC ESEARCH LIST-STATUS MOVE LITERAL+ SPECIAL-USE UNSELECT\n"
+
+// benchSingle copies to a server that takes one message at a time.
+func benchSingle(b *testing.B, t *table, binary string) {
+	y := newYard(b, lab.Generate(1, 2000, 8<<10), far, far, withoutMulti)
+	few := &yard{old: y.old, new: y.new, from: y.from, to: y.to, folders: y.folders, count: 25, targets: 1000}
+	for b.Loop() {
+		var ours, theirs []float64
+		for range rounds {
+			theirs = append(theirs, few.run(b, contender{"one at a time", copyOneByOne}).rate())
+			ours = append(ours, y.run(b, contender{"postferry", byPostferry(binary)}).rate())
+		}
+		ratio := median(ours) / median(theirs)
+		t.add("without MULTIAPPEND, both 100 ms away, against a loop one at a time", "at least 20 x", ratio >= 20, "%.0f x (%.0f / %.1f messages/s)", ratio, median(ours), median(theirs))
+	}
+}
+
+// copyOneByOne fetches and appends 25 messages, each after the other has arrived.
+func copyOneByOne(b *testing.B, old, new side, _ []string) usage {
+	began := time.Now()
+	from, err := login(old)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer from.Close()
+	to, err := login(new)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer to.Close()
+	err = from.command("x EXAMINE INBOX\r\n")
+	if err == nil {
+		err = from.await("x")
+	}
+	for i := 1; i <= 25 && err == nil; i++ {
+		if err = from.command("fetch UID FETCH %d (FLAGS INTERNALDATE BODY.PEEK[])\r\n", i); err == nil {
+			err = pour(from, to, "fetch ", "INBOX")
+		}
+		if err == nil {
+			err = to.await("append")
+		}
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return usage{wall: time.Since(began)}
+}
+
+// benchMany copies 50 accounts at once and looks halfway whether one is left behind.
+func benchMany(b *testing.B, t *table, binary string) {
+	const accounts, each = 50, 200
+	y := newYard(b, lab.Generate(1, accounts*each, 8<<10), 0, 0)
+	var users []lab.User
+	for i := range accounts {
+		users = append(users, lab.User{Login: fmt.Sprintf("user%d@example.com", i), Password: password})
+	}
+	y.old.AddUser(users...)
+	msgs := lab.Generate(2, each, 8<<10)
+	for _, u := range users {
+		y.old.FillMaildir(u.Login, "INBOX", msgs)
+		y.old.Open(u.Login, "INBOX")
+	}
+	for b.Loop() {
+		var all, one, slowest []float64
+		for i := range rounds {
+			one = append(one, y.run(b, contender{"one account", byPostferry(binary)}).rate())
+			rate, least := y.many(b, binary, i, users, each)
+			all, slowest = append(all, rate), append(slowest, least)
+		}
+		t.add("50 accounts at once, a connection to each server each, against one account", "not below its best", median(all) >= median(one),
+			"%.2f x (%.0f / %.0f messages/s)", median(all)/median(one), median(all), median(one))
+		t.add("the slowest of 50 accounts when half of all is copied", "not starved", median(slowest) > 0, "%.0f %% of its messages", 100*median(slowest))
+	}
+}
+
+// many copies all users into new ones and returns the messages per second and the
+// share that the slowest had when half was through.
+func (y *yard) many(b *testing.B, binary string, round int, users []lab.User, each int) (rate, least float64) {
+	b.Helper()
+	var lines []string
+	var targets []lab.User
+	for i, u := range users {
+		targets = append(targets, lab.User{Login: fmt.Sprintf("many%d-%d@example.com", round, i), Password: password})
+		lines = append(lines, strings.Join([]string{u.Login, password, targets[i].Login, password}, " "))
+	}
+	y.new.AddUser(targets...)
+	// A quarter of the connections is kept for visits.
+	f := newFerry(b, binary, y.from, y.to, lines, "old_connections = 67", "new_connections = 67")
+	ctx, cancel := context.WithCancel(b.Context())
+	var g errgroup.Group
+	g.Go(func() error { least = y.halfway(ctx, targets, each); return nil })
+	u := f.sync()
+	cancel()
+	if err := g.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	return float64(len(users)*each) / u.wall.Seconds(), least
+}
+
+// halfway waits until half of all is copied, and returns the least share of a user.
+func (y *yard) halfway(ctx context.Context, users []lab.User, each int) float64 {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		sum, least := 0, each
+		for _, u := range users {
+			files, _ := filepath.Glob(filepath.Join(y.new.UserDir(u.Login), "mail/mailboxes/INBOX/dbox-Mails/u.*")) //nolint:errcheck // the pattern is well-formed
+			sum, least = sum+len(files), min(least, len(files))
+		}
+		if 2*sum >= len(users)*each {
+			return float64(least) / float64(each)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0
+		}
+	}
+}
+
+// benchMemory looks at what the process has resident at most, with the
+// configuration as it comes.
+func benchMemory(b *testing.B, t *table, binary string) {
+	b.Run("large", func(b *testing.B) {
+		from, to := newSides(b, 0, func(old *lab.Dovecot) {
+			msgs := lab.Generate(1, 2000, 8<<10)
+			msgs[1000] = lab.Generate(2, 1, 100<<20)[0]
+			old.FillMaildir(source, "INBOX", msgs)
+			old.FillMaildir(source, "Mixed", lab.Mixed(1, 1000))
+		})
+		for b.Loop() {
+			u := newFerry(b, binary, from.addr, to.addr, []string{from.login + " " + password}).sync()
+			t.add("peak memory, one account with a message of 100 MB", "at most 64 MB", u.memory <= 64<<20, "%d MB", u.memory>>20)
+		}
+	})
+	b.Run("accounts", func(b *testing.B) {
+		var lines []string
+		from, to := newSides(b, 0, func(*lab.Dovecot) {})
+		old, nu := lab.StartDovecot(b, lab.DovecotOptions{}), lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox"})
+		from.addr, to.addr = old.IMAP, nu.IMAP
+		var users []lab.User
+		for i := range 100 {
+			users = append(users, lab.User{Login: fmt.Sprintf("user%d@example.com", i), Password: password})
+			lines = append(lines, users[i].Login+" "+password)
+		}
+		old.AddUser(users...)
+		nu.AddUser(users...)
+		msgs := lab.Mixed(1, 100)
+		for _, u := range users {
+			old.FillMaildir(u.Login, "INBOX", msgs)
+		}
+		for b.Loop() {
+			u := newFerry(b, binary, from.addr, to.addr, lines).sync()
+			t.add("peak memory, 100 accounts", "at most 256 MB", u.memory <= 256<<20, "%d MB", u.memory>>20)
+		}
+	})
+}
+
+// benchFirst waits for the first figures of a folder of 500,000 messages.
+func benchFirst(b *testing.B, t *table, binary string) {
+	const n = 500_000 // messages
+	from, to := newSides(b, 0, func(old *lab.Dovecot) {
+		msg := lab.Generate(1, 1, 512)[0]
+		msgs := make([]lab.Msg, n)
+		for i := range msgs {
+			msgs[i] = msg
+		}
+		old.FillMaildir(source, "INBOX", msgs)
+		old.Open(source, "INBOX")
+	})
+	for b.Loop() {
+		var waits []float64
+		for range rounds {
+			f := newFerry(b, binary, from.addr, to.addr, []string{from.login + " " + password})
+			waits = append(waits, firstFigures(b, f, fmt.Sprintf("of %d messages", n)).Seconds())
+		}
+		t.add("first progress shown, folder of 500,000 messages", "within 2 s", median(waits) <= 2, "%.2f s", median(waits))
+	}
+}
+
+// firstFigures is when a sync has said something.
+func firstFigures(b *testing.B, f *ferry, text string) time.Duration {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), f.binary, "sync", "-c", f.config)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var took time.Duration
+	for in := bufio.NewScanner(out); in.Scan(); {
+		if took == 0 && strings.Contains(in.Text(), text) {
+			took = time.Since(began)
+			_ = cmd.Process.Signal(os.Interrupt) // if it has ended, Wait tells
+		}
+	}
+	_ = cmd.Wait() // interrupted
+	if took == 0 {
+		b.Fatalf("%q was never said", text)
+	}
+	return took
+}
