@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -14,28 +15,68 @@ const minEntryRow = 32
 
 // Ledger implements Store.
 func (b *Bolt) Ledger(ctx context.Context, id AccountID, folder FolderID) (l Ledger, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		p, err := readProgress(tx, folderKey(id, folder))
-		if err != nil {
-			return err
-		}
-		r := ledgerReader{tx: tx, id: id, folder: folder, progress: p, flags: flagReader{tx: tx, id: id}}
+	err = b.readLedger(ctx, id, folder, func(r *ledgerReader) error {
 		if l.Entries, err = r.entries(); err != nil {
 			return err
 		}
-		if l.Intents, err = r.intents(); err != nil {
-			return err
-		}
-		if l.Quarantine, err = r.quarantine(); err != nil {
-			return err
-		}
-		l.Repaired, err = r.repaired()
-		return err
+		return r.rest(&l)
 	})
 	if err != nil {
 		return Ledger{}, err
 	}
 	return l, nil
+}
+
+// LedgerFrom implements Store.
+func (b *Bolt) LedgerFrom(ctx context.Context, id AccountID, folder FolderID, from Key) (l LedgerTail, err error) {
+	err = b.readLedger(ctx, id, folder, func(r *ledgerReader) error {
+		if err := r.tail(from, &l); err != nil {
+			return err
+		}
+		return r.rest(&l.Ledger)
+	})
+	if err != nil {
+		return LedgerTail{}, err
+	}
+	return l, nil
+}
+
+// Entries implements Store.
+func (b *Bolt) Entries(ctx context.Context, id AccountID, folder FolderID, keys []Key) (entries []Entry, err error) {
+	err = b.readLedger(ctx, id, folder, func(r *ledgerReader) error {
+		bucket := r.bucket()
+		if bucket == nil {
+			return nil
+		}
+		for _, key := range keys {
+			k := ledgerKey(folder, key)
+			row := bucket.Get(k)
+			if row == nil {
+				continue
+			}
+			en, err := r.entry(key, row)
+			if err != nil {
+				return damaged(r.bucketName(), k, err)
+			}
+			entries = append(entries, en)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// readLedger reads one folder's ledger within a transaction.
+func (b *Bolt) readLedger(ctx context.Context, id AccountID, folder FolderID, fn func(r *ledgerReader) error) error {
+	return b.view(ctx, func(tx *bbolt.Tx) error {
+		p, err := readProgress(tx, folderKey(id, folder))
+		if err != nil {
+			return err
+		}
+		return fn(&ledgerReader{tx: tx, id: id, folder: folder, progress: p, flags: flagReader{tx: tx, id: id}})
+	})
 }
 
 // ledgerReader reads one folder. A folder may have half a million messages,
@@ -60,20 +101,77 @@ func (r *ledgerReader) each(bucket *bbolt.Bucket, name string, prefix []byte, fn
 	})
 }
 
+// rest reads all but the entries.
+func (r *ledgerReader) rest(l *Ledger) (err error) {
+	if l.Intents, err = r.intents(); err != nil {
+		return err
+	}
+	if l.Quarantine, err = r.quarantine(); err != nil {
+		return err
+	}
+	l.Repaired, err = r.repaired()
+	return err
+}
+
+// bucket holds the account's entries; nil if there are none.
+func (r *ledgerReader) bucket() *bbolt.Bucket {
+	return root(r.tx, bucketLedger).Bucket(accountKey(r.id))
+}
+
+func (r *ledgerReader) bucketName() string { return fmt.Sprintf("%s/%d", bucketLedger, r.id) }
+
+func (r *ledgerReader) entry(key Key, row []byte) (Entry, error) {
+	en, number, err := decodeEntry(row, r.progress.validity)
+	if err != nil {
+		return Entry{}, err
+	}
+	en.Key = key
+	en.Flags, err = r.flags.flags(number)
+	return en, err
+}
+
+// tail reads the first entry and those from a key on.
+func (r *ledgerReader) tail(from Key, l *LedgerTail) error {
+	bucket := r.bucket()
+	if bucket == nil {
+		return nil
+	}
+	prefix := ledgerKey(r.folder, "")
+	c := bucket.Cursor()
+	take := func(key, row []byte) (Entry, error) {
+		en, err := r.entry(r.keys.add(key[len(prefix):]), row)
+		if err != nil {
+			return en, damaged(r.bucketName(), key, err)
+		}
+		return en, nil
+	}
+	key, row := c.Seek(prefix)
+	if !bytes.HasPrefix(key, prefix) {
+		return nil
+	}
+	var err error
+	if l.First, err = take(key, row); err != nil {
+		return err
+	}
+	for key, row = c.Seek(ledgerKey(r.folder, from)); bytes.HasPrefix(key, prefix); key, row = c.Next() {
+		en, err := take(key, row)
+		if err != nil {
+			return err
+		}
+		l.Entries = append(l.Entries, en)
+	}
+	l.Before = r.progress.copied - min(r.progress.copied, uint64(len(l.Entries)))
+	return nil
+}
+
 func (r *ledgerReader) entries() ([]Entry, error) {
-	bucket := root(r.tx, bucketLedger).Bucket(accountKey(r.id))
+	bucket := r.bucket()
 	if bucket == nil || r.progress.copied == 0 {
 		return nil, nil
 	}
 	entries := make([]Entry, 0, min(r.progress.copied, uint64(r.tx.Size()/minEntryRow)))
-	name := fmt.Sprintf("%s/%d", bucketLedger, r.id)
-	err := r.each(bucket, name, ledgerKey(r.folder, ""), func(key Key, row []byte) error {
-		en, number, err := decodeEntry(row, r.progress.validity)
-		if err != nil {
-			return err
-		}
-		en.Key = key
-		en.Flags, err = r.flags.flags(number)
+	err := r.each(bucket, r.bucketName(), ledgerKey(r.folder, ""), func(key Key, row []byte) error {
+		en, err := r.entry(key, row)
 		entries = append(entries, en)
 		return err
 	})

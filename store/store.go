@@ -25,6 +25,13 @@ type Ledger struct {
 	Repaired []Repaired
 }
 
+// LedgerTail is a folder's ledger without the entries before a key.
+type LedgerTail struct {
+	Ledger
+	First  Entry  // of all entries, by key; the zero value if there is none
+	Before uint64 // how many entries are left out
+}
+
 // Batch is a change to one folder, applied as a whole or not at all. The
 // order of application is: Forget, Drop, Release, Intents, Repaired, Proofs,
 // Quarantine, Checkpoint. Forget, Drop and Quarantine also remove what is
@@ -92,6 +99,12 @@ type Store interface {
 
 	// Ledger reads all of a folder's ledger.
 	Ledger(ctx context.Context, id AccountID, folder FolderID) (Ledger, error)
+	// LedgerFrom reads a folder's ledger without the entries before a key, at a cost that
+	// does not depend on how many those are.
+	LedgerFrom(ctx context.Context, id AccountID, folder FolderID, from Key) (LedgerTail, error)
+	// Entries looks keys up in a folder's ledger. Those without an entry are left
+	// out; the others come in the order given.
+	Entries(ctx context.Context, id AccountID, folder FolderID, keys []Key) ([]Entry, error)
 	// Commit applies a batch.
 	Commit(ctx context.Context, b Batch) error
 

@@ -28,7 +28,7 @@ func (p *pull) carryFlags(ctx context.Context) error {
 		}
 		p.known = newKnown(p.ledger, p.selected.keys)
 	}
-	if len(p.known.entries) == 0 {
+	if len(p.known.entries)+p.known.before == 0 {
 		return nil
 	}
 	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.selected.HighestModSeq && !p.checks.mending {
@@ -72,25 +72,65 @@ type flagged struct {
 }
 
 func (p *pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
-	var changed []flagged
-	note := func(m upstream.Message) error {
-		e, ok := p.known.entry(m.UID)
-		if !ok {
-			return nil
-		}
-		add, remove := flagDelta(baseFlags(e.Flags, p.touched[e.Key], m.Flags), m.Flags)
-		if len(add)+len(remove) > 0 {
-			changed = append(changed, flagged{e, m.Flags, add, remove})
-		}
+	c := comparison{pull: p}
+	note := func(m upstream.Message) error { return c.note(ctx, m) }
+	var err error
+	if since := p.base.HighestModSeq; since != 0 && p.selected.HighestModSeq != 0 {
+		err = p.old.ListMessages(ctx, set, since, note)
+	} else {
+		err = p.old.ListFlags(ctx, set, note)
+	}
+	if err == nil {
+		err = c.lookUp(ctx)
+	}
+	return c.changed, err
+}
+
+// comparison compares the flags of listed messages with the ledger's.
+type comparison struct {
+	*pull
+	changed []flagged
+	unread  []upstream.Message // their lines of the ledger have not been read yet
+}
+
+func (c *comparison) note(ctx context.Context, m upstream.Message) error {
+	if e, ok := c.known.entry(m.UID); ok {
+		c.compare(e, m)
 		return nil
 	}
-	since := p.base.HighestModSeq
-	if since != 0 && p.selected.HighestModSeq != 0 {
-		err := p.old.ListMessages(ctx, set, since, note)
-		return changed, err
+	if c.known.before == 0 {
+		return nil
 	}
-	err := p.old.ListFlags(ctx, set, note)
-	return changed, err
+	if c.unread = append(c.unread, m); len(c.unread) < listWindow {
+		return nil
+	}
+	return c.lookUp(ctx)
+}
+
+func (c *comparison) compare(e store.Entry, m upstream.Message) {
+	add, remove := flagDelta(baseFlags(e.Flags, c.touched[e.Key], m.Flags), m.Flags)
+	if len(add)+len(remove) > 0 {
+		c.changed = append(c.changed, flagged{e, m.Flags, add, remove})
+	}
+}
+
+// lookUp reads the lines of the ledger that are missing.
+func (c *comparison) lookUp(ctx context.Context) error {
+	if len(c.unread) == 0 {
+		return nil
+	}
+	keys := make([]store.Key, len(c.unread))
+	at := make(map[store.Key]upstream.Message, len(c.unread))
+	for i, m := range c.unread {
+		keys[i] = c.selected.keys.key(m.UID)
+		at[keys[i]] = m
+	}
+	c.unread = c.unread[:0]
+	entries, err := c.store.Entries(ctx, c.account, c.folder.ID, keys)
+	for _, e := range entries {
+		c.compare(e, at[e.Key])
+	}
+	return err
 }
 
 // applyFlags writes down what is to be changed, changes it on the new server

@@ -13,6 +13,7 @@ import (
 type known struct {
 	keys    keyring
 	entries []store.Entry                  // of the present keys, by key
+	before  int                            // so many more of them, below the checkpoint, were not read
 	stale   []store.Entry                  // of former ones
 	refused map[imap.UID]uint32            // quarantined: attempts so far
 	again   map[imap.UID]store.Quarantined // of these, those to be tried again now
@@ -63,7 +64,7 @@ func (k *known) has(uid imap.UID) bool {
 func (k *known) hand(uid imap.UID) { k.handed[uid] = struct{}{} }
 
 // count is how many messages are dealt with or on their way.
-func (k *known) count() int { return len(k.entries) + len(k.refused) + len(k.handed) }
+func (k *known) count() int { return len(k.entries) + k.before + len(k.refused) + len(k.handed) }
 
 // newUIDs is the set of the new folder's messages that the ledger stands for.
 func newUIDs(l store.Ledger, uidValidity uint32) map[imap.UID]struct{} {

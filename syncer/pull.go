@@ -216,10 +216,9 @@ func (p *pull) open(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := p.readLedger(ctx); err != nil {
+	if err := p.readWhatCounts(ctx); err != nil {
 		return err
 	}
-	p.begin()
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
 		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
 	}
@@ -235,6 +234,46 @@ func (p *pull) open(ctx context.Context) error {
 func (p *pull) begin() {
 	p.known = newKnown(p.ledger, p.selected.keys)
 	p.began, p.held = p.done.stats(), p.sizes.reset(p.known.entries)
+}
+
+// readWhatCounts reads the folder's ledger: of one that has been pulled to its end
+// before, only what lies behind the checkpoint, whatever its size.
+func (p *pull) readWhatCounts(ctx context.Context) error {
+	l, ok, err := p.readTail(ctx)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		err = p.readLedger(ctx)
+		p.begin()
+		return err
+	}
+	p.ledger, p.touched = l.Ledger, nil
+	p.begin()
+	p.known.before = int(l.Before)
+	if p.selected.Messages > 0 { // about
+		p.held += uint64(float64(p.octets) / float64(p.selected.Messages) * float64(l.Before))
+	}
+	return nil
+}
+
+// readTail reads the ledger behind the checkpoint. It returns false where all of it
+// is needed: to find copies again, after an interruption, or to compare all flags.
+func (p *pull) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err error) {
+	cp := p.folder.Checkpoint
+	if p.selected.pop3 || cp.Checked.IsZero() || cp.UIDNext < 2 || cp.UIDValidity != p.selected.UIDValidity ||
+		cp.HighestModSeq == 0 || p.selected.HighestModSeq == 0 {
+		return l, false, nil
+	}
+	l, err = p.store.LedgerFrom(ctx, p.account, p.folder.ID, p.selected.keys.key(cp.UIDNext))
+	if err != nil || len(l.Intents) > 0 {
+		return l, false, err
+	}
+	// Keys are sorted: if the first and the last are of the folder as it is, all are.
+	_, present := p.selected.keys.uid(l.First.Key)
+	_, stale := p.selected.keys.split(l.Entries)
+	here := l.First.UID != 0 && l.First.UIDValidity == p.target.UIDValidity
+	return l, present && len(stale) == 0 && here, nil
 }
 
 func (p *pull) openOld(ctx context.Context) (err error) {
@@ -373,7 +412,7 @@ func (p *pull) settled(octets int64) {
 // tell reports progress.
 func (p *pull) tell() {
 	s, total := p.done.stats(), uint64(p.selected.Messages)
-	have := uint64(len(p.known.entries)+len(p.known.refused)) + s.dealt() - p.began.dealt()
+	have := uint64(len(p.known.entries)+p.known.before+len(p.known.refused)) + s.dealt() - p.began.dealt()
 	far := progress{done: min(have, total), total: total, octets: p.held + s.octets - p.began.octets}
 	far.octetsTotal, far.exact = p.sizes.of(total, uint64(len(p.known.refused)))
 	if p.octets > 0 {

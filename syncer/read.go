@@ -112,7 +112,7 @@ func (r *reader) run(ctx context.Context) error {
 		return err
 	}
 	if r.visit && int(r.selected.Messages)-r.known.count() > visitAll {
-		if err := r.newest(ctx); err != nil {
+		if err := r.newest(ctx, from); err != nil {
 			return err
 		}
 	}
@@ -138,18 +138,18 @@ func (r *reader) run(ctx context.Context) error {
 }
 
 // newest brings the newest messages of a large folder and then lets the visitor in.
-func (r *reader) newest(ctx context.Context) error {
+func (r *reader) newest(ctx context.Context, from imap.UID) error {
 	width := imap.UID(visitNewest)
 	for {
-		low := imap.UID(1)
+		low := from // below it nothing is missing
 		if r.selected.UIDNext > width {
-			low = r.selected.UIDNext - width
+			low = max(low, r.selected.UIDNext-width)
 		}
 		n, err := r.window(ctx, low, r.selected.UIDNext-1)
 		if err != nil {
 			return err
 		}
-		if n >= visitNewest/2 || low == 1 {
+		if n >= visitNewest/2 || low == from {
 			break
 		}
 		width *= 4

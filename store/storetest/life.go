@@ -71,7 +71,9 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 			_, err := f.PutFolders(ctx, id, []store.Folder{{State: store.FolderPlanned}})
 			return err
 		},
-		"Ledger": func(ctx context.Context) error { _, err := f.Ledger(ctx, id, folder); return err },
+		"LedgerFrom": func(ctx context.Context) error { _, err := f.LedgerFrom(ctx, id, folder, "k"); return err },
+		"Entries":    func(ctx context.Context) error { _, err := f.Entries(ctx, id, folder, nil); return err },
+		"Ledger":     func(ctx context.Context) error { _, err := f.Ledger(ctx, id, folder); return err },
 		"Commit": func(ctx context.Context) error {
 			return f.Commit(ctx, store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}})
 		},

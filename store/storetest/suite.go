@@ -207,7 +207,14 @@ func (f *fixture) ledger(id store.AccountID, folder store.FolderID) store.Ledger
 	f.t.Helper()
 	l, err := f.Ledger(f.ctx(), id, folder)
 	must(f.t, err)
+	f.wantTails(id, folder, l)
 	return l
+}
+
+// wantTails checks that a ledger read in part is a part of the ledger.
+func (f *fixture) wantTails(id store.AccountID, folder store.FolderID, all store.Ledger) {
+	f.t.Helper()
+	must(f.t, sameTails(f, id, folder, all))
 }
 
 // wantCounts checks a folder's counts.
