@@ -16,7 +16,7 @@ const (
 	password = "secret"
 	source   = "source@example.com"
 	parts    = 5 // folders the messages are spread over
-	rounds   = 1 // runs of each contender, in turn
+	rounds   = 3 // runs of each contender, in turn
 	pairs    = 3 // connections to each server that an account is copied with
 )
 

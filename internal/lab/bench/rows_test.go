@@ -161,8 +161,8 @@ func copyOneByOne(b *testing.B, old, new side, _ []string) usage {
 
 // benchMany copies 50 accounts at once and looks halfway whether one is left behind.
 func benchMany(b *testing.B, t *table, binary string) {
-	const accounts, each = 50, 200
-	y := newYard(b, lab.Generate(1, accounts*each, 8<<10), 0, 0)
+	const accounts, each = 50, 500
+	y := newYard(b, lab.Generate(1, 10_000, 8<<10), 0, 0)
 	var users []lab.User
 	for i := range accounts {
 		users = append(users, lab.User{Login: fmt.Sprintf("user%d@example.com", i), Password: password})
