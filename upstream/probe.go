@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"time"
 
 	"postferry/config"
 )
@@ -14,6 +15,9 @@ type Answer struct {
 	Capabilities []string            // after the start of TLS, verbatim
 	Certificates []*x509.Certificate // its own first, not checked; none without TLS
 }
+
+// goodbyeBound is how long a server that was asked everything is waited for.
+const goodbyeBound = time.Second
 
 // Probe connects as Dial does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
@@ -35,8 +39,10 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 	}
 	if err = s.start(ctx, server); err == nil {
 		answer.Capabilities = s.Capabilities()
+		goodbye, cancel := context.WithTimeout(ctx, goodbyeBound)
+		defer cancel()
 		// What a server answers to a goodbye doesn't matter.
-		_ = s.Logout(ctx)
+		_ = s.Logout(goodbye)
 	}
 	answer.Greeting = s.greeted()
 	return answer, err
