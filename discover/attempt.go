@@ -19,43 +19,71 @@ import (
 
 // attempt tries the candidates, the best first and several at the same time.
 // Once one is found that can be used as it is, what is less good in its
-// protocol is not tried.
+// protocol is not tried, and the rest is not waited for much longer.
 func (s *search) attempt(ctx context.Context) {
-	attempts := make([]Attempt, len(s.found))
-	best := map[Protocol]int{} // number of the best that can be used as it is
-	var mu sync.Mutex
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	t := &tally{search: s, attempts: make([]Attempt, len(s.found)), best: map[Protocol]int{}, enough: enough}
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i, c := range s.found {
 		g.Go(func() error {
-			mu.Lock()
-			known, ok := best[c.protocol]
-			mu.Unlock()
-			var a Attempt
-			switch {
-			case ctx.Err() != nil:
-				a = c.untried(say(codeOutOfTime))
-			case ok && known < i:
-				a = c.untried(say(codeNotNeeded))
-			default:
+			a, wanted := t.wanted(ctx, i, c)
+			if wanted {
 				a = s.try(ctx, c)
 			}
-			a.Number = i + 1
-			mu.Lock()
-			defer mu.Unlock()
-			if at, ok := best[c.protocol]; a.Trusted && (!ok || i < at) {
-				best[c.protocol] = i
-			}
-			attempts[i] = a
-			if s.tell != nil {
-				s.tell(a)
-			}
+			t.enter(i, a)
 			return nil
 		})
 	}
 	_ = g.Wait() // they return no errors: what goes wrong is in the attempts
-	s.report.Attempts = attempts
-	s.judgeMX(ctx)
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	s.report.Attempts = t.attempts
+}
+
+// tally are the attempts made so far.
+type tally struct {
+	*search
+	enough func() // ends those under way
+
+	mu       sync.Mutex // guards what follows
+	attempts []Attempt
+	best     map[Protocol]int // index of the best that can be used as it is
+	timer    *time.Timer      // the grace, once an IMAP server is found
+}
+
+// wanted tells whether a candidate is still worth trying; if not, it gives the
+// attempt that says so.
+func (t *tally) wanted(ctx context.Context, i int, c candidate) (Attempt, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	best, found := t.best[c.protocol]
+	switch {
+	case found && best < i, ctx.Err() != nil && t.timer != nil:
+		return c.untried(say(codeNotNeeded)), false
+	case ctx.Err() != nil:
+		return c.untried(say(codeOutOfTime)), false
+	}
+	return Attempt{}, true
+}
+
+// enter notes what came of a candidate.
+func (t *tally) enter(i int, a Attempt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a.Number = i + 1
+	if best, found := t.best[a.Protocol]; a.Trusted && (!found || i < best) {
+		t.best[a.Protocol] = i
+	}
+	if a.Trusted && a.Protocol == IMAP && t.timer == nil {
+		t.timer = time.AfterFunc(grace, t.enough)
+	}
+	t.attempts[i] = a
+	if t.tell != nil {
+		t.tell(a)
+	}
 }
 
 func (c candidate) untried(why Message) Attempt {
@@ -106,7 +134,7 @@ func (s *search) admit(ctx context.Context, c candidate, a *Attempt) ([]netip.Ad
 	}
 	addrs = slices.DeleteFunc(addrs, func(x netip.Addr) bool { return !s.reachable(x) })
 	if len(addrs) == 0 {
-		a.Outcome = say(codePrivate, "address", a.Address)
+		a.Outcome = say(PrivateAddress, "address", a.Address)
 		a.Address = ""
 		return nil, false
 	}
@@ -125,14 +153,10 @@ func (c candidate) serviceName() string {
 
 // talk connects to a candidate and hears what it says of itself.
 func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *Attempt) {
-	dial := func(ctx context.Context, network, _ string) (conn net.Conn, err error) {
-		for _, x := range addrs {
-			a.Address = x.String()
-			if conn, err = s.dialer()(ctx, network, net.JoinHostPort(a.Address, strconv.Itoa(c.port))); err == nil {
-				return conn, nil
-			}
-		}
-		return nil, err
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		conn, at, err := s.dialAny(ctx, network, addrs, c.port)
+		a.Address = at.String()
+		return conn, err
 	}
 	options := upstream.Options{Stall: attemptBound, Dial: dial}
 	answer, err := upstream.Probe(ctx, c.server(), options)
@@ -152,6 +176,10 @@ func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *A
 		a.Outcome = trouble(ctx, err, c)
 		return
 	}
+	if strings.HasSuffix(answer.Greeting, OwnGreeting) {
+		a.Outcome = say(codeExcludedOwn, "address", a.Address)
+		return
+	}
 	a.Usable = true
 	switch {
 	case c.security == Plaintext:
@@ -161,6 +189,32 @@ func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *A
 	default:
 		a.Trusted, a.Outcome = true, say(codeOK)
 	}
+}
+
+// maxAddresses is how many addresses of one host are tried.
+const maxAddresses = 3
+
+// dialAny connects to the first address that answers; each gets its share of
+// the time. It tells which one was tried last.
+func (s *search) dialAny(ctx context.Context, network string, addrs []netip.Addr, port int) (conn net.Conn, at netip.Addr, err error) {
+	addrs = addrs[:min(len(addrs), maxAddresses)]
+	for i := range addrs {
+		at = addrs[i]
+		if conn, err = s.dialOne(ctx, network, netip.AddrPortFrom(at, uint16(port)), len(addrs)-i); err == nil {
+			break
+		}
+	}
+	return conn, at, err
+}
+
+// dialOne connects to an address that so many share the time with.
+func (s *search) dialOne(ctx context.Context, network string, addr netip.AddrPort, shares int) (net.Conn, error) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(shares))
+		defer cancel()
+	}
+	return s.dialer()(ctx, network, addr.String())
 }
 
 // trouble says why a candidate can't be used.
@@ -181,7 +235,7 @@ func trouble(ctx context.Context, err error, c candidate) Message {
 		return say(codeUnreachable, "cause", cause(err))
 	case e != nil && e.Op != "connect" && e.Class == upstream.Lost:
 		return say(codeCut)
-	case c.security == TLS && e != nil && e.Err != nil && strings.Contains(e.Err.Error(), "tls:"):
+	case c.security != Plaintext && e != nil && e.Err != nil && strings.Contains(e.Err.Error(), "tls:"):
 		return say(codeTLSFailed, "cause", cause(err))
 	}
 	return say(codeFailed, "cause", cause(err))

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,7 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +77,10 @@ var errPrivate = errors.New("its address is inside private networks")
 // fetch reads a page from a web server whose certificate is valid.
 func (s *search) fetch(ctx context.Context, address string) ([]byte, error) {
 	transport := &http.Transport{
-		DialContext:            s.dialChecked,
+		// The transport's own context would outlive the request.
+		DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
+			return s.dialChecked(ctx, network, addr)
+		},
 		TLSClientConfig:        &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 32 << 10,
@@ -114,17 +120,16 @@ func (s *search) dialChecked(ctx context.Context, network, addr string) (net.Con
 	if err != nil {
 		return nil, err
 	}
-	err = errPrivate
-	for _, a := range addrs {
-		if !s.reachable(a) {
-			continue
-		}
-		var conn net.Conn
-		if conn, err = s.dialer()(ctx, network, net.JoinHostPort(a.String(), port)); err == nil {
-			return conn, nil
-		}
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !s.reachable(a) })
+	if len(addrs) == 0 {
+		return nil, errPrivate
 	}
-	return nil, err
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := s.dialAny(ctx, network, addrs, int(number))
+	return conn, err
 }
 
 // httpTrouble says why there is no configuration.
@@ -179,13 +184,13 @@ func parseAutoconfig(text []byte, q query) ([]candidate, error) {
 		for _, x := range p.Servers {
 			protocol := Protocol(strings.ToLower(strings.TrimSpace(x.Type)))
 			host, ok := hostName(q.fill(x.Host))
-			port, err := strconv.Atoi(strings.TrimSpace(x.Port))
-			if protocol != IMAP && protocol != POP3 || !ok || err != nil || port < 1 || port > 65535 || len(found) == maxServers {
-				continue
-			}
 			security := TLS
 			if !strings.EqualFold(strings.TrimSpace(x.SocketType), "SSL") {
 				security = StartTLS // "plain" included: whether it can is asked
+			}
+			port, err := strconv.Atoi(cmp.Or(strings.TrimSpace(x.Port), strconv.Itoa(usualPort(protocol, security))))
+			if protocol != IMAP && protocol != POP3 || !ok || err != nil || port < 1 || port > 65535 || len(found) == maxServers {
+				continue
 			}
 			found = append(found, candidate{source: SourceAutoconfig, protocol: protocol, security: security, host: host, port: port,
 				login: q.loginForm(x.Username), oauthOnly: oauthOnly(x.Authentication)})
@@ -214,12 +219,13 @@ func (q query) fill(text string) string {
 func (q query) loginForm(template string) *LoginForm {
 	template = printable(template)
 	l := &LoginForm{Form: FormOther, Template: template, Example: printable(q.fill(template))}
+	local, _, _ := strings.Cut(q.address(), "@")
 	switch template {
 	case "":
 		return nil
-	case "%EMAILADDRESS%", "%EMAILLOCALPART%@%EMAILDOMAIN%":
+	case "%EMAILADDRESS%", "%EMAILLOCALPART%@%EMAILDOMAIN%", q.address(): // some fill it in themselves
 		l.Form = FormAddress
-	case "%EMAILLOCALPART%":
+	case "%EMAILLOCALPART%", local:
 		l.Form = FormLocalPart
 	}
 	return l

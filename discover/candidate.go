@@ -39,7 +39,10 @@ func (c candidate) server() config.Server {
 func (s *search) guess() {
 	domain := s.query.domain
 	names := map[Protocol][]string{IMAP: {"imap.", "mail.", "mx."}, POP3: {"pop.", "pop3.", "mail."}}
-	for _, h := range s.report.MX.Hosts {
+	for _, h := range s.report.MX.Hosts[:min(len(s.report.MX.Hosts), maxMX)] {
+		if h.New {
+			continue // what is beside it is the new server's, too
+		}
 		p, known := providerOf(h.Name)
 		if known {
 			s.noteProvider(p, h.Name)
@@ -73,9 +76,22 @@ func (s *search) offerBoth(source Source, imap, pop string) {
 
 // offerHost offers a host at its protocol's ports, protected.
 func (s *search) offerHost(source Source, protocol Protocol, host string) {
-	ports := map[Protocol][2]int{IMAP: {993, 143}, POP3: {995, 110}}[protocol]
-	s.offer(candidate{source: source, protocol: protocol, security: TLS, host: host, port: ports[0]},
-		candidate{source: source, protocol: protocol, security: StartTLS, host: host, port: ports[1]})
+	for _, security := range []Security{TLS, StartTLS} {
+		s.offer(candidate{source: source, protocol: protocol, security: security, host: host, port: usualPort(protocol, security)})
+	}
+}
+
+// usualPort is the one registered for a protocol (RFC 8314 section 7, RFC 9051 section 2.1, RFC 1939 section 3).
+func usualPort(protocol Protocol, security Security) int {
+	switch {
+	case protocol == IMAP && security == TLS:
+		return 993
+	case protocol == IMAP:
+		return 143
+	case security == TLS:
+		return 995
+	}
+	return 110
 }
 
 // sourceRank is how much a source is believed.
@@ -101,15 +117,20 @@ func (s *search) ordered() []candidate {
 		port     int
 	}
 	seen := map[place]bool{}
-	count := map[Protocol]int{}
+	type origin struct {
+		protocol Protocol
+		source   Source
+	}
+	count := map[origin]int{}
 	return slices.DeleteFunc(all, func(c candidate) bool {
 		at := place{c.protocol, c.host, c.port}
 		twice := seen[at]
 		seen[at] = true
+		from := origin{c.protocol, c.source}
 		if !twice {
-			count[c.protocol]++
+			count[from]++
 		}
-		return twice || count[c.protocol] > maxAttempts/2
+		return twice || count[from] > maxOfSource
 	})
 }
 

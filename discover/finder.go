@@ -18,10 +18,16 @@ const (
 	lookupShare = 0.4
 	// attemptBound bounds the talk with one candidate.
 	attemptBound = 5 * time.Second
-	// maxAttempts bounds the candidates tried, whatever a domain publishes.
-	maxAttempts = 32
+	// grace is how long the others may still take once one is found that can be
+	// used as it is.
+	grace = 2500 * time.Millisecond
+	// maxOfSource bounds the candidates of one protocol from one source,
+	// whatever a domain publishes.
+	maxOfSource = 12
+	// maxMX is by how many of the hosts that take a domain's mail is guessed.
+	maxMX = 3
 	// atOnce is how many candidates are tried at the same time.
-	atOnce = 8
+	atOnce = 12
 )
 
 // Finder looks for old servers. The zero value is ready for use and may be
@@ -110,14 +116,13 @@ func (s *search) look(ctx context.Context, bound time.Duration) {
 	s.denied = map[string]bool{}
 	g := new(errgroup.Group)
 	ask := func(fn func(context.Context)) { g.Go(func() error { fn(ctx); return nil }) }
-	ask(s.learnGates)
 	for i, service := range services() {
 		ask(func(ctx context.Context) { s.askSRV(ctx, i, service) })
 	}
 	for i, url := range s.autoconfigURLs() {
 		ask(func(ctx context.Context) { s.askAutoconfig(ctx, 10+i, url) })
 	}
-	ask(func(ctx context.Context) { s.askMX(ctx, 20) })
+	ask(func(ctx context.Context) { s.lookAtMX(ctx, 20) })
 	_ = g.Wait() // they return no errors: what goes wrong is in the report
 	s.guess()
 	slices.SortStableFunc(s.lookups, func(x, y orderedLookup) int { return x.order - y.order })

@@ -2,10 +2,13 @@ package discover
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // gates are where a candidate may not lead: the new server and ourselves. After
@@ -13,6 +16,7 @@ import (
 type gates struct {
 	newHosts, ownHosts []string
 	newAddrs, ownAddrs []netip.Addr
+	unresolved         error // why addresses of the new server are not known
 }
 
 // learnGates resolves the names of the new server and our own.
@@ -22,20 +26,36 @@ func (s *search) learnGates(ctx context.Context) {
 		g.newHosts = fold(s.New(s.query.domain))
 	}
 	g.ownHosts = fold(s.Own)
-	g.newAddrs = s.resolveAll(ctx, g.newHosts)
-	g.ownAddrs = append(s.resolveAll(ctx, g.ownHosts), localAddrs()...)
+	own := make(chan []netip.Addr)
+	go func() {
+		addrs, _ := s.resolveAll(ctx, g.ownHosts) // the greeting gives us away as well
+		own <- addrs
+	}()
+	g.newAddrs, g.unresolved = s.resolveAll(ctx, g.newHosts)
+	g.ownAddrs = append(<-own, localAddrs()...)
+	if g.unresolved != nil {
+		s.note(say(codeNewUnknown, "cause", g.unresolved.Error()))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gates = g
 }
 
-func (s *search) resolveAll(ctx context.Context, hosts []string) (all []netip.Addr) {
-	for _, h := range hosts {
-		if addrs, err := s.dns.addresses(ctx, h); err == nil {
-			all = append(all, addrs...)
-		}
+// resolveAll are the addresses of all hosts. The error is the first one.
+func (s *search) resolveAll(ctx context.Context, hosts []string) (all []netip.Addr, err error) {
+	found := make([][]netip.Addr, len(hosts))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, h := range hosts {
+		g.Go(func() (err error) {
+			if found[i], err = s.dns.addresses(ctx, h); err != nil {
+				return fmt.Errorf("%s: %w", h, err)
+			}
+			return nil
+		})
 	}
-	return all
+	err = g.Wait()
+	return slices.Concat(found...), err
 }
 
 func fold(hosts []string) []string {
@@ -75,17 +95,34 @@ func common(x, y []netip.Addr) bool {
 	return slices.ContainsFunc(x, func(a netip.Addr) bool { return slices.Contains(y, a) })
 }
 
+// OwnGreeting ends the greeting of Postferry, by which it knows itself behind
+// an address that is not this machine's own: port forwarding, containers.
+const OwnGreeting = "Postferry ready"
+
 // reachable tells whether an address may be connected to. Whoever enters a
 // domain decides where its names lead.
 func (f *Finder) reachable(a netip.Addr) bool {
-	a = a.Unmap()
+	a = translated(a.Unmap())
 	switch {
-	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a.Zone() != "":
+	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a.Zone() != "", a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return false
 	case f.AllowPrivate:
 		return true
 	}
 	return !a.IsPrivate() && !a.IsLoopback() && !slices.ContainsFunc(special(), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// translated is the IPv4 address that an IPv6 address leads to where the
+// network translates (NAT64, RFC 6052; 6to4, RFC 3056); else the address itself.
+func translated(a netip.Addr) netip.Addr {
+	b := a.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case netip.MustParsePrefix("2002::/16").Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
 }
 
 // special are the networks that no mail server on the Internet is in

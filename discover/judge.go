@@ -87,7 +87,7 @@ func takesPasswords(capabilities []string) bool {
 
 // nothing says why none was found.
 func (s *search) nothing() {
-	excluded := slices.ContainsFunc(s.report.Attempts, func(a Attempt) bool {
+	excluded := s.report.MX.State == MXMoved || slices.ContainsFunc(s.report.Attempts, func(a Attempt) bool {
 		return a.Outcome.Code == codeExcludedNew || a.Outcome.Code == codeExcludedOwn
 	})
 	resolved := s.exists || slices.ContainsFunc(s.report.Attempts, func(a Attempt) bool { return a.Address != "" })

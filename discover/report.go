@@ -58,8 +58,18 @@ type MX struct {
 type MXHost struct {
 	Name       string `json:"name"`
 	Preference int    `json:"preference"`
-	New        bool   `json:"new"` // it is the new server
+	New        bool   `json:"new"`   // it is the new server, or beside it
+	Match      Match  `json:"match"` // how that shows; "" if it is not
 }
+
+// Match is how a host is known to be the new server.
+type Match string
+
+// The ways: the same name or address; or the same provider, which says less.
+const (
+	MatchAddress  Match = "address"
+	MatchProvider Match = "provider"
+)
 
 // Lookup is a question to DNS or a web server.
 type Lookup struct {

@@ -9,13 +9,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
 // dnsTry bounds one question to one DNS server.
-const dnsTry = 2 * time.Second
+const dnsTry = 1500 * time.Millisecond
 
 // errNoName means that a name does not exist.
 var errNoName = errors.New("there is no such name")
@@ -53,13 +54,15 @@ func (f *Finder) dialer() func(ctx context.Context, network, addr string) (net.C
 type answer struct {
 	records []dns.RR // of the type that was asked for
 	ttl     time.Duration
+	own     bool // from the domain's own name server
 }
 
-// ask asks the recursive servers, one after the other. That a name does not
-// exist is errNoName; that it has no such record is an empty answer.
+// ask asks the recursive servers, one after the other, and all of them once
+// more, as datagrams get lost. That a name does not exist is errNoName; that it
+// has no such record is an empty answer.
 func (r *resolver) ask(ctx context.Context, name string, kind uint16) (answer, error) {
 	err := r.err
-	for _, server := range r.servers {
+	for _, server := range slices.Concat(r.servers, r.servers) {
 		var a answer
 		if a, err = r.askServer(ctx, server, name, kind, true); err == nil || errors.Is(err, errNoName) {
 			return a, err
@@ -104,12 +107,23 @@ func (r *resolver) exchange(ctx context.Context, network, server string, m *dns.
 	defer conn.Close()
 	client := dns.Client{Net: network, UDPSize: 1232}
 	reply, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: conn, UDPSize: 1232})
-	return reply, err
+	if err != nil {
+		return nil, err
+	}
+	// An answer to another question was made up by somebody (RFC 5452 section 9.1).
+	if !reply.Response || len(reply.Question) != 1 || !sameQuestion(reply.Question[0], m.Question[0]) {
+		return nil, errors.New("the DNS server answers another question")
+	}
+	return reply, nil
+}
+
+func sameQuestion(x, y dns.Question) bool {
+	return strings.EqualFold(x.Name, y.Name) && x.Qtype == y.Qtype && x.Qclass == y.Qclass
 }
 
 // collect takes the records of a type, whatever names aliases (CNAME) led to.
 func collect(reply *dns.Msg, kind uint16) answer {
-	var a answer
+	a := answer{own: reply.Authoritative}
 	for _, rr := range reply.Answer {
 		ttl := time.Duration(rr.Header().Ttl) * time.Second
 		if a.ttl == 0 || ttl < a.ttl {
@@ -127,46 +141,47 @@ func (r *resolver) addresses(ctx context.Context, host string) ([]netip.Addr, er
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr.Unmap()}, nil
 	}
-	var found []netip.Addr
-	var failed error
-	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		a, err := r.ask(ctx, host, kind)
-		if err != nil {
-			failed = err
-			continue
-		}
-		for _, rr := range a.records {
-			var addr netip.Addr
-			switch rr := rr.(type) {
-			case *dns.A:
-				addr, _ = netip.AddrFromSlice(rr.A)
-			case *dns.AAAA:
-				addr, _ = netip.AddrFromSlice(rr.AAAA)
-			}
-			if addr.IsValid() {
-				found = append(found, addr.Unmap())
-			}
-		}
+	kinds := []uint16{dns.TypeA, dns.TypeAAAA}
+	answers, errs := make([]answer, len(kinds)), make([]error, len(kinds))
+	var wg sync.WaitGroup
+	for i, kind := range kinds {
+		wg.Go(func() { answers[i], errs[i] = r.ask(ctx, host, kind) })
 	}
+	wg.Wait()
+	found := addressesIn(slices.Concat(answers[0].records, answers[1].records))
 	if len(found) > 0 {
 		return found, nil
 	}
-	return nil, cmp.Or(failed, errNoName)
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errNoName) {
+			return nil, err
+		}
+	}
+	return nil, errNoName
 }
 
-// authoritative asks a domain's own name servers, whose answer bears the full
-// TTL; a recursive server's has what is left of it.
-func (s *search) authoritative(ctx context.Context, zone, name string, kind uint16) (answer, bool) {
-	a, err := s.dns.ask(ctx, zone, dns.TypeNS)
-	if err != nil {
-		return answer{}, false
-	}
-	for _, rr := range a.records[:min(len(a.records), 2)] {
-		ns, ok := rr.(*dns.NS)
-		if !ok {
-			continue
+// addressesIn are those of A and AAAA records.
+func addressesIn(records []dns.RR) (found []netip.Addr) {
+	for _, rr := range records {
+		var addr netip.Addr
+		switch rr := rr.(type) {
+		case *dns.A:
+			addr, _ = netip.AddrFromSlice(rr.A)
+		case *dns.AAAA:
+			addr, _ = netip.AddrFromSlice(rr.AAAA)
 		}
-		addrs, err := s.dns.addresses(ctx, strings.TrimSuffix(ns.Ns, "."))
+		if addr.IsValid() {
+			found = append(found, addr.Unmap())
+		}
+	}
+	return found
+}
+
+// authoritative asks a domain's own name servers, whose answer is the newest
+// and bears the full TTL; a recursive server's has what is left of it.
+func (s *search) authoritative(ctx context.Context, name string, kind uint16) (answer, bool) {
+	for _, ns := range s.nameServers(ctx, name) {
+		addrs, err := s.dns.addresses(ctx, ns)
 		if err != nil {
 			continue
 		}
@@ -175,11 +190,28 @@ func (s *search) authoritative(ctx context.Context, zone, name string, kind uint
 			continue
 		}
 		server := net.JoinHostPort(addrs[at].String(), "53")
-		if a, err := s.dns.askServer(ctx, server, name, kind, false); err == nil && len(a.records) > 0 {
+		if a, err := s.dns.askServer(ctx, server, name, kind, false); err == nil && a.own {
 			return a, true
 		}
 	}
 	return answer{}, false
+}
+
+// nameServers are two of those of the zone a name is in, which may be the name
+// itself or one above it.
+func (s *search) nameServers(ctx context.Context, name string) (hosts []string) {
+	for zone := name; strings.Contains(zone, ".") && len(hosts) == 0 && ctx.Err() == nil; _, zone, _ = strings.Cut(zone, ".") {
+		a, err := s.dns.ask(ctx, zone, dns.TypeNS)
+		if err != nil && !errors.Is(err, errNoName) {
+			return nil
+		}
+		for _, rr := range a.records {
+			if ns, ok := rr.(*dns.NS); ok && len(hosts) < 2 {
+				hosts = append(hosts, strings.TrimSuffix(ns.Ns, "."))
+			}
+		}
+	}
+	return hosts
 }
 
 // dnsTrouble says why DNS gave no answer.

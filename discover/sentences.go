@@ -31,13 +31,11 @@ const (
 	codeNoAddress   Code = "no_address"
 	codeExcludedNew Code = "excluded_new"
 	codeExcludedOwn Code = "excluded_own"
-	codePrivate     Code = "private_address"
 	codePort        Code = "port_refused"
 	codeRefused     Code = "refused"
 	codeTimeout     Code = "timeout"
 	codeUnreachable Code = "unreachable"
 	codeCut         Code = "cut"
-	codeNoTLS       Code = "no_starttls"
 	codeTLSFailed   Code = "tls_failed"
 	codeNotMail     Code = "other_protocol"
 	codeTurnedAway  Code = "turned_away"
@@ -46,6 +44,9 @@ const (
 	codeOutOfTime   Code = "out_of_time"
 	codeDenied      Code = "not_offered"
 )
+
+// PrivateAddress is the outcome of what Finder.AllowPrivate would try.
+const PrivateAddress Code = "private_address"
 
 // What is wrong with a certificate.
 const (
@@ -82,16 +83,18 @@ const (
 	codeNoPasswords Code = "note_no_passwords"
 	codeOAuthOnly   Code = "note_oauth_only"
 	codeOtherOwner  Code = "note_other_domain"
+	codeNewUnknown  Code = "note_new_unknown"
 )
 
 // Where the MX leads.
 const (
-	codeMXNew     Code = "mx_new"
-	codeMXPartly  Code = "mx_partly"
-	codeMXOther   Code = "mx_other"
-	codeMXNone    Code = "mx_none"
-	codeMXUnknown Code = "mx_unknown"
-	codeMXHosts   Code = "mx_hosts"
+	codeMXNew      Code = "mx_new"
+	codeMXProvider Code = "mx_new_provider"
+	codeMXPartly   Code = "mx_partly"
+	codeMXOther    Code = "mx_other"
+	codeMXNone     Code = "mx_none"
+	codeMXUnknown  Code = "mx_unknown"
+	codeMXHosts    Code = "mx_hosts"
 )
 
 var sentences = map[Code]string{
@@ -118,13 +121,12 @@ var sentences = map[Code]string{
 	codeNoAddress:   `there is no such name`,
 	codeExcludedNew: `leads to the new server ({address})`,
 	codeExcludedOwn: `leads to Postferry itself ({address})`,
-	codePrivate:     `leads to {address}, an address inside private networks, which is not tried from here`,
+	PrivateAddress:  `leads to {address}, an address inside private networks, which is not tried from here`,
 	codePort:        `port {port} does not belong to mail, so it is not tried`,
 	codeRefused:     `nothing listens there`,
 	codeTimeout:     `no answer in time`,
 	codeUnreachable: `can't be reached ({cause})`,
 	codeCut:         `hangs up`,
-	codeNoTLS:       `answers, but does not offer STARTTLS`,
 	codeTLSFailed:   `TLS does not work there ({cause})`,
 	codeNotMail:     `something else answers, not {protocol}`,
 	codeTurnedAway:  `turns us away: {text}`,
@@ -166,14 +168,17 @@ var sentences = map[Code]string{
 	codeOAuthOnly:   `The domain's configuration for mail programs allows OAuth2 only, which Postferry can't do yet.`,
 	codeOtherOwner:  `{host} lies outside of {domain}. Make sure that it is your provider's before you enter passwords.`,
 
+	codeNewUnknown: `The new server can't be looked up ({cause}), so what leads there can't be told apart from the old one.`,
+
 	codeLogin + FormAddress:   `People log in with their whole address ({example}).`,
 	codeLogin + FormLocalPart: `People log in with what stands before the @ ({example}).`,
 	codeLogin + FormOther:     `People log in as {template}, says the domain.`,
 
-	codeMXNew:     `The MX leads to the new server already ({hosts}). Others may go on using what they remember of the old one for {ttl}.`,
-	codeMXPartly:  `Some MX lead to the new server, but not all of them ({hosts}).`,
-	codeMXOther:   `The MX has not moved yet: it leads to {hosts}. After a change, others go on using the old one for up to {ttl}.`,
-	codeMXNone:    `The domain says that it takes no mail (it has an empty MX).`,
-	codeMXUnknown: `Where the MX leads is not known ({cause}).`,
-	codeMXHosts:   `The MX leads to {hosts}. After a change, others go on using the old one for up to {ttl}.`,
+	codeMXNew:      `The MX leads to the new server already ({hosts}). Others may go on using what they remember of the old one for {ttl}.`,
+	codeMXProvider: `The MX leads to {hosts}, which belong to the new server's provider: it has moved, unless the old server is there as well. Others may go on using what they remember for {ttl}.`,
+	codeMXPartly:   `Some MX lead to the new server, but not all of them ({hosts}).`,
+	codeMXOther:    `The MX has not moved yet: it leads to {hosts}. After a change, others go on using the old one for up to {ttl}.`,
+	codeMXNone:     `The domain says that it takes no mail (it has an empty MX).`,
+	codeMXUnknown:  `Where the MX leads is not known ({cause}).`,
+	codeMXHosts:    `The MX leads to {hosts}. After a change, others go on using the old one for up to {ttl}.`,
 }

@@ -3,10 +3,15 @@ package discover
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +31,8 @@ type world struct {
 	ca    *lab.CA
 	mu    sync.Mutex
 	zone  []dns.RR
+	own   []dns.RR          // what the domain's own name servers say instead; nil for the same
+	lost  map[string]int    // datagrams still to be lost, by question
 	at    map[string]string // address:port of the world -> real address; "" hangs
 	asked []string          // addresses dialled over TCP
 }
@@ -33,29 +40,81 @@ type world struct {
 // newWorld is a world with the records given, in zone file syntax.
 func newWorld(t testing.TB, records ...string) *world {
 	t.Helper()
-	w := &world{t: t, ca: lab.NewCA(t), at: map[string]string{}}
-	for _, text := range records {
-		rr, err := dns.NewRR(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.zone = append(w.zone, rr)
-	}
+	w := &world{t: t, ca: lab.NewCA(t), at: map[string]string{}, lost: map[string]int{}}
+	w.zone = zone(t, records...)
 	w.Finder = &Finder{AllowPrivate: true, Roots: w.ca.Pool(), Resolvers: []string{"10.0.0.53:53"}, Dial: w.dial}
 	w.serveDNS()
 	return w
 }
 
+func zone(t testing.TB, records ...string) (all []dns.RR) {
+	t.Helper()
+	for _, text := range records {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rr)
+	}
+	return all
+}
+
+// records are what a recursive or the domain's own server knows.
+func (w *world) records(own bool) []dns.RR {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if own && w.own != nil {
+		return w.own
+	}
+	return w.zone
+}
+
+// ownSays makes the domain's own name servers say something else.
+func (w *world) ownSays(records ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.own = zone(w.t, records...)
+}
+
+// lose makes a question's first datagram get lost.
+func (w *world) lose(name, kind string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost[name+kind]++
+}
+
+// loses drops a question's first datagram.
+func (w *world) loses(out dns.ResponseWriter, q dns.Question) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := strings.ToLower(q.Name) + dns.TypeToString[q.Qtype]
+	if out.LocalAddr().Network() != "udp" || w.lost[key] == 0 {
+		return false
+	}
+	w.lost[key]--
+	return true
+}
+
+// samePort listens for datagrams and connections on one port.
+func samePort(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if listener, err := net.Listen("tcp", packets.LocalAddr().String()); err == nil {
+			return packets, listener
+		}
+		packets.Close() // somebody else has it for connections
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
+}
+
 // serveDNS answers for every name, over UDP and TCP.
 func (w *world) serveDNS() {
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	packets, listener := samePort(w.t)
 	w.at["10.0.0.53:53"] = packets.LocalAddr().String()
 	for _, s := range []*dns.Server{{PacketConn: packets, Handler: dns.HandlerFunc(w.answer)}, {Listener: listener, Handler: dns.HandlerFunc(w.answer)}} {
 		up, down := make(chan struct{}), make(chan struct{})
@@ -73,12 +132,17 @@ func (w *world) serveDNS() {
 }
 
 func (w *world) answer(out dns.ResponseWriter, q *dns.Msg) {
+	if w.loses(out, q.Question[0]) {
+		return
+	}
 	m := new(dns.Msg).SetReply(q)
+	m.Authoritative = !q.RecursionDesired
+	records := w.records(m.Authoritative)
 	name, kind := strings.ToLower(q.Question[0].Name), q.Question[0].Qtype
 	known := false
 	for hop := 0; hop < 5; hop++ {
 		alias := ""
-		for _, rr := range w.zone {
+		for _, rr := range records {
 			if strings.ToLower(rr.Header().Name) != name {
 				continue
 			}
@@ -126,17 +190,54 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 
 // web serves one page at an address of the world, with a certificate for hosts.
 func (w *world) web(address, path, page string, hosts ...string) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	w.handle(address, w.ca.Issue(w.t, hosts...), func(out http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != path {
 			http.NotFound(out, r)
 			return
 		}
 		fmt.Fprint(out, page)
-	}))
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{w.ca.Issue(w.t, hosts...)}}
+	})
+}
+
+// handle runs a web server at an address of the world.
+func (w *world) handle(address string, cert tls.Certificate, fn http.HandlerFunc) {
+	s := httptest.NewUnstartedServer(fn)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that end early are what is tested
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	s.StartTLS()
 	w.t.Cleanup(s.Close)
 	w.serve(address, s.Listener.Addr().String())
+}
+
+// says runs a server that greets with text and takes the first thing it hears
+// for a goodbye; with a certificate it speaks TLS.
+func (w *world) says(address, text string, cert *tls.Certificate) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.serve(address, ln.Addr().String())
+	if cert != nil {
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{*cert}})
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				// Errors: the client may be gone.
+				if _, err := io.WriteString(conn, text); err == nil {
+					_, _ = conn.Read(make([]byte, 100))
+					_, _ = io.WriteString(conn, "* BYE\r\n")
+				}
+			})
+		}
+	})
+	w.t.Cleanup(func() { ln.Close(); wg.Wait() })
 }
 
 // dovecot runs a real server at an address of the world, on all its ports.
@@ -152,6 +253,9 @@ func (w *world) dovecot(ip string, opt lab.DovecotOptions) *lab.Dovecot {
 	return d
 }
 
+// placeholder is one that nothing was put into.
+var placeholder = regexp.MustCompile(`[^"]*\{[a-z]+\}[^"]*`)
+
 func (w *world) find(text string) *Report {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -159,6 +263,10 @@ func (w *world) find(text string) *Report {
 	r, err := w.Find(ctx, text)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	said, err := json.Marshal(r)
+	if err != nil || placeholder.Match(said) {
+		w.t.Errorf("a sentence lacks a parameter, %v: %s", err, placeholder.Find(said))
 	}
 	return r
 }
@@ -179,4 +287,13 @@ func codes(messages []Message) string {
 		all = append(all, m.Code)
 	}
 	return strings.Join(all, " ")
+}
+
+func addressOf(t testing.TB, text string) netip.Addr {
+	t.Helper()
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
 }
