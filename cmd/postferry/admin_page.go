@@ -2,10 +2,8 @@ package main
 
 import (
 	"crypto/tls"
-	"slices"
 
 	"postferry/admin"
-	"postferry/config"
 	"postferry/discover"
 	"postferry/proxy"
 )
@@ -17,7 +15,7 @@ func openPage(d *daemon) (*admin.Server, error) {
 		return nil, err
 	}
 	return admin.New(admin.Options{
-		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: pageFinder(d.cfg), Log: d.log,
+		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: discover.ForConfig(d.cfg), Log: d.log,
 		Version: versionString(), Certificate: certificate,
 	})
 }
@@ -32,15 +30,4 @@ func pageCertificate(d *daemon) (func(*tls.ClientHelloInfo) (*tls.Certificate, e
 		return nil, nil
 	}
 	return d.proxy.Certificate, nil
-}
-
-// pageFinder looks for old servers, which are none that mail moves to.
-func pageFinder(cfg *config.Config) *discover.Finder {
-	return &discover.Finder{New: func(domain string) []string {
-		hosts := newHosts(cfg.Directory.All(), domain)
-		if offered, err := config.ParseServer(cfg.Admin.New); err == nil && !slices.Contains(hosts, offered.Host) {
-			hosts = append(hosts, offered.Host)
-		}
-		return hosts
-	}}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,21 +13,24 @@ import (
 
 	"postferry/config"
 	"postferry/discover"
+	"postferry/upstream"
 )
 
 // foundReport is what a discovery may come to.
 func foundReport() *discover.Report {
 	say := func(text string) discover.Message { return discover.Message{Code: "x", Text: text} }
 	return &discover.Report{
-		Query: "example.com", Domain: "example.com", Unicode: "example.com",
-		Lookups: []discover.Lookup{{Source: discover.SourceSRV, Asked: "SRV _imaps._tcp.example.com", Result: say("none published")}},
+		Query: "bücher.example", Domain: "xn--bcher-kva.example", Unicode: "bücher.example",
+		Lookups: []discover.Lookup{{Source: discover.SourceSRV, Asked: "SRV _imaps._tcp.xn--bcher-kva.example", Result: say("none published"), Millis: 12}},
 		Attempts: []discover.Attempt{
-			{Number: 1, URL: "imaps://imap.example.com", Outcome: say("nothing listens there")},
-			{Number: 2, URL: "imaps://mail.example.com", Outcome: say("answers, but its certificate is not in order: it is self-signed"), Usable: true},
+			{Number: 1, Source: discover.SourceMX, URL: "imaps://imap.hoster.example", Outcome: discover.Message{Code: discover.PrivateAddress, Text: "leads to 10.0.0.1"}},
+			{Number: 2, Source: discover.SourceNames, URL: "imaps://mail.xn--bcher-kva.example", Product: "Dovecot", Millis: 1234,
+				Outcome: say("answers, but its certificate is not in order: it is self-signed"), Usable: true},
+			{Number: 3, Source: discover.SourceNames, URL: "pop3s://mail.xn--bcher-kva.example", Outcome: say("turns us away: \x1b[31mred")},
 		},
-		Found: &discover.Found{Attempt: 2, URL: "imaps://mail.example.com", Fingerprint: "AB:CD"},
+		Found: &discover.Found{Attempt: 2, URL: "imaps://mail.xn--bcher-kva.example", Fingerprint: "AB:CD"},
 		Why:   []discover.Message{say("It speaks IMAP, which brings all folders and flags.")},
-		MX:    discover.MX{Message: say("The MX leads to mx.example.com.")},
+		MX:    discover.MX{Message: say("The MX leads to mx.hoster.example.")},
 	}
 }
 
@@ -47,13 +51,17 @@ func TestDiscoveryExitStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back discover.Report
-	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Found.URL != "imaps://mail.example.com" {
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Found.URL != "imaps://mail.xn--bcher-kva.example" {
 		t.Errorf("JSON: %v, %+v", err, back.Found)
 	}
 	nothing := foundReport()
 	nothing.Found = nil
+	out.Reset()
 	if err := showDiscovery(&out, nothing, false); exitCode(err, false) != exitFailed || !errors.Is(err, errIncomplete) {
 		t.Errorf("nothing found: %v", err)
+	}
+	if text := out.String(); !strings.Contains(text, "Nothing found.") || strings.Contains(text, "old = ") {
+		t.Errorf("nothing found:\n%s", text)
 	}
 }
 
@@ -66,14 +74,26 @@ func TestDiscoverTellsMistakesOfTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestNewHosts(t *testing.T) {
-	domains := []config.Domain{
-		{Name: "example.com", New: config.Server{Host: "a.example"}}, {Name: "example.net", New: config.Server{Host: "b.example"}},
-		{Name: "example.org", New: config.Server{Host: "a.example"}},
+// After the change of DNS the domain's names lead to the daemon, perhaps by an
+// address that this machine does not know as its own.
+func TestDiscoverKnowsTheDaemon(t *testing.T) {
+	d := startDaemon(t, fmt.Sprintf(`state = %q
+[proxy]
+imaps = "127.0.0.1:0"
+imap = ""
+[admin]
+listen = ""
+[[domain]]
+name = "example.com"
+old = "imap+insecure://127.0.0.1:1"
+new = "imap+insecure://127.0.0.1:2"
+`, filepath.Join(t.TempDir(), "state")))
+	server, err := config.ParseServer("imaps://" + d.IMAPS())
+	if err != nil {
+		t.Fatal(err)
 	}
-	for domain, want := range map[string]string{"example.net": "b.example", "other.example": "a.example b.example"} {
-		if got := strings.Join(newHosts(domains, domain), " "); got != want {
-			t.Errorf("%s: %q, want %q", domain, got, want)
-		}
+	answer, err := upstream.Probe(t.Context(), server, upstream.Options{})
+	if err != nil || !strings.HasSuffix(answer.Greeting, discover.OwnGreeting) {
+		t.Errorf("the daemon greets with %q, %v; discover knows it by %q", answer.Greeting, err, discover.OwnGreeting)
 	}
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"postferry/discover"
+)
+
+// discoveryText is a report for a person.
+func discoveryText(r *discover.Report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "What %s publishes\n", printable(r.Unicode))
+	for _, l := range r.Lookups {
+		fmt.Fprintf(&b, "  %s (%s)\n      %s\n", printable(l.Asked), took(l.Millis), printable(l.Result.Text))
+	}
+	b.WriteString("\nWhat was tried, by preference\n")
+	writeAttempts(&b, r)
+	fmt.Fprintf(&b, "\n%s\n", foundLine(r))
+	writeSentences(&b, r.Why, r.Notes, []discover.Message{r.MX.Message})
+	if refusedPrivate(r) {
+		b.WriteString("- With --private addresses inside private networks are tried as well.\n")
+	}
+	if r.Found != nil {
+		writeDomain(&b, r)
+	}
+	return b.String()
+}
+
+// writeAttempts writes a line for each attempt, the chosen one marked.
+func writeAttempts(w io.Writer, r *discover.Report) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, a := range r.Attempts {
+		mark := " "
+		if r.Found != nil && a.Number == r.Found.Attempt {
+			mark = "*"
+		}
+		outcome := printable(a.Outcome.Text)
+		if a.Product != "" {
+			outcome += " (" + printable(a.Product) + ")"
+		}
+		fmt.Fprintf(table, "%s %s\t%s\t%s\t%s\n", mark, printable(a.URL), sourceName(a.Source), took(a.Millis), outcome)
+	}
+	// Errors: the writer below is memory.
+	_ = table.Flush()
+}
+
+// sourceName says where a candidate comes from.
+func sourceName(s discover.Source) string {
+	switch s {
+	case discover.SourceSRV:
+		return "SRV"
+	case discover.SourceAutoconfig:
+		return "autoconfig"
+	case discover.SourceProvider:
+		return "provider"
+	case discover.SourceMX:
+		return "MX"
+	}
+	return "usual name"
+}
+
+// took is a duration of one step.
+func took(millis int64) string {
+	return (time.Duration(millis) * time.Millisecond).Round(10 * time.Millisecond).String()
+}
+
+func foundLine(r *discover.Report) string {
+	if r.Found == nil {
+		return "Nothing found."
+	}
+	return "Found: " + printable(r.Found.URL)
+}
+
+func writeSentences(b *strings.Builder, groups ...[]discover.Message) {
+	for _, m := range slices.Concat(groups...) {
+		if m.Text != "" {
+			fmt.Fprintf(b, "- %s\n", printable(m.Text))
+		}
+	}
+}
+
+// refusedPrivate tells whether something was not tried for being inside a private network.
+func refusedPrivate(r *discover.Report) bool {
+	return slices.ContainsFunc(r.Attempts, func(a discover.Attempt) bool { return a.Outcome.Code == discover.PrivateAddress })
+}
+
+// writeDomain writes the lines to paste.
+func writeDomain(b *strings.Builder, r *discover.Report) {
+	fmt.Fprintf(b, "\nFor the configuration:\n\n[[domain]]\nname = %q\nold = %q\n", r.Domain, r.Found.URL)
+	if r.Found.Fingerprint != "" {
+		fmt.Fprintf(b, "old_fingerprint = %q\n", r.Found.Fingerprint)
+	}
+}
