@@ -3,6 +3,8 @@ package admin
 import (
 	"cmp"
 	"net/http"
+	"strconv"
+	"time"
 
 	"postferry/discover"
 	"postferry/store"
@@ -81,6 +83,9 @@ func (w *words) Discovered(m discover.Message) string {
 	values := make(map[string]any, len(m.Params))
 	for name, v := range m.Params {
 		values[name] = v
+	}
+	if n, err := strconv.ParseInt(m.Params["seconds"], 10, 64); err == nil {
+		values["ttl"] = w.Span(time.Duration(n) * time.Second)
 	}
 	return cmp.Or(w.textOr("discover."+m.Code, m.Text, values), m.Text)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"postferry/discover"
@@ -19,5 +20,14 @@ func TestTextsOfDetection(t *testing.T) {
 		if got := w.T("discover."+code, values...); got != sentence {
 			t.Errorf("discover.%s is %q, want %q", code, got, sentence)
 		}
+	}
+}
+
+// How long something is remembered is said in the page's language.
+func TestDiscoveredSpeaksTheLanguage(t *testing.T) {
+	m := discover.Message{Code: "mx_hosts", Params: map[string]string{"hosts": "mx.example", "ttl": "5 minutes", "seconds": "300"}}
+	got := wordsIn(t, "de").Discovered(m)
+	if !strings.Contains(got, "mx.example") || !strings.Contains(got, "5 Minuten") || strings.Contains(got, "minutes") {
+		t.Error(got)
 	}
 }
