@@ -127,7 +127,9 @@ func needsFix() *store.Problem {
 	return &store.Problem{Kind: store.LoginRefused, Summary: "refused", Advice: store.NeedsFix}
 }
 
-func figures(passes uint64) store.Figures { return store.Figures{Copied: 10 * passes, Bytes: 1000 * passes} }
+func figures(passes uint64) store.Figures {
+	return store.Figures{Copied: 10 * passes, Bytes: 1000 * passes}
+}
 
 // TestRunFollowsPasses: parts end with a complete pass or with what a person has
 // to mend, and the run with its last part.

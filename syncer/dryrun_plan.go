@@ -8,13 +8,13 @@ import (
 // AccountPlan is what a pass would do for an account.
 type AccountPlan struct {
 	Account   store.AccountID `json:"-"`
-	Login     string       `json:"login"`
-	Folders   []FolderPlan `json:"folders"`
-	Subscribe []string     `json:"subscribe"` // decoded names on the new server
-	Notes     []string     `json:"notes"`     // what is renamed or left out, and why
-	Copy      uint64       `json:"copy"`      // messages, at most: those found on the new server already are adopted
-	Bytes     uint64       `json:"bytes"`     // octets of these
-	TooLarge  uint64       `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
+	Login     string          `json:"login"`
+	Folders   []FolderPlan    `json:"folders"`
+	Subscribe []string        `json:"subscribe"` // decoded names on the new server
+	Notes     []string        `json:"notes"`     // what is renamed or left out, and why
+	Copy      uint64          `json:"copy"`      // messages, at most: those found on the new server already are adopted
+	Bytes     uint64          `json:"bytes"`     // octets of these
+	TooLarge  uint64          `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
 	// Limit is that APPENDLIMIT in octets; 0 if the new server tells none.
 	Limit int64 `json:"limit,omitempty"`
 	// Lacks says which quota of the new server is too small, "" if none is
