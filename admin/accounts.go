@@ -342,7 +342,7 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 	if err := a.ferry.Updated(ctx, result.IDs); err != nil {
 		return nil, err
 	}
-	a.boards.changed(ctx, d.Name)
+	a.boards.changed(d.Name)
 	return result, a.note(ctx, who, "add_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("added %d, updated %d", result.Added, result.Updated)})
 }
 
@@ -409,7 +409,7 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 	if err := a.ferry.Updated(ctx, []store.AccountID{id}); err != nil {
 		return nil, err
 	}
-	a.boards.changed(ctx, d.Name)
+	a.boards.changed(d.Name)
 	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login}); err != nil {
 		return nil, err
 	}
@@ -481,6 +481,6 @@ func (a *app) removeAccounts(ctx context.Context, who actor, domain string, sel 
 	if err != nil {
 		return 0, err
 	}
-	a.boards.changed(ctx, d.Name)
+	a.boards.changed(d.Name)
 	return len(ids), a.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("removed %d", len(ids))})
 }

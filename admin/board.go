@@ -9,11 +9,16 @@ import (
 )
 
 const (
-	// boardAge is how old what lists and streams show may be.
-	boardAge = 300 * time.Millisecond
+	// boardAge is how old a board gets before it is read anew, as long as
+	// somebody looks; boardStale is the oldest that anybody is shown.
+	boardAge   = 300 * time.Millisecond
+	boardStale = 2 * time.Second
 	// boardShare bounds how much of the time goes into reading a board: one that
 	// took a second is good for so many seconds.
 	boardShare = 4
+	// boardWatched is how long after the last look a board is kept up to date.
+	boardWatched = 3 * time.Second
+	boardTick    = 100 * time.Millisecond
 )
 
 // board is what is known of a domain's accounts at a moment. It is shared by
@@ -29,7 +34,8 @@ type board struct {
 }
 
 // boards keeps each domain's newest board, so that a thousand who look cost as
-// much as one.
+// much as one. While somebody looks, run reads the next board before the one
+// that is shown is too old: then nobody waits for it.
 type boards struct {
 	read func(ctx context.Context, domain string) (*board, error)
 
@@ -37,21 +43,23 @@ type boards struct {
 	byDomain map[string]*boardSlot
 }
 
-// boardSlot is held by whoever reads a domain's board.
+// boardSlot is a domain's place. The fields but the first belong to boards.mu.
 type boardSlot struct {
-	place  chan struct{} // holds one token
-	newest *board
-	good   time.Time // until when the newest will do
-	chart  chart
+	place   chan struct{} // holds a token while the board is read
+	newest  *board        // nil if there is none that counts
+	begun   time.Time     // when reading the newest began
+	took    time.Duration // how long it took
+	asked   time.Time     // when somebody looked last
+	changes int           // made so far
+	chart   chart
 }
 
 func newBoards(read func(context.Context, string) (*board, error)) *boards {
 	return &boards{read: read, byDomain: map[string]*boardSlot{}}
 }
 
+// slot is a domain's place; the caller holds mu.
 func (b *boards) slot(domain string) *boardSlot {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	s := b.byDomain[domain]
 	if s == nil {
 		s = &boardSlot{place: make(chan struct{}, 1)}
@@ -60,40 +68,99 @@ func (b *boards) slot(domain string) *boardSlot {
 	return s
 }
 
+// look is the newest board, if that is not too old.
+func (b *boards) look(domain string) (*boardSlot, *board) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, now := b.slot(domain), time.Now()
+	s.asked = now
+	if s.newest == nil || now.Sub(s.begun) > max(boardStale, 2*boardShare*s.took) {
+		return s, nil
+	}
+	return s, s.newest
+}
+
 // of returns a domain's board. A domain of "" is all of them.
 func (b *boards) of(ctx context.Context, domain string) (*board, error) {
-	s := b.slot(domain)
+	s, x := b.look(domain)
+	if x != nil {
+		return x, nil
+	}
 	select {
 	case s.place <- struct{}{}:
 		defer func() { <-s.place }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if s.newest != nil && time.Now().Before(s.good) {
-		return s.newest, nil
+	if _, x = b.look(domain); x != nil { // somebody else has read it meanwhile
+		return x, nil
 	}
+	return b.refresh(ctx, domain, s)
+}
+
+// refresh reads a domain's board; the caller has the slot's place. What was
+// changed meanwhile is not on it, so it is not kept then.
+func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*board, error) {
+	b.mu.Lock()
+	changes := s.changes
+	b.mu.Unlock()
 	start := time.Now()
 	x, err := b.read(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	took := time.Since(start)
-	s.newest, s.good = x, start.Add(took+max(boardAge, boardShare*took))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.changes == changes {
+		s.newest, s.begun, s.took = x, start, time.Since(start)
+	}
 	s.chart.add(start, x.totals.MessagesPerSecond)
 	return x, nil
 }
 
 // changed makes the next look at a domain read it anew.
-func (b *boards) changed(ctx context.Context, domain string) {
+func (b *boards) changed(domain string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, name := range []string{domain, ""} {
 		s := b.slot(name)
+		s.changes++
+		s.newest = nil
+	}
+}
+
+// run keeps boards up to date that somebody looks at, until ctx ends.
+func (b *boards) run(ctx context.Context) {
+	tick := time.NewTicker(boardTick)
+	defer tick.Stop()
+	for {
 		select {
-		case s.place <- struct{}{}:
-			s.newest = nil
-			<-s.place
+		case now := <-tick.C:
+			for domain, s := range b.due(now) {
+				select {
+				case s.place <- struct{}{}:
+					_, _ = b.refresh(ctx, domain, s) // who looks next is told what is wrong
+					<-s.place
+				default: // it is being read
+				}
+			}
 		case <-ctx.Done():
+			return
 		}
 	}
+}
+
+// due are the boards that should be read anew.
+func (b *boards) due(now time.Time) map[string]*boardSlot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	due := map[string]*boardSlot{}
+	for domain, s := range b.byDomain {
+		if s.newest != nil && now.Sub(s.asked) < boardWatched && now.Sub(s.begun) > max(boardAge, boardShare*s.took) {
+			due[domain] = s
+		}
+	}
+	return due
 }
 
 // readBoard reads a board from store and engine.

@@ -66,7 +66,7 @@ func TestBoardsAreShared(t *testing.T) {
 	if first > 5 { // one, unless the machine is so slow that boards get too old meanwhile
 		t.Errorf("50 looks took %d readings", first)
 	}
-	b.changed(t.Context(), "a")
+	b.changed("a")
 	if x, err := b.of(t.Context(), "a"); err != nil || x.totals.Accounts != first+1 {
 		t.Errorf("after a change: %+v, %v", x, err)
 	}
@@ -80,11 +80,44 @@ func TestBoardsFail(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
+	b.mu.Lock()
 	s := b.slot("b")
+	b.mu.Unlock()
 	s.place <- struct{}{} // somebody reads, for ever
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := b.of(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting for a reader: %v", err)
+	}
+}
+
+// TestBoardsAreKept: while somebody looks, boards are read without anybody
+// waiting, and no longer.
+func TestBoardsAreKept(t *testing.T) {
+	var mu sync.Mutex
+	reads := 0
+	b := newBoards(func(context.Context, string) (*board, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		reads++
+		return &board{totals: totals{Accounts: reads}}, nil
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.run(ctx)
+	}()
+	eventually(t, "a newer board without a reading of one's own", func() bool {
+		x, err := b.of(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.totals.Accounts > 1
+	})
+	stop()
+	<-ended
+	if due := b.due(time.Now().Add(boardWatched + time.Second)); len(due) > 0 {
+		t.Error("a board is kept up to date that nobody looks at")
 	}
 }

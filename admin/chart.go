@@ -42,9 +42,9 @@ func (c *chart) add(now time.Time, perSecond float64) {
 
 // chart is a domain's chart as it stands now.
 func (b *boards) chart(domain string) chart {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s := b.slot(domain)
-	s.place <- struct{}{} // held only while a board is read
-	defer func() { <-s.place }()
 	return chart{points: append([]float64{}, s.chart.points...), last: s.chart.last}
 }
 

@@ -112,7 +112,7 @@ func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id
 	if err != nil {
 		return 0, err
 	}
-	a.boards.changed(ctx, domain)
+	a.boards.changed(domain)
 	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), detail: fmt.Sprintf("%d messages", released)})
 }
 

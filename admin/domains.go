@@ -215,7 +215,7 @@ func (a *app) keepDomain(ctx context.Context, d store.Domain) error {
 		return err
 	}
 	a.directory.Put(known)
-	a.boards.changed(ctx, d.Name)
+	a.boards.changed(d.Name)
 	return a.ferry.DomainChanged(ctx, d.Name)
 }
 

@@ -122,6 +122,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	})
 	all.Go(func() error {
+		s.app.boards.run(ctx)
+		return nil
+	})
+	all.Go(func() error {
 		s.app.jobs.run(ctx)
 		return nil
 	})

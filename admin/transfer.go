@@ -64,7 +64,7 @@ func (a *app) choose(ctx context.Context, who actor, domain string, sel selectio
 
 // freshBoard is a board that has all changes made before the call.
 func (a *app) freshBoard(ctx context.Context, domain string) (*board, error) {
-	a.boards.changed(ctx, domain)
+	a.boards.changed(domain)
 	return a.boards.of(ctx, domain)
 }
 
@@ -152,7 +152,7 @@ func (a *app) command(ctx context.Context, who actor, d *config.Domain, action s
 	if err != nil {
 		return nil, err
 	}
-	a.boards.changed(ctx, d.Name)
+	a.boards.changed(d.Name)
 	return &affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), detail: fmt.Sprintf("%d accounts", len(ids))})
 }
 
