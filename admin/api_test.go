@@ -55,6 +55,29 @@ func TestDomains(t *testing.T) {
 	own.want(403, "DELETE", "/api/v1/domains/d.example", nil, nil)
 }
 
+// TestNewServerInUse: once mail was copied, the new server stays, and the old one
+// may still change.
+func TestNewServerInUse(t *testing.T) {
+	p := startPage(t)
+	c := p.program("")
+	other := domainInput{Old: "imaps://old.a.example", New: "imaps://other.example"}
+	c.want(200, "PUT", aDomain, other, nil)
+	id := p.put("a.example", "anna@a.example")[0]
+	folders, err := p.store.PutFolders(t.Context(), id, []store.Folder{{Old: "INBOX", New: "INBOX", State: store.FolderPresent}})
+	if err == nil {
+		err = p.store.Commit(t.Context(), store.Batch{Account: id, Folder: folders[0].ID, Proofs: []store.Entry{{Key: "k", UID: 1}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := domainInput{Old: "imaps://elsewhere.a.example", New: "imaps://new.example"}
+	if got := c.want(409, "PUT", aDomain, back, nil); !strings.Contains(got.text, "new_server_in_use") {
+		t.Errorf("refused with %s", got.text)
+	}
+	back.New = other.New
+	c.want(200, "PUT", aDomain, back, nil)
+}
+
 func TestFixedDomain(t *testing.T) {
 	p := startPage(t)
 	if err := p.store.DeleteDomain(t.Context(), "b.example"); err != nil { // as one of the configuration file

@@ -133,6 +133,9 @@ func (a *app) putDomain(ctx context.Context, who actor, name string, in domainIn
 	if !who.all() && !a.newServerStays(known, d) {
 		return nil, false, &refusal{status: 403, Code: "new_server_fixed", Detail: "The new server is your provider's choice."}
 	}
+	if err := a.checkNewServer(ctx, stored, d); err != nil {
+		return nil, false, err
+	}
 	if err := a.keepDomain(ctx, d); err != nil {
 		return nil, false, err
 	}
@@ -141,6 +144,19 @@ func (a *app) putDomain(ctx context.Context, who actor, name string, in domainIn
 	}
 	v, err = a.showDomain(ctx, who, name)
 	return v, !ok, err
+}
+
+// checkNewServer refuses another new server once mail was copied: what is not there
+// would pass for deleted by its user, and never be copied again.
+func (a *app) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
+	if was == nil || was.New == d.New {
+		return nil
+	}
+	b, err := a.freshBoard(ctx, d.Name)
+	if err != nil || b.totals.Copied == 0 {
+		return err
+	}
+	return errConflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
 }
 
 // newServerStays reports whether a domain's new server is the one it had, or

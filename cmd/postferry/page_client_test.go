@@ -71,7 +71,7 @@ type pageDomain struct {
 	Name   string
 	Totals struct {
 		Waiting, Queued, Running, Failed, Retrying, Complete, Stopped int
-		Messages, Copied                                             uint64
+		Messages, Copied                                              uint64
 	}
 }
 
