@@ -37,6 +37,11 @@ var knownAttrs = [...]imap.MailboxAttr{
 // long to find out.
 func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Mailbox, error) {
 	n, l := namespaces{s: s}, newListing(s)
+	// As now: another session may learn meanwhile that they are lies.
+	extended, lie := s.Has(imap.CapListExtended), imap.CapListExtended
+	if withStatus && s.Has(imap.CapListStatus) {
+		lie = imap.CapListStatus
+	}
 	commands := s.listCommands(withStatus)
 	refused := make([]error, len(commands))
 	send := func(i int) (*command, error) { return s.compose(commands[i].verb, commands[i].args) }
@@ -54,11 +59,7 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 	for i, c := range commands {
 		switch {
 		case refused[i] == nil || c.verb != "LIST":
-		case s.Has(imap.CapListExtended):
-			lie := imap.CapListExtended
-			if withStatus && s.Has(imap.CapListStatus) {
-				lie = imap.CapListStatus
-			}
+		case extended:
 			s.distrust(refused[i], lie)
 			return s.Folders(ctx, withStatus)
 		default:

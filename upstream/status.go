@@ -31,9 +31,14 @@ const statusWindow = 50
 // and may not know.
 func (s *Session) Status(ctx context.Context, names []string) (map[string]Status, error) {
 	for {
+		asked := s.statusItems(true)
 		result, bad, err := s.status(ctx, names)
-		if err != nil || bad == nil || len(result) > 0 || !s.askLess(bad) {
+		if err != nil || bad == nil || len(result) > 0 {
 			return result, err
+		}
+		// Another session may have learnt the same meanwhile.
+		if asked == s.statusItems(true) && !s.askLess(bad) {
+			return result, nil
 		}
 	}
 }
