@@ -117,7 +117,7 @@ type AccountLimits struct {
 }
 
 // DefaultConnections is how many connections an account has to either server at most.
-const DefaultConnections = 3
+const DefaultConnections = 4
 
 // Default is the configuration of an empty file.
 func Default() Config {

@@ -125,7 +125,7 @@ func (a *account) nextPassStep() {
 // nextFolders pulls the first folders of the queue that no visit is pulling.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if !a.mayUse(l) || (i > 0 && (!a.roomy() || a.lanesAllowed() < len(a.lanes()))) {
+		if !a.mayUse(l) || (i > 0 && (!a.roomy() || i > a.lanesAllowed()-2)) { // one is for visits
 			continue
 		}
 		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })

@@ -18,7 +18,7 @@ const (
 	// A batch is closed at so many messages or octets: the new server's cost is
 	// per transaction, a refusal's cost per message in it.
 	batchMessages = 100
-	batchOctets   = 4 << 20
+	batchOctets   = 1 << 20
 	// batchLinger is how long a batch that isn't full waits for the next message.
 	batchLinger = 10 * time.Millisecond
 	// So many batches, of so many octets together, may be under way: as much as a
