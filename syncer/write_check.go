@@ -172,6 +172,12 @@ func (w *writer) learnPermanent(ctx context.Context, items []*item) error {
 	if err != nil || len(sel.PermanentFlags) == 0 && !sel.AnyFlag { // it says that it keeps nothing, which can't be meant
 		sel = &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}
 	}
+	if sel.AnyFlag {
+		// Who takes any new keyword takes the system flags too; some servers list
+		// only those that are in use.
+		all := normalise(append(slices.Clone(sel.PermanentFlags), systemFlags...))
+		sel = &upstream.Selected{PermanentFlags: all, AnyFlag: true}
+	}
 	w.checks.permanent = sel
 	return nil
 }
