@@ -23,7 +23,7 @@ BENCH ?= .
 test: export CGO_ENABLED = 1
 test: export MODEL_TIME = 60s
 test: deps lint
-	go test -race -shuffle=on -timeout 9m ./...
+	go test -race -shuffle=on -timeout 20m ./...
 
 deps:
 	scripts/test-deps.sh
