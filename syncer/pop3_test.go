@@ -435,9 +435,9 @@ func TestPOP3Visit(t *testing.T) {
 
 // TestPOP3Pause: a long session leaves the mailbox to others now and then.
 func TestPOP3Pause(t *testing.T) {
-	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(4500)...)
+	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(9000)...)
 	r.engine.shared.quiet = 100 * time.Microsecond
-	r.pass(4500)
+	r.pass(9000)
 	verbs, _ := r.old.Commands()
 	logins := 0
 	for _, v := range verbs {
