@@ -433,24 +433,6 @@ func TestPOP3Visit(t *testing.T) {
 	r.harmless()
 }
 
-// TestPOP3Pause: a long session leaves the mailbox to others now and then.
-func TestPOP3Pause(t *testing.T) {
-	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(9000)...)
-	r.engine.shared.quiet = 100 * time.Microsecond
-	r.pass(9000)
-	verbs, _ := r.old.Commands()
-	logins := 0
-	for _, v := range verbs {
-		if v == "PASS" {
-			logins++
-		}
-	}
-	if logins < 2 {
-		t.Errorf("%d sessions", logins)
-	}
-	r.harmless()
-}
-
 // The keys of messages without an id don't depend on what servers and
 // programs write into the header of a stored message.
 func TestPOP3HeaderKey(t *testing.T) {
