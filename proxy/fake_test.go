@@ -28,7 +28,9 @@ type fakeFerry struct {
 
 	visit   func(ctx context.Context, mailbox string, progress func(done, total int))
 	changed func(ctx context.Context) error
-	enrol   func(a store.Account) (store.Account, error)
+
+	renaming func(ctx context.Context) error
+	enrol    func(a store.Account) (store.Account, error)
 }
 
 func (f *fakeFerry) note(format string, args ...any) {
@@ -52,6 +54,14 @@ func (f *fakeFerry) Visit(ctx context.Context, id store.AccountID, mailbox strin
 	if f.visit != nil {
 		f.visit(ctx, mailbox, progress)
 	}
+}
+
+func (f *fakeFerry) Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error {
+	f.note("renaming %d %q %q", id, mailbox, newName)
+	if f.renaming != nil {
+		return f.renaming(ctx)
+	}
+	return nil
 }
 
 func (f *fakeFerry) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {

@@ -18,9 +18,12 @@ type Ferry interface {
 	// server, and returns when the folder is worth showing. progress is called
 	// from another goroutine, never after Visit returned.
 	Visit(ctx context.Context, id store.AccountID, mailbox string, progress func(done, total int))
+	// Renaming tells that a client is about to RENAME a folder, by raw names. It returns
+	// once that is durable, so that a folder whose new name never gets known does not count as deleted.
+	Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error
 	// Changed tells that the new server has completed a client's CREATE, DELETE
-	// or RENAME (newName is for RENAME only). Names are raw. It returns once
-	// that is durable.
+	// or RENAME (newName is for RENAME only), or that it refused a RENAME (newName
+	// is mailbox then). Names are raw. It returns once that is durable.
 	Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error
 	// Enrol makes an account known whose credentials the new server has
 	// accepted, if the old server accepts them too.

@@ -156,12 +156,36 @@ func (u *upload) end(ctx context.Context) error {
 	case opens(verb) && u.in.ferried():
 		err = u.hold(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
-		u.flow.name(u.cmd, string(args[0]), string(args[1]))
+		err = u.rename(ctx, string(args[0]), string(args[1]))
 	case (verb == wire.VerbCreate || verb == wire.VerbDelete) && u.watched():
 		u.flow.name(u.cmd, string(args[0]))
 	}
 	u.done()
 	return err
+}
+
+// rename reports a RENAME before the new server has seen its end, and so before
+// anything can have come of it. Those before it are over then: what it means depends on them.
+func (u *upload) rename(ctx context.Context, from, to string) error {
+	if err := u.passBefore(); err != nil {
+		return err
+	}
+	u.flow.name(u.cmd, from, to)
+	u.flow.quiet(ctx, u.srv.limits.changed, u.cmd)
+	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
+	defer cancel()
+	if err := u.srv.ferry.Renaming(ctx, u.in.account.ID, u.rawName(from), u.rawName(to)); err != nil {
+		u.log.Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
+	}
+	return nil
+}
+
+// passBefore passes on what comes before the command under way, which is held back.
+func (u *upload) passBefore() error {
+	if u.cut {
+		return nil // it was, with a part of the command
+	}
+	return u.pass(u.begin)
 }
 
 // done marks the end of a command.

@@ -99,8 +99,8 @@ func (d *download) tagged(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if len(cmd.names) > 0 && d.scan.Status() == wire.StatusOK {
-		err = d.changed(ctx, cmd)
+	if ok := d.scan.Status() == wire.StatusOK; len(cmd.names) > 0 && (ok || cmd.verb == wire.VerbRename) {
+		err = d.changed(ctx, cmd, ok)
 	}
 	d.flow.complete(cmd)
 	d.noted = true
@@ -138,17 +138,20 @@ func (d *download) keep() bool {
 		d.scan.Kind() == wire.Untagged && string(d.scan.Name()) == "ENABLED"
 }
 
-// changed reports a completed CREATE, DELETE or RENAME before the client
-// learns of it. What the server sent before is not held up by that.
-func (d *download) changed(ctx context.Context, cmd *inFlight) error {
+// changed reports a completed CREATE, DELETE or RENAME, or a refused RENAME, before
+// the client learns of it. What the server sent before is not held up by that.
+func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 	if err := d.pass(d.begin, d.cut); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.srv.limits.changed)
 	defer cancel()
 	newName := ""
-	if len(cmd.names) > 1 {
+	switch {
+	case len(cmd.names) > 1 && ok:
 		newName = d.rawName(cmd.names[1])
+	case !ok:
+		newName = d.rawName(cmd.names[0])
 	}
 	err := d.srv.ferry.Changed(ctx, d.in.account.ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
 	if err != nil {

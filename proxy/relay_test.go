@@ -198,7 +198,30 @@ func TestChangedFoldersAreReportedBeforeTheClientLearns(t *testing.T) {
 	g.server.hears("a2 DELETE gone\na3 CREATE no\n")
 	g.server.says("a3 NO x\na2 OK x\n")
 	g.client.hears("a3 NO x\na2 OK x\n")
-	if got := g.ferry.noted(); !slices.Equal(got, []string{`changed 7 RENAME "x" "y z"`, `changed 7 DELETE "gone" ""`}) {
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`renaming 7 "x" "y z"`, `changed 7 RENAME "x" "y z"`, `changed 7 DELETE "gone" ""`}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestRenamingIsReportedBeforeTheServerHears(t *testing.T) {
+	g := newRig(t, nil)
+	reported := make(chan struct{}, 2)
+	g.ferry.renaming = func(ctx context.Context) error {
+		g.server.hearsNothing()
+		reported <- struct{}{}
+		return errors.New("the disk is full")
+	}
+	g.client.says("a1 RENAME a b\na2 RENAME b c\n")
+	<-reported
+	g.server.hears("a1 RENAME a b\n")
+	g.server.hearsNothing() // what the second means depends on the first
+	g.server.says("a1 OK x\n")
+	g.client.hears("a1 OK x\n")
+	<-reported
+	g.server.hears("a2 RENAME b c\n")
+	g.server.says("a2 NO x\n")
+	g.client.hears("a2 NO x\n")
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`renaming 7 "a" "b"`, `changed 7 RENAME "a" "b"`, `renaming 7 "b" "c"`, `changed 7 RENAME "b" "b"`}) {
 		t.Errorf("calls: %q", got)
 	}
 }

@@ -13,10 +13,8 @@ import (
 // client sent before goes on; the folder is looked at only when that is
 // answered, for it may have made, renamed or spelled the folder anew.
 func (u *upload) hold(ctx context.Context, name string) error {
-	if !u.cut {
-		if err := u.pass(u.begin); err != nil {
-			return err
-		}
+	if err := u.passBefore(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.VisitWait)
 	defer cancel()

@@ -99,6 +99,7 @@ func decodeProblemV1(d *decoder) *Problem {
 const (
 	folderSubscribed = 1 << iota
 	folderNoted
+	folderRenaming
 )
 
 // encodeFolder leaves out what encodeProgress keeps.
@@ -115,8 +116,14 @@ func encodeFolder(f *Folder) []byte {
 	if f.Note != "" {
 		marks |= folderNoted
 	}
+	if f.Renaming != "" {
+		marks |= folderRenaming
+	}
 	if e.uint(marks); f.Note != "" {
 		e.text(f.Note)
+	}
+	if f.Renaming != "" {
+		e.text(f.Renaming)
 	}
 	return e
 }
@@ -130,10 +137,13 @@ func decodeFolder(id FolderID, row []byte) (Folder, error) {
 		Title: d.text(),
 		State: FolderState(d.text()),
 	}
-	marks := d.uint(folderSubscribed | folderNoted)
+	marks := d.uint(folderSubscribed | folderNoted | folderRenaming)
 	f.Subscribed = marks&folderSubscribed != 0
 	if marks&folderNoted != 0 {
 		f.Note = d.text()
+	}
+	if marks&folderRenaming != 0 {
+		f.Renaming = d.text()
 	}
 	return f, d.done()
 }

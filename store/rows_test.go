@@ -168,7 +168,7 @@ func drawSummary(t *rapid.T, _ string) Summary {
 }
 
 func drawFolder(t *rapid.T, _ string) Folder {
-	return Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"),
+	return Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"), Renaming: anyText(t, "renaming"),
 		State: FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed")}
 }
 

@@ -111,6 +111,10 @@ type Folder struct {
 	// Old and New are the raw names, exactly as the two servers spell them.
 	Old string
 	New string
+	// Renaming are the raw names that clients were about to give the folder on the new
+	// server, oldest first, until it is known what became of that. They are separated
+	// by NUL, which no name contains (RFC 9051 section 9); "" for none.
+	Renaming string
 	// Title is the decoded old name with "/" between its parts, for people.
 	Title      string
 	State      FolderState

@@ -310,7 +310,7 @@ func (a *account) pump() {
 	} else if a.visitLane() != a.front {
 		a.claimLane()
 	}
-	a.nextPassStep()
+	a.nextPassSteps()
 }
 
 // lanes are all there are; none before the account is loaded.
@@ -385,7 +385,7 @@ func (a *account) silent() {
 // connected hears of a client's login and returns what it should wait for: the
 // first look at the trees, nil if there has been one.
 func (a *account) connected() (<-chan struct{}, *pool) {
-	if !a.works() || time.Since(a.tree.at) < treeFresh {
+	if !a.works() || time.Since(a.tree.at) < treeFresh && !a.renamingUnclear() {
 		return nil, nil
 	}
 	done := make(chan struct{})

@@ -59,11 +59,23 @@ func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, 
 	a.visit(ctx, mailbox, progress)
 }
 
+// Renaming tells that a client is about to rename a folder of the new server, by
+// raw names. It returns once that is durable: if the outcome is never told, as
+// the client's connection or we end first, the next look at the folders finds out.
+func (e *Engine) Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error {
+	return e.follow(ctx, id, func(a *account) error { return a.renaming(folderChange{verbRename, mailbox, newName}) })
+}
+
 // Changed applies a folder command (CREATE, DELETE, RENAME) of a client, which
 // the new server has completed, to what is known of the account. Names are raw
-// names on the new server; newName is for RENAME only. It returns once that is
-// durable.
+// names on the new server; newName is for RENAME only, and mailbox again if the new
+// server refused it. It returns once that is durable.
 func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {
+	return e.follow(ctx, id, func(a *account) error { return a.change(folderChange{verb, mailbox, newName}) })
+}
+
+// follow has an account take note of what a client does to its folders.
+func (e *Engine) follow(ctx context.Context, id store.AccountID, note func(*account) error) error {
 	a, leave, err := e.acquire(ctx, id)
 	if err != nil {
 		return err
@@ -72,7 +84,7 @@ func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox,
 	var result error
 	if err := a.do(ctx, func() {
 		if result = a.loadErr; result == nil {
-			result = a.change(folderChange{verb, mailbox, newName})
+			result = note(a)
 		}
 	}); err != nil {
 		return err

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +18,60 @@ type folderChange struct {
 	verb, mailbox, newName string
 }
 
+// verbRename is the one command of a client that could make a folder look as if it were
+// gone.
+const verbRename = "RENAME"
+
+// renaming notes what a client is about to do.
+func (a *account) renaming(c folderChange) error {
+	a.tree.changes = append(a.tree.changes, c)
+	var rows []store.Folder
+	for _, f := range a.folders {
+		if f.State != store.FolderDeleted && a.mayBecome(&f.Folder, c) {
+			rows = append(rows, f.Folder)
+		}
+	}
+	_, err := a.putFolders(rows)
+	return err
+}
+
+// mayBecome adds what a RENAME would make of a folder, under any of the names it
+// may have, to those names, and tells whether it has anything to do with it.
+func (a *account) mayBecome(row *store.Folder, c folderChange) bool {
+	names := possibleNames(row)
+	before := len(names)
+	for _, name := range names {
+		if to := a.newName(name, c); to != "" && !slices.Contains(names[1:], to) {
+			names = append(names, to)
+		}
+	}
+	row.Renaming = strings.Join(names[max(1, len(names)-maxRenaming):], "\x00")
+	return len(names) > before
+}
+
+// renamingUnclear tells whether it is not known what became of a renaming.
+func (a *account) renamingUnclear() bool {
+	return slices.ContainsFunc(a.folders, func(f *tracked) bool { return f.Renaming != "" })
+}
+
+// maxRenaming bounds the names of renamings whose outcome is unknown.
+const maxRenaming = 8
+
+// possibleNames are the raw names a folder of the new server may have: the one it
+// was last known by, then those that clients were about to give it.
+func possibleNames(row *store.Folder) []string {
+	names := []string{row.New}
+	if row.Renaming != "" {
+		names = append(names, strings.Split(row.Renaming, "\x00")...)
+	}
+	return names
+}
+
 // change applies such a command to the account's rows.
 func (a *account) change(c folderChange) error {
 	c.verb = strings.ToUpper(c.verb)
 	switch c.verb {
-	case "CREATE", "DELETE", "RENAME":
+	case "CREATE", "DELETE", verbRename:
 	default:
 		return fmt.Errorf("syncer: no folder command: %q", c.verb)
 	}
@@ -32,7 +82,7 @@ func (a *account) change(c folderChange) error {
 		if !a.follow(&f.Folder, c) {
 			continue
 		}
-		if seen && c.verb == "RENAME" {
+		if seen && c.verb == verbRename {
 			f.State = store.FolderPresent
 		}
 		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", decodeName(f.New)).Msg("a client changed the folder")
@@ -51,15 +101,25 @@ func (a *account) change(c folderChange) error {
 func (a *account) follow(row *store.Folder, c folderChange) bool {
 	switch {
 	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || isHalted(row)):
-		row.State = store.FolderDeleted
-	case c.verb != "RENAME" || strings.EqualFold(c.mailbox, "INBOX"):
-		return false
-	case row.New == c.mailbox || a.isBelow(row.New, c.mailbox):
-		row.New = c.newName + row.New[len(c.mailbox):]
+		row.State, row.Renaming = store.FolderDeleted, ""
+	case c.verb == verbRename:
+		to := a.newName(row.New, c)
+		if to == "" || to == row.New && row.Renaming == "" {
+			return false
+		}
+		row.New, row.Renaming = to, ""
 	default:
 		return false
 	}
 	return true
+}
+
+// newName is what a RENAME makes of a folder's name; "" if it leaves it alone.
+func (a *account) newName(name string, c folderChange) string {
+	if strings.EqualFold(c.mailbox, inboxName) || name != c.mailbox && !a.isBelow(name, c.mailbox) {
+		return ""
+	}
+	return c.newName + name[len(c.mailbox):]
 }
 
 // isBelow tells whether name is a child of parent. Before the new server's

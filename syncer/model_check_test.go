@@ -100,7 +100,7 @@ func (m *model) excused() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		if f.State == store.FolderDeleted {
-			if !m.lostDirs[f.New] && !strings.HasPrefix(f.New, "Renamed") {
+			if !slices.ContainsFunc(possibleNames(&f), func(name string) bool { return m.lostDirs[name] }) {
 				m.fail("%s counts as deleted, but nobody deleted it", f.New)
 			}
 			out[f.Old]++

@@ -255,8 +255,9 @@ func (m *model) renameNew(t *rapid.T) {
 	}
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
-	m.note("new %s: renamed to %s", from, to)
-	m.renameFolder(from, to)
+	answered := rapid.Bool().Draw(t, "answered")
+	m.note("new %s: renamed to %s, answered %t", from, to, answered)
+	m.renameFolder(from, to, answered)
 }
 
 func (m *model) deleteFolderNew(t *rapid.T) {

@@ -121,6 +121,7 @@ func (m *model) drawFolderAction(t *rapid.T, kind string) func() {
 	name := m.folderOf(t, m.pair.new)
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
+	answered := rapid.Bool().Draw(t, "answered")
 	return func() {
 		m.pair.new.mu.Lock()
 		there := m.pair.new.folders[name] != nil
@@ -130,22 +131,31 @@ func (m *model) drawFolderAction(t *rapid.T, kind string) func() {
 		}
 		m.note("meanwhile: new %s: %s (to %s)", name, kind, to)
 		if kind == "rename" {
-			m.renameFolder(name, to)
+			m.renameFolder(name, to, answered)
 			return
 		}
 		m.deleteFolder(name)
 	}
 }
 
-// renameFolder renames a folder as a client of the relay does.
-func (m *model) renameFolder(from, to string) {
-	m.pair.new.mu.Lock()
-	m.pair.new.folders[to] = m.pair.new.folders[from]
-	delete(m.pair.new.folders, from)
-	m.pair.new.mu.Unlock()
-	if m.engine.Changed(context.Background(), m.id, "RENAME", from, to) != nil {
-		m.lostDirs[from] = true // a crash: nobody knows of the new name
+// renameFolder renames a folder as a client of the relay does. If answered is false
+// the connection ends before the relay has seen what became of it.
+func (m *model) renameFolder(from, to string, answered bool) {
+	if m.engine.Renaming(context.Background(), m.id, from, to) != nil {
+		return // a crash: the new server has not heard of it either
 	}
+	m.pair.new.rename(from, to)
+	if answered {
+		_ = m.engine.Changed(context.Background(), m.id, verbRename, from, to)
+	}
+}
+
+// rename renames a folder, not those below it.
+func (f *fakeServer) rename(from, to string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.folders[to] = f.folders[from]
+	delete(f.folders, from)
 }
 
 // deleteFolder deletes one.

@@ -104,6 +104,18 @@ func (a *account) interruptPulls() {
 	}
 }
 
+// nextPassSteps goes on with the pass, or with the one asked for that follows
+// when it ends: nothing else may happen that would set that one going.
+func (a *account) nextPassSteps() {
+	for {
+		p := a.pass
+		a.nextPassStep()
+		if a.pass == nil || a.pass == p {
+			return
+		}
+	}
+}
+
 // nextPassStep starts the next jobs of the pass on the lanes for passes.
 func (a *account) nextPassStep() {
 	p := a.pass

@@ -246,6 +246,47 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestPassAskedForMeanwhile begins as soon as the one under way has ended, though
+// nothing else happens then.
+func TestPassAskedForMeanwhile(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.deliver("INBOX", mail(1))
+	r.start(false)
+	r.sync()
+	reached, release := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(reached); <-release })
+	r.pair.old.mu.Lock()
+	r.pair.old.fault = func(string) error { once(); return nil }
+	r.pair.old.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), laneIdle/2) // when idle sessions are ended, things go on as well
+	defer cancel()
+	a, leave, err := r.engine.acquire(ctx, r.account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	begin := func() (reply <-chan passResult) {
+		if err := a.do(ctx, func() { reply = a.beginPass(passOptions{fresh: true}) }); err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	first := begin()
+	<-reached
+	second := begin()
+	close(release)
+	for _, pass := range []<-chan passResult{first, second} {
+		select {
+		case res := <-pass:
+			if !res.pass.Complete {
+				t.Errorf("%+v", res)
+			}
+		case <-ctx.Done():
+			t.Fatal("the pass asked for has not begun")
+		}
+	}
+}
+
 // TestScheduleOfDomain: a domain's schedule takes the place of the interval, and ends.
 func TestScheduleOfDomain(t *testing.T) {
 	r := newRig(t)

@@ -152,15 +152,30 @@ func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *plann
 // name to another one since.
 func (p *planner) remember(row *store.Folder) {
 	p.known[row.Old] = row
-	key := p.key(row.New)
+	key := p.key(p.newName(row))
 	switch {
 	case row.State == store.FolderPlanned, row.State == store.FolderPresent, isHalted(row):
-		p.taken[key], p.names[row.Old] = row.Old, row.New
+		p.taken[key], p.names[row.Old] = row.Old, p.newName(row)
 	case row.State == store.FolderDeleted:
 		if p.taken[key] == "" {
 			p.taken[key] = row.Old
 		}
 	}
+}
+
+// newName is what a folder is called on the new server: if clients were about to
+// rename it and we heard no more of that, what is there tells what became of it.
+func (p *planner) newName(row *store.Folder) string {
+	names := possibleNames(row)
+	if _, ok := p.there[p.key(row.New)]; ok || !p.trusted {
+		return row.New
+	}
+	for _, name := range slices.Backward(names[1:]) {
+		if _, ok := p.there[p.key(name)]; ok {
+			return name
+		}
+	}
+	return row.New
 }
 
 // isHalted: the folder is left alone now, but was copied before.
@@ -213,6 +228,10 @@ func (p *planner) sight(m upstream.Mailbox) *folder {
 		return f
 	}
 	f.row = *f.was
+	if name := p.newName(f.was); name != f.row.New {
+		f.row.New, f.row.Renaming = name, ""
+		p.notef(f.row.Title, "%q was renamed to %q on the new server; it goes on there", p.title(name))
+	}
 	if isHalted(f.was) {
 		f.row.State = store.FolderPresent
 	}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -115,7 +113,7 @@ func (a *account) mendRows(rows []store.Folder) {
 	for i := range rows {
 		for _, c := range a.tree.changes {
 			if f := a.folder(rows[i].ID); f != nil {
-				rows[i].New, rows[i].State = f.New, f.State
+				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
 			} else {
 				a.follow(&rows[i], c)
 			}
@@ -146,19 +144,18 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	// Both servers at the same time, as each may be far away.
 	var old, new Side
 	var newS newSession
-	var g errgroup.Group
-	g.Go(func() (err error) {
-		old, r.status, err = oldTree(ctx, l)
-		return err
-	})
-	g.Go(func() (err error) {
-		newS, new, err = newTree(ctx, l)
-		return err
-	})
-	if r.err = g.Wait(); r.err != nil {
+	var oldErr, newErr error
+	var g sync.WaitGroup
+	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l) })
+	g.Go(func() { newS, new, newErr = newTree(ctx, l) })
+	g.Wait()
+	if r.err = graver(oldErr, newErr); r.err != nil {
 		return r
 	}
 	r.delim = new.Namespace.Delim
+	if known, r.err = a.renamedElsewhere(ctx, newS, new, known); r.err != nil {
+		return r
+	}
 	plan := planTree(old, new, known, a.domain.Folders)
 	for _, note := range plan.Notes {
 		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
@@ -167,6 +164,15 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
 	}
 	return r
+}
+
+// graver is the first error, or the one that people have to do something about:
+// a password that was refused is not tried again because the other server is away.
+func graver(one, other error) error {
+	if one == nil || upstream.ClassOf(one) != upstream.Fix && upstream.ClassOf(other) == upstream.Fix {
+		return other
+	}
+	return one
 }
 
 // checkRoom is roomProblem with the old session that has just told the tree.
