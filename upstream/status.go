@@ -32,31 +32,32 @@ const statusWindow = 50
 func (s *Session) Status(ctx context.Context, names []string) (map[string]Status, error) {
 	for {
 		asked := s.statusItems(true)
-		result, bad, err := s.status(ctx, names)
+		result, bad, err := s.status(ctx, names, asked)
 		if err != nil || bad == nil || len(result) > 0 {
 			return result, err
 		}
-		// Another session may have learnt the same meanwhile.
-		if asked == s.statusItems(true) && !s.askLess(bad) {
+		// Another session may learn the same meanwhile, at any time.
+		if asked == s.statusItems(true) {
+			s.askLess(bad)
+		}
+		if asked == s.statusItems(true) {
 			return result, nil
 		}
 	}
 }
 
-// askLess distrusts one of the extensions that status items come from. It
-// returns false if none is left.
-func (s *Session) askLess(bad error) bool {
+// askLess distrusts one of the extensions that status items come from, if there is any.
+func (s *Session) askLess(bad error) {
 	for _, caps := range [][]imap.Cap{{imap.CapStatusSize}, {capAppendLimit}, {imap.CapCondStore, imap.CapQResync}} {
 		if slices.ContainsFunc(caps, s.Has) {
 			s.distrust(bad, caps...)
-			return true
+			return
 		}
 	}
-	return false
 }
 
-// status also returns the first command that was BAD, as an error.
-func (s *Session) status(ctx context.Context, names []string) (_ map[string]Status, bad, err error) {
+// status asks for items. It also returns the first command that was BAD, as an error.
+func (s *Session) status(ctx context.Context, names []string, items string) (_ map[string]Status, bad, err error) {
 	result := make(map[string]Status, len(names))
 	wanted := make(map[string]bool, len(names))
 	var ask []string
@@ -78,7 +79,6 @@ func (s *Session) status(ctx context.Context, names []string) (_ map[string]Stat
 		}
 		return true
 	}
-	items := s.statusItems(true)
 	send := func(i int) (*command, error) {
 		return s.compose("STATUS", func(e *wire.Encoder) { e.Mailbox(ask[i]).SP().Raw(items) })
 	}
