@@ -27,7 +27,8 @@ type shared struct {
 	memory *semaphore.Weighted
 	dial   dialers
 	ended  endings
-	quiet  time.Duration // settleQuiet, shorter in tests
+	quiet  time.Duration    // settleQuiet, shorter in tests
+	clock  func() time.Time // time.Now, another one in tests of what hangs on how long something took
 	limits throttles
 	log    zerolog.Logger
 }

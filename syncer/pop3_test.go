@@ -433,6 +433,60 @@ func TestPOP3Visit(t *testing.T) {
 	r.harmless()
 }
 
+// TestPOP3Pause: a session that has lasted long leaves the mailbox to others for a
+// moment, and what is missing comes in the next. Here each command takes a second,
+// and so the first window of the listing more than a session's time.
+func TestPOP3Pause(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tick     time.Duration
+		sessions int
+	}{
+		"slow": {time.Second, 2}, "quick": {0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(listWindow+100)...)
+			r.engine.shared.clock = func() time.Time {
+				verbs, _ := r.old.Commands()
+				return time.Unix(0, 0).Add(time.Duration(len(verbs)) * tt.tick)
+			}
+			r.pass(listWindow + 100)
+			verbs, _ := r.old.Commands()
+			verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })
+			if len(verbs) != tt.sessions {
+				t.Errorf("%d sessions, want %d", len(verbs), tt.sessions)
+			}
+			if n := len(r.pair.new.bodies("INBOX")); n != listWindow+100 {
+				t.Errorf("%d messages", n)
+			}
+			r.harmless()
+		})
+	}
+}
+
+// TestPOP3SessionTime: a session lasts long enough for its listing to be worth it.
+func TestPOP3SessionTime(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for _, tt := range []struct {
+		pop3          bool
+		listing, last time.Duration
+	}{
+		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
+	} {
+		p := &pull{quiet: settleQuiet, clock: func() time.Time { return now }, listing: tt.listing, selected: &oldFolder{pop3: tt.pop3}}
+		p.limitSession()
+		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: errPause} {
+			if tt.last == 0 {
+				after, want = 24*time.Hour, nil
+			}
+			p.clock = func() time.Time { return now.Add(after) }
+			if got := p.yielded(); got != want {
+				t.Errorf("%+v after %v: %v", tt, after, got)
+			}
+		}
+	}
+}
+
 // The keys of messages without an id don't depend on what servers and
 // programs write into the header of a stored message.
 func TestPOP3HeaderKey(t *testing.T) {

@@ -76,6 +76,7 @@ type pull struct {
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
 	limit   int64               // of memory
 	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
+	clock   func() time.Time    // what POP3 sessions are timed by
 	log     zerolog.Logger
 	visit   bool
 	until   time.Time          // when a POP3 session has lasted long enough; zero for never
@@ -157,7 +158,7 @@ const (
 // what is done in it to be worth the listing.
 func (p *pull) limitSession() {
 	if p.until = (time.Time{}); p.selected.pop3 {
-		p.until = time.Now().Add(max(pop3Session*p.quiet, pop3Worth*p.listing))
+		p.until = p.clock().Add(max(pop3Session*p.quiet, pop3Worth*p.listing))
 	}
 }
 
@@ -280,11 +281,11 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 	if p.old, err = p.lane.oldSession(ctx); err != nil {
 		return err
 	}
-	began := time.Now()
+	began := p.clock()
 	if p.selected, err = p.old.Open(ctx, p.folder.Old, p.firstWindow()); err != nil {
 		return p.gone(err, errOldGone)
 	}
-	p.listing = time.Since(began)
+	p.listing = p.clock().Sub(began)
 	if p.selected.octets > 0 {
 		p.octets = p.selected.octets
 	}

@@ -198,7 +198,7 @@ func (p *pull) yielded() error {
 		return errYield
 	default:
 	}
-	if !p.until.IsZero() && time.Now().After(p.until) {
+	if !p.until.IsZero() && p.clock().After(p.until) {
 		return errPause
 	}
 	return nil
