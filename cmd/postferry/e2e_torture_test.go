@@ -34,7 +34,7 @@ const (
 
 // TestTorture kills the daemon and cuts its connections on both sides at random
 // octets, while mail arrives late on the old server, flags change on both, and people
-// delete and move mail on the new one. In the end every message must be on the new
+// delete and move mail on the new one and rename folders. In the end every message must be on the new
 // server once, with the flags of both sides, unless its user removed it; and the
 // old server must be as it was left.
 func TestTorture(t *testing.T) {
@@ -185,6 +185,7 @@ func (x *torture) look() {
 	x.copied = 0
 	intents := 0
 	clear(x.world.sure)
+	clear(x.world.renaming)
 	for _, a := range accounts {
 		folders, err := st.Folders(x.Context(), a.ID)
 		if err != nil {
@@ -248,5 +249,5 @@ func entriesUIDs(entries []store.Entry) map[imap.UID]bool {
 }
 
 func (w *world) String() string {
-	return fmt.Sprintf("%d messages (%d removed, %d moved, %d flag changes)", len(w.letters), w.removals, w.moves, w.flagChanges)
+	return fmt.Sprintf("%d messages (%d removed, %d moved, %d flag changes), %d renamings", len(w.letters), w.removals, w.moves, w.flagChanges, w.renames)
 }

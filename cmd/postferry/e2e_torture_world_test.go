@@ -1,20 +1,17 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/lab"
-	"postferry/store"
 )
 
 // world is what people and their correspondents do during the torture, and what
@@ -31,7 +28,9 @@ type world struct {
 	old     map[string]*imapclient.Client
 	new     map[string]*imapclient.Client
 
-	removals, moves, flagChanges int
+	renaming map[string]bool // people who have renamed a folder since the last kill
+
+	removals, moves, flagChanges, renames int
 }
 
 // place is a folder of a person.
@@ -67,7 +66,7 @@ const (
 // newWorld starts two servers with some mail on the old one.
 func newWorld(t *testing.T, rng *rand.Rand) *world {
 	w := &world{T: t, rng: rng, letters: map[string]*posted{}, before: map[string]*lab.Snapshot{},
-		sure: map[place]map[imap.UID]bool{}, old: map[string]*imapclient.Client{}, new: map[string]*imapclient.Client{}}
+		sure: map[place]map[imap.UID]bool{}, old: map[string]*imapclient.Client{}, new: map[string]*imapclient.Client{}, renaming: map[string]bool{}}
 	for i := range tortured {
 		w.logins = append(w.logins, fmt.Sprintf("person%d@example.com", i))
 	}
@@ -132,160 +131,6 @@ func idOf(body []byte) string {
 	return id
 }
 
-// happens lets somebody do something.
-func (w *world) happens() {
-	login := draw(w.rng, w.logins)
-	switch n := w.rng.IntN(20); {
-	case n < 2:
-		w.arrive(login, draw(w.rng, oldFolders), 1)
-	case n < 7:
-		w.flagOld(login)
-	case n < 12:
-		w.flagNew(login)
-	case n < 14:
-		w.removeNew(login)
-	case n < 16:
-		w.moveNew(login)
-	case n < 17:
-		w.removeOld(login)
-	case n < 18:
-		w.deliverNew(login)
-	default:
-		w.visit(login)
-	}
-}
-
-// pick opens a folder and draws one of its messages; nil if there is none that
-// was delivered once only.
-func (w *world) pick(c *imapclient.Client, folder string) (*posted, imap.UID) {
-	w.Helper()
-	data, err := c.Select(folder, nil).Wait()
-	if err != nil || data.NumMessages == 0 {
-		return nil, 0 // the folder may not be there yet
-	}
-	seq := imap.SeqSetNum(1 + w.rng.Uint32N(data.NumMessages))
-	found, err := c.Fetch(seq, &imap.FetchOptions{UID: true, Envelope: true}).Collect()
-	if err != nil {
-		w.Fatal(err)
-	}
-	if len(found) == 0 || w.letters[found[0].Envelope.MessageID] == nil {
-		return nil, 0
-	}
-	if l := w.letters[found[0].Envelope.MessageID]; l.times == 1 {
-		return l, found[0].UID
-	}
-	return nil, 0
-}
-
-func (w *world) flagOld(login string) {
-	c := w.old[login]
-	l, uid := w.pick(c, draw(w.rng, oldFolders))
-	if l == nil {
-		return
-	}
-	l.theirs = w.some(theirFlags)
-	setFlags(w.T, c, uid, imap.StoreFlagsSet, l.theirs...)
-	w.flagChanges++
-}
-
-func (w *world) flagNew(login string) {
-	c := w.new[login]
-	l, uid := w.pick(c, renamed(draw(w.rng, oldFolders)))
-	if l == nil {
-		return
-	}
-	l.mine = w.some(myFlags)
-	setFlags(w.T, c, uid, imap.StoreFlagsDel, myFlags...)
-	if len(l.mine) > 0 {
-		setFlags(w.T, c, uid, imap.StoreFlagsAdd, l.mine...)
-	}
-	w.flagChanges++
-}
-
-// pickSure draws a copy that the daemon was sure of at the last kill. One that is removed
-// between the append and its proof, with a kill in between, can't be told from
-// one that never arrived, and is copied once more.
-func (w *world) pickSure(login, folder string) (*posted, imap.UID) {
-	l, uid := w.pick(w.new[login], folder)
-	if l == nil || !w.sure[place{login, folder}][uid] {
-		return nil, 0
-	}
-	return l, uid
-}
-
-// proved notes the copies in a folder of which the daemon is sure.
-func (w *world) proved(login, folder string, entries []store.Entry) {
-	w.sure[place{login, folder}] = entriesUIDs(entries)
-}
-
-func (w *world) removeNew(login string) {
-	l, uid := w.pickSure(login, renamed(draw(w.rng, oldFolders)))
-	if l == nil {
-		return
-	}
-	l.gone = true
-	setFlags(w.T, w.new[login], uid, imap.StoreFlagsAdd, imap.FlagDeleted)
-	if err := w.new[login].UIDExpunge(imap.UIDSetNum(uid)).Close(); err != nil {
-		w.Fatal(err)
-	}
-	w.removals++
-}
-
-func (w *world) moveNew(login string) {
-	from, to := renamed(draw(w.rng, oldFolders)), renamed(draw(w.rng, oldFolders))
-	if from == to {
-		return
-	}
-	l, uid := w.pickSure(login, from)
-	if l == nil {
-		return
-	}
-	if _, err := w.new[login].Move(imap.UIDSetNum(uid), to).Wait(); err != nil {
-		return // the other folder may not be there yet
-	}
-	l.moved, l.new = true, to
-	w.moves++
-}
-
-func (w *world) removeOld(login string) {
-	c := w.old[login]
-	l, uid := w.pick(c, draw(w.rng, oldFolders))
-	if l == nil {
-		return
-	}
-	l.late, l.old = true, ""
-	setFlags(w.T, c, uid, imap.StoreFlagsAdd, imap.FlagDeleted)
-	if err := c.UIDExpunge(imap.UIDSetNum(uid)).Close(); err != nil {
-		w.Fatal(err)
-	}
-}
-
-// deliverNew: mail comes to the new server by itself.
-func (w *world) deliverNew(login string) {
-	m := w.letter(login, "INBOX")
-	l := w.letters[idOf(m.Body)]
-	m.Flags, l.old, l.theirs = nil, "", nil
-	if err := lab.Append(w.new[login], "INBOX", m); err != nil {
-		w.Fatal(err)
-	}
-}
-
-// visit opens a folder through the daemon, which may be dying.
-func (w *world) visit(login string) {
-	ctx, cancel := context.WithTimeout(w.Context(), 200*time.Millisecond)
-	defer cancel()
-	c, err := imapclient.DialTLS(w.daemon.IMAPS(), &imapclient.Options{TLSConfig: w.pair.clientTLS()})
-	if err != nil {
-		return
-	}
-	closed := context.AfterFunc(ctx, func() { c.Close() })
-	defer closed()
-	defer c.Close()
-	if c.Login(login, odd).Wait() == nil {
-		_, _ = c.Select(renamed(draw(w.rng, oldFolders)), nil).Wait()
-	}
-}
-
 // copyOf is where a message was found.
 type copyOf struct {
 	folder string
@@ -294,6 +139,7 @@ type copyOf struct {
 
 // check compares both servers with what must have come of it all.
 func (w *world) check() {
+	took := 0
 	for _, login := range w.logins {
 		old, new := w.pair.old.Snapshot(login), w.pair.new.Snapshot(login)
 		for name, folder := range w.before[login].Folders {
@@ -303,6 +149,9 @@ func (w *world) check() {
 		}
 		if len(old.Folders) != len(w.before[login].Folders) {
 			w.Errorf("%s: the old server has other folders", login)
+		}
+		if w.nameNow(login, movable) != movable {
+			took++
 		}
 		inOld, inNew := bySum(old), bySum(new)
 		for id, l := range w.letters {
@@ -317,6 +166,9 @@ func (w *world) check() {
 			w.Errorf("%s: messages that nobody has sent: old %v, new %v", login, inOld, inNew)
 		}
 	}
+	if w.renames > 10*len(w.logins) && took == 0 {
+		w.Errorf("of %d renamings none took effect", w.renames)
+	}
 }
 
 // bySum finds messages by the SHA-256 of their bodies.
@@ -324,7 +176,7 @@ func bySum(s *lab.Snapshot) map[string][]copyOf {
 	found := map[string][]copyOf{}
 	for name, folder := range s.Folders {
 		for _, m := range folder.Messages {
-			found[m.Sum] = append(found[m.Sum], copyOf{name, m.Flags})
+			found[m.Sum] = append(found[m.Sum], copyOf{firstName(name), m.Flags})
 		}
 	}
 	return found
