@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/discover"
+	"postferry/store"
+)
+
+func TestDomains(t *testing.T) {
+	p := startPage(t)
+	c := p.program("")
+	var d domainView
+	c.want(201, "PUT", "/api/v1/domains/C.Example", domainInput{Old: "pop3s://pop.c.example", Enrol: true,
+		OldFingerprint: strings.Repeat("ab:", 31) + "ab"}, &d)
+	if d.Name != "c.example" || d.Old.Protocol != "pop3" || d.Old.Port != 995 || d.New.URL != "imaps://new.example" || d.Fixed || d.Created == nil ||
+		d.Old.Fingerprint != strings.Repeat("AB", 32) || !d.Enrol {
+		t.Errorf("set up as %+v", d)
+	}
+	c.want(200, "PUT", "/api/v1/domains/c.example", domainInput{Old: "imap+insecure://127.0.0.1:1143"}, &d)
+	if d.Old.Security != "insecure" || d.Old.Fingerprint != "" {
+		t.Errorf("changed to %+v", d)
+	}
+	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != "[changed c.example changed c.example]" {
+		t.Errorf("the engine was told %s", calls)
+	}
+	got := c.want(422, "PUT", "/api/v1/domains/c.example", domainInput{Old: "ftp://x", New: "pop3s://new.example", NewFingerprint: "xx"}, nil)
+	for _, code := range []string{"server_malformed", "server_pop3", "fingerprint_malformed"} {
+		if !strings.Contains(got.text, code) {
+			t.Errorf("the mistakes lack %s: %s", code, got.text)
+		}
+	}
+	c.want(422, "PUT", "/api/v1/domains/no%20domain", domainInput{Old: "imaps://x.example"}, nil)
+	p.put("c.example", "anna@c.example")
+	c.want(409, "DELETE", "/api/v1/domains/c.example", nil, nil)
+	c.want(200, "POST", "/api/v1/domains/c.example/accounts/remove", selection{All: true}, nil)
+	c.want(204, "DELETE", "/api/v1/domains/c.example", nil, nil)
+	c.want(404, "GET", "/api/v1/domains/c.example", nil, nil)
+
+	own := p.program("d.example") // a provider's customer sets the domain up
+	own.want(403, "PUT", "/api/v1/domains/d.example", domainInput{Old: "imaps://old.d.example", New: "imaps://elsewhere.example"}, nil)
+	own.want(201, "PUT", "/api/v1/domains/d.example", domainInput{Old: "imaps://old.d.example"}, nil)
+	own.want(403, "DELETE", "/api/v1/domains/d.example", nil, nil)
+}
+
+// TestNewServerInUse: once mail was copied, the new server stays, and the old one
+// may still change.
+func TestNewServerInUse(t *testing.T) {
+	p := startPage(t)
+	c := p.program("")
+	other := domainInput{Old: "imaps://old.a.example", New: "imaps://other.example"}
+	c.want(200, "PUT", aDomain, other, nil)
+	id := p.put("a.example", "anna@a.example")[0]
+	folders, err := p.store.PutFolders(t.Context(), id, []store.Folder{{Old: "INBOX", New: "INBOX", State: store.FolderPresent}})
+	if err == nil {
+		err = p.store.Commit(t.Context(), store.Batch{Account: id, Folder: folders[0].ID, Proofs: []store.Entry{{Key: "k", UID: 1}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := domainInput{Old: "imaps://elsewhere.a.example", New: "imaps://new.example"}
+	if got := c.want(409, "PUT", aDomain, back, nil); !strings.Contains(got.text, "new_server_in_use") {
+		t.Errorf("refused with %s", got.text)
+	}
+	back.New = other.New
+	c.want(200, "PUT", aDomain, back, nil)
+}
+
+func TestFixedDomain(t *testing.T) {
+	p := startPage(t)
+	if err := p.store.DeleteDomain(t.Context(), "b.example"); err != nil { // as one of the configuration file
+		t.Fatal(err)
+	}
+	c := p.program("")
+	var d domainView
+	c.want(200, "GET", "/api/v1/domains/b.example", nil, &d)
+	if !d.Fixed || d.Created != nil {
+		t.Errorf("%+v", d)
+	}
+	c.want(409, "PUT", "/api/v1/domains/b.example", domainInput{Old: "imaps://x.example"}, nil)
+	c.want(409, "DELETE", "/api/v1/domains/b.example", nil, nil)
+}
+
+func TestSchedule(t *testing.T) {
+	p := startPage(t)
+	c := p.program("a.example")
+	until := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second)
+	var d domainView
+	c.want(200, "PUT", aDomain+"/schedule", scheduleView{EverySeconds: 6 * 3600, Until: &until}, &d)
+	if d.Schedule == nil || d.Schedule.EverySeconds != 6*3600 || !d.Schedule.Until.Equal(until) || d.Schedule.From == nil {
+		t.Errorf("%+v", d.Schedule)
+	}
+	past := time.Now().Add(-time.Hour)
+	got := c.want(422, "PUT", aDomain+"/schedule", scheduleView{EverySeconds: 5, Until: &past}, nil)
+	if !strings.Contains(got.text, "schedule_every") || !strings.Contains(got.text, "schedule_until") {
+		t.Error(got.text)
+	}
+	c.want(204, "DELETE", aDomain+"/schedule", nil, nil)
+	c.want(200, "GET", aDomain, nil, &d)
+	if d.Schedule != nil {
+		t.Errorf("%+v", d.Schedule)
+	}
+}
+
+// TestDiscover looks for a server where DNS never answers.
+func TestDiscover(t *testing.T) {
+	offline := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
+	p := startPage(t, func(s *Server) { s.app.finder = &discover.Finder{Dial: offline, Bound: time.Second} })
+	var report discover.Report
+	p.program("a.example").want(200, "POST", "/api/v1/discover", map[string]string{"domain": "anna@A.example"}, &report)
+	if report.Domain != "a.example" || report.Found != nil || len(report.Why) == 0 {
+		t.Errorf("%+v", report)
+	}
+	got := p.program("").want(422, "POST", "/api/v1/discover", map[string]string{"domain": "no domain"}, nil)
+	if !strings.Contains(got.text, `"field":"domain"`) {
+		t.Error(got.text)
+	}
+}
