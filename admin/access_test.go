@@ -145,3 +145,16 @@ func TestFirstLinkIsVoid(t *testing.T) {
 		t.Errorf("%d links in the log", n)
 	}
 }
+
+// The link that a start makes does not make void one that was asked for just before.
+func TestFirstLinkComesSecond(t *testing.T) {
+	var o oneTime
+	now := time.Now()
+	asked := o.renew(now, false)
+	if first := o.renew(now, true); first != "" {
+		t.Error("a start made another link")
+	}
+	if err := o.use(asked, now, func(bool) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -27,6 +28,8 @@ const (
 	streamAlive = 20 * time.Second
 	// streamPatience is how long a reader may take for one event.
 	streamPatience = 10 * time.Second
+	// streamRetry is after what time a browser connects again.
+	streamRetry = time.Second
 	// streamLife ends a stream; the browser opens the next one by itself. So
 	// nobody goes on watching whose session has ended.
 	streamLife = 15 * time.Minute
@@ -113,25 +116,34 @@ func idsOf(text string) ([]store.AccountID, error) {
 	return ids, nil
 }
 
-// run sends events until the reader has gone, is too slow, or may not watch
-// any longer.
-func (x *stream) run(ctx context.Context, r *http.Request, look func(context.Context, *stream) error) {
+// errReaderGone is why a stream ends whose reader has gone or is too slow.
+var errReaderGone = errors.New("the reader has gone")
+
+// run sends events until ctx ends, the reader has gone, or may not watch any
+// longer; only then there is no error.
+func (x *stream) run(ctx context.Context, r *http.Request, look func(context.Context, *stream) error) error {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
 	checked := time.Now()
+	if err := x.write(fmt.Appendf(nil, "retry: %d\n\n", streamRetry.Milliseconds())); err != nil {
+		return err
+	}
 	for {
-		if look(ctx, x) != nil || x.alive() != nil {
-			return
+		if err := look(ctx, x); err != nil {
+			return err
+		}
+		if err := x.alive(); err != nil {
+			return err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 		if time.Since(checked) > streamAlive {
 			checked = time.Now()
 			if now, err := x.app.actorOf(ctx, r); err != nil || now.scope != x.who.scope {
-				return
+				return nil
 			}
 		}
 	}
@@ -182,11 +194,15 @@ func (x *stream) sendAs(name, about string, state any) error {
 
 func (x *stream) write(text []byte) error {
 	x.sent = time.Now()
-	if err := x.flush.SetWriteDeadline(x.sent.Add(streamPatience)); err != nil {
-		return err
+	err := x.flush.SetWriteDeadline(x.sent.Add(streamPatience))
+	if err == nil {
+		_, err = x.out.Write(text)
 	}
-	if _, err := x.out.Write(text); err != nil {
-		return err
+	if err == nil {
+		err = x.flush.Flush()
 	}
-	return x.flush.Flush()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errReaderGone, err)
+	}
+	return nil
 }

@@ -24,11 +24,15 @@ type oneTime struct {
 	first   bool      // only good as long as there is no administrator
 }
 
-// renew makes a new code and forgets the one before.
+// renew makes a new code and forgets the one before. A first one does not take
+// the place of a code that somebody asked for: then there is none.
 func (o *oneTime) renew(now time.Time, first bool) (code store.Secret) {
-	code = store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if first && !o.expires.IsZero() {
+		return ""
+	}
+	code = store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
 	o.digest, o.expires, o.first = store.DigestOf(code), now.Add(linkLife), first
 	return code
 }
@@ -64,13 +68,18 @@ func (s *Server) NewLink(ctx context.Context) (link string, err error) {
 // linkTo is the address of the page on which a code is used.
 func (a *app) linkTo(code store.Secret) string { return a.url + "/welcome?code=" + code.Reveal() }
 
-// firstLink makes a link if there is no administrator yet; "" if there is.
+// firstLink makes a link if there is no administrator yet; "" if there is, or
+// another link was asked for.
 func (a *app) firstLink(ctx context.Context) (string, error) {
 	admins, err := a.store.Admins(ctx)
 	if err != nil || len(admins) > 0 {
 		return "", err
 	}
-	return a.linkTo(a.link.renew(a.now(), true)), nil
+	code := a.link.renew(a.now(), true)
+	if code == "" {
+		return "", nil
+	}
+	return a.linkTo(code), nil
 }
 
 // welcome makes the administrator of a one-time link and logs in.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // change is a part of a page as it looks now: the element with this id gets
@@ -75,7 +77,7 @@ func (s *Server) domainParts(ctx context.Context, v *visit, domain string, accou
 	if err != nil {
 		return nil, err
 	}
-	parts := []part{{"whole", "whole", x}, {"attention", "attention", x}}
+	parts := []part{{"whole", "whole", x}, {"attention", "attention", x}, {"actions", "domain_actions", x}}
 	if c := s.app.viewCheck(domain); c != nil {
 		parts = append(parts, part{"check", "check", checkPart{v.W, domain, c}})
 	}
@@ -98,7 +100,7 @@ func (s *Server) accountParts(ctx context.Context, v *visit, domain string, acco
 		return nil, err
 	}
 	r := row{v.W, domain, &detail.accountView}
-	return []part{{"account", "account_whole", r}, {"folders", "folders", foldersPart{v.W, detail.Folders}}}, nil
+	return []part{{"account", "account_whole", r}, {"folders", "folders", foldersPart{v.W, detail.Folders}}, {"actions", "account_actions", r}}, nil
 }
 
 // foldersPart is the table of an account's folders.
@@ -118,8 +120,18 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, who actor, look 
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	w.WriteHeader(http.StatusOK)
 	x := &stream{app: s.app, who: who, out: w, flush: http.NewResponseController(w), last: map[string][]byte{}}
+	// The bound on reading a request would end the stream: whoever waits for the
+	// connection to be closed reads from it (net/http does).
+	if err := x.flush.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
 	defer cancel()
-	x.run(ctx, r, look)
+	switch err := x.run(ctx, r, look); {
+	case err == nil || ctx.Err() != nil || errors.Is(err, errReaderGone):
+		s.log.Debug().Err(err).Str("path", r.URL.Path).Msg("a stream of events ended")
+	default:
+		s.log.Error().Err(err).Str("path", r.URL.Path).Msg("a stream of events failed")
+	}
 	return nil
 }

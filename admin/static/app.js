@@ -13,35 +13,81 @@
     }
   };
 
-  // Each event of the stream names an element by its id and carries its new
-  // contents as the server renders them, so that there is one place that
-  // words and marks up what is shown. Only what changed is touched, and never
-  // what somebody is using.
-  const replace = (change) => {
-    const node = document.getElementById(change.id);
-    if (!node || node.contains(document.activeElement)) return;
-    if (node.dataset.version === change.version) return;
-    node.innerHTML = change.html;
-    node.dataset.version = change.version;
-    localTimes(node);
+  // What somebody has ticked, typed or opened in a part of the page, to be done
+  // again to what takes its place.
+  const fields = (root) => root.querySelectorAll("input:not([type=hidden]), select, textarea");
+  const ticks = (field) => field.type === "checkbox" || field.type === "radio";
+  const changed = (field) => {
+    if (ticks(field)) return field.checked !== field.defaultChecked;
+    if (field.options) return [...field.options].some((o) => o.selected !== o.defaultSelected);
+    return field.value !== field.defaultValue;
+  };
+  const nameOf = (field) => [field.id, field.name, ticks(field) ? field.value : ""].join("\n");
+  const keep = (root) => {
+    const kept = new Map([...fields(root)].filter(changed).map((f) => [nameOf(f), f]));
+    const open = [...root.querySelectorAll("details")].map((d) => d.open);
+    return () => {
+      for (const field of fields(root)) {
+        const old = kept.get(nameOf(field));
+        if (old && ticks(field)) field.checked = old.checked;
+        else if (old) field.value = old.value;
+      }
+      root.querySelectorAll("details").forEach((d, i) => { if (open[i]) d.open = true; });
+    };
   };
 
+  // Each event of the stream names an element by its id and carries its new
+  // contents as the server renders them, so that there is one place that
+  // words and marks up what is shown. Only what changed is touched, and what
+  // somebody is using not before they have left it.
+  const waiting = new Map();
+  const jobOf = (node) => node.querySelector("[data-job]")?.dataset.job;
+  const replace = (change) => {
+    const node = document.getElementById(change.id);
+    waiting.delete(change.id);
+    if (!node || node.dataset.version === change.version) return;
+    if (node.contains(document.activeElement)) {
+      waiting.set(change.id, change);
+      return;
+    }
+    const job = jobOf(node), again = keep(node);
+    node.innerHTML = change.html;
+    node.dataset.version = change.version;
+    again();
+    localTimes(node);
+    // What a job has found stands on the rest of the page.
+    if (job === "running" && jobOf(node) !== "running" && ![...fields(document)].some(changed)) location.reload();
+  };
+  document.addEventListener("focusout", () => setTimeout(() => waiting.forEach(replace)));
+
+  // The browser connects again by itself, unless a proxy in front answered for
+  // a server that is just being started again.
+  const patience = 5000;
   const listen = (address) => {
-    const lost = document.getElementById("stream-lost");
     const source = new EventSource(address);
+    const lost = document.getElementById("stream-lost");
+    let worry = 0;
     source.addEventListener("change", (event) => replace(JSON.parse(event.data)));
-    source.addEventListener("reload", () => location.reload());
-    source.addEventListener("open", () => { if (lost) lost.hidden = true; });
-    source.addEventListener("error", () => { if (lost) lost.hidden = false; });
-    addEventListener("pagehide", () => source.close());
+    source.addEventListener("open", () => {
+      clearTimeout(worry);
+      worry = 0;
+      if (lost) lost.hidden = true;
+    });
+    source.addEventListener("error", () => {
+      worry ||= setTimeout(() => {
+        if (lost) lost.hidden = false;
+        worry = 0;
+        if (source.readyState === EventSource.CLOSED) listen(address);
+      }, patience);
+    });
+    addEventListener("pagehide", () => {
+      clearTimeout(worry);
+      source.close();
+    });
   };
 
   localTimes(document);
   if (document.body.dataset.stream) listen(document.body.dataset.stream);
-
-  // A select that submits is convenient where there is a script; the button
-  // stays for those who have none.
-  for (const node of document.querySelectorAll("form[data-auto] select")) {
-    node.addEventListener("change", () => node.form.requestSubmit());
-  }
+  // A page that comes back from the browser's memory has no stream any more.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 })();
