@@ -8,14 +8,17 @@ import (
 	"postferry/proxy"
 )
 
-// openPage opens the import page of a daemon.
-func openPage(d *daemon) (*admin.Server, error) {
+// openPage opens the import page of a daemon. It asks resolvers for old servers,
+// or the system's if there are none.
+func openPage(d *daemon, resolvers []string) (*admin.Server, error) {
 	certificate, err := pageCertificate(d)
 	if err != nil {
 		return nil, err
 	}
+	finder := discover.ForConfig(d.cfg)
+	finder.Resolvers = resolvers
 	return admin.New(admin.Options{
-		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: discover.ForConfig(d.cfg), Log: d.log,
+		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: finder, Log: d.log,
 		Version: versionString(), Certificate: certificate,
 	})
 }

@@ -34,7 +34,13 @@ type daemon struct {
 
 // openDaemon opens the state and the sockets. Nothing is served before run,
 // which must be called if there is no error.
-func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d *daemon, err error) {
+func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*daemon, error) {
+	return openDaemonAsking(ctx, cfg, log, nil)
+}
+
+// openDaemonAsking is openDaemon with the DNS servers, host:port, that the page
+// asks for old servers; nil for the system's.
+func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (d *daemon, err error) {
 	var st store.Store
 	err = patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
@@ -65,7 +71,7 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (d 
 	if cfg.Admin.Listen == "" {
 		return d, nil
 	}
-	if d.page, err = openPage(d); err != nil {
+	if d.page, err = openPage(d, resolvers); err != nil {
 		return nil, err
 	}
 	d.backend.newLink = d.page.NewLink

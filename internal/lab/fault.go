@@ -61,11 +61,18 @@ type Faulty struct {
 // once. nil: nothing happens by itself.
 func FaultLine(tb testing.TB, target string, plan func(conn int) Plan) *Faulty {
 	tb.Helper()
+	return FaultLineAt(tb, loopback, target, plan)
+}
+
+// FaultLineAt is FaultLine at another loopback address, such as 127.0.0.2: the
+// server behind it then seems to be another machine than those at 127.0.0.1.
+func FaultLineAt(tb testing.TB, host, target string, plan func(conn int) Plan) *Faulty {
+	tb.Helper()
 	if plan == nil {
 		plan = func(int) Plan { return Plan{} }
 	}
 	f := &Faulty{tb: tb, target: target, plan: plan, hang: newGate(), greeting: newGate()}
-	f.relay = newRelay(tb, f.serve)
+	f.relay = newRelayAt(tb, host, f.serve)
 	f.relay.start()
 	f.Addr = f.relay.addr
 	return f

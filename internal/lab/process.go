@@ -224,7 +224,7 @@ func freePorts(tb testing.TB, addrs ...*string) {
 	tb.Helper()
 	var held []net.Listener
 	for _, addr := range addrs {
-		l := listen(tb)
+		l := listen(tb, loopback)
 		held = append(held, l)
 		*addr = l.Addr().String()
 	}

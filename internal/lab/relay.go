@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-// listen listens on a free loopback port below the range the system gives to
-// outgoing connections, so that none of those can take it while it is closed
-// for a moment.
-func listen(tb testing.TB) net.Listener {
+// loopback is the address on which the lab listens.
+const loopback = "127.0.0.1"
+
+// listen listens on a free port of a loopback address, below the range the
+// system gives to outgoing connections, so that none of those can take it while
+// it is closed for a moment.
+func listen(tb testing.TB, host string) net.Listener {
 	tb.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000)))
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, 10000+rand.IntN(22000)))
 		if err == nil {
 			return l
 		}
@@ -44,9 +47,15 @@ type relay struct {
 // newRelay takes an address; start begins to serve.
 func newRelay(tb testing.TB, serve func(ctx context.Context, client *net.TCPConn, number int)) *relay {
 	tb.Helper()
+	return newRelayAt(tb, loopback, serve)
+}
+
+// newRelayAt takes a port of a loopback address.
+func newRelayAt(tb testing.TB, host string, serve func(ctx context.Context, client *net.TCPConn, number int)) *relay {
+	tb.Helper()
 	r := &relay{serve: serve, conns: map[*net.TCPConn]bool{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.listener = listen(tb)
+	r.listener = listen(tb, host)
 	r.addr = r.listener.Addr().String()
 	tb.Cleanup(r.close)
 	return r
