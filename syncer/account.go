@@ -362,10 +362,25 @@ func (a *account) announce(p *store.Problem) bool {
 	event := a.log.Warn()
 	if again {
 		p.Since = was.Since
+	}
+	if again || p.Advice == store.RetryLater && !a.news(p.Server) {
 		event = a.log.Debug()
 	}
 	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
 	return !again || time.Now().After(was.Retry)
+}
+
+// news tells whether a problem with a server concerns more than those of other accounts did.
+func (a *account) news(side store.Side) bool {
+	switch {
+	case a.front == nil:
+		return true
+	case side == store.OldSide:
+		return a.front.old.end.pool.news()
+	case side == store.NewSide:
+		return a.front.new.end.pool.news()
+	}
+	return true
 }
 
 // silent records that a client waited for the old server in vain. It is no more than

@@ -52,6 +52,7 @@ type pool struct {
 	patient  []waiter // passes
 	failures int
 	until    time.Time
+	told     time.Time // the until of the rest that the log has been told of
 	cause    error
 	// prober holds the place that was given out first after a rest. The others
 	// wait for what it finds, so that a server isn't stormed when it comes back.
@@ -118,6 +119,19 @@ func (p *pool) resting() error {
 		return nil
 	}
 	return &restingError{server: p.server, until: p.until, cause: p.cause}
+}
+
+// news tells whether a problem with the server is worth a line of the log: while it
+// rests, all its accounts have the same one.
+func (p *pool) news() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.resting() == nil {
+		return true
+	}
+	known := p.told.Equal(p.until)
+	p.told = p.until
+	return !known
 }
 
 // take gives a place out. The caller holds the lock.
@@ -236,9 +250,13 @@ func (p *pool) note(err error) {
 		p.grant()
 		return
 	}
-	p.failures++
-	p.cause = err
-	p.until = time.Now().Add(backoff(p.failures, hint(err)))
+	if p.resting() == nil { // otherwise it began before the rest did, like the attempt that failed first
+		p.failures++
+		p.cause = err
+	}
+	if until := time.Now().Add(backoff(p.failures, hint(err))); p.resting() == nil || hint(err) > 0 && until.After(p.until) {
+		p.until = until
+	}
 	for _, t := range append(p.urgent, p.patient...) {
 		t <- p.resting()
 	}

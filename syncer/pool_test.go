@@ -92,6 +92,39 @@ func TestPoolRestsAndListensToTheServer(t *testing.T) {
 	})
 }
 
+// TestPoolCountsWhatFailsTogetherOnce: connections that were being opened at the same
+// time say the same of the server, to people too.
+func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool("old.example:993", 20)
+		if !p.news() {
+			t.Error("a problem of one account is no news")
+		}
+		refused := &upstream.Error{Op: "connect", Class: upstream.Lost, Err: errors.New("connection refused")}
+		for range 20 {
+			p.note(refused)
+		}
+		var resting *restingError
+		if _, err := p.acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.until) > 2*backoffFirst {
+			t.Fatalf("it rests too long: %v", err)
+		}
+		if !p.news() || p.news() || p.news() {
+			t.Error("the rest is not told once")
+		}
+		p.note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
+		if _, err := p.acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.until) < time.Minute {
+			t.Fatalf("the server's hint was not heeded: %v", err)
+		}
+		if err := pause(t.Context(), 2*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		p.note(refused)
+		if !p.news() {
+			t.Error("the next rest is no news")
+		}
+	})
+}
+
 func TestBackoffGrowsToItsBound(t *testing.T) {
 	last := time.Duration(0)
 	for n := 1; n < 40; n++ {
