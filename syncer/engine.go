@@ -98,7 +98,7 @@ func (e *Engine) loop(ctx context.Context, background bool) {
 			return
 		}
 		if background {
-			due.Reset(e.startDue(time.Now()))
+			due.Reset(e.startDue(e.shared.clock()))
 		}
 	}
 }

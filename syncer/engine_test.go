@@ -30,6 +30,7 @@ type rig struct {
 	engine  *Engine
 	account store.Account
 	dialOld dialFunc[oldSession] // instead of the pair's
+	clock   func() time.Time     // instead of the real one
 	stop    func()
 }
 
@@ -72,6 +73,9 @@ func (r *rig) start(background bool) {
 	}
 	if r.dialOld != nil {
 		e.shared.dial.old = r.dialOld
+	}
+	if r.clock != nil {
+		e.shared.clock = r.clock
 	}
 	e.shared.quiet = 20 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())

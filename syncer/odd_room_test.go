@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,55 @@ func TestFullMailbox(t *testing.T) {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
 	r.arrived(nil)
+}
+
+// TestRoomComesBack: nobody has to ask for an account again that was paused because there
+// was no room. While it is paused its servers are left alone; it is tried
+// again in the background, and goes on once there is room.
+func TestRoomComesBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		old, new lab.OddOptions
+	}{
+		"got full":  {new: lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 12 << 10}},
+		"in words":  {new: lab.OddOptions{Append: func(*lab.OddConn, *lab.OddMessage) string { return "NO You exceeded your mail quota." }}},
+		"too small": {lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 1 << 30}, lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 4 << 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newOddRig(t, tt.old, tt.new)
+			var ahead atomic.Int64 // of the time, for the schedule
+			later := func(d time.Duration) {
+				ahead.Store(int64(d))
+				defer ahead.Store(0)
+				for range 2 { // the loop looks at the clock after each call
+					if err := r.engine.do(t.Context(), func() {}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			r.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			r.start(true)
+			full := func() bool {
+				p := r.row().Problem
+				return p != nil && p.Kind == store.OverQuota && r.turn() != nil && !r.busy()
+			}
+			r.eventually("full", full)
+			heard := len(r.new.Heard())
+			later(quotaRetry / 2)
+			if n := len(r.new.Heard()) - heard; n != 0 || !full() {
+				t.Errorf("while it is paused the new server hears %d commands", n)
+			}
+			later(2 * quotaRetry)
+			r.eventually("tried again", func() bool { return len(r.new.Heard()) > heard && full() })
+			r.new.Change(func(opt *lab.OddOptions) { opt.Quota, opt.Append = 0, nil })
+			later(2 * quotaRetry)
+			r.eventually("complete", r.rig.complete)
+			if p := r.row().Problem; p != nil {
+				t.Errorf("problem %+v", p)
+			}
+			r.arrived(nil)
+		})
+	}
 }
 
 // TestFullMailboxInWords: a server that says it without a response code.
