@@ -45,9 +45,11 @@ func dovecot(format, separator, prefix string) kind {
 	}}
 }
 
-func cyrus(name, prefix, delim string, alternative bool, limit int64) kind {
+// cyrus names folders with or without the prefix INBOX (altnamespace), and with
+// slashes or dots (unixhierarchysep).
+func cyrus(name, prefix, delim string, limit int64) kind {
 	return kind{name, prefix, delim, "", true, func(t *testing.T) mailServer {
-		return lab.StartCyrus(t, lab.CyrusOptions{AltNamespace: alternative, UnixSeparator: alternative, MaxMessage: limit})
+		return lab.StartCyrus(t, lab.CyrusOptions{AltNamespace: prefix == "", UnixSeparator: delim == "/", MaxMessage: limit})
 	}}
 }
 
@@ -55,9 +57,11 @@ var (
 	maildir     = dovecot("maildir", ".", "INBOX.")
 	sdbox       = dovecot("sdbox", "/", "")
 	mdbox       = dovecot("mdbox", "/", "")
-	cyrusPlain  = cyrus("cyrus", "INBOX.", ".", false, 0)
-	cyrusSmall  = cyrus("cyrus-small", "INBOX.", ".", false, 4<<20)
-	cyrusUnix   = cyrus("cyrus-unix", "", "/", true, 0)
+	cyrusPlain  = cyrus("cyrus", "INBOX.", ".", 0)
+	cyrusSmall  = cyrus("cyrus-small", "INBOX.", ".", 4<<20)
+	cyrusUnix   = cyrus("cyrus-unix", "", "/", 0)
+	cyrusAlt    = cyrus("cyrus-alt", "", ".", 0)
+	cyrusSlash  = cyrus("cyrus-slash", "INBOX/", "/", 0)
 	courierIMAP = kind{"courier", "INBOX.", ".", "", false, func(t *testing.T) mailServer { return lab.StartCourier(t) }}
 )
 
@@ -67,7 +71,7 @@ var (
 func TestServers(t *testing.T) {
 	for _, pair := range [][2]kind{
 		{maildir, cyrusUnix}, {cyrusUnix, mdbox}, {mdbox, courierIMAP}, {courierIMAP, cyrusSmall},
-		{cyrusPlain, sdbox}, {sdbox, courierIMAP}, {courierIMAP, maildir},
+		{cyrusPlain, sdbox}, {sdbox, courierIMAP}, {courierIMAP, maildir}, {cyrusSlash, cyrusAlt}, {cyrusAlt, cyrusSlash},
 	} {
 		t.Run(pair[0].name+" to "+pair[1].name, func(t *testing.T) {
 			t.Parallel()
