@@ -51,6 +51,36 @@ func TestOddUIDs(t *testing.T) {
 	}
 }
 
+// TestWrongNumberOfUIDs: a server that answers OK to several messages in one APPEND and
+// tells fewer UIDs, or more, may have stored all of them or not. A search says which
+// it has, the others are sent again, and it is not given several any more.
+func TestWrongNumberOfUIDs(t *testing.T) {
+	for name, opt := range map[string]lab.OddOptions{
+		"stores the first, tells one": {Stored: 1}, "stores some, tells some": {Stored: 3, Told: 3},
+		"stores all, tells one": {Told: 1}, "stores all, tells some": {Told: 2}, "stores all, tells too many": {Told: 1000},
+		"one at a time, tells two": {Told: 2, Caps: capsWithout("MULTIAPPEND")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newOddRig(t, lab.OddOptions{}, opt)
+			for range 3 {
+				r.old.Deliver("INBOX", oddTwin, "")
+			}
+			r.start(false)
+			r.complete(oddTotal() + 3)
+			r.complete(0)
+			r.arrivedWithTwins(3)
+			r.checkPlaces(false, 0)
+			if q := r.quarantined(); len(q) > 0 {
+				t.Errorf("quarantine: %+v", q)
+			}
+			r.changeOddMail()
+			r.checkPlaces(false, 1)
+			r.loseOddLedger()
+		})
+	}
+}
+
 // arrivedWithTwins is arrived, with n copies of the twin.
 func (r *oddRig) arrivedWithTwins(n int) {
 	r.t.Helper()

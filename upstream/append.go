@@ -13,7 +13,10 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-const verbAppend = "APPEND"
+const (
+	verbAppend = "APPEND"
+	appendUID  = "APPENDUID"
+)
 
 // SyncLiteral is the size above which a literal is announced and the server
 // asked first, so that a refusal costs a round trip and not the message. Octets.
@@ -140,7 +143,9 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 }
 
 // Wait returns the fate of each message of the batch. An error means the
-// connection is lost and the fate unknown.
+// connection is lost and the fate unknown. So it is if a server that was given several
+// messages tells another number of UIDs: it may not have stored all of them. From
+// then on it gets one APPEND each.
 func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	if c.answered() < len(c.cmds) {
 		err := c.s.do(ctx, verbAppend, func() error {
@@ -159,7 +164,11 @@ func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	each := c.n / max(len(c.cmds), 1)
 	for _, cmd := range c.cmds {
 		c.s.judgeMulti(cmd, each, c.announced)
-		results = append(results, c.s.appendResults(cmd, each)...)
+		fates, err := c.s.appendResults(cmd, each)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, fates...)
 	}
 	return results, nil
 }
@@ -189,25 +198,29 @@ func (c *AppendCall) answered() int {
 }
 
 // appendResults are the fates of the n messages of one command.
-func (s *Session) appendResults(cmd *command, n int) []AppendResult {
+func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	results := make([]AppendResult, n)
 	if err := s.refusal(cmd); err != nil {
 		for i := range results {
 			results[i].Err = err
 		}
-		return results
+		return results, nil
 	}
-	if cmd.res.code != "APPENDUID" { // RFC 4315 section 3
-		return results
+	if cmd.res.code != appendUID { // RFC 4315 section 3
+		return results, nil
 	}
 	validity, set, _ := strings.Cut(cmd.res.args, " ")
 	v, err := strconv.ParseUint(validity, 10, 32)
 	if err != nil || v == 0 {
-		return results
+		return results, nil
 	}
 	uids := parseUIDs(strings.TrimSpace(set), n)
+	if uids == nil && n > 1 {
+		s.distrust(errUIDs, imap.CapMultiAppend)
+		return nil, s.lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
+	}
 	for i := range uids {
 		results[i].UIDValidity, results[i].UID = uint32(v), uids[i]
 	}
-	return results
+	return results, nil
 }

@@ -66,6 +66,7 @@ var (
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
 	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
 	errShort         = errors.New("the message ended before its announced size")
+	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
 	errCriteria      = errors.New("the search can't be sent")
 	errNoReply       = errors.New("the server sent what is no answer in POP3")
 	errUnasked       = errors.New("the server sent something it was not asked for")

@@ -53,7 +53,7 @@ func asksFor(set imap.UIDSet, uid imap.UID) bool {
 }
 
 // parseUIDs expands a set of UIDs in the order given (RFC 4315 section 3). It
-// returns nil unless there are exactly n.
+// returns nil unless there are exactly n, all different.
 func parseUIDs(text string, n int) []imap.UID {
 	uids := make([]imap.UID, 0, n)
 	for text != "" {
@@ -78,7 +78,9 @@ func parseUIDs(text string, n int) []imap.UID {
 			uids = append(uids, imap.UID(from))
 		}
 	}
-	if len(uids) != n {
+	different := slices.Clone(uids)
+	slices.Sort(different)
+	if len(uids) != n || len(slices.Compact(different)) != n {
 		return nil
 	}
 	return uids

@@ -37,6 +37,9 @@ type OddOptions struct {
 	Hidden func(folder string, m *OddMessage) bool
 	// Append may refuse a message ("NO x"), or change what is stored of it.
 	Append func(c *OddConn, m *OddMessage) string
+	// Stored and Told are how many of the messages of one APPEND are stored, and of how
+	// many the UID is told; 0 for all. More than there are: the last one's again.
+	Stored, Told int
 	// Fleeting UIDs don't last (UIDNOTSTICKY, RFC 4315): a folder has others each time
 	// it is opened.
 	Fleeting bool

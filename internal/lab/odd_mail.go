@@ -31,12 +31,25 @@ func (c *OddConn) appendMail() string {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.keep(f, messages)
+}
+
+// keep stores the messages of an APPEND and tells where. The caller holds the lock.
+func (o *Odd) keep(f *oddFolder, messages []*OddMessage) string {
+	if o.opt.Stored > 0 {
+		messages = messages[:min(o.opt.Stored, len(messages))]
+	}
 	var uids []string
 	for _, m := range messages {
 		uids = append(uids, strconv.FormatUint(uint64(f.add(m).UID), 10))
 	}
 	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") || o.opt.Fleeting {
 		return "OK done"
+	}
+	if told := o.opt.Told; told > len(uids) {
+		uids = append(uids, uids[len(uids)-1])
+	} else if told > 0 {
+		uids = uids[:told]
 	}
 	return fmt.Sprintf("OK [APPENDUID %d %s] done", f.validity, strings.Join(uids, ","))
 }
