@@ -26,6 +26,8 @@ type tracker struct {
 	open      map[store.RunID]*openRun
 	schedules []store.Schedule
 	begun     map[string]time.Time // the newest time of each schedule that was looked at
+	missed    bool                 // passes have ended that it has not heard of
+	resting   time.Time            // until when it does not catch up again
 }
 
 // openRun is a run that is not through.
@@ -73,6 +75,7 @@ func (t *tracker) run(ctx context.Context) error {
 			}
 		case <-tick.C:
 		}
+		t.catchUpInTime(ctx)
 		t.beginScheduled(ctx)
 		t.flush(ctx)
 		tick.Reset(t.wait())
@@ -210,10 +213,7 @@ func (t *tracker) reopen(ctx context.Context, r store.Run, left map[store.Accoun
 // hear counts a pass that ended.
 func (t *tracker) hear(ctx context.Context, e PassEnded) {
 	if e.Missed {
-		t.flush(ctx)
-		if err := t.catchUp(ctx); err != nil {
-			t.failed(ctx, err)
-		}
+		t.missed = true
 		return
 	}
 	for _, o := range t.open {

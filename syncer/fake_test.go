@@ -165,6 +165,20 @@ type fakeSession struct {
 	closed  bool
 }
 
+// settle lets the server store what it has read and not stored.
+func (f *fakeServer) settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.catchUp()
+}
+
+func (f *fakeServer) catchUp() {
+	for _, store := range f.late {
+		store()
+	}
+	f.late = nil
+}
+
 func (s *fakeSession) step(op string, fn func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,10 +186,7 @@ func (s *fakeSession) step(op string, fn func() error) error {
 		return &upstream.Error{Op: op, Class: upstream.Lost, Err: io.ErrClosedPipe}
 	}
 	s.log = append(s.log, op)
-	for _, store := range s.late {
-		store()
-	}
-	s.late = nil
+	s.catchUp()
 	if err := s.fault("+" + op); err != nil {
 		return err
 	}

@@ -300,6 +300,7 @@ func (m *model) loseLedger(t *rapid.T) {
 	m.stop()
 	m.closeStore()
 	m.openStore()
+	m.pair.new.settle() // without intents nothing tells of what it still has to store
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
 	old, new := m.count(m.pair.old), m.count(m.pair.new)
 	m.limit = total(new)
