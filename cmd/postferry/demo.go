@@ -99,20 +99,21 @@ func newStage(ctx context.Context, stderr io.Writer) (s *stage, err error) {
 	if s.dir, err = os.MkdirTemp("", "postferry-demo-"); err != nil {
 		return nil, err
 	}
-	if err := s.startServers(); err != nil {
+	if err := s.startServers(demoPause); err != nil {
 		return nil, err
 	}
 	return s, s.startDaemon(ctx, stderr)
 }
 
 // startServers fills the old server and leaves the new one as a new mailbox is:
-// with the folders that servers make for everyone, but no mail.
-func (s *stage) startServers() (err error) {
+// with the folders that servers make for everyone, but no mail. The old one takes pause
+// for each message.
+func (s *stage) startServers(pause time.Duration) (err error) {
 	var names []string
 	for _, f := range demoFolders() {
 		names = append(names, f.name)
 	}
-	if s.old, err = startDemoServer(demoLogin, demoPassword, names, demoPause); err != nil {
+	if s.old, err = startDemoServer(demoLogin, demoPassword, names, pause); err != nil {
 		return err
 	}
 	for part, f := range demoFolders() {

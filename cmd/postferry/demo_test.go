@@ -85,7 +85,7 @@ func TestDemoNotices(t *testing.T) {
 func TestDemoMail(t *testing.T) {
 	s := &stage{}
 	defer s.close()
-	if err := s.startServers(); err != nil {
+	if err := s.startServers(0); err != nil {
 		t.Fatal(err)
 	}
 	e, err := s.old.open()

@@ -48,7 +48,7 @@ func TestQuarantineCommands(t *testing.T) {
 	for _, daemon := range []bool{false, true} {
 		name := map[bool]string{false: "alone", true: "daemon"}[daemon]
 		t.Run(name, func(t *testing.T) {
-			_, config, list := memoryServers(t)
+			_, config, list := memoryServers(t, 0)
 			mustRun(t, "import", "-c", config, list)
 			mustRun(t, "sync", "-c", config)
 			e := isolate(t, config)

@@ -17,11 +17,11 @@ import (
 
 // memoryServers starts the demo's two servers and returns them with a
 // configuration between them and a list with the one account.
-func memoryServers(t *testing.T) (s *stage, config, list string) {
+func memoryServers(t *testing.T, pause time.Duration) (s *stage, config, list string) {
 	t.Helper()
 	s = &stage{}
 	t.Cleanup(func() { s.close() })
-	if err := s.startServers(); err != nil {
+	if err := s.startServers(pause); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func checkMoved(t *testing.T, s *stage) {
 
 // TestSyncAlone imports, copies and asks without a daemon.
 func TestSyncAlone(t *testing.T) {
-	s, config, list := memoryServers(t)
+	s, config, list := memoryServers(t, demoPause) // so that there is progress to be told
 	mustRun(t, "import", "-c", config, list)
 	first := mustRun(t, "sync", "-c", config)
 	if !strings.Contains(first, "1 account: 1 complete, 0 incomplete; 47 messages copied") {
@@ -122,7 +122,7 @@ func checkComplete(t *testing.T, config string) {
 
 // TestSyncThroughDaemon does the same while a daemon holds the state.
 func TestSyncThroughDaemon(t *testing.T) {
-	s, config, list := memoryServers(t)
+	s, config, list := memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestSyncInterrupted(t *testing.T) {
 // TestSyncAfterFix wants a refused password to be reported, and tried again
 // once the list is imported with the right one, or a pass is asked for.
 func TestSyncAfterFix(t *testing.T) {
-	s, config, list := memoryServers(t)
+	s, config, list := memoryServers(t, 0)
 	writeFile(t, list, demoLogin+" wrong\n")
 	mustRun(t, "import", "-c", config, list)
 	status, stdout, _ := postferry(t, "", "sync", "-c", config)

@@ -10,15 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"postferry/syncer"
 )
 
 // TestVerifyAlone verifies the demo's move without a daemon: before it, after
 // it, and after damage.
 func TestVerifyAlone(t *testing.T) {
-	s, config, list := memoryServers(t)
+	s, config, list := memoryServers(t, 0)
 	mustRun(t, "import", "-c", config, list)
 
 	status, stdout, stderr := postferry(t, "", "verify", "-c", config)
@@ -28,7 +26,7 @@ func TestVerifyAlone(t *testing.T) {
 	mustRun(t, "sync", "-c", config)
 	testVerified(t, config)
 
-	damage(t, s.new)
+	remove(t, openInbox(t, s.new))
 	status, stdout, stderr = postferry(t, "", "verify", "-c", config, demoLogin)
 	if status != exitOK || !strings.Contains(stdout, "doubtful: 1 removed") || !strings.Contains(stdout, "was copied, is gone from the new server") {
 		t.Errorf("damaged: status %d\n%s%s", status, stdout, stderr)
@@ -40,7 +38,7 @@ func TestVerifyAlone(t *testing.T) {
 
 // TestVerifyThroughDaemon does the same while a daemon holds the state.
 func TestVerifyThroughDaemon(t *testing.T) {
-	_, config, list := memoryServers(t)
+	_, config, list := memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -91,29 +89,9 @@ func testVerified(t *testing.T, config string) {
 	}
 }
 
-// damage removes the first message of INBOX.
-func damage(t *testing.T, server *demoServer) {
-	t.Helper()
-	e, err := server.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.close()
-	if _, err := e.client.Select("INBOX", nil).Wait(); err != nil {
-		t.Fatal(err)
-	}
-	deleted := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagDeleted}, Silent: true}
-	if err := e.client.Store(imap.SeqSetNum(1), deleted, nil).Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.client.Expunge().Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestVerifyUsage: mistakes are found before anything is done.
 func TestVerifyUsage(t *testing.T) {
-	_, config, _ := memoryServers(t)
+	_, config, _ := memoryServers(t, 0)
 	for _, args := range [][]string{
 		{"--json", "-", "--csv", "-"},
 		{"--csv", filepath.Join(t.TempDir(), "gone", "report.csv")},
