@@ -36,7 +36,8 @@ func filterCapabilities(response []byte) []byte {
 	from, to := capabilityList(response)
 	out := bytes.Clone(response[:from])
 	for _, c := range bytes.Fields(response[from:to]) {
-		if isAllowed(string(c)) {
+		// What announces a literal can't be left out without what follows.
+		if isAllowed(string(c)) || bytes.HasSuffix(c, []byte("}")) {
 			out = append(append(out, ' '), c...)
 		}
 	}
@@ -44,15 +45,22 @@ func filterCapabilities(response []byte) []byte {
 }
 
 // capabilityList finds the list: "* CAPABILITY list" or "tag OK [CAPABILITY list]".
+// It is empty, at the end, if there is none.
 func capabilityList(response []byte) (from, to int) {
 	const word = "CAPABILITY"
-	from = bytes.IndexByte(response, ' ') + 1
-	if next := bytes.IndexByte(response[from:], ' '); next != len(word) {
-		from += next + len(" [")
+	from = bytes.IndexByte(response, ' ') + 1 // behind the tag, which may be that word
+	for ; ; from++ {
+		if from+len(word) > len(response) {
+			return len(response), len(response)
+		}
+		if strings.EqualFold(string(response[from:from+len(word)]), word) {
+			break
+		}
 	}
 	from += len(word)
-	if i := bytes.IndexAny(response[from:], "]\r\n"); i >= 0 {
-		return from, from + i
+	to = len(response)
+	if i := bytes.IndexAny(response[from:], "]\n"); i >= 0 {
+		to = from + i
 	}
-	return from, len(response)
+	return from, from + len(bytes.TrimRight(response[from:to], "\r"))
 }

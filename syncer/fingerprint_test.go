@@ -212,6 +212,9 @@ func FuzzFingerprint(f *testing.F) {
 		if !bytes.HasPrefix(message, h.Header()) || len(h.Header()) > maxHeader {
 			t.Fatalf("captured %q of %q", h.Header(), message)
 		}
+		if got := headerOf(message); !bytes.Equal(got, h.Header()) && len(h.Header()) < maxHeader {
+			t.Fatalf("the header is %q in one piece, %q in several", got, h.Header())
+		}
 		want := fingerprintOf(message, 9)
 		if got := fingerprintOf(h.Header(), 9); got != want && len(h.Header()) < maxHeader {
 			t.Fatalf("captured header: %x, whole message: %x", got, want)
