@@ -152,3 +152,22 @@ func TestAppendLimit(t *testing.T) {
 		})
 	}
 }
+
+// TestNoRoomForPOP3: what a POP3 server lists is held against the room, too.
+func TestNoRoomForPOP3(t *testing.T) {
+	r := newRig(t)
+	old, new := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(100)...), lab.StartOdd(t, lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 2 << 10})
+	r.pair, r.cfg.Domains[0].Old, r.cfg.Domains[0].New = nil, old.Server(), new.Server()
+	r.start(false)
+	p := r.sync().Problem
+	if p == nil || p.Kind != store.OverQuota || !strings.Contains(p.Summary, "does not fit into its mailbox") {
+		t.Fatalf("problem %+v", p)
+	}
+	if n := new.Count("APPEND"); n > 0 {
+		t.Errorf("%d messages were given to a mailbox without room", n)
+	}
+	new.Change(func(opt *lab.OddOptions) { opt.Quota = 1 << 20 })
+	if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 100 {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}

@@ -43,6 +43,9 @@ func stopsAccount(err error, unwell int) bool {
 
 // problemOf puts an error into its two voices.
 func problemOf(err error, folder string, failures int) *store.Problem {
+	if full, ok := errors.AsType[*noRoomError](err); ok {
+		return full.problem
+	}
 	now := time.Now()
 	p := &store.Problem{
 		Summary: "Something unexpected went wrong; it is tried again.",

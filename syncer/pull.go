@@ -217,6 +217,9 @@ func (p *pull) open(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := p.checkRoom(ctx); err != nil {
+		return err
+	}
 	if err := p.readWhatCounts(ctx); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (a *account) roomProblem(ctx context.Context, old oldSession, new newSessio
 				return nil, err
 			}
 		}
-		if p := a.tooMuch(q, messages, octets); p != nil {
+		if p := tooMuch(a.domain.New.Host, q, messages, octets); p != nil {
 			return p, nil
 		}
 	}
@@ -67,9 +67,32 @@ func amount(rows []store.Folder, status map[string]upstream.Status) (messages, o
 	return messages, octets, told
 }
 
-// tooMuch compares with a quota.
-func (a *account) tooMuch(q upstream.Quota, messages, octets uint64) *store.Problem {
-	host, what, limit := a.domain.New.Host, "", ""
+// noRoomError says that what has just been listed does not fit.
+type noRoomError struct{ problem *store.Problem }
+
+func (e *noRoomError) Error() string { return e.problem.Cause }
+
+// checkRoom is the same for a POP3 server: how much it has shows only when its
+// inbox is opened, in the session in which it is to be copied.
+func (p *pull) checkRoom(ctx context.Context) error {
+	if !p.selected.pop3 || p.folder.Copied > 0 {
+		return nil
+	}
+	quotas, err := p.new.Quotas(ctx, inboxName)
+	if err != nil {
+		return err
+	}
+	for _, q := range quotas {
+		if problem := tooMuch(p.lane.new.end.server.Host, q, uint64(p.selected.Messages), p.selected.octets); problem != nil {
+			return &noRoomError{problem}
+		}
+	}
+	return nil
+}
+
+// tooMuch compares with a quota of the new server.
+func tooMuch(host string, q upstream.Quota, messages, octets uint64) *store.Problem {
+	what, limit := "", ""
 	switch q.Resource {
 	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
 		if need := octets / 1024; need-need/sizeDoubt > q.Limit {
