@@ -15,7 +15,7 @@ import (
 var (
 	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
 	ErrStopping = errors.New("the engine is stopping")
-	errNoDomain = errors.New("the account's domain is not in the configuration")
+	errNoDomain = errors.New("the account's domain is not set up")
 	errIdle     = errors.New("the account is stopped, finished or waits for a person")
 )
 

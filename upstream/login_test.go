@@ -96,7 +96,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"
 S: P1 NO LOGIN Unsafe Login. Please contact kefu@188.com for help
 `, want: `fix 0s: server: login: the server says "LOGIN Unsafe Login. Please contact kefu@188.com for help": NO`,
-			summary: `127.0.0.1 lets only programs in that it knows (it says "LOGIN Unsafe Login. Please contact kefu@188.com for help"). Allow IMAP for others in the account's settings there, then import again.`},
+			summary: `127.0.0.1 lets only programs in that it knows (it says "LOGIN Unsafe Login. Please contact kefu@188.com for help"). Allow IMAP for others in the account's settings there, then run it again, or import it again.`},
 		{name: "LOGIN, literal refused", password: "ä", script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" {2}
@@ -107,7 +107,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"
 S: P1 NO [AUTHENTICATIONFAILED] Authentication failed.
 `, want: `fix 0s: server: login: the server says [AUTHENTICATIONFAILED] "Authentication failed.": NO`,
-			summary: "127.0.0.1 refused the password of this account. Correct it in the list and import again."},
+			summary: "127.0.0.1 refused the password of this account. Correct it on the import page, or in the list and import that again."},
 		{name: "no code", script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"

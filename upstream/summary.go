@@ -47,36 +47,39 @@ func (e *Error) summary(host string) string {
 	return host + " is not available at the moment" + e.words() + ". It is tried again by itself."
 }
 
+// correct says where logins and passwords are corrected.
+const correct = "Correct it on the import page, or in the list and import that again."
+
 // fixSummary is for what a person has to mend.
 func (e *Error) fixSummary(host string) string {
 	var pin *fingerprintError
 	switch {
 	case errors.As(e.Err, &pin):
-		return fmt.Sprintf("%s shows another certificate than the accepted one. If it is the right one, put its SHA-256 fingerprint %X into the configuration.", host, pin.got)
+		return fmt.Sprintf("%s shows another certificate than the accepted one. If it is the right one, accept its SHA-256 fingerprint %X in the domain's settings.", host, pin.got)
 	case isCertificate(e.Err):
-		return "The certificate of " + host + " is not accepted. Have it renewed, or name its authority or its fingerprint in the configuration."
+		return "The certificate of " + host + " is not accepted. Have it renewed, or accept its authority or its fingerprint in the domain's settings."
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return "The mailbox at " + host + " is full. Make room or raise its quota; then the copying goes on."
 	case e.Code == imap.ResponseCodeExpired:
-		return host + " says that this account's password has expired. Set a new one, correct it in the list and import again."
+		return host + " says that this account's password has expired. Set a new one there. " + correct
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
-		return host + " does not take passwords on this connection. Check the server's URL in the configuration."
+		return host + " does not take passwords on this connection. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, errUnsendable):
-		return "The login or password of this account contains a line break or a NUL character. Correct it in the list and import again."
+		return "The login or password of this account contains a line break or a NUL character. " + correct
 	case errors.Is(e.Err, errNUL):
-		return "The login or password of this account contains a NUL character. Correct it in the list and import again."
+		return "The login or password of this account contains a NUL character. " + correct
 	case errors.Is(e.Err, errPreauth):
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
 	case unsafe(e):
-		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then import again."
+		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then run it again, or import it again."
 	case e.Op == opLogin:
-		return host + " refused the password of this account. Correct it in the list and import again."
+		return host + " refused the password of this account. " + correct
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
-		return host + " does not answer as a mail server. Check the server's URL in the configuration."
+		return host + " does not answer as a mail server. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, errInjected):
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."
 	}
-	return "No protected connection with " + host + " can be made. Check the server's URL in the configuration."
+	return "No protected connection with " + host + " can be made. Check the server's URL in the domain's settings."
 }
 
 // words quotes the server.
