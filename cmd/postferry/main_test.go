@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +22,11 @@ const runEnv = "POSTFERRY_TEST_RUN"
 func TestMain(m *testing.M) {
 	if os.Getenv(runEnv) != "" {
 		main()
+	}
+	// Most of what these tests do is to wait: for servers that are slow on purpose,
+	// for what a killed daemon left behind to come to rest.
+	if err := flag.Set("test.parallel", strconv.Itoa((3*runtime.GOMAXPROCS(0)+1)/2)); err != nil {
+		panic(err)
 	}
 	time.Local = time.UTC // what tests compare does not depend on where they run
 	testscript.Main(m, map[string]func(){"postferry": main})

@@ -45,6 +45,7 @@ func isolate(t *testing.T, config string) (isolated store.Entry) {
 // TestQuarantineCommands lists, shows, exports and retries a message, without
 // a daemon and with one.
 func TestQuarantineCommands(t *testing.T) {
+	t.Parallel()
 	for _, daemon := range []bool{false, true} {
 		name := map[bool]string{false: "alone", true: "daemon"}[daemon]
 		t.Run(name, func(t *testing.T) {

@@ -77,6 +77,7 @@ func TestStateHeldBySync(t *testing.T) {
 
 // TestStateHeldForAMoment wants a command to wait for another that is soon done.
 func TestStateHeldForAMoment(t *testing.T) {
+	t.Parallel()
 	path := writeConfig(t, `imap = ""`)
 	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: "import"})
 	if err != nil {
@@ -94,6 +95,7 @@ func TestStateHeldForAMoment(t *testing.T) {
 
 // TestDaemonThatDoesNotAnswer wants status 3 after a bounded wait.
 func TestDaemonThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	path := writeConfig(t, `imap = ""`)
 	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: serveCommand})
 	if err != nil {
@@ -109,6 +111,7 @@ func TestDaemonThatDoesNotAnswer(t *testing.T) {
 // TestDaemonLife starts a daemon, kills it, starts it on what was left behind
 // (a lock and a socket), and stops it.
 func TestDaemonLife(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t, `state = "state"
 [admin]
 listen = ""

@@ -10,6 +10,7 @@ import (
 
 // TestDryRunAlone plans the demo's move, which is not made by that.
 func TestDryRunAlone(t *testing.T) {
+	t.Parallel()
 	s, config, list := memoryServers(t, 0)
 	mustRun(t, "import", "-c", config, list)
 	before := demoContents(t, s.new)

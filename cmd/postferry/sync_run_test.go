@@ -74,6 +74,7 @@ func checkMoved(t *testing.T, s *stage) {
 
 // TestSyncAlone imports, copies and asks without a daemon.
 func TestSyncAlone(t *testing.T) {
+	t.Parallel()
 	s, config, list := memoryServers(t, demoPause) // so that there is progress to be told
 	mustRun(t, "import", "-c", config, list)
 	first := mustRun(t, "sync", "-c", config)
@@ -122,6 +123,7 @@ func checkComplete(t *testing.T, config string) {
 
 // TestSyncThroughDaemon does the same while a daemon holds the state.
 func TestSyncThroughDaemon(t *testing.T) {
+	t.Parallel()
 	s, config, list := memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {
@@ -187,6 +189,7 @@ func TestSyncInterrupted(t *testing.T) {
 // TestSyncAfterFix wants a refused password to be reported, and tried again
 // once the list is imported with the right one, or a pass is asked for.
 func TestSyncAfterFix(t *testing.T) {
+	t.Parallel()
 	s, config, list := memoryServers(t, 0)
 	writeFile(t, list, demoLogin+" wrong\n")
 	mustRun(t, "import", "-c", config, list)

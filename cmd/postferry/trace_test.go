@@ -108,6 +108,7 @@ func TestTraceOfPasses(t *testing.T) {
 
 // TestTraceOfDemoServers is the same with servers of another kind.
 func TestTraceOfDemoServers(t *testing.T) {
+	t.Parallel()
 	_, config, list := memoryServers(t, 0)
 	trace := filepath.Join(t.TempDir(), "trace")
 	mustRun(t, "import", "-c", config, list)

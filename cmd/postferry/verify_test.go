@@ -16,6 +16,7 @@ import (
 // TestVerifyAlone verifies the demo's move without a daemon: before it, after
 // it, and after damage.
 func TestVerifyAlone(t *testing.T) {
+	t.Parallel()
 	s, config, list := memoryServers(t, 0)
 	mustRun(t, "import", "-c", config, list)
 
@@ -38,6 +39,7 @@ func TestVerifyAlone(t *testing.T) {
 
 // TestVerifyThroughDaemon does the same while a daemon holds the state.
 func TestVerifyThroughDaemon(t *testing.T) {
+	t.Parallel()
 	_, config, list := memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {
