@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -343,7 +342,13 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return result, a.note(ctx, who, "add_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("added %d, updated %d", result.Added, result.Updated)})
+	if result.Added > 0 {
+		err = a.note(ctx, who, "add_accounts", auditOf{domain: d.Name, count: result.Added})
+	}
+	if result.Updated > 0 {
+		err = errors.Join(err, a.note(ctx, who, "update_accounts", auditOf{domain: d.Name, count: result.Updated}))
+	}
+	return result, err
 }
 
 // merge makes accounts of lines: known ones keep their state.
@@ -482,5 +487,5 @@ func (a *app) removeAccounts(ctx context.Context, who actor, domain string, sel 
 		return 0, err
 	}
 	a.boards.changed(d.Name)
-	return len(ids), a.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, detail: fmt.Sprintf("removed %d", len(ids))})
+	return len(ids), a.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, count: len(ids)})
 }

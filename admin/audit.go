@@ -2,16 +2,23 @@ package admin
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"postferry/store"
 )
 
 // auditOf is what a change was about.
-type auditOf struct{ domain, account, detail string }
+type auditOf struct {
+	domain, account, detail string
+	count                   int // of accounts or messages; it is the detail if there is none
+}
 
 // note writes to the audit log that an actor did something.
 func (a *app) note(ctx context.Context, who actor, action string, of auditOf) error {
+	if of.detail == "" && of.count > 0 {
+		of.detail = strconv.Itoa(of.count)
+	}
 	return a.store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
 		When: a.now(), Who: who.who, From: who.from, Action: action,
 		Domain: of.domain, Account: of.account, Detail: of.detail,

@@ -276,7 +276,7 @@ func stateOf(o *store.Overview, l *Live) accountState {
 		return stateRunning
 	case o.Problem != nil && o.Problem.Advice == store.NeedsFix:
 		return stateFailed
-	case o.Problem != nil:
+	case o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete): // that is a warning
 		return stateRetrying
 	case o.Summary.Complete:
 		return stateComplete

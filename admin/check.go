@@ -48,6 +48,7 @@ type checkedAccount struct {
 	Limit           int64           `json:"limit"`     // octets of one message; 0 if not told
 	Quotas          []checkedQuota  `json:"quotas"`
 	Lacks           string          `json:"lacks"` // which quota is too small; "" if none
+	Lack            *CheckedLack    `json:"-"`
 	EstimateSeconds int64           `json:"estimate_seconds"`
 }
 
@@ -61,6 +62,8 @@ type checkedFolder struct {
 	Octets   uint64       `json:"octets"`
 	TooLarge uint64       `json:"too_large"`
 	Problem  string       `json:"problem"`
+	Reason   string       `json:"reason"` // why it is left alone; "" if it is not
+	left     LeftFolder
 }
 
 // checkedQuota is a limit at the new server.
@@ -76,10 +79,11 @@ func viewChecked(r *CheckResult) checkedAccount {
 		OldProblem: viewProblem(r.OldProblem), NewProblem: viewProblem(r.NewProblem),
 		Folders: make([]checkedFolder, len(r.Folders)), Notes: append([]string{}, r.Notes...),
 		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
-		Quotas: make([]checkedQuota, len(r.Quotas)), Lacks: r.Lacks, EstimateSeconds: int64(r.Estimate.Seconds()),
+		Quotas: make([]checkedQuota, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
 	}
 	for i, f := range r.Folders {
-		v.Folders[i] = checkedFolder(f)
+		v.Folders[i] = checkedFolder{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
+			Octets: f.Octets, TooLarge: f.TooLarge, Problem: f.Problem, Reason: f.Left.Reason, left: f.Left}
 	}
 	for i, q := range r.Quotas {
 		v.Quotas[i] = checkedQuota(q)

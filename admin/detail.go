@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -29,6 +28,8 @@ type folderView struct {
 	Octets      uint64            `json:"octets"`
 	OctetsTotal uint64            `json:"octets_total"`
 	Checked     *time.Time        `json:"checked"`
+	Reason      string            `json:"reason"` // why it is left alone; "" if it is not
+	left        LeftFolder
 }
 
 // passView is one run over the account.
@@ -64,7 +65,7 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	detail := &accountDetail{accountView: *v, Folders: make([]folderView, len(folders)), Passes: make([]passView, len(passes))}
 	for i, f := range folders {
 		detail.Folders[i] = folderView{Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked)}
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left}
 	}
 	for i, p := range passes {
 		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
@@ -113,7 +114,7 @@ func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id
 		return 0, err
 	}
 	a.boards.changed(domain)
-	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), detail: fmt.Sprintf("%d messages", released)})
+	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), count: released})
 }
 
 // quarantinedHeader reads the header of a refused message of an account.

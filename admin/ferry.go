@@ -92,6 +92,7 @@ type Folder struct {
 	Octets      uint64 // of what was copied; 0 if nothing is known
 	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
 	Checked     time.Time
+	Left        LeftFolder
 }
 
 // PassEnded is the end of a pass over an account.
@@ -125,7 +126,8 @@ type CheckResult struct {
 	TooLarge uint64
 	Limit    int64
 	Quotas   []CheckedQuota
-	Lacks    string // which quota is too small, and for what; "" if none is known to be
+	Lacks    string       // which quota is too small, and for what; "" if none is known to be
+	Lack     *CheckedLack // the same in figures, if it can be said so
 	// Estimate is how long the account takes, AtOnce how many accounts are copied
 	// at the same time.
 	Estimate time.Duration
@@ -158,6 +160,19 @@ type CheckedFolder struct {
 	Octets   uint64 // of these
 	TooLarge uint64 // of these
 	Problem  string // why it can't be read; "" if it can
+	Left     LeftFolder
+}
+
+// LeftFolder is why a folder is left alone; zero if it is not.
+type LeftFolder struct {
+	Kind   string // "configuration", "shared", "view"; "" for another reason
+	Reason string // the same in English
+}
+
+// CheckedLack is a quota at the new server that is too small.
+type CheckedLack struct {
+	Resource   string // "STORAGE" or "MESSAGE" (RFC 9208)
+	Need, Room uint64 // octets for STORAGE, else messages
 }
 
 // CheckedQuota is a limit at the new server.

@@ -27,6 +27,7 @@ type jobView struct {
 	Accounts int    `json:"accounts"`
 	Done     int    `json:"done"`
 	Error    string `json:"error,omitempty"` // why it failed
+	why      *refusal
 }
 
 // job is something long that is done once at a time for a domain. Its result is
@@ -74,7 +75,8 @@ func (j *job[R]) end(now time.Time, err error) {
 		case errors.Is(err, context.Canceled):
 			v.State = jobCancelled
 		default:
-			v.State, v.Error = jobFailed, asRefusal(err).Detail
+			v.State, v.why = jobFailed, asRefusal(err)
+			v.Error = v.why.Detail
 		}
 	})
 }

@@ -83,6 +83,14 @@ type jobPart struct {
 	J jobView
 }
 
+// Error is why it failed; "" if it has not.
+func (x jobPart) Error() string {
+	if x.J.why == nil {
+		return ""
+	}
+	return x.W.textOr("refusal."+x.J.why.Code, x.J.why.Detail, x.J.why.Args)
+}
+
 // Job is how far a check is.
 func (x checkPart) Job() jobPart { return jobPart{x.W, x.C.jobView} }
 
@@ -101,6 +109,12 @@ func (x checkPageView) Span(w *words, seconds int64) string {
 	}
 	return w.Span(time.Duration(seconds) * time.Second)
 }
+
+// Left is why it is left alone.
+func (f checkedFolder) Left() LeftFolder { return f.left }
+
+// Left is why it is left alone.
+func (f folderView) Left() LeftFolder { return f.left }
 
 // Listing is the table of an account's folders.
 func (x accountPageView) Listing() foldersPart { return foldersPart{x.Row.W, x.Folders} }

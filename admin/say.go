@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"postferry/discover"
@@ -69,13 +70,45 @@ func (w *words) Problem(p *problemView) string {
 
 // Advice says what to do against it, and whether it passes by itself.
 func (w *words) Advice(p *problemView) string {
-	switch {
-	case p == nil:
+	if p == nil {
 		return ""
-	case p.Advice == store.NeedsFix:
-		return w.textOr("advice."+string(p.Kind), w.T("advice.fix"), nil)
 	}
-	return w.T("advice.retry")
+	general := "advice.retry"
+	if p.Advice == store.NeedsFix {
+		general = "advice.fix"
+	}
+	return w.textOr("advice."+string(p.Kind), w.T(general), nil)
+}
+
+// Lack says which quota at the new server is too small for an account.
+func (w *words) Lack(c checkedAccount) string {
+	switch {
+	case c.Lack == nil:
+		return c.Lacks
+	case c.Lack.Resource == "STORAGE":
+		return w.T("check.lacks_storage", "Need", w.Size(c.Lack.Need), "Room", w.Size(c.Lack.Room))
+	}
+	return w.T("check.lacks_messages", "Need", w.Number(c.Lack.Need), "Room", w.Number(c.Lack.Room))
+}
+
+// Left says why a folder is left alone; "" if it is not.
+func (w *words) Left(l LeftFolder) string {
+	if l.Reason == "" {
+		return ""
+	}
+	return w.textOr("folder_left."+l.Kind, l.Reason, nil)
+}
+
+// AuditDetail says the details of an entry: a bare number counts accounts or messages.
+func (w *words) AuditDetail(e auditView) string {
+	n, err := strconv.ParseUint(e.Detail, 10, 32)
+	switch {
+	case err != nil:
+		return e.Detail
+	case e.Action == "retry_quarantined":
+		return w.T("audit.messages", "Count", n)
+	}
+	return w.T("audit.accounts", "Count", n)
 }
 
 // Discovered says a sentence of package discover.
@@ -83,6 +116,13 @@ func (w *words) Discovered(m discover.Message) string {
 	values := make(map[string]any, len(m.Params))
 	for name, v := range m.Params {
 		values[name] = v
+	}
+	for name, parts := range m.Parts {
+		said := make([]string, len(parts))
+		for i, p := range parts {
+			said[i] = w.Discovered(p)
+		}
+		values[name] = strings.Join(said, "; ")
 	}
 	if n, err := strconv.ParseInt(m.Params["seconds"], 10, 64); err == nil {
 		values["ttl"] = w.Span(time.Duration(n) * time.Second)

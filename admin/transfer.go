@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -153,7 +152,7 @@ func (a *app) command(ctx context.Context, who actor, d *config.Domain, action s
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return &affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), detail: fmt.Sprintf("%d accounts", len(ids))})
+	return &affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), count: len(ids)})
 }
 
 // loneLogin is the login of a selection's only account, for the audit log.
@@ -201,14 +200,14 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 		return nil, err
 	}
 	s := store.Schedule{Domain: d.Name}
-	detail := "none"
+	action, detail := "clear_schedule", ""
 	if in != nil {
 		if s, err = a.readSchedule(d.Name, in); err != nil {
 			return nil, err
 		}
-		detail = "every " + s.Every.String()
+		action, detail = "set_schedule", s.Every.String()
 		if !s.Until.IsZero() {
-			detail += " until " + s.Until.UTC().Format(time.RFC3339)
+			detail += " → " + s.Until.UTC().Format(time.RFC3339)
 		}
 	}
 	if err := a.store.PutSchedule(ctx, s); err != nil {
@@ -217,7 +216,7 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.reschedule(ctx)); err != nil {
 		return nil, err
 	}
-	if err := a.note(ctx, who, "set_schedule", auditOf{domain: d.Name, detail: detail}); err != nil {
+	if err := a.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {
 		return nil, err
 	}
 	return a.viewDomain(ctx, d)

@@ -185,7 +185,7 @@ func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *A
 	case c.security == Plaintext:
 		a.Outcome = say(codePlaintext)
 	case a.Certificate != nil && len(a.Certificate.Problems) > 0:
-		a.Outcome = say(codeBadCert, "problems", a.Certificate.trouble())
+		a.Outcome = with("problems", a.Certificate.Problems, codeBadCert)
 	default:
 		a.Trusted, a.Outcome = true, say(codeOK)
 	}

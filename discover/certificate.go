@@ -48,15 +48,6 @@ func examine(chain []*x509.Certificate, host string, roots *x509.CertPool, now t
 	return c
 }
 
-// trouble is all that is wrong, in a row.
-func (c *Certificate) trouble() string {
-	texts := make([]string, len(c.Problems))
-	for i, p := range c.Problems {
-		texts[i] = p.Text
-	}
-	return strings.Join(texts, "; ")
-}
-
 // fingerprint is the SHA-256 of a certificate, as openssl writes it.
 func fingerprint(x *x509.Certificate) string {
 	sum := sha256.Sum256(x.Raw)

@@ -55,7 +55,7 @@ func (s *search) explain(best Attempt, c candidate) {
 		security = say(codeWhyPlain)
 	case !best.Trusted:
 		s.report.Found.Fingerprint = best.Certificate.Fingerprint
-		security = say(codeWhyPin, "problems", best.Certificate.trouble(), "fingerprint", best.Certificate.Fingerprint)
+		security = with("problems", best.Certificate.Problems, codeWhyPin, "fingerprint", best.Certificate.Fingerprint)
 	}
 	s.report.Why = append(s.report.Why, say(protocol), say(codeWhySource+Code(c.source), "provider", c.provider), security)
 }

@@ -13,6 +13,9 @@ type Message struct {
 	Code   Code              `json:"code"`
 	Params map[string]string `json:"params"`
 	Text   string            `json:"text"` // in English
+	// Parts are the sentences that a parameter has in a row, for those by their
+	// name that have any.
+	Parts map[string][]Message `json:"parts,omitempty"`
 }
 
 // Sentences are all codes with their English sentences, in which {name}
@@ -29,6 +32,20 @@ func say(code Code, params ...string) Message {
 		pairs = append(pairs, "{"+params[i]+"}", value)
 	}
 	m.Text = strings.NewReplacer(pairs...).Replace(sentences[code])
+	return m
+}
+
+// partsBetween is between the sentences of a parameter.
+const partsBetween = "; "
+
+// with makes a message of which one more parameter is other messages.
+func with(name string, parts []Message, code Code, params ...string) Message {
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		texts[i] = p.Text
+	}
+	m := say(code, append(params, name, strings.Join(texts, partsBetween))...)
+	m.Parts = map[string][]Message{name: parts}
 	return m
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
@@ -184,7 +185,7 @@ func plannedRows(old, new Side, known []store.Folder, wish config.Folders) ([]st
 		}
 		seen[name] = true
 		if !ok {
-			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped, Note: "in a shared namespace"}
+			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped, Note: noteShared}
 		}
 		all = append(all, row)
 	}
@@ -265,26 +266,26 @@ func (p *accountPlanner) quota(ctx context.Context) error {
 	}
 	p.plan.Quotas = quotas
 	for _, q := range quotas {
-		p.plan.Lacks = lacks(q, p.plan.Copy, p.plan.Bytes)
-		if p.plan.Lacks != "" {
+		if p.plan.Lack = lack(q, p.plan.Copy, p.plan.Bytes); p.plan.Lack != nil {
+			p.plan.Lacks = p.plan.Lack.String()
 			break
 		}
 	}
 	return nil
 }
 
-// lacks says what a quota lacks for so many messages and octets, "" if nothing.
-func lacks(q upstream.Quota, messages, bytes uint64) string {
-	room := q.Limit - min(q.Limit, q.Usage)
+// lack is what a quota lacks for so many messages and octets, nil if nothing.
+func lack(q upstream.Quota, messages, octets uint64) *Lack {
+	l := &Lack{Resource: q.Resource, Need: messages, Room: q.Limit - min(q.Limit, q.Usage)}
 	switch q.Resource {
 	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
-		if need := bytes/1024 + min(bytes%1024, 1); need > room {
-			return fmt.Sprintf("%d KB are needed at most, the quota has room for %d KB", need, room)
-		}
+		l.Need, l.Room = octets, min(l.Room, math.MaxUint64/1024)*1024
 	case "MESSAGE":
-		if messages > room {
-			return fmt.Sprintf("room for %d messages is needed at most, the quota has room for %d", messages, room)
-		}
+	default:
+		return nil
 	}
-	return ""
+	if l.Need <= l.Room {
+		return nil
+	}
+	return l
 }

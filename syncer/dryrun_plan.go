@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"fmt"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -20,6 +21,7 @@ type AccountPlan struct {
 	// Lacks says which quota of the new server is too small, "" if none is
 	// known to be.
 	Lacks string `json:"lacks,omitempty"`
+	Lack  *Lack  `json:"-"` // the same in figures; nil if there is none
 	// Problem is why there is no plan, "" if there is one, and Cause what the
 	// server said.
 	Problem string `json:"problem,omitempty"`
@@ -28,6 +30,20 @@ type AccountPlan struct {
 	Quotas []upstream.Quota `json:"-"`
 	// Trouble is that of a check with each server, nil where there was none.
 	Trouble map[store.Side]*store.Problem `json:"-"`
+}
+
+// Lack is a quota of the new server that is too small.
+type Lack struct {
+	Resource   string
+	Need, Room uint64 // octets for STORAGE, messages for MESSAGE
+}
+
+// String says it in a sentence.
+func (l *Lack) String() string {
+	if l.Resource == "STORAGE" {
+		return fmt.Sprintf("%d KB are needed at most, the quota has room for %d KB", l.Need/1024+min(l.Need%1024, 1), l.Room/1024)
+	}
+	return fmt.Sprintf("room for %d messages is needed at most, the quota has room for %d", l.Need, l.Room)
 }
 
 // Fits tells whether all of the account would come to the new server, as far

@@ -112,20 +112,52 @@ func glob(pattern, name []rune) bool {
 	return p == len(pattern)
 }
 
+// LeftKind says why a folder of the old server is left alone.
+type LeftKind string
+
+// The reasons.
+const (
+	LeftByConfig LeftKind = "configuration" // the domain's folders.skip has it
+	LeftShared   LeftKind = "shared"        // it is somebody else's, or everybody's
+	LeftView     LeftKind = "view"          // its mail lies in other folders
+)
+
+// WhyLeft reads why a folder is left alone, as its row says it (store.Folder.Note).
+// It is "" for what is not known.
+func WhyLeft(note string) LeftKind {
+	switch {
+	case strings.HasPrefix(note, noteSkip):
+		return LeftByConfig
+	case strings.HasPrefix(note, noteShared), strings.HasPrefix(note, noteSharedNamed):
+		return LeftShared
+	case strings.HasPrefix(note, noteView):
+		return LeftView
+	}
+	return ""
+}
+
+// What the notes of folders that are left alone begin with.
+const (
+	noteSkip        = "skip has "
+	noteShared      = "in a shared namespace"
+	noteSharedNamed = "in the shared namespace "
+	noteView        = "a view of mail in other folders "
+)
+
 // leaves is why a folder of the old server is left alone, "" if it is copied.
 func (p policy) leaves(f *folder, foreign string, personal bool) string {
 	view := viewAttr(f.box)
 	switch pattern := p.skips(f.place); {
 	case pattern != "":
-		return fmt.Sprintf("skip has %q in the configuration", pattern)
+		return fmt.Sprintf(noteSkip+"%q in the configuration", pattern)
 	case p.wants(f.place):
 		return ""
 	case !personal && !p.CopyShared && foreign == "":
-		return "in a shared namespace"
+		return noteShared
 	case !personal && !p.CopyShared:
-		return fmt.Sprintf("in the shared namespace %q", decodeName(foreign))
+		return fmt.Sprintf(noteSharedNamed+"%q", decodeName(foreign))
 	case view != "" && !p.CopyViews:
-		return fmt.Sprintf("a view of mail in other folders (%s)", view)
+		return fmt.Sprintf(noteView+"(%s)", view)
 	}
 	return ""
 }

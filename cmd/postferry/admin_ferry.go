@@ -62,10 +62,18 @@ func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder 
 		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined,
 		Octets: live.OctetsDone, OctetsTotal: live.OctetsTotal, Checked: row.Checkpoint.Checked,
 	}
-	if row.State == store.FolderPresent {
+	switch row.State {
+	case store.FolderPresent:
 		f.NewTitle = wire.DecodeMailbox(row.New)
+	case store.FolderSkipped:
+		f.Left = left(row.Note)
 	}
 	return f
+}
+
+// left is why a folder is left alone.
+func left(reason string) admin.LeftFolder {
+	return admin.LeftFolder{Kind: string(syncer.WhyLeft(reason)), Reason: reason}
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
@@ -138,6 +146,9 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	if p.Problem != "" {
 		r.OldProblem = &store.Problem{Kind: store.NoDomain, Summary: p.Problem, Advice: store.NeedsFix, Since: time.Now()}
 	}
+	if l := p.Lack; l != nil {
+		r.Lack = &admin.CheckedLack{Resource: l.Resource, Need: l.Need, Room: l.Room}
+	}
 	for _, q := range p.Quotas {
 		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
 	}
@@ -148,7 +159,7 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{
 			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
-			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Problem,
+			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Problem, Left: left(x.Reason),
 		})
 	}
 	return r
