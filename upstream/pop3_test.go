@@ -223,34 +223,81 @@ func FuzzPOP3Reply(f *testing.F) {
 	})
 }
 
+// answers is a connection with a server that says a part of what it has to say,
+// up to the next "~", for each line it hears, and its greeting at once.
+type answers struct {
+	fixedConn
+	parts []string
+}
+
+func newAnswers(text string, size int) *answers {
+	first, rest, _ := strings.Cut(text, "~")
+	return &answers{fixedConn{data: first, size: size}, strings.Split(rest, "~")}
+}
+
+func (a *answers) Write(p []byte) (int, error) {
+	for range min(bytes.Count(p, []byte("\n")), len(a.parts)) {
+		a.data += a.parts[0]
+		a.parts = a.parts[1:]
+	}
+	return len(p), nil
+}
+
 // FuzzPOP3Server lets a server say anything at all, from the greeting on.
 func FuzzPOP3Server(f *testing.F) {
-	f.Add("+OK\r\n-ERR\r\n+OK\r\n+OK\r\n+OK 1 5\r\n+OK\r\n1 5\r\n.\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n\r\n.\r\n+OK\r\na\r\n.\r\n+OK\r\n", 3)
-	f.Add("+OK <a@b>\r\n+OK\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n+ \r\n+OK\r\n+OK\r\nEXPIRE 0\r\n.\r\n+OK 2 2\r\n+OK\r\n1 1\n2 1\n.\n-ERR\r\n+OK\n..\n.\n+OK\n", 1)
-	f.Fuzz(func(t *testing.T, data string, size int) {
-		s := wireOf(data, max(size%4096, 1))
-		server := config.Server{Host: "h", Port: 110, Security: config.Insecure}
-		if s.start(t.Context(), server) != nil || s.Login(t.Context(), ann) != nil {
-			return
+	for _, seed := range pop3Seeds {
+		f.Add(seed, 3)
+		f.Add(seed, 1000)
+	}
+	f.Fuzz(func(t *testing.T, data string, size int) { talkPOP3(t, data, size) })
+}
+
+// pop3Seeds are servers that say all there is to say.
+var pop3Seeds = []string{
+	"+OK\r\n~-ERR\r\n~+OK\r\n~+OK\r\n~+OK 1 9\r\n~+OK\r\n1 9\r\n.\r\n~+OK\r\n1 a\r\n.\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n..\r\n.\r\n", 5) + "~+OK\r\n",
+	"+OK <a@b>\r\n~+OK\r\nSASL PLAIN\r\nPIPELINING\r\nUIDL\r\nTOP\r\n.\r\n~+ \r\n~+OK\r\n~+OK\r\nEXPIRE 0\r\nTOP\r\nPIPELINING\r\n.\r\n" +
+		"~+OK 2 2\r\n~+OK\r\n1 8\r\n2 8\r\n.\r\n~-ERR\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n.\r\n", 5) + "~-ERR [SYS/TEMP]\r\n~+OK\r\na\r\n.\r\n~+OK\r\n",
+}
+
+// TestPOP3Seeds: the fuzz test begins with conversations that come to their end.
+func TestPOP3Seeds(t *testing.T) {
+	for _, seed := range pop3Seeds {
+		if bodies := talkPOP3(t, seed, 7); bodies == 0 {
+			t.Errorf("no body came of %q", seed)
 		}
-		_, list, err := s.List(t.Context())
-		if err != nil {
-			return
+	}
+}
+
+// talkPOP3 does everything that is done with a POP3 server.
+func talkPOP3(t *testing.T, data string, size int) (bodies int) {
+	t.Helper()
+	s := &POP3{}
+	s.attach(newAnswers(data, max(size%4096, 1)), config.Server{Host: "h", Port: 110}, Options{Stall: time.Second, Quirks: &Quirks{}})
+	if s.start(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}) != nil || s.Login(t.Context(), ann) != nil {
+		return 0
+	}
+	_, list, err := s.List(t.Context())
+	if err != nil {
+		return 0
+	}
+	for _, m := range list {
+		if m.Number == 0 || m.Size < -1 {
+			t.Errorf("%+v", m)
 		}
-		for _, m := range list {
-			if m.Number == 0 || m.Size < -1 {
-				t.Errorf("%+v", m)
-			}
-		}
-		_ = s.Headers(t.Context(), list, data[0] == '+', func(POP3Message, []byte) error { return nil })
-		_ = s.Bodies(t.Context(), list, func(_ POP3Message, size int64, r io.Reader) error {
-			if n, err := io.Copy(io.Discard, r); err == nil && n != size {
+	}
+	_ = s.Headers(t.Context(), list, size%2 == 0, func(POP3Message, []byte) error { return nil })
+	_ = s.Bodies(t.Context(), list, func(_ POP3Message, size int64, r io.Reader) error {
+		n, err := io.Copy(io.Discard, r)
+		if err == nil {
+			bodies++
+			if n != size {
 				t.Errorf("%d octets of %d", n, size)
 			}
-			return nil
-		})
-		_ = s.Logout(t.Context())
+		}
+		return nil
 	})
+	_ = s.Logout(t.Context())
+	return bodies
 }
 
 // pop3Server greets one connection and serves it with a function.
