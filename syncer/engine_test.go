@@ -31,6 +31,7 @@ type rig struct {
 	account store.Account
 	dialOld dialFunc[oldSession] // instead of the pair's
 	clock   func() time.Time     // instead of the real one
+	silent  bool                 // nothing is logged
 	stop    func()
 }
 
@@ -64,7 +65,11 @@ func newRig(t *testing.T) *rig {
 // start runs the engine; it is stopped at the end of the test at the latest.
 func (r *rig) start(background bool) {
 	r.t.Helper()
-	e, err := New(r.cfg, r.store, zerolog.New(zerolog.NewTestWriter(r.t)))
+	log := zerolog.New(zerolog.NewTestWriter(r.t))
+	if r.silent {
+		log = zerolog.Nop()
+	}
+	e, err := New(r.cfg, r.store, log)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 type oddRig struct {
 	*rig
 	old, new *lab.Odd
+	folders  []string // of the old server
 }
 
 // oddFolders are the folders an odd old server is given, with messages that
@@ -27,15 +28,21 @@ const oddOne = 10
 
 func newOddRig(t *testing.T, old, new lab.OddOptions) *oddRig {
 	t.Helper()
-	r := &oddRig{rig: newRig(t), old: lab.StartOdd(t, old), new: lab.StartOdd(t, new)}
+	return newOddRigWith(t, old, new, oddFolders)
+}
+
+// newOddRigWith gives the old server so many messages in folders.
+func newOddRigWith(t *testing.T, old, new lab.OddOptions, folders map[string]int) *oddRig {
+	t.Helper()
+	r := &oddRig{rig: newRig(t), old: lab.StartOdd(t, old), new: lab.StartOdd(t, new), folders: slices.Sorted(maps.Keys(folders))}
 	r.pair = nil
 	r.cfg.Domains[0].Old, r.cfg.Domains[0].New = r.old.Server(), r.new.Server()
 	r.cfg.Sync.Stall = 2 * time.Second
-	for _, name := range slices.Sorted(maps.Keys(oddFolders)) {
+	for _, name := range r.folders {
 		if name != "INBOX" {
 			r.old.Create(name)
 		}
-		for i := range oddFolders[name] {
+		for i := range folders[name] {
 			r.old.Deliver(name, oddMail(name, i+1), oddDay(i), oddFlags(i)...)
 		}
 	}
@@ -61,7 +68,7 @@ func oddFlags(i int) []string {
 // as it is; but those that lost, which may be nil, gives a reason for must not.
 func (r *oddRig) arrived(lost func(folder, body string) bool) {
 	r.t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(oddFolders)) {
+	for _, name := range r.folders {
 		there := map[string]int{}
 		for _, m := range r.new.Messages(name) {
 			there[oddIdentity(m)]++
