@@ -338,7 +338,7 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 	for i := range stored {
 		result.IDs[i] = stored[i].ID
 	}
-	if err := a.ferry.Updated(ctx, result.IDs); err != nil {
+	if err := a.updated(ctx, d.Name, stored); err != nil {
 		return nil, err
 	}
 	a.boards.changed(d.Name)
@@ -349,6 +349,21 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 		err = errors.Join(err, a.note(ctx, who, "update_accounts", auditOf{domain: d.Name, count: result.Updated}))
 	}
 	return result, err
+}
+
+// updated tells of new accounts and new credentials.
+func (a *app) updated(ctx context.Context, domain string, accounts []store.Account) error {
+	ids := make([]store.AccountID, len(accounts))
+	var active []store.AccountID
+	for i, x := range accounts {
+		if ids[i] = x.ID; x.State == store.Active {
+			active = append(active, x.ID)
+		}
+	}
+	if err := a.tracker.corrected(ctx, domain, active); err != nil {
+		return err
+	}
+	return a.ferry.Updated(ctx, ids)
 }
 
 // merge makes accounts of lines: known ones keep their state.
@@ -411,7 +426,7 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 	if _, _, err := a.store.PutAccounts(ctx, []store.Account{x}); err != nil {
 		return nil, err
 	}
-	if err := a.ferry.Updated(ctx, []store.AccountID{id}); err != nil {
+	if err := a.updated(ctx, d.Name, []store.Account{x}); err != nil {
 		return nil, err
 	}
 	a.boards.changed(d.Name)

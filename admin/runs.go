@@ -155,6 +155,19 @@ func (t *tracker) stopParts(ids []store.AccountID) {
 // belonged to a run that was stopped belong to it again. It returns the run,
 // 0 if there is none.
 func (t *tracker) resumed(ctx context.Context, domain string, ids []store.AccountID) (run store.RunID, err error) {
+	return t.rejoin(ctx, domain, ids, store.OutcomeStopped)
+}
+
+// corrected hears that logins or passwords of accounts of a domain are other ones
+// now: those that had failed in a run belong to it again.
+func (t *tracker) corrected(ctx context.Context, domain string, ids []store.AccountID) error {
+	_, err := t.rejoin(ctx, domain, ids, store.OutcomeFailed)
+	return err
+}
+
+// rejoin opens parts of accounts again that ended in one way. It returns the newest
+// of the runs they belong to, 0 if there is none.
+func (t *tracker) rejoin(ctx context.Context, domain string, ids []store.AccountID, ended store.Outcome) (run store.RunID, err error) {
 	err = t.do(ctx, func(loop context.Context) error {
 		runs, err := t.store.Runs(loop, domain)
 		if err != nil {
@@ -165,10 +178,10 @@ func (t *tracker) resumed(ctx context.Context, domain string, ids []store.Accoun
 			left[id] = true
 		}
 		for _, r := range runs {
-			if r.Stopped == 0 || len(left) == 0 {
+			if ended == store.OutcomeStopped && r.Stopped == 0 || ended == store.OutcomeFailed && r.Failed == 0 && t.open[r.ID] == nil || len(left) == 0 {
 				continue
 			}
-			reopened, err := t.reopen(loop, r, left)
+			reopened, err := t.reopen(loop, r, ended, left)
 			if err != nil {
 				return err
 			}
@@ -181,8 +194,9 @@ func (t *tracker) resumed(ctx context.Context, domain string, ids []store.Accoun
 	return run, err
 }
 
-// reopen lets stopped parts of a run go on, and takes their accounts out of left.
-func (t *tracker) reopen(ctx context.Context, r store.Run, left map[store.AccountID]bool) (bool, error) {
+// reopen lets parts of a run go on that ended in one way, and takes their accounts
+// out of left.
+func (t *tracker) reopen(ctx context.Context, r store.Run, ended store.Outcome, left map[store.AccountID]bool) (bool, error) {
 	parts, err := t.store.RunAccounts(ctx, r.ID)
 	if err != nil {
 		return false, err
@@ -193,14 +207,18 @@ func (t *tracker) reopen(ctx context.Context, r store.Run, left map[store.Accoun
 	}
 	reopened := false
 	for _, p := range parts {
-		if p.Outcome != store.OutcomeStopped || !left[p.Account] {
+		if p.Outcome != ended || !left[p.Account] {
 			continue
 		}
 		delete(left, p.Account)
 		p.Outcome, p.Ended, p.Problem = store.OutcomeOpen, time.Time{}, nil
 		o.parts[p.Account] = &openPart{RunAccount: p, last: t.now()}
 		o.changed = append(o.changed, p)
-		o.Stopped--
+		if ended == store.OutcomeStopped {
+			o.Stopped--
+		} else {
+			o.Failed--
+		}
 		reopened = true
 	}
 	if reopened {

@@ -234,6 +234,31 @@ func TestRunStopAndResume(t *testing.T) {
 	}
 }
 
+// TestRunCorrected: who failed for a wrong password is in the run again when it is corrected.
+func TestRunCorrected(t *testing.T) {
+	x := newTracking(t, 2)
+	x.clock.Add(1)
+	id := x.begin(store.FirstRun)
+	x.pass(0, false, needsFix())
+	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Failed: 1, Figures: figures(1)})
+	for _, state := range []store.RunState{store.RunOpen, store.RunDone} {
+		if err := x.tracker.corrected(t.Context(), "example.com", x.ids[:1]); err != nil {
+			t.Fatal(err)
+		}
+		x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Complete: map[store.RunState]uint64{store.RunDone: 1}[state],
+			Figures: figures(map[store.RunState]uint64{store.RunOpen: 1, store.RunDone: 3}[state])})
+		if state == store.RunOpen {
+			x.clock.Add(1)
+			x.pass(1, true, nil)
+			x.pass(0, false, needsFix())
+			x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 1, Failed: 1, Figures: figures(3)})
+		}
+	}
+	x.clock.Add(1)
+	x.pass(0, true, nil)
+	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(4)})
+}
+
 // TestRunThatDoesNotStart: if accounts can't be set going, their run is over.
 func TestRunThatDoesNotStart(t *testing.T) {
 	x := newTracking(t, 1)

@@ -195,6 +195,7 @@ func (m *browserMove) correct() {
 	m.b.Await("Saved.")
 	m.open(browserDomain, "")
 	m.b.Await("Everything is on the new server")
+	m.b.Await(fmt.Sprintf("%d messages copied", 3*(browserInbox+browserFolder))) // in one run
 	m.shot("done")
 }
 
