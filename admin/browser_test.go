@@ -9,6 +9,8 @@ import (
 	"postferry/discover"
 	"postferry/internal/lab"
 	"postferry/store"
+
+	"github.com/chromedp/chromedp"
 )
 
 // busy fills the page with a bit of everything.
@@ -27,18 +29,25 @@ func (p *page) busy() (account store.AccountID) {
 	p.ferry.endPass(p.t, ids[2], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example",
 		Summary: "refused", Cause: "imap.old.example:993: LOGIN: the server says [AUTHENTICATIONFAILED] \"no\"", Advice: store.NeedsFix, Since: now})
 	p.ferry.endPass(p.t, ids[3], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.Throttled, Server: store.OldSide, Host: "imap.old.example", Summary: "busy", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
+	p.ferry.endPass(p.t, ids[4], store.Pass{Started: now, Ended: now, Copied: 7, Bytes: 70_000, Complete: true}, &store.Problem{Kind: store.WrongDates, Server: store.NewSide,
+		Host: "imap.new.example", Folder: "INBOX", Summary: "dates", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
 	left := 2 * time.Minute
 	p.ferry.setLive(Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, MessagesPerSecond: 51, Remaining: &left})
 	p.ferry.folders[ids[0]] = []Folder{
 		{Title: "INBOX", NewTitle: "INBOX", State: store.FolderPresent, Complete: true, Messages: 120, Copied: 119, Quarantined: 1, Octets: 9_000_000},
 		{Title: "Archive/2019", NewTitle: "Archive/2019", State: store.FolderPresent, Running: true, Messages: 10180, Copied: 4001, Octets: 401_000_000},
-		{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Messages: 10300},
+		{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Messages: 10300, Left: LeftFolder{Kind: "view", Reason: "a view of mail in other folders"}},
 	}
 	p.ferry.quarantine[ids[0]] = []Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: "The new server refuses this message.", Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
 	for i, id := range ids {
 		p.ferry.checks[id] = CheckResult{Tried: true, Messages: 100, Octets: 5_000_000, Estimate: 90 * time.Second, AtOnce: 2,
 			Folders: []CheckedFolder{{Title: "INBOX", NewTitle: "INBOX", Action: FolderFill, Messages: 100, Copy: 100}, {Title: "Gesendet", NewTitle: "Sent", Action: FolderFill}}}
-		if i == 2 {
+		switch i {
+		case 3:
+			p.ferry.checks[id] = CheckResult{Tried: true, Messages: 10300, Octets: 5_000_000_000, AtOnce: 2, TooLarge: 3, Limit: 30_000_000, Lacks: "room", Lack: &CheckedLack{Resource: "STORAGE", Need: 5_000_000_000, Room: 2_000_000_000},
+				Notes:   []string{"\"[Gmail]/All Mail\" is not copied: a view of mail in other folders"},
+				Folders: []CheckedFolder{{Title: "[Gmail]/All Mail", Action: FolderSkip, Messages: 10300, Left: LeftFolder{Kind: "view", Reason: "a view"}}, {Title: "Rechnungen/2019 und davor, geprüft", NewTitle: "Rechnungen/2019 und davor, geprüft", Action: FolderCreate, Messages: 9, Copy: 9}}}
+		case 2:
 			p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}
 		}
 	}
@@ -73,11 +82,12 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Press(`button[value="start"]`)
 	b.Await("Missing")
 	account := fmt.Sprintf("/d/a.example/a/%d", id)
-	for _, x := range []struct{ name, path string }{
+	all := []struct{ name, path string }{
 		{"domains", "/"}, {"new-domain", "/domains/new"}, {"domain", "/d/a.example"}, {"new-accounts", "/d/a.example/accounts/new"}, {"check", "/d/a.example/check"},
 		{"account", account}, {"runs", "/d/a.example/runs"}, {"run", "/d/a.example/runs/1"}, {"verify", "/d/a.example/verify"}, {"servers", "/d/a.example/servers"},
 		{"audit", "/audit"}, {"access", "/access"}, {"error", "/nowhere"},
-	} {
+	}
+	for _, x := range all {
 		b.Open(p.URL() + x.path)
 		look(t, b, x.name)
 	}
@@ -91,6 +101,25 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Press(`form[enctype] button`)
 	b.Await("2 mistakes")
 	look(t, b, "list")
+	for _, language := range []string{"de", "ru"} {
+		b.Run(chromedp.Evaluate(`document.cookie = "language=`+language+`; path=/"`, nil))
+		for _, x := range all {
+			b.Open(p.URL() + x.path)
+			b.Shot(x.name + "-" + language)
+			narrow(t, b, x.name+"-"+language)
+		}
+	}
+}
+
+// narrow looks at a page on a phone, by day.
+func narrow(t *testing.T, b *lab.Browser, name string) {
+	t.Helper()
+	b.Screen(390, 844, false)
+	b.Shot(name + "-phone")
+	if wide := b.Overflow(); wide > 0 {
+		t.Errorf("%s is %d pixels wider than a phone", name, wide)
+	}
+	b.Screen(1280, 900, false)
 }
 
 // look takes pictures of a page and says what is wrong with it.

@@ -99,6 +99,14 @@ func (w *words) Left(l LeftFolder) string {
 	return w.textOr("folder_left."+l.Kind, l.Reason, nil)
 }
 
+// Who is who did something: a name, or what stands for the operator.
+func (w *words) Who(name string) string {
+	if name == commandLine().who {
+		return w.T("audit.command_line")
+	}
+	return name
+}
+
 // AuditDetail says the details of an entry: a bare number counts accounts or messages.
 func (w *words) AuditDetail(e auditView) string {
 	n, err := strconv.ParseUint(e.Detail, 10, 32)

@@ -30,8 +30,9 @@ late at the old server, a second pass that copies nothing. Every claim is
 checked by looking at the servers directly.
 
 Then everything stays up until you press Ctrl-C, so that you can point your own
-mail program at it, and open the import page, on which more accounts move. With --once it ends after the tour; the exit status is 0
-only if every step showed what it claims.
+mail program at it, and open the import page, on which more accounts move. With
+--once it ends after the tour; the exit status is 0 only if every step showed
+what it claims.
 
 ` + exitHelp
 
