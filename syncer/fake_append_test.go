@@ -1,0 +1,102 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// fakeCall is a batch whose fate is sealed when it is sent, as on a server
+// that has read it; whether the client hears of it is another matter.
+type fakeCall struct {
+	s       *fakeSession
+	results []upstream.AppendResult
+}
+
+func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
+	bodies := make([][]byte, len(batch))
+	for i, a := range batch {
+		var err error
+		s.move(0, int(a.Size))
+		if bodies[i], err = io.ReadAll(a.Body); err != nil || int64(len(bodies[i])) != a.Size {
+			s.Close()
+			return nil, &upstream.Error{Op: "APPEND", Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+		}
+	}
+	call := &fakeCall{s: s, results: make([]upstream.AppendResult, len(batch))}
+	each := len(batch)
+	if s.single {
+		each = 1
+	}
+	var err error
+	for at := 0; at < len(batch) && err == nil; at += each {
+		err = s.appendOne(mailbox, batch[at:at+each], bodies[at:at+each], call.results[at:at+each])
+	}
+	return call, err
+}
+
+// move moves octets within the bounds of the session.
+func (s *fakeSession) move(read, written int) {
+	if s.traffic != nil {
+		<-time.After(s.traffic.Moved(read, written))
+	}
+}
+
+// errLate from a fault lets the server store what it has read when the client is gone.
+var errLate = errors.New("late")
+
+// appendOne is one APPEND command. What is refused before it was sent is not lost.
+func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies [][]byte, results []upstream.AppendResult) error {
+	err := s.step("APPEND", func() error {
+		copy(results, s.store(mailbox, batch, bodies))
+		return nil
+	})
+	if errors.Is(err, errLate) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.late = append(s.late, func() { s.store(mailbox, batch, bodies) })
+		return lostError("APPEND")
+	}
+	if err != nil && upstream.ClassOf(err) != upstream.Lost {
+		for i := range results {
+			results[i] = upstream.AppendResult{Err: err}
+		}
+		return nil
+	}
+	return err
+}
+
+// store is one MULTIAPPEND: all or nothing. The caller holds the lock.
+func (s *fakeSession) store(mailbox string, batch []upstream.Append, bodies [][]byte) []upstream.AppendResult {
+	results := make([]upstream.AppendResult, len(batch))
+	b := s.folders[mailbox]
+	var refusal error
+	if b == nil {
+		refusal = refusedError("APPEND", imap.ResponseCodeTryCreate)
+	}
+	for _, body := range bodies {
+		if err := s.refuse(body); err != nil {
+			refusal = err
+		}
+	}
+	for i, a := range batch {
+		if refusal != nil {
+			results[i].Err = refusal
+			continue
+		}
+		uid := b.append(bodies[i], a.Flags, a.Date)
+		if s.uidplus && !s.fleeting {
+			results[i] = upstream.AppendResult{UIDValidity: b.validity, UID: uid}
+		}
+	}
+	return results
+}
+
+func (c *fakeCall) Wait(context.Context) ([]upstream.AppendResult, error) {
+	return c.results, c.s.step("WAIT", func() error { return nil })
+}

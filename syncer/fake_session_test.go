@@ -1,0 +1,322 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// fakeSession is a session with a fakeServer.
+type fakeSession struct {
+	*fakeServer
+	traffic upstream.Traffic
+	box     *fakeFolder // selected; stays valid when renamed or deleted
+	closed  bool
+}
+
+func (s *fakeSession) step(op string, fn func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return &upstream.Error{Op: op, Class: upstream.Lost, Err: io.ErrClosedPipe}
+	}
+	s.log = append(s.log, op)
+	s.catchUp()
+	if err := s.fault("+" + op); err != nil {
+		return err
+	}
+	if s.box != nil && s.box.void && slices.Contains(needFolder, op) {
+		return lostError(op)
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	return s.fault("-" + op)
+}
+
+// needFolder are the steps that concern the open folder.
+var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE"}
+
+func lostError(op string) error {
+	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+}
+
+func (s *fakeSession) Alive(context.Context) error {
+	return s.step("NOOP", func() error { return nil })
+}
+func (s *fakeSession) Logout(context.Context) error { return s.Close() }
+func (s *fakeSession) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.sessions--
+	}
+	s.closed = true
+	return nil
+}
+
+func (s *fakeSession) Folders(_ context.Context, withStatus bool) (ns upstream.Namespace, list []upstream.Mailbox, err error) {
+	err = s.step("LIST", func() error {
+		for name, b := range s.folders {
+			m := upstream.Mailbox{Name: name, Delim: '/', Subscribed: b.sub, Attrs: b.attrs}
+			if withStatus {
+				st := s.status(b)
+				m.Status = &st
+			}
+			list = append(list, m)
+		}
+		sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+		return nil
+	})
+	return upstream.Namespace{Delim: '/'}, list, err
+}
+
+func (s *fakeSession) status(b *fakeFolder) upstream.Status {
+	st := upstream.Status{Messages: uint32(len(b.messages)), UIDNext: b.next, UIDValidity: b.validity}
+	if s.condstor {
+		st.HighestModSeq = b.modseq
+	}
+	return st
+}
+
+func (s *fakeSession) Status(_ context.Context, names []string) (map[string]upstream.Status, error) {
+	all := map[string]upstream.Status{}
+	err := s.step("STATUS", func() error {
+		for _, n := range names {
+			if b := s.folders[n]; b != nil {
+				all[n] = s.status(b)
+			}
+		}
+		return nil
+	})
+	if upstream.ClassOf(err) == upstream.Refused { // a folder the server refuses is missing
+		return map[string]upstream.Status{}, nil
+	}
+	return all, err
+}
+
+func refusedError(op string, code imap.ResponseCode) error {
+	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Refused, Code: code, Text: "no", Err: fmt.Errorf("NO [%s]", code)}
+}
+
+func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) {
+	err = s.step(op, func() error {
+		b := s.folders[name]
+		if b == nil {
+			return refusedError(op, imap.ResponseCodeNonExistent)
+		}
+		if s.fleeting {
+			s.validity++
+			b = b.numbered(s.validity)
+			for _, m := range b.messages {
+				s.shown[imapKey(b.validity, m.uid)] = string(m.body)
+			}
+		}
+		s.box = b
+		st := s.status(b)
+		sel = &upstream.Selected{Messages: st.Messages, UIDNext: st.UIDNext, UIDValidity: st.UIDValidity,
+			HighestModSeq: st.HighestModSeq, NotSticky: s.fleeting}
+		return nil
+	})
+	return sel, err
+}
+
+func (s *fakeSession) Examine(_ context.Context, name string) (*upstream.Selected, error) {
+	return s.open("EXAMINE", name)
+}
+
+func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error) {
+	sel, err := s.Examine(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	return sel, true, s.ListMessages(ctx, set, 0, fn)
+}
+
+func (s *fakeSession) Select(_ context.Context, name string) (*upstream.Selected, error) {
+	return s.open("SELECT", name)
+}
+
+// each calls fn for the selected folder's messages in a set.
+func (s *fakeSession) each(op string, set imap.UIDSet, fn func(*fakeMessage) error) error {
+	var found []*fakeMessage
+	err := s.step(op, func() error {
+		b := s.box
+		for _, m := range b.messages {
+			if inSet(set, m.uid, b) {
+				c := *m
+				found = append(found, &c)
+			}
+		}
+		return nil
+	})
+	for _, m := range found {
+		if ferr := fn(m); ferr != nil {
+			return ferr
+		}
+	}
+	return err
+}
+
+func inSet(set imap.UIDSet, uid imap.UID, b *fakeFolder) bool {
+	last := imap.UID(0)
+	if len(b.messages) > 0 {
+		last = b.messages[len(b.messages)-1].uid
+	}
+	for _, r := range set {
+		lo, hi := r.Start, r.Stop
+		if lo == 0 {
+			lo = last
+		}
+		if hi == 0 {
+			hi = max(last, lo)
+		}
+		if lo <= uid && uid <= hi {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *fakeMessage) line() upstream.Message {
+	return upstream.Message{UID: m.uid, Flags: m.flags, Date: m.date, Size: int64(len(m.body)), ModSeq: m.modseq}
+}
+
+func (s *fakeSession) ListMessages(_ context.Context, set imap.UIDSet, since uint64, fn func(upstream.Message) error) error {
+	return s.each("LISTING", set, func(m *fakeMessage) error {
+		if since > 0 && m.modseq <= since {
+			return nil
+		}
+		return fn(m.line())
+	})
+}
+
+func (s *fakeSession) ListFlags(_ context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+	return s.each("FLAGS", set, func(m *fakeMessage) error { return fn(m.line()) })
+}
+
+func (s *fakeSession) Headers(_ context.Context, set imap.UIDSet, fn func(upstream.Message, []byte) error) error {
+	return s.each("HEADERS", set, func(m *fakeMessage) error { return fn(m.line(), headerOf(m.body)) })
+}
+
+func (s *fakeSession) Bodies(_ context.Context, set imap.UIDSet, fn func(imap.UID, int64, io.Reader) error) error {
+	return s.each("BODIES", set, func(m *fakeMessage) error {
+		if err := s.step("BODY", func() error { return nil }); err != nil {
+			return err
+		}
+		half := len(m.body) / 2
+		s.move(len(m.body), 0)
+		return fn(m.uid, int64(len(m.body)), io.MultiReader(bytes.NewReader(m.body[:half]), &latter{s: s, rest: m.body[half:]}))
+	})
+}
+
+// latter is the second half of a body, before which the connection may break.
+type latter struct {
+	s    *fakeSession
+	rest []byte
+	came bool
+}
+
+func (l *latter) Read(p []byte) (int, error) {
+	if !l.came {
+		if err := l.s.step("HALF", func() error { return nil }); err != nil {
+			return 0, lostError("UID FETCH")
+		}
+		l.came = true
+	}
+	if len(l.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+func (s *fakeSession) Search(_ context.Context, criteria string) (set imap.UIDSet, err error) {
+	from, ok := strings.CutPrefix(criteria, "UID ")
+	if !ok {
+		return nil, fmt.Errorf("unexpected criteria %q", criteria)
+	}
+	var start imap.UID
+	fmt.Sscanf(from, "%d:*", &start)
+	err = s.each("SEARCH", imap.UIDSet{imap.UIDRange{Start: start, Stop: 0}}, func(m *fakeMessage) error {
+		set.AddNum(m.uid)
+		return nil
+	})
+	return set, err
+}
+
+func (s *fakeSession) Create(_ context.Context, name string, _ imap.MailboxAttr) error {
+	return s.step("CREATE", func() error {
+		if s.folders[name] == nil {
+			s.addLocked(name)
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) Subscribe(_ context.Context, names []string) error {
+	return s.step("SUBSCRIBE", func() error {
+		for _, n := range names {
+			if b := s.folders[n]; b != nil {
+				b.sub = true
+			}
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChange) error {
+	return s.step("STORE", func() error {
+		b := s.box
+		for _, c := range changes {
+			for _, m := range b.messages {
+				if m.uid == c.UID {
+					b.modseq++
+					m.flags, m.modseq = normalise(append(without(m.flags, c.Remove), c.Add...)), b.modseq
+					if s.fleeting {
+						m.stands.flags = m.flags
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) AppendLimit() int64 { return 0 }
+
+func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
+
+func (s *fakeSession) Permanent(_ context.Context, name string) (*upstream.Selected, error) {
+	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, s.step("PERMANENT", func() error {
+		if s.folders[name] == nil {
+			return refusedError("SELECT", imap.ResponseCodeNonExistent)
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) ReadBack(_ context.Context, name string, uidValidity uint32, set imap.UIDSet) (found []upstream.Message, err error) {
+	err = s.step("READBACK", func() error {
+		b := s.folders[name]
+		if b == nil {
+			return refusedError("EXAMINE", imap.ResponseCodeNonExistent)
+		}
+		for _, m := range b.messages {
+			if !s.fleeting && b.validity == uidValidity && set.Contains(m.uid) {
+				found = append(found, m.line())
+			}
+		}
+		return nil
+	})
+	return found, err
+}
