@@ -35,7 +35,7 @@ func reachIMAP(ctx context.Context, server config.Server, opt Options) (*Session
 
 // start brings a fresh connection to where a login is possible, or closes it.
 func (s *Session) start(ctx context.Context, server config.Server) error {
-	err := s.do(ctx, opConnect, func() error { return s.open(server) })
+	err := s.do(ctx, opConnect, func() error { return approach(s, server) })
 	if err != nil {
 		_ = s.Close()
 		return dialError(err)
@@ -55,7 +55,16 @@ func dialError(err error) error {
 	return e
 }
 
-func (s *Session) open(server config.Server) error {
+// entrance is what either protocol has between the connection and a login.
+type entrance interface {
+	secure(server config.Server) error
+	greeting() error
+	startTLS(server config.Server) error
+	learn() error
+}
+
+// approach brings a fresh connection to where a login is possible.
+func approach(s entrance, server config.Server) error {
 	if server.Security == config.ImplicitTLS {
 		if err := s.secure(server); err != nil {
 			return err

@@ -35,7 +35,7 @@ func TestLateGreeting(t *testing.T) {
 			server := config.Server{Security: config.Insecure, Host: "x", Port: 143}
 			s := newSession(ours, server, Options{Stall: time.Minute, Log: zerolog.Nop()})
 			defer func() { s.Close(); <-ended }()
-			err := s.do(context.Background(), opConnect, func() error { return s.open(server) })
+			err := s.do(context.Background(), opConnect, func() error { return approach(s, server) })
 			if err != nil {
 				err = dialError(err)
 			}

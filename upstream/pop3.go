@@ -65,29 +65,12 @@ func reachPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, e
 
 // start brings a fresh connection to where a login is possible, or closes it.
 func (s *POP3) start(ctx context.Context, server config.Server) error {
-	err := s.do(ctx, opConnect, func() error { return s.open(server) })
+	err := s.do(ctx, opConnect, func() error { return approach(s, server) })
 	if err != nil {
 		_ = s.Close()
 		return dialError(err)
 	}
 	return nil
-}
-
-func (s *POP3) open(server config.Server) error {
-	if server.Security == config.ImplicitTLS {
-		if err := s.secure(server); err != nil {
-			return err
-		}
-	}
-	if err := s.greeting(); err != nil {
-		return err
-	}
-	if server.Security == config.StartTLS {
-		if err := s.stls(server); err != nil {
-			return err
-		}
-	}
-	return s.learn()
 }
 
 func (s *POP3) secure(server config.Server) error {
@@ -123,10 +106,10 @@ func (s *POP3) greeting() error {
 	return s.fault(opConnect, Fix, ErrNotPOP3)
 }
 
-// stls protects the connection before anything else is said (RFC 2595 section 4).
+// startTLS protects the connection before anything else is said (RFC 2595 section 4).
 // It asks without looking for STLS among the capabilities: a server that lacks
 // it says so, and those that answer no CAPA may have it all the same.
-func (s *POP3) stls(server config.Server) error {
+func (s *POP3) startTLS(server config.Server) error {
 	r, err := s.command("STLS", "")
 	if err != nil {
 		return err

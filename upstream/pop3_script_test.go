@@ -2,10 +2,7 @@ package upstream
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -109,35 +106,17 @@ var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string,
 }
 
 func TestPOP3Transcripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/pop3/*.txt")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d transcripts, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			verb, _, _ := strings.Cut(name, "-")
-			sc := pop3Script(t, string(text))
-			var got []string
-			say := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
-			server := servePOP3(t, sc)
-			if strings.Contains(string(text), "C: STLS") {
-				server.Security = config.StartTLS
-			}
-			s, err := DialPOP3(t.Context(), server, pop3Options(t))
-			if err != nil {
-				sayError(say, err)
-			} else {
-				t.Cleanup(func() { s.Close() })
-				pop3Actions[verb](t.Context(), s, say)
-			}
-			if g, w := strings.Join(got, "\n= "), strings.Join(sc.result, "\n= "); g != w {
-				t.Errorf("got\n= %s\nwant\n= %s", g, w)
-			}
-		})
-	}
+	eachTranscript(t, "testdata/pop3", pop3Script, func(t *testing.T, text, verb string, say func(string, ...any)) {
+		server := servePOP3(t, pop3Script(t, text))
+		if strings.Contains(text, "C: STLS") {
+			server.Security = config.StartTLS
+		}
+		s, err := DialPOP3(t.Context(), server, pop3Options(t))
+		if err != nil {
+			sayError(say, err)
+			return
+		}
+		t.Cleanup(func() { s.Close() })
+		pop3Actions[verb](t.Context(), s, say)
+	})
 }

@@ -312,8 +312,21 @@ func verdict(err error) string {
 func sayError(say func(string, ...any), err error) { say("%s", verdict(err)) }
 
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/transcripts/*.txt")
-	if err != nil || len(files) < 20 {
+	eachTranscript(t, "testdata/transcripts", parseScript, func(t *testing.T, text, verb string, say func(string, ...any)) {
+		act := transcripts[verb]
+		if act == nil {
+			t.Fatalf("no action %q", verb)
+		}
+		act(context.Background(), scripted(t, text), say)
+	})
+}
+
+// eachTranscript wants the conversations in a folder to come to the results they
+// tell; verb is the first word of their name.
+func eachTranscript(t *testing.T, folder string, parse func(testing.TB, string) script, act func(t *testing.T, text, verb string, say func(string, ...any))) {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*.txt")
+	if err != nil || len(files) < 10 {
 		t.Fatalf("%d transcripts, %v", len(files), err)
 	}
 	for _, file := range files {
@@ -324,15 +337,9 @@ func TestTranscripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			verb, _, _ := strings.Cut(name, "-")
-			act := transcripts[verb]
-			if act == nil {
-				t.Fatalf("no action %q", verb)
-			}
 			var got []string
-			act(context.Background(), scripted(t, string(text)), func(format string, args ...any) {
-				got = append(got, fmt.Sprintf(format, args...))
-			})
-			want := parseScript(t, string(text)).result
+			act(t, string(text), verb, func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) })
+			want := parse(t, string(text)).result
 			if g, w := strings.Join(got, "\n= "), strings.Join(want, "\n= "); g != w {
 				t.Errorf("got\n= %s\nwant\n= %s", g, w)
 			}

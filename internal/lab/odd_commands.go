@@ -163,9 +163,16 @@ func (c *OddConn) list() string {
 	if options != "" && !c.has("LIST-EXTENDED") || strings.Contains(options, "STATUS") && !c.has("LIST-STATUS") {
 		return "BAD unknown options"
 	}
+	c.server.mu.Lock()
+	text := c.server.listed(options)
+	c.server.mu.Unlock()
+	c.say(text)
+	return "OK done"
+}
+
+// listed are the answers to LIST with options. The caller holds the lock.
+func (o *Odd) listed(options string) string {
 	var out strings.Builder
-	o := c.server
-	o.mu.Lock()
 	for _, name := range o.order {
 		f, attrs := o.folders[name], ""
 		if f.subscribed && strings.Contains(options, "SUBSCRIBED") {
@@ -176,9 +183,7 @@ func (c *OddConn) list() string {
 			fmt.Fprintf(&out, "* STATUS %s (%s)\r\n", oddQuote(name), f.status(options))
 		}
 	}
-	o.mu.Unlock()
-	c.say(out.String())
-	return "OK done"
+	return out.String()
 }
 
 func (c *OddConn) lsub() string {
@@ -237,21 +242,32 @@ func (c *OddConn) openFolder() string {
 	}
 	o := c.server
 	o.mu.Lock()
-	f := o.folders[c.name]
-	permanent := o.opt.PermanentFlags
+	f, text := o.folders[c.name], ""
+	if f != nil {
+		text = o.opened(f, c.Verb)
+	}
 	o.mu.Unlock()
 	if f == nil {
 		return "NO [NONEXISTENT] no such folder"
 	}
-	if permanent == "" {
+	c.selected = f
+	c.say(text)
+	if c.Verb == "EXAMINE" {
+		return "OK [READ-ONLY] done"
+	}
+	return "OK [READ-WRITE] done"
+}
+
+// opened is what a folder's opening with a verb tells of it. The caller holds the lock.
+func (o *Odd) opened(f *oddFolder, verb string) string {
+	permanent := o.opt.PermanentFlags
+	switch {
+	case verb == "EXAMINE":
+		permanent = ""
+	case permanent == "":
 		permanent = `\Answered \Flagged \Deleted \Seen \Draft \*`
 	}
-	mode := "READ-WRITE"
-	if c.Verb == "EXAMINE" {
-		permanent, mode = "", "READ-ONLY"
-	}
 	modseq, fleeting := "NOMODSEQ", ""
-	o.mu.Lock()
 	if o.opt.Fleeting {
 		o.renumber(f)
 		fleeting = "* NO [UIDNOTSTICKY] UIDs do not last\r\n"
@@ -259,12 +275,8 @@ func (c *OddConn) openFolder() string {
 	if slices.Contains(strings.Fields(o.opt.Caps), "CONDSTORE") {
 		modseq = fmt.Sprintf("HIGHESTMODSEQ %d", f.modseq)
 	}
-	text := fmt.Sprintf("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS (%s)] x\r\n* %d EXISTS\r\n* 0 RECENT\r\n"+
+	return fmt.Sprintf("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS (%s)] x\r\n* %d EXISTS\r\n* 0 RECENT\r\n"+
 		"* OK [UIDVALIDITY %d] x\r\n* OK [UIDNEXT %d] x\r\n* OK [%s] x\r\n%s", permanent, len(f.messages), f.validity, f.next, modseq, fleeting)
-	c.selected = f
-	o.mu.Unlock()
-	c.say(text)
-	return "OK [" + mode + "] done"
 }
 
 func (c *OddConn) leave() string {
