@@ -46,6 +46,8 @@ type seat[S session] struct {
 	release func()
 	used    time.Time
 	held    *held // the account's sessions with this server, this one included
+	lead    *lead // tells of the session that is opened next; nil if nobody follows it
+	follows *lead // what the session that is opened next waits for; nil for nothing
 }
 
 // lane is a pair of sessions that one job at a time uses. Only the job that
@@ -131,6 +133,7 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 	if s.there {
 		if time.Since(s.used) < doubtful || s.session.Alive(ctx) == nil {
 			s.used = time.Now()
+			s.lead.in()
 			return s.session, nil
 		}
 		s.hangUp()
@@ -142,6 +145,7 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 		if session, err = s.dial(ctx, l, c, dial); err == nil {
 			break
 		}
+		s.lead.failed()
 		if upstream.TooMany(err) && ctx.Err() == nil {
 			err = s.end.pool.crowded(int(s.held.Load()), err)
 		}
@@ -152,17 +156,20 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 	}
 	s.session, s.there, s.used = session, true, time.Now()
 	s.held.Add(1)
+	s.lead.in()
 	return session, nil
 }
 
 // dial opens a session.
 func (s *seat[S]) dial(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (S, error) {
+	lead := s.lead
 	session, err := dial(ctx, s.end.server, c, upstream.Options{
 		Stall:    l.stall,
 		ReadOnly: s.end.readOnly,
 		Role:     s.end.role(),
 		Log:      l.log.With().Str("server", s.end.server.Address()).Logger(),
-		Progress: s.end.pool.alive,
+		Progress: func() { s.end.pool.alive(); lead.up() },
+		Turn:     s.follows.turn(),
 		Quirks:   &s.end.pool.quirks,
 		Traffic:  l.flow(s.end.readOnly),
 	})

@@ -48,7 +48,9 @@ type passRun struct {
 	yielded bool
 	halted  bool // a person stopped the account
 	late    *time.Timer
-	waiting []chan passResult
+	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
+	endAhead context.CancelFunc
+	waiting  []chan passResult
 }
 
 // beginPass starts a pass, or joins the one that runs.
@@ -125,6 +127,7 @@ func (a *account) nextPassStep() {
 		a.endPass(nil)
 	case !p.tree:
 		if !a.tree.running && a.mayUse(a.backs[0]) {
+			a.openAhead()
 			a.startTree(a.backs[0], false)
 		}
 	case !p.yielded && !p.stopped && len(p.queue) > 0:
@@ -137,7 +140,7 @@ func (a *account) nextPassStep() {
 // nextFolders pulls the first folders of the queue that no visit is pulling.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if !a.mayUse(l) || (i > 0 && (!a.roomy() || i > a.lanesAllowed()-2)) { // one is for visits
+		if !a.mayPull(i) {
 			continue
 		}
 		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })
@@ -149,6 +152,12 @@ func (a *account) nextFolders(p *passRun) {
 		p.pulling++
 		a.startPull(l, f, false, a.passPulled)
 	}
+}
+
+// mayPull tells whether a pull may begin on one of the lanes for passes: those behind
+// the first are for servers with room to spare, and one connection is kept for visits.
+func (a *account) mayPull(i int) bool {
+	return a.mayUse(a.backs[i]) && (i == 0 || a.roomy() && i <= a.lanesAllowed()-2)
 }
 
 func (a *account) roomy() bool {
@@ -357,6 +366,9 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	a.pass = nil
 	if p.late != nil {
 		p.late.Stop()
+	}
+	if p.endAhead != nil {
+		p.endAhead()
 	}
 	for _, w := range p.waiting {
 		w <- passResult{pass: record, problem: problem, yielded: p.yielded, halted: p.halted}

@@ -20,12 +20,20 @@ const opLogin = "login"
 // capabilities are those after login; ID goes out with the next command.
 // A refusal is an *Error of class Fix, unless the server says that it passes.
 // A server that says PREAUTH is refused: it would not check the password.
+// It waits for its turn, if the options have one.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	if s.preauth {
 		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errPreauth}
 	}
 	if strings.ContainsRune(c.Login, 0) || strings.ContainsRune(c.Password.Reveal(), 0) {
 		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errNUL}
+	}
+	if s.opt.Turn != nil {
+		select {
+		case <-s.opt.Turn:
+		case <-ctx.Done():
+			return s.fault(opLogin, Later, ctx.Err())
+		}
 	}
 	return s.do(ctx, opLogin, func() error {
 		defer func() { s.secrets = nil }()

@@ -34,6 +34,8 @@ type Options struct {
 	Quirks *Quirks
 	// Traffic bounds and counts what goes over the connection; nil for no bound.
 	Traffic Traffic
+	// Turn is what Login waits for before it sends anything; nil for nothing.
+	Turn <-chan struct{}
 	// Trace writes the session's protocol down; nil for none.
 	Trace *Trace
 }
