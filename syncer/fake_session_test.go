@@ -305,8 +305,17 @@ func (s *fakeSession) Permanent(_ context.Context, name string) (*upstream.Selec
 	})
 }
 
-func (s *fakeSession) ReadBack(_ context.Context, name string, uidValidity uint32, set imap.UIDSet) (found []upstream.Message, err error) {
-	err = s.step("READBACK", func() error {
+// fakeReadBack is what a look at copies found when it was asked for.
+type fakeReadBack struct {
+	found []upstream.Message
+	err   error
+}
+
+func (c fakeReadBack) Wait(context.Context) ([]upstream.Message, error) { return c.found, c.err }
+
+func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
+	var found []upstream.Message
+	err := s.step("READBACK", func() error {
 		b := s.folders[name]
 		if b == nil {
 			return refusedError("EXAMINE", imap.ResponseCodeNonExistent)
@@ -318,5 +327,5 @@ func (s *fakeSession) ReadBack(_ context.Context, name string, uidValidity uint3
 		}
 		return nil
 	})
-	return found, err
+	return fakeReadBack{found, err}, nil
 }

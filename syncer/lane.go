@@ -63,8 +63,16 @@ type lane struct {
 	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
 	yield              <-chan struct{}
-	listening          *listening // the account's
-	traffic            *traffic   // the account's
+	listening          *listening    // the account's
+	traffic            *traffic      // the account's
+	trip               time.Duration // in which the new server has answered at the quickest; 0 if unknown
+}
+
+// answered notes how long the new server took for an answer.
+func (l *lane) answered(took time.Duration) {
+	if l.trip == 0 || took < l.trip {
+		l.trip = took
+	}
 }
 
 func (l *lane) oldSession(ctx context.Context) (oldSession, error) {

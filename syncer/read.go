@@ -31,7 +31,7 @@ const (
 )
 
 // item is what the reader hands to the writer, in the order of the old folder.
-// Exactly one of body, stream, quarantine, checkpoint and shows is set.
+// Exactly one of body, stream, quarantine, checkpoint, shows and keywords is set.
 type item struct {
 	msg        upstream.Message
 	key        store.Key
@@ -42,6 +42,7 @@ type item struct {
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
+	keywords   bool // messages with keywords follow
 	shows      bool // once all before it is on the new server, the folder is worth showing
 	mending
 }
@@ -66,6 +67,8 @@ type reader struct {
 	*pull
 	items chan<- *item
 	next  imap.UID // every message below it was handed over
+	// announced: the writer has been told that there are keywords.
+	announced bool
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 }
@@ -230,6 +233,9 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 	if missing, err = r.largeOnes(ctx, missing); err != nil {
 		return listed, err
 	}
+	if err := r.announceKeywords(ctx, missing); err != nil {
+		return listed, err
+	}
 	for len(missing) > 0 {
 		if err := r.yielded(); err != nil {
 			return listed, err
@@ -249,6 +255,16 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		missing = missing[n:]
 	}
 	return listed, nil
+}
+
+// announceKeywords lets the writer ask what keywords the new folder can keep while the
+// bodies are on their way.
+func (r *reader) announceKeywords(ctx context.Context, missing []upstream.Message) error {
+	if r.announced || !slices.ContainsFunc(missing, func(m upstream.Message) bool { return hasKeyword(m.Flags) }) {
+		return nil
+	}
+	r.announced = true
+	return r.hand(ctx, &item{keywords: true})
 }
 
 // list lists a window, or tells what came with the opening of the folder.

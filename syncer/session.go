@@ -65,7 +65,12 @@ type newSession interface {
 	AppendLimit() int64
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Permanent(ctx context.Context, name string) (*upstream.Selected, error)
-	ReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) ([]upstream.Message, error)
+	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)
+}
+
+// readBackCall is a look at copies on its way.
+type readBackCall interface {
+	Wait(ctx context.Context) ([]upstream.Message, error)
 }
 
 // appendCall is a batch on its way to the new server.
@@ -78,6 +83,10 @@ type newIMAP struct{ *upstream.Session }
 
 func (s newIMAP) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
 	return s.Session.SendAppend(ctx, mailbox, batch)
+}
+
+func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
+	return s.Session.SendReadBack(ctx, name, uidValidity, set)
 }
 
 // dialFunc opens a session and logs in.

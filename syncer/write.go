@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,17 +26,23 @@ const (
 	// fast line to a new server far away holds.
 	batchesAhead = 12
 	octetsAhead  = 8 << 20
+	// tripMost bounds what is taken for the time that an answer needs at least.
+	tripMost = time.Second
+	// uncheckedMost is how many copies may wait for looks at others.
+	uncheckedMost = 1000
 	// checksMost is how many copies of a batch are looked at.
 	checksMost = 10
 )
 
-// under is a batch that was sent.
+// under is a batch that was sent, or a look at copies that was asked for.
 type under struct {
 	items []*item
 	call  appendCall
 	again bool // repeats a part of a refused batch
+	look  *look
 
 	octets int64
+	sent   time.Time
 }
 
 // writer appends what the reader hands over, batch by batch, and enters it in
@@ -49,9 +56,13 @@ type writer struct {
 	unproven []store.Intent
 	// again counts batches under way that repeat a refused one. They were sent
 	// after batches whose checkpoints lie behind them, so those have to wait.
-	again   int
-	later   *store.Checkpoint
-	sending []*item // of the command that is being written
+	again int
+	later *store.Checkpoint
+	// unchecked are copies that may lack flags: looks are under way. They are not
+	// entered before, and checkpoints wait for them as well.
+	unchecked []store.Entry
+	looks     int     // under way
+	sending   []*item // of the command that is being written
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
 	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
@@ -105,7 +116,9 @@ func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 }
 
 // next takes an item. While there is something else to do it waits only a
-// moment for one, so that a batch isn't sent with its first message alone.
+// moment for one, so that a batch isn't sent with its first message alone; and as
+// long as no answer can have come, so that none is awaited while there is
+// something to send.
 func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, ready bool) {
 	select {
 	case it, ok = <-items:
@@ -114,7 +127,7 @@ func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, re
 	}
 	var late <-chan time.Time
 	if len(w.calls) > 0 || len(w.batch) > 0 {
-		t := time.NewTimer(batchLinger)
+		t := time.NewTimer(w.lingering())
 		defer t.Stop()
 		late = t.C
 	}
@@ -125,6 +138,14 @@ func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, re
 	case <-ctx.Done():
 	}
 	return nil, false, false
+}
+
+// lingering is how long the next item is waited for while there is something else to do.
+func (w *writer) lingering() time.Duration {
+	if len(w.calls) == 0 {
+		return batchLinger
+	}
+	return max(batchLinger, min(time.Until(w.calls[0].sent.Add(w.lane.trip)), tripMost))
 }
 
 // progress settles the oldest batch under way, or sends what has gathered.
@@ -151,6 +172,9 @@ func (w *writer) drain(ctx context.Context) error {
 }
 
 func (w *writer) accept(ctx context.Context, it *item) error {
+	if it.keywords {
+		return w.learnPermanent(ctx)
+	}
 	if it.sendable() {
 		if alone, guilty := w.newTroubles.suspect(it.key); alone {
 			return w.alone(ctx, it, guilty)
@@ -184,7 +208,7 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead {
+	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead || w.looks > 0 && len(w.unchecked) > uncheckedMost {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
@@ -213,13 +237,17 @@ func (w *writer) ahead() (octets int64) {
 }
 
 // sendable tells whether an item is a message to append.
-func (it *item) sendable() bool { return it.quarantine == nil && it.checkpoint == nil && !it.shows }
+func (it *item) sendable() bool {
+	return it.quarantine == nil && it.checkpoint == nil && !it.shows && !it.keywords
+}
 
 // send hands messages to the new server; their intents are durable.
 func (w *writer) send(ctx context.Context, items []*item, again bool) error {
-	if err := w.learnPermanent(ctx, items); err != nil {
-		w.release(items)
-		return err
+	if slices.ContainsFunc(items, func(it *item) bool { return hasKeyword(it.msg.Flags) }) {
+		if err := w.learnPermanent(ctx); err != nil {
+			w.release(items)
+			return err
+		}
 	}
 	var msgs []upstream.Append
 	for _, it := range items {
@@ -244,7 +272,7 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 			w.release(items)
 			return err
 		}
-		u.call = call
+		u.call, u.sent = call, time.Now()
 	}
 	w.calls = append(w.calls, u)
 	return nil
@@ -264,23 +292,38 @@ func (w *writer) settleOldest(ctx context.Context) error {
 		return nil
 	}
 	u := w.calls[0]
+	if u.look != nil {
+		w.calls = w.calls[1:]
+		return w.looked(ctx, u.look)
+	}
 	var results []upstream.AppendResult
 	if u.call != nil {
 		var err error
 		if results, err = u.call.Wait(ctx); err != nil {
 			return err
 		}
+		w.lane.answered(time.Since(u.sent))
 	}
 	w.calls = w.calls[1:]
 	err := w.outcome(ctx, u.items, results)
 	if u.again {
 		w.again--
 	}
-	if err == nil && w.again == 0 && len(w.large) == 0 && w.later != nil {
-		w.pending.Checkpoint, w.later = w.later, nil
+	if err == nil {
+		w.catchUp()
 	}
 	return err
 }
+
+// catchUp lets a checkpoint advance that had to wait.
+func (w *writer) catchUp() {
+	if w.later != nil && !w.behind() {
+		w.pending.Checkpoint, w.later = w.later, nil
+	}
+}
+
+// behind tells whether messages before those dealt with last are still to be settled.
+func (w *writer) behind() bool { return w.again > 0 || len(w.large) > 0 || len(w.unchecked) > 0 }
 
 // outcome notes what became of each item of a batch.
 func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
@@ -301,13 +344,13 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 			results = results[1:]
 		default:
 			if len(copies) < checksMost && w.worthChecking(it, results[0]) {
-				copies = append(copies, given{results[0].UID, it.flags(), it.msg.Date})
+				copies = append(copies, w.looksAt(given{results[0].UID, it.flags(), it.msg.Date}))
 			}
 			w.stored(it, results[0])
 			results = results[1:]
 		}
 	}
-	if err := w.check(ctx, copies); err != nil {
+	if err := w.lookAt(ctx, copies); err != nil {
 		w.release(refused)
 		return err
 	}
@@ -323,10 +366,10 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 func (w *writer) reach(cp *store.Checkpoint) {
 	switch {
 	case cp == nil:
-	case w.again > 0 || len(w.large) > 0:
+	case w.behind():
 		w.later = cp
 	default:
-		w.pending.Checkpoint = cp
+		w.pending.Checkpoint, w.later = cp, nil
 	}
 }
 
@@ -345,10 +388,20 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
 }
 
-// enter puts a copy into the ledger with the flags that it really has.
-func (w *writer) enter(e store.Entry) {
-	w.dropLost(&e)
-	w.pending.Proofs = append(w.pending.Proofs, e)
+// enter puts a copy into the ledger with the flags that it really has, once all is
+// known of those.
+func (w *writer) enter(e store.Entry) { w.unchecked = append(w.unchecked, e) }
+
+// enterChecked enters the copies that were waiting unless there are looks under way.
+func (w *writer) enterChecked() {
+	if w.looks > 0 {
+		return
+	}
+	for _, e := range w.unchecked {
+		w.dropLost(&e)
+		w.pending.Proofs = append(w.pending.Proofs, e)
+	}
+	w.unchecked = w.unchecked[:0]
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
@@ -461,6 +514,7 @@ func (w *writer) prove(ctx context.Context) error {
 	for _, e := range judged.Proofs {
 		w.enter(e)
 	}
+	w.enterChecked()
 	for _, in := range w.unproven {
 		if dropped[in.Key] {
 			w.pending.Proofs = append(w.pending.Proofs, w.proof(in, w.target.UIDValidity, 0))

@@ -61,6 +61,8 @@ type checks struct {
 	dated   bool
 	proved  []imap.Flag // that the folder keeps
 	mending bool        // copies lack flags; carryFlags adds them
+	dating  bool        // a look under way will show whether dates are kept
+	proving []imap.Flag // what flags are, it will show
 	// permanent is what the folder can keep of flags; nil as long as nobody asked.
 	permanent *upstream.Selected
 	// wrongDate says what became of the first copy's date, if that is wrong.
@@ -79,7 +81,8 @@ func (w *writer) worthChecking(it *item, r upstream.AppendResult) bool {
 	if w.fleeting || r.UID == 0 || r.UIDValidity != w.target.UIDValidity {
 		return false
 	}
-	return !w.checks.dated && w.first() && !it.msg.Date.IsZero() || len(w.unproved(it.flags())) > 0
+	dated := w.checks.dated || w.checks.dating
+	return !dated && w.first() && !it.msg.Date.IsZero() || len(without(w.unproved(it.flags()), w.checks.proving)) > 0
 }
 
 // unproved are those of flags of which it isn't known whether they arrive.
@@ -90,34 +93,64 @@ func (w *writer) unproved(flags []imap.Flag) []imap.Flag {
 // lost is what the new server is known to lose.
 func (p *pull) lost() *losses { return &p.lane.new.end.pool.losses }
 
-// check looks at copies that have just been made, before they are entered in the
-// ledger: there a message has only the flags that its copy really has, so that
-// the others are carried over like any change.
-func (w *writer) check(ctx context.Context, copies []given) error {
-	if len(copies) == 0 {
-		return nil
+// look is a look at copies that has been asked for.
+type look struct {
+	call   readBackCall
+	copies []given
+}
+
+// looksAt notes what a look at a copy will show, so that it isn't asked for again.
+func (w *writer) looksAt(c given) given {
+	w.checks.dating = w.checks.dating || !c.date.IsZero()
+	w.checks.proving = append(w.checks.proving, c.flags...)
+	return c
+}
+
+// lookAt asks for copies that have just been made. Before the answer has come they
+// are not entered in the ledger: there a message has only the flags that its copy
+// really has, so that the others are carried over like any change. Meanwhile
+// messages are sent on.
+func (w *writer) lookAt(ctx context.Context, copies []given) error {
+	if len(copies) > 0 {
+		call, err := w.new.SendReadBack(ctx, w.folder.New, w.target.UIDValidity, setOf(copies))
+		if err != nil {
+			return err
+		}
+		w.calls = append(w.calls, under{look: &look{call, copies}, sent: time.Now()})
+		w.looks++
 	}
-	var set imap.UIDSet
+	w.enterChecked()
+	return nil
+}
+
+func setOf(copies []given) (set imap.UIDSet) {
 	for _, c := range copies {
 		set.AddNum(c.uid)
 	}
-	found, err := w.new.ReadBack(ctx, w.folder.New, w.target.UIDValidity, set)
-	if upstream.Answered(err) {
-		w.log.Warn().Err(err).Msg("the new server does not let the first copies be looked at")
-		return nil
-	} else if err != nil {
+	return set
+}
+
+// looked learns from a look.
+func (w *writer) looked(ctx context.Context, l *look) error {
+	found, err := l.call.Wait(ctx)
+	if err != nil && !upstream.Answered(err) {
 		return err
 	}
+	if err != nil {
+		w.log.Warn().Err(err).Msg("the new server does not let the first copies be looked at")
+	}
 	for _, m := range found {
-		for _, c := range copies {
-			if c.uid == m.UID {
+		for _, c := range l.copies {
+			if err == nil && c.uid == m.UID {
 				w.compare(c, m)
 			}
 		}
 	}
-	for i := range w.pending.Proofs {
-		w.dropLost(&w.pending.Proofs[i])
+	if w.looks--; w.looks == 0 {
+		w.checks.dating, w.checks.proving = false, nil
 	}
+	w.enterChecked()
+	w.catchUp()
 	return nil
 }
 
@@ -159,10 +192,11 @@ func (p *pull) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
 	return permitted(flags, p.checks.permanent.PermanentFlags, p.checks.permanent.AnyFlag)
 }
 
-// learnPermanent asks what flags the folder can keep before the first message
-// with a keyword goes there; the system flags every folder is asked to keep.
-func (w *writer) learnPermanent(ctx context.Context, items []*item) error {
-	if w.checks.permanent != nil || !slices.ContainsFunc(items, func(it *item) bool { return hasKeyword(it.msg.Flags) }) {
+// learnPermanent asks, unless that is known, what flags the folder can keep. It is
+// done before the first message with a keyword goes there; the system flags every
+// folder is asked to keep.
+func (w *writer) learnPermanent(ctx context.Context) error {
+	if w.checks.permanent != nil {
 		return nil
 	}
 	sel, err := w.new.Permanent(ctx, w.folder.New)
@@ -198,5 +232,11 @@ func (w *writer) checkProved(ctx context.Context, proofs []store.Entry) error {
 			seen = append(seen, news...)
 		}
 	}
-	return w.check(ctx, copies)
+	if len(copies) == 0 {
+		return nil
+	}
+	if err := w.lookAt(ctx, copies); err != nil {
+		return err
+	}
+	return w.drain(ctx)
 }

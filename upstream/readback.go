@@ -9,29 +9,47 @@ import (
 	"postferry/wire"
 )
 
-// ReadBack tells what the server keeps of messages (UID, flags, date) in a
+// ReadBackCall is a ReadBack on its way.
+type ReadBackCall struct {
+	group
+	opened      *opening
+	collector   *collector
+	uidValidity uint32
+	found       []Message
+}
+
+// SendReadBack asks what the server keeps of messages (UID, flags, date) in a
 // folder that is opened read-only for it and left again, all in one round trip.
-// The folder that was open is not any more. A message that is gone is missing; all
-// are if the UIDs don't mean what they did (another UIDVALIDITY, or UIDNOTSTICKY).
-func (s *Session) ReadBack(ctx context.Context, mailbox string, uidValidity uint32, set imap.UIDSet) (found []Message, err error) {
+// The folder that was open is not any more. Batches may be sent before the answer has
+// come; Wait for it in turn. An error means the connection is lost, unless it is
+// of class Refused.
+func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity uint32, set imap.UIDSet) (*ReadBackCall, error) {
 	if err := s.checkName("EXAMINE", mailbox); err != nil {
 		return nil, err
 	}
-	c := newCollector(s, set, haveUID|haveFlags|haveDate, func(m *fetched) error {
-		found = append(found, m.Message)
+	c := &ReadBackCall{uidValidity: uidValidity, opened: &opening{s: s, sel: &Selected{}}}
+	c.collector = newCollector(s, set, haveUID|haveFlags|haveDate, func(m *fetched) error {
+		c.found = append(c.found, m.Message)
 		return nil
 	})
-	o := &opening{s: s, sel: &Selected{}}
-	err = s.together(ctx, c.take, []request{
+	var err error
+	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, []request{
 		{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }},
 		{"UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw("(UID FLAGS INTERNALDATE)") }},
 		{s.leaveVerb(), nil},
-	}, o.told)
-	c.rest()
-	if o.sel.NotSticky || o.sel.UIDValidity != 0 && o.sel.UIDValidity != uidValidity {
-		found = nil
+	})
+	return c, err
+}
+
+// Wait returns what the server keeps. A message that is gone is missing; all are if
+// the UIDs don't mean what they did (another UIDVALIDITY, or UIDNOTSTICKY).
+func (c *ReadBackCall) Wait(ctx context.Context) ([]Message, error) {
+	err := c.group.wait(ctx)
+	c.collector.rest()
+	if sel := c.opened.sel; sel.NotSticky || sel.UIDValidity != 0 && sel.UIDValidity != c.uidValidity {
+		return nil, err
 	}
-	return found, err
+	return c.found, err
 }
 
 // Permanent tells what a folder can keep of flags (PERMANENTFLAGS, which only
@@ -54,11 +72,15 @@ func (s *Session) Permanent(ctx context.Context, mailbox string) (*Selected, err
 	} else { // CLOSE would remove what is \Deleted, unless the folder is open read-only
 		requests = append(requests, request{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}, request{"CLOSE", nil})
 	}
-	err := s.together(ctx, take, requests, func(st *status) {
+	told := func(st *status) {
 		if !o.permanent { // what EXAMINE tells comes later and is of no use here
 			o.told(st)
 		}
-	})
+	}
+	g, err := s.sendTogether(ctx, take, told, requests)
+	if err == nil {
+		err = g.wait(ctx)
+	}
 	if !o.permanent {
 		o.sel.PermanentFlags, o.sel.AnyFlag = o.flags, true
 	}
@@ -80,30 +102,39 @@ type request struct {
 	write func(e *wire.Encoder)
 }
 
-// together sends commands at once and reads their answers. The first one that
-// is refused is returned as an error; the others are of no use then, and what they
-// are answered doesn't matter.
-func (s *Session) together(ctx context.Context, data dataFunc, requests []request, told statusFunc) error {
-	return s.do(ctx, strings.ToUpper(requests[0].verb), func() error {
-		var cmds []*command
+// group are commands that were sent together.
+type group struct {
+	s    *Session
+	cmds []*command
+}
+
+// sendTogether sends commands at once. data and told take what comes untagged.
+func (s *Session) sendTogether(ctx context.Context, data dataFunc, told statusFunc, requests []request) (group, error) {
+	g := group{s: s}
+	err := s.do(ctx, strings.ToUpper(requests[0].verb), func() error {
 		for _, r := range requests {
 			cmd, err := s.compose(r.verb, r.write)
 			if err != nil {
 				return err
 			}
-			cmds = append(cmds, cmd)
+			cmd.data, cmd.told = data, told
+			g.cmds = append(g.cmds, cmd)
 		}
-		if err := s.flush(); err != nil {
-			return err
-		}
-		s.told = told
-		defer func() { s.told = nil }()
+		return s.flush()
+	})
+	return g, err
+}
+
+// wait reads the answers. The first command that is refused is returned as an error;
+// the others are of no use then, and what they are answered doesn't matter.
+func (g group) wait(ctx context.Context) error {
+	return g.s.do(ctx, strings.ToUpper(g.cmds[0].verb), func() error {
 		var refused error
-		for _, cmd := range cmds {
-			if err := s.await(cmd, data); err != nil {
+		for _, cmd := range g.cmds {
+			if err := g.s.await(cmd, nil); err != nil {
 				return err
 			}
-			if err := s.refusal(cmd); err != nil && refused == nil {
+			if err := g.s.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		}

@@ -132,8 +132,8 @@ func (s *Session) untagged() {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
 		st := parseStatus(name, d.Text())
 		s.note(&st)
-		if s.told != nil {
-			s.told(&st)
+		if told := s.teller(); told != nil {
+			told(&st)
 		}
 	case "CAPABILITY":
 		s.caps.set(string(d.Text()))
@@ -148,15 +148,43 @@ func (s *Session) untagged() {
 	}
 }
 
+// teller takes an untagged OK or NO: that of what is awaited, or of the oldest command
+// under way that wants them, as servers answer in order.
+func (s *Session) teller() statusFunc {
+	if s.told != nil {
+		return s.told
+	}
+	for _, cmd := range s.underway {
+		if cmd.told != nil {
+			return cmd.told
+		}
+	}
+	return nil
+}
+
 // pass offers data to the commands under way.
 func (s *Session) pass(num uint32, name string) {
 	d := s.dec
 	d.Space()
-	if s.data == nil || name == "STATUS" && s.proving() || !s.data(num, name) {
+	if name == "STATUS" && s.proving() || !s.wanted(num, name) {
 		if d.Err() == nil {
 			_ = d.Discard() // its error is the decoder's, too
 		}
 	}
+}
+
+// wanted tells whether data was taken: by what is awaited, or by the oldest command
+// under way that takes any.
+func (s *Session) wanted(num uint32, name string) bool {
+	if s.data != nil && s.data(num, name) {
+		return true
+	}
+	for _, cmd := range s.underway {
+		if cmd.data != nil {
+			return cmd.data(num, name)
+		}
+	}
+	return false
 }
 
 // exists notes how many messages the opened folder has.

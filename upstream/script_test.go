@@ -234,7 +234,12 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"readback": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		found, err := s.ReadBack(ctx, "a", 5, uids(3, 4))
+		call, err := s.SendReadBack(ctx, "a", 5, uids(3, 4))
+		if err != nil {
+			sayError(say, err)
+			return
+		}
+		found, err := call.Wait(ctx)
 		for _, m := range found {
 			say("%d %v %s", m.UID, m.Flags, m.Date.Format(time.RFC3339))
 		}

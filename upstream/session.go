@@ -95,6 +95,10 @@ type command struct {
 	tag, verb string
 	done      bool
 	res       status // of the tagged response, once done
+	// Of one that isn't awaited at once: what takes its untagged data, and its OK and
+	// NO, while something else is awaited; nil for nothing.
+	data dataFunc
+	told statusFunc
 }
 
 // compose writes a whole command, without handing it to the connection yet.
