@@ -25,6 +25,7 @@ type shared struct {
 	cfg    *config.Config
 	store  store.Store
 	memory *semaphore.Weighted
+	bodies *buffers
 	dial   dialers
 	ended  endings
 	quiet  time.Duration    // settleQuiet, shorter in tests

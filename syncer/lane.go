@@ -181,7 +181,7 @@ func (s *seat[S]) dial(ctx context.Context, l *lane, c store.Credentials, dial d
 		Quirks:   &s.end.pool.quirks,
 		Traffic:  l.flow(s.end.readOnly),
 	})
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && (err == nil || s.follows == nil) { // that a further one fails says little
 		s.end.pool.note(err)
 	}
 	return session, err

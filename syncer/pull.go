@@ -74,6 +74,7 @@ type pull struct {
 	store   store.Store
 	lane    *lane
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
+	buffers *buffers            // what bodies are held in, of the whole engine
 	limit   int64               // of memory
 	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
 	clock   func() time.Time    // what POP3 sessions are timed by

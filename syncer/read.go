@@ -105,7 +105,15 @@ func (p *pull) discard(it *item, err error) {
 	if it.streamed != nil {
 		it.streamed <- err
 	}
+	p.giveBack(it)
+}
+
+// giveBack frees what an item holds. Nobody may use its body any more.
+func (p *pull) giveBack(it *item) {
 	p.memory.Release(it.held)
+	if it.body != nil {
+		p.buffers.put(it.body)
+	}
 	it.held, it.body = 0, nil
 }
 
@@ -188,7 +196,7 @@ func (r *reader) hand(ctx context.Context, it *item) error {
 	case r.items <- it:
 		return nil
 	case <-ctx.Done():
-		r.memory.Release(it.held)
+		r.giveBack(it)
 		return ctx.Err()
 	}
 }
@@ -479,9 +487,9 @@ func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body 
 		return err
 	}
 	it.held = size
-	it.body = make([]byte, size)
+	it.body = r.buffers.get(int(size))
 	if _, err := io.ReadFull(body, it.body); err != nil {
-		r.memory.Release(size)
+		r.giveBack(it)
 		return err
 	}
 	header := headerOf(it.body)

@@ -461,8 +461,7 @@ func (w *writer) stops(why error) error {
 
 func (w *writer) release(items []*item) {
 	for _, it := range items {
-		w.memory.Release(it.held)
-		it.held, it.body = 0, nil
+		w.giveBack(it)
 	}
 }
 

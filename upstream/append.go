@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -132,7 +133,7 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 	}
 	// Never pad: a body that falls short costs the connection, and the server
 	// throws the command away.
-	n, err := io.CopyN(s.w, m.Body, m.Size)
+	n, err := s.copyBody(m)
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errShort
@@ -140,6 +141,14 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 		return false, fmt.Errorf("message broke off after %d of %d octets: %w", n, m.Size, err)
 	}
 	return true, nil
+}
+
+// copyBody writes a message and returns how much of it.
+func (s *Session) copyBody(m *Append) (int64, error) {
+	if whole, ok := m.Body.(*bytes.Reader); ok && int64(whole.Len()) == m.Size {
+		return whole.WriteTo(s.w) // without another copy where it is large
+	}
+	return io.CopyN(s.w, m.Body, m.Size)
 }
 
 // Wait returns the fate of each message of the batch. An error means the
