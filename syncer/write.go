@@ -87,6 +87,9 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 		w.release(u.items)
 	}
 	w.release(w.batch)
+	// That a message was copied must not be lost for what its copy may lack.
+	w.looks = 0
+	w.enterChecked()
 	// A cancelled context must not lose proofs that were already given.
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -376,16 +379,21 @@ func (w *writer) reach(cp *store.Checkpoint) {
 // stored notes that the new server has a message.
 func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.unavailable = 0
-	w.done.copied.Add(1)
-	w.done.bytes.Add(uint64(it.intent.Size))
-	w.dealt(1, uint64(it.intent.Size))
 	w.settled(int64(it.intent.Size))
 	w.release([]*item{it})
 	if r.UID == 0 {
+		w.count(uint64(it.intent.Size))
 		w.unproven = append(w.unproven, it.intent)
 		return
 	}
 	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
+}
+
+// count counts a copy.
+func (w *writer) count(octets uint64) {
+	w.done.copied.Add(1)
+	w.done.bytes.Add(octets)
+	w.dealt(1, octets)
 }
 
 // enter puts a copy into the ledger with the flags that it really has, once all is
@@ -398,10 +406,16 @@ func (w *writer) enterChecked() {
 		return
 	}
 	for _, e := range w.unchecked {
-		w.dropLost(&e)
-		w.pending.Proofs = append(w.pending.Proofs, e)
+		w.count(uint64(e.Size))
+		w.proved(e)
 	}
 	w.unchecked = w.unchecked[:0]
+}
+
+// proved notes a line of the ledger, without the flags that its copy lacks.
+func (w *writer) proved(e store.Entry) {
+	w.dropLost(&e)
+	w.pending.Proofs = append(w.pending.Proofs, e)
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
@@ -511,9 +525,8 @@ func (w *writer) prove(ctx context.Context) error {
 		return err
 	}
 	for _, e := range judged.Proofs {
-		w.enter(e)
+		w.proved(e)
 	}
-	w.enterChecked()
 	for _, in := range w.unproven {
 		if dropped[in.Key] {
 			w.pending.Proofs = append(w.pending.Proofs, w.proof(in, w.target.UIDValidity, 0))

@@ -150,6 +150,7 @@ func (w *writer) looked(ctx context.Context, l *look) error {
 		w.checks.dating, w.checks.proving = false, nil
 	}
 	w.enterChecked()
+	w.tell()
 	w.catchUp()
 	return nil
 }
