@@ -70,7 +70,8 @@ func byPostferry(binary string) copier {
 // usage is what a run took.
 type usage struct {
 	wall, cpu time.Duration
-	memory    int64 // octets resident at most; 0 if not looked at
+	server    time.Duration // CPU of the old server; 0 if not looked at
+	memory    int64         // octets resident at most; 0 if not looked at
 	output    string
 }
 
