@@ -151,6 +151,9 @@ func TestOddMessages(t *testing.T) {
 		{name: "NO [SERVERBUG]", old: oddlyAsked("NO [SERVERBUG] oops"), reason: "at the moment", cause: "oops", again: true},
 		{name: "BYE", old: oddlyAsked("* BYE internal error"), reason: "connection with the old server breaks each time", cause: "broke", again: true},
 		{name: "a short literal", old: oddlyAnswered(announce(50)), reason: "breaks each time", cause: "broke", again: true},
+		{name: "a literal beyond all numbers", old: oddlyAnswered(func(_ *lab.OddConn, response string) string {
+			return strings.Replace(response, "BODY[] {", "BODY[] {99999999999999999999", 1)
+		}), reason: "breaks each time", cause: "broke", again: true},
 		{name: "a long literal", old: oddlyAnswered(announce(-50)), reason: "breaks each time", cause: "broke", again: true},
 		{name: "cut within", old: oddlyAnswered(func(c *lab.OddConn, response string) string { c.HangUp(); return response[:len(response)-40] }),
 			reason: "breaks each time", cause: "broke", again: true},

@@ -18,7 +18,12 @@ func (d *Decoder) Literal() (size int64, ok bool) {
 		d.Fail("a literal")
 		return 0, false
 	}
+	counted := isDigit(d.Peek())
 	n := d.Number()
+	if counted && d.err != nil { // beyond counting, see discardLine
+		d.stop(ErrTooLong)
+		return 0, false
+	}
 	d.Accept('+')
 	if !d.Accept('}') {
 		d.Fail("the end of a literal's size")

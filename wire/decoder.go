@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -210,10 +211,27 @@ func (d *Decoder) discardLine() (Literal, bool) {
 		}
 	}
 	lit, more := ParseLiteral(trimEOL(d.buf))
-	if !more {
+	switch {
+	case more:
+	case beyondCounting(trimEOL(d.buf)):
+		d.stop(ErrTooLong) // otherwise what follows, a message perhaps, would be read as responses
+	default:
 		d.line = 0
 	}
 	return lit, more
+}
+
+// beyondCounting tells whether a line ends in the announcement of a literal larger than
+// can be counted. Its beginning may be cut off.
+func beyondCounting(line []byte) bool {
+	line, ok := bytes.CutSuffix(line, []byte("}"))
+	line = bytes.TrimSuffix(line, []byte("+"))
+	digits := len(line) - len(bytes.TrimRight(line, "0123456789"))
+	if !ok || digits == 0 {
+		return false
+	}
+	_, fits := parseSize(line[len(line)-digits:])
+	return !fits
 }
 
 // Text takes the rest of the line, line end included, and returns it without

@@ -166,6 +166,27 @@ func TestHugeLiteralIsNotAllocated(t *testing.T) {
 	}
 }
 
+// A literal too large to be counted is no end of a line: what follows is a message
+// and must not be taken for responses.
+func TestLiteralBeyondCounting(t *testing.T) {
+	for _, size := range []string{"99999999999999999999", "99999999999999999999+", strings.Repeat("9", 80)} {
+		d := decoder("* 1 FETCH (BODY[] {" + size + "}\r\n* 2 EXPUNGE\r\n")
+		if err := d.Discard(); !errors.Is(err, ErrTooLong) || !errors.Is(d.Discard(), ErrTooLong) {
+			t.Errorf("%s: %v", size, err)
+		}
+	}
+	d := decoder("{99999999999999999999}\r\nnext\r\n")
+	if _, ok := d.Literal(); ok || !errors.Is(d.Discard(), ErrTooLong) {
+		t.Errorf("%v", d.Err())
+	}
+	for _, line := range []string{"* 1 FETCH (X {x}", "* OK 99999999999999999999", "* OK }", "* OK {5 }"} {
+		d := decoder(line + "\r\nnext\r\n")
+		if err := d.Discard(); err != nil || string(d.Text()) != "next" {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("* 12 FETCH (UID 7 FLAGS (\\Seen) BODY[] {3}\r\nabc)\r\n* OK x {5}\r\n"))
 	f.Add([]byte("* LIST (\\HasChildren) \"/\" ~{3}\r\nabc\r\n"))

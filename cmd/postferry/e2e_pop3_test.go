@@ -177,3 +177,33 @@ func TestPOP3Trace(t *testing.T) {
 		}
 	}
 }
+
+// TestPOP3HugeMessage copies a message of 100 MB from a POP3 server, between others:
+// it passes through and is never held.
+func TestPOP3HugeMessage(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, anna)
+	piece := []byte(strings.Repeat("..dots and "+strings.Repeat("x", 60)+"\r\n", 1000))
+	huge := lab.POP3Mail{UID: "huge", Body: piece, Times: 100<<20/len(piece) + 1}
+	old := lab.StartPOP3(t, lab.POP3Oddities{Capabilities: []string{"TOP", "UIDL", "PIPELINING", "USER"}},
+		lab.POP3Mail{UID: "a", Body: received(1, 100).Body}, huge, lab.POP3Mail{UID: "b", Body: received(2, 100).Body})
+	p.oldURL = old.Server().String()
+	d := p.serve()
+	takeOverAll(t, d.Config, anna)
+	eventually(t, "a pass", func() bool {
+		_, accounts := statusOf(t, d.Config)
+		return accounts[anna].Complete
+	})
+	sizes := []int64{}
+	for _, m := range p.new.Snapshot(anna).Folders["INBOX"].Messages {
+		sizes = append(sizes, m.Size)
+	}
+	if want := int64(len(piece) * huge.Times); len(sizes) != 3 || sizes[1] != want {
+		t.Errorf("sizes are %d, want %d in the middle", sizes, want)
+	}
+	if peak := residentPeak(t, d.cmd.Process.Pid); peak > 90<<20 {
+		t.Errorf("the daemon took %d MiB of memory", peak>>20)
+	} else {
+		t.Logf("the daemon took %d MiB of memory", peak>>20)
+	}
+}
