@@ -150,10 +150,14 @@ func (b *Browser) Shot(name string) {
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
 	var picture []byte
-	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+	take := chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		picture, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
 		return err
-	}))
+	})
+	err := chromedp.Run(ctx, take)
+	if err != nil { // the page was just loading anew
+		err = chromedp.Run(ctx, chromedp.WaitReady("body", chromedp.ByQuery), take)
+	}
 	if err != nil {
 		b.tb.Logf("lab: no picture of %s: %v", name, err)
 		return
