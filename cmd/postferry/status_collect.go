@@ -16,14 +16,16 @@ type collector struct {
 }
 
 // collect emits the totals of accounts and then each of them. The state is
-// read twice rather than kept, so that memory does not grow with the folders.
+// read twice rather than kept, so that memory does not grow with the folders;
+// the totals need only what it keeps summed up.
 func (c *collector) collect(ctx context.Context, accounts []store.Account, folders bool, emit func(statusRecord) error) error {
 	var totals statusTotals
 	for _, a := range accounts {
-		s, err := c.account(ctx, a, false)
+		s, err := c.summary(ctx, a)
 		if err != nil {
 			return err
 		}
+		c.setLive(s, a.ID)
 		totals.add(s)
 	}
 	if err := emit(statusRecord{Totals: &totals}); err != nil {
@@ -59,9 +61,21 @@ func (t *statusTotals) add(a *accountStatus) {
 	}
 }
 
+// summary is what the state keeps summed up of an account.
+func (c *collector) summary(ctx context.Context, a store.Account) (*accountStatus, error) {
+	sum, err := c.store.Summary(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &accountStatus{
+		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State, LastError: describeProblem(a.Problem),
+		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, Complete: sum.Complete && a.Problem == nil,
+	}, nil
+}
+
 // account is one account's status, with its folders if asked for.
 func (c *collector) account(ctx context.Context, a store.Account, withFolders bool) (*accountStatus, error) {
-	folders, err := c.store.Folders(ctx, a.ID)
+	s, err := c.summary(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -69,31 +83,28 @@ func (c *collector) account(ctx context.Context, a store.Account, withFolders bo
 	if err != nil {
 		return nil, err
 	}
-	s := &accountStatus{
-		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State,
-		LastError: describeProblem(a.Problem),
-	}
-	for _, f := range folders {
-		if f.State != store.FolderSkipped {
-			s.Messages += uint64(f.Checkpoint.Messages)
-			s.Copied += f.Copied
-			s.Quarantined += f.Quarantined
-		}
-		if withFolders {
-			s.Folders = append(s.Folders, describeFolder(f, a.Problem))
-		}
-	}
 	if len(passes) > 0 {
 		s.setPass(passes[len(passes)-1])
 	}
-	if live, ok := c.live[a.ID]; ok && live.Running {
+	c.setLive(s, a.ID)
+	if !withFolders {
+		return s, nil
+	}
+	folders, err := c.store.Folders(ctx, a.ID)
+	for _, f := range folders {
+		s.Folders = append(s.Folders, describeFolder(f, a.Problem))
+	}
+	return s, err
+}
+
+// setLive lets what is going on right now with an account take the place of its last pass.
+func (c *collector) setLive(s *accountStatus, id store.AccountID) {
+	if live, ok := c.live[id]; ok && live.Running {
 		s.setLive(live)
 	}
-	return s, nil
 }
 
 func (s *accountStatus) setPass(p store.Pass) {
-	s.Complete = p.Complete && s.LastError == nil
 	s.LastPass = &passStatus{
 		Started: p.Started, Ended: p.Ended, Complete: p.Complete,
 		Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges,
@@ -102,7 +113,6 @@ func (s *accountStatus) setPass(p store.Pass) {
 	s.setSpeed(p.Copied, p.Bytes, p.Ended.Sub(p.Started))
 }
 
-// setLive lets what is going on right now take the place of the last pass.
 func (s *accountStatus) setLive(l syncer.Live) {
 	s.Running = true
 	s.Current = l.Folder

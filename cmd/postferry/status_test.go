@@ -69,6 +69,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 			Quarantine: []store.Quarantined{{Key: "11111113", Reason: "refused", Since: at(1), Last: at(2), Attempts: 1}},
 			Checkpoint: &store.Checkpoint{UIDValidity: 5, UIDNext: 4, Messages: 4, Checked: at(2)},
 		}))
+		check(st.SetMessages(ctx, a.ID, 4))
 	}
 	check(st.AddPass(ctx, accounts[0].ID, store.Pass{Started: at(0), Ended: at(1), Complete: true, Copied: 600, Bytes: 6000}))
 	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: "refused"}))
