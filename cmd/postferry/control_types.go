@@ -29,10 +29,11 @@ type domainsReply struct {
 	Error   *controlError `json:"error,omitempty"`
 }
 
-// knownDomain is what an account list needs to know of a domain.
+// knownDomain is what an account list and discover need to know of a domain.
 type knownDomain struct {
 	Name    string `json:"name"`
 	Default bool   `json:"default,omitempty"`
+	New     string `json:"new,omitempty"` // host of its new server
 }
 
 // importRequest carries passwords: it goes nowhere but through the socket.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -22,10 +24,10 @@ nothing but the inbox, a protected connection to an unprotected one, and a
 certificate that is in order to one that isn't. Where something is wrong with
 the certificate it prints what, and the fingerprint by which it can be accepted.
 
-With a configuration (-c) the new servers and the listeners in it are left out:
-once DNS has been changed, mail.example.com may already lead there. It then also
-says whether the MX has moved. What it finds is a proposal; what your provider
-says is better.
+With a configuration (-c) its new servers, those of domains that were set up in
+the page, and its listeners are left out: once DNS has been changed,
+mail.example.com may already lead there. It then also says whether the MX has
+moved. What it finds is a proposal; what your provider says is better.
 
 Addresses inside private networks are tried only with --private.
 
@@ -55,7 +57,7 @@ func newDiscover() *cobra.Command {
   postferry discover -c /etc/postferry/config.toml --json example.com`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			finder, err := newFinder(path)
+			finder, err := newFinder(cmd.Context(), path, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -77,14 +79,18 @@ func newDiscover() *cobra.Command {
 	return cmd
 }
 
-// newFinder is a finder that leaves out what a configuration names, if there is one.
-func newFinder(path string) (*discover.Finder, error) {
+// newFinder is a finder that leaves out what a configuration names, if there is
+// one, and the new servers of domains that were set up in the page.
+func newFinder(ctx context.Context, path string, stderr io.Writer) (*discover.Finder, error) {
 	if path == "" {
 		return &discover.Finder{}, nil
 	}
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return nil, err
+	}
+	if err := learnAllDomains(ctx, cfg); err != nil {
+		fmt.Fprintf(stderr, "postferry: the domains set up in the page are not known: %v\n", err)
 	}
 	return discover.ForConfig(cfg), nil
 }

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"postferry/config"
 	"postferry/discover"
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -96,4 +98,36 @@ new = "imap+insecure://127.0.0.1:2"
 	if err != nil || !strings.HasSuffix(answer.Greeting, discover.OwnGreeting) {
 		t.Errorf("the daemon greets with %q, %v; discover knows it by %q", answer.Greeting, err, discover.OwnGreeting)
 	}
+}
+
+// The new server of a domain that was set up in the page is left out, too: from
+// the state alone, and from the daemon that has it.
+func TestDiscoverKnowsDomainsOfThePage(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "state")
+	st := openState(t, state)
+	if err := st.PutDomain(t.Context(), store.Domain{Name: "page.example", Old: "imaps://old.example", New: "imaps://new.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf("state = %q\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"\"\n[admin]\nlisten = \"127.0.0.1:0\"\n", state)
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	knows := func(path string) {
+		t.Helper()
+		var stderr bytes.Buffer
+		finder, err := newFinder(t.Context(), path, &stderr)
+		if err != nil || stderr.Len() > 0 {
+			t.Fatalf("%v, %q", err, &stderr)
+		}
+		if hosts := finder.New("page.example"); !slices.Equal(hosts, []string{"new.example"}) {
+			t.Errorf("left out is %q", hosts)
+		}
+	}
+	knows(path)
+	knows(startDaemon(t, config).Config)
 }

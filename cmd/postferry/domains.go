@@ -62,7 +62,7 @@ func domainOf(d store.Domain) (config.Domain, error) {
 	return domain, nil
 }
 
-// Domains implements backend. Their servers are left out.
+// Domains implements backend. Of their servers there is the new one's host alone.
 func (r *remote) Domains(ctx context.Context) ([]config.Domain, error) {
 	var reply domainsReply
 	err := r.ask(ctx, pathDomains, domainsRequest{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
@@ -71,7 +71,7 @@ func (r *remote) Domains(ctx context.Context) ([]config.Domain, error) {
 	}
 	domains := make([]config.Domain, len(reply.Domains))
 	for i, d := range reply.Domains {
-		domains[i] = config.Domain{Name: d.Name, Default: d.Default}
+		domains[i] = config.Domain{Name: d.Name, Default: d.Default, New: config.Server{Host: d.New}}
 	}
 	return domains, reply.Error.err()
 }
@@ -85,7 +85,7 @@ func (c *controlServer) domains(w http.ResponseWriter, r *http.Request) {
 	domains, err := c.backend.Domains(r.Context())
 	reply := domainsReply{Error: describeError(err)}
 	for _, d := range domains {
-		reply.Domains = append(reply.Domains, knownDomain{Name: d.Name, Default: d.Default})
+		reply.Domains = append(reply.Domains, knownDomain{Name: d.Name, Default: d.Default, New: d.New.Host})
 	}
 	_ = out.write(reply)
 }
