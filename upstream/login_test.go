@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -203,5 +204,25 @@ func TestAppendLimit(t *testing.T) {
 	}
 	if got := strings.Join(s.Capabilities(), " "); got != "IMAP4rev1 APPENDLIMIT=35651584 X" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestLoginWaitsForItsTurn: until then nothing is sent.
+func TestLoginWaitsForItsTurn(t *testing.T) {
+	s, err := dialScript(t, "S: * OK [CAPABILITY IMAP4rev1] hello\nC: P1 LOGIN \"ann\" \"secret\"\nS: P1 OK [CAPABILITY IMAP4rev1] in\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	turn := make(chan struct{})
+	s.opt.Turn = turn
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Login(ended, ann); !errors.Is(err, context.Canceled) {
+		t.Fatalf("before its turn: %v", err)
+	}
+	close(turn)
+	if err := s.Login(context.Background(), ann); err != nil {
+		t.Errorf("in its turn: %v", err)
 	}
 }
