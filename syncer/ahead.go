@@ -93,8 +93,8 @@ func (a *account) severalFolders() bool {
 
 // followed goes on with a lane whose sessions have been opened ahead.
 func (a *account) followed(l *lane) {
-	if a.pass == nil && !l.empty() { // it ended meanwhile
-		a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
+	if a.pass == nil { // it ended meanwhile
+		a.endIdle([]*lane{l})
 	}
 }
 

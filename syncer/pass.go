@@ -134,6 +134,8 @@ func (a *account) nextPassStep() {
 		a.nextFolders(p)
 	case p.pulling == 0:
 		a.endPass(nil)
+	case a.contended():
+		a.endIdle(a.backs)
 	}
 }
 
@@ -381,9 +383,13 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	if a.ctx.Err() != nil {
 		return
 	}
-	for _, l := range a.lanes() {
-		if l != a.front && !a.busy[l] && !l.empty() {
-			// Its places are needed by others.
+	a.endIdle(a.backs)
+}
+
+// endIdle ends the sessions of those lanes that have nothing to do: others need the places.
+func (a *account) endIdle(lanes []*lane) {
+	for _, l := range lanes {
+		if !a.busy[l] && !l.empty() {
 			a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
 		}
 	}
