@@ -85,8 +85,8 @@ func TestLimiter(t *testing.T) {
 	for i := range maxLimited + 100 {
 		l.take(string(rune(i)))
 	}
-	if len(l.buckets) > maxLimited {
-		t.Errorf("%d keys are remembered", len(l.buckets))
+	if l.buckets.Len() > maxLimited {
+		t.Errorf("%d keys are remembered", l.buckets.Len())
 	}
 }
 
@@ -156,5 +156,12 @@ func TestFirstLinkComesSecond(t *testing.T) {
 	}
 	if err := o.use(asked, now, func(bool) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever has a network of addresses has no more tries than others.
+func TestLimiterKnowsNetworks(t *testing.T) {
+	if clientKey("2001:db8::1") != clientKey("2001:db8::2") || clientKey("192.0.2.1") == clientKey("192.0.2.2") {
+		t.Error(clientKey("2001:db8::1"), clientKey("192.0.2.1"))
 	}
 }

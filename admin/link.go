@@ -84,7 +84,7 @@ func (a *app) firstLink(ctx context.Context) (string, error) {
 
 // welcome makes the administrator of a one-time link and logs in.
 func (a *app) welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who actor, err error) {
-	if wait, ok := a.limits[0].take("address " + from); !ok {
+	if wait, ok := a.limits[0].take(clientKey(from)); !ok {
 		return "", actor{}, errBusy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
 	if mistakes := checkAdmin(name, password); len(mistakes) > 0 {
@@ -105,7 +105,7 @@ func (a *app) welcome(ctx context.Context, from string, code store.Secret, name 
 	if err != nil {
 		return "", actor{}, err
 	}
-	a.limits[0].giveBack("address " + from)
+	a.limits[0].giveBack(clientKey(from))
 	who = actor{who: name, scope: store.ScopeAll, from: from, admin: name}
 	if err := a.note(ctx, who, "welcome", auditOf{}); err != nil {
 		return "", actor{}, err

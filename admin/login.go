@@ -28,7 +28,7 @@ const (
 // login opens a session for an administrator. The secret it returns is for the
 // cookie and is nowhere else.
 func (a *app) login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who actor, err error) {
-	keys := []string{"address " + from, "name " + foldName(name)}
+	keys := []string{clientKey(from), "name " + foldName(name)}
 	for i, key := range keys {
 		wait, ok := a.limits[i].take(key)
 		if !ok {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"postferry/internal/throttle"
 	"testing"
 	"time"
 )
@@ -68,7 +69,7 @@ func TestLimiterForgetsAParallelBurst(t *testing.T) {
 	l := newLimiter(10, 6*time.Second, 15*time.Second)
 	now := time.Now()
 	for range 1000 {
-		l.end(turn{key: block(netip.MustParseAddr("192.0.2.1"))}, true, now)
+		l.end(turn{key: throttle.Client(netip.MustParseAddr("192.0.2.1"))}, true, now)
 	}
 	now = now.Add(2 * time.Minute)
 	if _, refused := attempts(l, "192.0.2.1", 1, false, &now); refused > 0 {
@@ -83,24 +84,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()
 		attempts(l, addr, 1, true, &now)
 	}
-	if len(l.buckets) > maxAddresses {
-		t.Errorf("%d addresses", len(l.buckets))
+	if l.buckets.Len() > maxAddresses {
+		t.Errorf("%d addresses", l.buckets.Len())
 	}
-}
-
-func TestBlocks(t *testing.T) {
-	same := [][2]string{
-		{"192.0.2.1", "::ffff:192.0.2.1"},
-		{"2001:db8::1", "2001:db8::ffff:1"},
-		{"fe80::1%eth0", "fe80::1"},
-	}
-	for _, s := range same {
-		if block(netip.MustParseAddr(s[0])) != block(netip.MustParseAddr(s[1])) {
-			t.Errorf("%s and %s differ", s[0], s[1])
-		}
-	}
-	if block(netip.MustParseAddr("192.0.2.1")) == block(netip.MustParseAddr("192.0.2.2")) {
-		t.Error("two IPv4 addresses are one")
-	}
-	block(netip.Addr{}) // no address at all is no reason to fail
 }

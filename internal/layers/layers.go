@@ -11,6 +11,9 @@ const module = "postferry"
 // lab is for tests and benchmarks only.
 const lab = "internal/lab"
 
+// throttle is what both doors to the outside have against guessing.
+const throttle = "internal/throttle"
+
 // allowed says for each package what of ours it may import. What is
 // under a package (store/storetest) counts as part of it, and the parts of one
 // package may import each other.
@@ -20,8 +23,8 @@ func allowed() map[string][]string {
 	top := append([]string{"admin", "proxy", "syncer"}, middle...)
 	return map[string][]string{
 		"cmd":             top,
-		"admin":           middle,
-		"proxy":           middle,
+		"admin":           append([]string{throttle}, middle...),
+		"proxy":           append([]string{throttle}, middle...),
 		"syncer":          middle,
 		"upstream":        bottom,
 		"discover":        append([]string{"upstream"}, bottom...), // it asks what it finds as the engine would
@@ -29,6 +32,7 @@ func allowed() map[string][]string {
 		"store":           nil,
 		"config":          nil,
 		lab:               {"config"}, // it must stay an independent witness
+		throttle:          nil,
 		"internal/layers": nil,
 	}
 }

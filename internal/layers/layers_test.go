@@ -69,7 +69,7 @@ func TestOffence(t *testing.T) {
 		{"cmd/postferry", "postferry/internal/lab", false, "only _test.go files may import it"},
 		{"cmd/postferry", "postferry/internal/lab", true, ""},
 		{"proxy", "postferry/upstream", false, ""},
-		{"proxy", "postferry/syncer", false, "proxy may import upstream, discover, wire, store, config, but not syncer"},
+		{"proxy", "postferry/syncer", false, "proxy may import internal/throttle, upstream, discover, wire, store, config, but not syncer"},
 		{"proxy", "postferry/syncer", true, "but not syncer"},
 		{"syncer/plan", "postferry/proxy", false, "syncer may import"},
 		{"syncer", "postferry/admin", false, "but not admin"},
