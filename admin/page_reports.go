@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,16 +66,25 @@ func (s *Server) pageCheck(v *visit) error {
 
 // formCheck begins a check of all accounts, or ends the one that goes on.
 func (s *Server) formCheck(v *visit) error {
+	return v.formJob("check", s.app.cancelCheck, func(ctx context.Context) error {
+		_, err := s.app.startCheck(ctx, v.who, v.domain(), selection{All: true})
+		return err
+	})
+}
+
+// formJob is a form that begins a job of a domain or cancels the one that goes on. It
+// leads to the job's page, also if there is nothing to be done.
+func (v *visit) formJob(page string, cancel func(context.Context, actor, string) error, start func(context.Context) error) error {
 	var err error
 	if v.r.PostFormValue("do") == "cancel" {
-		err = s.app.cancelCheck(v.r.Context(), v.who, v.domain())
+		err = cancel(v.r.Context(), v.who, v.domain())
 	} else {
-		_, err = s.app.startCheck(v.r.Context(), v.who, v.domain(), selection{All: true})
+		err = start(v.r.Context())
 	}
 	if err != nil && asRefusal(err).status != http.StatusConflict {
 		return err
 	}
-	return v.seeOther(domainPath(v.domain(), "check"))
+	return v.seeOther(domainPath(v.domain(), page))
 }
 
 func (s *Server) pageRuns(v *visit) error {
@@ -171,16 +181,10 @@ func (s *Server) pageVerify(v *visit) error {
 }
 
 func (s *Server) formVerify(v *visit) error {
-	var err error
-	if v.r.PostFormValue("do") == "cancel" {
-		err = s.app.cancelVerify(v.r.Context(), v.who, v.domain())
-	} else {
-		_, err = s.app.startVerify(v.r.Context(), v.who, v.domain(), selection{All: true}, v.r.PostFormValue("bodies") != "")
-	}
-	if err != nil && asRefusal(err).status != http.StatusConflict {
+	return v.formJob("verify", s.app.cancelVerify, func(ctx context.Context) error {
+		_, err := s.app.startVerify(ctx, v.who, v.domain(), selection{All: true}, v.r.PostFormValue("bodies") != "")
 		return err
-	}
-	return v.seeOther(domainPath(v.domain(), "verify"))
+	})
 }
 
 func (s *Server) downloadVerify(v *visit) error {
