@@ -380,14 +380,14 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 		a.openPass(passOptions{fresh: true}, asked...)
 		return
 	}
-	if a.ctx.Err() != nil {
-		return
-	}
 	a.endIdle(a.backs)
 }
 
 // endIdle ends the sessions of those lanes that have nothing to do: others need the places.
 func (a *account) endIdle(lanes []*lane) {
+	if a.ctx.Err() != nil {
+		return // no job begins any more; all sessions are about to be ended
+	}
 	for _, l := range lanes {
 		if !a.busy[l] && !l.empty() {
 			a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
