@@ -103,23 +103,21 @@ func TestPagesInABrowser(t *testing.T) {
 	look(t, b, "list")
 	for _, language := range []string{"de", "ru"} {
 		b.Run(chromedp.Evaluate(`document.cookie = "language=`+language+`; path=/"`, nil))
+		b.Screen(390, 844, false)
 		for _, x := range all {
 			b.Open(p.URL() + x.path)
-			b.Shot(x.name + "-" + language)
 			narrow(t, b, x.name+"-"+language)
 		}
 	}
 }
 
-// narrow looks at a page on a phone, by day.
+// narrow looks at a page on a phone.
 func narrow(t *testing.T, b *lab.Browser, name string) {
 	t.Helper()
-	b.Screen(390, 844, false)
 	b.Shot(name + "-phone")
 	if wide := b.Overflow(); wide > 0 {
 		t.Errorf("%s is %d pixels wider than a phone", name, wide)
 	}
-	b.Screen(1280, 900, false)
 }
 
 // look takes pictures of a page and says what is wrong with it.
