@@ -137,3 +137,40 @@ func look(t *testing.T, b *lab.Browser, name string) {
 	}
 	b.Screen(1280, 900, false)
 }
+
+// TestLiveInABrowser: what changes is shown without losing what somebody has ticked or
+// is just using, and the buttons follow, too.
+func TestLiveInABrowser(t *testing.T) {
+	p := startPage(t)
+	ids := p.put("a.example", "anna@a.example", "bert@a.example")
+	link, err := p.NewLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := lab.StartBrowser(t)
+	b.Open(link)
+	b.Fill("#name", "anna")
+	b.Fill("#password", testPassword)
+	b.Fill("#again", testPassword)
+	b.Press("main button")
+	b.Await("a.example")
+	b.Open(p.URL() + "/d/a.example")
+	box := fmt.Sprintf("#a%d input", ids[0])
+	b.Run(chromedp.Click(box, chromedp.ByQuery))
+	if _, err := p.app.begin(t.Context(), commandLine(), "a.example", selection{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.ferry.setLive(Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})
+	b.Await("Stop all")
+	b.Run(chromedp.Focus("#search", chromedp.ByQuery)) // leaves the row, which was not touched till now
+	b.Await("Copying Archive")
+	p.ferry.setLive(Live{Account: ids[0], Running: true, Folder: "Sent", Done: 2, Total: 4})
+	b.Await("Copying Sent")
+	var ticked bool
+	if b.Run(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).checked", box), &ticked)); !ticked {
+		t.Error("a tick was lost")
+	}
+	for _, line := range b.Complaints() {
+		t.Errorf("the console says %s", line)
+	}
+}
