@@ -52,6 +52,17 @@ func (f *tracked) far() progress {
 	return rowProgress(f.Folder)
 }
 
+// watch is far for other goroutines: what it returns does not touch the row.
+func (f *tracked) watch() (far func() progress) {
+	row := rowProgress(f.Folder)
+	return func() progress {
+		if p := f.made.Load(); p != nil {
+			return *p
+		}
+		return row
+	}
+}
+
 // pulling is a pull under way.
 type pulling struct {
 	visit bool

@@ -156,19 +156,20 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 }
 
 // Visit implements the relay's wait; see the contract at Engine.Visit.
-func (a *account) visit(ctx context.Context, mailbox string, progress func(done, total int)) {
+func (a *account) visit(ctx context.Context, mailbox string, tell func(done, total int)) {
 	var v *visit
 	var old *pool
+	var far func() progress
 	if err := a.do(ctx, func() {
 		if v = a.beginVisit(mailbox); v != nil {
-			old = a.front.old.end.pool
+			old, far = a.front.old.end.pool, v.folder.watch()
 		}
 	}); err != nil || v == nil {
 		return
 	}
 	a.await(ctx, v.shown, old, func() {
-		if far := v.folder.far(); progress != nil && far.total > 0 {
-			progress(int(far.done), int(far.total))
+		if now := far(); tell != nil && now.total > 0 {
+			tell(int(now.done), int(now.total))
 		}
 	})
 }
