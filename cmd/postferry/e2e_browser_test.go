@@ -195,8 +195,11 @@ func (m *browserMove) correct() {
 	m.b.Await("Saved.")
 	m.open(browserDomain, "")
 	m.b.Await("Everything is on the new server")
-	m.b.Await(fmt.Sprintf("%d messages copied", 3*(browserInbox+browserFolder))) // in one run
+	m.b.Await("Run 1 · First transfer · Done")
 	m.shot("done")
+	m.open(browserDomain, "/runs/1") // to which the corrected account belongs again
+	m.b.Await("3 of 3")
+	m.open(browserDomain, "")
 }
 
 // again runs all accounts again, which catches a late message.
