@@ -117,7 +117,7 @@ func (l *lane) openBoth(ctx context.Context, old, new *lead) error {
 			return ctx.Err()
 		}
 	}
-	if l.empty() && !(l.old.end.pool.roomy() && l.new.end.pool.roomy()) {
+	if l.empty() && !(l.old.end.pool.calm() && l.new.end.pool.calm()) {
 		return errYield // others need the places more
 	}
 	if err := l.reserve(ctx); err != nil {

@@ -174,6 +174,14 @@ func (p *pool) roomy() bool {
 	return p.used < (p.background()+1)/2
 }
 
+// calm tells whether hardly more than one account is at work, so that places may be
+// taken that perhaps won't be needed.
+func (p *pool) calm() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used <= passLanes && p.used < (p.background()+1)/2
+}
+
 // contended tells whether somebody waits for a place.
 func (p *pool) contended() bool {
 	p.mu.Lock()
