@@ -2,7 +2,7 @@
 # make lint      formatting, vet, staticcheck, direction of imports
 # make build     bin/postferry
 # make bench     benchmarks, those of make speed among them
-# make speed     how fast accounts are copied, against mbsync and dsync, as a table (15 minutes)
+# make speed     how fast accounts are copied, against mbsync and dsync, as a table (20 minutes)
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
 # make fuzz      every fuzz test for FUZZTIME
