@@ -96,7 +96,7 @@ func TestTraceOfPasses(t *testing.T) {
 	}
 	checkTrace(t, string(text), append(forms(anna, odd), forms(bert, wrong)...))
 	for _, want := range []string{" -: connected", " -: TLS", "[CAPABILITY IMAP4rev1 ", " AUTHENTICATE [secret]", " NO [AUTHENTICATIONFAILED] [masked]",
-		" BODY.PEEK[]", " FETCH (UID ", " octets}", " APPEND \"", "[APPENDUID ", " LOGOUT", p.old.IMAP + " " + anna + " S: * OK "} {
+		" BODY.PEEK[]", " FETCH (UID ", " octets}", " APPEND \"", "[APPENDUID ", p.old.IMAP + " " + anna + " S: * OK "} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the trace has no %q", want)
 		}

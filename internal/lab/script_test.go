@@ -111,6 +111,7 @@ S: {{tag}} NO [AUTHENTICATIONFAILED] no
 		t.Fatal(err)
 	}
 	defer c.Close()
+	c.Caps() // waits for what the client asks by itself; otherwise it may be answered after the end
 	var refused *imap.Error
 	if err := c.Login("anna", "wrong").Wait(); !errors.As(err, &refused) || refused.Code != imap.ResponseCodeAuthenticationFailed {
 		t.Errorf("login: %v", err)
