@@ -26,8 +26,9 @@ type tracker struct {
 	open      map[store.RunID]*openRun
 	schedules []store.Schedule
 	begun     map[string]time.Time // the newest time of each schedule that was looked at
-	missed    bool                 // passes have ended that it has not heard of
-	resting   time.Time            // until when it does not catch up again
+	late      map[store.AccountID]latePart
+	missed    bool      // passes have ended that it has not heard of
+	resting   time.Time // until when it does not catch up again
 }
 
 // openRun is a run that is not through.
@@ -46,7 +47,7 @@ type openPart struct {
 func newTracker(st store.Store, ferry Ferry, log zerolog.Logger, now func() time.Time) *tracker {
 	return &tracker{
 		store: st, ferry: ferry, log: log, now: now,
-		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, begun: map[string]time.Time{},
+		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, late: map[store.AccountID]latePart{}, begun: map[string]time.Time{},
 	}
 }
 
@@ -146,6 +147,7 @@ func (t *tracker) stopParts(ids []store.AccountID) {
 		for _, id := range ids {
 			if p := o.parts[id]; p != nil {
 				o.close(p, store.OutcomeStopped, t.now())
+				t.late[id] = latePart{run: o.ID, part: p.RunAccount}
 			}
 		}
 	}
@@ -234,6 +236,7 @@ func (t *tracker) hear(ctx context.Context, e PassEnded) {
 		t.missed = true
 		return
 	}
+	t.hearLate(ctx, e)
 	for _, o := range t.open {
 		if p := o.parts[e.Account]; p != nil {
 			o.count(p, e.Pass, e.Problem)

@@ -210,6 +210,47 @@ func TestRunCatchesUp(t *testing.T) {
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(2)})
 }
 
+// TestRunCountsTheStoppedPass: what the pass that was under way had copied when its
+// account was stopped belongs to the run, and only once, whether the account goes on or not.
+func TestRunCountsTheStoppedPass(t *testing.T) {
+	for _, resumed := range []string{"never", "before", "after"} {
+		t.Run(resumed, func(t *testing.T) {
+			x := newTracking(t, 1)
+			x.clock.Add(1)
+			id := x.begin(store.FirstRun)
+			began := x.clock.Add(1)
+			x.clock.Add(1)
+			stopped, err := x.ferry.Stop(t.Context(), x.ids)
+			if err != nil || x.tracker.stopped(t.Context(), stopped) != nil {
+				t.Fatal(err)
+			}
+			resume := func() {
+				if _, err := x.tracker.resumed(t.Context(), "example.com", x.ids); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if resumed == "before" {
+				resume()
+			}
+			ended := x.clock.Add(1)
+			x.ferry.endPass(t, x.ids[0], store.Pass{Started: x.at(began), Ended: x.at(ended), Copied: 10, Bytes: 1000}, nil)
+			want := store.Run{Kind: store.FirstRun, By: "root", State: store.RunStopped, Stopped: 1, Figures: figures(1)}
+			if resumed == "before" {
+				want.State, want.Stopped = store.RunOpen, 0
+			}
+			x.want(id, want)
+			if resumed == "never" {
+				return
+			}
+			if resumed == "after" {
+				resume()
+			}
+			x.pass(0, true, nil)
+			x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 1, Figures: figures(2)})
+		})
+	}
+}
+
 // TestRunStopAndResume: who is stopped is out of the run, and in it again when let go on.
 func TestRunStopAndResume(t *testing.T) {
 	x := newTracking(t, 2)
