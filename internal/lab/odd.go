@@ -16,7 +16,8 @@ import (
 // OddCaps are the capabilities of an Odd server that is given no others.
 const OddCaps = "IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS CONDSTORE LIST-EXTENDED LIST-STATUS NAMESPACE ID UNSELECT"
 
-// OddOptions say in what an Odd server is odd.
+// OddOptions say in what an Odd server is odd. Its functions are called one at a
+// time, whatever the number of connections.
 type OddOptions struct {
 	// Caps are announced; what is not among them is not there either. "" for OddCaps.
 	Caps string
@@ -59,6 +60,7 @@ type Odd struct {
 
 	tb    testing.TB
 	relay *relay
+	asked sync.Mutex // held while a function of opt runs
 
 	mu       sync.Mutex
 	opt      OddOptions
@@ -117,6 +119,13 @@ func (c *OddConn) Folder() string { return c.name }
 
 // Tell sends untagged responses, each with its CRLF.
 func (c *OddConn) Tell(text string) { c.say(text) }
+
+// ask calls a function of the options.
+func (o *Odd) ask(fn func() string) string {
+	o.asked.Lock()
+	defer o.asked.Unlock()
+	return fn()
+}
 
 // Validity is the folder's UIDVALIDITY, as text.
 func (c *OddConn) Validity() string {

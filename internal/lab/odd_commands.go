@@ -69,7 +69,7 @@ func (c *OddConn) answer(command func(c *OddConn) string, err error) {
 	case err != nil:
 		text = "BAD syntax error"
 	case odd != nil:
-		text = odd(c)
+		text = c.server.ask(func() string { return odd(c) })
 	}
 	if text == "" {
 		text = command(c)

@@ -25,7 +25,7 @@ func (c *OddConn) appendMail() string {
 		if refuse == nil {
 			continue
 		}
-		if text := refuse(c, m); text != "" {
+		if text := o.ask(func() string { return refuse(c, m) }); text != "" {
 			return text
 		}
 	}
@@ -161,7 +161,7 @@ func (c *OddConn) fetch() string {
 		}
 		text := fmt.Sprintf("* %d FETCH (%s)\r\n", number, m.items(items))
 		if rewrite != nil {
-			text = rewrite(c, m, text)
+			text = c.server.ask(func() string { return rewrite(c, m, text) })
 		}
 		c.say(text)
 	})
