@@ -136,7 +136,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.plan.Limit = p.pair.new.AppendLimit()
+	p.plan.Limit = max(p.pair.new.AppendLimit(), 0)
 	rows, tree := plannedRows(old, new, known, p.pair.domain.Folders)
 	p.plan.Notes = noteTexts(tree.Notes)
 	if p.pair.domain.Old.Protocol == config.POP3 {
@@ -223,7 +223,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 
 // count lists what the ledger does not know of a folder.
 func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderPlan) error {
-	sel, err := p.pair.old.Open(ctx, row.Old, nil)
+	sel, err := p.pair.old.Open(ctx, row.Old, ahead{})
 	if err != nil {
 		return err
 	}

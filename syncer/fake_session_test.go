@@ -20,6 +20,7 @@ type fakeSession struct {
 	traffic upstream.Traffic
 	box     *fakeFolder // selected; stays valid when renamed or deleted
 	closed  bool
+	asked   imap.UIDSet // bodies that nobody has waited for yet
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
@@ -141,6 +142,40 @@ func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.
 	return sel, true, s.ListMessages(ctx, set, 0, fn)
 }
 
+func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
+	sel, err := s.Examine(ctx, name)
+	return sel, fakeEarly{s, set, first}, err
+}
+
+// fakeEarly brings the first bodies, then the listing.
+type fakeEarly struct {
+	s     *fakeSession
+	set   imap.UIDSet
+	first int
+}
+
+func (c fakeEarly) Wait(ctx context.Context, fn func(upstream.Message, int64, io.Reader) error) (lines []upstream.Message, listed bool, err error) {
+	some := map[imap.UID]upstream.Message{}
+	var set imap.UIDSet
+	err = c.s.each("EARLY", imap.UIDSet{imap.UIDRange{Start: 1}}, func(m *fakeMessage) error {
+		if len(some) < c.first {
+			some[m.uid] = m.line()
+			set.AddNum(m.uid)
+		}
+		return nil
+	})
+	if err == nil && len(set) > 0 {
+		err = c.s.Bodies(ctx, set, func(uid imap.UID, size int64, r io.Reader) error { return fn(some[uid], size, r) })
+	}
+	if err == nil {
+		err = c.s.ListMessages(ctx, c.set, 0, func(m upstream.Message) error {
+			lines = append(lines, m)
+			return nil
+		})
+	}
+	return lines, err == nil, err
+}
+
 func (s *fakeSession) Select(_ context.Context, name string) (*upstream.Selected, error) {
 	return s.open("SELECT", name)
 }
@@ -205,6 +240,23 @@ func (s *fakeSession) ListFlags(_ context.Context, set imap.UIDSet, fn func(upst
 
 func (s *fakeSession) Headers(_ context.Context, set imap.UIDSet, fn func(upstream.Message, []byte) error) error {
 	return s.each("HEADERS", set, func(m *fakeMessage) error { return fn(m.line(), headerOf(m.body)) })
+}
+
+// Ask's calls are answered together with the first of them that is waited for, as a
+// server may do it that is at several at once.
+func (s *fakeSession) Ask(_ context.Context, set imap.UIDSet) (bodiesCall, error) {
+	s.asked = append(s.asked, set...)
+	return fakeBodies{s}, nil
+}
+
+type fakeBodies struct{ s *fakeSession }
+
+func (c fakeBodies) Wait(ctx context.Context, fn func(imap.UID, int64, io.Reader) error) error {
+	set := c.s.asked
+	if c.s.asked = nil; len(set) == 0 {
+		return nil
+	}
+	return c.s.Bodies(ctx, set, fn)
 }
 
 func (s *fakeSession) Bodies(_ context.Context, set imap.UIDSet, fn func(imap.UID, int64, io.Reader) error) error {
@@ -296,9 +348,18 @@ func (s *fakeSession) AppendLimit() int64 { return 0 }
 
 func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
 
-func (s *fakeSession) Permanent(_ context.Context, name string) (*upstream.Selected, error) {
-	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, s.step("PERMANENT", func() error {
-		if s.folders[name] == nil {
+func (s *fakeSession) SendPermanent(_ context.Context, name string) (permanentCall, error) {
+	return fakePermanent{s, name}, nil
+}
+
+type fakePermanent struct {
+	s    *fakeSession
+	name string
+}
+
+func (c fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
+	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, c.s.step("PERMANENT", func() error {
+		if c.s.folders[c.name] == nil {
 			return refusedError("SELECT", imap.ResponseCodeNonExistent)
 		}
 		return nil

@@ -41,9 +41,13 @@ func (s listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]u
 	return s.oldSession.Tree(ctx, withStatus)
 }
 
-func (s listener) Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error) {
+func (s listener) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
 	defer s.listening.begin()()
-	return s.oldSession.Open(ctx, name, ahead)
+	f, err := s.oldSession.Open(ctx, name, ahead)
+	if err == nil && f.early != nil {
+		f.early = listeningEarly{f.early, s.listening}
+	}
+	return f, err
 }
 
 func (s listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {
@@ -61,14 +65,52 @@ func (s listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstre
 	return s.oldSession.Headers(ctx, set, fn)
 }
 
-// Bodies hands bodies to fn, which may take its time with them: until the new
+// Ask does not wait for an answer.
+func (s listener) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error) {
+	call, err := s.oldSession.Ask(ctx, set)
+	return listeningCall{call, s.listening}, err
+}
+
+// listeningCall are bodies on their way.
+type listeningCall struct {
+	bodiesCall
+	listening *listening
+}
+
+// Wait hands bodies to fn, which may take its time with them: until the new
 // server has room.
+func (c listeningCall) Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	defer c.listening.begin()()
+	return c.bodiesCall.Wait(ctx, c.listening.pausing(fn))
+}
+
+// listeningEarly are a listing and bodies on their way.
+type listeningEarly struct {
+	earlyCall
+	listening *listening
+}
+
+// Wait is that of listeningCall.
+func (c listeningEarly) Wait(ctx context.Context, fn func(m upstream.Message, size int64, r io.Reader) error) ([]upstream.Message, bool, error) {
+	defer c.listening.begin()()
+	return c.earlyCall.Wait(ctx, func(m upstream.Message, size int64, r io.Reader) error {
+		defer c.listening.pause()()
+		return fn(m, size, &listeningReader{r, c.listening})
+	})
+}
+
+// Bodies is Ask and Wait.
 func (s listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
 	defer s.listening.begin()()
-	return s.oldSession.Bodies(ctx, set, func(uid imap.UID, size int64, r io.Reader) error {
-		defer s.listening.pause()()
-		return fn(uid, size, &listeningReader{r, s.listening})
-	})
+	return s.oldSession.Bodies(ctx, set, s.listening.pausing(fn))
+}
+
+// pausing is fn, which does not count as listening but while it reads.
+func (l *listening) pausing(fn func(uid imap.UID, size int64, r io.Reader) error) func(imap.UID, int64, io.Reader) error {
+	return func(uid imap.UID, size int64, r io.Reader) error {
+		defer l.pause()()
+		return fn(uid, size, &listeningReader{r, l})
+	}
 }
 
 // listeningReader is a body on its way.

@@ -16,7 +16,7 @@ func TestListening(t *testing.T) {
 	f.deliver("INBOX", mail(2))
 	var l listening
 	s := listener{oldIMAP{&fakeSession{fakeServer: f}}, &l}
-	if _, err := s.Open(t.Context(), "INBOX", nil); err != nil {
+	if _, err := s.Open(t.Context(), "INBOX", ahead{}); err != nil {
 		t.Fatal(err)
 	}
 	bodies := 0

@@ -17,10 +17,25 @@ type imapReader interface {
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error)
+	Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error)
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// askingSession is an upstream session as the engine sees an old server.
+type askingSession struct{ *upstream.Session }
+
+// Ask implements oldSession.
+func (s askingSession) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error) {
+	return s.AskBodies(ctx, set)
+}
+
+// Early is ExamineAndFetch.
+func (s askingSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
+	return s.ExamineAndFetch(ctx, name, set, first)
 }
 
 // oldIMAP is a session with an old IMAP server.
@@ -55,16 +70,23 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]up
 }
 
 // Open implements oldSession.
-func (s oldIMAP) Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error) {
-	if len(ahead) == 0 {
+func (s oldIMAP) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
+	if len(ahead.list) == 0 {
 		sel, err := s.Examine(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity)}, nil
 	}
+	if ahead.first > 0 {
+		sel, call, err := s.Early(ctx, name, ahead.list, ahead.first)
+		if err != nil {
+			return nil, err
+		}
+		return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), early: call, listed: ahead.list}, nil
+	}
 	f := &oldFolder{}
-	sel, ok, err := s.ExamineAndList(ctx, name, ahead, func(m upstream.Message) error {
+	sel, ok, err := s.ExamineAndList(ctx, name, ahead.list, func(m upstream.Message) error {
 		f.ahead = append(f.ahead, m)
 		return nil
 	})
@@ -72,7 +94,7 @@ func (s oldIMAP) Open(ctx context.Context, name string, ahead imap.UIDSet) (*old
 		return nil, err
 	}
 	f.Selected, f.keys = *sel, imapKeys(sel.UIDValidity)
-	if f.listed = ahead; !ok {
+	if f.listed = ahead.list; !ok {
 		f.listed, f.ahead = nil, nil
 	}
 	return f, nil

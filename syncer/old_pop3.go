@@ -73,7 +73,7 @@ func (s *oldPOP3) Tree(context.Context, bool) (Side, map[string]upstream.Status,
 
 // Open implements oldSession. It lists the whole inbox: that is one command more
 // than there is to know what is new.
-func (s *oldPOP3) Open(ctx context.Context, name string, _ imap.UIDSet) (*oldFolder, error) {
+func (s *oldPOP3) Open(ctx context.Context, name string, _ ahead) (*oldFolder, error) {
 	if !strings.EqualFold(name, inboxName) {
 		return nil, &upstream.Error{Op: "LIST", Class: upstream.Refused, Code: imap.ResponseCodeNonExistent, Text: "there is but an inbox"}
 	}
@@ -142,6 +142,22 @@ func (s *oldPOP3) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstre
 	return s.POP3.Headers(ctx, s.within(set), true, func(m upstream.POP3Message, header []byte) error {
 		return fn(listed(m), header)
 	})
+}
+
+// Ask implements oldSession. It asks when the call is waited for: Bodies has several
+// messages under way itself.
+func (s *oldPOP3) Ask(_ context.Context, set imap.UIDSet) (bodiesCall, error) {
+	return pop3Bodies{s, set}, nil
+}
+
+type pop3Bodies struct {
+	session *oldPOP3
+	set     imap.UIDSet
+}
+
+// Wait implements bodiesCall.
+func (c pop3Bodies) Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	return c.session.Bodies(ctx, c.set, fn)
 }
 
 // Bodies implements oldSession.

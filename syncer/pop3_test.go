@@ -518,10 +518,10 @@ func TestPOP3OtherFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Open(t.Context(), "Sent", nil); upstream.ClassOf(err) != upstream.Refused {
+	if _, err := s.Open(t.Context(), "Sent", ahead{}); upstream.ClassOf(err) != upstream.Refused {
 		t.Errorf("%v", err)
 	}
-	f, err := s.Open(t.Context(), "inbox", nil)
+	f, err := s.Open(t.Context(), "inbox", ahead{})
 	if err != nil || f.Messages != 2 || f.UIDNext != 3 || f.keys.key(1) != "uidl id0 " || f.keys.key(9) != "" {
 		t.Errorf("%+v, %v", f, err)
 	}

@@ -87,6 +87,7 @@ type pull struct {
 	report  func(progress)     // quick, from any of the pull's goroutines
 	meter   *meter             // the account's
 	traffic *traffic           // the account's
+	early   int                // of the folder's first messages are asked for before they are listed
 	octets  uint64             // of the folder, as the old server's STATUS told; 0 if it didn't
 	worth   func()             // the folder is worth showing
 
@@ -99,6 +100,7 @@ type pull struct {
 	target   upstream.Status           // of the new folder
 	fleeting bool                      // its UIDs don't last, as it said when it was last opened
 	adopt    *adoption                 // nil when nothing can be adopted
+	asked    permanentCall             // what flags the new folder can keep; nil if nobody asked in this session
 
 	oldTroubles, newTroubles troubles // over all attempts
 	checks                   checks
@@ -215,7 +217,9 @@ func (p *pull) open(ctx context.Context) error {
 	g := new(errgroup.Group)
 	g.Go(func() error { return p.openOld(ctx) })
 	g.Go(func() error { return p.openNew(ctx) })
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	p.early = 0 // if it comes to nothing, what is asked for next is what is known to be missing
+	if err != nil {
 		return err
 	}
 	if err := p.checkRoom(ctx); err != nil {
@@ -286,17 +290,17 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 		return err
 	}
 	began := p.clock()
-	if p.selected, err = p.old.Open(ctx, p.folder.Old, p.firstWindow()); err != nil {
+	if p.selected, err = p.old.Open(ctx, p.folder.Old, ahead{list: p.firstWindow(), first: p.early}); err != nil {
 		return p.gone(err, errOldGone)
 	}
 	p.listing = p.clock().Sub(began)
 	if p.selected.octets > 0 {
 		p.octets = p.selected.octets
 	}
-	if p.selected.UIDNext == 0 {
-		return p.findUIDNext(ctx)
+	if p.selected.early != nil {
+		return nil // nothing else may be asked now
 	}
-	return nil
+	return p.findUIDNext(ctx)
 }
 
 // firstWindow is what is listed first if the folder is the one it was.
@@ -311,6 +315,12 @@ func (p *pull) firstWindow() imap.UIDSet {
 func (p *pull) openNew(ctx context.Context) (err error) {
 	if p.new, err = p.lane.newSession(ctx); err != nil {
 		return err
+	}
+	p.asked = nil
+	if p.early > 0 { // it is empty: nothing there is \Recent
+		if err := p.askPermanent(ctx); err != nil {
+			return p.gone(err, errNewGone)
+		}
 	}
 	return p.lookAtNew(ctx)
 }
@@ -340,6 +350,9 @@ func (p *pull) lookAtNew(ctx context.Context) error {
 // findUIDNext asks for the last message where the server did not tell UIDNEXT
 // (it need not, RFC 3501 section 7.1).
 func (p *pull) findUIDNext(ctx context.Context) error {
+	if p.selected.UIDNext != 0 {
+		return nil
+	}
 	p.selected.UIDNext = 1
 	if p.selected.Messages == 0 {
 		return nil

@@ -104,7 +104,7 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 		return err
 	}
 	defer leave()
-	opened, err := s.Open(ctx, name, nil)
+	opened, err := s.Open(ctx, name, ahead{})
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (r *reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]u
 	if r.target.AppendLimit > 0 {
 		limit = r.target.AppendLimit // the folder's own
 	}
-	if limit == 0 {
+	if limit <= 0 {
 		return missing, nil
 	}
 	fit := missing[:0]

@@ -26,13 +26,36 @@ type oldSession interface {
 	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
 	// Used is how much mail there is, as far as the server tells: octets, or 0.
 	Used(ctx context.Context) (uint64, error)
-	// Open opens a folder. What follows is about the folder opened last. ahead are UIDs
-	// to list at once where that costs no round trip more; nil for none.
-	Open(ctx context.Context, name string, ahead imap.UIDSet) (*oldFolder, error)
+	// Open opens a folder. What follows is about the folder opened last.
+	Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	// Ask asks for bodies without waiting for them. Several calls may be under way, but
+	// nothing else may be done before they are waited for, in turn.
+	Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error)
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// bodiesCall are bodies on their way.
+type bodiesCall interface {
+	// Wait calls fn for the bodies that come until all of the call have, be they of
+	// this call or of another under way.
+	Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// earlyCall are a listing and bodies on their way.
+type earlyCall interface {
+	// Wait calls fn for the bodies that come and returns the listing; listed tells
+	// whether it is one.
+	Wait(ctx context.Context, fn func(m upstream.Message, size int64, r io.Reader) error) (lines []upstream.Message, listed bool, err error)
+}
+
+// ahead is what to ask for along with the opening of a folder, where that costs no
+// round trip more.
+type ahead struct {
+	list  imap.UIDSet // nil for none
+	first int         // so many messages are brought at once, with list
 }
 
 // oldFolder is an opened folder of an old server. While it is open its
@@ -46,6 +69,7 @@ type oldFolder struct {
 	pop3   bool
 	listed imap.UIDSet        // what was asked for ahead, if it was listed
 	ahead  []upstream.Message // its messages
+	early  earlyCall          // to be waited for before anything else is asked; nil if nothing was asked for
 }
 
 // newSession is what the engine needs of a logged-in session with a new server.
@@ -64,8 +88,13 @@ type newSession interface {
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.
 	AppendLimit() int64
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
-	Permanent(ctx context.Context, name string) (*upstream.Selected, error)
+	SendPermanent(ctx context.Context, name string) (permanentCall, error)
 	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)
+}
+
+// permanentCall is a question what flags a folder can keep on its way.
+type permanentCall interface {
+	Wait(ctx context.Context) (*upstream.Selected, error)
 }
 
 // readBackCall is a look at copies on its way.
@@ -83,6 +112,10 @@ type newIMAP struct{ *upstream.Session }
 
 func (s newIMAP) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
 	return s.Session.SendAppend(ctx, mailbox, batch)
+}
+
+func (s newIMAP) SendPermanent(ctx context.Context, name string) (permanentCall, error) {
+	return s.Session.SendPermanent(ctx, name)
 }
 
 func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
@@ -109,7 +142,7 @@ func dialOld(ctx context.Context, server config.Server, c store.Credentials, opt
 	if err != nil {
 		return nil, err
 	}
-	return oldIMAP{s}, nil
+	return oldIMAP{askingSession{s}}, nil
 }
 
 func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (newSession, error) {

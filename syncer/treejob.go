@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type treeState struct {
 	changes []folderChange             // of clients, while the present look runs
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
+	empty   map[string]bool            // new folders that were seen empty then
 }
 
 // tell lets go of all who wait for the tree.
@@ -44,6 +46,7 @@ func (t *treeState) tell() {
 type treeResult struct {
 	rows   []store.Folder
 	status map[string]upstream.Status
+	empty  map[string]bool
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
 	err    error
@@ -92,7 +95,7 @@ func (a *account) treeDone(r treeResult) {
 		a.tree.delim = r.delim
 	}
 	if r.err == nil {
-		a.tree.at, a.tree.status, a.tree.room = time.Now(), r.status, r.room
+		a.tree.at, a.tree.status, a.tree.empty, a.tree.room = time.Now(), r.status, r.empty, r.room
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
@@ -147,7 +150,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	var oldErr, newErr error
 	var g sync.WaitGroup
 	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l) })
-	g.Go(func() { newS, new, newErr = newTree(ctx, l) })
+	g.Go(func() { newS, new, newErr = newTree(ctx, l, !begun(known)) })
 	g.Wait()
 	if r.err = graver(oldErr, newErr); r.err != nil {
 		return r
@@ -160,7 +163,10 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	for _, note := range plan.Notes {
 		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
-	if r.rows, r.err = a.applyTree(ctx, newMaker(newS, new, known, &plan, a.log)); r.err == nil && !l.pop3() && !begun(known) {
+	m := newMaker(newS, new, known, &plan, a.log)
+	r.rows, r.err = a.applyTree(ctx, m)
+	r.empty = emptyFolders(new, m.made)
+	if r.err == nil && !l.pop3() && !begun(known) {
 		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
 	}
 	return r
@@ -209,13 +215,27 @@ func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, er
 	return s.Tree(ctx, true)
 }
 
-func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
+// newTree looks at the new server's folders, before anything has been copied also at
+// whether they hold mail already.
+func newTree(ctx context.Context, l *lane, withStatus bool) (newSession, Side, error) {
 	s, err := l.newSession(ctx)
 	if err != nil {
 		return nil, Side{}, err
 	}
-	tree, err := side(ctx, s, false)
+	tree, err := side(ctx, s, withStatus)
 	return s, tree, err
+}
+
+// emptyFolders are those of the new server that hold no mail, as far as it told:
+// those that were seen empty, and those just made.
+func emptyFolders(new Side, made map[string]bool) map[string]bool {
+	empty := maps.Clone(made)
+	for _, m := range new.Mailboxes {
+		if m.Status != nil && m.Status.Messages == 0 {
+			empty[m.Name] = true
+		}
+	}
+	return empty
 }
 
 // lister is the part of a session that tells the folder tree.

@@ -189,7 +189,7 @@ func (c *accountCheck) compare(ctx context.Context, f counterpart, newName strin
 	old := &reading{session: c.pair.old, flags: p.flags, tick: tick}
 	new := &reading{session: c.pair.new, flags: p.flags, tick: tick}
 	err := both(ctx, func(ctx context.Context) (err error) {
-		if p.oldSel, err = c.pair.old.Open(ctx, f.Old, nil); err != nil {
+		if p.oldSel, err = c.pair.old.Open(ctx, f.Old, ahead{}); err != nil {
 			return err
 		}
 		old.flagless = p.oldSel.pop3

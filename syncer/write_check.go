@@ -193,6 +193,14 @@ func (p *pull) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
 	return permitted(flags, p.checks.permanent.PermanentFlags, p.checks.permanent.AnyFlag)
 }
 
+// askPermanent asks what flags the folder can keep, unless it has been asked.
+func (p *pull) askPermanent(ctx context.Context) (err error) {
+	if p.asked == nil {
+		p.asked, err = p.new.SendPermanent(ctx, p.folder.New)
+	}
+	return err
+}
+
 // learnPermanent asks, unless that is known, what flags the folder can keep. It is
 // done before the first message with a keyword goes there; the system flags every
 // folder is asked to keep.
@@ -200,7 +208,10 @@ func (w *writer) learnPermanent(ctx context.Context) error {
 	if w.checks.permanent != nil {
 		return nil
 	}
-	sel, err := w.new.Permanent(ctx, w.folder.New)
+	if err := w.askPermanent(ctx); err != nil {
+		return err
+	}
+	sel, err := w.asked.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}

@@ -43,6 +43,7 @@ type bodies struct {
 	fn    func(uid imap.UID, size int64, r io.Reader) error
 	err   error // of fn
 	set   imap.UIDSet
+	all   bool                // whatever comes is wanted, not only what is in set
 	done  imap.UIDSet         // handed on
 	uids  map[uint32]imap.UID // by message number, told in this answer
 	again []imap.UID          // to be asked for on their own
@@ -51,7 +52,53 @@ type bodies struct {
 
 func (b *bodies) fetch(ctx context.Context, set imap.UIDSet) error {
 	b.set, b.uids = set, map[uint32]imap.UID{}
-	return b.s.fetch(ctx, set, "(UID BODY.PEEK[])", b.take)
+	return b.s.fetch(ctx, set, bodyItems, b.take)
+}
+
+const bodyItems = "(UID BODY.PEEK[])"
+
+// BodiesCall are bodies on their way.
+type BodiesCall struct {
+	s    *Session
+	cmds []*command
+}
+
+// AskBodies asks for the bodies of set. Others may be asked for before they have come,
+// but nothing else may be done: bodies that come meanwhile are lost, as all are when
+// another folder is opened. Wait for the calls in turn. An error means the connection
+// is lost.
+func (s *Session) AskBodies(ctx context.Context, set imap.UIDSet) (*BodiesCall, error) {
+	c := &BodiesCall{s: s}
+	return c, s.do(ctx, "UID FETCH", func() error {
+		for _, part := range splitSet(set) {
+			cmd, err := s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw(bodyItems) })
+			if err != nil {
+				return err
+			}
+			c.cmds = append(c.cmds, cmd)
+		}
+		return s.flush()
+	})
+}
+
+// Wait reads until the call is answered and returns the server's refusal, if it was
+// one. fn is that of Bodies; it is called for each body that comes, be it of another
+// call under way: a server may be at several at once.
+func (c *BodiesCall) Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	b := &bodies{s: c.s, fn: fn, all: true, uids: map[uint32]imap.UID{}}
+	var refused error
+	err := c.s.do(ctx, "UID FETCH", func() error {
+		for _, cmd := range c.cmds {
+			if err := c.s.await(cmd, b.take); err != nil {
+				return err
+			}
+			if err := c.s.refusal(cmd); err != nil && refused == nil {
+				refused = err
+			}
+		}
+		return nil
+	})
+	return cmp.Or(err, refused, b.err)
 }
 
 // take is a dataFunc.
@@ -139,7 +186,7 @@ func (b *bodies) hold() (ok, fits bool) {
 // hand gives a body to fn, if it is one that was asked for and not the second
 // time.
 func (b *bodies) hand(uid imap.UID, size int64, r io.Reader) {
-	if b.err != nil || !b.set.Contains(uid) || b.done.Contains(uid) {
+	if b.err != nil || !b.all && !b.set.Contains(uid) || b.done.Contains(uid) {
 		return
 	}
 	b.done.AddNum(uid)

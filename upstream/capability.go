@@ -40,9 +40,13 @@ func (s *Session) Capabilities() []string { return slices.Clone(s.caps.list) }
 // capAppendLimit says that each folder has an APPENDLIMIT of its own (RFC 7889 section 3.2).
 const capAppendLimit imap.Cap = "APPENDLIMIT"
 
-// AppendLimit is the server's APPENDLIMIT in octets (RFC 7889); 0 if it has none.
+// AppendLimit is the server's APPENDLIMIT in octets (RFC 7889); 0 if it has none, -1
+// if each folder has its own.
 func (s *Session) AppendLimit() int64 {
 	for name := range s.caps.known {
+		if name == string(capAppendLimit) {
+			return -1
+		}
 		if n, ok := strings.CutPrefix(name, "APPENDLIMIT="); ok {
 			if limit, err := strconv.ParseInt(n, 10, 64); err == nil && limit > 0 {
 				return limit

@@ -96,7 +96,10 @@ func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, wa
 }
 
 // take is a dataFunc.
-func (c *collector) take(num uint32, name string) bool {
+func (c *collector) take(num uint32, name string) bool { return c.takeWith(num, name, nil) }
+
+// takeWith is take. body, unless it is nil, is called with the decoder at a whole body.
+func (c *collector) takeWith(num uint32, name string, body func(*fetched)) bool {
 	switch name {
 	case "FETCH":
 	case "EXPUNGE", "VANISHED": // the numbers shift
@@ -109,7 +112,11 @@ func (c *collector) take(num uint32, name string) bool {
 	if !known {
 		m = &fetched{Message: Message{Size: -1}}
 	}
-	c.s.readItems(m, nil)
+	if body == nil {
+		c.s.readItems(m, nil)
+	} else {
+		c.s.readItems(m, func() { body(m) })
+	}
 	if m.have&c.want == c.want {
 		if known {
 			delete(c.partial, num)

@@ -59,7 +59,7 @@ var readOnlyVerbs = map[string]bool{
 	"CAPABILITY": true, "NOOP": true, "LOGOUT": true, "STARTTLS": true,
 	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
 	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
-	"UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
+	"FETCH": true, "UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
 }
 
 func (o Options) withDefaults() Options {

@@ -52,10 +52,17 @@ func (c *ReadBackCall) Wait(ctx context.Context) ([]Message, error) {
 	return c.found, err
 }
 
-// Permanent tells what a folder can keep of flags (PERMANENTFLAGS, which only
-// SELECT tells) and leaves it again, in one round trip. The folder that was open
-// is not any more. Messages that were \Recent are not afterwards.
-func (s *Session) Permanent(ctx context.Context, mailbox string) (*Selected, error) {
+// PermanentCall is a SendPermanent on its way.
+type PermanentCall struct {
+	group
+	opened *opening
+}
+
+// SendPermanent asks what a folder can keep of flags (PERMANENTFLAGS, which only
+// SELECT tells) and leaves it again. The folder that was open is not any more. Messages
+// that were \Recent are not afterwards. Other commands may be sent before the answer
+// has come. An error means the connection is lost, unless it is of class Refused.
+func (s *Session) SendPermanent(ctx context.Context, mailbox string) (*PermanentCall, error) {
 	if err := s.checkName("SELECT", mailbox); err != nil {
 		return nil, err
 	}
@@ -78,13 +85,16 @@ func (s *Session) Permanent(ctx context.Context, mailbox string) (*Selected, err
 		}
 	}
 	g, err := s.sendTogether(ctx, take, told, requests)
-	if err == nil {
-		err = g.wait(ctx)
-	}
-	if !o.permanent {
+	return &PermanentCall{group: g, opened: o}, err
+}
+
+// Wait returns what the folder can keep.
+func (c *PermanentCall) Wait(ctx context.Context) (*Selected, error) {
+	err := c.wait(ctx)
+	if o := c.opened; !o.permanent {
 		o.sel.PermanentFlags, o.sel.AnyFlag = o.flags, true
 	}
-	return o.sel, err
+	return c.opened.sel, err
 }
 
 // leaveVerb leaves a folder that is open read-only (RFC 3501 section 6.4.2: CLOSE then

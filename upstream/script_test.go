@@ -198,6 +198,30 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		}
 		sayError(say, err)
 	},
+	"early": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		_, call, err := s.ExamineAndFetch(ctx, "a", uids(1, 9), 2)
+		if err != nil {
+			sayError(say, err)
+			return
+		}
+		lines, listed, err := call.Wait(ctx, func(m Message, size int64, r io.Reader) error {
+			say("%v", m.Flags)
+			return sayBody(say)(m.UID, size, r)
+		})
+		for _, m := range lines {
+			sayError(say, sayMessage(say)(m))
+		}
+		say("%v", listed)
+		sayError(say, err)
+	},
+	"several": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		one, err := s.AskBodies(ctx, uids(1, 2))
+		sayError(say, err)
+		two, err := s.AskBodies(ctx, uids(3, 4))
+		sayError(say, err)
+		sayError(say, one.Wait(ctx, sayBody(say)))
+		sayError(say, two.Wait(ctx, sayBody(say)))
+	},
 	"namespace": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		ns, _, err := s.Folders(ctx, false)
 		say("%+v", ns)
@@ -229,7 +253,12 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		}))
 	},
 	"permanent": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sel, err := s.Permanent(ctx, "a")
+		call, err := s.SendPermanent(ctx, "a")
+		if err != nil {
+			sayError(say, err)
+			return
+		}
+		sel, err := call.Wait(ctx)
 		say("%v %v", sel.PermanentFlags, sel.AnyFlag)
 		sayError(say, err)
 	},

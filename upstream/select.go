@@ -40,11 +40,23 @@ func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDS
 	return sel, l.ok, err
 }
 
+// ExamineAndFetch is Examine and, in the same round trip, ListMessages of set and the
+// bodies of the first messages in the folder. It returns before those come.
+func (s *Session) ExamineAndFetch(ctx context.Context, name string, set imap.UIDSet, first int) (*Selected, *EarlyCall, error) {
+	l := &listed{set: set, first: first}
+	sel, err := s.openFolder(ctx, "EXAMINE", name, l)
+	return sel, l.early, err
+}
+
 // listed is a listing that is asked for together with the opening of its folder.
 type listed struct {
 	set imap.UIDSet
 	fn  func(Message) error
 	ok  bool
+	cmd *command
+
+	first int        // messages whose bodies are asked for as well
+	early *EarlyCall // then it is waited for by itself
 }
 
 func (s *Session) openFolder(ctx context.Context, verb, name string, list *listed) (*Selected, error) {
@@ -84,9 +96,8 @@ func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool
 		if err != nil {
 			return err
 		}
-		var fetch *command
 		if list != nil {
-			if fetch, err = s.composeListing(list.set); err != nil {
+			if err := s.composeListing(list); err != nil {
 				return err
 			}
 		}
@@ -96,8 +107,8 @@ func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool
 		if err := o.await(cmd); err != nil {
 			return err
 		}
-		if fetch != nil {
-			if err := s.awaitListing(fetch, list, cmd.res.kind == "OK"); err != nil {
+		if list != nil && list.first == 0 {
+			if err := s.awaitListing(list, cmd.res.kind == "OK"); err != nil {
 				return err
 			}
 		}
@@ -109,24 +120,28 @@ func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool
 	return o.sel, nil
 }
 
-// composeListing writes the command that lists a set.
-func (s *Session) composeListing(set imap.UIDSet) (*command, error) {
-	return s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw(listItems) })
+// composeListing writes the command that lists a set, and the one for bodies.
+func (s *Session) composeListing(l *listed) (err error) {
+	if l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) }); err != nil || l.first == 0 {
+		return err
+	}
+	l.early, err = s.composeEarly(l)
+	return err
 }
 
 // awaitListing reads the answer to a listing. That of a folder that was not opened
 // says nothing, whatever the server makes of it.
-func (s *Session) awaitListing(cmd *command, l *listed, opened bool) error {
+func (s *Session) awaitListing(l *listed, opened bool) error {
 	c := newCollector(s, l.set, listWant, func(m *fetched) error { return l.fn(m.Message) })
 	data := c.take
 	if !opened {
 		data = nil
 	}
-	if err := s.await(cmd, data); err != nil || !opened {
+	if err := s.await(l.cmd, data); err != nil || !opened {
 		return err
 	}
 	c.rest()
-	l.ok = c.err == nil && cmd.res.kind == "OK"
+	l.ok = c.err == nil && l.cmd.res.kind == "OK"
 	return nil
 }
 

@@ -95,7 +95,7 @@ func (c *OddConn) record() {
 		}
 	}
 	c.server.note(&c.server.heard, what)
-	body := c.Verb == "UID FETCH" && (strings.Contains(strings.Join(c.Args, " "), "BODY[") || strings.Contains(strings.Join(c.Args, " "), "RFC822 "))
+	body := strings.HasSuffix(c.Verb, "FETCH") && (strings.Contains(strings.Join(c.Args, " "), "BODY[") || strings.Contains(strings.Join(c.Args, " "), "RFC822 "))
 	if body || slices.Contains([]string{"SELECT", "APPEND", "CREATE", "SUBSCRIBE", "UID STORE", "CLOSE"}, c.Verb) {
 		c.server.note(&c.server.changes, what)
 	}
@@ -110,7 +110,7 @@ func oddCommand(verb string) func(c *OddConn) string {
 		"STATUS": (*OddConn).status, "SELECT": (*OddConn).openFolder, "EXAMINE": (*OddConn).openFolder,
 		"UNSELECT": (*OddConn).leave, "CLOSE": (*OddConn).leave, "CREATE": (*OddConn).createFolder,
 		"SUBSCRIBE": (*OddConn).subscribe, "APPEND": (*OddConn).appendMail, "GETQUOTAROOT": (*OddConn).quotaRoot,
-		"UID FETCH": (*OddConn).fetch, "UID SEARCH": (*OddConn).search, "UID STORE": (*OddConn).store,
+		"FETCH": (*OddConn).fetch, "UID FETCH": (*OddConn).fetch, "UID SEARCH": (*OddConn).search, "UID STORE": (*OddConn).store,
 	}[verb]
 }
 

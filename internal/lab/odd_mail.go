@@ -91,9 +91,18 @@ func (c *OddConn) found(set string, fn func(number int, m *OddMessage)) {
 	if len(messages) > 0 {
 		last = messages[len(messages)-1].UID
 	}
-	uids := parseOddSet(set, last)
+	byNumber := c.Verb == "FETCH"
+	if byNumber {
+		last = uint32(len(messages))
+	}
+	wanted := parseOddSet(set, last)
 	for i := range messages {
-		if m := &messages[i]; uids.has(m.UID) && (hidden == nil || !hidden(c.name, m)) {
+		m := &messages[i]
+		id := m.UID
+		if byNumber {
+			id = uint32(i + 1)
+		}
+		if wanted.has(id) && (hidden == nil || !hidden(c.name, m)) {
 			fn(i+1, m)
 		}
 	}
@@ -101,7 +110,12 @@ func (c *OddConn) found(set string, fn func(number int, m *OddMessage)) {
 
 // AsksFor tells whether the present command is a FETCH of a message's body.
 func (c *OddConn) AsksFor(uid uint32) bool {
-	return c.Verb == "UID FETCH" && strings.Contains(strings.Join(c.Args, " "), "BODY.PEEK[]") && parseOddSet(c.Args[0], 0).has(uid)
+	if !strings.HasSuffix(c.Verb, "FETCH") || !strings.Contains(strings.Join(c.Args, " "), "BODY.PEEK[]") {
+		return false
+	}
+	asked := false
+	c.found(c.Args[0], func(_ int, m *OddMessage) { asked = asked || m.UID == uid })
+	return asked
 }
 
 func (c *OddConn) search() string {

@@ -1,0 +1,436 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+const (
+	// bodyOctets is how much one command asks for, so that a pull that is
+	// asked to stop soon can. Octets.
+	bodyOctets = 8 << 20
+	// portionsAhead is how many such commands may be under way: while one is answered,
+	// the next is on its way to a server far away.
+	portionsAhead = 2
+	// earlyMessages is how many messages are asked for before their sizes are known:
+	// about as many as come from a server far away while their listing does.
+	earlyMessages = 200
+)
+
+// portion is what one command asks for.
+type portion struct {
+	messages []upstream.Message
+	call     bodiesCall
+	octets   uint64 // set aside in the old server's budget
+	alone    bool   // a message at which a connection broke: nothing else may be under way
+}
+
+// bringEarly takes what was asked for when the folder was opened: the listing, and the
+// bodies of the first messages.
+func (r *reader) bringEarly(ctx context.Context) error {
+	call := r.selected.early
+	if call == nil {
+		return nil
+	}
+	r.selected.early = nil
+	missing := r.adopt == nil && r.known.count() == 0 // as it looked before it was opened
+	var ours error                                    // not the old server's
+	at := imap.UID(0)
+	lines, listed, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
+		if !missing || r.known.has(m.UID) {
+			return nil
+		}
+		if ours = r.yielded(); ours != nil {
+			r.lane.old.hangUp() // how much is still to come nobody knows
+			return ours
+		}
+		at = m.UID
+		if ours = r.takeEarly(ctx, m, size, body); ours == nil {
+			at = 0
+		}
+		return ours
+	})
+	if errors.Is(ours, errYield) {
+		return ours
+	}
+	if err != nil && missing && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		r.blameEarly(lines, at)
+	}
+	if r.selected.ahead = lines; !listed {
+		r.selected.listed, r.selected.ahead = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.findUIDNext(ctx)
+}
+
+// blameEarly is blame where all that is known of the messages is what has been listed.
+func (r *reader) blameEarly(lines []upstream.Message, at imap.UID) {
+	for _, m := range lines {
+		if at == 0 && !r.known.has(m.UID) {
+			at = m.UID
+		}
+	}
+	if at != 0 {
+		r.oldTroubles.broke(r.selected.keys.key(at))
+	}
+}
+
+func (r *reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	r.known.hand(m.UID)
+	r.sizes.add(m.Size)
+	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
+		return err
+	}
+	return r.take(ctx, m, size, body)
+}
+
+// bringing is the transfer of messages.
+type bringing struct {
+	*reader
+	missing []upstream.Message            // not asked for yet
+	way     []portion                     // asked for
+	wanted  map[imap.UID]upstream.Message // of those, what has not come
+	left    []upstream.Message            // did not come with the others
+	stop    error                         // why nothing more is asked for
+}
+
+// bring fetches messages and hands them over. What does not come with the others is
+// asked for by itself once nothing else is under way.
+func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
+	b := &bringing{reader: r, missing: missing, wanted: map[imap.UID]upstream.Message{}}
+	err := b.run(ctx)
+	for _, p := range b.way {
+		r.traffic.old.budget.giveBack(p.octets)
+	}
+	return err
+}
+
+func (b *bringing) run(ctx context.Context) error {
+	for len(b.missing)+len(b.way)+len(b.left) > 0 {
+		if err := b.ask(ctx); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case len(b.way) > 0:
+			err = b.settle(ctx)
+		case b.stop != nil:
+			err = b.stop
+		default:
+			err = b.eachAlone(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin notes that the first of the missing messages are asked for.
+func (b *bringing) begin(p portion) {
+	for _, m := range p.messages {
+		b.wanted[m.UID] = m
+	}
+	b.way, b.missing = append(b.way, p), b.missing[len(p.messages):]
+}
+
+// ask asks for portions as long as more may be under way.
+func (b *bringing) ask(ctx context.Context) error {
+	for b.stop == nil && len(b.left) == 0 && len(b.missing) > 0 && b.mayAsk() {
+		if b.stop = b.yielded(); b.stop != nil {
+			return nil
+		}
+		p, err := b.portion()
+		if err != nil {
+			b.stop = err
+			return nil
+		}
+		if !p.alone {
+			if p.call, err = b.old.Ask(ctx, setOfMessages(p.messages)); err != nil {
+				return err
+			}
+		}
+		b.begin(p)
+	}
+	return nil
+}
+
+func setOfMessages(msgs []upstream.Message) (set imap.UIDSet) {
+	for _, m := range msgs {
+		set.AddNum(m.UID)
+	}
+	return set
+}
+
+func (b *bringing) mayAsk() bool {
+	n := len(b.way)
+	if n == 0 {
+		return true
+	}
+	// A POP3 session has no asking ahead, and its mailbox may have to be left soon.
+	return n < portionsAhead && !b.selected.pop3 && !b.way[n-1].alone && !b.suspected(b.missing[0])
+}
+
+// suspected tells whether a message has to be asked for alone.
+func (b *bringing) suspected(m upstream.Message) bool {
+	alone, _ := b.oldTroubles.suspect(b.selected.keys.key(m.UID))
+	return alone
+}
+
+// portion is what the next command should ask for. Its octets are set aside in the
+// account's budgets. An error means that there is no room for the first message.
+func (b *bringing) portion() (p portion, err error) {
+	for n, m := range b.missing {
+		size, alone := uint64(max(m.Size, 0)), b.suspected(m)
+		if n > 0 && (p.alone || alone || p.octets+size > bodyOctets) {
+			break
+		}
+		if err := b.traffic.take(time.Now(), size); err != nil {
+			if n == 0 {
+				return p, err
+			}
+			break
+		}
+		b.aside.Add(int64(size))
+		p.messages, p.alone = b.missing[:n+1], alone
+		p.octets += size
+	}
+	return p, nil
+}
+
+// settle takes what the portion under way longest brings.
+func (b *bringing) settle(ctx context.Context) error {
+	p := b.way[0]
+	b.way = b.way[1:]
+	err := b.receive(ctx, p)
+	b.traffic.old.budget.giveBack(p.octets)
+	if err != nil {
+		return err
+	}
+	return b.traffic.saveSoon(ctx, b.store, b.account)
+}
+
+func (b *bringing) receive(ctx context.Context, p portion) error {
+	if p.alone {
+		delete(b.wanted, p.messages[0].UID)
+		return b.single(ctx, p.messages[0])
+	}
+	err := b.fetch(ctx, p)
+	if err != nil && !aboutMessages(err) {
+		return err
+	}
+	var rest []upstream.Message
+	for _, m := range p.messages {
+		if _, missing := b.wanted[m.UID]; missing {
+			rest = append(rest, m)
+			delete(b.wanted, m.UID)
+		}
+	}
+	if upstream.ClassOf(err) == upstream.Refused && b.doubt(rest) {
+		return errListAgain
+	}
+	b.left = append(b.left, rest...)
+	return nil
+}
+
+// eachAlone asks for what the old server refused or passed over, before it is given up.
+func (b *bringing) eachAlone(ctx context.Context) error {
+	for _, m := range b.left {
+		if err := b.single(ctx, m); err != nil {
+			return err
+		}
+	}
+	b.left = nil
+	return nil
+}
+
+// aboutMessages tells whether a refusal is about what was asked for.
+func aboutMessages(err error) bool {
+	return upstream.ClassOf(err) == upstream.Refused || aboutOne(err)
+}
+
+// doubt tells whether messages that did not come may be gone: a POP3 server
+// lists to the end of a session what it listed at its beginning. If they are listed
+// again and do not come again, they are not.
+func (r *reader) doubt(msgs []upstream.Message) (doubt bool) {
+	for _, m := range msgs {
+		key := r.selected.keys.key(m.UID)
+		if !r.selected.pop3 || r.doubted[key] {
+			continue
+		}
+		if r.doubted == nil {
+			r.doubted = map[store.Key]bool{}
+		}
+		r.doubted[key], doubt = true, true
+	}
+	return doubt
+}
+
+// fetch takes what comes until a portion is answered. What it gets is not wanted any more.
+func (b *bringing) fetch(ctx context.Context, p portion) error {
+	var ours error // of take: the new side's, or what the old server did to a body
+	at := imap.UID(0)
+	err := p.call.Wait(ctx, func(uid imap.UID, size int64, body io.Reader) error {
+		m, ok := b.wanted[uid]
+		if !ok {
+			return nil
+		}
+		at = uid
+		delete(b.wanted, uid)
+		if ours = b.take(ctx, m, size, body); ours == nil {
+			at = 0
+		}
+		return ours
+	})
+	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		b.blame(p, at)
+	}
+	return err
+}
+
+// blame notes at which message the connection with the old server broke: the
+// one that was on its way, or else the first that had not come.
+func (b *bringing) blame(p portion, at imap.UID) {
+	if at != 0 {
+		b.oldTroubles.broke(b.selected.keys.key(at))
+		return
+	}
+	for _, p := range append([]portion{p}, b.way...) {
+		for _, m := range p.messages {
+			if _, missing := b.wanted[m.UID]; missing {
+				b.oldTroubles.broke(b.selected.keys.key(m.UID))
+				return
+			}
+		}
+	}
+}
+
+// single asks for one message that did not come with the others, or must not be
+// asked for with them. If it still does not come and is still listed, it goes to
+// quarantine.
+func (r *reader) single(ctx context.Context, m upstream.Message) error {
+	k := r.selected.keys.key(m.UID)
+	if _, guilty := r.oldTroubles.suspect(k); guilty {
+		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+			"the connection broke while it was sent")})
+	}
+	came, err := r.fetchAlone(ctx, m)
+	switch {
+	case err == nil && came:
+		r.unavailable = 0
+		return nil
+	case err != nil && !aboutMessages(err):
+		return err
+	case err != nil && aboutOne(err):
+		if r.unavailable++; r.unavailable > unavailableMost {
+			return err // it is the server
+		}
+	case err == nil:
+		listed := false
+		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
+		if err := r.old.ListFlags(ctx, set, func(l upstream.Message) error {
+			listed = listed || l.UID == m.UID
+			return nil
+		}); err != nil {
+			return err
+		}
+		if !listed {
+			return nil // deleted meanwhile
+		}
+	}
+	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
+}
+
+// fetchAlone asks for one message and tells whether it came.
+func (r *reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool, err error) {
+	var ours error // of take
+	err = r.old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
+		if uid != m.UID || came {
+			return nil
+		}
+		came = true
+		ours = r.take(ctx, m, size, body)
+		return ours
+	})
+	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		k := r.selected.keys.key(m.UID)
+		if alone, _ := r.oldTroubles.suspect(k); alone {
+			r.oldTroubles.brokeAlone(k)
+		} else {
+			r.oldTroubles.broke(k)
+		}
+	}
+	return came, err
+}
+
+func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
+	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
+	if err != nil {
+		cause = err.Error()
+	}
+	q := newQuarantined(r.selected.keys.key(m.UID), reason, cause)
+	if aboutOne(err) {
+		q.Reason, q.Again = "The old server can't deliver this message at the moment.", true
+	}
+	return q
+}
+
+// take hands over one body: held in memory if small, as a stream otherwise.
+func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	if err := r.traffic.message(ctx); err != nil {
+		return err
+	}
+	it := &item{msg: m, key: r.selected.keys.key(m.UID)}
+	if size > min(streamAbove, r.limit/4) {
+		return r.stream(ctx, it, size, body)
+	}
+	if err := r.memory.Acquire(ctx, size); err != nil {
+		return err
+	}
+	it.held = size
+	it.body = r.buffers.get(int(size))
+	if _, err := io.ReadFull(body, it.body); err != nil {
+		r.giveBack(it)
+		return err
+	}
+	header := headerOf(it.body)
+	it.date(header)
+	it.intent = r.intent(it, header, size)
+	return r.hand(ctx, it)
+}
+
+// stream hands over a large body piece by piece: the header first, because the
+// intent has to be written before the first octet goes out.
+func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reader) error {
+	var header headerCapture
+	var start bytes.Buffer
+	piece := make([]byte, 16<<10)
+	for !header.Done() && int64(start.Len()) < size {
+		n, err := body.Read(piece)
+		header.Write(piece[:n])
+		start.Write(piece[:n])
+		if err != nil && (!errors.Is(err, io.EOF) || int64(start.Len()) < size) {
+			return err
+		}
+	}
+	it.date(header.Header())
+	it.intent = r.intent(it, header.Header(), size)
+	it.stream = &source{r: io.MultiReader(&start, body)}
+	it.streamed = make(chan error, 1)
+	if err := r.hand(ctx, it); err != nil {
+		return err
+	}
+	// The writer reads from our connection now. It always tells when it is
+	// through, even if it gave up.
+	return <-it.streamed
+}
