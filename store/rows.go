@@ -211,6 +211,10 @@ func decodeEntry(row []byte, validity uint32) (en Entry, flags uint32, err error
 	return en, flags, d.done()
 }
 
+// intentTaken stands beside the size for Taken, so that rows of earlier versions,
+// which have none, read as before.
+const intentTaken = 1 << 32
+
 // encodeIntent spells the flags out: an intent lives for moments only, and
 // its flags need no place in the account's table.
 func encodeIntent(in *Intent) []byte {
@@ -218,7 +222,11 @@ func encodeIntent(in *Intent) []byte {
 	e.fixed32(in.UIDValidity)
 	e.fixed32(uint32(in.UIDNext))
 	e.raw(in.Fingerprint[:])
-	e.uint(uint64(in.Size))
+	size := uint64(in.Size)
+	if in.Taken {
+		size |= intentTaken
+	}
+	e.uint(size)
 	e.time(in.Written)
 	e.raw(encodeFlags(in.Flags))
 	return e
@@ -231,10 +239,11 @@ func decodeIntent(key Key, row []byte) (Intent, error) {
 		UIDValidity: d.fixed32(),
 		UIDNext:     imap.UID(d.fixed32()),
 		Fingerprint: Fingerprint(d.raw(8)),
-		Size:        d.uint32(),
-		Written:     d.time(),
-		Flags:       decodeFlags(&d),
 	}
+	size := d.uint(2*intentTaken - 1)
+	in.Size, in.Taken = uint32(size), size&intentTaken != 0
+	in.Written = d.time()
+	in.Flags = decodeFlags(&d)
 	return in, d.done()
 }
 

@@ -201,7 +201,7 @@ func drawFlags(t *rapid.T, _ string) []imap.Flag {
 func drawIntent(t *rapid.T, _ string) Intent {
 	return Intent{Key: "key", Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size"), Flags: drawFlags(t, ""),
 		UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
-		Written: anyTime(t, "written")}
+		Written: anyTime(t, "written"), Taken: rapid.Bool().Draw(t, "taken")}
 }
 
 func drawQuarantined(t *rapid.T, _ string) Quarantined {

@@ -179,6 +179,8 @@ type Intent struct {
 	UIDValidity uint32
 	UIDNext     imap.UID
 	Written     time.Time
+	// Taken: the new server has said that it has the message, but not where.
+	Taken bool
 }
 
 // Quarantined is a message one of the servers refuses.

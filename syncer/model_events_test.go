@@ -148,9 +148,9 @@ func (m *model) removeOld(t *rapid.T) {
 }
 
 // unjudged tells whether the engine doesn't know yet what it has done: a crash has left
-// intents behind, or the ledger was lost. What a user removes between the
-// append and its proof can't be told from what never arrived, and losing mail is
-// worse than bringing it back; so the histories don't do it.
+// intents behind, or the ledger was lost. Histories move no mail and change no folders
+// then. What may happen to mail that is removed, now or while the engine goes on in
+// the background, is said at unproved.
 func (m *model) unjudged() bool {
 	if m.amnesia {
 		return true
@@ -173,7 +173,7 @@ func (m *model) unjudged() bool {
 }
 
 func (m *model) removeNew(t *rapid.T) {
-	if m.unjudged() {
+	if m.amnesia {
 		return
 	}
 	if name, body := m.pick(t, m.pair.new); name != "" {
@@ -202,12 +202,16 @@ func (m *model) blurAll() {
 // take removes a message from a new folder, with those that are the same.
 func (m *model) take(name, body string) {
 	m.blur(m.original(body))
-	m.removed[m.original(body)] += m.pair.new.remove(name, body)
+	m.store.unproved.while(func() map[string]int {
+		n := m.pair.new.remove(name, body)
+		m.removed[m.original(body)] += n
+		return map[string]int{body: n}
+	})
 }
 
 // expungeNew removes what is marked with \Deleted in a folder.
 func (m *model) expungeNew(t *rapid.T) {
-	if m.unjudged() {
+	if m.amnesia {
 		return
 	}
 	name := m.folderOf(t, m.pair.new)
@@ -358,7 +362,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	if len(at) > 0 {
 		m.done.strikes.Add(1)
 	}
-	m.recover(f, len(at) == 0 || complete)
+	m.recover(f, len(at) == 0 || complete && !f.refusedConnection())
 	if complete && !f.crashed() && !f.disturbed() {
 		m.check("after a complete pass")
 	}

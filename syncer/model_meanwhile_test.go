@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -160,12 +161,17 @@ func (f *fakeServer) rename(from, to string) {
 
 // deleteFolder deletes one.
 func (m *model) deleteFolder(name string) {
-	m.pair.new.mu.Lock()
-	for _, msg := range m.pair.new.folders[name].messages {
-		m.removed[m.original(string(msg.body))]++
-	}
-	delete(m.pair.new.folders, name)
-	m.pair.new.mu.Unlock()
+	m.store.unproved.while(func() map[string]int {
+		m.pair.new.mu.Lock()
+		defer m.pair.new.mu.Unlock()
+		removed := map[string]int{}
+		for _, msg := range m.pair.new.folders[name].messages {
+			removed[string(msg.body)]++
+			m.removed[m.original(string(msg.body))]++
+		}
+		delete(m.pair.new.folders, name)
+		return removed
+	})
 	m.lostDirs[name] = true
 	_ = m.engine.Changed(context.Background(), m.id, "DELETE", name, "")
 }
@@ -173,24 +179,27 @@ func (m *model) deleteFolder(name string) {
 // move moves a message from one folder to another, if both are there.
 func (m *model) move(from, to, body string) {
 	was := m.original(body)
-	m.pair.new.mu.Lock()
-	defer m.pair.new.mu.Unlock()
-	source, target := m.pair.new.folders[from], m.pair.new.folders[to]
-	if source == nil || target == nil || from == to {
-		return
-	}
-	m.stray[was], m.unclear[was] = true, true
-	m.blur(was)
-	var rest []*fakeMessage
-	for _, msg := range source.messages {
-		if string(msg.body) == body {
-			target.append(msg.body, msg.flags, msg.date)
-		} else {
-			rest = append(rest, msg)
+	m.store.unproved.while(func() map[string]int {
+		m.pair.new.mu.Lock()
+		defer m.pair.new.mu.Unlock()
+		source, target := m.pair.new.folders[from], m.pair.new.folders[to]
+		if source == nil || target == nil || from == to {
+			return nil
 		}
-	}
-	source.messages = rest
-	source.modseq++
+		m.stray[was], m.unclear[was] = true, true
+		m.blur(was)
+		moved := 0
+		source.messages = slices.DeleteFunc(source.messages, func(msg *fakeMessage) bool {
+			if string(msg.body) != body {
+				return false
+			}
+			target.append(msg.body, msg.flags, msg.date)
+			moved++
+			return true
+		})
+		source.modseq++
+		return map[string]int{body: moved}
+	})
 }
 
 // changeFlags takes flags off the messages with a body and gives them others.

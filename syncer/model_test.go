@@ -156,7 +156,7 @@ func (m *model) openStore() {
 	if m.db, err = store.Open(dir, store.Options{Command: "test"}); err != nil {
 		m.t.Fatal(err)
 	}
-	m.dir, m.store.Store = dir, m.db
+	m.dir, m.store.Store, m.store.unproved = dir, m.db, newUnproved()
 	c := store.Credentials{Login: "anna@example.com", Password: "secret"}
 	rows, _, err := m.db.PutAccounts(context.Background(), []store.Account{{
 		Domain: "example.com", Login: "anna@example.com", Old: c, New: c, Origin: store.Imported, State: store.Active}})

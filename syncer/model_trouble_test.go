@@ -176,6 +176,12 @@ func (f *trouble) outcome() []string {
 	return slices.Clone(f.at)
 }
 
+// refusedConnection tells whether a connection could not be made: the engine leaves that
+// server alone for a while then, whatever came of the pass.
+func (f *trouble) refusedConnection() bool {
+	return slices.ContainsFunc(f.outcome(), func(at string) bool { return strings.HasSuffix(at, "CONNECT") })
+}
+
 func (f *trouble) crashed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,8 +201,9 @@ func (m *model) set(fault func(string) error) {
 // faultyStore fails where it is told to.
 type faultyStore struct {
 	store.Store
-	mu    sync.Mutex
-	fault func(string) error
+	unproved *unproved
+	mu       sync.Mutex
+	fault    func(string) error
 }
 
 func (s *faultyStore) set(fault func(string) error) {
@@ -222,6 +229,7 @@ func (s *faultyStore) Commit(ctx context.Context, b store.Batch) error {
 	if err := s.Store.Commit(ctx, b); err != nil {
 		return err
 	}
+	s.unproved.commit(b)
 	return s.step("-COMMIT")
 }
 

@@ -38,7 +38,7 @@ func (p *pull) reconcile(ctx context.Context) error {
 		return err
 	}
 	p.log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Drop)).Msg("interrupted pull reconciled")
-	p.done.copied.Add(uint64(len(batch.Proofs)))
+	p.done.copied.Add(counted(intents, batch.Drop))
 	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
@@ -47,11 +47,23 @@ func (p *pull) reconcile(ctx context.Context) error {
 	return nil
 }
 
+// counted is how many intents were fulfilled that have not been counted as such yet:
+// those that the new server had not answered.
+func counted(intents []store.Intent, lost []store.Key) uint64 {
+	n := -len(lost)
+	for _, in := range intents {
+		if !in.Taken {
+			n++
+		}
+	}
+	return uint64(n)
+}
+
 // settle waits until the new folder has stopped growing.
 func (p *pull) settle(ctx context.Context, intents []store.Intent) error {
 	newest := time.Time{}
 	for _, i := range intents {
-		if i.Written.After(newest) {
+		if !i.Taken && i.Written.After(newest) {
 			newest = i.Written
 		}
 	}
@@ -97,15 +109,27 @@ func (p *pull) newcomers(ctx context.Context, from imap.UID) ([]candidate, error
 	return p.stock(ctx, sel, from)
 }
 
-// judge decides about each intent. It is pure.
+// judge decides about each intent. It is pure. A message that the new server has taken
+// and that isn't there any more (removed since, or rewritten beyond recognition) is
+// entered without a UID: the server's OK stands. Of several that are alike those that
+// were taken have arrived first.
 func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	var taken, others []store.Intent
+	for _, in := range intents {
+		if in.Taken {
+			taken = append(taken, in)
+		} else {
+			others = append(others, in)
+		}
+	}
+	intents = append(taken, others...)
 	want := make([]wanted, len(intents))
 	for i, in := range intents {
 		want[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}
 	}
 	for i, c := range newCandidates(found).takeAll(want) {
-		if c.UID == 0 {
+		if c.UID == 0 && !intents[i].Taken {
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}

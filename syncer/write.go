@@ -383,6 +383,8 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.release([]*item{it})
 	if r.UID == 0 {
 		w.count(uint64(it.intent.Size))
+		it.intent.Taken = true
+		w.pending.Intents = append(w.pending.Intents, it.intent)
 		w.unproven = append(w.unproven, it.intent)
 		return
 	}
@@ -496,8 +498,7 @@ func (w *writer) commit(ctx context.Context) error {
 }
 
 // prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
-// without saying where. One that it took and that isn't there (deleted since,
-// or rewritten beyond recognition) is entered without a UID: the server's OK stands.
+// without saying where.
 func (w *writer) prove(ctx context.Context) error {
 	if len(w.unproven) == 0 {
 		return nil
@@ -516,21 +517,12 @@ func (w *writer) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	judged := w.judge(w.unproven, found)
-	dropped := make(map[store.Key]bool, len(judged.Drop))
-	for _, k := range judged.Drop {
-		dropped[k] = true
-	}
-	if err := w.checkProved(ctx, judged.Proofs); err != nil {
+	proofs := w.judge(w.unproven, found).Proofs
+	if err := w.checkProved(ctx, proofs); err != nil {
 		return err
 	}
-	for _, e := range judged.Proofs {
+	for _, e := range proofs {
 		w.proved(e)
-	}
-	for _, in := range w.unproven {
-		if dropped[in.Key] {
-			w.pending.Proofs = append(w.pending.Proofs, w.proof(in, w.target.UIDValidity, 0))
-		}
 	}
 	return nil
 }

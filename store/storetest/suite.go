@@ -239,7 +239,7 @@ func entry(key store.Key) store.Entry {
 func intent(key store.Key) store.Intent {
 	return store.Intent{
 		Key: key, Fingerprint: store.Fingerprint{8, 7, 6}, Size: 77, Flags: []imap.Flag{"$Forwarded", imap.FlagDraft},
-		UIDValidity: 1, UIDNext: 4_294_967_295, Written: at(3),
+		UIDValidity: 1, UIDNext: 4_294_967_295, Written: at(3), Taken: true,
 	}
 }
 
