@@ -34,7 +34,7 @@ func (s *fakeSession) step(op string, fn func() error) error {
 	if err := s.fault("+" + op); err != nil {
 		return err
 	}
-	if s.box != nil && s.box.void && slices.Contains(needFolder, op) {
+	if s.box != nil && s.box.lost() && slices.Contains(needFolder, op) {
 		return lostError(op)
 	}
 	if err := fn(); err != nil {
@@ -116,7 +116,9 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 		}
 		if s.fleeting {
 			s.validity++
-			b = b.numbered(s.validity)
+			stored := b
+			b = stored.numbered(s.validity)
+			b.shows = stored
 			for _, m := range b.messages {
 				s.shown[imapKey(b.validity, m.uid)] = string(m.body)
 			}

@@ -42,7 +42,8 @@ type fakeFolder struct {
 	messages []*fakeMessage
 	sub      bool
 	attrs    []imap.MailboxAttr
-	void     bool // numbered anew since: sessions that have it open lose it
+	void     bool        // numbered anew since: sessions that have it open lose it
+	shows    *fakeFolder // what is shown under other UIDs here
 }
 
 type fakeMessage struct {
@@ -170,10 +171,17 @@ func (f *fakeServer) catchUp() {
 func (f *fakeServer) renumber(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.renumberLocked(name)
+}
+
+func (f *fakeServer) renumberLocked(name string) {
 	f.validity++
 	f.folders[name].void = true
 	f.folders[name] = f.folders[name].numbered(f.validity)
 }
+
+// lost tells whether who has the folder open loses the connection.
+func (b *fakeFolder) lost() bool { return b.void || b.shows != nil && b.shows.void }
 
 // numbered is a folder with the same messages under other UIDs.
 func (b *fakeFolder) numbered(validity uint32) *fakeFolder {

@@ -83,9 +83,7 @@ func TestNumberedAnewWithTwins(t *testing.T) {
 			r.pair.new.fault = func(at string) error {
 				if at == step && left > 0 {
 					left--
-					r.pair.new.validity++
-					r.pair.new.folders["INBOX"].void = true
-					r.pair.new.folders["INBOX"] = r.pair.new.folders["INBOX"].numbered(r.pair.new.validity)
+					r.pair.new.renumberLocked("INBOX")
 					return lostError(step)
 				}
 				return nil
@@ -206,5 +204,38 @@ func TestQuarantineOfNumberedAnew(t *testing.T) {
 	}
 	if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != imapKey(r.pair.old.folders["INBOX"].validity, 1) {
 		t.Errorf("quarantine: %+v", q)
+	}
+}
+
+// TestNumberedAnewBeforeStore gives the new folder another UIDVALIDITY between opening it
+// and changing a flag there: the change arrives all the same, and at the right message.
+func TestNumberedAnewBeforeStore(t *testing.T) {
+	for _, fleeting := range []bool{false, true} {
+		r := rigOfMany(t, fleeting)
+		r.pair.old.setFlags("INBOX", mail(3), imap.FlagSeen)
+		done := false
+		r.pair.new.fault = func(step string) error {
+			if step == "+STORE" && !done { // the caller holds the lock
+				done = true
+				r.pair.new.renumberLocked("INBOX")
+			}
+			return nil
+		}
+		for range 2 {
+			r.sync()
+		}
+		r.stop()
+		for _, body := range r.pair.new.bodies("INBOX") {
+			var want []imap.Flag
+			if body == mail(3) {
+				want = []imap.Flag{imap.FlagSeen}
+			}
+			if got := r.pair.new.flags("INBOX", body); !slices.Equal(got, want) {
+				t.Errorf("UIDs last %t: %q has %v, want %v", !fleeting, body, got, want)
+			}
+		}
+		if !done {
+			t.Error("no flag was stored")
+		}
 	}
 }
