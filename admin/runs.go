@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -104,20 +105,22 @@ func (t *tracker) do(ctx context.Context, fn func(ctx context.Context) error) er
 func (t *tracker) begin(ctx context.Context, r store.Run, ids []store.AccountID, start func() error) (store.RunID, error) {
 	r.State, r.Started = store.RunOpen, t.now()
 	err := t.do(ctx, func(loop context.Context) (err error) {
-		r, err = t.add(loop, r, ids)
-		return err
+		if r, err = t.add(loop, r, ids); err != nil {
+			return err
+		}
+		return t.set(ids, start)
 	})
+	return r.ID, err
+}
+
+// set sets accounts going whose parts are open, on the loop: to one that catches up
+// in between they would seem to be stopped. If it can't be done, their parts are over.
+func (t *tracker) set(ids []store.AccountID, start func() error) error {
+	err := start()
 	if err != nil {
-		return 0, err
+		t.stopParts(ids)
 	}
-	if err := start(); err != nil {
-		_ = t.do(ctx, func(context.Context) error { // as far as they were not set going
-			t.stopParts(ids)
-			return nil
-		})
-		return r.ID, err
-	}
-	return r.ID, nil
+	return err
 }
 
 // add stores a run and follows it.
@@ -153,52 +156,57 @@ func (t *tracker) stopParts(ids []store.AccountID) {
 	}
 }
 
-// resumed hears that a person lets stopped accounts of a domain go on: those that
-// belonged to a run that was stopped belong to it again. It returns the run,
-// 0 if there is none.
-func (t *tracker) resumed(ctx context.Context, domain string, ids []store.AccountID) (run store.RunID, err error) {
-	return t.rejoin(ctx, domain, ids, store.OutcomeStopped)
-}
-
-// corrected hears that logins or passwords of accounts of a domain are other ones
-// now: those that had failed in a run belong to it again.
-func (t *tracker) corrected(ctx context.Context, domain string, ids []store.AccountID) error {
-	_, err := t.rejoin(ctx, domain, ids, store.OutcomeFailed)
-	return err
-}
-
-// rejoin opens parts of accounts again that ended in one way. It returns the newest
-// of the runs they belong to, 0 if there is none.
-func (t *tracker) rejoin(ctx context.Context, domain string, ids []store.AccountID, ended store.Outcome) (run store.RunID, err error) {
+// resume lets start set stopped accounts of a domain going again: those that were
+// stopped in their newest run, or had failed in it, belong to it again. It returns the
+// newest of these runs, 0 if there is none.
+func (t *tracker) resume(ctx context.Context, domain string, ids []store.AccountID, start func() error) (run store.RunID, err error) {
 	err = t.do(ctx, func(loop context.Context) error {
-		runs, err := t.store.Runs(loop, domain)
-		if err != nil {
+		if run, err = t.rejoin(loop, domain, ids, store.OutcomeStopped, store.OutcomeFailed); err != nil {
 			return err
 		}
-		left := make(map[store.AccountID]bool, len(ids))
-		for _, id := range ids {
-			left[id] = true
-		}
-		for _, r := range runs {
-			if ended == store.OutcomeStopped && r.Stopped == 0 || ended == store.OutcomeFailed && r.Failed == 0 && t.open[r.ID] == nil || len(left) == 0 {
-				continue
-			}
-			reopened, err := t.reopen(loop, r, ended, left)
-			if err != nil {
-				return err
-			}
-			if reopened && run == 0 {
-				run = r.ID
-			}
-		}
-		return nil
+		return t.set(ids, start)
 	})
 	return run, err
 }
 
-// reopen lets parts of a run go on that ended in one way, and takes their accounts
-// out of left.
-func (t *tracker) reopen(ctx context.Context, r store.Run, ended store.Outcome, left map[store.AccountID]bool) (bool, error) {
+// corrected hears that logins or passwords of active accounts of a domain are other
+// ones now: those that had failed in their newest run belong to it again.
+func (t *tracker) corrected(ctx context.Context, domain string, ids []store.AccountID) error {
+	return t.do(ctx, func(loop context.Context) error {
+		_, err := t.rejoin(loop, domain, ids, store.OutcomeFailed)
+		return err
+	})
+}
+
+// rejoin opens the parts that accounts have in the newest run of each again, if they
+// ended in one of these ways. It returns the newest of the runs, 0 if there is none.
+func (t *tracker) rejoin(ctx context.Context, domain string, ids []store.AccountID, ended ...store.Outcome) (run store.RunID, err error) {
+	runs, err := t.store.Runs(ctx, domain)
+	if err != nil {
+		return 0, err
+	}
+	left := make(map[store.AccountID]bool, len(ids))
+	for _, id := range ids {
+		left[id] = true
+	}
+	for _, r := range runs {
+		if len(left) == 0 {
+			break
+		}
+		reopened, err := t.reopen(ctx, r, ended, left)
+		if err != nil {
+			return run, err
+		}
+		if reopened && run == 0 {
+			run = r.ID
+		}
+	}
+	return run, nil
+}
+
+// reopen lets the parts of left's accounts go on that ended in one of these ways, and
+// takes all accounts of the run out of left.
+func (t *tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome, left map[store.AccountID]bool) (bool, error) {
 	parts, err := t.store.RunAccounts(ctx, r.ID)
 	if err != nil {
 		return false, err
@@ -209,18 +217,17 @@ func (t *tracker) reopen(ctx context.Context, r store.Run, ended store.Outcome, 
 	}
 	reopened := false
 	for _, p := range parts {
-		if p.Outcome != ended || !left[p.Account] {
+		if !left[p.Account] {
 			continue
 		}
 		delete(left, p.Account)
+		if !slices.Contains(ended, p.Outcome) {
+			continue
+		}
+		*o.counter(p.Outcome)--
 		p.Outcome, p.Ended, p.Problem = store.OutcomeOpen, time.Time{}, nil
 		o.parts[p.Account] = &openPart{RunAccount: p, last: t.now()}
 		o.changed = append(o.changed, p)
-		if ended == store.OutcomeStopped {
-			o.Stopped--
-		} else {
-			o.Failed--
-		}
 		reopened = true
 	}
 	if reopened {
@@ -268,16 +275,23 @@ func (o *openRun) count(p *openPart, pass store.Pass, problem *store.Problem) {
 // close ends an account's part.
 func (o *openRun) close(p *openPart, outcome store.Outcome, when time.Time) {
 	p.Outcome, p.Ended = outcome, when
-	switch outcome {
-	case store.OutcomeComplete:
-		o.Complete++
-	case store.OutcomeFailed:
-		o.Failed++
-	case store.OutcomeStopped:
-		o.Stopped++
-	}
+	*o.counter(outcome)++
 	o.changed = append(o.changed, p.RunAccount)
 	delete(o.parts, p.Account)
+}
+
+// counter counts the run's accounts with an outcome. Those that are open are not
+// counted.
+func (o *openRun) counter(outcome store.Outcome) *uint64 {
+	switch outcome {
+	case store.OutcomeComplete:
+		return &o.Complete
+	case store.OutcomeFailed:
+		return &o.Failed
+	case store.OutcomeStopped:
+		return &o.Stopped
+	}
+	return new(uint64)
 }
 
 // flush stores what has changed, and lets go of runs that are through.

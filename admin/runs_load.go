@@ -70,19 +70,13 @@ func (t *tracker) reckon(ctx context.Context, o *openRun, parts []store.RunAccou
 	o.parts, o.Figures = map[store.AccountID]*openPart{}, store.Figures{}
 	o.Complete, o.Failed, o.Stopped = 0, 0, 0
 	for _, part := range parts {
-		switch part.Outcome {
-		case store.OutcomeComplete:
-			o.Complete++
-		case store.OutcomeFailed:
-			o.Failed++
-		case store.OutcomeStopped:
-			o.Stopped++
-		default:
+		if part.Outcome == store.OutcomeOpen {
 			if err := t.reckonPart(ctx, o, part.Account, rows[part.Account]); err != nil {
 				return err
 			}
 			continue
 		}
+		*o.counter(part.Outcome)++
 		o.Figures.Copied += part.Copied
 		o.Figures.Adopted += part.Adopted
 		o.Figures.FlagChanges += part.FlagChanges

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,6 +93,31 @@ func (x *tracking) begin(kind store.RunKind) store.RunID {
 		x.Fatal(err)
 	}
 	return id
+}
+
+// stopAccounts stops all accounts.
+func (x *tracking) stopAccounts() {
+	x.Helper()
+	stopped, err := x.ferry.Stop(x.Context(), x.ids)
+	if err == nil {
+		err = x.tracker.stopped(x.Context(), stopped)
+	}
+	if err != nil {
+		x.Fatal(err)
+	}
+}
+
+// resume lets all go on that are stopped.
+func (x *tracking) resume() store.RunID {
+	x.Helper()
+	run, err := x.tracker.resume(x.Context(), "example.com", x.ids, func() error {
+		_, err := x.ferry.Begin(x.Context(), x.ids)
+		return err
+	})
+	if err != nil {
+		x.Fatal(err)
+	}
+	return run
 }
 
 // pass lets a pass end that took a second.
@@ -220,17 +246,9 @@ func TestRunCountsTheStoppedPass(t *testing.T) {
 			id := x.begin(store.FirstRun)
 			began := x.clock.Add(1)
 			x.clock.Add(1)
-			stopped, err := x.ferry.Stop(t.Context(), x.ids)
-			if err != nil || x.tracker.stopped(t.Context(), stopped) != nil {
-				t.Fatal(err)
-			}
-			resume := func() {
-				if _, err := x.tracker.resumed(t.Context(), "example.com", x.ids); err != nil {
-					t.Fatal(err)
-				}
-			}
+			x.stopAccounts()
 			if resumed == "before" {
-				resume()
+				x.resume()
 			}
 			ended := x.clock.Add(1)
 			x.ferry.endPass(t, x.ids[0], store.Pass{Started: x.at(began), Ended: x.at(ended), Copied: 10, Bytes: 1000}, nil)
@@ -243,7 +261,7 @@ func TestRunCountsTheStoppedPass(t *testing.T) {
 				return
 			}
 			if resumed == "after" {
-				resume()
+				x.resume()
 			}
 			x.pass(0, true, nil)
 			x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 1, Figures: figures(2)})
@@ -257,21 +275,17 @@ func TestRunStopAndResume(t *testing.T) {
 	x.clock.Add(1)
 	id := x.begin(store.FirstRun)
 	x.pass(0, true, nil)
-	stopped, err := x.ferry.Stop(t.Context(), x.ids)
-	if err != nil || x.tracker.stopped(t.Context(), stopped) != nil {
-		t.Fatal(err)
-	}
+	x.stopAccounts()
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunStopped, Complete: 1, Stopped: 1, Figures: figures(1)})
 	x.start()
-	run, err := x.tracker.resumed(t.Context(), "example.com", x.ids)
-	if err != nil || run != id {
-		t.Errorf("resumed run %d, %v", run, err)
+	if run := x.resume(); run != id {
+		t.Errorf("resumed run %d", run)
 	}
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Complete: 1, Figures: figures(1)})
 	x.pass(1, true, nil)
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(2)})
-	if run, err = x.tracker.resumed(t.Context(), "example.com", x.ids); err != nil || run != 0 {
-		t.Errorf("nothing was stopped: run %d, %v", run, err)
+	if run := x.resume(); run != 0 {
+		t.Errorf("nothing was stopped: run %d", run)
 	}
 }
 
@@ -298,6 +312,86 @@ func TestRunCorrected(t *testing.T) {
 	x.clock.Add(1)
 	x.pass(0, true, nil)
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(4)})
+}
+
+// TestRunJoinedAgain: an account that was let go on belongs to its newest run again,
+// and to no other, whatever had ended its part there.
+func TestRunJoinedAgain(t *testing.T) {
+	first := func(state store.RunState, complete, failed, stopped, passes uint64) store.Run {
+		return store.Run{Kind: store.FirstRun, By: "root", State: state, Complete: complete, Failed: failed, Stopped: stopped, Figures: figures(passes)}
+	}
+	tests := []struct {
+		name  string
+		steps string // what happens to account 0: fail, done, stop, correct, resume, again, restart; "other": account 1 is through
+		want  store.Run
+	}{
+		{"failed, corrected while stopped, resumed", "fail stop correct resume", first(store.RunOpen, 0, 0, 0, 1)},
+		{"the same in a run that is over", "fail other stop correct resume", first(store.RunOpen, 1, 0, 0, 2)},
+		{"the same over a restart", "fail other stop restart correct resume restart", first(store.RunOpen, 1, 0, 0, 2)},
+		{"and through in the end", "fail other stop correct resume done", first(store.RunDone, 2, 0, 0, 3)},
+		{"failed, stopped, resumed with the wrong password", "fail stop resume fail", first(store.RunOpen, 0, 1, 0, 2)},
+		{"failed, stopped", "fail stop", first(store.RunOpen, 0, 1, 0, 1)},
+		{"failed, stopped, corrected", "fail other stop correct", first(store.RunDone, 1, 1, 0, 2)},
+		{"stopped, corrected, resumed", "stop correct resume done other", first(store.RunDone, 2, 0, 0, 2)},
+		{"stopped twice", "stop resume stop resume", first(store.RunOpen, 0, 0, 0, 0)},
+		{"stopped, with others through", "stop other", first(store.RunStopped, 1, 0, 1, 1)},
+		{"failed here, through in another run, corrected", "fail other again done correct", first(store.RunDone, 1, 1, 0, 2)},
+		{"stopped here, through in another run, stopped and resumed", "stop other again done stop resume", first(store.RunStopped, 1, 0, 1, 1)},
+		{"failed here and in another run", "fail other again fail stop resume", first(store.RunDone, 1, 1, 0, 2)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			x := newTracking(t, 2)
+			x.clock.Add(1)
+			id := x.begin(store.FirstRun)
+			for _, step := range strings.Fields(tt.steps) {
+				x.step(step)
+			}
+			x.want(id, tt.want)
+		})
+	}
+}
+
+// step does one thing with account 0.
+func (x *tracking) step(step string) {
+	x.Helper()
+	x.clock.Add(1)
+	switch all := x.ids; step {
+	case "fail":
+		x.pass(0, false, needsFix())
+	case "done":
+		x.pass(0, true, nil)
+	case "other":
+		x.pass(1, true, nil)
+	case "stop":
+		x.ids = all[:1]
+		x.stopAccounts()
+		x.ids = all
+	case "correct": // as the use case does, which tells of active accounts only
+		a, err := x.store.AccountByID(x.Context(), x.ids[0])
+		if err == nil {
+			err = x.store.SetProblem(x.Context(), a.ID, nil)
+		}
+		if err == nil && a.State == store.Active {
+			err = x.tracker.corrected(x.Context(), "example.com", x.ids[:1])
+		}
+		if err != nil {
+			x.Fatal(err)
+		}
+	case "resume":
+		x.ids = all[:1]
+		x.resume()
+		x.ids = all
+	case "again":
+		x.ids = all[:1]
+		x.begin(store.AgainRun)
+		x.ids = all
+	case "restart":
+		x.start()
+	default:
+		x.Fatalf("what is %q?", step)
+	}
+	x.settle()
 }
 
 // TestRunThatDoesNotStart: if accounts can't be set going, their run is over.

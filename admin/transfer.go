@@ -110,12 +110,10 @@ func (a *app) resume(ctx context.Context, who actor, domain string, sel selectio
 		return nil, err
 	}
 	return a.command(ctx, who, d, "resume", ids, func() (store.RunID, error) {
-		run, err := a.tracker.resumed(ctx, d.Name, ids)
-		if err != nil {
-			return 0, err
-		}
-		_, err = a.ferry.Begin(ctx, ids)
-		return run, err
+		return a.tracker.resume(ctx, d.Name, ids, func() error {
+			_, err := a.ferry.Begin(ctx, ids)
+			return err
+		})
 	})
 }
 
