@@ -45,7 +45,8 @@ func (p *page) busy() (account store.AccountID) {
 		switch i {
 		case 3:
 			p.ferry.checks[id] = CheckResult{Tried: true, Messages: 10300, Octets: 5_000_000_000, AtOnce: 2, TooLarge: 3, Limit: 30_000_000, Lacks: "room", Lack: &CheckedLack{Resource: "STORAGE", Need: 5_000_000_000, Room: 2_000_000_000},
-				Notes:   []string{"\"[Gmail]/All Mail\" is not copied: a view of mail in other folders"},
+				Notes: []CheckedNote{{Kind: "left_view", Folder: "[Gmail]/All Mail", Left: LeftFolder{Kind: "view", Reason: "a view"}, Text: "not copied"},
+					{Kind: "shared", Folder: "Public", Values: map[string]any{"Count": 2}, Text: "shared"}},
 				Folders: []CheckedFolder{{Title: "[Gmail]/All Mail", Action: FolderSkip, Messages: 10300, Left: LeftFolder{Kind: "view", Reason: "a view"}}, {Title: "Rechnungen/2019 und davor, geprüft", NewTitle: "Rechnungen/2019 und davor, geprüft", Action: FolderCreate, Messages: 9, Copy: 9}}}
 		case 2:
 			p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}

@@ -41,15 +41,16 @@ type checkedAccount struct {
 	NewProblem      *problemView    `json:"new_problem"`
 	Folders         []checkedFolder `json:"folders"`
 	FoldersOmitted  int             `json:"folders_omitted"`
-	Notes           []string        `json:"notes"`
-	Messages        uint64          `json:"messages"`
-	Octets          uint64          `json:"octets"`
-	TooLarge        uint64          `json:"too_large"` // messages larger than the new server takes
-	Limit           int64           `json:"limit"`     // octets of one message; 0 if not told
-	Quotas          []checkedQuota  `json:"quotas"`
-	Lacks           string          `json:"lacks"` // which quota is too small; "" if none
-	Lack            *CheckedLack    `json:"-"`
-	EstimateSeconds int64           `json:"estimate_seconds"`
+	Notes           []string        `json:"notes"` // in English
+	told            []CheckedNote
+	Messages        uint64         `json:"messages"`
+	Octets          uint64         `json:"octets"`
+	TooLarge        uint64         `json:"too_large"` // messages larger than the new server takes
+	Limit           int64          `json:"limit"`     // octets of one message; 0 if not told
+	Quotas          []checkedQuota `json:"quotas"`
+	Lacks           string         `json:"lacks"` // which quota is too small; "" if none
+	Lack            *CheckedLack   `json:"-"`
+	EstimateSeconds int64          `json:"estimate_seconds"`
 }
 
 // checkedFolder is what becomes of a folder.
@@ -64,6 +65,7 @@ type checkedFolder struct {
 	Problem  string       `json:"problem"`
 	Reason   string       `json:"reason"` // why it is left alone; "" if it is not
 	left     LeftFolder
+	trouble  *problemView
 }
 
 // checkedQuota is a limit at the new server.
@@ -77,13 +79,19 @@ func viewChecked(r *CheckResult) checkedAccount {
 	v := checkedAccount{
 		Account: r.Account, Login: r.Login, Ready: r.Tried && r.Fits(), Tried: r.Tried,
 		OldProblem: viewProblem(r.OldProblem), NewProblem: viewProblem(r.NewProblem),
-		Folders: make([]checkedFolder, len(r.Folders)), Notes: append([]string{}, r.Notes...),
+		Folders: make([]checkedFolder, len(r.Folders)), Notes: make([]string, len(r.Notes)), told: r.Notes,
 		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
 		Quotas: make([]checkedQuota, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
 	}
 	for i, f := range r.Folders {
 		v.Folders[i] = checkedFolder{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Octets, TooLarge: f.TooLarge, Problem: f.Problem, Reason: f.Left.Reason, left: f.Left}
+			Octets: f.Octets, TooLarge: f.TooLarge, Reason: f.Left.Reason, left: f.Left, trouble: viewProblem(f.Problem)}
+		if f.Problem != nil {
+			v.Folders[i].Problem = f.Problem.Summary
+		}
+	}
+	for i, n := range r.Notes {
+		v.Notes[i] = n.Text
 	}
 	for i, q := range r.Quotas {
 		v.Quotas[i] = checkedQuota(q)

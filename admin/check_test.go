@@ -16,7 +16,7 @@ func TestCheck(t *testing.T) {
 	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
 	p.ferry.checks[ids[0]] = CheckResult{Tried: true, Messages: 10, Octets: 1000, Estimate: 20 * time.Second, AtOnce: 2,
 		Folders: []CheckedFolder{{Title: "Gesendet", NewTitle: "Sent", Action: FolderFill, Messages: 10, Copy: 10, Octets: 1000}},
-		Quotas:  []CheckedQuota{{"STORAGE", 1, 100}}, Notes: []string{"a note"}}
+		Quotas:  []CheckedQuota{{"STORAGE", 1, 100}}, Notes: []CheckedNote{{Kind: "gone", Folder: "Old", Text: "a note"}}}
 	p.ferry.checks[ids[1]] = CheckResult{OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}
 	p.ferry.checks[ids[2]] = CheckResult{Tried: true, Lacks: "STORAGE", Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 	}
 	var one checkedAccount
 	c.want(200, "GET", fmt.Sprint(aDomain, "/check/accounts/", ids[0]), nil, &one)
-	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 {
+	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 || len(one.Notes) != 1 || one.Notes[0] != "a note" {
 		t.Errorf("%+v", one)
 	}
 	c.want(404, "GET", aDomain+"/check/accounts/999", nil, nil)

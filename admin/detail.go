@@ -38,7 +38,8 @@ type passView struct {
 	Ended    time.Time `json:"ended"`
 	Complete bool      `json:"complete"`
 	figuresView
-	Error string `json:"error"`
+	Error   string `json:"error"`
+	problem problemView
 }
 
 // accountDetail returns an account with its folders and its history.
@@ -69,7 +70,8 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	}
 	for i, p := range passes {
 		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
-			figuresView: figuresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined}}
+			figuresView: figuresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined},
+			problem:     problemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Folder: p.Folder, Summary: p.Error}}
 	}
 	return detail, nil
 }

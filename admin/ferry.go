@@ -118,9 +118,9 @@ type CheckResult struct {
 	NewProblem *store.Problem
 	Tried      bool // both servers were
 	Folders    []CheckedFolder
-	Notes      []string // what is renamed or left out, and why
-	Messages   uint64   // to be copied at most: what is found on the new server is not copied again
-	Octets     uint64   // of these
+	Notes      []CheckedNote
+	Messages   uint64 // to be copied at most: what is found on the new server is not copied again
+	Octets     uint64 // of these
 	// TooLarge of these are larger than the new server takes, which is Limit
 	// octets; 0 if it tells no limit.
 	TooLarge uint64
@@ -155,18 +155,29 @@ type CheckedFolder struct {
 	Title    string
 	NewTitle string
 	Action   FolderAction
-	Messages uint64 // on the old server
-	Copy     uint64 // at most
-	Octets   uint64 // of these
-	TooLarge uint64 // of these
-	Problem  string // why it can't be read; "" if it can
+	Messages uint64         // on the old server
+	Copy     uint64         // at most
+	Octets   uint64         // of these
+	TooLarge uint64         // of these
+	Problem  *store.Problem // why it can't be read; nil if it can
 	Left     LeftFolder
+}
+
+// CheckedNote is something that people should know of what would be done: what is
+// renamed or left out, and why.
+type CheckedNote struct {
+	Kind   string // as the engine calls it (syncer.NoteKind); the page has a text for each
+	Folder string // which it is about, by its title on the old server
+	Values map[string]any
+	Left   LeftFolder // why it is left alone; zero if it is not, or for another reason
+	Text   string     // in English
 }
 
 // LeftFolder is why a folder is left alone; zero if it is not.
 type LeftFolder struct {
 	Kind   string // "configuration", "shared", "view"; "" for another reason
-	Reason string // the same in English
+	Of     string // the pattern in the configuration, the namespace, the special use
+	Reason string // all of it in English
 }
 
 // CheckedLack is a quota at the new server that is too small.
@@ -216,6 +227,8 @@ type VerifyFinding struct {
 	Old       string     `json:"old"`  // what differs, as the old server has it
 	New       string     `json:"new"`
 	Reason    string     `json:"reason"`
+	// Trouble is the reason if a server is.
+	Trouble *store.Problem `json:"-"`
 }
 
 // VerifiedFolder is how a folder that is on both servers compares.
@@ -243,6 +256,8 @@ type VerifiedAccount struct {
 	// Cause what the server said.
 	Problem string `json:"problem"`
 	Cause   string `json:"cause"`
+	// Trouble is the same with its kind, if a server is the reason.
+	Trouble *store.Problem `json:"-"`
 }
 
 // VerifyProgress says how far a verification is.

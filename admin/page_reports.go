@@ -169,6 +169,7 @@ func (s *Server) pageVerify(v *visit) error {
 		Domain   string
 		Findings []VerifyFinding
 		More     int
+		Failed   []VerifiedAccount // the first of those that could not be verified
 	}{Verify: verifyPart{v.W, d.Name, s.app.viewVerify(d.Name)}, Domain: d.Name}
 	if x.Verify.Y != nil {
 		report, err := s.app.verifyReport(v.r.Context(), v.who, d.Name)
@@ -176,6 +177,11 @@ func (s *Server) pageVerify(v *visit) error {
 			return err
 		}
 		x.Findings, x.More = report.All[:min(len(report.All), shownParts)], max(0, len(report.All)-shownParts)
+		for _, a := range report.Verified {
+			if a.Problem != "" && len(x.Failed) < shownParts {
+				x.Failed = append(x.Failed, a)
+			}
+		}
 	}
 	return s.show(v, "verify", view{Title: v.T("verify.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
 }

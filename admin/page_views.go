@@ -113,6 +113,12 @@ func (x checkPageView) Span(w *words, seconds int64) string {
 // Left is why it is left alone.
 func (f checkedFolder) Left() LeftFolder { return f.left }
 
+// Trouble is why it can't be read; nil if it can.
+func (f checkedFolder) Trouble() *problemView { return f.trouble }
+
+// Told is what people should know.
+func (c checkedAccount) Told() []CheckedNote { return c.told }
+
 // Left is why it is left alone.
 func (f folderView) Left() LeftFolder { return f.left }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -96,7 +97,41 @@ func (w *words) Left(l LeftFolder) string {
 	if l.Reason == "" {
 		return ""
 	}
-	return w.textOr("folder_left."+l.Kind, l.Reason, nil)
+	return w.textOr("folder_left."+l.Kind, l.Reason, map[string]any{"Of": l.Of})
+}
+
+// Note says what people should know of what a check found.
+func (w *words) Note(n CheckedNote) string {
+	values := map[string]any{"Folder": n.Folder}
+	maps.Copy(values, n.Values)
+	if why := w.Left(n.Left); why != "" {
+		values["Why"] = why
+	}
+	return w.textOr("note."+n.Kind, n.Text, values)
+}
+
+// PassEnded says why a pass ended early; "" if it is not known.
+func (w *words) PassEnded(p passView) string {
+	if p.problem.Kind == "" {
+		return p.Error
+	}
+	return w.Problem(&p.problem)
+}
+
+// NotVerified says why an account could not be verified.
+func (w *words) NotVerified(a VerifiedAccount) string {
+	if a.Trouble != nil {
+		return w.Problem(viewProblem(a.Trouble))
+	}
+	return w.Reason(a.Problem)
+}
+
+// Finding says why a verification found something, or what is known about it.
+func (w *words) Finding(f VerifyFinding) string {
+	if f.Trouble != nil {
+		return w.Problem(viewProblem(f.Trouble))
+	}
+	return w.Reason(f.Reason)
 }
 
 // Who is who did something: a name, or what stands for the operator.
@@ -107,8 +142,12 @@ func (w *words) Who(name string) string {
 	return name
 }
 
-// AuditDetail says the details of an entry: a bare number counts accounts or messages.
+// AuditDetail says the details of an entry: a bare number counts accounts or messages,
+// and a schedule is an interval and when it ends.
 func (w *words) AuditDetail(e auditView) string {
+	if e.Action == "set_schedule" {
+		return w.scheduleDetail(e.Detail)
+	}
 	n, err := strconv.ParseUint(e.Detail, 10, 32)
 	switch {
 	case err != nil:
@@ -117,6 +156,17 @@ func (w *words) AuditDetail(e auditView) string {
 		return w.T("audit.messages", "Count", n)
 	}
 	return w.T("audit.accounts", "Count", n)
+}
+
+func (w *words) scheduleDetail(detail string) string {
+	every, until, _ := strings.Cut(detail, scheduleUntil)
+	if d, err := time.ParseDuration(every); err == nil {
+		detail = w.Span(d)
+		if end, err := time.Parse(time.RFC3339, until); err == nil {
+			detail += scheduleUntil + end.Format(w.T("time.layout")) + " UTC"
+		}
+	}
+	return detail
 }
 
 // Discovered says a sentence of package discover.

@@ -209,7 +209,7 @@ func TestHostileTexts(t *testing.T) {
 	p.ferry.endPass(t, id, store.Pass{Error: evil}, problem)
 	p.ferry.folders[id] = []Folder{{Title: evil, NewTitle: evil, State: store.FolderPresent}}
 	p.ferry.quarantine[id] = []Quarantined{{ID: "m1", Folder: evil, Reason: evil, Cause: evil}}
-	p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: problem, Notes: []string{evil}, Folders: []CheckedFolder{{Title: evil, NewTitle: evil, Action: FolderFill}}}
+	p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: problem, Notes: []CheckedNote{{Kind: "called", Folder: evil, Values: map[string]any{"Name": evil}, Text: evil}, {Kind: evil, Text: evil}}, Folders: []CheckedFolder{{Title: evil, NewTitle: evil, Action: FolderFill}}}
 	p.ferry.header = []byte("Subject: " + evil + "\r\n")
 	c := p.program("")
 	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)

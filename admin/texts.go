@@ -25,6 +25,8 @@ type texts struct {
 	bundle    *i18n.Bundle
 	languages []language.Tag // English first
 	matcher   language.Matcher
+	reasons   []saying
+	repairs   []saying
 }
 
 func loadTexts() (*texts, error) {
@@ -44,7 +46,11 @@ func loadTexts() (*texts, error) {
 		}
 	}
 	t.matcher = language.NewMatcher(t.languages)
-	return t, nil
+	if t.reasons, err = t.sayings("reason.", reasonIDs); err != nil {
+		return nil, err
+	}
+	t.repairs, err = t.sayings("repair.", repairIDs)
+	return t, err
 }
 
 // words returns the texts in the language a request asks for: the one chosen in

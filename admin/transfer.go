@@ -191,6 +191,9 @@ func (a *app) scheduleOf(ctx context.Context, domain string) (*scheduleView, err
 	return nil, nil
 }
 
+// scheduleUntil is between a schedule's interval and its end in the audit log.
+const scheduleUntil = " → "
+
 // setSchedule sets when a domain's accounts are run again; nil removes it.
 func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *scheduleView) (*domainView, error) {
 	d, err := a.domain(ctx, who, domain)
@@ -205,7 +208,7 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 		}
 		action, detail = "set_schedule", s.Every.String()
 		if !s.Until.IsZero() {
-			detail += " → " + s.Until.UTC().Format(time.RFC3339)
+			detail += scheduleUntil + s.Until.UTC().Format(time.RFC3339)
 		}
 	}
 	if err := a.store.PutSchedule(ctx, s); err != nil {

@@ -317,6 +317,12 @@ func decodeRepaired(key Key, row []byte) (Repaired, error) {
 	return r, d.done()
 }
 
+// What a pass's row says of itself. There was passComplete alone before.
+const (
+	passComplete = 1 << iota
+	passKind     // it has the kind of its problem and what else is known of that
+)
+
 func encodePass(p *Pass) []byte {
 	var e encoder
 	e.time(p.Started)
@@ -326,8 +332,21 @@ func encodePass(p *Pass) []byte {
 	e.uint(p.FlagChanges)
 	e.uint(p.Bytes)
 	e.uint(p.Quarantined)
-	e.bool(p.Complete)
+	flags := uint64(0)
+	if p.Complete {
+		flags |= passComplete
+	}
+	if p.Kind != "" {
+		flags |= passKind
+	}
+	e.uint(flags)
 	e.text(p.Error)
+	if p.Kind != "" {
+		e.text(string(p.Kind))
+		e.text(string(p.Server))
+		e.text(p.Host)
+		e.text(p.Folder)
+	}
 	return e
 }
 
@@ -341,8 +360,11 @@ func decodePass(row []byte) (Pass, error) {
 		FlagChanges: d.uint64(),
 		Bytes:       d.uint64(),
 		Quarantined: d.uint64(),
-		Complete:    d.bool(),
-		Error:       d.text(),
+	}
+	flags := d.uint(passComplete | passKind)
+	p.Complete, p.Error = flags&passComplete != 0, d.text()
+	if flags&passKind != 0 {
+		p.Kind, p.Server, p.Host, p.Folder = ProblemKind(d.text()), Side(d.text()), d.text(), d.text()
 	}
 	return p, d.done()
 }

@@ -217,8 +217,12 @@ func drawRepaired(t *rapid.T, _ string) Repaired {
 
 func drawPass(t *rapid.T, _ string) Pass {
 	n := rapid.Uint64()
-	return Pass{anyTime(t, "started"), anyTime(t, "ended"), n.Draw(t, "copied"), n.Draw(t, "adopted"), n.Draw(t, "flags"),
-		n.Draw(t, "bytes"), n.Draw(t, "quarantined"), rapid.Bool().Draw(t, "complete"), anyText(t, "error")}
+	p := Pass{Started: anyTime(t, "started"), Ended: anyTime(t, "ended"), Copied: n.Draw(t, "copied"), Adopted: n.Draw(t, "adopted"), FlagChanges: n.Draw(t, "flags"),
+		Bytes: n.Draw(t, "bytes"), Quarantined: n.Draw(t, "quarantined"), Complete: rapid.Bool().Draw(t, "complete"), Error: anyText(t, "error")}
+	if p.Kind = ProblemKind(anyText(t, "kind")); p.Kind != "" {
+		p.Server, p.Host, p.Folder = Side(anyText(t, "server")), anyText(t, "host"), anyText(t, "folder")
+	}
+	return p
 }
 
 // TestRowsKeepEverything writes rows and reads them. A row that is cut or

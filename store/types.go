@@ -218,4 +218,9 @@ type Pass struct {
 	Quarantined uint64
 	Complete    bool   // everything that was on the old server is dealt with
 	Error       string // the problem's summary if it ended early
+	// Kind, Server, Host and Folder are that problem's; "" where it was not recorded.
+	Kind   ProblemKind
+	Server Side
+	Host   string
+	Folder string
 }

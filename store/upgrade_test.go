@@ -227,8 +227,8 @@ func sampleMailboxes() []sampleMailbox {
 			{},
 		},
 		passes: []Pass{
-			{at(7), at(8), 1, 2, 3, 1 << 40, 5, false, "the old server hung up"},
-			{at(9), at(10), 0, 0, 0, 0, 0, true, ""},
+			{Started: at(7), Ended: at(8), Copied: 1, Adopted: 2, FlagChanges: 3, Bytes: 1 << 40, Quarantined: 5, Error: "the old server hung up"},
+			{Started: at(9), Ended: at(10), Complete: true},
 		},
 	}
 	john := sampleMailbox{

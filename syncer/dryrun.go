@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/emersion/go-imap/v2"
@@ -138,9 +137,9 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	}
 	p.plan.Limit = max(p.pair.new.AppendLimit(), 0)
 	rows, tree := plannedRows(old, new, known, p.pair.domain.Folders)
-	p.plan.Notes = noteTexts(tree.Notes)
+	p.noteAll(tree.Notes...)
 	if p.pair.domain.Old.Protocol == config.POP3 {
-		p.plan.Notes = append(p.plan.Notes, "the old server speaks POP3: its inbox is copied; other folders and flags can't be")
+		p.noteAll(newNote(NotePOP3, ""))
 	}
 	for _, name := range tree.Subscribe {
 		p.plan.Subscribe = append(p.plan.Subscribe, decodeName(name))
@@ -162,6 +161,12 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		p.plan.TooLarge += f.TooLarge
 	}
 	return p.quota(ctx)
+}
+
+// noteAll adds to what people should know.
+func (p *accountPlanner) noteAll(notes ...Note) {
+	p.plan.Told = append(p.plan.Told, notes...)
+	p.plan.Notes = noteTexts(p.plan.Told)
 }
 
 // plannedRows are the rows of the old server's folders as they would be after
@@ -214,8 +219,8 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 	}
 	err := p.count(ctx, row, &f)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
-		f.Problem = e.Summary()
-		p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("%q can't be read: %s", f.Folder, f.Problem))
+		f.Problem, f.Trouble = e.Summary(), problemOf(err, f.Folder, 1)
+		p.noteAll(newNote(NoteUnreadable, f.Folder, f.Problem))
 		err = nil
 	}
 	return f, err

@@ -13,6 +13,7 @@ type AccountPlan struct {
 	Folders   []FolderPlan    `json:"folders"`
 	Subscribe []string        `json:"subscribe"` // decoded names on the new server
 	Notes     []string        `json:"notes"`     // what is renamed or left out, and why
+	Told      []Note          `json:"-"`         // the same with its kinds
 	Copy      uint64          `json:"copy"`      // messages, at most: those found on the new server already are adopted
 	Bytes     uint64          `json:"bytes"`     // octets of these
 	TooLarge  uint64          `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
@@ -75,5 +76,6 @@ type FolderPlan struct {
 	// know: some of Copy may be among them, and would be adopted.
 	Unknown uint64 `json:"unknown"`
 	// Problem is why the folder can't be read, "" if it can.
-	Problem string `json:"problem,omitempty"`
+	Problem string         `json:"problem,omitempty"`
+	Trouble *store.Problem `json:"-"` // the same, nil if it can
 }

@@ -325,7 +325,8 @@ func (a *account) endPassWith(problem *store.Problem) {
 	}
 	if problem != nil {
 		a.failures = a.attempts()
-		record.Error = problem.Summary
+		record.Error, record.Kind = problem.Summary, problem.Kind
+		record.Server, record.Host, record.Folder = problem.Server, problem.Host, problem.Folder
 	} else if record.Complete {
 		a.failures = 0
 	}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -122,23 +123,29 @@ const (
 	LeftView     LeftKind = "view"          // its mail lies in other folders
 )
 
-// WhyLeft reads why a folder is left alone, as its row says it (store.Folder.Note).
-// It is "" for what is not known.
-func WhyLeft(note string) LeftKind {
-	switch {
-	case strings.HasPrefix(note, noteSkip):
-		return LeftByConfig
-	case strings.HasPrefix(note, noteShared), strings.HasPrefix(note, noteSharedNamed):
-		return LeftShared
-	case strings.HasPrefix(note, noteView):
-		return LeftView
+// WhyLeft reads why a folder is left alone, as its row says it (store.Folder.Note),
+// and which pattern of the configuration, namespace or special use that is about; ""
+// for what is not known.
+func WhyLeft(note string) (kind LeftKind, of string) {
+	for begin, kind := range map[string]LeftKind{noteSkip: LeftByConfig, noteSharedNamed: LeftShared, noteView: LeftView} {
+		if rest, ok := strings.CutPrefix(note, begin); ok {
+			of = strings.Trim(strings.TrimSuffix(rest, noteSkipEnd), "()")
+			if text, err := strconv.Unquote(of); err == nil {
+				of = text
+			}
+			return kind, of
+		}
 	}
-	return ""
+	if note == noteShared {
+		return LeftShared, ""
+	}
+	return "", ""
 }
 
-// What the notes of folders that are left alone begin with.
+// What the notes of folders that are left alone begin with, and end in.
 const (
 	noteSkip        = "skip has "
+	noteSkipEnd     = " in the configuration"
 	noteShared      = "in a shared namespace"
 	noteSharedNamed = "in the shared namespace "
 	noteView        = "a view of mail in other folders "
@@ -149,7 +156,7 @@ func (p policy) leaves(f *folder, foreign string, personal bool) string {
 	view := viewAttr(f.box)
 	switch pattern := p.skips(f.place); {
 	case pattern != "":
-		return fmt.Sprintf(noteSkip+"%q in the configuration", pattern)
+		return fmt.Sprintf(noteSkip+"%q"+noteSkipEnd, pattern)
 	case p.wants(f.place):
 		return ""
 	case !personal && !p.CopyShared && foreign == "":

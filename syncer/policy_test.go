@@ -266,3 +266,28 @@ func TestPlanTreeManyForeign(t *testing.T) {
 		t.Errorf("again: %d rows, %q", len(again.Folders), again.Notes)
 	}
 }
+
+// What a row says of why its folder is left alone can be read from it again.
+func TestWhyLeft(t *testing.T) {
+	old := tree("", '/', []string{"public/"}, "INBOX", "a \"b\"", "public/x", "All\t\\All")
+	plan := planTree(old, emptyNew, nil, config.Folders{Skip: []string{`a "*`}})
+	type why struct {
+		kind LeftKind
+		of   string
+	}
+	want := map[string]why{"a \"b\"": {LeftByConfig, `a "*`}, "public/x": {LeftShared, "public/"}, "All": {LeftView, `\All`}, "INBOX": {}}
+	for _, f := range plan.Folders {
+		if kind, of := WhyLeft(f.Note); want[f.Old] != (why{kind, of}) {
+			t.Errorf("%s: %q is %q of %q", f.Old, f.Note, kind, of)
+		}
+	}
+	if len(plan.Folders) != len(want) {
+		t.Errorf("%d folders", len(plan.Folders))
+	}
+	if kind, of := WhyLeft(noteShared); kind != LeftShared || of != "" {
+		t.Errorf("%q of %q", kind, of)
+	}
+	if kind, _ := WhyLeft("another reason"); kind != "" {
+		t.Errorf("%q", kind)
+	}
+}

@@ -36,21 +36,6 @@ type TreePlan struct {
 	Notes     []Note         // for the report: what was renamed or left out, and why
 }
 
-// Note is something that people should know of a plan.
-type Note struct {
-	Folder string // title of the folder on the old server, or what a namespace begins with
-	Text   string
-}
-
-// noteTexts are the notes alone.
-func noteTexts(notes []Note) []string {
-	texts := make([]string, len(notes))
-	for i, n := range notes {
-		texts[i] = n.Text
-	}
-	return texts
-}
-
 // planTree compares the two servers' folders with the rows of the store.
 //
 // A folder is known by its raw old name, and a row's New is the truth: clients
@@ -230,7 +215,7 @@ func (p *planner) sight(m upstream.Mailbox) *folder {
 	f.row = *f.was
 	if name := p.newName(f.was); name != f.row.New {
 		f.row.New, f.row.Renaming = name, ""
-		p.notef(f.row.Title, "%q was renamed to %q on the new server; it goes on there", p.title(name))
+		p.note(NoteRenamed, f.row.Title, p.title(name))
 	}
 	if isHalted(f.was) {
 		f.row.State = store.FolderPresent
@@ -251,9 +236,9 @@ func (p *planner) otherwise(f *folder) string {
 	if f.to == "" || f.row.State == store.FolderDeleted || p.key(f.row.New) == p.key(p.rawName(f.to)) {
 		return ""
 	}
-	note := fmt.Sprintf("not %q as in the configuration: another folder has that name, or this one had its own before", f.to)
+	note := fmt.Sprintf(notMapped, f.to)
 	if f.was == nil || note != f.was.Note {
-		p.notef(f.title(), "%q is called %q on the new server, %s", p.title(f.row.New), note)
+		p.note(NoteNotMapped, f.title(), p.title(f.row.New), f.to)
 	}
 	return note
 }
@@ -285,11 +270,11 @@ func (p *planner) leave(f *folder, why, prefix string, personal bool) {
 	switch {
 	case !first || !personal && f.was == nil:
 	case row.New != "":
-		p.notef(row.Title, "%q is not copied any more: %s; what has been copied stays", why)
+		p.note(NoteLeftLater, row.Title, why)
 	case viewAttr(f.box) != "" && p.policy.skips(f.place) == "":
-		p.notef(row.Title, "%q is not copied: %s; mail that lies in no other folder stays on the old server", why)
+		p.note(NoteLeftView, row.Title, why)
 	default:
-		p.notef(row.Title, "%q is not copied: %s", why)
+		p.note(NoteLeft, row.Title, why)
 	}
 }
 
@@ -299,7 +284,7 @@ func (p *planner) noteForeign() {
 		return
 	}
 	for _, prefix := range sortedKeys(p.foreign) {
-		p.notef(decodeName(prefix), "the shared namespace %q is not copied (%d of the old server's folders)", p.foreign[prefix])
+		p.note(NoteShared, decodeName(prefix), p.foreign[prefix])
 	}
 }
 
@@ -334,7 +319,7 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 		return store.FolderPresent
 	case f.row.State == store.FolderDeleted:
 		if exists && p.taken[p.key(f.row.New)] == f.row.Old {
-			p.notef(f.row.Title, "%q was deleted on the new server and made again there; its old mail stays deleted")
+			p.note(NoteMadeAgain, f.row.Title)
 		}
 		return store.FolderDeleted
 	case exists:
@@ -342,10 +327,10 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 	case add || f.row.State == store.FolderPlanned:
 		return store.FolderPlanned
 	case !p.trusted:
-		p.notef(f.row.Title, "the new server's list of folders lacks INBOX; %q is not taken for deleted")
+		p.note(NoteNoInbox, f.row.Title)
 		return f.row.State
 	}
-	p.notef(f.row.Title, "%q was deleted on the new server; it is not created again")
+	p.note(NoteGone, f.row.Title)
 	return store.FolderDeleted
 }
 
@@ -374,7 +359,7 @@ func (p *planner) noteCases() {
 		if !ok {
 			first[strings.ToLower(key)] = key
 		} else if other != key && p.added(f) {
-			p.notef(key, "%q differs only in case from %q; on a server that ignores case it gets another name if that one is another folder's", other)
+			p.note(NoteCase, key, other)
 		}
 	}
 }
@@ -384,10 +369,9 @@ func (p *planner) added(f *folder) bool {
 	return f.was == nil || f.was.State == store.FolderSkipped && !isHalted(f.was)
 }
 
-// notef notes something about a folder; its title is the first that is formatted.
-func (p *planner) notef(folder, format string, more ...any) {
-	text := fmt.Sprintf(format, append([]any{folder}, more...)...)
-	p.plan.Notes = append(p.plan.Notes, Note{folder, text})
+// note notes something about a folder.
+func (p *planner) note(kind NoteKind, folder string, values ...any) {
+	p.plan.Notes = append(p.plan.Notes, newNote(kind, folder, values...))
 }
 
 // finish puts the plan in order. A parent's name is the beginning of its

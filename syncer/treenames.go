@@ -48,7 +48,7 @@ func (p *planner) giveMapped(f *folder) {
 	}
 	p.give(f, p.unique(p.rawName(f.to), f.name()))
 	if f.row.Note = p.otherwise(f); f.row.Note == "" {
-		p.notef(f.title(), "%q is called %q on the new server, as the configuration says", p.title(f.row.New))
+		p.note(NoteCalledMapped, f.title(), p.title(f.row.New))
 	}
 }
 
@@ -71,7 +71,7 @@ func (p *planner) giveByUse(f *folder) bool {
 	}
 	p.give(f, target)
 	if there := p.title(target); there != f.title() {
-		p.notef(f.title(), "%q goes to %q on the new server (%s)", there, f.use)
+		p.note(NoteSpecialUse, f.title(), there, f.use)
 	}
 	return true
 }
@@ -184,7 +184,7 @@ func (p *planner) noteName(f *folder) {
 	if title == f.title() || follows {
 		return
 	}
-	p.notef(f.title(), "%q is called %q on the new server", title)
+	p.note(NoteCalled, f.title(), title)
 }
 
 // title is a raw name on the new server for people.

@@ -126,7 +126,7 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	c.pair.close(ctx)
 	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
 		c.log.Warn().Err(err).Msg("the account could not be verified")
-		c.result.Problem, c.result.Cause = broken.Summary(), err.Error()
+		c.result.Problem, c.result.Cause, c.result.Trouble = broken.Summary(), err.Error(), problemOf(err, "", 1)
 		err = nil
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	switch {
 	case !ok:
 		c.result.Problem = "The configuration has no domain " + c.row.Domain + " any more."
+		c.result.Trouble = &store.Problem{Kind: store.NoDomain, Summary: c.result.Problem, Advice: store.NeedsFix, Since: time.Now()}
 		return nil
 	case c.row.State == store.Finished:
 		c.result.Problem = "The account is finished: its old server is not contacted any more."
@@ -148,7 +150,7 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	case err == nil:
 		return c.report(ctx, p)
 	case errors.As(err, &refused) && refused.Class == upstream.Refused:
-		return c.aboutFolder(FolderUnread, f, refused.Summary())
+		return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: FolderUnread, Reason: refused.Summary(), Trouble: problemOf(err, f.Title, 1)})
 	case errors.Is(err, errUnlisted):
 		return c.aboutFolder(FolderUnread, f, err.Error())
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
 )
 
 // FindingKind is what a verification found. The names are part of what is exported.
@@ -90,6 +92,8 @@ type Finding struct {
 	Old       string      `json:"old,omitempty"`  // what differs, as the old server has it
 	New       string      `json:"new,omitempty"`  // and as the new one has it
 	Reason    string      `json:"reason,omitempty"`
+	// Trouble is why a folder could not be compared, if a server is the reason.
+	Trouble *store.Problem `json:"-"`
 }
 
 // FindingCounts are how often each kind was found.
@@ -131,6 +135,8 @@ type VerifiedAccount struct {
 	// Cause what the server said.
 	Problem string `json:"problem,omitempty"`
 	Cause   string `json:"cause,omitempty"`
+	// Trouble is the same with its kind, if a server is the reason.
+	Trouble *store.Problem `json:"-"`
 }
 
 func (a *VerifiedAccount) add(f *VerifiedFolder) {

@@ -73,7 +73,8 @@ func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder 
 
 // left is why a folder is left alone.
 func left(reason string) admin.LeftFolder {
-	return admin.LeftFolder{Kind: string(syncer.WhyLeft(reason)), Reason: reason}
+	kind, of := syncer.WhyLeft(reason)
+	return admin.LeftFolder{Kind: string(kind), Of: of, Reason: reason}
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
@@ -140,7 +141,7 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	r := admin.CheckResult{
 		Account: p.Account, Login: p.Login, OldProblem: p.Trouble[store.OldSide], NewProblem: p.Trouble[store.NewSide],
-		Tried: p.Problem == "", Notes: p.Notes, Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
+		Tried: p.Problem == "", Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
 		Lacks: p.Lacks, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts,
 	}
 	if p.Problem != "" {
@@ -148,6 +149,10 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	}
 	if l := p.Lack; l != nil {
 		r.Lack = &admin.CheckedLack{Resource: l.Resource, Need: l.Need, Room: l.Room}
+	}
+	for _, n := range p.Told {
+		why, _ := n.Values["Why"].(string)
+		r.Notes = append(r.Notes, admin.CheckedNote{Kind: string(n.Kind), Folder: n.Folder, Values: n.Values, Left: left(why), Text: n.Text})
 	}
 	for _, q := range p.Quotas {
 		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
@@ -159,7 +164,7 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{
 			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
-			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Problem, Left: left(x.Reason),
+			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Trouble, Left: left(x.Reason),
 		})
 	}
 	return r
@@ -181,7 +186,7 @@ func verifyEvent(e syncer.VerifyEvent) admin.VerifyEvent {
 	if x := e.Finding; x != nil {
 		to.Finding = &admin.VerifyFinding{
 			Login: x.Login, Folder: x.Folder, NewFolder: x.NewFolder, Kind: string(x.Kind), Severity: admin.Severity(x.Severity),
-			OldUID: uint32(x.OldUID), NewUID: uint32(x.NewUID), Date: x.Date, Size: x.Size, Old: x.Old, New: x.New, Reason: x.Reason,
+			OldUID: uint32(x.OldUID), NewUID: uint32(x.NewUID), Date: x.Date, Size: x.Size, Old: x.Old, New: x.New, Reason: x.Reason, Trouble: x.Trouble,
 		}
 	}
 	if x := e.Folder; x != nil {
@@ -193,7 +198,7 @@ func verifyEvent(e syncer.VerifyEvent) admin.VerifyEvent {
 	if x := e.Account; x != nil {
 		to.Account = &admin.VerifiedAccount{
 			Login: x.Login, Folders: x.Folders, OldMessages: x.OldMessages, NewMessages: x.NewMessages, Same: x.Same,
-			Found: foundCounts(x.Found), Worst: worst(x.Found), Problem: x.Problem, Cause: x.Cause,
+			Found: foundCounts(x.Found), Worst: worst(x.Found), Problem: x.Problem, Cause: x.Cause, Trouble: x.Trouble,
 		}
 	}
 	if x := e.Progress; x != nil {

@@ -20,6 +20,9 @@ func testPasses(t *testing.T, f *fixture) {
 	for i := range uint64(53) {
 		p := store.Pass{Started: at(int64(i)), Ended: at(int64(i) + 1), Copied: i, Adopted: 1 << 40, FlagChanges: 2,
 			Bytes: 1 << 50, Quarantined: 3, Complete: i%2 == 0, Error: "the old server hung up"}
+		if i%3 == 0 {
+			p.Kind, p.Server, p.Host, p.Folder = store.Lost, store.OldSide, "imap.example.com", "Sent"
+		}
 		must(t, f.AddPass(t.Context(), id, p))
 		want = append(want, p)
 	}
