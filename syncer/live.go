@@ -102,6 +102,9 @@ func (a *account) live(now time.Time) Live {
 	}
 	p := sum.progress()
 	l.Done, l.Total, l.OctetsDone, l.OctetsTotal, l.OctetsExact = p.done, p.total, p.octets, p.octetsTotal, p.exact
+	if a.tree.at.IsZero() {
+		l.Total = max(l.Total, a.tree.foretold)
+	}
 	if a.pass != nil {
 		l.Started = a.pass.started
 		l.Copied += a.pass.stats.Copied

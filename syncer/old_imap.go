@@ -100,6 +100,12 @@ func (s oldIMAP) Open(ctx context.Context, name string, ahead ahead) (*oldFolder
 	return f, nil
 }
 
+// Inbox implements oldSession.
+func (s oldIMAP) Inbox(ctx context.Context) (upstream.Status, error) {
+	all, err := s.Status(ctx, []string{inboxName})
+	return all[inboxName], err
+}
+
 // Used implements oldSession: the usage of a quota, if there is one.
 func (s oldIMAP) Used(ctx context.Context) (uint64, error) {
 	quotas, err := s.Quotas(ctx, inboxName)

@@ -167,5 +167,8 @@ func (s *oldPOP3) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.
 	})
 }
 
+// Inbox implements oldSession: nothing is known before it is opened.
+func (s *oldPOP3) Inbox(context.Context) (upstream.Status, error) { return upstream.Status{}, nil }
+
 // Used implements oldSession: what is there shows when the folder is opened.
 func (s *oldPOP3) Used(context.Context) (uint64, error) { return 0, nil }

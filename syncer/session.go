@@ -24,6 +24,8 @@ type oldSession interface {
 	session
 	// Tree tells the folders and, withStatus, the status of those that hold mail.
 	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
+	// Inbox is the status of INBOX.
+	Inbox(ctx context.Context) (upstream.Status, error)
 	// Used is how much mail there is, as far as the server tells: octets, or 0.
 	Used(ctx context.Context) (uint64, error)
 	// Open opens a folder. What follows is about the folder opened last.

@@ -32,6 +32,9 @@ type treeState struct {
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
 	empty   map[string]bool            // new folders that were seen empty then
+	slow    *time.Timer                // runs while the first look does; nil for none
+	// foretold is how many messages there are at least, for as long as no look has ended.
+	foretold uint64
 }
 
 // tell lets go of all who wait for the tree.
@@ -65,6 +68,7 @@ func (a *account) startTree(l *lane, visit bool) {
 	if a.tree.yield = nil; !visit {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
 	}
+	a.expectSlow()
 	var result treeResult
 	a.start(l, yield, func(ctx context.Context) {
 		result = a.syncTree(ctx, l, rows)
@@ -81,6 +85,9 @@ func (a *account) startTree(l *lane, visit bool) {
 
 func (a *account) treeDone(r treeResult) {
 	a.tree.running = false
+	if a.tree.slow != nil {
+		a.tree.slow.Stop()
+	}
 	if errors.Is(r.err, errYield) {
 		return // a client's look follows, for the pass as well
 	}

@@ -16,8 +16,8 @@ import (
 // OddCaps are the capabilities of an Odd server that is given no others.
 const OddCaps = "IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS CONDSTORE LIST-EXTENDED LIST-STATUS NAMESPACE ID UNSELECT"
 
-// OddOptions say in what an Odd server is odd. Its functions are called one at a
-// time, whatever the number of connections.
+// OddOptions say in what an Odd server is odd. Its functions but Listing are called one
+// at a time, whatever the number of connections.
 type OddOptions struct {
 	// Caps are announced; what is not among them is not there either. "" for OddCaps.
 	Caps string
@@ -31,6 +31,8 @@ type OddOptions struct {
 	Answer func(c *OddConn) string
 	// Noise is sent before each tagged response.
 	Noise string
+	// Listing is called before a LIST is answered, and may wait.
+	Listing func()
 	// Fetch may rewrite the FETCH response of a message ("* 1 FETCH (...)" and
 	// CRLF), or leave it out.
 	Fetch func(c *OddConn, m *OddMessage, response string) string

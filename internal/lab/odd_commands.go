@@ -155,6 +155,12 @@ func (c *OddConn) namespace() string {
 }
 
 func (c *OddConn) list() string {
+	c.server.mu.Lock()
+	listing := c.server.opt.Listing
+	c.server.mu.Unlock()
+	if listing != nil {
+		listing()
+	}
 	if len(c.Args) > 1 && c.Args[1] == "" {
 		c.say("* LIST (\\Noselect) \"/\" \"\"\r\n")
 		return "OK done"
