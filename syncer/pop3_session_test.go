@@ -1,0 +1,154 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/config"
+	"postferry/internal/lab"
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// A locked mailbox is a matter of patience, and says nothing of the server.
+func TestPOP3InUse(t *testing.T) {
+	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] Do you have another POP session running?"}, popMails(3)...)
+	res := r.sync()
+	if res.Problem == nil || res.Problem.Advice != store.RetryLater || !strings.Contains(res.Problem.Summary, "is in use") ||
+		time.Until(res.Problem.Retry) < inUseRetry/2 {
+		t.Fatalf("%+v", res.Problem)
+	}
+	r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
+	r.pass(3)
+}
+
+// A session beside a pass waits for the mailbox.
+func TestPOP3Patiently(t *testing.T) {
+	old := lab.StartPOP3(t, lab.POP3Oddities{Busy: "[IN-USE] locked"}, popMails(1)...)
+	tries := 0
+	dial := patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+		if tries++; tries == 3 {
+			old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
+		}
+		return dialOld(ctx, server, c, opt)
+	}, time.Millisecond)
+	s, err := dial(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	if err != nil || tries != 3 {
+		t.Fatalf("%d tries, %v", tries, err)
+	}
+	s.Close()
+}
+
+// A login that finds the mailbox in use has the right password.
+func TestPOP3Enrol(t *testing.T) {
+	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] locked"})
+	c := store.Credentials{Login: "new@example.com", Password: "secret"}
+	row := store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as the proxy bounds it
+	defer cancel()
+	if _, err := r.engine.Enrol(ctx, row); err != nil {
+		t.Errorf("in use: %v", err)
+	}
+	r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
+	row.Login, row.Old.Password = "other@example.com", "wrong"
+	if _, err := r.engine.Enrol(t.Context(), row); err == nil {
+		t.Error("a wrong password is good enough")
+	}
+}
+
+// TestPOP3Visit: the newest messages of a large inbox come first, and the
+// visit takes the mailbox over from a pass.
+func TestPOP3Visit(t *testing.T) {
+	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(3000)...)
+	r.engine.Connected(t.Context(), r.account.ID)
+	defer r.engine.Disconnected(r.account.ID)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r.engine.Visit(ctx, r.account.ID, "INBOX", nil)
+	bodies := r.pair.new.bodies("INBOX")
+	if len(bodies) < visitNewest || !slices.Contains(bodies, dated(2999)) {
+		t.Errorf("%d messages are shown", len(bodies))
+	}
+	r.sync()
+	if n := len(r.pair.new.bodies("INBOX")); n != 3000 {
+		t.Errorf("%d messages", n)
+	}
+	r.harmless()
+}
+
+// TestPOP3Pause: a session that has lasted long leaves the mailbox to others for a
+// moment, and what is missing comes in the next. Here each command takes a second,
+// and so the first window of the listing more than a session's time.
+func TestPOP3Pause(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tick     time.Duration
+		sessions int
+	}{
+		"slow": {time.Second, 2}, "quick": {0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(listWindow+100)...)
+			r.engine.shared.clock = func() time.Time {
+				verbs, _ := r.old.Commands()
+				return time.Unix(0, 0).Add(time.Duration(len(verbs)) * tt.tick)
+			}
+			r.pass(listWindow + 100)
+			verbs, _ := r.old.Commands()
+			verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })
+			if len(verbs) != tt.sessions {
+				t.Errorf("%d sessions, want %d", len(verbs), tt.sessions)
+			}
+			if n := len(r.pair.new.bodies("INBOX")); n != listWindow+100 {
+				t.Errorf("%d messages", n)
+			}
+			r.harmless()
+		})
+	}
+}
+
+// TestPOP3SessionTime: a session lasts long enough for its listing to be worth it.
+func TestPOP3SessionTime(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for _, tt := range []struct {
+		pop3          bool
+		listing, last time.Duration
+	}{
+		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
+	} {
+		p := &pull{quiet: settleQuiet, clock: func() time.Time { return now }, listing: tt.listing, selected: &oldFolder{pop3: tt.pop3}}
+		p.limitSession()
+		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: errPause} {
+			if tt.last == 0 {
+				after, want = 24*time.Hour, nil
+			}
+			p.clock = func() time.Time { return now.Add(after) }
+			if got := p.yielded(); got != want {
+				t.Errorf("%+v after %v: %v", tt, after, got)
+			}
+		}
+	}
+}
+
+// There is an inbox and nothing else.
+func TestPOP3OtherFolder(t *testing.T) {
+	old := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(2)...)
+	s, err := dialOld(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Open(t.Context(), "Sent", ahead{}); upstream.ClassOf(err) != upstream.Refused {
+		t.Errorf("%v", err)
+	}
+	f, err := s.Open(t.Context(), "inbox", ahead{})
+	if err != nil || f.Messages != 2 || f.UIDNext != 3 || f.keys.key(1) != "uidl id0 " || f.keys.key(9) != "" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if old.Server().Protocol != config.POP3 {
+		t.Error("no POP3 server")
+	}
+}

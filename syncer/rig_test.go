@@ -1,0 +1,113 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is an engine between two fake servers.
+type rig struct {
+	t       *testing.T
+	pair    *fakePair
+	cfg     *config.Config
+	store   store.Store
+	engine  *Engine
+	account store.Account
+	dialOld dialFunc[oldSession] // instead of the pair's
+	clock   func() time.Time     // instead of the real one
+	silent  bool                 // nothing is logged
+	stop    func()
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Sync.Memory = 8 << 20
+	cfg.Domains = []config.Domain{{
+		Name: "example.com",
+		Old:  config.Server{Security: config.Insecure, Host: "old.example", Port: 143},
+		New:  config.Server{Security: config.Insecure, Host: "new.example", Port: 143},
+	}}
+	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	c := store.Credentials{Login: "anna@example.com", Password: "secret"}
+	rows, _, err := st.PutAccounts(t.Context(), []store.Account{{
+		Domain: "example.com", Login: "anna@example.com", Old: c, New: c, Origin: store.Imported, State: store.Active}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, cfg: &cfg, store: st, account: rows[0], pair: &fakePair{old: newFakeServer(), new: newFakeServer()}}
+	for _, s := range []*fakeServer{r.pair.old, r.pair.new} {
+		s.add("INBOX")
+	}
+	return r
+}
+
+// start runs the engine; it is stopped at the end of the test at the latest.
+func (r *rig) start(background bool) {
+	r.t.Helper()
+	log := zerolog.New(zerolog.NewTestWriter(r.t))
+	if r.silent {
+		log = zerolog.Nop()
+	}
+	e, err := New(r.cfg, r.store, log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if r.pair != nil { // otherwise the servers are real ones, or odd
+		e.shared.dial = r.pair.dialers()
+	}
+	if r.dialOld != nil {
+		e.shared.dial.old = r.dialOld
+	}
+	if r.clock != nil {
+		e.shared.clock = r.clock
+	}
+	e.shared.quiet = 20 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := e.Run(ctx, background); err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	}()
+	r.engine = e
+	r.stop = func() { cancel(); <-ended }
+	r.t.Cleanup(func() { r.stop() })
+}
+
+// sync makes one pass.
+func (r *rig) sync() Result {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer cancel()
+	results, err := r.engine.Sync(ctx, nil, nil)
+	if err != nil || len(results) != 1 {
+		r.t.Fatalf("Sync: %v, %d results", err, len(results))
+	}
+	return results[0]
+}
+
+func mail(n int) string {
+	return fmt.Sprintf("Message-ID: <%d@example.com>\r\nFrom: a@example.com\r\nSubject: %d\r\n\r\nText %d\r\n", n, n, n)
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}

@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/config"
+	"postferry/internal/lab"
+	"postferry/store"
+)
+
+func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
+	t.Helper()
+	s, err := DialPOP3(t.Context(), server, testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Login(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPOP3Dovecot(t *testing.T) {
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: oddPassword}}})
+	mails := lab.Generate(1, 40, 4096)
+	d.FillMaildir("ann", "INBOX", mails)
+	d.Open("ann", "INBOX") // a POP3 session takes \\Recent away; that can't be helped
+	before := d.Snapshot("ann")
+	t.Run("security", func(t *testing.T) {
+		for name, server := range map[string]config.Server{
+			"TLS": d.ImplicitTLSPOP3(), "STLS": d.StartTLSPOP3(), "none": d.InsecurePOP3(),
+		} {
+			s := dialPOP3(t, server, store.Credentials{Login: "bob", Password: store.Secret(oddPassword)})
+			if !s.Has("UIDL") || !s.Has("pipelining") {
+				t.Errorf("%s: %q", name, s.Capabilities())
+			}
+			answer, err := Probe(t.Context(), server, Options{})
+			if err != nil || !strings.HasPrefix(answer.Greeting, "lab ") || (len(answer.Certificates) == 1) != (name != "none") || len(answer.Capabilities) < 3 {
+				t.Errorf("%s: %+v, %v", name, answer, err)
+			}
+		}
+		unknown := d.ImplicitTLSPOP3()
+		unknown.CA = ""
+		if _, err := DialPOP3(t.Context(), unknown, testOptions(t)); ClassOf(err) != Fix {
+			t.Errorf("unknown authority: %v", err)
+		}
+		s, err := DialPOP3(t.Context(), d.InsecurePOP3(), testOptions(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var e *Error
+		if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "wrong"}); !errors.As(err, &e) || e.Class != Fix || e.Code != "AUTH" {
+			t.Errorf("wrong password: %v", err)
+		}
+	})
+	t.Run("messages", func(t *testing.T) {
+		s := dialPOP3(t, d.InsecurePOP3(), ann)
+		n, list, err := s.List(t.Context())
+		if err != nil || n != len(mails) || len(list) != n {
+			t.Fatalf("%d, %d listed, %v", n, len(list), err)
+		}
+		at := 0
+		err = s.Bodies(t.Context(), list, func(m POP3Message, size int64, body io.Reader) error {
+			got, err := io.ReadAll(body)
+			if m != list[at] || m.UID == "" || err != nil || int64(len(got)) != size || size != m.Size {
+				t.Errorf("%d: %+v, %d octets of %d, %v", at, m, len(got), size, err)
+			}
+			at++
+			return nil
+		})
+		if err != nil || at != n {
+			t.Fatalf("%d bodies, %v", at, err)
+		}
+		at = 0
+		err = s.Headers(t.Context(), list, true, func(m POP3Message, header []byte) error {
+			if m != list[at] || !bytes.HasSuffix(header, []byte("\r\n\r\n")) {
+				t.Errorf("header of %+v: %q", m, header)
+			}
+			at++
+			return nil
+		})
+		if err != nil || at != n {
+			t.Fatalf("%d headers, %v", at, err)
+		}
+		if err := s.Logout(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := s.Alive(t.Context()); ClassOf(err) != Lost {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+	if diff := before.Diff(d.Snapshot("ann")); diff != "" {
+		t.Errorf("the mailbox has changed: %s", diff)
+	}
+}
+
+// A session that has ended has left the mailbox to others.
+func TestPOP3Lock(t *testing.T) {
+	d := lab.StartDovecot(t, lab.DovecotOptions{
+		Users: []lab.User{{Login: "ann", Password: "secret"}}, ExtraConfig: "pop3_lock_session = yes\n",
+	})
+	first := dialPOP3(t, d.InsecurePOP3(), ann)
+	second, err := DialPOP3(t.Context(), d.InsecurePOP3(), testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	in := make(chan error, 1)
+	go func() { in <- second.Login(t.Context(), ann) }()
+	select {
+	case err := <-in:
+		t.Errorf("not locked: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if err := first.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-in; err != nil {
+		t.Errorf("still locked: %v", err)
+	}
+}

@@ -1,0 +1,103 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/config"
+)
+
+func FuzzPOP3Reply(f *testing.F) {
+	for _, seed := range []string{"+OK", "-ERR [IN-USE] x", "+ ", "+OK[x]", "+", "-err", "* OK", "-ERR [ [x]", "-ERR []"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		r, ok := parseReply(line)
+		if ok && r.code != strings.ToUpper(r.code) {
+			t.Errorf("%q: %+v", line, r)
+		}
+		if again, still := parseReply(r.line()); ok && (!still || again.kind != r.kind) {
+			t.Errorf("%q: %+v, then %+v", line, r, again)
+		}
+	})
+}
+
+// answers is a connection with a server that says a part of what it has to say,
+// up to the next "~", for each line it hears, and its greeting at once.
+type answers struct {
+	fixedConn
+	parts []string
+}
+
+func newAnswers(text string, size int) *answers {
+	first, rest, _ := strings.Cut(text, "~")
+	return &answers{fixedConn{data: first, size: size}, strings.Split(rest, "~")}
+}
+
+func (a *answers) Write(p []byte) (int, error) {
+	for range min(bytes.Count(p, []byte("\n")), len(a.parts)) {
+		a.data += a.parts[0]
+		a.parts = a.parts[1:]
+	}
+	return len(p), nil
+}
+
+// FuzzPOP3Server lets a server say anything at all, from the greeting on.
+func FuzzPOP3Server(f *testing.F) {
+	for _, seed := range pop3Seeds {
+		f.Add(seed, 3)
+		f.Add(seed, 1000)
+	}
+	f.Fuzz(func(t *testing.T, data string, size int) { talkPOP3(t, data, size) })
+}
+
+// pop3Seeds are servers that say all there is to say.
+var pop3Seeds = []string{
+	"+OK\r\n~-ERR\r\n~+OK\r\n~+OK\r\n~+OK 1 9\r\n~+OK\r\n1 9\r\n.\r\n~+OK\r\n1 a\r\n.\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n..\r\n.\r\n", 5) + "~+OK\r\n",
+	"+OK <a@b>\r\n~+OK\r\nSASL PLAIN\r\nPIPELINING\r\nUIDL\r\nTOP\r\n.\r\n~+ \r\n~+OK\r\n~+OK\r\nEXPIRE 0\r\nTOP\r\nPIPELINING\r\n.\r\n" +
+		"~+OK 2 2\r\n~+OK\r\n1 8\r\n2 8\r\n.\r\n~-ERR\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n.\r\n", 5) + "~-ERR [SYS/TEMP]\r\n~+OK\r\na\r\n.\r\n~+OK\r\n",
+}
+
+// TestPOP3Seeds: the fuzz test begins with conversations that come to their end.
+func TestPOP3Seeds(t *testing.T) {
+	for _, seed := range pop3Seeds {
+		if bodies := talkPOP3(t, seed, 7); bodies == 0 {
+			t.Errorf("no body came of %q", seed)
+		}
+	}
+}
+
+// talkPOP3 does everything that is done with a POP3 server.
+func talkPOP3(t *testing.T, data string, size int) (bodies int) {
+	t.Helper()
+	s := &POP3{}
+	s.attach(newAnswers(data, max(size%4096, 1)), config.Server{Host: "h", Port: 110}, Options{Stall: time.Second, Quirks: &Quirks{}})
+	if s.start(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}) != nil || s.Login(t.Context(), ann) != nil {
+		return 0
+	}
+	_, list, err := s.List(t.Context())
+	if err != nil {
+		return 0
+	}
+	for _, m := range list {
+		if m.Number == 0 || m.Size < -1 {
+			t.Errorf("%+v", m)
+		}
+	}
+	_ = s.Headers(t.Context(), list, size%2 == 0, func(POP3Message, []byte) error { return nil })
+	_ = s.Bodies(t.Context(), list, func(_ POP3Message, size int64, r io.Reader) error {
+		n, err := io.Copy(io.Discard, r)
+		if err == nil {
+			bodies++
+			if n != size {
+				t.Errorf("%d octets of %d", n, size)
+			}
+		}
+		return nil
+	})
+	_ = s.Logout(t.Context())
+	return bodies
+}

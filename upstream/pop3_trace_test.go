@@ -1,0 +1,94 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// The trace has everything but what is private.
+func TestPOP3Trace(t *testing.T) {
+	const talk = `S: +OK hello
+C: CAPA
+S: +OK
+S: USER
+S: .
+C: USER ann
+S: +OK send PASS for ann
+C: PASS secret
+S: +OK secret in
+C: CAPA
+S: +OK
+S: USER
+S: .
+C: STAT
+S: +OK 1 9
+C: LIST
+S: +OK
+S: 1 9
+S: .
+C: UIDL
+S: +OK
+S: 1 private
+S: .
+C: RETR 1
+S: +OK here it is
+S: private
+S: .
+`
+	const want = `-: connected
+S: +OK hello
+C: CAPA
+S: +OK
+S: USER
+C: USER [secret]
+S: +OK [masked]
+C: PASS [secret]
+S: +OK [masked]
+C: CAPA
+S: +OK
+S: USER
+C: STAT
+S: +OK 1 9
+C: LIST
+S: +OK
+S: [1 lines]
+C: UIDL
+S: +OK
+S: [1 lines]
+C: RETR 1
+S: +OK here it is
+S: [9 octets]
+-: closed
+`
+	var out bytes.Buffer
+	tracer := NewTracer(&out, zerolog.Nop())
+	tracer.now = func() time.Time { return time.Unix(0, 0) }
+	opt := testOptions(t)
+	opt.Trace = tracer.Session("ann")
+	server := servePOP3(t, parseScript(t, talk))
+	s, err := DialPOP3(t.Context(), server, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Login(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(POP3Message, io.Reader) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(out.String(), "1970-01-01T00:00:00.000Z 1 "+server.Address()+" ann ", "")
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
