@@ -140,6 +140,7 @@ func TestOddMessages(t *testing.T) {
 		old, new      lab.OddOptions
 		reason, cause string
 		again         bool // tried again by itself
+		stall         time.Duration
 	}{
 		{name: "OK and no body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "" }),
 			reason: "lists this message but does not deliver it", cause: "no body came"},
@@ -150,7 +151,8 @@ func TestOddMessages(t *testing.T) {
 			reason: "can't deliver this message at the moment", cause: "try again later", again: true},
 		{name: "NO [SERVERBUG]", old: oddlyAsked("NO [SERVERBUG] oops"), reason: "at the moment", cause: "oops", again: true},
 		{name: "BYE", old: oddlyAsked("* BYE internal error"), reason: "connection with the old server breaks each time", cause: "broke", again: true},
-		{name: "a short literal", old: oddlyAnswered(announce(50)), reason: "breaks each time", cause: "broke", again: true},
+		// What is missing is waited for again and again.
+		{name: "a short literal", old: oddlyAnswered(announce(50)), reason: "breaks each time", cause: "broke", again: true, stall: time.Second},
 		{name: "a literal beyond all numbers", old: oddlyAnswered(func(_ *lab.OddConn, response string) string {
 			return strings.Replace(response, "BODY[] {", "BODY[] {99999999999999999999", 1)
 		}), reason: "breaks each time", cause: "broke", again: true},
@@ -166,6 +168,9 @@ func TestOddMessages(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := newOddRig(t, tt.old, tt.new)
+			if tt.stall > 0 {
+				r.cfg.Sync.Stall = tt.stall
+			}
 			r.start(false)
 			lost := func(folder, body string) bool { return folder == "INBOX" && isOdd(body) }
 			r.complete(oddTotal() - 1)

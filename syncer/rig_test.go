@@ -27,8 +27,12 @@ type rig struct {
 	dialOld dialFunc[oldSession] // instead of the pair's
 	clock   func() time.Time     // instead of the real one
 	silent  bool                 // nothing is logged
+	limit   time.Duration        // of a pass: passLimit, more where a test has much to do
 	stop    func()
 }
+
+// passLimit is when a pass is taken for one that hangs.
+const passLimit = 30 * time.Second
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -50,7 +54,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, cfg: &cfg, store: st, account: rows[0], pair: &fakePair{old: newFakeServer(), new: newFakeServer()}}
+	r := &rig{t: t, cfg: &cfg, store: st, account: rows[0], pair: &fakePair{old: newFakeServer(), new: newFakeServer()}, limit: passLimit}
 	for _, s := range []*fakeServer{r.pair.old, r.pair.new} {
 		s.add("INBOX")
 	}
@@ -94,7 +98,7 @@ func (r *rig) start(background bool) {
 // sync makes one pass.
 func (r *rig) sync() Result {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), r.limit)
 	defer cancel()
 	results, err := r.engine.Sync(ctx, nil, nil)
 	if err != nil || len(results) != 1 {
