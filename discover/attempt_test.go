@@ -116,7 +116,7 @@ func TestNoDNS(t *testing.T) {
 		if codes(r.Why) != "nothing_found nothing_hint" || r.MX.State != MXUnknown {
 			t.Errorf("%s: because %s, MX %s", name, codes(r.Why), r.MX.State)
 		}
-		if took := time.Since(start); took > 3*time.Second {
+		if took := time.Since(start); took > 8*time.Second { // without a bound it would be ten
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds everything a test waits for.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // fakeFerry is an engine that notes what it is asked for.
 type fakeFerry struct {

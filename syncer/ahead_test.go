@@ -48,15 +48,15 @@ func aheadRig(t *testing.T, refuse bool) (r *rig, logins, waited *atomic.Int32) 
 // The sessions of the other lanes follow the first one, in a first pass only.
 func TestSessionsAreOpenedAhead(t *testing.T) {
 	r, logins, waited := aheadRig(t, false)
-	r.pair.old.fault = func(step string) error { // the trees are not told before the others are in
-		for deadline := time.Now().Add(10 * time.Second); step == "+LIST" && waited.Load() < passLanes-1; {
+	r.pair.old.fail(func(step string) error { // the trees are not told before the others are in
+		for deadline := time.Now().Add(20 * time.Second); step == "+LIST" && waited.Load() < passLanes-1; {
 			if time.Now().After(deadline) {
 				return errors.New("no session was opened ahead")
 			}
 			runtime.Gosched()
 		}
 		return nil
-	}
+	})
 	if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
 		t.Fatalf("%+v, %+v", res.Pass, res.Problem)
 	}

@@ -102,13 +102,13 @@ func cutAt(t *testing.T, side, step string) {
 		s = r.pair.new
 	}
 	left := 2
-	s.fault = func(at string) error {
+	s.fail(func(at string) error {
 		if at == step && left > 0 {
 			left--
 			return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
 		}
 		return nil
-	}
+	})
 	r.start(false)
 	r.sync()
 	r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
@@ -206,7 +206,7 @@ func TestPassLooksForItself(t *testing.T) {
 	r.sync()
 	seen, proceed := make(chan struct{}), make(chan struct{})
 	looks := 0
-	r.pair.new.fault = func(step string) error {
+	r.pair.new.fail(func(step string) error {
 		if step != "+LIST" {
 			return nil
 		}
@@ -215,7 +215,7 @@ func TestPassLooksForItself(t *testing.T) {
 			<-proceed
 		}
 		return nil
-	}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	a, leave, err := r.engine.acquire(ctx, r.account.ID)

@@ -60,6 +60,13 @@ func newFakeServer() *fakeServer {
 		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }}
 }
 
+// fail asks fault from now on.
+func (f *fakeServer) fail(fault func(step string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
 // add makes a folder.
 func (f *fakeServer) add(name string) *fakeFolder {
 	f.mu.Lock()

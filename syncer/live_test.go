@@ -23,14 +23,14 @@ func TestLive(t *testing.T) {
 	appends := 0
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	first := sync.OnceFunc(func() { close(reached); <-goOn })
-	r.pair.new.fault = func(step string) error {
+	r.pair.new.fail(func(step string) error {
 		if step == "+APPEND" {
 			if appends++; appends == 3 {
 				first()
 			}
 		}
 		return nil
-	}
+	})
 	r.start(false)
 	ended := make(chan Result, 1)
 	go func() { ended <- r.sync() }()

@@ -191,9 +191,7 @@ func (f *trouble) crashed() bool {
 // set lets all that can fail fail as fault says.
 func (m *model) set(fault func(string) error) {
 	for _, s := range []*fakeServer{m.pair.old, m.pair.new} {
-		s.mu.Lock()
-		s.fault = fault
-		s.mu.Unlock()
+		s.fail(fault)
 	}
 	m.store.set(fault)
 }

@@ -114,14 +114,13 @@ func TestUntoldDates(t *testing.T) {
 // TestPermanentFlags: a folder that can't keep keywords is given none, and one
 // that keeps some is given those.
 func TestPermanentFlags(t *testing.T) {
-	given := map[string]bool{}
 	for _, tt := range []struct{ permanent, want string }{
 		{`\Seen \Flagged \Answered \Deleted \Draft`, ""},
 		{`\Seen \Flagged \Answered \Deleted \Draft $Label1`, "$Label1"},
 		{`\Seen \Flagged \Answered \Deleted \Draft \*`, "$Label1 $Label2"},
 	} {
 		for _, caps := range []string{"", "IMAP4rev1"} {
-			clear(given)
+			given := map[string]bool{}
 			r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, PermanentFlags: tt.permanent, Append: func(_ *lab.OddConn, m *lab.OddMessage) string {
 				for _, f := range m.Flags {
 					given[f] = true

@@ -47,7 +47,7 @@ func TestPOP3Enrol(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] locked"})
 	c := store.Credentials{Login: "new@example.com", Password: "secret"}
 	row := store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as the proxy bounds it
+	ctx, cancel := context.WithTimeout(t.Context(), 2*inUsePause) // the client waits: no time for trying again and again
 	defer cancel()
 	if _, err := r.engine.Enrol(ctx, row); err != nil {
 		t.Errorf("in use: %v", err)
@@ -92,10 +92,12 @@ func TestPOP3Pause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(listWindow+100)...)
-			r.engine.shared.clock = func() time.Time {
+			r.stop()
+			r.clock = func() time.Time {
 				verbs, _ := r.old.Commands()
 				return time.Unix(0, 0).Add(time.Duration(len(verbs)) * tt.tick)
 			}
+			r.start(false)
 			r.pass(listWindow + 100)
 			verbs, _ := r.old.Commands()
 			verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })

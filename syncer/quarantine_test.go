@@ -79,15 +79,13 @@ func TestRetryWhilePulling(t *testing.T) {
 	refuses.Store(false)
 	entered, goOn := make(chan struct{}), make(chan struct{})
 	var once atomic.Bool
-	r.pair.old.mu.Lock()
-	r.pair.old.fault = func(step string) error {
+	r.pair.old.fail(func(step string) error {
 		if step == "+BODIES" && once.CompareAndSwap(false, true) {
 			close(entered)
 			<-goOn
 		}
 		return nil
-	}
-	r.pair.old.mu.Unlock()
+	})
 	var keys []store.Key
 	for _, q := range r.ledger("INBOX").Quarantine {
 		keys = append(keys, q.Key)

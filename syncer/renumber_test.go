@@ -80,14 +80,14 @@ func TestNumberedAnewWithTwins(t *testing.T) {
 			r := rigOfMany(t, fleeting)
 			r.pair.old.deliver("INBOX", twins)
 			left := 1
-			r.pair.new.fault = func(at string) error {
+			r.pair.new.fail(func(at string) error {
 				if at == step && left > 0 {
 					left--
 					r.pair.new.renumberLocked("INBOX")
 					return lostError(step)
 				}
 				return nil
-			}
+			})
 			if res := r.sync(); res.Pass.Copied != 1 || !res.Pass.Complete {
 				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 			}
@@ -112,13 +112,13 @@ func TestNumberedAnewWithRemovedTwin(t *testing.T) {
 	r.pair.new.renumber("INBOX")
 	r.pair.old.deliver("INBOX", twins)
 	left := 1
-	r.pair.new.fault = func(at string) error {
+	r.pair.new.fail(func(at string) error {
 		if at == "-APPEND" && left > 0 {
 			left--
 			return lostError(at)
 		}
 		return nil
-	}
+	})
 	res := r.sync()
 	bodies := r.pair.new.bodies("INBOX")
 	if n := slices.Index(bodies, twins); !res.Pass.Complete || n < 0 || slices.Contains(bodies[n+1:], twins) {
@@ -133,14 +133,14 @@ func TestTouchedFlagsOfNumberedAnew(t *testing.T) {
 	r.pair.old.condstor = false
 	interrupt := func(s *fakeServer, step string) {
 		dead := false
-		s.fault = func(at string) error {
+		s.fail(func(at string) error {
 			if dead = dead || at == step; dead {
 				return lostError(at)
 			}
 			return nil
-		}
+		})
 		r.sync()
-		s.fault = noFault
+		s.fail(noFault)
 		r.stop()
 		r.start(false) // the server does not rest any more
 	}
@@ -168,17 +168,17 @@ func TestOldFolderThatDoesNotOpen(t *testing.T) {
 	r.pair.old.deliver("INBOX", mail(2))
 	r.start(false)
 	for _, code := range []imap.ResponseCode{imap.ResponseCodeNoPerm, imap.ResponseCodeNonExistent} {
-		r.pair.old.fault = func(at string) error {
+		r.pair.old.fail(func(at string) error {
 			if at == "+EXAMINE" {
 				return refusedError("EXAMINE", code)
 			}
 			return nil
-		}
+		})
 		if res := r.sync(); res.Pass.Complete || res.Problem == nil || !strings.Contains(res.Problem.Cause, string(code)) {
 			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 		}
 	}
-	r.pair.old.fault = noFault
+	r.pair.old.fail(noFault)
 	if res := r.sync(); res.Pass.Copied != 2 || !res.Pass.Complete {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
@@ -214,13 +214,13 @@ func TestNumberedAnewBeforeStore(t *testing.T) {
 		r := rigOfMany(t, fleeting)
 		r.pair.old.setFlags("INBOX", mail(3), imap.FlagSeen)
 		done := false
-		r.pair.new.fault = func(step string) error {
+		r.pair.new.fail(func(step string) error {
 			if step == "+STORE" && !done { // the caller holds the lock
 				done = true
 				r.pair.new.renumberLocked("INBOX")
 			}
 			return nil
-		}
+		})
 		for range 2 {
 			r.sync()
 		}

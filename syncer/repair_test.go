@@ -253,7 +253,7 @@ func cutRepair(t *testing.T, uidplus bool, n int, step string) {
 	r.pair.new.refuse = refuseLikeCyrus
 	r.pair.new.uidplus = uidplus
 	left := n
-	r.pair.new.fault = func(s string) error {
+	r.pair.new.fail(func(s string) error {
 		if s != step {
 			return nil
 		}
@@ -261,7 +261,7 @@ func cutRepair(t *testing.T, uidplus bool, n int, step string) {
 			return nil
 		}
 		return &upstream.Error{Server: "fake", Op: step, Class: upstream.Lost, Err: os.ErrDeadlineExceeded}
-	}
+	})
 	r.start(false)
 	if res := r.sync(); !res.Pass.Complete {
 		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // eventually waits until something is so.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -102,12 +103,8 @@ func (r *rig) stopAt(step string) {
 		}
 		return nil
 	}
-	r.pair.old.mu.Lock()
-	r.pair.old.fault = hold
-	r.pair.old.mu.Unlock()
-	r.pair.new.mu.Lock()
-	r.pair.new.fault = hold
-	r.pair.new.mu.Unlock()
+	r.pair.old.fail(hold)
+	r.pair.new.fail(hold)
 	r.start(true)
 	<-reached
 	stopped, err := r.engine.Stop(r.t.Context(), r.ids())
@@ -163,10 +160,9 @@ func TestStopCuts(t *testing.T) {
 	r := newRig(t)
 	r.pair.old.deliver("INBOX", mail(1))
 	asked := make(chan struct{}, 1)
-	patient := true
+	var dialled atomic.Bool // sessions may be opened at the same time
 	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
-		if patient {
-			patient = false
+		if !dialled.Swap(true) {
 			asked <- struct{}{}
 			<-ctx.Done()
 			return nil, &upstream.Error{Op: "connect", Class: upstream.Later, Err: ctx.Err()}
@@ -255,9 +251,7 @@ func TestPassAskedForMeanwhile(t *testing.T) {
 	r.sync()
 	reached, release := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(reached); <-release })
-	r.pair.old.mu.Lock()
-	r.pair.old.fault = func(string) error { once(); return nil }
-	r.pair.old.mu.Unlock()
+	r.pair.old.fail(func(string) error { once(); return nil })
 	ctx, cancel := context.WithTimeout(t.Context(), laneIdle/2) // when idle sessions are ended, things go on as well
 	defer cancel()
 	a, leave, err := r.engine.acquire(ctx, r.account.ID)

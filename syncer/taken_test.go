@@ -41,7 +41,7 @@ func removedRig(t *testing.T, step string, dead bool) (*rig, *unproved) {
 		}
 		return nil
 	}
-	r.pair.new.fault = fault
+	r.pair.new.fail(fault)
 	if dead {
 		st.set(func(at string) error {
 			if struck.Load() {
@@ -57,7 +57,7 @@ func removedRig(t *testing.T, step string, dead bool) (*rig, *unproved) {
 	}
 	r.stop()
 	st.set(noFault)
-	r.pair.new.fault = noFault
+	r.pair.new.fail(noFault)
 	r.start(false)
 	res := r.sync()
 	if res.Problem != nil || !res.Pass.Complete {

@@ -19,12 +19,12 @@ import (
 func TestFolderThatCannotBeMade(t *testing.T) {
 	r := newRig(t)
 	r.pair.old.add("Akten%")
-	r.pair.new.fault = func(op string) error {
+	r.pair.new.fail(func(op string) error {
 		if op == "+CREATE" {
 			return &upstream.Error{Op: "CREATE", Class: upstream.Refused, Text: "Permission denied"}
 		}
 		return nil
-	}
+	})
 	r.start(false)
 	results, err := r.engine.Sync(t.Context(), nil, nil)
 	if err != nil || len(results) != 1 {

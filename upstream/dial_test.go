@@ -144,9 +144,9 @@ const hello = "* OK [CAPABILITY IMAP4rev1 IDLE] hello\r\n"
 
 func TestStall(t *testing.T) {
 	opt := testOptions(t)
-	opt.Stall = 50 * time.Millisecond
+	opt.Stall = 500 * time.Millisecond
 	_, err := Dial(context.Background(), hangingServer(t, ""), opt)
-	if ClassOf(err) != Later || err == nil || !strings.Contains(err.Error(), "no byte for 50ms") {
+	if ClassOf(err) != Later || err == nil || !strings.Contains(err.Error(), "no byte for 500ms") {
 		t.Errorf("greeting: %v", err)
 	}
 	s, err := Dial(context.Background(), hangingServer(t, hello+"* "), opt)
@@ -176,7 +176,7 @@ func TestStallWhileWriting(t *testing.T) {
 	}()
 	defer func() { ln.Close(); (<-accepted).Close() }()
 	opt := testOptions(t)
-	opt.Stall = 50 * time.Millisecond
+	opt.Stall = 500 * time.Millisecond
 	s, err := Dial(context.Background(), config.Server{Security: config.Insecure, Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port}, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestCloseUnblocks(t *testing.T) {
 
 func TestDetach(t *testing.T) {
 	opt := testOptions(t)
-	opt.Stall = 30 * time.Millisecond
+	opt.Stall = 300 * time.Millisecond
 	var life atomic.Int32
 	opt.Progress = func() { life.Add(1) }
 	s, err := Dial(context.Background(), hangingServer(t, hello+"* 1 EXISTS\r\n"), opt)
@@ -272,8 +272,8 @@ func TestDetach(t *testing.T) {
 	}
 	// No deadline is left: the read ends when we say so, long after the stall.
 	begun := time.Now()
-	nc.SetReadDeadline(begun.Add(200 * time.Millisecond))
-	if _, err := r.ReadByte(); err == nil || time.Since(begun) < 190*time.Millisecond {
+	nc.SetReadDeadline(begun.Add(700 * time.Millisecond))
+	if _, err := r.ReadByte(); err == nil || time.Since(begun) < 690*time.Millisecond {
 		t.Errorf("%v after %v", err, time.Since(begun))
 	}
 	if half, ok := nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
@@ -283,7 +283,7 @@ func TestDetach(t *testing.T) {
 
 func TestIdleIsInterrupted(t *testing.T) {
 	s := scripted(t, "@ IDLE\nC: P2 IDLE\nS: + idling\nC: DONE\nS: P2 OK\nC: P3 NOOP\nS: P3 OK\n")
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	if changed, err := s.Idle(ctx, time.Minute); changed || err != nil {
 		t.Errorf("%v %v", changed, err)

@@ -331,7 +331,7 @@ func TestDovecotFlagsSearchIdle(t *testing.T) {
 	if changed, err := s.Idle(ctx, 100*time.Millisecond); changed || err != nil {
 		t.Fatalf("%v %v", changed, err)
 	}
-	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	if changed, err := s.Idle(short, time.Minute); changed || err != nil {
 		t.Fatalf("%v %v", changed, err)

@@ -90,7 +90,7 @@ func TestPOP3Waits(t *testing.T) {
 		})
 	}
 	opt := testOptions(t)
-	opt.Stall = 100 * time.Millisecond
+	opt.Stall = 500 * time.Millisecond
 	if _, err := DialPOP3(t.Context(), silent(), opt); ClassOf(err) != Later {
 		t.Errorf("no answer: %v", err)
 	}
@@ -116,7 +116,7 @@ func TestPOP3DotBehindLF(t *testing.T) {
 		heard.Scan()
 	})
 	opt := testOptions(t)
-	opt.Stall = 300 * time.Millisecond
+	opt.Stall = time.Second
 	s, err := DialPOP3(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)

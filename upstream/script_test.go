@@ -75,7 +75,7 @@ func parseScript(t testing.TB, text string) script {
 func (sc script) play(nc net.Conn) error {
 	defer nc.Close()
 	r := bufio.NewReader(nc)
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
 	for _, st := range sc.steps {
 		if st.send {
 			if _, err := io.WriteString(nc, st.data); err != nil {

