@@ -52,7 +52,7 @@ func (p *page) busy() (account store.AccountID) {
 			p.ferry.checks[id] = CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}
 		}
 	}
-	p.ferry.verified = []VerifyEvent{{Finding: &VerifyFinding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: Damage, OldUID: 7, Old: "Subject: Invoice", Reason: "It is on the old server only."}},
+	p.ferry.verified = []VerifyEvent{{Finding: &VerifyFinding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: Damage, OldUID: 7, Old: "Subject: Invoice", Reason: "never copied"}},
 		{Account: &VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: Damage}}}
 	return ids[0]
 }
@@ -104,10 +104,12 @@ func TestPagesInABrowser(t *testing.T) {
 	look(t, b, "list")
 	for _, language := range []string{"de", "ru"} {
 		b.Run(chromedp.Evaluate(`document.cookie = "language=`+language+`; path=/"`, nil))
-		b.Screen(390, 844, false)
 		for _, x := range all {
 			b.Open(p.URL() + x.path)
+			b.Screen(390, 844, false)
 			narrow(t, b, x.name+"-"+language)
+			b.Screen(390, 844, true)
+			b.Shot(x.name + "-" + language + "-phone-dark")
 		}
 	}
 }
