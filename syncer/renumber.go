@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -73,7 +74,7 @@ func (p *pull) stock(ctx context.Context, sel *upstream.Selected, from imap.UID)
 		return found, err
 	}
 	p.log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
-	rest := p.renumber(sel, lost, found)
+	rest := p.renumber(sel, lost, found, since(p.ledger.Intents, sel.UIDValidity))
 	return rest, p.keepNumbers(ctx, lost)
 }
 
@@ -109,15 +110,28 @@ func (p *pull) unknown(ctx context.Context, sel *upstream.Selected, from imap.UI
 	return found, nil
 }
 
-// renumber gives lines of the ledger the UIDs of the messages they stand for, or
-// none, and returns the other messages. It is pure but for that.
-func (p *pull) renumber(sel *upstream.Selected, lost []*store.Entry, found []candidate) []candidate {
+// since is the UID from which on messages may be copies that intents are about, which
+// were begun when the folder was numbered as it is now: no copy from before is there.
+func since(intents []store.Intent, uidValidity uint32) imap.UID {
+	first := imap.UID(math.MaxUint32)
+	for _, in := range intents {
+		if in.UIDValidity == uidValidity && in.UIDNext > 0 {
+			first = min(first, in.UIDNext)
+		}
+	}
+	return first
+}
+
+// renumber gives lines of the ledger the UIDs below before of the messages they stand
+// for, or none, and returns the other messages. It is pure but for that.
+func (p *pull) renumber(sel *upstream.Selected, lost []*store.Entry, found []candidate, before imap.UID) []candidate {
 	want := make([]wanted, len(lost))
 	for i, e := range lost {
 		want[i] = wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}
 	}
 	taken := make(map[imap.UID]struct{}, len(lost))
-	for i, c := range newCandidates(found).takeAll(want) {
+	old := slices.DeleteFunc(slices.Clone(found), func(c candidate) bool { return c.UID >= before })
+	for i, c := range newCandidates(old).takeAll(want) {
 		lost[i].UIDValidity, lost[i].UID = sel.UIDValidity, c.UID
 		taken[c.UID] = struct{}{}
 	}

@@ -159,6 +159,44 @@ func TestTouchedFlagsOfNumberedAnew(t *testing.T) {
 	}
 }
 
+// TestNumberedAnewBeforeCopies: what has been copied since the new server numbered the
+// folder anew is none of the copies from before, though one of them, whose flags were
+// about to be changed, was removed, and the answer to what is like it was lost.
+func TestNumberedAnewBeforeCopies(t *testing.T) {
+	for _, step := range []string{"-WAIT", "+APPEND"} {
+		r := rigOfMany(t, false)
+		r.pair.old.setFlags("INBOX", twins, imap.FlagSeen)
+		lose := func(step string) {
+			dead := false
+			r.pair.new.fail(func(at string) error {
+				if dead = dead || at == step; dead {
+					return lostError(at)
+				}
+				return nil
+			})
+			r.sync()
+			r.pair.new.fail(noFault)
+			r.stop()
+			r.start(false)
+		}
+		lose("-STORE")
+		r.pair.new.remove("INBOX", twins)
+		r.pair.new.renumber("INBOX")
+		r.pair.old.deliver("INBOX", twins)
+		lose(step)
+		res := r.sync()
+		n := 0
+		for _, body := range r.pair.new.bodies("INBOX") {
+			if body == twins {
+				n++
+			}
+		}
+		if !res.Pass.Complete || n != 1 {
+			t.Errorf("lost at %s: %+v, problem %+v: %d are there", step, res.Pass, res.Problem, n)
+		}
+	}
+}
+
 // TestOldFolderThatDoesNotOpen: what the old server refuses to open has not been
 // copied, and the pass says so.
 func TestOldFolderThatDoesNotOpen(t *testing.T) {
