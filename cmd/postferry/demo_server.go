@@ -90,16 +90,32 @@ type slowSession struct {
 }
 
 func (s slowSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
-	uids, ok := set.(imap.UIDSet)
-	nums, static := uids.Nums()
-	if !ok || !static || len(options.BodySection) == 0 || s.pause == 0 {
+	one := each(set)
+	if one == nil || len(options.BodySection) == 0 || s.pause == 0 {
 		return s.SessionIMAP4rev2.Fetch(w, set, options)
 	}
-	for _, uid := range nums {
+	for _, set := range one {
 		<-time.After(s.pause) // bounded by the few messages of the demo
-		if err := s.SessionIMAP4rev2.Fetch(w, imap.UIDSetNum(uid), options); err != nil {
+		if err := s.SessionIMAP4rev2.Fetch(w, set, options); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// each is a set message by message, or nil if it has no end.
+func each(set imap.NumSet) (one []imap.NumSet) {
+	switch set := set.(type) {
+	case imap.UIDSet:
+		uids, _ := set.Nums()
+		for _, uid := range uids {
+			one = append(one, imap.UIDSetNum(uid))
+		}
+	case imap.SeqSet:
+		nums, _ := set.Nums()
+		for _, num := range nums {
+			one = append(one, imap.SeqSetNum(num))
+		}
+	}
+	return one
 }
