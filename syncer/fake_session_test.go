@@ -348,6 +348,8 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 
 func (s *fakeSession) AppendLimit() int64 { return 0 }
 
+func (s *fakeSession) UIDPlus() bool { return s.uidplus }
+
 func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
 
 func (s *fakeSession) SendPermanent(_ context.Context, name string) (permanentCall, error) {

@@ -67,6 +67,39 @@ func TestCopiesAreLookedAtOnce(t *testing.T) {
 	}
 }
 
+// TestForeseenCopies: a folder's first copies are asked for by the UIDs they should get,
+// before the server has told them. If it gives others, or has looked before it stored
+// them, what it loses is noticed all the same.
+func TestForeseenCopies(t *testing.T) {
+	for _, other := range []bool{true, false} {
+		t.Run(fmt.Sprint(other), func(t *testing.T) {
+			t.Parallel()
+			var nu *lab.Odd
+			odd := map[string]bool{}
+			answer := func(c *lab.OddConn) string {
+				switch {
+				case other && c.Verb == "APPEND" && !odd[c.Args[0]]: // a message comes and goes
+					odd[c.Args[0]] = true
+					nu.Deliver(c.Args[0], "Subject: short\r\n\r\n", "")
+					nu.Remove(c.Args[0], "Subject: short\r\n\r\n")
+				case !other && c.Verb == "UID FETCH" && !odd[c.Folder()]:
+					odd[c.Folder()] = true
+					return "OK nothing there"
+				}
+				return ""
+			}
+			r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Answer: answer, Append: loses(`\Flagged`)})
+			nu = r.new
+			r.start(false)
+			r.complete(oddTotal())
+			r.arrived(nil)
+			if len(odd) != len(oddFolders) {
+				t.Errorf("odd in %v only", odd)
+			}
+		})
+	}
+}
+
 // TestLostDates: a new server that gives copies the date of today can't be
 // mended later, so it is said loudly, and stays said.
 func TestLostDates(t *testing.T) {

@@ -38,8 +38,9 @@ type item struct {
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
-	keywords   bool // messages with keywords follow
-	shows      bool // once all before it is on the new server, the folder is worth showing
+	keywords   bool   // messages with keywords follow
+	shows      bool   // once all before it is on the new server, the folder is worth showing
+	foreseen   *given // the look at its copy that was asked for along with it
 	mending
 }
 

@@ -87,6 +87,8 @@ type newSession interface {
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error
+	// UIDPlus tells whether it says where it has put a message (RFC 4315).
+	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.
 	AppendLimit() int64
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
@@ -111,6 +113,8 @@ type appendCall interface {
 
 // newIMAP is an upstream session as the engine sees a new server.
 type newIMAP struct{ *upstream.Session }
+
+func (s newIMAP) UIDPlus() bool { return s.Has(imap.CapUIDPlus) }
 
 func (s newIMAP) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
 	return s.Session.SendAppend(ctx, mailbox, batch)

@@ -66,10 +66,16 @@ type writer struct {
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
 	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
+	// expect is the UID that the next message should get; 0 if that can't be told any more.
+	expect imap.UID
 }
 
 func newWriter(p *pull) *writer {
-	return &writer{pull: p, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+	w := &writer{pull: p, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+	if p.new.UIDPlus() && !p.fleeting {
+		w.expect = p.target.UIDNext
+	}
+	return w
 }
 
 // run ends when the reader has closed items and all is settled, or with the
@@ -265,6 +271,7 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 	}
 	if again {
 		w.again++
+		w.expect = 0
 	}
 	if len(msgs) > 0 {
 		w.sending = items
@@ -278,7 +285,7 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 		u.call, u.sent = call, time.Now()
 	}
 	w.calls = append(w.calls, u)
-	return nil
+	return w.foresee(ctx, items)
 }
 
 func (it *item) message() upstream.Append {
@@ -316,117 +323,6 @@ func (w *writer) settleOldest(ctx context.Context) error {
 		w.catchUp()
 	}
 	return err
-}
-
-// catchUp lets a checkpoint advance that had to wait.
-func (w *writer) catchUp() {
-	if w.later != nil && !w.behind() {
-		w.pending.Checkpoint, w.later = w.later, nil
-	}
-}
-
-// behind tells whether messages before those dealt with last are still to be settled.
-func (w *writer) behind() bool { return w.again > 0 || len(w.large) > 0 || len(w.unchecked) > 0 }
-
-// outcome notes what became of each item of a batch.
-func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
-	var refused []*item
-	var copies []given
-	var why error
-	var checkpoint *store.Checkpoint
-	for _, it := range items {
-		switch {
-		case it.checkpoint != nil:
-			checkpoint = it.checkpoint
-		case it.shows:
-			w.worth()
-		case it.quarantine != nil:
-			w.quarantine(it.quarantine)
-		case results[0].Err != nil:
-			refused, why = append(refused, it), results[0].Err
-			results = results[1:]
-		default:
-			if len(copies) < checksMost && w.worthChecking(it, results[0]) {
-				copies = append(copies, w.looksAt(given{results[0].UID, it.flags(), it.msg.Date}))
-			}
-			w.stored(it, results[0])
-			results = results[1:]
-		}
-	}
-	if err := w.lookAt(ctx, copies); err != nil {
-		w.release(refused)
-		return err
-	}
-	w.tell()
-	if err := w.refused(ctx, refused, why); err != nil {
-		return err
-	}
-	w.reach(checkpoint)
-	return nil
-}
-
-// reach takes over a checkpoint, or keeps it until repeated batches are settled.
-func (w *writer) reach(cp *store.Checkpoint) {
-	switch {
-	case cp == nil:
-	case w.behind():
-		w.later = cp
-	default:
-		w.pending.Checkpoint, w.later = cp, nil
-	}
-}
-
-// stored notes that the new server has a message.
-func (w *writer) stored(it *item, r upstream.AppendResult) {
-	w.unavailable = 0
-	w.settled(int64(it.intent.Size))
-	w.release([]*item{it})
-	if r.UID == 0 {
-		w.count(uint64(it.intent.Size))
-		it.intent.Taken = true
-		w.pending.Intents = append(w.pending.Intents, it.intent)
-		w.unproven = append(w.unproven, it.intent)
-		return
-	}
-	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
-}
-
-// count counts a copy.
-func (w *writer) count(octets uint64) {
-	w.done.copied.Add(1)
-	w.done.bytes.Add(octets)
-	w.dealt(1, octets)
-}
-
-// enter puts a copy into the ledger with the flags that it really has, once all is
-// known of those.
-func (w *writer) enter(e store.Entry) { w.unchecked = append(w.unchecked, e) }
-
-// enterChecked enters the copies that were waiting unless there are looks under way.
-func (w *writer) enterChecked() {
-	if w.looks > 0 {
-		return
-	}
-	for _, e := range w.unchecked {
-		w.count(uint64(e.Size))
-		w.proved(e)
-	}
-	w.unchecked = w.unchecked[:0]
-}
-
-// proved notes a line of the ledger, without the flags that its copy lacks.
-func (w *writer) proved(e store.Entry) {
-	w.dropLost(&e)
-	w.pending.Proofs = append(w.pending.Proofs, e)
-}
-
-func (w *writer) quarantine(q *store.Quarantined) {
-	if !w.known.once(q) {
-		w.done.quarantined.Add(1)
-	}
-	w.dealt(1, 0)
-	w.pending.Quarantine = append(w.pending.Quarantine, *q)
-	w.log.Warn().Str("key", keyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
 
 // refused decides about messages the new server said NO to. A refused

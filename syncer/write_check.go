@@ -74,15 +74,56 @@ type given struct {
 	uid   imap.UID
 	flags []imap.Flag
 	date  time.Time
+	sure  bool // it has that UID
 }
 
-// worthChecking tells whether a copy that has just been made shows something new.
-func (w *writer) worthChecking(it *item, r upstream.AppendResult) bool {
-	if w.fleeting || r.UID == 0 || r.UIDValidity != w.target.UIDValidity {
-		return false
-	}
+// checkable tells whether a copy that has just been made can be looked at.
+func (w *writer) checkable(r upstream.AppendResult) bool {
+	return !w.fleeting && r.UID != 0 && r.UIDValidity == w.target.UIDValidity
+}
+
+// worthChecking tells whether the copy of a message shows something new.
+func (w *writer) worthChecking(it *item) bool {
 	dated := w.checks.dated || w.checks.dating
 	return !dated && w.first() && !it.msg.Date.IsZero() || len(without(w.unproved(it.flags()), w.checks.proving)) > 0
+}
+
+// foresee asks for the copies of a batch that is on its way, by the UIDs that they
+// should get: far away, a look that begins with the answer ends a round trip later than
+// the folder could. Those that got others are looked at as before.
+func (w *writer) foresee(ctx context.Context, items []*item) error {
+	if w.expect == 0 {
+		return nil
+	}
+	var copies []*given
+	for _, it := range items {
+		if !it.sendable() {
+			continue
+		}
+		if len(copies) < checksMost && w.worthChecking(it) {
+			it.foreseen = w.looksAt(&given{uid: w.expect, flags: it.flags(), date: it.msg.Date})
+			copies = append(copies, it.foreseen)
+		}
+		w.expect++
+	}
+	return w.lookAt(ctx, copies)
+}
+
+// copied returns the look at a copy that has to be asked for, if any.
+func (w *writer) copied(it *item, r upstream.AppendResult, others int) *given {
+	foreseen := it.foreseen
+	it.foreseen = nil
+	if foreseen != nil && foreseen.uid == r.UID && w.checkable(r) {
+		foreseen.sure = true
+		return nil
+	}
+	if foreseen != nil {
+		w.expect = 0
+	}
+	if others >= checksMost || !w.checkable(r) || foreseen == nil && !w.worthChecking(it) {
+		return nil
+	}
+	return w.looksAt(&given{uid: r.UID, flags: it.flags(), date: it.msg.Date, sure: true})
 }
 
 // unproved are those of flags of which it isn't known whether they arrive.
@@ -96,11 +137,12 @@ func (p *pull) lost() *losses { return &p.lane.new.end.pool.losses }
 // look is a look at copies that has been asked for.
 type look struct {
 	call   readBackCall
-	copies []given
+	copies []*given
+	again  bool // what is missing has been asked for once more
 }
 
 // looksAt notes what a look at a copy will show, so that it isn't asked for again.
-func (w *writer) looksAt(c given) given {
+func (w *writer) looksAt(c *given) *given {
 	w.checks.dating = w.checks.dating || !c.date.IsZero()
 	w.checks.proving = append(w.checks.proving, c.flags...)
 	return c
@@ -110,20 +152,24 @@ func (w *writer) looksAt(c given) given {
 // are not entered in the ledger: there a message has only the flags that its copy
 // really has, so that the others are carried over like any change. Meanwhile
 // messages are sent on.
-func (w *writer) lookAt(ctx context.Context, copies []given) error {
+func (w *writer) lookAt(ctx context.Context, copies []*given) error {
+	return w.lookAgain(ctx, copies, false)
+}
+
+func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) error {
 	if len(copies) > 0 {
 		call, err := w.new.SendReadBack(ctx, w.folder.New, w.target.UIDValidity, setOf(copies))
 		if err != nil {
 			return err
 		}
-		w.calls = append(w.calls, under{look: &look{call, copies}, sent: time.Now()})
+		w.calls = append(w.calls, under{look: &look{call, copies, again}, sent: time.Now()})
 		w.looks++
 	}
 	w.enterChecked()
 	return nil
 }
 
-func setOf(copies []given) (set imap.UIDSet) {
+func setOf(copies []*given) (set imap.UIDSet) {
 	for _, c := range copies {
 		set.AddNum(c.uid)
 	}
@@ -139,24 +185,42 @@ func (w *writer) looked(ctx context.Context, l *look) error {
 	if err != nil {
 		w.log.Warn().Err(err).Msg("the new server does not let the first copies be looked at")
 	}
-	for _, m := range found {
-		for _, c := range l.copies {
-			if err == nil && c.uid == m.UID {
-				w.compare(c, m)
-			}
-		}
+	var missing []*given
+	if err == nil {
+		missing = w.learn(l, found)
 	}
-	if w.looks--; w.looks == 0 {
+	if w.looks--; w.looks == 0 && len(missing) == 0 {
 		w.checks.dating, w.checks.proving = false, nil
 	}
-	w.enterChecked()
+	if err := w.lookAgain(ctx, missing, true); err != nil {
+		return err
+	}
 	w.tell()
 	w.catchUp()
 	return nil
 }
 
+// learn compares copies with what a look found of them. It returns those that it did not
+// find, unless they have been asked for before: a server that is at several commands at
+// once may have looked before it had stored them.
+func (w *writer) learn(l *look, found []upstream.Message) (missing []*given) {
+	for _, c := range l.copies {
+		if !c.sure {
+			continue
+		}
+		i := slices.IndexFunc(found, func(m upstream.Message) bool { return m.UID == c.uid })
+		switch {
+		case i >= 0:
+			w.compare(c, found[i])
+		case !l.again:
+			missing = append(missing, c)
+		}
+	}
+	return missing
+}
+
 // compare learns from one copy.
-func (w *writer) compare(c given, m upstream.Message) {
+func (w *writer) compare(c *given, m upstream.Message) {
 	keep, _ := w.keepable(c.flags)
 	gone := without(keep, m.Flags)
 	w.lost().keeps(without(keep, gone))
@@ -235,12 +299,12 @@ func hasKeyword(flags []imap.Flag) bool {
 // checkProved is check for a server that does not say where it has put a message:
 // now it is known.
 func (w *writer) checkProved(ctx context.Context, proofs []store.Entry) error {
-	var copies []given
+	var copies []*given
 	var seen []imap.Flag
 	for _, e := range proofs {
 		keep, _ := w.keepable(e.Flags)
 		if news := without(w.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(copies) < checksMost {
-			copies = append(copies, given{uid: e.UID, flags: keep})
+			copies = append(copies, &given{uid: e.UID, flags: keep, sure: true})
 			seen = append(seen, news...)
 		}
 	}

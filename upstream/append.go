@@ -47,10 +47,10 @@ type AppendCall struct {
 }
 
 // SendAppend sends a batch to a folder: one MULTIAPPEND where the server has
-// it (all or nothing: every result then carries the same error), else one
-// APPEND each. A server that announces MULTIAPPEND and then refuses a second
-// message as such gives an error like any other refusal, and from then on gets
-// one APPEND each. Literals are non-synchronising where the server allows
+// it (all or nothing: every result then carries the same error), else one APPEND
+// each, as while another session finds out whether it keeps its word. A server
+// that announces MULTIAPPEND and then refuses a second message as such gives an
+// error like any other refusal, and from then on gets one APPEND each. Literals are non-synchronising where the server allows
 // (LITERAL+, or LITERAL- up to 4096 octets) and the message is at most
 // SyncLiteral octets; otherwise the server's "+" is awaited, which may mean to
 // read earlier answers. It returns when the last octet was handed to the
@@ -69,10 +69,8 @@ func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append
 		if err := s.proveLiterals(); err != nil {
 			return err
 		}
-		each := 1 // messages in a command
-		if s.multi() {
-			each = len(batch)
-		}
+		each, done := s.together(ctx, len(batch))
+		defer done()
 		for messages := range slices.Chunk(batch, each) {
 			if err := call.send(mailbox, messages); err != nil {
 				return err

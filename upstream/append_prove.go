@@ -1,6 +1,9 @@
 package upstream
 
 import (
+	"context"
+	"time"
+
 	"github.com/emersion/go-imap/v2"
 )
 
@@ -59,6 +62,38 @@ func (s *Session) multi() bool { return s.Has(imap.CapMultiAppend) }
 // doubtful reports whether the server must be asked before the second message
 // of a command, as it has not been seen yet to take one.
 func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMultiAppend) }
+
+// tryWait is how long a session waits for another one to find out about MULTIAPPEND: as
+// long as a server that is near may take, where a command for each message costs more.
+const tryWait = 10 * time.Millisecond
+
+// together is how many of n messages go in one command. While one session finds out
+// whether the server takes several, which costs it a round trip, the others send one
+// each. done is to be called when the command is on its way.
+func (s *Session) together(ctx context.Context, n int) (each int, done func()) {
+	done = func() {}
+	if !s.multi() || n < 2 {
+		return 1, done
+	}
+	if !s.doubtful() {
+		return n, done
+	}
+	other := s.opt.Quirks.try()
+	if other == nil {
+		return n, s.opt.Quirks.tried
+	}
+	t := time.NewTimer(tryWait)
+	defer t.Stop()
+	select {
+	case <-other:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	if s.multi() && !s.doubtful() {
+		return n, done
+	}
+	return 1, done
+}
 
 // judgeMulti learns from the answer to a command with n messages, of which
 // the server let announced be announced.

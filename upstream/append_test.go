@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // withheld is a server that takes whatever comes and hangs.
@@ -124,6 +126,59 @@ S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
 	if results, err := calls[1].Wait(ctx); err != nil || results[0].Err != nil {
 		t.Fatalf("%+v %v", results, err)
 	}
+}
+
+// TestOneSessionTriesMultiappend: whether a server keeps MULTIAPPEND one session finds
+// out; the others don't wait a round trip for it.
+func TestOneSessionTriesMultiappend(t *testing.T) {
+	ctx := context.Background()
+	batch := func() []Append {
+		return []Append{{Size: 3, Body: strings.NewReader("abc")}, {Size: 3, Body: strings.NewReader("def")}}
+	}
+	q := &Quirks{}
+	q.prove(imap.CapLiteralPlus)
+	send := func(s *Session) {
+		t.Helper()
+		s.opt.Quirks = q
+		call, err := s.SendAppend(ctx, "x", batch())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if results, err := call.Wait(ctx); err != nil || len(results) != 2 || results[0].Err != nil || results[1].UID != 2 {
+			t.Fatalf("%+v %v", results, err)
+		}
+	}
+	if q.try() != nil {
+		t.Fatal("another session tries")
+	}
+	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS
+C: P2 APPEND "x" {3+}
+C: abc
+C: P3 APPEND "x" {3+}
+C: def
+S: P2 OK [APPENDUID 5 1] done
+S: P3 OK [APPENDUID 5 2] done
+`))
+	q.tried()
+	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS
+C: P2 APPEND "x" {3+}
+C: abc {3}
+S: + go on
+C: def
+S: P2 OK [APPENDUID 5 1:2] done
+`))
+	if !q.hasProved(imap.CapMultiAppend) || q.trying != nil {
+		t.Error("the matter is not settled")
+	}
+	if q.try() != nil {
+		t.Fatal("another session tries")
+	}
+	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS
+C: P2 APPEND "x" {3+}
+C: abc {3+}
+C: def
+S: P2 OK [APPENDUID 5 1:2] done
+`))
 }
 
 func TestAppendOfNothing(t *testing.T) {

@@ -19,6 +19,7 @@ type Quirks struct {
 	mu     sync.Mutex
 	broken atomic.Pointer[map[string]bool] // in upper case; replaced, never changed
 	proved atomic.Pointer[map[string]bool]
+	trying chan struct{} // closed when the session that tries MULTIAPPEND knows; nil if none does
 }
 
 // Broken are the capabilities that the server announces and does not keep, sorted.
@@ -36,6 +37,26 @@ func (q *Quirks) hasProved(c imap.Cap) bool { return holds(&q.proved, string(c))
 func (q *Quirks) distrust(c imap.Cap) { q.add(&q.broken, c) }
 
 func (q *Quirks) prove(c imap.Cap) { q.add(&q.proved, c) }
+
+// try makes the caller the session that finds out about MULTIAPPEND, unless there is one:
+// then it returns a channel that is closed when that one knows.
+func (q *Quirks) try() (other <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.trying == nil {
+		q.trying = make(chan struct{})
+		return nil
+	}
+	return q.trying
+}
+
+// tried ends what try began.
+func (q *Quirks) tried() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.trying)
+	q.trying = nil
+}
 
 func holds(set *atomic.Pointer[map[string]bool], name string) bool {
 	m := set.Load()
