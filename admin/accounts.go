@@ -351,21 +351,6 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 	return result, err
 }
 
-// updated tells of new accounts and new credentials.
-func (a *app) updated(ctx context.Context, domain string, accounts []store.Account) error {
-	ids := make([]store.AccountID, len(accounts))
-	var active []store.AccountID
-	for i, x := range accounts {
-		if ids[i] = x.ID; x.State == store.Active {
-			active = append(active, x.ID)
-		}
-	}
-	if err := a.tracker.corrected(ctx, domain, active); err != nil {
-		return err
-	}
-	return a.ferry.Updated(ctx, ids)
-}
-
 // merge makes accounts of lines: known ones keep their state.
 func (a *app) merge(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
 	all, err := a.store.Accounts(ctx)

@@ -76,6 +76,40 @@ interval = "1h"
 	}
 }
 
+// TestImportCorrects: who failed in a run begun at the page goes on in it when the command
+// line brings the right password.
+func TestImportCorrects(t *testing.T) {
+	t.Parallel()
+	logins := []string{"anna@example.com", "bert@example.com"}
+	p := startPair(t, logins...)
+	for i, login := range logins {
+		p.old.FillMaildir(login, "INBOX", lab.Generate(uint64(i), 5, 2_000))
+	}
+	d := p.servePage()
+	page := d.panel()
+	page.addList(logins[0]+" "+quoted(odd)+"\n"+logins[1]+" wrong\n", "")
+	page.want("POST", "/domains/example.com/begin", map[string]bool{"all": true}, nil)
+	run := func(want pageRun) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%+v", want), func() bool {
+			var all struct{ Runs []pageRun }
+			page.want("GET", "/domains/example.com/runs", nil, &all)
+			if len(all.Runs) != 1 {
+				return false
+			}
+			got := all.Runs[0]
+			got.ID, got.Copied = 0, 0
+			return got == want
+		})
+	}
+	run(pageRun{Kind: store.FirstRun, State: store.RunDone, Accounts: 2, Complete: 1, Failed: 1})
+	if status, _, stderr := postferry(t, logins[1]+" "+quoted(odd)+"\n", "import", "-c", d.Config, "-"); status != exitOK {
+		t.Fatalf("import: %d, %s", status, stderr)
+	}
+	run(pageRun{Kind: store.FirstRun, State: store.RunDone, Accounts: 2, Complete: 2})
+	p.sameMail(logins[1])
+}
+
 // checkThroughThePage tries all logins, of which one is wrong.
 func checkThroughThePage(t *testing.T, c *pageClient) {
 	t.Helper()

@@ -26,6 +26,9 @@ type local struct {
 	log zerolog.Logger // likewise
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink func(context.Context) (string, error)
+	// corrected tells the import page of accounts that were given new logins or passwords;
+	// nil where there is none.
+	corrected func(context.Context, []store.Account) error
 	close   func() error
 }
 
@@ -57,6 +60,11 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 	stored, added, err := l.store.PutAccounts(ctx, accounts)
 	if err != nil {
 		return 0, 0, err
+	}
+	if l.corrected != nil {
+		if err := l.corrected(ctx, stored); err != nil {
+			return 0, 0, err
+		}
 	}
 	if l.engine != nil {
 		ids := make([]store.AccountID, len(stored))

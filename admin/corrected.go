@@ -1,0 +1,47 @@
+package admin
+
+import (
+	"context"
+
+	"postferry/store"
+)
+
+// updated tells of new accounts and new credentials.
+func (a *app) updated(ctx context.Context, domain string, accounts []store.Account) error {
+	if err := a.corrected(ctx, domain, accounts); err != nil {
+		return err
+	}
+	ids := make([]store.AccountID, len(accounts))
+	for i, x := range accounts {
+		ids[i] = x.ID
+	}
+	return a.ferry.Updated(ctx, ids)
+}
+
+// corrected lets accounts that had failed go on in their runs.
+func (a *app) corrected(ctx context.Context, domain string, accounts []store.Account) error {
+	var active []store.AccountID
+	for _, x := range accounts {
+		if x.State == store.Active {
+			active = append(active, x.ID)
+		}
+	}
+	return a.tracker.corrected(ctx, domain, active)
+}
+
+// Corrected hears of accounts that were given new logins or passwords elsewhere, before
+// the engine does: those that had failed in their newest run belong to it again. It waits
+// until Serve is under way.
+func (s *Server) Corrected(ctx context.Context, accounts []store.Account) error {
+	domains := map[string][]store.Account{}
+	for _, x := range accounts {
+		domains[x.Domain] = append(domains[x.Domain], x)
+	}
+	for domain, accounts := range domains {
+		if err := s.app.corrected(ctx, domain, accounts); err != nil {
+			return err
+		}
+		s.app.boards.changed(domain)
+	}
+	return nil
+}
