@@ -105,8 +105,11 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 	for {
 		it, ok, ready := w.next(ctx, items)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			if it != nil {
+				w.discard(it, err)
+			}
+			return err
 		}
 		if !ready {
 			// The reader is slower than we are: use the time.
