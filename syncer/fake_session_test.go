@@ -335,15 +335,19 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 			for _, m := range b.messages {
 				if m.uid == c.UID {
 					b.modseq++
-					m.flags, m.modseq = normalise(append(without(m.flags, c.Remove), c.Add...)), b.modseq
-					if s.fleeting {
-						m.stands.flags = m.flags
+					m.flags, m.modseq = changed(m.flags, c), b.modseq
+					if s.fleeting { // its user may have changed others since the folder was opened
+						m.stands.flags = changed(m.stands.flags, c)
 					}
 				}
 			}
 		}
 		return nil
 	})
+}
+
+func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {
+	return normalise(append(without(flags, c.Remove), c.Add...))
 }
 
 func (s *fakeSession) AppendLimit() int64 { return 0 }
