@@ -29,7 +29,7 @@ type local struct {
 	// corrected tells the import page of accounts that were given new logins or passwords;
 	// nil where there is none.
 	corrected func(context.Context, []store.Account) error
-	close   func() error
+	close     func() error
 }
 
 func (l *local) Close() error { return l.close() }
