@@ -50,12 +50,12 @@ type AppendCall struct {
 // it (all or nothing: every result then carries the same error), else one APPEND
 // each, as while another session finds out whether it keeps its word. A server
 // that announces MULTIAPPEND and then refuses a second message as such gives an
-// error like any other refusal, and from then on gets one APPEND each. Literals are non-synchronising where the server allows
-// (LITERAL+, or LITERAL- up to 4096 octets) and the message is at most
-// SyncLiteral octets; otherwise the server's "+" is awaited, which may mean to
-// read earlier answers. It returns when the last octet was handed to the
-// connection. Several calls may be under way; Wait them in order.
-// An error means the connection is lost and the fate of the batch unknown,
+// error like any other refusal, and from then on gets one APPEND each. Literals
+// are non-synchronising where the server allows (LITERAL+, or LITERAL- up to 4096
+// octets) and the message is at most SyncLiteral octets; otherwise the server's
+// "+" is awaited, which may mean to read earlier answers. It returns when the last
+// octet was handed to the connection. Several calls may be under way; Wait them in
+// order. An error means the connection is lost and the fate of the batch unknown,
 // unless it is of class Refused or ctx was over before: then nothing was sent.
 func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
 	if err := s.checkName(verbAppend, mailbox); err != nil {
