@@ -222,6 +222,41 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, one.Wait(ctx, sayBody(say)))
 		sayError(say, two.Wait(ctx, sayBody(say)))
 	},
+	"next": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		one, err := s.AskBodies(ctx, uids(1, 2))
+		sayError(say, err)
+		next, err := s.SendExamine(ctx, "b", uids(1, 9), 0)
+		sayError(say, err)
+		sayError(say, one.Wait(ctx, sayBody(say)))
+		sel, err := next.Wait(ctx)
+		if err == nil {
+			say("%d messages, uidvalidity %d, uidnext %d", sel.Messages, sel.UIDValidity, sel.UIDNext)
+		}
+		sayError(say, err)
+		lines, listed := next.Listed()
+		for _, m := range lines {
+			sayError(say, sayMessage(say)(m))
+		}
+		say("%v", listed)
+		sayError(say, s.Alive(ctx))
+	},
+	"lookahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		look, err := s.SendReadBack(ctx, "a", 5, uids(3, 3))
+		sayError(say, err)
+		permanent, err := s.SendPermanent(ctx, "b")
+		sayError(say, err)
+		ask, err := s.SendStatus(ctx, "b")
+		sayError(say, err)
+		found, err := look.Wait(ctx)
+		say("%d found", len(found))
+		sayError(say, err)
+		st, told, err := ask.Wait(ctx)
+		say("%+v %v", st, told)
+		sayError(say, err)
+		sel, err := permanent.Wait(ctx)
+		say("%v %v", sel.PermanentFlags, sel.AnyFlag)
+		sayError(say, err)
+	},
 	"namespace": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		ns, _, err := s.Folders(ctx, false)
 		say("%+v", ns)

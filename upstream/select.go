@@ -91,33 +91,54 @@ func saysNothing(err error) bool {
 
 func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {
 	o := &opening{s: s, sel: &Selected{}}
-	err := s.do(ctx, verb, func() error {
-		cmd, err := o.send(verb, name, condStore)
-		if err != nil {
-			return err
-		}
-		if list != nil {
-			if err := s.composeListing(list); err != nil {
-				return err
-			}
-		}
-		if err := s.flush(); err != nil {
-			return err
-		}
-		if err := o.await(cmd); err != nil {
-			return err
-		}
-		if list != nil && list.first == 0 {
-			if err := s.awaitListing(list, cmd.res.kind == "OK"); err != nil {
-				return err
-			}
-		}
-		return s.refusal(cmd)
-	})
-	if err != nil {
+	if err := o.send(ctx, verb, name, condStore, list); err != nil {
 		return nil, err
 	}
-	return o.sel, nil
+	return o.wait(ctx)
+}
+
+// OpenCall is an ExamineAndList or ExamineAndFetch on its way.
+type OpenCall struct {
+	opening *opening
+	lines   []Message
+}
+
+// SendExamine opens a folder read-only and asks for a listing of set, unless that is
+// empty, and for the bodies of the first messages with it, without waiting for an answer. The
+// folder that was open is not any more, and nothing else may be asked before Wait.
+// An error means the connection is lost, unless it is of class Refused.
+func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int) (*OpenCall, error) {
+	if err := s.checkName("EXAMINE", name); err != nil {
+		return nil, err
+	}
+	c := &OpenCall{opening: &opening{s: s, sel: &Selected{}}}
+	var l *listed
+	if len(set) > 0 {
+		l = &listed{set: set, first: first, fn: func(m Message) error {
+			c.lines = append(c.lines, m)
+			return nil
+		}}
+	}
+	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
+	return c, c.opening.send(ctx, "EXAMINE", name, condStore, l)
+}
+
+// Wait returns what the server tells of the folder. A refusal may be about how it was
+// asked: Examine asks in other ways, too.
+func (c *OpenCall) Wait(ctx context.Context) (*Selected, error) { return c.opening.wait(ctx) }
+
+// Listed returns the listing, after Wait. ok tells whether the server took it.
+func (c *OpenCall) Listed() (lines []Message, ok bool) {
+	l := c.opening.list
+	return c.lines, l != nil && l.ok
+}
+
+// Early are the bodies that are on their way, after Wait; nil if none were asked for.
+func (c *OpenCall) Early() *EarlyCall {
+	if l := c.opening.list; l != nil {
+		return l.early
+	}
+	return nil
 }
 
 // composeListing writes the command that lists a set, and the one for bodies.
@@ -149,22 +170,50 @@ func (s *Session) awaitListing(l *listed, opened bool) error {
 type opening struct {
 	s         *Session
 	sel       *Selected
+	cmd       *command
+	list      *listed // nil for none
 	flags     []imap.Flag
 	permanent bool // the permanent flags have been told
 }
 
-func (o *opening) send(verb, name string, condStore bool) (*command, error) {
-	cmd, err := o.s.begin(verb)
+// send sends the command, and those for a listing.
+func (o *opening) send(ctx context.Context, verb, name string, condStore bool, list *listed) error {
+	o.list = list
+	return o.s.do(ctx, verb, func() (err error) {
+		o.s.messages = 0
+		o.cmd, err = o.s.compose(verb, func(e *wire.Encoder) {
+			e.Mailbox(name)
+			if condStore {
+				e.Raw(" (CONDSTORE)")
+			}
+		})
+		if err == nil && list != nil {
+			err = o.s.composeListing(list)
+		}
+		if err != nil {
+			return err
+		}
+		return o.s.flush()
+	})
+}
+
+// wait reads the answers to what send has sent, but for early bodies.
+func (o *opening) wait(ctx context.Context) (*Selected, error) {
+	err := o.s.do(ctx, o.cmd.verb, func() error {
+		if err := o.await(o.cmd); err != nil {
+			return err
+		}
+		if o.list != nil && o.list.first == 0 {
+			if err := o.s.awaitListing(o.list, o.cmd.res.kind == "OK"); err != nil {
+				return err
+			}
+		}
+		return o.s.refusal(o.cmd)
+	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.messages = 0
-	o.s.enc.SP().Mailbox(name)
-	if condStore {
-		o.s.enc.Raw(" (CONDSTORE)")
-	}
-	o.s.enc.CRLF()
-	return cmd, nil
+	return o.sel, nil
 }
 
 func (o *opening) await(cmd *command) error {

@@ -46,6 +46,41 @@ func (s *Session) Status(ctx context.Context, names []string) (map[string]Status
 	}
 }
 
+// StatusCall is a question for one folder's status on its way.
+type StatusCall struct {
+	group
+	status Status
+	told   bool
+}
+
+// SendStatus asks for one folder's status without waiting for the answer. Other commands may be sent
+// meanwhile. An error means the connection is lost, unless it is of class Refused.
+func (s *Session) SendStatus(ctx context.Context, name string) (*StatusCall, error) {
+	if err := s.checkName("STATUS", name); err != nil {
+		return nil, err
+	}
+	c := &StatusCall{}
+	take := func(_ uint32, data string) bool {
+		if data == "STATUS" {
+			if _, st, ok := s.readStatus(); ok {
+				c.status, c.told = st, true
+			}
+		}
+		return data == "STATUS"
+	}
+	items := s.statusItems(true)
+	var err error
+	c.group, err = s.sendTogether(ctx, take, nil, []request{{"STATUS", func(e *wire.Encoder) { e.Mailbox(name).SP().Raw(items) }}})
+	return c, err
+}
+
+// Wait returns the status; told tells whether there is one. If not, or if it is
+// refused, Status asks in other ways, too.
+func (c *StatusCall) Wait(ctx context.Context) (st Status, told bool, err error) {
+	err = c.wait(ctx)
+	return c.status, c.told, err
+}
+
 // askLess distrusts one of the extensions that status items come from, if there is any.
 func (s *Session) askLess(bad error) {
 	for _, caps := range [][]imap.Cap{{imap.CapStatusSize}, {capAppendLimit}, {imap.CapCondStore, imap.CapQResync}} {
