@@ -302,14 +302,19 @@ func (m *model) loseLedger(t *rapid.T) {
 	}
 	m.note("the ledger is lost")
 	m.stop()
-	returned := m.returned() // without what their users had given those that were removed
+	returned := m.returned() // without what its user had given one that was removed, but perhaps with what he has given it since
 	m.closeStore()
 	m.openStore()
 	m.pair.new.settle() // without intents nothing tells of what it still has to store
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
 	old, new := m.count(m.pair.old), m.count(m.pair.new)
 	m.limit = total(new)
-	maps.DeleteFunc(m.mine, func(body string, _ []imap.Flag) bool { return m.limit[body] == 0 || returned[body] > 0 })
+	maps.DeleteFunc(m.mine, func(body string, _ []imap.Flag) bool { return m.limit[body] == 0 })
+	for body := range returned {
+		if m.limit[body] > 0 {
+			m.mine[body] = without(without(m.flagsOf(m.pair.new, body), theirs), []imap.Flag{imap.FlagDeleted})
+		}
+	}
 	for name, bodies := range old {
 		for body, n := range bodies {
 			m.limit[body] += max(n-new[name][body], 0)
