@@ -10,7 +10,7 @@ import (
 // slowTree is after what time a first look at the trees counts as slow: Dovecot reads
 // through a maildir of half a million messages to answer it, but tells at once how
 // many there are in one folder.
-const slowTree = 500 * time.Millisecond
+const slowTree = 200 * time.Millisecond
 
 // expectSlow sees to it that something can be shown even if the account's first look at
 // the trees takes long.

@@ -87,7 +87,11 @@ func (p *progressBars) show(live []syncer.Live, waiting int) {
 			b = p.add(l.Login, 0)
 			p.bars[l.Account] = b
 		}
-		b.set(l.Done, l.Total, fmt.Sprintf("%d/%d %s", l.Done, l.Total, printable(l.Folder)))
+		text := "asks what mail there is"
+		if l.Total > 0 {
+			text = fmt.Sprintf("%d/%d %s", l.Done, l.Total, printable(l.Folder))
+		}
+		b.set(l.Done, l.Total, text)
 	}
 	s := p.tally.sums()
 	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d%s, %s, %s/s, %s, %d running, %d waiting, %d ended",

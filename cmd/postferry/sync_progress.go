@@ -157,6 +157,9 @@ func (t *tally) left() *time.Duration {
 // line is how far all accounts are.
 func (t *tally) line() string {
 	s := t.sums()
+	if s.total == 0 && t.ended == 0 {
+		return fmt.Sprintf("the old server is asked what mail there is; %s running, %d waiting", count(len(t.running), "account"), t.waiting)
+	}
 	return fmt.Sprintf("%d of %d messages%s, %d copied now, %s, %s/s, %s; %s running, %d waiting, %d ended",
 		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), s.copied, speed(s.rate.Messages), size(uint64(s.rate.Octets)),
 		timeLeft(t.left()), count(len(t.running), "account"), t.waiting, t.ended)
