@@ -298,6 +298,7 @@ func (a *account) do(ctx context.Context, fn func()) error {
 // has ended.
 func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Context), after func()) {
 	a.busy[l] = true
+	l.giveUpPrepared()
 	l.oldCreds, l.newCreds, l.yield = a.row.Old, a.row.New, yield
 	a.jobs.Add(1)
 	work := a.work

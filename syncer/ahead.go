@@ -132,14 +132,15 @@ func (l *lane) openBoth(ctx context.Context, old, new *lead) error {
 // askEarly is how many of a folder's first messages are asked for along with their
 // listing, which saves a round trip: of a small folder whose messages are all missing
 // on the new server. Where limits are to be kept their sizes must be known first.
-func (a *account) askEarly(f *tracked, l *lane) int {
+// limited says that the new server has a limit for messages.
+func (a *account) askEarly(f *tracked, limited bool) int {
 	st, empty := a.tree.status[f.Old], a.tree.empty[f.New]
 	delete(a.tree.empty, f.New) // that holds once
 	cp := f.Checkpoint
 	switch {
 	case !empty || st.UIDNext > listWindow+1:
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:
-	case a.traffic.old.budget.limit > 0 || a.traffic.new.budget.limit > 0 || !l.new.there || l.new.session.AppendLimit() != 0:
+	case a.traffic.old.budget.limit > 0 || a.traffic.new.budget.limit > 0 || limited:
 	default:
 		return min(int(st.Messages), earlyMessages)
 	}

@@ -21,6 +21,15 @@ type fakeSession struct {
 	box     *fakeFolder // selected; stays valid when renamed or deleted
 	closed  bool
 	asked   imap.UIDSet // bodies that nobody has waited for yet
+	of      *fakeFolder // the folder that they are of
+}
+
+// within answers what was asked for while a folder was open, although another one has
+// been opened since, until the function it returns is called.
+func (s *fakeSession) within(box *fakeFolder) (done func()) {
+	now := s.box
+	s.box = box
+	return func() { s.box = now }
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
@@ -146,17 +155,36 @@ func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.
 
 func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
 	sel, err := s.Examine(ctx, name)
-	return sel, fakeEarly{s, set, first}, err
+	return sel, fakeEarly{s, s.box, set, first}, err
 }
+
+// SendOpen opens the folder at once: what is asked of the former one afterwards meets
+// this one.
+func (s *fakeSession) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
+	f, err := oldIMAP{s}.Open(ctx, name, ahead)
+	if upstream.ClassOf(err) == upstream.Lost {
+		return nil, err
+	}
+	return fakeOpen{f, err}, nil
+}
+
+type fakeOpen struct {
+	f   *oldFolder
+	err error
+}
+
+func (o fakeOpen) Wait(context.Context) (*oldFolder, error) { return o.f, o.err }
 
 // fakeEarly brings the first bodies, then the listing.
 type fakeEarly struct {
 	s     *fakeSession
+	box   *fakeFolder
 	set   imap.UIDSet
 	first int
 }
 
 func (c fakeEarly) Wait(ctx context.Context, fn func(upstream.Message, int64, io.Reader) error) (lines []upstream.Message, listed bool, err error) {
+	defer c.s.within(c.box)()
 	some := map[imap.UID]upstream.Message{}
 	var set imap.UIDSet
 	err = c.s.each("EARLY", imap.UIDSet{imap.UIDRange{Start: 1}}, func(m *fakeMessage) error {
@@ -247,7 +275,7 @@ func (s *fakeSession) Headers(_ context.Context, set imap.UIDSet, fn func(upstre
 // Ask's calls are answered together with the first of them that is waited for, as a
 // server may do it that is at several at once.
 func (s *fakeSession) Ask(_ context.Context, set imap.UIDSet) (bodiesCall, error) {
-	s.asked = append(s.asked, set...)
+	s.asked, s.of = append(s.asked, set...), s.box
 	return fakeBodies{s}, nil
 }
 
@@ -258,6 +286,7 @@ func (c fakeBodies) Wait(ctx context.Context, fn func(imap.UID, int64, io.Reader
 	if c.s.asked = nil; len(set) == 0 {
 		return nil
 	}
+	defer c.s.within(c.s.of)()
 	return c.s.Bodies(ctx, set, fn)
 }
 
@@ -373,6 +402,19 @@ func (c fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
 		return nil
 	})
 }
+
+func (s *fakeSession) SendStatus(ctx context.Context, name string) (statusCall, error) {
+	all, err := s.Status(ctx, []string{name})
+	st, told := all[name]
+	return fakeStatus{st, told}, err
+}
+
+type fakeStatus struct {
+	st   upstream.Status
+	told bool
+}
+
+func (c fakeStatus) Wait(context.Context) (upstream.Status, bool, error) { return c.st, c.told, nil }
 
 // fakeReadBack is what a look at copies found when it was asked for.
 type fakeReadBack struct {

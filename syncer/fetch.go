@@ -40,10 +40,16 @@ func (r *reader) bringEarly(ctx context.Context) error {
 	if call == nil {
 		return nil
 	}
+	all := r.selected.allEarly()
 	r.selected.early = nil
 	missing := r.adopt == nil && r.known.count() == 0 // as it looked before it was opened
 	var ours error                                    // not the old server's
 	at := imap.UID(0)
+	if missing && all {
+		if err := r.openNext(ctx); err != nil {
+			return err
+		}
+	}
 	lines, listed, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
 		if !missing || r.known.has(m.UID) {
 			return nil
@@ -161,6 +167,9 @@ func (b *bringing) ask(ctx context.Context) error {
 			}
 		}
 		b.begin(p)
+	}
+	if b.last && b.stop == nil && len(b.missing)+len(b.left) == 0 {
+		return b.openNext(ctx)
 	}
 	return nil
 }

@@ -65,6 +65,8 @@ type lane struct {
 	yield              <-chan struct{}
 	listening          *listening    // the account's
 	traffic            *traffic      // the account's
+	prepared           *prepared     // the folder that has been asked for ahead; nil for none
+	cautious           bool          // sessions broke after it had asked ahead, or had to be given up
 	trip               time.Duration // in which the new server has answered at the quickest; 0 if unknown
 }
 
@@ -80,11 +82,15 @@ func (l *lane) oldSession(ctx context.Context) (oldSession, error) {
 		return nil, err
 	}
 	defer l.listening.begin()()
-	s, err := l.old.open(ctx, l, l.oldCreds, l.dial.old)
-	if err != nil {
+	if _, err := l.old.open(ctx, l, l.oldCreds, l.dial.old); err != nil {
 		return nil, err
 	}
-	return listener{s, l.listening}, nil
+	return l.heard(), nil
+}
+
+// heard is the lane's session with the old server as it is used for one folder.
+func (l *lane) heard() oldSession {
+	return &listener{oldSession: l.old.session, listening: l.listening}
 }
 
 func (l *lane) newSession(ctx context.Context) (newSession, error) {
@@ -238,6 +244,7 @@ func (s *seat[S]) close(ctx context.Context) {
 
 // drop closes both sessions at once: after an error their state is unknown.
 func (l *lane) drop() {
+	l.prepared = nil
 	l.old.drop()
 	l.new.drop()
 }

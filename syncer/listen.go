@@ -34,39 +34,87 @@ func (l *listening) pause() (end func()) {
 type listener struct {
 	oldSession
 	listening *listening
+	given     bool // to the next folder: only what was asked for before may be waited for
 }
 
-func (s listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
+// free returns errGiven once the session is the next folder's.
+func (s *listener) free() error {
+	if s.given {
+		return errGiven
+	}
+	return nil
+}
+
+func (s *listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
 	defer s.listening.begin()()
 	return s.oldSession.Tree(ctx, withStatus)
 }
 
-func (s listener) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
+func (s *listener) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
+	if err := s.free(); err != nil {
+		return nil, err
+	}
 	defer s.listening.begin()()
 	f, err := s.oldSession.Open(ctx, name, ahead)
-	if err == nil && f.early != nil {
-		f.early = listeningEarly{f.early, s.listening}
-	}
-	return f, err
+	return s.listening.hear(f), err
 }
 
-func (s listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {
+// SendOpen does not wait for an answer. The session is the next folder's then.
+func (s *listener) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
+	s.given = true
+	call, err := s.oldSession.SendOpen(ctx, name, ahead)
+	return listeningOpen{call, s.listening}, err
+}
+
+// listeningOpen is a folder that is being opened.
+type listeningOpen struct {
+	openCall
+	listening *listening
+}
+
+func (c listeningOpen) Wait(ctx context.Context) (*oldFolder, error) {
+	defer c.listening.begin()()
+	f, err := c.openCall.Wait(ctx)
+	return c.listening.hear(f), err
+}
+
+// hear makes waiting for the early bodies of a folder count as listening.
+func (l *listening) hear(f *oldFolder) *oldFolder {
+	if f != nil && f.early != nil {
+		f.early = listeningEarly{f.early, l}
+	}
+	return f
+}
+
+func (s *listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {
+	if err := s.free(); err != nil {
+		return err
+	}
 	defer s.listening.begin()()
 	return s.oldSession.ListMessages(ctx, set, changedSince, fn)
 }
 
-func (s listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+func (s *listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+	if err := s.free(); err != nil {
+		return err
+	}
 	defer s.listening.begin()()
 	return s.oldSession.ListFlags(ctx, set, fn)
 }
 
-func (s listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
+func (s *listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
+	if err := s.free(); err != nil {
+		return err
+	}
 	defer s.listening.begin()()
 	return s.oldSession.Headers(ctx, set, fn)
 }
 
 // Ask does not wait for an answer.
-func (s listener) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error) {
+func (s *listener) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error) {
+	if err := s.free(); err != nil {
+		return nil, err
+	}
 	call, err := s.oldSession.Ask(ctx, set)
 	return listeningCall{call, s.listening}, err
 }
@@ -100,7 +148,10 @@ func (c listeningEarly) Wait(ctx context.Context, fn func(m upstream.Message, si
 }
 
 // Bodies is Ask and Wait.
-func (s listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+func (s *listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	if err := s.free(); err != nil {
+		return err
+	}
 	defer s.listening.begin()()
 	return s.oldSession.Bodies(ctx, set, s.listening.pausing(fn))
 }

@@ -15,7 +15,7 @@ func TestListening(t *testing.T) {
 	f.deliver("INBOX", mail(1))
 	f.deliver("INBOX", mail(2))
 	var l listening
-	s := listener{oldIMAP{&fakeSession{fakeServer: f}}, &l}
+	s := &listener{oldSession: oldIMAP{&fakeSession{fakeServer: f}}, listening: &l}
 	if _, err := s.Open(t.Context(), "INBOX", ahead{}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type imapReader interface {
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error)
 	Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error)
+	SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
@@ -36,6 +37,35 @@ func (s askingSession) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, er
 // Early is ExamineAndFetch.
 func (s askingSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
 	return s.ExamineAndFetch(ctx, name, set, first)
+}
+
+// SendOpen implements oldSession.
+func (s askingSession) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
+	call, err := s.SendExamine(ctx, name, ahead.list, ahead.first)
+	return imapOpen{call, ahead}, err
+}
+
+// imapOpen is a folder that is being opened.
+type imapOpen struct {
+	call  *upstream.OpenCall
+	ahead ahead
+}
+
+func (o imapOpen) Wait(ctx context.Context) (*oldFolder, error) {
+	sel, err := o.call.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), listed: o.ahead.list, first: o.ahead.first}
+	if early := o.call.Early(); early != nil {
+		f.early = early
+		return f, nil
+	}
+	var ok bool
+	if f.ahead, ok = o.call.Listed(); !ok {
+		f.listed, f.ahead = nil, nil
+	}
+	return f, nil
 }
 
 // oldIMAP is a session with an old IMAP server.
@@ -83,7 +113,7 @@ func (s oldIMAP) Open(ctx context.Context, name string, ahead ahead) (*oldFolder
 		if err != nil {
 			return nil, err
 		}
-		return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), early: call, listed: ahead.list}, nil
+		return &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), early: call, first: ahead.first, listed: ahead.list}, nil
 	}
 	f := &oldFolder{}
 	sel, ok, err := s.ExamineAndList(ctx, name, ahead.list, func(m upstream.Message) error {

@@ -71,6 +71,21 @@ func (s *oldPOP3) Tree(context.Context, bool) (Side, map[string]upstream.Status,
 	return side, status, nil
 }
 
+// SendOpen implements oldSession. A POP3 session has one folder; nothing is asked ahead.
+func (s *oldPOP3) SendOpen(_ context.Context, name string, ahead ahead) (openCall, error) {
+	return pop3Open{s, name, ahead}, nil
+}
+
+type pop3Open struct {
+	s     *oldPOP3
+	name  string
+	ahead ahead
+}
+
+func (o pop3Open) Wait(ctx context.Context) (*oldFolder, error) {
+	return o.s.Open(ctx, o.name, o.ahead)
+}
+
 // Open implements oldSession. It lists the whole inbox: that is one command more
 // than there is to know what is new.
 func (s *oldPOP3) Open(ctx context.Context, name string, _ ahead) (*oldFolder, error) {

@@ -40,14 +40,16 @@ type passRun struct {
 	started time.Time
 	tree    bool // the trees have been looked at
 	queue   []*tracked
-	pulling int  // folders being pulled for it
-	stopped bool // by a problem that the other folders would meet as well
-	unwell  int  // folders in a row of which a server says that they don't work at the moment
-	stats   stats
-	problem *store.Problem
-	yielded bool
-	halted  bool // a person stopped the account
-	late    *time.Timer
+	// reserved are the folders that lanes are to pull after those they are at.
+	reserved map[*lane]*tracked
+	pulling  int  // folders being pulled for it
+	stopped  bool // by a problem that the other folders would meet as well
+	unwell   int  // folders in a row of which a server says that they don't work at the moment
+	stats    stats
+	problem  *store.Problem
+	yielded  bool
+	halted   bool // a person stopped the account
+	late     *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	waiting  []chan passResult
@@ -69,7 +71,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}}
 	if o.fresh {
 		a.dates = nil
 		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
@@ -145,7 +147,7 @@ func (a *account) nextFolders(p *passRun) {
 		if !a.mayPull(i) {
 			continue
 		}
-		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })
+		at := a.nextFor(p, l)
 		if at < 0 {
 			return
 		}
@@ -159,8 +161,10 @@ func (a *account) nextFolders(p *passRun) {
 // mayPull tells whether a pull may begin on one of the lanes for passes: those behind
 // the first are for servers with room to spare, and one connection is kept for visits.
 func (a *account) mayPull(i int) bool {
-	return a.mayUse(a.backs[i]) && (i == 0 || a.roomy() && i <= a.lanesAllowed()-2)
+	return a.mayUse(a.backs[i]) && a.roomFor(i)
 }
+
+func (a *account) roomFor(i int) bool { return i == 0 || a.roomy() && i <= a.lanesAllowed()-2 }
 
 func (a *account) roomy() bool {
 	return a.front.old.end.pool.roomy() && a.front.new.end.pool.roomy()
@@ -239,12 +243,13 @@ func (a *account) due(f *tracked, o passOptions) bool {
 }
 
 // passPulled hears how a folder of the pass went.
-func (a *account) passPulled(f *tracked, _ *pull, err error) {
+func (a *account) passPulled(f *tracked, done *pull, err error) {
 	p := a.pass
 	if p == nil {
 		return // the account is winding up
 	}
 	p.pulling--
+	p.unreserve(done.lane)
 	switch {
 	case err == nil:
 		p.unwell = 0

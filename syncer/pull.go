@@ -88,8 +88,11 @@ type pull struct {
 	meter   *meter             // the account's
 	traffic *traffic           // the account's
 	early   int                // of the folder's first messages are asked for before they are listed
-	octets  uint64             // of the folder, as the old server's STATUS told; 0 if it didn't
-	worth   func()             // the folder is worth showing
+	ready   *prepared          // the folder was asked for ahead; nil if it wasn't, or has been opened
+	// coming tells what comes next on the lane, if anything; nil for nothing.
+	coming comingFunc
+	octets uint64 // of the folder, as the old server's STATUS told; 0 if it didn't
+	worth  func() // the folder is worth showing
 
 	old      oldSession
 	new      newSession
@@ -126,8 +129,16 @@ func (p *pull) run(ctx context.Context) error {
 		if err == nil || errors.Is(err, errYield) || interrupted(ctx, err) || !worthRetrying(err) {
 			return err
 		}
-		p.log.Warn().Err(err).Msg("pull interrupted, connecting again")
+		event := p.log.Warn()
+		if errors.Is(err, errGiven) {
+			event = p.log.Debug()
+		}
+		if p.lane.prepared != nil { // it may be the reason
+			p.lane.cautious = true
+		}
+		event.Err(err).Msg("pull interrupted, connecting again")
 		p.lane.drop()
+		p.coming = nil
 		if p.done.dealt() > before || p.oldTroubles.narrowed()+p.newTroubles.narrowed() > narrowed {
 			failures = 0
 		}
@@ -146,7 +157,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many
@@ -214,10 +225,15 @@ func (p *pull) open(ctx context.Context) error {
 	if err := p.lane.reserve(ctx); err != nil {
 		return err
 	}
+	ready := p.ready
+	p.ready = nil
 	g := new(errgroup.Group)
-	g.Go(func() error { return p.openOld(ctx) })
-	g.Go(func() error { return p.openNew(ctx) })
+	g.Go(func() error { return p.openOld(ctx, ready) })
+	g.Go(func() error { return p.openNew(ctx, ready) })
 	err := g.Wait()
+	if err != nil && ready != nil {
+		p.lane.cautious = true
+	}
 	p.early = 0 // if it comes to nothing, what is asked for next is what is known to be missing
 	if err != nil {
 		return err
@@ -285,15 +301,14 @@ func (p *pull) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err e
 	return l, present && len(stale) == 0 && here, nil
 }
 
-func (p *pull) openOld(ctx context.Context) (err error) {
-	if p.old, err = p.lane.oldSession(ctx); err != nil {
+func (p *pull) openOld(ctx context.Context, ready *prepared) error {
+	if open, err := p.openPrepared(ctx, ready); err != nil {
 		return err
+	} else if !open {
+		if err := p.openAsUsual(ctx); err != nil {
+			return err
+		}
 	}
-	began := p.clock()
-	if p.selected, err = p.old.Open(ctx, p.folder.Old, ahead{list: p.firstWindow(), first: p.early}); err != nil {
-		return p.gone(err, errOldGone)
-	}
-	p.listing = p.clock().Sub(began)
 	if p.selected.octets > 0 {
 		p.octets = p.selected.octets
 	}
@@ -303,16 +318,31 @@ func (p *pull) openOld(ctx context.Context) (err error) {
 	return p.findUIDNext(ctx)
 }
 
-// firstWindow is what is listed first if the folder is the one it was.
-func (p *pull) firstWindow() imap.UIDSet {
-	from := max(p.folder.Checkpoint.UIDNext, 1)
+func (p *pull) openAsUsual(ctx context.Context) (err error) {
+	if p.old, err = p.lane.oldSession(ctx); err != nil {
+		return err
+	}
+	began := p.clock()
+	if p.selected, err = p.old.Open(ctx, p.folder.Old, ahead{list: firstWindow(p.folder.Checkpoint), first: p.early}); err != nil {
+		return p.gone(err, errOldGone)
+	}
+	p.listing = p.clock().Sub(began)
+	return nil
+}
+
+// firstWindow is what is listed first if a folder is the one it was.
+func firstWindow(cp store.Checkpoint) imap.UIDSet {
+	from := max(cp.UIDNext, 1)
 	if from > math.MaxUint32-listWindow {
 		return nil
 	}
 	return imap.UIDSet{imap.UIDRange{Start: from, Stop: from + listWindow - 1}}
 }
 
-func (p *pull) openNew(ctx context.Context) (err error) {
+func (p *pull) openNew(ctx context.Context, ready *prepared) (err error) {
+	if ready != nil {
+		return p.lookAtPrepared(ctx, ready)
+	}
 	if p.new, err = p.lane.newSession(ctx); err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ type reader struct {
 	next  imap.UID // every message below it was handed over
 	// announced: the writer has been told that there are keywords.
 	announced bool
+	preparing bool // what comes next may be asked for ahead
+	limited   bool // the new server has a limit for messages
+	last      bool // there is nothing behind the present window
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 }
@@ -76,7 +79,7 @@ func (p *pull) copyMissing(ctx context.Context) error {
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	r := &reader{pull: p, items: items, next: max(p.folder.Checkpoint.UIDNext, 1)}
+	r := &reader{pull: p, items: items, next: max(p.folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0}
 	go func() {
 		err := r.run(rctx)
 		close(items)
@@ -136,6 +139,7 @@ func (r *reader) run(ctx context.Context) error {
 		if to-from >= width {
 			to = from + width - 1
 		}
+		r.last = to == r.selected.UIDNext-1
 		n, err := r.window(ctx, from, to)
 		if err != nil {
 			return err
@@ -145,7 +149,7 @@ func (r *reader) run(ctx context.Context) error {
 		}
 		from, width = to+1, adapt(width, n)
 	}
-	return nil
+	return r.openNext(ctx)
 }
 
 // newest brings the newest messages of a large folder and then lets the visitor in.

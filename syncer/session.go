@@ -30,6 +30,9 @@ type oldSession interface {
 	Used(ctx context.Context) (uint64, error)
 	// Open opens a folder. What follows is about the folder opened last.
 	Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error)
+	// SendOpen is Open without waiting for an answer. Nothing else may be done before it
+	// is waited for.
+	SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
@@ -37,6 +40,11 @@ type oldSession interface {
 	// nothing else may be done before they are waited for, in turn.
 	Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error)
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
+}
+
+// openCall is a folder that is being opened. If it is refused, Open asks in other ways, too.
+type openCall interface {
+	Wait(ctx context.Context) (*oldFolder, error)
 }
 
 // bodiesCall are bodies on their way.
@@ -72,6 +80,12 @@ type oldFolder struct {
 	listed imap.UIDSet        // what was asked for ahead, if it was listed
 	ahead  []upstream.Message // its messages
 	early  earlyCall          // to be waited for before anything else is asked; nil if nothing was asked for
+	first  int                // messages that it brings
+}
+
+// allEarly tells whether all there is was asked for along with the opening.
+func (f *oldFolder) allEarly() bool {
+	return f.early != nil && int(f.Messages) <= f.first && f.UIDNext <= f.listed[0].Stop
 }
 
 // newSession is what the engine needs of a logged-in session with a new server.
@@ -94,6 +108,13 @@ type newSession interface {
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	SendPermanent(ctx context.Context, name string) (permanentCall, error)
 	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)
+	SendStatus(ctx context.Context, name string) (statusCall, error)
+}
+
+// statusCall is a question for a folder's status on its way. If nothing is told, Status
+// asks in other ways, too.
+type statusCall interface {
+	Wait(ctx context.Context) (st upstream.Status, told bool, err error)
 }
 
 // permanentCall is a question what flags a folder can keep on its way.
@@ -126,6 +147,10 @@ func (s newIMAP) SendPermanent(ctx context.Context, name string) (permanentCall,
 
 func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
 	return s.Session.SendReadBack(ctx, name, uidValidity, set)
+}
+
+func (s newIMAP) SendStatus(ctx context.Context, name string) (statusCall, error) {
+	return s.Session.SendStatus(ctx, name)
 }
 
 // dialFunc opens a session and logs in.

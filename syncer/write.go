@@ -119,7 +119,7 @@ func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 			continue
 		}
 		if !ok {
-			return w.drain(ctx)
+			return w.finishUp(ctx)
 		}
 		if err := w.accept(ctx, it); err != nil {
 			return err
@@ -166,6 +166,17 @@ func (w *writer) progress(ctx context.Context) error {
 		return w.settleOldest(ctx)
 	}
 	return w.flush(ctx)
+}
+
+// finishUp sends what is left and brings everything to its end.
+func (w *writer) finishUp(ctx context.Context) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.lookAtNext(ctx); err != nil {
+		return err
+	}
+	return w.drain(ctx)
 }
 
 // drain brings everything to its end.
@@ -404,6 +415,9 @@ func (w *writer) prove(ctx context.Context) error {
 	}
 	if err := w.commit(ctx); err != nil {
 		return err
+	}
+	if w.lane.prepared != nil {
+		return errGiven // what is asked for on the new session would come in between
 	}
 	from := lowest(w.unproven, w.target.UIDValidity)
 	if err := w.lookAtNew(ctx); err != nil {

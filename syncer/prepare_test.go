@@ -1,0 +1,203 @@
+package syncer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/upstream"
+)
+
+// prepareRig has an old server with a few folders, which are copied on one pair of
+// connections.
+func prepareRig(t *testing.T, folders ...string) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.cfg.Domains[0].Account.Connections = 2 // one is for visits
+	for i, name := range append([]string{"INBOX"}, folders...) {
+		if name != "INBOX" {
+			r.pair.old.add(name)
+		}
+		for n := range 3 {
+			r.pair.old.deliver(name, mail(10*i+n))
+		}
+	}
+	return r
+}
+
+// count is how often a step was taken.
+func (f *fakeServer) count(step string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, op := range f.log {
+		if op == step {
+			n++
+		}
+	}
+	return n
+}
+
+// same fails the test unless both servers have the same messages.
+func (r *rig) same(folders ...string) {
+	r.t.Helper()
+	for _, name := range folders {
+		if old, now := sorted(r.pair.old.bodies(name)), sorted(r.pair.new.bodies(name)); !slices.Equal(old, now) {
+			r.t.Errorf("%s: %d messages on the old server, %d on the new one", name, len(old), len(now))
+		}
+	}
+}
+
+// The next folder is asked for before the new server has told what became of the
+// messages of the last one.
+func TestNextFolderIsAskedForAhead(t *testing.T) {
+	r := prepareRig(t, "A", "B", "C")
+	opened, asked := 0, 0
+	r.pair.new.fail(func(step string) error {
+		switch step {
+		case "+APPEND":
+			opened++
+		case "+WAIT":
+			if got := r.pair.old.count("EXAMINE"); opened < 4 && got != opened+1 {
+				t.Errorf("with the messages of %d folders sent, %d were opened", opened, got)
+			}
+			asked++
+		}
+		return nil
+	})
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 12 {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if opened != 4 || asked != 4 {
+		t.Errorf("%d folders were sent and %d awaited", opened, asked)
+	}
+	if n := r.pair.old.attempts(); n != 1 {
+		t.Errorf("%d connections to the old server", n)
+	}
+	r.same("INBOX", "A", "B", "C")
+}
+
+// A folder that needs its session once more gets another one, once.
+func TestAskedForAheadInVain(t *testing.T) {
+	r := prepareRig(t, "A", "B", "C", "D")
+	r.cfg.Sync.Memory = 64 << 20
+	body := nulMail + strings.Repeat("text\n", 400_000)
+	for _, name := range []string{"INBOX", "B"} {
+		r.pair.old.deliver(name, body)
+	}
+	r.pair.new.refuse = refuseLikeCyrus
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 17 {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	r.same("A", "C", "D")
+	for _, name := range []string{"INBOX", "B"} {
+		if n := len(r.pair.new.bodies(name)); n != 4 {
+			t.Errorf("%s: %d messages", name, n)
+		}
+		if l := r.ledger(name); len(l.Repaired) != 1 || len(l.Intents)+len(l.Quarantine) > 0 {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+	if n := r.pair.old.attempts(); n != 2 {
+		t.Errorf("%d connections to the old server", n)
+	}
+}
+
+// What a client does to a folder that has been asked for ahead counts.
+func TestAskedForAheadAndChanged(t *testing.T) {
+	for name, change := range map[string]func(r *rig) (now string){
+		"visited": func(r *rig) string {
+			r.engine.Visit(r.t.Context(), r.account.ID, "A", nil)
+			return "A"
+		},
+		"renamed": func(r *rig) string {
+			must(r.t, r.engine.Renaming(r.t.Context(), r.account.ID, "A", "Z"))
+			r.pair.new.mu.Lock()
+			r.pair.new.folders["Z"] = r.pair.new.folders["A"]
+			delete(r.pair.new.folders, "A")
+			r.pair.new.mu.Unlock()
+			must(r.t, r.engine.Changed(r.t.Context(), r.account.ID, "RENAME", "A", "Z"))
+			return "Z"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepareRig(t, "A", "B")
+			waiting, done := make(chan struct{}), make(chan struct{})
+			first := true
+			r.pair.new.fail(func(step string) error {
+				if step != "+WAIT" || !first {
+					return nil
+				}
+				first = false
+				close(waiting)
+				r.pair.new.mu.Unlock()
+				defer r.pair.new.mu.Lock()
+				select {
+				case <-done:
+					return nil
+				case <-time.After(20 * time.Second):
+					return errors.New("nothing happened meanwhile")
+				}
+			})
+			r.start(false)
+			now := ""
+			go func() {
+				defer close(done)
+				<-waiting
+				now = change(r)
+			}()
+			if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 9 {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			<-done
+			if got := sorted(r.pair.new.bodies(now)); !slices.Equal(got, sorted(r.pair.old.bodies("A"))) {
+				t.Errorf("%s has %q", now, got)
+			}
+			r.same("INBOX", "B")
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCutWhileAskedAhead loses connections at each step of a pass over several folders
+// on one pair of connections.
+func TestCutWhileAskedAhead(t *testing.T) {
+	folders := []string{"INBOX", "A", "B", "C"}
+	for _, side := range []string{"old", "new"} {
+		for n := range 60 {
+			t.Run(fmt.Sprint(side, n), func(t *testing.T) {
+				t.Parallel()
+				r := prepareRig(t, folders[1:]...)
+				r.silent = true
+				s := r.pair.old
+				if side == "new" {
+					s = r.pair.new
+				}
+				at := 0
+				s.fail(func(step string) error {
+					if at++; at == n+1 && !strings.HasSuffix(step, "CONNECT") {
+						return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+					}
+					return nil
+				})
+				r.start(false)
+				r.sync()
+				if res := r.sync(); !res.Pass.Complete {
+					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				r.same(folders...)
+			})
+		}
+	}
+}
