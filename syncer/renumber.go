@@ -68,7 +68,10 @@ func (p *pull) stock(ctx context.Context, sel *upstream.Selected, from imap.UID)
 	if len(lost) > 0 || fleeting(sel) || sel.UIDValidity != p.target.UIDValidity {
 		from = 1
 	}
-	p.fleeting, p.target.UIDValidity = fleeting(sel), sel.UIDValidity
+	if sel.UIDValidity != p.target.UIDValidity { // numbered anew since the last look: so is the next message
+		p.target.UIDValidity, p.target.UIDNext = sel.UIDValidity, max(sel.UIDNext, 1)
+	}
+	p.fleeting = fleeting(sel)
 	found, err := p.unknown(ctx, sel, from)
 	if err != nil || len(lost) == 0 {
 		return found, err

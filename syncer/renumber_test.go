@@ -277,3 +277,47 @@ func TestNumberedAnewBeforeStore(t *testing.T) {
 		}
 	}
 }
+
+// TestRenumberedBetweenLooks numbers the folder anew twice, the second time between two
+// looks at it: where its next message would have been before says nothing then.
+func TestRenumberedBetweenLooks(t *testing.T) {
+	r := newRig(t)
+	for i := range 5 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.start(false)
+	r.sync()
+	for i := range 4 {
+		r.pair.new.remove("INBOX", mail(i))
+		r.pair.new.deliver("INBOX", mail(100+i)) // of others
+	}
+	r.pair.new.renumber("INBOX")
+	for i := range 3 {
+		r.pair.old.deliver("INBOX", mail(10+i))
+	}
+	examined, cut := false, false
+	r.pair.new.fail(func(step string) error {
+		switch {
+		case step == "+EXAMINE" && !examined:
+			examined = true
+			b := r.pair.new.folders["INBOX"]
+			b.messages = slices.DeleteFunc(b.messages, func(m *fakeMessage) bool { return string(m.body) != mail(4) })
+			r.pair.new.renumberLocked("INBOX")
+		case step == "-APPEND" && !cut:
+			cut = true
+			return lostError("APPEND")
+		}
+		return nil
+	})
+	for range 2 {
+		if res := r.sync(); !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+	}
+	if !examined || !cut {
+		t.Fatal("the folder was not looked at, or nothing was copied")
+	}
+	if got, want := sorted(r.pair.new.bodies("INBOX")), sorted([]string{mail(4), mail(10), mail(11), mail(12)}); !slices.Equal(got, want) {
+		t.Errorf("the new server has %q", got)
+	}
+}
