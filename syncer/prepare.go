@@ -39,17 +39,18 @@ type next struct {
 	early  int         // of its first messages are to be asked for along
 }
 
-// fits tells whether what was prepared is of use for a folder as it is now.
-func (p *prepared) fits(f *tracked) bool {
+// fits tells whether what was prepared is of use for a folder as it is now, in a pass
+// that began at since: it must not miss what came before that.
+func (p *prepared) fits(f *tracked, since time.Time) bool {
 	was := p.folder
-	return was.ID == f.ID && was.Old == f.Old && was.New == f.New && was.Checkpoint == f.Checkpoint && f.looked.Before(p.at)
+	return !p.at.Before(since) && was.ID == f.ID && was.Old == f.Old && was.New == f.New && was.Checkpoint == f.Checkpoint && f.looked.Before(p.at)
 }
 
-// takePrepared returns what a lane has prepared for a folder. Anything else that it
-// has prepared is given up.
-func (l *lane) takePrepared(f *tracked) *prepared {
+// takePrepared returns what a lane has prepared for a folder in a pass. Anything else that
+// it has prepared is given up.
+func (l *lane) takePrepared(f *tracked, pass *passRun) *prepared {
 	p := l.prepared
-	if p == nil || !p.fits(f) {
+	if p == nil || !p.fits(f, pass.started) {
 		l.giveUpPrepared()
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -198,6 +199,33 @@ func TestCutWhileAskedAhead(t *testing.T) {
 				}
 				r.same(folders...)
 			})
+		}
+	}
+}
+
+// What has been asked for ahead is of use only for the folder as it was then, in the
+// pass it was asked for in.
+func TestPreparedFits(t *testing.T) {
+	at := time.Now()
+	row := store.Folder{ID: 3, Old: "A", New: "B"}
+	p := &prepared{next: next{folder: row}, at: at}
+	for name, c := range map[string]struct {
+		change func(*tracked)
+		since  time.Time
+		want   bool
+	}{
+		"the same":          {func(*tracked) {}, at.Add(-time.Second), true},
+		"another folder":    {func(f *tracked) { f.ID = 4 }, at.Add(-time.Second), false},
+		"renamed":           {func(f *tracked) { f.New = "C" }, at.Add(-time.Second), false},
+		"renamed there":     {func(f *tracked) { f.Old = "C" }, at.Add(-time.Second), false},
+		"copied by a visit": {func(f *tracked) { f.Checkpoint.UIDNext = 5 }, at.Add(-time.Second), false},
+		"visited":           {func(f *tracked) { f.looked = at.Add(time.Millisecond) }, at.Add(-time.Second), false},
+		"the next pass":     {func(*tracked) {}, at.Add(time.Second), false},
+	} {
+		f := &tracked{Folder: row}
+		c.change(f)
+		if got := p.fits(f, c.since); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -127,17 +127,15 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
 	yield := make(chan struct{})
 	l.urgent = visit || l == a.front
-	ready := l.takePrepared(f)
-	early := 0
-	if ready == nil {
-		early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)
-	}
 	p := &pull{
 		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, buffers: a.bodies, limit: a.cfg.Sync.Memory, quiet: a.quiet, clock: a.clock,
-		meter: &a.meter, traffic: a.traffic, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield, early: early, ready: ready,
+		meter: &a.meter, traffic: a.traffic, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
 	}
 	if !visit {
-		p.coming = a.comingOn(l)
+		p.ready, p.coming = l.takePrepared(f, a.pass), a.comingOn(l)
+	}
+	if p.ready == nil {
+		p.early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)
 	}
 	p.report = func(far progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
