@@ -29,7 +29,7 @@ type prepared struct {
 	opened openCall
 	new    newSession
 	asked  permanentCall // nil if it was not asked for
-	status statusCall
+	status statusCall    // likewise
 }
 
 // next is the folder that comes next on a lane.
@@ -102,18 +102,27 @@ func (r *reader) openNext(ctx context.Context) error {
 
 // lookAtNext asks the new server for the folder that comes next. All of the present one
 // has been sent.
-func (w *writer) lookAtNext(ctx context.Context) (err error) {
+func (w *writer) lookAtNext(ctx context.Context) error {
 	p := w.lane.prepared
 	if p == nil {
 		return nil
 	}
 	p.new = w.new
+	err := p.lookAt(ctx)
+	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+		p.asked, p.status = nil, nil
+		return nil
+	}
+	return err
+}
+
+func (p *prepared) lookAt(ctx context.Context) (err error) {
 	if p.early > 0 { // it is empty: nothing there is \Recent
-		if p.asked, err = w.new.SendPermanent(ctx, p.folder.New); err != nil {
+		if p.asked, err = p.new.SendPermanent(ctx, p.folder.New); err != nil {
 			return err
 		}
 	}
-	p.status, err = w.new.SendStatus(ctx, p.folder.New)
+	p.status, err = p.new.SendStatus(ctx, p.folder.New)
 	return err
 }
 
@@ -134,6 +143,9 @@ func (p *pull) openPrepared(ctx context.Context, pr *prepared) (ok bool, err err
 // lookAtPrepared is lookAtNew for a folder that was asked for ahead.
 func (p *pull) lookAtPrepared(ctx context.Context, pr *prepared) error {
 	p.new, p.asked = pr.new, pr.asked
+	if pr.status == nil {
+		return p.lookAtNew(ctx)
+	}
 	st, told, err := pr.status.Wait(ctx)
 	if told && err == nil {
 		p.target = st

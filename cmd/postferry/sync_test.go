@@ -46,6 +46,21 @@ func TestProgressLines(t *testing.T) {
 	golden(t, "progress.txt", out.Bytes())
 }
 
+// Before anything is known no figures are made up.
+func TestProgressBeforeFigures(t *testing.T) {
+	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	var out bytes.Buffer
+	p := newProgressLines(&out, func() time.Time { return now })
+	for range 3 {
+		p.show([]syncer.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
+		now = now.Add(3 * time.Second)
+	}
+	want := "anna@example.com: started\n6s: the old server is asked what mail there is; 1 account running, 2 waiting\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
 func TestTimeLeft(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second:                   "0s",

@@ -46,8 +46,8 @@ type yard struct {
 	targets  int // users of the new server so far
 }
 
-// newYard fills an old server with msgs, spread evenly over folders.
-func newYard(b *testing.B, msgs []lab.Msg, oldRTT, newRTT time.Duration, settings ...string) *yard {
+// newYard fills an old server with msgs, spread evenly over so many folders.
+func newYard(b *testing.B, parts int, msgs []lab.Msg, oldRTT, newRTT time.Duration, settings ...string) *yard {
 	b.Helper()
 	y := &yard{count: len(msgs)}
 	y.old = lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}})

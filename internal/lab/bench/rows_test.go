@@ -146,9 +146,21 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 const withoutMulti = "imap_capability = IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT CHILDREN NAMESPACE UIDPLUS " +
 	"LIST-EXTENDED CONDSTORE QRESYNC ESEARCH LIST-STATUS MOVE LITERAL+ SPECIAL-USE UNSELECT\n"
 
+// benchFolders copies an account with many small folders: what it takes to go from
+// one to the next.
+func benchFolders(b *testing.B, t *table, binary string) {
+	y := newYard(b, 40, lab.Generate(1, 400, 4<<10), far, far)
+	for b.Loop() {
+		runs := y.race(b, contender{"postferry", byPostferry(binary)}, contender{"mbsync", copyMbsync}, contender{"ceiling", byCeiling(pairs)})
+		ours, theirs, ceiling := rate(runs["postferry"]), rate(runs["mbsync"]), rate(runs["ceiling"])
+		t.add("40 folders of 10 messages, both 100 ms away, against mbsync", "at least 3 x", ours/theirs >= 3,
+			"%.1f x (%.0f / %.0f messages/s), %.0f %% of the ceiling", ours/theirs, ours, theirs, 100*ours/ceiling)
+	}
+}
+
 // benchSingle copies to a server that takes one message at a time.
 func benchSingle(b *testing.B, t *table, binary string) {
-	y := newYard(b, lab.Generate(1, 2000, 8<<10), far, far, withoutMulti)
+	y := newYard(b, parts, lab.Generate(1, 2000, 8<<10), far, far, withoutMulti)
 	few := &yard{old: y.old, new: y.new, from: y.from, to: y.to, folders: y.folders, count: 25, targets: 1000}
 	for b.Loop() {
 		var ours, theirs []float64
@@ -197,7 +209,7 @@ func copyOneByOne(b *testing.B, old, new side, _ []string) usage {
 // it looks all the time whether an account is left waiting.
 func benchMany(b *testing.B, t *table, binary string) {
 	const accounts, each = 50, 500
-	y := newYard(b, lab.Generate(1, accounts*each, 8<<10), 0, 0)
+	y := newYard(b, parts, lab.Generate(1, accounts*each, 8<<10), 0, 0)
 	var users []lab.User
 	for i := range accounts {
 		users = append(users, lab.User{Login: fmt.Sprintf("user%d@example.com", i), Password: password})
@@ -401,8 +413,8 @@ func benchFirst(b *testing.B, t *table, binary string) {
 	}
 }
 
-// untilTold is how long the old server takes to tell how many messages there are once
-// it has been asked for its folders.
+// untilTold is how long the old server takes to tell how many messages there are, from
+// the first connection on.
 func untilTold(b *testing.B, trace string) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(trace)
@@ -416,7 +428,7 @@ func untilTold(b *testing.B, trace string) time.Duration {
 		if err != nil || !strings.Contains(rest, " "+source+" ") {
 			continue
 		}
-		if asked.IsZero() && strings.Contains(rest, " NAMESPACE") {
+		if asked.IsZero() && strings.Contains(rest, " connected") {
 			asked = at
 		}
 		if strings.Contains(rest, "S: * STATUS") && !strings.Contains(rest, "MESSAGES 0") && strings.Contains(rest, "MESSAGES") {

@@ -18,7 +18,7 @@ func BenchmarkSpeed(b *testing.B) {
 		name string
 		run  func(*testing.B, *table, string)
 	}{
-		{"copy", benchCopy}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
+		{"copy", benchCopy}, {"folders", benchFolders}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
 		{"many", benchMany}, {"memory", benchMemory}, {"first", benchFirst},
 	} {
 		b.Run(part.name, func(b *testing.B) { part.run(b, t, binary) })
@@ -40,7 +40,7 @@ func benchCopy(b *testing.B, t *table, binary string) {
 			old, new time.Duration
 		}{{"near", 0, 0}, {"old-far", far, 0}, {"both-far", far, far}} {
 			b.Run(data.name+"/"+c.name, func(b *testing.B) {
-				y := newYard(b, data.generate(), c.old, c.new)
+				y := newYard(b, parts, data.generate(), c.old, c.new)
 				contenders := []contender{{"postferry", byPostferry(binary)}, {"mbsync", copyMbsync}, {"ceiling", byCeiling(pairs)}}
 				if c.old == 0 { // far away it takes a minute
 					contenders = append(contenders, contender{"dsync", byDsync(y.new)})
