@@ -84,7 +84,7 @@ func (m *model) check(when string) {
 	for name, bodies := range old {
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
-			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body] > 0) {
+			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body]+m.removed[body] > 0) {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
 			if n == 1 && copies[body] == 1 && !m.double[body] {

@@ -223,8 +223,11 @@ func benchMany(b *testing.B, t *table, binary string) {
 	for b.Loop() {
 		var all, one, bareAll, bareOne []float64
 		for range rounds {
-			one = append(one, y.run(b, contender{"one account", byPostferry(binary)}).rate())
-			all = append(all, y.many(b, binary, users, each, nil))
+			single := y.run(b, contender{"one account", byPostferry(binary)})
+			many := y.many(b, binary, users, each, nil)
+			b.Logf("%-12s %s", "one account", single)
+			b.Logf("%-12s %s", "50 accounts", many)
+			one, all = append(one, single.rate()), append(all, many.rate())
 			bareOne = append(bareOne, y.run(b, contender{"ceiling", byCeiling(pairs)}).rate())
 			bareAll = append(bareAll, y.manyBare(b, users, each, nil))
 		}
@@ -251,9 +254,9 @@ func (y *yard) fresh(users []lab.User) (targets []lab.User) {
 	return targets
 }
 
-// many copies all users into new ones and returns the messages per second. Into w,
-// unless it is nil, goes how long they waited; looking costs time.
-func (y *yard) many(b *testing.B, binary string, users []lab.User, each int, w *waits) float64 {
+// many copies all users into new ones. Into w, unless it is nil, goes how long they
+// waited; looking costs time.
+func (y *yard) many(b *testing.B, binary string, users []lab.User, each int, w *waits) run {
 	b.Helper()
 	targets := y.fresh(users)
 	var lines []string
@@ -263,9 +266,10 @@ func (y *yard) many(b *testing.B, binary string, users []lab.User, each int, w *
 	// A quarter of the connections is kept for visits.
 	f := newFerry(b, binary, y.from, y.to, lines, "old_connections = 67", "new_connections = 67")
 	looked := y.look(b, targets, each, w)
+	old, new := y.old.CPUTime(), y.new.CPUTime()
 	u := f.sync()
 	looked()
-	return float64(len(users)*each) / u.wall.Seconds()
+	return run{usage: u, messages: len(users) * each, old: y.old.CPUTime() - old, new: y.new.CPUTime() - new}
 }
 
 // look is watch beside what the caller does until it calls the function returned.
