@@ -18,7 +18,8 @@
 // job runs next; nothing else changes them. Jobs (the folder tree, a pull) run
 // on a lane: a pair of sessions with the two servers. An account has a lane
 // for visits and three for passes, so that a visit never waits for a pass; of those
-// for passes all but the first are used only while the servers have room. A job owns
+// for passes all but the first are used only while the servers have room. Before a folder
+// is through its lane asks for the next one. A job owns
 // its folder's ledger while it runs; the account's goroutine never lets two
 // jobs run on one folder.
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // slowTree is after what time a first look at the trees counts as slow: Dovecot reads
-// through a maildir of half a million messages to answer it, but tells at once how
+// through a maildir of half a million messages to answer it, but may tell sooner how
 // many there are in one folder.
 const slowTree = 200 * time.Millisecond
 

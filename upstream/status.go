@@ -53,8 +53,9 @@ type StatusCall struct {
 	told   bool
 }
 
-// SendStatus asks for one folder's status without waiting for the answer. Other commands may be sent
-// meanwhile. An error means the connection is lost, unless it is of class Refused.
+// SendStatus asks for one folder's status without waiting for the answer. Other
+// commands may be sent meanwhile. An error means the connection is lost, unless it is of
+// class Refused.
 func (s *Session) SendStatus(ctx context.Context, name string) (*StatusCall, error) {
 	if err := s.checkName("STATUS", name); err != nil {
 		return nil, err
