@@ -20,13 +20,63 @@ import (
 // again to be repaired, which needs all of it in memory. Octets.
 const repairLargest = 32 << 20
 
+// momentsMost is how many times a pull waits for a moment before it sends a message once
+// more: a refusal that nothing explains may be the server's own trouble, gone soon. Cyrus
+// 3.6 says "System I/O error" at times when a new person's first folders get mail at once.
+const momentsMost = 3
+
 // mending is what an item is marked with that the new server refused.
 type mending struct {
+	twice    error           // what it was refused with before it was sent once more as it is
 	keep     []imap.Flag     // what the new folder can keep of the flags
 	refusal  error           // of the message as it is
 	repaired *store.Repaired // set once it is tried repaired
 	kept     []imap.Flag     // the repaired copy's flags
 	lighter  bool            // only flags were left out so far: there may be more to mend
+}
+
+// settleRefused decides about one message that the new server refused standing alone.
+func (w *writer) settleRefused(ctx context.Context, it *item, why error) error {
+	if it.stream == nil && it.unexplained(why) {
+		return w.onceMore(ctx, it, why)
+	}
+	if again, err := w.mend(ctx, it, why); again {
+		return err
+	}
+	w.giveUp(it, why)
+	return nil
+}
+
+// unexplained tells whether a refusal says nothing of what is wrong with the message, so
+// that it is worth sending it once more as it is.
+func (it *item) unexplained(why error) bool {
+	e, ok := errors.AsType[*upstream.Error](why)
+	return ok && e.Class == upstream.Refused && e.Code == "" && it.twice == nil && it.repaired == nil && it.intent.Size > 0 &&
+		!containsOne(strings.ToLower(e.Text), "nul", "newline", "header", "flag", "keyword")
+}
+
+// onceMore sends a refused message again as it is, after a moment.
+func (w *writer) onceMore(ctx context.Context, it *item, why error) error {
+	it.twice = why
+	w.log.Info().Str("key", keyText(it.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
+	if w.moments++; w.moments <= momentsMost {
+		if err := pause(ctx, w.quiet/6); err != nil {
+			w.release([]*item{it})
+			return err
+		}
+	}
+	return w.resend(ctx, it)
+}
+
+// resend sends a message for which an intent may have to be written anew.
+func (w *writer) resend(ctx context.Context, it *item) error {
+	it.intent.Written = time.Now()
+	w.pending.Intents = append(w.pending.Intents, it.intent)
+	if err := w.commit(ctx); err != nil {
+		w.release([]*item{it})
+		return err
+	}
+	return w.send(ctx, []*item{it}, true)
 }
 
 // mend tries a refused message again, repaired. It returns false if there is
@@ -61,15 +111,9 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	if w.adoptRepaired(it) {
 		return true, nil
 	}
-	it.intent.Written = time.Now()
-	w.pending.Intents = append(w.pending.Intents, it.intent)
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
 	w.log.Info().Str("key", keyText(it.key)).Str("repair", it.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
-	if err := w.commit(ctx); err != nil {
-		w.release([]*item{it})
-		return true, err
-	}
-	return true, w.send(ctx, []*item{it}, true)
+	return true, w.resend(ctx, it)
 }
 
 // hopeless tells whether no repair can help.
@@ -128,9 +172,7 @@ func (w *writer) mendOne(ctx context.Context, it *item) error {
 		return err
 	}
 	if it.body != nil {
-		if again, err := w.mend(ctx, it, why); again {
-			return err
-		}
+		return w.settleRefused(ctx, it, why)
 	}
 	w.giveUp(it, why)
 	return nil
@@ -165,11 +207,14 @@ func (w *writer) giveUp(it *item, why error) {
 	size := it.intent.Size
 	w.release([]*item{it})
 	q := newQuarantined(it.key, "The new server refuses this message.", serverSays(why))
+	if it.twice != nil {
+		q.Attempts++
+	}
 	switch {
 	case it.repaired != nil:
 		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", it.repaired.What)
 		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(it.refusal), serverSays(why))
-		q.Attempts = 2
+		q.Attempts++
 	case aboutOne(why):
 		w.unavailable++
 		q.Reason, q.Again = "The new server can't take this message at the moment.", true

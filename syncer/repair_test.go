@@ -201,7 +201,52 @@ func (r *rig) ledger(old string) store.Ledger {
 	return store.Ledger{}
 }
 
-// TestRepairInVain: both refusals are told.
+// TestRefusedOnce: a refusal that nothing explains may pass. Before a message is repaired
+// or given up it is sent once more as it is, unless the server says what is wrong with it.
+func TestRefusedOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		code       imap.ResponseCode
+		text       string
+		sent       int // as it is, standing alone
+		copied     bool
+	}{
+		{"nothing to repair", "Message-ID: <nul@example.com>\r\n\r\nText\r\n", "", "System I/O error", 2, true},
+		{"to be repaired", nulMail, "", "System I/O error", 2, true},
+		{"streamed", nulMail + strings.Repeat("text\n", 400_000), "", "System I/O error", 2, true},
+		{"explained", "Message-ID: <nul@example.com>\r\n\r\nText\r\n", "", "Message contains invalid header", 1, false},
+		{"by a code", "Message-ID: <nul@example.com>\r\n\r\nText\r\n", imap.ResponseCodeCannot, "no", 1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.Sync.Memory = 64 << 20
+			r.pair.old.deliver("INBOX", tt.body)
+			sent := 0
+			r.pair.new.refuse = func(body []byte) error {
+				if string(body) != tt.body {
+					return nil
+				}
+				if sent++; sent > 1 {
+					return nil
+				}
+				return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Code: tt.code, Text: tt.text, Err: fmt.Errorf("NO")}
+			}
+			r.start(false)
+			res := r.sync()
+			if sent != tt.sent || res.Pass.Copied == 1 != tt.copied || res.Pass.Quarantined == 1 == tt.copied || !res.Pass.Complete {
+				t.Errorf("sent %d times; %+v, problem %+v", sent, res.Pass, res.Problem)
+			}
+			if got := slices.Contains(r.pair.new.bodies("INBOX"), tt.body); got != tt.copied {
+				t.Errorf("as it is on the new server: %v", got)
+			}
+			if l := r.ledger("INBOX"); len(l.Repaired)+len(l.Intents) > 0 {
+				t.Errorf("%+v", l)
+			}
+		})
+	}
+}
+
+// TestRepairInVain: all refusals are counted, and the last of each kind is told.
 func TestRepairInVain(t *testing.T) {
 	r := newRig(t)
 	r.pair.old.deliver("INBOX", nulMail)
@@ -223,7 +268,7 @@ func TestRepairInVain(t *testing.T) {
 		t.Fatalf("%+v", l)
 	}
 	q := l.Quarantine[0]
-	if q.Attempts != 2 || !strings.Contains(q.Reason, "NUL octets replaced") || !strings.Contains(q.Cause, "2. time") || !strings.Contains(q.Cause, "3. time") {
+	if q.Attempts != 3 || !strings.Contains(q.Reason, "NUL octets replaced") || !strings.Contains(q.Cause, "3. time") || !strings.Contains(q.Cause, "4. time") {
 		t.Errorf("%+v", q)
 	}
 }

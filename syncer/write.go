@@ -65,6 +65,7 @@ type writer struct {
 	sending   []*item // of the command that is being written
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
+	moments     int     // how often it waited before a message was sent once more
 	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
 	// expect is the UID that the next message should get; 0 if that can't be told any more.
 	expect imap.UID
@@ -361,11 +362,7 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 		}
 		return w.send(ctx, items[half:], true)
 	}
-	if again, err := w.mend(ctx, items[0], why); again {
-		return err
-	}
-	w.giveUp(items[0], why)
-	return nil
+	return w.settleRefused(ctx, items[0], why)
 }
 
 // stops tells whether a refusal is about more than the message: then the
