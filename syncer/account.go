@@ -273,24 +273,38 @@ func (a *account) works() bool {
 		(a.row.Problem == nil || a.row.Problem.Advice != store.NeedsFix)
 }
 
-// do runs fn on the account's goroutine and waits until it has.
+// do runs fn on the account's goroutine and waits until it has. If it returns an error, fn
+// has not run and never will, so that what fn sets is the caller's again.
 func (a *account) do(ctx context.Context, fn func()) error {
 	done := make(chan struct{})
-	select {
-	case a.events <- func() { fn(); close(done) }:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-a.gone:
-		return ErrStopping
+	var decided atomic.Bool // that fn runs, or that it doesn't
+	run := func() {
+		if decided.CompareAndSwap(false, true) {
+			fn()
+			close(done)
+		}
 	}
+	var err error
 	select {
-	case <-done:
-		return nil
+	case a.events <- run:
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-a.gone:
+			err = ErrStopping
+		}
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-a.gone:
-		return ErrStopping
+		err = ErrStopping
 	}
+	if decided.CompareAndSwap(false, true) {
+		return err
+	}
+	<-done
+	return nil
 }
 
 // start runs a job on a lane; yield, which may be nil, makes it give up waiting
