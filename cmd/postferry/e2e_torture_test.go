@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -230,11 +231,54 @@ func (x *torture) end() {
 		}
 	}
 	x.world.check()
+	if len(x.world.amiss) > 0 {
+		x.daemon.Kill9()
+		x.tellAmiss()
+	}
 	if x.copying < x.killed/2 || x.unsure < x.killed/3 {
 		x.Errorf("of %d kills only %d fell while messages were being sent, and %d left intents behind", x.killed, x.copying, x.unsure)
 	}
 	x.Logf("%d kills, %d cuts at the old server and %d at the new one in %.0f s; then everything was compared: %s",
 		x.killed, x.old.Strikes(), x.new.Strikes(), time.Since(x.began).Seconds(), x.world)
+}
+
+// tellAmiss shows of folders in which something was amiss what the ledger says, and what
+// the daemon and the new server have logged about them.
+func (x *torture) tellAmiss() {
+	st, err := store.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), store.Options{Command: "test"})
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer st.Close()
+	for at := range x.world.amiss {
+		a, err := st.Account(x.Context(), at.login)
+		if err != nil {
+			x.Fatal(err)
+		}
+		folders, err := st.Folders(x.Context(), a.ID)
+		if err != nil {
+			x.Fatal(err)
+		}
+		for _, f := range folders {
+			if f.Old != at.folder {
+				continue
+			}
+			l, err := st.Ledger(x.Context(), a.ID, f.ID)
+			if err != nil {
+				x.Fatal(err)
+			}
+			x.Logf("%s: %s -> %s, %+v, intents %+v", at.login, f.Old, f.New, f.Checkpoint, l.Intents)
+			for _, e := range l.Entries {
+				x.Logf("  %x: %d/%d %v", e.Key, e.UIDValidity, e.UID, e.Flags)
+			}
+		}
+		for line := range strings.SplitSeq(x.daemon.Log(), "\n") {
+			if strings.Contains(line, at.login) && !strings.Contains(line, "pass ended") {
+				x.Log(line)
+			}
+		}
+		x.Log(x.pair.new.Complaints(at.login))
+	}
 }
 
 // entriesUIDs are the new UIDs that a ledger has.

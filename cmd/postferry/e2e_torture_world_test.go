@@ -29,6 +29,7 @@ type world struct {
 	new     map[string]*imapclient.Client
 
 	renaming map[string]bool // people who have renamed a folder since the last kill
+	amiss    map[place]bool  // folders of the old server of which a copy is not as it should be
 
 	removals, moves, flagChanges, renames int
 }
@@ -66,7 +67,7 @@ const (
 // newWorld starts two servers with some mail on the old one.
 func newWorld(t *testing.T, rng *rand.Rand) *world {
 	w := &world{T: t, rng: rng, letters: map[string]*posted{}, before: map[string]*lab.Snapshot{},
-		sure: map[place]map[imap.UID]bool{}, old: map[string]*imapclient.Client{}, new: map[string]*imapclient.Client{}, renaming: map[string]bool{}}
+		sure: map[place]map[imap.UID]bool{}, old: map[string]*imapclient.Client{}, new: map[string]*imapclient.Client{}, renaming: map[string]bool{}, amiss: map[place]bool{}}
 	for i := range tortured {
 		w.logins = append(w.logins, fmt.Sprintf("person%d@example.com", i))
 	}
@@ -202,6 +203,7 @@ func (w *world) checkNew(id string, l *posted, found []copyOf) {
 		want = 0
 	}
 	if len(found) != want && !(l.late && len(found) == 0) { // deleted before it was copied
+		w.amiss[place{l.login, l.old}] = true
 		w.Errorf("%s: %s (%+v) is on the new server %d times, not %d: %v", l.login, id, *l, len(found), want, found)
 		return
 	}
@@ -211,6 +213,7 @@ func (w *world) checkNew(id string, l *posted, found []copyOf) {
 			flags = slices.Concat(without(f.flags, myFlags), l.mine)
 		}
 		if f.folder != l.new || !sameFlags(f.flags, flags) && l.times == 1 {
+			w.amiss[place{l.login, l.old}] = true
 			w.Errorf("%s: %s (%+v) on the new server is in %v, not in %s with %v", l.login, id, *l, f, l.new, flags)
 		}
 	}

@@ -102,6 +102,22 @@ func StartDovecot(tb testing.TB, opt DovecotOptions) *Dovecot {
 	return d
 }
 
+// Complaints are the lines of the log about a user that are more than information.
+func (d *Dovecot) Complaints(login string) string {
+	d.tb.Helper()
+	data, err := os.ReadFile(filepath.Join(d.Dir, "dovecot.log"))
+	if err != nil {
+		d.tb.Fatalf("lab: %v", err)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(string(data)) {
+		if strings.Contains(line, "("+login+")") && !strings.Contains(line, ": Info: ") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
 func dovecotBinary() (string, error) {
 	if path, err := exec.LookPath("dovecot"); err == nil {
 		return path, nil
