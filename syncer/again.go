@@ -50,8 +50,9 @@ func aboutOne(err error) bool {
 // with one server broke. Those are sent alone from then on.
 type troubles struct {
 	mu      sync.Mutex
-	breaks  map[store.Key]int // while the message was alone on its way
-	settled int               // messages that were found to be the reason
+	breaks  map[store.Key]int   // while the message was alone on its way
+	settled int                 // messages that were found to be the reason
+	why     map[store.Key]error // the server's words, if it has refused one instead
 }
 
 // suspect tells whether a message must go alone, and whether it is found to be
@@ -84,6 +85,33 @@ func (t *troubles) brokeAlone(k store.Key) {
 	if t.breaks[k]++; t.breaks[k] == brokenMost {
 		t.settled++
 	}
+}
+
+// failed is brokeAlone for one message that was sent alone, and broke for others. why is
+// the server's refusal, nil if the connection has broken.
+func (t *troubles) failed(why error, keys ...store.Key) {
+	if len(keys) != 1 {
+		t.broke(keys...)
+		return
+	}
+	if alone, _ := t.suspect(keys[0]); !alone {
+		t.broke(keys...)
+		return
+	}
+	t.brokeAlone(keys[0])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.why == nil {
+		t.why = map[store.Key]error{}
+	}
+	t.why[keys[0]] = why
+}
+
+// refusal are the server's words about a message; nil if the connection broke at it.
+func (t *troubles) refusal(k store.Key) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.why[k]
 }
 
 // cleared notes that a message got through.

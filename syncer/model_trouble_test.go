@@ -64,6 +64,9 @@ type fault struct {
 // kindMeanwhile is no failure: somebody does something then.
 const kindMeanwhile = "meanwhile"
 
+// noBug is the one NO that may come after the fact.
+const noBug = "NO " + string(imap.ResponseCodeServerBug)
+
 // trouble is what goes wrong during a pass.
 type trouble struct {
 	mu     sync.Mutex
@@ -84,11 +87,13 @@ func drawTrouble(t *rapid.T) *trouble {
 
 func drawFault(t *rapid.T) fault {
 	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
-	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "crash at a commit"}).Draw(t, "trouble"); kind {
+	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "crash at a commit", "bug"}).Draw(t, "trouble"); kind {
 	case "lost answer":
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":
 		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
+	case "bug": // the server has stored what it says NO to
+		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
 	case "crash at a commit":
 		f.kind, f.where = "crash", func(step string) bool { return step[1:] == "COMMIT" || step[1:] == "FOLDERS" }
 	case "NO":
@@ -139,8 +144,9 @@ func (f *fault) error(step string) error {
 	switch {
 	case f.kind == "late":
 		return errLate
+	case f.kind == noBug && step == "-APPEND":
 	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
-		return lostError(step) // a NO after the fact, or to what is no command, would be a lie
+		return lostError(step) // any other NO after the fact, or one to what is no command, would be a lie
 	}
 	return &upstream.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
 		Code: imap.ResponseCode(code), Text: "no", Err: errors.New("NO")}

@@ -157,7 +157,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven) || errors.Is(err, errUncertain)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many

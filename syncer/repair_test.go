@@ -246,6 +246,90 @@ func TestRefusedOnce(t *testing.T) {
 	}
 }
 
+// bugError is what a server says in which something went wrong.
+func bugError() error {
+	return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Later, Code: imap.ResponseCodeServerBug, Text: "Internal error occurred", Err: fmt.Errorf("NO")}
+}
+
+// TestRefusedButStored: a server that fails inside may have stored what it refuses.
+func TestRefusedButStored(t *testing.T) {
+	for _, uidplus := range []bool{true, false} {
+		for _, step := range []string{"+APPEND", "-APPEND"} {
+			t.Run(fmt.Sprintf("%v/%s", uidplus, step), func(t *testing.T) {
+				r := newRig(t)
+				for i := range 250 {
+					r.pair.old.deliver("INBOX", mail(i))
+				}
+				r.pair.old.deliver("INBOX", mail(0)) // twice
+				r.pair.new.uidplus = uidplus
+				bugs := 0
+				r.pair.new.fail(func(s string) error {
+					if s != step || bugs == 2 {
+						return nil
+					}
+					bugs++
+					return bugError()
+				})
+				r.start(false)
+				if res := r.sync(); res.Pass.Quarantined > 0 || !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				if got, want := slices.Sorted(slices.Values(r.pair.new.bodies("INBOX"))), slices.Sorted(slices.Values(r.pair.old.bodies("INBOX"))); !slices.Equal(got, want) {
+					t.Errorf("%d messages, not %d", len(got), len(want))
+				}
+				if l := r.ledger("INBOX"); len(l.Intents) > 0 || len(l.Entries) != 251 {
+					t.Errorf("%d entries, intents %+v", len(l.Entries), l.Intents)
+				}
+			})
+		}
+	}
+}
+
+// TestServerFailsAtMessage: one message at which the new server fails each time holds up
+// nothing else, and is tried again by later passes.
+func TestServerFailsAtMessage(t *testing.T) {
+	r := newRig(t)
+	for i := range 50 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	broken := true
+	r.pair.new.refuse = func(body []byte) error {
+		if broken && string(body) == mail(20) {
+			return bugError()
+		}
+		return nil
+	}
+	r.start(false)
+	if res := r.sync(); res.Pass.Copied != 49 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	l := r.ledger("INBOX")
+	if len(l.Intents) > 0 || len(l.Quarantine) != 1 || !l.Quarantine[0].Again || !strings.Contains(l.Quarantine[0].Cause, "Internal error") {
+		t.Fatalf("%+v, intents %+v", l.Quarantine, l.Intents)
+	}
+	broken = false
+	if res := r.sync(); res.Pass.Copied != 1 || !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if l := r.ledger("INBOX"); len(l.Quarantine) > 0 {
+		t.Errorf("%+v", l.Quarantine)
+	}
+}
+
+// TestServerFailsAlways: a server that fails at everything is left alone before long.
+func TestServerFailsAlways(t *testing.T) {
+	r := newRig(t)
+	for i := range 50 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.pair.new.refuse = func([]byte) error { return bugError() }
+	r.start(false)
+	res := r.sync()
+	if res.Problem == nil || res.Problem.Advice != store.RetryLater || res.Pass.Quarantined > brokenBound+1 || !strings.Contains(res.Problem.Cause, "Internal error") {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}
+
 // TestRepairInVain: all refusals are counted, and the last of each kind is told.
 func TestRepairInVain(t *testing.T) {
 	r := newRig(t)

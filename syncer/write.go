@@ -347,6 +347,9 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 	if len(items) == 0 {
 		return nil
 	}
+	if uncertain(why) {
+		return w.inDoubt(items, why)
+	}
 	if stop := w.stops(why); stop != nil {
 		for _, it := range items {
 			w.pending.Drop = append(w.pending.Drop, it.key)

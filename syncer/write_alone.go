@@ -3,6 +3,9 @@ package syncer
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 	"postferry/upstream"
@@ -42,10 +45,37 @@ func (w *writer) settleAll(ctx context.Context) error {
 	return w.drain(ctx)
 }
 
+// errUncertain: the new server may have stored what it has refused.
+var errUncertain = errors.New("the new server failed inside: what it has stored must be looked up")
+
+// uncertain tells whether a refusal leaves open what was stored: by SERVERBUG a server says
+// that something went wrong inside it (RFC 5530 section 3). Dovecot 2.3 says so when
+// a folder is renamed while messages are stored there, and shows some of them afterwards.
+func uncertain(why error) bool {
+	e, ok := errors.AsType[*upstream.Error](why)
+	return ok && e.Code == imap.ResponseCodeServerBug && e.Class == upstream.Later
+}
+
+// inDoubt ends the attempt with the intents of messages kept, as if the connection had
+// broken at them: what has become of them is found out before they are sent again, each
+// by itself.
+func (w *writer) inDoubt(items []*item, why error) error {
+	keys := make([]store.Key, len(items))
+	for i, it := range items {
+		keys[i] = it.key
+	}
+	w.release(items)
+	w.newTroubles.failed(why, keys...)
+	return fmt.Errorf("%w: %w", errUncertain, why)
+}
+
 // skip makes an item one for the quarantine.
 func (w *writer) skip(it *item) {
-	it.quarantine = brokeAt(it.key, "The connection with the new server breaks each time it is given this message.",
-		"the connection broke while the message was appended")
+	reason, cause := "The connection with the new server breaks each time it is given this message.", "the connection broke while the message was appended"
+	if why := w.newTroubles.refusal(it.key); why != nil {
+		reason, cause = "The new server can't take this message at the moment.", serverSays(why)
+	}
+	it.quarantine = brokeAt(it.key, reason, cause)
 	w.release([]*item{it})
 	w.pulled(it, nil)
 	it.stream, it.streamed = nil, nil
@@ -77,11 +107,5 @@ func (w *writer) blame(ctx context.Context, err error) {
 			keys = append(keys, it.key)
 		}
 	}
-	if len(keys) == 1 {
-		if alone, _ := w.newTroubles.suspect(keys[0]); alone {
-			w.newTroubles.brokeAlone(keys[0])
-			return
-		}
-	}
-	w.newTroubles.broke(keys...)
+	w.newTroubles.failed(nil, keys...)
 }

@@ -22,7 +22,9 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 		case it.quarantine != nil:
 			w.quarantine(it.quarantine)
 		case results[0].Err != nil:
-			refused, why = append(refused, it), results[0].Err
+			if refused = append(refused, it); !uncertain(why) {
+				why = results[0].Err
+			}
 			it.foreseen, w.expect = nil, 0
 			results = results[1:]
 		default:
