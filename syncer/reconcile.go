@@ -2,11 +2,13 @@ package syncer
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/upstream"
 )
 
 // After a connection broke or the daemon was killed, the new server may still
@@ -34,6 +36,9 @@ func (p *pull) reconcile(ctx context.Context) error {
 		return err
 	}
 	batch := p.judge(intents, found)
+	if err := p.checkFound(ctx, batch.Proofs); err != nil {
+		return err
+	}
 	if err := p.store.Commit(ctx, batch); err != nil {
 		return err
 	}
@@ -136,6 +141,89 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.target.UIDValidity, c.UID))
 	}
 	return batch
+}
+
+// checkFound looks whether copies that were found again have the flags that they were
+// given. From those that have lost them, the flags are taken, so that they are carried over like
+// any change: a server that broke off in the middle may have kept the messages alone
+// (Dovecot's sdbox, when it makes the index of a folder anew).
+func (p *pull) checkFound(ctx context.Context, proofs []store.Entry) error {
+	var set imap.UIDSet
+	for _, e := range proofs {
+		if e.UID != 0 && len(e.Flags) > 0 {
+			set.AddNum(e.UID)
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	call, err := p.new.SendReadBack(ctx, p.folder.New, p.target.UIDValidity, set)
+	if err != nil {
+		return err
+	}
+	found, err := call.Wait(ctx)
+	if err != nil && !upstream.Answered(err) {
+		return err
+	}
+	if n := takeLost(proofs, found); n > 0 {
+		p.log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
+		p.checks.mending = true
+	}
+	return nil
+}
+
+// lostByMany is how many copies must lack flags for that to be the server's doing: of one
+// its user may have taken them meanwhile.
+const lostByMany = 2
+
+// takeLost takes from entries the flags that their copies must have lost: those that are
+// on none of several copies, and all of copies that have none, if there are several. It
+// returns of how many copies.
+func takeLost(proofs []store.Entry, found []upstream.Message) (n int) {
+	has := make(map[imap.UID][]imap.Flag, len(found))
+	for _, m := range found {
+		has[m.UID] = m.Flags
+	}
+	var given, kept []imap.Flag // one for each copy
+	bare := map[int]bool{}
+	for i, e := range proofs {
+		flags, there := has[e.UID]
+		if !there || len(e.Flags) == 0 {
+			continue
+		}
+		gone := without(e.Flags, flags)
+		given, kept = append(given, e.Flags...), append(kept, without(e.Flags, gone)...)
+		if len(gone) == len(e.Flags) {
+			bare[i] = true
+		}
+	}
+	lost := slices.DeleteFunc(normalise(given), func(f imap.Flag) bool {
+		return containsFlag(kept, f) || countFlag(given, f) < lostByMany
+	})
+	for i := range proofs {
+		e := &proofs[i]
+		if _, there := has[e.UID]; !there {
+			continue
+		}
+		left := without(e.Flags, lost)
+		if bare[i] && len(bare) >= lostByMany {
+			left = nil
+		}
+		if len(left) < len(e.Flags) {
+			e.Flags = left
+			n++
+		}
+	}
+	return n
+}
+
+func countFlag(flags []imap.Flag, f imap.Flag) (n int) {
+	for _, g := range flags {
+		if sameFlag(f, g) {
+			n++
+		}
+	}
+	return n
 }
 
 // chunks splits a set into sets of at most n messages.
