@@ -127,3 +127,42 @@ func TestFoldersRenamedElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderRenamedWhileListed: a listing that is made while a folder is renamed may have
+// it under neither name, or under one that it has no more when it is looked at.
+func TestFolderRenamedWhileListed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		at   map[string]string // by step on the new server, in turn: what the folder is called then; "" is nowhere
+	}{
+		{"under neither name", map[string]string{"+LIST": "", "-LIST": "C"}},
+		{"twice", map[string]string{"+LIST": "B", "-LIST": "C"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.pair.old.add("A")
+			r.pair.old.deliver("A", mail(1))
+			r.start(false)
+			r.sync()
+			r.pair.old.deliver("A", mail(2))
+			folder, called := r.pair.new.folders["A"], "A"
+			r.pair.new.fail(func(step string) error {
+				if to, ok := tt.at[step]; ok {
+					delete(r.pair.new.folders, called)
+					if delete(tt.at, step); to != "" {
+						r.pair.new.folders[to] = folder
+					}
+					called = to
+				}
+				return nil
+			})
+			if res := r.sync(); !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			r.sync()
+			if n := len(r.pair.new.bodies("C")); n != 2 || len(tt.at) > 0 {
+				t.Errorf("%d messages", n)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -14,6 +15,36 @@ import (
 // aFewUIDs is how far back from a checkpoint a folder's newest copies are looked
 // for in its ledger.
 const aFewUIDs = 1000
+
+// seekGone finds folders that are not where they were on the new server any more. That
+// one is gone is believed only when the server says so twice: while a folder is
+// renamed, a listing may have neither its former name nor its new one, and from one that
+// counts as deleted its user would get no more mail.
+func (a *account) seekGone(ctx context.Context, s newSession, new Side, known []store.Folder) (Side, []store.Folder, error) {
+	rows, err := a.renamedElsewhere(ctx, s, new, known)
+	if err != nil || !someGone(new, rows) {
+		return new, rows, err
+	}
+	if err := pause(ctx, a.quiet/6); err != nil {
+		return new, nil, err
+	}
+	if new, err = side(ctx, s, !begun(known)); err != nil {
+		return new, nil, err
+	}
+	rows, err = a.renamedElsewhere(ctx, s, new, known)
+	return new, rows, err
+}
+
+// someGone tells whether there are rows whose folder is nowhere on the new server.
+func someGone(new Side, known []store.Folder) bool {
+	p := newPlanner(Side{}, new, known, config.Folders{})
+	return p.trusted && slices.ContainsFunc(known, func(row store.Folder) bool {
+		key := p.key(p.newName(&row))
+		_, there := p.there[key]
+		_, spelled := p.folded[strings.ToLower(key)]
+		return !there && !spelled && (row.State == store.FolderPresent || isHalted(&row))
+	})
+}
 
 // renamedElsewhere finds folders that were renamed on the new server without the
 // relay, as in a webmail, and returns the rows with those names among the possible ones. A renamed

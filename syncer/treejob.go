@@ -163,7 +163,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 		return r
 	}
 	r.delim = new.Namespace.Delim
-	if known, r.err = a.renamedElsewhere(ctx, newS, new, known); r.err != nil {
+	if new, known, r.err = a.seekGone(ctx, newS, new, known); r.err != nil {
 		return r
 	}
 	plan := planTree(old, new, known, a.domain.Folders)
