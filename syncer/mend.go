@@ -27,7 +27,7 @@ const momentsMost = 3
 
 // mending is what an item is marked with that the new server refused.
 type mending struct {
-	twice    error           // what it was refused with before it was sent once more as it is
+	twice    bool            // it has been sent once more as it is
 	keep     []imap.Flag     // what the new folder can keep of the flags
 	refusal  error           // of the message as it is
 	repaired *store.Repaired // set once it is tried repaired
@@ -51,13 +51,13 @@ func (w *writer) settleRefused(ctx context.Context, it *item, why error) error {
 // that it is worth sending it once more as it is.
 func (it *item) unexplained(why error) bool {
 	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && e.Class == upstream.Refused && e.Code == "" && it.twice == nil && it.repaired == nil && it.intent.Size > 0 &&
+	return ok && e.Class == upstream.Refused && e.Code == "" && !it.twice && it.repaired == nil && it.intent.Size > 0 &&
 		!containsOne(strings.ToLower(e.Text), "nul", "newline", "header", "flag", "keyword")
 }
 
 // onceMore sends a refused message again as it is, after a moment.
 func (w *writer) onceMore(ctx context.Context, it *item, why error) error {
-	it.twice = why
+	it.twice = true
 	w.log.Info().Str("key", keyText(it.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
 	if w.moments++; w.moments <= momentsMost {
 		if err := pause(ctx, w.quiet/6); err != nil {
@@ -207,7 +207,7 @@ func (w *writer) giveUp(it *item, why error) {
 	size := it.intent.Size
 	w.release([]*item{it})
 	q := newQuarantined(it.key, "The new server refuses this message.", serverSays(why))
-	if it.twice != nil {
+	if it.twice {
 		q.Attempts++
 	}
 	switch {
