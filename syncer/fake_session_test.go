@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -328,10 +329,15 @@ func (s *fakeSession) Search(_ context.Context, criteria string) (set imap.UIDSe
 	if !ok {
 		return nil, fmt.Errorf("unexpected criteria %q", criteria)
 	}
-	var start imap.UID
-	fmt.Sscanf(from, "%d:*", &start)
-	err = s.each("SEARCH", imap.UIDSet{imap.UIDRange{Start: start, Stop: 0}}, func(m *fakeMessage) error {
-		set.AddNum(m.uid)
+	var start, stop imap.UID
+	larger, smaller := -1, math.MaxInt
+	if n, _ := fmt.Sscanf(from, "%d:%d LARGER %d SMALLER %d", &start, &stop, &larger, &smaller); n < 2 {
+		fmt.Sscanf(from, "%d:*", &start)
+	}
+	err = s.each("SEARCH", imap.UIDSet{imap.UIDRange{Start: start, Stop: stop}}, func(m *fakeMessage) error {
+		if len(m.body) > larger && len(m.body) < smaller {
+			set.AddNum(m.uid)
+		}
 		return nil
 	})
 	return set, err

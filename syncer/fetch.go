@@ -435,11 +435,12 @@ func (r *reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 	it.date(header.Header())
 	it.intent = r.intent(it, header.Header(), size)
 	it.stream = &source{r: io.MultiReader(&start, body)}
-	it.streamed = make(chan error, 1)
+	streamed := make(chan error, 1)
+	it.streamed = streamed
 	if err := r.hand(ctx, it); err != nil {
 		return err
 	}
 	// The writer reads from our connection now. It always tells when it is
 	// through, even if it gave up.
-	return <-it.streamed
+	return <-streamed // it is the writer's now
 }

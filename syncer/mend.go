@@ -33,6 +33,7 @@ type mending struct {
 	repaired *store.Repaired // set once it is tried repaired
 	kept     []imap.Flag     // the repaired copy's flags
 	lighter  bool            // only flags were left out so far: there may be more to mend
+	aside    bool            // it was put off until nothing else is under way
 }
 
 // settleRefused decides about one message that the new server refused standing alone.
@@ -86,7 +87,7 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	if it.repaired != nil && !it.lighter || hopeless(why) {
 		return false, nil
 	}
-	if it.stream != nil {
+	if it.stream != nil || w.mayBeThere() && !it.aside {
 		return w.putOff(it, why), nil
 	}
 	fixed, ok := repairMessage(it.body, it.flags(), serverWords(why))
@@ -108,8 +109,8 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	it.body = fixed.body
 	size := int64(len(it.body))
 	it.intent.Fingerprint, it.intent.Size = fingerprintOf(headerOf(it.body), size), clampSize(size)
-	if w.adoptRepaired(it) {
-		return true, nil
+	if adopted, err := w.adoptRepaired(ctx, it); adopted || err != nil {
+		return true, err
 	}
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
 	w.log.Info().Str("key", keyText(it.key)).Str("repair", it.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
@@ -130,13 +131,14 @@ func serverWords(why error) string {
 	return ""
 }
 
-// putOff keeps a large message for mendLarge, as its body went by. The
-// checkpoint doesn't pass it until then.
+// putOff keeps a message for mendLarge: a large one, as its body went by, or one of which
+// a repaired copy may be there already. The checkpoint doesn't pass it until then.
 func (w *writer) putOff(it *item, why error) bool {
 	if int64(it.intent.Size) > min(repairLargest, w.limit/4) {
 		return false
 	}
-	it.refusal = why
+	w.release([]*item{it})
+	it.refusal, it.aside = why, true
 	w.pending.Drop = append(w.pending.Drop, it.key)
 	w.large = append(w.large, it)
 	return true
@@ -251,20 +253,64 @@ func (p *pull) repairOf(key store.Key) (store.Repaired, bool) {
 	return p.ledger.Repaired[at], true
 }
 
+// mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
+// for: adoption finds those when a folder is pulled for the first time, but a message that
+// failed then, and is tried again in a later pull, has missed it.
+func (w *writer) mayBeThere() bool { return w.adopt == nil && !w.first() && !w.fleeting }
+
 // adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
 // of making another.
-func (w *writer) adoptRepaired(it *item) bool {
-	if w.adopt == nil {
-		return false
+func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
+	want := wanted{Fingerprint: it.intent.Fingerprint, Size: int64(it.intent.Size)}
+	var found candidate
+	var err error
+	switch {
+	case w.adopt != nil:
+		found = w.adopt.takeAll([]wanted{want})[0]
+	case w.mayBeThere():
+		found, err = w.findRepaired(ctx, want)
 	}
-	found := w.adopt.takeAll([]wanted{{Fingerprint: it.intent.Fingerprint, Size: int64(it.intent.Size)}})[0]
-	if found.UID == 0 {
-		return false
+	if found.UID == 0 || err != nil {
+		if err != nil {
+			w.release([]*item{it})
+		}
+		return false, err
 	}
 	w.release([]*item{it})
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
-	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, w.adopt.newValidity, found.UID))
+	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, w.target.UIDValidity, found.UID))
 	w.done.adopted.Add(1)
 	w.dealt(1, uint64(it.repaired.Size))
-	return true
+	return true, nil
+}
+
+// findRepaired looks for a message of the new folder that no line of the ledger stands for,
+// among those that were there before this pull. Nothing may be under way.
+func (w *writer) findRepaired(ctx context.Context, want wanted) (candidate, error) {
+	if w.before <= 1 {
+		return candidate{}, nil
+	}
+	if err := w.commit(ctx); err != nil { // what has just been found must not be found again
+		return candidate{}, err
+	}
+	ledger, err := w.store.Ledger(ctx, w.account, w.folder.ID)
+	if err != nil {
+		return candidate{}, err
+	}
+	sel, err := w.new.Examine(ctx, w.folder.New)
+	if err != nil {
+		return candidate{}, w.gone(err, errNewGone)
+	}
+	if sel.UIDValidity != w.target.UIDValidity || fleeting(sel) {
+		return candidate{}, nil
+	}
+	alike, err := w.new.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-sizeSlack-1, 0), want.Size+sizeSlack+1))
+	if err != nil {
+		return candidate{}, err
+	}
+	found, err := w.strangers(ctx, alike, 1, newUIDs(ledger, sel.UIDValidity))
+	if err != nil || len(found) == 0 {
+		return candidate{}, err
+	}
+	return newCandidates(found).takeAll([]wanted{want})[0], nil
 }

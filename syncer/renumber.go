@@ -92,6 +92,12 @@ func (p *pull) unknown(ctx context.Context, sel *upstream.Selected, from imap.UI
 	if err != nil {
 		return nil, err
 	}
+	return p.strangers(ctx, all, from, taken)
+}
+
+// strangers are those of the open new folder's messages from a UID on whose UIDs are not
+// taken. all may have one below it: "*" is always a message (RFC 9051 section 6.4.8).
+func (p *pull) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, taken map[imap.UID]struct{}) (found []candidate, err error) {
 	var fresh imap.UIDSet
 	for _, r := range all {
 		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
@@ -100,7 +106,6 @@ func (p *pull) unknown(ctx context.Context, sel *upstream.Selected, from imap.UI
 			}
 		}
 	}
-	var found []candidate
 	for _, set := range chunks(fresh, listWindow) {
 		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})

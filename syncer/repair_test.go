@@ -246,6 +246,50 @@ func TestRefusedOnce(t *testing.T) {
 	}
 }
 
+// TestRepairedCopyIsFoundLater: with the ledger lost, repaired copies are adopted. Of a
+// message that can't be dealt with at that moment the copy is found when it is tried again.
+func TestRepairedCopyIsFoundLater(t *testing.T) {
+	for _, lines := range []int{2_000, 400_000} { // more than a copy may differ in size
+		t.Run(fmt.Sprint(lines), func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.Sync.Memory = 64 << 20
+			twice := nulMail + strings.Repeat("text\n", lines)
+			r.pair.old.deliver("INBOX", mail(1))
+			r.pair.old.deliver("INBOX", twice)
+			r.pair.new.refuse = refuseLikeCyrus
+			r.start(false)
+			r.sync()
+			r.pair.new.deliver("INBOX", mail(2)) // by itself
+
+			late := newRig(t)
+			late.cfg.Sync.Memory = 64 << 20
+			late.pair = r.pair
+			r.pair.old.deliver("INBOX", twice) // once more
+			busy := true
+			r.pair.new.refuse = func(body []byte) error {
+				if busy && bytes.IndexByte(body, 0) >= 0 {
+					return bugError()
+				}
+				return refuseLikeCyrus(body)
+			}
+			late.start(false)
+			if res := late.sync(); res.Pass.Quarantined != 2 || res.Pass.Adopted != 1 {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			busy = false
+			if res := late.sync(); res.Pass.Adopted != 1 || res.Pass.Copied != 1 || !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			if n := len(r.pair.new.bodies("INBOX")); n != 4 {
+				t.Errorf("%d messages on the new server", n)
+			}
+			if l := late.ledger("INBOX"); len(l.Repaired) != 2 || len(l.Quarantine)+len(l.Intents) > 0 || len(l.Entries) != 3 {
+				t.Errorf("%+v", l)
+			}
+		})
+	}
+}
+
 // bugError is what a server says in which something went wrong.
 func bugError() error {
 	return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Later, Code: imap.ResponseCodeServerBug, Text: "Internal error occurred", Err: fmt.Errorf("NO")}

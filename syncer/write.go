@@ -69,10 +69,11 @@ type writer struct {
 	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
 	// expect is the UID that the next message should get; 0 if that can't be told any more.
 	expect imap.UID
+	before imap.UID // what is below it was there before this pull; 0 if that isn't known
 }
 
 func newWriter(p *pull) *writer {
-	w := &writer{pull: p, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+	w := &writer{pull: p, before: p.target.UIDNext, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
 	if p.new.UIDPlus() && !p.fleeting {
 		w.expect = p.target.UIDNext
 	}
