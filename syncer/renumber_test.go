@@ -3,6 +3,7 @@ package syncer
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -319,5 +320,45 @@ func TestRenumberedBetweenLooks(t *testing.T) {
 	}
 	if got, want := sorted(r.pair.new.bodies("INBOX")), sorted([]string{mail(4), mail(10), mail(11), mail(12)}); !slices.Equal(got, want) {
 		t.Errorf("the new server has %q", got)
+	}
+}
+
+// TestNumberedAnewBeforeProof: a server without UIDPLUS numbers the folder anew after it has
+// taken messages and before they are looked for. The first may have a lower UID then than
+// any that it could have had before.
+func TestNumberedAnewBeforeProof(t *testing.T) {
+	for _, step := range []string{"+STATUS", "-STATUS", "-EXAMINE", "-SEARCH"} {
+		t.Run(step, func(t *testing.T) {
+			r := newRig(t)
+			r.pair.new.uidplus = false
+			r.pair.new.deliver("INBOX", "new")
+			r.pair.new.remove("INBOX", "new")
+			for i := range 3 {
+				r.pair.old.deliver("INBOX", mail(i))
+			}
+			var appended, struck atomic.Bool
+			r.pair.new.fail(func(at string) error {
+				if at == "-APPEND" {
+					appended.Store(true)
+				}
+				if at == step && appended.Load() && !struck.Swap(true) {
+					r.pair.new.renumberLocked("INBOX")
+				}
+				return nil
+			})
+			r.start(false)
+			if res := r.sync(); res.Pass.Copied != 3 || !res.Pass.Complete || !struck.Load() {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			r.sync()
+			for i, e := range r.ledger("INBOX").Entries {
+				if int(e.UID) != 2*i+1 {
+					t.Errorf("message %d has UID %d", i, e.UID)
+				}
+			}
+			if n := len(r.pair.new.bodies("INBOX")); n != 3 {
+				t.Errorf("%d messages", n)
+			}
+		})
 	}
 }

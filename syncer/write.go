@@ -420,14 +420,13 @@ func (w *writer) prove(ctx context.Context) error {
 	if w.lane.prepared != nil {
 		return errGiven // what is asked for on the new session would come in between
 	}
-	from := lowest(w.unproven, w.target.UIDValidity)
 	if err := w.lookAtNew(ctx); err != nil {
 		return err
 	}
 	if err := w.readLedger(ctx); err != nil {
 		return err
 	}
-	found, err := w.newcomers(ctx, from)
+	found, err := w.newcomers(ctx, lowest(w.unproven, w.target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}
