@@ -268,7 +268,10 @@ func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
 	case w.adopt != nil:
 		found = w.adopt.takeAll([]wanted{want})[0]
 	case w.mayBeThere():
-		found, err = w.findRepaired(ctx, want)
+		if found, err = w.findRepaired(ctx, want); upstream.ClassOf(err) == upstream.Refused {
+			w.log.Warn().Err(err).Str("key", keyText(it.key)).Msg("the new server can't be asked for a repaired copy, another is made")
+			err = nil
+		}
 	}
 	if found.UID == 0 || err != nil {
 		if err != nil {

@@ -245,6 +245,35 @@ func TestRepairedCopyIsFoundLater(t *testing.T) {
 	}
 }
 
+// TestRepairWithoutSearch: a server that refuses to be asked for a repaired copy does not hold
+// up the folder for it.
+func TestRepairWithoutSearch(t *testing.T) {
+	for _, step := range []string{"+SEARCH", "+HEADERS"} {
+		r := newRig(t)
+		r.pair.old.deliver("INBOX", mail(1))
+		r.pair.new.refuse = refuseLikeCyrus
+		r.start(false)
+		r.sync()
+		r.pair.new.deliver("INBOX", nulMail) // by itself: as large as the repaired one
+		r.pair.old.deliver("INBOX", nulMail)
+		r.pair.old.deliver("INBOX", mail(2))
+		asked := false
+		r.pair.new.fail(func(at string) error {
+			if at != step {
+				return nil
+			}
+			asked = true
+			return refusedError("UID SEARCH", imap.ResponseCodeCannot)
+		})
+		if res := r.sync(); res.Pass.Copied != 2 || !res.Pass.Complete || !asked {
+			t.Errorf("%s: %+v, problem %+v", step, res.Pass, res.Problem)
+		}
+		if l := r.ledger("INBOX"); len(l.Repaired) != 1 || len(l.Intents) > 0 {
+			t.Errorf("%s: %+v", step, l)
+		}
+	}
+}
+
 // TestRepairInVain: all refusals are counted, and the last of each kind is told.
 func TestRepairInVain(t *testing.T) {
 	r := newRig(t)
