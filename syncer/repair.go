@@ -10,8 +10,8 @@ import (
 
 // What some servers refuse and others have taken for years. A message is
 // always tried as it is first, twice if the server gives no reason. Only when the
-// new server refuses it, standing alone, all that applies to it is mended at once, noted in the ledger, and
-// tried once more.
+// new server refuses it, standing alone, all that applies to it is mended at
+// once, noted in the ledger, and tried once more.
 //
 //   - NUL octets become 0x80, as Dovecot shows them to clients. So size and
 //     fingerprint stay (RFC 9051 section 4.3.1: no literal holds a NUL).
