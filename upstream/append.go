@@ -100,9 +100,6 @@ func (c *AppendCall) send(mailbox string, messages []Append) error {
 		if ok, err := s.sendMessage(cmd, &messages[i], ask); !ok {
 			return err
 		}
-		if ask {
-			s.opt.Quirks.prove(imap.CapMultiAppend) // it has asked for the second message
-		}
 	}
 	s.enc.CRLF()
 	return s.enc.Err()
@@ -128,6 +125,10 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 		if ok, err := s.awaitGoAhead(cmd); !ok {
 			return false, err
 		}
+	}
+	if ask { // and it has asked for the second message
+		s.opt.Quirks.prove(imap.CapMultiAppend)
+		s.opt.Quirks.tried()
 	}
 	// Never pad: a body that falls short costs the connection, and the server
 	// throws the command away.

@@ -63,9 +63,9 @@ func (s *Session) multi() bool { return s.Has(imap.CapMultiAppend) }
 // of a command, as it has not been seen yet to take one.
 func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMultiAppend) }
 
-// tryWait is how long a session waits for another one to find out about MULTIAPPEND: as
-// long as a server that is near may take, where a command for each message costs more.
-const tryWait = 10 * time.Millisecond
+// tryWait is how long, for each message that it has, a session waits for another one to
+// find out about MULTIAPPEND: about as long as a command for each costs the server.
+const tryWait = 2 * time.Millisecond
 
 // together is how many of n messages go in one command. While one session finds out
 // whether the server takes several, which costs it a round trip, the others send one
@@ -82,7 +82,7 @@ func (s *Session) together(ctx context.Context, n int) (each int, done func()) {
 	if other == nil {
 		return n, s.opt.Quirks.tried
 	}
-	t := time.NewTimer(tryWait)
+	t := time.NewTimer(time.Duration(n) * tryWait)
 	defer t.Stop()
 	select {
 	case <-other:

@@ -54,8 +54,10 @@ func (q *Quirks) try() (other <-chan struct{}) {
 func (q *Quirks) tried() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	close(q.trying)
-	q.trying = nil
+	if q.trying != nil {
+		close(q.trying)
+		q.trying = nil
+	}
 }
 
 func holds(set *atomic.Pointer[map[string]bool], name string) bool {
