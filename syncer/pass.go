@@ -141,21 +141,30 @@ func (a *account) nextPassStep() {
 	}
 }
 
-// nextFolders pulls the first folders of the queue that no visit is pulling.
+// nextFolders pulls the first folders of the queue that no visit is pulling. One that has
+// been asked for ahead goes to the lane that did, whichever else is idle.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if !a.mayPull(i) {
-			continue
+		if l.prepared != nil && a.mayPull(i) {
+			a.pullNext(p, l, a.preparedInQueue(p, l))
 		}
-		at := a.nextFor(p, l)
-		if at < 0 {
-			return
-		}
-		f := p.queue[at]
-		p.queue = slices.Delete(p.queue, at, at+1)
-		p.pulling++
-		a.startPull(l, f, false, a.passPulled)
 	}
+	for i, l := range a.backs {
+		if a.mayPull(i) {
+			a.pullNext(p, l, a.nextInQueue(p))
+		}
+	}
+}
+
+// pullNext pulls the folder at that place in the queue; -1 for none.
+func (a *account) pullNext(p *passRun, l *lane, at int) {
+	if at < 0 {
+		return
+	}
+	f := p.queue[at]
+	p.queue = slices.Delete(p.queue, at, at+1)
+	p.pulling++
+	a.startPull(l, f, false, a.passPulled)
 }
 
 // mayPull tells whether a pull may begin on one of the lanes for passes: those behind

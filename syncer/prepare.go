@@ -198,13 +198,9 @@ func (a *account) nextInQueue(p *passRun) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })
 }
 
-// nextFor is nextInQueue, but for the folder that the lane has prepared.
-func (a *account) nextFor(p *passRun, l *lane) int {
-	if l.prepared != nil {
-		at := slices.IndexFunc(p.queue, func(f *tracked) bool { return f.ID == l.prepared.folder.ID })
-		if at >= 0 && p.queue[at].pulling == nil && !a.visiting(p.queue[at]) {
-			return at
-		}
-	}
-	return a.nextInQueue(p)
+// preparedInQueue is nextInQueue for the folder that the lane has prepared.
+func (a *account) preparedInQueue(p *passRun, l *lane) int {
+	return slices.IndexFunc(p.queue, func(f *tracked) bool {
+		return f.ID == l.prepared.folder.ID && f.pulling == nil && !a.visiting(f)
+	})
 }
