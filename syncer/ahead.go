@@ -129,9 +129,9 @@ func (l *lane) openBoth(ctx context.Context, old, new *lead) error {
 	return g.Wait()
 }
 
-// askEarly is how many of a folder's first messages are asked for along with their
-// listing, which saves a round trip: of a small folder whose messages are all missing
-// on the new server. Where limits are to be kept their sizes must be known first.
+// askEarly is how many of a folder's messages are asked for without a listing, which saves
+// a round trip and work: all, of a folder that is not large and is missing on the new
+// server. Where limits are to be kept their sizes must be known first.
 // limited says that the new server has a limit for messages.
 func (a *account) askEarly(f *tracked, limited bool) int {
 	st, empty := a.tree.status[f.Old], a.tree.empty[f.New]
@@ -142,7 +142,7 @@ func (a *account) askEarly(f *tracked, limited bool) int {
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:
 	case a.traffic.old.budget.limit > 0 || a.traffic.new.budget.limit > 0 || limited:
 	default:
-		return min(int(st.Messages), earlyMessages)
+		return min(int(st.Messages), listWindow)
 	}
 	return 0
 }

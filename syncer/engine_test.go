@@ -81,17 +81,19 @@ func TestRefusedMessagesStandAlone(t *testing.T) {
 // side, before and after it took effect. Nothing may be lost or doubled.
 func TestCutAtEveryStep(t *testing.T) {
 	for _, side := range []string{"old", "new"} {
-		for _, step := range []string{"EXAMINE", "LIST", "LISTING", "BODIES", "BODY", "STATUS", "APPEND", "WAIT", "SELECT", "STORE", "CREATE"} {
+		for _, step := range []string{"EXAMINE", "LIST", "EARLY", "LISTING", "BODIES", "BODY", "STATUS", "APPEND", "WAIT", "SELECT", "STORE", "CREATE"} {
 			for _, when := range []string{"+", "-"} {
-				t.Run(side+when+step, func(t *testing.T) { cutAt(t, side, when+step) })
+				t.Run(side+when+step, func(t *testing.T) { cutAt(t, side, when+step, 0) })
+				t.Run(side+when+step+" listed", func(t *testing.T) { cutAt(t, side, when+step, listWindow) })
 			}
 		}
 	}
 }
 
-func cutAt(t *testing.T, side, step string) {
+func cutAt(t *testing.T, side, step string, first imap.UID) {
 	t.Parallel()
 	r := newRig(t)
+	r.pair.old.folders["INBOX"].next += first
 	for i := range 120 {
 		r.pair.old.deliver("INBOX", mail(i))
 	}

@@ -30,7 +30,11 @@ type fakeSession struct {
 func (s *fakeSession) within(box *fakeFolder) (done func()) {
 	now := s.box
 	s.box = box
-	return func() { s.box = now }
+	return func() {
+		if s.box == box {
+			s.box = now // unless yet another one has been opened meanwhile
+		}
+	}
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
@@ -176,7 +180,7 @@ type fakeOpen struct {
 
 func (o fakeOpen) Wait(context.Context) (*oldFolder, error) { return o.f, o.err }
 
-// fakeEarly brings the first bodies, then the listing.
+// fakeEarly brings the first messages.
 type fakeEarly struct {
 	s     *fakeSession
 	box   *fakeFolder
@@ -184,11 +188,11 @@ type fakeEarly struct {
 	first int
 }
 
-func (c fakeEarly) Wait(ctx context.Context, fn func(upstream.Message, int64, io.Reader) error) (lines []upstream.Message, listed bool, err error) {
+func (c fakeEarly) Wait(ctx context.Context, fn func(upstream.Message, int64, io.Reader) error) (lines []upstream.Message, all bool, err error) {
 	defer c.s.within(c.box)()
 	some := map[imap.UID]upstream.Message{}
 	var set imap.UIDSet
-	err = c.s.each("EARLY", imap.UIDSet{imap.UIDRange{Start: 1}}, func(m *fakeMessage) error {
+	err = c.s.each("EARLY", c.set, func(m *fakeMessage) error {
 		if len(some) < c.first {
 			some[m.uid] = m.line()
 			set.AddNum(m.uid)
@@ -196,12 +200,9 @@ func (c fakeEarly) Wait(ctx context.Context, fn func(upstream.Message, int64, io
 		return nil
 	})
 	if err == nil && len(set) > 0 {
-		err = c.s.Bodies(ctx, set, func(uid imap.UID, size int64, r io.Reader) error { return fn(some[uid], size, r) })
-	}
-	if err == nil {
-		err = c.s.ListMessages(ctx, c.set, 0, func(m upstream.Message) error {
-			lines = append(lines, m)
-			return nil
+		err = c.s.Bodies(ctx, set, func(uid imap.UID, size int64, r io.Reader) error {
+			lines = append(lines, some[uid])
+			return fn(some[uid], size, r)
 		})
 	}
 	return lines, err == nil, err

@@ -26,8 +26,9 @@ type fakeServer struct {
 	refuse         func(body []byte) error // of APPEND
 	uidplus        bool
 	condstor       bool
-	single         bool // no MULTIAPPEND: each message of a batch has its own fate
-	fleeting       bool // UIDNOTSTICKY: other UIDs each time a folder is opened
+	single         bool     // no MULTIAPPEND: each message of a batch has its own fate
+	first          imap.UID // UIDs that were used before there were folders
+	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened
 	validity       uint32
 	shown          map[store.Key]string // what was under which UID then
 	late           []func()             // what it has read and will store only after the next step
@@ -76,7 +77,7 @@ func (f *fakeServer) add(name string) *fakeFolder {
 
 func (f *fakeServer) addLocked(name string) *fakeFolder {
 	f.validity++
-	box := &fakeFolder{validity: f.validity, next: 1, modseq: 1}
+	box := &fakeFolder{validity: f.validity, next: f.first + 1, modseq: 1}
 	f.folders[name] = box
 	return box
 }

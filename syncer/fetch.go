@@ -20,9 +20,6 @@ const (
 	// portionsAhead is how many such commands may be under way: while one is answered,
 	// the next is on its way to a server far away.
 	portionsAhead = 2
-	// earlyMessages is how many messages are asked for before their sizes are known:
-	// about as many as come from a server far away while their listing does.
-	earlyMessages = 200
 )
 
 // portion is what one command asks for.
@@ -33,8 +30,8 @@ type portion struct {
 	alone    bool   // a message at which a connection broke: nothing else may be under way
 }
 
-// bringEarly takes what was asked for when the folder was opened: the listing, and the
-// bodies of the first messages.
+// bringEarly takes the messages that were asked for when the folder was opened. How much is
+// still to come nobody knows: if it isn't wanted any more, the connection is hung up.
 func (r *reader) bringEarly(ctx context.Context) error {
 	call := r.selected.early
 	if call == nil {
@@ -42,35 +39,37 @@ func (r *reader) bringEarly(ctx context.Context) error {
 	}
 	all := r.selected.allEarly()
 	r.selected.early = nil
-	missing := r.adopt == nil && r.known.count() == 0 // as it looked before it was opened
-	var ours error                                    // not the old server's
-	at := imap.UID(0)
-	if missing && all {
-		if err := r.openNext(ctx); err != nil {
-			return err
-		}
+	if r.adopt != nil || r.known.count() > 0 { // it did not look so before it was opened
+		r.lane.old.hangUp()
+		return errNotEmpty
 	}
-	lines, listed, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
-		if !missing || r.known.has(m.UID) {
+	var ours error // not the old server's
+	at := imap.UID(0)
+	var came, octets uint64
+	lines, told, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
+		if r.known.has(m.UID) {
 			return nil
 		}
 		if ours = r.yielded(); ours != nil {
-			r.lane.old.hangUp() // how much is still to come nobody knows
+			r.lane.old.hangUp()
 			return ours
 		}
 		at = m.UID
 		if ours = r.takeEarly(ctx, m, size, body); ours == nil {
 			at = 0
 		}
+		if came, octets = came+1, octets+uint64(size); ours == nil && all && r.soonOver(came, octets) {
+			ours = r.openNext(ctx)
+		}
 		return ours
 	})
 	if errors.Is(ours, errYield) {
 		return ours
 	}
-	if err != nil && missing && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
-		r.blameEarly(lines, at)
+	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		r.blameEarly(at)
 	}
-	if r.selected.ahead = lines; !listed {
+	if r.selected.ahead = lines; !told || !all || len(lines) < int(r.selected.Messages) {
 		r.selected.listed, r.selected.ahead = nil, nil
 	}
 	if err != nil {
@@ -79,14 +78,17 @@ func (r *reader) bringEarly(ctx context.Context) error {
 	return r.findUIDNext(ctx)
 }
 
-// blameEarly is blame where all that is known of the messages is what has been listed.
-func (r *reader) blameEarly(lines []upstream.Message, at imap.UID) {
-	for _, m := range lines {
-		if at == 0 && !r.known.has(m.UID) {
-			at = m.UID
-		}
-	}
-	if at != 0 {
+// soonOver tells whether of the messages asked for early, of which so many have come, no
+// more are left, about, than may be asked for ahead.
+func (r *reader) soonOver(came, octets uint64) bool {
+	left := max(uint64(r.selected.Messages), came) - came
+	return left*(octets/came) <= portionsAhead*bodyOctets
+}
+
+// blameEarly is blame for messages of which there is no list: if none was on its way, the
+// next attempt has to tell.
+func (r *reader) blameEarly(at imap.UID) {
+	if r.blind = at == 0; !r.blind {
 		r.oldTroubles.broke(r.selected.keys.key(at))
 	}
 }

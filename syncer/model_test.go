@@ -143,6 +143,9 @@ func (m *model) drawServers(t *rapid.T) {
 	m.pair.new.fleeting = !often("new UIDs last")
 	m.pair.old.fleeting = !often("old UIDs last") && !often("old UIDs last indeed")
 	m.pair.old.condstor = rapid.Bool().Draw(t, "CONDSTORE") && !m.pair.old.fleeting
+	if !often("low UIDs") { // then folders are listed before their messages are asked for
+		m.pair.old.first = listWindow
+	}
 	m.note("new server: UIDPLUS %t, MULTIAPPEND %t, lasting UIDs %t; old server: CONDSTORE %t, lasting UIDs %t",
 		m.pair.new.uidplus, !m.pair.new.single, !m.pair.new.fleeting, m.pair.old.condstor, !m.pair.old.fleeting)
 }

@@ -1,14 +1,18 @@
 package syncer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -226,6 +230,109 @@ func TestPreparedFits(t *testing.T) {
 		c.change(f)
 		if got := p.fits(f, c.since); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// orderly is a session with an old server that opens INBOX once another session has asked
+// for the folder that comes after its present one, which goes on once INBOX is through.
+type orderly struct {
+	oldSession
+	ahead   chan struct{} // closed when a folder has been asked for ahead
+	through func() bool
+}
+
+func (s orderly) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
+	if name == "INBOX" {
+		<-s.ahead
+	}
+	return s.oldSession.Open(ctx, name, ahead)
+}
+
+func (s orderly) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
+	close(s.ahead)
+	for !s.through() {
+		runtime.Gosched()
+	}
+	return s.oldSession.SendOpen(ctx, name, ahead)
+}
+
+// A folder that one lane has asked for is not asked for once more by another that is idle.
+func TestPreparedFolderStaysWithItsLane(t *testing.T) {
+	r := prepareRig(t, "A", "B")
+	r.cfg.Domains[0].Account.Connections = 3
+	real, asked := r.pair.dialers().old, make(chan struct{})
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+		s, err := real(ctx, server, c, opt)
+		return orderly{s, asked, func() bool {
+			folders, err := r.store.Folders(t.Context(), r.account.ID)
+			must(t, err)
+			for _, f := range folders {
+				if f.Old == "INBOX" {
+					return !f.Checkpoint.Checked.IsZero()
+				}
+			}
+			return false
+		}}, err
+	}
+	r.pair.new.fail(func(step string) error {
+		if step == "+WAIT" { // the lane that is through with INBOX is idle by now
+			r.pair.new.mu.Unlock()
+			defer r.pair.new.mu.Lock()
+			must(t, pause(t.Context(), 50*time.Millisecond))
+		}
+		return nil
+	})
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if n := r.pair.old.count("EXAMINE"); n != 3 {
+		t.Errorf("3 folders were opened %d times", n)
+	}
+	r.same("INBOX", "A", "B")
+}
+
+// Messages that were asked for as the new folder was empty are not taken once it isn't.
+func TestNotEmptyAnyMore(t *testing.T) {
+	r := prepareRig(t)
+	late := sync.OnceFunc(func() {
+		r.pair.new.mu.Unlock()
+		defer r.pair.new.mu.Lock()
+		r.pair.new.deliver("INBOX", mail(1))
+		r.pair.new.deliver("INBOX", mail(99))
+	})
+	r.pair.new.fail(func(step string) error {
+		if step == "+STATUS" {
+			late()
+		}
+		return nil
+	})
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 2 || res.Pass.Adopted != 1 {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if n := len(r.pair.new.bodies("INBOX")); n != 4 {
+		t.Errorf("%d messages on the new server, want 4", n)
+	}
+	if n := r.pair.old.count("BODY"); n != 2 {
+		t.Errorf("%d messages were fetched, want 2", n)
+	}
+}
+
+func TestSoonOver(t *testing.T) {
+	const most = portionsAhead * bodyOctets
+	for _, c := range []struct {
+		messages     uint32
+		came, octets uint64
+		want         bool
+	}{
+		{1, 1, 0, true}, {1, 1, most, true}, {2, 1, most, true}, {3, 1, most, false}, {2000, 100, 100 << 10, true},
+		{2000, 100, 100 << 20, false}, {2000, 1980, 1980 << 20, false}, {2000, 1984, 1984 << 20, true}, {5, 7, 7 << 30, true},
+	} {
+		r := &reader{pull: &pull{selected: &oldFolder{Selected: upstream.Selected{Messages: c.messages}}}}
+		if got := r.soonOver(c.came, c.octets); got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

@@ -37,6 +37,8 @@ var (
 	errListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 	// errOldGone: the old server, which listed the folder just before, does not open it.
 	errOldGone = errors.New("the old server does not open the folder")
+	// errNotEmpty: the new folder, which was empty just before, is not any more.
+	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
 	// errNewGone: the folder is not on the new server any more.
 	errNewGone = errors.New("the folder is gone from the new server")
 )
@@ -87,7 +89,8 @@ type pull struct {
 	report  func(progress)     // quick, from any of the pull's goroutines
 	meter   *meter             // the account's
 	traffic *traffic           // the account's
-	early   int                // of the folder's first messages are asked for before they are listed
+	early   int                // of the folder's messages are asked for before they are listed
+	blind   bool               // a connection broke at a message that isn't known, as nothing had been listed
 	ready   *prepared          // the folder was asked for ahead; nil if it wasn't, or has been opened
 	// coming tells what comes next on the lane, if anything; nil for nothing.
 	coming comingFunc
@@ -130,7 +133,7 @@ func (p *pull) run(ctx context.Context) error {
 			return err
 		}
 		event := p.log.Warn()
-		if errors.Is(err, errGiven) {
+		if errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) {
 			event = p.log.Debug()
 		}
 		if p.lane.prepared != nil { // it may be the reason
@@ -142,7 +145,9 @@ func (p *pull) run(ctx context.Context) error {
 		if p.done.dealt() > before || p.oldTroubles.narrowed()+p.newTroubles.narrowed() > narrowed {
 			failures = 0
 		}
-		failures++
+		if failures++; p.blind {
+			failures, p.blind = 0, false
+		}
 		if failures == fruitless {
 			return err
 		}
@@ -157,7 +162,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven) || errors.Is(err, errUncertain)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many

@@ -54,18 +54,18 @@ type bodiesCall interface {
 	Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error
 }
 
-// earlyCall are a listing and bodies on their way.
+// earlyCall are a folder's first messages on their way.
 type earlyCall interface {
-	// Wait calls fn for the bodies that come and returns the listing; listed tells
-	// whether it is one.
-	Wait(ctx context.Context, fn func(m upstream.Message, size int64, r io.Reader) error) (lines []upstream.Message, listed bool, err error)
+	// Wait calls fn for the bodies that come and returns what was told of the messages;
+	// all tells whether the server refused none.
+	Wait(ctx context.Context, fn func(m upstream.Message, size int64, r io.Reader) error) (lines []upstream.Message, all bool, err error)
 }
 
 // ahead is what to ask for along with the opening of a folder, where that costs no
 // round trip more.
 type ahead struct {
 	list  imap.UIDSet // nil for none
-	first int         // so many messages are brought at once, with list
+	first int         // so many messages are brought at once, instead of list
 }
 
 // oldFolder is an opened folder of an old server. While it is open its
@@ -77,15 +77,15 @@ type oldFolder struct {
 	// pop3: its UIDs are message numbers of this session, it has no flags, and keys may
 	// change without notice.
 	pop3   bool
-	listed imap.UIDSet        // what was asked for ahead, if it was listed
+	listed imap.UIDSet        // what was to be asked for ahead, if all of it has been told
 	ahead  []upstream.Message // its messages
 	early  earlyCall          // to be waited for before anything else is asked; nil if nothing was asked for
 	first  int                // messages that it brings
 }
 
-// allEarly tells whether all there is was asked for along with the opening.
+// allEarly tells whether all there is was asked for with its bodies along with the opening.
 func (f *oldFolder) allEarly() bool {
-	return f.early != nil && int(f.Messages) <= f.first && f.UIDNext <= f.listed[0].Stop
+	return f.early != nil && int(f.Messages) <= f.first && f.UIDNext <= f.listed[0].Stop+1
 }
 
 // newSession is what the engine needs of a logged-in session with a new server.

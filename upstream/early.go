@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,53 +12,63 @@ import (
 	"postferry/wire"
 )
 
-// EarlyCall is a listing on its way, and with it the bodies of a folder's first
-// messages.
+// EarlyCall are the first messages of a folder on their way: what a listing tells of
+// them, and their bodies.
 type EarlyCall struct {
-	s            *Session
-	list, bodies *command
-	collector    *collector
-	lines        []Message
+	s    *Session
+	set  imap.UIDSet
+	cmd  *command
+	body *bodies
+	held bool // the body of the message that is being told of came first and is kept
+
+	lines []Message
 }
 
-// composeEarly asks for bodies behind a listing, by message numbers as nothing else is
-// known yet. It asks for the items of the listing once more: Dovecot is at several
-// commands at once, so that a body may come before its line of the listing.
-func (s *Session) composeEarly(l *listed) (*EarlyCall, error) {
-	c := &EarlyCall{s: s, list: l.cmd}
-	c.collector = newCollector(s, l.set, listWant, func(m *fetched) error {
-		c.lines = append(c.lines, m.Message)
-		return nil
-	})
-	var err error
-	c.bodies, err = s.compose("FETCH", func(e *wire.Encoder) {
+// composeEarly asks for messages by their numbers, as nothing else is known yet.
+func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
+	c = &EarlyCall{s: s, set: l.set}
+	c.cmd, err = s.compose("FETCH", func(e *wire.Encoder) {
 		e.Raw(fmt.Sprintf("1:%d (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", l.first))
 	})
 	return c, err
 }
 
-// Wait reads until all has come and returns the listing; listed tells whether it is
-// one; it isn't if something else was awaited meanwhile. fn is that of Bodies, with what the listing tells; it is not called for a body
-// of which that isn't known when it comes. A refusal of the bodies is no error: none come.
-func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, listed bool, err error) {
-	b := &bodies{s: c.s, all: true}
-	lost := c.list.done
-	take := func(num uint32, name string) bool {
-		return c.collector.takeWith(num, name, func(m *fetched) {
-			if m.have&listWant != listWant {
-				c.s.dec.Skip()
-				return
-			}
-			b.fn = func(_ imap.UID, size int64, r io.Reader) error { return fn(m.Message, size, r) }
-			b.value(m.UID)
-		})
-	}
-	err = c.s.do(ctx, "UID FETCH", func() error {
-		if err := c.s.await(c.list, take); err != nil {
-			return err
+// Wait reads until all has come and returns what was told of the messages. all is true
+// if the server refused none of what was asked for, and nothing else was awaited meanwhile. fn is
+// that of Bodies, with what was told; it is not called for a body of more than a
+// megabyte that comes before that. A refusal is no error: nothing comes.
+func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, all bool, err error) {
+	lost := c.cmd.done
+	c.body = &bodies{s: c.s, all: true}
+	told := newCollector(c.s, c.set, listWant, func(m *fetched) error {
+		c.lines = append(c.lines, m.Message)
+		if c.held {
+			c.hand(m, int64(len(c.body.early)), bytes.NewReader(c.body.early), fn)
 		}
-		return c.s.await(c.bodies, take)
+		return nil
 	})
-	c.collector.rest()
-	return c.lines, !lost && c.list.res.kind == "OK", cmp.Or(err, b.err)
+	err = c.s.do(ctx, "FETCH", func() error {
+		return c.s.await(c.cmd, func(num uint32, name string) bool {
+			c.held = false
+			return told.takeWith(num, name, func(m *fetched) { c.take(m, fn) })
+		})
+	})
+	told.rest()
+	return c.lines, !lost && c.cmd.res.kind == "OK", cmp.Or(err, c.body.err)
+}
+
+// take takes a body: as it comes if it is known by then what it is of.
+func (c *EarlyCall) take(m *fetched, fn func(m Message, size int64, r io.Reader) error) {
+	if m.have&listWant != listWant {
+		ok, fits := c.body.hold()
+		c.held = ok && fits
+		return
+	}
+	c.body.fn = func(_ imap.UID, size int64, r io.Reader) error { return fn(m.Message, size, r) }
+	c.body.value(m.UID)
+}
+
+func (c *EarlyCall) hand(m *fetched, size int64, r io.Reader, fn func(m Message, size int64, r io.Reader) error) {
+	c.body.fn = func(imap.UID, int64, io.Reader) error { return fn(m.Message, size, r) }
+	c.body.hand(m.UID, size, r)
 }

@@ -40,8 +40,8 @@ func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDS
 	return sel, l.ok, err
 }
 
-// ExamineAndFetch is Examine and, in the same round trip, ListMessages of set and the
-// bodies of the first messages in the folder. It returns before those come.
+// ExamineAndFetch is Examine and, in the same round trip, asks for the first messages in
+// the folder with their bodies, as far as they are in set. It returns before those come.
 func (s *Session) ExamineAndFetch(ctx context.Context, name string, set imap.UIDSet, first int) (*Selected, *EarlyCall, error) {
 	l := &listed{set: set, first: first}
 	sel, err := s.openFolder(ctx, "EXAMINE", name, l)
@@ -55,7 +55,7 @@ type listed struct {
 	ok  bool
 	cmd *command
 
-	first int        // messages whose bodies are asked for as well
+	first int        // messages that are asked for with their bodies, instead of the listing
 	early *EarlyCall // then it is waited for by itself
 }
 
@@ -104,8 +104,7 @@ type OpenCall struct {
 }
 
 // SendExamine opens a folder read-only and asks for a listing of set, unless that is
-// empty, and for the bodies of the first messages with it, without waiting for an
-// answer. Bodies asked for before may still be waited for; the folder that they are of is
+// empty, or for the first messages with their bodies, without waiting for an answer. Bodies asked for before may still be waited for; the folder that they are of is
 // not open any more, and nothing else may be asked before Wait. An error means the
 // connection is lost, unless it is of class Refused.
 func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int) (*OpenCall, error) {
@@ -142,12 +141,13 @@ func (c *OpenCall) Early() *EarlyCall {
 	return nil
 }
 
-// composeListing writes the command that lists a set, and the one for bodies.
+// composeListing writes the command that lists a set, or that for the first messages.
 func (s *Session) composeListing(l *listed) (err error) {
-	if l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) }); err != nil || l.first == 0 {
+	if l.first > 0 {
+		l.early, err = s.composeEarly(l)
 		return err
 	}
-	l.early, err = s.composeEarly(l)
+	l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) })
 	return err
 }
 
