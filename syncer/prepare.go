@@ -36,7 +36,7 @@ type prepared struct {
 type next struct {
 	folder store.Folder
 	list   imap.UIDSet // to be listed along
-	early  int         // of its first messages are to be asked for along
+	early  int         // of its messages are to be asked for along, instead of the listing
 }
 
 // fits tells whether what was prepared is of use for a folder as it is now, in a pass

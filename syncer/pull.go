@@ -145,7 +145,7 @@ func (p *pull) run(ctx context.Context) error {
 		if p.done.dealt() > before || p.oldTroubles.narrowed()+p.newTroubles.narrowed() > narrowed {
 			failures = 0
 		}
-		if failures++; p.blind {
+		if failures++; p.blind || errors.Is(err, errNotEmpty) { // neither happens twice
 			failures, p.blind = 0, false
 		}
 		if failures == fruitless {

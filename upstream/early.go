@@ -33,9 +33,9 @@ func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
 	return c, err
 }
 
-// Wait reads until all has come and returns what was told of the messages. all is true
-// if the server refused none of what was asked for, and nothing else was awaited meanwhile. fn is
-// that of Bodies, with what was told; it is not called for a body of more than a
+// Wait reads until all has come and returns what was told of the messages. all is true if
+// the server refused none of what was asked for, and nothing else was awaited meanwhile.
+// fn is that of Bodies, with what was told; it is not called for a body of more than a
 // megabyte that comes before that. A refusal is no error: nothing comes.
 func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, all bool, err error) {
 	lost := c.cmd.done

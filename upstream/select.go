@@ -104,9 +104,10 @@ type OpenCall struct {
 }
 
 // SendExamine opens a folder read-only and asks for a listing of set, unless that is
-// empty, or for the first messages with their bodies, without waiting for an answer. Bodies asked for before may still be waited for; the folder that they are of is
-// not open any more, and nothing else may be asked before Wait. An error means the
-// connection is lost, unless it is of class Refused.
+// empty, or for the first messages with their bodies, without waiting for an answer.
+// Bodies asked for before may still be waited for; the folder that they are of is not open
+// any more, and nothing else may be asked before Wait. An error means the connection is
+// lost, unless it is of class Refused.
 func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int) (*OpenCall, error) {
 	if err := s.checkName("EXAMINE", name); err != nil {
 		return nil, err
