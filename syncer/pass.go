@@ -145,7 +145,7 @@ func (a *account) nextPassStep() {
 // been asked for ahead goes to the lane that did, whichever else is idle.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if l.prepared != nil && a.mayPull(i) {
+		if a.mayPull(i) && l.prepared != nil { // its job's, as long as it has one
 			a.pullNext(p, l, a.preparedInQueue(p, l))
 		}
 	}
