@@ -68,8 +68,8 @@ func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMulti
 const tryWait = 2 * time.Millisecond
 
 // together is how many of n messages go in one command. While one session finds out
-// whether the server takes several, which costs it a round trip, the others send one
-// each. done is to be called when the command is on its way.
+// whether the server takes several, which costs it a round trip, the others wait for a
+// while and then send one each. done is to be called when the command is on its way.
 func (s *Session) together(ctx context.Context, n int) (each int, done func()) {
 	done = func() {}
 	if !s.multi() || n < 2 {

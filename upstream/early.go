@@ -15,13 +15,9 @@ import (
 // EarlyCall are the first messages of a folder on their way: what a listing tells of
 // them, and their bodies.
 type EarlyCall struct {
-	s    *Session
-	set  imap.UIDSet
-	cmd  *command
-	body *bodies
-	held bool // the body of the message that is being told of came first and is kept
-
-	lines []Message
+	s   *Session
+	set imap.UIDSet
+	cmd *command
 }
 
 // composeEarly asks for messages by their numbers, as nothing else is known yet.
@@ -39,36 +35,34 @@ func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
 // megabyte that comes before that. A refusal is no error: nothing comes.
 func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, all bool, err error) {
 	lost := c.cmd.done
-	c.body = &bodies{s: c.s, all: true}
+	b := &bodies{s: c.s, all: true}
+	of := func(m *fetched) {
+		b.fn = func(_ imap.UID, size int64, r io.Reader) error { return fn(m.Message, size, r) }
+	}
+	held := false // the body of the message that is being told of came first and is kept
 	told := newCollector(c.s, c.set, listWant, func(m *fetched) error {
-		c.lines = append(c.lines, m.Message)
-		if c.held {
-			c.hand(m, int64(len(c.body.early)), bytes.NewReader(c.body.early), fn)
+		lines = append(lines, m.Message)
+		if held {
+			of(m)
+			b.hand(m.UID, int64(len(b.early)), bytes.NewReader(b.early))
 		}
 		return nil
 	})
+	body := func(m *fetched) {
+		if m.have&listWant == listWant {
+			of(m)
+			b.value(m.UID)
+			return
+		}
+		ok, fits := b.hold()
+		held = ok && fits
+	}
 	err = c.s.do(ctx, "FETCH", func() error {
 		return c.s.await(c.cmd, func(num uint32, name string) bool {
-			c.held = false
-			return told.takeWith(num, name, func(m *fetched) { c.take(m, fn) })
+			held = false
+			return told.takeWith(num, name, body)
 		})
 	})
 	told.rest()
-	return c.lines, !lost && c.cmd.res.kind == "OK", cmp.Or(err, c.body.err)
-}
-
-// take takes a body: as it comes if it is known by then what it is of.
-func (c *EarlyCall) take(m *fetched, fn func(m Message, size int64, r io.Reader) error) {
-	if m.have&listWant != listWant {
-		ok, fits := c.body.hold()
-		c.held = ok && fits
-		return
-	}
-	c.body.fn = func(_ imap.UID, size int64, r io.Reader) error { return fn(m.Message, size, r) }
-	c.body.value(m.UID)
-}
-
-func (c *EarlyCall) hand(m *fetched, size int64, r io.Reader, fn func(m Message, size int64, r io.Reader) error) {
-	c.body.fn = func(imap.UID, int64, io.Reader) error { return fn(m.Message, size, r) }
-	c.body.hand(m.UID, size, r)
+	return lines, !lost && c.cmd.res.kind == "OK", cmp.Or(err, b.err)
 }
