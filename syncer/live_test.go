@@ -9,6 +9,33 @@ import (
 	"postferry/store"
 )
 
+// While the inbox of an account goes first, the figures are of all its folders.
+func TestLiveInboxFirst(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.deliver("INBOX", mail(1))
+	r.pair.old.add("Work")
+	for i := range 5 {
+		r.pair.old.deliver("Work", mail(1000+i))
+	}
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(reached); <-goOn })
+	r.pair.new.fail(func(step string) error {
+		if step == "+APPEND" {
+			first()
+		}
+		return nil
+	})
+	r.start(true)
+	<-reached
+	live, err := r.engine.Live(t.Context())
+	close(goOn)
+	if err != nil || len(live) != 1 || live[0].Folder != "INBOX" || live[0].Total != 6 {
+		t.Fatalf("%+v, %v", live, err)
+	}
+	r.eventually("complete", r.complete)
+	r.same("INBOX", "Work")
+}
+
 // What is told while a pass is under way, and after it.
 func TestLive(t *testing.T) {
 	r := newRig(t)

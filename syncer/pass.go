@@ -229,7 +229,7 @@ func isInbox(f *tracked) bool { return strings.EqualFold(f.Old, "INBOX") }
 // due tells whether a pass has to open a folder: the old server's STATUS says
 // that something happened since the checkpoint, or can't say.
 func (a *account) due(f *tracked, o passOptions) bool {
-	if f.State != store.FolderPresent || (o.inboxOnly && !isInbox(f)) {
+	if f.State != store.FolderPresent {
 		return false
 	}
 	st, ok := a.tree.status[f.Old]
@@ -237,8 +237,9 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		return false // gone from the old server, or not selectable there
 	}
 	cp := f.Checkpoint
+	wanted := !o.inboxOnly || isInbox(f) // what the others have is told all the same
 	if st == (upstream.Status{}) {
-		return true // POP3: nothing is known before it is opened
+		return wanted // POP3: nothing is known before it is opened
 	}
 	since := uint64(st.Messages)
 	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
@@ -248,7 +249,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
 		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0
-	return !same
+	return wanted && !same
 }
 
 // passPulled hears how a folder of the pass went.
