@@ -50,11 +50,11 @@ func checkProblem(p *Problem) error {
 
 func checkFolder(f *Folder) error {
 	switch f.State {
-	case FolderPlanned, FolderPresent, FolderDeleted, FolderSkipped:
+	case FolderPlanned, FolderPresent, FolderMissing, FolderDeleted, FolderSkipped:
 		return nil
 	}
-	return invalid("folder %q: state %q is none of %q, %q, %q, %q",
-		f.Title, f.State, FolderPlanned, FolderPresent, FolderDeleted, FolderSkipped)
+	return invalid("folder %q: state %q is none of %q, %q, %q, %q, %q",
+		f.Title, f.State, FolderPlanned, FolderPresent, FolderMissing, FolderDeleted, FolderSkipped)
 }
 
 func checkKey(k Key) error {

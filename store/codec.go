@@ -133,6 +133,10 @@ func (d *decoder) time() time.Time {
 	return time.Unix(sec, int64(nsec)).UTC()
 }
 
+// more reports whether the row goes on: what a later schema added stands behind
+// what earlier ones had.
+func (d *decoder) more() bool { return d.err == nil && len(d.rest) > 0 }
+
 // done returns the first mistake; bytes that are left over are one.
 func (d *decoder) done() error {
 	if d.err == nil && len(d.rest) > 0 {

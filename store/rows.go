@@ -23,7 +23,41 @@ func encodeAccount(a *Account, s *sealer) []byte {
 	if a.Problem != nil {
 		encodeProblem(&e, a.Problem)
 	}
+	encodeAccountMarks(&e, a)
 	return e
+}
+
+// What stands behind an account's problem. A row of schema 2 ends before it.
+const (
+	accountOldOpens = 1 << iota
+	accountAlias
+)
+
+func encodeAccountMarks(e *encoder, a *Account) {
+	marks := uint64(0)
+	if a.OldOpens {
+		marks |= accountOldOpens
+	}
+	if a.Alias != 0 {
+		marks |= accountAlias
+	}
+	e.uint(marks)
+	if a.Alias != 0 {
+		e.uint(uint64(a.Alias))
+	}
+}
+
+// decodeAccountMarks reads what is behind an account's problem. Until schema 3 the
+// old password opened every account.
+func decodeAccountMarks(d *decoder, a *Account) {
+	if a.OldOpens = true; !d.more() {
+		return
+	}
+	marks := d.uint(accountOldOpens | accountAlias)
+	a.OldOpens = marks&accountOldOpens != 0
+	if marks&accountAlias != 0 {
+		a.Alias = AccountID(d.uint64())
+	}
 }
 
 // decodeAccount reads an account; without a sealer its passwords stay empty.
@@ -46,6 +80,7 @@ func decodeAccountWith(id AccountID, row []byte, s *sealer, problem func(*decode
 	if d.bool() {
 		a.Problem = problem(&d)
 	}
+	decodeAccountMarks(&d, &a)
 	if err := d.done(); err != nil {
 		return Account{}, err
 	}
@@ -100,6 +135,9 @@ const (
 	folderSubscribed = 1 << iota
 	folderNoted
 	folderRenaming
+	folderValidity
+	folderMissing
+	folderLeftOut
 )
 
 // encodeFolder leaves out what encodeProgress keeps.
@@ -119,13 +157,39 @@ func encodeFolder(f *Folder) []byte {
 	if f.Renaming != "" {
 		marks |= folderRenaming
 	}
-	if e.uint(marks); f.Note != "" {
+	if f.NewUIDValidity != 0 {
+		marks |= folderValidity
+	}
+	if f.Missing != (Missing{}) {
+		marks |= folderMissing
+	}
+	if f.LeftOut != 0 {
+		marks |= folderLeftOut
+	}
+	e.uint(marks)
+	encodeFolderMarked(&e, f, marks)
+	return e
+}
+
+// encodeFolderMarked writes what the marks announce.
+func encodeFolderMarked(e *encoder, f *Folder, marks uint64) {
+	if marks&folderNoted != 0 {
 		e.text(f.Note)
 	}
-	if f.Renaming != "" {
+	if marks&folderRenaming != 0 {
 		e.text(f.Renaming)
 	}
-	return e
+	if marks&folderValidity != 0 {
+		e.fixed32(f.NewUIDValidity)
+	}
+	if marks&folderMissing != 0 {
+		e.time(f.Missing.Since)
+		e.uint(uint64(f.Missing.Looks))
+		e.time(f.Missing.Last)
+	}
+	if marks&folderLeftOut != 0 {
+		e.uint(f.LeftOut)
+	}
 }
 
 func decodeFolder(id FolderID, row []byte) (Folder, error) {
@@ -137,13 +201,22 @@ func decodeFolder(id FolderID, row []byte) (Folder, error) {
 		Title: d.text(),
 		State: FolderState(d.text()),
 	}
-	marks := d.uint(folderSubscribed | folderNoted | folderRenaming)
+	marks := d.uint(2*folderLeftOut - 1)
 	f.Subscribed = marks&folderSubscribed != 0
 	if marks&folderNoted != 0 {
 		f.Note = d.text()
 	}
 	if marks&folderRenaming != 0 {
 		f.Renaming = d.text()
+	}
+	if marks&folderValidity != 0 {
+		f.NewUIDValidity = d.fixed32()
+	}
+	if marks&folderMissing != 0 {
+		f.Missing = Missing{Since: d.time(), Looks: d.uint32(), Last: d.time()}
+	}
+	if marks&folderLeftOut != 0 {
+		f.LeftOut = d.uint64()
 	}
 	return f, d.done()
 }
@@ -166,7 +239,15 @@ func encodeProgress(p *progress) []byte {
 	e.time(p.checkpoint.Checked)
 	e.uint(p.copied)
 	e.uint(p.quarantined)
+	encodeNewSide(&e, &p.checkpoint)
 	return e
+}
+
+// encodeNewSide writes what schema 3 has added to a checkpoint.
+func encodeNewSide(e *encoder, c *Checkpoint) {
+	e.fixed32(c.NewUIDValidity)
+	e.uint(uint64(c.NewUIDNext))
+	e.uint(c.NewHighestModSeq)
 }
 
 func decodeProgress(row []byte) (progress, error) {
@@ -182,6 +263,11 @@ func decodeProgress(row []byte) (progress, error) {
 		},
 		copied:      d.uint64(),
 		quarantined: d.uint64(),
+	}
+	if d.more() { // a row of schema 2 ends here
+		p.checkpoint.NewUIDValidity = d.fixed32()
+		p.checkpoint.NewUIDNext = imap.UID(d.uint32())
+		p.checkpoint.NewHighestModSeq = d.uint64()
 	}
 	return p, d.done()
 }

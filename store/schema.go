@@ -13,7 +13,7 @@ import (
 // older version is brought up to date when it is opened; one of a newer
 // version is refused, because what this version would not understand it
 // would also not keep.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Keys of the meta bucket.
 const (

@@ -29,8 +29,8 @@ func TestOpenRefuses(t *testing.T) {
 		want  string
 	}{
 		"a newer schema": {
-			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(3)) },
-			"written by a newer Postferry (schema 3; this one knows up to 2)",
+			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(4)) },
+			"written by a newer Postferry (schema 4; this one knows up to 3)",
 		},
 		"a damaged schema": {
 			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), []byte{1}) },

@@ -79,11 +79,17 @@ type Account struct {
 	// Login is what clients log in with and what lists and reports call the
 	// account: the old server's login as it was given. It is unique; look-ups
 	// ignore the case of ASCII letters.
-	Login  string
-	Old    Credentials
-	New    Credentials
-	Origin Origin
-	State  State
+	Login string
+	Old   Credentials
+	New   Credentials
+	// OldOpens says that the old password was given together with the new one in one
+	// act, or that both servers accepted it from the person: clients may log in with it.
+	OldOpens bool
+	Origin   Origin
+	State    State
+	// Alias is the account whose mailbox this login leads to and whose ledger it
+	// shares; 0 if the account stands for itself.
+	Alias AccountID
 	// Problem is what keeps the account from being copied now, nil if nothing does.
 	Problem *Problem
 	Created time.Time
@@ -97,6 +103,9 @@ const (
 	FolderPlanned FolderState = "planned"
 	// FolderPresent folders exist on the new server.
 	FolderPresent FolderState = "present"
+	// FolderMissing folders are not known to the new server at the moment, without
+	// our having seen them deleted.
+	FolderMissing FolderState = "missing"
 	// FolderDeleted folders were deleted on the new server after they had been
 	// there; they are never created again.
 	FolderDeleted FolderState = "deleted"
@@ -121,7 +130,15 @@ type Folder struct {
 	Subscribed bool // subscribed on the old server when last looked at
 	// Note is for people: why the folder is skipped, or not called as they may
 	// expect; "" if there is nothing to say.
-	Note       string
+	Note string
+	// NewUIDValidity is the new folder's UIDVALIDITY when it was made or last seen; 0
+	// if it is not known.
+	NewUIDValidity uint32
+	// Missing says since when a FolderMissing folder is not found; zero otherwise.
+	Missing Missing
+	// LeftOut counts the messages on the old server that are deliberately not
+	// copied, when they were last counted.
+	LeftOut    uint64
 	Checkpoint Checkpoint
 	// Copied and Quarantined count the ledger's and the quarantine's entries.
 	// The store keeps them; what PutFolders is given for them is ignored.
@@ -132,6 +149,13 @@ type Folder struct {
 	Again uint64
 }
 
+// Missing is how long a folder has been looked for in vain on the new server.
+type Missing struct {
+	Since time.Time
+	Looks uint32 // how often it was looked for and not found
+	Last  time.Time
+}
+
 // Checkpoint is how far a folder's old side has been proved to be dealt with.
 // The zero value means nothing is proved.
 type Checkpoint struct {
@@ -140,6 +164,11 @@ type Checkpoint struct {
 	HighestModSeq uint64   // flag changes up to it have been carried over; 0 if unknown
 	Messages      uint32   // the folder's message count on the old server when last looked at
 	Checked       time.Time
+	// NewUIDValidity, NewUIDNext and NewHighestModSeq are the new folder's when the
+	// checkpoint was taken; 0 if they are not known.
+	NewUIDValidity   uint32
+	NewUIDNext       imap.UID
+	NewHighestModSeq uint64
 }
 
 // Key identifies a message in a folder of the old server. IMAP: UIDVALIDITY

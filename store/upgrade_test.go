@@ -208,9 +208,11 @@ func sampleMailboxes() []sampleMailbox {
 			Origin: Imported, State: Active, Problem: problem, Created: at(0)},
 		folders: []Folder{
 			{Old: "INBOX", New: "INBOX", Title: "INBOX", State: FolderPresent, Subscribed: true,
-				Checkpoint: Checkpoint{1_600_000_000, 4_294_967_295, math.MaxUint64, 77, at(3)}},
+				NewUIDValidity: 1_700_000_001,
+				Checkpoint:     Checkpoint{1_600_000_000, 4_294_967_295, math.MaxUint64, 77, at(3), 1_700_000_001, 4_294_967_295, math.MaxUint64}},
 			{Old: "INBOX.Entw&APw-rfe", New: "Entw&APw-rfe", Title: "INBOX/Entwürfe", State: FolderPlanned},
-			{Old: "INBOX.M\xfcll", Title: "INBOX/M\ufffdll", State: FolderSkipped},
+			{Old: "INBOX.M\xfcll", Title: "INBOX/M\ufffdll", State: FolderSkipped, LeftOut: math.MaxUint64},
+			{Old: "Lost", New: "Lost", Title: "Lost", State: FolderMissing, NewUIDValidity: math.MaxUint32, Missing: Missing{at(12), 3, at(13)}},
 		},
 		ledgers: []Ledger{
 			{
@@ -225,6 +227,7 @@ func sampleMailboxes() []sampleMailbox {
 			},
 			{Entries: []Entry{{"UIDL of a POP3 server", 5, 6, []imap.Flag{imap.FlagAnswered, imap.FlagSeen}, Fingerprint{7}, 8}}},
 			{},
+			{},
 		},
 		passes: []Pass{
 			{Started: at(7), Ended: at(8), Copied: 1, Adopted: 2, FlagChanges: 3, Bytes: 1 << 40, Quarantined: 5, Error: "the old server hung up"},
@@ -232,7 +235,7 @@ func sampleMailboxes() []sampleMailbox {
 		},
 	}
 	john := sampleMailbox{
-		account: Account{Login: "john", Origin: Enrolled, State: Finished, Created: at(11)},
+		account: Account{Login: "john", Origin: Enrolled, State: Finished, Created: at(11), OldOpens: true, Alias: 1},
 		folders: []Folder{{Old: "INBOX", New: "INBOX", Title: "INBOX", State: FolderDeleted}},
 		ledgers: []Ledger{{Entries: []Entry{{Key: "k", UIDValidity: 1, UID: 1}}}},
 	}
@@ -245,6 +248,15 @@ func (m sampleMailbox) at(version int) sampleMailbox {
 		p := *m.account.Problem
 		p.Kind, p.Server, p.Host = "", "", ""
 		m.account.Problem = &p
+	}
+	if version < 3 {
+		m.account.OldOpens, m.account.Alias = true, 0
+		m.folders, m.ledgers = m.folders[:min(3, len(m.folders))], m.ledgers[:min(3, len(m.ledgers))]
+		for i := range m.folders {
+			f := &m.folders[i]
+			f.NewUIDValidity, f.LeftOut = 0, 0
+			f.Checkpoint.NewUIDValidity, f.Checkpoint.NewUIDNext, f.Checkpoint.NewHighestModSeq = 0, 0, 0
+		}
 	}
 	return m
 }

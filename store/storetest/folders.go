@@ -15,7 +15,9 @@ func testPutFoldersAdds(t *testing.T, f *fixture) {
 	want := []store.Folder{
 		{Old: "INBOX", New: "INBOX", Title: "INBOX", State: store.FolderPresent, Subscribed: true},
 		{Old: "INBOX.Entw&APw-rfe", New: "Drafts", Title: "INBOX/Entwürfe", State: store.FolderPlanned},
-		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: "a view"},
+		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: "a view", LeftOut: 3},
+		{Old: "INBOX.Lost", New: "Lost", Title: "INBOX/Lost", State: store.FolderMissing, NewUIDValidity: 7,
+			Missing: store.Missing{Since: at(1), Looks: 2, Last: at(3)}},
 	}
 	stored, err := f.PutFolders(t.Context(), a, want)
 	must(t, err)
@@ -36,7 +38,8 @@ func testPutFoldersAdds(t *testing.T, f *fixture) {
 
 func testPutFoldersUpdates(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
-	checkpoint := store.Checkpoint{UIDValidity: 9, UIDNext: 10, HighestModSeq: 11, Messages: 12, Checked: at(13)}
+	checkpoint := store.Checkpoint{UIDValidity: 9, UIDNext: 10, HighestModSeq: 11, Messages: 12, Checked: at(13),
+		NewUIDValidity: 14, NewUIDNext: 15, NewHighestModSeq: 16}
 	f.commit(store.Batch{Account: id, Folder: folder, Checkpoint: &checkpoint,
 		Proofs: []store.Entry{entry("1")}, Quarantine: []store.Quarantined{quarantined("2")}})
 
