@@ -105,8 +105,14 @@ type AccountList struct {
 // English, German and Russian, in any order and case. No value goes over
 // several lines. Blanks belong to a password, not to a login.
 //
-// In both, empty lines are skipped, lines end in LF or CRLF, and there may be a
-// byte order mark. A login is taken once; a line that has it again is a mistake.
+// If the names have a blank behind each separator, so may the values, and it belongs to
+// none of them. Where all passwords but not the names begin with a blank nobody can know
+// whether it belongs to them: that is a mistake.
+//
+// In both, empty lines are skipped, lines end in LF, CRLF or, in a list without any LF,
+// CR, and there may be a byte order mark. A login is taken once; a line that has it again
+// is a mistake. So is a character that nobody can see in a login: it came along when the
+// login was copied from somewhere.
 //
 // Mistakes name lines but never quote them, because any part of a line that is
 // wrong may be a password. An error means that r could not be read.
@@ -116,7 +122,7 @@ func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
 		return nil, fmt.Errorf("reading the list of accounts: %w", err)
 	}
 	p := accountParser{
-		r: bufio.NewReaderSize(r, maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{},
+		r: bufio.NewReaderSize(lineEnds(r), maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{},
 		list: AccountList{Format: opt.Format},
 	}
 	for {
@@ -131,11 +137,11 @@ func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
 	return p.end(), nil
 }
 
-// ParseAccounts is ReadAccounts for lists in UTF-8 that are taken whole or not
-// at all: mistakes come together in an *Error, and no account then. Any other
-// error means that r could not be read.
-func ParseAccounts(r io.Reader, check func(AccountLine) error) ([]AccountLine, error) {
-	list, err := ReadAccounts(r, ListOptions{Check: check})
+// ParseAccounts is ReadAccounts for lists that are taken whole or not at all:
+// mistakes come together in an *Error, and no account then. Any other error
+// means that r could not be read.
+func ParseAccounts(r io.Reader, opt ListOptions) ([]AccountLine, error) {
+	list, err := ReadAccounts(r, opt)
 	switch {
 	case err != nil:
 		return nil, err
@@ -183,6 +189,9 @@ var errLineLong = wrong("line_long", "is too long; expected at most %d octets", 
 
 // end completes the list.
 func (p *accountParser) end() *AccountList {
+	if p.columns != nil {
+		p.columns.checkBlanks(p)
+	}
 	if p.list.Format == ListAuto {
 		p.list.Format = ListPlain
 	}
@@ -301,6 +310,12 @@ func (p *accountParser) take(line string) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
+	if p.columns != nil {
+		p.columns.noteBlanks(a, line)
+	}
+	if err := checkVisible(a); err != nil {
+		return err
+	}
 	key := lowerASCII(a.Login)
 	if first, ok := p.seen[key]; ok {
 		return wrong("login_twice", "has the login of line %d again", first)
@@ -340,42 +355,6 @@ func splitPlain(line string) (a AccountLine, err error) {
 		a.NewLogin, a.NewPassword = values[2], values[3]
 	}
 	return a, nil
-}
-
-// Check reports what no server can be given. The error is a *Mistake.
-func (a AccountLine) Check() error {
-	switch {
-	case a.Login == "":
-		return wrong("empty_login", "has an empty %s", "login")
-	case a.Password == "":
-		return wrong("empty_password", "has an empty %s", "password")
-	}
-	for _, v := range []struct {
-		name, value string
-		secret      bool
-	}{{"login", a.Login, false}, {"password", a.Password, true}, {"new login", a.NewLogin, false}, {"new password", a.NewPassword, true}} {
-		if err := checkValue(v.name, v.value, v.secret); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkValue reports a value that no server can be given.
-func checkValue(name, v string, secret bool) error {
-	switch {
-	case len(v) > maxAccountLine:
-		return errLineLong
-	case strings.ContainsRune(v, 0):
-		return wrong("control_character", "has a NUL character in the %s", name)
-	case strings.ContainsAny(v, "\r\n"):
-		return wrong("carriage_return", "has a carriage return in the %s; expected lines that end in LF or CRLF", name)
-	case !secret && strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return wrong("control_character", "has a control character in the %s", name)
-	case !secret && !utf8.ValidString(v):
-		return wrong("not_utf8", "has bytes that are not UTF-8 in the %s", name)
-	}
-	return nil
 }
 
 // splitValues splits a line without blanks around it.

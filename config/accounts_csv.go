@@ -23,18 +23,29 @@ const (
 func columnWords() map[column]string {
 	return map[column]string{
 		columnLogin: "login user username email emailaddress mail mailbox address account user1 login1 oldlogin olduser oldemail " +
+			"source sourceuser sourceusername sourcelogin sourceemail sourceemailaddress sourcemailbox sourceaccount imapuser imapusername imaplogin userid upn userprincipalname " +
 			"benutzer benutzername nutzer konto postfach adresse emailadresse mailadresse alterlogin alterbenutzer " +
 			"логин пользователь имяпользователя почта электроннаяпочта почтовыйящик ящик адрес учетнаязапись старыйлогин",
-		columnPassword: "password pass passwd pw password1 oldpassword passwort kennwort altespasswort alteskennwort пароль старыйпароль",
+		columnPassword: "password pass passwd pw password1 oldpassword sourcepassword sourcepass imappassword passwort kennwort altespasswort alteskennwort пароль старыйпароль",
 		columnNewLogin: "newlogin newuser newusername newemail newemailaddress newmailbox newaddress newaccount user2 login2 " +
+			"target targetuser targetusername targetlogin targetemail targetemailaddress targetmailbox targetaccount destination destinationuser " +
+			"destinationusername destinationlogin destinationemail destinationemailaddress destinationmailbox destinationaccount destuser destemail googleemail gmail " +
 			"neuerlogin neueslogin neuerbenutzer neuerbenutzername neueskonto neuespostfach neueadresse neueemail neueemailadresse " +
 			"новыйлогин новыйпользователь новаяпочта новыйящик новыйадрес новаяучетнаязапись",
-		columnNewPassword: "newpassword newpass password2 neuespasswort neueskennwort новыйпароль",
+		columnNewPassword: "newpassword newpass password2 targetpassword destinationpassword destpassword neuespasswort neueskennwort новыйпароль",
 	}
 }
 
+// Lists for moving to Exchange are EmailAddress,UserName,Password: the first is the mailbox
+// there, the second the login at the old server.
+const (
+	addressWords  = "email emailaddress primarysmtpaddress"
+	userNameWords = "username user userprincipalname"
+)
+
 // columnKey is a column's name without what people write differently.
 func columnKey(name string) string {
+	name, _ = strings.CutSuffix(strings.TrimSpace(name), "[Required]") // as Google's lists mark them
 	name = strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "ё", "е"), "Ё", "е"))
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t_-.:\u00a0", r) {
@@ -48,6 +59,11 @@ func columnKey(name string) string {
 type columns struct {
 	comma rune
 	at    []column
+	// blanks: the names have a blank behind each separator.
+	blanks bool
+	// rows and blankRows count the lines that were read and, of those, the ones whose passwords
+	// all begin with a blank; first is the first of them.
+	rows, blankRows, first int
 }
 
 // header reads the first line that is not empty. It returns false if the line
@@ -61,17 +77,11 @@ func (p *accountParser) header(line string) bool {
 		if err != nil {
 			continue
 		}
-		c := columns{comma: comma, at: make([]column, len(names))}
-		var ignored []string
-		for i, name := range names {
-			if c.at[i] = columnNamed(name); c.at[i] == columnIgnored {
-				ignored = append(ignored, name)
-			}
-		}
+		c, ignored := nameColumns(names, comma)
 		if !slices.Contains(c.at, columnLogin) || !slices.Contains(c.at, columnPassword) {
 			continue
 		}
-		p.columns, p.list.Format, p.list.Ignored = &c, ListCSV, ignored
+		p.columns, p.list.Format, p.list.Ignored = c, ListCSV, ignored
 		if twice := c.twice(); twice != "" {
 			p.mistake(wrong("columns_twice", "names two columns that hold the %s; expected one", twice))
 		}
@@ -86,6 +96,27 @@ func (p *accountParser) header(line string) bool {
 	p.columns = &columns{comma: ';'}
 	p.used = MaxAccounts + 1 // the rest can't be understood
 	return true
+}
+
+// nameColumns says what the columns hold, and which names mean nothing to us.
+func nameColumns(names []string, comma rune) (c *columns, ignored []string) {
+	c = &columns{comma: comma, at: make([]column, len(names)), blanks: comma != '\t' && len(names) > 1}
+	var addresses, logins []int
+	for i, name := range names {
+		c.blanks = c.blanks && (i == 0 || strings.HasPrefix(name, " "))
+		switch c.at[i] = columnNamed(name); {
+		case c.at[i] == columnLogin && slices.Contains(strings.Fields(addressWords), columnKey(name)):
+			addresses = append(addresses, i)
+		case c.at[i] == columnLogin && slices.Contains(strings.Fields(userNameWords), columnKey(name)):
+			logins = append(logins, i)
+		case c.at[i] == columnIgnored && strings.TrimSpace(name) != "":
+			ignored = append(ignored, strings.TrimSpace(name))
+		}
+	}
+	if len(addresses) == 1 && len(logins) == 1 && !slices.Contains(c.at, columnNewLogin) {
+		c.at[addresses[0]] = columnNewLogin
+	}
+	return c, ignored
 }
 
 func columnNamed(name string) column {
@@ -115,9 +146,15 @@ func (c *columns) split(line string) (a AccountLine, err error) {
 	if strings.ContainsRune(line, '\r') { // which the reader would drop at the end
 		return a, wrong("carriage_return", "has a carriage return; expected lines that end in LF or CRLF")
 	}
+	if c.blanks {
+		line = withoutBlanks(line, c.comma)
+	}
 	values, err := splitRecord(line, c.comma)
 	if err != nil {
 		return a, err
+	}
+	for len(values) > len(c.at) && strings.TrimSpace(values[len(values)-1]) == "" {
+		values = values[:len(values)-1] // a separator behind the last value
 	}
 	if len(values) > len(c.at) {
 		return a, &Mistake{Code: "values_many", Args: map[string]any{"value": len(values), "columns": len(c.at)},
@@ -137,6 +174,45 @@ func (c *columns) split(line string) (a AccountLine, err error) {
 		}
 	}
 	return a, nil
+}
+
+// withoutBlanks is a line without the one blank behind each separator that stands outside of quotes.
+func withoutBlanks(line string, comma rune) string {
+	var b strings.Builder
+	inside, begins, blank := false, true, false // inside of quotes; a value begins here; a blank here belongs to none
+	for _, r := range line {
+		if blank && r == ' ' {
+			blank = false
+			continue
+		}
+		if r == '"' && (inside || begins) {
+			inside = !inside
+		}
+		blank = r == comma && !inside
+		begins = blank
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// noteBlanks counts the line if its password begins with a blank that isn't in quotes.
+func (c *columns) noteBlanks(a AccountLine, line string) {
+	if c.rows++; !strings.HasPrefix(a.Password, " ") || !strings.Contains(line, string(c.comma)+a.Password) && !strings.HasPrefix(line, a.Password) {
+		return
+	}
+	if c.blankRows++; c.first == 0 {
+		c.first = a.Line
+	}
+}
+
+// checkBlanks reports a list in which each password begins with a blank: it is more likely
+// to be the way the list was written than part of every password.
+func (c *columns) checkBlanks(p *accountParser) {
+	if c.rows < 2 || c.blankRows < c.rows {
+		return
+	}
+	p.line = c.first
+	p.mistake(wrong("blanks", "and each line after it has a password that begins with a blank; expected none behind the separators, or passwords in double quotes if the blanks belong to them"))
 }
 
 // splitRecord reads one line of CSV (RFC 4180 section 2).

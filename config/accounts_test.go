@@ -33,7 +33,7 @@ func TestParseAccounts(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseAccounts(iotest.OneByteReader(strings.NewReader(tt.text)), nil)
+			got, err := ParseAccounts(iotest.OneByteReader(strings.NewReader(tt.text)), ListOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ line 14: has a carriage return in the password; expected lines that end in LF or
 line 15: has an empty new login
 line 16: has an empty new password
 line 18: has the login of line 17 again`
-	got, err := ParseAccounts(strings.NewReader(text), nil)
+	got, err := ParseAccounts(strings.NewReader(text), ListOptions{})
 	if err == nil || got != nil {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -100,7 +100,7 @@ func TestAccountsWithoutAny(t *testing.T) {
 		"# nobody":  "no accounts; expected lines with a login and a password",
 		"\xff\xfea": "line 1: has bytes that mean nothing in the encoding of the list; expected it to be saved as UTF-8",
 	} {
-		if _, err := ParseAccounts(strings.NewReader(text), nil); err == nil || err.Error() != want {
+		if _, err := ParseAccounts(strings.NewReader(text), ListOptions{}); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}
@@ -111,9 +111,9 @@ func TestAccountLineLength(t *testing.T) {
 	for _, end := range []string{"", "\n", "\r\n"} {
 		for extra, ok := range map[int]bool{0: true, 1: false, 2: false, 3: false, 10000: false} {
 			line := "joe " + strings.Repeat("x", maxAccountLine-4+extra)
-			_, err := ParseAccounts(strings.NewReader(line+end+"ann pw\n"), nil)
+			_, err := ParseAccounts(strings.NewReader(line+end+"ann pw\n"), ListOptions{})
 			if end == "" {
-				_, err = ParseAccounts(strings.NewReader(line), nil)
+				_, err = ParseAccounts(strings.NewReader(line), ListOptions{})
 			}
 			if (err == nil) != ok {
 				t.Errorf("%d octets too many, end %q: %v", extra, end, err)
@@ -127,15 +127,15 @@ func TestAccountLimits(t *testing.T) {
 	for i := range MaxAccounts {
 		fmt.Fprintf(&b, "user%d pw\n# comment\n", i)
 	}
-	got, err := ParseAccounts(strings.NewReader(b.String()), nil)
+	got, err := ParseAccounts(strings.NewReader(b.String()), ListOptions{})
 	if err != nil || len(got) != MaxAccounts {
 		t.Fatalf("%d accounts, %v", len(got), err)
 	}
-	_, err = ParseAccounts(strings.NewReader(b.String()+"one more\nand more\n"), nil)
+	_, err = ParseAccounts(strings.NewReader(b.String()+"one more\nand more\n"), ListOptions{})
 	if want := "line 200001: begins account 100,001; expected at most 100,000 in one list"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	_, err = ParseAccounts(strings.NewReader(strings.Repeat("x\n", 1500)), nil)
+	_, err = ParseAccounts(strings.NewReader(strings.Repeat("x\n", 1500)), ListOptions{})
 	var e *Error
 	if !errors.As(err, &e) || len(e.Mistakes) != 1000 || e.Omitted != 500 || !strings.HasSuffix(e.Error(), "\nand 500 more") {
 		t.Errorf("got %v", err)
@@ -145,7 +145,7 @@ func TestAccountLimits(t *testing.T) {
 // A list that breaks off is no list.
 func TestAccountsReadError(t *testing.T) {
 	broken := errors.New("broken")
-	got, err := ParseAccounts(io.MultiReader(strings.NewReader("joe pw\nann p"), iotest.ErrReader(broken)), nil)
+	got, err := ParseAccounts(io.MultiReader(strings.NewReader("joe pw\nann p"), iotest.ErrReader(broken)), ListOptions{})
 	if !errors.Is(err, broken) || got != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -207,7 +207,7 @@ func TestAccountsRoundTrip(t *testing.T) {
 			end := rapid.SampledFrom([]string{"\n", "\r\n", " \n"}).Draw(t, "end")
 			text.WriteString(a.line(rapid.Bool().Draw(t, "always"), sep) + end)
 		}
-		got, err := ParseAccounts(strings.NewReader(text.String()), nil)
+		got, err := ParseAccounts(strings.NewReader(text.String()), ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func FuzzParseAccounts(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		accounts, err := ParseAccounts(strings.NewReader(string(data)), nil)
+		accounts, err := ParseAccounts(strings.NewReader(string(data)), ListOptions{})
 		var e *Error
 		if err != nil {
 			if !errors.As(err, &e) || len(e.Mistakes) == 0 || accounts != nil || !utf8.ValidString(err.Error()) {
@@ -240,7 +240,7 @@ func FuzzParseAccounts(f *testing.F) {
 		if len(accounts) == 0 || len(data) > 1000 {
 			return // quotes might make a line too long
 		}
-		again, err := ParseAccounts(strings.NewReader(text.String()), nil)
+		again, err := ParseAccounts(strings.NewReader(text.String()), ListOptions{})
 		if err != nil || !reflect.DeepEqual(again, accounts) {
 			t.Fatalf("%q: then %v, %v", data, again, err)
 		}

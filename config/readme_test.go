@@ -27,7 +27,7 @@ func TestReadme(t *testing.T) {
 		if block == nil {
 			t.Fatal("there are none")
 		}
-		got, err := ParseAccounts(strings.NewReader(string(block[1])), nil)
+		got, err := ParseAccounts(strings.NewReader(string(block[1])), ListOptions{})
 		want := []AccountLine{
 			{2, "anna@example.com", "two words", "", ""},
 			{3, "bert", `pa"ss#1`, "bert@example.com", `say "ah"`},

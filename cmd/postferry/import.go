@@ -23,7 +23,7 @@ one account a line, its values separated by spaces or tabs,
 With two values, the login and the password are the same on both servers.
 A value with spaces stands in double quotes; "" inside quotes is a quote.
 Lines that begin with # are comments. The list is UTF-8 text, with up to
-100,000 accounts. "-" reads it from standard input.
+100,000 accounts; --encoding takes others. "-" reads it from standard input.
 
   # login             password            new login            new password
   anna@example.com    "two words"
@@ -31,7 +31,9 @@ Lines that begin with # are comments. The list is UTF-8 text, with up to
 
 A CSV file is taken as well, if its first line names the columns: login;password
 or login,password,new login,new password, separated by commas, semicolons or
-tabs; their names are known in English, German and Russian.
+tabs; their names are known in English, German and Russian. Lists made for moving to
+Exchange (EmailAddress,UserName,Password) or for imapsync (host1;user1;password1;
+host2;user2;password2) are read as they are: the hosts in them don't count.
 
 Every login must belong to a domain of the configuration or of the import page. All mistakes are
 reported with their line in one go, and nothing is taken over unless all of it
@@ -42,23 +44,28 @@ Passwords are never printed, and are sealed in the state.
 ` + exitHelp
 
 func newImport() *cobra.Command {
-	var path string
+	var path, encoding string
 	cmd := &cobra.Command{
-		Use:   "import -c FILE ACCOUNTS",
+		Use:   "import -c FILE [--encoding NAME] ACCOUNTS",
 		Short: "Take over a list of accounts",
 		Long:  importHelp,
 		Example: `  postferry import -c /etc/postferry/config.toml accounts.txt
   pass show mail/accounts | postferry import -c /etc/postferry/config.toml -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return importList(cmd.Context(), cmd, path, args[0])
+			return importList(cmd.Context(), cmd, path, encoding, args[0])
 		},
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().StringVar(&encoding, "encoding", "utf-8", `the list's characters: utf-8, windows-1252, windows-1251, or "bytes" for passwords that are to stay octet for octet`)
 	return cmd
 }
 
-func importList(ctx context.Context, cmd *cobra.Command, path, list string) error {
+func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list string) error {
+	characters, err := config.ParseListEncoding(encoding)
+	if err != nil {
+		return usageError(fmt.Errorf("--encoding: %w", err))
+	}
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err
@@ -66,7 +73,7 @@ func importList(ctx context.Context, cmd *cobra.Command, path, list string) erro
 	if err := learnAllDomains(ctx, cfg); err != nil {
 		return err
 	}
-	accounts, err := readAccounts(cfg, list, cmd.InOrStdin())
+	accounts, err := readAccounts(cfg, list, characters, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -85,7 +92,7 @@ func importList(ctx context.Context, cmd *cobra.Command, path, list string) erro
 
 // readAccounts reads a list ("-": stdin). Its mistakes come all in one error,
 // each with the file and the line.
-func readAccounts(cfg *config.Config, list string, stdin io.Reader) ([]store.Account, error) {
+func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding, stdin io.Reader) ([]store.Account, error) {
 	name, r := "standard input", stdin
 	if list != "-" {
 		f, err := os.Open(list)
@@ -95,7 +102,8 @@ func readAccounts(cfg *config.Config, list string, stdin io.Reader) ([]store.Acc
 		defer f.Close()
 		name, r = list, f
 	}
-	lines, err := config.ParseAccounts(r, func(l config.AccountLine) error { return checkDomain(cfg, l) })
+	lines, err := config.ParseAccounts(r, config.ListOptions{Encoding: encoding,
+		Check: func(l config.AccountLine) error { return checkDomain(cfg, l) }})
 	if err != nil {
 		return nil, nameList(name, err)
 	}
