@@ -224,7 +224,7 @@ func TestCSVRoundTrip(t *testing.T) {
 		w.Write([]string{"login", "password", "new login", "new password"})
 		var want []AccountLine
 		for i := range rapid.IntRange(1, 20).Draw(t, "accounts") {
-			a := AccountLine{Line: i + 2, Login: fmt.Sprintf("%s%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
+			a := AccountLine{Line: i + 2, Login: fmt.Sprintf("%s-%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
 			if rapid.Bool().Draw(t, "four") {
 				a.NewLogin, a.NewPassword = login.Draw(t, "new login"), secret.Draw(t, "new password")
 			}

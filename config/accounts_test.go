@@ -198,7 +198,7 @@ func TestAccountsRoundTrip(t *testing.T) {
 		var want []AccountLine
 		n := rapid.IntRange(1, 20).Draw(t, "accounts")
 		for i := range n {
-			a := AccountLine{Line: i + 1, Login: fmt.Sprintf("%s%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
+			a := AccountLine{Line: i + 1, Login: fmt.Sprintf("%s-%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
 			if rapid.Bool().Draw(t, "four") {
 				a.NewLogin, a.NewPassword = login.Draw(t, "new login"), secret.Draw(t, "new password")
 			}

@@ -1,6 +1,9 @@
 package config
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
 // domains reads all [[domain]] blocks.
 func (f *file) domains() []Domain {
@@ -38,6 +41,7 @@ func (f *file) domain(b *block) Domain {
 	d.Folders = f.folders(b)
 	f.limits(b, &d)
 	f.trust(b, "old", &d.Old)
+	f.oldTLS(b, &d.Old)
 	f.trust(b, "new", &d.New)
 	for _, key := range []string{"name", "old", "new"} {
 		if !b.has(key) && !b.broken() {
@@ -81,6 +85,29 @@ func (f *file) trust(b *block, side string, s *Server) {
 	if !loopback(s.Host) {
 		b.warn(side, "passwords and mail travel unprotected to %s", s.Address())
 	}
+}
+
+// oldTLS reads whether an old server may speak a TLS that nobody should any more.
+func (f *file) oldTLS(b *block, s *Server) {
+	set(b, "old_tls", &s.TLS10, text("1.0", parseOldTLS))
+	switch {
+	case !s.TLS10:
+	case s.Security == Insecure:
+		b.mistake("old_tls", "means nothing without TLS; expected old to begin with imaps:// or imap://, pop3s:// or pop3://")
+	default:
+		b.warn("old_tls", "passwords and mail travel from %s with an encryption that can be broken; expected it only while there is no other way", s.Address())
+	}
+}
+
+// parseOldTLS reads old_tls.
+func parseOldTLS(version string) (bool, error) {
+	switch version {
+	case "1.0":
+		return true, nil
+	case "1.2":
+		return false, nil
+	}
+	return false, errors.New(`expected "1.0" (old encryption is accepted, too) or "1.2"`)
 }
 
 // loopback reports a host that is this machine.

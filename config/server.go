@@ -37,6 +37,9 @@ type Server struct {
 	// Fingerprint is the SHA-256 of the one certificate to accept, whatever
 	// its name, issuer or dates; nil to check the chain.
 	Fingerprint []byte
+	// TLS10 accepts TLS 1.0 and 1.1 too, and key exchange by RSA alone: for an old server
+	// that has nothing newer (RFC 8996 tells why nobody should). Otherwise it is TLS 1.2.
+	TLS10 bool
 }
 
 // scheme is the beginning of a server's URL and what it stands for, with the

@@ -31,23 +31,31 @@ const (
 	BudgetUsed         ProblemKind = "budget_used"          // the limit of octets for a day is reached
 	MaildropInUse      ProblemKind = "maildrop_in_use"      // somebody else is in the POP3 mailbox (RFC 2449, IN-USE)
 	Certificate        ProblemKind = "certificate"          // the certificate is not accepted
-	CertificateChanged ProblemKind = "certificate_changed"  // it is another one than the pinned one
-	NoEncryption       ProblemKind = "no_encryption"        // no protected connection can be made
-	NotMailServer      ProblemKind = "not_mail_server"      // what answers does not speak the protocol
-	OpenToAll          ProblemKind = "open_to_all"          // it lets everybody in without a password (PREAUTH)
-	Tampering          ProblemKind = "tampering"            // somebody may be changing what is sent
-	OverQuota          ProblemKind = "over_quota"           // the mailbox at the new server is full
-	FolderRefused      ProblemKind = "folder_refused"       // a command on a folder was refused
-	ProgramRefused     ProblemKind = "program_refused"      // it lets only programs in that it knows
-	AccountMoved       ProblemKind = "account_moved"        // it says that another server has the account (RFC 2221)
-	FolderMoved        ProblemKind = "folder_moved"         // it says that another server has the folder (RFC 2193)
-	FolderNotMade      ProblemKind = "folder_not_made"      // the new server refuses to make a folder
-	FolderVanished     ProblemKind = "folder_vanished"      // a folder went while it was being filled
-	Counts             ProblemKind = "counts"               // fewer messages are listed than there should be
-	WrongDates         ProblemKind = "wrong_dates"          // the new server does not keep the dates of messages; mail is copied all the same
-	Protocol           ProblemKind = "protocol"             // the server's answer makes no sense
-	NoDomain           ProblemKind = "no_domain"            // the account's domain is not known any more
-	Unexpected         ProblemKind = "unexpected"           // none of these; Summary and Cause say all there is
+	// The certificate is made out to another name; nobody trusted vouches for it; its time is not now.
+	CertificateName      ProblemKind = "certificate_name"
+	CertificateUntrusted ProblemKind = "certificate_untrusted"
+	CertificateExpired   ProblemKind = "certificate_expired"
+	// OldEncryption: the server offers only a TLS version or key exchange that is too old.
+	OldEncryption ProblemKind = "old_encryption"
+	// NotTLS: what answers on the port does not speak TLS.
+	NotTLS             ProblemKind = "not_tls"
+	CertificateChanged ProblemKind = "certificate_changed" // it is another one than the pinned one
+	NoEncryption       ProblemKind = "no_encryption"       // no protected connection can be made
+	NotMailServer      ProblemKind = "not_mail_server"     // what answers does not speak the protocol
+	OpenToAll          ProblemKind = "open_to_all"         // it lets everybody in without a password (PREAUTH)
+	Tampering          ProblemKind = "tampering"           // somebody may be changing what is sent
+	OverQuota          ProblemKind = "over_quota"          // the mailbox at the new server is full
+	FolderRefused      ProblemKind = "folder_refused"      // a command on a folder was refused
+	ProgramRefused     ProblemKind = "program_refused"     // it lets only programs in that it knows
+	AccountMoved       ProblemKind = "account_moved"       // it says that another server has the account (RFC 2221)
+	FolderMoved        ProblemKind = "folder_moved"        // it says that another server has the folder (RFC 2193)
+	FolderNotMade      ProblemKind = "folder_not_made"     // the new server refuses to make a folder
+	FolderVanished     ProblemKind = "folder_vanished"     // a folder went while it was being filled
+	Counts             ProblemKind = "counts"              // fewer messages are listed than there should be
+	WrongDates         ProblemKind = "wrong_dates"         // the new server does not keep the dates of messages; mail is copied all the same
+	Protocol           ProblemKind = "protocol"            // the server's answer makes no sense
+	NoDomain           ProblemKind = "no_domain"           // the account's domain is not known any more
+	Unexpected         ProblemKind = "unexpected"          // none of these; Summary and Cause say all there is
 )
 
 // Side says which of the two servers something is about.

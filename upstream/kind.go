@@ -59,7 +59,11 @@ func (e *Error) fixKind() store.ProblemKind {
 	case errors.As(e.Err, new(*fingerprintError)):
 		return store.CertificateChanged
 	case isCertificate(e.Err):
-		return store.Certificate
+		return certificateKind(e.Err)
+	case errors.As(e.Err, new(*tlsFault)) && notTLS(e.Err):
+		return store.NotTLS
+	case errors.As(e.Err, new(*tlsFault)) && tooOld(e.Err):
+		return store.OldEncryption
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return store.OverQuota
 	case e.Code == imap.ResponseCodeExpired:

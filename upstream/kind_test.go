@@ -35,7 +35,7 @@ func TestKind(t *testing.T) {
 		{refused("EXAMINE", "", "Suggested Backoff Time: 5000 milliseconds"), store.Throttled},
 		{&Error{Op: opLogin, Class: Later, Code: CodeInUse, Text: "locked", Err: errKind("-ERR")}, store.MaildropInUse},
 		{fix(opConnect, &fingerprintError{}), store.CertificateChanged},
-		{fix(opConnect, fmt.Errorf("TLS: %w", x509.UnknownAuthorityError{})), store.Certificate},
+		{fix(opConnect, fmt.Errorf("TLS: %w", x509.UnknownAuthorityError{})), store.CertificateUntrusted},
 		{fix(opConnect, ErrNoTLS), store.NoEncryption},
 		{fix(opConnect, errors.New("TLS: no")), store.NoEncryption},
 		{fix(opConnect, ErrNotIMAP), store.NotMailServer},

@@ -91,20 +91,19 @@ func (l *link) handshake(server config.Server) error {
 	}
 	t := tls.Client(l.raw, c)
 	if err := t.Handshake(); err != nil {
-		return l.handshakeError(err)
+		return l.handshakeError(&tlsFault{old: server.TLS10, cause: err})
 	}
 	l.over(t)
 	return nil
 }
 
 // handshakeError tells what a person has to mend from what passes.
-func (l *link) handshakeError(err error) *Error {
-	class := Later
-	var alert tls.AlertError
-	if isCertificate(err) || errors.As(err, &alert) || errors.As(err, new(tls.RecordHeaderError)) {
-		class = Fix
+func (l *link) handshakeError(err *tlsFault) *Error {
+	class := Fix
+	if err.passes() {
+		class = Later
 	}
-	return l.fault(opConnect, class, fmt.Errorf("TLS: %w", err))
+	return l.fault(opConnect, class, err)
 }
 
 // fault is an error of ours.
@@ -175,6 +174,11 @@ func (l *link) clean(text string) string {
 			return "(words that repeat the password are left out)"
 		}
 	}
+	return cleanText(text)
+}
+
+// cleanText bounds foreign words and takes out of them what is no text.
+func cleanText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return ' '

@@ -31,6 +31,8 @@ func (e *Error) summary(host string) string {
 		return fmt.Sprintf("%s says that the folder is kept on another server, %s. It can't be copied from here.", host, e.Moved)
 	case e.Class == Fix:
 		return e.fixSummary(host)
+	case e.tlsSummary(host) != "":
+		return e.tlsSummary(host)
 	case TooMany(e):
 		return host + " allows no more connections at the moment" + e.words() + ". It is tried again by itself; if it stays so, other programs use up what it allows."
 	case e.Class == Refused:
@@ -57,7 +59,9 @@ func (e *Error) fixSummary(host string) string {
 	case errors.As(e.Err, &pin):
 		return fmt.Sprintf("%s shows another certificate than the accepted one. If it is the right one, accept its SHA-256 fingerprint %X in the domain's settings.", host, pin.got)
 	case isCertificate(e.Err):
-		return "The certificate of " + host + " is not accepted. Have it renewed, or accept its authority or its fingerprint in the domain's settings."
+		return certificateSummary(e.Err, host)
+	case e.tlsSummary(host) != "":
+		return e.tlsSummary(host)
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return "The mailbox at " + host + " is full. Make room or raise its quota; then the copying goes on."
 	case e.Code == imap.ResponseCodeExpired:
@@ -80,6 +84,15 @@ func (e *Error) fixSummary(host string) string {
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."
 	}
 	return "No protected connection with " + host + " can be made. Check the server's URL in the domain's settings."
+}
+
+// tlsSummary says why no protected connection came about; "" if it is another fault.
+func (e *Error) tlsSummary(host string) string {
+	var fault *tlsFault
+	if !errors.As(e.Err, &fault) {
+		return ""
+	}
+	return fault.summary(host, e.Side())
 }
 
 // words quotes the server.

@@ -22,6 +22,9 @@ func tlsConfig(server config.Server, opt Options) (*tls.Config, error) {
 		return c, nil
 	}
 	c := &tls.Config{ServerName: server.Host, MinVersion: tls.VersionTLS12}
+	if server.TLS10 {
+		c.MinVersion, c.CipherSuites = tls.VersionTLS10, allCipherSuites()
+	}
 	if server.Fingerprint != nil {
 		// The chain is not checked, but the one certificate is.
 		c.InsecureSkipVerify = true
@@ -61,6 +64,15 @@ type fingerprintError struct{ got [sha256.Size]byte }
 
 func (e *fingerprintError) Error() string {
 	return fmt.Sprintf("the certificate's SHA-256 fingerprint is %X, which is not the accepted one", e.got)
+}
+
+// allCipherSuites are all that there are, those that are not safe among them: key
+// exchange by RSA alone, 3DES, RC4.
+func allCipherSuites() (ids []uint16) {
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		ids = append(ids, suite.ID)
+	}
+	return ids
 }
 
 // isCertificate reports that a certificate was not accepted.
