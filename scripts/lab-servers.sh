@@ -30,17 +30,15 @@ usable() {
 	done
 }
 
-# fetch PACKAGE EXTRA...: downloads into the current folder the package, what
-# of its dependencies isn't installed and can matter to it, and the extras.
+# fetch PACKAGE...: downloads the packages into the current folder, whether they
+# are installed or not, and of the libraries that the first one depends on those
+# that aren't installed and can matter to it.
 fetch() {
-	local plan packages
+	local plan libraries
 	plan=$(apt-get install -s -q --no-install-recommends "$1") || return 1
-	packages=$(awk -v name="${1%%-*}" '
-		$1 == "Inst" && $3 ~ /^\(/ && ($2 ~ /^lib|^gamin$/ || index($2, name "-") == 1) &&
-		$2 !~ /^lib(clamav|mspack|gnutls)|-(userdb|authdaemon)$/ { print $2 }' <<<"$plan")
-	shift
-	# shellcheck disable=SC2086
-	apt-get download -q -o APT::Sandbox::User=root $packages "$@"
+	libraries=$(awk '$1 == "Inst" && $3 ~ /^\(/ && $2 ~ /^lib/ && $2 !~ /^lib(clamav|mspack|gnutls)/ { print $2 }' <<<"$plan")
+	# shellcheck disable=SC2046,SC2086
+	apt-get download -q -o APT::Sandbox::User=root $(printf '%s\n' "$@" $libraries | sort -u)
 }
 
 # refresh brings apt's lists up to date.
@@ -55,7 +53,7 @@ refresh() {
 	fi
 }
 
-# unpack NAME PACKAGE EXTRA...
+# unpack NAME PACKAGE...
 unpack() {
 	local name=$1 package
 	shift
@@ -82,10 +80,10 @@ cyrus=(usr/lib/cyrus/bin/master usr/lib/cyrus/bin/imapd usr/lib/cyrus/bin/ctl_cy
 courier=(usr/bin/imapd usr/libexec/gam_server)
 
 if ! usable "$cache/cyrus" "${cyrus[@]}"; then
-	unpack cyrus cyrus-imapd sasl2-bin libsasl2-modules libsasl2-modules-db
+	unpack cyrus cyrus-imapd cyrus-common sasl2-bin libsasl2-modules libsasl2-modules-db
 fi
 if ! usable "$cache/courier" "${courier[@]}"; then
-	unpack courier courier-imap
+	unpack courier courier-imap courier-base courier-authlib gamin
 fi
 for check in "cyrus ${cyrus[*]}" "courier ${courier[*]}"; do
 	read -r name programs <<<"$check"

@@ -1,17 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
 # mbsync and curl as real clients, Chromium, a C compiler for the race detector; and
-# unpacks two more servers (lab-servers.sh).
+# fetches axe-core (axe.sh) and two more servers (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync curl gcc libc6-dev chromium)
-# npm is only needed to fetch axe-core, which looks at the accessibility of pages.
-if [[ ! -e .cache/axe/axe.min.js ]] && ! command -v npm >/dev/null; then
-	packages+=(npm)
-fi
+# libsasl2-modules has SASL PLAIN, with which mbsync logs in: isync only recommends it.
+packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync libsasl2-modules curl ca-certificates gcc libc6-dev chromium)
 
 # finish fetches what is not installed but kept below .cache.
 finish() {
@@ -26,7 +23,7 @@ fi
 
 if ! command -v apt-get >/dev/null; then
 	missing=()
-	for program in dovecot mbsync curl gcc chromium npm; do
+	for program in dovecot mbsync curl gcc chromium; do
 		PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
 	done
 	if ((${#missing[@]})); then
