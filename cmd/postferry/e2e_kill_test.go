@@ -21,11 +21,12 @@ const (
 // TestKilled50Times kills the daemon fifty times while it copies 2,000
 // messages of four accounts, and wants every message once in the end.
 //
-// A kill falls after a random number of octets that went to the new server and
-// then some random milliseconds, so that it hits all that happens to a batch:
-// its intents written, half of it sent, stored but not confirmed, confirmed but
-// not recorded. After every fourth, what the system had taken from the daemon
-// still reaches the new server, after the others it is lost as in a power cut.
+// A kill falls after a random number of octets that went to the new server, at
+// which the line stops, and then some random milliseconds, in which answers come
+// back; so it hits all that happens to a batch: its intents written, half of it
+// sent, stored but not confirmed, confirmed but not recorded. After every
+// fourth, what the system had taken from the daemon still reaches the new
+// server, after the others it is lost as in a power cut.
 // Every eighth falls into the time in which the daemon finds out what the kill
 // before has left behind.
 func TestKilled50Times(t *testing.T) {
@@ -48,9 +49,11 @@ func TestKilled50Times(t *testing.T) {
 	var at remains
 	copying, pending := 0, 0
 	for n := range kills {
-		if n%8 == 7 {
+		resume := func() {}
+		if octets := at.upload(kills - n); n%8 == 7 || octets == 0 {
 			wait(t, rand.N(3*time.Second))
-		} else if awaitUpload(t, line, at.upload(kills-n)) {
+		} else {
+			resume = stopUpload(t, line, octets)
 			copying++
 			wait(t, rand.N(5*time.Millisecond))
 		}
@@ -58,6 +61,7 @@ func TestKilled50Times(t *testing.T) {
 			line.Hang(true)
 		}
 		d.Kill9()
+		resume()
 		if n%4 != 0 {
 			line.CutAll()
 			line.Hang(false)
@@ -82,33 +86,32 @@ func TestKilled50Times(t *testing.T) {
 type remains struct{ copied, intents int }
 
 // upload draws after how many octets the next kill falls, so that what is left
-// to copy lasts for all kills that are left. What is said besides the messages
-// is not as much as the least of it.
+// to copy lasts for all kills that are left; 0 if so little is left that they may never
+// be sent. What is said besides the messages is not as much as the least of it.
 func (r remains) upload(killsLeft int) int64 {
+	const least = 20_000
 	left := (killedUsers*2*perFolder - r.copied - r.intents) * killedSize
-	return 20_000 + rand.Int64N(int64(max(left/killsLeft, 1)))
+	if left < 4*least {
+		return 0
+	}
+	return least + rand.Int64N(int64(max(left/2/killsLeft, 1)))
 }
 
-// awaitUpload waits until n octets more have gone over the line, for longer
-// than the daemon needs to find out what a kill has left behind, and reports
-// whether they have.
-func awaitUpload(t *testing.T, line *lab.Faulty, n int64) bool {
+// stopUpload waits until n octets more have gone over the line, which stops there.
+func stopUpload(t *testing.T, line *lab.Faulty, n int64) (resume func()) {
 	t.Helper()
-	before, _ := line.Bytes()
-	bound := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		if now, _ := line.Bytes(); now-before >= n {
-			return true
-		}
-		select {
-		case <-bound:
-			return false
-		case <-tick.C:
-		}
+	stopped, resume := line.StopAfter(n)
+	select {
+	case <-stopped:
+	case <-time.After(uploadPatience):
+		t.Fatalf("%d octets have not been sent to the new server within %s", n, uploadPatience)
 	}
+	return resume
 }
+
+// uploadPatience is longer than a daemon needs on a busy machine to find out what a kill
+// has left behind, and then to send something.
+const uploadPatience = 2 * time.Minute
 
 // wait lets time pass.
 func wait(t *testing.T, d time.Duration) {

@@ -131,11 +131,12 @@ func TestPOP3Killed(t *testing.T) {
 	d := p.serve()
 	takeOverAll(t, d.Config, anna)
 	for n := range 5 {
-		awaitUpload(t, line, 20_000+rand.Int64N(450_000))
+		resume := stopUpload(t, line, 20_000+rand.Int64N(450_000))
 		if n%2 == 0 { // as in a power cut: what is on its way is lost
 			line.Hang(true)
 		}
 		d.Kill9()
+		resume()
 		if n%2 == 0 {
 			line.CutAll()
 			line.Hang(false)

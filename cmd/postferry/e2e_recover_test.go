@@ -27,7 +27,8 @@ func TestStoppedWhileCopying(t *testing.T) {
 	d := p.serve()
 	takeOverAll(t, d.Config, anna)
 	for n := range 4 {
-		awaitUpload(t, line, rand.Int64N(300_000))
+		resume := stopUpload(t, line, 1+rand.Int64N(300_000))
+		resume()
 		wait(t, rand.N(10*time.Millisecond))
 		d.Stop()
 		if n == 1 { // in between, a sync without the daemon

@@ -122,14 +122,16 @@ func (x *torture) struck() int { return x.old.Strikes() + x.new.Strikes() }
 // round lets mail arrive and things happen until the time for a kill has come.
 func (x *torture) round() {
 	x.world.mailArrives()
-	x.await(x.moment())
+	resume := x.await(x.moment())
 	if x.rng.IntN(4) > 0 { // as in a power cut; otherwise what the system has taken still arrives
 		x.new.Hang(true)
 		x.daemon.Kill9()
+		resume()
 		x.new.CutAll()
 		x.new.Hang(false)
 	} else {
 		x.daemon.Kill9()
+		resume()
 	}
 	x.killed++
 	x.look()
@@ -138,36 +140,44 @@ func (x *torture) round() {
 }
 
 // moment draws when the next kill falls: mostly when so many octets more have been sent to
-// the new server, sometimes after a time, while the daemon finds out what
+// the new server, sometimes (octets 0) after a time, while the daemon finds out what
 // the kill before has left behind.
-func (x *torture) moment() (octets int64, bound time.Duration) {
+func (x *torture) moment() (octets int64, after time.Duration) {
 	if x.rng.IntN(6) == 0 {
-		return math.MaxInt64, time.Duration(x.rng.Int64N(int64(3 * time.Second)))
+		return 0, time.Duration(x.rng.Int64N(int64(3 * time.Second)))
 	}
-	return 10_000 + x.rng.Int64N(200_000), 8 * time.Second
+	return 10_000 + x.rng.Int64N(200_000), time.Duration(x.rng.Int64N(int64(5 * time.Millisecond)))
 }
 
-// await goes on with the life of the people until that moment.
-func (x *torture) await(octets int64, bound time.Duration) {
-	sent := func() int64 { n, _ := x.new.Bytes(); return n }
-	due := time.After(bound)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	next := time.Now()
-	for before := sent(); ; {
-		if sent()-before >= octets {
+// await goes on with the life of the people until that moment, at which the line
+// to the new server has stopped if it is an octet's. Mail goes on arriving until so much is sent.
+func (x *torture) await(octets int64, after time.Duration) (resume func()) {
+	if octets == 0 {
+		x.live(after, nil)
+		return func() {}
+	}
+	stopped, resume := x.new.StopAfter(octets)
+	for until := time.Now().Add(uploadPatience); time.Now().Before(until); x.world.mailArrives() {
+		if x.live(3*time.Second, stopped) {
 			x.copying++
-			wait(x.T, time.Duration(x.rng.Int64N(int64(5*time.Millisecond))))
-			return
+			wait(x.T, after)
+			return resume
 		}
+	}
+	x.Fatalf("%d octets have not been sent to the new server within %s", octets, uploadPatience)
+	return resume
+}
+
+// live lets things happen for so long, or until the line has stopped, and reports whether it has.
+func (x *torture) live(long time.Duration, stopped <-chan struct{}) bool {
+	for until := time.After(long); ; {
 		select {
-		case <-due:
-			return
-		case now := <-tick.C:
-			if now.After(next) {
-				x.world.happens()
-				next = time.Now().Add(time.Duration(x.rng.Int64N(int64(60 * time.Millisecond))))
-			}
+		case <-stopped:
+			return true
+		case <-until:
+			return false
+		case <-time.After(time.Duration(x.rng.Int64N(int64(60 * time.Millisecond)))):
+			x.world.happens()
 		}
 	}
 }

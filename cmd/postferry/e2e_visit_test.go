@@ -118,10 +118,9 @@ func TestNewServerPauses(t *testing.T) {
 		}
 		selected <- data
 	}()
-	if !awaitUpload(t, line, 500_000) {
-		t.Error("the visit has not begun")
-	}
+	resume := stopUpload(t, line, 500_000)
 	line.Hang(true)
+	resume()
 	wait(t, 4*time.Second)
 	line.Hang(false)
 	if data := <-selected; data != nil && data.NumMessages != all {

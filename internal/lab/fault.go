@@ -52,6 +52,7 @@ type Faulty struct {
 	plan     func(conn int) Plan
 	hang     *gate // shut: nothing moves
 	greeting *gate // shut: new connections get the first line and no more
+	quota    quota // how much may still go to the server
 
 	toServer, toClient, strikes atomic.Int64
 }
@@ -124,8 +125,8 @@ func (f *Faulty) serve(ctx context.Context, client *net.TCPConn, number int) {
 	}
 	defer f.relay.untrack(server)
 	var cut atomic.Bool
-	there := &pump{line: f, src: client, dst: server, fault: plan.ToServer, count: &f.toServer, cut: &cut}
-	back := &pump{line: f, src: server, dst: client, fault: plan.ToClient, count: &f.toClient, cut: &cut}
+	there := &pump{line: f, src: client, dst: server, fault: plan.ToServer, count: &f.toServer, quota: &f.quota, cut: &cut}
+	back := &pump{line: f, src: server, dst: client, fault: plan.ToClient, count: &f.toClient, quota: new(quota), cut: &cut}
 	if silent {
 		there.gate, back.gate = f.greeting, f.greeting
 		back.firstLine = true
@@ -142,6 +143,7 @@ type pump struct {
 	src, dst  *net.TCPConn
 	fault     Fault
 	count     *atomic.Int64
+	quota     *quota
 	gate      *gate        // nil, or the gate to stop at besides the line's
 	firstLine bool         // that gate applies only after the first line
 	cut       *atomic.Bool // one of the connection's pumps said FIN both ways
@@ -180,8 +182,8 @@ func (p *pump) run(ctx context.Context) {
 }
 
 // forward lets data through as far as the fault allows; struck once that is reached.
-func (p *pump) forward(ctx context.Context, data []byte) (struck bool, err error) {
-	for len(data) > 0 && !struck && err == nil {
+func (p *pump) forward(ctx context.Context, data []byte) (struck bool, failed error) {
+	for len(data) > 0 && !struck && failed == nil {
 		part := data
 		if err := p.pass(ctx); err != nil {
 			return false, err
@@ -192,24 +194,31 @@ func (p *pump) forward(ctx context.Context, data []byte) (struck bool, err error
 		if p.stops() && p.at+int64(len(part)) > p.fault.At {
 			part = part[:p.fault.At-p.at]
 		}
+		allowed, through, err := p.quota.take(ctx, len(part))
+		if err == nil {
+			err = p.line.hang.wait(ctx)
+		}
+		if err != nil {
+			return false, err
+		}
+		part = part[:allowed]
 		data = data[len(part):]
 		p.corrupt(part)
-		_, err = p.dst.Write(part)
+		_, failed = p.dst.Write(part)
 		p.at += int64(len(part))
 		p.count.Add(int64(len(part)))
+		through()
 		struck = p.due()
 	}
-	return struck, err
+	return struck, failed
 }
 
-// pass waits at the gates.
+// pass waits at the connection's own gate.
 func (p *pump) pass(ctx context.Context) error {
-	if p.gate != nil && !p.firstLine {
-		if err := p.gate.wait(ctx); err != nil {
-			return err
-		}
+	if p.gate == nil || p.firstLine {
+		return nil
 	}
-	return p.line.hang.wait(ctx)
+	return p.gate.wait(ctx)
 }
 
 func (p *pump) untilLineEnd(data []byte) []byte {
