@@ -17,6 +17,7 @@ type Error struct {
 	Class  Class
 	Code   imap.ResponseCode // the server's, if any
 	Text   string            // the server's words, printable and bounded to 500 bytes
+	Said   string            // what it had said before of its own accord (an alert, an untagged NO or BAD); "" if nothing
 	After  time.Duration     // the server's own hint when to try again; 0 if none
 	Moved  string            // the server that has what was asked for, if this one refers to it (RFC 2193, RFC 2221)
 	Err    error             // the cause
@@ -84,6 +85,9 @@ func (e *Error) Error() string {
 		}
 		fmt.Fprintf(&b, "%q", e.Text)
 	}
+	if e.Said != "" && e.Said != e.Text {
+		fmt.Fprintf(&b, ": the server had said %q", e.Said)
+	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
@@ -113,7 +117,7 @@ func (s *Session) refusal(cmd *command) error {
 func (s *Session) statusError(op string, st *status) *Error {
 	return &Error{
 		Server: s.addr, Role: s.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
-		Text: s.clean(st.text), After: backoffHint(st.text), Moved: s.clean(referral(st)), Err: errKind(s.clean(st.kind)),
+		Text: s.clean(st.text), Said: s.said, After: backoffHint(st.text), Moved: s.clean(referral(st)), Err: errKind(s.clean(st.kind)),
 	}
 }
 

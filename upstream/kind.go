@@ -47,7 +47,7 @@ func (e *Error) Kind() store.ProblemKind {
 		return store.MaildropInUse
 	case e.After > 0, Throttled(e):
 		return store.Throttled
-	case e.Op == opConnect && e.Text == "":
+	case e.Op == opConnect && e.Text == "" && e.Said == "":
 		return store.Unreachable
 	}
 	return store.Unavailable

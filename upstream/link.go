@@ -34,7 +34,10 @@ type link struct {
 	w        *bufio.Writer
 	detached atomic.Bool
 
-	welcome string   // the greeting's words
+	welcome string // the greeting's words
+	// said is what the server said of its own accord and a person should see: an alert, an
+	// untagged NO or BAD, a line that is no answer. It is kept until a command is completed.
+	said    string
 	secrets []string // not to be repeated in errors, while logging in
 	lost    *Error   // why the session can't be used any more
 	// partingWords gives what the server said before it closed the connection,
@@ -108,7 +111,7 @@ func (l *link) handshakeError(err *tlsFault) *Error {
 
 // fault is an error of ours.
 func (l *link) fault(op string, class Class, err error) *Error {
-	return &Error{Server: l.addr, Role: l.opt.Role, Op: op, Class: class, Err: err}
+	return &Error{Server: l.addr, Role: l.opt.Role, Op: op, Class: class, Said: l.said, Err: err}
 }
 
 // do runs one exchange with the server under ctx. An error of the connection,

@@ -108,7 +108,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"
 S: P1 NO [AUTHENTICATIONFAILED] Authentication failed.
 `, want: `fix 0s: server: login: the server says [AUTHENTICATIONFAILED] "Authentication failed.": NO`,
-			summary: "127.0.0.1 refused the password of this account. Correct it on the import page, or in the list and import that again."},
+			summary: "127.0.0.1 refused the password of this account (it says \"Authentication failed.\"). Correct it on the import page, or in the list and import that again."},
 		{name: "no code", script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"

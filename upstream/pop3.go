@@ -85,6 +85,7 @@ func (s *POP3) secure(server config.Server) error {
 func (s *POP3) greeting() error {
 	r, err := s.readReply()
 	if errors.Is(err, errNoReply) {
+		s.said = "" // words of something that is no mail server are not passed on
 		return s.fault(opConnect, Fix, fmt.Errorf("%w; %w", ErrNotPOP3, err))
 	}
 	if err != nil {

@@ -87,6 +87,7 @@ func (s *POP3) readReply() (reply, error) {
 	}
 	r, ok := parseReply(string(bytes.TrimRight(line, "\r\n")))
 	if !ok {
+		s.said = s.clean(string(line))
 		return r, errNoReply
 	}
 	return r, nil
@@ -96,7 +97,7 @@ func (s *POP3) readReply() (reply, error) {
 func (s *POP3) refusal(op string, r reply) *Error {
 	e := &Error{
 		Server: s.addr, Role: s.opt.Role, Op: op, Class: classifyPOP3(op, r), Code: imap.ResponseCode(r.code),
-		Text: s.clean(r.text), After: backoffHint(r.text), Err: errKind("-ERR"),
+		Text: s.clean(r.text), Said: s.said, After: backoffHint(r.text), Err: errKind("-ERR"),
 	}
 	if r.code == codeLoginDelay {
 		e.After = max(e.After, s.loginDelay())

@@ -81,6 +81,9 @@ func (s *Session) read() error {
 	}
 	cmd.res = parseStatus(kind, d.Text())
 	cmd.done = true
+	if kind == "OK" {
+		s.said = ""
+	}
 	s.note(&cmd.res)
 	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.clean(cmd.res.text)).Msg("received")
 	return d.Err()
@@ -132,6 +135,9 @@ func (s *Session) untagged() {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
 		st := parseStatus(name, d.Text())
 		s.note(&st)
+		if (name == "NO" || name == "BAD") && st.text != "" {
+			s.said = s.clean(st.text)
+		}
 		if told := s.teller(); told != nil {
 			told(&st)
 		}
@@ -209,6 +215,7 @@ func (s *Session) note(st *status) {
 	case st.code == "CAPABILITY":
 		s.caps.set(st.args)
 	case st.code == string(imap.ResponseCodeAlert):
+		s.said = s.clean(st.text)
 		s.opt.Log.Warn().Str("text", s.clean(st.text)).Msg("the server asks to show this")
 	}
 }

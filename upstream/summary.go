@@ -38,12 +38,12 @@ func (e *Error) summary(host string) string {
 	case e.Class == Refused:
 		return fmt.Sprintf("%s refused %s%s.", host, e.Op, e.words())
 	case e.Class == Lost:
-		return "The connection with " + host + " was lost. It is made again by itself."
+		return "The connection with " + host + " was lost" + e.words() + ". It is made again by itself."
 	case e.InUse():
 		return "The mailbox at " + host + " is in use: a mail program is fetching from it, or has just been. It is tried again by itself."
 	case e.After > 0:
 		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)
-	case e.Op == opConnect && e.Text == "":
+	case e.Op == opConnect && e.Text == "" && e.Said == "":
 		return host + " can't be reached. It is tried again by itself; check that it runs and that its address is right."
 	}
 	return host + " is not available at the moment" + e.words() + ". It is tried again by itself."
@@ -63,9 +63,9 @@ func (e *Error) fixSummary(host string) string {
 	case e.tlsSummary(host) != "":
 		return e.tlsSummary(host)
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
-		return "The mailbox at " + host + " is full. Make room or raise its quota; then the copying goes on."
+		return "The mailbox at " + host + " is full" + e.words() + ". Make room or raise its quota; then the copying goes on."
 	case e.Code == imap.ResponseCodeExpired:
-		return host + " says that this account's password has expired. Set a new one there. " + correct
+		return host + " says that this account's password has expired" + e.words() + ". Set a new one there. " + correct
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
 		return host + " does not take passwords on this connection. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, errUnsendable):
@@ -77,7 +77,7 @@ func (e *Error) fixSummary(host string) string {
 	case unsafe(e):
 		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then run it again, or import it again."
 	case e.Op == opLogin:
-		return host + " refused the password of this account. " + correct
+		return host + " refused the password of this account" + e.words() + ". " + correct
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
 		return host + " does not answer as a mail server. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, errInjected):
@@ -97,10 +97,15 @@ func (e *Error) tlsSummary(host string) string {
 
 // words quotes the server.
 func (e *Error) words() string {
-	if e.Text == "" {
+	switch {
+	case e.Text == "" && e.Said == "":
 		return ""
+	case e.Text == "":
+		return fmt.Sprintf(" (it said %q)", e.Said)
+	case e.Said == "" || e.Said == e.Text:
+		return fmt.Sprintf(" (it says %q)", e.Text)
 	}
-	return fmt.Sprintf(" (it says %q)", e.Text)
+	return fmt.Sprintf(" (it says %q, and before that %q)", e.Text, e.Said)
 }
 
 // who is the server as people know it.
