@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -42,19 +43,41 @@ func DecodeMailbox(raw string) string {
 }
 
 // decodeShifted decodes the sequence that s begins with ("&...-") and returns
-// its text and how much of s it took. Of a bad sequence the "&" is returned as
-// it is.
+// its text and how much of s it took. A bad sequence is returned as it is, up to
+// where another may begin, so that no octet is looked at a second time.
 func decodeShifted(s string) (text string, n int) {
-	end := strings.IndexByte(s, '-')
-	if end < 0 {
-		return s[:1], 1
+	end := shiftedEnd(s)
+	if end == len(s) || s[end] != '-' {
+		return s[:end], end
 	}
 	if end == 1 {
 		return "&", 2
 	}
-	octets, err := mutf7.DecodeString(s[1:end])
+	if text, ok := shiftedText(s[1:end]); ok {
+		return text, end + 1
+	}
+	return s[:end+1], end + 1
+}
+
+// shiftedEnd is where the base64 ends that follows the "&" s begins with.
+func shiftedEnd(s string) int {
+	for i := 1; i < len(s); i++ {
+		if c := s[i]; !isAlnum(c) && c != '+' && c != ',' {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// shiftedText is the text that is written in base64; not ok if that is not what it is for.
+func shiftedText(s string) (text string, ok bool) {
+	octets, err := mutf7.DecodeString(s)
 	if err != nil || len(octets) == 0 || len(octets)%2 != 0 {
-		return s[:1], 1
+		return "", false
 	}
 	units := make([]uint16, len(octets)/2)
 	for i := range units {
@@ -62,16 +85,14 @@ func decodeShifted(s string) (text string, n int) {
 		// A printable ASCII character stands for itself (RFC 3501 section
 		// 5.1.3); taken from here it could smuggle in a hierarchy delimiter.
 		if isPrintable(rune(units[i])) {
-			return s[:1], 1
+			return "", false
 		}
 	}
 	runes := utf16.Decode(units)
-	for _, r := range runes {
-		if r == utf8.RuneError { // an unpaired surrogate
-			return s[:1], 1
-		}
+	if slices.Contains(runes, utf8.RuneError) { // an unpaired surrogate
+		return "", false
 	}
-	return string(runes), end + 1
+	return string(runes), true
 }
 
 // EncodeMailbox turns text into a raw name in modified UTF-7. Bytes that are

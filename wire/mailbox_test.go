@@ -3,6 +3,7 @@ package wire
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -38,6 +39,7 @@ func TestBadMailboxNamesSurvive(t *testing.T) {
 		"&AC8-",       // a slash that should stand for itself
 		"&2D0-",       // unpaired surrogate
 		"&AP?w-",      // not in the alphabet
+		"&AP\r\nw-",   // a line end in it
 		"Entwürfe",    // UTF-8 as it is
 		"Entw\xfcrfe", // Latin-1
 		"a\xff&",      // both
@@ -50,6 +52,46 @@ func TestBadMailboxNamesSurvive(t *testing.T) {
 	}
 	if got := DecodeMailbox("R&D &APw-"); got != "R&D &APw-" && got != "R&D ü" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What follows a bad sequence is read for itself.
+func TestSequenceBehindBadOne(t *testing.T) {
+	for raw, want := range map[string]string{
+		"&&APw-":         "&ü",
+		"&ab&APw-":       "&abü",
+		"&AGE-&APw-":     "&AGE-ü",
+		"&AP?&APw-":      "&AP?ü",
+		"&A-&-&APw-&":    "&A-&ü&",
+		"&2D0-b&2D3eAA-": "&2D0-b😀",
+	} {
+		if got := DecodeMailbox(raw); got != want {
+			t.Errorf("DecodeMailbox(%q) = %q, want %q", raw, got, want)
+		}
+	}
+}
+
+// The time a name takes must grow with its length, not with its square: a server
+// can send names of a megabyte, which took minutes.
+func TestDecodingIsLinear(t *testing.T) {
+	const long = 1 << 20
+	for name, raw := range map[string]string{
+		"ampersands":            strings.Repeat("&", long) + "-",
+		"half characters":       strings.Repeat("&A", long/2) + "-",
+		"sequences without end": strings.Repeat("&APwA", long/5) + "-",
+		"bad sequences":         strings.Repeat("&AGE-", long/5),
+		"one bad sequence":      "&" + strings.Repeat("AGEA", long/4) + "-",
+		"one sequence":          "&" + strings.Repeat("APwA", long/4) + "-",
+		"no end":                "&" + strings.Repeat("APwA", long/4),
+		"not in the alphabet":   strings.Repeat("&AP?", long/4) + "-",
+		"ampersands as such":    strings.Repeat("&-", long/2),
+	} {
+		began := time.Now()
+		text := DecodeMailbox(raw)
+		EncodeMailbox(text)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("%s: %v for a name of %d octets", name, took, len(raw))
+		}
 	}
 }
 
