@@ -62,6 +62,7 @@ type Sync struct {
 	NewConnections int           // connections to one new server at most
 	Interval       time.Duration // between the repeat passes of an account
 	Stall          time.Duration // a connection without a byte for so long is given up
+	MaxFolders     int           // folders made for one account at most; 0 for no bound
 }
 
 // Log is what is logged, to standard error.
@@ -136,6 +137,7 @@ func Default() Config {
 			NewConnections: 20,
 			Interval:       15 * time.Minute,
 			Stall:          time.Minute,
+			MaxFolders:     10_000,
 		},
 		Log: Log{Level: "info", Format: "auto"},
 	}

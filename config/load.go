@@ -146,6 +146,7 @@ func (f *file) sync(b *block, s *Sync) {
 	set(b, "new_connections", &s.NewConnections, integer(1, 10_000))
 	set(b, "interval", &s.Interval, duration(time.Second, 7*24*time.Hour))
 	set(b, "stall", &s.Stall, duration(time.Second, time.Hour))
+	set(b, "max_folders", &s.MaxFolders, integer(1, 100_000))
 }
 
 func (f *file) log(b *block, l *Log) {

@@ -67,6 +67,7 @@ old_connections = 2
 new_connections = 3
 interval = "2h"
 stall = "90s"
+max_folders = 500
 [log]
 level = "debug"
 format = "json"
@@ -113,7 +114,7 @@ account_limits.connections = 1
 		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, MaxConnections: 10},
 		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
-			Stall: 90 * time.Second},
+			Stall: 90 * time.Second, MaxFolders: 500},
 		Log: Log{Level: "debug", Format: "json"},
 		Domains: []Domain{
 			{Name: "example.com", Default: true, Enrol: true,

@@ -88,7 +88,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 		return AccountPlan{}, err
 	}
 	p := &accountPlanner{
-		store: d.Store, id: id, plan: AccountPlan{Account: id, Login: row.Login},
+		store: d.Store, id: id, plan: AccountPlan{Account: id, Login: row.Login}, maxFolders: d.Config.Sync.MaxFolders,
 		pair: readOnlyPair{stall: d.Config.Sync.Stall, log: d.Log.With().Str("account", row.Login).Logger(), account: row},
 	}
 	var known bool
@@ -117,6 +117,8 @@ type accountPlanner struct {
 	id    store.AccountID
 	pair  readOnlyPair
 	plan  AccountPlan
+
+	maxFolders int
 }
 
 func (p *accountPlanner) all(ctx context.Context) error {
@@ -136,7 +138,10 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		return err
 	}
 	p.plan.Limit = max(p.pair.new.AppendLimit(), 0)
-	rows, tree := plannedRows(old, new, known, p.pair.domain.Folders)
+	rows, tree, err := plannedRows(ctx, old, new, known, wishes{p.pair.domain.Folders, p.maxFolders})
+	if err != nil {
+		return err
+	}
 	p.noteAll(tree.Notes...)
 	if p.pair.domain.Old.Protocol == config.POP3 {
 		p.noteAll(newNote(NotePOP3, ""))
@@ -171,8 +176,11 @@ func (p *accountPlanner) noteAll(notes ...Note) {
 
 // plannedRows are the rows of the old server's folders as they would be after
 // the plan of the tree.
-func plannedRows(old, new Side, known []store.Folder, wish config.Folders) ([]store.Folder, TreePlan) {
-	tree := planTree(old, new, known, wish)
+func plannedRows(ctx context.Context, old, new Side, known []store.Folder, wish wishes) ([]store.Folder, TreePlan, error) {
+	tree, err := planFolders(ctx, old, new, known, wish)
+	if err != nil {
+		return nil, tree, err
+	}
 	rows := make(map[string]store.Folder, len(known))
 	for _, f := range known {
 		rows[f.Old] = f
@@ -183,18 +191,18 @@ func plannedRows(old, new Side, known []store.Folder, wish config.Folders) ([]st
 	var all []store.Folder
 	seen := make(map[string]bool, len(old.Mailboxes))
 	for _, m := range old.Mailboxes {
-		name := canonicalName(m.Name)
+		name := knownAs(canonicalName(m.Name))
 		row, ok := rows[name]
 		if !selectable(m) || seen[name] {
 			continue
 		}
 		seen[name] = true
 		if !ok {
-			row = store.Folder{Old: name, Title: decodeName(name), State: store.FolderSkipped, Note: noteShared}
+			row = store.Folder{Old: name, Title: shownAs(name), State: store.FolderSkipped, Note: tree.Rowless[name]}
 		}
 		all = append(all, row)
 	}
-	return all, tree
+	return all, tree, nil
 }
 
 // folder plans for one folder.

@@ -58,7 +58,11 @@ func locate(name string, delim byte, ns upstream.Namespace) (p place, foreign st
 
 // within reports whether a name lies below a namespace's prefix or is its root.
 func within(name string, delim byte, prefix string) bool {
-	return strings.HasPrefix(name, prefix) || delim != 0 && name+string(rune(delim)) == prefix
+	if strings.HasPrefix(name, prefix) {
+		return true
+	}
+	root, ok := strings.CutSuffix(prefix, string(rune(delim)))
+	return ok && delim != 0 && name == root
 }
 
 // hasPrefix is strings.HasPrefix, but INBOX at the beginning may be spelled as
@@ -196,7 +200,10 @@ func shorten(part, sub string) string {
 }
 
 // shortHash tells names apart that would otherwise become the same.
-func shortHash(s string) string {
+func shortHash(s string) string { return longHash(s)[:4] }
+
+// longHash is for those that a short one does not tell apart.
+func longHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:2])
+	return hex.EncodeToString(sum[:8])
 }

@@ -20,6 +20,7 @@ const (
 	NoteLeftView     NoteKind = "left_view"     // it is a view and not copied
 	NoteLeftLater    NoteKind = "left_later"    // it was copied, but is not any more
 	NoteShared       NoteKind = "shared"        // a namespace is left alone
+	NoteOmitted      NoteKind = "omitted"       // it and others are more than are made for an account
 	NoteGone         NoteKind = "gone"          // people deleted it on the new server
 	NoteMadeAgain    NoteKind = "made_again"    // and made one of its name there
 	NoteNoInbox      NoteKind = "no_inbox"      // what the new server lists is not complete
@@ -49,6 +50,7 @@ var noteForms = map[NoteKind]noteForm{
 	NoteLeftView:     {`%q is not copied: %s; mail that lies in no other folder stays on the old server`, []string{"Why"}},
 	NoteLeftLater:    {`%q is not copied any more: %s; what has been copied stays`, []string{"Why"}},
 	NoteShared:       {`the shared namespace %q is not copied (%d of the old server's folders)`, []string{"Count"}},
+	NoteOmitted:      {`%q and others are not copied: these %d are more folders than the %d that are made for one account (sync.max_folders)`, []string{"Count", "Limit"}},
 	NoteGone:         {`%q was deleted on the new server; it is not created again`, nil},
 	NoteMadeAgain:    {`%q was deleted on the new server and made again there; its old mail stays deleted`, nil},
 	NoteNoInbox:      {`the new server's list of folders lacks INBOX; %q is not taken for deleted`, nil},

@@ -186,7 +186,7 @@ func (a *account) passTree(err error) {
 		a.endPass(err)
 		return
 	}
-	p.tree = true
+	p.tree, p.problem = true, a.omittedProblem()
 	if a.tree.room != nil {
 		a.endPassWith(a.tree.room)
 		return

@@ -121,6 +121,9 @@ const (
 	LeftByConfig LeftKind = "configuration" // the domain's folders.skip has it
 	LeftShared   LeftKind = "shared"        // it is somebody else's, or everybody's
 	LeftView     LeftKind = "view"          // its mail lies in other folders
+	LeftLong     LeftKind = "long"          // its name is too long
+	LeftDeep     LeftKind = "deep"          // its name has too many parts
+	LeftOmitted  LeftKind = "omitted"       // there are too many folders
 )
 
 // WhyLeft reads why a folder is left alone, as its row says it (store.Folder.Note),
@@ -136,10 +139,7 @@ func WhyLeft(note string) (kind LeftKind, of string) {
 			return kind, of
 		}
 	}
-	if note == noteShared {
-		return LeftShared, ""
-	}
-	return "", ""
+	return leftWhole[note], ""
 }
 
 // What the notes of folders that are left alone begin with, and end in.
@@ -149,7 +149,13 @@ const (
 	noteShared      = "in a shared namespace"
 	noteSharedNamed = "in the shared namespace "
 	noteView        = "a view of mail in other folders "
+	noteLong        = "its name is too long"
+	noteDeep        = "its name has too many parts"
+	noteOmitted     = "there are more folders than are made for one account"
 )
+
+// leftWhole are the reasons whose notes are about nothing in particular.
+var leftWhole = map[string]LeftKind{noteShared: LeftShared, noteLong: LeftLong, noteDeep: LeftDeep, noteOmitted: LeftOmitted}
 
 // leaves is why a folder of the old server is left alone, "" if it is copied.
 func (p policy) leaves(f *folder, foreign string, personal bool) string {

@@ -92,6 +92,8 @@ func kindOf(err error) store.ProblemKind {
 		return store.Counts
 	case errors.As(err, new(*budgetError)):
 		return store.BudgetUsed
+	case errors.Is(err, errOmitted):
+		return store.TooManyFolders
 	case errors.Is(err, errNotMade):
 		return store.FolderNotMade
 	case errors.Is(err, errNewGone):
@@ -103,6 +105,19 @@ func kindOf(err error) store.ProblemKind {
 		return e.Kind()
 	}
 	return store.Unexpected
+}
+
+// omittedProblem is what a pass ends with that had no other problem, if the old server
+// has more folders than are made: nil if it hasn't.
+func (a *account) omittedProblem() *store.Problem {
+	if a.tree.omitted == 0 {
+		return nil
+	}
+	p := problemOf(errOmitted, "", 1)
+	p.Server, p.Host, p.Retry = store.OldSide, a.domain.Old.Host, time.Now().Add(a.cfg.Sync.Interval)
+	p.Summary = fmt.Sprintf("The old server (%s) has %d folders more than the %d that are made for one account; they are not copied. Leave folders out in the domain's settings, or have sync.max_folders raised in the configuration.",
+		p.Host, a.tree.omitted, a.cfg.Sync.MaxFolders)
+	return p
 }
 
 // heedDates takes note if a pull found that the new server does not keep dates.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -37,7 +36,7 @@ func (a *account) seekGone(ctx context.Context, s newSession, new Side, known []
 
 // someGone tells whether there are rows whose folder is nowhere on the new server.
 func someGone(new Side, known []store.Folder) bool {
-	p := newPlanner(Side{}, new, known, config.Folders{})
+	p := newPlanner(Side{}, new, known, wishes{})
 	return p.trusted && slices.ContainsFunc(known, func(row store.Folder) bool {
 		key := p.key(p.newName(&row))
 		_, there := p.there[key]
@@ -81,7 +80,7 @@ func (a *account) renamedElsewhere(ctx context.Context, s newSession, new Side, 
 // strayFolders are the rows whose folder is not on the new server any more, and the
 // folders there that belong to no row.
 func strayFolders(new Side, known []store.Folder) (gone []int, unknown []string) {
-	p := newPlanner(Side{}, new, known, config.Folders{})
+	p := newPlanner(Side{}, new, known, wishes{})
 	if !p.trusted {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,9 +35,19 @@ type TreePlan struct {
 	Subscribe []string       // raw names on the new server
 	Folders   []store.Folder // rows that are new (ID 0), changed, or whose folder is to be created
 	Notes     []Note         // for the report: what was renamed or left out, and why
+	// Rowless are folders of the old server that get no row, as there are too many of
+	// them, and why they are left alone. Omitted of them nobody has decided about.
+	Rowless map[string]string
+	Omitted int
 }
 
-// planTree compares the two servers' folders with the rows of the store.
+// wishes are what the configuration wants for an account's folders.
+type wishes struct {
+	config.Folders
+	maxFolders int // folders made at most; 0 for no bound
+}
+
+// planFolders compares the two servers' folders with the rows of the store.
 //
 // A folder is known by its raw old name, and a row's New is the truth: clients
 // rename folders on the new server. A folder that was there and is gone was
@@ -56,21 +67,27 @@ type TreePlan struct {
 // look about what is copied at all. A folder that it leaves alone keeps its row:
 // what has been copied stays, and if it changes its mind, the folder goes on from
 // there, unless its user has deleted it meanwhile.
-func planTree(old, new Side, known []store.Folder, wish config.Folders) TreePlan {
+//
+// What a server may cost here is bounded; see treebounds.go. The error is that of ctx.
+func planFolders(ctx context.Context, old, new Side, known []store.Folder, wish wishes) (TreePlan, error) {
 	p := newPlanner(old, new, known, wish)
 	var fresh []*folder
-	for _, m := range p.mailboxes() {
+	err := each(ctx, p.mailboxes(), func(m upstream.Mailbox) {
 		if f := p.sight(m); f != nil {
 			fresh = append(fresh, f)
 		}
+	})
+	if err != nil {
+		return TreePlan{}, err
 	}
+	p.leaveLong()
 	p.noteForeign()
-	p.nameAll(fresh)
-	p.noteCases()
-	for _, f := range p.folders {
-		p.decide(f)
+	if err := p.nameAll(ctx, p.limit(fresh)); err != nil {
+		return TreePlan{}, err
 	}
-	return p.finish()
+	p.noteCases()
+	err = each(ctx, p.folders, p.decide)
+	return p.finish(), err
 }
 
 // folder is a selectable folder of the old server while it is planned.
@@ -86,6 +103,7 @@ type folder struct {
 // planner gathers what is known, then the plan.
 type planner struct {
 	old, new Side
+	wish     wishes
 	policy   policy
 	known    map[string]*store.Folder    // by old raw name
 	there    map[string]upstream.Mailbox // selectable folders of the new server, by key
@@ -98,13 +116,16 @@ type planner struct {
 	foreign  map[string]int              // folders left alone in other namespaces, by prefix
 	strange  bool                        // some of them for the first time
 	rows     int                         // of such folders
+	long     []upstream.Mailbox          // the old server's folders whose names are too long
+	made     int                         // folders that have been made, or are to be
+	left     int                         // folders of one's own that are left alone for the first time
 	folders  []*folder
 	plan     TreePlan
 }
 
-func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *planner {
+func newPlanner(old, new Side, known []store.Folder, wish wishes) *planner {
 	p := &planner{
-		old: old, new: new, policy: newPolicy(wish, old.Namespace),
+		old: old, new: new, wish: wish, policy: newPolicy(wish.Folders, old.Namespace),
 		known:   make(map[string]*store.Folder),
 		there:   make(map[string]upstream.Mailbox),
 		folded:  make(map[string]string),
@@ -113,7 +134,9 @@ func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *plann
 		oldUses: make(map[string]imap.MailboxAttr),
 		newUses: holders(new),
 		foreign: make(map[string]int),
+		plan:    TreePlan{Rowless: make(map[string]string)},
 	}
+	p.old.Mailboxes, p.long = withinBounds(old.Mailboxes)
 	for _, m := range new.Mailboxes {
 		if selectable(m) {
 			key := p.key(m.Name)
@@ -122,7 +145,7 @@ func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *plann
 		}
 	}
 	_, p.trusted = p.there[inboxName]
-	for use, name := range holders(old) {
+	for use, name := range holders(p.old) {
 		p.oldUses[name] = use
 	}
 	p.taken[inboxName] = inboxName
@@ -137,6 +160,9 @@ func newPlanner(old, new Side, known []store.Folder, wish config.Folders) *plann
 // name to another one since.
 func (p *planner) remember(row *store.Folder) {
 	p.known[row.Old] = row
+	if row.New != "" && row.Old != inboxName {
+		p.made++
+	}
 	key := p.key(p.newName(row))
 	switch {
 	case row.State == store.FolderPlanned, row.State == store.FolderPresent, isHalted(row):
@@ -249,9 +275,13 @@ func (p *planner) leave(f *folder, why, prefix string, personal bool) {
 	if !personal {
 		p.foreign[prefix]++
 		if p.rows++; f.was == nil && p.rows > maxForeign {
+			p.plan.Rowless[f.box.Name] = why
 			return
 		}
 		p.strange = p.strange || f.was == nil
+	} else if p.crowded(f) {
+		p.plan.Rowless[f.box.Name] = why
+		return
 	}
 	row := store.Folder{Old: f.box.Name, Title: f.title()}
 	if f.was != nil {

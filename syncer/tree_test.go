@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,15 @@ var gmail = tree("", '/', nil,
 var fullNew = tree("", '/', nil, "INBOX\t+", "Sent\t\\Sent", "Drafts\t\\Drafts", "Trash\t\\Trash", "Junk\t\\Junk", "Archive\t\\Archive")
 
 var emptyNew = tree("", '/', nil, "INBOX")
+
+// planTree is planFolders without a bound on their number.
+func planTree(old, new Side, known []store.Folder, wish config.Folders) TreePlan {
+	plan, err := planFolders(context.Background(), old, new, known, wishes{Folders: wish})
+	if err != nil {
+		panic(err) // the context has no end
+	}
+	return plan
+}
 
 // brief prints a plan: "old -> new state" for each row, "create name use", "subscribe name".
 func brief(plan TreePlan) []string {

@@ -33,6 +33,7 @@ type treeState struct {
 	status  map[string]upstream.Status // of the old folders, as of the last look
 	empty   map[string]bool            // new folders that were seen empty then
 	slow    *time.Timer                // runs while the first look does; nil for none
+	omitted int                        // folders of the old server that are more than are made
 	// foretold is how many messages there are at least, for as long as no look has ended.
 	foretold uint64
 }
@@ -52,7 +53,9 @@ type treeResult struct {
 	empty  map[string]bool
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
-	err    error
+	// omitted are folders of the old server that are more than are made.
+	omitted int
+	err     error
 }
 
 // startTree looks at both trees on a lane and brings the new one up to date; visit
@@ -103,6 +106,7 @@ func (a *account) treeDone(r treeResult) {
 	}
 	if r.err == nil {
 		a.tree.at, a.tree.status, a.tree.empty, a.tree.room = time.Now(), r.status, r.empty, r.room
+		a.tree.omitted = r.omitted
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
@@ -166,13 +170,17 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	if new, known, r.err = a.seekGone(ctx, newS, new, known); r.err != nil {
 		return r
 	}
-	plan := planTree(old, new, known, a.domain.Folders)
+	var plan TreePlan
+	if plan, r.err = planFolders(ctx, old, new, known, wishes{a.domain.Folders, a.cfg.Sync.MaxFolders}); r.err != nil {
+		return r
+	}
 	for _, note := range plan.Notes {
 		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
 	m := newMaker(newS, new, known, &plan, a.log)
 	r.rows, r.err = a.applyTree(ctx, m)
-	r.empty = emptyFolders(new, m.made)
+	r.empty, r.omitted = emptyFolders(new, m.made), plan.Omitted
+	r.status = statusOf(r.status, latestRows(known, r.rows))
 	if r.err == nil && !l.pop3() && !begun(known) {
 		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
 	}
@@ -200,14 +208,29 @@ func (a *account) checkRoom(ctx context.Context, l *lane, newS newSession, rows 
 // latestRows are the known rows with what changed.
 func latestRows(known, changed []store.Folder) []store.Folder {
 	rows := slices.Clone(known)
+	at := make(map[string]int, len(rows))
+	for i := range rows {
+		at[rows[i].Old] = i
+	}
 	for _, f := range changed {
-		if i := slices.IndexFunc(rows, func(k store.Folder) bool { return k.Old == f.Old }); i >= 0 {
+		if i, ok := at[f.Old]; ok {
 			rows[i] = f
 		} else {
 			rows = append(rows, f)
 		}
 	}
 	return rows
+}
+
+// statusOf is what is kept of a look at the old server: only of folders that have rows.
+func statusOf(all map[string]upstream.Status, rows []store.Folder) map[string]upstream.Status {
+	kept := make(map[string]upstream.Status, len(rows))
+	for i := range rows {
+		if st, ok := all[rows[i].Old]; ok {
+			kept[rows[i].Old] = st
+		}
+	}
+	return kept
 }
 
 func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, error) {

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // INBOX, the folders that the configuration has a name for, and the special ones
 // that the new server has choose first, then parents before children, and names
 // that can stay as they are before those that can't.
-func (p *planner) nameAll(fresh []*folder) {
+func (p *planner) nameAll(ctx context.Context, fresh []*folder) error {
 	var others, rest []*folder
 	for _, f := range fresh {
 		switch {
@@ -34,10 +35,10 @@ func (p *planner) nameAll(fresh []*folder) {
 		}
 	}
 	slices.SortStableFunc(rest, p.compareClaims)
-	for _, f := range rest {
+	return each(ctx, rest, func(f *folder) {
 		p.give(f, p.unique(p.nameOf(f.place, len(f.parts)-1), f.name()))
 		p.noteName(f)
-	}
+	})
 }
 
 // giveMapped gives a folder the name that the configuration has for it. Only a
@@ -167,11 +168,11 @@ func (p *planner) joint() string {
 func (p *planner) unique(name, old string) string {
 	free := name
 	for n := 0; p.taken[p.key(free)] != ""; n++ {
-		seed := old
-		if n > 0 {
-			seed = fmt.Sprintf("%s %d", old, n)
+		hash := shortHash(old)
+		if n > 0 { // there are but 65,536 of the short ones
+			hash = longHash(fmt.Sprintf("%s %d", old, n))
 		}
-		free = name + substitute(p.new.Namespace.Delim) + shortHash(seed)
+		free = name + substitute(p.new.Namespace.Delim) + hash
 	}
 	return free
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -50,8 +49,12 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	folders, err := counterparts(ctx, c.old, c.new, known, wishes{domain.Folders, c.run.Config.Sync.MaxFolders})
+	if err != nil {
+		return err
+	}
 	used := map[string]bool{}
-	for _, f := range counterparts(c.old, c.new, known, domain.Folders) {
+	for _, f := range folders {
 		box, exists := c.lookUp(f.New)
 		if exists {
 			used[box.Name] = true
@@ -108,7 +111,7 @@ type counterpart struct {
 // the store, and where it knows nothing of them with what a pass would make of
 // them. What the configuration leaves alone now is skipped, also if it was
 // copied before.
-func counterparts(old, new Side, known []store.Folder, wish config.Folders) []counterpart {
+func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish wishes) ([]counterpart, error) {
 	stored := make(map[string]store.Folder, len(known))
 	for _, f := range known {
 		stored[f.Old] = f
@@ -117,7 +120,7 @@ func counterparts(old, new Side, known []store.Folder, wish config.Folders) []co
 	for _, m := range old.Mailboxes {
 		subscribed[canonicalName(m.Name)] = m.Subscribed
 	}
-	rows, _ := plannedRows(old, new, known, wish)
+	rows, _, err := plannedRows(ctx, old, new, known, wish)
 	all := make([]counterpart, 0, len(rows))
 	for _, row := range rows {
 		// A stored row is the truth: only the user's own deletions are known there.
@@ -126,12 +129,14 @@ func counterparts(old, new Side, known []store.Folder, wish config.Folders) []co
 		}
 		all = append(all, counterpart{row, subscribed[row.Old]})
 	}
-	return all
+	return all, err
 }
 
 // folder verifies a folder of the old server.
 func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
 	switch {
+	case f.Note == noteOmitted:
+		return c.aboutFolder(FolderMissing, f, f.Note)
 	case f.State == store.FolderSkipped:
 		return c.aboutFolder(FolderSkipped, f, f.Note)
 	case f.State == store.FolderDeleted:

@@ -13,6 +13,7 @@ import (
 // Mailbox is one line of LIST.
 type Mailbox struct {
 	Name       string // raw bytes as the server spells it; INBOX in upper case
+	Cut        bool   // the name is too long to be kept: Name only begins like it
 	Delim      byte   // 0 for NIL
 	Attrs      []imap.MailboxAttr
 	Subscribed bool
