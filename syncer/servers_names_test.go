@@ -1,6 +1,7 @@
 package syncer_test
 
 import (
+	"strings"
 	"testing"
 
 	"postferry/internal/lab"
@@ -46,4 +47,33 @@ func TestServersRefuseNames(t *testing.T) {
 			m.checkSecondPass()
 		})
 	}
+}
+
+// TestDotsInNames: a new Dovecot with maildir and "/" between names refuses every name with a dot.
+func TestDotsInNames(t *testing.T) {
+	m := startRelocation(t, sdbox, dovecot("maildir", "/", ""))
+	c := m.old.Client(anna)
+	for i, name := range []string{"v2.0", "v2.0/beta.1", "v2.0/notes", "v2_0", "..x", "a.b & c, d+e", "Büro.alt", "empty.parent/child"} {
+		lab.Create(t, c, name)
+		if err := lab.Append(c, name, lab.Generate(uint64(i), 1, 600)[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := m.pass(); p.Copied != 8 || !p.Complete {
+		t.Errorf("first pass: %+v", p)
+	}
+	m.after = m.new.Snapshot(anna)
+	for name, f := range m.after.Folders {
+		if len(f.Messages) > 1 || strings.Contains(name, ".") {
+			t.Errorf("%d messages in %q", len(f.Messages), name)
+		}
+	}
+	if len(m.after.Folders["v2_0"].Messages) != 1 {
+		t.Error("v2_0 has not kept its name")
+	}
+	if n := count(m.after); n != 8 {
+		t.Errorf("%d messages", n)
+	}
+	m.before = m.old.Snapshot(anna)
+	m.checkSecondPass()
 }

@@ -6,13 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/rs/zerolog"
 
 	"postferry/store"
 	"postferry/upstream"
-	"postferry/wire"
 )
 
 // errNotMade: a folder's mail stays behind because the new server won't have it.
@@ -88,16 +86,14 @@ func (m *maker) all(ctx context.Context) error {
 	return nil
 }
 
-// make makes a folder. One whose name the new server refuses (Cyrus takes no
-// '%', '|', '"' and others and nothing longer than 490 octets, Courier nothing
-// outside Unicode's basic plane) gets a plainer one, which its row keeps; its
-// children follow.
+// make makes a folder. One whose name the new server refuses gets a plainer
+// one (treeplain.go), which its row keeps; its children follow.
 func (m *maker) make(ctx context.Context, c *FolderCreate) error {
 	if there, err := m.apart(ctx, c); err != nil || there {
 		return err
 	}
 	err := m.session.Create(ctx, c.Name, c.Use)
-	for _, other := range []func(string) string{m.plain, m.short} {
+	for _, other := range m.plainer() {
 		name := other(c.Name)
 		if upstream.ClassOf(err) != upstream.Refused || name == c.Name {
 			continue
@@ -202,50 +198,6 @@ func moveName(name *string, moves map[string]string) {
 	if to := moves[*name]; to != "" {
 		*name = to
 	}
-}
-
-// plain replaces in the last part of a raw name everything that servers are
-// known to refuse. The same name always becomes the same.
-func (m *maker) plain(raw string) string {
-	at := 0
-	if delim := m.space.Delim; delim != 0 {
-		at = strings.LastIndexByte(raw, delim) + 1
-	}
-	sub := substitute(m.space.Delim)
-	part := decodeName(raw[at:])
-	plain := strings.Map(func(r rune) rune {
-		if r <= 0xFFFF && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune(" -_.,+&", r)) {
-			return r
-		}
-		return rune(sub[0])
-	}, part)
-	if plain == part {
-		return raw
-	}
-	name := raw[:at] + wire.EncodeMailbox(plain)
-	if m.taken(name) {
-		name += sub + shortHash(raw)
-	}
-	return name
-}
-
-// shortest is the length of names that no server finds too long. Characters.
-const shortest = 40
-
-// short is a name of the first level for a folder whose own is too long or
-// lies too deep: its last part, and a hash of the whole.
-func (m *maker) short(raw string) string {
-	name := strings.TrimPrefix(raw, m.space.Prefix)
-	at := 0
-	if m.space.Delim != 0 {
-		at = strings.LastIndexByte(name, m.space.Delim) + 1
-	}
-	part := []rune(decodeName(m.plain(name[at:])))
-	if at == 0 && len(part) <= shortest {
-		return raw
-	}
-	part = part[:min(len(part), shortest)]
-	return m.space.Prefix + wire.EncodeMailbox(strings.TrimSpace(string(part))) + substitute(m.space.Delim) + shortHash(raw)
 }
 
 // foldedKey makes raw names comparable regardless of case.
