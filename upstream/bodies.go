@@ -5,27 +5,33 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/wire"
 )
 
-// maxEarly is the largest body that is held because its UID is told behind
-// it; larger ones are asked for once more on their own. Octets.
+// maxEarly is the largest body that is held until its response has ended, so that it is
+// sure whose it is; larger ones are passed on as they come. Octets.
 const maxEarly = 1 << 20
 
+// maxAlone is how many messages are asked for one by one if bodies came without a UID.
+const maxAlone = 1000
+
 // Bodies fetches BODY.PEEK[] of set with one command and calls fn for each
-// body as it arrives. size is the announced length; r ends with io.EOF only
-// after exactly size octets, otherwise with an error. r is of no use after fn
-// returned. fn need not read r to its end; the rest is discarded. UIDs the
+// body that comes in a response with its UID (RFC 9051 section 6.4.9). size is the announced
+// length; r ends with io.EOF only after exactly size octets, otherwise with an error. r is
+// of no use after fn returned. fn need not read r to its end; the rest is discarded. UIDs the
 // server passes over in silence are simply not reported, nor is NIL for a
-// body. An error of fn is returned at the end of the answer.
+// body. Where bodies come without a UID, and the set is not large, its messages are asked for
+// once more, each by itself. An error of fn is returned at the end of the answer.
 // A NO or BAD is an *Error.
 func (s *Session) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
 	b := &bodies{s: s, fn: fn}
 	err := b.fetch(ctx, set)
-	for _, uid := range b.again {
+	for _, uid := range b.askAgain(set) {
 		if err != nil || b.err != nil {
 			break
 		}
@@ -39,20 +45,47 @@ func (s *Session) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.
 
 // bodies hands the bodies of an answer on.
 type bodies struct {
-	s     *Session
-	fn    func(uid imap.UID, size int64, r io.Reader) error
-	err   error // of fn
-	set   imap.UIDSet
-	all   bool                // whatever comes is wanted, not only what is in set
-	done  imap.UIDSet         // handed on
-	uids  map[uint32]imap.UID // by message number, told in this answer
-	again []imap.UID          // to be asked for on their own
-	early []byte              // a body whose UID isn't known yet
+	s      *Session
+	fn     func(uid imap.UID, size int64, r io.Reader) error
+	err    error // of fn
+	set    imap.UIDSet
+	all    bool        // whatever comes is wanted, not only what is in set
+	done   imap.UIDSet // handed on
+	again  []imap.UID  // to be asked for on their own
+	astray bool        // a body came of which nobody knows whose it is
+
+	early []byte // of the present response
+	came  arrived
 }
 
+// arrived says what became of the body in a response.
+type arrived int
+
+const (
+	noBody    arrived = iota
+	bodyHeld          // it waits for the response to end
+	bodyTold          // it has been passed on
+	bodyLarge         // it was too large to be held
+	bodyTwice         // there are two
+)
+
 func (b *bodies) fetch(ctx context.Context, set imap.UIDSet) error {
-	b.set, b.uids = set, map[uint32]imap.UID{}
+	b.set = set
 	return b.s.fetch(ctx, set, bodyItems, b.take)
+}
+
+// askAgain are the messages of a set to be asked for by themselves.
+func (b *bodies) askAgain(set imap.UIDSet) []imap.UID {
+	again := b.again
+	if !b.astray {
+		return again
+	}
+	for _, uid := range few(set, maxAlone) {
+		if !b.done.Contains(uid) && !slices.Contains(again, uid) {
+			again = append(again, uid)
+		}
+	}
+	return again
 }
 
 const bodyItems = "(UID BODY.PEEK[])"
@@ -85,7 +118,7 @@ func (s *Session) AskBodies(ctx context.Context, set imap.UIDSet) (*BodiesCall, 
 // one. fn is that of Bodies; it is called for each body that comes, be it of another
 // call under way: a server may be at several at once.
 func (c *BodiesCall) Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error {
-	b := &bodies{s: c.s, fn: fn, all: true, uids: map[uint32]imap.UID{}}
+	b := &bodies{s: c.s, fn: fn, all: true}
 	var refused error
 	err := c.s.do(ctx, "UID FETCH", func() error {
 		for _, cmd := range c.cmds {
@@ -103,57 +136,34 @@ func (c *BodiesCall) Wait(ctx context.Context, fn func(uid imap.UID, size int64,
 
 // take is a dataFunc.
 func (b *bodies) take(num uint32, name string) bool {
-	switch name {
-	case "FETCH":
-	case "EXPUNGE", "VANISHED": // the numbers shift
-		clear(b.uids)
-		return false
-	default:
+	if name != "FETCH" {
 		return false
 	}
-	m := fetched{Message: Message{UID: b.uids[num]}}
-	const none, held, dropped = 0, 1, 2
-	early := none
-	b.s.readItems(&m, func() {
-		if m.UID == 0 {
-			m.UID, _ = only(b.set)
-		}
-		if m.UID != 0 {
-			b.value(m.UID)
-			return
-		}
-		switch ok, fits := b.hold(); {
-		case ok && fits:
-			early = held
-		case ok:
-			early = dropped
-		}
-	})
-	if m.UID == 0 {
-		if early != none {
-			b.s.opt.Log.Warn().Uint32("number", num).Msg("the server gave a body no UID; it is passed over")
-		}
-		return true
-	}
-	if len(b.uids) < maxPartial {
-		b.uids[num] = m.UID
-	}
-	switch early {
-	case held:
-		b.hand(m.UID, int64(len(b.early)), bytes.NewReader(b.early))
-	case dropped:
-		b.again = append(b.again, m.UID)
-	}
+	var m fetched
+	b.read(&m, func() bool { return m.UID != 0 })
+	m.bindOnly(b.set)
+	b.settle(num, &m)
 	return true
 }
 
-// value takes a body, literal or not, and hands it on. NIL is none.
-func (b *bodies) value(uid imap.UID) {
+// read reads a response. What is larger than can be held is passed on at once if all that
+// has to be known before is, which known tells.
+func (b *bodies) read(m *fetched, known func() bool) {
+	b.came = noBody
+	b.s.readItems(m, func() { b.body(m, known()) })
+}
+
+// body takes a body, literal or not. NIL is none.
+func (b *bodies) body(m *fetched, known bool) {
 	d := b.s.dec
+	m.have |= haveBody
+	if b.came != noBody {
+		b.came = bodyTwice
+		d.Skip()
+		return
+	}
 	if size, ok := d.Literal(); ok {
-		if size > 0 || b.s.literalEnds() {
-			b.hand(uid, size, &wholeBody{b.s, d.Body(), size})
-		}
+		b.literal(m, size, known)
 		return
 	}
 	if d.Err() != nil {
@@ -161,32 +171,53 @@ func (b *bodies) value(uid imap.UID) {
 	}
 	text, isNil := d.String(wire.MaxToken)
 	if d.Err() == nil && !isNil {
-		b.hand(uid, int64(len(text)), bytes.NewReader(text))
+		b.early = append(b.early[:0], text...)
+		b.came = bodyHeld
 	}
 }
 
-// hold takes a body whose UID isn't known yet and keeps it if it fits.
-func (b *bodies) hold() (ok, fits bool) {
-	d := b.s.dec
-	if size, isLiteral := d.Literal(); isLiteral && size > maxEarly {
-		return true, false // dropped by what is read next
-	} else if isLiteral {
-		b.early = append(b.early[:0], make([]byte, size)...)
-		_, err := io.ReadFull(d.Body(), b.early)
-		return err == nil && b.s.literalEnds(), true
+func (b *bodies) literal(m *fetched, size int64, known bool) {
+	uid, one := only(b.set)
+	switch {
+	case size <= maxEarly:
+		b.hold(size)
+	case known && !m.torn:
+		b.came = bodyTold
+		b.hand(m.UID, size, &wholeBody{b.s, b.s.dec.Body(), size, m.UID})
+	case one && m.UID == 0 && !m.torn:
+		b.came = bodyTold
+		b.hand(uid, size, &wholeBody{b.s, b.s.dec.Body(), size, uid})
+	default:
+		b.came = bodyLarge // dropped by what is read next
 	}
-	if d.Err() != nil {
-		return false, false
+}
+
+// hold keeps a literal.
+func (b *bodies) hold(size int64) {
+	b.early = slices.Grow(b.early[:0], int(size))[:size]
+	if _, err := io.ReadFull(b.s.dec.Body(), b.early); err == nil && b.s.literalEnds() {
+		b.came = bodyHeld
 	}
-	text, isNil := d.String(wire.MaxToken)
-	b.early = append(b.early[:0], text...)
-	return d.Err() == nil && !isNil, true
+}
+
+// settle hands on what was held, if the response says whose it is.
+func (b *bodies) settle(num uint32, m *fetched) {
+	switch {
+	case b.came == noBody || b.came == bodyTold:
+	case b.came == bodyTwice || m.UID == 0:
+		b.astray = true
+		b.s.opt.Log.Warn().Uint32("number", num).Msg("the server does not say whose body this is; it is asked for once more")
+	case b.came == bodyLarge:
+		b.again = append(b.again, m.UID)
+	default:
+		b.hand(m.UID, int64(len(b.early)), bytes.NewReader(b.early))
+	}
 }
 
 // hand gives a body to fn, if it is one that was asked for and not the second
 // time.
 func (b *bodies) hand(uid imap.UID, size int64, r io.Reader) {
-	if b.err != nil || !b.all && !b.set.Contains(uid) || b.done.Contains(uid) {
+	if b.err != nil || !b.all && !asksFor(b.set, uid) || b.done.Contains(uid) {
 		return
 	}
 	b.done.AddNum(uid)
@@ -221,11 +252,13 @@ func (s *Session) itemFollows() bool {
 	return word[0] >= 'A' && word[0] <= 'Z' || word[0] >= 'a' && word[0] <= 'z'
 }
 
-// wholeBody is a body that gives its last octets only if the literal ends there.
+// wholeBody is a body that gives its last octets only if the literal ends there, and what
+// is left of its response does not say that it is another message's.
 type wholeBody struct {
 	s    *Session
 	r    io.Reader
 	left int64
+	uid  imap.UID
 }
 
 func (b *wholeBody) Read(p []byte) (int, error) {
@@ -233,9 +266,31 @@ func (b *wholeBody) Read(p []byte) (int, error) {
 		return 0, b.s.broken
 	}
 	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left == 0 && n > 0 && !b.s.literalEnds() {
+	if b.left -= int64(n); b.left == 0 && n > 0 && !(b.s.literalEnds() && b.s.stillOf(b.uid)) {
 		b.left = 1 // it is not whole, and won't be
 		return 0, cmp.Or(b.s.broken, b.s.dec.Err())
 	}
 	return n, err
+}
+
+// stillOf tells whether no other UID stands in the rest of a FETCH response, as far as it
+// has been read ahead. Otherwise it is not known whose body was passed on: that costs the connection.
+func (s *Session) stillOf(uid imap.UID) bool {
+	if s.dec.Peek() == ')' {
+		return true
+	}
+	ahead, _ := s.r.Peek(s.r.Buffered())
+	line, _, _ := bytes.Cut(ahead, []byte("\n"))
+	for word := range bytes.FieldsSeq(bytes.TrimRight(line, ")\r")) {
+		if upper(word) == "UID" {
+			_, rest, _ := bytes.Cut(line, word)
+			number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+			if string(bytes.TrimRight(number, ")\r")) != strconv.FormatUint(uint64(uid), 10) {
+				s.broken = errOtherUID
+				return false
+			}
+			line = rest
+		}
+	}
+	return true
 }

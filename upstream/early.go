@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -30,39 +29,41 @@ func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
 }
 
 // Wait reads until all has come and returns what was told of the messages. all is true if
-// the server refused none of what was asked for, and nothing else was awaited meanwhile.
-// fn is that of Bodies, with what was told; it is not called for a body of more than a
-// megabyte that comes before that. A refusal is no error: nothing comes.
+// the server refused none of what was asked for, told everything of each with its UID, and
+// nothing else was awaited meanwhile; otherwise the messages have to be listed.
+// fn is that of Bodies, with what was told. It is called for a body only if all that was
+// asked for came in the same response, and in front of it if it has more than a megabyte.
+// A refusal is no error: nothing comes.
 func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, all bool, err error) {
 	lost := c.cmd.done
-	b := &bodies{s: c.s, all: true}
-	of := func(m *fetched) {
-		b.fn = func(_ imap.UID, size int64, r io.Reader) error { return fn(m.Message, size, r) }
-	}
-	held := false // the body of the message that is being told of came first and is kept
-	told := newCollector(c.s, c.set, listWant, func(m *fetched) error {
+	e := &earlyAnswer{bodies: bodies{s: c.s, all: true}, fn: fn}
+	e.told = newCollector(c.s, c.set, collector{want: listWant, need: listWant, once: true, fn: func(m *fetched) error {
 		lines = append(lines, m.Message)
-		if held {
-			of(m)
-			b.hand(m.UID, int64(len(b.early)), bytes.NewReader(b.early))
-		}
 		return nil
-	})
-	body := func(m *fetched) {
-		if m.have&listWant == listWant {
-			of(m)
-			b.value(m.UID)
-			return
-		}
-		ok, fits := b.hold()
-		held = ok && fits
+	}})
+	err = c.s.do(ctx, "FETCH", func() error { return c.s.await(c.cmd, e.take) })
+	return lines, !lost && c.cmd.res.kind == "OK" && e.told.whole(), cmp.Or(err, e.err)
+}
+
+// earlyAnswer is the answer to an EarlyCall.
+type earlyAnswer struct {
+	bodies
+	told *collector
+	fn   func(m Message, size int64, r io.Reader) error
+}
+
+// take is a dataFunc. A message number says nothing: what is of a message has its UID beside it.
+func (e *earlyAnswer) take(num uint32, name string) bool {
+	if name != "FETCH" {
+		return false
 	}
-	err = c.s.do(ctx, "FETCH", func() error {
-		return c.s.await(c.cmd, func(num uint32, name string) bool {
-			held = false
-			return told.takeWith(num, name, body)
-		})
-	})
-	told.rest()
-	return lines, !lost && c.cmd.res.kind == "OK", cmp.Or(err, b.err)
+	m := &fetched{Message: Message{Size: -1}}
+	e.bodies.fn = func(_ imap.UID, size int64, r io.Reader) error { return e.fn(m.Message, size, r) }
+	complete := func() bool { return m.UID != 0 && m.have&listWant == listWant && asksFor(e.told.set, m.UID) }
+	e.read(m, complete)
+	if complete() && e.came == bodyHeld {
+		e.settle(num, m)
+	}
+	e.told.add(num, m)
+	return true
 }

@@ -66,6 +66,7 @@ var (
 	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
 	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
+	errOtherUID      = errors.New("the server names two messages in one response: it can't be told whose body it has sent")
 	errShort         = errors.New("the message ended before its announced size")
 	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
 	errCriteria      = errors.New("the search can't be sent")

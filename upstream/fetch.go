@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"math"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -25,6 +26,7 @@ const (
 	haveSize
 	haveModSeq
 	haveHeader
+	haveBody
 )
 
 // fetched is what FETCH responses told of one message so far.
@@ -32,6 +34,52 @@ type fetched struct {
 	Message
 	header []byte
 	have   have
+	torn   bool // it was told with different UIDs in one response, and so of none
+	fresh  bool // it was told the last time it was asked for
+}
+
+// add takes over what another response told of the same message.
+func (m *fetched) add(n *fetched) {
+	if n.have&haveFlags != 0 {
+		m.Flags = n.Flags
+	}
+	if n.have&haveDate != 0 {
+		m.Date = n.Date
+	}
+	if n.have&haveSize != 0 {
+		m.Size = n.Size
+	}
+	if n.have&haveModSeq != 0 {
+		m.ModSeq = n.ModSeq
+	}
+	if n.have&haveHeader != 0 {
+		m.header = n.header
+	}
+	m.have |= n.have
+}
+
+// bindTo gives a message the UID that its response tells. None is 0 or larger than a UID
+// can be (RFC 9051 section 9: nz-number, which has 32 bits).
+func (m *fetched) bindTo(uid uint64) {
+	switch {
+	case m.torn:
+	case uid == 0 || uid > math.MaxUint32 || m.UID != 0 && uint64(m.UID) != uid:
+		m.UID, m.torn = 0, true
+	default:
+		m.UID = imap.UID(uid)
+	}
+}
+
+// bindOnly gives a message without UID that of the only one that was asked for. Flags
+// alone may be of any, as they are told unasked as well.
+func (m *fetched) bindOnly(set imap.UIDSet) {
+	if m.UID != 0 || m.torn || m.have&^(haveFlags|haveModSeq) == 0 {
+		return
+	}
+	if uid, one := only(set); one {
+		m.UID = uid
+		m.have |= haveUID
+	}
 }
 
 // kind is the kind of a FETCH item.
@@ -104,7 +152,10 @@ func (s *Session) readItem(m *fetched, k kind) {
 	bit := have(0)
 	switch k {
 	case itemUID:
-		m.UID, bit = imap.UID(d.Number()), haveUID
+		uid := d.Number()
+		if bit = haveUID; d.Err() == nil {
+			m.bindTo(uid)
+		}
 	case itemFlags:
 		m.Flags, bit = s.readFlags(), haveFlags
 	case itemDate:

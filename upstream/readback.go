@@ -28,10 +28,10 @@ func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity 
 		return nil, err
 	}
 	c := &ReadBackCall{uidValidity: uidValidity, opened: &opening{s: s, sel: &Selected{}}}
-	c.collector = newCollector(s, set, haveUID|haveFlags|haveDate, func(m *fetched) error {
+	c.collector = newCollector(s, set, collector{want: haveUID | haveFlags | haveDate, need: haveUID | haveFlags, fn: func(m *fetched) error {
 		c.found = append(c.found, m.Message)
 		return nil
-	})
+	}})
 	var err error
 	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, []request{
 		{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }},

@@ -155,7 +155,7 @@ func (s *Session) composeListing(l *listed) (err error) {
 // awaitListing reads the answer to a listing. That of a folder that was not opened
 // says nothing, whatever the server makes of it.
 func (s *Session) awaitListing(l *listed, opened bool) error {
-	c := newCollector(s, l.set, listWant, func(m *fetched) error { return l.fn(m.Message) })
+	c := newCollector(s, l.set, collector{want: listWant, need: listWant, fn: func(m *fetched) error { return l.fn(m.Message) }})
 	data := c.take
 	if !opened {
 		data = nil
@@ -163,8 +163,7 @@ func (s *Session) awaitListing(l *listed, opened bool) error {
 	if err := s.await(l.cmd, data); err != nil || !opened {
 		return err
 	}
-	c.rest()
-	l.ok = c.err == nil && l.cmd.res.kind == "OK"
+	l.ok = c.err == nil && l.cmd.res.kind == "OK" && c.whole()
 	return nil
 }
 

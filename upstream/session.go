@@ -38,6 +38,8 @@ type Session struct {
 	news     bool   // it changed since it was opened or Idle last said so
 
 	identified bool // ID was sent
+	lacks      have // items of FETCH that the server doesn't tell of any message
+	unbound    bool // what comes without its UID does not come with it when asked for once more
 	keywords   map[string]imap.Flag
 }
 

@@ -46,6 +46,19 @@ func only(set imap.UIDSet) (imap.UID, bool) {
 	return 0, false
 }
 
+// few are the UIDs of a set, or none if there may be more than n.
+func few(set imap.UIDSet, n int) (uids []imap.UID) {
+	for _, r := range set {
+		if r.Start == 0 || r.Stop == 0 || int64(r.Stop)-int64(r.Start) >= int64(n-len(uids)) {
+			return nil
+		}
+		for uid := int64(r.Start); uid <= int64(r.Stop); uid++ {
+			uids = append(uids, imap.UID(uid))
+		}
+	}
+	return uids
+}
+
 // asksFor reports whether a message may be the answer to a set. "*" is the last
 // one, which only the server knows: there any may.
 func asksFor(set imap.UIDSet, uid imap.UID) bool {

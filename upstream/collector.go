@@ -1,0 +1,188 @@
+package upstream
+
+import (
+	"context"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// maxPartial bounds how many messages are held that the server has told of in part.
+const maxPartial = 4096
+
+// collector puts together what an answer tells of messages. Whatever is told of a message
+// must come in a response that has its UID, as every response to UID FETCH has (RFC 9051
+// section 6.4.9): message numbers bind nothing together, as servers mix them up, shift them
+// in between and leave UIDs out. There may be several such responses for a message.
+type collector struct {
+	s    *Session
+	set  imap.UIDSet
+	want have // what was asked for
+	need have // without which a message isn't reported
+	fn   func(*fetched) error
+	once bool // each message is reported once, however often the server tells of it
+
+	err     error // of fn
+	partial map[imap.UID]*fetched
+	told    []imap.UID
+	done    map[imap.UID]bool // those that are not reported again; nil for none
+	all     have              // what was told of any message
+	astray  bool              // something came without a UID
+	before  int               // so many had been reported when it was asked for once more
+}
+
+func newCollector(s *Session, set imap.UIDSet, c collector) *collector {
+	if c.s, c.set, c.partial = s, set, map[imap.UID]*fetched{}; c.once {
+		c.done = map[imap.UID]bool{}
+	}
+	return &c
+}
+
+// collect asks for items of a set. What can't be bound to a message, or is missing, is
+// asked for once more.
+func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, c collector) error {
+	told := newCollector(s, set, c)
+	err := s.fetch(ctx, set, items, told.take)
+	if again := told.again(); err == nil && len(again) > 0 {
+		s.opt.Log.Warn().Str("items", items).Msg("the server left items out; they are asked for once more")
+		told.begin(again)
+		err = s.fetch(ctx, again, items, told.take)
+		told.learn(err)
+	}
+	told.rest()
+	if err != nil {
+		return err
+	}
+	return told.err
+}
+
+// take is a dataFunc.
+func (c *collector) take(num uint32, name string) bool {
+	if name != "FETCH" {
+		return false
+	}
+	m := &fetched{Message: Message{Size: -1}}
+	c.s.readItems(m, nil)
+	c.add(num, m)
+	return true
+}
+
+// add takes what one response tells.
+func (c *collector) add(num uint32, m *fetched) {
+	m.bindOnly(c.set)
+	if c.all |= m.have; m.UID == 0 {
+		// Flags alone are a change that nobody asked for, unless nothing else was.
+		c.astray = c.astray || m.have&^(haveFlags|haveModSeq) != 0 || c.want&^(haveUID|haveFlags) == 0
+		return
+	}
+	part, known := c.partial[m.UID]
+	if known {
+		part.add(m)
+		m = part
+	}
+	switch {
+	case m.have&c.want == c.want:
+		if known {
+			delete(c.partial, m.UID)
+		}
+		c.tell(m)
+	case known || len(c.partial) < maxPartial:
+		m.fresh = true
+		c.partial[m.UID] = m
+	default:
+		c.s.opt.Log.Warn().Uint32("number", num).Msg("the server told of too many messages in part; one is passed over")
+	}
+}
+
+// tell reports a message if it is one that was asked for.
+func (c *collector) tell(m *fetched) {
+	if m.UID == 0 || !asksFor(c.set, m.UID) || c.done[m.UID] {
+		return
+	}
+	if c.told = append(c.told, m.UID); c.once {
+		c.done[m.UID] = true
+	}
+	if c.err == nil {
+		c.err = c.fn(m)
+	}
+}
+
+// again is what has to be asked for once more: of messages that were told of in part; and
+// all, if something came without a UID. What the server never tells is not asked for.
+func (c *collector) again() (set imap.UIDSet) {
+	if c.astray && !c.s.unbound {
+		return c.set
+	}
+	if len(c.partial) == 0 {
+		return nil
+	}
+	lacking := c.want &^ c.s.lacks
+	told := c.reported()
+	for uid, m := range c.partial {
+		if m.have&lacking != lacking && !told[uid] && asksFor(c.set, uid) {
+			set.AddNum(uid)
+		}
+	}
+	return set
+}
+
+// begin prepares for what a set is told once more: what was reported is not again, and what
+// is not told of any more is gone.
+func (c *collector) begin(set imap.UIDSet) {
+	c.done, c.before = c.reported(), len(c.told)
+	for uid, m := range c.partial {
+		m.fresh = !asksFor(set, uid)
+	}
+}
+
+// learn notes what the server doesn't tell however often it is asked, so that it is not
+// asked twice each time.
+func (c *collector) learn(err error) {
+	if err != nil {
+		return
+	}
+	c.s.lacks |= c.want &^ c.all
+	c.s.unbound = c.s.unbound || c.astray && len(c.told) == c.before
+}
+
+// reported are the messages that were.
+func (c *collector) reported() map[imap.UID]bool {
+	told := make(map[imap.UID]bool, len(c.told))
+	for _, uid := range c.told {
+		told[uid] = true
+	}
+	return told
+}
+
+// whole tells whether nothing came in part or without its UID.
+func (c *collector) whole() bool {
+	if c.astray || len(c.partial) == 0 {
+		return !c.astray
+	}
+	told := c.reported()
+	for uid := range c.partial {
+		if !told[uid] && asksFor(c.set, uid) {
+			return false
+		}
+	}
+	return true
+}
+
+// rest reports what was told in part only, the last time it was asked for.
+func (c *collector) rest() {
+	if len(c.partial) == 0 {
+		return
+	}
+	told := c.reported()
+	uids := make([]imap.UID, 0, len(c.partial))
+	for uid, m := range c.partial {
+		if m.fresh && m.have&c.need == c.need && !told[uid] { // otherwise a change of what was reported
+			uids = append(uids, uid)
+		}
+	}
+	slices.Sort(uids)
+	for _, uid := range uids {
+		c.tell(c.partial[uid])
+	}
+	clear(c.partial)
+}
