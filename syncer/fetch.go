@@ -54,6 +54,9 @@ func (r *reader) bringEarly(ctx context.Context) error {
 			r.lane.old.hangUp()
 			return ours
 		}
+		if r.doubts(m, size) {
+			return nil // it is asked for again, by its UID
+		}
 		at = m.UID
 		if ours = r.takeEarly(ctx, m, size, body); ours == nil {
 			at = 0
@@ -109,13 +112,15 @@ type bringing struct {
 	way     []portion                     // asked for
 	wanted  map[imap.UID]upstream.Message // of those, what has not come
 	left    []upstream.Message            // did not come with the others
+	odd     []upstream.Message            // came with another length than listed
 	stop    error                         // why nothing more is asked for
 }
 
 // bring fetches messages and hands them over. What does not come with the others is
 // asked for by itself once nothing else is under way.
 func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
-	b := &bringing{reader: r, missing: missing, wanted: map[imap.UID]upstream.Message{}}
+	b := &bringing{reader: r, wanted: map[imap.UID]upstream.Message{}}
+	b.left, b.missing = r.doubtful(missing)
 	err := b.run(ctx)
 	for _, p := range b.way {
 		r.traffic.old.budget.giveBack(p.octets)
@@ -124,7 +129,7 @@ func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
 }
 
 func (b *bringing) run(ctx context.Context) error {
-	for len(b.missing)+len(b.way)+len(b.left) > 0 {
+	for len(b.missing)+len(b.way)+len(b.left)+len(b.odd) > 0 {
 		if err := b.ask(ctx); err != nil {
 			return err
 		}
@@ -154,7 +159,7 @@ func (b *bringing) begin(p portion) {
 
 // ask asks for portions as long as more may be under way.
 func (b *bringing) ask(ctx context.Context) error {
-	for b.stop == nil && len(b.left) == 0 && len(b.missing) > 0 && b.mayAsk() {
+	for b.stop == nil && len(b.left)+len(b.odd) == 0 && len(b.missing) > 0 && b.mayAsk() {
 		if b.stop = b.yielded(); b.stop != nil {
 			return nil
 		}
@@ -170,7 +175,7 @@ func (b *bringing) ask(ctx context.Context) error {
 		}
 		b.begin(p)
 	}
-	if b.last && b.stop == nil && len(b.missing)+len(b.left) == 0 {
+	if b.last && b.stop == nil && len(b.missing)+len(b.left)+len(b.odd) == 0 {
 		return b.openNext(ctx)
 	}
 	return nil
@@ -254,14 +259,21 @@ func (b *bringing) receive(ctx context.Context, p portion) error {
 	return nil
 }
 
-// eachAlone asks for what the old server refused or passed over, before it is given up.
+// eachAlone asks for what the old server refused or passed over, before it is given up, and
+// for what came with another length than listed. If its lists turn out to be wrong, the
+// others of those come with the rest.
 func (b *bringing) eachAlone(ctx context.Context) error {
 	for _, m := range b.left {
 		if err := b.single(ctx, m); err != nil {
 			return err
 		}
 	}
-	b.left = nil
+	for b.left = nil; len(b.odd) > 0 && !b.lengths().wrongOften(); b.odd = b.odd[1:] {
+		if err := b.single(ctx, b.odd[0]); err != nil {
+			return err
+		}
+	}
+	b.missing, b.odd = append(b.odd, b.missing...), nil
 	return nil
 }
 
@@ -296,8 +308,12 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 		if !ok {
 			return nil
 		}
-		at = uid
 		delete(b.wanted, uid)
+		if b.doubts(m, size) {
+			b.odd = append(b.odd, m)
+			return nil
+		}
+		at = uid
 		if ours = b.take(ctx, m, size, body); ours == nil {
 			at = 0
 		}
@@ -340,7 +356,7 @@ func (r *reader) single(ctx context.Context, m upstream.Message) error {
 	case err == nil && came:
 		r.unavailable = 0
 		return nil
-	case err != nil && !aboutMessages(err):
+	case err != nil && !aboutMessages(err) && !errors.Is(err, errLengths):
 		return err
 	case err != nil && aboutOne(err):
 		if r.unavailable++; r.unavailable > unavailableMost {
@@ -362,11 +378,29 @@ func (r *reader) single(ctx context.Context, m upstream.Message) error {
 	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
 }
 
+// aloneMost is how many times a message is asked for by itself if it comes with another
+// length each time.
+const aloneMost = 3
+
 // fetchAlone asks for one message and tells whether it came.
 func (r *reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool, err error) {
+	for range aloneMost {
+		var odd bool
+		if came, odd, err = r.fetchOne(ctx, m); err != nil || !odd {
+			return came, err
+		}
+	}
+	return false, errLengths
+}
+
+// fetchOne is one try. odd tells that the body had another length than listed, and was not taken.
+func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
 	var ours error // of take
 	err = r.old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
-		if uid != m.UID || came {
+		if uid != m.UID || came || odd {
+			return nil
+		}
+		if odd = !r.settles(m, size); odd {
 			return nil
 		}
 		came = true
@@ -381,13 +415,19 @@ func (r *reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool,
 			r.oldTroubles.broke(k)
 		}
 	}
-	return came, err
+	return came, odd, err
 }
+
+// errLengths: the old server delivers a message with another length each time.
+var errLengths = errors.New("it comes with another length each time")
 
 func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
 	if err != nil {
 		cause = err.Error()
+	}
+	if errors.Is(err, errLengths) {
+		reason = "The old server delivers this message differently each time it is asked for it."
 	}
 	q := newQuarantined(r.selected.keys.key(m.UID), reason, cause)
 	if aboutOne(err) {

@@ -36,10 +36,11 @@ func (e *restingError) Unwrap() error { return e.cause }
 // pool bounds the connections to one server and remembers its health. It is
 // shared by all accounts that use the server and safe for concurrent use.
 type pool struct {
-	server string
-	limit  int
-	losses losses          // of a new server
-	quirks upstream.Quirks // what its sessions have learnt of the server
+	server  string
+	limit   int
+	losses  losses          // of a new server
+	lengths lengths         // of an old server
+	quirks  upstream.Quirks // what its sessions have learnt of the server
 
 	// life is when the server last showed any sign of life, silent whether
 	// somebody has waited for one in vain since.

@@ -71,6 +71,7 @@ type reader struct {
 	last      bool // there is nothing behind the present window
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
+	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
 }
 
 // copyMissing brings over everything missing, reading and writing at the same time.

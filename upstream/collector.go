@@ -39,7 +39,8 @@ func newCollector(s *Session, set imap.UIDSet, c collector) *collector {
 }
 
 // collect asks for items of a set. What can't be bound to a message, or is missing, is
-// asked for once more.
+// asked for once more, and what is missing then of a message by itself: then it is clear what
+// an answer without a UID is about.
 func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, c collector) error {
 	told := newCollector(s, set, c)
 	err := s.fetch(ctx, set, items, told.take)
@@ -48,12 +49,54 @@ func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, c 
 		told.begin(again)
 		err = s.fetch(ctx, again, items, told.take)
 		told.learn(err)
+		if err == nil {
+			err = told.each(ctx, items)
+		}
 	}
 	told.rest()
 	if err != nil {
 		return err
 	}
 	return told.err
+}
+
+// vainMost is how many messages are asked for by themselves without anything new coming
+// before the others are not.
+const vainMost = 3
+
+// each asks for the messages that are still incomplete, one by one.
+func (c *collector) each(ctx context.Context, items string) error {
+	all, vain := c.set, 0
+	defer func() { c.set = all }()
+	for _, uid := range c.incomplete() {
+		if vain == vainMost {
+			break
+		}
+		had := c.partial[uid].have
+		c.set = imap.UIDSetNum(uid)
+		if err := c.s.fetch(ctx, c.set, items, c.take); err != nil {
+			return err
+		}
+		if m, left := c.partial[uid]; left && m.have == had {
+			vain++
+		} else {
+			vain = 0
+		}
+	}
+	return nil
+}
+
+// incomplete are messages that lack what the server tells of others, the lowest first.
+func (c *collector) incomplete() (uids []imap.UID) {
+	lacking := c.want &^ c.s.lacks
+	told := c.reported()
+	for uid, m := range c.partial {
+		if m.fresh && m.have&lacking != lacking && !told[uid] && asksFor(c.set, uid) {
+			uids = append(uids, uid)
+		}
+	}
+	slices.Sort(uids)
+	return uids
 }
 
 // take is a dataFunc.
@@ -113,15 +156,8 @@ func (c *collector) again() (set imap.UIDSet) {
 	if c.astray && !c.s.unbound {
 		return c.set
 	}
-	if len(c.partial) == 0 {
-		return nil
-	}
-	lacking := c.want &^ c.s.lacks
-	told := c.reported()
-	for uid, m := range c.partial {
-		if m.have&lacking != lacking && !told[uid] && asksFor(c.set, uid) {
-			set.AddNum(uid)
-		}
+	if len(c.partial) > 0 {
+		set.AddNum(c.incomplete()...)
 	}
 	return set
 }

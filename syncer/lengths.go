@@ -1,0 +1,107 @@
+package syncer
+
+import (
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// A body of another length than the server has listed for its message may be cut off, or
+// another message's. It is asked for once more, by itself: if it has the same length again,
+// it is the list that is wrong (Exchange's sizes are estimates).
+const (
+	// lengthsTried is how many such messages of a server must turn out to be wrongly listed
+	// before no more are asked for twice.
+	lengthsTried = 3
+	// lengthsRare is the share (one of so many) up to which wrong lists are the exception.
+	lengthsRare = 10
+)
+
+// lengths is what is known of a server's list of sizes. Safe for concurrent use.
+type lengths struct {
+	mu           sync.Mutex
+	right, wrong int
+}
+
+// agrees notes a message that has the listed size, and contradicts one that has another one
+// whenever it is asked for.
+func (l *lengths) agrees() { l.note(&l.right) }
+
+func (l *lengths) contradicts() { l.note(&l.wrong) }
+
+func (l *lengths) note(n *int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*n++
+}
+
+// wrongOften tells whether the server's sizes are none that messages have.
+func (l *lengths) wrongOften() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wrong >= lengthsTried && l.wrong*lengthsRare > l.right
+}
+
+// lengths are those of the old server.
+func (p *pull) lengths() *lengths { return &p.lane.old.end.pool.lengths }
+
+// doubts tells whether a body has to be asked for by itself, and notes that it has. By
+// POP3, where sizes may be anything, upstream sees to that.
+func (r *reader) doubts(m upstream.Message, size int64) bool {
+	switch {
+	case r.selected.pop3 || m.Size < 0:
+		return false
+	case m.Size == size:
+		r.lengths().agrees()
+		return false
+	case r.lengths().wrongOften():
+		return false
+	}
+	if r.odd == nil {
+		r.odd = map[imap.UID]int64{}
+	}
+	r.odd[m.UID] = size
+	return true
+}
+
+// settles tells whether a body that came when it was asked for by itself is to be taken: it
+// has the listed length, or again that with which it came with others. Otherwise it has to
+// be asked for once more.
+func (r *reader) settles(m upstream.Message, size int64) bool {
+	before, odd := r.odd[m.UID]
+	if !odd {
+		return !r.doubts(m, size)
+	}
+	switch size {
+	case m.Size:
+		r.lengths().agrees()
+	case before:
+		r.lengths().contradicts()
+		r.log.Warn().Str("key", keyText(r.selected.keys.key(m.UID))).Int64("listed", m.Size).Int64("message", size).
+			Msg("the old server lists another size than this message has")
+	default:
+		r.odd[m.UID] = size
+		return false
+	}
+	delete(r.odd, m.UID)
+	return true
+}
+
+// doubtful takes those out of messages to be asked for that have come with another length
+// than listed: as many as tell whether the server's list is wrong. Once that is known of
+// the server, none have to be asked for by themselves.
+func (r *reader) doubtful(missing []upstream.Message) (alone, rest []upstream.Message) {
+	if len(r.odd) == 0 || r.lengths().wrongOften() {
+		return nil, missing
+	}
+	for _, m := range missing {
+		if _, odd := r.odd[m.UID]; odd && len(alone) < lengthsTried {
+			alone = append(alone, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return alone, rest
+}
