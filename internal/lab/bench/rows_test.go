@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/errgroup"
 
 	"postferry/internal/lab"
@@ -112,7 +113,7 @@ func oneNew(b *testing.B, binary, format string, n int) usage {
 			before := old.CPUTime()
 			u := f.sync()
 			u.server = old.CPUTime() - before
-			if !strings.Contains(u.output, " 1 ") {
+			if !strings.Contains(u.output, "1 complete, 0 incomplete; 1 message copied") {
 				b.Fatalf("not one message was copied:\n%s", u.output)
 			}
 			all = append(all, u)
@@ -269,6 +270,7 @@ func (y *yard) many(b *testing.B, binary string, users []lab.User, each int, w *
 	old, new := y.old.CPUTime(), y.new.CPUTime()
 	u := f.sync()
 	looked()
+	y.allArrived(b, targets, each)
 	return run{usage: u, messages: len(users) * each, old: y.old.CPUTime() - old, new: y.new.CPUTime() - new}
 }
 
@@ -304,7 +306,22 @@ func (y *yard) manyBare(b *testing.B, users []lab.User, each int, w *waits) floa
 	if err := g.Wait(); err != nil {
 		b.Fatal(err)
 	}
-	return float64(len(users)*each) / time.Since(began).Seconds()
+	took := time.Since(began)
+	y.allArrived(b, targets, each)
+	return float64(len(users)*each) / took.Seconds()
+}
+
+// allArrived fails unless each user has all messages of an inbox.
+func (y *yard) allArrived(b *testing.B, users []lab.User, each int) {
+	b.Helper()
+	for _, u := range users {
+		c := y.new.Client(u.Login)
+		data, err := c.Status("INBOX", &imap.StatusOptions{NumMessages: true}).Wait()
+		if err != nil || int(*data.NumMessages) != each {
+			b.Fatalf("%s: %+v messages of %d, %v", u.Login, data, each, err)
+		}
+		c.Close()
+	}
 }
 
 // waits are how long accounts waited at most: for their first message and then for the
