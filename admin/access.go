@@ -106,7 +106,7 @@ func (a *app) changePassword(ctx context.Context, who actor, old, password store
 	if who.admin == "" {
 		return errForbidden()
 	}
-	key := "name " + foldName(who.admin)
+	key := "change " + foldName(who.admin) // not the one that strangers can use up
 	if wait, ok := a.limits[1].take(key); !ok {
 		return errBusy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
@@ -197,17 +197,20 @@ func (a *app) createToken(ctx context.Context, who actor, name, domain string) (
 		return tokenView{}, "", errForbidden()
 	}
 	secret := newToken()
-	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.who, Created: a.now()})
-	if errors.Is(err, store.ErrInvalid) {
+	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.who, Created: a.now(), Parent: who.token})
+	switch {
+	case errors.Is(err, store.ErrInvalid):
 		return tokenView{}, "", errConflict("too_many_tokens", "There are too many tokens. Revoke those that nobody uses.")
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrNotFound): // the token that asks was revoked meanwhile
+		return tokenView{}, "", errUnauthorized()
+	case err != nil:
 		return tokenView{}, "", err
 	}
 	return viewToken(t), secret, a.note(ctx, who, "create_token", auditOf{domain: scope, detail: name})
 }
 
-// revokeToken makes a token of the actor's scope void.
+// revokeToken makes a token of the actor's scope void, and those that it has made:
+// whoever had it must not stay in by one of these.
 func (a *app) revokeToken(ctx context.Context, who actor, id uint64) error {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
@@ -217,13 +220,27 @@ func (a *app) revokeToken(ctx context.Context, who actor, id uint64) error {
 		if t.ID != id || !who.all() && t.Scope != who.scope {
 			continue
 		}
-		if err := a.store.DeleteToken(ctx, id); err != nil {
+		gone, err := a.store.DeleteToken(ctx, id)
+		if errors.Is(err, store.ErrNotFound) { // somebody else was faster
+			return errNotFound("token")
+		}
+		if err != nil {
 			return err
 		}
-		a.lists.dropOwner(t.Digest)
-		return a.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name})
+		return a.noteRevoked(ctx, who, gone)
 	}
 	return errNotFound("token")
+}
+
+// noteRevoked forgets what tokens have left in memory and notes that they are void,
+// each in the log of its own domain.
+func (a *app) noteRevoked(ctx context.Context, who actor, gone []store.Token) error {
+	var errs []error
+	for _, t := range gone {
+		a.lists.dropOwner(t.Digest)
+		errs = append(errs, a.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name}))
+	}
+	return errors.Join(errs...)
 }
 
 func timeOrNil(t time.Time) *time.Time {

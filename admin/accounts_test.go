@@ -124,7 +124,7 @@ func TestListsExpire(t *testing.T) {
 		t.Error("a list never expires")
 	}
 	for i := range maxLists {
-		if err := l.add(now, &list{domain: fmt.Sprint(i), parsed: parsedList(t, "x y")}); (err == nil) != (i < maxLists-1) {
+		if err := l.add(now, &list{domain: fmt.Sprint(i), parsed: parsedList(t, "x y")}); (err == nil) != (i < maxListsAll-1) {
 			t.Fatalf("list %d: %v", i, err)
 		}
 	}

@@ -17,6 +17,7 @@ type actor struct {
 	owner store.Digest
 	// admin is the administrator's name; "" for a token or the command line.
 	admin string
+	token uint64 // the token's number; 0 for others
 }
 
 // commandLine is the actor at the machine itself, who may do everything.

@@ -45,19 +45,21 @@ func (s *Server) apiLogin(w http.ResponseWriter, r *http.Request, _ actor) error
 	if err != nil {
 		return err
 	}
-	s.endSessionOf(r)
-	setSession(w, r, secret)
+	s.signIn(w, r, secret)
 	return writeJSON(w, http.StatusOK, viewMe(who))
 }
 
-// endSessionOf ends the session that a browser brings along when it logs in:
-// nobody else may know it.
-func (s *Server) endSessionOf(r *http.Request) {
-	if cookie, err := r.Cookie(cookieName(r)); err == nil {
-		if err := s.app.store.EndSession(r.Context(), store.DigestOf(store.Secret(cookie.Value))); err != nil {
-			s.log.Warn().Err(err).Msg("cannot end a session")
+// signIn gives a browser the session of who has just logged in, and ends those that
+// it brings along: somebody else may know them.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, secret store.Secret) {
+	for _, name := range []string{plainCookie, secureCookie} {
+		for _, cookie := range r.CookiesNamed(name) {
+			if err := s.app.endSession(r.Context(), store.DigestOf(store.Secret(cookie.Value))); err != nil {
+				s.log.Warn().Err(err).Msg("cannot end a session")
+			}
 		}
 	}
+	setSession(w, r, secret)
 }
 
 func (s *Server) apiWelcome(w http.ResponseWriter, r *http.Request, _ actor) error {
@@ -73,7 +75,7 @@ func (s *Server) apiWelcome(w http.ResponseWriter, r *http.Request, _ actor) err
 	if err != nil {
 		return err
 	}
-	setSession(w, r, secret)
+	s.signIn(w, r, secret)
 	return writeJSON(w, http.StatusCreated, viewMe(who))
 }
 

@@ -16,8 +16,9 @@ const (
 	maxPerPage = 200
 	// defaultPerPage is a page's length if none is asked for.
 	defaultPerPage = 50
-	// maxDiscoveries bounds the searches for servers that run at a time.
-	maxDiscoveries = 4
+	// maxDiscoveriesEach, maxDiscoveries and maxDiscoveriesAll bound the searches for
+	// servers that run at a time.
+	maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll = 2, 6, 4
 )
 
 // app holds the use cases and what they share.
@@ -43,8 +44,7 @@ type app struct {
 
 	tracker *tracker
 
-	// discovering holds a token for each search for servers.
-	discovering chan struct{}
+	discovering *places // of searches for servers
 
 	adding *semaphore.Weighted // held by whoever adds or changes accounts
 }
@@ -57,7 +57,7 @@ func newApp(opt Options, url string) *app {
 		// People mistype; who guesses has a few tries in a minute.
 		limits:      [2]*limiter{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)},
 		lists:       newLists(),
-		discovering: make(chan struct{}, maxDiscoveries),
+		discovering: newPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll),
 		adding:      semaphore.NewWeighted(1),
 	}
 	a.boards = newBoards(a.readBoard)

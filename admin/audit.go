@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"postferry/store"
@@ -14,11 +15,24 @@ type auditOf struct {
 	count                   int // of accounts or messages; it is the detail if there is none
 }
 
-// note writes to the audit log that an actor did something.
+// maxDetail bounds what an entry says. Octets.
+const maxDetail = 1000
+
+// note writes to the audit log that an actor did something, and to the log, which is
+// kept elsewhere. Whatever somebody does who looks after one domain is that domain's:
+// a domain's entries push out none but each other.
 func (a *app) note(ctx context.Context, who actor, action string, of auditOf) error {
 	if of.detail == "" && of.count > 0 {
 		of.detail = strconv.Itoa(of.count)
 	}
+	if len(of.detail) > maxDetail {
+		of.detail = strings.ToValidUTF8(of.detail[:maxDetail], "") + "..."
+	}
+	if !who.all() {
+		of.domain = who.scope
+	}
+	a.log.Info().Str("who", who.who).Str("from", who.from).Str("action", action).
+		Str("domain", of.domain).Str("account", of.account).Str("detail", of.detail).Msg("audit")
 	return a.store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
 		When: a.now(), Who: who.who, From: who.from, Action: action,
 		Domain: of.domain, Account: of.account, Detail: of.detail,
@@ -38,15 +52,24 @@ type auditView struct {
 }
 
 // listAudit reads the audit log, newest first: entries below before (0: all),
-// of one domain or ("") of all that are the actor's business.
+// of one domain or ("") of all that are the actor's business. Whoever looks after one
+// domain learns nothing of an earlier one of that name.
 func (a *app) listAudit(ctx context.Context, who actor, domain string, before uint64, limit int) ([]auditView, error) {
+	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), maxPerPage)}
 	if !who.all() {
 		if domain != "" && domain != who.scope {
 			return nil, errNotFound("domain")
 		}
-		domain = who.scope
+		q.Domain = who.scope
+		stored, err := a.storedDomain(ctx, who.scope)
+		if err != nil {
+			return nil, err
+		}
+		if stored != nil {
+			q.Since = stored.Created
+		}
 	}
-	entries, err := a.store.Audit(ctx, store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), maxPerPage)})
+	entries, err := a.store.Audit(ctx, q)
 	if err != nil {
 		return nil, err
 	}

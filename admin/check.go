@@ -146,7 +146,7 @@ func (a *app) startCheck(ctx context.Context, who actor, domain string, sel sele
 	if len(ids) == 0 {
 		return nil, errConflict("no_accounts", "There are no accounts to check.")
 	}
-	err = startJob(ctx, a, a.checks, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a, who, a.checks, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[checkResults]) error {
 			return a.ferry.Check(ctx, ids, func(r CheckResult) error {
 				j.change(func(v *jobView, c *checkResults) {
@@ -256,12 +256,12 @@ func pageFrom[T any](all []T, page, perPage int) []T {
 }
 
 // startJob makes a domain's next job and lets it run.
-func startJob[R any](ctx context.Context, a *app, shelf *jobShelf[R], domain string, view jobView, do func(context.Context, *job[R]) error) error {
+func startJob[R any](ctx context.Context, a *app, who actor, shelf *jobShelf[R], domain string, view jobView, do func(context.Context, *job[R]) error) error {
 	j, err := shelf.begin(domain, view)
 	if err != nil {
 		return err
 	}
-	err = a.jobs.start(ctx, func(ctx context.Context) {
+	err = a.jobs.start(ctx, who.scope, func(ctx context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		if !j.began(cancel) {

@@ -15,12 +15,10 @@ func (a *app) discover(ctx context.Context, who actor, text string) (*discover.R
 	if !who.all() && !strings.EqualFold(text[strings.LastIndexByte(text, '@')+1:], who.scope) {
 		return nil, errNotFound("domain")
 	}
-	select {
-	case a.discovering <- struct{}{}:
-		defer func() { <-a.discovering }()
-	default:
+	if !a.discovering.take(who.scope, 1) {
 		return nil, errBusy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
 	}
+	defer a.discovering.leave(who.scope, 1)
 	finder := *a.finder
 	// Many an old server stands in the office. Those who look after everything
 	// may look around there; whoever looks after one domain may not.

@@ -248,7 +248,8 @@ func domainOf(d store.Domain) (known config.Domain, err error) {
 	return known, nil
 }
 
-// forgetDomain removes a stored domain.
+// forgetDomain removes a stored domain and whoever could come in for it alone, with
+// all that is kept in memory of it: the next of that name may be another's.
 func (a *app) forgetDomain(ctx context.Context, name string) error {
 	err := a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
@@ -258,5 +259,8 @@ func (a *app) forgetDomain(ctx context.Context, name string) error {
 		return err
 	}
 	a.directory.Delete(name)
+	a.lists.dropDomain(name)
+	a.checks.drop(name)
+	a.verifications.drop(name)
 	return a.ferry.DomainChanged(ctx, name)
 }

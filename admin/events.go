@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// maxStreams and maxStreamsEach bound the event streams, all of them and
-	// those of one session or token.
-	maxStreams     = 500
-	maxStreamsEach = 20
+	// maxStreamsOwn bounds the event streams of one session or token, maxStreamsEach
+	// those of a domain's people and programs, maxStreams those of all domains',
+	// maxStreamsAll those of the ones who look after everything.
+	maxStreamsOwn                             = 20
+	maxStreamsEach, maxStreams, maxStreamsAll = 100, 500, 200
 	// streamEvery is how often a stream looks for changes.
 	streamEvery = time.Second
 	// streamAlive is how often something is sent if nothing has changed, so
@@ -37,32 +38,34 @@ const (
 
 // streams counts the open event streams.
 type streams struct {
-	mu   sync.Mutex
-	all  int
-	each map[store.Digest]int
+	places *places
+
+	mu  sync.Mutex
+	own map[store.Digest]int // by session or token
 }
 
-func newStreams() *streams { return &streams{each: map[store.Digest]int{}} }
+func newStreams() *streams {
+	return &streams{places: newPlaces(maxStreamsEach, maxStreams, maxStreamsAll), own: map[store.Digest]int{}}
+}
 
-// open takes a place for an owner's stream. The caller must call close if it
+// open takes a place for an actor's stream. The caller must call close if it
 // got one.
-func (s *streams) open(owner store.Digest) bool {
+func (s *streams) open(who actor) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all >= maxStreams || s.each[owner] >= maxStreamsEach {
+	if s.own[who.owner] >= maxStreamsOwn || !s.places.take(who.scope, 1) {
 		return false
 	}
-	s.all++
-	s.each[owner]++
+	s.own[who.owner]++
 	return true
 }
 
-func (s *streams) close(owner store.Digest) {
+func (s *streams) close(who actor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all--
-	if s.each[owner]--; s.each[owner] == 0 {
-		delete(s.each, owner)
+	s.places.leave(who.scope, 1)
+	if s.own[who.owner]--; s.own[who.owner] == 0 {
+		delete(s.own, who.owner)
 	}
 }
 
@@ -124,7 +127,6 @@ var errReaderGone = errors.New("the reader has gone")
 func (x *stream) run(ctx context.Context, r *http.Request, look func(context.Context, *stream) error) error {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
-	checked := time.Now()
 	if err := x.write(fmt.Appendf(nil, "retry: %d\n\n", streamRetry.Milliseconds())); err != nil {
 		return err
 	}
@@ -140,11 +142,8 @@ func (x *stream) run(ctx context.Context, r *http.Request, look func(context.Con
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if time.Since(checked) > streamAlive {
-			checked = time.Now()
-			if now, err := x.app.actorOf(ctx, r); err != nil || now.scope != x.who.scope {
-				return nil
-			}
+		if now, err := x.app.actorOf(ctx, r); err != nil || now.scope != x.who.scope {
+			return nil
 		}
 	}
 }

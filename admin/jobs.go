@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// maxJobs bounds the jobs that run at a time.
-	maxJobs = 8
+	// maxJobsEach, maxJobs and maxJobsAll bound the jobs that run at a time: of a
+	// domain's people and programs, of all domains', of those who look after everything.
+	maxJobsEach, maxJobs, maxJobsAll = 2, 16, 8
 
 	jobRunning   = "running"
 	jobDone      = "done"
@@ -84,12 +85,12 @@ func (j *job[R]) end(now time.Time, err error) {
 // jobs runs jobs. Whoever is in run waits for all of them.
 type jobs struct {
 	starts chan func(context.Context)
-	places chan struct{}
+	places *places
 	ended  chan struct{}
 }
 
 func newJobs() *jobs {
-	return &jobs{starts: make(chan func(context.Context)), places: make(chan struct{}, maxJobs), ended: make(chan struct{})}
+	return &jobs{starts: make(chan func(context.Context)), places: newPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
 }
 
 // run runs jobs until ctx ends and all of them have.
@@ -100,10 +101,7 @@ func (j *jobs) run(ctx context.Context) {
 	for {
 		select {
 		case start := <-j.starts:
-			all.Go(func() {
-				defer func() { <-j.places }()
-				start(ctx)
-			})
+			all.Go(func() { start(ctx) })
 		case <-ctx.Done():
 			return
 		}
@@ -111,19 +109,21 @@ func (j *jobs) run(ctx context.Context) {
 }
 
 // start hands a job over to run, if there is a place for it.
-func (j *jobs) start(ctx context.Context, fn func(context.Context)) error {
-	select {
-	case j.places <- struct{}{}:
-	default:
+func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)) error {
+	if !j.places.take(scope, 1) {
 		return errBusy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
 	}
+	placed := func(ctx context.Context) {
+		defer j.places.leave(scope, 1)
+		fn(ctx)
+	}
 	select {
-	case j.starts <- fn:
+	case j.starts <- placed:
 		return nil
 	case <-j.ended:
 	case <-ctx.Done():
 	}
-	<-j.places
+	j.places.leave(scope, 1)
 	return context.Canceled
 }
 
@@ -159,9 +159,12 @@ func (s *jobShelf[R]) begin(domain string, view jobView) (*job[R], error) {
 	return j, nil
 }
 
-// drop forgets a job that did not come to run.
+// drop forgets a domain's newest job, and ends it if it runs.
 func (s *jobShelf[R]) drop(domain string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if j := s.byDomain[domain]; j != nil {
+		j.stop()
+	}
 	delete(s.byDomain, domain)
 }

@@ -18,12 +18,13 @@ const (
 	maxList = 64 << 20
 	// listLife is how long a list waits for the person's decision.
 	listLife = 30 * time.Minute
-	// maxLists and maxListed bound the lists that wait: their number, and the
-	// accounts in all of them.
-	maxLists  = 50
-	maxListed = 3 * config.MaxAccounts
-	// maxParsing is how many lists are read at a time.
-	maxParsing = 4
+	// maxListsEach, maxLists and maxListsAll bound the lists that wait: of a domain's
+	// people and programs, of all domains', of those who look after everything.
+	maxListsEach, maxLists, maxListsAll = 5, 50, 20
+	// maxListedEach, maxListed and maxListedAll bound the accounts in these lists.
+	maxListedEach, maxListed, maxListedAll = config.MaxAccounts, 3 * config.MaxAccounts, 2 * config.MaxAccounts
+	// maxParsingEach, maxParsing and maxParsingAll bound the lists that are read at a time.
+	maxParsingEach, maxParsing, maxParsingAll = 2, 6, 4
 	// shownLogins is how many logins of a list are shown.
 	shownLogins = 20
 )
@@ -32,6 +33,7 @@ const (
 type list struct {
 	id      string
 	owner   store.Digest
+	scope   string // of its owner
 	domain  string
 	expires time.Time
 	parsed  *config.AccountList
@@ -39,14 +41,21 @@ type list struct {
 
 // lists are those that wait.
 type lists struct {
-	parsing chan struct{} // a place for each list being read
+	parsing  *places // of lists being read
+	waiting  *places // of lists
+	accounts *places // of the accounts in them
 
 	mu   sync.Mutex
 	byID map[string]*list
 }
 
 func newLists() *lists {
-	return &lists{parsing: make(chan struct{}, maxParsing), byID: map[string]*list{}}
+	return &lists{
+		parsing:  newPlaces(maxParsingEach, maxParsing, maxParsingAll),
+		waiting:  newPlaces(maxListsEach, maxLists, maxListsAll),
+		accounts: newPlaces(maxListedEach, maxListed, maxListedAll),
+		byID:     map[string]*list{},
+	}
 }
 
 // add keeps a list until it is taken, dropped or expired. An owner has one
@@ -56,19 +65,35 @@ func (l *lists) add(now time.Time, x *list) error {
 	x.expires = now.Add(listLife)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	accounts := len(x.parsed.Accounts)
-	for id, o := range l.byID {
-		if now.After(o.expires) || o.owner == x.owner && o.domain == x.domain {
-			delete(l.byID, id)
-			continue
-		}
-		accounts += len(o.parsed.Accounts)
-	}
-	if len(l.byID) >= maxLists || accounts > maxListed {
+	l.forget(func(o *list) bool { return o.gone(now) || o.owner == x.owner && o.domain == x.domain })
+	if !l.take(x) {
 		return errBusy("too_many_lists", "Too many lists are waiting for a decision. Try again later.", listLife)
 	}
 	l.byID[x.id] = x
 	return nil
+}
+
+// take takes the places that a list needs.
+func (l *lists) take(x *list) bool {
+	if !l.waiting.take(x.scope, 1) {
+		return false
+	}
+	if !l.accounts.take(x.scope, len(x.parsed.Accounts)) {
+		l.waiting.leave(x.scope, 1)
+		return false
+	}
+	return true
+}
+
+// forget forgets lists, with mu held.
+func (l *lists) forget(which func(*list) bool) {
+	for id, x := range l.byID {
+		if which(x) {
+			l.waiting.leave(x.scope, 1)
+			l.accounts.leave(x.scope, len(x.parsed.Accounts))
+			delete(l.byID, id)
+		}
+	}
 }
 
 // get finds an owner's list of a domain.
@@ -76,28 +101,41 @@ func (l *lists) get(now time.Time, owner store.Digest, domain, id string) (*list
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.byID[id]
-	if x == nil || x.owner != owner || x.domain != domain || now.After(x.expires) {
+	if x == nil || x.owner != owner || x.domain != domain || x.gone(now) {
 		return nil, &refusal{status: http.StatusNotFound, Code: "list_gone", Detail: "This list is not here any more. Upload it again."}
 	}
 	return x, nil
+}
+
+// gone reports whether a list has waited for too long.
+func (x *list) gone(now time.Time) bool { return now.After(x.expires) }
+
+// dropExpired forgets the lists that nobody has taken in time.
+func (l *lists) dropExpired(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(func(x *list) bool { return x.gone(now) })
 }
 
 // drop forgets a list.
 func (l *lists) drop(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.byID, id)
+	l.forget(func(x *list) bool { return x.id == id })
 }
 
 // dropOwner forgets what an owner has uploaded.
 func (l *lists) dropOwner(owner store.Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id, x := range l.byID {
-		if x.owner == owner {
-			delete(l.byID, id)
-		}
-	}
+	l.forget(func(x *list) bool { return x.owner == owner })
+}
+
+// dropDomain forgets what was uploaded for a domain.
+func (l *lists) dropDomain(domain string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(func(x *list) bool { return x.domain == domain })
 }
 
 // listView says what is in a list, without any password.
@@ -120,18 +158,16 @@ func (a *app) parseList(ctx context.Context, who actor, domain string, r io.Read
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case a.lists.parsing <- struct{}{}:
-		defer func() { <-a.lists.parsing }()
-	default:
+	if !a.lists.parsing.take(who.scope, 1) {
 		return nil, errBusy("too_many_lists", "Other lists are being read. Try again in a moment.", 10*time.Second)
 	}
+	defer a.lists.parsing.leave(who.scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
 		Check: func(l config.AccountLine) error { return a.checkLogin(d, l) }})
 	if err != nil {
 		return nil, err
 	}
-	x := &list{owner: who.owner, domain: d.Name, parsed: parsed}
+	x := &list{owner: who.owner, scope: who.scope, domain: d.Name, parsed: parsed}
 	if err := a.lists.add(a.now(), x); err != nil {
 		return nil, err
 	}

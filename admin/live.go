@@ -111,10 +111,10 @@ type foldersPart struct {
 
 // stream opens a stream of events and lets look send to it again and again.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, who actor, look func(context.Context, *stream) error) error {
-	if !s.streams.open(who.owner) {
+	if !s.streams.open(who) {
 		return errTooManyStreams()
 	}
-	defer s.streams.close(who.owner)
+	defer s.streams.close(who)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back

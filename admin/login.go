@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,6 +21,9 @@ const (
 	noteUse = time.Minute
 	// sweepSessions is how often ended sessions are removed.
 	sweepSessions = time.Hour
+	// sweepLists is how often lists are forgotten that nobody has taken in time: they
+	// hold passwords.
+	sweepLists = time.Minute
 
 	tokenPrefix  = "pf_"
 	secretOctets = 32
@@ -28,17 +32,17 @@ const (
 // login opens a session for an administrator. The secret it returns is for the
 // cookie and is nowhere else.
 func (a *app) login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who actor, err error) {
-	keys := []string{clientKey(from), "name " + foldName(name)}
+	admin, err := a.store.Admin(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", actor{}, err
+	}
+	keys := []string{clientKey(from), nameKey(admin, name, from)}
 	for i, key := range keys {
 		wait, ok := a.limits[i].take(key)
 		if !ok {
 			a.log.Warn().Str("from", from).Msg("too many failed logins to the import page")
 			return "", actor{}, errBusy("too_many_logins", "Too many failed logins. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 		}
-	}
-	admin, err := a.store.Admin(ctx, name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return "", actor{}, err
 	}
 	ok, err := a.hasher.matches(ctx, admin.Hash, password)
 	if err != nil {
@@ -54,12 +58,23 @@ func (a *app) login(ctx context.Context, from, name string, password store.Secre
 	return a.openSession(ctx, from, admin)
 }
 
+// nameKey is the key by which a name's failed logins are counted. A network that its
+// owner has logged in from has a count of its own, so that strangers who guess at the
+// name don't lock its owner out.
+func nameKey(admin store.Admin, name, from string) string {
+	key := "name " + foldName(name)
+	if client := clientKey(from); slices.Contains(admin.From, client) {
+		return key + "\x00" + client
+	}
+	return key
+}
+
 // openSession begins a session of an administrator who has proved it.
 func (a *app) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, actor, error) {
 	secret := store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
 	now := a.now()
 	s := store.Session{ID: store.DigestOf(secret), Admin: admin.Name, Created: now, Used: now}
-	if err := a.store.AddSession(ctx, s); err != nil {
+	if err := a.store.AddSession(ctx, s, clientKey(from)); err != nil {
 		return "", actor{}, err
 	}
 	who := actor{who: admin.Name, scope: admin.Scope, from: from, owner: s.ID, admin: admin.Name}
@@ -71,11 +86,16 @@ func (a *app) logout(ctx context.Context, who actor) error {
 	if who.admin == "" {
 		return nil
 	}
-	if err := a.store.EndSession(ctx, who.owner); err != nil {
+	if err := a.endSession(ctx, who.owner); err != nil {
 		return err
 	}
-	a.lists.dropOwner(who.owner)
 	return a.note(ctx, who, "logout", auditOf{})
+}
+
+// endSession ends a session and forgets what its owner has uploaded.
+func (a *app) endSession(ctx context.Context, id store.Digest) error {
+	a.lists.dropOwner(id)
+	return a.store.EndSession(ctx, id)
 }
 
 // ofSession finds who a session's secret belongs to.
@@ -121,7 +141,7 @@ func (a *app) ofToken(ctx context.Context, from string, secret store.Secret) (ac
 			return actor{}, err
 		}
 	}
-	return actor{who: "token " + t.Name, scope: t.Scope, from: from, owner: digest}, nil
+	return actor{who: "token " + t.Name, scope: t.Scope, from: from, owner: digest, token: t.ID}, nil
 }
 
 // newToken makes a token's secret: a prefix that secret scanners can know, and
@@ -134,15 +154,21 @@ func newToken() store.Secret {
 
 // sweep removes ended sessions and lists now and then until ctx ends.
 func (a *app) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepSessions)
-	defer tick.Stop()
-	for {
-		now := a.now()
-		if _, err := a.store.EndSessions(ctx, now.Add(-sessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
-			a.log.Error().Err(err).Msg("cannot remove ended sessions")
+	sessions, lists := time.NewTicker(sweepSessions), time.NewTicker(sweepLists)
+	defer sessions.Stop()
+	defer lists.Stop()
+	for due := true; ; {
+		if now := a.now(); due {
+			if _, err := a.store.EndSessions(ctx, now.Add(-sessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
+				a.log.Error().Err(err).Msg("cannot remove ended sessions")
+			}
 		}
+		a.lists.dropExpired(a.now())
 		select {
-		case <-tick.C:
+		case <-sessions.C:
+			due = true
+		case <-lists.C:
+			due = false
 		case <-ctx.Done():
 			return
 		}

@@ -20,6 +20,10 @@ func NewOperator(st store.Store, log zerolog.Logger) *Operator {
 	return &Operator{app: &app{store: st, log: log, now: time.Now, hasher: newHasher(), lists: newLists()}}
 }
 
+// Operator works on a server's store and tells the server: what is in its memory of
+// somebody who is removed goes, too.
+func (s *Server) Operator() *Operator { return &Operator{app: s.app} }
+
 // SetPassword adds an administrator, or sets the password of one. domain is
 // the one domain to look after, "" for all; with nil the one who is there
 // keeps the scope.

@@ -43,7 +43,7 @@ func (s *Server) formLogin(v *visit) error {
 		}
 		return s.showLogin(v, form, n)
 	}
-	setSession(v.w, v.r, secret)
+	s.signIn(v.w, v.r, secret)
 	return v.seeOther(form.Next)
 }
 
@@ -78,6 +78,6 @@ func (s *Server) formWelcome(v *visit) error {
 		}
 		return s.showWelcome(v, form, v.noticeOf(ref))
 	}
-	setSession(v.w, v.r, secret)
+	s.signIn(v.w, v.r, secret)
 	return v.seeOther("/")
 }

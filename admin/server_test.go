@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -81,7 +84,7 @@ func (p *page) serve(change ...func(*Server)) (stop func()) {
 	p.t.Helper()
 	cfg := config.Default()
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
-	s, err := New(Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{},
+	s, err := New(Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test"})
 	if err != nil {
 		p.t.Fatal(err)
@@ -103,6 +106,9 @@ func (p *page) serve(change ...func(*Server)) (stop func()) {
 	p.t.Cleanup(stop)
 	return stop
 }
+
+// offline is a network that reaches nothing: no test asks the world.
+func offline(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
 
 // caller is a browser or a program that talks to the page.
 type caller struct {

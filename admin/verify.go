@@ -95,7 +95,7 @@ func (a *app) startVerify(ctx context.Context, who actor, domain string, sel sel
 	if len(ids) == 0 {
 		return nil, errConflict("no_accounts", "There are no accounts to verify.")
 	}
-	err = startJob(ctx, a, a.verifications, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a, who, a.verifications, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[verifyResults]) error {
 			j.change(func(_ *jobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
 			return a.ferry.Verify(ctx, ids, bodies, func(e VerifyEvent) error {

@@ -26,6 +26,9 @@ type Admin struct {
 	Hash    Secret
 	Created time.Time
 	Changed time.Time // when the password or the scope was set last
+	// From are the networks that sessions were begun from, the newest first. The
+	// store keeps it: it counts only what AddSession is told.
+	From []string
 }
 
 // Digest is the SHA-256 of a session's or a token's secret: what is random
@@ -52,20 +55,24 @@ type Token struct {
 	By      string // who made it
 	Created time.Time
 	Used    time.Time // about when it was last used; zero for never
+	Parent  uint64    // ID of the token that made it, and with which it goes; 0 if a person made it
 }
 
 const (
 	maxName         = 255 // octets of an administrator's or a token's name
-	maxTokens       = 1000
+	maxTokens       = 10_000
+	maxTokensAll    = 1000 // good for all domains; they have places of their own within maxTokens
+	maxTokensEach   = 50   // of one domain
 	maxAdmins       = 10_000
 	maxSessionsEach = 50 // of one administrator; the one used longest ago goes first
+	maxFromEach     = 10 // networks of one administrator
 )
 
 // Access keeps who may use the import page, and who did what there. It is part
 // of every Store, and what Store says of calls holds for it too.
 type Access interface {
 	// PutAdmin adds an administrator, or replaces the one of that name whose
-	// Created stays; it ends that one's sessions, because password or scope have
+	// Created and From stay; it ends that one's sessions, because password or scope have
 	// changed. With first it fails with ErrExists if there is any administrator.
 	PutAdmin(ctx context.Context, a Admin, first bool) (added bool, err error)
 	// Admin looks an administrator up by name; ErrNotFound if there is none.
@@ -77,8 +84,8 @@ type Access interface {
 	DeleteAdmin(ctx context.Context, name string) error
 
 	// AddSession begins a session of a known administrator, whose oldest goes
-	// if there are too many.
-	AddSession(ctx context.Context, s Session) error
+	// if there are too many. from is the network it is begun from.
+	AddSession(ctx context.Context, s Session, from string) error
 	// Session looks a session up; ErrNotFound if there is none.
 	Session(ctx context.Context, id Digest) (Session, error)
 	// UseSession notes when a session was used; ErrNotFound if it has ended.
@@ -89,7 +96,9 @@ type Access interface {
 	// says how many they were.
 	EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error)
 
-	// AddToken adds a token and returns it with its ID.
+	// AddToken adds a token and returns it with its ID. It fails with ErrNotFound if
+	// the token that makes it is gone, and with ErrInvalid if there are too many of
+	// that scope.
 	AddToken(ctx context.Context, t Token) (Token, error)
 	// Token looks a token up by its digest; ErrNotFound if there is none.
 	Token(ctx context.Context, d Digest) (Token, error)
@@ -97,10 +106,12 @@ type Access interface {
 	UseToken(ctx context.Context, d Digest, when time.Time) error
 	// Tokens returns all tokens in the order of their IDs.
 	Tokens(ctx context.Context) ([]Token, error)
-	// DeleteToken removes a token; ErrNotFound if there is none.
-	DeleteToken(ctx context.Context, id uint64) error
+	// DeleteToken removes a token, and the tokens that it made, those these made, and
+	// so on; ErrNotFound if there is none. It returns all of them, the one asked for first.
+	DeleteToken(ctx context.Context, id uint64) (gone []Token, err error)
 
-	// AddAudit appends to the audit log, which keeps the newest 20,000 entries.
+	// AddAudit appends to the audit log, which keeps the newest 5,000 entries of each
+	// domain, and the newest 20,000 that are about none.
 	AddAudit(ctx context.Context, e AuditEntry) error
 	// Audit reads the audit log, newest first.
 	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, error)
@@ -136,6 +147,7 @@ func (b *Bolt) PutAdmin(ctx context.Context, a Admin, first bool) (added bool, e
 		case !added:
 			a.Created = known.Created
 		}
+		a.From = known.From
 		if err := admins.Put(key, encodeAdmin(&a)); err != nil {
 			return err
 		}
@@ -177,17 +189,24 @@ func (b *Bolt) Admin(ctx context.Context, name string) (a Admin, err error) {
 // Admins implements Access.
 func (b *Bolt) Admins(ctx context.Context) (admins []Admin, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return root(tx, bucketAdmins).ForEach(func(key, _ []byte) error {
-			a, err := getAdmin(tx, key)
-			a.Hash = ""
-			admins = append(admins, a)
-			return err
-		})
+		admins, err = allAdmins(tx)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return admins, nil
+}
+
+// allAdmins are all administrators, without the hashes of their passwords.
+func allAdmins(tx *bbolt.Tx) (admins []Admin, err error) {
+	err = root(tx, bucketAdmins).ForEach(func(key, _ []byte) error {
+		a, err := getAdmin(tx, key)
+		a.Hash = ""
+		admins = append(admins, a)
+		return err
+	})
+	return admins, err
 }
 
 // DeleteAdmin implements Access.
@@ -197,11 +216,16 @@ func (b *Bolt) DeleteAdmin(ctx context.Context, name string) error {
 		if _, err := getAdmin(tx, key); err != nil {
 			return err
 		}
-		if err := root(tx, bucketAdmins).Delete(key); err != nil {
-			return err
-		}
-		return endSessionsOf(tx, key)
+		return deleteAdmin(tx, key)
 	})
+}
+
+// deleteAdmin removes the administrator with a folded name, and the sessions.
+func deleteAdmin(tx *bbolt.Tx, key []byte) error {
+	if err := root(tx, bucketAdmins).Delete(key); err != nil {
+		return err
+	}
+	return endSessionsOf(tx, key)
 }
 
 func encodeAdmin(a *Admin) []byte {
@@ -211,6 +235,10 @@ func encodeAdmin(a *Admin) []byte {
 	e.text(a.Hash.Reveal())
 	e.time(a.Created)
 	e.time(a.Changed)
+	e.uint(uint64(len(a.From)))
+	for _, network := range a.From {
+		e.text(network)
+	}
 	return e
 }
 
@@ -222,6 +250,11 @@ func decodeAdmin(row []byte) (Admin, error) {
 		Hash:    Secret(d.text()),
 		Created: d.time(),
 		Changed: d.time(),
+	}
+	if d.more() {
+		for range d.uint(maxFromEach) {
+			a.From = append(a.From, d.text())
+		}
 	}
 	return a, d.done()
 }

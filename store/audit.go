@@ -1,14 +1,21 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
 )
 
-// maxAudit is how many entries the audit log keeps.
-const maxAudit = 20_000
+// maxAudit and maxAuditEach are how many entries the audit log keeps that are
+// about no domain, and of each domain. So nobody who looks after one domain can
+// push out what others did.
+const (
+	maxAudit     = 20_000
+	maxAuditEach = 5_000
+)
 
 // AuditEntry says that somebody did something with the import page. It never
 // holds a secret.
@@ -25,17 +32,21 @@ type AuditEntry struct {
 
 // AuditQuery says which entries are wanted.
 type AuditQuery struct {
-	Domain string // only those of this domain; "" for all
-	Before uint64 // only entries with smaller IDs; 0 for the newest
-	Limit  int    // at most so many; at least 1
+	Domain string    // only those of this domain; "" for all
+	Before uint64    // only entries with smaller IDs; 0 for the newest
+	Since  time.Time // no entries before this; zero for all
+	Limit  int       // at most so many; at least 1
 }
 
 // AddAudit implements Access.
 func (b *Bolt) AddAudit(ctx context.Context, e AuditEntry) error {
-	if e.Action == "" {
+	switch {
+	case e.Action == "":
 		return invalid("an audit entry without an action")
+	case len(e.Domain) > maxName:
+		return invalid("an audit entry about a domain of %d octets: at most %d are allowed", len(e.Domain), maxName)
 	}
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
 		audit := root(tx, bucketAudit)
 		audit.FillPercent = accountFill
 		id, err := audit.NextSequence()
@@ -45,11 +56,65 @@ func (b *Bolt) AddAudit(ctx context.Context, e AuditEntry) error {
 		if err := audit.Put(encodeNumber(id), encodeAudit(&e)); err != nil {
 			return err
 		}
-		if id <= maxAudit {
-			return nil
-		}
-		return audit.Delete(encodeNumber(id - maxAudit))
+		return indexAudit(tx, e.Domain, id)
 	})
+}
+
+// auditIndex names the bucket of a domain's entries within bucketAuditDomains. A name
+// can't be empty, that of no domain is.
+func auditIndex(domain string) []byte { return []byte("@" + domain) }
+
+// indexAudit enters a new entry in its domain's index, and removes those that are too
+// many there. The sequence of an index counts its entries.
+func indexAudit(tx *bbolt.Tx, domain string, id uint64) error {
+	index, err := root(tx, bucketAuditDomains).CreateBucketIfNotExists(auditIndex(domain))
+	if err != nil {
+		return err
+	}
+	index.FillPercent = accountFill
+	most := uint64(maxAuditEach)
+	if domain == "" {
+		most = maxAudit
+	}
+	if err := index.Put(encodeNumber(id), nil); err != nil {
+		return err
+	}
+	kept := index.Sequence() + 1
+	for ; kept > most; kept-- {
+		key, _ := index.Cursor().First()
+		oldest := bytes.Clone(key)
+		if err := errors.Join(root(tx, bucketAudit).Delete(oldest), index.Delete(oldest)); err != nil {
+			return err
+		}
+	}
+	return index.SetSequence(kept)
+}
+
+// indexAllAudit makes the indexes of a database that has none yet.
+func indexAllAudit(tx *bbolt.Tx) error {
+	if root(tx, bucketAuditDomains) != nil || root(tx, bucketAudit) == nil {
+		return nil
+	}
+	if _, err := tx.CreateBucket([]byte(bucketAuditDomains)); err != nil {
+		return err
+	}
+	var entries []AuditEntry
+	if err := root(tx, bucketAudit).ForEach(func(key, row []byte) error {
+		e, err := decodeAudit(key, row)
+		if err != nil {
+			return damaged(bucketAudit, key, err)
+		}
+		entries = append(entries, AuditEntry{ID: e.ID, Domain: e.Domain})
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := indexAudit(tx, e.Domain, e.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Audit implements Access.
@@ -58,15 +123,24 @@ func (b *Bolt) Audit(ctx context.Context, q AuditQuery) (entries []AuditEntry, e
 		return nil, invalid("%d audit entries asked for", q.Limit)
 	}
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		c := root(tx, bucketAudit).Cursor()
-		for key, row := lastBelow(c, q.Before); key != nil && len(entries) < q.Limit; key, row = c.Prev() {
-			e, err := decodeAudit(key, row)
+		audit := root(tx, bucketAudit)
+		index := audit
+		if q.Domain != "" {
+			index = root(tx, bucketAuditDomains).Bucket(auditIndex(q.Domain))
+		}
+		if index == nil {
+			return nil
+		}
+		c := index.Cursor()
+		for key, _ := lastBelow(c, q.Before); key != nil && len(entries) < q.Limit; key, _ = c.Prev() {
+			e, err := decodeAudit(key, audit.Get(key))
 			if err != nil {
 				return damaged(bucketAudit, key, err)
 			}
-			if q.Domain == "" || e.Domain == q.Domain {
-				entries = append(entries, e)
+			if e.When.Before(q.Since) {
+				return nil
 			}
+			entries = append(entries, e)
 		}
 		return nil
 	})

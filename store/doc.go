@@ -62,7 +62,8 @@
 //	admins      name, ASCII lower case  -> administrator, password hashed with argon2id
 //	sessions    SHA-256 of the cookie   -> administrator's name, when it began and was used
 //	tokens      SHA-256 of the token    -> number, name, scope, who made it
-//	audit       number                  -> who did what when; the newest 20,000
+//	audit       number                  -> who did what when
+//	auditdomains  @ and a domain        -> bucket: number -> nothing; which entries are the domain's (@ alone: no domain's)
 //	summaries   account                 -> sums over its folders, its newest pass
 //	domains     domain                  -> servers and policy, of those not in the configuration
 //	schedules   domain                  -> when its accounts are passed over again

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -62,8 +63,34 @@ func (b *Bolt) DeleteDomain(ctx context.Context, name string) error {
 		}); err != nil {
 			return err
 		}
-		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key))
+		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name))
 	})
+}
+
+// deleteAccess removes the administrators of one domain, with their sessions, and
+// the domain's tokens: who sets up a domain of that name again is somebody else.
+func deleteAccess(tx *bbolt.Tx, domain string) error {
+	tokens, err := allTokens(tx)
+	if err != nil {
+		return err
+	}
+	others := func(t Token) bool { return t.Scope != domain }
+	if err := deleteTokens(tx, slices.DeleteFunc(tokens, others)); err != nil {
+		return err
+	}
+	admins, err := allAdmins(tx)
+	if err != nil {
+		return err
+	}
+	for _, a := range admins {
+		if a.Scope != domain {
+			continue
+		}
+		if err := deleteAdmin(tx, foldLogin(a.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Schedules implements Store.

@@ -8,35 +8,36 @@ import (
 
 // The root buckets; doc.go says what each holds.
 const (
-	bucketMeta       = "meta"
-	bucketAccounts   = "accounts"
-	bucketLogins     = "logins"
-	bucketFolders    = "folders"
-	bucketProgress   = "progress"
-	bucketLedger     = "ledger"
-	bucketFlagSets   = "flagsets"
-	bucketFlagIndex  = "flagindex"
-	bucketIntents    = "intents"
-	bucketQuarantine = "quarantine"
-	bucketPasses     = "passes"
-	bucketRepaired   = "repaired"
-	bucketAdmins     = "admins"
-	bucketSessions   = "sessions"
-	bucketTokens     = "tokens"
-	bucketAudit      = "audit"
-	bucketSummaries  = "summaries"
-	bucketDomains    = "domains"
-	bucketSchedules  = "schedules"
-	bucketRuns       = "runs"
-	bucketRunParts   = "runparts"
-	bucketUsage      = "usage"
+	bucketMeta         = "meta"
+	bucketAccounts     = "accounts"
+	bucketLogins       = "logins"
+	bucketFolders      = "folders"
+	bucketProgress     = "progress"
+	bucketLedger       = "ledger"
+	bucketFlagSets     = "flagsets"
+	bucketFlagIndex    = "flagindex"
+	bucketIntents      = "intents"
+	bucketQuarantine   = "quarantine"
+	bucketPasses       = "passes"
+	bucketRepaired     = "repaired"
+	bucketAdmins       = "admins"
+	bucketSessions     = "sessions"
+	bucketTokens       = "tokens"
+	bucketAudit        = "audit"
+	bucketAuditDomains = "auditdomains"
+	bucketSummaries    = "summaries"
+	bucketDomains      = "domains"
+	bucketSchedules    = "schedules"
+	bucketRuns         = "runs"
+	bucketRunParts     = "runparts"
+	bucketUsage        = "usage"
 )
 
 func rootBuckets() []string {
 	return []string{
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
-		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit,
+		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage,
 	}
 }
@@ -44,7 +45,7 @@ func rootBuckets() []string {
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketUsage}
+	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

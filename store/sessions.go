@@ -10,10 +10,10 @@ import (
 )
 
 // AddSession implements Access.
-func (b *Bolt) AddSession(ctx context.Context, s Session) error {
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+func (b *Bolt) AddSession(ctx context.Context, s Session, from string) error {
+	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
 		key := foldLogin(s.Admin)
-		if _, err := getAdmin(tx, key); err != nil {
+		if err := noteFrom(tx, key, from); err != nil {
 			return err
 		}
 		sessions, err := allSessions(tx)
@@ -30,6 +30,17 @@ func (b *Bolt) AddSession(ctx context.Context, s Session) error {
 		}
 		return root(tx, bucketSessions).Put(s.ID[:], encodeSession(&s))
 	})
+}
+
+// noteFrom notes a network that an administrator has come from.
+func noteFrom(tx *bbolt.Tx, key []byte, from string) error {
+	a, err := getAdmin(tx, key)
+	if err != nil || from == "" || len(a.From) > 0 && a.From[0] == from {
+		return err
+	}
+	others := slices.DeleteFunc(a.From, func(known string) bool { return known == from })
+	a.From = append([]string{from}, others[:min(len(others), maxFromEach-1)]...)
+	return root(tx, bucketAdmins).Put(key, encodeAdmin(&a))
 }
 
 func getSession(tx *bbolt.Tx, id Digest) (Session, error) {

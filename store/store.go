@@ -122,7 +122,8 @@ type Store interface {
 	Domains(ctx context.Context) ([]Domain, error)
 	// PutDomain adds a domain, or replaces the one of that name, but for Created.
 	PutDomain(ctx context.Context, d Domain) error
-	// DeleteDomain removes a stored domain and the schedule of that name. It is
+	// DeleteDomain removes a stored domain, its schedule, its tokens, and the
+	// administrators who look after it alone, with their sessions. It is
 	// ErrInvalid while there are accounts of the domain.
 	DeleteDomain(ctx context.Context, name string) error
 	// Schedules returns the schedules there are, by domain.

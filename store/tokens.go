@@ -16,8 +16,8 @@ func (b *Bolt) AddToken(ctx context.Context, t Token) (Token, error) {
 	}
 	err := b.update(ctx, 1, func(tx *bbolt.Tx) error {
 		tokens := root(tx, bucketTokens)
-		if countRows(tokens) >= maxTokens {
-			return invalid("there are %d tokens already", maxTokens)
+		if err := roomForToken(tx, &t); err != nil {
+			return err
 		}
 		id, err := tokens.NextSequence()
 		if err != nil {
@@ -30,6 +30,35 @@ func (b *Bolt) AddToken(ctx context.Context, t Token) (Token, error) {
 		return Token{}, err
 	}
 	return t, nil
+}
+
+// roomForToken refuses a token too many, and one whose maker is gone. Those for all
+// domains are counted apart, so that no number of domains takes their places.
+func roomForToken(tx *bbolt.Tx, t *Token) error {
+	known, err := allTokens(tx)
+	if err != nil {
+		return err
+	}
+	all, same := 0, 0
+	for _, o := range known {
+		if o.Scope == ScopeAll {
+			all++
+		}
+		if o.Scope == t.Scope {
+			same++
+		}
+	}
+	switch {
+	case t.Parent != 0 && !slices.ContainsFunc(known, func(o Token) bool { return o.ID == t.Parent }):
+		return ErrNotFound
+	case t.Scope == ScopeAll && all >= maxTokensAll:
+		return invalid("there are %d tokens for all domains already", all)
+	case t.Scope != ScopeAll && same >= maxTokensEach:
+		return invalid("there are %d tokens for %s already", same, t.Scope)
+	case t.Scope != ScopeAll && len(known)-all >= maxTokens-maxTokensAll:
+		return invalid("there are %d tokens for single domains already", len(known)-all)
+	}
+	return nil
 }
 
 func getToken(tx *bbolt.Tx, digest Digest) (Token, error) {
@@ -91,18 +120,55 @@ func (b *Bolt) Tokens(ctx context.Context) (tokens []Token, err error) {
 }
 
 // DeleteToken implements Access.
-func (b *Bolt) DeleteToken(ctx context.Context, id uint64) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b *Bolt) DeleteToken(ctx context.Context, id uint64) (gone []Token, err error) {
+	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
 		tokens, err := allTokens(tx)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id })
-		if i < 0 {
+		if gone = descent(tokens, id); len(gone) == 0 {
 			return ErrNotFound
 		}
-		return root(tx, bucketTokens).Delete(tokens[i].Digest[:])
+		return deleteTokens(tx, gone)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return gone, nil
+}
+
+// descent is the token of an ID and all that exist because of it, parents before children.
+func descent(tokens []Token, id uint64) (line []Token) {
+	if i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id }); i >= 0 {
+		line = append(line, tokens[i])
+	}
+	for i := 0; i < len(line); i++ {
+		for _, t := range tokens {
+			if t.madeBy(&line[i]) && !slices.ContainsFunc(line, func(o Token) bool { return o.ID == t.ID }) {
+				line = append(line, t)
+			}
+		}
+	}
+	return line
+}
+
+// madeBy reports whether a token was made by another one. Those of before schema 3
+// know only its name; if two had the same, both count, because a token that should
+// have gone must not stay. Makers are older, so nothing goes round in a circle.
+func (t *Token) madeBy(maker *Token) bool {
+	if t.ID <= maker.ID {
+		return false
+	}
+	return t.Parent == maker.ID || t.Parent == 0 && t.By == "token "+maker.Name
+}
+
+func deleteTokens(tx *bbolt.Tx, gone []Token) error {
+	for _, t := range gone {
+		if err := root(tx, bucketTokens).Delete(t.Digest[:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func encodeToken(t *Token) []byte {
@@ -113,6 +179,7 @@ func encodeToken(t *Token) []byte {
 	e.text(t.By)
 	e.time(t.Created)
 	e.time(t.Used)
+	e.uint(t.Parent)
 	return e
 }
 
@@ -126,6 +193,9 @@ func decodeToken(digest Digest, row []byte) (Token, error) {
 		By:      d.text(),
 		Created: d.time(),
 		Used:    d.time(),
+	}
+	if d.more() {
+		t.Parent = d.uint64()
 	}
 	return t, d.done()
 }

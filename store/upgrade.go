@@ -34,6 +34,9 @@ func (b *Bolt) upgradeFrom(tx *bbolt.Tx, version uint64) error {
 			return err
 		}
 	}
+	if err := indexAllAudit(tx); err != nil {
+		return err
+	}
 	for _, name := range rootBuckets() {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"postferry/admin"
 	"postferry/store"
 )
 
@@ -277,5 +278,9 @@ func askPassword(fd int, stderr io.Writer) (store.Secret, error) {
 
 // Access implements backend.
 func (l *local) Access(ctx context.Context, req accessRequest) (accessReply, error) {
-	return access(ctx, l.store, l.newLink, req)
+	o := l.operator
+	if o == nil {
+		o = admin.NewOperator(l.store, l.log)
+	}
+	return access(ctx, o, l.newLink, req)
 }

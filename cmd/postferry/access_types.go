@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"postferry/admin"
 	"postferry/store"
 )
@@ -55,8 +53,7 @@ type accessToken struct {
 var errNoPage = errors.New(`there is no import page to link to: it is off, or the daemon isn't running ("postferry admin passwd" works without it)`)
 
 // access does what "postferry admin" asks. newLink is nil without a page.
-func access(ctx context.Context, st store.Store, newLink func(context.Context) (string, error), req accessRequest) (reply accessReply, err error) {
-	o := admin.NewOperator(st, zerolog.Nop())
+func access(ctx context.Context, o *admin.Operator, newLink func(context.Context) (string, error), req accessRequest) (reply accessReply, err error) {
 	switch req.Op {
 	case accessPassword:
 		reply.Added, err = o.SetPassword(ctx, req.Name, req.Domain, store.Secret(req.Password))

@@ -74,7 +74,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	if d.page, err = openPage(d, resolvers); err != nil {
 		return nil, err
 	}
-	d.backend.newLink, d.backend.corrected = d.page.NewLink, d.page.Corrected
+	d.backend.newLink, d.backend.corrected, d.backend.operator = d.page.NewLink, d.page.Corrected, d.page.Operator()
 	return d, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin"
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer"
@@ -26,6 +27,8 @@ type local struct {
 	log zerolog.Logger // likewise
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink func(context.Context) (string, error)
+	// operator works with the import page's memory as well; nil where there is none.
+	operator *admin.Operator
 	// corrected tells the import page of accounts that were given new logins or passwords;
 	// nil where there is none.
 	corrected func(context.Context, []store.Account) error

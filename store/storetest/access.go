@@ -24,7 +24,7 @@ func (f *fixture) putAccess() {
 	for _, name := range []string{"called", "gone"} {
 		_, err := f.PutAdmin(f.ctx(), admin(name), false)
 		must(f.t, err)
-		must(f.t, f.AddSession(f.ctx(), session(name, name)))
+		must(f.t, f.AddSession(f.ctx(), session(name, name), ""))
 		_, err = f.AddToken(f.ctx(), store.Token{Name: name, Digest: store.DigestOf(store.Secret(name))})
 		must(f.t, err)
 	}
@@ -40,7 +40,7 @@ func (f *fixture) accessCalls() map[string]func(context.Context) error {
 		"Admin":       func(ctx context.Context) error { _, err := f.Admin(ctx, name); return err },
 		"Admins":      func(ctx context.Context) error { _, err := f.Admins(ctx); return err },
 		"DeleteAdmin": func(ctx context.Context) error { return f.DeleteAdmin(ctx, "gone") },
-		"AddSession":  func(ctx context.Context) error { return f.AddSession(ctx, session("more", name)) },
+		"AddSession":  func(ctx context.Context) error { return f.AddSession(ctx, session("more", name), "") },
 		"Session":     func(ctx context.Context) error { _, err := f.Session(ctx, id); return err },
 		"UseSession":  func(ctx context.Context) error { return f.UseSession(ctx, id, at(2)) },
 		"EndSession":  func(ctx context.Context) error { return f.EndSession(ctx, store.DigestOf("unknown")) },
@@ -52,7 +52,7 @@ func (f *fixture) accessCalls() map[string]func(context.Context) error {
 		"Token":       func(ctx context.Context) error { _, err := f.Token(ctx, id); return err },
 		"UseToken":    func(ctx context.Context) error { return f.UseToken(ctx, id, at(3)) },
 		"Tokens":      func(ctx context.Context) error { _, err := f.Tokens(ctx); return err },
-		"DeleteToken": func(ctx context.Context) error { return f.DeleteToken(ctx, 2) },
+		"DeleteToken": func(ctx context.Context) error { _, err := f.DeleteToken(ctx, 2); return err },
 		"AddAudit":    func(ctx context.Context) error { return f.AddAudit(ctx, store.AuditEntry{Action: "login"}) },
 		"Audit":       func(ctx context.Context) error { _, err := f.Audit(ctx, store.AuditQuery{Limit: 1}); return err },
 	}
@@ -125,7 +125,7 @@ func testDeleteAdmin(t *testing.T, f *fixture) {
 	for _, name := range []string{"a", "b"} {
 		_, err := f.PutAdmin(t.Context(), admin(name), false)
 		must(t, err)
-		must(t, f.AddSession(t.Context(), session(name, name)))
+		must(t, f.AddSession(t.Context(), session(name, name), ""))
 	}
 	must(t, f.DeleteAdmin(t.Context(), "A"))
 	_, err := f.Admin(t.Context(), "a")
@@ -135,14 +135,14 @@ func testDeleteAdmin(t *testing.T, f *fixture) {
 	_, err = f.Session(t.Context(), store.DigestOf("b"))
 	must(t, err)
 	wantError(t, "deleted again", f.DeleteAdmin(t.Context(), "a"), store.ErrNotFound)
-	wantError(t, "a session of nobody", f.AddSession(t.Context(), session("c", "a")), store.ErrNotFound)
+	wantError(t, "a session of nobody", f.AddSession(t.Context(), session("c", "a"), ""), store.ErrNotFound)
 }
 
 func testSessions(t *testing.T, f *fixture) {
 	_, err := f.PutAdmin(t.Context(), admin("a"), false)
 	must(t, err)
 	want := session("cookie", "a")
-	must(t, f.AddSession(t.Context(), want))
+	must(t, f.AddSession(t.Context(), want, ""))
 	f.reopen()
 	got, err := f.Session(t.Context(), want.ID)
 	must(t, err)
@@ -167,7 +167,7 @@ func testSessionsEndWithPassword(t *testing.T, f *fixture) {
 	for _, name := range []string{"a", "b"} {
 		_, err := f.PutAdmin(t.Context(), admin(name), false)
 		must(t, err)
-		must(t, f.AddSession(t.Context(), session(name, name)))
+		must(t, f.AddSession(t.Context(), session(name, name), ""))
 	}
 	_, err := f.PutAdmin(t.Context(), admin("A"), false)
 	must(t, err)
@@ -182,12 +182,12 @@ func testSessionsAreBounded(t *testing.T, f *fixture) {
 		_, err := f.PutAdmin(t.Context(), admin(name), false)
 		must(t, err)
 	}
-	must(t, f.AddSession(t.Context(), session("b", "b")))
+	must(t, f.AddSession(t.Context(), session("b", "b"), ""))
 	const many = 60
 	for i := range many {
 		s := session(fmt.Sprint("a", i), "a")
 		s.Used = at(int64(i))
-		must(t, f.AddSession(t.Context(), s))
+		must(t, f.AddSession(t.Context(), s, ""))
 	}
 	left := 0
 	for i := range many {
@@ -208,7 +208,7 @@ func testEndSessions(t *testing.T, f *fixture) {
 	for name, times := range map[string][2]time.Time{"old": {at(0), at(100)}, "idle": {at(50), at(51)}, "good": {at(50), at(90)}} {
 		s := session(name, "a")
 		s.Created, s.Used = times[0], times[1]
-		must(t, f.AddSession(t.Context(), s))
+		must(t, f.AddSession(t.Context(), s, ""))
 	}
 	ended, err := f.EndSessions(t.Context(), at(50), at(90))
 	must(t, err)
@@ -237,8 +237,11 @@ func testTokens(t *testing.T, f *fixture) {
 	must(t, err)
 	wantEqual(t, "tokens", list, want)
 
-	must(t, f.DeleteToken(t.Context(), want[0].ID))
-	wantError(t, "deleted again", f.DeleteToken(t.Context(), want[0].ID), store.ErrNotFound)
+	gone, err := f.DeleteToken(t.Context(), want[0].ID)
+	must(t, err)
+	wantEqual(t, "gone", gone, want[:1])
+	_, err = f.DeleteToken(t.Context(), want[0].ID)
+	wantError(t, "deleted again", err, store.ErrNotFound)
 	_, err = f.Token(t.Context(), want[0].Digest)
 	wantError(t, "a deleted token", err, store.ErrNotFound)
 	wantError(t, "use of a deleted token", f.UseToken(t.Context(), want[0].Digest, at(8)), store.ErrNotFound)
