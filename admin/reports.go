@@ -2,13 +2,13 @@ package admin
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"io"
 	"slices"
 	"strconv"
 	"time"
 
+	"postferry/internal/spreadsheet"
 	"postferry/store"
 )
 
@@ -165,8 +165,8 @@ func outcomeRank(v *runAccountView) int {
 
 // writeCSV writes the report, a line for each account.
 func (r *runReport) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	errs := []error{out.Write([]string{"login", "outcome", "copied", "adopted", "flag_changes", "octets", "quarantined", "problem", "cause", "ended"})}
+	out := spreadsheet.NewWriter(w)
+	errs := []error{out.Write("login", "outcome", "copied", "adopted", "flag_changes", "octets", "quarantined", "problem", "cause", "ended")}
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	for _, p := range r.Parts {
 		problem, cause, ended := "", "", ""
@@ -176,9 +176,8 @@ func (r *runReport) writeCSV(w io.Writer) error {
 		if p.Ended != nil {
 			ended = p.Ended.UTC().Format(time.RFC3339)
 		}
-		errs = append(errs, out.Write(safeCells(p.Login, string(p.Outcome), number(p.Copied), number(p.Adopted), number(p.FlagChanges),
-			number(p.Octets), strconv.Itoa(len(p.Refused)), problem, cause, ended)))
+		errs = append(errs, out.Write(p.Login, string(p.Outcome), number(p.Copied), number(p.Adopted), number(p.FlagChanges),
+			number(p.Octets), strconv.Itoa(len(p.Refused)), problem, cause, ended))
 	}
-	out.Flush()
-	return errors.Join(append(errs, out.Error())...)
+	return errors.Join(append(errs, out.Flush())...)
 }

@@ -2,11 +2,12 @@ package admin
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"io"
 	"strconv"
 	"time"
+
+	"postferry/internal/spreadsheet"
 )
 
 // maxFindings bounds what a verification keeps one by one; harmless findings
@@ -177,27 +178,15 @@ func (a *app) cancelVerify(ctx context.Context, who actor, domain string) error 
 
 // writeCSV writes the findings, a line each, for spreadsheets.
 func (r *verifyReport) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	errs := []error{out.Write([]string{"login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason"})}
+	out := spreadsheet.NewWriter(w)
+	errs := []error{out.Write("login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason")}
 	for _, f := range r.All {
 		date := ""
 		if f.Date != nil {
 			date = f.Date.UTC().Format(time.RFC3339)
 		}
-		errs = append(errs, out.Write(safeCells(f.Login, f.Folder, f.NewFolder, f.Kind, string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
-			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old, f.New, f.Reason)))
+		errs = append(errs, out.Write(f.Login, f.Folder, f.NewFolder, f.Kind, string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
+			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old, f.New, f.Reason))
 	}
-	out.Flush()
-	return errors.Join(append(errs, out.Error())...)
-}
-
-// safeCells keeps spreadsheets from taking what a stranger wrote (a folder's
-// name, a server's words) for a formula.
-func safeCells(cells ...string) []string {
-	for i, c := range cells {
-		if c != "" && (c[0] == '=' || c[0] == '+' || c[0] == '-' || c[0] == '@' || c[0] == '\t' || c[0] == '\r') {
-			cells[i] = "'" + c
-		}
-	}
-	return cells
+	return errors.Join(append(errs, out.Flush())...)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"postferry/internal/spreadsheet"
 	"postferry/syncer"
 )
 
@@ -103,11 +103,11 @@ func (e exportJSON) end(s *verifySummary) error {
 
 // exportCSV writes a line for each finding (RFC 4180). An account that could
 // not be verified has one, too.
-type exportCSV struct{ w *csv.Writer }
+type exportCSV struct{ w *spreadsheet.Writer }
 
 func newExportCSV(w io.Writer) export {
-	e := exportCSV{csv.NewWriter(w)}
-	_ = e.w.Write([]string{"login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason"}) // Flush reports it
+	e := exportCSV{spreadsheet.NewWriter(w)}
+	_ = e.w.Write("login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason") // Flush reports it
 	return e
 }
 
@@ -115,20 +115,19 @@ func (e exportCSV) write(event syncer.VerifyEvent) error {
 	switch {
 	case event.Finding != nil:
 		f := event.Finding
-		return e.w.Write([]string{
+		return e.w.Write(
 			f.Login, f.Folder, f.NewFolder, string(f.Kind), string(f.Severity),
 			number(uint64(f.OldUID)), number(uint64(f.NewUID)), date(f.Date), number(uint64(f.Size)), f.Old, f.New, f.Reason,
-		})
+		)
 	case event.Account != nil && event.Account.Problem != "":
 		a := event.Account
-		return e.w.Write([]string{a.Login, "", "", "account-unverified", string(syncer.Damage), "", "", "", "", "", "", a.Problem})
+		return e.w.Write(a.Login, "", "", "account-unverified", string(syncer.Damage), "", "", "", "", "", "", a.Problem)
 	}
 	return nil
 }
 
 func (e exportCSV) end(*verifySummary) error {
-	e.w.Flush()
-	return e.w.Error()
+	return e.w.Flush()
 }
 
 // number is empty for 0.

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"postferry/internal/spreadsheet"
 	"postferry/syncer"
 )
 
@@ -158,6 +160,46 @@ func TestVerifySummaryStrict(t *testing.T) {
 		r.take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "anna@example.com", Found: syncer.FindingCounts{syncer.Flagged: 1, syncer.Extra: 5}}})
 		if s := r.end(strict); (s.Result == resultGood) == strict {
 			t.Errorf("strict %t: %+v", strict, s)
+		}
+	}
+}
+
+// TestVerifyCSVHasNoFormulas: whoever can name a folder must not make the
+// administrator's spreadsheet program compute.
+func TestVerifyCSVHasNoFormulas(t *testing.T) {
+	t.Parallel()
+	s, config, list := memoryServers(t, 0)
+	formulas := []string{`=HYPERLINK("http://evil.example","open")`, "+1", "-1", "@SUM(1)", "\uff1d1", `x;=1+1`}
+	for _, name := range formulas {
+		if err := s.old.user.Create(name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustRun(t, "import", "-c", config, list)
+	file := filepath.Join(t.TempDir(), "report.csv")
+	if status, _, stderr := postferry(t, "", "verify", "-c", config, "--csv", file); status != exitFailed {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, row := range rows {
+		for _, cell := range row {
+			if cell != spreadsheet.Text(cell) {
+				t.Errorf("a raw formula: %q", cell)
+			}
+		}
+		folders = append(folders, row[1])
+	}
+	for _, name := range formulas {
+		if !slices.Contains(folders, spreadsheet.Text(name)) {
+			t.Errorf("no folder %q among %q", spreadsheet.Text(name), folders)
 		}
 	}
 }

@@ -81,6 +81,10 @@ func TestOffence(t *testing.T) {
 		{"store/storetest", "postferry/store", false, ""},
 		{"store", "postferry/cmd/postferry", true, "so not cmd"},
 		{"internal/lab", "postferry/syncer", false, "internal/lab may import"},
+		{"admin", "encoding/csv", false, "tables are written with internal/spreadsheet"},
+		{"syncer/plan", "encoding/csv", false, "tables are written with internal/spreadsheet"},
+		{"admin", "encoding/csv", true, ""},
+		{"config", "encoding/csv", false, ""},
 		{"web", "postferry/store", false, "package web has no place"},
 		{"proxy", "postferry/web", false, "package web has no place"},
 	}
