@@ -71,7 +71,8 @@ func TestTokensGoWithTheirMaker(t *testing.T) {
 	panel, id := admin.newToken(p, "panel", "")
 	child, _ := panel.newToken(p, "child", "a.example")
 	grandchild, _ := child.newToken(p, "grandchild", "a.example")
-	another, _ := admin.newToken(p, "another", "a.example")
+	namesake, _ := admin.newToken(p, "panel", "a.example")
+	another, _ := namesake.newToken(p, "another", "a.example")
 	for _, c := range []*caller{panel, child, grandchild, another} {
 		c.want(201, "POST", "/api/v1/domains/a.example/lists", "x@a.example pw\n", nil)
 	}

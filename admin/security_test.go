@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/spreadsheet"
 	"postferry/store"
 )
 
@@ -241,7 +243,48 @@ func TestHostileTexts(t *testing.T) {
 	if kind := got.Header.Get("Content-Type"); kind != "text/plain; charset=utf-8" || got.Header.Get("Content-Disposition") == "" {
 		t.Errorf("the header of a message comes as %q", kind)
 	}
-	p.ferry.endPass(t, id, store.Pass{}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix})
+}
+
+// TestReportsHaveNoFormulas: what strangers wrote is no formula for the spreadsheet
+// program that opens a report.
+func TestReportsHaveNoFormulas(t *testing.T) {
+	p := startPage(t)
+	formulas := []string{"=HYPERLINK(1)", "@SUM(1)", "+1", "-1", "\t=1", "\r=1", "x;=1"}
+	c := p.program("")
+	c.want(200, "POST", "/api/v1/domains/a.example/accounts", map[string]any{"accounts": []accountInput{{Login: "=x", Password: "x", NewPassword: "x"}}}, nil)
+	var page accountPage
+	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
+	id := page.Accounts[0].ID
+	for _, f := range formulas {
+		p.ferry.verified = append(p.ferry.verified, VerifyEvent{Finding: &VerifyFinding{Login: f, Folder: f, NewFolder: f, Kind: f, Severity: "damage", Old: f, New: f, Reason: f}})
+	}
+	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
+	var run affected
+	c.want(200, "POST", "/api/v1/domains/a.example/begin", selection{All: true}, &run)
+	p.ferry.endPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
+	eventually(t, "the run and the verification end", func() bool {
+		return p.app.viewVerify("a.example").State == jobDone && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
+	})
+	for path, lines := range map[string]int{
+		fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run, "/report?format=csv"): 2, fmt.Sprint("/d/a.example/runs/", run.Run, "/report.csv"): 2,
+		"/api/v1/domains/a.example/verify/report?format=csv": 1 + len(formulas), "/d/a.example/verify/report.csv": 1 + len(formulas),
+	} {
+		got := c.want(200, "GET", path, nil, nil)
+		rows, err := csv.NewReader(strings.NewReader(got.text)).ReadAll()
+		if err != nil || len(rows) != lines {
+			t.Fatalf("%s: %d lines, %v\n%s", path, len(rows), err, got.text)
+		}
+		for _, row := range rows {
+			for _, cell := range row {
+				if cell != spreadsheet.Text(cell) {
+					t.Errorf("%s: a raw formula: %q", path, cell)
+				}
+			}
+		}
+		if !strings.Contains(got.text, "'=HYPERLINK(1)") || !strings.Contains(got.text, "'@SUM(1)") {
+			t.Errorf("%s lacks the texts:\n%s", path, got.text)
+		}
+	}
 }
 
 // TestHeaders wants what keeps a browser from doing more than it should.
