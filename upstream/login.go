@@ -51,6 +51,8 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 
 // authenticate picks the way in.
 func (s *Session) authenticate(c store.Credentials) error {
+	s.opt.Trace.loggingIn(true)
+	defer s.opt.Trace.loggingIn(false)
 	password := c.Password.Reveal()
 	s.secrets = []string{password}
 	if s.Has(imap.AuthCap(sasl.Plain)) {

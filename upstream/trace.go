@@ -60,6 +60,16 @@ type Trace struct {
 	account string
 	server  string
 	ended   bool
+	// login is true while the session logs in: what is sent then is secret, whatever
+	// the server has answered meanwhile.
+	login bool
+}
+
+// loggingIn says whether the session logs in. t may be nil.
+func (t *Trace) loggingIn(now bool) {
+	if t != nil {
+		t.login = now
+	}
 }
 
 // over returns c with its octets traced.
@@ -124,6 +134,8 @@ func (c *tracedConn) sentLine(l *traceLine) {
 	case !l.continued && (strings.EqualFold(verb, "LOGIN") || strings.EqualFold(verb, "AUTHENTICATE")):
 		c.secret = tag
 		c.trace.line('C', tag+" "+verb+" [secret]")
+	case c.trace.login:
+		c.trace.line('C', "[secret]")
 	default:
 		c.trace.line('C', l.text+l.end())
 	}
