@@ -194,7 +194,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	ctx, stop := context.WithCancel(context.Background())
 	kill, end := context.WithCancel(context.Background())
 	g.stop, g.kill = stop, end
-	p := newSession(g.srv, clientConn, false)
+	p := newSession(g.srv, &guest{conn: clientConn})
 	go func() {
 		defer close(g.ended)
 		defer clientConn.Close()

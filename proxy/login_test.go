@@ -203,7 +203,7 @@ func FuzzBeforeLogin(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, input []byte) {
 		ours, theirs := pipe(t)
-		s := newSession(p.Server, theirs, false)
+		s := newSession(p.Server, &guest{conn: theirs})
 		ended := make(chan *entry)
 		go func() {
 			in := s.run(t.Context())

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/base64"
+	"net"
 	"strings"
 
 	"github.com/emersion/go-sasl"
@@ -80,7 +81,21 @@ func (s *session) login(ctx context.Context, c command) error {
 	if len(c.args) != 2 {
 		return s.refuse(c.tag, "LOGIN needs a login and a password")
 	}
-	return s.admit(ctx, c.tag, store.Credentials{Login: c.args[0], Password: store.Secret(c.args[1])})
+	return s.attempt(ctx, c.tag, store.Credentials{Login: c.args[0], Password: store.Secret(c.args[1])})
+}
+
+// attempt tries to log the client in. It isn't sent away meanwhile.
+func (s *session) attempt(ctx context.Context, tag string, c store.Credentials) error {
+	if !s.srv.door.trying(s.guest) {
+		return net.ErrClosed
+	}
+	err := s.admit(ctx, tag, c)
+	if s.in != nil {
+		s.srv.door.admitted(s.guest)
+	} else {
+		s.srv.sendAway(s.srv.door.failed(s.guest))
+	}
+	return err
 }
 
 // authenticate carries out AUTHENTICATE PLAIN (RFC 4616), with or without an
@@ -106,7 +121,7 @@ func (s *session) authenticate(ctx context.Context, c command) error {
 	if !ok {
 		return s.refuse(c.tag, "This is no PLAIN response")
 	}
-	return s.admit(ctx, c.tag, creds)
+	return s.attempt(ctx, c.tag, creds)
 }
 
 // response returns the client's response in base64, asking for it unless it

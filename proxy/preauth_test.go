@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"net"
@@ -130,24 +129,6 @@ func TestSlowClientsAreSentAway(t *testing.T) {
 	}
 	defer conn.Close()
 	newPeer(t, "client", conn).hearsEnd()
-}
-
-func TestConnectionsAreBounded(t *testing.T) {
-	p := startProxy(t, nowhere, func(p *proxyRig) { p.slots = make(chan struct{}, 1) })
-	first := p.greeted(t)
-	second := p.connect(t)
-	second.hears("* BYE [UNAVAILABLE] Too many connections, try again later\n")
-	second.hearsEnd()
-	first.says("a LOGOUT\n")
-	first.hears("* BYE Goodbye\na OK Done\n")
-	first.hearsEnd()
-	first.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for len(p.slots) > 0 && ctx.Err() == nil {
-		pause(ctx, time.Millisecond)
-	}
-	p.greeted(t)
 }
 
 func TestStoppingBeforeLogin(t *testing.T) {

@@ -60,7 +60,7 @@ type Server struct {
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
-	slots    chan struct{}
+	door     *door
 	readers  largeReaders
 }
 
@@ -71,7 +71,7 @@ func New(cfg *config.Config, st store.Store, ferry Ferry, log zerolog.Logger) (*
 		cfg: cfg, store: st, ferry: ferry, log: log,
 		limits:   defaultLimits(),
 		failures: newLimiter(10, 6*time.Second, 15*time.Second),
-		slots:    make(chan struct{}, max(cfg.Proxy.MaxConnections, 1)),
+		door:     newDoor(cfg.Proxy.MaxConnections),
 	}
 	var errs [3]error
 	s.certs, errs[0] = newCertificates(cfg, log)
@@ -81,7 +81,9 @@ func New(cfg *config.Config, st store.Store, ferry Ferry, log zerolog.Logger) (*
 		s.Close()
 		return nil, err
 	}
-	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get}
+	// The protocol's name (RFC 7301) keeps a client that was led astray from taking this
+	// for a web server. Clients that name none are welcome, as nearly all are.
+	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get, NextProtos: []string{"imap"}}
 	return s, nil
 }
 
@@ -158,21 +160,31 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 			pause(ctx, 100*time.Millisecond) // out of file descriptors, most likely
 			continue
 		}
-		select {
-		case s.slots <- struct{}{}:
-			wg.Go(func() {
-				defer func() { <-s.slots }()
-				s.serve(ctx, kill, conn, implicit)
-			})
-		default:
+		g, gone := s.door.enter(conn)
+		if g == nil {
 			s.turnAway(conn, implicit)
+			continue
 		}
+		s.sendAway(gone)
+		wg.Go(func() {
+			defer s.door.leave(g)
+			s.serve(ctx, kill, g, implicit)
+		})
 	}
+}
+
+// sendAway closes the connection of a guest that had to make room; nil is nobody.
+func (s *Server) sendAway(g *guest) {
+	if g == nil {
+		return
+	}
+	s.log.Debug().Stringer("remote", g.conn.RemoteAddr()).Msg("too many connections without a login: this one is closed")
+	g.conn.Close()
 }
 
 // turnAway refuses a connection beyond the bound, in words where that costs nothing.
 func (s *Server) turnAway(conn net.Conn, implicit bool) {
-	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", cap(s.slots)).Msg("too many connections")
+	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", s.door.most).Msg("too many connections")
 	if !implicit {
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		conn.Write([]byte("* BYE [UNAVAILABLE] Too many connections, try again later\r\n"))
@@ -181,10 +193,10 @@ func (s *Server) turnAway(conn net.Conn, implicit bool) {
 }
 
 // serve sees one connection from its first byte to its last.
-func (s *Server) serve(ctx, kill context.Context, conn net.Conn, implicit bool) {
-	defer conn.Close()
-	defer context.AfterFunc(kill, func() { conn.Close() })()
-	p := newSession(s, conn, implicit)
+func (s *Server) serve(ctx, kill context.Context, g *guest, implicit bool) {
+	defer g.conn.Close()
+	defer context.AfterFunc(kill, func() { g.conn.Close() })()
+	p := newSession(s, g)
 	if implicit && !p.startTLS(ctx) {
 		return
 	}

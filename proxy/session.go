@@ -34,6 +34,7 @@ var errGoodbye = errors.New("goodbye")
 // session is a client's connection before it has logged in.
 type session struct {
 	srv    *Server
+	guest  *guest
 	conn   net.Conn
 	r      *bufio.Reader
 	scan   wire.CommandScanner
@@ -51,9 +52,10 @@ type command struct {
 	args []string
 }
 
-func newSession(srv *Server, conn net.Conn, implicit bool) *session {
+func newSession(srv *Server, g *guest) *session {
+	conn := g.conn
 	s := &session{
-		srv: srv, conn: conn, r: bufio.NewReaderSize(conn, clientBuffer),
+		srv: srv, guest: g, conn: conn, r: bufio.NewReaderSize(conn, clientBuffer),
 		log: srv.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
 	}
 	if addr, ok := conn.RemoteAddr().(*net.TCPAddr); ok {

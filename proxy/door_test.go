@@ -1,0 +1,309 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// fakeConn is a connection from an address.
+type fakeConn struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c fakeConn) RemoteAddr() net.Addr { return c.remote }
+
+func connFrom(addr string) net.Conn {
+	return fakeConn{remote: &net.TCPAddr{IP: net.ParseIP(addr), Port: 1}}
+}
+
+func TestDoor(t *testing.T) {
+	// 64 connections, 16 of them before login, 4 of those from one client.
+	tests := []struct {
+		name  string
+		steps string // "1.2.3.4" comes; "try=0", "fail=0", "in=0", "leave=0": what becomes of the first that came
+		gone  string // the numbers of those that were sent away, in order
+		open  int
+	}{
+		{"few", "1.1.1.1 1.1.1.1 1.1.1.2", "", 3},
+		{"too many of one address: its oldest goes", "2.2.2.2 " + strings.Repeat("1.1.1.1 ", 6), "1 2", 5},
+		{"an address mapped into IPv6 is the same", "1.1.1.1 1.1.1.1 ::ffff:1.1.1.1 ::ffff:1.1.1.1 1.1.1.1", "0", 4},
+		{"a network of IPv6 is one client", "2001:db8::1 2001:db8::2 2001:db8::3:0:0:4 2001:db8::5 2001:db8::6", "0", 4},
+		{"two networks are two", "2001:db8::1 2001:db8::2 2001:db8:0:1::3 2001:db8:0:1::4 2001:db8::5", "", 5},
+		{"too many in all: the oldest goes", addresses(18), "0 1", 16},
+		{"one that tries to log in stays", "1.1.1.1 try=0 " + strings.Repeat("1.1.1.1 ", 5), "1", 5},
+		{"one that failed is as old as it was", strings.Repeat("1.1.1.1 ", 4) + "try=1 1.1.1.1 fail=1 1.1.1.1", "0 1", 4},
+		{"it may have to go at once", "1.1.1.1 try=0 " + strings.Repeat("1.1.1.1 ", 4) + "fail=0", "0", 4},
+		{"an address from which people are logged in has more", "1.1.1.1 try=0 in=0 1.1.1.1 try=1 in=1 " + strings.Repeat("1.1.1.1 ", 7), "2", 8},
+		{"until they leave", "1.1.1.1 try=0 in=0 leave=0 " + strings.Repeat("1.1.1.1 ", 5), "1", 4},
+		{"who was sent away and leaves gives no room twice", strings.Repeat("1.1.1.1 ", 5) + "leave=0 leave=4", "0", 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDoor(64)
+			var guests []*guest
+			var gone []string
+			sent := func(g *guest) {
+				for i := range guests {
+					if guests[i] == g {
+						gone = append(gone, fmt.Sprint(i))
+					}
+				}
+			}
+			for _, word := range strings.Fields(tt.steps) {
+				verb, number, isStep := strings.Cut(word, "=")
+				if !isStep {
+					g, out := d.enter(connFrom(word))
+					guests = append(guests, g)
+					sent(out)
+					continue
+				}
+				n, err := strconv.Atoi(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch verb {
+				case "try":
+					d.trying(guests[n])
+				case "fail":
+					sent(d.failed(guests[n]))
+				case "in":
+					d.admitted(guests[n])
+				case "leave":
+					d.leave(guests[n])
+				}
+			}
+			if got := strings.Join(gone, " "); got != tt.gone || d.count() != tt.open {
+				t.Errorf("sent away %q, want %q; %d are open, want %d", got, tt.gone, d.count(), tt.open)
+			}
+			for _, g := range guests {
+				d.leave(g)
+			}
+			if d.count() != 0 || d.waiting.Len() != 0 || len(d.from) != 0 {
+				t.Errorf("in the end %d are open, %d wait, %d clients are known", d.count(), d.waiting.Len(), len(d.from))
+			}
+		})
+	}
+}
+
+// addresses are n different ones.
+func addresses(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "1.1.1.%d ", i)
+	}
+	return b.String()
+}
+
+// All that are logged in keep their places; then nobody else gets in, and before that whoever has
+// not logged in goes first.
+func TestDoorThatIsFull(t *testing.T) {
+	d := newDoor(10)
+	var in []*guest
+	for range 9 {
+		g, _ := d.enter(connFrom("1.1.1.1"))
+		d.trying(g)
+		d.admitted(g)
+		in = append(in, g)
+	}
+	last, _ := d.enter(connFrom("2.2.2.2"))
+	if g, gone := d.enter(connFrom("3.3.3.3")); g == nil || gone != last || d.count() != 10 {
+		t.Errorf("%v, %v, %d", g, gone, d.count())
+	} else {
+		d.trying(g)
+		d.admitted(g)
+	}
+	if g, gone := d.enter(connFrom("3.3.3.3")); g != nil || gone != nil {
+		t.Errorf("%v, %v", g, gone)
+	}
+	d.leave(in[0])
+	if g, gone := d.enter(connFrom("3.3.3.3")); g == nil || gone != nil {
+		t.Errorf("%v, %v", g, gone)
+	}
+}
+
+// from connects to the plain port from an address of this machine.
+func (p *proxyRig) from(t testing.TB, addr string) *peer {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}
+	conn, err := d.DialContext(t.Context(), "tcp", p.IMAPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return newPeer(t, "client", conn)
+}
+
+const greeting = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n"
+
+// TestSilentConnections: connections that say nothing, many times as many as are let in, to both
+// ports, from one address and from many, keep nobody out and disturb nobody who is in.
+func TestSilentConnections(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		from func(i int) string
+	}{
+		{"from one address", func(int) string { return "127.0.0.1" }},
+		{"from many", func(i int) string { return fmt.Sprintf("127.0.%d.%d", 1+i/100, 1+i%100) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := startFakeServer(t, map[string]string{"j.new": "new pw"})
+			p := startProxy(t, f.config(), nil) // 100 connections
+			p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
+			before := p.from(t, "127.0.0.1")
+			before.hears(greeting)
+			before.says("a LOGIN joe@example.com \"new pw\"\n")
+			before.hears("a " + welcome)
+			for i := range 300 {
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(tt.from(i))}}
+				addr := p.IMAPAddr()
+				if i%2 == 0 {
+					addr = p.IMAPSAddr()
+				}
+				conn, err := d.DialContext(t.Context(), "tcp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+			}
+			for _, addr := range []string{"127.0.0.1", "127.0.0.2", tt.from(299)} {
+				c := p.from(t, addr)
+				c.hears(greeting)
+				c.says("a LOGIN joe@example.com \"new pw\"\n")
+				c.hears("a " + welcome)
+			}
+			before.says("b NOOP\n")
+			before.hears("b OK x\n")
+			if n := p.door.count(); n > 25+4 {
+				t.Errorf("%d connections are held", n)
+			}
+		})
+	}
+}
+
+// TestManyBehindOneAddress: the people of an office, who have one address, are logged in, and
+// all of them connect once more at the same time, over TLS.
+func TestManyBehindOneAddress(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"j.new": "new pw"})
+	p := startProxy(t, f.config(), nil) // of 100 connections 25 before login, 6 of them from one address
+	p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
+	const office = 30
+	for range office {
+		c := p.connect(t)
+		c.hears(greeting)
+		c.says("a LOGIN joe@example.com \"new pw\"\n")
+		c.hears("a " + welcome)
+	}
+	var in atomic.Int32
+	var all sync.WaitGroup
+	for range 25 {
+		all.Go(func() {
+			conn, err := tls.Dial("tcp", p.IMAPSAddr().String(), &tls.Config{InsecureSkipVerify: true})
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			fmt.Fprint(conn, "a LOGIN joe@example.com \"new pw\"\r\n")
+			conn.SetReadDeadline(time.Now().Add(patience))
+			var text []byte
+			buf := make([]byte, 512)
+			for !strings.Contains(string(text), "Logged in") {
+				n, err := conn.Read(buf)
+				if text = append(text, buf[:n]...); err != nil {
+					return
+				}
+			}
+			in.Add(1)
+		})
+	}
+	all.Wait()
+	if n := in.Load(); n != 25 {
+		t.Errorf("%d of 25 got in", n)
+	}
+}
+
+// Connections beyond the bound are turned away in words, once all others are logged in.
+func TestConnectionsAreBounded(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"j.new": "new pw"})
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.door = newDoor(1) })
+	p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
+	silent := p.greeted(t)
+	first := p.greeted(t)
+	silent.hearsEnd()
+	first.says("a LOGIN joe@example.com \"new pw\"\n")
+	first.hears("a " + welcome)
+	second := p.connect(t)
+	second.hears("* BYE [UNAVAILABLE] Too many connections, try again later\n")
+	second.hearsEnd()
+	first.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for p.door.count() > 0 && ctx.Err() == nil {
+		pause(ctx, time.Millisecond)
+	}
+	p.greeted(t)
+}
+
+// A client that is being logged in isn't sent away, however many come; one that failed may be.
+func TestLoginUnderWayStays(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"j.new": "new pw"})
+	f.set("hang")
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.limits.login = 2 * time.Second })
+	p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
+	c := p.greeted(t)
+	c.says("a LOGIN joe@example.com \"new pw\"\n")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for len(f.attempts()) == 0 && ctx.Err() == nil {
+		pause(ctx, time.Millisecond)
+	}
+	for range 50 {
+		p.connect(t)
+	}
+	c.hears("a " + down)
+	c.hearsEnd() // as the oldest it goes now
+}
+
+// TestProtocolName: who names a protocol must mean IMAP; who names none is let in.
+func TestProtocolName(t *testing.T) {
+	p := startProxy(t, nowhere, nil)
+	for _, tt := range []struct {
+		offers []string
+		want   string // "-" for none agreed, "" for no connection
+	}{
+		{nil, "-"}, {[]string{"imap"}, "imap"}, {[]string{"http/1.1", "imap"}, "imap"}, {[]string{"http/1.1"}, ""}, {[]string{"h2", "smtp"}, ""},
+	} {
+		direct, err := tls.Dial("tcp", p.IMAPSAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: tt.offers})
+		wantProtocol(t, "IMAPS", tt.offers, direct, err, tt.want)
+		plain := p.greeted(t)
+		plain.says("a STARTTLS\n")
+		plain.hears("a OK Begin TLS now\n")
+		upgraded := tls.Client(plain.Conn, &tls.Config{InsecureSkipVerify: true, NextProtos: tt.offers})
+		wantProtocol(t, "STARTTLS", tt.offers, upgraded, upgraded.Handshake(), tt.want)
+	}
+}
+
+func wantProtocol(t *testing.T, port string, offers []string, conn *tls.Conn, err error, want string) {
+	t.Helper()
+	got := ""
+	if err == nil {
+		got = conn.ConnectionState().NegotiatedProtocol
+		if got == "" {
+			got = "-"
+		}
+		_, err = io.WriteString(conn, "a LOGOUT\r\n")
+		conn.Close()
+	}
+	if got != want || err != nil && want != "" {
+		t.Errorf("%s, offering %q: %q, %v; want %q", port, offers, got, err, want)
+	}
+}
