@@ -67,7 +67,7 @@ func TestListWithMistakes(t *testing.T) {
 	p.put("a.example", "anna@a.example")
 	c := p.program("a.example")
 	var list listView
-	c.want(201, "POST", aDomain+"/lists", "ANNA@a.example new\nonlyone\nbert@b.example pw\nc@gone.example pw c@a.example pw2\ndomain.tld+dora pw\n", &list)
+	c.want(201, "POST", aDomain+"/lists", "ANNA@a.example new\nonlyone\nbert@b.example pw\nweb1 pw c@a.example pw2\ndomain.tld+dora pw dora@a.example pw2\n", &list)
 	if list.Accounts != 3 || list.Known != 1 || len(list.Mistakes) != 2 || list.Mistakes[0].Line != 2 || list.Mistakes[0].Code != "values" ||
 		list.Mistakes[1].Line != 3 || list.Mistakes[1].Code != "other_domain" {
 		t.Errorf("%+v", list)
@@ -144,12 +144,12 @@ func TestUpdateAccount(t *testing.T) {
 	p.ferry.sawCalls()
 	c := p.program("a.example")
 	var v accountView
-	c.want(200, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"new_login": "anna2@a.example", "old_password": `p "w\ ü`}, &v)
+	c.want(200, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"new_login": "anna2@a.example", "new_password": "her own", "old_password": `p "w\ ü`}, &v)
 	if v.State != stateQueued || v.Problem != nil || v.NewLogin != "anna2@a.example" || v.Login != "anna@a.example" {
 		t.Errorf("%+v", v)
 	}
 	a, err := p.store.AccountByID(t.Context(), id)
-	if err != nil || a.Old.Password != `p "w\ ü` || a.New.Password != "new anna@a.example" || a.New.Login != "anna2@a.example" {
+	if err != nil || a.Old.Password != `p "w\ ü` || a.New.Password != "her own" || a.New.Login != "anna2@a.example" {
 		t.Errorf("stored %+v, %v", a, err)
 	}
 	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != fmt.Sprintf("[updated [%d]]", id) {

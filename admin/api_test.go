@@ -60,7 +60,7 @@ func TestHealth(t *testing.T) {
 
 func TestRuns(t *testing.T) {
 	p := startPage(t)
-	ids := p.put("a.example", "anna@a.example", "+bert")
+	ids := p.put("a.example", "anna@a.example", "+bert@a.example")
 	c := p.program("a.example")
 	now := time.Now()
 	run, err := p.store.AddRun(t.Context(), store.Run{Domain: "a.example", Kind: store.FirstRun, By: "anna", Started: now, State: store.RunOpen}, ids)
@@ -85,12 +85,12 @@ func TestRuns(t *testing.T) {
 	var report runReport
 	c.want(200, "GET", path, nil, nil)
 	c.want(200, "GET", path+"/report", nil, &report)
-	if len(report.Parts) != 2 || report.Parts[0].Login != "+bert" || report.Parts[0].Problem.Kind != store.LoginRefused || report.Parts[1].Octets != 700 {
+	if len(report.Parts) != 2 || report.Parts[0].Login != "+bert@a.example" || report.Parts[0].Problem.Kind != store.LoginRefused || report.Parts[1].Octets != 700 {
 		t.Errorf("%+v", report)
 	}
 	got := c.want(200, "GET", path+"/report?format=csv", nil, nil)
 	rows, err := csv.NewReader(strings.NewReader(got.text)).ReadAll()
-	if err != nil || len(rows) != 3 || rows[1][0] != "'+bert" || rows[1][7] != "'=no" || rows[2][1] != "complete" {
+	if err != nil || len(rows) != 3 || rows[1][0] != "'+bert@a.example" || rows[1][7] != "'=no" || rows[2][1] != "complete" {
 		t.Errorf("%q, %v", rows, err)
 	}
 	if kind := got.Header.Get("Content-Type"); kind != "text/csv; charset=utf-8" {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -163,7 +162,7 @@ func (a *app) parseList(ctx context.Context, who actor, domain string, r io.Read
 	}
 	defer a.lists.parsing.leave(who.scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
-		Check: func(l config.AccountLine) error { return a.checkLogin(d, l) }})
+		Check: a.lineCheck(who, d)})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +170,7 @@ func (a *app) parseList(ctx context.Context, who actor, domain string, r io.Read
 	if err := a.lists.add(a.now(), x); err != nil {
 		return nil, err
 	}
-	return a.viewList(ctx, x)
+	return a.viewList(ctx, d, x)
 }
 
 // waitingList shows a list that waits.
@@ -184,7 +183,7 @@ func (a *app) waitingList(ctx context.Context, who actor, domain, id string) (*l
 	if err != nil {
 		return nil, err
 	}
-	return a.viewList(ctx, x)
+	return a.viewList(ctx, d, x)
 }
 
 // dropList forgets a list.
@@ -200,7 +199,7 @@ func (a *app) dropList(ctx context.Context, who actor, domain, id string) error 
 	return nil
 }
 
-func (a *app) viewList(ctx context.Context, x *list) (*listView, error) {
+func (a *app) viewList(ctx context.Context, d *config.Domain, x *list) (*listView, error) {
 	known, err := a.known(ctx, x.domain)
 	if err != nil {
 		return nil, err
@@ -211,7 +210,7 @@ func (a *app) viewList(ctx context.Context, x *list) (*listView, error) {
 		if i < shownLogins {
 			v.Logins = append(v.Logins, l.Login)
 		}
-		if _, ok := known[foldName(l.Login)]; ok {
+		if _, ok := known[foldName(a.accountLogin(d, l, known))]; ok {
 			v.Known++
 		}
 	}
@@ -224,24 +223,6 @@ func viewMistakes(found []config.Finding) []mistake {
 		views[i] = mistake{Line: f.Line, Code: f.Code, Args: f.Args, Text: f.Text}
 	}
 	return views
-}
-
-// checkLogin reports a login that is another domain's. Old servers know people
-// by many names, so a login without a domain is fine, and so is any other with
-// which the login at the new server shows the domain.
-func (a *app) checkLogin(d *config.Domain, l config.AccountLine) error {
-	of, ok := a.directory.DomainOf(l.Login)
-	if ok && of.Name == d.Name || !ok && !strings.Contains(l.Login, "@") {
-		return nil
-	}
-	newLogin, _ := l.New()
-	if to, known := a.directory.DomainOf(newLogin); !ok && known && to.Name == d.Name {
-		return nil
-	}
-	expected := "...@" + d.Name
-	// The login is not repeated: if columns were mixed up, it is a password.
-	return &config.Mistake{Code: "other_domain", Args: args("expected", expected),
-		Text: "has a login of another domain; expected " + expected}
 }
 
 // decide returns the lines of a list that waits: all of it, or only the good ones.

@@ -143,10 +143,13 @@ func (w *words) Who(name string) string {
 }
 
 // AuditDetail says the details of an entry: a bare number counts accounts or messages,
-// and a schedule is an interval and when it ends.
+// a schedule is an interval and when it ends, and of accounts it is what was changed.
 func (w *words) AuditDetail(e auditView) string {
-	if e.Action == "set_schedule" {
+	switch {
+	case e.Action == "set_schedule":
 		return w.scheduleDetail(e.Detail)
+	case strings.HasPrefix(e.Action, "update_account"):
+		return w.fieldsDetail(e.Detail)
 	}
 	n, err := strconv.ParseUint(e.Detail, 10, 32)
 	switch {
@@ -156,6 +159,25 @@ func (w *words) AuditDetail(e auditView) string {
 		return w.T("audit.messages", "Count", n)
 	}
 	return w.T("audit.accounts", "Count", n)
+}
+
+// fieldsDetail says of how many accounts which fields were changed.
+func (w *words) fieldsDetail(detail string) string {
+	count, names, both := strings.Cut(detail, auditFields)
+	var said []string
+	if n, err := strconv.ParseUint(count, 10, 32); err == nil {
+		said = append(said, w.T("audit.accounts", "Count", n))
+	} else if !both {
+		names = detail
+	}
+	if names == "" {
+		return strings.Join(said, "")
+	}
+	var fields []string
+	for name := range strings.SplitSeq(names, ", ") {
+		fields = append(fields, w.textOr("audit."+name, name, nil))
+	}
+	return strings.Join(append(said, strings.Join(fields, ", ")), auditFields)
 }
 
 func (w *words) scheduleDetail(detail string) string {

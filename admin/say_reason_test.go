@@ -165,3 +165,21 @@ func TestNotes(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditOfCredentials: which fields of how many accounts were changed.
+func TestAuditOfCredentials(t *testing.T) {
+	w := wordsIn(t, "de")
+	for detail, want := range map[string]string{
+		"":                           "",
+		"3":                          "3 Konten",
+		"old_password, new_login":    "Passwort am alten Server, Anmeldename am neuen Server",
+		"2: new_password":            "2 Konten: Passwort am neuen Server",
+		"1: what a later one writes": "1 Konto: what a later one writes",
+	} {
+		for _, action := range []string{"update_account", "update_accounts"} {
+			if got := w.AuditDetail(auditView{Action: action, Detail: detail}); got != want {
+				t.Errorf("%s %q: %q, want %q", action, detail, got, want)
+			}
+		}
+	}
+}

@@ -30,7 +30,17 @@ type entry struct {
 	up      *upstream.Session // until the relay begins
 	login   string
 	account store.Account // ID 0 if the login is not known
+	by      opener
 }
+
+// opener is which password let a person in, for the log.
+type opener string
+
+const (
+	byOld    opener = "the old password on record"
+	byNew    opener = "the new password on record"
+	byServer opener = "a password that the new server accepts"
+)
 
 // ferried reports whether the engine has anything to do for this login.
 func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == store.Active }
@@ -60,7 +70,7 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 
 // welcome tells the engine and then the client that the login succeeded.
 func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolog.Logger) error {
-	log.Info().Uint64("id", uint64(in.account.ID)).Msg("logged in")
+	log.Info().Uint64("id", uint64(in.account.ID)).Str("by", string(in.by)).Msg("logged in")
 	if in.ferried() {
 		treeCtx, cancel := context.WithTimeout(ctx, s.srv.limits.tree)
 		s.srv.ferry.Connected(treeCtx, in.account.ID)
@@ -89,25 +99,30 @@ func (s *Server) logIn(ctx context.Context, c store.Credentials, log zerolog.Log
 	if !plausible(c) {
 		return nil, errRefused
 	}
-	account, err := s.store.Account(ctx, c.Login)
-	known := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("look the account up: %w", err)
-	}
 	domain, ok := s.cfg.DomainOf(c.Login)
-	if known {
-		if d, found := s.cfg.DomainNamed(account.Domain); found {
-			domain, ok = d, true
-		}
-	}
 	if !ok {
 		return nil, fmt.Errorf("%w: no such domain is configured", errRefused)
 	}
 	dialer := &dialer{server: domain.New, limit: s.limits.login, log: log}
-	if known {
-		return s.logInKnown(ctx, dialer, account, c, log)
+	account, err := s.accountOf(ctx, domain, c.Login, log)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s.logInUnknown(ctx, dialer, domain, c, log)
+	case err != nil:
+		return nil, fmt.Errorf("look the account up: %w", err)
 	}
-	return s.logInUnknown(ctx, dialer, domain, c, log)
+	return s.logInKnown(ctx, dialer, account, c, log)
+}
+
+// accountOf finds the account of a login of a domain. One that another domain has for
+// it is none: a login belongs to its own domain, whoever was faster to add it.
+func (s *Server) accountOf(ctx context.Context, domain *config.Domain, login string, log zerolog.Logger) (store.Account, error) {
+	a, err := s.store.Account(ctx, login)
+	if err == nil && !strings.EqualFold(a.Domain, domain.Name) {
+		log.Warn().Uint64("id", uint64(a.ID)).Str("domain", a.Domain).Msg("the account of this login is another domain's, and not used")
+		return store.Account{}, store.ErrNotFound
+	}
+	return a, err
 }
 
 // maxLogin is the longest login that is tried, in octets. Mail addresses have
@@ -122,45 +137,58 @@ func plausible(c store.Credentials) bool {
 		!strings.ContainsRune(c.Password.Reveal(), 0)
 }
 
-// logInKnown lets a person in with the old or the new password on record, or
-// with one that the new server accepts; that one is the new password then.
+// logInKnown lets a person in with the new password on record, with the old one if that
+// opens the mailbox, or with one that the new server accepts; that one is the new
+// password then.
 func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c store.Credentials, log zerolog.Logger) (*entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
-	given := store.Credentials{Login: a.New.Login, Password: c.Password}
-	recorded := same(c.Password, a.Old.Password) | same(c.Password, a.New.Password)
-	if recorded == 1 {
+	if by := recorded(a, c.Password); by != "" {
 		up, err := d.open(ctx, a.New)
 		if err == nil {
-			return &entry{up: up, login: c.Login, account: a}, nil
+			return &entry{up: up, login: c.Login, account: a, by: by}, nil
 		}
-		if !errors.Is(err, errRefused) || same(c.Password, a.New.Password) == 1 {
+		if !errors.Is(err, errRefused) || by == byNew {
 			return nil, err
 		}
 	}
-	up, err := d.open(ctx, given)
+	up, err := d.open(ctx, store.Credentials{Login: a.New.Login, Password: c.Password})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.learn(ctx, a.Login, given); err != nil {
-		log.Warn().Err(err).Msg("the new server's changed password could not be recorded")
-	} else {
-		log.Info().Msg("the password was changed at the new server, recorded")
-	}
-	return &entry{up: up, login: c.Login, account: a}, nil
+	s.learn(ctx, a, c.Password, log)
+	return &entry{up: up, login: c.Login, account: a, by: byServer}, nil
 }
 
-// learn records the password a person has given itself at the new server.
-func (s *Server) learn(ctx context.Context, login string, given store.Credentials) error {
-	a, err := s.store.Account(ctx, login) // as it is now: the login took a while
-	if err != nil {
-		return err
+// recorded says which password on record a person has given; "" for none that opens the
+// mailbox. An old password that was recorded alone is good for copying only: who may
+// record it need not be who may read the mail.
+func recorded(a store.Account, given store.Secret) opener {
+	isOld, isNew := same(given, a.Old.Password), same(given, a.New.Password)
+	switch {
+	case isNew == 1:
+		return byNew
+	case isOld == 1 && a.OldOpens:
+		return byOld
 	}
-	a.New = given
-	if _, _, err := s.store.PutAccounts(ctx, []store.Account{a}); err != nil {
-		return err
+	return ""
+}
+
+// learn records the password a person has given itself at the new server, unless the
+// account was given other credentials while the person logged in.
+func (s *Server) learn(ctx context.Context, a store.Account, password store.Secret, log zerolog.Logger) {
+	known, err := s.store.LearnPassword(ctx, a.ID, a.New, password)
+	if err == nil && known {
+		err = s.ferry.Updated(ctx, []store.AccountID{a.ID})
 	}
-	return s.ferry.Updated(ctx, []store.AccountID{a.ID})
+	switch {
+	case err != nil:
+		log.Warn().Err(err).Msg("the new server's changed password could not be recorded")
+	case !known:
+		log.Info().Msg("the password was changed at the new server, and other credentials were recorded meanwhile")
+	default:
+		log.Info().Msg("the password was changed at the new server, recorded")
+	}
 }
 
 // logInUnknown lets in whom the new server accepts, and makes the account
@@ -172,7 +200,7 @@ func (s *Server) logInUnknown(ctx context.Context, d *dialer, domain *config.Dom
 	if err != nil {
 		return nil, err
 	}
-	in := &entry{up: up, login: c.Login}
+	in := &entry{up: up, login: c.Login, by: byServer}
 	if domain.Enrol {
 		in.account = s.enrol(ctx, domain, c, log)
 	}
@@ -185,7 +213,7 @@ func (s *Server) enrol(ctx context.Context, domain *config.Domain, c store.Crede
 	ctx, cancel := context.WithTimeout(ctx, s.limits.enrol)
 	defer cancel()
 	a, err := s.ferry.Enrol(ctx, store.Account{
-		Domain: domain.Name, Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active,
+		Domain: domain.Name, Login: c.Login, Old: c, New: c, OldOpens: true, Origin: store.Enrolled, State: store.Active,
 	})
 	if err != nil {
 		log.Warn().Err(err).Msg("not enrolled, nothing is copied for this login")

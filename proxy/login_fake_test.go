@@ -38,13 +38,17 @@ func (m *memoryStore) Account(_ context.Context, login string) (store.Account, e
 	return a, nil
 }
 
-func (m *memoryStore) PutAccounts(_ context.Context, accounts []store.Account) ([]store.Account, int, error) {
+func (m *memoryStore) LearnPassword(_ context.Context, id store.AccountID, was store.Credentials, password store.Secret) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, a := range accounts {
-		m.accounts[strings.ToLower(a.Login)] = a
+	for login, a := range m.accounts {
+		if a.ID == id && a.New == was {
+			a.New.Password, a.OldOpens = password, false
+			m.accounts[login] = a
+			return true, m.err
+		}
 	}
-	return accounts, 0, m.err
+	return false, m.err
 }
 
 // fakeServer is a new server that knows some logins and passwords, and little

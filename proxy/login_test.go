@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,13 +13,28 @@ import (
 	"postferry/store"
 )
 
-// known is an imported account with other credentials at the new server.
+// known is an imported account with other credentials at the new server, which were given
+// together.
 func known(oldPassword, newLogin, newPassword string) store.Account {
 	return store.Account{
 		ID: 7, Domain: "example.com", Login: "joe@example.com", State: store.Active, Origin: store.Imported,
-		Old: store.Credentials{Login: "joe@example.com", Password: store.Secret(oldPassword)},
-		New: store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
+		Old:      store.Credentials{Login: "joe@example.com", Password: store.Secret(oldPassword)},
+		New:      store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
+		OldOpens: true,
 	}
+}
+
+// alone is an account whose old password was set without the new one.
+func alone(oldPassword, newLogin, newPassword string) store.Account {
+	a := known(oldPassword, newLogin, newPassword)
+	a.OldOpens = false
+	return a
+}
+
+// ofDomain is an account as it is in another domain.
+func ofDomain(domain, login string, a store.Account) store.Account {
+	a.Domain, a.Login = domain, login
+	return a
 }
 
 const (
@@ -38,32 +54,51 @@ func TestLogins(t *testing.T) {
 		attempts []string // at the new server
 		calls    []string // of the ferry, before the client is gone
 		newPW    string   // recorded afterwards
+		by       opener   // in the log; "" for nobody logged in
 	}{
 		{"old password", known("old pw", "j.new", "new pw"), false, `LOGIN joe@example.com "old pw"`, welcome,
-			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byOld},
 		{"new password", known("old pw", "j.new", "new pw"), false, `LOGIN JOE@example.com "new pw"`, welcome,
-			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byNew},
 		{"neither", known("old pw", "j.new", "new pw"), false, `LOGIN joe@example.com guess`, wrong,
-			[]string{"j.new guess"}, nil, "new pw"},
+			[]string{"j.new guess"}, nil, "new pw", ""},
 		{"changed there", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com mine`, welcome,
-			[]string{"changed mine"}, []string{"updated [7]", "connected 7"}, "mine"},
+			[]string{"changed mine"}, []string{"updated [7]", "connected 7"}, "mine", byServer},
 		{"changed there, to the old one", known("mine", "changed", "stale"), false, `LOGIN joe@example.com mine`, welcome,
-			[]string{"changed stale", "changed mine"}, []string{"updated [7]", "connected 7"}, "mine"},
+			[]string{"changed stale", "changed mine"}, []string{"updated [7]", "connected 7"}, "mine", byServer},
 		{"changed there, the recorded one is refused", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com stale`, wrong,
-			[]string{"changed stale"}, nil, "stale"},
+			[]string{"changed stale"}, nil, "stale", ""},
 		{"changed there, the old one is refused", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com "old pw"`, wrong,
-			[]string{"changed stale", "changed old pw"}, nil, "stale"},
-		{"empty password on record", known("", "both", "same"), false, `LOGIN joe@example.com ""`, wrong, nil, nil, "same"},
+			[]string{"changed stale", "changed old pw"}, nil, "stale", ""},
+		{"empty password on record", known("", "both", "same"), false, `LOGIN joe@example.com ""`, wrong, nil, nil, "same", ""},
 		{"enrolled", store.Account{}, true, `LOGIN solo@example.com "pw \"x\\"`, welcome,
-			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com", "connected 9"}, ""},
+			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com", "connected 9"}, "", byServer},
 		{"not enrolled", store.Account{}, false, `LOGIN solo@example.com "pw \"x\\"`, welcome,
-			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, ""},
-		{"unknown and refused", store.Account{}, true, `LOGIN solo@example.com x`, wrong, []string{"solo@example.com x"}, nil, ""},
-		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, wrong, nil, nil, ""},
-		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", wrong, nil, nil, ""},
-		{"endless login", store.Account{}, true, "LOGIN " + strings.Repeat("x", 600) + "@example.com x", wrong, nil, nil, ""},
+			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, "", byServer},
+		{"unknown and refused", store.Account{}, true, `LOGIN solo@example.com x`, wrong, []string{"solo@example.com x"}, nil, "", ""},
+		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, wrong, nil, nil, "", ""},
+		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", wrong, nil, nil, "", ""},
+		{"endless login", store.Account{}, true, "LOGIN " + strings.Repeat("x", 600) + "@example.com x", wrong, nil, nil, "", ""},
 		{"initial response", known("old pw", "j.new", "new pw"), false, "AUTHENTICATE PLAIN " + saslPlain("joe@example.com", "joe@example.com", "old pw"), welcome,
-			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw"},
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byOld},
+		{"old password set alone", alone("evil", "j.new", "new pw"), false, `LOGIN joe@example.com evil`, wrong,
+			[]string{"j.new evil"}, nil, "new pw", ""},
+		{"old password set alone, new one given", alone("evil", "j.new", "new pw"), false, `LOGIN joe@example.com "new pw"`, welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byNew},
+		{"old password set alone, the same as the new one", alone("new pw", "j.new", "new pw"), false, `LOGIN joe@example.com "new pw"`, welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byNew},
+		{"old password set alone, the new server takes it", alone("mine", "changed", "stale"), false, `LOGIN joe@example.com mine`, welcome,
+			[]string{"changed mine"}, []string{"updated [7]", "connected 7"}, "mine", byServer},
+		{"account of another domain", ofDomain("other.example", "solo@example.com", known("evil", "j.new", "new pw")), false, `LOGIN solo@example.com "pw \"x\\"`, welcome,
+			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, "new pw", byServer},
+		{"account of another domain, its password", ofDomain("other.example", "solo@example.com", known("evil", "j.new", "new pw")), false, `LOGIN solo@example.com evil`, wrong,
+			[]string{"solo@example.com evil"}, nil, "new pw", ""},
+		{"login of no domain, account of this one", ofDomain("example.com", "solo@elsewhere.example", known("old pw", "j.new", "new pw")), false, `LOGIN solo@elsewhere.example "old pw"`, wrong,
+			nil, nil, "new pw", ""},
+		{"login without domain, account of another domain", ofDomain("other.example", "solo", known("old pw", "j.new", "new pw")), false, `LOGIN solo "old pw"`, wrong,
+			[]string{"solo old pw"}, nil, "new pw", ""},
+		{"login without domain", ofDomain("example.com", "solo", known("old pw", "j.new", "new pw")), false, `LOGIN solo "old pw"`, welcome,
+			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byOld},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,13 +124,31 @@ func TestLogins(t *testing.T) {
 				t.Errorf("recorded %q; want %q", got, tt.newPW)
 			}
 			p.stop()
-			for _, secret := range []string{"old pw", "new pw", "stale", "mine", "guess", `x\`} {
+			if by, _ := logged(t, p.log.String(), "logged in")["by"].(string); by != string(tt.by) {
+				t.Errorf("the log says that %q let somebody in; want %q", by, tt.by)
+			}
+			for _, secret := range []string{"old pw", "new pw", "stale", "mine", "guess", "evil", `x\`} {
 				if strings.Contains(p.log.String(), secret) {
 					t.Errorf("%q is in the log: %s", secret, p.log)
 				}
 			}
 		})
 	}
+}
+
+// logged is the log's first line with a message; nil if there is none.
+func logged(t *testing.T, log, message string) map[string]any {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("%v in the log line %s", err, line)
+		}
+		if fields["message"] == message {
+			return fields
+		}
+	}
+	return nil
 }
 
 func TestRelayAfterLogin(t *testing.T) {

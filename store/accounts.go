@@ -11,10 +11,10 @@ import (
 )
 
 // PutAccounts implements Store.
-func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error) {
+func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Account, put []AccountPut, err error) {
 	for i := range accounts {
 		if err := checkAccount(&accounts[i]); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
 	now := time.Now()
@@ -22,21 +22,19 @@ func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Ac
 		for _, bucket := range []string{bucketAccounts, bucketLogins, bucketSummaries} {
 			root(tx, bucket).FillPercent = accountFill
 		}
-		w := accountWriter{tx: tx, sealer: b.sealer, now: now, added: make(map[string]AccountID)}
-		stored = make([]Account, 0, len(accounts))
-		for _, a := range accounts {
-			if err := w.put(&a); err != nil {
+		w := accountWriter{tx: tx, sealer: b.sealer, now: now, logins: make(map[string]AccountID)}
+		stored, put = make([]Account, len(accounts)), make([]AccountPut, len(accounts))
+		for i, a := range accounts {
+			if stored[i], put[i], err = w.put(a); err != nil {
 				return err
 			}
-			stored = append(stored, a)
 		}
-		added = len(w.added)
 		return w.finish()
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return stored, added, nil
+	return stored, put, nil
 }
 
 // accountFill is how full new pages of accounts are packed: they come in
@@ -48,35 +46,74 @@ type accountWriter struct {
 	tx     *bbolt.Tx
 	sealer *sealer
 	now    time.Time
-	// added has the folded logins of new accounts. They are written by finish
-	// in their order: bbolt's cost of inserting many keys in one transaction
-	// in random order grows with the square of their number.
-	added map[string]AccountID
+	// logins has the folded logins that lead to another account than before, most
+	// of them to new ones. They are written by finish in their order: bbolt's cost of
+	// inserting many keys in one transaction in random order grows with the square
+	// of their number.
+	logins map[string]AccountID
+	// displaced has the accounts, by displacedKey, whose logins lead to another domain's;
+	// nil until one is looked for.
+	displaced map[string]AccountID
 }
 
-// put writes one account and completes it in place.
-func (w *accountWriter) put(a *Account) error {
-	id, err := w.find(a.Login)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		err = w.number(a)
-	case err == nil:
-		var known Account
-		known, err = getAccount(w.tx, id, nil)
-		a.ID, a.Created = known.ID, known.Created
+// put adds an account, or gives the one that is known the credentials.
+func (w *accountWriter) put(a Account) (Account, AccountPut, error) {
+	known, err := w.find(&a)
+	if errors.Is(err, ErrNotFound) {
+		if err := w.number(&a); err != nil {
+			return a, AccountPut{}, err
+		}
+		return a, AccountPut{Added: true}, w.write(&a)
 	}
 	if err != nil {
-		return err
+		return a, AccountPut{}, err
 	}
+	changed := known.replace(a.Old, a.New, a.OldOpens)
+	return known, AccountPut{Changed: changed}, w.write(&known)
+}
+
+func (w *accountWriter) write(a *Account) error {
 	return root(w.tx, bucketAccounts).Put(accountKey(a.ID), encodeAccount(a, w.sealer))
 }
 
-func (w *accountWriter) find(login string) (AccountID, error) {
-	if id, ok := w.added[string(foldLogin(login))]; ok {
-		return id, nil
+// find reads the account that has a's login in a's domain.
+func (w *accountWriter) find(a *Account) (Account, error) {
+	id, ok := w.logins[string(foldLogin(a.Login))]
+	if !ok {
+		var err error
+		if id, err = findLogin(w.tx, a.Login); err != nil {
+			return Account{}, err
+		}
 	}
-	return findLogin(w.tx, login)
+	known, err := getAccount(w.tx, id, w.sealer)
+	if err != nil || known.Domain == a.Domain {
+		return known, err
+	}
+	return w.findDisplaced(a)
 }
+
+// findDisplaced finds the account of a login that has led to another domain's account
+// since, and lets it lead there again.
+func (w *accountWriter) findDisplaced(a *Account) (Account, error) {
+	if w.displaced == nil {
+		w.displaced = make(map[string]AccountID)
+		if err := eachAccount(w.tx, func(o *Account) error {
+			w.displaced[displacedKey(o)] = o.ID
+			return nil
+		}); err != nil {
+			return Account{}, err
+		}
+	}
+	id, ok := w.displaced[displacedKey(a)]
+	if !ok {
+		return Account{}, ErrNotFound
+	}
+	w.logins[string(foldLogin(a.Login))] = id
+	return getAccount(w.tx, id, w.sealer)
+}
+
+// displacedKey is an account's login within its domain.
+func displacedKey(a *Account) string { return a.Domain + "\x00" + string(foldLogin(a.Login)) }
 
 // number makes a the next account.
 func (w *accountWriter) number(a *Account) error {
@@ -89,14 +126,17 @@ func (w *accountWriter) number(a *Account) error {
 		a.Created = w.now
 	}
 	a.Created = a.Created.Round(0).UTC() // as it will be read
-	w.added[string(foldLogin(a.Login))] = a.ID
+	w.logins[string(foldLogin(a.Login))] = a.ID
+	if w.displaced != nil {
+		w.displaced[displacedKey(a)] = a.ID
+	}
 	return root(w.tx, bucketSummaries).Put(accountKey(a.ID), encodeSummary(&Summary{}))
 }
 
 func (w *accountWriter) finish() error {
 	logins := root(w.tx, bucketLogins)
-	for _, login := range slices.Sorted(maps.Keys(w.added)) {
-		if err := logins.Put([]byte(login), accountKey(w.added[login])); err != nil {
+	for _, login := range slices.Sorted(maps.Keys(w.logins)) {
+		if err := logins.Put([]byte(login), accountKey(w.logins[login])); err != nil {
 			return err
 		}
 	}
@@ -287,10 +327,21 @@ func removeAccount(tx *bbolt.Tx, a *Account) error {
 	if folder != nil || pass != nil {
 		return invalid("account %q has a history", a.Login)
 	}
+	if err := removeLogin(tx, a); err != nil {
+		return err
+	}
 	return errors.Join(
 		root(tx, bucketAccounts).Delete(accountKey(a.ID)),
-		root(tx, bucketLogins).Delete(foldLogin(a.Login)),
 		root(tx, bucketSummaries).Delete(accountKey(a.ID)),
 		root(tx, bucketUsage).Delete(accountKey(a.ID)),
 	)
+}
+
+// removeLogin lets an account's login lead nowhere, unless it leads to another account.
+func removeLogin(tx *bbolt.Tx, a *Account) error {
+	id, err := findLogin(tx, a.Login)
+	if errors.Is(err, ErrNotFound) || err == nil && id != a.ID {
+		return nil
+	}
+	return errors.Join(err, root(tx, bucketLogins).Delete(foldLogin(a.Login)))
 }

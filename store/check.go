@@ -33,6 +33,18 @@ func checkAccount(a *Account) error {
 	return checkProblem(a.Problem)
 }
 
+func checkCredentialChange(c CredentialChange) error {
+	for _, side := range []Credentials{c.Old, c.New} {
+		if side.Login != "" && side.Password == "" {
+			return invalid("another login without its password")
+		}
+	}
+	if c == (CredentialChange{}) {
+		return invalid("credentials to change: none")
+	}
+	return nil
+}
+
 func checkState(s State) error {
 	switch s {
 	case Waiting, Active, Stopped, Finished:

@@ -5,7 +5,9 @@
 //
 // # Words
 //
-// An account is one person: a login at the old server and one at the new. A
+// An account is one person: a login at the old server and one at the new, with
+// their passwords: the credentials. Credentials, state and problem of an account are
+// written each by calls of their own, which leave the others as they are. A
 // folder is one of the account's IMAP mailboxes; its number (FolderID)
 // outlives every rename. A key names a message in a folder of the old server. A
 // fingerprint recognises a message whose key was lost; several messages may

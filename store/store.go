@@ -57,13 +57,22 @@ type Batch struct {
 // set of flags is returned as nil. The contract suite in storetest describes
 // the behaviour of every implementation.
 type Store interface {
-	// PutAccounts adds accounts, or updates those whose Login is known: ID,
-	// Created and folders stay, the rest is replaced. All or nothing. A new
-	// account without Created gets the current time; of a login given twice
-	// the second updates the first. The
-	// returned accounts carry their IDs, in the order given; added counts the new ones.
-	PutAccounts(ctx context.Context, accounts []Account) (stored []Account, added int, err error)
-	// Account looks an account up by login; ErrNotFound if there is none.
+	// PutAccounts adds accounts; one whose Login is known in its Domain is given Old, New
+	// and OldOpens, and nothing else of it changes. All or nothing. A new account without
+	// Created gets the current time; of a login given twice the second updates the first.
+	// A login that has led to an account of another domain leads to the one put here from
+	// then on; the other is still there by its ID. The accounts are returned as they are
+	// now, with what was done, in the order given.
+	PutAccounts(ctx context.Context, accounts []Account) (stored []Account, put []AccountPut, err error)
+	// SetCredentials changes an account's credentials and says which are others now. The old
+	// password opens the mailbox afterwards if it was given together with the new one.
+	SetCredentials(ctx context.Context, id AccountID, c CredentialChange) (changed CredentialFields, err error)
+	// LearnPassword records a password that the new server has accepted from the person,
+	// if New is still what it was; known says whether it is New's password now. The old
+	// password was not given together with this one, so it doesn't open the mailbox afterwards.
+	LearnPassword(ctx context.Context, id AccountID, was Credentials, password Secret) (known bool, err error)
+	// Account looks an account up by login; ErrNotFound if there is none. If accounts of several
+	// domains have it, it is the one that was put last.
 	Account(ctx context.Context, login string) (Account, error)
 	// AccountByID is Account by ID.
 	AccountByID(ctx context.Context, id AccountID) (Account, error)

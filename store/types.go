@@ -77,8 +77,7 @@ type Account struct {
 	ID     AccountID
 	Domain string // name of a domain, of the configuration or the store
 	// Login is what clients log in with and what lists and reports call the
-	// account: the old server's login as it was given. It is unique; look-ups
-	// ignore the case of ASCII letters.
+	// account. It is unique in its domain; look-ups ignore the case of ASCII letters.
 	Login string
 	Old   Credentials
 	New   Credentials

@@ -93,7 +93,8 @@ func (e *Engine) follow(ctx context.Context, id store.AccountID, note func(*acco
 }
 
 // Enrol makes an account known whose credentials the new server has just
-// accepted, if the old server accepts them too. A nil error means it is stored.
+// accepted, if the old server accepts them too. A nil error means it is stored. One that
+// was added meanwhile gets the credentials, and stays in the state it is in.
 func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, error) {
 	_, leave, err := e.dialOld(ctx, a.Domain, a.Old, e.shared.dial.old)
 	if known, ok := errors.AsType[*upstream.Error](err); ok && known.Code == upstream.CodeInUse {

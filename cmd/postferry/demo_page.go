@@ -58,7 +58,7 @@ func (s *stage) addColleagues(ctx context.Context, names []string) ([]store.Acco
 		}
 		c := store.Credentials{Login: login, Password: demoPassword}
 		accounts = append(accounts, store.Account{
-			Domain: "example.org", Login: login, Old: c, New: c, Origin: store.Imported, State: store.Waiting,
+			Domain: "example.org", Login: login, Old: c, New: c, OldOpens: true, Origin: store.Imported, State: store.Waiting,
 		})
 	}
 	stored, _, err := s.daemon.store.PutAccounts(ctx, accounts)

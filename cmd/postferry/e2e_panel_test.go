@@ -51,7 +51,13 @@ func (p *pair) servePage() *testDaemon {
 // panel makes a token and finds the page of a daemon.
 func (d *testDaemon) panel() *panel {
 	d.t.Helper()
-	code, token, stderr := postferry(d.t, "", "admin", "token", "create", "-c", d.Config, "panel")
+	return d.panelOf("")
+}
+
+// panelOf is panel with a token that is good for one domain only; "" for all.
+func (d *testDaemon) panelOf(domain string) *panel {
+	d.t.Helper()
+	code, token, stderr := postferry(d.t, "", "admin", "token", "create", "-c", d.Config, "panel", "--domain", domain)
 	if code != exitOK {
 		d.t.Fatalf("admin token: %d, %s", code, stderr)
 	}
@@ -250,7 +256,7 @@ func (w *witness) saw(t *testing.T, side string, want map[string]string) {
 func TestOddPasswords(t *testing.T) {
 	t.Parallel()
 	from, to := startWitness(t), startWitness(t)
-	p := &pair{t: t, ca: lab.NewCA(t), oldURL: from.url, newURL: to.url}
+	p := &pair{t: t, ca: lab.NewCA(t), oldURL: from.url, newURL: to.url, domain: "default = true"}
 	panel := p.servePage().panel()
 
 	passwords, want := oddPasswords(), map[string]string{}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -40,28 +39,26 @@ func (l *local) Close() error { return l.close() }
 // Domains implements backend.
 func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg.Directory.All(), nil }
 
-// Import keeps what a person or the engine decided about a known account:
-// a stopped or finished one stays so.
+// Import adds accounts. One that is known gets other credentials and stays what a person or
+// the engine has made of it, stopped or finished; a password that was refused is tried again.
 func (l *local) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
-	known, err := l.store.Accounts(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	states := make(map[string]store.State, len(known))
-	for _, a := range known {
-		states[foldLogin(a.Login)] = a.State
-	}
 	accounts = slices.Clone(accounts)
 	now := time.Now()
 	for i := range accounts {
 		a := &accounts[i]
-		a.Origin, a.Created, a.State = store.Imported, now, store.Active
-		if s, ok := states[foldLogin(a.Login)]; ok {
-			a.State = s
+		a.Origin, a.Created, a.State, a.OldOpens = store.Imported, now, store.Active, true
+	}
+	stored, put, err := l.store.PutAccounts(ctx, accounts)
+	if err != nil {
+		return 0, 0, err
+	}
+	var known, all []store.AccountID
+	for i, a := range stored {
+		if all = append(all, a.ID); !put[i].Added {
+			known = append(known, a.ID)
 		}
 	}
-	stored, added, err := l.store.PutAccounts(ctx, accounts)
-	if err != nil {
+	if err := l.store.ForgetProblems(ctx, known); err != nil {
 		return 0, 0, err
 	}
 	if l.corrected != nil {
@@ -70,15 +67,11 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 		}
 	}
 	if l.engine != nil {
-		ids := make([]store.AccountID, len(stored))
-		for i, a := range stored {
-			ids[i] = a.ID
-		}
-		if err := l.engine.Updated(ctx, ids); err != nil {
+		if err := l.engine.Updated(ctx, all); err != nil {
 			return 0, 0, err
 		}
 	}
-	return added, len(stored) - added, nil
+	return len(stored) - len(known), len(known), nil
 }
 
 // Sync implements backend.
@@ -179,14 +172,4 @@ func (l *local) accounts(ctx context.Context, logins []string) ([]store.Account,
 		return nil, usageError(unknown)
 	}
 	return found, nil
-}
-
-// foldLogin is a login as look-ups compare it: without the case of ASCII letters.
-func foldLogin(login string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
-		}
-		return r
-	}, login)
 }

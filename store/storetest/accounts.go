@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,9 @@ func testPutAccountsAdds(t *testing.T, f *fixture) {
 	a.Problem = problem()
 	b.Old.Login, b.Old.Password = "user \"b\"\\", "ümläut % § \x00\xff"
 	b.Origin, b.State = store.Enrolled, store.Stopped
-	stored, added, err := f.PutAccounts(t.Context(), []store.Account{a, b})
+	stored, put, err := f.PutAccounts(t.Context(), []store.Account{a, b})
 	must(t, err)
-	wantEqual(t, "added", added, 2)
+	wantEqual(t, "done", put, []store.AccountPut{{Added: true}, {Added: true}})
 	if stored[0].ID == 0 || stored[0].ID >= stored[1].ID {
 		t.Errorf("IDs are %d and %d", stored[0].ID, stored[1].ID)
 	}
@@ -33,31 +34,37 @@ func testPutAccountsAdds(t *testing.T, f *fixture) {
 		must(t, err)
 		wantEqual(t, "by ID", got, want)
 	}
-	stored, added, err = f.PutAccounts(t.Context(), nil)
+	stored, put, err = f.PutAccounts(t.Context(), nil)
 	must(t, err)
-	if len(stored) != 0 || added != 0 {
-		t.Errorf("no accounts: stored %d, added %d", len(stored), added)
+	if len(stored) != 0 || len(put) != 0 {
+		t.Errorf("no accounts: stored %d, done %d", len(stored), len(put))
 	}
 }
 
+// testPutAccountsUpdates: of an account that is known its credentials change, and
+// nothing that others write.
 func testPutAccountsUpdates(t *testing.T, f *fixture) {
-	first := f.put(account("A@example.com"))[0]
+	first := account("A@example.com")
+	first.Problem, first.Alias = problem(), 7
+	first = f.put(first)[0]
+	must(t, f.SetState(t.Context(), first.ID, store.Finished))
 	folders, err := f.PutFolders(t.Context(), first.ID, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
 	must(t, err)
 
 	update := account("a@EXAMPLE.com")
-	update.Domain, update.State, update.Origin = "example.org", store.Finished, store.Enrolled
-	update.Old, update.New = store.Credentials{Login: "x", Password: "y"}, store.Credentials{}
-	update.Problem, update.Created = problem(), at(1000)
-	stored, added, err := f.PutAccounts(t.Context(), []store.Account{account("other@example.com"), update})
+	update.State, update.Origin, update.Created, update.Alias, update.OldOpens = store.Waiting, store.Enrolled, at(1000), 8, true
+	update.Old, update.New = store.Credentials{Login: "x", Password: "y"}, store.Credentials{Login: first.New.Login, Password: "z"}
+	stored, put, err := f.PutAccounts(t.Context(), []store.Account{account("other@example.com"), update})
 	must(t, err)
-	wantEqual(t, "added", added, 1)
+	wantEqual(t, "done", put, []store.AccountPut{{Added: true},
+		{Changed: store.OldLoginField | store.OldPasswordField | store.NewPasswordField}})
 
-	update.ID, update.Created = first.ID, first.Created
-	wantEqual(t, "stored", stored[1], update)
+	want := first
+	want.State, want.Old, want.New, want.OldOpens = store.Finished, update.Old, update.New, true
+	wantEqual(t, "stored", stored[1], want)
 	got, err := f.AccountByID(t.Context(), first.ID)
 	must(t, err)
-	wantEqual(t, "read", got, update)
+	wantEqual(t, "read", got, want)
 	kept, err := f.Folders(t.Context(), first.ID)
 	must(t, err)
 	wantEqual(t, "folders", kept, folders)
@@ -65,16 +72,57 @@ func testPutAccountsUpdates(t *testing.T, f *fixture) {
 
 func testPutAccountsTwice(t *testing.T, f *fixture) {
 	first, second := account("a@example.com"), account("A@example.com")
-	first.Domain, second.Domain = "first", "second"
+	second.Old.Password = "another"
 	second.Created = at(1000)
-	stored, added, err := f.PutAccounts(t.Context(), []store.Account{first, second})
+	stored, put, err := f.PutAccounts(t.Context(), []store.Account{first, second})
 	must(t, err)
-	wantEqual(t, "added", added, 1)
-	second.ID, second.Created = stored[0].ID, first.Created
-	wantEqual(t, "stored", stored[1], second)
-	got, err := f.AccountByID(t.Context(), second.ID)
+	wantEqual(t, "done", put, []store.AccountPut{{Added: true}, {Changed: store.OldLoginField | store.OldPasswordField | store.NewLoginField | store.NewPasswordField}})
+	first.ID, first.Old, first.New = stored[0].ID, second.Old, second.New
+	wantEqual(t, "stored", stored[1], first)
+	got, err := f.AccountByID(t.Context(), first.ID)
 	must(t, err)
-	wantEqual(t, "read", got, second)
+	wantEqual(t, "read", got, first)
+}
+
+// testPutAccountsOfOtherDomain: a login that another domain had is an account of its own,
+// and goes back to the one it had if that is put again.
+func testPutAccountsOfOtherDomain(t *testing.T, f *fixture) {
+	was := account("anna")
+	was.Domain, was.State = "first.example", store.Waiting
+	was = f.put(was)[0]
+	now := account("ANNA")
+	now.Domain, now.State = "second.example", store.Waiting
+	now = f.put(now)[0]
+	if now.ID == was.ID {
+		t.Fatal("one account in two domains")
+	}
+	leadsTo := func(what string, want store.Account) {
+		t.Helper()
+		got, err := f.Account(t.Context(), "anna")
+		must(t, err)
+		wantEqual(t, what, got, want)
+	}
+	leadsTo("the second domain's", now)
+	got, err := f.AccountByID(t.Context(), was.ID)
+	must(t, err)
+	wantEqual(t, "the first domain's", got, was)
+
+	again := account("anna")
+	again.Domain, again.Old.Password = was.Domain, "another"
+	other := account("bert")
+	other.Domain = was.Domain
+	stored, put, err := f.PutAccounts(t.Context(), []store.Account{other, again, again})
+	must(t, err)
+	wantEqual(t, "done", put, []store.AccountPut{{Added: true}, {Changed: store.OldPasswordField}, {}})
+	was.Old.Password = "another"
+	wantEqual(t, "the first one, put again", stored[1], was)
+	leadsTo("the first domain's", was)
+
+	must(t, f.RemoveAccounts(t.Context(), []store.AccountID{now.ID}))
+	leadsTo("after the other was removed", was)
+	must(t, f.RemoveAccounts(t.Context(), []store.AccountID{was.ID}))
+	_, err = f.Account(t.Context(), "anna")
+	wantError(t, "after both were removed", err, store.ErrNotFound)
 }
 
 func testPutAccountsDates(t *testing.T, f *fixture) {
@@ -93,11 +141,11 @@ func testPutAccountsDates(t *testing.T, f *fixture) {
 func testPutAccountsIsAllOrNothing(t *testing.T, f *fixture) {
 	known := f.put(account("known@example.com"))[0]
 	changed, wrong := account("known@example.com"), account("wrong@example.com")
-	changed.Domain, wrong.State = "changed", "asleep"
-	stored, added, err := f.PutAccounts(t.Context(), []store.Account{account("new@example.com"), changed, wrong})
+	changed.Old.Password, wrong.State = "changed", "asleep"
+	stored, put, err := f.PutAccounts(t.Context(), []store.Account{account("new@example.com"), changed, wrong})
 	wantError(t, "a wrong account", err, store.ErrInvalid)
-	if stored != nil || added != 0 {
-		t.Errorf("with an error: stored %v, added %d", stored, added)
+	if stored != nil || put != nil {
+		t.Errorf("with an error: stored %v, done %v", stored, put)
 	}
 	_, err = f.Account(t.Context(), "new@example.com")
 	wantError(t, "the account before the wrong one", err, store.ErrNotFound)
@@ -162,12 +210,12 @@ func testManyAccounts(t *testing.T, f *fixture) {
 	for i := range accounts {
 		accounts[i] = account(fmt.Sprintf("user%d@example.com", (i*7)%n))
 	}
-	stored, added, err := f.PutAccounts(t.Context(), accounts)
+	stored, put, err := f.PutAccounts(t.Context(), accounts)
 	must(t, err)
-	wantEqual(t, "added", added, n)
-	_, added, err = f.PutAccounts(t.Context(), accounts)
+	wantEqual(t, "done", put, slices.Repeat([]store.AccountPut{{Added: true}}, n))
+	_, put, err = f.PutAccounts(t.Context(), accounts)
 	must(t, err)
-	wantEqual(t, "added again", added, 0)
+	wantEqual(t, "done again", put, make([]store.AccountPut, n))
 	list, err := f.Accounts(t.Context())
 	must(t, err)
 	wantEqual(t, "accounts", len(list), n)

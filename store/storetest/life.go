@@ -80,6 +80,14 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"Commit": func(ctx context.Context) error {
 			return f.Commit(ctx, store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}})
 		},
+		"SetCredentials": func(ctx context.Context) error {
+			_, err := f.SetCredentials(ctx, id, store.CredentialChange{Old: store.Credentials{Password: "x"}})
+			return err
+		},
+		"LearnPassword": func(ctx context.Context) error {
+			_, err := f.LearnPassword(ctx, id, store.Credentials{Login: "x"}, "y")
+			return err
+		},
 		"ForgetProblems": func(ctx context.Context) error { return f.ForgetProblems(ctx, []store.AccountID{id}) },
 		"MoveStates": func(ctx context.Context) error {
 			_, err := f.MoveStates(ctx, []store.AccountID{id}, []store.State{store.Active}, store.Stopped)

@@ -134,13 +134,15 @@ func (r *modelRun) step() {
 		return
 	}
 	a := &r.model.accounts[rapid.IntRange(0, len(r.model.accounts)-1).Draw(r.rt, "account")]
-	step := rapid.SampledFrom([]string{"account", "problem", "state", "folder", "batch", "batch", "batch", "pass", "reopen"}).Draw(r.rt, "step")
+	step := rapid.SampledFrom([]string{"account", "credentials", "problem", "state", "folder", "batch", "batch", "batch", "pass", "reopen"}).Draw(r.rt, "step")
 	if step == "batch" && len(a.folders) == 0 {
 		step = "folder"
 	}
 	switch step {
 	case "account":
 		r.putAccount()
+	case "credentials":
+		r.changeCredentials(a)
 	case "problem":
 		a.Problem = rapid.SampledFrom([]*store.Problem{nil, problem(), {Advice: store.RetryLater}}).Draw(r.rt, "problem")
 		r.check(r.SetProblem(r.ctx(), a.ID, a.Problem))
@@ -164,22 +166,50 @@ func (r *modelRun) step() {
 func (r *modelRun) putAccount() {
 	a := account(rapid.SampledFrom([]string{"a", "A", "b", "ä", "Ä"}).Draw(r.rt, "login"))
 	a.Old.Password = store.Secret(rapid.String().Draw(r.rt, "password"))
+	a.OldOpens = rapid.Bool().Draw(r.rt, "old opens")
 	a.Created = at(int64(len(r.model.accounts)))
-	stored, added, err := r.PutAccounts(r.ctx(), []store.Account{a})
+	stored, put, err := r.PutAccounts(r.ctx(), []store.Account{a})
 	r.check(err)
 	i := slices.IndexFunc(r.model.accounts, func(known modelAccount) bool {
 		return known.Login == a.Login || strings.EqualFold(known.Login, a.Login) && a.Login[0] < 0x80
 	})
-	if (added == 1) != (i < 0) {
-		r.rt.Fatalf("added is %d", added)
+	if put[0].Added != (i < 0) {
+		r.rt.Fatalf("done: %+v", put[0])
 	}
 	a.ID = stored[0].ID
 	if i < 0 {
 		r.model.accounts = append(r.model.accounts, modelAccount{Account: a})
 		return
 	}
-	a.Created = r.model.accounts[i].Created
-	r.model.accounts[i].Account = a
+	known := &r.model.accounts[i].Account
+	known.Old, known.New, known.OldOpens = a.Old, a.New, a.OldOpens
+}
+
+// changeCredentials gives an account other passwords, as administrators and people do.
+func (r *modelRun) changeCredentials(a *modelAccount) {
+	password := rapid.SampledFrom([]store.Secret{"x", "y"})
+	given := store.CredentialChange{New: store.Credentials{Password: password.Draw(r.rt, "new password")}}
+	switch rapid.SampledFrom([]string{"new", "old", "both", "learn"}).Draw(r.rt, "what") {
+	case "learn":
+		_, err := r.LearnPassword(r.ctx(), a.ID, a.New, given.New.Password)
+		r.check(err)
+		a.OldOpens = a.OldOpens && a.New.Password == given.New.Password
+		a.New.Password = given.New.Password
+		return
+	case "old":
+		given.Old, given.New = given.New, given.Old
+	case "both":
+		given.Old = given.New
+	}
+	_, err := r.SetCredentials(r.ctx(), a.ID, given)
+	r.check(err)
+	if given.Old.Password != "" {
+		a.Old.Password = given.Old.Password
+	}
+	if given.New.Password != "" {
+		a.New.Password = given.New.Password
+	}
+	a.OldOpens = given.Old.Password != "" && given.New.Password != ""
 }
 
 // putFolder adds a folder or changes one.

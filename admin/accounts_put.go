@@ -1,0 +1,182 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// accountInput is an account as a person or a program gives it.
+type accountInput struct {
+	Login       string       `json:"login"` // at the old server; see accountLogin
+	Password    store.Secret `json:"password"`
+	NewLogin    string       `json:"new_login"`    // "" for the same
+	NewPassword store.Secret `json:"new_password"` // "" for the same
+}
+
+// added says what came of adding accounts.
+type added struct {
+	Added   int               `json:"added"`
+	Updated int               `json:"updated"`
+	IDs     []store.AccountID `json:"-"`
+}
+
+// addAccounts adds accounts to a domain, or updates the logins and passwords
+// of those that are known. All or none. New ones wait until a person begins.
+func (a *app) addAccounts(ctx context.Context, who actor, domain string, in []accountInput) (*added, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if len(in) == 0 {
+		return nil, errInvalid(wrongField("accounts", "missing", "No accounts were given."))
+	}
+	lines, mistakes := a.checkAccounts(who, d, in)
+	if len(mistakes) > 0 {
+		return nil, errInvalid(mistakes...)
+	}
+	return a.putAccounts(ctx, who, d, lines)
+}
+
+// checkAccounts makes lines of what was given, with all mistakes.
+func (a *app) checkAccounts(who actor, d *config.Domain, in []accountInput) (lines []config.AccountLine, mistakes []mistake) {
+	check := a.lineCheck(who, d)
+	for i, x := range in {
+		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
+			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
+		err := line.Check()
+		if err == nil {
+			err = check(line)
+		}
+		if err != nil {
+			mistakes = append(mistakes, viewMistake(i+1, err))
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return lines, mistakes
+}
+
+func viewMistake(line int, err error) mistake {
+	m := mistake{Line: line, Code: "line_wrong", Text: err.Error()}
+	var known *config.Mistake
+	if errors.As(err, &known) {
+		m.Code, m.Args = known.Code, known.Args
+	}
+	return m
+}
+
+// addList adds the accounts of a list that waits: all of it, which must have
+// no mistakes, or only the good lines.
+func (a *app) addList(ctx context.Context, who actor, domain, list string, onlyGood bool) (*added, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := a.decide(who, d.Name, list, onlyGood)
+	if err != nil {
+		return nil, err
+	}
+	result, err := a.putAccounts(ctx, who, d, lines)
+	if err == nil {
+		a.lists.drop(list)
+	}
+	return result, err
+}
+
+// putAccounts stores accounts of a domain: new ones, and other credentials of those that
+// are known.
+func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, lines []config.AccountLine) (*added, error) {
+	if err := a.adding.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer a.adding.Release(1)
+	accounts, err := a.accountsOf(ctx, d, lines)
+	if err != nil {
+		return nil, err
+	}
+	stored, put, err := a.store.PutAccounts(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	result, known := resultOf(stored, put)
+	if err := a.store.ForgetProblems(ctx, known); err != nil {
+		return nil, err
+	}
+	if err := a.updated(ctx, d.Name, stored); err != nil {
+		return nil, err
+	}
+	a.boards.changed(d.Name)
+	return result, a.notePut(ctx, who, d.Name, stored, put)
+}
+
+// resultOf counts what was done, and says which accounts were known.
+func resultOf(stored []store.Account, put []store.AccountPut) (result *added, known []store.AccountID) {
+	result = &added{IDs: make([]store.AccountID, len(stored))}
+	for i, x := range stored {
+		if result.IDs[i] = x.ID; !put[i].Added {
+			known = append(known, x.ID)
+		}
+	}
+	result.Added, result.Updated = len(stored)-len(known), len(known)
+	return result, known
+}
+
+// notePut writes to the audit log how many accounts were added, and of how many which
+// credentials are others now.
+func (a *app) notePut(ctx context.Context, who actor, domain string, stored []store.Account, put []store.AccountPut) error {
+	newer, changed := auditOf{domain: domain}, auditOf{domain: domain}
+	var fields store.CredentialFields
+	for i, p := range put {
+		of := &changed
+		if p.Added {
+			of = &newer
+		}
+		of.count++
+		of.account = stored[i].Login
+		fields |= p.Changed
+	}
+	if changed.detail = fields.String(); fields != 0 && changed.count > 1 {
+		changed.detail = strconv.Itoa(changed.count) + auditFields + changed.detail
+	}
+	var errs [2]error
+	if newer.count > 0 {
+		errs[0] = a.note(ctx, who, "add_accounts", newer.nameless())
+	}
+	if changed.count > 0 {
+		errs[1] = a.note(ctx, who, "update_accounts", changed.nameless())
+	}
+	return errors.Join(errs[:]...)
+}
+
+// auditFields stands between a number of accounts and what of them was changed.
+const auditFields = ": "
+
+// nameless leaves the account out if there are others.
+func (of auditOf) nameless() auditOf {
+	if of.count > 1 {
+		of.account = ""
+	}
+	return of
+}
+
+// accountsOf makes accounts of lines.
+func (a *app) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
+	known, err := a.known(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	accounts, now := make([]store.Account, len(lines)), a.now()
+	for i, l := range lines {
+		newLogin, newPassword := l.New()
+		accounts[i] = store.Account{Domain: d.Name, Login: a.accountLogin(d, l, known), Origin: store.Imported, State: store.Waiting, Created: now,
+			Old:      store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+			New:      store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
+			OldOpens: true} // a line has both passwords
+	}
+	return accounts, nil
+}

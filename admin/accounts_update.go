@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"context"
+	"strings"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// accountPatch changes logins and passwords; nil leaves one as it is. A login changes only
+// together with its password, and an old password that comes without the new one is for
+// copying only.
+type accountPatch struct {
+	OldLogin    *string       `json:"old_login"`
+	OldPassword *store.Secret `json:"old_password"`
+	NewLogin    *string       `json:"new_login"`
+	NewPassword *store.Secret `json:"new_password"`
+}
+
+// updateAccount corrects logins and passwords. A problem is forgotten, and an
+// account that was begun is tried again at once.
+func (a *app) updateAccount(ctx context.Context, who actor, domain string, id store.AccountID, p accountPatch) (*accountView, error) {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.adding.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer a.adding.Release(1)
+	x, err := a.account(ctx, d, id)
+	if err != nil {
+		return nil, err
+	}
+	change, mistakes := a.changeOf(who, d, &x, p)
+	if len(mistakes) > 0 {
+		return nil, errInvalid(mistakes...)
+	}
+	changed, err := a.correct(ctx, id, change)
+	if err != nil {
+		return nil, err
+	}
+	if x, err = a.account(ctx, d, id); err != nil {
+		return nil, err
+	}
+	if err := a.updated(ctx, d.Name, []store.Account{x}); err != nil {
+		return nil, err
+	}
+	a.boards.changed(d.Name)
+	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: changed.String()}); err != nil {
+		return nil, err
+	}
+	return a.showAccount(ctx, d, id)
+}
+
+// correct gives an account other credentials, if there are any, and forgets its problem.
+func (a *app) correct(ctx context.Context, id store.AccountID, change store.CredentialChange) (changed store.CredentialFields, err error) {
+	if change != (store.CredentialChange{}) {
+		if changed, err = a.store.SetCredentials(ctx, id, change); err != nil {
+			return 0, err
+		}
+	}
+	return changed, a.store.ForgetProblems(ctx, []store.AccountID{id})
+}
+
+// changeOf reads what was given for an account.
+func (a *app) changeOf(who actor, d *config.Domain, x *store.Account, p accountPatch) (change store.CredentialChange, mistakes []mistake) {
+	foreign := func(of func(d *config.Domain, login string) bool) func(string) bool {
+		return func(login string) bool { return !who.all() && of(d, login) }
+	}
+	var others []mistake
+	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
+	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.foreign)}.read(d)
+	return change, append(mistakes, others...)
+}
+
+// sidePatch is what was given for one side of an account.
+type sidePatch struct {
+	name     string // "old" or "new"
+	login    *string
+	password *store.Secret
+	known    string // the login there is
+	foreign  func(login string) bool
+}
+
+// read returns what changes. A login that is given as it is doesn't.
+func (s sidePatch) read(d *config.Domain) (to store.Credentials, mistakes []mistake) {
+	if s.login != nil {
+		if to.Login = strings.Trim(*s.login, " \t"); to.Login == s.known {
+			to.Login = ""
+		} else if err := s.checkLogin(d, to.Login); err != nil {
+			mistakes = append(mistakes, fieldMistake(s.name+"_login", err))
+		}
+	}
+	if s.password != nil {
+		to.Password = *s.password
+		if err := (config.AccountLine{Login: "x", Password: to.Password.Reveal()}).Check(); err != nil {
+			mistakes = append(mistakes, fieldMistake(s.name+"_password", err))
+		}
+	}
+	return to, mistakes
+}
+
+// checkLogin reports a login that the account can't be given.
+func (s sidePatch) checkLogin(d *config.Domain, login string) error {
+	err := config.AccountLine{Login: login, Password: "x"}.Check()
+	switch {
+	case err != nil:
+		return err
+	case s.foreign(login):
+		return errOtherDomain(d)
+	case s.password == nil:
+		return &config.Mistake{Code: "login_alone", Text: "changes only together with its password"}
+	}
+	return nil
+}
+
+func fieldMistake(field string, err error) mistake {
+	m := viewMistake(0, err)
+	m.Field = field
+	return m
+}

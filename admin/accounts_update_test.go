@@ -1,0 +1,135 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"postferry/store"
+	"postferry/store/storetest"
+)
+
+// TestLoginsChangeWithTheirPasswords patches an account, by its domain's administrator and
+// by one of everything.
+func TestLoginsChangeWithTheirPasswords(t *testing.T) {
+	const login = "anna@a.example"
+	type patch map[string]string
+	tests := []struct {
+		patch    patch
+		own, all string // the mistake; "" for none
+		opens    bool   // the old password the mailbox, if the patch is taken
+	}{
+		{patch{}, "", "", true},
+		{patch{"old_login": login, "new_login": login}, "", "", true},
+		{patch{"old_password": "x"}, "", "", false},
+		{patch{"new_password": "x"}, "", "", false},
+		{patch{"old_login": login, "old_password": "x", "new_login": login}, "", "", false},
+		{patch{"old_password": "x", "new_password": "y"}, "", "", true},
+		{patch{"old_login": "web1", "old_password": "x"}, "", "", false},
+		{patch{"new_login": "web1", "new_password": "x"}, "", "", false},
+		{patch{"old_login": "web1", "old_password": "x", "new_login": "b@a.example", "new_password": "y"}, "", "", true},
+		{patch{"new_login": "b@a.example"}, "new_login login_alone", "new_login login_alone", true},
+		{patch{"old_login": "b@a.example"}, "old_login login_alone", "old_login login_alone", true},
+		{patch{"new_login": "ANNA@a.example"}, "new_login login_alone", "new_login login_alone", true},
+		{patch{"new_login": "b@a.example", "old_password": "x"}, "new_login login_alone", "new_login login_alone", true},
+		{patch{"old_login": "web1", "new_password": "x"}, "old_login login_alone", "old_login login_alone", true},
+		{patch{"new_login": "b@b.example"}, "new_login other_domain", "new_login login_alone", true},
+		{patch{"new_login": "b@b.example", "new_password": "x"}, "new_login other_domain", "", false},
+		{patch{"old_login": "b@unknown.example", "old_password": "x"}, "old_login other_domain", "", false},
+		{patch{"new_login": " b@b.example ", "new_password": "x"}, "new_login other_domain", "", false},
+		{patch{"new_login": "", "new_password": "x"}, "new_login empty_login", "new_login empty_login", true},
+		{patch{"old_password": ""}, "old_password empty_password", "old_password empty_password", true},
+	}
+	p := startPage(t)
+	for i, tt := range tests {
+		for scope, want := range map[string]string{"a.example": tt.own, "": tt.all} {
+			name := fmt.Sprintf("%d: %v by %q", i, tt.patch, scope)
+			id := p.put("a.example", login)[0]
+			if _, err := p.store.SetCredentials(t.Context(), id, store.CredentialChange{
+				Old: store.Credentials{Login: login, Password: "old"}, New: store.Credentials{Login: login, Password: "new"}}); err != nil {
+				t.Fatal(err)
+			}
+			status := map[bool]int{true: 200, false: 422}[want == ""]
+			got := p.program(scope).want(status, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), tt.patch, nil)
+			field, code, _ := strings.Cut(want, " ")
+			if !strings.Contains(got.text, field) || !strings.Contains(got.text, code) || strings.Count(got.text, `"code":`) > 2 {
+				t.Errorf("%s: %s", name, got.text)
+			}
+			expected := tt.patch
+			if want != "" {
+				expected = patch{}
+			}
+			wantStored(t, p, name, id, expected, tt.opens || want != "")
+		}
+	}
+}
+
+// wantStored wants an account to have what a patch gave it.
+func wantStored(t *testing.T, p *page, name string, id store.AccountID, patch map[string]string, opens bool) {
+	t.Helper()
+	a, err := p.store.AccountByID(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := map[string]string{"old_login": a.Old.Login, "old_password": a.Old.Password.Reveal(), "new_login": a.New.Login, "new_password": a.New.Password.Reveal()}
+	for field, was := range map[string]string{"old_login": a.Login, "old_password": "old", "new_login": a.Login, "new_password": "new"} {
+		want := was
+		if given, ok := patch[field]; ok {
+			want = strings.TrimSpace(given)
+		}
+		if is[field] != want {
+			t.Errorf("%s: %s is %q, want %q", name, field, is[field], want)
+		}
+	}
+	if a.OldOpens != opens {
+		t.Errorf("%s: the old password opens the mailbox: %v", name, a.OldOpens)
+	}
+}
+
+// TestCredentialsAreWrittenAlone: a Stop, or what else is written while an administrator
+// gives accounts other credentials, before or after any step of that, is not undone.
+func TestCredentialsAreWrittenAlone(t *testing.T) {
+	ways := map[string]func(p *page, c *caller, id store.AccountID){
+		"PATCH": func(p *page, c *caller, id store.AccountID) {
+			c.want(200, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"old_password": "x", "new_password": "y"}, nil)
+		},
+		"added again": func(p *page, c *caller, id store.AccountID) {
+			c.want(200, "POST", aDomain+"/accounts", map[string]any{"accounts": []map[string]string{{"login": "anna@a.example", "password": "x", "new_password": "y"}}}, nil)
+		},
+		"list": func(p *page, c *caller, id store.AccountID) {
+			var list listView
+			c.want(201, "POST", aDomain+"/lists", "anna@a.example x anna@a.example y\nbert@a.example x\n", &list)
+			c.want(200, "POST", aDomain+"/accounts", map[string]any{"list": list.ID}, nil)
+		},
+	}
+	writes := map[string]struct {
+		from, to store.State
+	}{"stop": {store.Active, store.Stopped}, "begin": {store.Waiting, store.Active}, "resume": {store.Stopped, store.Active}}
+	for way, give := range ways {
+		for what, w := range writes {
+			t.Run(way+" and "+what, func(t *testing.T) {
+				var server *Server
+				p := startPage(t, func(s *Server) { server = s })
+				c := p.program("a.example")
+				for moment, more := 0, true; more; moment++ {
+					id := p.put("a.example", "anna@a.example")[0]
+					if err := p.store.SetState(t.Context(), id, w.from); err != nil {
+						t.Fatal(err)
+					}
+					beside := storetest.NewBeside(p.store, moment, func() {
+						if _, err := p.store.MoveStates(t.Context(), []store.AccountID{id}, []store.State{w.from}, w.to); err != nil {
+							t.Error(err)
+						}
+					})
+					server.app.store = beside
+					give(p, c, id)
+					more, server.app.store = beside.End(), p.store
+					a, err := p.store.AccountByID(t.Context(), id)
+					if err != nil || a.State != w.to || a.Old.Password != "x" || a.New.Password != "y" {
+						t.Errorf("%s at moment %d: %+v, %v", what, moment, a, err)
+					}
+				}
+			})
+		}
+	}
+}
