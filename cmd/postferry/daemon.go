@@ -40,42 +40,46 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*d
 
 // openDaemonAsking is openDaemon with the DNS servers, host:port, that the page
 // asks for old servers; nil for the system's.
-func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (d *daemon, err error) {
+func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
 	var st store.Store
-	err = patiently(ctx, func() (err error) {
+	err := patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
 		return err
 	}, "status", "import", quarantineCommand, adminCommand, nobody)
 	if err != nil {
 		return nil, err
 	}
-	d = &daemon{cfg: cfg, log: log, store: st}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.close())
-		}
-	}()
-	if err := learnDomains(ctx, cfg.Directory, st); err != nil {
-		return nil, err
+	d := &daemon{cfg: cfg, log: log, store: st}
+	if err := d.open(ctx, resolvers); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
-	if d.engine, err = syncer.New(cfg, st, log); err != nil {
-		return nil, err
+	return d, nil
+}
+
+// open opens what works with the state. What it has opened before an error is
+// left to close.
+func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
+	if err := learnDomains(ctx, d.cfg.Directory, d.store); err != nil {
+		return err
 	}
-	if d.control, err = listenControl(ctx, cfg.State); err != nil {
-		return nil, err
+	if d.engine, err = syncer.New(d.cfg, d.store, d.log); err != nil {
+		return err
 	}
-	if d.proxy, err = proxy.New(cfg, st, d.engine, log); err != nil {
-		return nil, err
+	if d.control, err = listenControl(ctx, d.cfg.State); err != nil {
+		return err
 	}
-	d.backend = &local{store: st, engine: d.engine, background: true, cfg: cfg, log: log}
-	if cfg.Admin.Listen == "" {
-		return d, nil
+	if d.proxy, err = proxy.New(d.cfg, d.store, d.engine, d.log); err != nil {
+		return err
+	}
+	d.backend = &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log}
+	if d.cfg.Admin.Listen == "" {
+		return nil
 	}
 	if d.page, err = openPage(d, resolvers); err != nil {
-		return nil, err
+		return err
 	}
 	d.backend.newLink, d.backend.corrected, d.backend.operator = d.page.NewLink, d.page.Corrected, d.page.Operator()
-	return d, nil
+	return nil
 }
 
 // run serves until ctx ends, and then until clients' commands have drained.
@@ -160,7 +164,7 @@ func (d *daemon) reloadOnHangup(ctx context.Context) {
 	}
 }
 
-// close lets go of what openDaemon opened.
+// close lets go of what was opened.
 func (d *daemon) close() error {
 	var errs []error
 	if d.proxy != nil {

@@ -90,20 +90,23 @@ type stage struct {
 	ended    chan error
 }
 
-func newStage(ctx context.Context, stderr io.Writer) (s *stage, err error) {
-	s = &stage{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+func newStage(ctx context.Context, stderr io.Writer) (*stage, error) {
+	s := &stage{}
+	if err := s.setUp(ctx, stderr); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// setUp begins what close ends, as far as it gets.
+func (s *stage) setUp(ctx context.Context, stderr io.Writer) (err error) {
 	if s.dir, err = os.MkdirTemp("", "postferry-demo-"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.startServers(demoPause); err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.startDaemon(ctx, stderr)
+	return s.startDaemon(ctx, stderr)
 }
 
 // startServers fills the old server and leaves the new one as a new mailbox is:
