@@ -7,26 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const (
 	databaseFile = "state.db"
 	lockFile     = "lock"
-
-	// fileLockWait bounds the wait for bbolt's own lock: dirLock keeps other
-	// Postferrys out, so only a foreign tool can hold it.
-	fileLockWait = time.Second
-	// mapSize is the address space reserved for the database. As long as it
-	// is large enough, reads and writes never wait for one another.
-	mapSize = 1 << 30
-	// growStep is by how much the file grows. bbolt's default of 16 MiB is
-	// much for a small migration.
-	growStep = 1 << 20
 )
 
 // Options are what Open needs to know besides the directory.
@@ -40,6 +28,8 @@ type Options struct {
 
 // Bolt is the Store of a single node: a bbolt database in a directory.
 type Bolt struct {
+	dir    string
+	file   *os.File // the database's
 	db     *bbolt.DB
 	lock   *dirLock
 	sealer *sealer
@@ -50,6 +40,13 @@ type Bolt struct {
 
 	gate   sync.RWMutex // held for reading by every call under way
 	closed bool         // guarded by gate
+
+	release  sync.Once
+	released error // of release
+
+	lostOnce sync.Once
+	lost     chan struct{} // closed when the database turns out to be damaged
+	lostErr  error         // set before lost is closed
 }
 
 var _ Store = (*Bolt)(nil)
@@ -66,8 +63,8 @@ func Open(dir string, opt Options) (*Bolt, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bolt{lock: lock, log: opt.Log, changes: make(chan *change), stopped: make(chan struct{})}
-	if err := b.openDatabase(dir); err != nil {
+	b := &Bolt{dir: dir, lock: lock, log: opt.Log, changes: make(chan *change), stopped: make(chan struct{}), lost: make(chan struct{})}
+	if err := b.openDatabase(); err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
 	go b.commitLoop()
@@ -88,30 +85,11 @@ func makeDir(dir string, log zerolog.Logger) error {
 	return nil
 }
 
-func (b *Bolt) openDatabase(dir string) error {
-	path := filepath.Join(dir, databaseFile)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         fileLockWait,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: mapSize,
-		NoStatistics:    true,
-	})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("another program has %s open", path)
-	case err != nil:
-		return fmt.Errorf("cannot open the database %s: %w", path, err)
-	}
-	db.AllocSize = growStep
-	b.db = db
-	if err := b.prepare(dir); err != nil {
-		return errors.Join(err, db.Close())
-	}
-	return nil
-}
-
 // enter and leave enclose every call, so that Close can wait for them.
 func (b *Bolt) enter(ctx context.Context) error {
+	if err := b.LostError(); err != nil {
+		return err
+	}
 	b.gate.RLock()
 	err := ctx.Err()
 	if b.closed {
@@ -132,18 +110,21 @@ func (b *Bolt) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 		return err
 	}
 	defer b.leave()
-	return b.db.View(fn)
+	return b.rowsDamaged(b.guard(func() error { return b.db.View(fn) }))
 }
 
-// Close implements Store. Closing again does nothing.
+// Close implements Store. Closing again does nothing. A lost store waits for
+// nobody: calls under way may never end.
 func (b *Bolt) Close() error {
-	b.gate.Lock()
-	defer b.gate.Unlock()
-	if b.closed {
-		return nil
+	if b.LostError() == nil {
+		b.gate.Lock()
+		defer b.gate.Unlock()
+		if !b.closed {
+			b.closed = true
+			close(b.changes)
+			<-b.stopped
+		}
 	}
-	b.closed = true
-	close(b.changes)
-	<-b.stopped
-	return errors.Join(b.db.Close(), b.lock.release())
+	b.release.Do(func() { b.released = errors.Join(b.closeDatabase(), b.lock.release()) })
+	return b.released
 }

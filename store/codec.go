@@ -153,7 +153,7 @@ type damageError struct {
 }
 
 func (e *damageError) Error() string {
-	return fmt.Sprintf("store: the database is damaged: bucket %s, key %x: the row %v", e.bucket, e.key, e.err)
+	return fmt.Sprintf("bucket %s, key %x: the row %v", e.bucket, e.key, e.err)
 }
 
 func (e *damageError) Unwrap() error { return e.err }

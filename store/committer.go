@@ -31,9 +31,16 @@ func (b *Bolt) update(ctx context.Context, rows int, apply func(*bbolt.Tx) error
 	c := &change{ctx: ctx, apply: apply, rows: rows, done: make(chan error, 1)}
 	select {
 	case b.changes <- c:
-		return <-c.done
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-b.lost:
+		return b.lostErr
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-b.lost: // the committer may never answer
+		return b.lostErr
 	}
 }
 
@@ -42,8 +49,16 @@ func (b *Bolt) update(ctx context.Context, rows int, apply func(*bbolt.Tx) error
 // waits for company.
 func (b *Bolt) commitLoop() {
 	defer close(b.stopped)
-	for c := range b.changes {
-		b.commitGroup(b.collect(c))
+	for {
+		select {
+		case c, ok := <-b.changes:
+			if !ok {
+				return
+			}
+			b.commitGroup(b.collect(c))
+		case <-b.lost:
+			return
+		}
 	}
 }
 
@@ -70,14 +85,16 @@ func (b *Bolt) collect(first *change) []*change {
 func (b *Bolt) commitGroup(group []*change) {
 	for len(group) > 0 {
 		failed := -1
-		err := b.db.Update(func(tx *bbolt.Tx) error {
-			for i, c := range group {
-				if err := c.run(tx); err != nil {
-					failed = i
-					return err
+		err := b.guard(func() error {
+			return b.db.Update(func(tx *bbolt.Tx) error {
+				for i, c := range group {
+					if err := c.run(tx); err != nil {
+						failed = i
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 		if failed < 0 {
 			for _, c := range group {
@@ -85,7 +102,7 @@ func (b *Bolt) commitGroup(group []*change) {
 			}
 			return
 		}
-		group[failed].done <- err
+		group[failed].done <- b.rowsDamaged(err)
 		group = slices.Delete(group, failed, failed+1)
 	}
 }

@@ -353,7 +353,8 @@ func TestDamage(t *testing.T) {
 			})
 			err := test.read(open(t, dir))
 			want := damaged(test.bucket, key, errShort).Error()
-			if err == nil || !strings.HasPrefix(err.Error(), strings.TrimSuffix(want, errShort.Error())) {
+			var damage *DamagedError
+			if !errors.As(err, &damage) || !strings.HasPrefix(damage.Err.Error(), strings.TrimSuffix(want, errShort.Error())) {
 				t.Errorf("got %v\nwant %s", err, want)
 			}
 		})

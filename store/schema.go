@@ -25,7 +25,8 @@ const (
 const keyCheckText = Secret("postferry")
 
 // prepare checks or creates schema and key.
-func (b *Bolt) prepare(dir string) error {
+func (b *Bolt) prepare() error {
+	dir := b.dir
 	path := filepath.Join(dir, databaseFile)
 	found := false
 	err := b.db.View(func(tx *bbolt.Tx) (err error) {
@@ -76,7 +77,7 @@ func checkSchema(tx *bbolt.Tx, path string) (found bool, err error) {
 	}
 	for _, name := range rootBuckets() {
 		if root(tx, name) == nil && version == schemaVersion && !slices.Contains(laterBuckets(), name) {
-			return false, fmt.Errorf("the database %s is damaged: it has no bucket %s", path, name)
+			return false, &DamagedError{Path: path, Err: fmt.Errorf("it has no bucket %s", name)}
 		}
 	}
 	return true, nil

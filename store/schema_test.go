@@ -34,7 +34,7 @@ func TestOpenRefuses(t *testing.T) {
 		},
 		"a damaged schema": {
 			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), []byte{1}) },
-			"damaged: bucket meta, key 736368656d61",
+			"damaged (bucket meta, key 736368656d61: the row ends too early): put a backup",
 		},
 		"a missing bucket": {
 			func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(bucketPasses)) },
@@ -60,7 +60,7 @@ func TestOpenRefusesOtherFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, dir, "cannot open the database "+path)
+	wantRefusal(t, dir, "the database "+path+" is damaged")
 }
 
 // TestOpenUnfinished: a first start that ended between making the key and the

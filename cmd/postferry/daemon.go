@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -24,7 +25,7 @@ import (
 type daemon struct {
 	cfg     *config.Config
 	log     zerolog.Logger
-	store   store.Store
+	store   *store.Bolt
 	engine  *syncer.Engine
 	control net.Listener
 	proxy   *proxy.Server
@@ -41,7 +42,7 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*d
 // openDaemonAsking is openDaemon with the DNS servers, host:port, that the page
 // asks for old servers; nil for the system's.
 func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
-	var st store.Store
+	var st *store.Bolt
 	err := patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
 		return err
@@ -105,6 +106,14 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		})
 		front.Go(func() error {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-d.store.Lost():
+				return d.store.LostError()
+			}
+		})
+		front.Go(func() error {
 			<-ctx.Done()
 			if context.Cause(ctx) == errSignal {
 				d.log.Info().Msg("ending: letting clients finish")
@@ -113,7 +122,32 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 		return front.Wait()
 	})
-	return errors.Join(all.Wait(), d.close())
+	err := waitUnlessLost(d.store, all.Wait)
+	return errors.Join(err, d.close())
+}
+
+// lostGrace bounds how long is waited for what works with a state that is lost: it may
+// wait for the database for ever.
+const lostGrace = 15 * time.Second
+
+// waitUnlessLost waits for what works with a state. Once that is lost it is the
+// reason for all else, and is waited for no longer than lostGrace.
+func waitUnlessLost(st *store.Bolt, wait func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- wait() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-st.Lost():
+		select {
+		case <-ended:
+		case <-time.After(lostGrace):
+		}
+	}
+	if lost := st.LostError(); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // ended is the error of a part that should run until ctx ends.

@@ -102,7 +102,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	go func() { ended <- engine.Run(running, false) }()
 	return &local{store: st, engine: engine, cfg: cfg, log: *log, close: func() error {
 		stop()
-		err := <-ended
+		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {
 			err = nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -20,7 +21,7 @@ import (
 
 // process runs a command line in a process of its own and returns its exit
 // status and what it wrote to standard error. begun, if given, is called once it runs.
-func process(t *testing.T, begun func(*os.Process), env []string, args ...string) (status int, stderr string) {
+func process(t *testing.T, stdin io.Reader, begun func(*os.Process), env []string, args ...string) (status int, stderr string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -29,7 +30,7 @@ func process(t *testing.T, begun func(*os.Process), env []string, args ...string
 	var errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), exe, args...)
 	cmd.Env = append(append(os.Environ(), runEnv+"=1"), env...)
-	cmd.Stderr = &errs
+	cmd.Stdin, cmd.Stderr = stdin, &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestServeFailsWhileOpening(t *testing.T) {
 			state := filepath.Join(filepath.Dir(path), "state")
 			makeFolder(t, state)
 			test.prepare(t, state)
-			status, stderr := process(t, nil, nil, "serve", "-c", path)
+			status, stderr := process(t, nil, nil, nil, "serve", "-c", path)
 			wantSentence(t, status, stderr, exitFailed, test.words...)
 			openState(t, state)
 		})
@@ -159,7 +160,7 @@ func TestServeStoppedWhileOpening(t *testing.T) {
 	path := writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
 	lock := filepath.Join(filepath.Dir(path), "state", "lock")
 	for after := time.Duration(0); ; after += 500 * time.Microsecond {
-		status, stderr := process(t, func(p *os.Process) {
+		status, stderr := process(t, nil, func(p *os.Process) {
 			eventually(t, "a lock of serve", func() bool {
 				text, _ := os.ReadFile(lock)
 				return strings.HasSuffix(string(text), " serve\n")
@@ -196,6 +197,6 @@ func TestDaemonNotOpened(t *testing.T) {
 
 // TestDemoNotSetUp wants the reason why the demo has no stage.
 func TestDemoNotSetUp(t *testing.T) {
-	status, stderr := process(t, nil, []string{"TMPDIR=" + filepath.Join(t.TempDir(), "missing")}, "demo", "--once")
+	status, stderr := process(t, nil, nil, []string{"TMPDIR=" + filepath.Join(t.TempDir(), "missing")}, "demo", "--once")
 	wantSentence(t, status, stderr, exitFailed, "missing")
 }
