@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"postferry/store"
 )
 
 const selfSignedLife = 5 * 365 * 24 * time.Hour
@@ -25,6 +27,11 @@ const selfSignedLife = 5 * 365 * 24 * time.Hour
 func selfSigned(dir string, now time.Time, log zerolog.Logger) (certFile, keyFile string, err error) {
 	certFile = filepath.Join(dir, "proxy-cert.pem")
 	keyFile = filepath.Join(dir, "proxy-key.pem")
+	for _, file := range []string{certFile, keyFile} {
+		if err := store.CheckPrivateFile(file); err != nil {
+			return "", "", err
+		}
+	}
 	if !usable(certFile, keyFile, now) {
 		if err := makeSelfSigned(certFile, keyFile, now); err != nil {
 			return "", "", fmt.Errorf("can't make a self-signed certificate in %s: %w", dir, err)

@@ -71,9 +71,13 @@ func Open(dir string, opt Options) (*Bolt, error) {
 	return b, nil
 }
 
+// makeDir makes the state directory if need be, and refuses one that others may write.
 func makeDir(dir string, log zerolog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot create the state directory: %w", err)
+	}
+	if err := CheckPrivate(dir); err != nil {
+		return err
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -82,6 +86,7 @@ func makeDir(dir string, log zerolog.Logger) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		log.Warn().Str("dir", dir).Stringer("mode", mode).Msg("other users can look into the state directory")
 	}
+	warnOfParent(dir, log)
 	return nil
 }
 

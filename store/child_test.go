@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // Tests that need a second process start this test binary again, with what it
@@ -21,6 +22,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	unix.Umask(0o022) // a state that others may write is refused
 	switch dir := os.Getenv(childDir); os.Getenv(childTask) {
 	case "crash":
 		os.Exit(crashChild(dir))

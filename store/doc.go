@@ -38,6 +38,8 @@
 //	key       32 random bytes in base64: the key that seals passwords
 //	lock      held with flock(2) while the state is open; names its holder
 //
+// It is refused if others may write it: who could put a file there would be believed.
+//
 // The key is taken from the environment variable POSTFERRY_KEY or from the
 // systemd credential postferry.key if there is one; then the file is neither
 // read nor made. A password is stored as a random nonce and its

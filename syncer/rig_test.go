@@ -9,12 +9,16 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"postferry/config"
 	"postferry/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	unix.Umask(0o022) // a state that others may write is refused
+	goleak.VerifyTestMain(m)
+}
 
 // rig is an engine between two fake servers.
 type rig struct {

@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // runEnv makes the test binary run as postferry, see startDaemon.
 const runEnv = "POSTFERRY_TEST_RUN"
 
 func TestMain(m *testing.M) {
+	unix.Umask(0o022) // a state that others may write is refused
 	if os.Getenv(runEnv) != "" {
 		main()
 	}

@@ -35,6 +35,9 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 // openBackend reaches the daemon if one runs, and opens the state itself if
 // not. With a logger, what it opens can copy.
 func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b backend, err error) {
+	if err := store.CheckPrivate(cfg.State); err != nil {
+		return nil, err // before anything is said to whoever listens on a socket there
+	}
 	err = patiently(ctx, func() error {
 		if r, err := dialRemote(ctx, cfg.State); err == nil {
 			b = r

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/store"
 )
 
 // serveCommand is what serve calls itself in the state's lock.
@@ -77,7 +78,7 @@ func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err e
 // checkListen looks for addresses in use, unless it is our own daemon that
 // uses them: then the state's lock has the better words for it.
 func checkListen(ctx context.Context, cfg *config.Config) []config.Finding {
-	if cfg.State != "" {
+	if cfg.State != "" && store.CheckPrivate(cfg.State) == nil {
 		if c, err := dialControl(ctx, cfg.State); err == nil {
 			c.Close()
 			return nil

@@ -130,6 +130,13 @@ func TestServeFailsWhileOpening(t *testing.T) {
 		{"the self-signed certificate is a folder", free, "", func(t *testing.T, state string) {
 			makeFolder(t, filepath.Join(state, "proxy-cert.pem"))
 		}, []string{"self-signed certificate", "proxy-cert.pem"}},
+		{"others may write the self-signed certificate's key", free, "", func(t *testing.T, state string) {
+			key := filepath.Join(state, "proxy-key.pem")
+			writeFile(t, key, "")
+			if err := os.Chmod(key, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"proxy-key.pem has mode 0666", "others may write it"}},
 		{"the port for TLS is taken", "imaps = \"OCCUPIED\"\nimap = \"\"", "", pretend, []string{"proxy.imaps", "in use"}},
 		{"the port for STARTTLS is taken", "imaps = \"\"\nimap = \"OCCUPIED\"", "", pretend, []string{"proxy.imap", "in use"}},
 		{"the page's port is taken", free, "OCCUPIED", pretend, []string{"import page", "in use"}},
