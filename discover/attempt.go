@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postferry/internal/publicnet"
 	"postferry/upstream"
 )
 
@@ -110,7 +111,7 @@ func (s *search) admit(ctx context.Context, c candidate, a *Attempt) ([]netip.Ad
 		a.Outcome = say(codeDenied)
 		return nil, false
 	}
-	if !mailPort(c.port) {
+	if !publicnet.MailPort(c.port) {
 		a.Outcome = say(codePort, "port", strconv.Itoa(c.port))
 		return nil, false
 	}

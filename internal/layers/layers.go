@@ -17,6 +17,9 @@ const throttle = "internal/throttle"
 // spreadsheet is through what all tables go that a spreadsheet program may open.
 const spreadsheet = "internal/spreadsheet"
 
+// publicnet says what may be connected to for whom.
+const publicnet = "internal/publicnet"
+
 // allowed says for each package what of ours it may import. What is
 // under a package (store/storetest) counts as part of it, and the parts of one
 // package may import each other.
@@ -29,14 +32,15 @@ func allowed() map[string][]string {
 		"admin":           append([]string{throttle, spreadsheet}, middle...),
 		"proxy":           append([]string{throttle}, middle...),
 		"syncer":          middle,
-		"upstream":        bottom,
-		"discover":        append([]string{"upstream"}, bottom...), // it asks what it finds as the engine would
+		"upstream":        append([]string{publicnet}, bottom...),
+		"discover":        append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
 		"wire":            nil,
 		"store":           nil,
 		"config":          nil,
 		lab:               {"config"}, // it must stay an independent witness
 		throttle:          nil,
 		spreadsheet:       nil,
+		publicnet:         nil,
 		"internal/layers": nil,
 	}
 }
