@@ -78,6 +78,7 @@ type Domain struct {
 	Old     Server
 	New     Server
 	Enrol   bool
+	Stored  bool // it was set up while Postferry runs, and may change
 	Folders Folders
 	Limits  Limits // of all its accounts together
 	Account AccountLimits

@@ -40,6 +40,10 @@ type Server struct {
 	// TLS10 accepts TLS 1.0 and 1.1 too, and key exchange by RSA alone: for an old server
 	// that has nothing newer (RFC 8996 tells why nobody should). Otherwise it is TLS 1.2.
 	TLS10 bool
+	// PublicOnly is set if whoever chose the server must not reach this machine or
+	// private networks through us: it is connected to with TLS only, at addresses
+	// outside and at ports at which mail may be.
+	PublicOnly bool
 }
 
 // scheme is the beginning of a server's URL and what it stands for, with the

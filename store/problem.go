@@ -42,6 +42,7 @@ const (
 	CertificateChanged ProblemKind = "certificate_changed" // it is another one than the pinned one
 	NoEncryption       ProblemKind = "no_encryption"       // no protected connection can be made
 	NotMailServer      ProblemKind = "not_mail_server"     // what answers does not speak the protocol
+	NoMailServer       ProblemKind = "no_mail_server"      // none that may be used is found; why is not told to whoever chose it
 	OpenToAll          ProblemKind = "open_to_all"         // it lets everybody in without a password (PREAUTH)
 	Tampering          ProblemKind = "tampering"           // somebody may be changing what is sent
 	OverQuota          ProblemKind = "over_quota"          // the mailbox at the new server is full

@@ -127,6 +127,9 @@ func (e *Engine) endpoint(s config.Server, old bool) endpoint {
 	if old {
 		key, limit = "old "+s.Address(), e.shared.cfg.Sync.OldConnections
 	}
+	if s.PublicOnly {
+		key += " outside" // that it can't be reached there says nothing to others
+	}
 	p := e.pools[key]
 	if p == nil {
 		p = newPool(s.Address(), limit)

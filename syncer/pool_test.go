@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postferry/config"
 	"postferry/upstream"
 )
 
@@ -239,4 +240,30 @@ func TestPoolLearnsCaps(t *testing.T) {
 			t.Errorf("after a while %d in all, %d each", p.most(), p.perAccount())
 		}
 	})
+}
+
+// TestOutsideHasAPoolOfItsOwn: a server that may be reached outside only says nothing of
+// the one at the same address that others reach.
+func TestOutsideHasAPoolOfItsOwn(t *testing.T) {
+	r := newRig(t)
+	r.start(false)
+	server := config.Server{Host: "old.example", Port: 993}
+	known := r.engine.endpoint(server, true)
+	server.PublicOnly = true
+	outside := r.engine.endpoint(server, true)
+	for range 5 {
+		outside.pool.note(&upstream.Error{Class: upstream.Later, Err: errors.New("no mail server")})
+	}
+	if release, err := outside.pool.acquire(t.Context(), false, nil); err == nil {
+		release()
+		t.Error("the server that can't be reached doesn't rest")
+	}
+	release, err := known.pool.acquire(t.Context(), false, nil)
+	if err != nil {
+		t.Fatalf("the other one rests, too: %v", err)
+	}
+	release()
+	if again := r.engine.endpoint(server, true); again.pool != outside.pool {
+		t.Error("it has another pool each time")
+	}
 }

@@ -15,10 +15,10 @@ import (
 func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
 	s, err := reachIMAP(ctx, server, opt)
 	if err != nil {
-		return nil, err
+		return nil, veil(ctx, server, opt, false, err)
 	}
 	if err := s.start(ctx, server); err != nil {
-		return nil, err
+		return nil, veil(ctx, server, opt, s.met, err)
 	}
 	return s, nil
 }
@@ -97,6 +97,7 @@ func (s *Session) greeting() error {
 	}
 	s.note(&st)
 	s.welcome = s.clean(st.text)
+	s.met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
 	switch kind {
 	case "OK":
 	case "PREAUTH":

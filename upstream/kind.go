@@ -47,6 +47,8 @@ func (e *Error) Kind() store.ProblemKind {
 		return store.MaildropInUse
 	case e.After > 0, Throttled(e):
 		return store.Throttled
+	case errors.Is(e.Err, errNoMailServer):
+		return store.NoMailServer
 	case e.Op == opConnect && e.Text == "" && e.Said == "":
 		return store.Unreachable
 	}

@@ -40,6 +40,8 @@ func TestKind(t *testing.T) {
 		{fix(opConnect, errors.New("TLS: no")), store.NoEncryption},
 		{fix(opConnect, ErrNotIMAP), store.NotMailServer},
 		{fix(opConnect, ErrNotPOP3), store.NotMailServer},
+		{fix(opConnect, errUnprotected), store.NoEncryption},
+		{&Error{Op: opConnect, Class: Later, Err: errNoMailServer}, store.NoMailServer},
 		{fix(opConnect, errPreauth), store.OpenToAll},
 		{fix(opConnect, errInjected), store.Tampering},
 		{fix(opLogin, errNUL), store.PasswordUnsendable},

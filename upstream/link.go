@@ -35,6 +35,7 @@ type link struct {
 	detached atomic.Bool
 
 	welcome string // the greeting's words
+	met     bool   // what has answered speaks the protocol
 	// said is what the server said of its own accord and a person should see: an alert, an
 	// untagged NO or BAD, a line that is no answer. It is kept until a command is completed.
 	said    string
@@ -45,16 +46,16 @@ type link struct {
 	partingWords func(op string) *Error
 }
 
-// greeted is what the server greeted with, printable and bounded.
-func (l *link) greeted() string { return l.welcome }
+// greeted tells whether the server has greeted in the protocol, and with what words,
+// printable and bounded.
+func (l *link) greeted() (met bool, words string) { return l.met, l.welcome }
 
 // connect makes a connection.
 func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, error) {
-	dial := opt.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: opt.Stall}).DialContext
+	if server.PublicOnly && server.Security == config.Insecure {
+		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Fix, Err: errUnprotected}
 	}
-	nc, err := dial(ctx, "tcp", address(server))
+	nc, err := dialerOf(server, opt)(ctx, "tcp", address(server))
 	if err != nil {
 		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
 	}

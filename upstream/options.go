@@ -26,6 +26,8 @@ type Options struct {
 	TLS *tls.Config
 	// Dial makes the connection, to addr (host:port); nil for a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Resolver leads names to addresses, for tests; nil for the system's.
+	Resolver *net.Resolver
 	// Progress is called whenever the server shows life (connected, greeting,
 	// a response); nil for none. It must be quick and not block.
 	Progress func()

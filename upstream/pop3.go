@@ -35,10 +35,10 @@ type POP3 struct {
 func DialPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
 	s, err := reachPOP3(ctx, server, opt)
 	if err != nil {
-		return nil, err
+		return nil, veil(ctx, server, opt, false, err)
 	}
 	if err := s.start(ctx, server); err != nil {
-		return nil, err
+		return nil, veil(ctx, server, opt, s.met, err)
 	}
 	return s, nil
 }
@@ -98,6 +98,7 @@ func (s *POP3) greeting() error {
 			s.stamp = r.text[open : open+end+1]
 		}
 	}
+	s.met = r.kind == replyOK || r.kind == replyErr
 	switch r.kind {
 	case replyOK:
 		return nil

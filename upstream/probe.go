@@ -11,6 +11,7 @@ import (
 
 // Answer is what a server says of itself before anybody logs in.
 type Answer struct {
+	Speaks       bool                // it has greeted in the protocol
 	Greeting     string              // its words, printable and bounded to 500 bytes
 	Capabilities []string            // after the start of TLS, verbatim
 	Certificates []*x509.Certificate // its own first, not checked; none without TLS
@@ -44,7 +45,7 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 		// What a server answers to a goodbye doesn't matter.
 		_ = s.Logout(goodbye)
 	}
-	answer.Greeting = s.greeted()
+	answer.Speaks, answer.Greeting = s.greeted()
 	return answer, err
 }
 
@@ -52,7 +53,7 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 // said on yet.
 type unopened interface {
 	start(ctx context.Context, server config.Server) error
-	greeted() string
+	greeted() (met bool, words string)
 	Capabilities() []string
 	Logout(ctx context.Context) error
 }

@@ -43,6 +43,8 @@ func (e *Error) summary(host string) string {
 		return "The mailbox at " + host + " is in use: a mail program is fetching from it, or has just been. It is tried again by itself."
 	case e.After > 0:
 		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)
+	case errors.Is(e.Err, errNoMailServer):
+		return "No mail server that may be used answers at " + e.host() + ". It is tried again by itself; check its name, port and security. " + outside
 	case e.Op == opConnect && e.Text == "" && e.Said == "":
 		return host + " can't be reached. It is tried again by itself; check that it runs and that its address is right."
 	}
@@ -51,6 +53,9 @@ func (e *Error) summary(host string) string {
 
 // correct says where logins and passwords are corrected.
 const correct = "Correct it on the import page, or in the list and import that again."
+
+// outside says what an administrator of one domain can do about a server inside.
+const outside = "Servers inside private networks, and connections without TLS, have to be allowed by an administrator of all domains."
 
 // fixSummary is for what a person has to mend.
 func (e *Error) fixSummary(host string) string {
@@ -80,6 +85,8 @@ func (e *Error) fixSummary(host string) string {
 		return host + " refused the password of this account" + e.words() + ". " + correct
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
 		return host + " does not answer as a mail server. Check the server's URL in the domain's settings."
+	case errors.Is(e.Err, errUnprotected):
+		return host + " is to be used without TLS. " + outside
 	case errors.Is(e.Err, errInjected):
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."
 	}

@@ -1,0 +1,51 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"postferry/config"
+	"postferry/internal/publicnet"
+)
+
+// Causes for servers that are connected to outside only.
+var (
+	// errNoMailServer is all that is told if none is found. Whoever chose the server
+	// could otherwise learn from the cause what is on this machine, in its networks or
+	// at other people's: which names and ports there are, and what answers there.
+	errNoMailServer = errors.New("no mail server that may be used for this domain answers there")
+	errUnprotected  = errors.New("connections without TLS are for servers that an administrator of all domains has chosen")
+)
+
+// dialerOf is what makes a connection with a server.
+func dialerOf(server config.Server, opt Options) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	switch {
+	case opt.Dial != nil:
+		return opt.Dial
+	case server.PublicOnly:
+		return (&publicnet.Dialer{Timeout: opt.Stall, Resolver: opt.Resolver}).DialContext
+	}
+	return (&net.Dialer{Timeout: opt.Stall, Resolver: opt.Resolver}).DialContext
+}
+
+// veil is what may be told of an attempt to reach a server that failed with err. met
+// tells whether a mail server had answered by then.
+func veil(ctx context.Context, server config.Server, opt Options, met bool, err error) error {
+	switch {
+	case err == nil, !server.PublicOnly, met, errors.Is(err, errUnprotected), errors.Is(ctx.Err(), context.Canceled):
+		return err
+	case server.Security == config.ImplicitTLS && isCertificate(err) && speaks(ctx, server, opt):
+		return err
+	}
+	opt.Log.Info().Err(err).Msg("no mail server can be reached where an administrator of one domain has said")
+	return &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: errNoMailServer}
+}
+
+// speaks tells whether a mail server is behind a certificate that is not accepted. It is
+// told no secret.
+func speaks(ctx context.Context, server config.Server, opt Options) bool {
+	opt.Progress, opt.Traffic, opt.Trace, opt.Quirks = nil, nil, nil, nil
+	answer, _ := Probe(ctx, server, opt) // what came after the greeting doesn't matter
+	return answer.Speaks
+}
