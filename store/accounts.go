@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -17,8 +18,48 @@ func (b *Bolt) PutAccounts(ctx context.Context, accounts []Account) (stored []Ac
 			return nil, nil, err
 		}
 	}
+	return b.putAccounts(ctx, accounts, func(*bbolt.Tx) error { return nil })
+}
+
+// PutEnrolled implements Store.
+func (b *Bolt) PutEnrolled(ctx context.Context, a Account, at *Domain) (Account, error) {
+	if err := checkAccount(&a); err != nil {
+		return a, err
+	}
+	stored, _, err := b.putAccounts(ctx, []Account{a}, func(tx *bbolt.Tx) error { return checkEnrolment(tx, at) })
+	if err != nil {
+		return a, err
+	}
+	return stored[0], nil
+}
+
+// checkEnrolment wants a domain to be what it was when its old server was asked. nil is one
+// that doesn't change.
+func checkEnrolment(tx *bbolt.Tx, at *Domain) error {
+	if at == nil {
+		return nil
+	}
+	now, err := getDomain(tx, at.Name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return invalid("domain %q is gone", at.Name)
+	case err != nil:
+		return err
+	case !now.Enrol:
+		return invalid("domain %q: nobody may enrol any more", at.Name)
+	case now.Old != at.Old || !bytes.Equal(now.OldFingerprint, at.OldFingerprint):
+		return invalid("domain %q has another old server than the one that was asked", at.Name)
+	}
+	return nil
+}
+
+// putAccounts puts accounts if check has nothing against it.
+func (b *Bolt) putAccounts(ctx context.Context, accounts []Account, check func(*bbolt.Tx) error) (stored []Account, put []AccountPut, err error) {
 	now := time.Now()
 	err = b.update(ctx, 3*len(accounts), func(tx *bbolt.Tx) (err error) {
+		if err := check(tx); err != nil {
+			return err
+		}
 		for _, bucket := range []string{bucketAccounts, bucketLogins, bucketSummaries} {
 			root(tx, bucket).FillPercent = accountFill
 		}

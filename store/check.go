@@ -118,7 +118,11 @@ func checkDomain(d *Domain) error {
 	case !sha256OrNone(d.OldFingerprint) || !sha256OrNone(d.NewFingerprint):
 		return invalid("domain %q: a fingerprint that is no SHA-256", d.Name)
 	}
-	return nil
+	switch d.OldSetBy {
+	case SetByUnknown, SetByAll, SetByDomain:
+		return nil
+	}
+	return invalid("domain %q: who set its old server is %q, none of %q, %q", d.Name, d.OldSetBy, SetByAll, SetByDomain)
 }
 
 func sha256OrNone(b []byte) bool { return len(b) == 0 || len(b) == sha256.Size }

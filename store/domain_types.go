@@ -15,7 +15,22 @@ type Domain struct {
 	NewFingerprint []byte
 	Enrol          bool // whether people may enrol themselves by logging in
 	Created        time.Time
+	// OldSetBy is who answers for the old server. The new one is always the choice of
+	// those who look after everything.
+	OldSetBy Setter
 }
+
+// Setter is who has chosen a server.
+type Setter string
+
+const (
+	// SetByUnknown: the row was written before it was kept. They may have been anybody.
+	SetByUnknown Setter = ""
+	// SetByAll: an administrator of everything has, or has accepted it.
+	SetByAll Setter = "all"
+	// SetByDomain: somebody who looks after this domain only has.
+	SetByDomain Setter = "domain"
+)
 
 // Schedule says when the accounts of a domain, whichever place it was set up
 // in, are passed over again. A domain without one has the configuration's

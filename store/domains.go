@@ -29,6 +29,16 @@ func (b *Bolt) Domains(ctx context.Context) (domains []Domain, err error) {
 
 // PutDomain implements Store.
 func (b *Bolt) PutDomain(ctx context.Context, d Domain) error {
+	return b.putDomain(ctx, d, func(*bbolt.Tx) error { return nil })
+}
+
+// PutVacantDomain implements Store.
+func (b *Bolt) PutVacantDomain(ctx context.Context, d Domain) error {
+	return b.putDomain(ctx, d, func(tx *bbolt.Tx) error { return checkVacant(tx, d.Name) })
+}
+
+// putDomain stores a domain if check has nothing against it.
+func (b *Bolt) putDomain(ctx context.Context, d Domain, check func(*bbolt.Tx) error) error {
 	if err := checkDomain(&d); err != nil {
 		return err
 	}
@@ -37,12 +47,14 @@ func (b *Bolt) PutDomain(ctx context.Context, d Domain) error {
 	}
 	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
 		key, d := []byte(d.Name), d
-		if row := root(tx, bucketDomains).Get(key); row != nil {
-			known, err := decodeDomain(d.Name, row)
-			if err != nil {
-				return damaged(bucketDomains, key, err)
-			}
+		if err := check(tx); err != nil {
+			return err
+		}
+		known, err := getDomain(tx, d.Name)
+		if err == nil {
 			d.Created = known.Created
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
 		}
 		return root(tx, bucketDomains).Put(key, encodeDomain(&d))
 	})
@@ -55,12 +67,7 @@ func (b *Bolt) DeleteDomain(ctx context.Context, name string) error {
 		if root(tx, bucketDomains).Get(key) == nil {
 			return ErrNotFound
 		}
-		if err := eachAccount(tx, func(a *Account) error {
-			if a.Domain == name {
-				return invalid("domain %q has accounts", name)
-			}
-			return nil
-		}); err != nil {
+		if err := checkVacant(tx, name); err != nil {
 			return err
 		}
 		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name))
@@ -91,6 +98,30 @@ func deleteAccess(tx *bbolt.Tx, domain string) error {
 		}
 	}
 	return nil
+}
+
+// getDomain reads a domain.
+func getDomain(tx *bbolt.Tx, name string) (Domain, error) {
+	key := []byte(name)
+	row := root(tx, bucketDomains).Get(key)
+	if row == nil {
+		return Domain{}, ErrNotFound
+	}
+	d, err := decodeDomain(name, row)
+	if err != nil {
+		return Domain{}, damaged(bucketDomains, key, err)
+	}
+	return d, nil
+}
+
+// checkVacant wants a domain to have no accounts.
+func checkVacant(tx *bbolt.Tx, name string) error {
+	return eachAccount(tx, func(a *Account) error {
+		if a.Domain == name {
+			return invalid("domain %q has accounts", name)
+		}
+		return nil
+	})
 }
 
 // Schedules implements Store.

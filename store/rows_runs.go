@@ -10,6 +10,7 @@ func encodeDomain(dm *Domain) []byte {
 	e.text(string(dm.NewFingerprint))
 	e.bool(dm.Enrol)
 	e.time(dm.Created)
+	e.text(string(dm.OldSetBy))
 	return e
 }
 
@@ -23,6 +24,9 @@ func decodeDomain(name string, row []byte) (Domain, error) {
 		NewFingerprint: d.bytes(),
 		Enrol:          d.bool(),
 		Created:        d.time(),
+	}
+	if d.more() { // of later versions
+		dm.OldSetBy = Setter(d.text())
 	}
 	return dm, d.done()
 }

@@ -31,6 +31,12 @@ func (k rowKind) withAdded(added func(any) int) rowKind {
 	return k
 }
 
+func addedToDomain(v any) int {
+	var e encoder
+	e.text(string(v.(Domain).OldSetBy))
+	return len(e)
+}
+
 func addedToAccount(v any) int {
 	var e encoder
 	a := v.(Account)
@@ -85,7 +91,7 @@ func rowKinds(s *sealer) []rowKind {
 			func(p Pass) []byte { return encodePass(&p) }, decodePass),
 		kind("domain", drawDomain,
 			func(d Domain) []byte { return encodeDomain(&d) },
-			func(row []byte) (Domain, error) { return decodeDomain("example.com", row) }),
+			func(row []byte) (Domain, error) { return decodeDomain("example.com", row) }).withAdded(addedToDomain),
 		kind("schedule", drawSchedule,
 			func(s Schedule) []byte { return encodeSchedule(&s) },
 			func(row []byte) (Schedule, error) { return decodeSchedule("example.com", row) }),
@@ -160,7 +166,7 @@ func drawDomain(t *rapid.T, _ string) Domain {
 	fingerprint := rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 32), noneIfEmpty)
 	return Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
 		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
-		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created")}
+		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: Setter(anyText(t, "set by"))}
 }
 
 func drawSchedule(t *rapid.T, _ string) Schedule {

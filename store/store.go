@@ -64,6 +64,10 @@ type Store interface {
 	// then on; the other is still there by its ID. The accounts are returned as they are
 	// now, with what was done, in the order given.
 	PutAccounts(ctx context.Context, accounts []Account) (stored []Account, put []AccountPut, err error)
+	// PutEnrolled is PutAccounts for one account, whose password an old server has accepted.
+	// With at, which the domain was by then, it is ErrInvalid if its row has another old
+	// server or fingerprint now, lets nobody enrol, or is gone.
+	PutEnrolled(ctx context.Context, a Account, at *Domain) (Account, error)
 	// SetCredentials changes an account's credentials and says which are others now. The old
 	// password opens the mailbox afterwards if it was given together with the new one.
 	SetCredentials(ctx context.Context, id AccountID, c CredentialChange) (changed CredentialFields, err error)
@@ -131,6 +135,9 @@ type Store interface {
 	Domains(ctx context.Context) ([]Domain, error)
 	// PutDomain adds a domain, or replaces the one of that name, but for Created.
 	PutDomain(ctx context.Context, d Domain) error
+	// PutVacantDomain is PutDomain for a domain that has no accounts. It is ErrInvalid
+	// if it has, at that very moment.
+	PutVacantDomain(ctx context.Context, d Domain) error
 	// DeleteDomain removes a stored domain, its schedule, its tokens, and the
 	// administrators who look after it alone, with their sessions. It is
 	// ErrInvalid while there are accounts of the domain.

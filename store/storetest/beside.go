@@ -57,6 +57,11 @@ func (b *Beside) PutAccounts(ctx context.Context, accounts []store.Account) ([]s
 	return b.Store.PutAccounts(ctx, accounts)
 }
 
+func (b *Beside) PutEnrolled(ctx context.Context, a store.Account, at *store.Domain) (store.Account, error) {
+	b.step()
+	return b.Store.PutEnrolled(ctx, a, at)
+}
+
 func (b *Beside) SetCredentials(ctx context.Context, id store.AccountID, c store.CredentialChange) (store.CredentialFields, error) {
 	b.step()
 	return b.Store.SetCredentials(ctx, id, c)

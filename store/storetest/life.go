@@ -64,6 +64,10 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 			_, _, err := f.PutAccounts(ctx, []store.Account{account("new@example.com")})
 			return err
 		},
+		"PutEnrolled": func(ctx context.Context) error {
+			_, err := f.PutEnrolled(ctx, account("enrolled@example.com"), nil)
+			return err
+		},
 		"Account":     func(ctx context.Context) error { _, err := f.Account(ctx, "a@example.com"); return err },
 		"AccountByID": func(ctx context.Context) error { _, err := f.AccountByID(ctx, id); return err },
 		"Accounts":    func(ctx context.Context) error { _, err := f.Accounts(ctx); return err },
@@ -93,13 +97,14 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 			_, err := f.MoveStates(ctx, []store.AccountID{id}, []store.State{store.Active}, store.Stopped)
 			return err
 		},
-		"RemoveAccounts": func(ctx context.Context) error { return f.RemoveAccounts(ctx, nil) },
-		"Overview":       func(ctx context.Context) error { _, err := f.Overview(ctx, ""); return err },
-		"Summary":        func(ctx context.Context) error { _, err := f.Summary(ctx, id); return err },
-		"SetMessages":    func(ctx context.Context) error { return f.SetMessages(ctx, id, 1) },
-		"Domains":        func(ctx context.Context) error { _, err := f.Domains(ctx); return err },
-		"PutDomain":      func(ctx context.Context) error { return f.PutDomain(ctx, domain("put.example")) },
-		"Schedules":      func(ctx context.Context) error { _, err := f.Schedules(ctx); return err },
+		"RemoveAccounts":  func(ctx context.Context) error { return f.RemoveAccounts(ctx, nil) },
+		"Overview":        func(ctx context.Context) error { _, err := f.Overview(ctx, ""); return err },
+		"Summary":         func(ctx context.Context) error { _, err := f.Summary(ctx, id); return err },
+		"SetMessages":     func(ctx context.Context) error { return f.SetMessages(ctx, id, 1) },
+		"Domains":         func(ctx context.Context) error { _, err := f.Domains(ctx); return err },
+		"PutVacantDomain": func(ctx context.Context) error { return f.PutVacantDomain(ctx, domain("vacant.example")) },
+		"PutDomain":       func(ctx context.Context) error { return f.PutDomain(ctx, domain("put.example")) },
+		"Schedules":       func(ctx context.Context) error { _, err := f.Schedules(ctx); return err },
 		"PutSchedule": func(ctx context.Context) error {
 			return f.PutSchedule(ctx, store.Schedule{Domain: "example.com", Every: time.Hour})
 		},

@@ -11,7 +11,7 @@ import (
 
 func domain(name string) store.Domain {
 	return store.Domain{
-		Name: name, Old: "imaps://old." + name, New: "imaps://new." + name, OldFingerprint: make([]byte, 32), Enrol: true, Created: at(1),
+		Name: name, Old: "imaps://old." + name, New: "imaps://new." + name, OldFingerprint: make([]byte, 32), Enrol: true, Created: at(1), OldSetBy: store.SetByAll,
 	}
 }
 
@@ -26,7 +26,7 @@ func testDomains(t *testing.T, f *fixture) {
 	b, a := domain("b.example"), domain("a.example")
 	must(t, f.PutDomain(t.Context(), b))
 	must(t, f.PutDomain(t.Context(), a))
-	b.New, b.OldFingerprint, b.Enrol = "imap://other", nil, false
+	b.New, b.OldFingerprint, b.Enrol, b.OldSetBy = "imap://other", nil, false, store.SetByDomain
 	changed := b
 	changed.Created = at(1000)
 	must(t, f.PutDomain(t.Context(), changed))
@@ -54,10 +54,12 @@ func testDomainsInvalid(t *testing.T, f *fixture) {
 		"no old server": func(d *store.Domain) { d.Old = "" },
 		"no new server": func(d *store.Domain) { d.New = "" },
 		"fingerprint":   func(d *store.Domain) { d.NewFingerprint = []byte("short") },
+		"setter":        func(d *store.Domain) { d.OldSetBy = "somebody" },
 	} {
 		d := domain("example.com")
 		spoil(&d)
 		wantError(t, name, f.PutDomain(t.Context(), d), store.ErrInvalid)
+		wantError(t, name, f.PutVacantDomain(t.Context(), d), store.ErrInvalid)
 	}
 	for name, s := range map[string]store.Schedule{
 		"no domain":  {Every: time.Hour},
@@ -67,6 +69,65 @@ func testDomainsInvalid(t *testing.T, f *fixture) {
 	} {
 		wantError(t, name, f.PutSchedule(t.Context(), s), store.ErrInvalid)
 	}
+}
+
+// testPutVacantDomain: the servers of people who are there already stay as they are.
+func testPutVacantDomain(t *testing.T, f *fixture) {
+	first := domain("example.com")
+	must(t, f.PutVacantDomain(t.Context(), first))
+	other := first
+	other.Old, other.OldSetBy = "imaps://other", store.SetByDomain
+	must(t, f.PutVacantDomain(t.Context(), other))
+	a, b := account("a@example.com"), account("b@example.org")
+	a.State, b.Domain = store.Waiting, "example.org"
+	id := f.put(a, b)[0].ID
+	wantError(t, "with accounts", f.PutVacantDomain(t.Context(), first), store.ErrInvalid)
+	wantError(t, "with accounts of before there was a domain", f.PutVacantDomain(t.Context(), domain("example.org")), store.ErrInvalid)
+	got, err := f.Domains(t.Context())
+	must(t, err)
+	wantEqual(t, "domains", got, []store.Domain{other})
+	must(t, f.RemoveAccounts(t.Context(), []store.AccountID{id}))
+	must(t, f.PutVacantDomain(t.Context(), first))
+	got, err = f.Domains(t.Context())
+	must(t, err)
+	wantEqual(t, "domains", got, []store.Domain{first})
+}
+
+// testPutEnrolled: what one old server has accepted is not kept for another.
+func testPutEnrolled(t *testing.T, f *fixture) {
+	a := account("a@example.com")
+	a.Origin = store.Enrolled
+	at := domain("example.com")
+	for name, change := range map[string]func(*store.Domain){
+		"another old server":  func(d *store.Domain) { d.Old = "imaps://catcher.example" },
+		"another fingerprint": func(d *store.Domain) { d.OldFingerprint = nil },
+		"no enrolment":        func(d *store.Domain) { d.Enrol = false },
+		"another domain":      func(d *store.Domain) { d.Name = "example.org" },
+	} {
+		d := at
+		change(&d)
+		must(t, f.PutDomain(t.Context(), d))
+		_, err := f.PutEnrolled(t.Context(), a, &at)
+		wantError(t, name, err, store.ErrInvalid)
+		_, err = f.Account(t.Context(), a.Login)
+		wantError(t, name, err, store.ErrNotFound)
+		must(t, f.DeleteDomain(t.Context(), d.Name))
+	}
+	_, err := f.PutEnrolled(t.Context(), store.Account{}, nil)
+	wantError(t, "an account without a login", err, store.ErrInvalid)
+	other := at
+	other.New, other.NewFingerprint, other.OldSetBy = "imaps://elsewhere", make([]byte, 32), store.SetByDomain
+	must(t, f.PutDomain(t.Context(), other))
+	stored, err := f.PutEnrolled(t.Context(), a, &at)
+	must(t, err)
+	a.ID = stored.ID
+	wantEqual(t, "the account", stored, a)
+	again := a
+	again.State, again.Old.Password, again.New.Password, again.OldOpens = store.Waiting, "other old", "other new", true
+	stored, err = f.PutEnrolled(t.Context(), again, nil)
+	must(t, err)
+	again.State = a.State
+	wantEqual(t, "the account again", stored, again)
 }
 
 func testDeleteDomain(t *testing.T, f *fixture) {

@@ -52,6 +52,8 @@ func Run(t *testing.T, open Open) {
 		{"SummaryFollows", testSummaryFollows},
 		{"Domains", testDomains},
 		{"DomainsInvalid", testDomainsInvalid},
+		{"PutVacantDomain", testPutVacantDomain},
+		{"PutEnrolled", testPutEnrolled},
 		{"DeleteDomain", testDeleteDomain},
 		{"Schedules", testSchedules},
 		{"Runs", testRuns},
