@@ -96,7 +96,14 @@ func (e *Engine) follow(ctx context.Context, id store.AccountID, note func(*acco
 // accepted, if the old server accepts them too. A nil error means it is stored. One that
 // was added meanwhile gets the credentials, and stays in the state it is in.
 func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, error) {
-	_, leave, err := e.dialOld(ctx, a.Domain, a.Old, e.shared.dial.old)
+	d, ok := e.shared.cfg.DomainNamed(a.Domain)
+	switch {
+	case !ok:
+		return a, errNoDomain
+	case !d.Enrol: // it did a moment ago
+		return a, errNoEnrolment
+	}
+	_, leave, err := e.dialOldOf(ctx, d, a.Old, e.shared.dial.old)
 	if known, ok := errors.AsType[*upstream.Error](err); ok && known.Code == upstream.CodeInUse {
 		err, leave = nil, func() {} // a server says so after it has checked the password (RFC 2449 section 8.1.2)
 	}
@@ -104,9 +111,13 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 		return a, err
 	}
 	leave()
-	stored, _, err := e.shared.store.PutAccounts(ctx, []store.Account{a})
-	if err != nil {
+	// What one old server has accepted is not kept for another.
+	var at *store.Domain
+	if d.Stored {
+		at = &store.Domain{Name: d.Name, Old: d.Old.String(), OldFingerprint: d.Old.Fingerprint}
+	}
+	if a, err = e.shared.store.PutEnrolled(ctx, a, at); err != nil {
 		return a, err
 	}
-	return stored[0], e.Updated(ctx, []store.AccountID{stored[0].ID})
+	return a, e.Updated(ctx, []store.AccountID{a.ID})
 }

@@ -1,10 +1,14 @@
 package syncer
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/store/storetest"
+	"postferry/upstream"
 )
 
 // TestEnrolWritesOnlyCredentials: an account that an administrator adds, begins or stops
@@ -46,5 +50,59 @@ func TestEnrolWritesOnlyCredentials(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEnrolAtAnotherServer: a password that the old server of one moment has accepted is not
+// kept if the domain has another, or nobody may enrol any more, by the time it has.
+func TestEnrolAtAnotherServer(t *testing.T) {
+	c := store.Credentials{Login: "bert@example.com", Password: "his own"}
+	pin := make([]byte, 32)
+	for name, tt := range map[string]struct {
+		change func(*store.Domain)
+		wanted error
+	}{
+		"nothing":         {func(*store.Domain) {}, nil},
+		"the new server":  {func(d *store.Domain) { d.New = "imaps://elsewhere.example" }, nil},
+		"the old server":  {func(d *store.Domain) { d.Old = "imaps://catcher.example" }, store.ErrInvalid},
+		"its port":        {func(d *store.Domain) { d.Old = "imap://old.example:1143" }, store.ErrInvalid},
+		"its fingerprint": {func(d *store.Domain) { d.OldFingerprint = pin }, store.ErrInvalid},
+		"no enrolment":    {func(d *store.Domain) { d.Enrol = false }, store.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			domain := store.Domain{Name: "example.com", Old: "imap+insecure://old.example", New: "imap+insecure://new.example", Enrol: true}
+			if err := r.store.PutDomain(t.Context(), domain); err != nil {
+				t.Fatal(err)
+			}
+			r.cfg.Domains[0].Stored = true
+			dialOld := r.pair.dialers().old
+			r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+				changed := domain
+				tt.change(&changed)
+				if err := r.store.PutDomain(ctx, changed); err != nil {
+					t.Error(err)
+				}
+				return dialOld(ctx, server, c, opt)
+			}
+			r.start(false)
+			_, err := r.engine.Enrol(t.Context(), store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active})
+			if !errors.Is(err, tt.wanted) {
+				t.Errorf("got %v, want %v", err, tt.wanted)
+			}
+			if _, err := r.store.Account(t.Context(), c.Login); errors.Is(err, store.ErrNotFound) != (tt.wanted != nil) {
+				t.Errorf("the account: %v", err)
+			}
+		})
+	}
+	r := newRig(t)
+	r.cfg.Domains[0].Enrol = false
+	r.dialOld = func(context.Context, config.Server, store.Credentials, upstream.Options) (oldSession, error) {
+		t.Error("the old server is asked")
+		return nil, errNoDomain
+	}
+	r.start(false)
+	if _, err := r.engine.Enrol(t.Context(), store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}); !errors.Is(err, errNoEnrolment) {
+		t.Errorf("where nobody may enrol: %v", err)
 	}
 }

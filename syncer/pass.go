@@ -14,9 +14,10 @@ import (
 
 var (
 	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
-	ErrStopping = errors.New("the engine is stopping")
-	errNoDomain = errors.New("the account's domain is not set up")
-	errIdle     = errors.New("the account is stopped, finished or waits for a person")
+	ErrStopping    = errors.New("the engine is stopping")
+	errNoDomain    = errors.New("the account's domain is not set up")
+	errNoEnrolment = errors.New("nobody may enrol in this domain any more")
+	errIdle        = errors.New("the account is stopped, finished or waits for a person")
 )
 
 // passOptions say what a pass should do.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -148,6 +149,11 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 	if !ok {
 		return nil, nil, errNoDomain
 	}
+	return e.dialOldOf(ctx, d, c, dial)
+}
+
+// dialOldOf is dialOld for a domain as it was at some moment.
+func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial dialFunc[oldSession]) (s oldSession, leave func(), err error) {
 	end := e.endpoint(d.Old, true)
 	release, err := end.pool.acquire(ctx, true, nil)
 	if err != nil {

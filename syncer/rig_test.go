@@ -43,9 +43,9 @@ func newRig(t *testing.T) *rig {
 	cfg := config.Default()
 	cfg.Sync.Memory = 8 << 20
 	cfg.Domains = []config.Domain{{
-		Name: "example.com",
-		Old:  config.Server{Security: config.Insecure, Host: "old.example", Port: 143},
-		New:  config.Server{Security: config.Insecure, Host: "new.example", Port: 143},
+		Name: "example.com", Enrol: true,
+		Old: config.Server{Security: config.Insecure, Host: "old.example", Port: 143},
+		New: config.Server{Security: config.Insecure, Host: "new.example", Port: 143},
 	}}
 	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
 	if err != nil {
