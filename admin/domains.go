@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type serverView struct {
 	Host        string `json:"host"`
 	Port        int    `json:"port"`
 	Fingerprint string `json:"fingerprint"` // of the one certificate that is accepted; "" to check the chain
+	// PublicOnly is set if it is connected to with TLS only, at public addresses and ports of mail.
+	PublicOnly bool `json:"public_only"`
 }
 
 func viewServer(s config.Server) serverView {
@@ -40,17 +43,10 @@ func viewServer(s config.Server) serverView {
 		protocol = "pop3"
 	}
 	return serverView{URL: s.String(), Protocol: protocol, Security: string(s.Security), Host: s.Host, Port: s.Port,
-		Fingerprint: strings.ToUpper(hex.EncodeToString(s.Fingerprint))}
+		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly}
 }
 
-// domainInput is a domain as a person or a program gives it.
-type domainInput struct {
-	Old            string `json:"old"` // URL: imaps://HOST[:PORT], ...
-	New            string `json:"new"` // "" for the default new server
-	OldFingerprint string `json:"old_fingerprint"`
-	NewFingerprint string `json:"new_fingerprint"`
-	Enrol          bool   `json:"enrol"`
-}
+func fingerprintText(sum []byte) string { return strings.ToUpper(hex.EncodeToString(sum)) }
 
 // listDomains returns the domains that are the actor's business, by name.
 func (a *app) listDomains(ctx context.Context, who actor) ([]domainView, error) {
@@ -108,97 +104,6 @@ func (a *app) storedDomain(ctx context.Context, name string) (*store.Domain, err
 	return nil, nil
 }
 
-// putDomain sets a domain up, or changes its servers. Whoever looks after one
-// domain only can't choose the new server.
-func (a *app) putDomain(ctx context.Context, who actor, name string, in domainInput) (v *domainView, created bool, err error) {
-	name, err = config.ParseDomainName(strings.TrimSpace(name))
-	if err != nil {
-		return nil, false, errInvalid(wrongField("name", "domain_malformed", "This is not the name of a domain."))
-	}
-	if !who.may(name) {
-		return nil, false, errNotFound("domain")
-	}
-	known, ok := a.directory.DomainNamed(name)
-	stored, err := a.storedDomain(ctx, name)
-	if err != nil {
-		return nil, false, err
-	}
-	if ok && stored == nil {
-		return nil, false, errConflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
-	}
-	d, mistakes := a.readDomain(name, in)
-	if len(mistakes) > 0 {
-		return nil, false, errInvalid(mistakes...)
-	}
-	if !who.all() && !a.newServerStays(known, d) {
-		return nil, false, &refusal{status: 403, Code: "new_server_fixed", Detail: "The new server is your provider's choice."}
-	}
-	if err := a.checkNewServer(ctx, stored, d); err != nil {
-		return nil, false, err
-	}
-	if err := a.keepDomain(ctx, d); err != nil {
-		return nil, false, err
-	}
-	if err := a.note(ctx, who, "put_domain", auditOf{domain: name, detail: d.Old + " -> " + d.New}); err != nil {
-		return nil, false, err
-	}
-	v, err = a.showDomain(ctx, who, name)
-	return v, !ok, err
-}
-
-// checkNewServer refuses another new server once mail was copied: what is not there
-// would pass for deleted by its user, and never be copied again.
-func (a *app) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
-	if was == nil || was.New == d.New {
-		return nil
-	}
-	b, err := a.freshBoard(ctx, d.Name)
-	if err != nil || b.totals.Copied == 0 {
-		return err
-	}
-	return errConflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
-}
-
-// newServerStays reports whether a domain's new server is the one it had, or
-// the default for one that had none.
-func (a *app) newServerStays(known *config.Domain, d store.Domain) bool {
-	if d.NewFingerprint != nil && (known == nil || string(known.New.Fingerprint) != string(d.NewFingerprint)) {
-		return false
-	}
-	if known != nil {
-		return known.New.String() == d.New
-	}
-	return a.newServer != "" && d.New == a.newServer
-}
-
-// readDomain reads what was given for a domain.
-func (a *app) readDomain(name string, in domainInput) (d store.Domain, mistakes []mistake) {
-	if in.New == "" {
-		in.New = a.newServer
-	}
-	d = store.Domain{Name: name, Enrol: in.Enrol, Created: a.now()}
-	for _, side := range []struct {
-		field, url, fingerprint string
-		toURL                   *string
-		toFingerprint           *[]byte
-	}{{"old", in.Old, in.OldFingerprint, &d.Old, &d.OldFingerprint}, {"new", in.New, in.NewFingerprint, &d.New, &d.NewFingerprint}} {
-		server, err := config.ParseServer(strings.TrimSpace(side.url))
-		switch {
-		case side.url == "":
-			mistakes = append(mistakes, wrongField(side.field, "missing", "A server is missing."))
-		case err != nil:
-			mistakes = append(mistakes, wrongField(side.field, "server_malformed", "This is not the URL of a server: %s.", err))
-		case side.field == "new" && server.Protocol == config.POP3:
-			mistakes = append(mistakes, wrongField(side.field, "server_pop3", "The new server must speak IMAP."))
-		}
-		*side.toURL = server.String()
-		if *side.toFingerprint, err = config.ParseFingerprint(strings.TrimSpace(side.fingerprint)); err != nil {
-			mistakes = append(mistakes, wrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
-		}
-	}
-	return d, mistakes
-}
-
 // deleteDomain removes a domain that was set up here and has no accounts.
 func (a *app) deleteDomain(ctx context.Context, who actor, name string) error {
 	d, err := a.domain(ctx, who, name)
@@ -221,30 +126,18 @@ func (a *app) deleteDomain(ctx context.Context, who actor, name string) error {
 	return a.note(ctx, who, "delete_domain", auditOf{domain: d.Name})
 }
 
-// keepDomain stores a domain and makes it known.
-func (a *app) keepDomain(ctx context.Context, d store.Domain) error {
-	known, err := domainOf(d)
-	if err != nil {
-		return err
-	}
-	if err := a.store.PutDomain(ctx, d); err != nil {
-		return err
-	}
-	a.directory.Put(known)
-	a.boards.changed(d.Name)
-	return a.ferry.DomainChanged(ctx, d.Name)
-}
-
-// domainOf is a stored domain as the configuration knows domains.
-func domainOf(d store.Domain) (known config.Domain, err error) {
-	known = config.Domain{Name: d.Name, Enrol: d.Enrol}
+// DomainOf is a stored domain as the configuration knows domains. An old server that
+// nobody who looks after everything answers for is connected to outside only.
+func DomainOf(d store.Domain) (known config.Domain, err error) {
+	known = config.Domain{Name: d.Name, Enrol: d.Enrol, Stored: true}
 	if known.Old, err = config.ParseServer(d.Old); err != nil {
-		return known, err
+		return known, fmt.Errorf("its old server: %w", err)
 	}
 	if known.New, err = config.ParseServer(d.New); err != nil {
-		return known, err
+		return known, fmt.Errorf("its new server: %w", err)
 	}
 	known.Old.Fingerprint, known.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
+	known.Old.PublicOnly = d.OldSetBy != store.SetByAll
 	return known, nil
 }
 

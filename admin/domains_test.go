@@ -14,26 +14,29 @@ func TestDomains(t *testing.T) {
 	p := startPage(t)
 	c := p.program("")
 	var d domainView
-	c.want(201, "PUT", "/api/v1/domains/C.Example", domainInput{Old: "pop3s://pop.c.example", Enrol: true,
-		OldFingerprint: strings.Repeat("ab:", 31) + "ab"}, &d)
+	c.want(201, "PUT", "/api/v1/domains/C.Example", domainInput{Old: new("pop3s://pop.c.example"), Enrol: new(true),
+		OldFingerprint: new(strings.Repeat("ab:", 31) + "ab")}, &d)
 	if d.Name != "c.example" || d.Old.Protocol != "pop3" || d.Old.Port != 995 || d.New.URL != "imaps://new.example" || d.Fixed || d.Created == nil ||
 		d.Old.Fingerprint != strings.Repeat("AB", 32) || !d.Enrol {
 		t.Errorf("set up as %+v", d)
 	}
-	c.want(200, "PUT", "/api/v1/domains/c.example", domainInput{Old: "imap+insecure://127.0.0.1:1143"}, &d)
+	if got := c.want(422, "PUT", "/api/v1/domains/c.example", domainInput{Old: new("imap+insecure://127.0.0.1:1143")}, nil); !strings.Contains(got.text, "fingerprint_unprotected") {
+		t.Errorf("a fingerprint without TLS: %s", got.text)
+	}
+	c.want(200, "PUT", "/api/v1/domains/c.example", domainInput{Old: new("imap+insecure://127.0.0.1:1143"), OldFingerprint: new("")}, &d)
 	if d.Old.Security != "insecure" || d.Old.Fingerprint != "" {
 		t.Errorf("changed to %+v", d)
 	}
 	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != "[changed c.example changed c.example]" {
 		t.Errorf("the engine was told %s", calls)
 	}
-	got := c.want(422, "PUT", "/api/v1/domains/c.example", domainInput{Old: "ftp://x", New: "pop3s://new.example", NewFingerprint: "xx"}, nil)
+	got := c.want(422, "PUT", "/api/v1/domains/c.example", domainInput{Old: new("ftp://x"), New: new("pop3s://new.example"), NewFingerprint: new("xx")}, nil)
 	for _, code := range []string{"server_malformed", "server_pop3", "fingerprint_malformed"} {
 		if !strings.Contains(got.text, code) {
 			t.Errorf("the mistakes lack %s: %s", code, got.text)
 		}
 	}
-	c.want(422, "PUT", "/api/v1/domains/no%20domain", domainInput{Old: "imaps://x.example"}, nil)
+	c.want(422, "PUT", "/api/v1/domains/no%20domain", domainInput{Old: new("imaps://x.example")}, nil)
 	p.put("c.example", "anna@c.example")
 	c.want(409, "DELETE", "/api/v1/domains/c.example", nil, nil)
 	c.want(200, "POST", "/api/v1/domains/c.example/accounts/remove", selection{All: true}, nil)
@@ -41,8 +44,8 @@ func TestDomains(t *testing.T) {
 	c.want(404, "GET", "/api/v1/domains/c.example", nil, nil)
 
 	own := p.program("d.example") // a provider's customer sets the domain up
-	own.want(403, "PUT", "/api/v1/domains/d.example", domainInput{Old: "imaps://old.d.example", New: "imaps://elsewhere.example"}, nil)
-	own.want(201, "PUT", "/api/v1/domains/d.example", domainInput{Old: "imaps://old.d.example"}, nil)
+	own.want(403, "PUT", "/api/v1/domains/d.example", domainInput{Old: new("imaps://old.d.example"), New: new("imaps://elsewhere.example")}, nil)
+	own.want(201, "PUT", "/api/v1/domains/d.example", domainInput{Old: new("imaps://old.d.example")}, nil)
 	own.want(403, "DELETE", "/api/v1/domains/d.example", nil, nil)
 }
 
@@ -51,7 +54,7 @@ func TestDomains(t *testing.T) {
 func TestNewServerInUse(t *testing.T) {
 	p := startPage(t)
 	c := p.program("")
-	other := domainInput{Old: "imaps://old.a.example", New: "imaps://other.example"}
+	other := domainInput{Old: new("imaps://old.a.example"), New: new("imaps://other.example")}
 	c.want(200, "PUT", aDomain, other, nil)
 	id := p.put("a.example", "anna@a.example")[0]
 	folders, err := p.store.PutFolders(t.Context(), id, []store.Folder{{Old: "INBOX", New: "INBOX", State: store.FolderPresent}})
@@ -61,7 +64,7 @@ func TestNewServerInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := domainInput{Old: "imaps://elsewhere.a.example", New: "imaps://new.example"}
+	back := domainInput{Old: new("imaps://elsewhere.a.example"), New: new("imaps://new.example")}
 	if got := c.want(409, "PUT", aDomain, back, nil); !strings.Contains(got.text, "new_server_in_use") {
 		t.Errorf("refused with %s", got.text)
 	}
@@ -80,7 +83,7 @@ func TestFixedDomain(t *testing.T) {
 	if !d.Fixed || d.Created != nil {
 		t.Errorf("%+v", d)
 	}
-	c.want(409, "PUT", "/api/v1/domains/b.example", domainInput{Old: "imaps://x.example"}, nil)
+	c.want(409, "PUT", "/api/v1/domains/b.example", domainInput{Old: new("imaps://x.example")}, nil)
 	c.want(409, "DELETE", "/api/v1/domains/b.example", nil, nil)
 }
 

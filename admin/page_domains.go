@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"postferry/config"
@@ -41,10 +42,26 @@ type serverForm struct {
 	Other   otherServer
 	Chosen  string // value of the chosen radio button
 	New     string // URL of the new server
-	// NewFixed is set for administrators of one domain: the new server is their provider's choice.
-	NewFixed bool
-	Enrol    bool
-	Known    bool // the domain is set up already
+	// NewFingerprint is the pin of its certificate; "" for none.
+	NewFingerprint string
+	Enrol          bool
+	// PublicOnly is set if the old server is connected to outside only.
+	PublicOnly bool
+	Known      bool        // the domain is set up already
+	Was        shownFields // as they are now
+	// All is set for administrators of everything. For those of one domain the new
+	// server is their provider's choice, and the old one stays (OldFixed says why, "" if
+	// it needn't) once it would be told passwords that aren't theirs.
+	All      bool
+	OldFixed string
+}
+
+// shownFields are the values of a domain that its form was shown with. Only what a
+// person changes in the form is changed: the rest may have changed meanwhile, and stays.
+type shownFields struct {
+	Set                                   bool // there was a domain
+	Old, Fingerprint, New, NewFingerprint string
+	Enrol, PublicOnly                     string // "1" or ""
 }
 
 // serverChoice is a server that was found.
@@ -82,10 +99,11 @@ func (s *Server) formFindServer(v *visit) error {
 		}
 		return s.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
 	}
-	form := serverForm{Domain: report.Domain, Report: report, New: s.app.newServer, Choices: v.choices(report)}
-	if known, ok := s.app.directory.DomainNamed(report.Domain); ok && v.who.may(known.Name) {
-		form.New, form.Enrol, form.Known = known.New.String(), known.Enrol, true
+	form := serverForm{Domain: report.Domain, New: s.app.newServer}
+	if known, err := s.app.showDomain(v.r.Context(), v.who, report.Domain); err == nil {
+		form = formOf(v, known)
 	}
+	form.Report, form.Choices = report, v.choices(report)
 	form.Chosen = "other"
 	if len(form.Choices) > 0 {
 		form.Chosen = form.Choices[0].Value()
@@ -124,12 +142,34 @@ func (s *Server) pageServers(v *visit) error {
 	if err != nil {
 		return err
 	}
-	form := serverForm{Domain: d.Name, New: d.New.URL, Enrol: d.Enrol, Known: true, Chosen: "other"}
-	form.Other = otherServer{Host: d.Old.Host, Port: v.W.plain(d.Old.Port), Security: d.Old.Security, Protocol: d.Old.Protocol, Fingerprint: d.Old.Fingerprint}
 	if d.Fixed {
 		return s.show(v, "fixed_domain", view{Title: v.T("servers.title", "Domain", d.Name), Narrow: true, Crumbs: v.toDomain(d.Name), D: d})
 	}
-	return s.showServers(v, form, nil)
+	return s.showServers(v, formOf(v, d), nil)
+}
+
+// formOf is the form of a domain as it is.
+func formOf(v *visit, d *domainView) serverForm {
+	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly}
+	form.Other = otherServer{Host: d.Old.Host, Port: v.W.plain(d.Old.Port), Security: d.Old.Security, Protocol: d.Old.Protocol, Fingerprint: d.Old.Fingerprint}
+	form.Was = shownFields{Set: true, Old: d.Old.URL, Fingerprint: d.Old.Fingerprint, New: d.New.URL, NewFingerprint: d.New.Fingerprint,
+		Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly)}
+	switch {
+	case v.who.all():
+	case d.Totals.Accounts > 0:
+		form.OldFixed = "old_server_in_use"
+	case d.Enrol:
+		form.OldFixed = "old_server_enrol"
+	}
+	return form
+}
+
+// ticked is the value of a box in a form.
+func ticked(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
 }
 
 func (v *visit) toDomain(name string) []crumb {
@@ -137,7 +177,7 @@ func (v *visit) toDomain(name string) []crumb {
 }
 
 func (s *Server) showServers(v *visit, form serverForm, n *notice) error {
-	form.NewFixed = !v.who.all()
+	form.All = v.who.all()
 	crumbs := v.toDomains()
 	if form.Known {
 		crumbs = v.toDomain(form.Domain)
@@ -147,22 +187,19 @@ func (s *Server) showServers(v *visit, form serverForm, n *notice) error {
 
 // formPutDomain sets a domain up with the servers that were chosen.
 func (s *Server) formPutDomain(v *visit) error {
-	f := v.r.PostFormValue
-	form := serverForm{Domain: f("domain"), Chosen: f("old"), New: f("new"), Enrol: f("enrol") != "", Known: f("known") != ""}
-	form.Other = otherServer{Host: strings.TrimSpace(f("host")), Port: strings.TrimSpace(f("port")), Security: f("security"), Protocol: f("protocol"), Fingerprint: f("fingerprint")}
-	in := domainInput{New: form.New, Enrol: form.Enrol}
-	if form.Chosen == "other" || form.Chosen == "" {
-		in.Old, in.OldFingerprint = form.Other.url(), form.Other.Fingerprint
-	} else {
-		in.Old, in.OldFingerprint, _ = strings.Cut(form.Chosen, " ")
-		form.Other.Host = hostOf(in.Old) // if something else is wrong, it is shown again
-		form.Chosen = "other"
-	}
+	form, in := readServerForm(v.r)
 	d, created, err := s.app.putDomain(v.r.Context(), v.who, form.Domain, in)
 	if err != nil {
+		ref := asRefusal(err)
 		n, err := v.noticeOr(err)
-		if err != nil {
+		switch {
+		case ref.status == http.StatusForbidden:
+			n = v.noticeOf(ref)
+		case err != nil:
 			return err
+		}
+		if known, err := s.app.showDomain(v.r.Context(), v.who, form.Domain); err == nil {
+			form.OldFixed = formOf(v, known).OldFixed
 		}
 		return s.showServers(v, form, n)
 	}
@@ -170,6 +207,64 @@ func (s *Server) formPutDomain(v *visit) error {
 		return v.seeOther(doneAt(domainPath(d.Name, "accounts", "new"), "domain_added", 0))
 	}
 	return v.seeOther(doneAt(domainPath(d.Name), "domain_changed", 0))
+}
+
+// readServerForm reads what was sent: the form as it is shown again if something is
+// wrong, and what is to be changed.
+func readServerForm(r *http.Request) (form serverForm, in domainInput) {
+	f := r.PostFormValue
+	form = serverForm{Domain: f("domain"), Chosen: cmp.Or(f("old"), "other"), New: f("new"), NewFingerprint: f("new_fingerprint"),
+		Enrol: f("enrol") != "", PublicOnly: f("public_only") != "", Known: f("known") != ""}
+	form.Other = otherServer{Host: strings.TrimSpace(f("host")), Port: strings.TrimSpace(f("port")), Security: f("security"), Protocol: f("protocol"), Fingerprint: f("fingerprint")}
+	form.Was = shownFields{Set: r.PostForm.Has("was_old"), Old: f("was_old"), Fingerprint: f("was_fingerprint"), New: f("was_new"), NewFingerprint: f("was_new_fingerprint"),
+		Enrol: f("was_enrol"), PublicOnly: f("was_public_only")}
+	old, fingerprint := form.Other.url(), form.Other.Fingerprint
+	oldGiven, pinGiven := r.PostForm.Has("host"), r.PostForm.Has("fingerprint")
+	if form.Chosen != "other" {
+		old, fingerprint, _ = strings.Cut(form.Chosen, " ")
+		oldGiven, pinGiven = true, true
+		form.Other, form.Chosen = otherOf(old, fingerprint), "other" // if something else is wrong, it is shown again
+	}
+	given := func(value, was string, sent bool) *string {
+		if !sent || form.Was.Set && value == was {
+			return nil
+		}
+		return &value
+	}
+	in.Old = given(canonicalURL(old), form.Was.Old, oldGiven)
+	in.OldFingerprint = given(fingerprint, form.Was.Fingerprint, pinGiven)
+	in.New = given(canonicalURL(form.New), form.Was.New, r.PostForm.Has("new"))
+	in.NewFingerprint = given(form.NewFingerprint, form.Was.NewFingerprint, r.PostForm.Has("new_fingerprint"))
+	in.Enrol = box(form.Enrol, form.Was.Enrol, r.PostForm.Has("was_enrol"))
+	in.OldPublicOnly = box(form.PublicOnly, form.Was.PublicOnly, r.PostForm.Has("was_public_only"))
+	return form, in
+}
+
+// box is what was said by a box that was ticked or not, nil if it is as it was. Browsers
+// send nothing of a box that is not ticked, so another field has to say that it was shown.
+func box(on bool, was string, shown bool) *bool {
+	if !shown && !on || shown && ticked(on) == was {
+		return nil
+	}
+	return &on
+}
+
+// canonicalURL is a server's URL as the API tells it; what is none stays as it is, to be refused.
+func canonicalURL(text string) string {
+	if server, err := config.ParseServer(strings.TrimSpace(text)); err == nil {
+		return server.String()
+	}
+	return text
+}
+
+// otherOf is a server as it is typed in.
+func otherOf(url, fingerprint string) otherServer {
+	server, err := config.ParseServer(url)
+	if err != nil {
+		return otherServer{}
+	}
+	v := viewServer(server)
+	return otherServer{Host: v.Host, Port: strconv.Itoa(v.Port), Security: v.Security, Protocol: v.Protocol, Fingerprint: fingerprint}
 }
 
 // url makes the URL of a server that was typed in; "" if there is no host.
@@ -195,14 +290,6 @@ func (o otherServer) url() string {
 		host += ":" + o.Port
 	}
 	return scheme + "://" + host
-}
-
-func hostOf(url string) string {
-	server, err := config.ParseServer(url)
-	if err != nil {
-		return ""
-	}
-	return server.Host
 }
 
 func (s *Server) formDeleteDomain(v *visit) error {

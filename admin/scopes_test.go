@@ -104,7 +104,7 @@ func TestAccessGoesWithTheDomain(t *testing.T) {
 	p := startPage(t)
 	all := p.admin("anna", "")
 	const d = "/api/v1/domains/c.example"
-	setUp := domainInput{Old: "imaps://old.c.example", New: "imaps://new.example"}
+	setUp := domainInput{Old: new("imaps://old.c.example"), New: new("imaps://new.example")}
 	all.want(201, "PUT", d, setUp, nil)
 	bert, carl := p.admin("bert", "c.example"), p.admin("carl", "b.example")
 	program := p.program("c.example")

@@ -66,7 +66,7 @@ func startPage(t *testing.T, change ...func(*Server)) *page {
 	p.store, p.ferry = st, newFakeFerry(st)
 	for _, name := range []string{"a.example", "b.example"} {
 		d := store.Domain{Name: name, Old: "imaps://old." + name, New: "imaps://new.example"}
-		known, err := domainOf(d)
+		known, err := DomainOf(d)
 		if err == nil {
 			err = st.PutDomain(t.Context(), d)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 
+	"postferry/admin"
 	"postferry/config"
 	"postferry/store"
 )
@@ -20,7 +21,7 @@ func learnDomains(ctx context.Context, known *config.Directory, st store.Store) 
 		return err
 	}
 	for _, d := range stored {
-		domain, err := domainOf(d)
+		domain, err := admin.DomainOf(d)
 		if err != nil {
 			return fmt.Errorf("the domain %s in the state: %w", d.Name, err)
 		}
@@ -46,20 +47,6 @@ func learnAllDomains(ctx context.Context, cfg *config.Config) (err error) {
 		}
 	}
 	return err
-}
-
-// domainOf is a stored domain as a configuration has it.
-func domainOf(d store.Domain) (config.Domain, error) {
-	domain := config.Domain{Name: d.Name, Enrol: d.Enrol}
-	var err error
-	if domain.Old, err = config.ParseServer(d.Old); err != nil {
-		return domain, fmt.Errorf("its old server: %w", err)
-	}
-	if domain.New, err = config.ParseServer(d.New); err != nil {
-		return domain, fmt.Errorf("its new server: %w", err)
-	}
-	domain.Old.Fingerprint, domain.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
-	return domain, nil
 }
 
 // Domains implements backend. Of their servers there is the new one's host alone.

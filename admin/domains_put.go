@@ -1,0 +1,267 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"postferry/config"
+	"postferry/store"
+)
+
+// domainInput is a domain as a person or a program gives it. What is absent stays
+// as it is; of a domain that is not set up yet, it is what is said of each.
+type domainInput struct {
+	Old            *string `json:"old,omitempty"`             // URL: imaps://HOST[:PORT], ...
+	New            *string `json:"new,omitempty"`             // "" as if absent: that of the domain, or the default new server
+	OldFingerprint *string `json:"old_fingerprint,omitempty"` // "" for none, as if absent
+	NewFingerprint *string `json:"new_fingerprint,omitempty"` // "" for none, as if absent
+	Enrol          *bool   `json:"enrol,omitempty"`           // false if absent
+	// OldPublicOnly says whether the old server is to be connected to with TLS only, at
+	// public addresses and ports of mail; if absent, where an administrator of one
+	// domain has chosen it.
+	OldPublicOnly *bool `json:"old_public_only,omitempty"`
+}
+
+// putDomain sets a domain up, or changes its servers. One at a time, and not while
+// accounts are added: what is allowed depends on whether there are any.
+func (a *app) putDomain(ctx context.Context, who actor, name string, in domainInput) (v *domainView, created bool, err error) {
+	name, err = config.ParseDomainName(strings.TrimSpace(name))
+	if err != nil {
+		return nil, false, errInvalid(wrongField("name", "domain_malformed", "This is not the name of a domain."))
+	}
+	if !who.may(name) {
+		return nil, false, errNotFound("domain")
+	}
+	if err := a.adding.Acquire(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	defer a.adding.Release(1)
+	_, known := a.directory.DomainNamed(name)
+	stored, err := a.storedDomain(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if known && stored == nil {
+		return nil, false, errConflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+	}
+	if err := a.changeDomain(ctx, who, name, stored, in); err != nil {
+		return nil, false, err
+	}
+	v, err = a.showDomain(ctx, who, name)
+	return v, stored == nil, err
+}
+
+// changeDomain makes a domain (nil if there is none yet) what was given for it.
+func (a *app) changeDomain(ctx context.Context, who actor, name string, stored *store.Domain, in domainInput) error {
+	was := store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}
+	if stored != nil {
+		was = *stored
+	}
+	d, mistakes := readDomain(who, was, in)
+	if len(mistakes) > 0 {
+		return errInvalid(mistakes...)
+	}
+	if err := checkScope(who, was, d); err != nil {
+		return err
+	}
+	if err := a.checkNewServer(ctx, stored, d); err != nil {
+		return err
+	}
+	if err := a.keepDomain(ctx, d, !who.all() && !sameOld(was, d)); err != nil {
+		return err
+	}
+	return a.note(ctx, who, "put_domain", auditOf{domain: name, detail: changesOf(stored, d)})
+}
+
+// defaultNew is the new server of domains that are given none; "" if there is none.
+func (a *app) defaultNew() string {
+	if s, err := config.ParseServer(a.newServer); err == nil {
+		return s.String()
+	}
+	return ""
+}
+
+// sameOld reports that passwords go to the same old server as before, which is
+// recognised in the same way.
+func sameOld(was, d store.Domain) bool {
+	return was.Old == d.Old && was.OldSetBy == d.OldSetBy && bytes.Equal(was.OldFingerprint, d.OldFingerprint)
+}
+
+// checkScope refuses what is not for those who look after one domain only: the new
+// server, and whatever would bring them passwords of others. The old server may be
+// theirs, so it stays once there are accounts, which have passwords, and while people
+// who log in are tried there.
+func checkScope(who actor, was, d store.Domain) error {
+	refuse := func(code, detail string) error {
+		return &refusal{status: http.StatusForbidden, Code: code, Detail: detail}
+	}
+	server, err := config.ParseServer(d.Old)
+	switch {
+	case who.all():
+		return nil
+	case err != nil:
+		return err
+	case was.New != d.New || !bytes.Equal(was.NewFingerprint, d.NewFingerprint):
+		return refuse("new_server_fixed", "The new server is your provider's choice.")
+	case !was.Enrol && d.Enrol:
+		return refuse("enrol_fixed", "Only an administrator of all domains can let people enrol themselves: their passwords are tried at the old server.")
+	case sameOld(was, d):
+		return nil
+	case was.Enrol:
+		return refuse("old_server_enrol", "People may enrol themselves, so the passwords of whoever logs in are tried at the old server. Only an administrator of all domains can change it now.")
+	case d.OldSetBy == store.SetByAll && (was.OldSetBy != store.SetByAll || was.Old != d.Old):
+		return errForbidden()
+	case server.Security == config.Insecure:
+		return refuse("old_server_insecure", "Only an administrator of all domains can choose an old server without TLS.")
+	}
+	return nil
+}
+
+// checkNewServer refuses another new server once mail was copied: what is not there
+// would pass for deleted by its user, and never be copied again.
+func (a *app) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
+	if was == nil || was.New == d.New {
+		return nil
+	}
+	b, err := a.freshBoard(ctx, d.Name)
+	if err != nil || b.totals.Copied == 0 {
+		return err
+	}
+	return errConflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
+}
+
+// readDomain reads what was given for a domain, and leaves the rest as it was.
+func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mistakes []mistake) {
+	d = was
+	if in.New != nil && *in.New == "" {
+		in.New = nil
+	}
+	for _, side := range []struct {
+		field            string
+		url, fingerprint *string // as given
+		toURL            *string
+		toFingerprint    *[]byte
+	}{{"old", in.Old, in.OldFingerprint, &d.Old, &d.OldFingerprint}, {"new", in.New, in.NewFingerprint, &d.New, &d.NewFingerprint}} {
+		mistakes = append(mistakes, readServer(side.field, side.url, side.toURL)...)
+		if side.fingerprint != nil {
+			sum, err := config.ParseFingerprint(strings.TrimSpace(*side.fingerprint))
+			if err != nil {
+				mistakes = append(mistakes, wrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
+			}
+			*side.toFingerprint = sum
+		}
+	}
+	if in.Enrol != nil {
+		d.Enrol = *in.Enrol
+	}
+	d.OldSetBy = setterOf(who, was, d, in.OldPublicOnly)
+	return d, append(mistakes, checkPins(was, d)...)
+}
+
+// readServer reads the URL of a domain's server; nil leaves it as it is.
+func readServer(field string, url, to *string) []mistake {
+	if url == nil && *to != "" {
+		return nil
+	}
+	if url == nil || strings.TrimSpace(*url) == "" {
+		return []mistake{wrongField(field, "missing", "A server is missing.")}
+	}
+	server, err := config.ParseServer(strings.TrimSpace(*url))
+	if err != nil {
+		return []mistake{wrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
+	}
+	if field == "new" && server.Protocol == config.POP3 {
+		return []mistake{wrongField(field, "server_pop3", "The new server must speak IMAP.")}
+	}
+	*to = server.String()
+	return nil
+}
+
+// setterOf is who answers for the old server: whoever has chosen it, until somebody
+// who may decides otherwise. That it is saved as it is accepts nothing.
+func setterOf(who actor, was, d store.Domain, publicOnly *bool) store.Setter {
+	switch {
+	case publicOnly != nil && *publicOnly:
+		return store.SetByDomain
+	case publicOnly != nil, was.Old != d.Old && who.all():
+		return store.SetByAll
+	case was.Old != d.Old:
+		return store.SetByDomain
+	}
+	return was.OldSetBy
+}
+
+// checkPins refuses to make a pin one that means nothing: without TLS there is no certificate.
+func checkPins(was, d store.Domain) (mistakes []mistake) {
+	for _, side := range []struct {
+		field    string
+		url, pin [2]string // before and now
+	}{
+		{"old_fingerprint", [2]string{was.Old, d.Old}, [2]string{string(was.OldFingerprint), string(d.OldFingerprint)}},
+		{"new_fingerprint", [2]string{was.New, d.New}, [2]string{string(was.NewFingerprint), string(d.NewFingerprint)}},
+	} {
+		server, err := config.ParseServer(side.url[1])
+		changed := side.url[0] != side.url[1] || side.pin[0] != side.pin[1]
+		if err == nil && changed && side.pin[1] != "" && server.Security == config.Insecure {
+			mistakes = append(mistakes, wrongField(side.field, "fingerprint_unprotected", "A fingerprint means nothing without TLS: take it away, or choose TLS or STARTTLS."))
+		}
+	}
+	return mistakes
+}
+
+// keepDomain stores a domain and makes it known. With vacant it must have no accounts.
+func (a *app) keepDomain(ctx context.Context, d store.Domain, vacant bool) error {
+	known, err := DomainOf(d)
+	if err != nil {
+		return err
+	}
+	put := a.store.PutDomain
+	if vacant {
+		put = a.store.PutVacantDomain
+	}
+	err = put(ctx, d)
+	if vacant && errors.Is(err, store.ErrInvalid) {
+		return &refusal{status: http.StatusForbidden, Code: "old_server_in_use", cause: err,
+			Detail: "This domain has accounts, whose passwords would go to another server. Only an administrator of all domains can change the old server now. Or remove the accounts first, and add them again with their passwords."}
+	}
+	if err != nil {
+		return err
+	}
+	a.directory.Put(known)
+	a.boards.changed(d.Name)
+	return a.ferry.DomainChanged(ctx, d.Name)
+}
+
+// changesOf says what was changed of a domain, nil if it is new, for the audit log.
+func changesOf(stored *store.Domain, d store.Domain) string {
+	was := store.Domain{}
+	if stored != nil {
+		was = *stored
+	}
+	if stored == nil {
+		was.OldSetBy = store.SetByAll // worth a word only if it is not
+	}
+	publicOnly := func(d store.Domain) string { return strconv.FormatBool(d.OldSetBy != store.SetByAll) }
+	var changes []string
+	for _, f := range []struct{ name, before, now string }{
+		{"old", was.Old, d.Old}, {"old_fingerprint", fingerprintText(was.OldFingerprint), fingerprintText(d.OldFingerprint)},
+		{"old_public_only", publicOnly(was), publicOnly(d)},
+		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
+		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
+	} {
+		switch {
+		case f.before == f.now:
+		case stored == nil || f.before == "":
+			changes = append(changes, f.name+": "+f.now)
+		case f.now == "":
+			changes = append(changes, f.name+": "+f.before+" -> none")
+		default:
+			changes = append(changes, f.name+": "+f.before+" -> "+f.now)
+		}
+	}
+	return strings.Join(changes, ", ")
+}
