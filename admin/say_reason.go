@@ -12,11 +12,12 @@ import (
 // that it could not compare.
 var reasonIDs = []string{
 	"refused", "refused_repaired", "not_now_new", "empty", "old_breaks", "new_breaks", "not_delivered", "not_now_old", "too_large",
+	"differs_old", "odd_date",
 	"removed", "not_yet", "never", "other_folder", "other_message", "unlisted", "finished", "octets",
 }
 
 // repairIDs are the texts of what the engine does to messages that are refused.
-var repairIDs = []string{"nul", "bare_lf", "end_completed", "end_added", "empty_header", "mbox", "blanks", "joined", "folded", "flags", "keywords"}
+var repairIDs = []string{"nul", "bare_lf", "end_completed", "end_added", "empty_header", "mbox", "blanks", "joined", "folded", "flags", "keywords", "date"}
 
 // saying is a sentence of the engine that there is a text for.
 type saying struct {
@@ -25,7 +26,7 @@ type saying struct {
 }
 
 // sayingValues are the values that sayings have.
-var sayingValues = []any{"What", "{{.What}}", "Size", "{{.Size}}", "Limit", "{{.Limit}}", "Flags", "{{.Flags}}"}
+var sayingValues = []any{"What", "{{.What}}", "Size", "{{.Size}}", "Limit", "{{.Limit}}", "Flags", "{{.Flags}}", "Was", "{{.Was}}", "Now", "{{.Now}}"}
 
 var sayingValue = regexp.MustCompile(`\\\{\\\{\\\.(\w+)\\\}\\\}`)
 

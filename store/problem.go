@@ -52,6 +52,7 @@ const (
 	FolderMoved        ProblemKind = "folder_moved"        // it says that another server has the folder (RFC 2193)
 	FolderNotMade      ProblemKind = "folder_not_made"     // the new server refuses to make a folder
 	TooManyFolders     ProblemKind = "too_many_folders"    // there are more folders than are made for one account
+	MessagesRefused    ProblemKind = "messages_refused"    // the new server refuses all messages of a folder in the same words
 	FolderVanished     ProblemKind = "folder_vanished"     // a folder went while it was being filled
 	Counts             ProblemKind = "counts"              // fewer messages are listed than there should be
 	WrongDates         ProblemKind = "wrong_dates"         // the new server does not keep the dates of messages; mail is copied all the same

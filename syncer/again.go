@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,12 +37,14 @@ const (
 // messages.
 func aboutOne(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok || e.Class != upstream.Later || !upstream.Answered(err) || upstream.Throttled(err) {
+	if !ok || e.Class != upstream.Later || !upstream.Answered(err) || upstream.AsksForLess(err) {
 		return false
 	}
 	switch e.Code {
 	case imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeServerBug, "SYS/TEMP": // the last one is POP3's (RFC 3206)
 		return true
+	case imap.ResponseCodeLimit, "": // the latter says so in words
+		return !strings.EqualFold(e.Op, "login")
 	}
 	return false
 }

@@ -164,7 +164,9 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 	if err := p.store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := p.new.StoreFlags(ctx, changes); err != nil {
+	if err := p.new.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
+		p.log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
+	} else if err != nil {
 		return err
 	}
 	p.done.flagChanges.Add(uint64(len(changes)))

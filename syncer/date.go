@@ -2,9 +2,51 @@ package syncer
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	netmail "net/mail"
+	"strings"
 	"time"
 )
+
+// firstHoldable is the first date that every server can hold. Cyrus 3.6 takes none before
+// 1970, Dovecot 2.3 makes some of those dates in 2038.
+var firstHoldable = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
+
+// holdable tells whether every server can hold a date: from 1970 on, in 32 bits, and not in
+// the future, of which Dovecot 2.3 makes the present. By another one it can't be seen
+// whether a server keeps the dates of messages.
+func holdable(t, now time.Time) bool {
+	return !t.Before(firstHoldable) && t.Unix() <= math.MaxInt32 && !t.After(now)
+}
+
+// redate replaces a date that the new server may have refused: the words speak of it, or
+// not every server can hold it. What the message itself tells is the next best, then the
+// nearest one that can be held. It is tried once.
+func (it *item) redate(words string) (repair, bool) {
+	now := time.Now()
+	was, held := it.msg.Date, holdable(it.msg.Date, now)
+	_, offset := was.Zone()
+	if it.redated || was.IsZero() || held && (offset == 0 || !speaksOfDates(words)) {
+		return repair{}, false
+	}
+	it.redated = true
+	it.msg.Date = was.UTC()
+	if own := arrivalDate(headerOf(it.body), now); !held && holdable(own, now) {
+		it.msg.Date = own
+	} else if was.Before(firstHoldable) {
+		it.msg.Date = firstHoldable
+	} else if was.Unix() > math.MaxInt32 {
+		it.msg.Date = now
+	}
+	r := repair{body: it.body, flags: it.flags(), dated: true}
+	r.did(fmt.Sprintf("date %s replaced by %s", was.Format(time.DateTime), it.msg.Date.Format(time.DateTime)))
+	return r, true
+}
+
+func speaksOfDates(words string) bool {
+	return containsOne(" "+strings.ToLower(words), " date", "internaldate")
+}
 
 // dateOf is when a message arrived, as far as its header tells: the date of the
 // topmost Received, which the old server itself has written, or else the one its

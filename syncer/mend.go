@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,11 @@ type mending struct {
 	kept     []imap.Flag     // the repaired copy's flags
 	lighter  bool            // only flags were left out so far: there may be more to mend
 	aside    bool            // it was put off until nothing else is under way
+	redated  bool            // its date was replaced
+
+	refusedBefore bool   // the new server has refused it
+	since         uint64 // messages that had been taken when it did so first
+	said          error  // its last refusal, if that is about this message alone
 }
 
 // settleRefused decides about one message that the new server refused standing alone.
@@ -84,17 +90,21 @@ func (w *writer) resend(ctx context.Context, it *item) error {
 // nothing more to try. The intent is written anew before, with what the
 // repaired copy is recognised by: the refusal is proof that there is no other.
 func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
-	if it.repaired != nil && !it.lighter || hopeless(why) {
+	if it.repaired != nil && !it.lighter && len(it.flags()) == 0 || hopeless(why) {
 		return false, nil
 	}
 	if it.stream != nil || w.mayBeThere() && !it.aside {
 		return w.putOff(it, why), nil
 	}
-	fixed, ok := repairMessage(it.body, it.flags(), serverWords(why))
+	fixed, ok := it.redate(serverWords(why))
+	if !ok {
+		fixed, ok = repairMessage(it.body, it.flags(), serverWords(why))
+	}
 	if !ok {
 		return false, nil
 	}
-	it.lighter = fixed.ofFlags(it.body, it.flags())
+	it.lighter = len(fixed.body) == len(it.body) && (fixed.dated || len(fixed.flags) < len(it.flags()))
+	it.kept = fixed.flags // of it.flags(), which it.repaired has a say in
 	if it.repaired == nil {
 		it.refusal = why
 		it.repaired = &store.Repaired{Key: it.key, What: fixed.String(),
@@ -102,7 +112,7 @@ func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
 	} else {
 		it.repaired.What += ", " + fixed.String()
 	}
-	it.kept = fixed.flags
+	it.intent.Flags = without(it.msg.Flags, without(it.keep, it.kept))
 	if more := int64(len(fixed.body)) - int64(len(it.body)); more > 0 && w.memory.TryAcquire(more) {
 		it.held += more
 	}
@@ -160,9 +170,7 @@ func (w *writer) mendLarge(ctx context.Context) error {
 		}
 		w.large = w.large[1:]
 	}
-	if w.later != nil {
-		w.pending.Checkpoint, w.later = w.later, nil
-	}
+	w.catchUp()
 	return nil
 }
 
@@ -223,10 +231,41 @@ func (w *writer) giveUp(it *item, why error) {
 	case size == 0:
 		q.Reason = "The message is empty, and the new server takes no empty messages."
 	}
-	w.quarantine(q)
+	w.hold(it, q, why)
 }
 
 func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
+
+// storeLeftOut stores the flags with which the new server did not take messages, now that it
+// has them.
+func (p *pull) storeLeftOut(ctx context.Context) error {
+	if len(p.bare) == 0 {
+		return nil
+	}
+	entries, err := p.store.Entries(ctx, p.account, p.folder.ID, slices.Sorted(maps.Keys(p.bare)))
+	if err != nil {
+		return err
+	}
+	var changed []flagged
+	for _, e := range entries {
+		if add, _ := flagDelta(e.Flags, p.bare[e.Key]); len(add) > 0 {
+			changed = append(changed, flagged{entry: e, now: p.bare[e.Key], add: add})
+		}
+	}
+	p.bare = nil
+	return p.applyFlags(ctx, changed)
+}
+
+// bared notes that a message is on the new server without flags that it was not taken with.
+func (w *writer) bared(it *item) {
+	if it.repaired == nil || len(it.intent.Flags) == len(it.msg.Flags) {
+		return
+	}
+	if w.bare == nil {
+		w.bare = map[store.Key][]imap.Flag{}
+	}
+	w.bare[it.key] = it.msg.Flags
+}
 
 // flags are what a message is appended with.
 func (it *item) flags() []imap.Flag {
@@ -280,6 +319,7 @@ func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
 		return false, err
 	}
 	w.release([]*item{it})
+	w.bared(it)
 	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
 	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, w.target.UIDValidity, found.UID))
 	w.done.adopted.Add(1)

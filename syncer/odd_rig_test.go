@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/wire"
@@ -141,4 +143,23 @@ func oddTotal() (sum uint64) {
 		sum += uint64(n)
 	}
 	return sum
+}
+
+// verify compares both sides and returns what was found, by kind, and the account's result.
+func (r *oddRig) verify(bodies bool) (found map[FindingKind][]Finding, account VerifiedAccount) {
+	r.t.Helper()
+	found = map[FindingKind][]Finding{}
+	v := Verification{Config: r.cfg, Store: r.store, Log: zerolog.New(zerolog.NewTestWriter(r.t)), Bodies: bodies, Tell: func(e VerifyEvent) error {
+		if e.Finding != nil {
+			found[e.Finding.Kind] = append(found[e.Finding.Kind], *e.Finding)
+		}
+		if e.Account != nil {
+			account = *e.Account
+		}
+		return nil
+	}}
+	if err := v.Run(r.t.Context(), nil); err != nil {
+		r.t.Fatal(err)
+	}
+	return found, account
 }

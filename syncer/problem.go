@@ -69,6 +69,9 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 			p.Advice = store.NeedsFix
 		}
 	}
+	if all, ok := errors.AsType[*refusesAllError](err); ok {
+		p.Summary = all.Summary()
+	}
 	if spent, ok := errors.AsType[*budgetError](err); ok {
 		p.Server = store.Side(spent.side)
 		p.Summary, p.Folder, retry = spent.Summary(), "", max(time.Until(spent.until), time.Second)
@@ -94,6 +97,8 @@ func kindOf(err error) store.ProblemKind {
 		return store.BudgetUsed
 	case errors.Is(err, errOmitted):
 		return store.TooManyFolders
+	case errors.As(err, new(*refusesAllError)):
+		return store.MessagesRefused
 	case errors.Is(err, errNotMade):
 		return store.FolderNotMade
 	case errors.Is(err, errNewGone):

@@ -108,6 +108,8 @@ type pull struct {
 	adopt    *adoption                 // nil when nothing can be adopted
 	asked    permanentCall             // what flags the new folder can keep; nil if nobody asked in this session
 
+	bare map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+
 	oldTroubles, newTroubles troubles // over all attempts
 	checks                   checks
 
@@ -218,6 +220,9 @@ func (p *pull) attempt(ctx context.Context) error {
 		return err
 	}
 	p.worth()
+	if err := p.storeLeftOut(ctx); err != nil {
+		return err
+	}
 	if err := p.carryFlags(ctx); err != nil {
 		return err
 	}

@@ -26,9 +26,10 @@ import (
 //     server doesn't speak of them. Then those of the header are folded at
 //     white space, which means the same (section 2.2.3). Those of the body are
 //     never broken: that would change what is said there.
-//   - If the server speaks of flags or keywords, the one that it names goes,
-//     or all keywords; the system flags stay, and so does the message. If that isn't
-//     enough, the message is mended as well.
+//   - If the server speaks of flags or keywords, those that it names go, else all
+//     keywords, else all flags; the message stays. If that isn't enough, the message is
+//     mended as well. Where there is nothing to mend, and the server says nothing of what is
+//     wrong, the flags go. The copy gets them afterwards (storeLeftOut).
 
 // maxLine is the longest line of a message without its CRLF (RFC 5322 section 2.1.1). Octets.
 const maxLine = 998
@@ -38,6 +39,7 @@ type repair struct {
 	body  []byte
 	flags []imap.Flag
 	what  []string
+	dated bool // it is the date that was replaced, and nothing else
 }
 
 // String says what was done.
@@ -53,18 +55,19 @@ func repairMessage(body []byte, flags []imap.Flag, words string) (r repair, ok b
 	}
 	words = strings.ToLower(words)
 	r = repair{body: body, flags: flags}
-	if containsOne(words, "flag", "keyword") && r.keywords(words) {
+	if containsOne(words, "flag", "keyword") && r.leaveFlags(words) {
 		return r, true
 	}
 	r.octets()
 	r.header(strings.Contains(words, "line") && containsOne(words, "long", "length", "998", "1000"))
+	if len(r.what) == 0 && !containsOne(words, wordsOnMessages...) {
+		r.leaveOut(flags)
+	}
 	return r, len(r.what) > 0
 }
 
-// ofFlags tells whether only flags were changed.
-func (r *repair) ofFlags(body []byte, flags []imap.Flag) bool {
-	return len(r.flags) < len(flags) && len(r.body) == len(body)
-}
+// wordsOnMessages are words by which servers say what is wrong with a message.
+var wordsOnMessages = []string{"nul", "newline", "header", "too big", "too large", "too long", "size", "zero byte", "virus", "spam"}
 
 func containsOne(s string, words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
@@ -228,33 +231,44 @@ func (h *headerRepair) fold(line []byte) []byte {
 	return line
 }
 
-// keywords leaves those keywords out that the server names, or all of them. It
+// leaveFlags leaves those flags out that the server names, else all keywords, else all. It
 // returns false if there are none.
-func (r *repair) keywords(words string) bool {
-	var all, named []imap.Flag
+func (r *repair) leaveFlags(words string) bool {
+	var keywords, named []imap.Flag
 	for _, f := range r.flags {
 		if !strings.HasPrefix(string(f), `\`) {
-			all = append(all, f)
-			if namesFlag(words, f) {
-				named = append(named, f)
-			}
+			keywords = append(keywords, f)
+		}
+		if namesFlag(words, f) {
+			named = append(named, f)
 		}
 	}
 	switch {
 	case len(named) > 0:
-		r.flags = without(r.flags, named)
-		r.did("flags left out: " + joinFlags(named))
-	case len(all) > 0:
-		r.flags = without(r.flags, all)
+		r.leaveOut(named)
+	case len(keywords) > 0:
+		r.flags = without(r.flags, keywords)
 		r.did("keywords left out")
+	default:
+		r.leaveOut(r.flags)
 	}
-	return len(all) > 0
+	return len(r.what) > 0
 }
 
-// namesFlag tells whether a server's words, in lower case, have a keyword among them.
+// leaveOut leaves flags out.
+func (r *repair) leaveOut(flags []imap.Flag) {
+	if len(flags) > 0 {
+		r.flags = without(r.flags, flags)
+		r.did("flags left out: " + joinFlags(flags))
+	}
+}
+
+// namesFlag tells whether a server's words, in lower case, have a flag among them, with or
+// without its backslash.
 func namesFlag(words string, f imap.Flag) bool {
-	for word := range strings.FieldsFuncSeq(words, func(r rune) bool { return strings.ContainsRune(" \t'\"`,;:()[]<>", r) }) {
-		if strings.EqualFold(strings.TrimRight(word, ".!?"), string(f)) {
+	name := strings.TrimPrefix(string(f), `\`)
+	for word := range strings.FieldsFuncSeq(words, func(r rune) bool { return strings.ContainsRune(" \t'\"`,;:()[]<>\\", r) }) {
+		if strings.EqualFold(strings.TrimRight(word, ".!?"), name) {
 			return true
 		}
 	}

@@ -68,7 +68,10 @@ func (p *folderPair) finding(d verdict) Finding {
 		}
 	}
 	switch d.kind {
-	case Dated:
+	case Dated, Mended:
+		if old.date == new.date || old.when() == nil || new.when() == nil {
+			break
+		}
 		f.Old, f.New = old.when().Format(time.RFC3339), new.when().Format(time.RFC3339)
 	case Flagged:
 		f.Old, f.New = p.flags.text(old.flags), p.flags.text(new.flags)
@@ -95,7 +98,7 @@ func (r record) when() *time.Time {
 // their verdicts another kind where that says more. It returns reasons by the
 // message's place.
 func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
-	wanting := func(v verdict) bool { return v.kind == Missing || v.kind == Altered }
+	wanting := func(v verdict) bool { return v.kind == Missing || v.kind == Altered || v.kind == Dated }
 	if !slices.ContainsFunc(p.verdicts, wanting) || p.ID == 0 {
 		return nil, nil
 	}
@@ -113,6 +116,9 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]st
 		}
 		if v.kind == Altered {
 			reason = e.altered(v)
+		}
+		if v.kind == Dated {
+			reason = e.dated(v)
 		}
 		if reason != "" {
 			reasons[v.old] = reason
@@ -189,6 +195,15 @@ func (e *explainer) altered(v *verdict) (reason string) {
 		}
 	}
 	return ""
+}
+
+// dated tells a date that was replaced, or that the new server may not have been able to
+// hold, from one that it has lost.
+func (e *explainer) dated(v *verdict) (reason string) {
+	if reason = e.altered(v); reason == "" && !holdable(time.Unix(e.old[v.old].date, 0), time.Now()) {
+		v.kind, reason = Mended, "its date is none that every server can hold"
+	}
+	return reason
 }
 
 func (e *explainer) quarantined(uid imap.UID) string {

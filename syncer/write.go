@@ -58,6 +58,7 @@ type writer struct {
 	// after batches whose checkpoints lie behind them, so those have to wait.
 	again int
 	later *store.Checkpoint
+	refusals
 	// unchecked are copies that may lack flags: looks are under way. They are not
 	// entered before, and checkpoints wait for them as well.
 	unchecked []store.Entry
@@ -89,6 +90,9 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 	}
 	if err == nil {
 		err = w.prove(ctx)
+	}
+	if err == nil {
+		err = w.judgeRefused()
 	}
 	w.blame(ctx, err)
 	for _, u := range w.calls {
@@ -359,6 +363,7 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 		return stop
 	}
 	if len(items) > 1 {
+		w.parts++
 		half := len(items) / 2
 		if err := w.send(ctx, items[:half], true); err != nil {
 			w.release(items[half:])
@@ -372,7 +377,7 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 // stops tells whether a refusal is about more than the message: then the
 // error to stop with.
 func (w *writer) stops(why error) error {
-	if aboutOne(why) && w.unavailable < unavailableMost {
+	if aboutOne(why) && w.unavailable < unavailableMost && w.parts < partsMost {
 		return nil
 	}
 	e, ok := errors.AsType[*upstream.Error](why)
@@ -382,6 +387,9 @@ func (w *writer) stops(why error) error {
 	switch e.Code {
 	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
 		return fmt.Errorf("%w: %w", errNewGone, why)
+	}
+	if w.parts >= partsMost {
+		return &refusesAllError{why}
 	}
 	return nil
 }

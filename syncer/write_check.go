@@ -85,7 +85,7 @@ func (w *writer) checkable(r upstream.AppendResult) bool {
 // worthChecking tells whether the copy of a message shows something new.
 func (w *writer) worthChecking(it *item) bool {
 	dated := w.checks.dated || w.checks.dating
-	return !dated && w.first() && !it.msg.Date.IsZero() || len(without(w.unproved(it.flags()), w.checks.proving)) > 0
+	return !dated && w.first() && holdable(it.msg.Date, time.Now()) || len(without(w.unproved(it.flags()), w.checks.proving)) > 0
 }
 
 // foresee asks for the copies of a batch that is on its way, by the UIDs that they
@@ -143,7 +143,7 @@ type look struct {
 
 // looksAt notes what a look at a copy will show, so that it isn't asked for again.
 func (w *writer) looksAt(c *given) *given {
-	w.checks.dating = w.checks.dating || !c.date.IsZero()
+	w.checks.dating = w.checks.dating || holdable(c.date, time.Now())
 	w.checks.proving = append(w.checks.proving, c.flags...)
 	return c
 }
@@ -229,7 +229,7 @@ func (w *writer) compare(c *given, m upstream.Message) {
 		w.log.Warn().Str("flags", joinFlags(news)).Msg("the new server loses flags when it is given a message; they are stored again")
 		w.lost().add(news)
 	}
-	if w.checks.dated || c.date.IsZero() {
+	if w.checks.dated || !holdable(c.date, time.Now()) {
 		return
 	}
 	w.checks.dated = true

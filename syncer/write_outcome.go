@@ -25,7 +25,11 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 			if refused = append(refused, it); !uncertain(why) {
 				why = results[0].Err
 			}
-			it.foreseen, w.expect = nil, 0
+			w.firstRefused(it)
+			it.foreseen, it.said, w.expect = nil, nil, 0
+			if results[0].Alone {
+				it.said = results[0].Err
+			}
 			results = results[1:]
 		default:
 			if c := w.copied(it, results[0], len(copies)); c != nil {
@@ -40,11 +44,11 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 		return err
 	}
 	w.tell()
-	if err := w.refused(ctx, refused, why); err != nil {
+	if err := w.refusedEach(ctx, refused, why); err != nil {
 		return err
 	}
 	w.reach(checkpoint)
-	return nil
+	return w.settleHeld()
 }
 
 // reach takes over a checkpoint, or keeps it until repeated batches are settled.
@@ -60,7 +64,9 @@ func (w *writer) reach(cp *store.Checkpoint) {
 
 // stored notes that the new server has a message.
 func (w *writer) stored(it *item, r upstream.AppendResult) {
-	w.unavailable = 0
+	w.unavailable, w.parts = 0, 0
+	w.accepted++
+	w.bared(it)
 	w.settled(int64(it.intent.Size))
 	w.release([]*item{it})
 	if r.UID == 0 {
@@ -119,4 +125,6 @@ func (w *writer) catchUp() {
 }
 
 // behind tells whether messages before those dealt with last are still to be settled.
-func (w *writer) behind() bool { return w.again > 0 || len(w.large) > 0 || len(w.unchecked) > 0 }
+func (w *writer) behind() bool {
+	return w.again > 0 || len(w.large) > 0 || len(w.unchecked) > 0 || len(w.onTrial) > 0
+}

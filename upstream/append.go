@@ -36,6 +36,7 @@ type AppendResult struct {
 	UIDValidity uint32
 	UID         imap.UID // 0 if the server has no UIDPLUS
 	Err         error
+	Alone       bool // the message had a command of its own, so that an error is about it alone
 }
 
 // AppendCall is a batch on its way.
@@ -208,6 +209,7 @@ func (c *AppendCall) answered() int {
 // appendResults are the fates of the n messages of one command.
 func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	results := make([]AppendResult, n)
+	results[0].Alone = n == 1
 	if err := s.refusal(cmd); err != nil {
 		for i := range results {
 			results[i].Err = err

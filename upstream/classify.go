@@ -55,7 +55,14 @@ func unsafe(err error) bool {
 // Throttled reports that a server asks for less, whatever is asked of it.
 func Throttled(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.After > 0 || e.Code == codeThrottled || e.Code == imap.ResponseCodeLimit || containsAny(strings.ToLower(e.Text), throttled))
+	return ok && (AsksForLess(err) || e.Code == imap.ResponseCodeLimit)
+}
+
+// AsksForLess is Throttled but for LIMIT by itself, which may be about the one thing that
+// was asked for (RFC 5530 section 3: the operation ran up against an implementation limit).
+func AsksForLess(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.After > 0 || e.Code == codeThrottled || containsAny(strings.ToLower(e.Text), throttled))
 }
 
 // TooMany reports that a server refused a connection or a login because there
@@ -83,6 +90,8 @@ func classify(op string, st *status) Class {
 		return Later
 	case st.kind == "BYE": // of a server that had let us in: an idle session's end, a restart
 		return Lost
+	case (op == opLogin || op == verbAppend || op == verbCreate) && st.code == "" && saysLater(text):
+		return Later
 	case op == opLogin && containsAny(text, passing):
 		return Later
 	case op == opLogin:
@@ -92,6 +101,20 @@ func classify(op string, st *status) Class {
 	}
 	return Refused
 }
+
+// saysLater tells whether words without a response code say that something passes. What
+// only looks like that is taken out first: a message may have "too many" of something for
+// good, or an invalid INTERNALDATE.
+func saysLater(text string) bool {
+	for _, lasting := range lastingWords {
+		text = strings.ReplaceAll(text, lasting, "")
+	}
+	return containsAny(text, passing)
+}
+
+// lastingWords contain words for what passes and mean what doesn't.
+var lastingWords = []string{"internaldate", "internal date", "too many header", "too many line", "too many recipient", "too many part",
+	"too many folders", "too many mailboxes", "too many levels", "or later"}
 
 func containsAny(text string, words []string) bool {
 	for _, w := range words {
