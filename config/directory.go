@@ -95,3 +95,17 @@ func (d *Directory) DomainOf(login string) (*Domain, bool) {
 	spare := d.now.Load().spare
 	return spare, spare != nil
 }
+
+// LoginOf is what clients log in with to the account of a line, and the domain of that: the
+// login at the old server or, where no domain takes it, the one at the new server.
+func (d *Directory) LoginOf(l AccountLine) (login string, of *Domain, ok bool) {
+	if of, ok = d.DomainOf(l.Login); ok {
+		return l.Login, of, true
+	}
+	login, _ = l.New()
+	of, ok = d.DomainOf(login)
+	return login, of, ok
+}
+
+// FoldLogin is a login as look-ups compare it: without the case of ASCII letters.
+func FoldLogin(login string) string { return lowerASCII(login) }

@@ -42,6 +42,7 @@ type backend interface {
 
 // syncResult is how one account's pass ended.
 type syncResult struct {
+	id          store.AccountID
 	Login       string         `json:"login"`
 	Pass        store.Pass     `json:"pass"`
 	Problem     *store.Problem `json:"problem,omitempty"`

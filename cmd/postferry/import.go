@@ -35,7 +35,8 @@ tabs; their names are known in English, German and Russian. Lists made for movin
 Exchange (EmailAddress,UserName,Password) or for imapsync (host1;user1;password1;
 host2;user2;password2) are read as they are: the hosts in them don't count.
 
-Every login must belong to a domain of the configuration or of the import page. All mistakes are
+Every login, or else the new one, must belong to a domain of the configuration or of the import
+page: with that one clients log in. All mistakes are
 reported with their line in one go, and nothing is taken over unless all of it
 is right. Importing an account again updates its logins and passwords, and a
 password that a server had refused is tried again; what was copied stays copied.
@@ -103,7 +104,7 @@ func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding,
 		name, r = list, f
 	}
 	lines, err := config.ParseAccounts(r, config.ListOptions{Encoding: encoding,
-		Check: func(l config.AccountLine) error { return checkDomain(cfg, l) }})
+		Check: lineCheck(cfg.Directory)})
 	if err != nil {
 		return nil, nameList(name, err)
 	}
@@ -126,20 +127,29 @@ func nameList(name string, err error) error {
 	return usageError(fmt.Errorf("%w\nnothing was taken over", mistakes))
 }
 
-// checkDomain reports a login that no domain takes.
-func checkDomain(cfg *config.Config, l config.AccountLine) error {
-	if _, ok := cfg.DomainOf(l.Login); ok {
+// lineCheck checks the lines of one list, as they come: a domain takes the account, and no
+// earlier line has it.
+func lineCheck(known *config.Directory) func(config.AccountLine) error {
+	seen := map[string]int{}
+	return func(l config.AccountLine) error {
+		login, _, ok := known.LoginOf(l)
+		if !ok {
+			// The login is not repeated: if the columns were mixed up, it is a password.
+			return errors.New("has a login of no domain that is known; expected " + expectedLogins(known))
+		}
+		if first, ok := seen[config.FoldLogin(login)]; ok {
+			return fmt.Errorf("has the account of line %d again", first)
+		}
+		seen[config.FoldLogin(login)] = l.Line
 		return nil
 	}
-	// The login is not repeated: if the columns were mixed up, it is a password.
-	return errors.New("has a login of no domain that is known; expected " + expectedLogins(cfg))
 }
 
 // expectedLogins says which logins there can be, as far as that fits a line.
-func expectedLogins(cfg *config.Config) string {
+func expectedLogins(known *config.Directory) string {
 	const most = 5
 	var forms []string
-	for _, d := range cfg.Directory.All() {
+	for _, d := range known.All() {
 		forms = append(forms, "...@"+d.Name)
 		if d.Default {
 			forms[len(forms)-1] += " (or one without @)"
@@ -154,16 +164,13 @@ func expectedLogins(cfg *config.Config) string {
 	return strings.Join(forms, ", ")
 }
 
-// accountOf is the account of a line that checkDomain has passed.
+// accountOf is the account of a line that lineCheck has passed.
 func accountOf(cfg *config.Config, l config.AccountLine) store.Account {
 	newLogin, newPassword := l.New()
-	a := store.Account{
-		Login: l.Login,
-		Old:   store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
-		New:   store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
+	login, domain, _ := cfg.Directory.LoginOf(l)
+	return store.Account{
+		Domain: domain.Name, Login: login,
+		Old: store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
+		New: store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
 	}
-	if domain, ok := cfg.DomainOf(l.Login); ok {
-		a.Domain = domain.Name
-	}
-	return a
 }

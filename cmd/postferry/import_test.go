@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/store/storetest"
 )
@@ -47,5 +49,60 @@ func TestImportWritesOnlyCredentials(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestImportedLogins: what clients log in with is the login at the old server or, if no
+// domain takes that, the one at the new.
+func TestImportedLogins(t *testing.T) {
+	domains := []config.Domain{{Name: "a.example"}, {Name: "b.example"}}
+	spare := []config.Domain{{Name: "a.example"}, {Name: "b.example", Default: true}}
+	tests := []struct {
+		domains       []config.Domain
+		line          string
+		login, domain string // "" for a mistake
+	}{
+		{domains, "x@a.example pw", "x@a.example", "a.example"},
+		{domains, "x@A.example pw web1 pw2", "x@A.example", "a.example"},
+		{domains, "x@a.example pw x@b.example pw2", "x@a.example", "a.example"},
+		{domains, "web1 pw x@b.example pw2", "x@b.example", "b.example"},
+		{domains, "x@gone.example pw x@b.example pw2", "x@b.example", "b.example"},
+		{domains, "web1 pw", "", ""},
+		{domains, "web1 pw web2 pw2", "", ""},
+		{domains, "web1 pw x@gone.example pw2", "", ""},
+		{spare, "web1 pw x@a.example pw2", "web1", "b.example"},
+		{spare, "x@gone.example pw web1 pw2", "web1", "b.example"},
+	}
+	for _, tt := range tests {
+		cfg := &config.Config{Directory: config.NewDirectory(tt.domains)}
+		accounts, err := readAccounts(cfg, "-", config.ListUTF8, strings.NewReader(tt.line+"\n"))
+		if (err == nil) != (tt.login != "") {
+			t.Errorf("%s: %v", tt.line, err)
+			continue
+		}
+		if err == nil && (accounts[0].Login != tt.login || accounts[0].Domain != tt.domain || accounts[0].Old.Login != strings.Fields(tt.line)[0]) {
+			t.Errorf("%s: %+v", tt.line, accounts[0])
+		}
+	}
+}
+
+// TestImportAsKnown: an account that an earlier version has called by its old login keeps that
+// name; one of another domain doesn't give its own away.
+func TestImportAsKnown(t *testing.T) {
+	st := openState(t, t.TempDir())
+	old := store.Credentials{Login: "web1", Password: "pw"}
+	list := []store.Account{{Domain: "example.com", Login: "x@example.com", Old: old, New: store.Credentials{Login: "x@example.com", Password: "pw2"}}}
+	for _, tt := range []struct {
+		domain         string
+		added, updated int
+	}{{"other.example", 1, 0}, {"example.com", 0, 1}} {
+		was := store.Account{Domain: tt.domain, Login: "WEB1", Old: old, New: old, Origin: store.Imported, State: store.Active}
+		if _, _, err := st.PutAccounts(t.Context(), []store.Account{was}); err != nil {
+			t.Fatal(err)
+		}
+		added, updated, err := (&local{store: st}).Import(t.Context(), list)
+		if err != nil || added != tt.added || updated != tt.updated {
+			t.Errorf("known in %s: %d added, %d updated, %v", tt.domain, added, updated, err)
+		}
 	}
 }

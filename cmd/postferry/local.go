@@ -42,7 +42,9 @@ func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg
 // Import adds accounts. One that is known gets other credentials and stays what a person or
 // the engine has made of it, stopped or finished; a password that was refused is tried again.
 func (l *local) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
-	accounts = slices.Clone(accounts)
+	if accounts, err = l.asKnown(ctx, accounts); err != nil {
+		return 0, 0, err
+	}
 	now := time.Now()
 	for i := range accounts {
 		a := &accounts[i]
@@ -74,6 +76,26 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 	return len(stored) - len(known), len(known), nil
 }
 
+// asKnown gives accounts that are called by the login at the new server the name of one that
+// an earlier version has called by the login at the old one.
+func (l *local) asKnown(ctx context.Context, accounts []store.Account) ([]store.Account, error) {
+	accounts = slices.Clone(accounts)
+	for i := range accounts {
+		a := &accounts[i]
+		if a.Login == a.Old.Login {
+			continue
+		}
+		known, err := l.store.Account(ctx, a.Old.Login)
+		switch {
+		case err == nil && known.Domain == a.Domain:
+			a.Login = known.Login
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	return accounts, nil
+}
+
 // Sync implements backend.
 func (l *local) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error) {
 	var ids []store.AccountID
@@ -90,7 +112,7 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 	var out []syncResult
 	for _, r := range results {
 		if r.Account.ID != 0 { // its turn came before the end
-			out = append(out, syncResult{Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
+			out = append(out, syncResult{id: r.Account.ID, Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
 		}
 	}
 	if err != nil {
@@ -102,11 +124,7 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 // countQuarantine fills in what the servers refuse of each account.
 func (l *local) countQuarantine(ctx context.Context, results []syncResult) error {
 	for i, r := range results {
-		a, err := l.store.Account(ctx, r.Login)
-		if err != nil {
-			return err
-		}
-		folders, err := l.store.Folders(ctx, a.ID)
+		folders, err := l.store.Folders(ctx, r.id)
 		if err != nil {
 			return err
 		}
