@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/store"
 	"postferry/store/storetest"
@@ -130,6 +131,56 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestStoppedAccountsStayOutOfTheirRun: an account that had failed in a run and is stopped
+// while its password is corrected doesn't keep the run open, whoever comes first.
+func TestStoppedAccountsStayOutOfTheirRun(t *testing.T) {
+	var server *Server
+	p := startPage(t, func(s *Server) { server = s })
+	c := p.program("a.example")
+	for _, stopFirst := range []bool{true, false} {
+		id := p.put("a.example", fmt.Sprintf("anna%v@a.example", stopFirst))[0]
+		only := selection{Accounts: []store.AccountID{id}}
+		var begun affected
+		c.want(200, "POST", aDomain+"/begin", only, &begun)
+		p.ferry.endPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Kind: store.LoginRefused, Advice: store.NeedsFix})
+		awaitOutcome(t, p, begun.Run, id, store.OutcomeFailed)
+		asRead, err := p.store.AccountByID(t.Context(), id) // by whoever corrects it
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := func() { c.want(200, "POST", aDomain+"/stop", only, nil) }
+		if stopFirst {
+			stop()
+		}
+		if err := server.app.updated(t.Context(), "a.example", []store.Account{asRead}); err != nil {
+			t.Fatal(err)
+		}
+		if !stopFirst {
+			awaitOutcome(t, p, begun.Run, id, store.OutcomeOpen)
+			stop()
+		}
+		c.want(200, "POST", aDomain+"/stop", only, nil) // the tracker has heard everything before
+		awaitOutcome(t, p, begun.Run, id, map[bool]store.Outcome{true: store.OutcomeFailed, false: store.OutcomeStopped}[stopFirst])
+		if r, err := p.store.Run(t.Context(), begun.Run); err != nil || r.State == store.RunOpen {
+			t.Errorf("stopped first: %v: the run is %+v, %v", stopFirst, r, err)
+		}
+	}
+}
+
+// awaitOutcome waits until the tracker has heard how an account's part of a run ended.
+func awaitOutcome(t *testing.T, p *page, run store.RunID, id store.AccountID, want store.Outcome) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		parts, err := p.store.RunAccounts(t.Context(), run)
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("run %d: %+v, %v", run, parts, err)
+		}
+		if len(parts) == 1 && parts[0].Account == id && parts[0].Outcome == want {
+			return
 		}
 	}
 }

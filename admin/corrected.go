@@ -20,13 +20,11 @@ func (a *app) updated(ctx context.Context, domain string, accounts []store.Accou
 
 // corrected lets accounts that had failed go on in their runs.
 func (a *app) corrected(ctx context.Context, domain string, accounts []store.Account) error {
-	var active []store.AccountID
-	for _, x := range accounts {
-		if x.State == store.Active {
-			active = append(active, x.ID)
-		}
+	ids := make([]store.AccountID, len(accounts))
+	for i, x := range accounts {
+		ids[i] = x.ID
 	}
-	return a.tracker.corrected(ctx, domain, active)
+	return a.tracker.corrected(ctx, domain, ids)
 }
 
 // Corrected hears of accounts that were given new logins or passwords elsewhere, before

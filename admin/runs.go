@@ -169,13 +169,30 @@ func (t *tracker) resume(ctx context.Context, domain string, ids []store.Account
 	return run, err
 }
 
-// corrected hears that logins or passwords of active accounts of a domain are other
-// ones now: those that had failed in their newest run belong to it again.
+// corrected hears that logins or passwords of accounts of a domain are other ones now:
+// active ones that had failed in their newest run belong to it again.
 func (t *tracker) corrected(ctx context.Context, domain string, ids []store.AccountID) error {
 	return t.do(ctx, func(loop context.Context) error {
-		_, err := t.rejoin(loop, domain, ids, store.OutcomeFailed)
+		active, err := t.active(loop, ids) // as they are now: a Stop that comes later is heard later
+		if err == nil {
+			_, err = t.rejoin(loop, domain, active, store.OutcomeFailed)
+		}
 		return err
 	})
+}
+
+// active returns those of the accounts that are.
+func (t *tracker) active(ctx context.Context, ids []store.AccountID) (active []store.AccountID, err error) {
+	for _, id := range ids {
+		a, err := t.store.AccountByID(ctx, id)
+		switch {
+		case err == nil && a.State == store.Active:
+			active = append(active, id)
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	return active, nil
 }
 
 // rejoin opens the parts that accounts have in the newest run of each again, if they

@@ -21,7 +21,7 @@ func (a *app) belongs(d *config.Domain, login string) bool {
 // many names; one without a domain is nobody else's there.
 func foreignAddress(d *config.Domain, login string) bool {
 	at := strings.LastIndexByte(login, '@')
-	return at >= 0 && foldName(strings.TrimRight(login[at+1:], " \t")) != d.Name
+	return at >= 0 && foldName(strings.TrimRight(login[at+1:], " \t")) != foldName(d.Name)
 }
 
 // foreign reports a login that is another domain's at the new server, where those without @
