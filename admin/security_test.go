@@ -237,7 +237,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	p := startPage(t)
 	formulas := []string{"=HYPERLINK(1)", "@SUM(1)", "+1", "-1", "\t=1", "\r=1", "x;=1"}
 	c := p.program("")
-	c.want(200, "POST", "/api/v1/domains/a.example/accounts", map[string]any{"accounts": []accountInput{{Login: "=x", Password: "x", NewPassword: "x"}}}, nil)
+	c.want(200, "POST", "/api/v1/domains/a.example/accounts", map[string]any{"accounts": []accountInput{{Login: "=x@a.example", Password: "x", NewPassword: "x"}}}, nil)
 	var page accountPage
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
 	id := page.Accounts[0].ID

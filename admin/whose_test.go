@@ -40,10 +40,11 @@ func TestWhoseLogin(t *testing.T) {
 		{"x@", "", other, other, ""},
 	}
 	p := startPage(t)
+	callers := map[string]*caller{"a.example": p.program("a.example"), "": p.program("")}
 	for i, tt := range tests {
 		for scope, want := range map[string]string{"a.example": tt.own, "": tt.all} {
 			name := fmt.Sprintf("%d: %q with %q by %q", i, tt.login, tt.newLogin, scope)
-			c := p.program(scope)
+			c := callers[scope]
 			in := map[string]string{"login": tt.login, "password": "pw", "new_login": tt.newLogin, "new_password": "pw2"}
 			status := map[bool]int{true: 200, false: 422}[want == ""]
 			if got := c.want(status, "POST", aDomain+"/accounts", map[string]any{"accounts": []any{in}}, nil); !strings.Contains(got.text, want) {
