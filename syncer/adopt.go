@@ -38,10 +38,10 @@ func (a *adoption) takeAll(want []wanted) []candidate {
 func (p *pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
 	changed := p.selected.pop3 && len(p.known.stale) > 0 && p.known.count() < int(p.selected.Messages)
-	if !p.first() && !changed || p.selected.Messages == 0 {
+	if !p.first() && !changed && len(p.beyond) == 0 || p.selected.Messages == 0 {
 		return nil
 	}
-	var found []candidate
+	found := p.beyond
 	if p.first() && p.target.Messages > 0 {
 		var err error
 		if found, err = p.newcomers(ctx, 1); err != nil {
@@ -49,13 +49,16 @@ func (p *pull) prepareAdoption(ctx context.Context) error {
 		}
 		p.known = newKnown(p.ledger, p.selected.keys)
 	}
-	if len(found) == 0 && len(p.known.stale) == 0 {
+	stale := p.staleCandidates()
+	if !p.first() && !changed { // what the ledger has of former keys was looked at then
+		stale = nil
+	}
+	if len(found) == 0 && len(stale) == 0 {
 		return nil
 	}
-	stale := p.staleCandidates()
 	p.log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
 	p.adopt = &adoption{
-		stale:      p.known.stale,
+		stale:      p.known.stale[:len(stale)],
 		fromLedger: newCandidates(stale), fromNew: newCandidates(found),
 		newValidity: p.target.UIDValidity, exactly: !p.slack(),
 	}

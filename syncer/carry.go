@@ -139,11 +139,12 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	sel, err := p.new.Select(ctx, p.folder.New)
+	sel, shown, err := p.selectToChange(ctx, changed)
 	if err != nil {
-		return p.gone(err, errNewGone)
+		return err
 	}
-	if err := p.locate(ctx, sel, changed); err != nil {
+	proved, err := p.prove(ctx, changed, sel, shown)
+	if err != nil {
 		return err
 	}
 	var changes []upstream.FlagChange
@@ -152,7 +153,7 @@ func (p *pull) applyFlags(ctx context.Context, changed []flagged) error {
 	for _, c := range changed {
 		touch := normalise(slices.Concat(c.add, c.remove, p.touched[c.entry.Key]))
 		intents.Intents = append(intents.Intents, flagIntent(c.entry, touch, time.Now()))
-		if c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
+		if _, ok := proved[c.entry.UID]; ok && c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
 			changes = appendChange(changes, c, sel)
 		}
 		c.entry.Flags = normalise(c.now)

@@ -150,12 +150,15 @@ func (s *fakeSession) Examine(_ context.Context, name string) (*upstream.Selecte
 	return s.open("EXAMINE", name)
 }
 
-func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error) {
+func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error, heads imap.UIDSet, header func(upstream.Message, []byte) error) (*upstream.Selected, bool, error) {
 	sel, err := s.Examine(ctx, name)
 	if err != nil {
 		return nil, false, err
 	}
-	return sel, true, s.ListMessages(ctx, set, 0, fn)
+	if err := s.ListMessages(ctx, set, 0, fn); err != nil || len(heads) == 0 {
+		return sel, true, err
+	}
+	return sel, true, s.each("HEADS", heads, func(m *fakeMessage) error { return header(m.line(), headerOf(m.body)) })
 }
 
 func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
@@ -273,6 +276,36 @@ func (s *fakeSession) ListFlags(_ context.Context, set imap.UIDSet, fn func(upst
 func (s *fakeSession) Headers(_ context.Context, set imap.UIDSet, fn func(upstream.Message, []byte) error) error {
 	return s.each("HEADERS", set, func(m *fakeMessage) error { return fn(m.line(), headerOf(m.body)) })
 }
+
+func (s *fakeSession) SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message, []byte) error) (*upstream.Selected, error) {
+	sel, err := s.open("SELECT", name)
+	if err != nil || len(set) == 0 {
+		return sel, err
+	}
+	return sel, s.Headers(ctx, set, fn)
+}
+
+func (s *fakeSession) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message, []byte) error) (headersCall, error) {
+	sel, err := s.open("GLANCE", name)
+	if err == nil {
+		err = s.Headers(ctx, set, fn)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.box = nil // it was left again
+	if upstream.ClassOf(err) == upstream.Lost {
+		return nil, err
+	}
+	return fakeHeaders{sel, err}, nil
+}
+
+// fakeHeaders were told when they were asked for.
+type fakeHeaders struct {
+	sel *upstream.Selected
+	err error
+}
+
+func (c fakeHeaders) Wait(context.Context) (*upstream.Selected, error) { return c.sel, c.err }
 
 // Ask's calls are answered together with the first of them that is waited for, as a
 // server may do it that is at several at once.

@@ -54,9 +54,22 @@ func (v imapKeys) uid(k store.Key) (imap.UID, bool) {
 func (v imapKeys) split(entries []store.Entry) (present, stale []store.Entry) {
 	prefix := string(v.key(0)[:4])
 	from := sort.Search(len(entries), func(i int) bool { return string(entries[i].Key) >= prefix })
-	to := from
-	for to < len(entries) && len(entries[to].Key) == imapKeyLength && strings.HasPrefix(string(entries[to].Key), prefix) {
-		to++
+	to, ours := from, 0
+	for ; to < len(entries) && strings.HasPrefix(string(entries[to].Key), prefix); to++ {
+		if len(entries[to].Key) == imapKeyLength {
+			ours++
+		}
 	}
-	return entries[from:to:to], append(append(stale, entries[:from]...), entries[to:]...)
+	stale = append(append(stale, entries[:from]...), entries[to:]...)
+	if ours == to-from {
+		return entries[from:to:to], stale
+	}
+	for _, e := range entries[from:to] {
+		if len(e.Key) == imapKeyLength {
+			present = append(present, e)
+		} else {
+			stale = append(stale, e)
+		}
+	}
+	return present, stale
 }

@@ -295,7 +295,7 @@ func (p *pull) repairOf(key store.Key) (store.Repaired, bool) {
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
 // for: adoption finds those when a folder is pulled for the first time, but a message that
 // failed then, and is tried again in a later pull, has missed it.
-func (w *writer) mayBeThere() bool { return w.adopt == nil && !w.first() && !w.fleeting }
+func (w *writer) mayBeThere() bool { return !w.first() && !w.fleeting }
 
 // adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
 // of making another.
@@ -304,7 +304,7 @@ func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
 	var found candidate
 	var err error
 	switch {
-	case w.adopt != nil:
+	case w.adopt != nil && !w.mayBeThere():
 		found = w.adopt.takeAll([]wanted{want})[0]
 	case w.mayBeThere():
 		if found, err = w.findRepaired(ctx, want); upstream.ClassOf(err) == upstream.Refused {

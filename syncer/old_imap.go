@@ -16,7 +16,7 @@ type imapReader interface {
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
-	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error) (*upstream.Selected, bool, error)
+	ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message) error, heads imap.UIDSet, header func(upstream.Message, []byte) error) (*upstream.Selected, bool, error)
 	Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error)
 	SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
@@ -41,14 +41,16 @@ func (s askingSession) Early(ctx context.Context, name string, set imap.UIDSet, 
 
 // SendOpen implements oldSession.
 func (s askingSession) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
-	call, err := s.SendExamine(ctx, name, ahead.list, ahead.first)
-	return imapOpen{call, ahead}, err
+	shown := &heads{}
+	call, err := s.SendExamine(ctx, name, ahead.list, ahead.first, ahead.heads, shown.take)
+	return imapOpen{call, ahead, shown}, err
 }
 
 // imapOpen is a folder that is being opened.
 type imapOpen struct {
 	call  *upstream.OpenCall
 	ahead ahead
+	shown *heads
 }
 
 func (o imapOpen) Wait(ctx context.Context) (*oldFolder, error) {
@@ -56,7 +58,7 @@ func (o imapOpen) Wait(ctx context.Context) (*oldFolder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), listed: o.ahead.list, first: o.ahead.first}
+	f := &oldFolder{Selected: *sel, keys: imapKeys(sel.UIDValidity), listed: o.ahead.list, first: o.ahead.first, heads: *o.shown}
 	if early := o.call.Early(); early != nil {
 		f.early = early
 		return f, nil
@@ -119,7 +121,7 @@ func (s oldIMAP) Open(ctx context.Context, name string, ahead ahead) (*oldFolder
 	sel, ok, err := s.ExamineAndList(ctx, name, ahead.list, func(m upstream.Message) error {
 		f.ahead = append(f.ahead, m)
 		return nil
-	})
+	}, ahead.heads, f.heads.take)
 	if err != nil {
 		return nil, err
 	}

@@ -228,7 +228,8 @@ func (a *account) noteMessages() {
 func isInbox(f *tracked) bool { return strings.EqualFold(f.Old, "INBOX") }
 
 // due tells whether a pass has to open a folder: the old server's STATUS says
-// that something happened since the checkpoint, or can't say.
+// that something happened since the checkpoint, or can't say; or the new folder isn't
+// numbered as it was.
 func (a *account) due(f *tracked, o passOptions) bool {
 	if f.State != store.FolderPresent {
 		return false
@@ -249,7 +250,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !newMoved(cp, a.tree.newer[f.New])
 	return wanted && !same
 }
 

@@ -66,7 +66,8 @@ func (p *pull) slack() bool {
 func (p *pull) newIDs(ctx context.Context) error {
 	p.log.Warn().Int("ledger", len(p.known.stale)).Uint32("messages", p.selected.Messages).
 		Msg("the old server has given all messages new ids: they are recognised again")
-	p.folder.Checkpoint = store.Checkpoint{Messages: p.selected.Messages, HighestModSeq: newIDsMark}
+	p.folder.Checkpoint = reset(p.folder.Checkpoint, 0)
+	p.folder.Checkpoint.Messages, p.folder.Checkpoint.HighestModSeq = p.selected.Messages, newIDsMark
 	again := p.folder.Checkpoint
 	return p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
 }

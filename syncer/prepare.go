@@ -90,7 +90,7 @@ func (r *reader) openNext(ctx context.Context) error {
 		return nil
 	}
 	r.preparing = false
-	call, err := r.old.SendOpen(ctx, n.folder.Old, ahead{list: n.list, first: n.early})
+	call, err := r.old.SendOpen(ctx, n.folder.Old, ahead{list: n.list, first: n.early, heads: lastKnown(n.folder.Checkpoint)})
 	if err == nil {
 		r.lane.prepared = &prepared{next: n, at: time.Now(), old: r.lane.heard(), opened: call}
 	}

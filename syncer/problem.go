@@ -76,7 +76,10 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		p.Server = store.Side(spent.side)
 		p.Summary, p.Folder, retry = spent.Summary(), "", max(time.Until(spent.until), time.Second)
 	}
-	if c, ok := errors.AsType[*countsError](err); ok {
+	if c, ok := errors.AsType[*countsError](err); ok && c.side == store.NewSide {
+		p.Server = store.NewSide
+		p.Summary = fmt.Sprintf("The new server says that the folder has %d messages, but lists only %d. It is looked at again.", c.messages, c.listed)
+	} else if ok {
 		p.Summary = fmt.Sprintf("The old server says that the folder has %d messages, but lists only %d. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", c.messages, c.listed)
 	}
 	if r, ok := errors.AsType[*restingError](err); ok {

@@ -1,10 +1,10 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -43,11 +43,14 @@ var (
 	errNewGone = errors.New("the folder is gone from the new server")
 )
 
-// countsError: the old server listed fewer messages than it says there are.
-type countsError struct{ listed, messages int }
+// countsError: a server listed fewer messages than it says there are.
+type countsError struct {
+	listed, messages int
+	side             store.Side // "" is the old one
+}
 
 func (e *countsError) Error() string {
-	return fmt.Sprintf("the old server listed %d messages and says that the folder has %d", e.listed, e.messages)
+	return fmt.Sprintf("the %s server listed %d messages and says that the folder has %d", cmp.Or(e.side, store.OldSide), e.listed, e.messages)
 }
 
 // stats are what a pull did.
@@ -113,6 +116,11 @@ type pull struct {
 	oldTroubles, newTroubles troubles // over all attempts
 	checks                   checks
 
+	sample  *sample               // of the present attempt, nil for none
+	beyond  []candidate           // messages that have come to the new folder since the checkpoint and that no line stands for
+	lastOwn imap.UID              // the highest UID that a copy of this pull has got
+	proved  map[imap.UID]struct{} // copies that have been looked at before their flags were changed
+
 	done  counters
 	began stats        // done when the present attempt read the ledger
 	held  uint64       // octets of the ledger then
@@ -135,7 +143,7 @@ func (p *pull) run(ctx context.Context) error {
 			return err
 		}
 		event := p.log.Warn()
-		if errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) {
+		if errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) {
 			event = p.log.Debug()
 		}
 		if p.lane.prepared != nil { // it may be the reason
@@ -164,7 +172,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*restingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, errRecognised)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many
@@ -212,6 +220,9 @@ func (p *pull) attempt(ctx context.Context) error {
 	if err := p.followNumbers(ctx); err != nil {
 		return err
 	}
+	if err := p.checkNumbers(ctx); err != nil {
+		return err
+	}
 	if err := p.prepareAdoption(ctx); err != nil {
 		return err
 	}
@@ -255,7 +266,7 @@ func (p *pull) open(ctx context.Context) error {
 		return err
 	}
 	if p.folder.Checkpoint.UIDValidity != p.selected.UIDValidity {
-		p.folder.Checkpoint = store.Checkpoint{UIDValidity: p.selected.UIDValidity}
+		p.folder.Checkpoint = reset(p.folder.Checkpoint, p.selected.UIDValidity)
 	}
 	if err := p.checkIDs(ctx); err != nil {
 		return err
@@ -297,10 +308,11 @@ func (p *pull) readWhatCounts(ctx context.Context) error {
 func (p *pull) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err error) {
 	cp := p.folder.Checkpoint
 	if p.selected.pop3 || cp.Checked.IsZero() || cp.UIDNext < 2 || cp.UIDValidity != p.selected.UIDValidity ||
-		cp.HighestModSeq == 0 || p.selected.HighestModSeq == 0 {
+		cp.HighestModSeq == 0 || p.selected.HighestModSeq < cp.HighestModSeq ||
+		cp.NewUIDValidity != p.target.UIDValidity || newWentBack(cp, p.target) != "" {
 		return l, false, nil
 	}
-	l, err = p.store.LedgerFrom(ctx, p.account, p.folder.ID, p.selected.keys.key(cp.UIDNext))
+	l, err = p.store.LedgerFrom(ctx, p.account, p.folder.ID, p.selected.keys.key(tailFrom(cp)))
 	if err != nil || len(l.Intents) > 0 {
 		return l, false, err
 	}
@@ -322,6 +334,7 @@ func (p *pull) openOld(ctx context.Context, ready *prepared) error {
 	if p.selected.octets > 0 {
 		p.octets = p.selected.octets
 	}
+	p.selected.toldNext = p.selected.UIDNext != 0
 	if p.selected.early != nil {
 		return nil // nothing else may be asked now
 	}
@@ -333,20 +346,11 @@ func (p *pull) openAsUsual(ctx context.Context) (err error) {
 		return err
 	}
 	began := p.clock()
-	if p.selected, err = p.old.Open(ctx, p.folder.Old, ahead{list: firstWindow(p.folder.Checkpoint), first: p.early}); err != nil {
+	if p.selected, err = p.old.Open(ctx, p.folder.Old, ahead{list: firstWindow(p.folder.Checkpoint), first: p.early, heads: lastKnown(p.folder.Checkpoint)}); err != nil {
 		return p.gone(err, errOldGone)
 	}
 	p.listing = p.clock().Sub(began)
 	return nil
-}
-
-// firstWindow is what is listed first if a folder is the one it was.
-func firstWindow(cp store.Checkpoint) imap.UIDSet {
-	from := max(cp.UIDNext, 1)
-	if from > math.MaxUint32-listWindow {
-		return nil
-	}
-	return imap.UIDSet{imap.UIDRange{Start: from, Stop: from + listWindow - 1}}
 }
 
 func (p *pull) openNew(ctx context.Context, ready *prepared) (err error) {
@@ -356,13 +360,13 @@ func (p *pull) openNew(ctx context.Context, ready *prepared) (err error) {
 	if p.new, err = p.lane.newSession(ctx); err != nil {
 		return err
 	}
-	p.asked = nil
+	p.asked, p.sample, p.proved = nil, nil, nil
 	if p.early > 0 { // it is empty: nothing there is \Recent
 		if err := p.askPermanent(ctx); err != nil {
 			return p.gone(err, errNewGone)
 		}
 	}
-	return p.lookAtNew(ctx)
+	return p.lookAtNewAgain(ctx)
 }
 
 // gone turns a refusal to open a folder into the error that says it is gone.
@@ -420,12 +424,14 @@ func (p *pull) finish(ctx context.Context) error {
 	if p.selected.pop3 {
 		cp.UIDNext = 0 // it is of this session
 	}
+	p.noteNew(&cp)
 	if have := p.known.count(); have < int(p.selected.Messages) {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
 		p.log.Warn().Int("seen", have).Uint32("messages", p.selected.Messages).Uint32("from_uid", uint32(p.base.UIDNext)).
 			Msg("something was missed in this folder, it is listed again")
-		p.folder.Checkpoint = store.Checkpoint{UIDValidity: cp.UIDValidity, Messages: cp.Messages}
+		p.folder.Checkpoint = reset(p.base, cp.UIDValidity)
+		p.folder.Checkpoint.Messages = cp.Messages
 		again := p.folder.Checkpoint
 		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
 		return errors.Join(&countsError{listed: have, messages: int(cp.Messages)}, err)

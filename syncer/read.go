@@ -190,10 +190,9 @@ func (r *reader) mark(ctx context.Context, next imap.UID) error {
 	if r.next = next; r.selected.pop3 {
 		return nil
 	}
-	return r.hand(ctx, &item{checkpoint: &store.Checkpoint{
-		UIDValidity: r.selected.UIDValidity, UIDNext: next, Messages: r.selected.Messages,
-		HighestModSeq: r.base.HighestModSeq, Checked: r.base.Checked,
-	}})
+	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
+	cp.UIDValidity, cp.UIDNext, cp.Messages = r.selected.UIDValidity, next, r.selected.Messages
+	return r.hand(ctx, &item{checkpoint: &cp})
 }
 
 func (r *reader) hand(ctx context.Context, it *item) error {

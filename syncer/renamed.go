@@ -27,7 +27,7 @@ func (a *account) seekGone(ctx context.Context, s newSession, new Side, known []
 	if err := pause(ctx, a.quiet/6); err != nil {
 		return new, nil, err
 	}
-	if new, err = side(ctx, s, !begun(known)); err != nil {
+	if new, err = side(ctx, s, true); err != nil {
 		return new, nil, err
 	}
 	rows, err = a.renamedElsewhere(ctx, s, new, known)

@@ -273,7 +273,7 @@ func TestRepairWithoutSearch(t *testing.T) {
 		r.pair.new.refuse = refuseLikeCyrus
 		r.start(false)
 		r.sync()
-		r.pair.new.deliver("INBOX", nulMail) // by itself: as large as the repaired one
+		r.pair.new.deliver("INBOX", strings.Replace(nulMail, "<nul@", "<own@", 1)) // by itself: as large as the repaired one
 		r.pair.old.deliver("INBOX", nulMail)
 		r.pair.old.deliver("INBOX", mail(2))
 		asked := false

@@ -66,6 +66,21 @@ type earlyCall interface {
 type ahead struct {
 	list  imap.UIDSet // nil for none
 	first int         // so many messages are brought at once, instead of list
+	heads imap.UIDSet // headers to be told as well; nil for none
+}
+
+// head is what a message is recognised by.
+type head struct {
+	message upstream.Message
+	header  []byte
+}
+
+// heads are those of some messages.
+type heads []head
+
+func (h *heads) take(m upstream.Message, header []byte) error {
+	*h = append(*h, head{m, header})
+	return nil
 }
 
 // oldFolder is an opened folder of an old server. While it is open its
@@ -76,11 +91,14 @@ type oldFolder struct {
 	octets uint64 // of all its messages, about; 0 if not told
 	// pop3: its UIDs are message numbers of this session, it has no flags, and keys may
 	// change without notice.
-	pop3   bool
-	listed imap.UIDSet        // what was to be asked for ahead, if all of it has been told
-	ahead  []upstream.Message // its messages
-	early  earlyCall          // to be waited for before anything else is asked; nil if nothing was asked for
-	first  int                // messages that it brings
+	pop3 bool
+	// toldNext: the server has told UIDNEXT, which is otherwise what its last message shows.
+	toldNext bool
+	listed   imap.UIDSet        // what was to be asked for ahead, if all of it has been told
+	ahead    []upstream.Message // its messages
+	early    earlyCall          // to be waited for before anything else is asked; nil if nothing was asked for
+	first    int                // messages that it brings
+	heads    heads              // of the messages that were to be told ahead, as far as they were
 }
 
 // allEarly tells whether all there is was asked for with its bodies along with the opening.
@@ -96,6 +114,8 @@ type newSession interface {
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	Select(ctx context.Context, name string) (*upstream.Selected, error)
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	// SelectAndHeaders is Select and Headers in one round trip.
+	SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (*upstream.Selected, error)
 	Search(ctx context.Context, criteria string) (imap.UIDSet, error)
 	Create(ctx context.Context, name string, use imap.MailboxAttr) error
 	Subscribe(ctx context.Context, names []string) error
@@ -109,6 +129,13 @@ type newSession interface {
 	SendPermanent(ctx context.Context, name string) (permanentCall, error)
 	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)
 	SendStatus(ctx context.Context, name string) (statusCall, error)
+	// SendHeaders asks for headers in a folder that is opened for it and left again.
+	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error)
+}
+
+// headersCall are headers on their way.
+type headersCall interface {
+	Wait(ctx context.Context) (*upstream.Selected, error)
 }
 
 // statusCall is a question for a folder's status on its way. If nothing is told, Status
@@ -151,6 +178,10 @@ func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint
 
 func (s newIMAP) SendStatus(ctx context.Context, name string) (statusCall, error) {
 	return s.Session.SendStatus(ctx, name)
+}
+
+func (s newIMAP) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error) {
+	return s.Session.SendHeaders(ctx, name, set, fn)
 }
 
 // dialFunc opens a session and logs in.

@@ -31,6 +31,7 @@ type treeState struct {
 	changes []folderChange             // of clients, while the present look runs
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
+	newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
 	empty   map[string]bool            // new folders that were seen empty then
 	slow    *time.Timer                // runs while the first look does; nil for none
 	omitted int                        // folders of the old server that are more than are made
@@ -50,6 +51,7 @@ func (t *treeState) tell() {
 type treeResult struct {
 	rows   []store.Folder
 	status map[string]upstream.Status
+	newer  map[string]upstream.Status
 	empty  map[string]bool
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
@@ -105,7 +107,7 @@ func (a *account) treeDone(r treeResult) {
 		a.tree.delim = r.delim
 	}
 	if r.err == nil {
-		a.tree.at, a.tree.status, a.tree.empty, a.tree.room = time.Now(), r.status, r.empty, r.room
+		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room = time.Now(), r.status, r.newer, r.empty, r.room
 		a.tree.omitted = r.omitted
 	}
 	a.tree.tell()
@@ -161,7 +163,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	var oldErr, newErr error
 	var g sync.WaitGroup
 	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l) })
-	g.Go(func() { newS, new, newErr = newTree(ctx, l, !begun(known)) })
+	g.Go(func() { newS, new, newErr = newTree(ctx, l) })
 	g.Wait()
 	if r.err = graver(oldErr, newErr); r.err != nil {
 		return r
@@ -179,7 +181,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	}
 	m := newMaker(newS, new, known, &plan, a.log)
 	r.rows, r.err = a.applyTree(ctx, m)
-	r.empty, r.omitted = emptyFolders(new, m.made), plan.Omitted
+	r.empty, r.newer, r.omitted = emptyFolders(new, m.made), toldStatus(new), plan.Omitted
 	r.status = statusOf(r.status, latestRows(known, r.rows))
 	if r.err == nil && !l.pop3() && !begun(known) {
 		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
@@ -245,15 +247,26 @@ func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, er
 	return s.Tree(ctx, true)
 }
 
-// newTree looks at the new server's folders, before anything has been copied also at
-// whether they hold mail already.
-func newTree(ctx context.Context, l *lane, withStatus bool) (newSession, Side, error) {
+// newTree looks at the new server's folders, and at how they are numbered where it tells that
+// along with their names.
+func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
 	s, err := l.newSession(ctx)
 	if err != nil {
 		return nil, Side{}, err
 	}
-	tree, err := side(ctx, s, withStatus)
+	tree, err := side(ctx, s, true)
 	return s, tree, err
+}
+
+// toldStatus is the status of the folders of which it was told.
+func toldStatus(s Side) map[string]upstream.Status {
+	all := map[string]upstream.Status{}
+	for _, m := range s.Mailboxes {
+		if m.Status != nil {
+			all[m.Name] = *m.Status
+		}
+	}
+	return all
 }
 
 // emptyFolders are those of the new server that hold no mail, as far as it told:

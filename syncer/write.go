@@ -459,5 +459,8 @@ func keyText(k store.Key) string {
 	if v, uid, ok := splitKey(k); ok {
 		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
 	}
+	if text, ok := formerText(k); ok {
+		return text
+	}
 	return strings.TrimRight(strings.ToValidUTF8(string(k), "?"), " ")
 }

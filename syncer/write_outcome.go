@@ -76,6 +76,7 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 		w.unproven = append(w.unproven, it.intent)
 		return
 	}
+	w.own(r.UIDValidity, r.UID)
 	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
 }
 

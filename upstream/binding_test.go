@@ -73,7 +73,7 @@ var readers = map[string]func(ctx context.Context, s *Session, note func(m Messa
 		return s.ListMessages(ctx, uids(1, 9), 1, func(m Message) error { note(m, line(m)); return nil })
 	},
 	"ahead": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		_, ok, err := s.ExamineAndList(ctx, "INBOX", uids(1, 9), func(m Message) error { note(m, line(m)); return nil })
+		_, ok, err := s.ExamineAndList(ctx, "INBOX", uids(1, 9), func(m Message) error { note(m, line(m)); return nil }, nil, nil)
 		if err == nil && !ok { // as its callers do
 			err = s.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { note(m, line(m)); return nil })
 		}

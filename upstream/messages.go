@@ -58,7 +58,17 @@ func (s *Session) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Messag
 // (BODY.PEEK[HEADER.FIELDS (...)]) and RFC822.SIZE of set. header is fn's to
 // keep, and at most 256 KB of it.
 func (s *Session) Headers(ctx context.Context, set imap.UIDSet, fn func(m Message, header []byte) error) error {
-	const items = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT X-TUID X-OFFLINEIMAP)])"
+	return s.collect(ctx, set, headerItems, headersTo(fn))
+}
+
+// headerItems are what Headers asks for.
+const headerItems = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT X-TUID X-OFFLINEIMAP)])"
+
+// headerFunc takes the header of a message.
+type headerFunc func(m Message, header []byte) error
+
+// headersTo collects headerItems for fn.
+func headersTo(fn headerFunc) collector {
 	const need = haveUID | haveHeader
-	return s.collect(ctx, set, items, collector{want: need | haveSize, need: need, once: true, fn: func(m *fetched) error { return fn(m.Message, m.header) }})
+	return collector{want: need | haveSize, need: need, once: true, fn: func(m *fetched) error { return fn(m.Message, m.header) }}
 }

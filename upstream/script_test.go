@@ -192,7 +192,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"ahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sel, ok, err := s.ExamineAndList(ctx, "a", uids(1, 9), sayMessage(say))
+		sel, ok, err := s.ExamineAndList(ctx, "a", uids(1, 9), sayMessage(say), nil, nil)
 		if err == nil {
 			say("%v %d messages", ok, sel.Messages)
 		}
@@ -225,7 +225,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 	"next": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		one, err := s.AskBodies(ctx, uids(1, 2))
 		sayError(say, err)
-		next, err := s.SendExamine(ctx, "b", uids(1, 9), 0)
+		next, err := s.SendExamine(ctx, "b", uids(1, 9), 0, nil, nil)
 		sayError(say, err)
 		sayError(say, one.Wait(ctx, sayBody(say)))
 		sel, err := next.Wait(ctx)

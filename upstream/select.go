@@ -32,10 +32,11 @@ func (s *Session) Select(ctx context.Context, name string) (*Selected, error) {
 	return s.openFolder(ctx, "SELECT", name, nil)
 }
 
-// ExamineAndList is Examine and, in the same round trip, ListMessages of set. ok
-// tells whether the server took the listing; if not, fn may have been called all the same.
-func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(Message) error) (sel *Selected, ok bool, err error) {
-	l := &listed{set: set, fn: fn}
+// ExamineAndList is Examine and, in the same round trip, ListMessages of set and, unless it
+// is empty, Headers of heads. ok tells whether the server took the listing; if not, fn may
+// have been called all the same. Headers are a welcome extra: what doesn't come is missing.
+func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(Message) error, heads imap.UIDSet, header func(m Message, header []byte) error) (sel *Selected, ok bool, err error) {
+	l := &listed{set: set, fn: fn, heads: heads, header: header}
 	sel, err = s.openFolder(ctx, "EXAMINE", name, l)
 	return sel, l.ok, err
 }
@@ -54,6 +55,11 @@ type listed struct {
 	fn  func(Message) error
 	ok  bool
 	cmd *command
+
+	heads   imap.UIDSet // messages whose headers are asked for as well
+	header  headerFunc
+	headOK  bool
+	headCmd *command
 
 	first int        // messages that are asked for with their bodies, instead of the listing
 	early *EarlyCall // then it is waited for by itself
@@ -104,18 +110,18 @@ type OpenCall struct {
 }
 
 // SendExamine opens a folder read-only and asks for a listing of set, unless that is
-// empty, or for the first messages with their bodies, without waiting for an answer.
+// empty, and the headers of heads, or for the first messages with their bodies, without waiting for an answer.
 // Bodies asked for before may still be waited for; the folder that they are of is not open
 // any more, and nothing else may be asked before Wait. An error means the connection is
 // lost, unless it is of class Refused.
-func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int) (*OpenCall, error) {
+func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int, heads imap.UIDSet, header func(m Message, header []byte) error) (*OpenCall, error) {
 	if err := s.checkName("EXAMINE", name); err != nil {
 		return nil, err
 	}
 	c := &OpenCall{opening: &opening{s: s, sel: &Selected{}}}
 	var l *listed
 	if len(set) > 0 {
-		l = &listed{set: set, first: first, fn: func(m Message) error {
+		l = &listed{set: set, first: first, heads: heads, header: header, fn: func(m Message) error {
 			c.lines = append(c.lines, m)
 			return nil
 		}}
@@ -148,22 +154,45 @@ func (s *Session) composeListing(l *listed) (err error) {
 		l.early, err = s.composeEarly(l)
 		return err
 	}
-	l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) })
+	if len(l.set) > 0 {
+		l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) })
+	}
+	if len(l.heads) > 0 && err == nil {
+		l.headCmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.heads).SP().Raw(headerItems) })
+	}
 	return err
 }
 
-// awaitListing reads the answer to a listing. That of a folder that was not opened
-// says nothing, whatever the server makes of it.
+// awaitListing reads the answers to a listing. Those of a folder that was not opened
+// say nothing, whatever the server makes of it. A server may be at both commands at once.
 func (s *Session) awaitListing(l *listed, opened bool) error {
-	c := newCollector(s, l.set, collector{want: listWant, need: listWant, fn: func(m *fetched) error { return l.fn(m.Message) }})
-	data := c.take
+	lines := newCollector(s, l.set, collector{want: listWant, need: listWant, fn: func(m *fetched) error { return l.fn(m.Message) }})
+	headers := newCollector(s, l.heads, headersTo(l.header))
+	data := func(num uint32, name string) bool {
+		if name != "FETCH" {
+			return false
+		}
+		m := &fetched{Message: Message{Size: -1}}
+		if s.readItems(m, nil); l.headCmd != nil && (m.have&haveHeader != 0 || l.cmd == nil) {
+			headers.add(num, m)
+		} else {
+			lines.add(num, m)
+		}
+		return true
+	}
 	if !opened {
 		data = nil
 	}
-	if err := s.await(l.cmd, data); err != nil || !opened {
-		return err
+	for _, cmd := range []*command{l.cmd, l.headCmd} {
+		if cmd == nil {
+			continue
+		}
+		if err := s.await(cmd, data); err != nil {
+			return err
+		}
 	}
-	l.ok = c.err == nil && l.cmd.res.kind == "OK" && c.whole()
+	l.ok = opened && l.cmd != nil && l.cmd.res.kind == "OK" && lines.err == nil && lines.whole()
+	l.headOK = opened && l.headCmd != nil && l.headCmd.res.kind == "OK" && headers.err == nil && headers.whole()
 	return nil
 }
 

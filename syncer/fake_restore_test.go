@@ -1,0 +1,61 @@
+package syncer
+
+import (
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// keep remembers a folder as it is and returns what puts the server back to that, as a
+// backup does that is restored: UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ and all.
+func (f *fakeServer) keep(name string) (putBack func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.folders[name].copied()
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.folders[name].void = true
+		f.folders[name] = was.copied()
+	}
+}
+
+func (b *fakeFolder) copied() *fakeFolder {
+	c := *b
+	c.messages = nil
+	for _, m := range b.messages {
+		msg := *m
+		msg.flags = slices.Clone(m.flags)
+		c.messages = append(c.messages, &msg)
+	}
+	return &c
+}
+
+// number gives a folder's messages other UIDs under the same UIDVALIDITY, from one on
+// and in an order, as Dovecot does whose list of UIDs was lost.
+func (f *fakeServer) number(name string, from imap.UID, order func(a, b *fakeMessage) int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.folders[name].copied()
+	f.folders[name].void = true
+	if order != nil {
+		slices.SortStableFunc(b.messages, order)
+	}
+	for _, m := range b.messages {
+		m.uid = from
+		from++
+	}
+	b.next = from
+	f.folders[name] = b
+}
+
+// setModSeq makes a folder count changes from n on, as an index does that was made anew.
+func (f *fakeServer) setModSeq(name string, n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.folders[name]
+	b.modseq = n
+	for _, m := range b.messages {
+		m.modseq = min(m.modseq, n)
+	}
+}

@@ -1,0 +1,193 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// overlap is of how many UIDs below the checkpoint the opening of an old folder shows the
+// messages as well: who gives UIDs again that other messages had is found out there, however many
+// have come since. Likewise so many of the newest copies are looked at.
+const overlap = 16
+
+// checkOldNumbers recognises the old folder's messages anew if its numbering isn't the one it
+// was.
+func (p *pull) checkOldNumbers(ctx context.Context) error {
+	cp, sel := p.folder.Checkpoint, p.selected
+	if sel.pop3 || sel.early != nil || cp.UIDNext == 0 {
+		return nil
+	}
+	next := sel.UIDNext
+	if !sel.toldNext { // then it is behind the last message
+		next = 0
+	}
+	seen := wentBack(cp.UIDNext, next, 0, 0)
+	if seen != "" {
+		return p.recogniseOld(ctx, seen)
+	}
+	for _, h := range sel.heads {
+		if e, ok := p.known.entry(h.message.UID); ok && !p.original(&e).is(h.message, h.header) {
+			return p.recogniseOld(ctx, otherText(h.message.UID))
+		}
+	}
+	var doubtful []upstream.Message
+	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" {
+		p.log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
+		p.base.HighestModSeq = 0
+		err := p.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, p.otherSizes([]upstream.Message{m})...) })
+		if err != nil {
+			return err
+		}
+	}
+	seen, err := p.otherMessage(ctx, doubtful)
+	if err != nil || seen == "" {
+		return err
+	}
+	return p.recogniseOld(ctx, seen)
+}
+
+// otherSizes are those of listed messages whose size isn't the one that the ledger has.
+func (p *pull) otherSizes(lines []upstream.Message) (doubtful []upstream.Message) {
+	for _, m := range lines {
+		if e, ok := p.known.entry(m.UID); ok && m.Size >= 0 && clampSize(m.Size) != clampSize(p.original(&e).Size) {
+			doubtful = append(doubtful, m)
+		}
+	}
+	return doubtful
+}
+
+// eachKnown lists the messages that the ledger knows.
+func (p *pull) eachKnown(ctx context.Context, fn func(upstream.Message)) error {
+	for _, set := range chunks(p.presentSet(), listWindow) {
+		err := p.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+			fn(m)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// otherMessage looks at messages whose size differs and says of one that is another than the
+// one that the ledger knows; "" if none is.
+func (p *pull) otherMessage(ctx context.Context, doubtful []upstream.Message) (seen string, err error) {
+	for _, set := range chunks(setOfMessages(doubtful), listWindow) {
+		err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			if e, ok := p.known.entry(m.UID); ok && !p.original(&e).is(m, header) {
+				seen = otherText(m.UID)
+			}
+			return nil
+		})
+		if err != nil || seen != "" {
+			return seen, err
+		}
+	}
+	return "", nil
+}
+
+func otherText(uid imap.UID) string { return fmt.Sprintf("UID %d is another message than it was", uid) }
+
+// recogniseOld gives former keys to the lines of the ledger whose UIDs belong to other messages now,
+// or to none, so that the old folder's messages are recognised by what they are, as far as they
+// are known, and copied as far as they aren't.
+func (p *pull) recogniseOld(ctx context.Context, seen string) error {
+	if err := p.readLedger(ctx); err != nil {
+		return err
+	}
+	p.begin()
+	same := map[store.Key]bool{}
+	for _, set := range chunks(p.presentSet(), listWindow) {
+		err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			if e, ok := p.known.entry(m.UID); ok && p.original(&e).is(m, header) {
+				same[e.Key] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var void []store.Entry
+	for _, e := range p.known.entries {
+		if !same[e.Key] {
+			void = append(void, e)
+		}
+	}
+	p.log.Warn().Str("seen", seen).Int("same", len(same)).Int("others", len(void)).
+		Msg("the old server has given UIDs of this folder to other messages: its messages are recognised anew")
+	return p.retireAll(ctx, void)
+}
+
+// retireAll makes former keys durable, and with the last of them a checkpoint from which everything is
+// listed.
+func (p *pull) retireAll(ctx context.Context, void []store.Entry) error {
+	cp := reset(p.folder.Checkpoint, p.selected.UIDValidity)
+	for first := true; first || len(void) > 0; first = false {
+		part := void[:min(len(void), listWindow)]
+		void = void[len(part):]
+		batch, intents := p.retire(part)
+		if len(void) == 0 {
+			batch.Checkpoint, batch.Release = &cp, p.keysOfQuarantine()
+		}
+		if err := p.store.Commit(ctx, batch); err != nil {
+			return err
+		}
+		if err := p.intend(ctx, intents); err != nil {
+			return err
+		}
+	}
+	p.folder.Checkpoint = cp
+	return p.beginAgain(ctx)
+}
+
+// intend writes intents, if there are any.
+func (p *pull) intend(ctx context.Context, intents []store.Intent) error {
+	if len(intents) == 0 {
+		return nil
+	}
+	return p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Intents: intents})
+}
+
+// beginAgain goes on with the ledger and the checkpoint as they have just been put right.
+func (p *pull) beginAgain(ctx context.Context) error {
+	if err := p.readLedger(ctx); err != nil {
+		return err
+	}
+	p.begin()
+	p.base = p.folder.Checkpoint
+	p.tell()
+	return nil
+}
+
+// firstWindow is what is listed first if a folder is the one it was.
+func firstWindow(cp store.Checkpoint) imap.UIDSet {
+	from := max(cp.UIDNext, 1)
+	if from > math.MaxUint32-listWindow {
+		return nil
+	}
+	return imap.UIDSet{imap.UIDRange{Start: from, Stop: from + listWindow - 1}}
+}
+
+// lastKnown are the UIDs below the checkpoint whose messages are looked at when the folder is opened.
+func lastKnown(cp store.Checkpoint) imap.UIDSet {
+	if cp.UIDNext <= 1 {
+		return nil
+	}
+	return imap.UIDSet{imap.UIDRange{Start: tailFrom(cp), Stop: cp.UIDNext - 1}}
+}
+
+// tailFrom is the UID from which on a folder is looked at that has been pulled before.
+func tailFrom(cp store.Checkpoint) imap.UID {
+	if cp.UIDNext <= overlap {
+		return 1
+	}
+	return cp.UIDNext - overlap
+}

@@ -1,0 +1,270 @@
+package syncer_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/internal/lab"
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// twoDovecots are an old and a new server with an account, whose state lies in a folder.
+// Each pass is made by an engine of its own.
+type twoDovecots struct {
+	*testing.T
+	old, new *lab.Dovecot
+	state    string
+}
+
+func startTwo(t *testing.T) *twoDovecots {
+	t.Parallel()
+	two := &twoDovecots{T: t, old: lab.StartDovecot(t, lab.DovecotOptions{}), new: lab.StartDovecot(t, lab.DovecotOptions{}), state: t.TempDir()}
+	for _, s := range []*lab.Dovecot{two.old, two.new} {
+		s.AddUser(lab.User{Login: anna, Password: benchPassword})
+	}
+	return two
+}
+
+// pass makes a pass, which must be complete.
+func (two *twoDovecots) pass() store.Pass {
+	two.Helper()
+	st, err := store.Open(two.state, store.Options{Command: "test"})
+	if err != nil {
+		two.Fatal(err)
+	}
+	defer st.Close()
+	c := store.Credentials{Login: anna, Password: benchPassword}
+	_, _, err = st.PutAccounts(two.Context(), []store.Account{{
+		Domain: "example.com", Login: anna, Old: c, New: c, Origin: store.Imported, State: store.Active}})
+	if err != nil {
+		two.Fatal(err)
+	}
+	cfg := config.Default()
+	cfg.Domains = []config.Domain{{Name: "example.com", Old: two.old.Insecure(), New: two.new.Insecure()}}
+	engine, err := syncer.New(&cfg, st, zerolog.New(zerolog.NewTestWriter(two)))
+	if err != nil {
+		two.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- engine.Run(ctx, false) }()
+	results, err := engine.Sync(ctx, nil, nil)
+	cancel()
+	<-ended
+	if err != nil || len(results) != 1 || results[0].Problem != nil || !results[0].Pass.Complete {
+		two.Fatalf("pass: %v, %+v", err, results)
+	}
+	return results[0].Pass
+}
+
+// copies makes a pass that must copy so many messages.
+func (two *twoDovecots) copies(n int) {
+	two.Helper()
+	if p := two.pass(); int(p.Copied) != n {
+		two.Errorf("copied %d, want %d: %+v", p.Copied, n, p)
+	}
+}
+
+// quiet makes a pass that must find nothing to do.
+func (two *twoDovecots) quiet() {
+	two.Helper()
+	if p := two.pass(); p.Copied+p.Adopted+p.FlagChanges+p.Quarantined > 0 {
+		two.Errorf("nothing has changed, but %+v", p)
+	}
+}
+
+// deliver puts n messages into a folder of a server and returns their numbers.
+func (two *twoDovecots) deliver(s *lab.Dovecot, folder string, seed uint64, n int) {
+	two.Helper()
+	msgs := lab.Generate(seed, n, 900)
+	for i := range msgs {
+		msgs[i].Flags = nil
+	}
+	s.Append(anna, folder, msgs...)
+}
+
+// keepState copies the state and returns what puts it back.
+func (two *twoDovecots) keepState() (putBack func()) {
+	two.Helper()
+	kept := two.TempDir()
+	copyState(two.T, two.state, kept)
+	return func() { copyState(two.T, kept, two.state) }
+}
+
+func copyState(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"state.db", "key"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantOnce wants each of the old server's messages on the new one exactly once, in whatever
+// folder, and what is besides to be as many messages as extra.
+func (two *twoDovecots) wantOnce(extra int, but ...string) {
+	two.Helper()
+	count := map[string]int{}
+	total := 0
+	for _, f := range two.new.Snapshot(anna).Folders {
+		for _, m := range f.Messages {
+			count[m.Sum]++
+			total++
+		}
+	}
+	for name, f := range two.old.Snapshot(anna).Folders {
+		for _, m := range f.Messages {
+			want := 1
+			if slices.Contains(but, m.Sum) {
+				want = 0
+			}
+			if got := count[m.Sum]; got != want {
+				two.Errorf("%s UID %d is there %d times, want %d", name, m.UID, got, want)
+			}
+			total -= want
+		}
+	}
+	if total != extra {
+		two.Errorf("%d other messages on the new server, want %d", total, extra)
+	}
+}
+
+// flag sets flags of messages of a folder.
+func (two *twoDovecots) flag(s *lab.Dovecot, folder string, first, last imap.UID, flags ...imap.Flag) {
+	two.Helper()
+	c := s.Client(anna)
+	defer c.Close()
+	if _, err := c.Select(folder, nil).Wait(); err != nil {
+		two.Fatal(err)
+	}
+	set := imap.UIDSet{imap.UIDRange{Start: first, Stop: last}}
+	if err := c.Store(set, &imap.StoreFlags{Op: imap.StoreFlagsSet, Flags: flags}, nil).Close(); err != nil {
+		two.Fatal(err)
+	}
+}
+
+// remove removes messages of a folder for good and returns what they were.
+func (two *twoDovecots) remove(s *lab.Dovecot, folder string, first, last imap.UID) (gone []string) {
+	two.Helper()
+	for _, m := range s.Snapshot(anna).Folders[folder].Messages {
+		if m.UID >= first && m.UID <= last {
+			gone = append(gone, m.Sum)
+		}
+	}
+	two.flag(s, folder, first, last, imap.FlagDeleted)
+	c := s.Client(anna)
+	defer c.Close()
+	if _, err := c.Select(folder, nil).Wait(); err != nil {
+		two.Fatal(err)
+	}
+	if err := c.Expunge().Close(); err != nil {
+		two.Fatal(err)
+	}
+	return gone
+}
+
+// TestDovecotUIDsUsedAgain puts a real old server back to a backup, after which new mail gets the UIDs
+// of messages that were copied.
+func TestDovecotUIDsUsedAgain(t *testing.T) {
+	for _, fresh := range []int{2, 7} {
+		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
+			two := startTwo(t)
+			two.deliver(two.old, "INBOX", 1, 4)
+			putBack := two.old.Keep(anna)
+			two.deliver(two.old, "INBOX", 2, 3)
+			two.copies(7)
+			putBack()
+			two.deliver(two.old, "INBOX", 3, fresh)
+			two.copies(fresh)
+			two.wantOnce(3)
+			two.quiet()
+		})
+	}
+}
+
+// TestDovecotPutBack puts a real new server back to a backup: what it has lost is copied again,
+// and flags go to no other messages.
+func TestDovecotPutBack(t *testing.T) {
+	for _, fresh := range []int{0, 5, 25} {
+		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
+			two := startTwo(t)
+			two.deliver(two.old, "INBOX", 1, 20)
+			two.copies(20)
+			gone := two.remove(two.new, "INBOX", 4, 4)
+			putBack := two.new.Keep(anna)
+			two.deliver(two.old, "INBOX", 2, 20)
+			two.copies(20)
+			putBack()
+			if fresh > 0 {
+				two.deliver(two.new, "INBOX", 3, fresh)
+			}
+			two.flag(two.old, "INBOX", 21, 40, imap.FlagDeleted, imap.FlagSeen)
+			two.pass()
+			two.pass()
+			two.wantOnce(fresh, gone...)
+			marked := 0
+			for _, m := range two.new.Snapshot(anna).Folders["INBOX"].Messages {
+				if slices.Contains(m.Flags, imap.FlagDeleted) {
+					marked++
+				}
+			}
+			if marked != 20 {
+				t.Errorf("%d messages are marked as deleted, want 20", marked)
+			}
+			two.quiet()
+		})
+	}
+}
+
+// TestDovecotLosesIndexes removes the old server's index files, after which it counts
+// changes anew: flags that were changed meanwhile arrive.
+func TestDovecotLosesIndexes(t *testing.T) {
+	two := startTwo(t)
+	two.deliver(two.old, "INBOX", 1, 20)
+	for i := range 30 {
+		two.flag(two.old, "INBOX", imap.UID(i%20+1), imap.UID(i%20+1), imap.FlagSeen)
+	}
+	two.copies(20)
+	two.flag(two.old, "INBOX", 1, 10, imap.FlagFlagged)
+	two.old.LoseIndexes(anna, "INBOX")
+	if p := two.pass(); p.FlagChanges != 10 || p.Copied != 0 {
+		t.Errorf("%+v", p)
+	}
+	two.wantOnce(0)
+	if diff := lab.SameMail(two.old.Snapshot(anna), two.new.Snapshot(anna), nil); diff != "" {
+		t.Error(diff)
+	}
+	two.quiet()
+}
+
+// TestDovecotStatePutBack puts the ledger back to an earlier state: nothing is copied twice, in
+// folders that it knows and in those that it doesn't.
+func TestDovecotStatePutBack(t *testing.T) {
+	two := startTwo(t)
+	two.deliver(two.old, "INBOX", 1, 20)
+	two.copies(20)
+	putBack := two.keepState()
+	two.deliver(two.old, "INBOX", 2, 20)
+	two.old.Create(anna, "Work")
+	two.deliver(two.old, "Work", 3, 10)
+	two.copies(30)
+	two.deliver(two.new, "INBOX", 4, 2)
+	putBack()
+	two.deliver(two.old, "INBOX", 5, 3)
+	two.copies(3)
+	two.wantOnce(2)
+	two.quiet()
+}
