@@ -59,7 +59,7 @@ func (s *Server) apiProgress(w http.ResponseWriter, r *http.Request, who actor) 
 }
 
 func (s *Server) apiSetSchedule(w http.ResponseWriter, r *http.Request, who actor) error {
-	var in scheduleView
+	var in scheduleInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}

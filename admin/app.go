@@ -46,7 +46,7 @@ type app struct {
 
 	discovering *places // of searches for servers
 
-	adding *semaphore.Weighted // held by whoever adds or changes accounts
+	adding *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
 }
 
 func newApp(opt Options, url string) *app {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/discover"
+	"postferry/internal/lab"
 	"postferry/store"
 )
 
@@ -119,5 +120,76 @@ func TestDiscover(t *testing.T) {
 	got := p.program("").want(422, "POST", "/api/v1/discover", map[string]string{"domain": "no domain"}, nil)
 	if !strings.Contains(got.text, `"field":"domain"`) {
 		t.Error(got.text)
+	}
+}
+
+// TestScheduleKeepsTheRest: what neither a PUT nor a person in the form says of a schedule stays.
+func TestScheduleKeepsTheRest(t *testing.T) {
+	p := startPage(t)
+	c, b := p.program("a.example"), p.admin("anna", "a.example")
+	const path = aDomain + "/schedule"
+	now := time.Now().UTC().Truncate(time.Second)
+	from, until, later := now.Add(90*time.Minute), now.Add(50*time.Hour), now.Add(100*time.Hour)
+	whole := map[string]any{"every_seconds": 5400, "from": from, "until": until}
+	is := func(what string, every int64, from, until *time.Time) {
+		t.Helper()
+		var d domainView
+		c.want(200, "GET", aDomain, nil, &d)
+		same := func(x, y *time.Time) bool { return x == nil && y == nil || x != nil && y != nil && x.Equal(*y) }
+		if s := d.Schedule; s == nil || s.EverySeconds != every || !same(s.From, from) || !same(s.Until, until) {
+			t.Errorf("%s: %+v", what, s)
+		}
+	}
+	for name, x := range map[string]struct {
+		in    map[string]any
+		every int64
+		from  *time.Time
+		until *time.Time
+	}{
+		"nothing":  {map[string]any{}, 5400, &from, &until},
+		"interval": {map[string]any{"every_seconds": 7200}, 7200, &from, &until},
+		"from":     {map[string]any{"from": later}, 5400, &later, &until},
+		"until":    {map[string]any{"until": later}, 5400, &from, &later},
+		"no end":   {map[string]any{"until": nil}, 5400, &from, nil},
+	} {
+		c.want(200, "PUT", path, whole, nil)
+		c.want(200, "PUT", path, x.in, nil)
+		is(name, x.every, x.from, x.until)
+	}
+	p.put("a.example", "anna@a.example") // without accounts there is no form
+	end := time.Date(later.Year(), later.Month(), later.Day(), 23, 59, 59, 0, time.UTC)
+	for name, x := range map[string]struct {
+		form  map[string]string
+		every int64
+		until *time.Time
+	}{
+		"as it is":      {nil, 5400, &until},
+		"another end":   {map[string]string{"until": end.Format(time.DateOnly)}, 5400, &end},
+		"no end":        {map[string]string{"until": ""}, 5400, nil},
+		"each 3 hours":  {map[string]string{"hours": "3"}, 3 * 3600, &until},
+		"all of it":     {map[string]string{"hours": "3", "until": end.Format(time.DateOnly)}, 3 * 3600, &end},
+		"nothing in it": {map[string]string{"hours": "-", "until": "-", "was_hours": "-", "was_until": "-"}, 5400, &until},
+	} {
+		c.want(200, "PUT", path, whole, nil)
+		got := b.do("GET", "/d/a.example", nil)
+		values := lab.Form(t, got.text, "/d/a.example/schedule")
+		for field, value := range x.form {
+			if values.Set(field, value); value == "-" {
+				values.Del(field)
+			}
+		}
+		status, _, text := b.send("/d/a.example/schedule", "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
+		shows(t, name, status, 200, text)
+		is("the form, "+name, x.every, &from, x.until)
+	}
+	c.want(204, "DELETE", path, nil, nil)
+	if got := c.want(422, "PUT", path, map[string]any{"until": until}, nil); !strings.Contains(got.text, `"field":"every_seconds","code":"missing"`) {
+		t.Error(got.text)
+	}
+	c.want(200, "PUT", path, map[string]any{"every_seconds": 3600}, nil)
+	var d domainView
+	c.want(200, "GET", aDomain, nil, &d)
+	if d.Schedule == nil || d.Schedule.Until != nil || d.Schedule.From == nil || d.Schedule.From.Before(now.Add(time.Hour)) {
+		t.Errorf("a new one: %+v", d.Schedule)
 	}
 }

@@ -201,21 +201,11 @@ func (s *Server) do(v *visit, do string, sel selection) (n int, done string, err
 
 // formSchedule sets when a domain's accounts are run again.
 func (s *Server) formSchedule(v *visit) error {
-	var in *scheduleView
+	var in *scheduleInput
 	if v.r.PostFormValue("do") != "none" {
-		hours, err := strconv.ParseInt(strings.TrimSpace(v.r.PostFormValue("hours")), 10, 32)
-		if err != nil {
-			hours = 0 // refused with the words for it
-		}
-		in = &scheduleView{EverySeconds: hours * 3600}
-		if text := v.r.PostFormValue("until"); text != "" {
-			day, err := time.Parse(time.DateOnly, text)
-			if err != nil {
-				n := &notice{Kind: "bad", Text: v.T("schedule.bad_day")}
-				return s.showDomainPage(v, n)
-			}
-			end := day.Add(24*time.Hour - time.Second)
-			in.Until = &end
+		in = &scheduleInput{}
+		if !in.read(v.r) {
+			return s.showDomainPage(v, &notice{Kind: "bad", Text: v.T("schedule.bad_day")})
 		}
 	}
 	if _, err := s.app.setSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
@@ -226,6 +216,33 @@ func (s *Server) formSchedule(v *visit) error {
 		return s.showDomainPage(v, n)
 	}
 	return v.seeOther(doneAt(domainPath(v.domain()), "scheduled", 0))
+}
+
+// read takes what a person has changed in the form: it shows hours and days, and the
+// schedule may be finer than that. It reports false for what is no day.
+func (in *scheduleInput) read(r *http.Request) bool {
+	changed := func(name string) (text string, ok bool) {
+		text = strings.TrimSpace(r.PostFormValue(name))
+		return text, r.PostForm.Has(name) && (!r.PostForm.Has("was_"+name) || text != r.PostForm.Get("was_"+name))
+	}
+	if text, ok := changed("hours"); ok {
+		hours, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			hours = 0 // refused with the words for it
+		}
+		in.EverySeconds = new(hours * 3600)
+	}
+	text, ok := changed("until")
+	if !ok {
+		return true
+	}
+	in.Until.present = true
+	if text == "" {
+		return true
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	in.Until.time = new(day.Add(24*time.Hour - time.Second))
+	return err == nil
 }
 
 // watched reads the accounts that a live page shows.

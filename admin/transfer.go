@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"postferry/config"
 	"postferry/store"
@@ -163,84 +162,4 @@ func (a *app) loneLogin(ctx context.Context, ids []store.AccountID) string {
 		return ""
 	}
 	return x.Login
-}
-
-const (
-	minEvery = time.Minute
-	maxEvery = 30 * 24 * time.Hour
-)
-
-// scheduleView is when a domain's accounts are run again.
-type scheduleView struct {
-	EverySeconds int64      `json:"every_seconds"`
-	From         *time.Time `json:"from"`  // when the first run begins; nil for an interval from now
-	Until        *time.Time `json:"until"` // nil for never
-}
-
-// scheduleOf is a domain's schedule; nil if there is none.
-func (a *app) scheduleOf(ctx context.Context, domain string) (*scheduleView, error) {
-	all, err := a.store.Schedules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range all {
-		if s.Domain == domain {
-			return &scheduleView{EverySeconds: int64(s.Every.Seconds()), From: timeOrNil(s.From), Until: timeOrNil(s.Until)}, nil
-		}
-	}
-	return nil, nil
-}
-
-// scheduleUntil is between a schedule's interval and its end in the audit log.
-const scheduleUntil = " → "
-
-// setSchedule sets when a domain's accounts are run again; nil removes it.
-func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *scheduleView) (*domainView, error) {
-	d, err := a.domain(ctx, who, domain)
-	if err != nil {
-		return nil, err
-	}
-	s := store.Schedule{Domain: d.Name}
-	action, detail := "clear_schedule", ""
-	if in != nil {
-		if s, err = a.readSchedule(d.Name, in); err != nil {
-			return nil, err
-		}
-		action, detail = "set_schedule", s.Every.String()
-		if !s.Until.IsZero() {
-			detail += scheduleUntil + s.Until.UTC().Format(time.RFC3339)
-		}
-	}
-	if err := a.store.PutSchedule(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.reschedule(ctx)); err != nil {
-		return nil, err
-	}
-	if err := a.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {
-		return nil, err
-	}
-	return a.viewDomain(ctx, d)
-}
-
-func (a *app) readSchedule(domain string, in *scheduleView) (store.Schedule, error) {
-	var mistakes []mistake
-	now := a.now()
-	s := store.Schedule{Domain: domain, Every: time.Duration(in.EverySeconds) * time.Second}
-	if in.EverySeconds < int64(minEvery.Seconds()) || in.EverySeconds > int64(maxEvery.Seconds()) {
-		mistakes = append(mistakes, wrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
-	}
-	s.From = now.Add(s.Every)
-	if in.From != nil {
-		s.From = *in.From
-	}
-	if in.Until != nil {
-		if s.Until = *in.Until; !s.Until.After(now) {
-			mistakes = append(mistakes, wrongField("until", "schedule_until", "Expected an end in the future."))
-		}
-	}
-	if len(mistakes) > 0 {
-		return s, errInvalid(mistakes...)
-	}
-	return s, nil
 }
