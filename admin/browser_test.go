@@ -102,6 +102,7 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Press(`form[enctype] button`)
 	b.Await("2 mistakes")
 	look(t, b, "list")
+	customer(t, p, b)
 	for _, language := range []string{"de", "ru"} {
 		b.Run(chromedp.Evaluate(`document.cookie = "language=`+language+`; path=/"`, nil))
 		for _, x := range all {
@@ -110,6 +111,27 @@ func TestPagesInABrowser(t *testing.T) {
 			narrow(t, b, x.name+"-"+language)
 			b.Screen(390, 844, true)
 			b.Shot(x.name + "-" + language + "-phone-dark")
+		}
+	}
+}
+
+// customer looks at the servers of a domain with accounts as whoever looks after it alone does.
+func customer(t *testing.T, p *page, b *lab.Browser) {
+	t.Helper()
+	if _, err := p.app.putAdmin(t.Context(), commandLine(), "carol", "a.example", testPassword); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ name, await string }{{"carol", "a.example"}, {"anna", "b.example"}} {
+		b.Press(`form[action="/logout"] button`)
+		b.Await("Sign in")
+		b.Fill("#name", x.name)
+		b.Fill("#password", testPassword)
+		b.Press("main button")
+		b.Await(x.await)
+		if x.name == "carol" {
+			b.Open(p.URL() + "/d/a.example/servers")
+			b.Await("whose passwords would go to another server")
+			look(t, b, "servers-customer")
 		}
 	}
 }

@@ -226,7 +226,7 @@ func (a *app) keepDomain(ctx context.Context, d store.Domain, vacant bool) error
 	err = put(ctx, d)
 	if vacant && errors.Is(err, store.ErrInvalid) {
 		return &refusal{status: http.StatusForbidden, Code: "old_server_in_use", cause: err,
-			Detail: "This domain has accounts, whose passwords would go to another server. Only an administrator of all domains can change the old server now. Or remove the accounts first, and add them again with their passwords."}
+			Detail: "This domain has accounts, whose passwords would go to another server. Only an administrator of all domains can change the old server now. If none of them was ever begun, you can also remove them, change the server, and add them again with their passwords."}
 	}
 	if err != nil {
 		return err
