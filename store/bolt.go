@@ -32,7 +32,8 @@ type Bolt struct {
 	file   *os.File // the database's
 	db     *bbolt.DB
 	lock   *dirLock
-	sealer *sealer
+	key    sealingKey
+	sealer *sealer // of key
 	log    zerolog.Logger
 
 	changes chan *change  // to the committer

@@ -47,6 +47,12 @@
 // so that no sealed password opens in another's place. A backup is state.db
 // and key, taken while nothing has them open.
 //
+// RotateKey changes the key. The next one is written to key.new first; then
+// everything is sealed with it in one transaction; pages that are not in use any
+// more, in which the sealings of the key before still are, are overwritten;
+// and key.new becomes key. Where Open finds that key.new alone opens the state, it
+// does what is left of that.
+//
 // The database has these buckets. Numbers in keys are big-endian, 8 bytes for
 // accounts and 4 for folders, so that the order of keys is that of numbers.
 //
@@ -84,11 +90,11 @@
 // # Damage
 //
 // bbolt believes its file. So all pages that can be reached are looked at before
-// it maps them (pages.go), which takes about 40 ms for 100,000 accounts, and what happens to them while
-// they are mapped, a file that is cut or a disk that fails, is caught where they are
-// used (damage.go). Both are a *DamagedError; after the second the store is lost, and every
-// call returns it. A row that can't be read is a *DamagedError of the call that needs
-// it and nobody else's.
+// it maps them (pages.go), which takes about 40 ms for 100,000 accounts, and what
+// happens to them while they are mapped, a file that is cut or a disk that fails,
+// is caught where they are used (damage.go). Both are a *DamagedError; after the
+// second the store is lost, and every call returns it. A row that can't be read is
+// a *DamagedError of the call that needs it and nobody else's.
 //
 // # Writing
 //

@@ -72,6 +72,31 @@ func checkPages(file io.ReaderAt, size int64) (fellBack bool, err error) {
 	return fellBack, c.freelist()
 }
 
+// usedPages are those that the last transaction or the one before has in use.
+func usedPages(file io.ReaderAt, size int64) (used bitmap, pageSize uint64, err error) {
+	newest, _, err := readMeta(file, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	used = newBitmap(uint64(size) / newest.pageSize)
+	for id := range uint64(firstPage) {
+		m, err := metaAt(file, int64(id*newest.pageSize))
+		if err != nil {
+			return nil, 0, err
+		}
+		c, err := newPageChecker(file, size, m)
+		if err != nil {
+			return nil, 0, err
+		}
+		if err := errors.Join(c.tree(m.root, keyRange{}, 0), c.markFreelist()); err != nil {
+			return nil, 0, err
+		}
+		used.join(c.used)
+		used.add(id)
+	}
+	return used, newest.pageSize, nil
+}
+
 func newPageChecker(file io.ReaderAt, size int64, m meta) (*pageChecker, error) {
 	if whole := uint64(size) / m.pageSize; m.pages > whole {
 		return nil, fmt.Errorf("it has lost its end: of %d pages there are %d", m.pages, whole)
@@ -264,6 +289,15 @@ func (c *pageChecker) read(id uint64, buffer *[]byte) (page, error) {
 	return p, err
 }
 
+// markFreelist marks the pages that the list of free pages is in.
+func (c *pageChecker) markFreelist() error {
+	if c.meta.freelist == noFreelist {
+		return nil
+	}
+	_, err := c.page(c.meta.freelist, 0)
+	return err
+}
+
 // freelist looks at the list of pages that may be written to: none of them may be in use.
 func (c *pageChecker) freelist() error {
 	if c.meta.freelist == noFreelist {
@@ -350,18 +384,3 @@ func (p page) leafElement(i int) (kind uint32, key, value []byte, err error) {
 func (p page) overrun() error { return fmt.Errorf("page %d has rows beyond its end", p.id) }
 
 func (p page) disorder() error { return fmt.Errorf("page %d has keys that are out of order", p.id) }
-
-// bitmap is a set of pages.
-type bitmap []uint64
-
-func newBitmap(n uint64) bitmap { return make(bitmap, (n+63)/64) }
-
-// add reports whether the page is new in the set.
-func (b bitmap) add(id uint64) bool {
-	bit := uint64(1) << (id % 64)
-	if b[id/64]&bit != 0 {
-		return false
-	}
-	b[id/64] |= bit
-	return true
-}

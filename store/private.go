@@ -24,7 +24,7 @@ func CheckPrivate(dir string) error {
 	if err := writtenByOthers("the state directory "+dir, dir, info); err != nil {
 		return err
 	}
-	for _, name := range []string{databaseFile, keyFile, lockFile} {
+	for _, name := range []string{databaseFile, keyFile, newKeyFile, lockFile} {
 		if err := CheckPrivateFile(filepath.Join(dir, name)); err != nil {
 			return err
 		}

@@ -92,24 +92,43 @@ func readVersion(tx *bbolt.Tx) (uint64, error) {
 	return version, nil
 }
 
+// checkKey wants the key that everything is sealed with, or the next one if it
+// was being changed.
 func (b *Bolt) checkKey(key sealingKey, dir string) error {
+	if key.bytes != nil && b.tryKey(key) == nil {
+		return nil
+	}
+	if key.bytes == nil || key.from == filepath.Join(dir, keyFile) {
+		if finished, err := b.finishRotation(); finished || err != nil {
+			return err
+		}
+	}
 	if key.bytes == nil {
 		return fmt.Errorf("the passwords in %s are sealed, and their key is missing: put the file %s back, or give it in %s",
 			filepath.Join(dir, databaseFile), filepath.Join(dir, keyFile), keyVariable)
 	}
+	return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
+		filepath.Join(dir, databaseFile), key.from)
+}
+
+// tryKey takes the key if it is the one that everything is sealed with.
+func (b *Bolt) tryKey(key sealingKey) error {
 	s, err := newSealer(key.bytes)
 	if err != nil {
 		return err
 	}
-	b.sealer = s
 	return b.db.View(func(tx *bbolt.Tx) error {
 		box := string(root(tx, bucketMeta).Get([]byte(metaKeyCheck)))
-		if _, err := s.open(0, fieldKeyCheck, box); err != nil {
-			return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
-				filepath.Join(dir, databaseFile), key.from)
+		_, err := s.open(0, fieldKeyCheck, box)
+		if err == nil {
+			b.key, b.sealer = key, s
 		}
-		return nil
+		return err
 	})
+}
+
+func putKeyCheck(tx *bbolt.Tx, s *sealer) error {
+	return root(tx, bucketMeta).Put([]byte(metaKeyCheck), []byte(s.seal(0, fieldKeyCheck, keyCheckText)))
 }
 
 func (b *Bolt) create(key sealingKey) error {
@@ -117,7 +136,7 @@ func (b *Bolt) create(key sealingKey) error {
 	if err != nil {
 		return err
 	}
-	b.sealer = s
+	b.key, b.sealer = key, s
 	return b.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range rootBuckets() {
 			if _, err := tx.CreateBucket([]byte(name)); err != nil {
@@ -126,7 +145,7 @@ func (b *Bolt) create(key sealingKey) error {
 		}
 		meta := root(tx, bucketMeta)
 		return errors.Join(
-			meta.Put([]byte(metaKeyCheck), []byte(s.seal(0, fieldKeyCheck, keyCheckText))),
+			putKeyCheck(tx, s),
 			meta.Put([]byte(metaSchema), encodeNumber(schemaVersion)),
 		)
 	})

@@ -10,7 +10,7 @@ import (
 )
 
 // field says which of an account's secrets is sealed. The values are part of
-// the format.
+// the format. RotateKey seals each of them anew.
 type field byte
 
 const (

@@ -85,13 +85,20 @@ func parseKey(text, from string) (sealingKey, error) {
 // createKey writes a new key to the state directory: whole or not at all,
 // and on the disk before anything is sealed with it.
 func createKey(dir string) (sealingKey, error) {
-	key := sealingKey{bytes: make([]byte, chacha20poly1305.KeySize), from: filepath.Join(dir, keyFile)}
-	rand.Read(key.bytes) // never fails (crypto/rand)
+	key := newKey()
+	key.from = filepath.Join(dir, keyFile)
 	text := base64.StdEncoding.EncodeToString(key.bytes) + "\n"
 	if err := writeFileAtomic(key.from, []byte(text)); err != nil {
 		return sealingKey{}, fmt.Errorf("cannot create the key: %w", err)
 	}
 	return key, nil
+}
+
+// newKey makes a key, which is nowhere yet.
+func newKey() sealingKey {
+	key := sealingKey{bytes: make([]byte, chacha20poly1305.KeySize)}
+	rand.Read(key.bytes) // never fails (crypto/rand)
+	return key
 }
 
 func writeFileAtomic(path string, data []byte) error {

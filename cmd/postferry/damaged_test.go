@@ -39,7 +39,7 @@ func TestDamagedState(t *testing.T) {
 		{"serve"}, {"sync"}, {"sync", "--dry-run"}, {"verify"}, {"status"}, {"status", "--json"}, {"import", "LIST"},
 		{"quarantine", "list"}, {"quarantine", "show", "1.1.31"}, {"quarantine", "retry"}, {"quarantine", "export", "-o", "OUT"},
 		{"admin", "passwd", "anna"}, {"admin", "token", "create", "x"}, {"admin", "token", "list"}, {"admin", "token", "revoke", "1"},
-		{"admin", "link"}, {"discover", "example.com"},
+		{"admin", "link"}, {"key", "rotate"}, {"discover", "example.com"},
 	}
 	for name, damage := range damages {
 		for _, command := range commands {

@@ -31,7 +31,7 @@ func TestStateOthersMayWrite(t *testing.T) {
 	if err := os.Chmod(state, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"serve"}, {"import", list}, {"sync"}, {"status"}, {"verify"}, {"quarantine", "list"}, {"admin", "token", "list"}} {
+	for _, args := range [][]string{{"serve"}, {"import", list}, {"sync"}, {"status"}, {"verify"}, {"quarantine", "list"}, {"admin", "token", "list"}, {"key", "rotate"}} {
 		status, _, stderr := postferry(t, "", append(args, "-c", config)...)
 		wantSentence(t, status, stderr, exitFailed, state+" has mode 0777", "others may write it", "chmod go-w")
 	}
