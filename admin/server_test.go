@@ -65,15 +65,7 @@ func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Cleanup(func() { st.Close() })
 	p.store, p.ferry = st, newFakeFerry(st)
 	for _, name := range []string{"a.example", "b.example"} {
-		d := store.Domain{Name: name, Old: "imaps://old." + name, New: "imaps://new.example"}
-		known, err := DomainOf(d)
-		if err == nil {
-			err = st.PutDomain(t.Context(), d)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.directory.Put(known)
+		p.addDomain(name)
 	}
 	p.serve(change...)
 	return p
