@@ -226,8 +226,13 @@ func (s *scene) body() any {
 		s.t.Fatalf("%s %s takes a body without an example in openapi.yaml", s.method, s.path)
 	}
 	example := maps.Clone(kind.Schema.Value.Example.(map[string]any))
-	if example["code"] == "the code of the link" {
-		example["code"] = s.newCode()
+	for name, value := range example {
+		switch value {
+		case "the code of the link":
+			example[name] = s.newCode()
+		case "a long password":
+			example[name] = testPassword
+		}
 	}
 	return example
 }
