@@ -33,7 +33,7 @@ func rightsToPages() map[string]pageRights {
 		"POST /access/admins/delete":              ofEverything("name=bert"),
 		"POST /access/tokens":                     nobody(pageRights{form: "name=panel&domain=" + ownDomain}), // whoever has a scope gets it
 		"POST /access/tokens/revoke":              form("id=1"),
-		"POST /domains":                           form("domain=" + ownDomain + "&old=other&host=imap.example&protocol=imap&known=1"),
+		"POST /domains":                           form("domain=" + ownDomain + "&old=other&host=imap.old-provider.example&protocol=imap&known=1"),
 		"POST /domains/new":                       form("domain=anna@" + ownDomain),
 		"POST /d/{domain}/delete":                 nobody(pageRights{foreign: 404, own: 403}),
 		"POST /d/{domain}/do":                     form("do=again&all=1"),

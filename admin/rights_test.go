@@ -256,8 +256,8 @@ func newAPIScene(t *testing.T, method, path string, op *openapi3.Operation) *sce
 func newScene(t *testing.T, s *scene) *scene {
 	t.Helper()
 	s.page = startPage(t)
-	s.addDomain(ownDomain)
-	s.addDomain(otherDomain)
+	s.addDomain(ownDomain, "imap.old-provider.example") // as in the examples: it has accounts, so the server stays
+	s.addDomain(otherDomain, "old.other.example")
 	s.own[0], s.foreign[0], s.all[0] = s.program(ownDomain), s.program(otherDomain), s.program("")
 	s.own[1], s.foreign[1], s.all[1] = s.admin("bert", ownDomain), s.admin("carl", otherDomain), s.admin("anna", "")
 	s.nobody = s.browser()
@@ -348,10 +348,10 @@ func (s *scene) state() string {
 	return out.String() + strings.Join(s.ferry.sawCalls(), "\n")
 }
 
-// addDomain sets a domain up.
-func (p *page) addDomain(name string) {
+// addDomain sets a domain up whose old server is a host.
+func (p *page) addDomain(name, old string) {
 	p.t.Helper()
-	d := store.Domain{Name: name, Old: "imaps://old." + name, New: "imaps://new.example", Created: time.Now()}
+	d := store.Domain{Name: name, Old: "imaps://" + old, New: "imaps://new.example", Created: time.Now()}
 	known, err := DomainOf(d)
 	if err == nil {
 		err = p.store.PutDomain(p.t.Context(), d)

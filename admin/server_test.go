@@ -65,7 +65,7 @@ func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Cleanup(func() { st.Close() })
 	p.store, p.ferry = st, newFakeFerry(st)
 	for _, name := range []string{"a.example", "b.example"} {
-		p.addDomain(name)
+		p.addDomain(name, "old."+name)
 	}
 	p.serve(change...)
 	return p
