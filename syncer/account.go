@@ -86,6 +86,7 @@ type account struct {
 	servers   atomic.Pointer[config.Domain] // what domain points to, for everybody
 	gone      chan struct{}
 	jobs      sync.WaitGroup
+	hung      hungSessions
 
 	ctx      context.Context // ends the account
 	work     context.Context // ends the jobs
@@ -111,10 +112,12 @@ type account struct {
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
-	return &account{
+	a := &account{
 		shared: s, id: id, log: s.log, events: make(chan func(), 16), gone: make(chan struct{}),
 		busy: map[*lane]bool{},
 	}
+	a.hung.jobs = &a.jobs
+	return a
 }
 
 // run serves the account until ctx ends and its jobs have ended too.

@@ -67,7 +67,9 @@ func lostError(op string) error {
 func (s *fakeSession) Alive(context.Context) error {
 	return s.step("NOOP", func() error { return nil })
 }
-func (s *fakeSession) Logout(context.Context) error { return s.Close() }
+func (s *fakeSession) Hung() bool                     { return false }
+func (s *fakeSession) AwaitEnd(context.Context) error { return s.Close() }
+func (s *fakeSession) Logout(context.Context) error   { return s.Close() }
 func (s *fakeSession) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -209,6 +209,14 @@ func (s *seat[S]) hangUp() {
 	}
 }
 
+// giveAway hands the seat's session on, with its place.
+func (s *seat[S]) giveAway() (session S, release func()) {
+	session, release = s.session, s.release
+	s.release = nil
+	s.gone()
+	return session, release
+}
+
 // gone notes that the seat's session has ended.
 func (s *seat[S]) gone() {
 	s.there = false

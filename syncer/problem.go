@@ -28,7 +28,7 @@ func stopsAccount(err error, unwell int) bool {
 	if aboutOne(err) && unwell < folderBound {
 		return false
 	}
-	if _, counts := errors.AsType[*countsError](err); counts {
+	if _, counts := errors.AsType[*countsError](err); counts || errors.Is(err, errHung) {
 		return false
 	}
 	if _, resting := errors.AsType[*restingError](err); resting {
@@ -56,6 +56,10 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		p.Server = store.OldSide
 	case store.FolderNotMade, store.FolderVanished:
 		p.Server = store.NewSide
+	}
+	if errors.Is(err, errHung) {
+		p.Server = store.NewSide
+		p.Summary = "The new server fell silent while it was storing messages of this folder. What became of them is found out as soon as it has hung up; then the folder goes on."
 	}
 	retry := backoff(max(failures, 1), hint(err))
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
@@ -106,6 +110,8 @@ func kindOf(err error) store.ProblemKind {
 		return store.FolderNotMade
 	case errors.Is(err, errNewGone):
 		return store.FolderVanished
+	case errors.Is(err, errHung):
+		return store.Unavailable
 	case errors.Is(err, errNoDomain):
 		return store.NoDomain
 	}

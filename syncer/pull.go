@@ -92,6 +92,7 @@ type pull struct {
 	report  func(progress)     // quick, from any of the pull's goroutines
 	meter   *meter             // the account's
 	traffic *traffic           // the account's
+	hung    *hungSessions      // the account's
 	early   int                // of the folder's messages are asked for before they are listed
 	blind   bool               // a connection broke at a message that isn't known, as nothing had been listed
 	ready   *prepared          // the folder was asked for ahead; nil if it wasn't, or has been opened
@@ -142,6 +143,7 @@ func (p *pull) run(ctx context.Context) error {
 		if err == nil || errors.Is(err, errYield) || interrupted(ctx, err) || !worthRetrying(err) {
 			return err
 		}
+		p.leaveHung(ctx)
 		event := p.log.Warn()
 		if errors.Is(err, errGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) {
 			event = p.log.Debug()

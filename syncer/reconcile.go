@@ -28,6 +28,9 @@ func (p *pull) reconcile(ctx context.Context) error {
 		return nil
 	}
 	p.log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
+	if err := p.awaitHung(ctx); err != nil {
+		return err
+	}
 	if err := p.settle(ctx, intents); err != nil {
 		return err
 	}

@@ -98,12 +98,18 @@ type relocation struct {
 }
 
 func startRelocation(t *testing.T, from, to kind) *relocation {
+	t.Helper()
+	return startRelocationWith(t, from, to, func(*config.Config) {})
+}
+
+func startRelocationWith(t *testing.T, from, to kind, adjust func(*config.Config)) *relocation {
 	m := &relocation{T: t, from: from, to: to, old: from.start(t), new: to.start(t), given: map[time.Time]lab.Msg{}}
 	for _, s := range []mailServer{m.old, m.new} {
 		s.AddUser(lab.User{Login: anna, Password: benchPassword})
 	}
 	cfg := config.Default()
 	cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: m.new.Insecure()}}
+	adjust(&cfg)
 	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)

@@ -125,6 +125,10 @@ type newSession interface {
 	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.
 	AppendLimit() int64
+	// Hung tells whether the session was given up because the server fell silent while an
+	// APPEND was under way. AwaitEnd waits until it has hung up (nil) or ctx has ended.
+	Hung() bool
+	AwaitEnd(ctx context.Context) error
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	SendPermanent(ctx context.Context, name string) (permanentCall, error)
 	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)

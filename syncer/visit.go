@@ -129,7 +129,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	l.urgent = visit || l == a.front
 	p := &pull{
 		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, buffers: a.bodies, limit: a.cfg.Sync.Memory, quiet: a.quiet, clock: a.clock,
-		meter: &a.meter, traffic: a.traffic, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
+		meter: &a.meter, traffic: a.traffic, hung: &a.hung, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
 	}
 	if !visit {
 		p.ready, p.coming = l.takePrepared(f, a.pass), a.comingOn(l)

@@ -25,6 +25,7 @@ type conn struct {
 	dead     chan struct{} // closed when the connection is killed or closed
 	bury     func()        // closes dead
 	killed   atomic.Bool
+	closed   atomic.Bool
 	// interrupted ends the present wait for reading only.
 	interrupted atomic.Bool
 }
@@ -157,8 +158,23 @@ func (c *conn) CloseWrite() error {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
+	c.closed.Store(true)
 	c.bury()
 	return c.Conn.Close()
+}
+
+// hush half-closes the connection and takes the bounds off what is still to be read.
+func (c *conn) hush() error {
+	if c.killed.Load() {
+		return os.ErrDeadlineExceeded
+	}
+	if err := c.Conn.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if c.killed.Load() { // meanwhile: its deadline was the one before
+		return os.ErrDeadlineExceeded
+	}
+	return c.CloseWrite()
 }
 
 // release takes the bounds off.

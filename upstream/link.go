@@ -41,6 +41,9 @@ type link struct {
 	said    string
 	secrets []string // not to be repeated in errors, while logging in
 	lost    *Error   // why the session can't be used any more
+	// working tells whether the server may still be at work on something that changes a
+	// mailbox, so that a connection that stalled is not closed yet; nil for never.
+	working func() bool
 	// partingWords gives what the server said before it closed the connection,
 	// nil if nothing.
 	partingWords func(op string) *Error
@@ -147,7 +150,9 @@ func (l *link) do(ctx context.Context, op string, f func() error) error {
 func (l *link) lose(op string, err error) *Error {
 	if l.lost == nil {
 		l.lost = l.lostError(op, err)
-		_ = l.Close()
+		if l.working == nil || !l.stalled(err) || !l.working() {
+			_ = l.Close()
+		}
 	}
 	return l.lost
 }
@@ -161,11 +166,16 @@ func (l *link) lostError(op string, err error) *Error {
 		}
 	}
 	e := l.fault(op, Lost, err)
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() && !l.raw.killed.Load() {
+	if l.stalled(err) {
 		e.Err = fmt.Errorf("no byte for %v: %w", l.opt.Stall, err)
 	}
 	return e
+}
+
+// stalled tells whether err means that no byte moved for as long as is waited for one.
+func (l *link) stalled(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout() && !l.raw.killed.Load()
 }
 
 // maxText is the most that is kept of a server's words, in bytes.

@@ -57,6 +57,7 @@ func newSession(nc net.Conn, server config.Server, opt Options) *Session {
 	s := &Session{keywords: map[string]imap.Flag{}}
 	s.attach(nc, server, opt)
 	s.partingWords = s.byeError
+	s.working = s.appending
 	s.encode()
 	return s
 }

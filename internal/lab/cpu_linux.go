@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -37,6 +38,27 @@ func (d *Dovecot) CPUTime() time.Duration {
 		}
 	}
 	return sum
+}
+
+// Sessions are the processes that serve IMAP sessions, oldest first.
+func (d *Dovecot) Sessions() (pids []int) {
+	d.tb.Helper()
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") //nolint:errcheck // the pattern is well-formed
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(stat, []byte(" (imap) ")) {
+			continue // ended meanwhile, or another one
+		}
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) < 3 || string(fields[2]) != strconv.Itoa(d.proc.cmd.Process.Pid) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
 }
 
 // PeakMemory is the most memory that a process had resident so far (VmHWM), in
