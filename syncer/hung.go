@@ -63,9 +63,11 @@ func (h *hungSessions) of(folder store.FolderID) (open []<-chan struct{}) {
 			open = append(open, ended)
 		}
 	}
-	if h.ended[folder] = open; open == nil {
+	if open == nil {
 		delete(h.ended, folder)
+		return nil
 	}
+	h.ended[folder] = open
 	return open
 }
 
