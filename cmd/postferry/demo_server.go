@@ -90,32 +90,34 @@ type slowSession struct {
 }
 
 func (s slowSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
-	one := each(set)
-	if one == nil || len(options.BodySection) == 0 || s.pause == 0 {
+	if len(options.BodySection) == 0 || s.pause == 0 {
 		return s.SessionIMAP4rev2.Fetch(w, set, options)
 	}
-	for _, set := range one {
+	there, err := s.there(set)
+	if err != nil {
+		return err
+	}
+	for _, uid := range there {
 		<-time.After(s.pause) // bounded by the few messages of the demo
-		if err := s.SessionIMAP4rev2.Fetch(w, set, options); err != nil {
+		if err := s.SessionIMAP4rev2.Fetch(w, imap.UIDSetNum(uid), options); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// each is a set message by message, or nil if it has no end.
-func each(set imap.NumSet) (one []imap.NumSet) {
+// there are the messages of a set that exist: a set may name all numbers there can be.
+func (s slowSession) there(set imap.NumSet) ([]imap.UID, error) {
+	var criteria imap.SearchCriteria
 	switch set := set.(type) {
 	case imap.UIDSet:
-		uids, _ := set.Nums()
-		for _, uid := range uids {
-			one = append(one, imap.UIDSetNum(uid))
-		}
+		criteria.UID = []imap.UIDSet{set}
 	case imap.SeqSet:
-		nums, _ := set.Nums()
-		for _, num := range nums {
-			one = append(one, imap.SeqSetNum(num))
-		}
+		criteria.SeqNum = []imap.SeqSet{set}
 	}
-	return one
+	found, err := s.Search(imapserver.NumKindUID, &criteria, &imap.SearchOptions{ReturnAll: true})
+	if err != nil {
+		return nil, err
+	}
+	return found.AllUIDs(), nil
 }
