@@ -16,10 +16,13 @@ func (b *Bolt) Commit(ctx context.Context, batch Batch) error {
 }
 
 func (b *Batch) rows() int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Repaired) + 2
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + 2
 }
 
 func applyBatch(tx *bbolt.Tx, b *Batch) error {
+	if err := applyMoved(tx, b); err != nil {
+		return err
+	}
 	w, err := newLedgerWriter(tx, b.Account, b.Folder)
 	if err != nil {
 		return err
@@ -49,6 +52,23 @@ func applyBatch(tx *bbolt.Tx, b *Batch) error {
 		w.progress.checkpoint = *b.Checkpoint
 	}
 	return w.finish()
+}
+
+// applyMoved removes the entries of other folders.
+func applyMoved(tx *bbolt.Tx, b *Batch) error {
+	for _, m := range b.Moved {
+		w, err := newLedgerWriter(tx, b.Account, m.Folder)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(w.forget(m.Key), w.drop(m.Key)); err != nil {
+			return err
+		}
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func each[T any](list []T, fn func(T) error) error {

@@ -84,6 +84,11 @@ func checkBatch(b *Batch) error {
 			}
 		}
 	}
+	for _, m := range b.Moved {
+		if err := checkKey(m.Key); err != nil {
+			return err
+		}
+	}
 	for i := range b.Intents {
 		if err := checkKey(b.Intents[i].Key); err != nil {
 			return err

@@ -33,7 +33,7 @@ type LedgerTail struct {
 }
 
 // Batch is a change to one folder, applied as a whole or not at all. The
-// order of application is: Forget, Drop, Release, Intents, Repaired, Proofs,
+// order of application is: Moved, Forget, Drop, Release, Intents, Repaired, Proofs,
 // Quarantine, Checkpoint. Forget, Drop and Quarantine also remove what is
 // noted of a repair of the same key.
 type Batch struct {
@@ -47,7 +47,14 @@ type Batch struct {
 	Quarantine []Quarantined // written or replaced; removes the intent of the same key
 	Release    []Key         // quarantine entries to remove
 	Forget     []Key         // ledger entries to remove (their key is void after a UIDVALIDITY change)
+	Moved      []Elsewhere   // ledger entries of the account's other folders to remove: their messages were moved into this one
 	Checkpoint *Checkpoint   // replaces the folder's, if given
+}
+
+// Elsewhere is a message of another folder.
+type Elsewhere struct {
+	Folder FolderID
+	Key    Key
 }
 
 // Store keeps what must survive a crash. Every method is safe for concurrent

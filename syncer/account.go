@@ -40,6 +40,7 @@ type tracked struct {
 	pulling *pulling  // the job that runs on it, nil if none
 	settled []func()  // to be run when it has ended
 	missed  time.Time // when a look at the new server found it gone
+	thin    bool      // the ledger has lines whose messages are gone from the old server
 	looked  time.Time // when the old server was last asked about it in this run
 	made    atomic.Pointer[progress]
 }
@@ -107,6 +108,7 @@ type account struct {
 	failures int               // passes in a row that ended with a problem
 	messages uint64            // on the old server, as the store knows
 	renewed  time.Time         // when the row was last given other credentials
+	taking   sync.Mutex        // of its pulls: held while lines of the ledger are given other keys
 	meter    meter             // of what its pulls deal with; may be used from anywhere
 	traffic  *traffic          // likewise; nil before the account is loaded
 }

@@ -96,6 +96,11 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	}
 	ledger := take(want)
 	fresh := p.adopt.takeAll(unmatched(want, ledger))
+	p.taking.Lock()
+	defer p.taking.Unlock()
+	if err := p.stillThere(ctx, ledger); err != nil {
+		return nil, err
+	}
 	for i, m := range missing {
 		entry := store.Entry{
 			Key: p.selected.keys.key(m.UID), Flags: m.Flags,
@@ -136,6 +141,31 @@ func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]ups
 	p.dealt(uint64(len(batch.Proofs)), octets)
 	p.tell()
 	return rest, nil
+}
+
+// stillThere drops from what was found those lines of the ledger that another folder has taken
+// meanwhile for messages that were moved.
+func (p *pull) stillThere(ctx context.Context, found []candidate) error {
+	var keys []store.Key
+	for _, c := range found {
+		if c.UID != 0 {
+			keys = append(keys, p.adopt.stale[c.UID-1].Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	entries, err := p.store.Entries(ctx, p.account, p.folder.ID, keys)
+	there := make(map[store.Key]bool, len(entries))
+	for _, e := range entries {
+		there[e.Key] = true
+	}
+	for i, c := range found {
+		if c.UID != 0 && !there[p.adopt.stale[c.UID-1].Key] {
+			found[i] = candidate{}
+		}
+	}
+	return err
 }
 
 // oldFingerprints reads what the messages can be recognised by. A message the old

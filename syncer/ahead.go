@@ -139,6 +139,7 @@ func (a *account) askEarly(f *tracked, limited bool) int {
 	cp := f.Checkpoint
 	switch {
 	case !empty || st.UIDNext > listWindow+1:
+	case len(a.thinned(f)) > 0: // its messages may be known under other keys
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:
 	case a.traffic.old.budget.limit > 0 || a.traffic.new.budget.limit > 0 || limited:
 	default:

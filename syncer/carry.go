@@ -20,7 +20,7 @@ func (p *pull) carryFlags(ctx context.Context) error {
 		return nil // flags on the new server are the user's alone
 	}
 	cp := p.base
-	if p.adopt != nil && len(p.adopt.stale) > 0 || p.checks.mending {
+	if p.adopt != nil && len(p.adopt.stale) > 0 || p.checks.mending || p.rekeyed {
 		// What was adopted from the ledger carries the flags of former days; what the new
 		// server has lost flags of was entered without them.
 		if err := p.readLedger(ctx); err != nil {

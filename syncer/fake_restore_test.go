@@ -59,3 +59,18 @@ func (f *fakeServer) setModSeq(name string, n uint64) {
 		m.modseq = min(m.modseq, n)
 	}
 }
+
+// moveMail moves a message with a body to another folder, as IMAP MOVE does.
+func (f *fakeServer) moveMail(from, to, body string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, b := f.folders[from], f.folders[to]
+	for i, m := range a.messages {
+		if string(m.body) == body {
+			a.messages = slices.Delete(a.messages, i, i+1)
+			a.modseq++
+			b.append(m.body, m.flags, m.date)
+			return
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -119,6 +120,10 @@ type pull struct {
 
 	sample  *sample               // of the present attempt, nil for none
 	beyond  []candidate           // messages that have come to the new folder since the checkpoint and that no line stands for
+	thinned []thin                // folders that its messages may have been moved from
+	taking  *sync.Mutex           // held while lines of the account's ledger are given other keys
+	moves   *moves                // of the present attempt; nil for none
+	rekeyed bool                  // lines of this folder have got other keys
 	lastOwn imap.UID              // the highest UID that a copy of this pull has got
 	proved  map[imap.UID]struct{} // copies that have been looked at before their flags were changed
 
@@ -223,6 +228,9 @@ func (p *pull) attempt(ctx context.Context) error {
 		return err
 	}
 	if err := p.checkNumbers(ctx); err != nil {
+		return err
+	}
+	if err := p.prepareMoves(ctx); err != nil {
 		return err
 	}
 	if err := p.prepareAdoption(ctx); err != nil {
@@ -362,7 +370,7 @@ func (p *pull) openNew(ctx context.Context, ready *prepared) (err error) {
 	if p.new, err = p.lane.newSession(ctx); err != nil {
 		return err
 	}
-	p.asked, p.sample, p.proved = nil, nil, nil
+	p.asked, p.sample, p.proved, p.rekeyed = nil, nil, nil, false
 	if p.early > 0 { // it is empty: nothing there is \Recent
 		if err := p.askPermanent(ctx); err != nil {
 			return p.gone(err, errNewGone)

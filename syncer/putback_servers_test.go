@@ -268,3 +268,61 @@ func TestDovecotStatePutBack(t *testing.T) {
 	two.wantOnce(2)
 	two.quiet()
 }
+
+// TestDovecotGivesOtherUIDs: a real old server whose list of UIDs was lost gives other ones under
+// the same UIDVALIDITY. Nothing is copied again, and what its user has removed stays so.
+func TestDovecotGivesOtherUIDs(t *testing.T) {
+	for _, next := range []int{21, 1, 11} {
+		t.Run(fmt.Sprint("from ", next), func(t *testing.T) {
+			two := startTwo(t)
+			two.deliver(two.old, "INBOX", 1, 20)
+			two.copies(20)
+			gone := two.remove(two.new, "INBOX", 3, 7)
+			two.old.LoseUIDs(anna, "INBOX", next)
+			first := two.old.Snapshot(anna).Folders["INBOX"].Messages[0].UID
+			if int(first) != next {
+				t.Fatalf("the first UID is %d", first)
+			}
+			two.copies(0)
+			two.wantOnce(0, gone...)
+			two.flag(two.old, "INBOX", first+10, first+19, imap.FlagFlagged)
+			if p := two.pass(); p.FlagChanges != 10 || p.Copied != 0 {
+				t.Errorf("%+v", p)
+			}
+			two.wantOnce(0, gone...)
+			for i, m := range two.new.Snapshot(anna).Folders["INBOX"].Messages {
+				if flagged := slices.Contains(m.Flags, imap.FlagFlagged); flagged != (i >= 5) {
+					t.Errorf("the copy with UID %d has %v", m.UID, m.Flags)
+				}
+			}
+			two.quiet()
+		})
+	}
+}
+
+// TestDovecotMovesMail: mail that is moved and folders that are renamed on a real old server are known
+// by what they are, and nothing that was removed comes back.
+func TestDovecotMovesMail(t *testing.T) {
+	two := startTwo(t)
+	two.deliver(two.old, "INBOX", 1, 20)
+	two.old.Create(anna, "Tax", "Tax.2020")
+	two.deliver(two.old, "Tax", 2, 10)
+	two.deliver(two.old, "Tax.2020", 3, 10)
+	two.copies(40)
+	gone := slices.Concat(two.remove(two.new, "INBOX", 2, 4), two.remove(two.new, "Tax", 1, 2))
+	c := two.old.Client(anna)
+	defer c.Close()
+	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Move(imap.UIDSet{{Start: 1, Stop: 10}}, "Tax.2020").Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rename("Tax", "Finance", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	two.deliver(two.old, "Finance", 4, 3)
+	two.copies(3)
+	two.wantOnce(0, gone...)
+	two.quiet()
+}

@@ -242,6 +242,9 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 	if missing, err = r.recognise(ctx, missing); err != nil {
 		return listed, err
 	}
+	if missing, err = r.moved(ctx, missing); err != nil {
+		return listed, err
+	}
 	if missing, err = r.largeOnes(ctx, missing); err != nil {
 		return listed, err
 	}

@@ -130,6 +130,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	p := &pull{
 		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, buffers: a.bodies, limit: a.cfg.Sync.Memory, quiet: a.quiet, clock: a.clock,
 		meter: &a.meter, traffic: a.traffic, hung: &a.hung, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
+		thinned: a.thinned(f), taking: &a.taking,
 	}
 	if !visit {
 		p.ready, p.coming = l.takePrepared(f, a.pass), a.comingOn(l)
@@ -153,6 +154,9 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.folder.Checkpoint
+		if err == nil {
+			f.thin = p.thin()
+		}
 		a.countAgain(f, p)
 		f.runSettled()
 		a.count(p, err)

@@ -72,6 +72,25 @@ func testCommitProof(t *testing.T, f *fixture) {
 	f.wantCounts(id, folder, 3, 0)
 }
 
+// testCommitMoved: entries of other folders go with what was noted of them, all or nothing.
+func testCommitMoved(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	folders, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderPresent}})
+	must(t, err)
+	from := folders[0].ID
+	f.commit(store.Batch{Account: id, Folder: from, Proofs: []store.Entry{entry("1"), entry("2")}, Repaired: []store.Repaired{repaired("1")}})
+	f.commit(store.Batch{Account: id, Folder: from, Intents: []store.Intent{intent("1")}})
+	moved := []store.Elsewhere{{Folder: from, Key: "1"}, {Folder: from, Key: "absent"}}
+	wantError(t, "to an unknown folder", f.Commit(t.Context(), store.Batch{Account: id, Folder: from + 1, Moved: moved}), store.ErrNotFound)
+	wantError(t, "without a key", f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Moved: []store.Elsewhere{{Folder: from}}}), store.ErrInvalid)
+	f.wantCounts(id, from, 2, 0)
+	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}, Moved: moved})
+	wantEqual(t, "from", f.ledger(id, from), store.Ledger{Entries: []store.Entry{entry("2")}})
+	wantEqual(t, "to", f.ledger(id, folder), store.Ledger{Entries: []store.Entry{entry("1")}})
+	f.wantCounts(id, from, 1, 0)
+	f.wantCounts(id, folder, 1, 0)
+}
+
 func testCommitReplaces(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
 	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")},

@@ -71,6 +71,7 @@ func Run(t *testing.T, open Open) {
 		{"CommitReplaces", testCommitReplaces},
 		{"CommitRemoves", testCommitRemoves},
 		{"CommitOrder", testCommitOrder},
+		{"CommitMoved", testCommitMoved},
 		{"CommitQuarantine", testCommitQuarantine},
 		{"CommitRepaired", testCommitRepaired},
 		{"CommitCheckpoint", testCommitCheckpoint},

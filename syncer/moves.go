@@ -1,0 +1,370 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// A message that is moved on the old server, or that its server gives another UID, has a new
+// key. It is the same message all the same: its copy is where it was, or was removed there by its
+// user. So a message with an unknown key is compared with the lines of the ledger, in all of the
+// account's folders, whose messages are not on the old server any more, before it is copied; each
+// line stands for one message. Two that are there both are two.
+//
+// It costs nothing as long as each folder has at least the messages that its ledger knows.
+
+// thin is a folder of which the ledger may have lines whose messages are gone from the old server.
+type thin struct {
+	id       store.FolderID
+	old      string // its raw name there
+	listed   bool   // it was there when the old server last told its folders
+	validity uint32 // UIDVALIDITY there when it was pulled last
+}
+
+// thinned are the folders that may be thin, but for one.
+func (a *account) thinned(but *tracked) (all []thin) {
+	if a.front.pop3() {
+		return nil
+	}
+	for _, f := range a.folders {
+		if f != but && a.mayBeThin(f) {
+			_, listed := a.tree.status[f.Old]
+			all = append(all, thin{f.ID, f.Old, listed || a.tree.status == nil, f.Checkpoint.UIDValidity})
+		}
+	}
+	return all
+}
+
+func (a *account) mayBeThin(f *tracked) bool {
+	cp := f.Checkpoint
+	if f.Copied == 0 && cp.Messages == 0 && !f.thin {
+		return false // the ledger has nothing of it
+	}
+	st, there := a.tree.status[f.Old]
+	switch {
+	case f.thin || !there || st.UIDValidity != cp.UIDValidity:
+		return true
+	case f.Copied+f.Quarantined > uint64(cp.Messages) && f.complete():
+		return true
+	}
+	return st.UIDNext >= cp.UIDNext && uint64(st.Messages) < uint64(cp.Messages)+uint64(st.UIDNext-cp.UIDNext)
+}
+
+// moves are the lines that messages with unknown keys are compared with.
+type moves struct {
+	sources  []thin
+	own      store.FolderID // the folder that is pulled, if it is among them
+	loaded   bool
+	lines    []movedLine // by fingerprint and size
+	sizes    map[int64]struct{}
+	repaired map[store.Elsewhere]store.Repaired
+}
+
+// movedLine is one of them.
+type movedLine struct {
+	wanted
+	store.Elsewhere
+}
+
+func compareMoved(a, b movedLine) int {
+	return cmp.Or(slices.Compare(a.Fingerprint[:], b.Fingerprint[:]), cmp.Compare(a.Size, b.Size))
+}
+
+// prepareMoves finds out which folders newcomers of this one may have been moved from.
+func (p *pull) prepareMoves(ctx context.Context) error {
+	p.moves = nil
+	cp, sel := p.folder.Checkpoint, p.selected
+	if sel.pop3 || fleeting(&sel.Selected) || sel.early != nil || sel.UIDNext <= cp.UIDNext {
+		return nil
+	}
+	m := &moves{sources: slices.Clone(p.thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
+	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
+	if len(p.known.stale) > 0 || uint64(p.known.count())+arrived > uint64(sel.Messages) && p.known.count() > 0 {
+		m.own = p.folder.ID
+		m.sources = append([]thin{{id: m.own}}, m.sources...)
+	}
+	if len(m.sources) == 0 {
+		return nil
+	}
+	p.moves = m
+	if m.own == 0 || p.known.before == 0 {
+		return nil
+	}
+	if err := p.readLedger(ctx); err != nil {
+		return err
+	}
+	p.begin()
+	return nil
+}
+
+// thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
+func (p *pull) thin() bool {
+	return !p.selected.pop3 && (len(p.known.stale) > 0 || p.known.count() > int(p.selected.Messages))
+}
+
+// load reads the lines.
+func (p *pull) loadMoves(ctx context.Context) error {
+	m := p.moves
+	if m.loaded {
+		return nil
+	}
+	m.loaded = true
+	for _, s := range m.sources {
+		l := p.ledger
+		if s.id != m.own {
+			var err error
+			if l, err = p.store.Ledger(ctx, p.account, s.id); err != nil {
+				return err
+			}
+		} else if p.adopt != nil && len(p.adopt.stale) > 0 { // those are looked through before
+			l.Entries = p.known.entries
+		}
+		m.add(s.id, l)
+	}
+	slices.SortStableFunc(m.lines, compareMoved)
+	return nil
+}
+
+func (m *moves) add(folder store.FolderID, l store.Ledger) {
+	for _, r := range l.Repaired {
+		m.repaired[store.Elsewhere{Folder: folder, Key: r.Key}] = r
+	}
+	for _, e := range l.Entries {
+		line := movedLine{wanted{e.Fingerprint, int64(e.Size)}, store.Elsewhere{Folder: folder, Key: e.Key}}
+		if r, ok := m.repaired[line.Elsewhere]; ok {
+			line.wanted = wanted{r.Fingerprint, int64(r.Size)}
+		}
+		m.lines = append(m.lines, line)
+		m.sizes[line.Size] = struct{}{}
+	}
+}
+
+// alike are the lines that messages could be.
+func (m *moves) alike(want []wanted) (lines []movedLine) {
+	for _, w := range slices.CompactFunc(slices.SortedFunc(slices.Values(want), compareWanted), func(a, b wanted) bool { return a == b }) {
+		at, _ := slices.BinarySearchFunc(m.lines, movedLine{wanted: w}, compareMoved)
+		for ; at < len(m.lines) && m.lines[at].wanted == w; at++ {
+			lines = append(lines, m.lines[at])
+		}
+	}
+	return lines
+}
+
+func compareWanted(a, b wanted) int { return compareMoved(movedLine{wanted: a}, movedLine{wanted: b}) }
+
+// moved enters in the ledger those of missing that are known under other keys, and returns the
+// others.
+func (r *reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.moves == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	if err := r.loadMoves(ctx); err != nil {
+		return nil, err
+	}
+	var some, rest []upstream.Message
+	for _, m := range missing {
+		if _, ok := r.moves.sizes[m.Size]; ok {
+			some = append(some, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	if len(some) == 0 {
+		return missing, nil
+	}
+	want, err := r.oldFingerprints(ctx, some)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := r.gone(ctx, r.moves.alike(want))
+	if err != nil || len(gone) == 0 {
+		return missing, err
+	}
+	left, err := r.enterMoved(ctx, some, want, gone)
+	rest = append(rest, left...)
+	slices.SortFunc(rest, func(a, b upstream.Message) int { return cmp.Compare(a.UID, b.UID) })
+	return rest, err
+}
+
+// gone are those lines whose messages are not on the old server any more.
+func (r *reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
+	opened := false
+	for _, s := range r.moves.sources {
+		some := slices.DeleteFunc(slices.Clone(lines), func(l movedLine) bool { return l.Folder != s.id })
+		if len(some) == 0 {
+			continue
+		}
+		var there map[store.Key]bool
+		if s.id == r.moves.own {
+			there, err = r.present(ctx, r.selected.keys, some)
+		} else {
+			opened = true
+			there, err = r.presentIn(ctx, s, some)
+		}
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, slices.DeleteFunc(some, func(l movedLine) bool { return there[l.Key] })...)
+	}
+	if !opened {
+		return gone, nil
+	}
+	return gone, r.openAgain(ctx)
+}
+
+// present tells which lines' keys belong to messages of the open folder that are there.
+func (r *reader) present(ctx context.Context, ring keyring, lines []movedLine) (there map[store.Key]bool, err error) {
+	there = map[store.Key]bool{}
+	var set imap.UIDSet
+	for _, l := range lines {
+		if uid, ok := ring.uid(l.Key); ok {
+			set.AddNum(uid)
+		}
+	}
+	if len(set) == 0 {
+		return there, nil
+	}
+	return there, r.old.ListFlags(ctx, set, func(m upstream.Message) error {
+		there[ring.key(m.UID)] = true
+		return nil
+	})
+}
+
+// presentIn is present for another folder. One that is not listed any more and does not open is gone, with
+// all that was in it; of one that does not open although it is listed everything counts as there. In one with
+// another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
+func (r *reader) presentIn(ctx context.Context, s thin, lines []movedLine) (map[store.Key]bool, error) {
+	f, err := r.old.Open(ctx, s.old, ahead{})
+	refused := upstream.ClassOf(err) == upstream.Refused
+	switch {
+	case refused && !s.listed:
+		return nil, nil
+	case refused:
+		return keysOf(lines), nil
+	case err != nil:
+		return nil, err
+	case f.UIDValidity != s.validity:
+		return r.alikeIn(ctx, lines)
+	}
+	return r.present(ctx, f.keys, lines)
+}
+
+func keysOf(lines []movedLine) map[store.Key]bool {
+	keys := make(map[store.Key]bool, len(lines))
+	for _, l := range lines {
+		keys[l.Key] = true
+	}
+	return keys
+}
+
+// alikeIn tells for which lines the open folder has messages like theirs, one for each.
+func (r *reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]bool, error) {
+	want := make([]wanted, len(lines))
+	sizes := map[int64]bool{}
+	for i, l := range lines {
+		want[i], sizes[l.Size] = l.wanted, true
+	}
+	var set imap.UIDSet
+	err := r.old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
+		if sizes[m.Size] {
+			set.AddNum(m.UID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var found []candidate
+	for _, part := range chunks(set, listWindow) {
+		err := r.old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	there := map[store.Key]bool{}
+	for i, c := range newCandidates(found).takeExact(want) {
+		if c.UID != 0 {
+			there[lines[i].Key] = true
+		}
+	}
+	return there, nil
+}
+
+// openAgain goes back to the folder that is pulled.
+func (r *reader) openAgain(ctx context.Context) error {
+	f, err := r.old.Open(ctx, r.folder.Old, ahead{})
+	if err != nil {
+		return err
+	}
+	if f.UIDValidity != r.selected.UIDValidity {
+		return errRecognised
+	}
+	return nil
+}
+
+// enterMoved enters the messages that lines stand for, and returns the others. Other pulls of the account
+// may be looking for lines as well: each is read again while nobody else can take it.
+func (r *reader) enterMoved(ctx context.Context, msgs []upstream.Message, want []wanted, gone []movedLine) (rest []upstream.Message, err error) {
+	list := make([]candidate, len(gone))
+	for i, l := range gone {
+		list[i] = candidate{Fingerprint: l.Fingerprint, Size: l.Size, UID: imap.UID(i + 1)}
+	}
+	r.taking.Lock()
+	defer r.taking.Unlock()
+	batch := store.Batch{Account: r.account, Folder: r.folder.ID}
+	for i, c := range newCandidates(list).takeExact(want) {
+		if c.UID == 0 {
+			rest = append(rest, msgs[i])
+			continue
+		}
+		line := gone[c.UID-1]
+		was, err := r.store.Entries(ctx, r.account, line.Folder, []store.Key{line.Key})
+		if err != nil {
+			return nil, err
+		}
+		if len(was) == 0 {
+			rest = append(rest, msgs[i])
+			continue
+		}
+		r.enterLine(&batch, msgs[i], was[0], line.Elsewhere)
+	}
+	if len(batch.Proofs) == 0 {
+		return rest, nil
+	}
+	r.log.Info().Int("messages", len(batch.Proofs)).Msg("messages of this folder were moved here on the old server, or given other UIDs: they are not copied again")
+	if err := r.store.Commit(ctx, batch); err != nil {
+		return nil, err
+	}
+	r.done.adopted.Add(uint64(len(batch.Proofs)))
+	r.dealt(uint64(len(batch.Proofs)), 0)
+	r.tell()
+	return rest, nil
+}
+
+// enterLine makes a line stand for a message with another key. Where its copy is, the ledger knows only as
+// long as the message stays in its folder.
+func (r *reader) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
+	entry := store.Entry{Key: r.selected.keys.key(m.UID), UIDValidity: r.target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
+	if at.Folder == r.folder.ID {
+		r.place(&entry, was.UIDValidity, was.UID)
+		entry.Flags = baseFlags(was.Flags, r.touched[was.Key], m.Flags)
+		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)
+		r.rekeyed, r.base.HighestModSeq = true, 0
+	} else {
+		batch.Moved = append(batch.Moved, at)
+	}
+	if rep, ok := r.moves.repaired[at]; ok {
+		rep.Key = entry.Key
+		batch.Repaired = append(batch.Repaired, rep)
+	}
+	batch.Proofs = append(batch.Proofs, entry)
+}
