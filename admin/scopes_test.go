@@ -146,6 +146,23 @@ func TestAccessGoesWithTheDomain(t *testing.T) {
 	}
 }
 
+// What "postferry admin" does while a server runs counts for what is in its memory, too.
+func TestOperatorOfServer(t *testing.T) {
+	p := startPage(t)
+	panel, id := p.admin("anna", "").newToken(p, "panel", "a.example")
+	panel.want(201, "POST", "/api/v1/domains/a.example/lists", "x@a.example pw\n", nil)
+	if err := p.Operator().RevokeToken(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	panel.want(401, "GET", "/api/v1/me", nil, nil)
+	if n := len(p.app.lists.byID); n != 0 {
+		t.Errorf("%d lists are kept", n)
+	}
+	if line := `"who":"command line","from":"","action":"revoke_token","domain":"a.example"`; !strings.Contains(p.log.String(), line) {
+		t.Errorf("the log lacks %s", line)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	p := newPlaces(2, 5, 3)
 	for i, step := range []struct {

@@ -14,7 +14,7 @@ import (
 // pathAccess is where the control socket takes what "postferry admin" asks.
 const pathAccess = "/v1/access" // POST accessRequest -> accessReply
 
-// The operations of an accessRequest.
+// The operations of an accessRequest; accessOps does them.
 const (
 	accessPassword    = "password"
 	accessLink        = "link"
@@ -52,36 +52,64 @@ type accessToken struct {
 
 var errNoPage = errors.New(`there is no import page to link to: it is off, or the daemon isn't running ("postferry admin passwd" works without it)`)
 
-// access does what "postferry admin" asks. newLink is nil without a page.
-func access(ctx context.Context, o *admin.Operator, newLink func(context.Context) (string, error), req accessRequest) (reply accessReply, err error) {
-	switch req.Op {
-	case accessPassword:
-		reply.Added, err = o.SetPassword(ctx, req.Name, req.Domain, store.Secret(req.Password))
-	case accessLink:
-		if newLink == nil {
-			return reply, errNoPage
-		}
-		reply.Link, err = newLink(ctx)
-	case accessTokenCreate:
-		domain := ""
-		if req.Domain != nil {
-			domain = *req.Domain
-		}
-		var secret store.Secret
-		_, secret, err = o.CreateToken(ctx, req.Name, domain)
-		reply.Token = secret.Reveal()
-	case accessTokenList:
-		var tokens []store.Token
-		tokens, err = o.Tokens(ctx)
-		for _, t := range tokens {
-			reply.Tokens = append(reply.Tokens, accessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)})
-		}
-	case accessTokenRevoke:
-		err = o.RevokeToken(ctx, req.ID)
-	default:
-		err = errors.New("the daemon does not know what was asked (is it another version?)")
+// accessOp does one of the operations. newLink is nil without a page.
+type accessOp func(ctx context.Context, o *admin.Operator, newLink linkMaker, req accessRequest, reply *accessReply) error
+
+// linkMaker makes a one-time link to the import page.
+type linkMaker = func(context.Context) (string, error)
+
+// accessOps are what "postferry admin" can ask for.
+func accessOps() map[string]accessOp {
+	return map[string]accessOp{
+		accessPassword:    setPassword,
+		accessLink:        makeLink,
+		accessTokenCreate: createToken,
+		accessTokenList:   listTokens,
+		accessTokenRevoke: func(ctx context.Context, o *admin.Operator, _ linkMaker, req accessRequest, _ *accessReply) error {
+			return o.RevokeToken(ctx, req.ID)
+		},
 	}
+}
+
+// access does what "postferry admin" asks.
+func access(ctx context.Context, o *admin.Operator, newLink linkMaker, req accessRequest) (reply accessReply, err error) {
+	op := accessOps()[req.Op]
+	if op == nil {
+		return reply, errors.New("the daemon does not know what was asked (is it another version?)")
+	}
+	err = op(ctx, o, newLink, req, &reply)
 	return reply, err
+}
+
+func setPassword(ctx context.Context, o *admin.Operator, _ linkMaker, req accessRequest, reply *accessReply) (err error) {
+	reply.Added, err = o.SetPassword(ctx, req.Name, req.Domain, store.Secret(req.Password))
+	return err
+}
+
+func makeLink(ctx context.Context, _ *admin.Operator, newLink linkMaker, _ accessRequest, reply *accessReply) (err error) {
+	if newLink == nil {
+		return errNoPage
+	}
+	reply.Link, err = newLink(ctx)
+	return err
+}
+
+func createToken(ctx context.Context, o *admin.Operator, _ linkMaker, req accessRequest, reply *accessReply) error {
+	domain := ""
+	if req.Domain != nil {
+		domain = *req.Domain
+	}
+	_, secret, err := o.CreateToken(ctx, req.Name, domain)
+	reply.Token = secret.Reveal()
+	return err
+}
+
+func listTokens(ctx context.Context, o *admin.Operator, _ linkMaker, _ accessRequest, reply *accessReply) error {
+	tokens, err := o.Tokens(ctx)
+	for _, t := range tokens {
+		reply.Tokens = append(reply.Tokens, accessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)})
+	}
+	return err
 }
 
 // Access implements backend.

@@ -27,16 +27,9 @@ const maxRequest = 256 << 20
 func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Logger) error {
 	c := &controlServer{backend: b, log: log}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+pathDomains, c.domains)
-	mux.HandleFunc("POST "+pathAccounts, c.importAccounts)
-	mux.HandleFunc("POST "+pathSync, c.sync)
-	mux.HandleFunc("POST "+pathStatus, c.status)
-	mux.HandleFunc("POST "+pathQuarantine, c.quarantine)
-	mux.HandleFunc("POST "+pathQuarantineRetry, c.retryQuarantined)
-	mux.HandleFunc("POST "+pathQuarantineMail, c.quarantinedMail)
-	mux.HandleFunc("POST "+pathVerify, c.verify)
-	mux.HandleFunc("POST "+pathPlan, c.plan)
-	mux.HandleFunc("POST "+pathAccess, c.access)
+	for path, answer := range c.routes() {
+		mux.HandleFunc("POST "+path, answer)
+	}
 	server := &http.Server{
 		Handler:           mux,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -63,6 +56,22 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 type controlServer struct {
 	backend *local
 	log     zerolog.Logger
+}
+
+// routes are all that can be asked for. Whoever can connect may ask for all of it.
+func (c *controlServer) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		pathDomains:         c.domains,
+		pathAccounts:        c.importAccounts,
+		pathSync:            c.sync,
+		pathStatus:          c.status,
+		pathQuarantine:      c.quarantine,
+		pathQuarantineRetry: c.retryQuarantined,
+		pathQuarantineMail:  c.quarantinedMail,
+		pathVerify:          c.verify,
+		pathPlan:            c.plan,
+		pathAccess:          c.access,
+	}
 }
 
 func (c *controlServer) importAccounts(w http.ResponseWriter, r *http.Request) {

@@ -23,6 +23,7 @@ type testDaemon struct {
 	t      *testing.T
 	Config string // path of the configuration
 
+	env    []string // besides the test's own
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended and its log is read
 	mu     sync.Mutex
@@ -35,9 +36,9 @@ type testDaemon struct {
 // startDaemon writes a configuration, for which state = "state" and listeners
 // on "127.0.0.1:0" are the obvious choice, and returns when the daemon is
 // ready. It ends with the test at the latest.
-func startDaemon(t *testing.T, config string) *testDaemon {
+func startDaemon(t *testing.T, config string, env ...string) *testDaemon {
 	t.Helper()
-	d := &testDaemon{t: t, Config: filepath.Join(t.TempDir(), "config.toml")}
+	d := &testDaemon{t: t, env: env, Config: filepath.Join(t.TempDir(), "config.toml")}
 	if err := os.WriteFile(d.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func (d *testDaemon) start() {
 		d.t.Fatal(err)
 	}
 	d.cmd = exec.Command(exe, "serve", "-c", d.Config)
-	d.cmd.Env = append(os.Environ(), runEnv+"=1")
+	d.cmd.Env = append(append(os.Environ(), runEnv+"=1"), d.env...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		d.t.Fatal(err)

@@ -25,7 +25,7 @@ type local struct {
 	cfg *config.Config // for what reaches the servers beside the engine
 	log zerolog.Logger // likewise
 	// newLink makes a one-time link to the import page; nil where there is none.
-	newLink func(context.Context) (string, error)
+	newLink linkMaker
 	// operator works with the import page's memory as well; nil where there is none.
 	operator *admin.Operator
 	// corrected tells the import page of accounts that were given new logins or passwords;

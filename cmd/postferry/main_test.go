@@ -20,8 +20,15 @@ import (
 // runEnv makes the test binary run as postferry, see startDaemon.
 const runEnv = "POSTFERRY_TEST_RUN"
 
+// noUmaskEnv makes a process that is started from the test binary create files as they
+// ask for it, without a umask.
+const noUmaskEnv = "POSTFERRY_TEST_NO_UMASK"
+
 func TestMain(m *testing.M) {
 	unix.Umask(0o022) // a state that others may write is refused
+	if os.Getenv(noUmaskEnv) != "" {
+		unix.Umask(0)
+	}
 	if os.Getenv(runEnv) != "" {
 		main()
 	}
