@@ -10,7 +10,8 @@ import (
 
 // accountPatch changes logins and passwords; nil leaves one as it is. A login changes only
 // together with its password, and an old password that comes without the new one is for
-// copying only.
+// copying only. Whoever looks after one domain gives another mailbox at the new server
+// only together with the old password.
 type accountPatch struct {
 	OldLogin    *string       `json:"old_login"`
 	OldPassword *store.Secret `json:"old_password"`
@@ -72,7 +73,16 @@ func (a *app) changeOf(who actor, d *config.Domain, x *store.Account, p accountP
 	var others []mistake
 	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
 	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.foreign)}.read(d)
-	return change, append(mistakes, others...)
+	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.all() && change.New.Login != "" && change.Old.Password == "" {
+		mistakes = append(mistakes, fieldMistake("new_login", errMailboxAlone()))
+	}
+	return change, mistakes
+}
+
+// errMailboxAlone refuses to let the old password on record copy mail to another mailbox:
+// whoever looks after the domain may have that one's password, but not the old one.
+func errMailboxAlone() error {
+	return &config.Mistake{Code: "mailbox_alone", Text: "leads to another mailbox, to which the mail would be copied: give the password at the old server as well"}
 }
 
 // sidePatch is what was given for one side of an account.

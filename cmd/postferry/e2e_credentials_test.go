@@ -133,12 +133,14 @@ func TestLoginChangesWithItsPassword(t *testing.T) {
 	appendLetter(t, x.new.Client(clara), "INBOX", "for clara only")
 	for _, other := range []string{x.boss, clara} {
 		for name, taken := range map[string]bool{
-			"the new login at the API":   x.own.patch("example.com", anna, map[string]string{"new_login": other}),
-			"the new login in the form":  x.own.fill("example.com", anna, map[string]string{"new_login": other}),
-			"the old login at the API":   x.own.patch("example.com", anna, map[string]string{"old_login": other}),
-			"the old login in the form":  x.own.fill("example.com", anna, map[string]string{"old_login": other}),
-			"with the other's password":  x.own.patch("example.com", anna, map[string]string{"new_login": other, "old_password": odd}),
-			"by those who may do it all": x.root.patch("example.com", anna, map[string]string{"new_login": other}),
+			"the new login at the API":                                         x.own.patch("example.com", anna, map[string]string{"new_login": other}),
+			"the new login in the form":                                        x.own.fill("example.com", anna, map[string]string{"new_login": other}),
+			"the old login at the API":                                         x.own.patch("example.com", anna, map[string]string{"old_login": other}),
+			"the old login in the form":                                        x.own.fill("example.com", anna, map[string]string{"old_login": other}),
+			"a mailbox of one's own, to which anna's old mail would be copied": x.own.patch("example.com", anna, map[string]string{"new_login": other, "new_password": odd}),
+			"the same in the form":                                             x.own.fill("example.com", anna, map[string]string{"new_login": other, "new_password": odd}),
+			"with the other's password":                                        x.own.patch("example.com", anna, map[string]string{"new_login": other, "old_password": odd}),
+			"by those who may do it all":                                       x.root.patch("example.com", anna, map[string]string{"new_login": other}),
 		} {
 			if taken {
 				t.Errorf("%s: %s was taken for anna", name, other)
@@ -148,8 +150,8 @@ func TestLoginChangesWithItsPassword(t *testing.T) {
 			t.Errorf("anna is let in: %v, and sees another's mail", ok)
 		}
 	}
-	if !x.own.patch("example.com", anna, map[string]string{"new_login": clara, "new_password": odd}) {
-		t.Error("a login with its password was refused")
+	if !x.own.patch("example.com", anna, map[string]string{"new_login": clara, "new_password": odd, "old_password": odd}) {
+		t.Error("a login with its password, and the old one, was refused")
 	}
 	if c, ok := x.opens(x.d, anna, odd); !ok || messages(t, c, "INBOX") != 1 {
 		t.Errorf("anna is let in: %v, and doesn't see the mailbox given", ok)
