@@ -315,7 +315,18 @@ func encodeIntent(in *Intent) []byte {
 	e.uint(size)
 	e.time(in.Written)
 	e.raw(encodeFlags(in.Flags))
+	encodePlace(&e, in)
 	return e
+}
+
+// encodePlace writes where a message stood in its batch, which schema 2 did not keep.
+func encodePlace(e *encoder, in *Intent) {
+	if in.Batch == 0 {
+		return
+	}
+	e.uint(in.Batch)
+	e.uint(uint64(in.Place))
+	e.bool(in.Together)
 }
 
 func decodeIntent(key Key, row []byte) (Intent, error) {
@@ -330,6 +341,9 @@ func decodeIntent(key Key, row []byte) (Intent, error) {
 	in.Size, in.Taken = uint32(size), size&intentTaken != 0
 	in.Written = d.time()
 	in.Flags = decodeFlags(&d)
+	if d.more() {
+		in.Batch, in.Place, in.Together = d.uint64(), d.uint32(), d.bool()
+	}
 	return in, d.done()
 }
 

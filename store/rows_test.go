@@ -44,6 +44,13 @@ func addedToAccount(v any) int {
 	return len(e)
 }
 
+func addedToIntent(v any) int {
+	var e encoder
+	in := v.(Intent)
+	encodePlace(&e, &in)
+	return len(e)
+}
+
 func addedToProgress(v any) int {
 	var e encoder
 	p := v.(progress)
@@ -80,7 +87,7 @@ func rowKinds(s *sealer) []rowKind {
 			}),
 		kind("intent", drawIntent,
 			func(in Intent) []byte { return encodeIntent(&in) },
-			func(row []byte) (Intent, error) { return decodeIntent("key", row) }),
+			func(row []byte) (Intent, error) { return decodeIntent("key", row) }).withAdded(addedToIntent),
 		kind("quarantined", drawQuarantined,
 			func(q Quarantined) []byte { return encodeQuarantined(&q) },
 			func(row []byte) (Quarantined, error) { return decodeQuarantined("key", row) }),
@@ -233,7 +240,8 @@ func drawFlags(t *rapid.T, _ string) []imap.Flag {
 func drawIntent(t *rapid.T, _ string) Intent {
 	return Intent{Key: "key", Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size"), Flags: drawFlags(t, ""),
 		UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
-		Written: anyTime(t, "written"), Taken: rapid.Bool().Draw(t, "taken")}
+		Written: anyTime(t, "written"), Taken: rapid.Bool().Draw(t, "taken"),
+		Batch: rapid.Uint64Min(1).Draw(t, "batch"), Place: rapid.Uint32().Draw(t, "place"), Together: rapid.Bool().Draw(t, "together")}
 }
 
 func drawQuarantined(t *rapid.T, _ string) Quarantined {

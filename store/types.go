@@ -209,6 +209,12 @@ type Intent struct {
 	Written     time.Time
 	// Taken: the new server has said that it has the message, but not where.
 	Taken bool
+	// Batch numbers the messages that were sent one after the other, and Place says which of
+	// them this is; 0 for none. Together says that they were one command, of which a server
+	// stores all or nothing (RFC 3502).
+	Batch    uint64
+	Place    uint32
+	Together bool
 }
 
 // Quarantined is a message one of the servers refuses.

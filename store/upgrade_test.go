@@ -221,7 +221,7 @@ func sampleMailboxes() []sampleMailbox {
 					{"\x5f\x5e\x10\x00\x00\x00\x00\x02", 1_700_000_001, 0, nil, Fingerprint{}, math.MaxUint32},
 					{"\x5f\x5e\x10\x00\x00\x00\x00\x03", 1_600_000_000, 4_294_967_295, []imap.Flag{"$Forwarded", "with space"}, Fingerprint{255}, 300},
 				},
-				Intents: []Intent{{"\x5f\x5e\x10\x00\x00\x00\x00\x04", Fingerprint{9}, 40_000, []imap.Flag{imap.FlagDraft}, 1_700_000_001, 2, at(4), false}},
+				Intents: []Intent{{"\x5f\x5e\x10\x00\x00\x00\x00\x04", Fingerprint{9}, 40_000, []imap.Flag{imap.FlagDraft}, 1_700_000_001, 2, at(4), false, 0, 0, false}},
 				Quarantine: []Quarantined{{"\x5f\x5e\x10\x00\x00\x00\x00\x05", "the new server takes no NUL bytes",
 					"NO Message contains NUL characters", 3, at(5), at(6), false}},
 			},

@@ -67,6 +67,7 @@ func lostError(op string) error {
 func (s *fakeSession) Alive(context.Context) error {
 	return s.step("NOOP", func() error { return nil })
 }
+func (s *fakeSession) Together() bool                 { return !s.single }
 func (s *fakeSession) Hung() bool                     { return false }
 func (s *fakeSession) AwaitEnd(context.Context) error { return s.Close() }
 func (s *fakeSession) Logout(context.Context) error   { return s.Close() }

@@ -77,8 +77,7 @@ func (w *writer) onceMore(ctx context.Context, it *item, why error) error {
 
 // resend sends a message for which an intent may have to be written anew.
 func (w *writer) resend(ctx context.Context, it *item) error {
-	it.intent.Written = time.Now()
-	w.pending.Intents = append(w.pending.Intents, it.intent)
+	w.intend([]*item{it})
 	if err := w.commit(ctx); err != nil {
 		w.release([]*item{it})
 		return err

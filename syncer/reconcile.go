@@ -119,7 +119,7 @@ func (p *pull) newcomers(ctx context.Context, from imap.UID) ([]candidate, error
 
 // judge decides about each intent. It is pure. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
-// entered without a UID: the server's OK stands. Of several that are alike those that
+// entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
 func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
@@ -136,8 +136,10 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 	for i, in := range intents {
 		want[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}
 	}
-	for i, c := range newCandidates(found).takeAll(want) {
-		if c.UID == 0 && !intents[i].Taken {
+	copies := newCandidates(found).takeAll(want)
+	removed := removedSince(intents, copies, p.target.UIDValidity)
+	for i, c := range copies {
+		if c.UID == 0 && !intents[i].Taken && !removed[i] {
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}

@@ -121,6 +121,9 @@ type newSession interface {
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (appendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error
+	// Together tells whether the messages of a batch are one command, of which the server
+	// stores all or nothing.
+	Together() bool
 	// UIDPlus tells whether it says where it has put a message (RFC 4315).
 	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.

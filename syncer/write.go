@@ -66,6 +66,7 @@ type writer struct {
 	sending   []*item // of the command that is being written
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
+	batches     uint64  // the number of the batch sent last
 	moments     int     // how often it waited before a message was sent once more
 	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
 	// expect is the UID that the next message should get; 0 if that can't be told any more.
@@ -74,7 +75,7 @@ type writer struct {
 }
 
 func newWriter(p *pull) *writer {
-	w := &writer{pull: p, before: p.target.UIDNext, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+	w := &writer{pull: p, batches: uint64(time.Now().UnixNano()), before: p.target.UIDNext, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
 	if p.new.UIDPlus() && !p.fleeting {
 		w.expect = p.target.UIDNext
 	}
@@ -242,19 +243,26 @@ func (w *writer) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	now := time.Now()
-	for _, it := range w.batch {
-		if it.sendable() {
-			it.intent.Written = now
-			w.pending.Intents = append(w.pending.Intents, it.intent)
-		}
-	}
+	w.intend(w.batch)
 	if err := w.commit(ctx); err != nil {
 		return err
 	}
 	batch := w.batch
 	w.batch, w.octets = nil, 0
 	return w.send(ctx, batch, false)
+}
+
+// intend notes that items are about to be sent one after the other.
+func (w *writer) intend(items []*item) {
+	now, place := time.Now(), uint32(0)
+	w.batches++
+	for _, it := range items {
+		if it.sendable() {
+			it.intent.Written, it.intent.Batch, it.intent.Place, it.intent.Together = now, w.batches, place, w.new.Together()
+			w.pending.Intents = append(w.pending.Intents, it.intent)
+			place++
+		}
+	}
 }
 
 // ahead is how many octets are under way.
@@ -365,6 +373,12 @@ func (w *writer) refused(ctx context.Context, items []*item, why error) error {
 	if len(items) > 1 {
 		w.parts++
 		half := len(items) / 2
+		w.intend(items[:half]) // what is found of one half says nothing of the other
+		w.intend(items[half:])
+		if err := w.commit(ctx); err != nil {
+			w.release(items)
+			return err
+		}
 		if err := w.send(ctx, items[:half], true); err != nil {
 			w.release(items[half:])
 			return err

@@ -59,6 +59,10 @@ const inbox = "INBOX"
 // multi reports whether several messages may go in one command (RFC 3502).
 func (s *Session) multi() bool { return s.Has(imap.CapMultiAppend) }
 
+// Together tells whether several messages that are sent at once will be one command, of
+// which the server stores all or nothing (RFC 3502), as it has been seen to.
+func (s *Session) Together() bool { return s.multi() && !s.doubtful() }
+
 // doubtful reports whether the server must be asked before the second message
 // of a command, as it has not been seen yet to take one.
 func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMultiAppend) }
