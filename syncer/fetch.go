@@ -426,8 +426,11 @@ func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	if err != nil {
 		cause = err.Error()
 	}
-	if errors.Is(err, errLengths) {
+	switch {
+	case errors.Is(err, errLengths):
 		reason = "The old server delivers this message differently each time it is asked for it."
+	case errors.Is(err, upstream.ErrEndless):
+		reason = "The old server does not mark where this message ends, so that it can't be had whole."
 	}
 	q := newQuarantined(r.selected.keys.key(m.UID), reason, cause)
 	if aboutOne(err) {

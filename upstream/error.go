@@ -57,6 +57,9 @@ var (
 	ErrNoTLS   = errors.New("the server does not offer STARTTLS")
 )
 
+// ErrEndless: it can't be told where a message ends, so that it can't be had whole.
+var ErrEndless = errors.New("a line with a dot alone stands within the message, and the server does not mark it (RFC 1939 section 3): where the message ends can't be told")
+
 // Causes that are ours.
 var (
 	errReadOnly      = errors.New("not sent: the session only reads")
@@ -70,6 +73,7 @@ var (
 	errShort         = errors.New("the message ended before its announced size")
 	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
 	errCriteria      = errors.New("the search can't be sent")
+	errUnstuffed     = errors.New("the server does not mark lines that begin with a dot (RFC 1939 section 3)")
 	errNoReply       = errors.New("the server sent what is no answer in POP3")
 	errUnasked       = errors.New("the server sent something it was not asked for")
 	errUnsendable    = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")

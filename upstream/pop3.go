@@ -27,6 +27,7 @@ type POP3 struct {
 	caps     pop3Caps
 	inside   bool // logged in
 	underway int  // commands not yet answered
+	probing  bool // a NOOP is among them that shows where a message ends
 	trace    *Trace
 }
 

@@ -14,6 +14,8 @@ const (
 	exactSizes imap.Cap = "LIST"      // proved or distrusted: sizes are those of the messages as they are sent
 	givesTop   imap.Cap = "TOP"       // likewise: there is the command
 	wholeTop   imap.Cap = "TOP WHOLE" // distrusted: TOP with enough lines gives all of a message
+
+	dotStuffing = "DOT" // distrusted: lines that begin with a dot get another one in front
 )
 
 // maxHeld is the largest message of which a copy is held until its size is
@@ -109,6 +111,9 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 		q.prove(givesTop)
 		size, err := b.hold(r)
 		switch {
+		case errors.Is(err, ErrEndless): // by RETR, too
+			done++
+			return err
 		case errors.Is(err, errLarge), err == nil && size != m.Size:
 			return errNotWhole
 		case err != nil:
@@ -123,6 +128,8 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 		b.s.opt.Log.Info().Msg("TOP does not give what LIST announces; messages are read by RETR")
 		q.distrust(wholeTop)
 		return done, nil
+	case errors.Is(err, ErrEndless):
+		return done, b.passOver(err)
 	case ClassOf(err) == Refused && err != nil:
 		if !q.hasProved(givesTop) {
 			q.distrust(givesTop)
@@ -185,9 +192,9 @@ func (b *pop3Bodies) large(ctx context.Context, m POP3Message) error {
 			return b.passOver(err)
 		}
 	}
-	ask := asking{verb: "RETR", window: 1}
+	ask := asking{verb: "RETR", window: 1, whole: true}
 	if b.s.readTop() {
-		ask = asking{verb: "TOP", suffix: topAll, window: 1}
+		ask = asking{verb: "TOP", suffix: topAll, window: 1, whole: true}
 	}
 	return b.passOver(b.s.each(ctx, ask, []POP3Message{m}, func(m POP3Message, r io.Reader) error {
 		x := &exactReader{r: r, left: size}
@@ -211,17 +218,17 @@ func (b *pop3Bodies) count(ctx context.Context, m POP3Message) (size int64, err 
 		})
 	}
 	if b.s.readTop() {
-		err := read(asking{verb: "TOP", suffix: topAll, window: 1})
+		err := read(asking{verb: "TOP", suffix: topAll, window: 1, whole: true})
 		if err == nil && size == m.Size {
 			b.s.judgeSize(m, size)
 			return size, nil
 		}
-		if err != nil && ClassOf(err) != Refused {
+		if err != nil && (ClassOf(err) != Refused || errors.Is(err, ErrEndless)) {
 			return 0, err
 		}
 		b.s.opt.Quirks.distrust(wholeTop)
 	}
-	if err := read(asking{verb: "RETR", window: 1}); err != nil {
+	if err := read(asking{verb: "RETR", window: 1, whole: true}); err != nil {
 		return 0, err
 	}
 	b.s.judgeSize(m, size)

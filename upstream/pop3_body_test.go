@@ -33,7 +33,7 @@ func stuffed(msg []byte) string {
 // at a time.
 func wireOf(data string, size int) *POP3 {
 	s := &POP3{}
-	s.attach(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, Options{Stall: time.Second})
+	s.attach(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, Options{Stall: time.Second, Quirks: &Quirks{}})
 	return s
 }
 

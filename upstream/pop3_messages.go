@@ -3,6 +3,7 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -227,13 +228,34 @@ func (e *fetching) take() error {
 		return nil
 	}
 	body := e.s.body()
+	if e.whole {
+		body.expect = m.Size
+	}
 	if e.stop == nil {
 		e.stop = e.fn(m, body)
 	}
-	if _, err := io.Copy(io.Discard, body); err != nil {
+	if _, err := io.Copy(io.Discard, body); err != nil && err != body.fault {
 		return err
 	}
 	e.s.tell('S', fmt.Sprintf("[%d octets]", body.size))
+	return e.amiss(body.fault)
+}
+
+// amiss deals with what turned out to be wrong with a message, which nobody was given: it is
+// about that message, or else the session begins anew, as it is read in another way then.
+func (e *fetching) amiss(fault error) error {
+	switch {
+	case fault == nil:
+	case !errors.Is(fault, ErrEndless):
+		return fault
+	default:
+		if errors.Is(e.stop, fault) {
+			e.stop = nil
+		}
+		if e.refused == nil {
+			e.refused = &Error{Server: e.s.addr, Role: e.s.opt.Role, Op: e.verb, Class: Refused, Err: fault}
+		}
+	}
 	return nil
 }
 

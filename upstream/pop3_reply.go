@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -167,17 +168,25 @@ func (e *Error) InUse() bool {
 //
 // Lines end in CRLF. Servers that hand bare LFs through stuff dots behind
 // those, too, as nearly all clients look at LF alone; only of a dot that stands
-// alone behind a bare LF it is made sure that the message ends there.
+// alone behind a bare LF it is made sure that the message ends there. So it is of one
+// behind CRLF if the message has another size by then than was announced, as there are
+// servers that stuff no dots.
 type pop3Body struct {
 	s      *POP3
+	expect int64  // octets announced; negative if not known
 	rest   []byte // of what was read and not yet taken
 	size   int64  // octets so far
+	dots   int    // lines from which a dot was taken
 	last   [2]byte
 	inLine bool
 	err    error // io.EOF at the end
+	// fault is what turned out to be wrong with the message; then it stands for io.EOF.
+	fault error
 }
 
-func (s *POP3) body() *pop3Body { return &pop3Body{s: s, last: [2]byte{'\r', '\n'}} }
+func (s *POP3) body() *pop3Body { return &pop3Body{s: s, expect: -1, last: crlf} }
+
+var crlf = [2]byte{'\r', '\n'}
 
 // Read implements io.Reader.
 func (b *pop3Body) Read(p []byte) (int, error) {
@@ -185,6 +194,9 @@ func (b *pop3Body) Read(p []byte) (int, error) {
 		b.fill()
 	}
 	if len(b.rest) == 0 && b.err != nil {
+		if b.err == io.EOF && b.fault != nil {
+			return 0, b.fault
+		}
 		return 0, b.err
 	}
 	n := copy(p, b.rest)
@@ -207,12 +219,15 @@ func (b *pop3Body) fill() {
 	switch {
 	case b.inLine || piece[0] != '.':
 	case !isDotLine(piece):
-		piece = piece[1:]
-	case b.last == [2]byte{'\r', '\n'}:
-		b.err = io.EOF
-		return
-	default:
+		piece = b.unstuff(piece)
+	case b.last == crlf:
 		piece = bytes.Clone(piece) // looking ahead may move it
+		if b.err = b.ends(); b.err != nil {
+			return
+		}
+		b.fault = ErrEndless
+	default:
+		piece = bytes.Clone(piece)
 		if b.err = b.endsHere(); b.err != nil {
 			return
 		}
@@ -226,6 +241,69 @@ func (b *pop3Body) fill() {
 	b.last[1] = piece[len(piece)-1]
 	b.size += int64(len(piece))
 	b.rest = piece
+}
+
+// unstuff takes the dot from a line that was given one. A line with one dot and something
+// else was given none, which shows that the server stuffs none, or none behind bare LFs.
+func (b *pop3Body) unstuff(line []byte) []byte {
+	q := b.s.opt.Quirks
+	switch stuffed := len(line) > 1 && line[1] == '.'; {
+	case q.distrusts(dotStuffing):
+	case stuffed:
+		b.dots++
+		return line[1:]
+	case b.last == crlf:
+		b.s.opt.Log.Warn().Err(errUnstuffed).Msg("messages are taken as they come")
+		q.distrust(dotStuffing)
+		if b.dots > 0 {
+			b.fault = errUnstuffed // those should have stayed
+		}
+	}
+	return line
+}
+
+// ends gives io.EOF if the message ends at a dot behind CRLF, nil if it goes on there.
+func (b *pop3Body) ends() error {
+	s := b.s
+	probe := s.underway == 0 && s.r.Buffered() == 0
+	switch {
+	case b.expect < 0 || b.size == b.expect, probe && b.fault == nil && b.expect < b.size:
+		return io.EOF
+	case probe: // the answer can only come behind the message
+		if err := s.send("NOOP", ""); err != nil {
+			return err
+		}
+		if err := s.w.Flush(); err != nil {
+			return err
+		}
+	}
+	n := len("-ERR")
+	if s.underway == 0 { // nothing was asked for, so what has come belongs to the message
+		n = min(n, s.r.Buffered())
+	}
+	head, err := s.r.Peek(n)
+	if err != nil {
+		return cmp.Or(noEOF(err), err)
+	}
+	if r, ok := parseReply(string(head)); !ok || r.kind == replyMore {
+		s.probing = s.probing || probe
+		return nil
+	}
+	if probe || s.probing {
+		s.probing = false
+		if _, err := s.answer(); err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+// noEOF is the error for a connection that ends within something; nil for other errors.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 // isDotLine: a dot and a line end.

@@ -31,6 +31,8 @@ type POP3Oddities struct {
 	// Raw are messages that are sent as they are, with bare LFs; otherwise line
 	// ends become CRLF.
 	Raw bool
+	// Unstuffed lines that begin with a dot are sent as they are.
+	Unstuffed bool
 	// Refused are ids of messages that RETR and TOP refuse.
 	Refused []string
 	// Unwell are ids of messages of which it says that it can't read them now.
@@ -286,7 +288,7 @@ func (c *pop3Client) stuff(body []byte, times int) {
 	last := byte('\n')
 	for range times {
 		for line := range bytes.Lines(body) {
-			if line[0] == '.' && last == '\n' {
+			if line[0] == '.' && last == '\n' && !c.odd.Unstuffed {
 				_ = c.w.WriteByte('.')
 			}
 			_, _ = c.w.Write(line) // errors show when it is flushed
