@@ -146,6 +146,8 @@ type readOnlyPair struct {
 	domain  *config.Domain
 	old     oldSession        // nil if there is none
 	new     *upstream.Session // likewise
+	// What sessions have learnt of the servers holds for those after them.
+	oldQuirks, newQuirks upstream.Quirks
 }
 
 // open opens the sessions that are not open yet.
@@ -158,20 +160,20 @@ func (p *readOnlyPair) open(ctx context.Context) error {
 
 func (p *readOnlyPair) openOld(ctx context.Context) (err error) {
 	if p.old == nil {
-		p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, upstream.RoleOld))
+		p.old, err = patiently(dialOld, inUsePause)(ctx, p.domain.Old, p.account.Old, p.options(p.domain.Old, upstream.RoleOld, &p.oldQuirks))
 	}
 	return err
 }
 
 func (p *readOnlyPair) openNew(ctx context.Context) (err error) {
 	if p.new == nil {
-		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, upstream.RoleNew))
+		p.new, err = dialIMAP(ctx, p.domain.New, p.account.New, p.options(p.domain.New, upstream.RoleNew, &p.newQuirks))
 	}
 	return err
 }
 
-func (p *readOnlyPair) options(server config.Server, role string) upstream.Options {
-	return upstream.Options{Stall: p.stall, ReadOnly: true, Role: role, Log: p.log.With().Str("server", server.Address()).Logger()}
+func (p *readOnlyPair) options(server config.Server, role string, quirks *upstream.Quirks) upstream.Options {
+	return upstream.Options{Stall: p.stall, ReadOnly: true, Role: role, Quirks: quirks, Log: p.log.With().Str("server", server.Address()).Logger()}
 }
 
 // sessions are those that are open.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"postferry/store"
 	"postferry/upstream"
@@ -149,83 +148,27 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 			return err
 		}
 	}
-	p, err := c.compareTwice(ctx, f, box.Name)
-	var refused *upstream.Error
+	p, err := c.compare(ctx, f, box.Name)
+	broken, _ := errors.AsType[*upstream.Error](err)
 	switch {
 	case err == nil:
 		return c.report(ctx, p)
-	case errors.As(err, &refused) && refused.Class == upstream.Refused:
-		return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: FolderUnread, Reason: refused.Summary(), Trouble: problemOf(err, f.Title, 1)})
+	case ctx.Err() != nil:
+		return err
 	case errors.Is(err, errUnlisted):
 		return c.aboutFolder(FolderUnread, f, err.Error())
+	case aboutFolder(err):
+		c.log.Warn().Err(err).Str("folder", f.Title).Msg("the folder could not be compared")
+		return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: FolderUnread, Reason: broken.Summary(), Trouble: problemOf(err, f.Title, 1)})
 	}
 	return err
 }
 
-// compareTwice tries once more after a connection broke, or a folder changed
-// while it was listed.
-func (c *accountCheck) compareTwice(ctx context.Context, f counterpart, newName string) (*folderPair, error) {
-	p, err := c.compare(ctx, f, newName)
-	broken := err != nil && !errors.Is(err, errUnlisted) && upstream.ClassOf(err) != upstream.Refused
-	if broken {
-		c.pair.drop()
-	}
-	if err != nil && ctx.Err() == nil && (broken && upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errUnlisted)) {
-		p, err = c.compare(ctx, f, newName)
-	}
-	return p, err
-}
-
-// folderPair is a folder on both servers, compared.
-type folderPair struct {
-	counterpart
-	newName string
-	flags   *flagTable
-	oldSel  *oldFolder
-	newSel  *upstream.Selected
-	*matcher
-}
-
-// compare reads a folder on both servers at the same time.
-func (c *accountCheck) compare(ctx context.Context, f counterpart, newName string) (*folderPair, error) {
-	if err := c.pair.open(ctx); err != nil {
-		return nil, err
-	}
-	p := &folderPair{counterpart: f, newName: newName, flags: newFlagTable()}
-	tick := func() { c.run.tick(c.row.Login, f.Title) }
-	old := &reading{session: c.pair.old, flags: p.flags, tick: tick}
-	new := &reading{session: c.pair.new, flags: p.flags, tick: tick}
-	err := both(ctx, func(ctx context.Context) (err error) {
-		if p.oldSel, err = c.pair.old.Open(ctx, f.Old, ahead{}); err != nil {
-			return err
-		}
-		old.flagless = p.oldSel.pop3
-		return old.read(ctx, &p.oldSel.Selected, c.run.Bodies)
-	}, func(ctx context.Context) (err error) {
-		if p.newSel, err = c.pair.new.Examine(ctx, newName); err != nil {
-			return err
-		}
-		return new.read(ctx, p.newSel, c.run.Bodies)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Title, err)
-	}
-	oldRecords, newRecords := old.records, new.records
-	p.matcher, err = match(oldRecords, newRecords, c.run.Bodies, func(o, n []int32) error {
-		return both(ctx,
-			func(ctx context.Context) error { return old.readSome(ctx, oldRecords, o) },
-			func(ctx context.Context) error { return new.readSome(ctx, newRecords, n) })
-	})
-	return p, err
-}
-
-// both runs two things at the same time. Each goes on if the other fails, as
-// an ended context would cost its connection.
-func both(ctx context.Context, a, b func(context.Context) error) error {
-	var g errgroup.Group
-	g.Go(func() error { return a(ctx) })
-	g.Go(func() error { return b(ctx) })
-	return g.Wait()
+// aboutFolder tells whether what went wrong with a folder says nothing of the others: the
+// server could be reached and let us in.
+func aboutFolder(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	return ok && e.Class != upstream.Fix && e.Op != "connect" && !strings.EqualFold(e.Op, "login")
 }
 
 // aboutFolder tells something about a folder as a whole.

@@ -24,7 +24,7 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 	slices.SortStableFunc(p.verdicts, p.byUID)
 	for _, d := range p.verdicts {
 		f := p.finding(d)
-		if reason := reasons[d.old]; d.old != nobody && reason != "" && (d.new == nobody || d.kind == Mended) {
+		if reason := reasons[d.old]; d.old != nobody && reason != "" && (d.new == nobody || d.kind == Mended || d.kind == Quarantined) {
 			f.Reason = reason
 		}
 		v.Found[d.kind]++
@@ -79,6 +79,8 @@ func (p *folderPair) finding(d verdict) Finding {
 		if old.size != new.size {
 			f.Old, f.New = fmt.Sprintf("%d octets", old.size), fmt.Sprintf("%d octets", new.size)
 		}
+	case Unreadable:
+		f.Reason = p.unreadable(d)
 	case Removed:
 		f.Reason = "was copied, is gone from the new server"
 	}
@@ -98,7 +100,9 @@ func (r record) when() *time.Time {
 // their verdicts another kind where that says more. It returns reasons by the
 // message's place.
 func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
-	wanting := func(v verdict) bool { return v.kind == Missing || v.kind == Altered || v.kind == Dated }
+	wanting := func(v verdict) bool {
+		return v.kind == Missing || v.kind == Altered || v.kind == Dated || v.kind == Unreadable
+	}
 	if !slices.ContainsFunc(p.verdicts, wanting) || p.ID == 0 {
 		return nil, nil
 	}
@@ -116,6 +120,9 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]st
 		}
 		if v.kind == Altered {
 			reason = e.altered(v)
+		}
+		if v.kind == Unreadable {
+			reason = e.unread(v)
 		}
 		if v.kind == Dated {
 			reason = e.dated(v)
@@ -176,12 +183,34 @@ func (e *explainer) missing(v *verdict) (reason string) {
 	}
 	if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
 		v.kind, v.new, e.taken[n] = Altered, n, true
+		if e.new[n].headless {
+			v.kind = Unreadable
+		}
 		return ""
 	}
 	if _, there := slices.BinarySearch(e.present, entry.UID); there {
 		return "was copied, but another message is in its place"
 	}
 	v.kind = Removed
+	return ""
+}
+
+// unread finds out what is known of a message of the old server that can't be read there:
+// that it is in quarantine, or what its copy is.
+func (e *explainer) unread(v *verdict) (reason string) {
+	if v.old == nobody {
+		return ""
+	}
+	uid := e.old[v.old].uid
+	if _, refused := e.known.refused[uid]; refused {
+		v.kind = Quarantined
+		return e.quarantined(uid)
+	}
+	if entry, copied := e.known.entry(uid); copied && v.new == nobody && entry.UIDValidity == e.newSel.UIDValidity {
+		if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
+			v.new, e.taken[n] = n, true
+		}
+	}
 	return ""
 }
 

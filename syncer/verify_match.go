@@ -21,6 +21,9 @@ type record struct {
 	uid   imap.UID
 	flags uint32 // what the folder's flagTable knows the flags by
 	read  bool   // sum is there
+
+	marked   bool // mark is there
+	headless bool // mark could not be had: nothing can be said of the message
 }
 
 // noDate is the date of a message whose server told none.
@@ -140,6 +143,7 @@ func order(by ...func(a, b *record) int) func(a, b *record) int {
 
 // group deals with the messages of one mark.
 func (m *matcher) group(old, new []int32) {
+	old, new = m.readable(old, new)
 	content := bySize
 	if m.bodies {
 		content = bySum
@@ -161,6 +165,25 @@ func (m *matcher) group(old, new []int32) {
 		m.verdicts = append(m.verdicts, verdict{Missing, o, nobody})
 	}
 	m.surplus(new, all, content)
+}
+
+// readable takes out what nothing can be said of.
+func (m *matcher) readable(old, new []int32) (restOld, restNew []int32) {
+	for _, o := range old {
+		if m.old[o].headless {
+			m.verdicts = append(m.verdicts, verdict{Unreadable, o, nobody})
+		} else {
+			restOld = append(restOld, o)
+		}
+	}
+	for _, n := range new {
+		if m.new[n].headless {
+			m.verdicts = append(m.verdicts, verdict{Unreadable, nobody, n})
+		} else {
+			restNew = append(restNew, n)
+		}
+	}
+	return restOld, restNew
 }
 
 // surplus is for messages of the new server without a partner: all messages of

@@ -36,34 +36,116 @@ type reading struct {
 	flags    *flagTable
 	flagless bool   // the server has no flags
 	tick     func() // called for each thing read of a message
+	keys     keyring
+	stumbles stumbles
+	sel      *upstream.Selected
+	listed   bool
 	records  []record
+}
+
+// begin prepares for a folder that has just been opened, perhaps not for the first time.
+// What has been read counts if the folder is as it was; UIDs may mean something else when it
+// is opened again if they are fleeting.
+func (r *reading) begin(sel *upstream.Selected, keys keyring, fleeting bool) {
+	if r.sel == nil || fleeting || sel.UIDValidity != r.sel.UIDValidity || sel.UIDNext != r.sel.UIDNext || sel.Messages != r.sel.Messages {
+		r.records, r.listed = nil, false
+	}
+	r.sel, r.keys = sel, keys
+}
+
+// progress is how much has been read.
+func (r *reading) progress() int {
+	n := 0
+	for i := range r.records {
+		m := &r.records[i]
+		if m.marked {
+			n++
+		}
+		if m.read {
+			n++
+		}
+	}
+	for _, breaks := range r.stumbles {
+		n += min(breaks, stumbleMost)
+	}
+	return n
 }
 
 // read lists the opened folder with the marks and, with bodies, the sums of its
 // messages. What arrives meanwhile is left out.
-func (r *reading) read(ctx context.Context, sel *upstream.Selected, bodies bool) error {
-	if sel.Messages == 0 {
+func (r *reading) read(ctx context.Context, bodies bool) error {
+	if r.sel.Messages == 0 {
 		return nil
 	}
-	all := imap.UIDSet{{Start: 1}}
-	if sel.UIDNext > 1 {
-		all[0].Stop = sel.UIDNext - 1
-	}
-	r.records = make([]record, 0, sel.Messages)
-	if err := r.session.ListMessages(ctx, all, 0, r.list); err != nil {
+	if err := r.readList(ctx); err != nil {
 		return err
 	}
-	r.records = eachOnce(r.records)
-	if len(r.records) < int(sel.Messages) {
-		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records), sel.Messages)
+	marked := func(m *record) bool { return m.marked }
+	for range 2 { // what does not come the first time is asked for once more
+		if set := r.missing(r.records, marked); len(set) > 0 {
+			if err := r.session.Headers(ctx, set, r.header); err != nil {
+				return r.stumbled(r.records, marked, err)
+			}
+		}
 	}
-	if err := r.session.Headers(ctx, all, r.header); err != nil {
-		return err
+	for i := range r.records {
+		r.records[i].headless = !r.records[i].marked
 	}
 	if bodies {
-		return r.sums(ctx, all)
+		return r.sums(ctx, r.records)
 	}
 	return nil
+}
+
+// readList lists the folder, unless that has been done.
+func (r *reading) readList(ctx context.Context) error {
+	if !r.listed {
+		all := imap.UIDSet{{Start: 1}}
+		if r.sel.UIDNext > 1 {
+			all[0].Stop = r.sel.UIDNext - 1
+		}
+		r.records = make([]record, 0, r.sel.Messages)
+		if err := r.session.ListMessages(ctx, all, 0, r.list); err != nil {
+			return err
+		}
+	}
+	r.records = eachOnce(r.records)
+	if r.listed = len(r.records) >= int(r.sel.Messages); !r.listed {
+		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records), r.sel.Messages)
+	}
+	return nil
+}
+
+// missing are those of records, which are in the order of their UIDs, that lack something
+// and are not passed over. A whole folder is one range, whatever UIDs are missing in it.
+func (r *reading) missing(records []record, done func(*record) bool) (set imap.UIDSet) {
+	all := len(records) == len(r.records)
+	for i := range records {
+		if m := &records[i]; done(m) || r.stumbles.over(r.keys.key(m.uid)) {
+			all = false
+		} else {
+			set.AddNum(m.uid)
+		}
+	}
+	if all && len(records) > 0 {
+		return imap.UIDSet{{Start: records[0].uid, Stop: records[len(records)-1].uid}}
+	}
+	return set
+}
+
+// stumbled notes at which message a connection broke: the first that lacks something, as
+// servers answer in order.
+func (r *reading) stumbled(records []record, done func(*record) bool, err error) error {
+	if upstream.ClassOf(err) != upstream.Lost {
+		return err
+	}
+	for i := range records {
+		if k := r.keys.key(records[i].uid); !done(&records[i]) && !r.stumbles.over(k) {
+			r.stumbles[k]++
+			break
+		}
+	}
+	return err
 }
 
 func (r *reading) list(m upstream.Message) error {
@@ -91,56 +173,83 @@ func eachOnce(list []record) []record {
 
 func (r *reading) header(m upstream.Message, header []byte) error {
 	r.tick()
-	if at := r.find(m.UID); at != nil {
-		at.mark = fingerprintOf(header, 0)
+	if at := find(r.records, m.UID); at != nil {
+		at.mark, at.marked = fingerprintOf(header, 0), true
 	}
 	return nil
 }
 
-// sums reads the bodies of a set. A server that refuses leaves those it did
-// not send unread.
-func (r *reading) sums(ctx context.Context, set imap.UIDSet) error {
+// aloneVain is how many messages in a row may be asked for by themselves in vain.
+const aloneVain = 20
+
+// sums reads the bodies of records, which are in the order of their UIDs. What a server
+// refuses to send or passes over is asked for by itself.
+func (r *reading) sums(ctx context.Context, records []record) error {
+	done := func(m *record) bool { return m.read }
+	set := r.missing(records, done)
+	if len(set) == 0 {
+		return nil
+	}
+	if err := r.take(ctx, set, records); err != nil {
+		return r.stumbled(records, done, err)
+	}
+	vain := 0
+	for i := range records {
+		m := &records[i]
+		if vain == aloneVain {
+			break
+		}
+		if m.read || r.stumbles.over(r.keys.key(m.uid)) {
+			continue
+		}
+		if err := r.take(ctx, imap.UIDSetNum(m.uid), records); err != nil {
+			return r.stumbled(records[i:], done, err)
+		}
+		if vain++; m.read {
+			vain = 0
+		}
+	}
+	return nil
+}
+
+// take reads the bodies of a set. A refusal is none.
+func (r *reading) take(ctx context.Context, set imap.UIDSet, records []record) error {
 	err := r.session.Bodies(ctx, set, func(uid imap.UID, _ int64, body io.Reader) error {
 		r.tick()
 		sum, err := bodySum(body)
-		if at := r.find(uid); at != nil && err == nil {
+		if at := find(records, uid); at != nil && err == nil {
 			at.sum, at.read = sum, true
 		}
 		return err
 	})
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
+	if e, ok := errors.AsType[*upstream.Error](err); ok && (e.Class == upstream.Refused || aboutOne(err)) {
 		return nil
 	}
 	return err
 }
 
-// find needs the records in the order of their UIDs.
-func (r *reading) find(uid imap.UID) *record {
-	i, found := slices.BinarySearchFunc(r.records, uid, func(a record, uid imap.UID) int { return cmp.Compare(a.uid, uid) })
+// find needs records in the order of their UIDs.
+func find(records []record, uid imap.UID) *record {
+	i, found := slices.BinarySearchFunc(records, uid, func(a record, uid imap.UID) int { return cmp.Compare(a.uid, uid) })
 	if !found {
 		return nil
 	}
-	return &r.records[i]
+	return &records[i]
 }
 
 // readSome reads the bodies of the records at some places, which may be in
 // any order.
-func (r *reading) readSome(ctx context.Context, records []record, places []int32) error {
+func (r *reading) readSome(ctx context.Context, places []int32) error {
 	some := make([]record, len(places))
-	var set imap.UIDSet
 	for i, at := range places {
-		some[i] = records[at]
-		set.AddNum(records[at].uid)
+		some[i] = r.records[at]
 	}
 	slices.SortFunc(some, func(a, b record) int { return cmp.Compare(a.uid, b.uid) })
-	r.records = some
-	if err := r.sums(ctx, set); err != nil {
-		return err
-	}
+	err := r.sums(ctx, some)
 	for _, at := range places {
-		records[at] = *r.find(records[at].uid)
+		r.records[at] = *find(some, r.records[at].uid)
 	}
-	return nil
+	return err
 }
 
 // flagTable gives sets of flags numbers, the same for both sides of a folder.

@@ -93,7 +93,8 @@ func TestReadLargeFolder(t *testing.T) {
 	before := heap()
 	folder := largeFolder{n: n, lines: n}
 	r := &reading{session: folder, flags: newFlagTable(), tick: func() {}}
-	if err := r.read(t.Context(), folder.selected(), false); err != nil {
+	r.begin(folder.selected(), imapKeys(1), false)
+	if err := r.read(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if grown := (heap() - before) / n; grown > 64 {
@@ -110,16 +111,17 @@ func TestReadLargeFolder(t *testing.T) {
 func TestReadUnlisted(t *testing.T) {
 	folder := largeFolder{n: 10, lines: 9}
 	r := &reading{session: folder, flags: newFlagTable(), tick: func() {}}
-	if err := r.read(t.Context(), folder.selected(), false); err == nil {
+	r.begin(folder.selected(), imapKeys(1), false)
+	if err := r.read(t.Context(), false); err == nil {
 		t.Error("nine of ten messages are enough")
 	}
 }
 
 // TestReadSome reads bodies in any order.
 func TestReadSome(t *testing.T) {
-	r := &reading{session: largeFolder{}, flags: newFlagTable(), tick: func() {}}
 	records := []record{{uid: 5}, {uid: 9}, {uid: 2}, {uid: 7}}
-	if err := r.readSome(t.Context(), records, []int32{1, 2}); err != nil {
+	r := &reading{session: largeFolder{}, flags: newFlagTable(), tick: func() {}, keys: imapKeys(1), records: records}
+	if err := r.readSome(t.Context(), []int32{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []bool{false, true, true, false} {
