@@ -51,6 +51,7 @@ const (
 	AccountMoved       ProblemKind = "account_moved"       // it says that another server has the account (RFC 2221)
 	FolderMoved        ProblemKind = "folder_moved"        // it says that another server has the folder (RFC 2193)
 	FolderNotMade      ProblemKind = "folder_not_made"     // the new server refuses to make a folder
+	Excessive          ProblemKind = "excessive"           // a server's answer is beyond all bounds
 	TooManyFolders     ProblemKind = "too_many_folders"    // there are more folders than are made for one account
 	MessagesRefused    ProblemKind = "messages_refused"    // the new server refuses all messages of a folder in the same words
 	FolderVanished     ProblemKind = "folder_vanished"     // a folder went while it was being filled

@@ -19,12 +19,18 @@ const (
 	// the range asked for grows and shrinks towards it.
 	listWindow = 2000
 	listMany   = 4 * listWindow
+	// listMost is how many messages one listing may bring: a range that has more is
+	// listed in smaller ones, so that memory doesn't grow with the folder.
+	listMost = 16 * listWindow
 	// streamAbove is the size from which a body is passed through instead of
 	// being held. Octets.
 	streamAbove = 1 << 20
 	// handOver is how many messages may wait between reader and writer.
 	handOver = 400
 )
+
+// errDense: there are more messages in a range than one listing may bring.
+var errDense = errors.New("there are more messages in the range than one listing may bring")
 
 // item is what the reader hands to the writer, in the order of the old folder.
 // Exactly one of body, stream, quarantine, checkpoint, shows and keywords is set.
@@ -142,6 +148,10 @@ func (r *reader) run(ctx context.Context) error {
 		}
 		r.last = to == r.selected.UIDNext-1
 		n, err := r.window(ctx, from, to)
+		if errors.Is(err, errDense) {
+			width = max(width/8, 1)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -162,10 +172,10 @@ func (r *reader) newest(ctx context.Context, from imap.UID) error {
 			low = max(low, r.selected.UIDNext-width)
 		}
 		n, err := r.window(ctx, low, r.selected.UIDNext-1)
-		if err != nil {
+		if err != nil && !errors.Is(err, errDense) {
 			return err
 		}
-		if n >= visitNewest/2 || low == from {
+		if err != nil || n >= visitNewest/2 || low == from {
 			break
 		}
 		width *= 4
@@ -221,23 +231,24 @@ func (p *pull) yielded() error {
 
 // window deals with a range of UIDs and returns how many messages are in it.
 func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
-	var missing []upstream.Message
+	var told []upstream.Message
 	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
 	err = r.list(ctx, set, func(m upstream.Message) error {
 		if m.UID < from || m.UID > to {
 			return nil // "n:*"-style answers and unsolicited ones are not of this window
 		}
-		listed++
+		if listed++; listed > listMost {
+			return errDense
+		}
 		if !r.known.has(m.UID) {
-			r.known.hand(m.UID)
-			r.sizes.add(m.Size)
-			missing = append(missing, m)
+			told = append(told, m)
 		}
 		return nil
 	})
 	if err != nil {
 		return listed, err
 	}
+	missing := r.newOnes(told)
 	r.tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
 		return listed, err
@@ -252,6 +263,19 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		return listed, err
 	}
 	return listed, r.bring(ctx, missing)
+}
+
+// newOnes are the messages of a window that are to be dealt with, each once.
+func (r *reader) newOnes(told []upstream.Message) []upstream.Message {
+	missing := told[:0]
+	for _, m := range told {
+		if !r.known.has(m.UID) {
+			r.known.hand(m.UID)
+			r.sizes.add(m.Size)
+			missing = append(missing, m)
+		}
+	}
+	return missing
 }
 
 // announceKeywords lets the writer ask what keywords the new folder can keep while the

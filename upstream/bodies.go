@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -49,10 +50,10 @@ type bodies struct {
 	fn     func(uid imap.UID, size int64, r io.Reader) error
 	err    error // of fn
 	set    imap.UIDSet
-	all    bool        // whatever comes is wanted, not only what is in set
-	done   imap.UIDSet // handed on
-	again  []imap.UID  // to be asked for on their own
-	astray bool        // a body came of which nobody knows whose it is
+	all    bool              // whatever comes is wanted, not only what is in set
+	done   map[imap.UID]bool // handed on
+	again  []imap.UID        // to be asked for on their own
+	astray bool              // a body came of which nobody knows whose it is
 
 	early []byte // of the present response
 	came  arrived
@@ -81,7 +82,7 @@ func (b *bodies) askAgain(set imap.UIDSet) []imap.UID {
 		return again
 	}
 	for _, uid := range few(set, maxAlone) {
-		if !b.done.Contains(uid) && !slices.Contains(again, uid) {
+		if !b.done[uid] && !slices.Contains(again, uid) {
 			again = append(again, uid)
 		}
 	}
@@ -206,9 +207,9 @@ func (b *bodies) settle(num uint32, m *fetched) {
 	case b.came == noBody || b.came == bodyTold:
 	case b.came == bodyTwice || m.UID == 0:
 		b.astray = true
-		b.s.opt.Log.Warn().Uint32("number", num).Msg("the server does not say whose body this is; it is asked for once more")
+		b.s.warn().Uint32("number", num).Msg("the server does not say whose body this is; it is asked for once more")
 	case b.came == bodyLarge:
-		b.again = append(b.again, m.UID)
+		b.askAlone(m.UID)
 	default:
 		b.hand(m.UID, int64(len(b.early)), bytes.NewReader(b.early))
 	}
@@ -217,11 +218,25 @@ func (b *bodies) settle(num uint32, m *fetched) {
 // hand gives a body to fn, if it is one that was asked for and not the second
 // time.
 func (b *bodies) hand(uid imap.UID, size int64, r io.Reader) {
-	if b.err != nil || !b.all && !asksFor(b.set, uid) || b.done.Contains(uid) {
+	if b.err != nil || !b.all && !asksFor(b.set, uid) || b.done[uid] {
 		return
 	}
-	b.done.AddNum(uid)
+	if b.done == nil {
+		b.done = map[imap.UID]bool{}
+	}
+	if len(b.done) == maxBodies {
+		b.s.tooMuch(fmt.Sprintf("%d messages", len(b.done)), false)
+		return
+	}
+	b.done[uid] = true
 	b.err = b.fn(uid, size, r)
+}
+
+// askAlone notes that a body has to be asked for on its own.
+func (b *bodies) askAlone(uid imap.UID) {
+	if len(b.again) < maxAlone && !slices.Contains(b.again, uid) {
+		b.again = append(b.again, uid)
+	}
 }
 
 // literalEnds checks what follows a literal in a FETCH response. If that is

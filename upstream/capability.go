@@ -19,12 +19,16 @@ type capabilities struct {
 }
 
 func (c *capabilities) set(text string) {
-	c.list = strings.Fields(text)
-	c.known = make(map[string]bool, len(c.list))
-	for _, name := range c.list {
-		c.known[strings.ToUpper(name)] = true
+	c.list, c.known, c.fresh = nil, make(map[string]bool), true
+	for name := range strings.FieldsSeq(text) {
+		if len(c.list) == maxWords {
+			break
+		}
+		if len(name) <= maxWord {
+			c.list = append(c.list, name)
+			c.known[strings.ToUpper(name)] = true
+		}
 	}
-	c.fresh = true
 }
 
 // Has reports a capability (case-insensitively), as last announced by the

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -28,6 +29,8 @@ type collector struct {
 	done    map[imap.UID]bool // those that are not reported again; nil for none
 	all     have              // what was told of any message
 	astray  bool              // something came without a UID
+	held    int               // octets of partial
+	most    int               // reports that there is reason for, as far as was looked
 	before  int               // so many had been reported when it was asked for once more
 }
 
@@ -44,7 +47,7 @@ func newCollector(s *Session, set imap.UIDSet, c collector) *collector {
 func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, c collector) error {
 	told := newCollector(s, set, c)
 	err := s.fetch(ctx, set, items, told.take)
-	if again := told.again(); err == nil && len(again) > 0 {
+	if again := told.again(); err == nil && told.err == nil && len(again) > 0 {
 		s.opt.Log.Warn().Str("items", items).Msg("the server left items out; they are asked for once more")
 		told.begin(again)
 		err = s.fetch(ctx, again, items, told.take)
@@ -118,6 +121,7 @@ func (c *collector) add(num uint32, m *fetched) {
 		c.astray = c.astray || m.have&^(haveFlags|haveModSeq) != 0 || c.want&^(haveUID|haveFlags) == 0
 		return
 	}
+	c.held += len(m.header)
 	part, known := c.partial[m.UID]
 	if known {
 		part.add(m)
@@ -129,25 +133,38 @@ func (c *collector) add(num uint32, m *fetched) {
 			delete(c.partial, m.UID)
 		}
 		c.tell(m)
-	case known || len(c.partial) < maxPartial:
+	case known || c.room():
 		m.fresh = true
 		c.partial[m.UID] = m
 	default:
-		c.s.opt.Log.Warn().Uint32("number", num).Msg("the server told of too many messages in part; one is passed over")
+		c.s.warn().Uint32("number", num).Msg("the server told of too many messages in part; one is passed over")
 	}
+}
+
+// room tells whether another message may be held that was told of in part.
+func (c *collector) room() bool {
+	if len(c.partial) == 0 {
+		c.held = 0
+	}
+	return len(c.partial) < maxPartial && c.held < maxPartialHeld
 }
 
 // tell reports a message if it is one that was asked for.
 func (c *collector) tell(m *fetched) {
-	if m.UID == 0 || !asksFor(c.set, m.UID) || c.done[m.UID] {
+	if c.err != nil || m.UID == 0 || !asksFor(c.set, m.UID) || c.done[m.UID] {
+		return
+	}
+	if len(c.told) >= c.most {
+		c.most = c.s.reportsMost(c.set)
+	}
+	if len(c.told) >= c.most {
+		c.s.tooMuch(fmt.Sprintf("%d reports of the same messages", len(c.told)), false)
 		return
 	}
 	if c.told = append(c.told, m.UID); c.once {
 		c.done[m.UID] = true
 	}
-	if c.err == nil {
-		c.err = c.fn(m)
-	}
+	c.err = c.fn(m)
 }
 
 // again is what has to be asked for once more: of messages that were told of in part; and

@@ -15,6 +15,12 @@ const flagRecent imap.Flag = `\Recent`
 // maxKeywords bounds the memory of keywords seen.
 const maxKeywords = 1000
 
+// manyFlags are more than messages have. flagOctets is what one takes beside its text.
+const (
+	manyFlags  = 100
+	flagOctets = 16
+)
+
 // flag makes a flag of a word, without allocating for one that was seen before.
 func (s *Session) flag(word []byte) imap.Flag {
 	if f, ok := s.keywords[string(word)]; ok {
@@ -28,22 +34,31 @@ func (s *Session) flag(word []byte) imap.Flag {
 	}
 	if len(s.keywords) < maxKeywords {
 		s.keywords[string(word)] = f
+	} else {
+		s.spend(flagOctets + len(word))
 	}
 	return f
 }
 
+// forgetKeywords makes room for those of another folder.
+func (s *Session) forgetKeywords() {
+	if len(s.keywords) == maxKeywords {
+		clear(s.keywords)
+	}
+}
+
 // readFlags reads a list of flags: sorted, without \Recent, each once.
 func (s *Session) readFlags() []imap.Flag {
-	d := s.dec
 	var room [8]imap.Flag
 	flags := room[:0]
-	d.List(func() {
-		if word := d.Word(); len(word) > 0 {
-			if f := s.flag(word); f != flagRecent {
-				flags = append(flags, f)
-			}
+	s.words(func(word []byte) {
+		if f := s.flag(word); f != flagRecent {
+			flags = append(flags, f)
 		}
 	})
+	if len(flags) > manyFlags {
+		s.spend(len(flags) * flagOctets)
+	}
 	if len(flags) == 0 {
 		return nil
 	}

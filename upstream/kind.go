@@ -31,6 +31,8 @@ func (e *Error) Host() string { return e.host() }
 // Kind names what is wrong, as Summary says it.
 func (e *Error) Kind() store.ProblemKind {
 	switch {
+	case errors.As(e.Err, new(*excess)):
+		return store.Excessive
 	case e.Moved != "" && (e.Op == opLogin || e.Op == opConnect):
 		return store.AccountMoved
 	case e.Moved != "":

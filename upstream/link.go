@@ -166,6 +166,9 @@ func (l *link) lostError(op string, err error) *Error {
 		}
 	}
 	e := l.fault(op, Lost, err)
+	if much, ok := errors.AsType[*excess](err); ok && much.whole {
+		e.Class = Fix
+	}
 	if l.stalled(err) {
 		e.Err = fmt.Errorf("no byte for %v: %w", l.opt.Stall, err)
 	}

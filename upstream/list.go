@@ -111,21 +111,22 @@ type listing struct {
 	index      map[string]int // by name
 	subscribed map[string]bool
 	status     map[string]Status
+	lines      folderLines
 }
 
 func newListing(s *Session) *listing {
-	return &listing{s: s, index: map[string]int{}, subscribed: map[string]bool{}, status: map[string]Status{}}
+	return &listing{s: s, lines: folderLines{s: s}, index: map[string]int{}, subscribed: map[string]bool{}, status: map[string]Status{}}
 }
 
 // take is a dataFunc.
 func (l *listing) take(_ uint32, name string) bool {
 	switch name {
 	case "LIST", "LSUB":
-		if m, ok := l.s.readList(); ok {
+		if m, octets, ok := l.s.readList(); ok && l.lines.take(octets) {
 			l.add(m, name == "LSUB")
 		}
 	case "STATUS":
-		if mailbox, st, ok := l.s.readStatus(); ok {
+		if mailbox, st, ok := l.s.readStatus(); ok && l.lines.take(len(mailbox)) {
 			l.status[mailbox] = st
 		}
 	default:
@@ -151,6 +152,7 @@ func (l *listing) add(m Mailbox, lsub bool) {
 	}
 	l.index[m.Name] = len(l.found)
 	l.found = append(l.found, m)
+	l.lines.folders(len(l.found))
 }
 
 // mailboxes puts together what belongs together.
@@ -165,26 +167,33 @@ func (l *listing) mailboxes() []Mailbox {
 	return l.found
 }
 
-// readList reads a LIST or LSUB response. What can't be read is not ok; the
-// decoder then knows why.
-func (s *Session) readList() (m Mailbox, ok bool) {
+// readList reads a LIST or LSUB response; octets are those of its words. What can't be read
+// is not ok; the decoder then knows why.
+func (s *Session) readList() (m Mailbox, octets int, ok bool) {
 	d := s.dec
-	d.List(func() { m.Attrs = append(m.Attrs, attr(d.Word())) })
+	s.words(func(word []byte) {
+		octets += flagOctets + len(word)
+		m.Attrs = append(m.Attrs, attr(word))
+	})
 	d.Space()
 	m.Delim = s.readDelim()
 	d.Space()
-	m.Name = s.readMailbox()
-	return m, d.Err() == nil
+	raw, _ := d.String(wire.MaxToken)
+	octets += len(raw)
+	m.Name, m.Cut = nameOf(raw)
+	if wire.IsInbox(m.Name) {
+		m.Name = "INBOX"
+	}
+	return m, octets, d.Err() == nil
 }
 
-// readMailbox reads a mailbox name as it is; INBOX in upper case.
+// readMailbox reads a mailbox name as it is, if it isn't too long; INBOX in upper case.
 func (s *Session) readMailbox() string {
 	raw, _ := s.dec.String(wire.MaxToken)
-	name := string(raw)
-	if wire.IsInbox(name) {
-		return "INBOX"
+	if name, _ := nameOf(raw); !wire.IsInbox(name) {
+		return name
 	}
-	return name
+	return "INBOX"
 }
 
 func attr(word []byte) imap.MailboxAttr {

@@ -41,7 +41,7 @@ func (s *Session) withoutNamespace(ctx context.Context, ns *Namespace, boxes []M
 	}
 	return s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
 		if name == "LIST" {
-			if m, ok := s.readList(); ok {
+			if m, _, ok := s.readList(); ok {
 				ns.Delim = m.Delim
 			}
 		}
@@ -60,7 +60,12 @@ func (s *Session) readNamespaces(ns *Namespace) bool {
 			d.Skip() // NIL
 			continue
 		}
-		d.List(func() { lists[i] = append(lists[i], s.readNamespace()) })
+		d.List(func() {
+			if lists[i] = append(lists[i], s.readNamespace()); len(lists[i]) > maxWords {
+				s.tooMuch("namespaces", true)
+				d.Fail("fewer namespaces")
+			}
+		})
 	}
 	if d.Err() != nil || len(lists[0]) == 0 {
 		return false
@@ -79,7 +84,10 @@ func (s *Session) readNamespace() (ns Namespace) {
 		return ns
 	}
 	d.Space()
-	prefix, isNil := d.String(wire.MaxToken)
+	prefix, isNil := d.String(maxName + 1)
+	if len(prefix) > maxName {
+		s.tooMuch("a namespace's prefix", true)
+	}
 	if !isNil {
 		ns.Prefix = string(prefix)
 	}

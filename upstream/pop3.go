@@ -142,7 +142,7 @@ func (s *POP3) learn() error {
 	if err != nil || r.kind != replyOK {
 		return err
 	}
-	return s.lines(func(line string) {
+	return s.lines(maxWords, func(line string) {
 		s.tell('S', line)
 		words := strings.Fields(strings.ToUpper(line))
 		if len(words) > 0 && len(s.caps.list) < maxCaps {

@@ -18,8 +18,13 @@ type POP3Message struct {
 	UID    string // as UIDL has it; "" if the server has none
 }
 
-// maxPOP3 bounds a listing.
-const maxPOP3 = 10_000_000
+// maxPOP3 is how many messages a mailbox may have, as all of them are listed at once.
+// listSlack is how many lines a listing may have beside those of the messages that STAT
+// tells of.
+const (
+	maxPOP3   = 500_000
+	listSlack = 1000
+)
 
 // List lists the mailbox by number. messages is how many there are as STAT has it;
 // it may differ from the length of the list only at servers that are unwell.
@@ -32,7 +37,7 @@ func (s *POP3) List(ctx context.Context) (messages int, list []POP3Message, err 
 		if list, err = s.sizes(messages); err != nil {
 			return err
 		}
-		return s.uids(list)
+		return s.uids(messages, list)
 	})
 	if err != nil {
 		return 0, nil, err
@@ -54,6 +59,9 @@ func (s *POP3) stat() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: STAT: %.100q", errNoReply, s.clean(r.text))
 	}
+	if n > maxPOP3 {
+		return 0, &excess{fmt.Sprintf("%d messages in a mailbox", n), true}
+	}
 	return int(n), nil
 }
 
@@ -67,8 +75,8 @@ func (s *POP3) sizes(expected int) ([]POP3Message, error) {
 		return nil, s.refusal("LIST", r)
 	}
 	list := make([]POP3Message, 0, min(expected, 1<<16))
-	err = s.lines(func(line string) {
-		if n, rest, ok := listLine(line); ok && len(list) < maxPOP3 {
+	err = s.lines(expected+listSlack, func(line string) {
+		if n, rest, ok := listLine(line); ok {
 			size, err := strconv.ParseInt(rest, 10, 64)
 			if err != nil || size < 0 {
 				size = -1
@@ -82,7 +90,7 @@ func (s *POP3) sizes(expected int) ([]POP3Message, error) {
 }
 
 // uids adds the unique ids. A server that knows no UIDL leaves them empty.
-func (s *POP3) uids(list []POP3Message) error {
+func (s *POP3) uids(expected int, list []POP3Message) error {
 	r, err := s.command("UIDL", "")
 	if err != nil {
 		return err
@@ -93,18 +101,21 @@ func (s *POP3) uids(list []POP3Message) error {
 		}
 		return nil
 	}
-	n := 0
-	err = s.lines(func(line string) {
+	n, octets := 0, 0
+	err = s.lines(expected+listSlack, func(line string) {
 		n++
 		number, uid, ok := listLine(line)
 		if !ok {
 			return
 		}
 		at, found := slices.BinarySearchFunc(list, number, func(m POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
-		if found {
-			list[at].UID = uid
+		if octets += len(uid); found && octets <= maxNames {
+			list[at].UID = strings.Clone(uid)
 		}
 	})
+	if err == nil && octets > maxNames {
+		err = &excess{fmt.Sprintf("unique ids of %d octets", octets), true}
+	}
 	s.tell('S', fmt.Sprintf("[%d lines]", n))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -336,10 +337,14 @@ func (b *pop3Body) endsHere() error {
 	return err
 }
 
-// lines reads a multi-line answer line by line, of each at most 1 KB.
-func (s *POP3) lines(fn func(line string)) error {
-	r := bufio.NewReaderSize(s.body(), 1<<10)
-	for {
+// lines reads a multi-line answer line by line, of each at most 1 KB and most of them.
+func (s *POP3) lines(most int, fn func(line string)) error {
+	body := s.body()
+	r := bufio.NewReaderSize(body, 1<<10)
+	for n := 0; ; n++ {
+		if n > most || body.size > maxNames+int64(most)*keptName {
+			return &excess{fmt.Sprintf("%d lines of %d octets", n, body.size), false}
+		}
 		line, cut, err := r.ReadLine()
 		if errors.Is(err, io.EOF) {
 			return nil

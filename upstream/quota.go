@@ -31,6 +31,7 @@ func (s *Session) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
 			return name == "QUOTAROOT"
 		}
 		all = append(all, s.readQuota()...)
+		all = all[:min(len(all), maxWords)]
 		return true
 	})
 	if ClassOf(err) == Refused {
@@ -43,17 +44,17 @@ func (s *Session) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
 // be read ends the list.
 func (s *Session) readQuota() []Quota {
 	d := s.dec
-	raw, _ := d.String(wire.MaxToken)
-	root := string(raw)
+	root := s.string()
 	var all []Quota
 	d.Space()
 	d.List(func() {
-		q := Quota{Root: root, Resource: upper(d.Word())}
+		word := d.Word()
+		q := Quota{Root: root, Resource: upper(word[:min(len(word), maxWord)])}
 		d.Space()
 		q.Usage = d.Number()
 		d.Space()
 		q.Limit = d.Number()
-		if d.Err() == nil {
+		if d.Err() == nil && len(all) < maxWords {
 			all = append(all, q)
 		}
 	})

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -17,7 +18,7 @@ type status struct {
 
 // parseStatus takes the text behind OK, NO, ... apart.
 func parseStatus(kind string, line []byte) status {
-	st := status{kind: kind, text: strings.TrimSpace(string(line))}
+	st := status{kind: kind, text: strings.TrimSpace(string(line[:min(len(line), maxStatus)]))}
 	if !strings.HasPrefix(st.text, "[") {
 		return st
 	}
@@ -26,6 +27,9 @@ func parseStatus(kind string, line []byte) status {
 		return st
 	}
 	code, args, _ := strings.Cut(st.text[1:end], " ")
+	if len(code) > maxCode {
+		return st
+	}
 	st.code, st.args = strings.ToUpper(code), strings.TrimSpace(args)
 	st.text = strings.TrimSpace(st.text[end+1:])
 	return st
@@ -56,6 +60,9 @@ func codeEnd(s string) int {
 // read reads one response and deals with it.
 func (s *Session) read() error {
 	d := s.dec
+	if s.counted(); s.broken != nil {
+		return s.broken
+	}
 	if !d.More() {
 		if d.Err() == nil { // an empty line between responses
 			d.EndLine()
@@ -76,11 +83,11 @@ func (s *Session) read() error {
 	d.Space()
 	kind := upper(d.Word())
 	if cmd == nil {
-		s.opt.Log.Warn().Str("response", kind).Msg("the server answered a command that was not sent")
+		s.warn().Str("response", kind).Msg("the server answered a command that was not sent")
 		return d.Discard()
 	}
 	cmd.res = parseStatus(kind, d.Text())
-	cmd.done = true
+	cmd.done, s.answer = true, answer{began: d.Octets()}
 	if kind == "OK" {
 		s.said = ""
 	}
@@ -99,7 +106,7 @@ func (s *Session) finish() error {
 		if e := d.Discard(); e != nil {
 			return e
 		}
-		s.opt.Log.Warn().Err(err).Msg("a response of the server can't be understood and is passed over")
+		s.warn().Err(err).Msg("a response of the server can't be understood and is passed over")
 		return nil
 	}
 	if d.AtStart() {
@@ -143,6 +150,9 @@ func (s *Session) untagged() {
 		}
 	case "CAPABILITY":
 		s.caps.set(string(d.Text()))
+	case "FETCH":
+		s.countedFetch()
+		s.pass(num, name)
 	case "EXISTS":
 		s.exists(num)
 	case "EXPUNGE", "VANISHED":
@@ -195,8 +205,11 @@ func (s *Session) wanted(num uint32, name string) bool {
 
 // exists notes how many messages the opened folder has.
 func (s *Session) exists(num uint32) {
+	if num > maxMessages {
+		s.tooMuch(fmt.Sprintf("%d messages in a folder", num), false)
+	}
 	s.news = s.news || num != s.messages
-	s.messages = num
+	s.messages, s.most = num, max(s.most, num)
 }
 
 // vanished notes that messages have gone.
@@ -216,7 +229,7 @@ func (s *Session) note(st *status) {
 		s.caps.set(st.args)
 	case st.code == string(imap.ResponseCodeAlert):
 		s.said = s.clean(st.text)
-		s.opt.Log.Warn().Str("text", s.clean(st.text)).Msg("the server asks to show this")
+		s.warn().Str("text", s.clean(st.text)).Msg("the server asks to show this")
 	}
 }
 

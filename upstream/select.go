@@ -211,6 +211,7 @@ func (o *opening) send(ctx context.Context, verb, name string, condStore bool, l
 	o.list = list
 	return o.s.do(ctx, verb, func() (err error) {
 		o.s.messages = 0
+		o.s.forgetKeywords()
 		o.cmd, err = o.s.compose(verb, func(e *wire.Encoder) {
 			e.Mailbox(name)
 			if condStore {
@@ -282,10 +283,11 @@ func (o *opening) told(st *status) {
 	case "PERMANENTFLAGS":
 		o.permanent = true
 		o.sel.PermanentFlags, o.sel.AnyFlag = nil, false
-		for _, word := range strings.Fields(strings.Trim(st.args, "()")) {
-			if word == `\*` {
+		for word := range strings.FieldsSeq(strings.Trim(st.args, "()")) {
+			switch {
+			case word == `\*`:
 				o.sel.AnyFlag = true
-			} else {
+			case len(word) <= maxWord && len(o.sel.PermanentFlags) < maxWords:
 				o.sel.PermanentFlags = append(o.sel.PermanentFlags, o.s.flag([]byte(word)))
 			}
 		}

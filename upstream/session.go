@@ -29,18 +29,21 @@ type Session struct {
 	underway  []*command
 	data      dataFunc   // takes the untagged data of the commands under way
 	told      statusFunc // takes their untagged OK and NO
-	broken    error      // the responses can't be told apart any more
+	broken    error      // the responses can't be told apart any more, or are too many
+	answer    answer     // what has come of the one under way
 	proof     *command   // that of proveLiterals, until it has been judged
 	goOn      bool       // a "+" has been read
 	challenge string     // its text
 
 	messages uint32 // EXISTS of the opened folder
+	most     uint32 // the largest EXISTS of any folder
 	news     bool   // it changed since it was opened or Idle last said so
 
 	identified bool // ID was sent
 	lacks      have // items of FETCH that the server doesn't tell of any message
 	unbound    bool // what comes without its UID does not come with it when asked for once more
 	keywords   map[string]imap.Flag
+	warnings   int // told to the log
 }
 
 // dataFunc takes untagged data: its name in upper case and its number, if it

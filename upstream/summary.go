@@ -29,6 +29,8 @@ func (e *Error) summary(host string) string {
 		return fmt.Sprintf("%s says that this account is kept on another server, %s. Put that one into the configuration, or have the account moved back.", host, e.Moved)
 	case e.Moved != "":
 		return fmt.Sprintf("%s says that the folder is kept on another server, %s. It can't be copied from here.", host, e.Moved)
+	case errors.As(e.Err, new(*excess)):
+		return e.excessSummary(host)
 	case e.Class == Fix:
 		return e.fixSummary(host)
 	case e.tlsSummary(host) != "":
@@ -100,6 +102,16 @@ func (e *Error) tlsSummary(host string) string {
 		return ""
 	}
 	return fault.summary(host, e.Side())
+}
+
+// excessSummary is for answers that are beyond all bounds.
+func (e *Error) excessSummary(host string) string {
+	much, _ := errors.AsType[*excess](e.Err)
+	s := fmt.Sprintf("%s answers with more than any mail server has to tell (%s), so it is broken or means harm. ", host, much.of)
+	if e.Class == Fix {
+		return s + "Nothing is asked of it for this account until a person runs it again."
+	}
+	return s + "It is asked again later."
 }
 
 // words quotes the server.

@@ -20,7 +20,7 @@ func (d *Decoder) Literal() (size int64, ok bool) {
 	}
 	counted := isDigit(d.Peek())
 	n := d.Number()
-	if counted && d.err != nil { // beyond counting, see discardLine
+	if counted && (d.err != nil || n > MaxLiteral) { // beyond counting, see discardLine
 		d.stop(ErrTooLong)
 		return 0, false
 	}
@@ -29,11 +29,11 @@ func (d *Decoder) Literal() (size int64, ok bool) {
 		d.Fail("the end of a literal's size")
 		return 0, false
 	}
-	line := d.line
+	line, lines := d.line, d.lines
 	if !d.EndLine() {
 		return 0, false
 	}
-	d.line = line // the response goes on behind the literal
+	d.line, d.lines = line, lines // the response goes on behind the literal
 	d.body = int64(n)
 	return d.body, true
 }

@@ -15,6 +15,8 @@ const (
 	// MaxLine is the longest response outside of its literals, in octets. A
 	// SEARCH of a million messages still fits.
 	MaxLine = 16 << 20
+	// MaxLiteral is the longest literal: no message is as long. Octets.
+	MaxLiteral = 4 << 30
 	// MaxDepth is how deep lists may be nested.
 	MaxDepth = 100
 )
@@ -46,6 +48,7 @@ type Decoder struct {
 	err   error
 	fatal bool
 	line  int   // octets of this response outside its literals
+	lines int64 // of those before
 	body  int64 // octets of the open literal that were not read yet
 	lit   LiteralReader
 }
@@ -159,6 +162,12 @@ func (d *Decoder) More() bool {
 // one begins here.
 func (d *Decoder) AtStart() bool { return d.line == 0 && d.body == 0 }
 
+// Octets is how many octets of responses have been read so far, without the literals.
+func (d *Decoder) Octets() int64 { return d.lines + int64(d.line) }
+
+// ended notes that the response has been read.
+func (d *Decoder) ended() { d.lines, d.line = d.lines+int64(d.line), 0 }
+
 // EndLine takes the line end: CRLF, or what servers make of it (LF, CR CR LF).
 func (d *Decoder) EndLine() bool {
 	for d.Accept('\r') {
@@ -167,7 +176,7 @@ func (d *Decoder) EndLine() bool {
 		d.Fail("the end of the line")
 		return false
 	}
-	d.line = 0
+	d.ended()
 	return true
 }
 
@@ -212,11 +221,11 @@ func (d *Decoder) discardLine() (Literal, bool) {
 	}
 	lit, more := ParseLiteral(trimEOL(d.buf))
 	switch {
-	case more:
-	case beyondCounting(trimEOL(d.buf)):
+	case more && int64(lit.Size) <= MaxLiteral:
+	case more, beyondCounting(trimEOL(d.buf)):
 		d.stop(ErrTooLong) // otherwise what follows, a message perhaps, would be read as responses
 	default:
-		d.line = 0
+		d.ended()
 	}
 	return lit, more
 }
@@ -247,7 +256,7 @@ func (d *Decoder) Text() []byte {
 		d.line += len(p)
 		d.buf = append(d.buf, p[:min(len(p), MaxToken-len(d.buf))]...)
 		if err == nil {
-			d.line = 0
+			d.ended()
 			return trimEOL(d.buf)
 		}
 		if err != bufio.ErrBufferFull {

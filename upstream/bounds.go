@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+)
+
+// Bounds on what a server may make us hold or do with its answers, beside those of
+// package wire. They are far beyond what servers have to tell.
+const (
+	// maxFolders is how many folders a server may tell of, maxNames how many octets their
+	// names and attributes may have together, as it sends them.
+	maxFolders = 100_000
+	maxNames   = 64 << 20
+	// maxName is the longest name of a folder that is kept, keptName what is kept of a
+	// longer one. Octets.
+	maxName  = 8 << 10
+	keptName = 200
+	// maxWords is how many flags or attributes one list may have, and how many
+	// capabilities, namespaces and quotas there may be. maxWord is the longest of them. Octets.
+	maxWords = 1000
+	maxWord  = 255
+	// maxMessages is how many messages a folder may have.
+	maxMessages = 10_000_000
+	// fetchSlack and slack are how many responses an answer may have beside those that
+	// there is reason for.
+	fetchSlack = 1000
+	slack      = 250_000
+	// maxLines is how many octets they may have together, beside lineOctets for each message
+	// of the folder and the literals.
+	maxLines   = 128 << 20
+	lineOctets = 1000
+	// maxPartialHeld is how much is held of messages that the server has told of in part. Octets.
+	maxPartialHeld = 16 << 20
+	// maxBodies is how many one answer may bring.
+	maxBodies = 100_000
+	// maxOdd is how much an answer may bring that real servers' answers don't have: flags
+	// by the hundred, more keywords than can be remembered. Octets.
+	maxOdd = 64 << 20
+	// maxStatus is the longest status response that is kept, maxCode the longest name of
+	// its code. Octets.
+	maxStatus = 64 << 10
+	maxCode   = 64
+)
+
+// excess is an answer that is beyond all bounds. What comes behind it isn't read.
+type excess struct {
+	of    string // what there is too much of
+	whole bool   // all of the account depends on it, not only a folder
+}
+
+func (e *excess) Error() string { return "the server's answer has more than is taken: " + e.of }
+
+// tooMuch gives the connection up.
+func (s *Session) tooMuch(of string, whole bool) {
+	if s.broken == nil {
+		s.broken = &excess{of, whole}
+	}
+}
+
+// answer counts what has come since the last tagged response.
+type answer struct {
+	responses, fetches uint64
+	began              int64 // octets of responses before
+	odd                int   // octets
+}
+
+// reasons are how many responses about messages an answer has reason for: a server may tell
+// of each message of the folder in parts, and of changes meanwhile.
+const reasons = 4
+
+// counted counts a response, and gives the connection up if the answer has no end.
+func (s *Session) counted() {
+	s.answer.responses++
+	octets := s.dec.Octets() - s.answer.began
+	if s.answer.responses > reasons*uint64(s.most)+slack || octets > maxLines+int64(s.most)*lineOctets {
+		s.tooMuch(fmt.Sprintf("%d responses of %d octets", s.answer.responses, octets), false)
+	}
+}
+
+// countedFetch counts a response about a message.
+func (s *Session) countedFetch() {
+	if s.answer.fetches++; s.answer.fetches > reasons*uint64(s.most)+fetchSlack {
+		s.tooMuch(fmt.Sprintf("%d responses about messages, in a folder of %d", s.answer.fetches, s.most), false)
+	}
+}
+
+// warnMost is how many warnings about the server's answers a session has for the log.
+const warnMost = 100
+
+// warn is a line of the log, or none after many.
+func (s *Session) warn() *zerolog.Event {
+	if s.warnings++; s.warnings > warnMost {
+		return nil
+	}
+	return s.opt.Log.Warn()
+}
+
+// spend counts octets that are held beyond what answers usually bring.
+func (s *Session) spend(octets int) {
+	if s.answer.odd += octets; s.answer.odd > maxOdd {
+		s.tooMuch("flags", false)
+	}
+}
+
+// reportsMost is how many messages the answer to a question about a set may tell of. Those that
+// change meanwhile are told again.
+func (s *Session) reportsMost(set imap.UIDSet) int {
+	asked := uint64(0)
+	for _, r := range set {
+		if r.Start == 0 || r.Stop == 0 {
+			asked = uint64(s.most) // "*" is known to the server alone
+			break
+		}
+		asked += uint64(r.Stop-r.Start) + 1
+	}
+	return 2*int(min(asked, uint64(s.most))) + fetchSlack
+}
+
+// nameOf is what is kept of a folder's name; cut tells that it is not all.
+func nameOf(raw []byte) (name string, cut bool) {
+	if len(raw) <= maxName {
+		return string(raw), false
+	}
+	sum := sha256.Sum256(raw)
+	return string(raw[:keptName]) + "... " + hex.EncodeToString(sum[:8]), true
+}
+
+// words reads a list of words up to maxWords of them, each up to maxWord octets. What is beyond
+// that is told to the log.
+func (s *Session) words(take func(word []byte)) {
+	n, left := 0, 0
+	s.dec.List(func() {
+		word := s.dec.Word()
+		if n++; n > maxWords || len(word) > maxWord {
+			left++
+		} else if len(word) > 0 {
+			take(word)
+		}
+	})
+	if left > 0 && s.dec.Err() == nil {
+		s.warn().Int("words", left).Msg("the server has too many flags or attributes in one list, or too long ones; these are left out")
+	}
+}
+
+// string reads a string of at most maxWord octets.
+func (s *Session) string() string {
+	text, _ := s.dec.String(maxWord)
+	return string(text)
+}
+
+// folderLines bounds what is told of folders.
+type folderLines struct {
+	s      *Session
+	told   int
+	octets int
+}
+
+// take counts a line about a folder; false if there are too many.
+func (n *folderLines) take(octets int) bool {
+	n.told++
+	n.octets += octets
+	// LIST and one of LSUB and STATUS tell of each.
+	if n.told > 2*maxFolders+fetchSlack || n.octets > maxNames {
+		n.s.tooMuch(fmt.Sprintf("%d lines about folders, names of %d octets", n.told, n.octets), true)
+		return false
+	}
+	return true
+}
+
+// folders counts those that are there.
+func (n *folderLines) folders(found int) {
+	if found > maxFolders {
+		n.s.tooMuch(fmt.Sprintf("more than %d folders", maxFolders), true)
+	}
+}
