@@ -44,8 +44,8 @@
 // systemd credential postferry.key if there is one; then the file is neither
 // read nor made. A password is stored as a random nonce and its
 // XChaCha20-Poly1305 sealing; account number and kind are authenticated along,
-// so that no sealed password opens in another's place. A backup is state.db
-// and key, taken while nothing has them open.
+// so that no sealed password opens in another's place. Backup copies state.db
+// and key at one moment, while they are in use.
 //
 // RotateKey changes the key. The next one is written to key.new first; then
 // everything is sealed with it in one transaction; pages that are not in use any

@@ -172,7 +172,9 @@ type Checkpoint struct {
 
 // Key identifies a message in a folder of the old server. IMAP: UIDVALIDITY
 // and UID, four bytes each, big-endian; POP3: text of more or fewer than eight
-// bytes, made of the UIDL or, where there is none, of the header. 1 to 255 bytes.
+// bytes, made of the UIDL or, where there is none, of the header. A line whose key the old
+// server has given to another message is kept under a longer one that begins with four zero
+// bytes. 1 to 255 bytes.
 type Key string
 
 // Fingerprint recognises a message whose key was lost. It is no identity:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"postferry/config"
@@ -36,6 +37,8 @@ type backend interface {
 	QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error
 	// Access does what "postferry admin" asks.
 	Access(ctx context.Context, req accessRequest) (accessReply, error)
+	// Backup writes a backup of the state.
+	Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error)
 	// Close lets go of the state or the daemon.
 	Close() error
 }

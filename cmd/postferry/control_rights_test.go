@@ -32,6 +32,7 @@ func controlRequests() (requests map[string]any, operations map[string]accessReq
 			pathQuarantineMail:  quarantineQuery{},
 			pathVerify:          verifyQuery{Logins: []string{demoLogin}, Bodies: true},
 			pathPlan:            syncRequest{Logins: []string{demoLogin}},
+			pathBackup:          backupRequest{WithKey: true},
 		}, map[string]accessRequest{
 			accessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			accessLink:        {},
@@ -67,7 +68,7 @@ func TestControlRights(t *testing.T) {
 		}
 		testOtherDoors(t, d, ask, path, requests[path])
 	}
-	for _, path := range []string{pathDomains, pathAccounts, pathSync, pathStatus, pathQuarantine, pathQuarantineRetry, pathQuarantineMail, pathVerify, pathPlan} {
+	for _, path := range []string{pathDomains, pathAccounts, pathSync, pathStatus, pathQuarantine, pathQuarantineRetry, pathQuarantineMail, pathVerify, pathPlan, pathBackup} {
 		wantDone(t, ask, path, requests[path])
 		delete(requests, path)
 	}

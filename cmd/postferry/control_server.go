@@ -71,6 +71,7 @@ func (c *controlServer) routes() map[string]http.HandlerFunc {
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
 		pathAccess:          c.access,
+		pathBackup:          c.backup,
 	}
 }
 
