@@ -236,6 +236,9 @@ func (t *totals) add(o *store.Overview, l *Live) {
 	case stateFinished:
 		t.Finished++
 	}
+	if o.Alias != 0 {
+		return // its mail is another account's
+	}
 	v := viewProgress(o, l)
 	t.Messages += v.Messages
 	t.Copied += v.Copied

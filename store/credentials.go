@@ -74,7 +74,7 @@ func (a *Account) replace(oldSide, newSide Credentials, oldOpens bool) (changed 
 		}
 	}
 	if changed&NewLoginField != 0 {
-		a.Alias = 0
+		a.Alias, a.Apart = 0, false
 	}
 	a.Old, a.New, a.OldOpens = oldSide, newSide, oldOpens
 	return changed

@@ -58,6 +58,7 @@ const (
 	Counts             ProblemKind = "counts"              // fewer messages are listed than there should be
 	WrongDates         ProblemKind = "wrong_dates"         // the new server does not keep the dates of messages; mail is copied all the same
 	Protocol           ProblemKind = "protocol"            // the server's answer makes no sense
+	SameMailbox        ProblemKind = "same_mailbox"        // the login may lead to a mailbox that another account copies; a person has to say
 	NoDomain           ProblemKind = "no_domain"           // the account's domain is not known any more
 	Unexpected         ProblemKind = "unexpected"          // none of these; Summary and Cause say all there is
 )

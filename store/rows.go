@@ -31,6 +31,7 @@ func encodeAccount(a *Account, s *sealer) []byte {
 const (
 	accountOldOpens = 1 << iota
 	accountAlias
+	accountApart
 )
 
 func encodeAccountMarks(e *encoder, a *Account) {
@@ -40,6 +41,9 @@ func encodeAccountMarks(e *encoder, a *Account) {
 	}
 	if a.Alias != 0 {
 		marks |= accountAlias
+	}
+	if a.Apart {
+		marks |= accountApart
 	}
 	e.uint(marks)
 	if a.Alias != 0 {
@@ -53,8 +57,8 @@ func decodeAccountMarks(d *decoder, a *Account) {
 	if a.OldOpens = true; !d.more() {
 		return
 	}
-	marks := d.uint(accountOldOpens | accountAlias)
-	a.OldOpens = marks&accountOldOpens != 0
+	marks := d.uint(accountOldOpens | accountAlias | accountApart)
+	a.OldOpens, a.Apart = marks&accountOldOpens != 0, marks&accountApart != 0
 	if marks&accountAlias != 0 {
 		a.Alias = AccountID(d.uint64())
 	}

@@ -94,6 +94,13 @@ type Store interface {
 	SetProblem(ctx context.Context, id AccountID, p *Problem) error
 	// ForgetProblems is SetProblem with nil for many accounts.
 	ForgetProblems(ctx context.Context, ids []AccountID) error
+	// SetAlias makes an account lead to another's mailbox and ledger, and those that led
+	// to it as well; its problem is forgotten. If of is an alias itself, it leads to where that
+	// one does. With 0 it stands for itself again.
+	SetAlias(ctx context.Context, id, of AccountID) error
+	// SetApart notes that an account's mailbox is no other account's, as long as its login at the
+	// new server stays the same. An alias stands for itself again.
+	SetApart(ctx context.Context, id AccountID) error
 	// SetState changes what the engine may do with an account.
 	SetState(ctx context.Context, id AccountID, s State) error
 	// MoveStates gives the state to to those of the accounts whose state is one
@@ -103,7 +110,8 @@ type Store interface {
 	// them it is ErrInvalid and nothing is removed.
 	RemoveAccounts(ctx context.Context, ids []AccountID) error
 	// Overview returns the accounts of a domain, or all if domain is "", in the
-	// order of their IDs, each with its summary.
+	// order of their IDs, each with its summary. An alias has state, problem and summary of
+	// the account whose mailbox it leads to.
 	Overview(ctx context.Context, domain string) ([]Overview, error)
 	// Summary returns an account's summary.
 	Summary(ctx context.Context, id AccountID) (Summary, error)

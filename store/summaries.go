@@ -10,7 +10,7 @@ import (
 func (b *Bolt) Overview(ctx context.Context, domain string) (all []Overview, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		c := root(tx, bucketSummaries).Cursor()
-		return eachAccount(tx, func(a *Account) error {
+		err := eachAccount(tx, func(a *Account) error {
 			if domain != "" && a.Domain != domain {
 				return nil
 			}
@@ -21,6 +21,18 @@ func (b *Bolt) Overview(ctx context.Context, domain string) (all []Overview, err
 			all = append(all, Overview{Account: *a, Summary: s})
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if all[i].Alias == 0 {
+				continue
+			}
+			if err := aliasState(tx, &all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

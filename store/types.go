@@ -89,6 +89,8 @@ type Account struct {
 	// Alias is the account whose mailbox this login leads to and whose ledger it
 	// shares; 0 if the account stands for itself.
 	Alias AccountID
+	// Apart: a person has said that the mailbox is no other account's, whatever it looks like.
+	Apart bool
 	// Problem is what keeps the account from being copied now, nil if nothing does.
 	Problem *Problem
 	Created time.Time

@@ -28,6 +28,7 @@ type shared struct {
 	bodies *buffers
 	dial   dialers
 	ended  endings
+	claims *mailboxes
 	quiet  time.Duration    // settleQuiet, shorter in tests
 	clock  func() time.Time // time.Now, another one in tests of what hangs on how long something took
 	limits throttles
@@ -103,14 +104,15 @@ type account struct {
 	busy     map[*lane]bool
 	visits   []*visit
 	pass     *passRun
-	asked    []chan passResult // who waits for a pass after the running one
-	dates    *store.Problem    // told as long as nothing is worse: the new server does not keep dates
-	failures int               // passes in a row that ended with a problem
-	messages uint64            // on the old server, as the store knows
-	renewed  time.Time         // when the row was last given other credentials
-	taking   sync.Mutex        // of its pulls: held while lines of the ledger are given other keys
-	meter    meter             // of what its pulls deal with; may be used from anywhere
-	traffic  *traffic          // likewise; nil before the account is loaded
+	asked    []chan passResult        // who waits for a pass after the running one
+	dates    *store.Problem           // told as long as nothing is worse: the new server does not keep dates
+	failures int                      // passes in a row that ended with a problem
+	messages uint64                   // on the old server, as the store knows
+	renewed  time.Time                // when the row was last given other credentials
+	taking   sync.Mutex               // of its pulls: held while lines of the ledger are given other keys
+	meter    meter                    // of what its pulls deal with; may be used from anywhere
+	traffic  *traffic                 // likewise; nil before the account is loaded
+	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
@@ -274,7 +276,7 @@ func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool)
 
 // works tells whether the old server may be contacted for the account.
 func (a *account) works() bool {
-	return a.loadErr == nil && a.row.State == store.Active &&
+	return a.loadErr == nil && a.row.State == store.Active && a.row.Alias == 0 &&
 		(a.row.Problem == nil || a.row.Problem.Advice != store.NeedsFix)
 }
 

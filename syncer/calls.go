@@ -18,14 +18,20 @@ func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
 		return
 	}
 	defer leave()
-	_ = e.do(ctx, func() {
-		if p := e.accounts[id]; p != nil {
-			p.users++
-			p.clients++
-			p.visited = true
+	_ = e.do(ctx, func() { e.clientCame(id) })
+	e.awaitTree(ctx, a)
+	if of := e.leading(ctx, id); of != a.id { // as has just turned out
+		first, leave, err := e.acquire(ctx, of)
+		if err != nil {
+			return
 		}
-		e.schedule.hasten(id, classConnected)
-	})
+		defer leave()
+		e.awaitTree(ctx, first)
+	}
+}
+
+// awaitTree waits for the first look at an account's trees.
+func (e *Engine) awaitTree(ctx context.Context, a *account) {
 	var tree <-chan struct{}
 	var old *pool
 	if err := a.do(ctx, func() { tree, old = a.connected() }); err != nil || tree == nil {
@@ -36,12 +42,7 @@ func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
 
 // Disconnected tells that such a client has gone.
 func (e *Engine) Disconnected(id store.AccountID) {
-	_ = e.do(context.Background(), func() {
-		if p := e.accounts[id]; p != nil && p.clients > 0 {
-			p.clients--
-			e.left(id)
-		}
-	})
+	_ = e.do(context.Background(), func() { e.clientWent(id) })
 }
 
 // Visit tells that a client opens a folder, by its raw name on the new

@@ -23,6 +23,12 @@
 // its folder's ledger while it runs; the account's goroutine never lets two
 // jobs run on one folder.
 //
+// # One mailbox, several logins
+//
+// Before anything is copied for an account it claims its mailbox (mailboxes). If that is
+// proved to be another account's (same.go), it becomes an alias: all that is asked of it is
+// asked of that account, whose actor alone is at work (alias.go).
+//
 // A Verification and a DryRun stand beside the Engine: they have sessions of
 // their own, on which nothing can be written, and write nothing to the store.
 //

@@ -40,6 +40,7 @@ type Engine struct {
 	accounts map[store.AccountID]*present
 	schedule *schedule
 	passes   int // begun by the schedule
+	led      map[store.AccountID]*ledClients
 	// schedules are the domains' own; background tells whether passes are begun by themselves.
 	schedules  map[string]store.Schedule
 	background bool
@@ -50,10 +51,10 @@ type Engine struct {
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
 	return &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &buffers{}, dial: realDialers(), quiet: settleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &buffers{}, dial: realDialers(), claims: newMailboxes(), quiet: settleQuiet, clock: time.Now, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
-		pools: map[string]*pool{}, accounts: map[store.AccountID]*present{}, schedule: newSchedule(),
+		pools: map[string]*pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
 	}, nil
 }
 

@@ -483,3 +483,20 @@ func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity u
 	})
 	return fakeReadBack{found, err}, nil
 }
+
+func (s *fakeSession) Unsubscribe(_ context.Context, name string) error {
+	return s.step("UNSUBSCRIBE", func() error {
+		if b := s.folders[name]; b != nil {
+			b.sub = false
+		}
+		return nil
+	})
+}
+
+func (s *fakeSession) Subscribed(_ context.Context, name string) (is bool, err error) {
+	err = s.step("LSUB", func() error {
+		is = s.folders[name] != nil && s.folders[name].sub
+		return nil
+	})
+	return is, err
+}

@@ -71,6 +71,7 @@ func (e *Engine) Live(ctx context.Context) ([]Live, error) {
 // store. For one that nothing is going on with it is nil.
 func (e *Engine) LiveFolders(ctx context.Context, id store.AccountID) (folders []LiveFolder, err error) {
 	var a *account
+	id = e.leading(ctx, id)
 	if err := e.do(ctx, func() {
 		if p := e.accounts[id]; p != nil {
 			a = p.account

@@ -319,7 +319,7 @@ func (a *account) endPass(err error) {
 		a.pass.halted = a.row.State != store.Active
 		record := store.Pass{Started: a.pass.started, Ended: time.Now()}
 		if problem != nil {
-			a.ended.tell(PassEnded{Account: a.id, Pass: record, Problem: problem}) // nothing more will come of it
+			a.tellEnded(record, problem) // nothing more will come of it
 		}
 		a.replyPass(record, problem)
 		return
@@ -352,7 +352,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 	}
 	if a.loadErr == nil {
 		a.record(record, problem, p.yielded)
-		a.ended.tell(PassEnded{Account: a.id, Pass: record, Problem: problem})
+		a.tellEnded(record, problem)
 	}
 	a.replyPass(record, problem)
 }

@@ -22,7 +22,9 @@ type present struct {
 // acquire returns an account at work, starting it if need be. leave must be
 // called once.
 func (e *Engine) acquire(ctx context.Context, id store.AccountID) (a *account, leave func(), err error) {
+	asked, id := id, e.leading(ctx, id)
 	err = e.do(ctx, func() {
+		e.leads(asked, id)
 		p := e.accounts[id]
 		if p == nil || p.going {
 			p = e.startAccount(id, p)
@@ -43,6 +45,7 @@ func (e *Engine) acquire(ctx context.Context, id store.AccountID) (a *account, l
 func (e *Engine) startAccount(id store.AccountID, before *present) *present {
 	ctx, cancel := context.WithCancel(e.ctx)
 	p := &present{account: newAccount(e.shared, id), cancel: cancel}
+	p.account.lead = func(of store.AccountID) { _ = e.do(ctx, func() { e.leads(id, of) }) }
 	if before != nil { // its users may have been told nothing yet
 		p.users, p.clients, p.visited = before.users, before.clients, before.visited
 	}

@@ -46,6 +46,9 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 	if full, ok := errors.AsType[*noRoomError](err); ok {
 		return full.problem
 	}
+	if doubt, ok := errors.AsType[*doubtError](err); ok {
+		return sameProblem(doubt)
+	}
 	now := time.Now()
 	p := &store.Problem{
 		Summary: "Something unexpected went wrong; it is tried again.",

@@ -12,14 +12,14 @@ import (
 // forgotten, and with a running background they are due now. It returns those
 // it changed.
 func (e *Engine) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	begun, err := e.shared.store.MoveStates(ctx, ids, []store.State{store.Waiting, store.Stopped}, store.Active)
+	begun, err := e.moveStates(ctx, ids, []store.State{store.Waiting, store.Stopped}, store.Active)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.shared.store.ForgetProblems(ctx, begun); err != nil {
-		return begun, err
+	if err := e.shared.store.ForgetProblems(ctx, begun.all); err != nil {
+		return begun.asked, err
 	}
-	return begun, e.due(ctx, begun, false)
+	return begun.asked, e.due(ctx, begun.all, false)
 }
 
 // Stop makes active accounts stopped, durably, and returns those it changed.
@@ -27,24 +27,25 @@ func (e *Engine) Begin(ctx context.Context, ids []store.AccountID) ([]store.Acco
 // not wait for it. Until they are begun again, nothing of them is copied and
 // their old server is not contacted.
 func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	stopped, err := e.shared.store.MoveStates(ctx, ids, []store.State{store.Active}, store.Stopped)
+	stopped, err := e.moveStates(ctx, ids, []store.State{store.Active}, store.Stopped)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.do(ctx, func() {
-		for _, id := range stopped {
+		for _, id := range stopped.all {
 			e.schedule.drop(id)
 		}
 	}); err != nil {
-		return stopped, err
+		return stopped.asked, err
 	}
-	return stopped, e.tell(ctx, stopped, func(a *account, row store.Account) { a.halted(row) })
+	return stopped.asked, e.tell(ctx, stopped.all, func(a *account, row store.Account) { a.halted(row) })
 }
 
 // Again makes active accounts due now and forgets their problems. One that a
 // pass is running over gets another one after it. A pass that meets trouble which
 // may pass by itself is tried again even if the domain's schedule has ended.
 func (e *Engine) Again(ctx context.Context, ids []store.AccountID) error {
+	ids = e.withLeading(ctx, ids)
 	if err := e.shared.store.ForgetProblems(ctx, ids); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (e *Engine) due(ctx context.Context, ids []store.AccountID, asked bool) err
 // turnNow is a turn for an account now, without domain if it is not active.
 func (e *Engine) turnNow(ctx context.Context, id store.AccountID) (turn, error) {
 	row, err := e.shared.store.AccountByID(ctx, id)
-	if err != nil || row.State != store.Active {
+	if err != nil || row.State != store.Active || row.Alias != 0 {
 		return turn{id: id}, err
 	}
 	summary, err := e.shared.store.Summary(ctx, id)

@@ -68,7 +68,7 @@ func (e *Engine) chosen(ctx context.Context, ids []store.AccountID) ([]store.Acc
 	}
 	var chosen []store.Account
 	for _, a := range all {
-		if want[a.ID] || (len(ids) == 0 && a.State == store.Active) {
+		if want[a.ID] || (len(ids) == 0 && a.State == store.Active && a.Alias == 0) {
 			chosen = append(chosen, a)
 		}
 	}

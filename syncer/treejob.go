@@ -96,6 +96,9 @@ func (a *account) treeDone(r treeResult) {
 	if errors.Is(r.err, errYield) {
 		return // a client's look follows, for the pass as well
 	}
+	if alias, ok := errors.AsType[*aliasError](r.err); ok {
+		r.err = a.becomeAlias(alias.of)
+	}
 	a.mendRows(r.rows)
 	rows, err := a.putFolders(r.rows)
 	if r.err == nil {
@@ -169,6 +172,9 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 		return r
 	}
 	r.delim = new.Namespace.Delim
+	if r.err = a.claimMailbox(ctx, l, newS, r.status, known); r.err != nil {
+		return r
+	}
 	if new, known, r.err = a.seekGone(ctx, newS, new, known); r.err != nil {
 		return r
 	}

@@ -26,7 +26,7 @@ func (e *Engine) fillSchedule(ctx context.Context) error {
 
 // enter schedules an account by what is known of it.
 func (e *Engine) enter(o *store.Overview, now time.Time) {
-	if o.State != store.Active || (o.Problem != nil && o.Problem.Advice == store.NeedsFix) {
+	if o.State != store.Active || o.Alias != 0 || (o.Problem != nil && o.Problem.Advice == store.NeedsFix) {
 		e.schedule.drop(o.ID)
 		return
 	}
@@ -85,6 +85,9 @@ func (e *Engine) again(t turn, r passResult, err error) {
 	if e.schedule.byID[t.id] != nil {
 		return // it was given another meanwhile
 	}
+	if e.ledTo(t.id) != t.id {
+		return // the account that it leads to has turns of its own
+	}
 	now := time.Now()
 	next := turn{id: t.id, domain: t.domain, class: classRest, due: now, asked: t.asked}
 	switch {
@@ -119,8 +122,18 @@ func (e *Engine) retries(t turn) bool {
 	return err == nil && s.Completed.IsZero()
 }
 
-// passOver makes one pass and waits for its end.
+// passOver makes one pass and waits for its end. An alias's is one over the account that it
+// leads to, also if that turns out on the way.
 func (e *Engine) passOver(ctx context.Context, id store.AccountID, o passOptions) (passResult, error) {
+	at := e.leading(ctx, id)
+	r, err := e.passOverOne(ctx, at, o)
+	if of := e.leading(ctx, id); err == nil && of != at {
+		return e.passOverOne(ctx, of, o)
+	}
+	return r, err
+}
+
+func (e *Engine) passOverOne(ctx context.Context, id store.AccountID, o passOptions) (passResult, error) {
 	a, leave, err := e.acquire(ctx, id)
 	if err != nil {
 		return passResult{}, err

@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		{"SetCredentials", testSetCredentials},
 		{"SetCredentialsInvalid", testSetCredentialsInvalid},
 		{"LearnPassword", testLearnPassword},
+		{"SetAlias", testSetAlias},
 		{"SetProblem", testSetProblem},
 		{"SetState", testSetState},
 		{"ForgetProblems", testForgetProblems},

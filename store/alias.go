@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+)
+
+// SetAlias implements Store.
+func (b *Bolt) SetAlias(ctx context.Context, id, of AccountID) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if of == 0 {
+			return changeAccount(tx, b.sealer, id, func(a *Account) { a.Alias = 0 })
+		}
+		first, err := getAccount(tx, of, nil)
+		if err != nil {
+			return err
+		}
+		if first.Alias != 0 { // one step always leads to the account that has the ledger
+			of = first.Alias
+		}
+		if of == id {
+			return invalid("account %d can't be an alias of itself", id)
+		}
+		if err := b.leadOn(tx, id, of); err != nil {
+			return err
+		}
+		return changeAccount(tx, b.sealer, id, func(a *Account) { a.Alias, a.Problem = of, nil })
+	})
+}
+
+// SetApart implements Store.
+func (b *Bolt) SetApart(ctx context.Context, id AccountID) error {
+	return b.changeAccount(ctx, id, func(a *Account) { a.Alias, a.Apart = 0, true })
+}
+
+// leadOn lets what leads to one account lead to another.
+func (b *Bolt) leadOn(tx *bbolt.Tx, id, of AccountID) error {
+	var led []AccountID
+	if err := eachAccount(tx, func(a *Account) error {
+		if a.Alias == id {
+			led = append(led, a.ID)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, other := range led {
+		if err := changeAccount(tx, b.sealer, other, func(a *Account) { a.Alias = of }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aliasState gives an alias the state of the account whose mailbox it leads to. One
+// that has been removed since leaves it as it is.
+func aliasState(tx *bbolt.Tx, o *Overview) error {
+	first, err := getAccount(tx, o.Alias, nil)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.State, o.Problem = first.State, first.Problem
+	o.Summary, err = readSummary(tx, first.ID)
+	return err
+}

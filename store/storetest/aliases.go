@@ -1,0 +1,80 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"postferry/store"
+)
+
+// testSetAlias: whatever leads to an account leads to the one that has the ledger, in one step.
+func testSetAlias(t *testing.T, f *fixture) {
+	first, second, third := account("a@example.com"), account("b@example.com"), account("c@example.com")
+	first.State, first.Problem = store.Stopped, problem()
+	stored, _, err := f.PutAccounts(t.Context(), []store.Account{first, second, third})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, c := stored[0].ID, stored[1].ID, stored[2].ID
+	if err := f.SetMessages(t.Context(), a, 5); err != nil {
+		t.Fatal(err)
+	}
+	aliases := func(want ...store.AccountID) {
+		t.Helper()
+		for i, id := range []store.AccountID{a, b, c} {
+			if got, err := f.AccountByID(t.Context(), id); err != nil || got.Alias != want[i] {
+				t.Errorf("account %d leads to %d, want %d (%v)", id, got.Alias, want[i], err)
+			}
+		}
+	}
+	set := func(id, of store.AccountID) {
+		t.Helper()
+		if err := f.SetAlias(t.Context(), id, of); err != nil {
+			t.Error(err)
+		}
+	}
+	set(c, b)
+	aliases(0, 0, b)
+	set(b, a) // and c with it
+	aliases(0, a, a)
+	set(c, 0)
+	set(c, b) // which leads to a
+	aliases(0, a, a)
+	for _, wrong := range [][2]store.AccountID{{a, a}, {a, b}} {
+		if err := f.SetAlias(t.Context(), wrong[0], wrong[1]); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%v: %v", wrong, err)
+		}
+	}
+	for _, unknown := range [][2]store.AccountID{{a, 999}, {999, a}, {999, 0}} {
+		if err := f.SetAlias(t.Context(), unknown[0], unknown[1]); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v: %v", unknown, err)
+		}
+	}
+	aliases(0, a, a)
+	all, err := f.Overview(t.Context(), "")
+	if err != nil || len(all) != 3 {
+		t.Fatal(all, err)
+	}
+	for _, o := range all {
+		if o.State != store.Stopped || o.Problem == nil || o.Summary.Messages != 5 {
+			t.Errorf("%s is not shown as the account that it leads to: %+v", o.Login, o)
+		}
+	}
+	set(b, 0)
+	aliases(0, 0, a)
+	if err := f.SetApart(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	aliases(0, 0, 0)
+	for _, tt := range []struct {
+		login string
+		apart bool
+	}{{"", true}, {third.New.Login, true}, {"another", false}} {
+		if _, err := f.SetCredentials(t.Context(), c, store.CredentialChange{New: store.Credentials{Login: tt.login, Password: "p"}}); err != nil {
+			t.Error(err)
+		}
+		if got, err := f.AccountByID(t.Context(), c); err != nil || got.Apart != tt.apart {
+			t.Errorf("login %q: apart is %v, want %v (%v)", tt.login, got.Apart, tt.apart, err)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+
+	"postferry/store"
+)
+
+// leading is the account that does the work of one: itself, or the one whose mailbox it leads to.
+func (e *Engine) leading(ctx context.Context, id store.AccountID) store.AccountID {
+	row, err := e.shared.store.AccountByID(ctx, id)
+	if err != nil || row.Alias == 0 {
+		return id
+	}
+	if _, err := e.shared.store.AccountByID(ctx, row.Alias); err != nil {
+		return id // it has been removed
+	}
+	return row.Alias
+}
+
+// withLeading are accounts and those that do the work of the aliases among them.
+func (e *Engine) withLeading(ctx context.Context, ids []store.AccountID) []store.AccountID {
+	all, there := slices.Clone(ids), make(map[store.AccountID]bool, len(ids))
+	for _, id := range ids {
+		there[id] = true
+	}
+	for _, id := range ids {
+		if of := e.leading(ctx, id); !there[of] {
+			there[of] = true
+			all = append(all, of)
+		}
+	}
+	return all
+}
+
+// moved are accounts whose state has changed, and those of them that somebody asked for.
+type moved struct{ all, asked []store.AccountID }
+
+// moveStates is the store's, also for the accounts that aliases lead to. An alias counts as
+// changed if either has.
+func (e *Engine) moveStates(ctx context.Context, ids []store.AccountID, from []store.State, to store.State) (m moved, err error) {
+	if m.all, err = e.shared.store.MoveStates(ctx, e.withLeading(ctx, ids), from, to); err != nil {
+		return moved{}, err
+	}
+	changed := make(map[store.AccountID]bool, len(m.all))
+	for _, id := range m.all {
+		changed[id] = true
+	}
+	for _, id := range ids {
+		if changed[id] || changed[e.leading(ctx, id)] {
+			m.asked = append(m.asked, id)
+		}
+	}
+	return m, nil
+}
+
+// ledClients are the clients of an alias, which count as those of the account that it leads to.
+type ledClients struct {
+	of      store.AccountID
+	clients int
+}
+
+// ledTo is where the loop believes an account to lead.
+func (e *Engine) ledTo(id store.AccountID) store.AccountID {
+	if l := e.led[id]; l != nil {
+		return l.of
+	}
+	return id
+}
+
+// leads notes on the loop where an account leads. Its clients go with it.
+func (e *Engine) leads(id, of store.AccountID) {
+	was := e.ledTo(id)
+	if was == of {
+		return
+	}
+	n := 0
+	if l := e.led[id]; l != nil {
+		n = l.clients
+	} else if p := e.accounts[id]; p != nil {
+		n = p.clients
+	}
+	if delete(e.led, id); of != id {
+		e.led[id] = &ledClients{of: of, clients: n}
+	}
+	for range n {
+		e.addClient(of)
+		e.removeClient(was)
+	}
+}
+
+// addClient counts a client of an account, which is a user of it.
+func (e *Engine) addClient(id store.AccountID) {
+	p := e.accounts[id]
+	if p == nil || p.going {
+		p = e.startAccount(id, p)
+	}
+	p.users++
+	p.clients++
+	p.visited = true
+}
+
+// removeClient is the end of addClient.
+func (e *Engine) removeClient(id store.AccountID) {
+	if p := e.accounts[id]; p != nil && p.clients > 0 {
+		p.clients--
+		e.left(id)
+	}
+}
+
+// clientCame counts a client that has logged in.
+func (e *Engine) clientCame(id store.AccountID) {
+	of := e.ledTo(id)
+	if l := e.led[id]; l != nil {
+		l.clients++
+	}
+	e.addClient(of)
+	e.schedule.hasten(of, classConnected)
+}
+
+// clientWent is the end of clientCame.
+func (e *Engine) clientWent(id store.AccountID) {
+	if l := e.led[id]; l != nil {
+		l.clients--
+	}
+	e.removeClient(e.ledTo(id))
+}
+
+// becomeAlias lets the account lead to another one from now on: nothing was copied for it.
+func (a *account) becomeAlias(of store.AccountID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	if err := a.store.SetAlias(ctx, a.id, of); err != nil {
+		return err
+	}
+	a.claims.lead(a.id, of)
+	a.row.Alias, a.row.Problem = of, nil
+	a.log.Info().Uint64("of", uint64(of)).Msg("the login leads to a mailbox that another account copies into: it is an alias from now on")
+	if a.lead != nil {
+		a.lead(of)
+	}
+	return errIdle
+}
+
+// tellEnded tells the end of a pass over the account, which was one over its aliases as well.
+func (a *account) tellEnded(pass store.Pass, problem *store.Problem) {
+	a.ended.tell(PassEnded{Account: a.id, Pass: pass, Problem: problem})
+	for _, id := range a.claims.aliasesOf(context.WithoutCancel(a.ctx), a.store, a.id) {
+		a.ended.tell(PassEnded{Account: id, Pass: pass, Problem: problem})
+	}
+}
