@@ -30,6 +30,7 @@ type fakeFerry struct {
 	changed func(ctx context.Context) error
 
 	renaming func(ctx context.Context) error
+	hold     func(mailboxes []string)
 	enrol    func(a store.Account) (store.Account, error)
 }
 
@@ -62,6 +63,14 @@ func (f *fakeFerry) Renaming(ctx context.Context, id store.AccountID, mailbox, n
 		return f.renaming(ctx)
 	}
 	return nil
+}
+
+func (f *fakeFerry) Hold(_ context.Context, id store.AccountID, mailboxes ...string) func() {
+	f.note("hold %d %q", id, mailboxes)
+	if f.hold != nil {
+		f.hold(mailboxes)
+	}
+	return sync.OnceFunc(func() { f.note("let go %d %q", id, mailboxes) })
 }
 
 func (f *fakeFerry) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {

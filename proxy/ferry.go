@@ -21,6 +21,10 @@ type Ferry interface {
 	// Renaming tells that a client is about to RENAME a folder, by raw names. It returns
 	// once that is durable, so that a folder whose new name never gets known does not count as deleted.
 	Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error
+	// Hold makes the copying into folders rest that a client's command is about, by raw
+	// names, with all that is below them. It returns when it rests, or ctx ends; no more is
+	// copied there until release is called, which is safe to do more than once.
+	Hold(ctx context.Context, id store.AccountID, mailboxes ...string) (release func())
 	// Changed tells that the new server has completed a client's CREATE, DELETE
 	// or RENAME (newName is for RENAME only), or that it refused a RENAME (newName
 	// is mailbox then). Names are raw. It returns once that is durable.

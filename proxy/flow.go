@@ -26,6 +26,8 @@ type inFlight struct {
 	awaits bool // the server's "+" is awaited
 	done   bool // completed
 	lost   bool // its completion is not expected any more
+	// release ends what was held for the command; nil for nothing.
+	release func()
 }
 
 // flow is what the two directions of a relay have to know of each other. The
@@ -33,6 +35,7 @@ type inFlight struct {
 type flow struct {
 	mu      sync.Mutex
 	cmds    []*inFlight
+	holds   []*inFlight   // commands for which something is held
 	changed chan struct{} // capacity 1; tells the client's side to look again
 }
 
@@ -58,6 +61,25 @@ func (f *flow) name(cmd *inFlight, names ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	cmd.names = names
+}
+
+// held notes what is held for a command until it is completed, or the relay ends.
+func (f *flow) held(cmd *inFlight, release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cmd.release = release
+	f.holds = append(slices.DeleteFunc(f.holds, func(c *inFlight) bool { return c.done }), cmd)
+}
+
+// end releases what is still held.
+func (f *flow) end() {
+	f.mu.Lock()
+	holds := f.holds
+	f.holds = nil
+	f.mu.Unlock()
+	for _, cmd := range holds {
+		cmd.release()
+	}
 }
 
 // await notes that the server is to be asked for a literal of cmd.
@@ -152,8 +174,12 @@ func (f *flow) find(tag []byte) *inFlight {
 // complete notes that a command is completed.
 func (f *flow) complete(cmd *inFlight) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	cmd.done = true
+	release := cmd.release
+	f.mu.Unlock()
+	if release != nil {
+		release()
+	}
 }
 
 // settle is called when the client has been sent what was noted: only then

@@ -60,6 +60,7 @@ func (r *relay) run(ctx context.Context) {
 	cancel()
 	r.finish(err)
 	wg.Wait()
+	r.flow.end()
 	r.client.Close()
 	_, sent := r.out.state()
 	r.log.Info().Int64("received", r.got).Int64("sent", sent).Dur("after", time.Since(started)).

@@ -158,7 +158,7 @@ func (u *upload) end(ctx context.Context) error {
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
 		err = u.rename(ctx, string(args[0]), string(args[1]))
 	case (verb == wire.VerbCreate || verb == wire.VerbDelete) && u.watched():
-		u.flow.name(u.cmd, string(args[0]))
+		err = u.rest(ctx, string(args[0]))
 	}
 	u.done()
 	return err
@@ -172,12 +172,37 @@ func (u *upload) rename(ctx context.Context, from, to string) error {
 	}
 	u.flow.name(u.cmd, from, to)
 	u.flow.quiet(ctx, u.srv.limits.changed, u.cmd)
+	u.holdCopying(ctx, from, to)
 	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
 	defer cancel()
 	if err := u.srv.ferry.Renaming(ctx, u.in.account.ID, u.rawName(from), u.rawName(to)); err != nil {
 		u.log.Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
 	}
 	return nil
+}
+
+// rest makes the copying into a folder rest before a CREATE or DELETE goes to the new
+// server: otherwise messages would get into another folder of that name, or a folder that is
+// being filled could not be deleted.
+func (u *upload) rest(ctx context.Context, name string) error {
+	if err := u.passBefore(); err != nil {
+		return err
+	}
+	u.flow.name(u.cmd, name)
+	u.holdCopying(ctx, name)
+	return nil
+}
+
+// holdCopying makes the copying into folders rest until the command is completed. The
+// client waits for that no longer than the bound.
+func (u *upload) holdCopying(ctx context.Context, names ...string) {
+	raw := make([]string, len(names))
+	for i, name := range names {
+		raw[i] = u.rawName(name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
+	defer cancel()
+	u.flow.held(u.cmd, u.srv.ferry.Hold(ctx, u.in.account.ID, raw...))
 }
 
 // passBefore passes on what comes before the command under way, which is held back.

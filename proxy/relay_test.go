@@ -198,8 +198,37 @@ func TestChangedFoldersAreReportedBeforeTheClientLearns(t *testing.T) {
 	g.server.hears("a2 DELETE gone\na3 CREATE no\n")
 	g.server.says("a3 NO x\na2 OK x\n")
 	g.client.hears("a3 NO x\na2 OK x\n")
-	if got := g.ferry.noted(); !slices.Equal(got, []string{`renaming 7 "x" "y z"`, `changed 7 RENAME "x" "y z"`, `changed 7 DELETE "gone" ""`}) {
+	if got := g.ferry.noted(); !slices.Equal(got, []string{
+		`hold 7 ["x" "y z"]`, `renaming 7 "x" "y z"`, `changed 7 RENAME "x" "y z"`, `let go 7 ["x" "y z"]`,
+		`hold 7 ["gone"]`, `hold 7 ["no"]`, `let go 7 ["no"]`, `changed 7 DELETE "gone" ""`, `let go 7 ["gone"]`}) {
 		t.Errorf("calls: %q", got)
+	}
+}
+
+// TestFolderCommandsWaitForTheCopying: CREATE, DELETE and RENAME reach the new server only
+// once nothing is copied into their folders, however their names are spelled; and what was
+// held is let go when the connection ends first.
+func TestFolderCommandsWaitForTheCopying(t *testing.T) {
+	for _, command := range []string{"CREATE F", "DELETE \"F\"", "RENAME F G", "DELETE {1+}\nF", "rename {1+}\nF {1+}\nG"} {
+		t.Run(command, func(t *testing.T) {
+			g := newRig(t, nil)
+			rests := make(chan struct{})
+			g.ferry.hold = func([]string) {
+				g.server.hears("a0 NOOP\n") // what came before is not held up
+				g.server.hearsNothing()
+				close(rests)
+			}
+			g.client.says("a0 NOOP\na1 " + command + "\n")
+			<-rests
+			g.server.hears("a1 " + command + "\n")
+			g.client.Close()
+			g.server.Close()
+			g.ends(t)
+			noted := g.ferry.noted()
+			if last := noted[len(noted)-1]; !strings.HasPrefix(last, "let go 7 [\"F\"") && !slices.ContainsFunc(noted, func(n string) bool { return strings.HasPrefix(n, "let go") }) {
+				t.Errorf("calls: %q", noted)
+			}
+		})
 	}
 }
 

@@ -40,6 +40,7 @@ type tracked struct {
 	store.Folder
 	pulling *pulling  // the job that runs on it, nil if none
 	settled []func()  // to be run when it has ended
+	holds   int       // clients' commands that no pull may begin before
 	missed  time.Time // when a look at the new server found it gone
 	thin    bool      // the ledger has lines whose messages are gone from the old server
 	looked  time.Time // when the old server was last asked about it in this run

@@ -195,12 +195,12 @@ func (p *passRun) unreserve(l *lane) {
 
 // nextInQueue is where the first folder is that may be pulled; -1 for none.
 func (a *account) nextInQueue(p *passRun) int {
-	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.pulling == nil && !a.visiting(f) })
+	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !a.visiting(f) })
 }
 
 // preparedInQueue is nextInQueue for the folder that the lane has prepared.
 func (a *account) preparedInQueue(p *passRun, l *lane) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool {
-		return f.ID == l.prepared.folder.ID && f.pulling == nil && !a.visiting(f)
+		return f.ID == l.prepared.folder.ID && f.mayPull() && !a.visiting(f)
 	})
 }

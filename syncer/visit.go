@@ -85,10 +85,10 @@ func (a *account) nextVisit() {
 	for _, v := range a.visits {
 		f := v.folder
 		switch {
-		case f.pulling == nil:
+		case f.mayPull():
 			a.startPull(a.visitLane(), f, true, a.visitEnded)
 			return
-		case !f.pulling.visit:
+		case f.pulling != nil && !f.pulling.visit:
 			f.pulling.yield() // the pass hands the folder over at its next safe point
 		}
 	}

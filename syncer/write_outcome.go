@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"fmt"
 
 	"postferry/store"
 	"postferry/upstream"
@@ -13,6 +14,9 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 	var copies []*given
 	var why error
 	var checkpoint *store.Checkpoint
+	if err := w.otherFolder(results); err != nil {
+		return err
+	}
 	for _, it := range items {
 		switch {
 		case it.checkpoint != nil:
@@ -49,6 +53,18 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 	}
 	w.reach(checkpoint)
 	return w.settleHeld()
+}
+
+// otherFolder tells that messages went into another folder of the same name: the one that
+// was opened has been renamed or deleted since, and another one made. Their intents stay,
+// so that they are looked for where the folder is now.
+func (w *writer) otherFolder(results []upstream.AppendResult) error {
+	for _, r := range results {
+		if r.Err == nil && r.UID != 0 && r.UIDValidity != w.target.UIDValidity && !w.fleeting {
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", errNewGone, r.UIDValidity, w.target.UIDValidity)
+		}
+	}
+	return nil
 }
 
 // reach takes over a checkpoint, or keeps it until repeated batches are settled.

@@ -1,0 +1,102 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestHold: while a client's command is about a folder nothing is copied into it, and
+// afterwards it goes on; its neighbours are not concerned.
+func TestHold(t *testing.T) {
+	r := newRig(t)
+	const n = 3 * batchMessages
+	r.pair.old.add("F")
+	r.pair.old.add("F/below")
+	r.pair.old.add("other")
+	for i := range n {
+		for _, name := range []string{"F", "F/below", "other"} {
+			r.pair.old.deliver(name, mail(i))
+		}
+	}
+	begun := make(chan struct{}, 1)
+	r.pair.new.fail(func(step string) error {
+		if step == "-APPEND" {
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
+		}
+		return nil
+	})
+	r.start(true)
+	<-begun
+	release := r.engine.Hold(t.Context(), r.account.ID, "F")
+	have := func(name string) int { return len(r.pair.new.bodies(name)) }
+	before := []int{have("F"), have("F/below")}
+	r.eventually("the other folder is complete", func() bool { return have("other") == n })
+	if after := []int{have("F"), have("F/below")}; !slices.Equal(before, after) {
+		t.Errorf("copied meanwhile: %v, then %v", before, after)
+	}
+	release()
+	release()
+	r.eventually("complete", func() bool { return have("F") == n && have("F/below") == n && r.complete() })
+}
+
+// TestHoldIsBounded: a server that does not answer keeps no client's command waiting.
+func TestHoldIsBounded(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.deliver("INBOX", mail(1))
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	r.pair.new.fail(func(step string) error {
+		if step == "+APPEND" {
+			close(reached)
+			<-goOn
+		}
+		return nil
+	})
+	r.start(true)
+	<-reached
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	release := r.engine.Hold(ctx, r.account.ID, "INBOX")
+	if ctx.Err() == nil {
+		t.Error("it did not wait")
+	}
+	close(goOn)
+	release()
+	r.eventually("complete", r.complete)
+}
+
+// TestAppendIntoAnotherFolder: messages that went into another folder of the same name are
+// neither lost nor there twice.
+func TestAppendIntoAnotherFolder(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.add("F")
+	const n = 30
+	for i := range n {
+		r.pair.old.deliver("F", mail(i))
+	}
+	r.start(false)
+	r.sync()
+	for i := range n {
+		r.pair.old.deliver("F", mail(n+i))
+	}
+	swapped := false
+	r.pair.new.fail(func(step string) error {
+		if box := r.pair.new.folders["F"]; step == "+APPEND" && box != nil && !swapped {
+			swapped = true
+			r.pair.new.folders["G"] = box
+			r.pair.new.addLocked("F")
+		}
+		return nil
+	})
+	for range 3 {
+		r.sync()
+	}
+	got := slices.Sorted(slices.Values(append(r.pair.new.bodies("G"), r.pair.new.bodies("F")...)))
+	if different := len(slices.Compact(slices.Clone(got))); !swapped || len(got) != 2*n || different != 2*n {
+		t.Errorf("%d messages, %d different ones, want %d", len(got), different, 2*n)
+	}
+}
