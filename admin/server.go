@@ -63,7 +63,7 @@ func New(opt Options) (*Server, error) {
 	}
 	secure := opt.Certificate != nil
 	s := &Server{app: newApp(opt, pageURL(opt.Config.Admin.PublicURL, l.Addr(), secure)), log: opt.Log, streams: newStreams(), bounds: defaultBounds()}
-	s.listener = netutil.LimitListener(l, maxConnections)
+	s.listener = netutil.LimitListener(newFairListener(l, maxConnectionsEach), maxConnections)
 	if secure {
 		s.listener = tls.NewListener(s.listener, &tls.Config{
 			GetCertificate: opt.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},

@@ -124,7 +124,8 @@ func newAdminToken() *cobra.Command {
 		Use:   "token",
 		Short: "Make, list and revoke the tokens with which programs use the API",
 		Long: `Token manages the tokens with which programs use the API: a hosting panel, a
-script, Prometheus. A program sends one as "Authorization: Bearer TOKEN".
+script, Prometheus. A program sends one as "Authorization: Bearer TOKEN". What a
+token makes goes with it: when it is revoked, so are the tokens it has made.
 
 ` + exitHelp,
 		Example: `  postferry admin token create -c /etc/postferry/config.toml "hosting panel"
@@ -209,7 +210,7 @@ func newTokenRevoke() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "revoke -c FILE ID",
 		Short:   "Make a token void",
-		Long:    "Revoke makes a token void at once. \"postferry admin token list\" shows the IDs.\n\n" + exitHelp,
+		Long:    "Revoke makes a token void at once, and those that were made with it. \"postferry admin token list\" shows the IDs.\n\n" + exitHelp,
 		Example: `  postferry admin token revoke -c /etc/postferry/config.toml 3`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
