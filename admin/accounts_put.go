@@ -44,13 +44,16 @@ func (a *app) addAccounts(ctx context.Context, who actor, domain string, in []ac
 
 // checkAccounts makes lines of what was given, with all mistakes.
 func (a *app) checkAccounts(who actor, d *config.Domain, in []accountInput) (lines []config.AccountLine, mistakes []mistake) {
-	check := a.lineCheck(who, d)
+	check, newLogins := a.lineCheck(who, d), config.NewLogins{}
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
 			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
 		err := line.Check()
 		if err == nil {
 			err = check(line)
+		}
+		if err == nil {
+			err = newLogins.Check(line)
 		}
 		if err != nil {
 			mistakes = append(mistakes, viewMistake(i+1, err))

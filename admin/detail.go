@@ -48,12 +48,16 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.account(ctx, d, id); err != nil {
+	x, err := a.account(ctx, d, id)
+	if err != nil {
 		return nil, err
 	}
 	v, err := a.showAccount(ctx, d, id)
 	if err != nil {
 		return nil, err
+	}
+	if x.Alias != 0 { // which has folders and history
+		id = x.Alias
 	}
 	folders, err := a.ferry.Folders(ctx, id)
 	if err != nil {

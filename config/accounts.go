@@ -122,7 +122,7 @@ func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
 		return nil, fmt.Errorf("reading the list of accounts: %w", err)
 	}
 	p := accountParser{
-		r: bufio.NewReaderSize(lineEnds(r), maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{},
+		r: bufio.NewReaderSize(lineEnds(r), maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{}, newLogins: NewLogins{},
 		list: AccountList{Format: opt.Format},
 	}
 	for {
@@ -152,14 +152,15 @@ func ParseAccounts(r io.Reader, opt ListOptions) ([]AccountLine, error) {
 }
 
 type accountParser struct {
-	r       *bufio.Reader
-	opt     ListOptions
-	decoded bool // the text was in another encoding than UTF-8
-	columns *columns
-	line    int
-	used    int            // lines that are neither empty nor comments
-	seen    map[string]int // login in lower case -> line
-	list    AccountList
+	r         *bufio.Reader
+	opt       ListOptions
+	decoded   bool // the text was in another encoding than UTF-8
+	columns   *columns
+	line      int
+	used      int            // lines that are neither empty nor comments
+	seen      map[string]int // login in lower case -> line
+	newLogins NewLogins
+	list      AccountList
 }
 
 // mistake notes what is wrong with the line.
@@ -174,6 +175,21 @@ func (p *accountParser) mistake(err error) {
 		f.Code, f.Args = m.Code, m.Args
 	}
 	p.list.Mistakes = append(p.list.Mistakes, f)
+}
+
+// NewLogins has the lines that named a login at the new server first.
+type NewLogins map[string]int
+
+// Check wants a line's login at the new server not to be that of an earlier one in other
+// case: the mail of both would go into one mailbox.
+func (n NewLogins) Check(a AccountLine) error {
+	login, _ := a.New()
+	key := lowerASCII(login)
+	if first, ok := n[key]; ok {
+		return wrong("new_login_twice", "has the new login of line %d again: the mail of both would be copied into one mailbox", first)
+	}
+	n[key] = a.Line
+	return nil
 }
 
 // wrong is a Mistake whose sentence has the figures or names of args in turn.
@@ -325,6 +341,9 @@ func (p *accountParser) take(line string) error {
 		if err := p.opt.Check(a); err != nil {
 			return err
 		}
+	}
+	if err := p.newLogins.Check(a); err != nil {
+		return err
 	}
 	p.list.Accounts = append(p.list.Accounts, a)
 	return nil

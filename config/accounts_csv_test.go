@@ -226,7 +226,7 @@ func TestCSVRoundTrip(t *testing.T) {
 		for i := range rapid.IntRange(1, 20).Draw(t, "accounts") {
 			a := AccountLine{Line: i + 2, Login: fmt.Sprintf("%s-%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
 			if rapid.Bool().Draw(t, "four") {
-				a.NewLogin, a.NewPassword = login.Draw(t, "new login"), secret.Draw(t, "new password")
+				a.NewLogin, a.NewPassword = fmt.Sprintf("%s-new%d", login.Draw(t, "new login"), i), secret.Draw(t, "new password")
 			}
 			w.Write([]string{a.Login, a.Password, a.NewLogin, a.NewPassword})
 			want = append(want, a)

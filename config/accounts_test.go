@@ -200,7 +200,7 @@ func TestAccountsRoundTrip(t *testing.T) {
 		for i := range n {
 			a := AccountLine{Line: i + 1, Login: fmt.Sprintf("%s-%d", login.Draw(t, "login"), i), Password: secret.Draw(t, "password")}
 			if rapid.Bool().Draw(t, "four") {
-				a.NewLogin, a.NewPassword = login.Draw(t, "new login"), secret.Draw(t, "new password")
+				a.NewLogin, a.NewPassword = fmt.Sprintf("%s-new%d", login.Draw(t, "new login"), i), secret.Draw(t, "new password")
 			}
 			want = append(want, a)
 			sep := rapid.SampledFrom([]string{" ", "\t", "  \t "}).Draw(t, "separator")

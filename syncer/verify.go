@@ -65,7 +65,8 @@ func (v Verification) Run(ctx context.Context, ids []store.AccountID) error {
 	return g.Wait()
 }
 
-// chooseAccounts returns the accounts of ids, or all that are not finished.
+// chooseAccounts returns the accounts of ids, or all that are not finished. For an alias it
+// is the account that it leads to.
 func chooseAccounts(ctx context.Context, st store.Store, ids []store.AccountID) ([]store.Account, error) {
 	all, err := st.Accounts(ctx)
 	if err != nil {
@@ -75,8 +76,16 @@ func chooseAccounts(ctx context.Context, st store.Store, ids []store.AccountID) 
 	for _, id := range ids {
 		wanted[id] = true
 	}
+	for _, a := range all {
+		if wanted[a.ID] && a.Alias != 0 {
+			wanted[a.Alias] = true // which has the ledger
+		}
+	}
 	var chosen []store.Account
 	for _, a := range all {
+		if a.Alias != 0 {
+			continue
+		}
 		if wanted[a.ID] || len(ids) == 0 && a.State != store.Finished {
 			chosen = append(chosen, a)
 		}

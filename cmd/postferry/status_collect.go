@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"postferry/store"
@@ -25,7 +26,9 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		if err != nil {
 			return err
 		}
-		c.setLive(s, a.ID)
+		if s.AliasOf == "" {
+			c.setLive(s, a.ID)
+		}
 		totals.add(s)
 	}
 	if err := emit(statusRecord{Totals: &totals}); err != nil {
@@ -45,12 +48,15 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 
 func (t *statusTotals) add(a *accountStatus) {
 	t.Accounts++
-	t.Messages += a.Messages
-	t.Copied += a.Copied
-	t.Quarantined += a.Quarantined
 	if a.Complete {
 		t.Complete++
 	}
+	if a.AliasOf != "" {
+		return // its mail is another account's
+	}
+	t.Messages += a.Messages
+	t.Copied += a.Copied
+	t.Quarantined += a.Quarantined
 	if a.Running {
 		t.MessagesPerSecond += a.MessagesPerSecond
 		t.BytesPerSecond += a.BytesPerSecond
@@ -63,14 +69,33 @@ func (t *statusTotals) add(a *accountStatus) {
 
 // summary is what the state keeps summed up of an account.
 func (c *collector) summary(ctx context.Context, a store.Account) (*accountStatus, error) {
+	of := ""
+	if a.Alias != 0 {
+		login, first, err := c.leading(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		a, of = first, login
+	}
 	sum, err := c.store.Summary(ctx, a.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &accountStatus{
+	return &accountStatus{AliasOf: of,
 		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State, LastError: describeProblem(a.Problem),
 		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, Complete: sum.Complete && a.Problem == nil,
 	}, nil
+}
+
+// leading is an alias with state, problem and number of the account whose mailbox it leads
+// to, and that one's login.
+func (c *collector) leading(ctx context.Context, a store.Account) (of string, shown store.Account, err error) {
+	first, err := c.store.AccountByID(ctx, a.Alias)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", a, nil
+	}
+	a.ID, a.State, a.Problem = first.ID, first.State, first.Problem
+	return first.Login, a, err
 }
 
 // account is one account's status, with its folders if asked for.
@@ -78,6 +103,9 @@ func (c *collector) account(ctx context.Context, a store.Account, withFolders bo
 	s, err := c.summary(ctx, a)
 	if err != nil {
 		return nil, err
+	}
+	if s.AliasOf != "" {
+		a.ID = a.Alias
 	}
 	passes, err := c.store.Passes(ctx, a.ID)
 	if err != nil {

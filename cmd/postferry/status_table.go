@@ -75,6 +75,11 @@ func (t *statusTable) account(a *accountStatus) error {
 
 // accountState is what goes on with an account, in a word or two.
 func accountState(a *accountStatus) string {
+	if a.AliasOf != "" {
+		shown := *a
+		shown.AliasOf = ""
+		return "alias of " + a.AliasOf + ", " + accountState(&shown)
+	}
 	switch {
 	case a.State != store.Active:
 		return string(a.State)

@@ -40,6 +40,7 @@ type statusTotals struct {
 type accountStatus struct {
 	Login             string         `json:"login"`
 	Domain            string         `json:"domain"`
+	AliasOf           string         `json:"alias_of,omitempty"` // login of the account whose mailbox it leads to
 	Origin            store.Origin   `json:"origin"`
 	State             store.State    `json:"state"`
 	Running           bool           `json:"running"`
