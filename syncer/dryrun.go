@@ -129,7 +129,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err := p.pair.open(ctx); err != nil {
 		return err
 	}
-	old, status, err := p.pair.old.Tree(ctx, true)
+	old, status, err := p.pair.old.Tree(ctx, true, known)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -45,9 +46,9 @@ func (s *listener) free() error {
 	return nil
 }
 
-func (s *listener) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
+func (s *listener) Tree(ctx context.Context, withStatus bool, known []store.Folder) (Side, map[string]upstream.Status, error) {
 	defer s.listening.begin()()
-	return s.oldSession.Tree(ctx, withStatus)
+	return s.oldSession.Tree(ctx, withStatus, known)
 }
 
 func (s *listener) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {

@@ -3,9 +3,12 @@ package syncer
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -74,18 +77,19 @@ func (o imapOpen) Wait(ctx context.Context) (*oldFolder, error) {
 type oldIMAP struct{ imapReader }
 
 // Tree implements oldSession: with LIST-STATUS, or by asking for each folder.
-func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error) {
+func (s oldIMAP) Tree(ctx context.Context, withStatus bool, known []store.Folder) (Side, map[string]upstream.Status, error) {
 	tree, err := side(ctx, s, withStatus)
-	if err != nil || !withStatus {
+	if err != nil {
 		return tree, nil, err
 	}
 	all := make(map[string]upstream.Status, len(tree.Mailboxes))
-	var ask []string
+	hidden := unlisted(tree, known)
+	ask := slices.Sorted(maps.Keys(hidden))
 	for _, m := range tree.Mailboxes {
 		switch {
 		case m.Status != nil:
 			all[m.Name] = *m.Status
-		case selectable(m):
+		case withStatus && selectable(m):
 			ask = append(ask, m.Name)
 		}
 	}
@@ -94,11 +98,43 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool) (Side, map[string]up
 	}
 	more, err := s.Status(ctx, ask)
 	for _, name := range ask {
+		box, isHidden := hidden[name]
+		st, told := more[name]
+		if isHidden && (told || name == inboxName) {
+			tree.add(box)
+		}
 		// Of one that is listed but whose STATUS is refused nothing is known: it
 		// must be opened to see why.
-		all[name] = more[name]
+		if told || !isHidden || name == inboxName {
+			all[name] = st
+		}
 	}
 	return tree, all, err
+}
+
+// unlisted are folders that a list lacks although they may be there, by raw name: INBOX,
+// which always is (RFC 9051 section 5.1), and those that the ledger knows. Their
+// subscription is what it was.
+func unlisted(tree Side, known []store.Folder) map[string]upstream.Mailbox {
+	hidden := map[string]upstream.Mailbox{inboxName: {Name: inboxName, Delim: tree.Namespace.Delim}}
+	for _, f := range known {
+		if f.State != store.FolderDeleted && (f.State != store.FolderSkipped || isHalted(&f)) {
+			hidden[f.Old] = upstream.Mailbox{Name: f.Old, Delim: tree.Namespace.Delim, Subscribed: f.Subscribed}
+		}
+	}
+	for _, m := range tree.Mailboxes {
+		// A folder that is only a directory now is gone, but INBOX never is.
+		if name := canonicalName(m.Name); name != inboxName || selectable(m) {
+			delete(hidden, name)
+		}
+	}
+	return hidden
+}
+
+// add puts a folder among the others, in place of one of its name.
+func (s *Side) add(m upstream.Mailbox) {
+	s.Mailboxes = slices.DeleteFunc(slices.Clone(s.Mailboxes), func(b upstream.Mailbox) bool { return canonicalName(b.Name) == m.Name })
+	s.Mailboxes = append(s.Mailboxes, m)
 }
 
 // Open implements oldSession.

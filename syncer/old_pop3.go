@@ -66,7 +66,7 @@ func pop3Tree() (Side, map[string]upstream.Status) {
 }
 
 // Tree implements oldSession.
-func (s *oldPOP3) Tree(context.Context, bool) (Side, map[string]upstream.Status, error) {
+func (s *oldPOP3) Tree(context.Context, bool, []store.Folder) (Side, map[string]upstream.Status, error) {
 	side, status := pop3Tree()
 	return side, status, nil
 }

@@ -193,9 +193,8 @@ func (a *account) passTree(err error) {
 		return
 	}
 	for _, f := range a.folders {
-		if _, there := a.tree.status[f.Old]; there && f.State == store.FolderPlanned && !p.options.inboxOnly {
-			p.problem = problemOf(errNotMade, f.Title, a.attempts())
-			p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+		if !p.options.inboxOnly {
+			a.notePassTree(f)
 		}
 		if a.due(f, p.options) {
 			p.queue = append(p.queue, f)
@@ -203,6 +202,20 @@ func (a *account) passTree(err error) {
 	}
 	a.noteMessages()
 	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(p.queue[i]) && !isInbox(p.queue[j]) })
+}
+
+// notePassTree notes what the trees say against a folder.
+func (a *account) notePassTree(f *tracked) {
+	_, there := a.tree.status[f.Old]
+	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
+	switch {
+	case there && f.State == store.FolderPlanned:
+		a.pass.problem = problemOf(errNotMade, f.Title, a.attempts())
+		a.pass.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+	case !there && wanted && !f.complete():
+		a.pass.problem = problemOf(errOldLeft, f.Title, a.attempts())
+		a.pass.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
+	}
 }
 
 // noteMessages tells the store how many messages the old server has.

@@ -55,7 +55,7 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now, Kind: kindOf(err),
 	}
 	switch p.Kind {
-	case store.Counts:
+	case store.Counts, store.FolderLeftOld:
 		p.Server = store.OldSide
 	case store.FolderNotMade, store.FolderVanished:
 		p.Server = store.NewSide
@@ -115,6 +115,8 @@ func kindOf(err error) store.ProblemKind {
 		return store.FolderVanished
 	case errors.Is(err, errHung):
 		return store.Unavailable
+	case errors.Is(err, errOldLeft):
+		return store.FolderLeftOld
 	case errors.Is(err, errNoDomain):
 		return store.NoDomain
 	}

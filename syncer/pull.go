@@ -38,6 +38,8 @@ var (
 	errListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 	// errOldGone: the old server, which listed the folder just before, does not open it.
 	errOldGone = errors.New("the old server does not open the folder")
+	// errOldLeft: the old server has the folder no more, and not all of it was copied.
+	errOldLeft = errors.New("the old server does not have the folder any more")
 	// errNotEmpty: the new folder, which was empty just before, is not any more.
 	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
 	// errNewGone: the folder is not on the new server any more.

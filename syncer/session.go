@@ -22,8 +22,9 @@ type session interface {
 // server. It can only read.
 type oldSession interface {
 	session
-	// Tree tells the folders and, withStatus, the status of those that hold mail.
-	Tree(ctx context.Context, withStatus bool) (Side, map[string]upstream.Status, error)
+	// Tree tells the folders and, withStatus, the status of those that hold mail. INBOX
+	// and the known ones are among them if they are there, listed or not.
+	Tree(ctx context.Context, withStatus bool, known []store.Folder) (Side, map[string]upstream.Status, error)
 	// Inbox is the status of INBOX.
 	Inbox(ctx context.Context) (upstream.Status, error)
 	// Used is how much mail there is, as far as the server tells: octets, or 0.

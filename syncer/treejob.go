@@ -165,7 +165,7 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (
 	var newS newSession
 	var oldErr, newErr error
 	var g sync.WaitGroup
-	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l) })
+	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l, known) })
 	g.Go(func() { newS, new, newErr = newTree(ctx, l) })
 	g.Wait()
 	if r.err = graver(oldErr, newErr); r.err != nil {
@@ -241,7 +241,7 @@ func statusOf(all map[string]upstream.Status, rows []store.Folder) map[string]up
 	return kept
 }
 
-func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, error) {
+func oldTree(ctx context.Context, l *lane, known []store.Folder) (Side, map[string]upstream.Status, error) {
 	if l.pop3() {
 		tree, status := pop3Tree()
 		return tree, status, nil
@@ -250,7 +250,7 @@ func oldTree(ctx context.Context, l *lane) (Side, map[string]upstream.Status, er
 	if err != nil {
 		return Side{}, nil, err
 	}
-	return s.Tree(ctx, true)
+	return s.Tree(ctx, true, known)
 }
 
 // newTree looks at the new server's folders, and at how they are numbered where it tells that

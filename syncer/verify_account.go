@@ -40,10 +40,10 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.trees(ctx)
+	err = c.trees(ctx, known)
 	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil {
 		c.pair.drop()
-		err = c.trees(ctx)
+		err = c.trees(ctx, known)
 	}
 	if err != nil {
 		return err
@@ -65,11 +65,11 @@ func (c *accountCheck) check(ctx context.Context) error {
 	return c.extraFolders(used)
 }
 
-func (c *accountCheck) trees(ctx context.Context) (err error) {
+func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err error) {
 	if err = c.pair.open(ctx); err != nil {
 		return err
 	}
-	if c.old, _, err = c.pair.old.Tree(ctx, false); err != nil {
+	if c.old, _, err = c.pair.old.Tree(ctx, false, known); err != nil {
 		return err
 	}
 	if c.new, err = side(ctx, c.pair.new, true); err != nil {

@@ -39,6 +39,8 @@ func (e *Error) Kind() store.ProblemKind {
 		return store.FolderMoved
 	case e.Class == Fix:
 		return e.fixKind()
+	case errors.Is(e.Err, errNoFolders):
+		return store.NoFolders
 	case TooMany(e):
 		return store.TooManyConnections
 	case e.Class == Refused:

@@ -35,6 +35,8 @@ func (e *Error) summary(host string) string {
 		return e.fixSummary(host)
 	case e.tlsSummary(host) != "":
 		return e.tlsSummary(host)
+	case errors.Is(e.Err, errNoFolders):
+		return host + " lists no folder at all, not even INBOX, which always exists. It is tried again by itself; if it stays so, see whether the mailbox exists there."
 	case TooMany(e):
 		return host + " allows no more connections at the moment" + e.words() + ". It is tried again by itself; if it stays so, other programs use up what it allows."
 	case e.Class == Refused:

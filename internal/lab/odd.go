@@ -36,6 +36,8 @@ type OddOptions struct {
 	// Fetch may rewrite the FETCH response of a message ("* 1 FETCH (...)" and
 	// CRLF), or leave it out.
 	Fetch func(c *OddConn, m *OddMessage, response string) string
+	// Unlisted folders are there, but neither LIST nor LSUB tells of them.
+	Unlisted func(folder string) bool
 	// Hidden messages count, but no FETCH and no SEARCH tells of them.
 	Hidden func(folder string, m *OddMessage) bool
 	// Append may refuse a message ("NO x"), or change what is stored of it.
@@ -188,6 +190,48 @@ func (o *Odd) create(name string) bool {
 	o.folders[name] = &oddFolder{validity: o.validity, next: 1, modseq: 1}
 	o.order = append(o.order, name)
 	return true
+}
+
+// Rename gives a folder another name, as somebody does in a webmail. What is below it
+// stays. anew gives it and its messages other numbers, as some servers do.
+func (o *Odd) Rename(from, to string, anew bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f, at := o.folders[from], slices.Index(o.order, from)
+	if f == nil || o.folders[to] != nil {
+		o.tb.Errorf("lab: %q can't become %q", from, to)
+		return
+	}
+	delete(o.folders, from)
+	o.folders[to], o.order[at] = f, to
+	if anew {
+		o.renumber(f)
+	}
+}
+
+// Delete removes a folder.
+func (o *Odd) Delete(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.folders[name] == nil {
+		o.tb.Errorf("lab: no folder %q", name)
+	}
+	delete(o.folders, name)
+	o.order = slices.DeleteFunc(o.order, func(n string) bool { return n == name })
+}
+
+// Renumber gives a folder another UIDVALIDITY and its messages other UIDs.
+func (o *Odd) Renumber(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.renumber(o.folders[name])
+}
+
+// Folders returns the names of all folders, in order.
+func (o *Odd) Folders() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(slices.Values(o.order))
 }
 
 // Deliver puts a message into a folder and returns its UID. date may be "".

@@ -180,6 +180,9 @@ func (c *OddConn) list() string {
 func (o *Odd) listed(options string) string {
 	var out strings.Builder
 	for _, name := range o.order {
+		if o.unlisted(name) {
+			continue
+		}
 		f, attrs := o.folders[name], ""
 		if f.subscribed && strings.Contains(options, "SUBSCRIBED") {
 			attrs = "\\Subscribed"
@@ -192,11 +195,13 @@ func (o *Odd) listed(options string) string {
 	return out.String()
 }
 
+func (o *Odd) unlisted(name string) bool { return o.opt.Unlisted != nil && o.opt.Unlisted(name) }
+
 func (c *OddConn) lsub() string {
 	var out strings.Builder
 	c.server.mu.Lock()
 	for _, name := range c.server.order {
-		if c.server.folders[name].subscribed {
+		if c.server.folders[name].subscribed && !c.server.unlisted(name) {
 			fmt.Fprintf(&out, "* LSUB () \"/\" %s\r\n", oddQuote(name))
 		}
 	}
