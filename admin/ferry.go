@@ -144,10 +144,11 @@ type FolderAction string
 
 // The actions.
 const (
-	FolderCreate FolderAction = "create" // it is made and filled
-	FolderFill   FolderAction = "fill"   // it is there and is filled
-	FolderSkip   FolderAction = "skip"   // it is left alone: a view, or somebody else's
-	FolderGone   FolderAction = "gone"   // its user has deleted it on the new server
+	FolderCreate FolderAction = "create"  // it is made and filled
+	FolderFill   FolderAction = "fill"    // it is there and is filled
+	FolderSkip   FolderAction = "skip"    // it is left alone: a view, or somebody else's
+	FolderGone   FolderAction = "gone"    // its user has deleted it on the new server
+	FolderAway   FolderAction = "missing" // it is not on the new server any more
 )
 
 // CheckedFolder is what becomes of a folder.

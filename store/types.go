@@ -135,7 +135,8 @@ type Folder struct {
 	// NewUIDValidity is the new folder's UIDVALIDITY when it was made or last seen; 0
 	// if it is not known.
 	NewUIDValidity uint32
-	// Missing says since when a FolderMissing folder is not found; zero otherwise.
+	// Missing says since when a FolderMissing folder is not found, or a FolderPlanned
+	// one is not known that the new server said it had made; zero otherwise.
 	Missing Missing
 	// LeftOut counts the messages on the old server that are deliberately not
 	// copied, when they were last counted.

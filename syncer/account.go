@@ -38,13 +38,15 @@ type shared struct {
 // tracked is a row of the store and what goes on with it.
 type tracked struct {
 	store.Folder
-	pulling *pulling  // the job that runs on it, nil if none
-	settled []func()  // to be run when it has ended
-	holds   int       // clients' commands that no pull may begin before
-	missed  time.Time // when a look at the new server found it gone
-	thin    bool      // the ledger has lines whose messages are gone from the old server
-	looked  time.Time // when the old server was last asked about it in this run
-	made    atomic.Pointer[progress]
+	pulling *pulling // the job that runs on it, nil if none
+	settled []func() // to be run when it has ended
+	holds   int      // clients' commands that no pull may begin before
+	doubted bool     // it seems to be another one on the new server than it was
+	// renumbered counts how often it had another UIDVALIDITY there in this run.
+	renumbered int
+	thin       bool      // the ledger has lines whose messages are gone from the old server
+	looked     time.Time // when the old server was last asked about it in this run
+	made       atomic.Pointer[progress]
 }
 
 // far is how far the folder is.
@@ -237,8 +239,8 @@ func (a *account) load(ctx context.Context) {
 func (a *account) setFolders(rows []store.Folder) {
 	for _, row := range rows {
 		if f := a.folder(row.ID); f != nil {
-			if f.State == store.FolderPresent && row.State == store.FolderDeleted {
-				f.missed = time.Now()
+			if f.NewUIDValidity != 0 && row.NewUIDValidity != f.NewUIDValidity && row.New == f.New {
+				f.renumbered++
 			}
 			row.Checkpoint = f.Checkpoint // ours is as new, and a pull may be ahead of the row
 			f.Folder = row

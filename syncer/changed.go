@@ -4,14 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"postferry/store"
+	"postferry/upstream"
 )
-
-// overtaken is within what time a look at the new server's folders may have
-// seen the effect of a client's RENAME before we heard that it was completed.
-const overtaken = time.Minute
 
 // folderChange is a folder command of a client that the new server completed.
 type folderChange struct {
@@ -78,12 +74,8 @@ func (a *account) change(c folderChange) error {
 	a.tree.changes = append(a.tree.changes, c)
 	var rows []store.Folder
 	for _, f := range a.folders {
-		seen := f.State == store.FolderDeleted && time.Since(f.missed) < overtaken
 		if !a.follow(&f.Folder, c) {
 			continue
-		}
-		if seen && c.verb == verbRename {
-			f.State = store.FolderPresent
 		}
 		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", decodeName(f.New)).Msg("a client changed the folder")
 		rows = append(rows, f.Folder)
@@ -95,23 +87,43 @@ func (a *account) change(c folderChange) error {
 // follow applies a client's command to a row and tells whether it is concerned.
 //
 // A deleted folder never comes back; its children stay (RFC 9051 section
-// 6.3.5). Renaming takes the children along (section 6.3.6), except for INBOX,
+// 6.3.5). One whose mail had not all come is missing instead. Renaming takes the children along (section 6.3.6), except for INBOX,
 // whose messages move and which stays itself. A folder made by the client is the
 // client's: if it is one that was planned, the next look finds it there.
 func (a *account) follow(row *store.Folder, c folderChange) bool {
 	switch {
-	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || isHalted(row)):
-		row.State, row.Renaming = store.FolderDeleted, ""
+	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || isHalted(row)):
+		a.deleted(row)
 	case c.verb == verbRename:
 		to := a.newName(row.New, c)
 		if to == "" || to == row.New && row.Renaming == "" {
 			return false
 		}
 		row.New, row.Renaming = to, ""
+		if row.State == store.FolderMissing { // a look may have seen the effect before we heard of it
+			row.State, row.Missing, row.LeftOut = store.FolderPresent, store.Missing{}, 0
+		}
 	default:
 		return false
 	}
 	return true
+}
+
+// deleted: a client deleted the folder. That says nothing about mail that nobody has seen
+// in it: as long as it has not been filled, it counts as missing.
+func (a *account) deleted(row *store.Folder) {
+	row.Renaming = ""
+	st, there := a.tree.status[row.Old]
+	filled := !row.Checkpoint.Checked.IsZero() && row.Again == 0
+	if isHalted(row) || filled || there && st.Messages == 0 && st != (upstream.Status{}) {
+		row.State, row.Missing, row.LeftOut = store.FolderDeleted, store.Missing{}, 0
+		return
+	}
+	if row.State != store.FolderMissing {
+		now := a.clock().UTC()
+		row.State, row.Missing = store.FolderMissing, store.Missing{Since: now, Looks: 1, Last: now}
+		row.LeftOut = uint64(st.Messages) - min(uint64(st.Messages), row.Copied)
+	}
 }
 
 // newName is what a RENAME makes of a folder's name; "" if it leaves it alone.

@@ -164,6 +164,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		p.plan.Copy += f.Copy
 		p.plan.Bytes += f.Bytes
 		p.plan.TooLarge += f.TooLarge
+		p.plan.Left += f.Left
 	}
 	return p.quota(ctx)
 }
@@ -215,6 +216,8 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 	case store.FolderDeleted:
 		f.Action = FolderGone
 		return f, nil
+	case store.FolderMissing:
+		f.Action = FolderAway
 	case store.FolderPlanned:
 		f.Action = FolderCreated
 	default:
@@ -226,6 +229,9 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		return f, nil // all of it is dealt with
 	}
 	err := p.count(ctx, row, &f)
+	if f.Action == FolderAway {
+		f.Left, f.Copy, f.Bytes, f.TooLarge = f.Copy, 0, 0, 0
+	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
 		f.Problem, f.Trouble = e.Summary(), problemOf(err, f.Folder, 1)
 		p.noteAll(newNote(NoteUnreadable, f.Folder, f.Problem))

@@ -17,6 +17,7 @@ type AccountPlan struct {
 	Copy      uint64          `json:"copy"`      // messages, at most: those found on the new server already are adopted
 	Bytes     uint64          `json:"bytes"`     // octets of these
 	TooLarge  uint64          `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
+	Left      uint64          `json:"left"`      // messages that stay behind, as their folders are missing on the new server
 	// Limit is that APPENDLIMIT in octets; 0 if the new server tells none.
 	Limit int64 `json:"limit,omitempty"`
 	// Lacks says which quota of the new server is too small, "" if none is
@@ -49,7 +50,9 @@ func (l *Lack) String() string {
 
 // Fits tells whether all of the account would come to the new server, as far
 // as can be seen before.
-func (p AccountPlan) Fits() bool { return p.Problem == "" && p.Lacks == "" && p.TooLarge == 0 }
+func (p AccountPlan) Fits() bool {
+	return p.Problem == "" && p.Lacks == "" && p.TooLarge == 0 && p.Left == 0
+}
 
 // FolderAction is what a pass would do with a folder.
 type FolderAction string
@@ -58,8 +61,9 @@ type FolderAction string
 const (
 	FolderCreated FolderAction = "create" // and filled
 	FolderFilled  FolderAction = "fill"
-	FolderLeft    FolderAction = "skip" // a view, of another namespace, or left out by the configuration
-	FolderGone    FolderAction = "gone" // its user deleted it on the new server
+	FolderLeft    FolderAction = "skip"    // a view, of another namespace, or left out by the configuration
+	FolderGone    FolderAction = "gone"    // its user deleted it on the new server
+	FolderAway    FolderAction = "missing" // it is not on the new server any more
 )
 
 // FolderPlan is what a pass would do for a folder.
@@ -72,6 +76,7 @@ type FolderPlan struct {
 	Copy      uint64       `json:"copy"`             // at most
 	Bytes     uint64       `json:"bytes"`
 	TooLarge  uint64       `json:"too_large"`
+	Left      uint64       `json:"left"` // stay behind, as the folder is missing on the new server
 	// Unknown are messages of the new server's folder that the ledger does not
 	// know: some of Copy may be among them, and would be adopted.
 	Unknown uint64 `json:"unknown"`

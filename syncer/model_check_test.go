@@ -49,6 +49,7 @@ func (m *model) quiesce() {
 		}
 	})
 	m.pass()
+	m.decide()
 	if res := m.pass(); res.Problem != nil || !res.Pass.Complete {
 		m.fail("the last pass is not complete: %+v, problem %+v", res.Pass, res.Problem)
 	}
@@ -60,6 +61,18 @@ func (m *model) quiesce() {
 			m.t.Fatalf("%s went to the old server", op)
 		}
 	}
+}
+
+// decide says of the missing folders that they were deleted, as they were.
+func (m *model) decide() {
+	m.eachFolder(func(f store.Folder, _ store.Ledger) {
+		if f.State != store.FolderMissing {
+			return
+		}
+		if err := m.engine.DecideFolder(context.Background(), m.id, f.ID, Deleted); err != nil {
+			m.fail("DecideFolder: %v", err)
+		}
+	})
 }
 
 func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
@@ -112,9 +125,9 @@ func (m *model) checkFlags(when, name, body string) {
 func (m *model) excused() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
-		if f.State == store.FolderDeleted {
+		if f.State == store.FolderDeleted || f.State == store.FolderMissing {
 			if !slices.ContainsFunc(possibleNames(&f), func(name string) bool { return m.lostDirs[name] }) {
-				m.fail("%s counts as deleted, but nobody deleted it", f.New)
+				m.fail("%s is %s, but nobody deleted it", f.New, f.State)
 			}
 			out[f.Old]++
 		}

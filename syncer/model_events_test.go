@@ -398,7 +398,7 @@ func (m *model) stopAndBegin(t *rapid.T) {
 	if _, err := m.engine.Begin(context.Background(), ids); err != nil {
 		m.fail("Begin: %v", err)
 	}
-	if res.Problem != nil {
+	if p := res.Problem; p != nil && p.Kind != store.MissingFolder {
 		m.fail("stopping made a problem: %+v", res.Problem)
 	}
 	if m.amnesia = m.amnesia && !res.Pass.Complete; res.Pass.Complete {

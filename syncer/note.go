@@ -21,7 +21,8 @@ const (
 	NoteLeftLater    NoteKind = "left_later"    // it was copied, but is not any more
 	NoteShared       NoteKind = "shared"        // a namespace is left alone
 	NoteOmitted      NoteKind = "omitted"       // it and others are more than are made for an account
-	NoteGone         NoteKind = "gone"          // people deleted it on the new server
+	NoteGone         NoteKind = "gone"          // it is not on the new server any more
+	NoteFound        NoteKind = "found"         // it is there again
 	NoteMadeAgain    NoteKind = "made_again"    // and made one of its name there
 	NoteNoInbox      NoteKind = "no_inbox"      // what the new server lists is not complete
 	NoteCase         NoteKind = "case"          // its name differs from another's in case only
@@ -51,7 +52,8 @@ var noteForms = map[NoteKind]noteForm{
 	NoteLeftLater:    {`%q is not copied any more: %s; what has been copied stays`, []string{"Why"}},
 	NoteShared:       {`the shared namespace %q is not copied (%d of the old server's folders)`, []string{"Count"}},
 	NoteOmitted:      {`%q and others are not copied: these %d are more folders than the %d that are made for one account (sync.max_folders)`, []string{"Count", "Limit"}},
-	NoteGone:         {`%q was deleted on the new server; it is not created again`, nil},
+	NoteGone:         {`%q is not on the new server any more: it was deleted there, or it is missing; it is not created again`, nil},
+	NoteFound:        {`%q is on the new server again; it goes on there`, nil},
 	NoteMadeAgain:    {`%q was deleted on the new server and made again there; its old mail stays deleted`, nil},
 	NoteNoInbox:      {`the new server's list of folders lacks INBOX; %q is not taken for deleted`, nil},
 	NoteCase:         {`%q differs only in case from %q; on a server that ignores case it gets another name if that one is another folder's`, []string{"Name"}},

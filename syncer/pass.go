@@ -48,9 +48,15 @@ type passRun struct {
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
 	stats    stats
 	problem  *store.Problem
-	yielded  bool
-	halted   bool // a person stopped the account
-	late     *time.Timer
+	// unclear are folders that turned out not to be where they were on the new server, and
+	// why; the trees are looked at again before the pass ends. looks counts how often.
+	unclear map[*tracked]error
+	looks   int
+	resting *time.Timer       // until then; nil if it doesn't wait
+	through map[*tracked]bool // pulled to their end
+	yielded bool
+	halted  bool // a person stopped the account
+	late    *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	waiting  []chan passResult
@@ -72,7 +78,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
 		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
@@ -82,13 +88,18 @@ func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 	} else if !a.works() {
 		a.endPass(errIdle)
 	} else if !o.until.IsZero() {
-		a.pass.late = time.AfterFunc(time.Until(o.until), func() {
-			select {
-			case a.events <- a.sliceOver:
-			case <-a.gone:
-			}
-		})
+		a.pass.late = a.after(time.Until(o.until), a.sliceOver)
 	}
+}
+
+// after runs fn on the account's goroutine in a while.
+func (a *account) after(d time.Duration, fn func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		select {
+		case a.events <- fn:
+		case <-a.gone:
+		}
+	})
 }
 
 // sliceOver makes a pass that has had its time stop at the next safe point.
@@ -135,6 +146,7 @@ func (a *account) nextPassStep() {
 		}
 	case !p.yielded && !p.stopped && len(p.queue) > 0:
 		a.nextFolders(p)
+	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
 	case p.pulling == 0:
 		a.endPass(nil)
 	case a.contended():
@@ -187,7 +199,9 @@ func (a *account) passTree(err error) {
 		a.endPass(err)
 		return
 	}
-	p.tree, p.problem = true, a.omittedProblem()
+	if p.tree = true; p.problem == nil { // else it is the second look of the pass
+		p.problem = a.omittedProblem()
+	}
 	if a.tree.room != nil {
 		a.endPassWith(a.tree.room)
 		return
@@ -196,7 +210,7 @@ func (a *account) passTree(err error) {
 		if !p.options.inboxOnly {
 			a.notePassTree(f)
 		}
-		if a.due(f, p.options) {
+		if a.due(f, p.options) && !p.through[f] {
 			p.queue = append(p.queue, f)
 		}
 	}
@@ -209,6 +223,8 @@ func (a *account) notePassTree(f *tracked) {
 	_, there := a.tree.status[f.Old]
 	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
 	switch {
+	case there && f.State == store.FolderPlanned && !unknownFor(&f.Folder).IsZero():
+		a.pass.unclear[f] = errNotKnown
 	case there && f.State == store.FolderPlanned:
 		a.pass.problem = problemOf(errNotMade, f.Title, a.attempts())
 		a.pass.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
@@ -278,12 +294,13 @@ func (a *account) passPulled(f *tracked, done *pull, err error) {
 	switch {
 	case err == nil:
 		p.unwell = 0
+		p.through[f] = true
 	case interrupted(a.work, err):
 		p.yielded = true
 	case errors.Is(err, errYield):
 		p.queue = append([]*tracked{f}, p.queue...)
-	case errors.Is(err, errNewGone):
-		a.newGone(f, p, err)
+	case errors.Is(err, errNewGone), errors.Is(err, errNewOther):
+		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
 		p.problem, p.stopped = problemOf(err, f.Title, a.attempts()), true
 		a.interruptPulls()
@@ -295,13 +312,18 @@ func (a *account) passPulled(f *tracked, done *pull, err error) {
 	}
 }
 
-// newGone: the folder was deleted or renamed on the new server while the pass
-// ran. If a client of ours did it, its row says so by now; otherwise the next
-// look at the trees will tell.
-func (a *account) newGone(f *tracked, p *passRun, err error) {
-	if f.State == store.FolderPresent {
-		p.problem = problemOf(err, f.Title, a.attempts())
-		p.problem.Summary = "The folder vanished from the new server while it was being filled."
+// newGone: the folder was deleted or renamed on the new server while the pass ran, or another
+// one has its name. If a client of ours renamed it, its row says so by now, and it goes
+// on; otherwise another look at the trees will tell.
+func (a *account) newGone(f *tracked, done *pull, err error) {
+	p := a.pass
+	switch {
+	case f.State != store.FolderPresent:
+	case f.New != done.folder.New:
+		p.queue = append(p.queue, f)
+	default:
+		f.doubted = true
+		p.unclear[f] = err
 	}
 }
 
@@ -347,6 +369,9 @@ func (a *account) endPassWith(problem *store.Problem) {
 	if problem == nil {
 		problem = p.problem
 	}
+	if problem == nil && !p.yielded {
+		problem = a.unclearProblem()
+	}
 	record := store.Pass{
 		Started: p.started, Ended: time.Now(),
 		Copied: p.stats.Copied, Adopted: p.stats.Adopted, FlagChanges: p.stats.FlagChanges,
@@ -355,10 +380,14 @@ func (a *account) endPassWith(problem *store.Problem) {
 	}
 	if problem != nil {
 		a.failures = a.attempts()
-		record.Error, record.Kind = problem.Summary, problem.Kind
-		record.Server, record.Host, record.Folder = problem.Server, problem.Host, problem.Folder
 	} else if record.Complete {
 		a.failures = 0
+		problem = a.missingProblem()
+		record.Complete = problem == nil
+	}
+	if problem != nil {
+		record.Error, record.Kind = problem.Summary, problem.Kind
+		record.Server, record.Host, record.Folder = problem.Server, problem.Host, problem.Folder
 	}
 	if problem == nil && !p.yielded {
 		problem = a.datesProblem()
@@ -397,8 +426,10 @@ func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) 
 func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	p := a.pass
 	a.pass = nil
-	if p.late != nil {
-		p.late.Stop()
+	for _, t := range []*time.Timer{p.late, p.resting} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	if p.endAhead != nil {
 		p.endAhead()

@@ -215,7 +215,7 @@ func TestPlanTreeReconfigured(t *testing.T) {
 		{"skipped, and copied again", config.Folders{}, skippedAs(row("a", "b", isSkipped), why), tree("", '/', nil, "INBOX", "b"),
 			`a -> b present`, ``},
 		{"skipped, deleted, to be copied again", config.Folders{}, skippedAs(row("a", "b", isSkipped), why), emptyNew,
-			`a -> b deleted`, `not created again`},
+			`a -> b missing`, `not created again`},
 		{"skipped before it was made", skipA, row("a", "b", isPlanned), emptyNew, `a -> skipped`, why},
 		{"skipped before, now to be copied", config.Folders{}, skippedAs(row("a", "", isSkipped), why), emptyNew,
 			"a -> a planned\ncreate a", ``},

@@ -109,9 +109,9 @@ func kindOf(err error) store.ProblemKind {
 		return store.TooManyFolders
 	case errors.As(err, new(*refusesAllError)):
 		return store.MessagesRefused
-	case errors.Is(err, errNotMade):
+	case errors.Is(err, errNotMade), errors.Is(err, errNotKnown):
 		return store.FolderNotMade
-	case errors.Is(err, errNewGone):
+	case errors.Is(err, errNewGone), errors.Is(err, errNewOther):
 		return store.FolderVanished
 	case errors.Is(err, errHung):
 		return store.Unavailable

@@ -44,6 +44,8 @@ var (
 	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
 	// errNewGone: the folder is not on the new server any more.
 	errNewGone = errors.New("the folder is gone from the new server")
+	// errNewOther: the new server has another folder under the name, as its UIDVALIDITY says.
+	errNewOther = errors.New("the new server has numbered the folder anew, or it is another one")
 )
 
 // countsError: a server listed fewer messages than it says there are.
@@ -103,6 +105,8 @@ type pull struct {
 	coming comingFunc
 	octets uint64 // of the folder, as the old server's STATUS told; 0 if it didn't
 	worth  func() // the folder is worth showing
+	// restless: the new server numbers the folder anew again and again.
+	restless bool
 
 	old      oldSession
 	new      newSession
@@ -268,6 +272,9 @@ func (p *pull) open(ctx context.Context) error {
 		p.lane.cautious = true
 	}
 	p.early = 0 // if it comes to nothing, what is asked for next is what is known to be missing
+	if err == nil {
+		err = p.sameFolder()
+	}
 	if err != nil {
 		return err
 	}
@@ -401,6 +408,15 @@ func (p *pull) lookAtNew(ctx context.Context) error {
 	}
 	p.target = st
 	return nil
+}
+
+// sameFolder returns errNewOther if the new folder is not the one it was, as far as can be
+// seen: nothing is written there before it is known which it is. INBOX is always itself.
+func (p *pull) sameFolder() error {
+	if p.restless || p.folder.New == inboxName || !differ(p.folder.NewUIDValidity, p.target.UIDValidity) {
+		return nil
+	}
+	return errNewOther
 }
 
 // findUIDNext asks for the last message where the server did not tell UIDNEXT

@@ -42,11 +42,11 @@ func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, erro
 		return false, err
 	}
 	defer theirs.Close()
-	_, mineNow, err := mine.Tree(ctx, true) // as late as theirs: mail may have come since
+	_, mineNow, err := mine.Tree(ctx, true, nil) // as late as theirs: mail may have come since
 	if err != nil {
 		return false, err
 	}
-	_, theirsNow, err := theirs.Tree(ctx, true)
+	_, theirsNow, err := theirs.Tree(ctx, true, nil)
 	if err != nil || !sameNumbers(mineNow, theirsNow) {
 		return false, err
 	}

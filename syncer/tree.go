@@ -50,9 +50,10 @@ type wishes struct {
 // planFolders compares the two servers' folders with the rows of the store.
 //
 // A folder is known by its raw old name, and a row's New is the truth: clients
-// rename folders on the new server. A folder that was there and is gone was
-// deleted by its user and never comes back, not even if somebody makes a new
-// one of that name. What the old server no longer has is left as it is.
+// rename folders on the new server. A folder that was there and is gone is missing:
+// it isn't made again, and goes on when it is back. One that its user deleted
+// never comes back, not even if somebody makes a new one of that name. What the old
+// server no longer has is left as it is.
 //
 // Names: the parts below the old server's personal namespace go below the new
 // one's, children below wherever their parent is now. Below a parent that its
@@ -155,8 +156,8 @@ func newPlanner(old, new Side, known []store.Folder, wish wishes) *planner {
 	return p
 }
 
-// remember takes a row of the store into account. A deleted folder keeps its
-// name, so that nothing else is created there, unless its user has given the
+// remember takes a row of the store into account. A deleted or missing folder keeps
+// its name, so that nothing else is created there, unless its user has given the
 // name to another one since.
 func (p *planner) remember(row *store.Folder) {
 	p.known[row.Old] = row
@@ -165,11 +166,15 @@ func (p *planner) remember(row *store.Folder) {
 	}
 	key := p.key(p.newName(row))
 	switch {
-	case row.State == store.FolderPlanned, row.State == store.FolderPresent, isHalted(row):
+	case row.State == store.FolderPlanned && row.New == "":
+	case holdsName(row):
 		p.taken[key], p.names[row.Old] = row.Old, p.newName(row)
-	case row.State == store.FolderDeleted:
+	case row.State == store.FolderDeleted, row.State == store.FolderMissing:
 		if p.taken[key] == "" {
 			p.taken[key] = row.Old
+		}
+		if row.State == store.FolderMissing {
+			p.names[row.Old] = p.newName(row)
 		}
 	}
 }
@@ -259,7 +264,7 @@ func (p *planner) renamed(f *folder) bool {
 // otherwise says of a folder that it isn't called as the configuration wants
 // it, "" if it is.
 func (p *planner) otherwise(f *folder) string {
-	if f.to == "" || f.row.State == store.FolderDeleted || p.key(f.row.New) == p.key(p.rawName(f.to)) {
+	if f.to == "" || f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing || p.key(f.row.New) == p.key(p.rawName(f.to)) {
 		return ""
 	}
 	note := fmt.Sprintf(notMapped, f.to)
@@ -326,7 +331,7 @@ func (p *planner) decide(f *folder) {
 		(add || f.row.State == store.FolderPlanned || !f.row.Subscribed)
 	f.row.Subscribed = f.box.Subscribed
 	f.row.State = p.nextState(f, exact || p.spelledOtherwise(f), add)
-	if f.row.State == store.FolderDeleted {
+	if f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing {
 		f.row.Note = ""
 	}
 	create := f.row.State == store.FolderPlanned
@@ -352,6 +357,12 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 			p.note(NoteMadeAgain, f.row.Title)
 		}
 		return store.FolderDeleted
+	case f.row.State == store.FolderMissing:
+		if exists && p.taken[p.key(f.row.New)] == f.row.Old {
+			p.note(NoteFound, f.row.Title)
+			return store.FolderPresent
+		}
+		return store.FolderMissing
 	case exists:
 		return store.FolderPresent
 	case add || f.row.State == store.FolderPlanned:
@@ -361,14 +372,20 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 		return f.row.State
 	}
 	p.note(NoteGone, f.row.Title)
-	return store.FolderDeleted
+	return store.FolderMissing
 }
 
 // spelledOtherwise: a server that ignores case lists a folder as it was first
 // spelled. To take such a folder for deleted would lose mail.
 func (p *planner) spelledOtherwise(f *folder) bool {
-	_, ok := p.folded[strings.ToLower(p.key(f.row.New))]
-	return ok && f.was != nil && (f.was.State == store.FolderPresent || isHalted(f.was))
+	key, ok := p.folded[strings.ToLower(p.key(f.row.New))]
+	switch {
+	case !ok || f.was == nil:
+		return false
+	case f.was.State == store.FolderMissing:
+		return p.taken[key] == "" || p.taken[key] == f.row.Old
+	}
+	return f.was.State == store.FolderPresent || isHalted(f.was)
 }
 
 // createUse is the special use to create a folder with.
@@ -394,9 +411,10 @@ func (p *planner) noteCases() {
 	}
 }
 
-// added: the folder has no row yet, or one that only said it was skipped.
+// added: the folder has no row yet, or one that only said it was skipped, or one whose
+// name on the new server is another's by now.
 func (p *planner) added(f *folder) bool {
-	return f.was == nil || f.was.State == store.FolderSkipped && !isHalted(f.was)
+	return f.was == nil || f.was.New == "" && (f.was.State == store.FolderSkipped || f.was.State == store.FolderPlanned)
 }
 
 // note notes something about a folder.

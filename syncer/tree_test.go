@@ -334,6 +334,7 @@ const (
 	isPlanned = store.FolderPlanned
 	isPresent = store.FolderPresent
 	isDeleted = store.FolderDeleted
+	isMissing = store.FolderMissing
 	isSkipped = store.FolderSkipped
 )
 
@@ -357,8 +358,24 @@ func TestPlanTreeKnown(t *testing.T) {
 			[]store.Folder{row("Gesendet", "Gesendet", isPlanned)}, "Gesendet -> Gesendet planned\ncreate Gesendet \\Sent", ""},
 		{"planned and its subscription not yet done", tree("", '.', nil, "a\t+"), emptyNew,
 			[]store.Folder{subscribed(row("a", "a", isPlanned))}, "a -> a planned +\ncreate a\nsubscribe a", ""},
-		{"deleted by the user", tree("", '.', nil, "a"), emptyNew,
-			[]store.Folder{row("a", "a", isPresent)}, `a -> a deleted`, "not created again"},
+		{"gone from the new server", tree("", '.', nil, "a"), emptyNew,
+			[]store.Folder{row("a", "a", isPresent)}, `a -> a missing`, "not created again"},
+		{"stays missing", tree("", '.', nil, "a\t+"), emptyNew,
+			[]store.Folder{subscribed(row("a", "a", isMissing))}, ``, ""},
+		{"missing and there again", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "a"),
+			[]store.Folder{row("a", "a", isMissing)}, `a -> a present`, "on the new server again"},
+		{"missing and there again, in another case", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "A"),
+			[]store.Folder{row("a", "a", isMissing)}, `a -> a present`, "on the new server again"},
+		{"missing, and its name is another's", tree("", '.', nil, "a", "bb"), tree("", '/', nil, "INBOX", "a"),
+			[]store.Folder{row("a", "a", isMissing), row("bb", "a", isPresent)}, ``, ""},
+		{"missing, and its name in another case is another's", tree("", '.', nil, "a", "bb"), tree("", '/', nil, "INBOX", "A"),
+			[]store.Folder{row("a", "a", isMissing), row("bb", "A", isPresent)}, ``, ""},
+		{"missing, and a list without INBOX proves nothing", tree("", '.', nil, "a"), tree("", '/', nil),
+			[]store.Folder{row("a", "a", isMissing)}, ``, ""},
+		{"a missing folder's name is not given away", tree("", '.', nil, "a", "A.b", "A"), emptyNew,
+			[]store.Folder{row("a", "A", isMissing)}, "A -> A_" + shortHash("A") + " planned\nA.b -> A_" + shortHash("A") + "/b planned\ncreate A_" + shortHash("A") + "\ncreate A_" + shortHash("A") + "/b", "is called"},
+		{"below a missing folder", tree("", '.', nil, "a", "a.b"), emptyNew,
+			[]store.Folder{row("a", "z", isMissing)}, "a.b -> z/b planned\ncreate z/b", ""},
 		{"stays deleted", tree("", '.', nil, "a\t+"), emptyNew,
 			[]store.Folder{subscribed(row("a", "a", isDeleted))}, ``, ""},
 		{"subscribed on old after it was deleted", tree("", '.', nil, "a\t+"), emptyNew,
@@ -366,7 +383,7 @@ func TestPlanTreeKnown(t *testing.T) {
 		{"deleted and made again", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "a"),
 			[]store.Folder{row("a", "a", isDeleted)}, ``, "made again"},
 		{"only a directory is left", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "a\t\\Noselect", "a/b"),
-			[]store.Folder{row("a", "a", isPresent)}, `a -> a deleted`, "not created again"},
+			[]store.Folder{row("a", "a", isPresent)}, `a -> a missing`, "not created again"},
 		{"INBOX can't be deleted", tree("", '.', nil, "INBOX"), tree("", '/', nil),
 			[]store.Folder{inbox}, ``, ""},
 		{"a list without INBOX proves nothing", tree("", '.', nil, "a"), tree("", '/', nil),
@@ -417,8 +434,8 @@ func TestPlanTreeKnown(t *testing.T) {
 			[]store.Folder{row("All", "All", isPresent)}, `All -> All skipped`, "not copied any more: a view"},
 		{"a folder moves into others' namespace", tree("", '/', []string{"a/"}, "a/b"), tree("", '/', nil, "INBOX"),
 			[]store.Folder{row("a/b", "a/b", isPresent)}, `a/b -> a/b skipped`, "not copied any more: in the shared namespace"},
-		{"and back again, where its user has deleted it", tree("", '/', nil, "a/b"), tree("", '/', nil, "INBOX"),
-			[]store.Folder{row("a/b", "a/b", isSkipped)}, `a/b -> a/b deleted`, "not created again"},
+		{"and back again, where it is gone from the new server", tree("", '/', nil, "a/b"), tree("", '/', nil, "INBOX"),
+			[]store.Folder{row("a/b", "a/b", isSkipped)}, `a/b -> a/b missing`, "not created again"},
 		{"a server that ignores case", tree("", '/', nil, "foo"), tree("", '/', nil, "INBOX", "Foo"),
 			[]store.Folder{row("foo", "foo", isPresent)}, ``, ""},
 		{"a server that normalises names", tree("", '/', nil, "a"), tree("", '/', nil, "INBOX", enc("Cafe\u0301")),

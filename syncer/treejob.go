@@ -37,6 +37,7 @@ type treeState struct {
 	omitted int                        // folders of the old server that are more than are made
 	// foretold is how many messages there are at least, for as long as no look has ended.
 	foretold uint64
+	last     lastLook
 }
 
 // tell lets go of all who wait for the tree.
@@ -55,6 +56,7 @@ type treeResult struct {
 	empty  map[string]bool
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
+	seen   lastLook
 	// omitted are folders of the old server that are more than are made.
 	omitted int
 	err     error
@@ -69,6 +71,8 @@ func (a *account) startTree(l *lane, visit bool) {
 	for i, f := range a.folders {
 		rows[i] = f.Folder
 	}
+	last := a.tree.last
+	last.doubted = a.doubted()
 	yield := make(chan struct{})
 	if a.tree.yield = nil; !visit {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
@@ -76,16 +80,39 @@ func (a *account) startTree(l *lane, visit bool) {
 	a.expectSlow()
 	var result treeResult
 	a.start(l, yield, func(ctx context.Context) {
-		result = a.syncTree(ctx, l, rows)
+		result = a.syncTree(ctx, l, rows, last)
 		if result.err != nil && upstream.ClassOf(result.err) == upstream.Lost && ctx.Err() == nil {
 			// A kept session may have died; one more try with fresh ones.
 			l.drop()
-			result = a.syncTree(ctx, l, rows)
+			result = a.syncTree(ctx, l, rows, last)
 		}
 		if result.err != nil {
 			l.drop()
 		}
-	}, func() { a.treeDone(result) })
+	}, func() {
+		if result.err == nil {
+			a.settled(last.doubted)
+		}
+		a.treeDone(result)
+	})
+}
+
+// doubted are the folders that seem to be others on the new server than they were.
+func (a *account) doubted() map[store.FolderID]bool {
+	ids := map[store.FolderID]bool{}
+	for _, f := range a.folders {
+		if f.doubted {
+			ids[f.ID] = true
+		}
+	}
+	return ids
+}
+
+// settled ends doubts that a look has settled.
+func (a *account) settled(ids map[store.FolderID]bool) {
+	for _, f := range a.folders {
+		f.doubted = f.doubted && !ids[f.ID]
+	}
 }
 
 func (a *account) treeDone(r treeResult) {
@@ -110,7 +137,7 @@ func (a *account) treeDone(r treeResult) {
 		a.tree.delim = r.delim
 	}
 	if r.err == nil {
-		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room = time.Now(), r.status, r.newer, r.empty, r.room
+		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
 		a.tree.omitted = r.omitted
 	}
 	a.tree.tell()
@@ -133,6 +160,7 @@ func (a *account) mendRows(rows []store.Folder) {
 		for _, c := range a.tree.changes {
 			if f := a.folder(rows[i].ID); f != nil {
 				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
+				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
 			} else {
 				a.follow(&rows[i], c)
 			}
@@ -151,48 +179,95 @@ func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
 	return a.store.PutFolders(ctx, a.id, rows)
 }
 
+// treeLook is a look at an account's trees while it runs on a lane.
+type treeLook struct {
+	account *account
+	lane    *lane
+	known   []store.Folder
+	last    lastLook
+	now     time.Time
+	old     Side
+	status  map[string]upstream.Status // of the old folders
+	new     Side
+	counted map[store.FolderID]leftCount
+}
+
 // syncTree runs on a lane. Its rows are not stored yet.
-func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder) (r treeResult) {
-	reserve := l.reserve
-	if l.pop3() {
-		reserve = func(ctx context.Context) error { return l.new.sit(ctx, l) }
+func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, last lastLook) (r treeResult) {
+	k := &treeLook{account: a, lane: l, known: known, last: last, now: a.clock(), counted: maps.Clone(last.counted)}
+	if k.counted == nil {
+		k.counted = map[store.FolderID]leftCount{}
 	}
-	if r.err = reserve(ctx); r.err != nil {
-		return r
+	r.err = k.run(ctx, &r)
+	return r
+}
+
+func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
+	a, l := k.account, k.lane
+	newS, err := k.lookAtBoth(ctx)
+	if err != nil {
+		return err
 	}
-	// Both servers at the same time, as each may be far away.
-	var old, new Side
-	var newS newSession
-	var oldErr, newErr error
-	var g sync.WaitGroup
-	g.Go(func() { old, r.status, oldErr = oldTree(ctx, l, known) })
-	g.Go(func() { newS, new, newErr = newTree(ctx, l) })
-	g.Wait()
-	if r.err = graver(oldErr, newErr); r.err != nil {
-		return r
+	r.delim = k.new.Namespace.Delim
+	if err := a.claimMailbox(ctx, l, newS, k.status, k.known); err != nil {
+		return err
 	}
-	r.delim = new.Namespace.Delim
-	if r.err = a.claimMailbox(ctx, l, newS, r.status, known); r.err != nil {
-		return r
+	var rows []store.Folder
+	if k.new, rows, err = a.seekGone(ctx, newS, k.new, k.known, k.last); err != nil {
+		return err
 	}
-	if new, known, r.err = a.seekGone(ctx, newS, new, known); r.err != nil {
-		return r
-	}
-	var plan TreePlan
-	if plan, r.err = planFolders(ctx, old, new, known, wishes{a.domain.Folders, a.cfg.Sync.MaxFolders}); r.err != nil {
-		return r
+	plan, err := planFolders(ctx, k.old, k.new, rows, wishes{a.domain.Folders, a.cfg.Sync.MaxFolders})
+	if err != nil {
+		return err
 	}
 	for _, note := range plan.Notes {
 		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
-	m := newMaker(newS, new, known, &plan, a.log)
-	r.rows, r.err = a.applyTree(ctx, m)
-	r.empty, r.newer, r.omitted = emptyFolders(new, m.made), toldStatus(new), plan.Omitted
-	r.status = statusOf(r.status, latestRows(known, r.rows))
-	if r.err == nil && !l.pop3() && !begun(known) {
-		r.room, r.err = a.checkRoom(ctx, l, newS, latestRows(known, r.rows), r.status)
+	m := newMaker(newS, k.new, rows, &plan, a.log)
+	m.quiet, m.now = a.quiet, k.now
+	made, err := a.applyTree(ctx, m)
+	if err != nil {
+		return err
 	}
-	return r
+	r.empty, r.newer, r.omitted = emptyFolders(k.new, m.made), toldStatus(k.new), plan.Omitted
+	rows = latestRows(rows, made)
+	r.status = statusOf(k.status, rows)
+	if r.rows, err = k.judge(ctx, k.known, rows); err != nil {
+		return err
+	}
+	r.seen = lastLook{strays: straysOf(k.new, rows), counted: k.counted}
+	if !l.pop3() && !begun(k.known) {
+		r.room, err = a.checkRoom(ctx, l, newS, rows, r.status)
+	}
+	return err
+}
+
+// lookAtBoth looks at both servers at the same time, as each may be far away.
+func (k *treeLook) lookAtBoth(ctx context.Context) (newS newSession, err error) {
+	l := k.lane
+	reserve := l.reserve
+	if l.pop3() {
+		reserve = func(ctx context.Context) error { return l.new.sit(ctx, l) }
+	}
+	if err := reserve(ctx); err != nil {
+		return nil, err
+	}
+	var oldErr, newErr error
+	var g sync.WaitGroup
+	g.Go(func() { k.old, k.status, oldErr = oldTree(ctx, l, k.known) })
+	g.Go(func() { newS, k.new, newErr = newTree(ctx, l) })
+	g.Wait()
+	return newS, graver(oldErr, newErr)
+}
+
+// newStatus is what was told of a folder of the new server along with its name.
+func (k *treeLook) newStatus(name string) (st upstream.Status, told bool) {
+	for _, m := range k.new.Mailboxes {
+		if m.Name == name && m.Status != nil {
+			return *m.Status, true
+		}
+	}
+	return st, false
 }
 
 // graver is the first error, or the one that people have to do something about:
@@ -290,10 +365,15 @@ func emptyFolders(new Side, made map[string]bool) map[string]bool {
 // lister is the part of a session that tells the folder tree.
 type lister interface {
 	Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error)
+	// NoFolders is what is wrong where Folders tells of none at all.
+	NoFolders() error
 }
 
 func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
 	ns, list, err := s.Folders(ctx, withStatus)
+	if err == nil && len(list) == 0 {
+		err = s.NoFolders()
+	}
 	return Side{Namespace: ns, Mailboxes: list}, err
 }
 
@@ -303,9 +383,12 @@ func (a *account) applyTree(ctx context.Context, m *maker) ([]store.Folder, erro
 	if err := m.all(ctx); err != nil {
 		return nil, err
 	}
-	for i, f := range m.plan.Folders {
-		if f.State == store.FolderPlanned && m.made[f.New] {
-			m.plan.Folders[i].State = store.FolderPresent
+	if err := m.prove(ctx); err != nil {
+		return nil, err
+	}
+	for i := range m.plan.Folders {
+		if f := &m.plan.Folders[i]; f.State == store.FolderPlanned && m.made[f.New] {
+			m.isMade(f)
 		}
 	}
 	return m.plan.Folders, a.subscribe(ctx, m.session, m.plan.Subscribe)

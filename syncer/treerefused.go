@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -15,6 +16,13 @@ import (
 
 // errNotMade: a folder's mail stays behind because the new server won't have it.
 var errNotMade = errors.New("the new server refuses to make the folder")
+
+var (
+	// errMadeOtherwise is why a folder gets another name that the server itself has given it.
+	errMadeOtherwise = errors.New("the new server spells the name in another way")
+	// errMadeInVain is why a folder gets another name that the server said it had made.
+	errMadeInVain = errors.New("the new server said that it had made the folder, and does not know it")
+)
 
 // errSameFolder is why a folder gets another name on a server that ignores case.
 var errSameFolder = errors.New("the new server ignores case, and another folder has the name")
@@ -29,13 +37,16 @@ type maker struct {
 	there   map[string][]string // raw names on the new server, by foldedKey
 	meant   map[string]int      // how many rows have a name, by foldedKey
 	made    map[string]bool     // raw names
+	numbers map[string]uint32   // UIDVALIDITY of folders just made, by raw name
+	quiet   time.Duration
+	now     time.Time
 }
 
 // newMaker takes the names into account that exist or are meant for a folder.
 func newMaker(s newSession, new Side, known []store.Folder, plan *TreePlan, log zerolog.Logger) *maker {
 	m := &maker{
 		session: s, space: new.Namespace, plan: plan, known: known, log: log,
-		there: map[string][]string{}, meant: map[string]int{}, made: map[string]bool{},
+		there: map[string][]string{}, meant: map[string]int{}, made: map[string]bool{}, numbers: map[string]uint32{}, now: time.Now(),
 	}
 	for _, b := range new.Mailboxes {
 		if selectable(b) {

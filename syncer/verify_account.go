@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	used := map[string]bool{}
 	for _, f := range folders {
 		box, exists := c.lookUp(f.New)
+		exists = exists && !(f.State == store.FolderMissing && nameTaken(folders, f))
 		if exists {
 			used[box.Name] = true
 		}
@@ -62,7 +64,32 @@ func (c *accountCheck) check(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.leftOld(known); err != nil {
+		return err
+	}
 	return c.extraFolders(used)
+}
+
+// nameTaken tells whether a missing folder's name on the new server is another's by now.
+func nameTaken(all []counterpart, f counterpart) bool {
+	return slices.ContainsFunc(all, func(other counterpart) bool {
+		return other.Old != f.Old && holdsName(&other.Folder) && canonicalInbox(decodeName(other.New)) == canonicalInbox(decodeName(f.New))
+	})
+}
+
+// leftOld tells of folders that went from the old server before all of their mail was copied.
+func (c *accountCheck) leftOld(known []store.Folder) error {
+	for _, f := range known {
+		wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent || f.State == store.FolderMissing
+		there := slices.ContainsFunc(c.old.Mailboxes, func(m upstream.Mailbox) bool { return canonicalName(m.Name) == f.Old && selectable(m) })
+		if !wanted || there || !f.Checkpoint.Checked.IsZero() {
+			continue
+		}
+		if err := c.aboutFolder(FolderUnread, counterpart{Folder: f}, "not on the old server any more, and not all of its mail had been copied"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err error) {
@@ -141,7 +168,7 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	case f.State == store.FolderDeleted:
 		return c.aboutFolder(FolderRemoved, f, "deleted on the new server by its user")
 	case !exists:
-		return c.aboutFolder(FolderMissing, f, "")
+		return c.absent(ctx, f)
 	}
 	if f.subscribed && !box.Subscribed {
 		if err := c.aboutFolder(Unsubscribed, f, ""); err != nil {
@@ -162,6 +189,30 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 		return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: FolderUnread, Reason: broken.Summary(), Trouble: problemOf(err, f.Title, 1)})
 	}
 	return err
+}
+
+// absent tells of a folder that is not on the new server. Of one that passes have missed it is
+// known whether mail stays behind because of that, or all of it had been copied there once.
+func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
+	if f.State != store.FolderMissing {
+		return c.aboutFolder(FolderMissing, f, "")
+	}
+	if err := c.pair.open(ctx); err != nil {
+		return err
+	}
+	n, err := countUnknown(ctx, c.pair.old, c.run.Store, c.row.ID, f.Folder)
+	switch {
+	case err != nil && ctx.Err() == nil && aboutFolder(err):
+		if !upstream.Answered(err) {
+			c.pair.drop()
+		}
+		return c.aboutFolder(FolderMissing, f, "")
+	case err != nil:
+		return err
+	case n == 0:
+		return c.aboutFolder(FolderAbsent, f, "all of its mail had been copied")
+	}
+	return c.aboutFolder(FolderMissing, f, fmt.Sprintf("not copied: %d of its messages", n))
 }
 
 // aboutFolder tells whether what went wrong with a folder says nothing of the others: the

@@ -41,6 +41,9 @@ const (
 	FolderMissing FindingKind = "folder-missing"
 	// FolderUnread folders could not be compared.
 	FolderUnread FindingKind = "folder-unread"
+	// FolderAbsent folders are not on the new server any more, after all of their mail had been
+	// copied there: deleted by their user, renamed beyond recognition, or lost.
+	FolderAbsent FindingKind = "folder-absent"
 	// FolderRemoved folders were deleted on the new server by their user, as the store knows.
 	FolderRemoved FindingKind = "folder-removed"
 	// FolderSkipped folders are left alone by policy.
@@ -67,7 +70,7 @@ const (
 var severities = map[FindingKind]Severity{
 	Missing: Damage, Quarantined: Damage, Altered: Damage, Doubled: Damage, Dated: Damage, Unreadable: Damage,
 	FolderMissing: Damage, FolderUnread: Damage,
-	Removed: Doubtful, Flagged: Doubtful, Unsubscribed: Doubtful,
+	Removed: Doubtful, Flagged: Doubtful, Unsubscribed: Doubtful, FolderAbsent: Doubtful,
 }
 
 // Severity of a kind of finding.

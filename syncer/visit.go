@@ -118,8 +118,23 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 	if err == nil || errors.Is(err, errYield) || interrupted(a.work, err) {
 		return
 	}
-	if !errors.Is(err, errOldGone) && !errors.Is(err, errNewGone) {
+	switch {
+	case errors.Is(err, errOldGone):
+	case errors.Is(err, errNewGone), errors.Is(err, errNewOther):
+		a.doubt(f, p)
+	default:
 		a.problem(problemOf(err, f.Title, 1))
+	}
+}
+
+// doubt has the trees looked at soon, as a folder is not where it was on the new server.
+func (a *account) doubt(f *tracked, p *pull) {
+	if f.State != store.FolderPresent || f.New != p.folder.New {
+		return // a client changed it; its row says how
+	}
+	f.doubted = true
+	if len(a.tree.waiting) == 0 && (a.pass == nil || a.pass.tree) {
+		a.tree.waiting = append(a.tree.waiting, make(chan struct{}))
 	}
 }
 
@@ -138,6 +153,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	if p.ready == nil {
 		p.early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)
 	}
+	p.restless = f.renumbered > renumberedMost
 	p.report = func(far progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.worth = sync.OnceFunc(func() {
@@ -158,6 +174,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 			f.thin = p.thin()
 		}
 		a.countAgain(f, p)
+		a.noteNumbers(f, p, err)
 		f.runSettled()
 		a.count(p, err)
 		a.heedDates(f, p)

@@ -71,7 +71,7 @@ var (
 	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
 	errOtherUID      = errors.New("the server names two messages in one response: it can't be told whose body it has sent")
 	errShort         = errors.New("the message ended before its announced size")
-	errNoFolders     = errors.New("LIST was answered without a line, and INBOX always exists (RFC 9051 section 5.1)")
+	errNoFolders     = errors.New("LIST tells of no folder, and INBOX always exists (RFC 9051 section 5.1)")
 	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
 	errCriteria      = errors.New("the search can't be sent")
 	errUnstuffed     = errors.New("the server does not mark lines that begin with a dot (RFC 1939 section 3)")

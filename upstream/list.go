@@ -74,6 +74,9 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 	return n.found, boxes, err
 }
 
+// NoFolders is what is wrong where Folders tells of none at all.
+func (s *Session) NoFolders() error { return s.fault("LIST", Later, errNoFolders) }
+
 // listCommand is one of those that together tell the folders.
 type listCommand struct {
 	verb string

@@ -159,7 +159,7 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	}
 	actions := map[syncer.FolderAction]admin.FolderAction{
 		syncer.FolderCreated: admin.FolderCreate, syncer.FolderFilled: admin.FolderFill,
-		syncer.FolderLeft: admin.FolderSkip, syncer.FolderGone: admin.FolderGone,
+		syncer.FolderLeft: admin.FolderSkip, syncer.FolderGone: admin.FolderGone, syncer.FolderAway: admin.FolderAway,
 	}
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{

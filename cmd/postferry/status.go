@@ -33,8 +33,12 @@ With --json it prints one JSON object for programs:
     last_error      null or: summary, cause, advice (retry, fix), folder,
                     since, retry_at (null: not before something changed)
     folders         with logins or --folders, one object each: folder,
-                    new_name, state (planned, present, deleted, skipped), note
-                    (why it is skipped, or not called as expected), messages, copied, quarantined, last_checked, last_error
+                    new_name, state (planned, present, missing, deleted, skipped),
+                    note (why it is skipped, or not called as expected),
+                    messages, copied, quarantined, last_checked, last_error; of
+                    one that is missing on the new server also missing_since,
+                    looks (for it, hours apart) and left_out (messages that
+                    don't come because of that)
 
 Times are RFC 3339. Fields may join; those above keep their names and meaning.
 

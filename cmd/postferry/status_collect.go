@@ -171,6 +171,9 @@ func describeFolder(f store.Folder, p *store.Problem) folderStatus {
 		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined,
 		Checked: timeOrNil(f.Checkpoint.Checked),
 	}
+	if f.State == store.FolderMissing {
+		s.LeftOut, s.Missing, s.Looks = f.LeftOut, timeOrNil(f.Missing.Since), f.Missing.Looks
+	}
 	if p != nil && p.Folder != "" && p.Folder == f.Title {
 		s.LastError = describeProblem(p)
 	}

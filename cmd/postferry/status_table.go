@@ -115,6 +115,8 @@ func folderState(f folderStatus) string {
 		return "not on the new server yet"
 	case store.FolderDeleted:
 		return "deleted on the new server"
+	case store.FolderMissing:
+		return missingState(f)
 	case store.FolderSkipped:
 		return withNote("skipped", f.Note)
 	}
@@ -122,6 +124,21 @@ func folderState(f folderStatus) string {
 		return withNote("as "+printable(f.New), f.Note)
 	}
 	return withNote("", f.Note)
+}
+
+// missingState says since when a folder is missing, and what stays behind.
+func missingState(f folderStatus) string {
+	text := "missing on the new server since " + clock(f.Missing)
+	if f.Looks > 1 {
+		text += fmt.Sprintf(", looked for %d times", f.Looks)
+	}
+	switch {
+	case f.LeftOut == 1:
+		return text + "; 1 message does not come"
+	case f.LeftOut > 1:
+		return text + fmt.Sprintf("; %d messages do not come", f.LeftOut)
+	}
+	return text + "; all of its mail had been copied"
 }
 
 // withNote adds to a word what there is to say about it.

@@ -69,6 +69,9 @@ type folderStatus struct {
 	Messages    uint64            `json:"messages"`
 	Copied      uint64            `json:"copied"`
 	Quarantined uint64            `json:"quarantined"`
+	LeftOut     uint64            `json:"left_out,omitempty"`      // messages that don't come because the folder is missing
+	Missing     *time.Time        `json:"missing_since,omitempty"` // since when it is missing
+	Looks       uint32            `json:"looks,omitempty"`         // for it, hours apart
 	Checked     *time.Time        `json:"last_checked"`
 	LastError   *problemStatus    `json:"last_error"`
 }

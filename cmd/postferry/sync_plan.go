@@ -143,6 +143,9 @@ func (p *planPrinter) account(a *syncer.AccountPlan) error {
 	if a.TooLarge > 0 {
 		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", count(a.TooLarge, "message"), size(uint64(a.Limit)))
 	}
+	if a.Left > 0 {
+		fmt.Fprintf(p.w, "  stay behind: %s of folders that are missing on the new server\n", count(a.Left, "message"))
+	}
 	if a.Lacks != "" {
 		fmt.Fprintf(p.w, "  won't fit: %s\n", printable(a.Lacks))
 	}
@@ -160,6 +163,10 @@ func folderPlan(f syncer.FolderPlan) string {
 		return withNote("skipped", f.Reason)
 	case f.Action == syncer.FolderGone:
 		return "was deleted on the new server, stays so"
+	case f.Action == syncer.FolderAway && f.Left > 0:
+		return fmt.Sprintf("missing on the new server; %s stay behind", count(f.Left, "message"))
+	case f.Action == syncer.FolderAway:
+		return "missing on the new server"
 	case f.Action == syncer.FolderCreated:
 		text = "to be created"
 	case f.Copy == 0:

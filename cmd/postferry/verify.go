@@ -30,12 +30,12 @@ something is missing. What is found is one of:
              altered, doubled, date (another INTERNALDATE), unreadable,
              folder-missing, folder-unread
   doubtful   what a person may have done on the new server: removed (was copied,
-             is gone from its folder now: deleted, moved, or lost), flags,
-             subscription
+             is gone from its folder now: deleted, moved, or lost), folder-absent
+             (the same of a whole folder), flags, subscription
   harmless   repaired (the new server refused it as it was; "postferry quarantine
              list --repaired" says what was done), extra (mail on the new server only), folder-extra, folder-skipped,
-             folder-removed (deleted by its user through Postferry, or found gone
-             by a pass)
+             folder-removed (deleted by its user through Postferry, or so a
+             person said)
 
 Without logins it verifies all accounts that are not finished. Damage, or an
 account that can't be verified, makes the exit status 1, doubtful things only with --strict. A message

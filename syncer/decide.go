@@ -1,0 +1,163 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postferry/store"
+)
+
+// Verdict is what a person says of a folder that is missing.
+type Verdict string
+
+// The verdicts.
+const (
+	// Deleted: it was deleted on purpose. It is never made again, and what stays behind
+	// because of it keeps no pass from being complete.
+	Deleted Verdict = "deleted"
+	// Recreate: it was lost. It is made again, and everything that the old server has in it is
+	// copied anew.
+	Recreate Verdict = "recreate"
+)
+
+var (
+	// ErrNoFolder means that the account has no such folder.
+	ErrNoFolder = errors.New("there is no such folder")
+	// ErrNotMissing means that there is nothing to decide about a folder.
+	ErrNotMissing = errors.New("the folder is not missing")
+)
+
+// DecideFolder does with a missing folder of an account what a person says. A folder that
+// went from the old server before it was all copied can only be said to be deleted.
+func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v Verdict) error {
+	if v != Deleted && v != Recreate {
+		return fmt.Errorf("syncer: no verdict: %q", v)
+	}
+	if err := e.follow(ctx, id, func(a *account) error { return a.decide(folder, v) }); err != nil {
+		return err
+	}
+	row, err := e.shared.store.AccountByID(ctx, id)
+	if err != nil || row.State != store.Active {
+		return err
+	}
+	return e.Again(ctx, []store.AccountID{id})
+}
+
+// decide runs on the account's goroutine.
+func (a *account) decide(id store.FolderID, v Verdict) error {
+	f := a.folder(id)
+	if f == nil {
+		return ErrNoFolder
+	}
+	left := a.leftOld(f)
+	switch {
+	case f.State == store.FolderMissing && v == Recreate:
+		return a.recreate(f)
+	case f.State == store.FolderMissing, v == Deleted && left && f.State == store.FolderPlanned:
+		return a.isDeleted(f)
+	case v == Deleted && left:
+		return a.nothingComes(f)
+	}
+	return ErrNotMissing
+}
+
+// leftOld tells whether a folder is known to have gone from the old server before it was all copied.
+func (a *account) leftOld(f *tracked) bool {
+	if f.complete() || f.State != store.FolderPlanned && f.State != store.FolderPresent {
+		return false
+	}
+	if !a.tree.at.IsZero() {
+		_, there := a.tree.status[f.Old]
+		return !there
+	}
+	p := a.row.Problem
+	return p != nil && p.Kind == store.FolderLeftOld && p.Folder == f.Title
+}
+
+// isDeleted: what stays behind is known, and is to.
+func (a *account) isDeleted(f *tracked) error {
+	row := f.Folder
+	row.State, row.Missing = store.FolderDeleted, store.Missing{}
+	return a.decided(f, row)
+}
+
+// recreate forgets what was copied, so that all of it comes again.
+func (a *account) recreate(f *tracked) error {
+	if err := a.forget(f); err != nil {
+		return err
+	}
+	row := f.Folder
+	row.State, row.Missing, row.LeftOut, row.Renaming, row.NewUIDValidity = store.FolderPlanned, store.Missing{}, 0, "", 0
+	if a.byNew(row.New) != nil {
+		row.New = "" // another has the name by now
+	}
+	return a.decided(f, row)
+}
+
+// decided makes durable what was decided. A look at the trees that runs must not undo it.
+func (a *account) decided(f *tracked, row store.Folder) error {
+	rows, err := a.putFolders([]store.Folder{row})
+	if err != nil {
+		return err
+	}
+	a.tree.changes = append(a.tree.changes, folderChange{})
+	a.setFolders(rows)
+	a.log.Info().Str("folder", f.Title).Str("state", string(row.State)).Msg("a person decided about the missing folder")
+	return nil
+}
+
+// nothingComes: what is left of a folder that the old server has no more is all there will be.
+func (a *account) nothingComes(f *tracked) error {
+	cp := f.Checkpoint
+	cp.Checked = time.Now()
+	if err := a.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+		return err
+	}
+	f.Checkpoint = cp
+	return nil
+}
+
+// forgetAtOnce is how many lines of a ledger are forgotten in one step.
+const forgetAtOnce = 500
+
+// forget empties a folder's ledger. Until that is through the folder stays missing.
+func (a *account) forget(f *tracked) error {
+	l, err := a.store.Ledger(a.ctx, a.id, f.ID)
+	if err != nil {
+		return err
+	}
+	var batches []store.Batch
+	for len(l.Entries) > 0 {
+		n := min(len(l.Entries), forgetAtOnce)
+		b := store.Batch{}
+		for _, e := range l.Entries[:n] {
+			b.Forget = append(b.Forget, e.Key)
+		}
+		batches, l.Entries = append(batches, b), l.Entries[n:]
+	}
+	last := store.Batch{Checkpoint: &store.Checkpoint{}}
+	for _, in := range l.Intents {
+		last.Drop = append(last.Drop, in.Key)
+	}
+	for _, q := range l.Quarantine {
+		last.Release = append(last.Release, q.Key)
+	}
+	for _, b := range append(batches, last) {
+		b.Account, b.Folder = a.id, f.ID
+		if err := a.commit(b); err != nil {
+			return err
+		}
+	}
+	f.Checkpoint, f.Copied, f.Quarantined, f.Again = store.Checkpoint{}, 0, 0, 0
+	f.made.Store(nil)
+	return nil
+}
+
+// commit writes a batch that must not be lost when the engine stops.
+func (a *account) commit(b store.Batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	return a.store.Commit(ctx, b)
+}

@@ -1,0 +1,76 @@
+package syncer
+
+import (
+	"errors"
+	"time"
+
+	"postferry/store"
+)
+
+// errNotKnown: the new server does not know a folder that it said it had made.
+var errNotKnown = errors.New("the new server said that it had made the folder, and does not know it")
+
+// looksMost is how often a pass looks at the trees again.
+const looksMost = 2
+
+// looksAgain has the trees looked at once more if a folder turned out not to be where it
+// was, or to be, and tells whether it does.
+func (a *account) looksAgain() bool {
+	p := a.pass
+	if len(p.unclear) == 0 || p.looks == looksMost || p.yielded || p.stopped {
+		return false
+	}
+	wait := a.untilKnown()
+	if wait > 0 && a.contended() {
+		return false // others have better use of the places
+	}
+	p.looks++
+	if wait == 0 {
+		a.lookAgain()
+		return true
+	}
+	p.resting = a.after(wait, func() {
+		if a.pass == p {
+			p.resting = nil
+			a.lookAgain()
+		}
+	})
+	return true
+}
+
+// untilKnown is how long to wait before the trees are looked at again: a folder that was
+// made may be known soon.
+func (a *account) untilKnown() (wait time.Duration) {
+	for f := range a.pass.unclear {
+		if since := unknownFor(&f.Folder); !since.IsZero() {
+			wait = max(wait, madePatience*a.quiet-a.clock().Sub(since), a.quiet/6)
+		}
+	}
+	return wait
+}
+
+func (a *account) lookAgain() {
+	p := a.pass
+	p.tree = false
+	clear(p.unclear)
+	if !a.tree.running && a.mayUse(a.backs[0]) {
+		a.startTree(a.backs[0], false)
+	}
+}
+
+// unclearProblem is what a pass ends with if a folder's place stayed unclear; nil if none did.
+func (a *account) unclearProblem() *store.Problem {
+	for _, f := range a.folders {
+		err := a.pass.unclear[f]
+		if err == nil {
+			continue
+		}
+		p := problemOf(err, f.Title, a.attempts())
+		p.Summary = "The folder vanished from the new server while it was being filled."
+		if errors.Is(err, errNotKnown) {
+			p.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."
+		}
+		return p
+	}
+	return nil
+}

@@ -1,0 +1,464 @@
+package syncer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// A folder of the new server is found by its name, but the name alone proves nothing:
+// people rename folders in a webmail, swap two of them, or delete one and make another of
+// the name. Whoever is not where it was, or has another UIDVALIDITY there, is looked for
+// among the folders that are nobody's: by UIDVALIDITY, which many servers keep when a
+// folder is renamed (RFC 9051 section 6.3.6 leaves it open), and by the copies it held. One
+// that can't be told for sure is not taken for renamed.
+
+// seeker looks for an account's folders on the new server.
+type seeker struct {
+	account store.AccountID
+	store   store.Store
+	session newSession
+	new     Side
+	rows    []store.Folder // changed in place
+	doubted map[store.FolderID]bool
+	before  []string // raw names of the folders that were nobody's at the last look
+	now     time.Time
+	log     zerolog.Logger
+
+	planner *planner
+	status  map[string]upstream.Status // of the new server's folders, by raw name
+	sought  []*sought
+}
+
+// sought is a folder that is looked for.
+type sought struct {
+	row   *store.Folder
+	tail  store.Ledger        // its newest entries
+	last  store.Entry         // one of the newest copies with a UID; its UID is 0 if there is none
+	at    map[string]evidence // raw names of the folders it may be
+	found string              // the one it is; "" for none
+}
+
+// evidence is what speaks for a folder.
+type evidence int
+
+const (
+	byNumber  evidence = iota + 1 // its UIDVALIDITY, and nothing it holds speaks against it
+	byContent                     // the copies it holds, under other UIDs
+	byBoth
+)
+
+// lastLook is what a look at the trees has to know of what was seen before.
+type lastLook struct {
+	doubted map[store.FolderID]bool // folders that seem to be others under their names
+	strays  []string                // raw names of the folders that were nobody's
+	counted map[store.FolderID]leftCount
+}
+
+// straysOf are the raw names of folders of the new server that no row has, in order.
+func straysOf(new Side, rows []store.Folder) (names []string) {
+	p := newPlanner(Side{}, new, rows, wishes{})
+	owned := map[string]bool{}
+	for i := range rows {
+		if holdsName(&rows[i]) {
+			owned[p.key(p.newName(&rows[i]))] = true
+		}
+	}
+	for _, m := range new.Mailboxes {
+		if key := p.key(m.Name); selectable(m) && key != inboxName && !owned[key] {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// holdsName: the folder is on the new server under its name, or is to be.
+func holdsName(row *store.Folder) bool {
+	return row.State == store.FolderPlanned || row.State == store.FolderPresent || isHalted(row)
+}
+
+// seekGone finds folders that are not where they were on the new server any more. That
+// one is gone is believed only when the server says so twice: while a folder is
+// renamed, a listing may have neither its former name nor its new one.
+func (a *account) seekGone(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) (Side, []store.Folder, error) {
+	rows, err := a.seek(ctx, s, new, known, last)
+	if err != nil || !someGone(new, rows) {
+		return new, rows, err
+	}
+	if err := pause(ctx, a.quiet/6); err != nil {
+		return new, nil, err
+	}
+	if new, err = side(ctx, s, true); err != nil {
+		return new, nil, err
+	}
+	rows, err = a.seek(ctx, s, new, known, last)
+	return new, rows, err
+}
+
+// someGone tells whether there are rows whose folder is nowhere on the new server, and
+// was there at the last look.
+func someGone(new Side, known []store.Folder) bool {
+	p := newPlanner(Side{}, new, known, wishes{})
+	return p.trusted && slices.ContainsFunc(known, func(row store.Folder) bool {
+		return row.State != store.FolderMissing && mayBeGone(&row) && !p.isThere(&row)
+	})
+}
+
+// mayBeGone: the folder was on the new server once and may have gone from there.
+func mayBeGone(row *store.Folder) bool {
+	switch row.State {
+	case store.FolderPresent, store.FolderMissing:
+		return row.Old != inboxName
+	}
+	return isHalted(row)
+}
+
+// isThere tells whether a folder is listed under a name it may have, whatever the case.
+func (p *planner) isThere(row *store.Folder) bool {
+	key := p.key(p.newName(row))
+	_, there := p.there[key]
+	_, spelled := p.folded[strings.ToLower(key)]
+	return there || spelled
+}
+
+// seek returns the rows with what was found out about them: the names of those that are
+// called otherwise now, the UIDVALIDITY of those that have another one, and as missing
+// those whose name is another folder's.
+func (a *account) seek(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) ([]store.Folder, error) {
+	k := &seeker{
+		account: a.id, store: a.store, session: s, new: new, rows: slices.Clone(known), doubted: maps.Clone(last.doubted),
+		before: last.strays, now: a.clock(), log: a.log,
+	}
+	k.planner = newPlanner(Side{}, new, k.rows, wishes{})
+	if !k.worthALook() {
+		return known, nil
+	}
+	if err := k.askStatus(ctx); err != nil {
+		return nil, err
+	}
+	k.doubtOthers()
+	if err := k.gather(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.compare(ctx); err != nil {
+		return nil, err
+	}
+	k.settle()
+	return k.rows, nil
+}
+
+// worthALook tells whether anything is looked for.
+func (k *seeker) worthALook() bool {
+	return slices.ContainsFunc(k.rows, func(row store.Folder) bool { return k.seeks(&row) })
+}
+
+// seeks tells whether a folder is not where it was, or may be another one there. One that
+// was missing before is looked for again when something is listed that is nobody's.
+func (k *seeker) seeks(row *store.Folder) bool {
+	switch {
+	case !mayBeGone(row):
+		return false
+	case k.doubted[row.ID], k.isOther(row):
+		return true
+	case !k.planner.trusted:
+		return false
+	}
+	_, there := k.planner.there[k.planner.key(k.planner.newName(row))]
+	if row.State == store.FolderMissing && !there {
+		return k.now.Sub(row.Missing.Last) >= seekEvery || !slices.Equal(straysOf(k.new, k.rows), k.before)
+	}
+	return !there || row.State == store.FolderMissing
+}
+
+// isOther tells whether the folder of that name has another UIDVALIDITY than it had, as far as
+// the list told.
+func (k *seeker) isOther(row *store.Folder) bool {
+	box := k.planner.there[k.planner.key(k.planner.newName(row))]
+	return box.Status != nil && differ(row.NewUIDValidity, box.Status.UIDValidity)
+}
+
+// differ tells whether two UIDVALIDITYs are known and not the same.
+func differ(was, now uint32) bool { return was != 0 && now != 0 && was != now }
+
+// askStatus asks for the numbers of all folders, as some of those that are where they
+// were may be others.
+func (k *seeker) askStatus(ctx context.Context) (err error) {
+	k.status = map[string]upstream.Status{}
+	var ask []string
+	for _, m := range k.new.Mailboxes {
+		switch {
+		case !selectable(m):
+		case m.Status != nil:
+			k.status[m.Name] = *m.Status
+		default:
+			ask = append(ask, m.Name)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	more, err := k.session.Status(ctx, ask)
+	maps.Copy(k.status, more)
+	return err
+}
+
+// statusOf is a row's folder by name.
+func (k *seeker) statusOf(row *store.Folder) (upstream.Status, bool) {
+	box, ok := k.planner.there[k.planner.key(k.planner.newName(row))]
+	if !ok {
+		return upstream.Status{}, false
+	}
+	st, ok := k.status[box.Name]
+	return st, ok
+}
+
+// doubtOthers doubts the folders that have another UIDVALIDITY than they had.
+func (k *seeker) doubtOthers() {
+	for i := range k.rows {
+		row := &k.rows[i]
+		st, there := k.statusOf(row)
+		if mayBeGone(row) && there && differ(row.NewUIDValidity, st.UIDValidity) {
+			if k.doubted == nil {
+				k.doubted = map[store.FolderID]bool{}
+			}
+			k.doubted[row.ID] = true
+		}
+	}
+}
+
+// gather reads what is known of the folders that are looked for.
+func (k *seeker) gather(ctx context.Context) error {
+	for i := range k.rows {
+		row := &k.rows[i]
+		if !k.seeks(row) {
+			continue
+		}
+		w := &sought{row: row, at: map[string]evidence{}}
+		if restless, err := k.restless(ctx, w); err != nil {
+			return err
+		} else if restless {
+			row.NewUIDValidity = 0
+			continue
+		}
+		if err := k.readTail(ctx, w); err != nil {
+			return err
+		}
+		k.sought = append(k.sought, w)
+	}
+	return nil
+}
+
+// candidates are the raw names of the folders that may be one of those looked for, in order.
+func (k *seeker) candidates() []string {
+	owned := map[string]bool{}
+	for i := range k.rows {
+		if row := &k.rows[i]; holdsName(row) && !k.isSought(row) {
+			owned[k.planner.key(k.planner.newName(row))] = true
+		}
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(k.status)) {
+		if key := k.planner.key(name); key != inboxName && !owned[key] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (k *seeker) isSought(row *store.Folder) bool {
+	return slices.ContainsFunc(k.sought, func(w *sought) bool { return w.row == row })
+}
+
+// compare looks for what speaks for each candidate.
+func (k *seeker) compare(ctx context.Context) error {
+	candidates := k.candidates()
+	for _, w := range k.sought {
+		for _, name := range candidates {
+			if !w.numbered(k.status[name]) {
+				continue
+			}
+			proof, err := k.sample(ctx, w, name)
+			if err != nil {
+				return err
+			}
+			if proof != 0 {
+				w.at[name] = proof
+			}
+		}
+	}
+	k.assign()
+	for _, w := range k.sought {
+		if w.found == "" && k.mayRead(w) {
+			if err := k.readAll(ctx, w, candidates); err != nil {
+				return err
+			}
+		}
+	}
+	k.assign()
+	k.assignBelow(candidates)
+	return nil
+}
+
+// numbered tells whether a folder's numbers are those of the folder looked for.
+func (w *sought) numbered(st upstream.Status) bool {
+	if st.UIDValidity == 0 {
+		return false
+	}
+	if st.UIDValidity == w.row.NewUIDValidity {
+		return w.last.UIDValidity != st.UIDValidity || st.UIDNext > w.last.UID
+	}
+	return w.last.UID != 0 && st.UIDValidity == w.last.UIDValidity && st.UIDNext > w.last.UID
+}
+
+// assign gives folders to rows, the best evidence first, and only where it points to one
+// folder and that folder's to one row.
+func (k *seeker) assign() {
+	for level := byBoth; level >= byNumber; level-- {
+		claims := map[string][]*sought{}
+		for _, w := range k.sought {
+			if name := w.only(level, k.isTaken); name != "" && (level > byNumber || k.tellsApart(w, name)) {
+				claims[name] = append(claims[name], w)
+			}
+		}
+		for name, by := range claims {
+			if len(by) == 1 {
+				by[0].found = name
+			}
+		}
+	}
+}
+
+// only is the one folder for which there is evidence of a level; "" if there is none or
+// more than one, or if the row has its folder.
+func (w *sought) only(level evidence, taken func(string) bool) (name string) {
+	if w.found != "" {
+		return ""
+	}
+	for n, proof := range w.at {
+		if proof != level || taken(n) {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = n
+	}
+	return name
+}
+
+func (k *seeker) isTaken(name string) bool {
+	return slices.ContainsFunc(k.sought, func(w *sought) bool { return w.found == name })
+}
+
+// tellsApart tells whether a UIDVALIDITY alone tells a folder from others: on some
+// servers it is the second in which a folder was made, and those that the server makes by
+// itself may have been made in the same.
+func (k *seeker) tellsApart(w *sought, name string) bool {
+	validity := k.status[name].UIDValidity
+	for i := range k.rows {
+		if row := &k.rows[i]; row != w.row && row.NewUIDValidity == validity {
+			return false
+		}
+	}
+	for n, st := range k.status {
+		if n != name && st.UIDValidity == validity {
+			return false
+		}
+	}
+	box := k.planner.there[k.planner.key(name)]
+	return attrUse(box) == "" || name == w.row.New
+}
+
+// assignBelow takes folders along with the one above them: it was renamed, and theirs
+// is below its new name, with nothing that speaks against it.
+func (k *seeker) assignBelow(candidates []string) {
+	delim := k.new.Namespace.Delim
+	if delim == 0 {
+		return
+	}
+	moves := map[string]string{}
+	for _, w := range k.sought {
+		if w.found != "" && w.found != w.row.New {
+			moves[w.row.New+string(rune(delim))] = w.found + string(rune(delim))
+		}
+	}
+	for _, w := range k.sought {
+		if w.found != "" {
+			continue
+		}
+		for from, to := range moves {
+			rest, below := strings.CutPrefix(w.row.New, from)
+			if !below || !slices.Contains(candidates, to+rest) || k.isTaken(to+rest) {
+				continue
+			}
+			st := k.status[to+rest]
+			if w.numbered(st) || w.last.UID == 0 && st.Messages == 0 {
+				w.found = to + rest
+			}
+		}
+	}
+}
+
+// settle writes down what was found out.
+func (k *seeker) settle() {
+	for _, w := range k.sought {
+		switch box, there := k.planner.there[k.planner.key(k.planner.newName(w.row))]; {
+		case w.found != "":
+			k.goesOn(w, w.found)
+		case !there || w.row.State == store.FolderMissing && !k.mayTake(w, box.Name):
+		case k.isTaken(box.Name):
+			w.row.State = store.FolderMissing
+		default:
+			k.goesOn(w, box.Name) // numbered anew, or made anew under the name
+		}
+	}
+}
+
+// mayTake tells whether a missing folder goes on in one of its name that is listed again: not
+// if that is another's.
+func (k *seeker) mayTake(w *sought, name string) bool {
+	if k.isTaken(name) {
+		return false
+	}
+	return !slices.ContainsFunc(k.rows, func(row store.Folder) bool {
+		return holdsName(&row) && row.ID != w.row.ID && k.planner.key(k.planner.newName(&row)) == k.planner.key(name)
+	})
+}
+
+// restless tells of the folder that has the doubted one's name whether its UIDs are good only
+// while it is open (see renumber.go): its UIDVALIDITY means nothing then.
+func (k *seeker) restless(ctx context.Context, w *sought) (bool, error) {
+	box, there := k.planner.there[k.planner.key(k.planner.newName(w.row))]
+	if !there || !k.doubted[w.row.ID] {
+		return false, nil
+	}
+	sel, err := k.session.Examine(ctx, box.Name)
+	if err != nil {
+		return false, k.proveNothing(err, box.Name)
+	}
+	return fleeting(sel), nil
+}
+
+// goesOn notes where a folder goes on.
+func (k *seeker) goesOn(w *sought, name string) {
+	row := w.row
+	if k.planner.key(name) != k.planner.key(row.New) {
+		k.log.Info().Str("folder", row.Title).Str("from", decodeName(row.New)).Str("name", decodeName(name)).
+			Msg("the folder was renamed on the new server, not by way of the relay; it goes on under its new name")
+		row.New, row.Renaming = name, ""
+	}
+	if st := k.status[name]; st.UIDValidity != 0 {
+		row.NewUIDValidity = st.UIDValidity
+	}
+	if row.State == store.FolderMissing {
+		row.State = store.FolderPresent
+	}
+}
