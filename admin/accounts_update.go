@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"postferry/config"
@@ -17,6 +18,9 @@ type accountPatch struct {
 	OldPassword *store.Secret `json:"old_password"`
 	NewLogin    *string       `json:"new_login"`
 	NewPassword *store.Secret `json:"new_password"`
+	// AliasOf answers the question whether the login leads to the mailbox of another account
+	// of the domain: that one's login, or "" if it doesn't.
+	AliasOf *string `json:"alias_of"`
 }
 
 // updateAccount corrects logins and passwords. A problem is forgotten, and an
@@ -42,6 +46,13 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 	if err != nil {
 		return nil, err
 	}
+	detail := changed.String()
+	if p.AliasOf != nil {
+		if err := a.setAlias(ctx, d, id, *p.AliasOf); err != nil {
+			return nil, err
+		}
+		detail = strings.TrimPrefix(detail+", alias_of", ", ")
+	}
 	if x, err = a.account(ctx, d, id); err != nil {
 		return nil, err
 	}
@@ -49,10 +60,28 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: changed.String()}); err != nil {
+	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: detail}); err != nil {
 		return nil, err
 	}
 	return a.showAccount(ctx, d, id)
+}
+
+// setAlias lets an account share the mailbox and the ledger of another one of the domain, or
+// stand for itself.
+func (a *app) setAlias(ctx context.Context, d *config.Domain, id store.AccountID, of string) error {
+	if of == "" {
+		return a.store.SetApart(ctx, id)
+	}
+	first, err := a.store.Account(ctx, of)
+	if err == nil && first.Domain == d.Name && first.ID != id {
+		err = a.store.SetAlias(ctx, id, first.ID)
+	} else if err == nil {
+		err = store.ErrNotFound
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+		return errInvalid(wrongField("alias_of", "no_such_account", "There is no other account of that login in the domain."))
+	}
+	return err
 }
 
 // correct gives an account other credentials, if there are any, and forgets its problem.

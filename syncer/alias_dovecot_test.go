@@ -188,3 +188,50 @@ func (b *aliasBench) wantSteered(ids []store.AccountID, first store.AccountID) {
 		}
 	}
 }
+
+// TestTwoOldMailboxesIntoOne: a new mailbox that takes the mail of two old ones gets both.
+func TestTwoOldMailboxesIntoOne(t *testing.T) {
+	b := newAliasBench(t)
+	b.fill("anna", 1, 30)
+	b.fill("berta", 2, 20)
+	for _, r := range b.sync(b.put(aliasAccount("anna", "anna"), aliasAccount("berta", "ANNA@example.com"))...) {
+		if r.Problem != nil || !r.Pass.Complete {
+			t.Errorf("%s: %+v, %+v", r.Account.Login, r.Pass, r.Problem)
+		}
+	}
+	if n := b.inbox("anna"); n != 50 {
+		t.Errorf("the new mailbox has %d messages, want 50", n)
+	}
+}
+
+// TestTwoLedgersOfOneMailbox: where both logins have copied already, that is told, and nothing
+// more is copied for the second until a person has said what they are.
+func TestTwoLedgersOfOneMailbox(t *testing.T) {
+	b := newAliasBench(t)
+	b.fill("anna", 1, 30)
+	first := b.put(aliasAccount("anna", "anna"))
+	b.sync(first...)
+	second := b.put(aliasAccount("anna", "anna@example.com"))
+	if err := b.store.SetApart(t.Context(), second[0]); err != nil {
+		t.Fatal(err)
+	}
+	b.sync(second...) // as a person wanted it
+	change := store.CredentialChange{New: store.Credentials{Login: "ANNA", Password: benchPassword}}
+	if _, err := b.store.SetCredentials(t.Context(), second[0], change); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	r := b.sync(second...)
+	if len(r) != 1 || r[0].Problem == nil || r[0].Problem.Kind != store.SameMailbox || r[0].Problem.Advice != store.NeedsFix {
+		t.Fatalf("nothing is told: %+v", r)
+	}
+	if err := b.store.SetAlias(t.Context(), second[0], first[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.engine.Updated(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.sync(second...); r[0].Problem != nil || !r[0].Pass.Complete || b.aliasOf(second[0]) != first[0] {
+		t.Errorf("after the answer: %+v", r)
+	}
+}

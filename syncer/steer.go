@@ -61,6 +61,9 @@ func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 		if err != nil {
 			return err
 		}
+		if row.Alias != 0 { // as a person has said
+			e.shared.claims.lead(id, row.Alias)
+		}
 		if row.Problem != nil && row.Problem.Advice == store.NeedsFix {
 			troubled = append(troubled, id)
 		}
