@@ -16,7 +16,7 @@ func (b *Bolt) Commit(ctx context.Context, batch Batch) error {
 }
 
 func (b *Batch) rows() int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + 2
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + 2
 }
 
 func applyBatch(tx *bbolt.Tx, b *Batch) error {
@@ -31,6 +31,12 @@ func applyBatch(tx *bbolt.Tx, b *Batch) error {
 		return err
 	}
 	if err := each(b.Drop, w.drop); err != nil {
+		return err
+	}
+	if err := each(b.Lost, w.lose); err != nil {
+		return err
+	}
+	if err := each(b.Found, w.find); err != nil {
 		return err
 	}
 	if err := each(b.Release, w.release); err != nil {
@@ -187,6 +193,13 @@ func (w *ledgerWriter) drop(key Key) error {
 	k := w.key(key)
 	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
 }
+
+// lose notes a message that is given to the new server once more; its intent goes.
+func (w *ledgerWriter) lose(in Intent) error {
+	return errors.Join(w.drop(in.Key), root(w.tx, bucketLost).Put(w.key(in.Key), encodeIntent(&in)))
+}
+
+func (w *ledgerWriter) find(key Key) error { return root(w.tx, bucketLost).Delete(w.key(key)) }
 
 func (w *ledgerWriter) repair(r Repaired) error {
 	return w.repaired.Put(w.key(r.Key), encodeRepaired(&r))

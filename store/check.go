@@ -77,7 +77,7 @@ func checkKey(k Key) error {
 }
 
 func checkBatch(b *Batch) error {
-	for _, keys := range [][]Key{b.Forget, b.Drop, b.Release} {
+	for _, keys := range [][]Key{b.Forget, b.Drop, b.Release, b.Found} {
 		for _, k := range keys {
 			if err := checkKey(k); err != nil {
 				return err
@@ -86,6 +86,11 @@ func checkBatch(b *Batch) error {
 	}
 	for _, m := range b.Moved {
 		if err := checkKey(m.Key); err != nil {
+			return err
+		}
+	}
+	for i := range b.Lost {
+		if err := checkKey(b.Lost[i].Key); err != nil {
 			return err
 		}
 	}

@@ -67,6 +67,7 @@
 //	intents     account, folder, message key -> intent
 //	quarantine  account, folder, message key -> reason, server's words, attempts
 //	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
+//	lost        account, folder, message key -> intent of a message that was given to the new server once more
 //	passes      account, pass           -> pass; the newest 50
 //	usage       account                 -> octets moved in each of the last 25 hours
 //	admins      name, ASCII lower case  -> administrator, password hashed with argon2id

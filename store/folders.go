@@ -46,6 +46,15 @@ func eachWithPrefix(bucket *bbolt.Bucket, prefix []byte, fn func(key, row []byte
 	return nil
 }
 
+// countWithPrefix counts the rows whose key begins with prefix: never many.
+func countWithPrefix(bucket *bbolt.Bucket, prefix []byte) (n uint64) {
+	c := bucket.Cursor()
+	for key, _ := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = c.Next() {
+		n++
+	}
+	return n
+}
+
 // lastWithPrefix returns the last row whose key begins with prefix, nil if
 // there is none. Prefixes are account numbers, which never are all ones.
 func lastWithPrefix(bucket *bbolt.Bucket, id AccountID) (key, row []byte) {
@@ -78,7 +87,7 @@ func readFolder(tx *bbolt.Tx, key, row []byte) (Folder, error) {
 
 // complete adds what batches change. key is the folder's.
 func (f *Folder) complete(tx *bbolt.Tx, key []byte, p progress) error {
-	f.Checkpoint, f.Copied, f.Quarantined, f.Again = p.checkpoint, p.copied, p.quarantined, 0
+	f.Checkpoint, f.Copied, f.Quarantined, f.Again, f.Lost = p.checkpoint, p.copied, p.quarantined, 0, countWithPrefix(root(tx, bucketLost), key)
 	if p.quarantined == 0 {
 		return nil
 	}

@@ -20,6 +20,7 @@ const (
 	bucketQuarantine   = "quarantine"
 	bucketPasses       = "passes"
 	bucketRepaired     = "repaired"
+	bucketLost         = "lost"
 	bucketAdmins       = "admins"
 	bucketSessions     = "sessions"
 	bucketTokens       = "tokens"
@@ -37,7 +38,7 @@ func rootBuckets() []string {
 	return []string{
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
-		bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
+		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage,
 	}
 }
@@ -45,7 +46,7 @@ func rootBuckets() []string {
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage}
+	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

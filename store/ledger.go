@@ -109,7 +109,10 @@ func (r *ledgerReader) rest(l *Ledger) (err error) {
 	if l.Quarantine, err = r.quarantine(); err != nil {
 		return err
 	}
-	l.Repaired, err = r.repaired()
+	if l.Repaired, err = r.repaired(); err != nil {
+		return err
+	}
+	l.Lost, err = r.intentsIn(bucketLost)
 	return err
 }
 
@@ -178,8 +181,10 @@ func (r *ledgerReader) entries() ([]Entry, error) {
 	return entries, err
 }
 
-func (r *ledgerReader) intents() (intents []Intent, err error) {
-	err = r.each(root(r.tx, bucketIntents), bucketIntents, folderKey(r.id, r.folder), func(key Key, row []byte) error {
+func (r *ledgerReader) intents() ([]Intent, error) { return r.intentsIn(bucketIntents) }
+
+func (r *ledgerReader) intentsIn(bucket string) (intents []Intent, err error) {
+	err = r.each(root(r.tx, bucket), bucket, folderKey(r.id, r.folder), func(key Key, row []byte) error {
 		in, err := decodeIntent(key, row)
 		intents = append(intents, in)
 		return err

@@ -23,6 +23,10 @@ type Ledger struct {
 	Quarantine []Quarantined
 	// Repaired has a row for each entry or intent whose message was repaired.
 	Repaired []Repaired
+	// Lost are messages that were not on the new server when they were looked for, although
+	// it had never said what it had made of them, and that were therefore given to it again. Written
+	// is when that was. Should the first copy turn up after all, it is one too many.
+	Lost []Intent
 }
 
 // LedgerTail is a folder's ledger without the entries before a key.
@@ -33,7 +37,7 @@ type LedgerTail struct {
 }
 
 // Batch is a change to one folder, applied as a whole or not at all. The
-// order of application is: Moved, Forget, Drop, Release, Intents, Repaired, Proofs,
+// order of application is: Moved, Forget, Drop, Lost, Found, Release, Intents, Repaired, Proofs,
 // Quarantine, Checkpoint. Forget, Drop and Quarantine also remove what is
 // noted of a repair of the same key.
 type Batch struct {
@@ -48,6 +52,8 @@ type Batch struct {
 	Release    []Key         // quarantine entries to remove
 	Forget     []Key         // ledger entries to remove (their key is void after a UIDVALIDITY change)
 	Moved      []Elsewhere   // ledger entries of the account's other folders to remove: their messages were moved into this one
+	Lost       []Intent      // written or replaced, with the intents of the same keys gone; see Ledger
+	Found      []Key         // lines of Lost to remove
 	Checkpoint *Checkpoint   // replaces the folder's, if given
 }
 

@@ -146,6 +146,8 @@ type Folder struct {
 	// The store keeps them; what PutFolders is given for them is ignored.
 	Copied      uint64
 	Quarantined uint64
+	// Lost counts the messages of the ledger's Lost. It is kept like the other counts.
+	Lost uint64
 	// Again counts those of Quarantined that the engine tries again by itself.
 	// It is kept like the other counts.
 	Again uint64

@@ -420,6 +420,15 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 	})
 }
 
+func (s *fakeSession) ExpungeUIDs(_ context.Context, set imap.UIDSet) error {
+	return s.step("EXPUNGE", func() error {
+		s.box.messages = slices.DeleteFunc(s.box.messages, func(m *fakeMessage) bool {
+			return set.Contains(m.uid) && containsFlag(m.flags, imap.FlagDeleted)
+		})
+		return nil
+	})
+}
+
 func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {
 	return normalise(append(without(flags, c.Remove), c.Add...))
 }

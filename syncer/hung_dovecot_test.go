@@ -15,7 +15,7 @@ import (
 // for longer than a connection may be silent, and go on afterwards: what they store then is
 // not stored twice.
 func TestStoppedServer(t *testing.T) {
-	for name, stopped := range map[string]time.Duration{"until it hangs up": 3 * time.Second} {
+	for name, stopped := range map[string]time.Duration{"until it hangs up": 3 * time.Second, "for longer than it is waited for": 9 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := startRelocationWith(t, sdbox, sdbox, func(cfg *config.Config) { cfg.Sync.Stall = time.Second })
@@ -39,6 +39,10 @@ func TestStoppedServer(t *testing.T) {
 				}
 			}
 			goOn()
+			m.settleNew(n)
+			if p := m.pass(); !p.Complete {
+				t.Errorf("%+v", p)
+			}
 			m.after = m.new.Snapshot(anna)
 			if got := len(m.after.Folders["INBOX"].Messages); got != n {
 				t.Errorf("%d messages, want %d", got, n)
@@ -80,4 +84,21 @@ func stopInTheMiddle(t *testing.T, m *relocation, n int) (goOn func()) {
 			syscall.Kill(pid, syscall.SIGCONT)
 		}
 	}
+}
+
+// settleNew waits until the new server's inbox has not changed for a moment.
+func (m *relocation) settleNew(n int) {
+	m.Helper()
+	c := m.new.Client(anna)
+	last, since := uint32(0), time.Now()
+	for time.Since(since) < time.Second {
+		data, err := c.Status("INBOX", &imap.StatusOptions{NumMessages: true}).Wait()
+		if err != nil {
+			m.Fatal(err)
+		}
+		if *data.NumMessages != last {
+			last, since = *data.NumMessages, time.Now()
+		}
+	}
+	m.Logf("%d messages before the second look, %d are right", last, n)
 }

@@ -233,6 +233,9 @@ func (p *pull) attempt(ctx context.Context) error {
 	if err := p.followNumbers(ctx); err != nil {
 		return err
 	}
+	if err := p.seekSecondCopies(ctx); err != nil {
+		return err
+	}
 	if err := p.checkNumbers(ctx); err != nil {
 		return err
 	}
@@ -332,7 +335,7 @@ func (p *pull) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err e
 		return l, false, nil
 	}
 	l, err = p.store.LedgerFrom(ctx, p.account, p.folder.ID, p.selected.keys.key(tailFrom(cp)))
-	if err != nil || len(l.Intents) > 0 {
+	if err != nil || len(l.Intents)+len(l.Lost) > 0 {
 		return l, false, err
 	}
 	// Keys are sorted: if the first and the last are of the folder as it is, all are.

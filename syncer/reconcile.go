@@ -39,14 +39,15 @@ func (p *pull) reconcile(ctx context.Context) error {
 		return err
 	}
 	batch := p.judge(intents, found)
+	remember(&batch, intents, time.Now())
 	if err := p.checkFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
 	if err := p.store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	p.log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Drop)).Msg("interrupted pull reconciled")
-	p.done.copied.Add(counted(intents, batch.Drop))
+	p.log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
+	p.done.copied.Add(counted(intents, batch.Lost))
 	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (p *pull) reconcile(ctx context.Context) error {
 
 // counted is how many intents were fulfilled that have not been counted as such yet:
 // those that the new server had not answered.
-func counted(intents []store.Intent, lost []store.Key) uint64 {
+func counted(intents, lost []store.Intent) uint64 {
 	n := -len(lost)
 	for _, in := range intents {
 		if !in.Taken {

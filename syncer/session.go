@@ -125,6 +125,8 @@ type newSession interface {
 	// Together tells whether the messages of a batch are one command, of which the server
 	// stores all or nothing.
 	Together() bool
+	// ExpungeUIDs removes those messages of a set that are marked \Deleted; only where UIDPlus.
+	ExpungeUIDs(ctx context.Context, set imap.UIDSet) error
 	// UIDPlus tells whether it says where it has put a message (RFC 4315).
 	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.

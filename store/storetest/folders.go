@@ -44,12 +44,12 @@ func testPutFoldersUpdates(t *testing.T, f *fixture) {
 		Proofs: []store.Entry{entry("1")}, Quarantine: []store.Quarantined{quarantined("2")}})
 
 	given := store.Folder{ID: folder, Old: "Renamed", New: "New", Title: "Title", State: store.FolderDeleted, Subscribed: true,
-		Checkpoint: store.Checkpoint{UIDNext: 99}, Copied: 98, Quarantined: 97, Again: 96}
+		Checkpoint: store.Checkpoint{UIDNext: 99}, Copied: 98, Quarantined: 97, Again: 96, Lost: 95}
 	added := store.Folder{Old: "Added", State: store.FolderPlanned, Checkpoint: store.Checkpoint{UIDNext: 99}, Copied: 98, Quarantined: 97, Again: 96}
 	stored, err := f.PutFolders(t.Context(), id, []store.Folder{added, given})
 	must(t, err)
 
-	given.Checkpoint, given.Copied, given.Quarantined, given.Again = checkpoint, 1, 1, 0
+	given.Checkpoint, given.Copied, given.Quarantined, given.Again, given.Lost = checkpoint, 1, 1, 0, 0
 	added.ID, added.Checkpoint, added.Copied, added.Quarantined, added.Again = stored[0].ID, store.Checkpoint{}, 0, 0, 0
 	wantEqual(t, "stored", stored, []store.Folder{added, given})
 	got, err := f.Folders(t.Context(), id)

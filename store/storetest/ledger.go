@@ -214,6 +214,8 @@ func testCommitInvalid(t *testing.T, f *fixture) {
 			"Intents":    {Intents: []store.Intent{intent("ok"), intent(k)}},
 			"Proofs":     {Proofs: []store.Entry{entry("ok"), entry(k)}},
 			"Repaired":   {Repaired: []store.Repaired{repaired("ok"), repaired(k)}},
+			"Lost":       {Lost: []store.Intent{intent("ok"), intent(k)}},
+			"Found":      {Found: []store.Key{"ok", k}},
 			"Drop":       {Drop: []store.Key{"ok", k}},
 			"Quarantine": {Quarantine: []store.Quarantined{quarantined("ok"), quarantined(k)}},
 			"Release":    {Release: []store.Key{"ok", k}},

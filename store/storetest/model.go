@@ -32,6 +32,7 @@ type modelFolder struct {
 	intents     map[store.Key]store.Intent
 	quarantined map[store.Key]store.Quarantined
 	repaired    map[store.Key]store.Repaired
+	lost        map[store.Key]store.Intent
 }
 
 func (m *modelFolder) apply(b store.Batch) {
@@ -44,6 +45,14 @@ func (m *modelFolder) apply(b store.Batch) {
 	for _, k := range b.Drop {
 		delete(m.intents, k)
 		delete(m.repaired, k)
+	}
+	for _, in := range b.Lost {
+		m.lost[in.Key] = in
+		delete(m.intents, in.Key)
+		delete(m.repaired, in.Key)
+	}
+	for _, k := range b.Found {
+		delete(m.lost, k)
 	}
 	for _, k := range b.Release {
 		delete(m.quarantined, k)
@@ -67,7 +76,7 @@ func (m *modelFolder) apply(b store.Batch) {
 	if b.Checkpoint != nil {
 		m.Checkpoint = *b.Checkpoint
 	}
-	m.Copied, m.Quarantined, m.Again = uint64(len(m.entries)), uint64(len(m.quarantined)), 0
+	m.Copied, m.Quarantined, m.Again, m.Lost = uint64(len(m.entries)), uint64(len(m.quarantined)), 0, uint64(len(m.lost))
 	for _, q := range m.quarantined {
 		if q.Again {
 			m.Again++
@@ -81,6 +90,7 @@ func (m *modelFolder) ledger() store.Ledger {
 		Intents:    slices.SortedFunc(maps.Values(m.intents), func(a, b store.Intent) int { return cmp.Compare(a.Key, b.Key) }),
 		Quarantine: slices.SortedFunc(maps.Values(m.quarantined), func(a, b store.Quarantined) int { return cmp.Compare(a.Key, b.Key) }),
 		Repaired:   slices.SortedFunc(maps.Values(m.repaired), func(a, b store.Repaired) int { return cmp.Compare(a.Key, b.Key) }),
+		Lost:       slices.SortedFunc(maps.Values(m.lost), func(a, b store.Intent) int { return cmp.Compare(a.Key, b.Key) }),
 	}
 }
 
@@ -221,6 +231,7 @@ func (r *modelRun) putFolder(a *modelAccount) {
 			intents:     make(map[store.Key]store.Intent),
 			quarantined: make(map[store.Key]store.Quarantined),
 			repaired:    make(map[store.Key]store.Repaired),
+			lost:        make(map[store.Key]store.Intent),
 		})
 	}
 	m := a.folders[i]
@@ -237,6 +248,10 @@ func (r *modelRun) commitBatch(a *modelAccount) {
 	b := store.Batch{
 		Account: a.ID, Folder: m.ID,
 		Forget: keys.Draw(r.rt, "forget"), Drop: keys.Draw(r.rt, "drop"), Release: keys.Draw(r.rt, "release"),
+	}
+	b.Found = keys.Draw(r.rt, "found")
+	for _, k := range keys.Draw(r.rt, "lost") {
+		b.Lost = append(b.Lost, intent(k))
 	}
 	for _, k := range keys.Draw(r.rt, "intents") {
 		in := intent(k)
