@@ -250,7 +250,9 @@ func TestRenamingIsReportedBeforeTheServerHears(t *testing.T) {
 	g.server.hears("a2 RENAME b c\n")
 	g.server.says("a2 NO x\n")
 	g.client.hears("a2 NO x\n")
-	if got := g.ferry.noted(); !slices.Equal(got, []string{`renaming 7 "a" "b"`, `changed 7 RENAME "a" "b"`, `renaming 7 "b" "c"`, `changed 7 RENAME "b" "b"`}) {
+	if got := g.ferry.noted(); !slices.Equal(got, []string{
+		`hold 7 ["a" "b"]`, `renaming 7 "a" "b"`, `changed 7 RENAME "a" "b"`, `let go 7 ["a" "b"]`,
+		`hold 7 ["b" "c"]`, `renaming 7 "b" "c"`, `changed 7 RENAME "b" "b"`, `let go 7 ["b" "c"]`}) {
 		t.Errorf("calls: %q", got)
 	}
 }
