@@ -32,6 +32,7 @@ type progressView struct {
 	Messages          uint64  `json:"messages"` // known on the old server
 	Copied            uint64  `json:"copied"`
 	Quarantined       uint64  `json:"quarantined"`
+	LeftOut           uint64  `json:"left_out"`     // messages that are deliberately not copied
 	Octets            uint64  `json:"octets"`       // of what was copied
 	OctetsTotal       uint64  `json:"octets_total"` // of what is on the old server; 0 if unknown
 	MessagesPerSecond float64 `json:"messages_per_second"`
@@ -62,7 +63,7 @@ func viewProblem(p *store.Problem) *problemView {
 
 func viewProgress(o *store.Overview, l *Live) progressView {
 	s := o.Summary
-	v := progressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, Octets: s.Bytes}
+	v := progressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, LeftOut: s.LeftOut, Octets: s.Bytes}
 	if l == nil || !l.Running {
 		return v
 	}

@@ -63,7 +63,8 @@ type checkedFolder struct {
 	Octets   uint64       `json:"octets"`
 	TooLarge uint64       `json:"too_large"`
 	Problem  string       `json:"problem"`
-	Reason   string       `json:"reason"` // why it is left alone; "" if it is not
+	LeftOut  uint64       `json:"left_out"` // messages that are deliberately not copied
+	Reason   string       `json:"reason"`   // why it is left alone; "" if it is not
 	left     LeftFolder
 	trouble  *problemView
 }
@@ -85,7 +86,7 @@ func viewChecked(r *CheckResult) checkedAccount {
 	}
 	for i, f := range r.Folders {
 		v.Folders[i] = checkedFolder{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Octets, TooLarge: f.TooLarge, Reason: f.Left.Reason, left: f.Left, trouble: viewProblem(f.Problem)}
+			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left.Reason, left: f.Left, trouble: viewProblem(f.Problem)}
 		if f.Problem != nil {
 			v.Folders[i].Problem = f.Problem.Summary
 		}

@@ -28,7 +28,8 @@ type folderView struct {
 	Octets      uint64            `json:"octets"`
 	OctetsTotal uint64            `json:"octets_total"`
 	Checked     *time.Time        `json:"checked"`
-	Reason      string            `json:"reason"` // why it is left alone; "" if it is not
+	LeftOut     uint64            `json:"left_out"` // messages that are deliberately not copied
+	Reason      string            `json:"reason"`   // why it is left alone; "" if it is not
 	left        LeftFolder
 }
 
@@ -70,7 +71,7 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	detail := &accountDetail{accountView: *v, Folders: make([]folderView, len(folders)), Passes: make([]passView, len(passes))}
 	for i, f := range folders {
 		detail.Folders[i] = folderView{Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left}
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left}
 	}
 	for i, p := range passes {
 		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,

@@ -89,6 +89,7 @@ type Folder struct {
 	Messages    uint64
 	Copied      uint64
 	Quarantined uint64
+	LeftOut     uint64 // messages that are deliberately not copied
 	Octets      uint64 // of what was copied; 0 if nothing is known
 	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
 	Checked     time.Time
@@ -160,6 +161,7 @@ type CheckedFolder struct {
 	Copy     uint64         // at most
 	Octets   uint64         // of these
 	TooLarge uint64         // of these
+	LeftOut  uint64         // messages that are deliberately not copied
 	Problem  *store.Problem // why it can't be read; nil if it can
 	Left     LeftFolder
 }

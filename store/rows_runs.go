@@ -137,6 +137,7 @@ func encodeSummary(s *Summary) []byte {
 	e.time(s.LastPass)
 	e.bool(s.Complete)
 	e.time(s.Completed)
+	e.uint(s.LeftOut)
 	return e
 }
 
@@ -152,6 +153,9 @@ func decodeSummary(row []byte) (Summary, error) {
 		LastPass:    d.time(),
 		Complete:    d.bool(),
 		Completed:   d.time(),
+	}
+	if d.more() {
+		s.LeftOut = d.uint64()
 	}
 	return s, d.done()
 }

@@ -51,6 +51,12 @@ func addedToIntent(v any) int {
 	return len(e)
 }
 
+func addedToSummary(v any) int {
+	e := make(encoder, 0, 10)
+	e.uint(v.(Summary).LeftOut)
+	return len(e)
+}
+
 func addedToProgress(v any) int {
 	var e encoder
 	p := v.(progress)
@@ -109,7 +115,7 @@ func rowKinds(s *sealer) []rowKind {
 			func(a RunAccount) []byte { return encodeRunAccount(&a) },
 			func(row []byte) (RunAccount, error) { return decodeRunAccount(7, row) }),
 		kind("summary", drawSummary,
-			func(s Summary) []byte { return encodeSummary(&s) }, decodeSummary),
+			func(s Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary),
 		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
 		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
 			d := decoder{rest: row}
@@ -201,7 +207,7 @@ func drawRunAccount(t *rapid.T, label string) RunAccount {
 func drawSummary(t *rapid.T, _ string) Summary {
 	n := rapid.Uint64()
 	return Summary{n.Draw(t, "messages"), n.Draw(t, "folders"), n.Draw(t, "copied"), n.Draw(t, "quarantined"), n.Draw(t, "bytes"),
-		n.Draw(t, "passes"), anyTime(t, "last"), rapid.Bool().Draw(t, "complete"), anyTime(t, "completed")}
+		n.Draw(t, "passes"), anyTime(t, "last"), rapid.Bool().Draw(t, "complete"), anyTime(t, "completed"), n.Draw(t, "left out")}
 }
 
 func drawFolder(t *rapid.T, _ string) Folder {

@@ -103,6 +103,7 @@ type Summary struct {
 	LastPass    time.Time // when the newest ended; zero if there was none
 	Complete    bool      // the newest left nothing behind
 	Completed   time.Time // when one last did
+	LeftOut     uint64    // messages on the old server that are deliberately not copied, of all folders
 }
 
 // Overview is an account with its summary.

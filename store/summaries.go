@@ -94,7 +94,7 @@ func changeSummary(tx *bbolt.Tx, id AccountID, set func(*Summary)) error {
 
 // countFolders brings the summary up to date after rows of folders changed.
 func countFolders(tx *bbolt.Tx, id AccountID) error {
-	folders := uint64(0)
+	folders, leftOut := uint64(0), uint64(0)
 	err := eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
 		f, err := decodeFolder(0, row)
 		if err != nil {
@@ -103,12 +103,13 @@ func countFolders(tx *bbolt.Tx, id AccountID) error {
 		if f.State != FolderSkipped {
 			folders++
 		}
+		leftOut += f.LeftOut
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return changeSummary(tx, id, func(s *Summary) { s.Folders = folders })
+	return changeSummary(tx, id, func(s *Summary) { s.Folders, s.LeftOut = folders, leftOut })
 }
 
 // note counts a pass.

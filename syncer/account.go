@@ -28,6 +28,7 @@ type shared struct {
 	bodies *buffers
 	dial   dialers
 	ended  endings
+	views  viewCounts
 	claims *mailboxes
 	quiet  time.Duration    // settleQuiet, shorter in tests
 	clock  func() time.Time // time.Now, another one in tests of what hangs on how long something took

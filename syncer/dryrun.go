@@ -119,6 +119,7 @@ type accountPlanner struct {
 	plan  AccountPlan
 
 	maxFolders int
+	coming     map[string]imap.UIDSet // what would be copied, by raw old name
 }
 
 func (p *accountPlanner) all(ctx context.Context) error {
@@ -166,6 +167,12 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		p.plan.TooLarge += f.TooLarge
 		p.plan.Left += f.Left
 	}
+	if err := p.lookThrough(ctx, viewsOf(old, rows), rows); err != nil {
+		return err
+	}
+	for _, f := range p.plan.Folders {
+		p.plan.LeftOut += f.LeftOut
+	}
 	return p.quota(ctx)
 }
 
@@ -211,10 +218,10 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 	f := FolderPlan{Folder: row.Title, NewFolder: decodeName(row.New), Messages: uint64(st.Messages)}
 	switch row.State {
 	case store.FolderSkipped:
-		f.Action, f.Reason = FolderLeft, row.Note
+		f.Action, f.Reason, f.LeftOut = FolderLeft, row.Note, leftOut(&row, st)
 		return f, nil
 	case store.FolderDeleted:
-		f.Action = FolderGone
+		f.Action, f.LeftOut = FolderGone, leftOut(&row, st)
 		return f, nil
 	case store.FolderMissing:
 		f.Action = FolderAway
@@ -267,6 +274,7 @@ func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderP
 			return nil
 		}
 		counted = m.UID
+		p.comes(row.Old, m.UID)
 		size := max(m.Size, 0)
 		f.Copy++
 		f.Bytes += uint64(size)

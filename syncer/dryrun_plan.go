@@ -18,6 +18,7 @@ type AccountPlan struct {
 	Bytes     uint64          `json:"bytes"`     // octets of these
 	TooLarge  uint64          `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
 	Left      uint64          `json:"left"`      // messages that stay behind, as their folders are missing on the new server
+	LeftOut   uint64          `json:"left_out"`  // messages that are deliberately not copied
 	// Limit is that APPENDLIMIT in octets; 0 if the new server tells none.
 	Limit int64 `json:"limit,omitempty"`
 	// Lacks says which quota of the new server is too small, "" if none is
@@ -80,6 +81,9 @@ type FolderPlan struct {
 	// Unknown are messages of the new server's folder that the ledger does not
 	// know: some of Copy may be among them, and would be adopted.
 	Unknown uint64 `json:"unknown"`
+	// LeftOut messages are deliberately not copied: what a folder that is left alone holds, of a
+	// view what lies in no folder that is copied.
+	LeftOut uint64 `json:"left_out"`
 	// Problem is why the folder can't be read, "" if it can.
 	Problem string         `json:"problem,omitempty"`
 	Trouble *store.Problem `json:"-"` // the same, nil if it can

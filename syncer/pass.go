@@ -44,6 +44,8 @@ type passRun struct {
 	// reserved are the folders that lanes are to pull after those they are at.
 	reserved map[*lane]*tracked
 	pulling  int  // folders being pulled for it
+	counted  bool // what lies in views only has been looked for
+	counting bool // it is being looked for
 	stopped  bool // by a problem that the other folders would meet as well
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
 	stats    stats
@@ -146,7 +148,12 @@ func (a *account) nextPassStep() {
 		}
 	case !p.yielded && !p.stopped && len(p.queue) > 0:
 		a.nextFolders(p)
+	case p.counting:
 	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
+	case p.pulling == 0 && p.mayCount() && len(a.uncounted()) > 0:
+		if a.mayUse(a.backs[0]) {
+			a.countViews(a.backs[0], a.uncounted())
+		}
 	case p.pulling == 0:
 		a.endPass(nil)
 	case a.contended():

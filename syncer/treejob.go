@@ -33,6 +33,7 @@ type treeState struct {
 	status  map[string]upstream.Status // of the old folders, as of the last look
 	newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
 	empty   map[string]bool            // new folders that were seen empty then
+	views   map[string]bool            // folders left alone that show mail of others, by raw old name
 	slow    *time.Timer                // runs while the first look does; nil for none
 	omitted int                        // folders of the old server that are more than are made
 	// foretold is how many messages there are at least, for as long as no look has ended.
@@ -54,6 +55,7 @@ type treeResult struct {
 	status map[string]upstream.Status
 	newer  map[string]upstream.Status
 	empty  map[string]bool
+	views  map[string]bool
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
 	seen   lastLook
@@ -138,7 +140,7 @@ func (a *account) treeDone(r treeResult) {
 	}
 	if r.err == nil {
 		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
-		a.tree.omitted = r.omitted
+		a.tree.omitted, a.tree.views = r.omitted, r.views
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
@@ -235,6 +237,9 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	if r.rows, err = k.judge(ctx, k.known, rows); err != nil {
 		return err
 	}
+	latest := latestRows(rows, r.rows)
+	r.views = viewsOf(k.old, latest)
+	r.rows = withLeftOut(latest, r.rows, r.status, r.views)
 	r.seen = lastLook{strays: straysOf(k.new, rows), counted: k.counted}
 	if !l.pop3() && !begun(k.known) {
 		r.room, err = a.checkRoom(ctx, l, newS, rows, r.status)

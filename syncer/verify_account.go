@@ -23,6 +23,9 @@ type accountCheck struct {
 	old, new Side
 	there    map[string]upstream.Mailbox // of the new server, by key
 	result   VerifiedAccount
+	status   map[string]upstream.Status // of the old folders
+	views    map[string]bool            // left alone, by raw old name
+	seen     identities                 // messages of the folders that are compared
 }
 
 func (c *accountCheck) check(ctx context.Context) error {
@@ -53,6 +56,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.seen, c.views = identities{}, viewsIn(c.old, folders)
 	used := map[string]bool{}
 	for _, f := range folders {
 		box, exists := c.lookUp(f.New)
@@ -63,6 +67,9 @@ func (c *accountCheck) check(ctx context.Context) error {
 		if err := c.folder(ctx, f, box, exists); err != nil {
 			return err
 		}
+	}
+	if err := c.lookThrough(ctx, folders, known); err != nil {
+		return err
 	}
 	if err := c.leftOld(known); err != nil {
 		return err
@@ -96,7 +103,7 @@ func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err err
 	if err = c.pair.open(ctx); err != nil {
 		return err
 	}
-	if c.old, _, err = c.pair.old.Tree(ctx, false, known); err != nil {
+	if c.old, c.status, err = c.pair.old.Tree(ctx, true, known); err != nil {
 		return err
 	}
 	if c.new, err = side(ctx, c.pair.new, true); err != nil {
@@ -163,10 +170,12 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	switch {
 	case f.Note == noteOmitted:
 		return c.aboutFolder(FolderMissing, f, f.Note)
+	case f.State == store.FolderSkipped && c.views[f.Old] && c.status[f.Old].Messages > 0:
+		return nil // once it is known what lies in the others: lookThrough
 	case f.State == store.FolderSkipped:
-		return c.aboutFolder(FolderSkipped, f, f.Note)
+		return c.leftAlone(FolderSkipped, f, f.Note, leftOut(&f.Folder, c.status[f.Old]))
 	case f.State == store.FolderDeleted:
-		return c.aboutFolder(FolderRemoved, f, "deleted on the new server by its user")
+		return c.leftAlone(FolderRemoved, f, "deleted on the new server by its user", leftOut(&f.Folder, c.status[f.Old]))
 	case !exists:
 		return c.absent(ctx, f)
 	}
@@ -179,6 +188,7 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	broken, _ := errors.AsType[*upstream.Error](err)
 	switch {
 	case err == nil:
+		c.saw(p)
 		return c.report(ctx, p)
 	case ctx.Err() != nil:
 		return err

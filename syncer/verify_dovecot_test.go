@@ -43,7 +43,7 @@ func startMove(t *testing.T) *move {
 	users := []lab.User{{Login: moverLogin, Password: moverPassword}}
 	m := &move{t: t, cfg: config.Default(), dir: t.TempDir()}
 	m.old = lab.StartDovecot(t, lab.DovecotOptions{
-		Separator: ".", Prefix: "INBOX.", Users: users, SpecialUse: map[string]string{"Gesendet": `\Sent`},
+		Separator: ".", Prefix: "INBOX.", Users: users, SpecialUse: map[string]string{"Gesendet": `\Sent`, "Alles": `\All`},
 	})
 	m.new = lab.StartDovecot(t, lab.DovecotOptions{Separator: "/", Users: users, AutoCreate: true})
 	m.cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: m.new.Insecure()}}

@@ -48,6 +48,8 @@ const (
 	FolderRemoved FindingKind = "folder-removed"
 	// FolderSkipped folders are left alone by policy.
 	FolderSkipped FindingKind = "folder-skipped"
+	// LeftOut messages lie only in a view that is left alone: in no folder that is copied.
+	LeftOut FindingKind = "left-out"
 	// FolderExtra folders are on the new server only.
 	FolderExtra FindingKind = "folder-extra"
 	// Unsubscribed folders are subscribed on the old server only.
@@ -70,7 +72,7 @@ const (
 var severities = map[FindingKind]Severity{
 	Missing: Damage, Quarantined: Damage, Altered: Damage, Doubled: Damage, Dated: Damage, Unreadable: Damage,
 	FolderMissing: Damage, FolderUnread: Damage,
-	Removed: Doubtful, Flagged: Doubtful, Unsubscribed: Doubtful, FolderAbsent: Doubtful,
+	Removed: Doubtful, Flagged: Doubtful, Unsubscribed: Doubtful, FolderAbsent: Doubtful, LeftOut: Doubtful,
 }
 
 // Severity of a kind of finding.

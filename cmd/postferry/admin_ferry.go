@@ -59,7 +59,7 @@ func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]admin.Fo
 func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder {
 	f := admin.Folder{
 		Title: row.Title, State: row.State, Running: live.Running, Complete: !row.Checkpoint.Checked.IsZero(),
-		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined,
+		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined, LeftOut: row.LeftOut,
 		Octets: live.OctetsDone, OctetsTotal: live.OctetsTotal, Checked: row.Checkpoint.Checked,
 	}
 	switch row.State {
@@ -164,7 +164,7 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{
 			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
-			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, Problem: x.Trouble, Left: left(x.Reason),
+			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, LeftOut: x.LeftOut, Problem: x.Trouble, Left: left(x.Reason),
 		})
 	}
 	return r

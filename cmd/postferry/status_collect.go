@@ -83,7 +83,7 @@ func (c *collector) summary(ctx context.Context, a store.Account) (*accountStatu
 	}
 	return &accountStatus{AliasOf: of,
 		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State, LastError: describeProblem(a.Problem),
-		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, Complete: sum.Complete && a.Problem == nil,
+		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && a.Problem == nil,
 	}, nil
 }
 
@@ -168,7 +168,7 @@ func perSecond(n uint64, took time.Duration) float64 {
 func describeFolder(f store.Folder, p *store.Problem) folderStatus {
 	s := folderStatus{
 		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State, Note: f.Note,
-		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined,
+		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
 		Checked: timeOrNil(f.Checkpoint.Checked),
 	}
 	if f.State == store.FolderMissing {

@@ -94,10 +94,18 @@ func accountState(a *accountStatus) string {
 	case a.LastPass == nil:
 		return "waiting"
 	case a.Complete:
-		return "complete"
+		return "complete" + leftOut(a.LeftOut)
 	default:
-		return "incomplete"
+		return "incomplete" + leftOut(a.LeftOut)
 	}
+}
+
+// leftOut says how many messages are deliberately not copied, "" if none.
+func leftOut(messages uint64) string {
+	if messages == 0 {
+		return ""
+	}
+	return ", " + count(messages, "message") + " left out"
 }
 
 // secondsLeft is timeLeft for what comes as seconds.
@@ -114,11 +122,11 @@ func folderState(f folderStatus) string {
 	case store.FolderPlanned:
 		return "not on the new server yet"
 	case store.FolderDeleted:
-		return "deleted on the new server"
+		return "deleted on the new server" + leftOut(f.LeftOut)
 	case store.FolderMissing:
 		return missingState(f)
 	case store.FolderSkipped:
-		return withNote("skipped", f.Note)
+		return withNote("skipped", f.Note) + leftOut(f.LeftOut)
 	}
 	if f.Title != f.New {
 		return withNote("as "+printable(f.New), f.Note)

@@ -49,6 +49,7 @@ type accountStatus struct {
 	Messages          uint64         `json:"messages"`
 	Copied            uint64         `json:"copied"`
 	Quarantined       uint64         `json:"quarantined"`
+	LeftOut           uint64         `json:"left_out,omitempty"` // messages that are deliberately not copied
 	MessagesPerSecond float64        `json:"messages_per_second"`
 	BytesPerSecond    float64        `json:"bytes_per_second"`
 	Bytes             uint64         `json:"bytes,omitempty"`        // of the messages dealt with, while running
@@ -69,7 +70,7 @@ type folderStatus struct {
 	Messages    uint64            `json:"messages"`
 	Copied      uint64            `json:"copied"`
 	Quarantined uint64            `json:"quarantined"`
-	LeftOut     uint64            `json:"left_out,omitempty"`      // messages that don't come because the folder is missing
+	LeftOut     uint64            `json:"left_out,omitempty"`      // messages that are deliberately not copied, or don't come because the folder is missing
 	Missing     *time.Time        `json:"missing_since,omitempty"` // since when it is missing
 	Looks       uint32            `json:"looks,omitempty"`         // for it, hours apart
 	Checked     *time.Time        `json:"last_checked"`

@@ -160,9 +160,9 @@ func folderPlan(f syncer.FolderPlan) string {
 	case f.Problem != "":
 		return "can't be read"
 	case f.Action == syncer.FolderLeft:
-		return withNote("skipped", f.Reason)
+		return withNote("skipped", f.Reason) + leftOut(f.LeftOut)
 	case f.Action == syncer.FolderGone:
-		return "was deleted on the new server, stays so"
+		return "was deleted on the new server, stays so" + leftOut(f.LeftOut)
 	case f.Action == syncer.FolderAway && f.Left > 0:
 		return fmt.Sprintf("missing on the new server; %s stay behind", count(f.Left, "message"))
 	case f.Action == syncer.FolderAway:

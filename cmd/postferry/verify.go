@@ -31,7 +31,9 @@ something is missing. What is found is one of:
              folder-missing, folder-unread
   doubtful   what a person may have done on the new server: removed (was copied,
              is gone from its folder now: deleted, moved, or lost), folder-absent
-             (the same of a whole folder), flags, subscription
+             (the same of a whole folder), flags, subscription,
+             left-out (only in a view that is left alone, such as Gmail's All Mail:
+             in no folder that is copied)
   harmless   repaired (the new server refused it as it was; "postferry quarantine
              list --repaired" says what was done), extra (mail on the new server only), folder-extra, folder-skipped,
              folder-removed (deleted by its user through Postferry, or so a

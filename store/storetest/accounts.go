@@ -366,9 +366,9 @@ func testOverview(t *testing.T, f *fixture) {
 func testSummaryFollows(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
 	f.folder("b@example.com")
-	_, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderSkipped}, {State: store.FolderDeleted}})
+	_, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderSkipped, LeftOut: 5}, {State: store.FolderDeleted, LeftOut: 2}})
 	must(t, err)
-	want := store.Summary{Folders: 2}
+	want := store.Summary{Folders: 2, LeftOut: 7}
 	check := func(what string) {
 		t.Helper()
 		got, err := f.Summary(t.Context(), id)

@@ -1,0 +1,77 @@
+package syncer
+
+import (
+	"context"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// comes notes a message that would be copied.
+func (p *accountPlanner) comes(folder string, uid imap.UID) {
+	if p.coming == nil {
+		p.coming = map[string]imap.UIDSet{}
+	}
+	set := p.coming[folder]
+	if last := len(set) - 1; last >= 0 && set[last].Stop+1 == uid {
+		set[last].Stop = uid
+		return
+	}
+	p.coming[folder] = append(set, imap.UIDRange{Start: uid, Stop: uid})
+}
+
+// lookThrough counts what lies in views only. It takes the headers of all that is not copied yet,
+// which only accounts with views pay for.
+func (p *accountPlanner) lookThrough(ctx context.Context, views map[string]bool, rows []store.Folder) error {
+	var left []int // the views' places in rows, and in the plan
+	for i := range rows {
+		if views[rows[i].Old] && p.plan.Folders[i].Messages > 0 {
+			left = append(left, i)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	known, err := ledgerIdentities(ctx, p.store, p.id, rows)
+	if err != nil {
+		return err
+	}
+	for folder, set := range p.coming {
+		if err := p.identify(ctx, folder, set, known); err != nil {
+			return err
+		}
+	}
+	for _, i := range left {
+		lone, err := onlyThere(ctx, p.pair.old, rows[i].Old, known)
+		f := &p.plan.Folders[i]
+		switch {
+		case upstream.ClassOf(err) == upstream.Refused || isCounts(err):
+			f.Problem, f.Trouble = "The old server does not let this folder be read.", problemOf(err, f.Folder, 1)
+			f.LeftOut = 0
+		case err != nil:
+			return err
+		default:
+			f.LeftOut = uint64(len(lone))
+		}
+	}
+	return nil
+}
+
+// identify adds the messages that would be copied to those that are known.
+func (p *accountPlanner) identify(ctx context.Context, folder string, set imap.UIDSet, known identities) error {
+	if _, err := p.pair.old.Open(ctx, folder, ahead{}); err != nil {
+		return err
+	}
+	for _, part := range chunks(set, listWindow) {
+		err := p.pair.old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+			known[wanted{fingerprintOf(header, m.Size), m.Size}] = struct{}{}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

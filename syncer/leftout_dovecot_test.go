@@ -1,0 +1,37 @@
+package syncer_test
+
+import (
+	"testing"
+
+	"postferry/internal/lab"
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// TestLeftOutAtDovecot: of two messages in a folder with the special use \All one lies in INBOX
+// too. Plan, rows, summary and verification tell of the other.
+func TestLeftOutAtDovecot(t *testing.T) {
+	m := startMove(t)
+	both, lone := lab.Generate(1, 20, 800)[0], lab.Generate(9, 1, 900)[0]
+	m.old.FillMaildir(moverLogin, "INBOX.Alles", []lab.Msg{both, lone})
+	m.old.Open(moverLogin, "INBOX.Alles")
+	if p := m.plan(); p.LeftOut != 1 || planned(p, "Alles").LeftOut != 1 || planned(p, "INBOX").LeftOut != 0 {
+		t.Errorf("planned before: %+v", p)
+	}
+	m.sync()
+	if p := m.plan(); p.LeftOut != 1 || p.Copy != 0 {
+		t.Errorf("planned after: %+v", p)
+	}
+	if row := m.row("Alles"); row.State != store.FolderSkipped || row.LeftOut != 1 {
+		t.Errorf("%+v", row)
+	}
+	if sum, err := m.store.Summary(t.Context(), m.id); err != nil || sum.LeftOut != 1 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	for _, bodies := range []bool{false, true} {
+		m.wants(bodies, "left-out Alles|in no folder that is copied")
+	}
+	if _, sums := m.verify(false); sums.Found[syncer.LeftOut] != 1 || !sums.Found.Has(syncer.Doubtful) {
+		t.Errorf("%+v", sums)
+	}
+}
