@@ -23,13 +23,31 @@ type adoption struct {
 
 	mu      sync.Mutex // reader and writer look for copies
 	fromNew *candidates
+
+	// Of lines of the ledger with other sizes than messages have now: how many turned out to
+	// be theirs, and how many not.
+	theirs, others int
 }
 
-// takeAll finds messages on the new server.
-func (a *adoption) takeAll(want []wanted) []candidate {
+// takeFresh finds messages on the new server that are proved to be the copies. The writer
+// may look for others meanwhile.
+func (a *adoption) takeFresh(ctx context.Context, want []wanted, ev evidence) ([]candidate, error) {
+	read := ev.fresh
+	ev.fresh = func(ctx context.Context, uids []imap.UID) (map[imap.UID]content, error) {
+		a.mu.Unlock() // the writer may need it before it comes to this
+		defer a.mu.Lock()
+		return read(ctx, uids)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.fromNew.takeAll(want)
+	return a.fromNew.takeProved(ctx, want, ev)
+}
+
+// takeRepaired finds a repaired copy: that has the size with which it was sent.
+func (a *adoption) takeRepaired(want wanted) candidate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.fromNew.takeExact([]wanted{want})[0]
 }
 
 // prepareAdoption gathers them. There is nothing to adopt in a folder that
@@ -80,66 +98,69 @@ func (p *pull) staleCandidates() []candidate {
 
 // recognise enters in the ledger those of missing that are already on the new
 // server, and returns the others.
-func (p *pull) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
-	if p.adopt == nil || len(missing) == 0 {
+func (r *reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.adopt == nil || len(missing) == 0 {
 		return missing, nil
 	}
-	want, err := p.oldFingerprints(ctx, missing)
+	want, marks, err := r.oldIdentities(ctx, missing)
 	if err != nil {
 		return nil, err
 	}
-	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
+	batch := store.Batch{Account: r.account, Folder: r.folder.ID}
 	var rest []upstream.Message
-	take := p.adopt.fromLedger.takeAll
-	if p.adopt.exactly {
-		take = p.adopt.fromLedger.takeExact
+	ev := r.onAdoption(want, missing, marks)
+	ledger, err := r.fromLedger(ctx, want, ev)
+	if err != nil {
+		return nil, err
 	}
-	ledger := take(want)
-	fresh := p.adopt.takeAll(unmatched(want, ledger))
-	p.taking.Lock()
-	defer p.taking.Unlock()
-	if err := p.stillThere(ctx, ledger); err != nil {
+	fresh, err := r.adopt.takeFresh(ctx, unmatched(want, ledger), ev)
+	if err != nil {
+		return nil, err
+	}
+	r.taking.Lock()
+	defer r.taking.Unlock()
+	if err := r.stillThere(ctx, ledger); err != nil {
 		return nil, err
 	}
 	for i, m := range missing {
 		entry := store.Entry{
-			Key: p.selected.keys.key(m.UID), Flags: m.Flags,
+			Key: r.selected.keys.key(m.UID), Flags: m.Flags,
 			Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
 		}
 		switch {
 		case ledger[i].UID != 0:
-			was := p.adopt.stale[ledger[i].UID-1]
-			p.place(&entry, was.UIDValidity, was.UID)
-			entry.Flags = baseFlags(was.Flags, p.touched[was.Key], m.Flags)
+			was := r.adopt.stale[ledger[i].UID-1]
+			r.place(&entry, was.UIDValidity, was.UID)
+			entry.Flags = baseFlags(was.Flags, r.touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
-			if r, ok := p.repairOf(was.Key); ok {
-				r.Key = entry.Key
-				batch.Repaired = append(batch.Repaired, r)
+			if mended, ok := r.repairOf(was.Key); ok {
+				mended.Key = entry.Key
+				batch.Repaired = append(batch.Repaired, mended)
 				entry.Fingerprint, entry.Size = was.Fingerprint, was.Size
 			}
 			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
-			p.place(&entry, p.adopt.newValidity, fresh[i].UID)
+			r.place(&entry, r.adopt.newValidity, fresh[i].UID)
 		default:
 			rest = append(rest, m)
 			continue
 		}
 		batch.Proofs = append(batch.Proofs, entry)
-		p.known.hand(m.UID)
+		r.known.hand(m.UID)
 	}
 	if len(batch.Proofs) == 0 {
 		return rest, nil
 	}
-	if err := p.store.Commit(ctx, batch); err != nil {
+	if err := r.store.Commit(ctx, batch); err != nil {
 		return nil, err
 	}
-	p.done.adopted.Add(uint64(len(batch.Proofs)))
+	r.done.adopted.Add(uint64(len(batch.Proofs)))
 	octets := uint64(0)
 	for i := range batch.Proofs {
 		octets += uint64(batch.Proofs[i].Size)
 	}
-	p.dealt(uint64(len(batch.Proofs)), octets)
-	p.tell()
+	r.dealt(uint64(len(batch.Proofs)), octets)
+	r.tell()
 	return rest, nil
 }
 
@@ -168,9 +189,85 @@ func (p *pull) stillThere(ctx context.Context, found []candidate) error {
 	return err
 }
 
+// onAdoption is the evidence for messages that are missing.
+func (r *reader) onAdoption(want []wanted, missing []upstream.Message, marks []int64) evidence {
+	return evidence{
+		old: func(ctx context.Context, places []int) (map[int]content, error) {
+			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
+		},
+		fresh:  r.askNew,
+		marked: func(i int, c candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-marks[i] },
+	}
+}
+
+// fromLedger finds lines of the ledger with void keys that stand for messages. One with
+// another size has to be proved by its copy; where its user has removed that, it counts if
+// all others of that kind were proved: then the old server counts in another way now.
+func (r *reader) fromLedger(ctx context.Context, want []wanted, ev evidence) ([]candidate, error) {
+	a := r.adopt
+	if a.exactly {
+		return a.fromLedger.takeExact(want), nil
+	}
+	read := ev.fresh
+	ev.marked = nil
+	ev.fresh = func(ctx context.Context, lines []imap.UID) (map[imap.UID]content, error) {
+		line := map[imap.UID]imap.UID{} // by the copy's UID
+		var copies []imap.UID
+		for _, l := range lines {
+			if was := a.stale[l-1]; was.UID != 0 && was.UIDValidity == a.newValidity && !r.fleeting {
+				line[was.UID] = l
+				copies = append(copies, was.UID)
+			}
+		}
+		found := map[imap.UID]content{}
+		if len(copies) == 0 {
+			return found, nil
+		}
+		there, err := read(ctx, copies)
+		for uid, c := range there {
+			found[line[uid]] = c
+		}
+		return found, err
+	}
+	p := &pairing{candidates: a.fromLedger, evidence: ev, want: want, found: a.fromLedger.takeExact(want)}
+	if err := p.gather(ctx); err != nil {
+		return nil, err
+	}
+	a.count(p)
+	p.unread = func(i int, c candidate, _ bool) bool {
+		return a.theirs > 0 && a.others == 0 && withinSlack(want[i], c)
+	}
+	p.assign()
+	return p.found, nil
+}
+
+// count counts what the copies of lines say.
+func (a *adoption) count(p *pairing) {
+	for _, i := range missing(p.want, p.found) {
+		for _, at := range p.alike(i) {
+			old, haveOld := p.olds[i]
+			copied, haveNew := p.news[p.sorted[at].UID]
+			switch {
+			case !haveOld || !haveNew:
+			case old == copied:
+				a.theirs++
+			default:
+				a.others++
+			}
+		}
+	}
+}
+
 // oldFingerprints reads what the messages can be recognised by. A message the old
 // server gives no header for matches nothing.
 func (p *pull) oldFingerprints(ctx context.Context, missing []upstream.Message) ([]wanted, error) {
+	want, _, err := p.oldIdentities(ctx, missing)
+	return want, err
+}
+
+// oldIdentities is oldFingerprints with how many octets of each message are other tools' marks.
+func (p *pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]wanted, []int64, error) {
+	marks := make([]int64, len(missing))
 	at := make(map[imap.UID]int, len(missing))
 	want := make([]wanted, len(missing))
 	var set imap.UIDSet
@@ -181,11 +278,11 @@ func (p *pull) oldFingerprints(ctx context.Context, missing []upstream.Message) 
 	}
 	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		if i, ok := at[m.UID]; ok {
-			want[i] = wanted{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size}
+			want[i], marks[i] = wanted{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size}, marksOf(header)
 		}
 		return nil
 	})
-	return want, err
+	return want, marks, err
 }
 
 // unmatched is want without what was found: those look for nothing any more.

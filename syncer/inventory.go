@@ -105,13 +105,17 @@ func (v *inventory) settle(same map[store.Key]bool) {
 }
 
 // search looks for the lost copies among the strangers.
-func (v *inventory) search() {
-	want := make([]wanted, len(v.lost))
+func (p *pull) search(ctx context.Context, v *inventory) error {
+	want, keys := make([]wanted, len(v.lost)), make([]store.Key, len(v.lost))
 	for i, l := range v.lost {
-		want[i] = wanted{Fingerprint: l.Fingerprint, Size: int64(l.Size)}
+		want[i], keys[i] = wanted{Fingerprint: l.Fingerprint, Size: int64(l.Size)}, l.Key
+	}
+	copies, err := newCandidates(slices.Clone(v.strangers)).takeProved(ctx, want, p.byKeys(want, keys))
+	if err != nil {
+		return err
 	}
 	taken := map[imap.UID]bool{}
-	for i, c := range newCandidates(slices.Clone(v.strangers)).takeAll(want) {
+	for i, c := range copies {
 		l := &v.lost[i]
 		if l.UID = c.UID; c.UID != 0 {
 			v.found++
@@ -119,6 +123,7 @@ func (v *inventory) search() {
 		}
 	}
 	v.strangers = slices.DeleteFunc(v.strangers, func(c candidate) bool { return taken[c.UID] })
+	return nil
 }
 
 // lostFrom is the UID from which on copies that aren't found are lost, rather than removed by their

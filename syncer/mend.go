@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -304,9 +305,9 @@ func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
 	var err error
 	switch {
 	case w.adopt != nil && !w.mayBeThere():
-		found = w.adopt.takeAll([]wanted{want})[0]
+		found = w.adopt.takeRepaired(want)
 	case w.mayBeThere():
-		if found, err = w.findRepaired(ctx, want); upstream.ClassOf(err) == upstream.Refused {
+		if found, err = w.findRepaired(ctx, want, it.body); upstream.ClassOf(err) == upstream.Refused {
 			w.log.Warn().Err(err).Str("key", keyText(it.key)).Msg("the new server can't be asked for a repaired copy, another is made")
 			err = nil
 		}
@@ -328,7 +329,7 @@ func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
 
 // findRepaired looks for a message of the new folder that no line of the ledger stands for,
 // among those that were there before this pull. Nothing may be under way.
-func (w *writer) findRepaired(ctx context.Context, want wanted) (candidate, error) {
+func (w *writer) findRepaired(ctx context.Context, want wanted, body []byte) (candidate, error) {
 	if w.before <= 1 {
 		return candidate{}, nil
 	}
@@ -354,5 +355,12 @@ func (w *writer) findRepaired(ctx context.Context, want wanted) (candidate, erro
 	if err != nil || len(found) == 0 {
 		return candidate{}, err
 	}
-	return newCandidates(found).takeAll([]wanted{want})[0], nil
+	copies, err := newCandidates(found).takeProved(ctx, []wanted{want}, evidence{
+		old: func(context.Context, []int) (map[int]content, error) {
+			c, err := contentOf(bytes.NewReader(body))
+			return map[int]content{0: c}, err
+		},
+		fresh: w.newContents,
+	})
+	return copies[0], err
 }

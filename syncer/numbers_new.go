@@ -124,7 +124,9 @@ func (p *pull) recogniseNew(ctx context.Context, seen string) error {
 		return err
 	}
 	v.settle(same)
-	v.search()
+	if err := p.search(ctx, v); err != nil {
+		return err
+	}
 	batch := p.entered(v)
 	p.log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-len(batch.Forget)).Int("copied_again", len(batch.Forget)).
 		Msg("the new server was put back to an earlier state, or numbers this folder in another way: its copies are recognised anew")

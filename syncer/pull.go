@@ -116,6 +116,7 @@ type pull struct {
 	touched  map[store.Key][]imap.Flag // flags an interrupted pull was about to change
 	target   upstream.Status           // of the new folder
 	fleeting bool                      // its UIDs don't last, as it said when it was last opened
+	marks    map[imap.UID]int64        // octets of messages in the new folder that are other tools' marks
 	adopt    *adoption                 // nil when nothing can be adopted
 	asked    permanentCall             // what flags the new folder can keep; nil if nobody asked in this session
 

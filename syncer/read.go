@@ -44,9 +44,10 @@ type item struct {
 	streamed   chan error // told when the stream has been read, or will not be
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
-	keywords   bool   // messages with keywords follow
-	shows      bool   // once all before it is on the new server, the folder is worth showing
-	foreseen   *given // the look at its copy that was asked for along with it
+	keywords   bool       // messages with keywords follow
+	shows      bool       // once all before it is on the new server, the folder is worth showing
+	foreseen   *given     // the look at its copy that was asked for along with it
+	compare    *comparing // messages of the new folder to be read
 	mending
 }
 
@@ -111,6 +112,9 @@ func (p *pull) copyMissing(ctx context.Context) error {
 func (p *pull) discard(it *item, err error) {
 	if it.streamed != nil {
 		it.streamed <- err
+	}
+	if it.compare != nil {
+		it.compare.done <- err
 	}
 	p.giveBack(it)
 }

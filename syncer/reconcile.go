@@ -38,7 +38,10 @@ func (p *pull) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	batch := p.judge(intents, found)
+	batch, err := p.judge(ctx, intents, found)
+	if err != nil {
+		return err
+	}
 	remember(&batch, intents, time.Now())
 	if err := p.checkFound(ctx, batch.Proofs); err != nil {
 		return err
@@ -118,11 +121,11 @@ func (p *pull) newcomers(ctx context.Context, from imap.UID) ([]candidate, error
 	return p.stock(ctx, sel, from)
 }
 
-// judge decides about each intent. It is pure. A message that the new server has taken
+// judge decides about each intent. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
 // entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
-func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
+func (p *pull) judge(ctx context.Context, intents []store.Intent, found []candidate) (store.Batch, error) {
 	batch := store.Batch{Account: p.account, Folder: p.folder.ID}
 	var taken, others []store.Intent
 	for _, in := range intents {
@@ -133,11 +136,14 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 		}
 	}
 	intents = append(taken, others...)
-	want := make([]wanted, len(intents))
+	want, keys := make([]wanted, len(intents)), make([]store.Key, len(intents))
 	for i, in := range intents {
-		want[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}
+		want[i], keys[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	copies := newCandidates(found).takeAll(want)
+	copies, err := newCandidates(found).takeProved(ctx, want, p.byKeys(want, keys))
+	if err != nil {
+		return batch, err
+	}
 	removed := removedSince(intents, copies, p.target.UIDValidity)
 	for i, c := range copies {
 		if c.UID == 0 && !intents[i].Taken && !removed[i] {
@@ -146,7 +152,7 @@ func (p *pull) judge(intents []store.Intent, found []candidate) store.Batch {
 		}
 		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.target.UIDValidity, c.UID))
 	}
-	return batch
+	return batch, nil
 }
 
 // checkFound looks whether copies that were found again have the flags that they were

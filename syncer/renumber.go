@@ -77,7 +77,10 @@ func (p *pull) stock(ctx context.Context, sel *upstream.Selected, from imap.UID)
 		return found, err
 	}
 	p.log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
-	rest := p.renumber(sel, lost, found, since(p.ledger.Intents, sel.UIDValidity))
+	rest, err := p.renumber(ctx, sel, lost, found, since(p.ledger.Intents, sel.UIDValidity))
+	if err != nil {
+		return nil, err
+	}
 	return rest, p.keepNumbers(ctx, lost)
 }
 
@@ -109,6 +112,7 @@ func (p *pull) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, ta
 	for _, set := range chunks(fresh, listWindow) {
 		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+			p.mark(m.UID, header)
 			return nil
 		})
 		if err != nil {
@@ -116,6 +120,16 @@ func (p *pull) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, ta
 		}
 	}
 	return found, nil
+}
+
+// mark notes how many octets of a message of the new folder are other tools' marks.
+func (p *pull) mark(uid imap.UID, header []byte) {
+	if n := marksOf(header); n > 0 {
+		if p.marks == nil {
+			p.marks = map[imap.UID]int64{}
+		}
+		p.marks[uid] = n
+	}
 }
 
 // since is the UID from which on messages may be copies that intents are about, which
@@ -131,22 +145,26 @@ func since(intents []store.Intent, uidValidity uint32) imap.UID {
 }
 
 // renumber gives lines of the ledger the UIDs below before of the messages they stand
-// for, or none, and returns the other messages. It is pure but for that.
-func (p *pull) renumber(sel *upstream.Selected, lost []*store.Entry, found []candidate, before imap.UID) []candidate {
-	want := make([]wanted, len(lost))
+// for, or none, and returns the other messages.
+func (p *pull) renumber(ctx context.Context, sel *upstream.Selected, lost []*store.Entry, found []candidate, before imap.UID) ([]candidate, error) {
+	want, keys := make([]wanted, len(lost)), make([]store.Key, len(lost))
 	for i, e := range lost {
-		want[i] = wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}
+		want[i], keys[i] = wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}, e.Key
 	}
 	taken := make(map[imap.UID]struct{}, len(lost))
 	old := slices.DeleteFunc(slices.Clone(found), func(c candidate) bool { return c.UID >= before })
-	for i, c := range newCandidates(old).takeAll(want) {
+	copies, err := newCandidates(old).takeProved(ctx, want, p.byKeys(want, keys))
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range copies {
 		lost[i].UIDValidity, lost[i].UID = sel.UIDValidity, c.UID
 		taken[c.UID] = struct{}{}
 	}
 	return slices.DeleteFunc(found, func(c candidate) bool {
 		_, ok := taken[c.UID]
 		return ok
-	})
+	}), nil
 }
 
 // keepNumbers makes the UIDs of ledger lines durable. Those whose flags an

@@ -115,6 +115,7 @@ type newSession interface {
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	Select(ctx context.Context, name string) (*upstream.Selected, error)
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
 	// SelectAndHeaders is Select and Headers in one round trip.
 	SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (*upstream.Selected, error)
 	Search(ctx context.Context, criteria string) (imap.UIDSet, error)

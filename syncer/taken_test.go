@@ -120,7 +120,10 @@ func TestTakenGoFirst(t *testing.T) {
 		{Key: "d", Fingerprint: print, Size: 15},
 	}
 	found := []candidate{{Fingerprint: print, Size: 10, UID: 5}, {Fingerprint: print, Size: 15, UID: 6}}
-	got := p.judge(intents, found)
+	got, err := p.judge(t.Context(), intents, found)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if want := []store.Key{"a"}; !slices.Equal(got.Drop, want) {
 		t.Errorf("dropped %q, want %q", got.Drop, want)
 	}

@@ -205,6 +205,9 @@ func (w *writer) accept(ctx context.Context, it *item) error {
 	if it.keywords {
 		return w.learnPermanent(ctx)
 	}
+	if it.compare != nil {
+		return w.compared(ctx, it.compare)
+	}
 	if it.sendable() {
 		if alone, guilty := w.newTroubles.suspect(it.key); alone {
 			return w.alone(ctx, it, guilty)
@@ -452,7 +455,11 @@ func (w *writer) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proofs := w.judge(w.unproven, found).Proofs
+	judged, err := w.judge(ctx, w.unproven, found)
+	if err != nil {
+		return err
+	}
+	proofs := judged.Proofs
 	if err := w.checkProved(ctx, proofs); err != nil {
 		return err
 	}

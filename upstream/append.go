@@ -67,6 +67,9 @@ func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append
 		return call, nil
 	}
 	err := s.do(ctx, verbAppend, func() error {
+		if err := s.leaveExamined(); err != nil {
+			return err
+		}
 		if err := s.proveLiterals(); err != nil {
 			return err
 		}
@@ -83,6 +86,17 @@ func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append
 		return nil, err
 	}
 	return call, nil
+}
+
+// leaveExamined leaves a folder that is open read-only: Courier takes no messages for it as
+// long as it is. Nobody has to wait for the answer.
+func (s *Session) leaveExamined() error {
+	if !s.examined {
+		return nil
+	}
+	s.examined = false
+	_, err := s.compose(s.leaveVerb(), nil)
+	return err
 }
 
 // send writes one command (RFC 3502 where there are several messages). When

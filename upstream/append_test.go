@@ -23,6 +23,39 @@ func withheld(t *testing.T, caps string) *Session {
 	return s
 }
 
+// TestAppendLeavesExaminedFolder: Courier takes nothing for a folder that is open read-only.
+func TestAppendLeavesExaminedFolder(t *testing.T) {
+	for caps, verb := range map[string]string{"LITERAL+": "CLOSE", "LITERAL+ UNSELECT": "UNSELECT"} {
+		s := scripted(t, "@ "+caps+`
+C: P2 EXAMINE "a"
+S: * 1 EXISTS
+S: P2 OK [READ-ONLY] done
+C: P3 `+verb+`
+C| "P4 APPEND \"a\" {1+}\r\nx\r\n"
+C| "P5 APPEND \"a\" {1+}\r\ny\r\n"
+S: P3 OK
+S: P4 OK
+S: P5 OK
+`)
+		s.opt.Quirks = &Quirks{}
+		s.opt.Quirks.prove(imap.CapLiteralPlus)
+		if _, err := s.Examine(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range []string{"x", "y"} {
+			call, err := s.SendAppend(t.Context(), "a", []Append{{Size: 1, Body: strings.NewReader(body)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if results, err := call.Wait(t.Context()); err != nil || results[0].Err != nil {
+					t.Errorf("%+v, %v", results, err)
+				}
+			}()
+		}
+	}
+}
+
 func TestAppendNeverPads(t *testing.T) {
 	cut := &Error{Server: "old:993", Op: "UID FETCH", Class: Refused, Err: io.ErrUnexpectedEOF}
 	for name, tt := range map[string]struct {

@@ -121,6 +121,7 @@ type group struct {
 // sendTogether sends commands at once. data and told take what comes untagged.
 func (s *Session) sendTogether(ctx context.Context, data dataFunc, told statusFunc, requests []request) (group, error) {
 	g := group{s: s}
+	s.examined = false // the last of them leaves what was open
 	err := s.do(ctx, strings.ToUpper(requests[0].verb), func() error {
 		for _, r := range requests {
 			cmd, err := s.compose(r.verb, r.write)

@@ -244,6 +244,7 @@ func (o *opening) wait(ctx context.Context) (*Selected, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.s.examined = o.cmd.verb == "EXAMINE"
 	return o.sel, nil
 }
 

@@ -39,6 +39,7 @@ type Session struct {
 	most     uint32 // the largest EXISTS of any folder
 	news     bool   // it changed since it was opened or Idle last said so
 
+	examined   bool // a folder is open read-only
 	identified bool // ID was sent
 	lacks      have // items of FETCH that the server doesn't tell of any message
 	unbound    bool // what comes without its UID does not come with it when asked for once more

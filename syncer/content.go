@@ -1,0 +1,81 @@
+package syncer
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+)
+
+// content is what stays of a message whatever server keeps it, so that two with the same
+// header fields of a fingerprint can be told apart: one that came back by a list, with its
+// footer, or an earlier draft.
+type content struct {
+	text   [16]byte // SHA-256 of what is behind the header, line ends made alike and NULs as Dovecot shows them
+	fields string   // the names of the header's fields, but for those that servers and tools add
+}
+
+// addedFields are header fields that servers and other tools add to their copies and take
+// away, besides those that begin with X-.
+var addedFields = []string{"status", "content-length", "lines", "xref"}
+
+// contentOf reads a message.
+func contentOf(r io.Reader) (c content, err error) {
+	var header headerCapture
+	text := lineEnds{hash: sha256.New()}
+	text.w = bufio.NewWriterSize(text.hash, 8<<10)
+	in := bufio.NewReader(r)
+	for !header.Done() {
+		line, err := in.ReadSlice('\n')
+		header.Write(line)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return content{}, err
+		}
+	}
+	if _, err := io.Copy(withoutNUL{&text}, in); err != nil {
+		return content{}, err
+	}
+	return content{text: [16]byte(text.sum()), fields: fieldNames(header.Header())}, nil
+}
+
+// withoutNUL passes NULs on as 0x80.
+type withoutNUL struct{ w io.Writer }
+
+func (n withoutNUL) Write(p []byte) (int, error) {
+	if bytes.IndexByte(p, 0) < 0 {
+		return n.w.Write(p)
+	}
+	_, err := n.w.Write(bytes.ReplaceAll(p, []byte{0}, []byte{0x80}))
+	return len(p), err
+}
+
+// fieldNames are the names of a header's fields, sorted.
+func fieldNames(header []byte) string {
+	var names []string
+	eachField(header, func(name, _ []byte) {
+		lower := strings.ToLower(string(name))
+		if !strings.HasPrefix(lower, "x-") && !slices.Contains(addedFields, lower) {
+			names = append(names, lower)
+		}
+	})
+	slices.Sort(names)
+	return strings.Join(names, "\n")
+}
+
+// marksOf is how many octets of a header are those with which other tools mark their copies.
+func marksOf(header []byte) (octets int64) {
+	eachField(header, func(name, value []byte) {
+		for _, field := range markFields {
+			if compareFold(string(name), field) == 0 {
+				octets += int64(len(name) + len(":") + len(value))
+			}
+		}
+	})
+	return octets
+}
