@@ -109,6 +109,7 @@ type account struct {
 	visits   []*visit
 	pass     *passRun
 	asked    []chan passResult        // who waits for a pass after the running one
+	refusing *store.Problem           // the new server has refused all messages of a folder; kept when somebody asks for a pass
 	dates    *store.Problem           // told as long as nothing is worse: the new server does not keep dates
 	failures int                      // passes in a row that ended with a problem
 	messages uint64                   // on the old server, as the store knows

@@ -83,6 +83,7 @@ func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
+		a.keepRefusals()
 		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
 	}
 	if a.loadErr != nil {
@@ -396,6 +397,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 		record.Error, record.Kind = problem.Summary, problem.Kind
 		record.Server, record.Host, record.Folder = problem.Server, problem.Host, problem.Folder
 	}
+	a.keepSince(problem)
 	if problem == nil && !p.yielded {
 		problem = a.datesProblem()
 	}

@@ -86,6 +86,7 @@ type pull struct {
 	memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
 	buffers *buffers            // what bodies are held in, of the whole engine
 	limit   int64               // of memory
+	lasting bool                // the new server has refused all messages of this folder for long
 	quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
 	clock   func() time.Time    // what POP3 sessions are timed by
 	log     zerolog.Logger

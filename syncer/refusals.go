@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -13,8 +14,10 @@ import (
 )
 
 // A refusal that says nothing of the message may be about the server: one that refuses all
-// messages of a folder in the same words is in trouble. So a message goes to quarantine only
-// once the new server has taken another one after it refused this one.
+// messages of a folder in the same words is in trouble. So a message goes to quarantine for
+// good only once the new server has taken another one after it refused this one. Otherwise it
+// waits there to be tried again by itself; and if the folder has nothing else, and for
+// less than troubleLasts, it is not even put there.
 const (
 	// partsMost is how many batches in a row may be refused and halved without a message
 	// being taken before nothing more is tried: with fewer bad messages than that, some part
@@ -25,6 +28,8 @@ const (
 	// heldFew is how many there may be at the end of a pull that wait in quarantine, to be
 	// tried again by themselves, although nothing was taken after them.
 	heldFew = 4
+	// troubleLasts is how long a server may be in trouble before its refusals are the messages'.
+	troubleLasts = 72 * time.Hour
 )
 
 // refusals is what a writer knows of what the new server refuses and takes.
@@ -121,10 +126,35 @@ func (w *writer) settleHeld() error {
 		}
 	}
 	w.onTrial = left
-	if len(w.onTrial) >= heldMost && w.sameWords() {
-		return w.troubled()
+	if len(w.onTrial) < heldMost || !w.sameWords() {
+		return nil
 	}
-	return nil
+	why := &refusesAllError{w.onTrial[len(w.onTrial)-1].why}
+	switch {
+	case w.refusesAll(): // they are copied another time
+		w.onTrial = nil
+		return why
+	case w.lasting:
+		w.tryLater()
+		return nil
+	}
+	w.tryLater()
+	return why
+}
+
+// refusesAll tells whether all that is known of the folder is that the new server refuses its
+// messages, and that not for long.
+func (w *writer) refusesAll() bool {
+	return w.accepted == 0 && !w.lasting && len(w.known.entries)+w.known.before+int(w.done.adopted.Load()) == 0
+}
+
+// tryLater puts the messages of which nothing more is known into quarantine, to be tried again.
+func (w *writer) tryLater() {
+	for _, h := range w.onTrial {
+		h.quarantined.Again = true
+		w.quarantine(h.quarantined)
+	}
+	w.onTrial = nil
 }
 
 // judgeRefused decides at the end of a pull about messages after whose refusal nothing was
@@ -134,23 +164,14 @@ func (w *writer) judgeRefused() error {
 	if err := w.settleHeld(); err != nil {
 		return err
 	}
-	if len(w.onTrial) > heldFew && w.sameWords() {
-		return w.troubled()
+	if n := len(w.onTrial); n > heldFew && w.sameWords() && w.refusesAll() {
+		why := w.onTrial[n-1].why
+		w.onTrial = nil
+		return &refusesAllError{why}
 	}
-	for _, h := range w.onTrial {
-		h.quarantined.Again = true
-		w.quarantine(h.quarantined)
-	}
-	w.onTrial = nil
+	w.tryLater()
 	w.catchUp()
 	return nil
-}
-
-// troubled forgets the messages that were held, which are copied another time.
-func (w *writer) troubled() error {
-	why := w.onTrial[len(w.onTrial)-1].why
-	w.onTrial = nil
-	return &refusesAllError{why}
 }
 
 // sameWords tells whether all that is held was refused in the same words.
@@ -177,4 +198,29 @@ func wordsOf(why error) string {
 		}
 	}
 	return string(e.Code) + " " + strings.Join(kept, " ")
+}
+
+// keepRefusals keeps in mind that the new server refused all messages of a folder, and since
+// when, although somebody wants the account tried.
+func (a *account) keepRefusals() {
+	if was := a.row.Problem; was != nil && was.Kind == store.MessagesRefused {
+		a.refusing = was
+	}
+}
+
+// keepSince dates such a problem from when it began.
+func (a *account) keepSince(p *store.Problem) {
+	switch was := a.refusing; {
+	case p == nil || p.Kind != store.MessagesRefused:
+		a.refusing = nil
+	case was != nil && was.Folder == p.Folder:
+		p.Since = was.Since
+	}
+}
+
+// refusedLong tells whether the new server has refused all messages of a folder for long.
+func (a *account) refusedLong(f *tracked) bool {
+	a.keepRefusals()
+	was := a.refusing
+	return was != nil && was.Folder == f.Title && time.Since(was.Since) > troubleLasts
 }

@@ -147,6 +147,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 		meter: &a.meter, traffic: a.traffic, hung: &a.hung, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
 		thinned: a.thinned(f), taking: &a.taking,
 	}
+	p.lasting = a.refusedLong(f)
 	if !visit {
 		p.ready, p.coming = l.takePrepared(f, a.pass), a.comingOn(l)
 	}

@@ -405,7 +405,7 @@ func (w *writer) stops(why error) error {
 	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
 		return fmt.Errorf("%w: %w", errNewGone, why)
 	}
-	if w.parts >= partsMost {
+	if w.parts >= partsMost && w.refusesAll() {
 		return &refusesAllError{why}
 	}
 	return nil
