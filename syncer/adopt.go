@@ -31,7 +31,7 @@ type adoption struct {
 
 // takeFresh finds messages on the new server that are proved to be the copies. The writer
 // may look for others meanwhile.
-func (a *adoption) takeFresh(ctx context.Context, want []wanted, ev evidence) ([]candidate, error) {
+func (a *adoption) takeFresh(ctx context.Context, want []wanted, ev copyEvidence) ([]candidate, error) {
 	read := ev.fresh
 	ev.fresh = func(ctx context.Context, uids []imap.UID) (map[imap.UID]content, error) {
 		a.mu.Unlock() // the writer may need it before it comes to this
@@ -190,8 +190,8 @@ func (p *pull) stillThere(ctx context.Context, found []candidate) error {
 }
 
 // onAdoption is the evidence for messages that are missing.
-func (r *reader) onAdoption(want []wanted, missing []upstream.Message, marks []int64) evidence {
-	return evidence{
+func (r *reader) onAdoption(want []wanted, missing []upstream.Message, marks []int64) copyEvidence {
+	return copyEvidence{
 		old: func(ctx context.Context, places []int) (map[int]content, error) {
 			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
 		},
@@ -203,7 +203,7 @@ func (r *reader) onAdoption(want []wanted, missing []upstream.Message, marks []i
 // fromLedger finds lines of the ledger with void keys that stand for messages. One with
 // another size has to be proved by its copy; where its user has removed that, it counts if
 // all others of that kind were proved: then the old server counts in another way now.
-func (r *reader) fromLedger(ctx context.Context, want []wanted, ev evidence) ([]candidate, error) {
+func (r *reader) fromLedger(ctx context.Context, want []wanted, ev copyEvidence) ([]candidate, error) {
 	a := r.adopt
 	if a.exactly {
 		return a.fromLedger.takeExact(want), nil
@@ -229,7 +229,7 @@ func (r *reader) fromLedger(ctx context.Context, want []wanted, ev evidence) ([]
 		}
 		return found, err
 	}
-	p := &pairing{candidates: a.fromLedger, evidence: ev, want: want, found: a.fromLedger.takeExact(want)}
+	p := &pairing{candidates: a.fromLedger, copyEvidence: ev, want: want, found: a.fromLedger.takeExact(want)}
 	if err := p.gather(ctx); err != nil {
 		return nil, err
 	}

@@ -355,7 +355,7 @@ func (w *writer) findRepaired(ctx context.Context, want wanted, body []byte) (ca
 	if err != nil || len(found) == 0 {
 		return candidate{}, err
 	}
-	copies, err := newCandidates(found).takeProved(ctx, []wanted{want}, evidence{
+	copies, err := newCandidates(found).takeProved(ctx, []wanted{want}, copyEvidence{
 		old: func(context.Context, []int) (map[int]content, error) {
 			c, err := contentOf(bytes.NewReader(body))
 			return map[int]content{0: c}, err

@@ -9,9 +9,9 @@ import (
 	"postferry/store"
 )
 
-// evidence tells whether messages are copies of those that they may be recognised as,
+// copyEvidence tells whether messages are copies of those that they may be recognised as,
 // although they have another size: a fingerprint alone does not say that.
-type evidence struct {
+type copyEvidence struct {
 	// old reads the wanted messages at some places, fresh the candidates with some UIDs. What
 	// can't be had is missing.
 	old   func(ctx context.Context, places []int) (map[int]content, error)
@@ -31,7 +31,7 @@ func near(a, b int64) bool {
 // pairing is one run of takeProved.
 type pairing struct {
 	*candidates
-	evidence
+	copyEvidence
 	want  []wanted
 	found []candidate
 	olds  map[int]content
@@ -39,8 +39,8 @@ type pairing struct {
 }
 
 // takeProved is takeAll with evidence for each candidate whose size is not exactly the wanted one.
-func (c *candidates) takeProved(ctx context.Context, want []wanted, ev evidence) ([]candidate, error) {
-	p := &pairing{candidates: c, evidence: ev, want: want, found: c.takeExact(want)}
+func (c *candidates) takeProved(ctx context.Context, want []wanted, ev copyEvidence) ([]candidate, error) {
+	p := &pairing{candidates: c, copyEvidence: ev, want: want, found: c.takeExact(want)}
 	err := p.gather(ctx)
 	if err == nil {
 		p.assign()
@@ -126,8 +126,8 @@ func withinSlack(w wanted, c candidate) bool {
 // byKeys is the evidence for messages of the old server with keys, about those of the new
 // folder, which is open. Nothing else may be under way. An original that is gone can't say
 // anything any more: then it is enough if the sizes are nearly the same.
-func (p *pull) byKeys(want []wanted, keys []store.Key) evidence {
-	return evidence{
+func (p *pull) byKeys(want []wanted, keys []store.Key) copyEvidence {
+	return copyEvidence{
 		old: func(ctx context.Context, places []int) (map[int]content, error) {
 			return p.oldContents(ctx, places, func(i int) (imap.UID, bool) { return p.selected.keys.uid(keys[i]) })
 		},
