@@ -5,7 +5,8 @@
 # make speed     how fast accounts are copied, against mbsync and dsync, as a table (20 minutes)
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
-# make fuzz      every fuzz test for FUZZTIME
+# make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
+#                server's answers may cost for a minute
 # make model     random histories of two servers, a client and failures, for MODEL_TIME
 # make torture   a daemon between real servers, killed TORTURE_KILLS times and its
 #                connections cut TORTURE_CUTS times at least, while mail arrives, flags
@@ -24,6 +25,7 @@ test: export CGO_ENABLED = 1
 test: export MODEL_TIME = 60s
 test: deps lint
 	go test -race -shuffle=on -timeout 20m ./...
+	scripts/fuzz.sh 15s Cost ./upstream
 
 deps:
 	scripts/test-deps.sh
