@@ -3,6 +3,8 @@ package syncer_test
 import (
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/syncer"
@@ -34,4 +36,29 @@ func TestLeftOutAtDovecot(t *testing.T) {
 	if _, sums := m.verify(false); sums.Found[syncer.LeftOut] != 1 || !sums.Found.Has(syncer.Doubtful) {
 		t.Errorf("%+v", sums)
 	}
+}
+
+// TestLeftOutByRule: what a folder holds that the configuration leaves alone is told as a number, and is
+// nothing that verification doubts.
+func TestLeftOutByRule(t *testing.T) {
+	m := startMove(t)
+	m.cfg.Domains[0].Folders.Skip = []string{"Projekte/*"}
+	m.sync()
+	var told []string
+	v := syncer.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e syncer.VerifyEvent) error {
+		if e.Finding != nil && e.Finding.Kind == syncer.FolderSkipped {
+			told = append(told, e.Finding.Folder+": "+e.Finding.Old)
+		}
+		return nil
+	}}
+	if err := v.Run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Projekte/Übersicht: 5 messages left out"; len(told) != 1 || told[0] != want {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	if row := m.row("Projekte/Übersicht"); row.LeftOut != 5 {
+		t.Errorf("%+v", row)
+	}
+	m.wants(false)
 }

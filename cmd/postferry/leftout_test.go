@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+
+	"postferry/store"
+	"postferry/syncer"
+)
+
+// TestLeftOutTold: status and plan name the messages that are deliberately not copied, with the reason.
+func TestLeftOutTold(t *testing.T) {
+	skipped := store.Folder{Title: "All", State: store.FolderSkipped, Note: "a view", LeftOut: 3}
+	deleted := store.Folder{Title: "Work", State: store.FolderDeleted, LeftOut: 1}
+	whole := store.Folder{Title: "Stars", State: store.FolderSkipped, Note: "a view"}
+	for _, tt := range []struct{ what, got, want string }{
+		{"skipped", folderState(describeFolder(skipped, nil)), "skipped: a view, 3 messages left out"},
+		{"deleted", folderState(describeFolder(deleted, nil)), "deleted on the new server, 1 message left out"},
+		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
+		{"account", accountState(&accountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &passStatus{}}), "complete, 4 messages left out"},
+		{"account with all", accountState(&accountStatus{State: store.Active, Complete: true, LastPass: &passStatus{}}), "complete"},
+		{"planned", folderPlan(syncer.FolderPlan{Action: syncer.FolderLeft, Reason: "a view", LeftOut: 3}), "skipped: a view, 3 messages left out"},
+		{"planned, gone", folderPlan(syncer.FolderPlan{Action: syncer.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
+		{"for the page", describeAdminFolder(skipped, syncer.LiveFolder{}).Left.Reason, "a view"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)
+		}
+	}
+	if f := describeAdminFolder(skipped, syncer.LiveFolder{}); f.LeftOut != 3 {
+		t.Errorf("for the page: %+v", f)
+	}
+}
