@@ -14,8 +14,11 @@ import (
 // them. A UID identifies it only as long as the server keeps to RFC 9051 section 2.3.1.1.
 
 // original is what the ledger knows a line's message by on the old server.
-func (p *pull) original(e *store.Entry) wanted {
-	if r, ok := p.repairOf(e.Key); ok {
+func (p *pull) original(e *store.Entry) wanted { return originalOf(e, p.ledger.Repaired) }
+
+// originalOf is original with the repairs of the line's folder.
+func originalOf(e *store.Entry, repaired []store.Repaired) wanted {
+	if r, ok := findRepaired(repaired, e.Key); ok {
 		return wanted{Fingerprint: r.Fingerprint, Size: int64(r.Size)}
 	}
 	return wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}

@@ -285,11 +285,16 @@ func (p *pull) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.En
 
 // repairOf is what the ledger has noted of a message's repair.
 func (p *pull) repairOf(key store.Key) (store.Repaired, bool) {
-	at, ok := slices.BinarySearchFunc(p.ledger.Repaired, key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
+	return findRepaired(p.ledger.Repaired, key)
+}
+
+// findRepaired looks a key up in repairs, which are sorted.
+func findRepaired(repaired []store.Repaired, key store.Key) (store.Repaired, bool) {
+	at, ok := slices.BinarySearchFunc(repaired, key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
 	if !ok {
 		return store.Repaired{}, false
 	}
-	return p.ledger.Repaired[at], true
+	return repaired[at], true
 }
 
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked

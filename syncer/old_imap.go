@@ -25,6 +25,7 @@ type imapReader interface {
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error)
 	Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error)
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
 }
@@ -35,6 +36,15 @@ type askingSession struct{ *upstream.Session }
 // Ask implements oldSession.
 func (s askingSession) Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error) {
 	return s.AskBodies(ctx, set)
+}
+
+// SendHeaders implements oldSession.
+func (s askingSession) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error) {
+	call, err := s.Session.SendHeaders(ctx, name, set, fn)
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
 }
 
 // Early is ExamineAndFetch.

@@ -187,3 +187,10 @@ func (s *oldPOP3) Inbox(context.Context) (upstream.Status, error) { return upstr
 
 // Used implements oldSession: what is there shows when the folder is opened.
 func (s *oldPOP3) Used(context.Context) (uint64, error) { return 0, nil }
+
+// SendHeaders implements oldSession. Nobody asks: numbers of messages are no UIDs.
+func (s *oldPOP3) SendHeaders(context.Context, string, imap.UIDSet, func(upstream.Message, []byte) error) (headersCall, error) {
+	return nil, &upstream.Error{Op: "TOP", Class: upstream.Refused, Err: errNoFolders}
+}
+
+var errNoFolders = errors.New("a POP3 server has no folders")

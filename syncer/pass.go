@@ -287,7 +287,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !newMoved(cp, a.tree.newer[f.New])
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !newMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
 	return wanted && !same
 }
 

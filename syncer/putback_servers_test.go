@@ -179,7 +179,7 @@ func (two *twoDovecots) remove(s *lab.Dovecot, folder string, first, last imap.U
 // TestDovecotUIDsUsedAgain puts a real old server back to a backup, after which new mail gets the UIDs
 // of messages that were copied.
 func TestDovecotUIDsUsedAgain(t *testing.T) {
-	for _, fresh := range []int{2, 7} {
+	for _, fresh := range []int{2, 3, 7} {
 		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
 			two := startTwo(t)
 			two.deliver(two.old, "INBOX", 1, 4)
@@ -198,7 +198,7 @@ func TestDovecotUIDsUsedAgain(t *testing.T) {
 // TestDovecotPutBack puts a real new server back to a backup: what it has lost is copied again,
 // and flags go to no other messages.
 func TestDovecotPutBack(t *testing.T) {
-	for _, fresh := range []int{0, 5, 25} {
+	for _, fresh := range []int{0, 5, 20, 25} {
 		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
 			two := startTwo(t)
 			two.deliver(two.old, "INBOX", 1, 20)

@@ -48,6 +48,7 @@ func newSample(cp store.Checkpoint, entries []store.Entry) *sample {
 	if g.validity == 0 {
 		return nil
 	}
+	g.from = max(g.from, 1)
 	g.choose(entries)
 	return g
 }
@@ -72,7 +73,9 @@ func (g *sample) send(ctx context.Context, s newSession, name string) (err error
 	for uid := range g.copies {
 		set.AddNum(uid)
 	}
-	set.AddRange(max(g.from, 1), math.MaxUint32) // "*" would be the last message even if it is below that
+	if g.from > 0 {
+		set.AddRange(g.from, math.MaxUint32) // "*" would be the last message even if it is below that
+	}
 	g.call, err = s.SendHeaders(ctx, name, set, g.take)
 	return err
 }
@@ -84,7 +87,7 @@ func (g *sample) take(m upstream.Message, header []byte) error {
 		}
 		return nil
 	}
-	if m.UID >= g.from {
+	if g.from > 0 && m.UID >= g.from {
 		g.fresh = append(g.fresh, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
 	}
 	return nil
@@ -130,9 +133,9 @@ func (p *pull) lookAtNewAgain(ctx context.Context) error {
 	st, told, err := status.Wait(ctx)
 	sampleErr := g.wait(ctx)
 	switch {
-	case err != nil && upstream.ClassOf(err) != upstream.Refused:
+	case err != nil && !refusal(err):
 		return err
-	case sampleErr != nil && upstream.ClassOf(sampleErr) != upstream.Refused:
+	case sampleErr != nil && !refusal(sampleErr):
 		return sampleErr
 	case err != nil || !told || sampleErr != nil:
 		return p.lookAtNew(ctx)
@@ -143,7 +146,7 @@ func (p *pull) lookAtNewAgain(ctx context.Context) error {
 
 // lookPlainly is lookAtNew after something could not be asked for together with it.
 func (p *pull) lookPlainly(ctx context.Context, err error) error {
-	if upstream.ClassOf(err) != upstream.Refused {
+	if !refusal(err) {
 		return err
 	}
 	return p.lookAtNew(ctx)

@@ -37,6 +37,9 @@ type oldSession interface {
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	// SendHeaders asks for headers in a folder that is opened for it. Other questions may be
+	// asked before the answer is waited for.
+	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error)
 	// Ask asks for bodies without waiting for them. Several calls may be under way, but
 	// nothing else may be done before they are waited for, in turn.
 	Ask(ctx context.Context, set imap.UIDSet) (bodiesCall, error)
@@ -192,7 +195,11 @@ func (s newIMAP) SendStatus(ctx context.Context, name string) (statusCall, error
 }
 
 func (s newIMAP) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error) {
-	return s.Session.SendHeaders(ctx, name, set, fn)
+	call, err := s.Session.SendHeaders(ctx, name, set, fn)
+	if err != nil {
+		return nil, err
+	}
+	return call, nil
 }
 
 // dialFunc opens a session and logs in.

@@ -32,6 +32,7 @@ type treeState struct {
 	delim   byte                       // of the new server; 0 until known
 	status  map[string]upstream.Status // of the old folders, as of the last look
 	newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
+	suspect map[store.FolderID]bool    // folders of which the look has found messages to be others than they were
 	empty   map[string]bool            // new folders that were seen empty then
 	views   map[string]bool            // folders left alone that show mail of others, by raw old name
 	slow    *time.Timer                // runs while the first look does; nil for none
@@ -59,6 +60,8 @@ type treeResult struct {
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
 	seen   lastLook
+	// suspect are folders whose messages must be compared with the ledger.
+	suspect map[store.FolderID]bool
 	// omitted are folders of the old server that are more than are made.
 	omitted int
 	err     error
@@ -82,11 +85,12 @@ func (a *account) startTree(l *lane, visit bool) {
 	a.expectSlow()
 	var result treeResult
 	a.start(l, yield, func(ctx context.Context) {
-		result = a.syncTree(ctx, l, rows, last)
+		result = a.syncTree(ctx, l, rows, last, true)
 		if result.err != nil && upstream.ClassOf(result.err) == upstream.Lost && ctx.Err() == nil {
-			// A kept session may have died; one more try with fresh ones.
+			// A kept session may have died; one more try with fresh ones, and with nothing
+			// besides.
 			l.drop()
-			result = a.syncTree(ctx, l, rows, last)
+			result = a.syncTree(ctx, l, rows, last, false)
 		}
 		if result.err != nil {
 			l.drop()
@@ -140,7 +144,7 @@ func (a *account) treeDone(r treeResult) {
 	}
 	if r.err == nil {
 		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
-		a.tree.omitted, a.tree.views = r.omitted, r.views
+		a.tree.omitted, a.tree.views, a.tree.suspect = r.omitted, r.views, r.suspect
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
@@ -192,11 +196,17 @@ type treeLook struct {
 	status  map[string]upstream.Status // of the old folders
 	new     Side
 	counted map[store.FolderID]leftCount
+	checks  []*spotCheck
 }
 
-// syncTree runs on a lane. Its rows are not stored yet.
-func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, last lastLook) (r treeResult) {
+// syncTree runs on a lane, with spot checks besides or without. Its rows are not stored yet.
+func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, last lastLook, spot bool) (r treeResult) {
 	k := &treeLook{account: a, lane: l, known: known, last: last, now: a.clock(), counted: maps.Clone(last.counted)}
+	if spot {
+		if k.checks, r.err = a.chooseSpotChecks(ctx, l, known); r.err != nil {
+			return r
+		}
+	}
 	if k.counted == nil {
 		k.counted = map[store.FolderID]leftCount{}
 	}
@@ -210,7 +220,7 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	if err != nil {
 		return err
 	}
-	r.delim = k.new.Namespace.Delim
+	r.delim, r.suspect = k.new.Namespace.Delim, suspects(k.checks)
 	if err := a.claimMailbox(ctx, l, newS, k.status, k.known); err != nil {
 		return err
 	}
@@ -259,8 +269,8 @@ func (k *treeLook) lookAtBoth(ctx context.Context) (newS newSession, err error) 
 	}
 	var oldErr, newErr error
 	var g sync.WaitGroup
-	g.Go(func() { k.old, k.status, oldErr = oldTree(ctx, l, k.known) })
-	g.Go(func() { newS, k.new, newErr = newTree(ctx, l) })
+	g.Go(func() { k.old, k.status, oldErr = oldTree(ctx, l, k.known, k.checks) })
+	g.Go(func() { newS, k.new, newErr = newTree(ctx, l, k.checks) })
 	g.Wait()
 	return newS, graver(oldErr, newErr)
 }
@@ -321,7 +331,7 @@ func statusOf(all map[string]upstream.Status, rows []store.Folder) map[string]up
 	return kept
 }
 
-func oldTree(ctx context.Context, l *lane, known []store.Folder) (Side, map[string]upstream.Status, error) {
+func oldTree(ctx context.Context, l *lane, known []store.Folder, checks []*spotCheck) (tree Side, status map[string]upstream.Status, err error) {
 	if l.pop3() {
 		tree, status := pop3Tree()
 		return tree, status, nil
@@ -330,17 +340,23 @@ func oldTree(ctx context.Context, l *lane, known []store.Folder) (Side, map[stri
 	if err != nil {
 		return Side{}, nil, err
 	}
-	return s.Tree(ctx, true, known)
+	err = withSpotChecks(ctx, checks, func(c *spotCheck) error { return c.askOld(ctx, s) }, (*spotCheck).answerOld, func() error {
+		tree, status, err = s.Tree(ctx, true, known)
+		return err
+	})
+	return tree, status, err
 }
 
 // newTree looks at the new server's folders, and at how they are numbered where it tells that
 // along with their names.
-func newTree(ctx context.Context, l *lane) (newSession, Side, error) {
-	s, err := l.newSession(ctx)
-	if err != nil {
+func newTree(ctx context.Context, l *lane, checks []*spotCheck) (s newSession, tree Side, err error) {
+	if s, err = l.newSession(ctx); err != nil {
 		return nil, Side{}, err
 	}
-	tree, err := side(ctx, s, true)
+	err = withSpotChecks(ctx, checks, func(c *spotCheck) error { return c.askNew(ctx, s) }, (*spotCheck).answerNew, func() error {
+		tree, err = side(ctx, s, true)
+		return err
+	})
 	return s, tree, err
 }
 

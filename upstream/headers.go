@@ -42,7 +42,7 @@ type HeadersCall struct {
 }
 
 // SendHeaders asks for what Headers tells of a folder that is opened read-only for it and left
-// again, all in one round trip; set must be short enough for one command. The folder that
+// again (but in a session that only reads), all in one round trip; set must be short enough for one command. The folder that
 // was open is not any more. Other commands may be sent before the answer has come. An error
 // means the connection is lost, unless it is of class Refused.
 func (s *Session) SendHeaders(ctx context.Context, mailbox string, set imap.UIDSet, fn func(m Message, header []byte) error) (*HeadersCall, error) {
@@ -51,11 +51,14 @@ func (s *Session) SendHeaders(ctx context.Context, mailbox string, set imap.UIDS
 	}
 	c := &HeadersCall{opened: &opening{s: s, sel: &Selected{}}, collector: newCollector(s, set, headersTo(fn))}
 	var err error
-	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, []request{
+	requests := []request{
 		{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }},
 		{"UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw(headerItems) }},
-		{s.leaveVerb(), nil},
-	})
+	}
+	if !s.opt.ReadOnly {
+		requests = append(requests, request{s.leaveVerb(), nil})
+	}
+	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, requests)
 	return c, err
 }
 
