@@ -151,6 +151,14 @@ func (a *account) seek(ctx context.Context, s newSession, new Side, known []stor
 	if err := k.compare(ctx); err != nil {
 		return nil, err
 	}
+	for _, w := range k.sought {
+		if w.found == "" {
+			continue
+		}
+		if err := k.keepAstray(ctx, w, w.found); err != nil {
+			return nil, err
+		}
+	}
 	k.settle()
 	return k.rows, nil
 }
