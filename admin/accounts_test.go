@@ -181,6 +181,11 @@ func TestQuarantine(t *testing.T) {
 	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != "[retry [m2] retry [m1 m2]]" {
 		t.Errorf("the engine was told %s", calls)
 	}
+	for folder, status := range map[int]int{7: 204, 98: 409, 99: 404} {
+		c.want(status, "POST", fmt.Sprint(a, "/folders/", folder, "/decide"), map[string]any{"verdict": "deleted"}, nil)
+	}
+	c.want(422, "POST", a+"/folders/7/decide", map[string]any{"verdict": "perhaps"}, nil)
+	c.want(404, "POST", a+"/folders/x/decide", map[string]any{"verdict": "deleted"}, nil)
 	if h := c.want(200, "GET", a+"/quarantine/m1/header", nil, nil); h.text != "Subject: x\r\n" {
 		t.Errorf("%q", h.text)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"postferry/store"
 )
 
 func (s *Server) reportRoutes() []route {
@@ -20,6 +22,7 @@ func (s *Server) reportRoutes() []route {
 		{"GET", account + "/quarantine", false, s.apiQuarantine},
 		{"POST", account + "/quarantine/retry", false, s.apiRetry},
 		{"GET", account + "/quarantine/{message}/header", false, s.apiHeader},
+		{"POST", account + "/folders/{folder}/decide", false, s.apiDecideFolder},
 	}
 }
 
@@ -144,6 +147,36 @@ func (s *Server) apiRetry(w http.ResponseWriter, r *http.Request, who actor) err
 		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]int{"released": n})
+}
+
+func (s *Server) apiDecideFolder(w http.ResponseWriter, r *http.Request, who actor) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	folder, err := folderID(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Verdict FolderVerdict `json:"verdict"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if err := s.app.decideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func folderID(r *http.Request) (store.FolderID, error) {
+	id, err := strconv.ParseUint(r.PathValue("folder"), 10, 32)
+	if err != nil {
+		return 0, errNotFound("folder")
+	}
+	return store.FolderID(id), nil
 }
 
 func (s *Server) apiHeader(w http.ResponseWriter, r *http.Request, who actor) error {

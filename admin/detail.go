@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ type accountDetail struct {
 
 // folderView is how far a folder is.
 type folderView struct {
+	ID          store.FolderID    `json:"id"`
 	Title       string            `json:"folder"`
 	NewTitle    string            `json:"new_folder"`
 	State       store.FolderState `json:"state"`
@@ -30,6 +32,7 @@ type folderView struct {
 	Checked     *time.Time        `json:"checked"`
 	LeftOut     uint64            `json:"left_out"` // messages that are deliberately not copied
 	Reason      string            `json:"reason"`   // why it is left alone; "" if it is not
+	Missing     *time.Time        `json:"missing_since"`
 	left        LeftFolder
 }
 
@@ -70,8 +73,9 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	}
 	detail := &accountDetail{accountView: *v, Folders: make([]folderView, len(folders)), Passes: make([]passView, len(passes))}
 	for i, f := range folders {
-		detail.Folders[i] = folderView{Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left}
+		detail.Folders[i] = folderView{ID: f.ID, Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left,
+			Missing: timeOrNil(f.Missing)}
 	}
 	for i, p := range passes {
 		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
@@ -122,6 +126,48 @@ func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id
 	}
 	a.boards.changed(domain)
 	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), count: released})
+}
+
+// decideFolder does with a folder that is missing at the new server what somebody says.
+func (a *app) decideFolder(ctx context.Context, who actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
+	d, err := a.domain(ctx, who, domain)
+	if err != nil {
+		return err
+	}
+	x, err := a.account(ctx, d, id)
+	if err != nil {
+		return err
+	}
+	if v != FolderDeleted && v != FolderRecreate {
+		return errInvalid(wrongField("verdict", "unknown_value", "Expected %q or %q.", FolderDeleted, FolderRecreate))
+	}
+	if x.Alias != 0 { // which has the folders
+		id = x.Alias
+	}
+	switch err := a.ferry.DecideFolder(ctx, id, folder, v); {
+	case errors.Is(err, store.ErrNotFound):
+		return errNotFound("folder")
+	case errors.Is(err, ErrNotMissing):
+		return errConflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
+	case err != nil:
+		return err
+	}
+	a.boards.changed(domain)
+	return a.note(ctx, who, "folder_"+string(v), auditOf{domain: domain, account: x.Login, detail: a.folderTitle(ctx, id, folder)})
+}
+
+// folderTitle is what people call a folder.
+func (a *app) folderTitle(ctx context.Context, id store.AccountID, folder store.FolderID) string {
+	rows, err := a.store.Folders(ctx, id)
+	if err != nil {
+		return ""
+	}
+	for _, row := range rows {
+		if row.ID == folder {
+			return row.Title
+		}
+	}
+	return ""
 }
 
 // quarantinedHeader reads the header of a refused message of an account.

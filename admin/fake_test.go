@@ -180,6 +180,17 @@ func (f *fakeFerry) RetryQuarantined(_ context.Context, messages []string) (int,
 	return len(messages), nil
 }
 
+func (f *fakeFerry) DecideFolder(_ context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
+	f.called("decide %d %d %s", id, folder, v)
+	if folder == 99 {
+		return store.ErrNotFound
+	}
+	if folder == 98 {
+		return ErrNotMissing
+	}
+	return nil
+}
+
 func (f *fakeFerry) QuarantinedHeader(_ context.Context, message string) ([]byte, error) {
 	f.called("header %s", message)
 	f.mu.Lock()

@@ -56,6 +56,10 @@ type Ferry interface {
 	// RetryQuarantined releases messages by their IDs; the next pass, which
 	// begins soon, tries them again.
 	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
+	// DecideFolder does with a folder that is missing at the new server what somebody
+	// says. It is store.ErrNotFound if there is no such folder, ErrNotMissing if there is
+	// nothing to decide about it.
+	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
 	// QuarantinedHeader reads the header of a message from the old server, 64 KiB
 	// of it at most.
 	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
@@ -79,8 +83,21 @@ type Live struct {
 	Remaining               *time.Duration // nil while it can't be known
 }
 
+// FolderVerdict is what somebody says of a missing folder.
+type FolderVerdict string
+
+// The verdicts.
+const (
+	FolderDeleted  FolderVerdict = "deleted"  // on purpose: it stays away
+	FolderRecreate FolderVerdict = "recreate" // it was lost: it is made again and filled anew
+)
+
+// ErrNotMissing means that there is nothing to decide about a folder.
+var ErrNotMissing = errors.New("the folder is not missing")
+
 // Folder is how far a folder is.
 type Folder struct {
+	ID          store.FolderID
 	Title       string // decoded name on the old server, "/" between its parts
 	NewTitle    string // decoded name on the new server; "" if it is not there
 	State       store.FolderState
@@ -89,11 +106,13 @@ type Folder struct {
 	Messages    uint64
 	Copied      uint64
 	Quarantined uint64
-	LeftOut     uint64 // messages that are deliberately not copied
+	LeftOut     uint64 // messages that are deliberately not copied, or don't come because the folder is missing
 	Octets      uint64 // of what was copied; 0 if nothing is known
 	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
 	Checked     time.Time
 	Left        LeftFolder
+	// Missing is since when the folder is not at the new server any more, zero if it is there.
+	Missing time.Time
 }
 
 // PassEnded is the end of a pass over an account.

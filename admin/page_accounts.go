@@ -28,6 +28,7 @@ func (s *Server) accountPages() []pageRoute {
 		{"GET /d/{domain}/a/{account}", false, s.pageAccount},
 		{"POST /d/{domain}/a/{account}", false, s.formUpdateAccount},
 		{"POST /d/{domain}/a/{account}/quarantine", false, s.formRetryQuarantined},
+		{"POST /d/{domain}/a/{account}/folder/{folder}", false, s.formDecideFolder},
 		{"GET /d/{domain}/a/{account}/quarantine/{message}", false, s.pageQuarantined},
 	}
 }
@@ -280,6 +281,26 @@ func (s *Server) formRetryQuarantined(v *visit) error {
 		return err
 	}
 	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "retried", n))
+}
+
+func (s *Server) formDecideFolder(v *visit) error {
+	id, err := accountID(v.r)
+	if err != nil {
+		return err
+	}
+	folder, err := folderID(v.r)
+	if err != nil {
+		return err
+	}
+	verdict := FolderVerdict(v.r.PostFormValue("verdict"))
+	if err := s.app.decideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showAccountPage(v, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "folder_decided", 0))
 }
 
 // pageQuarantined shows a refused message's header.

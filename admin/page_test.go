@@ -143,6 +143,14 @@ func TestTheWayThroughThePages(t *testing.T) {
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/quarantine", id))
 	shows(t, "another try", status, 200, page, "will be tried again")
 
+	p.ferry.folders[id] = []Folder{{ID: 7, Title: "Taxes", State: store.FolderMissing, Complete: true, Missing: time.Now(), LeftOut: 5}}
+	got = c.do("GET", fmt.Sprintf("/d/c.example/a/%d", id), nil)
+	shows(t, "a missing folder", got.StatusCode, 200, got.text, "1 folder is missing at the new server", "5 messages stay behind", "Missing at the new server", "Make it again and copy everything")
+	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/7", id), "verdict", "recreate")
+	shows(t, "a missing folder decided about", status, 200, page, "Noted. A run begins.")
+	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/98", id), "verdict", "deleted")
+	shows(t, "a folder that is not missing", status, 409, page, "there is nothing to decide")
+
 	status, _, page = c.form("/d/c.example/do", "do", "stop", "id", fmt.Sprint(id))
 	shows(t, "stop", status, 200, page, "1 account was stopped", "Resume all")
 	status, _, page = c.form("/d/c.example/do", "do", "again", "all", "1")

@@ -1,6 +1,10 @@
 package admin
 
-import "time"
+import (
+	"time"
+
+	"postferry/store"
+)
 
 // What the templates ask of the views.
 
@@ -121,6 +125,16 @@ func (c checkedAccount) Told() []CheckedNote { return c.told }
 
 // Left is why it is left alone.
 func (f folderView) Left() LeftFolder { return f.left }
+
+// Missing are the folders that are not at the new server any more.
+func (x accountPageView) Missing() (missing []folderView) {
+	for _, f := range x.Folders {
+		if f.State == store.FolderMissing {
+			missing = append(missing, f)
+		}
+	}
+	return missing
+}
 
 // Listing is the table of an account's folders.
 func (x accountPageView) Listing() foldersPart { return foldersPart{x.Row.W, x.Folders} }

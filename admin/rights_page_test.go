@@ -29,22 +29,23 @@ func rightsToPages() map[string]pageRights {
 		"POST /logout":  nobody(pageRights{}),
 		"POST /access/password": nobody(pageRights{
 			form: "old_password=" + url.QueryEscape(testPassword) + "&password=another+horse+battery&again=another+horse+battery"}),
-		"POST /access/admins":                     ofEverything("name=eve&password=" + url.QueryEscape(testPassword)),
-		"POST /access/admins/delete":              ofEverything("name=bert"),
-		"POST /access/tokens":                     nobody(pageRights{form: "name=panel&domain=" + ownDomain}), // whoever has a scope gets it
-		"POST /access/tokens/revoke":              form("id=1"),
-		"POST /domains":                           form("domain=" + ownDomain + "&old=other&host=imap.old-provider.example&protocol=imap&known=1"),
-		"POST /domains/new":                       form("domain=anna@" + ownDomain),
-		"POST /d/{domain}/delete":                 nobody(pageRights{foreign: 404, own: 403}),
-		"POST /d/{domain}/do":                     form("do=again&all=1"),
-		"POST /d/{domain}/schedule":               form("hours=24"),
-		"POST /d/{domain}/check":                  form("do=check"),
-		"POST /d/{domain}/verify":                 form("do=verify"),
-		"POST /d/{domain}/accounts":               form("login-1=eve@" + ownDomain + "&password-1=secret"),
-		"POST /d/{domain}/accounts/list":          form("LIST"),
-		"POST /d/{domain}/lists/{list}":           form("do=take"),
-		"POST /d/{domain}/a/{account}":            form("old_password=secret"),
-		"POST /d/{domain}/a/{account}/quarantine": form("message=1.1.0001"),
+		"POST /access/admins":                          ofEverything("name=eve&password=" + url.QueryEscape(testPassword)),
+		"POST /access/admins/delete":                   ofEverything("name=bert"),
+		"POST /access/tokens":                          nobody(pageRights{form: "name=panel&domain=" + ownDomain}), // whoever has a scope gets it
+		"POST /access/tokens/revoke":                   form("id=1"),
+		"POST /domains":                                form("domain=" + ownDomain + "&old=other&host=imap.old-provider.example&protocol=imap&known=1"),
+		"POST /domains/new":                            form("domain=anna@" + ownDomain),
+		"POST /d/{domain}/delete":                      nobody(pageRights{foreign: 404, own: 403}),
+		"POST /d/{domain}/do":                          form("do=again&all=1"),
+		"POST /d/{domain}/schedule":                    form("hours=24"),
+		"POST /d/{domain}/check":                       form("do=check"),
+		"POST /d/{domain}/verify":                      form("do=verify"),
+		"POST /d/{domain}/accounts":                    form("login-1=eve@" + ownDomain + "&password-1=secret"),
+		"POST /d/{domain}/accounts/list":               form("LIST"),
+		"POST /d/{domain}/lists/{list}":                form("do=take"),
+		"POST /d/{domain}/a/{account}":                 form("old_password=secret"),
+		"POST /d/{domain}/a/{account}/quarantine":      form("message=1.1.0001"),
+		"POST /d/{domain}/a/{account}/folder/{folder}": form("verdict=deleted"),
 		// What is no page, but asked for in the same way.
 		"GET /events?domain={domain}": {foreign: 404, nobody: 401}, "GET /metrics": {foreign: 403, own: 403, nobody: 401}, "GET /healthz": {},
 	}
@@ -94,7 +95,7 @@ func TestPageRights(t *testing.T) {
 
 func newPageScene(t *testing.T, method, path string) *scene {
 	return newScene(t, &scene{method: method, path: path, things: map[string]string{
-		"domain": ownDomain, "account": "1", "run": "1", "message": "1.1.0001", "list": "unknown"}})
+		"domain": ownDomain, "account": "1", "run": "1", "message": "1.1.0001", "folder": "1", "list": "unknown"}})
 }
 
 // outsidersOfPage asks as those who may not, sees that nothing has come of it, and then

@@ -58,13 +58,15 @@ func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]admin.Fo
 // describeAdminFolder is a folder with what goes on with it; live is zero if nothing does.
 func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder {
 	f := admin.Folder{
-		Title: row.Title, State: row.State, Running: live.Running, Complete: !row.Checkpoint.Checked.IsZero(),
+		ID: row.ID, Title: row.Title, State: row.State, Running: live.Running, Complete: !row.Checkpoint.Checked.IsZero(),
 		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined, LeftOut: row.LeftOut,
 		Octets: live.OctetsDone, OctetsTotal: live.OctetsTotal, Checked: row.Checkpoint.Checked,
 	}
 	switch row.State {
 	case store.FolderPresent:
 		f.NewTitle = wire.DecodeMailbox(row.New)
+	case store.FolderMissing:
+		f.NewTitle, f.Missing = wire.DecodeMailbox(row.New), row.Missing.Since
 	case store.FolderSkipped:
 		f.Left = left(row.Note)
 	}
@@ -246,6 +248,17 @@ func (f adminFerry) RetryQuarantined(ctx context.Context, messages []string) (in
 		return 0, err
 	}
 	return f.local.RetryQuarantined(ctx, query)
+}
+
+func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v admin.FolderVerdict) error {
+	err := f.engine.DecideFolder(ctx, id, folder, syncer.Verdict(v))
+	switch {
+	case errors.Is(err, syncer.ErrNoFolder):
+		return store.ErrNotFound
+	case errors.Is(err, syncer.ErrNotMissing):
+		return admin.ErrNotMissing
+	}
+	return stopping(err)
 }
 
 // messagesOnly is a query for single messages. One without any would be for all of everybody.

@@ -35,6 +35,8 @@ type backend interface {
 	RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error)
 	// QuarantinedMail reads the messages themselves from the old servers.
 	QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error
+	// DecideFolder does with a missing folder what somebody says, and returns its title.
+	DecideFolder(ctx context.Context, d folderDecision) (title string, err error)
 	// Access does what "postferry admin" asks.
 	Access(ctx context.Context, req accessRequest) (accessReply, error)
 	// Backup writes a backup of the state.

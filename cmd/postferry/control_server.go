@@ -68,6 +68,7 @@ func (c *controlServer) routes() map[string]http.HandlerFunc {
 		pathQuarantine:      c.quarantine,
 		pathQuarantineRetry: c.retryQuarantined,
 		pathQuarantineMail:  c.quarantinedMail,
+		pathFolder:          c.decideFolder,
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
 		pathAccess:          c.access,
