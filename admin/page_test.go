@@ -149,7 +149,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/7", id), "verdict", "recreate")
 	shows(t, "a missing folder decided about", status, 200, page, "Noted. A run begins.")
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/98", id), "verdict", "deleted")
-	shows(t, "a folder that is not missing", status, 409, page, "there is nothing to decide")
+	shows(t, "a folder that is not missing", status, 422, page, "there is nothing to decide")
 
 	status, _, page = c.form("/d/c.example/do", "do", "stop", "id", fmt.Sprint(id))
 	shows(t, "stop", status, 200, page, "1 account was stopped", "Resume all")

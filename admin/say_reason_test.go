@@ -82,7 +82,7 @@ func saidByTheEngine(t *testing.T) (reasons, repairs map[string]bool) {
 				switch f := lastName(n.Fun); {
 				case f == "newQuarantined" || f == "brokeAt":
 					sentences(reasons, n.Args[1])
-				case f == "aboutFolder" && verify && len(n.Args) > 2:
+				case (f == "aboutFolder" || f == "leftAlone") && verify && len(n.Args) > 2:
 					sentences(reasons, n.Args[2])
 				case f == "did":
 					sentences(repairs, n.Args[0])

@@ -114,9 +114,8 @@ func TestMissingFolderIsTold(t *testing.T) {
 	p := startPair(t, anna)
 	p.old.FillMaildir(anna, "INBOX", lab.Generate(1, 5, 1000))
 	p.old.FillMaildir(anna, "INBOX.Plan", lab.Generate(4, 30, 1000))
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config.toml")
-	writeFile(t, config, p.config())
+	config, text := filepath.Join(t.TempDir(), "config.toml"), p.config()
+	writeFile(t, config, text)
 	takeOverAll(t, config, anna)
 	syncAll(t, config)
 	w := webmail(t, p)
@@ -159,7 +158,7 @@ func TestMissingFolderIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.arrives("INBOX.Plan", "later")
-	d := startDaemon(t, p.config()) // through the daemon this time
+	d := startDaemon(t, text) // through the daemon this time
 	takeOverAll(t, d.Config, anna)
 	syncAll(t, d.Config) // with a state of its own: made once more
 	if err := w.Delete("Plan").Wait(); err != nil {
