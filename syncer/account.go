@@ -239,8 +239,12 @@ func (a *account) load(ctx context.Context) {
 
 // setFolders takes over rows of the store, keeping what goes on with known ones.
 func (a *account) setFolders(rows []store.Folder) {
+	known := make(map[store.FolderID]*tracked, len(a.folders))
+	for _, f := range a.folders {
+		known[f.ID] = f
+	}
 	for _, row := range rows {
-		if f := a.folder(row.ID); f != nil {
+		if f := known[row.ID]; f != nil {
 			if f.NewUIDValidity != 0 && row.NewUIDValidity != f.NewUIDValidity && row.New == f.New {
 				f.renumbered++
 			}
@@ -248,7 +252,9 @@ func (a *account) setFolders(rows []store.Folder) {
 			f.Folder = row
 			continue
 		}
-		a.folders = append(a.folders, &tracked{Folder: row})
+		f := &tracked{Folder: row}
+		known[row.ID] = f
+		a.folders = append(a.folders, f)
 	}
 }
 

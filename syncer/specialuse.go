@@ -223,12 +223,16 @@ func holders(side Side) map[imap.MailboxAttr]string {
 
 // contend says for which use a folder comes into question.
 func contend(m upstream.Mailbox, ns upstream.Namespace) (contender, bool) {
-	p, _, personal := locate(m.Name, m.Delim, ns)
-	if !personal || p.inbox() || !selectable(m) || viewAttr(m) != "" {
+	c := contender{name: m.Name, use: attrUse(m), rank: unnamed}
+	named, ok := usesByName[strings.ToLower(decodeName(lastPart(m, ns)))]
+	if c.use == "" && !ok || !selectable(m) || viewAttr(m) != "" {
 		return contender{}, false
 	}
-	c := contender{name: m.Name, use: attrUse(m), rank: unnamed, deep: len(p.parts)}
-	named, ok := usesByName[strings.ToLower(p.last())]
+	p, _, personal := locate(m.Name, m.Delim, ns)
+	if !personal || p.inbox() {
+		return contender{}, false
+	}
+	c.deep = len(p.parts)
 	if c.use != "" {
 		c.attr = true
 		if ok && named.use == c.use {
@@ -241,6 +245,23 @@ func contend(m upstream.Mailbox, ns upstream.Namespace) (contender, bool) {
 	}
 	c.use, c.rank = named.use, named.rank
 	return c, true
+}
+
+// lastPart is the last part of a folder's name, raw. Most names have no use, which this
+// is enough to see.
+func lastPart(m upstream.Mailbox, ns upstream.Namespace) string {
+	name := m.Name
+	if hasPrefix(name, ns.Prefix) {
+		name = name[len(ns.Prefix):]
+	}
+	if m.Delim == 0 {
+		return name
+	}
+	delim := string(rune(m.Delim))
+	if rest, ok := strings.CutSuffix(name, delim); ok && rest != "" {
+		name = rest
+	}
+	return name[strings.LastIndex(name, delim)+len(delim):]
 }
 
 // nearTop: a folder has a use by its name only where clients make such

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
@@ -217,6 +219,35 @@ func TestOddNamesOnTheWire(t *testing.T) {
 	}
 	if left != 0 {
 		t.Errorf("%d folders are not named as left out", left)
+	}
+}
+
+// Names that the new server refuses at every level of a deep tree are each replaced, and
+// all below them follow.
+func TestRefusedAtEveryLevel(t *testing.T) {
+	const deep, many = 40, 500
+	chain := strings.Repeat("%/", deep-1) + "%"
+	old := plain("INBOX")
+	for i := range deep {
+		old.Mailboxes = append(old.Mailboxes, plain(chain[:2*i+1]).Mailboxes...)
+	}
+	for i := range many {
+		old.Mailboxes = append(old.Mailboxes, plain(fmt.Sprintf("%s/%d", chain, i)).Mailboxes...)
+	}
+	plan := planTree(old, emptyNew, nil, config.Folders{})
+	m := newMaker(nil, emptyNew, nil, &plan, zerolog.Nop())
+	for i := range deep {
+		c := &plan.Create[i]
+		name := c.Name[:len(c.Name)-1] + "_"
+		if !m.free(c.Name, name) {
+			t.Fatalf("%q is taken", name)
+		}
+		m.rename(c, name, errNotMade)
+	}
+	for _, f := range plan.Folders[1:] {
+		if strings.Contains(f.New, "%") || m.meant[foldedKey(f.New)] != 1 {
+			t.Errorf("%q is called %q, which %d are", f.Old, f.New, m.meant[foldedKey(f.New)])
+		}
 	}
 }
 

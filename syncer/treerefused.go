@@ -72,8 +72,8 @@ func (m *maker) exists(name string) {
 
 // title is what people call the folder that is to get a name.
 func (m *maker) title(name string) string {
-	for _, f := range m.plan.Folders {
-		if f.New == name {
+	for i := range m.plan.Folders {
+		if f := &m.plan.Folders[i]; f.New == name {
 			return f.Title
 		}
 	}
@@ -173,10 +173,13 @@ func (m *maker) moves(from, to string) map[string]string {
 // one of them getting that of another folder.
 func (m *maker) free(from, to string) bool {
 	moves := m.moves(from, to)
-	moved := slices.Collect(maps.Values(moves))
+	moved := make(map[string]bool, len(moves))
+	for name := range maps.Values(moves) {
+		moved[name] = true
+	}
 	for _, list := range [][]store.Folder{m.known, m.plan.Folders} {
-		for _, f := range list {
-			if moves[f.New] == "" && slices.Contains(moved, f.New) {
+		for i := range list {
+			if name := list[i].New; strings.HasPrefix(name, to) && moved[name] && moves[name] == "" {
 				return false
 			}
 		}
@@ -188,26 +191,27 @@ func (m *maker) free(from, to string) bool {
 func (m *maker) rename(c *FolderCreate, name string, why error) {
 	m.log.Warn().AnErr("cause", why).Str("folder", m.title(c.Name)).Str("name", decodeName(name)).
 		Msg("the new server can't have the folder under its name; it got another one")
-	moves := m.moves(c.Name, name)
+	from, moves := c.Name, m.moves(c.Name, name)
+	// Most names don't begin with the former one; to look that up for each would take long.
+	move := func(name *string) {
+		if strings.HasPrefix(*name, from) && moves[*name] != "" {
+			*name = moves[*name]
+		}
+	}
 	for i := range m.plan.Create {
-		moveName(&m.plan.Create[i].Name, moves)
+		move(&m.plan.Create[i].Name)
 	}
 	for i := range m.plan.Subscribe {
-		moveName(&m.plan.Subscribe[i], moves)
+		move(&m.plan.Subscribe[i])
 	}
 	for i := range m.plan.Folders {
 		f := &m.plan.Folders[i]
-		if f.State == store.FolderPlanned {
-			m.meant[foldedKey(f.New)]--
-			moveName(&f.New, moves)
-			m.meant[foldedKey(f.New)]++
+		if was := f.New; f.State == store.FolderPlanned {
+			if move(&f.New); f.New != was {
+				m.meant[foldedKey(was)]--
+				m.meant[foldedKey(f.New)]++
+			}
 		}
-	}
-}
-
-func moveName(name *string, moves map[string]string) {
-	if to := moves[*name]; to != "" {
-		*name = to
 	}
 }
 
