@@ -8,14 +8,19 @@ import (
 	"postferry/store"
 )
 
-// maxCheckedFolders bounds the folders that the result of a check keeps, all
-// accounts together; what is beyond is summed up only.
-const maxCheckedFolders = 200_000
+// maxCheckedFolders bounds the folders and notes that the result of a check keeps, all
+// accounts together; what is beyond is summed up only. A long name counts as several.
+// Of notes some stay.
+const (
+	maxCheckedFolders = 200_000
+	checkedName       = 200 // octets
+	someNotes         = 10
+)
 
 // checkResults are what a check has found so far.
 type checkResults struct {
 	accounts []checkedAccount
-	folders  int   // kept in accounts
+	folders  int   // kept in accounts, with the notes
 	oneByOne int64 // seconds it all takes if nothing is done at the same time
 	summary  checkSummary
 }
@@ -115,11 +120,25 @@ func (c *checkResults) add(r *CheckResult) {
 	s.Octets += v.Octets
 	c.oneByOne += v.EstimateSeconds
 	s.EstimateSeconds = max(s.EstimateSeconds, v.EstimateSeconds, c.oneByOne/int64(max(r.AtOnce, 1)))
-	if c.folders += len(v.Folders); c.folders > maxCheckedFolders {
-		c.folders -= len(v.Folders)
+	if weight := v.weight(); c.folders+weight <= maxCheckedFolders {
+		c.folders += weight
+	} else {
 		v.FoldersOmitted, v.Folders = len(v.Folders), []checkedFolder{}
+		n := min(len(v.Notes), someNotes)
+		v.Notes, v.told = slices.Clone(v.Notes[:n]), slices.Clone(v.told[:n])
 	}
 	c.accounts = append(c.accounts, v)
+}
+
+// weight is how many folders' room a result takes.
+func (v *checkedAccount) weight() (n int) {
+	for i := range v.Folders {
+		n += 1 + (len(v.Folders[i].Title)+len(v.Folders[i].NewTitle))/checkedName
+	}
+	for i := range v.Notes {
+		n += 1 + len(v.Notes[i])/checkedName
+	}
+	return n
 }
 
 // checkView is how far a check is, with a page of what it found.

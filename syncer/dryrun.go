@@ -199,14 +199,22 @@ func plannedRows(ctx context.Context, old, new Side, known []store.Folder, wish 
 	var all []store.Folder
 	seen := make(map[string]bool, len(old.Mailboxes))
 	for _, m := range old.Mailboxes {
-		name := knownAs(canonicalName(m.Name))
+		name := canonicalName(m.Name)
 		row, ok := rows[name]
+		if !ok {
+			name = knownAs(name)
+			row, ok = rows[name]
+		}
 		if !selectable(m) || seen[name] {
 			continue
 		}
 		seen[name] = true
-		if !ok {
-			row = store.Folder{Old: name, Title: shownAs(name), State: store.FolderSkipped, Note: tree.Rowless[name]}
+		switch why := tree.Rowless[name]; {
+		case ok:
+		case leftWhole[why] != "" && why != noteShared:
+			continue // the plan counts them
+		default:
+			row = store.Folder{Old: name, Title: shownAs(name), State: store.FolderSkipped, Note: why}
 		}
 		all = append(all, row)
 	}

@@ -37,8 +37,9 @@ type TreePlan struct {
 	Notes     []Note         // for the report: what was renamed or left out, and why
 	// Rowless are folders of the old server that get no row, as there are too many of
 	// them, and why they are left alone. Omitted of them nobody has decided about.
-	Rowless map[string]string
-	Omitted int
+	Rowless      map[string]string
+	Omitted      int
+	FirstOmitted string // title of one of them
 }
 
 // wishes are what the configuration wants for an account's folders.

@@ -79,7 +79,7 @@ func (p *planner) leaveLong() {
 			f.was = p.known[f.box.Name]
 		}
 		if rows++; f.was == nil && rows > maxLong {
-			p.omit(f.box.Name, why)
+			p.omit(f, why)
 			continue
 		}
 		p.leave(f, why, "", true)
@@ -87,9 +87,11 @@ func (p *planner) leaveLong() {
 }
 
 // omit leaves a folder alone without a row that would say so.
-func (p *planner) omit(name, why string) {
-	p.plan.Rowless[name] = why
-	p.plan.Omitted++
+func (p *planner) omit(f *folder, why string) {
+	p.plan.Rowless[f.box.Name] = why
+	if p.plan.Omitted++; p.plan.FirstOmitted == "" {
+		p.plan.FirstOmitted = f.title()
+	}
 }
 
 // crowded tells whether so many folders of one's own are left alone that this one gets
@@ -123,7 +125,7 @@ func (p *planner) limit(fresh []*folder) []*folder {
 	omitted := make(map[*folder]bool, len(others)-room)
 	for _, f := range others[room:] {
 		omitted[f] = true
-		p.omit(f.name(), noteOmitted)
+		p.omit(f, noteOmitted)
 	}
 	p.note(NoteOmitted, others[room].title(), len(omitted), p.wish.maxFolders)
 	p.folders = slices.DeleteFunc(p.folders, func(f *folder) bool { return omitted[f] })

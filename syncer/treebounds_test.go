@@ -222,6 +222,30 @@ func TestOddNamesOnTheWire(t *testing.T) {
 	}
 }
 
+// wantOmitted wants verification and dry run to tell that so many folders are left behind.
+func (r *oddRig) wantOmitted(n int) {
+	r.t.Helper()
+	var told []string
+	err := Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e VerifyEvent) error {
+		if e.Finding != nil && e.Finding.Kind == FolderMissing {
+			told = append(told, e.Finding.Old+": "+e.Finding.Reason)
+		}
+		return nil
+	}}.Run(r.t.Context(), nil)
+	if want := fmt.Sprintf("[%d folders: %s]", n, noteOmitted); err != nil || fmt.Sprint(told) != want {
+		r.t.Errorf("verified: %v, %q, want %q", err, told, want)
+	}
+	err = DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p AccountPlan) error {
+		if text := fmt.Sprint(p.Notes); !strings.Contains(text, fmt.Sprintf("these %d are more", n)) || len(p.Folders) != 3+8-2 {
+			r.t.Errorf("planned: %d folders, %s", len(p.Folders), text)
+		}
+		return nil
+	}}.Run(r.t.Context(), nil)
+	if err != nil {
+		r.t.Error(err)
+	}
+}
+
 // Names that the new server refuses at every level of a deep tree are each replaced, and
 // all below them follow.
 func TestRefusedAtEveryLevel(t *testing.T) {
@@ -269,6 +293,7 @@ func TestTooManyFolders(t *testing.T) {
 		}
 	}
 	r.arrived(nil)
+	r.wantOmitted(34)
 	if n := r.new.Count("CREATE"); n != 8 {
 		t.Errorf("%d folders were made", n)
 	}

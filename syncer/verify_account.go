@@ -52,11 +52,16 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	folders, err := counterparts(ctx, c.old, c.new, known, wishes{domain.Folders, c.run.Config.Sync.MaxFolders})
+	folders, tree, err := counterparts(ctx, c.old, c.new, known, wishes{domain.Folders, c.run.Config.Sync.MaxFolders})
 	if err != nil {
 		return err
 	}
 	c.seen, c.views = identities{}, viewsIn(c.old, folders)
+	if tree.Omitted > 0 {
+		if err := c.found(Finding{Kind: FolderMissing, Folder: tree.FirstOmitted, Old: fmt.Sprintf("%d folders", tree.Omitted), Reason: noteOmitted}); err != nil {
+			return err
+		}
+	}
 	used := map[string]bool{}
 	for _, f := range folders {
 		box, exists := c.lookUp(f.New)
@@ -143,8 +148,8 @@ type counterpart struct {
 // counterparts are the folders that the old server has now, with the rows of
 // the store, and where it knows nothing of them with what a pass would make of
 // them. What the configuration leaves alone now is skipped, also if it was
-// copied before.
-func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish wishes) ([]counterpart, error) {
+// copied before. The plan has those that are left out as there are too many.
+func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish wishes) ([]counterpart, TreePlan, error) {
 	stored := make(map[string]store.Folder, len(known))
 	for _, f := range known {
 		stored[f.Old] = f
@@ -153,7 +158,7 @@ func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish
 	for _, m := range old.Mailboxes {
 		subscribed[canonicalName(m.Name)] = m.Subscribed
 	}
-	rows, _, err := plannedRows(ctx, old, new, known, wish)
+	rows, tree, err := plannedRows(ctx, old, new, known, wish)
 	all := make([]counterpart, 0, len(rows))
 	for _, row := range rows {
 		// A stored row is the truth: only the user's own deletions are known there.
@@ -162,14 +167,12 @@ func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish
 		}
 		all = append(all, counterpart{row, subscribed[row.Old]})
 	}
-	return all, err
+	return all, tree, err
 }
 
 // folder verifies a folder of the old server.
 func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
 	switch {
-	case f.Note == noteOmitted:
-		return c.aboutFolder(FolderMissing, f, f.Note)
 	case f.State == store.FolderSkipped && c.views[f.Old] && c.status[f.Old].Messages > 0:
 		return nil // once it is known what lies in the others: lookThrough
 	case f.State == store.FolderSkipped:
