@@ -131,12 +131,12 @@ func (c *checkResults) add(r *CheckResult) {
 }
 
 // weight is how many folders' room a result takes.
-func (v *checkedAccount) weight() (n int) {
-	for i := range v.Folders {
-		n += 1 + (len(v.Folders[i].Title)+len(v.Folders[i].NewTitle))/checkedName
+func (c *checkedAccount) weight() (n int) {
+	for i := range c.Folders {
+		n += 1 + (len(c.Folders[i].Title)+len(c.Folders[i].NewTitle))/checkedName
 	}
-	for i := range v.Notes {
-		n += 1 + len(v.Notes[i])/checkedName
+	for i := range c.Notes {
+		n += 1 + len(c.Notes[i])/checkedName
 	}
 	return n
 }

@@ -228,11 +228,11 @@ func (r *oddRig) wantOmitted(n int) {
 	var told []string
 	err := Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e VerifyEvent) error {
 		if e.Finding != nil && e.Finding.Kind == FolderMissing {
-			told = append(told, e.Finding.Old+": "+e.Finding.Reason)
+			told = append(told, e.Finding.Reason)
 		}
 		return nil
 	}}.Run(r.t.Context(), nil)
-	if want := fmt.Sprintf("[%d folders: %s]", n, noteOmitted); err != nil || fmt.Sprint(told) != want {
+	if want := fmt.Sprintf("[%s: %d are left out]", noteOmitted, n); err != nil || fmt.Sprint(told) != want {
 		r.t.Errorf("verified: %v, %q, want %q", err, told, want)
 	}
 	err = DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p AccountPlan) error {

@@ -58,7 +58,8 @@ func (c *accountCheck) check(ctx context.Context) error {
 	}
 	c.seen, c.views = identities{}, viewsIn(c.old, folders)
 	if tree.Omitted > 0 {
-		if err := c.found(Finding{Kind: FolderMissing, Folder: tree.FirstOmitted, Old: fmt.Sprintf("%d folders", tree.Omitted), Reason: noteOmitted}); err != nil {
+		first := counterpart{Folder: store.Folder{Title: tree.FirstOmitted}}
+		if err := c.aboutFolder(FolderMissing, first, fmt.Sprintf("there are more folders than are made for one account: %d are left out", tree.Omitted)); err != nil {
 			return err
 		}
 	}
