@@ -60,8 +60,12 @@ func (a *account) claimMailbox(ctx context.Context, l *lane, s newSession, statu
 	}
 	defer leave()
 	others := a.claims.others(a.id, c.sides)
-	if len(others) > 0 && !a.row.Apart {
-		me := claimant{account: a, lane: l, session: s, status: status, begun: begun(known)}
+	row, err := a.store.AccountByID(ctx, a.id) // the account's own belongs to its goroutine
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 && !row.Apart {
+		me := claimant{account: a, domain: row.Domain, lane: l, session: s, status: status, begun: begun(known)}
 		if err := me.compareAll(ctx, others); err != nil {
 			return err
 		}
@@ -74,6 +78,7 @@ func (a *account) claimMailbox(ctx context.Context, l *lane, s newSession, statu
 // claimant is an account that wants a mailbox.
 type claimant struct {
 	account *account
+	domain  string
 	lane    *lane
 	session newSession
 	inbox   upstream.Status            // at the new server
@@ -124,7 +129,7 @@ func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
 		return err
 	}
 	doubt := &doubtError{of: id, twice: c.begun && begun(rows)}
-	if other.Domain == a.row.Domain {
+	if other.Domain == c.domain {
 		doubt.login = other.Login
 	}
 	same, err := c.sameNew(ctx, other)

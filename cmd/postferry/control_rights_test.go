@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"postferry/syncer"
 )
 
 // controlRequests are what each of the control socket's paths is asked with, and what
@@ -33,6 +35,7 @@ func controlRequests() (requests map[string]any, operations map[string]accessReq
 			pathVerify:          verifyQuery{Logins: []string{demoLogin}, Bodies: true},
 			pathPlan:            syncRequest{Logins: []string{demoLogin}},
 			pathBackup:          backupRequest{WithKey: true},
+			pathFolder:          folderDecision{Login: demoLogin, Folder: "INBOX", Verdict: syncer.Deleted},
 		}, map[string]accessRequest{
 			accessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			accessLink:        {},
