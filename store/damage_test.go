@@ -213,7 +213,14 @@ func damages(t *testing.T, im *image) map[string]func(*image) outcome {
 		all["an overflow into others from the "+name] = func(im *image) outcome { im.put32(im.at(id, 12), 3); return refused }
 		all["another kind of "+name] = func(im *image) outcome { im.put16(im.at(id, 8), 0x04); return refused }
 		all["another number of the "+name] = func(im *image) outcome { im.put64(im.at(id, 0), id+1); return refused }
-		all["another page in place of the "+name] = func(im *image) outcome { copy(im.page(id), im.page(5)); return refused }
+		all["another page in place of the "+name] = func(im *image) outcome {
+			from := uint64(5)
+			if id == from {
+				from++ // not the page itself
+			}
+			copy(im.page(id), im.page(from))
+			return refused
+		}
 	}
 	other := 1 - im.current()
 	for name, v := range map[string]struct {

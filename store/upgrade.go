@@ -29,10 +29,8 @@ func (b *Bolt) upgrade(path string) error {
 }
 
 func (b *Bolt) upgradeFrom(tx *bbolt.Tx, version uint64) error {
-	for _, name := range rootBuckets() {
-		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return err
-		}
+	if _, err := tx.CreateBucketIfNotExists([]byte(bucketLost)); err != nil { // which reading a folder looks into
+		return err
 	}
 	if version == 1 {
 		if err := b.upgradeFromV1(tx); err != nil {
@@ -41,6 +39,11 @@ func (b *Bolt) upgradeFrom(tx *bbolt.Tx, version uint64) error {
 	}
 	if err := indexAllAudit(tx); err != nil {
 		return err
+	}
+	for _, name := range rootBuckets() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
 	}
 	return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(schemaVersion))
 }
