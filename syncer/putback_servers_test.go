@@ -262,9 +262,16 @@ func TestDovecotStatePutBack(t *testing.T) {
 	two.deliver(two.old, "Work", 3, 10)
 	two.copies(30)
 	two.deliver(two.new, "INBOX", 4, 2)
+	if err := two.new.Client(anna).Rename("Work", "Projects", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
 	putBack()
 	two.deliver(two.old, "INBOX", 5, 3)
-	two.copies(3)
+	two.deliver(two.old, "Work", 6, 1)
+	two.copies(4)
+	if folders := two.new.Snapshot(anna).Folders; folders["Work"] != nil || len(folders["Projects"].Messages) != 11 {
+		t.Errorf("Work %+v, Projects %+v", folders["Work"], folders["Projects"])
+	}
 	two.wantOnce(2)
 	two.quiet()
 }
@@ -324,5 +331,9 @@ func TestDovecotMovesMail(t *testing.T) {
 	two.deliver(two.old, "Finance", 4, 3)
 	two.copies(3)
 	two.wantOnce(0, gone...)
+	folders := two.new.Snapshot(anna).Folders
+	if folders["Finance"] != nil || folders["Tax"] == nil || len(folders["Tax"].Messages) != 11 {
+		t.Errorf("Finance %+v, Tax %+v", folders["Finance"], folders["Tax"])
+	}
 	two.quiet()
 }

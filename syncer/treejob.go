@@ -228,7 +228,10 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	if k.new, rows, err = a.seekGone(ctx, newS, k.new, k.known, k.last); err != nil {
 		return err
 	}
-	plan, err := planFolders(ctx, k.old, k.new, rows, wishes{a.domain.Folders, a.cfg.Sync.MaxFolders})
+	if rows, err = k.followOldRenames(ctx, rows); err != nil {
+		return err
+	}
+	plan, err := k.plan(ctx, newS, &rows)
 	if err != nil {
 		return err
 	}
@@ -255,6 +258,22 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 		r.room, err = a.checkRoom(ctx, l, newS, rows, r.status)
 	}
 	return err
+}
+
+// plan plans what is to become of the folders. Rows join those that are known if their folders turn
+// out to be on the new server already.
+func (k *treeLook) plan(ctx context.Context, newS newSession, rows *[]store.Folder) (TreePlan, error) {
+	wish := wishes{k.account.domain.Folders, k.account.cfg.Sync.MaxFolders}
+	plan, err := planFolders(ctx, k.old, k.new, *rows, wish)
+	if err != nil {
+		return plan, err
+	}
+	more, found, err := k.seekUnknown(ctx, newS, *rows, &plan)
+	if err != nil || !found {
+		return plan, err
+	}
+	*rows = more
+	return planFolders(ctx, k.old, k.new, more, wish)
 }
 
 // lookAtBoth looks at both servers at the same time, as each may be far away.
