@@ -1,6 +1,7 @@
 package syncer_test
 
 import (
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -75,15 +76,13 @@ func stopInTheMiddle(t *testing.T, m *relocation, n int) (goOn func()) {
 			}
 		}
 	}()
-	var once []int
-	return func() {
-		for pid := range pids {
-			once = append(once, pid...)
+	return sync.OnceFunc(func() {
+		for stopped := range pids {
+			for _, pid := range stopped {
+				syscall.Kill(pid, syscall.SIGCONT)
+			}
 		}
-		for _, pid := range once {
-			syscall.Kill(pid, syscall.SIGCONT)
-		}
-	}
+	})
 }
 
 // settleNew waits until the new server's inbox has not changed for a moment.

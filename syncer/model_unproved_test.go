@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"maps"
+	"slices"
 	"sync"
 
 	"postferry/store"
@@ -42,7 +43,11 @@ func (u *unproved) commit(b store.Batch) {
 	for _, k := range b.Forget {
 		delete(u.known, messageID{b.Folder, k})
 	}
-	for _, k := range b.Drop {
+	dropped := slices.Clone(b.Drop)
+	for _, in := range b.Lost { // given to the new server once more
+		dropped = append(dropped, in.Key)
+	}
+	for _, k := range dropped {
 		if r := u.gone[messageID{b.Folder, k}]; r != nil && r.count > 0 {
 			r.count--
 			u.again[r.body]++

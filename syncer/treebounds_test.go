@@ -54,7 +54,7 @@ func TestOddNamesAreLeftOut(t *testing.T) {
 	}
 	began := time.Now()
 	plan := planTree(old, emptyNew, nil, config.Folders{Skip: []string{"*a*a*a*b*"}})
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second { // half an hour without
 		t.Errorf("took %v", took)
 	}
 	rows := map[string]store.Folder{}
@@ -182,7 +182,7 @@ func TestPlanSeesContext(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err := planFolders(ctx, old, emptyNew, nil, wishes{Folders: config.Folders{Skip: []string{"*a*a*a*b*"}}})
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 30*time.Second { // half an hour without
 		t.Errorf("%v after %v", err, took)
 	}
 }

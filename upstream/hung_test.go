@@ -52,7 +52,7 @@ func silentAppend(t *testing.T, goOn <-chan struct{}, ends bool) (config.Server,
 func hungSession(t *testing.T, server config.Server) *Session {
 	t.Helper()
 	opt := testOptions(t)
-	opt.Stall = 200 * time.Millisecond
+	opt.Stall = time.Second
 	s, err := Dial(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestHungAppendBound(t *testing.T) {
 func TestOtherStallsClose(t *testing.T) {
 	server := hangingServer(t, "* OK [CAPABILITY IMAP4rev1] hello\r\n")
 	opt := testOptions(t)
-	opt.Stall = 50 * time.Millisecond
+	opt.Stall = time.Second // connecting counts, too
 	s, err := Dial(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)
