@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"strings"
@@ -52,6 +53,9 @@ func TestHealth(t *testing.T) {
 	if got.text != "{\"status\":\"ok\"}\n" {
 		t.Error(got.text)
 	}
+	loaded := make(chan struct{}) // what is read at the start has been
+	p.app.tracker.calls <- func(context.Context) { close(loaded) }
+	<-loaded
 	if err := p.store.Close(); err != nil {
 		t.Fatal(err)
 	}
