@@ -37,7 +37,6 @@ func TestChangedWhileItIsFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "all messages in the renamed folder", func() bool { return messages(t, direct, "Urlaub") == n })
-	syncAll(t, d.Config)
 	got := p.new.Snapshot(anna)
 	if in, there := len(got.Folders["Urlaub"].Messages), len(got.Folders["Ferien"].Messages); in != n || there != 0 {
 		t.Errorf("%d messages in the renamed folder, %d in the new one of its name", in, there)
