@@ -57,6 +57,7 @@ const (
 	FolderVanished     ProblemKind = "folder_vanished"     // a folder went while it was being filled
 	FolderLeftOld      ProblemKind = "folder_left_old"     // a folder went from the old server before all of its mail was copied
 	MissingFolder      ProblemKind = "folder_missing"      // a folder is not on the new server any more, and mail stays behind because of it
+	FoldersUnlisted    ProblemKind = "folders_unlisted"    // the old server does not list all of its folders in a way that can be read
 	NoFolders          ProblemKind = "no_folders"          // the server lists no folder at all
 	Counts             ProblemKind = "counts"              // fewer messages are listed than there should be
 	WrongDates         ProblemKind = "wrong_dates"         // the new server does not keep the dates of messages; mail is copied all the same

@@ -127,17 +127,11 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.pair.open(ctx); err != nil {
-		return err
-	}
-	old, status, err := p.pair.old.Tree(ctx, true, known)
+	trees, err := p.pair.trees(ctx, known)
 	if err != nil {
 		return err
 	}
-	new, err := side(ctx, p.pair.new, true)
-	if err != nil {
-		return err
-	}
+	old, status, new := trees.old, trees.status, trees.new
 	p.plan.Limit = max(p.pair.new.AppendLimit(), 0)
 	rows, tree, err := plannedRows(ctx, old, new, known, wishes{p.pair.domain.Folders, p.maxFolders})
 	if err != nil {

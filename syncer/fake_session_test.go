@@ -97,6 +97,8 @@ func (s *fakeSession) Folders(_ context.Context, withStatus bool) (ns upstream.N
 	return upstream.Namespace{Delim: '/'}, list, err
 }
 
+func (s *fakeSession) Unread() int { return 0 }
+
 func (s *fakeSession) NoFolders() error { return refusedError("LIST", "") }
 
 func (s *fakeSession) status(b *fakeFolder) upstream.Status {

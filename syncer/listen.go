@@ -51,6 +51,18 @@ func (s *listener) Tree(ctx context.Context, withStatus bool, known []store.Fold
 	return s.oldSession.Tree(ctx, withStatus, known)
 }
 
+// Folders implements oldSession.
+func (s *listener) Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error) {
+	defer s.listening.begin()()
+	return s.oldSession.Folders(ctx, withStatus)
+}
+
+// Status implements oldSession.
+func (s *listener) Status(ctx context.Context, names []string) (map[string]upstream.Status, error) {
+	defer s.listening.begin()()
+	return s.oldSession.Status(ctx, names)
+}
+
 func (s *listener) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
 	if err := s.free(); err != nil {
 		return nil, err

@@ -120,14 +120,14 @@ func (m *maker) waitFor(row *store.Folder) {
 // tryOthers makes the folder under other names until the server knows one.
 func (m *maker) tryOthers(ctx context.Context, c *FolderCreate, row *store.Folder) error {
 	tried := []string{c.Name}
-	for _, other := range []func(string) string{m.plain, m.short, func(name string) string { return m.hashed(name, name) }} {
+	for _, other := range append(m.plainer(), func(name string) string { return m.hashed(name, name) }) {
 		name := other(c.Name)
 		if slices.Contains(tried, name) || !m.free(c.Name, name) {
 			continue
 		}
 		tried = append(tried, name)
 		err := m.session.Create(ctx, name, c.Use)
-		if upstream.ClassOf(err) == upstream.Refused && err != nil {
+		if isLeft(err) || upstream.ClassOf(err) == upstream.Refused && err != nil {
 			continue
 		}
 		if err != nil {

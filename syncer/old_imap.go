@@ -108,18 +108,23 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool, known []store.Folder
 	}
 	more, err := s.Status(ctx, ask)
 	for _, name := range ask {
-		box, isHidden := hidden[name]
 		st, told := more[name]
-		if isHidden && (told || name == inboxName) {
-			tree.add(box)
-		}
-		// Of one that is listed but whose STATUS is refused nothing is known: it
-		// must be opened to see why.
-		if told || !isHidden || name == inboxName {
-			all[name] = st
-		}
+		tree.asked(hidden, name, st, told, all)
 	}
 	return tree, all, err
+}
+
+// asked takes over what STATUS told of a folder.
+func (s *Side) asked(hidden map[string]upstream.Mailbox, name string, st upstream.Status, told bool, all map[string]upstream.Status) {
+	box, isHidden := hidden[name]
+	if isHidden && (told || name == inboxName) {
+		s.add(box)
+	}
+	// Of one that is listed but whose STATUS is refused nothing is known: it
+	// must be opened to see why.
+	if told || !isHidden || name == inboxName {
+		all[name] = st
+	}
 }
 
 // unlisted are folders that a list lacks although they may be there, by raw name: INBOX,

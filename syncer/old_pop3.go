@@ -71,6 +71,24 @@ func (s *oldPOP3) Tree(context.Context, bool, []store.Folder) (Side, map[string]
 	return side, status, nil
 }
 
+// Folders implements oldSession.
+func (s *oldPOP3) Folders(context.Context, bool) (upstream.Namespace, []upstream.Mailbox, error) {
+	side, _ := pop3Tree()
+	return side.Namespace, side.Mailboxes, nil
+}
+
+// NoFolders implements oldSession. There always is one.
+func (s *oldPOP3) NoFolders() error { return nil }
+
+// Unread implements oldSession.
+func (s *oldPOP3) Unread() int { return 0 }
+
+// Status implements oldSession.
+func (s *oldPOP3) Status(context.Context, []string) (map[string]upstream.Status, error) {
+	_, status := pop3Tree()
+	return status, nil
+}
+
 // SendOpen implements oldSession. A POP3 session has one folder; nothing is asked ahead.
 func (s *oldPOP3) SendOpen(_ context.Context, name string, ahead ahead) (openCall, error) {
 	return pop3Open{s, name, ahead}, nil

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -214,6 +215,7 @@ func (a *account) passTree(err error) {
 		a.endPassWith(a.tree.room)
 		return
 	}
+	a.noteListing()
 	for _, f := range a.folders {
 		if !p.options.inboxOnly {
 			a.notePassTree(f)
@@ -236,9 +238,31 @@ func (a *account) notePassTree(f *tracked) {
 	case there && f.State == store.FolderPlanned:
 		a.pass.problem = problemOf(errNotMade, f.Title, a.attempts())
 		a.pass.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+		if why := a.tree.left[f.New]; why != nil {
+			a.pass.problem = problemOf(fmt.Errorf("%w: %w", errNotMade, why), f.Title, a.attempts())
+			a.pass.problem.Kind, a.pass.problem.Server, a.pass.problem.Host = store.FolderNotMade, store.NewSide, a.domain.New.Host
+			a.pass.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
+		}
 	case !there && wanted && !f.complete():
 		a.pass.problem = problemOf(errOldLeft, f.Title, a.attempts())
 		a.pass.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
+	}
+}
+
+// noteListing notes what is wrong with how the old server lists its folders.
+func (a *account) noteListing() {
+	listed := a.tree.listed
+	switch {
+	case a.pass.options.inboxOnly:
+	case listed.partial:
+		a.pass.problem = problemOf(errListBreaks, decodeName(listed.last), a.attempts())
+		a.pass.problem.Summary = "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."
+	case listed.unread > 0:
+		a.pass.problem = problemOf(errListUnread, "", a.attempts())
+		a.pass.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.unread)
+	}
+	if p := a.pass.problem; p != nil && (listed.partial || listed.unread > 0) {
+		p.Host = a.domain.Old.Host
 	}
 }
 
@@ -314,7 +338,7 @@ func (a *account) passPulled(f *tracked, done *pull, err error) {
 		a.interruptPulls()
 	case !p.stopped:
 		p.problem = problemOf(err, f.Title, a.attempts())
-		if aboutOne(err) {
+		if aboutOne(err) || breaks(err) && upstream.ClassOf(err) == upstream.Later {
 			p.unwell++
 		}
 	}

@@ -25,7 +25,7 @@ const folderBound = 3
 // a whole, so that its other folders need not be tried now. unwell is of how many
 // folders in a row before a server said that they don't work at the moment.
 func stopsAccount(err error, unwell int) bool {
-	if aboutOne(err) && unwell < folderBound {
+	if (aboutOne(err) || breaks(err)) && unwell < folderBound {
 		return false
 	}
 	if _, counts := errors.AsType[*countsError](err); counts || errors.Is(err, errHung) {
@@ -55,7 +55,7 @@ func problemOf(err error, folder string, failures int) *store.Problem {
 		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now, Kind: kindOf(err),
 	}
 	switch p.Kind {
-	case store.Counts, store.FolderLeftOld:
+	case store.Counts, store.FolderLeftOld, store.FoldersUnlisted:
 		p.Server = store.OldSide
 	case store.FolderNotMade, store.FolderVanished:
 		p.Server = store.NewSide
@@ -117,6 +117,8 @@ func kindOf(err error) store.ProblemKind {
 		return store.Unavailable
 	case errors.Is(err, errOldLeft):
 		return store.FolderLeftOld
+	case errors.Is(err, errListBreaks), errors.Is(err, errListUnread):
+		return store.FoldersUnlisted
 	case errors.Is(err, errNoDomain):
 		return store.NoDomain
 	}

@@ -25,6 +25,8 @@ type oldSession interface {
 	// Tree tells the folders and, withStatus, the status of those that hold mail. INBOX
 	// and the known ones are among them if they are there, listed or not.
 	Tree(ctx context.Context, withStatus bool, known []store.Folder) (Side, map[string]upstream.Status, error)
+	// Folders and Status tell the same piece by piece.
+	treeReader
 	// Inbox is the status of INBOX.
 	Inbox(ctx context.Context) (upstream.Status, error)
 	// Used is how much mail there is, as far as the server tells: octets, or 0.

@@ -18,6 +18,14 @@ import (
 type Side struct {
 	Namespace upstream.Namespace
 	Mailboxes []upstream.Mailbox
+	oddList
+}
+
+// oddList is what is wrong with a list of folders.
+type oddList struct {
+	unread  int    // further folders that were told of in a way that can't be read
+	partial bool   // the connection broke before all were told of
+	last    string // raw name of the folder told of last then
 }
 
 // FolderCreate is a folder to make on the new server.
@@ -147,6 +155,7 @@ func newPlanner(old, new Side, known []store.Folder, wish wishes) *planner {
 		}
 	}
 	_, p.trusted = p.there[inboxName]
+	p.trusted = p.trusted && new.unread == 0 && !new.partial
 	for use, name := range holders(p.old) {
 		p.oldUses[name] = use
 	}

@@ -36,6 +36,8 @@ type treeState struct {
 	empty   map[string]bool            // new folders that were seen empty then
 	views   map[string]bool            // folders left alone that show mail of others, by raw old name
 	slow    *time.Timer                // runs while the first look does; nil for none
+	left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
+	listed  oddList                    // what is wrong with how the old server lists its folders
 	omitted int                        // folders of the old server that are more than are made
 	// foretold is how many messages there are at least, for as long as no look has ended.
 	foretold uint64
@@ -60,6 +62,9 @@ type treeResult struct {
 	delim  byte
 	room   *store.Problem // the account's mail can't fit
 	seen   lastLook
+	left   map[string]error // raw names on the new server of folders that could not be made for now, and why
+	// listed is what is wrong with how the old server lists its folders.
+	listed oddList
 	// suspect are folders whose messages must be compared with the ledger.
 	suspect map[store.FolderID]bool
 	// omitted are folders of the old server that are more than are made.
@@ -86,9 +91,9 @@ func (a *account) startTree(l *lane, visit bool) {
 	var result treeResult
 	a.start(l, yield, func(ctx context.Context) {
 		result = a.syncTree(ctx, l, rows, last, true)
-		if result.err != nil && upstream.ClassOf(result.err) == upstream.Lost && ctx.Err() == nil {
+		if breaks(result.err) && ctx.Err() == nil {
 			// A kept session may have died; one more try with fresh ones, and with nothing
-			// besides.
+			// besides. If it breaks again at the same place, that is left out.
 			l.drop()
 			result = a.syncTree(ctx, l, rows, last, false)
 		}
@@ -144,6 +149,7 @@ func (a *account) treeDone(r treeResult) {
 	}
 	if r.err == nil {
 		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
+		a.tree.left, a.tree.listed = r.left, r.listed
 		a.tree.omitted, a.tree.views, a.tree.suspect = r.omitted, r.views, r.suspect
 	}
 	a.tree.tell()
@@ -197,11 +203,12 @@ type treeLook struct {
 	new     Side
 	counted map[store.FolderID]leftCount
 	checks  []*spotCheck
+	again   bool // it is the second try
 }
 
 // syncTree runs on a lane, with spot checks besides or without. Its rows are not stored yet.
 func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, last lastLook, spot bool) (r treeResult) {
-	k := &treeLook{account: a, lane: l, known: known, last: last, now: a.clock(), counted: maps.Clone(last.counted)}
+	k := &treeLook{account: a, lane: l, known: known, last: last, now: a.clock(), counted: maps.Clone(last.counted), again: !spot}
 	if spot {
 		if k.checks, r.err = a.chooseSpotChecks(ctx, l, known); r.err != nil {
 			return r
@@ -216,10 +223,11 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, l
 
 func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	a, l := k.account, k.lane
-	newS, err := k.lookAtBoth(ctx)
+	first, err := k.lookAtBoth(ctx)
 	if err != nil {
 		return err
 	}
+	newS := steadily(l, first)
 	r.delim, r.suspect = k.new.Namespace.Delim, suspects(k.checks)
 	if err := a.claimMailbox(ctx, l, newS, k.status, k.known); err != nil {
 		return err
@@ -244,6 +252,7 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	if err != nil {
 		return err
 	}
+	r.left, r.listed = newS.left, k.old.oddList
 	r.empty, r.newer, r.omitted = emptyFolders(k.new, m.made), toldStatus(k.new), plan.Omitted
 	rows = latestRows(rows, made)
 	r.status = statusOf(k.status, rows)
@@ -288,10 +297,41 @@ func (k *treeLook) lookAtBoth(ctx context.Context) (newS newSession, err error) 
 	}
 	var oldErr, newErr error
 	var g sync.WaitGroup
-	g.Go(func() { k.old, k.status, oldErr = oldTree(ctx, l, k.known, k.checks) })
-	g.Go(func() { newS, k.new, newErr = newTree(ctx, l, k.checks) })
+	g.Go(func() {
+		k.old, k.status, oldErr = oldTree(ctx, l, k.known, k.checks)
+		if k.again && breaks(oldErr) && ctx.Err() == nil {
+			k.old, k.status, oldErr = k.oldSteadily(ctx)
+		}
+	})
+	g.Go(func() {
+		newS, k.new, newErr = newTree(ctx, l, k.checks)
+		if k.again && breaks(newErr) && ctx.Err() == nil {
+			newS, k.new, newErr = k.newSteadily(ctx)
+		}
+	})
 	g.Wait()
 	return newS, graver(oldErr, newErr)
+}
+
+// oldSteadily is oldTree for a server that breaks the connection at a folder.
+func (k *treeLook) oldSteadily(ctx context.Context) (Side, map[string]upstream.Status, error) {
+	l := k.lane
+	l.old.hangUp()
+	s := newSteady(func(ctx context.Context) (treeReader, error) { return l.oldSession(ctx) }, l.old.hangUp)
+	return s.oldFolders(ctx, k.known)
+}
+
+// newSteadily is newTree for a server that breaks the connection at a folder.
+func (k *treeLook) newSteadily(ctx context.Context) (newSession, Side, error) {
+	l := k.lane
+	l.new.hangUp()
+	s := newSteady(func(ctx context.Context) (treeReader, error) { return l.newSession(ctx) }, l.new.hangUp)
+	tree, err := s.list(ctx)
+	if err != nil {
+		return nil, tree, err
+	}
+	again, err := l.newSession(ctx)
+	return again, tree, err
 }
 
 // newStatus is what was told of a folder of the new server along with its name.
@@ -407,6 +447,8 @@ type lister interface {
 	Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error)
 	// NoFolders is what is wrong where Folders tells of none at all.
 	NoFolders() error
+	// Unread is how many folders Folders told of in a way that could not be read.
+	Unread() int
 }
 
 func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
@@ -414,7 +456,11 @@ func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
 	if err == nil && len(list) == 0 {
 		err = s.NoFolders()
 	}
-	return Side{Namespace: ns, Mailboxes: list}, err
+	tree := Side{Namespace: ns, Mailboxes: list, oddList: oddList{unread: s.Unread(), partial: err != nil}}
+	if n := len(list); tree.partial && n > 0 {
+		tree.last = list[n-1].Name
+	}
+	return tree, err
 }
 
 // applyTree carries out a plan. A folder that the new server refuses is

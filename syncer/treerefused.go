@@ -106,7 +106,7 @@ func (m *maker) make(ctx context.Context, c *FolderCreate) error {
 	err := m.session.Create(ctx, c.Name, c.Use)
 	for _, other := range m.plainer() {
 		name := other(c.Name)
-		if upstream.ClassOf(err) != upstream.Refused || name == c.Name {
+		if isLeft(err) || upstream.ClassOf(err) != upstream.Refused || name == c.Name {
 			continue
 		}
 		if !m.free(c.Name, name) {
@@ -121,7 +121,7 @@ func (m *maker) make(ctx context.Context, c *FolderCreate) error {
 	case err == nil:
 		m.made[c.Name] = true
 		m.exists(c.Name)
-	case upstream.ClassOf(err) != upstream.Refused:
+	case upstream.ClassOf(err) != upstream.Refused && !isLeft(err):
 		return err
 	default:
 		m.log.Warn().Err(err).Str("folder", m.title(c.Name)).Str("name", decodeName(c.Name)).Msg("the new server refuses to make this folder")

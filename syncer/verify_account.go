@@ -44,12 +44,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.trees(ctx, known)
-	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil {
-		c.pair.drop()
-		err = c.trees(ctx, known)
-	}
-	if err != nil {
+	if err := c.trees(ctx, known); err != nil {
 		return err
 	}
 	folders, tree, err := counterparts(ctx, c.old, c.new, known, wishes{domain.Folders, c.run.Config.Sync.MaxFolders})
@@ -106,13 +101,12 @@ func (c *accountCheck) leftOld(known []store.Folder) error {
 }
 
 func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err error) {
-	if err = c.pair.open(ctx); err != nil {
+	t, err := c.pair.trees(ctx, known)
+	if err != nil {
 		return err
 	}
-	if c.old, c.status, err = c.pair.old.Tree(ctx, true, known); err != nil {
-		return err
-	}
-	if c.new, err = side(ctx, c.pair.new, true); err != nil {
+	c.old, c.status, c.new = t.old, t.status, t.new
+	if err := c.oddList(); err != nil {
 		return err
 	}
 	c.there = make(map[string]upstream.Mailbox)
@@ -126,6 +120,18 @@ func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err err
 		if selectable(m) {
 			c.there[canonicalInbox(decodeName(m.Name))] = m
 		}
+	}
+	return nil
+}
+
+// oddList tells of folders that the old server has and does not list as it should.
+func (c *accountCheck) oddList() error {
+	about := counterpart{Folder: store.Folder{Title: decodeName(c.old.last)}}
+	switch {
+	case c.old.partial:
+		return c.aboutFolder(FolderUnread, about, "the old server breaks the connection behind this folder in its list; those that follow are not compared")
+	case c.old.unread > 0:
+		return c.aboutFolder(FolderUnread, about, "the old server lists folders in a way that can't be read")
 	}
 	return nil
 }

@@ -34,10 +34,12 @@ var knownAttrs = [...]imap.MailboxAttr{
 // subscription, special use (where the server tells) and, if withStatus and the
 // server has LIST-STATUS, status. It takes one round trip unless the server lacks
 // an extension. Subscribed names that no longer exist are left out. One bad line is
-// skipped and logged. The status is without Size, which can take a server
+// skipped, logged and counted (Unread); with an error come the folders that were told of
+// before it. The status is without Size, which can take a server
 // long to find out.
 func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Mailbox, error) {
 	n, l := namespaces{s: s}, newListing(s)
+	s.unread = 0
 	// As now: another session may learn meanwhile that they are lies.
 	extended, lie := s.Has(imap.CapListExtended), imap.CapListExtended
 	if withStatus && s.Has(imap.CapListStatus) {
@@ -55,7 +57,7 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 		return s.pipeline(len(commands), len(commands), send, data, func(i int, cmd *command) { refused[i] = s.refusal(cmd) })
 	})
 	if err != nil {
-		return n.found, nil, err
+		return n.orOf(l.found), l.mailboxes(), err
 	}
 	for i, c := range commands {
 		switch {
@@ -73,6 +75,9 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 	}
 	return n.found, boxes, err
 }
+
+// Unread is how many folders the last list told of in a way that could not be read.
+func (s *Session) Unread() int { return s.unread }
 
 // NoFolders is what is wrong where Folders tells of none at all.
 func (s *Session) NoFolders() error { return s.fault("LIST", Later, errNoFolders) }
@@ -125,8 +130,12 @@ func newListing(s *Session) *listing {
 func (l *listing) take(_ uint32, name string) bool {
 	switch name {
 	case "LIST", "LSUB":
-		if m, octets, ok := l.s.readList(); ok && l.lines.take(octets) {
+		m, octets, ok := l.s.readList()
+		switch {
+		case ok && l.lines.take(octets):
 			l.add(m, name == "LSUB")
+		case !ok && name == "LIST":
+			l.s.unread++
 		}
 	case "STATUS":
 		if mailbox, st, ok := l.s.readStatus(); ok && l.lines.take(len(mailbox)) {

@@ -30,6 +30,14 @@ func (n *namespaces) take(_ uint32, name string) bool {
 	return true
 }
 
+// orOf is the personal namespace, with the delimiter of the folders where none was told.
+func (n *namespaces) orOf(boxes []Mailbox) Namespace {
+	if !n.ok && len(boxes) > 0 {
+		n.found.Delim = boxes[0].Delim
+	}
+	return n.found
+}
+
 // withoutNamespace finds out the delimiter where the server does not tell the
 // namespace: it is that of INBOX, or what LIST "" "" says.
 func (s *Session) withoutNamespace(ctx context.Context, ns *Namespace, boxes []Mailbox) error {

@@ -36,6 +36,7 @@ type Session struct {
 	challenge string     // its text
 
 	messages uint32 // EXISTS of the opened folder
+	unread   int    // lines of the last LIST that could not be read
 	most     uint32 // the largest EXISTS of any folder
 	news     bool   // it changed since it was opened or Idle last said so
 
