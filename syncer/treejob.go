@@ -229,7 +229,7 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	}
 	newS := steadily(l, first)
 	r.delim, r.suspect = k.new.Namespace.Delim, suspects(k.checks)
-	if err := a.claimMailbox(ctx, l, newS, k.status, k.known); err != nil {
+	if err := a.claimMailbox(ctx, l, first, k.status, k.known); err != nil {
 		return err
 	}
 	var rows []store.Folder
