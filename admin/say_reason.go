@@ -12,7 +12,7 @@ import (
 // that it could not compare.
 var reasonIDs = []string{
 	"refused", "refused_repaired", "not_now_new", "empty", "old_breaks", "new_breaks", "not_delivered", "not_now_old", "too_large",
-	"differs_old", "endless_old", "not_delivered_new", "new_breaks_read", "odd_date",
+	"differs_old", "endless_old", "changed_new", "not_delivered_new", "new_breaks_read", "odd_date",
 	"removed", "not_yet", "never", "other_folder", "other_message", "unlisted", "finished", "octets",
 	"some_left", "all_copied", "left_old", "deleted_there", "left_out", "omitted", "list_breaks", "list_unread",
 }

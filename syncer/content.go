@@ -14,7 +14,7 @@ import (
 // header fields of a fingerprint can be told apart: one that came back by a list, with its
 // footer, or an earlier draft.
 type content struct {
-	text   [16]byte // SHA-256 of what is behind the header, line ends made alike and NULs as Dovecot shows them
+	text   [16]byte // SHA-256 of what is behind the header, without CRs, as Courier stores it, and with NULs as Dovecot shows them
 	fields string   // the names of the header's fields, but for those that servers and tools add
 }
 
@@ -38,20 +38,21 @@ func contentOf(r io.Reader) (c content, err error) {
 			return content{}, err
 		}
 	}
-	if _, err := io.Copy(withoutNUL{&text}, in); err != nil {
+	if _, err := io.Copy(plainText{&text}, in); err != nil {
 		return content{}, err
 	}
 	return content{text: [16]byte(text.sum()), fields: fieldNames(header.Header())}, nil
 }
 
-// withoutNUL passes NULs on as 0x80.
-type withoutNUL struct{ w io.Writer }
+// plainText passes NULs on as 0x80, and no CRs.
+type plainText struct{ w io.Writer }
 
-func (n withoutNUL) Write(p []byte) (int, error) {
-	if bytes.IndexByte(p, 0) < 0 {
-		return n.w.Write(p)
+func (n plainText) Write(p []byte) (int, error) {
+	text := bytes.ReplaceAll(p, []byte{'\r'}, nil)
+	if bytes.IndexByte(text, 0) >= 0 {
+		text = bytes.ReplaceAll(text, []byte{0}, []byte{0x80})
 	}
-	_, err := n.w.Write(bytes.ReplaceAll(p, []byte{0}, []byte{0x80}))
+	_, err := n.w.Write(text)
 	return len(p), err
 }
 

@@ -480,7 +480,7 @@ type fakeReadBack struct {
 
 func (c fakeReadBack) Wait(context.Context) ([]upstream.Message, error) { return c.found, c.err }
 
-func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
+func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (readBackCall, error) {
 	var found []upstream.Message
 	err := s.step("READBACK", func() error {
 		b := s.folders[name]
@@ -488,7 +488,7 @@ func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity u
 			return refusedError("EXAMINE", imap.ResponseCodeNonExistent)
 		}
 		for _, m := range b.messages {
-			if !s.fleeting && b.validity == uidValidity && set.Contains(m.uid) {
+			if !s.fleeting && b.validity == uidValidity && (set.Contains(m.uid) || sizes.Contains(m.uid)) {
 				found = append(found, m.line())
 			}
 		}

@@ -40,6 +40,7 @@ type pool struct {
 	limit   int
 	losses  losses          // of a new server
 	lengths lengths         // of an old server
+	changes changes         // of a new server
 	quirks  upstream.Quirks // what its sessions have learnt of the server
 
 	// life is when the server last showed any sign of life, silent whether

@@ -48,17 +48,20 @@ type item struct {
 	shows      bool       // once all before it is on the new server, the folder is worth showing
 	foreseen   *given     // the look at its copy that was asked for along with it
 	compare    *comparing // messages of the new folder to be read
+	lines      lineCount  // of the body as it was sent
 	mending
 }
 
 // source is a body that the writer reads from the old server's connection.
 type source struct {
-	r   io.Reader
-	err error // the old server's fault
+	r     io.Reader
+	err   error // the old server's fault
+	lines lineCount
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.lines.count(p[:n])
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}

@@ -169,7 +169,7 @@ func (p *pull) checkFound(ctx context.Context, proofs []store.Entry) error {
 	if len(set) == 0 {
 		return nil
 	}
-	call, err := p.new.SendReadBack(ctx, p.folder.New, p.target.UIDValidity, set)
+	call, err := p.new.SendReadBack(ctx, p.folder.New, p.target.UIDValidity, set, nil)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (p *pull) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSe
 	for _, s := range seconds {
 		set.AddNum(s.uid, s.copyOf.UID)
 	}
-	call, err := p.new.SendReadBack(ctx, p.folder.New, p.target.UIDValidity, set)
+	call, err := p.new.SendReadBack(ctx, p.folder.New, p.target.UIDValidity, set, nil)
 	if err != nil {
 		return nil, err
 	}

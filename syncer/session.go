@@ -143,7 +143,7 @@ type newSession interface {
 	AwaitEnd(ctx context.Context) error
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	SendPermanent(ctx context.Context, name string) (permanentCall, error)
-	SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error)
+	SendReadBack(ctx context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (readBackCall, error)
 	SendStatus(ctx context.Context, name string) (statusCall, error)
 	// SendHeaders asks for headers in a folder that is opened for it and left again.
 	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error)
@@ -188,8 +188,8 @@ func (s newIMAP) SendPermanent(ctx context.Context, name string) (permanentCall,
 	return s.Session.SendPermanent(ctx, name)
 }
 
-func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint32, set imap.UIDSet) (readBackCall, error) {
-	return s.Session.SendReadBack(ctx, name, uidValidity, set)
+func (s newIMAP) SendReadBack(ctx context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (readBackCall, error) {
+	return s.Session.SendReadBack(ctx, name, uidValidity, set, sizes)
 }
 
 func (s newIMAP) SendStatus(ctx context.Context, name string) (statusCall, error) {

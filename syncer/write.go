@@ -28,9 +28,12 @@ const (
 	octetsAhead  = 8 << 20
 	// tripMost bounds what is taken for the time that an answer needs at least.
 	tripMost = time.Second
-	// uncheckedMost is how many copies may wait for looks at others.
-	uncheckedMost = 1000
-	// checksMost is how many copies of a batch are looked at.
+	// Copies are looked at every lookPause, or as much more rarely as keeps the time for it to
+	// one part in lookShare: in a large maildir each look takes a while. No more than lookMost wait.
+	lookPause = 2 * time.Second
+	lookShare = 40
+	lookMost  = 20_000
+	// checksMost is how many copies of a look are compared in flags and dates.
 	checksMost = 10
 )
 
@@ -59,11 +62,20 @@ type writer struct {
 	again int
 	later *store.Checkpoint
 	refusals
-	// unchecked are copies that may lack flags: looks are under way. They are not
-	// entered before, and checkpoints wait for them as well.
-	unchecked []store.Entry
-	looks     int     // under way
-	sending   []*item // of the command that is being written
+	// waiting are copies that are to be looked at. They are not entered before, and
+	// checkpoints wait for them as well.
+	waiting   []*given
+	news      int               // of them those that show something new
+	lookedAt  time.Time         // when the last look was asked for
+	lookTook  time.Duration     // how long the new server was at it
+	settledAt time.Time         // when it had answered what it was asked before
+	unentered int               // copies that are not entered yet, of those that have been answered
+	looks     int               // under way
+	unsure    int               // of them those that repeat a look that did not show what it should
+	heldBack  []*given          // copies that have been looked at, but may lack what those will show
+	reached   *store.Checkpoint // once those have been looked at that are waiting
+	weighing
+	sending []*item // of the command that is being written
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
 	batches     uint64  // the number of the batch sent last
@@ -75,7 +87,7 @@ type writer struct {
 }
 
 func newWriter(p *pull) *writer {
-	w := &writer{pull: p, batches: uint64(time.Now().UnixNano()), before: p.target.UIDNext, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
+	w := &writer{pull: p, lookedAt: time.Now(), batches: uint64(time.Now().UnixNano()), before: p.target.UIDNext, pending: store.Batch{Account: p.account, Folder: p.folder.ID}}
 	if p.new.UIDPlus() && !p.fleeting {
 		w.expect = p.target.UIDNext
 	}
@@ -90,6 +102,9 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 		err = w.mendLarge(ctx)
 	}
 	if err == nil {
+		err = w.judgeOdd(ctx)
+	}
+	if err == nil {
 		err = w.prove(ctx)
 	}
 	if err == nil {
@@ -100,9 +115,7 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 		w.release(u.items)
 	}
 	w.release(w.batch)
-	// That a message was copied must not be lost for what its copy may lack.
-	w.looks = 0
-	w.enterChecked()
+	w.enterUnlooked()
 	// A cancelled context must not lose proofs that were already given.
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -180,6 +193,9 @@ func (w *writer) finishUp(ctx context.Context) error {
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
+	if err := w.lookAtWaiting(ctx); err != nil {
+		return err
+	}
 	if err := w.lookAtNext(ctx); err != nil {
 		return err
 	}
@@ -188,9 +204,14 @@ func (w *writer) finishUp(ctx context.Context) error {
 
 // drain brings everything to its end.
 func (w *writer) drain(ctx context.Context) error {
-	for len(w.batch) > 0 || len(w.calls) > 0 {
+	for len(w.batch) > 0 || len(w.calls) > 0 || len(w.waiting) > 0 {
 		if len(w.batch) > 0 {
 			if err := w.flush(ctx); err != nil {
+				return err
+			}
+		}
+		if len(w.calls) == 0 && len(w.waiting) > 0 {
+			if err := w.lookAtWaiting(ctx); err != nil {
 				return err
 			}
 		}
@@ -241,7 +262,7 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead || w.looks > 0 && len(w.unchecked) > uncheckedMost {
+	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
@@ -278,7 +299,7 @@ func (w *writer) ahead() (octets int64) {
 
 // sendable tells whether an item is a message to append.
 func (it *item) sendable() bool {
-	return it.quarantine == nil && it.checkpoint == nil && !it.shows && !it.keywords
+	return it.quarantine == nil && it.checkpoint == nil && !it.shows && !it.keywords && it.compare == nil
 }
 
 // send hands messages to the new server; their intents are durable.
@@ -294,6 +315,7 @@ func (w *writer) send(ctx context.Context, items []*item, again bool) error {
 		if it.sendable() {
 			it.keep, _ = w.keepable(it.msg.Flags)
 			msgs = append(msgs, it.message())
+			it.countLines()
 		}
 	}
 	u := under{items: items, again: again}
@@ -335,7 +357,7 @@ func (w *writer) settleOldest(ctx context.Context) error {
 	u := w.calls[0]
 	if u.look != nil {
 		w.calls = w.calls[1:]
-		return w.looked(ctx, u.look)
+		return w.looked(ctx, u)
 	}
 	var results []upstream.AppendResult
 	if u.call != nil {
@@ -344,6 +366,7 @@ func (w *writer) settleOldest(ctx context.Context) error {
 			return err
 		}
 		w.lane.answered(time.Since(u.sent))
+		w.settledAt = time.Now()
 	}
 	w.calls = w.calls[1:]
 	err := w.outcome(ctx, u.items, results)

@@ -75,6 +75,11 @@ type given struct {
 	flags []imap.Flag
 	date  time.Time
 	sure  bool // it has that UID
+	news  bool // it shows something that is not known of the folder's flags or dates
+
+	entry *store.Entry // to be entered once it has been looked at; nil as long as nothing is known of it
+	item  *item        // what it is the copy of; its body is gone
+	lines lineCount    // of what was sent
 }
 
 // checkable tells whether a copy that has just been made can be looked at.
@@ -88,42 +93,53 @@ func (w *writer) worthChecking(it *item) bool {
 	return !dated && w.first() && holdable(it.msg.Date, time.Now()) || len(without(w.unproved(it.flags()), w.checks.proving)) > 0
 }
 
-// foresee asks for the copies of a batch that is on its way, by the UIDs that they
+// foresee notes the copies of a batch that is on its way, by the UIDs that they
 // should get: far away, a look that begins with the answer ends a round trip later than
 // the folder could. Those that got others are looked at as before.
 func (w *writer) foresee(ctx context.Context, items []*item) error {
 	if w.expect == 0 {
 		return nil
 	}
-	var copies []*given
 	for _, it := range items {
-		if !it.sendable() {
-			continue
+		if it.sendable() {
+			it.foreseen = w.give(it, w.expect)
+			w.expect++
 		}
-		if len(copies) < checksMost && w.worthChecking(it) {
-			it.foreseen = w.looksAt(&given{uid: w.expect, flags: it.flags(), date: it.msg.Date})
-			copies = append(copies, it.foreseen)
-		}
-		w.expect++
 	}
-	return w.lookAt(ctx, copies)
+	return w.lookIfDue(ctx)
 }
 
-// copied returns the look at a copy that has to be asked for, if any.
-func (w *writer) copied(it *item, r upstream.AppendResult, others int) *given {
-	foreseen := it.foreseen
+// give makes a copy one to be looked at.
+func (w *writer) give(it *item, uid imap.UID) *given {
+	c := &given{uid: uid, flags: it.flags(), date: it.msg.Date, item: it, lines: it.lines}
+	if w.news < checksMost && w.worthChecking(it) {
+		w.looksAt(c)
+		w.news++
+	}
+	w.waiting = append(w.waiting, c)
+	return c
+}
+
+// arrived notes where the copy of an item is, once that is known.
+func (w *writer) arrived(it *item, r upstream.AppendResult) {
+	c := it.foreseen
 	it.foreseen = nil
-	if foreseen != nil && foreseen.uid == r.UID && w.checkable(r) {
-		foreseen.sure = true
-		return nil
+	e := w.proof(it.intent, r.UIDValidity, r.UID)
+	if !w.checkable(r) {
+		w.enter(e)
+		return
 	}
-	if foreseen != nil {
-		w.expect = 0
+	if foreseen := c; c == nil || c.uid != r.UID {
+		c = w.give(it, r.UID)
+		if foreseen != nil {
+			if w.expect = 0; foreseen.news && !c.news { // that look won't show it
+				w.looksAt(c)
+				w.news++
+			}
+		}
 	}
-	if others >= checksMost || !w.checkable(r) || foreseen == nil && !w.worthChecking(it) {
-		return nil
-	}
-	return w.looksAt(&given{uid: r.UID, flags: it.flags(), date: it.msg.Date, sure: true})
+	c.sure, c.entry = true, &e
+	w.unentered++
 }
 
 // unproved are those of flags of which it isn't known whether they arrive.
@@ -136,84 +152,140 @@ func (p *pull) lost() *losses { return &p.lane.new.end.pool.losses }
 
 // look is a look at copies that has been asked for.
 type look struct {
-	call   readBackCall
-	copies []*given
-	again  bool // what is missing has been asked for once more
+	call       readBackCall
+	copies     []*given
+	again      bool              // what is missing has been asked for once more
+	checkpoint *store.Checkpoint // that may be reached once it has been had
 }
 
 // looksAt notes what a look at a copy will show, so that it isn't asked for again.
-func (w *writer) looksAt(c *given) *given {
+func (w *writer) looksAt(c *given) {
+	c.news = true
 	w.checks.dating = w.checks.dating || holdable(c.date, time.Now())
 	w.checks.proving = append(w.checks.proving, c.flags...)
-	return c
 }
 
-// lookAt asks for copies that have just been made. Before the answer has come they
+// lookIfDue asks for the copies that are waiting if they show anything new, or now and then.
+func (w *writer) lookIfDue(ctx context.Context) error {
+	if w.news == 0 && time.Since(w.lookedAt) < max(lookPause, lookShare*w.lookTook) && len(w.waiting) < lookMost {
+		return nil
+	}
+	return w.lookAtWaiting(ctx)
+}
+
+// lookAtWaiting asks for the copies that are waiting. Before the answer has come they
 // are not entered in the ledger: there a message has only the flags that its copy
 // really has, so that the others are carried over like any change. Meanwhile
 // messages are sent on.
-func (w *writer) lookAt(ctx context.Context, copies []*given) error {
-	return w.lookAgain(ctx, copies, false)
-}
-
-func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) error {
-	if len(copies) > 0 {
-		call, err := w.new.SendReadBack(ctx, w.folder.New, w.target.UIDValidity, setOf(copies))
-		if err != nil {
-			return err
-		}
-		w.calls = append(w.calls, under{look: &look{call, copies, again}, sent: time.Now()})
-		w.looks++
+func (w *writer) lookAtWaiting(ctx context.Context) error {
+	w.news, w.lookedAt = 0, time.Now()
+	if err := w.lookAgain(ctx, w.waiting, false); err != nil {
+		return err
 	}
-	w.enterChecked()
+	w.waiting = nil
+	if l := w.lastLook(); l != nil && w.reached != nil {
+		l.checkpoint, w.reached = w.reached, nil
+	}
 	return nil
 }
 
-func setOf(copies []*given) (set imap.UIDSet) {
-	for _, c := range copies {
-		set.AddNum(c.uid)
+func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) error {
+	if len(copies) == 0 {
+		return nil
 	}
-	return set
+	var set, sizes imap.UIDSet
+	for _, c := range copies {
+		if c.news {
+			set.AddNum(c.uid)
+		} else {
+			sizes.AddNum(c.uid)
+		}
+	}
+	call, err := w.new.SendReadBack(ctx, w.folder.New, w.target.UIDValidity, set, sizes)
+	if err != nil {
+		return err
+	}
+	w.calls = append(w.calls, under{look: &look{call: call, copies: copies, again: again}, sent: time.Now()})
+	w.looks++
+	return nil
+}
+
+// lastLook is the look asked for last, if it is under way.
+func (w *writer) lastLook() *look {
+	for _, u := range slices.Backward(w.calls) {
+		if u.look != nil {
+			return u.look
+		}
+	}
+	return nil
 }
 
 // looked learns from a look.
-func (w *writer) looked(ctx context.Context, l *look) error {
+func (w *writer) looked(ctx context.Context, u under) error {
+	l, began := u.look, u.sent
+	if w.settledAt.After(began) {
+		began = w.settledAt
+	}
 	found, err := l.call.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}
+	w.settledAt = time.Now()
+	w.lookTook = w.settledAt.Sub(began)
 	if err != nil {
-		w.log.Warn().Err(err).Msg("the new server does not let the first copies be looked at")
+		w.log.Warn().Err(err).Msg("the new server does not let copies be looked at")
 	}
-	var missing []*given
-	if err == nil {
-		missing = w.learn(l, found)
-	}
+	missing := w.learn(l, found, err == nil)
 	if w.looks--; w.looks == 0 && len(missing) == 0 {
 		w.checks.dating, w.checks.proving = false, nil
 	}
-	if err := w.lookAgain(ctx, missing, true); err != nil {
-		return err
+	if l.again {
+		w.unsure--
+	}
+	if len(missing) > 0 {
+		if err := w.lookAgain(ctx, missing, true); err != nil {
+			return err
+		}
+		w.unsure++
+	}
+	if w.unsure == 0 {
+		for _, c := range w.heldBack {
+			w.enterLooked(c)
+		}
+		w.heldBack = nil
+	}
+	if last := w.lastLook(); last == nil || w.unsure == 0 {
+		w.reach(l.checkpoint)
+	} else if l.checkpoint != nil {
+		last.checkpoint = l.checkpoint
 	}
 	w.tell()
 	w.catchUp()
-	return nil
+	return w.judgeEarly(ctx)
 }
 
-// learn compares copies with what a look found of them. It returns those that it did not
-// find, unless they have been asked for before: a server that is at several commands at
-// once may have looked before it had stored them.
-func (w *writer) learn(l *look, found []upstream.Message) (missing []*given) {
+// learn compares copies with what a look found of them; those that are as they should be may
+// be entered. It returns those that it did not find, unless they have been asked for before: a
+// server that is at several commands at once may have looked before it had stored them.
+func (w *writer) learn(l *look, found []upstream.Message, answered bool) (missing []*given) {
+	shown := make(map[imap.UID]upstream.Message, len(found))
+	for _, m := range found {
+		shown[m.UID] = m
+	}
 	for _, c := range l.copies {
-		if !c.sure {
-			continue
-		}
-		i := slices.IndexFunc(found, func(m upstream.Message) bool { return m.UID == c.uid })
+		m, ok := shown[c.uid]
 		switch {
-		case i >= 0:
-			w.compare(c, found[i])
-		case !l.again:
+		case !c.sure:
+		case ok && w.weigh(c, m):
+			if c.news {
+				w.compare(c, m)
+			}
+			w.heldBack = append(w.heldBack, c)
+		case ok: // it is put off
+		case answered && !l.again:
 			missing = append(missing, c)
+		default: // it is gone, or can't be seen
+			w.heldBack = append(w.heldBack, c)
 		}
 	}
 	return missing
@@ -299,19 +371,17 @@ func hasKeyword(flags []imap.Flag) bool {
 // checkProved is check for a server that does not say where it has put a message:
 // now it is known.
 func (w *writer) checkProved(ctx context.Context, proofs []store.Entry) error {
-	var copies []*given
 	var seen []imap.Flag
 	for _, e := range proofs {
 		keep, _ := w.keepable(e.Flags)
-		if news := without(w.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(copies) < checksMost {
-			copies = append(copies, &given{uid: e.UID, flags: keep, sure: true})
+		if news := without(w.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(w.waiting) < checksMost {
+			c := &given{uid: e.UID, flags: keep, sure: true}
+			w.looksAt(c)
+			w.waiting = append(w.waiting, c)
 			seen = append(seen, news...)
 		}
 	}
-	if len(copies) == 0 {
-		return nil
-	}
-	if err := w.lookAt(ctx, copies); err != nil {
+	if err := w.lookAtWaiting(ctx); err != nil {
 		return err
 	}
 	return w.drain(ctx)

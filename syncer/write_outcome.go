@@ -11,7 +11,6 @@ import (
 // outcome notes what became of each item of a batch.
 func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
 	var refused []*item
-	var copies []*given
 	var why error
 	var checkpoint *store.Checkpoint
 	if err := w.otherFolder(results); err != nil {
@@ -36,14 +35,11 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 			}
 			results = results[1:]
 		default:
-			if c := w.copied(it, results[0], len(copies)); c != nil {
-				copies = append(copies, c)
-			}
 			w.stored(it, results[0])
 			results = results[1:]
 		}
 	}
-	if err := w.lookAt(ctx, copies); err != nil {
+	if err := w.lookIfDue(ctx); err != nil {
 		w.release(refused)
 		return err
 	}
@@ -51,7 +47,7 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 	if err := w.refusedEach(ctx, refused, why); err != nil {
 		return err
 	}
-	w.reach(checkpoint)
+	w.reachLooked(checkpoint)
 	return w.settleHeld()
 }
 
@@ -78,6 +74,20 @@ func (w *writer) reach(cp *store.Checkpoint) {
 	}
 }
 
+// reachLooked takes over a checkpoint once the copies before it have been looked at.
+func (w *writer) reachLooked(cp *store.Checkpoint) {
+	l := w.lastLook()
+	switch {
+	case cp == nil:
+	case len(w.waiting) > 0:
+		w.reached = cp
+	case l != nil:
+		l.checkpoint = cp
+	default:
+		w.reach(cp)
+	}
+}
+
 // stored notes that the new server has a message.
 func (w *writer) stored(it *item, r upstream.AppendResult) {
 	w.unavailable, w.parts = 0, 0
@@ -93,7 +103,7 @@ func (w *writer) stored(it *item, r upstream.AppendResult) {
 		return
 	}
 	w.own(r.UIDValidity, r.UID)
-	w.enter(w.proof(it.intent, r.UIDValidity, r.UID))
+	w.arrived(it, r)
 }
 
 // count counts a copy.
@@ -103,20 +113,35 @@ func (w *writer) count(octets uint64) {
 	w.dealt(1, octets)
 }
 
-// enter puts a copy into the ledger with the flags that it really has, once all is
-// known of those.
-func (w *writer) enter(e store.Entry) { w.unchecked = append(w.unchecked, e) }
+// enter puts a copy into the ledger with the flags that it really has.
+func (w *writer) enter(e store.Entry) {
+	w.count(uint64(e.Size))
+	w.proved(e)
+}
 
-// enterChecked enters the copies that were waiting unless there are looks under way.
-func (w *writer) enterChecked() {
-	if w.looks > 0 {
-		return
+// enterLooked is enter for a copy that has been looked at.
+func (w *writer) enterLooked(c *given) {
+	if c.entry != nil {
+		w.enter(*c.entry)
+		w.unentered--
+		c.entry = nil
 	}
-	for _, e := range w.unchecked {
-		w.count(uint64(e.Size))
-		w.proved(e)
+}
+
+// enterUnlooked enters the copies that nobody looks at any more: that a message was copied
+// must not be lost for what isn't known of its copy.
+func (w *writer) enterUnlooked() {
+	for _, u := range w.calls {
+		if u.look != nil {
+			for _, c := range u.look.copies {
+				w.enterLooked(c)
+			}
+		}
 	}
-	w.unchecked = w.unchecked[:0]
+	for _, c := range append(w.waiting, w.heldBack...) {
+		w.enterLooked(c)
+	}
+	w.waiting, w.heldBack = nil, nil
 }
 
 // proved notes a line of the ledger, without the flags that its copy lacks.
@@ -136,12 +161,12 @@ func (w *writer) quarantine(q *store.Quarantined) {
 
 // catchUp lets a checkpoint advance that had to wait.
 func (w *writer) catchUp() {
-	if w.later != nil && !w.behind() {
+	if w.later != nil && !w.behind() && w.unentered == 0 {
 		w.pending.Checkpoint, w.later = w.later, nil
 	}
 }
 
 // behind tells whether messages before those dealt with last are still to be settled.
 func (w *writer) behind() bool {
-	return w.again > 0 || len(w.large) > 0 || len(w.unchecked) > 0 || len(w.onTrial) > 0
+	return w.again > 0 || len(w.large) > 0 || len(w.odd) > 0 || len(w.onTrial) > 0
 }

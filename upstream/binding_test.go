@@ -94,7 +94,7 @@ var readers = map[string]func(ctx context.Context, s *Session, note func(m Messa
 			return err
 		}
 		for range 2 { // what is missing is asked for once more
-			call, err := s.SendReadBack(ctx, "INBOX", sel.UIDValidity, uids(1, 9))
+			call, err := s.SendReadBack(ctx, "INBOX", sel.UIDValidity, uids(1, 9), nil)
 			if err != nil {
 				return err
 			}

@@ -14,31 +14,51 @@ type ReadBackCall struct {
 	group
 	opened      *opening
 	collector   *collector
+	sizes       *collector // of messages of which only the size is asked for
 	uidValidity uint32
 	found       []Message
 }
 
-// SendReadBack asks what the server keeps of messages (UID, flags, date) in a
-// folder that is opened read-only for it and left again, all in one round trip.
+// SendReadBack asks what the server keeps of messages (UID, flags, date, size), and the
+// sizes of others, in a folder that is opened read-only for it and left again, all in one round trip.
 // The folder that was open is not any more. Batches may be sent before the answer has
 // come; Wait for it in turn. An error means the connection is lost, unless it is
 // of class Refused.
-func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity uint32, set imap.UIDSet) (*ReadBackCall, error) {
+func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity uint32, set, sizes imap.UIDSet) (*ReadBackCall, error) {
 	if err := s.checkName("EXAMINE", mailbox); err != nil {
 		return nil, err
 	}
 	c := &ReadBackCall{uidValidity: uidValidity, opened: &opening{s: s, sel: &Selected{}}}
-	c.collector = newCollector(s, set, collector{want: haveUID | haveFlags | haveDate, need: haveUID | haveFlags, fn: func(m *fetched) error {
+	tell := func(m *fetched) error {
 		c.found = append(c.found, m.Message)
 		return nil
-	}})
+	}
+	c.collector = newCollector(s, set, collector{want: listWant, need: haveUID | haveFlags, fn: tell})
+	c.sizes = newCollector(s, sizes, collector{want: haveUID | haveSize, need: haveUID | haveSize, fn: tell})
+	requests := []request{{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}}
+	for _, part := range splitSet(set) {
+		requests = append(requests, request{"UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw(listItems) }})
+	}
+	for _, part := range splitSet(sizes) {
+		requests = append(requests, request{"UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw("(UID RFC822.SIZE)") }})
+	}
 	var err error
-	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, []request{
-		{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }},
-		{"UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw("(UID FLAGS INTERNALDATE)") }},
-		{s.leaveVerb(), nil},
-	})
+	c.group, err = s.sendTogether(ctx, c.take, c.opened.told, append(requests, request{s.leaveVerb(), nil}))
 	return c, err
+}
+
+// take is a dataFunc.
+func (c *ReadBackCall) take(num uint32, name string) bool {
+	if name != "FETCH" {
+		return false
+	}
+	m := &fetched{Message: Message{Size: -1}}
+	if c.s.readItems(m, nil); c.sizes.set.Contains(m.UID) {
+		c.sizes.add(num, m)
+	} else {
+		c.collector.add(num, m)
+	}
+	return true
 }
 
 // Wait returns what the server keeps. A message that is gone is missing; all are if

@@ -241,7 +241,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, s.Alive(ctx))
 	},
 	"lookahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		look, err := s.SendReadBack(ctx, "a", 5, uids(3, 3))
+		look, err := s.SendReadBack(ctx, "a", 5, uids(3, 3), nil)
 		sayError(say, err)
 		permanent, err := s.SendPermanent(ctx, "b")
 		sayError(say, err)
@@ -298,14 +298,14 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"readback": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		call, err := s.SendReadBack(ctx, "a", 5, uids(3, 4))
+		call, err := s.SendReadBack(ctx, "a", 5, uids(3, 4), uids(7, 8))
 		if err != nil {
 			sayError(say, err)
 			return
 		}
 		found, err := call.Wait(ctx)
 		for _, m := range found {
-			say("%d %v %s", m.UID, m.Flags, m.Date.Format(time.RFC3339))
+			say("%d %v %s %d", m.UID, m.Flags, m.Date.Format(time.RFC3339), m.Size)
 		}
 		sayError(say, err)
 		sayError(say, s.Alive(ctx))

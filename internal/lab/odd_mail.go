@@ -46,6 +46,9 @@ func (o *Odd) keep(f *oddFolder, messages []*OddMessage) string {
 	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") || o.opt.Fleeting {
 		return "OK done"
 	}
+	if o.opt.Swapped {
+		slices.Reverse(uids)
+	}
 	if told := o.opt.Told; told > len(uids) {
 		uids = append(uids, uids[len(uids)-1])
 	} else if told > 0 {
