@@ -38,8 +38,12 @@ func (p *pull) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	there := p.present(found)
 	batch, err := p.judge(ctx, intents, found)
 	if err != nil {
+		return err
+	}
+	if err := p.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
 	remember(&batch, intents, time.Now())
@@ -140,11 +144,12 @@ func (p *pull) judge(ctx context.Context, intents []store.Intent, found []candid
 	for i, in := range intents {
 		want[i], keys[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
+	there := p.present(found)
 	copies, err := newCandidates(found).takeProved(ctx, want, p.byKeys(want, keys))
 	if err != nil {
 		return batch, err
 	}
-	removed := removedSince(intents, copies, p.target.UIDValidity)
+	removed := removedSince(intents, copies, there)
 	for i, c := range copies {
 		if c.UID == 0 && !intents[i].Taken && !removed[i] {
 			batch.Drop = append(batch.Drop, intents[i].Key)
@@ -153,6 +158,16 @@ func (p *pull) judge(ctx context.Context, intents []store.Intent, found []candid
 		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.target.UIDValidity, c.UID))
 	}
 	return batch, nil
+}
+
+// present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
+func (p *pull) present(found []candidate) presentUIDs {
+	there := presentUIDs{p.target.UIDValidity, p.target.UIDNext, newUIDs(p.ledger, p.target.UIDValidity)}
+	for _, c := range found {
+		there.uids[c.UID] = struct{}{}
+		there.next = max(there.next, c.UID+1)
+	}
+	return there
 }
 
 // checkFound looks whether copies that were found again have the flags that they were

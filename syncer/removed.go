@@ -2,90 +2,202 @@ package syncer
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+
+	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 )
 
+// presentUIDs is what the new folder shows: UIDs of any messages, all below next.
+type presentUIDs struct {
+	validity uint32
+	next     imap.UID
+	uids     map[imap.UID]struct{}
+}
+
 // removedSince finds the intents whose messages must have arrived although they are not in
 // the new folder any more: somebody has moved or deleted them before it was known that they
 // were there. A message takes a UID when it arrives, in the order in which they were sent, so
-// that a gap between two neighbours of a batch is as many messages; and of a command with
-// several messages a server stores all or nothing (RFC 3502). copies are what was found
-// of the intents; UID 0 for nothing.
-func removedSince(intents []store.Intent, copies []candidate, uidValidity uint32) map[int]bool {
-	removed := map[int]bool{}
-	for _, batch := range batchesOf(intents, uidValidity) {
-		there := slices.DeleteFunc(slices.Clone(batch), func(i int) bool { return copies[i].UID == 0 })
-		if len(there) < 2 {
-			continue // one may be another message that is like it
-		}
-		all := allConsecutive(intents, copies, there)
-		for n, i := range there[1:] {
-			if all || consecutive(intents, copies, there[n], i) {
-				noteBetween(removed, intents, batch, there[n], i)
+// that a gap between two that were sent one after the other is as many messages, unless
+// something else is there; and of a command with several messages a server stores all or
+// nothing (RFC 3502). copies are what was found of the intents; UID 0 for nothing. Of messages
+// that are alike each gets the copy that stands in its place.
+func removedSince(intents []store.Intent, copies []candidate, there presentUIDs) map[int]bool {
+	s := &sentMessages{intents: intents, copies: copies, there: there, alike: alikeOf(intents), removed: map[int]bool{}}
+	for _, run := range runsOf(intents, there.validity) {
+		anchors := s.anchors(run)
+		for n := range anchors {
+			if n > 0 && s.consecutive(anchors[n-1], anchors[n]) {
+				s.fill(run, anchors[n-1], anchors[n-1].at, anchors[n].at)
 			}
 		}
-		if all && intents[batch[0]].Together {
-			for _, i := range batch {
-				removed[i] = true
-			}
-		}
+		s.together(run, anchors)
 	}
-	for i := range copies {
-		if copies[i].UID != 0 {
-			delete(removed, i)
-		}
-	}
-	return removed
+	return s.removed
 }
 
-// batchesOf are the intents of each batch, by their places, without those whose messages are
-// alike: of them nobody knows which has been found.
-func batchesOf(intents []store.Intent, uidValidity uint32) [][]int {
-	type look struct {
-		print store.Fingerprint
-		size  uint32
+// sentMessages are what removedSince decides about.
+type sentMessages struct {
+	intents []store.Intent
+	copies  []candidate
+	there   presentUIDs
+	alike   map[lookOf][]int // places in intents
+	removed map[int]bool
+}
+
+// lookOf is what messages that are alike have in common.
+type lookOf struct {
+	print store.Fingerprint
+	size  uint32
+}
+
+func alikeOf(intents []store.Intent) map[lookOf][]int {
+	alike := map[lookOf][]int{}
+	for i, in := range intents {
+		look := lookOf{in.Fingerprint, in.Size}
+		alike[look] = append(alike[look], i)
 	}
-	alike := map[look]int{}
-	for _, in := range intents {
-		alike[look{in.Fingerprint, in.Size}]++
-	}
+	return alike
+}
+
+func (s *sentMessages) alikeTo(i int) []int {
+	return s.alike[lookOf{s.intents[i].Fingerprint, s.intents[i].Size}]
+}
+
+// sentAt is an intent by its place in the list and its place among what was sent with it.
+type sentAt struct{ i, at int }
+
+// runsOf are the intents of batches that were sent one after the other, in that order.
+func runsOf(intents []store.Intent, uidValidity uint32) (runs [][]sentAt) {
 	by := map[uint64][]int{}
 	for i, in := range intents {
-		if in.Batch != 0 && alike[look{in.Fingerprint, in.Size}] == 1 && in.UIDValidity == uidValidity && uidValidity != 0 {
+		if in.Batch != 0 && in.UIDValidity == uidValidity && uidValidity != 0 {
 			by[in.Batch] = append(by[in.Batch], i)
 		}
 	}
-	var batches [][]int
-	for _, batch := range by {
-		slices.SortFunc(batch, func(a, b int) int { return cmp.Compare(intents[a].Place, intents[b].Place) })
-		batches = append(batches, batch)
+	var run []sentAt
+	first, last := 0, uint64(0)
+	for _, batch := range slices.Sorted(maps.Keys(by)) {
+		if batch != last+1 && len(run) > 0 {
+			runs, run, first = append(runs, run), nil, 0
+		}
+		for _, i := range slices.SortedFunc(slices.Values(by[batch]), func(a, b int) int { return cmp.Compare(intents[a].Place, intents[b].Place) }) {
+			run = append(run, sentAt{i, first + int(intents[i].Place)})
+		}
+		first, last = run[len(run)-1].at+1, batch
 	}
-	return batches
+	if len(run) > 0 {
+		runs = append(runs, run)
+	}
+	return runs
+}
+
+// anchors are those of a run whose copies are known: of messages that are alike nobody knows which
+// has been found.
+func (s *sentMessages) anchors(run []sentAt) (anchors []sentAt) {
+	for _, m := range run {
+		if s.copies[m.i].UID != 0 && len(s.alikeTo(m.i)) == 1 {
+			anchors = append(anchors, m)
+		}
+	}
+	return anchors
 }
 
 // consecutive tells whether two copies have as many UIDs between them as messages were sent there.
-func consecutive(intents []store.Intent, copies []candidate, a, b int) bool {
-	return int64(copies[b].UID)-int64(copies[a].UID) == int64(intents[b].Place)-int64(intents[a].Place)
+// Two are needed, as one may be another message that is like it.
+func (s *sentMessages) consecutive(a, b sentAt) bool {
+	return int(s.copies[b.i].UID)-int(s.copies[a.i].UID) == b.at-a.at
 }
 
-// allConsecutive tells whether all copies of a batch have the UIDs that they got if they came
-// together and nothing came in between.
-func allConsecutive(intents []store.Intent, copies []candidate, there []int) bool {
-	for n, i := range there[1:] {
-		if !consecutive(intents, copies, there[n], i) {
-			return false
+// together decides about commands of several messages of a run, of which two or more were found that
+// have the UIDs that they got if they came together.
+func (s *sentMessages) together(run, anchors []sentAt) {
+	for batch, sent := range s.byBatch(run) {
+		if !s.intents[sent[0].i].Together {
+			continue
+		}
+		found := s.byBatch(anchors)[batch]
+		if len(found) < 2 {
+			continue
+		}
+		all := true
+		for n := range found[1:] {
+			all = all && s.consecutive(found[n], found[n+1])
+		}
+		if all && s.mayBeAll(sent, found[0]) {
+			s.fill(sent, found[0], sent[0].at-1, sent[len(sent)-1].at+1)
 		}
 	}
-	return true
 }
 
-// noteBetween notes the messages that were sent between two.
-func noteBetween(removed map[int]bool, intents []store.Intent, batch []int, a, b int) {
-	for _, i := range batch {
-		if intents[i].Place > intents[a].Place && intents[i].Place < intents[b].Place {
-			removed[i] = true
+func (s *sentMessages) byBatch(list []sentAt) map[uint64][]sentAt {
+	by := map[uint64][]sentAt{}
+	for _, m := range list {
+		by[s.intents[m.i].Batch] = append(by[s.intents[m.i].Batch], m)
+	}
+	return by
+}
+
+// mayBeAll tells whether nothing speaks against a command having been carried out of which one
+// message was found.
+func (s *sentMessages) mayBeAll(sent []sentAt, found sentAt) bool {
+	return !slices.ContainsFunc(sent, func(m sentAt) bool {
+		_, ok := s.uidOf(m, found)
+		return !ok
+	})
+}
+
+// uidOf is the UID that a message must have got if another of its run got that of its copy; false
+// if it can't have got it, or something else has.
+func (s *sentMessages) uidOf(m, found sentAt) (imap.UID, bool) {
+	uid := int64(s.copies[found.i].UID) + int64(m.at-found.at)
+	if uid < max(1, int64(s.intents[m.i].UIDNext)) || s.there.next != 0 && uid >= int64(s.there.next) {
+		return 0, false
+	}
+	if _, present := s.there.uids[imap.UID(uid)]; !present {
+		return imap.UID(uid), true
+	}
+	return imap.UID(uid), slices.ContainsFunc(s.alikeTo(m.i), func(k int) bool { return s.copies[k].UID == imap.UID(uid) })
+}
+
+// fill decides about the messages of a run that were sent between two places, which have all arrived.
+func (s *sentMessages) fill(run []sentAt, found sentAt, after, before int) {
+	for _, m := range run {
+		uid, ok := s.uidOf(m, found)
+		if m.at <= after || m.at >= before || !ok || s.copies[m.i].UID == uid {
+			continue
+		}
+		other := s.freeAlike(m.i)
+		for _, k := range s.alikeTo(m.i) {
+			if s.copies[k].UID == uid {
+				other = k
+			}
+		}
+		switch {
+		case other >= 0:
+			s.copies[m.i], s.copies[other] = s.copies[other], s.copies[m.i]
+		case s.copies[m.i].UID != 0:
+			continue // all that are like it have been found
+		}
+		if s.copies[m.i].UID == 0 {
+			s.removed[m.i] = true
+		} else {
+			delete(s.removed, m.i)
 		}
 	}
+}
+
+// freeAlike is a message that is like one that has been given a copy, and may have it instead; -1 for none.
+func (s *sentMessages) freeAlike(i int) int {
+	if s.copies[i].UID == 0 {
+		return -1
+	}
+	for _, k := range s.alikeTo(i) {
+		if k != i && s.copies[k].UID == 0 && !s.removed[k] {
+			return k
+		}
+	}
+	return -1
 }
