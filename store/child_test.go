@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 	switch dir := os.Getenv(childDir); os.Getenv(childTask) {
 	case "crash":
 		os.Exit(crashChild(dir))
+	case "power":
+		os.Exit(powerChild(dir))
 	case "rotate":
 		os.Exit(rotateChild(dir))
 	case "hold":
