@@ -60,10 +60,10 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 	switch {
 	case errors.Is(err, errRefused):
 		log.Info().Err(err).Msg("login refused")
-		return s.reply("%s NO [AUTHENTICATIONFAILED] Login or password is not right", tag)
+		return s.refuseLogin(tag, err)
 	case err != nil:
 		log.Warn().Err(err).Msg("login not possible")
-		return s.reply("%s NO [UNAVAILABLE] The mail server can't be reached just now, try again later", tag)
+		return s.refuseLogin(tag, err)
 	}
 	return s.welcome(ctx, tag, in, log)
 }
@@ -77,7 +77,7 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 		cancel()
 	}
 	caps := strings.Join(allowed(in.up.Capabilities()), " ")
-	if err := s.reply("%s OK [CAPABILITY %s] Logged in", tag, caps); err != nil {
+	if err := s.reply("%s%s OK [CAPABILITY %s] Logged in", noticeLines(in.up.Notices()), tag, caps); err != nil {
 		in.up.Close()
 		s.srv.left(in)
 		return err
@@ -143,6 +143,7 @@ func plausible(c store.Credentials) bool {
 func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c store.Credentials, log zerolog.Logger) (*entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
+	var first error // of the password on record, which the person may know nothing of
 	if by := recorded(a, c.Password); by != "" {
 		up, err := d.open(ctx, a.New)
 		if err == nil {
@@ -151,8 +152,12 @@ func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c s
 		if !errors.Is(err, errRefused) || by == byNew {
 			return nil, err
 		}
+		first = err
 	}
 	up, err := d.open(ctx, store.Credentials{Login: a.New.Login, Password: c.Password})
+	if err != nil && first != nil && errors.Is(err, errRefused) && telling(first) && !telling(err) {
+		return nil, first
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +254,7 @@ func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Sessi
 	}
 	if err := up.Login(ctx, c); err != nil {
 		up.Close()
+		err = &spoken{error: err, notices: up.Notices()}
 		if refused(err) {
 			return nil, fmt.Errorf("%w: %w", errRefused, err)
 		}

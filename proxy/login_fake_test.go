@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -59,7 +60,8 @@ type fakeServer struct {
 
 	mu        sync.Mutex
 	passwords map[string]string
-	answer    string // to a login, instead of OK or NO; "hang" for none
+	answer    string            // to a login, instead of OK or NO, with TAG for the tag; "hang" for none
+	says      map[string]string // likewise, by login and password
 	tried     []string
 }
 
@@ -146,14 +148,18 @@ func (f *fakeServer) login(conn net.Conn, tag, login, password string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tried = append(f.tried, login+" "+password)
+	answer := cmp.Or(f.says[login+" "+password], f.answer)
 	switch {
-	case f.answer == "hang":
-	case f.answer != "":
-		fmt.Fprintf(conn, "%s %s\r\n", tag, f.answer)
+	case answer == "hang":
+	case answer != "":
+		fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(answer, "TAG", tag))
+		if strings.HasPrefix(answer, "* BYE") {
+			conn.Close()
+		}
 	case f.passwords[login] == password:
 		fmt.Fprintf(conn, "%s OK [CAPABILITY IMAP4rev1 LITERAL+ IDLE AUTH=X COMPRESS=DEFLATE] in\r\n", tag)
 	default:
-		fmt.Fprintf(conn, "%s NO [AUTHENTICATIONFAILED] no\r\n", tag)
+		fmt.Fprintf(conn, "%s NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", tag)
 	}
 }
 

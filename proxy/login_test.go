@@ -39,7 +39,8 @@ func ofDomain(domain, login string, a store.Account) store.Account {
 
 const (
 	welcome = "OK [CAPABILITY IMAP4rev1 LITERAL+ IDLE] Logged in\n"
-	wrong   = "NO [AUTHENTICATIONFAILED] Login or password is not right\n"
+	wrong   = "NO [AUTHENTICATIONFAILED] Authentication failed.\n"         // says the new server
+	unasked = "NO [AUTHENTICATIONFAILED] Login or password is not right\n" // says Postferry
 	down    = "NO [UNAVAILABLE] The mail server can't be reached just now, try again later\n"
 )
 
@@ -70,15 +71,15 @@ func TestLogins(t *testing.T) {
 			[]string{"changed stale"}, nil, "stale", ""},
 		{"changed there, the old one is refused", known("old pw", "changed", "stale"), false, `LOGIN joe@example.com "old pw"`, wrong,
 			[]string{"changed stale", "changed old pw"}, nil, "stale", ""},
-		{"empty password on record", known("", "both", "same"), false, `LOGIN joe@example.com ""`, wrong, nil, nil, "same", ""},
+		{"empty password on record", known("", "both", "same"), false, `LOGIN joe@example.com ""`, unasked, nil, nil, "same", ""},
 		{"enrolled", store.Account{}, true, `LOGIN solo@example.com "pw \"x\\"`, welcome,
 			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com", "connected 9"}, "", byServer},
 		{"not enrolled", store.Account{}, false, `LOGIN solo@example.com "pw \"x\\"`, welcome,
 			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, "", byServer},
 		{"unknown and refused", store.Account{}, true, `LOGIN solo@example.com x`, wrong, []string{"solo@example.com x"}, nil, "", ""},
-		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, wrong, nil, nil, "", ""},
-		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", wrong, nil, nil, "", ""},
-		{"endless login", store.Account{}, true, "LOGIN " + strings.Repeat("x", 600) + "@example.com x", wrong, nil, nil, "", ""},
+		{"unknown domain", store.Account{}, true, `LOGIN solo@elsewhere.example x`, unasked, nil, nil, "", ""},
+		{"control characters", store.Account{}, true, "LOGIN {3+}\nj\x01o x", unasked, nil, nil, "", ""},
+		{"endless login", store.Account{}, true, "LOGIN " + strings.Repeat("x", 600) + "@example.com x", unasked, nil, nil, "", ""},
 		{"initial response", known("old pw", "j.new", "new pw"), false, "AUTHENTICATE PLAIN " + saslPlain("joe@example.com", "joe@example.com", "old pw"), welcome,
 			[]string{"j.new new pw"}, []string{"connected 7"}, "new pw", byOld},
 		{"old password set alone", alone("evil", "j.new", "new pw"), false, `LOGIN joe@example.com evil`, wrong,
@@ -93,7 +94,7 @@ func TestLogins(t *testing.T) {
 			[]string{`solo@example.com pw "x\`}, []string{"enrol solo@example.com example.com old solo@example.com new solo@example.com"}, "new pw", byServer},
 		{"account of another domain, its password", ofDomain("other.example", "solo@example.com", known("evil", "j.new", "new pw")), false, `LOGIN solo@example.com evil`, wrong,
 			[]string{"solo@example.com evil"}, nil, "new pw", ""},
-		{"login of no domain, account of this one", ofDomain("example.com", "solo@elsewhere.example", known("old pw", "j.new", "new pw")), false, `LOGIN solo@elsewhere.example "old pw"`, wrong,
+		{"login of no domain, account of this one", ofDomain("example.com", "solo@elsewhere.example", known("old pw", "j.new", "new pw")), false, `LOGIN solo@elsewhere.example "old pw"`, unasked,
 			nil, nil, "new pw", ""},
 		{"login without domain, account of another domain", ofDomain("other.example", "solo", known("old pw", "j.new", "new pw")), false, `LOGIN solo "old pw"`, wrong,
 			[]string{"solo old pw"}, nil, "new pw", ""},
@@ -194,7 +195,7 @@ func TestNewServerUnwell(t *testing.T) {
 	f := startFakeServer(t, nil)
 	p := startProxy(t, f.config(), func(p *proxyRig) { p.limits.login = 300 * time.Millisecond })
 	c := p.greeted(t)
-	for i, answer := range []string{"hang", "NO [UNAVAILABLE] later", "NO [INUSE] later"} {
+	for i, answer := range []string{"hang", "TAG NO [UNAVAILABLE]", "* BYE"} {
 		f.set(answer)
 		c.says(fmt.Sprintf("a%d LOGIN joe@example.com pw\n", i))
 		c.hears(fmt.Sprintf("a%d %s", i, down))

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,9 +88,10 @@ func (a *account) change(c folderChange) error {
 // follow applies a client's command to a row and tells whether it is concerned.
 //
 // A deleted folder never comes back; its children stay (RFC 9051 section
-// 6.3.5). One whose mail had not all come is missing instead. Renaming takes the children along (section 6.3.6), except for INBOX,
-// whose messages move and which stays itself. A folder made by the client is the
-// client's: if it is one that was planned, the next look finds it there.
+// 6.3.5). One that none of its mail had come to is missing instead. Renaming takes the
+// children along (section 6.3.6), except for INBOX, whose messages move and which stays
+// itself. A folder made by the client is the client's: if it is one that was planned, the
+// next look finds it there.
 func (a *account) follow(row *store.Folder, c folderChange) bool {
 	switch {
 	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || isHalted(row)):
@@ -109,20 +111,42 @@ func (a *account) follow(row *store.Folder, c folderChange) bool {
 	return true
 }
 
-// deleted: a client deleted the folder. That says nothing about mail that nobody has seen
-// in it: as long as it has not been filled, it counts as missing.
+// deleted: a client deleted the folder, and with it what has been copied into it by then. What
+// had not come is left out and told. A folder that has never had any of its mail says nothing
+// about it: nobody has seen what was deleted, so it counts as missing.
 func (a *account) deleted(row *store.Folder) {
 	row.Renaming = ""
+	a.recount(row)
 	st, there := a.tree.status[row.Old]
 	filled := !row.Checkpoint.Checked.IsZero() && row.Again == 0
-	if isHalted(row) || filled || there && st.Messages == 0 && st != (upstream.Status{}) {
+	empty := there && st.Messages == 0 && st != (upstream.Status{})
+	if isHalted(row) || filled || empty || row.Copied > 0 {
 		row.State, row.Missing, row.LeftOut = store.FolderDeleted, store.Missing{}, 0
+		if !isHalted(row) {
+			row.LeftOut = leftOut(row, st)
+		}
 		return
 	}
 	if row.State != store.FolderMissing {
 		now := a.clock().UTC()
 		row.State, row.Missing = store.FolderMissing, store.Missing{Since: now, Looks: 1, Last: now}
-		row.LeftOut = uint64(st.Messages) - min(uint64(st.Messages), row.Copied)
+		row.LeftOut = uint64(st.Messages)
+	}
+}
+
+// recount takes over the counts of a row that the store keeps: those of the account are as old
+// as the last time that it wrote the row.
+func (a *account) recount(row *store.Folder) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	rows, err := a.store.Folders(ctx, a.id)
+	if err != nil {
+		return // what is known is a lower bound
+	}
+	for i := range rows {
+		if rows[i].ID == row.ID {
+			row.Copied, row.Quarantined, row.Again = rows[i].Copied, rows[i].Quarantined, rows[i].Again
+		}
 	}
 }
 

@@ -104,7 +104,11 @@ func leftOut(f *store.Folder, st upstream.Status) uint64 {
 	}
 	all, cp := uint64(st.Messages), f.Checkpoint
 	if !cp.Checked.IsZero() && cp.UIDValidity == st.UIDValidity && st.UIDNext >= cp.UIDNext {
-		return min(all, uint64(st.UIDNext-cp.UIDNext))
+		again := uint64(0)
+		if f.State == store.FolderDeleted {
+			again = f.Again // they will not be tried any more
+		}
+		return min(all, uint64(st.UIDNext-cp.UIDNext)+again)
 	}
 	return all - min(all, f.Copied)
 }

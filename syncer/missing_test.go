@@ -315,19 +315,26 @@ func TestMissingFolder(t *testing.T) {
 	})
 }
 
-// TestDeletedByClient: a folder that a client deletes is deleted, unless mail of it has never been there.
+// TestDeletedByClient: a folder that a client deletes is deleted, with what is in it by then; what
+// had not come is left out and told. One that no mail of it has ever been in is missing.
 func TestDeletedByClient(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		held  int // messages that don't come: none of Work, or those after the fifth
-		want  store.FolderState
-		left  uint64
-		empty bool
+		name     string
+		held     int // messages that don't come: none of Work, or those after the fifth
+		late     int // those that come to the old server once it has been filled
+		want     store.FolderState
+		left     uint64
+		complete bool
+		empty    bool
 	}{
-		{"filled", 0, store.FolderDeleted, 0, false},
-		{"only made", 12, store.FolderMissing, 12, false},
-		{"half filled", 7, store.FolderMissing, 7, false},
-		{"empty", 0, store.FolderDeleted, 0, true},
+		{"filled", 0, 0, store.FolderDeleted, 0, true, false},
+		{"filled, and late mail", 0, 3, store.FolderDeleted, 3, true, false},
+		{"only made", 12, 0, store.FolderMissing, 12, false, false},
+		{"one message", 11, 0, store.FolderDeleted, 11, true, false},
+		{"half filled", 7, 0, store.FolderDeleted, 7, true, false},
+		{"all but one", 1, 0, store.FolderDeleted, 1, true, false},
+		{"half filled, and late mail", 7, 2, store.FolderDeleted, 9, true, false},
+		{"empty", 0, 0, store.FolderDeleted, 0, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -344,14 +351,20 @@ func TestDeletedByClient(t *testing.T) {
 			}}, folders)
 			r.start(false)
 			r.sync()
+			for n := range tt.late {
+				r.late("Work", 90+n)
+			}
 			r.new.Delete("Work")
 			if err := r.engine.Changed(t.Context(), r.account.ID, "DELETE", "Work", ""); err != nil {
 				t.Fatal(err)
 			}
+			if row := r.folderRow("Work"); row.State != tt.want {
+				t.Errorf("at once: %+v", row)
+			}
 			hold = false
 			for range 2 {
 				res := r.sync()
-				if row := r.folderRow("Work"); row.State != tt.want || row.LeftOut != tt.left || res.Pass.Complete != (tt.left == 0) {
+				if row := r.folderRow("Work"); row.State != tt.want || row.LeftOut != tt.left || res.Pass.Complete != tt.complete {
 					t.Errorf("%+v, problem %+v, row %+v", res.Pass, res.Problem, row)
 				}
 				if slices.Contains(r.new.Folders(), "Work") {

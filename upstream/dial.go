@@ -96,6 +96,7 @@ func (s *Session) greeting() error {
 		return err
 	}
 	s.note(&st)
+	s.notice(&st)
 	s.welcome = s.clean(st.text)
 	s.met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
 	switch kind {

@@ -184,11 +184,14 @@ func (l *link) stalled(err error) bool {
 // maxText is the most that is kept of a server's words, in bytes.
 const maxText = 500
 
+// Withheld stands in the place of words that repeat a secret.
+const Withheld = "(words that repeat the password are left out)"
+
 // clean makes a server's words printable and bounded, and free of secrets.
 func (l *link) clean(text string) string {
 	for _, secret := range l.secrets {
-		if secret != "" && strings.Contains(text, secret) {
-			return "(words that repeat the password are left out)"
+		if secret != "" && strings.Contains(strings.ToLower(text), strings.ToLower(secret)) {
+			return Withheld
 		}
 	}
 	return cleanText(text)

@@ -54,7 +54,7 @@ func (s *Session) authenticate(c store.Credentials) error {
 	s.opt.Trace.loggingIn(true)
 	defer s.opt.Trace.loggingIn(false)
 	password := c.Password.Reveal()
-	s.secrets = []string{password}
+	s.secrets = []string{password, escaped(password)}
 	if s.Has(imap.AuthCap(sasl.Plain)) {
 		cmd, err := s.saslPlain(c)
 		if err != nil {
@@ -72,6 +72,11 @@ func (s *Session) authenticate(c store.Credentials) error {
 		return err
 	}
 	return s.loginRefusal(cmd)
+}
+
+// escaped is a password as it stands in a quoted string (RFC 9051 section 4.3).
+func escaped(password string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password)
 }
 
 // lacksMechanism reports an answer that says nothing of the password: the

@@ -90,6 +90,7 @@ func (s *Session) read() error {
 	cmd.done, s.answer = true, answer{began: d.Octets()}
 	if kind == "OK" {
 		s.said = ""
+		s.notice(&cmd.res)
 	}
 	s.note(&cmd.res)
 	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.clean(cmd.res.text)).Msg("received")
@@ -142,6 +143,7 @@ func (s *Session) untagged() {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
 		st := parseStatus(name, d.Text())
 		s.note(&st)
+		s.notice(&st)
 		if (name == "NO" || name == "BAD") && st.text != "" {
 			s.said = s.clean(st.text)
 		}

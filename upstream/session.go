@@ -46,6 +46,7 @@ type Session struct {
 	unbound    bool // what comes without its UID does not come with it when asked for once more
 	keywords   map[string]imap.Flag
 	warnings   int // told to the log
+	notices    []Notice
 }
 
 // dataFunc takes untagged data: its name in upper case and its number, if it

@@ -1,0 +1,27 @@
+package upstream
+
+import "github.com/emersion/go-imap/v2"
+
+// maxNotices bounds what is kept of a server's notices; a person reads no more.
+const maxNotices = 8
+
+// Notice is what a server said of its own accord and a person should see: an alert
+// (RFC 9051 section 7.1, which must be shown), or a warning, an untagged NO.
+type Notice struct {
+	Alert bool
+	Text  string // printable, bounded, and free of secrets
+}
+
+// Notices are the first ones of the session, in their order.
+func (s *Session) Notices() []Notice { return s.notices }
+
+// notice keeps a status response that is one.
+func (s *Session) notice(st *status) {
+	alert := st.code == string(imap.ResponseCodeAlert)
+	if !alert && st.kind != "NO" || st.kind == "BYE" || len(s.notices) == maxNotices {
+		return
+	}
+	if text := s.clean(st.text); text != "" && text != Withheld {
+		s.notices = append(s.notices, Notice{Alert: alert, Text: text})
+	}
+}
