@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ type Domain struct {
 	Old     Server
 	New     Server
 	Enrol   bool
+	Logins  int  // clients' logins tried at the new server at the same time; 0 for DefaultLogins
 	Stored  bool // it was set up while Postferry runs, and may change
 	Folders Folders
 	Limits  Limits // of all its accounts together
@@ -117,6 +119,12 @@ type AccountLimits struct {
 	// NewBytesPerDay those written to the new one.
 	OldBytesPerDay, NewBytesPerDay int64
 }
+
+// DefaultLogins is how many logins of clients are tried at a new server at the same time.
+const DefaultLogins = 100
+
+// LoginsAtOnce is how many logins of clients are tried at the new server at the same time.
+func (d *Domain) LoginsAtOnce() int { return cmp.Or(d.Logins, DefaultLogins) }
 
 // DefaultConnections is how many connections an account has to either server at most.
 const DefaultConnections = 4

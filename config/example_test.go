@@ -22,6 +22,7 @@ func exampleWant() Config {
 		Old:  Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 993},
 		New:  Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993},
 
+		Logins:  DefaultLogins,
 		Account: AccountLimits{Connections: DefaultConnections},
 	}}
 	return c

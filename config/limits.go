@@ -3,7 +3,10 @@ package config
 // limits reads how much may be asked of a domain's servers, altogether and for
 // one account.
 func (f *file) limits(domain *block, d *Domain) {
-	f.rates(f.blockOf(domain, "domain.limits"), &d.Limits)
+	all := f.blockOf(domain, "domain.limits")
+	f.rates(all, &d.Limits)
+	d.Logins = DefaultLogins
+	set(all, "logins", &d.Logins, integer(1, 10_000))
 	b, a := f.blockOf(domain, "domain.account_limits"), &d.Account
 	f.rates(b, &a.Limits)
 	a.Connections = DefaultConnections

@@ -88,6 +88,7 @@ copy_shared = true
 [domain.limits]
 messages_per_second = 100
 bytes_per_second = "5MB"
+logins = 30
 [domain.account_limits]
 connections = 2
 messages_per_second = 10
@@ -124,7 +125,7 @@ account_limits.connections = 1
 					Map:  map[string]string{"Gesendete Objekte": "Sent", "a.b/c": "x/y"},
 					Skip: []string{"Backup/*", "Café"}, CopyViews: true, CopyShared: true,
 				},
-				Limits: Limits{MessagesPerSecond: 100, BytesPerSecond: 5e6},
+				Limits: Limits{MessagesPerSecond: 100, BytesPerSecond: 5e6}, Logins: 30,
 				Account: AccountLimits{
 					Limits: Limits{MessagesPerSecond: 10, BytesPerSecond: 1 << 20}, Connections: 2,
 					OldBytesPerDay: 2500e6, NewBytesPerDay: 500e6,
@@ -133,6 +134,7 @@ account_limits.connections = 1
 				Old:     Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 1993},
 				New:     Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993},
 				Folders: Folders{Map: map[string]string{"Old": "New"}, Skip: []string{"Spam"}},
+				Logins:  DefaultLogins,
 				Account: AccountLimits{Connections: 1}},
 		},
 	}

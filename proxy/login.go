@@ -55,7 +55,9 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 		return s.reply("%s NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute", tag)
 	}
 	pause(ctx, wait)
-	in, err := s.srv.logIn(ctx, c, log)
+	settled := s.reassure()
+	in, err := s.srv.logIn(ctx, c, func(gone func()) func() { return s.watch(ctx, gone) }, log)
+	settled()
 	s.srv.failures.end(t, errors.Is(err, errRefused), time.Now())
 	switch {
 	case errors.Is(err, errRefused):
@@ -94,8 +96,8 @@ func (s *Server) left(in *entry) {
 }
 
 // logIn finds out whose login this is and opens the new server with it.
-// Refusals are errRefused; everything else means that it can't be tried now.
-func (s *Server) logIn(ctx context.Context, c store.Credentials, log zerolog.Logger) (*entry, error) {
+// Refusals are errRefused; everything else means that it can't be tried now. waits is that of loginQueue.enter.
+func (s *Server) logIn(ctx context.Context, c store.Credentials, waits func(gone func()) func(), log zerolog.Logger) (*entry, error) {
 	if !plausible(c) {
 		return nil, errRefused
 	}
@@ -103,15 +105,22 @@ func (s *Server) logIn(ctx context.Context, c store.Credentials, log zerolog.Log
 	if !ok {
 		return nil, fmt.Errorf("%w: no such domain is configured", errRefused)
 	}
-	dialer := &dialer{server: domain.New, limit: s.limits.login, log: log}
+	tryCtx, cancel := context.WithTimeout(ctx, s.limits.login)
+	defer cancel()
 	account, err := s.accountOf(ctx, domain, c.Login, log)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return s.logInUnknown(ctx, dialer, domain, c, log)
-	case err != nil:
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("look the account up: %w", err)
 	}
-	return s.logInKnown(ctx, dialer, account, c, log)
+	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.Login), waits)
+	if waitErr != nil {
+		return nil, waitErr
+	}
+	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave}
+	defer dialer.leave()
+	if err != nil {
+		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
+	}
+	return s.logInKnown(tryCtx, dialer, account, c, log)
 }
 
 // accountOf finds the account of a login of a domain. One that another domain has for
@@ -141,8 +150,6 @@ func plausible(c store.Credentials) bool {
 // opens the mailbox, or with one that the new server accepts; that one is the new
 // password then.
 func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c store.Credentials, log zerolog.Logger) (*entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.limit)
-	defer cancel()
 	var first error // of the password on record, which the person may know nothing of
 	if by := recorded(a, c.Password); by != "" {
 		up, err := d.open(ctx, a.New)
@@ -196,15 +203,14 @@ func (s *Server) learn(ctx context.Context, a store.Account, password store.Secr
 	}
 }
 
-// logInUnknown lets in whom the new server accepts, and makes the account
+// logInUnknown lets in whom the new server accepts within tryCtx, and makes the account
 // known where the domain wants that.
-func (s *Server) logInUnknown(ctx context.Context, d *dialer, domain *config.Domain, c store.Credentials, log zerolog.Logger) (*entry, error) {
-	loginCtx, cancel := context.WithTimeout(ctx, d.limit)
-	defer cancel()
-	up, err := d.open(loginCtx, c)
+func (s *Server) logInUnknown(ctx, tryCtx context.Context, d *dialer, domain *config.Domain, c store.Credentials, log zerolog.Logger) (*entry, error) {
+	up, err := d.open(tryCtx, c)
 	if err != nil {
 		return nil, err
 	}
+	d.leave() // what is still to be done is the old server's
 	in := &entry{up: up, login: c.Login, by: byServer}
 	if domain.Enrol {
 		in.account = s.enrol(ctx, domain, c, log)
@@ -239,16 +245,17 @@ func same(a, b store.Secret) int {
 	return equal
 }
 
-// dialer opens sessions with the new server.
+// dialer opens sessions with the new server, while it is a login's turn.
 type dialer struct {
 	server config.Server
-	limit  time.Duration
+	stall  time.Duration
 	log    zerolog.Logger
+	leave  func() // ends the turn
 }
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.limit, Role: upstream.RoleNew, Log: d.log})
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-sasl"
 
@@ -89,7 +90,10 @@ func (s *session) attempt(ctx context.Context, tag string, c store.Credentials) 
 	if !s.srv.door.trying(s.guest) {
 		return net.ErrClosed
 	}
+	begun := time.Now()
 	err := s.admit(ctx, tag, c)
+	s.deadline = s.deadline.Add(time.Since(begun))
+	s.rearm(ctx)
 	if s.in != nil {
 		s.srv.door.admitted(s.guest)
 	} else {

@@ -14,6 +14,7 @@ import (
 const (
 	textWrong   = "Login or password is not right"
 	textRefused = "The mail server refused the login"
+	textBusy    = "The mail server is busy, try again later"
 	textDown    = "The mail server can't be reached just now, try again later"
 )
 
@@ -36,8 +37,11 @@ type refusal struct {
 // refusalOf finds the words for a failed login.
 func refusalOf(err error) refusal {
 	r := refusal{code: imap.ResponseCodeUnavailable, text: textDown}
-	if errors.Is(err, errRefused) {
+	switch {
+	case errors.Is(err, errRefused):
 		r.code, r.text = imap.ResponseCodeAuthenticationFailed, textWrong
+	case errors.Is(err, errCrowded), errors.Is(err, errTurn):
+		r.text = textBusy
 	}
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok || errors.Is(err, upstream.ErrNotIMAP) || e.Text == "" && !upstream.Answered(err) {

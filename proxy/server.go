@@ -19,7 +19,8 @@ import (
 type limits struct {
 	handshake time.Duration // a TLS handshake
 	preauth   time.Duration // from the connection to the login
-	login     time.Duration // all attempts of one login at the new server
+	login     time.Duration // one login: until its turn comes, and all its attempts at the new server
+	reassure  time.Duration // between two words to a client whose login takes long
 	enrol     time.Duration // making a new account known
 	tree      time.Duration // bringing the folder tree over
 	changed   time.Duration // recording a CREATE, DELETE or RENAME
@@ -35,7 +36,8 @@ func defaultLimits() limits {
 	return limits{
 		handshake: 15 * time.Second,
 		preauth:   time.Minute,
-		login:     10 * time.Second,
+		login:     time.Minute, // many clients give up then
+		reassure:  20 * time.Second,
 		enrol:     5 * time.Second,
 		tree:      10 * time.Second,
 		changed:   5 * time.Second,
@@ -56,6 +58,7 @@ type Server struct {
 	log      zerolog.Logger
 	limits   limits
 	failures *limiter
+	logins   *loginQueue
 	certs    *certificates
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
@@ -71,6 +74,7 @@ func New(cfg *config.Config, st store.Store, ferry Ferry, log zerolog.Logger) (*
 		cfg: cfg, store: st, ferry: ferry, log: log,
 		limits:   defaultLimits(),
 		failures: newLimiter(10, 6*time.Second, 15*time.Second),
+		logins:   newLoginQueue(cfg.Proxy.MaxConnections),
 		door:     newDoor(cfg.Proxy.MaxConnections),
 	}
 	var errs [3]error

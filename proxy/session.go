@@ -41,8 +41,10 @@ type session struct {
 	log    zerolog.Logger
 	remote netip.Addr
 	secure bool
-	bad    int    // commands that made no sense
-	in     *entry // set once logged in
+	// deadline is when it must have logged in, but for the time its logins take.
+	deadline time.Time
+	bad      int    // commands that made no sense
+	in       *entry // set once logged in
 }
 
 // command is what a client said before login.
@@ -82,7 +84,8 @@ func (s *session) startTLS(ctx context.Context) bool {
 // run speaks with the client until it has logged in or is gone; nil means gone.
 func (s *session) run(ctx context.Context) *entry {
 	conn := s.conn // STARTTLS replaces s.conn by a layer over this one
-	conn.SetReadDeadline(time.Now().Add(s.srv.limits.preauth))
+	s.deadline = time.Now().Add(s.srv.limits.preauth)
+	conn.SetReadDeadline(s.deadline)
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	err := s.reply("* OK [CAPABILITY %s] Postferry ready", s.capabilities())
 	for err == nil && s.in == nil {

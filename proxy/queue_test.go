@@ -1,0 +1,373 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postferry/config"
+)
+
+// queued is a login in a queue: its name, and what it was told.
+type queued struct {
+	login string
+	leave func()
+	err   error
+	gone  context.CancelFunc
+}
+
+// queueRig is a queue whose logins get their turns one by one.
+type queueRig struct {
+	*loginQueue
+	t      *testing.T
+	turned chan *queued
+}
+
+func newQueueRig(t *testing.T, each, all int) *queueRig {
+	return &queueRig{t: t, turned: make(chan *queued, 100), loginQueue: &loginQueue{each: each, all: all, domains: map[string]*turns{}}}
+}
+
+// come queues a login and returns when it waits or has been answered.
+func (r *queueRig) come(domain string, limit int, login string) *queued {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	w := &queued{login: login, gone: cancel}
+	waits := make(chan struct{}, 2)
+	go func() {
+		w.leave, w.err = r.enter(ctx, domain, limit, login, func(gone func()) func() {
+			w.gone = gone
+			waits <- struct{}{}
+			return func() {}
+		})
+		waits <- struct{}{}
+		r.turned <- w
+	}()
+	<-waits
+	return w
+}
+
+// turn is the login that is answered next.
+func (r *queueRig) turn(login string, want error) *queued {
+	r.t.Helper()
+	select {
+	case w := <-r.turned:
+		if w.login != login || !errors.Is(w.err, want) {
+			r.t.Fatalf("%s is answered, %v; want %s, %v", w.login, w.err, login, want)
+		}
+		return w
+	case <-time.After(patience):
+		r.t.Fatalf("nobody is answered; want %s", login)
+	}
+	return nil
+}
+
+// TestLoginsTakeTurns: one name after the other, whoever comes first within a name.
+func TestLoginsTakeTurns(t *testing.T) {
+	r := newQueueRig(t, 100, 100)
+	r.come("d", 1, "greedy")
+	first := r.turn("greedy", nil)
+	for range 3 {
+		r.come("d", 1, "greedy")
+	}
+	r.come("d", 1, "anna")
+	r.come("d", 1, "bert")
+	r.come("other", 1, "carla") // another domain waits for nobody
+	r.turn("carla", nil)
+	for _, next := range []string{"greedy", "anna", "bert", "greedy", "greedy"} {
+		first.leave()
+		first.leave()
+		first = r.turn(next, nil)
+	}
+	r.come("d", 3, "dora") // the limit has been raised
+	r.turn("dora", nil)
+	first.leave()
+	if len(r.turned) > 0 {
+		t.Error("somebody has a turn twice")
+	}
+}
+
+// TestLoginQueueIsBounded: what comes over the bound is refused at once, and nothing is kept
+// of those that have gone.
+func TestLoginQueueIsBounded(t *testing.T) {
+	r := newQueueRig(t, 2, 3)
+	r.come("d", 1, "a")
+	a := r.turn("a", nil)
+	b, c := r.come("d", 1, "b"), r.come("d", 1, "b")
+	r.come("d", 1, "x")
+	r.turn("x", errCrowded)
+	r.come("e", 1, "f")
+	f := r.turn("f", nil)
+	r.come("e", 1, "g") // another domain has room of its own
+	r.come("e", 1, "x")
+	r.turn("x", errCrowded) // but not more than all have
+	c.gone()
+	r.turn("b", errTurn)
+	b.gone()
+	r.turn("b", errTurn)
+	r.come("d", 1, "h")
+	a.leave()
+	r.turn("h", nil).leave()
+	f.leave()
+	r.turn("g", nil).leave()
+	if r.waiting != 0 || len(r.domains) != 0 {
+		t.Errorf("%d wait, %d domains are kept", r.waiting, len(r.domains))
+	}
+}
+
+// slowServer is a new server that takes a while for each login, and for more of them at
+// the same time longer than anybody waits.
+type slowServer struct {
+	net.Listener
+	takes  time.Duration
+	atOnce int
+
+	mu         sync.Mutex
+	busy, most int
+	order      []string
+}
+
+func startSlowServer(t *testing.T, takes time.Duration, atOnce int) *slowServer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &slowServer{Listener: l, takes: takes, atOnce: atOnce}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { s.serve(t.Context(), conn) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	return s
+}
+
+func (s *slowServer) config() config.Server {
+	addr := s.Addr().(*net.TCPAddr)
+	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
+}
+
+// serve answers a login after its while, and everything else at once.
+func (s *slowServer) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	for r := bufio.NewScanner(conn); r.Scan(); {
+		tag, command, _ := strings.Cut(r.Text(), " ")
+		if !strings.HasPrefix(command, "LOGIN") {
+			fmt.Fprintf(conn, "%s OK x\r\n", tag)
+			continue
+		}
+		s.mu.Lock()
+		s.busy++
+		s.most = max(s.most, s.busy)
+		s.order = append(s.order, command)
+		takes := s.takes
+		if s.atOnce > 0 && s.busy > s.atOnce {
+			takes = time.Hour
+		}
+		s.mu.Unlock()
+		pause(ctx, takes)
+		s.mu.Lock()
+		s.busy--
+		s.mu.Unlock()
+		fmt.Fprintf(conn, "%s OK [CAPABILITY IMAP4rev1] in\r\n", tag)
+	}
+}
+
+// logInAs logs in at the plain port and returns the answer and what was said before it.
+func logInAs(t *testing.T, p *proxyRig, login string) (answer, before string) {
+	conn, err := net.Dial("tcp", p.IMAPAddr().String())
+	if err != nil {
+		t.Error(err)
+		return "", ""
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(2 * patience))
+	fmt.Fprintf(conn, "a LOGIN %s pw\r\n", login)
+	for r := bufio.NewScanner(conn); r.Scan(); {
+		if answer, ok := strings.CutPrefix(r.Text(), "a "); ok {
+			return answer, before
+		}
+		before += r.Text() + "\n"
+	}
+	return "", before
+}
+
+// TestSlowNewServer: as many right logins succeed as directly, however many come at once,
+// and the new server never has more at the same time than it is said to take.
+func TestSlowNewServer(t *testing.T) {
+	const clients, atOnce = 160, 20
+	s := startSlowServer(t, 100*time.Millisecond, atOnce)
+	p := startProxy(t, s.config(), func(p *proxyRig) {
+		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
+		p.logins, p.door = newLoginQueue(1000), newDoor(1000)
+		p.limits.reassure = 300 * time.Millisecond
+	})
+	refused, reassured := make(chan string, clients), make(chan string, clients)
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			pause(t.Context(), time.Duration(i)*2*time.Millisecond)
+			answer, before := logInAs(t, p, fmt.Sprintf("u%d@example.com", i))
+			if !strings.HasPrefix(answer, "OK") {
+				refused <- answer
+			}
+			if strings.Contains(before, "* OK The mail server is busy, please wait\n") {
+				reassured <- before
+			}
+		})
+	}
+	wg.Wait()
+	if len(refused) > 0 {
+		t.Errorf("%d of %d logins are refused: %s", len(refused), clients, <-refused)
+	}
+	if len(reassured) == 0 {
+		t.Error("nobody is told that it is worth waiting")
+	}
+	if s.most > atOnce {
+		t.Errorf("%d logins at the same time", s.most)
+	}
+}
+
+// TestLoginsOverTheBound: what comes in a flood is refused at once, takes no lasting
+// room, and keeps nobody out afterwards.
+func TestLoginsOverTheBound(t *testing.T) {
+	s := startSlowServer(t, 10*time.Millisecond, 0)
+	s.takes = time.Hour
+	p := startProxy(t, s.config(), func(p *proxyRig) {
+		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false
+		p.limits.login = time.Second
+		p.logins, p.door = newLoginQueue(40), newDoor(4000) // ten may wait
+	})
+	before := runtime.NumGoroutine()
+	answers, late := make(chan string, 200), make(chan string, 200)
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			begun := time.Now()
+			answer, _ := logInAs(t, p, fmt.Sprintf("u%d@example.com", i))
+			answers <- answer
+			if time.Since(begun) > 700*time.Millisecond {
+				late <- answer
+			}
+		})
+	}
+	wg.Wait()
+	close(answers)
+	said := map[string]int{}
+	for a := range answers {
+		said[a]++
+	}
+	if n := said["NO [UNAVAILABLE] The mail server is busy, try again later"]; n < 199-10 || len(said) > 2 {
+		t.Errorf("answers: %v", said)
+	}
+	if len(late) > 12 {
+		t.Errorf("%d are told late", len(late))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for runtime.NumGoroutine() > before+10 && ctx.Err() == nil {
+		pause(ctx, 10*time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before+10 {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+	s.mu.Lock()
+	s.takes = 0
+	s.mu.Unlock()
+	if answer, _ := logInAs(t, p, "late@example.com"); !strings.HasPrefix(answer, "OK") {
+		t.Errorf("afterwards: %q", answer)
+	}
+}
+
+// TestClientThatLeavesTheQueue: its login is never tried, and who only sends its next
+// commands along is not taken for one that has left.
+func TestClientThatLeavesTheQueue(t *testing.T) {
+	s := startSlowServer(t, 400*time.Millisecond, 0)
+	p := startProxy(t, s.config(), func(p *proxyRig) { p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false })
+	first, leaver, stayer := p.greeted(t), p.greeted(t), p.greeted(t)
+	first.says("a LOGIN u1@example.com pw\n")
+	wantWaiting(t, p, 1, 0)
+	leaver.says("a LOGIN u2@example.com pw\n")
+	wantWaiting(t, p, 1, 1)
+	stayer.says("a LOGIN u3@example.com pw\nb NOOP\n")
+	wantWaiting(t, p, 1, 2)
+	leaver.Close()
+	wantWaiting(t, p, 1, 1)
+	first.hears("a OK ")
+	stayer.hears("a OK [CAPABILITY IMAP4rev1] Logged in\nb OK x\n")
+	if slices.ContainsFunc(s.order, func(c string) bool { return strings.Contains(c, "u2") }) {
+		t.Errorf("tried: %q", s.order)
+	}
+}
+
+// wantWaiting waits until so many logins are under way and wait.
+func wantWaiting(t *testing.T, p *proxyRig, busy, waiting int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		p.logins.mu.Lock()
+		d := p.logins.domains["example.com"]
+		ok := d != nil && d.busy == busy && d.waiting == waiting
+		p.logins.mu.Unlock()
+		if ok {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("not %d logins under way and %d waiting", busy, waiting)
+		}
+		pause(ctx, time.Millisecond)
+	}
+}
+
+// busy takes the only turn of example.com for the rest of the test.
+func busy(t *testing.T, p *proxyRig) {
+	t.Helper()
+	leave, err := p.logins.enter(t.Context(), "example.com", 1, "busy@example.com", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(leave)
+}
+
+// TestWaitingDoesNotCountAsSlowness: a client that waited for its turn in vain has its time for
+// logging in afterwards.
+func TestWaitingDoesNotCountAsSlowness(t *testing.T) {
+	p := startProxy(t, nowhere, func(p *proxyRig) {
+		p.cfg.Domains[0].Logins = 1
+		p.limits.preauth, p.limits.login = 400*time.Millisecond, 300*time.Millisecond
+	})
+	busy(t, p)
+	c := p.greeted(t)
+	c.says("a LOGIN u@example.com pw\n")
+	c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
+	pause(t.Context(), 150*time.Millisecond)
+	c.says("b NOOP\n")
+	c.hears("b OK Done\n* BYE Too slow to log in\n")
+}
+
+// TestStoppingWhileALoginWaits: a client that waits for its turn is told, and holds nothing up.
+func TestStoppingWhileALoginWaits(t *testing.T) {
+	p := startProxy(t, nowhere, func(p *proxyRig) { p.cfg.Domains[0].Logins = 1 })
+	busy(t, p)
+	c := p.greeted(t)
+	c.says("a LOGIN u@example.com pw\n")
+	wantWaiting(t, p, 1, 1)
+	p.stop()
+	c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n* BYE Postferry is shutting down\n")
+}
