@@ -345,7 +345,9 @@ func (b *Bolt) MoveStates(ctx context.Context, ids []AccountID, from []State, to
 // RemoveAccounts implements Store.
 func (b *Bolt) RemoveAccounts(ctx context.Context, ids []AccountID) error {
 	return b.update(ctx, 3*len(ids), func(tx *bbolt.Tx) error {
+		removed := make(map[AccountID]bool, len(ids))
 		for _, id := range ids {
+			removed[id] = true
 			a, err := getAccount(tx, id, nil)
 			switch {
 			case err != nil:
@@ -357,7 +359,7 @@ func (b *Bolt) RemoveAccounts(ctx context.Context, ids []AccountID) error {
 				return err
 			}
 		}
-		return nil
+		return b.leadAll(tx, removed, 0)
 	})
 }
 

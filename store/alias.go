@@ -26,8 +26,25 @@ func (b *Bolt) SetAlias(ctx context.Context, id, of AccountID) error {
 		if err := b.leadOn(tx, id, of); err != nil {
 			return err
 		}
-		return changeAccount(tx, b.sealer, id, func(a *Account) { a.Alias, a.Problem = of, nil })
+		var probe Probe
+		if err := changeAccount(tx, b.sealer, id, func(a *Account) {
+			probe, a.Probe = a.Probe, NoProbe
+			a.Alias, a.Problem = of, nil
+		}); err != nil || probe == NoProbe {
+			return err
+		}
+		return changeAccount(tx, b.sealer, of, func(a *Account) { a.Probe = probe })
 	})
+}
+
+// SetProbe implements Store.
+func (b *Bolt) SetProbe(ctx context.Context, id AccountID, p Probe) error {
+	switch p {
+	case NoProbe, ProbeSubscribed, ProbeUnsubscribed:
+	default:
+		return invalid("no probe: %q", p)
+	}
+	return b.changeAccount(ctx, id, func(a *Account) { a.Probe = p })
 }
 
 // SetApart implements Store.
@@ -37,9 +54,14 @@ func (b *Bolt) SetApart(ctx context.Context, id AccountID) error {
 
 // leadOn lets what leads to one account lead to another.
 func (b *Bolt) leadOn(tx *bbolt.Tx, id, of AccountID) error {
+	return b.leadAll(tx, map[AccountID]bool{id: true}, of)
+}
+
+// leadAll lets what leads to some accounts lead to another; 0 for none.
+func (b *Bolt) leadAll(tx *bbolt.Tx, ids map[AccountID]bool, of AccountID) error {
 	var led []AccountID
 	if err := eachAccount(tx, func(a *Account) error {
-		if a.Alias == id {
+		if ids[a.Alias] {
 			led = append(led, a.ID)
 		}
 		return nil

@@ -32,6 +32,8 @@ const (
 	accountOldOpens = 1 << iota
 	accountAlias
 	accountApart
+	accountProbe
+	accountProbeSubscribed
 )
 
 func encodeAccountMarks(e *encoder, a *Account) {
@@ -45,6 +47,12 @@ func encodeAccountMarks(e *encoder, a *Account) {
 	if a.Apart {
 		marks |= accountApart
 	}
+	switch a.Probe {
+	case ProbeSubscribed:
+		marks |= accountProbe | accountProbeSubscribed
+	case ProbeUnsubscribed:
+		marks |= accountProbe
+	}
 	e.uint(marks)
 	if a.Alias != 0 {
 		e.uint(uint64(a.Alias))
@@ -57,8 +65,14 @@ func decodeAccountMarks(d *decoder, a *Account) {
 	if a.OldOpens = true; !d.more() {
 		return
 	}
-	marks := d.uint(accountOldOpens | accountAlias | accountApart)
+	marks := d.uint(accountOldOpens | accountAlias | accountApart | accountProbe | accountProbeSubscribed)
 	a.OldOpens, a.Apart = marks&accountOldOpens != 0, marks&accountApart != 0
+	switch {
+	case marks&accountProbeSubscribed != 0:
+		a.Probe = ProbeSubscribed
+	case marks&accountProbe != 0:
+		a.Probe = ProbeUnsubscribed
+	}
 	if marks&accountAlias != 0 {
 		a.Alias = AccountID(d.uint64())
 	}

@@ -107,12 +107,15 @@ type Store interface {
 	// SetApart notes that an account's mailbox is no other account's, as long as its login at the
 	// new server stays the same. An alias stands for itself again.
 	SetApart(ctx context.Context, id AccountID) error
+	// SetProbe notes that a probe at the account's new server begins, or (NoProbe) that everything
+	// there is as it was. An account that becomes an alias hands it to the one that it leads to.
+	SetProbe(ctx context.Context, id AccountID, p Probe) error
 	// SetState changes what the engine may do with an account.
 	SetState(ctx context.Context, id AccountID, s State) error
 	// MoveStates gives the state to to those of the accounts whose state is one
 	// of from, and returns them in the order given.
 	MoveStates(ctx context.Context, ids []AccountID, from []State, to State) (moved []AccountID, err error)
-	// RemoveAccounts removes accounts that are Waiting. With any other among
+	// RemoveAccounts removes accounts that are Waiting. Aliases of theirs stand for themselves again. With any other among
 	// them it is ErrInvalid and nothing is removed.
 	RemoveAccounts(ctx context.Context, ids []AccountID) error
 	// Overview returns the accounts of a domain, or all if domain is "", in the

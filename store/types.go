@@ -91,10 +91,25 @@ type Account struct {
 	Alias AccountID
 	// Apart: a person has said that the mailbox is no other account's, whatever it looks like.
 	Apart bool
+	// Probe is what has to be put right at the new server if a probe was interrupted.
+	Probe Probe
 	// Problem is what keeps the account from being copied now, nil if nothing does.
 	Problem *Problem
 	Created time.Time
 }
+
+// Probe is how the subscription of INBOX at the new server was before it was changed in order to find
+// out whether another login leads to the same mailbox.
+type Probe string
+
+const (
+	// NoProbe is under way.
+	NoProbe Probe = ""
+	// ProbeSubscribed: INBOX was subscribed, and has to be afterwards.
+	ProbeSubscribed Probe = "subscribed"
+	// ProbeUnsubscribed: it was not.
+	ProbeUnsubscribed Probe = "unsubscribed"
+)
 
 // FolderState is what is known of a folder on the new server.
 type FolderState string

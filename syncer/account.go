@@ -93,6 +93,7 @@ type account struct {
 	gone      chan struct{}
 	jobs      sync.WaitGroup
 	hung      hungSessions
+	standIns  standIns
 
 	ctx      context.Context // ends the account
 	work     context.Context // ends the jobs
@@ -281,7 +282,7 @@ func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool)
 	return &lane{
 		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
 		old: seat[oldSession]{end: pools(a.domain.Old, true), held: &a.heldOld}, new: seat[newSession]{end: pools(a.domain.New, false), held: &a.heldNew},
-		listening: &a.listening, traffic: a.traffic,
+		listening: &a.listening, traffic: a.traffic, logins: a,
 	}
 }
 
@@ -459,6 +460,9 @@ func (a *account) connected() (<-chan struct{}, *pool) {
 
 // updated takes over a row that an administrator or a client changed.
 func (a *account) updated(row store.Account) {
+	if row.Old != a.row.Old || row.New != a.row.New {
+		a.standIns.reset()
+	}
 	a.row, a.renewed = row, time.Now()
 	a.failures = 0
 	for _, l := range a.lanes() {

@@ -235,6 +235,7 @@ func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.
 		return nil, err
 	}
 	if s.password != "" && c.Password.Reveal() != s.password {
+		s.log = append(s.log, "REFUSED")
 		return nil, &upstream.Error{Server: server.Address(), Op: "login", Class: upstream.Fix, Code: imap.ResponseCodeAuthenticationFailed, Err: fmt.Errorf("refused")}
 	}
 	s.sessions++

@@ -63,6 +63,7 @@ type lane struct {
 	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
 	yield              <-chan struct{}
+	logins             *account      // knows what else to log in with; nil for nothing
 	listening          *listening    // the account's
 	traffic            *traffic      // the account's
 	prepared           *prepared     // the folder that has been asked for ahead; nil for none
@@ -174,8 +175,35 @@ func (s *seat[S]) open(ctx context.Context, l *lane, c store.Credentials, dial d
 	return session, nil
 }
 
-// dial opens a session.
-func (s *seat[S]) dial(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (S, error) {
+// side is the server's.
+func (e endpoint) side() store.Side {
+	if e.readOnly {
+		return store.OldSide
+	}
+	return store.NewSide
+}
+
+// dial opens a session, with the credentials of an alias if the server does not take the account's.
+func (s *seat[S]) dial(ctx context.Context, l *lane, own store.Credentials, dial dialFunc[S]) (S, error) {
+	if l.logins == nil {
+		return s.dialAs(ctx, l, own, dial)
+	}
+	c := l.logins.standIns.pick(s.end.side(), own)
+	session, first := s.dialAs(ctx, l, c, dial)
+	for err := first; loginRefused(err); {
+		var ok bool
+		if c, ok = l.logins.standIn(ctx, s.end.side(), c); !ok {
+			return session, first
+		}
+		if session, err = s.dialAs(ctx, l, c, dial); err == nil {
+			return session, nil
+		}
+	}
+	return session, first
+}
+
+// dialAs opens a session.
+func (s *seat[S]) dialAs(ctx context.Context, l *lane, c store.Credentials, dial dialFunc[S]) (S, error) {
 	lead := s.lead
 	session, err := dial(ctx, s.end.server, c, upstream.Options{
 		Stall:    l.stall,

@@ -48,6 +48,13 @@ func (e *doubtError) Summary() string {
 // into, before anything is. status is that of the old server's folders.
 func (a *account) claimMailbox(ctx context.Context, l *lane, s newSession, status map[string]upstream.Status, known []store.Folder) error {
 	c := claim{sides: sidesOf(l, status), oldLogin: l.oldCreds.Login, newLogin: l.newCreds.Login}
+	row, err := a.store.AccountByID(ctx, a.id) // the account's own belongs to its goroutine
+	if err != nil {
+		return err
+	}
+	if err := a.endProbe(ctx, s, row.Probe); err != nil {
+		return err
+	}
 	if a.claims.claimed(a.id, c) {
 		return nil
 	}
@@ -60,8 +67,7 @@ func (a *account) claimMailbox(ctx context.Context, l *lane, s newSession, statu
 	}
 	defer leave()
 	others := a.claims.others(a.id, c.sides)
-	row, err := a.store.AccountByID(ctx, a.id) // the account's own belongs to its goroutine
-	if err != nil {
+	if row, err = a.store.AccountByID(ctx, a.id); err != nil { // a person may have answered meanwhile
 		return err
 	}
 	if len(others) > 0 && !row.Apart {
@@ -262,7 +268,26 @@ func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, erro
 	if !ok {
 		return false, &unprovedError{"the session can't be used for a probe"}
 	}
-	return probe(ctx, mine, theirs)
+	return probe(ctx, mine, theirs, func(p store.Probe) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
+		defer cancel()
+		return a.store.SetProbe(ctx, a.id, p)
+	})
+}
+
+// endProbe puts right what a probe has left that was interrupted.
+func (a *account) endProbe(ctx context.Context, s newSession, left store.Probe) error {
+	if left == store.NoProbe {
+		return nil
+	}
+	p, ok := s.(prober)
+	if !ok {
+		return nil
+	}
+	if err := setSubscribed(ctx, p, left == store.ProbeSubscribed); err != nil && upstream.ClassOf(err) != upstream.Refused {
+		return err
+	}
+	return a.store.SetProbe(ctx, a.id, store.NoProbe)
 }
 
 // options are those of a session beside the lane's. It has no place in the pool: whoever
@@ -279,16 +304,28 @@ const probeSteps = 16
 // away and given again by one of them, as chance will have it, and seen by the other. It is the
 // one thing that all servers keep for each mailbox, that no client shows for INBOX, and that is
 // afterwards as it was: a folder or a message made for it would be seen by people, and remain
-// if we ended in between, and MAILBOXIDs (RFC 8474) are copied with mailboxes.
-func probe(ctx context.Context, mine, theirs prober) (same bool, err error) {
+// if we ended in between, and MAILBOXIDs (RFC 8474) are copied with mailboxes. How it was before is
+// noted for as long as it may be otherwise.
+func probe(ctx context.Context, mine, theirs prober, note func(store.Probe) error) (same bool, err error) {
 	was, err := mine.Subscribed(ctx, "INBOX")
 	if err != nil {
+		return false, err
+	}
+	before := store.ProbeUnsubscribed
+	if was {
+		before = store.ProbeSubscribed
+	}
+	if err := note(before); err != nil {
 		return false, err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 		defer cancel()
-		err = errors.Join(err, setSubscribed(ctx, mine, was))
+		restored := setSubscribed(ctx, mine, was)
+		if restored == nil {
+			restored = note(store.NoProbe)
+		}
+		err = errors.Join(err, restored)
 	}()
 	for i, want := range probePattern(was) {
 		if err := setSubscribed(ctx, mine, want); err != nil {

@@ -53,9 +53,11 @@ func (e *Engine) Again(ctx context.Context, ids []store.AccountID) error {
 }
 
 // Updated tells that accounts were added or given other credentials: their
-// problems are forgotten and they are tried again.
+// problems are forgotten and they are tried again. The credentials of an alias are good for
+// the account that it leads to as well.
 func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 	var troubled []store.AccountID
+	ids = e.withLeading(ctx, ids)
 	for _, id := range ids {
 		row, err := e.shared.store.AccountByID(ctx, id)
 		if err != nil {

@@ -78,3 +78,44 @@ func testSetAlias(t *testing.T, f *fixture) {
 		}
 	}
 }
+
+// testSetProbe: what a probe has changed is known until it is put right, also once the account that made it
+// leads to another one.
+func testSetProbe(t *testing.T, f *fixture) {
+	stored := f.put(account("a@example.com"), account("b@example.com"))
+	a, b := stored[0].ID, stored[1].ID
+	is := func(id store.AccountID, want store.Probe) {
+		t.Helper()
+		if got, err := f.AccountByID(t.Context(), id); err != nil || got.Probe != want {
+			t.Errorf("probe %q, want %q (%v)", got.Probe, want, err)
+		}
+	}
+	is(a, store.NoProbe)
+	for _, p := range []store.Probe{store.ProbeSubscribed, store.ProbeUnsubscribed, store.NoProbe, store.ProbeSubscribed} {
+		must(t, f.SetProbe(t.Context(), b, p))
+		is(b, p)
+		is(a, store.NoProbe)
+	}
+	must(t, f.SetAlias(t.Context(), b, a))
+	is(b, store.NoProbe)
+	is(a, store.ProbeSubscribed)
+	wantError(t, "another word", f.SetProbe(t.Context(), a, "perhaps"), store.ErrInvalid)
+	wantError(t, "unknown account", f.SetProbe(t.Context(), 999, store.NoProbe), store.ErrNotFound)
+	is(a, store.ProbeSubscribed)
+}
+
+// testRemoveLeading: aliases of an account that is removed stand for themselves again.
+func testRemoveLeading(t *testing.T, f *fixture) {
+	first := account("a@example.com")
+	first.State = store.Waiting
+	stored := f.put(first, account("b@example.com"), account("c@example.com"), account("d@example.com"))
+	a, b, c, d := stored[0].ID, stored[1].ID, stored[2].ID, stored[3].ID
+	must(t, f.SetAlias(t.Context(), b, a))
+	must(t, f.SetAlias(t.Context(), d, c))
+	must(t, f.RemoveAccounts(t.Context(), []store.AccountID{a}))
+	for id, want := range map[store.AccountID]store.AccountID{b: 0, c: 0, d: c} {
+		if got, err := f.AccountByID(t.Context(), id); err != nil || got.Alias != want {
+			t.Errorf("account %d leads to %d, want %d (%v)", id, got.Alias, want, err)
+		}
+	}
+}

@@ -73,6 +73,7 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"Accounts":    func(ctx context.Context) error { _, err := f.Accounts(ctx); return err },
 		"SetAlias":    func(ctx context.Context) error { return f.SetAlias(ctx, id, 0) },
 		"SetApart":    func(ctx context.Context) error { return f.SetApart(ctx, id) },
+		"SetProbe":    func(ctx context.Context) error { return f.SetProbe(ctx, id, store.ProbeSubscribed) },
 		"SetProblem":  func(ctx context.Context) error { return f.SetProblem(ctx, id, nil) },
 		"SetState":    func(ctx context.Context) error { return f.SetState(ctx, id, store.Stopped) },
 		"Folders":     func(ctx context.Context) error { _, err := f.Folders(ctx, id); return err },

@@ -44,6 +44,8 @@ func Run(t *testing.T, open Open) {
 		{"SetCredentialsInvalid", testSetCredentialsInvalid},
 		{"LearnPassword", testLearnPassword},
 		{"SetAlias", testSetAlias},
+		{"SetProbe", testSetProbe},
+		{"RemoveLeading", testRemoveLeading},
 		{"SetProblem", testSetProblem},
 		{"SetState", testSetState},
 		{"ForgetProblems", testForgetProblems},

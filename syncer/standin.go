@@ -1,0 +1,96 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// standIns are the credentials of an account's aliases that are used in place of its own where a server
+// does not take those: all of them lead to the same mailbox, and whoever logs in by an alias may be the
+// only one who has given a password that is right. Credentials that were refused are not tried again.
+type standIns struct {
+	mu      sync.Mutex
+	chosen  map[store.Side]store.Credentials
+	refused map[store.Side][]store.Credentials
+}
+
+// pick returns what to log in with in place of an account's own credentials.
+func (s *standIns) pick(side store.Side, own store.Credentials) store.Credentials {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.chosen[side]; ok {
+		return c
+	}
+	return own
+}
+
+// next chooses others after a server has refused some; false if there are none.
+func (s *standIns) next(side store.Side, refused store.Credentials, all []store.Credentials) (store.Credentials, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		s.chosen, s.refused = map[store.Side]store.Credentials{}, map[store.Side][]store.Credentials{}
+	}
+	if !slices.Contains(s.refused[side], refused) {
+		s.refused[side] = append(s.refused[side], refused)
+	}
+	delete(s.chosen, side)
+	for _, c := range all {
+		if !slices.Contains(s.refused[side], c) {
+			s.chosen[side] = c
+			return c, true
+		}
+	}
+	return store.Credentials{}, false
+}
+
+// reset forgets all, as the account has other credentials of its own.
+func (s *standIns) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chosen, s.refused = nil, nil
+}
+
+// standIn chooses the credentials of an alias that are to be used instead of those that a server has refused.
+func (a *account) standIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
+	if err := a.claims.load(ctx, a.store, a.cfg); err != nil {
+		return store.Credentials{}, false
+	}
+	var all []store.Credentials
+	for _, id := range a.claims.aliasesOf(ctx, a.store, a.id) {
+		alias, err := a.store.AccountByID(ctx, id)
+		if err != nil || alias.State != store.Active {
+			continue
+		}
+		c := alias.Old
+		if side == store.NewSide {
+			c = alias.New
+		}
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	c, ok := a.standIns.next(side, refused, all)
+	if ok {
+		a.log.Info().Str("server", string(side)).Str("login", c.Login).Msg("the server does not take the account's login; an alias's is used instead")
+	}
+	return c, ok
+}
+
+// loginRefused tells whether a server has said that it does not take login and password.
+func loginRefused(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind() {
+	case store.LoginRefused, store.PasswordExpired, store.PasswordUnsendable:
+		return true
+	}
+	return false
+}
