@@ -14,12 +14,6 @@ import (
 	"postferry/store"
 )
 
-// passLanes is how many folders of an account a pass pulls at the same time: while
-// one waits for servers far away, the others use the time. With the lane for visits
-// that makes four connections, which servers let one person have from one address
-// (Courier's MAXPERIP is 4).
-const passLanes = 3
-
 // shared is what all accounts work with.
 type shared struct {
 	cfg    *config.Config

@@ -6,19 +6,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 	"postferry/upstream"
 )
-
-// A message that a server can't deal with at the moment, or at which a
-// connection breaks each time, must not hold up the others. It goes to
-// quarantine marked to be tried again, and each pass tries it once more, until
-// againMost; then it waits for a person.
-const againMost = 100
 
 const (
 	// brokenMost is how many times a connection may break at a message that was
@@ -184,39 +177,4 @@ func sortedUIDs(m map[imap.UID]store.Quarantined) []imap.UID {
 	}
 	slices.Sort(uids)
 	return uids
-}
-
-// once makes a quarantine's entry of one that was tried before go on from
-// there, and tells whether it was.
-func (k *known) once(q *store.Quarantined) (more bool) {
-	uid, ok := k.keys.uid(q.Key)
-	if !ok {
-		return false
-	}
-	was, more := k.again[uid]
-	if more {
-		q.Since, q.Attempts, q.Last = was.Since, was.Attempts+1, time.Now()
-		q.Again = q.Again && q.Attempts < againMost
-	}
-	return more
-}
-
-// countAgain brings up to date how many messages of a folder are to be tried
-// again, after a pull that may have changed it.
-func (a *account) countAgain(f *tracked, p *pull) {
-	if f.Again == 0 && p.done.quarantined.Load() == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
-	defer cancel()
-	rows, err := a.store.Folders(ctx, a.id)
-	if err != nil {
-		a.log.Error().Err(err).Msg("the messages to be tried again could not be counted")
-		return
-	}
-	for _, row := range rows {
-		if row.ID == f.ID {
-			f.Again = row.Again
-		}
-	}
 }

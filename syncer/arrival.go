@@ -202,10 +202,3 @@ func withoutComments(s string) string {
 	}
 	return out.String()
 }
-
-// date gives a message its date of arrival where the old server told none.
-func (it *item) date(header []byte) {
-	if it.msg.Date.IsZero() {
-		it.msg.Date = arrivalDate(header, time.Now())
-	}
-}

@@ -54,16 +54,6 @@ func (a *account) renamingUnclear() bool {
 // maxRenaming bounds the names of renamings whose outcome is unknown.
 const maxRenaming = 8
 
-// possibleNames are the raw names a folder of the new server may have: the one it
-// was last known by, then those that clients were about to give it.
-func possibleNames(row *store.Folder) []string {
-	names := []string{row.New}
-	if row.Renaming != "" {
-		names = append(names, strings.Split(row.Renaming, "\x00")...)
-	}
-	return names
-}
-
 // change applies such a command to the account's rows.
 func (a *account) change(c folderChange) error {
 	c.verb = strings.ToUpper(c.verb)

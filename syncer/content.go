@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -79,4 +80,59 @@ func marksOf(header []byte) (octets int64) {
 		}
 	})
 	return octets
+}
+
+// lineEnds hashes what is written to it with its line ends made alike.
+type lineEnds struct {
+	hash hash.Hash
+	w    *bufio.Writer
+	crs  int // that may belong to a line end
+	lfs  int // held back, as they may be the last
+}
+
+// Write never fails.
+func (l *lineEnds) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		switch rest[0] {
+		case '\r':
+			l.crs++
+			rest = rest[1:]
+			continue
+		case '\n':
+			l.crs = 0
+			l.lfs++
+			rest = rest[1:]
+			continue
+		}
+		n := bytes.IndexAny(rest, "\r\n")
+		if n < 0 {
+			n = len(rest)
+		}
+		l.text(rest[:n])
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+// text hashes a part of a line and what was held back before it.
+func (l *lineEnds) text(b []byte) {
+	l.repeat('\n', l.lfs)
+	l.repeat('\r', l.crs)
+	l.lfs, l.crs = 0, 0
+	_, _ = l.w.Write(b) // a hash never fails
+}
+
+func (l *lineEnds) repeat(c byte, n int) {
+	for range n {
+		_ = l.w.WriteByte(c)
+	}
+}
+
+func (l *lineEnds) sum() []byte {
+	if l.crs > 0 { // after the last line end: they are text, and it isn't the last
+		l.text(nil)
+	}
+	l.repeat('\n', l.lfs-1)
+	_ = l.w.Flush()
+	return l.hash.Sum(nil)[:16]
 }

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"bytes"
-	"fmt"
 	"math"
 	netmail "net/mail"
 	"strings"
@@ -18,30 +17,6 @@ var firstHoldable = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
 // whether a server keeps the dates of messages.
 func holdable(t, now time.Time) bool {
 	return !t.Before(firstHoldable) && t.Unix() <= math.MaxInt32 && !t.After(now)
-}
-
-// redate replaces a date that the new server may have refused: the words speak of it, or
-// not every server can hold it. What the message itself tells is the next best, then the
-// nearest one that can be held. It is tried once.
-func (it *item) redate(words string) (repair, bool) {
-	now := time.Now()
-	was, held := it.msg.Date, holdable(it.msg.Date, now)
-	_, offset := was.Zone()
-	if it.redated || was.IsZero() || held && (offset == 0 || !speaksOfDates(words)) {
-		return repair{}, false
-	}
-	it.redated = true
-	it.msg.Date = was.UTC()
-	if own := arrivalDate(headerOf(it.body), now); !held && holdable(own, now) {
-		it.msg.Date = own
-	} else if was.Before(firstHoldable) {
-		it.msg.Date = firstHoldable
-	} else if was.Unix() > math.MaxInt32 {
-		it.msg.Date = now
-	}
-	r := repair{body: it.body, flags: it.flags(), dated: true}
-	r.did(fmt.Sprintf("date %s replaced by %s", was.Format(time.DateTime), it.msg.Date.Format(time.DateTime)))
-	return r, true
 }
 
 func speaksOfDates(words string) bool {

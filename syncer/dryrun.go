@@ -176,45 +176,6 @@ func (p *accountPlanner) noteAll(notes ...Note) {
 	p.plan.Notes = noteTexts(p.plan.Told)
 }
 
-// plannedRows are the rows of the old server's folders as they would be after
-// the plan of the tree.
-func plannedRows(ctx context.Context, old, new Side, known []store.Folder, wish wishes) ([]store.Folder, TreePlan, error) {
-	tree, err := planFolders(ctx, old, new, known, wish)
-	if err != nil {
-		return nil, tree, err
-	}
-	rows := make(map[string]store.Folder, len(known))
-	for _, f := range known {
-		rows[f.Old] = f
-	}
-	for _, f := range tree.Folders {
-		rows[f.Old] = f
-	}
-	var all []store.Folder
-	seen := make(map[string]bool, len(old.Mailboxes))
-	for _, m := range old.Mailboxes {
-		name := canonicalName(m.Name)
-		row, ok := rows[name]
-		if !ok {
-			name = knownAs(name)
-			row, ok = rows[name]
-		}
-		if !selectable(m) || seen[name] {
-			continue
-		}
-		seen[name] = true
-		switch why := tree.Rowless[name]; {
-		case ok:
-		case leftWhole[why] != "" && why != noteShared:
-			continue // the plan counts them
-		default:
-			row = store.Folder{Old: name, Title: shownAs(name), State: store.FolderSkipped, Note: why}
-		}
-		all = append(all, row)
-	}
-	return all, tree, nil
-}
-
 // folder plans for one folder.
 func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstream.Status, there map[string]uint64) (FolderPlan, error) {
 	f := FolderPlan{Folder: row.Title, NewFolder: decodeName(row.New), Messages: uint64(st.Messages)}

@@ -169,3 +169,19 @@ func endsHeader(b []byte) bool {
 	b = bytes.TrimSuffix(b, []byte("\r"))
 	return len(b) == 0 || b[len(b)-1] == '\n'
 }
+
+// headerOf is the header of a whole message.
+func headerOf(body []byte) []byte {
+	for i := 0; i < len(body) && i < maxHeader; {
+		end := bytes.IndexByte(body[i:], '\n')
+		if end < 0 {
+			break
+		}
+		line := bytes.TrimSuffix(body[i:i+end], []byte("\r"))
+		i += end + 1
+		if len(line) == 0 {
+			return body[:i]
+		}
+	}
+	return body[:min(len(body), maxHeader)]
+}

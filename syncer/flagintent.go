@@ -1,8 +1,6 @@
 package syncer
 
 import (
-	"context"
-	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -16,25 +14,6 @@ import (
 // the two servers apart for good. Its flags differ from the ledger's in those
 // that were about to be touched: what they are on the new server is not known,
 // so that the old server's word counts for them once more.
-
-// readLedger reads the folder's ledger and takes the flag intents apart from
-// those to append.
-func (p *pull) readLedger(ctx context.Context) error {
-	l, err := p.store.Ledger(ctx, p.account, p.folder.ID)
-	if err != nil {
-		return err
-	}
-	p.touched = map[store.Key][]imap.Flag{}
-	l.Intents = slices.DeleteFunc(l.Intents, func(in store.Intent) bool {
-		e, ok := findEntry(l.Entries, in.Key)
-		if ok {
-			p.touched[in.Key] = flagsEither(e.Flags, in.Flags)
-		}
-		return ok
-	})
-	p.ledger = l
-	return nil
-}
 
 // baseFlags are the flags to compare the old server's with: the ledger's, but
 // for touched ones the opposite of what they are now, so that they are stored again.

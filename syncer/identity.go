@@ -1,20 +1,15 @@
 package syncer
 
 import (
-	"context"
-	"slices"
-
-	"github.com/emersion/go-imap/v2"
-
+	"cmp"
 	"postferry/store"
 	"postferry/upstream"
+	"slices"
+	"sort"
 )
 
 // What identifies a message is its header's fingerprint and its size, as the ledger has
 // them. A UID identifies it only as long as the server keeps to RFC 9051 section 2.3.1.1.
-
-// original is what the ledger knows a line's message by on the old server.
-func (p *pull) original(e *store.Entry) wanted { return originalOf(e, p.ledger.Repaired) }
 
 // originalOf is original with the repairs of the line's folder.
 func originalOf(e *store.Entry, repaired []store.Repaired) wanted {
@@ -72,25 +67,20 @@ func identifying(header []byte) (values [4]string) {
 	return values
 }
 
-// rewritten tells which messages of the new server, by their headers, are copies all the same
-// although the ledger does not know them as such: the old server's originals say so, as far as
-// they are still there.
-func (p *pull) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (same map[store.Key]bool, err error) {
-	var set imap.UIDSet
-	for key := range doubtful {
-		if uid, ok := p.selected.keys.uid(key); ok {
-			set.AddNum(uid)
-		}
+// findRepaired looks a key up in repairs, which are sorted.
+func findRepaired(repaired []store.Repaired, key store.Key) (store.Repaired, bool) {
+	at, ok := slices.BinarySearchFunc(repaired, key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
+	if !ok {
+		return store.Repaired{}, false
 	}
-	same = map[store.Key]bool{}
-	if len(set) == 0 {
-		return same, nil
+	return repaired[at], true
+}
+
+// findEntry looks a key up in entries, which are sorted.
+func findEntry(entries []store.Entry, key store.Key) (store.Entry, bool) {
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].Key >= key })
+	if i < len(entries) && entries[i].Key == key {
+		return entries[i], true
 	}
-	return same, p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-		key := p.selected.keys.key(m.UID)
-		if copied, ok := doubtful[key]; ok && sameHeader(header, copied) {
-			same[key] = true
-		}
-		return nil
-	})
+	return store.Entry{}, false
 }

@@ -1,11 +1,10 @@
 package syncer
 
 import (
-	"sort"
+	"postferry/store"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/store"
 )
 
 // known is a folder's ledger as a pull reads it: what is dealt with under the
@@ -39,15 +38,6 @@ func (k *known) entry(uid imap.UID) (store.Entry, bool) {
 	return findEntry(k.entries, k.keys.key(uid))
 }
 
-// findEntry looks a key up in entries, which are sorted.
-func findEntry(entries []store.Entry, key store.Key) (store.Entry, bool) {
-	i := sort.Search(len(entries), func(i int) bool { return entries[i].Key >= key })
-	if i < len(entries) && entries[i].Key == key {
-		return entries[i], true
-	}
-	return store.Entry{}, false
-}
-
 // has tells whether a message is dealt with or on its way.
 func (k *known) has(uid imap.UID) bool {
 	if _, ok := k.handed[uid]; ok {
@@ -75,4 +65,25 @@ func newUIDs(l store.Ledger, uidValidity uint32) map[imap.UID]struct{} {
 		}
 	}
 	return set
+}
+
+// A message that a server can't deal with at the moment, or at which a
+// connection breaks each time, must not hold up the others. It goes to
+// quarantine marked to be tried again, and each pass tries it once more, until
+// againMost; then it waits for a person.
+const againMost = 100
+
+// once makes a quarantine's entry of one that was tried before go on from
+// there, and tells whether it was.
+func (k *known) once(q *store.Quarantined) (more bool) {
+	uid, ok := k.keys.uid(q.Key)
+	if !ok {
+		return false
+	}
+	was, more := k.again[uid]
+	if more {
+		q.Since, q.Attempts, q.Last = was.Since, was.Attempts+1, time.Now()
+		q.Again = q.Again && q.Attempts < againMost
+	}
+	return more
 }

@@ -37,7 +37,7 @@ func (k *treeLook) seekUnknown(ctx context.Context, newS newSession, rows []stor
 		if name == "" {
 			continue
 		}
-		k.account.log.Info().Str("folder", row.Title).Str("name", decodeName(name)).
+		k.of.log.Info().Str("folder", row.Title).Str("name", decodeName(name)).
 			Msg("the folder's mail is on the new server under another name; it goes on there")
 		row.New, row.State = name, store.FolderPresent
 		rows = append(rows, row)
@@ -90,12 +90,4 @@ func (k *treeLook) holderOf(ctx context.Context, newS newSession, row store.Fold
 		name = m.Name
 	}
 	return name, nil
-}
-
-func (h heads) fingerprints() map[store.Fingerprint]bool {
-	all := make(map[store.Fingerprint]bool, len(h))
-	for _, m := range h {
-		all[fingerprintOf(m.header, m.message.Size)] = true
-	}
-	return all
 }

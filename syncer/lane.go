@@ -50,6 +50,13 @@ type seat[S session] struct {
 	follows *lead // what the session that is opened next waits for; nil for nothing
 }
 
+// logins knows what else there is to log in with where a server does not take an account's own
+// credentials.
+type logins interface {
+	pickLogin(side store.Side, own store.Credentials) store.Credentials
+	standIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool)
+}
+
 // lane is a pair of sessions that one job at a time uses. Only the job that
 // runs on it touches it; between jobs, its account.
 type lane struct {
@@ -63,7 +70,7 @@ type lane struct {
 	// for something more urgent; set before each job.
 	oldCreds, newCreds store.Credentials
 	yield              <-chan struct{}
-	logins             *account      // knows what else to log in with; nil for nothing
+	logins             logins        // knows what else to log in with; nil for nothing
 	listening          *listening    // the account's
 	traffic            *traffic      // the account's
 	prepared           *prepared     // the folder that has been asked for ahead; nil for none
@@ -188,7 +195,7 @@ func (s *seat[S]) dial(ctx context.Context, l *lane, own store.Credentials, dial
 	if l.logins == nil {
 		return s.dialAs(ctx, l, own, dial)
 	}
-	c := l.logins.standIns.pick(s.end.side(), own)
+	c := l.logins.pickLogin(s.end.side(), own)
 	session, first := s.dialAs(ctx, l, c, dial)
 	for err := first; loginRefused(err); {
 		var ok bool
@@ -316,4 +323,23 @@ func (l *lane) touch() {
 // interrupted tells whether an error only means that we were asked to stop.
 func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, context.Canceled)
+}
+
+// passLanes is how many folders of an account a pass pulls at the same time: while
+// one waits for servers far away, the others use the time. With the lane for visits
+// that makes four connections, which servers let one person have from one address
+// (Courier's MAXPERIP is 4).
+const passLanes = 3
+
+// loginRefused tells whether a server has said that it does not take login and password.
+func loginRefused(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind() {
+	case store.LoginRefused, store.PasswordExpired, store.PasswordUnsendable:
+		return true
+	}
+	return false
 }

@@ -1,48 +1,10 @@
 package syncer
 
 import (
-	"sync"
-
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/upstream"
 )
-
-// A body of another length than the server has listed for its message may be cut off, or
-// another message's. It is asked for once more, by itself: if it has the same length again,
-// it is the list that is wrong (Exchange's sizes are estimates).
-const (
-	// lengthsTried is how many such messages of a server must turn out to be wrongly listed
-	// before no more are asked for twice.
-	lengthsTried = 3
-	// lengthsRare is the share (one of so many) up to which wrong lists are the exception.
-	lengthsRare = 10
-)
-
-// lengths is what is known of a server's list of sizes. Safe for concurrent use.
-type lengths struct {
-	mu           sync.Mutex
-	right, wrong int
-}
-
-// agrees notes a message that has the listed size, and contradicts one that has another one
-// whenever it is asked for.
-func (l *lengths) agrees() { l.note(&l.right) }
-
-func (l *lengths) contradicts() { l.note(&l.wrong) }
-
-func (l *lengths) note(n *int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	*n++
-}
-
-// wrongOften tells whether the server's sizes are none that messages have.
-func (l *lengths) wrongOften() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.wrong >= lengthsTried && l.wrong*lengthsRare > l.right
-}
 
 // lengths are those of the old server.
 func (p *pull) lengths() *lengths { return &p.lane.old.end.pool.lengths }

@@ -180,7 +180,7 @@ func ledgerNumbers(ctx context.Context, st store.Store, id store.AccountID) (old
 	}
 	for i := range rows {
 		f := &rows[i]
-		if !isInbox(&tracked{Folder: *f}) {
+		if !isInbox(f) {
 			continue
 		}
 		old, new = f.Checkpoint.UIDValidity, max(f.NewUIDValidity, f.Checkpoint.NewUIDValidity)
@@ -205,7 +205,7 @@ const lastKey = store.Key("\xff\xff\xff\xff\xff\xff\xff\xff")
 func sidesOf(l *lane, old map[string]upstream.Status) sides {
 	of := sides{oldServer: l.old.end.server.Address(), newServer: l.new.end.server.Address()}
 	for name, st := range old {
-		if isInbox(&tracked{Folder: store.Folder{Old: name}}) {
+		if isInbox(&store.Folder{Old: name}) {
 			of.oldValidity = st.UIDValidity
 		}
 	}

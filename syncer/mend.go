@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -286,15 +285,6 @@ func (p *pull) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.En
 // repairOf is what the ledger has noted of a message's repair.
 func (p *pull) repairOf(key store.Key) (store.Repaired, bool) {
 	return findRepaired(p.ledger.Repaired, key)
-}
-
-// findRepaired looks a key up in repairs, which are sorted.
-func findRepaired(repaired []store.Repaired, key store.Key) (store.Repaired, bool) {
-	at, ok := slices.BinarySearchFunc(repaired, key, func(r store.Repaired, k store.Key) int { return cmp.Compare(r.Key, k) })
-	if !ok {
-		return store.Repaired{}, false
-	}
-	return repaired[at], true
 }
 
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,9 +343,10 @@ func TestDeletedByClient(t *testing.T) {
 			if tt.empty {
 				folders["Work"] = 0
 			}
-			hold := true
+			var hold atomic.Bool
+			hold.Store(true)
 			r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Append: func(c *lab.OddConn, m *lab.OddMessage) string {
-				if hold && c.Folder() == "Work" && mailNumber(m.Body) > 12-tt.held {
+				if hold.Load() && c.Folder() == "Work" && mailNumber(m.Body) > 12-tt.held {
 					return "NO [UNAVAILABLE] not now"
 				}
 				return ""
@@ -361,7 +363,7 @@ func TestDeletedByClient(t *testing.T) {
 			if row := r.folderRow("Work"); row.State != tt.want {
 				t.Errorf("at once: %+v", row)
 			}
-			hold = false
+			hold.Store(false)
 			for range 2 {
 				res := r.sync()
 				if row := r.folderRow("Work"); row.State != tt.want || row.LeftOut != tt.left || res.Pass.Complete != tt.complete {

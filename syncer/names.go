@@ -3,14 +3,14 @@ package syncer
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"postferry/store"
+	"postferry/upstream"
+	"postferry/wire"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
-
-	"postferry/upstream"
-	"postferry/wire"
 )
 
 // inboxName is how both servers call everyone's inbox, whatever their
@@ -207,3 +207,21 @@ func longHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
 }
+
+// holdsName: the folder is on the new server under its name, or is to be.
+func holdsName(row *store.Folder) bool {
+	return row.State == store.FolderPlanned || row.State == store.FolderPresent || isHalted(row)
+}
+
+// possibleNames are the raw names a folder of the new server may have: the one it
+// was last known by, then those that clients were about to give it.
+func possibleNames(row *store.Folder) []string {
+	names := []string{row.New}
+	if row.Renaming != "" {
+		names = append(names, strings.Split(row.Renaming, "\x00")...)
+	}
+	return names
+}
+
+// isInbox tells whether a folder is the INBOX of the old server.
+func isInbox(f *store.Folder) bool { return strings.EqualFold(f.Old, "INBOX") }

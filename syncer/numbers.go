@@ -79,3 +79,6 @@ func (p *pull) own(uidValidity uint32, uid imap.UID) {
 		p.lastOwn = max(p.lastOwn, uid)
 	}
 }
+
+// differ tells whether two UIDVALIDITYs are known and not the same.
+func differ(was, now uint32) bool { return was != 0 && now != 0 && was != now }

@@ -114,19 +114,6 @@ func (s oldIMAP) Tree(ctx context.Context, withStatus bool, known []store.Folder
 	return tree, all, err
 }
 
-// asked takes over what STATUS told of a folder.
-func (s *Side) asked(hidden map[string]upstream.Mailbox, name string, st upstream.Status, told bool, all map[string]upstream.Status) {
-	box, isHidden := hidden[name]
-	if isHidden && (told || name == inboxName) {
-		s.add(box)
-	}
-	// Of one that is listed but whose STATUS is refused nothing is known: it
-	// must be opened to see why.
-	if told || !isHidden || name == inboxName {
-		all[name] = st
-	}
-}
-
 // unlisted are folders that a list lacks although they may be there, by raw name: INBOX,
 // which always is (RFC 9051 section 5.1), and those that the ledger knows. Their
 // subscription is what it was.
@@ -144,12 +131,6 @@ func unlisted(tree Side, known []store.Folder) map[string]upstream.Mailbox {
 		}
 	}
 	return hidden
-}
-
-// add puts a folder among the others, in place of one of its name.
-func (s *Side) add(m upstream.Mailbox) {
-	s.Mailboxes = slices.DeleteFunc(slices.Clone(s.Mailboxes), func(b upstream.Mailbox) bool { return canonicalName(b.Name) == m.Name })
-	s.Mailboxes = append(s.Mailboxes, m)
 }
 
 // Open implements oldSession.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"postferry/store"
@@ -16,7 +15,7 @@ import (
 var (
 	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
 	ErrStopping    = errors.New("the engine is stopping")
-	errNoDomain    = errors.New("the account's domain is not set up")
+	errNoDomain    = newProblem(store.NoDomain, "", "the account's domain is not set up")
 	errNoEnrolment = errors.New("nobody may enrol in this domain any more")
 	errIdle        = errors.New("the account is stopped, finished or waits for a person")
 )
@@ -225,7 +224,7 @@ func (a *account) passTree(err error) {
 		}
 	}
 	a.noteMessages()
-	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(p.queue[i]) && !isInbox(p.queue[j]) })
+	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(&p.queue[i].Folder) && !isInbox(&p.queue[j].Folder) })
 }
 
 // notePassTree notes what the trees say against a folder.
@@ -286,8 +285,6 @@ func (a *account) noteMessages() {
 	a.messages = n
 }
 
-func isInbox(f *tracked) bool { return strings.EqualFold(f.Old, "INBOX") }
-
 // due tells whether a pass has to open a folder: the old server's STATUS says
 // that something happened since the checkpoint, or can't say; or the new folder isn't
 // numbered as it was.
@@ -300,7 +297,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		return false // gone from the old server, or not selectable there
 	}
 	cp := f.Checkpoint
-	wanted := !o.inboxOnly || isInbox(f) // what the others have is told all the same
+	wanted := !o.inboxOnly || isInbox(&f.Folder) // what the others have is told all the same
 	if st == (upstream.Status{}) {
 		return wanted // POP3: nothing is known before it is opened
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // errNotKnown: the new server does not know a folder that it said it had made.
-var errNotKnown = errors.New("the new server said that it had made the folder, and does not know it")
+var errNotKnown = newProblem(store.FolderNotMade, store.NewSide, "the new server said that it had made the folder, and does not know it")
 
 // looksMost is how often a pass looks at the trees again.
 const looksMost = 2

@@ -4,19 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"postferry/store"
 	"postferry/upstream"
-)
-
-// Back-off after a server could not be reached or was unwell: doubled from
-// first to longest, with jitter, unless the server said how long.
-const (
-	backoffFirst   = 2 * time.Second
-	backoffLongest = 5 * time.Minute
 )
 
 // restingError means that a server is left alone for a while because it was
@@ -32,6 +25,10 @@ func (e *restingError) Error() string {
 }
 
 func (e *restingError) Unwrap() error { return e.cause }
+
+func (e *restingError) describe(p *store.Problem) {
+	p.Retry = time.Now().Add(max(time.Until(e.until), time.Second))
+}
 
 // pool bounds the connections to one server and remembers its health. It is
 // shared by all accounts that use the server and safe for concurrent use.
@@ -283,23 +280,4 @@ func serverUnwell(err error) bool {
 	}
 	c := upstream.ClassOf(err)
 	return c == upstream.Later || c == upstream.Lost
-}
-
-// hint is the server's own word on when to come back, 0 if it gave none.
-func hint(err error) time.Duration {
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		return e.After
-	}
-	return 0
-}
-
-// backoff is the pause before attempt failures+1, with a quarter of jitter so that accounts
-// don't come back in step.
-func backoff(failures int, hint time.Duration) time.Duration {
-	d := backoffLongest
-	if failures < 10 {
-		d = min(backoffFirst<<(failures-1), backoffLongest)
-	}
-	d = max(d, hint)
-	return d + rand.N(d/4+1)
 }

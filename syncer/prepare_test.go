@@ -228,7 +228,7 @@ func TestPreparedFits(t *testing.T) {
 	} {
 		f := &tracked{Folder: row}
 		c.change(f)
-		if got := p.fits(f, c.since); got != c.want {
+		if got := p.fits(f.Folder, f.looked, c.since); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +29,6 @@ const (
 const fruitless = 3
 
 var (
-	// errYield: the pull stopped at a safe point because it was asked to.
-	errYield = errors.New("pull interrupted for something more urgent")
 	// errPause: the mailbox is to be left to others for a moment.
 	errPause = errors.New("the POP3 session has lasted long enough")
 	// errListAgain: POP3 lists what another session has deleted since; only a new session can tell.
@@ -39,24 +36,14 @@ var (
 	// errOldGone: the old server, which listed the folder just before, does not open it.
 	errOldGone = errors.New("the old server does not open the folder")
 	// errOldLeft: the old server has the folder no more, and not all of it was copied.
-	errOldLeft = errors.New("the old server does not have the folder any more")
+	errOldLeft = newProblem(store.FolderLeftOld, store.OldSide, "the old server does not have the folder any more")
 	// errNotEmpty: the new folder, which was empty just before, is not any more.
 	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
 	// errNewGone: the folder is not on the new server any more.
-	errNewGone = errors.New("the folder is gone from the new server")
+	errNewGone = newProblem(store.FolderVanished, store.NewSide, "the folder is gone from the new server")
 	// errNewOther: the new server has another folder under the name, as its UIDVALIDITY says.
-	errNewOther = errors.New("the new server has numbered the folder anew, or it is another one")
+	errNewOther = newProblem(store.FolderVanished, store.NewSide, "the new server has numbered the folder anew, or it is another one")
 )
-
-// countsError: a server listed fewer messages than it says there are.
-type countsError struct {
-	listed, messages int
-	side             store.Side // "" is the old one
-}
-
-func (e *countsError) Error() string {
-	return fmt.Sprintf("the %s server listed %d messages and says that the folder has %d", cmp.Or(e.side, store.OldSide), e.listed, e.messages)
-}
 
 // stats are what a pull did.
 type stats struct {
@@ -517,16 +504,4 @@ func (p *pull) tell() {
 	}
 	far.octets = min(far.octets, far.octetsTotal)
 	p.report(far)
-}
-
-// pause waits, or returns ctx's error.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -318,20 +317,4 @@ func (r *reader) intent(it *item, header []byte, size int64) store.Intent {
 		Key: it.key, Fingerprint: fingerprintOf(header, size), Size: clampSize(size), Flags: it.msg.Flags,
 		UIDValidity: r.target.UIDValidity, UIDNext: r.target.UIDNext,
 	}
-}
-
-// headerOf is the header of a whole message.
-func headerOf(body []byte) []byte {
-	for i := 0; i < len(body) && i < maxHeader; {
-		end := bytes.IndexByte(body[i:], '\n')
-		if end < 0 {
-			break
-		}
-		line := bytes.TrimSuffix(body[i:i+end], []byte("\r"))
-		i += end + 1
-		if len(line) == 0 {
-			return body[:i]
-		}
-	}
-	return body[:min(len(body), maxHeader)]
 }

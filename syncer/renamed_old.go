@@ -133,7 +133,7 @@ func (o *oldRenames) byNumber(ctx context.Context) error {
 // fits tells whether messages are what a row's ledger has under their UIDs.
 func (o *oldRenames) fits(ctx context.Context, row *store.Folder, found heads) (bool, error) {
 	cp := row.Checkpoint
-	tail, err := o.account.store.LedgerFrom(ctx, o.account.id, row.ID, imapKey(cp.UIDValidity, tailFrom(cp)))
+	tail, err := o.of.store.LedgerFrom(ctx, o.of.id, row.ID, imapKey(cp.UIDValidity, tailFrom(cp)))
 	if err != nil {
 		return false, err
 	}
@@ -191,7 +191,7 @@ func (o *oldRenames) unnamed() (rows []*store.Folder) {
 
 // held is what a row's ledger has, as the old server had it.
 func (o *oldRenames) held(ctx context.Context, row *store.Folder) (map[store.Fingerprint]bool, error) {
-	l, err := o.account.store.Ledger(ctx, o.account.id, row.ID)
+	l, err := o.of.store.Ledger(ctx, o.of.id, row.ID)
 	held := make(map[store.Fingerprint]bool, len(l.Entries))
 	for i := range l.Entries {
 		held[originalOf(&l.Entries[i], l.Repaired).Fingerprint] = true
@@ -218,7 +218,7 @@ func (o *oldRenames) rename() {
 		if !personal {
 			where = split(name, "", o.boxes[name].Delim)
 		}
-		o.account.log.Info().Str("from", row.Title).Str("folder", where.title()).Msg("the folder was renamed on the old server; it goes on where its mail is on the new one")
+		o.of.log.Info().Str("from", row.Title).Str("folder", where.title()).Msg("the folder was renamed on the old server; it goes on where its mail is on the new one")
 		row.Old, row.Title = name, where.title()
 	}
 }
@@ -241,16 +241,6 @@ func headsOf(ctx context.Context, s headersAsker, name string, set imap.UIDSet) 
 		return nil, nil
 	}
 	return found, err
-}
-
-// among counts those that are in a set.
-func (h heads) among(held map[store.Fingerprint]bool) (n int) {
-	for _, m := range h {
-		if held[fingerprintOf(m.header, m.message.Size)] {
-			n++
-		}
-	}
-	return n
 }
 
 // newestOf are the last UIDs of a folder.

@@ -32,7 +32,7 @@ func begun(rows []store.Folder) bool {
 // roomProblem is what is wrong with the room on the new server for an account
 // that has not begun; nil if nothing is, as far as is known. rows are the
 // folders as planned.
-func (a *account) roomProblem(ctx context.Context, old oldSession, new newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
+func roomProblem(ctx context.Context, host string, old oldSession, new newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
 	quotas, err := new.Quotas(ctx, inboxName)
 	if err != nil || len(quotas) == 0 {
 		return nil, err
@@ -44,7 +44,7 @@ func (a *account) roomProblem(ctx context.Context, old oldSession, new newSessio
 				return nil, err
 			}
 		}
-		if p := tooMuch(a.domain.New.Host, q, messages, octets); p != nil {
+		if p := tooMuch(host, q, messages, octets); p != nil {
 			return p, nil
 		}
 	}
@@ -71,6 +71,8 @@ func amount(rows []store.Folder, status map[string]upstream.Status) (messages, o
 type noRoomError struct{ problem *store.Problem }
 
 func (e *noRoomError) Error() string { return e.problem.Cause }
+
+func (e *noRoomError) whole() *store.Problem { return e.problem }
 
 // checkRoom is the same for a POP3 server: how much it has shows only when its
 // inbox is opened, in the session in which it is to be copied.

@@ -9,8 +9,11 @@ import (
 	"slices"
 	"time"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
+
+	"github.com/rs/zerolog"
 )
 
 // aliasError ends a look at the trees that found the mailbox to be another account's.
@@ -29,6 +32,8 @@ type doubtError struct {
 
 func (e *doubtError) Error() string { return e.why }
 
+func (e *doubtError) whole() *store.Problem { return sameProblem(e) }
+
 // Summary is for the person at the screen.
 func (e *doubtError) Summary() string {
 	other := fmt.Sprintf("the account %q", e.login)
@@ -44,46 +49,57 @@ func (e *doubtError) Summary() string {
 	return fmt.Sprintf("This login may lead to the same mailbox as %s: both look alike, but it can't be proved. Nothing is copied for it until you say.", other)
 }
 
-// claimMailbox finds out whether the account's mailbox is one that another account copies
+// claimRequest is an account that asks whether a mailbox may be its own.
+type claimRequest struct {
+	account   store.AccountID
+	mailboxes *mailboxes
+	store     store.Store
+	cfg       *config.Config
+	dial      dialers // for a session with another account's login
+	log       zerolog.Logger
+}
+
+// claim finds out whether the account's mailbox is one that another account copies
 // into, before anything is. status is that of the old server's folders.
-func (a *account) claimMailbox(ctx context.Context, l *lane, s newSession, status map[string]upstream.Status, known []store.Folder) error {
+func (r *claimRequest) claim(ctx context.Context, l *lane, s newSession, status map[string]upstream.Status, known []store.Folder) error {
 	c := claim{sides: sidesOf(l, status), oldLogin: l.oldCreds.Login, newLogin: l.newCreds.Login}
-	row, err := a.store.AccountByID(ctx, a.id) // the account's own belongs to its goroutine
+	m, id := r.mailboxes, r.account
+	row, err := r.store.AccountByID(ctx, id) // the account's own belongs to its goroutine
 	if err != nil {
 		return err
 	}
-	if err := a.endProbe(ctx, s, row.Probe); err != nil {
+	if err := r.endProbe(ctx, s, row.Probe); err != nil {
 		return err
 	}
-	if a.claims.claimed(a.id, c) {
+	if m.claimed(id, c) {
 		return nil
 	}
-	if err := a.claims.load(ctx, a.store, a.cfg); err != nil {
+	if err := m.load(ctx, r.store, r.cfg); err != nil {
 		return err
 	}
-	leave, err := a.claims.enter(ctx, c.sides)
+	leave, err := m.enter(ctx, c.sides)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	others := a.claims.others(a.id, c.sides)
-	if row, err = a.store.AccountByID(ctx, a.id); err != nil { // a person may have answered meanwhile
+	others := m.others(id, c.sides)
+	if row, err = r.store.AccountByID(ctx, id); err != nil { // a person may have answered meanwhile
 		return err
 	}
 	if len(others) > 0 && !row.Apart {
-		me := claimant{account: a, domain: row.Domain, lane: l, session: s, status: status, begun: begun(known)}
+		me := claimant{claimRequest: r, domain: row.Domain, lane: l, session: s, status: status, begun: begun(known)}
 		if err := me.compareAll(ctx, others); err != nil {
 			return err
 		}
 		c.newValidity = me.inbox.UIDValidity
 	}
-	a.claims.claim(a.id, c)
+	m.claim(id, c)
 	return nil
 }
 
 // claimant is an account that wants a mailbox.
 type claimant struct {
-	account *account
+	*claimRequest
 	domain  string
 	lane    *lane
 	session newSession
@@ -118,16 +134,15 @@ func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]cl
 // compare ends with an aliasError if both mailboxes are proved to be another account's, with nil
 // if one of them is proved not to be, and with a doubtError otherwise.
 func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
-	a := c.account
-	other, err := a.store.AccountByID(ctx, id)
+	other, err := c.store.AccountByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && other.Alias != 0 {
-		a.claims.release(id)
+		c.mailboxes.release(id)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	rows, err := a.store.Folders(ctx, id)
+	rows, err := c.store.Folders(ctx, id)
 	if err != nil || other.Apart && c.begun { // a person has said so
 		return err
 	}
@@ -184,7 +199,7 @@ func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, erro
 	}
 	c.status = maps.Clone(c.status)
 	for name := range c.status {
-		if isInbox(&tracked{Folder: store.Folder{Old: name}}) {
+		if isInbox(&store.Folder{Old: name}) {
 			c.status[name] = st
 		}
 	}
@@ -205,7 +220,7 @@ func (c *claimant) look(ctx context.Context) error {
 func (c *claimant) contradicts(rows []store.Folder) bool {
 	for i := range rows {
 		f := &rows[i]
-		if !isInbox(&tracked{Folder: *f}) {
+		if !isInbox(f) {
 			continue
 		}
 		cp := f.Checkpoint
@@ -250,7 +265,6 @@ type prober interface {
 
 // sameNew tells whether another account's login leads to the claimant's mailbox at the new server.
 func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, error) {
-	a := c.account
 	if other.New.Login == c.lane.newCreds.Login {
 		return true, nil // the server has just accepted it
 	}
@@ -259,7 +273,7 @@ func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, erro
 		return false, &unprovedError{"the session can't be used for a probe"}
 	}
 	end := c.lane.new.end
-	s, err := a.dial.new(ctx, end.server, other.New, c.options(end))
+	s, err := c.dial.new(ctx, end.server, other.New, c.options(end))
 	if err != nil {
 		return false, err
 	}
@@ -269,14 +283,14 @@ func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, erro
 		return false, &unprovedError{"the session can't be used for a probe"}
 	}
 	return probe(ctx, mine, theirs, func(p store.Probe) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeWait)
 		defer cancel()
-		return a.store.SetProbe(ctx, a.id, p)
+		return c.store.SetProbe(ctx, c.account, p)
 	})
 }
 
 // endProbe puts right what a probe has left that was interrupted.
-func (a *account) endProbe(ctx context.Context, s newSession, left store.Probe) error {
+func (r *claimRequest) endProbe(ctx context.Context, s newSession, left store.Probe) error {
 	if left == store.NoProbe {
 		return nil
 	}
@@ -287,15 +301,18 @@ func (a *account) endProbe(ctx context.Context, s newSession, left store.Probe) 
 	if err := setSubscribed(ctx, p, left == store.ProbeSubscribed); err != nil && upstream.ClassOf(err) != upstream.Refused {
 		return err
 	}
-	return a.store.SetProbe(ctx, a.id, store.NoProbe)
+	return r.store.SetProbe(ctx, r.account, store.NoProbe)
 }
 
 // options are those of a session beside the lane's. It has no place in the pool: whoever
 // holds one and waits for another would wait for ever where there is only one.
 func (c *claimant) options(end endpoint) upstream.Options {
-	return upstream.Options{Stall: c.lane.stall, ReadOnly: end.readOnly, Role: end.role(), Log: c.account.log,
+	return upstream.Options{Stall: c.lane.stall, ReadOnly: end.readOnly, Role: end.role(), Log: c.log,
 		Progress: end.pool.alive, Quirks: &end.pool.quirks}
 }
+
+// probeWait bounds putting the subscription back as it was.
+const probeWait = 5 * time.Second
 
 // probeSteps is how often a probe looks.
 const probeSteps = 16
@@ -319,7 +336,7 @@ func probe(ctx context.Context, mine, theirs prober, note func(store.Probe) erro
 		return false, err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeWait)
 		defer cancel()
 		restored := setSubscribed(ctx, mine, was)
 		if restored == nil {

@@ -37,7 +37,7 @@ func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, erro
 		return false, err
 	}
 	end := c.lane.old.end
-	theirs, err := c.account.dial.old(ctx, end.server, other.Old, c.options(end))
+	theirs, err := c.dial.old(ctx, end.server, other.Old, c.options(end))
 	if err != nil {
 		return false, err
 	}

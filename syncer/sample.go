@@ -162,3 +162,8 @@ func (p *pull) newestEntries(ctx context.Context) ([]store.Entry, error) {
 	l, err := p.store.LedgerFrom(ctx, p.account, p.folder.ID, imapKey(cp.UIDValidity, tailFrom(cp)))
 	return l.Entries, err
 }
+
+// refusal tells whether an error is a server's answer, after which the session goes on.
+func refusal(err error) bool {
+	return upstream.Answered(err) || upstream.ClassOf(err) == upstream.Refused
+}

@@ -80,29 +80,6 @@ func straysOf(new Side, rows []store.Folder) (names []string) {
 	return names
 }
 
-// holdsName: the folder is on the new server under its name, or is to be.
-func holdsName(row *store.Folder) bool {
-	return row.State == store.FolderPlanned || row.State == store.FolderPresent || isHalted(row)
-}
-
-// seekGone finds folders that are not where they were on the new server any more. That
-// one is gone is believed only when the server says so twice: while a folder is
-// renamed, a listing may have neither its former name nor its new one.
-func (a *account) seekGone(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) (Side, []store.Folder, error) {
-	rows, err := a.seek(ctx, s, new, known, last)
-	if err != nil || !someGone(new, rows) {
-		return new, rows, err
-	}
-	if err := pause(ctx, a.quiet/6); err != nil {
-		return new, nil, err
-	}
-	if new, err = side(ctx, s, true); err != nil {
-		return new, nil, err
-	}
-	rows, err = a.seek(ctx, s, new, known, last)
-	return new, rows, err
-}
-
 // someGone tells whether there are rows whose folder is nowhere on the new server, and
 // was there at the last look.
 func someGone(new Side, known []store.Folder) bool {
@@ -119,48 +96,6 @@ func mayBeGone(row *store.Folder) bool {
 		return row.Old != inboxName
 	}
 	return isHalted(row)
-}
-
-// isThere tells whether a folder is listed under a name it may have, whatever the case.
-func (p *planner) isThere(row *store.Folder) bool {
-	key := p.key(p.newName(row))
-	_, there := p.there[key]
-	_, spelled := p.folded[strings.ToLower(key)]
-	return there || spelled
-}
-
-// seek returns the rows with what was found out about them: the names of those that are
-// called otherwise now, the UIDVALIDITY of those that have another one, and as missing
-// those whose name is another folder's.
-func (a *account) seek(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) ([]store.Folder, error) {
-	k := &seeker{
-		account: a.id, store: a.store, session: s, new: new, rows: slices.Clone(known), doubted: maps.Clone(last.doubted),
-		before: last.strays, now: a.clock(), log: a.log,
-	}
-	k.planner = newPlanner(Side{}, new, k.rows, wishes{})
-	if !k.worthALook() {
-		return known, nil
-	}
-	if err := k.askStatus(ctx); err != nil {
-		return nil, err
-	}
-	k.doubtOthers()
-	if err := k.gather(ctx); err != nil {
-		return nil, err
-	}
-	if err := k.compare(ctx); err != nil {
-		return nil, err
-	}
-	for _, w := range k.sought {
-		if w.found == "" {
-			continue
-		}
-		if err := k.keepAstray(ctx, w, w.found); err != nil {
-			return nil, err
-		}
-	}
-	k.settle()
-	return k.rows, nil
 }
 
 // worthALook tells whether anything is looked for.
@@ -192,9 +127,6 @@ func (k *seeker) isOther(row *store.Folder) bool {
 	box := k.planner.there[k.planner.key(k.planner.newName(row))]
 	return box.Status != nil && differ(row.NewUIDValidity, box.Status.UIDValidity)
 }
-
-// differ tells whether two UIDVALIDITYs are known and not the same.
-func differ(was, now uint32) bool { return was != 0 && now != 0 && was != now }
 
 // askStatus asks for the numbers of all folders, as some of those that are where they
 // were may be others.
@@ -469,4 +401,56 @@ func (k *seeker) goesOn(w *sought, name string) {
 	if row.State == store.FolderMissing {
 		row.State = store.FolderPresent
 	}
+}
+
+// seekGone finds folders that are not where they were on the new server any more. That
+// one is gone is believed only when the server says so twice: while a folder is
+// renamed, a listing may have neither its former name nor its new one.
+func (k *treeLook) seekGone(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) (Side, []store.Folder, error) {
+	rows, err := k.seek(ctx, s, new, known, last)
+	if err != nil || !someGone(new, rows) {
+		return new, rows, err
+	}
+	if err := pause(ctx, k.of.quiet/6); err != nil {
+		return new, nil, err
+	}
+	if new, err = side(ctx, s, true); err != nil {
+		return new, nil, err
+	}
+	rows, err = k.seek(ctx, s, new, known, last)
+	return new, rows, err
+}
+
+// seek returns the rows with what was found out about them: the names of those that are
+// called otherwise now, the UIDVALIDITY of those that have another one, and as missing
+// those whose name is another folder's.
+func (k *treeLook) seek(ctx context.Context, s newSession, new Side, known []store.Folder, last lastLook) ([]store.Folder, error) {
+	w := &seeker{
+		account: k.of.id, store: k.of.store, session: s, new: new, rows: slices.Clone(known), doubted: maps.Clone(last.doubted),
+		before: last.strays, now: k.now, log: k.of.log,
+	}
+	w.planner = newPlanner(Side{}, new, w.rows, wishes{})
+	if !w.worthALook() {
+		return known, nil
+	}
+	if err := w.askStatus(ctx); err != nil {
+		return nil, err
+	}
+	w.doubtOthers()
+	if err := w.gather(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.compare(ctx); err != nil {
+		return nil, err
+	}
+	for _, g := range w.sought {
+		if g.found == "" {
+			continue
+		}
+		if err := w.keepAstray(ctx, g, g.found); err != nil {
+			return nil, err
+		}
+	}
+	w.settle()
+	return w.rows, nil
 }

@@ -254,3 +254,21 @@ func traced[S session](dial dialFunc[S], t *upstream.Tracer) dialFunc[S] {
 		return dial(ctx, server, c, opt)
 	}
 }
+
+// among counts those that are in a set.
+func (h heads) among(held map[store.Fingerprint]bool) (n int) {
+	for _, m := range h {
+		if held[fingerprintOf(m.header, m.message.Size)] {
+			n++
+		}
+	}
+	return n
+}
+
+func (h heads) fingerprints() map[store.Fingerprint]bool {
+	all := make(map[store.Fingerprint]bool, len(h))
+	for _, m := range h {
+		all[fingerprintOf(m.header, m.message.Size)] = true
+	}
+	return all
+}

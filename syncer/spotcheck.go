@@ -3,12 +3,11 @@ package syncer
 import (
 	"context"
 	"math/rand/v2"
+	"postferry/store"
+	"postferry/upstream"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/store"
-	"postferry/upstream"
 )
 
 // All of a folder's numbers may be what they were, and its newest messages be others all the
@@ -28,43 +27,6 @@ type spotCheck struct {
 	oldSel  *upstream.Selected
 }
 
-// chooseSpotChecks chooses folders that have been pulled to their ends.
-func (a *account) chooseSpotChecks(ctx context.Context, l *lane, known []store.Folder) (checks []*spotCheck, err error) {
-	if l.pop3() {
-		return nil, nil
-	}
-	var inbox, others []store.Folder
-	for _, f := range known {
-		switch {
-		case f.State != store.FolderPresent || f.Checkpoint.Checked.IsZero() || f.Checkpoint.UIDNext <= 1:
-		case strings.EqualFold(f.Old, inboxName):
-			inbox = append(inbox, f)
-		default:
-			others = append(others, f)
-		}
-	}
-	chosen := inbox
-	if len(others) > 0 {
-		chosen = append(chosen, others[rand.IntN(len(others))])
-	}
-	for _, f := range chosen {
-		tail, err := a.store.LedgerFrom(ctx, a.id, f.ID, imapKey(f.Checkpoint.UIDValidity, tailFrom(f.Checkpoint)))
-		if err != nil {
-			return nil, err
-		}
-		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired}
-		if f.Checkpoint.NewUIDValidity != 0 {
-			if p.sample = newSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.copies) > 0 {
-				p.sample.from = 0 // what has come since is none of its business
-			} else {
-				p.sample = nil
-			}
-		}
-		checks = append(checks, p)
-	}
-	return checks, nil
-}
-
 // withSpotChecks asks for spot checks, does something else, and waits for what they were answered. What a server
 // refuses shows nothing.
 func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotCheck) error, answer func(*spotCheck, context.Context) error, other func() error) error {
@@ -82,11 +44,6 @@ func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotChec
 		}
 	}
 	return nil
-}
-
-// refusal tells whether an error is a server's answer, after which the session goes on.
-func refusal(err error) bool {
-	return upstream.Answered(err) || upstream.ClassOf(err) == upstream.Refused
 }
 
 func (p *spotCheck) askOld(ctx context.Context, s oldSession) (err error) {
@@ -165,4 +122,41 @@ func (p *spotCheck) shown(uid imap.UID, header []byte) bool {
 		}
 	}
 	return false
+}
+
+// chooseSpotChecks chooses folders that have been pulled to their ends.
+func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, err error) {
+	if k.lane.pop3() {
+		return nil, nil
+	}
+	var inbox, others []store.Folder
+	for _, f := range k.known {
+		switch {
+		case f.State != store.FolderPresent || f.Checkpoint.Checked.IsZero() || f.Checkpoint.UIDNext <= 1:
+		case strings.EqualFold(f.Old, inboxName):
+			inbox = append(inbox, f)
+		default:
+			others = append(others, f)
+		}
+	}
+	chosen := inbox
+	if len(others) > 0 {
+		chosen = append(chosen, others[rand.IntN(len(others))])
+	}
+	for _, f := range chosen {
+		tail, err := k.of.store.LedgerFrom(ctx, k.of.id, f.ID, imapKey(f.Checkpoint.UIDValidity, tailFrom(f.Checkpoint)))
+		if err != nil {
+			return nil, err
+		}
+		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired}
+		if f.Checkpoint.NewUIDValidity != 0 {
+			if p.sample = newSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.copies) > 0 {
+				p.sample.from = 0 // what has come since is none of its business
+			} else {
+				p.sample = nil
+			}
+		}
+		checks = append(checks, p)
+	}
+	return checks, nil
 }

@@ -2,12 +2,10 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
 	"postferry/store"
-	"postferry/upstream"
 )
 
 // standIns are the credentials of an account's aliases that are used in place of its own where a server
@@ -82,15 +80,7 @@ func (a *account) standIn(ctx context.Context, side store.Side, refused store.Cr
 	return c, ok
 }
 
-// loginRefused tells whether a server has said that it does not take login and password.
-func loginRefused(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok {
-		return false
-	}
-	switch e.Kind() {
-	case store.LoginRefused, store.PasswordExpired, store.PasswordUnsendable:
-		return true
-	}
-	return false
+// pickLogin implements logins.
+func (a *account) pickLogin(side store.Side, own store.Credentials) store.Credentials {
+	return a.standIns.pick(side, own)
 }

@@ -338,6 +338,11 @@ func (e *budgetError) Error() string {
 	return fmt.Sprintf("%d of %d octets used within 24 hours (%s_bytes_per_day)", e.used, e.limit, e.side)
 }
 
+func (e *budgetError) describe(p *store.Problem) {
+	p.Kind, p.Server, p.Summary, p.Folder = store.BudgetUsed, store.Side(e.side), e.Summary(), ""
+	p.Retry = time.Now().Add(max(time.Until(e.until), time.Second))
+}
+
 // Summary is for the person at the screen.
 func (e *budgetError) Summary() string {
 	did := "read from the old server"

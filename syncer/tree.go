@@ -448,3 +448,22 @@ func (p *planner) finish() TreePlan {
 	})
 	return p.plan
 }
+
+// asked takes over what STATUS told of a folder.
+func (s *Side) asked(hidden map[string]upstream.Mailbox, name string, st upstream.Status, told bool, all map[string]upstream.Status) {
+	box, isHidden := hidden[name]
+	if isHidden && (told || name == inboxName) {
+		s.add(box)
+	}
+	// Of one that is listed but whose STATUS is refused nothing is known: it
+	// must be opened to see why.
+	if told || !isHidden || name == inboxName {
+		all[name] = st
+	}
+}
+
+// add puts a folder among the others, in place of one of its name.
+func (s *Side) add(m upstream.Mailbox) {
+	s.Mailboxes = slices.DeleteFunc(slices.Clone(s.Mailboxes), func(b upstream.Mailbox) bool { return canonicalName(b.Name) == m.Name })
+	s.Mailboxes = append(s.Mailboxes, m)
+}

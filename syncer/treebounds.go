@@ -3,10 +3,10 @@ package syncer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
+	"postferry/store"
 	"postferry/upstream"
 )
 
@@ -23,7 +23,7 @@ const (
 )
 
 // errOmitted: folders stay behind because there are too many.
-var errOmitted = errors.New("the old server has more folders than are made for one account (sync.max_folders)")
+var errOmitted = newProblem(store.TooManyFolders, "", "the old server has more folders than are made for one account (sync.max_folders)")
 
 // tooLong is why a folder is left alone for its name, "" if it isn't.
 func tooLong(m upstream.Mailbox) string {

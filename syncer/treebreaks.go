@@ -1,16 +1,17 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"postferry/store"
+	"postferry/upstream"
 	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/store"
-	"postferry/upstream"
 )
 
 // A server may break the connection at one folder each time: at its STATUS, at its CREATE, at its
@@ -21,10 +22,10 @@ import (
 const breaksMost = 5
 
 // errListBreaks: the old server breaks the connection in the middle of its list each time.
-var errListBreaks = errors.New("the old server breaks the connection while it lists its folders")
+var errListBreaks = newProblem(store.FoldersUnlisted, store.OldSide, "the old server breaks the connection while it lists its folders")
 
 // errListUnread: some of what the old server lists can't be read.
-var errListUnread = errors.New("the old server lists folders in a way that can't be read")
+var errListUnread = newProblem(store.FoldersUnlisted, store.OldSide, "the old server lists folders in a way that can't be read")
 
 // breaks tells whether an error has cost the session, after the server had let us in.
 func breaks(err error) bool {
@@ -208,3 +209,49 @@ func isLeft(err error) bool {
 
 func (e *leftError) Error() string { return e.err.Error() }
 func (e *leftError) Unwrap() error { return e.err }
+
+// folderBound is how many folders in a row may not work at the moment before it
+// counts as the server that doesn't.
+const folderBound = 3
+
+// countsError: a server listed fewer messages than it says there are.
+type countsError struct {
+	listed, messages int
+	side             store.Side // "" is the old one
+}
+
+func (e *countsError) Error() string {
+	return fmt.Sprintf("the %s server listed %d messages and says that the folder has %d", cmp.Or(e.side, store.OldSide), e.listed, e.messages)
+}
+
+func (e *countsError) describe(p *store.Problem) {
+	p.Kind = store.Counts
+	if e.side == store.NewSide {
+		p.Server = store.NewSide
+		p.Summary = fmt.Sprintf("The new server says that the folder has %d messages, but lists only %d. It is looked at again.", e.messages, e.listed)
+		return
+	}
+	p.Server = store.OldSide
+	p.Summary = fmt.Sprintf("The old server says that the folder has %d messages, but lists only %d. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", e.messages, e.listed)
+}
+
+// lister is the part of a session that tells the folder tree.
+type lister interface {
+	Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error)
+	// NoFolders is what is wrong where Folders tells of none at all.
+	NoFolders() error
+	// Unread is how many folders Folders told of in a way that could not be read.
+	Unread() int
+}
+
+func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
+	ns, list, err := s.Folders(ctx, withStatus)
+	if err == nil && len(list) == 0 {
+		err = s.NoFolders()
+	}
+	tree := Side{Namespace: ns, Mailboxes: list, oddList: oddList{unread: s.Unread(), partial: err != nil}}
+	if n := len(list); tree.partial && n > 0 {
+		tree.last = list[n-1].Name
+	}
+	return tree, err
+}

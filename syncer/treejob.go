@@ -2,55 +2,17 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
+
+	"github.com/rs/zerolog"
 )
-
-// treeFresh is how long a look at the folder trees is good enough for another
-// client that logs in.
-const treeFresh = time.Minute
-
-// storeWait bounds a write to the store that must not be lost when the engine stops.
-const storeWait = 5 * time.Second
-
-// treeState is what an account knows of its folder trees.
-type treeState struct {
-	room    *store.Problem // the account's mail can't fit on the new server; nil if it can
-	at      time.Time      // of the last successful look
-	began   time.Time      // of the last look
-	running bool
-	err     error // of the last look
-	waiting []chan struct{}
-	yield   func()                     // makes the pass's look give up waiting for a place; nil if a client's runs
-	changes []folderChange             // of clients, while the present look runs
-	delim   byte                       // of the new server; 0 until known
-	status  map[string]upstream.Status // of the old folders, as of the last look
-	newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
-	suspect map[store.FolderID]bool    // folders of which the look has found messages to be others than they were
-	empty   map[string]bool            // new folders that were seen empty then
-	views   map[string]bool            // folders left alone that show mail of others, by raw old name
-	slow    *time.Timer                // runs while the first look does; nil for none
-	left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
-	listed  oddList                    // what is wrong with how the old server lists its folders
-	omitted int                        // folders of the old server that are more than are made
-	// foretold is how many messages there are at least, for as long as no look has ended.
-	foretold uint64
-	last     lastLook
-}
-
-// tell lets go of all who wait for the tree.
-func (t *treeState) tell() {
-	for _, c := range t.waiting {
-		close(c)
-	}
-	t.waiting = nil
-}
 
 // treeResult is what a tree job brings back.
 type treeResult struct {
@@ -72,128 +34,9 @@ type treeResult struct {
 	err     error
 }
 
-// startTree looks at both trees on a lane and brings the new one up to date; visit
-// if a client waits for it.
-func (a *account) startTree(l *lane, visit bool) {
-	a.tree.running, a.tree.changes, a.tree.began = true, nil, time.Now()
-	l.urgent = visit || l == a.front
-	rows := make([]store.Folder, len(a.folders))
-	for i, f := range a.folders {
-		rows[i] = f.Folder
-	}
-	last := a.tree.last
-	last.doubted = a.doubted()
-	yield := make(chan struct{})
-	if a.tree.yield = nil; !visit {
-		a.tree.yield = sync.OnceFunc(func() { close(yield) })
-	}
-	a.expectSlow()
-	var result treeResult
-	a.start(l, yield, func(ctx context.Context) {
-		result = a.syncTree(ctx, l, rows, last, true)
-		if breaks(result.err) && ctx.Err() == nil {
-			// A kept session may have died; one more try with fresh ones, and with nothing
-			// besides. If it breaks again at the same place, that is left out.
-			l.drop()
-			result = a.syncTree(ctx, l, rows, last, false)
-		}
-		if result.err != nil {
-			l.drop()
-		}
-	}, func() {
-		if result.err == nil {
-			a.settled(last.doubted)
-		}
-		a.treeDone(result)
-	})
-}
-
-// doubted are the folders that seem to be others on the new server than they were.
-func (a *account) doubted() map[store.FolderID]bool {
-	ids := map[store.FolderID]bool{}
-	for _, f := range a.folders {
-		if f.doubted {
-			ids[f.ID] = true
-		}
-	}
-	return ids
-}
-
-// settled ends doubts that a look has settled.
-func (a *account) settled(ids map[store.FolderID]bool) {
-	for _, f := range a.folders {
-		f.doubted = f.doubted && !ids[f.ID]
-	}
-}
-
-func (a *account) treeDone(r treeResult) {
-	a.tree.running = false
-	if a.tree.slow != nil {
-		a.tree.slow.Stop()
-	}
-	if errors.Is(r.err, errYield) {
-		return // a client's look follows, for the pass as well
-	}
-	if alias, ok := errors.AsType[*aliasError](r.err); ok {
-		r.err = a.becomeAlias(alias.of)
-	}
-	a.mendRows(r.rows)
-	rows, err := a.putFolders(r.rows)
-	if r.err == nil {
-		r.err = err
-	}
-	a.tree.err = r.err
-	a.setFolders(rows)
-	if r.delim != 0 {
-		a.tree.delim = r.delim
-	}
-	if r.err == nil {
-		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
-		a.tree.left, a.tree.listed = r.left, r.listed
-		a.tree.omitted, a.tree.views, a.tree.suspect = r.omitted, r.views, r.suspect
-	}
-	a.tree.tell()
-	if a.pass != nil && !a.pass.tree {
-		if a.tree.began.Before(a.pass.started) {
-			return // what came between the two is not in it: the pass looks again
-		}
-		a.passTree(r.err)
-	} else if r.err != nil && a.work.Err() == nil {
-		a.problem(problemOf(r.err, "", 1))
-	} else if r.room != nil {
-		a.problem(r.room)
-	}
-}
-
-// mendRows puts right the rows of a look that was overtaken by clients: what
-// they did is newer than what the look saw.
-func (a *account) mendRows(rows []store.Folder) {
-	for i := range rows {
-		for _, c := range a.tree.changes {
-			if f := a.folder(rows[i].ID); f != nil {
-				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
-				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
-			} else {
-				a.follow(&rows[i], c)
-			}
-		}
-	}
-}
-
-// putFolders stores rows. Only the account's goroutine does, so that a look at the
-// trees never undoes what a client did meanwhile.
-func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
-	defer cancel()
-	return a.store.PutFolders(ctx, a.id, rows)
-}
-
 // treeLook is a look at an account's trees while it runs on a lane.
 type treeLook struct {
-	account *account
+	of      treeAccount
 	lane    *lane
 	known   []store.Folder
 	last    lastLook
@@ -206,11 +49,23 @@ type treeLook struct {
 	again   bool // it is the second try
 }
 
-// syncTree runs on a lane, with spot checks besides or without. Its rows are not stored yet.
-func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, last lastLook, spot bool) (r treeResult) {
-	k := &treeLook{account: a, lane: l, known: known, last: last, now: a.clock(), counted: maps.Clone(last.counted), again: !spot}
+// treeAccount is what a look at the trees needs to know of the account.
+type treeAccount struct {
+	id         store.AccountID
+	store      store.Store
+	domain     *config.Domain
+	maxFolders int
+	quiet      time.Duration
+	now        func() time.Time
+	claims     *claimRequest // of its mailbox
+	log        zerolog.Logger
+}
+
+// lookAtTrees runs on a lane, with spot checks besides or without. Its rows are not stored yet.
+func lookAtTrees(ctx context.Context, of treeAccount, l *lane, known []store.Folder, last lastLook, spot bool) (r treeResult) {
+	k := &treeLook{of: of, lane: l, known: known, last: last, now: of.now(), counted: maps.Clone(last.counted), again: !spot}
 	if spot {
-		if k.checks, r.err = a.chooseSpotChecks(ctx, l, known); r.err != nil {
+		if k.checks, r.err = k.chooseSpotChecks(ctx); r.err != nil {
 			return r
 		}
 	}
@@ -222,18 +77,18 @@ func (a *account) syncTree(ctx context.Context, l *lane, known []store.Folder, l
 }
 
 func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
-	a, l := k.account, k.lane
+	l := k.lane
 	first, err := k.lookAtBoth(ctx)
 	if err != nil {
 		return err
 	}
 	newS := steadily(l, first)
 	r.delim, r.suspect = k.new.Namespace.Delim, suspects(k.checks)
-	if err := a.claimMailbox(ctx, l, first, k.status, k.known); err != nil {
+	if err := k.of.claims.claim(ctx, l, first, k.status, k.known); err != nil {
 		return err
 	}
 	var rows []store.Folder
-	if k.new, rows, err = a.seekGone(ctx, newS, k.new, k.known, k.last); err != nil {
+	if k.new, rows, err = k.seekGone(ctx, newS, k.new, k.known, k.last); err != nil {
 		return err
 	}
 	if rows, err = k.followOldRenames(ctx, rows); err != nil {
@@ -244,11 +99,11 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 		return err
 	}
 	for _, note := range plan.Notes {
-		a.log.Info().Str("folder", note.Folder).Msg(note.Text)
+		k.of.log.Info().Str("folder", note.Folder).Msg(note.Text)
 	}
-	m := newMaker(newS, k.new, rows, &plan, a.log)
-	m.quiet, m.now = a.quiet, k.now
-	made, err := a.applyTree(ctx, m)
+	m := newMaker(newS, k.new, rows, &plan, k.of.log)
+	m.quiet, m.now = k.of.quiet, k.now
+	made, err := m.apply(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,7 +119,7 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 	r.rows = withLeftOut(latest, r.rows, r.status, r.views)
 	r.seen = lastLook{strays: straysOf(k.new, rows), counted: k.counted}
 	if !l.pop3() && !begun(k.known) {
-		r.room, err = a.checkRoom(ctx, l, newS, rows, r.status)
+		r.room, err = k.checkRoom(ctx, newS, rows, r.status)
 	}
 	return err
 }
@@ -272,7 +127,7 @@ func (k *treeLook) run(ctx context.Context, r *treeResult) (err error) {
 // plan plans what is to become of the folders. Rows join those that are known if their folders turn
 // out to be on the new server already.
 func (k *treeLook) plan(ctx context.Context, newS newSession, rows *[]store.Folder) (TreePlan, error) {
-	wish := wishes{k.account.domain.Folders, k.account.cfg.Sync.MaxFolders}
+	wish := wishes{k.of.domain.Folders, k.of.maxFolders}
 	plan, err := planFolders(ctx, k.old, k.new, *rows, wish)
 	if err != nil {
 		return plan, err
@@ -354,12 +209,12 @@ func graver(one, other error) error {
 }
 
 // checkRoom is roomProblem with the old session that has just told the tree.
-func (a *account) checkRoom(ctx context.Context, l *lane, newS newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
-	old, err := l.oldSession(ctx)
+func (k *treeLook) checkRoom(ctx context.Context, newS newSession, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
+	old, err := k.lane.oldSession(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.roomProblem(ctx, old, newS, rows, status)
+	return roomProblem(ctx, k.of.domain.New.Host, old, newS, rows, status)
 }
 
 // latestRows are the known rows with what changed.
@@ -442,30 +297,9 @@ func emptyFolders(new Side, made map[string]bool) map[string]bool {
 	return empty
 }
 
-// lister is the part of a session that tells the folder tree.
-type lister interface {
-	Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error)
-	// NoFolders is what is wrong where Folders tells of none at all.
-	NoFolders() error
-	// Unread is how many folders Folders told of in a way that could not be read.
-	Unread() int
-}
-
-func side(ctx context.Context, s lister, withStatus bool) (Side, error) {
-	ns, list, err := s.Folders(ctx, withStatus)
-	if err == nil && len(list) == 0 {
-		err = s.NoFolders()
-	}
-	tree := Side{Namespace: ns, Mailboxes: list, oddList: oddList{unread: s.Unread(), partial: err != nil}}
-	if n := len(list); tree.partial && n > 0 {
-		tree.last = list[n-1].Name
-	}
-	return tree, err
-}
-
-// applyTree carries out a plan. A folder that the new server refuses is
+// apply carries out a plan. A folder that the new server refuses is
 // reported and does not keep the others from being made.
-func (a *account) applyTree(ctx context.Context, m *maker) ([]store.Folder, error) {
+func (m *maker) apply(ctx context.Context) ([]store.Folder, error) {
 	if err := m.all(ctx); err != nil {
 		return nil, err
 	}
@@ -477,16 +311,16 @@ func (a *account) applyTree(ctx context.Context, m *maker) ([]store.Folder, erro
 			m.isMade(f)
 		}
 	}
-	return m.plan.Folders, a.subscribe(ctx, m.session, m.plan.Subscribe)
+	return m.plan.Folders, m.subscribe(ctx)
 }
 
-func (a *account) subscribe(ctx context.Context, s newSession, names []string) error {
-	if len(names) == 0 {
+func (m *maker) subscribe(ctx context.Context) error {
+	if len(m.plan.Subscribe) == 0 {
 		return nil
 	}
-	err := s.Subscribe(ctx, names)
+	err := m.session.Subscribe(ctx, m.plan.Subscribe)
 	if upstream.ClassOf(err) == upstream.Refused {
-		a.log.Warn().Err(err).Msg("the new server refuses a subscription")
+		m.log.Warn().Err(err).Msg("the new server refuses a subscription")
 		return nil
 	}
 	return err

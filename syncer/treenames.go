@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"postferry/store"
+	"postferry/wire"
 	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/wire"
 )
 
 // nameAll gives each new folder its name on the new server, no two the same.
@@ -198,3 +198,11 @@ func (p *planner) title(raw string) string {
 }
 
 func sortedKeys(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }
+
+// isThere tells whether a folder is listed under a name it may have, whatever the case.
+func (p *planner) isThere(row *store.Folder) bool {
+	key := p.key(p.newName(row))
+	_, there := p.there[key]
+	_, spelled := p.folded[strings.ToLower(key)]
+	return there || spelled
+}

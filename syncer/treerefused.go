@@ -15,7 +15,7 @@ import (
 )
 
 // errNotMade: a folder's mail stays behind because the new server won't have it.
-var errNotMade = errors.New("the new server refuses to make the folder")
+var errNotMade = newProblem(store.FolderNotMade, store.NewSide, "the new server refuses to make the folder")
 
 var (
 	// errMadeOtherwise is why a folder gets another name that the server itself has given it.

@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -131,7 +130,7 @@ func TestCaseCollisions(t *testing.T) {
 			_ = server.Create(context.Background(), n, "")
 		}
 		a := newAccount(&shared{log: zerolog.Nop()}, 1)
-		old := tree("", '/', nil, append([]string{"INBOX"}, rapid.SliceOfNDistinct(name, 0, 8, rapid.ID).Draw(t, "old")...)...)
+		old := folderList(append([]string{"INBOX"}, rapid.SliceOfNDistinct(name, 0, 8, rapid.ID).Draw(t, "old")...)...)
 		rows := map[string]store.Folder{}
 		for range 2 {
 			var known []store.Folder
@@ -139,8 +138,8 @@ func TestCaseCollisions(t *testing.T) {
 				known = append(known, f)
 			}
 			side := server.tree()
-			plan := planTree(old, side, known, config.Folders{})
-			changed, err := a.applyTree(context.Background(), newMaker(server, side, known, &plan, a.log))
+			plan := plannedFor(old, side, known)
+			changed, err := newMaker(server, side, known, &plan, a.log).apply(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}

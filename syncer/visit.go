@@ -149,7 +149,7 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	}
 	p.lasting = a.refusedLong(f)
 	if !visit {
-		p.ready, p.coming = l.takePrepared(f, a.pass), a.comingOn(l)
+		p.ready, p.coming = l.takePrepared(f.Folder, f.looked, a.pass.started), a.comingOn(l)
 	}
 	if p.ready == nil {
 		p.early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)

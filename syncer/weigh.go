@@ -1,10 +1,8 @@
 package syncer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -15,43 +13,6 @@ import (
 // given. A copy of another size than line ends explain is not entered: what it is, is found
 // out before. It may be another message, if the server has told wrong UIDs; a part of it; or
 // the message as the server likes it.
-
-// lineCount counts line ends, as servers count and store those in several ways.
-type lineCount struct {
-	lf, cr, crlf int64
-	last         byte
-}
-
-// count takes the next piece of a message.
-func (l *lineCount) count(p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	l.lf += int64(bytes.Count(p, []byte{'\n'}))
-	l.cr += int64(bytes.Count(p, []byte{'\r'}))
-	l.crlf += int64(bytes.Count(p, []byte("\r\n")))
-	if l.last == '\r' && p[0] == '\n' {
-		l.crlf++
-	}
-	l.last = p[len(p)-1]
-}
-
-// explain tells whether a copy may have its size because its server stores line ends in its own
-// way: all as CRLF, or as LF; bare CRs as they are, or not at all; a line end at the end added.
-func (l *lineCount) explain(sent, copied int64) bool {
-	text := sent - l.cr - l.lf
-	for _, lines := range []int64{l.lf, l.lf + 1} {
-		if lines > l.lf && l.last == '\n' {
-			break
-		}
-		for _, bare := range []int64{0, l.cr - l.crlf} {
-			if copied == text+bare+lines || copied == text+bare+2*lines {
-				return true
-			}
-		}
-	}
-	return copied == sent
-}
 
 // countLines notes the line ends of a message that is sent from memory. Those of a stream
 // are known when it has been read.
@@ -102,14 +63,6 @@ func (w *writer) weigh(c *given, m upstream.Message) bool {
 
 // changes is what is known of how the new server changes messages.
 func (p *pull) changes() *changes { return &p.lane.new.end.pool.changes }
-
-// changes is what is known of a new server's changes to messages. Safe for concurrent use.
-type changes struct{ all atomic.Bool }
-
-func (c *changes) learn() { c.all.Store(true) }
-
-// own tells whether the server stores messages in its own way.
-func (c *changes) own() bool { return c.all.Load() }
 
 // judgeEarly finds out about odd copies before there are too many, as far as their headers
 // tell: a server that rewrites messages does so with all of them.

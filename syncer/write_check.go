@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -15,44 +14,6 @@ import (
 
 // dateSlack is by how much the date of a copy may differ from what it was given.
 const dateSlack = time.Minute
-
-// losses are what a new server loses of messages although it took them:
-// Exchange loses \Flagged on APPEND. What is known of one account's messages
-// holds for all. Safe for concurrent use.
-type losses struct {
-	mu    sync.Mutex
-	flags []imap.Flag
-	kept  []imap.Flag // system flags that were seen to arrive
-}
-
-// keeps notes that flags arrive. Of keywords that says nothing of other folders.
-func (l *losses) keeps(flags []imap.Flag) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, f := range flags {
-		if containsFlag(systemFlags, f) && !containsFlag(l.kept, f) {
-			l.kept = append(l.kept, f)
-		}
-	}
-}
-
-func (l *losses) unknown(flags []imap.Flag) []imap.Flag {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return without(without(flags, l.flags), l.kept)
-}
-
-func (l *losses) add(flags []imap.Flag) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.flags = normalise(append(slices.Clone(l.flags), flags...))
-}
-
-func (l *losses) all() []imap.Flag {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.flags
-}
 
 // checks is what a pull looks at of the copies it has made: of the first in a
 // folder the date, which can't be mended later, and of the first with each flag

@@ -1,0 +1,30 @@
+package syncer
+
+// thinned are the folders that may be thin, but for one.
+func (a *account) thinned(but *tracked) (all []thin) {
+	if a.front.pop3() {
+		return nil
+	}
+	for _, f := range a.folders {
+		if f != but && a.mayBeThin(f) {
+			_, listed := a.tree.status[f.Old]
+			all = append(all, thin{f.ID, f.Old, listed || a.tree.status == nil, f.Checkpoint.UIDValidity})
+		}
+	}
+	return all
+}
+
+func (a *account) mayBeThin(f *tracked) bool {
+	cp := f.Checkpoint
+	if f.Copied == 0 && cp.Messages == 0 && !f.thin {
+		return false // the ledger has nothing of it
+	}
+	st, there := a.tree.status[f.Old]
+	switch {
+	case f.thin || !there || st.UIDValidity != cp.UIDValidity:
+		return true
+	case f.Copied+f.Quarantined > uint64(cp.Messages) && f.complete():
+		return true
+	}
+	return st.UIDNext >= cp.UIDNext && uint64(st.Messages) < uint64(cp.Messages)+uint64(st.UIDNext-cp.UIDNext)
+}

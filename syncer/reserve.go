@@ -1,0 +1,54 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+)
+
+// comingOn lets a pull on a lane ask what comes after it.
+func (a *account) comingOn(l *lane) comingFunc {
+	return func(ctx context.Context, limited bool) (n next, ok bool) {
+		if err := a.do(ctx, func() { n, ok = a.reserve(l, limited) }); err != nil {
+			return next{}, false
+		}
+		return n, ok
+	}
+}
+
+// reserve picks the folder that a lane is to pull next.
+func (a *account) reserve(l *lane, limited bool) (n next, ok bool) {
+	p := a.pass
+	i := slices.Index(a.backs, l)
+	if p == nil || p.yielded || p.stopped || p.reserved[l] != nil || i < 0 || l == a.visitLane() || a.front.pop3() || !a.roomFor(i) {
+		return n, false
+	}
+	at := a.nextInQueue(p)
+	if at < 0 {
+		return n, false
+	}
+	f := p.queue[at]
+	p.queue = slices.Delete(p.queue, at, at+1)
+	p.reserved[l] = f
+	return next{folder: f.Folder, list: firstWindow(f.Checkpoint), early: a.askEarly(f, limited)}, true
+}
+
+// unreserve puts the folder that a lane was to pull next back to where it is picked
+// from.
+func (p *passRun) unreserve(l *lane) {
+	if f := p.reserved[l]; f != nil {
+		delete(p.reserved, l)
+		p.queue = append([]*tracked{f}, p.queue...)
+	}
+}
+
+// nextInQueue is where the first folder is that may be pulled; -1 for none.
+func (a *account) nextInQueue(p *passRun) int {
+	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !a.visiting(f) })
+}
+
+// preparedInQueue is nextInQueue for the folder that the lane has prepared.
+func (a *account) preparedInQueue(p *passRun, l *lane) int {
+	return slices.IndexFunc(p.queue, func(f *tracked) bool {
+		return f.ID == l.prepared.folder.ID && f.mayPull() && !a.visiting(f)
+	})
+}

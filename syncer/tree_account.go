@@ -1,0 +1,171 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"postferry/store"
+	"postferry/upstream"
+	"sync"
+	"time"
+)
+
+// treeFresh is how long a look at the folder trees is good enough for another
+// client that logs in.
+const treeFresh = time.Minute
+
+// storeWait bounds a write to the store that must not be lost when the engine stops.
+const storeWait = 5 * time.Second
+
+// treeState is what an account knows of its folder trees.
+type treeState struct {
+	room    *store.Problem // the account's mail can't fit on the new server; nil if it can
+	at      time.Time      // of the last successful look
+	began   time.Time      // of the last look
+	running bool
+	err     error // of the last look
+	waiting []chan struct{}
+	yield   func()                     // makes the pass's look give up waiting for a place; nil if a client's runs
+	changes []folderChange             // of clients, while the present look runs
+	delim   byte                       // of the new server; 0 until known
+	status  map[string]upstream.Status // of the old folders, as of the last look
+	newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
+	suspect map[store.FolderID]bool    // folders of which the look has found messages to be others than they were
+	empty   map[string]bool            // new folders that were seen empty then
+	views   map[string]bool            // folders left alone that show mail of others, by raw old name
+	slow    *time.Timer                // runs while the first look does; nil for none
+	left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
+	listed  oddList                    // what is wrong with how the old server lists its folders
+	omitted int                        // folders of the old server that are more than are made
+	// foretold is how many messages there are at least, for as long as no look has ended.
+	foretold uint64
+	last     lastLook
+}
+
+// tell lets go of all who wait for the tree.
+func (t *treeState) tell() {
+	for _, c := range t.waiting {
+		close(c)
+	}
+	t.waiting = nil
+}
+
+// startTree looks at both trees on a lane and brings the new one up to date; visit
+// if a client waits for it.
+func (a *account) startTree(l *lane, visit bool) {
+	a.tree.running, a.tree.changes, a.tree.began = true, nil, time.Now()
+	l.urgent = visit || l == a.front
+	rows := make([]store.Folder, len(a.folders))
+	for i, f := range a.folders {
+		rows[i] = f.Folder
+	}
+	last := a.tree.last
+	last.doubted = a.doubted()
+	yield := make(chan struct{})
+	if a.tree.yield = nil; !visit {
+		a.tree.yield = sync.OnceFunc(func() { close(yield) })
+	}
+	a.expectSlow()
+	of := treeAccount{id: a.id, store: a.store, domain: a.domain, maxFolders: a.cfg.Sync.MaxFolders, quiet: a.quiet, now: a.clock,
+		claims: &claimRequest{account: a.id, mailboxes: a.claims, store: a.store, cfg: a.cfg, dial: a.dial, log: a.log}, log: a.log}
+	var result treeResult
+	a.start(l, yield, func(ctx context.Context) {
+		result = lookAtTrees(ctx, of, l, rows, last, true)
+		if breaks(result.err) && ctx.Err() == nil {
+			// A kept session may have died; one more try with fresh ones, and with nothing
+			// besides. If it breaks again at the same place, that is left out.
+			l.drop()
+			result = lookAtTrees(ctx, of, l, rows, last, false)
+		}
+		if result.err != nil {
+			l.drop()
+		}
+	}, func() {
+		if result.err == nil {
+			a.settled(last.doubted)
+		}
+		a.treeDone(result)
+	})
+}
+
+// doubted are the folders that seem to be others on the new server than they were.
+func (a *account) doubted() map[store.FolderID]bool {
+	ids := map[store.FolderID]bool{}
+	for _, f := range a.folders {
+		if f.doubted {
+			ids[f.ID] = true
+		}
+	}
+	return ids
+}
+
+// settled ends doubts that a look has settled.
+func (a *account) settled(ids map[store.FolderID]bool) {
+	for _, f := range a.folders {
+		f.doubted = f.doubted && !ids[f.ID]
+	}
+}
+
+func (a *account) treeDone(r treeResult) {
+	a.tree.running = false
+	if a.tree.slow != nil {
+		a.tree.slow.Stop()
+	}
+	if errors.Is(r.err, errYield) {
+		return // a client's look follows, for the pass as well
+	}
+	if alias, ok := errors.AsType[*aliasError](r.err); ok {
+		r.err = a.becomeAlias(alias.of)
+	}
+	a.mendRows(r.rows)
+	rows, err := a.putFolders(r.rows)
+	if r.err == nil {
+		r.err = err
+	}
+	a.tree.err = r.err
+	a.setFolders(rows)
+	if r.delim != 0 {
+		a.tree.delim = r.delim
+	}
+	if r.err == nil {
+		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
+		a.tree.left, a.tree.listed = r.left, r.listed
+		a.tree.omitted, a.tree.views, a.tree.suspect = r.omitted, r.views, r.suspect
+	}
+	a.tree.tell()
+	if a.pass != nil && !a.pass.tree {
+		if a.tree.began.Before(a.pass.started) {
+			return // what came between the two is not in it: the pass looks again
+		}
+		a.passTree(r.err)
+	} else if r.err != nil && a.work.Err() == nil {
+		a.problem(problemOf(r.err, "", 1))
+	} else if r.room != nil {
+		a.problem(r.room)
+	}
+}
+
+// mendRows puts right the rows of a look that was overtaken by clients: what
+// they did is newer than what the look saw.
+func (a *account) mendRows(rows []store.Folder) {
+	for i := range rows {
+		for _, c := range a.tree.changes {
+			if f := a.folder(rows[i].ID); f != nil {
+				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
+				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
+			} else {
+				a.follow(&rows[i], c)
+			}
+		}
+	}
+}
+
+// putFolders stores rows. Only the account's goroutine does, so that a look at the
+// trees never undoes what a client did meanwhile.
+func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	defer cancel()
+	return a.store.PutFolders(ctx, a.id, rows)
+}
