@@ -111,6 +111,24 @@ func (r *rig) sync() Result {
 	return results[0]
 }
 
+// awaitEnd waits until the accounts that nobody uses any more have ended, with all that they had begun.
+func (r *rig) awaitEnd() {
+	r.t.Helper()
+	var ending []chan struct{}
+	if err := r.engine.do(r.t.Context(), func() {
+		for _, p := range r.engine.accounts {
+			if p.going {
+				ending = append(ending, p.account.gone)
+			}
+		}
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, gone := range ending {
+		<-gone
+	}
+}
+
 func mail(n int) string {
 	return fmt.Sprintf("Message-ID: <%d@example.com>\r\nFrom: a@example.com\r\nSubject: %d\r\n\r\nText %d\r\n", n, n, n)
 }
