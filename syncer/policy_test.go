@@ -230,6 +230,8 @@ func TestPlanTreeReconfigured(t *testing.T) {
 			emptyNew, "a -> x planned\ncreate x", `as the configuration says`},
 		{"mapped to where it is", config.Folders{Map: map[string]string{"a": "x"}}, row("a", "x", isPresent),
 			tree("", '/', nil, "INBOX", "x"), ``, ``},
+		{"missing, found again, and mapped meanwhile", config.Folders{Map: map[string]string{"a": "x"}}, row("a", "a", isMissing),
+			tree("", '/', nil, "INBOX", "a"), `a -> a present`, `on the new server again|"a" is called "a" on the new server, not "x" as in the configuration`},
 		{"another reason", config.Folders{Skip: []string{"?"}}, skippedAs(row("a", "", isSkipped), why), emptyNew, `a -> skipped`, ``},
 	}
 	for _, tt := range tests {
@@ -243,6 +245,27 @@ func TestPlanTreeReconfigured(t *testing.T) {
 					t.Errorf("the row's number became %d", f.ID)
 				}
 			}
+		})
+	}
+}
+
+// A missing folder whose name another folder has now doesn't get that name back because it is left
+// alone for a while: its late mail would go into the other one.
+func TestPlanTreeMissingLeftAlone(t *testing.T) {
+	old, new := tree("", '.', nil, "INBOX", "a", "b"), tree("", '/', nil, "INBOX", "x")
+	tests := []struct {
+		name string
+		of   store.Folder // "b"
+		want string
+	}{
+		{"its name is another's", row("b", "x", isPresent), ``},
+		{"its name is nobody else's", row("b", "b", isDeleted), `a -> x skipped`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			known := []store.Folder{row("INBOX", "INBOX", isPresent), row("a", "x", isMissing), tt.of}
+			known[2].ID = known[1].ID + 1
+			wantLines(t, brief(planTree(old, new, known, config.Folders{Skip: []string{"a"}})), tt.want)
 		})
 	}
 }

@@ -302,8 +302,8 @@ func (p *planner) leave(f *folder, why, prefix string, personal bool) {
 	if f.was != nil {
 		row = *f.was
 	}
-	if row.State == store.FolderDeleted {
-		return
+	if row.State == store.FolderDeleted || row.State == store.FolderMissing && p.taken[p.key(row.New)] != row.Old {
+		return // one that is missing and whose name is another folder's now has none to go on with
 	}
 	if row.State == store.FolderPlanned {
 		row.New = "" // there is nothing of it on the new server
@@ -341,8 +341,11 @@ func (p *planner) decide(f *folder) {
 		(add || f.row.State == store.FolderPlanned || !f.row.Subscribed)
 	f.row.Subscribed = f.box.Subscribed
 	f.row.State = p.nextState(f, exact || p.spelledOtherwise(f), add)
-	if f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing {
+	switch {
+	case f.row.State == store.FolderDeleted, f.row.State == store.FolderMissing:
 		f.row.Note = ""
+	case !add && f.was.State == store.FolderMissing: // found again
+		f.row.Note = p.otherwise(f)
 	}
 	create := f.row.State == store.FolderPlanned
 	if create {
