@@ -32,13 +32,18 @@ type lostCopy struct {
 	was         imap.UID // the UID that it had
 }
 
-// takeInventory lists all of the new folder.
+// takeInventory lists all of the new folder; nil if its UIDs are good only while it is open, so that
+// they can't have gone back either.
 func (p *pull) takeInventory(ctx context.Context) (*inventory, error) {
 	sel, err := p.new.Examine(ctx, p.folder.New)
 	if err != nil {
 		return nil, p.gone(err, errNewGone)
 	}
-	if fleeting(sel) || sel.UIDValidity != p.target.UIDValidity {
+	if fleeting(sel) {
+		p.fleeting = true
+		return nil, nil
+	}
+	if sel.UIDValidity != p.target.UIDValidity {
 		return nil, errRecognised // it is numbered anew since the last look
 	}
 	all, err := p.new.Search(ctx, "UID 1:*")

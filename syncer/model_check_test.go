@@ -12,15 +12,35 @@ import (
 )
 
 // neverTwice: no message has more copies than there is a reason for, and none
-// that the user removed comes back. There are two exceptions, as losing mail would be worse:
-// see blur and unproved.
+// that the user removed comes back, but for what excuses allow, as losing mail would be worse. Mail
+// that its user has received or written on the new server is left alone.
 func (m *model) neverTwice(*rapid.T) {
-	returned := m.returned()
-	for body, n := range total(m.count(m.pair.new)) {
-		if limit := m.limit[body] + returned[body]; n+m.removed[body] > limit && !strings.HasPrefix(body, "new ") && !(m.blurred[body] && limit > 1) {
-			m.fail("%d copies of %q, %d more were removed by the user; there may be %d", n, body, m.removed[body], limit)
+	for body, n := range m.returned() {
+		m.excuseUpTo(inDoubt, body, n)
+	}
+	count := total(m.count(m.pair.new))
+	for body, n := range count {
+		over := n + m.removed[body] - m.limit[body]
+		if m.use(body, over) > 0 {
+			m.fail("%d copies of %q, %d more were removed by the user; there may be %d, and excused are %v", n, body, m.removed[body], m.limit[body], m.excusesOf(body))
 		}
 	}
+	for body, n := range m.own {
+		if got := count[body] + m.removed[body]; got != n {
+			m.fail("of mail of the user's own there are %d, not %d: %q", got, n, body)
+		}
+	}
+}
+
+// excusesOf are those for a message.
+func (m *model) excusesOf(body string) map[excuse]int {
+	all := map[excuse]int{}
+	for e, bodies := range m.excused {
+		if bodies[body] > 0 {
+			all[e] = bodies[body]
+		}
+	}
+	return all
 }
 
 // returned is how many messages of the old server may have come back: see unproved.
@@ -92,11 +112,14 @@ func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
 // check: every message of the old server is on the new one, with the flags of both,
 // unless its user removed it there or it is in quarantine.
 func (m *model) check(when string) {
-	excused := m.excused()
+	excused := m.leftAlone()
 	old, copies := m.count(m.pair.old), total(m.count(m.pair.new))
 	for name, bodies := range old {
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
+			if n := m.excused[unnoticed][body]; missing > 0 && n > 0 {
+				missing, m.used[unnoticed] = missing-n, true
+			}
 			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body]+m.removed[body] > 0) {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
@@ -112,7 +135,7 @@ func (m *model) checkFlags(when, name, body string) {
 	if left := without(got, users); !m.unclear[body] && !slices.Equal(left, was) {
 		m.fail("%s: %s: flags %v on the old server, %v on the new: %q", when, name, was, got, body)
 	}
-	if m.returned()[body] > 0 {
+	if m.returned()[body] > 0 || m.excused[lostOrRemoved][body] > 0 {
 		return // what its user gave the copy that was removed is not known either
 	}
 	if left := without(without(got, theirs), []imap.Flag{imap.FlagDeleted}); !slices.Equal(left, m.mine[body]) && len(left)+len(m.mine[body]) > 0 {
@@ -120,9 +143,9 @@ func (m *model) checkFlags(when, name, body string) {
 	}
 }
 
-// excused counts the quarantined messages of old folders, by folder and body, and
+// leftAlone counts the quarantined messages of old folders, by folder and body, and
 // has the old folders whose user deleted them on the new server.
-func (m *model) excused() map[string]int {
+func (m *model) leftAlone() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		if f.State == store.FolderDeleted || f.State == store.FolderMissing {
@@ -149,6 +172,9 @@ func (m *model) bodyOf(folder string, key store.Key) string {
 		return m.pair.old.shown[key]
 	}
 	box := m.pair.old.folders[folder]
+	if box == nil {
+		return ""
+	}
 	validity, uid, _ := splitKey(key)
 	for _, msg := range box.messages {
 		if validity == box.validity && uid == msg.uid {

@@ -88,7 +88,10 @@ func (m *model) deliverTwin(t *rapid.T) {
 
 func (m *model) deliverNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
-	m.pair.new.deliver(name, "new "+m.body())
+	body := "new " + m.body()
+	m.pair.new.deliver(name, body)
+	m.limit[body]++
+	m.own[body]++
 	m.note("new %s: message %d, which is not on the old server", name, m.n)
 }
 
@@ -176,7 +179,7 @@ func (m *model) removeNew(t *rapid.T) {
 	if m.amnesia {
 		return
 	}
-	if name, body := m.pick(t, m.pair.new); name != "" {
+	if name, body := m.pick(t, m.pair.new); name != "" && !m.unseen[name] {
 		m.take(name, body)
 		m.note("new %s: removed %.40q", name, body)
 	}
@@ -188,25 +191,35 @@ func (m *model) removeNew(t *rapid.T) {
 // has arrived may be taken for the one that was removed, and copied once more.
 func (m *model) blur(body string) {
 	if m.pair.new.fleeting {
-		m.blurred[body] = true
+		m.excuseUpTo(indistinct, body, m.removed[body]+m.moved[body])
 	}
 }
 
 // blurAll is blur for all that the user has removed so far.
 func (m *model) blurAll() {
 	for body := range m.limit {
-		m.blurred[body] = m.blurred[body] || m.removed[body] > 0 || m.stray[body]
+		m.excuseUpTo(indistinct, body, m.removed[body]+m.moved[body])
 	}
 }
 
 // take removes a message from a new folder, with those that are the same.
 func (m *model) take(name, body string) {
-	m.blur(m.original(body))
 	m.store.unproved.while(func() map[string]int {
 		n := m.pair.new.remove(name, body)
 		m.removed[m.original(body)] += n
+		m.leave(name, m.original(body), n)
 		return map[string]int{body: n}
 	})
+	m.blur(m.original(body))
+}
+
+// leave notes that messages are not any more where they were on the new server.
+func (m *model) leave(name, body string, n int) {
+	if m.left[name] == nil {
+		m.left[name] = map[string]int{}
+	}
+	m.left[name][body] += n
+	m.excuseLeft(name)
 }
 
 // expungeNew removes what is marked with \Deleted in a folder.
@@ -215,6 +228,9 @@ func (m *model) expungeNew(t *rapid.T) {
 		return
 	}
 	name := m.folderOf(t, m.pair.new)
+	if m.unseen[name] {
+		return
+	}
 	m.pair.new.mu.Lock()
 	var marked []string
 	for _, msg := range m.pair.new.folders[name].messages {
@@ -236,7 +252,7 @@ func (m *model) moveNew(t *rapid.T) {
 	}
 	from, body := m.pick(t, m.pair.new)
 	to := m.folderOf(t, m.pair.new)
-	if from == "" || from == to {
+	if from == "" || from == to || m.unseen[from] {
 		return
 	}
 	m.note("new %s: moved to %s: %.40q", from, to, body)
@@ -287,6 +303,9 @@ func (m *model) renumberOld(t *rapid.T) {
 
 func (m *model) renumberNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
+	if m.unseen[name] {
+		return // nothing would tell any more that something is lost
+	}
 	m.note("new %s: UIDVALIDITY changed", name)
 	if m.unjudged() {
 		m.blurAll()
@@ -307,8 +326,14 @@ func (m *model) loseLedger(t *rapid.T) {
 	m.openStore()
 	m.pair.new.settle() // without intents nothing tells of what it still has to store
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
+	m.moved, m.left, m.excused, m.backups = map[string]int{}, map[string]map[string]int{}, map[excuse]map[string]int{}, nil
 	old, new := m.count(m.pair.old), m.count(m.pair.new)
-	m.limit = total(new)
+	m.limit, m.own = total(new), map[string]int{}
+	for body, n := range m.limit {
+		if strings.HasPrefix(body, "new ") {
+			m.own[body] = n
+		}
+	}
 	maps.DeleteFunc(m.mine, func(body string, _ []imap.Flag) bool { return m.limit[body] == 0 })
 	for body := range returned {
 		if m.limit[body] > 0 {
@@ -346,6 +371,7 @@ func (m *model) pass() Result {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	m.done.passes.Add(1)
+	m.overtaken()
 	results, err := m.engine.Sync(ctx, []store.AccountID{m.id}, nil)
 	if err != nil {
 		m.fail("Sync: %v", err)
@@ -364,6 +390,11 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	at := f.outcome()
 	m.note("pass: %s; %+v", at, res.Pass)
 	complete := res.Problem == nil && res.Pass.Complete
+	if complete && !f.disturbed() {
+		clear(m.counted)
+		clear(m.unseen)
+		clear(m.numbered)
+	}
 	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {
 		m.done.strikes.Add(1)

@@ -84,7 +84,7 @@ func (m *model) renumberMeanwhile(s *fakeServer, name string) {
 	s.mu.Lock()
 	there := s.folders[name] != nil
 	s.mu.Unlock()
-	if !there {
+	if !there || m.unseen[name] {
 		return
 	}
 	m.note("meanwhile: %s: UIDVALIDITY changed (old server: %t)", name, s == m.pair.old)
@@ -101,7 +101,7 @@ func (m *model) drawMailAction(t *rapid.T, kind string) func() {
 	mine := subset(t, users)
 	was := m.original(body)
 	return func() {
-		if m.count(m.pair.new)[name][was] == 0 {
+		if m.count(m.pair.new)[name][was] == 0 || m.unseen[name] && kind != "flag new" {
 			return
 		}
 		m.note("meanwhile: new %s: %s (to %s, %v): %.40q", name, kind, to, mine, body)
@@ -146,6 +146,9 @@ func (m *model) renameFolder(from, to string, answered bool) {
 		return // a crash: the new server has not heard of it either
 	}
 	m.pair.new.rename(from, to)
+	m.left[to], m.unseen[to] = m.left[from], m.unseen[from]
+	m.numbered[to] = m.numbered[from]
+	delete(m.left, from)
 	if answered {
 		_ = m.engine.Changed(context.Background(), m.id, verbRename, from, to)
 	}
@@ -187,7 +190,6 @@ func (m *model) move(from, to, body string) {
 			return nil
 		}
 		m.stray[was], m.unclear[was] = true, true
-		m.blur(was)
 		moved := 0
 		source.messages = slices.DeleteFunc(source.messages, func(msg *fakeMessage) bool {
 			if string(msg.body) != body {
@@ -198,8 +200,11 @@ func (m *model) move(from, to, body string) {
 			return true
 		})
 		source.modseq++
+		m.moved[was] += moved
+		m.leave(from, was, moved)
 		return map[string]int{body: moved}
 	})
+	m.blur(was)
 }
 
 // changeFlags takes flags off the messages with a body and gives them others.

@@ -46,11 +46,14 @@ func TestModel(t *testing.T) {
 }
 
 // tally counts what was tried, over all histories.
-type tally struct{ histories, steps, passes, strikes atomic.Int64 }
+type tally struct {
+	histories, steps, passes, strikes atomic.Int64
+	excuses                           uses
+}
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d histories, %d steps, %d passes, of which %d met trouble",
-		c.histories.Load(), c.steps.Load(), c.passes.Load(), c.strikes.Load())
+	return fmt.Sprintf("%d histories, %d steps, %d passes, of which %d met trouble; histories with excuses: %s",
+		c.histories.Load(), c.steps.Load(), c.passes.Load(), c.strikes.Load(), &c.excuses)
 }
 
 func history(t *rapid.T, done *tally) {
@@ -79,10 +82,18 @@ func history(t *rapid.T, done *tally) {
 		"renumber old":         m.renumberOld,
 		"renumber new":         m.renumberNew,
 		"lose ledger":          m.loseLedger,
+		"back up old":          m.backUpOld,
+		"put old back":         m.putOldBack,
+		"back up new":          m.backUpNew,
+		"put new back":         m.putNewBack,
+		"number old":           m.numberOld,
+		"number new":           m.numberNew,
+		"restart modseq":       m.restartModSeq,
 		"":                     m.neverTwice,
 	})
 	m.quiesce()
 	done.histories.Add(1)
+	done.excuses.add(m.used)
 }
 
 // model is what the history has done so far. Messages are known by their bodies.
@@ -106,10 +117,18 @@ type model struct {
 	limit    map[string]int    // how many copies there may have been since the ledger was lost the last time
 	removed  map[string]int    // how many of them the user removed
 	mine     map[string][]imap.Flag
+	moved    map[string]int            // how often the user moved one
+	left     map[string]map[string]int // what its user has removed or moved from a new folder, by body
+	own      map[string]int            // the user's own mail on the new server, with what was removed of it
+	backups  []kept
+	unseen   map[string]bool           // new folders that were put back: until the engine has seen that, nothing else befalls them that it could not tell from it
+	numbered map[string]bool           // new folders whose messages have other UIDs, likewise
+	counted  map[string]uint64         // highest HIGHESTMODSEQ of old folders that count anew since the last pass
+	excused  map[excuse]map[string]int // how many copies more there may be
+	used     map[excuse]bool
 	unclear  map[string]bool // whether the old server's flags are there depends on more than the model knows
 	stray    map[string]bool // moved by the user, or delivered to both servers
 	double   map[string]bool // may have copies of its own right besides ours
-	blurred  map[string]bool // see blur
 	lostDirs map[string]bool // new folders the user deleted
 	amnesia  bool            // the ledger was lost, and no pass has been complete since
 }
@@ -117,7 +136,9 @@ type model struct {
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, blurred: map[string]bool{}, lostDirs: map[string]bool{}}
+		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, numbered: map[string]bool{},
+		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
 	m.cfg = config.Default()
 	m.cfg.Sync.Memory = 64 << 10 // so that messages of 16 KB are large

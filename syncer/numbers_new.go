@@ -24,12 +24,12 @@ func (p *pull) checkNewNumbers(ctx context.Context) error {
 		}
 		seen = p.newWentBack()
 	}
-	if seen == "" && !p.first() {
+	if seen == "" && looked(p.folder.Checkpoint) {
 		if err := p.sampleAtLeast(ctx); err != nil {
 			return err
 		}
 	}
-	if seen == "" && !p.first() && p.sample != nil {
+	if seen == "" && p.sample != nil {
 		var err error
 		if seen, err = p.learnFromSample(ctx); err != nil {
 			return err
@@ -116,7 +116,7 @@ func (p *pull) recogniseNew(ctx context.Context, seen string) error {
 	}
 	p.begin()
 	v, err := p.takeInventory(ctx)
-	if err != nil {
+	if err != nil || v == nil {
 		return err
 	}
 	same, err := p.rewritten(ctx, v.doubtful)

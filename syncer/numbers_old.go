@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,7 +21,16 @@ const overlap = 16
 // was.
 func (p *pull) checkOldNumbers(ctx context.Context) error {
 	cp, sel := p.folder.Checkpoint, p.selected
-	if sel.pop3 || sel.early != nil || cp.UIDNext == 0 {
+	if sel.pop3 || sel.early != nil {
+		return nil
+	}
+	if seen, err := p.checkBeyond(ctx); err != nil || seen != "" {
+		if err != nil {
+			return err
+		}
+		return p.recogniseOld(ctx, seen)
+	}
+	if cp.UIDNext == 0 {
 		return nil
 	}
 	next := sel.UIDNext
@@ -50,6 +60,32 @@ func (p *pull) checkOldNumbers(ctx context.Context) error {
 		return err
 	}
 	return p.recogniseOld(ctx, seen)
+}
+
+// checkBeyond says what shows that UIDs which an interrupted pull has dealt with beyond the checkpoint,
+// or without one, are others' now; "" for nothing.
+func (p *pull) checkBeyond(ctx context.Context) (seen string, err error) {
+	var newest imap.UIDSet
+	for n, e := range slices.Backward(p.known.entries) {
+		uid, ok := p.selected.keys.uid(e.Key)
+		if !ok || uid < p.folder.Checkpoint.UIDNext || n < len(p.known.entries)-overlap {
+			break
+		}
+		if p.selected.toldNext && uid >= p.selected.UIDNext {
+			return fmt.Sprintf("UIDNEXT is %d, but a message had the UID %d", p.selected.UIDNext, uid), nil
+		}
+		newest.AddNum(uid)
+	}
+	if len(newest) == 0 {
+		return "", nil
+	}
+	err = p.old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
+		if e, ok := p.known.entry(m.UID); ok && !p.original(&e).is(m, header) {
+			seen = otherText(m.UID)
+		}
+		return nil
+	})
+	return seen, err
 }
 
 // otherSizes are those of listed messages whose size isn't the one that the ledger has.

@@ -29,7 +29,7 @@ type sample struct {
 // newSample prepares a look. It returns nil where there is nothing to compare with, as in a
 // folder that is pulled for the first time: of that everything is looked at.
 func newSample(cp store.Checkpoint, entries []store.Entry) *sample {
-	if cp.Checked.IsZero() {
+	if !looked(cp) {
 		return nil
 	}
 	g := &sample{validity: cp.NewUIDValidity, from: cp.NewUIDNext, copies: map[imap.UID]*store.Entry{}, doubtful: map[store.Key][]byte{}, absent: map[imap.UID]bool{}}
@@ -52,6 +52,10 @@ func newSample(cp store.Checkpoint, entries []store.Entry) *sample {
 	g.choose(entries)
 	return g
 }
+
+// looked tells whether the new folder has been looked at as it was when a checkpoint was taken: also
+// if that proves nothing of the old side any more (see reset).
+func looked(cp store.Checkpoint) bool { return !cp.Checked.IsZero() || cp.NewUIDValidity != 0 }
 
 // choose takes the newest of the copies.
 func (g *sample) choose(entries []store.Entry) {

@@ -119,6 +119,7 @@ type planner struct {
 	there    map[string]upstream.Mailbox // selectable folders of the new server, by key
 	folded   map[string]string           // the same, key by lower-case key
 	taken    map[string]string           // new keys that belong to an old raw name
+	named    map[string]int              // how many rows have a new key, deleted folders left out
 	names    map[string]string           // old raw name -> new raw name
 	oldUses  map[string]imap.MailboxAttr // by old raw name
 	newUses  map[imap.MailboxAttr]string // new raw name
@@ -140,6 +141,7 @@ func newPlanner(old, new Side, known []store.Folder, wish wishes) *planner {
 		there:   make(map[string]upstream.Mailbox),
 		folded:  make(map[string]string),
 		taken:   make(map[string]string),
+		named:   make(map[string]int),
 		names:   make(map[string]string),
 		oldUses: make(map[string]imap.MailboxAttr),
 		newUses: holders(new),
@@ -175,6 +177,9 @@ func (p *planner) remember(row *store.Folder) {
 		p.made++
 	}
 	key := p.key(p.newName(row))
+	if row.State != store.FolderDeleted {
+		p.named[key]++
+	}
 	switch {
 	case row.State == store.FolderPlanned && row.New == "":
 	case holdsName(row):
@@ -302,8 +307,8 @@ func (p *planner) leave(f *folder, why, prefix string, personal bool) {
 	if f.was != nil {
 		row = *f.was
 	}
-	if row.State == store.FolderDeleted || row.State == store.FolderMissing && p.taken[p.key(row.New)] != row.Old {
-		return // one that is missing and whose name is another folder's now has none to go on with
+	if row.State == store.FolderDeleted || row.State == store.FolderMissing && p.named[p.key(row.New)] > 1 {
+		return // a missing one whose name is another folder's by now has none to go on with
 	}
 	if row.State == store.FolderPlanned {
 		row.New = "" // there is nothing of it on the new server

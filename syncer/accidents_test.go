@@ -1,0 +1,96 @@
+package syncer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// What TestModel found when the servers had accidents, as small as it gets.
+
+// TestFleetingFolderWentBack: a new server whose UIDs don't last tells a lower UIDNEXT than before.
+// There is nothing to recognise by, and the folder goes on.
+func TestFleetingFolderWentBack(t *testing.T) {
+	r := newRig(t)
+	r.pair.new.fleeting = true
+	putBack := r.pair.new.keep("INBOX")
+	for i := range 3 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.start(false)
+	r.sync()
+	r.pair.old.remove("INBOX", mail(0))
+	r.sync() // without opening the new folder, so that the checkpoint has the UIDNEXT that STATUS tells
+	putBack()
+	r.pair.old.deliver("INBOX", mail(3))
+	if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 1 {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}
+
+// TestBothServersNumberAnew: the old server gives a folder another UIDVALIDITY and the new one its
+// copies other UIDs under the same one. Flags that change later reach the copies.
+func TestBothServersNumberAnew(t *testing.T) {
+	for _, order := range []func(a, b *fakeMessage) int{nil, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) }} {
+		r := rigOf(t, 4)
+		r.pair.new.remove("INBOX", mail(1))
+		r.pair.old.renumber("INBOX")
+		r.pair.new.number("INBOX", 5, order)
+		r.copies(0)
+		r.pair.old.setFlags("INBOX", mail(2), imap.FlagSeen)
+		r.copies(0)
+		r.has("INBOX", mail(0), mail(2), mail(3))
+		if got := r.pair.new.flags("INBOX", mail(2)); !slices.Contains(got, imap.FlagSeen) {
+			t.Errorf("message 2 has %v", got)
+		}
+	}
+}
+
+// TestOldUIDsUsedAgainBeforeTheFirstEnd: the old server is put back to a backup while a folder is being
+// pulled for the first time, and gives the UIDs of messages that have been copied to new mail.
+func TestOldUIDsUsedAgainBeforeTheFirstEnd(t *testing.T) {
+	steps := []struct {
+		step  string
+		times int
+	}{{"-APPEND", 1}, {"-COMMIT", 2}} // of the proofs, after that of the intents
+	for _, tt := range steps {
+		for _, fresh := range []int{0, 1, 3, 5} {
+			t.Run(fmt.Sprintf("%s, %d new", tt.step, fresh), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				putBack := r.pair.old.keep("INBOX")
+				for i := range 3 {
+					r.pair.old.deliver("INBOX", mail(i))
+				}
+				disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+				r.store = disk
+				f := &trouble{faults: []fault{{after: tt.times, kind: "crash", where: func(s string) bool { return s == tt.step }}}}
+				r.failAll(disk, f.strike)
+				r.start(false)
+				r.sync()
+				r.stop()
+				r.failAll(disk, noFault)
+				putBack()
+				for i := range fresh {
+					r.pair.old.deliver("INBOX", mail(3+i))
+				}
+				r.start(false)
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				r.has("INBOX", mails(0, 3+fresh)...)
+			})
+		}
+	}
+}
+
+// failAll lets both servers and the store fail as fault says.
+func (r *rig) failAll(disk *faultyStore, fault func(string) error) {
+	for _, s := range []*fakeServer{r.pair.old, r.pair.new} {
+		s.fail(fault)
+	}
+	disk.set(fault)
+}

@@ -1,0 +1,86 @@
+package syncer
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// An excuse is a reason for a message to be on the new server more often than it should be, or less
+// often, which the documentation grants. Each is given for so many copies of a message, and it is counted in how many
+// histories it was needed.
+type excuse string
+
+const (
+	// inDoubt: see unproved.
+	inDoubt excuse = "removed while its arrival was in doubt"
+	// indistinct: see blur.
+	indistinct excuse = "removed where UIDs tell nothing"
+	// lostOrRemoved: it came to the new server and was removed or moved there since the state that the
+	// server was put back to, or its server gave most UIDs anew; nothing is left that tells.
+	lostOrRemoved excuse = "removed, or lost by the server"
+	// unnoticed: it was removed on the old server, perhaps before it was copied, and is back with a backup
+	// although no number has gone back. It is an excuse for a message that isn't there.
+	unnoticed excuse = "back on the old server without a sign"
+)
+
+// excuses in the order in which they are used.
+var excuses = []excuse{inDoubt, lostOrRemoved, indistinct}
+
+// excuse allows so many copies more of a message.
+func (m *model) excuse(e excuse, body string, copies int) {
+	if copies <= 0 {
+		return
+	}
+	if m.excused[e] == nil {
+		m.excused[e] = map[string]int{}
+	}
+	m.excused[e][body] += copies
+}
+
+// excuseUpTo allows at least so many copies more of a message.
+func (m *model) excuseUpTo(e excuse, body string, copies int) {
+	m.excuse(e, body, copies-m.excused[e][body])
+}
+
+// use takes as many copies from the excuses for a message as it needs, and returns how many are left.
+func (m *model) use(body string, over int) int {
+	for _, e := range excuses {
+		n := m.excused[e][body]
+		if over <= 0 || n == 0 || e == indistinct && m.limit[body] < 2 {
+			continue // one alone can't be taken for another
+		}
+		over -= n
+		m.used[e] = true
+	}
+	return over
+}
+
+// uses counts the histories in which each excuse was needed.
+type uses struct {
+	mu    sync.Mutex
+	count map[excuse]int
+}
+
+func (u *uses) add(used map[excuse]bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count == nil {
+		u.count = map[excuse]int{}
+	}
+	for e := range used {
+		u.count[e]++
+	}
+}
+
+func (u *uses) String() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var parts []string
+	for _, e := range slices.Sorted(maps.Keys(u.count)) {
+		parts = append(parts, fmt.Sprintf("%d %s", u.count[e], e))
+	}
+	return strings.Join(parts, ", ")
+}
