@@ -102,13 +102,13 @@ func (r *reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	if r.adopt == nil || len(missing) == 0 {
 		return missing, nil
 	}
-	want, marks, err := r.oldIdentities(ctx, missing)
+	want, more, err := r.oldIdentities(ctx, missing)
 	if err != nil {
 		return nil, err
 	}
 	batch := store.Batch{Account: r.account, Folder: r.folder.ID}
 	var rest []upstream.Message
-	ev := r.onAdoption(want, missing, marks)
+	ev := r.onAdoption(want, missing, more)
 	ledger, err := r.fromLedger(ctx, want, ev)
 	if err != nil {
 		return nil, err
@@ -190,13 +190,14 @@ func (p *pull) stillThere(ctx context.Context, found []candidate) error {
 }
 
 // onAdoption is the evidence for messages that are missing.
-func (r *reader) onAdoption(want []wanted, missing []upstream.Message, marks []int64) copyEvidence {
+func (r *reader) onAdoption(want []wanted, missing []upstream.Message, more []identity) copyEvidence {
 	return copyEvidence{
 		old: func(ctx context.Context, places []int) (map[int]content, error) {
 			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
 		},
 		fresh:  r.askNew,
-		marked: func(i int, c candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-marks[i] },
+		marked: func(i int, c candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-more[i].marks },
+		date:   func(i int) dateMark { return more[i].date },
 	}
 }
 
@@ -249,7 +250,7 @@ func (a *adoption) count(p *pairing) {
 			copied, haveNew := p.news[p.sorted[at].UID]
 			switch {
 			case !haveOld || !haveNew:
-			case old == copied:
+			case old.says(copied):
 				a.theirs++
 			default:
 				a.others++
@@ -265,9 +266,15 @@ func (p *pull) oldFingerprints(ctx context.Context, missing []upstream.Message) 
 	return want, err
 }
 
-// oldIdentities is oldFingerprints with how many octets of each message are other tools' marks.
-func (p *pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]wanted, []int64, error) {
-	marks := make([]int64, len(missing))
+// identity is what else a message may be recognised by.
+type identity struct {
+	marks int64 // octets of it that are other tools' marks
+	date  dateMark
+}
+
+// oldIdentities is oldFingerprints with what else there is.
+func (p *pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]wanted, []identity, error) {
+	more := make([]identity, len(missing))
 	at := make(map[imap.UID]int, len(missing))
 	want := make([]wanted, len(missing))
 	var set imap.UIDSet
@@ -278,11 +285,12 @@ func (p *pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([
 	}
 	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		if i, ok := at[m.UID]; ok {
-			want[i], marks[i] = wanted{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size}, marksOf(header)
+			want[i] = wanted{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size}
+			more[i] = identity{marks: marksOf(header), date: dateMarkOf(header)}
 		}
 		return nil
 	})
-	return want, marks, err
+	return want, more, err
 }
 
 // unmatched is want without what was found: those look for nothing any more.

@@ -17,7 +17,14 @@ import (
 type content struct {
 	text   [16]byte // SHA-256 of what is behind the header, without CRs, as Courier stores it, and with NULs as Dovecot shows them
 	fields string   // the names of the header's fields, but for those that servers and tools add
+	header [16]byte // SHA-256 of the header without CRs and the line ends behind it, and with X for NULs and octets above 127, as Cyrus writes it
 }
+
+// says tells whether two messages with the same fingerprint are one.
+func (c content) says(other content) bool { return c.text == other.text && c.fields == other.fields }
+
+// same tells whether two messages are one whatever their fingerprints are: all of them is the same.
+func (c content) same(other content) bool { return c.text == other.text && c.header == other.header }
 
 // addedFields are header fields that servers and other tools add to their copies and take
 // away, besides those that begin with X-.
@@ -42,7 +49,23 @@ func contentOf(r io.Reader) (c content, err error) {
 	if _, err := io.Copy(plainText{&text}, in); err != nil {
 		return content{}, err
 	}
-	return content{text: [16]byte(text.sum()), fields: fieldNames(header.Header())}, nil
+	return content{text: [16]byte(text.sum()), fields: fieldNames(header.Header()), header: headerSum(header.Header())}, nil
+}
+
+// headerSum is the sum of a header as every server keeps it.
+func headerSum(header []byte) [16]byte {
+	plain := make([]byte, 0, len(header))
+	for _, c := range header {
+		switch {
+		case c == '\r':
+		case c == 0 || c > 127:
+			plain = append(plain, 'X')
+		default:
+			plain = append(plain, c)
+		}
+	}
+	sum := sha256.Sum256(bytes.TrimRight(plain, "\n"))
+	return [16]byte(sum[:16])
 }
 
 // plainText passes NULs on as 0x80, and no CRs.

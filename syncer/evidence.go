@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -15,6 +16,8 @@ type copyEvidence struct {
 	fresh func(ctx context.Context, uids []imap.UID) (map[imap.UID]content, error)
 	// marked tells whether what other tools have added explains the difference; nil for no.
 	marked func(place int, c candidate) bool
+	// date tells most wanted messages with different dates from one another; nil for not known.
+	date func(place int) dateMark
 	// unread decides where one of the two can't be read.
 	unread func(place int, c candidate, haveOld bool) bool
 }
@@ -33,11 +36,16 @@ type pairing struct {
 	found []candidate
 	olds  map[int]content
 	news  map[imap.UID]content
+
+	ambiguous map[int]bool // places of messages that others have the fingerprint of
+
+	undated int // messages without a known date that were read because something resembles them
 }
 
 // takeProved is takeAll with evidence for each candidate whose size is not exactly the wanted one.
 func (c *candidates) takeProved(ctx context.Context, want []wanted, ev copyEvidence) ([]candidate, error) {
-	p := &pairing{candidates: c, copyEvidence: ev, want: want, found: c.takeExact(want)}
+	p := &pairing{candidates: c, copyEvidence: ev, want: want, ambiguous: ambiguous(want)}
+	p.found = c.takeExact(p.but(p.ambiguous))
 	err := p.gather(ctx)
 	if err == nil {
 		p.assign()
@@ -59,17 +67,24 @@ func (p *pairing) alike(place int) (at []int) {
 	return at
 }
 
+// unmarked are those of candidates whose size other tools' marks don't explain.
+func (p *pairing) unmarked(place int, at []int) []int {
+	return slices.DeleteFunc(at, func(at int) bool { return p.explained(place, p.sorted[at]) })
+}
+
+// explained tells whether other tools' marks are all that a candidate differs by.
+func (p *pairing) explained(place int, c candidate) bool {
+	return p.marked != nil && !p.ambiguous[place] && p.marked(place, c)
+}
+
 // gather reads what has to be compared.
 func (p *pairing) gather(ctx context.Context) (err error) {
 	var places []int
 	var uids []imap.UID
 	asked := map[imap.UID]bool{}
 	for _, i := range missing(p.want, p.found) {
-		for _, at := range p.alike(i) {
+		for _, at := range slices.Concat(p.unmarked(i, p.alike(i)), p.worthReading(i)) {
 			c := p.sorted[at]
-			if p.marked != nil && p.marked(i, c) {
-				continue
-			}
 			if len(places) == 0 || places[len(places)-1] != i {
 				places = append(places, i)
 			}
@@ -92,9 +107,15 @@ func (p *pairing) gather(ctx context.Context) (err error) {
 // assign gives each of what is wanted the first candidate that is proved to be it, the
 // largest first.
 func (p *pairing) assign() {
+	p.give(p.alike, p.identical)
+	p.give(p.alike, p.proved)
+	p.give(p.resembling, p.identical)
+}
+
+func (p *pairing) give(among func(place int) []int, proved func(place int, c candidate) bool) {
 	for _, i := range missing(p.want, p.found) {
-		for _, at := range p.alike(i) {
-			if p.proved(i, p.sorted[at]) {
+		for _, at := range among(i) {
+			if proved(i, p.sorted[at]) {
 				p.found[i] = p.sorted[at]
 				p.next[at] = int32(at) + 1
 				break
@@ -104,15 +125,18 @@ func (p *pairing) assign() {
 }
 
 func (p *pairing) proved(place int, c candidate) bool {
-	if p.marked != nil && p.marked(place, c) {
+	if p.explained(place, c) {
 		return true
 	}
 	old, haveOld := p.olds[place]
 	copied, haveNew := p.news[c.UID]
 	if !haveOld || !haveNew {
-		return p.unread != nil && p.unread(place, c, haveOld)
+		return p.ambiguous[place] && c.Size == p.want[place].Size || p.unread != nil && p.unread(place, c, haveOld)
 	}
-	return old == copied
+	if p.ambiguous[place] {
+		return old.same(copied)
+	}
+	return old.says(copied)
 }
 
 // withinSlack tells whether sizes differ by so little that no more can be said.

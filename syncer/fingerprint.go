@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/fnv"
 
 	"postferry/store"
 )
@@ -16,6 +17,7 @@ var fingerprintFields = [...]string{"Message-ID", "Date", "From", "Sender", "Sub
 // Indices of fingerprintFields.
 const (
 	fieldMessageID = 0
+	fieldDate      = 1
 	fieldFrom      = 2
 	fieldSender    = 3
 )
@@ -62,8 +64,26 @@ func fingerprintOf(header []byte, size int64) store.Fingerprint {
 	return fp
 }
 
+// dateMark tells most headers with different Date fields from one another; 0 for none, or an
+// unknown one.
+type dateMark uint32
+
+// dateMarkOf is a header's.
+func dateMarkOf(header []byte) (mark dateMark) {
+	eachField(header, func(name, value []byte) {
+		if mark == 0 && compareFold(string(name), fingerprintFields[fieldDate]) == 0 {
+			h := fnv.New32a()
+			_, _ = h.Write(squeeze(value))
+			mark = dateMark(h.Sum32())
+		}
+	})
+	return mark
+}
+
 // messageIDBit of a fingerprint's first octet says that a Message-ID is in it.
 const messageIDBit = 1
+
+func hasMessageID(fp store.Fingerprint) bool { return fp[0]&messageIDBit != 0 }
 
 // eachField calls fn with the name and the folded value of each field of a
 // header, up to the empty line. What has no field name (an mbox "From " line,

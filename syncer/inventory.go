@@ -82,7 +82,7 @@ func (v *inventory) take(m upstream.Message, header []byte) error {
 	if e != nil {
 		v.doubtful[e.Key] = doubt(e, m, header)
 	}
-	v.strangers = append(v.strangers, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+	v.strangers = append(v.strangers, candidateOf(m, header))
 	return nil
 }
 

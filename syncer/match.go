@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/upstream"
 )
 
 // sizeSlack is by how many octets a copy may differ in size from its original
@@ -22,6 +23,12 @@ type candidate struct {
 	Fingerprint store.Fingerprint
 	Size        int64 // octets; negative if unknown, which matches nothing
 	UID         imap.UID
+	Date        dateMark
+}
+
+// candidateOf makes one of what the new server tells of a message.
+func candidateOf(m upstream.Message, header []byte) candidate {
+	return candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID, Date: dateMarkOf(header)}
 }
 
 // wanted is a message of the old server whose copy is looked for.
@@ -36,6 +43,7 @@ type wanted struct {
 type candidates struct {
 	sorted []candidate // by fingerprint, size, UID
 	next   []int32     // next[i] is i while i is free, else somewhere nearer to the next free one
+	bySize []int32     // places of sorted by size; nil until they are needed
 }
 
 // newCandidates takes over list (and reorders it).

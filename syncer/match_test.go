@@ -26,28 +26,28 @@ func TestTakeAll(t *testing.T) {
 		uids []imap.UID // 0 for none
 	}{
 		{"nothing there", nil, []wanted{{a, 10}}, []imap.UID{0}},
-		{"nothing wanted", []candidate{{a, 10, 1}}, nil, []imap.UID{}},
-		{"three identical, one copy", []candidate{{a, 10, 7}}, []wanted{{a, 10}, {a, 10}, {a, 10}}, []imap.UID{7, 0, 0}},
-		{"one, three identical copies", []candidate{{a, 10, 9}, {a, 10, 3}, {a, 10, 5}}, []wanted{{a, 10}}, []imap.UID{3}},
-		{"lowest UIDs in order", []candidate{{a, 10, 9}, {a, 10, 3}, {a, 10, 5}}, []wanted{{a, 10}, {a, 10}, {a, 10}}, []imap.UID{3, 5, 9}},
-		{"another fingerprint", []candidate{{b, 10, 1}}, []wanted{{a, 10}}, []imap.UID{0}},
-		{"a field was added", []candidate{{a, 5030, 1}}, []wanted{{a, 5000}}, []imap.UID{1}},
-		{"a field was dropped", []candidate{{a, 4970, 1}}, []wanted{{a, 5000}}, []imap.UID{1}},
-		{"just within the slack", []candidate{{a, 6024, 1}}, []wanted{{a, 5000}}, []imap.UID{1}},
-		{"just beyond the slack", []candidate{{a, 6025, 1}}, []wanted{{a, 5000}}, []imap.UID{0}},
-		{"just within the slack below", []candidate{{a, 3976, 1}}, []wanted{{a, 5000}}, []imap.UID{1}},
-		{"just beyond the slack below", []candidate{{a, 3975, 1}}, []wanted{{a, 5000}}, []imap.UID{0}},
-		{"no Message-ID: its size is in the fingerprint, but for marks", []candidate{{anon, 11, 1}}, []wanted{{anon, 10}}, []imap.UID{1}},
-		{"no Message-ID, exact", []candidate{{anon, 10, 1}}, []wanted{{anon, 10}}, []imap.UID{1}},
-		{"an exact match is not given to another", []candidate{{a, 5000, 1}}, []wanted{{a, 4990}, {a, 5000}}, []imap.UID{0, 1}},
-		{"nor when both have one", []candidate{{a, 5000, 1}, {a, 5030, 2}}, []wanted{{a, 4990}, {a, 5000}}, []imap.UID{2, 1}},
-		{"sent and come back by a list, both marked", []candidate{{a, 5030, 1}, {a, 5630, 2}}, []wanted{{a, 5000}, {a, 5600}}, []imap.UID{1, 2}},
-		{"the same, wanted the other way round", []candidate{{a, 5030, 1}, {a, 5630, 2}}, []wanted{{a, 5600}, {a, 5000}}, []imap.UID{2, 1}},
-		{"the same, only the list's is there", []candidate{{a, 5630, 2}}, []wanted{{a, 5000}, {a, 5600}}, []imap.UID{0, 2}},
-		{"larger before smaller", []candidate{{a, 5600, 1}, {a, 5700, 2}}, []wanted{{a, 5650}}, []imap.UID{2}},
-		{"unknown size wanted", []candidate{{a, 0, 1}, {a, -1, 2}}, []wanted{{a, -1}}, []imap.UID{0}},
-		{"unknown size there", []candidate{{a, -1, 1}}, []wanted{{a, 0}, {a, 500}}, []imap.UID{0, 0}},
-		{"empty messages", []candidate{{anon, 0, 4}}, []wanted{{anon, 0}, {anon, 0}}, []imap.UID{4, 0}},
+		{"nothing wanted", []candidate{{a, 10, 1, 0}}, nil, []imap.UID{}},
+		{"three identical, one copy", []candidate{{a, 10, 7, 0}}, []wanted{{a, 10}, {a, 10}, {a, 10}}, []imap.UID{7, 0, 0}},
+		{"one, three identical copies", []candidate{{a, 10, 9, 0}, {a, 10, 3, 0}, {a, 10, 5, 0}}, []wanted{{a, 10}}, []imap.UID{3}},
+		{"lowest UIDs in order", []candidate{{a, 10, 9, 0}, {a, 10, 3, 0}, {a, 10, 5, 0}}, []wanted{{a, 10}, {a, 10}, {a, 10}}, []imap.UID{3, 5, 9}},
+		{"another fingerprint", []candidate{{b, 10, 1, 0}}, []wanted{{a, 10}}, []imap.UID{0}},
+		{"a field was added", []candidate{{a, 5030, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{1}},
+		{"a field was dropped", []candidate{{a, 4970, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{1}},
+		{"just within the slack", []candidate{{a, 6024, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{1}},
+		{"just beyond the slack", []candidate{{a, 6025, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{0}},
+		{"just within the slack below", []candidate{{a, 3976, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{1}},
+		{"just beyond the slack below", []candidate{{a, 3975, 1, 0}}, []wanted{{a, 5000}}, []imap.UID{0}},
+		{"no Message-ID: its size is in the fingerprint, but for marks", []candidate{{anon, 11, 1, 0}}, []wanted{{anon, 10}}, []imap.UID{1}},
+		{"no Message-ID, exact", []candidate{{anon, 10, 1, 0}}, []wanted{{anon, 10}}, []imap.UID{1}},
+		{"an exact match is not given to another", []candidate{{a, 5000, 1, 0}}, []wanted{{a, 4990}, {a, 5000}}, []imap.UID{0, 1}},
+		{"nor when both have one", []candidate{{a, 5000, 1, 0}, {a, 5030, 2, 0}}, []wanted{{a, 4990}, {a, 5000}}, []imap.UID{2, 1}},
+		{"sent and come back by a list, both marked", []candidate{{a, 5030, 1, 0}, {a, 5630, 2, 0}}, []wanted{{a, 5000}, {a, 5600}}, []imap.UID{1, 2}},
+		{"the same, wanted the other way round", []candidate{{a, 5030, 1, 0}, {a, 5630, 2, 0}}, []wanted{{a, 5600}, {a, 5000}}, []imap.UID{2, 1}},
+		{"the same, only the list's is there", []candidate{{a, 5630, 2, 0}}, []wanted{{a, 5000}, {a, 5600}}, []imap.UID{0, 2}},
+		{"larger before smaller", []candidate{{a, 5600, 1, 0}, {a, 5700, 2, 0}}, []wanted{{a, 5650}}, []imap.UID{2}},
+		{"unknown size wanted", []candidate{{a, 0, 1, 0}, {a, -1, 2, 0}}, []wanted{{a, -1}}, []imap.UID{0}},
+		{"unknown size there", []candidate{{a, -1, 1, 0}}, []wanted{{a, 0}, {a, 500}}, []imap.UID{0, 0}},
+		{"empty messages", []candidate{{anon, 0, 4, 0}}, []wanted{{anon, 0}, {anon, 0}}, []imap.UID{4, 0}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestTakeAll(t *testing.T) {
 
 // Used in two calls, a candidate is still given only once.
 func TestTakeAllRemembers(t *testing.T) {
-	c := newCandidates([]candidate{{withID(1), 10, 1}, {withID(1), 10, 2}})
+	c := newCandidates([]candidate{{withID(1), 10, 1, 0}, {withID(1), 10, 2, 0}})
 	var got []imap.UID
 	for range 3 {
 		got = append(got, c.takeAll([]wanted{{withID(1), 10}})[0].UID)
@@ -80,7 +80,7 @@ func TestTakeAllProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		have := make([]candidate, rapid.IntRange(0, 40).Draw(t, "have"))
 		for i := range have {
-			have[i] = candidate{print.Draw(t, "print"), size.Draw(t, "size"), imap.UID(i + 1)}
+			have[i] = candidate{print.Draw(t, "print"), size.Draw(t, "size"), imap.UID(i + 1), 0}
 		}
 		want := make([]wanted, rapid.IntRange(0, 40).Draw(t, "want"))
 		for i := range want {
@@ -159,7 +159,7 @@ var manyKinds = map[string]func(i int) store.Fingerprint{
 func many(n int, print func(int) store.Fingerprint) (have []candidate, want []wanted) {
 	have, want = make([]candidate, n), make([]wanted, n)
 	for i := range n {
-		have[i] = candidate{print(i), 5000, imap.UID(i + 1)}
+		have[i] = candidate{print(i), 5000, imap.UID(i + 1), 0}
 		want[i] = wanted{print(i), 5000 - int64(i%2)}
 	}
 	return have, want

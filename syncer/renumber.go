@@ -111,7 +111,7 @@ func (p *pull) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, ta
 	}
 	for _, set := range chunks(fresh, listWindow) {
 		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			found = append(found, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+			found = append(found, candidateOf(m, header))
 			p.mark(m.UID, header)
 			return nil
 		})

@@ -92,7 +92,7 @@ func (g *sample) take(m upstream.Message, header []byte) error {
 		return nil
 	}
 	if g.from > 0 && m.UID >= g.from {
-		g.fresh = append(g.fresh, candidate{Fingerprint: fingerprintOf(header, m.Size), Size: m.Size, UID: m.UID})
+		g.fresh = append(g.fresh, candidateOf(m, header))
 	}
 	return nil
 }

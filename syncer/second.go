@@ -75,11 +75,15 @@ func (p *pull) secondCopies(ctx context.Context, lost []store.Intent) (seconds [
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	want := make([]wanted, len(lost))
+	want, keys := make([]wanted, len(lost)), make([]store.Key, len(lost))
 	for i, in := range lost {
-		want[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}
+		want[i], keys[i] = wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	for i, c := range newCandidates(found).takeAll(want) {
+	copies, err := newCandidates(found).takeProved(ctx, want, p.byKeys(want, keys))
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range copies {
 		at, known := slices.BinarySearchFunc(p.ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
 		if c.UID == 0 || !known || p.ledger.Entries[at].UID == 0 || p.ledger.Entries[at].UIDValidity != p.target.UIDValidity {
 			continue

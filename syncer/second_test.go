@@ -30,7 +30,7 @@ func TestSecondCopies(t *testing.T) {
 		"too long ago":            {lost: func(in *store.Intent) { in.Written = time.Now().Add(-lostKept - time.Hour) }, stays: true},
 		"of an earlier numbering": {lost: func(in *store.Intent) { in.UIDValidity++ }, stays: true},
 		"stored before":           {lost: func(in *store.Intent) { in.UIDNext = 1000 }, stays: true},
-		"of another message":      {lost: func(in *store.Intent) { in.Fingerprint[0]++ }, stays: true},
+		"of another message":      {lost: func(in *store.Intent) { in.Fingerprint[0]++; in.Size += 100 }, stays: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

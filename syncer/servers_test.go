@@ -93,6 +93,7 @@ type relocation struct {
 	store    store.Store
 	account  store.AccountID
 	engine   *syncer.Engine
+	cfg      *config.Config
 	before   *lab.Snapshot // the old server's
 	after    *lab.Snapshot // the new server's, after the first pass
 }
@@ -121,7 +122,7 @@ func startRelocationWith(t *testing.T, from, to kind, adjust func(*config.Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.store, m.account = st, rows[0].ID
+	m.store, m.account, m.cfg = st, rows[0].ID, &cfg
 	if m.engine, err = syncer.New(&cfg, st, zerolog.New(zerolog.NewTestWriter(t))); err != nil {
 		t.Fatal(err)
 	}

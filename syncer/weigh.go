@@ -124,7 +124,7 @@ func (w *writer) acceptSame(ctx context.Context) error {
 		old, haveOld := olds[at]
 		copied, haveNew := news[c.uid]
 		at++
-		return haveOld && haveNew && old == copied
+		return haveOld && haveNew && old.says(copied)
 	})
 	return nil
 }
