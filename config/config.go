@@ -38,6 +38,9 @@ type Proxy struct {
 	// VisitWait bounds how long a client's SELECT is held back while its
 	// folder is filled.
 	VisitWait time.Duration
+	// VisitWindow is how many of the newest messages come first in a folder that
+	// can't be filled while a client waits.
+	VisitWindow int
 	// MaxConnections bounds the clients connected at the same time.
 	MaxConnections int
 }
@@ -137,6 +140,7 @@ func Default() Config {
 			IMAPS:          ":993",
 			IMAP:           ":143",
 			VisitWait:      20 * time.Second,
+			VisitWindow:    200,
 			MaxConnections: 4096,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8143"},

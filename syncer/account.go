@@ -66,6 +66,7 @@ func (f *tracked) watch() (far func() progress) {
 // pulling is a pull under way.
 type pulling struct {
 	visit bool
+	shown bool // a visit's folder is worth showing
 	pull  *pull
 	yield func() // asks it to stop at the next safe point; may be called again
 }

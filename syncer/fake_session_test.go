@@ -18,11 +18,12 @@ import (
 // fakeSession is a session with a fakeServer.
 type fakeSession struct {
 	*fakeServer
-	traffic upstream.Traffic
-	box     *fakeFolder // selected; stays valid when renamed or deleted
-	closed  bool
-	asked   imap.UIDSet // bodies that nobody has waited for yet
-	of      *fakeFolder // the folder that they are of
+	traffic  upstream.Traffic
+	box      *fakeFolder // selected; stays valid when renamed or deleted
+	closed   bool
+	asked    imap.UIDSet // bodies that nobody has waited for yet
+	of       *fakeFolder // the folder that they are of
+	progress func()      // told of every answer
 }
 
 // within answers what was asked for while a folder was open, although another one has
@@ -50,6 +51,9 @@ func (s *fakeSession) step(op string, fn func() error) error {
 	}
 	if s.box != nil && s.box.lost() && slices.Contains(needFolder, op) {
 		return lostError(op)
+	}
+	if s.progress != nil {
+		s.progress()
 	}
 	if err := fn(); err != nil {
 		return err

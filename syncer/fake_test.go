@@ -240,5 +240,5 @@ func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.
 	}
 	s.sessions++
 	s.peak = max(s.peak, s.sessions)
-	return &fakeSession{fakeServer: s, traffic: opt.Traffic}, nil
+	return &fakeSession{fakeServer: s, traffic: opt.Traffic, progress: opt.Progress}, nil
 }

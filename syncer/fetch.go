@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -125,6 +126,9 @@ func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
 	for _, p := range b.way {
 		r.traffic.old.budget.giveBack(p.octets)
 	}
+	if errors.Is(err, errSlow) {
+		r.postponed = sortByUID(slices.Concat(b.odd, b.left, b.missing))
+	}
 	return err
 }
 
@@ -161,6 +165,10 @@ func (b *bringing) begin(p portion) {
 func (b *bringing) ask(ctx context.Context) error {
 	for b.stop == nil && len(b.left)+len(b.odd) == 0 && len(b.missing) > 0 && b.mayAsk() {
 		if b.stop = b.yielded(); b.stop != nil {
+			return nil
+		}
+		if b.tooSlow() {
+			b.stop = errSlow
 			return nil
 		}
 		p, err := b.portion()
@@ -206,9 +214,10 @@ func (b *bringing) suspected(m upstream.Message) bool {
 // portion is what the next command should ask for. Its octets are set aside in the
 // account's budgets. An error means that there is no room for the first message.
 func (b *bringing) portion() (p portion, err error) {
-	for n, m := range b.missing {
+	messages, octets := b.most()
+	for n, m := range b.missing[:min(messages, len(b.missing))] {
 		size, alone := uint64(max(m.Size, 0)), b.suspected(m)
-		if n > 0 && (p.alone || alone || p.octets+size > bodyOctets) {
+		if n > 0 && (p.alone || alone || p.octets+size > octets) {
 			break
 		}
 		if err := b.traffic.take(time.Now(), size); err != nil {
@@ -303,10 +312,16 @@ func (r *reader) doubt(msgs []upstream.Message) (doubt bool) {
 func (b *bringing) fetch(ctx context.Context, p portion) error {
 	var ours error // of take: the new side's, or what the old server did to a body
 	at := imap.UID(0)
+	b.seen.begin()
 	err := p.call.Wait(ctx, func(uid imap.UID, size int64, body io.Reader) error {
 		m, ok := b.wanted[uid]
 		if !ok {
 			return nil
+		}
+		if b.yieldsLate() {
+			b.lane.old.hangUp()
+			ours = errYield
+			return ours
 		}
 		delete(b.wanted, uid)
 		if b.doubts(m, size) {
@@ -314,11 +329,17 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 			return nil
 		}
 		at = uid
-		if ours = b.take(ctx, m, size, body); ours == nil {
+		watched, dealt := b.seen.watch(body)
+		defer dealt()
+		if ours = b.take(ctx, m, size, watched); ours == nil {
 			at = 0
 		}
 		return ours
 	})
+	b.tellPace()
+	if errors.Is(ours, errYield) {
+		return ours
+	}
 	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
 		b.blame(p, at)
 	}

@@ -38,6 +38,7 @@ type pool struct {
 	losses  losses          // of a new server
 	lengths lengths         // of an old server
 	changes changes         // of a new server
+	pace    pace            // of an old server
 	quirks  upstream.Quirks // what its sessions have learnt of the server
 
 	// life is when the server last showed any sign of life, silent whether

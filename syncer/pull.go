@@ -17,13 +17,6 @@ import (
 	"postferry/upstream"
 )
 
-// A folder with more missing messages than this is too large to be finished
-// while a client waits: its visit brings the newest window first.
-const (
-	visitAll    = 2000
-	visitNewest = 500
-)
-
 // fruitless is how many attempts in a row may fail without a single message
 // getting further before a pull is given up for now.
 const fruitless = 3
@@ -78,6 +71,7 @@ type pull struct {
 	clock   func() time.Time    // what POP3 sessions are timed by
 	log     zerolog.Logger
 	visit   bool
+	visiting
 	until   time.Time          // when a POP3 session has lasted long enough; zero for never
 	doubted map[store.Key]bool // messages that an earlier POP3 session would not give
 	listing time.Duration      // how long it took

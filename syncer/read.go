@@ -75,9 +75,15 @@ type reader struct {
 	next  imap.UID // every message below it was handed over
 	// announced: the writer has been told that there are keywords.
 	announced bool
-	preparing bool // what comes next may be asked for ahead
-	limited   bool // the new server has a limit for messages
-	last      bool // there is nothing behind the present window
+	preparing bool               // what comes next may be asked for ahead
+	limited   bool               // the new server has a limit for messages
+	last      bool               // there is nothing behind the present window
+	decided   bool               // whether the newest messages come first
+	shown     bool               // the visitor has been let in, or is about to be
+	postponed []upstream.Message // handed to nobody yet, as newer ones come first
+	seen      arrivals           // of this session with the old server
+	told      arrivals           // what the server's pace knows of them
+	step      int                // messages that the next command asks for, as long as nothing is known
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
@@ -89,7 +95,7 @@ func (p *pull) copyMissing(ctx context.Context) error {
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	r := &reader{pull: p, items: items, next: max(p.folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0}
+	r := &reader{pull: p, items: items, next: max(p.folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0, step: firstAsked}
 	go func() {
 		err := r.run(rctx)
 		close(items)
@@ -138,7 +144,7 @@ func (r *reader) run(ctx context.Context) error {
 	if err := r.tryAgain(ctx); err != nil {
 		return err
 	}
-	if r.visit && int(r.selected.Messages)-r.known.count() > visitAll {
+	if r.newestFirst() {
 		if err := r.newest(ctx, from); err != nil {
 			return err
 		}
@@ -158,6 +164,12 @@ func (r *reader) run(ctx context.Context) error {
 			width = max(width/8, 1)
 			continue
 		}
+		if errors.Is(err, errSlow) {
+			err = r.newest(ctx, to+1)
+		}
+		if err == nil {
+			err = r.bringPostponed(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -167,26 +179,6 @@ func (r *reader) run(ctx context.Context) error {
 		from, width = to+1, adapt(width, n)
 	}
 	return r.openNext(ctx)
-}
-
-// newest brings the newest messages of a large folder and then lets the visitor in.
-func (r *reader) newest(ctx context.Context, from imap.UID) error {
-	width := imap.UID(visitNewest)
-	for {
-		low := from // below it nothing is missing
-		if r.selected.UIDNext > width {
-			low = max(low, r.selected.UIDNext-width)
-		}
-		n, err := r.window(ctx, low, r.selected.UIDNext-1)
-		if err != nil && !errors.Is(err, errDense) {
-			return err
-		}
-		if err != nil || n >= visitNewest/2 || low == from {
-			break
-		}
-		width *= 4
-	}
-	return r.hand(ctx, &item{shows: true})
 }
 
 // adapt steers the width of UID ranges towards listMany messages each.
@@ -237,7 +229,16 @@ func (p *pull) yielded() error {
 
 // window deals with a range of UIDs and returns how many messages are in it.
 func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
-	var told []upstream.Message
+	told, listed, err := r.listMissing(ctx, from, to)
+	if err != nil {
+		return listed, err
+	}
+	return listed, r.deal(ctx, told)
+}
+
+// listMissing lists the messages of a range of UIDs that have no end yet, and tells how
+// many there are with the others.
+func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []upstream.Message, listed int, err error) {
 	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
 	err = r.list(ctx, set, func(m upstream.Message) error {
 		if m.UID < from || m.UID > to {
@@ -251,24 +252,26 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 		}
 		return nil
 	})
-	if err != nil {
-		return listed, err
-	}
+	return told, listed, err
+}
+
+// deal deals with messages that were listed: it finds their copies, or brings them.
+func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) {
 	missing := r.newOnes(told)
 	r.tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
-		return listed, err
+		return err
 	}
 	if missing, err = r.moved(ctx, missing); err != nil {
-		return listed, err
+		return err
 	}
 	if missing, err = r.largeOnes(ctx, missing); err != nil {
-		return listed, err
+		return err
 	}
 	if err := r.announceKeywords(ctx, missing); err != nil {
-		return listed, err
+		return err
 	}
-	return listed, r.bring(ctx, missing)
+	return r.bring(ctx, missing)
 }
 
 // newOnes are the messages of a window that are to be dealt with, each once.

@@ -25,12 +25,13 @@ const (
 // visit is a client's opening of a folder.
 type visit struct {
 	folder *tracked
+	begun  time.Time
 	shown  chan struct{} // closed when the folder is worth showing
 	show   func()
 }
 
 func newVisit(f *tracked) *visit {
-	v := &visit{folder: f, shown: make(chan struct{})}
+	v := &visit{folder: f, begun: time.Now(), shown: make(chan struct{})}
 	v.show = sync.OnceFunc(func() { close(v.shown) })
 	return v
 }
@@ -46,6 +47,9 @@ func (a *account) beginVisit(mailbox string) *visit {
 			a.visits = append(a.visits, newVisit(f)) // nobody waits; what is late arrives as EXISTS
 		}
 		return nil
+	}
+	if f.pulling != nil && f.pulling.shown {
+		return nil // its newest messages are there, and the others are on their way
 	}
 	v := newVisit(f)
 	a.visits = append(a.visits, v)
@@ -151,15 +155,26 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	if !visit {
 		p.ready, p.coming = l.takePrepared(f.Folder, f.looked, a.pass.started), a.comingOn(l)
 	}
+	if visit {
+		p.visiting = a.visitingOf(f)
+	}
 	if p.ready == nil {
 		p.early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)
+	}
+	if inTime, known := p.inTime(p.early); visit && p.early > visitShown && !(inTime && known) {
+		p.early = 0 // they would come with the oldest first, whatever turns out
 	}
 	p.restless = f.renumbered > renumberedMost
 	p.report = func(far progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.worth = sync.OnceFunc(func() {
 		if visit {
-			a.events <- func() { a.showFolder(f) } // the account hears its jobs to the last
+			a.events <- func() { // the account hears its jobs to the last
+				if f.pulling != nil && f.pulling.pull == p {
+					f.pulling.shown = true
+				}
+				a.showFolder(f)
+			}
 		}
 	})
 	var err error
