@@ -35,6 +35,8 @@ type serverView struct {
 	Fingerprint string `json:"fingerprint"` // of the one certificate that is accepted; "" to check the chain
 	// PublicOnly is set if it is connected to with TLS only, at public addresses and ports of mail.
 	PublicOnly bool `json:"public_only"`
+	// TLS is the oldest version that is accepted: 1.2, or 1.0 with encryption that can be broken.
+	TLS string `json:"tls"`
 }
 
 func viewServer(s config.Server) serverView {
@@ -43,7 +45,15 @@ func viewServer(s config.Server) serverView {
 		protocol = "pop3"
 	}
 	return serverView{URL: s.String(), Protocol: protocol, Security: string(s.Security), Host: s.Host, Port: s.Port,
-		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly}
+		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: tlsText(s.TLS10)}
+}
+
+// tlsText is the oldest TLS that is accepted.
+func tlsText(old bool) string {
+	if old {
+		return "1.0"
+	}
+	return "1.2"
 }
 
 func fingerprintText(sum []byte) string { return strings.ToUpper(hex.EncodeToString(sum)) }
@@ -137,7 +147,7 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 		return known, fmt.Errorf("its new server: %w", err)
 	}
 	known.Old.Fingerprint, known.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
-	known.Old.PublicOnly = d.OldSetBy != store.SetByAll
+	known.Old.PublicOnly, known.Old.TLS10 = d.OldSetBy != store.SetByAll, d.OldTLS10
 	return known, nil
 }
 

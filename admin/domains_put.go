@@ -24,6 +24,9 @@ type domainInput struct {
 	// public addresses and ports of mail; if absent, where an administrator of one
 	// domain has chosen it.
 	OldPublicOnly *bool `json:"old_public_only,omitempty"`
+	// OldTLS is the oldest TLS that is accepted of the old server: "1.2", or "1.0" for one that has
+	// nothing better; "" as if absent.
+	OldTLS *string `json:"old_tls,omitempty"`
 }
 
 // putDomain sets a domain up, or changes its servers. One at a time, and not while
@@ -86,9 +89,9 @@ func (a *app) defaultNew() string {
 }
 
 // sameOld reports that passwords go to the same old server as before, which is
-// recognised in the same way.
+// recognised in the same way, and that they are protected no worse on the way.
 func sameOld(was, d store.Domain) bool {
-	return was.Old == d.Old && was.OldSetBy == d.OldSetBy && bytes.Equal(was.OldFingerprint, d.OldFingerprint)
+	return was.Old == d.Old && was.OldSetBy == d.OldSetBy && bytes.Equal(was.OldFingerprint, d.OldFingerprint) && (was.OldTLS10 || !d.OldTLS10)
 }
 
 // checkScope refuses what is not for those who look after one domain only: the new
@@ -137,6 +140,7 @@ func (a *app) checkNewServer(ctx context.Context, was *store.Domain, d store.Dom
 // readDomain reads what was given for a domain, and leaves the rest as it was.
 func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mistakes []mistake) {
 	d = was
+	var err error
 	if in.New != nil && *in.New == "" {
 		in.New = nil
 	}
@@ -158,8 +162,13 @@ func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mi
 	if in.Enrol != nil {
 		d.Enrol = *in.Enrol
 	}
+	if in.OldTLS != nil && *in.OldTLS != "" {
+		if d.OldTLS10, err = config.ParseOldTLS(*in.OldTLS); err != nil {
+			mistakes = append(mistakes, wrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
+		}
+	}
 	d.OldSetBy = setterOf(who, was, d, in.OldPublicOnly)
-	return d, append(mistakes, checkPins(was, d)...)
+	return d, append(append(mistakes, checkPins(was, d)...), checkOldTLS(was, d)...)
 }
 
 // readServer reads the URL of a domain's server; nil leaves it as it is.
@@ -213,6 +222,15 @@ func checkPins(was, d store.Domain) (mistakes []mistake) {
 	return mistakes
 }
 
+// checkOldTLS refuses to accept old encryption where there is none at all.
+func checkOldTLS(was, d store.Domain) []mistake {
+	server, err := config.ParseServer(d.Old)
+	if err != nil || !d.OldTLS10 || server.Security != config.Insecure || was.Old == d.Old && was.OldTLS10 {
+		return nil
+	}
+	return []mistake{wrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
+}
+
 // keepDomain stores a domain and makes it known. With vacant it must have no accounts.
 func (a *app) keepDomain(ctx context.Context, d store.Domain, vacant bool) error {
 	known, err := DomainOf(d)
@@ -249,7 +267,7 @@ func changesOf(stored *store.Domain, d store.Domain) string {
 	var changes []string
 	for _, f := range []struct{ name, before, now string }{
 		{"old", was.Old, d.Old}, {"old_fingerprint", fingerprintText(was.OldFingerprint), fingerprintText(d.OldFingerprint)},
-		{"old_public_only", publicOnly(was), publicOnly(d)},
+		{"old_public_only", publicOnly(was), publicOnly(d)}, {"old_tls", tlsText(was.OldTLS10), tlsText(d.OldTLS10)},
 		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
 		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
 	} {

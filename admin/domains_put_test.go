@@ -18,13 +18,13 @@ const (
 // domainFields are all that can be said of a domain, with another value for each.
 var domainFields = map[string]any{
 	"old": "pop3://elsewhere.example:1110", "new": "imap://other.example:1143", "old_fingerprint": otherPin, "new_fingerprint": otherPin,
-	"enrol": false, "old_public_only": true,
+	"enrol": false, "old_public_only": true, "old_tls": "1.2",
 }
 
 // fieldsOf are the values of a domain as it is, by their names.
 func fieldsOf(d *domainView) map[string]any {
 	return map[string]any{"old": d.Old.URL, "new": d.New.URL, "old_fingerprint": d.Old.Fingerprint, "new_fingerprint": d.New.Fingerprint,
-		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly}
+		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS}
 }
 
 // TestAbsentIsUnchanged: what a PUT doesn't say stays as it was, for every field.
@@ -34,7 +34,7 @@ func TestAbsentIsUnchanged(t *testing.T) {
 	}
 	p := startPage(t)
 	c := p.program("")
-	whole := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false}
+	whole := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0"}
 	for name, value := range domainFields {
 		var d domainView
 		c.want(200, "PUT", aDomain, whole, &d)
@@ -88,6 +88,8 @@ func TestDomainAudit(t *testing.T) {
 		{map[string]any{"old_fingerprint": onePin, "enrol": true}, "old_fingerprint: " + onePin + ", enrol: false -> true"},
 		{map[string]any{"old": "imap://other.example"}, "old: imaps://old.new.example -> imap://other.example"},
 		{map[string]any{"old_public_only": true}, "old_public_only: false -> true"},
+		{map[string]any{"old_tls": "1.0"}, "old_tls: 1.2 -> 1.0"},
+		{map[string]any{"old_tls": "1.2"}, "old_tls: 1.0 -> 1.2"},
 		{map[string]any{}, ""},
 	} {
 		c.do("PUT", path, x.in)
@@ -129,9 +131,9 @@ func TestFormKeepsTheRest(t *testing.T) {
 	c := p.program("")
 	b := p.admin("root", "")
 	starts := []map[string]any{
-		{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false},
-		{"old": "pop3://[2001:db8::1]:1110", "new": "imap://new.example:1143", "old_fingerprint": "", "new_fingerprint": onePin, "enrol": false, "old_public_only": true},
-		{"old": "imap+insecure://127.0.0.1", "new": "imap+insecure://127.0.0.2", "old_fingerprint": "", "new_fingerprint": "", "enrol": true, "old_public_only": false},
+		{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0"},
+		{"old": "pop3://[2001:db8::1]:1110", "new": "imap://new.example:1143", "old_fingerprint": "", "new_fingerprint": onePin, "enrol": false, "old_public_only": true, "old_tls": "1.2"},
+		{"old": "imap+insecure://127.0.0.1", "new": "imap+insecure://127.0.0.2", "old_fingerprint": "", "new_fingerprint": "", "enrol": true, "old_public_only": false, "old_tls": "1.2"},
 	}
 	changes := []struct {
 		form map[string]string
@@ -145,6 +147,7 @@ func TestFormKeepsTheRest(t *testing.T) {
 		{map[string]string{"enrol": ""}, map[string]any{"enrol": false}},
 		{map[string]string{"enrol": "1"}, map[string]any{"enrol": true}},
 		{map[string]string{"public_only": "1"}, map[string]any{"old_public_only": true}},
+		{map[string]string{"old_tls": ""}, map[string]any{"old_tls": "1.2"}},
 	}
 	for i, start := range starts {
 		for _, change := range changes {
@@ -199,7 +202,7 @@ func TestFormKeepsTheRest(t *testing.T) {
 func TestFormKeepsMistakes(t *testing.T) {
 	p := startPage(t)
 	c, b := p.program(""), p.admin("root", "")
-	start := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false}
+	start := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0"}
 	c.want(200, "PUT", aDomain, start, nil)
 	status, text := b.sendForm(b.serversForm(), map[string]string{"new_fingerprint": "nonsense"})
 	shows(t, "a wrong fingerprint", status, 422, text, "Fingerprint of the new server: this is not a SHA-256", "nonsense")
@@ -242,6 +245,11 @@ func TestWhatACustomerMaySet(t *testing.T) {
 		"fingerprint, with accounts":      {account: true, in: map[string]any{"old_fingerprint": onePin}, status: 403, code: "old_server_in_use"},
 		"no fingerprint, with accounts":   {was: store.Domain{OldFingerprint: make([]byte, 32)}, account: true, in: map[string]any{"old_fingerprint": ""}, status: 403, code: "old_server_in_use"},
 		"answering for it, with accounts": {was: store.Domain{OldSetBy: store.SetByAll}, account: true, in: map[string]any{"old_public_only": true}, status: 403, code: "old_server_in_use", setBy: store.SetByAll},
+		"old encryption":                  {in: map[string]any{"old_tls": "1.0"}, status: 200},
+		"old encryption, with accounts":   {account: true, in: map[string]any{"old_tls": "1.0"}, status: 403, code: "old_server_in_use"},
+		"old encryption, with enrolment":  {was: store.Domain{Enrol: true}, in: map[string]any{"old_tls": "1.0"}, status: 403, code: "old_server_enrol"},
+		"old encryption as before":        {was: store.Domain{OldTLS10: true}, account: true, in: map[string]any{"old_tls": "1.0"}, status: 200},
+		"no old encryption any more":      {was: store.Domain{OldTLS10: true, Enrol: true}, account: true, in: map[string]any{"old_tls": "1.2"}, status: 200},
 		"host, while people may enrol":    {was: store.Domain{Enrol: true}, in: another, status: 403, code: "old_server_enrol"},
 		"host, and no enrolment":          {was: store.Domain{Enrol: true}, in: map[string]any{"old": "imaps://catcher.example", "enrol": false}, status: 403, code: "old_server_enrol"},
 		"enrolment":                       {in: map[string]any{"enrol": true}, status: 403, code: "enrol_fixed"},
@@ -354,4 +362,33 @@ func TestAcceptingServers(t *testing.T) {
 	if d.Old.URL != "imaps://10.0.0.3" || d.Old.PublicOnly {
 		t.Errorf("a customer's PUT of something else made it %+v", d.Old)
 	}
+}
+
+// TestOldTLS: old encryption is accepted of the old server only, and only where there is any; the form and the
+// API say what it means.
+func TestOldTLS(t *testing.T) {
+	p := startPage(t)
+	c, b := p.program(""), p.admin("root", "")
+	got := b.do("GET", "/d/a.example/servers", nil)
+	shows(t, "the form", got.StatusCode, 200, got.text, "Accept the old server&#39;s encryption", "whoever is on the way can break")
+	status, text := b.sendForm(b.serversForm(), map[string]string{"old_tls": "1"})
+	shows(t, "accepted", status, 200, text, "The servers were changed")
+	known, _ := p.directory.DomainNamed("a.example")
+	if !known.Old.TLS10 || known.New.TLS10 {
+		t.Errorf("accepted of the old server %v, of the new one %v", known.Old.TLS10, known.New.TLS10)
+	}
+	var d domainView
+	c.want(200, "PUT", aDomain, map[string]any{"old_tls": ""}, &d)
+	if d.Old.TLS != "1.0" || d.New.TLS != "1.2" {
+		t.Errorf("%+v", d)
+	}
+	for _, wrong := range []map[string]any{{"old_tls": "1.1"}, {"old_tls": "tls1.0"}, {"old": "imap+insecure://old.example"}, {"old": "pop3+insecure://old.example", "old_tls": "1.0"}} {
+		if got := c.want(422, "PUT", aDomain, wrong, nil); !strings.Contains(got.text, "old_tls") {
+			t.Errorf("%v: %s", wrong, got.text)
+		}
+	}
+	c.want(200, "PUT", aDomain, map[string]any{"old": "imap+insecure://old.example", "old_tls": "1.2"}, nil)
+	status, text = b.sendForm(b.serversForm(), map[string]string{"old_tls": "1"})
+	shows(t, "without TLS", status, 422, text, "old encryption means nothing without TLS", `name="old_tls" value="1" checked`)
+	c.want(400, "PUT", aDomain, map[string]any{"new_tls": "1.0"}, nil)
 }

@@ -47,8 +47,10 @@ type serverForm struct {
 	Enrol          bool
 	// PublicOnly is set if the old server is connected to outside only.
 	PublicOnly bool
-	Known      bool        // the domain is set up already
-	Was        shownFields // as they are now
+	// OldTLS accepts old encryption of the old server.
+	OldTLS bool
+	Known  bool        // the domain is set up already
+	Was    shownFields // as they are now
 	// All is set for administrators of everything. For those of one domain the new
 	// server is their provider's choice, and the old one stays (OldFixed says why, "" if
 	// it needn't) once it would be told passwords that aren't theirs.
@@ -61,7 +63,7 @@ type serverForm struct {
 type shownFields struct {
 	Set                                   bool // there was a domain
 	Old, Fingerprint, New, NewFingerprint string
-	Enrol, PublicOnly                     string // "1" or ""
+	Enrol, PublicOnly, OldTLS             string // "1" or ""
 }
 
 // serverChoice is a server that was found.
@@ -150,10 +152,10 @@ func (s *Server) pageServers(v *visit) error {
 
 // formOf is the form of a domain as it is.
 func formOf(v *visit, d *domainView) serverForm {
-	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly}
+	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly, OldTLS: d.Old.TLS == tlsText(true)}
 	form.Other = otherServer{Host: d.Old.Host, Port: v.W.plain(d.Old.Port), Security: d.Old.Security, Protocol: d.Old.Protocol, Fingerprint: d.Old.Fingerprint}
 	form.Was = shownFields{Set: true, Old: d.Old.URL, Fingerprint: d.Old.Fingerprint, New: d.New.URL, NewFingerprint: d.New.Fingerprint,
-		Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly)}
+		Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly), OldTLS: ticked(form.OldTLS)}
 	switch {
 	case v.who.all():
 	case d.Totals.Accounts > 0:
@@ -214,10 +216,10 @@ func (s *Server) formPutDomain(v *visit) error {
 func readServerForm(r *http.Request) (form serverForm, in domainInput) {
 	f := r.PostFormValue
 	form = serverForm{Domain: f("domain"), Chosen: cmp.Or(f("old"), "other"), New: f("new"), NewFingerprint: f("new_fingerprint"),
-		Enrol: f("enrol") != "", PublicOnly: f("public_only") != "", Known: f("known") != ""}
+		Enrol: f("enrol") != "", PublicOnly: f("public_only") != "", OldTLS: f("old_tls") != "", Known: f("known") != ""}
 	form.Other = otherServer{Host: strings.TrimSpace(f("host")), Port: strings.TrimSpace(f("port")), Security: f("security"), Protocol: f("protocol"), Fingerprint: f("fingerprint")}
 	form.Was = shownFields{Set: r.PostForm.Has("was_old"), Old: f("was_old"), Fingerprint: f("was_fingerprint"), New: f("was_new"), NewFingerprint: f("was_new_fingerprint"),
-		Enrol: f("was_enrol"), PublicOnly: f("was_public_only")}
+		Enrol: f("was_enrol"), PublicOnly: f("was_public_only"), OldTLS: f("was_old_tls")}
 	old, fingerprint := form.Other.url(), form.Other.Fingerprint
 	oldGiven, pinGiven := r.PostForm.Has("host"), r.PostForm.Has("fingerprint")
 	if form.Chosen != "other" {
@@ -237,6 +239,9 @@ func readServerForm(r *http.Request) (form serverForm, in domainInput) {
 	in.NewFingerprint = given(form.NewFingerprint, form.Was.NewFingerprint, r.PostForm.Has("new_fingerprint"))
 	in.Enrol = box(form.Enrol, form.Was.Enrol, r.PostForm.Has("was_enrol"))
 	in.OldPublicOnly = box(form.PublicOnly, form.Was.PublicOnly, r.PostForm.Has("was_public_only"))
+	if old := box(form.OldTLS, form.Was.OldTLS, r.PostForm.Has("was_old_tls")); old != nil {
+		in.OldTLS = new(tlsText(*old))
+	}
 	return form, in
 }
 

@@ -89,7 +89,7 @@ func (f *file) trust(b *block, side string, s *Server) {
 
 // oldTLS reads whether an old server may speak a TLS that nobody should any more.
 func (f *file) oldTLS(b *block, s *Server) {
-	set(b, "old_tls", &s.TLS10, text("1.0", parseOldTLS))
+	set(b, "old_tls", &s.TLS10, text("1.0", ParseOldTLS))
 	switch {
 	case !s.TLS10:
 	case s.Security == Insecure:
@@ -99,8 +99,9 @@ func (f *file) oldTLS(b *block, s *Server) {
 	}
 }
 
-// parseOldTLS reads old_tls.
-func parseOldTLS(version string) (bool, error) {
+// ParseOldTLS reads the oldest TLS that is accepted of an old server, and tells whether that is one
+// that nobody should use any more.
+func ParseOldTLS(version string) (bool, error) {
 	switch version {
 	case "1.0":
 		return true, nil

@@ -18,6 +18,8 @@ type Domain struct {
 	// OldSetBy is who answers for the old server. The new one is always the choice of
 	// those who look after everything.
 	OldSetBy Setter
+	// OldTLS10 accepts encryption of the old server that nobody should use any more (see config.Server).
+	OldTLS10 bool
 }
 
 // Setter is who has chosen a server.

@@ -11,6 +11,7 @@ func encodeDomain(dm *Domain) []byte {
 	e.bool(dm.Enrol)
 	e.time(dm.Created)
 	e.text(string(dm.OldSetBy))
+	e.bool(dm.OldTLS10)
 	return e
 }
 
@@ -27,6 +28,9 @@ func decodeDomain(name string, row []byte) (Domain, error) {
 	}
 	if d.more() { // of later versions
 		dm.OldSetBy = Setter(d.text())
+	}
+	if d.more() {
+		dm.OldTLS10 = d.bool()
 	}
 	return dm, d.done()
 }

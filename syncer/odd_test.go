@@ -250,11 +250,8 @@ func TestConnectionCaps(t *testing.T) {
 					done := make(chan Result)
 					go func() { done <- r.sync() }()
 					r.engine.Visit(t.Context(), r.account.ID, "Archive", nil)
-					r.filled("Archive")
-					if res := <-done; res.Problem != nil || !res.Pass.Complete {
-						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-					}
-					r.complete(0)
+					r.untilAllowed(<-done)
+					r.untilAllowed(r.sync())
 					r.arrived(nil)
 					if n := refused.Load(); n > 6 { // two visits and two passes, by up to four connections
 						t.Errorf("%d logins were refused", n)
@@ -262,6 +259,21 @@ func TestConnectionCaps(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// untilAllowed makes passes until one is complete, where the server may count a session for a moment that
+// has ended already.
+func (r *oddRig) untilAllowed(res Result) {
+	r.t.Helper()
+	for end := time.Now().Add(r.limit); res.Problem != nil && time.Now().Before(end); res = r.sync() {
+		if res.Problem.Kind != store.TooManyConnections {
+			break
+		}
+		<-time.After(time.Until(res.Problem.Retry))
+	}
+	if res.Problem != nil || !res.Pass.Complete {
+		r.t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
 }
 

@@ -27,6 +27,7 @@ func testDomains(t *testing.T, f *fixture) {
 	must(t, f.PutDomain(t.Context(), b))
 	must(t, f.PutDomain(t.Context(), a))
 	b.New, b.OldFingerprint, b.Enrol, b.OldSetBy = "imap://other", nil, false, store.SetByDomain
+	b.OldTLS10 = true
 	changed := b
 	changed.Created = at(1000)
 	must(t, f.PutDomain(t.Context(), changed))
