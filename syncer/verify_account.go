@@ -121,6 +121,9 @@ func (c *accountCheck) trees(ctx context.Context, known []store.Folder) (err err
 			c.there[canonicalInbox(decodeName(m.Name))] = m
 		}
 	}
+	if _, listed := c.there[inboxName]; !listed { // it is there all the same (RFC 9051 section 5.1)
+		c.there[inboxName] = upstream.Mailbox{Name: inboxName, Subscribed: true}
+	}
 	return nil
 }
 
