@@ -19,6 +19,7 @@ import (
 type fakeServer struct {
 	mu       sync.Mutex
 	folders  map[string]*fakeFolder
+	hidden   map[string]*fakeFolder // that it doesn't tell of for now
 	password string
 	// fault is asked before and after each step ("+op" before, "-op" after it took
 	// effect); an error from it is what the client sees.
@@ -57,7 +58,7 @@ type fakeMessage struct {
 }
 
 func newFakeServer() *fakeServer {
-	return &fakeServer{folders: map[string]*fakeFolder{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
+	return &fakeServer{folders: map[string]*fakeFolder{}, hidden: map[string]*fakeFolder{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
 		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }}
 }
 

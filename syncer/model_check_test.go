@@ -56,6 +56,7 @@ func (m *model) returned() map[string]int {
 // once more, and after two undisturbed passes everything must be there.
 func (m *model) quiesce() {
 	m.restart(nil)
+	m.show(nil)
 	ctx := context.Background()
 	_ = m.engine.Updated(ctx, []store.AccountID{m.id})
 	m.pass()
@@ -83,16 +84,34 @@ func (m *model) quiesce() {
 	}
 }
 
-// decide says of the missing folders that they were deleted, as they were.
+// decide says of the missing folders that they were deleted, as they were, or has them made again.
 func (m *model) decide() {
 	m.eachFolder(func(f store.Folder, _ store.Ledger) {
 		if f.State != store.FolderMissing {
 			return
 		}
-		if err := m.engine.DecideFolder(context.Background(), m.id, f.ID, Deleted); err != nil {
+		verdict := Deleted
+		if old := m.count(m.pair.old)[f.Old]; old != nil && rapid.Bool().Draw(m.t, "made again") {
+			verdict = Recreate
+			m.comeAgain(old)
+		}
+		m.note("%s is missing: %s", f.Old, verdict)
+		if err := m.engine.DecideFolder(context.Background(), m.id, f.ID, verdict); err != nil {
 			m.fail("DecideFolder: %v", err)
 		}
 	})
+}
+
+// comeAgain expects all mail of a folder on the new server, whatever was copied before.
+func (m *model) comeAgain(old map[string]int) {
+	copies := total(m.count(m.pair.new))
+	for body, n := range old {
+		m.limit[body] = copies[body] + n
+		m.removed[body] = 0
+		m.double[body] = m.double[body] || copies[body] > 0
+		delete(m.mine, body)
+		delete(m.excused[unnoticed], body)
+	}
 }
 
 func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
@@ -113,7 +132,7 @@ func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
 // unless its user removed it there or it is in quarantine.
 func (m *model) check(when string) {
 	excused := m.leftAlone()
-	old, copies := m.count(m.pair.old), total(m.count(m.pair.new))
+	old, copies, hidden := m.count(m.pair.old), total(m.count(m.pair.new)), m.hidden()
 	for name, bodies := range old {
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
@@ -123,11 +142,25 @@ func (m *model) check(when string) {
 			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body]+m.removed[body] > 0) {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
-			if n == 1 && copies[body] == 1 && !m.double[body] {
+			if n == 1 && copies[body] == 1 && !m.double[body] && !hidden[body] {
 				m.checkFlags(when, name, body)
 			}
 		}
 	}
+}
+
+// hidden are the bodies in folders that the new server doesn't tell of for now.
+func (m *model) hidden() map[string]bool {
+	s := m.pair.new
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]bool{}
+	for _, box := range s.hidden {
+		for _, msg := range box.messages {
+			all[m.original(string(msg.body))] = true
+		}
+	}
+	return all
 }
 
 func (m *model) checkFlags(when, name, body string) {
@@ -149,7 +182,7 @@ func (m *model) leftAlone() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		if f.State == store.FolderDeleted || f.State == store.FolderMissing {
-			if !slices.ContainsFunc(possibleNames(&f), func(name string) bool { return m.lostDirs[name] }) {
+			if !slices.ContainsFunc(possibleNames(&f), m.mayBeMissing) {
 				m.fail("%s is %s, but nobody deleted it", f.New, f.State)
 			}
 			out[f.Old]++
@@ -162,6 +195,16 @@ func (m *model) leftAlone() map[string]int {
 		}
 	})
 	return out
+}
+
+// mayBeMissing tells whether a folder was deleted, or isn't told of for now.
+func (m *model) mayBeMissing(name string) bool {
+	for hidden := range m.pair.new.hidden {
+		if hidden == name || slices.Contains(m.astray[hidden], name) {
+			return true
+		}
+	}
+	return m.lostDirs[name]
 }
 
 // bodyOf is the body of a message of the old server; "" if it is gone.

@@ -310,6 +310,7 @@ func (m *model) renumberNew(t *rapid.T) {
 	if m.unjudged() {
 		m.blurAll()
 	}
+	m.renumberAstray(name)
 	m.pair.new.renumber(name)
 }
 
@@ -319,6 +320,7 @@ func (m *model) loseLedger(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "really") > 0 {
 		return
 	}
+	m.show(nil)
 	m.note("the ledger is lost")
 	m.stop()
 	returned := m.returned() // without what its user had given one that was removed, but perhaps with what he has given it since

@@ -90,6 +90,7 @@ func (m *model) renumberMeanwhile(s *fakeServer, name string) {
 	m.note("meanwhile: %s: UIDVALIDITY changed (old server: %t)", name, s == m.pair.old)
 	if s == m.pair.new {
 		m.blurAll()
+		m.renumberAstray(name)
 	}
 	s.renumber(name)
 }
@@ -146,11 +147,18 @@ func (m *model) renameFolder(from, to string, answered bool) {
 		return // a crash: the new server has not heard of it either
 	}
 	m.pair.new.rename(from, to)
-	m.left[to], m.unseen[to] = m.left[from], m.unseen[from]
-	m.numbered[to] = m.numbered[from]
-	delete(m.left, from)
+	m.renamed(from, to)
 	if answered {
 		_ = m.engine.Changed(context.Background(), m.id, verbRename, from, to)
+	}
+}
+
+// renamed notes that a folder of the new server has another name.
+func (m *model) renamed(from, to string) {
+	m.left[to], m.unseen[to], m.numbered[to], m.astray[to] = m.left[from], m.unseen[from], m.numbered[from], m.astray[from]
+	delete(m.left, from)
+	if m.lostDirs[from] {
+		m.mayMiss(to)
 	}
 }
 
@@ -162,8 +170,15 @@ func (f *fakeServer) rename(from, to string) {
 	delete(f.folders, from)
 }
 
-// deleteFolder deletes one.
+// deleteFolder deletes one as a client of the relay does.
 func (m *model) deleteFolder(name string) {
+	m.takeFolder(name)
+	m.mayMiss(name)
+	_ = m.engine.Changed(context.Background(), m.id, "DELETE", name, "")
+}
+
+// takeFolder removes a folder from the new server.
+func (m *model) takeFolder(name string) {
 	m.store.unproved.while(func() map[string]int {
 		m.pair.new.mu.Lock()
 		defer m.pair.new.mu.Unlock()
@@ -175,8 +190,6 @@ func (m *model) deleteFolder(name string) {
 		delete(m.pair.new.folders, name)
 		return removed
 	})
-	m.lostDirs[name] = true
-	_ = m.engine.Changed(context.Background(), m.id, "DELETE", name, "")
 }
 
 // move moves a message from one folder to another, if both are there.

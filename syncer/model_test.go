@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,6 +90,10 @@ func history(t *rapid.T, done *tally) {
 		"number old":           m.numberOld,
 		"number new":           m.numberNew,
 		"restart modseq":       m.restartModSeq,
+		"rename untold":        m.renameUntold,
+		"delete untold":        m.deleteUntold,
+		"hide":                 m.hide,
+		"show":                 m.show,
 		"":                     m.neverTwice,
 	})
 	m.quiesce()
@@ -120,6 +125,7 @@ type model struct {
 	moved    map[string]int            // how often the user moved one
 	left     map[string]map[string]int // what its user has removed or moved from a new folder, by body
 	own      map[string]int            // the user's own mail on the new server, with what was removed of it
+	astray   map[string][]string       // former names of folders that were renamed without a word
 	backups  []kept
 	unseen   map[string]bool           // new folders that were put back: until the engine has seen that, nothing else befalls them that it could not tell from it
 	numbered map[string]bool           // new folders whose messages have other UIDs, likewise
@@ -137,7 +143,7 @@ func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
 		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
-		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, numbered: map[string]bool{},
+		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
 	m.cfg = config.Default()
@@ -290,7 +296,9 @@ func (m *model) count(s *fakeServer) map[string]map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string]map[string]int{}
-	for name, b := range s.folders {
+	folders := maps.Clone(s.folders)
+	maps.Copy(folders, s.hidden)
+	for name, b := range folders {
 		all[name] = map[string]int{}
 		for _, msg := range b.messages {
 			all[name][m.original(string(msg.body))]++
@@ -343,7 +351,9 @@ func (m *model) dump() string {
 func (m *model) flagsOf(s *fakeServer, body string) []imap.Flag {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.folders {
+	folders := maps.Clone(s.folders)
+	maps.Copy(folders, s.hidden)
+	for _, b := range folders {
 		for _, msg := range b.messages {
 			if m.original(string(msg.body)) == body {
 				return slices.Clone(msg.flags)
