@@ -29,17 +29,30 @@ passdb {
 	return d
 }
 
+// aliasServer is one of the lab's.
+type aliasServer interface {
+	Insecure() config.Server
+	Snapshot(login string) *lab.Snapshot
+}
+
 // aliasBench is an engine between two such servers.
 type aliasBench struct {
 	*testing.T
-	old, new *lab.Dovecot
-	store    store.Store
-	engine   *syncer.Engine
+	old    *lab.Dovecot
+	new    aliasServer
+	pop3   bool // that is how the old server is read
+	store  store.Store
+	engine *syncer.Engine
 }
 
 func newAliasBench(t *testing.T) *aliasBench {
 	t.Parallel()
-	b := &aliasBench{T: t, old: oneUser(t), new: oneUser(t)}
+	return newAliasBenchAt(t, oneUser(t))
+}
+
+// newAliasBenchAt is one with another new server.
+func newAliasBenchAt(t *testing.T, new aliasServer) *aliasBench {
+	b := &aliasBench{T: t, old: oneUser(t), new: new}
 	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +67,11 @@ func newAliasBench(t *testing.T) *aliasBench {
 func (b *aliasBench) start() {
 	b.Helper()
 	cfg := config.Default()
-	cfg.Domains = []config.Domain{{Name: "example.com", Enrol: true, Old: b.old.Insecure(), New: b.new.Insecure()}}
+	old := b.old.Insecure()
+	if b.pop3 {
+		old = b.old.InsecurePOP3()
+	}
+	cfg.Domains = []config.Domain{{Name: "example.com", Enrol: true, Old: old, New: b.new.Insecure()}}
 	engine, err := syncer.New(&cfg, b.store, zerolog.New(zerolog.NewTestWriter(b)))
 	if err != nil {
 		b.Fatal(err)
