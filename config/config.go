@@ -38,6 +38,8 @@ type Proxy struct {
 	// VisitWait bounds how long a client's SELECT is held back while its
 	// folder is filled.
 	VisitWait time.Duration
+	// StatusWait bounds how long a client's STATUS is held back, or all of a LIST-STATUS.
+	StatusWait time.Duration
 	// VisitWindow is how many of the newest messages come first in a folder that
 	// can't be filled while a client waits.
 	VisitWindow int
@@ -141,6 +143,7 @@ func Default() Config {
 			IMAP:           ":143",
 			VisitWait:      20 * time.Second,
 			VisitWindow:    200,
+			StatusWait:     300 * time.Millisecond,
 			MaxConnections: 4096,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8143"},

@@ -32,6 +32,7 @@ type fakeFerry struct {
 	renaming func(ctx context.Context) error
 	hold     func(mailboxes []string)
 	enrol    func(a store.Account) (store.Account, error)
+	asked    func(ctx context.Context)
 }
 
 func (f *fakeFerry) note(format string, args ...any) {
@@ -87,6 +88,13 @@ func (f *fakeFerry) Enrol(_ context.Context, a store.Account) (store.Account, er
 		return f.enrol(a)
 	}
 	return store.Account{}, errors.New("the old server refuses it")
+}
+
+func (f *fakeFerry) Asked(ctx context.Context, id store.AccountID, mailboxes ...string) {
+	f.note("asked %d %q", id, mailboxes)
+	if f.asked != nil {
+		f.asked(ctx)
+	}
 }
 
 func (f *fakeFerry) Updated(_ context.Context, ids []store.AccountID) error {

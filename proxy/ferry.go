@@ -18,6 +18,10 @@ type Ferry interface {
 	// server, and returns when the folder is worth showing. progress is called
 	// from another goroutine, never after Visit returned.
 	Visit(ctx context.Context, id store.AccountID, mailbox string, progress func(done, total int))
+	// Asked tells that a client asks what folders have (STATUS), by raw names; none stand for
+	// all (LIST-STATUS). It returns when those of which little is missing are filled, or ctx
+	// ends; the others come next.
+	Asked(ctx context.Context, id store.AccountID, mailboxes ...string)
 	// Renaming tells that a client is about to RENAME a folder, by raw names. It returns
 	// once that is durable, so that a folder whose new name never gets known does not count as deleted.
 	Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error

@@ -22,6 +22,7 @@ type upload struct {
 	scan    wire.CommandScanner
 	cmd     *inFlight // the command under way; nil if none, or none that is followed
 	refused bool      // the command under way is not for the new server
+	asked   asking
 }
 
 // fromClient passes on what the client sends until it ends. Then the new server
@@ -152,9 +153,13 @@ func (u *upload) end(ctx context.Context) error {
 	switch {
 	case u.refused:
 		return u.refuse(ctx)
+	case u.cmd != nil && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
+		err = u.asks(ctx)
 	case u.cmd == nil || len(args) == 0:
 	case opens(verb) && u.in.ferried():
 		err = u.hold(ctx, string(args[0]))
+	case verb == wire.VerbStatus && u.in.ferried():
+		err = u.asks(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
 		err = u.rename(ctx, string(args[0]), string(args[1]))
 	case (verb == wire.VerbCreate || verb == wire.VerbDelete) && u.watched():
@@ -237,7 +242,7 @@ func opens(v wire.Verb) bool { return v == wire.VerbSelect || v == wire.VerbExam
 // passSafe passes on all but what has to stay together: a command of which the
 // verb is not known yet, and one that may have to be held back.
 func (u *upload) passSafe() error {
-	if !u.cut && (u.scan.Undecided() || u.cmd != nil && opens(u.cmd.verb)) {
+	if !u.cut && (u.scan.Undecided() || u.cmd != nil && (opens(u.cmd.verb) || asks(u.cmd.verb))) {
 		return u.pass(u.begin)
 	}
 	return u.pass(len(u.b))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"postferry/store"
@@ -224,7 +223,7 @@ func (a *account) passTree(err error) {
 		}
 	}
 	a.noteMessages()
-	sort.SliceStable(p.queue, func(i, j int) bool { return isInbox(&p.queue[i].Folder) && !isInbox(&p.queue[j].Folder) })
+	p.order()
 }
 
 // notePassTree notes what the trees say against a folder.

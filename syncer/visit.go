@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 type visit struct {
 	folder *tracked
 	begun  time.Time
+	asked  bool          // a client has only asked what it has
 	shown  chan struct{} // closed when the folder is worth showing
 	show   func()
 }
@@ -53,6 +55,7 @@ func (a *account) beginVisit(mailbox string) *visit {
 	}
 	v := newVisit(f)
 	a.visits = append(a.visits, v)
+	a.givesWay(f)
 	return v
 }
 
@@ -86,6 +89,12 @@ func (a *account) nextVisit() {
 	if len(a.tree.waiting) > 0 && a.tree.yield != nil {
 		a.tree.yield() // the pass may be waiting for a place; people come first
 	}
+	slices.SortStableFunc(a.visits, func(v, w *visit) int {
+		if v.asked == w.asked {
+			return 0
+		}
+		return first(!v.asked) // who opens a folder comes before who asks about it
+	})
 	for _, v := range a.visits {
 		f := v.folder
 		switch {

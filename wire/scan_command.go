@@ -18,17 +18,20 @@ const (
 	VerbExamine
 	VerbID
 	VerbIdle
+	VerbList
 	VerbLogin
 	VerbLogout
 	VerbNoop
+	VerbNotify
 	VerbRename
 	VerbSelect
 	VerbStartTLS
+	VerbStatus
 	VerbUnauthenticate
 )
 
 var verbNames = [...]string{"", "", "AUTHENTICATE", "CAPABILITY", "COMPRESS", "CREATE", "DELETE", "EXAMINE",
-	"ID", "IDLE", "LOGIN", "LOGOUT", "NOOP", "RENAME", "SELECT", "STARTTLS", "UNAUTHENTICATE"}
+	"ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "NOOP", "NOTIFY", "RENAME", "SELECT", "STARTTLS", "STATUS", "UNAUTHENTICATE"}
 
 // String returns the verb as it is sent, "" for VerbNone and VerbOther.
 func (v Verb) String() string {
@@ -50,7 +53,7 @@ func verbOf(name []byte) Verb {
 // args is the number of leading astring arguments that are gathered.
 func (v Verb) args() int {
 	switch v {
-	case VerbSelect, VerbExamine, VerbCreate, VerbDelete:
+	case VerbSelect, VerbExamine, VerbCreate, VerbDelete, VerbStatus:
 		return 1
 	case VerbRename, VerbLogin, VerbAuthenticate:
 		return 2
@@ -128,7 +131,7 @@ func (s *CommandScanner) Undecided() bool {
 }
 
 // Args returns the leading arguments of the command just ended, unquoted and
-// unescaped: the mailboxes of SELECT, EXAMINE, CREATE, DELETE and RENAME, login
+// unescaped: the mailboxes of SELECT, EXAMINE, CREATE, DELETE, STATUS and RENAME, login
 // and password of LOGIN, mechanism and initial response of AUTHENTICATE. They
 // are valid until the next call of Scan. What is malformed or longer than 8192
 // octets gives none.

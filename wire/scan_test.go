@@ -98,7 +98,9 @@ func TestCommandArguments(t *testing.T) {
 		{"space only", "a SELECT \r\n", `a SELECT []`},
 		{"unclosed quote", "a SELECT \"x\r\n", `a SELECT []`},
 		{"glued quote", "a SELECT \"x\"y\r\n", `a SELECT []`},
-		{"literal elsewhere", "a STATUS {3+}\r\nfoo (MESSAGES)\r\n", `a  []`},
+		{"literal elsewhere", "a GETQUOTA {3+}\r\nfoo (MESSAGES)\r\n", `a  []`},
+		{"status", "a STATUS {3+}\r\nfoo (MESSAGES)\r\n", `a STATUS ["foo"]`},
+		{"list", "a LIST \"\" \"*\" RETURN (STATUS (MESSAGES))\r\n", `a LIST []`},
 		{"append", "a APPEND x {3+}\r\na\r\n (\\Seen) ~{1+}\r\nb\r\n", `a  []`},
 		{"too long", "a SELECT " + strings.Repeat("x", 8193) + "\r\n", `a SELECT []`},
 	}
@@ -115,8 +117,8 @@ func TestCommandArguments(t *testing.T) {
 func TestCommandLiteralRefused(t *testing.T) {
 	got := commandEvents([]byte("a SELECT {13}\r\nb SELECT x\r\n"), 0)
 	want := []string{
-		`8 verb "a" 14`, `15 literal "a" {Size:13 NonSync:false Binary:false}`,
-		`23 verb "b" 14`, `27 end "b" 14 ["x"]`, "undecided false",
+		`8 verb "a" 16`, `15 literal "a" {Size:13 NonSync:false Binary:false}`,
+		`23 verb "b" 16`, `27 end "b" 16 ["x"]`, "undecided false",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
