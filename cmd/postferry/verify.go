@@ -39,8 +39,8 @@ something is missing. What is found is one of:
              folder-removed (deleted by its user through Postferry, or so a
              person said)
 
-Without logins it verifies all accounts that are not finished. Damage, or an
-account that can't be verified, makes the exit status 1, doubtful things only with --strict. A message
+Without logins it verifies all accounts that are not finished. Damage, an
+account that can't be verified, or none at all makes the exit status 1, doubtful things only with --strict. A message
 that reached the old server after the last pass is missing as well; "postferry
 sync" first if you want to know about the rest.
 

@@ -102,12 +102,12 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 	for i := range r.accounts {
 		s.add(&r.accounts[i], strict)
 	}
+	if s.Accounts == 0 {
+		fmt.Fprintln(r.w, "nothing was compared: there is no account that is not finished (postferry status lists those there are)")
+		return s
+	}
 	if s.Good == s.Accounts {
 		s.Result = resultGood
-	}
-	if s.Accounts == 0 {
-		fmt.Fprintln(r.w, "no accounts: import a list first (postferry import --help)")
-		return s
 	}
 	fmt.Fprintf(r.w, "\n%s", s.text(strict))
 	return s

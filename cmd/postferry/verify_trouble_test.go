@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"postferry/internal/lab"
+	"postferry/store"
 )
 
 // TestVerifyInTrouble: a server that doesn't tell all of what it has never makes a mailbox good.
@@ -117,4 +119,33 @@ func said(stdout, want string) bool {
 		return strings.Contains(stdout, fmt.Sprintf(`"folder":%q`, folder)) && strings.Contains(stdout, fmt.Sprintf(`"kind":%q`, kind))
 	}
 	return strings.Contains(stdout, want)
+}
+
+// TestVerifyNothing: where nothing was compared, nothing is good.
+func TestVerifyNothing(t *testing.T) {
+	_, config, list := memoryServers(t, 0)
+	nothing := func(what string) {
+		t.Helper()
+		status, stdout, _ := postferry(t, "", "verify", "-c", config)
+		if status != exitFailed || !strings.Contains(stdout, "nothing was compared") {
+			t.Errorf("%s: status %d, %s", what, status, stdout)
+		}
+		if _, stdout, _ = postferry(t, "", "verify", "-c", config, "--json", "-"); !strings.Contains(stdout, `"result":"bad"`) {
+			t.Errorf("%s: %s", what, stdout)
+		}
+	}
+	nothing("no accounts")
+	mustRun(t, "import", "-c", config, list)
+	st, err := store.Open(filepath.Join(filepath.Dir(config), "state"), store.Options{Command: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := st.Accounts(t.Context())
+	for _, a := range accounts {
+		err = errors.Join(err, st.SetState(t.Context(), a.ID, store.Finished))
+	}
+	if err = errors.Join(err, st.Close()); err != nil || len(accounts) == 0 {
+		t.Fatal(err, accounts)
+	}
+	nothing("all are finished")
 }
