@@ -156,6 +156,7 @@ const (
 	folderValidity
 	folderMissing
 	folderLeftOut
+	folderAllMail
 )
 
 // encodeFolder leaves out what encodeProgress keeps.
@@ -183,6 +184,9 @@ func encodeFolder(f *Folder) []byte {
 	}
 	if f.LeftOut != 0 {
 		marks |= folderLeftOut
+	}
+	if f.AllMail {
+		marks |= folderAllMail
 	}
 	e.uint(marks)
 	encodeFolderMarked(&e, f, marks)
@@ -219,8 +223,8 @@ func decodeFolder(id FolderID, row []byte) (Folder, error) {
 		Title: d.text(),
 		State: FolderState(d.text()),
 	}
-	marks := d.uint(2*folderLeftOut - 1)
-	f.Subscribed = marks&folderSubscribed != 0
+	marks := d.uint(2*folderAllMail - 1)
+	f.Subscribed, f.AllMail = marks&folderSubscribed != 0, marks&folderAllMail != 0
 	if marks&folderNoted != 0 {
 		f.Note = d.text()
 	}

@@ -224,7 +224,7 @@ func drawSummary(t *rapid.T, _ string) Summary {
 func drawFolder(t *rapid.T, _ string) Folder {
 	return Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"), Renaming: anyText(t, "renaming"),
 		State: FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed"), NewUIDValidity: rapid.Uint32().Draw(t, "uidvalidity"),
-		Missing: Missing{anyTime(t, "since"), rapid.Uint32().Draw(t, "looks"), anyTime(t, "last look")}, LeftOut: rapid.Uint64().Draw(t, "left out")}
+		Missing: Missing{anyTime(t, "since"), rapid.Uint32().Draw(t, "looks"), anyTime(t, "last look")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
 }
 
 func drawProgress(t *rapid.T, _ string) progress {

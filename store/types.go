@@ -144,6 +144,9 @@ type Folder struct {
 	Title      string
 	State      FolderState
 	Subscribed bool // subscribed on the old server when last looked at
+	// AllMail folders show all mail of the account (RFC 6154 \All). Only what lies in no other
+	// folder is copied, to an archive on the new server, whose name may be another row's as well.
+	AllMail bool
 	// Note is for people: why the folder is skipped, or not called as they may
 	// expect; "" if there is nothing to say.
 	Note string

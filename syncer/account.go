@@ -264,10 +264,11 @@ func (a *account) folder(id store.FolderID) *tracked {
 	return nil
 }
 
-// byNew finds a folder that is there by its name on the new server.
+// byNew finds a folder that is there by its name on the new server. Mail for the archive alone waits
+// until the others are through.
 func (a *account) byNew(name string) *tracked {
 	for _, f := range a.folders {
-		if f.New == name && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
+		if f.New == name && !f.AllMail && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
 			return f
 		}
 	}

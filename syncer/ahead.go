@@ -59,6 +59,7 @@ func (a *account) askEarly(f *tracked, limited bool) int {
 	delete(a.tree.empty, f.New) // that holds once
 	cp := f.Checkpoint
 	switch {
+	case f.AllMail:
 	case !empty || st.UIDNext > listWindow+1:
 	case len(a.thinned(f)) > 0: // its messages may be known under other keys
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:

@@ -120,7 +120,9 @@ func (a *account) deleted(row *store.Folder) {
 	if row.State != store.FolderMissing {
 		now := a.clock().UTC()
 		row.State, row.Missing = store.FolderMissing, store.Missing{Since: now, Looks: 1, Last: now}
-		row.LeftOut = uint64(st.Messages)
+		if row.LeftOut = uint64(st.Messages); row.AllMail {
+			row.LeftOut = 0 // see countViews
+		}
 	}
 }
 

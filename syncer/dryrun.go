@@ -120,6 +120,7 @@ type accountPlanner struct {
 
 	maxFolders int
 	coming     map[string]imap.UIDSet // what would be copied, by raw old name
+	known      []store.Folder         // as the store has them
 }
 
 func (p *accountPlanner) all(ctx context.Context) error {
@@ -127,6 +128,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.known = known
 	trees, err := p.pair.trees(ctx, known)
 	if err != nil {
 		return err
@@ -156,15 +158,15 @@ func (p *accountPlanner) all(ctx context.Context) error {
 			return err
 		}
 		p.plan.Folders = append(p.plan.Folders, f)
-		p.plan.Copy += f.Copy
-		p.plan.Bytes += f.Bytes
-		p.plan.TooLarge += f.TooLarge
-		p.plan.Left += f.Left
 	}
 	if err := p.lookThrough(ctx, viewsOf(old, rows), rows); err != nil {
 		return err
 	}
 	for _, f := range p.plan.Folders {
+		p.plan.Copy += f.Copy
+		p.plan.Bytes += f.Bytes
+		p.plan.TooLarge += f.TooLarge
+		p.plan.Left += f.Left
 		p.plan.LeftOut += f.LeftOut
 	}
 	return p.quota(ctx)
@@ -195,6 +197,9 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		f.Unknown = there[row.New] - min(there[row.New], row.Copied)
 	}
 	c := row.Checkpoint
+	if row.AllMail {
+		return f, nil // see allMail
+	}
 	if c.UIDNext != 0 && c.UIDNext == st.UIDNext && c.UIDValidity == st.UIDValidity {
 		return f, nil // all of it is dealt with
 	}

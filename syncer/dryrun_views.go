@@ -22,12 +22,15 @@ func (p *accountPlanner) comes(folder string, uid imap.UID) {
 	p.coming[folder] = append(set, imap.UIDRange{Start: uid, Stop: uid})
 }
 
-// lookThrough counts what lies in views only. It takes the headers of all that is not copied yet,
+// lookThrough plans for all mail, and counts what lies in other views only. It takes the headers of all that is not copied yet,
 // which only accounts with views pay for.
 func (p *accountPlanner) lookThrough(ctx context.Context, views map[string]bool, rows []store.Folder) error {
+	if err := p.allMail(ctx, rows); err != nil {
+		return err
+	}
 	var left []int // the views' places in rows, and in the plan
 	for i := range rows {
-		if views[rows[i].Old] && p.plan.Folders[i].Messages > 0 {
+		if views[rows[i].Old] && !toArchive(&rows[i]) && p.plan.Folders[i].Messages > 0 {
 			left = append(left, i)
 		}
 	}
@@ -54,6 +57,63 @@ func (p *accountPlanner) lookThrough(ctx context.Context, views map[string]bool,
 			return err
 		default:
 			f.LeftOut = uint64(len(lone))
+		}
+	}
+	return nil
+}
+
+// allMail plans for folders with all mail. What lies in no other folder is found out by reading
+// the headers of all that is not copied yet.
+func (p *accountPlanner) allMail(ctx context.Context, rows []store.Folder) error {
+	for i := range rows {
+		row, f := &rows[i], &p.plan.Folders[i]
+		if !toArchive(row) || f.Messages == 0 {
+			continue
+		}
+		judge := &archiveJudge{store: p.store, account: p.id, folder: row.ID, session: p.pair.old, rows: latestRows(p.known, rows)}
+		lone, err := judge.lone(ctx, row.Old, max(row.Checkpoint.UIDNext, 1))
+		switch {
+		case upstream.ClassOf(err) == upstream.Refused || isCounts(err):
+			f.Problem, f.Trouble = "The old server does not let this folder be read.", problemOf(err, f.Folder, 1)
+			continue
+		case err != nil:
+			return err
+		}
+		if err := p.archive(ctx, row, f, lone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// archive plans for what lies in no other folder.
+func (p *accountPlanner) archive(ctx context.Context, row *store.Folder, f *FolderPlan, lone []upstream.Message) error {
+	known := map[imap.UID]bool{}
+	if row.ID != 0 {
+		l, err := p.store.Ledger(ctx, p.id, row.ID)
+		if err != nil {
+			return err
+		}
+		for i := range l.Entries {
+			if validity, uid, ok := splitKey(l.Entries[i].Key); ok && validity == row.Checkpoint.UIDValidity {
+				known[uid] = true
+			}
+		}
+	}
+	for _, m := range lone {
+		if known[m.UID] {
+			continue
+		}
+		if row.State == store.FolderMissing {
+			f.Left++
+			continue
+		}
+		p.comes(row.Old, m.UID)
+		size := max(m.Size, 0)
+		f.Copy++
+		f.Bytes += uint64(size)
+		if p.plan.Limit > 0 && size > p.plan.Limit {
+			f.TooLarge++
 		}
 	}
 	return nil

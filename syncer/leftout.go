@@ -47,7 +47,7 @@ func (v *viewCounts) counted(k viewKey, st upstream.Status) {
 func (a *account) uncounted() (list []*tracked) {
 	for _, f := range a.folders {
 		st := a.tree.status[f.Old]
-		if a.tree.views[f.Old] && f.State == store.FolderSkipped && st.Messages > 0 && a.views.due(a.viewKey(f), st) {
+		if a.tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && a.views.due(a.viewKey(f), st) {
 			list = append(list, f)
 		}
 	}

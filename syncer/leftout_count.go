@@ -97,14 +97,14 @@ func onlyThere(ctx context.Context, s headerSession, folder string, known identi
 // viewsOf are the folders that are left alone and show mail of others, by raw old name. Namespaces
 // of others are not looked into.
 func viewsOf(old Side, rows []store.Folder) map[string]bool {
-	skipped := make(map[string]bool, len(rows))
+	known := make(map[string]*store.Folder, len(rows))
 	for i := range rows {
-		kind, _ := WhyLeft(rows[i].Note)
-		skipped[rows[i].Old] = rows[i].State == store.FolderSkipped && kind != LeftShared
+		known[rows[i].Old] = &rows[i]
 	}
 	views := map[string]bool{}
 	for _, m := range old.Mailboxes {
-		if name := canonicalName(m.Name); skipped[name] && viewAttr(m) != "" {
+		name := canonicalName(m.Name)
+		if row := known[name]; row != nil && isView(row, m) {
 			views[name] = true
 		}
 	}
@@ -114,8 +114,8 @@ func viewsOf(old Side, rows []store.Folder) map[string]bool {
 // leftOut is how many messages of a folder that is no view are deliberately not copied. What was
 // copied before its user deleted it, or before the configuration left it alone, is not among them.
 func leftOut(f *store.Folder, st upstream.Status) uint64 {
-	if f.State != store.FolderSkipped && f.State != store.FolderDeleted {
-		return 0
+	if f.AllMail || f.State != store.FolderSkipped && f.State != store.FolderDeleted {
+		return 0 // of all mail that takes reading
 	}
 	all, cp := uint64(st.Messages), f.Checkpoint
 	if !cp.Checked.IsZero() && cp.UIDValidity == st.UIDValidity && st.UIDNext >= cp.UIDNext {
@@ -160,7 +160,7 @@ func withLeftOut(rows, changed []store.Folder, status map[string]upstream.Status
 		f := rows[i]
 		st := status[f.Old]
 		switch {
-		case f.State == store.FolderMissing, f.Missing.Looks > 0:
+		case !f.AllMail && (f.State == store.FolderMissing || f.Missing.Looks > 0):
 			continue // see judge
 		case views[f.Old] && st.Messages > 0:
 			continue // that takes reading; see countViews

@@ -74,7 +74,7 @@ func (k *treeLook) lookedFor(row *store.Folder, was *store.Folder) {
 // server either stays as it was counted last.
 func (k *treeLook) leftOut(ctx context.Context, row store.Folder) (uint64, error) {
 	st, there := k.status[row.Old]
-	if !there {
+	if !there || row.AllMail { // see countViews
 		return row.LeftOut, nil
 	}
 	cp := row.Checkpoint

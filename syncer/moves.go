@@ -25,6 +25,7 @@ type thin struct {
 	old      string // its raw name there
 	listed   bool   // it was there when the old server last told its folders
 	validity uint32 // UIDVALIDITY there when it was pulled last
+	allMail  bool   // it has what lay in no other folder: if that is in another now, it is the same message
 }
 
 // moves are the lines that messages with unknown keys are compared with.
@@ -51,7 +52,7 @@ func compareMoved(a, b movedLine) int {
 func (p *pull) prepareMoves(ctx context.Context) error {
 	p.moves = nil
 	cp, sel := p.folder.Checkpoint, p.selected
-	if sel.pop3 || fleeting(&sel.Selected) || sel.early != nil || sel.UIDNext <= cp.UIDNext {
+	if p.archive != nil || sel.pop3 || fleeting(&sel.Selected) || sel.early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil
 	}
 	m := &moves{sources: slices.Clone(p.thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
@@ -76,7 +77,7 @@ func (p *pull) prepareMoves(ctx context.Context) error {
 
 // thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
 func (p *pull) thin() bool {
-	return !p.selected.pop3 && (len(p.known.stale) > 0 || p.known.count() > int(p.selected.Messages))
+	return p.archive == nil && !p.selected.pop3 && (len(p.known.stale) > 0 || p.known.count() > int(p.selected.Messages))
 }
 
 // load reads the lines.
@@ -172,7 +173,9 @@ func (r *reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine,
 			continue
 		}
 		var there map[store.Key]bool
-		if s.id == r.moves.own {
+		if s.allMail {
+			there = nil // what is there is what came
+		} else if s.id == r.moves.own {
 			there, err = r.present(ctx, r.selected.keys, some)
 		} else {
 			opened = true

@@ -8,7 +8,7 @@ func (a *account) thinned(but *tracked) (all []thin) {
 	for _, f := range a.folders {
 		if f != but && a.mayBeThin(f) {
 			_, listed := a.tree.status[f.Old]
-			all = append(all, thin{f.ID, f.Old, listed || a.tree.status == nil, f.Checkpoint.UIDValidity})
+			all = append(all, thin{f.ID, f.Old, listed || a.tree.status == nil, f.Checkpoint.UIDValidity, f.AllMail})
 		}
 	}
 	return all
@@ -16,6 +16,9 @@ func (a *account) thinned(but *tracked) (all []thin) {
 
 func (a *account) mayBeThin(f *tracked) bool {
 	cp := f.Checkpoint
+	if f.AllMail {
+		return f.Copied > 0 || cp.Messages > 0
+	}
 	if f.Copied == 0 && cp.Messages == 0 && !f.thin {
 		return false // the ledger has nothing of it
 	}

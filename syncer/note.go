@@ -18,6 +18,7 @@ const (
 	NoteRenamed      NoteKind = "renamed"       // people renamed it on the new server
 	NoteLeft         NoteKind = "left"          // it is not copied
 	NoteLeftView     NoteKind = "left_view"     // it is a view and not copied
+	NoteAllMail      NoteKind = "all_mail"      // of it that is copied which lies in no other
 	NoteLeftLater    NoteKind = "left_later"    // it was copied, but is not any more
 	NoteShared       NoteKind = "shared"        // a namespace is left alone
 	NoteOmitted      NoteKind = "omitted"       // it and others are more than are made for an account
@@ -49,6 +50,7 @@ var noteForms = map[NoteKind]noteForm{
 	NoteRenamed:      {`%q was renamed to %q on the new server; it goes on there`, []string{"Name"}},
 	NoteLeft:         {`%q is not copied: %s`, []string{"Why"}},
 	NoteLeftView:     {`%q is not copied: %s; mail that lies in no other folder stays on the old server`, []string{"Why"}},
+	NoteAllMail:      {`%q shows all mail: what lies in no other folder is copied to %q on the new server`, []string{"Name"}},
 	NoteLeftLater:    {`%q is not copied any more: %s; what has been copied stays`, []string{"Why"}},
 	NoteShared:       {`the shared namespace %q is not copied (%d of the old server's folders)`, []string{"Count"}},
 	NoteOmitted:      {`%q and others are not copied: these %d are more folders than the %d that are made for one account (sync.max_folders)`, []string{"Count", "Limit"}},

@@ -55,9 +55,11 @@ type passRun struct {
 	looks   int
 	resting *time.Timer       // until then; nil if it doesn't wait
 	through map[*tracked]bool // pulled to their end
-	yielded bool
-	halted  bool // a person stopped the account
-	late    *time.Timer
+	// archived are the folders with all mail that have been pulled.
+	archived map[*tracked]bool
+	yielded  bool
+	halted   bool // a person stopped the account
+	late     *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	waiting  []chan passResult
@@ -79,7 +81,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
 		a.keepRefusals()
@@ -150,6 +152,10 @@ func (a *account) nextPassStep() {
 		a.nextFolders(p)
 	case p.counting:
 	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
+	case p.pulling == 0 && a.nextArchive() != nil:
+		if a.mayUse(a.backs[0]) {
+			a.pullArchive(a.nextArchive())
+		}
 	case p.pulling == 0 && p.mayCount() && len(a.uncounted()) > 0:
 		if a.mayUse(a.backs[0]) {
 			a.countViews(a.backs[0], a.uncounted())
@@ -218,7 +224,7 @@ func (a *account) passTree(err error) {
 		if !p.options.inboxOnly {
 			a.notePassTree(f)
 		}
-		if a.due(f, p.options) && !p.through[f] {
+		if a.due(f, p.options) && !p.through[f] && !f.AllMail {
 			p.queue = append(p.queue, f)
 		}
 	}
@@ -272,6 +278,9 @@ func (a *account) noteMessages() {
 		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted {
 			continue
 		}
+		if f.AllMail {
+			st.Messages = 0 // the others have them
+		}
 		n += max(uint64(st.Messages), f.far().total)
 	}
 	if n == a.messages {
@@ -305,6 +314,9 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		since = uint64(st.UIDNext - cp.UIDNext)
 	}
 	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
+	if f.AllMail {
+		told = rowProgress(f.Folder) // how much of it is to come nobody knows yet
+	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
 		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !newMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
@@ -322,7 +334,9 @@ func (a *account) passPulled(f *tracked, done *pull, err error) {
 	switch {
 	case err == nil:
 		p.unwell = 0
-		p.through[f] = true
+		if p.through[f] = true; f.AllMail {
+			a.noteMessages() // only now it is known how many of them count
+		}
 	case interrupted(a.work, err):
 		p.yielded = true
 	case errors.Is(err, errYield):

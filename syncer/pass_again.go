@@ -52,6 +52,9 @@ func (a *account) untilKnown() (wait time.Duration) {
 func (a *account) lookAgain() {
 	p := a.pass
 	p.tree = false
+	for f := range p.unclear {
+		delete(p.archived, f)
+	}
 	clear(p.unclear)
 	if !a.tree.running && a.mayUse(a.backs[0]) {
 		a.startTree(a.backs[0], false)

@@ -169,7 +169,7 @@ func (p policy) leaves(f *folder, foreign string, personal bool) string {
 		return noteShared
 	case !personal && !p.CopyShared:
 		return fmt.Sprintf(noteSharedNamed+"%q", decodeName(foreign))
-	case view != "" && !p.CopyViews:
+	case view != "" && !p.CopyViews && !f.all:
 		return fmt.Sprintf(noteView+"(%s)", view)
 	}
 	return ""

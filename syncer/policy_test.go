@@ -109,12 +109,13 @@ func TestPlanTreeConfigured(t *testing.T) {
 		{"Gmail as it is", config.Folders{}, gmail, emptyNew, `
 			INBOX -> INBOX present
 			Work -> Work planned
-			[Gmail]/All Mail -> skipped
+			[Gmail]/All Mail -> Archive planned
 			[Gmail]/Important -> skipped
 			[Gmail]/Sent Mail -> Sent Mail planned
 			[Gmail]/Starred -> skipped
+			create Archive \Archive
 			create Sent Mail \Sent
-			create Work`, `"[Gmail]/All Mail" is not copied: a view of mail in other folders (\All)|(\Important)|(\Flagged)`},
+			create Work`, `(\Important)|(\Flagged)|"[Gmail]/All Mail" shows all mail`},
 		{"Gmail's views too", config.Folders{CopyViews: true, Skip: []string{"*/Important"}}, gmail, emptyNew, `
 			INBOX -> INBOX present
 			Work -> Work planned
@@ -292,13 +293,13 @@ func TestPlanTreeManyForeign(t *testing.T) {
 
 // What a row says of why its folder is left alone can be read from it again.
 func TestWhyLeft(t *testing.T) {
-	old := tree("", '/', []string{"public/"}, "INBOX", "a \"b\"", "public/x", "All\t\\All")
+	old := tree("", '/', []string{"public/"}, "INBOX", "a \"b\"", "public/x", "Stars\t\\Flagged")
 	plan := planTree(old, emptyNew, nil, config.Folders{Skip: []string{`a "*`}})
 	type why struct {
 		kind LeftKind
 		of   string
 	}
-	want := map[string]why{"a \"b\"": {LeftByConfig, `a "*`}, "public/x": {LeftShared, "public/"}, "All": {LeftView, `\All`}, "INBOX": {}}
+	want := map[string]why{"a \"b\"": {LeftByConfig, `a "*`}, "public/x": {LeftShared, "public/"}, "Stars": {LeftView, `\Flagged`}, "INBOX": {}}
 	for _, f := range plan.Folders {
 		if kind, of := WhyLeft(f.Note); want[f.Old] != (why{kind, of}) {
 			t.Errorf("%s: %q is %q of %q", f.Old, f.Note, kind, of)

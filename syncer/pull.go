@@ -112,6 +112,7 @@ type pull struct {
 	thinned []thin                // folders that its messages may have been moved from
 	taking  *sync.Mutex           // held while lines of the account's ledger are given other keys
 	moves   *moves                // of the present attempt; nil for none
+	archive *archive              // what a folder with all mail is pulled with; nil for all others
 	rekeyed bool                  // lines of this folder have got other keys
 	lastOwn imap.UID              // the highest UID that a copy of this pull has got
 	proved  map[imap.UID]struct{} // copies that have been looked at before their flags were changed
@@ -285,6 +286,7 @@ func (p *pull) open(ctx context.Context) error {
 func (p *pull) begin() {
 	p.known = newKnown(p.ledger, p.selected.keys)
 	p.began, p.held = p.done.stats(), p.sizes.reset(p.known.entries)
+	p.archive.begin()
 }
 
 // readWhatCounts reads the folder's ledger: of one that has been pulled to its end
@@ -340,6 +342,7 @@ func (p *pull) openOld(ctx context.Context, ready *prepared) error {
 		p.octets = p.selected.octets
 	}
 	p.selected.toldNext = p.selected.UIDNext != 0
+	p.archive.limit(p.selected)
 	if p.selected.early != nil {
 		return nil // nothing else may be asked now
 	}
@@ -432,23 +435,23 @@ func (p *pull) finish(ctx context.Context) error {
 		UIDValidity:   p.selected.UIDValidity,
 		UIDNext:       p.selected.UIDNext,
 		HighestModSeq: p.selected.HighestModSeq,
-		Messages:      p.selected.Messages,
+		Messages:      p.toCopy(),
 		Checked:       time.Now(),
 	}
 	if p.selected.pop3 {
 		cp.UIDNext = 0 // it is of this session
 	}
 	p.noteNew(&cp)
-	if have := p.known.count(); have < int(p.selected.Messages) {
+	if have, messages := p.seen(), p.announced(); have < messages {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
-		p.log.Warn().Int("seen", have).Uint32("messages", p.selected.Messages).Uint32("from_uid", uint32(p.base.UIDNext)).
+		p.log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.base.UIDNext)).
 			Msg("something was missed in this folder, it is listed again")
 		p.folder.Checkpoint = reset(p.base, cp.UIDValidity)
 		p.folder.Checkpoint.Messages = cp.Messages
 		again := p.folder.Checkpoint
 		err := p.store.Commit(ctx, store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &again})
-		return errors.Join(&countsError{listed: have, messages: int(cp.Messages)}, err)
+		return errors.Join(&countsError{listed: have, messages: messages}, err)
 	}
 	done := store.Batch{Account: p.account, Folder: p.folder.ID, Checkpoint: &cp, Release: p.voidQuarantine()}
 	if err := p.store.Commit(ctx, done); err != nil {
@@ -489,7 +492,7 @@ func (p *pull) settled(octets int64) {
 
 // tell reports progress.
 func (p *pull) tell() {
-	s, total := p.done.stats(), uint64(p.selected.Messages)
+	s, total := p.done.stats(), uint64(p.toCopy())
 	have := uint64(len(p.known.entries)+p.known.before+len(p.known.refused)) + s.dealt() - p.began.dealt()
 	far := progress{done: min(have, total), total: total, octets: p.held + s.octets - p.began.octets}
 	far.octetsTotal, far.exact = p.sizes.of(total, uint64(len(p.known.refused)))

@@ -199,7 +199,7 @@ func (r *reader) mark(ctx context.Context, next imap.UID) error {
 		return nil
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
-	cp.UIDValidity, cp.UIDNext, cp.Messages = r.selected.UIDValidity, next, r.selected.Messages
+	cp.UIDValidity, cp.UIDNext, cp.Messages = r.selected.UIDValidity, next, r.toCopy()
 	return r.hand(ctx, &item{checkpoint: &cp})
 }
 
@@ -258,6 +258,9 @@ func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 // deal deals with messages that were listed: it finds their copies, or brings them.
 func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) {
 	missing := r.newOnes(told)
+	if missing, err = r.archived(ctx, listed, missing); err != nil {
+		return listed, err
+	}
 	r.tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
 		return err

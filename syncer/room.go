@@ -57,7 +57,7 @@ func amount(rows []store.Folder, status map[string]upstream.Status) (messages, o
 	told = true
 	for _, f := range rows {
 		st, there := status[f.Old]
-		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted || f.State == store.FolderMissing {
+		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted || f.State == store.FolderMissing || f.AllMail {
 			continue
 		}
 		messages += uint64(st.Messages)

@@ -107,7 +107,7 @@ func (k *seeker) worthALook() bool {
 // was missing before is looked for again when something is listed that is nobody's.
 func (k *seeker) seeks(row *store.Folder) bool {
 	switch {
-	case !mayBeGone(row):
+	case !mayBeGone(row), sharer(k.rows, row) != nil: // then it goes where that one goes
 		return false
 	case k.doubted[row.ID], k.isOther(row):
 		return true
@@ -200,7 +200,7 @@ func (k *seeker) gather(ctx context.Context) error {
 func (k *seeker) candidates() []string {
 	owned := map[string]bool{}
 	for i := range k.rows {
-		if row := &k.rows[i]; holdsName(row) && !k.isSought(row) {
+		if row := &k.rows[i]; holdsName(row) && !k.isSought(row) && sharer(k.rows, row) == nil {
 			owned[k.planner.key(k.planner.newName(row))] = true
 		}
 	}
@@ -304,7 +304,7 @@ func (k *seeker) isTaken(name string) bool {
 func (k *seeker) tellsApart(w *sought, name string) bool {
 	validity := k.status[name].UIDValidity
 	for i := range k.rows {
-		if row := &k.rows[i]; row != w.row && row.NewUIDValidity == validity {
+		if row := &k.rows[i]; row != w.row && row.NewUIDValidity == validity && sharer(k.rows, row) == nil {
 			return false
 		}
 	}
@@ -349,6 +349,12 @@ func (k *seeker) assignBelow(candidates []string) {
 
 // settle writes down what was found out.
 func (k *seeker) settle() {
+	shared := map[*store.Folder]*store.Folder{} // while names are what they were
+	for i := range k.rows {
+		if with := sharer(k.rows, &k.rows[i]); with != nil {
+			shared[&k.rows[i]] = with
+		}
+	}
 	for _, w := range k.sought {
 		switch box, there := k.planner.there[k.planner.key(k.planner.newName(w.row))]; {
 		case w.found != "":
@@ -360,6 +366,17 @@ func (k *seeker) settle() {
 			k.goesOn(w, box.Name) // numbered anew, or made anew under the name
 		}
 	}
+	for row, with := range shared {
+		k.goesAlong(row, with)
+	}
+}
+
+// goesAlong lets a folder with all mail follow the one that its archive is as well.
+func (k *seeker) goesAlong(row, with *store.Folder) {
+	if row.State != store.FolderPresent && row.State != store.FolderMissing || with.State != store.FolderPresent && with.State != store.FolderMissing {
+		return
+	}
+	row.New, row.Renaming, row.NewUIDValidity, row.State = with.New, with.Renaming, with.NewUIDValidity, with.State
 }
 
 // mayTake tells whether a missing folder goes on in one of its name that is listed again: not
@@ -369,7 +386,7 @@ func (k *seeker) mayTake(w *sought, name string) bool {
 		return false
 	}
 	return !slices.ContainsFunc(k.rows, func(row store.Folder) bool {
-		return holdsName(&row) && row.ID != w.row.ID && k.planner.key(k.planner.newName(&row)) == k.planner.key(name)
+		return holdsName(&row) && row.ID != w.row.ID && sharer(k.rows, &row) == nil && k.planner.key(k.planner.newName(&row)) == k.planner.key(name)
 	})
 }
 

@@ -108,6 +108,7 @@ type folder struct {
 	use imap.MailboxAttr // which it holds on the old server
 	was *store.Folder    // its row in the store; nil if it is new
 	to  string           // the name that the configuration has for it; "" for none
+	all bool             // it shows all mail, of which what lies in no other folder is copied
 }
 
 // planner gathers what is known, then the plan.
@@ -181,6 +182,7 @@ func (p *planner) remember(row *store.Folder) {
 		p.named[key]++
 	}
 	switch {
+	case row.AllMail && row.State != store.FolderDeleted: // its name may be another's
 	case row.State == store.FolderPlanned && row.New == "":
 	case holdsName(row):
 		p.taken[key], p.names[row.Old] = row.Old, p.newName(row)
@@ -246,6 +248,7 @@ func (p *planner) sight(m upstream.Mailbox) *folder {
 	}
 	f := &folder{place: where, box: m, was: p.known[m.Name], use: p.oldUses[m.Name]}
 	f.to = p.policy.mapped(where, len(where.parts)-1)
+	f.all = p.policy.archives(f, personal)
 	if why := p.policy.leaves(f, prefix, personal); why != "" {
 		p.leave(f, why, prefix, personal)
 		return nil
@@ -255,7 +258,7 @@ func (p *planner) sight(m upstream.Mailbox) *folder {
 		if f.was != nil {
 			f.row = *f.was
 		}
-		f.row.Old, f.row.Title, f.row.Note = m.Name, where.title(), ""
+		f.row.Old, f.row.Title, f.row.Note, f.row.AllMail = m.Name, where.title(), "", f.all
 		return f
 	}
 	f.row = *f.was
@@ -273,13 +276,13 @@ func (p *planner) sight(m upstream.Mailbox) *folder {
 // renamed: the folder was to be made under another name than the configuration
 // has for it now. The new server may have refused that one.
 func (p *planner) renamed(f *folder) bool {
-	return f.to != "" && f.was.State == store.FolderPlanned && f.was.New != p.rawName(f.to)
+	return f.to != "" && !f.all && f.was.State == store.FolderPlanned && f.was.New != p.rawName(f.to)
 }
 
 // otherwise says of a folder that it isn't called as the configuration wants
 // it, "" if it is.
 func (p *planner) otherwise(f *folder) string {
-	if f.to == "" || f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing || p.key(f.row.New) == p.key(p.rawName(f.to)) {
+	if f.to == "" || f.all || f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing || p.key(f.row.New) == p.key(p.rawName(f.to)) {
 		return ""
 	}
 	note := fmt.Sprintf(notMapped, f.to)
@@ -353,7 +356,7 @@ func (p *planner) decide(f *folder) {
 		f.row.Note = p.otherwise(f)
 	}
 	create := f.row.State == store.FolderPlanned
-	if create {
+	if create && !p.planned(f.row.New) {
 		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
 	}
 	if subscribe && (create || f.row.State == store.FolderPresent && (exact || f.row.Old == inboxName)) {
@@ -376,7 +379,7 @@ func (p *planner) nextState(f *folder, exists, add bool) store.FolderState {
 		}
 		return store.FolderDeleted
 	case f.row.State == store.FolderMissing:
-		if exists && p.taken[p.key(f.row.New)] == f.row.Old {
+		if exists && (f.all || p.taken[p.key(f.row.New)] == f.row.Old) {
 			p.note(NoteFound, f.row.Title)
 			return store.FolderPresent
 		}
@@ -408,6 +411,9 @@ func (p *planner) spelledOtherwise(f *folder) bool {
 
 // createUse is the special use to create a folder with.
 func (p *planner) createUse(f *folder) imap.MailboxAttr {
+	if f.all && p.newUses[imap.MailboxAttrArchive] == "" {
+		return imap.MailboxAttrArchive
+	}
 	if f.use == "" || p.newUses[f.use] != "" {
 		return ""
 	}
@@ -445,6 +451,7 @@ func (p *planner) note(kind NoteKind, folder string, values ...any) {
 func (p *planner) finish() TreePlan {
 	slices.SortFunc(p.plan.Create, func(a, b FolderCreate) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(p.plan.Subscribe)
+	p.plan.Subscribe = slices.Compact(p.plan.Subscribe) // an archive may be two rows'
 	slices.SortFunc(p.plan.Folders, func(a, b store.Folder) int {
 		if ai, bi := a.Old == inboxName, b.Old == inboxName; ai != bi {
 			if ai {

@@ -153,7 +153,7 @@ func TestPlanTreeLayouts(t *testing.T) {
 			INBOX -> INBOX present +
 			Work -> Work planned +
 			Work/2024 -> Work/2024 planned
-			[Gmail]/All Mail -> skipped +
+			[Gmail]/All Mail -> Archive present +
 			[Gmail]/Drafts -> Drafts present +
 			[Gmail]/Important -> skipped
 			[Gmail]/Sent Mail -> Sent present +
@@ -162,6 +162,7 @@ func TestPlanTreeLayouts(t *testing.T) {
 			[Gmail]/Trash -> Trash present
 			create Work
 			create Work/2024
+			subscribe Archive
 			subscribe Drafts
 			subscribe Sent
 			subscribe Work`},
@@ -325,6 +326,11 @@ func skippedAs(f store.Folder, note string) store.Folder {
 	return f
 }
 
+func allMail(f store.Folder) store.Folder {
+	f.AllMail = true
+	return f
+}
+
 func subscribed(f store.Folder) store.Folder {
 	f.Subscribed = true
 	return f
@@ -426,8 +432,20 @@ func TestPlanTreeKnown(t *testing.T) {
 			[]store.Folder{subscribed(row("a", "a", isPresent))}, ``, ""},
 		{"unsubscribed on old", tree("", '.', nil, "a"), tree("", '/', nil, "INBOX", "a\t+"),
 			[]store.Folder{subscribed(row("a", "a", isPresent))}, `a -> a present`, ""},
-		{"a view stays one", tree("", '/', nil, "All\t\\All"), emptyNew,
-			[]store.Folder{skippedAs(row("All", "", isSkipped), "a view of mail in other folders (\\All)")}, ``, ""},
+		{"a view stays one", tree("", '/', nil, "Stars\t\\Flagged"), emptyNew,
+			[]store.Folder{skippedAs(row("Stars", "", isSkipped), "a view of mail in other folders (\\Flagged)")}, ``, ""},
+		{"all mail that was left alone", tree("", '/', nil, "All\t\\All"), emptyNew,
+			[]store.Folder{skippedAs(row("All", "", isSkipped), "a view of mail in other folders (\\All)")},
+			"All -> Archive planned\ncreate Archive \\Archive", "in no other folder is copied"},
+		{"all mail whose use is not told any more", tree("", '/', nil, "All"), tree("", '/', nil, "INBOX", "Archive"),
+			[]store.Folder{allMail(row("All", "Archive", isPresent))}, ``, ""},
+		{"all mail, and an old archive since", tree("", '/', nil, "All\t\\All", "Archive"), tree("", '/', nil, "INBOX", "Archive"),
+			[]store.Folder{allMail(row("All", "Archive", isPresent))}, `Archive -> Archive present`, ""},
+		{"all mail, and the archive was deleted", tree("", '/', nil, "All\t\\All"), emptyNew,
+			[]store.Folder{allMail(row("All", "Archive", isDeleted))}, ``, ""},
+		{"all mail, and the old archive was deleted", tree("", '/', nil, "All\t\\All", "Archive"), emptyNew,
+			[]store.Folder{row("Archive", "Archive", isDeleted)},
+			"All -> Archive_" + shortHash("All") + " planned\ncreate Archive_" + shortHash("All") + " \\Archive", "in no other folder is copied"},
 		{"a view no more", tree("", '/', nil, "All\t+"), emptyNew,
 			[]store.Folder{row("All", "", isSkipped)}, "All -> All planned +\ncreate All\nsubscribe All", ""},
 		{"a folder becomes a view", tree("", '/', nil, "All\t\\All"), tree("", '/', nil, "INBOX", "All"),
@@ -462,15 +480,15 @@ func TestPlanTreeNotes(t *testing.T) {
 	old := tree("", '.', []string{"shared.", "Public."}, "INBOX", "a/b", "Gesendet", "shared.x", "shared.y", "Public.z", "All\t\\All", "foo", "Foo", "work")
 	plan := planTree(old, tree("", '/', nil, "INBOX", "Sent\t\\Sent", "WORK"), nil, config.Folders{})
 	want := []string{
-		`"All" is not copied: a view of mail in other folders (\All); mail that lies in no other folder stays on the old server`,
 		`the shared namespace "Public." is not copied (1 of the old server's folders)`,
 		`the shared namespace "shared." is not copied (2 of the old server's folders)`,
 		`"Gesendet" goes to "Sent" on the new server (\Sent)`,
 		`"a/b" is called "a_b" on the new server`,
+		`"All" shows all mail: what lies in no other folder is copied to "Archive" on the new server`,
 		`"foo" differs only in case from "Foo"; on a server that ignores case it gets another name if that one is another folder's`,
 		`"work" differs only in case from "WORK"; on a server that ignores case it gets another name if that one is another folder's`,
 	}
-	if plan.Notes[0].Folder != "All" || plan.Notes[1].Folder != "Public." || plan.Notes[3].Folder != "Gesendet" {
+	if plan.Notes[0].Folder != "Public." || plan.Notes[2].Folder != "Gesendet" || plan.Notes[4].Folder != "All" {
 		t.Errorf("notes are about other folders: %+v", plan.Notes)
 	}
 	if !slices.Equal(noteTexts(plan.Notes), want) {

@@ -16,11 +16,13 @@ import (
 // nameAll gives each new folder its name on the new server, no two the same.
 // INBOX, the folders that the configuration has a name for, and the special ones
 // that the new server has choose first, then parents before children, and names
-// that can stay as they are before those that can't.
+// that can stay as they are before those that can't. All mail's archive may be any of those.
 func (p *planner) nameAll(ctx context.Context, fresh []*folder) error {
-	var others, rest []*folder
+	var others, rest, archives []*folder
 	for _, f := range fresh {
 		switch {
+		case f.all:
+			archives = append(archives, f)
 		case len(f.raw) == 1 && f.inbox():
 			p.give(f, inboxName)
 		case f.to != "":
@@ -35,10 +37,13 @@ func (p *planner) nameAll(ctx context.Context, fresh []*folder) error {
 		}
 	}
 	slices.SortStableFunc(rest, p.compareClaims)
-	return each(ctx, rest, func(f *folder) {
+	if err := each(ctx, rest, func(f *folder) {
 		p.give(f, p.unique(p.nameOf(f.place, len(f.parts)-1), f.name()))
 		p.noteName(f)
-	})
+	}); err != nil {
+		return err
+	}
+	return each(ctx, archives, p.giveArchive)
 }
 
 // giveMapped gives a folder the name that the configuration has for it. Only a

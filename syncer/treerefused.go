@@ -59,7 +59,7 @@ func newMaker(s newSession, new Side, known []store.Folder, plan *TreePlan, log 
 			rows[f.Old] = f.New
 		}
 	}
-	for _, name := range rows {
+	for _, name := range slices.Compact(slices.Sorted(maps.Values(rows))) { // an archive may be two rows'
 		m.meant[foldedKey(name)]++
 	}
 	return m

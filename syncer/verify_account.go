@@ -26,6 +26,7 @@ type accountCheck struct {
 	status   map[string]upstream.Status // of the old folders
 	views    map[string]bool            // left alone, by raw old name
 	seen     identities                 // messages of the folders that are compared
+	archives *archives                  // nil where no folder shows all mail
 }
 
 func (c *accountCheck) check(ctx context.Context) error {
@@ -51,7 +52,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.seen, c.views = identities{}, viewsIn(c.old, folders)
+	c.seen, c.views, c.archives = identities{}, viewsIn(c.old, folders), newArchives(folders, known)
 	if tree.Omitted > 0 {
 		first := counterpart{Folder: store.Folder{Title: tree.FirstOmitted}}
 		if err := c.aboutFolder(FolderMissing, first, fmt.Sprintf("there are more folders than are made for one account: %d are left out", tree.Omitted)); err != nil {
@@ -68,6 +69,9 @@ func (c *accountCheck) check(ctx context.Context) error {
 		if err := c.folder(ctx, f, box, exists); err != nil {
 			return err
 		}
+	}
+	if err := c.allMail(ctx, folders); err != nil {
+		return err
 	}
 	if err := c.lookThrough(ctx, folders, known); err != nil {
 		return err
@@ -180,15 +184,20 @@ func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish
 	return all, tree, err
 }
 
+// removedByUser is why nothing comes to a folder any more.
+const removedByUser = "deleted on the new server by its user"
+
 // folder verifies a folder of the old server.
 func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
 	switch {
-	case f.State == store.FolderSkipped && c.views[f.Old] && c.status[f.Old].Messages > 0:
+	case toArchive(&f.Folder):
+		return nil // see allMail
+	case c.views[f.Old] && c.status[f.Old].Messages > 0:
 		return nil // once it is known what lies in the others: lookThrough
 	case f.State == store.FolderSkipped:
 		return c.leftAlone(FolderSkipped, f, f.Note, leftOut(&f.Folder, c.status[f.Old]))
 	case f.State == store.FolderDeleted:
-		return c.leftAlone(FolderRemoved, f, "deleted on the new server by its user", leftOut(&f.Folder, c.status[f.Old]))
+		return c.leftAlone(FolderRemoved, f, removedByUser, leftOut(&f.Folder, c.status[f.Old]))
 	case !exists:
 		return c.absent(ctx, f)
 	}
@@ -198,20 +207,12 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 		}
 	}
 	p, err := c.compare(ctx, f, box.Name)
-	broken, _ := errors.AsType[*upstream.Error](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		c.saw(p)
+		c.archives.saw(p)
 		return c.report(ctx, p)
-	case ctx.Err() != nil:
-		return err
-	case errors.Is(err, errUnlisted):
-		return c.aboutFolder(FolderUnread, f, err.Error())
-	case aboutFolder(err):
-		c.log.Warn().Err(err).Str("folder", f.Title).Msg("the folder could not be compared")
-		return c.found(Finding{Folder: f.Title, NewFolder: decodeName(f.New), Kind: FolderUnread, Reason: broken.Summary(), Trouble: problemOf(err, f.Title, 1)})
 	}
-	return err
+	return c.notCompared(ctx, f, err)
 }
 
 // absent tells of a folder that is not on the new server. Of one that passes have missed it is

@@ -19,7 +19,7 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 	}
 	v := VerifiedFolder{
 		Login: c.row.Login, Folder: p.Title, NewFolder: decodeName(p.newName),
-		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new)), Same: uint64(p.same), Found: FindingCounts{},
+		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new) - p.spared), Same: uint64(p.same), Found: FindingCounts{},
 	}
 	slices.SortStableFunc(p.verdicts, p.byUID)
 	for _, d := range p.verdicts {

@@ -31,6 +31,7 @@ func (s stumbles) over(k store.Key) bool { return s[k] >= stumbleMost }
 type folderPair struct {
 	counterpart
 	newName          string
+	spared           int // messages of the new folder that are all mail's
 	flags            *flagTable
 	oldSel           *oldFolder
 	newSel           *upstream.Selected
@@ -41,19 +42,29 @@ type folderPair struct {
 // compare compares a folder, going on after connections that break and past messages at
 // which they do.
 func (c *accountCheck) compare(ctx context.Context, f counterpart, newName string) (*folderPair, error) {
+	p := c.newPair(f, newName)
+	return p, c.complete(ctx, p)
+}
+
+func (c *accountCheck) newPair(f counterpart, newName string) *folderPair {
 	p := &folderPair{counterpart: f, newName: newName, flags: newFlagTable()}
 	tick := func() { c.run.tick(c.row.Login, f.Title) }
 	p.oldSide = reading{flags: p.flags, tick: tick, stumbles: stumbles{}}
 	p.newSide = reading{flags: p.flags, tick: tick, stumbles: stumbles{}}
+	return p
+}
+
+// complete reads both sides of a folder to their ends.
+func (c *accountCheck) complete(ctx context.Context, p *folderPair) error {
 	vain, unlisted := 0, false
 	for range brokenTries {
 		before := p.read()
 		err := c.attempt(ctx, p)
 		switch {
 		case err == nil:
-			return p, nil
+			return nil
 		case ctx.Err() != nil:
-			return nil, err
+			return err
 		case errors.Is(err, errUnlisted) && !unlisted:
 			unlisted = true // it changed while it was listed, perhaps
 		case upstream.ClassOf(err) == upstream.Lost && aboutFolder(err):
@@ -64,15 +75,15 @@ func (c *accountCheck) compare(ctx context.Context, f counterpart, newName strin
 			if vain < vainTries {
 				continue
 			}
-			return nil, err
+			return err
 		default:
 			if upstream.ClassOf(err) != upstream.Refused && !errors.Is(err, errUnlisted) {
 				c.pair.drop()
 			}
-			return nil, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("%s: %w", f.Title, errStumbling)
+	return fmt.Errorf("%s: %w", p.Title, errStumbling)
 }
 
 var errStumbling = errors.New("the connection breaks again and again while the folder is read")

@@ -37,6 +37,8 @@ type reading struct {
 	keys     keyring
 	stumbles stumbles
 	sel      *upstream.Selected
+	keep     func(imap.UID) bool // what is of interest; nil for all
+	passed   int                 // listed and not
 	listed   bool
 	records  []record
 }
@@ -46,7 +48,7 @@ type reading struct {
 // is opened again if they are fleeting.
 func (r *reading) begin(sel *upstream.Selected, keys keyring, fleeting bool) {
 	if r.sel == nil || fleeting || sel.UIDValidity != r.sel.UIDValidity || sel.UIDNext != r.sel.UIDNext || sel.Messages != r.sel.Messages {
-		r.records, r.listed = nil, false
+		r.records, r.listed, r.passed = nil, false, 0
 	}
 	r.sel, r.keys = sel, keys
 }
@@ -102,14 +104,14 @@ func (r *reading) readList(ctx context.Context) error {
 		if r.sel.UIDNext > 1 {
 			all[0].Stop = r.sel.UIDNext - 1
 		}
-		r.records = make([]record, 0, r.sel.Messages)
+		r.records, r.passed = make([]record, 0, r.sel.Messages), 0
 		if err := r.session.ListMessages(ctx, all, 0, r.list); err != nil {
 			return err
 		}
 	}
 	r.records = eachOnce(r.records)
-	if r.listed = len(r.records) >= int(r.sel.Messages); !r.listed {
-		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records), r.sel.Messages)
+	if r.listed = len(r.records)+r.passed >= int(r.sel.Messages); !r.listed {
+		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records)+r.passed, r.sel.Messages)
 	}
 	return nil
 }
@@ -117,7 +119,7 @@ func (r *reading) readList(ctx context.Context) error {
 // missing are those of records, which are in the order of their UIDs, that lack something
 // and are not passed over. A whole folder is one range, whatever UIDs are missing in it.
 func (r *reading) missing(records []record, done func(*record) bool) (set imap.UIDSet) {
-	all := len(records) == len(r.records)
+	all := len(records) == len(r.records) && r.passed == 0
 	for i := range records {
 		if m := &records[i]; done(m) || r.stumbles.over(r.keys.key(m.uid)) {
 			all = false
@@ -148,6 +150,10 @@ func (r *reading) stumbled(records []record, done func(*record) bool, err error)
 
 func (r *reading) list(m upstream.Message) error {
 	r.tick()
+	if r.keep != nil && !r.keep(m.UID) {
+		r.passed++
+		return nil
+	}
 	r.records = append(r.records, record{
 		uid: m.UID, date: m.Date.Unix(), size: uint32(min(max(m.Size, 0), math.MaxUint32)), flags: r.number(m.Flags),
 	})

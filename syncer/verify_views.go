@@ -44,7 +44,7 @@ func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, reason string,
 func (c *accountCheck) lookThrough(ctx context.Context, folders []counterpart, rows []store.Folder) error {
 	var known bool
 	for _, f := range folders {
-		if !c.views[f.Old] || c.status[f.Old].Messages == 0 {
+		if !c.views[f.Old] || toArchive(&f.Folder) || c.status[f.Old].Messages == 0 {
 			continue
 		}
 		if !known {
@@ -79,7 +79,11 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	default:
 		return err
 	}
-	if err := c.leftAlone(FolderSkipped, f, f.Note, uint64(len(lone))); err != nil {
+	kind, why := FolderSkipped, f.Note
+	if f.State == store.FolderDeleted {
+		kind, why = FolderRemoved, removedByUser
+	}
+	if err := c.leftAlone(kind, f, why, uint64(len(lone))); err != nil {
 		return err
 	}
 	for _, m := range lone {

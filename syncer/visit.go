@@ -173,6 +173,9 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	if inTime, known := p.inTime(p.early); visit && p.early > visitShown && !(inTime && known) {
 		p.early = 0 // they would come with the oldest first, whatever turns out
 	}
+	if f.AllMail {
+		p.archive, p.octets = &archive{bound: a.tree.status[f.Old].UIDNext}, 0
+	}
 	p.restless = f.renumbered > renumberedMost
 	p.report = func(far progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
