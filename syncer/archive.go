@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2"
@@ -84,7 +83,7 @@ func (r *reader) archived(ctx context.Context, listed int, missing []upstream.Me
 		return nil, nil
 	}
 	if a.judge == nil {
-		a.judge = &archiveJudge{store: r.store, account: r.account, folder: r.folder.ID, session: r.old}
+		a.judge = &archiveJudge{store: r.store, account: r.account, folder: r.folder.ID, old: r.folder.Old, session: r.old}
 	}
 	lone, err := a.judge.only(ctx, missing)
 	if err != nil {
@@ -105,13 +104,13 @@ type archiveJudge struct {
 	store   store.Store
 	account store.AccountID
 	folder  store.FolderID // its row; 0 if it has none
+	old     string         // its raw name
 	session archiveSession
 
 	rows    []store.Folder
 	known   identities             // of the other folders' messages; nil if nothing has been read yet
 	refused map[string][]store.Key // by raw old name: quarantined messages
 	labels  map[string]bool        // that are folders, in lower case if they are Gmail's own; nil where there are none
-	asked   bool                   // for the folders
 	read    bool                   // what the ledgers lack has been read
 	left    bool                   // another folder has been opened
 }
@@ -119,6 +118,7 @@ type archiveJudge struct {
 // archiveSession is the part of a session with an old server that is needed for that.
 type archiveSession interface {
 	headerSession
+	labelSession
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	Tree(ctx context.Context, withStatus bool, known []store.Folder) (Side, map[string]upstream.Status, error)
 }
@@ -128,16 +128,20 @@ func (j *archiveJudge) only(ctx context.Context, msgs []upstream.Message) ([]ups
 	if err := j.prepare(ctx); err != nil {
 		return nil, err
 	}
-	msgs, err := j.unlabelled(ctx, msgs)
-	if err != nil || len(msgs) == 0 {
-		return nil, err
+	if j.session.HasLabels() {
+		return j.byLabels(ctx, j.session, msgs)
 	}
+	return j.byIdentity(ctx, msgs)
+}
+
+// byIdentity finds out by comparison with the messages of the other folders.
+func (j *archiveJudge) byIdentity(ctx context.Context, msgs []upstream.Message) ([]upstream.Message, error) {
 	want, err := identify(ctx, j.session, msgs)
 	if err != nil {
 		return nil, err
 	}
 	lone := j.unknown(msgs, want)
-	if len(lone) == 0 || j.read || j.labels != nil {
+	if len(lone) == 0 || j.read {
 		return lone, nil
 	}
 	j.read = true
@@ -279,88 +283,10 @@ func readIdentities(ctx context.Context, s headerSession, folder string, set ima
 	})
 }
 
-// labelSession is a session with a server whose messages have labels, as Gmail's have: they tell at once
-// in which folders a message is.
-type labelSession interface {
-	HasLabels() bool
-	Labels(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, labels []string) error) error
-}
-
-// labelsOf is a session as one that tells labels; nil if its server doesn't.
-func labelsOf(s any) labelSession {
-	if old, ok := s.(oldIMAP); ok {
-		s = old.imapReader
-	}
-	if l, ok := s.(labelSession); ok && l.HasLabels() {
-		return l
-	}
-	return nil
-}
-
-// gmailLabels are what Gmail calls the folders with a special use, in lower case.
-var gmailLabels = map[imap.MailboxAttr][]string{
-	imap.MailboxAttrSent: {`\sent`}, imap.MailboxAttrDrafts: {`\draft`, `\drafts`},
-	imap.MailboxAttrTrash: {`\trash`}, imap.MailboxAttrJunk: {`\spam`, `\junk`},
-}
-
-// unlabelled are the messages without a label that is a folder. Where there are no labels that
-// are all.
-func (j *archiveJudge) unlabelled(ctx context.Context, msgs []upstream.Message) ([]upstream.Message, error) {
-	s := labelsOf(j.session)
-	if s == nil {
-		return msgs, nil
-	}
-	if err := j.askLabels(ctx); err != nil {
-		return nil, err
-	}
-	elsewhere := map[imap.UID]bool{}
-	for _, part := range chunks(setOfMessages(msgs), listWindow) {
-		err := s.Labels(ctx, part, func(uid imap.UID, labels []string) error {
-			elsewhere[uid] = elsewhere[uid] || slices.ContainsFunc(labels, j.isFolder)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(msgs), func(m upstream.Message) bool { return elsewhere[m.UID] }), nil
-}
-
-// isFolder tells whether a label is a folder that is listed.
-func (j *archiveJudge) isFolder(label string) bool {
-	if strings.HasPrefix(label, `\`) {
-		label = strings.ToLower(label)
-	}
-	return j.labels[canonicalName(label)]
-}
-
-// askLabels learns which labels are folders.
-func (j *archiveJudge) askLabels(ctx context.Context) error {
-	if j.labels != nil {
-		return nil
-	}
-	old, _, err := j.session.Tree(ctx, false, j.rows)
-	if err != nil {
-		return err
-	}
-	j.labels = map[string]bool{`\inbox`: true}
-	for _, m := range old.Mailboxes {
-		m.Name = canonicalName(m.Name)
-		if !j.isOther(m, rowNamed(j.rows, m.Name), old.Namespace) {
-			continue
-		}
-		j.labels[m.Name] = true
-		for _, label := range gmailLabels[attrUse(m)] {
-			j.labels[label] = true
-		}
-	}
-	return nil
-}
-
-// lone are the messages of an old folder from a UID on that lie in no other. The session has
+// lone are the folder's messages from a UID on that lie in no other. The session has
 // another folder open afterwards, perhaps.
-func (j *archiveJudge) lone(ctx context.Context, folder string, from imap.UID) ([]upstream.Message, error) {
-	f, err := j.session.Open(ctx, folder, ahead{})
+func (j *archiveJudge) lone(ctx context.Context, from imap.UID) ([]upstream.Message, error) {
+	f, err := j.session.Open(ctx, j.old, ahead{})
 	if err != nil || f.Messages == 0 {
 		return nil, err
 	}

@@ -70,8 +70,8 @@ func (p *accountPlanner) allMail(ctx context.Context, rows []store.Folder) error
 		if !toArchive(row) || f.Messages == 0 {
 			continue
 		}
-		judge := &archiveJudge{store: p.store, account: p.id, folder: row.ID, session: p.pair.old, rows: latestRows(p.known, rows)}
-		lone, err := judge.lone(ctx, row.Old, max(row.Checkpoint.UIDNext, 1))
+		judge := &archiveJudge{store: p.store, account: p.id, folder: row.ID, old: row.Old, session: p.pair.old, rows: latestRows(p.known, rows)}
+		lone, err := judge.lone(ctx, max(row.Checkpoint.UIDNext, 1))
 		switch {
 		case upstream.ClassOf(err) == upstream.Refused || isCounts(err):
 			f.Problem, f.Trouble = "The old server does not let this folder be read.", problemOf(err, f.Folder, 1)

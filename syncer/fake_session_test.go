@@ -517,3 +517,9 @@ func (s *fakeSession) Subscribed(_ context.Context, name string) (is bool, err e
 	})
 	return is, err
 }
+
+func (s *fakeSession) HasLabels() bool { return false }
+
+func (s *fakeSession) Labels(context.Context, imap.UIDSet, func(upstream.Labelled) error) error {
+	return nil
+}

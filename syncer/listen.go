@@ -115,6 +115,15 @@ func (s *listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstr
 	return s.oldSession.ListFlags(ctx, set, fn)
 }
 
+// Labels implements oldSession.
+func (s *listener) Labels(ctx context.Context, set imap.UIDSet, fn func(upstream.Labelled) error) error {
+	if err := s.free(); err != nil {
+		return err
+	}
+	defer s.listening.begin()()
+	return s.oldSession.Labels(ctx, set, fn)
+}
+
 func (s *listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
 	if err := s.free(); err != nil {
 		return err

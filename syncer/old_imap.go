@@ -16,6 +16,7 @@ import (
 type imapReader interface {
 	session
 	lister
+	labelSession
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
 	Quotas(ctx context.Context, mailbox string) ([]upstream.Quota, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)

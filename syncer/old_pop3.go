@@ -212,3 +212,11 @@ func (s *oldPOP3) SendHeaders(context.Context, string, imap.UIDSet, func(upstrea
 }
 
 var errNoFolders = errors.New("a POP3 server has no folders")
+
+// HasLabels implements oldSession: POP3 has none.
+func (s *oldPOP3) HasLabels() bool { return false }
+
+// Labels implements oldSession.
+func (s *oldPOP3) Labels(context.Context, imap.UIDSet, func(upstream.Labelled) error) error {
+	return nil
+}

@@ -39,6 +39,7 @@ type oldSession interface {
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	labelSession
 	// SendHeaders asks for headers in a folder that is opened for it. Other questions may be
 	// asked before the answer is waited for.
 	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (headersCall, error)

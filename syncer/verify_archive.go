@@ -128,9 +128,9 @@ func (c *accountCheck) lone(ctx context.Context, f counterpart) (lone map[imap.U
 		if err = c.pair.open(ctx); err != nil {
 			return nil, err
 		}
-		judge := &archiveJudge{store: c.run.Store, account: c.row.ID, folder: f.ID, session: c.pair.old, rows: c.archives.rows}
+		judge := &archiveJudge{store: c.run.Store, account: c.row.ID, folder: f.ID, old: f.Old, session: c.pair.old, rows: c.archives.rows}
 		var list []upstream.Message
-		list, err = judge.lone(ctx, f.Old, 1)
+		list, err = judge.lone(ctx, 1)
 		if err == nil {
 			lone = map[imap.UID]bool{}
 			for _, m := range list {

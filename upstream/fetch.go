@@ -27,12 +27,15 @@ const (
 	haveModSeq
 	haveHeader
 	haveBody
+	haveLabels
 )
 
 // fetched is what FETCH responses told of one message so far.
 type fetched struct {
 	Message
 	header []byte
+	id     uint64   // X-GM-MSGID
+	labels []string // X-GM-LABELS
 	have   have
 	torn   bool // it was told with different UIDs in one response, and so of none
 	fresh  bool // it was told the last time it was asked for
@@ -54,6 +57,12 @@ func (m *fetched) add(n *fetched) {
 	}
 	if n.have&haveHeader != 0 {
 		m.header = n.header
+	}
+	if n.have&haveLabels != 0 {
+		m.labels = n.labels
+	}
+	if n.id != 0 {
+		m.id = n.id
 	}
 	m.have |= n.have
 }
@@ -94,6 +103,8 @@ const (
 	itemModSeq
 	itemHeader
 	itemBody
+	itemGmailID
+	itemLabels
 )
 
 // kindOf recognises a FETCH item by its name in the answer.
@@ -109,6 +120,10 @@ func kindOf(name []byte) kind {
 		return itemSize
 	case "MODSEQ":
 		return itemModSeq
+	case "X-GM-MSGID":
+		return itemGmailID
+	case "X-GM-LABELS":
+		return itemLabels
 	case "BODY[]", "BODY.PEEK[]", "RFC822":
 		return itemBody
 	}
@@ -139,6 +154,8 @@ func (s *Session) readItems(m *fetched, body func()) {
 		switch {
 		case k == itemBody && body != nil:
 			body()
+		case (k == itemLabels || k == itemGmailID) && !s.labelled:
+			d.Skip()
 		case k == itemOther || k == itemBody:
 			d.Skip()
 		default:
@@ -166,6 +183,10 @@ func (s *Session) readItem(m *fetched, k kind) {
 		m.Size, bit = int64(d.Number()), haveSize
 	case itemModSeq:
 		m.ModSeq, bit = s.readModSeq(), haveModSeq
+	case itemGmailID:
+		m.id = s.readGmailID()
+	case itemLabels:
+		m.labels, bit = s.readLabels(), haveLabels
 	case itemHeader:
 		header, _ := d.String(maxHeader)
 		m.header, bit = append([]byte{}, header...), haveHeader

@@ -43,6 +43,7 @@ type Session struct {
 	examined   bool // a folder is open read-only
 	identified bool // ID was sent
 	lacks      have // items of FETCH that the server doesn't tell of any message
+	labelled   bool // labels have been asked for
 	unbound    bool // what comes without its UID does not come with it when asked for once more
 	keywords   map[string]imap.Flag
 	warnings   int // told to the log
