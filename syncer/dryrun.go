@@ -194,7 +194,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		f.Action = FolderCreated
 	default:
 		f.Action = FolderFilled
-		f.Unknown = there[row.New] - min(there[row.New], row.Copied)
+		f.Unknown = there[row.New] - min(there[row.New], max(row.Copied, p.copiedTo(row.New)))
 	}
 	c := row.Checkpoint
 	if row.AllMail {
@@ -213,6 +213,16 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		err = nil
 	}
 	return f, err
+}
+
+// copiedTo is how many messages were copied to a folder of the new server, from all that go there.
+func (p *accountPlanner) copiedTo(name string) (n uint64) {
+	for i := range p.known {
+		if p.known[i].New == name {
+			n += p.known[i].Copied
+		}
+	}
+	return n
 }
 
 // count lists what the ledger does not know of a folder.
