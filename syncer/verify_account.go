@@ -184,9 +184,6 @@ func counterparts(ctx context.Context, old, new Side, known []store.Folder, wish
 	return all, tree, err
 }
 
-// removedByUser is why nothing comes to a folder any more.
-const removedByUser = "deleted on the new server by its user"
-
 // folder verifies a folder of the old server.
 func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.Mailbox, exists bool) error {
 	switch {
@@ -197,7 +194,7 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	case f.State == store.FolderSkipped:
 		return c.leftAlone(FolderSkipped, f, f.Note, leftOut(&f.Folder, c.status[f.Old]))
 	case f.State == store.FolderDeleted:
-		return c.leftAlone(FolderRemoved, f, removedByUser, leftOut(&f.Folder, c.status[f.Old]))
+		return c.deletedByUser(f, leftOut(&f.Folder, c.status[f.Old]))
 	case !exists:
 		return c.absent(ctx, f)
 	}

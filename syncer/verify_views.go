@@ -39,6 +39,11 @@ func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, reason string,
 	return c.found(about)
 }
 
+// deletedByUser tells of a folder that nothing comes to any more.
+func (c *accountCheck) deletedByUser(f counterpart, messages uint64) error {
+	return c.leftAlone(FolderRemoved, f, "deleted on the new server by its user", messages)
+}
+
 // lookThrough tells which messages lie in views only. What was copied once, and has left its folder
 // on the old server since, counts as copied.
 func (c *accountCheck) lookThrough(ctx context.Context, folders []counterpart, rows []store.Folder) error {
@@ -79,11 +84,12 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	default:
 		return err
 	}
-	kind, why := FolderSkipped, f.Note
 	if f.State == store.FolderDeleted {
-		kind, why = FolderRemoved, removedByUser
+		err = c.deletedByUser(f, uint64(len(lone)))
+	} else {
+		err = c.leftAlone(FolderSkipped, f, f.Note, uint64(len(lone)))
 	}
-	if err := c.leftAlone(kind, f, why, uint64(len(lone))); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, m := range lone {
