@@ -44,6 +44,13 @@ func (a *archive) begin() {
 	}
 }
 
+// count counts messages that were listed.
+func (a *archive) count(listed int) {
+	if a != nil {
+		a.listed += listed
+	}
+}
+
 // toCopy is how many messages of the folder are copied, or are to be, as far as is known.
 func (p *pull) toCopy() uint32 {
 	if p.archive == nil {
@@ -70,12 +77,11 @@ func (p *pull) announced() int {
 }
 
 // archived are those of missing that lie in no other folder, if the folder shows all mail.
-func (r *reader) archived(ctx context.Context, listed int, missing []upstream.Message) ([]upstream.Message, error) {
+func (r *reader) archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	a := r.archive
 	if a == nil {
 		return missing, nil
 	}
-	a.listed += listed
 	if len(missing) == 0 {
 		return nil, nil
 	}

@@ -233,6 +233,7 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 	if err != nil {
 		return listed, err
 	}
+	r.archive.count(listed)
 	return listed, r.deal(ctx, told)
 }
 
@@ -258,8 +259,8 @@ func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 // deal deals with messages that were listed: it finds their copies, or brings them.
 func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) {
 	missing := r.newOnes(told)
-	if missing, err = r.archived(ctx, listed, missing); err != nil {
-		return listed, err
+	if missing, err = r.archived(ctx, missing); err != nil {
+		return err
 	}
 	r.tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
