@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -74,57 +73,6 @@ func TestRefusedMessagesStandAlone(t *testing.T) {
 	}
 	if res = r.sync(); res.Pass.Copied != 0 || res.Pass.Quarantined != 0 {
 		t.Fatalf("second pass: %+v", res.Pass)
-	}
-}
-
-// TestCutAtEveryStep loses the connection once at each step in turn, on either
-// side, before and after it took effect. Nothing may be lost or doubled.
-func TestCutAtEveryStep(t *testing.T) {
-	for _, side := range []string{"old", "new"} {
-		for _, step := range []string{"EXAMINE", "LIST", "EARLY", "LISTING", "BODIES", "BODY", "STATUS", "APPEND", "WAIT", "SELECT", "STORE", "CREATE"} {
-			for _, when := range []string{"+", "-"} {
-				t.Run(side+when+step, func(t *testing.T) { cutAt(t, side, when+step, 0) })
-				t.Run(side+when+step+" listed", func(t *testing.T) { cutAt(t, side, when+step, listWindow) })
-			}
-		}
-	}
-}
-
-func cutAt(t *testing.T, side, step string, first imap.UID) {
-	t.Parallel()
-	r := newRig(t)
-	r.pair.old.folders["INBOX"].next += first
-	for i := range 120 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.pair.old.add("Work")
-	r.pair.old.deliver("Work", mail(1000))
-	s := r.pair.old
-	if side == "new" {
-		s = r.pair.new
-	}
-	left := 2
-	s.fail(func(at string) error {
-		if at == step && left > 0 {
-			left--
-			return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
-		}
-		return nil
-	})
-	r.start(false)
-	r.sync()
-	r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
-	r.sync()
-	if res := r.sync(); !res.Pass.Complete {
-		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	for _, name := range []string{"INBOX", "Work"} {
-		if !slices.Equal(sorted(r.pair.old.bodies(name)), sorted(r.pair.new.bodies(name))) {
-			t.Errorf("%s: old %d messages, new %d", name, len(r.pair.old.bodies(name)), len(r.pair.new.bodies(name)))
-		}
-	}
-	if got := r.pair.new.flags("INBOX", mail(1)); !slices.Contains(got, imap.FlagSeen) {
-		t.Errorf("flags: %v", got)
 	}
 }
 

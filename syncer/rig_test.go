@@ -1,8 +1,10 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +33,7 @@ type rig struct {
 	dialOld dialFunc[oldSession] // instead of the pair's
 	clock   func() time.Time     // instead of the real one
 	silent  bool                 // nothing is logged
+	quiet   time.Duration        // how long a folder rests until it is believed to have stopped growing: 20 ms
 	limit   time.Duration        // of a pass: passLimit, more where a test has much to do
 	stop    func()
 }
@@ -40,6 +43,22 @@ const passLimit = 30 * time.Second
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigIn(t, t.TempDir())
+}
+
+// inMemory is a folder for a state that needn't outlive the machine, where there is one.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(shm(), "postferry-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func newRigIn(t *testing.T, dir string) *rig {
+	t.Helper()
 	cfg := config.Default()
 	cfg.Sync.Memory = 8 << 20
 	cfg.Domains = []config.Domain{{
@@ -47,7 +66,7 @@ func newRig(t *testing.T) *rig {
 		Old: config.Server{Security: config.Insecure, Host: "old.example", Port: 143},
 		New: config.Server{Security: config.Insecure, Host: "new.example", Port: 143},
 	}}
-	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
+	st, err := store.Open(dir, store.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +104,7 @@ func (r *rig) start(background bool) {
 	if r.clock != nil {
 		e.shared.clock = r.clock
 	}
-	e.shared.quiet = 20 * time.Millisecond
+	e.shared.quiet = cmp.Or(r.quiet, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
