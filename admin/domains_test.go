@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"postferry/discover"
 	"postferry/internal/lab"
 	"postferry/store"
 )
@@ -106,20 +105,6 @@ func TestSchedule(t *testing.T) {
 	c.want(200, "GET", aDomain, nil, &d)
 	if d.Schedule != nil {
 		t.Errorf("%+v", d.Schedule)
-	}
-}
-
-// TestDiscover looks for a server where DNS never answers.
-func TestDiscover(t *testing.T) {
-	p := startPage(t)
-	var report discover.Report
-	p.program("a.example").want(200, "POST", "/api/v1/discover", map[string]string{"domain": "anna@A.example"}, &report)
-	if report.Domain != "a.example" || report.Found != nil || len(report.Why) == 0 {
-		t.Errorf("%+v", report)
-	}
-	got := p.program("").want(422, "POST", "/api/v1/discover", map[string]string{"domain": "no domain"}, nil)
-	if !strings.Contains(got.text, `"field":"domain"`) {
-		t.Error(got.text)
 	}
 }
 
