@@ -63,6 +63,7 @@ type fakeServer struct {
 	answer    string            // to a login, instead of OK or NO, with TAG for the tag; "hang" for none
 	says      map[string]string // likewise, by login and password
 	tried     []string
+	heard     []wire.Verb
 }
 
 func startFakeServer(t testing.TB, passwords map[string]string) *fakeServer {
@@ -134,6 +135,9 @@ func (f *fakeServer) serve(conn net.Conn) {
 
 func (f *fakeServer) command(conn net.Conn, scan *wire.CommandScanner) {
 	args := scan.Args()
+	f.mu.Lock()
+	f.heard = append(f.heard, scan.Verb())
+	f.mu.Unlock()
 	switch scan.Verb() {
 	case wire.VerbCapability:
 		fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1 LITERAL+ AUTH=X\r\n%s OK x\r\n", scan.Tag())
