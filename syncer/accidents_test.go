@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
 )
 
 // What TestModel found when the servers had accidents, as small as it gets.
@@ -93,4 +95,36 @@ func (r *rig) failAll(disk *faultyStore, fault func(string) error) {
 		s.fail(fault)
 	}
 	disk.set(fault)
+}
+
+// TestLedgerPutBackNumberedAnew: the ledger is put back to an earlier state, and the new server has given the
+// folder another UIDVALIDITY since. What was copied after that state is recognised.
+func TestLedgerPutBackNumberedAnew(t *testing.T) {
+	for _, before := range []int{0, 1, 3} {
+		t.Run(fmt.Sprintf("%d copied before", before), func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t, before)
+			rows, err := r.store.Folders(t.Context(), r.account.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := r.ledger("INBOX")
+			r.pair.new.renumber("INBOX")
+			for i := range 5 {
+				r.pair.old.deliver("INBOX", mail(10+i))
+			}
+			r.copies(5)
+			r.stop()
+			now, back := r.ledger("INBOX"), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Proofs: was.Entries, Checkpoint: &rows[0].Checkpoint}
+			for _, e := range now.Entries {
+				back.Forget = append(back.Forget, e.Key)
+			}
+			if err := r.store.Commit(t.Context(), back); err != nil {
+				t.Fatal(err)
+			}
+			r.start(false)
+			r.copies(0)
+			r.has("INBOX", slices.Concat(mails(0, before), mails(10, 15))...)
+		})
+	}
 }

@@ -13,6 +13,12 @@ import (
 // backup, does not know of copies that were made after it.
 func (p *pull) checkNewNumbers(ctx context.Context) error {
 	p.beyond = nil
+	if v := p.folder.Checkpoint.NewUIDValidity; v != 0 && v != p.target.UIDValidity && !p.first() {
+		// Numbered anew since the checkpoint: nothing tells what has come after it.
+		var err error
+		p.beyond, err = p.newcomers(ctx, 1)
+		return err
+	}
 	seen := p.newWentBack()
 	if seen != "" {
 		// Of several nodes that are one server one may lag behind.
