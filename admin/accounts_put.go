@@ -102,6 +102,9 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 	if err != nil {
 		return nil, err
 	}
+	if err := a.countGuesses(ctx, who, d, accounts); err != nil {
+		return nil, err
+	}
 	stored, put, err := a.store.PutAccounts(ctx, accounts)
 	if err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 	if len(mistakes) > 0 {
 		return nil, errInvalid(mistakes...)
 	}
+	if err := a.countGuess(who, d, &x, change); err != nil {
+		return nil, err
+	}
 	changed, err := a.correct(ctx, id, change)
 	if err != nil {
 		return nil, err

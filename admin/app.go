@@ -35,6 +35,7 @@ type app struct {
 
 	hasher        *hasher
 	limits        [2]*limiter // of failed logins: by address, by name
+	guesses       *guesses
 	link          oneTime
 	lists         *lists
 	boards        *boards
@@ -56,6 +57,7 @@ func newApp(opt Options, url string) *app {
 		hasher: newHasher(),
 		// People mistype; who guesses has a few tries in a minute.
 		limits:      [2]*limiter{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)},
+		guesses:     newGuesses(),
 		lists:       newLists(),
 		discovering: newPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll),
 		adding:      semaphore.NewWeighted(1),

@@ -21,7 +21,12 @@ type limiter struct {
 }
 
 func newLimiter(burst int, interval time.Duration) *limiter {
-	return &limiter{now: time.Now, buckets: throttle.New[string](burst, interval, maxLimited)}
+	return newLimiterOf(burst, interval, maxLimited)
+}
+
+// newLimiterOf is newLimiter for so many keys.
+func newLimiterOf(burst int, interval time.Duration, most int) *limiter {
+	return &limiter{now: time.Now, buckets: throttle.New[string](burst, interval, most)}
 }
 
 // take takes one attempt of a key's, or tells how long to wait for the next one.

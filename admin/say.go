@@ -150,6 +150,8 @@ func (w *words) AuditDetail(e auditView) string {
 		return w.scheduleDetail(e.Detail)
 	case strings.HasPrefix(e.Action, "update_account"):
 		return w.fieldsDetail(e.Detail)
+	case e.Action == "backup" && e.Detail == backupWithKey:
+		return w.T("audit.with_key")
 	}
 	n, err := strconv.ParseUint(e.Detail, 10, 32)
 	switch {

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"postferry/admin"
 	"postferry/store"
 )
 
@@ -279,9 +278,5 @@ func askPassword(fd int, stderr io.Writer) (store.Secret, error) {
 
 // Access implements backend.
 func (l *local) Access(ctx context.Context, req accessRequest) (accessReply, error) {
-	o := l.operator
-	if o == nil {
-		o = admin.NewOperator(l.store, l.log)
-	}
-	return access(ctx, o, l.newLink, req)
+	return access(ctx, l.noter(), l.newLink, req)
 }

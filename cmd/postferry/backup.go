@@ -120,7 +120,11 @@ func (l *local) Backup(ctx context.Context, withKey bool, w io.Writer) (store.Ba
 	if !ok {
 		return store.BackedUp{}, errNoBackup
 	}
-	return b.Backup(ctx, w, withKey)
+	done, err := b.Backup(ctx, w, withKey)
+	if err == nil {
+		err = l.noter().BackedUp(ctx, withKey)
+	}
+	return done, err
 }
 
 // pathBackup is the backup's part of what the control socket speaks.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/admin"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/wire"
@@ -124,6 +125,9 @@ func (l *local) DecideFolder(ctx context.Context, d folderDecision) (title strin
 	err = l.engine.DecideFolder(ctx, id, row.ID, d.Verdict)
 	if errors.Is(err, syncer.ErrNotMissing) {
 		err = usageError(fmt.Errorf("the folder %q is not missing: there is nothing to decide (postferry status %s)", row.Title, d.Login))
+	}
+	if err == nil {
+		err = l.noter().DecidedFolder(ctx, accounts[0], admin.FolderVerdict(d.Verdict), row.Title)
 	}
 	return row.Title, err
 }

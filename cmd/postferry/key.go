@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"postferry/admin"
 	"postferry/store"
 )
 
@@ -81,6 +83,9 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 	done, err := st.RotateKey(ctx)
 	if errors.As(err, new(*store.KeyElsewhereError)) {
 		return usageError(err)
+	}
+	if err == nil {
+		err = admin.NewOperator(st, zerolog.Nop()).RotatedKey(ctx, done.Accounts)
 	}
 	if err != nil {
 		return err

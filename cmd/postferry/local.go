@@ -54,6 +54,9 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 	if err != nil {
 		return 0, 0, err
 	}
+	if err := l.noter().Imported(ctx, stored, put); err != nil {
+		return 0, 0, err
+	}
 	var known, all []store.AccountID
 	for i, a := range stored {
 		if all = append(all, a.ID); !put[i].Added {
@@ -74,6 +77,14 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 		}
 	}
 	return len(stored) - len(known), len(known), nil
+}
+
+// noter writes to the audit log what is done here.
+func (l *local) noter() *admin.Operator {
+	if l.operator != nil {
+		return l.operator
+	}
+	return admin.NewOperator(l.store, l.log)
 }
 
 // asKnown gives accounts that are called by the login at the new server the name of one that

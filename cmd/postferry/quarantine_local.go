@@ -35,19 +35,26 @@ func (l *local) Quarantine(ctx context.Context, q quarantineQuery, emit func(qua
 
 // RetryQuarantined implements backend.
 func (l *local) RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error) {
-	accounts := map[store.AccountID]bool{}
+	retried := map[store.AccountID]int{}
+	var accounts []store.Account
 	err = l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		if err := l.engine.Retry(ctx, f.account.ID, f.folder.ID, f.keys); err != nil {
 			return err
 		}
 		released += len(f.keys)
-		accounts[f.account.ID] = true
+		if retried[f.account.ID] == 0 {
+			accounts = append(accounts, f.account)
+		}
+		retried[f.account.ID] += len(f.keys)
 		return nil
 	})
+	for _, a := range accounts {
+		err = errors.Join(err, l.noter().RetriedMessages(ctx, a, retried[a.ID]))
+	}
 	if err != nil || !l.background {
 		return released, err
 	}
-	for id := range accounts {
+	for id := range retried {
 		err = errors.Join(err, l.engine.PassSoon(ctx, id))
 	}
 	return released, err

@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"postferry/store"
+)
+
+// What is done at the machine itself belongs in the audit log as well. These methods are told of it
+// once it is done.
+
+// Imported notes the accounts of a list, in each of their domains' logs.
+func (o *Operator) Imported(ctx context.Context, stored []store.Account, put []store.AccountPut) error {
+	places := map[string][]int{}
+	var domains []string
+	for i := range stored {
+		d := stored[i].Domain
+		if places[d] == nil {
+			domains = append(domains, d)
+		}
+		places[d] = append(places[d], i)
+	}
+	slices.Sort(domains)
+	var errs []error
+	for _, d := range domains {
+		var s []store.Account
+		var p []store.AccountPut
+		for _, i := range places[d] {
+			s, p = append(s, stored[i]), append(p, put[i])
+		}
+		errs = append(errs, o.app.notePut(ctx, commandLine(), d, s, p))
+	}
+	return errors.Join(errs...)
+}
+
+// RotatedKey notes that the passwords of so many accounts are sealed with another key.
+func (o *Operator) RotatedKey(ctx context.Context, accounts int) error {
+	return o.app.note(ctx, commandLine(), "rotate_key", auditOf{count: accounts})
+}
+
+// BackedUp notes that a copy of the state was made.
+func (o *Operator) BackedUp(ctx context.Context, withKey bool) error {
+	of := auditOf{}
+	if withKey {
+		of.detail = backupWithKey
+	}
+	return o.app.note(ctx, commandLine(), "backup", of)
+}
+
+// backupWithKey is the detail of a backup that can be read by whoever has it.
+const backupWithKey = "with the key"
+
+// DecidedFolder notes what somebody has said of an account's missing folder.
+func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v FolderVerdict, title string) error {
+	return o.app.note(ctx, commandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
+}
+
+// RetriedMessages notes that so many refused messages of an account are tried again.
+func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
+	return o.app.note(ctx, commandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})
+}
