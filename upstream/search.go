@@ -12,28 +12,64 @@ import (
 	"postferry/wire"
 )
 
+const verbSearch = "UID SEARCH"
+
 // Search runs UID SEARCH with raw criteria in the opened folder. The criteria
 // must be one line without literals.
 func (s *Session) Search(ctx context.Context, criteria string) (imap.UIDSet, error) {
-	if err := s.checkName("UID SEARCH", criteria); err != nil {
+	if err := s.checkName(verbSearch, criteria); err != nil {
 		return nil, err
 	}
 	if _, literal := wire.ParseLiteral([]byte(criteria)); literal || strings.TrimSpace(criteria) == "" {
-		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: "UID SEARCH", Class: Refused, Err: errCriteria}
+		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: verbSearch, Class: Refused, Err: errCriteria}
 	}
 	found := hits{s: s}
-	err := s.run(ctx, "UID SEARCH", func(e *wire.Encoder) { e.Raw(criteria) }, func(_ uint32, name string) bool {
-		switch name {
-		case "SEARCH":
-			s.readSearch(&found)
-		case "ESEARCH":
-			s.readESearch(&found)
-		default:
-			return false
+	err := s.run(ctx, verbSearch, func(e *wire.Encoder) { e.Raw(criteria) }, found.take)
+	return found.set(), err
+}
+
+// Find runs UID SEARCH in the opened folder for what a client searches for on another server.
+func (s *Session) Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet, error) {
+	found := hits{s: s}
+	err := s.do(ctx, verbSearch, func() error {
+		cmd, err := s.begin(verbSearch)
+		if err != nil {
+			return err
 		}
-		return true
+		s.data = found.take
+		defer func() { s.data = nil }()
+		s.enc.SP()
+		for _, part := range criteria.Parts() {
+			if !part.String {
+				s.enc.Raw(part.Text)
+				continue
+			}
+			if ok, err := s.loginArg(cmd, part.Text); !ok {
+				return cmp.Or(err, s.refusal(cmd))
+			}
+		}
+		if err := s.end(); err != nil {
+			return err
+		}
+		if err := s.await(cmd, found.take); err != nil {
+			return err
+		}
+		return s.refusal(cmd)
 	})
 	return found.set(), err
+}
+
+// take takes an answer to a search.
+func (h *hits) take(_ uint32, name string) bool {
+	switch name {
+	case "SEARCH":
+		h.s.readSearch(h)
+	case "ESEARCH":
+		h.s.readESearch(h)
+	default:
+		return false
+	}
+	return true
 }
 
 // hits are what a search finds, in the server's order.
