@@ -12,9 +12,11 @@ const (
 	VerbOther
 	VerbAuthenticate
 	VerbCapability
+	VerbClose
 	VerbCompress
 	VerbCreate
 	VerbDelete
+	VerbESearch
 	VerbExamine
 	VerbID
 	VerbIdle
@@ -24,14 +26,20 @@ const (
 	VerbNoop
 	VerbNotify
 	VerbRename
+	VerbSearch
 	VerbSelect
+	VerbSort
 	VerbStartTLS
 	VerbStatus
+	VerbThread
+	VerbUID
 	VerbUnauthenticate
+	VerbUnselect
 )
 
-var verbNames = [...]string{"", "", "AUTHENTICATE", "CAPABILITY", "COMPRESS", "CREATE", "DELETE", "EXAMINE",
-	"ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "NOOP", "NOTIFY", "RENAME", "SELECT", "STARTTLS", "STATUS", "UNAUTHENTICATE"}
+var verbNames = [...]string{"", "", "AUTHENTICATE", "CAPABILITY", "CLOSE", "COMPRESS", "CREATE", "DELETE", "ESEARCH", "EXAMINE",
+	"ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "NOOP", "NOTIFY", "RENAME", "SEARCH", "SELECT", "SORT", "STARTTLS", "STATUS",
+	"THREAD", "UID", "UNAUTHENTICATE", "UNSELECT"}
 
 // String returns the verb as it is sent, "" for VerbNone and VerbOther.
 func (v Verb) String() string {
