@@ -189,6 +189,18 @@ func TestArchivedLater(t *testing.T) {
 		r.has("Archive", 8)
 		r.pass(0)
 	})
+	t.Run("its folder was deleted at the old server", func(t *testing.T) {
+		r := begin(t)
+		r.arrives(4, "Work")
+		r.pass(1)
+		r.pair.old.mu.Lock()
+		delete(r.pair.old.folders, "Work")
+		r.pair.old.mu.Unlock()
+		r.pair.old.renumber("All")
+		r.pass(0)
+		r.has("Work", 4)
+		r.has("Archive", 7)
+	})
 	t.Run("back in a folder at the old server", func(t *testing.T) {
 		r := begin(t)
 		r.pair.old.deliver("INBOX", mail(7))
