@@ -117,8 +117,8 @@ func TestCommandArguments(t *testing.T) {
 func TestCommandLiteralRefused(t *testing.T) {
 	got := commandEvents([]byte("a SELECT {13}\r\nb SELECT x\r\n"), 0)
 	want := []string{
-		`8 verb "a" 21`, `15 literal "a" {Size:13 NonSync:false Binary:false}`,
-		`23 verb "b" 21`, `27 end "b" 21 ["x"]`, "undecided false",
+		`8 verb "a" 19`, `15 literal "a" {Size:13 NonSync:false Binary:false}`,
+		`23 verb "b" 19`, `27 end "b" 19 ["x"]`, "undecided false",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
