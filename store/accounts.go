@@ -359,7 +359,7 @@ func (b *Bolt) RemoveAccounts(ctx context.Context, ids []AccountID) error {
 				return err
 			}
 		}
-		return b.leadAll(tx, removed, 0)
+		return b.leadAll(tx, removed, 0, false)
 	})
 }
 

@@ -76,6 +76,9 @@ func (a *Account) replace(oldSide, newSide Credentials, oldOpens bool) (changed 
 	if changed&NewLoginField != 0 {
 		a.Alias, a.Apart = 0, false
 	}
+	if changed&(OldLoginField|NewLoginField) != 0 {
+		a.AliasProved = false
+	}
 	a.Old, a.New, a.OldOpens = oldSide, newSide, oldOpens
 	return changed
 }

@@ -34,6 +34,7 @@ const (
 	accountApart
 	accountProbe
 	accountProbeSubscribed
+	accountAliasProved
 )
 
 func encodeAccountMarks(e *encoder, a *Account) {
@@ -46,6 +47,9 @@ func encodeAccountMarks(e *encoder, a *Account) {
 	}
 	if a.Apart {
 		marks |= accountApart
+	}
+	if a.AliasProved {
+		marks |= accountAliasProved
 	}
 	switch a.Probe {
 	case ProbeSubscribed:
@@ -65,7 +69,8 @@ func decodeAccountMarks(d *decoder, a *Account) {
 	if a.OldOpens = true; !d.more() {
 		return
 	}
-	marks := d.uint(accountOldOpens | accountAlias | accountApart | accountProbe | accountProbeSubscribed)
+	marks := d.uint(accountOldOpens | accountAlias | accountApart | accountProbe | accountProbeSubscribed | accountAliasProved)
+	a.AliasProved = marks&accountAliasProved != 0
 	a.OldOpens, a.Apart = marks&accountOldOpens != 0, marks&accountApart != 0
 	switch {
 	case marks&accountProbeSubscribed != 0:

@@ -168,7 +168,8 @@ func drawAccount(t *rapid.T, _ string) Account {
 		New:    Credentials{anyText(t, "new login"), Secret(anyText(t, "new password"))},
 		Origin: Enrolled, State: Finished, Created: anyTime(t, "created"),
 		OldOpens: rapid.Bool().Draw(t, "old opens"), Alias: AccountID(rapid.Uint64().Draw(t, "alias")),
-		Apart: rapid.Bool().Draw(t, "apart"), Probe: rapid.SampledFrom([]Probe{NoProbe, ProbeSubscribed, ProbeUnsubscribed}).Draw(t, "probe"),
+		AliasProved: rapid.Bool().Draw(t, "proved"),
+		Apart:       rapid.Bool().Draw(t, "apart"), Probe: rapid.SampledFrom([]Probe{NoProbe, ProbeSubscribed, ProbeUnsubscribed}).Draw(t, "probe"),
 	}
 	if rapid.Bool().Draw(t, "with problem") {
 		a.Problem = &Problem{Summary: anyText(t, "summary"), Cause: anyText(t, "cause"), Advice: NeedsFix,

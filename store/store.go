@@ -104,6 +104,9 @@ type Store interface {
 	// to it as well; its problem is forgotten. If of is an alias itself, it leads to where that
 	// one does. With 0 it stands for itself again.
 	SetAlias(ctx context.Context, id, of AccountID) error
+	// ProveAlias is SetAlias by the engine, which has proved that both logins lead to the same
+	// mailboxes. Whichever login changes, the proof is void.
+	ProveAlias(ctx context.Context, id, of AccountID) error
 	// SetApart notes that an account's mailbox is no other account's, as long as its login at the
 	// new server stays the same. An alias stands for itself again.
 	SetApart(ctx context.Context, id AccountID) error

@@ -89,6 +89,9 @@ type Account struct {
 	// Alias is the account whose mailbox this login leads to and whose ledger it
 	// shares; 0 if the account stands for itself.
 	Alias AccountID
+	// AliasProved: the engine has found out itself that both logins lead to the same mailboxes, at both
+	// servers; a person's word alone lets nobody log in in another's place.
+	AliasProved bool
 	// Apart: a person has said that the mailbox is no other account's, whatever it looks like.
 	Apart bool
 	// Probe is what has to be put right at the new server if a probe was interrupted.

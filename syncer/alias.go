@@ -131,7 +131,7 @@ func (e *Engine) clientWent(id store.AccountID) {
 func (a *account) becomeAlias(of store.AccountID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
 	defer cancel()
-	if err := a.store.SetAlias(ctx, a.id, of); err != nil {
+	if err := a.store.ProveAlias(ctx, a.id, of); err != nil {
 		return err
 	}
 	a.claims.lead(a.id, of)

@@ -141,12 +141,14 @@ func TestAliasStandsIn(t *testing.T) {
 			name     string
 			password string // of the alias
 			state    store.State
+			proved   bool
 			want     bool
 		}{
-			{"right", "changed", store.Active, true},
-			{"wrong as well", "wrong", store.Active, false},
-			{"the same", "secret", store.Active, false},
-			{"right, but stopped", "changed", store.Stopped, false},
+			{"right", "changed", store.Active, true, true},
+			{"wrong as well", "wrong", store.Active, true, false},
+			{"the same", "secret", store.Active, true, false},
+			{"right, but stopped", "changed", store.Stopped, true, false},
+			{"right, but only somebody's word", "changed", store.Active, false, false},
 		} {
 			t.Run(fmt.Sprint(side, " ", tt.name), func(t *testing.T) {
 				r := newRig(t)
@@ -156,7 +158,11 @@ func TestAliasStandsIn(t *testing.T) {
 				r.start(false)
 				r.sync()
 				alias := r.second("anna", tt.password)
-				if err := r.store.SetAlias(t.Context(), alias, r.account.ID); err != nil {
+				lead := r.store.SetAlias
+				if tt.proved {
+					lead = r.store.ProveAlias
+				}
+				if err := lead(t.Context(), alias, r.account.ID); err != nil {
 					t.Fatal(err)
 				}
 				if err := r.store.SetState(t.Context(), alias, tt.state); err != nil {
@@ -201,7 +207,7 @@ func TestAliasWithTheRightPassword(t *testing.T) {
 	r := newRig(t)
 	r.pair.old.deliver("INBOX", mail(1))
 	alias := r.second("anna", "secret")
-	if err := r.store.SetAlias(t.Context(), alias, r.account.ID); err != nil {
+	if err := r.store.ProveAlias(t.Context(), alias, r.account.ID); err != nil {
 		t.Fatal(err)
 	}
 	r.pair.old.password, r.pair.new.password = "changed", "changed"

@@ -10,7 +10,8 @@ import (
 
 // standIns are the credentials of an account's aliases that are used in place of its own where a server
 // does not take those: all of them lead to the same mailbox, and whoever logs in by an alias may be the
-// only one who has given a password that is right. Credentials that were refused are not tried again.
+// only one who has given a password that is right. That counts for what is proved only: whoever may say that two
+// logins are one mailbox need not be who may read both. Credentials that were refused are not tried again.
 type standIns struct {
 	mu      sync.Mutex
 	chosen  map[store.Side]store.Credentials
@@ -62,7 +63,7 @@ func (a *account) standIn(ctx context.Context, side store.Side, refused store.Cr
 	var all []store.Credentials
 	for _, id := range a.claims.aliasesOf(ctx, a.store, a.id) {
 		alias, err := a.store.AccountByID(ctx, id)
-		if err != nil || alias.State != store.Active {
+		if err != nil || alias.State != store.Active || !alias.AliasProved {
 			continue
 		}
 		c := alias.Old

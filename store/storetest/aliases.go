@@ -119,3 +119,42 @@ func testRemoveLeading(t *testing.T, f *fixture) {
 		}
 	}
 }
+
+// testProveAlias: what the engine has proved is told from what a person has said, and lasts as long as both logins do.
+func testProveAlias(t *testing.T, f *fixture) {
+	stored := f.put(account("a@example.com"), account("b@example.com"), account("c@example.com"))
+	a, b, c := stored[0].ID, stored[1].ID, stored[2].ID
+	is := func(what string, id, of store.AccountID, proved bool) {
+		t.Helper()
+		if got, err := f.AccountByID(t.Context(), id); err != nil || got.Alias != of || got.AliasProved != proved {
+			t.Errorf("%s: account %d leads to %d, want %d, proved %v (%v)", what, id, got.Alias, of, got.AliasProved, err)
+		}
+	}
+	change := func(id store.AccountID, c store.CredentialChange) {
+		t.Helper()
+		_, err := f.SetCredentials(t.Context(), id, c)
+		must(t, err)
+	}
+	must(t, f.ProveAlias(t.Context(), c, b))
+	is("proved", c, b, true)
+	change(c, store.CredentialChange{Old: store.Credentials{Password: "other"}, New: store.Credentials{Password: "other"}})
+	is("other passwords", c, b, true)
+	must(t, f.ProveAlias(t.Context(), b, a))
+	is("both proved", c, a, true)
+	change(c, store.CredentialChange{Old: store.Credentials{Login: "x", Password: "other"}})
+	is("another old login", c, a, false)
+	must(t, f.ProveAlias(t.Context(), c, a))
+	change(c, store.CredentialChange{New: store.Credentials{Login: "x", Password: "other"}})
+	is("another new login", c, 0, false)
+	must(t, f.SetAlias(t.Context(), b, a))
+	is("said", b, a, false)
+	must(t, f.ProveAlias(t.Context(), c, b))
+	is("proved to lead to what is said to", c, a, false)
+	must(t, f.ProveAlias(t.Context(), c, a))
+	must(t, f.SetApart(t.Context(), c))
+	is("apart", c, 0, false)
+	must(t, f.SetAlias(t.Context(), b, 0))
+	must(t, f.ProveAlias(t.Context(), c, b))
+	must(t, f.SetAlias(t.Context(), b, a))
+	is("proved, and then said to lead on", c, a, false)
+}

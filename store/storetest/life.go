@@ -72,6 +72,7 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"AccountByID": func(ctx context.Context) error { _, err := f.AccountByID(ctx, id); return err },
 		"Accounts":    func(ctx context.Context) error { _, err := f.Accounts(ctx); return err },
 		"SetAlias":    func(ctx context.Context) error { return f.SetAlias(ctx, id, 0) },
+		"ProveAlias":  func(ctx context.Context) error { return f.ProveAlias(ctx, id, 0) },
 		"SetApart":    func(ctx context.Context) error { return f.SetApart(ctx, id) },
 		"SetProbe":    func(ctx context.Context) error { return f.SetProbe(ctx, id, store.ProbeSubscribed) },
 		"SetProblem":  func(ctx context.Context) error { return f.SetProblem(ctx, id, nil) },

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"SetCredentialsInvalid", testSetCredentialsInvalid},
 		{"LearnPassword", testLearnPassword},
 		{"SetAlias", testSetAlias},
+		{"ProveAlias", testProveAlias},
 		{"SetProbe", testSetProbe},
 		{"RemoveLeading", testRemoveLeading},
 		{"SetProblem", testSetProblem},
