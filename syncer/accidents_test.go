@@ -128,3 +128,21 @@ func TestLedgerPutBackNumberedAnew(t *testing.T) {
 		})
 	}
 }
+
+// TestStoredLateWhereUIDsDontLast: a server whose UIDs don't last stores a message long after its connection was lost.
+// Which of the two is the second one can't be said to it, but the folder goes on.
+func TestStoredLateWhereUIDsDontLast(t *testing.T) {
+	r := newRig(t)
+	r.pair.new.fleeting = true
+	r.pair.old.deliver("INBOX", mail(0))
+	f := &trouble{faults: []fault{{after: 1, kind: "late", late: 1000, where: func(s string) bool { return s == "+APPEND" }}}}
+	r.pair.new.fail(f.strike)
+	r.start(false)
+	r.sync()
+	r.pair.new.settle()
+	r.pair.old.deliver("INBOX", mail(1))
+	if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	r.has("INBOX", mail(0), mail(0), mail(1))
+}

@@ -47,8 +47,17 @@ func (s *fakeSession) move(read, written int) {
 	}
 }
 
-// errLate from a fault lets the server store what it has read when the client is gone.
-var errLate = errors.New("late")
+// lateError from a fault lets the server store what it has read when the client is gone: before the step of that
+// number from then on.
+type lateError int
+
+func (lateError) Error() string { return "late" }
+
+// lateStore is what a server has read and will store later.
+type lateStore struct {
+	steps int // until then, of any client's
+	store func()
+}
 
 // appendOne is one APPEND command. What is refused before it was sent is not lost.
 func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies [][]byte, results []upstream.AppendResult) error {
@@ -56,10 +65,14 @@ func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies 
 		copy(results, s.store(mailbox, batch, bodies))
 		return nil
 	})
-	if errors.Is(err, errLate) {
+	if late, ok := errors.AsType[lateError](err); ok {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.late = append(s.late, func() { s.store(mailbox, batch, bodies) })
+		s.late = append(s.late, lateStore{int(late), func() {
+			if results := s.store(mailbox, batch, bodies); results[0].Err == nil && s.stored != nil {
+				s.stored(bodies)
+			}
+		}})
 		return lostError("APPEND")
 	}
 	if err != nil && upstream.ClassOf(err) != upstream.Lost {

@@ -31,8 +31,9 @@ type fakeServer struct {
 	first          imap.UID // UIDs that were used before there were folders
 	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened
 	validity       uint32
-	shown          map[store.Key]string // what was under which UID then
-	late           []func()             // what it has read and will store only after the next step
+	shown          map[store.Key]string  // what was under which UID then
+	late           []lateStore           // what it has read and will store only later
+	stored         func(bodies [][]byte) // is told of what it has stored late; nil for nobody
 	log            []string
 	sessions, peak int // sessions now, and at most at the same time
 }
@@ -166,14 +167,23 @@ func (f *fakeServer) flags(name, body string) []imap.Flag {
 func (f *fakeServer) settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.catchUp()
-}
-
-func (f *fakeServer) catchUp() {
-	for _, store := range f.late {
-		store()
+	for _, l := range f.late {
+		l.store()
 	}
 	f.late = nil
+}
+
+// catchUp stores what is due with the step that comes.
+func (f *fakeServer) catchUp() {
+	var rest []lateStore
+	for _, l := range f.late {
+		if l.steps--; l.steps > 0 {
+			rest = append(rest, l)
+			continue
+		}
+		l.store()
+	}
+	f.late = rest
 }
 
 // renumber gives a folder another UIDVALIDITY and its messages other UIDs.

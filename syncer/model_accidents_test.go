@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -336,4 +338,123 @@ func (m *model) show(*rapid.T) {
 		s.folders[name] = box
 	}
 	clear(s.hidden)
+}
+
+// copyOfLedger is an earlier state of the store, and what the model knew then.
+type copyOfLedger struct {
+	dir           string
+	known         map[messageID]bool
+	gone, arrived map[string]int
+	flags         map[string][]imap.Flag // of the old server
+}
+
+// backUpLedger keeps a copy of the store, between two passes. Where UIDs don't last an earlier one shows
+// nothing of what has come since.
+func (m *model) backUpLedger(t *rapid.T) {
+	if m.unjudged() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
+		return
+	}
+	m.note("the ledger: backed up")
+	m.stop()
+	m.dropBackup()
+	dir, err := os.MkdirTemp(shm(), "postferry-model-")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.db.Close()
+	m.copyStore(dir)
+	m.backup = &copyOfLedger{dir: dir, known: m.store.unproved.knows(), gone: m.goneEver(), arrived: m.copiesEver(),
+		flags: m.oldFlags()}
+	m.reopen(m.dir)
+	m.startEngine()
+}
+
+// copyStore copies the store's files, with their rights.
+func (m *model) copyStore(to string) {
+	files, err := os.ReadDir(m.dir)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(m.dir, f.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, f.Name()), content, 0o600)
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+// putLedgerBack puts the store back to the copy. Mail that was copied, and then removed or moved, since then
+// comes again: nothing is left that tells of it.
+func (m *model) putLedgerBack(*rapid.T) {
+	b := m.backup
+	if b == nil {
+		return
+	}
+	m.note("the ledger: put back to an earlier state")
+	m.backup = nil
+	m.stop()
+	m.closeStore()
+	m.reopen(b.dir)
+	m.store.unproved.restore(b.known)
+	m.pair.new.settle()
+	m.amnesia = true // until the engine has looked
+	arrived, gone := m.copiesEver(), m.goneEver()
+	for body := range m.limit {
+		m.excuse(ledgerOlder, body, min(arrived[body]-b.arrived[body], gone[body]-b.gone[body]))
+	}
+	for body, flags := range m.oldFlags() {
+		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, b.flags[body])
+	}
+	m.startEngine()
+}
+
+// reopen opens the store in a folder.
+func (m *model) reopen(dir string) {
+	db, err := store.Open(dir, store.Options{Command: "test"})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.dir, m.db, m.store.Store = dir, db, db
+}
+
+func (m *model) dropBackup() {
+	if m.backup != nil {
+		os.RemoveAll(m.backup.dir)
+		m.backup = nil
+	}
+}
+
+// oldFlags are the flags of the old server's messages, by body.
+func (m *model) oldFlags() map[string][]imap.Flag {
+	s := m.pair.old
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string][]imap.Flag{}
+	for _, box := range s.folders {
+		for _, msg := range box.messages {
+			all[string(msg.body)] = slices.Clone(msg.flags)
+		}
+	}
+	return all
+}
+
+// storedLate notes what the new server has stored when the engine may have given up waiting for it.
+func (m *model) storedLate(bodies [][]byte) {
+	m.lateMu.Lock()
+	defer m.lateMu.Unlock()
+	for _, body := range bodies {
+		m.late[m.original(string(body))]++
+	}
+}
+
+// excuseLate excuses second copies of it.
+func (m *model) excuseLate() {
+	m.lateMu.Lock()
+	defer m.lateMu.Unlock()
+	for body, n := range m.late {
+		m.excuseUpTo(storedLate, body, n)
+	}
 }

@@ -325,6 +325,7 @@ func (m *model) loseLedger(t *rapid.T) {
 	m.stop()
 	returned := m.returned() // without what its user had given one that was removed, but perhaps with what he has given it since
 	m.closeStore()
+	m.dropBackup()
 	m.openStore()
 	m.pair.new.settle() // without intents nothing tells of what it still has to store
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}

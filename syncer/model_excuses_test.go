@@ -21,13 +21,18 @@ const (
 	// lostOrRemoved: it came to the new server and was removed or moved there since the state that the
 	// server was put back to, or its server gave most UIDs anew; nothing is left that tells.
 	lostOrRemoved excuse = "removed, or lost by the server"
+	// ledgerOlder: it was copied, and removed or moved, since the state that the ledger was put back to.
+	ledgerOlder excuse = "removed after the ledger's state"
+	// storedLate: the new server stored it long after the connection was lost and the folder had been quiet, when it
+	// had been given to it once more. The second one is removed again if nobody has touched it.
+	storedLate excuse = "stored long after the connection was lost"
 	// unnoticed: it was removed on the old server, perhaps before it was copied, and is back with a backup
 	// although no number has gone back. It is an excuse for a message that isn't there.
 	unnoticed excuse = "back on the old server without a sign"
 )
 
 // excuses in the order in which they are used.
-var excuses = []excuse{inDoubt, lostOrRemoved, indistinct}
+var excuses = []excuse{inDoubt, storedLate, lostOrRemoved, ledgerOlder, indistinct}
 
 // excuse allows so many copies more of a message.
 func (m *model) excuse(e excuse, body string, copies int) {

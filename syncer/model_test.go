@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,6 +91,8 @@ func history(t *rapid.T, done *tally) {
 		"number old":           m.numberOld,
 		"number new":           m.numberNew,
 		"restart modseq":       m.restartModSeq,
+		"back up ledger":       m.backUpLedger,
+		"put ledger back":      m.putLedgerBack,
 		"rename untold":        m.renameUntold,
 		"delete untold":        m.deleteUntold,
 		"hide":                 m.hide,
@@ -126,6 +129,9 @@ type model struct {
 	left     map[string]map[string]int // what its user has removed or moved from a new folder, by body
 	own      map[string]int            // the user's own mail on the new server, with what was removed of it
 	astray   map[string][]string       // former names of folders that were renamed without a word
+	late     map[string]int            // what the new server has stored late, by body; guarded by lateMu
+	lateMu   sync.Mutex
+	backup   *copyOfLedger // nil for none
 	backups  []kept
 	unseen   map[string]bool           // new folders that were put back: until the engine has seen that, nothing else befalls them that it could not tell from it
 	numbered map[string]bool           // new folders whose messages have other UIDs, likewise
@@ -143,7 +149,7 @@ func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
 		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
-		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, astray: map[string][]string{}, numbered: map[string]bool{},
+		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
 	m.cfg = config.Default()
@@ -165,6 +171,7 @@ func newModel(t *rapid.T, done *tally) *model {
 func (m *model) drawServers(t *rapid.T) {
 	often := func(label string) bool { return rapid.IntRange(0, 3).Draw(t, label) > 0 }
 	m.pair.new.refuse = m.refuse
+	m.pair.new.stored = m.storedLate
 	m.pair.new.uidplus = rapid.Bool().Draw(t, "UIDPLUS")
 	m.pair.new.single = !often("MULTIAPPEND")
 	m.pair.new.fleeting = !often("new UIDs last")
@@ -223,6 +230,7 @@ func (m *model) startEngine() {
 func (m *model) close() {
 	m.stop()
 	m.closeStore()
+	m.dropBackup()
 }
 
 func (m *model) closeStore() {

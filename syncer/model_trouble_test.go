@@ -58,6 +58,7 @@ var forMessages = []imap.ResponseCode{"", imap.ResponseCodeTooBig, "APPENDLIMIT"
 type fault struct {
 	after int                    // steps until it strikes
 	where func(step string) bool // which count; nil: all
+	late  int                    // steps until what is late is stored
 	kind  string                 // cut, crash, late, kindMeanwhile, or NO and its code
 }
 
@@ -92,6 +93,7 @@ func drawFault(t *rapid.T) fault {
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":
 		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
+		f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
 	case "bug": // the server has stored what it says NO to
 		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
 	case "crash at a commit":
@@ -143,7 +145,7 @@ func (f *fault) error(step string) error {
 	code, no := strings.CutPrefix(f.kind, "NO ")
 	switch {
 	case f.kind == "late":
-		return errLate
+		return lateError(f.late)
 	case f.kind == noBug && step == "-APPEND":
 	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
 		return lostError(step) // any other NO after the fact, or one to what is no command, would be a lie

@@ -98,3 +98,18 @@ func (u *unproved) returned() map[string]int {
 	defer u.mu.Unlock()
 	return maps.Clone(u.again)
 }
+
+// knows are the messages in the ledger.
+func (u *unproved) knows() map[messageID]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return maps.Clone(u.known)
+}
+
+// restore begins with a ledger that has these messages.
+func (u *unproved) restore(known map[messageID]bool) {
+	now := newUnproved()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.open, u.gone, u.known = now.open, now.gone, known
+}

@@ -52,7 +52,7 @@ func (p *pull) seekSecondCopies(ctx context.Context) error {
 		}
 	}
 	seconds, err := p.secondCopies(ctx, live)
-	if err != nil {
+	if err != nil || p.fleeting { // what is open has shown that its UIDs mean nothing by the next time
 		return err
 	}
 	removed, err := p.removeSeconds(ctx, seconds)
