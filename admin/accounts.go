@@ -24,6 +24,9 @@ type accountView struct {
 	progressView
 	LastPass *time.Time   `json:"last_pass"` // when the newest ended
 	Problem  *problemView `json:"problem"`
+	// AliasOf is the login of the account whose mailbox this one leads to: nil if it stands for itself, ""
+	// if that is none of the domain.
+	AliasOf *string `json:"alias_of"`
 }
 
 // progressView is how far an account is.
@@ -187,7 +190,7 @@ func (b *board) page(q accountQuery) *accountPage {
 	}
 	p := &accountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), maxPerPage), Accounts: []accountView{}}
 	for _, i := range pageFrom(found, p.Page, p.PerPage) {
-		p.Accounts = append(p.Accounts, viewAccount(&b.rows[i], b.liveOf(b.rows[i].ID)))
+		p.Accounts = append(p.Accounts, b.view(i))
 	}
 	return p
 }
@@ -236,17 +239,22 @@ func (a *app) known(ctx context.Context, domain string) (map[string]store.Accoun
 	return known, nil
 }
 
+// at is where a board has an account.
+func (b *board) at(id store.AccountID) (i int, ok bool) {
+	return slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
+}
+
 // showAccount shows an account as it stands now.
 func (a *app) showAccount(ctx context.Context, d *config.Domain, id store.AccountID) (*accountView, error) {
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
-	i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
+	i, ok := b.at(id)
 	if !ok {
 		return nil, errNotFound("account")
 	}
-	v := viewAccount(&b.rows[i], b.liveOf(id))
+	v := b.view(i)
 	return &v, nil
 }
 

@@ -2,7 +2,10 @@ package admin
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -34,4 +37,110 @@ func TestAliasOf(t *testing.T) {
 	is(ids[0], false)
 	patch(200, "")
 	is(0, true)
+}
+
+// question is what keeps an account waiting for a person.
+func question(summary string) *store.Problem {
+	return &store.Problem{Kind: store.SameMailbox, Server: store.NewSide, Summary: summary, Cause: "they look alike", Advice: store.NeedsFix, Since: time.Now()}
+}
+
+// TestAliasOnThePages: lists and pages say whose alias an account is, and ask where that can't be told.
+func TestAliasOnThePages(t *testing.T) {
+	p := startPage(t)
+	c, b, own := p.program(""), p.admin("root", ""), p.program("a.example")
+	ids := p.put("a.example", "anna@a.example", "berta@a.example", "carla@a.example", "dora@a.example")
+	foreign := p.put("b.example", "eve@b.example")
+	path := func(id store.AccountID) string { return fmt.Sprint("/d/a.example/a/", id) }
+	answer := func(id store.AccountID, form url.Values) (int, string) {
+		status, _, text := b.send(path(id)+"/alias", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+		return status, text
+	}
+	problem := func(id store.AccountID, summary string) {
+		t.Helper()
+		if err := p.store.SetProblem(t.Context(), id, question(summary)); err != nil {
+			t.Fatal(err)
+		}
+		p.app.boards.changed("a.example")
+	}
+	aliasOf := func(id store.AccountID) *string {
+		t.Helper()
+		var v accountDetail
+		own.want(200, "GET", fmt.Sprint(aDomain, "/accounts/", id), nil, &v)
+		return v.AliasOf
+	}
+	// Nothing to ask.
+	got := b.do("GET", path(ids[1]), nil)
+	if strings.Contains(got.text, "One mailbox or two") || aliasOf(ids[1]) != nil {
+		t.Errorf("an account of its own is asked about:\n%s", got.text)
+	}
+	// The question, and both answers.
+	problem(ids[1], `This login may lead to the same mailbox as the account "anna@a.example": both look alike.`)
+	got = b.do("GET", path(ids[1]), nil)
+	shows(t, "the question", got.StatusCode, 200, got.text, "One mailbox or two", "may lead to the same mailbox as anna@a.example", `value="anna@a.example"`, "It is the same mailbox", "It is another mailbox")
+	status, text := answer(ids[1], url.Values{"do": {"same"}, "alias_of": {"nobody@a.example"}})
+	shows(t, "nobody's", status, 422, text, "is not the login of another account")
+	status, text = answer(ids[1], url.Values{"do": {"same"}, "alias_of": {" "}})
+	shows(t, "no login", status, 422, text, "is not the login of another account")
+	if status, _ = answer(ids[1], url.Values{"alias_of": {"anna@a.example"}}); status != 400 {
+		t.Errorf("no answer: %d", status)
+	}
+	status, text = answer(ids[1], url.Values{"do": {"same"}, "alias_of": {"anna@a.example"}})
+	shows(t, "the same", status, 200, text, "Noted", "leads to the mailbox of anna@a.example")
+	if of := aliasOf(ids[1]); of == nil || *of != "anna@a.example" {
+		t.Errorf("alias of %v", of)
+	}
+	got = b.do("GET", "/d/a.example", nil)
+	shows(t, "the list", got.StatusCode, 200, got.text, "alias of anna@a.example")
+	var page accountPage
+	own.want(200, "GET", aDomain+"/accounts", nil, &page)
+	for _, a := range page.Accounts {
+		if (a.AliasOf != nil) != (a.ID == ids[1]) {
+			t.Errorf("%s: alias of %v", a.Login, a.AliasOf)
+		}
+	}
+	status, text = answer(ids[1], url.Values{"do": {"apart"}})
+	shows(t, "not the same after all", status, 200, text, "Noted")
+	if x, err := p.store.AccountByID(t.Context(), ids[1]); err != nil || x.Alias != 0 || !x.Apart {
+		t.Errorf("%+v, %v", x, err)
+	}
+	// Whose it may be is another domain's business.
+	problem(ids[2], "This login may lead to the same mailbox as an account of another domain: both look alike.")
+	got = b.do("GET", path(ids[2]), nil)
+	shows(t, "another domain's", got.StatusCode, 200, got.text, "as another account")
+	if err := p.store.ProveAlias(t.Context(), ids[3], foreign[0]); err != nil {
+		t.Fatal(err)
+	}
+	p.app.boards.changed("a.example")
+	if of := aliasOf(ids[3]); of == nil || *of != "" {
+		t.Errorf("alias of %v", of)
+	}
+	got = b.do("GET", path(ids[3]), nil)
+	shows(t, "leads to another domain", got.StatusCode, 200, got.text, "an account of another domain")
+	if strings.Contains(got.text, "eve@b.example") {
+		t.Error("the page tells who that is")
+	}
+	var log struct{ Entries []auditView }
+	c.want(200, "GET", "/api/v1/audit?domain=a.example", nil, &log)
+	if len(log.Entries) == 0 || log.Entries[0].Action != "update_account" || log.Entries[0].Detail != "alias_of" {
+		t.Errorf("%+v", log.Entries)
+	}
+}
+
+// TestAccountNamed: the sentence of the engine names the account, whatever its login is.
+func TestAccountNamed(t *testing.T) {
+	for _, login := range []string{"anna@a.example", "o'neill", `with "quotes" and \\`, "фёдор@пример", ""} {
+		for _, format := range []string{
+			"This login may lead to the same mailbox as the account %q: both look alike, but it can't be proved.",
+			"This login leads to the same mailbox at the new server as the account %q; whether the old mailbox is the same, too, can't be told.",
+		} {
+			if got := accountNamed(fmt.Sprintf(format, login)); got != login {
+				t.Errorf("%q, want %q", got, login)
+			}
+		}
+	}
+	for _, none := range []string{"", "the account of somebody", `as the account "`, "as an account of another domain"} {
+		if got := accountNamed(none); got != "" {
+			t.Errorf("%q: %q", none, got)
+		}
+	}
 }

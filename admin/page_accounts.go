@@ -27,6 +27,7 @@ func (s *Server) accountPages() []pageRoute {
 		{"POST /d/{domain}/lists/{list}", false, s.formDecideList},
 		{"GET /d/{domain}/a/{account}", false, s.pageAccount},
 		{"POST /d/{domain}/a/{account}", false, s.formUpdateAccount},
+		{"POST /d/{domain}/a/{account}/alias", false, s.formDecideAlias},
 		{"POST /d/{domain}/a/{account}/quarantine", false, s.formRetryQuarantined},
 		{"POST /d/{domain}/a/{account}/folder/{folder}", false, s.formDecideFolder},
 		{"GET /d/{domain}/a/{account}/quarantine/{message}", false, s.pageQuarantined},

@@ -1,9 +1,7 @@
 package admin
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"postferry/store"
 )
@@ -26,9 +24,8 @@ func (a *app) progress(ctx context.Context, who actor, domain string) (*totals, 
 func (b *board) accountsOf(ids []store.AccountID) []accountView {
 	views := []accountView{}
 	for _, id := range ids {
-		i, ok := slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
-		if ok {
-			views = append(views, viewAccount(&b.rows[i], b.liveOf(id)))
+		if i, ok := b.at(id); ok {
+			views = append(views, b.view(i))
 		}
 	}
 	return views
