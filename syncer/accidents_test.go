@@ -146,3 +146,16 @@ func TestStoredLateWhereUIDsDontLast(t *testing.T) {
 	}
 	r.has("INBOX", mail(0), mail(0), mail(1))
 }
+
+// TestModSeqRestartsAndUIDsChange: the old server counts changes anew and the new one gives other UIDs between two
+// looks. The flags that had changed on the old server are carried over all the same.
+func TestModSeqRestartsAndUIDsChange(t *testing.T) {
+	r := rigOf(t, 4)
+	r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
+	r.pair.old.setModSeq("INBOX", 2)
+	r.pair.new.number("INBOX", 8, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
+	r.copies(0)
+	if got := r.pair.new.flags("INBOX", mail(2)); !slices.Contains(got, imap.FlagFlagged) {
+		t.Errorf("message 2 has %v", got)
+	}
+}

@@ -104,7 +104,7 @@ func (m *model) putOldBack(t *rapid.T) {
 // was lost, and comes again.
 func (m *model) putNewBack(t *rapid.T) {
 	k, ok := m.backupOf(t, m.pair.new)
-	if !ok || m.pair.new.fleeting || m.pair.new.folder(k.name).validity != k.validity || m.numbered[k.name] {
+	if !ok || m.unjudged() || m.pair.new.fleeting || m.pair.new.folder(k.name).validity != k.validity || m.numbered[k.name] {
 		return // without numbers to compare nothing tells that something is lost
 	}
 	m.note("new %s: put back to an earlier state", k.name)
@@ -167,14 +167,33 @@ func (m *model) numberOld(t *rapid.T) {
 
 func (m *model) numberNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
-	if m.unseen[name] {
-		return // as with UIDVALIDITY: see renumberNew
-	}
-	if m.unjudged() {
-		m.blurAll()
+	if m.unseen[name] || m.unjudged() {
+		return // as with UIDVALIDITY: see renumberNew; and what has arrived is looked for by its place
 	}
 	m.numbered[name] = m.numberAgain(t, m.pair.new, name) || m.numbered[name]
 	m.excuseLeft(name)
+	if m.numbered[name] {
+		m.excuseSameHeads(name)
+	}
+}
+
+// excuseSameHeads excuses messages of a new folder that have no Message-ID and the same header as another one,
+// but for the size, which servers change: they may be taken for one another where UIDs mean nothing.
+func (m *model) excuseSameHeads(name string) {
+	bodies := map[string][]string{}
+	for body := range m.count(m.pair.new)[name] {
+		head := string(headerOf([]byte(body)))
+		bodies[head] = append(bodies[head], body)
+	}
+	for head, same := range bodies {
+		if len(same) < 2 || strings.Contains(head, "Message-ID") {
+			continue
+		}
+		for _, body := range same {
+			m.excuseUpTo(indistinct, body, 1)
+			m.unclear[body] = true
+		}
+	}
 }
 
 // excuseLeft excuses what its user has taken from a new folder that has other UIDs than the engine
@@ -264,19 +283,39 @@ func (f *fakeServer) uids(name string) map[imap.UID]string {
 // renameUntold renames a folder of the new server in a webmail.
 func (m *model) renameUntold(t *rapid.T) {
 	from := m.userFolder(t)
-	if from == "" {
-		return
+	if from == "" || len(m.left[from]) > 0 {
+		return // see hide
 	}
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
 	m.note("new %s: renamed to %s, and nobody says so", from, to)
+	findable := m.findable(from)
 	m.pair.new.rename(from, to)
 	m.renamed(from, to)
 	m.astray[to] = append(m.astray[from], from)
-	own := func(body string) bool { return strings.HasPrefix(body, "new ") }
-	if m.pair.new.fleeting || len(slices.DeleteFunc(m.pair.new.bodies(to), own)) == 0 {
-		m.mayMiss(to) // there may be nothing to find it by
+	if !findable {
+		m.mayMiss(to)
 	}
+}
+
+// findable tells whether there is something to find a folder of the new server by, should it be renamed: the
+// UIDVALIDITY that the engine knows, and a copy that it holds.
+func (m *model) findable(name string) (findable bool) {
+	if m.pair.new.fleeting {
+		return false
+	}
+	box := m.pair.new.folder(name)
+	m.eachFolder(func(f store.Folder, l store.Ledger) {
+		if f.New != name || f.NewUIDValidity != box.validity {
+			return
+		}
+		uids := newUIDs(l, box.validity)
+		findable = slices.ContainsFunc(box.messages, func(msg *fakeMessage) bool {
+			_, is := uids[msg.uid]
+			return is
+		})
+	})
+	return findable
 }
 
 // mayMiss says that a folder may count as missing.
@@ -309,8 +348,8 @@ func (m *model) deleteUntold(t *rapid.T) {
 // hide lets a folder of the new server not be there for a while.
 func (m *model) hide(t *rapid.T) {
 	name := m.userFolder(t)
-	if name == "" || !m.seen(name) {
-		return
+	if name == "" || !m.seen(name) || len(m.left[name]) > 0 {
+		return // where its user has moved its mail, there it may be taken to be
 	}
 	m.note("new %s: hidden", name)
 	s := m.pair.new
@@ -393,6 +432,7 @@ func (m *model) putLedgerBack(*rapid.T) {
 	if b == nil {
 		return
 	}
+	m.show(nil) // it may not know what is hidden
 	m.note("the ledger: put back to an earlier state")
 	m.backup = nil
 	m.stop()
@@ -420,6 +460,8 @@ func (m *model) reopen(dir string) {
 	m.dir, m.db, m.store.Store = dir, db, db
 }
 
+// dropBackup is also for folders that are renamed or deleted: whether they are found again by an earlier state
+// depends on what they hold.
 func (m *model) dropBackup() {
 	if m.backup != nil {
 		os.RemoveAll(m.backup.dir)

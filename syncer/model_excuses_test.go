@@ -54,7 +54,7 @@ func (m *model) excuseUpTo(e excuse, body string, copies int) {
 func (m *model) use(body string, over int) int {
 	for _, e := range excuses {
 		n := m.excused[e][body]
-		if over <= 0 || n == 0 || e == indistinct && m.limit[body] < 2 {
+		if over <= 0 || n == 0 || e == indistinct && m.limit[body] < 2 && !m.unclear[body] {
 			continue // one alone can't be taken for another
 		}
 		over -= n

@@ -155,6 +155,7 @@ func (m *model) renameFolder(from, to string, answered bool) {
 
 // renamed notes that a folder of the new server has another name.
 func (m *model) renamed(from, to string) {
+	m.dropBackup()
 	m.left[to], m.unseen[to], m.numbered[to], m.astray[to] = m.left[from], m.unseen[from], m.numbered[from], m.astray[from]
 	delete(m.left, from)
 	if m.lostDirs[from] {
@@ -179,6 +180,7 @@ func (m *model) deleteFolder(name string) {
 
 // takeFolder removes a folder from the new server.
 func (m *model) takeFolder(name string) {
+	m.dropBackup()
 	m.store.unproved.while(func() map[string]int {
 		m.pair.new.mu.Lock()
 		defer m.pair.new.mu.Unlock()

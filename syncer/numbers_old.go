@@ -198,7 +198,10 @@ func (p *pull) beginAgain(ctx context.Context) error {
 		return err
 	}
 	p.begin()
-	p.base = p.folder.Checkpoint
+	all := p.base.HighestModSeq == 0 // flags are to be compared: the count of changes has gone back
+	if p.base = p.folder.Checkpoint; all {
+		p.base.HighestModSeq = 0
+	}
 	p.tell()
 	return nil
 }
