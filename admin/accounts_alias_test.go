@@ -144,3 +144,36 @@ func TestAccountNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestNewLoginTwiceIsTold: accounts whose mail would go into one mailbox are told apart, whichever way they
+// are given, and none of them is taken.
+func TestNewLoginTwiceIsTold(t *testing.T) {
+	p := startPage(t)
+	c, b := p.program("a.example"), p.admin("root", "")
+	const list = "x@a.example pw same@a.example pw\ny@a.example pw SAME@a.example pw\n"
+	account := func(login, newLogin string) map[string]any {
+		return map[string]any{"login": login, "password": "pw", "new_login": newLogin}
+	}
+	for what, accounts := range map[string][]map[string]any{
+		"the same":                  {account("x@a.example", "same@a.example"), account("y@a.example", "Same@a.example")},
+		"one without its own":       {account("x@a.example", ""), account("y@a.example", "X@a.example")},
+		"one without its own, last": {account("y@a.example", "x@a.example"), account("x@a.example", "")},
+	} {
+		got := c.want(422, "POST", aDomain+"/accounts", map[string]any{"accounts": accounts}, nil)
+		if !strings.Contains(got.text, "new_login_twice") || !strings.Contains(got.text, `"line":2`) || !strings.Contains(got.text, "of line 1 again") {
+			t.Errorf("%s: %s", what, got.text)
+		}
+	}
+	var waiting listView
+	c.want(201, "POST", aDomain+"/lists", list, &waiting)
+	if len(waiting.Mistakes) != 1 || waiting.Mistakes[0].Code != "new_login_twice" || waiting.Mistakes[0].Line != 2 || waiting.Accounts != 1 {
+		t.Errorf("a list: %+v", waiting)
+	}
+	c.want(409, "POST", aDomain+"/accounts", map[string]any{"list": waiting.ID}, nil)
+	status, _, text := b.upload("/d/a.example/accounts/list", "list.txt", list)
+	shows(t, "a list on the page", status, 200, text, "Line 2", "new login of line 1")
+	var page accountPage
+	if c.want(200, "GET", aDomain+"/accounts", nil, &page); page.Total != 0 {
+		t.Errorf("%+v", page)
+	}
+}

@@ -57,6 +57,11 @@ func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v FolderV
 	return o.app.note(ctx, commandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
 }
 
+// AnsweredAlias notes that somebody has said whose mailbox an account's is.
+func (o *Operator) AnsweredAlias(ctx context.Context, a store.Account) error {
+	return o.app.note(ctx, commandLine(), "update_account", auditOf{domain: a.Domain, account: a.Login, detail: "alias_of"})
+}
+
 // RetriedMessages notes that so many refused messages of an account are tried again.
 func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
 	return o.app.note(ctx, commandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})

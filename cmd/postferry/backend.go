@@ -37,6 +37,8 @@ type backend interface {
 	QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error
 	// DecideFolder does with a missing folder what somebody says, and returns its title.
 	DecideFolder(ctx context.Context, d folderDecision) (title string, err error)
+	// DecideAlias does what somebody says of two logins.
+	DecideAlias(ctx context.Context, d aliasDecision) error
 	// Access does what "postferry admin" asks.
 	Access(ctx context.Context, req accessRequest) (accessReply, error)
 	// Backup writes a backup of the state.

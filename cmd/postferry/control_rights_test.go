@@ -36,6 +36,7 @@ func controlRequests() (requests map[string]any, operations map[string]accessReq
 			pathPlan:            syncRequest{Logins: []string{demoLogin}},
 			pathBackup:          backupRequest{WithKey: true},
 			pathFolder:          folderDecision{Login: demoLogin, Folder: "INBOX", Verdict: syncer.Deleted},
+			pathAlias:           aliasDecision{Login: demoLogin},
 		}, map[string]accessRequest{
 			accessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			accessLink:        {},
@@ -71,7 +72,7 @@ func TestControlRights(t *testing.T) {
 		}
 		testOtherDoors(t, d, ask, path, requests[path])
 	}
-	for _, path := range []string{pathDomains, pathAccounts, pathSync, pathStatus, pathQuarantine, pathQuarantineRetry, pathQuarantineMail, pathVerify, pathPlan, pathBackup} {
+	for _, path := range []string{pathDomains, pathAccounts, pathSync, pathStatus, pathQuarantine, pathQuarantineRetry, pathQuarantineMail, pathVerify, pathPlan, pathBackup, pathAlias} {
 		wantDone(t, ask, path, requests[path])
 		delete(requests, path)
 	}
@@ -107,7 +108,7 @@ func TestControlRights(t *testing.T) {
 			t.Errorf("%q is in the log", secret)
 		}
 	}
-	for _, action := range []string{"put_admin", "link", "create_token", "revoke_token"} {
+	for _, action := range []string{"put_admin", "link", "create_token", "revoke_token", "add_accounts", "backup", "update_account"} {
 		if !strings.Contains(d.Log(), `"who":"command line","from":"","action":"`+action+`"`) {
 			t.Errorf("the log does not say that there was %s", action)
 		}

@@ -69,6 +69,7 @@ func (c *controlServer) routes() map[string]http.HandlerFunc {
 		pathQuarantineRetry: c.retryQuarantined,
 		pathQuarantineMail:  c.quarantinedMail,
 		pathFolder:          c.decideFolder,
+		pathAlias:           c.decideAlias,
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
 		pathAccess:          c.access,

@@ -46,7 +46,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	err := patiently(ctx, func() (err error) {
 		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
 	if err != nil {
 		return nil, err
 	}

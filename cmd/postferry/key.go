@@ -106,7 +106,7 @@ func openForKey(ctx context.Context, dir string) (st *store.Bolt, err error) {
 	err = patiently(ctx, func() (err error) {
 		st, err = store.Open(dir, store.Options{Command: keyCommand})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
 	var inUse *store.InUseError
 	if errors.As(err, &inUse) && inUse.Command == serveCommand {
 		return nil, &exitError{exitInUse, fmt.Errorf("%w; stop it first", err)}

@@ -45,7 +45,7 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
-	}, serveCommand, "status", "import", quarantineCommand, folderCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
 	return b, err
 }
 

@@ -120,7 +120,7 @@ a list of accounts and start the daemon:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newQuarantine(), newFolder(), newAdmin(), newKey(), newBackup(), newDiscover(), newDemo(), newVersion())
+	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newQuarantine(), newFolder(), newAlias(), newAdmin(), newKey(), newBackup(), newDiscover(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
 		strictUsage(cmd)
 	}
