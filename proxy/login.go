@@ -16,6 +16,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
+	"postferry/wire"
 )
 
 var (
@@ -56,7 +57,7 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 	}
 	pause(ctx, wait)
 	settled := s.reassure()
-	in, err := s.srv.logIn(ctx, c, func(gone func()) func() { return s.watch(ctx, gone) }, log)
+	in, err := s.srv.logIn(ctx, c, person{id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
 	settled()
 	s.srv.failures.end(t, errors.Is(err, errRefused), time.Now())
 	switch {
@@ -84,7 +85,7 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 		s.srv.left(in)
 		return err
 	}
-	s.in = in
+	s.in, s.id = in, nil
 	return nil
 }
 
@@ -95,9 +96,15 @@ func (s *Server) left(in *entry) {
 	}
 }
 
+// person is who logs in.
+type person struct {
+	id    []wire.Field
+	waits func(gone func()) (over func()) // that of loginQueue.enter
+}
+
 // logIn finds out whose login this is and opens the new server with it.
-// Refusals are errRefused; everything else means that it can't be tried now. waits is that of loginQueue.enter.
-func (s *Server) logIn(ctx context.Context, c store.Credentials, waits func(gone func()) func(), log zerolog.Logger) (*entry, error) {
+// Refusals are errRefused; everything else means that it can't be tried now.
+func (s *Server) logIn(ctx context.Context, c store.Credentials, by person, log zerolog.Logger) (*entry, error) {
 	if !plausible(c) {
 		return nil, errRefused
 	}
@@ -111,11 +118,11 @@ func (s *Server) logIn(ctx context.Context, c store.Credentials, waits func(gone
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("look the account up: %w", err)
 	}
-	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.Login), waits)
+	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.Login), by.waits)
 	if waitErr != nil {
 		return nil, waitErr
 	}
-	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave}
+	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id}
 	defer dialer.leave()
 	if err != nil {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
@@ -251,11 +258,12 @@ type dialer struct {
 	stall  time.Duration
 	log    zerolog.Logger
 	leave  func() // ends the turn
+	id     []wire.Field
 }
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log})
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id})
 	if err != nil {
 		return nil, err
 	}

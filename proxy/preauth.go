@@ -33,6 +33,10 @@ func (s *session) answer(ctx context.Context, c command) error {
 	case wire.VerbCapability:
 		return s.reply("* CAPABILITY %s\r\n%s OK Done", s.capabilities(), c.tag)
 	case wire.VerbID:
+		if id, ok := wire.ParseID(s.said); ok {
+			s.id = id
+		}
+		s.said = nil
 		return s.reply("* ID NIL\r\n%s OK Done", c.tag)
 	case wire.VerbNoop:
 		return s.reply("%s OK Done", c.tag)

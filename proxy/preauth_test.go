@@ -91,8 +91,8 @@ func TestImplicitTLS(t *testing.T) {
 
 func TestInputBeforeLoginIsBounded(t *testing.T) {
 	tests := []struct{ name, says string }{
-		{"endless line", "a LOGIN " + strings.Repeat("x", 30000)},
-		{"large literal+", "a LOGIN {30000+}\n" + strings.Repeat("x", 30000)},
+		{"endless line", "a LOGIN " + strings.Repeat("x", maxCommand+1)},
+		{"large literal+", "a LOGIN {70000+}\n" + strings.Repeat("x", maxCommand+1)},
 		{"long tag", strings.Repeat("x", 300)},
 		{"nonsense", strings.Repeat("x y\n", 20)},
 		{"long response", "a AUTHENTICATE PLAIN\n" + strings.Repeat("x", 20000)},

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 const (
 	clientBuffer  = 4096  // octets read ahead of a client
 	maxLiteral    = 8192  // octets of a literal before login
-	maxCommand    = 20480 // octets of a whole command before login: two literals and their lines
+	maxCommand    = 65536 // octets of a whole command before login
+	maxID         = 32768 // octets of ID that are looked at (RFC 2971 section 3.3)
 	maxBad        = 10    // commands that make no sense, before login
 	replyDeadline = 10 * time.Second
 )
@@ -43,8 +45,11 @@ type session struct {
 	secure bool
 	// deadline is when it must have logged in, but for the time its logins take.
 	deadline time.Time
-	bad      int    // commands that made no sense
-	in       *entry // set once logged in
+	bad      int          // commands that made no sense
+	in       *entry       // set once logged in
+	said     []byte       // the command under way, as long as it may be an ID
+	id       []wire.Field // what the client has told of itself
+	number   string       // names the session in the log, and to the new server
 }
 
 // command is what a client said before login.
@@ -58,8 +63,9 @@ func newSession(srv *Server, g *guest) *session {
 	conn := g.conn
 	s := &session{
 		srv: srv, guest: g, conn: conn, r: bufio.NewReaderSize(conn, clientBuffer),
-		log: srv.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
+		number: rand.Text()[:12],
 	}
+	s.log = srv.log.With().Stringer("remote", conn.RemoteAddr()).Str("session", s.number).Logger()
 	if addr, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		s.remote = addr.AddrPort().Addr()
 	}
@@ -121,6 +127,7 @@ func (s *session) next(ctx context.Context) error {
 // read reads one command and asks for its literals.
 func (s *session) read() (command, error) {
 	used := 0
+	s.said = nil
 	for {
 		if _, err := s.r.Peek(1); err != nil {
 			return command{}, err
@@ -130,6 +137,7 @@ func (s *session) read() (command, error) {
 			return command{}, err
 		}
 		n, ev := s.scan.Scan(b)
+		s.keepID(b[:n])
 		if _, err := s.r.Discard(n); err != nil {
 			return command{}, err
 		}
@@ -145,6 +153,15 @@ func (s *session) read() (command, error) {
 			return s.command(), nil
 		}
 	}
+}
+
+// keepID keeps a command as long as it may be an ID.
+func (s *session) keepID(part []byte) {
+	if v := s.scan.Verb(); v != wire.VerbID && v != wire.VerbNone || len(s.said)+len(part) > maxID {
+		s.said = nil
+		return
+	}
+	s.said = append(s.said, part...)
 }
 
 // literal asks for a literal's data, unless it is too large.

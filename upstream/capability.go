@@ -83,7 +83,7 @@ const literalMinus = 4096
 // trip; what the server says of it doesn't matter. A session that is detached
 // instead has not sent it: the client speaks for itself.
 func (s *Session) identify() error {
-	if !s.Has(imap.CapID) {
+	if !s.Has(imap.CapID) || len(s.opt.ID) > 0 {
 		return nil
 	}
 	s.identified = true

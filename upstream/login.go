@@ -38,6 +38,9 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	return s.do(ctx, opLogin, func() error {
 		defer func() { s.secrets = nil }()
 		s.caps.fresh = false
+		if err := s.introduce(); err != nil {
+			return err
+		}
 		if err := s.authenticate(c); err != nil {
 			return err
 		}
@@ -47,6 +50,22 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 		}
 		return s.identify()
 	})
+}
+
+// introduce tells the server on whose behalf the session logs in, where it takes that. What it
+// answers doesn't matter.
+func (s *Session) introduce() error {
+	if len(s.opt.ID) == 0 || !s.Has(imap.CapID) {
+		return nil
+	}
+	cmd, err := s.compose("ID", func(e *wire.Encoder) { e.ID(s.opt.ID) })
+	if err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	return s.await(cmd, nil)
 }
 
 // authenticate picks the way in.

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/wire"
 )
 
 func TestLogin(t *testing.T) {
@@ -17,6 +18,7 @@ func TestLogin(t *testing.T) {
 	tests := []struct {
 		name, script, want, summary string
 		password                    store.Secret
+		id                          []wire.Field
 	}{
 		{name: "SASL-IR, capabilities asked for", script: `
 S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello
@@ -47,6 +49,26 @@ C: P2 LOGIN "ann" "secret"
 S: P2 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, quoted", script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+C: P1 LOGIN "ann" "secret"
+S: P1 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, on somebody's behalf", id: []wire.Field{{Name: "name", Value: "T\"b"}, {Name: "x-originating-ip", Value: "192.0.2.1"}}, script: `
+S: * OK [CAPABILITY IMAP4rev1 ID] hello
+C: P1 ID ("name" "T\"b" "x-originating-ip" "192.0.2.1")
+S: * ID ("name" "Dovecot")
+S: P1 OK
+C: P2 LOGIN "ann" "secret"
+S: P2 OK [CAPABILITY IMAP4rev1 ID] in
+`, want: "ok"},
+		{name: "LOGIN, on somebody's behalf, refused", id: []wire.Field{{Name: "name", Value: "x"}}, script: `
+S: * OK [CAPABILITY IMAP4rev1 ID] hello
+C: P1 ID ("name" "x")
+S: P1 BAD no
+C: P2 LOGIN "ann" "secret"
+S: P2 OK [CAPABILITY IMAP4rev1] in
+`, want: "ok"},
+		{name: "LOGIN, on somebody's behalf, where that can't be told", id: []wire.Field{{Name: "name", Value: "x"}}, script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"
 S: P1 OK [CAPABILITY IMAP4rev1] in
@@ -155,6 +177,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			var log bytes.Buffer
 			opt := testOptions(t)
 			opt.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
+			opt.ID = tt.id
 			s, err := Dial(context.Background(), serve(t, parseScript(t, tt.script)), opt)
 			if err != nil {
 				t.Fatal(err)

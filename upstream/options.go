@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"postferry/wire"
 )
 
 // Options are how a session behaves on the network.
@@ -38,6 +40,9 @@ type Options struct {
 	Traffic Traffic
 	// Turn is what Login waits for before it sends anything; nil for nothing.
 	Turn <-chan struct{}
+	// ID is what is said of the client before it is logged in, where the server takes ID;
+	// nil for a session of our own, which tells its own name afterwards.
+	ID []wire.Field
 	// Trace writes the session's protocol down; nil for none.
 	Trace *Trace
 }
