@@ -171,6 +171,9 @@ func (m *model) numberNew(t *rapid.T) {
 		return // as with UIDVALIDITY: see renumberNew; and what has arrived is looked for by its place
 	}
 	m.numbered[name] = m.numberAgain(t, m.pair.new, name) || m.numbered[name]
+	m.backups = slices.DeleteFunc(m.backups, func(k kept) bool { // as if UIDVALIDITY were another one
+		return k.server == m.pair.new && k.name == name
+	})
 	m.excuseLeft(name)
 	if m.numbered[name] {
 		m.excuseSameHeads(name)
