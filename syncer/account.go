@@ -12,6 +12,10 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/mailbox"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 )
 
 // shared is what all accounts work with.
@@ -19,14 +23,14 @@ type shared struct {
 	cfg    *config.Config
 	store  store.Store
 	memory *semaphore.Weighted
-	bodies *buffers
-	dial   dialers
+	bodies *transfer.Buffers
+	dial   session.Dialers
 	ended  endings
 	views  viewCounts
-	claims *mailboxes
+	claims *mailbox.Mailboxes
 	quiet  time.Duration    // settleQuiet, shorter in tests
 	clock  func() time.Time // time.Now, another one in tests of what hangs on how long something took
-	limits throttles
+	limits session.Throttles
 	log    zerolog.Logger
 }
 
@@ -42,21 +46,21 @@ type tracked struct {
 	asked      bool      // a client has asked what it has
 	thin       bool      // the ledger has lines whose messages are gone from the old server
 	looked     time.Time // when the old server was last asked about it in this run
-	made       atomic.Pointer[progress]
+	made       atomic.Pointer[transfer.Progress]
 }
 
 // far is how far the folder is.
-func (f *tracked) far() progress {
+func (f *tracked) far() transfer.Progress {
 	if p := f.made.Load(); p != nil {
 		return *p
 	}
-	return rowProgress(f.Folder)
+	return transfer.RowProgress(f.Folder)
 }
 
 // watch is far for other goroutines: what it returns does not touch the row.
-func (f *tracked) watch() (far func() progress) {
-	row := rowProgress(f.Folder)
-	return func() progress {
+func (f *tracked) watch() (far func() transfer.Progress) {
+	row := transfer.RowProgress(f.Folder)
+	return func() transfer.Progress {
 		if p := f.made.Load(); p != nil {
 			return *p
 		}
@@ -68,7 +72,7 @@ func (f *tracked) watch() (far func() progress) {
 type pulling struct {
 	visit bool
 	shown bool // a visit's folder is worth showing
-	pull  *pull
+	pull  *transfer.Pull
 	yield func() // asks it to stop at the next safe point; may be called again
 }
 
@@ -80,15 +84,15 @@ func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
 type account struct {
 	*shared
 	id        store.AccountID
-	listening listening
-	heldOld   held // sessions
-	heldNew   held
+	listening session.Listening
+	heldOld   session.Held // sessions
+	heldNew   session.Held
 	log       zerolog.Logger
 	events    chan func()
 	servers   atomic.Pointer[config.Domain] // what domain points to, for everybody
 	gone      chan struct{}
 	jobs      sync.WaitGroup
-	hung      hungSessions
+	hung      session.HungSessions
 	standIns  standIns
 
 	ctx      context.Context // ends the account
@@ -100,9 +104,9 @@ type account struct {
 	loadErr  error
 	folders  []*tracked
 	tree     treeState
-	front    *lane   // visits
-	backs    []*lane // passes: the first always, the others while the servers have room
-	busy     map[*lane]bool
+	front    *session.Pair   // visits
+	backs    []*session.Pair // passes: the first always, the others while the servers have room
+	busy     map[*session.Pair]bool
 	visits   []*visit
 	pass     *passRun
 	asked    []chan passResult        // who waits for a pass after the running one
@@ -112,34 +116,34 @@ type account struct {
 	messages uint64                   // on the old server, as the store knows
 	renewed  time.Time                // when the row was last given other credentials
 	taking   sync.Mutex               // of its pulls: held while lines of the ledger are given other keys
-	meter    meter                    // of what its pulls deal with; may be used from anywhere
-	traffic  *traffic                 // likewise; nil before the account is loaded
+	meter    transfer.Meter           // of what its pulls deal with; may be used from anywhere
+	traffic  *session.RateLimits      // likewise; nil before the account is loaded
 	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
 	a := &account{
 		shared: s, id: id, log: s.log, events: make(chan func(), 16), gone: make(chan struct{}),
-		busy: map[*lane]bool{},
+		busy: map[*session.Pair]bool{},
 	}
-	a.hung.jobs = &a.jobs
+	a.hung.Jobs = &a.jobs
 	return a
 }
 
 // run serves the account until ctx ends and its jobs have ended too.
-func (a *account) run(ctx context.Context, pools func(config.Server, bool) endpoint) {
+func (a *account) run(ctx context.Context, pools func(config.Server, bool) session.Endpoint) {
 	defer close(a.gone)
 	a.ctx = ctx
 	a.work, a.cut = context.WithCancel(ctx)
 	defer func() { a.cut() }()
 	a.load(ctx)
 	if a.loadErr == nil {
-		a.front = a.newLane(pools, true)
-		for range passLanes {
-			a.backs = append(a.backs, a.newLane(pools, false))
+		a.front = a.newPair(pools, true)
+		for range session.PassPairs {
+			a.backs = append(a.backs, a.newPair(pools, false))
 		}
 	}
-	tick := time.NewTicker(laneIdle / 3)
+	tick := time.NewTicker(session.PairIdle / 3)
 	defer tick.Stop()
 	for {
 		select {
@@ -192,8 +196,8 @@ func (a *account) lastWords() {
 		a.endPass(ErrStopping)
 	}
 	a.tree.tell()
-	for _, l := range a.lanes() {
-		l.end(a.ctx)
+	for _, l := range a.pairs() {
+		l.End(a.ctx)
 	}
 	a.saveUsage()
 }
@@ -205,7 +209,7 @@ func (a *account) saveUsage() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
 	defer cancel()
-	if err := a.traffic.save(ctx, a.store, a.id); err != nil {
+	if err := a.traffic.Save(ctx, a.store, a.id); err != nil {
 		a.log.Error().Err(err).Msg("the account's usage could not be recorded")
 	}
 }
@@ -224,12 +228,12 @@ func (a *account) load(ctx context.Context) {
 	if a.loadErr = err; err != nil {
 		return
 	}
-	a.traffic = newTraffic(a.limits.of(a.domain), a.domain.Account, usage)
+	a.traffic = session.NewRateLimits(a.limits.Of(a.domain), a.domain.Account, usage)
 	a.servers.Store(a.domain)
 	rows, err := a.store.Folders(ctx, a.id)
 	a.loadErr = err
 	a.setFolders(rows)
-	if p := a.row.Problem; p != nil && p.Kind == store.OverQuota && !begun(rows) {
+	if p := a.row.Problem; p != nil && p.Kind == store.OverQuota && !foldertree.Begun(rows) {
 		a.tree.room = p // until the next look at the trees
 	}
 }
@@ -275,11 +279,11 @@ func (a *account) byNew(name string) *tracked {
 	return nil
 }
 
-func (a *account) newLane(pools func(config.Server, bool) endpoint, urgent bool) *lane {
-	return &lane{
-		urgent: urgent, stall: a.cfg.Sync.Stall, dial: a.dial, log: a.log,
-		old: seat[oldSession]{end: pools(a.domain.Old, true), held: &a.heldOld}, new: seat[newSession]{end: pools(a.domain.New, false), held: &a.heldNew},
-		listening: &a.listening, traffic: a.traffic, logins: a,
+func (a *account) newPair(pools func(config.Server, bool) session.Endpoint, urgent bool) *session.Pair {
+	return &session.Pair{
+		Urgent: urgent, Stall: a.cfg.Sync.Stall, Dial: a.dial, Log: a.log,
+		Old: session.Slot[session.Source]{End: pools(a.domain.Old, true), Held: &a.heldOld}, New: session.Slot[session.Target]{End: pools(a.domain.New, false), Held: &a.heldNew},
+		Listening: &a.listening, RateLimits: a.traffic, Logins: a,
 	}
 }
 
@@ -323,19 +327,19 @@ func (a *account) do(ctx context.Context, fn func()) error {
 	return nil
 }
 
-// start runs a job on a lane; yield, which may be nil, makes it give up waiting
+// start runs a job on a pair; yield, which may be nil, makes it give up waiting
 // for a connection's place; after is run on the account's goroutine when it
 // has ended.
-func (a *account) start(l *lane, yield <-chan struct{}, job func(ctx context.Context), after func()) {
+func (a *account) start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
 	a.busy[l] = true
-	l.giveUpPrepared()
-	l.oldCreds, l.newCreds, l.yield = a.row.Old, a.row.New, yield
+	l.GiveUpPrefetched()
+	l.OldCreds, l.NewCreds, l.Yield = a.row.Old, a.row.New, yield
 	a.jobs.Add(1)
 	work := a.work
 	go func() {
 		defer a.jobs.Done()
 		job(work)
-		l.rest(work)
+		l.Rest(work)
 		a.events <- func() {
 			delete(a.busy, l)
 			after()
@@ -349,35 +353,35 @@ func (a *account) pump() {
 		return
 	}
 	a.trim()
-	if a.mayUse(a.visitLane()) {
+	if a.mayUse(a.visitPair()) {
 		a.nextVisit()
-	} else if a.visitLane() != a.front {
+	} else if a.visitPair() != a.front {
 		a.claimLane()
 	}
 	a.nextPassSteps()
 }
 
-// lanes are all there are; none before the account is loaded.
-func (a *account) lanes() []*lane {
+// pairs are all there are; none before the account is loaded.
+func (a *account) pairs() []*session.Pair {
 	if a.front == nil {
 		return nil
 	}
-	return append([]*lane{a.front}, a.backs...)
+	return append([]*session.Pair{a.front}, a.backs...)
 }
 
-// closeIdle ends the sessions of lanes that had nothing to do for a while.
+// closeIdle ends the sessions of pairs that had nothing to do for a while.
 func (a *account) closeIdle(now time.Time) {
-	for _, l := range a.lanes() {
-		if a.busy[l] || !l.idle(now, a.contended()) {
+	for _, l := range a.pairs() {
+		if a.busy[l] || !l.Idle(now, a.contended()) {
 			continue
 		}
-		a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
+		a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 	}
 }
 
 // contended tells whether others wait for the places our sessions hold.
 func (a *account) contended() bool {
-	return a.front.old.end.pool.contended() || a.front.new.end.pool.contended()
+	return a.front.Old.End.Pool.Contended() || a.front.New.End.Pool.Contended()
 }
 
 // problem records what keeps the account from being copied, or that nothing does.
@@ -419,9 +423,9 @@ func (a *account) news(side store.Side) bool {
 	case a.front == nil:
 		return true
 	case side == store.OldSide:
-		return a.front.old.end.pool.news()
+		return a.front.Old.End.Pool.News()
 	case side == store.NewSide:
-		return a.front.new.end.pool.news()
+		return a.front.New.End.Pool.News()
 	}
 	return true
 }
@@ -443,7 +447,7 @@ func (a *account) silent() {
 
 // connected hears of a client's login and returns what it should wait for: the
 // first look at the trees, nil if there has been one.
-func (a *account) connected() (<-chan struct{}, *pool) {
+func (a *account) connected() (<-chan struct{}, *session.Pool) {
 	if !a.works() || time.Since(a.tree.at) < treeFresh && !a.renamingUnclear() {
 		return nil, nil
 	}
@@ -452,7 +456,7 @@ func (a *account) connected() (<-chan struct{}, *pool) {
 	if len(a.folders) > 0 {
 		return nil, nil // the folders are there; what is new among them appears as it is found
 	}
-	return done, a.front.old.end.pool
+	return done, a.front.Old.End.Pool
 }
 
 // updated takes over a row that an administrator or a client changed.
@@ -462,9 +466,9 @@ func (a *account) updated(row store.Account) {
 	}
 	a.row, a.renewed = row, time.Now()
 	a.failures = 0
-	for _, l := range a.lanes() {
+	for _, l := range a.pairs() {
 		if !a.busy[l] {
-			l.drop() // sessions with the former credentials
+			l.Drop() // sessions with the former credentials
 		}
 	}
 }

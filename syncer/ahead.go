@@ -4,34 +4,35 @@ import (
 	"context"
 
 	"postferry/store"
+	"postferry/syncer/session"
 )
 
-// The sessions of an account's other lanes for passes are opened while the first
+// The sessions of an account's other pairs for passes are opened while the first
 // one still logs in and looks at the folder trees: far away that takes as long as
 // copying a small folder does. They connect after the first and log in after it,
 // so that a server that refuses the password hears it once, and one that has room
 // for a single connection gives it to the first.
 
-// openAhead opens the sessions of the pass's other lanes behind those of the first,
+// openAhead opens the sessions of the pass's other pairs behind those of the first,
 // on which the look at the trees is about to be started.
 func (a *account) openAhead() {
 	if a.pass.endAhead != nil || !a.severalFolders() {
 		return
 	}
 	ctx, cancel := context.WithCancel(a.work)
-	old, new := newLead(cancel), newLead(cancel)
-	a.backs[0].old.lead, a.backs[0].new.lead = old, new
+	old, new := session.NewLeader(cancel), session.NewLeader(cancel)
+	a.backs[0].Old.Lead, a.backs[0].New.Lead = old, new
 	a.pass.endAhead = cancel
 	for i, l := range a.backs {
 		if i > 0 && a.mayPull(i) {
-			a.start(l, nil, func(context.Context) { l.follow(ctx, old, new) }, func() { a.followed(l) })
+			a.start(l, nil, func(context.Context) { l.Follow(ctx, old, new) }, func() { a.followed(l) })
 		}
 	}
 }
 
 // severalFolders tells whether a pass is likely to pull more than one folder.
 func (a *account) severalFolders() bool {
-	if a.pass.options.inboxOnly || a.front.pop3() {
+	if a.pass.options.inboxOnly || a.front.POP3() {
 		return false
 	}
 	missing := 0
@@ -43,10 +44,10 @@ func (a *account) severalFolders() bool {
 	return missing > 1 || len(a.folders) == 0
 }
 
-// followed goes on with a lane whose sessions have been opened ahead.
-func (a *account) followed(l *lane) {
+// followed goes on with a pair whose sessions have been opened ahead.
+func (a *account) followed(l *session.Pair) {
 	if a.pass == nil { // it ended meanwhile
-		a.endIdle([]*lane{l})
+		a.endIdle([]*session.Pair{l})
 	}
 }
 
@@ -60,12 +61,12 @@ func (a *account) askEarly(f *tracked, limited bool) int {
 	cp := f.Checkpoint
 	switch {
 	case f.AllMail:
-	case !empty || st.UIDNext > listWindow+1:
+	case !empty || st.UIDNext > session.ListWindow+1:
 	case len(a.thinned(f)) > 0: // its messages may be known under other keys
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:
-	case a.traffic.old.budget.limit > 0 || a.traffic.new.budget.limit > 0 || limited:
+	case a.traffic.Old.Budget.Limit > 0 || a.traffic.New.Budget.Limit > 0 || limited:
 	default:
-		return min(int(st.Messages), listWindow)
+		return min(int(st.Messages), session.ListWindow)
 	}
 	return 0
 }

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -24,8 +25,8 @@ func aheadRig(t *testing.T, refuse bool) (r *rig, logins, waited *atomic.Int32) 
 		r.pair.old.add(name)
 	}
 	logins, waited = &atomic.Int32{}, &atomic.Int32{}
-	real := r.pair.dialers().old
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	real := r.pair.dialers().Old
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 		opt.Progress() // connected
 		if opt.Turn != nil {
 			select {
@@ -45,11 +46,11 @@ func aheadRig(t *testing.T, refuse bool) (r *rig, logins, waited *atomic.Int32) 
 	return r, logins, waited
 }
 
-// The sessions of the other lanes follow the first one, in a first pass only.
+// The sessions of the other pairs follow the first one, in a first pass only.
 func TestSessionsAreOpenedAhead(t *testing.T) {
 	r, logins, waited := aheadRig(t, false)
 	r.pair.old.fail(func(step string) error { // the trees are not told before the others are in
-		for deadline := time.Now().Add(20 * time.Second); step == "+LIST" && waited.Load() < passLanes-1; {
+		for deadline := time.Now().Add(20 * time.Second); step == "+LIST" && waited.Load() < session.PassPairs-1; {
 			if time.Now().After(deadline) {
 				return errors.New("no session was opened ahead")
 			}
@@ -60,8 +61,8 @@ func TestSessionsAreOpenedAhead(t *testing.T) {
 	if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
 		t.Fatalf("%+v, %+v", res.Pass, res.Problem)
 	}
-	if logins.Load() != passLanes {
-		t.Errorf("%d logins for %d lanes", logins.Load(), passLanes)
+	if logins.Load() != session.PassPairs {
+		t.Errorf("%d logins for %d lanes", logins.Load(), session.PassPairs)
 	}
 	before := waited.Load()
 	r.sync()

@@ -134,7 +134,7 @@ func (a *account) becomeAlias(of store.AccountID) error {
 	if err := a.store.ProveAlias(ctx, a.id, of); err != nil {
 		return err
 	}
-	a.claims.lead(a.id, of)
+	a.claims.Lead(a.id, of)
 	a.row.Alias, a.row.Problem = of, nil
 	a.log.Info().Uint64("of", uint64(of)).Msg("the login leads to a mailbox that another account copies into: it is an alias from now on")
 	if a.lead != nil {
@@ -146,7 +146,7 @@ func (a *account) becomeAlias(of store.AccountID) error {
 // tellEnded tells the end of a pass over the account, which was one over its aliases as well.
 func (a *account) tellEnded(pass store.Pass, problem *store.Problem) {
 	a.ended.tell(PassEnded{Account: a.id, Pass: pass, Problem: problem})
-	for _, id := range a.claims.aliasesOf(context.WithoutCancel(a.ctx), a.store, a.id) {
+	for _, id := range a.claims.AliasesOf(context.WithoutCancel(a.ctx), a.store, a.id) {
 		a.ended.tell(PassEnded{Account: id, Pass: pass, Problem: problem})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/mailbox"
+	"postferry/syncer/session"
 )
 
 // second puts another account of the rig's domain into the store, whose logins lead to the same mailboxes.
@@ -45,7 +47,7 @@ func (r *rig) syncAll(ids ...store.AccountID) []Result {
 func TestProbeInterrupted(t *testing.T) {
 	for _, was := range []bool{true, false} {
 		steps := probeUntil(t, was, false, 0)
-		if steps < probeSteps {
+		if steps < mailbox.ProbeSteps {
 			t.Fatalf("the probe has only %d steps", steps)
 		}
 		for last := 1; last <= steps; last++ {
@@ -66,7 +68,7 @@ func probeUntil(t *testing.T, was, killed bool, last int) (steps int) {
 	t.Helper()
 	r := newRig(t)
 	r.silent = true
-	for i := range 2 * alikeMessages {
+	for i := range 2 * mailbox.AlikeMessages {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
 	r.start(false)
@@ -193,7 +195,7 @@ func TestAliasStandsIn(t *testing.T) {
 						refused++
 					}
 				}
-				if tt.want && refused > passLanes+1 {
+				if tt.want && refused > session.PassPairs+1 {
 					t.Errorf("the password that is not right was tried %d times", refused)
 				}
 			})

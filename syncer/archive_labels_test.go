@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -68,9 +69,9 @@ func labelOf(name string, f *fakeFolder) string {
 func newGmailRig(t *testing.T, untold string) *allMailRig {
 	t.Helper()
 	r := newAllMailRig(t)
-	r.dialOld = func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	r.dialOld = func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 		s, err := r.pair.dial(server, c, opt)
-		return oldIMAP{gmailSession{s, untold}}, err
+		return session.IMAPSource{IMAPReader: gmailSession{s, untold}}, err
 	}
 	for name, attr := range map[string]imap.MailboxAttr{
 		"[Gmail]/Sent Mail": imap.MailboxAttrSent, "[Gmail]/Drafts": imap.MailboxAttrDrafts, "[Gmail]/Starred": imap.MailboxAttrFlagged, "[Gmail]/Important": imap.MailboxAttrImportant,

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
 )
 
 const (
@@ -66,7 +67,7 @@ func (a *account) askedAbout(mailboxes []string) (filled []<-chan struct{}) {
 // lacksFew tells whether a folder can be filled in a moment. One that has just been looked at,
 // and is not complete for some reason, is not looked at again at once.
 func (a *account) lacksFew(f *tracked) bool {
-	if a.front.pop3() || !f.looked.IsZero() && a.clock().Sub(f.looked) < visitFresh {
+	if a.front.POP3() || !f.looked.IsZero() && a.clock().Sub(f.looked) < visitFresh {
 		return false
 	}
 	st, listed := a.tree.status[f.Old]
@@ -93,8 +94,8 @@ func (p *passRun) order() { slices.SortStableFunc(p.queue, before) }
 // it first.
 func before(a, b *tracked) int {
 	switch {
-	case isInbox(&a.Folder) != isInbox(&b.Folder):
-		return first(isInbox(&a.Folder))
+	case foldertree.IsInbox(&a.Folder) != foldertree.IsInbox(&b.Folder):
+		return first(foldertree.IsInbox(&a.Folder))
 	case a.asked != b.asked:
 		return first(a.asked)
 	case a.asked:
@@ -113,10 +114,10 @@ func first(is bool) int {
 // lacks is how many messages of the folder are missing, as far as is known.
 func (f *tracked) lacks() uint64 {
 	far := f.far()
-	return far.total - min(far.done, far.total)
+	return far.Total - min(far.Done, far.Total)
 }
 
-// givesWay makes pulls that only somebody's STATUS has asked for give the lane to a client
+// givesWay makes pulls that only somebody's STATUS has asked for give the pair to a client
 // that opens another folder.
 func (a *account) givesWay(f *tracked) {
 	for _, other := range a.folders {

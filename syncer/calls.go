@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"postferry/store"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -33,7 +34,7 @@ func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
 // awaitTree waits for the first look at an account's trees.
 func (e *Engine) awaitTree(ctx context.Context, a *account) {
 	var tree <-chan struct{}
-	var old *pool
+	var old *session.Pool
 	if err := a.do(ctx, func() { tree, old = a.connected() }); err != nil || tree == nil {
 		return
 	}
@@ -104,7 +105,7 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 	case !d.Enrol: // it did a moment ago
 		return a, errNoEnrolment
 	}
-	_, leave, err := e.dialOldOf(ctx, d, a.Old, e.shared.dial.old)
+	_, leave, err := e.dialOldOf(ctx, d, a.Old, e.shared.dial.Old)
 	if known, ok := errors.AsType[*upstream.Error](err); ok && known.Code == upstream.CodeInUse {
 		err, leave = nil, func() {} // a server says so after it has checked the password (RFC 2449 section 8.1.2)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/leftout"
 	"postferry/upstream"
 )
 
@@ -35,7 +37,7 @@ func (a *account) renaming(c folderChange) error {
 // mayBecome adds what a RENAME would make of a folder, under any of the names it
 // may have, to those names, and tells whether it has anything to do with it.
 func (a *account) mayBecome(row *store.Folder, c folderChange) bool {
-	names := possibleNames(row)
+	names := foldertree.PossibleNames(row)
 	before := len(names)
 	for _, name := range names {
 		if to := a.newName(name, c); to != "" && !slices.Contains(names[1:], to) {
@@ -68,7 +70,7 @@ func (a *account) change(c folderChange) error {
 		if !a.follow(&f.Folder, c) {
 			continue
 		}
-		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", decodeName(f.New)).Msg("a client changed the folder")
+		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", foldertree.DecodeName(f.New)).Msg("a client changed the folder")
 		rows = append(rows, f.Folder)
 	}
 	_, err := a.putFolders(rows)
@@ -84,7 +86,7 @@ func (a *account) change(c folderChange) error {
 // next look finds it there.
 func (a *account) follow(row *store.Folder, c folderChange) bool {
 	switch {
-	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || isHalted(row)):
+	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || foldertree.IsHalted(row)):
 		a.deleted(row)
 	case c.verb == verbRename:
 		to := a.newName(row.New, c)
@@ -110,10 +112,10 @@ func (a *account) deleted(row *store.Folder) {
 	st, there := a.tree.status[row.Old]
 	filled := !row.Checkpoint.Checked.IsZero() && row.Again == 0
 	empty := there && st.Messages == 0 && st != (upstream.Status{})
-	if isHalted(row) || filled || empty || row.Copied > 0 {
+	if foldertree.IsHalted(row) || filled || empty || row.Copied > 0 {
 		row.State, row.Missing, row.LeftOut = store.FolderDeleted, store.Missing{}, 0
-		if !isHalted(row) {
-			row.LeftOut = leftOut(row, st)
+		if !foldertree.IsHalted(row) {
+			row.LeftOut = leftout.Of(row, st)
 		}
 		return
 	}
@@ -144,7 +146,7 @@ func (a *account) recount(row *store.Folder) {
 
 // newName is what a RENAME makes of a folder's name; "" if it leaves it alone.
 func (a *account) newName(name string, c folderChange) string {
-	if strings.EqualFold(c.mailbox, inboxName) || name != c.mailbox && !a.isBelow(name, c.mailbox) {
+	if strings.EqualFold(c.mailbox, foldertree.InboxName) || name != c.mailbox && !a.isBelow(name, c.mailbox) {
 		return ""
 	}
 	return c.newName + name[len(c.mailbox):]

@@ -1,5 +1,5 @@
-// Package syncer is the engine: it decides what has to be copied from an old
-// server to a new one, copies it, and remembers it.
+// Package syncer is the engine: it decides what has to be copied from an old server to a new
+// one and when, has it copied, and tells how far that is.
 //
 // # Words
 //
@@ -11,33 +11,34 @@
 // A repair makes a message acceptable that the new server refused as it is; what
 // is refused all the same goes to quarantine.
 //
+// # Rooms
+//
+//	syncer      the engine, its accounts, passes, visits, control and status
+//	treesync    the folder trees of one account        mailbox   one mailbox, one account
+//	verify      compares both servers                  dryrun    says what a pass would do
+//	transfer    one folder                             compare   what the two above share
+//	session     sources, targets, pairs, pools         foldertree  plans trees; pure
+//	message     single messages; pure                  problem   errors for people; pure
+//
+// Imports go downwards, and internal/layers keeps it so.
+//
 // # Who owns what
 //
 // The Engine's loop owns the table of accounts and the schedule of passes. One
 // goroutine per account at work owns that account's folders and decides which
-// job runs next; nothing else changes them. Jobs (the folder tree, a pull) run
-// on a lane: a pair of sessions with the two servers. An account has a lane
+// job runs next; nothing else changes them. Jobs (the folder trees, a pull) run
+// on a pair of sessions with the two servers. An account has a pair
 // for visits and three for passes, so that a visit never waits for a pass; of those
 // for passes all but the first are used only while the servers have room. Before a folder
-// is through its lane asks for the next one. A job owns
+// is through, its pair asks for the next one. A job owns
 // its folder's ledger while it runs; the account's goroutine never lets two
 // jobs run on one folder.
 //
 // # One mailbox, several logins
 //
-// Before anything is copied for an account it claims its mailbox (mailboxes). If that is
-// proved to be another account's (same.go), it becomes an alias: all that is asked of it is
+// Before anything is copied for an account it claims its mailbox (package mailbox). If that is
+// proved to be another account's, it becomes an alias: all that is asked of it is
 // asked of that account, whose actor alone is at work (alias.go).
-//
-// A Verification and a DryRun stand beside the Engine: they have sessions of
-// their own, on which nothing can be written, and write nothing to the store.
-//
-// # Old servers
-//
-// An old server is an oldSession: oldIMAP, or oldPOP3 for those that have
-// nothing else. By POP3 there is one folder, no flags, and no UID that lasts
-// longer than the session; what the ledger knows messages by are the keys that an
-// opened folder's keyring tells.
 //
 // # What it must not know
 //

@@ -12,14 +12,14 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer"
+	"postferry/syncer/dryrun"
 )
 
 // plan makes a dry run and wants neither server nor the state to be changed.
-func (m *move) plan() (plan syncer.AccountPlan) {
+func (m *move) plan() (plan dryrun.AccountPlan) {
 	m.t.Helper()
 	unchanged, state := m.snapshots(), m.state()
-	d := syncer.DryRun{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(p syncer.AccountPlan) error {
+	d := dryrun.DryRun{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(p dryrun.AccountPlan) error {
 		plan = p
 		return nil
 	}}
@@ -51,13 +51,13 @@ func (m *move) state() string {
 	return all.String()
 }
 
-func planned(p syncer.AccountPlan, folder string) syncer.FolderPlan {
+func planned(p dryrun.AccountPlan, folder string) dryrun.FolderPlan {
 	for _, f := range p.Folders {
 		if f.Folder == folder {
 			return f
 		}
 	}
-	return syncer.FolderPlan{}
+	return dryrun.FolderPlan{}
 }
 
 // TestDryRun plans before, between and after passes.
@@ -78,10 +78,10 @@ func TestDryRun(t *testing.T) {
 	if first.Copy != uint64(messages) || first.Bytes != bytes {
 		t.Errorf("%d messages with %d octets are planned, there are %d with %d", first.Copy, first.Bytes, messages, bytes)
 	}
-	if f := planned(first, "Gesendet"); f.NewFolder != "Sent" || f.Action != syncer.FolderFilled || f.Copy != 12 {
+	if f := planned(first, "Gesendet"); f.NewFolder != "Sent" || f.Action != dryrun.FolderFilled || f.Copy != 12 {
 		t.Errorf("%+v", f)
 	}
-	if f := planned(first, "Projekte/Übersicht"); f.NewFolder != f.Folder || f.Action != syncer.FolderCreated || f.Copy != 5 {
+	if f := planned(first, "Projekte/Übersicht"); f.NewFolder != f.Folder || f.Action != dryrun.FolderCreated || f.Copy != 5 {
 		t.Errorf("%+v", f)
 	}
 	if !slices.Contains(first.Subscribe, "Projekte/Übersicht") || len(first.Notes) == 0 {
@@ -166,7 +166,7 @@ func TestDryRunProblem(t *testing.T) {
 // TestPace is measured once there is something to measure.
 func TestPace(t *testing.T) {
 	m := startMove(t)
-	d := syncer.DryRun{Config: &m.cfg, Store: m.store}
+	d := dryrun.DryRun{Config: &m.cfg, Store: m.store}
 	pace, err := d.Pace(t.Context())
 	if err != nil || pace.Measured || pace.Messages <= 0 || pace.Accounts < 1 {
 		t.Errorf("%+v %v", pace, err)

@@ -10,6 +10,9 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/mailbox"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -33,7 +36,7 @@ type Engine struct {
 	ended  chan struct{}
 
 	poolsMu sync.Mutex
-	pools   map[string]*pool
+	pools   map[string]*session.Pool
 
 	// The loop's own.
 	ctx      context.Context
@@ -51,10 +54,10 @@ type Engine struct {
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
 	return &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &buffers{}, dial: realDialers(), claims: newMailboxes(), quiet: settleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), quiet: transfer.SettleQuiet, clock: time.Now, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
-		pools: map[string]*pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
+		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
 	}, nil
 }
 
@@ -62,7 +65,7 @@ func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error
 // before the first other call, or before Run.
 func (e *Engine) Trace(t *upstream.Tracer) {
 	d := e.shared.dial
-	e.shared.dial = dialers{old: traced(d.old, t), new: traced(d.new, t)}
+	e.shared.dial = session.Dialers{Old: session.Traced(d.Old, t), New: session.Traced(d.New, t)}
 }
 
 // Run owns the engine until ctx ends: it answers the calls below and, with
@@ -121,7 +124,7 @@ func (e *Engine) do(ctx context.Context, fn func()) error {
 }
 
 // endpoint returns a server's side with the pool that all accounts share.
-func (e *Engine) endpoint(s config.Server, old bool) endpoint {
+func (e *Engine) endpoint(s config.Server, old bool) session.Endpoint {
 	e.poolsMu.Lock()
 	defer e.poolsMu.Unlock()
 	key, limit := "new "+s.Address(), e.shared.cfg.Sync.NewConnections
@@ -133,8 +136,8 @@ func (e *Engine) endpoint(s config.Server, old bool) endpoint {
 	}
 	p := e.pools[key]
 	if p == nil {
-		p = newPool(s.Address(), limit)
+		p = session.NewPool(s.Address(), limit)
 		e.pools[key] = p
 	}
-	return endpoint{server: s, pool: p, readOnly: old}
+	return session.Endpoint{Server: s, Pool: p, ReadOnly: old}
 }

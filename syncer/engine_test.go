@@ -10,6 +10,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/session"
+	"postferry/syncer/treesync"
 	"postferry/upstream"
 )
 
@@ -183,7 +185,7 @@ func TestPassLooksForItself(t *testing.T) {
 		return slices.Contains(r.pair.old.log[len(r.pair.old.log)-1:], "LIST")
 	}
 	for !old() {
-		if err := pause(ctx, time.Millisecond); err != nil {
+		if err := session.Pause(ctx, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -217,7 +219,7 @@ func TestGraverError(t *testing.T) {
 		{fix, &upstream.Error{Class: upstream.Fix, Err: errors.New("other")}, fix},
 	}
 	for _, tt := range tests {
-		if got := graver(tt.one, tt.other); got != tt.want {
+		if got := treesync.Graver(tt.one, tt.other); got != tt.want {
 			t.Errorf("graver(%v, %v) = %v, want %v", tt.one, tt.other, got, tt.want)
 		}
 	}

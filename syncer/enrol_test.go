@@ -8,6 +8,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/store/storetest"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -60,7 +61,7 @@ func TestEnrolAtAnotherServer(t *testing.T) {
 	pin := make([]byte, 32)
 	for name, tt := range map[string]struct {
 		change func(*store.Domain)
-		wanted error
+		Wanted error
 	}{
 		"nothing":         {func(*store.Domain) {}, nil},
 		"the new server":  {func(d *store.Domain) { d.New = "imaps://elsewhere.example" }, nil},
@@ -76,8 +77,8 @@ func TestEnrolAtAnotherServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.cfg.Domains[0].Stored = true
-			dialOld := r.pair.dialers().old
-			r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+			dialOld := r.pair.dialers().Old
+			r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 				changed := domain
 				tt.change(&changed)
 				if err := r.store.PutDomain(ctx, changed); err != nil {
@@ -87,17 +88,17 @@ func TestEnrolAtAnotherServer(t *testing.T) {
 			}
 			r.start(false)
 			_, err := r.engine.Enrol(t.Context(), store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active})
-			if !errors.Is(err, tt.wanted) {
-				t.Errorf("got %v, want %v", err, tt.wanted)
+			if !errors.Is(err, tt.Wanted) {
+				t.Errorf("got %v, want %v", err, tt.Wanted)
 			}
-			if _, err := r.store.Account(t.Context(), c.Login); errors.Is(err, store.ErrNotFound) != (tt.wanted != nil) {
+			if _, err := r.store.Account(t.Context(), c.Login); errors.Is(err, store.ErrNotFound) != (tt.Wanted != nil) {
 				t.Errorf("the account: %v", err)
 			}
 		})
 	}
 	r := newRig(t)
 	r.cfg.Domains[0].Enrol = false
-	r.dialOld = func(context.Context, config.Server, store.Credentials, upstream.Options) (oldSession, error) {
+	r.dialOld = func(context.Context, config.Server, store.Credentials, upstream.Options) (session.Source, error) {
 		t.Error("the old server is asked")
 		return nil, errNoDomain
 	}

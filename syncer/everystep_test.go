@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/syncer/session"
 )
 
 // moment is when something goes wrong: before ("+") or after ("-") the nth time that a
@@ -119,7 +121,7 @@ func outermost(all []moment) (some []moment) {
 // passes, when it is taken for the first time and when it is taken for the last time,
 // before and after it took effect. Nothing may be lost or doubled.
 func TestCutAtEveryStep(t *testing.T) {
-	for kind, first := range map[string]imap.UID{"": 0, " listed": listWindow} {
+	for kind, first := range map[string]imap.UID{"": 0, " listed": session.ListWindow} {
 		record := newSteps(moment{}, nil)
 		cutRun(t, record, first)
 		for _, at := range outermost(record.moments()) {
@@ -161,8 +163,8 @@ func cutRun(t *testing.T, s *steps, first imap.UID) (struck bool) {
 
 // rested lets both servers be connected to again at once.
 func (r *rig) rested() {
-	r.engine.endpoint(r.cfg.Domains[0].Old, true).pool.note(nil)
-	r.engine.endpoint(r.cfg.Domains[0].New, false).pool.note(nil)
+	r.engine.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil)
+	r.engine.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil)
 }
 
 // everyStepRig has a small mailbox to be copied, over one connection with each server, so

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -18,7 +19,7 @@ type fakeCall struct {
 	results []upstream.AppendResult
 }
 
-func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upstream.Append) (appendCall, error) {
+func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upstream.Append) (session.AppendCall, error) {
 	bodies := make([][]byte, len(batch))
 	for i, a := range batch {
 		var err error

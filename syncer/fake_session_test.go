@@ -12,6 +12,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/message"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -145,7 +147,7 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 			b = stored.numbered(s.validity)
 			b.shows = stored
 			for _, m := range b.messages {
-				s.shown[imapKey(b.validity, m.uid)] = string(m.body)
+				s.shown[message.IMAPKey(b.validity, m.uid)] = string(m.body)
 			}
 		}
 		s.box = b
@@ -169,18 +171,18 @@ func (s *fakeSession) ExamineAndList(ctx context.Context, name string, set imap.
 	if err := s.ListMessages(ctx, set, 0, fn); err != nil || len(heads) == 0 {
 		return sel, true, err
 	}
-	return sel, true, s.each("HEADS", heads, func(m *fakeMessage) error { return header(m.line(), headerOf(m.body)) })
+	return sel, true, s.each("HEADS", heads, func(m *fakeMessage) error { return header(m.line(), message.Header(m.body)) })
 }
 
-func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, earlyCall, error) {
+func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, first int) (*upstream.Selected, session.EarlyCall, error) {
 	sel, err := s.Examine(ctx, name)
 	return sel, fakeEarly{s, s.box, set, first}, err
 }
 
 // SendOpen opens the folder at once: what is asked of the former one afterwards meets
 // this one.
-func (s *fakeSession) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
-	f, err := oldIMAP{s}.Open(ctx, name, ahead)
+func (s *fakeSession) SendOpen(ctx context.Context, name string, ahead session.OpenWith) (session.OpenCall, error) {
+	f, err := session.IMAPSource{IMAPReader: s}.Open(ctx, name, ahead)
 	if upstream.ClassOf(err) == upstream.Lost {
 		return nil, err
 	}
@@ -188,11 +190,11 @@ func (s *fakeSession) SendOpen(ctx context.Context, name string, ahead ahead) (o
 }
 
 type fakeOpen struct {
-	f   *oldFolder
+	f   *session.SourceFolder
 	err error
 }
 
-func (o fakeOpen) Wait(context.Context) (*oldFolder, error) { return o.f, o.err }
+func (o fakeOpen) Wait(context.Context) (*session.SourceFolder, error) { return o.f, o.err }
 
 // fakeEarly brings the first messages.
 type fakeEarly struct {
@@ -285,7 +287,7 @@ func (s *fakeSession) ListFlags(_ context.Context, set imap.UIDSet, fn func(upst
 }
 
 func (s *fakeSession) Headers(_ context.Context, set imap.UIDSet, fn func(upstream.Message, []byte) error) error {
-	return s.each("HEADERS", set, func(m *fakeMessage) error { return fn(m.line(), headerOf(m.body)) })
+	return s.each("HEADERS", set, func(m *fakeMessage) error { return fn(m.line(), message.Header(m.body)) })
 }
 
 func (s *fakeSession) SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message, []byte) error) (*upstream.Selected, error) {
@@ -296,7 +298,7 @@ func (s *fakeSession) SelectAndHeaders(ctx context.Context, name string, set ima
 	return sel, s.Headers(ctx, set, fn)
 }
 
-func (s *fakeSession) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message, []byte) error) (headersCall, error) {
+func (s *fakeSession) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(upstream.Message, []byte) error) (session.HeadersCall, error) {
 	sel, err := s.open("GLANCE", name)
 	if err == nil {
 		err = s.Headers(ctx, set, fn)
@@ -320,7 +322,7 @@ func (c fakeHeaders) Wait(context.Context) (*upstream.Selected, error) { return 
 
 // Ask's calls are answered together with the first of them that is waited for, as a
 // server may do it that is at several at once.
-func (s *fakeSession) Ask(_ context.Context, set imap.UIDSet) (bodiesCall, error) {
+func (s *fakeSession) Ask(_ context.Context, set imap.UIDSet) (session.BodiesCall, error) {
 	s.asked, s.of = append(s.asked, set...), s.box
 	return fakeBodies{s}, nil
 }
@@ -429,14 +431,14 @@ func (s *fakeSession) StoreFlags(_ context.Context, changes []upstream.FlagChang
 func (s *fakeSession) ExpungeUIDs(_ context.Context, set imap.UIDSet) error {
 	return s.step("EXPUNGE", func() error {
 		s.box.messages = slices.DeleteFunc(s.box.messages, func(m *fakeMessage) bool {
-			return set.Contains(m.uid) && containsFlag(m.flags, imap.FlagDeleted)
+			return set.Contains(m.uid) && message.ContainsFlag(m.flags, imap.FlagDeleted)
 		})
 		return nil
 	})
 }
 
 func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {
-	return normalise(append(without(flags, c.Remove), c.Add...))
+	return message.NormaliseFlags(append(message.WithoutFlags(flags, c.Remove), c.Add...))
 }
 
 func (s *fakeSession) AppendLimit() int64 { return 0 }
@@ -445,7 +447,7 @@ func (s *fakeSession) UIDPlus() bool { return s.uidplus }
 
 func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
 
-func (s *fakeSession) SendPermanent(_ context.Context, name string) (permanentCall, error) {
+func (s *fakeSession) SendPermanent(_ context.Context, name string) (session.PermanentCall, error) {
 	return fakePermanent{s, name}, nil
 }
 
@@ -455,7 +457,7 @@ type fakePermanent struct {
 }
 
 func (c fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
-	return &upstream.Selected{PermanentFlags: systemFlags, AnyFlag: true}, c.s.step("PERMANENT", func() error {
+	return &upstream.Selected{PermanentFlags: message.SystemFlags, AnyFlag: true}, c.s.step("PERMANENT", func() error {
 		if c.s.folders[c.name] == nil {
 			return refusedError("SELECT", imap.ResponseCodeNonExistent)
 		}
@@ -463,7 +465,7 @@ func (c fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
 	})
 }
 
-func (s *fakeSession) SendStatus(ctx context.Context, name string) (statusCall, error) {
+func (s *fakeSession) SendStatus(ctx context.Context, name string) (session.StatusCall, error) {
 	all, err := s.Status(ctx, []string{name})
 	st, told := all[name]
 	return fakeStatus{st, told}, err
@@ -484,7 +486,7 @@ type fakeReadBack struct {
 
 func (c fakeReadBack) Wait(context.Context) ([]upstream.Message, error) { return c.found, c.err }
 
-func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (readBackCall, error) {
+func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (session.ReadBackCall, error) {
 	var found []upstream.Message
 	err := s.step("READBACK", func() error {
 		b := s.folders[name]

@@ -11,6 +11,8 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -93,7 +95,7 @@ func (f *fakeServer) deliver(name, body string, flags ...imap.Flag) imap.UID {
 
 func (b *fakeFolder) append(body []byte, flags []imap.Flag, date time.Time) imap.UID {
 	b.modseq++
-	m := &fakeMessage{uid: b.next, flags: normalise(flags), date: date, body: body, modseq: b.modseq}
+	m := &fakeMessage{uid: b.next, flags: message.NormaliseFlags(flags), date: date, body: body, modseq: b.modseq}
 	b.next++
 	b.messages = append(b.messages, m)
 	return m.uid
@@ -147,7 +149,7 @@ func (f *fakeServer) setFlags(name, body string, flags ...imap.Flag) {
 	for _, m := range b.messages {
 		if string(m.body) == body {
 			b.modseq++
-			m.flags, m.modseq = normalise(flags), b.modseq
+			m.flags, m.modseq = message.NormaliseFlags(flags), b.modseq
 		}
 	}
 }
@@ -219,13 +221,13 @@ type fakePair struct {
 	old, new *fakeServer
 }
 
-func (p *fakePair) dialers() dialers {
-	return dialers{
-		old: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+func (p *fakePair) dialers() session.Dialers {
+	return session.Dialers{
+		Old: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 			s, err := p.dial(server, c, opt)
-			return oldIMAP{s}, err
+			return session.IMAPSource{IMAPReader: s}, err
 		},
-		new: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (newSession, error) {
+		New: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Target, error) {
 			return p.dial(server, c, opt)
 		},
 	}

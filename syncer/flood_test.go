@@ -12,18 +12,20 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
 // countingOld counts the most messages that one listing brought.
 type countingOld struct {
-	oldSession
+	session.Source
 	most *atomic.Int64
 }
 
 func (s countingOld) ListMessages(ctx context.Context, set imap.UIDSet, since uint64, fn func(upstream.Message) error) error {
 	n := int64(0)
-	return s.oldSession.ListMessages(ctx, set, since, func(m upstream.Message) error {
+	return s.Source.ListMessages(ctx, set, since, func(m upstream.Message) error {
 		if err := fn(m); err != nil {
 			return err
 		}
@@ -43,13 +45,13 @@ func TestDenseFolderIsListedInParts(t *testing.T) {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
 	r.pair.old.folders["INBOX"].next = 50_000_000
-	const dense = listMost + 5000
+	const dense = transfer.ListMost + 5000
 	for i := range dense {
 		r.pair.old.deliver("INBOX", mail(5+i))
 	}
 	var most atomic.Int64
-	dial := r.pair.dialers().old
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	dial := r.pair.dialers().Old
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 		s, err := dial(ctx, server, c, opt)
 		return countingOld{s, &most}, err
 	}
@@ -57,7 +59,7 @@ func TestDenseFolderIsListedInParts(t *testing.T) {
 	if res := r.sync(); res.Problem != nil || res.Pass.Copied != dense+5 {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
-	if n := most.Load(); n > listMost {
+	if n := most.Load(); n > transfer.ListMost {
 		t.Errorf("one listing brought %d messages", n)
 	}
 }

@@ -34,9 +34,9 @@ func (a *account) halted(row store.Account) {
 			f.pulling.yield()
 		}
 	}
-	for _, l := range a.lanes() {
-		if !a.busy[l] && !l.empty() {
-			a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
+	for _, l := range a.pairs() {
+		if !a.busy[l] && !l.Empty() {
+			a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 		}
 	}
 	if a.halting != nil {

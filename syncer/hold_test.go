@@ -5,13 +5,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"postferry/syncer/transfer"
 )
 
 // TestHold: while a client's command is about a folder nothing is copied into it, and
 // afterwards it goes on; its neighbours are not concerned.
 func TestHold(t *testing.T) {
 	r := newRig(t)
-	const n = 3 * batchMessages
+	const n = 3 * transfer.BatchMessages
 	r.pair.old.add("F")
 	r.pair.old.add("F/below")
 	r.pair.old.add("other")

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"postferry/store"
+	"postferry/syncer/leftout"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -60,9 +62,9 @@ func (p *passRun) mayCount() bool {
 	return !p.counted && !p.yielded && !p.stopped && !p.options.inboxOnly
 }
 
-// countViews counts on a lane what lies in views only. A failure keeps nothing from being copied:
+// countViews counts on a pair what lies in views only. A failure keeps nothing from being copied:
 // the next pass counts again.
-func (a *account) countViews(l *lane, views []*tracked) {
+func (a *account) countViews(l *session.Pair, views []*tracked) {
 	pass := a.pass
 	pass.counted, pass.counting = true, true
 	rows := make([]store.Folder, len(a.folders))
@@ -74,7 +76,7 @@ func (a *account) countViews(l *lane, views []*tracked) {
 	var err error
 	a.start(l, nil, func(ctx context.Context) {
 		if found, err = a.lookThrough(ctx, l, rows, views); err != nil {
-			l.drop()
+			l.Drop()
 		}
 	}, func() {
 		pass.counting = false
@@ -109,22 +111,22 @@ func (a *account) viewsCounted(views []*tracked, status map[string]upstream.Stat
 }
 
 // lookThrough counts what lies in views only, by raw name. One that the old server does not open has no number.
-func (a *account) lookThrough(ctx context.Context, l *lane, rows []store.Folder, views []*tracked) (map[string]uint64, error) {
-	known, err := ledgerIdentities(ctx, a.store, a.id, rows)
+func (a *account) lookThrough(ctx context.Context, l *session.Pair, rows []store.Folder, views []*tracked) (map[string]uint64, error) {
+	known, err := leftout.LedgerIdentities(ctx, a.store, a.id, rows)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.reserve(ctx); err != nil {
+	if err := l.Reserve(ctx); err != nil {
 		return nil, err
 	}
-	old, err := l.oldSession(ctx)
+	old, err := l.Source(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]uint64{}
 	for _, f := range views {
-		lone, err := onlyThere(ctx, old, f.Old, known)
-		if upstream.ClassOf(err) == upstream.Refused || isCounts(err) {
+		lone, err := leftout.OnlyThere(ctx, old, f.Old, known)
+		if upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err) {
 			a.log.Warn().Err(err).Str("folder", f.Title).Msg("what lies in this view only could not be counted")
 			continue
 		}

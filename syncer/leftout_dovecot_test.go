@@ -10,7 +10,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // TestArchivedAtDovecot: of two messages in a folder with the special use \All one lies in INBOX
@@ -52,13 +52,13 @@ func TestArchivedBesideArchive(t *testing.T) {
 	m.old.FillMaildir(moverLogin, "INBOX.Archive", old)
 	m.old.FillMaildir(moverLogin, "INBOX.Alles", slices.Concat(lab.Generate(1, 20, 800), old, lone))
 	m.old.Open(moverLogin, "INBOX.Alles", "INBOX.Archive")
-	if _, sums := m.verify(false); sums.Found[syncer.Missing] == 0 || sums.Same != 0 {
+	if _, sums := m.verify(false); sums.Found[verify.Missing] == 0 || sums.Same != 0 {
 		t.Errorf("before: %+v", sums)
 	}
 	m.sync()
 	m.wants(false)
 	m.wants(true)
-	if _, sums := m.verify(false); sums.OldMessages != sums.NewMessages || sums.Same != sums.OldMessages || sums.Found[syncer.Extra] != 0 {
+	if _, sums := m.verify(false); sums.OldMessages != sums.NewMessages || sums.Same != sums.OldMessages || sums.Found[verify.Extra] != 0 {
 		t.Errorf("after: %+v", sums)
 	}
 	const archive = "Archive" // 1 to 3 are of the old one, 4 to 7 of all mail
@@ -93,8 +93,8 @@ func TestLeftOutByRule(t *testing.T) {
 	m.cfg.Domains[0].Folders.Skip = []string{"Projekte/*"}
 	m.sync()
 	var told []string
-	v := syncer.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e syncer.VerifyEvent) error {
-		if e.Finding != nil && e.Finding.Kind == syncer.FolderSkipped {
+	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
+		if e.Finding != nil && e.Finding.Kind == verify.FolderSkipped {
 			told = append(told, e.Finding.Folder+": "+e.Finding.Old)
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/leftout"
 	"postferry/upstream"
 )
 
@@ -169,7 +170,7 @@ func TestLeftOutOf(t *testing.T) {
 		"present":             {store.Folder{State: store.FolderPresent}, 0},
 		"planned":             {store.Folder{State: store.FolderPlanned}, 0},
 	} {
-		if got := leftOut(&tt.row, st); got != tt.want {
+		if got := leftout.Of(&tt.row, st); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/foldertree"
 )
 
 // unknownWhile makes a server that says OK to CREATE of some folders and does not know them.
@@ -81,7 +82,7 @@ func TestMadeAndKnownLater(t *testing.T) {
 					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
 			}
-			r.foundOn("Work", decodeName(r.folderRow("Work").New))
+			r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
 			r.foundOn("Archive", "Archive")
 			r.complete(0)
 		})

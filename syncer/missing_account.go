@@ -2,8 +2,10 @@ package syncer
 
 import (
 	"fmt"
-	"postferry/store"
 	"time"
+
+	"postferry/store"
+	"postferry/syncer/transfer"
 )
 
 // missingProblem is what a pass ends with that had no other problem, if mail stays behind
@@ -48,9 +50,9 @@ func messagesDo(n uint64) string {
 const renumberedMost = 2
 
 // noteNumbers keeps the UIDVALIDITY of a new folder that a pull has found.
-func (a *account) noteNumbers(f *tracked, p *pull, err error) {
-	v := p.target.UIDValidity
-	if err != nil || v == 0 || p.fleeting || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != p.folder.New {
+func (a *account) noteNumbers(f *tracked, p *transfer.Pull, err error) {
+	v := p.Target.UIDValidity
+	if err != nil || v == 0 || p.Fleeting || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != p.Folder.New {
 		return
 	}
 	was := f.NewUIDValidity

@@ -11,6 +11,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/treesync"
 )
 
 // foundOn compares a folder of the old server with the one it must be on the new one, and wants
@@ -291,12 +292,12 @@ func TestMissingFolder(t *testing.T) {
 		hide(r, "Work")
 		for want := range uint32(3) {
 			r.complete(0)
-			now = now.Add(lookEvery / 3)
+			now = now.Add(treesync.LookEvery / 3)
 			r.complete(0)
 			if row := r.folderRow("Work"); row.Missing.Looks != want+1 {
 				t.Errorf("%+v", row.Missing)
 			}
-			now = now.Add(lookEvery)
+			now = now.Add(treesync.LookEvery)
 		}
 	})
 	t.Run("numbered anew meanwhile, and found by what it holds", func(t *testing.T) {
@@ -310,7 +311,7 @@ func TestMissingFolder(t *testing.T) {
 		r.new.Rename("Work", "Projects", true)
 		r.late("Work", 90)
 		hide(r)
-		now = now.Add(lookEvery)
+		now = now.Add(treesync.LookEvery)
 		r.complete(1)
 		r.foundOn("Work", "Projects")
 	})

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
 )
 
 // What happens to the servers without anybody telling the engine: an administrator puts back a
@@ -155,7 +157,7 @@ func (m *model) takeFlagsOf(name string, before map[string][]imap.Flag) {
 	}
 	for raw, flags := range now {
 		body := m.original(raw)
-		m.mine[body] = without(without(flags, theirs), []imap.Flag{imap.FlagDeleted})
+		m.mine[body] = message.WithoutFlags(message.WithoutFlags(flags, theirs), []imap.Flag{imap.FlagDeleted})
 	}
 }
 
@@ -185,7 +187,7 @@ func (m *model) numberNew(t *rapid.T) {
 func (m *model) excuseSameHeads(name string) {
 	bodies := map[string][]string{}
 	for body := range m.count(m.pair.new)[name] {
-		head := string(headerOf([]byte(body)))
+		head := string(message.Header([]byte(body)))
 		bodies[head] = append(bodies[head], body)
 	}
 	for head, same := range bodies {
@@ -312,7 +314,7 @@ func (m *model) findable(name string) (findable bool) {
 		if f.New != name || f.NewUIDValidity != box.validity {
 			return
 		}
-		uids := newUIDs(l, box.validity)
+		uids := session.NewUIDs(l, box.validity)
 		findable = slices.ContainsFunc(box.messages, func(msg *fakeMessage) bool {
 			_, is := uids[msg.uid]
 			return is

@@ -9,6 +9,9 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/message"
+	"postferry/syncer/transfer"
 )
 
 // neverTwice: no message has more copies than there is a reason for, and none
@@ -167,13 +170,13 @@ func (m *model) hidden() map[string]bool {
 
 func (m *model) checkFlags(when, name, body string) {
 	was, got := m.flagsOf(m.pair.old, body), m.flagsOf(m.pair.new, body)
-	if left := without(got, users); !m.unclear[body] && !slices.Equal(left, was) {
+	if left := message.WithoutFlags(got, users); !m.unclear[body] && !slices.Equal(left, was) {
 		m.fail("%s: %s: flags %v on the old server, %v on the new: %q", when, name, was, got, body)
 	}
 	if m.returned()[body] > 0 || m.excused[lostOrRemoved][body]+m.excused[ledgerOlder][body] > 0 {
 		return // what its user gave the copy that was removed is not known either
 	}
-	if left := without(without(got, theirs), []imap.Flag{imap.FlagDeleted}); !slices.Equal(left, m.mine[body]) && len(left)+len(m.mine[body]) > 0 {
+	if left := message.WithoutFlags(message.WithoutFlags(got, theirs), []imap.Flag{imap.FlagDeleted}); !slices.Equal(left, m.mine[body]) && len(left)+len(m.mine[body]) > 0 {
 		m.fail("%s: %s: its user gave it %v, now it has %v: %q", when, name, m.mine[body], got, body)
 	}
 }
@@ -184,7 +187,7 @@ func (m *model) leftAlone() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		if f.State == store.FolderDeleted || f.State == store.FolderMissing {
-			if !slices.ContainsFunc(possibleNames(&f), m.mayBeMissing) {
+			if !slices.ContainsFunc(foldertree.PossibleNames(&f), m.mayBeMissing) {
 				m.fail("%s is %s, but nobody deleted it", f.New, f.State)
 			}
 			out[f.Old]++
@@ -220,7 +223,7 @@ func (m *model) bodyOf(folder string, key store.Key) string {
 	if box == nil {
 		return ""
 	}
-	validity, uid, _ := splitKey(key)
+	validity, uid, _ := message.SplitKey(key)
 	for _, msg := range box.messages {
 		if validity == box.validity && uid == msg.uid {
 			return string(msg.body)
@@ -234,8 +237,8 @@ func (m *model) checkQuarantine() {
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		for _, q := range l.Quarantine {
 			body := m.bodyOf(f.Old, q.Key)
-			if v, _, _ := splitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
-				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, keyText(q.Key))
+			if v, _, _ := message.SplitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
+				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, transfer.KeyText(q.Key))
 			}
 			if body != "" && !strings.Contains(body, refusedField) {
 				m.fail("in quarantine for no reason: %+v %q", q, body)

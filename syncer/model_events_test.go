@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/syncer/message"
 )
 
 // The flags that change on the old server and those that the user changes on
@@ -25,7 +26,7 @@ var (
 
 // subset draws some of the flags.
 func subset(t *rapid.T, of []imap.Flag) []imap.Flag {
-	return normalise(rapid.SliceOfDistinct(rapid.SampledFrom(of), func(f imap.Flag) imap.Flag { return f }).Draw(t, "flags"))
+	return message.NormaliseFlags(rapid.SliceOfDistinct(rapid.SampledFrom(of), func(f imap.Flag) imap.Flag { return f }).Draw(t, "flags"))
 }
 
 // pick draws a message of a server.
@@ -134,7 +135,7 @@ func (m *model) flagNew(t *rapid.T) {
 	}
 	was := m.original(body)
 	m.mine[was] = subset(t, users)
-	keep := without(m.pair.new.flags(name, body), users)
+	keep := message.WithoutFlags(m.pair.new.flags(name, body), users)
 	if rapid.IntRange(0, 3).Draw(t, "also theirs") == 0 {
 		m.unclear[was] = true
 		keep = subset(t, append([]imap.Flag{imap.FlagDeleted}, theirs...))
@@ -167,7 +168,7 @@ func (m *model) unjudged() bool {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		toAppend := func(in store.Intent) bool { _, ok := findEntry(l.Entries, in.Key); return !ok }
+		toAppend := func(in store.Intent) bool { _, ok := message.FindEntry(l.Entries, in.Key); return !ok }
 		if slices.ContainsFunc(l.Intents, toAppend) {
 			return true
 		}
@@ -234,7 +235,7 @@ func (m *model) expungeNew(t *rapid.T) {
 	m.pair.new.mu.Lock()
 	var marked []string
 	for _, msg := range m.pair.new.folders[name].messages {
-		if containsFlag(msg.flags, imap.FlagDeleted) {
+		if message.ContainsFlag(msg.flags, imap.FlagDeleted) {
 			marked = append(marked, string(msg.body))
 		}
 	}
@@ -340,14 +341,14 @@ func (m *model) loseLedger(t *rapid.T) {
 	maps.DeleteFunc(m.mine, func(body string, _ []imap.Flag) bool { return m.limit[body] == 0 })
 	for body := range returned {
 		if m.limit[body] > 0 {
-			m.mine[body] = without(without(m.flagsOf(m.pair.new, body), theirs), []imap.Flag{imap.FlagDeleted})
+			m.mine[body] = message.WithoutFlags(message.WithoutFlags(m.flagsOf(m.pair.new, body), theirs), []imap.Flag{imap.FlagDeleted})
 		}
 	}
 	for name, bodies := range old {
 		for body, n := range bodies {
 			m.limit[body] += max(n-new[name][body], 0)
 			m.double[body] = m.double[body] || m.limit[body] > n
-			now := without(m.flagsOf(m.pair.new, body), users)
+			now := message.WithoutFlags(m.flagsOf(m.pair.new, body), users)
 			m.unclear[body] = m.unclear[body] || new[name][body] > 0 && !slices.Equal(now, m.flagsOf(m.pair.old, body))
 		}
 	}

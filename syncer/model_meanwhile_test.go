@@ -8,6 +8,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
+
+	"postferry/syncer/message"
 )
 
 // meanwhile is what people do while a pass is under way: drawn before, done at a step of
@@ -230,7 +232,7 @@ func (f *fakeServer) changeFlags(name, body string, remove, add []imap.Flag) {
 	for _, m := range b.messages {
 		if string(m.body) == body {
 			b.modseq++
-			m.flags, m.modseq = normalise(append(without(m.flags, remove), add...)), b.modseq
+			m.flags, m.modseq = message.NormaliseFlags(append(message.WithoutFlags(m.flags, remove), add...)), b.modseq
 		}
 	}
 }

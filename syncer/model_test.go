@@ -18,6 +18,9 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 )
 
 // modelTime is the environment variable that says for how long TestModel goes
@@ -178,7 +181,7 @@ func (m *model) drawServers(t *rapid.T) {
 	m.pair.old.fleeting = !often("old UIDs last") && !often("old UIDs last indeed")
 	m.pair.old.condstor = rapid.Bool().Draw(t, "CONDSTORE") && !m.pair.old.fleeting
 	if !often("low UIDs") { // then folders are listed before their messages are asked for
-		m.pair.old.first = listWindow
+		m.pair.old.first = session.ListWindow
 	}
 	m.note("new server: UIDPLUS %t, MULTIAPPEND %t, lasting UIDs %t; old server: CONDSTORE %t, lasting UIDs %t",
 		m.pair.new.uidplus, !m.pair.new.single, !m.pair.new.fleeting, m.pair.old.condstor, !m.pair.old.fleeting)
@@ -266,8 +269,8 @@ func (m *model) body() string {
 		if m.n%2 == 0 {
 			body = strings.TrimPrefix(body, fmt.Sprintf("Message-ID: <%d@example.com>\n", m.n))
 		}
-		fixed, _ := repairMessage([]byte(body), nil, "")
-		m.repaired[string(fixed.body)] = body
+		fixed, _ := message.RepairMessage([]byte(body), nil, "")
+		m.repaired[string(fixed.Body)] = body
 		return body
 	case m.n%5 == 0: // without Message-ID
 		return fmt.Sprintf("From: a@example.com\r\nSubject: quota %d\r\n\r\n%s\r\n", m.n, strings.Repeat("x", m.n))
@@ -348,7 +351,7 @@ func (m *model) dump() string {
 		}
 		b.WriteString("  ledger")
 		for _, e := range l.Entries {
-			fmt.Fprintf(&b, " %s=%d/%d", keyText(e.Key), e.UIDValidity, e.UID)
+			fmt.Fprintf(&b, " %s=%d/%d", transfer.KeyText(e.Key), e.UIDValidity, e.UID)
 		}
 		fmt.Fprintf(&b, "\n  intents %d, quarantine %d\n", len(l.Intents), len(l.Quarantine))
 	}

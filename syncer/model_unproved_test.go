@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"postferry/store"
+	"postferry/syncer/message"
 )
 
 // unproved are the messages that may have arrived on the new server although the store
@@ -82,7 +83,7 @@ func (u *unproved) while(remove func() map[string]int) map[string]int {
 	removed := remove()
 	for body, n := range removed {
 		r, size := &removal{body, n}, int64(len(body))
-		print := fingerprintOf(headerOf([]byte(body)), size)
+		print := message.Fingerprint(message.Header([]byte(body)), size)
 		for id, in := range u.open {
 			if in.Fingerprint == print && int64(in.Size) == size {
 				u.gone[id] = r

@@ -10,6 +10,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -49,7 +51,7 @@ func TestFolderThatTakesLong(t *testing.T) {
 		"1,500 quick ones":    {1500, 0, 6 * time.Second, true},
 		"100 a little slow":   {100, 3 * time.Millisecond, 6 * time.Second, true},
 		"more than is known":  {3000, time.Millisecond, 6 * time.Second, false},
-		"no more than a page": {visitShown, 30 * time.Millisecond, 6 * time.Second, true},
+		"no more than a page": {transfer.VisitShown, 30 * time.Millisecond, 6 * time.Second, true},
 		"nobody waits":        {200, 5 * time.Millisecond, 4 * time.Millisecond, false},
 	}
 	for name, tt := range tests {
@@ -70,7 +72,7 @@ func TestFolderThatTakesLong(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 				shown = r.pair.new.bodies("INBOX")
 			}
-			for i := tt.messages - visitShown; i < tt.messages; i++ {
+			for i := tt.messages - transfer.VisitShown; i < tt.messages; i++ {
 				if !slices.Contains(shown, mail(i)) {
 					t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
 				}
@@ -146,7 +148,7 @@ func TestVisitOfAFolderThatIsPulledSlowly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.silent, r.cfg.Proxy.VisitWait = true, 12*time.Second
-	r.pair.old.folders["INBOX"].next = listWindow + 2 // too large to be asked for before it is listed
+	r.pair.old.folders["INBOX"].next = session.ListWindow + 2 // too large to be asked for before it is listed
 	for i := range 900 {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
@@ -177,16 +179,16 @@ func TestVisitOfAFolderThatIsPulledSlowly(t *testing.T) {
 // group the order stays.
 func TestGroups(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		sizes := rapid.SliceOf(rapid.Int64Range(0, 2*groupOctets)).Draw(t, "sizes")
+		sizes := rapid.SliceOf(rapid.Int64Range(0, 2*transfer.GroupOctets)).Draw(t, "sizes")
 		msgs := make([]upstream.Message, len(sizes))
 		for i, size := range sizes {
 			msgs[i] = upstream.Message{UID: imap.UID(i + 1), Size: size}
 		}
-		parts := groups(msgs)
+		parts := transfer.Groups(msgs)
 		var all []upstream.Message
 		for _, part := range slices.Backward(parts) {
-			if len(part) == 0 || len(part) > 1 && octetsOf(part) > groupOctets {
-				t.Fatalf("a group of %d messages with %d octets", len(part), octetsOf(part))
+			if len(part) == 0 || len(part) > 1 && transfer.OctetsOf(part) > transfer.GroupOctets {
+				t.Fatalf("a group of %d messages with %d octets", len(part), transfer.OctetsOf(part))
 			}
 			all = append(all, part...)
 		}
@@ -198,21 +200,21 @@ func TestGroups(t *testing.T) {
 
 func TestArrivals(t *testing.T) {
 	for _, tt := range []struct {
-		seen     arrivals
+		seen     session.Arrivals
 		messages int
 		octets   uint64
 		want     time.Duration
 		known    bool
 	}{
-		{arrivals{}, 10, 0, 0, false},
-		{arrivals{messages: 3, took: 100 * time.Millisecond}, 10, 0, 0, false},
-		{arrivals{messages: 3, took: 300 * time.Millisecond}, 10, 0, time.Second, true},
-		{arrivals{messages: 64}, 1_000_000, 0, 0, true},
-		{arrivals{messages: 100, octets: 1e6, took: time.Second}, 1000, 1e6, time.Second, true},
-		{arrivals{messages: 100, octets: 1e6, took: time.Second}, 1000, 1e9, 10 * time.Second, true},
-		{arrivals{messages: 1, took: time.Hour}, 1 << 40, 0, time.Hour, true},
+		{session.Arrivals{}, 10, 0, 0, false},
+		{session.Arrivals{Messages: 3, Took: 100 * time.Millisecond}, 10, 0, 0, false},
+		{session.Arrivals{Messages: 3, Took: 300 * time.Millisecond}, 10, 0, time.Second, true},
+		{session.Arrivals{Messages: 64}, 1_000_000, 0, 0, true},
+		{session.Arrivals{Messages: 100, Octets: 1e6, Took: time.Second}, 1000, 1e6, time.Second, true},
+		{session.Arrivals{Messages: 100, Octets: 1e6, Took: time.Second}, 1000, 1e9, 10 * time.Second, true},
+		{session.Arrivals{Messages: 1, Took: time.Hour}, 1 << 40, 0, time.Hour, true},
 	} {
-		if got, known := tt.seen.needs(tt.messages, tt.octets); got != tt.want || known != tt.known {
+		if got, known := tt.seen.Needs(tt.messages, tt.octets); got != tt.want || known != tt.known {
 			t.Errorf("%+v: %d messages, %d octets: %v, %v", tt.seen, tt.messages, tt.octets, got, known)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/verify"
 )
 
 // breaksAt answers commands about a folder with text; "" hangs up without a word.
@@ -108,7 +110,7 @@ func TestBreaksAtOneFolder(t *testing.T) {
 			if row := r.folderRow("Work"); row.State != store.FolderPresent {
 				t.Errorf("%+v", row)
 			}
-			r.foundOn("Work", decodeName(r.folderRow("Work").New))
+			r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
 			r.complete(0)
 		})
 	}
@@ -205,10 +207,10 @@ func TestBreaksInList(t *testing.T) {
 }
 
 // verified is what a verification finds, by kind.
-func (r *oddRig) verified() FindingCounts {
+func (r *oddRig) verified() verify.FindingCounts {
 	r.t.Helper()
-	found := FindingCounts{}
-	v := Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e VerifyEvent) error {
+	found := verify.FindingCounts{}
+	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
 		if e.Finding != nil {
 			found[e.Finding.Kind]++
 		}
@@ -229,11 +231,11 @@ func TestVerifyPastBreaks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer func(c *lab.OddConn) string
-		want   FindingCounts
+		want   verify.FindingCounts
 	}{
-		{"STATUS", breaksAt("Work", "", "STATUS"), FindingCounts{}},
-		{"STATUS and EXAMINE", breaksAt("Work", "* BYE internal error", "STATUS", "EXAMINE"), FindingCounts{FolderUnread: 1}},
-		{"in the list", breaksInList([]string{"INBOX", "Archive", "Work", "Zoo"}, "Work"), FindingCounts{FolderUnread: 1}},
+		{"STATUS", breaksAt("Work", "", "STATUS"), verify.FindingCounts{}},
+		{"STATUS and EXAMINE", breaksAt("Work", "* BYE internal error", "STATUS", "EXAMINE"), verify.FindingCounts{verify.FolderUnread: 1}},
+		{"in the list", breaksInList([]string{"INBOX", "Archive", "Work", "Zoo"}, "Work"), verify.FindingCounts{verify.FolderUnread: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -242,7 +244,7 @@ func TestVerifyPastBreaks(t *testing.T) {
 			r.complete(21)
 			r.old.Change(func(opt *lab.OddOptions) { opt.Answer = tt.answer })
 			got := r.verified()
-			maps.DeleteFunc(got, func(k FindingKind, _ uint64) bool { return k.Severity() == Harmless })
+			maps.DeleteFunc(got, func(k verify.FindingKind, _ uint64) bool { return k.Severity() == verify.Harmless })
 			if !maps.Equal(got, tt.want) {
 				t.Errorf("found %v, want %v", got, tt.want)
 			}
@@ -263,7 +265,7 @@ func TestVerifyMissing(t *testing.T) {
 	t.Run("all of it was copied", func(t *testing.T) {
 		r := start(t)
 		r.complete(0)
-		if found := r.verified(); found[FolderAbsent] != 1 || found.Has(Damage) {
+		if found := r.verified(); found[verify.FolderAbsent] != 1 || found.Has(verify.Damage) {
 			t.Errorf("%v", found)
 		}
 	})
@@ -271,12 +273,12 @@ func TestVerifyMissing(t *testing.T) {
 		r := start(t)
 		r.late("Work", 90)
 		r.sync()
-		if found := r.verified(); found[FolderMissing] != 1 {
+		if found := r.verified(); found[verify.FolderMissing] != 1 {
 			t.Errorf("%v", found)
 		}
 	})
 	t.Run("before a pass has missed it", func(t *testing.T) {
-		if found := start(t).verified(); found[FolderMissing] != 1 {
+		if found := start(t).verified(); found[verify.FolderMissing] != 1 {
 			t.Errorf("%v", found)
 		}
 	})
@@ -285,7 +287,7 @@ func TestVerifyMissing(t *testing.T) {
 		r.new.Rename("Archive", "Work", false)
 		r.late("Archive", 90)
 		r.sync()
-		if found := r.verified(); found[FolderAbsent] != 1 || found.Has(Damage) {
+		if found := r.verified(); found[verify.FolderAbsent] != 1 || found.Has(verify.Damage) {
 			t.Errorf("%v", found)
 		}
 	})
@@ -295,7 +297,7 @@ func TestVerifyMissing(t *testing.T) {
 		r.start(false)
 		r.sync()
 		r.old.Delete("Work")
-		if found := r.verified(); found[FolderUnread] != 1 {
+		if found := r.verified(); found[verify.FolderUnread] != 1 {
 			t.Errorf("%v", found)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/syncer/message"
+	"postferry/syncer/verify"
 	"postferry/wire"
 )
 
@@ -18,7 +20,7 @@ var oddDates = []string{
 
 func beyond(date string) bool {
 	t, ok := wire.ParseDate(date)
-	return !ok || t.Before(firstHoldable) || t.After(time.Now())
+	return !ok || t.Before(message.FirstHoldable) || t.After(time.Now())
 }
 
 // TestOddDates: whether a new server keeps dates is judged by a message that any server can
@@ -72,7 +74,7 @@ func TestOddDates(t *testing.T) {
 				}
 				r.complete(0)
 				found, account := r.verify(false)
-				if account.Problem != "" || len(found[Dated]) > 0 || len(found[Mended])+int(account.Same) != 3 {
+				if account.Problem != "" || len(found[verify.Dated]) > 0 || len(found[verify.Mended])+int(account.Same) != 3 {
 					t.Errorf("verify: %+v, %+v", account, found)
 				}
 			})

@@ -10,6 +10,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/message"
 )
 
 // loses takes flags from messages that are appended.
@@ -242,7 +243,7 @@ func TestNamesFlag(t *testing.T) {
 		`invalid flag $notjunk`: true, `"$notjunk" is no flag`: true, "bad flags ($notjunk \\seen)": true, "unknown: $NOTJUNK.": true,
 		"$notjunk2 is bad": false, "bad flag": false, "": false,
 	} {
-		if got := namesFlag(strings.ToLower(words), imap.Flag("$NotJunk")); got != want {
+		if got := message.NamesFlag(strings.ToLower(words), imap.Flag("$NotJunk")); got != want {
 			t.Errorf("%q: %v", words, got)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/verify"
 	"postferry/wire"
 )
 
@@ -146,10 +147,10 @@ func oddTotal() (sum uint64) {
 }
 
 // verify compares both sides and returns what was found, by kind, and the account's result.
-func (r *oddRig) verify(bodies bool) (found map[FindingKind][]Finding, account VerifiedAccount) {
+func (r *oddRig) verify(bodies bool) (found map[verify.FindingKind][]verify.Finding, account verify.Account) {
 	r.t.Helper()
-	found = map[FindingKind][]Finding{}
-	v := Verification{Config: r.cfg, Store: r.store, Log: zerolog.New(zerolog.NewTestWriter(r.t)), Bodies: bodies, Tell: func(e VerifyEvent) error {
+	found = map[verify.FindingKind][]verify.Finding{}
+	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.New(zerolog.NewTestWriter(r.t)), Bodies: bodies, Tell: func(e verify.Event) error {
 		if e.Finding != nil {
 			found[e.Finding.Kind] = append(found[e.Finding.Kind], *e.Finding)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/problem"
 )
 
 // TestNoRoom: an account whose mail can't fit is told of and not begun, by
@@ -23,7 +24,7 @@ func TestNoRoom(t *testing.T) {
 			r.start(false)
 			res := r.sync()
 			p := res.Problem
-			if p == nil || p.Kind != store.OverQuota || p.Server != store.NewSide || p.Advice != store.RetryLater || time.Until(p.Retry) < quotaRetry/2 ||
+			if p == nil || p.Kind != store.OverQuota || p.Server != store.NewSide || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 ||
 				!strings.Contains(p.Summary, "does not fit into its mailbox") || !strings.Contains(p.Summary, "kB") {
 				t.Fatalf("%+v, problem %+v", res.Pass, p)
 			}
@@ -46,7 +47,7 @@ func TestFullMailbox(t *testing.T) {
 	r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 12 << 10})
 	r.start(false)
 	p := r.sync().Problem
-	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < quotaRetry/2 || !strings.Contains(p.Summary, "is full") {
+	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 || !strings.Contains(p.Summary, "is full") {
 		t.Fatalf("problem %+v", p)
 	}
 	r.new.Change(func(opt *lab.OddOptions) { opt.Quota = 1 << 20 })
@@ -88,14 +89,14 @@ func TestRoomComesBack(t *testing.T) {
 			}
 			r.eventually("full", full)
 			heard := len(r.new.Heard())
-			later(quotaRetry / 2)
+			later(problem.QuotaRetry / 2)
 			if n := len(r.new.Heard()) - heard; n != 0 || !full() {
 				t.Errorf("while it is paused the new server hears %d commands", n)
 			}
-			later(2 * quotaRetry)
+			later(2 * problem.QuotaRetry)
 			r.eventually("tried again", func() bool { return len(r.new.Heard()) > heard && full() })
 			r.new.Change(func(opt *lab.OddOptions) { opt.Quota, opt.Append = 0, nil })
-			later(2 * quotaRetry)
+			later(2 * problem.QuotaRetry)
 			r.eventually("complete", r.rig.complete)
 			if p := r.row().Problem; p != nil {
 				t.Errorf("problem %+v", p)
@@ -109,7 +110,7 @@ func TestRoomComesBack(t *testing.T) {
 func TestFullMailboxInWords(t *testing.T) {
 	r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Append: func(*lab.OddConn, *lab.OddMessage) string { return "NO [ALERT] You exceeded your mail quota." }})
 	r.start(false)
-	if p := r.sync().Problem; p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < quotaRetry/2 {
+	if p := r.sync().Problem; p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 {
 		t.Errorf("problem %+v", p)
 	}
 }

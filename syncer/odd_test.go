@@ -11,6 +11,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/problem"
 )
 
 // without takes words out of a list of capabilities.
@@ -301,16 +302,16 @@ func TestServersThatRefuse(t *testing.T) {
 		after   time.Duration // at least until it is tried again
 	}{
 		{"PREAUTH", lab.OddOptions{Greeting: "* PREAUTH welcome, whoever you are"}, "lets everybody in without a password", store.NeedsFix, 0},
-		{"BYE", lab.OddOptions{Greeting: "* BYE [UNAVAILABLE] not today"}, "not available at the moment", store.RetryLater, backoffFirst},
+		{"BYE", lab.OddOptions{Greeting: "* BYE [UNAVAILABLE] not today"}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
 		{"referral", lab.OddOptions{Answer: answerTo("LOGIN", "NO [REFERRAL imap://ann;AUTH=*@imap2.example/] try imap2.example")},
 			"is kept on another server, imap2.example", store.NeedsFix, 0},
 		{"Exchange is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [UNAVAILABLE] Request is throttled. Suggested Backoff Time: 40000 milliseconds")},
 			"asks for a pause of 40s", store.RetryLater, 40 * time.Second},
-		{"Gmail is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [THROTTLED] Lockdown in sector 4")}, "not available at the moment", store.RetryLater, backoffFirst},
-		{"limit", lab.OddOptions{Answer: answerTo("EXAMINE", "NO [LIMIT] FETCH Rate limit hit")}, "not available at the moment", store.RetryLater, backoffFirst},
+		{"Gmail is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [THROTTLED] Lockdown in sector 4")}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
+		{"limit", lab.OddOptions{Answer: answerTo("EXAMINE", "NO [LIMIT] FETCH Rate limit hit")}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
 		{"throttled while reading", lab.OddOptions{Answer: answerTo("FETCH", "* BYE Request is throttled. Suggested Backoff Time: 5 seconds")}, "asks for a pause of 5s", store.RetryLater, 5 * time.Second},
 		{"unsafe", lab.OddOptions{Answer: answerTo("EXAMINE", "NO EXAMINE Unsafe Login. Please contact kefu@188.com for help")}, "Allow IMAP for others in the account's settings", store.NeedsFix, 0},
-		{"alone too many", lab.OddOptions{Answer: capped(0, "NO [LIMIT] Maximum number of connections from user+IP exceeded")}, "allows no more connections at the moment", store.RetryLater, backoffFirst},
+		{"alone too many", lab.OddOptions{Answer: capped(0, "NO [LIMIT] Maximum number of connections from user+IP exceeded")}, "allows no more connections at the moment", store.RetryLater, problem.BackoffFirst},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -328,7 +329,7 @@ func TestServersThatRefuse(t *testing.T) {
 				t.Error("something was copied")
 			}
 			r.old.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Greeting = nil, "" })
-			r.engine.endpoint(r.cfg.Domains[0].Old, true).pool.note(nil) // it has rested
+			r.engine.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil) // it has rested
 			r.complete(oddTotal())
 			r.arrived(nil)
 		})

@@ -8,13 +8,18 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
+	"postferry/syncer/treesync"
 	"postferry/upstream"
 )
 
 var (
 	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
 	ErrStopping    = errors.New("the engine is stopping")
-	errNoDomain    = newProblem(store.NoDomain, "", "the account's domain is not set up")
+	errNoDomain    = problem.New(store.NoDomain, "", "the account's domain is not set up")
 	errNoEnrolment = errors.New("nobody may enrol in this domain any more")
 	errIdle        = errors.New("the account is stopped, finished or waits for a person")
 )
@@ -40,14 +45,14 @@ type passRun struct {
 	started time.Time
 	tree    bool // the trees have been looked at
 	queue   []*tracked
-	// reserved are the folders that lanes are to pull after those they are at.
-	reserved map[*lane]*tracked
+	// reserved are the folders that pairs are to pull after those they are at.
+	reserved map[*session.Pair]*tracked
 	pulling  int  // folders being pulled for it
 	counted  bool // what lies in views only has been looked for
 	counting bool // it is being looked for
 	stopped  bool // by a problem that the other folders would meet as well
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
-	stats    stats
+	stats    transfer.Stats
 	problem  *store.Problem
 	// unclear are folders that turned out not to be where they were on the new server, and
 	// why; the trees are looked at again before the pass ends. looks counts how often.
@@ -81,7 +86,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*lane]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
 		a.keepRefusals()
@@ -136,7 +141,7 @@ func (a *account) nextPassSteps() {
 	}
 }
 
-// nextPassStep starts the next jobs of the pass on the lanes for passes.
+// nextPassStep starts the next jobs of the pass on the pairs for passes.
 func (a *account) nextPassStep() {
 	p := a.pass
 	switch {
@@ -168,10 +173,10 @@ func (a *account) nextPassStep() {
 }
 
 // nextFolders pulls the first folders of the queue that no visit is pulling. One that has
-// been asked for ahead goes to the lane that did, whichever else is idle.
+// been asked for ahead goes to the pair that did, whichever else is idle.
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
-		if a.mayPull(i) && l.prepared != nil { // its job's, as long as it has one
+		if a.mayPull(i) && l.Prefetched != nil { // its job's, as long as it has one
 			a.pullNext(p, l, a.preparedInQueue(p, l))
 		}
 	}
@@ -183,7 +188,7 @@ func (a *account) nextFolders(p *passRun) {
 }
 
 // pullNext pulls the folder at that place in the queue; -1 for none.
-func (a *account) pullNext(p *passRun, l *lane, at int) {
+func (a *account) pullNext(p *passRun, l *session.Pair, at int) {
 	if at < 0 {
 		return
 	}
@@ -193,7 +198,7 @@ func (a *account) pullNext(p *passRun, l *lane, at int) {
 	a.startPull(l, f, false, a.passPulled)
 }
 
-// mayPull tells whether a pull may begin on one of the lanes for passes: those behind
+// mayPull tells whether a pull may begin on one of the pairs for passes: those behind
 // the first are for servers with room to spare, and one connection is kept for visits.
 func (a *account) mayPull(i int) bool {
 	return a.mayUse(a.backs[i]) && a.roomFor(i)
@@ -202,7 +207,7 @@ func (a *account) mayPull(i int) bool {
 func (a *account) roomFor(i int) bool { return i == 0 || a.roomy() && i <= a.lanesAllowed()-2 }
 
 func (a *account) roomy() bool {
-	return a.front.old.end.pool.roomy() && a.front.new.end.pool.roomy()
+	return a.front.Old.End.Pool.Roomy() && a.front.New.End.Pool.Roomy()
 }
 
 // passTree goes on with a pass once the trees have been looked at.
@@ -237,18 +242,18 @@ func (a *account) notePassTree(f *tracked) {
 	_, there := a.tree.status[f.Old]
 	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
 	switch {
-	case there && f.State == store.FolderPlanned && !unknownFor(&f.Folder).IsZero():
+	case there && f.State == store.FolderPlanned && !treesync.UnknownFor(&f.Folder).IsZero():
 		a.pass.unclear[f] = errNotKnown
 	case there && f.State == store.FolderPlanned:
-		a.pass.problem = problemOf(errNotMade, f.Title, a.attempts())
+		a.pass.problem = problem.Of(treesync.ErrNotMade, f.Title, a.attempts())
 		a.pass.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
 		if why := a.tree.left[f.New]; why != nil {
-			a.pass.problem = problemOf(fmt.Errorf("%w: %w", errNotMade, why), f.Title, a.attempts())
+			a.pass.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, a.attempts())
 			a.pass.problem.Kind, a.pass.problem.Server, a.pass.problem.Host = store.FolderNotMade, store.NewSide, a.domain.New.Host
 			a.pass.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
 		}
 	case !there && wanted && !f.complete():
-		a.pass.problem = problemOf(errOldLeft, f.Title, a.attempts())
+		a.pass.problem = problem.Of(transfer.ErrOldLeft, f.Title, a.attempts())
 		a.pass.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
 	}
 }
@@ -258,14 +263,14 @@ func (a *account) noteListing() {
 	listed := a.tree.listed
 	switch {
 	case a.pass.options.inboxOnly:
-	case listed.partial:
-		a.pass.problem = problemOf(errListBreaks, decodeName(listed.last), a.attempts())
+	case listed.Partial:
+		a.pass.problem = problem.Of(session.ErrListBreaks, foldertree.DecodeName(listed.Last), a.attempts())
 		a.pass.problem.Summary = "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."
-	case listed.unread > 0:
-		a.pass.problem = problemOf(errListUnread, "", a.attempts())
-		a.pass.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.unread)
+	case listed.Unread > 0:
+		a.pass.problem = problem.Of(session.ErrListUnread, "", a.attempts())
+		a.pass.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.Unread)
 	}
-	if p := a.pass.problem; p != nil && (listed.partial || listed.unread > 0) {
+	if p := a.pass.problem; p != nil && (listed.Partial || listed.Unread > 0) {
 		p.Host = a.domain.Old.Host
 	}
 }
@@ -281,7 +286,7 @@ func (a *account) noteMessages() {
 		if f.AllMail {
 			st.Messages = 0 // the others have them
 		}
-		n += max(uint64(st.Messages), f.far().total)
+		n += max(uint64(st.Messages), f.far().Total)
 	}
 	if n == a.messages {
 		return
@@ -305,7 +310,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 		return false // gone from the old server, or not selectable there
 	}
 	cp := f.Checkpoint
-	wanted := !o.inboxOnly || isInbox(&f.Folder) // what the others have is told all the same
+	wanted := !o.inboxOnly || foldertree.IsInbox(&f.Folder) // what the others have is told all the same
 	if st == (upstream.Status{}) {
 		return wanted // POP3: nothing is known before it is opened
 	}
@@ -313,42 +318,42 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
 		since = uint64(st.UIDNext - cp.UIDNext)
 	}
-	told := f.far().announced(cp, uint64(st.Messages), since, st.Size)
+	told := f.far().Announced(cp, uint64(st.Messages), since, st.Size)
 	if f.AllMail {
-		told = rowProgress(f.Folder) // how much of it is to come nobody knows yet
+		told = transfer.RowProgress(f.Folder) // how much of it is to come nobody knows yet
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !newMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !transfer.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
 	return wanted && !same
 }
 
 // passPulled hears how a folder of the pass went.
-func (a *account) passPulled(f *tracked, done *pull, err error) {
+func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 	p := a.pass
 	if p == nil {
 		return // the account is winding up
 	}
 	p.pulling--
-	p.unreserve(done.lane)
+	p.unreserve(done.Pair)
 	switch {
 	case err == nil:
 		p.unwell = 0
 		if p.through[f] = true; f.AllMail {
 			a.noteMessages() // only now it is known how many of them count
 		}
-	case interrupted(a.work, err):
+	case session.Interrupted(a.work, err):
 		p.yielded = true
-	case errors.Is(err, errYield):
+	case errors.Is(err, session.ErrYield):
 		p.queue = append([]*tracked{f}, p.queue...)
-	case errors.Is(err, errNewGone), errors.Is(err, errNewOther):
+	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
-		p.problem, p.stopped = problemOf(err, f.Title, a.attempts()), true
+		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
 		a.interruptPulls()
 	case !p.stopped:
-		p.problem = problemOf(err, f.Title, a.attempts())
-		if aboutOne(err) || breaks(err) && upstream.ClassOf(err) == upstream.Later {
+		p.problem = problem.Of(err, f.Title, a.attempts())
+		if session.AboutOne(err) || session.BreaksConnection(err) && upstream.ClassOf(err) == upstream.Later {
 			p.unwell++
 		}
 	}
@@ -357,11 +362,11 @@ func (a *account) passPulled(f *tracked, done *pull, err error) {
 // newGone: the folder was deleted or renamed on the new server while the pass ran, or another
 // one has its name. If a client of ours renamed it, its row says so by now, and it goes
 // on; otherwise another look at the trees will tell.
-func (a *account) newGone(f *tracked, done *pull, err error) {
+func (a *account) newGone(f *tracked, done *transfer.Pull, err error) {
 	p := a.pass
 	switch {
 	case f.State != store.FolderPresent:
-	case f.New != done.folder.New:
+	case f.New != done.Folder.New:
 		p.queue = append(p.queue, f)
 	default:
 		f.doubted = true
@@ -384,26 +389,26 @@ func (a *account) endPass(err error) {
 	if a.pass == nil {
 		return
 	}
-	var problem *store.Problem
+	var told *store.Problem
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrStopping):
 		a.pass.yielded = true
-	case interrupted(a.work, err):
+	case session.Interrupted(a.work, err):
 		a.pass.yielded = true
 	case errors.Is(err, errIdle):
-		problem = a.row.Problem
+		told = a.row.Problem
 		a.pass.halted = a.row.State != store.Active
 		record := store.Pass{Started: a.pass.started, Ended: time.Now()}
-		if problem != nil {
-			a.tellEnded(record, problem) // nothing more will come of it
+		if told != nil {
+			a.tellEnded(record, told) // nothing more will come of it
 		}
-		a.replyPass(record, problem)
+		a.replyPass(record, told)
 		return
 	default:
-		problem = problemOf(err, "", a.attempts())
+		told = problem.Of(err, "", a.attempts())
 	}
-	a.endPassWith(problem)
+	a.endPassWith(told)
 }
 
 func (a *account) endPassWith(problem *store.Problem) {
@@ -488,24 +493,24 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	a.endIdle(a.backs)
 }
 
-// endIdle ends the sessions of those lanes that have nothing to do: others need the places.
-func (a *account) endIdle(lanes []*lane) {
+// endIdle ends the sessions of those pairs that have nothing to do: others need the places.
+func (a *account) endIdle(lanes []*session.Pair) {
 	if a.ctx.Err() != nil {
 		return // no job begins any more; all sessions are about to be ended
 	}
 	for _, l := range lanes {
-		if !a.busy[l] && !l.empty() {
-			a.start(l, nil, func(ctx context.Context) { l.end(ctx) }, func() {})
+		if !a.busy[l] && !l.Empty() {
+			a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 		}
 	}
 }
 
 // count adds a pull's outcome to the account's figures.
-func (a *account) count(p *pull, err error) {
+func (a *account) count(p *transfer.Pull, err error) {
 	if a.pass != nil {
-		a.pass.stats.add(p.done.stats())
+		a.pass.stats.Add(p.Done.Stats())
 	}
-	if err != nil && !errors.Is(err, errYield) && !interrupted(a.work, err) {
-		p.log.Warn().Err(err).Bool("visit", p.visit).Msg("pull ended early")
+	if err != nil && !errors.Is(err, session.ErrYield) && !session.Interrupted(a.work, err) {
+		p.Log.Warn().Err(err).Bool("visit", p.Visit).Msg("pull ended early")
 	}
 }

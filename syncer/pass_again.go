@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/problem"
+	"postferry/syncer/treesync"
 )
 
 // errNotKnown: the new server does not know a folder that it said it had made.
-var errNotKnown = newProblem(store.FolderNotMade, store.NewSide, "the new server said that it had made the folder, and does not know it")
+var errNotKnown = problem.New(store.FolderNotMade, store.NewSide, "the new server said that it had made the folder, and does not know it")
 
 // looksMost is how often a pass looks at the trees again.
 const looksMost = 2
@@ -42,8 +44,8 @@ func (a *account) looksAgain() bool {
 // made may be known soon.
 func (a *account) untilKnown() (wait time.Duration) {
 	for f := range a.pass.unclear {
-		if since := unknownFor(&f.Folder); !since.IsZero() {
-			wait = max(wait, madePatience*a.quiet-a.clock().Sub(since), a.quiet/6)
+		if since := treesync.UnknownFor(&f.Folder); !since.IsZero() {
+			wait = max(wait, treesync.MadePatience*a.quiet-a.clock().Sub(since), a.quiet/6)
 		}
 	}
 	return wait
@@ -68,7 +70,7 @@ func (a *account) unclearProblem() *store.Problem {
 		if err == nil {
 			continue
 		}
-		p := problemOf(err, f.Title, a.attempts())
+		p := problem.Of(err, f.Title, a.attempts())
 		p.Summary = "The folder vanished from the new server while it was being filled."
 		if errors.Is(err, errNotKnown) {
 			p.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."

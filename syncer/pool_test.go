@@ -8,25 +8,27 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
 func TestPoolKeepsRoomForVisits(t *testing.T) {
-	p := newPool("old.example:993", 4)
+	p := session.NewPool("old.example:993", 4)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var releases []func()
 	for i := range 3 {
-		release, err := p.acquire(t.Context(), false, nil)
+		release, err := p.Acquire(t.Context(), false, nil)
 		if err != nil {
 			t.Fatalf("pass %d: %v", i, err)
 		}
 		releases = append(releases, release)
 	}
-	if _, err := p.acquire(ctx, false, nil); !errors.Is(err, context.Canceled) {
+	if _, err := p.Acquire(ctx, false, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a fourth pass got a place: %v", err)
 	}
-	visit, err := p.acquire(t.Context(), true, nil)
+	visit, err := p.Acquire(t.Context(), true, nil)
 	if err != nil {
 		t.Fatalf("visit: %v", err)
 	}
@@ -35,21 +37,21 @@ func TestPoolKeepsRoomForVisits(t *testing.T) {
 	for _, r := range releases {
 		r()
 	}
-	if p.used != 0 {
-		t.Fatalf("%d places are still taken", p.used)
+	if p.Used != 0 {
+		t.Fatalf("%d places are still taken", p.Used)
 	}
 }
 
 func TestPoolServesVisitsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool("old.example:993", 1)
-		hold, err := p.acquire(t.Context(), true, nil)
+		p := session.NewPool("old.example:993", 1)
+		hold, err := p.Acquire(t.Context(), true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan string, 2)
 		wait := func(name string, urgent bool) {
-			release, err := p.acquire(t.Context(), urgent, nil)
+			release, err := p.Acquire(t.Context(), urgent, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -70,22 +72,22 @@ func TestPoolServesVisitsFirst(t *testing.T) {
 
 func TestPoolRestsAndListensToTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool("old.example:993", 2)
-		p.note(&upstream.Error{Op: "login", Class: upstream.Fix, Err: errors.New("wrong password")})
-		if release, err := p.acquire(t.Context(), false, nil); err != nil {
+		p := session.NewPool("old.example:993", 2)
+		p.Note(&upstream.Error{Op: "login", Class: upstream.Fix, Err: errors.New("wrong password")})
+		if release, err := p.Acquire(t.Context(), false, nil); err != nil {
 			t.Fatalf("a refused password made the server rest: %v", err)
 		} else {
 			release()
 		}
-		p.note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
-		var resting *restingError
-		if _, err := p.acquire(t.Context(), true, nil); !errors.As(err, &resting) || time.Until(resting.until) < time.Minute {
+		p.Note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
+		var resting *session.RestingError
+		if _, err := p.Acquire(t.Context(), true, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
-		if err := pause(t.Context(), 80*time.Second); err != nil {
+		if err := session.Pause(t.Context(), 80*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		release, err := p.acquire(t.Context(), true, nil)
+		release, err := p.Acquire(t.Context(), true, nil)
 		if err != nil {
 			t.Fatalf("still resting: %v", err)
 		}
@@ -97,30 +99,30 @@ func TestPoolRestsAndListensToTheServer(t *testing.T) {
 // time say the same of the server, to people too.
 func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool("old.example:993", 20)
-		if !p.news() {
+		p := session.NewPool("old.example:993", 20)
+		if !p.News() {
 			t.Error("a problem of one account is no news")
 		}
 		refused := &upstream.Error{Op: "connect", Class: upstream.Lost, Err: errors.New("connection refused")}
 		for range 20 {
-			p.note(refused)
+			p.Note(refused)
 		}
-		var resting *restingError
-		if _, err := p.acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.until) > 2*backoffFirst {
+		var resting *session.RestingError
+		if _, err := p.Acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.Until) > 2*problem.BackoffFirst {
 			t.Fatalf("it rests too long: %v", err)
 		}
-		if !p.news() || p.news() || p.news() {
+		if !p.News() || p.News() || p.News() {
 			t.Error("the rest is not told once")
 		}
-		p.note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
-		if _, err := p.acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.until) < time.Minute {
+		p.Note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
+		if _, err := p.Acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
-		if err := pause(t.Context(), 2*time.Minute); err != nil {
+		if err := session.Pause(t.Context(), 2*time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		p.note(refused)
-		if !p.news() {
+		p.Note(refused)
+		if !p.News() {
 			t.Error("the next rest is no news")
 		}
 	})
@@ -129,8 +131,8 @@ func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 func TestBackoffGrowsToItsBound(t *testing.T) {
 	last := time.Duration(0)
 	for n := 1; n < 40; n++ {
-		d := backoff(n, 0)
-		if d < backoffFirst || d > backoffLongest+backoffLongest/4+1 {
+		d := problem.Backoff(n, 0)
+		if d < problem.BackoffFirst || d > problem.BackoffLongest+problem.BackoffLongest/4+1 {
 			t.Fatalf("after %d failures %v", n, d)
 		}
 		if n < 7 && d < last {
@@ -144,23 +146,23 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 // finds out how it is, and who waits meanwhile hears what it found.
 func TestPoolIsNotStormedAfterARest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool("old.example:993", 8)
+		p := session.NewPool("old.example:993", 8)
 		unwell := &upstream.Error{Op: "connect", Class: upstream.Later, Err: errors.New("down")}
 		results := make(chan error, 5)
 		rest := func() {
-			if err := pause(t.Context(), 10*time.Minute); err != nil {
+			if err := session.Pause(t.Context(), 10*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.note(unwell)
+		p.Note(unwell)
 		rest()
-		probe, err := p.acquire(t.Context(), false, nil)
+		probe, err := p.Acquire(t.Context(), false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5 {
 			go func() {
-				release, err := p.acquire(t.Context(), i%2 == 0, nil)
+				release, err := p.Acquire(t.Context(), i%2 == 0, nil)
 				if err == nil {
 					defer release()
 				}
@@ -168,39 +170,39 @@ func TestPoolIsNotStormedAfterARest(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if len(results) > 0 || p.used != 1 {
-			t.Fatalf("%d places were given out beside the first", p.used-1)
+		if len(results) > 0 || p.Used != 1 {
+			t.Fatalf("%d places were given out beside the first", p.Used-1)
 		}
-		p.note(unwell)
+		p.Note(unwell)
 		probe()
 		for range 5 {
-			var resting *restingError
+			var resting *session.RestingError
 			if err := <-results; !errors.As(err, &resting) {
 				t.Fatalf("got %v", err)
 			}
 		}
 		rest()
-		unused, err := p.acquire(t.Context(), false, nil)
+		unused, err := p.Acquire(t.Context(), false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		unused() // without having tried
-		if probe, err = p.acquire(t.Context(), false, nil); err != nil {
+		if probe, err = p.Acquire(t.Context(), false, nil); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			release, err := p.acquire(t.Context(), false, nil)
+			release, err := p.Acquire(t.Context(), false, nil)
 			release()
 			results <- err
 		}()
 		synctest.Wait()
-		p.note(nil)
+		p.Note(nil)
 		if err := <-results; err != nil {
 			t.Fatal(err)
 		}
 		probe()
-		if p.used != 0 || p.prober != nil {
-			t.Fatalf("%d places are still taken", p.used)
+		if p.Used != 0 || p.Prober != nil {
+			t.Fatalf("%d places are still taken", p.Used)
 		}
 	})
 }
@@ -209,35 +211,35 @@ func TestPoolIsNotStormedAfterARest(t *testing.T) {
 // tried anew after a while.
 func TestPoolLearnsCaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool("old.example:993", 8)
+		p := session.NewPool("old.example:993", 8)
 		refusal := &upstream.Error{Op: "login", Class: upstream.Later, Text: "Too many simultaneous connections", Err: errors.New("NO")}
-		var crowded *crowdedError
-		if err := p.crowded(2, refusal); !errors.As(err, &crowded) || !errors.Is(err, errYield) || p.perAccount() != 2 {
-			t.Fatalf("%v, %d", err, p.perAccount())
+		var crowded *session.CrowdedError
+		if err := p.Crowded(2, refusal); !errors.As(err, &crowded) || !errors.Is(err, session.ErrYield) || p.PerAccount() != 2 {
+			t.Fatalf("%v, %d", err, p.PerAccount())
 		}
-		if err := p.crowded(0, refusal); err != refusal {
+		if err := p.Crowded(0, refusal); err != refusal {
 			t.Fatalf("nobody else is connected, and yet %v", err)
 		}
 		var releases []func()
 		for range 5 {
-			release, err := p.acquire(t.Context(), true, nil)
+			release, err := p.Acquire(t.Context(), true, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			releases = append(releases, release)
 		}
-		p.note(refusal)
-		if err := p.crowded(0, refusal); err != nil || p.most() != 4 {
-			t.Fatalf("%v, %d", err, p.most())
+		p.Note(refusal)
+		if err := p.Crowded(0, refusal); err != nil || p.Most() != 4 {
+			t.Fatalf("%v, %d", err, p.Most())
 		}
 		for _, r := range releases {
 			r()
 		}
-		if err := pause(t.Context(), capMemory); err != nil {
+		if err := session.Pause(t.Context(), session.CapMemory); err != nil {
 			t.Fatal(err)
 		}
-		if p.most() != 5 || p.perAccount() != 3 {
-			t.Errorf("after a while %d in all, %d each", p.most(), p.perAccount())
+		if p.Most() != 5 || p.PerAccount() != 3 {
+			t.Errorf("after a while %d in all, %d each", p.Most(), p.PerAccount())
 		}
 	})
 }
@@ -252,18 +254,18 @@ func TestOutsideHasAPoolOfItsOwn(t *testing.T) {
 	server.PublicOnly = true
 	outside := r.engine.endpoint(server, true)
 	for range 5 {
-		outside.pool.note(&upstream.Error{Class: upstream.Later, Err: errors.New("no mail server")})
+		outside.Pool.Note(&upstream.Error{Class: upstream.Later, Err: errors.New("no mail server")})
 	}
-	if release, err := outside.pool.acquire(t.Context(), false, nil); err == nil {
+	if release, err := outside.Pool.Acquire(t.Context(), false, nil); err == nil {
 		release()
 		t.Error("the server that can't be reached doesn't rest")
 	}
-	release, err := known.pool.acquire(t.Context(), false, nil)
+	release, err := known.Pool.Acquire(t.Context(), false, nil)
 	if err != nil {
 		t.Fatalf("the other one rests, too: %v", err)
 	}
 	release()
-	if again := r.engine.endpoint(server, true); again.pool != outside.pool {
+	if again := r.engine.endpoint(server, true); again.Pool != outside.Pool {
 		t.Error("it has another pool each time")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/internal/lab"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
 )
 
 // TestPOP3NewIDs: a server that was moved gives all messages other ids, and
@@ -105,7 +107,7 @@ func TestPOP3AfterIMAP(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(52)...)
 	imapServer := r.cfg.Domains[0].Old
 	r.cfg.Domains[0].Old = old.Server()
-	r.dialOld = dialOld
+	r.dialOld = session.DialOld
 	r.start(false)
 	if res := r.sync(); res.Pass.Copied != 2 || res.Pass.Adopted != 50 {
 		t.Fatalf("by POP3: %+v, %+v", res.Pass, res.Problem)
@@ -128,21 +130,21 @@ func TestPOP3AfterIMAP(t *testing.T) {
 // The keys of messages without an id don't depend on what servers and
 // programs write into the header of a stored message.
 func TestPOP3HeaderKey(t *testing.T) {
-	plain := headerKey("", []byte("Subject: a\r\n b\r\nFrom: c\r\n\r\n"))
+	plain := session.HeaderKey("", []byte("Subject: a\r\n b\r\nFrom: c\r\n\r\n"))
 	for _, same := range []string{
 		"Subject: a b\r\nFrom: c\r\nStatus: RO\r\n\r\n", "X-UIDL: 5\nsubject:  a\n b\nFrom: c\nX-Mozilla-Status: 0001\n\n",
 	} {
-		if headerKey("", []byte(same)) != plain {
+		if session.HeaderKey("", []byte(same)) != plain {
 			t.Errorf("%q has another key", same)
 		}
 	}
 	for _, other := range []string{"Subject: a b\r\nFrom: d\r\n\r\n", "From: c\r\nSubject: a b\r\n\r\n", ""} {
-		if headerKey("", []byte(other)) == plain {
+		if session.HeaderKey("", []byte(other)) == plain {
 			t.Errorf("%q has the same key", other)
 		}
 	}
 	for _, uid := range []string{"abc", "x", strings.Repeat("u", 70), strings.Repeat("u", 5000), "a\xff"} {
-		if k := uidlKey(uid); len(k) == imapKeyLength || len(k) > 255 || headerKey(uid, nil) == k || len(headerKey(uid, nil)) > 240 {
+		if k := session.UIDLKey(uid); len(k) == message.IMAPKeyLength || len(k) > 255 || session.HeaderKey(uid, nil) == k || len(session.HeaderKey(uid, nil)) > 240 {
 			t.Errorf("%.20q: %q", uid, k)
 		}
 	}

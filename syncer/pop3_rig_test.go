@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/syncer/session"
 )
 
 // modernPOP3 is what servers of today announce.
@@ -39,7 +40,7 @@ func newPOP3Rig(t *testing.T, odd lab.POP3Oddities, mails ...lab.POP3Mail) *pop3
 	r := newRig(t)
 	old := lab.StartPOP3(t, odd, mails...)
 	r.cfg.Domains[0].Old = old.Server()
-	r.dialOld = dialOld
+	r.dialOld = session.DialOld
 	r.start(false)
 	return &pop3Rig{r, old}
 }

@@ -10,6 +10,9 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -18,7 +21,7 @@ func TestPOP3InUse(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] Do you have another POP session running?"}, popMails(3)...)
 	res := r.sync()
 	if res.Problem == nil || res.Problem.Advice != store.RetryLater || !strings.Contains(res.Problem.Summary, "is in use") ||
-		time.Until(res.Problem.Retry) < inUseRetry/2 {
+		time.Until(res.Problem.Retry) < problem.InUseRetry/2 {
 		t.Fatalf("%+v", res.Problem)
 	}
 	r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
@@ -29,11 +32,11 @@ func TestPOP3InUse(t *testing.T) {
 func TestPOP3Patiently(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{Busy: "[IN-USE] locked"}, popMails(1)...)
 	tries := 0
-	dial := patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	dial := session.Patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 		if tries++; tries == 3 {
 			old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
 		}
-		return dialOld(ctx, server, c, opt)
+		return session.DialOld(ctx, server, c, opt)
 	}, time.Millisecond)
 	s, err := dial(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
 	if err != nil || tries != 3 {
@@ -47,7 +50,7 @@ func TestPOP3Enrol(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] locked"})
 	c := store.Credentials{Login: "new@example.com", Password: "secret"}
 	row := store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*inUsePause) // the client waits: no time for trying again and again
+	ctx, cancel := context.WithTimeout(t.Context(), 2*session.InUsePause) // the client waits: no time for trying again and again
 	defer cancel()
 	if _, err := r.engine.Enrol(ctx, row); err != nil {
 		t.Errorf("in use: %v", err)
@@ -69,7 +72,7 @@ func TestPOP3Visit(t *testing.T) {
 	defer cancel()
 	r.engine.Visit(ctx, r.account.ID, "INBOX", nil)
 	bodies := r.pair.new.bodies("INBOX")
-	if len(bodies) < visitShown || !slices.Contains(bodies, dated(2999)) {
+	if len(bodies) < transfer.VisitShown || !slices.Contains(bodies, dated(2999)) {
 		t.Errorf("%d messages are shown", len(bodies))
 	}
 	r.sync()
@@ -91,20 +94,20 @@ func TestPOP3Pause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(listWindow+100)...)
+			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(session.ListWindow+100)...)
 			r.stop()
 			r.clock = func() time.Time {
 				verbs, _ := r.old.Commands()
 				return time.Unix(0, 0).Add(time.Duration(len(verbs)) * tt.tick)
 			}
 			r.start(false)
-			r.pass(listWindow + 100)
+			r.pass(session.ListWindow + 100)
 			verbs, _ := r.old.Commands()
 			verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })
 			if len(verbs) != tt.sessions {
 				t.Errorf("%d sessions, want %d", len(verbs), tt.sessions)
 			}
-			if n := len(r.pair.new.bodies("INBOX")); n != listWindow+100 {
+			if n := len(r.pair.new.bodies("INBOX")); n != session.ListWindow+100 {
 				t.Errorf("%d messages", n)
 			}
 			r.harmless()
@@ -121,14 +124,14 @@ func TestPOP3SessionTime(t *testing.T) {
 	}{
 		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
 	} {
-		p := &pull{quiet: settleQuiet, clock: func() time.Time { return now }, listing: tt.listing, selected: &oldFolder{pop3: tt.pop3}}
-		p.limitSession()
-		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: errPause} {
+		p := &transfer.Pull{Quiet: transfer.SettleQuiet, Clock: func() time.Time { return now }, Listing: tt.listing, Selected: &session.SourceFolder{POP3: tt.pop3}}
+		p.LimitSession()
+		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: transfer.ErrPause} {
 			if tt.last == 0 {
 				after, want = 24*time.Hour, nil
 			}
-			p.clock = func() time.Time { return now.Add(after) }
-			if got := p.yielded(); got != want {
+			p.Clock = func() time.Time { return now.Add(after) }
+			if got := p.Yielded(); got != want {
 				t.Errorf("%+v after %v: %v", tt, after, got)
 			}
 		}
@@ -138,16 +141,16 @@ func TestPOP3SessionTime(t *testing.T) {
 // There is an inbox and nothing else.
 func TestPOP3OtherFolder(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(2)...)
-	s, err := dialOld(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	s, err := session.DialOld(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Open(t.Context(), "Sent", ahead{}); upstream.ClassOf(err) != upstream.Refused {
+	if _, err := s.Open(t.Context(), "Sent", session.OpenWith{}); upstream.ClassOf(err) != upstream.Refused {
 		t.Errorf("%v", err)
 	}
-	f, err := s.Open(t.Context(), "inbox", ahead{})
-	if err != nil || f.Messages != 2 || f.UIDNext != 3 || f.keys.key(1) != "uidl id0 " || f.keys.key(9) != "" {
+	f, err := s.Open(t.Context(), "inbox", session.OpenWith{})
+	if err != nil || f.Messages != 2 || f.UIDNext != 3 || f.Keys.Key(1) != "uidl id0 " || f.Keys.Key(9) != "" {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if old.Server().Protocol != config.POP3 {

@@ -12,6 +12,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/session"
 )
 
 // TestPOP3Passes copies an inbox, then what is late, at servers of all kinds.
@@ -81,7 +82,7 @@ func TestPOP3Cut(t *testing.T) {
 				return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: int64(400 + conn*53)}}
 			})
 			r.cfg.Domains[0].Old = lab.At(old.Server(), line.Addr)
-			r.dialOld = dialOld
+			r.dialOld = session.DialOld
 			r.start(false)
 			for range 60 {
 				if res := r.sync(); res.Pass.Complete {

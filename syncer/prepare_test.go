@@ -14,6 +14,8 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -212,7 +214,7 @@ func TestCutWhileAskedAhead(t *testing.T) {
 func TestPreparedFits(t *testing.T) {
 	at := time.Now()
 	row := store.Folder{ID: 3, Old: "A", New: "B"}
-	p := &prepared{next: next{folder: row}, at: at}
+	p := &session.Prefetched{NextFolder: session.NextFolder{Folder: row}, At: at}
 	for name, c := range map[string]struct {
 		change func(*tracked)
 		since  time.Time
@@ -228,7 +230,7 @@ func TestPreparedFits(t *testing.T) {
 	} {
 		f := &tracked{Folder: row}
 		c.change(f)
-		if got := p.fits(f.Folder, f.looked, c.since); got != c.want {
+		if got := p.Fits(f.Folder, f.looked, c.since); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -237,32 +239,32 @@ func TestPreparedFits(t *testing.T) {
 // orderly is a session with an old server that opens INBOX once another session has asked
 // for the folder that comes after its present one, which goes on once INBOX is through.
 type orderly struct {
-	oldSession
+	session.Source
 	ahead   chan struct{} // closed when a folder has been asked for ahead
 	through func() bool
 }
 
-func (s orderly) Open(ctx context.Context, name string, ahead ahead) (*oldFolder, error) {
+func (s orderly) Open(ctx context.Context, name string, ahead session.OpenWith) (*session.SourceFolder, error) {
 	if name == "INBOX" {
 		<-s.ahead
 	}
-	return s.oldSession.Open(ctx, name, ahead)
+	return s.Source.Open(ctx, name, ahead)
 }
 
-func (s orderly) SendOpen(ctx context.Context, name string, ahead ahead) (openCall, error) {
+func (s orderly) SendOpen(ctx context.Context, name string, ahead session.OpenWith) (session.OpenCall, error) {
 	close(s.ahead)
 	for !s.through() {
 		runtime.Gosched()
 	}
-	return s.oldSession.SendOpen(ctx, name, ahead)
+	return s.Source.SendOpen(ctx, name, ahead)
 }
 
-// A folder that one lane has asked for is not asked for once more by another that is idle.
+// A folder that one pair has asked for is not asked for once more by another that is idle.
 func TestPreparedFolderStaysWithItsLane(t *testing.T) {
 	r := prepareRig(t, "A", "B")
 	r.cfg.Domains[0].Account.Connections = 3
-	real, asked := r.pair.dialers().old, make(chan struct{})
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (oldSession, error) {
+	real, asked := r.pair.dialers().Old, make(chan struct{})
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
 		s, err := real(ctx, server, c, opt)
 		return orderly{s, asked, func() bool {
 			folders, err := r.store.Folders(t.Context(), r.account.ID)
@@ -276,10 +278,10 @@ func TestPreparedFolderStaysWithItsLane(t *testing.T) {
 		}}, err
 	}
 	r.pair.new.fail(func(step string) error {
-		if step == "+WAIT" { // the lane that is through with INBOX is idle by now
+		if step == "+WAIT" { // the pair that is through with INBOX is idle by now
 			r.pair.new.mu.Unlock()
 			defer r.pair.new.mu.Lock()
-			must(t, pause(t.Context(), 50*time.Millisecond))
+			must(t, session.Pause(t.Context(), 50*time.Millisecond))
 		}
 		return nil
 	})
@@ -321,7 +323,7 @@ func TestNotEmptyAnyMore(t *testing.T) {
 }
 
 func TestSoonOver(t *testing.T) {
-	const most = portionsAhead * bodyOctets
+	const most = transfer.PortionsAhead * transfer.BodyOctets
 	for _, c := range []struct {
 		messages     uint32
 		came, octets uint64
@@ -330,8 +332,8 @@ func TestSoonOver(t *testing.T) {
 		{1, 1, 0, true}, {1, 1, most, true}, {2, 1, most, true}, {3, 1, most, false}, {2000, 100, 100 << 10, true},
 		{2000, 100, 100 << 20, false}, {2000, 1980, 1980 << 20, false}, {2000, 1984, 1984 << 20, true}, {5, 7, 7 << 30, true},
 	} {
-		r := &reader{pull: &pull{selected: &oldFolder{Selected: upstream.Selected{Messages: c.messages}}}}
-		if got := r.soonOver(c.came, c.octets); got != c.want {
+		r := &transfer.Reader{Pull: &transfer.Pull{Selected: &session.SourceFolder{Selected: upstream.Selected{Messages: c.messages}}}}
+		if got := r.SoonOver(c.came, c.octets); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -14,13 +18,13 @@ import (
 // a whole, so that its other folders need not be tried now. unwell is of how many
 // folders in a row before a server said that they don't work at the moment.
 func stopsAccount(err error, unwell int) bool {
-	if (aboutOne(err) || breaks(err)) && unwell < folderBound {
+	if (session.AboutOne(err) || session.BreaksConnection(err)) && unwell < session.FolderBound {
 		return false
 	}
-	if _, counts := errors.AsType[*countsError](err); counts || errors.Is(err, errHung) {
+	if _, counts := errors.AsType[*session.CountsError](err); counts || errors.Is(err, session.ErrHung) {
 		return false
 	}
-	if _, resting := errors.AsType[*restingError](err); resting {
+	if _, resting := errors.AsType[*session.RestingError](err); resting {
 		return true
 	}
 	e, ok := errors.AsType[*upstream.Error](err)
@@ -36,7 +40,7 @@ func (a *account) omittedProblem() *store.Problem {
 	if a.tree.omitted == 0 {
 		return nil
 	}
-	p := problemOf(errOmitted, "", 1)
+	p := problem.Of(foldertree.ErrOmitted, "", 1)
 	p.Server, p.Host, p.Retry = store.OldSide, a.domain.Old.Host, time.Now().Add(a.cfg.Sync.Interval)
 	p.Summary = fmt.Sprintf("The old server (%s) has %d folders more than the %d that are made for one account; they are not copied. Leave folders out in the domain's settings, or have sync.max_folders raised in the configuration.",
 		p.Host, a.tree.omitted, a.cfg.Sync.MaxFolders)
@@ -44,14 +48,14 @@ func (a *account) omittedProblem() *store.Problem {
 }
 
 // heedDates takes note if a pull found that the new server does not keep dates.
-func (a *account) heedDates(f *tracked, p *pull) {
-	if p.checks.wrongDate == "" {
+func (a *account) heedDates(f *tracked, p *transfer.Pull) {
+	if p.Checks.WrongDate == "" {
 		return
 	}
 	a.dates = &store.Problem{
 		Kind: store.WrongDates, Server: store.NewSide, Host: a.domain.New.Host, Folder: f.Title, Advice: store.RetryLater, Since: time.Now(),
 		Summary: fmt.Sprintf("The new server (%s) does not keep the dates of messages, and that can't be mended once they are copied. Have it corrected before more is copied, or stop the account.", a.domain.New.Host),
-		Cause:   "the first message copied into the folder: " + p.checks.wrongDate,
+		Cause:   "the first message copied into the folder: " + p.Checks.WrongDate,
 	}
 }
 

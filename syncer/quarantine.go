@@ -10,6 +10,9 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -61,7 +64,7 @@ func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- e
 func (a *account) release(f *tracked, keys []store.Key) error {
 	cp := f.Checkpoint
 	for _, k := range keys {
-		if v, uid, ok := splitKey(k); ok && v == cp.UIDValidity {
+		if v, uid, ok := message.SplitKey(k); ok && v == cp.UIDValidity {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}
@@ -100,19 +103,19 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 	if err != nil {
 		return err
 	}
-	s, leave, err := e.dialOld(ctx, row.Domain, row.Old, patiently(e.shared.dial.old, inUsePause))
+	s, leave, err := e.dialOld(ctx, row.Domain, row.Old, session.Patiently(e.shared.dial.Old, session.InUsePause))
 	if err != nil {
 		return err
 	}
 	defer leave()
-	opened, err := s.Open(ctx, name, ahead{})
+	opened, err := s.Open(ctx, name, session.OpenWith{})
 	if err != nil {
 		return err
 	}
 	var set imap.UIDSet
 	for _, k := range keys {
-		uid, ok := opened.keys.uid(k)
-		if !ok && opened.pop3 {
+		uid, ok := opened.Keys.UID(k)
+		if !ok && opened.POP3 {
 			continue // it is gone, as keys of IMAP servers don't tell
 		}
 		if !ok {
@@ -124,7 +127,7 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 		return nil
 	}
 	return s.Bodies(ctx, set, func(uid imap.UID, size int64, body io.Reader) error {
-		return fn(opened.keys.key(uid), size, body)
+		return fn(opened.Keys.Key(uid), size, body)
 	})
 }
 
@@ -144,7 +147,7 @@ func (e *Engine) oldName(ctx context.Context, id store.AccountID, folder store.F
 
 // dialOld opens a session with a domain's old server that doesn't belong to an
 // account's work. leave ends it.
-func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials, dial dialFunc[oldSession]) (s oldSession, leave func(), err error) {
+func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials, dial session.DialFunc[session.Source]) (s session.Source, leave func(), err error) {
 	d, ok := e.shared.cfg.DomainNamed(domain)
 	if !ok {
 		return nil, nil, errNoDomain
@@ -153,17 +156,17 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 }
 
 // dialOldOf is dialOld for a domain as it was at some moment.
-func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial dialFunc[oldSession]) (s oldSession, leave func(), err error) {
+func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial session.DialFunc[session.Source]) (s session.Source, leave func(), err error) {
 	end := e.endpoint(d.Old, true)
-	release, err := end.pool.acquire(ctx, true, nil)
+	release, err := end.Pool.Acquire(ctx, true, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = dial(ctx, end.server, c, upstream.Options{
-		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.role(), Log: e.shared.log, Progress: end.pool.alive, Quirks: &end.pool.quirks,
+	s, err = dial(ctx, end.Server, c, upstream.Options{
+		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: e.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
 	if ctx.Err() == nil || err == nil {
-		end.pool.note(err)
+		end.Pool.Note(err)
 	}
 	if err != nil {
 		release()
@@ -173,4 +176,4 @@ func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Creden
 }
 
 // KeyText is a message's key for people.
-func KeyText(k store.Key) string { return keyText(k) }
+func KeyText(k store.Key) string { return transfer.KeyText(k) }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"postferry/store"
+	"postferry/syncer/message"
 )
 
 // quarantinedRig is a rig with two messages that the new server refuses for as long as refuses is set.
@@ -132,7 +133,7 @@ func TestFetchFromOldServer(t *testing.T) {
 	if err := fetch(keys); err != nil || !slices.Equal(got, []string{mail(7), mail(20)}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if err := fetch([]store.Key{imapKey(1, 1)}); !errors.Is(err, ErrOtherKeys) {
+	if err := fetch([]store.Key{message.IMAPKey(1, 1)}); !errors.Is(err, ErrOtherKeys) {
 		t.Errorf("a key of another UIDVALIDITY: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -37,7 +39,7 @@ func TestTakeLost(t *testing.T) {
 				}
 			}
 			changed := 0
-			n := takeLost(proofs, found)
+			n := transfer.TakeLost(proofs, found)
 			for i, e := range proofs {
 				if len(e.Flags)+len(tt.wants[i]) > 0 && !reflect.DeepEqual(e.Flags, tt.wants[i]) {
 					t.Errorf("%d: %v, not %v", i, e.Flags, tt.wants[i])
@@ -81,7 +83,7 @@ func TestStoredWithoutFlags(t *testing.T) {
 			if res := r.sync(); !res.Pass.Complete {
 				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 			}
-			want := normalise([]imap.Flag{imap.FlagSeen, "$Work"})
+			want := message.NormaliseFlags([]imap.Flag{imap.FlagSeen, "$Work"})
 			for i := range 20 {
 				if got := r.pair.new.flags("INBOX", mail(i+1)); !slices.Equal(got, want) {
 					t.Errorf("pulled before %v, CONDSTORE %v: message %d has %v", late, condstore, i+1, got)

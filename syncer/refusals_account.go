@@ -1,8 +1,10 @@
 package syncer
 
 import (
-	"postferry/store"
 	"time"
+
+	"postferry/store"
+	"postferry/syncer/transfer"
 )
 
 // keepRefusals keeps in mind that the new server refused all messages of a folder, and since
@@ -27,5 +29,5 @@ func (a *account) keepSince(p *store.Problem) {
 func (a *account) refusedLong(f *tracked) bool {
 	a.keepRefusals()
 	was := a.refusing
-	return was != nil && was.Folder == f.Title && time.Since(was.Since) > troubleLasts
+	return was != nil && was.Folder == f.Title && time.Since(was.Since) > transfer.TroubleLasts
 }

@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/transfer"
 )
 
 // TestRemovedSince: what was stored and removed before its arrival was known is told from
@@ -36,12 +38,12 @@ func TestRemovedSince(t *testing.T) {
 		return all
 	}
 	tests := map[string]struct {
-		intents []store.Intent
-		uids    []imap.UID // 0: not found
-		want    []int
-		others  []imap.UID // of messages that are none of these
-		swapped []imap.UID // what has been found once messages that are alike have their own; nil: as it was
-		next    imap.UID   // UIDNEXT; 0: far above
+		intents    []store.Intent
+		uids       []imap.UID // 0: not found
+		want       []int
+		others     []imap.UID // of messages that are none of these
+		swapped    []imap.UID // what has been found once messages that are alike have their own; nil: as it was
+		NextFolder imap.UID   // UIDNEXT; 0: far above
 	}{
 		"all there":                         {intents: batch(3, true), uids: []imap.UID{5, 6, 7}},
 		"none there":                        {intents: batch(3, true), uids: []imap.UID{0, 0, 0}},
@@ -54,7 +56,7 @@ func TestRemovedSince(t *testing.T) {
 		"in the place of one of two":        {intents: batch(4, false), uids: []imap.UID{5, 0, 0, 8}, others: []imap.UID{7}, want: []int{1}},
 		"at the ends":                       {intents: batch(4, false), uids: []imap.UID{0, 6, 7, 0}},
 		"together, at the ends":             {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, want: []int{0, 3}},
-		"together, but not as UIDNEXT says": {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, next: 8},
+		"together, but not as UIDNEXT says": {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, NextFolder: 8},
 		"together, before the first UID":    {intents: batch(4, true), uids: []imap.UID{0, 0, 1, 2}},
 		"together, where others were":       {intents: from(6, batch(4, true)), uids: []imap.UID{0, 6, 7, 0}},
 		"together, others at the end":       {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, others: []imap.UID{8}},
@@ -84,13 +86,13 @@ func TestRemovedSince(t *testing.T) {
 		"single ones, a pair and a far one":  {intents: batch(5, false), uids: []imap.UID{5, 0, 7, 0, 30}, want: []int{1}},
 	}
 	for name, tt := range tests {
-		copies := make([]candidate, len(tt.uids))
-		there := presentUIDs{validity: 9, next: 1000, uids: map[imap.UID]struct{}{}}
-		if tt.next != 0 {
-			there.next = tt.next
+		copies := make([]message.Candidate, len(tt.uids))
+		there := transfer.PresentUIDs{Validity: 9, Next: 1000, UIDs: map[imap.UID]struct{}{}}
+		if tt.NextFolder != 0 {
+			there.Next = tt.NextFolder
 		}
 		for _, uid := range append(tt.others, tt.uids...) {
-			there.uids[uid] = struct{}{}
+			there.UIDs[uid] = struct{}{}
 		}
 		for i, uid := range tt.uids {
 			copies[i].UID = uid
@@ -98,7 +100,7 @@ func TestRemovedSince(t *testing.T) {
 				tt.intents[i].Size = uint32(100 + i)
 			}
 		}
-		got := slices.Sorted(maps.Keys(removedSince(tt.intents, copies, there)))
+		got := slices.Sorted(maps.Keys(transfer.RemovedSince(tt.intents, copies, there)))
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
@@ -121,14 +123,14 @@ func TestRemovedSinceAny(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		together := rapid.Bool().Draw(t, "together")
 		mayRefuse := rapid.Bool().Draw(t, "some may be refused")
-		there := presentUIDs{validity: 9, next: imap.UID(rapid.IntRange(1, 100).Draw(t, "first")), uids: map[imap.UID]struct{}{}}
+		there := transfer.PresentUIDs{Validity: 9, Next: imap.UID(rapid.IntRange(1, 100).Draw(t, "first")), UIDs: map[imap.UID]struct{}{}}
 		var intents []store.Intent
 		var real []imap.UID // where each has arrived; 0: nowhere
 		var gone []bool
 		ended := false
 		arrive := func() imap.UID {
-			there.next++
-			return there.next - 1
+			there.Next++
+			return there.Next - 1
 		}
 		for batch := range rapid.IntRange(1, 3).Draw(t, "batches") {
 			n := rapid.IntRange(1, 8).Draw(t, "messages")
@@ -137,7 +139,7 @@ func TestRemovedSinceAny(t *testing.T) {
 			for i := range n {
 				if rapid.IntRange(0, 5).Draw(t, "another") == 0 && !together {
 					if uid := arrive(); mayRefuse || rapid.Bool().Draw(t, "another stays") {
-						there.uids[uid] = struct{}{}
+						there.UIDs[uid] = struct{}{}
 					}
 				}
 				in := store.Intent{UIDValidity: 9, Batch: uint64(7 + batch), Place: uint32(i), Together: together, Size: uint32(rapid.IntRange(1, 30).Draw(t, "size"))}
@@ -150,12 +152,12 @@ func TestRemovedSinceAny(t *testing.T) {
 				gone = append(gone, uid != 0 && rapid.IntRange(0, 2).Draw(t, "removed") == 0)
 			}
 		}
-		copies := make([]candidate, len(intents))
+		copies := make([]message.Candidate, len(intents))
 		for i, uid := range real { // of those that are alike the first get the lowest UIDs
 			if uid == 0 || gone[i] {
 				continue
 			}
-			there.uids[uid] = struct{}{}
+			there.UIDs[uid] = struct{}{}
 			for k := range copies {
 				if copies[k].UID == 0 && intents[k].Size == intents[i].Size {
 					copies[k].UID = uid
@@ -163,7 +165,7 @@ func TestRemovedSinceAny(t *testing.T) {
 				}
 			}
 		}
-		removed := removedSince(intents, copies, there)
+		removed := transfer.RemovedSince(intents, copies, there)
 		arrived, counted := map[uint32]int{}, map[uint32]int{}
 		for i, in := range intents {
 			if real[i] != 0 {
@@ -306,8 +308,8 @@ func TestMovedElsewhereIsNoExcuse(t *testing.T) {
 
 // TestStrangersTo: what a folder's ledger stands for, or may stand for, has not been moved there.
 func TestStrangersTo(t *testing.T) {
-	one := func(n byte) candidate {
-		return candidate{Fingerprint: store.Fingerprint{n}, Size: int64(n), UID: imap.UID(n)}
+	one := func(n byte) message.Candidate {
+		return message.Candidate{Fingerprint: store.Fingerprint{n}, Size: int64(n), UID: imap.UID(n)}
 	}
 	print := func(n byte) store.Fingerprint { return store.Fingerprint{n} }
 	ledger := store.Ledger{
@@ -321,7 +323,7 @@ func TestStrangersTo(t *testing.T) {
 		Lost:    []store.Intent{{Key: "f", Fingerprint: print(5), Size: 5}},
 	}
 	var got []imap.UID
-	for _, c := range strangersTo(ledger, 9, []candidate{one(1), one(2), one(3), one(4), one(5), one(6), one(7)}) {
+	for _, c := range transfer.StrangersTo(ledger, 9, []message.Candidate{one(1), one(2), one(3), one(4), one(5), one(6), one(7)}) {
 		got = append(got, c.UID)
 	}
 	if want := []imap.UID{6, 7}; !slices.Equal(got, want) {

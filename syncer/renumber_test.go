@@ -8,6 +8,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/message"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -231,7 +233,7 @@ func TestQuarantineOfNumberedAnew(t *testing.T) {
 	r.pair.old.deliver("INBOX", mail(2))
 	r.pair.new.refuse = func(body []byte) error {
 		if string(body) == mail(1) {
-			return &upstream.Error{Op: "APPEND", Class: upstream.Refused, Text: "no", Err: errYield}
+			return &upstream.Error{Op: "APPEND", Class: upstream.Refused, Text: "no", Err: session.ErrYield}
 		}
 		return nil
 	}
@@ -241,7 +243,7 @@ func TestQuarantineOfNumberedAnew(t *testing.T) {
 	if res := r.sync(); res.Pass.Copied != 0 || !res.Pass.Complete {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
-	if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != imapKey(r.pair.old.folders["INBOX"].validity, 1) {
+	if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != message.IMAPKey(r.pair.old.folders["INBOX"].validity, 1) {
 		t.Errorf("quarantine: %+v", q)
 	}
 }

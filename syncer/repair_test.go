@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/upstream"
 )
 
@@ -21,7 +22,7 @@ func refuseLikeCyrus(body []byte) error {
 	refuse := func(text string) error {
 		return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: text, Err: fmt.Errorf("NO")}
 	}
-	header := body[:headerLength(body)]
+	header := body[:message.HeaderLength(body)]
 	switch {
 	case len(body) == 0:
 		return refuse("Zero-length message literal")
@@ -32,7 +33,7 @@ func refuseLikeCyrus(body []byte) error {
 	}
 	for i, line := range bytes.SplitAfter(header, []byte("\n")) {
 		name, _, ok := bytes.Cut(line, []byte(":"))
-		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' && (!ok || !isFieldName(name)) && (i > 0 || !bytes.HasPrefix(line, []byte("From "))) {
+		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' && (!ok || !message.IsFieldName(name)) && (i > 0 || !bytes.HasPrefix(line, []byte("From "))) {
 			return refuse("Message contains invalid header")
 		}
 	}
@@ -64,15 +65,15 @@ func TestRepairMessage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := []byte(tt.body)
-			r, ok := repairMessage(before, nil, tt.words)
+			r, ok := message.RepairMessage(before, nil, tt.words)
 			if string(before) != tt.body {
 				t.Error("the original was changed")
 			}
 			if ok != (tt.what != "") || r.String() != tt.what {
 				t.Errorf("did %q", r.String())
 			}
-			if ok && string(r.body) != tt.want {
-				t.Errorf("got\n%q want\n%q", r.body, tt.want)
+			if ok && string(r.Body) != tt.want {
+				t.Errorf("got\n%q want\n%q", r.Body, tt.want)
 			}
 		})
 	}
@@ -80,11 +81,11 @@ func TestRepairMessage(t *testing.T) {
 
 func TestRepairKeywords(t *testing.T) {
 	flags := []imap.Flag{"$NotJunk", imap.FlagSeen}
-	r, ok := repairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid keyword")
-	if !ok || !slices.Equal(r.flags, []imap.Flag{imap.FlagSeen}) || len(flags) != 2 || r.String() != "keywords left out" {
-		t.Errorf("%v, %v, %v", r.flags, flags, r.what)
+	r, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid keyword")
+	if !ok || !slices.Equal(r.Flags, []imap.Flag{imap.FlagSeen}) || len(flags) != 2 || r.String() != "keywords left out" {
+		t.Errorf("%v, %v, %v", r.Flags, flags, r.What)
 	}
-	if _, ok := repairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid header"); ok {
+	if _, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid header"); ok {
 		t.Error("flags left out although the server spoke of something else")
 	}
 }
@@ -98,13 +99,13 @@ func TestRepairFlags(t *testing.T) {
 		"Undeleted flag":                  {imap.FlagDeleted, imap.FlagSeen}, // the keywords
 		"Bad mood":                        nil,                               // nothing else is left to try
 	} {
-		r, ok := repairMessage([]byte("A: b\r\n\r\n"), flags, words)
-		if !ok || !slices.Equal(r.flags, want) || len(r.body) != 8 {
-			t.Errorf("%s: %v, %v", words, r.flags, r.what)
+		r, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags, words)
+		if !ok || !slices.Equal(r.Flags, want) || len(r.Body) != 8 {
+			t.Errorf("%s: %v, %v", words, r.Flags, r.What)
 		}
 	}
-	if r, ok := repairMessage([]byte("A: b\r\n\r\n"), flags[1:], "Invalid flag"); !ok || len(r.flags) > 0 {
-		t.Errorf("%v, %v", r.flags, r.what)
+	if r, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags[1:], "Invalid flag"); !ok || len(r.Flags) > 0 {
+		t.Errorf("%v, %v", r.Flags, r.What)
 	}
 }
 
@@ -122,9 +123,9 @@ func TestRepairAwkward(t *testing.T) {
 		if refuseLikeCyrus(body) == nil {
 			continue
 		}
-		r, ok := repairMessage(body, nil, "")
-		if err := refuseLikeCyrus(r.body); !ok || err != nil {
-			t.Errorf("%s: %v, still refused: %v", filepath.Base(name), r.what, err)
+		r, ok := message.RepairMessage(body, nil, "")
+		if err := refuseLikeCyrus(r.Body); !ok || err != nil {
+			t.Errorf("%s: %v, still refused: %v", filepath.Base(name), r.What, err)
 		}
 	}
 }
@@ -136,18 +137,18 @@ func TestRepairIsEnough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 30).Draw(t, "pieces"), ""))
 		words := rapid.SampledFrom([]string{"", "line too long"}).Draw(t, "words")
-		r, ok := repairMessage(body, nil, words)
+		r, ok := message.RepairMessage(body, nil, words)
 		if len(body) == 0 || !ok {
 			if len(body) > 0 && refuseLikeCyrus(body) != nil {
 				t.Fatalf("nothing to repair: %q", body)
 			}
 			return
 		}
-		if err := refuseLikeCyrus(r.body); err != nil {
-			t.Fatalf("%q is still refused: %v", r.body, err)
+		if err := refuseLikeCyrus(r.Body); err != nil {
+			t.Fatalf("%q is still refused: %v", r.Body, err)
 		}
-		if again, ok := repairMessage(r.body, nil, words); ok {
-			t.Fatalf("repaired again (%v): %q", again.what, r.body)
+		if again, ok := message.RepairMessage(r.Body, nil, words); ok {
+			t.Fatalf("repaired again (%v): %q", again.What, r.Body)
 		}
 	})
 }
@@ -174,11 +175,11 @@ func TestRefusedMessageIsRepaired(t *testing.T) {
 			if res.Pass.Copied != 122 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
 				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 			}
-			want, _ := repairMessage([]byte(body), nil, "")
-			if !slices.Contains(r.pair.new.bodies("INBOX"), string(want.body)) {
+			want, _ := message.RepairMessage([]byte(body), nil, "")
+			if !slices.Contains(r.pair.new.bodies("INBOX"), string(want.Body)) {
 				t.Error("the repaired message is not there")
 			}
-			if got := r.pair.new.flags("INBOX", string(want.body)); !slices.Equal(got, []imap.Flag{"$Work", imap.FlagSeen}) {
+			if got := r.pair.new.flags("INBOX", string(want.Body)); !slices.Equal(got, []imap.Flag{"$Work", imap.FlagSeen}) {
 				t.Errorf("its flags: %v", got)
 			}
 			l := r.ledger("INBOX")
@@ -186,7 +187,7 @@ func TestRefusedMessageIsRepaired(t *testing.T) {
 				t.Errorf("recorded: %+v, intents %+v", l.Repaired, l.Intents)
 			}
 			for _, e := range l.Entries {
-				if e.Key == l.Repaired[0].Key && (int(e.Size) != len(want.body) || e.Fingerprint != fingerprintOf(want.body, int64(len(want.body)))) {
+				if e.Key == l.Repaired[0].Key && (int(e.Size) != len(want.Body) || e.Fingerprint != message.Fingerprint(want.Body, int64(len(want.Body)))) {
 					t.Errorf("the entry is not the copy's: %+v", e)
 				}
 			}
@@ -360,11 +361,11 @@ func cutRepair(t *testing.T, uidplus bool, n int, step string) {
 	}
 	var want []string
 	for _, body := range bodies {
-		fixed, ok := repairMessage([]byte(body), nil, "")
+		fixed, ok := message.RepairMessage([]byte(body), nil, "")
 		if !ok {
-			fixed.body = []byte(body)
+			fixed.Body = []byte(body)
 		}
-		want = append(want, string(fixed.body))
+		want = append(want, string(fixed.Body))
 	}
 	got := r.pair.new.bodies("INBOX")
 	slices.Sort(want)
@@ -428,24 +429,24 @@ func FuzzRepair(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, words string) {
 		flags := []imap.Flag{"$a", imap.FlagSeen, "b"}
 		before := bytes.Clone(body)
-		r, ok := repairMessage(body, flags, words)
+		r, ok := message.RepairMessage(body, flags, words)
 		if !bytes.Equal(before, body) || len(flags) != 3 {
 			t.Fatal("the original was changed")
 		}
 		if !ok {
 			return
 		}
-		if len(r.flags) < len(flags) {
-			if len(without(r.flags, flags)) > 0 || !bytes.Equal(r.body, body) {
-				t.Fatalf("%v of %v", r.flags, flags)
+		if len(r.Flags) < len(flags) {
+			if len(message.WithoutFlags(r.Flags, flags)) > 0 || !bytes.Equal(r.Body, body) {
+				t.Fatalf("%v of %v", r.Flags, flags)
 			}
 			return
 		}
-		if err := refuseLikeCyrus(r.body); err != nil {
-			t.Fatalf("%q is still refused: %v", r.body, err)
+		if err := refuseLikeCyrus(r.Body); err != nil {
+			t.Fatalf("%q is still refused: %v", r.Body, err)
 		}
-		if again, ok := repairMessage(r.body, nil, words); ok {
-			t.Fatalf("repaired again (%v): %q", again.what, r.body)
+		if again, ok := message.RepairMessage(r.Body, nil, words); ok {
+			t.Fatalf("repaired again (%v): %q", again.What, r.Body)
 		}
 	})
 }

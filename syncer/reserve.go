@@ -3,23 +3,26 @@ package syncer
 import (
 	"context"
 	"slices"
+
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 )
 
-// comingOn lets a pull on a lane ask what comes after it.
-func (a *account) comingOn(l *lane) comingFunc {
-	return func(ctx context.Context, limited bool) (n next, ok bool) {
+// comingOn lets a pull on a pair ask what comes after it.
+func (a *account) comingOn(l *session.Pair) transfer.NextFunc {
+	return func(ctx context.Context, limited bool) (n session.NextFolder, ok bool) {
 		if err := a.do(ctx, func() { n, ok = a.reserve(l, limited) }); err != nil {
-			return next{}, false
+			return session.NextFolder{}, false
 		}
 		return n, ok
 	}
 }
 
-// reserve picks the folder that a lane is to pull next.
-func (a *account) reserve(l *lane, limited bool) (n next, ok bool) {
+// reserve picks the folder that a pair is to pull next.
+func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, ok bool) {
 	p := a.pass
 	i := slices.Index(a.backs, l)
-	if p == nil || p.yielded || p.stopped || p.reserved[l] != nil || i < 0 || l == a.visitLane() || a.front.pop3() || !a.roomFor(i) {
+	if p == nil || p.yielded || p.stopped || p.reserved[l] != nil || i < 0 || l == a.visitPair() || a.front.POP3() || !a.roomFor(i) {
 		return n, false
 	}
 	at := a.nextInQueue(p)
@@ -29,12 +32,12 @@ func (a *account) reserve(l *lane, limited bool) (n next, ok bool) {
 	f := p.queue[at]
 	p.queue = slices.Delete(p.queue, at, at+1)
 	p.reserved[l] = f
-	return next{folder: f.Folder, list: firstWindow(f.Checkpoint), early: a.askEarly(f, limited)}, true
+	return session.NextFolder{Folder: f.Folder, List: transfer.FirstWindow(f.Checkpoint), Early: a.askEarly(f, limited)}, true
 }
 
-// unreserve puts the folder that a lane was to pull next back to where it is picked
+// unreserve puts the folder that a pair was to pull next back to where it is picked
 // from.
-func (p *passRun) unreserve(l *lane) {
+func (p *passRun) unreserve(l *session.Pair) {
 	if f := p.reserved[l]; f != nil {
 		delete(p.reserved, l)
 		p.queue = append([]*tracked{f}, p.queue...)
@@ -46,9 +49,9 @@ func (a *account) nextInQueue(p *passRun) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !a.visiting(f) })
 }
 
-// preparedInQueue is nextInQueue for the folder that the lane has prepared.
-func (a *account) preparedInQueue(p *passRun, l *lane) int {
+// preparedInQueue is nextInQueue for the folder that the pair has prepared.
+func (a *account) preparedInQueue(p *passRun, l *session.Pair) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool {
-		return f.ID == l.prepared.folder.ID && f.mayPull() && !a.visiting(f)
+		return f.ID == l.Prefetched.Folder.ID && f.mayPull() && !a.visiting(f)
 	})
 }

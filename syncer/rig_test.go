@@ -15,6 +15,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/session"
 )
 
 func TestMain(m *testing.M) {
@@ -30,11 +31,11 @@ type rig struct {
 	store   store.Store
 	engine  *Engine
 	account store.Account
-	dialOld dialFunc[oldSession] // instead of the pair's
-	clock   func() time.Time     // instead of the real one
-	silent  bool                 // nothing is logged
-	quiet   time.Duration        // how long a folder rests until it is believed to have stopped growing: 20 ms
-	limit   time.Duration        // of a pass: passLimit, more where a test has much to do
+	dialOld session.DialFunc[session.Source] // instead of the pair's
+	clock   func() time.Time                 // instead of the real one
+	silent  bool                             // nothing is logged
+	quiet   time.Duration                    // how long a folder rests until it is believed to have stopped growing: 20 ms
+	limit   time.Duration                    // of a pass: passLimit, more where a test has much to do
 	stop    func()
 }
 
@@ -99,7 +100,7 @@ func (r *rig) start(background bool) {
 		e.shared.dial = r.pair.dialers()
 	}
 	if r.dialOld != nil {
-		e.shared.dial.old = r.dialOld
+		e.shared.dial.Old = r.dialOld
 	}
 	if r.clock != nil {
 		e.shared.clock = r.clock

@@ -55,13 +55,13 @@ func (s *standIns) reset() {
 	s.chosen, s.refused = nil, nil
 }
 
-// standIn chooses the credentials of an alias that are to be used instead of those that a server has refused.
-func (a *account) standIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
-	if err := a.claims.load(ctx, a.store, a.cfg); err != nil {
+// StandIn chooses the credentials of an alias that are to be used instead of those that a server has refused.
+func (a *account) StandIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
+	if err := a.claims.Load(ctx, a.store, a.cfg); err != nil {
 		return store.Credentials{}, false
 	}
 	var all []store.Credentials
-	for _, id := range a.claims.aliasesOf(ctx, a.store, a.id) {
+	for _, id := range a.claims.AliasesOf(ctx, a.store, a.id) {
 		alias, err := a.store.AccountByID(ctx, id)
 		if err != nil || alias.State != store.Active || !alias.AliasProved {
 			continue
@@ -81,7 +81,7 @@ func (a *account) standIn(ctx context.Context, side store.Side, refused store.Cr
 	return c, ok
 }
 
-// pickLogin implements logins.
-func (a *account) pickLogin(side store.Side, own store.Credentials) store.Credentials {
+// PickLogin implements logins.
+func (a *account) PickLogin(side store.Side, own store.Credentials) store.Credentials {
 	return a.standIns.pick(side, own)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/transfer"
 )
 
 // removedRig has copied four messages to a new server without UIDPLUS, whose
@@ -110,8 +112,8 @@ func TestRemovedBeforeAnswer(t *testing.T) {
 // TestTakenGoFirst: of messages that are alike, one that the new server has taken
 // is what is found there, whichever comes first on the old server.
 func TestTakenGoFirst(t *testing.T) {
-	p := &pull{}
-	p.target.UIDValidity = 9
+	p := &transfer.Pull{}
+	p.Target.UIDValidity = 9
 	print := store.Fingerprint{1}
 	intents := []store.Intent{
 		{Key: "a", Fingerprint: print, Size: 10},
@@ -119,8 +121,8 @@ func TestTakenGoFirst(t *testing.T) {
 		{Key: "c", Fingerprint: print, Size: 10, Taken: true},
 		{Key: "d", Fingerprint: print, Size: 15},
 	}
-	found := []candidate{{Fingerprint: print, Size: 10, UID: 5}, {Fingerprint: print, Size: 15, UID: 6}}
-	got, err := p.judge(t.Context(), intents, found)
+	found := []message.Candidate{{Fingerprint: print, Size: 10, UID: 5}, {Fingerprint: print, Size: 15, UID: 6}}
+	got, err := p.Judge(t.Context(), intents, found)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,16 @@ package syncer
 import (
 	"context"
 	"errors"
-	"postferry/store"
-	"postferry/upstream"
 	"sync"
 	"time"
+
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/mailbox"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
+	"postferry/syncer/treesync"
+	"postferry/upstream"
 )
 
 // treeFresh is how long a look at the folder trees is good enough for another
@@ -34,11 +40,11 @@ type treeState struct {
 	views   map[string]bool            // folders left alone that show mail of others, by raw old name
 	slow    *time.Timer                // runs while the first look does; nil for none
 	left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
-	listed  oddList                    // what is wrong with how the old server lists its folders
+	listed  foldertree.ListingTrouble  // what is wrong with how the old server lists its folders
 	omitted int                        // folders of the old server that are more than are made
 	// foretold is how many messages there are at least, for as long as no look has ended.
 	foretold uint64
-	last     lastLook
+	last     treesync.LastLook
 }
 
 // tell lets go of all who wait for the tree.
@@ -49,39 +55,39 @@ func (t *treeState) tell() {
 	t.waiting = nil
 }
 
-// startTree looks at both trees on a lane and brings the new one up to date; visit
+// startTree looks at both trees on a pair and brings the new one up to date; visit
 // if a client waits for it.
-func (a *account) startTree(l *lane, visit bool) {
+func (a *account) startTree(l *session.Pair, visit bool) {
 	a.tree.running, a.tree.changes, a.tree.began = true, nil, time.Now()
-	l.urgent = visit || l == a.front
+	l.Urgent = visit || l == a.front
 	rows := make([]store.Folder, len(a.folders))
 	for i, f := range a.folders {
 		rows[i] = f.Folder
 	}
 	last := a.tree.last
-	last.doubted = a.doubted()
+	last.Doubted = a.doubted()
 	yield := make(chan struct{})
 	if a.tree.yield = nil; !visit {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
 	}
 	a.expectSlow()
-	of := treeAccount{id: a.id, store: a.store, domain: a.domain, maxFolders: a.cfg.Sync.MaxFolders, quiet: a.quiet, now: a.clock,
-		claims: &claimRequest{account: a.id, mailboxes: a.claims, store: a.store, cfg: a.cfg, dial: a.dial, log: a.log}, log: a.log}
-	var result treeResult
+	of := treesync.Account{ID: a.id, Store: a.store, Domain: a.domain, MaxFolders: a.cfg.Sync.MaxFolders, Quiet: a.quiet, Now: a.clock,
+		Claims: &mailbox.ClaimRequest{Account: a.id, Mailboxes: a.claims, Store: a.store, Cfg: a.cfg, Dial: a.dial, Log: a.log}, Log: a.log}
+	var result treesync.Result
 	a.start(l, yield, func(ctx context.Context) {
-		result = lookAtTrees(ctx, of, l, rows, last, true)
-		if breaks(result.err) && ctx.Err() == nil {
+		result = treesync.Look(ctx, of, l, rows, last, true)
+		if session.BreaksConnection(result.Err) && ctx.Err() == nil {
 			// A kept session may have died; one more try with fresh ones, and with nothing
 			// besides. If it breaks again at the same place, that is left out.
-			l.drop()
-			result = lookAtTrees(ctx, of, l, rows, last, false)
+			l.Drop()
+			result = treesync.Look(ctx, of, l, rows, last, false)
 		}
-		if result.err != nil {
-			l.drop()
+		if result.Err != nil {
+			l.Drop()
 		}
 	}, func() {
-		if result.err == nil {
-			a.settled(last.doubted)
+		if result.Err == nil {
+			a.settled(last.Doubted)
 		}
 		a.treeDone(result)
 	})
@@ -105,42 +111,42 @@ func (a *account) settled(ids map[store.FolderID]bool) {
 	}
 }
 
-func (a *account) treeDone(r treeResult) {
+func (a *account) treeDone(r treesync.Result) {
 	a.tree.running = false
 	if a.tree.slow != nil {
 		a.tree.slow.Stop()
 	}
-	if errors.Is(r.err, errYield) {
+	if errors.Is(r.Err, session.ErrYield) {
 		return // a client's look follows, for the pass as well
 	}
-	if alias, ok := errors.AsType[*aliasError](r.err); ok {
-		r.err = a.becomeAlias(alias.of)
+	if alias, ok := errors.AsType[*mailbox.AliasError](r.Err); ok {
+		r.Err = a.becomeAlias(alias.Of)
 	}
-	a.mendRows(r.rows)
-	rows, err := a.putFolders(r.rows)
-	if r.err == nil {
-		r.err = err
+	a.mendRows(r.Rows)
+	rows, err := a.putFolders(r.Rows)
+	if r.Err == nil {
+		r.Err = err
 	}
-	a.tree.err = r.err
+	a.tree.err = r.Err
 	a.setFolders(rows)
-	if r.delim != 0 {
-		a.tree.delim = r.delim
+	if r.Delim != 0 {
+		a.tree.delim = r.Delim
 	}
-	if r.err == nil {
-		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.status, r.newer, r.empty, r.room, r.seen
-		a.tree.left, a.tree.listed = r.left, r.listed
-		a.tree.omitted, a.tree.views, a.tree.suspect = r.omitted, r.views, r.suspect
+	if r.Err == nil {
+		a.tree.at, a.tree.status, a.tree.newer, a.tree.empty, a.tree.room, a.tree.last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
+		a.tree.left, a.tree.listed = r.Left, r.Listed
+		a.tree.omitted, a.tree.views, a.tree.suspect = r.Omitted, r.Views, r.Suspect
 	}
 	a.tree.tell()
 	if a.pass != nil && !a.pass.tree {
 		if a.tree.began.Before(a.pass.started) {
 			return // what came between the two is not in it: the pass looks again
 		}
-		a.passTree(r.err)
-	} else if r.err != nil && a.work.Err() == nil {
-		a.problem(problemOf(r.err, "", 1))
-	} else if r.room != nil {
-		a.problem(r.room)
+		a.passTree(r.Err)
+	} else if r.Err != nil && a.work.Err() == nil {
+		a.problem(problem.Of(r.Err, "", 1))
+	} else if r.Room != nil {
+		a.problem(r.Room)
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/syncer/dryrun"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/verify"
 )
 
 // Odd names from a real connection: they are left out and named, the neighbours are copied.
@@ -19,7 +22,7 @@ func TestOddNamesOnTheWire(t *testing.T) {
 	left := 0
 	for _, name := range []string{
 		strings.Repeat("&", 64<<10) + "-", strings.Repeat("a/", 16_000) + "a", strings.Repeat("&AGE-", 20_000),
-		strings.Repeat("x", maxName+1), strings.Repeat("/", maxLevels), strings.Repeat("a/", maxLevels) + "a",
+		strings.Repeat("x", foldertree.MaxName+1), strings.Repeat("/", foldertree.MaxLevels), strings.Repeat("a/", foldertree.MaxLevels) + "a",
 	} {
 		r.old.Create(name)
 		left++
@@ -38,7 +41,7 @@ func TestOddNamesOnTheWire(t *testing.T) {
 	for _, f := range rows {
 		if f.State == store.FolderSkipped {
 			left--
-			if kind, _ := WhyLeft(f.Note); kind != LeftLong && kind != LeftDeep {
+			if kind, _ := foldertree.WhyLeft(f.Note); kind != foldertree.LeftLong && kind != foldertree.LeftDeep {
 				t.Errorf("%.40q is left out: %q", f.Old, f.Note)
 			}
 		}
@@ -52,16 +55,16 @@ func TestOddNamesOnTheWire(t *testing.T) {
 func (r *oddRig) wantOmitted(n int) {
 	r.t.Helper()
 	var told []string
-	err := Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e VerifyEvent) error {
-		if e.Finding != nil && e.Finding.Kind == FolderMissing {
+	err := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
+		if e.Finding != nil && e.Finding.Kind == verify.FolderMissing {
 			told = append(told, e.Finding.Reason)
 		}
 		return nil
 	}}.Run(r.t.Context(), nil)
-	if want := fmt.Sprintf("[%s: %d are left out]", noteOmitted, n); err != nil || fmt.Sprint(told) != want {
+	if want := fmt.Sprintf("[%s: %d are left out]", foldertree.WholeOmitted, n); err != nil || fmt.Sprint(told) != want {
 		r.t.Errorf("verified: %v, %q, want %q", err, told, want)
 	}
-	err = DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p AccountPlan) error {
+	err = dryrun.DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p dryrun.AccountPlan) error {
 		if text := fmt.Sprint(p.Notes); !strings.Contains(text, fmt.Sprintf("these %d are more", n)) || len(p.Folders) != 3+8-2 {
 			r.t.Errorf("planned: %d folders, %s", len(p.Folders), text)
 		}
@@ -69,35 +72,6 @@ func (r *oddRig) wantOmitted(n int) {
 	}}.Run(r.t.Context(), nil)
 	if err != nil {
 		r.t.Error(err)
-	}
-}
-
-// Names that the new server refuses at every level of a deep tree are each replaced, and
-// all below them follow.
-func TestRefusedAtEveryLevel(t *testing.T) {
-	const deep, many = 40, 500
-	chain := strings.Repeat("%/", deep-1) + "%"
-	old := plain("INBOX")
-	for i := range deep {
-		old.Mailboxes = append(old.Mailboxes, plain(chain[:2*i+1]).Mailboxes...)
-	}
-	for i := range many {
-		old.Mailboxes = append(old.Mailboxes, plain(fmt.Sprintf("%s/%d", chain, i)).Mailboxes...)
-	}
-	plan := planned(t, old, onlyInbox)
-	m := newMaker(nil, onlyInbox, nil, &plan, zerolog.Nop())
-	for i := range deep {
-		c := &plan.Create[i]
-		name := c.Name[:len(c.Name)-1] + "_"
-		if !m.free(c.Name, name) {
-			t.Fatalf("%q is taken", name)
-		}
-		m.rename(c, name, errNotMade)
-	}
-	for _, f := range plan.Folders[1:] {
-		if strings.Contains(f.New, "%") || m.meant[foldedKey(f.New)] != 1 {
-			t.Errorf("%q is called %q, which %d are", f.Old, f.New, m.meant[foldedKey(f.New)])
-		}
 	}
 }
 

@@ -60,7 +60,7 @@ func TestListWithoutALine(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		old, new lab.OddOptions
-		side     store.Side
+		ReadTree store.Side
 	}{
 		{"old", lab.OddOptions{Unlisted: all}, lab.OddOptions{}, store.OldSide},
 		{"old, without extensions", lab.OddOptions{Unlisted: all, Caps: "IMAP4rev1"}, lab.OddOptions{}, store.OldSide},
@@ -72,7 +72,7 @@ func TestListWithoutALine(t *testing.T) {
 			r.start(false)
 			res := r.sync()
 			p := res.Problem
-			if res.Pass.Complete || p == nil || p.Server != tt.side || p.Advice != store.RetryLater || !strings.Contains(p.Summary, "not even INBOX") {
+			if res.Pass.Complete || p == nil || p.Server != tt.ReadTree || p.Advice != store.RetryLater || !strings.Contains(p.Summary, "not even INBOX") {
 				t.Fatalf("%+v, problem %+v", res.Pass, p)
 			}
 			for _, s := range []*lab.Odd{r.old, r.new} {

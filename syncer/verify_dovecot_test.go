@@ -19,6 +19,7 @@ import (
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 const (
@@ -95,14 +96,14 @@ func (m *move) sync() {
 
 // verify returns what was found but for what is harmless, a line each, and
 // the account's sums.
-func (m *move) verify(bodies bool) (found []string, sums syncer.VerifiedAccount) {
+func (m *move) verify(bodies bool) (found []string, sums verify.Account) {
 	m.t.Helper()
-	v := syncer.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Bodies: bodies}
-	v.Tell = func(e syncer.VerifyEvent) error {
+	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Bodies: bodies}
+	v.Tell = func(e verify.Event) error {
 		if e.Account != nil {
 			sums = *e.Account
 		}
-		if f := e.Finding; f != nil && f.Severity != syncer.Harmless {
+		if f := e.Finding; f != nil && f.Severity != verify.Harmless {
 			line := fmt.Sprintf("%s %s", f.Kind, f.Folder)
 			for _, more := range []string{f.Old, f.New, f.Reason} {
 				if more != "" {
@@ -242,7 +243,7 @@ func TestVerifyClean(t *testing.T) {
 	unchanged := m.snapshots()
 	for _, bodies := range []bool{false, true} {
 		found, sums := m.verify(bodies)
-		quarantined := int(sums.Found[syncer.Quarantined])
+		quarantined := int(sums.Found[verify.Quarantined])
 		for _, line := range found {
 			if !strings.HasPrefix(line, "quarantined INBOX|") {
 				t.Errorf("bodies %t: %s", bodies, line)
@@ -254,7 +255,7 @@ func TestVerifyClean(t *testing.T) {
 	}
 	unchanged()
 	m.new.Append(moverLogin, "INBOX", lab.Generate(77, 2, 700)...)
-	if found, sums := m.verify(false); sums.Found[syncer.Extra] != 2 {
+	if found, sums := m.verify(false); sums.Found[verify.Extra] != 2 {
 		t.Errorf("mail that was delivered there: %+v %q", sums, found)
 	}
 }
@@ -263,7 +264,7 @@ func TestVerifyClean(t *testing.T) {
 func TestVerifyBefore(t *testing.T) {
 	m := startMove(t)
 	_, sums := m.verify(false)
-	if sums.Found[syncer.FolderMissing] != 1 || sums.Found[syncer.Missing] == 0 || sums.Same != 0 {
+	if sums.Found[verify.FolderMissing] != 1 || sums.Found[verify.Missing] == 0 || sums.Same != 0 {
 		t.Errorf("%+v", sums)
 	}
 }
@@ -341,7 +342,7 @@ func TestVerifyRepaired(t *testing.T) {
 	if err := m.store.Commit(t.Context(), store.Batch{Account: m.id, Folder: folders[at].ID, Repaired: []store.Repaired{note}}); err != nil {
 		t.Fatal(err)
 	}
-	if found, sums := m.verify(false); sums.Found[syncer.Mended] != 1 || len(found) != len(before) {
+	if found, sums := m.verify(false); sums.Found[verify.Mended] != 1 || len(found) != len(before) {
 		t.Errorf("found %q, %+v", found, sums.Found)
 	}
 }
@@ -408,8 +409,8 @@ func TestVerifyBrokenLine(t *testing.T) {
 			})
 			cfg := m.cfg
 			cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: lab.At(m.new.Insecure(), line.Addr)}}
-			var sums syncer.VerifiedAccount
-			v := syncer.Verification{Config: &cfg, Store: m.store, Log: zerolog.Nop(), Bodies: true, Tell: func(e syncer.VerifyEvent) error {
+			var sums verify.Account
+			v := verify.Verification{Config: &cfg, Store: m.store, Log: zerolog.Nop(), Bodies: true, Tell: func(e verify.Event) error {
 				if e.Account != nil {
 					sums = *e.Account
 				}

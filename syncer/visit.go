@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/problem"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 )
 
 const (
@@ -61,7 +64,7 @@ func (a *account) beginVisit(mailbox string) *visit {
 
 // fresh is how recently a complete folder must have been looked at.
 func (a *account) fresh() time.Duration {
-	if !a.front.pop3() {
+	if !a.front.POP3() {
 		return visitFresh
 	}
 	if p := a.row.Problem; p != nil && time.Now().Before(p.Retry) {
@@ -83,7 +86,7 @@ func (a *account) visiting(f *tracked) bool {
 // the trees that a client waits for.
 func (a *account) nextVisit() {
 	if len(a.tree.waiting) > 0 && !a.tree.running {
-		a.startTree(a.visitLane(), true)
+		a.startTree(a.visitPair(), true)
 		return
 	}
 	if len(a.tree.waiting) > 0 && a.tree.yield != nil {
@@ -99,7 +102,7 @@ func (a *account) nextVisit() {
 		f := v.folder
 		switch {
 		case f.mayPull():
-			a.startPull(a.visitLane(), f, true, a.visitEnded)
+			a.startPull(a.visitPair(), f, true, a.visitEnded)
 			return
 		case f.pulling != nil && !f.pulling.visit:
 			f.pulling.yield() // the pass hands the folder over at its next safe point
@@ -116,9 +119,9 @@ func (a *account) showFolder(f *tracked) {
 	}
 }
 
-func (a *account) visitEnded(f *tracked, p *pull, err error) {
-	if _, crowded := errors.AsType[*crowdedError](err); crowded {
-		return // it is begun again on a lane that the account may have
+func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
+	if _, crowded := errors.AsType[*session.CrowdedError](err); crowded {
+		return // it is begun again on a pair that the account may have
 	}
 	a.showFolder(f)
 	rest := a.visits[:0]
@@ -128,21 +131,21 @@ func (a *account) visitEnded(f *tracked, p *pull, err error) {
 		}
 	}
 	a.visits = rest
-	if err == nil || errors.Is(err, errYield) || interrupted(a.work, err) {
+	if err == nil || errors.Is(err, session.ErrYield) || session.Interrupted(a.work, err) {
 		return
 	}
 	switch {
-	case errors.Is(err, errOldGone):
-	case errors.Is(err, errNewGone), errors.Is(err, errNewOther):
+	case errors.Is(err, transfer.ErrOldGone):
+	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.doubt(f, p)
 	default:
-		a.problem(problemOf(err, f.Title, 1))
+		a.problem(problem.Of(err, f.Title, 1))
 	}
 }
 
 // doubt has the trees looked at soon, as a folder is not where it was on the new server.
-func (a *account) doubt(f *tracked, p *pull) {
-	if f.State != store.FolderPresent || f.New != p.folder.New {
+func (a *account) doubt(f *tracked, p *transfer.Pull) {
+	if f.State != store.FolderPresent || f.New != p.Folder.New {
 		return // a client changed it; its row says how
 	}
 	f.doubted = true
@@ -151,35 +154,35 @@ func (a *account) doubt(f *tracked, p *pull) {
 	}
 }
 
-// startPull runs a pull of f on a lane; ended is told on the account's goroutine.
-func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked, *pull, error)) {
+// startPull runs a pull of f on a pair; ended is told on the account's goroutine.
+func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(*tracked, *transfer.Pull, error)) {
 	yield := make(chan struct{})
-	l.urgent = visit || l == a.front
-	p := &pull{
-		account: a.id, folder: f.Folder, octets: a.tree.status[f.Old].Size, store: a.store, lane: l, memory: a.memory, buffers: a.bodies, limit: a.cfg.Sync.Memory, quiet: a.quiet, clock: a.clock,
-		meter: &a.meter, traffic: a.traffic, hung: &a.hung, log: a.log.With().Str("folder", f.Title).Logger(), visit: visit, yield: yield,
-		thinned: a.thinned(f), taking: &a.taking,
+	l.Urgent = visit || l == a.front
+	p := &transfer.Pull{
+		Account: a.id, Folder: f.Folder, Octets: a.tree.status[f.Old].Size, Store: a.store, Pair: l, Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Quiet: a.quiet, Clock: a.clock,
+		Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Log: a.log.With().Str("folder", f.Title).Logger(), Visit: visit, Yield: yield,
+		Thinned: a.thinned(f), Taking: &a.taking,
 	}
-	p.lasting = a.refusedLong(f)
+	p.Lasting = a.refusedLong(f)
 	if !visit {
-		p.ready, p.coming = l.takePrepared(f.Folder, f.looked, a.pass.started), a.comingOn(l)
+		p.Ready, p.Next = l.TakePrefetched(f.Folder, f.looked, a.pass.started), a.comingOn(l)
 	}
 	if visit {
-		p.visiting = a.visitingOf(f)
+		p.Visiting = a.visitingOf(f)
 	}
-	if p.ready == nil {
-		p.early = a.askEarly(f, !l.new.there || l.new.session.AppendLimit() != 0)
+	if p.Ready == nil {
+		p.Early = a.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
 	}
-	if inTime, known := p.inTime(p.early); visit && p.early > visitShown && !(inTime && known) {
-		p.early = 0 // they would come with the oldest first, whatever turns out
+	if inTime, known := p.InTime(p.Early); visit && p.Early > transfer.VisitShown && !(inTime && known) {
+		p.Early = 0 // they would come with the oldest first, whatever turns out
 	}
 	if f.AllMail {
-		p.archive, p.octets = &archive{bound: a.tree.status[f.Old].UIDNext}, 0
+		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}
-	p.restless = f.renumbered > renumberedMost
-	p.report = func(far progress) { f.made.Store(&far) }
+	p.Restless = f.renumbered > renumberedMost
+	p.Report = func(far transfer.Progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
-	p.worth = sync.OnceFunc(func() {
+	p.Worth = sync.OnceFunc(func() {
 		if visit {
 			a.events <- func() { // the account hears its jobs to the last
 				if f.pulling != nil && f.pulling.pull == p {
@@ -191,15 +194,15 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 	})
 	var err error
 	a.start(l, yield, func(ctx context.Context) {
-		if err = p.run(ctx); err != nil {
-			l.drop()
+		if err = p.Run(ctx); err != nil {
+			l.Drop()
 		}
 	}, func() {
 		f.pulling = nil
 		f.looked = time.Now()
-		f.Checkpoint = p.folder.Checkpoint
+		f.Checkpoint = p.Folder.Checkpoint
 		if err == nil {
-			f.thin = p.thin()
+			f.thin = p.Thin()
 		}
 		a.countAgain(f, p)
 		a.noteNumbers(f, p, err)
@@ -213,30 +216,30 @@ func (a *account) startPull(l *lane, f *tracked, visit bool, ended func(*tracked
 // Visit implements the relay's wait; see the contract at Engine.Visit.
 func (a *account) visit(ctx context.Context, mailbox string, tell func(done, total int)) {
 	var v *visit
-	var old *pool
-	var far func() progress
+	var old *session.Pool
+	var far func() transfer.Progress
 	if err := a.do(ctx, func() {
 		if v = a.beginVisit(mailbox); v != nil {
-			old, far = a.front.old.end.pool, v.folder.watch()
+			old, far = a.front.Old.End.Pool, v.folder.watch()
 		}
 	}); err != nil || v == nil {
 		return
 	}
 	a.await(ctx, v.shown, old, func() {
-		if now := far(); tell != nil && now.total > 0 {
-			tell(int(now.done), int(now.total))
+		if now := far(); tell != nil && now.Total > 0 {
+			tell(int(now.Done), int(now.Total))
 		}
 	})
 }
 
 // await waits for done, until ctx ends or the old server shows no life for longer
 // than a person should wait while something of the account waits for it.
-func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, tick func()) {
+func (a *account) await(ctx context.Context, done <-chan struct{}, old *session.Pool, tick func()) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
 	since := time.Now()
 	wait := patience
-	if old.silent.Load() {
+	if old.Silent.Load() {
 		wait = noPatience
 	}
 	for n := 0; ; n++ {
@@ -249,14 +252,14 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, ti
 			return
 		case <-t.C:
 		}
-		if life := time.Unix(0, old.life.Load()); life.After(since) {
+		if life := time.Unix(0, old.Life.Load()); life.After(since) {
 			since = life
 		}
-		if !a.listening.now() {
+		if !a.listening.Now() {
 			since = time.Now()
 		}
 		if time.Since(since) > wait {
-			old.silent.Store(true)
+			old.Silent.Store(true)
 			_ = a.do(ctx, a.silent)
 			return
 		}
@@ -264,4 +267,16 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *pool, ti
 			tick()
 		}
 	}
+}
+
+// visitingOf is what a visit's pull of a folder has to bear in mind.
+func (a *account) visitingOf(f *tracked) transfer.Visiting {
+	begun := time.Now()
+	for _, v := range a.visits {
+		if v.folder == f && v.begun.Before(begun) {
+			begun = v.begun
+		}
+	}
+	ordered := a.cfg.Proxy.VisitWait / transfer.OrderShare
+	return transfer.Visiting{Due: begun.Add(ordered), Spare: ordered / 4, Window: a.cfg.Proxy.VisitWindow}
 }

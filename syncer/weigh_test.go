@@ -9,6 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/internal/lab"
+	"postferry/syncer/message"
+	"postferry/syncer/verify"
 )
 
 // weighMails are messages that are all alike but for their numbers and sizes.
@@ -73,7 +75,7 @@ func TestDamagedCopies(t *testing.T) {
 						t.Errorf("%+v", q)
 					}
 				}
-				if found, account := r.verify(false); account.Problem != "" || account.Same != 41 || len(found[Quarantined])+len(found[Altered]) < 2 {
+				if found, account := r.verify(false); account.Problem != "" || account.Same != 41 || len(found[verify.Quarantined])+len(found[verify.Altered]) < 2 {
 					t.Errorf("verify: %+v, %+v", account, found)
 				}
 				r.complete(0)
@@ -176,13 +178,13 @@ func TestRewritingServer(t *testing.T) {
 func TestLineCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := []byte(strings.Join(rapid.SliceOf(rapid.SampledFrom([]string{"a", "\r", "\n", "\r\n", "bc"})).Draw(t, "body"), ""))
-		var l lineCount
+		var l message.LineEnds
 		for rest := body; len(rest) > 0; {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
-			l.count(rest[:n])
+			l.Count(rest[:n])
 			rest = rest[n:]
 		}
-		if lf, crlf := bytes.Count(body, []byte("\n")), bytes.Count(body, []byte("\r\n")); int(l.lf) != lf || int(l.crlf) != crlf || int(l.cr) != bytes.Count(body, []byte("\r")) {
+		if lf, crlf := bytes.Count(body, []byte("\n")), bytes.Count(body, []byte("\r\n")); int(l.LF) != lf || int(l.CRLF) != crlf || int(l.CR) != bytes.Count(body, []byte("\r")) {
 			t.Fatalf("%q: %+v, want %d and %d", body, l, lf, crlf)
 		}
 	})

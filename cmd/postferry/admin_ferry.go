@@ -9,6 +9,9 @@ import (
 	"postferry/admin"
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/dryrun"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/verify"
 	"postferry/wire"
 )
 
@@ -75,7 +78,7 @@ func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder 
 
 // left is why a folder is left alone.
 func left(reason string) admin.LeftFolder {
-	kind, of := syncer.WhyLeft(reason)
+	kind, of := foldertree.WhyLeft(reason)
 	return admin.LeftFolder{Kind: string(kind), Of: of, Reason: reason}
 }
 
@@ -130,17 +133,17 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	if len(ids) == 0 {
 		return nil
 	}
-	run := syncer.DryRun{Config: f.cfg, Store: f.store, Log: f.log, Check: true}
+	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, Check: true}
 	pace, err := run.Pace(ctx)
 	if err != nil {
 		return err
 	}
-	run.Tell = func(p syncer.AccountPlan) error { return tell(checkResult(p, pace)) }
+	run.Tell = func(p dryrun.AccountPlan) error { return tell(checkResult(p, pace)) }
 	return run.Run(ctx, ids)
 }
 
 // checkResult is a plan as the page shows it.
-func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
+func checkResult(p dryrun.AccountPlan, pace dryrun.Pace) admin.CheckResult {
 	r := admin.CheckResult{
 		Account: p.Account, Login: p.Login, OldProblem: p.Trouble[store.OldSide], NewProblem: p.Trouble[store.NewSide],
 		Tried: p.Problem == "", Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
@@ -159,9 +162,9 @@ func checkResult(p syncer.AccountPlan, pace syncer.Pace) admin.CheckResult {
 	for _, q := range p.Quotas {
 		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
 	}
-	actions := map[syncer.FolderAction]admin.FolderAction{
-		syncer.FolderCreated: admin.FolderCreate, syncer.FolderFilled: admin.FolderFill,
-		syncer.FolderLeft: admin.FolderSkip, syncer.FolderGone: admin.FolderGone, syncer.FolderAway: admin.FolderAway,
+	actions := map[dryrun.FolderAction]admin.FolderAction{
+		dryrun.FolderCreated: admin.FolderCreate, dryrun.FolderFilled: admin.FolderFill,
+		dryrun.FolderLeft: admin.FolderSkip, dryrun.FolderGone: admin.FolderGone, dryrun.FolderAway: admin.FolderAway,
 	}
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{
@@ -176,14 +179,14 @@ func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bo
 	if len(ids) == 0 {
 		return nil
 	}
-	v := syncer.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(e syncer.VerifyEvent) error {
+	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(e verify.Event) error {
 		return tell(verifyEvent(e))
 	}}
 	return v.Run(ctx, ids)
 }
 
 // verifyEvent is an event as the page shows it.
-func verifyEvent(e syncer.VerifyEvent) admin.VerifyEvent {
+func verifyEvent(e verify.Event) admin.VerifyEvent {
 	var to admin.VerifyEvent
 	if x := e.Finding; x != nil {
 		to.Finding = &admin.VerifyFinding{
@@ -209,7 +212,7 @@ func verifyEvent(e syncer.VerifyEvent) admin.VerifyEvent {
 	return to
 }
 
-func foundCounts(found syncer.FindingCounts) map[string]uint64 {
+func foundCounts(found verify.FindingCounts) map[string]uint64 {
 	counts := make(map[string]uint64, len(found))
 	for kind, n := range found {
 		counts[string(kind)] = n
@@ -218,8 +221,8 @@ func foundCounts(found syncer.FindingCounts) map[string]uint64 {
 }
 
 // worst is the worst severity of what was found.
-func worst(found syncer.FindingCounts) admin.Severity {
-	for _, s := range []syncer.Severity{syncer.Damage, syncer.Doubtful} {
+func worst(found verify.FindingCounts) admin.Severity {
+	for _, s := range []verify.Severity{verify.Damage, verify.Doubtful} {
 		if found.Has(s) {
 			return admin.Severity(s)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"postferry/syncer"
+	"postferry/syncer/foldertree"
 )
 
 // TestNotesHaveTexts: the page has a text for every note that the engine can make, and
@@ -20,7 +20,7 @@ func TestNotesHaveTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	placeholder := regexp.MustCompile(`\{\{\.(\w+)\}\}`)
-	kinds := syncer.NoteValues()
+	kinds := foldertree.NoteValues()
 	for kind, values := range kinds {
 		forms, counted := texts.Note[string(kind)].(map[string]any)
 		if !counted {
@@ -42,7 +42,7 @@ func TestNotesHaveTexts(t *testing.T) {
 		}
 	}
 	for kind := range maps.Keys(texts.Note) {
-		if _, ok := kinds[syncer.NoteKind(kind)]; !ok {
+		if _, ok := kinds[foldertree.NoteKind(kind)]; !ok {
 			t.Errorf("note.%s is a text for nothing", kind)
 		}
 	}

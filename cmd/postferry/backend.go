@@ -9,6 +9,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // backend is what the commands do with the state: in this process
@@ -24,7 +25,7 @@ type backend interface {
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error
 	// Verify compares the servers and tells what is found, one call at a time.
-	Verify(ctx context.Context, q verifyQuery, tell func(syncer.VerifyEvent) error) error
+	Verify(ctx context.Context, q verifyQuery, tell func(verify.Event) error) error
 	// Plan tells what a pass would do: the pace first, then each account.
 	Plan(ctx context.Context, logins []string, tell func(planRecord) error) error
 	// Quarantine calls emit with each message that one of the servers refuses, or

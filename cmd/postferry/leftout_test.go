@@ -5,6 +5,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/dryrun"
 )
 
 // TestLeftOutTold: status and plan name the messages that are deliberately not copied, with the reason.
@@ -18,8 +19,8 @@ func TestLeftOutTold(t *testing.T) {
 		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
 		{"account", accountState(&accountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &passStatus{}}), "complete, 4 messages left out"},
 		{"account with all", accountState(&accountStatus{State: store.Active, Complete: true, LastPass: &passStatus{}}), "complete"},
-		{"planned", folderPlan(syncer.FolderPlan{Action: syncer.FolderLeft, Reason: "a view", LeftOut: 3}), "skipped: a view, 3 messages left out"},
-		{"planned, gone", folderPlan(syncer.FolderPlan{Action: syncer.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
+		{"planned", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderLeft, Reason: "a view", LeftOut: 3}), "skipped: a view, 3 messages left out"},
+		{"planned, gone", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
 		{"for the page", describeAdminFolder(skipped, syncer.LiveFolder{}).Left.Reason, "a view"},
 	} {
 		if tt.got != tt.want {

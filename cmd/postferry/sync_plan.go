@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"postferry/syncer"
+	"postferry/syncer/dryrun"
 )
 
 // planRecord is one part of what a dry run says.
 type planRecord struct {
-	Pace    *syncer.Pace        `json:"pace,omitempty"`
-	Account *syncer.AccountPlan `json:"account,omitempty"`
+	Pace    *dryrun.Pace        `json:"pace,omitempty"`
+	Account *dryrun.AccountPlan `json:"account,omitempty"`
 }
 
 // planReply is one line of a dry run's answer: a record, or the end.
@@ -32,7 +32,7 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(planRecord)
 	if err != nil {
 		return err
 	}
-	d := syncer.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p syncer.AccountPlan) error {
+	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
 		return tell(planRecord{Account: &p})
 	}}
 	pace, err := d.Pace(ctx)
@@ -102,7 +102,7 @@ func planSync(ctx context.Context, stdout io.Writer, path string, logins []strin
 // planPrinter prints a dry run for people, account by account.
 type planPrinter struct {
 	w                  io.Writer
-	pace               syncer.Pace
+	pace               dryrun.Pace
 	accounts, misfits  int
 	messages, octets   uint64
 	longest, allInTurn time.Duration
@@ -118,7 +118,7 @@ func (p *planPrinter) take(r planRecord) error {
 	return p.account(r.Account)
 }
 
-func (p *planPrinter) account(a *syncer.AccountPlan) error {
+func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 	p.accounts++
 	if !a.Fits() {
 		p.misfits++
@@ -154,20 +154,20 @@ func (p *planPrinter) account(a *syncer.AccountPlan) error {
 }
 
 // folderPlan says what becomes of a folder.
-func folderPlan(f syncer.FolderPlan) string {
+func folderPlan(f dryrun.FolderPlan) string {
 	text := ""
 	switch {
 	case f.Problem != "":
 		return "can't be read"
-	case f.Action == syncer.FolderLeft:
+	case f.Action == dryrun.FolderLeft:
 		return withNote("skipped", f.Reason) + leftOut(f.LeftOut)
-	case f.Action == syncer.FolderGone:
+	case f.Action == dryrun.FolderGone:
 		return "was deleted on the new server, stays so" + leftOut(f.LeftOut)
-	case f.Action == syncer.FolderAway && f.Left > 0:
+	case f.Action == dryrun.FolderAway && f.Left > 0:
 		return fmt.Sprintf("missing on the new server; %s stay behind", count(f.Left, "message"))
-	case f.Action == syncer.FolderAway:
+	case f.Action == dryrun.FolderAway:
 		return "missing on the new server"
-	case f.Action == syncer.FolderCreated:
+	case f.Action == dryrun.FolderCreated:
 		text = "to be created"
 	case f.Copy == 0:
 		text = "nothing to copy"

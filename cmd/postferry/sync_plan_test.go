@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"postferry/syncer"
+	"postferry/syncer/dryrun"
 )
 
 // TestDryRunAlone plans the demo's move, which is not made by that.
@@ -52,22 +52,22 @@ func TestPlanPrinter(t *testing.T) {
 	var out bytes.Buffer
 	p := planPrinter{w: &out}
 	records := []planRecord{
-		{Pace: &syncer.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
-		{Account: &syncer.AccountPlan{
+		{Pace: &dryrun.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
+		{Account: &dryrun.AccountPlan{
 			Login: "anna@example.com", Copy: 12000, Bytes: 480e6, TooLarge: 2, Limit: 50e6, Lacks: "468750 KB are needed at most, the quota has room for 100 KB",
 			Subscribe: []string{"Projekte/Übersicht"}, Notes: []string{`"Gesendet" goes to "Sent" on the new server (\Sent)`},
-			Folders: []syncer.FolderPlan{
-				{Folder: "INBOX", NewFolder: "INBOX", Action: syncer.FolderFilled, Messages: 10000, Copy: 9000, Bytes: 400e6, Unknown: 3},
-				{Folder: "Gesendet", NewFolder: "Sent", Action: syncer.FolderFilled, Messages: 10, Copy: 10, Bytes: 4000},
-				{Folder: "Projekte/Übersicht", NewFolder: "Projekte/Übersicht", Action: syncer.FolderCreated, Messages: 2990, Copy: 2990, Bytes: 80e6},
-				{Folder: "Done", NewFolder: "Done", Action: syncer.FolderFilled, Messages: 7},
-				{Folder: "Gone", NewFolder: "Gone", Action: syncer.FolderGone, Messages: 3},
-				{Folder: "All", Action: syncer.FolderLeft, Messages: 13000},
-				{Folder: "Locked", NewFolder: "Locked", Action: syncer.FolderFilled, Problem: "refused"},
+			Folders: []dryrun.FolderPlan{
+				{Folder: "INBOX", NewFolder: "INBOX", Action: dryrun.FolderFilled, Messages: 10000, Copy: 9000, Bytes: 400e6, Unknown: 3},
+				{Folder: "Gesendet", NewFolder: "Sent", Action: dryrun.FolderFilled, Messages: 10, Copy: 10, Bytes: 4000},
+				{Folder: "Projekte/Übersicht", NewFolder: "Projekte/Übersicht", Action: dryrun.FolderCreated, Messages: 2990, Copy: 2990, Bytes: 80e6},
+				{Folder: "Done", NewFolder: "Done", Action: dryrun.FolderFilled, Messages: 7},
+				{Folder: "Gone", NewFolder: "Gone", Action: dryrun.FolderGone, Messages: 3},
+				{Folder: "All", Action: dryrun.FolderLeft, Messages: 13000},
+				{Folder: "Locked", NewFolder: "Locked", Action: dryrun.FolderFilled, Problem: "refused"},
 			},
 		}},
-		{Account: &syncer.AccountPlan{Login: "bert@example.com", Problem: "The old server refused the password of this account."}},
-		{Account: &syncer.AccountPlan{Login: "carla@example.com", Copy: 1, Bytes: 1}},
+		{Account: &dryrun.AccountPlan{Login: "bert@example.com", Problem: "The old server refused the password of this account."}},
+		{Account: &dryrun.AccountPlan{Login: "carla@example.com", Copy: 1, Bytes: 1}},
 	}
 	for _, r := range records {
 		if err := p.take(r); err != nil {

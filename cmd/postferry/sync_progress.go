@@ -8,6 +8,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/transfer"
 )
 
 // progressEvery is how often lines say how far all accounts are.
@@ -88,7 +89,7 @@ type sums struct {
 	copied              uint64 // messages, in this pass
 	octets, octetsTotal uint64 // of the messages dealt with, known
 	about               bool   // octetsTotal is not exact
-	rate                syncer.Rate
+	rate                transfer.Rate
 }
 
 func (s *sums) add(l syncer.Live) {
@@ -131,7 +132,7 @@ func (t *tally) update(live []syncer.Live) (started, ended []syncer.Live) {
 // sums are those of all accounts seen so far.
 func (t *tally) sums() sums {
 	s := t.done
-	s.rate = syncer.Rate{} // those that ended have none
+	s.rate = transfer.Rate{} // those that ended have none
 	for _, l := range t.running {
 		s.add(l)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 const verifyHelp = `Verify compares what the old and the new server have, folder by folder and
@@ -74,7 +74,7 @@ func newVerify() *cobra.Command {
   postferry verify -c /etc/postferry/config.toml --json - | jq 'select(.finding.severity == "damage")'`,
 		RunE: func(cmd *cobra.Command, logins []string) error {
 			o.query.Logins = logins
-			return verify(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, o)
+			return verifyAccounts(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, o)
 		},
 	}
 	configFlag(cmd, &path)
@@ -85,7 +85,7 @@ func newVerify() *cobra.Command {
 	return cmd
 }
 
-func verify(ctx context.Context, stdout, stderr io.Writer, path string, o verifyOptions) (err error) {
+func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, o verifyOptions) (err error) {
 	if o.json == "-" && o.csv == "-" {
 		return usageError(errors.New(`only one of --json and --csv can go to standard output; give the other one a file name`))
 	}
@@ -108,7 +108,7 @@ func verify(ctx context.Context, stdout, stderr io.Writer, path string, o verify
 		table = stdout
 	}
 	report := newVerifyReport(table, stderr, time.Now)
-	err = b.Verify(ctx, o.query, func(e syncer.VerifyEvent) error {
+	err = b.Verify(ctx, o.query, func(e verify.Event) error {
 		report.take(e)
 		return exports.write(e)
 	})
@@ -140,16 +140,16 @@ type verifySummary struct {
 	OldMessages uint64               `json:"old_messages"`
 	NewMessages uint64               `json:"new_messages"`
 	Same        uint64               `json:"same"`
-	Found       syncer.FindingCounts `json:"found"`
+	Found       verify.FindingCounts `json:"found"`
 }
 
 // add takes an account into the sums.
-func (s *verifySummary) add(a *syncer.VerifiedAccount, strict bool) {
+func (s *verifySummary) add(a *verify.Account, strict bool) {
 	s.Accounts++
 	switch {
 	case a.Problem != "":
 		s.Unverified++
-	case !a.Found.Has(syncer.Damage) && !(strict && a.Found.Has(syncer.Doubtful)):
+	case !a.Found.Has(verify.Damage) && !(strict && a.Found.Has(verify.Doubtful)):
 		s.Good++
 	}
 	s.OldMessages += a.OldMessages

@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"postferry/store"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // verifyQuery is what to verify.
@@ -17,18 +17,18 @@ type verifyQuery struct {
 
 // verifyReply is one line of a verification's answer: an event, or the end.
 type verifyReply struct {
-	syncer.VerifyEvent
+	verify.Event
 	End   bool          `json:"end,omitempty"`
 	Error *controlError `json:"error,omitempty"`
 }
 
 // Verify implements backend. It has connections of its own beside the engine's.
-func (l *local) Verify(ctx context.Context, q verifyQuery, tell func(syncer.VerifyEvent) error) error {
+func (l *local) Verify(ctx context.Context, q verifyQuery, tell func(verify.Event) error) error {
 	ids, err := l.ids(ctx, q.Logins)
 	if err != nil {
 		return err
 	}
-	v := syncer.Verification{Config: l.cfg, Store: l.store, Log: l.log, Bodies: q.Bodies, Tell: tell}
+	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, Bodies: q.Bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 
@@ -55,17 +55,17 @@ func (c *controlServer) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.log.Info().Strs("accounts", req.Logins).Bool("bodies", req.Bodies).Msg("a verification was asked for")
-	err := c.backend.Verify(r.Context(), req, func(e syncer.VerifyEvent) error {
+	err := c.backend.Verify(r.Context(), req, func(e verify.Event) error {
 		if e.Finding != nil {
-			return out.writeLater(verifyReply{VerifyEvent: e})
+			return out.writeLater(verifyReply{Event: e})
 		}
-		return out.write(verifyReply{VerifyEvent: e})
+		return out.write(verifyReply{Event: e})
 	})
 	_ = out.write(verifyReply{End: true, Error: describeError(stopped(err))})
 }
 
 // Verify implements backend.
-func (r *remote) Verify(ctx context.Context, q verifyQuery, tell func(syncer.VerifyEvent) error) error {
+func (r *remote) Verify(ctx context.Context, q verifyQuery, tell func(verify.Event) error) error {
 	return r.ask(ctx, pathVerify, q, func(dec *json.Decoder) error {
 		for {
 			var reply verifyReply
@@ -75,7 +75,7 @@ func (r *remote) Verify(ctx context.Context, q verifyQuery, tell func(syncer.Ver
 			if reply.End {
 				return reply.Error.err()
 			}
-			if err := tell(reply.VerifyEvent); err != nil {
+			if err := tell(reply.Event); err != nil {
 				return err
 			}
 		}

@@ -14,40 +14,40 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // deliberateDamage is what is done to the new server after a move, and what has to be found.
 var deliberateDamage = []struct {
 	name string
 	do   func(t *testing.T, s *stage, c *imapclient.Client)
-	kind syncer.FindingKind
+	kind verify.FindingKind
 	deep bool // found with --bodies only
 }{
-	{"message removed", func(t *testing.T, _ *stage, c *imapclient.Client) { remove(t, c) }, syncer.Removed, false},
-	{"body altered", replace(func(m *putBack) { m.body = append(m.body, "more\r\n"...) }), syncer.Altered, false},
+	{"message removed", func(t *testing.T, _ *stage, c *imapclient.Client) { remove(t, c) }, verify.Removed, false},
+	{"body altered", replace(func(m *putBack) { m.body = append(m.body, "more\r\n"...) }), verify.Altered, false},
 	{"body altered, as long as before", replace(func(m *putBack) {
 		at := bytes.Index(m.body, []byte("\r\n\r\n")) + 4
 		m.body[at] = '#'
-	}), syncer.Altered, true},
-	{"message doubled", func(t *testing.T, _ *stage, c *imapclient.Client) { put(t, c, fetch(t, c)) }, syncer.Doubled, false},
-	{"date changed", replace(func(m *putBack) { m.date = m.date.Add(-24 * time.Hour) }), syncer.Dated, false},
+	}), verify.Altered, true},
+	{"message doubled", func(t *testing.T, _ *stage, c *imapclient.Client) { put(t, c, fetch(t, c)) }, verify.Doubled, false},
+	{"date changed", replace(func(m *putBack) { m.date = m.date.Add(-24 * time.Hour) }), verify.Dated, false},
 	{"flags changed", func(t *testing.T, _ *stage, c *imapclient.Client) {
 		flags := &imap.StoreFlags{Op: imap.StoreFlagsSet, Flags: []imap.Flag{"$Damaged"}, Silent: true}
 		if err := c.Store(imap.SeqSetNum(2), flags, nil).Close(); err != nil {
 			t.Fatal(err)
 		}
-	}, syncer.Flagged, false},
+	}, verify.Flagged, false},
 	{"subscription missing", func(t *testing.T, _ *stage, c *imapclient.Client) {
 		if err := c.Unsubscribe("Sent").Wait(); err != nil {
 			t.Fatal(err)
 		}
-	}, syncer.Unsubscribed, false},
+	}, verify.Unsubscribed, false},
 	{"message not copied", func(t *testing.T, s *stage, _ *imapclient.Client) {
 		if err := s.old.put("INBOX", demoMessage{raw: []byte("Subject: late\r\n\r\nlate\r\n"), date: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
-	}, syncer.Missing, false},
+	}, verify.Missing, false},
 }
 
 // TestVerifyDamage: deliberate damage is found, with and without --bodies, and
@@ -65,7 +65,7 @@ func TestVerifyDamage(t *testing.T) {
 					want = []string{string(tt.kind)}
 				}
 				status := exitOK
-				if len(want) > 0 && (tt.kind.Severity() == syncer.Damage || slices.Contains(options, "--strict")) {
+				if len(want) > 0 && (tt.kind.Severity() == verify.Damage || slices.Contains(options, "--strict")) {
 					status = exitFailed
 				}
 				wantFound(t, append([]string{"-c", config}, options...), status, want)
@@ -100,13 +100,13 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 	var sum *verifySummary
 	for line := range strings.Lines(stdout) {
 		var event struct {
-			syncer.VerifyEvent
+			verify.Event
 			Summary *verifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		if f := event.Finding; f != nil && f.Severity != syncer.Harmless {
+		if f := event.Finding; f != nil && f.Severity != verify.Harmless {
 			asJSON = append(asJSON, string(f.Kind))
 		}
 		sum = event.Summary
@@ -120,7 +120,7 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 		t.Fatal(err)
 	}
 	for _, row := range rows[1:] {
-		if row[4] != string(syncer.Harmless) {
+		if row[4] != string(verify.Harmless) {
 			asCSV = append(asCSV, row[3])
 		}
 	}

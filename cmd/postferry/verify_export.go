@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // export writes what a verification finds for programs.
 type export interface {
-	write(syncer.VerifyEvent) error
+	write(verify.Event) error
 	end(*verifySummary) error
 }
 
@@ -52,7 +52,7 @@ func openExports(stdout io.Writer, o verifyOptions) (*exports, error) {
 	return e, nil
 }
 
-func (e *exports) write(event syncer.VerifyEvent) error {
+func (e *exports) write(event verify.Event) error {
 	for _, one := range e.all {
 		if err := one.write(event); err != nil {
 			return err
@@ -90,7 +90,7 @@ func newExportJSON(w io.Writer) export {
 	return exportJSON{enc}
 }
 
-func (e exportJSON) write(event syncer.VerifyEvent) error {
+func (e exportJSON) write(event verify.Event) error {
 	if event.Progress != nil {
 		return nil
 	}
@@ -111,7 +111,7 @@ func newExportCSV(w io.Writer) export {
 	return e
 }
 
-func (e exportCSV) write(event syncer.VerifyEvent) error {
+func (e exportCSV) write(event verify.Event) error {
 	switch {
 	case event.Finding != nil:
 		f := event.Finding
@@ -121,7 +121,7 @@ func (e exportCSV) write(event syncer.VerifyEvent) error {
 		)
 	case event.Account != nil && event.Account.Problem != "":
 		a := event.Account
-		return e.w.Write(a.Login, "", "", "account-unverified", string(syncer.Damage), "", "", "", "", "", "", a.Problem)
+		return e.w.Write(a.Login, "", "", "account-unverified", string(verify.Damage), "", "", "", "", "", "", a.Problem)
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // How many findings of an account are printed; an export has all. Doubtful
@@ -23,17 +23,17 @@ type verifyReport struct {
 	started     time.Time
 	said        time.Time
 	titled      bool
-	found       map[string]map[syncer.Severity][]string // by login, of accounts under way
-	accounts    []syncer.VerifiedAccount
+	found       map[string]map[verify.Severity][]string // by login, of accounts under way
+	accounts    []verify.Account
 }
 
 func newVerifyReport(w, progress io.Writer, now func() time.Time) *verifyReport {
 	return &verifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
-		found: make(map[string]map[syncer.Severity][]string)}
+		found: make(map[string]map[verify.Severity][]string)}
 }
 
 // take prints what an event says, at once or with its account.
-func (r *verifyReport) take(e syncer.VerifyEvent) {
+func (r *verifyReport) take(e verify.Event) {
 	switch {
 	case e.Finding != nil:
 		r.keep(e.Finding)
@@ -44,17 +44,17 @@ func (r *verifyReport) take(e syncer.VerifyEvent) {
 	}
 }
 
-func (r *verifyReport) keep(f *syncer.Finding) {
+func (r *verifyReport) keep(f *verify.Finding) {
 	most := mostDoubtful
 	switch f.Severity {
-	case syncer.Harmless:
+	case verify.Harmless:
 		return
-	case syncer.Damage:
+	case verify.Damage:
 		most = mostDamage
 	}
 	lines := r.found[f.Login]
 	if lines == nil {
-		lines = make(map[syncer.Severity][]string)
+		lines = make(map[verify.Severity][]string)
 		r.found[f.Login] = lines
 	}
 	if len(lines[f.Severity]) < most {
@@ -62,7 +62,7 @@ func (r *verifyReport) keep(f *syncer.Finding) {
 	}
 }
 
-func (r *verifyReport) say(p *syncer.VerifyProgress) {
+func (r *verifyReport) say(p *verify.Progress) {
 	if now := r.now(); now.Sub(r.said) >= progressEvery {
 		r.said = now
 		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", duration(now.Sub(r.started)),
@@ -70,13 +70,13 @@ func (r *verifyReport) say(p *syncer.VerifyProgress) {
 	}
 }
 
-func (r *verifyReport) account(a *syncer.VerifiedAccount) {
+func (r *verifyReport) account(a *verify.Account) {
 	if !r.titled {
 		r.titled = true
 		r.row("ACCOUNT", "FOLDERS", "OLD", "NEW", "SAME", "RESULT")
 	}
 	r.row(a.Login, fmt.Sprint(a.Folders), fmt.Sprint(a.OldMessages), fmt.Sprint(a.NewMessages), fmt.Sprint(a.Same), verified(a))
-	for _, severity := range []syncer.Severity{syncer.Damage, syncer.Doubtful} {
+	for _, severity := range []verify.Severity{verify.Damage, verify.Doubtful} {
 		lines := r.found[a.Login][severity]
 		for _, line := range lines {
 			fmt.Fprintf(r.w, "    %s\n", line)
@@ -86,7 +86,7 @@ func (r *verifyReport) account(a *syncer.VerifiedAccount) {
 		}
 	}
 	delete(r.found, a.Login)
-	r.accounts = append(r.accounts, syncer.VerifiedAccount{
+	r.accounts = append(r.accounts, verify.Account{
 		Problem: a.Problem, OldMessages: a.OldMessages, NewMessages: a.NewMessages, Same: a.Same, Found: a.Found,
 	})
 }
@@ -98,7 +98,7 @@ func (r *verifyReport) row(name, folders, old, new, same, result string) {
 
 // end prints the sums.
 func (r *verifyReport) end(strict bool) *verifySummary {
-	s := &verifySummary{Found: syncer.FindingCounts{}, Result: resultBad}
+	s := &verifySummary{Found: verify.FindingCounts{}, Result: resultBad}
 	for i := range r.accounts {
 		s.add(&r.accounts[i], strict)
 	}
@@ -114,20 +114,20 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 }
 
 // verified says in a few words how an account compares.
-func verified(a *syncer.VerifiedAccount) string {
+func verified(a *verify.Account) string {
 	switch {
 	case a.Problem != "":
 		return "not verified: " + printable(a.Problem)
-	case a.Found.Has(syncer.Damage):
-		return "damage: " + kinds(a.Found, syncer.Damage)
-	case a.Found.Has(syncer.Doubtful):
-		return "doubtful: " + kinds(a.Found, syncer.Doubtful)
+	case a.Found.Has(verify.Damage):
+		return "damage: " + kinds(a.Found, verify.Damage)
+	case a.Found.Has(verify.Doubtful):
+		return "doubtful: " + kinds(a.Found, verify.Doubtful)
 	}
 	return "good"
 }
 
 // kinds counts what was found of a severity, "" for all: "2 altered, 1 missing".
-func kinds(c syncer.FindingCounts, severity syncer.Severity) string {
+func kinds(c verify.FindingCounts, severity verify.Severity) string {
 	var parts []string
 	for _, kind := range c.Kinds() {
 		if c[kind] > 0 && (severity == "" || kind.Severity() == severity) {
@@ -137,7 +137,7 @@ func kinds(c syncer.FindingCounts, severity syncer.Severity) string {
 	return strings.Join(parts, ", ")
 }
 
-func total(c syncer.FindingCounts, severity syncer.Severity) (n uint64) {
+func total(c verify.FindingCounts, severity verify.Severity) (n uint64) {
 	for kind, k := range c {
 		if kind.Severity() == severity {
 			n += k
@@ -147,7 +147,7 @@ func total(c syncer.FindingCounts, severity syncer.Severity) (n uint64) {
 }
 
 // findingLine is a finding for people.
-func findingLine(f *syncer.Finding) string {
+func findingLine(f *verify.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", f.Kind, f.Folder)
 	switch {

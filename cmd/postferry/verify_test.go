@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // TestVerifyAlone verifies the demo's move without a daemon: before it, after
@@ -78,8 +78,8 @@ func testVerified(t *testing.T, config string) {
 		t.Errorf("%+v", last.Summary)
 	}
 	for _, line := range lines {
-		var event syncer.VerifyEvent
-		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Finding != nil && event.Finding.Severity != syncer.Harmless {
+		var event verify.Event
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Finding != nil && event.Finding.Severity != verify.Harmless {
 			t.Errorf("%s (%v)", line, err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestVerifyReport(t *testing.T) {
 	var out, progress, lines, table bytes.Buffer
 	r := newVerifyReport(&out, &progress, func() time.Time { return now })
 	asJSON, asCSV := newExportJSON(&lines), newExportCSV(&table)
-	take := func(e syncer.VerifyEvent) {
+	take := func(e verify.Event) {
 		r.take(e)
 		if err := asJSON.write(e); err != nil {
 			t.Fatal(err)
@@ -122,25 +122,25 @@ func TestVerifyReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := syncer.FindingCounts{}
-	finding := func(f syncer.Finding) {
+	found := verify.FindingCounts{}
+	finding := func(f verify.Finding) {
 		f.Login, f.Severity = "anna@example.com", f.Kind.Severity()
 		found[f.Kind]++
-		take(syncer.VerifyEvent{Finding: &f})
+		take(verify.Event{Finding: &f})
 	}
-	finding(syncer.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: syncer.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: "never copied"})
-	finding(syncer.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: syncer.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
+	finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: "never copied"})
+	finding(verify.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: verify.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
 	for range mostDoubtful + 2 {
-		finding(syncer.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: syncer.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
+		finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
 	}
-	finding(syncer.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: syncer.FolderExtra})
-	finding(syncer.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: syncer.FolderMissing})
+	finding(verify.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: verify.FolderExtra})
+	finding(verify.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: verify.FolderMissing})
 	now = now.Add(2 * progressEvery)
-	take(syncer.VerifyEvent{Progress: &syncer.VerifyProgress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
-	take(syncer.VerifyEvent{Folder: &syncer.VerifiedFolder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
-	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
-	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
-	take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: syncer.FindingCounts{}}})
+	take(verify.Event{Progress: &verify.Progress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
+	take(verify.Event{Folder: &verify.Folder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
+	take(verify.Event{Account: &verify.Account{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
+	take(verify.Event{Account: &verify.Account{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
+	take(verify.Event{Account: &verify.Account{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: verify.FindingCounts{}}})
 	s := r.end(false)
 	if err := asJSON.end(s); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestVerifyReport(t *testing.T) {
 func TestVerifySummaryStrict(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		r := newVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
-		r.take(syncer.VerifyEvent{Account: &syncer.VerifiedAccount{Login: "anna@example.com", Found: syncer.FindingCounts{syncer.Flagged: 1, syncer.Extra: 5}}})
+		r.take(verify.Event{Account: &verify.Account{Login: "anna@example.com", Found: verify.FindingCounts{verify.Flagged: 1, verify.Extra: 5}}})
 		if s := r.end(strict); (s.Result == resultGood) == strict {
 			t.Errorf("strict %t: %+v", strict, s)
 		}

@@ -15,7 +15,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // truth is a move of many accounts, each of which one thing is damaged of.
@@ -197,18 +197,18 @@ func TestVerifyTellsTheTruth(t *testing.T) {
 			one := *v
 			one.T, one.login = t, truthLogin(i)
 			l.do(&one)
-			var kinds []syncer.FindingKind
+			var kinds []verify.FindingKind
 			for _, w := range l.want {
 				if !strings.HasPrefix(w, "~") {
 					kind, _, _ := strings.Cut(w, " ")
-					kinds = append(kinds, syncer.FindingKind(kind))
+					kinds = append(kinds, verify.FindingKind(kind))
 				}
 			}
-			of := func(s syncer.Severity) bool {
-				return slices.ContainsFunc(kinds, func(k syncer.FindingKind) bool { return k.Severity() == s })
+			of := func(s verify.Severity) bool {
+				return slices.ContainsFunc(kinds, func(k verify.FindingKind) bool { return k.Severity() == s })
 			}
-			one.check(l.want, of(syncer.Damage))
-			one.check(l.want, of(syncer.Damage) || of(syncer.Doubtful), "--strict", "--bodies")
+			one.check(l.want, of(verify.Damage))
+			one.check(l.want, of(verify.Damage) || of(verify.Doubtful), "--strict", "--bodies")
 		})
 	}
 }
@@ -255,7 +255,7 @@ func (v *truth) check(want []string, bad bool, options ...string) {
 	result := ""
 	for line := range strings.Lines(stdout) {
 		var event struct {
-			syncer.VerifyEvent
+			verify.Event
 			Summary *verifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
@@ -282,13 +282,13 @@ func (v *truth) check(want []string, bad bool, options ...string) {
 }
 
 // told is a finding as lies spell it.
-func told(f *syncer.Finding) string {
+func told(f *verify.Finding) string {
 	text := string(f.Kind) + " " + f.Folder
-	if f.Severity == syncer.Harmless {
+	if f.Severity == verify.Harmless {
 		text = "~" + text
 	}
 	switch {
-	case f.Kind == syncer.FolderSkipped || f.Kind == syncer.FolderRemoved:
+	case f.Kind == verify.FolderSkipped || f.Kind == verify.FolderRemoved:
 		text += " " + f.Old
 	case f.Reason != "":
 		text += " " + f.Reason

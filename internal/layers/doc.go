@@ -6,6 +6,16 @@
 //	     upstream        discover           nor do these
 //	wire          store         config      import none of ours
 //
+// and inside the engine:
+//
+//	                    syncer
+//	                   treesync
+//	verify   dryrun   transfer   mailbox
+//	     compare   leftout
+//	              session
+//	                 foldertree
+//	              message   problem
+//
 // Tests may use internal/lab as well; nothing else may. The package is not
 // part of the program.
 package layers

@@ -1,0 +1,238 @@
+package leftout
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// ArchiveJudge finds out which messages of the opened folder, which shows all mail, lie in no other.
+type ArchiveJudge struct {
+	Store   store.Store
+	Account store.AccountID
+	Folder  store.FolderID // its row; 0 if it has none
+	Old     string         // its raw name
+	Session archiveSession
+
+	Rows    []store.Folder
+	known   Identities             // of the other folders' messages; nil if nothing has been read yet
+	refused map[string][]store.Key // by raw old name: quarantined messages
+	labels  map[string]bool        // that are folders, in lower case if they are Gmail's own; nil where there are none
+	read    bool                   // what the ledgers lack has been read
+	Left    bool                   // another folder has been opened
+}
+
+// archiveSession is the part of a session with an old server that is needed for that.
+type archiveSession interface {
+	headerSession
+	session.LabelSession
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
+	Tree(ctx context.Context, withStatus bool, known []store.Folder) (foldertree.Tree, map[string]upstream.Status, error)
+}
+
+// Only are the messages that lie in no other folder.
+func (j *ArchiveJudge) Only(ctx context.Context, msgs []upstream.Message) ([]upstream.Message, error) {
+	if err := j.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if j.Session.HasLabels() {
+		return j.byLabels(ctx, j.Session, msgs)
+	}
+	return j.byIdentity(ctx, msgs)
+}
+
+// byIdentity finds out by comparison with the messages of the other folders.
+func (j *ArchiveJudge) byIdentity(ctx context.Context, msgs []upstream.Message) ([]upstream.Message, error) {
+	want, err := identify(ctx, j.Session, msgs)
+	if err != nil {
+		return nil, err
+	}
+	lone := j.unknown(msgs, want)
+	if len(lone) == 0 || j.read {
+		return lone, nil
+	}
+	j.read = true
+	if err := j.readOthers(ctx); err != nil {
+		return nil, err
+	}
+	return j.unknown(msgs, want), nil
+}
+
+// unknown are the messages that nothing is known of.
+func (j *ArchiveJudge) unknown(msgs []upstream.Message, want map[imap.UID]message.Wanted) (lone []upstream.Message) {
+	for _, m := range msgs {
+		id, told := want[m.UID]
+		if _, known := j.known[id]; !told || !known {
+			lone = append(lone, m)
+		}
+	}
+	return lone
+}
+
+// identify reads what messages can be recognised by.
+func identify(ctx context.Context, s headerSession, msgs []upstream.Message) (map[imap.UID]message.Wanted, error) {
+	want := make(map[imap.UID]message.Wanted, len(msgs))
+	for _, part := range session.Chunks(session.SetOfMessages(msgs), session.ListWindow) {
+		err := s.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+			want[m.UID] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return want, nil
+}
+
+// prepare reads the ledgers of the other folders.
+func (j *ArchiveJudge) prepare(ctx context.Context) (err error) {
+	if j.known != nil {
+		return nil
+	}
+	if j.Rows == nil {
+		if j.Rows, err = j.Store.Folders(ctx, j.Account); err != nil {
+			return err
+		}
+	}
+	known := Identities{}
+	j.refused = map[string][]store.Key{}
+	for i := range j.Rows {
+		f := &j.Rows[i]
+		if f.ID == 0 || f.ID == j.Folder {
+			continue
+		}
+		l, err := j.Store.Ledger(ctx, j.Account, f.ID)
+		if err != nil {
+			return err
+		}
+		known.add(l)
+		for _, q := range l.Quarantine {
+			j.refused[f.Old] = append(j.refused[f.Old], q.Key)
+		}
+	}
+	j.known = known
+	return nil
+}
+
+// readOthers reads what the old folders have that the ledgers don't know.
+func (j *ArchiveJudge) readOthers(ctx context.Context) error {
+	old, status, err := j.Session.Tree(ctx, true, j.Rows)
+	if err != nil {
+		return err
+	}
+	for _, part := range j.beyondLedgers(old, status) {
+		j.Left = true
+		err := readIdentities(ctx, j.Session, part.name, part.set, j.known)
+		if err != nil && upstream.ClassOf(err) != upstream.Refused { // what can't be read there may come from here
+			return err
+		}
+	}
+	return nil
+}
+
+// folderPart are messages of an old folder.
+type folderPart struct {
+	name string // raw
+	set  imap.UIDSet
+}
+
+// beyondLedgers are the messages of the other folders that no ledger tells of: those behind the
+// checkpoints, and quarantined ones.
+func (j *ArchiveJudge) beyondLedgers(old foldertree.Tree, status map[string]upstream.Status) (parts []folderPart) {
+	for _, m := range old.Mailboxes {
+		m.Name = foldertree.CanonicalName(m.Name)
+		row, st := foldertree.RowNamed(j.Rows, m.Name), status[m.Name]
+		if !j.isOther(m, row, old.Namespace) || st != (upstream.Status{}) && st.Messages == 0 {
+			continue
+		}
+		part := folderPart{name: m.Name, set: imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}}
+		if row != nil && row.Checkpoint.UIDNext != 0 && row.Checkpoint.UIDValidity == st.UIDValidity {
+			part.set = behind(row.Checkpoint, st, j.refused[m.Name])
+		}
+		if len(part.set) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// isOther tells whether a folder of the old server has mail of its own, of which all mail is made.
+func (j *ArchiveJudge) isOther(m upstream.Mailbox, row *store.Folder, ns upstream.Namespace) bool {
+	if row != nil && (row.AllMail || row.ID != 0 && row.ID == j.Folder) || !foldertree.Selectable(m) || foldertree.ViewAttr(m) != "" {
+		return false
+	}
+	_, _, personal := foldertree.Locate(m.Name, m.Delim, ns)
+	return personal
+}
+
+// behind are the messages of a folder from its checkpoint on, and those that were refused.
+func behind(cp store.Checkpoint, st upstream.Status, refused []store.Key) (set imap.UIDSet) {
+	keys := session.IMAPKeys(cp.UIDValidity)
+	for _, k := range refused {
+		if uid, ok := keys.UID(k); ok {
+			set.AddNum(uid)
+		}
+	}
+	if st.UIDNext == 0 || st.UIDNext > cp.UIDNext {
+		set.AddRange(cp.UIDNext, 0)
+	}
+	return set
+}
+
+// readIdentities adds those of messages of an old folder.
+func readIdentities(ctx context.Context, s headerSession, folder string, set imap.UIDSet, known Identities) error {
+	if _, err := s.Open(ctx, folder, session.OpenWith{}); err != nil {
+		return err
+	}
+	return s.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		known[message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}] = struct{}{}
+		return nil
+	})
+}
+
+// Lone are the folder's messages from a UID on that lie in no other. The session has
+// another folder open afterwards, perhaps.
+func (j *ArchiveJudge) Lone(ctx context.Context, from imap.UID) ([]upstream.Message, error) {
+	f, err := j.Session.Open(ctx, j.Old, session.OpenWith{})
+	if err != nil || f.Messages == 0 {
+		return nil, err
+	}
+	all := imap.UIDRange{Start: from}
+	if f.UIDNext > 1 {
+		all.Stop = f.UIDNext - 1
+	}
+	if f.UIDNext != 0 && from >= f.UIDNext {
+		return nil, nil
+	}
+	listed := map[imap.UID]upstream.Message{}
+	err = j.Session.ListMessages(ctx, imap.UIDSet{all}, 0, func(m upstream.Message) error {
+		if m.UID >= from {
+			listed[m.UID] = m
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if from == 1 && len(listed) < int(f.Messages) {
+		return nil, &session.CountsError{Listed: len(listed), Messages: int(f.Messages), Side: store.OldSide}
+	}
+	msgs := make([]upstream.Message, 0, len(listed))
+	for _, uid := range slices.Sorted(maps.Keys(listed)) {
+		msgs = append(msgs, listed[uid])
+	}
+	return j.Only(ctx, msgs)
+}
+
+// ToArchive tells whether of a folder what lies in no other goes to the archive.
+func ToArchive(f *store.Folder) bool {
+	return f.AllMail && f.State != store.FolderSkipped && f.State != store.FolderDeleted
+}

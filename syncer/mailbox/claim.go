@@ -1,0 +1,397 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// AliasError ends a look at the trees that found the mailbox to be another account's.
+type AliasError struct{ Of store.AccountID }
+
+func (e *AliasError) Error() string { return "the login leads to the mailbox of another account" }
+
+// doubtError ends one that can't tell whether it is: a person has to say.
+type doubtError struct {
+	of      store.AccountID
+	login   string // of that account; "" if it is another domain's
+	twice   bool   // both have copied their mail already
+	certain bool   // that the new mailbox is the same
+	why     string
+}
+
+func (e *doubtError) Error() string { return e.why }
+
+func (e *doubtError) Problem() *store.Problem { return sameProblem(e) }
+
+// Summary is for the person at the screen.
+func (e *doubtError) Summary() string {
+	other := fmt.Sprintf("the account %q", e.login)
+	if e.login == "" {
+		other = "an account of another domain"
+	}
+	switch {
+	case e.twice:
+		return fmt.Sprintf("This login leads to the same mailbox at the new server as %s, and both have copied their mail already: what lies in both of the old mailboxes is there twice. Nothing more is copied for this login until you say whether the two are one mailbox.", other)
+	case e.certain:
+		return fmt.Sprintf("This login leads to the same mailbox at the new server as %s; whether the old mailbox is the same, too, can't be told. Nothing is copied for it until you say.", other)
+	}
+	return fmt.Sprintf("This login may lead to the same mailbox as %s: both look alike, but it can't be proved. Nothing is copied for it until you say.", other)
+}
+
+// ClaimRequest is an account that asks whether a mailbox may be its own.
+type ClaimRequest struct {
+	Account   store.AccountID
+	Mailboxes *Mailboxes
+	Store     store.Store
+	Cfg       *config.Config
+	Dial      session.Dialers // for a session with another account's login
+	Log       zerolog.Logger
+}
+
+// Claim finds out whether the account's mailbox is one that another account copies
+// into, before anything is. status is that of the old server's folders.
+func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Target, status map[string]upstream.Status, known []store.Folder) error {
+	c := claim{sides: sidesOf(l, status), oldLogin: l.OldCreds.Login, newLogin: l.NewCreds.Login}
+	m, id := r.Mailboxes, r.Account
+	row, err := r.Store.AccountByID(ctx, id) // the account's own belongs to its goroutine
+	if err != nil {
+		return err
+	}
+	if err := r.endProbe(ctx, s, row.Probe); err != nil {
+		return err
+	}
+	if m.claimed(id, c) {
+		return nil
+	}
+	if err := m.Load(ctx, r.Store, r.Cfg); err != nil {
+		return err
+	}
+	leave, err := m.enter(ctx, c.sides)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	others := m.others(id, c.sides)
+	if row, err = r.Store.AccountByID(ctx, id); err != nil { // a person may have answered meanwhile
+		return err
+	}
+	if len(others) > 0 && !row.Apart {
+		me := claimant{ClaimRequest: r, domain: row.Domain, lane: l, session: s, status: status, begun: foldertree.Begun(known)}
+		if err := me.compareAll(ctx, others); err != nil {
+			return err
+		}
+		c.newValidity = me.inbox.UIDValidity
+	}
+	m.claim(id, c)
+	return nil
+}
+
+// claimant is an account that wants a mailbox.
+type claimant struct {
+	*ClaimRequest
+	domain  string
+	lane    *session.Pair
+	session session.Target
+	inbox   upstream.Status            // at the new server
+	status  map[string]upstream.Status // of the old server's folders
+	begun   bool                       // something has been copied for it
+}
+
+// compareAll compares the claimant's mailbox with those of others, in the order in which
+// they came.
+func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]claim) error {
+	if err := c.look(ctx); err != nil {
+		return err
+	}
+	var doubt error
+	for _, id := range slices.Sorted(maps.Keys(others)) {
+		if v := others[id].newValidity; v != 0 && v != c.inbox.UIDValidity {
+			continue
+		}
+		err := c.compare(ctx, id)
+		if _, unsure := errors.AsType[*doubtError](err); unsure {
+			doubt = err // another one may be it for sure
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return doubt
+}
+
+// compare ends with an aliasError if both mailboxes are proved to be another account's, with nil
+// if one of them is proved not to be, and with a doubtError otherwise.
+func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
+	other, err := c.Store.AccountByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && other.Alias != 0 {
+		c.Mailboxes.release(id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := c.Store.Folders(ctx, id)
+	if err != nil || other.Apart && c.begun { // a person has said so
+		return err
+	}
+	if differs, err := c.differs(ctx, rows); err != nil || differs {
+		return err
+	}
+	doubt := &doubtError{of: id, twice: c.begun && foldertree.Begun(rows)}
+	if other.Domain == c.domain {
+		doubt.login = other.Login
+	}
+	same, err := c.sameNew(ctx, other)
+	if why := whyUnproved(err); why != "" {
+		doubt.why = "the new mailboxes: " + why
+		return doubt
+	}
+	if err != nil || !same {
+		return err
+	}
+	doubt.certain = true
+	same, err = c.sameOld(ctx, other)
+	if why := whyUnproved(err); why != "" {
+		doubt.why = "the old mailboxes: " + why
+		return doubt
+	}
+	switch {
+	case err != nil || !same:
+		return err
+	case doubt.twice:
+		doubt.why = "both have a ledger of their own"
+		return doubt
+	}
+	return &AliasError{Of: id}
+}
+
+// differs tells whether another account's INBOXes can't be the claimant's. They are looked at
+// once more before that is believed: the other one may have copied since.
+func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, error) {
+	if !c.contradicts(rows) {
+		return false, nil
+	}
+	if err := c.look(ctx); err != nil {
+		return false, err
+	}
+	if c.lane.POP3() {
+		return c.contradicts(rows), nil
+	}
+	old, err := c.lane.Source(ctx)
+	if err != nil {
+		return false, err
+	}
+	st, err := old.Inbox(ctx)
+	if err != nil {
+		return false, err
+	}
+	c.status = maps.Clone(c.status)
+	for name := range c.status {
+		if foldertree.IsInbox(&store.Folder{Old: name}) {
+			c.status[name] = st
+		}
+	}
+	return c.contradicts(rows), nil
+}
+
+// look asks for the number of the claimant's INBOX at the new server.
+func (c *claimant) look(ctx context.Context) error {
+	all, err := c.session.Status(ctx, []string{"INBOX"})
+	if err == nil {
+		c.inbox = all["INBOX"]
+	}
+	return err
+}
+
+// contradicts tells whether another account's INBOXes can't be the claimant's: UIDs only grow
+// (RFC 9051 section 2.3.1.1).
+func (c *claimant) contradicts(rows []store.Folder) bool {
+	for i := range rows {
+		f := &rows[i]
+		if !foldertree.IsInbox(f) {
+			continue
+		}
+		cp := f.Checkpoint
+		old := c.status[f.Old]
+		if cp.NewUIDValidity != 0 && c.inbox.UIDValidity != 0 && cp.NewUIDValidity != c.inbox.UIDValidity {
+			return true
+		}
+		if cp.NewUIDValidity == c.inbox.UIDValidity && c.inbox.UIDNext != 0 && c.inbox.UIDNext < cp.NewUIDNext {
+			return true
+		}
+		if cp.UIDValidity == old.UIDValidity && old.UIDNext != 0 && old.UIDNext < cp.UIDNext {
+			return true
+		}
+	}
+	return false
+}
+
+// unprovedError says why something could not be proved.
+type unprovedError struct{ why string }
+
+func (e *unprovedError) Error() string { return e.why }
+
+// whyUnproved is why something could not be proved; "" if err is another one, or nil. What may
+// pass by itself is no reason: it is tried again.
+func whyUnproved(err error) string {
+	if e, ok := errors.AsType[*unprovedError](err); ok {
+		return e.why
+	}
+	switch upstream.ClassOf(err) {
+	case upstream.Fix, upstream.Refused:
+		return err.Error()
+	}
+	return ""
+}
+
+// prober is what a session with a new server must be able to do for a probe.
+type prober interface {
+	Subscribe(ctx context.Context, names []string) error
+	Unsubscribe(ctx context.Context, name string) error
+	Subscribed(ctx context.Context, name string) (bool, error)
+}
+
+// sameNew tells whether another account's login leads to the claimant's mailbox at the new server.
+func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, error) {
+	if other.New.Login == c.lane.NewCreds.Login {
+		return true, nil // the server has just accepted it
+	}
+	mine, ok := c.session.(prober)
+	if !ok {
+		return false, &unprovedError{"the session can't be used for a probe"}
+	}
+	end := c.lane.New.End
+	s, err := c.Dial.New(ctx, end.Server, other.New, c.options(end))
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	theirs, ok := s.(prober)
+	if !ok {
+		return false, &unprovedError{"the session can't be used for a probe"}
+	}
+	return probe(ctx, mine, theirs, func(p store.Probe) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeWait)
+		defer cancel()
+		return c.Store.SetProbe(ctx, c.Account, p)
+	})
+}
+
+// endProbe puts right what a probe has left that was interrupted.
+func (r *ClaimRequest) endProbe(ctx context.Context, s session.Target, left store.Probe) error {
+	if left == store.NoProbe {
+		return nil
+	}
+	p, ok := s.(prober)
+	if !ok {
+		return nil
+	}
+	if err := setSubscribed(ctx, p, left == store.ProbeSubscribed); err != nil && upstream.ClassOf(err) != upstream.Refused {
+		return err
+	}
+	return r.Store.SetProbe(ctx, r.Account, store.NoProbe)
+}
+
+// options are those of a session beside the pair's. It has no place in the pool: whoever
+// holds one and waits for another would wait for ever where there is only one.
+func (c *claimant) options(end session.Endpoint) upstream.Options {
+	return upstream.Options{Stall: c.lane.Stall, ReadOnly: end.ReadOnly, Role: end.Role(), Log: c.Log,
+		Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks}
+}
+
+// probeWait bounds putting the subscription back as it was.
+const probeWait = 5 * time.Second
+
+// ProbeSteps is how often a probe looks.
+const ProbeSteps = 16
+
+// probe tells whether two sessions are in the same mailbox: the subscription of INBOX is taken
+// away and given again by one of them, as chance will have it, and seen by the other. It is the
+// one thing that all servers keep for each mailbox, that no client shows for INBOX, and that is
+// afterwards as it was: a folder or a message made for it would be seen by people, and remain
+// if we ended in between, and MAILBOXIDs (RFC 8474) are copied with mailboxes. How it was before is
+// noted for as long as it may be otherwise.
+func probe(ctx context.Context, mine, theirs prober, note func(store.Probe) error) (same bool, err error) {
+	was, err := mine.Subscribed(ctx, "INBOX")
+	if err != nil {
+		return false, err
+	}
+	before := store.ProbeUnsubscribed
+	if was {
+		before = store.ProbeSubscribed
+	}
+	if err := note(before); err != nil {
+		return false, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeWait)
+		defer cancel()
+		restored := setSubscribed(ctx, mine, was)
+		if restored == nil {
+			restored = note(store.NoProbe)
+		}
+		err = errors.Join(err, restored)
+	}()
+	for i, want := range probePattern(was) {
+		if err := setSubscribed(ctx, mine, want); err != nil {
+			return false, err
+		}
+		seen, err := mine.Subscribed(ctx, "INBOX")
+		if err != nil {
+			return false, err
+		}
+		if seen != want {
+			return false, &unprovedError{"the server doesn't keep the subscription of INBOX"}
+		}
+		seen, err = theirs.Subscribed(ctx, "INBOX")
+		switch {
+		case err != nil:
+			return false, err
+		case seen != want && i > ProbeSteps/2:
+			return false, &unprovedError{"somebody else changed the subscription of INBOX meanwhile"}
+		case seen != want:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// probePattern are the states of a probe. It begins with the opposite of what there is, and
+// changes often enough for nothing else to look like it.
+func probePattern(was bool) []bool {
+	steps := make([]bool, ProbeSteps)
+	for i := range steps {
+		steps[i] = rand.N(2) == 0
+		if i < 4 {
+			steps[i] = (i%2 == 0) != was
+		}
+	}
+	return steps
+}
+
+func setSubscribed(ctx context.Context, s prober, want bool) error {
+	if want {
+		return s.Subscribe(ctx, []string{"INBOX"})
+	}
+	return s.Unsubscribe(ctx, "INBOX")
+}
+
+// sameProblem is what an account waits with for a person.
+func sameProblem(e *doubtError) *store.Problem {
+	return &store.Problem{Kind: store.SameMailbox, Server: store.NewSide, Summary: e.Summary(), Cause: e.why,
+		Advice: store.NeedsFix, Since: time.Now()}
+}

@@ -1,0 +1,215 @@
+package mailbox
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// sides are what accounts that lead to the same mailboxes have in common. Accounts that have the
+// same may yet be two people's, whose folders were made within one second.
+type sides struct {
+	oldServer, newServer string
+	oldValidity          uint32 // of INBOX; 0 for POP3
+}
+
+// claim says that an account copies into a mailbox.
+type claim struct {
+	sides
+	oldLogin, newLogin string
+	// newValidity is the new INBOX's UIDVALIDITY; 0 if it is not known for sure. While two
+	// sessions are the first to see a mailbox they may be told different ones.
+	newValidity uint32
+}
+
+// same tells whether a claim is made by the same logins for the same mailbox.
+func (c claim) same(other claim) bool {
+	c.newValidity = other.newValidity
+	return c == other
+}
+
+// Mailboxes are those of the new servers that accounts copy into. An account claims its
+// own before anything is copied, and only one at a time may claim those that look alike:
+// so of two logins that lead to one mailbox the second finds the first.
+type Mailboxes struct {
+	mu      sync.Mutex
+	loading *semaphore.Weighted
+	loaded  bool
+	claims  map[store.AccountID]claim
+	alike   map[sides]map[store.AccountID]bool
+	gates   map[sides]*semaphore.Weighted
+	aliases map[store.AccountID][]store.AccountID // that lead to an account, or once did
+}
+
+func NewMailboxes() *Mailboxes {
+	return &Mailboxes{loading: semaphore.NewWeighted(1), claims: map[store.AccountID]claim{},
+		alike: map[sides]map[store.AccountID]bool{}, gates: map[sides]*semaphore.Weighted{},
+		aliases: map[store.AccountID][]store.AccountID{}}
+}
+
+// claimed tells whether an account has claimed that.
+func (m *Mailboxes) claimed(id store.AccountID, c claim) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.claims[id]
+	return ok && known.same(c)
+}
+
+// enter waits until nobody else is claiming a mailbox that looks alike.
+func (m *Mailboxes) enter(ctx context.Context, of sides) (leave func(), err error) {
+	m.mu.Lock()
+	gate := m.gates[of]
+	if gate == nil {
+		gate = semaphore.NewWeighted(1)
+		m.gates[of] = gate
+	}
+	m.mu.Unlock()
+	if err := gate.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	return func() { gate.Release(1) }, nil
+}
+
+// others are the accounts beside one whose mailboxes look alike.
+func (m *Mailboxes) others(id store.AccountID, of sides) (others map[store.AccountID]claim) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	others = map[store.AccountID]claim{}
+	for other := range m.alike[of] {
+		if other != id {
+			others[other] = m.claims[other]
+		}
+	}
+	return others
+}
+
+func (m *Mailboxes) claim(id store.AccountID, c claim) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leave(id)
+	m.claims[id] = c
+	if m.alike[c.sides] == nil {
+		m.alike[c.sides] = map[store.AccountID]bool{}
+	}
+	m.alike[c.sides][id] = true
+}
+
+// release takes an account's claim back.
+func (m *Mailboxes) release(id store.AccountID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leave(id)
+}
+
+// leave is release with mu held.
+func (m *Mailboxes) leave(id store.AccountID) {
+	if c, ok := m.claims[id]; ok {
+		delete(m.alike[c.sides], id)
+		delete(m.claims, id)
+	}
+}
+
+// Lead notes that an account is an alias of another, and so are those that led to it.
+func (m *Mailboxes) Lead(id, of store.AccountID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leave(id)
+	m.aliases[of] = append(append(m.aliases[of], id), m.aliases[id]...)
+	delete(m.aliases, id)
+}
+
+// AliasesOf are the accounts that lead to one.
+func (m *Mailboxes) AliasesOf(ctx context.Context, st store.Store, of store.AccountID) (ids []store.AccountID) {
+	m.mu.Lock()
+	all := slices.Compact(slices.Sorted(slices.Values(m.aliases[of])))
+	m.mu.Unlock()
+	for _, id := range all {
+		if a, err := st.AccountByID(ctx, id); err == nil && a.Alias == of { // its login may have changed since
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Load claims for the accounts of which something has been copied, once.
+func (m *Mailboxes) Load(ctx context.Context, st store.Store, cfg *config.Config) error {
+	if err := m.loading.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer m.loading.Release(1)
+	if m.loaded {
+		return nil
+	}
+	accounts, err := st.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range accounts {
+		a := &accounts[i]
+		if a.Alias != 0 {
+			m.Lead(a.ID, a.Alias)
+		}
+		d, ok := cfg.DomainNamed(a.Domain)
+		if !ok || a.Alias != 0 {
+			continue
+		}
+		c := claim{sides: sides{oldServer: d.Old.Address(), newServer: d.New.Address()}, oldLogin: a.Old.Login, newLogin: a.New.Login}
+		c.oldValidity, c.newValidity, err = ledgerNumbers(ctx, st, a.ID)
+		if err != nil {
+			return err
+		}
+		if c.newValidity != 0 {
+			m.claim(a.ID, c)
+		}
+	}
+	m.loaded = true
+	return nil
+}
+
+// ledgerNumbers are the UIDVALIDITYs of an account's INBOXes as far as its ledger tells.
+func ledgerNumbers(ctx context.Context, st store.Store, id store.AccountID) (old, new uint32, err error) {
+	rows, err := st.Folders(ctx, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range rows {
+		f := &rows[i]
+		if !foldertree.IsInbox(f) {
+			continue
+		}
+		old, new = f.Checkpoint.UIDValidity, max(f.NewUIDValidity, f.Checkpoint.NewUIDValidity)
+		if f.Checkpoint.NewUIDValidity != 0 {
+			new = f.Checkpoint.NewUIDValidity
+		}
+		if new == 0 && f.Copied > 0 { // of an earlier version
+			tail, err := st.LedgerFrom(ctx, id, f.ID, lastKey)
+			if err != nil {
+				return 0, 0, err
+			}
+			new = tail.First.UIDValidity
+		}
+	}
+	return old, new, nil
+}
+
+// lastKey is behind all that messages have.
+const lastKey = store.Key("\xff\xff\xff\xff\xff\xff\xff\xff")
+
+// sidesOf are an account's, from a look at the old server.
+func sidesOf(l *session.Pair, old map[string]upstream.Status) sides {
+	of := sides{oldServer: l.Old.End.Server.Address(), newServer: l.New.End.Server.Address()}
+	for name, st := range old {
+		if foldertree.IsInbox(&store.Folder{Old: name}) {
+			of.oldValidity = st.UIDValidity
+		}
+	}
+	return of
+}

@@ -1,0 +1,312 @@
+package transfer
+
+import (
+	"context"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// adoption holds what messages of the old server may be recognised as: lines of
+// the ledger whose keys a changed UIDVALIDITY made void, and messages of the
+// new folder that nobody has entered in the ledger yet. The former go first:
+// they include what the user has deleted since.
+type adoption struct {
+	stale       []store.Entry
+	fromLedger  *message.Candidates // UID is the index in stale, plus one
+	newValidity uint32
+
+	exactly bool // lines of the ledger are taken only for messages of exactly their size
+
+	mu      sync.Mutex // reader and writer look for copies
+	fromNew *message.Candidates
+
+	// Of lines of the ledger with other sizes than messages have now: how many turned out to
+	// be theirs, and how many not.
+	theirs, others int
+}
+
+// takeFresh finds messages on the new server that are proved to be the copies. The writer
+// may look for others meanwhile.
+func (a *adoption) takeFresh(ctx context.Context, want []message.Wanted, ev message.CopyEvidence) ([]message.Candidate, error) {
+	read := ev.Fresh
+	ev.Fresh = func(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+		a.mu.Unlock() // the writer may need it before it comes to this
+		defer a.mu.Lock()
+		return read(ctx, uids)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.fromNew.TakeProved(ctx, want, ev)
+}
+
+// takeRepaired finds a repaired copy: that has the size with which it was sent.
+func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.fromNew.TakeExact([]message.Wanted{want})[0]
+}
+
+// prepareAdoption gathers them. There is nothing to adopt in a folder that
+// has been pulled to its end before: what came to the new server since, came
+// by itself. Only POP3's keys may change at any time; see checkIDs.
+func (p *Pull) prepareAdoption(ctx context.Context) error {
+	p.adopt = nil
+	changed := p.Selected.POP3 && len(p.known.Stale) > 0 && p.known.Count() < int(p.Selected.Messages)
+	if !p.first() && !changed && len(p.beyond) == 0 || p.Selected.Messages == 0 {
+		return nil
+	}
+	found := p.beyond
+	if p.first() && p.Target.Messages > 0 {
+		var err error
+		if found, err = p.newcomers(ctx, 1); err != nil {
+			return err
+		}
+		p.known = session.NewKnown(p.ledger, p.Selected.Keys)
+	}
+	stale := p.staleCandidates()
+	if !p.first() && !changed { // what the ledger has of former keys was looked at then
+		stale = nil
+	}
+	if len(found) == 0 && len(stale) == 0 {
+		return nil
+	}
+	p.Log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
+	p.adopt = &adoption{
+		stale:      p.known.Stale[:len(stale)],
+		fromLedger: message.NewCandidates(stale), fromNew: message.NewCandidates(found),
+		newValidity: p.Target.UIDValidity, exactly: !p.slack(),
+	}
+	return nil
+}
+
+// staleCandidates are what messages with unknown keys may be recognised as, by
+// what the old server had.
+func (p *Pull) staleCandidates() []message.Candidate {
+	stale := make([]message.Candidate, len(p.known.Stale))
+	for i, e := range p.known.Stale {
+		stale[i] = message.Candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
+		if r, ok := p.repairOf(e.Key); ok {
+			stale[i].Fingerprint, stale[i].Size = r.Fingerprint, int64(r.Size)
+		}
+	}
+	return stale
+}
+
+// recognise enters in the ledger those of missing that are already on the new
+// server, and returns the others.
+func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.adopt == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	want, more, err := r.oldIdentities(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	var rest []upstream.Message
+	ev := r.onAdoption(want, missing, more)
+	ledger, err := r.fromLedger(ctx, want, ev)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := r.adopt.takeFresh(ctx, unmatched(want, ledger), ev)
+	if err != nil {
+		return nil, err
+	}
+	r.Taking.Lock()
+	defer r.Taking.Unlock()
+	if err := r.stillThere(ctx, ledger); err != nil {
+		return nil, err
+	}
+	for i, m := range missing {
+		entry := store.Entry{
+			Key: r.Selected.Keys.Key(m.UID), Flags: m.Flags,
+			Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
+		}
+		switch {
+		case ledger[i].UID != 0:
+			was := r.adopt.stale[ledger[i].UID-1]
+			r.place(&entry, was.UIDValidity, was.UID)
+			entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+			batch.Forget = append(batch.Forget, was.Key)
+			if mended, ok := r.repairOf(was.Key); ok {
+				mended.Key = entry.Key
+				batch.Repaired = append(batch.Repaired, mended)
+				entry.Fingerprint, entry.Size = was.Fingerprint, was.Size
+			}
+			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
+		case fresh[i].UID != 0:
+			r.place(&entry, r.adopt.newValidity, fresh[i].UID)
+		default:
+			rest = append(rest, m)
+			continue
+		}
+		batch.Proofs = append(batch.Proofs, entry)
+		r.known.Hand(m.UID)
+	}
+	if len(batch.Proofs) == 0 {
+		return rest, nil
+	}
+	if err := r.Store.Commit(ctx, batch); err != nil {
+		return nil, err
+	}
+	r.Done.adopted.Add(uint64(len(batch.Proofs)))
+	octets := uint64(0)
+	for i := range batch.Proofs {
+		octets += uint64(batch.Proofs[i].Size)
+	}
+	r.dealt(uint64(len(batch.Proofs)), octets)
+	r.tell()
+	return rest, nil
+}
+
+// stillThere drops from what was found those lines of the ledger that another folder has taken
+// meanwhile for messages that were moved.
+func (p *Pull) stillThere(ctx context.Context, found []message.Candidate) error {
+	var keys []store.Key
+	for _, c := range found {
+		if c.UID != 0 {
+			keys = append(keys, p.adopt.stale[c.UID-1].Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	entries, err := p.Store.Entries(ctx, p.Account, p.Folder.ID, keys)
+	there := make(map[store.Key]bool, len(entries))
+	for _, e := range entries {
+		there[e.Key] = true
+	}
+	for i, c := range found {
+		if c.UID != 0 && !there[p.adopt.stale[c.UID-1].Key] {
+			found[i] = message.Candidate{}
+		}
+	}
+	return err
+}
+
+// onAdoption is the evidence for messages that are missing.
+func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []identity) message.CopyEvidence {
+	return message.CopyEvidence{
+		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
+			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
+		},
+		Fresh:  r.askNew,
+		Marked: func(i int, c message.Candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-more[i].marks },
+		Date:   func(i int) message.DateMark { return more[i].date },
+	}
+}
+
+// fromLedger finds lines of the ledger with void keys that stand for messages. One with
+// another size has to be proved by its copy; where its user has removed that, it counts if
+// all others of that kind were proved: then the old server counts in another way now.
+func (r *Reader) fromLedger(ctx context.Context, want []message.Wanted, ev message.CopyEvidence) ([]message.Candidate, error) {
+	a := r.adopt
+	if a.exactly {
+		return a.fromLedger.TakeExact(want), nil
+	}
+	read := ev.Fresh
+	ev.Marked = nil
+	ev.Fresh = func(ctx context.Context, lines []imap.UID) (map[imap.UID]message.Content, error) {
+		line := map[imap.UID]imap.UID{} // by the copy's UID
+		var copies []imap.UID
+		for _, l := range lines {
+			if was := a.stale[l-1]; was.UID != 0 && was.UIDValidity == a.newValidity && !r.Fleeting {
+				line[was.UID] = l
+				copies = append(copies, was.UID)
+			}
+		}
+		found := map[imap.UID]message.Content{}
+		if len(copies) == 0 {
+			return found, nil
+		}
+		there, err := read(ctx, copies)
+		for uid, c := range there {
+			found[line[uid]] = c
+		}
+		return found, err
+	}
+	p := &message.Pairing{Candidates: a.fromLedger, CopyEvidence: ev, Want: want, Found: a.fromLedger.TakeExact(want)}
+	if err := p.Gather(ctx); err != nil {
+		return nil, err
+	}
+	a.count(p)
+	p.Unread = func(i int, c message.Candidate, _ bool) bool {
+		return a.theirs > 0 && a.others == 0 && message.WithinSlack(want[i], c)
+	}
+	p.Assign()
+	return p.Found, nil
+}
+
+// count counts what the copies of lines say.
+func (a *adoption) count(p *message.Pairing) {
+	for _, i := range message.Unfound(p.Want, p.Found) {
+		for _, at := range p.Alike(i) {
+			old, haveOld := p.Olds[i]
+			copied, haveNew := p.News[p.Sorted[at].UID]
+			switch {
+			case !haveOld || !haveNew:
+			case old.Says(copied):
+				a.theirs++
+			default:
+				a.others++
+			}
+		}
+	}
+}
+
+// oldFingerprints reads what the messages can be recognised by. A message the old
+// server gives no header for matches nothing.
+func (p *Pull) oldFingerprints(ctx context.Context, missing []upstream.Message) ([]message.Wanted, error) {
+	want, _, err := p.oldIdentities(ctx, missing)
+	return want, err
+}
+
+// identity is what else a message may be recognised by.
+type identity struct {
+	marks int64 // octets of it that are other tools' marks
+	date  message.DateMark
+}
+
+// oldIdentities is oldFingerprints with what else there is.
+func (p *Pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]message.Wanted, []identity, error) {
+	more := make([]identity, len(missing))
+	at := make(map[imap.UID]int, len(missing))
+	want := make([]message.Wanted, len(missing))
+	var set imap.UIDSet
+	for i, m := range missing {
+		at[m.UID] = i
+		want[i].Size = -1
+		set.AddNum(m.UID)
+	}
+	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		if i, ok := at[m.UID]; ok {
+			want[i] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
+			more[i] = identity{marks: message.MarkOctets(header), date: message.DateMarkOf(header)}
+		}
+		return nil
+	})
+	return want, more, err
+}
+
+// unmatched is want without what was found: those look for nothing any more.
+func unmatched(want []message.Wanted, found []message.Candidate) []message.Wanted {
+	rest := make([]message.Wanted, len(want))
+	for i, w := range want {
+		if rest[i] = w; found[i].UID != 0 {
+			rest[i].Size = -1
+		}
+	}
+	return rest
+}
+
+// clampSize fits a size into the ledger's field.
+func clampSize(n int64) uint32 {
+	return uint32(min(max(n, 0), 1<<32-1))
+}

@@ -1,0 +1,105 @@
+package transfer
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/syncer/leftout"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// Of a folder with all mail only what lies in no other folder is copied. What the ledgers of the
+// others know lies, or lay, there; if its user has removed that copy since, it doesn't come back this
+// way. What they don't know yet is looked for in the old folders themselves, those that are left
+// alone included: there it is counted. No line is written for what lies elsewhere, as the
+// checkpoint says that it was looked at.
+
+// Archive is what a folder with all mail is pulled with.
+type Archive struct {
+	// Bound is the folder's UIDNEXT as told before the other folders were looked at: what has
+	// come since may be in one of them that was looked at too early. 0 if it was not told.
+	Bound  imap.UID
+	whole  bool // nothing has come since
+	judge  *leftout.ArchiveJudge
+	listed int          // messages
+	lone   atomic.Int64 // of them those that are to be copied
+}
+
+// limit leaves out of an opened folder what came too late to be judged.
+func (a *Archive) limit(sel *session.SourceFolder) {
+	if a == nil {
+		return
+	}
+	if a.whole = a.Bound == 0 || sel.UIDNext != 0 && sel.UIDNext <= a.Bound; !a.whole {
+		sel.UIDNext = a.Bound
+	}
+}
+
+// begin prepares for an attempt.
+func (a *Archive) begin() {
+	if a != nil {
+		a.judge, a.listed = nil, 0
+		a.lone.Store(0)
+	}
+}
+
+// count counts messages that were listed.
+func (a *Archive) count(listed int) {
+	if a != nil {
+		a.listed += listed
+	}
+}
+
+// toCopy is how many messages of the folder are copied, or are to be, as far as is known.
+func (p *Pull) toCopy() uint32 {
+	if p.Archive == nil {
+		return p.Selected.Messages
+	}
+	k := p.known
+	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(p.Archive.lone.Load()))
+}
+
+// seen is how many messages of the folder have been seen, and announced how many there should
+// be. Of all mail that says something only when it is listed from its beginning to its end.
+func (p *Pull) seen() int {
+	if p.Archive == nil {
+		return p.known.Count()
+	}
+	return p.Archive.listed
+}
+
+func (p *Pull) announced() int {
+	if p.Archive != nil && (!p.Archive.whole || p.base.UIDNext > 1) {
+		return 0
+	}
+	return int(p.Selected.Messages)
+}
+
+// archived are those of missing that lie in no other folder, if the folder shows all mail.
+func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	a := r.Archive
+	if a == nil {
+		return missing, nil
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if a.judge == nil {
+		a.judge = &leftout.ArchiveJudge{Store: r.Store, Account: r.Account, Folder: r.Folder.ID, Old: r.Folder.Old, Session: r.old}
+	}
+	lone, err := a.judge.Only(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if a.judge.Left {
+		a.judge.Left = false
+		if err := r.openAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.lone.Add(int64(len(lone)))
+	return lone, nil
+}

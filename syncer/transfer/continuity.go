@@ -1,0 +1,84 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// As long as a folder's UIDVALIDITY stays, its UIDNEXT and HIGHESTMODSEQ only grow (RFC 9051
+// section 2.3.1.1, RFC 7162 section 3.1.1). Where they have gone back, or a UID belongs to
+// another message than the ledger says, the server was put back to a backup or has lost
+// its list of UIDs, and UIDs say nothing any more: the folder's messages are recognised anew
+// by what they are, as after a change of UIDVALIDITY.
+
+// errRecognised: the ledger has been put right, and the pull begins again with it.
+var errRecognised = errors.New("the messages of the folder had to be recognised anew")
+
+// reset is a checkpoint that proves nothing of the old side any more.
+func reset(cp store.Checkpoint, uidValidity uint32) store.Checkpoint {
+	return store.Checkpoint{UIDValidity: uidValidity,
+		NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
+}
+
+// wentBack says what of a folder's numbers has gone back since they were noted; "" for
+// nothing. Numbers that are 0 are not known.
+func wentBack(wasNext, next imap.UID, wasModSeq, modSeq uint64) string {
+	switch {
+	case next != 0 && next < wasNext:
+		return fmt.Sprintf("UIDNEXT is %d after it was %d", next, wasNext)
+	case modSeq != 0 && modSeq < wasModSeq:
+		return fmt.Sprintf("HIGHESTMODSEQ is %d after it was %d", modSeq, wasModSeq)
+	}
+	return ""
+}
+
+// newWentBack is wentBack for a new folder with that status.
+func newWentBack(cp store.Checkpoint, st upstream.Status) string {
+	if cp.NewUIDValidity == 0 || st.UIDValidity != cp.NewUIDValidity {
+		return ""
+	}
+	return wentBack(cp.NewUIDNext, st.UIDNext, cp.NewHighestModSeq, st.HighestModSeq)
+}
+
+// NewMoved tells whether the new folder isn't as it was when the checkpoint was taken: there is
+// mail that Postferry has not put there, or its numbering has gone back.
+func NewMoved(cp store.Checkpoint, st upstream.Status) bool {
+	return cp.NewUIDValidity != 0 && st.UIDValidity == cp.NewUIDValidity && st.UIDNext != 0 &&
+		(st.UIDNext != cp.NewUIDNext || newWentBack(cp, st) != "")
+}
+
+// checkNumbers compares the numbering of both folders with what checkpoint and ledger were
+// made with.
+func (p *Pull) checkNumbers(ctx context.Context) error {
+	if err := p.checkOldNumbers(ctx); err != nil {
+		return err
+	}
+	return p.checkNewNumbers(ctx)
+}
+
+// noteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
+// below that is in the ledger, or not ours.
+func (p *Pull) noteNew(cp *store.Checkpoint) {
+	if p.Fleeting {
+		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
+		return
+	}
+	cp.NewUIDValidity, cp.NewHighestModSeq = p.Target.UIDValidity, p.Target.HighestModSeq
+	cp.NewUIDNext = max(p.Target.UIDNext, p.lastOwn+1)
+}
+
+// own notes where the new server has put a copy.
+func (p *Pull) own(uidValidity uint32, uid imap.UID) {
+	if uidValidity == p.Target.UIDValidity {
+		p.lastOwn = max(p.lastOwn, uid)
+	}
+}
+
+// Differ tells whether two UIDVALIDITYs are known and not the same.
+func Differ(was, now uint32) bool { return was != 0 && now != 0 && was != now }

@@ -1,0 +1,507 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+const (
+	// BodyOctets is how much one command asks for, so that a pull that is
+	// asked to stop soon can. Octets.
+	BodyOctets = 8 << 20
+	// PortionsAhead is how many such commands may be under way: while one is answered,
+	// the next is on its way to a server far away.
+	PortionsAhead = 2
+)
+
+// portion is what one command asks for.
+type portion struct {
+	messages []upstream.Message
+	call     session.BodiesCall
+	octets   uint64 // set aside in the old server's budget
+	alone    bool   // a message at which a connection broke: nothing else may be under way
+}
+
+// bringEarly takes the messages that were asked for when the folder was opened. How much is
+// still to come nobody knows: if it isn't wanted any more, the connection is hung up.
+func (r *Reader) bringEarly(ctx context.Context) error {
+	call := r.Selected.Early
+	if call == nil {
+		return nil
+	}
+	all := r.Selected.AllEarly()
+	r.Selected.Early = nil
+	if r.adopt != nil || r.known.Count() > 0 { // it did not look so before it was opened
+		r.Pair.Old.HangUp()
+		return errNotEmpty
+	}
+	var ours error // not the old server's
+	at := imap.UID(0)
+	var came, octets uint64
+	lines, told, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
+		if r.known.Has(m.UID) {
+			return nil
+		}
+		if ours = r.Yielded(); ours != nil {
+			r.Pair.Old.HangUp()
+			return ours
+		}
+		if r.doubts(m, size) {
+			return nil // it is asked for again, by its UID
+		}
+		at = m.UID
+		if ours = r.takeEarly(ctx, m, size, body); ours == nil {
+			at = 0
+		}
+		if came, octets = came+1, octets+uint64(size); ours == nil && all && r.SoonOver(came, octets) {
+			ours = r.openNext(ctx)
+		}
+		return ours
+	})
+	if errors.Is(ours, session.ErrYield) {
+		return ours
+	}
+	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		r.blameEarly(at)
+	}
+	if r.Selected.ListedAhead = lines; !told || !all || len(lines) < int(r.Selected.Messages) {
+		r.Selected.Listed, r.Selected.ListedAhead = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.findUIDNext(ctx)
+}
+
+// SoonOver tells whether of the messages asked for early, of which so many have come, no
+// more are left, about, than may be asked for ahead.
+func (r *Reader) SoonOver(came, octets uint64) bool {
+	left := max(uint64(r.Selected.Messages), came) - came
+	return left*(octets/came) <= PortionsAhead*BodyOctets
+}
+
+// blameEarly is blame for messages of which there is no list: if none was on its way, the
+// next attempt has to tell.
+func (r *Reader) blameEarly(at imap.UID) {
+	if r.blind = at == 0; !r.blind {
+		r.oldTroubles.broke(r.Selected.Keys.Key(at))
+	}
+}
+
+func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	r.known.Hand(m.UID)
+	r.sizes.add(m.Size)
+	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
+		return err
+	}
+	return r.take(ctx, m, size, body)
+}
+
+// bringing is the transfer of messages.
+type bringing struct {
+	*Reader
+	missing []upstream.Message            // not asked for yet
+	way     []portion                     // asked for
+	wanted  map[imap.UID]upstream.Message // of those, what has not come
+	left    []upstream.Message            // did not come with the others
+	odd     []upstream.Message            // came with another length than listed
+	stop    error                         // why nothing more is asked for
+}
+
+// bring fetches messages and hands them over. What does not come with the others is
+// asked for by itself once nothing else is under way.
+func (r *Reader) bring(ctx context.Context, missing []upstream.Message) error {
+	b := &bringing{Reader: r, wanted: map[imap.UID]upstream.Message{}}
+	b.left, b.missing = r.doubtful(missing)
+	err := b.run(ctx)
+	for _, p := range b.way {
+		r.RateLimits.Old.Budget.GiveBack(p.octets)
+	}
+	if errors.Is(err, errSlow) {
+		r.postponed = sortByUID(slices.Concat(b.odd, b.left, b.missing))
+	}
+	return err
+}
+
+func (b *bringing) run(ctx context.Context) error {
+	for len(b.missing)+len(b.way)+len(b.left)+len(b.odd) > 0 {
+		if err := b.ask(ctx); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case len(b.way) > 0:
+			err = b.settle(ctx)
+		case b.stop != nil:
+			err = b.stop
+		default:
+			err = b.eachAlone(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin notes that the first of the missing messages are asked for.
+func (b *bringing) begin(p portion) {
+	for _, m := range p.messages {
+		b.wanted[m.UID] = m
+	}
+	b.way, b.missing = append(b.way, p), b.missing[len(p.messages):]
+}
+
+// ask asks for portions as long as more may be under way.
+func (b *bringing) ask(ctx context.Context) error {
+	for b.stop == nil && len(b.left)+len(b.odd) == 0 && len(b.missing) > 0 && b.mayAsk() {
+		if b.stop = b.Yielded(); b.stop != nil {
+			return nil
+		}
+		if b.tooSlow() {
+			b.stop = errSlow
+			return nil
+		}
+		p, err := b.portion()
+		if err != nil {
+			b.stop = err
+			return nil
+		}
+		if !p.alone {
+			if p.call, err = b.old.Ask(ctx, session.SetOfMessages(p.messages)); err != nil {
+				return err
+			}
+		}
+		b.begin(p)
+	}
+	if b.last && b.stop == nil && len(b.missing)+len(b.left)+len(b.odd) == 0 {
+		return b.openNext(ctx)
+	}
+	return nil
+}
+
+func (b *bringing) mayAsk() bool {
+	n := len(b.way)
+	if n == 0 {
+		return true
+	}
+	// A POP3 session has no asking ahead, and its mailbox may have to be left soon.
+	return n < PortionsAhead && !b.Selected.POP3 && !b.way[n-1].alone && !b.suspected(b.missing[0])
+}
+
+// suspected tells whether a message has to be asked for alone.
+func (b *bringing) suspected(m upstream.Message) bool {
+	alone, _ := b.oldTroubles.suspect(b.Selected.Keys.Key(m.UID))
+	return alone
+}
+
+// portion is what the next command should ask for. Its octets are set aside in the
+// account's budgets. An error means that there is no room for the first message.
+func (b *bringing) portion() (p portion, err error) {
+	messages, octets := b.most()
+	for n, m := range b.missing[:min(messages, len(b.missing))] {
+		size, alone := uint64(max(m.Size, 0)), b.suspected(m)
+		if n > 0 && (p.alone || alone || p.octets+size > octets) {
+			break
+		}
+		if err := b.RateLimits.Take(time.Now(), size); err != nil {
+			if n == 0 {
+				return p, err
+			}
+			break
+		}
+		b.aside.Add(int64(size))
+		p.messages, p.alone = b.missing[:n+1], alone
+		p.octets += size
+	}
+	return p, nil
+}
+
+// settle takes what the portion under way longest brings.
+func (b *bringing) settle(ctx context.Context) error {
+	p := b.way[0]
+	b.way = b.way[1:]
+	err := b.receive(ctx, p)
+	b.RateLimits.Old.Budget.GiveBack(p.octets)
+	if err != nil {
+		return err
+	}
+	return b.RateLimits.SaveSoon(ctx, b.Store, b.Account)
+}
+
+func (b *bringing) receive(ctx context.Context, p portion) error {
+	if p.alone {
+		delete(b.wanted, p.messages[0].UID)
+		return b.single(ctx, p.messages[0])
+	}
+	err := b.fetch(ctx, p)
+	if err != nil && !aboutMessages(err) {
+		return err
+	}
+	var rest []upstream.Message
+	for _, m := range p.messages {
+		if _, missing := b.wanted[m.UID]; missing {
+			rest = append(rest, m)
+			delete(b.wanted, m.UID)
+		}
+	}
+	if upstream.ClassOf(err) == upstream.Refused && b.doubt(rest) {
+		return errListAgain
+	}
+	b.left = append(b.left, rest...)
+	return nil
+}
+
+// eachAlone asks for what the old server refused or passed over, before it is given up, and
+// for what came with another length than listed. If its lists turn out to be wrong, the
+// others of those come with the rest.
+func (b *bringing) eachAlone(ctx context.Context) error {
+	for _, m := range b.left {
+		if err := b.single(ctx, m); err != nil {
+			return err
+		}
+	}
+	for b.left = nil; len(b.odd) > 0 && !b.lengths().WrongOften(); b.odd = b.odd[1:] {
+		if err := b.single(ctx, b.odd[0]); err != nil {
+			return err
+		}
+	}
+	b.missing, b.odd = append(b.odd, b.missing...), nil
+	return nil
+}
+
+// aboutMessages tells whether a refusal is about what was asked for.
+func aboutMessages(err error) bool {
+	return upstream.ClassOf(err) == upstream.Refused || session.AboutOne(err)
+}
+
+// doubt tells whether messages that did not come may be gone: a POP3 server
+// lists to the end of a session what it listed at its beginning. If they are listed
+// again and do not come again, they are not.
+func (r *Reader) doubt(msgs []upstream.Message) (doubt bool) {
+	for _, m := range msgs {
+		key := r.Selected.Keys.Key(m.UID)
+		if !r.Selected.POP3 || r.doubted[key] {
+			continue
+		}
+		if r.doubted == nil {
+			r.doubted = map[store.Key]bool{}
+		}
+		r.doubted[key], doubt = true, true
+	}
+	return doubt
+}
+
+// fetch takes what comes until a portion is answered. What it gets is not wanted any more.
+func (b *bringing) fetch(ctx context.Context, p portion) error {
+	var ours error // of take: the new side's, or what the old server did to a body
+	at := imap.UID(0)
+	b.seen.Begin()
+	err := p.call.Wait(ctx, func(uid imap.UID, size int64, body io.Reader) error {
+		m, ok := b.wanted[uid]
+		if !ok {
+			return nil
+		}
+		if b.yieldsLate() {
+			b.Pair.Old.HangUp()
+			ours = session.ErrYield
+			return ours
+		}
+		delete(b.wanted, uid)
+		if b.doubts(m, size) {
+			b.odd = append(b.odd, m)
+			return nil
+		}
+		at = uid
+		watched, dealt := b.seen.Watch(body)
+		defer dealt()
+		if ours = b.take(ctx, m, size, watched); ours == nil {
+			at = 0
+		}
+		return ours
+	})
+	b.tellPace()
+	if errors.Is(ours, session.ErrYield) {
+		return ours
+	}
+	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		b.blame(p, at)
+	}
+	return err
+}
+
+// blame notes at which message the connection with the old server broke: the
+// one that was on its way, or else the first that had not come.
+func (b *bringing) blame(p portion, at imap.UID) {
+	if at != 0 {
+		b.oldTroubles.broke(b.Selected.Keys.Key(at))
+		return
+	}
+	for _, p := range append([]portion{p}, b.way...) {
+		for _, m := range p.messages {
+			if _, missing := b.wanted[m.UID]; missing {
+				b.oldTroubles.broke(b.Selected.Keys.Key(m.UID))
+				return
+			}
+		}
+	}
+}
+
+// single asks for one message that did not come with the others, or must not be
+// asked for with them. If it still does not come and is still listed, it goes to
+// quarantine.
+func (r *Reader) single(ctx context.Context, m upstream.Message) error {
+	k := r.Selected.Keys.Key(m.UID)
+	if _, guilty := r.oldTroubles.suspect(k); guilty {
+		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+			"the connection broke while it was sent")})
+	}
+	came, err := r.fetchAlone(ctx, m)
+	switch {
+	case err == nil && came:
+		r.unavailable = 0
+		return nil
+	case err != nil && !aboutMessages(err) && !errors.Is(err, errLengths):
+		return err
+	case err != nil && session.AboutOne(err):
+		if r.unavailable++; r.unavailable > unavailableMost {
+			return err // it is the server
+		}
+	case err == nil:
+		listed := false
+		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
+		if err := r.old.ListFlags(ctx, set, func(l upstream.Message) error {
+			listed = listed || l.UID == m.UID
+			return nil
+		}); err != nil {
+			return err
+		}
+		if !listed {
+			return nil // deleted meanwhile
+		}
+	}
+	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
+}
+
+// aloneMost is how many times a message is asked for by itself if it comes with another
+// length each time.
+const aloneMost = 3
+
+// fetchAlone asks for one message and tells whether it came.
+func (r *Reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool, err error) {
+	for range aloneMost {
+		var odd bool
+		if came, odd, err = r.fetchOne(ctx, m); err != nil || !odd {
+			return came, err
+		}
+	}
+	return false, errLengths
+}
+
+// fetchOne is one try. odd tells that the body had another length than listed, and was not taken.
+func (r *Reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
+	var ours error // of take
+	err = r.old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
+		if uid != m.UID || came || odd {
+			return nil
+		}
+		if odd = !r.settles(m, size); odd {
+			return nil
+		}
+		came = true
+		ours = r.take(ctx, m, size, body)
+		return ours
+	})
+	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+		k := r.Selected.Keys.Key(m.UID)
+		if alone, _ := r.oldTroubles.suspect(k); alone {
+			r.oldTroubles.brokeAlone(k)
+		} else {
+			r.oldTroubles.broke(k)
+		}
+	}
+	return came, odd, err
+}
+
+// errLengths: the old server delivers a message with another length each time.
+var errLengths = errors.New("it comes with another length each time")
+
+func (r *Reader) noBody(m upstream.Message, err error) *store.Quarantined {
+	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
+	if err != nil {
+		cause = err.Error()
+	}
+	switch {
+	case errors.Is(err, errLengths):
+		reason = "The old server delivers this message differently each time it is asked for it."
+	case errors.Is(err, upstream.ErrEndless):
+		reason = "The old server does not mark where this message ends, so that it can't be had whole."
+	}
+	q := newQuarantined(r.Selected.Keys.Key(m.UID), reason, cause)
+	if session.AboutOne(err) {
+		q.Reason, q.Again = "The old server can't deliver this message at the moment.", true
+	}
+	return q
+}
+
+// take hands over one body: held in memory if small, as a stream otherwise.
+func (r *Reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+	if err := r.RateLimits.Message(ctx); err != nil {
+		return err
+	}
+	it := &item{msg: m, key: r.Selected.Keys.Key(m.UID)}
+	if size > min(streamAbove, r.Limit/4) {
+		return r.stream(ctx, it, size, body)
+	}
+	if err := r.Memory.Acquire(ctx, size); err != nil {
+		return err
+	}
+	it.held = size
+	it.body = r.Buffers.get(int(size))
+	if _, err := io.ReadFull(body, it.body); err != nil {
+		r.giveBack(it)
+		return err
+	}
+	header := message.Header(it.body)
+	it.date(header)
+	it.intent = r.intent(it, header, size)
+	return r.hand(ctx, it)
+}
+
+// stream hands over a large body piece by piece: the header first, because the
+// intent has to be written before the first octet goes out.
+func (r *Reader) stream(ctx context.Context, it *item, size int64, body io.Reader) error {
+	var header message.HeaderCapture
+	var start bytes.Buffer
+	piece := make([]byte, 16<<10)
+	for !header.Done() && int64(start.Len()) < size {
+		n, err := body.Read(piece)
+		header.Write(piece[:n])
+		start.Write(piece[:n])
+		if err != nil && (!errors.Is(err, io.EOF) || int64(start.Len()) < size) {
+			return err
+		}
+	}
+	it.date(header.Header())
+	it.intent = r.intent(it, header.Header(), size)
+	it.stream = &source{r: io.MultiReader(&start, body)}
+	streamed := make(chan error, 1)
+	it.streamed = streamed
+	if err := r.hand(ctx, it); err != nil {
+		return err
+	}
+	// The writer reads from our connection now. It always tells when it is
+	// through, even if it gave up.
+	return <-streamed // it is the writer's now
+}

@@ -1,0 +1,33 @@
+package transfer
+
+import (
+	"context"
+
+	"postferry/syncer/session"
+)
+
+// leaveHung gives the pull's session with the new server, if it hung, to those that are waited for.
+func (p *Pull) leaveHung(ctx context.Context) {
+	if seat := &p.Pair.New; seat.There && seat.Session.Hung() {
+		opened, release := seat.GiveAway()
+		p.Hung.Keep(ctx, p.Folder.ID, opened, session.HungStalls*p.Pair.Stall, release, p.Log)
+	}
+}
+
+// awaitHung waits until no session of the folder may store anything more. A visit does not
+// wait: what is there is shown.
+func (p *Pull) awaitHung(ctx context.Context) error {
+	for _, ended := range p.Hung.Of(p.Folder.ID) {
+		if p.Visit {
+			return session.ErrHung
+		}
+		select {
+		case <-ended:
+		case <-p.Yield:
+			return session.ErrYield
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,348 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// A message that is moved on the old server, or that its server gives another UID, has a new
+// key. It is the same message all the same: its copy is where it was, or was removed there by its
+// user. So a message with an unknown key is compared with the lines of the ledger, in all of the
+// account's folders, whose messages are not on the old server any more, before it is copied; each
+// line stands for one message. Two that are there both are two.
+//
+// It costs nothing as long as each folder has at least the messages that its ledger knows.
+
+// Thin is a folder of which the ledger may have lines whose messages are gone from the old server.
+type Thin struct {
+	ID       store.FolderID
+	Old      string // its raw name there
+	Listed   bool   // it was there when the old server last told its folders
+	Validity uint32 // UIDVALIDITY there when it was pulled last
+	AllMail  bool   // it has what lay in no other folder: if that is in another now, it is the same message
+}
+
+// moves are the lines that messages with unknown keys are compared with.
+type moves struct {
+	sources  []Thin
+	own      store.FolderID // the folder that is pulled, if it is among them
+	loaded   bool
+	lines    []movedLine // by fingerprint and size
+	sizes    map[int64]struct{}
+	repaired map[store.Elsewhere]store.Repaired
+}
+
+// movedLine is one of them.
+type movedLine struct {
+	message.Wanted
+	store.Elsewhere
+}
+
+func compareMoved(a, b movedLine) int {
+	return cmp.Or(slices.Compare(a.Fingerprint[:], b.Fingerprint[:]), cmp.Compare(a.Size, b.Size))
+}
+
+// prepareMoves finds out which folders newcomers of this one may have been moved from.
+func (p *Pull) prepareMoves(ctx context.Context) error {
+	p.moves = nil
+	cp, sel := p.Folder.Checkpoint, p.Selected
+	if p.Archive != nil || sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
+		return nil
+	}
+	m := &moves{sources: slices.Clone(p.Thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
+	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
+	if len(p.known.Stale) > 0 || uint64(p.known.Count())+arrived > uint64(sel.Messages) && p.known.Count() > 0 {
+		m.own = p.Folder.ID
+		m.sources = append([]Thin{{ID: m.own}}, m.sources...)
+	}
+	if len(m.sources) == 0 {
+		return nil
+	}
+	p.moves = m
+	if m.own == 0 || p.known.Before == 0 {
+		return nil
+	}
+	if err := p.readLedger(ctx); err != nil {
+		return err
+	}
+	p.begin()
+	return nil
+}
+
+// Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
+func (p *Pull) Thin() bool {
+	return p.Archive == nil && !p.Selected.POP3 && (len(p.known.Stale) > 0 || p.known.Count() > int(p.Selected.Messages))
+}
+
+// load reads the lines.
+func (p *Pull) loadMoves(ctx context.Context) error {
+	m := p.moves
+	if m.loaded {
+		return nil
+	}
+	m.loaded = true
+	for _, s := range m.sources {
+		l := p.ledger
+		if s.ID != m.own {
+			var err error
+			if l, err = p.Store.Ledger(ctx, p.Account, s.ID); err != nil {
+				return err
+			}
+		} else if p.adopt != nil && len(p.adopt.stale) > 0 { // those are looked through before
+			l.Entries = p.known.Entries
+		}
+		m.add(s.ID, l)
+	}
+	slices.SortStableFunc(m.lines, compareMoved)
+	return nil
+}
+
+func (m *moves) add(folder store.FolderID, l store.Ledger) {
+	for _, r := range l.Repaired {
+		m.repaired[store.Elsewhere{Folder: folder, Key: r.Key}] = r
+	}
+	for _, e := range l.Entries {
+		line := movedLine{message.Wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}, store.Elsewhere{Folder: folder, Key: e.Key}}
+		if r, ok := m.repaired[line.Elsewhere]; ok {
+			line.Wanted = message.Wanted{Fingerprint: r.Fingerprint, Size: int64(r.Size)}
+		}
+		m.lines = append(m.lines, line)
+		m.sizes[line.Size] = struct{}{}
+	}
+}
+
+// alike are the lines that messages could be.
+func (m *moves) alike(want []message.Wanted) (lines []movedLine) {
+	for _, w := range slices.CompactFunc(slices.SortedFunc(slices.Values(want), compareWanted), func(a, b message.Wanted) bool { return a == b }) {
+		at, _ := slices.BinarySearchFunc(m.lines, movedLine{Wanted: w}, compareMoved)
+		for ; at < len(m.lines) && m.lines[at].Wanted == w; at++ {
+			lines = append(lines, m.lines[at])
+		}
+	}
+	return lines
+}
+
+func compareWanted(a, b message.Wanted) int {
+	return compareMoved(movedLine{Wanted: a}, movedLine{Wanted: b})
+}
+
+// moved enters in the ledger those of missing that are known under other keys, and returns the
+// others.
+func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.moves == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	if err := r.loadMoves(ctx); err != nil {
+		return nil, err
+	}
+	var some, rest []upstream.Message
+	for _, m := range missing {
+		if _, ok := r.moves.sizes[m.Size]; ok {
+			some = append(some, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	if len(some) == 0 {
+		return missing, nil
+	}
+	want, err := r.oldFingerprints(ctx, some)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := r.gone(ctx, r.moves.alike(want))
+	if err != nil || len(gone) == 0 {
+		return missing, err
+	}
+	left, err := r.enterMoved(ctx, some, want, gone)
+	rest = append(rest, left...)
+	slices.SortFunc(rest, func(a, b upstream.Message) int { return cmp.Compare(a.UID, b.UID) })
+	return rest, err
+}
+
+// gone are those lines whose messages are not on the old server any more.
+func (r *Reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
+	opened := false
+	for _, s := range r.moves.sources {
+		some := slices.DeleteFunc(slices.Clone(lines), func(l movedLine) bool { return l.Folder != s.ID })
+		if len(some) == 0 {
+			continue
+		}
+		var there map[store.Key]bool
+		if s.AllMail {
+			there = nil // what is there is what came
+		} else if s.ID == r.moves.own {
+			there, err = r.present(ctx, r.Selected.Keys, some)
+		} else {
+			opened = true
+			there, err = r.presentIn(ctx, s, some)
+		}
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, slices.DeleteFunc(some, func(l movedLine) bool { return there[l.Key] })...)
+	}
+	if !opened {
+		return gone, nil
+	}
+	return gone, r.openAgain(ctx)
+}
+
+// present tells which lines' keys belong to messages of the open folder that are there.
+func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []movedLine) (there map[store.Key]bool, err error) {
+	there = map[store.Key]bool{}
+	var set imap.UIDSet
+	for _, l := range lines {
+		if uid, ok := ring.UID(l.Key); ok {
+			set.AddNum(uid)
+		}
+	}
+	if len(set) == 0 {
+		return there, nil
+	}
+	return there, r.old.ListFlags(ctx, set, func(m upstream.Message) error {
+		there[ring.Key(m.UID)] = true
+		return nil
+	})
+}
+
+// presentIn is present for another folder. One that is not listed any more and does not open is gone, with
+// all that was in it; of one that does not open although it is listed everything counts as there. In one with
+// another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
+func (r *Reader) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
+	f, err := r.old.Open(ctx, s.Old, session.OpenWith{})
+	refused := upstream.ClassOf(err) == upstream.Refused
+	switch {
+	case refused && !s.Listed:
+		return nil, nil
+	case refused:
+		return keysOf(lines), nil
+	case err != nil:
+		return nil, err
+	case f.UIDValidity != s.Validity:
+		return r.alikeIn(ctx, lines)
+	}
+	return r.present(ctx, f.Keys, lines)
+}
+
+func keysOf(lines []movedLine) map[store.Key]bool {
+	keys := make(map[store.Key]bool, len(lines))
+	for _, l := range lines {
+		keys[l.Key] = true
+	}
+	return keys
+}
+
+// alikeIn tells for which lines the open folder has messages like theirs, one for each.
+func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]bool, error) {
+	want := make([]message.Wanted, len(lines))
+	sizes := map[int64]bool{}
+	for i, l := range lines {
+		want[i], sizes[l.Size] = l.Wanted, true
+	}
+	var set imap.UIDSet
+	err := r.old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
+		if sizes[m.Size] {
+			set.AddNum(m.UID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var found []message.Candidate
+	for _, part := range session.Chunks(set, session.ListWindow) {
+		err := r.old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+			found = append(found, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	there := map[store.Key]bool{}
+	for i, c := range message.NewCandidates(found).TakeExact(want) {
+		if c.UID != 0 {
+			there[lines[i].Key] = true
+		}
+	}
+	return there, nil
+}
+
+// openAgain goes back to the folder that is pulled.
+func (r *Reader) openAgain(ctx context.Context) error {
+	f, err := r.old.Open(ctx, r.Folder.Old, session.OpenWith{})
+	if err != nil {
+		return err
+	}
+	if f.UIDValidity != r.Selected.UIDValidity {
+		return errRecognised
+	}
+	return nil
+}
+
+// enterMoved enters the messages that lines stand for, and returns the others. Other pulls of the account
+// may be looking for lines as well: each is read again while nobody else can take it.
+func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want []message.Wanted, gone []movedLine) (rest []upstream.Message, err error) {
+	list := make([]message.Candidate, len(gone))
+	for i, l := range gone {
+		list[i] = message.Candidate{Fingerprint: l.Fingerprint, Size: l.Size, UID: imap.UID(i + 1)}
+	}
+	r.Taking.Lock()
+	defer r.Taking.Unlock()
+	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	for i, c := range message.NewCandidates(list).TakeExact(want) {
+		if c.UID == 0 {
+			rest = append(rest, msgs[i])
+			continue
+		}
+		line := gone[c.UID-1]
+		was, err := r.Store.Entries(ctx, r.Account, line.Folder, []store.Key{line.Key})
+		if err != nil {
+			return nil, err
+		}
+		if len(was) == 0 {
+			rest = append(rest, msgs[i])
+			continue
+		}
+		r.enterLine(&batch, msgs[i], was[0], line.Elsewhere)
+	}
+	if len(batch.Proofs) == 0 {
+		return rest, nil
+	}
+	r.Log.Info().Int("messages", len(batch.Proofs)).Msg("messages of this folder were moved here on the old server, or given other UIDs: they are not copied again")
+	if err := r.Store.Commit(ctx, batch); err != nil {
+		return nil, err
+	}
+	r.Done.adopted.Add(uint64(len(batch.Proofs)))
+	r.dealt(uint64(len(batch.Proofs)), 0)
+	r.tell()
+	return rest, nil
+}
+
+// enterLine makes a line stand for a message with another key. Where its copy is, the ledger knows only as
+// long as the message stays in its folder.
+func (r *Reader) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
+	entry := store.Entry{Key: r.Selected.Keys.Key(m.UID), UIDValidity: r.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
+	if at.Folder == r.Folder.ID {
+		r.place(&entry, was.UIDValidity, was.UID)
+		entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)
+		r.rekeyed, r.base.HighestModSeq = true, 0
+	} else {
+		batch.Moved = append(batch.Moved, at)
+	}
+	if rep, ok := r.moves.repaired[at]; ok {
+		rep.Key = entry.Key
+		batch.Repaired = append(batch.Repaired, rep)
+	}
+	batch.Proofs = append(batch.Proofs, entry)
+}

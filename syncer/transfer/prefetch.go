@@ -1,0 +1,95 @@
+package transfer
+
+import (
+	"context"
+	"time"
+
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// A pair asks for the folder that comes next while the last messages of the present one
+// are still on their way: with a server far away that saves a round trip or two for each
+// folder. It is done only where the old session is surely not needed for the present one
+// any more, because that is copied for the first time. Should it be needed all the same,
+// as a large message was refused, the pull begins again with new sessions.
+
+// NextFunc tells what comes next on a pair, if anything. limited says that the new
+// server has a limit for messages.
+type NextFunc func(ctx context.Context, limited bool) (session.NextFolder, bool)
+
+// mayPrepare tells whether the folder that comes next may be asked for while this one
+// is copied: it has never been, and nothing went wrong so far.
+func (p *Pull) mayPrepare() bool {
+	k := p.known
+	return p.Next != nil && !p.Pair.Cautious && !p.Selected.POP3 && p.Selected.UIDNext != 0 && p.first() && p.adopt == nil &&
+		len(k.Entries)+k.Before+len(k.Refused) == 0 && p.new.UIDPlus() && !p.Fleeting
+}
+
+// openNext asks the old server for the folder that comes next. All of the present one
+// has been asked for.
+func (r *Reader) openNext(ctx context.Context) error {
+	if !r.preparing || r.Yielded() != nil {
+		return nil
+	}
+	n, ok := r.Next(ctx, r.limited)
+	if !ok {
+		return nil
+	}
+	r.preparing = false
+	call, err := r.old.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: LastKnown(n.Folder.Checkpoint)})
+	if err == nil {
+		r.Pair.Prefetched = &session.Prefetched{NextFolder: n, At: time.Now(), Old: r.Pair.ListeningSource(), Opened: call}
+	}
+	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+		return nil
+	}
+	return err
+}
+
+// lookAtNext asks the new server for the folder that comes next. All of the present one
+// has been sent.
+func (w *writer) lookAtNext(ctx context.Context) error {
+	p := w.Pair.Prefetched
+	if p == nil {
+		return nil
+	}
+	p.New = w.new
+	err := p.Ask(ctx)
+	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+		p.Asked, p.Status = nil, nil
+		return nil
+	}
+	return err
+}
+
+// openPrepared waits for the old folder that was asked for ahead. It returns false if
+// it has to be opened as usual.
+func (p *Pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok bool, err error) {
+	if pr == nil {
+		return false, nil
+	}
+	p.old = pr.Old
+	p.Selected, err = pr.Opened.Wait(ctx)
+	if upstream.ClassOf(err) == upstream.Refused {
+		return false, nil
+	}
+	return true, err
+}
+
+// lookAtPrepared is lookAtNew for a folder that was asked for ahead.
+func (p *Pull) lookAtPrepared(ctx context.Context, pr *session.Prefetched) error {
+	p.new, p.asked = pr.New, pr.Asked
+	if pr.Status == nil {
+		return p.lookAtNew(ctx)
+	}
+	st, told, err := pr.Status.Wait(ctx)
+	if told && err == nil {
+		p.Target = st
+		return nil
+	}
+	if err != nil && upstream.ClassOf(err) != upstream.Refused {
+		return err
+	}
+	return p.lookAtNew(ctx)
+}

@@ -1,0 +1,102 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// Before the first flag is changed of a message, in a pull, its header is looked at: a flag that
+// reaches another message may cost that, as \Deleted does.
+
+// proofs are heads of messages whose flags are to be changed, by UID.
+type proofs map[imap.UID]session.MessageHeader
+
+func (s proofs) take(m upstream.Message, header []byte) error {
+	s[m.UID] = session.MessageHeader{Message: m, Header: header}
+	return nil
+}
+
+// selectToChange opens the new folder for changes and learns what the messages are that are to be
+// changed, most often in one round trip.
+func (p *Pull) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
+	shown := proofs{}
+	first := p.toProve(changed, p.Target.UIDValidity, shown)
+	sel, err := p.new.SelectAndHeaders(ctx, p.Folder.New, first, shown.take)
+	if err != nil {
+		return nil, nil, p.gone(err, ErrNewGone)
+	}
+	if sel.UIDValidity != p.Target.UIDValidity || Fleeting(sel) {
+		clear(shown) // those were others
+		p.proved = nil
+	}
+	before := p.Target.UIDValidity
+	if err := p.locate(ctx, sel, changed); err != nil {
+		return nil, nil, err
+	}
+	if rest := p.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 && (before != sel.UIDValidity || Fleeting(sel)) {
+		err = p.new.Headers(ctx, rest, shown.take)
+	}
+	return sel, shown, err
+}
+
+// toProve are the messages of changes that have not been looked at.
+func (p *Pull) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
+	for i := range changed {
+		e := &changed[i].entry
+		_, proved := p.proved[e.UID]
+		if _, ok := shown[e.UID]; e.UID != 0 && e.UIDValidity == uidValidity && !proved && !ok {
+			set.AddNum(e.UID)
+		}
+	}
+	return set
+}
+
+// prove tells of which changes the message is the copy. If one of them isn't, the copies of the folder are
+// recognised anew, and the pull begins again.
+func (p *Pull) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
+	if p.proved == nil {
+		p.proved = map[imap.UID]struct{}{}
+	}
+	doubtful, uids := map[store.Key][]byte{}, map[store.Key]imap.UID{}
+	for i := range changed {
+		e := &changed[i].entry
+		found, ok := shown[e.UID]
+		switch {
+		case !ok || e.UIDValidity != sel.UIDValidity:
+		case message.IsCopy(e, found.Message, found.Header):
+			p.proved[e.UID] = struct{}{}
+		default:
+			doubtful[e.Key], uids[e.Key] = message.HeaderInDoubt(e, found.Message, found.Header), e.UID
+		}
+	}
+	if len(doubtful) == 0 {
+		return p.proved, nil
+	}
+	same, err := p.rewritten(ctx, doubtful)
+	if err != nil {
+		return nil, err
+	}
+	var others []imap.UID
+	for key, uid := range uids {
+		if p.proved[uid] = struct{}{}; !same[key] {
+			others = append(others, uid)
+			delete(p.proved, uid)
+		}
+	}
+	if len(others) == 0 {
+		return p.proved, nil
+	}
+	seen := fmt.Sprintf("UID %d is another message than the copy", slices.Min(others))
+	if err := p.recogniseNew(ctx, seen); err != nil {
+		return nil, err
+	}
+	return nil, errRecognised
+}

@@ -1,0 +1,206 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/upstream"
+)
+
+// A refusal that says nothing of the message may be about the server: one that refuses all
+// messages of a folder in the same words is in trouble. So a message goes to quarantine for
+// good only once the new server has taken another one after it refused this one. Otherwise it
+// waits there to be tried again by itself; and if the folder has nothing else, and for
+// less than troubleLasts, it is not even put there.
+const (
+	// partsMost is how many batches in a row may be refused and halved without a message
+	// being taken before nothing more is tried: with fewer bad messages than that, some part
+	// of a batch has none.
+	partsMost = 16
+	// heldMost is the same for messages that were refused standing alone.
+	heldMost = 20
+	// heldFew is how many there may be at the end of a pull that wait in quarantine, to be
+	// tried again by themselves, although nothing was taken after them.
+	heldFew = 4
+	// TroubleLasts is how long a server may be in trouble before its refusals are the messages'.
+	TroubleLasts = 72 * time.Hour
+)
+
+// refusals is what a writer knows of what the new server refuses and takes.
+type refusals struct {
+	accepted uint64        // messages that it has taken
+	parts    int           // refused batches in a row
+	onTrial  []heldRefusal // of which it is not known whether they are to blame
+}
+
+// heldRefusal is a message that was refused, as long as it isn't known whether it is to blame.
+type heldRefusal struct {
+	quarantined *store.Quarantined
+	why         error
+	since       uint64 // messages that had been taken when it was refused first
+}
+
+// refusesAllError: the new server refuses all messages of a folder.
+type refusesAllError struct{ why error }
+
+func (e *refusesAllError) Error() string {
+	return fmt.Sprintf("the new server refuses every message of the folder: %v", e.why)
+}
+
+func (e *refusesAllError) Unwrap() error { return e.why }
+
+func (e *refusesAllError) Describe(p *store.Problem) {
+	p.Kind, p.Summary = store.MessagesRefused, e.Summary()
+}
+
+// Summary is the sentence for the person at the screen.
+func (e *refusesAllError) Summary() string {
+	host, words := "", ""
+	if u, ok := errors.AsType[*upstream.Error](e.why); ok {
+		host, words = " ("+u.Host()+")", fmt.Sprintf(" in the same words (%q)", u.Text)
+	}
+	return "The new server" + host + " refuses all messages for this folder" + words +
+		". None of them is given up: they are tried again by themselves; if it stays so, ask whoever runs that server."
+}
+
+// firstRefused notes when a message was refused for the first time.
+func (w *writer) firstRefused(it *item) {
+	if !it.refusedBefore {
+		it.refusedBefore, it.since = true, w.accepted
+	}
+}
+
+// refusedEach decides about refused messages: about each by itself if each had a command of
+// its own, otherwise about all of them together.
+func (w *writer) refusedEach(ctx context.Context, items []*item, why error) error {
+	for _, it := range items {
+		if it.said == nil || len(items) == 1 || uncertain(why) {
+			return w.refused(ctx, items, why)
+		}
+	}
+	for i := range items {
+		if err := w.refused(ctx, items[i:i+1], items[i].said); err != nil {
+			for _, it := range items[i+1:] {
+				w.pending.Drop = append(w.pending.Drop, it.key)
+			}
+			w.release(items[i+1:])
+			return err
+		}
+	}
+	return nil
+}
+
+// hold keeps a message from quarantine until it is known that it is to blame: at once if the
+// refusal speaks of the message, or if it has been there before.
+func (w *writer) hold(it *item, q *store.Quarantined, why error) {
+	uid, known := w.known.Keys.UID(q.Key)
+	if _, tried := w.known.Again[uid]; known && tried || explained(why) || it.intent.Size == 0 {
+		w.quarantine(q)
+		return
+	}
+	w.pending.Drop = append(w.pending.Drop, q.Key)
+	w.onTrial = append(w.onTrial, heldRefusal{quarantined: q, why: why, since: it.since})
+}
+
+// explained tells whether a refusal says what is wrong with the message.
+func explained(why error) bool {
+	e, ok := errors.AsType[*upstream.Error](why)
+	if !ok || e.Class != upstream.Refused {
+		return false
+	}
+	return e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT" ||
+		message.ContainsAny(strings.ToLower(e.Text), message.WordsOnMessages...)
+}
+
+// settleHeld sends those messages to quarantine after whose refusal others were taken. If
+// too many are left, the server is in trouble.
+func (w *writer) settleHeld() error {
+	left := w.onTrial[:0]
+	for _, h := range w.onTrial {
+		if w.accepted > h.since {
+			w.quarantine(h.quarantined)
+		} else {
+			left = append(left, h)
+		}
+	}
+	w.onTrial = left
+	if len(w.onTrial) < heldMost || !w.sameWords() {
+		return nil
+	}
+	why := &refusesAllError{w.onTrial[len(w.onTrial)-1].why}
+	switch {
+	case w.refusesAll(): // they are copied another time
+		w.onTrial = nil
+		return why
+	case w.Lasting:
+		w.tryLater()
+		return nil
+	}
+	w.tryLater()
+	return why
+}
+
+// refusesAll tells whether all that is known of the folder is that the new server refuses its
+// messages, and that not for long.
+func (w *writer) refusesAll() bool {
+	return w.accepted == 0 && !w.Lasting && len(w.known.Entries)+w.known.Before+int(w.Done.adopted.Load()) == 0
+}
+
+// tryLater puts the messages of which nothing more is known into quarantine, to be tried again.
+func (w *writer) tryLater() {
+	for _, h := range w.onTrial {
+		h.quarantined.Again = true
+		w.quarantine(h.quarantined)
+	}
+	w.onTrial = nil
+}
+
+// judgeRefused decides at the end of a pull about messages after whose refusal nothing was
+// taken: with several in the same words it is the server's trouble, a few wait in quarantine
+// and are tried again.
+func (w *writer) judgeRefused() error {
+	if err := w.settleHeld(); err != nil {
+		return err
+	}
+	if n := len(w.onTrial); n > heldFew && w.sameWords() && w.refusesAll() {
+		why := w.onTrial[n-1].why
+		w.onTrial = nil
+		return &refusesAllError{why}
+	}
+	w.tryLater()
+	w.catchUp()
+	return nil
+}
+
+// sameWords tells whether all that is held was refused in the same words.
+func (w *writer) sameWords() bool {
+	for _, h := range w.onTrial {
+		if wordsOf(h.why) != wordsOf(w.onTrial[0].why) {
+			return false
+		}
+	}
+	return true
+}
+
+// wordsOf are the words of a refusal without what may be of one message: numbers and names.
+func wordsOf(why error) string {
+	e, ok := errors.AsType[*upstream.Error](why)
+	if !ok {
+		return why.Error()
+	}
+	words := strings.FieldsFunc(e.Text, func(r rune) bool { return r == ' ' || r == '\t' })
+	kept := words[:0]
+	for _, word := range words {
+		if !strings.ContainsAny(word, "0123456789<>@\"'") {
+			kept = append(kept, word)
+		}
+	}
+	return string(e.Code) + " " + strings.Join(kept, " ")
+}

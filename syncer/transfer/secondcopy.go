@@ -1,0 +1,188 @@
+package transfer
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// LostKept is how long a message that counted as lost is remembered: a server that
+// stores it later than that is none that mail could be trusted with.
+const LostKept = 7 * 24 * time.Hour
+
+// remember has the store keep what counts as lost from now on. The new server never said
+// what it had made of it: should it turn up after all, it is one too many by then.
+func remember(batch *store.Batch, intents []store.Intent, now time.Time) {
+	for _, in := range intents {
+		if slices.Contains(batch.Drop, in.Key) {
+			in.Written = now
+			batch.Lost = append(batch.Lost, in)
+		}
+	}
+	batch.Drop = nil
+}
+
+// secondCopy is a message of the new folder that may be one that counted as lost.
+type secondCopy struct {
+	lost   store.Intent
+	uid    imap.UID
+	copyOf store.Entry // the ledger's, of the message that was given to the server once more
+}
+
+// seekSecondCopies looks whether what counted as lost has turned up beside the copy that was
+// made since, and removes it if nobody has touched it. What isn't certain is left alone and told.
+func (p *Pull) seekSecondCopies(ctx context.Context) error {
+	if len(p.ledger.Lost) == 0 || p.Fleeting {
+		return nil
+	}
+	batch := store.Batch{Account: p.Account, Folder: p.Folder.ID}
+	var live []store.Intent
+	for _, in := range p.ledger.Lost {
+		if time.Since(in.Written) > LostKept || in.UIDValidity != p.Target.UIDValidity {
+			batch.Found = append(batch.Found, in.Key)
+		} else {
+			live = append(live, in)
+		}
+	}
+	seconds, err := p.secondCopies(ctx, live)
+	if err != nil || p.Fleeting { // what is open has shown that its UIDs mean nothing by the next time
+		return err
+	}
+	removed, err := p.removeSeconds(ctx, seconds)
+	if err != nil {
+		return err
+	}
+	if batch.Found = append(batch.Found, removed...); len(batch.Found) == 0 {
+		return nil
+	}
+	return p.Store.Commit(ctx, batch)
+}
+
+// secondCopies are the messages that no line of the ledger stands for and that are like
+// what counted as lost and has a copy.
+func (p *Pull) secondCopies(ctx context.Context, lost []store.Intent) (seconds []secondCopy, err error) {
+	if len(lost) == 0 {
+		return nil, nil
+	}
+	found, err := p.newcomers(ctx, Lowest(lost, p.Target.UIDValidity))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	want, keys := make([]message.Wanted, len(lost)), make([]store.Key, len(lost))
+	for i, in := range lost {
+		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
+	}
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, p.byKeys(want, keys))
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range copies {
+		at, known := slices.BinarySearchFunc(p.ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
+		if c.UID == 0 || !known || p.ledger.Entries[at].UID == 0 || p.ledger.Entries[at].UIDValidity != p.Target.UIDValidity {
+			continue
+		}
+		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: p.ledger.Entries[at]})
+	}
+	return seconds, nil
+}
+
+// removeSeconds removes second copies and returns the keys of those that are dealt with.
+func (p *Pull) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt []store.Key, err error) {
+	if len(seconds) == 0 {
+		return nil, nil
+	}
+	seen, err := p.lookAtSeconds(ctx, seconds)
+	if err != nil {
+		return nil, err
+	}
+	var set imap.UIDSet
+	var marks []upstream.FlagChange
+	for _, s := range seconds {
+		if !seen.untouched(s) || !p.new.UIDPlus() {
+			p.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", KeyText(s.lost.Key)).
+				Msg("the new server stored a message twice, long after it had fallen silent; the second one is left, as somebody may have touched it")
+			continue
+		}
+		set.AddNum(s.uid)
+		marks = append(marks, upstream.FlagChange{UID: s.uid, Add: []imap.Flag{imap.FlagDeleted}})
+		dealt = append(dealt, s.lost.Key)
+	}
+	if len(set) == 0 {
+		return nil, nil
+	}
+	if err := p.new.StoreFlags(ctx, marks); err != nil {
+		return nil, err
+	}
+	for _, part := range session.Chunks(set, checkSeconds) {
+		if err := p.new.ExpungeUIDs(ctx, part); err != nil {
+			return nil, err
+		}
+	}
+	p.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
+	return dealt, p.lookAtNew(ctx)
+}
+
+// checkSeconds is how many messages are removed by one command.
+const checkSeconds = 500
+
+// seenSeconds is what the new folder has of second copies and of those that they double.
+type seenSeconds struct {
+	messages map[imap.UID]upstream.Message
+	headers  map[imap.UID][]byte
+}
+
+// lookAtSeconds reads flags, dates, sizes and headers, and leaves the folder open for changes.
+func (p *Pull) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSeconds, error) {
+	seen := &seenSeconds{messages: map[imap.UID]upstream.Message{}, headers: map[imap.UID][]byte{}}
+	var set imap.UIDSet
+	for _, s := range seconds {
+		set.AddNum(s.uid, s.copyOf.UID)
+	}
+	call, err := p.new.SendReadBack(ctx, p.Folder.New, p.Target.UIDValidity, set, nil)
+	if err != nil {
+		return nil, err
+	}
+	found, err := call.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range found {
+		seen.messages[m.UID] = m
+	}
+	sel, err := p.new.Select(ctx, p.Folder.New)
+	if err != nil {
+		return nil, p.gone(err, ErrNewGone)
+	}
+	if sel.UIDValidity != p.Target.UIDValidity {
+		return nil, ErrNewGone
+	}
+	return seen, p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		told := seen.messages[m.UID]
+		told.Size = m.Size
+		seen.messages[m.UID], seen.headers[m.UID] = told, bytes.Clone(header)
+		return nil
+	})
+}
+
+// untouched tells whether a second copy is what was appended and the first is there as
+// well: the same header, size and date, and no flag that it was not given.
+func (s *seenSeconds) untouched(c secondCopy) bool {
+	first, second := s.messages[c.copyOf.UID], s.messages[c.uid]
+	firstHeader, secondHeader := s.headers[c.copyOf.UID], s.headers[c.uid]
+	return len(firstHeader) > 0 && bytes.Equal(firstHeader, secondHeader) && first.Size == second.Size && first.Size > 0 &&
+		first.Date.Equal(second.Date) && len(message.WithoutFlags(withoutRecent(second.Flags), c.lost.Flags)) == 0
+}
+
+// withoutRecent leaves out what a server sets by itself (RFC 3501 section 2.3.2).
+func withoutRecent(flags []imap.Flag) []imap.Flag {
+	return message.WithoutFlags(flags, []imap.Flag{`\Recent`})
+}

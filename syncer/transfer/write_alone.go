@@ -1,0 +1,111 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// alone sends a message by itself, at which a connection with the new server
+// may have broken; or, if it is found to be the reason, not at all.
+func (w *writer) alone(ctx context.Context, it *item, guilty bool) error {
+	if guilty {
+		w.skip(it)
+		w.batch = append(w.batch, it)
+		return nil
+	}
+	if err := w.settleAll(ctx); err != nil {
+		w.release([]*item{it})
+		w.pulled(it, err)
+		return err
+	}
+	w.batch = []*item{it}
+	err := w.flush(ctx)
+	w.pulled(it, err)
+	if err != nil {
+		return err
+	}
+	if err := w.drain(ctx); err != nil {
+		return err
+	}
+	w.newTroubles.cleared(it.key)
+	return nil
+}
+
+// settleAll brings to an end all that was handed over before.
+func (w *writer) settleAll(ctx context.Context) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return w.drain(ctx)
+}
+
+// errUncertain: the new server may have stored what it has refused.
+var errUncertain = errors.New("the new server failed inside: what it has stored must be looked up")
+
+// uncertain tells whether a refusal leaves open what was stored: by SERVERBUG a server says
+// that something went wrong inside it (RFC 5530 section 3). Dovecot 2.3 says so when
+// a folder is renamed while messages are stored there, and shows some of them afterwards.
+func uncertain(why error) bool {
+	e, ok := errors.AsType[*upstream.Error](why)
+	return ok && e.Code == imap.ResponseCodeServerBug && e.Class == upstream.Later
+}
+
+// inDoubt ends the attempt with the intents of messages kept, as if the connection had
+// broken at them: what has become of them is found out before they are sent again, each
+// by itself.
+func (w *writer) inDoubt(items []*item, why error) error {
+	keys := make([]store.Key, len(items))
+	for i, it := range items {
+		keys[i] = it.key
+	}
+	w.release(items)
+	w.newTroubles.failed(why, keys...)
+	return fmt.Errorf("%w: %w", errUncertain, why)
+}
+
+// skip makes an item one for the quarantine.
+func (w *writer) skip(it *item) {
+	reason, cause := "The connection with the new server breaks each time it is given this message.", "the connection broke while the message was appended"
+	if why := w.newTroubles.refusal(it.key); why != nil {
+		reason, cause = "The new server can't take this message at the moment.", serverSays(why)
+	}
+	it.quarantine = brokeAt(it.key, reason, cause)
+	w.release([]*item{it})
+	w.pulled(it, nil)
+	it.stream, it.streamed = nil, nil
+}
+
+// pulled tells the reader, if it waits, that a streamed message was read or won't be.
+func (w *writer) pulled(it *item, err error) {
+	if it.streamed != nil {
+		it.streamed <- err
+	}
+}
+
+// blame notes at which messages the connection with the new server broke.
+func (w *writer) blame(ctx context.Context, err error) {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok || e.Class != upstream.Lost || e.Op != "APPEND" || ctx.Err() != nil {
+		return
+	}
+	var keys []store.Key
+	items := w.sending
+	for _, u := range w.calls {
+		items = append(items, u.items...)
+	}
+	for _, it := range items {
+		switch {
+		case it.stream != nil && it.stream.err != nil:
+			return // it was the old server's connection
+		case it.sendable():
+			keys = append(keys, it.key)
+		}
+	}
+	w.newTroubles.failed(nil, keys...)
+}

@@ -1,0 +1,172 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+
+	"postferry/store"
+	"postferry/upstream"
+)
+
+// outcome notes what became of each item of a batch.
+func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
+	var refused []*item
+	var why error
+	var checkpoint *store.Checkpoint
+	if err := w.otherFolder(results); err != nil {
+		return err
+	}
+	for _, it := range items {
+		switch {
+		case it.checkpoint != nil:
+			checkpoint = it.checkpoint
+		case it.shows:
+			w.Worth()
+		case it.quarantine != nil:
+			w.quarantine(it.quarantine)
+		case results[0].Err != nil:
+			if refused = append(refused, it); !uncertain(why) {
+				why = results[0].Err
+			}
+			w.firstRefused(it)
+			it.foreseen, it.said, w.expect = nil, nil, 0
+			if results[0].Alone {
+				it.said = results[0].Err
+			}
+			results = results[1:]
+		default:
+			w.stored(it, results[0])
+			results = results[1:]
+		}
+	}
+	if err := w.lookIfDue(ctx); err != nil {
+		w.release(refused)
+		return err
+	}
+	w.tell()
+	if err := w.refusedEach(ctx, refused, why); err != nil {
+		return err
+	}
+	w.reachLooked(checkpoint)
+	return w.settleHeld()
+}
+
+// otherFolder tells that messages went into another folder of the same name: the one that
+// was opened has been renamed or deleted since, and another one made. Their intents stay,
+// so that they are looked for where the folder is now.
+func (w *writer) otherFolder(results []upstream.AppendResult) error {
+	for _, r := range results {
+		if r.Err == nil && r.UID != 0 && r.UIDValidity != w.Target.UIDValidity && !w.Fleeting {
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
+		}
+	}
+	return nil
+}
+
+// reach takes over a checkpoint, or keeps it until repeated batches are settled.
+func (w *writer) reach(cp *store.Checkpoint) {
+	switch {
+	case cp == nil:
+	case w.behind():
+		w.later = cp
+	default:
+		w.pending.Checkpoint, w.later = cp, nil
+	}
+}
+
+// reachLooked takes over a checkpoint once the copies before it have been looked at.
+func (w *writer) reachLooked(cp *store.Checkpoint) {
+	l := w.lastLook()
+	switch {
+	case cp == nil:
+	case len(w.waiting) > 0:
+		w.reached = cp
+	case l != nil:
+		l.checkpoint = cp
+	default:
+		w.reach(cp)
+	}
+}
+
+// stored notes that the new server has a message.
+func (w *writer) stored(it *item, r upstream.AppendResult) {
+	w.unavailable, w.parts = 0, 0
+	w.accepted++
+	w.bared(it)
+	w.settled(int64(it.intent.Size))
+	w.release([]*item{it})
+	if r.UID == 0 {
+		w.count(uint64(it.intent.Size))
+		it.intent.Taken = true
+		w.pending.Intents = append(w.pending.Intents, it.intent)
+		w.unproven = append(w.unproven, it.intent)
+		return
+	}
+	w.own(r.UIDValidity, r.UID)
+	w.arrived(it, r)
+}
+
+// count counts a copy.
+func (w *writer) count(octets uint64) {
+	w.Done.copied.Add(1)
+	w.Done.bytes.Add(octets)
+	w.dealt(1, octets)
+}
+
+// enter puts a copy into the ledger with the flags that it really has.
+func (w *writer) enter(e store.Entry) {
+	w.count(uint64(e.Size))
+	w.proved(e)
+}
+
+// enterLooked is enter for a copy that has been looked at.
+func (w *writer) enterLooked(c *given) {
+	if c.entry != nil {
+		w.enter(*c.entry)
+		w.unentered--
+		c.entry = nil
+	}
+}
+
+// enterUnlooked enters the copies that nobody looks at any more: that a message was copied
+// must not be lost for what isn't known of its copy.
+func (w *writer) enterUnlooked() {
+	for _, u := range w.calls {
+		if u.look != nil {
+			for _, c := range u.look.copies {
+				w.enterLooked(c)
+			}
+		}
+	}
+	for _, c := range append(w.waiting, w.heldBack...) {
+		w.enterLooked(c)
+	}
+	w.waiting, w.heldBack = nil, nil
+}
+
+// proved notes a line of the ledger, without the flags that its copy lacks.
+func (w *writer) proved(e store.Entry) {
+	w.dropLost(&e)
+	w.pending.Proofs = append(w.pending.Proofs, e)
+}
+
+func (w *writer) quarantine(q *store.Quarantined) {
+	if !w.known.Once(q) {
+		w.Done.Quarantined.Add(1)
+	}
+	w.dealt(1, 0)
+	w.pending.Quarantine = append(w.pending.Quarantine, *q)
+	w.Log.Warn().Str("key", KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+}
+
+// catchUp lets a checkpoint advance that had to wait.
+func (w *writer) catchUp() {
+	if w.later != nil && !w.behind() && w.unentered == 0 {
+		w.pending.Checkpoint, w.later = w.later, nil
+	}
+}
+
+// behind tells whether messages before those dealt with last are still to be settled.
+func (w *writer) behind() bool {
+	return w.again > 0 || len(w.large) > 0 || len(w.odd) > 0 || len(w.onTrial) > 0
+}

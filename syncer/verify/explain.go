@@ -1,0 +1,249 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/message"
+	"postferry/syncer/session"
+)
+
+// report explains what is missing of a folder and tells all of it.
+func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
+	reasons, err := c.explain(ctx, p)
+	if err != nil {
+		return err
+	}
+	v := Folder{
+		Login: c.row.Login, Folder: p.Title, NewFolder: foldertree.DecodeName(p.newName),
+		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new) - p.spared), Same: uint64(p.same), Found: FindingCounts{},
+	}
+	slices.SortStableFunc(p.verdicts, p.byUID)
+	for _, d := range p.verdicts {
+		f := p.finding(d)
+		if reason := reasons[d.old]; d.old != nobody && reason != "" && (d.new == nobody || d.kind == Mended || d.kind == Quarantined) {
+			f.Reason = reason
+		}
+		v.Found[d.kind]++
+		if err := c.found(f); err != nil {
+			return err
+		}
+	}
+	c.result.add(&v)
+	return c.run.tell(Event{Folder: &v})
+}
+
+// byUID orders what is about messages of the old server by their UIDs, then the rest.
+func (p *folderPair) byUID(a, b verdict) int {
+	key := func(v verdict) (int, imap.UID) {
+		if v.old == nobody {
+			return 1, p.new[v.new].uid
+		}
+		return 0, p.old[v.old].uid
+	}
+	sideA, uidA := key(a)
+	sideB, uidB := key(b)
+	if sideA != sideB {
+		return sideA - sideB
+	}
+	return int(int64(uidA) - int64(uidB))
+}
+
+// finding puts a verdict into words.
+func (p *folderPair) finding(d verdict) Finding {
+	f := Finding{Folder: p.Title, NewFolder: foldertree.DecodeName(p.newName), Kind: d.kind}
+	var old, new record
+	if d.new != nobody {
+		new = p.new[d.new]
+		f.NewUID, f.Size, f.Date = new.uid, int64(new.size), new.when()
+	}
+	if d.old != nobody {
+		old = p.old[d.old]
+		f.OldUID, f.Size = old.uid, int64(old.size)
+		if d.new == nobody || old.when() != nil { // POP3 tells none
+			f.Date = old.when()
+		}
+	}
+	switch d.kind {
+	case Dated, Mended:
+		if old.date == new.date || old.when() == nil || new.when() == nil {
+			break
+		}
+		f.Old, f.New = old.when().Format(time.RFC3339), new.when().Format(time.RFC3339)
+	case Flagged:
+		f.Old, f.New = p.flags.text(old.flags), p.flags.text(new.flags)
+	case Altered:
+		if old.size != new.size {
+			f.Old, f.New = fmt.Sprintf("%d octets", old.size), fmt.Sprintf("%d octets", new.size)
+		}
+	case Unreadable:
+		f.Reason = p.unreadable(d)
+	case Removed:
+		f.Reason = "was copied, is gone from the new server"
+	}
+	return f
+}
+
+// when is the INTERNALDATE, nil if unknown.
+func (r record) when() *time.Time {
+	if r.date == noDate {
+		return nil
+	}
+	t := time.Unix(r.date, 0).UTC()
+	return &t
+}
+
+// explain looks up in the store why messages are missing or altered and gives
+// their verdicts another kind where that says more. It returns reasons by the
+// message's place.
+func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
+	wanting := func(v verdict) bool {
+		return v.kind == Missing || v.kind == Altered || v.kind == Dated || v.kind == Unreadable
+	}
+	if !slices.ContainsFunc(p.verdicts, wanting) || p.ID == 0 {
+		return nil, nil
+	}
+	ledger, err := c.run.Store.Ledger(ctx, c.row.ID, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := newExplainer(p, ledger)
+	reasons := make(map[int32]string)
+	for i := range p.verdicts {
+		v := &p.verdicts[i]
+		reason := ""
+		if v.kind == Missing {
+			reason = e.missing(v)
+		}
+		if v.kind == Altered {
+			reason = e.altered(v)
+		}
+		if v.kind == Unreadable {
+			reason = e.unread(v)
+		}
+		if v.kind == Dated {
+			reason = e.dated(v)
+		}
+		if reason != "" {
+			reasons[v.old] = reason
+		}
+	}
+	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
+		return v.old == nobody && e.taken[v.new]
+	})
+	return reasons, nil
+}
+
+// explainer knows a folder's ledger and what lies in the folder on the new server.
+type explainer struct {
+	*folderPair
+	ledger  store.Ledger
+	known   *session.Known
+	present []imap.UID         // on the new server, sorted
+	alone   map[imap.UID]int32 // messages of the new server without a partner
+	taken   map[int32]bool     // of alone, those that turned out to be an altered copy
+}
+
+func newExplainer(p *folderPair, ledger store.Ledger) *explainer {
+	e := &explainer{
+		folderPair: p, ledger: ledger, known: session.NewKnown(ledger, p.oldSel.Keys),
+		alone: map[imap.UID]int32{}, taken: map[int32]bool{},
+	}
+	for _, r := range p.new {
+		e.present = append(e.present, r.uid)
+	}
+	slices.Sort(e.present)
+	for _, v := range p.verdicts {
+		if v.old == nobody {
+			e.alone[p.new[v.new].uid] = v.new
+		}
+	}
+	return e
+}
+
+// missing explains one message that is not on the new server, as far as can
+// be seen from there.
+func (e *explainer) missing(v *verdict) (reason string) {
+	uid := e.old[v.old].uid
+	if _, refused := e.known.Refused[uid]; refused {
+		v.kind = Quarantined
+		return e.quarantined(uid)
+	}
+	entry, copied := e.known.Entry(uid)
+	switch {
+	case !copied && e.Checkpoint.UIDValidity == e.oldSel.UIDValidity && uid >= e.Checkpoint.UIDNext:
+		return "not copied yet"
+	case !copied:
+		return "never copied"
+	case entry.UID != 0 && entry.UIDValidity != e.newSel.UIDValidity:
+		return "was copied, but the folder on the new server is another one now (UIDVALIDITY)"
+	}
+	if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
+		v.kind, v.new, e.taken[n] = Altered, n, true
+		if e.new[n].headless {
+			v.kind = Unreadable
+		}
+		return ""
+	}
+	if _, there := slices.BinarySearch(e.present, entry.UID); there {
+		return "was copied, but another message is in its place"
+	}
+	v.kind = Removed
+	return ""
+}
+
+// unread finds out what is known of a message of the old server that can't be read there:
+// that it is in quarantine, or what its copy is.
+func (e *explainer) unread(v *verdict) (reason string) {
+	if v.old == nobody {
+		return ""
+	}
+	uid := e.old[v.old].uid
+	if _, refused := e.known.Refused[uid]; refused {
+		v.kind = Quarantined
+		return e.quarantined(uid)
+	}
+	if entry, copied := e.known.Entry(uid); copied && v.new == nobody && entry.UIDValidity == e.newSel.UIDValidity {
+		if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
+			v.new, e.taken[n] = n, true
+		}
+	}
+	return ""
+}
+
+// altered tells a repaired message from a damaged one.
+func (e *explainer) altered(v *verdict) (reason string) {
+	key := e.oldSel.Keys.Key(e.old[v.old].uid)
+	for _, r := range e.ledger.Repaired {
+		if r.Key == key {
+			v.kind = Mended
+			return r.What
+		}
+	}
+	return ""
+}
+
+// dated tells a date that was replaced, or that the new server may not have been able to
+// hold, from one that it has lost.
+func (e *explainer) dated(v *verdict) (reason string) {
+	if reason = e.altered(v); reason == "" && !message.Holdable(time.Unix(e.old[v.old].date, 0), time.Now()) {
+		v.kind, reason = Mended, "its date is none that every server can hold"
+	}
+	return reason
+}
+
+func (e *explainer) quarantined(uid imap.UID) string {
+	key := e.oldSel.Keys.Key(uid)
+	for _, q := range e.ledger.Quarantine {
+		if q.Key == key {
+			return q.Reason
+		}
+	}
+	return ""
+}

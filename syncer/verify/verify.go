@@ -1,0 +1,118 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer/compare"
+	"postferry/syncer/problem"
+	"postferry/upstream"
+)
+
+// progressInterval is how often a verification tells how far it is.
+const progressInterval = 300 * time.Millisecond
+
+// Verification compares what the two servers have. It only reads: both are
+// asked with EXAMINE and BODY.PEEK on sessions that can't write, and the store
+// is not written to either.
+//
+// Whether a message is there is told by the servers alone. Of the store it uses
+// the folders' rows, as people rename folders on the new server, and the
+// quarantine and the ledger of folders in which something is missing, to say why.
+type Verification struct {
+	Config *config.Config
+	Store  store.Store
+	Log    zerolog.Logger
+	// Bodies reads all messages whole and compares their SHA-256. Without it
+	// two messages are the same if their sizes and header fields (Message-ID,
+	// Date, From, Sender, Subject) are; if only the sizes differ, the bodies are
+	// read and compared but for their line ends, which servers count differently.
+	Bodies bool
+	// Tell is called with all that is found, one call at a time. An error ends
+	// the verification.
+	Tell func(Event) error
+}
+
+// Run verifies the accounts given, or all that are not finished if none are.
+// An account that can't be verified is told as such and stops nothing else.
+// Memory: 100 octets for each message of the folders being compared, at most
+// four at a time.
+func (v Verification) Run(ctx context.Context, ids []store.AccountID) error {
+	accounts, err := compare.ChooseAccounts(ctx, v.Store, ids)
+	if err != nil {
+		return err
+	}
+	r := &verifying{Verification: v, progress: Progress{Of: len(accounts)}}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, min(compare.AtOnce, v.Config.Sync.OldConnections, v.Config.Sync.NewConnections)))
+	for _, a := range accounts {
+		g.Go(func() error {
+			if gctx.Err() != nil {
+				return gctx.Err()
+			}
+			return r.account(gctx, a.ID)
+		})
+	}
+	return g.Wait()
+}
+
+// verifying is a Verification under way.
+type verifying struct {
+	Verification
+	mu       sync.Mutex
+	progress Progress
+	told     time.Time // when progress was
+}
+
+func (r *verifying) tell(e Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Tell(e)
+}
+
+// tick counts something read and says how far all is, now and then.
+func (r *verifying) tick(login, folder string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.Messages++
+	if time.Since(r.told) < progressInterval {
+		return
+	}
+	r.told = time.Now()
+	p := r.progress
+	p.Login, p.Folder = login, folder
+	_ = r.Tell(Event{Progress: &p}) // who has gone is noticed with the next finding
+}
+
+// account verifies one account. Its error ends everything: ctx, the store or Tell.
+func (r *verifying) account(ctx context.Context, id store.AccountID) error {
+	row, err := r.Store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	c := &accountCheck{
+		run: r, row: row, log: r.Log.With().Str("account", row.Login).Logger(),
+		result: Account{Login: row.Login, Found: FindingCounts{}},
+	}
+	err = c.check(ctx)
+	c.pair.Close(ctx)
+	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+		c.log.Warn().Err(err).Msg("the account could not be verified")
+		c.result.Problem, c.result.Cause, c.result.Trouble = broken.Summary(), err.Error(), problem.Of(err, "", 1)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.progress.Accounts++
+	r.mu.Unlock()
+	return r.tell(Event{Account: &c.result})
+}
