@@ -22,9 +22,10 @@ const (
 
 // side is one end of a copy, as a contender sees it.
 type side struct {
-	addr     string // plain IMAP, host:port
+	addr     string // host:port
 	login    string
 	password string
+	ca       *lab.CA // who vouches for the server: it is spoken to by TLS; nil for plain IMAP
 }
 
 // copier copies everything from old to new, where nothing is yet but the
@@ -43,7 +44,8 @@ type yard struct {
 	from, to string // addresses
 	folders  []string
 	count    int
-	targets  int // users of the new server so far
+	targets  int     // users of the new server so far
+	ca       *lab.CA // of both servers; nil for plain IMAP
 }
 
 // newYard fills an old server with msgs, spread evenly over so many folders.
@@ -52,6 +54,25 @@ func newYard(b *testing.B, parts int, msgs []lab.Msg, oldRTT, newRTT time.Durati
 	y := &yard{count: len(msgs)}
 	y.old = lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}})
 	y.new = lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", ExtraConfig: strings.Join(settings, "")})
+	y.fill(parts, msgs)
+	y.from, y.to = away(b, y.old.IMAP, oldRTT), away(b, y.new.IMAP, newRTT)
+	return y
+}
+
+// newYardAsUsual has servers as people run them: with TLS, mail in files on a disk, and
+// mail that is said to be stored only once it is there.
+func newYardAsUsual(b *testing.B, parts int, msgs []lab.Msg) *yard {
+	b.Helper()
+	y := &yard{count: len(msgs), ca: lab.NewCA(b)}
+	y.old = lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}, CA: y.ca, Fsync: true})
+	y.new = lab.StartDovecot(b, lab.DovecotOptions{CA: y.ca, Fsync: true})
+	y.fill(parts, msgs)
+	y.from, y.to = y.old.IMAPS, y.new.IMAPS
+	return y
+}
+
+// fill spreads messages evenly over folders of the old server.
+func (y *yard) fill(parts int, msgs []lab.Msg) {
 	for i := range parts {
 		folder := "INBOX"
 		if i > 0 {
@@ -61,8 +82,6 @@ func newYard(b *testing.B, parts int, msgs []lab.Msg, oldRTT, newRTT time.Durati
 		y.old.FillMaildir(source, folder, msgs[i*len(msgs)/parts:(i+1)*len(msgs)/parts])
 	}
 	y.old.Open(source, y.folders...) // builds the indexes, as years of use have
-	y.from, y.to = away(b, y.old.IMAP, oldRTT), away(b, y.new.IMAP, newRTT)
-	return y
 }
 
 // away is an address at which a server is so far away; without a distance it
@@ -113,11 +132,11 @@ func (r run) rate() float64 { return float64(r.messages) / r.wall.Seconds() }
 func (y *yard) run(b *testing.B, c contender) run {
 	b.Helper()
 	y.targets++
-	to := side{y.to, fmt.Sprintf("target%d@example.com", y.targets), password}
+	to := side{y.to, fmt.Sprintf("target%d@example.com", y.targets), password, y.ca}
 	y.new.AddUser(lab.User{Login: to.login, Password: password})
 	y.new.Create(to.login, y.folders[1:]...)
 	old, new := y.old.CPUTime(), y.new.CPUTime()
-	u := c.copy(b, side{y.from, source, password}, to, y.folders)
+	u := c.copy(b, side{y.from, source, password, y.ca}, to, y.folders)
 	r := run{usage: u, messages: y.count, old: y.old.CPUTime() - old, new: y.new.CPUTime() - new}
 	if n := y.arrived(b, to.login); n != y.count {
 		b.Fatalf("%s copied %d of %d messages\n%s", c.name, n, y.count, u.output)

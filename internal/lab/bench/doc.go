@@ -8,7 +8,8 @@
 // What is left out of all rows that don't say otherwise: TLS, a disk (the mail is where
 // TMPDIR is, which make speed puts into memory), and waiting for one (mail_fsync = never). An
 // account has three connections to each server with Postferry and with the bare loop, and
-// one with mbsync and dsync, which can't use more.
+// one with mbsync and dsync, which can't use more. One row has all of these, as people have
+// them: its servers and the database are in the folder that SPEED_DISK names (/var/tmp).
 //
 //	go test -run '^$' -bench Speed -benchtime 1x -timeout 60m ./internal/lab/bench
 //

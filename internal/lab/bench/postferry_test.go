@@ -36,10 +36,17 @@ type ferry struct {
 // new-password". settings are lines of [sync]; none for the defaults.
 func newFerry(b *testing.B, binary, old, new string, accounts []string, settings ...string) *ferry {
 	b.Helper()
+	servers := fmt.Sprintf("old = \"imap+insecure://%s\"\nnew = \"imap+insecure://%s\"\n", old, new)
+	return newFerryBetween(b, binary, servers, accounts, settings...)
+}
+
+// newFerryBetween is newFerry with the servers as lines of the domain.
+func newFerryBetween(b *testing.B, binary, servers string, accounts []string, settings ...string) *ferry {
+	b.Helper()
 	dir := b.TempDir()
 	f := &ferry{b: b, binary: binary, config: filepath.Join(dir, "config.toml")}
-	text := fmt.Sprintf("state = %q\n[sync]\n%s\n[log]\nlevel = \"warn\"\n[[domain]]\nname = \"example.com\"\nold = \"imap+insecure://%s\"\nnew = \"imap+insecure://%s\"\n",
-		filepath.Join(dir, "state"), strings.Join(settings, "\n"), old, new)
+	text := fmt.Sprintf("state = %q\n[sync]\n%s\n[log]\nlevel = \"warn\"\n[[domain]]\nname = \"example.com\"\n%s",
+		filepath.Join(dir, "state"), strings.Join(settings, "\n"), servers)
 	list := filepath.Join(dir, "accounts.txt")
 	for path, text := range map[string]string{f.config: text, list: strings.Join(accounts, "\n") + "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -62,8 +69,12 @@ func (f *ferry) sync() usage {
 func byPostferry(binary string) copier {
 	return func(b *testing.B, old, new side, _ []string) usage {
 		b.Helper()
-		account := strings.Join([]string{old.login, old.password, new.login, new.password}, " ")
-		return newFerry(b, binary, old.addr, new.addr, []string{account}).sync()
+		accounts := []string{strings.Join([]string{old.login, old.password, new.login, new.password}, " ")}
+		if old.ca == nil {
+			return newFerry(b, binary, old.addr, new.addr, accounts).sync()
+		}
+		servers := fmt.Sprintf("old = \"imaps://%s\"\nold_ca = %q\nnew = \"imaps://%s\"\nnew_ca = %q\n", old.addr, old.ca.File, new.addr, new.ca.File)
+		return newFerryBetween(b, binary, servers, accounts).sync()
 	}
 }
 

@@ -70,7 +70,7 @@ func newSides(b *testing.B, fill func(old *lab.Dovecot)) (from, to side, lines [
 	nu := lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", Users: users})
 	fill(old)
 	lines = []*lab.Delay{lab.DelayLine(b, old.IMAP, 0), lab.DelayLine(b, nu.IMAP, 0)}
-	return side{lines[0].Addr, source, password}, side{lines[1].Addr, source, password}, lines
+	return side{lines[0].Addr, source, password, nil}, side{lines[1].Addr, source, password, nil}, lines
 }
 
 // benchOneNew makes passes that find one new message in folders of very different
@@ -138,7 +138,7 @@ func pourInto(b *testing.B, to *lab.Dovecot, msgs []lab.Msg) {
 	b.Helper()
 	from := lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}})
 	from.FillMaildir(source, "INBOX", msgs)
-	byCeiling(1)(b, side{from.IMAP, source, password}, side{to.IMAP, source, password}, []string{"INBOX"})
+	byCeiling(1)(b, side{from.IMAP, source, password, nil}, side{to.IMAP, source, password, nil}, []string{"INBOX"})
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -300,7 +300,7 @@ func (y *yard) manyBare(b *testing.B, users []lab.User, each int, w *waits) floa
 		folder <- "INBOX"
 		close(folder)
 		g.Go(func() error {
-			return copyBare(side{y.from, u.Login, password}, side{y.to, targets[i].Login, password}, folder)
+			return copyBare(side{y.from, u.Login, password, nil}, side{y.to, targets[i].Login, password, nil}, folder)
 		})
 	}
 	if err := g.Wait(); err != nil {

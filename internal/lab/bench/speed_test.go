@@ -1,9 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"postferry/internal/lab"
 )
@@ -18,7 +22,7 @@ func BenchmarkSpeed(b *testing.B) {
 		name string
 		run  func(*testing.B, *table, string)
 	}{
-		{"copy", benchCopy}, {"folders", benchFolders}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
+		{"copy", benchCopy}, {"usual", benchUsual}, {"folders", benchFolders}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
 		{"many", benchMany}, {"memory", benchMemory}, {"first", benchFirst},
 	} {
 		b.Run(part.name, func(b *testing.B) { part.run(b, t, binary) })
@@ -50,6 +54,28 @@ func benchCopy(b *testing.B, t *table, binary string) {
 				}
 			})
 		}
+	}
+}
+
+// diskEnv names a folder on a disk, for what is measured there. It is where make speed has
+// TMPDIR in memory.
+const diskEnv = "SPEED_DISK"
+
+// benchUsual copies one account as people do it: by TLS, from files on a disk to files on a
+// disk, each of them said to be there only once it is. So is Postferry's database.
+func benchUsual(b *testing.B, t *table, binary string) {
+	dir := cmp.Or(os.Getenv(diskEnv), "/var/tmp")
+	var system unix.Statfs_t
+	if err := unix.Statfs(dir, &system); err != nil || system.Type == unix.TMPFS_MAGIC {
+		b.Fatalf("%s is on no disk (%v); say in %s which folder is", dir, err, diskEnv)
+	}
+	b.Setenv("TMPDIR", dir)
+	y := newYardAsUsual(b, parts, lab.Generate(1, 2_000, 8<<10))
+	for b.Loop() {
+		runs := y.race(b, contender{"postferry", byPostferry(binary)}, contender{"mbsync", copyMbsync}, contender{"ceiling", byCeiling(pairs)})
+		ours, theirs, ceiling := rate(runs["postferry"]), rate(runs["mbsync"]), rate(runs["ceiling"])
+		t.add("2,000 messages of 8 KB, TLS, maildirs on a disk, with fsync, against mbsync", "at least 3 x", ours/theirs >= 3,
+			"%.1f x (%.0f / %.0f messages/s), %.0f %% of the ceiling", ours/theirs, ours, theirs, 100*ours/ceiling)
 	}
 }
 
