@@ -1,6 +1,7 @@
 # make test      all a change must pass; installs what it needs on a Debian
 # make lint      formatting, vet, staticcheck, direction of imports
 # make build     bin/postferry
+# make round     moves two people between two Dovecots by bin/postferry
 # make bench     benchmarks, those of make speed among them
 # make speed     how fast accounts are copied, against mbsync and dsync, as a table (20 minutes)
 # make thousand  moves 1,000 accounts through the import page's API and tells
@@ -18,7 +19,7 @@ TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
 BENCH ?= .
 
-.PHONY: test deps lint build bench speed thousand fuzz model torture
+.PHONY: test deps lint build round bench speed thousand fuzz model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
@@ -36,10 +37,17 @@ lint:
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/postferry ./cmd/postferry
 
+# As make test does it, so that nothing is compiled once more for it.
+round: export CGO_ENABLED = 1
+round: export POSTFERRY_BINARY = $(CURDIR)/bin/postferry
+round: deps build
+	go test -race -count 1 -run '^TestRound$$' ./cmd/postferry
+
 bench: deps
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 90m ./...
 
-# In memory, so that it is not the disk that is measured.
+# In memory, so that it is not the disk that is measured, except for what is measured
+# on one: in SPEED_DISK (/var/tmp).
 speed: export TMPDIR = /dev/shm
 speed: deps
 	go test -run '^$$' -bench '^BenchmarkSpeed$$' -benchtime 1x -timeout 60m ./internal/lab/bench

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ type testDaemon struct {
 	Config string // path of the configuration
 
 	env    []string // besides the test's own
+	exe    string   // "" for the test binary
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended and its log is read
 	mu     sync.Mutex
@@ -38,7 +40,13 @@ type testDaemon struct {
 // ready. It ends with the test at the latest.
 func startDaemon(t *testing.T, config string, env ...string) *testDaemon {
 	t.Helper()
-	d := &testDaemon{t: t, env: env, Config: filepath.Join(t.TempDir(), "config.toml")}
+	return startDaemonOf(t, "", config, env...)
+}
+
+// startDaemonOf is startDaemon with another program than the test binary.
+func startDaemonOf(t *testing.T, exe, config string, env ...string) *testDaemon {
+	t.Helper()
+	d := &testDaemon{t: t, env: env, exe: exe, Config: filepath.Join(t.TempDir(), "config.toml")}
 	if err := os.WriteFile(d.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +67,7 @@ func (d *testDaemon) start() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.cmd = exec.Command(exe, "serve", "-c", d.Config)
+	d.cmd = exec.Command(cmp.Or(d.exe, exe), "serve", "-c", d.Config)
 	d.cmd.Env = append(append(os.Environ(), runEnv+"=1"), d.env...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
