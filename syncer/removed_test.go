@@ -53,7 +53,7 @@ func TestRemovedSince(t *testing.T) {
 		"one of two stored":                 {intents: batch(4, false), uids: []imap.UID{5, 0, 0, 7}},
 		"something else came in between":    {intents: batch(3, false), uids: []imap.UID{5, 0, 8}},
 		"something else is in its place":    {intents: batch(3, false), uids: []imap.UID{5, 0, 7}, others: []imap.UID{6}},
-		"in the place of one of two":        {intents: batch(4, false), uids: []imap.UID{5, 0, 0, 8}, others: []imap.UID{7}, want: []int{1}},
+		"in the place of one of two":        {intents: batch(4, false), uids: []imap.UID{5, 0, 0, 8}, others: []imap.UID{7}}, // the other may be either
 		"at the ends":                       {intents: batch(4, false), uids: []imap.UID{0, 6, 7, 0}},
 		"together, at the ends":             {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, want: []int{0, 3}},
 		"together, but not as UIDNEXT says": {intents: batch(4, true), uids: []imap.UID{0, 6, 7, 0}, NextFolder: 8},

@@ -408,11 +408,14 @@ func TestRepairedCopiesAreAdopted(t *testing.T) {
 			if res.Pass.Adopted != 4 || res.Pass.Copied != 1 || !res.Pass.Complete {
 				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 			}
+			// Without a ledger, copies without a Message-ID are recognised by all that is in them
+			// before they are sent again: that they were repaired isn't known any more.
+			noted := map[string]int{"ledger": 2, "keys": 4}[lost]
 			l := r.ledger("INBOX")
-			if len(l.Repaired) != 4 || len(l.Entries) != 5 || len(l.Intents) > 0 {
+			if len(l.Repaired) != noted || len(l.Entries) != 5 || len(l.Intents) > 0 {
 				t.Errorf("%d repaired, %d entries, %d intents", len(l.Repaired), len(l.Entries), len(l.Intents))
 			}
-			for i, e := range l.Entries[:2] {
+			for i, e := range l.Entries[:noted/2] {
 				if re := l.Repaired[i]; re.Key != e.Key || re.Size >= e.Size {
 					t.Errorf("%+v is not noted as %+v", e, re)
 				}

@@ -30,7 +30,7 @@ func RemovedSince(intents []store.Intent, copies []message.Candidate, there Pres
 	for _, run := range runsOf(intents, there.Validity) {
 		anchors := s.anchors(run)
 		for n := range anchors {
-			if n > 0 && s.consecutive(anchors[n-1], anchors[n]) {
+			if n > 0 && s.consecutive(anchors[n-1], anchors[n]) && s.mayBeAll(between(run, anchors[n-1], anchors[n]), anchors[n-1]) {
 				s.fill(run, anchors[n-1], anchors[n-1].at, anchors[n].at)
 			}
 		}
@@ -112,6 +112,16 @@ func (s *sentMessages) consecutive(a, b sentAt) bool {
 	return int(s.copies[b.i].UID)-int(s.copies[a.i].UID) == b.at-a.at
 }
 
+// between are the messages of a run that were sent between two.
+func between(run []sentAt, a, b sentAt) (sent []sentAt) {
+	for _, m := range run {
+		if m.at > a.at && m.at < b.at {
+			sent = append(sent, m)
+		}
+	}
+	return sent
+}
+
 // together decides about commands of several messages of a run, of which two or more were found that
 // have the UIDs that they got if they came together.
 func (s *sentMessages) together(run, anchors []sentAt) {
@@ -141,8 +151,9 @@ func (s *sentMessages) byBatch(list []sentAt) map[uint64][]sentAt {
 	return by
 }
 
-// mayBeAll tells whether nothing speaks against a command having been carried out of which one
-// message was found.
+// mayBeAll tells whether nothing speaks against all of some messages having arrived, in the order
+// in which they were sent with one that was found: where another message has the UID of one, that
+// one or another of them has not.
 func (s *sentMessages) mayBeAll(sent []sentAt, found sentAt) bool {
 	return !slices.ContainsFunc(sent, func(m sentAt) bool {
 		_, ok := s.uidOf(m, found)
