@@ -38,11 +38,12 @@ type aliasServer interface {
 // aliasBench is an engine between two such servers.
 type aliasBench struct {
 	*testing.T
-	old    *lab.Dovecot
-	new    aliasServer
-	pop3   bool // that is how the old server is read
-	store  store.Store
-	engine *syncer.Engine
+	old        *lab.Dovecot
+	new        aliasServer
+	pop3       bool // that is how the old server is read
+	background bool // passes are made by themselves
+	store      store.Store
+	engine     *syncer.Engine
 }
 
 func newAliasBench(t *testing.T) *aliasBench {
@@ -78,7 +79,7 @@ func (b *aliasBench) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- engine.Run(ctx, false) }()
+	go func() { ended <- engine.Run(ctx, b.background) }()
 	b.Cleanup(func() { cancel(); <-ended })
 	b.engine = engine
 }
@@ -250,5 +251,44 @@ func TestTwoLedgersOfOneMailbox(t *testing.T) {
 	}
 	if r := b.sync(second...); r[0].Problem != nil || !r[0].Pass.Complete || b.aliasOf(second[0]) != first[0] {
 		t.Errorf("after the answer: %+v", r)
+	}
+}
+
+// TestAliasLeavesItsAccountComplete: the pass that finds an alias is one over the account that it leads to, which
+// is as complete afterwards as it was.
+func TestAliasLeavesItsAccountComplete(t *testing.T) {
+	b := newAliasBench(t)
+	b.fill("anna", 1, 30)
+	b.old.Append("anna", "Work", lab.Generate(2, 20, 900)...)
+	b.background = true
+	b.start()
+	first := b.put(aliasAccount("anna", "anna"))[0]
+	complete := func(id store.AccountID) func() bool {
+		return func() bool {
+			s, err := b.store.Summary(b.Context(), first)
+			return err == nil && s.Complete && b.aliasOf(id) == first
+		}
+	}
+	b.until("the first account", first, complete(first))
+	second := b.put(aliasAccount("anna", "anna@example.com"))[0]
+	b.until("its alias", second, complete(second))
+	// Nothing is under way any more that could change it.
+	if s, err := b.store.Summary(b.Context(), first); err != nil || !s.Complete || b.inbox("anna") != 30 {
+		t.Errorf("%+v, %v, %d messages", s, err, b.inbox("anna"))
+	}
+}
+
+// until begins an account and waits for something.
+func (b *aliasBench) until(what string, id store.AccountID, ok func() bool) {
+	b.Helper()
+	if err := b.engine.Updated(b.Context(), []store.AccountID{id}); err != nil {
+		b.Fatal(err)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			b.Fatalf("waited in vain for %s", what)
+		}
 	}
 }

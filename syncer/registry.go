@@ -128,6 +128,7 @@ func (e *Engine) passOver(ctx context.Context, id store.AccountID, o passOptions
 	at := e.leading(ctx, id)
 	r, err := e.passOverOne(ctx, at, o)
 	if of := e.leading(ctx, id); err == nil && of != at {
+		o.inboxOnly = false // that was for a new account, which this one isn't
 		return e.passOverOne(ctx, of, o)
 	}
 	return r, err
