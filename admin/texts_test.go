@@ -245,7 +245,8 @@ func TestTextsOfCodes(t *testing.T) {
 
 // What templates put together from a name and a state has words for all states.
 func TestTextsOfStates(t *testing.T) {
-	page, stored, synced := readSource(t, "."), readSource(t, "../store"), readSource(t, "../syncer")
+	page, stored := readSource(t, "."), readSource(t, "../store")
+	trees, verified := readSource(t, "../syncer/foldertree"), readSource(t, "../syncer/verify")
 	for prefix, names := range map[string][]string{
 		"state.":         page.constants["accountState"],
 		"folder_action.": page.constants["FolderAction"],
@@ -253,9 +254,9 @@ func TestTextsOfStates(t *testing.T) {
 		"run_kind.":      stored.constants["RunKind"],
 		"run_state.":     stored.constants["RunState"],
 		"outcome.":       stored.constants["Outcome"],
-		"finding.":       synced.constants["FindingKind"],
-		"note.":          synced.constants["NoteKind"],
-		"folder_left.":   synced.constants["LeftKind"],
+		"finding.":       verified.constants["FindingKind"],
+		"note.":          trees.constants["NoteKind"],
+		"folder_left.":   trees.constants["LeftKind"],
 		"job.":           {"running", "done", "cancelled", "failed"},
 		"servers.":       {"imap_tls", "imap_starttls", "imap_none", "pop3_tls", "pop3_starttls", "pop3_none"},
 	} {
