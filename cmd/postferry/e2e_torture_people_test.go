@@ -103,6 +103,9 @@ func (w *world) unsettled(login, folder string) bool {
 // between the append and its proof, with a kill in between, can't be told from
 // one that never arrived, and is copied once more.
 func (w *world) pickSure(login, folder string) (*posted, imap.UID) {
+	if w.putBack[login] { // the ledger's UIDs may be those of other messages there
+		return nil, 0
+	}
 	l, uid := w.pickNew(login, folder)
 	if l == nil || !w.sure[place{login, folder}][uid] {
 		return nil, 0

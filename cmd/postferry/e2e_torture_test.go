@@ -34,8 +34,9 @@ const (
 )
 
 // TestTorture kills the daemon and cuts its connections on both sides at random
-// octets, while mail arrives late on the old server, flags change on both, and people
-// delete and move mail on the new one and rename folders. In the end every message must be on the new
+// octets, while mail arrives late on the old server, flags change on both, people
+// delete and move mail on the new one and rename folders, and accidents happen: servers stop,
+// are killed or put back to an earlier state, and so is the daemon's. In the end every message must be on the new
 // server once, with the flags of both sides, unless its user removed it; and the
 // old server must be as it was left.
 func TestTorture(t *testing.T) {
@@ -82,6 +83,16 @@ type torture struct {
 	began, told             time.Time
 	killed, copying, unsure int // kills; those while messages were being sent; those that left intents
 	copied                  int // messages in the ledger at the last kill
+
+	due       []int           // accidents that are still to come before any comes again
+	happened  map[string]int  // by name
+	thaw      sync.WaitGroup  // processes that are stopped
+	settled   bool            // all throwaway folders had been copied at the last kill
+	deleted   map[string]bool // people who have deleted theirs
+	kept      map[*lab.Dovecot]*kept
+	keptOf    map[*lab.Dovecot]string // whose mailbox that is
+	backup    *kept
+	restoring bool // at the next kill
 }
 
 // begin starts the servers, the lines and the daemon.
@@ -92,7 +103,9 @@ func (x *torture) begin() {
 	x.pair = x.world.pair
 	x.old, x.new = lab.FaultLine(x, x.pair.old.IMAP, x.plan), lab.FaultLine(x, x.pair.new.IMAP, x.plan)
 	x.pair.oldURL, x.pair.newURL, x.pair.newCA = "imap+insecure://"+x.old.Addr, "imap+insecure://"+x.new.Addr, false
-	x.pair.sync = `interval = "1s"`
+	x.pair.sync = fmt.Sprintf("interval = \"1s\"\nstall = %q", tortureStall)
+	x.happened, x.deleted = map[string]int{}, map[string]bool{}
+	x.kept, x.keptOf = map[*lab.Dovecot]*kept{}, map[*lab.Dovecot]string{}
 	x.daemon = x.pair.serve()
 	x.world.daemon = x.daemon
 	takeOverAll(x.T, x.daemon.Config, x.world.logins...)
@@ -122,6 +135,7 @@ func (x *torture) struck() int { return x.old.Strikes() + x.new.Strikes() }
 // round lets mail arrive and things happen until the time for a kill has come.
 func (x *torture) round() {
 	x.world.mailArrives()
+	x.accident()
 	resume := x.await(x.moment())
 	if x.rng.IntN(4) > 0 { // as in a power cut; otherwise what the system has taken still arrives
 		x.new.Hang(true)
@@ -134,6 +148,7 @@ func (x *torture) round() {
 		resume()
 	}
 	x.killed++
+	x.restoreState()
 	x.look()
 	x.tell()
 	x.daemon.Restart()
@@ -194,7 +209,7 @@ func (x *torture) look() {
 		x.Fatal(err)
 	}
 	x.copied = 0
-	intents := 0
+	intents, throwaways := 0, 0
 	clear(x.world.sure)
 	clear(x.world.renaming)
 	for _, a := range accounts {
@@ -209,11 +224,15 @@ func (x *torture) look() {
 			}
 			x.copied, intents = x.copied+len(l.Entries), intents+len(l.Intents)
 			x.world.proved(a.Login, f.New, l.Entries)
+			if f.Old == throwaway {
+				throwaways += len(l.Entries)
+			}
 		}
 	}
 	if intents > 0 {
 		x.unsure++
 	}
+	x.settled = throwaways == x.world.throwaways
 }
 
 // tell shows how far it is, every few seconds.
@@ -231,6 +250,7 @@ func (x *torture) end() {
 	x.mu.Lock()
 	x.peace = true
 	x.mu.Unlock()
+	x.thaw.Wait()
 	x.daemon.Restart() // nothing rests any more
 	for n := range 3 {
 		status, stdout, stderr := postferry(x.T, "", "sync", "-c", x.daemon.Config)
@@ -241,6 +261,7 @@ func (x *torture) end() {
 		}
 	}
 	x.world.check()
+	x.checkVerify()
 	if len(x.world.amiss) > 0 {
 		x.daemon.Kill9()
 		x.tellAmiss()
@@ -248,6 +269,7 @@ func (x *torture) end() {
 	if x.copying < x.killed/2 || x.unsure < x.killed/3 {
 		x.Errorf("of %d kills only %d fell while messages were being sent, and %d left intents behind", x.killed, x.copying, x.unsure)
 	}
+	x.Logf("accidents: %s", x.tellAccidents())
 	x.Logf("%d kills, %d cuts at the old server and %d at the new one in %.0f s; then everything was compared: %s",
 		x.killed, x.old.Strikes(), x.new.Strikes(), time.Since(x.began).Seconds(), x.world)
 }
