@@ -46,8 +46,8 @@ type kept struct {
 
 // accident lets one of the accidents happen that have been drawn.
 func (x *torture) accident() {
-	if len(x.due) < len(accidents)/2 { // those that can't happen yet come again, too
-		x.due = append(x.due, x.rng.Perm(len(accidents))...)
+	if len(x.due) == 0 {
+		x.due = x.rng.Perm(len(accidents))
 	}
 	for n, i := range x.due {
 		if accidents[i].happen(x) {
@@ -243,6 +243,17 @@ func (x *torture) backUpOrRestore() bool {
 		restore(x.T, filepath.Join(filepath.Dir(x.daemon.Config), "state"), archived(x.T, data))
 	}}
 	return true
+}
+
+// settle lets the daemon work in peace until all that people throw away has been copied.
+func (x *torture) settle() {
+	x.calm(true)
+	defer x.calm(false)
+	for range 3 {
+		if status, _, _ := postferry(x.T, "", "sync", "-c", x.daemon.Config); status == exitOK {
+			return
+		}
+	}
 }
 
 // restoreState puts the state back: what was removed since may have been copied since, and comes again.

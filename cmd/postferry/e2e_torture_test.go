@@ -66,6 +66,9 @@ func setting(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
+// settleAfter is the number of kills after which folders have been filled for the first time.
+const settleAfter = 3
+
 // torture is one run.
 type torture struct {
 	*testing.T
@@ -134,6 +137,9 @@ func (x *torture) struck() int { return x.old.Strikes() + x.new.Strikes() }
 
 // round lets mail arrive and things happen until the time for a kill has come.
 func (x *torture) round() {
+	if x.killed == settleAfter && !x.settled {
+		x.settle()
+	}
 	x.world.mailArrives()
 	x.accident()
 	resume := x.await(x.moment())
@@ -245,11 +251,16 @@ func (x *torture) tell() {
 		time.Since(x.began).Seconds(), x.killed, x.kills, x.copying, x.unsure, x.struck(), x.cuts, x.old.Strikes(), x.new.Strikes(), x.world, x.copied)
 }
 
+// calm says whether connections are cut no more.
+func (x *torture) calm(on bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.peace = on
+}
+
 // end lets the daemon finish in peace and looks at both servers.
 func (x *torture) end() {
-	x.mu.Lock()
-	x.peace = true
-	x.mu.Unlock()
+	x.calm(true)
 	x.thaw.Wait()
 	x.daemon.Restart() // nothing rests any more
 	for n := range 3 {

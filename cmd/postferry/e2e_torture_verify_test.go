@@ -31,9 +31,23 @@ func (x *torture) checkVerify() {
 		}
 	}
 	for _, login := range x.world.logins {
+		x.checkNames(login)
 		if want := compared(x.pair.old.Snapshot(login), x.pair.new.Snapshot(login)); said[login] != want {
 			x.Errorf("%s: verify says %+v, both servers %+v: %s", login, said[login], want, stderr)
 		}
+	}
+}
+
+// checkNames wants each folder to be on the new server under one name only.
+func (x *torture) checkNames(login string) {
+	names := map[string]string{}
+	for name, f := range x.pair.new.Snapshot(login).Folders {
+		text := fmt.Sprintf("%s (UIDVALIDITY %d, %d messages)", name, f.UIDValidity, len(f.Messages))
+		if other, twice := names[firstName(name)]; twice {
+			x.Errorf("%s: both %s and %s are there", login, other, text)
+			x.world.amiss[place{login, "INBOX." + strings.ReplaceAll(firstName(name), "/", ".")}] = true
+		}
+		names[firstName(name)] = text
 	}
 }
 
