@@ -337,3 +337,32 @@ func TestDovecotMovesMail(t *testing.T) {
 	}
 	two.quiet()
 }
+
+// TestNewServerPutBackBeforeRename: the new server is put back to a time before a folder was renamed
+// there, and before all of it was copied: it goes on under its earlier name.
+func TestNewServerPutBackBeforeRename(t *testing.T) {
+	for name, tt := range map[string]struct{ before, since int }{
+		"most of it was there":   {20, 10},
+		"little of it was there": {5, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			two := startTwo(t)
+			two.deliver(two.old, "INBOX", 1, 2)
+			two.old.Create(anna, "Steuer")
+			two.deliver(two.old, "Steuer", 2, tt.before)
+			two.copies(2 + tt.before)
+			putBack := two.new.Keep(anna)
+			c := two.new.Client(anna)
+			if err := c.Rename("Steuer", "Finanzamt", nil).Wait(); err != nil {
+				t.Fatal(err)
+			}
+			two.quiet()
+			two.deliver(two.old, "Steuer", 3, tt.since)
+			two.copies(tt.since)
+			putBack()
+			two.copies(tt.since)
+			two.wantOnce(0)
+			two.quiet()
+		})
+	}
+}

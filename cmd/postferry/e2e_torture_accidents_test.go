@@ -268,9 +268,7 @@ func (x *torture) restoreState() {
 			l.blurred = l.blurred || l.gone || l.moved
 			l.anyFlags = true
 		}
-		if known && (!sameFlags(was.theirs, l.theirs) || !sameFlags(was.mine, l.mine)) {
-			l.anyFlags = true
-		}
+		l.anyFlags = l.anyFlags || known && was.changes != l.changes // to and fro is no change for the ledger
 	}
 	x.backup, x.restoring = nil, false
 }

@@ -68,6 +68,7 @@ func (w *world) flagOld(login string) {
 		return
 	}
 	l.theirs = w.some(theirFlags)
+	l.changes++
 	setFlags(w.T, c, uid, imap.StoreFlagsSet, l.theirs...)
 	w.flagChanges++
 }

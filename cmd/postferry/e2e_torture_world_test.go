@@ -55,6 +55,7 @@ type posted struct {
 	gone   bool // deleted on the new server
 	late   bool // deleted on the old server, before or after it was copied
 
+	changes  int  // of theirs
 	anyFlags bool // an earlier state was put back since it got its flags
 	blurred  bool // and since it was removed or moved: that may be undone
 }

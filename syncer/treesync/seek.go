@@ -250,15 +250,16 @@ func (k *seeker) compare(ctx context.Context) error {
 	return nil
 }
 
-// numbered tells whether a folder's numbers are those of the folder looked for.
+// numbered tells whether a folder's numbers are those of the folder looked for. Its UIDNEXT may be
+// lower, if the server was put back to an earlier state.
 func (w *sought) numbered(st upstream.Status) bool {
-	if st.UIDValidity == 0 {
-		return false
-	}
-	if st.UIDValidity == w.row.NewUIDValidity {
-		return w.last.UIDValidity != st.UIDValidity || st.UIDNext > w.last.UID
-	}
-	return w.last.UID != 0 && st.UIDValidity == w.last.UIDValidity && st.UIDNext > w.last.UID
+	return st.UIDValidity != 0 && (st.UIDValidity == w.row.NewUIDValidity || w.last.UID != 0 && st.UIDValidity == w.last.UIDValidity)
+}
+
+// behind tells whether a folder with the right UIDVALIDITY can't have held the newest copy: it is
+// another one then, or was put back to an earlier state.
+func (w *sought) behind(st upstream.Status) bool {
+	return w.last.UIDValidity == st.UIDValidity && st.UIDNext <= w.last.UID
 }
 
 // assign gives folders to rows, the best evidence first, and only where it points to one

@@ -58,7 +58,8 @@ func (k *seeker) sample(ctx context.Context, w *sought, name string) (evidence, 
 			set.AddNum(e.UID)
 		}
 	}
-	if len(want) == 0 {
+	behind := w.behind(k.status[name])
+	if len(want) == 0 && !behind {
 		return byNumber, nil
 	}
 	same, others := 0, 0
@@ -78,6 +79,8 @@ func (k *seeker) sample(ctx context.Context, w *sought, name string) (evidence, 
 		return 0, nil
 	case same > 0:
 		return byBoth, nil
+	case behind: // then its number alone is no proof
+		return 0, nil
 	}
 	return byNumber, nil // its user has removed them all
 }
