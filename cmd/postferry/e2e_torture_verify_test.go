@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"postferry/internal/lab"
-	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // checkVerify wants verify to say of both servers what a comparison without it says.
@@ -15,15 +15,15 @@ func (x *torture) checkVerify() {
 	_, stdout, stderr := postferry(x.T, "", "verify", "-c", x.daemon.Config, "--bodies", "--json", "-")
 	said := map[string]differences{}
 	for line := range strings.Lines(stdout) {
-		var event syncer.VerifyEvent
+		var event verify.Event
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			x.Fatalf("%v in %s", err, line)
 		}
 		if a := event.Account; a != nil {
 			said[a.Login] = differences{
-				lacking: a.Found[syncer.Missing] + a.Found[syncer.Removed] + a.Found[syncer.Quarantined], doubled: a.Found[syncer.Doubled], extra: a.Found[syncer.Extra],
-				flags: a.Found[syncer.Flagged], dates: a.Found[syncer.Dated], folders: a.Found[syncer.FolderAbsent] + a.Found[syncer.FolderMissing],
-				others: a.Found[syncer.Altered] + a.Found[syncer.Unreadable] + a.Found[syncer.FolderUnread],
+				lacking: a.Found[verify.Missing] + a.Found[verify.Removed] + a.Found[verify.Quarantined], doubled: a.Found[verify.Doubled], extra: a.Found[verify.Extra],
+				flags: a.Found[verify.Flagged], dates: a.Found[verify.Dated], folders: a.Found[verify.FolderAbsent] + a.Found[verify.FolderMissing],
+				others: a.Found[verify.Altered] + a.Found[verify.Unreadable] + a.Found[verify.FolderUnread],
 			}
 			if a.Problem != "" {
 				x.Errorf("%s: %s", a.Login, a.Problem)
