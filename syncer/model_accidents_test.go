@@ -149,14 +149,11 @@ func (m *model) recount(body string, more int) {
 // takeFlagsOf notes what flags the messages of a new folder have after it was put back.
 func (m *model) takeFlagsOf(name string, before map[string][]imap.Flag) {
 	now := m.pair.new.flagsIn(name)
-	for raw, was := range before {
-		body := m.original(raw)
-		if flags, there := now[raw]; there && !slices.Equal(was, flags) {
-			m.unclear[body] = true
-		}
-	}
 	for raw, flags := range now {
 		body := m.original(raw)
+		if was, there := before[raw]; !there || !slices.Equal(was, flags) {
+			m.unclear[body] = true
+		}
 		m.mine[body] = message.WithoutFlags(message.WithoutFlags(flags, theirs), []imap.Flag{imap.FlagDeleted})
 	}
 }
