@@ -159,3 +159,26 @@ func TestModSeqRestartsAndUIDsChange(t *testing.T) {
 		t.Errorf("message 2 has %v", got)
 	}
 }
+
+// TestMissingAndOldUIDsWentBack: a folder is missing on the new server, and the old one, which was put back to a backup, gives
+// UIDs below the checkpoint to new mail: that doesn't come, and it is told.
+func TestMissingAndOldUIDsWentBack(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.add("Work")
+	putBack := r.pair.old.keep("Work")
+	for i := range 5 {
+		r.pair.old.deliver("Work", mail(i))
+	}
+	r.start(false)
+	r.copies(5)
+	putBack()
+	for i := range 3 {
+		r.pair.old.deliver("Work", mail(10+i))
+	}
+	r.pair.new.mu.Lock()
+	delete(r.pair.new.folders, "Work")
+	r.pair.new.mu.Unlock()
+	if res := r.sync(); res.Pass.Complete || res.Problem == nil || res.Problem.Kind != store.MissingFolder {
+		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+}

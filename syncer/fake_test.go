@@ -90,7 +90,7 @@ func (f *fakeServer) addLocked(name string) *fakeFolder {
 func (f *fakeServer) deliver(name, body string, flags ...imap.Flag) imap.UID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.folders[name].append([]byte(body), flags, time.Unix(1700000000, 0))
+	return f.folders[name].append([]byte(body), flags, time.Unix(1700000000+int64(len(body)), 0)) // most have dates of their own
 }
 
 func (b *fakeFolder) append(body []byte, flags []imap.Flag, date time.Time) imap.UID {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
@@ -138,13 +139,15 @@ func (m *model) eachFolder(fn func(store.Folder, store.Ledger)) {
 func (m *model) check(when string) {
 	excused := m.leftAlone()
 	old, copies, hidden := m.count(m.pair.old), total(m.count(m.pair.new)), m.hidden()
+	left := map[string]int{} // messages of folders that their user deleted
 	for name, bodies := range old {
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
 			if n := m.excused[unnoticed][body]; missing > 0 && n > 0 {
 				missing, m.used[unnoticed] = missing-n, true
 			}
-			if missing > 0 && excused[name] == 0 && !(m.stray[body] && copies[body]+m.removed[body] > 0) {
+			left[name] += max(missing, 0)
+			if missing > 0 && excused[name] == 0 {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
 			if n == 1 && copies[body] == 1 && !m.double[body] && !hidden[body] {
@@ -152,6 +155,62 @@ func (m *model) check(when string) {
 			}
 		}
 	}
+	m.checkLeftOut(when, left)
+	m.checkPlaces(when, hidden)
+}
+
+// checkLeftOut: what doesn't come because its folder was deleted is counted, as far as the ledger can tell what did come.
+func (m *model) checkLeftOut(when string, left map[string]int) {
+	m.eachFolder(func(f store.Folder, _ store.Ledger) {
+		box := m.pair.old.folder(f.Old)
+		if box == nil || m.pair.old.fleeting || box.validity != f.Checkpoint.UIDValidity {
+			return
+		}
+		if n := left[f.Old]; n > 0 && uint64(n) > f.LeftOut+f.Quarantined {
+			m.fail("%s: %s is %s, and %d messages don't come because of it, but told are %d", when, f.Old, f.State, n, f.LeftOut)
+		}
+	})
+}
+
+// checkPlaces: a copy has the date that its message has, and is in its folder unless its user has moved it.
+func (m *model) checkPlaces(when string, hidden map[string]bool) {
+	of := map[string]string{} // old folders by new ones
+	m.eachFolder(func(f store.Folder, _ store.Ledger) {
+		if f.State == store.FolderPresent {
+			of[f.New] = f.Old
+		}
+	})
+	old, copies := map[string][]placed{}, total(m.count(m.pair.new))
+	for _, o := range m.messages(m.pair.old) {
+		old[o.body] = append(old[o.body], o)
+	}
+	for _, c := range m.messages(m.pair.new) {
+		for _, o := range old[c.body] {
+			if !o.date.Equal(c.date) {
+				m.fail("%s: %s has the date %v, its copy %v: %q", when, o.folder, o.date, c.date, c.body)
+			}
+			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.double[c.body] && !hidden[c.body] && of[c.folder] != o.folder {
+				m.fail("%s: the copy of a message of %s is in %s: %q", when, o.folder, c.folder, c.body)
+			}
+		}
+	}
+}
+
+// placed is a message where it is.
+type placed struct {
+	folder, body string
+	date         time.Time
+}
+
+func (m *model) messages(s *fakeServer) (all []placed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, box := range s.folders {
+		for _, msg := range box.messages {
+			all = append(all, placed{name, m.original(string(msg.body)), msg.date})
+		}
+	}
+	return all
 }
 
 // hidden are the bodies in folders that the new server doesn't tell of for now.

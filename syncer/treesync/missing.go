@@ -71,8 +71,11 @@ func (k *treeLook) leftOut(ctx context.Context, row store.Folder) (uint64, error
 	}
 	cp := row.Checkpoint
 	same := !cp.Checked.IsZero() && cp.UIDValidity == st.UIDValidity && st.UIDNext != 0
-	if st.Messages == 0 && st.UIDNext != 0 || same && st.UIDNext <= cp.UIDNext && row.Again == 0 {
+	if st.Messages == 0 && st.UIDNext != 0 || same && st.UIDNext == cp.UIDNext && row.Again == 0 {
 		return 0, nil
+	}
+	if same && st.UIDNext < cp.UIDNext { // put back to a backup: nobody knows which UIDs are whose
+		return uint64(st.Messages), nil
 	}
 	if c, ok := k.counted[row.ID]; ok && c.status == st && st != (upstream.Status{}) {
 		return c.messages, nil
