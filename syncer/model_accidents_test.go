@@ -89,6 +89,7 @@ func (m *model) putOldBack(t *rapid.T) {
 	m.note("old %s: put back to an earlier state", k.name)
 	before, next, bodies := m.pair.old.flagsIn(k.name), m.pair.old.folder(k.name).next, m.count(m.pair.old)[k.name]
 	k.putBack()
+	m.usedAgain[k.name] = true
 	if m.pair.old.folder(k.name).next == next {
 		for body, n := range m.count(m.pair.old)[k.name] {
 			m.excuse(unnoticed, body, n-bodies[body])
@@ -162,6 +163,7 @@ func (m *model) takeFlagsOf(name string, before map[string][]imap.Flag) {
 func (m *model) numberOld(t *rapid.T) {
 	name := m.folderOf(t, m.pair.old)
 	m.numberAgain(t, m.pair.old, name)
+	m.usedAgain[name] = true
 }
 
 func (m *model) numberNew(t *rapid.T) {
@@ -170,9 +172,6 @@ func (m *model) numberNew(t *rapid.T) {
 		return // as with UIDVALIDITY: see renumberNew; and what has arrived is looked for by its place
 	}
 	m.numbered[name] = m.numberAgain(t, m.pair.new, name) || m.numbered[name]
-	m.backups = slices.DeleteFunc(m.backups, func(k kept) bool { // as if UIDVALIDITY were another one
-		return k.server == m.pair.new && k.name == name
-	})
 	m.excuseLeft(name)
 	if m.numbered[name] {
 		m.excuseSameHeads(name)
@@ -221,6 +220,9 @@ func (m *model) numberAgain(t *rapid.T, s *fakeServer, name string) bool {
 		order = func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) }
 	}
 	s.number(name, from, order)
+	m.backups = slices.DeleteFunc(m.backups, func(k kept) bool { // as if UIDVALIDITY were another one
+		return k.server == s && k.name == name
+	})
 	m.note("%s %s: UIDs given anew from %d on, in another order %t", m.sideOf(s), name, from, order != nil)
 	return !maps.Equal(before, s.uids(name)) || s.folder(name).next < next
 }

@@ -163,7 +163,7 @@ func (m *model) check(when string) {
 func (m *model) checkLeftOut(when string, left map[string]int) {
 	m.eachFolder(func(f store.Folder, _ store.Ledger) {
 		box := m.pair.old.folder(f.Old)
-		if box == nil || m.pair.old.fleeting || box.validity != f.Checkpoint.UIDValidity {
+		if box == nil || m.usedAgain[f.Old] || m.pair.old.fleeting || box.validity != f.Checkpoint.UIDValidity {
 			return
 		}
 		if n := left[f.Old]; n > 0 && uint64(n) > f.LeftOut+f.Quarantined {
