@@ -100,13 +100,27 @@ S: P3 NO not now`))
 
 // TestSaidByPOP3: a line that is no answer is shown, but not that of something that isn't a mail server.
 func TestSaidByPOP3(t *testing.T) {
+	const in = "S: +OK hello\nC: CAPA\nS: +OK\nS: USER\nS: .\nC: USER ann\n"
 	for script, want := range map[string]string{
-		"S: +OK hello\nC: CAPA\nS: +ERR Server error": `(it said "+ERR Server error")`,
-		"S: SSH-2.0-OpenSSH_9":                        "does not answer as a mail server",
+		"S: +OK hello\nC: CAPA\nS: +ERR Server error":                      `(it said "+ERR Server error")`,
+		"S: SSH-2.0-OpenSSH_9":                                             "does not answer as a mail server",
+		in + "S: +ERR Server error":                                        `(it said "+ERR Server error")`,
+		in + "S: ERR the index is broken":                                  `(it said "ERR the index is broken")`,
+		in + "S: +OK\nC: PASS secret\nS: * BAD backend gone":               `(it said "* BAD backend gone")`,
+		in + "S: +OK\nC: PASS secret\nS: -ERR [AUTH] POP3 is switched off": `POP3 is switched off`,
+		in + "S: +OK\nC: PASS secret\nS: -ERR [SYS/TEMP] try at night":     `try at night`,
 	} {
 		server := serve(t, parseScript(t, script))
 		server.Protocol = config.POP3
-		_, err := DialPOP3(context.Background(), server, testOptions(t))
+		s, err := DialPOP3(context.Background(), server, testOptions(t))
+		if err == nil {
+			defer s.Close()
+			err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "secret"})
+		}
+		if err == nil {
+			t.Errorf("%s: no error", script)
+			continue
+		}
 		if got := summaryOf(err); !strings.Contains(got, want) || strings.Contains(got+err.Error(), "OpenSSH") {
 			t.Errorf("%s\n%v\nwant %q", got, err, want)
 		}
