@@ -40,6 +40,8 @@ type Proxy struct {
 	VisitWait time.Duration
 	// StatusWait bounds how long a client's STATUS is held back, or all of a LIST-STATUS.
 	StatusWait time.Duration
+	// SearchWait bounds how long a client's search is held back.
+	SearchWait time.Duration
 	// VisitWindow is how many of the newest messages come first in a folder that
 	// can't be filled while a client waits.
 	VisitWindow int
@@ -144,6 +146,7 @@ func Default() Config {
 			VisitWait:      20 * time.Second,
 			VisitWindow:    200,
 			StatusWait:     300 * time.Millisecond,
+			SearchWait:     5 * time.Second,
 			MaxConnections: 4096,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8143"},

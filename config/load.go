@@ -110,6 +110,7 @@ func (f *file) proxy(b *block, c *Config) {
 	set(b, "allow_plaintext", &p.AllowPlaintext, boolean)
 	set(b, "visit_wait", &p.VisitWait, duration(0, 5*time.Minute))
 	set(b, "status_wait", &p.StatusWait, duration(0, 10*time.Second))
+	set(b, "search_wait", &p.SearchWait, duration(0, time.Minute))
 	set(b, "visit_window", &p.VisitWindow, integer(100, 100_000))
 	set(b, "max_connections", &p.MaxConnections, integer(1, 1_000_000))
 	for _, key := range []string{"imaps", "imap"} {

@@ -15,7 +15,9 @@
 //     what the two have to know of each other: the commands not completed yet.
 //
 // A client's SELECT is held back while its folder is filled from the old
-// server (a visit), CREATE, DELETE and RENAME are reported once the new server
+// server (a visit), its STATUS for a moment, and its search while the old server is searched
+// too; after that the relay sends a search of its own, so that the new server takes note of what
+// has come, and keeps its answer to itself. CREATE, DELETE and RENAME are reported once the new server
 // has completed them, and the capabilities a relay can't keep are left out.
 // Everything else passes through byte for byte.
 //

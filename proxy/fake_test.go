@@ -16,6 +16,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/wire"
 )
 
 // patience bounds everything a test waits for.
@@ -33,6 +34,8 @@ type fakeFerry struct {
 	hold     func(mailboxes []string)
 	enrol    func(a store.Account) (store.Account, error)
 	asked    func(ctx context.Context)
+	search   func(ctx context.Context)
+	looked   bool // what Search returns
 }
 
 func (f *fakeFerry) note(format string, args ...any) {
@@ -95,6 +98,14 @@ func (f *fakeFerry) Asked(ctx context.Context, id store.AccountID, mailboxes ...
 	if f.asked != nil {
 		f.asked(ctx)
 	}
+}
+
+func (f *fakeFerry) Search(ctx context.Context, id store.AccountID, mailbox string, criteria wire.Criteria) (looked bool) {
+	f.note("search %d %q %s", id, mailbox, criteria)
+	if f.search != nil {
+		f.search(ctx)
+	}
+	return f.looked
 }
 
 func (f *fakeFerry) Updated(_ context.Context, ids []store.AccountID) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"postferry/store"
+	"postferry/wire"
 )
 
 // Ferry is what the proxy needs of the engine that copies mail. Everything it
@@ -22,6 +23,10 @@ type Ferry interface {
 	// all (LIST-STATUS). It returns when those of which little is missing are filled, or ctx
 	// ends; the others come next.
 	Asked(ctx context.Context, id store.AccountID, mailboxes ...string)
+	// Search copies first, of the messages of a folder that have not come yet, those that are
+	// searched for: the newest of them, as many as fit in the time of ctx. It returns whether
+	// it has looked, as the folder is not filled yet.
+	Search(ctx context.Context, id store.AccountID, mailbox string, criteria wire.Criteria) (looked bool)
 	// Renaming tells that a client is about to RENAME a folder, by raw names. It returns
 	// once that is durable, so that a folder whose new name never gets known does not count as deleted.
 	Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postferry/wire"
@@ -23,9 +24,11 @@ type inFlight struct {
 	// names are the folders of CREATE, DELETE and RENAME, as the client
 	// spelled them.
 	names  []string
-	awaits bool // the server's "+" is awaited
-	done   bool // completed
-	lost   bool // its completion is not expected any more
+	opens  string // the raw name of the folder of SELECT and EXAMINE
+	hidden bool   // it is the relay's own
+	awaits bool   // the server's "+" is awaited
+	done   bool   // completed
+	lost   bool   // its completion is not expected any more
 	// release ends what was held for the command; nil for nothing.
 	release func()
 }
@@ -36,6 +39,8 @@ type flow struct {
 	mu      sync.Mutex
 	cmds    []*inFlight
 	holds   []*inFlight   // commands for which something is held
+	open    string        // the raw name of the folder that is open; "" for none, as far as is known
+	hiding  atomic.Bool   // a command of the relay's own is under way
 	changed chan struct{} // capacity 1; tells the client's side to look again
 }
 
@@ -61,6 +66,53 @@ func (f *flow) name(cmd *inFlight, names ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	cmd.names = names
+}
+
+// settled waits until all commands but one are completed.
+func (f *flow) settled(ctx context.Context, but *inFlight) bool {
+	return f.wait(ctx, func() bool {
+		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.lost && cmd != but })
+	}) == nil
+}
+
+// hide makes a command one of the relay's own, of whose answers the client hears nothing.
+func (f *flow) hide(cmd *inFlight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cmd.hidden = true
+	f.hiding.Store(true)
+}
+
+// opens notes the folder that a command opens.
+func (f *flow) opens(cmd *inFlight, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cmd.opens = name
+}
+
+// opened waits until no command is under way that opens or closes a folder, and returns the
+// one that is open.
+func (f *flow) opened(ctx context.Context) (name string, open bool) {
+	err := f.wait(ctx, func() bool {
+		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.done && !cmd.lost && chooses(cmd.verb) })
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open, err == nil && f.open != ""
+}
+
+// chooses reports whether a command opens or closes a folder.
+func chooses(v wire.Verb) bool { return opens(v) || v == wire.VerbClose || v == wire.VerbUnselect }
+
+// chosen takes over what a command has opened or closed. A SELECT that fails leaves none
+// open (RFC 9051 section 6.3.2).
+func (f *flow) chosen(cmd *inFlight, ok bool) {
+	switch {
+	case opens(cmd.verb) && ok:
+		f.open = cmd.opens
+	case chooses(cmd.verb) && (ok || opens(cmd.verb)):
+		f.open = ""
+	}
 }
 
 // held notes what is held for a command until it is completed, or the relay ends.
@@ -171,9 +223,13 @@ func (f *flow) find(tag []byte) *inFlight {
 	return nil
 }
 
-// complete notes that a command is completed.
-func (f *flow) complete(cmd *inFlight) {
+// complete notes that a command is completed, and how.
+func (f *flow) complete(cmd *inFlight, ok bool) {
 	f.mu.Lock()
+	f.chosen(cmd, ok)
+	if cmd.hidden {
+		f.hiding.Store(false)
+	}
 	cmd.done = true
 	release := cmd.release
 	f.mu.Unlock()

@@ -23,6 +23,8 @@ type upload struct {
 	cmd     *inFlight // the command under way; nil if none, or none that is followed
 	refused bool      // the command under way is not for the new server
 	asked   asking
+	// gathered is what has been passed on of the search under way.
+	gathered []byte
 }
 
 // fromClient passes on what the client sends until it ends. Then the new server
@@ -153,6 +155,8 @@ func (u *upload) end(ctx context.Context) error {
 	switch {
 	case u.refused:
 		return u.refuse(ctx)
+	case u.searches():
+		err = u.search(ctx)
 	case u.cmd != nil && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
 		err = u.asks(ctx)
 	case u.cmd == nil || len(args) == 0:
@@ -220,7 +224,7 @@ func (u *upload) passBefore() error {
 
 // done marks the end of a command.
 func (u *upload) done() {
-	u.cmd, u.refused = nil, false
+	u.cmd, u.refused, u.gathered = nil, false, nil
 	u.next()
 }
 
@@ -242,7 +246,7 @@ func opens(v wire.Verb) bool { return v == wire.VerbSelect || v == wire.VerbExam
 // passSafe passes on all but what has to stay together: a command of which the
 // verb is not known yet, and one that may have to be held back.
 func (u *upload) passSafe() error {
-	if !u.cut && (u.scan.Undecided() || u.cmd != nil && (opens(u.cmd.verb) || asks(u.cmd.verb))) {
+	if !u.cut && (u.scan.Undecided() || u.cmd != nil && (opens(u.cmd.verb) || asks(u.cmd.verb) || u.searches())) {
 		return u.pass(u.begin)
 	}
 	return u.pass(len(u.b))
@@ -252,6 +256,9 @@ func (u *upload) passSafe() error {
 func (u *upload) pass(n int) error {
 	if n == 0 {
 		return nil
+	}
+	if n > u.begin && u.searches() {
+		u.gather(u.b[u.begin:n])
 	}
 	if !u.refused || n <= u.begin {
 		sent, err := u.server.Write(u.b[:n])

@@ -70,6 +70,9 @@ func (d *download) responses(ctx context.Context) error {
 
 // response looks at the response that has just ended.
 func (d *download) response(ctx context.Context) error {
+	if d.hides() {
+		return d.swallow()
+	}
 	var err error
 	switch d.scan.Kind() {
 	case wire.Continuation:
@@ -99,12 +102,41 @@ func (d *download) tagged(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if ok := d.scan.Status() == wire.StatusOK; len(cmd.names) > 0 && (ok || cmd.verb == wire.VerbRename) {
+	ok := d.scan.Status() == wire.StatusOK
+	if len(cmd.names) > 0 && (ok || cmd.verb == wire.VerbRename) {
 		err = d.changed(ctx, cmd, ok)
 	}
-	d.flow.complete(cmd)
+	d.flow.complete(cmd, ok)
 	d.noted = true
 	return err
+}
+
+// hides reports whether the response under way or just ended belongs to a command of the
+// relay's own. No other one is under way then that has such responses.
+func (d *download) hides() bool {
+	if !d.flow.hiding.Load() || d.cut {
+		return false
+	}
+	switch d.scan.Kind() {
+	case wire.Untagged:
+		name := string(d.scan.Name())
+		return name == "SEARCH" || name == "ESEARCH"
+	case wire.Tagged:
+		cmd := d.flow.find(d.scan.Tag())
+		return cmd != nil && cmd.hidden
+	}
+	return false
+}
+
+// swallow passes on what comes before a response that the client is not to hear.
+func (d *download) swallow() error {
+	if d.scan.Kind() == wire.Tagged {
+		d.flow.complete(d.flow.find(d.scan.Tag()), d.scan.Status() == wire.StatusOK)
+		d.noted = true
+	}
+	before := bytes.Clone(d.b[:d.begin])
+	d.drop(d.off)
+	return d.send(before, false)
 }
 
 // untagged takes note of the few untagged responses that change the relay.
@@ -134,7 +166,7 @@ func (d *download) listsCapabilities() bool {
 // keep reports whether the response under way is to stay together: it is not
 // known yet what it is, or it has to be seen whole.
 func (d *download) keep() bool {
-	return d.scan.Undecided() || d.listsCapabilities() ||
+	return d.scan.Undecided() || d.listsCapabilities() || d.hides() ||
 		d.scan.Kind() == wire.Untagged && string(d.scan.Name()) == "ENABLED"
 }
 

@@ -24,6 +24,7 @@ type limits struct {
 	enrol     time.Duration // making a new account known
 	tree      time.Duration // bringing the folder tree over
 	changed   time.Duration // recording a CREATE, DELETE or RENAME
+	refresh   time.Duration // having the new server look at a folder
 	refusal   time.Duration // letting earlier commands finish before a refusal
 	progress  time.Duration // between two INPROGRESS responses
 	write     time.Duration // a client that takes no byte for so long is gone
@@ -41,6 +42,7 @@ func defaultLimits() limits {
 		enrol:     5 * time.Second,
 		tree:      10 * time.Second,
 		changed:   5 * time.Second,
+		refresh:   5 * time.Second,
 		refusal:   30 * time.Second,
 		progress:  5 * time.Second,
 		write:     30 * time.Minute,

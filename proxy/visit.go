@@ -20,6 +20,7 @@ func (u *upload) hold(ctx context.Context, name string) error {
 	defer cancel()
 	stop := u.watchClient(cancel)
 	u.flow.quiet(ctx, u.srv.cfg.Proxy.VisitWait, u.cmd)
+	u.flow.opens(u.cmd, u.rawName(name))
 	err := u.visit(ctx, u.rawName(name))
 	stop()
 	u.sync()

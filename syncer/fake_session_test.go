@@ -15,6 +15,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/wire"
 )
 
 // fakeSession is a session with a fakeServer.
@@ -383,6 +384,20 @@ func (s *fakeSession) Search(_ context.Context, criteria string) (set imap.UIDSe
 	}
 	err = s.each("SEARCH", imap.UIDSet{imap.UIDRange{Start: start, Stop: stop}}, func(m *fakeMessage) error {
 		if len(m.body) > larger && len(m.body) < smaller {
+			set.AddNum(m.uid)
+		}
+		return nil
+	})
+	return set, err
+}
+
+// Find knows one string: it is somewhere in the message.
+func (s *fakeSession) Find(_ context.Context, criteria wire.Criteria) (set imap.UIDSet, err error) {
+	if len(criteria.Words) != 2 || !criteria.Words[1].String {
+		return nil, refusedError("UID SEARCH", "")
+	}
+	err = s.each("SEARCH", imap.UIDSet{imap.UIDRange{Start: 1}}, func(m *fakeMessage) error {
+		if strings.Contains(string(m.body), criteria.Words[1].Text) {
 			set.AddNum(m.uid)
 		}
 		return nil

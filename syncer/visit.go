@@ -30,8 +30,9 @@ const (
 type visit struct {
 	folder *tracked
 	begun  time.Time
-	asked  bool          // a client has only asked what it has
-	shown  chan struct{} // closed when the folder is worth showing
+	search *transfer.ClientSearch // in the folder; nil for none
+	asked  bool                   // a client has only asked what it has
+	shown  chan struct{}          // closed when the folder is worth showing
 	show   func()
 }
 
@@ -169,6 +170,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	}
 	if visit {
 		p.Visiting = a.visitingOf(f)
+		p.Searches.Add(a.searchesOf(f)...)
 	}
 	if p.Ready == nil {
 		p.Early = a.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
@@ -198,6 +200,9 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 			l.Drop()
 		}
 	}, func() {
+		for _, search := range p.Searches.Take() {
+			search.End()
+		}
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.Folder.Checkpoint

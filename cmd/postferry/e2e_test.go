@@ -38,6 +38,7 @@ type pair struct {
 	oldURL   string
 	newURL   string
 	newCA    bool   // trust the new server through the authority's file
+	proxy    string // further lines of [proxy]
 	sync     string // lines of [sync]
 	domain   string // further lines of the domain
 	more     string // further sections
@@ -79,6 +80,7 @@ imaps = "127.0.0.1:0"
 imap = "127.0.0.1:0"
 cert = %q
 key = %q
+%s
 [sync]
 %s
 [[domain]]
@@ -87,7 +89,7 @@ old = %q
 new = %q
 %s
 %s
-`, cert, key, p.sync, p.oldURL, p.newURL, p.domain, p.more)
+`, cert, key, p.proxy, p.sync, p.oldURL, p.newURL, p.domain, p.more)
 }
 
 // serve starts the daemon. When the test ends, what it has logged must speak

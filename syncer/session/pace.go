@@ -79,15 +79,15 @@ func (a *Arrivals) add(b Arrivals) {
 }
 
 const (
-	// tellingTime and tellingMessages are what has to be seen before a pace means something.
+	// tellingTime and TellingMessages are what has to be seen before a pace means something.
 	tellingTime     = 250 * time.Millisecond
-	tellingMessages = 64
+	TellingMessages = 64
 )
 
 // Needs is that of pace. A server may be slow by message or by octet; the better of both
 // counts, as what is read then tells more.
 func (a *Arrivals) Needs(messages int, octets uint64) (time.Duration, bool) {
-	if a.Messages == 0 || a.Took < tellingTime && a.Messages < tellingMessages {
+	if a.Messages == 0 || a.Took < tellingTime && a.Messages < TellingMessages {
 		return 0, false
 	}
 	d := scaled(a.Took, uint64(messages), uint64(a.Messages))

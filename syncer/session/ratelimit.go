@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -85,6 +86,23 @@ func limiters(list ...*rate.Limiter) (some []*rate.Limiter) {
 		}
 	}
 	return some
+}
+
+// Needs is how long so many messages take at least; 0 without a limit for messages.
+func (t *RateLimits) Needs(messages int) (d time.Duration) {
+	for _, l := range t.messages {
+		d = max(d, scaled(time.Second, uint64(max(messages, 0)), uint64(max(l.Limit(), 1))))
+	}
+	return d
+}
+
+// Within is how many messages come in a time at most.
+func (t *RateLimits) Within(d time.Duration) (messages int) {
+	messages = math.MaxInt
+	for _, l := range t.messages {
+		messages = min(messages, int(float64(l.Limit())*d.Seconds()))
+	}
+	return messages
 }
 
 // Message waits until one more message may be read.

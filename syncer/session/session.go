@@ -11,6 +11,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
 	"postferry/upstream"
+	"postferry/wire"
 )
 
 // Session is what the engine needs of a logged-in session with either server.
@@ -42,6 +43,8 @@ type Source interface {
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
 	LabelSession
+	// Find looks for what a client searches for.
+	Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet, error)
 	// SendHeaders asks for headers in a folder that is opened for it. Other questions may be
 	// asked before the answer is waited for.
 	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (HeadersCall, error)

@@ -11,6 +11,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
+	"postferry/wire"
 )
 
 // IMAPReader is the part of an IMAP session that reads.
@@ -27,6 +28,7 @@ type IMAPReader interface {
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
+	Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet, error)
 	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (HeadersCall, error)
 	Ask(ctx context.Context, set imap.UIDSet) (BodiesCall, error)
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error

@@ -15,6 +15,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
+	"postferry/wire"
 )
 
 // POP3Source is a session with an old POP3 server. It has one folder, INBOX, whose
@@ -213,6 +214,9 @@ func (s *POP3Source) SendHeaders(context.Context, string, imap.UIDSet, func(upst
 }
 
 var errNoFolders = errors.New("a POP3 server has no folders")
+
+// Find implements session.Source: nothing can be searched for.
+func (s *POP3Source) Find(context.Context, wire.Criteria) (imap.UIDSet, error) { return nil, nil }
 
 // HasLabels implements session.Source: POP3 has none.
 func (s *POP3Source) HasLabels() bool { return false }

@@ -128,8 +128,8 @@ func (r *Reader) bring(ctx context.Context, missing []upstream.Message) error {
 	for _, p := range b.way {
 		r.RateLimits.Old.Budget.GiveBack(p.octets)
 	}
-	if errors.Is(err, errSlow) {
-		r.postponed = sortByUID(slices.Concat(b.odd, b.left, b.missing))
+	if errors.Is(err, errSlow) || errors.Is(err, errSearched) {
+		r.postponed = sortByUID(slices.Concat(r.postponed, b.odd, b.left, b.missing))
 	}
 	return err
 }
@@ -169,8 +169,7 @@ func (b *bringing) ask(ctx context.Context) error {
 		if b.stop = b.Yielded(); b.stop != nil {
 			return nil
 		}
-		if b.tooSlow() {
-			b.stop = errSlow
+		if b.stop = b.interrupted(); b.stop != nil {
 			return nil
 		}
 		p, err := b.portion()
@@ -313,9 +312,8 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 		if !ok {
 			return nil
 		}
-		if b.yieldsLate() {
+		if ours = b.stopsLate(); ours != nil {
 			b.Pair.Old.HangUp()
-			ours = session.ErrYield
 			return ours
 		}
 		delete(b.wanted, uid)
@@ -332,7 +330,7 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 		return ours
 	})
 	b.tellPace()
-	if errors.Is(ours, session.ErrYield) {
+	if errors.Is(ours, session.ErrYield) || errors.Is(ours, errFarBehind) {
 		return ours
 	}
 	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {

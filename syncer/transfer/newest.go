@@ -24,18 +24,22 @@ const (
 	OrderShare = 4
 	// GroupOctets bounds the messages that are brought before newer ones. Octets.
 	GroupOctets = 4 << 20
-	// A command for a visit asks for so many messages at first, and for what should take
-	// visitStep once that is known. Otherwise one asks for what takes passStep at most, so
-	// that a pull that is asked to stop soon can.
-	firstAsked = 4
-	leastAsked = 64 << 10 // octets
-	visitStep  = 500 * time.Millisecond
-	passStep   = 2 * time.Second
+	// A command asks for what should take so long, so that a pull that is asked to stop, or
+	// for something else, soon can. As long as that isn't known, one for a visit asks for so
+	// many messages at first.
+	portionStep = 500 * time.Millisecond
+	firstAsked  = 4
+	leastAsked  = 64 << 10 // octets
+	// latest is how much longer than that it may take before the connection is given up for it.
+	latest = 2 * time.Second
 )
 
 // errSlow: the old server turned out to be too slow for the folder to come in its order
 // while somebody waits.
 var errSlow = errors.New("too slow to bring all while a client waits")
+
+// errFarBehind: what was asked for takes longer than a client that searches should wait.
+var errFarBehind = errors.New("too much is under way for a client that searches the folder")
 
 // Visiting is what a pull that somebody waits for has to bear in mind.
 type Visiting struct {
@@ -66,7 +70,21 @@ func (p *Pull) InTime(left int) (inTime, known bool) {
 	if !known {
 		needs = time.Duration(left) * time.Second / assumedRate
 	}
+	needs = max(needs, p.RateLimits.Needs(left))
 	return needs <= time.Until(p.Visiting.Due), known
+}
+
+// interrupted returns why something else is to come first, if it is.
+func (b *bringing) interrupted() error {
+	switch {
+	case b.undisturbed:
+		return nil
+	case b.tooSlow():
+		return errSlow
+	case b.Searches.any():
+		return errSearched
+	}
+	return nil
 }
 
 // tooSlow is newestFirst as soon as messages have come. What is nearly done goes on.
@@ -76,20 +94,24 @@ func (b *bringing) tooSlow() bool {
 	}
 	left := b.leftToBring() + len(b.missing)
 	needs, known := b.seen.Needs(left, 0)
+	if limited := b.RateLimits.Needs(left); limited > 0 {
+		needs, known = max(needs, limited), true
+	}
 	return known && left > VisitShown && needs > max(time.Until(b.Visiting.Due), b.Visiting.Spare)
 }
 
 // newest brings the newest messages of those from a UID on, and of those that have been
 // put off, and lets the visitor in.
 func (r *Reader) newest(ctx context.Context, from imap.UID) error {
-	r.decided = true
+	r.decided, r.undisturbed = true, true
+	defer func() { r.undisturbed = false }()
 	told, err := r.newestListed(ctx, from)
 	if err != nil {
 		return err
 	}
 	window := r.Visiting.Window
 	first := min(VisitShown, window)
-	if needs, known := r.seen.Needs(window, OctetsOf(told)); known && needs < visitStep {
+	if needs, known := r.seen.Needs(window, OctetsOf(told)); known && needs < portionStep {
 		first = window
 	}
 	told = told[max(len(told)-window, 0):]
@@ -174,34 +196,35 @@ func OctetsOf(msgs []upstream.Message) (octets uint64) {
 
 // most is how many messages and octets a command should ask for.
 func (b *bringing) most() (messages int, octets uint64) {
-	waited := b.Visit && !b.shown
-	step := passStep
-	if waited {
-		step = visitStep
-	}
-	messages, octets, known := b.seen.Within(step)
+	messages, octets, known := b.seen.Within(portionStep)
 	if !known {
-		messages, octets, known = b.Pair.Old.End.Pool.Pace.Within(step)
+		messages, octets, known = b.Pair.Old.End.Pool.Pace.Within(portionStep)
 	}
 	switch {
 	case known:
-	case waited:
+	case b.Visit && !b.shown:
 		messages, octets = b.step, uint64(b.step)*leastAsked
-		b.step *= 4
+		b.step = min(4*b.step, 2*session.TellingMessages)
 	default:
 		messages, octets = len(b.missing), BodyOctets
 	}
+	messages = min(messages, b.RateLimits.Within(portionStep))
 	return max(messages, firstAsked), min(max(octets, leastAsked), BodyOctets)
 }
 
-// yieldsLate tells whether a pull that was asked to stop would do so only after a while, as
+// stopsLate returns why a pull should stop, if it would do so by itself only after a while, as
 // much is still to come of what was asked for.
-func (b *bringing) yieldsLate() bool {
-	if !errors.Is(b.Yielded(), session.ErrYield) {
-		return false
+func (b *bringing) stopsLate() error {
+	why := b.Yielded()
+	if !errors.Is(why, session.ErrYield) {
+		if why = nil; !b.undisturbed && b.Searches.any() {
+			why = errFarBehind
+		}
 	}
-	needs, known := b.seen.Needs(len(b.wanted), 0)
-	return known && needs > passStep
+	if needs, known := b.seen.Needs(len(b.wanted), 0); why == nil || !known || needs <= latest {
+		return nil
+	}
+	return why
 }
 
 // sortByUID brings messages into the order of their arrival.

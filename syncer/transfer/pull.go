@@ -76,6 +76,7 @@ type Pull struct {
 	Log     zerolog.Logger
 	Visit   bool
 	Visiting
+	Searches   SearchQueue           // of clients, in this folder
 	until      time.Time             // when a POP3 session has lasted long enough; zero for never
 	doubted    map[store.Key]bool    // messages that an earlier POP3 session would not give
 	Listing    time.Duration         // how long it took
@@ -144,7 +145,7 @@ func (p *Pull) Run(ctx context.Context) error {
 		}
 		p.leaveHung(ctx)
 		event := p.Log.Warn()
-		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) {
+		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind) {
 			event = p.Log.Debug()
 		}
 		if p.Pair.Prefetched != nil { // it may be the reason
@@ -173,7 +174,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*session.RestingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, errRecognised)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many

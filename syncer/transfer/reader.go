@@ -43,6 +43,7 @@ type item struct {
 	quarantine *store.Quarantined
 	checkpoint *store.Checkpoint
 	keywords   bool             // messages with keywords follow
+	search     *ClientSearch    // of shows: whose hits they are; nil for whoever opens the folder
 	shows      bool             // once all before it is on the new server, the folder is worth showing
 	foreseen   *given           // the look at its copy that was asked for along with it
 	compare    *comparing       // messages of the new folder to be read
@@ -74,15 +75,17 @@ type Reader struct {
 	next  imap.UID // every message below it was handed over
 	// announced: the writer has been told that there are keywords.
 	announced bool
-	preparing bool               // what comes next may be asked for ahead
-	limited   bool               // the new server has a limit for messages
-	last      bool               // there is nothing behind the present window
-	decided   bool               // whether the newest messages come first
-	shown     bool               // the visitor has been let in, or is about to be
-	postponed []upstream.Message // handed to nobody yet, as newer ones come first
-	seen      session.Arrivals   // of this session with the old server
-	told      session.Arrivals   // what the server's pace knows of them
-	step      int                // messages that the next command asks for, as long as nothing is known
+	preparing bool // what comes next may be asked for ahead
+	limited   bool // the new server has a limit for messages
+	last      bool // there is nothing behind the present window
+	decided   bool // whether the newest messages come first
+	shown     bool // the visitor has been let in, or is about to be
+	// undisturbed: what is brought just now is urgent itself.
+	undisturbed bool
+	postponed   []upstream.Message // handed to nobody yet, as newer ones come first
+	seen        session.Arrivals   // of this session with the old server
+	told        session.Arrivals   // what the server's pace knows of them
+	step        int                // messages that the next command asks for, as long as nothing is known
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
@@ -123,6 +126,9 @@ func (p *Pull) discard(it *item, err error) {
 	if it.compare != nil {
 		it.compare.done <- err
 	}
+	if it.search != nil {
+		it.search.End()
+	}
 	p.giveBack(it)
 }
 
@@ -141,6 +147,9 @@ func (r *Reader) run(ctx context.Context) error {
 		return err
 	}
 	if err := r.tryAgain(ctx); err != nil {
+		return err
+	}
+	if err := r.resume(ctx, nil, from); err != nil {
 		return err
 	}
 	if r.newestFirst() {
@@ -163,13 +172,7 @@ func (r *Reader) run(ctx context.Context) error {
 			width = max(width/8, 1)
 			continue
 		}
-		if errors.Is(err, errSlow) {
-			err = r.newest(ctx, to+1)
-		}
-		if err == nil {
-			err = r.bringPostponed(ctx)
-		}
-		if err != nil {
+		if err = r.resume(ctx, err, to+1); err != nil {
 			return err
 		}
 		if err := r.mark(ctx, to+1); err != nil {

@@ -20,6 +20,8 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 		switch {
 		case it.checkpoint != nil:
 			checkpoint = it.checkpoint
+		case it.search != nil:
+			it.search.End()
 		case it.shows:
 			w.Worth()
 		case it.quarantine != nil:

@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSearches: what a client searches for is looked for on the old server first, in the folder
+// that is open, however the command is cut; the new server gets it as it was sent.
+func TestSearches(t *testing.T) {
+	tests := map[string]struct{ command, want string }{
+		"search":      {"a SEARCH TEXT invoice\n", `search 7 "F" TEXT "invoice"`},
+		"by UID":      {"a UID SEARCH UNSEEN\n", `search 7 "F" UNSEEN`},
+		"sort":        {"a uid sort (DATE) UTF-8 FROM joe\n", `search 7 "F" FROM "joe"`},
+		"thread":      {"a THREAD REFERENCES US-ASCII FROM joe\n", `search 7 "F" FROM "joe"`},
+		"ESEARCH":     {"a ESEARCH IN (mailboxes (\"a b\" inbox)) TEXT x\n", `search 7 "a b" TEXT "x" search 7 "INBOX" TEXT "x"`},
+		"literal":     {"a SEARCH CHARSET UTF-8 TEXT {3+}\nü\n\n", "search 7 \"F\" CHARSET UTF-8 TEXT \"ü\r\""},
+		"for nothing": {"a UID SEARCH 1:* NOT DELETED\n", ""},
+		"no search":   {"a UID STORE 1 +FLAGS (\\Seen)\n", ""},
+		"fetch":       {"a UID FETCH 1:* FLAGS\n", ""},
+		"sortish":     {"a UID SORTED x\n", ""},
+		"endless":     {"a UID SEARCH UID " + strings.Repeat("1,", 100_000) + "1 TEXT x\n", ""},
+	}
+	for name, tt := range tests {
+		for _, cut := range []int{0, 4, 8, 12, len(tt.command) - 3} {
+			g := openedRig(t)
+			g.srv.cfg.Proxy.SearchWait = patience
+			text := tt.command
+			if name == "literal" {
+				text = strings.Replace(text, "ü\n\n", "ü\r\n", 1)
+			}
+			g.client.says("b NOOP\n" + text[:cut])
+			pause(t.Context(), 5*time.Millisecond)
+			g.client.says(text[cut:])
+			g.server.hears("b NOOP\n" + text)
+			got := slices.DeleteFunc(g.ferry.noted(), func(c string) bool { return !strings.HasPrefix(c, "search") })
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("%s, cut at %d: %q", name, cut, got)
+			}
+			g.kill()
+			<-g.ended
+		}
+	}
+}
+
+// openedRig is a relay whose client has opened the folder F.
+func openedRig(t *testing.T) *rig {
+	t.Helper()
+	g := newRig(t, nil)
+	g.client.says("s SELECT F\n")
+	g.server.hears("s SELECT F\n")
+	g.server.says("s OK done\n")
+	g.client.hears("s OK done\n")
+	return g
+}
+
+// TestSearchWithSynchronisingLiterals: the new server has the beginning already, and not the
+// end before the old one has been searched.
+func TestSearchWithSynchronisingLiterals(t *testing.T) {
+	g := openedRig(t)
+	g.srv.cfg.Proxy.SearchWait = patience
+	searched := make(chan struct{})
+	g.ferry.search = func(context.Context) {
+		g.server.hearsNothing()
+		close(searched)
+	}
+	g.client.says("a SEARCH FROM {3}\n")
+	g.server.hears("a SEARCH FROM {3}\n")
+	g.server.says("+ go\n")
+	g.client.hears("+ go\n")
+	g.client.says("joe SUBJECT {1}\n")
+	g.server.hears("joe SUBJECT {1}\n")
+	g.server.says("+ go\n")
+	g.client.hears("+ go\n")
+	g.client.says("x UNSEEN\n")
+	<-searched
+	g.server.hears("x UNSEEN\n")
+	if got := g.ferry.noted(); !slices.Contains(got, `search 7 "F" FROM "joe" SUBJECT "x" UNSEEN`) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+// TestSearchKnowsTheOpenFolder: also behind commands that have not been completed yet.
+func TestSearchKnowsTheOpenFolder(t *testing.T) {
+	tests := map[string]struct{ before, answer, want string }{
+		"another one": {"b SELECT G\n", "b OK x\n", `search 7 "G" SEEN`},
+		"examined":    {"b EXAMINE inbox\n", "b OK x\n", `search 7 "INBOX" SEEN`},
+		"refused":     {"b SELECT G\n", "b NO x\n", ""},
+		"closed":      {"b CLOSE\n", "b OK x\n", ""},
+		"unselected":  {"b UNSELECT\n", "b OK x\n", ""},
+		"not closed":  {"b CLOSE\n", "b BAD x\n", `search 7 "F" SEEN`},
+		"still open":  {"b NOOP\n", "", `search 7 "F" SEEN`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := openedRig(t)
+			g.srv.cfg.Proxy.SearchWait = patience
+			g.client.says(tt.before + "a SEARCH SEEN\n")
+			g.server.hears(tt.before)
+			if tt.answer != "" {
+				g.server.hearsNothing()
+				g.server.says(tt.answer)
+			}
+			g.server.hears("a SEARCH SEEN\n")
+			got := slices.DeleteFunc(g.ferry.noted(), func(c string) bool { return !strings.HasPrefix(c, "search") })
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("calls: %q", got)
+			}
+		})
+	}
+}
+
+// TestSearchIsBounded: by time, and by the client that leaves.
+func TestSearchIsBounded(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"bound": 50 * time.Millisecond, "leaves": patience} {
+		g := openedRig(t)
+		g.srv.cfg.Proxy.SearchWait = wait
+		g.ferry.search = func(ctx context.Context) { <-ctx.Done() }
+		g.client.says("a SEARCH SEEN\n")
+		if name == "leaves" {
+			closeWrite(g.client.Conn)
+		}
+		g.server.hears("a SEARCH SEEN\n")
+	}
+}
+
+// TestSearchAfterMessagesHaveCome: the new server is made to look at the folder before it
+// searches, and the client hears nothing of that but EXISTS.
+func TestSearchAfterMessagesHaveCome(t *testing.T) {
+	for _, cut := range []int{0, 1, 2, 5, 12, 20, 31, 60, 80} {
+		g := openedRig(t)
+		g.srv.cfg.Proxy.SearchWait, g.ferry.looked = patience, true
+		g.client.says("b NOOP\na SEARCH SEEN\n")
+		g.server.hears("b NOOP\n")
+		g.server.hearsNothing() // what comes of it could be the other command's
+		g.server.says("b OK x\n")
+		g.client.hears("b OK x\n")
+		g.server.SetReadDeadline(time.Now().Add(patience))
+		line, err := g.server.r.ReadString(' ')
+		if err != nil || !strings.HasPrefix(line, "PF") {
+			t.Fatalf("heard %q, %v", line, err)
+		}
+		g.server.hears("SEARCH UID 1\n")
+		answer := crlf("* SEARCH 1\n* ESEARCH (TAG \"x\") UID\n* 7 EXISTS\n" + line + "OK searched\n")
+		g.server.says(answer[:min(cut, len(answer))])
+		pause(t.Context(), 2*time.Millisecond)
+		g.server.says(answer[min(cut, len(answer)):])
+		g.client.hears("* 7 EXISTS\n")
+		g.server.hears("a SEARCH SEEN\n")
+		g.server.says("* SEARCH 7\na OK done\n")
+		g.client.hears("* SEARCH 7\na OK done\n")
+		g.kill()
+		<-g.ended
+	}
+}
+
+// TestServerThatDoesNotLook: one that answers late holds the client's search up to the bound, and
+// its late answer is not taken for the client's.
+func TestServerThatDoesNotLook(t *testing.T) {
+	g := openedRig(t)
+	g.srv.limits.refresh, g.srv.cfg.Proxy.SearchWait, g.ferry.looked = 50*time.Millisecond, patience, true
+	g.client.says("a SEARCH SEEN\n")
+	g.server.SetReadDeadline(time.Now().Add(patience))
+	line, err := g.server.r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag, _, _ := strings.Cut(line, " ")
+	g.server.hears("a SEARCH SEEN\n")
+	g.server.says("* SEARCH 1\n" + tag + " OK late\n* SEARCH 7\na OK done\n")
+	g.client.hears("* SEARCH 7\na OK done\n")
+}
