@@ -62,7 +62,7 @@ func TestReasonsOfTheEngine(t *testing.T) {
 // what it does to them.
 func saidByTheEngine(t *testing.T) (reasons, repairs map[string]bool) {
 	t.Helper()
-	files, err := filepath.Glob("../syncer/*.go")
+	files, err := filepath.Glob("../syncer/*/*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no source of the engine: %v", err)
 	}
@@ -75,7 +75,7 @@ func saidByTheEngine(t *testing.T) (reasons, repairs map[string]bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verify := strings.Contains(name, "verify_")
+		verify := filepath.Base(filepath.Dir(name)) == "verify"
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CallExpr:
@@ -84,7 +84,7 @@ func saidByTheEngine(t *testing.T) (reasons, repairs map[string]bool) {
 					sentences(reasons, n.Args[1])
 				case (f == "aboutFolder" || f == "leftAlone") && verify && len(n.Args) > 2:
 					sentences(reasons, n.Args[2])
-				case f == "did":
+				case f == "Did":
 					sentences(repairs, n.Args[0])
 				}
 			case *ast.AssignStmt:

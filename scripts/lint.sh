@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, go vet, staticcheck (staticcheck.conf says which checks), and the
-# direction of imports (internal/layers).
+# Formatting, go vet, staticcheck (staticcheck.conf says which checks), the direction
+# of imports (internal/layers) and whether docs/codes.md is fresh (internal/codes).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,4 +12,4 @@ if [[ -n $unformatted ]]; then
 fi
 go vet ./...
 go tool staticcheck ./...
-go test ./internal/layers
+go test ./internal/layers ./internal/codes

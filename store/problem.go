@@ -19,52 +19,49 @@ type ProblemKind string
 
 // The kinds of problems.
 const (
-	LoginRefused       ProblemKind = "login_refused"        // the server does not take login and password
-	PasswordExpired    ProblemKind = "password_expired"     // it says that the password has expired (RFC 5530, EXPIRED)
-	PasswordUnsendable ProblemKind = "password_unsendable"  // login or password can't be sent: a NUL
-	Unreachable        ProblemKind = "unreachable"          // no connection can be made
-	Silent             ProblemKind = "silent"               // a client waited for the server in vain
-	Unavailable        ProblemKind = "unavailable"          // the server says that it is unwell
-	Lost               ProblemKind = "connection_lost"      // the connection broke or stalled
-	TooManyConnections ProblemKind = "too_many_connections" // the server allows fewer connections at a time
-	Throttled          ProblemKind = "throttled"            // the server asks for a pause
-	BudgetUsed         ProblemKind = "budget_used"          // the limit of octets for a day is reached
-	MaildropInUse      ProblemKind = "maildrop_in_use"      // somebody else is in the POP3 mailbox (RFC 2449, IN-USE)
-	Certificate        ProblemKind = "certificate"          // the certificate is not accepted
-	// The certificate is made out to another name; nobody trusted vouches for it; its time is not now.
-	CertificateName      ProblemKind = "certificate_name"
-	CertificateUntrusted ProblemKind = "certificate_untrusted"
-	CertificateExpired   ProblemKind = "certificate_expired"
-	// OldEncryption: the server offers only a TLS version or key exchange that is too old.
-	OldEncryption ProblemKind = "old_encryption"
-	// NotTLS: what answers on the port does not speak TLS.
-	NotTLS             ProblemKind = "not_tls"
-	CertificateChanged ProblemKind = "certificate_changed" // it is another one than the pinned one
-	NoEncryption       ProblemKind = "no_encryption"       // no protected connection can be made
-	NotMailServer      ProblemKind = "not_mail_server"     // what answers does not speak the protocol
-	NoMailServer       ProblemKind = "no_mail_server"      // none that may be used is found; why is not told to whoever chose it
-	OpenToAll          ProblemKind = "open_to_all"         // it lets everybody in without a password (PREAUTH)
-	Tampering          ProblemKind = "tampering"           // somebody may be changing what is sent
-	OverQuota          ProblemKind = "over_quota"          // the mailbox at the new server is full
-	FolderRefused      ProblemKind = "folder_refused"      // a command on a folder was refused
-	ProgramRefused     ProblemKind = "program_refused"     // it lets only programs in that it knows
-	AccountMoved       ProblemKind = "account_moved"       // it says that another server has the account (RFC 2221)
-	FolderMoved        ProblemKind = "folder_moved"        // it says that another server has the folder (RFC 2193)
-	FolderNotMade      ProblemKind = "folder_not_made"     // the new server refuses to make a folder
-	Excessive          ProblemKind = "excessive"           // a server's answer is beyond all bounds
-	TooManyFolders     ProblemKind = "too_many_folders"    // there are more folders than are made for one account
-	MessagesRefused    ProblemKind = "messages_refused"    // the new server refuses all messages of a folder in the same words
-	FolderVanished     ProblemKind = "folder_vanished"     // a folder went while it was being filled
-	FolderLeftOld      ProblemKind = "folder_left_old"     // a folder went from the old server before all of its mail was copied
-	MissingFolder      ProblemKind = "folder_missing"      // a folder is not on the new server any more, and mail stays behind because of it
-	FoldersUnlisted    ProblemKind = "folders_unlisted"    // the old server does not list all of its folders in a way that can be read
-	NoFolders          ProblemKind = "no_folders"          // the server lists no folder at all
-	Counts             ProblemKind = "counts"              // fewer messages are listed than there should be
-	WrongDates         ProblemKind = "wrong_dates"         // the new server does not keep the dates of messages; mail is copied all the same
-	Protocol           ProblemKind = "protocol"            // the server's answer makes no sense
-	SameMailbox        ProblemKind = "same_mailbox"        // the login may lead to a mailbox that another account copies; a person has to say
-	NoDomain           ProblemKind = "no_domain"           // the account's domain is not known any more
-	Unexpected         ProblemKind = "unexpected"          // none of these; Summary and Cause say all there is
+	LoginRefused         ProblemKind = "login_refused"         // the server does not take login and password
+	PasswordExpired      ProblemKind = "password_expired"      // it says that the password has expired (RFC 5530, EXPIRED)
+	PasswordUnsendable   ProblemKind = "password_unsendable"   // login or password can't be sent: a NUL
+	Unreachable          ProblemKind = "unreachable"           // no connection can be made
+	Silent               ProblemKind = "silent"                // a client waited for the server in vain
+	Unavailable          ProblemKind = "unavailable"           // the server says that it is unwell
+	Lost                 ProblemKind = "connection_lost"       // the connection broke or stalled
+	TooManyConnections   ProblemKind = "too_many_connections"  // the server allows fewer connections at a time
+	Throttled            ProblemKind = "throttled"             // the server asks for a pause
+	BudgetUsed           ProblemKind = "budget_used"           // the limit of octets for a day is reached
+	MaildropInUse        ProblemKind = "maildrop_in_use"       // somebody else is in the POP3 mailbox (RFC 2449, IN-USE)
+	Certificate          ProblemKind = "certificate"           // the certificate is not accepted
+	CertificateName      ProblemKind = "certificate_name"      // the certificate is made out to another name
+	CertificateUntrusted ProblemKind = "certificate_untrusted" // nobody trusted vouches for the certificate
+	CertificateExpired   ProblemKind = "certificate_expired"   // the certificate's time is not now
+	OldEncryption        ProblemKind = "old_encryption"        // the server offers only a TLS version or key exchange that is too old
+	NotTLS               ProblemKind = "not_tls"               // what answers on the port does not speak TLS
+	CertificateChanged   ProblemKind = "certificate_changed"   // it is another one than the pinned one
+	NoEncryption         ProblemKind = "no_encryption"         // no protected connection can be made
+	NotMailServer        ProblemKind = "not_mail_server"       // what answers does not speak the protocol
+	NoMailServer         ProblemKind = "no_mail_server"        // none that may be used is found; why is not told to whoever chose it
+	OpenToAll            ProblemKind = "open_to_all"           // it lets everybody in without a password (PREAUTH)
+	Tampering            ProblemKind = "tampering"             // somebody may be changing what is sent
+	OverQuota            ProblemKind = "over_quota"            // the mailbox at the new server is full
+	FolderRefused        ProblemKind = "folder_refused"        // a command on a folder was refused
+	ProgramRefused       ProblemKind = "program_refused"       // it lets only programs in that it knows
+	AccountMoved         ProblemKind = "account_moved"         // it says that another server has the account (RFC 2221)
+	FolderMoved          ProblemKind = "folder_moved"          // it says that another server has the folder (RFC 2193)
+	FolderNotMade        ProblemKind = "folder_not_made"       // the new server refuses to make a folder
+	Excessive            ProblemKind = "excessive"             // a server's answer is beyond all bounds
+	TooManyFolders       ProblemKind = "too_many_folders"      // there are more folders than are made for one account
+	MessagesRefused      ProblemKind = "messages_refused"      // the new server refuses all messages of a folder in the same words
+	FolderVanished       ProblemKind = "folder_vanished"       // a folder went while it was being filled
+	FolderLeftOld        ProblemKind = "folder_left_old"       // a folder went from the old server before all of its mail was copied
+	MissingFolder        ProblemKind = "folder_missing"        // a folder is not on the new server any more, and mail stays behind because of it
+	FoldersUnlisted      ProblemKind = "folders_unlisted"      // the old server does not list all of its folders in a way that can be read
+	NoFolders            ProblemKind = "no_folders"            // the server lists no folder at all
+	Counts               ProblemKind = "counts"                // fewer messages are listed than there should be
+	WrongDates           ProblemKind = "wrong_dates"           // the new server does not keep the dates of messages; mail is copied all the same
+	Protocol             ProblemKind = "protocol"              // the server's answer makes no sense
+	SameMailbox          ProblemKind = "same_mailbox"          // the login may lead to a mailbox that another account copies; a person has to say
+	NoDomain             ProblemKind = "no_domain"             // the account's domain is not known any more
+	Unexpected           ProblemKind = "unexpected"            // none of these; Summary and Cause say all there is
 )
 
 // Side says which of the two servers something is about.

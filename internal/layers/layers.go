@@ -42,6 +42,7 @@ func allowed() map[string][]string {
 		spreadsheet:          nil,
 		publicnet:            nil,
 		"internal/layers":    nil,
+		"internal/codes":     nil,
 	}
 	for name, imports := range engine() {
 		rules[name] = imports

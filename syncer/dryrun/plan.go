@@ -62,9 +62,9 @@ type FolderAction string
 
 // What becomes of a folder of the old server.
 const (
-	FolderCreated FolderAction = "create" // and filled
-	FolderFilled  FolderAction = "fill"
-	FolderLeft    FolderAction = "skip"    // a view, of another namespace, or left out by the configuration
+	FolderCreated FolderAction = "create"  // it is made and filled
+	FolderFilled  FolderAction = "fill"    // it is there and is filled
+	FolderLeft    FolderAction = "skip"    // it is left alone: a view, of another namespace, or left out by the configuration
 	FolderGone    FolderAction = "gone"    // its user deleted it on the new server
 	FolderAway    FolderAction = "missing" // it is not on the new server any more
 )

@@ -24,7 +24,7 @@ const (
 	NoteOmitted      NoteKind = "omitted"       // it and others are more than are made for an account
 	NoteGone         NoteKind = "gone"          // it is not on the new server any more
 	NoteFound        NoteKind = "found"         // it is there again
-	NoteMadeAgain    NoteKind = "made_again"    // and made one of its name there
+	NoteMadeAgain    NoteKind = "made_again"    // it was deleted on the new server and one of its name made there
 	NoteNoInbox      NoteKind = "no_inbox"      // what the new server lists is not complete
 	NoteCase         NoteKind = "case"          // its name differs from another's in case only
 	NoteUnreadable   NoteKind = "unreadable"    // the old server doesn't let it be read

@@ -1,0 +1,72 @@
+package codes
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// code is one code and what it means.
+type code struct{ name, meaning string }
+
+// section is a table of the page.
+type section struct {
+	title, text string
+	codes       func(root fs.FS) ([]code, error)
+}
+
+// sections are all tables of the page, in their order.
+func sections() []section {
+	return []section{
+		{"Problems", "What keeps an account from being copied: `problem.kind` in the API, and the label `kind` of the metric `postferry_account_problems`.",
+			constants("store", "ProblemKind")},
+		{"Advice", "What helps against a problem: its `advice`.", constants("store", "Advice")},
+		{"States of accounts", "What may be done with an account. The import page and the API tell `active` accounts apart by what goes on: `queued`, `running`, `retrying`, `failed`, `complete`.",
+			constants("store", "State")},
+		{"States of folders", "What is known of a folder on the new server.", constants("store", "FolderState")},
+		{"Runs", "Why there is a run: its `kind`.", constants("store", "RunKind")},
+		{"States of runs", "How far a run is: its `state`.", constants("store", "RunState")},
+		{"Outcomes", "How far an account is within a run: its `outcome`.", constants("store", "Outcome")},
+		{"Findings", "What `verify` found: `kind` in its JSON and CSV and in the API.", constants("syncer/verify", "FindingKind")},
+		{"Severities", "What a finding means for the move: its `severity`.", constants("syncer/verify", "Severity")},
+		{"Notes", "What to know of an account's folders before they are copied. `sync --dry-run` and the API tell the sentences; the page has them in its languages under these names.",
+			constants("syncer/foldertree", "NoteKind")},
+		{"Folders that are left alone", "Why a folder of the old server is not copied. `reason` of a folder is the sentence; the page has it in its languages under this name.", constants("syncer/foldertree", "LeftKind")},
+		{"Planned for folders", "What a pass would do with a folder: `action` of `sync --dry-run --json` and of a check.", constants("syncer/dryrun", "FolderAction")},
+		{"Reasons", "Why a message is in quarantine, missing or not compared. `status`, `quarantine`, reports and the API tell the sentence; the page has it in its languages under this name.",
+			texts("reason")},
+		{"Repairs", "What was done to a message that the new server refused as it was. They are told like reasons.", texts("repair")},
+		{"Errors of the API", "`code` of an answer that is an error.", refusals},
+		{"Mistakes", "What is wrong with a field, or with a line of a list: `mistakes[].code` of the error `invalid`, and of a list.", texts("mistake")},
+		{"Discovery", "What came of looking for a domain's old server: `code` in the report of `discover --json` and of the API.", texts("discover")},
+	}
+}
+
+const head = `# Codes
+
+<!-- Made by "go generate ./internal/codes"; don't edit it. -->
+
+All codes that Postferry tells programs, with what they mean. They are stable: programs and
+translations may rely on them. New ones may join, so a program must bear one that it doesn't know. What stands
+in braces is put in.
+`
+
+// page is docs/codes.md as the source has it. root is the module's folder.
+func page(root fs.FS) (string, error) {
+	var b strings.Builder
+	b.WriteString(head)
+	for _, s := range sections() {
+		codes, err := s.codes(root)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.title, err)
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| code | meaning |\n|---|---|\n", s.title, s.text)
+		for _, c := range codes {
+			if c.meaning == "" {
+				return "", fmt.Errorf("%s: %s has no meaning; give it a comment", s.title, c.name)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s |\n", c.name, strings.ReplaceAll(c.meaning, "|", `\|`))
+		}
+	}
+	return b.String(), nil
+}
