@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -62,7 +62,7 @@ The daemon must be running. Without it, "postferry admin passwd" does the same.
 		Example: `  postferry admin link -c /etc/postferry/config.toml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			reply, err := askAccess(cmd, path, accessRequest{Op: accessLink})
+			reply, err := askAccess(cmd, path, control.AccessRequest{Op: control.AccessLink})
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ was. --domain "" gives everything to one who had a domain only.
 			if err != nil {
 				return err
 			}
-			req := accessRequest{Op: accessPassword, Name: args[0], Password: password.Reveal()}
+			req := control.AccessRequest{Op: control.AccessPassword, Name: args[0], Password: password.Reveal()}
 			if cmd.Flags().Changed("domain") {
 				req.Domain = &domain
 			}
@@ -151,7 +151,7 @@ again. NAME says what it is for. With --domain it is good for this domain only.
   postferry admin token create -c /etc/postferry/config.toml script --domain example.com`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			reply, err := askAccess(cmd, path, accessRequest{Op: accessTokenCreate, Name: args[0], Domain: &domain})
+			reply, err := askAccess(cmd, path, control.AccessRequest{Op: control.AccessTokenCreate, Name: args[0], Domain: &domain})
 			if err != nil {
 				return err
 			}
@@ -173,7 +173,7 @@ func newTokenList() *cobra.Command {
 		Example: `  postferry admin token list -c /etc/postferry/config.toml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			reply, err := askAccess(cmd, path, accessRequest{Op: accessTokenList})
+			reply, err := askAccess(cmd, path, control.AccessRequest{Op: control.AccessTokenList})
 			if err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func newTokenList() *cobra.Command {
 	return cmd
 }
 
-func printTokens(w io.Writer, tokens []accessToken) error {
+func printTokens(w io.Writer, tokens []control.AccessToken) error {
 	if len(tokens) == 0 {
 		_, err := fmt.Fprintln(w, "there are no tokens")
 		return err
@@ -217,7 +217,7 @@ func newTokenRevoke() *cobra.Command {
 			if err != nil {
 				return usageError(fmt.Errorf("%q is no ID of a token (postferry admin token list shows them)", args[0]))
 			}
-			if _, err := askAccess(cmd, path, accessRequest{Op: accessTokenRevoke, ID: id}); err != nil {
+			if _, err := askAccess(cmd, path, control.AccessRequest{Op: control.AccessTokenRevoke, ID: id}); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "revoked")
@@ -229,14 +229,14 @@ func newTokenRevoke() *cobra.Command {
 }
 
 // askAccess has the daemon, or this process, do something.
-func askAccess(cmd *cobra.Command, path string, req accessRequest) (accessReply, error) {
+func askAccess(cmd *cobra.Command, path string, req control.AccessRequest) (control.AccessReply, error) {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
-		return accessReply{}, err
+		return control.AccessReply{}, err
 	}
 	b, err := openBackend(cmd.Context(), cfg, adminCommand, nil)
 	if err != nil {
-		return accessReply{}, err
+		return control.AccessReply{}, err
 	}
 	reply, err := b.Access(cmd.Context(), req)
 	return reply, errors.Join(err, b.Close())
@@ -274,9 +274,4 @@ func askPassword(fd int, stderr io.Writer) (store.Secret, error) {
 		return "", errors.New("these were two different passwords; nothing was changed")
 	}
 	return given[0], nil
-}
-
-// Access implements backend.
-func (l *local) Access(ctx context.Context, req accessRequest) (accessReply, error) {
-	return access(ctx, l.noter(), l.newLink, req)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"postferry/internal/control"
 )
 
 // TestAccessOverSocket does over the control socket what "postferry admin" does.
@@ -22,13 +24,13 @@ func TestAccessOverSocket(t *testing.T) {
 		}
 	})
 	startControl(t, dir, &local{store: st, newLink: func(context.Context) (string, error) { return "http://link", nil }}, zerolog.New(zerolog.SyncWriter(&log)))
-	r, err := dialRemote(t.Context(), dir)
+	r, err := control.Connect(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	domain := "example.com"
-	ask := func(req accessRequest) accessReply {
+	ask := func(req control.AccessRequest) control.AccessReply {
 		t.Helper()
 		reply, err := r.Access(t.Context(), req)
 		if err != nil {
@@ -36,27 +38,27 @@ func TestAccessOverSocket(t *testing.T) {
 		}
 		return reply
 	}
-	if !ask(accessRequest{Op: accessPassword, Name: "anna", Password: "s3cret s3cret"}).Added {
+	if !ask(control.AccessRequest{Op: control.AccessPassword, Name: "anna", Password: "s3cret s3cret"}).Added {
 		t.Error("anna was not added")
 	}
-	if !ask(accessRequest{Op: accessPassword, Name: "bert", Domain: &domain, Password: "s3cret s3cret"}).Added {
+	if !ask(control.AccessRequest{Op: control.AccessPassword, Name: "bert", Domain: &domain, Password: "s3cret s3cret"}).Added {
 		t.Error("bert was not added")
 	}
-	if ask(accessRequest{Op: accessPassword, Name: "bert", Password: "s3cret s3cret2"}).Added {
+	if ask(control.AccessRequest{Op: control.AccessPassword, Name: "bert", Password: "s3cret s3cret2"}).Added {
 		t.Error("bert was added again")
 	}
 	if a, err := st.Admin(t.Context(), "bert"); err != nil || a.Scope != domain {
 		t.Errorf("bert looks after %q, %v", a.Scope, err)
 	}
-	if got := ask(accessRequest{Op: accessLink}).Link; got != "http://link" {
+	if got := ask(control.AccessRequest{Op: control.AccessLink}).Link; got != "http://link" {
 		t.Errorf("the link is %q", got)
 	}
-	token = ask(accessRequest{Op: accessTokenCreate, Name: "panel", Domain: &domain}).Token
-	if list := ask(accessRequest{Op: accessTokenList}).Tokens; len(list) != 1 || list[0].Name != "panel" || list[0].Domain != domain {
+	token = ask(control.AccessRequest{Op: control.AccessTokenCreate, Name: "panel", Domain: &domain}).Token
+	if list := ask(control.AccessRequest{Op: control.AccessTokenList}).Tokens; len(list) != 1 || list[0].Name != "panel" || list[0].Domain != domain {
 		t.Errorf("tokens %+v", list)
 	}
-	ask(accessRequest{Op: accessTokenRevoke, ID: 1})
-	if _, err := r.Access(t.Context(), accessRequest{Op: "dance"}); err == nil || !strings.Contains(err.Error(), "another version") {
+	ask(control.AccessRequest{Op: control.AccessTokenRevoke, ID: 1})
+	if _, err := r.Access(t.Context(), control.AccessRequest{Op: "dance"}); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("an unknown request: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
@@ -236,7 +237,7 @@ func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]admin
 		return nil, err
 	}
 	var rows []admin.Quarantined
-	err = f.local.Quarantine(ctx, quarantineQuery{Names: []string{a.Login}}, func(r quarantineRecord) error {
+	err = f.local.Quarantine(ctx, control.QuarantineQuery{Names: []string{a.Login}}, func(r control.QuarantineRecord) error {
 		rows = append(rows, admin.Quarantined{
 			ID: r.ID, Folder: r.Folder, Key: r.Key, Reason: r.Reason, Cause: r.Cause, Attempts: r.Attempts, Since: r.Since, Last: r.Last,
 		})
@@ -265,16 +266,16 @@ func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder
 }
 
 // messagesOnly is a query for single messages. One without any would be for all of everybody.
-func messagesOnly(ids []string) (quarantineQuery, error) {
+func messagesOnly(ids []string) (control.QuarantineQuery, error) {
 	if len(ids) == 0 {
-		return quarantineQuery{}, store.ErrNotFound
+		return control.QuarantineQuery{}, store.ErrNotFound
 	}
 	for _, id := range ids {
 		if _, ok := parseMessageID(id); !ok {
-			return quarantineQuery{}, store.ErrNotFound
+			return control.QuarantineQuery{}, store.ErrNotFound
 		}
 	}
-	return quarantineQuery{Names: ids}, nil
+	return control.QuarantineQuery{Names: ids}, nil
 }
 
 // maxQuarantinedHeader bounds the header that is shown of a message.
@@ -286,7 +287,7 @@ func (f adminFerry) QuarantinedHeader(ctx context.Context, message string) (head
 		return nil, err
 	}
 	found := false
-	err = f.QuarantinedMail(ctx, query, func(_ quarantineRecord, body io.Reader, missing string) (err error) {
+	err = f.QuarantinedMail(ctx, query, func(_ control.QuarantineRecord, body io.Reader, missing string) (err error) {
 		found = true
 		if body == nil {
 			return errors.New(missing)

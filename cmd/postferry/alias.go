@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
-	"postferry/store"
+	"postferry/internal/control"
 )
 
 // aliasCommand is what alias calls itself in the state's lock.
@@ -64,7 +61,7 @@ func newAliasAnswer(use, short string, logins int) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, said := aliasDecision{Login: logins[0]}, "stands for itself"
+			d, said := control.AliasDecision{Login: logins[0]}, "stands for itself"
 			if len(logins) > 1 {
 				d.Of, said = logins[1], "is an alias of "+printable(logins[1])
 			}
@@ -77,89 +74,4 @@ func newAliasAnswer(use, short string, logins int) *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	return cmd
-}
-
-// aliasDecision is what somebody says of an account.
-type aliasDecision struct {
-	Login string `json:"login"`
-	Of    string `json:"of,omitempty"` // login of the account whose mailbox it is; "" for its own
-}
-
-// pathAlias is POST aliasDecision -> aliasReply.
-const pathAlias = "/v1/alias"
-
-type aliasReply struct {
-	Error *controlError `json:"error,omitempty"`
-}
-
-// DecideAlias implements backend.
-func (l *local) DecideAlias(ctx context.Context, d aliasDecision) error {
-	logins := []string{d.Login}
-	if d.Of != "" {
-		logins = append(logins, d.Of)
-	}
-	accounts, err := l.accounts(ctx, logins)
-	if err != nil {
-		return err
-	}
-	if len(accounts) < len(logins) {
-		return usageError(fmt.Errorf("%q and %q are one account", d.Login, d.Of))
-	}
-	if err := l.setAlias(ctx, accounts); err != nil {
-		return err
-	}
-	if err := l.store.ForgetProblems(ctx, []store.AccountID{accounts[0].ID}); err != nil {
-		return err
-	}
-	if err := l.noter().AnsweredAlias(ctx, accounts[0]); err != nil {
-		return err
-	}
-	if l.corrected != nil {
-		if err := l.corrected(ctx, accounts[:1]); err != nil {
-			return err
-		}
-	}
-	if l.engine == nil {
-		return nil
-	}
-	return l.engine.Updated(ctx, []store.AccountID{accounts[0].ID})
-}
-
-// setAlias makes the first of two accounts an alias of the second, or lets the only one stand for itself.
-func (l *local) setAlias(ctx context.Context, accounts []store.Account) error {
-	if len(accounts) == 1 {
-		return l.store.SetApart(ctx, accounts[0].ID)
-	}
-	a, of := accounts[0], accounts[1]
-	if a.Domain != of.Domain {
-		return usageError(fmt.Errorf("%q and %q are accounts of two domains; their mail is kept apart", a.Login, of.Login))
-	}
-	err := l.store.SetAlias(ctx, a.ID, of.ID)
-	if errors.Is(err, store.ErrInvalid) {
-		return usageError(fmt.Errorf("%q is an alias of %q; say first that that one stands for itself", of.Login, a.Login))
-	}
-	return err
-}
-
-// DecideAlias implements backend.
-func (r *remote) DecideAlias(ctx context.Context, d aliasDecision) error {
-	var reply aliasReply
-	err := r.ask(ctx, pathAlias, d, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
-	return err
-}
-
-func (c *controlServer) decideAlias(w http.ResponseWriter, r *http.Request) {
-	var req aliasDecision
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	err := c.backend.DecideAlias(r.Context(), req)
-	if err == nil {
-		c.log.Info().Str("account", req.Login).Str("of", req.Of).Msg("somebody said whose mailbox it is")
-	}
-	_ = out.write(aliasReply{Error: describeError(err)})
 }

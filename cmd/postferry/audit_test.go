@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -38,10 +39,10 @@ func TestAuditOfCommands(t *testing.T) {
 	for _, remotely := range []bool{false, true} {
 		dir := t.TempDir()
 		st := openState(t, dir)
-		b := backend(&local{store: st, log: zerolog.Nop(), close: func() error { return nil }})
+		b := control.Backend(&local{store: st, log: zerolog.Nop(), close: func() error { return nil }})
 		if remotely {
 			startControl(t, dir, b.(*local), zerolog.Nop())
-			r, err := dialRemote(t.Context(), dir)
+			r, err := control.Connect(t.Context(), dir)
 			if err != nil {
 				t.Fatal(err)
 			}

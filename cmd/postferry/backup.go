@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -107,86 +105,4 @@ func replaceFile(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// errNoBackup: the state is kept by something else than this program.
-var errNoBackup = errors.New("this state can't be backed up from here")
-
-// Backup implements backend.
-func (l *local) Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error) {
-	b, ok := l.store.(interface {
-		Backup(ctx context.Context, w io.Writer, withKey bool) (store.BackedUp, error)
-	})
-	if !ok {
-		return store.BackedUp{}, errNoBackup
-	}
-	done, err := b.Backup(ctx, w, withKey)
-	if err == nil {
-		err = l.noter().BackedUp(ctx, withKey)
-	}
-	return done, err
-}
-
-// pathBackup is the backup's part of what the control socket speaks.
-const pathBackup = "/v1/backup" // POST backupRequest -> backupReply...
-
-type backupRequest struct {
-	WithKey bool `json:"with_key,omitempty"`
-}
-
-// backupReply is a line of the answer: a piece of the archive, or the end.
-type backupReply struct {
-	Data  []byte          `json:"data,omitempty"`
-	Done  *store.BackedUp `json:"done,omitempty"`
-	End   bool            `json:"end,omitempty"`
-	Error *controlError   `json:"error,omitempty"`
-}
-
-// Backup implements backend.
-func (r *remote) Backup(ctx context.Context, withKey bool, w io.Writer) (done store.BackedUp, err error) {
-	err = r.ask(ctx, pathBackup, backupRequest{WithKey: withKey}, func(dec *json.Decoder) error {
-		for {
-			var reply backupReply
-			if err := dec.Decode(&reply); err != nil {
-				return err
-			}
-			if reply.End && reply.Done != nil {
-				done = *reply.Done
-			}
-			if reply.End {
-				return reply.Error.err()
-			}
-			if _, err := w.Write(reply.Data); err != nil {
-				return err
-			}
-		}
-	})
-	return done, err
-}
-
-func (c *controlServer) backup(w http.ResponseWriter, r *http.Request) {
-	var req backupRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	done, err := c.backend.Backup(r.Context(), req.WithKey, &archiveLines{out: out})
-	if err == nil {
-		c.log.Info().Bool("with_key", done.Key).Int64("octets", done.Octets).Msg("the state was backed up")
-	}
-	_ = out.write(backupReply{Done: &done, End: true, Error: describeError(err)})
-}
-
-// archiveLines writes an archive as lines of an answer.
-type archiveLines struct{ out *answer }
-
-func (l *archiveLines) Write(p []byte) (n int, err error) {
-	for n < len(p) {
-		piece := p[n:min(len(p), n+quarantineChunk)]
-		if err := l.out.writeLater(backupReply{Data: piece}); err != nil {
-			return n, err
-		}
-		n += len(piece)
-	}
-	return n, nil
 }

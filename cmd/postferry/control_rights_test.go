@@ -11,39 +11,76 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"postferry/internal/control"
 	"postferry/syncer"
 )
 
 // controlRequests are what each of the control socket's paths is asked with, and what
-// the operations of pathAccess are.
-func controlRequests() (requests map[string]any, operations map[string]accessRequest) {
+// the operations of accessPath are.
+func controlRequests() (requests map[string]any, operations map[string]control.AccessRequest) {
 	domain := "example.org"
+	logins := map[string]any{"logins": []string{demoLogin}}
+	account := map[string]string{"domain": domain, "login": demoLogin, "old_login": demoLogin, "old_password": demoPassword,
+		"new_login": demoLogin, "new_password": demoPassword}
 	return map[string]any{
-			pathDomains:         domainsRequest{},
-			pathAccounts:        importRequest{Accounts: []importedAccount{{Domain: domain, Login: demoLogin, OldLogin: demoLogin, OldPassword: demoPassword, NewLogin: demoLogin, NewPassword: demoPassword}}},
-			pathSync:            syncRequest{Logins: []string{demoLogin}},
-			pathStatus:          statusQuery{Folders: true},
-			pathQuarantine:      quarantineQuery{},
-			pathQuarantineRetry: quarantineQuery{},
-			pathQuarantineMail:  quarantineQuery{},
-			pathVerify:          verifyQuery{Logins: []string{demoLogin}, Bodies: true},
-			pathPlan:            syncRequest{Logins: []string{demoLogin}},
-			pathBackup:          backupRequest{WithKey: true},
-			pathFolder:          folderDecision{Login: demoLogin, Folder: "INBOX", Verdict: syncer.Deleted},
-			pathAlias:           aliasDecision{Login: demoLogin},
-		}, map[string]accessRequest{
-			accessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
-			accessLink:        {},
-			accessTokenCreate: {Name: "panel", Domain: &domain},
-			accessTokenList:   {},
-			accessTokenRevoke: {ID: 1},
+			"/v1/domains":             struct{}{},
+			"/v1/accounts":            map[string]any{"accounts": []any{account}},
+			"/v1/sync":                logins,
+			"/v1/status":              control.StatusQuery{Folders: true},
+			"/v1/quarantine":          control.QuarantineQuery{},
+			"/v1/quarantine/retry":    control.QuarantineQuery{},
+			"/v1/quarantine/messages": control.QuarantineQuery{},
+			"/v1/verify":              control.VerifyQuery{Logins: []string{demoLogin}, Bodies: true},
+			"/v1/plan":                logins,
+			"/v1/backup":              map[string]any{"with_key": true},
+			folderPath:                control.FolderDecision{Login: demoLogin, Folder: "INBOX", Verdict: syncer.Deleted},
+			"/v1/alias":               control.AliasDecision{Login: demoLogin},
+		}, map[string]control.AccessRequest{
+			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
+			control.AccessLink:        {},
+			control.AccessTokenCreate: {Name: "panel", Domain: &domain},
+			control.AccessTokenList:   {},
+			control.AccessTokenRevoke: {ID: 1},
 		}
+}
+
+// The paths that aren't asked like the others.
+const (
+	accessPath = "/v1/access"
+	folderPath = "/v1/folder"
+)
+
+// controlPaths are all that can be asked for, as the socket's own code names them.
+func controlPaths(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../internal/control/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`"(/v\d+/[a-z/]+)"`).FindAllStringSubmatch(string(text), -1) {
+			paths = append(paths, m[1])
+		}
+	}
+	if len(paths) < 13 {
+		t.Fatalf("only %q found", paths)
+	}
+	return paths
 }
 
 // TestControlRights: the user whose daemon it is may connect and ask for everything,
@@ -62,8 +99,8 @@ func TestControlRights(t *testing.T) {
 
 	requests, operations := controlRequests()
 	ask := controlClient(t, state)
-	for path := range (&controlServer{}).routes() {
-		if path == pathAccess {
+	for _, path := range controlPaths(t) {
+		if path == accessPath {
 			continue
 		}
 		if requests[path] == nil {
@@ -72,11 +109,12 @@ func TestControlRights(t *testing.T) {
 		}
 		testOtherDoors(t, d, ask, path, requests[path])
 	}
-	for _, path := range []string{pathDomains, pathAccounts, pathSync, pathStatus, pathQuarantine, pathQuarantineRetry, pathQuarantineMail, pathVerify, pathPlan, pathBackup, pathAlias} {
+	for _, path := range []string{"/v1/domains", "/v1/accounts", "/v1/sync", "/v1/status", "/v1/quarantine", "/v1/quarantine/retry",
+		"/v1/quarantine/messages", "/v1/verify", "/v1/plan", "/v1/backup", "/v1/alias"} {
 		wantDone(t, ask, path, requests[path])
 		delete(requests, path)
 	}
-	delete(requests, pathFolder) // there is no missing folder to be asked about here
+	delete(requests, folderPath) // there is no missing folder to be asked about here
 	for path := range requests {
 		t.Errorf("%s was never asked", path)
 	}
@@ -86,11 +124,11 @@ func TestControlRights(t *testing.T) {
 		}
 	}
 	secrets := []string{"s3cret", demoPassword}
-	for _, op := range []string{accessPassword, accessLink, accessTokenCreate, accessTokenList, accessTokenRevoke} {
+	for _, op := range []string{control.AccessPassword, control.AccessLink, control.AccessTokenCreate, control.AccessTokenList, control.AccessTokenRevoke} {
 		req := operations[op]
 		req.Op = op
-		var reply accessReply
-		if err := json.Unmarshal(wantDone(t, ask, pathAccess, req), &reply); err != nil {
+		var reply control.AccessReply
+		if err := json.Unmarshal(wantDone(t, ask, accessPath, req), &reply); err != nil {
 			t.Error(err)
 		}
 		for _, secret := range []string{reply.Token, reply.Link} {
@@ -132,7 +170,7 @@ func testModes(t *testing.T, state string) {
 		}
 		return nil
 	})
-	if err != nil || !seen[socketName] || !seen["state.db"] || !seen["key"] {
+	if err != nil || !seen[control.SocketName] || !seen["state.db"] || !seen["key"] {
 		t.Errorf("seen %v, %v", seen, err)
 	}
 }
@@ -145,11 +183,11 @@ func testStrangers(t *testing.T, state string) {
 		if err := os.Chmod(state, mode); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(state, socketName))
+		info, err := os.Stat(filepath.Join(state, control.SocketName))
 		if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 			t.Errorf("the socket: %v, %v", info.Mode(), err)
 		}
-		if conn, err := dialControl(t.Context(), state); err != nil {
+		if conn, err := control.Dial(t.Context(), state); err != nil {
 			t.Errorf("its own user can't connect: %v", err)
 		} else {
 			conn.Close()
@@ -157,7 +195,7 @@ func testStrangers(t *testing.T, state string) {
 		if os.Geteuid() != 0 {
 			continue
 		}
-		if err := dialAs(65534, filepath.Join(state, socketName)); !errors.Is(err, fs.ErrPermission) {
+		if err := dialAs(65534, filepath.Join(state, control.SocketName)); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("another user, the folder has mode %s: %v", mode, err)
 		}
 	}
@@ -190,7 +228,7 @@ type asker func(method, path string, body any) (status int, answer []byte)
 
 func controlClient(t *testing.T, state string) asker {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, state) }}}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return control.Dial(ctx, state) }}}
 	t.Cleanup(client.CloseIdleConnections)
 	return func(method, path string, body any) (int, []byte) {
 		t.Helper()
@@ -226,7 +264,7 @@ func wantDone(t *testing.T, ask asker, path string, body any) (answer []byte) {
 	status, answer := ask("POST", path, body)
 	lines := 0
 	for dec := json.NewDecoder(bytes.NewReader(answer)); ; lines++ {
-		var line struct{ Error *controlError }
+		var line struct{ Error *struct{ Message string } }
 		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil || line.Error != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -32,13 +32,13 @@ func openState(t *testing.T, dir string) store.Store {
 // startControl answers on dir's control socket until the test ends.
 func startControl(t *testing.T, dir string, b *local, log zerolog.Logger) {
 	t.Helper()
-	l, err := listenControl(t.Context(), dir)
+	l, err := control.Listen(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serveControl(ctx, l, b, log) }()
+	go func() { ended <- control.Serve(ctx, l, b, log) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -63,14 +63,14 @@ func TestControlRoundTrip(t *testing.T) {
 			})
 			startControl(t, dir, &local{store: st}, zerolog.New(zerolog.SyncWriter(&log)))
 
-			info, err := os.Stat(filepath.Join(dir, socketName))
+			info, err := os.Stat(filepath.Join(dir, control.SocketName))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if info.Mode() != fs.ModeSocket|0o600 {
 				t.Errorf("the socket has mode %s", info.Mode())
 			}
-			r, err := dialRemote(t.Context(), dir)
+			r, err := control.Connect(t.Context(), dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestControlRoundTrip(t *testing.T) {
 	}
 }
 
-func testImport(t *testing.T, r *remote, st store.Store) {
+func testImport(t *testing.T, r *control.Client, st store.Store) {
 	var list []store.Account
 	for i := range 300 {
 		login := fmt.Sprintf("user%03d@example.com", i)
@@ -106,10 +106,10 @@ func testImport(t *testing.T, r *remote, st store.Store) {
 	}
 }
 
-func testStatus(t *testing.T, r *remote) {
+func testStatus(t *testing.T, r *control.Client) {
 	var logins []string
-	var totals *statusTotals
-	err := r.Status(t.Context(), statusQuery{}, func(rec statusRecord) error {
+	var totals *control.StatusTotals
+	err := r.Status(t.Context(), control.StatusQuery{}, func(rec control.StatusRecord) error {
 		switch {
 		case rec.Totals != nil:
 			if len(logins) > 0 {
@@ -125,7 +125,7 @@ func testStatus(t *testing.T, r *remote) {
 		t.Fatalf("totals %+v, %d accounts, %v", totals, len(logins), err)
 	}
 
-	err = r.Status(t.Context(), statusQuery{Logins: []string{"nobody", "user001@example.com", "none"}}, func(statusRecord) error {
+	err = r.Status(t.Context(), control.StatusQuery{Logins: []string{"nobody", "user001@example.com", "none"}}, func(control.StatusRecord) error {
 		t.Error("a record in spite of the unknown logins")
 		return nil
 	})
@@ -134,7 +134,7 @@ func testStatus(t *testing.T, r *remote) {
 	}
 
 	stop := errors.New("enough")
-	if err := r.Status(t.Context(), statusQuery{}, func(statusRecord) error { return stop }); !errors.Is(err, stop) {
+	if err := r.Status(t.Context(), control.StatusQuery{}, func(control.StatusRecord) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("a reader that had enough: %v", err)
 	}
 }
@@ -167,45 +167,5 @@ func TestImportKeepsDecisions(t *testing.T) {
 	}
 	if after.ID != before.ID || after.State != store.Stopped || after.Problem != nil {
 		t.Errorf("after the second import: %+v", after)
-	}
-}
-
-// TestControlOtherVersion wants a daemon that does not know a request to be
-// told apart from one that fails.
-func TestControlOtherVersion(t *testing.T) {
-	dir := t.TempDir()
-	startControl(t, dir, &local{store: openState(t, dir)}, zerolog.Nop())
-	r, err := dialRemote(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	err = r.ask(t.Context(), "/v9/unknown", struct{}{}, nil)
-	if err == nil || !strings.Contains(err.Error(), "another version") {
-		t.Errorf("got %v", err)
-	}
-	resp, err := r.http.Post("http://postferry"+pathAccounts, "application/json", strings.NewReader(`{"accounts": "s3cret"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("a malformed request got %s", resp.Status)
-	}
-}
-
-// TestControlLeavesFilesAlone wants what is no socket to stay.
-func TestControlLeavesFilesAlone(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, socketName)
-	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if l, err := listenControl(t.Context(), dir); err == nil {
-		l.Close()
-		t.Error("listened over a file")
-	}
-	if text, err := os.ReadFile(path); err != nil || string(text) != "precious" {
-		t.Errorf("the file is %q, %v", text, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"postferry/admin"
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/proxy"
 	"postferry/store"
 	"postferry/syncer"
@@ -66,7 +67,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.engine, err = syncer.New(d.cfg, d.store, d.log); err != nil {
 		return err
 	}
-	if d.control, err = listenControl(ctx, d.cfg.State); err != nil {
+	if d.control, err = control.Listen(ctx, d.cfg.State); err != nil {
 		return err
 	}
 	if d.proxy, err = proxy.New(d.cfg, d.store, d.engine, d.log); err != nil {
@@ -97,7 +98,7 @@ func (d *daemon) run(ctx context.Context) error {
 			d.proxy.Serve(ctx)
 			return nil
 		})
-		front.Go(func() error { return ended(ctx, serveControl(ctx, d.control, d.backend, d.log), "the control socket") })
+		front.Go(func() error { return ended(ctx, control.Serve(ctx, d.control, d.backend, d.log), "the control socket") })
 		if d.page != nil {
 			front.Go(func() error { return ended(ctx, d.page.Serve(ctx), "the import page") })
 		}
@@ -209,7 +210,7 @@ func (d *daemon) close() error {
 	}
 	if d.control != nil {
 		d.control.Close()
-		errs = append(errs, removeSocket(filepath.Join(d.cfg.State, socketName)))
+		errs = append(errs, control.RemoveSocket(filepath.Join(d.cfg.State, control.SocketName)))
 	}
 	return errors.Join(append(errs, d.store.Close())...)
 }

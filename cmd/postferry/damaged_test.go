@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -77,7 +78,7 @@ func TestStateDamagedWhileServing(t *testing.T) {
 			state := filepath.Join(filepath.Dir(config), "state")
 			status, stderr := process(t, nil, func(*os.Process) {
 				eventually(t, "a daemon that answers", func() bool {
-					c, err := dialControl(t.Context(), state)
+					c, err := control.Dial(t.Context(), state)
 					if err == nil {
 						c.Close()
 					}
@@ -95,7 +96,7 @@ func TestStateDamagedWhileServing(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "is damaged") {
 				t.Errorf("opening it: %v", err)
 			}
-			if _, err := os.Stat(filepath.Join(state, socketName)); err == nil {
+			if _, err := os.Stat(filepath.Join(state, control.SocketName)); err == nil {
 				t.Error("the control socket is still there")
 			}
 		})

@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/control"
 	"postferry/syncer"
 )
 
@@ -172,31 +173,31 @@ func (t *tour) compare() error {
 }
 
 // pass makes a pass the way "postferry sync" does, through the control socket.
-func (t *tour) pass(ctx context.Context) (syncResult, error) {
-	r, err := dialRemote(ctx, t.stage.daemon.cfg.State)
+func (t *tour) pass(ctx context.Context) (control.SyncResult, error) {
+	r, err := control.Connect(ctx, t.stage.daemon.cfg.State)
 	if err != nil {
-		return syncResult{}, err
+		return control.SyncResult{}, err
 	}
 	defer r.Close()
 	results, err := r.Sync(ctx, []string{demoLogin}, func([]syncer.Live, int) {})
 	if err != nil {
-		return syncResult{}, err
+		return control.SyncResult{}, err
 	}
-	if len(results) != 1 || !results[0].complete() {
-		return syncResult{}, fmt.Errorf("the pass is not complete: %+v", results)
+	if len(results) != 1 || !results[0].Complete() {
+		return control.SyncResult{}, fmt.Errorf("the pass is not complete: %+v", results)
 	}
 	return results[0], nil
 }
 
 // accountStatus asks the way "postferry status" does.
-func (t *tour) accountStatus(ctx context.Context) (*accountStatus, error) {
-	r, err := dialRemote(ctx, t.stage.daemon.cfg.State)
+func (t *tour) accountStatus(ctx context.Context) (*control.AccountStatus, error) {
+	r, err := control.Connect(ctx, t.stage.daemon.cfg.State)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var found *accountStatus
-	err = r.Status(ctx, statusQuery{Logins: []string{demoLogin}}, func(rec statusRecord) error {
+	var found *control.AccountStatus
+	err = r.Status(ctx, control.StatusQuery{Logins: []string{demoLogin}}, func(rec control.StatusRecord) error {
 		if rec.Account != nil {
 			found = rec.Account
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/discover"
+	"postferry/internal/control"
 )
 
 const discoverHelp = `Discover finds the old server of a mail domain: it looks at what the domain
@@ -42,7 +43,7 @@ Exit status:
   130  interrupted (Ctrl-C)`
 
 // errNothingFound ends a discovery whose output has said so already.
-var errNothingFound = &exitError{exitFailed, errIncomplete}
+var errNothingFound = &control.ExitError{Code: exitFailed, Err: errIncomplete}
 
 func newDiscover() *cobra.Command {
 	var path string

@@ -8,10 +8,12 @@
 //
 //   - root.go: the command tree, exit statuses, how errors are shown
 //   - serve.go, daemon.go: the daemon and its life
-//   - control*.go: the socket over which the other commands reach the daemon
-//   - backend.go, local.go, remote.go: what import, sync and status need, done
-//     in this process or by the daemon
-//   - access*.go: who may use the import page
+//   - open.go: reaching the state, in this process or through the daemon that holds it
+//     (a control.Client)
+//   - local*.go: what the commands do with a state that this process holds; with it the daemon
+//     answers the control socket, whose protocol is in internal/control
+//   - admin_*.go: what the import page needs of the engine
 //   - trace.go: the protocol trace of serve and sync
-//   - import.go, sync*.go, verify*.go, status*.go, quarantine*.go, demo*.go, version.go: one command each
+//   - access.go (admin), alias.go, backup.go, discover*.go, demo*.go, folder.go, import.go, key.go,
+//     quarantine*.go, status*.go, sync*.go, verify*.go, version.go: one command each
 package main

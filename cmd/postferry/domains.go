@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 
 	"postferry/admin"
@@ -47,32 +45,4 @@ func learnAllDomains(ctx context.Context, cfg *config.Config) (err error) {
 		}
 	}
 	return err
-}
-
-// Domains implements backend. Of their servers there is the new one's host alone.
-func (r *remote) Domains(ctx context.Context) ([]config.Domain, error) {
-	var reply domainsReply
-	err := r.ask(ctx, pathDomains, domainsRequest{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err != nil {
-		return nil, err
-	}
-	domains := make([]config.Domain, len(reply.Domains))
-	for i, d := range reply.Domains {
-		domains[i] = config.Domain{Name: d.Name, Default: d.Default, New: config.Server{Host: d.New}}
-	}
-	return domains, reply.Error.err()
-}
-
-func (c *controlServer) domains(w http.ResponseWriter, r *http.Request) {
-	var req domainsRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	domains, err := c.backend.Domains(r.Context())
-	reply := domainsReply{Error: describeError(err)}
-	for _, d := range domains {
-		reply.Domains = append(reply.Domains, knownDomain{Name: d.Name, Default: d.Default, New: d.New.Host})
-	}
-	_ = out.write(reply)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/control"
 	"postferry/internal/lab"
 	"postferry/store"
 )
@@ -17,7 +18,7 @@ import (
 func webmail(t *testing.T, p *pair) *imapclient.Client { return p.new.Client(anna) }
 
 // folderOf is what status says of a folder.
-func folderOf(t *testing.T, config, title string) folderStatus {
+func folderOf(t *testing.T, config, title string) control.FolderStatus {
 	t.Helper()
 	_, accounts := statusOf(t, config)
 	for _, f := range accounts[anna].Folders {
@@ -26,7 +27,7 @@ func folderOf(t *testing.T, config, title string) folderStatus {
 		}
 	}
 	t.Fatalf("status has no folder %q", title)
-	return folderStatus{}
+	return control.FolderStatus{}
 }
 
 // incomplete makes a pass that leaves something behind, and returns what it printed.

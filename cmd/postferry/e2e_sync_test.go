@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/internal/lab"
 )
 
@@ -70,7 +71,7 @@ func (p *pair) figuresAgree(config string, logins []string, total int) {
 	t := p.t
 	t.Helper()
 	totals, accounts := statusOf(t, config)
-	want := statusTotals{Accounts: len(logins), Complete: len(logins), Messages: uint64(total), Copied: uint64(total)}
+	want := control.StatusTotals{Accounts: len(logins), Complete: len(logins), Messages: uint64(total), Copied: uint64(total)}
 	if totals != want {
 		t.Errorf("totals %+v, want %+v", totals, want)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/control"
 	"postferry/internal/lab"
 )
 
@@ -147,20 +148,20 @@ func syncAll(t *testing.T, config string, logins ...string) (stdout string) {
 }
 
 // statusOf asks for the status of all accounts with their folders.
-func statusOf(t *testing.T, config string) (statusTotals, map[string]accountStatus) {
+func statusOf(t *testing.T, config string) (control.StatusTotals, map[string]control.AccountStatus) {
 	t.Helper()
 	code, stdout, stderr := postferry(t, "", "status", "-c", config, "--json", "--folders")
 	if code != exitOK {
 		t.Fatalf("status: %d, %s", code, stderr)
 	}
 	var all struct {
-		Totals   statusTotals
-		Accounts []accountStatus
+		Totals   control.StatusTotals
+		Accounts []control.AccountStatus
 	}
 	if err := json.Unmarshal([]byte(stdout), &all); err != nil {
 		t.Fatalf("status: %v\n%s", err, stdout)
 	}
-	accounts := make(map[string]accountStatus)
+	accounts := make(map[string]control.AccountStatus)
 	for _, a := range all.Accounts {
 		accounts[a.Login] = a
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/admin"
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -109,7 +110,7 @@ func openForKey(ctx context.Context, dir string) (st *store.Bolt, err error) {
 	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
 	var inUse *store.InUseError
 	if errors.As(err, &inUse) && inUse.Command == serveCommand {
-		return nil, &exitError{exitInUse, fmt.Errorf("%w; stop it first", err)}
+		return nil, &control.ExitError{Code: exitInUse, Err: fmt.Errorf("%w; stop it first", err)}
 	}
 	return st, err
 }

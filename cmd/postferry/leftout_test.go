@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
@@ -17,8 +18,8 @@ func TestLeftOutTold(t *testing.T) {
 		{"skipped", folderState(describeFolder(skipped, nil)), "skipped: a view, 3 messages left out"},
 		{"deleted", folderState(describeFolder(deleted, nil)), "deleted on the new server, 1 message left out"},
 		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
-		{"account", accountState(&accountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &passStatus{}}), "complete, 4 messages left out"},
-		{"account with all", accountState(&accountStatus{State: store.Active, Complete: true, LastPass: &passStatus{}}), "complete"},
+		{"account", accountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
+		{"account with all", accountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
 		{"planned", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderLeft, Reason: "a view", LeftOut: 3}), "skipped: a view, 3 messages left out"},
 		{"planned, gone", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
 		{"for the page", describeAdminFolder(skipped, syncer.LiveFolder{}).Left.Reason, "a view"},

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -36,7 +39,7 @@ type local struct {
 
 func (l *local) Close() error { return l.close() }
 
-// Domains implements backend.
+// Domains implements control.Backend.
 func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg.Directory.All(), nil }
 
 // Import adds accounts. One that is known gets other credentials and stays what a person or
@@ -107,8 +110,8 @@ func (l *local) asKnown(ctx context.Context, accounts []store.Account) ([]store.
 	return accounts, nil
 }
 
-// Sync implements backend.
-func (l *local) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error) {
+// Sync implements control.Backend.
+func (l *local) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]control.SyncResult, error) {
 	var ids []store.AccountID
 	if len(logins) > 0 {
 		accounts, err := l.accounts(ctx, logins)
@@ -120,10 +123,10 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 		}
 	}
 	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
-	var out []syncResult
+	var out []control.SyncResult
 	for _, r := range results {
 		if r.Account.ID != 0 { // its turn came before the end
-			out = append(out, syncResult{id: r.Account.ID, Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
+			out = append(out, control.SyncResult{ID: r.Account.ID, Login: r.Account.Login, Pass: r.Pass, Problem: r.Problem})
 		}
 	}
 	if err != nil {
@@ -133,9 +136,9 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 }
 
 // countQuarantine fills in what the servers refuse of each account.
-func (l *local) countQuarantine(ctx context.Context, results []syncResult) error {
+func (l *local) countQuarantine(ctx context.Context, results []control.SyncResult) error {
 	for i, r := range results {
-		folders, err := l.store.Folders(ctx, r.id)
+		folders, err := l.store.Folders(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -156,8 +159,8 @@ func only(ids []store.AccountID, progress func([]syncer.Live, int)) func([]synce
 	}
 }
 
-// Status implements backend.
-func (l *local) Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error {
+// Status implements control.Backend.
+func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(control.StatusRecord) error) error {
 	accounts, err := l.accounts(ctx, q.Logins)
 	if err != nil {
 		return err
@@ -201,4 +204,21 @@ func (l *local) accounts(ctx context.Context, logins []string) ([]store.Account,
 		return nil, usageError(unknown)
 	}
 	return found, nil
+}
+
+// unknownLogins is the error for logins that are no account's.
+type unknownLogins []string
+
+func (u unknownLogins) Error() string {
+	const most = 20
+	names := u[:min(len(u), most)]
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	text := "no such account: " + strings.Join(quoted, ", ")
+	if len(u) > most {
+		text += fmt.Sprintf(" and %d more", len(u)-most)
+	}
+	return text + " (postferry status lists the accounts there are)"
 }

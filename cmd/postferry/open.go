@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -34,12 +35,12 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 
 // openBackend reaches the daemon if one runs, and opens the state itself if
 // not. With a logger, what it opens can copy.
-func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b backend, err error) {
+func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b control.Backend, err error) {
 	if err := store.CheckPrivate(cfg.State); err != nil {
 		return nil, err // before anything is said to whoever listens on a socket there
 	}
 	err = patiently(ctx, func() error {
-		if r, err := dialRemote(ctx, cfg.State); err == nil {
+		if r, err := control.Connect(ctx, cfg.State); err == nil {
 			b = r
 			return nil
 		}
@@ -66,7 +67,7 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 			return err
 		}
 		if !slices.Contains(holders, inUse.Command) {
-			return &exitError{exitInUse, err}
+			return &control.ExitError{Code: exitInUse, Err: err}
 		}
 		select {
 		case <-tick.C:
@@ -77,14 +78,14 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 			if inUse.Command == serveCommand {
 				err = fmt.Errorf("%w, which does not answer on its control socket", err)
 			}
-			return &exitError{exitInUse, err}
+			return &control.ExitError{Code: exitInUse, Err: err}
 		}
 	}
 }
 
 // openLocal opens the state in this process. With a logger it starts an engine
 // that makes passes only when it is asked to.
-func openLocal(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (backend, error) {
+func openLocal(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (control.Backend, error) {
 	st, err := store.Open(cfg.State, store.Options{Command: command})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"postferry/internal/control"
 )
 
 // TestStateOthersMayWrite wants every command to refuse a state that others may
@@ -14,7 +16,7 @@ func TestStateOthersMayWrite(t *testing.T) {
 	config := writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
 	takeOver(t, config, "anna@example.com secret\n")
 	state := filepath.Join(filepath.Dir(config), "state")
-	l, err := net.Listen("unix", filepath.Join(state, socketName))
+	l, err := net.Listen("unix", filepath.Join(state, control.SocketName))
 	if err != nil {
 		t.Fatal(err)
 	}

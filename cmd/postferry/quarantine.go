@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/control"
 )
 
 // quarantineCommand is what quarantine calls itself in the state's lock.
@@ -62,8 +63,8 @@ is still refused goes back to quarantine.
 		Example: `  postferry quarantine retry -c /etc/postferry/config.toml
   postferry quarantine retry -c /etc/postferry/config.toml anna@example.com`,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return withQuarantine(cmd, path, func(ctx context.Context, b backend) error {
-				return retryQuarantined(ctx, cmd.OutOrStdout(), b, quarantineQuery{Names: names})
+			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
+				return retryQuarantined(ctx, cmd.OutOrStdout(), b, control.QuarantineQuery{Names: names})
 			})
 		},
 	}
@@ -71,13 +72,13 @@ is still refused goes back to quarantine.
 	return cmd
 }
 
-func retryQuarantined(ctx context.Context, w io.Writer, b backend, q quarantineQuery) error {
+func retryQuarantined(ctx context.Context, w io.Writer, b control.Backend, q control.QuarantineQuery) error {
 	released, err := b.RetryQuarantined(ctx, q)
 	if err != nil {
 		return err
 	}
 	then := "the next pass tries them again (postferry sync)"
-	if _, ok := b.(*remote); ok {
+	if _, ok := b.(*control.Client); ok {
 		then = "the daemon tries them again now"
 	}
 	if released == 0 {
@@ -106,8 +107,8 @@ message's header as the old server has it.
 			if _, ok := parseMessageID(names[0]); !ok {
 				return usageError(fmt.Errorf("%q is no ID of a message (postferry quarantine list shows them)", names[0]))
 			}
-			return withQuarantine(cmd, path, func(ctx context.Context, b backend) error {
-				return showQuarantined(ctx, cmd.OutOrStdout(), b, quarantineQuery{Names: names})
+			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
+				return showQuarantined(ctx, cmd.OutOrStdout(), b, control.QuarantineQuery{Names: names})
 			})
 		},
 	}
@@ -118,10 +119,10 @@ message's header as the old server has it.
 // shownHeader is the most that show prints of a header. Octets.
 const shownHeader = 256 << 10
 
-func showQuarantined(ctx context.Context, stdout io.Writer, b backend, q quarantineQuery) error {
+func showQuarantined(ctx context.Context, stdout io.Writer, b control.Backend, q control.QuarantineQuery) error {
 	w := bufio.NewWriter(stdout)
 	shown, incomplete := false, false
-	err := b.QuarantinedMail(ctx, q, func(rec quarantineRecord, body io.Reader, missing string) error {
+	err := b.QuarantinedMail(ctx, q, func(rec control.QuarantineRecord, body io.Reader, missing string) error {
 		shown = true
 		printQuarantined(w, rec)
 		fmt.Fprintln(w)
@@ -149,7 +150,7 @@ func showQuarantined(ctx context.Context, stdout io.Writer, b backend, q quarant
 }
 
 // withQuarantine runs a command that needs the engine: the daemon's, or one of its own.
-func withQuarantine(cmd *cobra.Command, path string, run func(ctx context.Context, b backend) error) error {
+func withQuarantine(cmd *cobra.Command, path string, run func(ctx context.Context, b control.Backend) error) error {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err

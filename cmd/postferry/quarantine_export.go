@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"postferry/internal/control"
 )
 
 func newQuarantineExport() *cobra.Command {
@@ -30,8 +32,8 @@ from an earlier export is replaced. Nothing changes on either server.
 			if dir == "" {
 				return usageError(errors.New(`no folder to write to given; expected e.g. "-o refused"`))
 			}
-			return withQuarantine(cmd, path, func(ctx context.Context, b backend) error {
-				return exportQuarantined(ctx, cmd.OutOrStdout(), b, quarantineQuery{Names: names}, dir)
+			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
+				return exportQuarantined(ctx, cmd.OutOrStdout(), b, control.QuarantineQuery{Names: names}, dir)
 			})
 		},
 	}
@@ -40,12 +42,12 @@ from an earlier export is replaced. Nothing changes on either server.
 	return cmd
 }
 
-func exportQuarantined(ctx context.Context, w io.Writer, b backend, q quarantineQuery, dir string) error {
+func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q control.QuarantineQuery, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	written, missing := 0, 0
-	err := b.QuarantinedMail(ctx, q, func(rec quarantineRecord, body io.Reader, why string) error {
+	err := b.QuarantinedMail(ctx, q, func(rec control.QuarantineRecord, body io.Reader, why string) error {
 		if body != nil {
 			readErr, err := writeMail(filepath.Join(dir, exportName(rec)), body)
 			if err != nil {
@@ -78,7 +80,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b backend, q quarantine
 }
 
 // exportName is a file name that is safe anywhere. The ID makes it one of a kind.
-func exportName(rec quarantineRecord) string {
+func exportName(rec control.QuarantineRecord) string {
 	return safeName(rec.Login) + "_" + safeName(rec.Folder) + "_" + rec.ID + ".eml"
 }
 

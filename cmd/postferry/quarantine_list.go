@@ -11,6 +11,8 @@ import (
 	"iter"
 
 	"github.com/spf13/cobra"
+
+	"postferry/internal/control"
 )
 
 const quarantineListHelp = `List shows the messages that one of the servers refuses: where they are, why, in
@@ -32,7 +34,7 @@ Times are RFC 3339. Fields may join; those above keep their names and meaning.
 func newQuarantineList() *cobra.Command {
 	var path string
 	var asJSON bool
-	var q quarantineQuery
+	var q control.QuarantineQuery
 	cmd := &cobra.Command{
 		Use:   "list -c FILE [--json] [--repaired] [LOGIN|ID...]",
 		Short: "List the messages that a server refuses",
@@ -51,7 +53,7 @@ func newQuarantineList() *cobra.Command {
 	return cmd
 }
 
-func listQuarantined(ctx context.Context, stdout io.Writer, path string, q quarantineQuery, asJSON bool) (err error) {
+func listQuarantined(ctx context.Context, stdout io.Writer, path string, q control.QuarantineQuery, asJSON bool) (err error) {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err
@@ -74,14 +76,14 @@ func listQuarantined(ctx context.Context, stdout io.Writer, path string, q quara
 
 // quarantineList prints records as they come.
 type quarantineList struct {
-	add func(quarantineRecord) error
+	add func(control.QuarantineRecord) error
 	end func() error
 }
 
-func quarantineText(w io.Writer, q quarantineQuery) quarantineList {
+func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 	n := 0
 	return quarantineList{
-		add: func(rec quarantineRecord) error {
+		add: func(rec control.QuarantineRecord) error {
 			if n++; n > 1 {
 				fmt.Fprintln(w)
 			}
@@ -105,7 +107,7 @@ func quarantineText(w io.Writer, q quarantineQuery) quarantineList {
 }
 
 // printQuarantined prints one message for people.
-func printQuarantined(w io.Writer, rec quarantineRecord) {
+func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
 	fmt.Fprintf(w, "%s  %s  %s  (%s)\n", rec.ID, printable(rec.Login), printable(rec.Folder), printable(rec.Key))
 	if rec.Repair != "" {
 		fmt.Fprintf(w, "    repaired %s: %s\n", clock(&rec.Since), printable(rec.Repair))
@@ -119,7 +121,7 @@ func printQuarantined(w io.Writer, rec quarantineRecord) {
 func quarantineJSON(w io.Writer) quarantineList {
 	before := "{\"messages\":[\n"
 	return quarantineList{
-		add: func(rec quarantineRecord) error {
+		add: func(rec control.QuarantineRecord) error {
 			var data bytes.Buffer
 			enc := json.NewEncoder(&data)
 			enc.SetEscapeHTML(false)

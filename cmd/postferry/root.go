@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"postferry/internal/control"
 )
 
 // The exit statuses, as the help describes them.
@@ -27,17 +29,8 @@ const exitHelp = `Exit status:
   3    the state is in use by another postferry
   130  interrupted (Ctrl-C)`
 
-// exitError is an error with the exit status it deserves.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
 // usageError marks a mistake in what the user gave us.
-func usageError(err error) error { return &exitError{exitUsage, err} }
+func usageError(err error) error { return &control.ExitError{Code: exitUsage, Err: err} }
 
 // errIncomplete ends a command whose output has already said what is missing.
 var errIncomplete = errors.New("not everything is on the new server yet")
@@ -45,12 +38,12 @@ var errIncomplete = errors.New("not everything is on the new server yet")
 // exitCode is the exit status for what a command returned. interrupted says
 // that a signal ended it.
 func exitCode(err error, interrupted bool) int {
-	var coded *exitError
+	var coded *control.ExitError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
-		return coded.code
+		return coded.Code
 	case interrupted:
 		return exitInterrupted
 	default:

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -79,7 +80,7 @@ func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err e
 // uses them: then the state's lock has the better words for it.
 func checkListen(ctx context.Context, cfg *config.Config) []config.Finding {
 	if cfg.State != "" && store.CheckPrivate(cfg.State) == nil {
-		if c, err := dialControl(ctx, cfg.State); err == nil {
+		if c, err := control.Dial(ctx, cfg.State); err == nil {
 			c.Close()
 			return nil
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -80,7 +81,7 @@ func occupied(t *testing.T) string {
 // those of a daemon that runs: the check before the state is opened leaves them alone.
 func pretend(t *testing.T, state string) {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(state, socketName))
+	l, err := net.Listen("unix", filepath.Join(state, control.SocketName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +123,10 @@ func TestServeFailsWhileOpening(t *testing.T) {
 			}
 		}, []string{"b.example", "old server"}},
 		{"control.sock is a folder", free, "", func(t *testing.T, state string) {
-			makeFolder(t, filepath.Join(state, socketName))
+			makeFolder(t, filepath.Join(state, control.SocketName))
 		}, []string{"control.sock is not a socket", "move it away"}},
 		{"control.sock is a file", free, "", func(t *testing.T, state string) {
-			writeFile(t, filepath.Join(state, socketName), "")
+			writeFile(t, filepath.Join(state, control.SocketName), "")
 		}, []string{"control.sock is not a socket", "move it away"}},
 		{"the self-signed certificate is a folder", free, "", func(t *testing.T, state string) {
 			makeFolder(t, filepath.Join(state, "proxy-cert.pem"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -131,7 +132,7 @@ new = "imap+insecure://127.0.0.1:1"
 		c.Close()
 	}
 	d.Kill9()
-	socket := filepath.Join(filepath.Dir(d.Config), "state", socketName)
+	socket := filepath.Join(filepath.Dir(d.Config), "state", control.SocketName)
 	if _, err := os.Stat(socket); err != nil {
 		t.Fatalf("the killed daemon's socket should still be there: %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"postferry/internal/control"
 )
 
 const statusHelp = `Status shows how far each account is: how many messages the old server has, how
@@ -47,7 +49,7 @@ Times are RFC 3339. Fields may join; those above keep their names and meaning.
 func newStatus() *cobra.Command {
 	var path string
 	var asJSON bool
-	var query statusQuery
+	var query control.StatusQuery
 	cmd := &cobra.Command{
 		Use:   "status -c FILE [--json] [LOGIN...]",
 		Short: "Show how far each account is",
@@ -73,11 +75,11 @@ func newStatus() *cobra.Command {
 
 // statusPrinter shows records as they come: the totals first.
 type statusPrinter interface {
-	print(statusRecord) error
+	print(control.StatusRecord) error
 	end() error
 }
 
-func showStatus(ctx context.Context, path string, q statusQuery, p statusPrinter) error {
+func showStatus(ctx context.Context, path string, q control.StatusQuery, p statusPrinter) error {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -37,9 +38,9 @@ func TestStatusOfAlias(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var totals *statusTotals
-	shown := map[string]*accountStatus{}
-	collected := (&collector{store: st}).collect(t.Context(), accounts, true, func(r statusRecord) error {
+	var totals *control.StatusTotals
+	shown := map[string]*control.AccountStatus{}
+	collected := (&collector{store: st}).collect(t.Context(), accounts, true, func(r control.StatusRecord) error {
 		if r.Totals != nil {
 			totals = r.Totals
 		} else {

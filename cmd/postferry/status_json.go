@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+
+	"postferry/internal/control"
 )
 
 // statusJSON prints one JSON object, an account a line, without ever holding
@@ -18,7 +20,7 @@ func newStatusJSON(w io.Writer) *statusJSON {
 	return &statusJSON{w: bufio.NewWriter(w)}
 }
 
-func (s *statusJSON) print(r statusRecord) error {
+func (s *statusJSON) print(r control.StatusRecord) error {
 	switch {
 	case r.Totals != nil:
 		return s.put(`{"totals":`, r.Totals)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -31,7 +32,7 @@ func (t *statusTable) row(name, messages, copied, refused, done, speed, last, st
 	return err
 }
 
-func (t *statusTable) print(r statusRecord) error {
+func (t *statusTable) print(r control.StatusRecord) error {
 	if r.Totals != nil {
 		return t.totals(r.Totals)
 	}
@@ -47,7 +48,7 @@ func (t *statusTable) print(r statusRecord) error {
 
 func (t *statusTable) end() error { return t.w.Flush() }
 
-func (t *statusTable) totals(s *statusTotals) error {
+func (t *statusTable) totals(s *control.StatusTotals) error {
 	fmt.Fprintf(t.w, "%s: %d complete, %d being copied, %d with a problem; %s, %d copied",
 		count(s.Accounts, "account"), s.Complete, s.Running, s.Problems, count(s.Messages, "message"), s.Copied)
 	if s.Quarantined > 0 {
@@ -60,7 +61,7 @@ func (t *statusTable) totals(s *statusTotals) error {
 	return err
 }
 
-func (t *statusTable) account(a *accountStatus) error {
+func (t *statusTable) account(a *control.AccountStatus) error {
 	err := t.row(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), fmt.Sprint(a.Quarantined),
 		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.LastPass), accountState(a))
 	if a.LastError != nil {
@@ -74,7 +75,7 @@ func (t *statusTable) account(a *accountStatus) error {
 }
 
 // accountState is what goes on with an account, in a word or two.
-func accountState(a *accountStatus) string {
+func accountState(a *control.AccountStatus) string {
 	if a.AliasOf != "" {
 		shown := *a
 		shown.AliasOf = ""
@@ -117,7 +118,7 @@ func secondsLeft(s *float64) string {
 	return timeLeft(&d)
 }
 
-func folderState(f folderStatus) string {
+func folderState(f control.FolderStatus) string {
 	switch f.State {
 	case store.FolderPlanned:
 		return "not on the new server yet"
@@ -135,7 +136,7 @@ func folderState(f folderStatus) string {
 }
 
 // missingState says since when a folder is missing, and what stays behind.
-func missingState(f folderStatus) string {
+func missingState(f control.FolderStatus) string {
 	text := "missing on the new server since " + clock(f.Missing)
 	if f.Looks > 1 {
 		text += fmt.Sprintf(", looked for %d times", f.Looks)
@@ -157,7 +158,7 @@ func withNote(word, note string) string {
 	return word + printable(note)
 }
 
-func problemLine(p *problemStatus) string {
+func problemLine(p *control.ProblemStatus) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSuffix(printable(p.Summary), "."))
 	if p.Folder != "" {
@@ -173,7 +174,7 @@ func problemLine(p *problemStatus) string {
 	return b.String()
 }
 
-func lastPass(p *passStatus) string {
+func lastPass(p *control.PassStatus) string {
 	if p == nil {
 		return "never"
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/transfer"
@@ -123,15 +124,15 @@ func TestStatusTable(t *testing.T) {
 func TestStatusJSONEmpty(t *testing.T) {
 	var out bytes.Buffer
 	p := newStatusJSON(&out)
-	if err := p.print(statusRecord{Totals: &statusTotals{}}); err != nil {
+	if err := p.print(control.StatusRecord{Totals: &control.StatusTotals{}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.end(); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
-		Totals   statusTotals
-		Accounts []accountStatus
+		Totals   control.StatusTotals
+		Accounts []control.AccountStatus
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Accounts == nil {
 		t.Errorf("%s: %v", &out, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/control"
 )
 
 const syncHelp = `Sync makes one pass over all accounts, or over the logins given, and ends: it
@@ -86,14 +87,14 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath str
 	if len(results) == 0 {
 		fmt.Fprintln(stdout, "no accounts: import a list first (postferry import --help)")
 	}
-	if !slices.ContainsFunc(results, func(r syncResult) bool { return !r.complete() }) {
+	if !slices.ContainsFunc(results, func(r control.SyncResult) bool { return !r.Complete() }) {
 		return nil
 	}
 	return errIncomplete
 }
 
 // syncWith makes the pass in this process or the daemon.
-func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p progress) (results []syncResult, err error) {
+func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p progress) (results []control.SyncResult, err error) {
 	defer p.end()
 	b, err := openBackend(ctx, cfg, "sync", log)
 	if err != nil {
@@ -103,7 +104,7 @@ func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logi
 	switch b := b.(type) {
 	case *local:
 		trace.of(b.engine)
-	case *remote:
+	case *control.Client:
 		if trace.tracer != nil {
 			return nil, usageError(errTraceDaemon)
 		}

@@ -2,78 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/syncer/dryrun"
 )
-
-// planRecord is one part of what a dry run says.
-type planRecord struct {
-	Pace    *dryrun.Pace        `json:"pace,omitempty"`
-	Account *dryrun.AccountPlan `json:"account,omitempty"`
-}
-
-// planReply is one line of a dry run's answer: a record, or the end.
-type planReply struct {
-	planRecord
-	End   bool          `json:"end,omitempty"`
-	Error *controlError `json:"error,omitempty"`
-}
-
-// Plan implements backend. It has connections of its own beside the engine's.
-func (l *local) Plan(ctx context.Context, logins []string, tell func(planRecord) error) error {
-	ids, err := l.ids(ctx, logins)
-	if err != nil {
-		return err
-	}
-	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
-		return tell(planRecord{Account: &p})
-	}}
-	pace, err := d.Pace(ctx)
-	if err != nil {
-		return err
-	}
-	if err := tell(planRecord{Pace: &pace}); err != nil {
-		return err
-	}
-	return d.Run(ctx, ids)
-}
-
-func (c *controlServer) plan(w http.ResponseWriter, r *http.Request) {
-	var req syncRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	err := c.backend.Plan(r.Context(), req.Logins, func(rec planRecord) error {
-		return out.write(planReply{planRecord: rec})
-	})
-	_ = out.write(planReply{End: true, Error: describeError(stopped(err))})
-}
-
-// Plan implements backend.
-func (r *remote) Plan(ctx context.Context, logins []string, tell func(planRecord) error) error {
-	return r.ask(ctx, pathPlan, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
-		for {
-			var reply planReply
-			if err := dec.Decode(&reply); err != nil {
-				return err
-			}
-			if reply.End {
-				return reply.Error.err()
-			}
-			if err := tell(reply.planRecord); err != nil {
-				return err
-			}
-		}
-	})
-}
 
 // errMisfit ends a dry run whose output has said what won't work.
 var errMisfit = fmt.Errorf("%w: not everything would fit", errIncomplete)
@@ -108,7 +45,7 @@ type planPrinter struct {
 	longest, allInTurn time.Duration
 }
 
-func (p *planPrinter) take(r planRecord) error {
+func (p *planPrinter) take(r control.PlanRecord) error {
 	if r.Pace != nil {
 		p.pace = *r.Pace
 	}

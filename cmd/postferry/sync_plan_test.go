@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"postferry/internal/control"
 	"postferry/syncer/dryrun"
 )
 
@@ -51,7 +52,7 @@ func demoContents(t *testing.T, server *demoServer) map[string]mailboxContents {
 func TestPlanPrinter(t *testing.T) {
 	var out bytes.Buffer
 	p := planPrinter{w: &out}
-	records := []planRecord{
+	records := []control.PlanRecord{
 		{Pace: &dryrun.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
 		{Account: &dryrun.AccountPlan{
 			Login: "anna@example.com", Copy: 12000, Bytes: 480e6, TooLarge: 2, Limit: 50e6, Lacks: "468750 KB are needed at most, the quota has room for 100 KB",

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postferry/internal/control"
 )
 
 // memoryServers starts the demo's two servers and returns them with a
@@ -97,8 +99,8 @@ func TestSyncAlone(t *testing.T) {
 func checkComplete(t *testing.T, config string) {
 	t.Helper()
 	var got struct {
-		Totals   statusTotals
-		Accounts []accountStatus
+		Totals   control.StatusTotals
+		Accounts []control.AccountStatus
 	}
 	if err := json.Unmarshal([]byte(mustRun(t, "status", "-c", config, "--json", demoLogin)), &got); err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ func checkComplete(t *testing.T, config string) {
 	if got.Totals.Complete != 1 || got.Totals.Messages != 47 || got.Totals.Copied != 47 || len(got.Accounts) != 1 {
 		t.Fatalf("totals %+v", got.Totals)
 	}
-	folders := make(map[string]folderStatus)
+	folders := make(map[string]control.FolderStatus)
 	for _, f := range got.Accounts[0].Folders {
 		folders[f.Title] = f
 	}

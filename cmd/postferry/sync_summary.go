@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/store"
 )
 
@@ -13,7 +14,7 @@ import (
 const summaryRows = 50
 
 // summary is the table at the end of a sync.
-func summary(results []syncResult) string {
+func summary(results []control.SyncResult) string {
 	var b strings.Builder
 	var total store.Pass
 	complete := 0
@@ -23,14 +24,14 @@ func summary(results []syncResult) string {
 		total.FlagChanges += r.Pass.FlagChanges
 		total.Quarantined += r.Quarantined
 		total.Bytes += r.Pass.Bytes
-		if r.complete() {
+		if r.Complete() {
 			complete++
 		}
 	}
 	const columns = "%s %8s %8s %8s %8s  %s\n"
 	fmt.Fprintf(&b, "\n"+columns, pad("ACCOUNT", nameWidth), "COPIED", "REFUSED", "SIZE", "TIME", "RESULT")
 	for _, r := range results {
-		if len(results) > summaryRows && r.complete() {
+		if len(results) > summaryRows && r.Complete() {
 			continue
 		}
 		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
@@ -56,9 +57,9 @@ func summary(results []syncResult) string {
 }
 
 // verdict says in a few words how an account's pass ended and what helps.
-func verdict(r syncResult) string {
+func verdict(r control.SyncResult) string {
 	switch {
-	case r.complete():
+	case r.Complete():
 		return "complete"
 	case r.Problem == nil && r.Pass.Complete:
 		return fmt.Sprintf("complete but for %s refused", count(r.Quarantined, "message"))

@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"go.uber.org/goleak"
 
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/transfer"
@@ -122,7 +123,7 @@ func TestProgressBars(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	start := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
-	results := []syncResult{
+	results := []control.SyncResult{
 		{Login: "anna@example.com", Pass: store.Pass{Started: start, Ended: start.Add(90 * time.Second), Complete: true, Copied: 12000, Bytes: 123456789, FlagChanges: 3}},
 		{Login: "bert@example.com", Pass: store.Pass{Started: start, Ended: start.Add(1500 * time.Millisecond), Quarantined: 1, Adopted: 2, Error: "refused"}, Quarantined: 2, Problem: &store.Problem{
 			Summary: "The old server refuses the password: correct it in the list and import it again", Advice: store.NeedsFix,
@@ -137,9 +138,9 @@ func TestSummary(t *testing.T) {
 
 // TestSummaryLong wants only the accounts that need somebody, of many.
 func TestSummaryLong(t *testing.T) {
-	var results []syncResult
+	var results []control.SyncResult
 	for i := range summaryRows + 1 {
-		results = append(results, syncResult{Login: fmt.Sprintf("user%d", i), Pass: store.Pass{Complete: i != 7}})
+		results = append(results, control.SyncResult{Login: fmt.Sprintf("user%d", i), Pass: store.Pass{Complete: i != 7}})
 	}
 	text := summary(results)
 	if strings.Contains(text, "user8") || !strings.Contains(text, "user7") || !strings.Contains(text, "51 accounts: 50 complete, 1 incomplete") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/control"
 	"postferry/syncer/verify"
 )
 
@@ -57,7 +58,7 @@ and up to four connections to each server beside those of the daemon.
 
 // verifyOptions are the command's flags.
 type verifyOptions struct {
-	query     verifyQuery
+	query     control.VerifyQuery
 	strict    bool
 	json, csv string // files; "-" for standard output
 }

@@ -17,6 +17,10 @@ const throttle = "internal/throttle"
 // spreadsheet is through what all tables go that a spreadsheet program may open.
 const spreadsheet = "internal/spreadsheet"
 
+// control is the socket over which commands reach the daemon: it says what they may ask of the
+// state, and what they are told.
+const control = "internal/control"
+
 // publicnet says what may be connected to for whom.
 const publicnet = "internal/publicnet"
 
@@ -26,7 +30,7 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{spreadsheet, "admin", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{control, spreadsheet, "admin", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/transfer", "syncer/foldertree"}, middle...), // for what they report
 		"admin":              append([]string{throttle, spreadsheet}, middle...),
 		"proxy":              append([]string{throttle}, middle...),
@@ -41,6 +45,7 @@ func allowed() map[string][]string {
 		throttle:             nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
+		control:              {"syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		"internal/layers":    nil,
 		"internal/codes":     nil,
 	}

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -23,9 +23,9 @@ const controlDrain = 5 * time.Second
 // maxRequest bounds a request: 100,000 accounts with long values fit.
 const maxRequest = 256 << 20
 
-// serveControl answers on l until ctx ends. Every request ends with ctx too.
-func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Logger) error {
-	c := &controlServer{backend: b, log: log}
+// Serve answers on l until ctx ends. Every request ends with ctx too.
+func Serve(ctx context.Context, l net.Listener, b Backend, log zerolog.Logger) error {
+	c := &server{backend: b, log: log}
 	mux := http.NewServeMux()
 	for path, answer := range c.routes() {
 		mux.HandleFunc("POST "+path, answer)
@@ -52,14 +52,14 @@ func serveControl(ctx context.Context, l net.Listener, b *local, log zerolog.Log
 	return nil
 }
 
-// controlServer answers the requests of the other commands.
-type controlServer struct {
-	backend *local
+// server answers the requests of the other commands.
+type server struct {
+	backend Backend
 	log     zerolog.Logger
 }
 
 // routes are all that can be asked for. Whoever can connect may ask for all of it.
-func (c *controlServer) routes() map[string]http.HandlerFunc {
+func (c *server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		pathDomains:         c.domains,
 		pathAccounts:        c.importAccounts,
@@ -77,7 +77,7 @@ func (c *controlServer) routes() map[string]http.HandlerFunc {
 	}
 }
 
-func (c *controlServer) importAccounts(w http.ResponseWriter, r *http.Request) {
+func (c *server) importAccounts(w http.ResponseWriter, r *http.Request) {
 	var req importRequest
 	out, ok := begin(w, r, &req)
 	if !ok {
@@ -96,7 +96,7 @@ func (c *controlServer) importAccounts(w http.ResponseWriter, r *http.Request) {
 	_ = out.write(importReply{Added: added, Updated: updated, Error: describeError(err)})
 }
 
-func (c *controlServer) sync(w http.ResponseWriter, r *http.Request) {
+func (c *server) sync(w http.ResponseWriter, r *http.Request) {
 	var req syncRequest
 	out, ok := begin(w, r, &req)
 	if !ok {
@@ -124,14 +124,14 @@ func stopped(err error) error {
 	return err
 }
 
-func (c *controlServer) status(w http.ResponseWriter, r *http.Request) {
-	var req statusQuery
+func (c *server) status(w http.ResponseWriter, r *http.Request) {
+	var req StatusQuery
 	out, ok := begin(w, r, &req)
 	if !ok {
 		return
 	}
-	err := c.backend.Status(r.Context(), req, func(rec statusRecord) error {
-		return out.writeLater(statusReply{statusRecord: rec})
+	err := c.backend.Status(r.Context(), req, func(rec StatusRecord) error {
+		return out.writeLater(statusReply{StatusRecord: rec})
 	})
 	_ = out.write(statusReply{End: true, Error: describeError(err)})
 }

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"bytes"
@@ -15,36 +15,36 @@ import (
 	"postferry/syncer"
 )
 
-// remote asks the daemon that holds the state.
-type remote struct {
+// Client asks the daemon that holds the state.
+type Client struct {
 	dir  string
 	http *http.Client
 }
 
-// dialRemote reports an error if no daemon answers on the control socket of
+// Connect reports an error if no daemon answers on the control socket of
 // the state in dir.
-func dialRemote(ctx context.Context, dir string) (*remote, error) {
-	c, err := dialControl(ctx, dir)
+func Connect(ctx context.Context, dir string) (*Client, error) {
+	c, err := Dial(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	c.Close()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialControl(ctx, dir)
+			return Dial(ctx, dir)
 		},
 		DisableKeepAlives: true,
 	}
-	return &remote{dir: dir, http: &http.Client{Transport: transport}}, nil
+	return &Client{dir: dir, http: &http.Client{Transport: transport}}, nil
 }
 
-func (r *remote) Close() error {
+func (r *Client) Close() error {
 	r.http.CloseIdleConnections()
 	return nil
 }
 
-// Import implements backend.
-func (r *remote) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
+// Import implements Backend.
+func (r *Client) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
 	req := importRequest{Accounts: make([]importedAccount, len(accounts))}
 	for i, a := range accounts {
 		req.Accounts[i] = revealAccount(a)
@@ -57,9 +57,9 @@ func (r *remote) Import(ctx context.Context, accounts []store.Account) (added, u
 	return reply.Added, reply.Updated, err
 }
 
-// Sync implements backend.
-func (r *remote) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]syncResult, error) {
-	var results []syncResult
+// Sync implements Backend.
+func (r *Client) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]SyncResult, error) {
+	var results []SyncResult
 	err := r.ask(ctx, pathSync, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
 		for {
 			var reply syncReply
@@ -79,8 +79,8 @@ func (r *remote) Sync(ctx context.Context, logins []string, progress func(live [
 	return results, err
 }
 
-// Status implements backend.
-func (r *remote) Status(ctx context.Context, q statusQuery, emit func(statusRecord) error) error {
+// Status implements Backend.
+func (r *Client) Status(ctx context.Context, q StatusQuery, emit func(StatusRecord) error) error {
 	return r.ask(ctx, pathStatus, q, func(dec *json.Decoder) error {
 		for {
 			var reply statusReply
@@ -90,7 +90,7 @@ func (r *remote) Status(ctx context.Context, q statusQuery, emit func(statusReco
 			if reply.End {
 				return reply.Error.err()
 			}
-			if err := emit(reply.statusRecord); err != nil {
+			if err := emit(reply.StatusRecord); err != nil {
 				return err
 			}
 		}
@@ -98,7 +98,7 @@ func (r *remote) Status(ctx context.Context, q statusQuery, emit func(statusReco
 }
 
 // ask posts a request and lets read take the answer.
-func (r *remote) ask(ctx context.Context, path string, req any, read func(*json.Decoder) error) error {
+func (r *Client) ask(ctx context.Context, path string, req any, read func(*json.Decoder) error) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (r *remote) ask(ctx context.Context, path string, req any, read func(*json.
 }
 
 // lost is the error for a daemon that went away while it answered.
-func (r *remote) lost(ctx context.Context, err error) error {
+func (r *Client) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // quarantineChunk is how much of a message one line carries. Octets.
 const quarantineChunk = 48 << 10
 
-// Quarantine implements backend.
-func (r *remote) Quarantine(ctx context.Context, q quarantineQuery, emit func(quarantineRecord) error) error {
+// Quarantine implements Backend.
+func (r *Client) Quarantine(ctx context.Context, q QuarantineQuery, emit func(QuarantineRecord) error) error {
 	return r.ask(ctx, pathQuarantine, q, func(dec *json.Decoder) error {
 		for {
 			reply, err := nextReply(dec)
@@ -37,8 +37,8 @@ func nextReply(dec *json.Decoder) (reply quarantineReply, err error) {
 	return reply, reply.Error.err()
 }
 
-// RetryQuarantined implements backend.
-func (r *remote) RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error) {
+// RetryQuarantined implements Backend.
+func (r *Client) RetryQuarantined(ctx context.Context, q QuarantineQuery) (released int, err error) {
 	var reply retryReply
 	err = r.ask(ctx, pathQuarantineRetry, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
 	if err == nil {
@@ -47,8 +47,8 @@ func (r *remote) RetryQuarantined(ctx context.Context, q quarantineQuery) (relea
 	return reply.Released, err
 }
 
-// QuarantinedMail implements backend.
-func (r *remote) QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error {
+// QuarantinedMail implements Backend.
+func (r *Client) QuarantinedMail(ctx context.Context, q QuarantineQuery, sink QuarantineSink) error {
 	return r.ask(ctx, pathQuarantineMail, q, func(dec *json.Decoder) error {
 		for {
 			reply, err := nextReply(dec)
@@ -63,7 +63,7 @@ func (r *remote) QuarantinedMail(ctx context.Context, q quarantineQuery, sink qu
 }
 
 // takeMail hands one message to the sink and reads what it leaves.
-func takeMail(dec *json.Decoder, rec quarantineRecord, missing string, sink quarantineSink) error {
+func takeMail(dec *json.Decoder, rec QuarantineRecord, missing string, sink QuarantineSink) error {
 	if missing != "" {
 		return sink(rec, nil, missing)
 	}
@@ -115,20 +115,20 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (c *controlServer) quarantine(w http.ResponseWriter, r *http.Request) {
-	var req quarantineQuery
+func (c *server) quarantine(w http.ResponseWriter, r *http.Request) {
+	var req QuarantineQuery
 	out, ok := begin(w, r, &req)
 	if !ok {
 		return
 	}
-	err := c.backend.Quarantine(r.Context(), req, func(rec quarantineRecord) error {
+	err := c.backend.Quarantine(r.Context(), req, func(rec QuarantineRecord) error {
 		return out.writeLater(quarantineReply{Record: &rec})
 	})
 	_ = out.write(quarantineReply{End: true, Error: describeError(err)})
 }
 
-func (c *controlServer) retryQuarantined(w http.ResponseWriter, r *http.Request) {
-	var req quarantineQuery
+func (c *server) retryQuarantined(w http.ResponseWriter, r *http.Request) {
+	var req QuarantineQuery
 	out, ok := begin(w, r, &req)
 	if !ok {
 		return
@@ -138,13 +138,13 @@ func (c *controlServer) retryQuarantined(w http.ResponseWriter, r *http.Request)
 	_ = out.write(retryReply{Released: released, Error: describeError(err)})
 }
 
-func (c *controlServer) quarantinedMail(w http.ResponseWriter, r *http.Request) {
-	var req quarantineQuery
+func (c *server) quarantinedMail(w http.ResponseWriter, r *http.Request) {
+	var req QuarantineQuery
 	out, ok := begin(w, r, &req)
 	if !ok {
 		return
 	}
-	err := c.backend.QuarantinedMail(r.Context(), req, func(rec quarantineRecord, body io.Reader, missing string) error {
+	err := c.backend.QuarantinedMail(r.Context(), req, func(rec QuarantineRecord, body io.Reader, missing string) error {
 		if err := out.write(quarantineReply{Record: &rec, Missing: missing}); err != nil || body == nil {
 			return err
 		}

@@ -3,26 +3,56 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/upstream"
 )
 
+// messageID names a message in lists and on command lines.
+type messageID struct {
+	account store.AccountID
+	folder  store.FolderID
+	key     store.Key
+}
+
+func (m messageID) String() string {
+	return fmt.Sprintf("%d.%d.%x", m.account, m.folder, string(m.key))
+}
+
+// parseMessageID is the reverse of String.
+func parseMessageID(s string) (m messageID, ok bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 {
+		return m, false
+	}
+	account, err1 := strconv.ParseUint(parts[0], 10, 64)
+	folder, err2 := strconv.ParseUint(parts[1], 10, 32)
+	key, err3 := hex.DecodeString(parts[2])
+	if err1 != nil || err2 != nil || err3 != nil || len(key) == 0 {
+		return m, false
+	}
+	return messageID{store.AccountID(account), store.FolderID(folder), store.Key(key)}, true
+}
+
 // quarantinedFolder are the messages of one folder that a query chose.
 type quarantinedFolder struct {
 	account store.Account
 	folder  store.Folder
-	records map[store.Key]quarantineRecord
+	records map[store.Key]control.QuarantineRecord
 	keys    []store.Key // of records, sorted
 }
 
-// Quarantine implements backend.
-func (l *local) Quarantine(ctx context.Context, q quarantineQuery, emit func(quarantineRecord) error) error {
+// Quarantine implements control.Backend.
+func (l *local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(control.QuarantineRecord) error) error {
 	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		for _, k := range f.keys {
 			if err := emit(f.records[k]); err != nil {
@@ -33,8 +63,8 @@ func (l *local) Quarantine(ctx context.Context, q quarantineQuery, emit func(qua
 	})
 }
 
-// RetryQuarantined implements backend.
-func (l *local) RetryQuarantined(ctx context.Context, q quarantineQuery) (released int, err error) {
+// RetryQuarantined implements control.Backend.
+func (l *local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery) (released int, err error) {
 	retried := map[store.AccountID]int{}
 	var accounts []store.Account
 	err = l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
@@ -60,15 +90,15 @@ func (l *local) RetryQuarantined(ctx context.Context, q quarantineQuery) (releas
 	return released, err
 }
 
-// QuarantinedMail implements backend.
-func (l *local) QuarantinedMail(ctx context.Context, q quarantineQuery, sink quarantineSink) error {
+// QuarantinedMail implements control.Backend.
+func (l *local) QuarantinedMail(ctx context.Context, q control.QuarantineQuery, sink control.QuarantineSink) error {
 	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		return l.mailOf(ctx, f, sink)
 	})
 }
 
 // mailOf fetches a folder's chosen messages from the old server.
-func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink quarantineSink) error {
+func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.QuarantineSink) error {
 	delivered := map[store.Key]bool{}
 	var ours error // the sink's
 	err := l.engine.Fetch(ctx, f.account.ID, f.folder.ID, f.keys, func(k store.Key, size int64, body io.Reader) error {
@@ -106,7 +136,7 @@ func forPerson(err error) string {
 }
 
 // eachQuarantined calls fn for each folder in which a query finds something.
-func (l *local) eachQuarantined(ctx context.Context, q quarantineQuery, fn func(*quarantinedFolder) error) error {
+func (l *local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, fn func(*quarantinedFolder) error) error {
 	accounts, single, err := l.chosen(ctx, q.Names)
 	if err != nil {
 		return err
@@ -181,20 +211,20 @@ func (l *local) quarantinedIn(ctx context.Context, a store.Account, f store.Fold
 	if err != nil {
 		return nil, err
 	}
-	found := &quarantinedFolder{account: a, folder: f, records: map[store.Key]quarantineRecord{}}
-	add := func(k store.Key, rec quarantineRecord) {
+	found := &quarantinedFolder{account: a, folder: f, records: map[store.Key]control.QuarantineRecord{}}
+	add := func(k store.Key, rec control.QuarantineRecord) {
 		rec.ID, rec.Login, rec.Folder, rec.Key = messageID{a.ID, f.ID, k}.String(), a.Login, f.Title, syncer.KeyText(k)
 		found.records[k] = rec
 		found.keys = append(found.keys, k)
 	}
 	if repaired {
 		for _, r := range ledger.Repaired {
-			add(r.Key, quarantineRecord{Repair: r.What, Since: r.When, Last: r.When})
+			add(r.Key, control.QuarantineRecord{Repair: r.What, Since: r.When, Last: r.When})
 		}
 		return found, nil
 	}
 	for _, q := range ledger.Quarantine {
-		add(q.Key, quarantineRecord{Reason: q.Reason, Cause: q.Cause, Attempts: q.Attempts, Since: q.Since, Last: q.Last})
+		add(q.Key, control.QuarantineRecord{Reason: q.Reason, Cause: q.Cause, Attempts: q.Attempts, Since: q.Since, Last: q.Last})
 	}
 	return found, nil
 }

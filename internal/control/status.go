@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"time"
@@ -6,23 +6,23 @@ import (
 	"postferry/store"
 )
 
-// statusQuery is what a status is asked about.
-type statusQuery struct {
+// StatusQuery is what a status is asked about.
+type StatusQuery struct {
 	Logins  []string `json:"logins,omitempty"` // all accounts if empty
 	Folders bool     `json:"folders"`          // with each account's folders
 }
 
-// statusRecord is one line of a status on its way: exactly one field is set.
-type statusRecord struct {
-	Totals  *statusTotals  `json:"totals,omitempty"`
-	Account *accountStatus `json:"account,omitempty"`
+// StatusRecord is one line of a status on its way: exactly one field is set.
+type StatusRecord struct {
+	Totals  *StatusTotals  `json:"totals,omitempty"`
+	Account *AccountStatus `json:"account,omitempty"`
 }
 
 // The types below are what status --json prints. Its help describes them;
 // fields may join, those there keep their names and meaning.
 
-// statusTotals sums up the accounts asked about.
-type statusTotals struct {
+// StatusTotals sums up the accounts asked about.
+type StatusTotals struct {
 	Accounts    int    `json:"accounts"`
 	Complete    int    `json:"complete"` // whose last pass left nothing behind
 	Running     int    `json:"running"`  // being worked on right now
@@ -36,8 +36,8 @@ type statusTotals struct {
 	BytesPerSecond    float64 `json:"bytes_per_second"`
 }
 
-// accountStatus is one account.
-type accountStatus struct {
+// AccountStatus is one account.
+type AccountStatus struct {
 	Login             string         `json:"login"`
 	Domain            string         `json:"domain"`
 	AliasOf           string         `json:"alias_of,omitempty"` // login of the account whose mailbox it leads to
@@ -56,13 +56,13 @@ type accountStatus struct {
 	BytesTotal        uint64         `json:"bytes_total,omitempty"`  // on the old server
 	BytesAbout        bool           `json:"bytes_about,omitempty"`  // BytesTotal is reckoned, not counted
 	SecondsLeft       *float64       `json:"seconds_left,omitempty"` // while running and known
-	LastPass          *passStatus    `json:"last_pass"`
-	LastError         *problemStatus `json:"last_error"`
-	Folders           []folderStatus `json:"folders,omitempty"`
+	LastPass          *PassStatus    `json:"last_pass"`
+	LastError         *ProblemStatus `json:"last_error"`
+	Folders           []FolderStatus `json:"folders,omitempty"`
 }
 
-// folderStatus is one folder of an account.
-type folderStatus struct {
+// FolderStatus is one folder of an account.
+type FolderStatus struct {
 	Title       string            `json:"folder"`
 	New         string            `json:"new_name"`
 	State       store.FolderState `json:"state"`
@@ -74,11 +74,11 @@ type folderStatus struct {
 	Missing     *time.Time        `json:"missing_since,omitempty"` // since when it is missing
 	Looks       uint32            `json:"looks,omitempty"`         // for it, hours apart
 	Checked     *time.Time        `json:"last_checked"`
-	LastError   *problemStatus    `json:"last_error"`
+	LastError   *ProblemStatus    `json:"last_error"`
 }
 
-// passStatus is an account's newest pass.
-type passStatus struct {
+// PassStatus is an account's newest pass.
+type PassStatus struct {
 	Started     time.Time `json:"started"`
 	Ended       time.Time `json:"ended"`
 	Complete    bool      `json:"complete"`
@@ -90,8 +90,8 @@ type passStatus struct {
 	Error       string    `json:"error,omitempty"`
 }
 
-// problemStatus is an error with both its voices.
-type problemStatus struct {
+// ProblemStatus is an error with both its voices.
+type ProblemStatus struct {
 	Summary string       `json:"summary"`
 	Cause   string       `json:"cause"`
 	Advice  store.Advice `json:"advice"`

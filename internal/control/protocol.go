@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ const (
 	pathDomains  = "/v1/domains"  // POST domainsRequest -> domainsReply
 	pathAccounts = "/v1/accounts" // POST importRequest -> importReply
 	pathSync     = "/v1/sync"     // POST syncRequest -> syncReply...
-	pathStatus   = "/v1/status"   // POST statusQuery -> statusReply...
-	pathVerify   = "/v1/verify"   // POST verifyQuery -> verifyReply...
+	pathStatus   = "/v1/status"   // POST StatusQuery -> statusReply...
+	pathVerify   = "/v1/verify"   // POST VerifyQuery -> verifyReply...
 	pathPlan     = "/v1/plan"     // POST syncRequest -> planReply...
 )
 
@@ -26,7 +26,7 @@ type domainsRequest struct{}
 // those of the configuration.
 type domainsReply struct {
 	Domains []knownDomain `json:"domains"`
-	Error   *controlError `json:"error,omitempty"`
+	Error   *replyError   `json:"error,omitempty"`
 }
 
 // knownDomain is what an account list and discover need to know of a domain.
@@ -68,9 +68,9 @@ func (a importedAccount) account() store.Account {
 }
 
 type importReply struct {
-	Added   int           `json:"added"`
-	Updated int           `json:"updated"`
-	Error   *controlError `json:"error,omitempty"`
+	Added   int         `json:"added"`
+	Updated int         `json:"updated"`
+	Error   *replyError `json:"error,omitempty"`
 }
 
 type syncRequest struct {
@@ -81,44 +81,44 @@ type syncRequest struct {
 type syncReply struct {
 	Live    []syncer.Live `json:"live,omitempty"`
 	Waiting int           `json:"waiting,omitempty"` // accounts that have not had their turn
-	Result  *syncResult   `json:"result,omitempty"`
+	Result  *SyncResult   `json:"result,omitempty"`
 	End     bool          `json:"end,omitempty"`
-	Error   *controlError `json:"error,omitempty"`
+	Error   *replyError   `json:"error,omitempty"`
 }
 
 // statusReply is one line of a status's answer: a record, or the end.
 type statusReply struct {
-	statusRecord
-	End   bool          `json:"end,omitempty"`
-	Error *controlError `json:"error,omitempty"`
+	StatusRecord
+	End   bool        `json:"end,omitempty"`
+	Error *replyError `json:"error,omitempty"`
 }
 
-// controlError is an error with the exit status it would have had.
-type controlError struct {
+// replyError is an error with the exit status it would have had.
+type replyError struct {
 	Message string `json:"message"`
 	Code    int    `json:"code,omitempty"`
 }
 
-func describeError(err error) *controlError {
+func describeError(err error) *replyError {
 	if err == nil {
 		return nil
 	}
-	e := &controlError{Message: err.Error()}
-	var coded *exitError
+	e := &replyError{Message: err.Error()}
+	var coded *ExitError
 	if errors.As(err, &coded) {
-		e.Code = coded.code
+		e.Code = coded.Code
 	}
 	return e
 }
 
 // err is the error as this process would have seen it.
-func (e *controlError) err() error {
+func (e *replyError) err() error {
 	if e == nil {
 		return nil
 	}
 	err := errors.New(e.Message)
 	if e.Code != 0 {
-		return &exitError{e.Code, err}
+		return &ExitError{e.Code, err}
 	}
 	return err
 }

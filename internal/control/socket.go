@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketName is the control socket's name in the state directory.
-const socketName = "control.sock"
+// SocketName is the control socket's name in the state directory.
+const SocketName = "control.sock"
 
 // maxSocketPath is the longest path that fits every system's sun_path
 // (unix(7): 108 octets with the final NUL on Linux, 104 on the BSDs).
@@ -25,7 +25,7 @@ const maxSocketPath = 103
 // A path that is too long is reached through an open descriptor of dir;
 // release closes it and must be called when the address is not needed any more.
 func shortPath(dir string) (path string, release func(), err error) {
-	path = filepath.Join(dir, socketName)
+	path = filepath.Join(dir, SocketName)
 	if len(path) <= maxSocketPath {
 		return path, func() {}, nil
 	}
@@ -33,16 +33,16 @@ func shortPath(dir string) (path string, release func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	path = "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + socketName
+	path = "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + SocketName
 	return path, func() { d.Close() }, nil
 }
 
-// listenControl makes the control socket in dir, only for this user. A socket
+// Listen makes the control socket in dir, only for this user. A socket
 // that a killed daemon left behind is removed first: the caller holds the
 // state's lock, so nobody listens on it.
-func listenControl(ctx context.Context, dir string) (net.Listener, error) {
-	real := filepath.Join(dir, socketName)
-	if err := removeSocket(real); err != nil {
+func Listen(ctx context.Context, dir string) (net.Listener, error) {
+	real := filepath.Join(dir, SocketName)
+	if err := RemoveSocket(real); err != nil {
 		return nil, err
 	}
 	path, release, err := shortPath(dir)
@@ -67,8 +67,8 @@ func listenControl(ctx context.Context, dir string) (net.Listener, error) {
 	return l, nil
 }
 
-// removeSocket removes a socket, and nothing else, at path.
-func removeSocket(path string) error {
+// RemoveSocket removes a socket, and nothing else, at path.
+func RemoveSocket(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -82,8 +82,8 @@ func removeSocket(path string) error {
 	return os.Remove(path)
 }
 
-// dialControl connects to the daemon whose state is in dir.
-func dialControl(ctx context.Context, dir string) (net.Conn, error) {
+// Dial connects to the daemon whose state is in dir.
+func Dial(ctx context.Context, dir string) (net.Conn, error) {
 	path, release, err := shortPath(dir)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/wire"
@@ -19,8 +20,8 @@ type collector struct {
 // collect emits the totals of accounts and then each of them. The state is
 // read twice rather than kept, so that memory does not grow with the folders;
 // the totals need only what it keeps summed up.
-func (c *collector) collect(ctx context.Context, accounts []store.Account, folders bool, emit func(statusRecord) error) error {
-	var totals statusTotals
+func (c *collector) collect(ctx context.Context, accounts []store.Account, folders bool, emit func(control.StatusRecord) error) error {
+	var totals control.StatusTotals
 	for _, a := range accounts {
 		s, err := c.summary(ctx, a)
 		if err != nil {
@@ -29,9 +30,9 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		if s.AliasOf == "" {
 			c.setLive(s, a.ID)
 		}
-		totals.add(s)
+		addTo(&totals, s)
 	}
-	if err := emit(statusRecord{Totals: &totals}); err != nil {
+	if err := emit(control.StatusRecord{Totals: &totals}); err != nil {
 		return err
 	}
 	for _, a := range accounts {
@@ -39,14 +40,15 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		if err != nil {
 			return err
 		}
-		if err := emit(statusRecord{Account: s}); err != nil {
+		if err := emit(control.StatusRecord{Account: s}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *statusTotals) add(a *accountStatus) {
+// addTo counts an account in.
+func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 	t.Accounts++
 	if a.Complete {
 		t.Complete++
@@ -68,7 +70,7 @@ func (t *statusTotals) add(a *accountStatus) {
 }
 
 // summary is what the state keeps summed up of an account.
-func (c *collector) summary(ctx context.Context, a store.Account) (*accountStatus, error) {
+func (c *collector) summary(ctx context.Context, a store.Account) (*control.AccountStatus, error) {
 	of := ""
 	if a.Alias != 0 {
 		login, first, err := c.leading(ctx, a)
@@ -81,7 +83,7 @@ func (c *collector) summary(ctx context.Context, a store.Account) (*accountStatu
 	if err != nil {
 		return nil, err
 	}
-	return &accountStatus{AliasOf: of,
+	return &control.AccountStatus{AliasOf: of,
 		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State, LastError: describeProblem(a.Problem),
 		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && a.Problem == nil,
 	}, nil
@@ -99,7 +101,7 @@ func (c *collector) leading(ctx context.Context, a store.Account) (of string, sh
 }
 
 // account is one account's status, with its folders if asked for.
-func (c *collector) account(ctx context.Context, a store.Account, withFolders bool) (*accountStatus, error) {
+func (c *collector) account(ctx context.Context, a store.Account, withFolders bool) (*control.AccountStatus, error) {
 	s, err := c.summary(ctx, a)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func (c *collector) account(ctx context.Context, a store.Account, withFolders bo
 		return nil, err
 	}
 	if len(passes) > 0 {
-		s.setPass(passes[len(passes)-1])
+		showPass(s, passes[len(passes)-1])
 	}
 	c.setLive(s, a.ID)
 	if !withFolders {
@@ -126,22 +128,23 @@ func (c *collector) account(ctx context.Context, a store.Account, withFolders bo
 }
 
 // setLive lets what is going on right now with an account take the place of its last pass.
-func (c *collector) setLive(s *accountStatus, id store.AccountID) {
+func (c *collector) setLive(s *control.AccountStatus, id store.AccountID) {
 	if live, ok := c.live[id]; ok && live.Running {
-		s.setLive(live)
+		showLive(s, live)
 	}
 }
 
-func (s *accountStatus) setPass(p store.Pass) {
-	s.LastPass = &passStatus{
+func showPass(s *control.AccountStatus, p store.Pass) {
+	s.LastPass = &control.PassStatus{
 		Started: p.Started, Ended: p.Ended, Complete: p.Complete,
 		Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges,
 		Bytes: p.Bytes, Quarantined: p.Quarantined, Error: p.Error,
 	}
-	s.setSpeed(p.Copied, p.Bytes, p.Ended.Sub(p.Started))
+	took := p.Ended.Sub(p.Started)
+	s.MessagesPerSecond, s.BytesPerSecond = perSecond(p.Copied, took), perSecond(p.Bytes, took)
 }
 
-func (s *accountStatus) setLive(l syncer.Live) {
+func showLive(s *control.AccountStatus, l syncer.Live) {
 	s.Running = true
 	s.Current = l.Folder
 	s.Messages = max(s.Messages, l.Total)
@@ -153,11 +156,6 @@ func (s *accountStatus) setLive(l syncer.Live) {
 	}
 }
 
-func (s *accountStatus) setSpeed(messages, bytes uint64, took time.Duration) {
-	s.MessagesPerSecond = perSecond(messages, took)
-	s.BytesPerSecond = perSecond(bytes, took)
-}
-
 func perSecond(n uint64, took time.Duration) float64 {
 	if took <= 0 {
 		return 0
@@ -165,8 +163,8 @@ func perSecond(n uint64, took time.Duration) float64 {
 	return float64(n) / took.Seconds()
 }
 
-func describeFolder(f store.Folder, p *store.Problem) folderStatus {
-	s := folderStatus{
+func describeFolder(f store.Folder, p *store.Problem) control.FolderStatus {
+	s := control.FolderStatus{
 		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State, Note: f.Note,
 		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
 		Checked: timeOrNil(f.Checkpoint.Checked),
@@ -180,11 +178,11 @@ func describeFolder(f store.Folder, p *store.Problem) folderStatus {
 	return s
 }
 
-func describeProblem(p *store.Problem) *problemStatus {
+func describeProblem(p *store.Problem) *control.ProblemStatus {
 	if p == nil {
 		return nil
 	}
-	return &problemStatus{
+	return &control.ProblemStatus{
 		Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
 		Since: p.Since, Retry: timeOrNil(p.Retry),
 	}

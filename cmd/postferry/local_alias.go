@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postferry/internal/control"
+	"postferry/store"
+)
+
+// DecideAlias implements control.Backend.
+func (l *local) DecideAlias(ctx context.Context, d control.AliasDecision) error {
+	logins := []string{d.Login}
+	if d.Of != "" {
+		logins = append(logins, d.Of)
+	}
+	accounts, err := l.accounts(ctx, logins)
+	if err != nil {
+		return err
+	}
+	if len(accounts) < len(logins) {
+		return usageError(fmt.Errorf("%q and %q are one account", d.Login, d.Of))
+	}
+	if err := l.setAlias(ctx, accounts); err != nil {
+		return err
+	}
+	if err := l.store.ForgetProblems(ctx, []store.AccountID{accounts[0].ID}); err != nil {
+		return err
+	}
+	if err := l.noter().AnsweredAlias(ctx, accounts[0]); err != nil {
+		return err
+	}
+	if l.corrected != nil {
+		if err := l.corrected(ctx, accounts[:1]); err != nil {
+			return err
+		}
+	}
+	if l.engine == nil {
+		return nil
+	}
+	return l.engine.Updated(ctx, []store.AccountID{accounts[0].ID})
+}
+
+// setAlias makes the first of two accounts an alias of the second, or lets the only one stand for itself.
+func (l *local) setAlias(ctx context.Context, accounts []store.Account) error {
+	if len(accounts) == 1 {
+		return l.store.SetApart(ctx, accounts[0].ID)
+	}
+	a, of := accounts[0], accounts[1]
+	if a.Domain != of.Domain {
+		return usageError(fmt.Errorf("%q and %q are accounts of two domains; their mail is kept apart", a.Login, of.Login))
+	}
+	err := l.store.SetAlias(ctx, a.ID, of.ID)
+	if errors.Is(err, store.ErrInvalid) {
+		return usageError(fmt.Errorf("%q is an alias of %q; say first that that one stands for itself", of.Login, a.Login))
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"postferry/internal/control"
+	"postferry/store"
+	"postferry/syncer/dryrun"
+	"postferry/syncer/verify"
+)
+
+// Verify implements control.Backend. It has connections of its own beside the engine's.
+func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(verify.Event) error) error {
+	ids, err := l.ids(ctx, q.Logins)
+	if err != nil {
+		return err
+	}
+	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, Bodies: q.Bodies, Tell: tell}
+	return v.Run(ctx, ids)
+}
+
+// ids are those of logins; none if there are none.
+func (l *local) ids(ctx context.Context, logins []string) ([]store.AccountID, error) {
+	if len(logins) == 0 {
+		return nil, nil
+	}
+	accounts, err := l.accounts(ctx, logins)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]store.AccountID, len(accounts))
+	for i, a := range accounts {
+		ids[i] = a.ID
+	}
+	return ids, nil
+}
+
+// Plan implements control.Backend. It has connections of its own beside the engine's.
+func (l *local) Plan(ctx context.Context, logins []string, tell func(control.PlanRecord) error) error {
+	ids, err := l.ids(ctx, logins)
+	if err != nil {
+		return err
+	}
+	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
+		return tell(control.PlanRecord{Account: &p})
+	}}
+	pace, err := d.Pace(ctx)
+	if err != nil {
+		return err
+	}
+	if err := tell(control.PlanRecord{Pace: &pace}); err != nil {
+		return err
+	}
+	return d.Run(ctx, ids)
+}

@@ -1,0 +1,61 @@
+package control
+
+import (
+	"context"
+	"io"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer"
+	"postferry/syncer/verify"
+)
+
+// Backend is what the commands do with the state: in the process that holds it, which may
+// be their own, or as a Client through the daemon that does.
+type Backend interface {
+	// Domains returns all domains, those of the configuration and others.
+	Domains(ctx context.Context) ([]config.Domain, error)
+	// Import adds or updates accounts, all or none.
+	Import(ctx context.Context, accounts []store.Account) (added, updated int, err error)
+	// Sync makes one pass over the accounts of logins, over all if there are
+	// none. progress is called from another goroutine, never after Sync returned.
+	Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]SyncResult, error)
+	// Status calls emit with the totals and then with each account.
+	Status(ctx context.Context, q StatusQuery, emit func(StatusRecord) error) error
+	// Verify compares the servers and tells what is found, one call at a time.
+	Verify(ctx context.Context, q VerifyQuery, tell func(verify.Event) error) error
+	// Plan tells what a pass would do: the pace first, then each account.
+	Plan(ctx context.Context, logins []string, tell func(PlanRecord) error) error
+	// Quarantine calls emit with each message that one of the servers refuses, or
+	// that was repaired.
+	Quarantine(ctx context.Context, q QuarantineQuery, emit func(QuarantineRecord) error) error
+	// RetryQuarantined releases messages, so that the next pass tries them again;
+	// a daemon begins one.
+	RetryQuarantined(ctx context.Context, q QuarantineQuery) (released int, err error)
+	// QuarantinedMail reads the messages themselves from the old servers.
+	QuarantinedMail(ctx context.Context, q QuarantineQuery, sink QuarantineSink) error
+	// DecideFolder does with a missing folder what somebody says, and returns its title.
+	DecideFolder(ctx context.Context, d FolderDecision) (title string, err error)
+	// DecideAlias does what somebody says of two logins.
+	DecideAlias(ctx context.Context, d AliasDecision) error
+	// Access does what "postferry admin" asks.
+	Access(ctx context.Context, req AccessRequest) (AccessReply, error)
+	// Backup writes a backup of the state.
+	Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error)
+	// Close lets go of the state or the daemon.
+	Close() error
+}
+
+// SyncResult is how one account's pass ended.
+type SyncResult struct {
+	ID          store.AccountID `json:"-"` // known where the state is
+	Login       string          `json:"login"`
+	Pass        store.Pass      `json:"pass"`
+	Problem     *store.Problem  `json:"problem,omitempty"`
+	Quarantined uint64          `json:"quarantined"` // messages in quarantine after the pass
+}
+
+// Complete reports whether everything of the account is on the new server.
+func (r SyncResult) Complete() bool {
+	return r.Pass.Complete && r.Problem == nil && r.Quarantined == 0
+}
