@@ -1,8 +1,6 @@
 package foldertree
 
 import (
-	"slices"
-
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
@@ -33,7 +31,7 @@ func (p policy) archives(f *folder, personal bool) bool {
 func (p *Planner) giveArchive(f *folder) {
 	name := p.newUses[imap.MailboxAttrArchive]
 	if name == "" {
-		name = p.oldArchive()
+		name = p.archive
 	}
 	if name == "" {
 		name = p.topName(archiveTitle)
@@ -58,17 +56,14 @@ func (p *Planner) oldArchive() string {
 	return ""
 }
 
-// planned tells whether a folder of that name is to be made already.
-func (p *Planner) planned(name string) bool {
-	key := p.Key(name)
-	return slices.ContainsFunc(p.plan.Create, func(c FolderCreate) bool { return p.Key(c.Name) == key })
-}
-
 // Sharer is the row of another folder that has the new folder of one with all mail as its own; nil if
 // there is none.
 func Sharer(rows []store.Folder, row *store.Folder) *store.Folder {
+	if !row.AllMail {
+		return nil
+	}
 	for i := range rows {
-		if other := &rows[i]; row.AllMail && !other.AllMail && other.New == row.New && other.New != "" {
+		if other := &rows[i]; !other.AllMail && other.New == row.New && other.New != "" {
 			return other
 		}
 	}

@@ -44,6 +44,7 @@ func (p *Planner) nameAll(ctx context.Context, fresh []*folder) error {
 	}); err != nil {
 		return err
 	}
+	p.archive = p.oldArchive()
 	return each(ctx, archives, p.giveArchive)
 }
 

@@ -132,22 +132,25 @@ type Planner struct {
 	made     int                         // folders that have been made, or are to be
 	left     int                         // folders of one's own that are left alone for the first time
 	folders  []*folder
+	archive  string          // where the old server's archive is on the new one; "" if there is none
+	creating map[string]bool // new keys of the folders to be made
 	plan     TreePlan
 }
 
 func NewPlanner(old, new Tree, known []store.Folder, wish Wishes) *Planner {
 	p := &Planner{
 		old: old, new: new, wish: wish, policy: newPolicy(wish.Folders, old.Namespace),
-		known:   make(map[string]*store.Folder),
-		There:   make(map[string]upstream.Mailbox),
-		folded:  make(map[string]string),
-		taken:   make(map[string]string),
-		named:   make(map[string]int),
-		names:   make(map[string]string),
-		oldUses: make(map[string]imap.MailboxAttr),
-		newUses: holders(new),
-		foreign: make(map[string]int),
-		plan:    TreePlan{Rowless: make(map[string]string)},
+		known:    make(map[string]*store.Folder),
+		There:    make(map[string]upstream.Mailbox),
+		folded:   make(map[string]string),
+		taken:    make(map[string]string),
+		named:    make(map[string]int),
+		names:    make(map[string]string),
+		oldUses:  make(map[string]imap.MailboxAttr),
+		newUses:  holders(new),
+		foreign:  make(map[string]int),
+		creating: make(map[string]bool),
+		plan:     TreePlan{Rowless: make(map[string]string)},
 	}
 	p.old.Mailboxes, p.long = withinBounds(old.Mailboxes)
 	for _, m := range new.Mailboxes {
@@ -356,7 +359,8 @@ func (p *Planner) decide(f *folder) {
 		f.row.Note = p.otherwise(f)
 	}
 	create := f.row.State == store.FolderPlanned
-	if create && !p.planned(f.row.New) {
+	if key := p.Key(f.row.New); create && !p.creating[key] { // one with all mail may share it
+		p.creating[key] = true
 		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
 	}
 	if subscribe && (create || f.row.State == store.FolderPresent && (exact || f.row.Old == InboxName)) {
