@@ -169,6 +169,7 @@ func (x *torture) keepOrPutBack(server *lab.Dovecot, logins []string) bool {
 	k.putBack()
 	x.reconnect(server)
 	x.kept[server] = nil
+	x.backup = nil // a state from before that knows other copies than those that are there
 	for id, l := range w.letters {
 		was, known := k.letters[id]
 		switch {

@@ -178,14 +178,14 @@ func (x *torture) await(octets int64, after time.Duration) (resume func()) {
 		return func() {}
 	}
 	stopped, resume := x.new.StopAfter(octets)
-	for until := time.Now().Add(uploadPatience); time.Now().Before(until); x.world.mailArrives() {
+	for until := time.Now().Add(2 * uploadPatience); time.Now().Before(until); x.world.mailArrives() {
 		if x.live(3*time.Second, stopped) {
 			x.copying++
 			wait(x.T, after)
 			return resume
 		}
 	}
-	x.Fatalf("%d octets have not been sent to the new server within %s", octets, uploadPatience)
+	x.Fatalf("%d octets have not been sent to the new server within %s", octets, 2*uploadPatience) // Dovecot waits for locks for three minutes
 	return resume
 }
 
