@@ -229,6 +229,68 @@ func TestModSeqWentBack(t *testing.T) {
 	r.quietPass()
 }
 
+// TestModSeqWentBackAny: wherever HIGHESTMODSEQ begins anew, at once or again and again, with new mail beside it
+// or without, and with mail that is gone meanwhile, what was changed on the old server is carried over.
+func TestModSeqWentBackAny(t *testing.T) {
+	for name, tt := range map[string]struct {
+		to    []uint64 // what it is put to before each pass
+		late  bool
+		gone  bool
+		twice bool // the same flags are changed back
+	}{
+		"to one":                   {to: []uint64{1}},
+		"by one":                   {to: []uint64{60}},
+		"again and again":          {to: []uint64{3, 2, 1}},
+		"down and up again":        {to: []uint64{3, 500, 4}},
+		"with new mail":            {to: []uint64{2, 1}, late: true},
+		"with mail that is gone":   {to: []uint64{2}, gone: true},
+		"flags that are taken off": {to: []uint64{5, 2}, twice: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rigOf(t, 20)
+			for range 3 { // counts on
+				for i := range 20 {
+					r.pair.old.setFlags("INBOX", mail(i), imap.FlagSeen)
+				}
+			}
+			r.sync()
+			for n, to := range tt.to {
+				flags := []imap.Flag{imap.FlagFlagged}
+				if tt.twice && n%2 == 1 {
+					flags = nil
+				}
+				if n%2 == 1 && !tt.twice {
+					flags = []imap.Flag{imap.FlagAnswered}
+				}
+				for i := range 10 {
+					r.pair.old.setFlags("INBOX", mail(i), flags...)
+				}
+				if tt.gone {
+					r.pair.old.remove("INBOX", mail(15))
+				}
+				if tt.late {
+					r.pair.old.deliver("INBOX", mail(20+n))
+				}
+				r.pair.old.setModSeq("INBOX", to)
+				if res := r.sync(); !res.Pass.Complete || res.Pass.FlagChanges != 10 {
+					t.Errorf("put to %d: %+v, problem %+v", to, res.Pass, res.Problem)
+				}
+				for i := range 10 {
+					if got := r.pair.new.flags("INBOX", mail(i)); !slices.Equal(got, flags) {
+						t.Errorf("put to %d: message %d has %v, want %v", to, i, got, flags)
+					}
+				}
+			}
+			want := 20
+			if tt.late {
+				want += len(tt.to)
+			}
+			r.has("INBOX", mails(0, want)...)
+			r.quietPass()
+		})
+	}
+}
+
 // TestQuietPassCostsNothing: numbers are compared with what the looks at the trees bring, and the newest messages
 // are asked for together with them. No folder is opened after that.
 func TestQuietPassCostsNothing(t *testing.T) {
