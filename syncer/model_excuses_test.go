@@ -80,6 +80,25 @@ func (u *uses) add(used map[excuse]bool) {
 	}
 }
 
+// excusedMost is the share of histories (one of so many) in which an excuse may be needed at most, once
+// enough have been drawn to tell.
+const (
+	excusedMost = 20
+	enough      = 200
+)
+
+// tooMany names an excuse that was needed too often; "" if none was.
+func (u *uses) tooMany(histories int64) excuse {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for e, n := range u.count {
+		if histories >= enough && int64(n)*excusedMost > histories {
+			return e
+		}
+	}
+	return ""
+}
+
 func (u *uses) String() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()

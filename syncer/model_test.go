@@ -47,6 +47,9 @@ func TestModel(t *testing.T) {
 	for first := true; first || time.Now().Before(end); first = false {
 		rapid.Check(t, func(t *rapid.T) { history(t, &done) })
 		t.Log(&done)
+		if e := done.excuses.tooMany(done.histories.Load()); e != "" {
+			t.Fatalf("more than one history of %d needs the excuse %q", excusedMost, e)
+		}
 	}
 }
 
