@@ -394,7 +394,7 @@ type copyOfLedger struct {
 // backUpLedger keeps a copy of the store, between two passes. Where UIDs don't last an earlier one shows
 // nothing of what has come since.
 func (m *model) backUpLedger(t *rapid.T) {
-	if m.unjudged() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
+	if m.unjudged() || m.unsettled() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
 		return
 	}
 	m.note("the ledger: backed up")
@@ -410,6 +410,18 @@ func (m *model) backUpLedger(t *rapid.T) {
 		flags: m.oldFlags()}
 	m.reopen(m.dir)
 	m.startEngine()
+}
+
+// unsettled tells whether something has befallen the new server that the engine has not had the time to see.
+func (m *model) unsettled() bool {
+	for _, folders := range []map[string]bool{m.unseen, m.numbered} {
+		for _, is := range folders {
+			if is {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // copyStore copies the store's files, with their rights.
@@ -433,7 +445,7 @@ func (m *model) copyStore(to string) {
 // comes again: nothing is left that tells of it.
 func (m *model) putLedgerBack(*rapid.T) {
 	b := m.backup
-	if b == nil {
+	if b == nil || m.unsettled() {
 		return
 	}
 	m.show(nil) // it may not know what is hidden
