@@ -43,7 +43,7 @@ type Call struct {
 
 // recorded are the calls that are looked at. Those that Recording doesn't understand are
 // among them, so that it can say so.
-const recorded = "openat,close,dup,dup3,connect,write,writev,pwrite64,pwritev,pwritev2,ftruncate,truncate,fallocate,fdatasync,fsync," +
+const recorded = "openat,close,dup,dup2,dup3,connect,write,writev,pwrite64,pwritev,pwritev2,ftruncate,truncate,fallocate,fdatasync,fsync," +
 	"sync_file_range,msync,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlinkat,copy_file_range,sendfile,splice"
 
 // Recording is what a process did below a folder and told others, in the order in which
@@ -52,8 +52,8 @@ type Recording struct {
 	Calls []Call
 }
 
-// Record runs a command and everything it starts to its end, which must be a good one,
-// and records it. The command must not have the folder open yet.
+// Record runs a program to its end, which must be a good one, and records it. It must not have
+// the folder open yet, nor start other programs: descriptors are those of one process.
 func Record(tb testing.TB, cmd *exec.Cmd, dir string) *Recording {
 	tb.Helper()
 	trace := filepath.Join(tb.TempDir(), "trace")
