@@ -170,7 +170,7 @@ func legalPart(part string, delim byte, first bool) string {
 	case first && (legal[0] == '~' || legal[0] == '#'):
 		legal = sub + legal[1:]
 	}
-	return shorten(legal, sub)
+	return shorten(legal, delim, sub)
 }
 
 func replaceIllegal(s string, delim byte, sub string) string {
@@ -186,12 +186,12 @@ func replaceIllegal(s string, delim byte, sub string) string {
 }
 
 // shorten keeps a part within maxPart; the end of a long one becomes a hash of
-// the whole.
-func shorten(part, sub string) string {
+// the whole, without the delimiter, which may be any character (RFC 9051 section 9).
+func shorten(part string, delim byte, sub string) string {
 	if len(wire.EncodeMailbox(part)) <= maxPart {
 		return part
 	}
-	end := sub + ShortHash(part)
+	end := sub + replaceIllegal(ShortHash(part), delim, sub)
 	runes := []rune(part)
 	// Each character takes at least one octet and at most eight.
 	runes = runes[:min(len(runes), maxPart)]
