@@ -8,6 +8,7 @@
 #                how fast, how responsive and how large the daemon was
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for a minute
+# make corpus    fuzz, and keep some of what was found: look at it before you commit it
 # make model     random histories of two servers, a client and failures, for MODEL_TIME
 # make torture   a daemon between real servers, killed TORTURE_KILLS times and its
 #                connections cut TORTURE_CUTS times at least, while mail arrives, flags
@@ -19,7 +20,7 @@ TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
 BENCH ?= .
 
-.PHONY: test deps lint build round bench speed thousand fuzz model torture
+.PHONY: test deps lint build round bench speed thousand fuzz corpus model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
@@ -57,6 +58,9 @@ thousand: deps
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
+
+corpus: export FUZZ_KEEP = 8
+corpus: fuzz
 
 model: export MODEL_TIME := $(MODEL_TIME)
 model:
