@@ -332,7 +332,9 @@ func TestSoonOver(t *testing.T) {
 		{1, 1, 0, true}, {1, 1, most, true}, {2, 1, most, true}, {3, 1, most, false}, {2000, 100, 100 << 10, true},
 		{2000, 100, 100 << 20, false}, {2000, 1980, 1980 << 20, false}, {2000, 1984, 1984 << 20, true}, {5, 7, 7 << 30, true},
 	} {
-		r := &transfer.Reader{Pull: &transfer.Pull{Selected: &session.SourceFolder{Selected: upstream.Selected{Messages: c.messages}}}}
+		p := &transfer.Pull{}
+		p.Selected = &session.SourceFolder{Selected: upstream.Selected{Messages: c.messages}}
+		r := &transfer.Reader{Pull: p}
 		if got := r.SoonOver(c.came, c.octets); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}

@@ -60,41 +60,55 @@ func (s *Stats) Add(t Stats) {
 	s.Bytes += t.Bytes
 }
 
-// Pull copies what is missing in one folder. It lives for one job on one pair.
-type Pull struct {
+// Job is what is to be pulled, and how.
+type Job struct {
 	Account store.AccountID
-	Folder  store.Folder     // its checkpoint advances with what the writer commits
-	base    store.Checkpoint // the checkpoint the present attempt started from
-	Store   store.Store
-	Pair    *session.Pair
-	Memory  *semaphore.Weighted // octets of bodies in flight, of the whole engine
-	Buffers *Buffers            // what bodies are held in, of the whole engine
-	Limit   int64               // of memory
-	Lasting bool                // the new server has refused all messages of this folder for long
-	Quiet   time.Duration       // settleQuiet, shorter in tests; the pauses between attempts go with it
-	Clock   func() time.Time    // what POP3 sessions are timed by
-	Log     zerolog.Logger
+	Folder  store.Folder // its checkpoint advances with what the writer commits
+	Octets  uint64       // of the folder, as the old server's STATUS told; 0 if it didn't
 	Visit   bool
 	Visiting
-	Searches   SearchQueue           // of clients, in this folder
-	until      time.Time             // when a POP3 session has lasted long enough; zero for never
-	doubted    map[store.Key]bool    // messages that an earlier POP3 session would not give
-	Listing    time.Duration         // how long it took
-	Yield      <-chan struct{}       // closed when the pull should stop at the next safe point
-	Report     func(Progress)        // quick, from any of the pull's goroutines
-	Meter      *Meter                // the account's
-	RateLimits *session.RateLimits   // the account's
-	Hung       *session.HungSessions // the account's
-	Early      int                   // of the folder's messages are asked for before they are listed
-	blind      bool                  // a connection broke at a message that isn't known, as nothing had been listed
-	Ready      *session.Prefetched   // the folder was asked for ahead; nil if it wasn't, or has been opened
-	// Next tells what comes next on the pair, if anything; nil for nothing.
-	Next   NextFunc
-	Octets uint64 // of the folder, as the old server's STATUS told; 0 if it didn't
-	Worth  func() // the folder is worth showing
-	// restless: the new server numbers the folder anew again and again.
-	Restless bool
+	Early    int                 // so many of the folder's messages are asked for before they are listed
+	Ready    *session.Prefetched // the folder was asked for ahead; nil if it wasn't, or has been opened
+	Thinned  []Thin              // folders that its messages may have been moved from
+	Archive  *Archive            // what a folder with all mail is pulled with; nil for all others
+	Lasting  bool                // the new server has refused all messages of this folder for long
+	Restless bool                // the new server numbers the folder anew again and again
+}
 
+// Engine is what all pulls of the engine share.
+type Engine struct {
+	Store   store.Store
+	Memory  *semaphore.Weighted // octets of bodies in flight
+	Buffers *Buffers            // what bodies are held in
+	Limit   int64               // of memory
+	Quiet   time.Duration       // SettleQuiet, shorter in tests; the pauses between attempts go with it
+	Clock   func() time.Time    // what POP3 sessions are timed by
+}
+
+// Shared is what the pulls of an account share, and the pair of sessions that one of them works on.
+type Shared struct {
+	Pair       *session.Pair
+	Meter      *Meter
+	RateLimits *session.RateLimits
+	Hung       *session.HungSessions
+	Taking     *sync.Mutex // held while lines of the account's ledger are given other keys
+	Log        zerolog.Logger
+}
+
+// Events is what a pull tells, and is told, while it runs.
+type Events struct {
+	Yield  <-chan struct{} // closed when the pull should stop at the next safe point
+	Report func(Progress)  // quick, from any of the pull's goroutines
+	Worth  func()          // the folder is worth showing
+	Next   NextFunc        // tells what comes next on the pair, if anything; nil for nothing
+	// Searches are those of clients in this folder.
+	Searches SearchQueue
+}
+
+// tryOnce is what one attempt of a pull knows of both sides; the next one begins with nothing of it
+// but what was committed.
+type attempt struct {
+	base     store.Checkpoint // the checkpoint that it started from
 	old      session.Source
 	new      session.Target
 	Selected *session.SourceFolder
@@ -106,27 +120,39 @@ type Pull struct {
 	marks    map[imap.UID]int64        // octets of messages in the new folder that are other tools' marks
 	adopt    *adoption                 // nil when nothing can be adopted
 	asked    session.PermanentCall     // what flags the new folder can keep; nil if nobody asked in this session
+	sample   *Sample                   // nil for none
+	beyond   []message.Candidate       // messages that have come to the new folder since the checkpoint and that no line stands for
+	moves    *moves                    // nil for none
+	proved   map[imap.UID]struct{}     // copies that have been looked at before their flags were changed
+	began    Stats                     // Done when it read the ledger
+	held     uint64                    // octets of the ledger then
+}
 
-	bare map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+// Pull copies what is missing in one folder. It lives for one job on one pair.
+//
+// While its reader and its writer run, what an attempt knows is only read by either, but for
+// what is theirs: the old session is the reader's, the new one and the ledger's changes are the
+// writer's; troubles, checks, counters and the adoption guard themselves.
+type Pull struct {
+	Job
+	Engine
+	Shared
+	Events
+	attempt
+
+	until   time.Time                 // when a POP3 session has lasted long enough; zero for never
+	doubted map[store.Key]bool        // messages that an earlier POP3 session would not give
+	Listing time.Duration             // how long it took
+	blind   bool                      // a connection broke at a message that isn't known, as nothing had been listed
+	bare    map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	rekeyed bool                      // lines of this folder have got other keys
+	lastOwn imap.UID                  // the highest UID that a copy of this pull has got
 
 	oldTroubles, newTroubles troubles // over all attempts
 	Checks                   checks
-
-	sample  *Sample               // of the present attempt, nil for none
-	beyond  []message.Candidate   // messages that have come to the new folder since the checkpoint and that no line stands for
-	Thinned []Thin                // folders that its messages may have been moved from
-	Taking  *sync.Mutex           // held while lines of the account's ledger are given other keys
-	moves   *moves                // of the present attempt; nil for none
-	Archive *Archive              // what a folder with all mail is pulled with; nil for all others
-	rekeyed bool                  // lines of this folder have got other keys
-	lastOwn imap.UID              // the highest UID that a copy of this pull has got
-	proved  map[imap.UID]struct{} // copies that have been looked at before their flags were changed
-
-	Done  counters
-	began Stats        // done when the present attempt read the ledger
-	held  uint64       // octets of the ledger then
-	aside atomic.Int64 // octets of the new server's budget that are set aside
-	sizes sizes        // of the messages seen on the old server
+	Done                     counters
+	aside                    atomic.Int64 // octets of the new server's budget that are set aside
+	sizes                    sizes        // of the messages seen on the old server
 }
 
 // Run pulls until nothing is missing. What it returned an error for goes on in
@@ -134,7 +160,7 @@ type Pull struct {
 func (p *Pull) Run(ctx context.Context) error {
 	for failures := 0; ; {
 		before, narrowed := p.Done.dealt(), p.oldTroubles.narrowed()+p.newTroubles.narrowed()
-		err := p.attempt(ctx)
+		err := p.tryOnce(ctx)
 		if errors.Is(err, ErrPause) {
 			if err = p.leaveAlone(ctx); err == nil {
 				continue
@@ -208,8 +234,8 @@ func (p *Pull) leaveAlone(ctx context.Context) error {
 	}
 }
 
-// attempt is one try with one pair of sessions.
-func (p *Pull) attempt(ctx context.Context) error {
+// tryOnce is one try with one pair of sessions.
+func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.RateLimits.Spent(time.Now()); err != nil {
 		return err
 	}
