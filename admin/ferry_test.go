@@ -8,12 +8,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // openStore opens an empty state that is closed at the end.
 func openStore(t *testing.T) store.Store {
 	t.Helper()
-	st, err := store.Open(filepath.Join(t.TempDir(), "state"), store.Options{Command: "test", Log: zerolog.Nop()})
+	st, err := bolt.Open(filepath.Join(t.TempDir(), "state"), bolt.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

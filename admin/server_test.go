@@ -19,6 +19,7 @@ import (
 	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // page is a running server with a state of its own and an engine that is none.
@@ -58,7 +59,7 @@ func startPage(t *testing.T, change ...func(*Server)) *page {
 	t.Helper()
 	t.Parallel()
 	p := &page{t: t, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
-	st, err := store.Open(p.dir, store.Options{Command: "test", Log: zerolog.Nop()})
+	st, err := bolt.Open(p.dir, bolt.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/store/storetest"
 )
 
 // openStore opens a store with joe's account, whose password was changed at the new server.
 func openStore(t *testing.T) (store.Store, store.Account) {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), store.Options{Command: "test", Log: zerolog.Nop()})
+	st, err := bolt.Open(t.TempDir(), bolt.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"postferry/store"
+	"postferry/internal/private"
 )
 
 const selfSignedLife = 5 * 365 * 24 * time.Hour
@@ -28,7 +28,7 @@ func selfSigned(dir string, now time.Time, log zerolog.Logger) (certFile, keyFil
 	certFile = filepath.Join(dir, "proxy-cert.pem")
 	keyFile = filepath.Join(dir, "proxy-key.pem")
 	for _, file := range []string{certFile, keyFile} {
-		if err := store.CheckPrivateFile(file); err != nil {
+		if err := private.CheckFile(file); err != nil {
 			return "", "", err
 		}
 	}

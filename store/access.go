@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // ErrExists means that what should have been the first of its kind is not.
@@ -58,16 +56,6 @@ type Token struct {
 	Parent  uint64    // ID of the token that made it, and with which it goes; 0 if a person made it
 }
 
-const (
-	maxName         = 255 // octets of an administrator's or a token's name
-	maxTokens       = 10_000
-	maxTokensAll    = 1000 // good for all domains; they have places of their own within maxTokens
-	maxTokensEach   = 50   // of one domain
-	maxAdmins       = 10_000
-	maxSessionsEach = 50 // of one administrator; the one used longest ago goes first
-	maxFromEach     = 10 // networks of one administrator
-)
-
 // Access keeps who may use the import page, and who did what there. It is part
 // of every Store, and what Store says of calls holds for it too.
 type Access interface {
@@ -117,144 +105,23 @@ type Access interface {
 	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, error)
 }
 
-func checkAdmin(a *Admin) error {
-	switch {
-	case a.Name == "" || len(a.Name) > maxName:
-		return invalid("an administrator's name of %d octets: 1 to %d are allowed", len(a.Name), maxName)
-	case a.Hash == "":
-		return invalid("administrator %q has no password", a.Name)
-	}
-	return nil
+// AuditEntry says that somebody did something with the import page. It never
+// holds a secret.
+type AuditEntry struct {
+	ID      uint64 // given by the store; later entries have larger ones
+	When    time.Time
+	Who     string // an administrator's name, "token NAME", or "command line"
+	From    string // address the request came from; "" on the command line
+	Action  string // what was done: a stable snake_case word
+	Domain  string // which domain it concerns; "" for none
+	Account string // login of the account it concerns, if it is one
+	Detail  string // figures and names, e.g. "added 12, updated 3"
 }
 
-// PutAdmin implements Access.
-func (b *Bolt) PutAdmin(ctx context.Context, a Admin, first bool) (added bool, err error) {
-	if err := checkAdmin(&a); err != nil {
-		return false, err
-	}
-	key := foldLogin(a.Name)
-	err = b.update(ctx, 2, func(tx *bbolt.Tx) error {
-		admins := root(tx, bucketAdmins)
-		known, err := getAdmin(tx, key)
-		added = errors.Is(err, ErrNotFound)
-		switch {
-		case err != nil && !added:
-			return err
-		case first && countRows(admins) > 0:
-			return ErrExists
-		case added && countRows(admins) >= maxAdmins:
-			return invalid("there are %d administrators already", maxAdmins)
-		case !added:
-			a.Created = known.Created
-		}
-		a.From = known.From
-		if err := admins.Put(key, encodeAdmin(&a)); err != nil {
-			return err
-		}
-		return endSessionsOf(tx, key)
-	})
-	return added && err == nil, err
-}
-
-func getAdmin(tx *bbolt.Tx, key []byte) (Admin, error) {
-	row := root(tx, bucketAdmins).Get(key)
-	if row == nil {
-		return Admin{}, ErrNotFound
-	}
-	a, err := decodeAdmin(row)
-	if err != nil {
-		return Admin{}, damaged(bucketAdmins, key, err)
-	}
-	return a, nil
-}
-
-// countRows counts the rows of a small bucket.
-func countRows(bucket *bbolt.Bucket) (n int) {
-	_ = bucket.ForEach(func(_, _ []byte) error {
-		n++
-		return nil
-	})
-	return n
-}
-
-// Admin implements Access.
-func (b *Bolt) Admin(ctx context.Context, name string) (a Admin, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		a, err = getAdmin(tx, foldLogin(name))
-		return err
-	})
-	return a, err
-}
-
-// Admins implements Access.
-func (b *Bolt) Admins(ctx context.Context) (admins []Admin, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		admins, err = allAdmins(tx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return admins, nil
-}
-
-// allAdmins are all administrators, without the hashes of their passwords.
-func allAdmins(tx *bbolt.Tx) (admins []Admin, err error) {
-	err = root(tx, bucketAdmins).ForEach(func(key, _ []byte) error {
-		a, err := getAdmin(tx, key)
-		a.Hash = ""
-		admins = append(admins, a)
-		return err
-	})
-	return admins, err
-}
-
-// DeleteAdmin implements Access.
-func (b *Bolt) DeleteAdmin(ctx context.Context, name string) error {
-	key := foldLogin(name)
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
-		if _, err := getAdmin(tx, key); err != nil {
-			return err
-		}
-		return deleteAdmin(tx, key)
-	})
-}
-
-// deleteAdmin removes the administrator with a folded name, and the sessions.
-func deleteAdmin(tx *bbolt.Tx, key []byte) error {
-	if err := root(tx, bucketAdmins).Delete(key); err != nil {
-		return err
-	}
-	return endSessionsOf(tx, key)
-}
-
-func encodeAdmin(a *Admin) []byte {
-	var e encoder
-	e.text(a.Name)
-	e.text(a.Scope)
-	e.text(a.Hash.Reveal())
-	e.time(a.Created)
-	e.time(a.Changed)
-	e.uint(uint64(len(a.From)))
-	for _, network := range a.From {
-		e.text(network)
-	}
-	return e
-}
-
-func decodeAdmin(row []byte) (Admin, error) {
-	d := decoder{rest: row}
-	a := Admin{
-		Name:    d.text(),
-		Scope:   d.text(),
-		Hash:    Secret(d.text()),
-		Created: d.time(),
-		Changed: d.time(),
-	}
-	if d.more() {
-		for range d.uint(maxFromEach) {
-			a.From = append(a.From, d.text())
-		}
-	}
-	return a, d.done()
+// AuditQuery says which entries are wanted.
+type AuditQuery struct {
+	Domain string    // only those of this domain; "" for all
+	Before uint64    // only entries with smaller IDs; 0 for the newest
+	Since  time.Time // no entries before this; zero for all
+	Limit  int       // at most so many; at least 1
 }

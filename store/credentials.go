@@ -1,11 +1,6 @@
 package store
 
-import (
-	"context"
-	"strings"
-
-	"go.etcd.io/bbolt"
-)
+import "strings"
 
 // CredentialFields says which of an account's credentials a call has changed.
 type CredentialFields uint8
@@ -41,11 +36,11 @@ type CredentialChange struct {
 	Old, New Credentials
 }
 
-// apply changes an account. The old password opens the mailbox at the new server
+// Apply changes an account. The old password opens the mailbox at the new server
 // only if it came together with the password that does.
-func (c CredentialChange) apply(a *Account) (changed CredentialFields) {
+func (c CredentialChange) Apply(a *Account) (changed CredentialFields) {
 	oldSide, newSide := c.side(c.Old, a.Old), c.side(c.New, a.New)
-	return a.replace(oldSide, newSide, c.Old.Password != "" && c.New.Password != "")
+	return a.ReplaceCredentials(oldSide, newSide, c.Old.Password != "" && c.New.Password != "")
 }
 
 // side is one side as it is after the change.
@@ -59,9 +54,9 @@ func (CredentialChange) side(given, known Credentials) Credentials {
 	return given
 }
 
-// replace gives an account other credentials, and changes nothing else but what those
+// ReplaceCredentials gives an account other credentials, and changes nothing else but what those
 // had proved: which account's mailbox the new login leads to.
-func (a *Account) replace(oldSide, newSide Credentials, oldOpens bool) (changed CredentialFields) {
+func (a *Account) ReplaceCredentials(oldSide, newSide Credentials, oldOpens bool) (changed CredentialFields) {
 	for _, f := range []struct {
 		field CredentialFields
 		is    bool
@@ -81,37 +76,4 @@ func (a *Account) replace(oldSide, newSide Credentials, oldOpens bool) (changed 
 	}
 	a.Old, a.New, a.OldOpens = oldSide, newSide, oldOpens
 	return changed
-}
-
-// SetCredentials implements Store.
-func (b *Bolt) SetCredentials(ctx context.Context, id AccountID, c CredentialChange) (changed CredentialFields, err error) {
-	if err := checkCredentialChange(c); err != nil {
-		return 0, err
-	}
-	err = b.changeAccount(ctx, id, func(a *Account) { changed = c.apply(a) })
-	if err != nil {
-		return 0, err
-	}
-	return changed, nil
-}
-
-// LearnPassword implements Store.
-func (b *Bolt) LearnPassword(ctx context.Context, id AccountID, was Credentials, password Secret) (known bool, err error) {
-	if password == "" {
-		return false, invalid("an empty password")
-	}
-	now := Credentials{Login: was.Login, Password: password}
-	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
-		a, err := getAccount(tx, id, b.sealer)
-		if err != nil {
-			return err
-		}
-		if known = a.New == now; known || a.New != was {
-			return nil
-		}
-		known = true
-		a.replace(a.Old, now, false)
-		return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, b.sealer))
-	})
-	return known && err == nil, err
 }

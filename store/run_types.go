@@ -111,3 +111,13 @@ type Overview struct {
 	Account // without passwords
 	Summary Summary
 }
+
+// Note counts a pass.
+func (s *Summary) Note(p *Pass) {
+	s.Passes++
+	s.LastPass = p.Ended
+	s.Complete = p.Complete
+	if p.Complete {
+		s.Completed = p.Ended
+	}
+}

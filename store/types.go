@@ -286,3 +286,18 @@ type Pass struct {
 	Host   string
 	Folder string
 }
+
+// Usage is how many octets moved for an account within one hour.
+type Usage struct {
+	Hour time.Time // its beginning
+	Old  uint64    // read from the old server
+	New  uint64    // written to the new one
+}
+
+// BackedUp says what is in a backup.
+type BackedUp struct {
+	Octets int64 // of the database
+	Key    bool  // the key is in it
+	// KeyFrom says where the key comes from if that is not the state directory.
+	KeyFrom string
+}

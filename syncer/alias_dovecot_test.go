@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -54,7 +55,7 @@ func newAliasBench(t *testing.T) *aliasBench {
 // newAliasBenchAt is one with another new server.
 func newAliasBenchAt(t *testing.T, new aliasServer) *aliasBench {
 	b := &aliasBench{T: t, old: oneUser(t), new: new}
-	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
+	st, err := bolt.Open(t.TempDir(), bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // TestKilledAtEveryStep kills the engine at each step that either server or the store
@@ -134,7 +134,7 @@ func killRun(t *testing.T, s *steps, server func(*fakeServer)) *killedRig {
 // made before; or as much of them as comes before the kill, which has to come.
 func (r *killedRig) twoPasses(s *steps) {
 	r.t.Helper()
-	db := r.store.(*store.Bolt)
+	db := r.store.(*bolt.Store)
 	s.strike = func() error {
 		_, err := db.Backup(context.Background(), &r.left, true)
 		return errors.Join(err, s.after)
@@ -195,7 +195,7 @@ func (r *killedRig) reborn(t *testing.T) *killedRig {
 			t.Fatal(err)
 		}
 	}
-	st, err := store.Open(dir, store.Options{Command: "test"})
+	st, err := bolt.Open(dir, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 )
@@ -469,7 +470,7 @@ func (m *model) putLedgerBack(*rapid.T) {
 
 // reopen opens the store in a folder.
 func (m *model) reopen(dir string) {
-	db, err := store.Open(dir, store.Options{Command: "test"})
+	db, err := bolt.Open(dir, bolt.Options{Command: "test"})
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
@@ -117,7 +118,7 @@ type model struct {
 	pair  *fakePair
 	cfg   config.Config
 	dir   string
-	db    *store.Bolt
+	db    *bolt.Store
 	store *faultyStore
 	id    store.AccountID
 	n     int
@@ -197,7 +198,7 @@ func (m *model) openStore() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if m.db, err = store.Open(dir, store.Options{Command: "test"}); err != nil {
+	if m.db, err = bolt.Open(dir, bolt.Options{Command: "test"}); err != nil {
 		m.t.Fatal(err)
 	}
 	m.dir, m.store.Store, m.store.unproved = dir, m.db, newUnproved()

@@ -14,6 +14,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -37,7 +38,7 @@ func startTwo(t *testing.T) *twoDovecots {
 // pass makes a pass, which must be complete.
 func (two *twoDovecots) pass() store.Pass {
 	two.Helper()
-	st, err := store.Open(two.state, store.Options{Command: "test"})
+	st, err := bolt.Open(two.state, bolt.Options{Command: "test"})
 	if err != nil {
 		two.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -43,7 +44,7 @@ func TestServersRecogniseAll(t *testing.T) {
 // loseLedger goes on with a state that knows nothing.
 func (m *relocation) loseLedger() {
 	m.Helper()
-	st, err := store.Open(m.TempDir(), store.Options{Command: "test"})
+	st, err := bolt.Open(m.TempDir(), bolt.Options{Command: "test"})
 	if err != nil {
 		m.Fatal(err)
 	}

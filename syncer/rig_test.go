@@ -15,6 +15,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer/session"
 )
 
@@ -67,7 +68,7 @@ func newRigIn(t *testing.T, dir string) *rig {
 		Old: config.Server{Security: config.Insecure, Host: "old.example", Port: 143},
 		New: config.Server{Security: config.Insecure, Host: "new.example", Port: 143},
 	}}
-	st, err := store.Open(dir, store.Options{Command: "test"})
+	st, err := bolt.Open(dir, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

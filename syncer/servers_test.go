@@ -17,6 +17,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -111,7 +112,7 @@ func startRelocationWith(t *testing.T, from, to kind, adjust func(*config.Config
 	cfg := config.Default()
 	cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: m.new.Insecure()}}
 	adjust(&cfg)
-	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
+	st, err := bolt.Open(t.TempDir(), bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

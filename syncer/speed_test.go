@@ -12,6 +12,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -40,7 +41,7 @@ func BenchmarkManyAccounts(b *testing.B) {
 	}
 	cfg := config.Default()
 	cfg.Domains = []config.Domain{{Name: "example.com", Old: old.Insecure(), New: nu.Insecure()}}
-	st, err := store.Open(b.TempDir(), store.Options{Command: "bench"})
+	st, err := bolt.Open(b.TempDir(), bolt.Options{Command: "bench"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 	"postferry/syncer/verify"
 )
@@ -48,7 +49,7 @@ func startMove(t *testing.T) *move {
 	})
 	m.new = lab.StartDovecot(t, lab.DovecotOptions{Separator: "/", Users: users, AutoCreate: true})
 	m.cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: m.new.Insecure()}}
-	st, err := store.Open(m.dir, store.Options{Command: "test"})
+	st, err := bolt.Open(m.dir, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

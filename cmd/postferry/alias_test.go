@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // aliasState is a configuration with two domains and a state with accounts of them.
@@ -36,7 +37,7 @@ func TestAliasCommand(t *testing.T) {
 		config, state := aliasState(t)
 		look := func() (anna, berta store.Account) {
 			t.Helper()
-			st, err := store.Open(state, store.Options{Command: "test"})
+			st, err := bolt.Open(state, bolt.Options{Command: "test"})
 			if err != nil {
 				t.Fatal(err)
 			}

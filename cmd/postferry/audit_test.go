@@ -12,6 +12,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // audited are the entries of a state's audit log, oldest first, as action, domain, account and detail.
@@ -90,7 +91,7 @@ func TestAuditOfKey(t *testing.T) {
 	if err := os.WriteFile(path, []byte("state = \""+state+"\"\n[[domain]]\nname = \"a.example\"\nold = \"imaps://old.example\"\nnew = \"imaps://new.example\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Open(state, store.Options{Command: "test"})
+	st, err := bolt.Open(state, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

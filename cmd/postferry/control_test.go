@@ -16,12 +16,13 @@ import (
 
 	"postferry/internal/control"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // openState opens a state of its own for a test.
 func openState(t *testing.T, dir string) store.Store {
 	t.Helper()
-	st, err := store.Open(dir, store.Options{Command: serveCommand})
+	st, err := bolt.Open(dir, bolt.Options{Command: serveCommand})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"postferry/config"
 	"postferry/internal/control"
 	"postferry/proxy"
-	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -26,7 +26,7 @@ import (
 type daemon struct {
 	cfg     *config.Config
 	log     zerolog.Logger
-	store   *store.Bolt
+	store   *bolt.Store
 	engine  *syncer.Engine
 	control net.Listener
 	proxy   *proxy.Server
@@ -43,9 +43,9 @@ func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*d
 // openDaemonAsking is openDaemon with the DNS servers, host:port, that the page
 // asks for old servers; nil for the system's.
 func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
-	var st *store.Bolt
+	var st *bolt.Store
 	err := patiently(ctx, func() (err error) {
-		st, err = store.Open(cfg.State, store.Options{Command: serveCommand, Log: log})
+		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
 		return err
 	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
 	if err != nil {
@@ -133,7 +133,7 @@ const lostGrace = 15 * time.Second
 
 // waitUnlessLost waits for what works with a state. Once that is lost it is the
 // reason for all else, and is waited for no longer than lostGrace.
-func waitUnlessLost(st *store.Bolt, wait func() error) error {
+func waitUnlessLost(st *bolt.Store, wait func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- wait() }()
 	var err error

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"postferry/internal/control"
-	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // damagedConfig is a configuration whose state has an account, and was then damaged.
@@ -92,7 +92,7 @@ func TestStateDamagedWhileServing(t *testing.T) {
 				}
 			}, nil, "serve", "-c", config)
 			wantSentence(t, status, stderr, exitFailed, "state.db is damaged", "backup")
-			_, err := store.Open(state, store.Options{Command: "test"})
+			_, err := bolt.Open(state, bolt.Options{Command: "test"})
 			if err == nil || !strings.Contains(err.Error(), "is damaged") {
 				t.Errorf("opening it: %v", err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // evil is a password that an administrator of one domain makes up.
@@ -271,7 +272,7 @@ func TestForeignAccountsAreNotUsed(t *testing.T) {
 // opens them.
 func plantAccounts(t *testing.T, d *testDaemon, domain string, logins ...string) {
 	t.Helper()
-	st, err := store.Open(filepath.Join(filepath.Dir(d.Config), "state"), store.Options{Command: "test", Log: zerolog.Nop()})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(d.Config), "state"), bolt.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
-	"postferry/store"
+	"postferry/store/bolt"
 )
 
 const (
@@ -126,7 +126,7 @@ func wait(t *testing.T, d time.Duration) {
 // readRemains reads the state of a killed daemon.
 func readRemains(t *testing.T, config string) (r remains) {
 	t.Helper()
-	st, err := store.Open(filepath.Join(filepath.Dir(config), "state"), store.Options{Command: "test"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(config), "state"), bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

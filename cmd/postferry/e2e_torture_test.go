@@ -16,6 +16,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // What "make torture" sets: how many kills and cuts there are at least, and
@@ -205,7 +206,7 @@ func (x *torture) live(long time.Duration, stopped <-chan struct{}) bool {
 
 // look reads the state of the killed daemon: which copies it is sure of.
 func (x *torture) look() {
-	st, err := store.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), store.Options{Command: "test"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), bolt.Options{Command: "test"})
 	if err != nil {
 		x.Fatal(err)
 	}
@@ -288,7 +289,7 @@ func (x *torture) end() {
 // tellAmiss shows of folders in which something was amiss what the ledger says, and what
 // the daemon and the new server have logged about them.
 func (x *torture) tellAmiss() {
-	st, err := store.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), store.Options{Command: "test"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(x.daemon.Config), "state"), bolt.Options{Command: "test"})
 	if err != nil {
 		x.Fatal(err)
 	}

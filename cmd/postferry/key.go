@@ -14,7 +14,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/control"
-	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // keyCommand is what key calls itself in the state's lock.
@@ -82,7 +82,7 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	done, err := st.RotateKey(ctx)
-	if errors.As(err, new(*store.KeyElsewhereError)) {
+	if errors.As(err, new(*bolt.KeyElsewhereError)) {
 		return usageError(err)
 	}
 	if err == nil {
@@ -100,15 +100,15 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 }
 
 // openForKey opens a state that is there. A daemon could not go on with another key.
-func openForKey(ctx context.Context, dir string) (st *store.Bolt, err error) {
+func openForKey(ctx context.Context, dir string) (st *bolt.Store, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "state.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no state in %s, and so nothing that is encrypted", dir)
 	}
 	err = patiently(ctx, func() (err error) {
-		st, err = store.Open(dir, store.Options{Command: keyCommand})
+		st, err = bolt.Open(dir, bolt.Options{Command: keyCommand})
 		return err
 	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
-	var inUse *store.InUseError
+	var inUse *bolt.InUseError
 	if errors.As(err, &inUse) && inUse.Command == serveCommand {
 		return nil, &control.ExitError{Code: exitInUse, Err: fmt.Errorf("%w; stop it first", err)}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/control"
-	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer"
 )
 
@@ -36,7 +36,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 // openBackend reaches the daemon if one runs, and opens the state itself if
 // not. With a logger, what it opens can copy.
 func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b control.Backend, err error) {
-	if err := store.CheckPrivate(cfg.State); err != nil {
+	if err := bolt.CheckPrivate(cfg.State); err != nil {
 		return nil, err // before anything is said to whoever listens on a socket there
 	}
 	err = patiently(ctx, func() error {
@@ -62,7 +62,7 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 	defer tick.Stop()
 	for {
 		err := try()
-		var inUse *store.InUseError
+		var inUse *bolt.InUseError
 		if !errors.As(err, &inUse) {
 			return err
 		}
@@ -86,7 +86,7 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 // openLocal opens the state in this process. With a logger it starts an engine
 // that makes passes only when it is asked to.
 func openLocal(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (control.Backend, error) {
-	st, err := store.Open(cfg.State, store.Options{Command: command})
+	st, err := bolt.Open(cfg.State, bolt.Options{Command: command})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // powerFolders are what is copied in TestIntentsReachDiskFirst.
@@ -143,7 +144,7 @@ func certainlyKnown(t *testing.T, disk *lab.Disk, dir string) map[string]bool {
 	t.Helper()
 	left := t.TempDir()
 	disk.Certain(t, dir, left)
-	st, err := store.Open(left, store.Options{Command: "test"})
+	st, err := bolt.Open(left, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

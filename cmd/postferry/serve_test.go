@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"postferry/internal/control"
-	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // writeConfig writes a configuration whose servers nobody answers for and
@@ -56,7 +56,7 @@ func TestServePortInUse(t *testing.T) {
 // TestStateHeldBySync wants the holder's name where no daemon could help.
 func TestStateHeldBySync(t *testing.T) {
 	path := writeConfig(t, `imap = ""`)
-	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: "sync"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(path), "state"), bolt.Options{Command: "sync"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestStateHeldBySync(t *testing.T) {
 func TestStateHeldForAMoment(t *testing.T) {
 	t.Parallel()
 	path := writeConfig(t, `imap = ""`)
-	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: "import"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(path), "state"), bolt.Options{Command: "import"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestStateHeldForAMoment(t *testing.T) {
 func TestDaemonThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	path := writeConfig(t, `imap = ""`)
-	st, err := store.Open(filepath.Join(filepath.Dir(path), "state"), store.Options{Command: serveCommand})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(path), "state"), bolt.Options{Command: serveCommand})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,12 @@ import (
 
 	"postferry/internal/control"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // TestStatusOfAlias: an alias shows what its account has, which counts once.
 func TestStatusOfAlias(t *testing.T) {
-	st, err := store.Open(t.TempDir(), store.Options{Command: "test"})
+	st, err := bolt.Open(t.TempDir(), bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

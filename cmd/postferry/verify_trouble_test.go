@@ -10,6 +10,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
 // TestVerifyInTrouble: a server that doesn't tell all of what it has never makes a mailbox good.
@@ -136,7 +137,7 @@ func TestVerifyNothing(t *testing.T) {
 	}
 	nothing("no accounts")
 	mustRun(t, "import", "-c", config, list)
-	st, err := store.Open(filepath.Join(filepath.Dir(config), "state"), store.Options{Command: "test"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(config), "state"), bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

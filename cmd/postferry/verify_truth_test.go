@@ -15,6 +15,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt"
 	"postferry/syncer/verify"
 )
 
@@ -333,7 +334,7 @@ func (v *truth) at(c *imapclient.Client, folder string, change func(v *truth, c 
 // open opens the state that the command keeps.
 func (v *truth) open(use func(st store.Store, id store.AccountID, folders []store.Folder)) {
 	v.Helper()
-	st, err := store.Open(filepath.Join(filepath.Dir(v.config), "state"), store.Options{Command: "test"})
+	st, err := bolt.Open(filepath.Join(filepath.Dir(v.config), "state"), bolt.Options{Command: "test"})
 	v.must(err)
 	defer st.Close()
 	row, err := st.Account(v.Context(), v.login)

@@ -7,6 +7,12 @@
 //	     upstream        discover           nor do these
 //	wire          store         config      import none of ours
 //
+// the store is
+//
+//	             store/bolt           imported by cmd and tests only
+//	store/seal           store/storetest
+//	               store
+//
 // and inside the engine:
 //
 //	                    syncer

@@ -21,6 +21,13 @@ const spreadsheet = "internal/spreadsheet"
 // state, and what they are told.
 const control = "internal/control"
 
+// private is for files that nobody else may write.
+const private = "internal/private"
+
+// bolt is the database. Whoever needs a store is given one; only what puts the program
+// together, and tests, may know which.
+const bolt = "store/bolt"
+
 // publicnet says what may be connected to for whom.
 const publicnet = "internal/publicnet"
 
@@ -30,14 +37,16 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{control, spreadsheet, "admin", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{bolt, control, spreadsheet, "admin", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/transfer", "syncer/foldertree"}, middle...), // for what they report
 		"admin":              append([]string{throttle, spreadsheet}, middle...),
-		"proxy":              append([]string{throttle}, middle...),
+		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
 		"wire":               nil,
 		"store":              nil,
+		"store/seal":         {"store", private},
+		bolt:                 {"store", "store/seal", private},
 		"store/storetest":    {"store"},
 		"config":             nil,
 		lab:                  {"config"}, // it must stay an independent witness
@@ -46,6 +55,7 @@ func allowed() map[string][]string {
 		spreadsheet:          nil,
 		publicnet:            nil,
 		control:              {"syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		private:              nil,
 		"internal/layers":    nil,
 		"internal/codes":     nil,
 	}
@@ -94,10 +104,12 @@ func offence(from, imported string, test bool) string {
 		return fmt.Sprintf("package %s has no place among the layers yet; give it one in %s/internal/layers", target, module)
 	case from == target, slices.Contains(rules[here], there):
 		return ""
-	case test && (there == lab || there == "store/storetest"):
+	case test && (there == lab || there == bolt || there == "store/storetest"):
 		return ""
 	case test && here == "syncer" && (there == "syncer/verify" || there == "syncer/dryrun"):
 		return "" // they see what the engine did
+	case there == bolt && here != "store":
+		return fmt.Sprintf("%s is for what puts the program together, and for tests: take an interface of package store, or one of your own", bolt)
 	case there == lab:
 		return fmt.Sprintf("%s is for tests and benchmarks; only _test.go files may import it", lab)
 	case len(rules[here]) == 0:

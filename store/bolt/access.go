@@ -1,0 +1,151 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+const (
+	maxTokens       = 10_000
+	maxTokensAll    = 1000 // good for all domains; they have places of their own within maxTokens
+	maxTokensEach   = 50   // of one domain
+	maxAdmins       = 10_000
+	maxSessionsEach = 50 // of one administrator; the one used longest ago goes first
+	maxFromEach     = 10 // networks of one administrator
+)
+
+// PutAdmin implements store.Access.
+func (b *Store) PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error) {
+	if err := store.CheckAdmin(&a); err != nil {
+		return false, err
+	}
+	key := store.FoldLogin(a.Name)
+	err = b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		admins := root(tx, bucketAdmins)
+		known, err := getAdmin(tx, key)
+		added = errors.Is(err, store.ErrNotFound)
+		switch {
+		case err != nil && !added:
+			return err
+		case first && countRows(admins) > 0:
+			return store.ErrExists
+		case added && countRows(admins) >= maxAdmins:
+			return store.Invalid("there are %d administrators already", maxAdmins)
+		case !added:
+			a.Created = known.Created
+		}
+		a.From = known.From
+		if err := admins.Put(key, encodeAdmin(&a)); err != nil {
+			return err
+		}
+		return endSessionsOf(tx, key)
+	})
+	return added && err == nil, err
+}
+
+func getAdmin(tx *bbolt.Tx, key []byte) (store.Admin, error) {
+	row := root(tx, bucketAdmins).Get(key)
+	if row == nil {
+		return store.Admin{}, store.ErrNotFound
+	}
+	a, err := decodeAdmin(row)
+	if err != nil {
+		return store.Admin{}, damaged(bucketAdmins, key, err)
+	}
+	return a, nil
+}
+
+// countRows counts the rows of a small bucket.
+func countRows(bucket *bbolt.Bucket) (n int) {
+	_ = bucket.ForEach(func(_, _ []byte) error {
+		n++
+		return nil
+	})
+	return n
+}
+
+// Admin implements store.Access.
+func (b *Store) Admin(ctx context.Context, name string) (a store.Admin, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		a, err = getAdmin(tx, store.FoldLogin(name))
+		return err
+	})
+	return a, err
+}
+
+// Admins implements store.Access.
+func (b *Store) Admins(ctx context.Context) (admins []store.Admin, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		admins, err = allAdmins(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return admins, nil
+}
+
+// allAdmins are all administrators, without the hashes of their passwords.
+func allAdmins(tx *bbolt.Tx) (admins []store.Admin, err error) {
+	err = root(tx, bucketAdmins).ForEach(func(key, _ []byte) error {
+		a, err := getAdmin(tx, key)
+		a.Hash = ""
+		admins = append(admins, a)
+		return err
+	})
+	return admins, err
+}
+
+// DeleteAdmin implements store.Access.
+func (b *Store) DeleteAdmin(ctx context.Context, name string) error {
+	key := store.FoldLogin(name)
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		if _, err := getAdmin(tx, key); err != nil {
+			return err
+		}
+		return deleteAdmin(tx, key)
+	})
+}
+
+// deleteAdmin removes the administrator with a folded name, and the sessions.
+func deleteAdmin(tx *bbolt.Tx, key []byte) error {
+	if err := root(tx, bucketAdmins).Delete(key); err != nil {
+		return err
+	}
+	return endSessionsOf(tx, key)
+}
+
+func encodeAdmin(a *store.Admin) []byte {
+	var e encoder
+	e.text(a.Name)
+	e.text(a.Scope)
+	e.text(a.Hash.Reveal())
+	e.time(a.Created)
+	e.time(a.Changed)
+	e.uint(uint64(len(a.From)))
+	for _, network := range a.From {
+		e.text(network)
+	}
+	return e
+}
+
+func decodeAdmin(row []byte) (store.Admin, error) {
+	d := decoder{rest: row}
+	a := store.Admin{
+		Name:    d.text(),
+		Scope:   d.text(),
+		Hash:    store.Secret(d.text()),
+		Created: d.time(),
+		Changed: d.time(),
+	}
+	if d.more() {
+		for range d.uint(maxFromEach) {
+			a.From = append(a.From, d.text())
+		}
+	}
+	return a, d.done()
+}

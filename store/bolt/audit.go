@@ -1,0 +1,170 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// maxAudit and maxAuditEach are how many entries the audit log keeps that are
+// about no domain, and of each domain. So nobody who looks after one domain can
+// push out what others did.
+const (
+	maxAudit     = 20_000
+	maxAuditEach = 5_000
+)
+
+// AddAudit implements store.Access.
+func (b *Store) AddAudit(ctx context.Context, e store.AuditEntry) error {
+	if err := store.CheckAuditEntry(&e); err != nil {
+		return err
+	}
+	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
+		audit := root(tx, bucketAudit)
+		audit.FillPercent = accountFill
+		id, err := audit.NextSequence()
+		if err != nil {
+			return err
+		}
+		if err := audit.Put(encodeNumber(id), encodeAudit(&e)); err != nil {
+			return err
+		}
+		return indexAudit(tx, e.Domain, id)
+	})
+}
+
+// auditIndex names the bucket of a domain's entries within bucketAuditDomains. A name
+// can't be empty, that of no domain is.
+func auditIndex(domain string) []byte { return []byte("@" + domain) }
+
+// indexAudit enters a new entry in its domain's index, and removes those that are too
+// many there. The sequence of an index counts its entries.
+func indexAudit(tx *bbolt.Tx, domain string, id uint64) error {
+	index, err := root(tx, bucketAuditDomains).CreateBucketIfNotExists(auditIndex(domain))
+	if err != nil {
+		return err
+	}
+	index.FillPercent = accountFill
+	most := uint64(maxAuditEach)
+	if domain == "" {
+		most = maxAudit
+	}
+	if err := index.Put(encodeNumber(id), nil); err != nil {
+		return err
+	}
+	kept := index.Sequence() + 1
+	for ; kept > most; kept-- {
+		key, _ := index.Cursor().First()
+		oldest := bytes.Clone(key)
+		if err := errors.Join(root(tx, bucketAudit).Delete(oldest), index.Delete(oldest)); err != nil {
+			return err
+		}
+	}
+	return index.SetSequence(kept)
+}
+
+// indexAllAudit makes the indexes of a database that has none yet.
+func indexAllAudit(tx *bbolt.Tx) error {
+	if root(tx, bucketAuditDomains) != nil || root(tx, bucketAudit) == nil {
+		return nil
+	}
+	if _, err := tx.CreateBucket([]byte(bucketAuditDomains)); err != nil {
+		return err
+	}
+	var entries []store.AuditEntry
+	if err := root(tx, bucketAudit).ForEach(func(key, row []byte) error {
+		e, err := decodeAudit(key, row)
+		if err != nil {
+			return damaged(bucketAudit, key, err)
+		}
+		entries = append(entries, store.AuditEntry{ID: e.ID, Domain: e.Domain})
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := indexAudit(tx, e.Domain, e.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Audit implements store.Access.
+func (b *Store) Audit(ctx context.Context, q store.AuditQuery) (entries []store.AuditEntry, err error) {
+	if q.Limit < 1 {
+		return nil, store.Invalid("%d audit entries asked for", q.Limit)
+	}
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		audit := root(tx, bucketAudit)
+		index := audit
+		if q.Domain != "" {
+			index = root(tx, bucketAuditDomains).Bucket(auditIndex(q.Domain))
+		}
+		if index == nil {
+			return nil
+		}
+		c := index.Cursor()
+		for key, _ := lastBelow(c, q.Before); key != nil && len(entries) < q.Limit; key, _ = c.Prev() {
+			e, err := decodeAudit(key, audit.Get(key))
+			if err != nil {
+				return damaged(bucketAudit, key, err)
+			}
+			if e.When.Before(q.Since) {
+				return nil
+			}
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// lastBelow finds the last row whose number is smaller than limit, the very
+// last if limit is 0.
+func lastBelow(c *bbolt.Cursor, limit uint64) (key, row []byte) {
+	if limit > 0 {
+		if key, _ := c.Seek(encodeNumber(limit)); key != nil {
+			return c.Prev()
+		}
+	}
+	return c.Last()
+}
+
+func encodeAudit(a *store.AuditEntry) []byte {
+	var e encoder
+	e.time(a.When)
+	e.text(a.Who)
+	e.text(a.From)
+	e.text(a.Action)
+	e.text(a.Domain)
+	e.text(a.Account)
+	e.text(a.Detail)
+	return e
+}
+
+func decodeAudit(key, row []byte) (store.AuditEntry, error) {
+	id, err := decodeNumber(key)
+	if err != nil {
+		return store.AuditEntry{}, err
+	}
+	d := decoder{rest: row}
+	a := store.AuditEntry{
+		ID:      id,
+		When:    d.time(),
+		Who:     d.text(),
+		From:    d.text(),
+		Action:  d.text(),
+		Domain:  d.text(),
+		Account: d.text(),
+		Detail:  d.text(),
+	}
+	return a, d.done()
+}

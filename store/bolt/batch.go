@@ -1,0 +1,262 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// Commit implements store.Store.
+func (b *Store) Commit(ctx context.Context, batch store.Batch) error {
+	if err := store.CheckBatch(&batch); err != nil {
+		return err
+	}
+	return b.update(ctx, rowsIn(&batch), func(tx *bbolt.Tx) error { return applyBatch(tx, &batch) })
+}
+
+// rowsIn is about how many rows a batch changes.
+func rowsIn(b *store.Batch) int {
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + 2
+}
+
+func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
+	if err := applyMoved(tx, b); err != nil {
+		return err
+	}
+	w, err := newLedgerWriter(tx, b.Account, b.Folder)
+	if err != nil {
+		return err
+	}
+	if err := each(b.Forget, w.forget); err != nil {
+		return err
+	}
+	if err := each(b.Drop, w.drop); err != nil {
+		return err
+	}
+	if err := each(b.Lost, w.lose); err != nil {
+		return err
+	}
+	if err := each(b.Found, w.find); err != nil {
+		return err
+	}
+	if err := each(b.Release, w.release); err != nil {
+		return err
+	}
+	if err := each(b.Intents, w.intend); err != nil {
+		return err
+	}
+	if err := each(b.Repaired, w.repair); err != nil {
+		return err
+	}
+	if err := each(b.Proofs, w.prove); err != nil {
+		return err
+	}
+	if err := each(b.Quarantine, w.isolate); err != nil {
+		return err
+	}
+	if b.Checkpoint != nil {
+		w.progress.checkpoint = *b.Checkpoint
+	}
+	return w.finish()
+}
+
+// applyMoved removes the entries of other folders.
+func applyMoved(tx *bbolt.Tx, b *store.Batch) error {
+	for _, m := range b.Moved {
+		w, err := newLedgerWriter(tx, b.Account, m.Folder)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(w.forget(m.Key), w.drop(m.Key)); err != nil {
+			return err
+		}
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func each[T any](list []T, fn func(T) error) error {
+	for _, v := range list {
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryFill is how full the pages of the ledger are packed. A folder's keys
+// come in ascending order nearly always, and room left for others would be lost.
+const entryFill = 1.0
+
+// ledgerWriter changes one folder within a transaction.
+type ledgerWriter struct {
+	tx         *bbolt.Tx
+	id         store.AccountID
+	folder     store.FolderID
+	entries    *bbolt.Bucket // nil as long as the account has no entry
+	intents    *bbolt.Bucket
+	quarantine *bbolt.Bucket
+	repaired   *bbolt.Bucket
+	flags      flagWriter
+	progress   progress
+	before     progress // what it was
+	bytes      int64    // by how much the octets in the ledger have grown
+}
+
+func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*ledgerWriter, error) {
+	p, err := readProgress(tx, folderKey(id, folder))
+	if err != nil {
+		return nil, err
+	}
+	w := &ledgerWriter{
+		tx:         tx,
+		id:         id,
+		folder:     folder,
+		entries:    root(tx, bucketLedger).Bucket(accountKey(id)),
+		intents:    root(tx, bucketIntents),
+		quarantine: root(tx, bucketQuarantine),
+		repaired:   root(tx, bucketRepaired),
+		flags:      flagWriter{tx: tx, id: id},
+		progress:   p,
+		before:     p,
+	}
+	if w.entries != nil {
+		w.entries.FillPercent = entryFill
+	}
+	return w, nil
+}
+
+// finish writes checkpoint and counts.
+func (w *ledgerWriter) finish() error {
+	if w.progress.copied != w.before.copied || w.progress.quarantined != w.before.quarantined || w.bytes != 0 {
+		if err := changeSummary(w.tx, w.id, w.sum); err != nil {
+			return err
+		}
+	}
+	return root(w.tx, bucketProgress).Put(folderKey(w.id, w.folder), encodeProgress(&w.progress))
+}
+
+// sum adds what the batch has changed; unsigned numbers wrap as they should.
+func (w *ledgerWriter) sum(s *store.Summary) {
+	s.Copied += w.progress.copied - w.before.copied
+	s.Quarantined += w.progress.quarantined - w.before.quarantined
+	s.Bytes += uint64(w.bytes)
+}
+
+// size is how many octets the entry of a key stands for, and whether there is one.
+func (w *ledgerWriter) size(k []byte) (size int64, known bool, err error) {
+	row := w.entries.Get(k)
+	if row == nil {
+		return 0, false, nil
+	}
+	en, _, err := decodeEntry(row, 0)
+	if err != nil {
+		return 0, true, damaged(bucketLedger, k, err)
+	}
+	return int64(en.Size), true, nil
+}
+
+// openEntries makes the account's part of the ledger.
+func (w *ledgerWriter) openEntries() (err error) {
+	if w.entries != nil {
+		return nil
+	}
+	ledger := root(w.tx, bucketLedger)
+	ledger.FillPercent = entryFill
+	if w.entries, err = ledger.CreateBucket(accountKey(w.id)); err != nil {
+		return err
+	}
+	w.entries.FillPercent = entryFill
+	return nil
+}
+
+// key is that of intents and quarantine.
+func (w *ledgerWriter) key(key store.Key) []byte { return messageKey(w.id, w.folder, key) }
+
+func (w *ledgerWriter) forget(key store.Key) error {
+	if w.entries == nil {
+		return nil
+	}
+	k := ledgerKey(w.folder, key)
+	size, known, err := w.size(k)
+	if err != nil || !known {
+		return err
+	}
+	w.progress.copied--
+	w.bytes -= size
+	return errors.Join(w.entries.Delete(k), w.repaired.Delete(w.key(key)))
+}
+
+func (w *ledgerWriter) drop(key store.Key) error {
+	k := w.key(key)
+	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
+}
+
+// lose notes a message that is given to the new server once more; its intent goes.
+func (w *ledgerWriter) lose(in store.Intent) error {
+	return errors.Join(w.drop(in.Key), root(w.tx, bucketLost).Put(w.key(in.Key), encodeIntent(&in)))
+}
+
+func (w *ledgerWriter) find(key store.Key) error { return root(w.tx, bucketLost).Delete(w.key(key)) }
+
+func (w *ledgerWriter) repair(r store.Repaired) error {
+	return w.repaired.Put(w.key(r.Key), encodeRepaired(&r))
+}
+
+func (w *ledgerWriter) release(key store.Key) error {
+	k := w.key(key)
+	if w.quarantine.Get(k) == nil {
+		return nil
+	}
+	w.progress.quarantined--
+	return w.quarantine.Delete(k)
+}
+
+func (w *ledgerWriter) intend(in store.Intent) error {
+	return w.intents.Put(w.key(in.Key), encodeIntent(&in))
+}
+
+func (w *ledgerWriter) prove(en store.Entry) error {
+	if err := w.openEntries(); err != nil {
+		return err
+	}
+	flags, err := w.flags.number(en.Flags)
+	if err != nil {
+		return err
+	}
+	if w.progress.copied == 0 {
+		w.progress.validity = en.UIDValidity
+	}
+	k := ledgerKey(w.folder, en.Key)
+	size, known, err := w.size(k)
+	if err != nil {
+		return err
+	}
+	if !known {
+		w.progress.copied++
+	}
+	w.bytes += int64(en.Size) - size
+	if err := w.entries.Put(k, encodeEntry(&en, w.progress.validity, flags)); err != nil {
+		return err
+	}
+	if err := w.intents.Delete(w.key(en.Key)); err != nil {
+		return err
+	}
+	return w.release(en.Key)
+}
+
+func (w *ledgerWriter) isolate(q store.Quarantined) error {
+	k := w.key(q.Key)
+	if w.quarantine.Get(k) == nil {
+		w.progress.quarantined++
+	}
+	if err := w.quarantine.Put(k, encodeQuarantined(&q)); err != nil {
+		return err
+	}
+	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
+}

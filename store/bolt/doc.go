@@ -1,0 +1,78 @@
+// Package bolt is the store of a single node: a bbolt database in a directory, which one process
+// opens at a time. What is kept, and what its words mean, is in package store.
+//
+// # On the disk
+//
+// The state directory (mode 0700) holds three files (mode 0600):
+//
+//	state.db  the database (bbolt)
+//	key       32 random bytes in base64: the key that seals passwords
+//	lock      held with flock(2) while the state is open; names its holder
+//
+// It is refused if others may write it: who could put a file there would be believed.
+//
+// The key is taken from the environment variable POSTFERRY_KEY or from the
+// systemd credential postferry.key if there is one; then the file is neither
+// read nor made. A password is stored as a random nonce and its
+// XChaCha20-Poly1305 sealing; account number and kind are authenticated along,
+// so that no sealed password opens in another's place. Backup copies state.db
+// and key at one moment, while they are in use.
+//
+// RotateKey changes the key. The next one is written to key.new first; then
+// everything is sealed with it in one transaction; pages that are not in use any
+// more, in which the sealings of the key before still are, are overwritten;
+// and key.new becomes key. Where Open finds that key.new alone opens the state, it
+// does what is left of that.
+//
+// The database has these buckets. Numbers in keys are big-endian, 8 bytes for
+// accounts and 4 for folders, so that the order of keys is that of numbers.
+//
+//	meta        name                    -> schema version; a known text, sealed, to recognise the key
+//	accounts    account                 -> account, passwords sealed
+//	logins      login, ASCII lower case -> account
+//	folders     account, folder         -> names, state, subscription
+//	progress    account, folder         -> checkpoint and counts: what batches change
+//	ledger      account                 -> bucket: folder, message key -> entry
+//	flagsets    account, number         -> a set of flags
+//	flagindex   account, hash of a set  -> its number
+//	intents     account, folder, message key -> intent
+//	quarantine  account, folder, message key -> reason, server's words, attempts
+//	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
+//	lost        account, folder, message key -> intent of a message that was given to the new server once more
+//	passes      account, pass           -> pass; the newest 50
+//	usage       account                 -> octets moved in each of the last 25 hours
+//	admins      name, ASCII lower case  -> administrator, password hashed with argon2id
+//	sessions    SHA-256 of the cookie   -> administrator's name, when it began and was used
+//	tokens      SHA-256 of the token    -> number, name, scope, who made it
+//	audit       number                  -> who did what when
+//	auditdomains  @ and a domain        -> bucket: number -> nothing; which entries are the domain's (@ alone: no domain's)
+//	summaries   account                 -> sums over its folders, its newest pass
+//	domains     domain                  -> servers and policy, of those not in the configuration
+//	schedules   domain                  -> when its accounts are passed over again
+//	runs        run                     -> run; the newest 50 of a domain
+//	runparts    run, account            -> how far the account is within the run
+//
+// Values are fields one after the other: numbers as varints, texts behind
+// their length, instants as seconds and nanoseconds since 1970. rows.go is the
+// exact description, with rows_runs.go. An entry takes 17 octets (new UID, fingerprint,
+// UIDVALIDITY as the distance from the folder's first, number of the flag
+// set, size), besides its key and bbolt's 16. With the pages packed full, a message
+// costs about 50 octets.
+//
+// # Damage
+//
+// bbolt believes its file. So all pages that can be reached are looked at before
+// it maps them (pages.go), which takes about 40 ms for 100,000 accounts, and what
+// happens to them while they are mapped, a file that is cut or a disk that fails,
+// is caught where they are used (damage.go). Both are a *DamagedError; after the
+// second the store is lost, and every call returns it. A row that can't be read is
+// a *DamagedError of the call that needs it and nobody else's.
+//
+// # Writing
+//
+// All writes go through one goroutine, the committer. It takes whatever is
+// waiting, applies it in one transaction and waits for the disk once. So a
+// call returns nil only when its change is on the disk, a hundred accounts
+// share the cost of a flush, and a lone call waits for nobody. Reads see the last
+// commit and neither wait for writes nor hold them up.
+package bolt

@@ -1,0 +1,158 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// Domains implements store.Store.
+func (b *Store) Domains(ctx context.Context) (domains []store.Domain, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return root(tx, bucketDomains).ForEach(func(key, row []byte) error {
+			d, err := decodeDomain(string(key), row)
+			if err != nil {
+				return damaged(bucketDomains, key, err)
+			}
+			domains = append(domains, d)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return domains, nil
+}
+
+// PutDomain implements store.Store.
+func (b *Store) PutDomain(ctx context.Context, d store.Domain) error {
+	return b.putDomain(ctx, d, func(*bbolt.Tx) error { return nil })
+}
+
+// PutVacantDomain implements store.Store.
+func (b *Store) PutVacantDomain(ctx context.Context, d store.Domain) error {
+	return b.putDomain(ctx, d, func(tx *bbolt.Tx) error { return checkVacant(tx, d.Name) })
+}
+
+// putDomain stores a domain if check has nothing against it.
+func (b *Store) putDomain(ctx context.Context, d store.Domain, check func(*bbolt.Tx) error) error {
+	if err := store.CheckDomain(&d); err != nil {
+		return err
+	}
+	if d.Created.IsZero() {
+		d.Created = time.Now()
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		key, d := []byte(d.Name), d
+		if err := check(tx); err != nil {
+			return err
+		}
+		known, err := getDomain(tx, d.Name)
+		if err == nil {
+			d.Created = known.Created
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return root(tx, bucketDomains).Put(key, encodeDomain(&d))
+	})
+}
+
+// DeleteDomain implements store.Store.
+func (b *Store) DeleteDomain(ctx context.Context, name string) error {
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		key := []byte(name)
+		if root(tx, bucketDomains).Get(key) == nil {
+			return store.ErrNotFound
+		}
+		if err := checkVacant(tx, name); err != nil {
+			return err
+		}
+		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name))
+	})
+}
+
+// deleteAccess removes the administrators of one domain, with their sessions, and
+// the domain's tokens: who sets up a domain of that name again is somebody else.
+func deleteAccess(tx *bbolt.Tx, domain string) error {
+	tokens, err := allTokens(tx)
+	if err != nil {
+		return err
+	}
+	others := func(t store.Token) bool { return t.Scope != domain }
+	if err := deleteTokens(tx, slices.DeleteFunc(tokens, others)); err != nil {
+		return err
+	}
+	admins, err := allAdmins(tx)
+	if err != nil {
+		return err
+	}
+	for _, a := range admins {
+		if a.Scope != domain {
+			continue
+		}
+		if err := deleteAdmin(tx, store.FoldLogin(a.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// getDomain reads a domain.
+func getDomain(tx *bbolt.Tx, name string) (store.Domain, error) {
+	key := []byte(name)
+	row := root(tx, bucketDomains).Get(key)
+	if row == nil {
+		return store.Domain{}, store.ErrNotFound
+	}
+	d, err := decodeDomain(name, row)
+	if err != nil {
+		return store.Domain{}, damaged(bucketDomains, key, err)
+	}
+	return d, nil
+}
+
+// checkVacant wants a domain to have no accounts.
+func checkVacant(tx *bbolt.Tx, name string) error {
+	return eachAccount(tx, func(a *store.Account) error {
+		if a.Domain == name {
+			return store.Invalid("domain %q has accounts", name)
+		}
+		return nil
+	})
+}
+
+// Schedules implements store.Store.
+func (b *Store) Schedules(ctx context.Context) (schedules []store.Schedule, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return root(tx, bucketSchedules).ForEach(func(key, row []byte) error {
+			s, err := decodeSchedule(string(key), row)
+			if err != nil {
+				return damaged(bucketSchedules, key, err)
+			}
+			schedules = append(schedules, s)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return schedules, nil
+}
+
+// PutSchedule implements store.Store.
+func (b *Store) PutSchedule(ctx context.Context, s store.Schedule) error {
+	if err := store.CheckSchedule(&s); err != nil {
+		return err
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if s.Every == 0 {
+			return root(tx, bucketSchedules).Delete([]byte(s.Domain))
+		}
+		return root(tx, bucketSchedules).Put([]byte(s.Domain), encodeSchedule(&s))
+	})
+}

@@ -1,0 +1,98 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// InUseError says which process holds the state.
+type InUseError struct {
+	Command string // the holder's Options.Command; "" if it could not be learnt
+	PID     int
+}
+
+// Error is a sentence for the person at the screen.
+func (e *InUseError) Error() string {
+	if e.Command == "" {
+		return "state is in use by another process"
+	}
+	return fmt.Sprintf("state is in use by postferry %s, pid %d", e.Command, e.PID)
+}
+
+// dirLock keeps other processes out. The kernel releases it when its holder
+// ends, however that happens; the file itself stays, because deleting it
+// would let two processes lock two files of one name.
+type dirLock struct {
+	file *os.File
+}
+
+func lockDir(path, command string) (*dirLock, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock of the state: %w", err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		defer file.Close()
+		return nil, holder(file)
+	}
+	if err == nil {
+		err = writeHolder(file, fmt.Sprintf("%d %s\n", os.Getpid(), command))
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cannot lock the state: %w", err)
+	}
+	return &dirLock{file: file}, nil
+}
+
+func writeHolder(file *os.File, text string) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt([]byte(text), 0)
+	return err
+}
+
+// holder reads who holds the lock. Between locking and writing its name the
+// new holder may be seen as nobody, or as a predecessor that was killed; so it
+// looks again for a moment.
+func holder(file *os.File) *InUseError {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var seen *InUseError
+	for range 20 {
+		seen = readHolder(file)
+		if seen.PID > 0 && !errors.Is(unix.Kill(seen.PID, 0), unix.ESRCH) {
+			break
+		}
+		<-tick.C
+	}
+	return seen
+}
+
+func readHolder(file *os.File) *InUseError {
+	text, err := io.ReadAll(io.NewSectionReader(file, 0, 256))
+	if err != nil {
+		return &InUseError{}
+	}
+	number, command, ok := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
+	pid, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return &InUseError{}
+	}
+	return &InUseError{Command: command, PID: pid}
+}
+
+// release empties the file, so that the name of a process that has ended
+// stays behind only if it was killed, and lets the lock go.
+func (l *dirLock) release() error {
+	return errors.Join(l.file.Truncate(0), l.file.Close())
+}

@@ -1,0 +1,69 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// maxPasses is how many passes an account's history keeps.
+const maxPasses = 50
+
+// AddPass implements store.Store.
+func (b *Store) AddPass(ctx context.Context, id store.AccountID, p store.Pass) error {
+	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		if err := changeSummary(tx, id, func(s *store.Summary) { s.Note(&p) }); err != nil {
+			return err
+		}
+		return addPass(tx, id, &p)
+	})
+}
+
+func addPass(tx *bbolt.Tx, id store.AccountID, p *store.Pass) error {
+	passes := root(tx, bucketPasses)
+	number := uint64(1)
+	if last, _ := lastWithPrefix(passes, id); last != nil {
+		if len(last) != accountKeyLen+8 {
+			return damaged(bucketPasses, last, errKey)
+		}
+		number = binary.BigEndian.Uint64(last[accountKeyLen:]) + 1
+	}
+	if err := passes.Put(passKey(id, number), encodePass(p)); err != nil {
+		return err
+	}
+	if number <= maxPasses {
+		return nil
+	}
+	return passes.Delete(passKey(id, number-maxPasses))
+}
+
+func passKey(id store.AccountID, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(accountKey(id), number)
+}
+
+// Passes implements store.Store.
+func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.Pass, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		return eachWithPrefix(root(tx, bucketPasses), accountKey(id), func(key, row []byte) error {
+			p, err := decodePass(row)
+			if err != nil {
+				return damaged(bucketPasses, key, err)
+			}
+			passes = append(passes, p)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return passes, nil
+}

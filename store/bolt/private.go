@@ -1,0 +1,54 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"postferry/internal/private"
+	"postferry/store/seal"
+)
+
+// CheckPrivate refuses a state directory that others may write to: who can put a
+// database, a key or a socket there is believed. That there is none is no error.
+func CheckPrivate(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look at the state directory: %w", err)
+	}
+	if err := private.Check("the state directory "+dir, dir, info); err != nil {
+		return err
+	}
+	for _, name := range []string{databaseFile, seal.KeyFile, newKeyFile, lockFile} {
+		if err := private.CheckFile(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// warnOfParent says that others may put another state in place of this one.
+func warnOfParent(dir string, log zerolog.Logger) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return // what is wrong with it is found out elsewhere
+	}
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			log.Warn().Str("dir", dir).Str("parent", parent).Stringer("mode", info.Mode().Perm()).
+				Msg("anybody may put another state directory in place of this one; take that from them (chmod o-w)")
+			return
+		}
+		if parent == filepath.Dir(parent) {
+			return
+		}
+	}
+}

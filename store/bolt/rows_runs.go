@@ -1,0 +1,167 @@
+package bolt
+
+import "postferry/store"
+
+// This file goes on with rows.go: domains, their schedules, runs and summaries.
+
+func encodeDomain(dm *store.Domain) []byte {
+	var e encoder
+	e.text(dm.Old)
+	e.text(dm.New)
+	e.text(string(dm.OldFingerprint))
+	e.text(string(dm.NewFingerprint))
+	e.bool(dm.Enrol)
+	e.time(dm.Created)
+	e.text(string(dm.OldSetBy))
+	e.bool(dm.OldTLS10)
+	return e
+}
+
+func decodeDomain(name string, row []byte) (store.Domain, error) {
+	d := decoder{rest: row}
+	dm := store.Domain{
+		Name:           name,
+		Old:            d.text(),
+		New:            d.text(),
+		OldFingerprint: d.bytes(),
+		NewFingerprint: d.bytes(),
+		Enrol:          d.bool(),
+		Created:        d.time(),
+	}
+	if d.more() { // of later versions
+		dm.OldSetBy = store.Setter(d.text())
+	}
+	if d.more() {
+		dm.OldTLS10 = d.bool()
+	}
+	return dm, d.done()
+}
+
+func encodeSchedule(s *store.Schedule) []byte {
+	var e encoder
+	e.duration(s.Every)
+	e.time(s.From)
+	e.time(s.Until)
+	return e
+}
+
+func decodeSchedule(domain string, row []byte) (store.Schedule, error) {
+	d := decoder{rest: row}
+	s := store.Schedule{Domain: domain, Every: d.duration(), From: d.time(), Until: d.time()}
+	return s, d.done()
+}
+
+func encodeFigures(e *encoder, f *store.Figures) {
+	e.uint(f.Copied)
+	e.uint(f.Adopted)
+	e.uint(f.FlagChanges)
+	e.uint(f.Bytes)
+	e.uint(f.Quarantined)
+}
+
+func decodeFigures(d *decoder) store.Figures {
+	return store.Figures{
+		Copied:      d.uint64(),
+		Adopted:     d.uint64(),
+		FlagChanges: d.uint64(),
+		Bytes:       d.uint64(),
+		Quarantined: d.uint64(),
+	}
+}
+
+func encodeRun(r *store.Run) []byte {
+	var e encoder
+	e.text(r.Domain)
+	e.text(string(r.Kind))
+	e.text(r.By)
+	e.time(r.Started)
+	e.time(r.Ended)
+	e.text(string(r.State))
+	e.uint(r.Accounts)
+	e.uint(r.Complete)
+	e.uint(r.Failed)
+	e.uint(r.Stopped)
+	encodeFigures(&e, &r.Figures)
+	return e
+}
+
+func decodeRun(id store.RunID, row []byte) (store.Run, error) {
+	d := decoder{rest: row}
+	r := store.Run{
+		ID:       id,
+		Domain:   d.text(),
+		Kind:     store.RunKind(d.text()),
+		By:       d.text(),
+		Started:  d.time(),
+		Ended:    d.time(),
+		State:    store.RunState(d.text()),
+		Accounts: d.uint64(),
+		Complete: d.uint64(),
+		Failed:   d.uint64(),
+		Stopped:  d.uint64(),
+		Figures:  decodeFigures(&d),
+	}
+	return r, d.done()
+}
+
+func encodeRunAccount(a *store.RunAccount) []byte {
+	var e encoder
+	e.text(string(a.Outcome))
+	e.time(a.Ended)
+	e.uint(a.Passes)
+	encodeFigures(&e, &a.Figures)
+	e.bool(a.Problem != nil)
+	if a.Problem != nil {
+		encodeProblem(&e, a.Problem)
+	}
+	return e
+}
+
+func decodeRunAccount(id store.AccountID, row []byte) (store.RunAccount, error) {
+	d := decoder{rest: row}
+	a := store.RunAccount{
+		Account: id,
+		Outcome: store.Outcome(d.text()),
+		Ended:   d.time(),
+		Passes:  d.uint64(),
+		Figures: decodeFigures(&d),
+	}
+	if d.bool() {
+		a.Problem = decodeProblem(&d)
+	}
+	return a, d.done()
+}
+
+func encodeSummary(s *store.Summary) []byte {
+	e := make(encoder, 0, 48)
+	e.uint(s.Messages)
+	e.uint(s.Folders)
+	e.uint(s.Copied)
+	e.uint(s.Quarantined)
+	e.uint(s.Bytes)
+	e.uint(s.Passes)
+	e.time(s.LastPass)
+	e.bool(s.Complete)
+	e.time(s.Completed)
+	e.uint(s.LeftOut)
+	return e
+}
+
+func decodeSummary(row []byte) (store.Summary, error) {
+	d := decoder{rest: row}
+	s := store.Summary{
+		Messages:    d.uint64(),
+		Folders:     d.uint64(),
+		Copied:      d.uint64(),
+		Quarantined: d.uint64(),
+		Bytes:       d.uint64(),
+		Passes:      d.uint64(),
+		LastPass:    d.time(),
+		Complete:    d.bool(),
+		Completed:   d.time(),
+	}
+	if d.more() {
+		s.LeftOut = d.uint64()
+	}
+	return s, d.done()
+}

@@ -1,0 +1,463 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
+
+	"postferry/store"
+	"postferry/store/seal"
+)
+
+// rowKind is one kind of row with its two functions, for tests of all of them.
+type rowKind struct {
+	name string
+	draw func(*rapid.T) any
+	// again decodes a row and encodes what it found.
+	again  func(row []byte) (value any, encoded []byte, err error)
+	encode func(any) []byte
+	// added is how many octets of a row an earlier schema didn't have: without
+	// exactly those the row is one of that schema and can be read.
+	added func(any) int
+	// since is how many of those an earlier version of this schema didn't have; nil for none.
+	since func(any) int
+}
+
+func (k rowKind) withAdded(added func(any) int) rowKind {
+	k.added = added
+	return k
+}
+
+func (k rowKind) withSince(since func(any) int) rowKind {
+	k.since = since
+	return k
+}
+
+func addedToDomain(v any) int {
+	var e encoder
+	e.text(string(v.(store.Domain).OldSetBy))
+	return len(e) + addedSince(v)
+}
+
+// addedSince is whether old encryption is accepted.
+func addedSince(any) int { return 1 }
+
+func addedToAccount(v any) int {
+	var e encoder
+	a := v.(store.Account)
+	encodeAccountMarks(&e, &a)
+	return len(e)
+}
+
+func addedToIntent(v any) int {
+	var e encoder
+	in := v.(store.Intent)
+	encodePlace(&e, &in)
+	return len(e)
+}
+
+func addedToSummary(v any) int {
+	e := make(encoder, 0, 10)
+	e.uint(v.(store.Summary).LeftOut)
+	return len(e)
+}
+
+func addedToProgress(v any) int {
+	var e encoder
+	p := v.(progress)
+	encodeNewSide(&e, &p.checkpoint)
+	return len(e)
+}
+
+func testSealer(tb testing.TB) *seal.Sealer {
+	tb.Helper()
+	s, err := seal.New(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+const testValidity, testFlagSet = 1_710_000_000, 3
+
+func rowKinds(s *seal.Sealer) []rowKind {
+	return []rowKind{
+		kind("account", drawAccount,
+			func(a store.Account) []byte { return encodeAccount(&a, s) },
+			func(row []byte) (store.Account, error) { return decodeAccount(7, row, s) }).withAdded(addedToAccount),
+		kind("folder", drawFolder,
+			func(f store.Folder) []byte { return encodeFolder(&f) },
+			func(row []byte) (store.Folder, error) { return decodeFolder(7, row) }),
+		kind("progress", drawProgress,
+			func(p progress) []byte { return encodeProgress(&p) }, decodeProgress).withAdded(addedToProgress),
+		kind("entry", drawEntry,
+			func(en store.Entry) []byte { return encodeEntry(&en, testValidity, testFlagSet) },
+			func(row []byte) (store.Entry, error) {
+				en, _, err := decodeEntry(row, testValidity)
+				return en, err
+			}),
+		kind("intent", drawIntent,
+			func(in store.Intent) []byte { return encodeIntent(&in) },
+			func(row []byte) (store.Intent, error) { return decodeIntent("key", row) }).withAdded(addedToIntent),
+		kind("quarantined", drawQuarantined,
+			func(q store.Quarantined) []byte { return encodeQuarantined(&q) },
+			func(row []byte) (store.Quarantined, error) { return decodeQuarantined("key", row) }),
+		kind("repaired", drawRepaired,
+			func(r store.Repaired) []byte { return encodeRepaired(&r) },
+			func(row []byte) (store.Repaired, error) { return decodeRepaired("key", row) }),
+		kind("pass", drawPass,
+			func(p store.Pass) []byte { return encodePass(&p) }, decodePass),
+		kind("domain", drawDomain,
+			func(d store.Domain) []byte { return encodeDomain(&d) },
+			func(row []byte) (store.Domain, error) { return decodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince),
+		kind("schedule", drawSchedule,
+			func(s store.Schedule) []byte { return encodeSchedule(&s) },
+			func(row []byte) (store.Schedule, error) { return decodeSchedule("example.com", row) }),
+		kind("run", drawRun,
+			func(r store.Run) []byte { return encodeRun(&r) },
+			func(row []byte) (store.Run, error) { return decodeRun(7, row) }),
+		kind("run's account", drawRunAccount,
+			func(a store.RunAccount) []byte { return encodeRunAccount(&a) },
+			func(row []byte) (store.RunAccount, error) { return decodeRunAccount(7, row) }),
+		kind("summary", drawSummary,
+			func(s store.Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary),
+		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
+		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
+			d := decoder{rest: row}
+			flags := decodeFlags(&d)
+			return flags, d.done()
+		}),
+	}
+}
+
+func kind[T any](name string, draw func(*rapid.T, string) T, encode func(T) []byte, decode func([]byte) (T, error)) rowKind {
+	return rowKind{
+		name:   name,
+		added:  func(any) int { return 0 },
+		draw:   func(t *rapid.T) any { return draw(t, name) },
+		encode: func(v any) []byte { return encode(v.(T)) },
+		again: func(row []byte) (any, []byte, error) {
+			v, err := decode(row)
+			if err != nil {
+				return nil, nil, err
+			}
+			return v, encode(v), nil
+		},
+	}
+}
+
+// anyText has also what is not UTF-8.
+func anyText(t *rapid.T, label string) string {
+	return string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, label))
+}
+
+func anyTime(t *rapid.T, label string) time.Time {
+	sec := rapid.OneOf(rapid.Just(int64(-62135596800)), rapid.Int64Range(-1<<40, 1<<40)).Draw(t, label)
+	return time.Unix(sec, rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds")).UTC()
+}
+
+func drawAccount(t *rapid.T, _ string) store.Account {
+	a := store.Account{
+		ID: 7, Domain: anyText(t, "domain"), Login: anyText(t, "login"),
+		Old:    store.Credentials{Login: anyText(t, "old login"), Password: store.Secret(anyText(t, "old password"))},
+		New:    store.Credentials{Login: anyText(t, "new login"), Password: store.Secret(anyText(t, "new password"))},
+		Origin: store.Enrolled, State: store.Finished, Created: anyTime(t, "created"),
+		OldOpens: rapid.Bool().Draw(t, "old opens"), Alias: store.AccountID(rapid.Uint64().Draw(t, "alias")),
+		AliasProved: rapid.Bool().Draw(t, "proved"),
+		Apart:       rapid.Bool().Draw(t, "apart"), Probe: rapid.SampledFrom([]store.Probe{store.NoProbe, store.ProbeSubscribed, store.ProbeUnsubscribed}).Draw(t, "probe"),
+	}
+	if rapid.Bool().Draw(t, "with problem") {
+		a.Problem = &store.Problem{Summary: anyText(t, "summary"), Cause: anyText(t, "cause"), Advice: store.NeedsFix,
+			Folder: anyText(t, "folder"), Since: anyTime(t, "since"), Retry: anyTime(t, "retry"),
+			Kind: store.ProblemKind(anyText(t, "kind")), Server: store.Side(anyText(t, "server")), Host: anyText(t, "host")}
+	}
+	return a
+}
+
+// noneIfEmpty is how texts of octets are read.
+func noneIfEmpty(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+func drawDomain(t *rapid.T, _ string) store.Domain {
+	fingerprint := rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 32), noneIfEmpty)
+	return store.Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
+		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
+		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS")}
+}
+
+func drawSchedule(t *rapid.T, _ string) store.Schedule {
+	return store.Schedule{Domain: "example.com", Every: time.Duration(rapid.Int64().Draw(t, "every")),
+		From: anyTime(t, "from"), Until: anyTime(t, "until")}
+}
+
+func drawFigures(t *rapid.T) store.Figures {
+	n := rapid.Uint64()
+	return store.Figures{Copied: n.Draw(t, "copied"), Adopted: n.Draw(t, "adopted"), FlagChanges: n.Draw(t, "flags"), Bytes: n.Draw(t, "bytes"), Quarantined: n.Draw(t, "quarantined")}
+}
+
+func drawRun(t *rapid.T, _ string) store.Run {
+	n := rapid.Uint64()
+	return store.Run{ID: 7, Domain: anyText(t, "domain"), Kind: store.AgainRun, By: anyText(t, "by"), Started: anyTime(t, "started"),
+		Ended: anyTime(t, "ended"), State: store.RunDone, Accounts: n.Draw(t, "accounts"), Complete: n.Draw(t, "complete"),
+		Failed: n.Draw(t, "failed"), Stopped: n.Draw(t, "stopped"), Figures: drawFigures(t)}
+}
+
+func drawRunAccount(t *rapid.T, label string) store.RunAccount {
+	return store.RunAccount{Account: 7, Outcome: store.OutcomeFailed, Ended: anyTime(t, "ended"), Passes: rapid.Uint64().Draw(t, "passes"),
+		Figures: drawFigures(t), Problem: drawAccount(t, label).Problem}
+}
+
+func drawSummary(t *rapid.T, _ string) store.Summary {
+	n := rapid.Uint64()
+	return store.Summary{Messages: n.Draw(t, "messages"), Folders: n.Draw(t, "folders"), Copied: n.Draw(t, "copied"), Quarantined: n.Draw(t, "quarantined"), Bytes: n.Draw(t, "bytes"),
+		Passes: n.Draw(t, "passes"), LastPass: anyTime(t, "last"), Complete: rapid.Bool().Draw(t, "complete"), Completed: anyTime(t, "completed"), LeftOut: n.Draw(t, "left out")}
+}
+
+func drawFolder(t *rapid.T, _ string) store.Folder {
+	return store.Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"), Renaming: anyText(t, "renaming"),
+		State: store.FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed"), NewUIDValidity: rapid.Uint32().Draw(t, "uidvalidity"),
+		Missing: store.Missing{Since: anyTime(t, "since"), Looks: rapid.Uint32().Draw(t, "looks"), Last: anyTime(t, "last look")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
+}
+
+func drawProgress(t *rapid.T, _ string) progress {
+	return progress{
+		validity: rapid.Uint32().Draw(t, "validity"),
+		checkpoint: store.Checkpoint{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
+			HighestModSeq: rapid.Uint64().Draw(t, "modseq"), Messages: rapid.Uint32().Draw(t, "messages"), Checked: anyTime(t, "checked"),
+			NewUIDValidity: rapid.Uint32().Draw(t, "new uidvalidity"), NewUIDNext: imap.UID(rapid.Uint32().Draw(t, "new uidnext")), NewHighestModSeq: rapid.Uint64().Draw(t, "new modseq")},
+		copied: rapid.Uint64().Draw(t, "copied"), quarantined: rapid.Uint64().Draw(t, "quarantined"),
+	}
+}
+
+func drawFingerprint(t *rapid.T) store.Fingerprint {
+	return store.Fingerprint(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "fingerprint"))
+}
+
+func drawEntry(t *rapid.T, _ string) store.Entry {
+	return store.Entry{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UID: imap.UID(rapid.Uint32().Draw(t, "uid")),
+		Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size")}
+}
+
+func drawFlags(t *rapid.T, _ string) []imap.Flag {
+	var flags []imap.Flag
+	for range rapid.IntRange(0, 4).Draw(t, "flags") {
+		flags = append(flags, imap.Flag(anyText(t, "flag")))
+	}
+	return flags
+}
+
+func drawIntent(t *rapid.T, _ string) store.Intent {
+	return store.Intent{Key: "key", Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size"), Flags: drawFlags(t, ""),
+		UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
+		Written: anyTime(t, "written"), Taken: rapid.Bool().Draw(t, "taken"),
+		Batch: rapid.Uint64Min(1).Draw(t, "batch"), Place: rapid.Uint32().Draw(t, "place"), Together: rapid.Bool().Draw(t, "together")}
+}
+
+func drawQuarantined(t *rapid.T, _ string) store.Quarantined {
+	return store.Quarantined{Key: "key", Reason: anyText(t, "reason"), Cause: anyText(t, "cause"),
+		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last"),
+		Again: rapid.Bool().Draw(t, "again")}
+}
+
+func drawRepaired(t *rapid.T, _ string) store.Repaired {
+	return store.Repaired{Key: "key", What: anyText(t, "what"), Fingerprint: drawFingerprint(t),
+		Size: rapid.Uint32().Draw(t, "size"), When: anyTime(t, "when")}
+}
+
+func drawPass(t *rapid.T, _ string) store.Pass {
+	n := rapid.Uint64()
+	p := store.Pass{Started: anyTime(t, "started"), Ended: anyTime(t, "ended"), Copied: n.Draw(t, "copied"), Adopted: n.Draw(t, "adopted"), FlagChanges: n.Draw(t, "flags"),
+		Bytes: n.Draw(t, "bytes"), Quarantined: n.Draw(t, "quarantined"), Complete: rapid.Bool().Draw(t, "complete"), Error: anyText(t, "error")}
+	if p.Kind = store.ProblemKind(anyText(t, "kind")); p.Kind != "" {
+		p.Server, p.Host, p.Folder = store.Side(anyText(t, "server")), anyText(t, "host"), anyText(t, "folder")
+	}
+	return p
+}
+
+// TestRowsKeepEverything writes rows and reads them. A row that is cut or
+// has something behind its end is refused.
+func TestRowsKeepEverything(t *testing.T) {
+	for _, k := range rowKinds(testSealer(t)) {
+		t.Run(k.name, rapid.MakeCheck(func(t *rapid.T) {
+			want := k.draw(t)
+			row := k.encode(want)
+			got, _, err := k.again(row)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+			}
+			if _, _, err := k.again(append(row, 0)); err == nil {
+				t.Fatal("a row with a byte behind its end was read")
+			}
+			cut := rapid.IntRange(1, len(row)).Draw(t, "cut")
+			if _, _, err := k.again(row[:len(row)-cut]); (err == nil) != (cut == k.added(want) || k.since != nil && cut == k.since(want)) {
+				t.Fatalf("a row without its last %d octets: %v", cut, err)
+			}
+		}))
+	}
+}
+
+func TestEntryIsSmall(t *testing.T) {
+	en := store.Entry{Key: "12345678", UIDValidity: testValidity, UID: 1 << 31, Size: 1 << 20}
+	if row := encodeEntry(&en, testValidity, 100); len(row) != 17 {
+		t.Errorf("the row takes %d octets, want 17", len(row))
+	}
+}
+
+// FuzzDecode reads arbitrary bytes as each kind of row: that gives an error
+// or a value that is kept, never a panic.
+func FuzzDecode(f *testing.F) {
+	s := testSealer(f)
+	kinds := rowKinds(s)
+	for i, k := range kinds {
+		f.Add(i, k.encode(rapid.Custom(k.draw).Example(i)))
+		f.Add(i, []byte{})
+		f.Add(i, bytes.Repeat([]byte{0xff}, 40))
+	}
+	f.Fuzz(func(t *testing.T, i int, row []byte) {
+		k := kinds[uint(i)%uint(len(kinds))]
+		value, encoded, err := k.again(row)
+		if err != nil {
+			return
+		}
+		again, _, err := k.again(encoded)
+		if err != nil || !reflect.DeepEqual(again, value) {
+			t.Errorf("%s: got %+v, %v\nwant %+v", k.name, again, err, value)
+		}
+	})
+}
+
+// TestDamage spoils one row of each bucket and reads it through the store: the
+// error names the bucket and the key.
+func TestDamage(t *testing.T) {
+	tests := []struct {
+		bucket string
+		key    []byte
+		read   func(b *Store) error
+	}{
+		{bucketLogins, store.FoldLogin(sealedLogin), func(b *Store) error { _, err := b.Account(t.Context(), sealedLogin); return err }},
+		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.AccountByID(t.Context(), 1); return err }},
+		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.Accounts(t.Context()); return err }},
+		{bucketFolders, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, folderKey(1, 1), func(b *Store) error { return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1}) }},
+		{bucketLedger + "/1", ledgerKey(1, "e"), readLedger},
+		{bucketFlagSets, flagSetKey(1, 1), readLedger},
+		{bucketFlagIndex, nil, func(b *Store) error {
+			return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Proofs: []store.Entry{{Key: "f", Flags: []imap.Flag{imap.FlagSeen}}}})
+		}},
+		{bucketIntents, messageKey(1, 1, "i"), readLedger},
+		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
+		{bucketRepaired, messageKey(1, 1, "r"), readLedger},
+		{bucketPasses, passKey(1, 1), func(b *Store) error { _, err := b.Passes(t.Context(), 1); return err }},
+		{bucketSummaries, accountKey(1), func(b *Store) error { _, err := b.Overview(t.Context(), ""); return err }},
+		{bucketSummaries, accountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
+		{bucketDomains, []byte("example.com"), func(b *Store) error { _, err := b.Domains(t.Context()); return err }},
+		{bucketSchedules, []byte("example.com"), func(b *Store) error { _, err := b.Schedules(t.Context()); return err }},
+		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Run(t.Context(), 1); return err }},
+		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Runs(t.Context(), ""); return err }},
+		{bucketRunParts, runPartKey(1, 1), func(b *Store) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
+	}
+	for _, test := range tests {
+		t.Run(test.bucket, func(t *testing.T) {
+			dir, _ := sealedState(t)
+			fillSealedState(t, dir)
+			key := test.key
+			changeDatabase(t, dir, func(tx *bbolt.Tx) error {
+				name, nested := strings.CutSuffix(test.bucket, "/1")
+				bucket := root(tx, name)
+				if nested {
+					bucket = bucket.Bucket(accountKey(1))
+				}
+				if key == nil {
+					first, _ := bucket.Cursor().First()
+					key = bytes.Clone(first)
+				}
+				return bucket.Put(key, []byte{0x80})
+			})
+			err := test.read(open(t, dir))
+			want := damaged(test.bucket, key, errShort).Error()
+			var damage *DamagedError
+			if !errors.As(err, &damage) || !strings.HasPrefix(damage.Err.Error(), strings.TrimSuffix(want, errShort.Error())) {
+				t.Errorf("got %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+func readLedger(b *Store) error {
+	_, err := b.Ledger(context.Background(), 1, 1)
+	return err
+}
+
+// fillSealedState puts one row into each bucket.
+func fillSealedState(t *testing.T, dir string) {
+	t.Helper()
+	b := open(t, dir)
+	_, err := b.PutFolders(t.Context(), 1, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
+	_, runErr := b.AddRun(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, State: store.RunOpen}, []store.AccountID{1})
+	err = errors.Join(err, runErr,
+		b.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
+		b.PutSchedule(t.Context(), store.Schedule{Domain: "example.com", Every: time.Hour}),
+		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Intents: []store.Intent{{Key: "i"}},
+			Proofs:     []store.Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
+			Quarantine: []store.Quarantined{{Key: "q"}}, Repaired: []store.Repaired{{Key: "r"}}}),
+		b.AddPass(t.Context(), 1, store.Pass{}),
+		b.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCountIsNotTrusted: a damaged count makes the reader allocate no more
+// than the database could hold.
+func TestCountIsNotTrusted(t *testing.T) {
+	dir, _ := sealedState(t)
+	fillSealedState(t, dir)
+	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
+		return root(tx, bucketProgress).Put(folderKey(1, 1), encodeProgress(&progress{copied: 1 << 62}))
+	})
+	l, err := open(t, dir).Ledger(t.Context(), 1, 1)
+	if err != nil || len(l.Entries) != 1 || cap(l.Entries) > 1<<20 {
+		t.Errorf("got %d entries in room for %d, %v", len(l.Entries), cap(l.Entries), err)
+	}
+}
+
+// TestLedgerSharesMemory: equal flag sets are one slice, and reading many
+// entries takes few allocations.
+func TestLedgerSharesMemory(t *testing.T) {
+	b := open(t, t.TempDir())
+	id, _ := mailboxes{accounts: 1, atOnce: 1, folders: []int{5000}}.fill(t, b)
+	l, err := b.Ledger(t.Context(), id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(map[string]*imap.Flag)
+	for _, en := range l.Entries {
+		if len(en.Flags) == 0 {
+			continue
+		}
+		set := string(encodeFlags(en.Flags))
+		if first[set] == nil {
+			first[set] = &en.Flags[0]
+		}
+		if first[set] != &en.Flags[0] {
+			t.Fatalf("entry %x has flags of its own", en.Key)
+		}
+	}
+	allocations := testing.AllocsPerRun(5, func() { _, err = b.Ledger(t.Context(), id, 1) })
+	if err != nil || allocations > 200 {
+		t.Errorf("%v allocations for %d entries, %v", allocations, len(l.Entries), err)
+	}
+}

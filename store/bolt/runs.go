@@ -1,0 +1,187 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+const (
+	// maxRuns is how many runs of a domain are kept.
+	maxRuns = 50
+	// maxRunParts is how many accounts they may have together before even fewer are kept.
+	maxRunParts = 1_000_000
+)
+
+// AddRun implements store.Store.
+func (b *Store) AddRun(ctx context.Context, r store.Run, accounts []store.AccountID) (store.Run, error) {
+	if err := store.CheckRun(&r); err != nil {
+		return store.Run{}, err
+	}
+	accounts = slices.Compact(slices.Sorted(slices.Values(accounts)))
+	r.Accounts = uint64(len(accounts))
+	r.Started, r.Ended = r.Started.Round(0).UTC(), r.Ended.Round(0).UTC() // as they will be read
+	err := b.update(ctx, 1+len(accounts), func(tx *bbolt.Tx) error {
+		number, err := root(tx, bucketRuns).NextSequence()
+		if err != nil {
+			return err
+		}
+		r.ID = store.RunID(number)
+		for _, id := range accounts {
+			if err := checkKnown(tx, id); err != nil {
+				return err
+			}
+			part := store.RunAccount{Account: id, Outcome: store.OutcomeOpen}
+			if err := root(tx, bucketRunParts).Put(runPartKey(r.ID, id), encodeRunAccount(&part)); err != nil {
+				return err
+			}
+		}
+		if err := root(tx, bucketRuns).Put(runKey(r.ID), encodeRun(&r)); err != nil {
+			return err
+		}
+		return pruneRuns(tx, r.Domain)
+	})
+	if err != nil {
+		return store.Run{}, err
+	}
+	return r, nil
+}
+
+// pruneRuns removes the oldest runs of a domain that are not kept.
+func pruneRuns(tx *bbolt.Tx, domain string) error {
+	runs, err := readRuns(tx, domain)
+	if err != nil {
+		return err
+	}
+	kept, parts := 0, uint64(0)
+	for _, r := range runs {
+		kept++
+		parts += r.Accounts
+		if r.State == store.RunOpen || kept <= maxRuns && (kept == 1 || parts <= maxRunParts) {
+			continue
+		}
+		if err := removeRun(tx, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeRun(tx *bbolt.Tx, id store.RunID) error {
+	parts := root(tx, bucketRunParts)
+	var keys [][]byte
+	if err := eachWithPrefix(parts, runKey(id), func(key, _ []byte) error {
+		keys = append(keys, bytes.Clone(key))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := parts.Delete(key); err != nil {
+			return err
+		}
+	}
+	return root(tx, bucketRuns).Delete(runKey(id))
+}
+
+// PutRun implements store.Store.
+func (b *Store) PutRun(ctx context.Context, r store.Run, changed []store.RunAccount) error {
+	err := store.CheckRun(&r)
+	for i := range changed {
+		err = errors.Join(err, store.CheckRunAccount(&changed[i]))
+	}
+	if err != nil {
+		return err
+	}
+	return b.update(ctx, 1+len(changed), func(tx *bbolt.Tx) error {
+		if root(tx, bucketRuns).Get(runKey(r.ID)) == nil {
+			return store.ErrNotFound
+		}
+		for _, a := range changed {
+			key := runPartKey(r.ID, a.Account)
+			if root(tx, bucketRunParts).Get(key) == nil {
+				return store.ErrNotFound
+			}
+			if err := root(tx, bucketRunParts).Put(key, encodeRunAccount(&a)); err != nil {
+				return err
+			}
+		}
+		return root(tx, bucketRuns).Put(runKey(r.ID), encodeRun(&r))
+	})
+}
+
+// Run implements store.Store.
+func (b *Store) Run(ctx context.Context, id store.RunID) (r store.Run, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		row := root(tx, bucketRuns).Get(runKey(id))
+		if row == nil {
+			return store.ErrNotFound
+		}
+		if r, err = decodeRun(id, row); err != nil {
+			return damaged(bucketRuns, runKey(id), err)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// Runs implements store.Store.
+func (b *Store) Runs(ctx context.Context, domain string) (runs []store.Run, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		runs, err = readRuns(tx, domain)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return runs, nil
+}
+
+// readRuns reads the runs of a domain, of all if it is "", newest first.
+func readRuns(tx *bbolt.Tx, domain string) (runs []store.Run, err error) {
+	c := root(tx, bucketRuns).Cursor()
+	for key, row := c.Last(); key != nil; key, row = c.Prev() {
+		id, err := decodeNumber(key)
+		if err != nil {
+			return nil, damaged(bucketRuns, key, err)
+		}
+		r, err := decodeRun(store.RunID(id), row)
+		if err != nil {
+			return nil, damaged(bucketRuns, key, err)
+		}
+		if domain == "" || r.Domain == domain {
+			runs = append(runs, r)
+		}
+	}
+	return runs, nil
+}
+
+// RunAccounts implements store.Store.
+func (b *Store) RunAccounts(ctx context.Context, id store.RunID) (accounts []store.RunAccount, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		if root(tx, bucketRuns).Get(runKey(id)) == nil {
+			return store.ErrNotFound
+		}
+		return eachWithPrefix(root(tx, bucketRunParts), runKey(id), func(key, row []byte) error {
+			account, err := decodeNumber(key[len(runKey(id)):])
+			if err != nil {
+				return damaged(bucketRunParts, key, err)
+			}
+			a, err := decodeRunAccount(store.AccountID(account), row)
+			if err != nil {
+				return damaged(bucketRunParts, key, err)
+			}
+			accounts = append(accounts, a)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return accounts, nil
+}

@@ -1,0 +1,130 @@
+package bolt
+
+import (
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// upgrade brings a database of an earlier Postferry up to date, all of it or nothing.
+func (b *Store) upgrade(path string) error {
+	var from uint64
+	complete := true
+	err := b.db.View(func(tx *bbolt.Tx) (err error) {
+		complete = !slices.ContainsFunc(rootBuckets(), func(name string) bool { return root(tx, name) == nil })
+		from, err = readVersion(tx)
+		return err
+	})
+	if err != nil || complete && from == schemaVersion {
+		return err
+	}
+	if err := b.db.Update(func(tx *bbolt.Tx) error { return b.upgradeFrom(tx, from) }); err != nil {
+		return fmt.Errorf("cannot bring the database %s up to date: %w", path, err)
+	}
+	if from != schemaVersion {
+		b.log.Info().Str("path", path).Uint64("from", from).Int("to", schemaVersion).Msg("brought the state up to date; earlier versions can't read it any more")
+	}
+	return nil
+}
+
+func (b *Store) upgradeFrom(tx *bbolt.Tx, version uint64) error {
+	if _, err := tx.CreateBucketIfNotExists([]byte(bucketLost)); err != nil { // which reading a folder looks into
+		return err
+	}
+	if version == 1 {
+		if err := b.upgradeFromV1(tx); err != nil {
+			return err
+		}
+	}
+	if err := indexAllAudit(tx); err != nil {
+		return err
+	}
+	for _, name := range rootBuckets() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(schemaVersion))
+}
+
+// upgradeFromV1: problems have got a kind and say which server they are about,
+// and there are summaries.
+func (b *Store) upgradeFromV1(tx *bbolt.Tx) error {
+	summaries, err := tx.CreateBucketIfNotExists([]byte(bucketSummaries))
+	if err != nil {
+		return err
+	}
+	summaries.FillPercent = accountFill
+	accounts := root(tx, bucketAccounts)
+	troubled := map[store.AccountID]store.Account{}
+	if err := accounts.ForEach(func(key, row []byte) error {
+		id, err := decodeNumber(key)
+		if err != nil {
+			return damaged(bucketAccounts, key, err)
+		}
+		a, err := decodeAccountWith(store.AccountID(id), row, b.sealer, decodeProblemV1)
+		if err != nil {
+			return damaged(bucketAccounts, key, err)
+		}
+		if a.Problem != nil {
+			troubled[a.ID] = a
+		}
+		s, err := summarize(tx, a.ID)
+		if err != nil {
+			return err
+		}
+		return summaries.Put(key, encodeSummary(&s))
+	}); err != nil {
+		return err
+	}
+	for id, a := range troubled {
+		if err := accounts.Put(accountKey(id), encodeAccount(&a, b.sealer)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// summarize counts what the store otherwise keeps count of.
+func summarize(tx *bbolt.Tx, id store.AccountID) (s store.Summary, err error) {
+	if err := eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
+		f, err := readFolder(tx, key, row)
+		if err != nil {
+			return err
+		}
+		s.Copied += f.Copied
+		s.Quarantined += f.Quarantined
+		if f.State != store.FolderSkipped {
+			s.Folders++
+			s.Messages += uint64(f.Checkpoint.Messages)
+		}
+		return nil
+	}); err != nil {
+		return s, err
+	}
+	if err := eachWithPrefix(root(tx, bucketPasses), accountKey(id), func(key, row []byte) error {
+		p, err := decodePass(row)
+		if err != nil {
+			return damaged(bucketPasses, key, err)
+		}
+		s.Note(&p)
+		return nil
+	}); err != nil {
+		return s, err
+	}
+	entries := root(tx, bucketLedger).Bucket(accountKey(id))
+	if entries == nil {
+		return s, nil
+	}
+	return s, entries.ForEach(func(key, row []byte) error {
+		en, _, err := decodeEntry(row, 0)
+		if err != nil {
+			return damaged(bucketLedger, key, err)
+		}
+		s.Bytes += uint64(en.Size)
+		return nil
+	})
+}
