@@ -179,6 +179,11 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	if inTime, known := p.InTime(p.Early); visit && p.Early > transfer.VisitShown && !(inTime && known) {
 		p.Early = 0 // they would come with the oldest first, whatever turns out
 	}
+	if st := a.tree.status[f.Old]; visit && st.Messages > transfer.VisitShown {
+		if inTime, _ := p.InTime(int(st.Messages)); !inTime {
+			p.Visiting.Next = st.UIDNext
+		}
+	}
 	if f.AllMail {
 		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}

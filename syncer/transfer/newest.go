@@ -46,6 +46,7 @@ type Visiting struct {
 	Due    time.Time     // when all should be there, or else the newest messages come first
 	Spare  time.Duration // what is waited for the last ones rather than changing that
 	Window int           // how many are the newest ones
+	Next   imap.UID      // UIDNEXT, if they are to come first as far as is known; else 0
 }
 
 // newestFirst tells whether the newest messages are to come first, because all can't be

@@ -385,11 +385,23 @@ func (p *Pull) openAsUsual(ctx context.Context) (err error) {
 		return err
 	}
 	began := p.Clock()
-	if p.Selected, err = p.old.Open(ctx, p.Folder.Old, session.OpenWith{List: FirstWindow(p.Folder.Checkpoint), First: p.Early, Headers: LastKnown(p.Folder.Checkpoint)}); err != nil {
+	if p.Selected, err = p.old.Open(ctx, p.Folder.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: LastKnown(p.Folder.Checkpoint)}); err != nil {
 		return p.gone(err, ErrOldGone)
 	}
 	p.Listing = p.Clock().Sub(began)
 	return nil
+}
+
+// openWith is what is listed along with the opening of the folder: what comes first.
+func (p *Pull) openWith() imap.UIDSet {
+	if p.Visiting.Next <= 1 || p.Early > 0 || !p.Folder.Checkpoint.Checked.IsZero() {
+		return FirstWindow(p.Folder.Checkpoint)
+	}
+	first := imap.UID(1)
+	if window := imap.UID(p.Visiting.Window); p.Visiting.Next > window {
+		first = p.Visiting.Next - window
+	}
+	return imap.UIDSet{imap.UIDRange{Start: first, Stop: p.Visiting.Next - 1}}
 }
 
 func (p *Pull) openNew(ctx context.Context, ready *session.Prefetched) (err error) {
