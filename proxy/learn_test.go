@@ -81,7 +81,7 @@ func TestLearningKeepsCredentialsGivenMeanwhile(t *testing.T) {
 				}
 			})
 			f := startFakeServer(t, map[string]string{"changed": "mine", "both": "same"})
-			p := startProxy(t, f.config(), func(p *proxyRig) { p.Server.store = beside })
+			p := startProxy(t, f.config(), func(p *proxyRig) { p.Server.accounts = beside })
 			c := p.greeted(t)
 			c.says("a LOGIN joe@example.com mine\n")
 			if moment == 0 && given.Login == "both" { // somebody else's mailbox by then
@@ -103,7 +103,7 @@ func TestLearningKeepsCredentialsGivenMeanwhile(t *testing.T) {
 func logInChanged(t *testing.T, st store.Store) {
 	t.Helper()
 	f := startFakeServer(t, map[string]string{"changed": "mine"})
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.Server.store = st })
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.Server.accounts = st })
 	c := p.greeted(t)
 	c.says("a LOGIN joe@example.com mine\n")
 	c.hears("a " + welcome)

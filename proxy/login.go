@@ -133,7 +133,7 @@ func (s *Server) logIn(ctx context.Context, c store.Credentials, by person, log 
 // accountOf finds the account of a login of a domain. One that another domain has for
 // it is none: a login belongs to its own domain, whoever was faster to add it.
 func (s *Server) accountOf(ctx context.Context, domain *config.Domain, login string, log zerolog.Logger) (store.Account, error) {
-	a, err := s.store.Account(ctx, login)
+	a, err := s.accounts.Account(ctx, login)
 	if err == nil && !strings.EqualFold(a.Domain, domain.Name) {
 		log.Warn().Uint64("id", uint64(a.ID)).Str("domain", a.Domain).Msg("the account of this login is another domain's, and not used")
 		return store.Account{}, store.ErrNotFound
@@ -196,7 +196,7 @@ func recorded(a store.Account, given store.Secret) opener {
 // learn records the password a person has given itself at the new server, unless the
 // account was given other credentials while the person logged in.
 func (s *Server) learn(ctx context.Context, a store.Account, password store.Secret, log zerolog.Logger) {
-	known, err := s.store.LearnPassword(ctx, a.ID, a.New, password)
+	known, err := s.accounts.LearnPassword(ctx, a.ID, a.New, password)
 	if err == nil && known {
 		err = s.ferry.Updated(ctx, []store.AccountID{a.ID})
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
-	"postferry/store"
 )
 
 // limits are the bounds of everything a client could hold up or be held up by.
@@ -55,7 +54,7 @@ func defaultLimits() limits {
 // Server is the client's side of Postferry.
 type Server struct {
 	cfg      *config.Config
-	store    store.Store
+	accounts Accounts
 	ferry    Ferry
 	log      zerolog.Logger
 	limits   limits
@@ -71,9 +70,9 @@ type Server struct {
 
 // New loads the certificate and opens the listeners of cfg.Proxy. The error
 // names everything that is wrong. After success either Serve or Close must be called.
-func New(cfg *config.Config, st store.Store, ferry Ferry, log zerolog.Logger) (*Server, error) {
+func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger) (*Server, error) {
 	s := &Server{
-		cfg: cfg, store: st, ferry: ferry, log: log,
+		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
 		limits:   defaultLimits(),
 		failures: newLimiter(10, 6*time.Second, 15*time.Second),
 		logins:   newLoginQueue(cfg.Proxy.MaxConnections),

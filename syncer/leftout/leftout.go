@@ -15,8 +15,13 @@ import (
 	"postferry/upstream"
 )
 
+// Ledgers is where ledgers are read.
+type Ledgers interface {
+	Ledger(ctx context.Context, id store.AccountID, folder store.FolderID) (store.Ledger, error)
+}
+
 // CountUnknown is how many messages of a folder of the old server its ledger does not have.
-func CountUnknown(ctx context.Context, old session.Source, st store.Store, id store.AccountID, row store.Folder) (n uint64, err error) {
+func CountUnknown(ctx context.Context, old session.Source, st Ledgers, id store.AccountID, row store.Folder) (n uint64, err error) {
 	sel, err := old.Open(ctx, row.Old, session.OpenWith{})
 	if err != nil || sel.Messages == 0 {
 		return 0, err
@@ -138,7 +143,7 @@ func IsCountsError(err error) bool {
 }
 
 // LedgerIdentities are those of all messages that the ledgers of an account's folders know.
-func LedgerIdentities(ctx context.Context, st store.Store, id store.AccountID, rows []store.Folder) (Identities, error) {
+func LedgerIdentities(ctx context.Context, st Ledgers, id store.AccountID, rows []store.Folder) (Identities, error) {
 	known := Identities{}
 	for i := range rows {
 		if rows[i].ID == 0 {

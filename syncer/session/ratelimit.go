@@ -145,8 +145,13 @@ func (t *RateLimits) Rests(now time.Time, octets uint64) time.Duration {
 
 func (t *RateLimits) total() uint64 { return t.Old.Budget.Total() + t.New.Budget.Total() }
 
+// UsageStore is what usage is saved in.
+type UsageStore interface {
+	PutUsage(ctx context.Context, id store.AccountID, hours []store.Usage) error
+}
+
 // SaveSoon saves when a good part of a budget was used since it was done last.
-func (t *RateLimits) SaveSoon(ctx context.Context, st store.Store, id store.AccountID) error {
+func (t *RateLimits) SaveSoon(ctx context.Context, st UsageStore, id store.AccountID) error {
 	least := max(t.Old.Budget.Limit, t.New.Budget.Limit)
 	if l := min(t.Old.Budget.Limit, t.New.Budget.Limit); l > 0 {
 		least = l
@@ -158,7 +163,7 @@ func (t *RateLimits) SaveSoon(ctx context.Context, st store.Store, id store.Acco
 }
 
 // Save writes what was used to the store, if there is a budget and it changed.
-func (t *RateLimits) Save(ctx context.Context, st store.Store, id store.AccountID) error {
+func (t *RateLimits) Save(ctx context.Context, st UsageStore, id store.AccountID) error {
 	t.saving.Lock()
 	defer t.saving.Unlock()
 	total := t.total()
