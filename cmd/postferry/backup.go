@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/humanize"
 	"postferry/store"
 )
 
@@ -79,7 +80,7 @@ func backUp(ctx context.Context, config, target string, withKey bool, stdout, st
 
 // backedUp says what is in a backup, and what has to be kept besides.
 func backedUp(done store.BackedUp, withKey bool) string {
-	text := fmt.Sprintf("state.db (%s)", size(uint64(done.Octets)))
+	text := fmt.Sprintf("state.db (%s)", humanize.Size(uint64(done.Octets)))
 	switch {
 	case done.Key:
 		return text + " and the key written. Whoever has this can read all passwords."

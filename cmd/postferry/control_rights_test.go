@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postferry/internal/control"
+	"postferry/internal/demo/servers"
 	"postferry/syncer"
 )
 
@@ -26,9 +27,9 @@ import (
 // the operations of accessPath are.
 func controlRequests() (requests map[string]any, operations map[string]control.AccessRequest) {
 	domain := "example.org"
-	logins := map[string]any{"logins": []string{demoLogin}}
-	account := map[string]string{"domain": domain, "login": demoLogin, "old_login": demoLogin, "old_password": demoPassword,
-		"new_login": demoLogin, "new_password": demoPassword}
+	logins := map[string]any{"logins": []string{servers.Login}}
+	account := map[string]string{"domain": domain, "login": servers.Login, "old_login": servers.Login, "old_password": servers.Password,
+		"new_login": servers.Login, "new_password": servers.Password}
 	return map[string]any{
 			"/v1/domains":             struct{}{},
 			"/v1/accounts":            map[string]any{"accounts": []any{account}},
@@ -37,11 +38,11 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/quarantine":          control.QuarantineQuery{},
 			"/v1/quarantine/retry":    control.QuarantineQuery{},
 			"/v1/quarantine/messages": control.QuarantineQuery{},
-			"/v1/verify":              control.VerifyQuery{Logins: []string{demoLogin}, Bodies: true},
+			"/v1/verify":              control.VerifyQuery{Logins: []string{servers.Login}, Bodies: true},
 			"/v1/plan":                logins,
 			"/v1/backup":              map[string]any{"with_key": true},
-			folderPath:                control.FolderDecision{Login: demoLogin, Folder: "INBOX", Verdict: syncer.Deleted},
-			"/v1/alias":               control.AliasDecision{Login: demoLogin},
+			folderPath:                control.FolderDecision{Login: servers.Login, Folder: "INBOX", Verdict: syncer.Deleted},
+			"/v1/alias":               control.AliasDecision{Login: servers.Login},
 		}, map[string]control.AccessRequest{
 			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			control.AccessLink:        {},
@@ -123,7 +124,7 @@ func TestControlRights(t *testing.T) {
 			t.Errorf("controlRequests does not say what the operation %s is asked with", op)
 		}
 	}
-	secrets := []string{"s3cret", demoPassword}
+	secrets := []string{"s3cret", servers.Password}
 	for _, op := range []string{control.AccessPassword, control.AccessLink, control.AccessTokenCreate, control.AccessTokenList, control.AccessTokenRevoke} {
 		req := operations[op]
 		req.Op = op

@@ -2,25 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"time"
+	"net"
 
 	"github.com/spf13/cobra"
-)
 
-// The person of the demo. Her password is no secret.
-const (
-	demoLogin    = "anna@example.org"
-	demoPassword = "über 7 Brücken"
+	"postferry/internal/demo"
+	"postferry/store"
 )
-
-// demoPause is how long the demo's old server takes for a message, so that
-// there is something to watch.
-const demoPause = 40 * time.Millisecond
 
 const demoHelp = `Demo shows what Postferry does, without any set-up: it starts two small mail
 servers in memory, an old one with sample mail and an empty new one, and
@@ -46,166 +35,60 @@ func newDemo() *cobra.Command {
   postferry demo --once`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
+			return demo.Run(cmd.Context(), startDemoDaemon, cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the tour")
 	return cmd
 }
 
-// demo sets the stage, runs Postferry on it, and takes the tour.
-func demo(ctx context.Context, out, stderr io.Writer, once bool) (err error) {
-	stage, err := newStage(ctx, stderr)
+// demoDaemon is what serve runs, as the demo uses it.
+type demoDaemon struct{ *daemon }
+
+// startDemoDaemon opens what "postferry serve" runs, with a configuration like any other.
+func startDemoDaemon(ctx context.Context, config string, stderr io.Writer) (demo.Daemon, error) {
+	cfg, _, err := loadConfig(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, stage.close()) }()
-	if err := newTour(stage, out).take(ctx); err != nil {
-		return err
-	}
-	if once {
-		return nil
-	}
-	page, err := stage.openPage(ctx)
+	d, err := openDaemon(ctx, cfg, newLogger(cfg.Log, stderr))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stage.invite(out, page)
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-stage.ended:
-		stage.ended <- nil
-		return err
-	}
+	return demoDaemon{d}, nil
 }
 
-// stage is the demo's two servers and a running Postferry between them.
-type stage struct {
-	dir      string
-	config   string // path of the configuration
-	old, new *demoServer
-	daemon   *daemon
-	stop     context.CancelFunc
-	ended    chan error
-}
+// Run implements demo.Daemon.
+func (d demoDaemon) Run(ctx context.Context) error { return d.run(ctx) }
 
-func newStage(ctx context.Context, stderr io.Writer) (*stage, error) {
-	s := &stage{}
-	if err := s.setUp(ctx, stderr); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
-}
+// IMAPSAddr implements demo.Daemon.
+func (d demoDaemon) IMAPSAddr() net.Addr { return d.proxy.IMAPSAddr() }
 
-// setUp begins what close ends, as far as it gets.
-func (s *stage) setUp(ctx context.Context, stderr io.Writer) (err error) {
-	if s.dir, err = os.MkdirTemp("", "postferry-demo-"); err != nil {
-		return err
-	}
-	if err := s.startServers(demoPause); err != nil {
-		return err
-	}
-	return s.startDaemon(ctx, stderr)
-}
+// IMAPAddr implements demo.Daemon.
+func (d demoDaemon) IMAPAddr() net.Addr { return d.proxy.IMAPAddr() }
 
-// startServers fills the old server and leaves the new one as a new mailbox is:
-// with the folders that servers make for everyone, but no mail. The old one takes pause
-// for each message.
-func (s *stage) startServers(pause time.Duration) (err error) {
-	var names []string
-	for _, f := range demoFolders() {
-		names = append(names, f.name)
-	}
-	if s.old, err = startDemoServer(demoLogin, demoPassword, names, pause); err != nil {
-		return err
-	}
-	for part, f := range demoFolders() {
-		for _, m := range demoMail(f, part) {
-			if err := s.old.put(f.name, m); err != nil {
-				return err
-			}
-		}
-	}
-	s.new, err = startDemoServer(demoLogin, demoPassword, []string{"INBOX", "Sent", "Drafts", "Trash"}, 0)
+// PageURL implements demo.Daemon.
+func (d demoDaemon) PageURL() string { return d.page.URL() }
+
+// AddAdministrator implements demo.Daemon.
+func (d demoDaemon) AddAdministrator(ctx context.Context, name string, password store.Secret) error {
+	_, err := d.page.Operator().SetPassword(ctx, name, new(string), password)
 	return err
 }
 
-// startDaemon runs what "postferry serve" runs, with a configuration like any other.
-func (s *stage) startDaemon(ctx context.Context, stderr io.Writer) error {
-	text := fmt.Sprintf(`state = "state"
-[admin]
-listen = "127.0.0.1:0"
-[proxy]
-imaps = "127.0.0.1:0"
-imap = "127.0.0.1:0"
-[sync]
-interval = "1h"
-[log]
-level = "error"
-[[domain]]
-name = "example.org"
-old = %q
-new = %q
-enrol = true
-`, s.old.url(), s.new.url())
-	s.config = filepath.Join(s.dir, "config.toml")
-	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
-		return err
-	}
-	cfg, _, err := loadConfig(s.config)
+// AddAccounts implements demo.Daemon.
+func (d demoDaemon) AddAccounts(ctx context.Context, accounts []store.Account, begin bool) error {
+	stored, _, err := d.store.PutAccounts(ctx, accounts)
 	if err != nil {
 		return err
 	}
-	if s.daemon, err = openDaemon(ctx, cfg, newLogger(cfg.Log, stderr)); err != nil {
-		return err
+	ids := make([]store.AccountID, len(stored))
+	for i, a := range stored {
+		ids[i] = a.ID
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop, s.ended = stop, make(chan error, 1)
-	go func() { s.ended <- s.daemon.run(running) }()
-	return nil
-}
-
-func (s *stage) close() error {
-	var errs []error
-	if s.stop != nil {
-		s.stop()
-		errs = append(errs, <-s.ended)
+	if !begin {
+		return d.engine.Updated(ctx, ids)
 	}
-	for _, server := range []*demoServer{s.old, s.new} {
-		if server != nil {
-			server.close()
-		}
-	}
-	if s.dir != "" {
-		errs = append(errs, os.RemoveAll(s.dir))
-	}
-	return errors.Join(errs...)
-}
-
-// invite says how to look around oneself.
-func (s *stage) invite(out io.Writer, page demoPage) {
-	fmt.Fprintf(out, `
-Everything stays up now. Point your own mail program at it:
-
-  server     127.0.0.1
-  port       %s with TLS (IMAPS), or %s with STARTTLS
-  login      %s
-  password   %s
-
-The certificate is self-signed, made for this run: accept it when asked.
-Or look at it the way an administrator does, in a browser: colleagues of hers
-are being moved right now, others wait to be begun.
-
-  page       %s
-  name       %s
-  password   %s
-
-Or in another terminal:
-
-  postferry status -c %s %s
-
-Ctrl-C ends the demo and removes everything.
-`, port(s.daemon.proxy.IMAPSAddr()), port(s.daemon.proxy.IMAPAddr()), demoLogin, demoPassword,
-		page.url, page.name, page.password.Reveal(), s.config, demoLogin)
+	_, err = d.engine.Begin(ctx, ids)
+	return err
 }

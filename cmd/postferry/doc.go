@@ -14,6 +14,6 @@
 //     answers the control socket, whose protocol is in internal/control
 //   - admin_*.go: what the import page needs of the engine
 //   - trace.go: the protocol trace of serve and sync
-//   - access.go (admin), alias.go, backup.go, discover*.go, demo*.go, folder.go, import.go, key.go,
+//   - access.go (admin), alias.go, backup.go, discover*.go, demo.go, folder.go, import.go, key.go,
 //     quarantine*.go, status*.go, sync*.go, verify*.go, version.go: one command each
 package main

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/humanize"
 	"postferry/store"
 )
 
@@ -87,7 +88,7 @@ func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list st
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s added, %d updated\n", count(added, "account"), updated)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s added, %d updated\n", humanize.Count(added, "account"), updated)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 	"postferry/store/bolt"
 )
 
@@ -95,7 +96,7 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 	if done.Key == "" {
 		where = "the key in POSTFERRY_NEW_KEY: put it in the place of the old one now"
 	}
-	_, err = fmt.Fprintf(out, "the passwords of %s are encrypted with %s\n", count(done.Accounts, "account"), where)
+	_, err = fmt.Fprintf(out, "the passwords of %s are encrypted with %s\n", humanize.Count(done.Accounts, "account"), where)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 )
 
 // quarantineCommand is what quarantine calls itself in the state's lock.
@@ -85,7 +86,7 @@ func retryQuarantined(ctx context.Context, w io.Writer, b control.Backend, q con
 		fmt.Fprintln(w, noneQuarantined)
 		return nil
 	}
-	_, err = fmt.Fprintf(w, "%s released: %s\n", count(released, "message"), then)
+	_, err = fmt.Fprintf(w, "%s released: %s\n", humanize.Count(released, "message"), then)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 )
 
 func newQuarantineExport() *cobra.Command {
@@ -70,7 +71,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q co
 		fmt.Fprintln(w, noneQuarantined)
 		return nil
 	}
-	fmt.Fprintf(w, "%s exported to %s", count(written, "message"), dir)
+	fmt.Fprintf(w, "%s exported to %s", humanize.Count(written, "message"), dir)
 	if missing > 0 {
 		fmt.Fprintf(w, ", %d not\n", missing)
 		return errIncomplete

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 )
 
 const quarantineListHelp = `List shows the messages that one of the servers refuses: where they are, why, in
@@ -100,7 +101,7 @@ func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 				_, err := fmt.Fprintln(w, none)
 				return err
 			}
-			_, err := fmt.Fprintf(w, "\n%s %s\n", count(n, "message"), state)
+			_, err := fmt.Fprintf(w, "\n%s %s\n", humanize.Count(n, "message"), state)
 			return err
 		},
 	}
@@ -113,7 +114,7 @@ func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
 		fmt.Fprintf(w, "    repaired %s: %s\n", clock(&rec.Since), printable(rec.Repair))
 		return
 	}
-	fmt.Fprintf(w, "    since %s, tried %s\n", clock(&rec.Since), count(uint64(rec.Attempts), "time"))
+	fmt.Fprintf(w, "    since %s, tried %s\n", clock(&rec.Since), humanize.Count(uint64(rec.Attempts), "time"))
 	fmt.Fprintf(w, "    %s\n", printable(rec.Reason))
 	fmt.Fprintf(w, "    %s\n", printable(rec.Cause))
 }

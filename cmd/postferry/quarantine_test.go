@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postferry/internal/control"
+	"postferry/internal/demo/servers"
 	"postferry/store"
 )
 
@@ -22,7 +23,7 @@ var isolatedAt = time.Unix(1_700_000_000, 0).UTC()
 func isolate(t *testing.T, config string) (isolated store.Entry) {
 	t.Helper()
 	st := openState(t, filepath.Join(filepath.Dir(config), "state"))
-	a, err := st.Account(t.Context(), demoLogin)
+	a, err := st.Account(t.Context(), servers.Login)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +89,10 @@ func listed(t *testing.T, config string) string {
 		t.Fatalf("listed: %+v", all.Messages)
 	}
 	rec := all.Messages[0]
-	if rec.Login != demoLogin || rec.Folder != "INBOX" || rec.Attempts != 2 || !strings.Contains(rec.Key, "uid 1") || !rec.Since.Equal(isolatedAt) {
+	if rec.Login != servers.Login || rec.Folder != "INBOX" || rec.Attempts != 2 || !strings.Contains(rec.Key, "uid 1") || !rec.Since.Equal(isolatedAt) {
 		t.Errorf("%+v", rec)
 	}
-	text := mustRun(t, "quarantine", "list", "-c", config, demoLogin, rec.ID)
+	text := mustRun(t, "quarantine", "list", "-c", config, servers.Login, rec.ID)
 	for _, want := range []string{rec.ID, "tried 2 times", "NO ?[31mtoo blue", "\n1 message in quarantine\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the list has no %q:\n%s", want, text)
@@ -120,7 +121,7 @@ func exported(t *testing.T, config, id string, size int64) {
 	if err != nil || info.Mode() != 0o600 || info.Size() != size {
 		t.Errorf("%s: mode %s, %d octets, want %d: %v", files[0].Name(), info.Mode(), info.Size(), size, err)
 	}
-	if want := demoLogin + "_INBOX_" + id + ".eml"; files[0].Name() != want {
+	if want := servers.Login + "_INBOX_" + id + ".eml"; files[0].Name() != want {
 		t.Errorf("%s, want %s", files[0].Name(), want)
 	}
 }
@@ -128,7 +129,7 @@ func exported(t *testing.T, config, id string, size int64) {
 // retried wants the message copied by the next pass.
 func retried(t *testing.T, config string, daemon bool) {
 	t.Helper()
-	out := mustRun(t, "quarantine", "retry", "-c", config, demoLogin)
+	out := mustRun(t, "quarantine", "retry", "-c", config, servers.Login)
 	if !strings.Contains(out, "1 message released") {
 		t.Errorf("retry: %s", out)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 	"postferry/store"
 )
 
@@ -50,12 +51,12 @@ func (t *statusTable) end() error { return t.w.Flush() }
 
 func (t *statusTable) totals(s *control.StatusTotals) error {
 	fmt.Fprintf(t.w, "%s: %d complete, %d being copied, %d with a problem; %s, %d copied",
-		count(s.Accounts, "account"), s.Complete, s.Running, s.Problems, count(s.Messages, "message"), s.Copied)
+		humanize.Count(s.Accounts, "account"), s.Complete, s.Running, s.Problems, humanize.Count(s.Messages, "message"), s.Copied)
 	if s.Quarantined > 0 {
 		fmt.Fprintf(t.w, ", %d refused (quarantined)", s.Quarantined)
 	}
 	if s.MessagesPerSecond > 0 {
-		fmt.Fprintf(t.w, "; now %s, %s/s", speed(s.MessagesPerSecond), size(uint64(s.BytesPerSecond)))
+		fmt.Fprintf(t.w, "; now %s, %s/s", speed(s.MessagesPerSecond), humanize.Size(uint64(s.BytesPerSecond)))
 	}
 	_, err := t.w.WriteString("\n")
 	return err
@@ -106,7 +107,7 @@ func leftOut(messages uint64) string {
 	if messages == 0 {
 		return ""
 	}
-	return ", " + count(messages, "message") + " left out"
+	return ", " + humanize.Count(messages, "message") + " left out"
 }
 
 // secondsLeft is timeLeft for what comes as seconds.
@@ -226,12 +227,4 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// count is a number with its noun: "1 message", "2 messages".
-func count[N int | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

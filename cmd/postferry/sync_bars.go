@@ -11,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"postferry/internal/humanize"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -95,7 +96,7 @@ func (p *progressBars) show(live []syncer.Live, waiting int) {
 	}
 	s := p.tally.sums()
 	p.total.set(s.done, s.total, fmt.Sprintf("%d/%d%s, %s, %s/s, %s, %d running, %d waiting, %d ended",
-		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), speed(s.rate.Messages), size(uint64(s.rate.Octets)),
+		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), speed(s.rate.Messages), humanize.Size(uint64(s.rate.Octets)),
 		timeLeft(p.tally.left()), len(p.tally.running), p.tally.waiting, p.tally.ended))
 }
 

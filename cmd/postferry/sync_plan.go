@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 	"postferry/syncer/dryrun"
 )
 
@@ -67,9 +68,9 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 	took := p.pace.Time(a.Copy, a.Bytes)
 	p.messages, p.octets = p.messages+a.Copy, p.octets+a.Bytes
 	p.longest, p.allInTurn = max(p.longest, took), p.allInTurn+took
-	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", printable(a.Login), count(a.Copy, "message"), size(a.Bytes), duration(took))
+	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", printable(a.Login), humanize.Count(a.Copy, "message"), humanize.Size(a.Bytes), humanize.Duration(took))
 	for _, f := range a.Folders {
-		fmt.Fprintf(p.w, "  %s %10s %10s  %s\n", pad(f.Folder, nameWidth), fmt.Sprint(f.Copy), size(f.Bytes), folderPlan(f))
+		fmt.Fprintf(p.w, "  %s %10s %10s  %s\n", pad(f.Folder, nameWidth), fmt.Sprint(f.Copy), humanize.Size(f.Bytes), folderPlan(f))
 	}
 	if len(a.Subscribe) > 0 {
 		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", printable(strings.Join(a.Subscribe, ", ")))
@@ -78,10 +79,10 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 		fmt.Fprintf(p.w, "  note: %s\n", printable(note))
 	}
 	if a.TooLarge > 0 {
-		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", count(a.TooLarge, "message"), size(uint64(a.Limit)))
+		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", humanize.Count(a.TooLarge, "message"), humanize.Size(uint64(a.Limit)))
 	}
 	if a.Left > 0 {
-		fmt.Fprintf(p.w, "  stay behind: %s of folders that are missing on the new server\n", count(a.Left, "message"))
+		fmt.Fprintf(p.w, "  stay behind: %s of folders that are missing on the new server\n", humanize.Count(a.Left, "message"))
 	}
 	if a.Lacks != "" {
 		fmt.Fprintf(p.w, "  won't fit: %s\n", printable(a.Lacks))
@@ -101,7 +102,7 @@ func folderPlan(f dryrun.FolderPlan) string {
 	case f.Action == dryrun.FolderGone:
 		return "was deleted on the new server, stays so" + leftOut(f.LeftOut)
 	case f.Action == dryrun.FolderAway && f.Left > 0:
-		return fmt.Sprintf("missing on the new server; %s stay behind", count(f.Left, "message"))
+		return fmt.Sprintf("missing on the new server; %s stay behind", humanize.Count(f.Left, "message"))
 	case f.Action == dryrun.FolderAway:
 		return "missing on the new server"
 	case f.Action == dryrun.FolderCreated:
@@ -115,7 +116,7 @@ func folderPlan(f dryrun.FolderPlan) string {
 		text += " as " + printable(f.NewFolder)
 	}
 	if f.Copy > 0 && f.Unknown > 0 {
-		text += fmt.Sprintf("; the new server has %s there that may be some of these", count(f.Unknown, "message"))
+		text += fmt.Sprintf("; the new server has %s there that may be some of these", humanize.Count(f.Unknown, "message"))
 	}
 	return text
 }
@@ -132,11 +133,11 @@ func (p *planPrinter) end() bool {
 	}
 	places := min(p.pace.Accounts, p.accounts)
 	all := max(p.longest, p.allInTurn/time.Duration(max(places, 1)))
-	fmt.Fprintf(p.w, "%s: at most %s, %s; about %s with %d at a time\n", count(p.accounts, "account"),
-		count(p.messages, "message"), size(p.octets), duration(all), places)
-	fmt.Fprintf(p.w, "The time is for %s and %s/s an account (%s).\n", speed(p.pace.Messages), size(uint64(p.pace.Bytes)), known)
+	fmt.Fprintf(p.w, "%s: at most %s, %s; about %s with %d at a time\n", humanize.Count(p.accounts, "account"),
+		humanize.Count(p.messages, "message"), humanize.Size(p.octets), humanize.Duration(all), places)
+	fmt.Fprintf(p.w, "The time is for %s and %s/s an account (%s).\n", speed(p.pace.Messages), humanize.Size(uint64(p.pace.Bytes)), known)
 	if p.misfits > 0 {
-		fmt.Fprintf(p.w, "%s would not come over completely, see above.\n", count(p.misfits, "account"))
+		fmt.Fprintf(p.w, "%s would not come over completely, see above.\n", humanize.Count(p.misfits, "account"))
 	}
 	fmt.Fprintln(p.w, "Nothing was done: this was a dry run.")
 	return p.misfits == 0

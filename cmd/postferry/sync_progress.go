@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/internal/humanize"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/transfer"
@@ -57,7 +58,7 @@ func (p *progressLines) show(live []syncer.Live, waiting int) {
 	}
 	for _, l := range ended {
 		// The last snapshot is older than the end: how it ended is in the summary.
-		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", printable(l.Login), count(l.Total, "message"))
+		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", printable(l.Login), humanize.Count(l.Total, "message"))
 	}
 	now := p.now()
 	first := !p.figures && p.tally.sums().total > 0 // nobody should wait for the first figures
@@ -67,7 +68,7 @@ func (p *progressLines) show(live []syncer.Live, waiting int) {
 	}
 	if first || due {
 		p.figures = true
-		fmt.Fprintf(p.w, "%s: %s\n", duration(now.Sub(p.started)), p.tally.line())
+		fmt.Fprintf(p.w, "%s: %s\n", humanize.Duration(now.Sub(p.started)), p.tally.line())
 	}
 }
 
@@ -159,11 +160,11 @@ func (t *tally) left() *time.Duration {
 func (t *tally) line() string {
 	s := t.sums()
 	if s.total == 0 && t.ended == 0 {
-		return fmt.Sprintf("the old server is asked what mail there is; %s running, %d waiting", count(len(t.running), "account"), t.waiting)
+		return fmt.Sprintf("the old server is asked what mail there is; %s running, %d waiting", humanize.Count(len(t.running), "account"), t.waiting)
 	}
 	return fmt.Sprintf("%d of %d messages%s, %d copied now, %s, %s/s, %s; %s running, %d waiting, %d ended",
-		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), s.copied, speed(s.rate.Messages), size(uint64(s.rate.Octets)),
-		timeLeft(t.left()), count(len(t.running), "account"), t.waiting, t.ended)
+		s.done, s.total, ofOctets(", ", s.octets, s.octetsTotal, s.about), s.copied, speed(s.rate.Messages), humanize.Size(uint64(s.rate.Octets)),
+		timeLeft(t.left()), humanize.Count(len(t.running), "account"), t.waiting, t.ended)
 }
 
 // ofOctets is how many octets of how many, "" while that is not known.
@@ -171,11 +172,11 @@ func ofOctets(before string, done, total uint64, about bool) string {
 	if total == 0 {
 		return ""
 	}
-	all := size(total)
+	all := humanize.Size(total)
 	if about {
 		all = "about " + all
 	}
-	return before + size(min(done, total)) + " of " + all
+	return before + humanize.Size(min(done, total)) + " of " + all
 }
 
 // timeLeft says how long something takes yet.

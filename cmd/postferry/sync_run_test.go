@@ -15,22 +15,23 @@ import (
 	"time"
 
 	"postferry/internal/control"
+	"postferry/internal/demo/servers"
 )
 
 // memoryServers starts the demo's two servers and returns them with a
 // configuration between them and a list with the one account.
-func memoryServers(t *testing.T, pause time.Duration) (s *stage, config, list string) {
+func memoryServers(t *testing.T, pause time.Duration) (s *servers.Pair, config, list string) {
 	t.Helper()
-	s = &stage{}
-	t.Cleanup(func() { s.close() })
-	if err := s.startServers(pause); err != nil {
+	s, err := servers.Start(pause)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Close)
 	dir := t.TempDir()
 	config, list = filepath.Join(dir, "config.toml"), filepath.Join(dir, "accounts")
 	writeFile(t, config, fmt.Sprintf("state = \"state\"\n[admin]\nlisten = \"\"\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"127.0.0.1:0\"\n"+
-		"[[domain]]\nname = \"example.org\"\nold = %q\nnew = %q\n", s.old.url(), s.new.url()))
-	writeFile(t, list, fmt.Sprintf("%s %q\n", demoLogin, demoPassword))
+		"[[domain]]\nname = \"example.org\"\nold = %q\nnew = %q\n", s.Old.URL(), s.New.URL()))
+	writeFile(t, list, fmt.Sprintf("%s %q\n", servers.Login, servers.Password))
 	return s, config, list
 }
 
@@ -52,24 +53,24 @@ func mustRun(t *testing.T, args ...string) string {
 }
 
 // checkMoved wants everything of the demo's mailbox on its new server.
-func checkMoved(t *testing.T, s *stage) {
+func checkMoved(t *testing.T, s *servers.Pair) {
 	t.Helper()
-	var contents []map[string]mailboxContents
-	for _, server := range []*demoServer{s.old, s.new} {
-		e, err := server.open()
+	var contents []map[string]servers.Contents
+	for _, server := range []*servers.Server{s.Old, s.New} {
+		e, err := server.Open()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer e.close()
-		c, err := e.contents()
+		defer e.Close()
+		c, err := e.Contents()
 		if err != nil {
 			t.Fatal(err)
 		}
 		contents = append(contents, c)
 	}
-	for _, f := range demoFolders() {
-		if err := contents[0][f.name].same(contents[1][f.newName]); err != nil {
-			t.Errorf("%s: %v", f.newName, err)
+	for _, f := range servers.Folders() {
+		if err := contents[0][f.Name].Same(contents[1][f.NewName]); err != nil {
+			t.Errorf("%s: %v", f.NewName, err)
 		}
 	}
 }
@@ -77,17 +78,17 @@ func checkMoved(t *testing.T, s *stage) {
 // TestSyncAlone imports, copies and asks without a daemon.
 func TestSyncAlone(t *testing.T) {
 	t.Parallel()
-	s, config, list := memoryServers(t, demoPause) // so that there is progress to be told
+	s, config, list := memoryServers(t, 40*time.Millisecond) // so that there is progress to be told
 	mustRun(t, "import", "-c", config, list)
 	first := mustRun(t, "sync", "-c", config)
 	if !strings.Contains(first, "1 account: 1 complete, 0 incomplete; 47 messages copied") {
 		t.Errorf("the first pass says\n%s", first)
 	}
-	if !strings.Contains(first, demoLogin+": started") {
+	if !strings.Contains(first, servers.Login+": started") {
 		t.Errorf("no progress in\n%s", first)
 	}
 	checkMoved(t, s)
-	second := mustRun(t, "sync", "-c", config, demoLogin)
+	second := mustRun(t, "sync", "-c", config, servers.Login)
 	if !strings.Contains(second, "1 account: 1 complete, 0 incomplete; 0 messages copied") {
 		t.Errorf("the second pass says\n%s", second)
 	}
@@ -102,7 +103,7 @@ func checkComplete(t *testing.T, config string) {
 		Totals   control.StatusTotals
 		Accounts []control.AccountStatus
 	}
-	if err := json.Unmarshal([]byte(mustRun(t, "status", "-c", config, "--json", demoLogin)), &got); err != nil {
+	if err := json.Unmarshal([]byte(mustRun(t, "status", "-c", config, "--json", servers.Login)), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Totals.Complete != 1 || got.Totals.Messages != 47 || got.Totals.Copied != 47 || len(got.Accounts) != 1 {
@@ -112,12 +113,12 @@ func checkComplete(t *testing.T, config string) {
 	for _, f := range got.Accounts[0].Folders {
 		folders[f.Title] = f
 	}
-	for _, f := range demoFolders() {
-		if got := folders[f.name]; got.New != f.newName || got.Copied != uint64(len(f.subjects)) {
-			t.Errorf("%s: %+v", f.name, got)
+	for _, f := range servers.Folders() {
+		if got := folders[f.Name]; got.New != f.NewName || got.Copied != uint64(len(f.Subjects)) {
+			t.Errorf("%s: %+v", f.Name, got)
 		}
 	}
-	table := mustRun(t, "status", "-c", config, demoLogin)
+	table := mustRun(t, "status", "-c", config, servers.Login)
 	if !strings.Contains(table, "as Sent") || !strings.Contains(table, "complete") {
 		t.Errorf("the table:\n%s", table)
 	}
@@ -135,14 +136,14 @@ func TestSyncThroughDaemon(t *testing.T) {
 	if out := mustRun(t, "import", "-c", d.Config, list); out != "1 account added, 0 updated\n" {
 		t.Errorf("import says %q", out)
 	}
-	out := mustRun(t, "sync", "-c", d.Config, demoLogin)
+	out := mustRun(t, "sync", "-c", d.Config, servers.Login)
 	if !strings.Contains(out, "1 account: 1 complete, 0 incomplete") {
 		t.Errorf("sync says\n%s", out)
 	}
 	checkMoved(t, s)
 	checkComplete(t, d.Config)
 	d.Stop()
-	if strings.Contains(d.Log(), demoPassword) {
+	if strings.Contains(d.Log(), servers.Password) {
 		t.Error("the password is in the log")
 	}
 }
@@ -193,7 +194,7 @@ func TestSyncInterrupted(t *testing.T) {
 func TestSyncAfterFix(t *testing.T) {
 	t.Parallel()
 	s, config, list := memoryServers(t, 0)
-	writeFile(t, list, demoLogin+" wrong\n")
+	writeFile(t, list, servers.Login+" wrong\n")
 	mustRun(t, "import", "-c", config, list)
 	status, stdout, _ := postferry(t, "", "sync", "-c", config)
 	if status != exitFailed || !strings.Contains(stdout, "needs attention") {
@@ -203,7 +204,7 @@ func TestSyncAfterFix(t *testing.T) {
 	if !strings.Contains(table, "1 with a problem") || !strings.Contains(table, "needs attention") {
 		t.Errorf("the status:\n%s", table)
 	}
-	writeFile(t, list, fmt.Sprintf("%s %q\n", demoLogin, demoPassword))
+	writeFile(t, list, fmt.Sprintf("%s %q\n", servers.Login, servers.Password))
 	mustRun(t, "import", "-c", config, list)
 	mustRun(t, "sync", "-c", config)
 	checkMoved(t, s)

@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 	"postferry/store"
 )
 
@@ -35,19 +35,19 @@ func summary(results []control.SyncResult) string {
 			continue
 		}
 		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
-			size(r.Pass.Bytes), duration(r.Pass.Ended.Sub(r.Pass.Started)), verdict(r))
+			humanize.Size(r.Pass.Bytes), humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started)), verdict(r))
 		if r.Problem != nil {
 			fmt.Fprintf(&b, "    %s\n", problemLine(describeProblem(r.Problem)))
 		}
 	}
 	fmt.Fprintf(&b, "\n%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",
-		count(len(results), "account"), complete, len(results)-complete,
-		count(total.Copied, "message"), size(total.Bytes), total.Quarantined)
+		humanize.Count(len(results), "account"), complete, len(results)-complete,
+		humanize.Count(total.Copied, "message"), humanize.Size(total.Bytes), total.Quarantined)
 	if total.Adopted > 0 {
 		fmt.Fprintf(&b, ", %d found on the new server already", total.Adopted)
 	}
 	if total.FlagChanges > 0 {
-		fmt.Fprintf(&b, ", %s carried over", count(total.FlagChanges, "flag change"))
+		fmt.Fprintf(&b, ", %s carried over", humanize.Count(total.FlagChanges, "flag change"))
 	}
 	b.WriteString("\n")
 	if total.Quarantined > 0 {
@@ -62,7 +62,7 @@ func verdict(r control.SyncResult) string {
 	case r.Complete():
 		return "complete"
 	case r.Problem == nil && r.Pass.Complete:
-		return fmt.Sprintf("complete but for %s refused", count(r.Quarantined, "message"))
+		return fmt.Sprintf("complete but for %s refused", humanize.Count(r.Quarantined, "message"))
 	case r.Problem == nil && r.Pass.Error != "":
 		return "incomplete: " + printable(r.Pass.Error)
 	case r.Problem == nil:
@@ -72,31 +72,4 @@ func verdict(r control.SyncResult) string {
 	default:
 		return "incomplete: run sync again later"
 	}
-}
-
-// size is a number of octets for people.
-func size(n uint64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, prefix := float64(n), 0
-	for value >= unit && prefix < 5 {
-		value /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %cB", value, " kMGTP"[prefix])
-}
-
-// duration is a time for people, as exact as it matters.
-func duration(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0s"
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }

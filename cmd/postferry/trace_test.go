@@ -12,6 +12,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/demo/servers"
 	"postferry/internal/lab"
 )
 
@@ -117,9 +118,9 @@ func TestTraceOfDemoServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkTrace(t, string(text), forms(demoLogin, demoPassword))
-	for _, f := range demoFolders() {
-		for _, subject := range f.subjects {
+	checkTrace(t, string(text), forms(servers.Login, servers.Password))
+	for _, f := range servers.Folders() {
+		for _, subject := range f.Subjects {
 			if len(subject) > 8 && strings.Contains(string(text), subject) {
 				t.Errorf("the trace has the subject %q", subject)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/internal/control"
+	"postferry/internal/humanize"
 	"postferry/syncer/verify"
 )
 
@@ -166,11 +167,11 @@ func (s *verifySummary) text(strict bool) string {
 	if strict {
 		doubts = " or doubts"
 	}
-	text := fmt.Sprintf("%s: %d without damage%s, %d with", count(s.Accounts, "account"), s.Good, doubts, s.Accounts-s.Good-s.Unverified)
+	text := fmt.Sprintf("%s: %d without damage%s, %d with", humanize.Count(s.Accounts, "account"), s.Good, doubts, s.Accounts-s.Good-s.Unverified)
 	if s.Unverified > 0 {
 		text += fmt.Sprintf(", %d could not be verified", s.Unverified)
 	}
-	text += fmt.Sprintf("\n%s on the old server, %d on the new one, %d the same", count(s.OldMessages, "message"), s.NewMessages, s.Same)
+	text += fmt.Sprintf("\n%s on the old server, %d on the new one, %d the same", humanize.Count(s.OldMessages, "message"), s.NewMessages, s.Same)
 	if found := kinds(s.Found, ""); found != "" {
 		text += "\nfound: " + found
 	}

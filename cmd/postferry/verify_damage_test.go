@@ -14,37 +14,38 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/demo/servers"
 	"postferry/syncer/verify"
 )
 
 // deliberateDamage is what is done to the new server after a move, and what has to be found.
 var deliberateDamage = []struct {
 	name string
-	do   func(t *testing.T, s *stage, c *imapclient.Client)
+	do   func(t *testing.T, s *servers.Pair, c *imapclient.Client)
 	kind verify.FindingKind
 	deep bool // found with --bodies only
 }{
-	{"message removed", func(t *testing.T, _ *stage, c *imapclient.Client) { remove(t, c) }, verify.Removed, false},
+	{"message removed", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { remove(t, c) }, verify.Removed, false},
 	{"body altered", replace(func(m *putBack) { m.body = append(m.body, "more\r\n"...) }), verify.Altered, false},
 	{"body altered, as long as before", replace(func(m *putBack) {
 		at := bytes.Index(m.body, []byte("\r\n\r\n")) + 4
 		m.body[at] = '#'
 	}), verify.Altered, true},
-	{"message doubled", func(t *testing.T, _ *stage, c *imapclient.Client) { put(t, c, fetch(t, c)) }, verify.Doubled, false},
+	{"message doubled", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { put(t, c, fetch(t, c)) }, verify.Doubled, false},
 	{"date changed", replace(func(m *putBack) { m.date = m.date.Add(-24 * time.Hour) }), verify.Dated, false},
-	{"flags changed", func(t *testing.T, _ *stage, c *imapclient.Client) {
+	{"flags changed", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) {
 		flags := &imap.StoreFlags{Op: imap.StoreFlagsSet, Flags: []imap.Flag{"$Damaged"}, Silent: true}
 		if err := c.Store(imap.SeqSetNum(2), flags, nil).Close(); err != nil {
 			t.Fatal(err)
 		}
 	}, verify.Flagged, false},
-	{"subscription missing", func(t *testing.T, _ *stage, c *imapclient.Client) {
+	{"subscription missing", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) {
 		if err := c.Unsubscribe("Sent").Wait(); err != nil {
 			t.Fatal(err)
 		}
 	}, verify.Unsubscribed, false},
-	{"message not copied", func(t *testing.T, s *stage, _ *imapclient.Client) {
-		if err := s.old.put("INBOX", demoMessage{raw: []byte("Subject: late\r\n\r\nlate\r\n"), date: time.Now()}); err != nil {
+	{"message not copied", func(t *testing.T, s *servers.Pair, _ *imapclient.Client) {
+		if err := s.Old.Put("INBOX", servers.Message{Raw: []byte("Subject: late\r\n\r\nlate\r\n"), Date: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}, verify.Missing, false},
@@ -58,7 +59,7 @@ func TestVerifyDamage(t *testing.T) {
 			s, config, list := memoryServers(t, 0)
 			mustRun(t, "import", "-c", config, list)
 			mustRun(t, "sync", "-c", config)
-			tt.do(t, s, openInbox(t, s.new))
+			tt.do(t, s, openInbox(t, s.New))
 			for _, options := range [][]string{nil, {"--bodies"}, {"--strict"}, {"--bodies", "--strict"}} {
 				var want []string
 				if !tt.deep || slices.Contains(options, "--bodies") {
@@ -74,17 +75,20 @@ func TestVerifyDamage(t *testing.T) {
 	}
 }
 
-func openInbox(t *testing.T, server *demoServer) *imapclient.Client {
+func openInbox(t *testing.T, server *servers.Server) *imapclient.Client {
 	t.Helper()
-	e, err := server.open()
+	c, err := imapclient.DialInsecure(server.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.close() })
-	if _, err := e.client.Select("INBOX", nil).Wait(); err != nil {
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login(servers.Login, servers.Password).Wait(); err != nil {
 		t.Fatal(err)
 	}
-	return e.client
+	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // wantFound verifies and wants findings of these kinds, beside harmless ones.
@@ -140,8 +144,8 @@ type putBack struct {
 }
 
 // replace puts a changed message in the place of INBOX's second.
-func replace(change func(m *putBack)) func(*testing.T, *stage, *imapclient.Client) {
-	return func(t *testing.T, _ *stage, c *imapclient.Client) {
+func replace(change func(m *putBack)) func(*testing.T, *servers.Pair, *imapclient.Client) {
+	return func(t *testing.T, _ *servers.Pair, c *imapclient.Client) {
 		m := fetch(t, c)
 		change(&m)
 		remove(t, c)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/internal/humanize"
 	"postferry/syncer/verify"
 )
 
@@ -65,8 +66,8 @@ func (r *verifyReport) keep(f *verify.Finding) {
 func (r *verifyReport) say(p *verify.Progress) {
 	if now := r.now(); now.Sub(r.said) >= progressEvery {
 		r.said = now
-		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", duration(now.Sub(r.started)),
-			p.Accounts, count(p.Of, "account"), count(p.Messages, "item"), printable(p.Login), printable(p.Folder))
+		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", humanize.Duration(now.Sub(r.started)),
+			p.Accounts, humanize.Count(p.Of, "account"), humanize.Count(p.Messages, "item"), printable(p.Login), printable(p.Folder))
 	}
 }
 
@@ -159,7 +160,7 @@ func findingLine(f *verify.Finding) string {
 		fmt.Fprintf(&b, ", message %d on the new server", f.NewUID)
 	}
 	if f.Date != nil {
-		fmt.Fprintf(&b, " of %s, %s", f.Date.Format("2006-01-02 15:04"), size(uint64(f.Size)))
+		fmt.Fprintf(&b, " of %s, %s", f.Date.Format("2006-01-02 15:04"), humanize.Size(uint64(f.Size)))
 	}
 	if f.Old != "" || f.New != "" {
 		fmt.Fprintf(&b, ": %s -> %s", orNone(f.Old), orNone(f.New))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/demo/servers"
 	"postferry/internal/spreadsheet"
 	"postferry/syncer/verify"
 )
@@ -29,8 +30,8 @@ func TestVerifyAlone(t *testing.T) {
 	mustRun(t, "sync", "-c", config)
 	testVerified(t, config)
 
-	remove(t, openInbox(t, s.new))
-	status, stdout, stderr = postferry(t, "", "verify", "-c", config, demoLogin)
+	remove(t, openInbox(t, s.New))
+	status, stdout, stderr = postferry(t, "", "verify", "-c", config, servers.Login)
 	if status != exitOK || !strings.Contains(stdout, "doubtful: 1 removed") || !strings.Contains(stdout, "was copied, is gone from the new server") {
 		t.Errorf("damaged: status %d\n%s%s", status, stdout, stderr)
 	}
@@ -68,7 +69,7 @@ func testVerified(t *testing.T, config string) {
 		t.Errorf("the table:\n%s", table)
 	}
 	file := filepath.Join(t.TempDir(), "report.csv")
-	out := mustRun(t, "verify", "-c", config, "--json", "-", "--csv", file, demoLogin)
+	out := mustRun(t, "verify", "-c", config, "--json", "-", "--csv", file, servers.Login)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last struct{ Summary verifySummary }
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
@@ -171,7 +172,7 @@ func TestVerifyCSVHasNoFormulas(t *testing.T) {
 	s, config, list := memoryServers(t, 0)
 	formulas := []string{`=HYPERLINK("http://evil.example","open")`, "+1", "-1", "@SUM(1)", "\uff1d1", `x;=1+1`}
 	for _, name := range formulas {
-		if err := s.old.user.Create(name, nil); err != nil {
+		if err := openInbox(t, s.Old).Create(name, nil).Wait(); err != nil {
 			t.Fatal(err)
 		}
 	}

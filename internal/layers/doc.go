@@ -2,6 +2,7 @@
 // one another, and its test fails when one of them goes the other way:
 //
 //	               cmd
+//	              demo                    looks at a move over the control socket
 //	             control                  the socket between commands and daemon
 //	admin         proxy         syncer      never import each other
 //	     upstream        discover           nor do these

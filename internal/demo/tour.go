@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"postferry/internal/demo/servers"
+	"postferry/internal/humanize"
 )
 
 // stepLimit bounds each step of the tour.
@@ -25,8 +28,8 @@ type tour struct {
 	out      io.Writer
 	client   *imapclient.Client // through Postferry
 	exists   atomic.Uint32      // what the client was last told, unasked, about its open folder
-	old, new *eye               // past Postferry
-	before   map[string]mailboxContents
+	old, new *servers.Eye       // past Postferry
+	before   map[string]servers.Contents
 }
 
 func newTour(s *stage, out io.Writer) *tour { return &tour{stage: s, out: out} }
@@ -78,41 +81,41 @@ func (t *tour) leave() {
 	if t.client != nil {
 		t.client.Close()
 	}
-	for _, e := range []*eye{t.old, t.new} {
+	for _, e := range []*servers.Eye{t.old, t.new} {
 		if e != nil {
-			e.close()
+			e.Close()
 		}
 	}
 }
 
 // meet introduces the servers.
 func (t *tour) meet(context.Context) (err error) {
-	if t.old, err = t.stage.old.open(); err != nil {
+	if t.old, err = t.stage.mail.Old.Open(); err != nil {
 		return err
 	}
-	if t.new, err = t.stage.new.open(); err != nil {
+	if t.new, err = t.stage.mail.New.Open(); err != nil {
 		return err
 	}
-	if t.before, err = t.old.contents(); err != nil {
+	if t.before, err = t.old.Contents(); err != nil {
 		return err
 	}
-	counts, err := t.new.counts()
+	counts, err := t.new.Counts()
 	if err != nil {
 		return err
 	}
 	if n := sum(counts); n != 0 {
-		return fmt.Errorf("the new server has %s already", count(n, "message"))
+		return fmt.Errorf("the new server has %s already", humanize.Count(n, "message"))
 	}
-	t.say("Old server  %s   %d messages in %d folders", t.stage.old.listener.Addr(), t.total(), len(t.before))
-	t.say("New server  %s   no messages at all", t.stage.new.listener.Addr())
-	t.say("Postferry   %s   knows nobody yet", t.stage.daemon.proxy.IMAPSAddr())
+	t.say("Old server  %s   %d messages in %d folders", t.stage.mail.Old.Addr(), t.total(), len(t.before))
+	t.say("New server  %s   no messages at all", t.stage.mail.New.Addr())
+	t.say("Postferry   %s   knows nobody yet", t.stage.daemon.IMAPSAddr())
 	return nil
 }
 
 // login enrols the person by nothing but logging in.
 func (t *tour) login(ctx context.Context) (err error) {
 	// The certificate was made for this run, and the connection does not leave this machine.
-	t.client, err = imapclient.DialTLS(t.stage.daemon.proxy.IMAPSAddr().String(), &imapclient.Options{
+	t.client, err = imapclient.DialTLS(t.stage.daemon.IMAPSAddr().String(), &imapclient.Options{
 		TLSConfig: &tls.Config{InsecureSkipVerify: true},
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Mailbox: func(data *imapclient.UnilateralDataMailbox) {
 			if data.NumMessages != nil {
@@ -126,11 +129,11 @@ func (t *tour) login(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, func() { t.client.Close() })
 	defer stop()
 	start := time.Now()
-	if err := t.client.Login(demoLogin, demoPassword).Wait(); err != nil {
+	if err := t.client.Login(servers.Login, servers.Password).Wait(); err != nil {
 		return err
 	}
 	t.say("Logged in as %s in %s. Both servers accept her password,\nso Postferry has enrolled her: no list of passwords was needed.",
-		demoLogin, duration(time.Since(start)))
+		servers.Login, humanize.Duration(time.Since(start)))
 	status, err := t.accountStatus(ctx)
 	if err != nil {
 		return err
@@ -151,17 +154,17 @@ func (t *tour) list(context.Context) error {
 	for _, f := range folders {
 		names = append(names, f.Mailbox)
 	}
-	for _, f := range demoFolders() {
-		if !slices.Contains(names, f.newName) {
-			return fmt.Errorf("the folder %q is missing; there are %q", f.newName, names)
+	for _, f := range servers.Folders() {
+		if !slices.Contains(names, f.NewName) {
+			return fmt.Errorf("the folder %q is missing; there are %q", f.NewName, names)
 		}
-		if f.name != f.newName && slices.Contains(names, f.name) {
-			return fmt.Errorf("%q is there beside %q", f.name, f.newName)
+		if f.Name != f.NewName && slices.Contains(names, f.Name) {
+			return fmt.Errorf("%q is there beside %q", f.Name, f.NewName)
 		}
-		if f.name != f.newName {
-			t.say("%-34s (was %s)", f.newName, f.name)
+		if f.Name != f.NewName {
+			t.say("%-34s (was %s)", f.NewName, f.Name)
 		} else {
-			t.say("%s", f.newName)
+			t.say("%s", f.NewName)
 		}
 	}
 	t.say("They are on the new server already, so the answer is its own.")
@@ -170,30 +173,30 @@ func (t *tour) list(context.Context) error {
 
 // visit opens a folder that has no mail on the new server, and reads it.
 func (t *tour) visit(context.Context) error {
-	before, err := t.new.count(demoVisited)
+	before, err := t.new.Count(servers.Visited)
 	if err != nil {
 		return err
 	}
 	if before != 0 {
-		return fmt.Errorf("%s has %d messages on the new server before anybody opened it", demoVisited, before)
+		return fmt.Errorf("%s has %d messages on the new server before anybody opened it", servers.Visited, before)
 	}
-	t.say("%s on the new server, looked at directly: no messages.", demoVisited)
+	t.say("%s on the new server, looked at directly: no messages.", servers.Visited)
 	start := time.Now()
-	if _, err := t.client.Select(demoVisited, nil).Wait(); err != nil {
+	if _, err := t.client.Select(servers.Visited, nil).Wait(); err != nil {
 		return err
 	}
 	took := time.Since(start)
-	seen, err := fetchAll(t.client)
+	seen, err := servers.FetchAll(t.client)
 	if err != nil {
 		return err
 	}
-	if err := t.before[demoVisited].same(seen); err != nil {
-		return fmt.Errorf("what the mail program reads in %s: %w", demoVisited, err)
+	if err := t.before[servers.Visited].Same(seen); err != nil {
+		return fmt.Errorf("what the mail program reads in %s: %w", servers.Visited, err)
 	}
-	t.say("Opened through Postferry: %s were there when SELECT returned, after %s.", count(len(seen), "message"), duration(took))
+	t.say("Opened through Postferry: %s were there when SELECT returned, after %s.", humanize.Count(len(seen), "message"), humanize.Duration(took))
 	t.say("All read and compared with the old server: same bytes, same flags, same dates.")
 	for _, m := range seen[:min(3, len(seen))] {
-		t.say("  - %s", m.subject())
+		t.say("  - %s", m.Subject())
 	}
 	t.say("  - ...")
 	return nil
@@ -205,7 +208,7 @@ func (t *tour) rest(ctx context.Context) error {
 	defer tick.Stop()
 	said := -1
 	for {
-		counts, err := t.new.counts()
+		counts, err := t.new.Counts()
 		if err != nil {
 			return err
 		}
@@ -242,8 +245,8 @@ func (t *tour) straggler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	late := newDemoMessage("Verspätete Post: MX noch nicht überall", "late@example.org", time.Now().Truncate(time.Second))
-	if err := t.stage.old.put("INBOX", late); err != nil {
+	late := servers.NewMessage("Verspätete Post: MX noch nicht überall", "late@example.org", time.Now().Truncate(time.Second))
+	if err := t.stage.mail.Old.Put("INBOX", late); err != nil {
 		return err
 	}
 	t.say("Somebody's server still knows the old address: a message is delivered there.")
@@ -260,22 +263,22 @@ func (t *tour) straggler(ctx context.Context) error {
 	if got := t.exists.Load(); got != selected.NumMessages+1 {
 		return fmt.Errorf("the mail program was told of %d messages in its inbox and not of %d", got, selected.NumMessages+1)
 	}
-	seen, err := fetchAll(t.client)
+	seen, err := servers.FetchAll(t.client)
 	if err != nil {
 		return err
 	}
-	if last := seen[len(seen)-1]; !bytes.Equal(last.raw, late.raw) {
+	if last := seen[len(seen)-1]; !bytes.Equal(last.Raw, late.Raw) {
 		return errors.New("the last message of the inbox is another one")
 	}
 	t.say("The next pass brought it over, and the mail program, its inbox open all the time,")
 	t.say("was told by the new server: \"* %d EXISTS\".", len(seen))
-	t.before, err = t.old.contents()
+	t.before, err = t.old.Contents()
 	return err
 }
 
 // again makes a pass that has nothing to do.
 func (t *tour) again(ctx context.Context) error {
-	before, err := t.new.counts()
+	before, err := t.new.Counts()
 	if err != nil {
 		return err
 	}
@@ -283,20 +286,20 @@ func (t *tour) again(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := t.new.counts()
+	after, err := t.new.Counts()
 	if err != nil {
 		return err
 	}
 	if r.Pass.Copied != 0 || !maps.Equal(before, after) {
 		return fmt.Errorf("it copied %d messages; counts before %v, after %v", r.Pass.Copied, before, after)
 	}
-	t.say("Copied nothing, in %s: what is in the ledger is never copied again.", duration(r.Pass.Ended.Sub(r.Pass.Started)))
+	t.say("Copied nothing, in %s: what is in the ledger is never copied again.", humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started)))
 	return nil
 }
 
 // untouched compares the old server with what it was.
 func (t *tour) untouched(context.Context) error {
-	after, err := t.old.contents()
+	after, err := t.old.Contents()
 	if err != nil {
 		return err
 	}
@@ -304,10 +307,10 @@ func (t *tour) untouched(context.Context) error {
 		return fmt.Errorf("it had %d folders and has %d", len(t.before), len(after))
 	}
 	for name, contents := range t.before {
-		if err := contents.same(after[name]); err != nil {
+		if err := contents.Same(after[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	t.say("%s, every flag as it was: Postferry only reads there.", count(t.total(), "message"))
+	t.say("%s, every flag as it was: Postferry only reads there.", humanize.Count(t.total(), "message"))
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 )
 
-// demoServer is a mail server in memory, for one person and others who join
+// Server is a mail server in memory, for one person and others who join
 // later, on a free port of the loopback interface.
-type demoServer struct {
+type Server struct {
 	memory   *imapmemserver.Server
 	user     *imapmemserver.User
 	server   *imapserver.Server
@@ -22,11 +22,11 @@ type demoServer struct {
 	served   chan error
 }
 
-// startDemoServer starts a server with empty folders. Handing out a message
+// startServer starts a server with empty folders. Handing out a message
 // takes it pause, as it would over a slow line.
-func startDemoServer(login, password string, folders []string, pause time.Duration) (*demoServer, error) {
+func startServer(login, password string, folders []string, pause time.Duration) (*Server, error) {
 	memory := imapmemserver.New()
-	user, err := newDemoUser(memory, login, password, folders)
+	user, err := newUser(memory, login, password, folders)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func startDemoServer(login, password string, folders []string, pause time.Durati
 	if err != nil {
 		return nil, err
 	}
-	s := &demoServer{memory: memory, user: user, listener: listener, served: make(chan error, 1)}
+	s := &Server{memory: memory, user: user, listener: listener, served: make(chan error, 1)}
 	s.server = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return slowSession{memory.NewSession().(imapserver.SessionIMAP4rev2), pause}, nil, nil
@@ -50,8 +50,8 @@ func startDemoServer(login, password string, folders []string, pause time.Durati
 	return s, nil
 }
 
-// newDemoUser makes a person with empty folders known to a server.
-func newDemoUser(memory *imapmemserver.Server, login, password string, folders []string) (*imapmemserver.User, error) {
+// newUser makes a person with empty folders known to a server.
+func newUser(memory *imapmemserver.Server, login, password string, folders []string) (*imapmemserver.User, error) {
 	user := imapmemserver.NewUser(login, password)
 	for _, name := range folders {
 		if err := user.Create(name, nil); err != nil {
@@ -65,21 +65,24 @@ func newDemoUser(memory *imapmemserver.Server, login, password string, folders [
 	return user, nil
 }
 
-// url is how a configuration names the server.
-func (s *demoServer) url() string { return "imap+insecure://" + s.listener.Addr().String() }
+// Addr is where it listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-func (s *demoServer) close() {
+// URL is how a configuration names the server.
+func (s *Server) URL() string { return "imap+insecure://" + s.Addr().String() }
+
+func (s *Server) close() {
 	s.server.Close()
 	<-s.served
 }
 
-// put adds a message to a folder, as a delivery does.
-func (s *demoServer) put(folder string, m demoMessage) error {
-	return putDemoMessage(s.user, folder, m)
+// Put adds a message to a folder, as a delivery does.
+func (s *Server) Put(folder string, m Message) error {
+	return putMessage(s.user, folder, m)
 }
 
-func putDemoMessage(user *imapmemserver.User, folder string, m demoMessage) error {
-	_, err := user.Append(folder, bytes.NewReader(m.raw), &imap.AppendOptions{Flags: m.flags, Time: m.date})
+func putMessage(user *imapmemserver.User, folder string, m Message) error {
+	_, err := user.Append(folder, bytes.NewReader(m.Raw), &imap.AppendOptions{Flags: m.flags, Time: m.Date})
 	return err
 }
 

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"bytes"
@@ -12,28 +12,28 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// demoMessage is a message as it is delivered.
-type demoMessage struct {
-	raw   []byte
+// Message is a message as it is delivered.
+type Message struct {
+	Raw   []byte
 	flags []imap.Flag
-	date  time.Time
+	Date  time.Time
 }
 
-// demoFolder is a folder of the sample mailbox, with the subjects of its mail
+// Folder is a folder of the sample mailbox, with the subjects of its mail
 // and the name Postferry gives it on the new server.
-type demoFolder struct {
-	name     string
-	newName  string
-	subjects []string
+type Folder struct {
+	Name     string
+	NewName  string
+	Subjects []string
 }
 
-// demoVisited is the folder that the tour opens while it is still empty on the
+// Visited is the folder that the tour opens while it is still empty on the
 // new server.
-const demoVisited = "Reisen/Österreich"
+const Visited = "Reisen/Österreich"
 
-// demoFolders is what lies on the old server.
-func demoFolders() []demoFolder {
-	return []demoFolder{
+// Folders is what lies on the old server.
+func Folders() []Folder {
+	return []Folder{
 		{"INBOX", "INBOX", []string{
 			"Willkommen bei example.org", "Schlüsselübergabe am Freitag", "Re: Grüße aus Köln",
 			"Newsletter: 10 Tipps für den Umzug", "Rechnung Nr. 2041", "Treffen am Dienstag?", "Re: Treffen am Dienstag?",
@@ -47,7 +47,7 @@ func demoFolders() []demoFolder {
 			"Re: Schlüsselübergabe am Freitag", "Angebot", "Re: Kurze Frage", "Danke schön", "Re: Mittagessen", "Unterlagen",
 		}},
 		{"Reisen", "Reisen", []string{"Bahnverbindungen", "Reiserücktritt"}},
-		{demoVisited, demoVisited, []string{
+		{Visited, Visited, []string{
 			"Buchungsbestätigung Hotel Alpenglühen", "Wanderkarte Öztal", "Wetterbericht für Sölden",
 			"Zugticket Wien–Salzburg", "Re: Zimmer mit Frühstück", "Hüttenübernachtung", "Seilbahn: Sperre im Mai",
 			"Fundbüro Innsbruck", "Grüße vom Großglockner",
@@ -58,20 +58,20 @@ func demoFolders() []demoFolder {
 	}
 }
 
-// demoMail makes the messages of a folder; part tells folders apart.
-func demoMail(f demoFolder, part int) []demoMessage {
+// messages makes the messages of a folder; part tells folders apart.
+func messages(f Folder, part int) []Message {
 	start := time.Date(2025, time.March, 1+part, 8, 0, 0, 0, time.FixedZone("", 3600))
-	mail := make([]demoMessage, len(f.subjects))
-	for i, subject := range f.subjects {
+	mail := make([]Message, len(f.Subjects))
+	for i, subject := range f.Subjects {
 		date := start.Add(time.Duration(i) * 7 * time.Hour)
-		mail[i] = newDemoMessage(subject, fmt.Sprintf("%d.%d@example.org", part, i), date)
-		mail[i].flags = demoFlags(i)
+		mail[i] = NewMessage(subject, fmt.Sprintf("%d.%d@example.org", part, i), date)
+		mail[i].flags = flags(i)
 	}
 	return mail
 }
 
-// demoFlags gives most messages some flags, as in a mailbox that is used.
-func demoFlags(i int) []imap.Flag {
+// flags gives most messages some flags, as in a mailbox that is used.
+func flags(i int) []imap.Flag {
 	switch {
 	case i%7 == 3:
 		return []imap.Flag{imap.FlagSeen, imap.FlagAnswered}
@@ -84,12 +84,12 @@ func demoFlags(i int) []imap.Flag {
 	}
 }
 
-// newDemoMessage writes a message, every third with an attachment.
-func newDemoMessage(subject, id string, date time.Time) demoMessage {
+// NewMessage writes a message, every third with an attachment.
+func NewMessage(subject, id string, date time.Time) Message {
 	var b bytes.Buffer
 	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
 	header("From", mime.QEncoding.Encode("utf-8", "Jürgen Müßig")+" <juergen@example.org>")
-	header("To", "Anna <"+demoLogin+">")
+	header("To", "Anna <"+Login+">")
 	header("Subject", mime.QEncoding.Encode("utf-8", subject))
 	header("Date", date.Format(time.RFC1123Z))
 	header("Message-ID", "<"+id+">")
@@ -102,7 +102,7 @@ func newDemoMessage(subject, id string, date time.Time) demoMessage {
 		header("Content-Transfer-Encoding", "8bit")
 		b.WriteString("\r\n" + text)
 	}
-	return demoMessage{raw: b.Bytes(), date: date}
+	return Message{Raw: b.Bytes(), Date: date}
 }
 
 func writeMultipart(b *bytes.Buffer, header func(name, value string), text string) {
