@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/syncer/transfer"
 )
 
@@ -100,5 +102,27 @@ func TestAppendIntoAnotherFolder(t *testing.T) {
 	got := slices.Sorted(slices.Values(append(r.pair.new.bodies("G"), r.pair.new.bodies("F")...)))
 	if different := len(slices.Compact(slices.Clone(got))); !swapped || len(got) != 2*n || different != 2*n {
 		t.Errorf("%d messages, %d different ones, want %d", len(got), different, 2*n)
+	}
+	r.wantCopies("F")
+}
+
+// wantCopies wants each line of a folder's ledger to stand for its copy in the folder of the row, if
+// it stands for any there.
+func (r *rig) wantCopies(old string) {
+	r.t.Helper()
+	row := r.folderRow(old)
+	box := r.pair.new.folders[row.New]
+	if box == nil {
+		r.t.Fatalf("the row's folder is %q, which isn't there", row.New)
+	}
+	bodies := map[store.Key]string{}
+	for _, m := range r.pair.old.folders[old].messages {
+		bodies[message.IMAPKey(r.pair.old.folders[old].validity, m.uid)] = string(m.body)
+	}
+	for _, e := range r.ledger(old).Entries {
+		i := slices.IndexFunc(box.messages, func(m *fakeMessage) bool { return m.uid == e.UID })
+		if e.UID != 0 && (e.UIDValidity != box.validity || i < 0 || string(box.messages[i].body) != bodies[e.Key]) {
+			r.t.Errorf("the line of UID %d, UIDVALIDITY %d in %q does not stand for its copy there", e.UID, e.UIDValidity, row.New)
+		}
 	}
 }
