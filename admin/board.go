@@ -52,6 +52,7 @@ type boardSlot struct {
 	asked   time.Time     // when somebody looked last
 	changes int           // made so far
 	chart   chart
+	meter   meter
 }
 
 func newBoards(read func(context.Context, string) (*board, error)) *boards {
@@ -111,6 +112,7 @@ func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*boa
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	x.totals.measure(&s.meter, start)
 	if s.changes == changes {
 		s.newest, s.begun, s.took = x, start, time.Since(start)
 	}
@@ -177,9 +179,14 @@ func (a *app) readBoard(ctx context.Context, domain string) (*board, error) {
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
+	expected := expectation{counted: a.checkedMessages(domain)}
 	for i := range rows {
-		b.totals.add(&rows[i], b.liveOf(rows[i].ID))
+		l := b.liveOf(rows[i].ID)
+		b.totals.add(&rows[i], l)
+		b.totals.Messages += expected.of(&rows[i], l)
 	}
+	rest := expected.rest()
+	b.totals.Messages, b.totals.Estimated = b.totals.Messages+rest, rest > 0
 	return b, nil
 }
 
@@ -205,7 +212,8 @@ type totals struct {
 	Stopped  int `json:"stopped"`  // by a person
 	Finished int `json:"finished"` // for good
 
-	Messages    uint64 `json:"messages"` // known on the old server
+	Messages    uint64 `json:"messages"`  // on the old server, as it has told or a check counted
+	Estimated   bool   `json:"estimated"` // some of these are reckoned from what other accounts have
 	Copied      uint64 `json:"copied"`
 	Quarantined uint64 `json:"quarantined"`
 	Octets      uint64 `json:"octets"` // of what was copied

@@ -36,6 +36,14 @@ func (x whole) Value() int64 {
 	return percent(x.Copied(), x.D.Totals.Messages)
 }
 
+// MessagesText is the text for how many messages are copied.
+func (x whole) MessagesText() string {
+	if x.D.Totals.Estimated {
+		return "whole.of_about"
+	}
+	return "whole.of"
+}
+
 // RunNumber is the newest run's.
 func (x whole) RunNumber() string { return x.W.plain(int(x.Run.ID)) }
 

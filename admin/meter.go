@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"time"
+
+	"postferry/store"
+)
+
+const (
+	// meterSpan is the time over which a domain's speed is measured: small accounts come in
+	// bursts, as many as there are connections for.
+	meterSpan = 20 * time.Second
+	// meterLeast is the shortest time that says something.
+	meterLeast = time.Second
+	// meterGap is how long nobody may have looked for what was measured before to count.
+	meterGap = 10 * time.Second
+)
+
+// meter measures how fast the accounts of a domain come over, all together. An account's own
+// meter says nothing of one that takes less than a second.
+type meter struct {
+	samples []meterSample // oldest first
+}
+
+// meterSample is what had been dealt with at a moment.
+type meterSample struct {
+	at               time.Time
+	messages, octets uint64
+}
+
+// add takes in how far a domain is, and returns the speed since meterSpan ago; known is false
+// for as long as too little has been seen.
+func (m *meter) add(s meterSample) (messages, octets float64, known bool) {
+	if n := len(m.samples); n > 0 && (s.at.Sub(m.samples[n-1].at) > meterGap || s.messages < m.samples[n-1].messages) {
+		m.samples = nil
+	}
+	m.samples = append(m.samples, s)
+	for len(m.samples) > 2 && s.at.Sub(m.samples[1].at) >= meterSpan {
+		m.samples = m.samples[1:]
+	}
+	first := m.samples[0]
+	took := s.at.Sub(first.at)
+	if took < meterLeast {
+		return 0, 0, false
+	}
+	return float64(s.messages-first.messages) / took.Seconds(), float64(s.octets-min(s.octets, first.octets)) / took.Seconds(), true
+}
+
+// measure completes sums with the speed of the whole and the time that the rest takes at that speed.
+func (t *totals) measure(m *meter, now time.Time) {
+	done := t.Copied + t.Quarantined
+	messages, octets, known := m.add(meterSample{now, done, t.Octets})
+	if !known || t.Running == 0 {
+		return
+	}
+	t.MessagesPerSecond, t.OctetsPerSecond = messages, octets
+	if left := t.Messages - min(t.Messages, done); left > 0 && messages > 0 {
+		seconds := int64(float64(left)/messages) + 1
+		t.RemainingSeconds = &seconds
+	}
+}
+
+// expectation is what is known of accounts whose turn has not come yet, or that are just being
+// looked at: what a check counted, or else what the others have on the average.
+type expectation struct {
+	counted map[store.AccountID]uint64 // by the newest check
+	unknown int                        // accounts of which nothing is known
+	known   int                        // accounts of which it is
+	sum     uint64                     // of the messages of these
+}
+
+// of is how many messages an account is expected to have of which the old server has told
+// none yet.
+func (e *expectation) of(o *store.Overview, l *Live) uint64 {
+	begun := !o.Summary.LastPass.IsZero() || o.Summary.Messages > 0
+	switch s := stateOf(o, l); {
+	case s != stateQueued && s != stateRunning && !begun, o.Alias != 0:
+		return 0
+	case begun:
+		e.known++
+		e.sum += o.Summary.Messages
+		return 0
+	}
+	n, ok := e.counted[o.ID]
+	if !ok {
+		e.unknown++
+		return 0
+	}
+	e.known++
+	e.sum += n
+	return n - min(n, progressOf(o, l))
+}
+
+// progressOf is what is counted of an account already.
+func progressOf(o *store.Overview, l *Live) uint64 { return viewProgress(o, l).Messages }
+
+// rest is what accounts are reckoned to have of which nothing is known.
+func (e *expectation) rest() uint64 {
+	if e.known == 0 {
+		return 0
+	}
+	return uint64(float64(e.sum) / float64(e.known) * float64(e.unknown))
+}
+
+// checkedMessages are the messages that the newest check of a domain counted, by account.
+func (a *app) checkedMessages(domain string) map[store.AccountID]uint64 {
+	counted := map[store.AccountID]uint64{}
+	if j := a.checks.get(domain); j != nil {
+		j.change(func(_ *jobView, c *checkResults) {
+			for i := range c.accounts {
+				if c.accounts[i].OldProblem == nil && c.accounts[i].Tried {
+					counted[c.accounts[i].Account] = c.accounts[i].Messages
+				}
+			}
+		})
+	}
+	return counted
+}

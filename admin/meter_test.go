@@ -1,0 +1,111 @@
+package admin
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"postferry/store"
+)
+
+// A thousand accounts of ten messages each, all of which a check has counted, are begun; four are
+// at work at a time and done in less than a second.
+func TestManySmallAccounts(t *testing.T) {
+	const accounts, each, atOnce, perSecond = 1000, 10, 4, 500
+	counted := map[store.AccountID]uint64{}
+	for i := range accounts {
+		counted[store.AccountID(i)] = each
+	}
+	var m meter
+	began := time.Unix(1_000_000, 0)
+	for elapsed := time.Duration(0); ; elapsed += 300 * time.Millisecond {
+		done := int(elapsed.Seconds() * perSecond / each)
+		if done >= accounts {
+			break
+		}
+		total := sumsOf(accounts, func(o *store.Overview) *Live {
+			switch i := int(o.ID); {
+			case i < done:
+				o.Summary = store.Summary{Messages: each, Copied: each, Passes: 1, LastPass: began, Complete: true}
+			case i < done+atOnce: // one folder of two has told how much is in it
+				return &Live{Account: o.ID, Running: true, Total: each / 2}
+			}
+			return nil
+		}, counted)
+		total.measure(&m, began.Add(elapsed))
+		if total.Messages != accounts*each || total.Estimated {
+			t.Fatalf("after %v: %d messages, estimated %v", elapsed, total.Messages, total.Estimated)
+		}
+		if elapsed < 2*time.Second {
+			continue
+		}
+		left := float64(accounts*each)/perSecond - elapsed.Seconds()
+		if total.MessagesPerSecond < 0.9*perSecond || total.MessagesPerSecond > 1.1*perSecond {
+			t.Errorf("after %v: %v a second, want %d", elapsed, total.MessagesPerSecond, perSecond)
+		}
+		if total.RemainingSeconds == nil || float64(*total.RemainingSeconds) < 0.85*left-1 || float64(*total.RemainingSeconds) > 1.15*left+2 {
+			t.Errorf("after %v: %s left, want about %.0f s", elapsed, remaining(total), left)
+		}
+	}
+}
+
+func remaining(t totals) string {
+	if t.RemainingSeconds == nil {
+		return "nothing known"
+	}
+	return fmt.Sprint(*t.RemainingSeconds, " s")
+}
+
+// sumsOf sums accounts up that are begun.
+func sumsOf(n int, as func(*store.Overview) *Live, counted map[store.AccountID]uint64) (t totals) {
+	e := expectation{counted: counted}
+	for i := range n {
+		o := store.Overview{Account: store.Account{ID: store.AccountID(i), State: store.Active}}
+		l := as(&o)
+		t.add(&o, l)
+		t.Messages += e.of(&o, l)
+	}
+	rest := e.rest()
+	t.Messages, t.Estimated = t.Messages+rest, rest > 0
+	return t
+}
+
+// Without a check the others are reckoned to have as much as those that are known, and that is said.
+func TestExpectationWithoutCheck(t *testing.T) {
+	total := sumsOf(100, func(o *store.Overview) *Live {
+		if o.ID < 20 {
+			o.Summary = store.Summary{Messages: uint64(30 + o.ID), Copied: 5}
+		}
+		if o.ID >= 90 {
+			o.State = store.Waiting // nobody has begun it
+		}
+		return nil
+	}, nil)
+	if want := uint64(20*30 + 190 + 70*790/20); total.Messages < want-1 || total.Messages > want+1 || !total.Estimated {
+		t.Errorf("%d messages, want about %d; estimated %v", total.Messages, want, total.Estimated)
+	}
+	if nothing := sumsOf(10, func(*store.Overview) *Live { return nil }, nil); nothing.Messages != 0 || nothing.Estimated {
+		t.Errorf("%+v", nothing)
+	}
+}
+
+// What was measured before a pause, or before accounts were taken out, does not count.
+func TestMeterBeginsAnew(t *testing.T) {
+	var m meter
+	at := time.Unix(1_000_000, 0)
+	for _, tt := range []struct {
+		after    time.Duration
+		messages uint64
+		known    bool
+		rate     float64
+	}{
+		{0, 1000, false, 0}, {500 * time.Millisecond, 1100, false, 0}, {2 * time.Second, 1200, true, 100},
+		{meterGap + 3*time.Second, 9000, false, 0}, {meterGap + 5*time.Second, 9100, true, 50},
+		{meterGap + 6*time.Second, 100, false, 0}, {meterGap + 8*time.Second, 100, true, 0},
+	} {
+		rate, _, known := m.add(meterSample{at: at.Add(tt.after), messages: tt.messages})
+		if known != tt.known || rate != tt.rate {
+			t.Errorf("after %v: %v %v, want %v %v", tt.after, rate, known, tt.rate, tt.known)
+		}
+	}
+}
