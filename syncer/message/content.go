@@ -55,7 +55,7 @@ func ReadContent(r io.Reader) (c Content, err error) {
 // headerSum is the sum of a header as every server keeps it.
 func headerSum(header []byte) [16]byte {
 	plain := make([]byte, 0, len(header))
-	for _, c := range header {
+	for _, c := range withoutMarks(header) {
 		switch {
 		case c == '\r':
 		case c == 0 || c > 127:
@@ -66,6 +66,25 @@ func headerSum(header []byte) [16]byte {
 	}
 	sum := sha256.Sum256(bytes.TrimRight(plain, "\n"))
 	return [16]byte(sum[:16])
+}
+
+// withoutMarks is a header without the fields with which other tools mark their copies.
+func withoutMarks(header []byte) []byte {
+	var rest []byte
+	mark := false
+	for len(header) > 0 {
+		n := lineEnd(header)
+		line := header[:n]
+		header = header[n:]
+		if line[0] != ' ' && line[0] != '\t' { // not the rest of the field before
+			name, _, _ := bytes.Cut(line, []byte(":"))
+			mark = slices.ContainsFunc(markFields[:], func(field string) bool { return CompareFold(string(name), field) == 0 })
+		}
+		if !mark {
+			rest = append(rest, line...)
+		}
+	}
+	return rest
 }
 
 // plainText passes NULs on as 0x80, and no CRs.
