@@ -62,6 +62,7 @@ func newApp(opt Options, url string) *app {
 		discovering: newPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll),
 		adding:      semaphore.NewWeighted(1),
 	}
+	a.hasher.nobody() // the first who logs in waits no longer than others
 	a.boards = newBoards(a.readBoard)
 	a.tracker = newTracker(opt.Store, opt.Ferry, opt.Log, time.Now)
 	a.jobs, a.checks, a.verifications = newJobs(), newJobShelf[checkResults](), newJobShelf[verifyResults]()

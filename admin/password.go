@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -32,8 +33,9 @@ type hasher struct {
 	memory, time uint32
 	places       *semaphore.Weighted
 	// nobody is the hash of no password. It is checked for names that don't
-	// exist, so that the time an answer takes doesn't tell which do.
-	nobody store.Secret
+	// exist, so that the time an answer takes doesn't tell which do. It is made when
+	// it is first asked for: whoever only hashes has no need of it.
+	nobody func() store.Secret
 }
 
 // newHasher takes 19 MiB and two rounds for each hash, two at a time.
@@ -41,7 +43,7 @@ func newHasher() *hasher { return newHasherWith(19<<10, 2) }
 
 func newHasherWith(memory, time uint32) *hasher {
 	h := &hasher{memory: memory, time: time, places: semaphore.NewWeighted(2)}
-	h.nobody = h.encode(random(hashLength))
+	h.nobody = sync.OnceValue(func() store.Secret { return h.encode(random(hashLength)) })
 	return h
 }
 
@@ -77,7 +79,7 @@ func (h *hasher) matches(ctx context.Context, hash, password store.Secret) (bool
 	defer h.places.Release(1)
 	known := hash != ""
 	if !known {
-		hash = h.nobody
+		hash = h.nobody()
 	}
 	memory, rounds, lanes, salt, want, err := parseHash(hash.Reveal())
 	if err != nil {

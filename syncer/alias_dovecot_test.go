@@ -80,7 +80,8 @@ func (b *aliasBench) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- engine.Run(ctx, b.background) }()
+	background := b.background
+	go func() { ended <- engine.Run(ctx, background) }()
 	b.Cleanup(func() { cancel(); <-ended })
 	b.engine = engine
 }

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"postferry/internal/lab"
@@ -129,9 +130,10 @@ func TestUnlistedFolderNotCopied(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			refuse := true
+			var refuse atomic.Bool
+			refuse.Store(true)
 			r := newOddRig(t, lab.OddOptions{Answer: func(c *lab.OddConn) string {
-				if refuse && strings.HasSuffix(c.Verb, "EXAMINE") && c.Folder() == "Work" {
+				if refuse.Load() && strings.HasSuffix(c.Verb, "EXAMINE") && c.Folder() == "Work" {
 					return "NO [UNAVAILABLE] later"
 				}
 				return ""
@@ -145,7 +147,7 @@ func TestUnlistedFolderNotCopied(t *testing.T) {
 			if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != "Work" || p.Server != store.OldSide || p.Kind != store.FolderLeftOld {
 				t.Errorf("%+v, problem %+v", res.Pass, p)
 			}
-			r.old.Change(func(*lab.OddOptions) { refuse = false })
+			refuse.Store(false)
 			tt.bring(r.old)
 			if res := r.sync(); !res.Pass.Complete {
 				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
