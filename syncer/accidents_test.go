@@ -129,6 +129,46 @@ func TestLedgerPutBackNumberedAnew(t *testing.T) {
 	}
 }
 
+// TestServerAndLedgerPutBack: the new server is put back to a backup, other messages get the UIDs that copies had, and then
+// the ledger is put back to a state of before: what was copied in between is recognised, whatever UID it has.
+func TestServerAndLedgerPutBack(t *testing.T) {
+	for _, removed := range []int{0, 2, 5, 9} {
+		t.Run(fmt.Sprintf("%d removed at the old server", removed), func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t, 10)
+			putBack := r.pair.new.keep("INBOX")
+			for i := range 10 {
+				r.pair.old.deliver("INBOX", mail(10+i))
+			}
+			r.copies(10)
+			rows, err := r.store.Folders(t.Context(), r.account.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := r.ledger("INBOX")
+			for i := range removed {
+				r.pair.old.remove("INBOX", mail(10+i))
+			}
+			putBack()
+			for i := range 5 {
+				r.pair.old.deliver("INBOX", mail(20+i))
+			}
+			r.copies(15 - removed)
+			r.stop()
+			now, back := r.ledger("INBOX"), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Proofs: was.Entries, Checkpoint: &rows[0].Checkpoint}
+			for _, e := range now.Entries {
+				back.Forget = append(back.Forget, e.Key)
+			}
+			if err := r.store.Commit(t.Context(), back); err != nil {
+				t.Fatal(err)
+			}
+			r.start(false)
+			r.copies(0)
+			r.has("INBOX", slices.Concat(mails(0, 10), mails(10+removed, 25))...)
+		})
+	}
+}
+
 // TestStoredLateWhereUIDsDontLast: a server whose UIDs don't last stores a message long after its connection was lost.
 // Which of the two is the second one can't be said to it, but the folder goes on.
 func TestStoredLateWhereUIDsDontLast(t *testing.T) {

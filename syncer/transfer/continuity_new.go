@@ -141,7 +141,7 @@ func (p *Pull) recogniseNew(ctx context.Context, seen string) error {
 	if err := p.enterInventory(ctx, batch); err != nil {
 		return err
 	}
-	p.beyond = slices.DeleteFunc(v.strangers, func(c message.Candidate) bool { return c.UID < p.Folder.Checkpoint.NewUIDNext })
+	p.beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
 	return nil
 }
 
