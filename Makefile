@@ -9,7 +9,8 @@
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for a minute
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
-# make model     random histories of two servers, a client and failures, for MODEL_TIME
+# make model     random histories of two servers, a client, failures and other people's accidents,
+#                for MODEL_TIME; make test draws no accidents
 # make torture   a daemon between real servers, killed TORTURE_KILLS times and its
 #                connections cut TORTURE_CUTS times at least, while mail arrives, flags
 #                change and people delete and move; TORTURE_SEED draws the same again
@@ -63,6 +64,7 @@ corpus: export FUZZ_KEEP = 8
 corpus: fuzz
 
 model: export MODEL_TIME := $(MODEL_TIME)
+model: export MODEL_ACCIDENTS = 1
 model:
 	go test -run '^TestModel$$' -v -timeout 0 -rapid.checks=1000 ./syncer
 

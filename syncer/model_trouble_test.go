@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -93,7 +94,10 @@ func drawFault(t *rapid.T) fault {
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":
 		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
-		f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
+		f.late = 1
+		if os.Getenv(modelAccidents) != "" {
+			f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
+		}
 	case "bug": // the server has stored what it says NO to
 		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
 	case "crash at a commit":
