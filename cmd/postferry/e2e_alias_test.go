@@ -98,6 +98,12 @@ func TestImportedLoginsOfOneMailbox(t *testing.T) {
 	p := startAliasPair(t)
 	p.old.FillMaildir("anna", "INBOX", lab.Generate(1, 40, 1000))
 	p.old.FillMaildir("anna", "Work", lab.Generate(2, 30, 1000))
+	// Before anybody has opened it, Dovecot may tell sessions that come at once different UIDVALIDITYs.
+	for _, folder := range []string{"INBOX", "Work"} {
+		if _, err := p.old.Client("anna").Select(folder, nil).Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d := p.serve()
 	list := ""
 	for _, login := range []string{"anna@example.com", "anna", "anna*admin"} {
