@@ -153,9 +153,9 @@ func TestRenamedElsewhere(t *testing.T) {
 }
 
 // holdsBack refuses APPEND to a folder as long as it is told to.
-func holdsBack(folder string, hold *bool) lab.OddOptions {
+func holdsBack(folder string, hold *atomic.Bool) lab.OddOptions {
 	return lab.OddOptions{Answer: func(c *lab.OddConn) string {
-		if *hold && c.Verb == "APPEND" && c.Folder() == folder {
+		if hold.Load() && c.Verb == "APPEND" && c.Folder() == folder {
 			return "NO [UNAVAILABLE] not now"
 		}
 		return ""
@@ -165,15 +165,16 @@ func holdsBack(folder string, hold *bool) lab.OddOptions {
 // TestMadeNotFilled: a folder that was only made is followed when it is renamed, and is not
 // taken for deleted with all its mail.
 func TestMadeNotFilled(t *testing.T) {
-	hold := func(t *testing.T) (*oddRig, *bool) {
-		held := true
+	hold := func(t *testing.T) (*oddRig, *atomic.Bool) {
+		var held atomic.Bool
+		held.Store(true)
 		r := newOddRig(t, lab.OddOptions{}, holdsBack("Work", &held))
 		r.start(false)
 		r.sync()
 		if n := len(r.new.Messages("Work")); n != 0 {
 			t.Fatalf("%d messages in Work", n)
 		}
-		r.new.Change(func(*lab.OddOptions) { held = false })
+		held.Store(false)
 		return r, &held
 	}
 	release := func(r *oddRig) {
@@ -187,9 +188,10 @@ func TestMadeNotFilled(t *testing.T) {
 		r.complete(0)
 	})
 	t.Run("renamed with what is below, numbered anew", func(t *testing.T) {
-		held := true
+		var held atomic.Bool
+		held.Store(true)
 		refuse := func(c *lab.OddConn) string {
-			if held && c.Verb == "APPEND" && strings.HasPrefix(c.Folder(), "a") {
+			if held.Load() && c.Verb == "APPEND" && strings.HasPrefix(c.Folder(), "a") {
 				return "NO [UNAVAILABLE] not now"
 			}
 			return ""
@@ -197,7 +199,7 @@ func TestMadeNotFilled(t *testing.T) {
 		r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Answer: refuse}, map[string]int{"INBOX": 2, "a": 2, "a/b": 3})
 		r.start(false)
 		r.sync()
-		r.new.Change(func(*lab.OddOptions) { held = false })
+		held.Store(false)
 		r.new.Rename("a", "z", false)
 		r.new.Rename("a/b", "z/b", true)
 		release(r)
@@ -464,12 +466,13 @@ func TestDecideFolder(t *testing.T) {
 		}
 	})
 	t.Run("gone from the old server", func(t *testing.T) {
-		hold := true
+		var hold atomic.Bool
+		hold.Store(true)
 		r := newOddRig(t, lab.OddOptions{}, holdsBack("Work", &hold))
 		r.start(false)
 		r.sync()
 		r.old.Delete("Work")
-		r.new.Change(func(*lab.OddOptions) { hold = false })
+		hold.Store(false)
 		if res := r.sync(); res.Pass.Complete || res.Problem.Kind != store.FolderLeftOld {
 			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -292,7 +293,8 @@ func TestVerifyMissing(t *testing.T) {
 		}
 	})
 	t.Run("gone from the old server", func(t *testing.T) {
-		hold := true
+		var hold atomic.Bool
+		hold.Store(true)
 		r := newOddRig(t, lab.OddOptions{}, holdsBack("Work", &hold))
 		r.start(false)
 		r.sync()
