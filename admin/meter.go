@@ -88,11 +88,8 @@ func (e *expectation) of(o *store.Overview, l *Live) uint64 {
 	}
 	e.known++
 	e.sum += n
-	return n - min(n, progressOf(o, l))
+	return n - min(n, viewProgress(o, l).Messages)
 }
-
-// progressOf is what is counted of an account already.
-func progressOf(o *store.Overview, l *Live) uint64 { return viewProgress(o, l).Messages }
 
 // rest is what accounts are reckoned to have of which nothing is known.
 func (e *expectation) rest() uint64 {

@@ -97,6 +97,22 @@ func (r *rig) failAll(disk *faultyStore, fault func(string) error) {
 	disk.set(fault)
 }
 
+// keepLedger remembers a folder's ledger and returns what puts it back, while the engine is stopped.
+func (r *rig) keepLedger(old string) (putBack func()) {
+	r.t.Helper()
+	row, was := r.folderRow(old), r.ledger(old)
+	return func() {
+		r.t.Helper()
+		back := store.Batch{Account: r.account.ID, Folder: row.ID, Proofs: was.Entries, Checkpoint: &row.Checkpoint}
+		for _, e := range r.ledger(old).Entries {
+			back.Forget = append(back.Forget, e.Key)
+		}
+		if err := r.store.Commit(r.t.Context(), back); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // TestLedgerPutBackNumberedAnew: the ledger is put back to an earlier state, and the new server has given the
 // folder another UIDVALIDITY since. What was copied after that state is recognised.
 func TestLedgerPutBackNumberedAnew(t *testing.T) {
@@ -104,24 +120,14 @@ func TestLedgerPutBackNumberedAnew(t *testing.T) {
 		t.Run(fmt.Sprintf("%d copied before", before), func(t *testing.T) {
 			t.Parallel()
 			r := rigOf(t, before)
-			rows, err := r.store.Folders(t.Context(), r.account.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			was := r.ledger("INBOX")
+			putBackLedger := r.keepLedger("INBOX")
 			r.pair.new.renumber("INBOX")
 			for i := range 5 {
 				r.pair.old.deliver("INBOX", mail(10+i))
 			}
 			r.copies(5)
 			r.stop()
-			now, back := r.ledger("INBOX"), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Proofs: was.Entries, Checkpoint: &rows[0].Checkpoint}
-			for _, e := range now.Entries {
-				back.Forget = append(back.Forget, e.Key)
-			}
-			if err := r.store.Commit(t.Context(), back); err != nil {
-				t.Fatal(err)
-			}
+			putBackLedger()
 			r.start(false)
 			r.copies(0)
 			r.has("INBOX", slices.Concat(mails(0, before), mails(10, 15))...)
@@ -141,11 +147,7 @@ func TestServerAndLedgerPutBack(t *testing.T) {
 				r.pair.old.deliver("INBOX", mail(10+i))
 			}
 			r.copies(10)
-			rows, err := r.store.Folders(t.Context(), r.account.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			was := r.ledger("INBOX")
+			putBackLedger := r.keepLedger("INBOX")
 			for i := range removed {
 				r.pair.old.remove("INBOX", mail(10+i))
 			}
@@ -155,13 +157,7 @@ func TestServerAndLedgerPutBack(t *testing.T) {
 			}
 			r.copies(15 - removed)
 			r.stop()
-			now, back := r.ledger("INBOX"), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Proofs: was.Entries, Checkpoint: &rows[0].Checkpoint}
-			for _, e := range now.Entries {
-				back.Forget = append(back.Forget, e.Key)
-			}
-			if err := r.store.Commit(t.Context(), back); err != nil {
-				t.Fatal(err)
-			}
+			putBackLedger()
 			r.start(false)
 			r.copies(0)
 			r.has("INBOX", slices.Concat(mails(0, 10), mails(10+removed, 25))...)

@@ -79,8 +79,10 @@ func (m *model) quiesce() {
 	m.pass()
 	m.decide()
 	res := m.pass()
-	if res.Problem != nil && res.Problem.Kind == store.MessagesRefused {
-		return // all that a folder has is refused in the same words: it waits for days, and says so
+	if m.onlyRefused(res.Problem) { // it waits for days, and says so
+		m.used[refusedWhole] = true
+		m.neverTwice(m.t)
+		return
 	}
 	if res.Problem != nil || !res.Pass.Complete {
 		m.fail("the last pass is not complete: %+v, problem %+v", res.Pass, res.Problem)
@@ -93,6 +95,26 @@ func (m *model) quiesce() {
 			m.t.Fatalf("%s went to the old server", op)
 		}
 	}
+}
+
+// onlyRefused tells whether a problem is that all that still has to come into a folder is what the new
+// server refuses for good: then it is the server that is in trouble, and none of it goes to quarantine.
+func (m *model) onlyRefused(p *store.Problem) bool {
+	if p == nil || p.Kind != store.MessagesRefused {
+		return false
+	}
+	only := true
+	m.eachFolder(func(f store.Folder, l store.Ledger) {
+		box := m.pair.old.folder(f.Old)
+		if f.Title != p.Folder || box == nil {
+			return
+		}
+		for _, msg := range box.messages {
+			_, known := message.FindEntry(l.Entries, message.IMAPKey(box.validity, msg.uid))
+			only = only && (known || strings.Contains(string(msg.body), refusedField))
+		}
+	})
+	return only
 }
 
 // decide says of the missing folders that they were deleted, as they were, or has them made again.

@@ -494,11 +494,11 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 }
 
 // endIdle ends the sessions of those pairs that have nothing to do: others need the places.
-func (a *account) endIdle(lanes []*session.Pair) {
+func (a *account) endIdle(pairs []*session.Pair) {
 	if a.ctx.Err() != nil {
 		return // no job begins any more; all sessions are about to be ended
 	}
-	for _, l := range lanes {
+	for _, l := range pairs {
 		if !a.busy[l] && !l.Empty() {
 			a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 		}

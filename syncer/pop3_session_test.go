@@ -124,7 +124,7 @@ func TestPOP3SessionTime(t *testing.T) {
 	}{
 		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
 	} {
-		p := &transfer.Pull{Engine: transfer.Engine{Quiet: transfer.SettleQuiet, Clock: func() time.Time { return now }}, Listing: tt.listing}
+		p := &transfer.Pull{Resources: transfer.Resources{Quiet: transfer.SettleQuiet, Clock: func() time.Time { return now }}, Listing: tt.listing}
 		p.Selected = &session.SourceFolder{POP3: tt.pop3}
 		p.LimitSession()
 		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: transfer.ErrPause} {

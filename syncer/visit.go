@@ -160,10 +160,10 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	yield := make(chan struct{})
 	l.Urgent = visit || l == a.front
 	p := &transfer.Pull{
-		Job:    transfer.Job{Account: a.id, Folder: f.Folder, Octets: a.tree.status[f.Old].Size, Visit: visit, Thinned: a.thinned(f)},
-		Engine: transfer.Engine{Store: a.store, Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Quiet: a.quiet, Clock: a.clock},
-		Shared: transfer.Shared{Pair: l, Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking, Log: a.log.With().Str("folder", f.Title).Logger()},
-		Events: transfer.Events{Yield: yield},
+		Job:       transfer.Job{Account: a.id, Folder: f.Folder, Octets: a.tree.status[f.Old].Size, Visit: visit, Thinned: a.thinned(f)},
+		Resources: transfer.Resources{Store: a.store, Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Quiet: a.quiet, Clock: a.clock},
+		Shared:    transfer.Shared{Pair: l, Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking, Log: a.log.With().Str("folder", f.Title).Logger()},
+		Events:    transfer.Events{Yield: yield},
 	}
 	p.Lasting = a.refusedLong(f)
 	if !visit {

@@ -89,7 +89,7 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 		return err
 	}
 	if len(others) > 0 && !row.Apart {
-		me := claimant{ClaimRequest: r, domain: row.Domain, lane: l, session: s, status: status, begun: foldertree.Begun(known)}
+		me := claimant{ClaimRequest: r, domain: row.Domain, pair: l, session: s, status: status, begun: foldertree.Begun(known)}
 		if err := me.compareAll(ctx, others); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 type claimant struct {
 	*ClaimRequest
 	domain  string
-	lane    *session.Pair
+	pair    *session.Pair
 	session session.Target
 	inbox   upstream.Status            // at the new server
 	status  map[string]upstream.Status // of the old server's folders
@@ -188,10 +188,10 @@ func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, erro
 	if err := c.look(ctx); err != nil {
 		return false, err
 	}
-	if c.lane.POP3() {
+	if c.pair.POP3() {
 		return c.contradicts(rows), nil
 	}
-	old, err := c.lane.Source(ctx)
+	old, err := c.pair.Source(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -267,14 +267,14 @@ type prober interface {
 
 // sameNew tells whether another account's login leads to the claimant's mailbox at the new server.
 func (c *claimant) sameNew(ctx context.Context, other store.Account) (bool, error) {
-	if other.New.Login == c.lane.NewCreds.Login {
+	if other.New.Login == c.pair.NewCreds.Login {
 		return true, nil // the server has just accepted it
 	}
 	mine, ok := c.session.(prober)
 	if !ok {
 		return false, &unprovedError{"the session can't be used for a probe"}
 	}
-	end := c.lane.New.End
+	end := c.pair.New.End
 	s, err := c.Dial.New(ctx, end.Server, other.New, c.options(end))
 	if err != nil {
 		return false, err
@@ -309,7 +309,7 @@ func (r *ClaimRequest) endProbe(ctx context.Context, s session.Target, left stor
 // options are those of a session beside the pair's. It has no place in the pool: whoever
 // holds one and waits for another would wait for ever where there is only one.
 func (c *claimant) options(end session.Endpoint) upstream.Options {
-	return upstream.Options{Stall: c.lane.Stall, ReadOnly: end.ReadOnly, Role: end.Role(), Log: c.Log,
+	return upstream.Options{Stall: c.pair.Stall, ReadOnly: end.ReadOnly, Role: end.Role(), Log: c.Log,
 		Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks}
 }
 

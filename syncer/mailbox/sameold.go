@@ -27,17 +27,17 @@ const (
 
 // sameOld tells whether another account's login leads to the claimant's mailbox at the old server.
 func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, error) {
-	if other.Old.Login == c.lane.OldCreds.Login {
+	if other.Old.Login == c.pair.OldCreds.Login {
 		return true, nil
 	}
-	if c.lane.POP3() {
+	if c.pair.POP3() {
 		return false, &unprovedError{"by POP3 two logins of one mailbox can't be told from two mailboxes"}
 	}
-	mine, err := c.lane.Source(ctx)
+	mine, err := c.pair.Source(ctx)
 	if err != nil {
 		return false, err
 	}
-	end := c.lane.Old.End
+	end := c.pair.Old.End
 	theirs, err := c.Dial.Old(ctx, end.Server, other.Old, c.options(end))
 	if err != nil {
 		return false, err
@@ -55,7 +55,7 @@ func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, erro
 	switch {
 	case err != nil || n < 0:
 		return false, err
-	case n >= AlikeMessages || n > 0 && sameName(other.Old.Login, c.lane.OldCreds.Login):
+	case n >= AlikeMessages || n > 0 && sameName(other.Old.Login, c.pair.OldCreds.Login):
 		return true, nil
 	}
 	return false, &unprovedError{fmt.Sprintf("they look alike, but hold too little mail to be sure (%d messages compared)", n)}

@@ -127,23 +127,23 @@ func (k *ResilientReader) OldFolders(ctx context.Context, known []store.Folder) 
 type ResilientTarget struct {
 	Target
 	ResilientReader
-	lane   *Pair
+	pair   *Pair
 	unwell int // folders in a row of which the server says that it can't make them at the moment
 }
 
 // NewResilientTarget makes a session of a pair steady.
 func NewResilientTarget(l *Pair, s Target) *ResilientTarget {
-	k := &ResilientTarget{Target: s, lane: l}
+	k := &ResilientTarget{Target: s, pair: l}
 	k.ResilientReader = *NewResilientReader(func(ctx context.Context) (TreeReader, error) { return k.again(ctx) }, l.New.HangUp)
 	return k
 }
 
 // again is the session, opened anew if it broke.
 func (k *ResilientTarget) again(ctx context.Context) (Target, error) {
-	if k.lane.New.There {
+	if k.pair.New.There {
 		return k.Target, nil
 	}
-	s, err := k.lane.Target(ctx)
+	s, err := k.pair.Target(ctx)
 	if err == nil {
 		k.Target = s
 	}

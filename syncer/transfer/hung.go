@@ -8,8 +8,8 @@ import (
 
 // leaveHung gives the pull's session with the new server, if it hung, to those that are waited for.
 func (p *Pull) leaveHung(ctx context.Context) {
-	if seat := &p.Pair.New; seat.There && seat.Session.Hung() {
-		opened, release := seat.GiveAway()
+	if slot := &p.Pair.New; slot.There && slot.Session.Hung() {
+		opened, release := slot.GiveAway()
 		p.Hung.Keep(ctx, p.Folder.ID, opened, session.HungStalls*p.Pair.Stall, release, p.Log)
 	}
 }

@@ -17,7 +17,7 @@ func TestInterruptedWriter(t *testing.T) {
 		"streamed": {stream: &source{r: strings.NewReader("large")}, streamed: make(chan error, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &Pull{Engine: Engine{Memory: semaphore.NewWeighted(10), Buffers: &Buffers{}}}
+			p := &Pull{Resources: Resources{Memory: semaphore.NewWeighted(10), Buffers: &Buffers{}}}
 			if err := p.Memory.Acquire(t.Context(), it.held); err != nil {
 				t.Fatal(err)
 			}

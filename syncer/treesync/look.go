@@ -41,7 +41,7 @@ type Result struct {
 // treeLook is a look at an account's trees while it runs on a pair.
 type treeLook struct {
 	of      Account
-	lane    *session.Pair
+	pair    *session.Pair
 	known   []store.Folder
 	last    LastLook
 	now     time.Time
@@ -67,7 +67,7 @@ type Account struct {
 
 // Look runs on a pair, with spot checks besides or without. Its rows are not stored yet.
 func Look(ctx context.Context, of Account, l *session.Pair, known []store.Folder, last LastLook, spot bool) (r Result) {
-	k := &treeLook{of: of, lane: l, known: known, last: last, now: of.Now(), counted: maps.Clone(last.counted), again: !spot}
+	k := &treeLook{of: of, pair: l, known: known, last: last, now: of.Now(), counted: maps.Clone(last.counted), again: !spot}
 	if spot {
 		if k.checks, r.Err = k.chooseSpotChecks(ctx); r.Err != nil {
 			return r
@@ -81,7 +81,7 @@ func Look(ctx context.Context, of Account, l *session.Pair, known []store.Folder
 }
 
 func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
-	l := k.lane
+	l := k.pair
 	first, err := k.lookAtBoth(ctx)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (k *treeLook) plan(ctx context.Context, newS session.Target, rows *[]store.
 
 // lookAtBoth looks at both servers at the same time, as each may be far away.
 func (k *treeLook) lookAtBoth(ctx context.Context) (newS session.Target, err error) {
-	l := k.lane
+	l := k.pair
 	reserve := l.Reserve
 	if l.POP3() {
 		reserve = func(ctx context.Context) error { return l.New.Sit(ctx, l) }
@@ -174,7 +174,7 @@ func (k *treeLook) lookAtBoth(ctx context.Context) (newS session.Target, err err
 
 // oldSteadily is oldTree for a server that breaks the connection at a folder.
 func (k *treeLook) oldSteadily(ctx context.Context) (foldertree.Tree, map[string]upstream.Status, error) {
-	l := k.lane
+	l := k.pair
 	l.Old.HangUp()
 	s := session.NewResilientReader(func(ctx context.Context) (session.TreeReader, error) { return l.Source(ctx) }, l.Old.HangUp)
 	return s.OldFolders(ctx, k.known)
@@ -182,7 +182,7 @@ func (k *treeLook) oldSteadily(ctx context.Context) (foldertree.Tree, map[string
 
 // newSteadily is newTree for a server that breaks the connection at a folder.
 func (k *treeLook) newSteadily(ctx context.Context) (session.Target, foldertree.Tree, error) {
-	l := k.lane
+	l := k.pair
 	l.New.HangUp()
 	s := session.NewResilientReader(func(ctx context.Context) (session.TreeReader, error) { return l.Target(ctx) }, l.New.HangUp)
 	tree, err := s.List(ctx)
@@ -214,7 +214,7 @@ func Graver(one, other error) error {
 
 // checkRoom is roomProblem with the old session that has just told the tree.
 func (k *treeLook) checkRoom(ctx context.Context, newS session.Target, rows []store.Folder, status map[string]upstream.Status) (*store.Problem, error) {
-	old, err := k.lane.Source(ctx)
+	old, err := k.pair.Source(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (k *treeLook) leftOut(ctx context.Context, row store.Folder) (uint64, error
 
 // countLeft compares a folder of the old server with its ledger.
 func (k *treeLook) countLeft(ctx context.Context, row store.Folder) (n uint64, err error) {
-	old, err := k.lane.Source(ctx)
+	old, err := k.pair.Source(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -43,7 +43,7 @@ type oldRenames struct {
 
 // followOldRenames returns the rows with the names that folders have on the old server now.
 func (k *treeLook) followOldRenames(ctx context.Context, rows []store.Folder) ([]store.Folder, error) {
-	if k.lane.POP3() {
+	if k.pair.POP3() {
 		return rows, nil
 	}
 	o := &oldRenames{treeLook: k, boxes: map[string]*oldBox{}, rows: slices.Clone(rows), now: map[*store.Folder]string{}}
@@ -52,7 +52,7 @@ func (k *treeLook) followOldRenames(ctx context.Context, rows []store.Folder) ([
 		return rows, nil
 	}
 	var err error
-	if o.session, err = k.lane.Source(ctx); err != nil {
+	if o.session, err = k.pair.Source(ctx); err != nil {
 		return nil, err
 	}
 	for _, find := range []func(context.Context) error{o.byNumber, o.byContent} {
