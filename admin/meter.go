@@ -50,11 +50,11 @@ func (m *meter) add(s meterSample) (messages, octets float64, known bool) {
 func (t *totals) measure(m *meter, now time.Time) {
 	done := t.Copied + t.Quarantined
 	messages, octets, known := m.add(meterSample{now, done, t.Octets})
-	if !known || t.Running == 0 {
+	if !known || t.Running == 0 || messages == 0 { // what accounts tell of themselves says more of one large message
 		return
 	}
 	t.MessagesPerSecond, t.OctetsPerSecond = messages, octets
-	if left := t.Messages - min(t.Messages, done); left > 0 && messages > 0 {
+	if left := t.Messages - min(t.Messages, done); left > 0 {
 		seconds := int64(float64(left)/messages) + 1
 		t.RemainingSeconds = &seconds
 	}

@@ -109,3 +109,18 @@ func TestMeterBeginsAnew(t *testing.T) {
 		}
 	}
 }
+
+// While nothing is entered, as with one large message on its way, the accounts' own speed stays.
+func TestMeterOfOneLargeMessage(t *testing.T) {
+	var m meter
+	for n := range 10 {
+		total := sumsOf(1, func(o *store.Overview) *Live {
+			o.Summary = store.Summary{Messages: 100, Copied: 10}
+			return &Live{Account: o.ID, Running: true, Total: 100, MessagesPerSecond: 0.25, OctetsPerSecond: 5e6}
+		}, nil)
+		total.measure(&m, time.Unix(1_000_000+int64(n), 0))
+		if total.MessagesPerSecond != 0.25 || total.OctetsPerSecond != 5e6 || total.RemainingSeconds != nil {
+			t.Errorf("after %d s: %v messages and %v octets a second, %s left", n, total.MessagesPerSecond, total.OctetsPerSecond, remaining(total))
+		}
+	}
+}
