@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,38 +156,54 @@ func (p *pair) statusSays(config string, words ...string) {
 	t.Logf("status says: %s", out)
 }
 
-// TestNewServerInTrouble wants a client to be told, and never to hang.
-func TestNewServerInTrouble(t *testing.T) {
-	t.Parallel()
+// troubledNew is a daemon in front of a new server that can be put into trouble.
+type troubledNew struct {
+	*pair
+	daemon *testDaemon
+	line   *lab.Faulty
+}
+
+func startTroubledNew(t *testing.T) troubledNew {
+	t.Helper()
 	p := startPair(t, anna)
 	line := lab.FaultLine(t, p.new.IMAP, nil)
 	p.newURL, p.newCA = "imap+insecure://"+line.Addr, false
 	d := p.serve()
 	takeOverAll(t, d.Config, anna)
-	for _, tt := range []struct {
-		name    string
-		trouble func(on bool)
-	}{
-		{"down", line.Refuse}, {"hanging", line.Hang}, {"hanging after the greeting", line.HangAfterGreeting},
-	} {
-		tt.trouble(true)
-		k := p.talk(d)
-		// A slow server is waited for as long as clients wait, which is a minute.
-		within(t, 75*time.Second, "a refusal while the new server is "+tt.name, func() {
-			if got := completion(k.login(odd)); !strings.HasPrefix(got, "TAG NO [UNAVAILABLE] ") {
-				t.Errorf("login while the new server is %s: %s", tt.name, got)
-			}
-		})
-		tt.trouble(false)
-		if got := completion(k.login(odd)); !strings.HasPrefix(got, "TAG OK ") {
-			t.Errorf("login after the new server was %s: %s", tt.name, got)
+	return troubledNew{p, d, line}
+}
+
+// refuses wants a login to be refused while there is trouble, and accepted afterwards.
+func (s troubledNew) refuses(name string, trouble func(on bool)) {
+	t := s.t
+	trouble(true)
+	k := s.talk(s.daemon)
+	// A slow server is waited for as long as clients wait, which is a minute.
+	within(t, 75*time.Second, "a refusal while the new server is "+name, func() {
+		if got := completion(k.login(odd)); !strings.HasPrefix(got, "TAG NO [UNAVAILABLE] ") {
+			t.Errorf("login while the new server is %s: %s", name, got)
 		}
+	})
+	trouble(false)
+	if got := completion(k.login(odd)); !strings.HasPrefix(got, "TAG OK ") {
+		t.Errorf("login after the new server was %s: %s", name, got)
 	}
-	open := p.talk(d)
+}
+
+// TestNewServerInTrouble wants a client to be told, and never to hang.
+func TestNewServerInTrouble(t *testing.T) {
+	t.Parallel()
+	one, other := startTroubledNew(t), startTroubledNew(t)
+	var g sync.WaitGroup // both wait for a minute
+	g.Go(func() { other.refuses("hanging after the greeting", other.line.HangAfterGreeting) })
+	one.refuses("down", one.line.Refuse)
+	one.refuses("hanging", one.line.Hang)
+	g.Wait()
+	open := one.talk(one.daemon)
 	if got := completion(open.login(odd)); !strings.HasPrefix(got, "TAG OK ") {
 		t.Fatalf("login: %s", got)
 	}
-	line.CutAll()
+	one.line.CutAll()
 	open.endsWithBye()
 }
 
