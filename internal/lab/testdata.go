@@ -3,20 +3,23 @@ package lab
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
-// Root returns the module's root directory.
+// Root returns the module's root directory, found from the package's own, in which go
+// test runs it: where the source was compiled is not told with -trimpath.
 func Root(tb testing.TB) string {
 	tb.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	for dir := filepath.Dir(file); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+	start, err := os.Getwd()
+	if err != nil {
+		tb.Fatalf("lab: %v", err)
+	}
+	for dir := start; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return dir
 		}
 	}
-	tb.Fatalf("lab: no go.mod above %s (built with -trimpath?)", file)
+	tb.Fatalf("lab: no go.mod above %s", start)
 	return ""
 }
 
