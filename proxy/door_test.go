@@ -143,6 +143,28 @@ func (p *proxyRig) from(t testing.TB, addr string) *peer {
 	return newPeer(t, "client", conn)
 }
 
+// haveArrived waits until n connections have come to the door: the kernel accepts them for
+// a port before the proxy does, and what is still to come would send others away.
+func (p *proxyRig) haveArrived(t testing.TB, n uint64) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(patience)
+	for p.door.arrivals() < n {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections have arrived; want %d", p.door.arrivals(), n)
+		}
+		<-tick.C
+	}
+}
+
+// arrivals is how many connections there have been.
+func (d *door) arrivals() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.arrived
+}
+
 const greeting = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n"
 
 // TestSilentConnections: connections that say nothing, many times as many as are let in, to both
@@ -175,6 +197,7 @@ func TestSilentConnections(t *testing.T) {
 				}
 				defer conn.Close()
 			}
+			p.haveArrived(t, 1+300)
 			for _, addr := range []string{"127.0.0.1", "127.0.0.2", tt.from(299)} {
 				c := p.from(t, addr)
 				c.hears(greeting)
