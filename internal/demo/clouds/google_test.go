@@ -87,11 +87,11 @@ func delegate(t *testing.T, g *Google, server, scope, subject string) *oauth2.To
 	if err != nil {
 		t.Fatal(err)
 	}
-	var key struct{ Client_email, Private_key, Private_key_id, Token_uri string }
+	var key map[string]string
 	if err := json.Unmarshal(file, &key); err != nil {
 		t.Fatal(err)
 	}
-	cfg := oauthjwt.Config{Email: key.Client_email, PrivateKey: []byte(key.Private_key), PrivateKeyID: key.Private_key_id, TokenURL: key.Token_uri, Scopes: []string{scope}, Subject: subject}
+	cfg := oauthjwt.Config{Email: key["client_email"], PrivateKey: []byte(key["private_key"]), PrivateKeyID: key["private_key_id"], TokenURL: key["token_uri"], Scopes: []string{scope}, Subject: subject}
 	token, err := cfg.TokenSource(t.Context()).Token()
 	if err != nil {
 		t.Fatal(err)
