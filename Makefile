@@ -7,7 +7,7 @@
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
-#                server's answers may cost for a minute
+#                server's answers may cost for 40 seconds
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
 # make model     random histories of two servers, a client, failures and other people's accidents,
 #                for MODEL_TIME; make test draws no accidents
@@ -25,10 +25,10 @@ BENCH ?= .
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
-test: export MODEL_TIME = 60s
+test: export MODEL_TIME = 40s
 test: deps lint
 	go test -race -shuffle=on -timeout 20m ./...
-	scripts/fuzz.sh 15s Cost ./upstream
+	scripts/fuzz.sh 10s Cost ./upstream
 
 deps:
 	scripts/test-deps.sh
