@@ -60,6 +60,23 @@ const (
 	WrongDates           ProblemKind = "wrong_dates"           // the new server does not keep the dates of messages; mail is copied all the same
 	Protocol             ProblemKind = "protocol"              // the server's answer makes no sense
 	SameMailbox          ProblemKind = "same_mailbox"          // the login may lead to a mailbox that another account copies; a person has to say
+	TokenRefused         ProblemKind = "token_refused"         // the server does not take the token
+	TokensNotTaken       ProblemKind = "tokens_not_taken"      // the server offers no mechanism that takes tokens
+	MasterNotTaken       ProblemKind = "master_not_taken"      // the server offers no way for one login to open another's mailbox
+	MasterRefused        ProblemKind = "master_refused"        // the server does not take the login that opens all mailboxes
+	TokenUnavailable     ProblemKind = "token_unavailable"     // the provider gives out no token at the moment
+	TenantUnknown        ProblemKind = "tenant_unknown"        // the provider does not know the tenant
+	ApplicationRefused   ProblemKind = "application_refused"   // the provider does not know the application, or its secret or certificate is not right or has expired
+	PermissionMissing    ProblemKind = "permission_missing"    // the application has not been granted the permission to use IMAP
+	DelegationMissing    ProblemKind = "delegation_missing"    // the service account may not act for the people of the domain
+	PrincipalMissing     ProblemKind = "principal_missing"     // the application is not registered with the mail server
+	MailboxRefused       ProblemKind = "mailbox_refused"       // this mailbox can't be opened, though others can
+	MailboxUnknown       ProblemKind = "mailbox_unknown"       // the provider has no such mailbox
+	IMAPOff              ProblemKind = "imap_off"              // IMAP is switched off for the mailbox
+	ConsentMissing       ProblemKind = "consent_missing"       // the mailbox's owner has not signed in at the provider for Postferry yet
+	ConsentRevoked       ProblemKind = "consent_revoked"       // what the mailbox's owner had agreed to at the provider is not valid any more
+	ClockWrong           ProblemKind = "clock_wrong"           // the provider says that the clock of this machine is wrong
+	TokenCommandFailed   ProblemKind = "token_command"         // the program that prints tokens failed
 	NoDomain             ProblemKind = "no_domain"             // the account's domain is not known any more
 	Unexpected           ProblemKind = "unexpected"            // none of these; Summary and Cause say all there is
 )

@@ -19,6 +19,7 @@ type Error struct {
 	Text   string            // the server's words, printable and bounded to 500 bytes
 	Said   string            // what it had said before of its own accord (an alert, an untagged NO or BAD); "" if nothing
 	After  time.Duration     // the server's own hint when to try again; 0 if none
+	Token  *TokenRefusal     // what it said of a token that it refuses; nil if it was given none
 	Moved  string            // the server that has what was asked for, if this one refers to it (RFC 2193, RFC 2221)
 	Err    error             // the cause
 }
@@ -68,6 +69,8 @@ var (
 	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
 	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
+	errNoTokens      = errors.New("the server offers neither OAUTHBEARER nor XOAUTH2, so it takes no tokens")
+	errNoProxy       = errors.New("the server offers no mechanism by which one login can open another's mailbox (AUTH=PLAIN)")
 	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
 	errOtherUID      = errors.New("the server names two messages in one response: it can't be told whose body it has sent")
 	errShort         = errors.New("the message ended before its announced size")
@@ -90,6 +93,9 @@ func (e *Error) Error() string {
 			fmt.Fprintf(&b, "[%s] ", e.Code)
 		}
 		fmt.Fprintf(&b, "%q", e.Text)
+	}
+	if e.Token != nil {
+		fmt.Fprintf(&b, ": %v", e.Token)
 	}
 	if e.Said != "" && e.Said != e.Text {
 		fmt.Fprintf(&b, ": the server had said %q", e.Said)

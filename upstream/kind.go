@@ -72,6 +72,12 @@ func (e *Error) fixKind() store.ProblemKind {
 		return store.OldEncryption
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return store.OverQuota
+	case e.Token != nil:
+		return store.TokenRefused
+	case errors.Is(e.Err, errNoTokens):
+		return store.TokensNotTaken
+	case errors.Is(e.Err, errNoProxy):
+		return store.MasterNotTaken
 	case e.Code == imap.ResponseCodeExpired:
 		return store.PasswordExpired
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
@@ -80,6 +86,8 @@ func (e *Error) fixKind() store.ProblemKind {
 		return store.PasswordUnsendable
 	case errors.Is(e.Err, errPreauth):
 		return store.OpenToAll
+	case errors.Is(e.Err, errUnproved):
+		return store.Tampering
 	case unsafe(e):
 		return store.ProgramRefused
 	case e.Op == opLogin:

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"encoding/base64"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -15,18 +14,26 @@ import (
 // opLogin is the Op of what is wrong with a login.
 const opLogin = "login"
 
-// Login authenticates: AUTHENTICATE PLAIN with SASL-IR where offered, else
-// AUTHENTICATE PLAIN, else LOGIN with literals where needed. Afterwards the
-// capabilities are those after login; ID goes out with the next command.
-// A refusal is an *Error of class Fix, unless the server says that it passes.
-// A server that says PREAUTH is refused: it would not check the password.
-// It waits for its turn, if the options have one.
+// Login is SignIn with a login and its password, or with what the options have in place of it.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {
-	if s.preauth {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errPreauth}
+	if s.opt.SignIn != nil {
+		return s.SignIn(ctx, *s.opt.SignIn)
 	}
-	if strings.ContainsRune(c.Login, 0) || strings.ContainsRune(c.Password.Reveal(), 0) {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Err: errNUL}
+	return s.SignIn(ctx, withPassword(c))
+}
+
+// SignIn authenticates: with the best mechanism of SASL that the server offers for
+// it, with SASL-IR where offered, else (a password only) LOGIN with literals where
+// needed. Afterwards the capabilities are those after login; ID goes out with the next
+// command. A refusal is an *Error of class Fix, unless the server says that it passes.
+// A server that says PREAUTH is refused: it would not check who it is.
+// It waits for its turn, if the options have one.
+func (s *Session) SignIn(ctx context.Context, si SignIn) error {
+	if s.preauth {
+		return s.fault(opLogin, Fix, errPreauth)
+	}
+	if si.unsendable() {
+		return s.fault(opLogin, Fix, errNUL)
 	}
 	if s.opt.Turn != nil {
 		select {
@@ -41,7 +48,7 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 		if err := s.introduce(); err != nil {
 			return err
 		}
-		if err := s.authenticate(c); err != nil {
+		if err := s.authenticate(si); err != nil {
 			return err
 		}
 		s.identified = false
@@ -68,29 +75,55 @@ func (s *Session) introduce() error {
 	return s.await(cmd, nil)
 }
 
-// authenticate picks the way in.
-func (s *Session) authenticate(c store.Credentials) error {
+// authenticate tries the ways in, in turn, as long as the server lacks what it announced.
+func (s *Session) authenticate(si SignIn) error {
 	s.opt.Trace.loggingIn(true)
 	defer s.opt.Trace.loggingIn(false)
-	password := c.Password.Reveal()
-	s.secrets = []string{password, escaped(password)}
-	if s.Has(imap.AuthCap(sasl.Plain)) {
-		cmd, err := s.saslPlain(c)
+	s.secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
+	var refused error
+	for _, name := range si.mechanisms(s.takes) {
+		lacks, err := s.mechanism(name, si)
+		if !lacks {
+			return err
+		}
+		refused = err
+	}
+	switch {
+	case refused == nil && si.Token:
+		return s.fault(opLogin, Fix, errNoTokens)
+	case refused == nil && si.As != "":
+		return s.fault(opLogin, Fix, errNoProxy)
+	case si.Token, si.As != "":
+		return refused
+	}
+	return s.loginAnyway(si, refused)
+}
+
+// takes tells whether the server offers a mechanism.
+func (s *Session) takes(mechanism string) bool { return s.Has(imap.AuthCap(mechanism)) }
+
+// loginAnyway authenticates with LOGIN, the command or else the mechanism. refused is what the
+// better ways ended with, if there were any.
+func (s *Session) loginAnyway(si SignIn, refused error) error {
+	if !s.Has(imap.CapLoginDisabled) {
+		cmd, err := s.loginPlain(si.Login, si.Secret.Reveal())
 		if err != nil {
 			return err
 		}
-		if !lacksMechanism(&cmd.res) || s.Has(imap.CapLoginDisabled) {
-			return s.loginRefusal(cmd)
+		if refused = s.loginRefusal(cmd); !lacksMechanism(&cmd.res) {
+			return refused
 		}
 	}
-	if s.Has(imap.CapLoginDisabled) {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opLogin, Class: Fix, Code: imap.ResponseCodePrivacyRequired, Err: errLoginDisabled}
-	}
-	cmd, err := s.loginPlain(c.Login, password)
-	if err != nil {
+	switch {
+	case s.takes(sasl.Login):
+		_, err := s.mechanism(sasl.Login, si)
 		return err
+	case refused != nil:
+		return refused
 	}
-	return s.loginRefusal(cmd)
+	e := s.fault(opLogin, Fix, errLoginDisabled)
+	e.Code = imap.ResponseCodePrivacyRequired
+	return e
 }
 
 // escaped is a password as it stands in a quoted string (RFC 9051 section 4.3).
@@ -101,41 +134,11 @@ func escaped(password string) string {
 // lacksMechanism reports an answer that says nothing of the password: the
 // server lacks what it announced.
 func lacksMechanism(st *status) bool {
-	return st.kind == "BAD" || st.kind == "NO" && containsAny(strings.ToLower(st.text), []string{"mechanism", "not supported", "unsupported"})
+	return st.kind == "BAD" || st.kind == "NO" && containsAny(strings.ToLower(st.text), mechanismWords)
 }
 
-// saslPlain authenticates with SASL PLAIN (RFC 4616).
-func (s *Session) saslPlain(c store.Credentials) (*command, error) {
-	client := sasl.NewPlainClient("", c.Login, c.Password.Reveal())
-	mech, first, err := client.Start()
-	if err != nil {
-		return nil, err
-	}
-	answer := base64.StdEncoding.EncodeToString(first)
-	s.secrets = append(s.secrets, answer)
-	cmd, err := s.begin("AUTHENTICATE")
-	if err != nil {
-		return nil, err
-	}
-	s.enc.SP().Raw(mech)
-	if s.Has(imap.CapSASLIR) {
-		s.enc.SP().Raw(answer)
-	} else {
-		s.enc.CRLF()
-		if ok, err := s.awaitGoAhead(cmd); !ok {
-			return cmd, err
-		}
-		s.enc.Raw(answer)
-	}
-	s.enc.CRLF()
-	for {
-		ok, err := s.awaitGoAhead(cmd)
-		if !ok {
-			return cmd, err
-		}
-		s.enc.Raw("*").CRLF() // PLAIN has no more to say (RFC 9051 section 6.2.2)
-	}
-}
+// mechanismWords are by what servers say that they lack a mechanism.
+var mechanismWords = []string{"mechanism", "not supported", "unsupported"}
 
 // loginPlain authenticates with LOGIN.
 func (s *Session) loginPlain(login, password string) (*command, error) {

@@ -40,6 +40,9 @@ type Options struct {
 	Traffic Traffic
 	// Turn is what Login waits for before it sends anything; nil for nothing.
 	Turn <-chan struct{}
+	// SignIn is what Login signs in with in place of the login and password that it is given; nil
+	// for those.
+	SignIn *SignIn
 	// ID is what is said of the client before it is logged in, where the server takes ID;
 	// nil for a session of our own, which tells its own name afterwards.
 	ID []wire.Field

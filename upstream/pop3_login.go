@@ -3,8 +3,9 @@ package upstream
 import (
 	"context"
 	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,16 +14,24 @@ import (
 	"postferry/store"
 )
 
-// Login authenticates: AUTH PLAIN where offered (RFC 5034), else USER and
-// PASS, and APOP where a server takes nothing else. A refusal is an *Error of
-// class Fix, unless the server says that it passes: another session has the
-// mailbox (IN-USE), or the last login was too recently (LOGIN-DELAY).
-// Afterwards the capabilities are those after login.
+// Login is SignIn with a login and its password, or with what the options have in place of it.
 func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
+	if s.opt.SignIn != nil {
+		return s.SignIn(ctx, *s.opt.SignIn)
+	}
+	return s.SignIn(ctx, withPassword(c))
+}
+
+// SignIn authenticates: AUTH with the best mechanism that is offered (RFC 5034), else (a
+// password only) USER and PASS, and APOP where a server takes nothing else. A refusal is
+// an *Error of class Fix, unless the server says that it passes: another session has
+// the mailbox (IN-USE), or the last login was too recently (LOGIN-DELAY).
+// Afterwards the capabilities are those after login.
+func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 	return s.do(ctx, opLogin, func() error {
 		defer func() { s.secrets = nil }()
-		s.secrets = []string{c.Password.Reveal()}
-		if err := s.authenticate(c); err != nil {
+		s.secrets = []string{si.Secret.Reveal()}
+		if err := s.authenticate(si); err != nil {
 			return err
 		}
 		s.inside = true
@@ -33,32 +42,54 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 	})
 }
 
-// authenticate picks the way in.
-func (s *POP3) authenticate(c store.Credentials) error {
-	password := c.Password.Reveal()
-	if slices.Contains(s.caps.known["SASL"], sasl.Plain) {
-		if strings.Contains(c.Login+password, "\x00") {
+// authenticate tries the ways in, in turn, as long as the server lacks what it announced.
+func (s *POP3) authenticate(si SignIn) error {
+	var refused error
+	for _, name := range si.mechanisms(s.takes) {
+		if si.unsendable() {
 			return s.fault(opLogin, Fix, errNUL)
 		}
-		return s.authPlain(c)
+		lacks, err := s.mechanism(name, si)
+		if !lacks {
+			return err
+		}
+		refused = err
 	}
-	if strings.ContainsAny(c.Login+password, "\r\n\x00") {
+	switch {
+	case refused == nil && si.Token:
+		return s.fault(opLogin, Fix, errNoTokens)
+	case refused == nil && si.As != "":
+		return s.fault(opLogin, Fix, errNoProxy)
+	case si.Token, si.As != "":
+		return refused
+	}
+	return s.user(si)
+}
+
+// takes tells whether the server offers a mechanism.
+func (s *POP3) takes(mechanism string) bool {
+	return slices.ContainsFunc(s.caps.known["SASL"], func(name string) bool { return strings.EqualFold(name, mechanism) })
+}
+
+// user authenticates with USER and PASS, or with APOP.
+func (s *POP3) user(si SignIn) error {
+	if strings.ContainsAny(si.Login+si.Secret.Reveal(), "\r\n\x00") {
 		return s.fault(opLogin, Fix, errUnsendable)
 	}
 	if len(s.caps.list) > 0 && !s.Has("USER") && s.stamp != "" {
-		return s.apop(c)
+		return s.apop(si)
 	}
-	r, err := s.secretCommand("USER", c.Login)
+	r, err := s.secretCommand("USER", si.Login)
 	if err != nil {
 		return err
 	}
 	if r.kind != replyOK {
 		if s.stamp != "" && r.code == "" {
-			return s.apop(c)
+			return s.apop(si)
 		}
 		return s.loginRefusal(r)
 	}
-	if r, err = s.secretCommand("PASS", password); err != nil {
+	if r, err = s.secretCommand("PASS", si.Secret.Reveal()); err != nil {
 		return err
 	}
 	return s.loginRefusal(r)
@@ -67,38 +98,74 @@ func (s *POP3) authenticate(c store.Credentials) error {
 // maxInitial is the longest AUTH command (RFC 5034 section 4). Octets.
 const maxInitial = 255
 
-// authPlain authenticates with SASL PLAIN (RFC 4616).
-func (s *POP3) authPlain(c store.Credentials) error {
-	client := sasl.NewPlainClient("", c.Login, c.Password.Reveal())
-	mech, first, err := client.Start()
+// mechanism authenticates with one mechanism. lacks tells that it was refused because the
+// server lacks what it announced.
+func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
+	client, err := si.client(name)
 	if err != nil {
-		return err
+		return true, s.fault(opLogin, Fix, err)
 	}
-	initial := base64.StdEncoding.EncodeToString(first)
-	s.secrets = append(s.secrets, initial)
-	args := mech + " " + initial
-	short := len("AUTH "+args+"\r\n") <= maxInitial
-	if !short {
-		args = mech
+	r, wrong, err := s.converse(client)
+	switch {
+	case err != nil:
+		return false, err
+	case wrong == nil && r.kind == replyOK && !proved(client):
+		wrong = errUnproved
 	}
-	r, err := s.secretCommand("AUTH", args)
-	if err == nil && r.kind == replyMore && !short {
-		r, err = s.secretCommand(initial, "")
+	if wrong != nil {
+		e := s.refusal(opLogin, r)
+		e.Class, e.Err = Fix, fmt.Errorf("%w: %w", e.Err, wrong)
+		return false, e
 	}
-	for err == nil && r.kind == replyMore {
-		r, err = s.secretCommand("*", "") // PLAIN has no more to say
+	err = s.loginRefusal(r)
+	lacks = err != nil && containsAny(strings.ToLower(r.text), mechanismWords)
+	if e, ok := errors.AsType[*Error](err); ok && si.Token {
+		e.Token = s.tokenRefusal(client)
+		return lacks && refusalOf(client) == nil, e
 	}
+	return lacks, err
+}
+
+// converse has an exchange of SASL (RFC 5034 section 4) until the server has answered. wrong
+// is what was wrong with what it said meanwhile.
+func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
+	name, first, err := client.Start()
 	if err != nil {
-		return err
+		return r, nil, s.fault(opLogin, Fix, err)
 	}
-	return s.loginRefusal(r)
+	args := name
+	if first != nil {
+		if initial := s.encoded(first, "="); len("AUTH "+name+" "+initial+"\r\n") <= maxInitial {
+			args, first = name+" "+initial, nil
+		}
+	}
+	r, err = s.secretCommand("AUTH", args)
+	for range maxRounds {
+		if err != nil || r.kind != replyMore {
+			return r, wrong, err
+		}
+		answer := ""
+		if first != nil {
+			answer, first = s.encoded(first, ""), nil
+		} else if answer, err = s.next(client, r.text); err != nil {
+			answer = "*" // there is no more to say
+			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
+				wrong = err
+			}
+		}
+		r, err = s.secretCommand(answer, "")
+	}
+	if err == nil && r.kind == replyMore {
+		err = errRounds
+	}
+	return r, wrong, err
 }
 
 // apop authenticates with APOP (RFC 1939 section 7), whose MD5 protects
 // nothing; it is for servers that have no other way in.
-func (s *POP3) apop(c store.Credentials) error {
-	sum := md5.Sum([]byte(s.stamp + c.Password.Reveal()))
-	r, err := s.secretCommand("APOP", c.Login+" "+hex.EncodeToString(sum[:]))
+func (s *POP3) apop(si SignIn) error {
+	sum := md5.Sum([]byte(s.stamp + si.Secret.Reveal()))
+	r, err := s.secretCommand("APOP", si.Login+" "+hex.EncodeToString(sum[:]))
 	if err != nil {
 		return err
 	}

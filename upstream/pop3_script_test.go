@@ -57,6 +57,16 @@ var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string,
 	"login": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, ann))
 	},
+	"token": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		secret := store.Secret("t0ken")
+		if s.Has("X-LONG") {
+			secret = store.Secret(strings.Repeat("t0ken", 60))
+		}
+		sayError(say, s.SignIn(ctx, SignIn{Login: "ann", Secret: secret, Token: true}))
+	},
+	"proxy": func(ctx context.Context, s *POP3, say func(string, ...any)) {
+		sayError(say, s.SignIn(ctx, SignIn{Login: "ann", Secret: "secret", As: "anna"}))
+	},
 	"odd": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, store.Credentials{Login: "ann", Password: store.Secret(strings.Repeat("p ", 120))}))
 	},

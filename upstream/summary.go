@@ -73,6 +73,12 @@ func (e *Error) fixSummary(host string) string {
 		return e.tlsSummary(host)
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return "The mailbox at " + host + " is full" + e.words() + ". Make room or raise its quota; then the copying goes on."
+	case e.Token != nil:
+		return host + " refused the token that was fetched for this account" + e.words() + ". See whether the account and the application have access to IMAP there."
+	case errors.Is(e.Err, errNoTokens):
+		return host + " takes no tokens. Choose another way to sign in for this domain, or have OAUTHBEARER or XOAUTH2 switched on there."
+	case errors.Is(e.Err, errNoProxy):
+		return host + " offers no way for a master login to open somebody else's mailbox. Have AUTH=PLAIN switched on there, or set a separator if it takes logins such as anna*master."
 	case e.Code == imap.ResponseCodeExpired:
 		return host + " says that this account's password has expired" + e.words() + ". Set a new one there. " + correct
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
@@ -83,6 +89,8 @@ func (e *Error) fixSummary(host string) string {
 		return "The login or password of this account contains a NUL character. " + correct
 	case errors.Is(e.Err, errPreauth):
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
+	case errors.Is(e.Err, errUnproved):
+		return "Somebody may be standing between Postferry and " + host + ": what answers does not know the password. Check the network between."
 	case unsafe(e):
 		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then run it again, or import it again."
 	case e.Op == opLogin:

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"os/exec"
@@ -25,7 +26,11 @@ type CyrusOptions struct {
 	UnixSeparator bool
 	// MaxMessage is the size of the largest message it takes, octets; 0 for no limit.
 	MaxMessage int64
-	Users      []User
+	// Mechanisms are those that it offers, between blanks; "" for PLAIN and LOGIN.
+	Mechanisms string
+	// Proxy is a login that may act for all others; "" for none.
+	Proxy string
+	Users []User
 }
 
 // Cyrus is a running Cyrus IMAP server. Unlike Dovecot it refuses messages
@@ -127,7 +132,7 @@ func (c *Cyrus) writeConfig(from, to string) error {
 		"Dir": c.Dir, "Bin": c.unpacked.path("usr/lib/cyrus/bin"), "Token": c.token, "IMAP": c.IMAP,
 		"User": c.account.user, "Group": c.account.group,
 		"AltNamespace": yes[c.opt.AltNamespace], "UnixSeparator": yes[c.opt.UnixSeparator],
-		"MaxMessage": c.opt.MaxMessage,
+		"MaxMessage": c.opt.MaxMessage, "Mechanisms": cmp.Or(c.opt.Mechanisms, "PLAIN LOGIN"), "Proxy": c.opt.Proxy,
 	})
 	if err != nil {
 		return err

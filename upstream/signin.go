@@ -1,0 +1,85 @@
+package upstream
+
+import (
+	"strings"
+
+	"github.com/emersion/go-sasl"
+
+	"postferry/store"
+)
+
+// SignIn is what a session signs in with.
+type SignIn struct {
+	// Login is who signs in. With a token it is whose mailbox is opened.
+	Login string
+	// Secret is the password, or the token.
+	Secret store.Secret
+	// Token says that Secret is an access token (RFC 6750) and no password.
+	Token bool
+	// As is whose mailbox is opened, where that isn't Login's own: the authorization identity
+	// of SASL (RFC 4422 section 3.4.1). Not with a token.
+	As string
+	// Mechanism is the only one that may be used; "" for the best that the server offers.
+	Mechanism string
+}
+
+// withPassword is a person who signs in with a password.
+func withPassword(c store.Credentials) SignIn { return SignIn{Login: c.Login, Secret: c.Password} }
+
+// unsendable tells whether there is something in it that no mechanism can express.
+func (si SignIn) unsendable() bool {
+	nul := strings.ContainsRune(si.Login, 0) || strings.ContainsRune(si.As, 0) || strings.ContainsRune(si.Secret.Reveal(), 0)
+	// SOH ends the fields of the mechanisms for tokens (RFC 7628 section 3.1).
+	return nul || si.Token && (strings.ContainsAny(si.Login, "\x01\r\n") || strings.ContainsAny(si.Secret.Reveal(), "\x01\r\n"))
+}
+
+// MechanismsForTokens are the mechanisms that take access tokens, the best first.
+func MechanismsForTokens() []string { return []string{sasl.OAuthBearer, xoauth2} }
+
+// mechanismsForPasswords are those that take passwords, the best first. PLAIN comes before
+// SCRAM: it works whatever form the server keeps passwords in, and nobody reads along under TLS.
+func mechanismsForPasswords() []string { return []string{sasl.Plain, scramSHA256, scramSHA1} }
+
+// mechanisms are those to try, in turn, of what the server offers.
+func (si SignIn) mechanisms(offers func(name string) bool) (names []string) {
+	all := mechanismsForPasswords()
+	if si.Token {
+		all = MechanismsForTokens()
+	}
+	for _, name := range all {
+		if (si.Mechanism == "" || strings.EqualFold(si.Mechanism, name)) && offers(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// client makes the client's side of a mechanism.
+func (si SignIn) client(mechanism string) (sasl.Client, error) {
+	switch mechanism {
+	case sasl.OAuthBearer:
+		return &bearerClient{signIn: si}, nil
+	case xoauth2:
+		return &xoauth2Client{signIn: si}, nil
+	case scramSHA256, scramSHA1:
+		return newSCRAMClient(mechanism, si)
+	case sasl.Login:
+		return &loginClient{answers: []string{si.Login, si.Secret.Reveal()}}, nil
+	}
+	return sasl.NewPlainClient(si.As, si.Login, si.Secret.Reveal()), nil
+}
+
+// loginClient is LOGIN (draft-murchison-sasl-login): login and password, each when the server
+// asks, whatever its words are.
+type loginClient struct{ answers []string }
+
+func (c *loginClient) Start() (string, []byte, error) { return sasl.Login, nil, nil }
+
+func (c *loginClient) Next([]byte) ([]byte, error) {
+	if len(c.answers) == 0 {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	answer := c.answers[0]
+	c.answers = c.answers[1:]
+	return []byte(answer), nil
+}
