@@ -89,6 +89,7 @@ type section struct {
 var sections = map[string]section{
 	"proxy": {}, "admin": {}, "sync": {}, "log": {}, "domain": {many: true},
 	"domain.folders": {}, "domain.folders.map": {free: true}, "domain.limits": {}, "domain.account_limits": {},
+	"domain.old_sign_in": {}, "domain.new_sign_in": {},
 }
 
 // checkNames reports unknown sections and keys. It must come after everything

@@ -16,13 +16,17 @@ type Directory struct {
 	fixed []Domain
 	now   atomic.Pointer[domains]
 
-	change sync.Mutex // held by whoever makes the next view
-	others map[string]Domain
+	change  sync.Mutex // held by whoever makes the next view
+	others  map[string]Domain
+	signIns map[signInPlace]*SignIn // of the others
 }
+
+// signInPlace is one of a domain's servers.
+type signInPlace struct{ domain, side string }
 
 // NewDirectory makes a directory of the file's domains.
 func NewDirectory(fixed []Domain) *Directory {
-	d := &Directory{fixed: slices.Clone(fixed), others: map[string]Domain{}}
+	d := &Directory{fixed: slices.Clone(fixed), others: map[string]Domain{}, signIns: map[signInPlace]*SignIn{}}
 	d.look()
 	return d
 }
@@ -47,14 +51,37 @@ func (d *Directory) Put(domain Domain) {
 func (d *Directory) Delete(name string) {
 	d.change.Lock()
 	defer d.change.Unlock()
-	delete(d.others, lowerASCII(name))
+	name = lowerASCII(name)
+	delete(d.others, name)
+	delete(d.signIns, signInPlace{name, "old"})
+	delete(d.signIns, signInPlace{name, "new"})
 	d.look()
+}
+
+// PutSignIn says how Postferry signs in at one of the servers of a domain that was put, or is
+// going to be; nil for the accounts' own passwords. It stays as it is when the domain is put again.
+func (d *Directory) PutSignIn(domain, side string, s *SignIn) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	d.signIns[signInPlace{lowerASCII(domain), side}] = s
+	d.look()
+}
+
+// withSignIns are the others with how Postferry signs in at their servers.
+func (d *Directory) withSignIns() []Domain {
+	all := make([]Domain, 0, len(d.others))
+	for name, domain := range d.others {
+		domain.Old.SignIn = d.signIns[signInPlace{name, "old"}]
+		domain.New.SignIn = d.signIns[signInPlace{name, "new"}]
+		all = append(all, domain)
+	}
+	return all
 }
 
 // look makes the next view.
 func (d *Directory) look() {
 	next := &domains{byName: map[string]*Domain{}}
-	for _, list := range [][]Domain{slices.Collect(maps.Values(d.others)), d.fixed} {
+	for _, list := range [][]Domain{d.withSignIns(), d.fixed} {
 		for _, domain := range list {
 			next.byName[lowerASCII(domain.Name)] = &domain
 			if domain.Default {

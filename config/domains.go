@@ -43,6 +43,8 @@ func (f *file) domain(b *block) Domain {
 	f.trust(b, "old", &d.Old)
 	f.oldTLS(b, &d.Old)
 	f.trust(b, "new", &d.New)
+	f.signIn(b, "old", &d, &d.Old)
+	f.signIn(b, "new", &d, &d.New)
 	for _, key := range []string{"name", "old", "new"} {
 		if !b.has(key) && !b.broken() {
 			b.mistake(key, "is missing in this [[domain]]")

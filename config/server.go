@@ -44,6 +44,8 @@ type Server struct {
 	// private networks through us: it is connected to with TLS only, at addresses
 	// outside and at ports at which mail may be.
 	PublicOnly bool
+	// SignIn is how Postferry signs in for accounts; nil for each account's own password.
+	SignIn *SignIn
 }
 
 // scheme is the beginning of a server's URL and what it stands for, with the

@@ -1,11 +1,11 @@
 package store
 
 import (
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/internal/secret"
 )
 
 // AccountID names an account for as long as the state lives; it is never
@@ -16,30 +16,8 @@ type AccountID uint64
 // server and is never given to another folder of the same account.
 type FolderID uint32
 
-// Secret is a password or token. Every way of printing it shows a mask, so
-// that it cannot reach a log, an error or a page by accident; Reveal is the
-// one way to the text. Two uses defeat the mask: as an unexported field of what is printed,
-// and as the key of a map in JSON.
-type Secret string
-
-// secretMask stands for a secret wherever one is printed.
-const secretMask = "[secret]"
-
-// Reveal returns the secret itself, for the server it is meant for.
-func (s Secret) Reveal() string { return string(s) }
-
-// Format implements fmt.Formatter with a mask for every verb, also those that
-// do not fit a string.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, secretMask) }
-
-// String implements fmt.Stringer with a mask.
-func (s Secret) String() string { return secretMask }
-
-// GoString implements fmt.GoStringer with a mask.
-func (s Secret) GoString() string { return secretMask }
-
-// MarshalText implements encoding.TextMarshaler with a mask (JSON, TOML, zerolog).
-func (s Secret) MarshalText() ([]byte, error) { return []byte(secretMask), nil }
+// Secret is a password or token, which no way of printing shows.
+type Secret = secret.Text
 
 // Credentials open one server for one account.
 type Credentials struct {

@@ -21,6 +21,9 @@ const spreadsheet = "internal/spreadsheet"
 // state, and what they are told.
 const control = "internal/control"
 
+// secret is the type of what nobody may see.
+const secret = "internal/secret"
+
 // private is for files that nobody else may write.
 const private = "internal/private"
 
@@ -54,14 +57,15 @@ func allowed() map[string][]string {
 		"upstream":           append([]string{publicnet}, bottom...),
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
 		"wire":               nil,
-		"store":              nil,
+		"store":              {secret},
 		"store/seal":         {"store", private},
 		bolt:                 {"store", "store/seal", private},
 		"store/storetest":    {"store"},
-		"config":             nil,
+		"config":             {secret},
 		lab:                  {"config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
 		throttle:             nil,
+		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
 		control:              {"syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
