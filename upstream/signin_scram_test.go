@@ -48,7 +48,10 @@ func (sv scramServer) serve(nc net.Conn) error {
 	if err != nil {
 		return err
 	}
-	known := client.GetStoredCredentials(scram.KeyFactors{Salt: "salt", Iters: 4096})
+	known, err := client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt", Iters: 4096})
+	if err != nil {
+		return err
+	}
 	server, err := hash.NewServer(func(string) (scram.StoredCredentials, error) { return known, nil })
 	if err != nil {
 		return err
