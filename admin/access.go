@@ -11,16 +11,16 @@ import (
 	"postferry/store"
 )
 
-// adminView is an administrator, as lists show them.
-type adminView struct {
+// AdminView is an administrator, as lists show them.
+type AdminView struct {
 	Name    string    `json:"name"`
 	Domain  string    `json:"domain,omitempty"` // "" for all domains
 	Created time.Time `json:"created"`
 	Changed time.Time `json:"changed"`
 }
 
-// tokenView is a token, as lists show it: never its secret.
-type tokenView struct {
+// TokenView is a token, as lists show it: never its secret.
+type TokenView struct {
 	ID      uint64     `json:"id"`
 	Name    string     `json:"name"`
 	Domain  string     `json:"domain,omitempty"` // "" for all domains
@@ -30,55 +30,55 @@ type tokenView struct {
 }
 
 // checkAdmin says what is wrong with a new administrator.
-func checkAdmin(name string, password store.Secret) []mistake {
+func checkAdmin(name string, password store.Secret) []Mistake {
 	return append(checkName("name", name), checkPassword("password", password)...)
 }
 
-func checkName(field, name string) []mistake {
+func checkName(field, name string) []Mistake {
 	switch {
 	case strings.TrimSpace(name) == "":
-		return []mistake{wrongField(field, "missing", "A name is missing.")}
+		return []Mistake{WrongField(field, "missing", "A name is missing.")}
 	case len(name) > 255 || name != strings.TrimSpace(name) || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return []mistake{wrongField(field, "name_malformed", "The name is too long, or has blanks around it or characters that can't be typed.")}
+		return []Mistake{WrongField(field, "name_malformed", "The name is too long, or has blanks around it or characters that can't be typed.")}
 	}
 	return nil
 }
 
 // scopeOf reads the domain somebody is to look after; "" is all. The domain
 // need not be there yet.
-func scopeOf(domain string) (string, []mistake) {
+func scopeOf(domain string) (string, []Mistake) {
 	scope := foldName(strings.TrimSpace(domain))
 	if _, err := config.ParseDomainName(scope); scope != "" && err != nil {
-		return "", []mistake{wrongField("domain", "domain_malformed", "This is not the name of a domain.")}
+		return "", []Mistake{WrongField("domain", "domain_malformed", "This is not the name of a domain.")}
 	}
 	return scope, nil
 }
 
-// listAdmins returns the administrators an actor may know of.
-func (a *app) listAdmins(ctx context.Context, who actor) ([]adminView, error) {
-	if err := who.requireAll(); err != nil {
+// ListAdmins returns the administrators an actor may know of.
+func (a *Service) ListAdmins(ctx context.Context, who Actor) ([]AdminView, error) {
+	if err := who.RequireAll(); err != nil {
 		return nil, err
 	}
 	admins, err := a.store.Admins(ctx)
 	if err != nil {
 		return nil, err
 	}
-	views := make([]adminView, len(admins))
+	views := make([]AdminView, len(admins))
 	for i, x := range admins {
-		views[i] = adminView{Name: x.Name, Domain: x.Scope, Created: x.Created, Changed: x.Changed}
+		views[i] = AdminView{Name: x.Name, Domain: x.Scope, Created: x.Created, Changed: x.Changed}
 	}
 	return views, nil
 }
 
-// putAdmin adds an administrator, or sets another one's password and domain.
-func (a *app) putAdmin(ctx context.Context, who actor, name, domain string, password store.Secret) (added bool, err error) {
-	if err := who.requireAll(); err != nil {
+// PutAdmin adds an administrator, or sets another one's password and domain.
+func (a *Service) PutAdmin(ctx context.Context, who Actor, name, domain string, password store.Secret) (added bool, err error) {
+	if err := who.RequireAll(); err != nil {
 		return false, err
 	}
 	scope, mistakes := scopeOf(domain)
 	if mistakes = append(mistakes, checkAdmin(name, password)...); len(mistakes) > 0 {
-		return false, errInvalid(mistakes...)
+		return false, Invalid(mistakes...)
 	}
 	if scope != store.ScopeAll {
 		if err := a.keepOne(ctx, name); err != nil {
@@ -89,7 +89,7 @@ func (a *app) putAdmin(ctx context.Context, who actor, name, domain string, pass
 }
 
 // setPassword stores an administrator with a new password, which ends the sessions.
-func (a *app) setPassword(ctx context.Context, who actor, admin store.Admin, password store.Secret) (added bool, err error) {
+func (a *Service) setPassword(ctx context.Context, who Actor, admin store.Admin, password store.Secret) (added bool, err error) {
 	if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {
 		return false, err
 	}
@@ -101,16 +101,16 @@ func (a *app) setPassword(ctx context.Context, who actor, admin store.Admin, pas
 	return added, a.note(ctx, who, "put_admin", auditOf{domain: admin.Scope, detail: admin.Name})
 }
 
-// changePassword sets the actor's own password. All sessions end, this one too.
-func (a *app) changePassword(ctx context.Context, who actor, old, password store.Secret) error {
-	if who.admin == "" {
-		return errForbidden()
+// ChangePassword sets the actor's own password. All sessions end, this one too.
+func (a *Service) ChangePassword(ctx context.Context, who Actor, old, password store.Secret) error {
+	if who.Admin == "" {
+		return Forbidden()
 	}
-	key := "change " + foldName(who.admin) // not the one that strangers can use up
+	key := "change " + foldName(who.Admin) // not the one that strangers can use up
 	if wait, ok := a.limits[1].take(key); !ok {
-		return errBusy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
+		return Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
-	admin, err := a.store.Admin(ctx, who.admin)
+	admin, err := a.store.Admin(ctx, who.Admin)
 	if err != nil {
 		return err
 	}
@@ -119,26 +119,26 @@ func (a *app) changePassword(ctx context.Context, who actor, old, password store
 		return err
 	}
 	if !ok {
-		return errInvalid(wrongField("old_password", "password_wrong", "This is not the password you have now."))
+		return Invalid(WrongField("old_password", "password_wrong", "This is not the password you have now."))
 	}
 	a.limits[1].giveBack(key)
 	if mistakes := checkPassword("password", password); len(mistakes) > 0 {
-		return errInvalid(mistakes...)
+		return Invalid(mistakes...)
 	}
 	_, err = a.setPassword(ctx, who, store.Admin{Name: admin.Name, Scope: admin.Scope}, password)
 	return err
 }
 
-// deleteAdmin removes an administrator, but never the last one of everything.
-func (a *app) deleteAdmin(ctx context.Context, who actor, name string) error {
-	if err := who.requireAll(); err != nil {
+// DeleteAdmin removes an administrator, but never the last one of everything.
+func (a *Service) DeleteAdmin(ctx context.Context, who Actor, name string) error {
+	if err := who.RequireAll(); err != nil {
 		return err
 	}
 	if err := a.keepOne(ctx, name); err != nil {
 		return err
 	}
 	if err := a.store.DeleteAdmin(ctx, name); errors.Is(err, store.ErrNotFound) {
-		return errNotFound("administrator")
+		return NotFound("administrator")
 	} else if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (a *app) deleteAdmin(ctx context.Context, who actor, name string) error {
 }
 
 // keepOne refuses to take the last administrator of everything away.
-func (a *app) keepOne(ctx context.Context, name string) error {
+func (a *Service) keepOne(ctx context.Context, name string) error {
 	admins, err := a.store.Admins(ctx)
 	if err != nil {
 		return err
@@ -162,79 +162,79 @@ func (a *app) keepOne(ctx context.Context, name string) error {
 		}
 	}
 	if known && others == 0 {
-		return errConflict("last_admin", "This is the only administrator of all domains. Make another one first.")
+		return Conflict("last_admin", "This is the only administrator of all domains. Make another one first.")
 	}
 	return nil
 }
 
-// listTokens returns the tokens an actor may know of: those of its scope.
-func (a *app) listTokens(ctx context.Context, who actor) ([]tokenView, error) {
+// ListTokens returns the tokens an actor may know of: those of its scope.
+func (a *Service) ListTokens(ctx context.Context, who Actor) ([]TokenView, error) {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
-	views := []tokenView{}
+	views := []TokenView{}
 	for _, t := range tokens {
-		if who.all() || t.Scope == who.scope {
+		if who.All() || t.Scope == who.Scope {
 			views = append(views, viewToken(t))
 		}
 	}
 	return views, nil
 }
 
-func viewToken(t store.Token) tokenView {
-	return tokenView{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)}
+func viewToken(t store.Token) TokenView {
+	return TokenView{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)}
 }
 
-// createToken makes a token within the actor's scope. The secret is returned
+// CreateToken makes a token within the actor's scope. The secret is returned
 // this once and never again.
-func (a *app) createToken(ctx context.Context, who actor, name, domain string) (tokenView, store.Secret, error) {
+func (a *Service) CreateToken(ctx context.Context, who Actor, name, domain string) (TokenView, store.Secret, error) {
 	scope, mistakes := scopeOf(domain)
 	if mistakes = append(mistakes, checkName("name", name)...); len(mistakes) > 0 {
-		return tokenView{}, "", errInvalid(mistakes...)
+		return TokenView{}, "", Invalid(mistakes...)
 	}
 	if !who.may(scope) {
-		return tokenView{}, "", errForbidden()
+		return TokenView{}, "", Forbidden()
 	}
 	secret := newToken()
-	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.who, Created: a.now(), Parent: who.token})
+	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.Name, Created: a.now(), Parent: who.token})
 	switch {
 	case errors.Is(err, store.ErrInvalid):
-		return tokenView{}, "", errConflict("too_many_tokens", "There are too many tokens. Revoke those that nobody uses.")
+		return TokenView{}, "", Conflict("too_many_tokens", "There are too many tokens. Revoke those that nobody uses.")
 	case errors.Is(err, store.ErrNotFound): // the token that asks was revoked meanwhile
-		return tokenView{}, "", errUnauthorized()
+		return TokenView{}, "", Unauthorized()
 	case err != nil:
-		return tokenView{}, "", err
+		return TokenView{}, "", err
 	}
 	return viewToken(t), secret, a.note(ctx, who, "create_token", auditOf{domain: scope, detail: name})
 }
 
-// revokeToken makes a token of the actor's scope void, and those that it has made:
+// RevokeToken makes a token of the actor's scope void, and those that it has made:
 // whoever had it must not stay in by one of these.
-func (a *app) revokeToken(ctx context.Context, who actor, id uint64) error {
+func (a *Service) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return err
 	}
 	for _, t := range tokens {
-		if t.ID != id || !who.all() && t.Scope != who.scope {
+		if t.ID != id || !who.All() && t.Scope != who.Scope {
 			continue
 		}
 		gone, err := a.store.DeleteToken(ctx, id)
 		if errors.Is(err, store.ErrNotFound) { // somebody else was faster
-			return errNotFound("token")
+			return NotFound("token")
 		}
 		if err != nil {
 			return err
 		}
 		return a.noteRevoked(ctx, who, gone)
 	}
-	return errNotFound("token")
+	return NotFound("token")
 }
 
 // noteRevoked forgets what tokens have left in memory and notes that they are void,
 // each in the log of its own domain.
-func (a *app) noteRevoked(ctx context.Context, who actor, gone []store.Token) error {
+func (a *Service) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
 	var errs []error
 	for _, t := range gone {
 		a.lists.dropOwner(t.Digest)

@@ -7,23 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"postferry/config"
 	"postferry/store"
 )
 
-func parsedList(t *testing.T, text string) *config.AccountList {
-	t.Helper()
-	l, err := config.ReadAccounts(strings.NewReader(text), config.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 func TestHasher(t *testing.T) {
-	h := newHasherWith(64, 1)
+	h := newHasher(Hashing{64, 1})
 	hash, err := h.hash(t.Context(), "pässword ☃")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +25,7 @@ func TestHasher(t *testing.T) {
 	}
 	for password, want := range map[store.Secret]bool{"pässword ☃": true, "pässword": false, "": false} {
 		// Other costs than those of new hashes must still open old ones.
-		if ok, err := newHasherWith(128, 2).matches(t.Context(), hash, password); err != nil || ok != want {
+		if ok, err := newHasher(Hashing{128, 2}).matches(t.Context(), hash, password); err != nil || ok != want {
 			t.Errorf("%q: %v, %v", password.Reveal(), ok, err)
 		}
 	}
@@ -115,34 +103,6 @@ func TestOneTimeLink(t *testing.T) {
 	o.renew(now, false)
 	if err := o.use(code, now, fine); !errors.Is(err, errLink) {
 		t.Errorf("one that was replaced: %v", err)
-	}
-}
-
-// TestFirstLinkIsVoid: the link of the first start is not good any more when an
-// administrator was made in another way, but an operator's own link is.
-func TestFirstLinkIsVoid(t *testing.T) {
-	p := startPage(t)
-	p.browser().want(401, "GET", "/api/v1/me", nil, nil)
-	_, code, _ := strings.Cut(logged(p.log.String(), "open"), "code=")
-	if _, err := NewOperator(p.store, zerolog.Nop()).SetPassword(t.Context(), "anna", nil, testPassword); err != nil {
-		t.Fatal(err)
-	}
-	welcome := map[string]string{"code": code, "name": "eve", "password": testPassword}
-	p.browser().want(403, "POST", "/api/v1/welcome", welcome, nil)
-	link, err := p.NewLink(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, welcome["code"], _ = strings.Cut(link, "code=")
-	p.browser().want(422, "POST", "/api/v1/welcome", map[string]string{"code": welcome["code"], "name": "eve", "password": "short"}, nil)
-	p.browser().want(201, "POST", "/api/v1/welcome", welcome, nil)
-	if strings.Contains(p.log.String(), welcome["code"]) {
-		t.Error("the operator's link is in the log")
-	}
-	p.serve() // with administrators, no link is made
-	p.browser().want(401, "GET", "/api/v1/me", nil, nil)
-	if n := strings.Count(p.log.String(), "/welcome?code="); n != 1 {
-		t.Errorf("%d links in the log", n)
 	}
 }
 

@@ -12,25 +12,25 @@ import (
 	"postferry/store"
 )
 
-// accountView is an account, as lists show it.
-type accountView struct {
+// AccountView is an account, as lists show it.
+type AccountView struct {
 	ID       store.AccountID `json:"id"`
 	Login    string          `json:"login"`
 	OldLogin string          `json:"old_login"`
 	NewLogin string          `json:"new_login"`
-	State    accountState    `json:"state"`
+	State    AccountState    `json:"state"`
 	Origin   store.Origin    `json:"origin"`
 	Created  time.Time       `json:"created"`
-	progressView
+	ProgressView
 	LastPass *time.Time   `json:"last_pass"` // when the newest ended
-	Problem  *problemView `json:"problem"`
+	Problem  *ProblemView `json:"problem"`
 	// AliasOf is the login of the account whose mailbox this one leads to: nil if it stands for itself, ""
 	// if that is none of the domain.
 	AliasOf *string `json:"alias_of"`
 }
 
-// progressView is how far an account is.
-type progressView struct {
+// ProgressView is how far an account is.
+type ProgressView struct {
 	Folder            string  `json:"folder"`   // being copied right now
 	Messages          uint64  `json:"messages"` // known on the old server
 	Copied            uint64  `json:"copied"`
@@ -43,8 +43,8 @@ type progressView struct {
 	RemainingSeconds  *int64  `json:"remaining_seconds"`
 }
 
-// problemView is what keeps an account from being copied.
-type problemView struct {
+// ProblemView is what keeps an account from being copied.
+type ProblemView struct {
 	Kind    store.ProblemKind `json:"kind"`
 	Server  store.Side        `json:"server"`
 	Host    string            `json:"host"`
@@ -56,17 +56,17 @@ type problemView struct {
 	Retry   *time.Time        `json:"retry_at"`
 }
 
-func viewProblem(p *store.Problem) *problemView {
+func ViewProblem(p *store.Problem) *ProblemView {
 	if p == nil {
 		return nil
 	}
-	return &problemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Summary: p.Summary, Cause: p.Cause, Advice: p.Advice,
+	return &ProblemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Summary: p.Summary, Cause: p.Cause, Advice: p.Advice,
 		Folder: p.Folder, Since: p.Since, Retry: timeOrNil(p.Retry)}
 }
 
-func viewProgress(o *store.Overview, l *Live) progressView {
+func viewProgress(o *store.Overview, l *Live) ProgressView {
 	s := o.Summary
-	v := progressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, LeftOut: s.LeftOut, Octets: s.Bytes}
+	v := ProgressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, LeftOut: s.LeftOut, Octets: s.Bytes}
 	if l == nil || !l.Running {
 		return v
 	}
@@ -81,17 +81,17 @@ func viewProgress(o *store.Overview, l *Live) progressView {
 	return v
 }
 
-func viewAccount(o *store.Overview, l *Live) accountView {
-	return accountView{
+func viewAccount(o *store.Overview, l *Live) AccountView {
+	return AccountView{
 		ID: o.ID, Login: o.Login, OldLogin: o.Old.Login, NewLogin: o.New.Login, State: stateOf(o, l), Origin: o.Origin,
-		Created: o.Created, progressView: viewProgress(o, l), LastPass: timeOrNil(o.Summary.LastPass), Problem: viewProblem(o.Problem),
+		Created: o.Created, ProgressView: viewProgress(o, l), LastPass: timeOrNil(o.Summary.LastPass), Problem: ViewProblem(o.Problem),
 	}
 }
 
-// accountQuery says which accounts of a domain are wanted, and in which order.
-type accountQuery struct {
+// AccountQuery says which accounts of a domain are wanted, and in which order.
+type AccountQuery struct {
 	Search  string // part of a login, whatever the case
-	State   accountState
+	State   AccountState
 	Problem store.ProblemKind
 	Sort    string // one of accountOrders; "" is by login
 	Desc    bool
@@ -99,9 +99,9 @@ type accountQuery struct {
 	PerPage int
 }
 
-// accountPage is a page of the accounts that were asked for.
-type accountPage struct {
-	Accounts []accountView `json:"accounts"`
+// AccountPage is a page of the accounts that were asked for.
+type AccountPage struct {
+	Accounts []AccountView `json:"accounts"`
 	Total    int           `json:"total"` // accounts that were asked for, on all pages
 	Page     int           `json:"page"`
 	PerPage  int           `json:"per_page"`
@@ -109,7 +109,7 @@ type accountPage struct {
 
 // byLogin are all rows in the order of their logins, which is what pages show
 // mostly: it is sorted once for each board.
-func (b *board) byLogin() []int {
+func (b *Board) byLogin() []int {
 	b.sort.Do(func() {
 		b.sorted = make([]int, len(b.rows))
 		for i := range b.sorted {
@@ -121,24 +121,24 @@ func (b *board) byLogin() []int {
 }
 
 // accountOrders are the ways to sort the rows of a board.
-func accountOrders() map[string]func(b *board, x, y int) int {
-	figure := func(of func(progressView) uint64) func(b *board, x, y int) int {
-		return func(b *board, x, y int) int {
+func accountOrders() map[string]func(b *Board, x, y int) int {
+	figure := func(of func(ProgressView) uint64) func(b *Board, x, y int) int {
+		return func(b *Board, x, y int) int {
 			r, s := &b.rows[x], &b.rows[y]
 			return cmp.Compare(of(viewProgress(r, b.liveOf(r.ID))), of(viewProgress(s, b.liveOf(s.ID))))
 		}
 	}
-	return map[string]func(b *board, x, y int) int{
+	return map[string]func(b *Board, x, y int) int{
 		"login": nil, // in which they are found
-		"state": func(b *board, x, y int) int {
+		"state": func(b *Board, x, y int) int {
 			r, s := &b.rows[x], &b.rows[y]
-			return slices.Index(accountStates(), stateOf(r, b.liveOf(r.ID))) - slices.Index(accountStates(), stateOf(s, b.liveOf(s.ID)))
+			return slices.Index(AccountStates(), stateOf(r, b.liveOf(r.ID))) - slices.Index(AccountStates(), stateOf(s, b.liveOf(s.ID)))
 		},
-		"messages":    figure(func(v progressView) uint64 { return v.Messages }),
-		"copied":      figure(func(v progressView) uint64 { return v.Copied }),
-		"octets":      figure(func(v progressView) uint64 { return v.Octets }),
-		"quarantined": figure(func(v progressView) uint64 { return v.Quarantined }),
-		"added":       func(_ *board, x, y int) int { return x - y },
+		"messages":    figure(func(v ProgressView) uint64 { return v.Messages }),
+		"copied":      figure(func(v ProgressView) uint64 { return v.Copied }),
+		"octets":      figure(func(v ProgressView) uint64 { return v.Octets }),
+		"quarantined": figure(func(v ProgressView) uint64 { return v.Quarantined }),
+		"added":       func(_ *Board, x, y int) int { return x - y },
 	}
 }
 
@@ -160,17 +160,17 @@ func lower(c byte) byte {
 	return c
 }
 
-// listAccounts returns a page of a domain's accounts.
-func (a *app) listAccounts(ctx context.Context, who actor, domain string, q accountQuery) (*accountPage, error) {
-	d, err := a.domain(ctx, who, domain)
+// ListAccounts returns a page of a domain's accounts.
+func (a *Service) ListAccounts(ctx context.Context, who Actor, domain string, q AccountQuery) (*AccountPage, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := accountOrders()[q.Sort]; !ok && q.Sort != "" {
-		return nil, errInvalid(wrongField("sort", "unknown_value", "This is no way to sort accounts."))
+		return nil, Invalid(WrongField("sort", "unknown_value", "This is no way to sort accounts."))
 	}
-	if q.State != "" && !slices.Contains(accountStates(), q.State) {
-		return nil, errInvalid(wrongField("state", "unknown_value", "This is no state of an account."))
+	if q.State != "" && !slices.Contains(AccountStates(), q.State) {
+		return nil, Invalid(WrongField("state", "unknown_value", "This is no state of an account."))
 	}
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
@@ -180,7 +180,7 @@ func (a *app) listAccounts(ctx context.Context, who actor, domain string, q acco
 }
 
 // page returns a page of the accounts of a query, whose order must be known.
-func (b *board) page(q accountQuery) *accountPage {
+func (b *Board) page(q AccountQuery) *AccountPage {
 	found := b.find(q)
 	if order, ok := accountOrders()[q.Sort]; ok && q.Sort != "login" {
 		slices.SortStableFunc(found, func(x, y int) int { return order(b, x, y) })
@@ -188,7 +188,7 @@ func (b *board) page(q accountQuery) *accountPage {
 	if q.Desc {
 		slices.Reverse(found)
 	}
-	p := &accountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), maxPerPage), Accounts: []accountView{}}
+	p := &AccountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), MaxPerPage), Accounts: []AccountView{}}
 	for _, i := range pageFrom(found, p.Page, p.PerPage) {
 		p.Accounts = append(p.Accounts, b.view(i))
 	}
@@ -197,7 +197,7 @@ func (b *board) page(q accountQuery) *accountPage {
 
 // find returns which of the board's rows a query is about, in the order of
 // their logins.
-func (b *board) find(q accountQuery) []int {
+func (b *Board) find(q AccountQuery) []int {
 	search := strings.ToLower(strings.TrimSpace(q.Search))
 	var found []int
 	for _, i := range b.byLogin() {
@@ -218,16 +218,16 @@ func (b *board) find(q accountQuery) []int {
 
 // account finds an account of a domain. An account of another domain is not
 // found, like one that does not exist.
-func (a *app) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
+func (a *Service) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
 	x, err := a.store.AccountByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && x.Domain != d.Name {
-		return store.Account{}, errNotFound("account")
+		return store.Account{}, NotFound("account")
 	}
 	return x, err
 }
 
 // known are the logins of all accounts of a domain, folded.
-func (a *app) known(ctx context.Context, domain string) (map[string]store.AccountID, error) {
+func (a *Service) known(ctx context.Context, domain string) (map[string]store.AccountID, error) {
 	rows, err := a.store.Overview(ctx, domain)
 	if err != nil {
 		return nil, err
@@ -240,34 +240,34 @@ func (a *app) known(ctx context.Context, domain string) (map[string]store.Accoun
 }
 
 // at is where a board has an account.
-func (b *board) at(id store.AccountID) (i int, ok bool) {
+func (b *Board) at(id store.AccountID) (i int, ok bool) {
 	return slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
 }
 
 // showAccount shows an account as it stands now.
-func (a *app) showAccount(ctx context.Context, d *config.Domain, id store.AccountID) (*accountView, error) {
+func (a *Service) showAccount(ctx context.Context, d *config.Domain, id store.AccountID) (*AccountView, error) {
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
 	i, ok := b.at(id)
 	if !ok {
-		return nil, errNotFound("account")
+		return nil, NotFound("account")
 	}
 	v := b.view(i)
 	return &v, nil
 }
 
-// removeAccounts removes accounts that were never begun. If any of the chosen
+// RemoveAccounts removes accounts that were never begun. If any of the chosen
 // ones was, none is removed.
-func (a *app) removeAccounts(ctx context.Context, who actor, domain string, sel selection) (int, error) {
+func (a *Service) RemoveAccounts(ctx context.Context, who Actor, domain string, sel Selection) (int, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return 0, err
 	}
 	err = a.store.RemoveAccounts(ctx, ids)
 	if errors.Is(err, store.ErrInvalid) {
-		return 0, errConflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
+		return 0, Conflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
 	}
 	if err != nil {
 		return 0, err

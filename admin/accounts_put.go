@@ -10,40 +10,40 @@ import (
 	"postferry/store"
 )
 
-// accountInput is an account as a person or a program gives it.
-type accountInput struct {
+// AccountInput is an account as a person or a program gives it.
+type AccountInput struct {
 	Login       string       `json:"login"` // at the old server; see accountLogin
 	Password    store.Secret `json:"password"`
 	NewLogin    string       `json:"new_login"`    // "" for the same
 	NewPassword store.Secret `json:"new_password"` // "" for the same
 }
 
-// added says what came of adding accounts.
-type added struct {
+// Added says what came of adding accounts.
+type Added struct {
 	Added   int               `json:"added"`
 	Updated int               `json:"updated"`
 	IDs     []store.AccountID `json:"-"`
 }
 
-// addAccounts adds accounts to a domain, or updates the logins and passwords
+// AddAccounts adds accounts to a domain, or updates the logins and passwords
 // of those that are known. All or none. New ones wait until a person begins.
-func (a *app) addAccounts(ctx context.Context, who actor, domain string, in []accountInput) (*added, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) AddAccounts(ctx context.Context, who Actor, domain string, in []AccountInput) (*Added, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if len(in) == 0 {
-		return nil, errInvalid(wrongField("accounts", "missing", "No accounts were given."))
+		return nil, Invalid(WrongField("accounts", "missing", "No accounts were given."))
 	}
 	lines, mistakes := a.checkAccounts(who, d, in)
 	if len(mistakes) > 0 {
-		return nil, errInvalid(mistakes...)
+		return nil, Invalid(mistakes...)
 	}
 	return a.putAccounts(ctx, who, d, lines)
 }
 
 // checkAccounts makes lines of what was given, with all mistakes.
-func (a *app) checkAccounts(who actor, d *config.Domain, in []accountInput) (lines []config.AccountLine, mistakes []mistake) {
+func (a *Service) checkAccounts(who Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []Mistake) {
 	check, newLogins := a.lineCheck(who, d), config.NewLogins{}
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
@@ -64,8 +64,8 @@ func (a *app) checkAccounts(who actor, d *config.Domain, in []accountInput) (lin
 	return lines, mistakes
 }
 
-func viewMistake(line int, err error) mistake {
-	m := mistake{Line: line, Code: "line_wrong", Text: err.Error()}
+func viewMistake(line int, err error) Mistake {
+	m := Mistake{Line: line, Code: "line_wrong", Text: err.Error()}
 	var known *config.Mistake
 	if errors.As(err, &known) {
 		m.Code, m.Args = known.Code, known.Args
@@ -73,10 +73,10 @@ func viewMistake(line int, err error) mistake {
 	return m
 }
 
-// addList adds the accounts of a list that waits: all of it, which must have
+// AddList adds the accounts of a list that waits: all of it, which must have
 // no mistakes, or only the good lines.
-func (a *app) addList(ctx context.Context, who actor, domain, list string, onlyGood bool) (*added, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) AddList(ctx context.Context, who Actor, domain, list string, onlyGood bool) (*Added, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (a *app) addList(ctx context.Context, who actor, domain, list string, onlyG
 
 // putAccounts stores accounts of a domain: new ones, and other credentials of those that
 // are known.
-func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, lines []config.AccountLine) (*added, error) {
+func (a *Service) putAccounts(ctx context.Context, who Actor, d *config.Domain, lines []config.AccountLine) (*Added, error) {
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (a *app) putAccounts(ctx context.Context, who actor, d *config.Domain, line
 }
 
 // resultOf counts what was done, and says which accounts were known.
-func resultOf(stored []store.Account, put []store.AccountPut) (result *added, known []store.AccountID) {
-	result = &added{IDs: make([]store.AccountID, len(stored))}
+func resultOf(stored []store.Account, put []store.AccountPut) (result *Added, known []store.AccountID) {
+	result = &Added{IDs: make([]store.AccountID, len(stored))}
 	for i, x := range stored {
 		if result.IDs[i] = x.ID; !put[i].Added {
 			known = append(known, x.ID)
@@ -134,7 +134,7 @@ func resultOf(stored []store.Account, put []store.AccountPut) (result *added, kn
 
 // notePut writes to the audit log how many accounts were added, and of how many which
 // credentials are others now.
-func (a *app) notePut(ctx context.Context, who actor, domain string, stored []store.Account, put []store.AccountPut) error {
+func (a *Service) notePut(ctx context.Context, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
 	newer, changed := auditOf{domain: domain}, auditOf{domain: domain}
 	var fields store.CredentialFields
 	for i, p := range put {
@@ -147,7 +147,7 @@ func (a *app) notePut(ctx context.Context, who actor, domain string, stored []st
 		fields |= p.Changed
 	}
 	if changed.detail = fields.String(); fields != 0 && changed.count > 1 {
-		changed.detail = strconv.Itoa(changed.count) + auditFields + changed.detail
+		changed.detail = strconv.Itoa(changed.count) + AuditFields + changed.detail
 	}
 	var errs [2]error
 	if newer.count > 0 {
@@ -159,8 +159,8 @@ func (a *app) notePut(ctx context.Context, who actor, domain string, stored []st
 	return errors.Join(errs[:]...)
 }
 
-// auditFields stands between a number of accounts and what of them was changed.
-const auditFields = ": "
+// AuditFields stands between a number of accounts and what of them was changed.
+const AuditFields = ": "
 
 // nameless leaves the account out if there are others.
 func (of auditOf) nameless() auditOf {
@@ -171,7 +171,7 @@ func (of auditOf) nameless() auditOf {
 }
 
 // accountsOf makes accounts of lines.
-func (a *app) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
+func (a *Service) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
 	known, err := a.known(ctx, d.Name)
 	if err != nil {
 		return nil, err

@@ -9,11 +9,11 @@ import (
 	"postferry/store"
 )
 
-// accountPatch changes logins and passwords; nil leaves one as it is. A login changes only
+// AccountPatch changes logins and passwords; nil leaves one as it is. A login changes only
 // together with its password, and an old password that comes without the new one is for
 // copying only. Whoever looks after one domain gives another mailbox at the new server
 // only together with the old password.
-type accountPatch struct {
+type AccountPatch struct {
 	OldLogin    *string       `json:"old_login"`
 	OldPassword *store.Secret `json:"old_password"`
 	NewLogin    *string       `json:"new_login"`
@@ -23,10 +23,10 @@ type accountPatch struct {
 	AliasOf *string `json:"alias_of"`
 }
 
-// updateAccount corrects logins and passwords. A problem is forgotten, and an
+// UpdateAccount corrects logins and passwords. A problem is forgotten, and an
 // account that was begun is tried again at once.
-func (a *app) updateAccount(ctx context.Context, who actor, domain string, id store.AccountID, p accountPatch) (*accountView, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) UpdateAccount(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*AccountView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 	}
 	change, mistakes := a.changeOf(who, d, &x, p)
 	if len(mistakes) > 0 {
-		return nil, errInvalid(mistakes...)
+		return nil, Invalid(mistakes...)
 	}
 	if err := a.countGuess(who, d, &x, change); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (a *app) updateAccount(ctx context.Context, who actor, domain string, id st
 
 // setAlias lets an account share the mailbox and the ledger of another one of the domain, or
 // stand for itself.
-func (a *app) setAlias(ctx context.Context, d *config.Domain, id store.AccountID, of string) error {
+func (a *Service) setAlias(ctx context.Context, d *config.Domain, id store.AccountID, of string) error {
 	if of == "" {
 		return a.store.SetApart(ctx, id)
 	}
@@ -82,13 +82,13 @@ func (a *app) setAlias(ctx context.Context, d *config.Domain, id store.AccountID
 		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
-		return errInvalid(wrongField("alias_of", "no_such_account", "There is no other account of that login in the domain."))
+		return Invalid(WrongField("alias_of", "no_such_account", "There is no other account of that login in the domain."))
 	}
 	return err
 }
 
 // correct gives an account other credentials, if there are any, and forgets its problem.
-func (a *app) correct(ctx context.Context, id store.AccountID, change store.CredentialChange) (changed store.CredentialFields, err error) {
+func (a *Service) correct(ctx context.Context, id store.AccountID, change store.CredentialChange) (changed store.CredentialFields, err error) {
 	if change != (store.CredentialChange{}) {
 		if changed, err = a.store.SetCredentials(ctx, id, change); err != nil {
 			return 0, err
@@ -98,14 +98,14 @@ func (a *app) correct(ctx context.Context, id store.AccountID, change store.Cred
 }
 
 // changeOf reads what was given for an account.
-func (a *app) changeOf(who actor, d *config.Domain, x *store.Account, p accountPatch) (change store.CredentialChange, mistakes []mistake) {
+func (a *Service) changeOf(who Actor, d *config.Domain, x *store.Account, p AccountPatch) (change store.CredentialChange, mistakes []Mistake) {
 	foreign := func(of func(d *config.Domain, login string) bool) func(string) bool {
-		return func(login string) bool { return !who.all() && of(d, login) }
+		return func(login string) bool { return !who.All() && of(d, login) }
 	}
-	var others []mistake
+	var others []Mistake
 	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
 	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.foreign)}.read(d)
-	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.all() && change.New.Login != "" && change.Old.Password == "" {
+	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.All() && change.New.Login != "" && change.Old.Password == "" {
 		mistakes = append(mistakes, fieldMistake("new_login", errMailboxAlone()))
 	}
 	return change, mistakes
@@ -127,7 +127,7 @@ type sidePatch struct {
 }
 
 // read returns what changes. A login that is given as it is doesn't.
-func (s sidePatch) read(d *config.Domain) (to store.Credentials, mistakes []mistake) {
+func (s sidePatch) read(d *config.Domain) (to store.Credentials, mistakes []Mistake) {
 	if s.login != nil {
 		if to.Login = strings.Trim(*s.login, " \t"); to.Login == s.known {
 			to.Login = ""
@@ -158,7 +158,7 @@ func (s sidePatch) checkLogin(d *config.Domain, login string) error {
 	return nil
 }
 
-func fieldMistake(field string, err error) mistake {
+func fieldMistake(field string, err error) Mistake {
 	m := viewMistake(0, err)
 	m.Field = field
 	return m

@@ -8,49 +8,49 @@ import (
 	"postferry/store"
 )
 
-// actor is who asks for something.
-type actor struct {
-	who   string // as the audit log calls it
-	scope string // store.ScopeAll or a domain
+// Actor is who asks for something.
+type Actor struct {
+	Name  string // as the audit log calls it
+	Scope string // store.ScopeAll or a domain
 	from  string // address; "" at the machine itself
-	// owner is what lists and jobs are bound to: the digest of the session or the token.
-	owner store.Digest
-	// admin is the administrator's name; "" for a token or the command line.
-	admin string
+	// Owner is what lists and jobs are bound to: the digest of the session or the token.
+	Owner store.Digest
+	// Admin is the administrator's name; "" for a token or the command line.
+	Admin string
 	token uint64 // the token's number; 0 for others
 }
 
-// commandLine is the actor at the machine itself, who may do everything.
-func commandLine() actor { return actor{who: "command line"} }
+// CommandLine is the actor at the machine itself, who may do everything.
+func CommandLine() Actor { return Actor{Name: "command line"} }
 
-// all reports whether the actor may do what concerns all domains.
-func (a actor) all() bool { return a.scope == store.ScopeAll }
+// All reports whether the actor may do what concerns all domains.
+func (a Actor) All() bool { return a.Scope == store.ScopeAll }
 
-// requireAll refuses actors who look after one domain only.
-func (a actor) requireAll() error {
-	if !a.all() {
-		return errForbidden()
+// RequireAll refuses actors who look after one domain only.
+func (a Actor) RequireAll() error {
+	if !a.All() {
+		return Forbidden()
 	}
 	return nil
 }
 
 // may reports whether a domain is the actor's business.
-func (a actor) may(domain string) bool { return a.all() || a.scope == domain }
+func (a Actor) may(domain string) bool { return a.All() || a.Scope == domain }
 
-// addressOf is an address without its port, for the audit log and limits.
-func addressOf(addr netip.Addr) string {
+// AddressOf is an address without its port, for the audit log and limits.
+func AddressOf(addr netip.Addr) string {
 	if !addr.IsValid() {
 		return ""
 	}
 	return addr.Unmap().WithZone("").String()
 }
 
-// domain finds a domain for an actor. Every use case about a domain begins with
+// Domain finds a domain for an actor. Every use case about a domain begins with
 // it: it is the one place where scopes are checked.
-func (a *app) domain(_ context.Context, who actor, name string) (*config.Domain, error) {
+func (a *Service) Domain(_ context.Context, who Actor, name string) (*config.Domain, error) {
 	d, ok := a.directory.DomainNamed(name)
 	if !ok || !who.may(d.Name) {
-		return nil, errNotFound("domain")
+		return nil, NotFound("domain")
 	}
 	return d, nil
 }

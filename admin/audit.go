@@ -21,26 +21,26 @@ const maxDetail = 1000
 // note writes to the audit log that an actor did something, and to the log, which is
 // kept elsewhere. Whatever somebody does who looks after one domain is that domain's:
 // a domain's entries push out none but each other.
-func (a *app) note(ctx context.Context, who actor, action string, of auditOf) error {
+func (a *Service) note(ctx context.Context, who Actor, action string, of auditOf) error {
 	if of.detail == "" && of.count > 0 {
 		of.detail = strconv.Itoa(of.count)
 	}
 	if len(of.detail) > maxDetail {
 		of.detail = strings.ToValidUTF8(of.detail[:maxDetail], "") + "..."
 	}
-	if !who.all() {
-		of.domain = who.scope
+	if !who.All() {
+		of.domain = who.Scope
 	}
-	a.log.Info().Str("who", who.who).Str("from", who.from).Str("action", action).
+	a.log.Info().Str("who", who.Name).Str("from", who.from).Str("action", action).
 		Str("domain", of.domain).Str("account", of.account).Str("detail", of.detail).Msg("audit")
 	return a.store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
-		When: a.now(), Who: who.who, From: who.from, Action: action,
+		When: a.now(), Who: who.Name, From: who.from, Action: action,
 		Domain: of.domain, Account: of.account, Detail: of.detail,
 	})
 }
 
-// auditView is a line of the audit log.
-type auditView struct {
+// AuditView is a line of the audit log.
+type AuditView struct {
 	ID      uint64    `json:"id"`
 	When    time.Time `json:"when"`
 	Who     string    `json:"who"`
@@ -51,17 +51,17 @@ type auditView struct {
 	Detail  string    `json:"detail"`
 }
 
-// listAudit reads the audit log, newest first: entries below before (0: all),
+// ListAudit reads the audit log, newest first: entries below before (0: all),
 // of one domain or ("") of all that are the actor's business. Whoever looks after one
 // domain learns nothing of an earlier one of that name.
-func (a *app) listAudit(ctx context.Context, who actor, domain string, before uint64, limit int) ([]auditView, error) {
-	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), maxPerPage)}
-	if !who.all() {
-		if domain != "" && domain != who.scope {
-			return nil, errNotFound("domain")
+func (a *Service) ListAudit(ctx context.Context, who Actor, domain string, before uint64, limit int) ([]AuditView, error) {
+	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), MaxPerPage)}
+	if !who.All() {
+		if domain != "" && domain != who.Scope {
+			return nil, NotFound("domain")
 		}
-		q.Domain = who.scope
-		stored, err := a.storedDomain(ctx, who.scope)
+		q.Domain = who.Scope
+		stored, err := a.storedDomain(ctx, who.Scope)
 		if err != nil {
 			return nil, err
 		}
@@ -73,9 +73,9 @@ func (a *app) listAudit(ctx context.Context, who actor, domain string, before ui
 	if err != nil {
 		return nil, err
 	}
-	views := make([]auditView, len(entries))
+	views := make([]AuditView, len(entries))
 	for i, e := range entries {
-		views[i] = auditView(e)
+		views[i] = AuditView(e)
 	}
 	return views, nil
 }

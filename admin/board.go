@@ -21,13 +21,13 @@ const (
 	boardTick    = 100 * time.Millisecond
 )
 
-// board is what is known of a domain's accounts at a moment. It is shared by
+// Board is what is known of a domain's accounts at a moment. It is shared by
 // all who look, and never changed.
-type board struct {
+type Board struct {
 	taken  time.Time
 	rows   []store.Overview // in the order of their IDs, without passwords
 	live   map[store.AccountID]Live
-	totals totals
+	Totals Totals
 
 	sort   sync.Once
 	sorted []int // see byLogin
@@ -37,7 +37,7 @@ type board struct {
 // much as one. While somebody looks, run reads the next board before the one
 // that is shown is too old: then nobody waits for it.
 type boards struct {
-	read func(ctx context.Context, domain string) (*board, error)
+	read func(ctx context.Context, domain string) (*Board, error)
 
 	mu       sync.Mutex
 	byDomain map[string]*boardSlot
@@ -46,7 +46,7 @@ type boards struct {
 // boardSlot is a domain's place. The fields but the first belong to boards.mu.
 type boardSlot struct {
 	place   chan struct{} // holds a token while the board is read
-	newest  *board        // nil if there is none that counts
+	newest  *Board        // nil if there is none that counts
 	begun   time.Time     // when reading the newest began
 	took    time.Duration // how long it took
 	asked   time.Time     // when somebody looked last
@@ -55,7 +55,7 @@ type boardSlot struct {
 	meter   meter
 }
 
-func newBoards(read func(context.Context, string) (*board, error)) *boards {
+func newBoards(read func(context.Context, string) (*Board, error)) *boards {
 	return &boards{read: read, byDomain: map[string]*boardSlot{}}
 }
 
@@ -70,7 +70,7 @@ func (b *boards) slot(domain string) *boardSlot {
 }
 
 // look is the newest board, if that is not too old.
-func (b *boards) look(domain string) (*boardSlot, *board) {
+func (b *boards) look(domain string) (*boardSlot, *Board) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, now := b.slot(domain), time.Now()
@@ -82,7 +82,7 @@ func (b *boards) look(domain string) (*boardSlot, *board) {
 }
 
 // of returns a domain's board. A domain of "" is all of them.
-func (b *boards) of(ctx context.Context, domain string) (*board, error) {
+func (b *boards) of(ctx context.Context, domain string) (*Board, error) {
 	s, x := b.look(domain)
 	if x != nil {
 		return x, nil
@@ -101,7 +101,7 @@ func (b *boards) of(ctx context.Context, domain string) (*board, error) {
 
 // refresh reads a domain's board; the caller has the slot's place. What was
 // changed meanwhile is not on it, so it is not kept then.
-func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*board, error) {
+func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*Board, error) {
 	b.mu.Lock()
 	changes := s.changes
 	b.mu.Unlock()
@@ -112,11 +112,11 @@ func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*boa
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	x.totals.measure(&s.meter, start)
+	x.Totals.measure(&s.meter, start)
 	if s.changes == changes {
 		s.newest, s.begun, s.took = x, start, time.Since(start)
 	}
-	s.chart.add(start, x.totals.MessagesPerSecond)
+	s.chart.add(start, x.Totals.MessagesPerSecond)
 	return x, nil
 }
 
@@ -166,7 +166,7 @@ func (b *boards) due(now time.Time) map[string]*boardSlot {
 }
 
 // readBoard reads a board from store and engine.
-func (a *app) readBoard(ctx context.Context, domain string) (*board, error) {
+func (a *Service) readBoard(ctx context.Context, domain string) (*Board, error) {
 	rows, err := a.store.Overview(ctx, domain)
 	if err != nil {
 		return nil, err
@@ -175,32 +175,37 @@ func (a *app) readBoard(ctx context.Context, domain string) (*board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &board{taken: a.now(), rows: rows, live: make(map[store.AccountID]Live, len(all))}
+	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]Live, len(all))}
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
 	expected := expectation{counted: a.checkedMessages(domain)}
 	for i := range rows {
 		l := b.liveOf(rows[i].ID)
-		b.totals.add(&rows[i], l)
-		b.totals.Messages += expected.of(&rows[i], l)
+		b.Totals.add(&rows[i], l)
+		b.Totals.Messages += expected.of(&rows[i], l)
 	}
 	rest := expected.rest()
-	b.totals.Messages, b.totals.Estimated = b.totals.Messages+rest, rest > 0
+	b.Totals.Messages, b.Totals.Estimated = b.Totals.Messages+rest, rest > 0
 	return b, nil
 }
 
+// Board is the newest of a domain's.
+func (a *Service) Board(ctx context.Context, domain string) (*Board, error) {
+	return a.boards.of(ctx, domain)
+}
+
 // liveOf is what goes on with an account; nil if nothing does.
-func (b *board) liveOf(id store.AccountID) *Live {
+func (b *Board) liveOf(id store.AccountID) *Live {
 	if l, ok := b.live[id]; ok {
 		return &l
 	}
 	return nil
 }
 
-// totals sums accounts up. Every account is in exactly one of the states from
+// Totals sums accounts up. Every account is in exactly one of the states from
 // Waiting to Finished.
-type totals struct {
+type Totals struct {
 	Accounts int `json:"accounts"`
 
 	Waiting  int `json:"waiting"`  // not begun
@@ -224,24 +229,24 @@ type totals struct {
 	RemainingSeconds *int64 `json:"remaining_seconds"`
 }
 
-func (t *totals) add(o *store.Overview, l *Live) {
+func (t *Totals) add(o *store.Overview, l *Live) {
 	t.Accounts++
 	switch stateOf(o, l) {
-	case stateWaiting:
+	case StateWaiting:
 		t.Waiting++
-	case stateQueued:
+	case StateQueued:
 		t.Queued++
-	case stateRunning:
+	case StateRunning:
 		t.Running++
-	case stateFailed:
+	case StateFailed:
 		t.Failed++
-	case stateRetrying:
+	case StateRetrying:
 		t.Retrying++
-	case stateComplete:
+	case StateComplete:
 		t.Complete++
-	case stateStopped:
+	case StateStopped:
 		t.Stopped++
-	case stateFinished:
+	case StateFinished:
 		t.Finished++
 	}
 	if o.Alias != 0 {
@@ -256,41 +261,41 @@ func (t *totals) add(o *store.Overview, l *Live) {
 	t.OctetsPerSecond += v.OctetsPerSecond
 }
 
-// accountState is an account's state as pages and API tell it: what the store
+// AccountState is an account's state as pages and API tell it: what the store
 // keeps, and what goes on.
-type accountState string
+type AccountState string
 
 const (
-	stateWaiting  accountState = "waiting"
-	stateQueued   accountState = "queued"
-	stateRunning  accountState = "running"
-	stateFailed   accountState = "failed"
-	stateRetrying accountState = "retrying"
-	stateComplete accountState = "complete"
-	stateStopped  accountState = "stopped"
-	stateFinished accountState = "finished"
+	StateWaiting  AccountState = "waiting"
+	StateQueued   AccountState = "queued"
+	StateRunning  AccountState = "running"
+	StateFailed   AccountState = "failed"
+	StateRetrying AccountState = "retrying"
+	StateComplete AccountState = "complete"
+	StateStopped  AccountState = "stopped"
+	StateFinished AccountState = "finished"
 )
 
-func accountStates() []accountState {
-	return []accountState{stateWaiting, stateQueued, stateRunning, stateFailed, stateRetrying, stateComplete, stateStopped, stateFinished}
+func AccountStates() []AccountState {
+	return []AccountState{StateWaiting, StateQueued, StateRunning, StateFailed, StateRetrying, StateComplete, StateStopped, StateFinished}
 }
 
-func stateOf(o *store.Overview, l *Live) accountState {
+func stateOf(o *store.Overview, l *Live) AccountState {
 	switch {
 	case o.State == store.Waiting:
-		return stateWaiting
+		return StateWaiting
 	case o.State == store.Stopped:
-		return stateStopped
+		return StateStopped
 	case o.State == store.Finished:
-		return stateFinished
+		return StateFinished
 	case l != nil && l.Running:
-		return stateRunning
+		return StateRunning
 	case o.Problem != nil && o.Problem.Advice == store.NeedsFix:
-		return stateFailed
+		return StateFailed
 	case o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete): // that is a warning
-		return stateRetrying
+		return StateRetrying
 	case o.Summary.Complete:
-		return stateComplete
+		return StateComplete
 	}
-	return stateQueued
+	return StateQueued
 }

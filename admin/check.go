@@ -19,14 +19,14 @@ const (
 
 // checkResults are what a check has found so far.
 type checkResults struct {
-	accounts []checkedAccount
+	accounts []CheckedAccount
 	folders  int   // kept in accounts, with the notes
 	oneByOne int64 // seconds it all takes if nothing is done at the same time
-	summary  checkSummary
+	summary  CheckSummary
 }
 
-// checkSummary sums a check up.
-type checkSummary struct {
+// CheckSummary sums a check up.
+type CheckSummary struct {
 	Ready    int    `json:"ready"`     // both logins work and everything fits
 	Failed   int    `json:"failed"`    // a login does not work, or a server can't be reached
 	TooSmall int    `json:"too_small"` // a quota is too small, or messages are too large
@@ -36,30 +36,30 @@ type checkSummary struct {
 	EstimateSeconds int64 `json:"estimate_seconds"`
 }
 
-// checkedAccount is what a check found of an account.
-type checkedAccount struct {
-	Account         store.AccountID `json:"account"`
-	Login           string          `json:"login"`
-	Ready           bool            `json:"ready"`
-	Tried           bool            `json:"tried"` // both servers were
-	OldProblem      *problemView    `json:"old_problem"`
-	NewProblem      *problemView    `json:"new_problem"`
-	Folders         []checkedFolder `json:"folders"`
-	FoldersOmitted  int             `json:"folders_omitted"`
-	Notes           []string        `json:"notes"` // in English
-	told            []CheckedNote
-	Messages        uint64         `json:"messages"`
-	Octets          uint64         `json:"octets"`
-	TooLarge        uint64         `json:"too_large"` // messages larger than the new server takes
-	Limit           int64          `json:"limit"`     // octets of one message; 0 if not told
-	Quotas          []checkedQuota `json:"quotas"`
-	Lacks           string         `json:"lacks"` // which quota is too small; "" if none
-	Lack            *CheckedLack   `json:"-"`
-	EstimateSeconds int64          `json:"estimate_seconds"`
+// CheckedAccount is what a check found of an account.
+type CheckedAccount struct {
+	Account         store.AccountID     `json:"account"`
+	Login           string              `json:"login"`
+	Ready           bool                `json:"ready"`
+	Tried           bool                `json:"tried"` // both servers were
+	OldProblem      *ProblemView        `json:"old_problem"`
+	NewProblem      *ProblemView        `json:"new_problem"`
+	Folders         []CheckedFolderView `json:"folders"`
+	FoldersOmitted  int                 `json:"folders_omitted"`
+	Notes           []string            `json:"notes"` // in English
+	Told            []CheckedNote       `json:"-"`     // the same for the page
+	Messages        uint64              `json:"messages"`
+	Octets          uint64              `json:"octets"`
+	TooLarge        uint64              `json:"too_large"` // messages larger than the new server takes
+	Limit           int64               `json:"limit"`     // octets of one message; 0 if not told
+	Quotas          []CheckedQuotaView  `json:"quotas"`
+	Lacks           string              `json:"lacks"` // which quota is too small; "" if none
+	Lack            *CheckedLack        `json:"-"`
+	EstimateSeconds int64               `json:"estimate_seconds"`
 }
 
-// checkedFolder is what becomes of a folder.
-type checkedFolder struct {
+// CheckedFolderView is what becomes of a folder.
+type CheckedFolderView struct {
 	Title    string       `json:"folder"`
 	NewTitle string       `json:"new_folder"`
 	Action   FolderAction `json:"action"`
@@ -70,28 +70,28 @@ type checkedFolder struct {
 	Problem  string       `json:"problem"`
 	LeftOut  uint64       `json:"left_out"` // messages that are deliberately not copied
 	Reason   string       `json:"reason"`   // why it is left alone; "" if it is not
-	left     LeftFolder
-	trouble  *problemView
+	Left     LeftFolder   `json:"-"`
+	Trouble  *ProblemView `json:"-"`
 }
 
-// checkedQuota is a limit at the new server.
-type checkedQuota struct {
+// CheckedQuotaView is a limit at the new server.
+type CheckedQuotaView struct {
 	Resource string `json:"resource"`
 	Used     uint64 `json:"used"`
 	Limit    uint64 `json:"limit"`
 }
 
-func viewChecked(r *CheckResult) checkedAccount {
-	v := checkedAccount{
+func viewChecked(r *CheckResult) CheckedAccount {
+	v := CheckedAccount{
 		Account: r.Account, Login: r.Login, Ready: r.Tried && r.Fits(), Tried: r.Tried,
-		OldProblem: viewProblem(r.OldProblem), NewProblem: viewProblem(r.NewProblem),
-		Folders: make([]checkedFolder, len(r.Folders)), Notes: make([]string, len(r.Notes)), told: r.Notes,
+		OldProblem: ViewProblem(r.OldProblem), NewProblem: ViewProblem(r.NewProblem),
+		Folders: make([]CheckedFolderView, len(r.Folders)), Notes: make([]string, len(r.Notes)), Told: r.Notes,
 		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
-		Quotas: make([]checkedQuota, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
+		Quotas: make([]CheckedQuotaView, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
 	}
 	for i, f := range r.Folders {
-		v.Folders[i] = checkedFolder{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left.Reason, left: f.Left, trouble: viewProblem(f.Problem)}
+		v.Folders[i] = CheckedFolderView{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
+			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left.Reason, Left: f.Left, Trouble: ViewProblem(f.Problem)}
 		if f.Problem != nil {
 			v.Folders[i].Problem = f.Problem.Summary
 		}
@@ -100,7 +100,7 @@ func viewChecked(r *CheckResult) checkedAccount {
 		v.Notes[i] = n.Text
 	}
 	for i, q := range r.Quotas {
-		v.Quotas[i] = checkedQuota(q)
+		v.Quotas[i] = CheckedQuotaView(q)
 	}
 	return v
 }
@@ -123,15 +123,15 @@ func (c *checkResults) add(r *CheckResult) {
 	if weight := v.weight(); c.folders+weight <= maxCheckedFolders {
 		c.folders += weight
 	} else {
-		v.FoldersOmitted, v.Folders = len(v.Folders), []checkedFolder{}
+		v.FoldersOmitted, v.Folders = len(v.Folders), []CheckedFolderView{}
 		n := min(len(v.Notes), someNotes)
-		v.Notes, v.told = slices.Clone(v.Notes[:n]), slices.Clone(v.told[:n])
+		v.Notes, v.Told = slices.Clone(v.Notes[:n]), slices.Clone(v.Told[:n])
 	}
 	c.accounts = append(c.accounts, v)
 }
 
 // weight is how many folders' room a result takes.
-func (c *checkedAccount) weight() (n int) {
+func (c *CheckedAccount) weight() (n int) {
 	for i := range c.Folders {
 		n += 1 + (len(c.Folders[i].Title)+len(c.Folders[i].NewTitle))/checkedName
 	}
@@ -141,35 +141,35 @@ func (c *checkedAccount) weight() (n int) {
 	return n
 }
 
-// checkView is how far a check is, with a page of what it found.
-type checkView struct {
-	jobView
-	Summary checkSummary `json:"summary"`
+// CheckView is how far a check is, with a page of what it found.
+type CheckView struct {
+	JobView
+	Summary CheckSummary `json:"summary"`
 }
 
-// checkPage is a page of the accounts that a check was about, those with
+// CheckPage is a page of the accounts that a check was about, those with
 // trouble first.
-type checkPage struct {
-	Accounts []checkedAccount `json:"accounts"`
+type CheckPage struct {
+	Accounts []CheckedAccount `json:"accounts"`
 	Total    int              `json:"total"`
 	Page     int              `json:"page"`
 	PerPage  int              `json:"per_page"`
 }
 
-// startCheck begins to try the logins of accounts and to look at what would be
+// StartCheck begins to try the logins of accounts and to look at what would be
 // copied. It replaces the result of the check before.
-func (a *app) startCheck(ctx context.Context, who actor, domain string, sel selection) (*checkView, error) {
+func (a *Service) StartCheck(ctx context.Context, who Actor, domain string, sel Selection) (*CheckView, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, errConflict("no_accounts", "There are no accounts to check.")
+		return nil, Conflict("no_accounts", "There are no accounts to check.")
 	}
-	err = startJob(ctx, a, who, a.checks, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[checkResults]) error {
 			return a.ferry.Check(ctx, ids, func(r CheckResult) error {
-				j.change(func(v *jobView, c *checkResults) {
+				j.change(func(v *JobView, c *checkResults) {
 					v.Done++
 					c.add(&r)
 				})
@@ -182,70 +182,70 @@ func (a *app) startCheck(ctx context.Context, who actor, domain string, sel sele
 	if err := a.note(ctx, who, "start_check", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
-	return a.showCheck(ctx, who, d.Name)
+	return a.ShowCheck(ctx, who, d.Name)
 }
 
-// showCheck says how far the newest check is.
-func (a *app) showCheck(ctx context.Context, who actor, domain string) (*checkView, error) {
-	d, err := a.domain(ctx, who, domain)
+// ShowCheck says how far the newest check is.
+func (a *Service) ShowCheck(ctx context.Context, who Actor, domain string) (*CheckView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	v := a.viewCheck(d.Name)
+	v := a.ViewCheck(d.Name)
 	if v == nil {
-		return nil, errNotFound("check")
+		return nil, NotFound("check")
 	}
 	return v, nil
 }
 
-// viewCheck is the newest check of a domain; nil if there was none.
-func (a *app) viewCheck(domain string) (v *checkView) {
+// ViewCheck is the newest check of a domain; nil if there was none.
+func (a *Service) ViewCheck(domain string) (v *CheckView) {
 	if j := a.checks.get(domain); j != nil {
-		j.change(func(view *jobView, c *checkResults) { v = &checkView{jobView: *view, Summary: c.summary} })
+		j.change(func(view *JobView, c *checkResults) { v = &CheckView{JobView: *view, Summary: c.summary} })
 	}
 	return v
 }
 
-// checkedAccounts returns a page of what the newest check found. trouble
+// CheckedAccounts returns a page of what the newest check found. trouble
 // leaves out the accounts that are ready.
-func (a *app) checkedAccounts(ctx context.Context, who actor, domain, search string, trouble bool, page, perPage int) (*checkPage, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) CheckedAccounts(ctx context.Context, who Actor, domain, search string, trouble bool, page, perPage int) (*CheckPage, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	j := a.checks.get(d.Name)
 	if j == nil {
-		return nil, errNotFound("check")
+		return nil, NotFound("check")
 	}
-	var found []checkedAccount
+	var found []CheckedAccount
 	search = strings.ToLower(strings.TrimSpace(search))
-	j.change(func(_ *jobView, c *checkResults) {
+	j.change(func(_ *JobView, c *checkResults) {
 		for _, x := range c.accounts {
 			if (!trouble || !x.Ready) && strings.Contains(strings.ToLower(x.Login), search) {
 				found = append(found, x)
 			}
 		}
 	})
-	slices.SortStableFunc(found, func(x, y checkedAccount) int {
+	slices.SortStableFunc(found, func(x, y CheckedAccount) int {
 		if x.Ready != y.Ready {
 			return map[bool]int{false: -1, true: 1}[x.Ready]
 		}
 		return strings.Compare(strings.ToLower(x.Login), strings.ToLower(y.Login))
 	})
-	p := &checkPage{Total: len(found), Page: max(page, 1), PerPage: min(max(perPage, 1), maxPerPage)}
+	p := &CheckPage{Total: len(found), Page: max(page, 1), PerPage: min(max(perPage, 1), MaxPerPage)}
 	p.Accounts = pageFrom(found, p.Page, p.PerPage)
 	return p, nil
 }
 
-// checkedAccount is what the newest check found of one account.
-func (a *app) checkedAccount(ctx context.Context, who actor, domain string, id store.AccountID) (*checkedAccount, error) {
-	d, err := a.domain(ctx, who, domain)
+// CheckedAccount is what the newest check found of one account.
+func (a *Service) CheckedAccount(ctx context.Context, who Actor, domain string, id store.AccountID) (*CheckedAccount, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	var found *checkedAccount
+	var found *CheckedAccount
 	if j := a.checks.get(d.Name); j != nil {
-		j.change(func(_ *jobView, c *checkResults) {
+		j.change(func(_ *JobView, c *checkResults) {
 			for i := range c.accounts {
 				if c.accounts[i].Account == id {
 					x := c.accounts[i]
@@ -255,14 +255,14 @@ func (a *app) checkedAccount(ctx context.Context, who actor, domain string, id s
 		})
 	}
 	if found == nil {
-		return nil, errNotFound("check")
+		return nil, NotFound("check")
 	}
 	return found, nil
 }
 
-// cancelCheck ends a check that is going on.
-func (a *app) cancelCheck(ctx context.Context, who actor, domain string) error {
-	d, err := a.domain(ctx, who, domain)
+// CancelCheck ends a check that is going on.
+func (a *Service) CancelCheck(ctx context.Context, who Actor, domain string) error {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
@@ -276,12 +276,12 @@ func pageFrom[T any](all []T, page, perPage int) []T {
 }
 
 // startJob makes a domain's next job and lets it run.
-func startJob[R any](ctx context.Context, a *app, who actor, shelf *jobShelf[R], domain string, view jobView, do func(context.Context, *job[R]) error) error {
+func startJob[R any](ctx context.Context, a *Service, who Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
 	j, err := shelf.begin(domain, view)
 	if err != nil {
 		return err
 	}
-	err = a.jobs.start(ctx, who.scope, func(ctx context.Context) {
+	err = a.jobs.start(ctx, who.Scope, func(ctx context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		if !j.began(cancel) {
@@ -296,10 +296,10 @@ func startJob[R any](ctx context.Context, a *app, who actor, shelf *jobShelf[R],
 }
 
 // cancelJob ends a domain's job.
-func cancelJob[R any](ctx context.Context, a *app, who actor, shelf *jobShelf[R], domain, action string) error {
+func cancelJob[R any](ctx context.Context, a *Service, who Actor, shelf *jobShelf[R], domain, action string) error {
 	j := shelf.get(domain)
 	if j == nil {
-		return errNotFound("job")
+		return NotFound("job")
 	}
 	j.stop()
 	return a.note(ctx, who, action, auditOf{domain: domain})

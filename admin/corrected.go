@@ -7,8 +7,8 @@ import (
 )
 
 // updated tells of new accounts and new credentials.
-func (a *app) updated(ctx context.Context, domain string, accounts []store.Account) error {
-	if err := a.corrected(ctx, domain, accounts); err != nil {
+func (a *Service) updated(ctx context.Context, domain string, accounts []store.Account) error {
+	if err := a.reopenParts(ctx, domain, accounts); err != nil {
 		return err
 	}
 	ids := make([]store.AccountID, len(accounts))
@@ -18,8 +18,8 @@ func (a *app) updated(ctx context.Context, domain string, accounts []store.Accou
 	return a.ferry.Updated(ctx, ids)
 }
 
-// corrected lets accounts that had failed go on in their runs.
-func (a *app) corrected(ctx context.Context, domain string, accounts []store.Account) error {
+// reopenParts lets accounts that had failed go on in their runs.
+func (a *Service) reopenParts(ctx context.Context, domain string, accounts []store.Account) error {
 	ids := make([]store.AccountID, len(accounts))
 	for i, x := range accounts {
 		ids[i] = x.ID
@@ -29,17 +29,17 @@ func (a *app) corrected(ctx context.Context, domain string, accounts []store.Acc
 
 // Corrected hears of accounts that were given new logins or passwords elsewhere, before
 // the engine does: those that had failed in their newest run belong to it again. It waits
-// until Serve is under way.
-func (s *Server) Corrected(ctx context.Context, accounts []store.Account) error {
+// until Run is under way.
+func (a *Service) Corrected(ctx context.Context, accounts []store.Account) error {
 	domains := map[string][]store.Account{}
 	for _, x := range accounts {
 		domains[x.Domain] = append(domains[x.Domain], x)
 	}
 	for domain, accounts := range domains {
-		if err := s.app.corrected(ctx, domain, accounts); err != nil {
+		if err := a.reopenParts(ctx, domain, accounts); err != nil {
 			return err
 		}
-		s.app.boards.changed(domain)
+		a.boards.changed(domain)
 	}
 	return nil
 }

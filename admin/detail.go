@@ -9,15 +9,15 @@ import (
 	"postferry/store"
 )
 
-// accountDetail is all there is to see of an account.
-type accountDetail struct {
-	accountView
-	Folders []folderView `json:"folders"`
-	Passes  []passView   `json:"passes"` // newest first
+// AccountDetail is all there is to see of an account.
+type AccountDetail struct {
+	AccountView
+	Folders []FolderView `json:"folders"`
+	Passes  []PassView   `json:"passes"` // newest first
 }
 
-// folderView is how far a folder is.
-type folderView struct {
+// FolderView is how far a folder is.
+type FolderView struct {
 	ID          store.FolderID    `json:"id"`
 	Title       string            `json:"folder"`
 	NewTitle    string            `json:"new_folder"`
@@ -33,22 +33,22 @@ type folderView struct {
 	LeftOut     uint64            `json:"left_out"` // messages that are deliberately not copied
 	Reason      string            `json:"reason"`   // why it is left alone; "" if it is not
 	Missing     *time.Time        `json:"missing_since"`
-	left        LeftFolder
+	Left        LeftFolder        `json:"-"`
 }
 
-// passView is one run over the account.
-type passView struct {
+// PassView is one run over the account.
+type PassView struct {
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
 	Complete bool      `json:"complete"`
-	figuresView
-	Error   string `json:"error"`
-	problem problemView
+	FiguresView
+	Error   string      `json:"error"`
+	Problem ProblemView `json:"-"`
 }
 
-// accountDetail returns an account with its folders and its history.
-func (a *app) accountDetail(ctx context.Context, who actor, domain string, id store.AccountID) (*accountDetail, error) {
-	d, err := a.domain(ctx, who, domain)
+// AccountDetail returns an account with its folders and its history.
+func (a *Service) AccountDetail(ctx context.Context, who Actor, domain string, id store.AccountID) (*AccountDetail, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -71,23 +71,23 @@ func (a *app) accountDetail(ctx context.Context, who actor, domain string, id st
 	if err != nil {
 		return nil, err
 	}
-	detail := &accountDetail{accountView: *v, Folders: make([]folderView, len(folders)), Passes: make([]passView, len(passes))}
+	detail := &AccountDetail{AccountView: *v, Folders: make([]FolderView, len(folders)), Passes: make([]PassView, len(passes))}
 	for i, f := range folders {
-		detail.Folders[i] = folderView{ID: f.ID, Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, left: f.Left,
+		detail.Folders[i] = FolderView{ID: f.ID, Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, Left: f.Left,
 			Missing: timeOrNil(f.Missing)}
 	}
 	for i, p := range passes {
-		detail.Passes[len(passes)-1-i] = passView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
-			figuresView: figuresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined},
-			problem:     problemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Folder: p.Folder, Summary: p.Error}}
+		detail.Passes[len(passes)-1-i] = PassView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
+			FiguresView: FiguresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined},
+			Problem:     ProblemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Folder: p.Folder, Summary: p.Error}}
 	}
 	return detail, nil
 }
 
-// quarantine returns an account's messages that one of the servers refuses.
-func (a *app) quarantine(ctx context.Context, who actor, domain string, id store.AccountID) ([]Quarantined, error) {
-	d, err := a.domain(ctx, who, domain)
+// Quarantine returns an account's messages that one of the servers refuses.
+func (a *Service) Quarantine(ctx context.Context, who Actor, domain string, id store.AccountID) ([]Quarantined, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func (a *app) quarantine(ctx context.Context, who actor, domain string, id store
 	return append([]Quarantined{}, messages...), err
 }
 
-// retryQuarantined lets messages of an account be tried again; all of them if
+// RetryQuarantined lets messages of an account be tried again; all of them if
 // none are named.
-func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id store.AccountID, messages []string) (int, error) {
-	known, err := a.quarantine(ctx, who, domain, id)
+func (a *Service) RetryQuarantined(ctx context.Context, who Actor, domain string, id store.AccountID, messages []string) (int, error) {
+	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +111,7 @@ func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id
 	}
 	for _, m := range messages {
 		if !slices.Contains(ids, m) {
-			return 0, errNotFound("message")
+			return 0, NotFound("message")
 		}
 	}
 	if len(messages) == 0 {
@@ -128,9 +128,9 @@ func (a *app) retryQuarantined(ctx context.Context, who actor, domain string, id
 	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), count: released})
 }
 
-// decideFolder does with a folder that is missing at the new server what somebody says.
-func (a *app) decideFolder(ctx context.Context, who actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
-	d, err := a.domain(ctx, who, domain)
+// DecideFolder does with a folder that is missing at the new server what somebody says.
+func (a *Service) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
@@ -139,16 +139,16 @@ func (a *app) decideFolder(ctx context.Context, who actor, domain string, id sto
 		return err
 	}
 	if v != FolderDeleted && v != FolderRecreate {
-		return errInvalid(wrongField("verdict", "unknown_value", "Expected %q or %q.", FolderDeleted, FolderRecreate))
+		return Invalid(WrongField("verdict", "unknown_value", "Expected %q or %q.", FolderDeleted, FolderRecreate))
 	}
 	if x.Alias != 0 { // which has the folders
 		id = x.Alias
 	}
 	switch err := a.ferry.DecideFolder(ctx, id, folder, v); {
 	case errors.Is(err, store.ErrNotFound):
-		return errNotFound("folder")
+		return NotFound("folder")
 	case errors.Is(err, ErrNotMissing):
-		return errConflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
+		return Conflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
 	case err != nil:
 		return err
 	}
@@ -157,7 +157,7 @@ func (a *app) decideFolder(ctx context.Context, who actor, domain string, id sto
 }
 
 // folderTitle is what people call a folder.
-func (a *app) folderTitle(ctx context.Context, id store.AccountID, folder store.FolderID) string {
+func (a *Service) folderTitle(ctx context.Context, id store.AccountID, folder store.FolderID) string {
 	rows, err := a.store.Folders(ctx, id)
 	if err != nil {
 		return ""
@@ -170,14 +170,14 @@ func (a *app) folderTitle(ctx context.Context, id store.AccountID, folder store.
 	return ""
 }
 
-// quarantinedHeader reads the header of a refused message of an account.
-func (a *app) quarantinedHeader(ctx context.Context, who actor, domain string, id store.AccountID, message string) ([]byte, error) {
-	known, err := a.quarantine(ctx, who, domain, id)
+// QuarantinedHeader reads the header of a refused message of an account.
+func (a *Service) QuarantinedHeader(ctx context.Context, who Actor, domain string, id store.AccountID, message string) ([]byte, error) {
+	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.ID == message }) {
-		return nil, errNotFound("message")
+		return nil, NotFound("message")
 	}
 	if err := a.note(ctx, who, "show_header", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id})}); err != nil {
 		return nil, err

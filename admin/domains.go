@@ -12,21 +12,21 @@ import (
 	"postferry/store"
 )
 
-// domainView is a domain, as pages and API show it.
-type domainView struct {
+// DomainView is a domain, as pages and API show it.
+type DomainView struct {
 	Name string `json:"name"`
 	// Fixed domains are set in the configuration file; they can't be changed here.
 	Fixed    bool          `json:"fixed"`
-	Old      serverView    `json:"old"`
-	New      serverView    `json:"new"`
+	Old      ServerView    `json:"old"`
+	New      ServerView    `json:"new"`
 	Enrol    bool          `json:"enrol"`
 	Created  *time.Time    `json:"created"` // nil for fixed ones
-	Schedule *scheduleView `json:"schedule"`
-	Totals   totals        `json:"totals"`
+	Schedule *ScheduleView `json:"schedule"`
+	Totals   Totals        `json:"totals"`
 }
 
-// serverView is one of a domain's servers.
-type serverView struct {
+// ServerView is one of a domain's servers.
+type ServerView struct {
 	URL         string `json:"url"`
 	Protocol    string `json:"protocol"` // imap, pop3
 	Security    string `json:"security"` // tls, starttls, insecure
@@ -39,17 +39,17 @@ type serverView struct {
 	TLS string `json:"tls"`
 }
 
-func viewServer(s config.Server) serverView {
+func ViewServer(s config.Server) ServerView {
 	protocol := "imap"
 	if s.Protocol == config.POP3 {
 		protocol = "pop3"
 	}
-	return serverView{URL: s.String(), Protocol: protocol, Security: string(s.Security), Host: s.Host, Port: s.Port,
-		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: tlsText(s.TLS10)}
+	return ServerView{URL: s.String(), Protocol: protocol, Security: string(s.Security), Host: s.Host, Port: s.Port,
+		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10)}
 }
 
-// tlsText is the oldest TLS that is accepted.
-func tlsText(old bool) string {
+// TLSText is the oldest TLS that is accepted.
+func TLSText(old bool) string {
 	if old {
 		return "1.0"
 	}
@@ -58,9 +58,9 @@ func tlsText(old bool) string {
 
 func fingerprintText(sum []byte) string { return strings.ToUpper(hex.EncodeToString(sum)) }
 
-// listDomains returns the domains that are the actor's business, by name.
-func (a *app) listDomains(ctx context.Context, who actor) ([]domainView, error) {
-	views := []domainView{}
+// ListDomains returns the domains that are the actor's business, by name.
+func (a *Service) ListDomains(ctx context.Context, who Actor) ([]DomainView, error) {
+	views := []DomainView{}
 	for _, d := range a.directory.All() {
 		if !who.may(d.Name) {
 			continue
@@ -74,21 +74,31 @@ func (a *app) listDomains(ctx context.Context, who actor) ([]domainView, error) 
 	return views, nil
 }
 
-// showDomain returns one domain.
-func (a *app) showDomain(ctx context.Context, who actor, name string) (*domainView, error) {
-	d, err := a.domain(ctx, who, name)
+// DomainNames are the names of all domains.
+func (a *Service) DomainNames() []string {
+	all := a.directory.All()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names
+}
+
+// ShowDomain returns one domain.
+func (a *Service) ShowDomain(ctx context.Context, who Actor, name string) (*DomainView, error) {
+	d, err := a.Domain(ctx, who, name)
 	if err != nil {
 		return nil, err
 	}
 	return a.viewDomain(ctx, d)
 }
 
-func (a *app) viewDomain(ctx context.Context, d *config.Domain) (*domainView, error) {
+func (a *Service) viewDomain(ctx context.Context, d *config.Domain) (*DomainView, error) {
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
-	v := &domainView{Name: d.Name, Fixed: true, Old: viewServer(d.Old), New: viewServer(d.New), Enrol: d.Enrol, Totals: b.totals}
+	v := &DomainView{Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals}
 	stored, err := a.storedDomain(ctx, d.Name)
 	if err != nil {
 		return nil, err
@@ -101,7 +111,7 @@ func (a *app) viewDomain(ctx context.Context, d *config.Domain) (*domainView, er
 }
 
 // storedDomain finds a domain that was set up here; nil if there is none.
-func (a *app) storedDomain(ctx context.Context, name string) (*store.Domain, error) {
+func (a *Service) storedDomain(ctx context.Context, name string) (*store.Domain, error) {
 	all, err := a.store.Domains(ctx)
 	if err != nil {
 		return nil, err
@@ -114,13 +124,13 @@ func (a *app) storedDomain(ctx context.Context, name string) (*store.Domain, err
 	return nil, nil
 }
 
-// deleteDomain removes a domain that was set up here and has no accounts.
-func (a *app) deleteDomain(ctx context.Context, who actor, name string) error {
-	d, err := a.domain(ctx, who, name)
+// DeleteDomain removes a domain that was set up here and has no accounts.
+func (a *Service) DeleteDomain(ctx context.Context, who Actor, name string) error {
+	d, err := a.Domain(ctx, who, name)
 	if err != nil {
 		return err
 	}
-	if err := who.requireAll(); err != nil {
+	if err := who.RequireAll(); err != nil {
 		return err
 	}
 	stored, err := a.storedDomain(ctx, d.Name)
@@ -128,7 +138,7 @@ func (a *app) deleteDomain(ctx context.Context, who actor, name string) error {
 		return err
 	}
 	if stored == nil {
-		return errConflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+		return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 	}
 	if err := a.forgetDomain(ctx, d.Name); err != nil {
 		return err
@@ -153,10 +163,10 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 
 // forgetDomain removes a stored domain and whoever could come in for it alone, with
 // all that is kept in memory of it: the next of that name may be another's.
-func (a *app) forgetDomain(ctx context.Context, name string) error {
+func (a *Service) forgetDomain(ctx context.Context, name string) error {
 	err := a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
-		return errConflict("domain_in_use", "This domain has accounts. Remove them first.")
+		return Conflict("domain_in_use", "This domain has accounts. Remove them first.")
 	}
 	if err != nil {
 		return err

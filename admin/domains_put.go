@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -12,9 +11,9 @@ import (
 	"postferry/store"
 )
 
-// domainInput is a domain as a person or a program gives it. What is absent stays
+// DomainInput is a domain as a person or a program gives it. What is absent stays
 // as it is; of a domain that is not set up yet, it is what is said of each.
-type domainInput struct {
+type DomainInput struct {
 	Old            *string `json:"old,omitempty"`             // URL: imaps://HOST[:PORT], ...
 	New            *string `json:"new,omitempty"`             // "" as if absent: that of the domain, or the default new server
 	OldFingerprint *string `json:"old_fingerprint,omitempty"` // "" for none, as if absent
@@ -29,15 +28,15 @@ type domainInput struct {
 	OldTLS *string `json:"old_tls,omitempty"`
 }
 
-// putDomain sets a domain up, or changes its servers. One at a time, and not while
+// PutDomain sets a domain up, or changes its servers. One at a time, and not while
 // accounts are added: what is allowed depends on whether there are any.
-func (a *app) putDomain(ctx context.Context, who actor, name string, in domainInput) (v *domainView, created bool, err error) {
+func (a *Service) PutDomain(ctx context.Context, who Actor, name string, in DomainInput) (v *DomainView, created bool, err error) {
 	name, err = config.ParseDomainName(strings.TrimSpace(name))
 	if err != nil {
-		return nil, false, errInvalid(wrongField("name", "domain_malformed", "This is not the name of a domain."))
+		return nil, false, Invalid(WrongField("name", "domain_malformed", "This is not the name of a domain."))
 	}
 	if !who.may(name) {
-		return nil, false, errNotFound("domain")
+		return nil, false, NotFound("domain")
 	}
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, false, err
@@ -49,24 +48,24 @@ func (a *app) putDomain(ctx context.Context, who actor, name string, in domainIn
 		return nil, false, err
 	}
 	if known && stored == nil {
-		return nil, false, errConflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+		return nil, false, Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 	}
 	if err := a.changeDomain(ctx, who, name, stored, in); err != nil {
 		return nil, false, err
 	}
-	v, err = a.showDomain(ctx, who, name)
+	v, err = a.ShowDomain(ctx, who, name)
 	return v, stored == nil, err
 }
 
 // changeDomain makes a domain (nil if there is none yet) what was given for it.
-func (a *app) changeDomain(ctx context.Context, who actor, name string, stored *store.Domain, in domainInput) error {
+func (a *Service) changeDomain(ctx context.Context, who Actor, name string, stored *store.Domain, in DomainInput) error {
 	was := store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}
 	if stored != nil {
 		was = *stored
 	}
 	d, mistakes := readDomain(who, was, in)
 	if len(mistakes) > 0 {
-		return errInvalid(mistakes...)
+		return Invalid(mistakes...)
 	}
 	if err := checkScope(who, was, d); err != nil {
 		return err
@@ -74,14 +73,14 @@ func (a *app) changeDomain(ctx context.Context, who actor, name string, stored *
 	if err := a.checkNewServer(ctx, stored, d); err != nil {
 		return err
 	}
-	if err := a.keepDomain(ctx, d, !who.all() && !sameOld(was, d)); err != nil {
+	if err := a.keepDomain(ctx, d, !who.All() && !sameOld(was, d)); err != nil {
 		return err
 	}
 	return a.note(ctx, who, "put_domain", auditOf{domain: name, detail: changesOf(stored, d)})
 }
 
 // defaultNew is the new server of domains that are given none; "" if there is none.
-func (a *app) defaultNew() string {
+func (a *Service) defaultNew() string {
 	if s, err := config.ParseServer(a.newServer); err == nil {
 		return s.String()
 	}
@@ -98,13 +97,13 @@ func sameOld(was, d store.Domain) bool {
 // server, and whatever would bring them passwords of others. The old server may be
 // theirs, so it stays once there are accounts, which have passwords, and while people
 // who log in are tried there.
-func checkScope(who actor, was, d store.Domain) error {
+func checkScope(who Actor, was, d store.Domain) error {
 	refuse := func(code, detail string) error {
-		return &refusal{status: http.StatusForbidden, Code: code, Detail: detail}
+		return &Refusal{Kind: KindForbidden, Code: code, Detail: detail}
 	}
 	server, err := config.ParseServer(d.Old)
 	switch {
-	case who.all():
+	case who.All():
 		return nil
 	case err != nil:
 		return err
@@ -117,7 +116,7 @@ func checkScope(who actor, was, d store.Domain) error {
 	case was.Enrol:
 		return refuse("old_server_enrol", "People may enrol themselves, so the passwords of whoever logs in are tried at the old server. Only an administrator of all domains can change it now.")
 	case d.OldSetBy == store.SetByAll && (was.OldSetBy != store.SetByAll || was.Old != d.Old):
-		return errForbidden()
+		return Forbidden()
 	case server.Security == config.Insecure:
 		return refuse("old_server_insecure", "Only an administrator of all domains can choose an old server without TLS.")
 	}
@@ -126,19 +125,19 @@ func checkScope(who actor, was, d store.Domain) error {
 
 // checkNewServer refuses another new server once mail was copied: what is not there
 // would pass for deleted by its user, and never be copied again.
-func (a *app) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
+func (a *Service) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
 	if was == nil || was.New == d.New {
 		return nil
 	}
 	b, err := a.freshBoard(ctx, d.Name)
-	if err != nil || b.totals.Copied == 0 {
+	if err != nil || b.Totals.Copied == 0 {
 		return err
 	}
-	return errConflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
+	return Conflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
 }
 
 // readDomain reads what was given for a domain, and leaves the rest as it was.
-func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mistakes []mistake) {
+func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mistakes []Mistake) {
 	d = was
 	var err error
 	if in.New != nil && *in.New == "" {
@@ -154,7 +153,7 @@ func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mi
 		if side.fingerprint != nil {
 			sum, err := config.ParseFingerprint(strings.TrimSpace(*side.fingerprint))
 			if err != nil {
-				mistakes = append(mistakes, wrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
+				mistakes = append(mistakes, WrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
 			}
 			*side.toFingerprint = sum
 		}
@@ -164,7 +163,7 @@ func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mi
 	}
 	if in.OldTLS != nil && *in.OldTLS != "" {
 		if d.OldTLS10, err = config.ParseOldTLS(*in.OldTLS); err != nil {
-			mistakes = append(mistakes, wrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
+			mistakes = append(mistakes, WrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
 		}
 	}
 	d.OldSetBy = setterOf(who, was, d, in.OldPublicOnly)
@@ -172,19 +171,19 @@ func readDomain(who actor, was store.Domain, in domainInput) (d store.Domain, mi
 }
 
 // readServer reads the URL of a domain's server; nil leaves it as it is.
-func readServer(field string, url, to *string) []mistake {
+func readServer(field string, url, to *string) []Mistake {
 	if url == nil && *to != "" {
 		return nil
 	}
 	if url == nil || strings.TrimSpace(*url) == "" {
-		return []mistake{wrongField(field, "missing", "A server is missing.")}
+		return []Mistake{WrongField(field, "missing", "A server is missing.")}
 	}
 	server, err := config.ParseServer(strings.TrimSpace(*url))
 	if err != nil {
-		return []mistake{wrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
+		return []Mistake{WrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
 	}
 	if field == "new" && server.Protocol == config.POP3 {
-		return []mistake{wrongField(field, "server_pop3", "The new server must speak IMAP.")}
+		return []Mistake{WrongField(field, "server_pop3", "The new server must speak IMAP.")}
 	}
 	*to = server.String()
 	return nil
@@ -192,11 +191,11 @@ func readServer(field string, url, to *string) []mistake {
 
 // setterOf is who answers for the old server: whoever has chosen it, until somebody
 // who may decides otherwise. That it is saved as it is accepts nothing.
-func setterOf(who actor, was, d store.Domain, publicOnly *bool) store.Setter {
+func setterOf(who Actor, was, d store.Domain, publicOnly *bool) store.Setter {
 	switch {
 	case publicOnly != nil && *publicOnly:
 		return store.SetByDomain
-	case publicOnly != nil, was.Old != d.Old && who.all():
+	case publicOnly != nil, was.Old != d.Old && who.All():
 		return store.SetByAll
 	case was.Old != d.Old:
 		return store.SetByDomain
@@ -205,7 +204,7 @@ func setterOf(who actor, was, d store.Domain, publicOnly *bool) store.Setter {
 }
 
 // checkPins refuses to make a pin one that means nothing: without TLS there is no certificate.
-func checkPins(was, d store.Domain) (mistakes []mistake) {
+func checkPins(was, d store.Domain) (mistakes []Mistake) {
 	for _, side := range []struct {
 		field    string
 		url, pin [2]string // before and now
@@ -216,23 +215,23 @@ func checkPins(was, d store.Domain) (mistakes []mistake) {
 		server, err := config.ParseServer(side.url[1])
 		changed := side.url[0] != side.url[1] || side.pin[0] != side.pin[1]
 		if err == nil && changed && side.pin[1] != "" && server.Security == config.Insecure {
-			mistakes = append(mistakes, wrongField(side.field, "fingerprint_unprotected", "A fingerprint means nothing without TLS: take it away, or choose TLS or STARTTLS."))
+			mistakes = append(mistakes, WrongField(side.field, "fingerprint_unprotected", "A fingerprint means nothing without TLS: take it away, or choose TLS or STARTTLS."))
 		}
 	}
 	return mistakes
 }
 
 // checkOldTLS refuses to accept old encryption where there is none at all.
-func checkOldTLS(was, d store.Domain) []mistake {
+func checkOldTLS(was, d store.Domain) []Mistake {
 	server, err := config.ParseServer(d.Old)
 	if err != nil || !d.OldTLS10 || server.Security != config.Insecure || was.Old == d.Old && was.OldTLS10 {
 		return nil
 	}
-	return []mistake{wrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
+	return []Mistake{WrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
 }
 
 // keepDomain stores a domain and makes it known. With vacant it must have no accounts.
-func (a *app) keepDomain(ctx context.Context, d store.Domain, vacant bool) error {
+func (a *Service) keepDomain(ctx context.Context, d store.Domain, vacant bool) error {
 	known, err := DomainOf(d)
 	if err != nil {
 		return err
@@ -243,7 +242,7 @@ func (a *app) keepDomain(ctx context.Context, d store.Domain, vacant bool) error
 	}
 	err = put(ctx, d)
 	if vacant && errors.Is(err, store.ErrInvalid) {
-		return &refusal{status: http.StatusForbidden, Code: "old_server_in_use", cause: err,
+		return &Refusal{Kind: KindForbidden, Code: "old_server_in_use", Cause: err,
 			Detail: "This domain has accounts, whose passwords would go to another server. Only an administrator of all domains can change the old server now. If none of them was ever begun, you can also remove them, change the server, and add them again with their passwords."}
 	}
 	if err != nil {
@@ -267,7 +266,7 @@ func changesOf(stored *store.Domain, d store.Domain) string {
 	var changes []string
 	for _, f := range []struct{ name, before, now string }{
 		{"old", was.Old, d.Old}, {"old_fingerprint", fingerprintText(was.OldFingerprint), fingerprintText(d.OldFingerprint)},
-		{"old_public_only", publicOnly(was), publicOnly(d)}, {"old_tls", tlsText(was.OldTLS10), tlsText(d.OldTLS10)},
+		{"old_public_only", publicOnly(was), publicOnly(d)}, {"old_tls", TLSText(was.OldTLS10), TLSText(d.OldTLS10)},
 		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
 		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
 	} {

@@ -26,8 +26,8 @@ func openStore(t *testing.T) store.Store {
 	return st
 }
 
-// TestFakeFerry: the fake keeps what Ferry promises as far as tests rely on it.
-func TestFakeFerry(t *testing.T) {
+// TestStubFerry: the fake keeps what Ferry promises as far as tests rely on it.
+func TestStubFerry(t *testing.T) {
 	st := openStore(t)
 	stored, _, err := st.PutAccounts(t.Context(), []store.Account{
 		{Login: "a@example.com", Domain: "example.com", Origin: store.Imported, State: store.Waiting},
@@ -36,7 +36,7 @@ func TestFakeFerry(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := stored[0].ID
-	f := newFakeFerry(st)
+	f := newStubFerry(st)
 	passes := f.Passes(t.Context())
 	f.setLive(Live{Account: id, Running: true})
 	if live, err := f.Live(t.Context()); err != nil || len(live) != 1 || live[0].Account != id {

@@ -20,35 +20,37 @@ type guesses struct {
 	scopes *limiter
 }
 
-func newGuesses() *guesses {
-	return &guesses{
+func newGuesses(now func() time.Time) *guesses {
+	g := &guesses{
 		logins: newLimiter(10, 6*time.Second), // as the relay
 		first:  newLimiterOf(1, 24*time.Hour, 200_000),
 		scopes: newLimiter(100, 6*time.Second),
 	}
+	g.logins.now, g.first.now, g.scopes.now = now, now, now
+	return g
 }
 
 // take counts passwords that logins of a server are given.
-func (g *guesses) take(who actor, d *config.Domain, given []store.Account) error {
-	if who.all() {
+func (g *guesses) take(who Actor, d *config.Domain, given []store.Account) error {
+	if who.All() {
 		return nil
 	}
 	for i := range given {
 		key := d.New.Address() + "\x00" + strings.ToLower(given[i].New.Login)
 		wait, ok := g.logins.take(key)
 		if _, first := g.first.take(key); ok && !first {
-			wait, ok = g.scopes.take(who.scope)
+			wait, ok = g.scopes.take(who.Scope)
 		}
 		if !ok {
-			return errBusy("too_many_passwords", "Too many passwords were given for the new server. Wait a moment, or ask an administrator of all domains.", wait.Round(time.Second)+time.Second)
+			return Busy("too_many_passwords", "Too many passwords were given for the new server. Wait a moment, or ask an administrator of all domains.", wait.Round(time.Second)+time.Second)
 		}
 	}
 	return nil
 }
 
 // countGuesses counts those of accounts about to be stored that get another password at the new server.
-func (a *app) countGuesses(ctx context.Context, who actor, d *config.Domain, accounts []store.Account) error {
-	if who.all() {
+func (a *Service) countGuesses(ctx context.Context, who Actor, d *config.Domain, accounts []store.Account) error {
+	if who.All() {
 		return nil
 	}
 	var given []store.Account
@@ -62,7 +64,7 @@ func (a *app) countGuesses(ctx context.Context, who actor, d *config.Domain, acc
 }
 
 // countGuess is countGuesses for a correction.
-func (a *app) countGuess(who actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
+func (a *Service) countGuess(who Actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
 	if change.New.Password == "" || change.New.Password == x.New.Password && (change.New.Login == "" || change.New.Login == x.New.Login) {
 		return nil
 	}

@@ -18,8 +18,8 @@ const (
 	jobFailed    = "failed"
 )
 
-// jobView says how far a job is.
-type jobView struct {
+// JobView says how far a job is.
+type JobView struct {
 	State   string     `json:"state"` // running, done, cancelled, failed
 	By      string     `json:"by"`
 	Started time.Time  `json:"started"`
@@ -28,14 +28,15 @@ type jobView struct {
 	Accounts int    `json:"accounts"`
 	Done     int    `json:"done"`
 	Error    string `json:"error,omitempty"` // why it failed
-	why      *refusal
+	// Why is the same for the page, which says it in its own words.
+	Why *Refusal `json:"-"`
 }
 
 // job is something long that is done once at a time for a domain. Its result is
 // kept until the next one of its kind begins.
 type job[R any] struct {
 	mu      sync.Mutex
-	view    jobView
+	view    JobView
 	result  R
 	cancel  context.CancelFunc // nil before it has begun
 	stopped bool
@@ -60,7 +61,7 @@ func (j *job[R]) stop() {
 }
 
 // change changes how far the job is, or its result.
-func (j *job[R]) change(fn func(view *jobView, result *R)) {
+func (j *job[R]) change(fn func(view *JobView, result *R)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fn(&j.view, &j.result)
@@ -68,7 +69,7 @@ func (j *job[R]) change(fn func(view *jobView, result *R)) {
 
 // end notes how the job ended.
 func (j *job[R]) end(now time.Time, err error) {
-	j.change(func(v *jobView, _ *R) {
+	j.change(func(v *JobView, _ *R) {
 		v.Ended = &now
 		switch {
 		case err == nil:
@@ -76,8 +77,8 @@ func (j *job[R]) end(now time.Time, err error) {
 		case errors.Is(err, context.Canceled):
 			v.State = jobCancelled
 		default:
-			v.State, v.why = jobFailed, asRefusal(err)
-			v.Error = v.why.Detail
+			v.State, v.Why = jobFailed, AsRefusal(err)
+			v.Error = v.Why.Detail
 		}
 	})
 }
@@ -85,12 +86,12 @@ func (j *job[R]) end(now time.Time, err error) {
 // jobs runs jobs. Whoever is in run waits for all of them.
 type jobs struct {
 	starts chan func(context.Context)
-	places *places
+	places *Places
 	ended  chan struct{}
 }
 
 func newJobs() *jobs {
-	return &jobs{starts: make(chan func(context.Context)), places: newPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
+	return &jobs{starts: make(chan func(context.Context)), places: NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
 }
 
 // run runs jobs until ctx ends and all of them have.
@@ -110,11 +111,11 @@ func (j *jobs) run(ctx context.Context) {
 
 // start hands a job over to run, if there is a place for it.
 func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)) error {
-	if !j.places.take(scope, 1) {
-		return errBusy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
+	if !j.places.Take(scope, 1) {
+		return Busy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
 	}
 	placed := func(ctx context.Context) {
-		defer j.places.leave(scope, 1)
+		defer j.places.Leave(scope, 1)
 		fn(ctx)
 	}
 	select {
@@ -123,7 +124,7 @@ func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)
 	case <-j.ended:
 	case <-ctx.Done():
 	}
-	j.places.leave(scope, 1)
+	j.places.Leave(scope, 1)
 	return context.Canceled
 }
 
@@ -143,14 +144,14 @@ func (s *jobShelf[R]) get(domain string) *job[R] {
 }
 
 // begin makes a domain's next job, unless one is running.
-func (s *jobShelf[R]) begin(domain string, view jobView) (*job[R], error) {
+func (s *jobShelf[R]) begin(domain string, view JobView) (*job[R], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.byDomain[domain]; old != nil {
 		running := false
-		old.change(func(v *jobView, _ *R) { running = v.State == jobRunning })
+		old.change(func(v *JobView, _ *R) { running = v.State == jobRunning })
 		if running {
-			return nil, errConflict("job_running", "This is going on already. Wait for it, or cancel it first.")
+			return nil, Conflict("job_running", "This is going on already. Wait for it, or cancel it first.")
 		}
 	}
 	view.State = jobRunning

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -37,7 +36,7 @@ func (o *oneTime) renew(now time.Time, first bool) (code store.Secret) {
 	return code
 }
 
-var errLink = &refusal{status: http.StatusForbidden, Code: "link_void",
+var errLink = &Refusal{Kind: KindForbidden, Code: "link_void",
 	Detail: "This link was used already, or is not the newest one. Run \"postferry admin link\" for a new one."}
 
 // use runs fn if code is good, and makes it void if fn succeeds. One at a time.
@@ -55,40 +54,32 @@ func (o *oneTime) use(code store.Secret, now time.Time, fn func(first bool) erro
 	return err
 }
 
-// NewLink makes a one-time link with which somebody becomes an administrator of
+// NewCode makes the code of a one-time link with which somebody becomes an administrator of
 // everything, and makes the one before void. It is for the operator's eyes.
-func (s *Server) NewLink(ctx context.Context) (link string, err error) {
-	a := s.app
-	if err := a.note(ctx, commandLine(), "link", auditOf{}); err != nil {
+func (a *Service) NewCode(ctx context.Context) (store.Secret, error) {
+	if err := a.note(ctx, CommandLine(), "link", auditOf{}); err != nil {
 		return "", err
 	}
-	return a.linkTo(a.link.renew(a.now(), false)), nil
+	return a.link.renew(a.now(), false), nil
 }
 
-// linkTo is the address of the page on which a code is used.
-func (a *app) linkTo(code store.Secret) string { return a.url + "/welcome?code=" + code.Reveal() }
-
-// firstLink makes a link if there is no administrator yet; "" if there is, or
+// FirstCode makes the code of a link if there is no administrator yet; "" if there is, or
 // another link was asked for.
-func (a *app) firstLink(ctx context.Context) (string, error) {
+func (a *Service) FirstCode(ctx context.Context) (store.Secret, error) {
 	admins, err := a.store.Admins(ctx)
 	if err != nil || len(admins) > 0 {
 		return "", err
 	}
-	code := a.link.renew(a.now(), true)
-	if code == "" {
-		return "", nil
-	}
-	return a.linkTo(code), nil
+	return a.link.renew(a.now(), true), nil
 }
 
-// welcome makes the administrator of a one-time link and logs in.
-func (a *app) welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who actor, err error) {
+// Welcome makes the administrator of a one-time link and logs in.
+func (a *Service) Welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
 	if wait, ok := a.limits[0].take(clientKey(from)); !ok {
-		return "", actor{}, errBusy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
+		return "", Actor{}, Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
 	if mistakes := checkAdmin(name, password); len(mistakes) > 0 {
-		return "", actor{}, errInvalid(mistakes...)
+		return "", Actor{}, Invalid(mistakes...)
 	}
 	now := a.now()
 	admin := store.Admin{Name: name, Scope: store.ScopeAll, Created: now, Changed: now}
@@ -103,12 +94,12 @@ func (a *app) welcome(ctx context.Context, from string, code store.Secret, name 
 		return err
 	})
 	if err != nil {
-		return "", actor{}, err
+		return "", Actor{}, err
 	}
 	a.limits[0].giveBack(clientKey(from))
-	who = actor{who: name, scope: store.ScopeAll, from: from, admin: name}
+	who = Actor{Name: name, Scope: store.ScopeAll, from: from, Admin: name}
 	if err := a.note(ctx, who, "welcome", auditOf{}); err != nil {
-		return "", actor{}, err
+		return "", Actor{}, err
 	}
 	return a.openSession(ctx, from, admin)
 }

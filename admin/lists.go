@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
-	"net/http"
 	"sync"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 )
 
 const (
-	// maxList bounds an uploaded list. Octets.
-	maxList = 64 << 20
 	// listLife is how long a list waits for the person's decision.
 	listLife = 30 * time.Minute
 	// maxListsEach, maxLists and maxListsAll bound the lists that wait: of a domain's
@@ -40,9 +37,9 @@ type list struct {
 
 // lists are those that wait.
 type lists struct {
-	parsing  *places // of lists being read
-	waiting  *places // of lists
-	accounts *places // of the accounts in them
+	parsing  *Places // of lists being read
+	waiting  *Places // of lists
+	accounts *Places // of the accounts in them
 
 	mu   sync.Mutex
 	byID map[string]*list
@@ -50,9 +47,9 @@ type lists struct {
 
 func newLists() *lists {
 	return &lists{
-		parsing:  newPlaces(maxParsingEach, maxParsing, maxParsingAll),
-		waiting:  newPlaces(maxListsEach, maxLists, maxListsAll),
-		accounts: newPlaces(maxListedEach, maxListed, maxListedAll),
+		parsing:  NewPlaces(maxParsingEach, maxParsing, maxParsingAll),
+		waiting:  NewPlaces(maxListsEach, maxLists, maxListsAll),
+		accounts: NewPlaces(maxListedEach, maxListed, maxListedAll),
 		byID:     map[string]*list{},
 	}
 }
@@ -66,7 +63,7 @@ func (l *lists) add(now time.Time, x *list) error {
 	defer l.mu.Unlock()
 	l.forget(func(o *list) bool { return o.gone(now) || o.owner == x.owner && o.domain == x.domain })
 	if !l.take(x) {
-		return errBusy("too_many_lists", "Too many lists are waiting for a decision. Try again later.", listLife)
+		return Busy("too_many_lists", "Too many lists are waiting for a decision. Try again later.", listLife)
 	}
 	l.byID[x.id] = x
 	return nil
@@ -74,11 +71,11 @@ func (l *lists) add(now time.Time, x *list) error {
 
 // take takes the places that a list needs.
 func (l *lists) take(x *list) bool {
-	if !l.waiting.take(x.scope, 1) {
+	if !l.waiting.Take(x.scope, 1) {
 		return false
 	}
-	if !l.accounts.take(x.scope, len(x.parsed.Accounts)) {
-		l.waiting.leave(x.scope, 1)
+	if !l.accounts.Take(x.scope, len(x.parsed.Accounts)) {
+		l.waiting.Leave(x.scope, 1)
 		return false
 	}
 	return true
@@ -88,8 +85,8 @@ func (l *lists) take(x *list) bool {
 func (l *lists) forget(which func(*list) bool) {
 	for id, x := range l.byID {
 		if which(x) {
-			l.waiting.leave(x.scope, 1)
-			l.accounts.leave(x.scope, len(x.parsed.Accounts))
+			l.waiting.Leave(x.scope, 1)
+			l.accounts.Leave(x.scope, len(x.parsed.Accounts))
 			delete(l.byID, id)
 		}
 	}
@@ -101,7 +98,7 @@ func (l *lists) get(now time.Time, owner store.Digest, domain, id string) (*list
 	defer l.mu.Unlock()
 	x := l.byID[id]
 	if x == nil || x.owner != owner || x.domain != domain || x.gone(now) {
-		return nil, &refusal{status: http.StatusNotFound, Code: "list_gone", Detail: "This list is not here any more. Upload it again."}
+		return nil, &Refusal{Kind: KindNotFound, Code: "list_gone", Detail: "This list is not here any more. Upload it again."}
 	}
 	return x, nil
 }
@@ -137,74 +134,81 @@ func (l *lists) dropDomain(domain string) {
 	l.forget(func(x *list) bool { return x.domain == domain })
 }
 
-// listView says what is in a list, without any password.
-type listView struct {
+// WaitingLists is how many lists wait for a decision.
+func (a *Service) WaitingLists() int {
+	a.lists.mu.Lock()
+	defer a.lists.mu.Unlock()
+	return len(a.lists.byID)
+}
+
+// ListView says what is in a list, without any password.
+type ListView struct {
 	ID       string            `json:"id"`
 	Format   config.ListFormat `json:"format"`
 	Accounts int               `json:"accounts"` // lines that are right
 	Known    int               `json:"known"`    // of these, accounts that are there already and would be updated
 	Logins   []string          `json:"logins"`   // the first of them
 	Ignored  []string          `json:"ignored_columns"`
-	Mistakes []mistake         `json:"mistakes"` // at most 1,000
+	Mistakes []Mistake         `json:"mistakes"` // at most 1,000
 	Omitted  int               `json:"mistakes_omitted"`
 	Expires  time.Time         `json:"expires"`
 }
 
-// parseList reads a list for a domain to its end and keeps it for a decision.
+// ParseList reads a list for a domain to its end and keeps it for a decision.
 // Nothing is stored.
-func (a *app) parseList(ctx context.Context, who actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*listView, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) ParseList(ctx context.Context, who Actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*ListView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	if !a.lists.parsing.take(who.scope, 1) {
-		return nil, errBusy("too_many_lists", "Other lists are being read. Try again in a moment.", 10*time.Second)
+	if !a.lists.parsing.Take(who.Scope, 1) {
+		return nil, Busy("too_many_lists", "Other lists are being read. Try again in a moment.", 10*time.Second)
 	}
-	defer a.lists.parsing.leave(who.scope, 1)
+	defer a.lists.parsing.Leave(who.Scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
 		Check: a.lineCheck(who, d)})
 	if err != nil {
 		return nil, err
 	}
-	x := &list{owner: who.owner, scope: who.scope, domain: d.Name, parsed: parsed}
+	x := &list{owner: who.Owner, scope: who.Scope, domain: d.Name, parsed: parsed}
 	if err := a.lists.add(a.now(), x); err != nil {
 		return nil, err
 	}
 	return a.viewList(ctx, d, x)
 }
 
-// waitingList shows a list that waits.
-func (a *app) waitingList(ctx context.Context, who actor, domain, id string) (*listView, error) {
-	d, err := a.domain(ctx, who, domain)
+// WaitingList shows a list that waits.
+func (a *Service) WaitingList(ctx context.Context, who Actor, domain, id string) (*ListView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	x, err := a.lists.get(a.now(), who.owner, d.Name, id)
+	x, err := a.lists.get(a.now(), who.Owner, d.Name, id)
 	if err != nil {
 		return nil, err
 	}
 	return a.viewList(ctx, d, x)
 }
 
-// dropList forgets a list.
-func (a *app) dropList(ctx context.Context, who actor, domain, id string) error {
-	d, err := a.domain(ctx, who, domain)
+// DropList forgets a list.
+func (a *Service) DropList(ctx context.Context, who Actor, domain, id string) error {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	if _, err := a.lists.get(a.now(), who.owner, d.Name, id); err != nil {
+	if _, err := a.lists.get(a.now(), who.Owner, d.Name, id); err != nil {
 		return err
 	}
 	a.lists.drop(id)
 	return nil
 }
 
-func (a *app) viewList(ctx context.Context, d *config.Domain, x *list) (*listView, error) {
+func (a *Service) viewList(ctx context.Context, d *config.Domain, x *list) (*ListView, error) {
 	known, err := a.known(ctx, x.domain)
 	if err != nil {
 		return nil, err
 	}
-	v := &listView{ID: x.id, Format: x.parsed.Format, Accounts: len(x.parsed.Accounts), Logins: []string{},
+	v := &ListView{ID: x.id, Format: x.parsed.Format, Accounts: len(x.parsed.Accounts), Logins: []string{},
 		Ignored: append([]string{}, x.parsed.Ignored...), Mistakes: viewMistakes(x.parsed.Mistakes), Omitted: x.parsed.Omitted, Expires: x.expires}
 	for i, l := range x.parsed.Accounts {
 		if i < shownLogins {
@@ -217,29 +221,29 @@ func (a *app) viewList(ctx context.Context, d *config.Domain, x *list) (*listVie
 	return v, nil
 }
 
-func viewMistakes(found []config.Finding) []mistake {
-	views := make([]mistake, len(found))
+func viewMistakes(found []config.Finding) []Mistake {
+	views := make([]Mistake, len(found))
 	for i, f := range found {
-		views[i] = mistake{Line: f.Line, Code: f.Code, Args: f.Args, Text: f.Text}
+		views[i] = Mistake{Line: f.Line, Code: f.Code, Args: f.Args, Text: f.Text}
 	}
 	return views
 }
 
 // decide returns the lines of a list that waits: all of it, or only the good ones.
-func (a *app) decide(who actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
-	x, err := a.lists.get(a.now(), who.owner, domain, id)
+func (a *Service) decide(who Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
+	x, err := a.lists.get(a.now(), who.Owner, domain, id)
 	if err != nil {
 		return nil, err
 	}
 	p := x.parsed
 	switch {
 	case len(p.Mistakes) > 0 && !onlyGood:
-		r := errConflict("list_has_mistakes", "The list has mistakes. Correct it and upload it again, or take only the lines that are right.")
-		r.Args = args("mistakes", len(p.Mistakes)+p.Omitted, "accounts", len(p.Accounts))
+		r := Conflict("list_has_mistakes", "The list has mistakes. Correct it and upload it again, or take only the lines that are right.")
+		r.Args = Args("mistakes", len(p.Mistakes)+p.Omitted, "accounts", len(p.Accounts))
 		r.Mistakes = viewMistakes(p.Mistakes)
 		return nil, r
 	case len(p.Accounts) == 0:
-		return nil, errConflict("list_empty", "The list has no line that is right.")
+		return nil, Conflict("list_empty", "The list has no line that is right.")
 	}
 	return p.Accounts, nil
 }

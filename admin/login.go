@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"math/big"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ import (
 
 const (
 	sessionIdle = 12 * time.Hour     // without use, a session ends
-	sessionLife = 7 * 24 * time.Hour // and in any case after this
+	SessionLife = 7 * 24 * time.Hour // and in any case after this
 	// noteUse is how exactly it is kept when a session or token was used.
 	noteUse = time.Minute
 	// sweepSessions is how often ended sessions are removed.
@@ -29,28 +28,28 @@ const (
 	secretOctets = 32
 )
 
-// login opens a session for an administrator. The secret it returns is for the
+// Login opens a session for an administrator. The secret it returns is for the
 // cookie and is nowhere else.
-func (a *app) login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who actor, err error) {
+func (a *Service) Login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
 	admin, err := a.store.Admin(ctx, name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return "", actor{}, err
+		return "", Actor{}, err
 	}
 	keys := []string{clientKey(from), nameKey(admin, name, from)}
 	for i, key := range keys {
 		wait, ok := a.limits[i].take(key)
 		if !ok {
 			a.log.Warn().Str("from", from).Msg("too many failed logins to the import page")
-			return "", actor{}, errBusy("too_many_logins", "Too many failed logins. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
+			return "", Actor{}, Busy("too_many_logins", "Too many failed logins. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 		}
 	}
 	ok, err := a.hasher.matches(ctx, admin.Hash, password)
 	if err != nil {
-		return "", actor{}, err
+		return "", Actor{}, err
 	}
 	if !ok {
 		a.log.Warn().Str("from", from).Msg("a login to the import page failed")
-		return "", actor{}, &refusal{status: http.StatusUnauthorized, Code: "login_failed", Detail: "Name or password are not right."}
+		return "", Actor{}, &Refusal{Kind: KindUnauthorized, Code: "login_failed", Detail: "Name or password are not right."}
 	}
 	for i, key := range keys {
 		a.limits[i].giveBack(key)
@@ -70,78 +69,78 @@ func nameKey(admin store.Admin, name, from string) string {
 }
 
 // openSession begins a session of an administrator who has proved it.
-func (a *app) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, actor, error) {
+func (a *Service) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, Actor, error) {
 	secret := store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
 	now := a.now()
 	s := store.Session{ID: store.DigestOf(secret), Admin: admin.Name, Created: now, Used: now}
 	if err := a.store.AddSession(ctx, s, clientKey(from)); err != nil {
-		return "", actor{}, err
+		return "", Actor{}, err
 	}
-	who := actor{who: admin.Name, scope: admin.Scope, from: from, owner: s.ID, admin: admin.Name}
+	who := Actor{Name: admin.Name, Scope: admin.Scope, from: from, Owner: s.ID, Admin: admin.Name}
 	return secret, who, a.note(ctx, who, "login", auditOf{})
 }
 
-// logout ends a session.
-func (a *app) logout(ctx context.Context, who actor) error {
-	if who.admin == "" {
+// Logout ends a session.
+func (a *Service) Logout(ctx context.Context, who Actor) error {
+	if who.Admin == "" {
 		return nil
 	}
-	if err := a.endSession(ctx, who.owner); err != nil {
+	if err := a.EndSession(ctx, who.Owner); err != nil {
 		return err
 	}
 	return a.note(ctx, who, "logout", auditOf{})
 }
 
-// endSession ends a session and forgets what its owner has uploaded.
-func (a *app) endSession(ctx context.Context, id store.Digest) error {
+// EndSession ends a session and forgets what its owner has uploaded.
+func (a *Service) EndSession(ctx context.Context, id store.Digest) error {
 	a.lists.dropOwner(id)
 	return a.store.EndSession(ctx, id)
 }
 
-// ofSession finds who a session's secret belongs to.
-func (a *app) ofSession(ctx context.Context, from string, secret store.Secret) (actor, error) {
+// SessionActor finds who a session's secret belongs to.
+func (a *Service) SessionActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
 	id, now := store.DigestOf(secret), a.now()
 	s, err := a.store.Session(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Sub(s.Created) > sessionLife || now.Sub(s.Used) > sessionIdle) {
-		return actor{}, errUnauthorized()
+	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Sub(s.Created) > SessionLife || now.Sub(s.Used) > sessionIdle) {
+		return Actor{}, Unauthorized()
 	}
 	if err != nil {
-		return actor{}, err
+		return Actor{}, err
 	}
 	admin, err := a.store.Admin(ctx, s.Admin)
 	if errors.Is(err, store.ErrNotFound) {
-		return actor{}, errUnauthorized()
+		return Actor{}, Unauthorized()
 	}
 	if err != nil {
-		return actor{}, err
+		return Actor{}, err
 	}
 	if now.Sub(s.Used) > noteUse {
 		if err := a.store.UseSession(ctx, id, now); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return actor{}, err
+			return Actor{}, err
 		}
 	}
-	return actor{who: admin.Name, scope: admin.Scope, from: from, owner: id, admin: admin.Name}, nil
+	return Actor{Name: admin.Name, Scope: admin.Scope, from: from, Owner: id, Admin: admin.Name}, nil
 }
 
-// ofToken finds what a token may do.
-func (a *app) ofToken(ctx context.Context, from string, secret store.Secret) (actor, error) {
+// TokenActor finds what a token may do.
+func (a *Service) TokenActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
 	if !strings.HasPrefix(secret.Reveal(), tokenPrefix) {
-		return actor{}, errUnauthorized()
+		return Actor{}, Unauthorized()
 	}
 	digest, now := store.DigestOf(secret), a.now()
 	t, err := a.store.Token(ctx, digest)
 	if errors.Is(err, store.ErrNotFound) {
-		return actor{}, errUnauthorized()
+		return Actor{}, Unauthorized()
 	}
 	if err != nil {
-		return actor{}, err
+		return Actor{}, err
 	}
 	if now.Sub(t.Used) > noteUse {
 		if err := a.store.UseToken(ctx, digest, now); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return actor{}, err
+			return Actor{}, err
 		}
 	}
-	return actor{who: "token " + t.Name, scope: t.Scope, from: from, owner: digest, token: t.ID}, nil
+	return Actor{Name: "token " + t.Name, Scope: t.Scope, from: from, Owner: digest, token: t.ID}, nil
 }
 
 // newToken makes a token's secret: a prefix that secret scanners can know, and
@@ -153,13 +152,13 @@ func newToken() store.Secret {
 }
 
 // sweep removes ended sessions and lists now and then until ctx ends.
-func (a *app) sweep(ctx context.Context) {
+func (a *Service) sweep(ctx context.Context) {
 	sessions, lists := time.NewTicker(sweepSessions), time.NewTicker(sweepLists)
 	defer sessions.Stop()
 	defer lists.Stop()
 	for due := true; ; {
 		if now := a.now(); due {
-			if _, err := a.store.EndSessions(ctx, now.Add(-sessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
+			if _, err := a.store.EndSessions(ctx, now.Add(-SessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
 				a.log.Error().Err(err).Msg("cannot remove ended sessions")
 			}
 		}

@@ -47,7 +47,7 @@ func (m *meter) add(s meterSample) (messages, octets float64, known bool) {
 }
 
 // measure completes sums with the speed of the whole and the time that the rest takes at that speed.
-func (t *totals) measure(m *meter, now time.Time) {
+func (t *Totals) measure(m *meter, now time.Time) {
 	done := t.Copied + t.Quarantined
 	messages, octets, known := m.add(meterSample{now, done, t.Octets})
 	if !known || t.Running == 0 || messages == 0 { // what accounts tell of themselves says more of one large message
@@ -74,7 +74,7 @@ type expectation struct {
 func (e *expectation) of(o *store.Overview, l *Live) uint64 {
 	begun := !o.Summary.LastPass.IsZero() || o.Summary.Messages > 0
 	switch s := stateOf(o, l); {
-	case s != stateQueued && s != stateRunning && !begun, o.Alias != 0:
+	case s != StateQueued && s != StateRunning && !begun, o.Alias != 0:
 		return 0
 	case begun:
 		e.known++
@@ -100,10 +100,10 @@ func (e *expectation) rest() uint64 {
 }
 
 // checkedMessages are the messages that the newest check of a domain counted, by account.
-func (a *app) checkedMessages(domain string) map[store.AccountID]uint64 {
+func (a *Service) checkedMessages(domain string) map[store.AccountID]uint64 {
 	counted := map[store.AccountID]uint64{}
 	if j := a.checks.get(domain); j != nil {
-		j.change(func(_ *jobView, c *checkResults) {
+		j.change(func(_ *JobView, c *checkResults) {
 			for i := range c.accounts {
 				if c.accounts[i].OldProblem == nil && c.accounts[i].Tried {
 					counted[c.accounts[i].Account] = c.accounts[i].Messages

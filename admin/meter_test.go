@@ -49,7 +49,7 @@ func TestManySmallAccounts(t *testing.T) {
 	}
 }
 
-func remaining(t totals) string {
+func remaining(t Totals) string {
 	if t.RemainingSeconds == nil {
 		return "nothing known"
 	}
@@ -57,7 +57,7 @@ func remaining(t totals) string {
 }
 
 // sumsOf sums accounts up that are begun.
-func sumsOf(n int, as func(*store.Overview) *Live, counted map[store.AccountID]uint64) (t totals) {
+func sumsOf(n int, as func(*store.Overview) *Live, counted map[store.AccountID]uint64) (t Totals) {
 	e := expectation{counted: counted}
 	for i := range n {
 		o := store.Overview{Account: store.Account{ID: store.AccountID(i), State: store.Active}}

@@ -13,16 +13,16 @@ import (
 
 // Operator is who works at the machine itself: what "postferry admin" does, with
 // or without a Server. Its errors are sentences for the person at the screen.
-type Operator struct{ app *app }
+type Operator struct{ app *Service }
 
 // NewOperator works on a store.
 func NewOperator(st store.Store, log zerolog.Logger) *Operator {
-	return &Operator{app: &app{store: st, log: log, now: time.Now, hasher: newHasher(), lists: newLists()}}
+	return &Operator{app: &Service{store: st, log: log, now: time.Now, hasher: newHasher(Hashing{}), lists: newLists()}}
 }
 
 // Operator works on a server's store and tells the server: what is in its memory of
 // somebody who is removed goes, too.
-func (s *Server) Operator() *Operator { return &Operator{app: s.app} }
+func (a *Service) Operator() *Operator { return &Operator{app: a} }
 
 // SetPassword adds an administrator, or sets the password of one. domain is
 // the one domain to look after, "" for all; with nil the one who is there
@@ -36,13 +36,13 @@ func (o *Operator) SetPassword(ctx context.Context, name string, domain *string,
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	added, err = o.app.putAdmin(ctx, commandLine(), name, scope, password)
+	added, err = o.app.PutAdmin(ctx, CommandLine(), name, scope, password)
 	return added, plain(err)
 }
 
 // CreateToken makes a token for a domain, or ("") for all of them.
 func (o *Operator) CreateToken(ctx context.Context, name, domain string) (id uint64, token store.Secret, err error) {
-	v, token, err := o.app.createToken(ctx, commandLine(), name, domain)
+	v, token, err := o.app.CreateToken(ctx, CommandLine(), name, domain)
 	return v.ID, token, plain(err)
 }
 
@@ -51,12 +51,12 @@ func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) { return o
 
 // RevokeToken makes a token void.
 func (o *Operator) RevokeToken(ctx context.Context, id uint64) error {
-	return plain(o.app.revokeToken(ctx, commandLine(), id))
+	return plain(o.app.RevokeToken(ctx, CommandLine(), id))
 }
 
 // plain is an error as one who sees no form is told it.
 func plain(err error) error {
-	var r *refusal
+	var r *Refusal
 	if !errors.As(err, &r) {
 		return err
 	}

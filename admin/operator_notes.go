@@ -30,39 +30,39 @@ func (o *Operator) Imported(ctx context.Context, stored []store.Account, put []s
 		for _, i := range places[d] {
 			s, p = append(s, stored[i]), append(p, put[i])
 		}
-		errs = append(errs, o.app.notePut(ctx, commandLine(), d, s, p))
+		errs = append(errs, o.app.notePut(ctx, CommandLine(), d, s, p))
 	}
 	return errors.Join(errs...)
 }
 
 // RotatedKey notes that the passwords of so many accounts are sealed with another key.
 func (o *Operator) RotatedKey(ctx context.Context, accounts int) error {
-	return o.app.note(ctx, commandLine(), "rotate_key", auditOf{count: accounts})
+	return o.app.note(ctx, CommandLine(), "rotate_key", auditOf{count: accounts})
 }
 
 // BackedUp notes that a copy of the state was made.
 func (o *Operator) BackedUp(ctx context.Context, withKey bool) error {
 	of := auditOf{}
 	if withKey {
-		of.detail = backupWithKey
+		of.detail = BackupWithKey
 	}
-	return o.app.note(ctx, commandLine(), "backup", of)
+	return o.app.note(ctx, CommandLine(), "backup", of)
 }
 
-// backupWithKey is the detail of a backup that can be read by whoever has it.
-const backupWithKey = "with the key"
+// BackupWithKey is the detail of a backup that can be read by whoever has it.
+const BackupWithKey = "with the key"
 
 // DecidedFolder notes what somebody has said of an account's missing folder.
 func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v FolderVerdict, title string) error {
-	return o.app.note(ctx, commandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
+	return o.app.note(ctx, CommandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
 }
 
 // AnsweredAlias notes that somebody has said whose mailbox an account's is.
 func (o *Operator) AnsweredAlias(ctx context.Context, a store.Account) error {
-	return o.app.note(ctx, commandLine(), "update_account", auditOf{domain: a.Domain, account: a.Login, detail: "alias_of"})
+	return o.app.note(ctx, CommandLine(), "update_account", auditOf{domain: a.Domain, account: a.Login, detail: "alias_of"})
 }
 
 // RetriedMessages notes that so many refused messages of an account are tried again.
 func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
-	return o.app.note(ctx, commandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})
+	return o.app.note(ctx, CommandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})
 }

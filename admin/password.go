@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -38,11 +39,12 @@ type hasher struct {
 	nobody func() store.Secret
 }
 
-// newHasher takes 19 MiB and two rounds for each hash, two at a time.
-func newHasher() *hasher { return newHasherWith(19<<10, 2) }
+// Hashing is what a hash costs.
+type Hashing struct{ Memory, Rounds uint32 } // KiB, and how often it is gone through
 
-func newHasherWith(memory, time uint32) *hasher {
-	h := &hasher{memory: memory, time: time, places: semaphore.NewWeighted(2)}
+// newHasher takes 19 MiB and two rounds for each hash if nothing else is said, two at a time.
+func newHasher(cost Hashing) *hasher {
+	h := &hasher{memory: cmp.Or(cost.Memory, 19<<10), time: cmp.Or(cost.Rounds, 2), places: semaphore.NewWeighted(2)}
 	h.nobody = sync.OnceValue(func() store.Secret { return h.encode(random(hashLength)) })
 	return h
 }
@@ -110,14 +112,14 @@ func parseHash(text string) (memory, rounds uint32, lanes uint8, salt, sum []byt
 }
 
 // checkPassword says what is wrong with a password that somebody chose.
-func checkPassword(field string, password store.Secret) []mistake {
+func checkPassword(field string, password store.Secret) []Mistake {
 	switch text := password.Reveal(); {
 	case utf8.RuneCountInString(text) < minPassword:
-		m := wrongField(field, "password_short", "The password is too short: at least %d characters, please.", minPassword)
-		m.Args = args("min", minPassword)
-		return []mistake{m}
+		m := WrongField(field, "password_short", "The password is too short: at least %d characters, please.", minPassword)
+		m.Args = Args("min", minPassword)
+		return []Mistake{m}
 	case len(text) > maxPassword || strings.ContainsRune(text, 0) || !utf8.ValidString(text):
-		return []mistake{wrongField(field, "password_malformed", "The password is too long, or has characters that can't be typed.")}
+		return []Mistake{WrongField(field, "password_malformed", "The password is too long, or has characters that can't be typed.")}
 	}
 	return nil
 }

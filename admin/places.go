@@ -6,10 +6,10 @@ import (
 	"postferry/store"
 )
 
-// places bound what is done or kept at a time. One domain's people and programs get
+// Places bound what is done or kept at a time. One domain's people and programs get
 // at most each of them, all domains together domains; those who look after everything
 // have all for themselves. So neither one domain nor many of them can keep others out.
-type places struct {
+type Places struct {
 	each, domains, all int
 
 	mu   sync.Mutex
@@ -17,12 +17,12 @@ type places struct {
 	sum  int            // of what is held, but for store.ScopeAll
 }
 
-func newPlaces(each, domains, all int) *places {
-	return &places{each: each, domains: domains, all: all, held: map[string]int{}}
+func NewPlaces(each, domains, all int) *Places {
+	return &Places{each: each, domains: domains, all: all, held: map[string]int{}}
 }
 
-// take takes n places for a scope, or none. The caller must leave them if it got them.
-func (p *places) take(scope string, n int) bool {
+// Take takes n places for a scope, or none. The caller must leave them if it got them.
+func (p *Places) Take(scope string, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if scope == store.ScopeAll {
@@ -39,8 +39,8 @@ func (p *places) take(scope string, n int) bool {
 	return true
 }
 
-// leave gives n places of a scope back.
-func (p *places) leave(scope string, n int) {
+// Leave gives n places of a scope back.
+func (p *Places) Leave(scope string, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if scope != store.ScopeAll {

@@ -1,14 +1,15 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 
 	"postferry/store"
 )
 
-// progress sums a domain up as it stands now.
-func (a *app) progress(ctx context.Context, who actor, domain string) (*totals, error) {
-	d, err := a.domain(ctx, who, domain)
+// Progress sums a domain up as it stands now.
+func (a *Service) Progress(ctx context.Context, who Actor, domain string) (*Totals, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -16,13 +17,13 @@ func (a *app) progress(ctx context.Context, who actor, domain string) (*totals, 
 	if err != nil {
 		return nil, err
 	}
-	return &b.totals, nil
+	return &b.Totals, nil
 }
 
-// accountsOf returns those of a board's accounts that are named, for a page
+// AccountsOf returns those of a board's accounts that are named, for a page
 // that shows them. Unknown ones are left out.
-func (b *board) accountsOf(ids []store.AccountID) []accountView {
-	views := []accountView{}
+func (b *Board) AccountsOf(ids []store.AccountID) []AccountView {
+	views := []AccountView{}
 	for _, id := range ids {
 		if i, ok := b.at(id); ok {
 			views = append(views, b.view(i))
@@ -31,18 +32,45 @@ func (b *board) accountsOf(ids []store.AccountID) []accountView {
 	return views
 }
 
-// extras are the states besides the totals that a stream tells: the newest
+// Extras are the states besides the totals that a stream tells: the newest
 // run, check and verification, as far as there are any.
-func (a *app) extras(ctx context.Context, domain string) map[string]any {
+func (a *Service) Extras(ctx context.Context, domain string) map[string]any {
 	states := map[string]any{}
 	if runs, err := a.store.Runs(ctx, domain); err == nil && len(runs) > 0 {
 		states["run"] = viewRun(runs[0])
 	}
-	if v := a.viewCheck(domain); v != nil {
+	if v := a.ViewCheck(domain); v != nil {
 		states["check"] = v
 	}
-	if v := a.viewVerify(domain); v != nil {
+	if v := a.ViewVerify(domain); v != nil {
 		states["verify"] = v
 	}
 	return states
+}
+
+// Tally counts a board's accounts.
+type Tally struct {
+	States   map[AccountState]int
+	Problems map[Trouble]int
+	Passes   uint64 // over all accounts, so far
+}
+
+// Trouble is what keeps accounts from being copied.
+type Trouble struct {
+	Kind   store.ProblemKind
+	Server store.Side
+}
+
+// Tally counts the accounts by what goes on with them.
+func (b *Board) Tally() Tally {
+	t := Tally{States: map[AccountState]int{}, Problems: map[Trouble]int{}}
+	for i := range b.rows {
+		o := &b.rows[i]
+		t.States[stateOf(o, b.liveOf(o.ID))]++
+		t.Passes += o.Summary.Passes
+		if p := o.Problem; p != nil {
+			t.Problems[Trouble{cmp.Or(p.Kind, store.Unexpected), p.Server}]++
+		}
+	}
+	return t
 }

@@ -12,8 +12,8 @@ import (
 	"postferry/store"
 )
 
-// runView is a run, as lists show it.
-type runView struct {
+// RunView is a run, as lists show it.
+type RunView struct {
 	ID       store.RunID    `json:"id"`
 	Kind     store.RunKind  `json:"kind"`
 	By       string         `json:"by"` // "" for the schedule
@@ -24,11 +24,11 @@ type runView struct {
 	Complete uint64         `json:"complete"`
 	Failed   uint64         `json:"failed"`
 	Stopped  uint64         `json:"stopped"`
-	figuresView
+	FiguresView
 }
 
-// figuresView is what passes did.
-type figuresView struct {
+// FiguresView is what passes did.
+type FiguresView struct {
 	Copied      uint64 `json:"copied"`
 	Adopted     uint64 `json:"adopted"` // recognised on the new server and not copied again
 	FlagChanges uint64 `json:"flag_changes"`
@@ -36,38 +36,38 @@ type figuresView struct {
 	Quarantined uint64 `json:"quarantined"`
 }
 
-func viewFigures(f store.Figures) figuresView {
-	return figuresView{Copied: f.Copied, Adopted: f.Adopted, FlagChanges: f.FlagChanges, Octets: f.Bytes, Quarantined: f.Quarantined}
+func viewFigures(f store.Figures) FiguresView {
+	return FiguresView{Copied: f.Copied, Adopted: f.Adopted, FlagChanges: f.FlagChanges, Octets: f.Bytes, Quarantined: f.Quarantined}
 }
 
-func viewRun(r store.Run) runView {
-	return runView{ID: r.ID, Kind: r.Kind, By: r.By, State: r.State, Started: r.Started, Ended: timeOrNil(r.Ended), Accounts: r.Accounts,
-		Complete: r.Complete, Failed: r.Failed, Stopped: r.Stopped, figuresView: viewFigures(r.Figures)}
+func viewRun(r store.Run) RunView {
+	return RunView{ID: r.ID, Kind: r.Kind, By: r.By, State: r.State, Started: r.Started, Ended: timeOrNil(r.Ended), Accounts: r.Accounts,
+		Complete: r.Complete, Failed: r.Failed, Stopped: r.Stopped, FiguresView: viewFigures(r.Figures)}
 }
 
-// runAccountView is an account's part in a run.
-type runAccountView struct {
+// RunAccountView is an account's part in a run.
+type RunAccountView struct {
 	Account store.AccountID `json:"account"`
 	Login   string          `json:"login"` // "" if it was removed since
 	Outcome store.Outcome   `json:"outcome"`
 	Ended   *time.Time      `json:"ended"`
 	Passes  uint64          `json:"passes"`
-	figuresView
-	Problem *problemView `json:"problem"`
+	FiguresView
+	Problem *ProblemView `json:"problem"`
 	// Refused are the messages that one of the servers refuses now.
 	Refused []Quarantined `json:"refused"`
 }
 
-// runReport is what came of a run, account by account.
-type runReport struct {
+// RunReport is what came of a run, account by account.
+type RunReport struct {
 	Domain string `json:"domain"`
-	runView
-	Parts []runAccountView `json:"parts"`
+	RunView
+	Parts []RunAccountView `json:"parts"`
 }
 
-// listRuns returns a domain's runs, newest first.
-func (a *app) listRuns(ctx context.Context, who actor, domain string) ([]runView, error) {
-	d, err := a.domain(ctx, who, domain)
+// ListRuns returns a domain's runs, newest first.
+func (a *Service) ListRuns(ctx context.Context, who Actor, domain string) ([]RunView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -75,29 +75,29 @@ func (a *app) listRuns(ctx context.Context, who actor, domain string) ([]runView
 	if err != nil {
 		return nil, err
 	}
-	views := make([]runView, len(runs))
+	views := make([]RunView, len(runs))
 	for i, r := range runs {
 		views[i] = viewRun(r)
 	}
 	return views, nil
 }
 
-// run finds a run of a domain.
-func (a *app) run(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
+// runOf finds a run of a domain.
+func (a *Service) runOf(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
 	r, err := a.store.Run(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Domain != domain {
-		return store.Run{}, errNotFound("run")
+		return store.Run{}, NotFound("run")
 	}
 	return r, err
 }
 
-// showRun returns one run.
-func (a *app) showRun(ctx context.Context, who actor, domain string, id store.RunID) (*runView, error) {
-	d, err := a.domain(ctx, who, domain)
+// ShowRun returns one run.
+func (a *Service) ShowRun(ctx context.Context, who Actor, domain string, id store.RunID) (*RunView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.run(ctx, d.Name, id)
+	r, err := a.runOf(ctx, d.Name, id)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +105,14 @@ func (a *app) showRun(ctx context.Context, who actor, domain string, id store.Ru
 	return &v, nil
 }
 
-// runReport returns what came of a run for each account, those with trouble
+// RunReport returns what came of a run for each account, those with trouble
 // first. Messages in quarantine are those of now.
-func (a *app) runReport(ctx context.Context, who actor, domain string, id store.RunID) (*runReport, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) RunReport(ctx context.Context, who Actor, domain string, id store.RunID) (*RunReport, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.run(ctx, d.Name, id)
+	r, err := a.runOf(ctx, d.Name, id)
 	if err != nil {
 		return nil, err
 	}
@@ -128,10 +128,10 @@ func (a *app) runReport(ctx context.Context, who actor, domain string, id store.
 	for i := range rows {
 		known[rows[i].ID] = &rows[i]
 	}
-	report := &runReport{Domain: d.Name, runView: viewRun(r), Parts: make([]runAccountView, len(parts))}
+	report := &RunReport{Domain: d.Name, RunView: viewRun(r), Parts: make([]RunAccountView, len(parts))}
 	for i, p := range parts {
-		v := runAccountView{Account: p.Account, Outcome: p.Outcome, Ended: timeOrNil(p.Ended), Passes: p.Passes,
-			figuresView: viewFigures(p.Figures), Problem: viewProblem(p.Problem), Refused: []Quarantined{}}
+		v := RunAccountView{Account: p.Account, Outcome: p.Outcome, Ended: timeOrNil(p.Ended), Passes: p.Passes,
+			FiguresView: viewFigures(p.Figures), Problem: ViewProblem(p.Problem), Refused: []Quarantined{}}
 		if o := known[p.Account]; o != nil {
 			v.Login = o.Login
 			if o.Summary.Quarantined > 0 {
@@ -142,12 +142,12 @@ func (a *app) runReport(ctx context.Context, who actor, domain string, id store.
 		}
 		report.Parts[i] = v
 	}
-	slices.SortStableFunc(report.Parts, func(x, y runAccountView) int { return outcomeRank(&x) - outcomeRank(&y) })
+	slices.SortStableFunc(report.Parts, func(x, y RunAccountView) int { return outcomeRank(&x) - outcomeRank(&y) })
 	return report, nil
 }
 
 // outcomeRank puts what a person should look at first.
-func outcomeRank(v *runAccountView) int {
+func outcomeRank(v *RunAccountView) int {
 	switch {
 	case v.Outcome == store.OutcomeFailed:
 		return 0
@@ -163,8 +163,8 @@ func outcomeRank(v *runAccountView) int {
 	return 5
 }
 
-// writeCSV writes the report, a line for each account.
-func (r *runReport) writeCSV(w io.Writer) error {
+// WriteCSV writes the report, a line for each account.
+func (r *RunReport) WriteCSV(w io.Writer) error {
 	out := spreadsheet.NewWriter(w)
 	errs := []error{out.Write("login", "outcome", "copied", "adopted", "flag_changes", "octets", "quarantined", "problem", "cause", "ended")}
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -18,7 +18,7 @@ import (
 type tracking struct {
 	*testing.T
 	store   store.Store
-	ferry   *fakeFerry
+	ferry   *stubFerry
 	tracker *tracker
 	ids     []store.AccountID
 	clock   atomic.Int64 // seconds since startOfRuns
@@ -31,7 +31,7 @@ func (x *tracking) at(sec int64) time.Time { return startOfRuns.Add(time.Duratio
 
 func newTracking(t *testing.T, accounts int) *tracking {
 	x := &tracking{T: t, store: openStore(t)}
-	x.ferry = newFakeFerry(x.store)
+	x.ferry = newStubFerry(x.store)
 	rows := make([]store.Account, accounts)
 	for i := range rows {
 		rows[i] = store.Account{Domain: "example.com", Login: fmt.Sprintf("%d@example.com", i), Origin: store.Imported, State: store.Waiting}

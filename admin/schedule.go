@@ -14,34 +14,34 @@ const (
 	maxEvery = 30 * 24 * time.Hour
 )
 
-// scheduleView is when a domain's accounts are run again.
-type scheduleView struct {
+// ScheduleView is when a domain's accounts are run again.
+type ScheduleView struct {
 	EverySeconds int64      `json:"every_seconds"`
 	From         *time.Time `json:"from"`  // when the first run begins
 	Until        *time.Time `json:"until"` // nil for never
 }
 
-// scheduleInput is a schedule as a person or a program gives it. What is absent stays as it is.
-type scheduleInput struct {
+// ScheduleInput is a schedule as a person or a program gives it. What is absent stays as it is.
+type ScheduleInput struct {
 	EverySeconds *int64    `json:"every_seconds"` // required if there is none yet
-	From         givenTime `json:"from"`          // when the first run begins; null, or absent if there is none yet, for an interval from now
-	Until        givenTime `json:"until"`         // null for never
+	From         GivenTime `json:"from"`          // when the first run begins; null, or absent if there is none yet, for an interval from now
+	Until        GivenTime `json:"until"`         // null for never
 }
 
-// givenTime is a time that may be absent, null or given.
-type givenTime struct {
-	present bool
-	time    *time.Time // nil for null
+// GivenTime is a time that may be absent, null or given.
+type GivenTime struct {
+	Present bool
+	Time    *time.Time // nil for null
 }
 
 // UnmarshalJSON is called for null as well, but not if there is nothing.
-func (g *givenTime) UnmarshalJSON(text []byte) error {
-	g.present = true
-	return json.Unmarshal(text, &g.time)
+func (g *GivenTime) UnmarshalJSON(text []byte) error {
+	g.Present = true
+	return json.Unmarshal(text, &g.Time)
 }
 
 // storedSchedule is a domain's schedule; nil if there is none.
-func (a *app) storedSchedule(ctx context.Context, domain string) (*store.Schedule, error) {
+func (a *Service) storedSchedule(ctx context.Context, domain string) (*store.Schedule, error) {
 	all, err := a.store.Schedules(ctx)
 	if err != nil {
 		return nil, err
@@ -55,20 +55,20 @@ func (a *app) storedSchedule(ctx context.Context, domain string) (*store.Schedul
 }
 
 // scheduleOf is a domain's schedule; nil if there is none.
-func (a *app) scheduleOf(ctx context.Context, domain string) (*scheduleView, error) {
+func (a *Service) scheduleOf(ctx context.Context, domain string) (*ScheduleView, error) {
 	s, err := a.storedSchedule(ctx, domain)
 	if s == nil || err != nil {
 		return nil, err
 	}
-	return &scheduleView{EverySeconds: int64(s.Every.Seconds()), From: timeOrNil(s.From), Until: timeOrNil(s.Until)}, nil
+	return &ScheduleView{EverySeconds: int64(s.Every.Seconds()), From: timeOrNil(s.From), Until: timeOrNil(s.Until)}, nil
 }
 
-// scheduleUntil is between a schedule's interval and its end in the audit log.
-const scheduleUntil = " → "
+// ScheduleUntil is between a schedule's interval and its end in the audit log.
+const ScheduleUntil = " → "
 
-// setSchedule sets when a domain's accounts are run again; nil removes it.
-func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *scheduleInput) (*domainView, error) {
-	d, err := a.domain(ctx, who, domain)
+// SetSchedule sets when a domain's accounts are run again; nil removes it.
+func (a *Service) SetSchedule(ctx context.Context, who Actor, domain string, in *ScheduleInput) (*DomainView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 		}
 		action, detail = "set_schedule", s.Every.String()
 		if !s.Until.IsZero() {
-			detail += scheduleUntil + s.Until.UTC().Format(time.RFC3339)
+			detail += ScheduleUntil + s.Until.UTC().Format(time.RFC3339)
 		}
 	}
 	if err := a.store.PutSchedule(ctx, s); err != nil {
@@ -100,7 +100,7 @@ func (a *app) setSchedule(ctx context.Context, who actor, domain string, in *sch
 }
 
 // readSchedule reads what was given for a schedule, and leaves the rest as it was.
-func (a *app) readSchedule(ctx context.Context, domain string, in *scheduleInput) (store.Schedule, error) {
+func (a *Service) readSchedule(ctx context.Context, domain string, in *ScheduleInput) (store.Schedule, error) {
 	known, err := a.storedSchedule(ctx, domain)
 	if err != nil {
 		return store.Schedule{}, err
@@ -109,33 +109,33 @@ func (a *app) readSchedule(ctx context.Context, domain string, in *scheduleInput
 	if known != nil {
 		s = *known
 	}
-	var mistakes []mistake
+	var mistakes []Mistake
 	switch {
 	case in.EverySeconds == nil && known == nil:
-		mistakes = append(mistakes, wrongField("every_seconds", "missing", "An interval is missing."))
+		mistakes = append(mistakes, WrongField("every_seconds", "missing", "An interval is missing."))
 	case in.EverySeconds == nil:
 	case *in.EverySeconds < int64(minEvery.Seconds()) || *in.EverySeconds > int64(maxEvery.Seconds()):
-		mistakes = append(mistakes, wrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
+		mistakes = append(mistakes, WrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
 	default:
 		s.Every = time.Duration(*in.EverySeconds) * time.Second
 	}
 	now := a.now()
 	switch {
-	case in.From.time != nil:
-		s.From = *in.From.time
-	case in.From.present, known == nil:
+	case in.From.Time != nil:
+		s.From = *in.From.Time
+	case in.From.Present, known == nil:
 		s.From = now.Add(s.Every)
 	}
-	if in.Until.present {
+	if in.Until.Present {
 		s.Until = time.Time{}
 	}
-	if in.Until.time != nil {
-		if s.Until = *in.Until.time; !s.Until.After(now) {
-			mistakes = append(mistakes, wrongField("until", "schedule_until", "Expected an end in the future."))
+	if in.Until.Time != nil {
+		if s.Until = *in.Until.Time; !s.Until.After(now) {
+			mistakes = append(mistakes, WrongField("until", "schedule_until", "Expected an end in the future."))
 		}
 	}
 	if len(mistakes) > 0 {
-		return s, errInvalid(mistakes...)
+		return s, Invalid(mistakes...)
 	}
 	return s, nil
 }

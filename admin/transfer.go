@@ -9,18 +9,18 @@ import (
 	"postferry/store"
 )
 
-// selection says which accounts of a domain something is to be done with:
+// Selection says which accounts of a domain something is to be done with:
 // exactly one of its fields is given.
-type selection struct {
+type Selection struct {
 	All      bool              `json:"all"`
-	State    accountState      `json:"state,omitempty"` // all that are in this state
+	State    AccountState      `json:"state,omitempty"` // all that are in this state
 	Accounts []store.AccountID `json:"accounts,omitempty"`
 }
 
 // choose finds the accounts of a selection in the order of their IDs. Accounts
 // named must all be there; of the others those are left out that want refuses.
-func (a *app) choose(ctx context.Context, who actor, domain string, sel selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
-	d, err := a.domain(ctx, who, domain)
+func (a *Service) choose(ctx context.Context, who Actor, domain string, sel Selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,7 +31,7 @@ func (a *app) choose(ctx context.Context, who actor, domain string, sel selectio
 		}
 	}
 	if given != 1 {
-		return nil, nil, errInvalid(wrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, or some."))
+		return nil, nil, Invalid(WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, or some."))
 	}
 	b, err := a.freshBoard(ctx, d.Name)
 	if err != nil {
@@ -55,13 +55,13 @@ func (a *app) choose(ctx context.Context, who actor, domain string, sel selectio
 		}
 	}
 	if len(named) > 0 {
-		return nil, nil, errNotFound("account")
+		return nil, nil, NotFound("account")
 	}
 	return d, ids, nil
 }
 
 // freshBoard is a board that has all changes made before the call.
-func (a *app) freshBoard(ctx context.Context, domain string) (*board, error) {
+func (a *Service) freshBoard(ctx context.Context, domain string) (*Board, error) {
 	a.boards.changed(domain)
 	return a.boards.of(ctx, domain)
 }
@@ -73,14 +73,14 @@ func inState(states ...store.State) func(*store.Overview) bool {
 	return func(o *store.Overview) bool { return slices.Contains(states, o.State) }
 }
 
-// affected says what a command on accounts came to.
-type affected struct {
+// Affected says what a command on accounts came to.
+type Affected struct {
 	Accounts int         `json:"accounts"`      // that it had an effect on
 	Run      store.RunID `json:"run,omitempty"` // the run it began, if it did
 }
 
-// begin begins the transfer of accounts that wait, or goes on with stopped ones.
-func (a *app) begin(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+// Begin begins the transfer of accounts that wait, or goes on with stopped ones.
+func (a *Service) Begin(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Stopped))
 	if err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func (a *app) begin(ctx context.Context, who actor, domain string, sel selection
 	})
 }
 
-// stop stops accounts. What is under way ends at the next safe point.
-func (a *app) stop(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+// Stop stops accounts. What is under way ends at the next safe point.
+func (a *Service) Stop(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Active))
 	if err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (a *app) stop(ctx context.Context, who actor, domain string, sel selection)
 	})
 }
 
-// resume lets stopped accounts go on.
-func (a *app) resume(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+// Resume lets stopped accounts go on.
+func (a *Service) Resume(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Stopped))
 	if err != nil {
 		return nil, err
@@ -117,8 +117,8 @@ func (a *app) resume(ctx context.Context, who actor, domain string, sel selectio
 }
 
 // startRun begins a run of accounts.
-func (a *app) startRun(ctx context.Context, who actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
-	return a.tracker.begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.who}, ids, func() error {
+func (a *Service) startRun(ctx context.Context, who Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
+	return a.tracker.begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.Name}, ids, func() error {
 		_, err := a.ferry.Begin(ctx, ids)
 		if err == nil && kind == store.AgainRun {
 			err = a.ferry.Again(ctx, ids)
@@ -127,9 +127,9 @@ func (a *app) startRun(ctx context.Context, who actor, d *config.Domain, kind st
 	})
 }
 
-// again starts a new run of accounts that were begun: problems are forgotten,
+// Again starts a new run of accounts that were begun: problems are forgotten,
 // and each is due now.
-func (a *app) again(ctx context.Context, who actor, domain string, sel selection) (*affected, error) {
+func (a *Service) Again(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
@@ -140,20 +140,20 @@ func (a *app) again(ctx context.Context, who actor, domain string, sel selection
 }
 
 // command does something with accounts, if there are any, and notes it.
-func (a *app) command(ctx context.Context, who actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*affected, error) {
+func (a *Service) command(ctx context.Context, who Actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*Affected, error) {
 	if len(ids) == 0 {
-		return &affected{}, nil
+		return &Affected{}, nil
 	}
 	run, err := do()
 	if err != nil {
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return &affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), count: len(ids)})
+	return &Affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), count: len(ids)})
 }
 
 // loneLogin is the login of a selection's only account, for the audit log.
-func (a *app) loneLogin(ctx context.Context, ids []store.AccountID) string {
+func (a *Service) loneLogin(ctx context.Context, ids []store.AccountID) string {
 	if len(ids) != 1 {
 		return ""
 	}

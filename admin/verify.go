@@ -21,11 +21,11 @@ type verifyResults struct {
 	omitted  uint64
 	folder   VerifyProgress
 	bodies   bool
-	summary  verifySummary
+	summary  VerifySummary
 }
 
-// verifySummary sums a verification up.
-type verifySummary struct {
+// VerifySummary sums a verification up.
+type VerifySummary struct {
 	Same     uint64            `json:"same"` // messages of which nothing differs
 	Messages uint64            `json:"messages"`
 	Found    map[string]uint64 `json:"found"`  // findings by kind
@@ -66,41 +66,41 @@ func (r *verifyResults) add(e *VerifyEvent) (accountDone bool) {
 	return false
 }
 
-// verifyView is how far a verification is.
-type verifyView struct {
-	jobView
+// VerifyView is how far a verification is.
+type VerifyView struct {
+	JobView
 	Bodies   bool          `json:"bodies"`  // whole messages are compared
 	Current  string        `json:"current"` // the account being read
 	Folder   string        `json:"folder"`  // the folder being read
 	Read     uint64        `json:"read"`    // messages read so far, on both servers
-	Summary  verifySummary `json:"summary"`
+	Summary  VerifySummary `json:"summary"`
 	Findings int           `json:"findings"` // that the report has one by one
 	Omitted  uint64        `json:"findings_omitted"`
 }
 
-// verifyReport is all that the newest verification found.
-type verifyReport struct {
-	verifyView
+// VerifyReport is all that the newest verification found.
+type VerifyReport struct {
+	VerifyView
 	Domain   string            `json:"domain"`
 	Verified []VerifiedAccount `json:"verified"`
 	All      []VerifyFinding   `json:"all_findings"`
 }
 
-// startVerify begins to compare both servers' mail of accounts, with bodies
+// StartVerify begins to compare both servers' mail of accounts, with bodies
 // octet for octet. It replaces the result of the verification before.
-func (a *app) startVerify(ctx context.Context, who actor, domain string, sel selection, bodies bool) (*verifyView, error) {
+func (a *Service) StartVerify(ctx context.Context, who Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
 	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, errConflict("no_accounts", "There are no accounts to verify.")
+		return nil, Conflict("no_accounts", "There are no accounts to verify.")
 	}
-	err = startJob(ctx, a, who, a.verifications, d.Name, jobView{By: who.who, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[verifyResults]) error {
-			j.change(func(_ *jobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
+			j.change(func(_ *JobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
 			return a.ferry.Verify(ctx, ids, bodies, func(e VerifyEvent) error {
-				j.change(func(v *jobView, r *verifyResults) {
+				j.change(func(v *JobView, r *verifyResults) {
 					if r.add(&e) {
 						v.Done++
 					}
@@ -114,32 +114,32 @@ func (a *app) startVerify(ctx context.Context, who actor, domain string, sel sel
 	if err := a.note(ctx, who, "start_verify", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
-	return a.showVerify(ctx, who, d.Name)
+	return a.ShowVerify(ctx, who, d.Name)
 }
 
-// showVerify says how far the newest verification is.
-func (a *app) showVerify(ctx context.Context, who actor, domain string) (*verifyView, error) {
-	d, err := a.domain(ctx, who, domain)
+// ShowVerify says how far the newest verification is.
+func (a *Service) ShowVerify(ctx context.Context, who Actor, domain string) (*VerifyView, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	v := a.viewVerify(d.Name)
+	v := a.ViewVerify(d.Name)
 	if v == nil {
-		return nil, errNotFound("verification")
+		return nil, NotFound("verification")
 	}
 	return v, nil
 }
 
-// viewVerify is the newest verification of a domain; nil if there was none.
-func (a *app) viewVerify(domain string) (v *verifyView) {
+// ViewVerify is the newest verification of a domain; nil if there was none.
+func (a *Service) ViewVerify(domain string) (v *VerifyView) {
 	if j := a.verifications.get(domain); j != nil {
-		j.change(func(view *jobView, r *verifyResults) { v = r.view(*view) })
+		j.change(func(view *JobView, r *verifyResults) { v = r.view(*view) })
 	}
 	return v
 }
 
-func (r *verifyResults) view(j jobView) *verifyView {
-	v := &verifyView{jobView: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
+func (r *verifyResults) view(j JobView) *VerifyView {
+	v := &VerifyView{JobView: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
 		Summary: r.summary, Findings: len(r.findings), Omitted: r.omitted}
 	v.Summary.Found = make(map[string]uint64, len(r.summary.Found))
 	for kind, n := range r.summary.Found {
@@ -148,36 +148,36 @@ func (r *verifyResults) view(j jobView) *verifyView {
 	return v
 }
 
-// verifyReport returns all that the newest verification found.
-func (a *app) verifyReport(ctx context.Context, who actor, domain string) (*verifyReport, error) {
-	d, err := a.domain(ctx, who, domain)
+// VerifyReport returns all that the newest verification found.
+func (a *Service) VerifyReport(ctx context.Context, who Actor, domain string) (*VerifyReport, error) {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	j := a.verifications.get(d.Name)
 	if j == nil {
-		return nil, errNotFound("verification")
+		return nil, NotFound("verification")
 	}
-	report := &verifyReport{Domain: d.Name}
-	j.change(func(view *jobView, r *verifyResults) {
-		report.verifyView = *r.view(*view)
+	report := &VerifyReport{Domain: d.Name}
+	j.change(func(view *JobView, r *verifyResults) {
+		report.VerifyView = *r.view(*view)
 		report.Verified = append([]VerifiedAccount{}, r.accounts...)
 		report.All = append([]VerifyFinding{}, r.findings...)
 	})
 	return report, nil
 }
 
-// cancelVerify ends a verification that is going on.
-func (a *app) cancelVerify(ctx context.Context, who actor, domain string) error {
-	d, err := a.domain(ctx, who, domain)
+// CancelVerify ends a verification that is going on.
+func (a *Service) CancelVerify(ctx context.Context, who Actor, domain string) error {
+	d, err := a.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
 	return cancelJob(ctx, a, who, a.verifications, d.Name, "cancel_verify")
 }
 
-// writeCSV writes the findings, a line each, for spreadsheets.
-func (r *verifyReport) writeCSV(w io.Writer) error {
+// WriteCSV writes the findings, a line each, for spreadsheets.
+func (r *VerifyReport) WriteCSV(w io.Writer) error {
 	out := spreadsheet.NewWriter(w)
 	errs := []error{out.Write("login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason")}
 	for _, f := range r.All {

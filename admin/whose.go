@@ -12,7 +12,7 @@ import (
 // accounts there are: nobody learns that from what is refused.
 
 // belongs reports whether a login is one of a domain: what clients log in with.
-func (a *app) belongs(d *config.Domain, login string) bool {
+func (a *Service) belongs(d *config.Domain, login string) bool {
 	of, ok := a.directory.DomainOf(login)
 	return ok && of.Name == d.Name
 }
@@ -26,7 +26,7 @@ func foreignAddress(d *config.Domain, login string) bool {
 
 // foreign reports a login that is another domain's at the new server, where those without @
 // are the default domain's.
-func (a *app) foreign(d *config.Domain, login string) bool {
+func (a *Service) foreign(d *config.Domain, login string) bool {
 	of, ok := a.directory.DomainOf(login)
 	return foreignAddress(d, login) || ok && of.Name != d.Name
 }
@@ -34,7 +34,7 @@ func (a *app) foreign(d *config.Domain, login string) bool {
 // accountLogin is what clients log in with to the account of a line: the login at the old
 // server or, if that is none of the domain, the one at the new server. An account that was
 // known by its old login before logins had to be of the domain stays what it is.
-func (a *app) accountLogin(d *config.Domain, l config.AccountLine, known map[string]store.AccountID) string {
+func (a *Service) accountLogin(d *config.Domain, l config.AccountLine, known map[string]store.AccountID) string {
 	if a.belongs(d, l.Login) {
 		return l.Login
 	}
@@ -46,16 +46,16 @@ func (a *app) accountLogin(d *config.Domain, l config.AccountLine, known map[str
 }
 
 // lineCheck checks the lines of one list, as they come, for who gives it.
-func (a *app) lineCheck(who actor, d *config.Domain) func(config.AccountLine) error {
+func (a *Service) lineCheck(who Actor, d *config.Domain) func(config.AccountLine) error {
 	seen := map[string]bool{}
 	return func(l config.AccountLine) error {
 		newLogin, _ := l.New()
 		named := a.accountLogin(d, l, nil)
 		switch {
 		case !a.belongs(d, named) && !strings.Contains(l.Login, "@"):
-			return &config.Mistake{Code: "login_without_domain", Args: args("expected", "...@"+d.Name),
+			return &config.Mistake{Code: "login_without_domain", Args: Args("expected", "...@"+d.Name),
 				Text: "has a login without a domain; expected ...@" + d.Name + ", or such a login at the new server as well"}
-		case !a.belongs(d, named), !who.all() && (foreignAddress(d, l.Login) || a.foreign(d, newLogin)):
+		case !a.belongs(d, named), !who.All() && (foreignAddress(d, l.Login) || a.foreign(d, newLogin)):
 			return errOtherDomain(d)
 		case seen[foldName(named)]:
 			return &config.Mistake{Code: "login_twice", Text: "has a login that was there already"}
@@ -69,6 +69,6 @@ func (a *app) lineCheck(who actor, d *config.Domain) func(config.AccountLine) er
 // mixed up, it is a password.
 func errOtherDomain(d *config.Domain) error {
 	expected := "...@" + d.Name
-	return &config.Mistake{Code: "other_domain", Args: args("expected", expected),
+	return &config.Mistake{Code: "other_domain", Args: Args("expected", expected),
 		Text: "has a login of another domain; expected " + expected}
 }

@@ -3,21 +3,21 @@ package main
 import (
 	"crypto/tls"
 
-	"postferry/admin"
+	"postferry/admin/server"
 	"postferry/discover"
 	"postferry/proxy"
 )
 
 // openPage opens the import page of a daemon. It asks resolvers for old servers,
 // or the system's if there are none.
-func openPage(d *daemon, resolvers []string) (*admin.Server, error) {
+func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	certificate, err := pageCertificate(d)
 	if err != nil {
 		return nil, err
 	}
 	finder := discover.ForConfig(d.cfg)
 	finder.Resolvers = resolvers
-	return admin.New(admin.Options{
+	return server.New(server.Options{
 		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: finder, Log: d.log,
 		Version: versionString(), Certificate: certificate,
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"postferry/admin"
+	"postferry/admin/server"
 	"postferry/config"
 	"postferry/internal/control"
 	"postferry/proxy"
@@ -30,8 +30,8 @@ type daemon struct {
 	engine  *syncer.Engine
 	control net.Listener
 	proxy   *proxy.Server
-	backend *local        // what the control socket and the page work with
-	page    *admin.Server // nil for none
+	backend *local         // what the control socket and the page work with
+	page    *server.Server // nil for none
 }
 
 // openDaemon opens the state and the sockets. Nothing is served before run,

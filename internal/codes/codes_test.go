@@ -87,8 +87,10 @@ a = "empty"
 one = "{{.Count}} message"
 other = "{{.Count}} messages"
 `)}, "admin/a.go": {Data: []byte(`package admin
-var r = &refusal{status: 400, Code: "not_json", Detail: "Send JSON."}
-var s = refusal{Code: code, Detail: detail}
+var r = &Refusal{Kind: KindMalformed, Code: "not_json", Detail: "Send JSON."}
+var s = Refusal{Code: code, Detail: detail}
+`)}, "admin/api/a.go": {Data: []byte(`package api
+var r = &admin.Refusal{Code: "not_a_list", Detail: "Send a list."}
 `)}}
 	got, err := texts("reason")(root)
 	want := []code{{"b", "at most {Limit} octets"}, {"a", "empty"}, {"c", "{Count} messages"}}
@@ -100,7 +102,7 @@ var s = refusal{Code: code, Detail: detail}
 	}
 	root[englishTexts] = &fstest.MapFile{Data: []byte("[refusal]\nbusy = \"Later.\"\n")}
 	got, err = refusals(root)
-	if err != nil || len(got) != 2 || got[1] != (code{"not_json", "Send JSON."}) {
+	if err != nil || len(got) != 3 || got[1] != (code{"not_json", "Send JSON."}) || got[2].name != "not_a_list" {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

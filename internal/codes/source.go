@@ -66,25 +66,32 @@ func refusals(root fs.FS) ([]code, error) {
 	for _, c := range codes {
 		known[c.name] = true
 	}
-	err = eachFile(root, "admin", func(file *ast.File) {
-		ast.Inspect(file, func(n ast.Node) bool {
-			if c, ok := refusal(n); ok && !known[c.name] {
-				known[c.name] = true
-				codes = append(codes, c)
-			}
-			return true
-		})
-	})
-	return codes, err
+	see := func(n ast.Node) bool {
+		if c, ok := refusal(n); ok && !known[c.name] {
+			known[c.name] = true
+			codes = append(codes, c)
+		}
+		return true
+	}
+	for _, folder := range []string{"admin", "admin/request", "admin/api", "admin/web", "admin/server"} {
+		if err := eachFile(root, folder, func(file *ast.File) { ast.Inspect(file, see) }); err != nil {
+			return nil, err
+		}
+	}
+	return codes, nil
 }
 
-// refusal is the error that a literal of the type refusal is.
+// refusal is the error that a literal of the type Refusal is.
 func refusal(n ast.Node) (code, bool) {
 	lit, ok := n.(*ast.CompositeLit)
 	if !ok {
 		return code{}, false
 	}
-	if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "refusal" {
+	name, _ := lit.Type.(*ast.Ident)
+	if of, ok := lit.Type.(*ast.SelectorExpr); ok {
+		name = of.Sel
+	}
+	if name == nil || name.Name != "Refusal" {
 		return code{}, false
 	}
 	fields := map[string]string{}

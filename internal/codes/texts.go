@@ -10,7 +10,7 @@ import (
 
 // englishTexts are the texts of the import page, which has one for each of these codes: a test
 // of the page sees to that.
-const englishTexts = "admin/texts/en.toml"
+const englishTexts = "admin/web/texts/en.toml"
 
 // placeholder is where the page puts something in.
 var placeholder = regexp.MustCompile(`\{\{\.(\w+)\}\}`)

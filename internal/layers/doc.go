@@ -8,6 +8,13 @@
 //	     upstream        discover           nor do these
 //	wire          store         config      import none of ours
 //
+// administrators come in through
+//
+//	       admin/server             listens; imported by cmd only
+//	admin/web      admin/api        never import each other
+//	      admin/request
+//	          admin                 the use cases
+//
 // the store is
 //
 //	             store/bolt           imported by cmd and tests only

@@ -1,0 +1,192 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+
+	"postferry/admin"
+	"postferry/admin/request"
+	"postferry/store"
+)
+
+func (s *API) accessRoutes() []operation {
+	return []operation{
+		{"POST", "/login", true, s.login},
+		{"POST", "/welcome", true, s.welcome},
+		{"POST", "/logout", false, s.logout},
+		{"GET", "/me", false, s.me},
+		{"PUT", "/me/password", false, s.password},
+		{"GET", "/admins", false, s.admins},
+		{"PUT", "/admins/{name}", false, s.putAdmin},
+		{"DELETE", "/admins/{name}", false, s.deleteAdmin},
+		{"GET", "/tokens", false, s.tokens},
+		{"POST", "/tokens", false, s.createToken},
+		{"DELETE", "/tokens/{token}", false, s.revokeToken},
+		{"GET", "/audit", false, s.audit},
+	}
+}
+
+// meView is who the API takes the caller for.
+type meView struct {
+	Who    string `json:"who"`
+	Domain string `json:"domain,omitempty"` // "" for all domains
+}
+
+func viewMe(who admin.Actor) meView { return meView{Who: who.Name, Domain: who.Scope} }
+
+func (s *API) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+	var in struct {
+		Name     string       `json:"name"`
+		Password store.Secret `json:"password"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	secret, who, err := s.app.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
+	if err != nil {
+		return err
+	}
+	s.gate.SignIn(w, r, secret)
+	return request.WriteJSON(w, http.StatusOK, viewMe(who))
+}
+
+func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+	var in struct {
+		Code     store.Secret `json:"code"`
+		Name     string       `json:"name"`
+		Password store.Secret `json:"password"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	secret, who, err := s.app.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
+	if err != nil {
+		return err
+	}
+	s.gate.SignIn(w, r, secret)
+	return request.WriteJSON(w, http.StatusCreated, viewMe(who))
+}
+
+func (s *API) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.app.Logout(r.Context(), who); err != nil {
+		return err
+	}
+	request.ClearSession(w, r)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) me(w http.ResponseWriter, _ *http.Request, who admin.Actor) error {
+	return request.WriteJSON(w, http.StatusOK, viewMe(who))
+}
+
+func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in struct {
+		Old      store.Secret `json:"old_password"`
+		Password store.Secret `json:"password"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if err := s.app.ChangePassword(r.Context(), who, in.Old, in.Password); err != nil {
+		return err
+	}
+	request.ClearSession(w, r)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) admins(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	admins, err := s.app.ListAdmins(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"admins": admins})
+}
+
+func (s *API) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in struct {
+		Domain   string       `json:"domain"`
+		Password store.Secret `json:"password"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	added, err := s.app.PutAdmin(r.Context(), who, r.PathValue("name"), in.Domain, in.Password)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(createdOr(http.StatusNoContent, added))
+	return nil
+}
+
+// createdOr is the status for something that was made, or else was there.
+func createdOr(status int, created bool) int {
+	if created {
+		return http.StatusCreated
+	}
+	return status
+}
+
+func (s *API) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.app.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) tokens(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	tokens, err := s.app.ListTokens(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"tokens": tokens})
+}
+
+func (s *API) createToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in struct {
+		Name   string `json:"name"`
+		Domain string `json:"domain"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	view, secret, err := s.app.CreateToken(r.Context(), who, in.Name, in.Domain)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusCreated, struct {
+		admin.TokenView
+		Token string `json:"token"`
+	}{view, secret.Reveal()})
+}
+
+func (s *API) revokeToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := strconv.ParseUint(r.PathValue("token"), 10, 64)
+	if err != nil {
+		return admin.NotFound("token")
+	}
+	if err := s.app.RevokeToken(r.Context(), who, id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) audit(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	before, err := request.QueryNumber(r, "before", 0, 1, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	limit, err := request.QueryNumber(r, "per_page", request.DefaultPerPage, 1, admin.MaxPerPage)
+	if err != nil {
+		return err
+	}
+	entries, err := s.app.ListAudit(r.Context(), who, r.URL.Query().Get("domain"), before, int(limit))
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"entries": entries})
+}

@@ -1,0 +1,22 @@
+package api
+
+import (
+	"net/http"
+
+	"postferry/admin"
+	"postferry/admin/request"
+)
+
+func (s *API) discover(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in struct {
+		Domain string `json:"domain"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	report, err := s.app.Discover(r.Context(), who, in.Domain)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, report)
+}

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"postferry/admin"
+	"postferry/admin/request"
+)
+
+func (s *API) reportRoutes() []operation {
+	const domain, account = "/domains/{domain}", "/domains/{domain}/accounts/{account}"
+	return []operation{
+		{"GET", domain + "/runs", false, s.runs},
+		{"GET", domain + "/runs/{run}", false, s.run},
+		{"GET", domain + "/runs/{run}/report", false, s.runReport},
+		{"POST", domain + "/verify", false, s.startVerify},
+		{"GET", domain + "/verify", false, s.verify},
+		{"DELETE", domain + "/verify", false, s.cancelVerify},
+		{"GET", domain + "/verify/report", false, s.verifyReport},
+		{"GET", account + "/quarantine", false, s.quarantine},
+		{"POST", account + "/quarantine/retry", false, s.retry},
+		{"GET", account + "/quarantine/{message}/header", false, s.header},
+		{"POST", account + "/folders/{folder}/decide", false, s.decideFolder},
+	}
+}
+
+func (s *API) runs(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	runs, err := s.app.ListRuns(r.Context(), who, r.PathValue("domain"))
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"runs": runs})
+}
+
+func (s *API) run(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.RunID(r)
+	if err != nil {
+		return err
+	}
+	v, err := s.app.ShowRun(r.Context(), who, r.PathValue("domain"), id)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, v)
+}
+
+func (s *API) runReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.RunID(r)
+	if err != nil {
+		return err
+	}
+	report, err := s.app.RunReport(r.Context(), who, r.PathValue("domain"), id)
+	if err != nil {
+		return err
+	}
+	if wantsCSV(r) {
+		return writeFile(w, "text/csv; charset=utf-8", "run-"+strconv.FormatUint(uint64(id), 10)+".csv", report.WriteCSV)
+	}
+	return request.WriteJSON(w, http.StatusOK, report)
+}
+
+// wantsCSV reports a request for a table rather than JSON.
+func wantsCSV(r *http.Request) bool {
+	return r.URL.Query().Get("format") == "csv" || strings.HasPrefix(r.Header.Get("Accept"), "text/csv")
+}
+
+// writeFile answers with a file to be kept. name must be ours.
+func writeFile(w http.ResponseWriter, kind, name string, write func(io.Writer) error) error {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	return request.IgnoreGone(write(w))
+}
+
+func (s *API) startVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in struct {
+		admin.Selection
+		Bodies bool `json:"bodies"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	v, err := s.app.StartVerify(r.Context(), who, r.PathValue("domain"), in.Selection, in.Bodies)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusAccepted, v)
+}
+
+func (s *API) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	v, err := s.app.ShowVerify(r.Context(), who, r.PathValue("domain"))
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, v)
+}
+
+func (s *API) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.app.CancelVerify(r.Context(), who, r.PathValue("domain")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	report, err := s.app.VerifyReport(r.Context(), who, r.PathValue("domain"))
+	if err != nil {
+		return err
+	}
+	if wantsCSV(r) {
+		return writeFile(w, "text/csv; charset=utf-8", "verify.csv", report.WriteCSV)
+	}
+	return request.WriteJSON(w, http.StatusOK, report)
+}
+
+func (s *API) quarantine(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.AccountID(r)
+	if err != nil {
+		return err
+	}
+	messages, err := s.app.Quarantine(r.Context(), who, r.PathValue("domain"), id)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"messages": messages})
+}
+
+func (s *API) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.AccountID(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Messages []string `json:"messages"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	n, err := s.app.RetryQuarantined(r.Context(), who, r.PathValue("domain"), id, in.Messages)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]int{"released": n})
+}
+
+func (s *API) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.AccountID(r)
+	if err != nil {
+		return err
+	}
+	folder, err := request.FolderID(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Verdict admin.FolderVerdict `json:"verdict"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if err := s.app.DecideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *API) header(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.AccountID(r)
+	if err != nil {
+		return err
+	}
+	text, err := s.app.QuarantinedHeader(r.Context(), who, r.PathValue("domain"), id, r.PathValue("message"))
+	if err != nil {
+		return err
+	}
+	// A stranger wrote this: nothing but text may be made of it.
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="header.txt"`)
+	_, err = w.Write(text)
+	return request.IgnoreGone(err)
+}

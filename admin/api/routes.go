@@ -1,0 +1,102 @@
+package api
+
+import (
+	_ "embed" // openapi.yaml
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/admin"
+	"postferry/admin/request"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// apiPrefix is where the API lives; openapi.yaml describes what is below it.
+const apiPrefix = "/api/v1"
+
+// handler answers a request of an actor. An error it returns becomes the
+// answer, so it must not have begun one then.
+type handler func(w http.ResponseWriter, r *http.Request, who admin.Actor) error
+
+// operation is one thing that can be asked of the API.
+type operation struct {
+	method string
+	path   string // below apiPrefix, with {wildcards} as in http.ServeMux
+	open   bool   // needs neither session nor token
+	handle handler
+}
+
+// API answers programs.
+type API struct {
+	app     *admin.Service
+	gate    *request.Gate
+	metrics *metrics
+	log     zerolog.Logger
+}
+
+// New makes the API of the use cases.
+func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) *API {
+	return &API{app: a, gate: g, metrics: newMetrics(a, version), log: log}
+}
+
+// Routes are all that can be asked for: the API, live events, metrics and whether all is well.
+func (s *API) Routes() []request.Route {
+	all := []request.Route{
+		{Pattern: apiPrefix + "/", Open: true, Handler: s.answer(operation{open: true, handle: unknownPath})},
+		{Pattern: "GET /events", Handler: s.answer(operation{handle: s.events})},
+		{Pattern: "GET /metrics", Handler: s.answer(operation{handle: s.showMetrics})},
+		{Pattern: "GET /healthz", Open: true, Handler: http.HandlerFunc(s.health)},
+	}
+	for _, op := range s.operations() {
+		all = append(all, request.Route{Pattern: op.method + " " + apiPrefix + op.path, Open: op.open, Upload: op.path == uploadPath, Handler: s.answer(op)})
+	}
+	return all
+}
+
+// Observe counts a request for the metrics.
+func (s *API) Observe(pattern, method string, status int, took time.Duration) {
+	s.metrics.observe(pattern, method, status, took)
+}
+
+// operations are the API's, as openapi.yaml describes them.
+func (s *API) operations() []operation {
+	all := []operation{
+		{"GET", "/openapi.yaml", true, showOpenAPI},
+		{"POST", "/discover", false, s.discover},
+	}
+	all = append(all, s.accessRoutes()...)
+	all = append(all, s.domainRoutes()...)
+	all = append(all, s.accountRoutes()...)
+	all = append(all, s.transferRoutes()...)
+	return append(all, s.reportRoutes()...)
+}
+
+// answer makes a handler of an operation: it finds out who asks, and answers errors.
+func (s *API) answer(op operation) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var who admin.Actor
+		if !op.open {
+			var err error
+			if who, err = s.gate.Actor(r); err != nil {
+				s.Refuse(w, r, err)
+				return
+			}
+		}
+		if err := op.handle(w, r, who); err != nil {
+			s.Refuse(w, r, err)
+		}
+	})
+}
+
+func unknownPath(http.ResponseWriter, *http.Request, admin.Actor) error {
+	return admin.NotFound("path")
+}
+
+func showOpenAPI(w http.ResponseWriter, _ *http.Request, _ admin.Actor) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, err := w.Write(openAPI)
+	return request.IgnoreGone(err)
+}

@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/store/storetest"
+)
+
+// useCases are the use cases on a state of their own, with the domain a.example and an engine
+// that is none.
+func useCases(t *testing.T) (a *Service, st store.Store) {
+	t.Helper()
+	st = openStore(t)
+	directory := config.NewDirectory(nil)
+	d := store.Domain{Name: "a.example", Old: "imaps://old.a.example", New: "imaps://new.example", Created: time.Now()}
+	known, err := DomainOf(d)
+	if err == nil {
+		err = st.PutDomain(t.Context(), d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory.Put(known)
+	cfg := config.Default()
+	cfg.Directory = directory
+	a = New(Options{Config: &cfg, Store: st, Ferry: newStubFerry(st), Log: zerolog.Nop(), Hashing: Hashing{64, 1}})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return a, st
+}
+
+// TestCredentialsAreWrittenAlone: a Stop, or what else is written while an administrator
+// gives accounts other credentials, before or after any step of that, is not undone.
+func TestCredentialsAreWrittenAlone(t *testing.T) {
+	const login, domain = "anna@a.example", "a.example"
+	who := CommandLine()
+	ways := map[string]func(ctx context.Context, a *Service, id store.AccountID) error{
+		"corrected": func(ctx context.Context, a *Service, id store.AccountID) error {
+			_, err := a.UpdateAccount(ctx, who, domain, id, AccountPatch{OldPassword: new(store.Secret("x")), NewPassword: new(store.Secret("y"))})
+			return err
+		},
+		"added again": func(ctx context.Context, a *Service, _ store.AccountID) error {
+			_, err := a.AddAccounts(ctx, who, domain, []AccountInput{{Login: login, Password: "x", NewPassword: "y"}})
+			return err
+		},
+		"list": func(ctx context.Context, a *Service, _ store.AccountID) error {
+			list, err := a.ParseList(ctx, who, domain, strings.NewReader("anna@a.example x anna@a.example y\nbert@a.example x\n"), config.ListAuto, "")
+			if err != nil {
+				return err
+			}
+			_, err = a.AddList(ctx, who, domain, list.ID, false)
+			return err
+		},
+	}
+	writes := map[string]struct {
+		from, to store.State
+	}{"stop": {store.Active, store.Stopped}, "begin": {store.Waiting, store.Active}, "resume": {store.Stopped, store.Active}}
+	for way, give := range ways {
+		for what, w := range writes {
+			t.Run(way+" and "+what, func(t *testing.T) {
+				t.Parallel()
+				a, st := useCases(t)
+				for moment, more := 0, true; more; moment++ {
+					added, err := a.AddAccounts(t.Context(), who, domain, []AccountInput{{Login: login, Password: "old", NewPassword: "new"}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					id := added.IDs[0]
+					if err := st.SetState(t.Context(), id, w.from); err != nil {
+						t.Fatal(err)
+					}
+					beside := storetest.NewBeside(st, moment, func() {
+						if _, err := st.MoveStates(t.Context(), []store.AccountID{id}, []store.State{w.from}, w.to); err != nil {
+							t.Error(err)
+						}
+					})
+					a.store = beside
+					if err := give(t.Context(), a, id); err != nil {
+						t.Error(err)
+					}
+					more, a.store = beside.End(), st
+					x, err := st.AccountByID(t.Context(), id)
+					if err != nil || x.State != w.to || x.Old.Password != "x" || x.New.Password != "y" {
+						t.Errorf("%s at moment %d: %+v, %v", what, moment, x, err)
+					}
+				}
+			})
+		}
+	}
+}

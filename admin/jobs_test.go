@@ -1,0 +1,35 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"postferry/store"
+)
+
+// TestJobsAreBounded: one domain's jobs leave places for those of others, and of who looks
+// after everything.
+func TestJobsAreBounded(t *testing.T) {
+	j := newJobs()
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		j.run(ctx)
+	}()
+	for i, scope := range []string{"a", "a", "a", "b", store.ScopeAll} {
+		err := j.start(ctx, scope, func(ctx context.Context) { <-ctx.Done() })
+		if busy := err != nil && AsRefusal(err).Code == "too_many_jobs"; busy != (i == maxJobsEach) {
+			t.Errorf("job %d, of %q: %v", i, scope, err)
+		}
+	}
+	end()
+	<-ended
+	if err := j.start(t.Context(), "c", func(context.Context) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end: %v", err)
+	}
+	if len(j.places.held) != 0 {
+		t.Errorf("left over: %v", j.places.held)
+	}
+}

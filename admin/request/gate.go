@@ -1,0 +1,82 @@
+package request
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"postferry/admin"
+	"postferry/store"
+)
+
+const (
+	// plainCookie and secureCookie name the session's cookie. The prefix makes
+	// browsers refuse it from other hosts and without TLS (RFC 6265bis section 4.1.3.2).
+	plainCookie  = "postferry"
+	secureCookie = "__Host-postferry"
+)
+
+// Gate is what every request for a page or of the API passes: it knows who asks, and how much and
+// how long anybody may.
+type Gate struct {
+	app     *admin.Service
+	bounds  Bounds
+	streams *streams
+	log     zerolog.Logger
+}
+
+func NewGate(a *admin.Service, b Bounds, log zerolog.Logger) *Gate {
+	return &Gate{app: a, bounds: b, streams: newStreams(), log: log}
+}
+
+// Actor finds out who asks: by token if one is sent, else by session.
+func (g *Gate) Actor(r *http.Request) (admin.Actor, error) {
+	from := admin.AddressOf(ClientAddr(r))
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, secret, _ := strings.Cut(header, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return admin.Actor{}, admin.Unauthorized()
+		}
+		return g.app.TokenActor(r.Context(), from, store.Secret(strings.TrimSpace(secret)))
+	}
+	cookie, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return admin.Actor{}, admin.Unauthorized()
+	}
+	return g.app.SessionActor(r.Context(), from, store.Secret(cookie.Value))
+}
+
+// SignIn gives a browser the session of who has just logged in, and ends those that
+// it brings along: somebody else may know them.
+func (g *Gate) SignIn(w http.ResponseWriter, r *http.Request, secret store.Secret) {
+	for _, name := range []string{plainCookie, secureCookie} {
+		for _, cookie := range r.CookiesNamed(name) {
+			if err := g.app.EndSession(r.Context(), store.DigestOf(store.Secret(cookie.Value))); err != nil {
+				g.log.Warn().Err(err).Msg("cannot end a session")
+			}
+		}
+	}
+	setSession(w, r, secret)
+}
+
+// cookieName is the name of the session's cookie over this connection.
+func cookieName(r *http.Request) string {
+	if Secure(r) {
+		return secureCookie
+	}
+	return plainCookie
+}
+
+// setSession gives the browser its session's secret.
+func setSession(w http.ResponseWriter, r *http.Request, secret store.Secret) {
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName(r), Value: secret.Reveal(), Path: "/", MaxAge: int(admin.SessionLife.Seconds()),
+		HttpOnly: true, Secure: Secure(r), SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// ClearSession makes the browser forget it.
+func ClearSession(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, Secure: Secure(r), SameSite: http.SameSiteLaxMode})
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"postferry/admin"
+	"postferry/store"
+)
+
+func TestCheck(t *testing.T) {
+	p := startPage(t)
+	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
+	p.ferry.checks[ids[0]] = admin.CheckResult{Tried: true, Messages: 10, Octets: 1000, Estimate: 20 * time.Second, AtOnce: 2,
+		Folders: []admin.CheckedFolder{{Title: "Gesendet", NewTitle: "Sent", Action: admin.FolderFill, Messages: 10, Copy: 10, Octets: 1000}},
+		Quotas:  []admin.CheckedQuota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []admin.CheckedNote{{Kind: "gone", Folder: "Old", Text: "a note"}}}
+	p.ferry.checks[ids[1]] = admin.CheckResult{OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}
+	p.ferry.checks[ids[2]] = admin.CheckResult{Tried: true, Lacks: "STORAGE", Estimate: 60 * time.Second, AtOnce: 2}
+	c := p.program("a.example")
+	c.want(404, "GET", aDomain+"/check", nil, nil)
+	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	var v admin.CheckView
+	eventually(t, "the check ends", func() bool {
+		c.want(200, "GET", aDomain+"/check", nil, &v)
+		return v.State == "done"
+	})
+	if s := v.Summary; v.Done != 3 || s.Ready != 1 || s.Failed != 1 || s.TooSmall != 1 || s.Messages != 10 || s.EstimateSeconds != 60 {
+		t.Errorf("%+v", v)
+	}
+	var page admin.CheckPage
+	c.want(200, "GET", aDomain+"/check/accounts", nil, &page)
+	if page.Total != 3 || page.Accounts[2].Login != "anna@a.example" || page.Accounts[0].OldProblem == nil {
+		t.Errorf("%+v", page)
+	}
+	c.want(200, "GET", aDomain+"/check/accounts?trouble=true&search=bert", nil, &page)
+	if page.Total != 1 {
+		t.Errorf("%+v", page)
+	}
+	var one admin.CheckedAccount
+	c.want(200, "GET", fmt.Sprint(aDomain, "/check/accounts/", ids[0]), nil, &one)
+	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 || len(one.Notes) != 1 || one.Notes[0] != "a note" {
+		t.Errorf("%+v", one)
+	}
+	c.want(404, "GET", aDomain+"/check/accounts/999", nil, nil)
+	c.want(204, "DELETE", aDomain+"/check", nil, nil)
+}
+
+// slowFerry checks until it is cancelled.
+type slowFerry struct {
+	*fakeFerry
+	begun chan struct{}
+}
+
+func (f slowFerry) Check(ctx context.Context, _ []store.AccountID, _ func(admin.CheckResult) error) error {
+	f.begun <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestCancelCheck(t *testing.T) {
+	begun := make(chan struct{}, 1)
+	p := startPage(t, func(opt *Options) { opt.Ferry = slowFerry{opt.Ferry.(*fakeFerry), begun} })
+	p.put("a.example", "anna@a.example")
+	c := p.program("a.example")
+	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	<-begun
+	c.want(409, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	c.want(204, "DELETE", aDomain+"/check", nil, nil)
+	var v admin.CheckView
+	eventually(t, "the check is cancelled", func() bool {
+		c.want(200, "GET", aDomain+"/check", nil, &v)
+		return v.State == "cancelled"
+	})
+	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil) // and ends with the server
+	<-begun
+}
+
+func TestVerify(t *testing.T) {
+	p := startPage(t)
+	p.put("a.example", "anna@a.example")
+	date := time.Now().UTC().Truncate(time.Second)
+	p.ferry.verified = []admin.VerifyEvent{
+		{Progress: &admin.VerifyProgress{Of: 1, Messages: 5, Login: "anna@a.example", Folder: "INBOX"}},
+		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "=1+1", Kind: "missing", Severity: admin.Damage, OldUID: 7, Date: &date}},
+		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "INBOX", Kind: "flags", Severity: admin.Doubtful}},
+		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "INBOX", Kind: "only-new", Severity: admin.Harmless}},
+		{Account: &admin.VerifiedAccount{Login: "anna@a.example", OldMessages: 9, NewMessages: 9, Same: 8, Found: map[string]uint64{"missing": 1}, Worst: admin.Damage}},
+	}
+	c := p.program("a.example")
+	c.want(404, "GET", aDomain+"/verify", nil, nil)
+	c.want(404, "GET", aDomain+"/verify/report", nil, nil)
+	c.want(202, "POST", aDomain+"/verify", map[string]any{"all": true, "bodies": true}, nil)
+	var v admin.VerifyView
+	eventually(t, "the verification ends", func() bool {
+		c.want(200, "GET", aDomain+"/verify", nil, &v)
+		return v.State == "done"
+	})
+	if s := v.Summary; !v.Bodies || v.Done != 1 || s.Damage != 1 || s.Doubtful != 1 || s.Found["only-new"] != 1 || s.Same != 8 || v.Findings != 2 {
+		t.Errorf("%+v", v)
+	}
+	var report admin.VerifyReport
+	c.want(200, "GET", aDomain+"/verify/report", nil, &report)
+	if len(report.All) != 2 || len(report.Verified) != 1 {
+		t.Errorf("%+v", report)
+	}
+	got := c.want(200, "GET", aDomain+"/verify/report?format=csv", nil, nil)
+	rows, err := csv.NewReader(strings.NewReader(got.text)).ReadAll()
+	if err != nil || len(rows) != 3 || rows[1][1] != "'=1+1" || rows[1][7] != date.Format(time.RFC3339) {
+		t.Errorf("%v, %v", rows, err)
+	}
+}

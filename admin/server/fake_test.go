@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"postferry/admin"
+	"postferry/store"
+)
+
+// fakeFerry is a Ferry without an engine: it keeps the states of accounts in the
+// store as the engine does, and tests say what happens to them.
+type fakeFerry struct {
+	store store.Store
+
+	mu         sync.Mutex
+	live       []admin.Live
+	folders    map[store.AccountID][]admin.Folder
+	checks     map[store.AccountID]admin.CheckResult
+	verified   []admin.VerifyEvent
+	quarantine map[store.AccountID][]admin.Quarantined
+	header     []byte
+	calls      []string // "begin [1 2]", "changed example.com", ...
+	readers    map[chan admin.PassEnded]bool
+}
+
+var _ admin.Ferry = (*fakeFerry)(nil)
+
+func newFakeFerry(st store.Store) *fakeFerry {
+	return &fakeFerry{
+		store: st, folders: map[store.AccountID][]admin.Folder{}, checks: map[store.AccountID]admin.CheckResult{},
+		quarantine: map[store.AccountID][]admin.Quarantined{}, readers: map[chan admin.PassEnded]bool{},
+	}
+}
+
+func (f *fakeFerry) called(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+}
+
+// sawCalls returns what was asked for so far, and forgets it.
+func (f *fakeFerry) sawCalls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls := f.calls
+	f.calls = nil
+	return calls
+}
+
+// setLive says what goes on.
+func (f *fakeFerry) setLive(live ...admin.Live) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = live
+}
+
+// endPass lets a pass over an account end, as the engine would.
+func (f *fakeFerry) endPass(t *testing.T, id store.AccountID, p store.Pass, problem *store.Problem) {
+	t.Helper()
+	if problem != nil {
+		p.Error = problem.Summary
+	}
+	if err := f.store.SetProblem(t.Context(), id, problem); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.store.AddPass(t.Context(), id, p); err != nil {
+		t.Fatal(err)
+	}
+	f.tell(admin.PassEnded{Account: id, Pass: p, Problem: problem})
+}
+
+// tell tells all who subscribed. Tests don't tell more than fits.
+func (f *fakeFerry) tell(e admin.PassEnded) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for r := range f.readers {
+		r <- e
+	}
+}
+
+func (f *fakeFerry) Live(context.Context) ([]admin.Live, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.live), nil
+}
+
+func (f *fakeFerry) Folders(_ context.Context, id store.AccountID) ([]admin.Folder, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.folders[id], nil
+}
+
+func (f *fakeFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
+	f.called("begin %d", ids)
+	if err := f.store.ForgetProblems(ctx, ids); err != nil {
+		return nil, err
+	}
+	return f.store.MoveStates(ctx, ids, []store.State{store.Waiting, store.Stopped}, store.Active)
+}
+
+func (f *fakeFerry) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
+	f.called("stop %d", ids)
+	return f.store.MoveStates(ctx, ids, []store.State{store.Active}, store.Stopped)
+}
+
+func (f *fakeFerry) Again(ctx context.Context, ids []store.AccountID) error {
+	f.called("again %d", ids)
+	return f.store.ForgetProblems(ctx, ids)
+}
+
+func (f *fakeFerry) Updated(_ context.Context, ids []store.AccountID) error {
+	f.called("updated %d", ids)
+	return nil
+}
+
+func (f *fakeFerry) DomainChanged(_ context.Context, name string) error {
+	f.called("changed %s", name)
+	return nil
+}
+
+func (f *fakeFerry) Passes(ctx context.Context) <-chan admin.PassEnded {
+	c := make(chan admin.PassEnded, 1000)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers[c] = true
+	context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.readers, c)
+		close(c)
+	})
+	return c
+}
+
+func (f *fakeFerry) Check(ctx context.Context, ids []store.AccountID, tell func(admin.CheckResult) error) error {
+	f.called("check %d", ids)
+	for _, id := range ids {
+		a, err := f.store.AccountByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		r, ok := f.checks[id]
+		f.mu.Unlock()
+		if !ok {
+			r = admin.CheckResult{Tried: true, AtOnce: 1}
+		}
+		r.Account, r.Login = id, a.Login
+		if err := tell(r); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *fakeFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(admin.VerifyEvent) error) error {
+	f.called("verify %d %v", ids, bodies)
+	f.mu.Lock()
+	events := slices.Clone(f.verified)
+	f.mu.Unlock()
+	for _, e := range events {
+		if err := tell(e); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *fakeFerry) Quarantine(_ context.Context, id store.AccountID) ([]admin.Quarantined, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.quarantine[id], nil
+}
+
+func (f *fakeFerry) RetryQuarantined(_ context.Context, messages []string) (int, error) {
+	f.called("retry %s", messages)
+	return len(messages), nil
+}
+
+func (f *fakeFerry) DecideFolder(_ context.Context, id store.AccountID, folder store.FolderID, v admin.FolderVerdict) error {
+	f.called("decide %d %d %s", id, folder, v)
+	if folder == 99 {
+		return store.ErrNotFound
+	}
+	if folder == 98 {
+		return admin.ErrNotMissing
+	}
+	return nil
+}
+
+func (f *fakeFerry) QuarantinedHeader(_ context.Context, message string) ([]byte, error) {
+	f.called("header %s", message)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.header, nil
+}

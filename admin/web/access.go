@@ -1,0 +1,121 @@
+package web
+
+import (
+	"strconv"
+
+	"postferry/admin"
+	"postferry/admin/request"
+	"postferry/store"
+)
+
+func (s *Site) accessPages() []pageRoute {
+	return []pageRoute{
+		{"GET /audit", false, s.pageAudit},
+		{"GET /access", false, s.pageAccess},
+		{"POST /access/password", false, s.formPassword},
+		{"POST /access/admins", false, s.formPutAdmin},
+		{"POST /access/admins/delete", false, s.formDeleteAdmin},
+		{"POST /access/tokens", false, s.formCreateToken},
+		{"POST /access/tokens/revoke", false, s.formRevokeToken},
+	}
+}
+
+func (s *Site) pageAudit(v *visit) error {
+	before, err := request.QueryNumber(v.r, "before", 0, 0, 1<<62)
+	if err != nil {
+		return err
+	}
+	entries, err := s.app.ListAudit(v.r.Context(), v.who, "", before, admin.MaxPerPage)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(entries) == admin.MaxPerPage {
+		next = "/audit?before=" + strconv.FormatUint(entries[len(entries)-1].ID, 10)
+	}
+	return s.show(v, "audit", view{Title: v.T("audit.title"), D: struct {
+		Entries []admin.AuditView
+		Next    string
+	}{entries, next}})
+}
+
+// accessView is who may do what.
+type accessView struct {
+	All    bool
+	Admins []admin.AdminView
+	Tokens []admin.TokenView
+	Secret string // of the token just made, shown this once
+	Token  string // its name
+	Scope  string
+}
+
+func (s *Site) pageAccess(v *visit) error { return s.showAccess(v, accessView{}, nil) }
+
+func (s *Site) showAccess(v *visit, x accessView, n *notice) error {
+	var err error
+	x.All, x.Scope = v.who.All(), v.who.Scope
+	if x.All {
+		if x.Admins, err = s.app.ListAdmins(v.r.Context(), v.who); err != nil {
+			return err
+		}
+	}
+	if x.Tokens, err = s.app.ListTokens(v.r.Context(), v.who); err != nil {
+		return err
+	}
+	return s.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Notice: n, D: x})
+}
+
+// after shows the page again if a form was refused, or says what it has done.
+func (s *Site) after(v *visit, done string, err error) error {
+	if err == nil {
+		return v.seeOther(doneAt("/access", done, 0))
+	}
+	n, err := v.noticeOr(err)
+	if err != nil {
+		return err
+	}
+	return s.showAccess(v, accessView{}, n)
+}
+
+func (s *Site) formPassword(v *visit) error {
+	f := v.r.PostFormValue
+	if f("password") != f("again") {
+		return s.showAccess(v, accessView{}, &notice{Kind: "bad", Text: v.T("welcome.differ")})
+	}
+	err := s.app.ChangePassword(v.r.Context(), v.who, store.Secret(f("old_password")), store.Secret(f("password")))
+	if err == nil {
+		request.ClearSession(v.w, v.r) // all sessions have ended
+		return v.seeOther(doneAt("/login", "password_changed", 0))
+	}
+	return s.after(v, "", err)
+}
+
+func (s *Site) formPutAdmin(v *visit) error {
+	f := v.r.PostFormValue
+	_, err := s.app.PutAdmin(v.r.Context(), v.who, f("name"), f("domain"), store.Secret(f("password")))
+	return s.after(v, "admin_added", err)
+}
+
+func (s *Site) formDeleteAdmin(v *visit) error {
+	return s.after(v, "admin_deleted", s.app.DeleteAdmin(v.r.Context(), v.who, v.r.PostFormValue("name")))
+}
+
+func (s *Site) formCreateToken(v *visit) error {
+	domain := v.r.PostFormValue("domain")
+	if !v.who.All() {
+		domain = v.who.Scope
+	}
+	t, secret, err := s.app.CreateToken(v.r.Context(), v.who, v.r.PostFormValue("name"), domain)
+	if err != nil {
+		return s.after(v, "", err)
+	}
+	return s.showAccess(v, accessView{Secret: secret.Reveal(), Token: t.Name}, nil)
+}
+
+func (s *Site) formRevokeToken(v *visit) error {
+	id, err := strconv.ParseUint(v.r.PostFormValue("id"), 10, 64)
+	if err != nil {
+		return &admin.Refusal{Kind: admin.KindNotFound, Code: "not_found", Detail: "There is no such token."}
+	}
+	return s.after(v, "token_revoked", s.app.RevokeToken(v.r.Context(), v.who, id))
+}

@@ -1,0 +1,322 @@
+package web
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"postferry/admin"
+	"postferry/admin/request"
+	"postferry/config"
+	"postferry/store"
+)
+
+const (
+	// formPeople is how many accounts can be typed in at a time.
+	formPeople = 5
+	// uploadPattern is the form that takes a list, which may be large.
+	uploadPattern = "POST /d/{domain}/accounts/list"
+)
+
+func (s *Site) accountPages() []pageRoute {
+	return []pageRoute{
+		{"GET /d/{domain}/accounts/new", false, s.pageNewAccounts},
+		{"POST /d/{domain}/accounts", false, s.formAddAccounts},
+		{uploadPattern, false, s.formUploadList},
+		{"GET /d/{domain}/lists/{list}", false, s.pageList},
+		{"POST /d/{domain}/lists/{list}", false, s.formDecideList},
+		{"GET /d/{domain}/a/{account}", false, s.pageAccount},
+		{"POST /d/{domain}/a/{account}", false, s.formUpdateAccount},
+		{"POST /d/{domain}/a/{account}/alias", false, s.formDecideAlias},
+		{"POST /d/{domain}/a/{account}/quarantine", false, s.formRetryQuarantined},
+		{"POST /d/{domain}/a/{account}/folder/{folder}", false, s.formDecideFolder},
+		{"GET /d/{domain}/a/{account}/quarantine/{message}", false, s.pageQuarantined},
+	}
+}
+
+// person is a row of the form. Passwords are never shown again.
+type person struct {
+	Number          int
+	Login, NewLogin string
+}
+
+// accountsForm is the page on which accounts are added.
+type accountsForm struct {
+	Domain *admin.DomainView
+	People []person
+	Max    string // accounts of a list
+}
+
+func (s *Site) pageNewAccounts(v *visit) error {
+	return s.showNewAccounts(v, make([]person, formPeople), nil)
+}
+
+func (s *Site) showNewAccounts(v *visit, people []person, n *notice) error {
+	d, err := s.app.ShowDomain(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	for i := range people {
+		people[i].Number = i + 1
+	}
+	return s.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
+		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts)}})
+}
+
+// formAddAccounts adds those that were typed in.
+func (s *Site) formAddAccounts(v *visit) error {
+	people := make([]person, formPeople)
+	var in []admin.AccountInput
+	for i := range people {
+		field := func(name string) string { return v.r.PostFormValue(name + "-" + strconv.Itoa(i+1)) }
+		people[i] = person{Login: strings.TrimSpace(field("login")), NewLogin: strings.TrimSpace(field("new_login"))}
+		if people[i].Login == "" && field("password") == "" {
+			continue
+		}
+		in = append(in, admin.AccountInput{Login: people[i].Login, Password: store.Secret(field("password")),
+			NewLogin: people[i].NewLogin, NewPassword: store.Secret(field("new_password"))})
+	}
+	added, err := s.app.AddAccounts(v.r.Context(), v.who, v.domain(), in)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		n.Text += " " + v.T("new_accounts.again")
+		return s.showNewAccounts(v, people, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+}
+
+// formUploadList reads a list from a form, as a file or as text. It is read as
+// it comes: nothing of it is kept on the disk.
+func (s *Site) formUploadList(v *visit) error {
+	s.gate.AllowUpload(v.w, v.r)
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_a_list", Detail: "Send a list.", Cause: err}
+	}
+	list, err := s.listOf(v, parts)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showNewAccounts(v, make([]person, formPeople), n)
+	}
+	if list == nil {
+		return s.showNewAccounts(v, make([]person, formPeople), &notice{Kind: "bad", Text: v.T("new_accounts.no_list")})
+	}
+	if len(list.Mistakes) == 0 {
+		return s.takeList(v, list.ID, false)
+	}
+	return v.seeOther(domainPath(v.domain(), "lists", list.ID))
+}
+
+// listOf parses the first part of a form that holds a list; nil if none does.
+func (s *Site) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error) {
+	var encoding config.ListEncoding
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, badForm(err)
+		}
+		if part.FormName() == "encoding" {
+			text, err := io.ReadAll(io.LimitReader(part, 64))
+			if err != nil {
+				return nil, badForm(err)
+			}
+			if encoding, err = config.ParseListEncoding(string(text)); err != nil {
+				return nil, admin.Invalid(admin.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+			}
+			continue
+		}
+		text := bufio.NewReaderSize(part, 64<<10)
+		if _, err := text.Peek(1); err != nil {
+			continue // an empty field
+		}
+		format := config.ListAuto
+		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
+			format = config.ListCSV
+		}
+		return s.app.ParseList(v.r.Context(), v.who, v.domain(), text, format, encoding)
+	}
+}
+
+// badForm is for a form that can't be read to its end.
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: "The form did not arrive whole. Try again.", Cause: err}
+}
+
+// takeList adds the accounts of a list.
+func (s *Site) takeList(v *visit, id string, onlyGood bool) error {
+	added, err := s.app.AddList(v.r.Context(), v.who, v.domain(), id, onlyGood)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showNewAccounts(v, make([]person, formPeople), n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+}
+
+// pageList shows a list that has mistakes.
+func (s *Site) pageList(v *visit) error {
+	list, err := s.app.WaitingList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
+	if err != nil {
+		return err
+	}
+	mistakes := make([]string, len(list.Mistakes))
+	for i, m := range list.Mistakes {
+		mistakes[i] = v.W.Mistake(m)
+	}
+	return s.show(v, "list", view{Title: v.T("list.title"), Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
+		D: struct {
+			*admin.ListView
+			Domain   string
+			Mistakes []string
+		}{list, v.domain(), mistakes}})
+}
+
+func (s *Site) formDecideList(v *visit) error {
+	if v.r.PostFormValue("do") == "take" {
+		return s.takeList(v, v.r.PathValue("list"), true)
+	}
+	if err := s.app.DropList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
+		return err
+	}
+	return v.seeOther(domainPath(v.domain(), "accounts", "new"))
+}
+
+// accountPageView is all there is to see of an account.
+type accountPageView struct {
+	*admin.AccountDetail
+	Domain     string
+	POP3       bool
+	Row        row
+	Quarantine []admin.Quarantined
+	Checked    *admin.CheckedAccount
+}
+
+func (s *Site) pageAccount(v *visit) error { return s.showAccountPage(v, nil) }
+
+func (s *Site) showAccountPage(v *visit, n *notice) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	ctx := v.r.Context()
+	d, err := s.app.ShowDomain(ctx, v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	detail, err := s.app.AccountDetail(ctx, v.who, d.Name, id)
+	if err != nil {
+		return err
+	}
+	refused, err := s.app.Quarantine(ctx, v.who, d.Name, id)
+	if err != nil {
+		return err
+	}
+	checked, err := s.app.CheckedAccount(ctx, v.who, d.Name, id)
+	if err != nil && request.RefusalOf(err).Kind != admin.KindNotFound {
+		return err
+	}
+	return s.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
+		Stream: domainPath(d.Name, "live") + "?account=" + strconv.FormatUint(uint64(id), 10),
+		D: accountPageView{AccountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.AccountView},
+			Quarantine: refused, Checked: checked}})
+}
+
+// formUpdateAccount corrects logins and passwords; what is left empty stays.
+func (s *Site) formUpdateAccount(v *visit) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	var p admin.AccountPatch
+	for name, to := range map[string]**string{"old_login": &p.OldLogin, "new_login": &p.NewLogin} {
+		if text := strings.TrimSpace(v.r.PostFormValue(name)); text != "" {
+			*to = &text
+		}
+	}
+	for name, to := range map[string]**store.Secret{"old_password": &p.OldPassword, "new_password": &p.NewPassword} {
+		if secret := store.Secret(v.r.PostFormValue(name)); secret != "" {
+			*to = &secret
+		}
+	}
+	if v.r.PostFormValue("both") != "" && p.NewPassword == nil {
+		p.NewPassword = p.OldPassword
+	}
+	if _, err := s.app.UpdateAccount(v.r.Context(), v.who, v.domain(), id, p); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showAccountPage(v, n)
+	}
+	return v.seeOther(doneAt(v.r.URL.Path, "account_changed", 0))
+}
+
+func (s *Site) formRetryQuarantined(v *visit) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	if err := v.r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	n, err := s.app.RetryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
+	if err != nil {
+		return err
+	}
+	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "retried", n))
+}
+
+func (s *Site) formDecideFolder(v *visit) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	folder, err := request.FolderID(v.r)
+	if err != nil {
+		return err
+	}
+	verdict := admin.FolderVerdict(v.r.PostFormValue("verdict"))
+	if err := s.app.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showAccountPage(v, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "folder_decided", 0))
+}
+
+// pageQuarantined shows a refused message's header.
+func (s *Site) pageQuarantined(v *visit) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	header, err := s.app.QuarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
+	if err != nil {
+		return err
+	}
+	return s.show(v, "header", view{Title: v.T("header.title"),
+		Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "a", v.r.PathValue("account")), v.T("header.account")}),
+		D:      strings.ToValidUTF8(string(header), "\ufffd")})
+}

@@ -1,0 +1,256 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"postferry/admin"
+	"postferry/admin/request"
+	"postferry/store"
+)
+
+func (s *Site) transferPages() []pageRoute {
+	return append([]pageRoute{
+		{"GET /d/{domain}", false, s.pageDomain},
+		{"POST /d/{domain}/do", false, s.formDo},
+		{"POST /d/{domain}/schedule", false, s.formSchedule},
+		{"GET /d/{domain}/live", false, s.live},
+	}, s.reportPages()...)
+}
+
+// row is an account in the table.
+type row struct {
+	W      *words
+	Domain string
+	A      *admin.AccountView
+}
+
+// whole is the progress of a domain.
+type whole struct {
+	W      *words
+	D      *admin.DomainView
+	Chart  throughputChart
+	Run    *admin.RunView // the newest; nil if there was none
+	Served time.Time
+}
+
+// Moving reports whether anything is being copied or about to be.
+func (x whole) Moving() bool { return x.D.Totals.Running+x.D.Totals.Queued > 0 }
+
+// Done is how many accounts have nothing left to be copied.
+func (x whole) Done() int { return x.D.Totals.Complete + x.D.Totals.Finished }
+
+// domainPageView is a domain with a page of its accounts.
+type domainPageView struct {
+	Whole     whole
+	Rows      []row
+	Query     url.Values // of the search, to be kept
+	Search    string
+	State     admin.AccountState
+	Sort      string
+	States    []admin.AccountState
+	Total     int
+	From, To  int
+	Back      string // address of the page before; "" on the first
+	Next      string
+	EveryHour int64
+	Until     string
+	TestMX    bool
+}
+
+func (s *Site) pageDomain(v *visit) error { return s.showDomainPage(v, nil) }
+
+func (s *Site) showDomainPage(v *visit, n *notice) error {
+	x, err := s.whole(v.r.Context(), v, v.domain())
+	if err != nil {
+		return err
+	}
+	if x.D.Totals.Accounts == 0 && n == nil && v.r.URL.Query().Get("done") == "" {
+		return v.seeOther(domainPath(x.D.Name, "accounts", "new"))
+	}
+	page, perPage, err := request.Page(v.r)
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	d := domainPageView{Whole: x, Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Sort: q.Get("sort"), States: admin.AccountStates()}
+	found, err := s.app.ListAccounts(v.r.Context(), v.who, x.D.Name, admin.AccountQuery{
+		Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage})
+	if err != nil {
+		return err
+	}
+	d.fill(v, found)
+	ids := make([]string, len(found.Accounts))
+	for i, a := range found.Accounts {
+		ids[i] = strconv.FormatUint(uint64(a.ID), 10)
+	}
+	return s.showAs(v, statusOf(n), "domain", view{Title: x.D.Name, Crumbs: v.toDomains(), Notice: n, D: d,
+		Stream: domainPath(x.D.Name, "live") + "?ids=" + strings.Join(ids, ",")})
+}
+
+// fill takes in the accounts that were found.
+func (d *domainPageView) fill(v *visit, found *admin.AccountPage) {
+	for i := range found.Accounts {
+		d.Rows = append(d.Rows, row{v.W, d.Whole.D.Name, &found.Accounts[i]})
+	}
+	d.Total = found.Total
+	d.From = min((found.Page-1)*found.PerPage+1, found.Total)
+	d.To = min(found.Page*found.PerPage, found.Total)
+	d.Back, d.Next = pager(v.r, found.Page, d.To < found.Total)
+	if sc := d.Whole.D.Schedule; sc != nil {
+		d.EveryHour = (sc.EverySeconds + 3599) / 3600
+		if sc.Until != nil {
+			d.Until = sc.Until.UTC().Format(time.DateOnly)
+		}
+	}
+}
+
+// pager are the addresses of the pages before and after one; "" for none.
+func pager(r *http.Request, page int, more bool) (back, next string) {
+	at := func(n int) string {
+		q := r.URL.Query()
+		q.Set("page", strconv.Itoa(n))
+		q.Del("done")
+		q.Del("n")
+		return r.URL.Path + "?" + q.Encode()
+	}
+	if page > 1 {
+		back = at(page - 1)
+	}
+	if more {
+		next = at(page + 1)
+	}
+	return back, next
+}
+
+// whole sums a domain up.
+func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error) {
+	d, err := s.app.ShowDomain(ctx, v.who, domain)
+	if err != nil {
+		return whole{}, err
+	}
+	x := whole{W: v.W, D: d, Chart: s.app.Throughput(d.Name), Served: time.Now()}
+	runs, err := s.app.ListRuns(ctx, v.who, d.Name)
+	if err == nil && len(runs) > 0 {
+		x.Run = &runs[0]
+	}
+	return x, err
+}
+
+// formDo does something with the accounts that are ticked, or with all.
+func (s *Site) formDo(v *visit) error {
+	if err := v.r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	sel := admin.Selection{All: v.r.PostForm.Get("all") != ""}
+	if !sel.All {
+		ids, err := request.AccountIDs(strings.Join(v.r.PostForm["id"], ","))
+		if err != nil {
+			return err
+		}
+		sel.Accounts = ids
+	}
+	n, do, err := s.do(v, v.r.PostForm.Get("do"), sel)
+	if err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showDomainPage(v, n)
+	}
+	if do == "check" {
+		return v.seeOther(domainPath(v.domain(), "check"))
+	}
+	address := domainPath(v.domain())
+	if back := localPath(v.r.PostForm.Get("back")); back != "/" {
+		address, _, _ = strings.Cut(back, "?")
+	}
+	return v.seeOther(doneAt(address, do, n))
+}
+
+// do does one of the things that can be done with accounts.
+func (s *Site) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
+	ctx, a, domain := v.r.Context(), s.app, v.domain()
+	if !sel.All && len(sel.Accounts) == 0 {
+		return 0, "", &admin.Refusal{Kind: admin.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
+	}
+	var result *admin.Affected
+	switch do {
+	case "begin":
+		result, err = a.Begin(ctx, v.who, domain, sel)
+	case "stop":
+		result, err = a.Stop(ctx, v.who, domain, sel)
+	case "resume":
+		result, err = a.Resume(ctx, v.who, domain, sel)
+	case "again":
+		result, err = a.Again(ctx, v.who, domain, sel)
+	case "remove":
+		n, err = a.RemoveAccounts(ctx, v.who, domain, sel)
+	case "check":
+		_, err = a.StartCheck(ctx, v.who, domain, sel)
+	default:
+		err = admin.NotFound("page")
+	}
+	if err == nil && result != nil {
+		n = result.Accounts
+	}
+	return n, do, err
+}
+
+// formSchedule sets when a domain's accounts are run again.
+func (s *Site) formSchedule(v *visit) error {
+	var in *admin.ScheduleInput
+	if v.r.PostFormValue("do") != "none" {
+		in = &admin.ScheduleInput{}
+		if !readSchedule(v.r, in) {
+			return s.showDomainPage(v, &notice{Kind: "bad", Text: v.T("schedule.bad_day")})
+		}
+	}
+	if _, err := s.app.SetSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showDomainPage(v, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain()), "scheduled", 0))
+}
+
+// readSchedule takes what a person has changed in the form: it shows hours and days, and the
+// schedule may be finer than that. It reports false for what is no day.
+func readSchedule(r *http.Request, in *admin.ScheduleInput) bool {
+	changed := func(name string) (text string, ok bool) {
+		text = strings.TrimSpace(r.PostFormValue(name))
+		return text, r.PostForm.Has(name) && (!r.PostForm.Has("was_"+name) || text != r.PostForm.Get("was_"+name))
+	}
+	if text, ok := changed("hours"); ok {
+		hours, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			hours = 0 // refused with the words for it
+		}
+		in.EverySeconds = new(hours * 3600)
+	}
+	text, ok := changed("until")
+	if !ok {
+		return true
+	}
+	in.Until.Present = true
+	if text == "" {
+		return true
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	in.Until.Time = new(day.Add(24*time.Hour - time.Second))
+	return err == nil
+}
+
+// watched reads the accounts that a live page shows.
+func watched(r *http.Request) ([]store.AccountID, error) {
+	if text := r.URL.Query().Get("account"); text != "" {
+		return request.AccountIDs(text)
+	}
+	return request.AccountIDs(r.URL.Query().Get("ids"))
+}
