@@ -92,7 +92,7 @@ func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 	if err := r.bring(ctx, late); err != nil {
 		return err
 	}
-	return r.hand(ctx, &item{shows: true, search: w})
+	return r.hand(ctx, shown{search: w})
 }
 
 // newestFound are the newest messages of a set that have not come: those that have been listed and put

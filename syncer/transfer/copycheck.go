@@ -41,7 +41,7 @@ type given struct {
 	news  bool // it shows something that is not known of the folder's flags or dates
 
 	entry *store.Entry     // to be entered once it has been looked at; nil as long as nothing is known of it
-	item  *item            // what it is the copy of; its body is gone
+	of    *outgoing        // what it is the copy of; its body is gone
 	lines message.LineEnds // of what was sent
 }
 
@@ -51,31 +51,29 @@ func (w *writer) checkable(r upstream.AppendResult) bool {
 }
 
 // worthChecking tells whether the copy of a message shows something new.
-func (w *writer) worthChecking(it *item) bool {
+func (w *writer) worthChecking(m *outgoing) bool {
 	dated := w.Checks.dated || w.Checks.dating
-	return !dated && w.first() && message.Holdable(it.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(it.flags()), w.Checks.proving)) > 0
+	return !dated && w.first() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(m.flags()), w.Checks.proving)) > 0
 }
 
 // foresee notes the copies of a batch that is on its way, by the UIDs that they
 // should get: far away, a look that begins with the answer ends a round trip later than
 // the folder could. Those that got others are looked at as before.
-func (w *writer) foresee(ctx context.Context, items []*item) error {
+func (w *writer) foresee(ctx context.Context, msgs []*outgoing) error {
 	if w.expect == 0 {
 		return nil
 	}
-	for _, it := range items {
-		if it.sendable() {
-			it.foreseen = w.give(it, w.expect)
-			w.expect++
-		}
+	for _, m := range msgs {
+		m.foreseen = w.give(m, w.expect)
+		w.expect++
 	}
 	return w.lookIfDue(ctx)
 }
 
 // give makes a copy one to be looked at.
-func (w *writer) give(it *item, uid imap.UID) *given {
-	c := &given{uid: uid, flags: it.flags(), date: it.msg.Date, item: it, lines: it.lines}
-	if w.news < checksMost && w.worthChecking(it) {
+func (w *writer) give(m *outgoing, uid imap.UID) *given {
+	c := &given{uid: uid, flags: m.flags(), date: m.msg.Date, of: m, lines: m.lines}
+	if w.news < checksMost && w.worthChecking(m) {
 		w.looksAt(c)
 		w.news++
 	}
@@ -83,17 +81,17 @@ func (w *writer) give(it *item, uid imap.UID) *given {
 	return c
 }
 
-// arrived notes where the copy of an item is, once that is known.
-func (w *writer) arrived(it *item, r upstream.AppendResult) {
-	c := it.foreseen
-	it.foreseen = nil
-	e := w.proof(it.intent, r.UIDValidity, r.UID)
+// arrived notes where the copy of a message is, once that is known.
+func (w *writer) arrived(m *outgoing, r upstream.AppendResult) {
+	c := m.foreseen
+	m.foreseen = nil
+	e := w.proof(m.intent, r.UIDValidity, r.UID)
 	if !w.checkable(r) {
 		w.enter(e)
 		return
 	}
 	if foreseen := c; c == nil || c.uid != r.UID {
-		c = w.give(it, r.UID)
+		c = w.give(m, r.UID)
 		if foreseen != nil {
 			if w.expect = 0; foreseen.news && !c.news { // that look won't show it
 				w.looksAt(c)

@@ -73,17 +73,10 @@ func readContents(ctx context.Context, s bodyReader, set imap.UIDSet, fn func(im
 	return err
 }
 
-// comparing is what the reader wants the writer to read of the new folder.
-type comparing struct {
-	uids  []imap.UID
-	found map[imap.UID]message.Content
-	done  chan error
-}
-
 // askNew lets the writer read messages of the new folder.
 func (r *Reader) askNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
 	c := &comparing{uids: uids, done: make(chan error, 1)}
-	if err := r.hand(ctx, &item{compare: c}); err != nil {
+	if err := r.hand(ctx, c); err != nil {
 		return nil, err
 	}
 	select {

@@ -18,10 +18,10 @@ import (
 
 // countLines notes the line ends of a message that is sent from memory. Those of a stream
 // are known when it has been read.
-func (it *item) countLines() {
-	it.lines = message.LineEnds{}
-	if it.stream == nil {
-		it.lines.Count(it.body)
+func (m *outgoing) countLines() {
+	m.lines = message.LineEnds{}
+	if m.stream == nil {
+		m.lines.Count(m.body)
 	}
 }
 
@@ -47,10 +47,10 @@ type oddCopy struct {
 
 // weigh tells whether a copy has the size of what was sent. One that hasn't is put off.
 func (w *writer) weigh(c *given, m upstream.Message) bool {
-	if c.entry == nil || m.Size < 0 || c.item == nil || w.changes().Own() {
+	if c.entry == nil || m.Size < 0 || c.of == nil || w.changes().Own() {
 		return true
 	}
-	if s := c.item.stream; s != nil {
+	if s := c.of.stream; s != nil {
 		c.lines = s.lines
 	}
 	if c.lines.Explain(int64(c.entry.Size), m.Size) {
@@ -142,10 +142,10 @@ func (w *writer) acceptElsewhere(ctx context.Context) error {
 	if err := w.readLedger(ctx); err != nil {
 		return err
 	}
-	want, from := make([]message.Wanted, len(w.odd)), w.odd[0].item.intent.UIDNext
+	want, from := make([]message.Wanted, len(w.odd)), w.odd[0].of.intent.UIDNext
 	for i, c := range w.odd {
 		want[i] = message.Wanted{Fingerprint: c.entry.Fingerprint, Size: int64(c.entry.Size)}
-		from = min(from, c.item.intent.UIDNext)
+		from = min(from, c.of.intent.UIDNext)
 	}
 	found, err := w.newcomers(ctx, max(from, 1))
 	if err != nil {

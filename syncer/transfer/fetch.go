@@ -362,7 +362,7 @@ func (b *bringing) blame(p portion, at imap.UID) {
 func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	k := r.Selected.Keys.Key(m.UID)
 	if _, guilty := r.oldTroubles.suspect(k); guilty {
-		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+		return r.hand(ctx, quarantined{brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
 			"the connection broke while it was sent")})
 	}
 	came, err := r.fetchAlone(ctx, m)
@@ -389,7 +389,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 			return nil // deleted meanwhile
 		}
 	}
-	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
+	return r.hand(ctx, quarantined{r.noBody(m, err)})
 }
 
 // aloneMost is how many times a message is asked for by itself if it comes with another
@@ -458,28 +458,28 @@ func (r *Reader) take(ctx context.Context, m upstream.Message, size int64, body 
 	if err := r.RateLimits.Message(ctx); err != nil {
 		return err
 	}
-	it := &item{msg: m, key: r.Selected.Keys.Key(m.UID)}
+	out := &outgoing{msg: m, key: r.Selected.Keys.Key(m.UID)}
 	if size > min(streamAbove, r.Limit/4) {
-		return r.stream(ctx, it, size, body)
+		return r.stream(ctx, out, size, body)
 	}
 	if err := r.Memory.Acquire(ctx, size); err != nil {
 		return err
 	}
-	it.held = size
-	it.body = r.Buffers.get(int(size))
-	if _, err := io.ReadFull(body, it.body); err != nil {
-		r.giveBack(it)
+	out.held = size
+	out.body = r.Buffers.get(int(size))
+	if _, err := io.ReadFull(body, out.body); err != nil {
+		r.giveBack(out)
 		return err
 	}
-	header := message.Header(it.body)
-	it.date(header)
-	it.intent = r.intent(it, header, size)
-	return r.hand(ctx, it)
+	header := message.Header(out.body)
+	out.date(header)
+	out.intent = r.intent(out, header, size)
+	return r.hand(ctx, out)
 }
 
 // stream hands over a large body piece by piece: the header first, because the
-// intent has to be written before the first octet goes out.
-func (r *Reader) stream(ctx context.Context, it *item, size int64, body io.Reader) error {
+// intent has to be written before the first octet goes it.
+func (r *Reader) stream(ctx context.Context, out *outgoing, size int64, body io.Reader) error {
 	var header message.HeaderCapture
 	var start bytes.Buffer
 	piece := make([]byte, 16<<10)
@@ -491,12 +491,12 @@ func (r *Reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 			return err
 		}
 	}
-	it.date(header.Header())
-	it.intent = r.intent(it, header.Header(), size)
-	it.stream = &source{r: io.MultiReader(&start, body)}
+	out.date(header.Header())
+	out.intent = r.intent(out, header.Header(), size)
+	out.stream = &source{r: io.MultiReader(&start, body)}
 	streamed := make(chan error, 1)
-	it.streamed = streamed
-	if err := r.hand(ctx, it); err != nil {
+	out.streamed = streamed
+	if err := r.hand(ctx, out); err != nil {
 		return err
 	}
 	// The writer reads from our connection now. It always tells when it is

@@ -119,7 +119,7 @@ func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 	if err := r.newestOf(ctx, &told, first); err != nil {
 		return err
 	}
-	if err := r.hand(ctx, &item{shows: true}); err != nil {
+	if err := r.hand(ctx, shown{}); err != nil {
 		return err
 	}
 	r.shown = true

@@ -129,7 +129,7 @@ func (r *Reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]u
 		q := newQuarantined(r.Selected.Keys.Key(m.UID),
 			fmt.Sprintf("The message (%s) is larger than the new server takes (%s).", session.HumanSize(uint64(m.Size)), session.HumanSize(uint64(limit))),
 			fmt.Sprintf("RFC822.SIZE %d, APPENDLIMIT %d", m.Size, limit))
-		if err := r.hand(ctx, &item{quarantine: q}); err != nil {
+		if err := r.hand(ctx, quarantined{q}); err != nil {
 			return nil, err
 		}
 	}

@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -30,49 +29,12 @@ const (
 // errDense: there are more messages in a range than one listing may bring.
 var errDense = errors.New("there are more messages in the range than one listing may bring")
 
-// item is what the reader hands to the writer, in the order of the old folder.
-// Exactly one of body, stream, quarantine, checkpoint, shows and keywords is set.
-type item struct {
-	msg        upstream.Message
-	key        store.Key
-	intent     store.Intent
-	body       []byte
-	held       int64 // octets of the memory budget that the writer gives back
-	stream     *source
-	streamed   chan error // told when the stream has been read, or will not be
-	quarantine *store.Quarantined
-	checkpoint *store.Checkpoint
-	keywords   bool             // messages with keywords follow
-	search     *ClientSearch    // of shows: whose hits they are; nil for whoever opens the folder
-	shows      bool             // once all before it is on the new server, the folder is worth showing
-	foreseen   *given           // the look at its copy that was asked for along with it
-	compare    *comparing       // messages of the new folder to be read
-	lines      message.LineEnds // of the body as it was sent
-	mending
-}
-
-// source is a body that the writer reads from the old server's connection.
-type source struct {
-	r     io.Reader
-	err   error // the old server's fault
-	lines message.LineEnds
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.lines.Count(p[:n])
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
-}
-
 // Reader lists, fetches and hands over. It alone uses the old session while a
 // writer runs.
 type Reader struct {
 	*Pull
-	items chan<- *item
-	next  imap.UID // every message below it was handed over
+	events chan<- event
+	next   imap.UID // every message below it was handed over
 	// announced: the writer has been told that there are keywords.
 	announced bool
 	preparing bool // what comes next may be asked for ahead
@@ -93,22 +55,22 @@ type Reader struct {
 
 // copyMissing brings over everything missing, reading and writing at the same time.
 func (p *Pull) copyMissing(ctx context.Context) error {
-	items := make(chan *item, handOver)
+	events := make(chan event, handOver)
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	r := &Reader{Pull: p, items: items, next: max(p.Folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0, step: firstAsked}
+	r := &Reader{Pull: p, events: events, next: max(p.Folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0, step: firstAsked}
 	go func() {
 		err := r.run(rctx)
-		close(items)
+		close(events)
 		read <- err
 	}()
-	werr := newWriter(p).run(ctx, items)
+	werr := newWriter(p).run(ctx, events)
 	if werr != nil {
 		cancel()
 	}
-	for it := range items {
-		p.discard(it, werr)
+	for e := range events {
+		p.discard(e, werr)
 	}
 	rerr := <-read
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
@@ -118,27 +80,28 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 	return rerr
 }
 
-// discard gives back what an item holds.
-func (p *Pull) discard(it *item, err error) {
-	if it.streamed != nil {
-		it.streamed <- err
+// discard gives back what an event holds, and tells whoever waits for its end.
+func (p *Pull) discard(e event, err error) {
+	switch e := e.(type) {
+	case *outgoing:
+		e.pulled(err)
+		p.giveBack(e)
+	case *comparing:
+		e.done <- err
+	case shown:
+		if e.search != nil {
+			e.search.End()
+		}
 	}
-	if it.compare != nil {
-		it.compare.done <- err
-	}
-	if it.search != nil {
-		it.search.End()
-	}
-	p.giveBack(it)
 }
 
-// giveBack frees what an item holds. Nobody may use its body any more.
-func (p *Pull) giveBack(it *item) {
-	p.Memory.Release(it.held)
-	if it.body != nil {
-		p.Buffers.put(it.body)
+// giveBack frees what a message holds. Nobody may use its body any more.
+func (p *Pull) giveBack(m *outgoing) {
+	p.Memory.Release(m.held)
+	if m.body != nil {
+		p.Buffers.put(m.body)
 	}
-	it.held, it.body = 0, nil
+	m.held, m.body = 0, nil
 }
 
 func (r *Reader) run(ctx context.Context) error {
@@ -202,15 +165,18 @@ func (r *Reader) mark(ctx context.Context, next imap.UID) error {
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
 	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, next, r.toCopy()
-	return r.hand(ctx, &item{checkpoint: &cp})
+	return r.hand(ctx, reached{&cp})
 }
 
-func (r *Reader) hand(ctx context.Context, it *item) error {
+// hand hands something to the writer.
+func (r *Reader) hand(ctx context.Context, e event) error {
 	select {
-	case r.items <- it:
+	case r.events <- e:
 		return nil
 	case <-ctx.Done():
-		r.giveBack(it)
+		if m, ok := e.(*outgoing); ok {
+			r.giveBack(m)
+		}
 		return ctx.Err()
 	}
 }
@@ -300,7 +266,7 @@ func (r *Reader) announceKeywords(ctx context.Context, missing []upstream.Messag
 		return nil
 	}
 	r.announced = true
-	return r.hand(ctx, &item{keywords: true})
+	return r.hand(ctx, keywords{})
 }
 
 // list lists a window, or tells what came with the opening of the folder.
@@ -317,13 +283,13 @@ func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Mes
 	return nil
 }
 
-func (r *Reader) intent(it *item, header []byte, size int64) store.Intent {
-	if it.msg.Date.IsZero() {
-		it.msg.Date = message.DateOf(header)
-		r.Log.Warn().Str("key", KeyText(it.key)).Time("date", it.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
+func (r *Reader) intent(m *outgoing, header []byte, size int64) store.Intent {
+	if m.msg.Date.IsZero() {
+		m.msg.Date = message.DateOf(header)
+		r.Log.Warn().Str("key", KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
 	}
 	return store.Intent{
-		Key: it.key, Fingerprint: message.Fingerprint(header, size), Size: clampSize(size), Flags: it.msg.Flags,
+		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: clampSize(size), Flags: m.msg.Flags,
 		UIDValidity: r.Target.UIDValidity, UIDNext: r.Target.UIDNext,
 	}
 }
