@@ -366,7 +366,7 @@ func (a *account) newGone(f *tracked, done *transfer.Pull, err error) {
 	p := a.pass
 	switch {
 	case f.State != store.FolderPresent:
-	case f.New != done.Folder.New:
+	case f.New != done.Row.New:
 		p.queue = append(p.queue, f)
 	default:
 		f.doubted = true

@@ -85,19 +85,6 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 	return nil
 }
 
-// staleCandidates are what messages with unknown keys may be recognised as, by
-// what the old server had.
-func (p *Pull) staleCandidates() []message.Candidate {
-	stale := make([]message.Candidate, len(p.known.Stale))
-	for i, e := range p.known.Stale {
-		stale[i] = message.Candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
-		if r, ok := p.repairOf(e.Key); ok {
-			stale[i].Fingerprint, stale[i].Size = r.Fingerprint, int64(r.Size)
-		}
-	}
-	return stale
-}
-
 // recognise enters in the ledger those of missing that are already on the new
 // server, and returns the others.
 func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
@@ -108,7 +95,7 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	if err != nil {
 		return nil, err
 	}
-	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	batch := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	var rest []upstream.Message
 	ev := r.onAdoption(want, missing, more)
 	ledger, err := r.fromLedger(ctx, want, ev)
@@ -162,29 +149,29 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 		octets += uint64(batch.Proofs[i].Size)
 	}
 	r.dealt(uint64(len(batch.Proofs)), octets)
-	r.tell()
+	r.Tell()
 	return rest, nil
 }
 
 // stillThere drops from what was found those lines of the ledger that another folder has taken
 // meanwhile for messages that were moved.
-func (p *Pull) stillThere(ctx context.Context, found []message.Candidate) error {
+func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) error {
 	var keys []store.Key
 	for _, c := range found {
 		if c.UID != 0 {
-			keys = append(keys, p.adopt.stale[c.UID-1].Key)
+			keys = append(keys, r.adopt.stale[c.UID-1].Key)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
-	entries, err := p.Store.Entries(ctx, p.Account, p.Folder.ID, keys)
+	entries, err := r.Store.Entries(ctx, r.Account, r.Row.ID, keys)
 	there := make(map[store.Key]bool, len(entries))
 	for _, e := range entries {
 		there[e.Key] = true
 	}
 	for i, c := range found {
-		if c.UID != 0 && !there[p.adopt.stale[c.UID-1].Key] {
+		if c.UID != 0 && !there[r.adopt.stale[c.UID-1].Key] {
 			found[i] = message.Candidate{}
 		}
 	}
@@ -261,40 +248,6 @@ func (a *adoption) count(p *message.Pairing) {
 	}
 }
 
-// oldFingerprints reads what the messages can be recognised by. A message the old
-// server gives no header for matches nothing.
-func (p *Pull) oldFingerprints(ctx context.Context, missing []upstream.Message) ([]message.Wanted, error) {
-	want, _, err := p.oldIdentities(ctx, missing)
-	return want, err
-}
-
-// identity is what else a message may be recognised by.
-type identity struct {
-	marks int64 // octets of it that are other tools' marks
-	date  message.DateMark
-}
-
-// oldIdentities is oldFingerprints with what else there is.
-func (p *Pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]message.Wanted, []identity, error) {
-	more := make([]identity, len(missing))
-	at := make(map[imap.UID]int, len(missing))
-	want := make([]message.Wanted, len(missing))
-	var set imap.UIDSet
-	for i, m := range missing {
-		at[m.UID] = i
-		want[i].Size = -1
-		set.AddNum(m.UID)
-	}
-	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-		if i, ok := at[m.UID]; ok {
-			want[i] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
-			more[i] = identity{marks: message.MarkOctets(header), date: message.DateMarkOf(header)}
-		}
-		return nil
-	})
-	return want, more, err
-}
-
 // unmatched is want without what was found: those look for nothing any more.
 func unmatched(want []message.Wanted, found []message.Candidate) []message.Wanted {
 	rest := make([]message.Wanted, len(want))
@@ -304,9 +257,4 @@ func unmatched(want []message.Wanted, found []message.Candidate) []message.Wante
 		}
 	}
 	return rest
-}
-
-// clampSize fits a size into the ledger's field.
-func clampSize(n int64) uint32 {
-	return uint32(min(max(n, 0), 1<<32-1))
 }

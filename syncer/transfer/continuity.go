@@ -55,28 +55,28 @@ func NewMoved(cp store.Checkpoint, st upstream.Status) bool {
 
 // checkNumbers compares the numbering of both folders with what checkpoint and ledger were
 // made with.
-func (p *Pull) checkNumbers(ctx context.Context) error {
-	if err := p.checkOldNumbers(ctx); err != nil {
+func (f *Folder) checkNumbers(ctx context.Context) error {
+	if err := f.checkOldNumbers(ctx); err != nil {
 		return err
 	}
-	return p.checkNewNumbers(ctx)
+	return f.checkNewNumbers(ctx)
 }
 
 // noteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
 // below that is in the ledger, or not ours.
-func (p *Pull) noteNew(cp *store.Checkpoint) {
-	if p.Fleeting {
+func (f *Folder) noteNew(cp *store.Checkpoint) {
+	if f.Fleeting {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
 		return
 	}
-	cp.NewUIDValidity, cp.NewHighestModSeq = p.Target.UIDValidity, p.Target.HighestModSeq
-	cp.NewUIDNext = max(p.Target.UIDNext, p.lastOwn+1)
+	cp.NewUIDValidity, cp.NewHighestModSeq = f.Target.UIDValidity, f.Target.HighestModSeq
+	cp.NewUIDNext = max(f.Target.UIDNext, f.lastOwn+1)
 }
 
 // own notes where the new server has put a copy.
-func (p *Pull) own(uidValidity uint32, uid imap.UID) {
-	if uidValidity == p.Target.UIDValidity {
-		p.lastOwn = max(p.lastOwn, uid)
+func (f *Folder) own(uidValidity uint32, uid imap.UID) {
+	if uidValidity == f.Target.UIDValidity {
+		f.lastOwn = max(f.lastOwn, uid)
 	}
 }
 

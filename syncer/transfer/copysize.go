@@ -58,13 +58,13 @@ func (w *writer) weigh(c *given, m upstream.Message) bool {
 		return true
 	}
 	w.odd = append(w.odd, oddCopy{c, m})
-	w.Log.Warn().Str("key", KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
+	w.Log.Warn().Str("key", message.KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
 		Msg("a copy has another size than what was sent")
 	return false
 }
 
 // changes is what is known of how the new server changes messages.
-func (p *Pull) changes() *session.AlteredBodies { return &p.Pair.New.End.Pool.Altered }
+func (w *writer) changes() *session.AlteredBodies { return &w.Pair.New.End.Pool.Altered }
 
 // judgeEarly finds out about odd copies before there are too many, as far as their headers
 // tell: a server that rewrites messages does so with all of them.
@@ -177,7 +177,7 @@ func (w *writer) acceptRewritten(ctx context.Context) error {
 		sizes[c.uid] = c
 		set.AddNum(c.uid)
 	}
-	if _, err := w.new.Examine(ctx, w.Folder.New); err != nil {
+	if _, err := w.new.Examine(ctx, w.Row.New); err != nil {
 		return w.gone(err, ErrNewGone)
 	}
 	err := w.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {

@@ -280,11 +280,6 @@ func (b *bringing) eachAlone(ctx context.Context) error {
 	return nil
 }
 
-// aboutMessages tells whether a refusal is about what was asked for.
-func aboutMessages(err error) bool {
-	return upstream.ClassOf(err) == upstream.Refused || session.AboutOne(err)
-}
-
 // doubt tells whether messages that did not come may be gone: a POP3 server
 // lists to the end of a session what it listed at its beginning. If they are listed
 // again and do not come again, they are not.
@@ -293,9 +288,6 @@ func (r *Reader) doubt(msgs []upstream.Message) (doubt bool) {
 		key := r.Selected.Keys.Key(m.UID)
 		if !r.Selected.POP3 || r.doubted[key] {
 			continue
-		}
-		if r.doubted == nil {
-			r.doubted = map[store.Key]bool{}
 		}
 		r.doubted[key], doubt = true, true
 	}

@@ -53,14 +53,14 @@ func compareMoved(a, b movedLine) int {
 // prepareMoves finds out which folders newcomers of this one may have been moved from.
 func (p *Pull) prepareMoves(ctx context.Context) error {
 	p.moves = nil
-	cp, sel := p.Folder.Checkpoint, p.Selected
+	cp, sel := p.Row.Checkpoint, p.Selected
 	if p.Archive != nil || sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil
 	}
 	m := &moves{sources: slices.Clone(p.Thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
 	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
 	if len(p.known.Stale) > 0 || uint64(p.known.Count())+arrived > uint64(sel.Messages) && p.known.Count() > 0 {
-		m.own = p.Folder.ID
+		m.own = p.Row.ID
 		m.sources = append([]Thin{{ID: m.own}}, m.sources...)
 	}
 	if len(m.sources) == 0 {
@@ -83,21 +83,21 @@ func (p *Pull) Thin() bool {
 }
 
 // load reads the lines.
-func (p *Pull) loadMoves(ctx context.Context) error {
-	m := p.moves
+func (r *Reader) loadMoves(ctx context.Context) error {
+	m := r.moves
 	if m.loaded {
 		return nil
 	}
 	m.loaded = true
 	for _, s := range m.sources {
-		l := p.ledger
+		l := r.ledger
 		if s.ID != m.own {
 			var err error
-			if l, err = p.Store.Ledger(ctx, p.Account, s.ID); err != nil {
+			if l, err = r.Store.Ledger(ctx, r.Account, s.ID); err != nil {
 				return err
 			}
-		} else if p.adopt != nil && len(p.adopt.stale) > 0 { // those are looked through before
-			l.Entries = p.known.Entries
+		} else if r.adopt != nil && len(r.adopt.stale) > 0 { // those are looked through before
+			l.Entries = r.known.Entries
 		}
 		m.add(s.ID, l)
 	}
@@ -279,7 +279,7 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 
 // openAgain goes back to the folder that is pulled.
 func (r *Reader) openAgain(ctx context.Context) error {
-	f, err := r.old.Open(ctx, r.Folder.Old, session.OpenWith{})
+	f, err := r.old.Open(ctx, r.Row.Old, session.OpenWith{})
 	if err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 	}
 	r.Taking.Lock()
 	defer r.Taking.Unlock()
-	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	batch := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	for i, c := range message.NewCandidates(list).TakeExact(want) {
 		if c.UID == 0 {
 			rest = append(rest, msgs[i])
@@ -324,7 +324,7 @@ func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 	}
 	r.Done.adopted.Add(uint64(len(batch.Proofs)))
 	r.dealt(uint64(len(batch.Proofs)), 0)
-	r.tell()
+	r.Tell()
 	return rest, nil
 }
 
@@ -332,7 +332,7 @@ func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 // long as the message stays in its folder.
 func (r *Reader) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
 	entry := store.Entry{Key: r.Selected.Keys.Key(m.UID), UIDValidity: r.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
-	if at.Folder == r.Folder.ID {
+	if at.Folder == r.Row.ID {
 		r.place(&entry, was.UIDValidity, was.UID)
 		entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
 		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)

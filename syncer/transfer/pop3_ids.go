@@ -22,14 +22,14 @@ const tried = 20
 // When only some ids have changed, the folder stays what it is: new mail like
 // any other, but that messages exactly like one that is not listed any more
 // take over its line in the ledger.
-func (p *Pull) checkIDs(ctx context.Context) error {
-	cp := p.Folder.Checkpoint
-	if !p.Selected.POP3 || cp.Checked.IsZero() || p.Selected.Messages == 0 || p.known.Count() > 0 || len(p.known.Stale) == 0 {
+func (f *Folder) checkIDs(ctx context.Context) error {
+	cp := f.Row.Checkpoint
+	if !f.Selected.POP3 || cp.Checked.IsZero() || f.Selected.Messages == 0 || f.known.Count() > 0 || len(f.known.Stale) == 0 {
 		return nil
 	}
 	var sample []upstream.Message
-	first := imap.UIDSet{imap.UIDRange{Start: 1, Stop: p.Selected.UIDNext - 1}}
-	err := p.old.ListMessages(ctx, first, 0, func(m upstream.Message) error {
+	first := imap.UIDSet{imap.UIDRange{Start: 1, Stop: f.Selected.UIDNext - 1}}
+	err := f.old.ListMessages(ctx, first, 0, func(m upstream.Message) error {
 		if len(sample) < tried {
 			sample = append(sample, m)
 		}
@@ -38,13 +38,13 @@ func (p *Pull) checkIDs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want, err := p.oldFingerprints(ctx, sample)
+	want, err := f.oldFingerprints(ctx, sample)
 	if err != nil {
 		return err
 	}
-	for _, c := range message.NewCandidates(p.staleCandidates()).TakeAll(want) {
+	for _, c := range message.NewCandidates(f.staleCandidates()).TakeAll(want) {
 		if c.UID != 0 {
-			return p.newIDs(ctx)
+			return f.newIDs(ctx)
 		}
 	}
 	return nil // a mailbox that was emptied and has new mail
@@ -57,18 +57,18 @@ const newIDsMark = 1
 // slack tells whether messages whose keys are not known may differ a little
 // from those in the ledger that they are recognised as. Otherwise they are new
 // mail: one that came a second time by way of a list, say.
-func (p *Pull) slack() bool {
-	if !p.Selected.POP3 || p.base.HighestModSeq == newIDsMark {
+func (f *Folder) slack() bool {
+	if !f.Selected.POP3 || f.base.HighestModSeq == newIDsMark {
 		return true
 	}
-	return p.first() && slices.ContainsFunc(p.known.Stale, func(e store.Entry) bool { return len(e.Key) == message.IMAPKeyLength })
+	return f.first() && slices.ContainsFunc(f.known.Stale, func(e store.Entry) bool { return len(e.Key) == message.IMAPKeyLength })
 }
 
-func (p *Pull) newIDs(ctx context.Context) error {
-	p.Log.Warn().Int("ledger", len(p.known.Stale)).Uint32("messages", p.Selected.Messages).
+func (f *Folder) newIDs(ctx context.Context) error {
+	f.Log.Warn().Int("ledger", len(f.known.Stale)).Uint32("messages", f.Selected.Messages).
 		Msg("the old server has given all messages new ids: they are recognised again")
-	p.Folder.Checkpoint = reset(p.Folder.Checkpoint, 0)
-	p.Folder.Checkpoint.Messages, p.Folder.Checkpoint.HighestModSeq = p.Selected.Messages, newIDsMark
-	again := p.Folder.Checkpoint
-	return p.Store.Commit(ctx, store.Batch{Account: p.Account, Folder: p.Folder.ID, Checkpoint: &again})
+	f.Row.Checkpoint = reset(f.Row.Checkpoint, 0)
+	f.Row.Checkpoint.Messages, f.Row.Checkpoint.HighestModSeq = f.Selected.Messages, newIDsMark
+	again := f.Row.Checkpoint
+	return f.Store.Commit(ctx, store.Batch{Account: f.Account, Folder: f.Row.ID, Checkpoint: &again})
 }

@@ -70,7 +70,7 @@ func (e *noRoomError) Problem() *store.Problem { return e.problem }
 // checkRoom is the same for a POP3 server: how much it has shows only when its
 // inbox is opened, in the session in which it is to be copied.
 func (p *Pull) checkRoom(ctx context.Context) error {
-	if !p.Selected.POP3 || p.Folder.Copied > 0 {
+	if !p.Selected.POP3 || p.Row.Copied > 0 {
 		return nil
 	}
 	quotas, err := p.new.Quotas(ctx, foldertree.InboxName)

@@ -32,25 +32,67 @@ var errDense = errors.New("there are more messages in the range than one listing
 // Reader lists, fetches and hands over. It alone uses the old session while a
 // writer runs.
 type Reader struct {
-	*Pull
+	*Job
+	*Resources
+	*Shared
+	*Events
+	*tally
+	*stopping
+	adopt  *adoption // nil when nothing can be adopted
+	moves  *moves    // nil for none
 	events chan<- event
-	next   imap.UID // every message below it was handed over
+	windows
+	hurry
+	pacing
+	failing
+	rekeyed bool // lines of this folder have got other keys
+}
+
+// windows is how far the reader has come in the old folder.
+type windows struct {
+	base store.Checkpoint // what the checkpoints that it hands over go on from
+	next imap.UID         // every message below it was handed over
+	last bool             // there is nothing behind the present window
 	// announced: the writer has been told that there are keywords.
 	announced bool
 	preparing bool // what comes next may be asked for ahead
 	limited   bool // the new server has a limit for messages
-	last      bool // there is nothing behind the present window
-	decided   bool // whether the newest messages come first
-	shown     bool // the visitor has been let in, or is about to be
+}
+
+// hurry is what is to come before the rest.
+type hurry struct {
+	decided bool // whether the newest messages come first
+	shown   bool // the visitor has been let in, or is about to be
 	// undisturbed: what is brought just now is urgent itself.
 	undisturbed bool
 	postponed   []upstream.Message // handed to nobody yet, as newer ones come first
-	seen        session.Arrivals   // of this session with the old server
-	told        session.Arrivals   // what the server's pace knows of them
-	step        int                // messages that the next command asks for, as long as nothing is known
+}
+
+// pacing is how fast messages come.
+type pacing struct {
+	seen session.Arrivals // of this session with the old server
+	told session.Arrivals // what the server's pace knows of them
+	step int              // messages that the next command asks for, as long as nothing is known
+}
+
+// failing is what the old server did not give as it should.
+type failing struct {
+	oldTroubles *troubles
+	doubted     map[store.Key]bool // messages that an earlier POP3 session would not give
+	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
+}
+
+func (p *Pull) newReader(events chan<- event) *Reader {
+	return &Reader{
+		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
+		adopt: p.adopt, moves: p.moves, events: events,
+		windows: windows{base: p.base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0},
+		pacing:  pacing{step: firstAsked},
+		failing: failing{oldTroubles: &p.oldTroubles, doubted: p.doubted},
+	}
 }
 
 // copyMissing brings over everything missing, reading and writing at the same time.
@@ -59,13 +101,13 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	r := &Reader{Pull: p, events: events, next: max(p.Folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0, step: firstAsked}
+	r := p.newReader(events)
 	go func() {
 		err := r.run(rctx)
 		close(events)
 		read <- err
 	}()
-	werr := newWriter(p).run(ctx, events)
+	werr := p.newWriter().run(ctx, events)
 	if werr != nil {
 		cancel()
 	}
@@ -73,6 +115,7 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 		p.discard(e, werr)
 	}
 	rerr := <-read
+	p.base, p.rekeyed, p.blind = r.base, r.rekeyed, r.blind
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
 	if werr != nil {
 		return werr
@@ -81,11 +124,11 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 }
 
 // discard gives back what an event holds, and tells whoever waits for its end.
-func (p *Pull) discard(e event, err error) {
+func (r *Resources) discard(e event, err error) {
 	switch e := e.(type) {
 	case *outgoing:
 		e.pulled(err)
-		p.giveBack(e)
+		r.giveBack(e)
 	case *comparing:
 		e.done <- err
 	case shown:
@@ -96,10 +139,10 @@ func (p *Pull) discard(e event, err error) {
 }
 
 // giveBack frees what a message holds. Nobody may use its body any more.
-func (p *Pull) giveBack(m *outgoing) {
-	p.Memory.Release(m.held)
+func (r *Resources) giveBack(m *outgoing) {
+	r.Memory.Release(m.held)
 	if m.body != nil {
-		p.Buffers.put(m.body)
+		r.Buffers.put(m.body)
 	}
 	m.held, m.body = 0, nil
 }
@@ -181,20 +224,6 @@ func (r *Reader) hand(ctx context.Context, e event) error {
 	}
 }
 
-// Yielded returns errYield once the pull was asked to stop, and errPause once
-// its session has to end.
-func (p *Pull) Yielded() error {
-	select {
-	case <-p.Yield:
-		return session.ErrYield
-	default:
-	}
-	if !p.until.IsZero() && p.Clock().After(p.until) {
-		return ErrPause
-	}
-	return nil
-}
-
 // window deals with a range of UIDs and returns how many messages are in it.
 func (r *Reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
 	told, listed, err := r.listMissing(ctx, from, to)
@@ -230,7 +259,7 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 	if missing, err = r.archived(ctx, missing); err != nil {
 		return err
 	}
-	r.tell() // how large the folder is
+	r.Tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
 		return err
 	}
@@ -286,7 +315,7 @@ func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Mes
 func (r *Reader) intent(m *outgoing, header []byte, size int64) store.Intent {
 	if m.msg.Date.IsZero() {
 		m.msg.Date = message.DateOf(header)
-		r.Log.Warn().Str("key", KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
+		r.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
 	}
 	return store.Intent{
 		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: clampSize(size), Flags: m.msg.Flags,

@@ -38,6 +38,10 @@ type refusals struct {
 	accepted uint64        // messages that it has taken
 	parts    int           // refused batches in a row
 	onTrial  []heldRefusal // of which it is not known whether they are to blame
+	// unavailable counts messages in a row that the new server can't take at the moment.
+	unavailable int
+	moments     int         // how often it waited before a message was sent once more
+	large       []*outgoing // refused messages to be fetched again, which checkpoints wait for as well
 }
 
 // heldRefusal is a message that was refused, as long as it isn't known whether it is to blame.

@@ -131,7 +131,7 @@ func (r *Reader) tryAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gone := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	gone := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	for _, uid := range sortedUIDs(r.known.Again) {
 		m, ok := listed[uid]
 		if !ok {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +65,7 @@ func (m *outgoing) unexplained(why error) bool {
 // onceMore sends a refused message again as it is, after a moment.
 func (w *writer) onceMore(ctx context.Context, m *outgoing, why error) error {
 	m.twice = true
-	w.Log.Info().Str("key", KeyText(m.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
+	w.Log.Info().Str("key", message.KeyText(m.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
 	if w.moments++; w.moments <= momentsMost {
 		if err := session.Pause(ctx, w.Quiet/6); err != nil {
 			w.release(m)
@@ -124,7 +122,7 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 		return true, err
 	}
 	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
-	w.Log.Info().Str("key", KeyText(m.key)).Str("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
+	w.Log.Info().Str("key", message.KeyText(m.key)).Str("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
 	return true, w.resend(ctx, m)
 }
 
@@ -237,33 +235,10 @@ func (w *writer) giveUp(m *outgoing, why error) {
 
 func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
 
-// storeLeftOut stores the flags with which the new server did not take messages, now that it
-// has them.
-func (p *Pull) storeLeftOut(ctx context.Context) error {
-	if len(p.bare) == 0 {
-		return nil
-	}
-	entries, err := p.Store.Entries(ctx, p.Account, p.Folder.ID, slices.Sorted(maps.Keys(p.bare)))
-	if err != nil {
-		return err
-	}
-	var changed []flagged
-	for _, e := range entries {
-		if add, _ := message.FlagChanges(e.Flags, p.bare[e.Key]); len(add) > 0 {
-			changed = append(changed, flagged{entry: e, now: p.bare[e.Key], add: add})
-		}
-	}
-	p.bare = nil
-	return p.applyFlags(ctx, changed)
-}
-
 // bared notes that a message is on the new server without flags that it was not taken with.
 func (w *writer) bared(m *outgoing) {
 	if m.repaired == nil || len(m.intent.Flags) == len(m.msg.Flags) {
 		return
-	}
-	if w.bare == nil {
-		w.bare = map[store.Key][]imap.Flag{}
 	}
 	w.bare[m.key] = m.msg.Flags
 }
@@ -274,19 +249,6 @@ func (m *outgoing) flags() []imap.Flag {
 		return m.kept
 	}
 	return m.keep
-}
-
-// proof is the entry of a message whose intent is fulfilled. What it is recognised
-// by is the copy's, also if that was repaired: the original's is noted with the repair.
-func (p *Pull) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
-	e := store.Entry{Key: in.Key, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
-	p.place(&e, uidValidity, uid)
-	return e
-}
-
-// repairOf is what the ledger has noted of a message's repair.
-func (p *Pull) repairOf(key store.Key) (store.Repaired, bool) {
-	return message.FindRepaired(p.ledger.Repaired, key)
 }
 
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
@@ -305,7 +267,7 @@ func (w *writer) adoptRepaired(ctx context.Context, m *outgoing) (bool, error) {
 		found = w.adopt.takeRepaired(want)
 	case w.mayBeThere():
 		if found, err = w.findRepaired(ctx, want, m.body); upstream.ClassOf(err) == upstream.Refused {
-			w.Log.Warn().Err(err).Str("key", KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
+			w.Log.Warn().Err(err).Str("key", message.KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
 			err = nil
 		}
 	}
@@ -333,11 +295,11 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	if err := w.commit(ctx); err != nil { // what has just been found must not be found again
 		return message.Candidate{}, err
 	}
-	ledger, err := w.Store.Ledger(ctx, w.Account, w.Folder.ID)
+	ledger, err := w.Store.Ledger(ctx, w.Account, w.Row.ID)
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	sel, err := w.new.Examine(ctx, w.Folder.New)
+	sel, err := w.new.Examine(ctx, w.Row.New)
 	if err != nil {
 		return message.Candidate{}, w.gone(err, ErrNewGone)
 	}

@@ -11,17 +11,17 @@ import (
 )
 
 // original is what the ledger knows a line's message by on the old server.
-func (p *Pull) original(e *store.Entry) message.Wanted {
-	return message.OriginalOf(e, p.ledger.Repaired)
+func (f *Folder) original(e *store.Entry) message.Wanted {
+	return message.OriginalOf(e, f.ledger.Repaired)
 }
 
 // rewritten tells which messages of the new server, by their headers, are copies all the same
 // although the ledger does not know them as such: the old server's originals say so, as far as
 // they are still there.
-func (p *Pull) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (same map[store.Key]bool, err error) {
+func (f *Folder) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (same map[store.Key]bool, err error) {
 	var set imap.UIDSet
 	for key := range doubtful {
-		if uid, ok := p.Selected.Keys.UID(key); ok {
+		if uid, ok := f.Selected.Keys.UID(key); ok {
 			set.AddNum(uid)
 		}
 	}
@@ -29,11 +29,24 @@ func (p *Pull) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (sa
 	if len(set) == 0 {
 		return same, nil
 	}
-	return same, p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-		key := p.Selected.Keys.Key(m.UID)
+	return same, f.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		key := f.Selected.Keys.Key(m.UID)
 		if copied, ok := doubtful[key]; ok && message.SameHeader(header, copied) {
 			same[key] = true
 		}
 		return nil
 	})
+}
+
+// proof is the entry of a message whose intent is fulfilled. What it is recognised
+// by is the copy's, also if that was repaired: the original's is noted with the repair.
+func (f *Folder) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
+	e := store.Entry{Key: in.Key, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
+	f.place(&e, uidValidity, uid)
+	return e
+}
+
+// repairOf is what the ledger has noted of a message's repair.
+func (f *Folder) repairOf(key store.Key) (store.Repaired, bool) {
+	return message.FindRepaired(f.ledger.Repaired, key)
 }

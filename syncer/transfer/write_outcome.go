@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/upstream"
 )
 
@@ -40,7 +41,7 @@ func (w *writer) outcome(ctx context.Context, batch events, results []upstream.A
 		w.release(refused...)
 		return err
 	}
-	w.tell()
+	w.Tell()
 	if err := w.refusedEach(ctx, refused, why); err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (w *writer) quarantine(q *store.Quarantined) {
 	}
 	w.dealt(1, 0)
 	w.pending.Quarantine = append(w.pending.Quarantine, *q)
-	w.Log.Warn().Str("key", KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+	w.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
 
 // catchUp lets a checkpoint advance that had to wait.

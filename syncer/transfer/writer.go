@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -53,43 +51,57 @@ type under struct {
 // writer appends what the reader hands over, batch by batch, and enters it in
 // the ledger. It alone uses the new session while it runs.
 type writer struct {
-	*Pull
-	batch    events
-	octets   int64
-	calls    []under
-	pending  store.Batch // outcomes not yet committed
-	unproven []store.Intent
+	*Job
+	*Resources
+	*Shared
+	*Events
+	*tally
+	*stopping
+	adopt       *adoption // nil when nothing can be adopted
+	checks      *checks
+	newTroubles *troubles
+	bare        map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	gathering
+	underWay
+	entering
+	readingBack
+	refusals
+	weighing
+}
+
+// gathering is what is to be sent next.
+type gathering struct {
+	batch   events
+	octets  int64
+	batches uint64 // the number of the batch sent last
+}
+
+// underWay is what the new server has not answered.
+type underWay struct {
+	calls     []under
+	sending   []*outgoing // of the command that is being written
+	settledAt time.Time   // when it had answered what it was asked before
 	// again counts batches under way that repeat a refused one. They were sent
 	// after batches whose checkpoints lie behind them, so those have to wait.
 	again int
-	later *store.Checkpoint
-	refusals
-	// waiting are copies that are to be looked at. They are not entered before, and
-	// checkpoints wait for them as well.
-	waiting   []*given
-	news      int               // of them those that show something new
-	lookedAt  time.Time         // when the last look was asked for
-	lookTook  time.Duration     // how long the new server was at it
-	settledAt time.Time         // when it had answered what it was asked before
-	unentered int               // copies that are not entered yet, of those that have been answered
-	looks     int               // under way
-	unsure    int               // of them those that repeat a look that did not show what it should
-	heldBack  []*given          // copies that have been looked at, but may lack what those will show
-	reached   *store.Checkpoint // once those have been looked at that are waiting
-	weighing
-	sending []*outgoing // of the command that is being written
-	// unavailable counts messages in a row that the new server can't take at the moment.
-	unavailable int
-	batches     uint64      // the number of the batch sent last
-	moments     int         // how often it waited before a message was sent once more
-	large       []*outgoing // refused messages to be fetched again, which checkpoints wait for as well
-	// expect is the UID that the next message should get; 0 if that can't be told any more.
-	expect imap.UID
-	before imap.UID // what is below it was there before this pull; 0 if that isn't known
 }
 
-func newWriter(p *Pull) *writer {
-	w := &writer{Pull: p, lookedAt: time.Now(), batches: uint64(time.Now().UnixNano()), before: p.Target.UIDNext, pending: store.Batch{Account: p.Account, Folder: p.Folder.ID}}
+// entering is what is on its way into the ledger.
+type entering struct {
+	pending  store.Batch // outcomes not yet committed
+	unproven []store.Intent
+	later    *store.Checkpoint // once no repeated batch is under way any more
+	reached  *store.Checkpoint // once those copies have been looked at that are waiting
+}
+
+func (p *Pull) newWriter() *writer {
+	w := &writer{
+		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
+		adopt: p.adopt, checks: &p.Checks, newTroubles: &p.newTroubles, bare: p.bare,
+		gathering:   gathering{batches: uint64(time.Now().UnixNano())},
+		entering:    entering{pending: store.Batch{Account: p.Account, Folder: p.Row.ID}},
+		readingBack: readingBack{lookedAt: time.Now(), before: p.Target.UIDNext},
+	}
 	if p.new.UIDPlus() && !p.Fleeting {
 		w.expect = p.Target.UIDNext
 	}
@@ -332,7 +344,7 @@ func (w *writer) send(ctx context.Context, batch events, again bool) error {
 	}
 	if len(sent) > 0 {
 		w.sending = msgs
-		call, err := w.new.SendAppend(ctx, w.Folder.New, sent)
+		call, err := w.new.SendAppend(ctx, w.Row.New, sent)
 		if err != nil {
 			w.release(msgs...)
 			return err
@@ -452,9 +464,9 @@ func (w *writer) commit(ctx context.Context) error {
 		return err
 	}
 	if b.Checkpoint != nil {
-		w.Folder.Checkpoint = *b.Checkpoint
+		w.Row.Checkpoint = *b.Checkpoint
 	}
-	w.pending = store.Batch{Account: w.Account, Folder: w.Folder.ID}
+	w.pending = store.Batch{Account: w.Account, Folder: w.Row.ID}
 	return nil
 }
 
@@ -500,13 +512,10 @@ func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
 	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
 }
 
-// KeyText shows a key to people.
-func KeyText(k store.Key) string {
-	if v, uid, ok := message.SplitKey(k); ok {
-		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
-	}
-	if text, ok := message.FormerText(k); ok {
-		return text
-	}
-	return strings.TrimRight(strings.ToValidUTF8(string(k), "?"), " ")
+// settled ends what portion set aside for a message on the new server: it was
+// counted when it was written.
+func (w *writer) settled(octets int64) {
+	octets = min(octets, max(w.aside.Load(), 0))
+	w.aside.Add(-octets)
+	w.RateLimits.New.Budget.GiveBack(uint64(octets))
 }

@@ -17,7 +17,7 @@ func TestInterruptedWriter(t *testing.T) {
 		"streamed": {stream: &source{r: strings.NewReader("large")}, streamed: make(chan error, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &Pull{Resources: Resources{Memory: semaphore.NewWeighted(10), Buffers: &Buffers{}}}
+			p := &Resources{Memory: semaphore.NewWeighted(10), Buffers: &Buffers{}}
 			if err := p.Memory.Acquire(t.Context(), m.held); err != nil {
 				t.Fatal(err)
 			}
@@ -26,7 +26,7 @@ func TestInterruptedWriter(t *testing.T) {
 			events := make(chan event, 1)
 			events <- m
 			// Which of the two it sees first is left to chance.
-			if err := (&writer{Pull: p}).loop(ctx, events); !errors.Is(err, context.Canceled) {
+			if err := (&writer{Resources: p}).loop(ctx, events); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
 			close(events)
