@@ -10,6 +10,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/syncer/treesync"
@@ -324,7 +325,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !transfer.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
 	return wanted && !same
 }
 
@@ -346,7 +347,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		p.yielded = true
 	case errors.Is(err, session.ErrYield):
 		p.queue = append([]*tracked{f}, p.queue...)
-	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
 		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true

@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 )
@@ -137,7 +138,7 @@ func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
 	}
 	switch {
 	case errors.Is(err, transfer.ErrOldGone):
-	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.doubt(f, p)
 	default:
 		a.problem(problem.Of(err, f.Title, 1))
@@ -225,8 +226,8 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 }
 
 // transferred is what a pull of f on a pair works with.
-func (a *account) transferred(l *session.Pair, f *tracked) *transfer.Folder {
-	return &transfer.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
+func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
+	return &recovery.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
 }
 
 // Visit implements the relay's wait; see the contract at Engine.Visit.

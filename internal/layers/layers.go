@@ -96,14 +96,15 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
-		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/recovery", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/transfer", "syncer/recovery", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/mailbox":    folder,
 		"syncer/compare":    folder,
 		"syncer/leftout":    folder,
-		"syncer/transfer":   append([]string{"syncer/leftout"}, folder...),
+		"syncer/transfer":   append([]string{"syncer/recovery", "syncer/leftout"}, folder...),
+		"syncer/recovery":   folder,
 		"syncer/session":    sessions,
 		"syncer/foldertree": pure,
 		"syncer/message":    ground,

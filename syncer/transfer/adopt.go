@@ -8,6 +8,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -57,20 +58,20 @@ func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
 // by itself. Only POP3's keys may change at any time; see checkIDs.
 func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
-	changed := p.Selected.POP3 && len(p.known.Stale) > 0 && p.known.Count() < int(p.Selected.Messages)
-	if !p.first() && !changed && len(p.beyond) == 0 || p.Selected.Messages == 0 {
+	changed := p.Selected.POP3 && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
+	if !p.First() && !changed && len(p.Beyond) == 0 || p.Selected.Messages == 0 {
 		return nil
 	}
-	found := p.beyond
-	if p.first() && p.Target.Messages > 0 {
+	found := p.Beyond
+	if p.First() && p.Target.Messages > 0 {
 		var err error
-		if found, err = p.newcomers(ctx, 1); err != nil {
+		if found, err = p.Newcomers(ctx, 1); err != nil {
 			return err
 		}
-		p.known = session.NewKnown(p.ledger, p.Selected.Keys)
+		p.Known = session.NewKnown(p.Ledger, p.Selected.Keys)
 	}
-	stale := p.staleCandidates()
-	if !p.first() && !changed { // what the ledger has of former keys was looked at then
+	stale := p.StaleCandidates()
+	if !p.First() && !changed { // what the ledger has of former keys was looked at then
 		stale = nil
 	}
 	if len(found) == 0 && len(stale) == 0 {
@@ -78,9 +79,9 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 	}
 	p.Log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
 	p.adopt = &adoption{
-		stale:      p.known.Stale[:len(stale)],
+		stale:      p.Known.Stale[:len(stale)],
 		fromLedger: message.NewCandidates(stale), fromNew: message.NewCandidates(found),
-		newValidity: p.Target.UIDValidity, exactly: !p.slack(),
+		newValidity: p.Target.UIDValidity, exactly: !p.Slack(),
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	if r.adopt == nil || len(missing) == 0 {
 		return missing, nil
 	}
-	want, more, err := r.oldIdentities(ctx, missing)
+	want, more, err := r.OldIdentities(ctx, missing)
 	if err != nil {
 		return nil, err
 	}
@@ -114,28 +115,28 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	for i, m := range missing {
 		entry := store.Entry{
 			Key: r.Selected.Keys.Key(m.UID), Flags: m.Flags,
-			Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
+			Fingerprint: want[i].Fingerprint, Size: recovery.ClampSize(want[i].Size),
 		}
 		switch {
 		case ledger[i].UID != 0:
 			was := r.adopt.stale[ledger[i].UID-1]
-			r.place(&entry, was.UIDValidity, was.UID)
-			entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+			r.SetUID(&entry, was.UIDValidity, was.UID)
+			entry.Flags = message.BaseFlags(was.Flags, r.Touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
-			if mended, ok := r.repairOf(was.Key); ok {
+			if mended, ok := r.RepairOf(was.Key); ok {
 				mended.Key = entry.Key
 				batch.Repaired = append(batch.Repaired, mended)
 				entry.Fingerprint, entry.Size = was.Fingerprint, was.Size
 			}
 			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
-			r.place(&entry, r.adopt.newValidity, fresh[i].UID)
+			r.SetUID(&entry, r.adopt.newValidity, fresh[i].UID)
 		default:
 			rest = append(rest, m)
 			continue
 		}
 		batch.Proofs = append(batch.Proofs, entry)
-		r.known.Hand(m.UID)
+		r.Known.Hand(m.UID)
 	}
 	if len(batch.Proofs) == 0 {
 		return rest, nil
@@ -179,14 +180,14 @@ func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) erro
 }
 
 // onAdoption is the evidence for messages that are missing.
-func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []identity) message.CopyEvidence {
+func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []recovery.Identity) message.CopyEvidence {
 	return message.CopyEvidence{
 		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
-			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
+			return r.OldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
 		},
 		Fresh:  r.askNew,
-		Marked: func(i int, c message.Candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-more[i].marks },
-		Date:   func(i int) message.DateMark { return more[i].date },
+		Marked: func(i int, c message.Candidate) bool { return c.Size-r.Marks[c.UID] == want[i].Size-more[i].Marks },
+		Date:   func(i int) message.DateMark { return more[i].Date },
 	}
 }
 

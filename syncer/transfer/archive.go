@@ -58,7 +58,7 @@ func (j *Job) toCopy() uint32 {
 	if j.Archive == nil {
 		return j.Selected.Messages
 	}
-	k := j.known
+	k := j.Known
 	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(j.Archive.lone.Load()))
 }
 
@@ -66,13 +66,13 @@ func (j *Job) toCopy() uint32 {
 // be. Of all mail that says something only when it is listed from its beginning to its end.
 func (j *Job) accounted() int {
 	if j.Archive == nil {
-		return j.known.Count()
+		return j.Known.Count()
 	}
 	return j.Archive.listed
 }
 
 func (j *Job) expected() int {
-	if j.Archive != nil && (!j.Archive.whole || j.base.UIDNext > 1) {
+	if j.Archive != nil && (!j.Archive.whole || j.Base.UIDNext > 1) {
 		return 0
 	}
 	return int(j.Selected.Messages)
@@ -88,7 +88,7 @@ func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]up
 		return nil, nil
 	}
 	if a.judge == nil {
-		a.judge = &leftout.ArchiveJudge{Store: r.Store, Account: r.Account, Folder: r.Row.ID, Old: r.Row.Old, Session: r.old}
+		a.judge = &leftout.ArchiveJudge{Store: r.Store, Account: r.Account, Folder: r.Row.ID, Old: r.Row.Old, Session: r.Old}
 	}
 	lone, err := a.judge.Only(ctx, missing)
 	if err != nil {

@@ -69,7 +69,7 @@ func (w *writer) checkable(r upstream.AppendResult) bool {
 // worthChecking tells whether the copy of a message shows something new.
 func (w *writer) worthChecking(m *outgoing) bool {
 	dated := w.checks.dated || w.checks.dating
-	return !dated && w.first() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(m.flags()), w.checks.proving)) > 0
+	return !dated && w.First() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(m.flags()), w.checks.proving)) > 0
 }
 
 // foresee notes the copies of a batch that is on its way, by the UIDs that they
@@ -101,7 +101,7 @@ func (w *writer) give(m *outgoing, uid imap.UID) *given {
 func (w *writer) arrived(m *outgoing, r upstream.AppendResult) {
 	c := m.foreseen
 	m.foreseen = nil
-	e := w.proof(m.intent, r.UIDValidity, r.UID)
+	e := w.Proof(m.intent, r.UIDValidity, r.UID)
 	if !w.checkable(r) {
 		w.enter(e)
 		return
@@ -178,7 +178,7 @@ func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) err
 			sizes.AddNum(c.uid)
 		}
 	}
-	call, err := w.new.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, sizes)
+	call, err := w.New.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, sizes)
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (w *writer) compare(c *given, m upstream.Message) {
 func (w *writer) dropLost(e *store.Entry) {
 	if lost := w.lost().All(); len(lost) > 0 {
 		if kept := message.WithoutFlags(e.Flags, lost); len(kept) < len(e.Flags) {
-			e.Flags, w.mending = kept, true
+			e.Flags, w.Mending = kept, true
 		}
 	}
 }
@@ -313,10 +313,10 @@ func (w *writer) learnPermanent(ctx context.Context) error {
 	if w.checks.permanent != nil {
 		return nil
 	}
-	if err := w.askPermanent(ctx); err != nil {
+	if err := w.AskPermanent(ctx); err != nil {
 		return err
 	}
-	sel, err := w.asked.Wait(ctx)
+	sel, err := w.Permanent.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 )
 
 // askNew lets the writer read messages of the new folder.
@@ -34,12 +35,12 @@ func (w *writer) compared(ctx context.Context, c *comparing) error {
 
 // readNew opens the new folder and reads messages of it.
 func (w *writer) readNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
-	sel, err := w.new.Examine(ctx, w.Row.New)
+	sel, err := w.New.Examine(ctx, w.Row.New)
 	if err != nil {
-		return nil, w.gone(err, ErrNewGone)
+		return nil, w.Gone(err, recovery.ErrNewGone)
 	}
-	if sel.UIDValidity != w.Target.UIDValidity || Fleeting(sel) {
+	if sel.UIDValidity != w.Target.UIDValidity || recovery.Fleeting(sel) {
 		return nil, nil // those would be others
 	}
-	return w.newContents(ctx, uids)
+	return w.NewContents(ctx, uids)
 }

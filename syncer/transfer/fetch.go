@@ -12,6 +12,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -42,7 +43,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	}
 	all := r.Selected.AllEarly()
 	r.Selected.Early = nil
-	if r.adopt != nil || r.known.Count() > 0 { // it did not look so before it was opened
+	if r.adopt != nil || r.Known.Count() > 0 { // it did not look so before it was opened
 		r.Pair.Old.HangUp()
 		return errNotEmpty
 	}
@@ -50,7 +51,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	at := imap.UID(0)
 	var came, octets uint64
 	lines, told, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
-		if r.known.Has(m.UID) {
+		if r.Known.Has(m.UID) {
 			return nil
 		}
 		if ours = r.Yielded(); ours != nil {
@@ -81,7 +82,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.findUIDNext(ctx)
+	return r.FindUIDNext(ctx)
 }
 
 // SoonOver tells whether of the messages asked for early, of which so many have come, no
@@ -100,7 +101,7 @@ func (r *Reader) blameEarly(at imap.UID) {
 }
 
 func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
-	r.known.Hand(m.UID)
+	r.Known.Hand(m.UID)
 	r.sizes.add(m.Size)
 	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
 		return err
@@ -178,7 +179,7 @@ func (b *bringing) ask(ctx context.Context) error {
 			return nil
 		}
 		if !p.alone {
-			if p.call, err = b.old.Ask(ctx, session.SetOfMessages(p.messages)); err != nil {
+			if p.call, err = b.Old.Ask(ctx, session.SetOfMessages(p.messages)); err != nil {
 				return err
 			}
 		}
@@ -245,7 +246,7 @@ func (b *bringing) receive(ctx context.Context, p portion) error {
 		return b.single(ctx, p.messages[0])
 	}
 	err := b.fetch(ctx, p)
-	if err != nil && !aboutMessages(err) {
+	if err != nil && !recovery.AboutMessages(err) {
 		return err
 	}
 	var rest []upstream.Message
@@ -362,7 +363,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	case err == nil && came:
 		r.unavailable = 0
 		return nil
-	case err != nil && !aboutMessages(err) && !errors.Is(err, errLengths):
+	case err != nil && !recovery.AboutMessages(err) && !errors.Is(err, errLengths):
 		return err
 	case err != nil && session.AboutOne(err):
 		if r.unavailable++; r.unavailable > unavailableMost {
@@ -371,7 +372,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	case err == nil:
 		listed := false
 		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
-		if err := r.old.ListFlags(ctx, set, func(l upstream.Message) error {
+		if err := r.Old.ListFlags(ctx, set, func(l upstream.Message) error {
 			listed = listed || l.UID == m.UID
 			return nil
 		}); err != nil {
@@ -402,7 +403,7 @@ func (r *Reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool,
 // fetchOne is one try. odd tells that the body had another length than listed, and was not taken.
 func (r *Reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
 	var ours error // of take
-	err = r.old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
+	err = r.Old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
 		if uid != m.UID || came || odd {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 )
 
@@ -13,7 +14,7 @@ import (
 // is theirs: the old session, and what is known to be dealt with, are the reader's, the new session, the
 // ledger and the row's checkpoint the writer's.
 type Job struct {
-	*Folder
+	*recovery.Folder
 	Octets uint64 // of the folder, as the old server's STATUS told; 0 if it didn't
 	Visit  bool
 	Visiting

@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -54,12 +55,12 @@ func compareMoved(a, b movedLine) int {
 func (p *Pull) prepareMoves(ctx context.Context) error {
 	p.moves = nil
 	cp, sel := p.Row.Checkpoint, p.Selected
-	if p.Archive != nil || sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
+	if p.Archive != nil || sel.POP3 || recovery.Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil
 	}
 	m := &moves{sources: slices.Clone(p.Thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
 	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
-	if len(p.known.Stale) > 0 || uint64(p.known.Count())+arrived > uint64(sel.Messages) && p.known.Count() > 0 {
+	if len(p.Known.Stale) > 0 || uint64(p.Known.Count())+arrived > uint64(sel.Messages) && p.Known.Count() > 0 {
 		m.own = p.Row.ID
 		m.sources = append([]Thin{{ID: m.own}}, m.sources...)
 	}
@@ -67,19 +68,19 @@ func (p *Pull) prepareMoves(ctx context.Context) error {
 		return nil
 	}
 	p.moves = m
-	if m.own == 0 || p.known.Before == 0 {
+	if m.own == 0 || p.Known.Before == 0 {
 		return nil
 	}
-	if err := p.readLedger(ctx); err != nil {
+	if err := p.ReadLedger(ctx); err != nil {
 		return err
 	}
-	p.begin()
+	p.Begin()
 	return nil
 }
 
 // Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
 func (p *Pull) Thin() bool {
-	return p.Archive == nil && !p.Selected.POP3 && (len(p.known.Stale) > 0 || p.known.Count() > int(p.Selected.Messages))
+	return p.Archive == nil && !p.Selected.POP3 && (len(p.Known.Stale) > 0 || p.Known.Count() > int(p.Selected.Messages))
 }
 
 // load reads the lines.
@@ -90,14 +91,14 @@ func (r *Reader) loadMoves(ctx context.Context) error {
 	}
 	m.loaded = true
 	for _, s := range m.sources {
-		l := r.ledger
+		l := r.Ledger
 		if s.ID != m.own {
 			var err error
 			if l, err = r.Store.Ledger(ctx, r.Account, s.ID); err != nil {
 				return err
 			}
 		} else if r.adopt != nil && len(r.adopt.stale) > 0 { // those are looked through before
-			l.Entries = r.known.Entries
+			l.Entries = r.Known.Entries
 		}
 		m.add(s.ID, l)
 	}
@@ -154,7 +155,7 @@ func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstr
 	if len(some) == 0 {
 		return missing, nil
 	}
-	want, err := r.oldFingerprints(ctx, some)
+	want, err := r.OldFingerprints(ctx, some)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []move
 	if len(set) == 0 {
 		return there, nil
 	}
-	return there, r.old.ListFlags(ctx, set, func(m upstream.Message) error {
+	return there, r.Old.ListFlags(ctx, set, func(m upstream.Message) error {
 		there[ring.Key(m.UID)] = true
 		return nil
 	})
@@ -218,7 +219,7 @@ func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []move
 // all that was in it; of one that does not open although it is listed everything counts as there. In one with
 // another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
 func (r *Reader) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
-	f, err := r.old.Open(ctx, s.Old, session.OpenWith{})
+	f, err := r.Old.Open(ctx, s.Old, session.OpenWith{})
 	refused := upstream.ClassOf(err) == upstream.Refused
 	switch {
 	case refused && !s.Listed:
@@ -249,7 +250,7 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 		want[i], sizes[l.Size] = l.Wanted, true
 	}
 	var set imap.UIDSet
-	err := r.old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
+	err := r.Old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
 		if sizes[m.Size] {
 			set.AddNum(m.UID)
 		}
@@ -260,7 +261,7 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 	}
 	var found []message.Candidate
 	for _, part := range session.Chunks(set, session.ListWindow) {
-		err := r.old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+		err := r.Old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
 			found = append(found, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			return nil
 		})
@@ -279,12 +280,12 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 
 // openAgain goes back to the folder that is pulled.
 func (r *Reader) openAgain(ctx context.Context) error {
-	f, err := r.old.Open(ctx, r.Row.Old, session.OpenWith{})
+	f, err := r.Old.Open(ctx, r.Row.Old, session.OpenWith{})
 	if err != nil {
 		return err
 	}
 	if f.UIDValidity != r.Selected.UIDValidity {
-		return errRecognised
+		return recovery.ErrRecognised
 	}
 	return nil
 }
@@ -333,8 +334,8 @@ func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 func (r *Reader) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
 	entry := store.Entry{Key: r.Selected.Keys.Key(m.UID), UIDValidity: r.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
 	if at.Folder == r.Row.ID {
-		r.place(&entry, was.UIDValidity, was.UID)
-		entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+		r.SetUID(&entry, was.UIDValidity, was.UID)
+		entry.Flags = message.BaseFlags(was.Flags, r.Touched[was.Key], m.Flags)
 		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)
 		r.rekeyed, r.base.HighestModSeq = true, 0
 	} else {

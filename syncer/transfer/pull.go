@@ -11,6 +11,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -89,7 +90,7 @@ func (p *Pull) Run(ctx context.Context) error {
 		}
 		p.leaveHung(ctx)
 		event := p.Log.Warn()
-		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind) {
+		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind) {
 			event = p.Log.Debug()
 		}
 		if p.Pair.Prefetched != nil { // it may be the reason
@@ -117,7 +118,7 @@ func (p *Pull) Run(ctx context.Context) error {
 func (p *Pull) prepare() {
 	p.tally.job, p.tally.meter, p.tally.report = &p.Job, p.Meter, p.Report
 	p.stopping.yield, p.stopping.clock = p.Yield, p.Clock
-	p.progress = &p.tally
+	p.Progress = &p.tally
 	p.doubted, p.bare = map[store.Key]bool{}, map[store.Key][]imap.Flag{}
 }
 
@@ -126,7 +127,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*session.RestingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many
@@ -171,13 +172,13 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.settleIntents(ctx); err != nil {
 		return err
 	}
-	if err := p.followNumbers(ctx); err != nil {
+	if err := p.FollowNumbers(ctx); err != nil {
 		return err
 	}
-	if err := p.seekSecondCopies(ctx); err != nil {
+	if err := p.SeekSecondCopies(ctx); err != nil {
 		return err
 	}
-	if err := p.checkNumbers(ctx); err != nil {
+	if err := p.CheckNumbers(ctx); err != nil {
 		return err
 	}
 	if err := p.prepareMoves(ctx); err != nil {
@@ -191,12 +192,12 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 		return err
 	}
 	p.Worth()
-	if err := p.storeLeftOut(ctx, p.bare); err != nil {
+	if err := p.StoreFlags(ctx, p.bare); err != nil {
 		return err
 	}
 	clear(p.bare)
 	if !p.Selected.POP3 { // else flags on the new server are the user's alone
-		if err := p.carryFlags(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
+		if err := p.CarryFlags(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
 			return err
 		}
 	}
@@ -205,13 +206,13 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 
 // settleIntents finds out what became of what was being sent when the last pull ended without a word.
 func (p *Pull) settleIntents(ctx context.Context) error {
-	if len(p.ledger.Intents) == 0 {
+	if len(p.Ledger.Intents) == 0 {
 		return nil
 	}
 	if err := p.awaitHung(ctx); err != nil {
 		return err
 	}
-	return p.reconcile(ctx)
+	return p.Reconcile(ctx)
 }
 
 // open opens the folder on both sides at the same time, as each may be far
@@ -239,16 +240,16 @@ func (p *Pull) open(ctx context.Context) error {
 	if err := p.checkRoom(ctx); err != nil {
 		return err
 	}
-	if err := p.readWhatCounts(ctx); err != nil {
+	if err := p.ReadWhatCounts(ctx); err != nil {
 		return err
 	}
 	if p.Row.Checkpoint.UIDValidity != p.Selected.UIDValidity {
-		p.Row.Checkpoint = reset(p.Row.Checkpoint, p.Selected.UIDValidity)
+		p.Row.Checkpoint = recovery.Reset(p.Row.Checkpoint, p.Selected.UIDValidity)
 	}
-	if err := p.checkIDs(ctx); err != nil {
+	if err := p.CheckIDs(ctx); err != nil {
 		return err
 	}
-	p.base = p.Row.Checkpoint
+	p.Base = p.Row.Checkpoint
 	p.Tell()
 	return nil
 }
@@ -269,16 +270,16 @@ func (p *Pull) openOld(ctx context.Context, ready *session.Prefetched) error {
 	if p.Selected.Early != nil {
 		return nil // nothing else may be asked now
 	}
-	return p.findUIDNext(ctx)
+	return p.FindUIDNext(ctx)
 }
 
 func (p *Pull) openAsUsual(ctx context.Context) (err error) {
-	if p.old, err = p.Pair.Source(ctx); err != nil {
+	if p.Old, err = p.Pair.Source(ctx); err != nil {
 		return err
 	}
 	began := p.Clock()
-	if p.Selected, err = p.old.Open(ctx, p.Row.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: LastKnown(p.Row.Checkpoint)}); err != nil {
-		return p.gone(err, ErrOldGone)
+	if p.Selected, err = p.Old.Open(ctx, p.Row.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: recovery.LastKnown(p.Row.Checkpoint)}); err != nil {
+		return p.Gone(err, ErrOldGone)
 	}
 	p.Listing = p.Clock().Sub(began)
 	return nil
@@ -287,7 +288,7 @@ func (p *Pull) openAsUsual(ctx context.Context) (err error) {
 // openWith is what is listed along with the opening of the folder: what comes first.
 func (p *Pull) openWith() imap.UIDSet {
 	if p.Visiting.Next <= 1 || p.Early > 0 || !p.Row.Checkpoint.Checked.IsZero() {
-		return FirstWindow(p.Row.Checkpoint)
+		return recovery.FirstWindow(p.Row.Checkpoint)
 	}
 	first := imap.UID(1)
 	if window := imap.UID(p.Visiting.Window); p.Visiting.Next > window {
@@ -300,22 +301,22 @@ func (p *Pull) openNew(ctx context.Context, ready *session.Prefetched) (err erro
 	if ready != nil {
 		return p.lookAtPrepared(ctx, ready)
 	}
-	if p.new, err = p.Pair.Target(ctx); err != nil {
+	if p.New, err = p.Pair.Target(ctx); err != nil {
 		return err
 	}
-	p.asked, p.sample, p.proved, p.rekeyed = nil, nil, nil, false
+	p.Permanent, p.Sample, p.Proved, p.Rekeyed = nil, nil, nil, false
 	if p.Early > 0 { // it is empty: nothing there is \Recent
-		if err := p.askPermanent(ctx); err != nil {
-			return p.gone(err, ErrNewGone)
+		if err := p.AskPermanent(ctx); err != nil {
+			return p.Gone(err, recovery.ErrNewGone)
 		}
 	}
-	return p.lookAtNewAgain(ctx)
+	return p.LookAtNewAgain(ctx)
 }
 
 // sameFolder returns errNewOther if the new folder is not the one it was, as far as can be
 // seen: nothing is written there before it is known which it is. INBOX is always itself.
 func (p *Pull) sameFolder() error {
-	if p.Restless || p.Row.New == foldertree.InboxName || !Differ(p.Row.NewUIDValidity, p.Target.UIDValidity) {
+	if p.Restless || p.Row.New == foldertree.InboxName || !recovery.Differ(p.Row.NewUIDValidity, p.Target.UIDValidity) {
 		return nil
 	}
 	return ErrNewOther
@@ -334,19 +335,19 @@ func (p *Pull) finish(ctx context.Context) error {
 	if p.Selected.POP3 {
 		cp.UIDNext = 0 // it is of this session
 	}
-	p.noteNew(&cp)
+	p.NoteNew(&cp)
 	if have, messages := p.accounted(), p.expected(); have < messages {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
-		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.base.UIDNext)).
+		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.Base.UIDNext)).
 			Msg("something was missed in this folder, it is listed again")
-		p.Row.Checkpoint = reset(p.base, cp.UIDValidity)
+		p.Row.Checkpoint = recovery.Reset(p.Base, cp.UIDValidity)
 		p.Row.Checkpoint.Messages = cp.Messages
 		again := p.Row.Checkpoint
 		err := p.Store.Commit(ctx, store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &again})
 		return errors.Join(&session.CountsError{Listed: have, Messages: messages}, err)
 	}
-	done := store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &cp, Release: p.voidQuarantine()}
+	done := store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &cp, Release: p.VoidQuarantine()}
 	if err := p.Store.Commit(ctx, done); err != nil {
 		return err
 	}

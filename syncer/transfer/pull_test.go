@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 )
 
@@ -17,7 +18,7 @@ func TestPOP3SessionTime(t *testing.T) {
 		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
 	} {
 		p := &Pull{
-			Job:       Job{Folder: &Folder{Quiet: SettleQuiet, Selected: &session.SourceFolder{POP3: tt.pop3}}},
+			Job:       Job{Folder: &recovery.Folder{Quiet: recovery.SettleQuiet, Selected: &session.SourceFolder{POP3: tt.pop3}}},
 			Resources: Resources{Clock: func() time.Time { return now }}, Listing: tt.listing,
 		}
 		p.LimitSession()

@@ -73,7 +73,7 @@ func (p *Pull) checkRoom(ctx context.Context) error {
 	if !p.Selected.POP3 || p.Row.Copied > 0 {
 		return nil
 	}
-	quotas, err := p.new.Quotas(ctx, foldertree.InboxName)
+	quotas, err := p.New.Quotas(ctx, foldertree.InboxName)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func tooMuch(host string, q upstream.Quota, messages, octets uint64) *store.Prob
 // than it says it takes (RFC 7889): those go to quarantine without being
 // transferred.
 func (r *Reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
-	limit := r.new.AppendLimit()
+	limit := r.New.AppendLimit()
 	if r.Target.AppendLimit > 0 {
 		limit = r.Target.AppendLimit // the folder's own
 	}

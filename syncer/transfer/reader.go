@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -89,7 +90,7 @@ func (p *Pull) newReader(events chan<- event) *Reader {
 	return &Reader{
 		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
 		adopt: p.adopt, moves: p.moves, events: events,
-		windows: windows{base: p.base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0},
+		windows: windows{base: p.Base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.New.AppendLimit() != 0},
 		pacing:  pacing{step: firstAsked},
 		failing: failing{oldTroubles: &p.oldTroubles, doubted: p.doubted},
 	}
@@ -115,7 +116,7 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 		p.discard(e, werr)
 	}
 	rerr := <-read
-	p.base, p.rekeyed, p.blind = r.base, r.rekeyed, r.blind
+	p.Base, p.Rekeyed, p.blind = r.base, r.rekeyed, r.blind
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
 	if werr != nil {
 		return werr
@@ -245,7 +246,7 @@ func (r *Reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 		if listed++; listed > ListMost {
 			return errDense
 		}
-		if !r.known.Has(m.UID) {
+		if !r.Known.Has(m.UID) {
 			told = append(told, m)
 		}
 		return nil
@@ -279,8 +280,8 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 func (r *Reader) newOnes(told []upstream.Message) []upstream.Message {
 	missing := told[:0]
 	for _, m := range told {
-		if !r.known.Has(m.UID) {
-			r.known.Hand(m.UID)
+		if !r.Known.Has(m.UID) {
+			r.Known.Hand(m.UID)
 			r.sizes.add(m.Size)
 			missing = append(missing, m)
 		}
@@ -302,7 +303,7 @@ func (r *Reader) announceKeywords(ctx context.Context, missing []upstream.Messag
 func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
 	covered := len(r.Selected.Listed) == 1 && r.Selected.Listed[0].Start <= set[0].Start && set[0].Stop <= r.Selected.Listed[0].Stop
 	if !covered {
-		return r.old.ListMessages(ctx, set, 0, fn)
+		return r.Old.ListMessages(ctx, set, 0, fn)
 	}
 	for _, m := range r.Selected.ListedAhead {
 		if err := fn(m); err != nil {
@@ -318,7 +319,7 @@ func (r *Reader) intent(m *outgoing, header []byte, size int64) store.Intent {
 		r.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
 	}
 	return store.Intent{
-		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: clampSize(size), Flags: m.msg.Flags,
+		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: recovery.ClampSize(size), Flags: m.msg.Flags,
 		UIDValidity: r.Target.UIDValidity, UIDNext: r.Target.UIDNext,
 	}
 }

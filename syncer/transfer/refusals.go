@@ -108,8 +108,8 @@ func (w *writer) refusedEach(ctx context.Context, msgs []*outgoing, why error) e
 // hold keeps a message from quarantine until it is known that it is to blame: at once if the
 // refusal speaks of the message, or if it has been there before.
 func (w *writer) hold(m *outgoing, q *store.Quarantined, why error) {
-	uid, known := w.known.Keys.UID(q.Key)
-	if _, tried := w.known.Again[uid]; known && tried || explained(why) || m.intent.Size == 0 {
+	uid, known := w.Known.Keys.UID(q.Key)
+	if _, tried := w.Known.Again[uid]; known && tried || explained(why) || m.intent.Size == 0 {
 		w.quarantine(q)
 		return
 	}
@@ -158,7 +158,7 @@ func (w *writer) settleHeld() error {
 // refusesAll tells whether all that is known of the folder is that the new server refuses its
 // messages, and that not for long.
 func (w *writer) refusesAll() bool {
-	return w.accepted == 0 && !w.Lasting && len(w.known.Entries)+w.known.Before+int(w.Done.adopted.Load()) == 0
+	return w.accepted == 0 && !w.Lasting && len(w.Known.Entries)+w.Known.Before+int(w.Done.adopted.Load()) == 0
 }
 
 // tryLater puts the messages of which nothing more is known into quarantine, to be tried again.

@@ -13,6 +13,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -117,7 +118,7 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 	}
 	m.body = fixed.Body
 	size := int64(len(m.body))
-	m.intent.Fingerprint, m.intent.Size = message.Fingerprint(message.Header(m.body), size), clampSize(size)
+	m.intent.Fingerprint, m.intent.Size = message.Fingerprint(message.Header(m.body), size), recovery.ClampSize(size)
 	if adopted, err := w.adoptRepaired(ctx, m); adopted || err != nil {
 		return true, err
 	}
@@ -194,7 +195,7 @@ func (w *writer) fetchAgain(ctx context.Context, m *outgoing) error {
 		return err
 	}
 	m.held = size
-	err := w.old.Bodies(ctx, imap.UIDSetNum(m.msg.UID), func(uid imap.UID, n int64, body io.Reader) error {
+	err := w.Old.Bodies(ctx, imap.UIDSetNum(m.msg.UID), func(uid imap.UID, n int64, body io.Reader) error {
 		if uid != m.msg.UID || n != size {
 			return nil
 		}
@@ -254,7 +255,7 @@ func (m *outgoing) flags() []imap.Flag {
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
 // for: adoption finds those when a folder is pulled for the first time, but a message that
 // failed then, and is tried again in a later pull, has missed it.
-func (w *writer) mayBeThere() bool { return !w.first() && !w.Fleeting }
+func (w *writer) mayBeThere() bool { return !w.First() && !w.Fleeting }
 
 // adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
 // of making another.
@@ -280,7 +281,7 @@ func (w *writer) adoptRepaired(ctx context.Context, m *outgoing) (bool, error) {
 	w.release(m)
 	w.bared(m)
 	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
-	w.pending.Proofs = append(w.pending.Proofs, w.proof(m.intent, w.Target.UIDValidity, found.UID))
+	w.pending.Proofs = append(w.pending.Proofs, w.Proof(m.intent, w.Target.UIDValidity, found.UID))
 	w.Done.adopted.Add(1)
 	w.dealt(1, uint64(m.repaired.Size))
 	return true, nil
@@ -299,18 +300,18 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	sel, err := w.new.Examine(ctx, w.Row.New)
+	sel, err := w.New.Examine(ctx, w.Row.New)
 	if err != nil {
-		return message.Candidate{}, w.gone(err, ErrNewGone)
+		return message.Candidate{}, w.Gone(err, recovery.ErrNewGone)
 	}
-	if sel.UIDValidity != w.Target.UIDValidity || Fleeting(sel) {
+	if sel.UIDValidity != w.Target.UIDValidity || recovery.Fleeting(sel) {
 		return message.Candidate{}, nil
 	}
-	alike, err := w.new.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
+	alike, err := w.New.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	found, err := w.strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
+	found, err := w.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return message.Candidate{}, err
 	}
@@ -319,7 +320,7 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 			c, err := message.ReadContent(bytes.NewReader(body))
 			return map[int]message.Content{0: c}, err
 		},
-		Fresh: w.newContents,
+		Fresh: w.NewContents,
 	})
 	return copies[0], err
 }

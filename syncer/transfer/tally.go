@@ -22,8 +22,8 @@ type tally struct {
 // LedgerRead counts from the ledger as it has just been read.
 func (t *tally) LedgerRead() {
 	job := t.job
-	t.began, t.held = t.Done.Stats(), t.sizes.reset(job.known.Entries)
-	if before := job.known.Before; before > 0 && job.Selected.Messages > 0 { // about
+	t.began, t.held = t.Done.Stats(), t.sizes.reset(job.Known.Entries)
+	if before := job.Known.Before; before > 0 && job.Selected.Messages > 0 { // about
 		t.held += uint64(float64(job.Octets) / float64(job.Selected.Messages) * float64(before))
 	}
 	job.Archive.begin()
@@ -43,7 +43,7 @@ func (t *tally) dealt(messages, octets uint64) {
 
 // Tell reports progress.
 func (t *tally) Tell() {
-	s, total, known := t.Done.Stats(), uint64(t.job.toCopy()), t.job.known
+	s, total, known := t.Done.Stats(), uint64(t.job.toCopy()), t.job.Known
 	have := uint64(len(known.Entries)+known.Before+len(known.Refused)) + s.dealt() - t.began.dealt()
 	far := Progress{Done: min(have, total), Total: total, Octets: t.held + s.octets - t.began.octets}
 	far.OctetsTotal, far.Exact = t.sizes.of(total, uint64(len(known.Refused)))

@@ -6,6 +6,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/upstream"
 )
 
@@ -64,7 +65,7 @@ func (w *writer) shows(s shown) {
 func (w *writer) otherFolder(results []upstream.AppendResult) error {
 	for _, r := range results {
 		if r.Err == nil && r.UID != 0 && r.UIDValidity != w.Target.UIDValidity && !w.Fleeting {
-			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
 		}
 	}
 	return nil
@@ -109,7 +110,7 @@ func (w *writer) stored(m *outgoing, r upstream.AppendResult) {
 		w.unproven = append(w.unproven, m.intent)
 		return
 	}
-	w.own(r.UIDValidity, r.UID)
+	w.Placed(r.UIDValidity, r.UID)
 	w.arrived(m, r)
 }
 
@@ -158,7 +159,7 @@ func (w *writer) proved(e store.Entry) {
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
-	if !w.known.Once(q) {
+	if !w.Known.Once(q) {
 		w.Done.Quarantined.Add(1)
 	}
 	w.dealt(1, 0)

@@ -11,6 +11,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -102,7 +103,7 @@ func (p *Pull) newWriter() *writer {
 		entering:    entering{pending: store.Batch{Account: p.Account, Folder: p.Row.ID}},
 		readingBack: readingBack{lookedAt: time.Now(), before: p.Target.UIDNext},
 	}
-	if p.new.UIDPlus() && !p.Fleeting {
+	if p.New.UIDPlus() && !p.Fleeting {
 		w.expect = p.Target.UIDNext
 	}
 	return w
@@ -308,7 +309,7 @@ func (w *writer) intend(msgs ...*outgoing) {
 	now := time.Now()
 	w.batches++
 	for place, m := range msgs {
-		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, w.batches, uint32(place), w.new.Together()
+		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, w.batches, uint32(place), w.New.Together()
 		w.pending.Intents = append(w.pending.Intents, m.intent)
 	}
 }
@@ -344,7 +345,7 @@ func (w *writer) send(ctx context.Context, batch events, again bool) error {
 	}
 	if len(sent) > 0 {
 		w.sending = msgs
-		call, err := w.new.SendAppend(ctx, w.Row.New, sent)
+		call, err := w.New.SendAppend(ctx, w.Row.New, sent)
 		if err != nil {
 			w.release(msgs...)
 			return err
@@ -440,7 +441,7 @@ func (w *writer) stops(why error) error {
 	}
 	switch e.Code {
 	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
-		return fmt.Errorf("%w: %w", ErrNewGone, why)
+		return fmt.Errorf("%w: %w", recovery.ErrNewGone, why)
 	}
 	if w.parts >= partsMost && w.refusesAll() {
 		return &refusesAllError{why}
@@ -482,13 +483,13 @@ func (w *writer) prove(ctx context.Context) error {
 	if w.Pair.Prefetched != nil {
 		return session.ErrGiven // what is asked for on the new session would come in between
 	}
-	if err := w.lookAtNew(ctx); err != nil {
+	if err := w.LookAtNew(ctx); err != nil {
 		return err
 	}
-	if err := w.readLedger(ctx); err != nil {
+	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	found, err := w.newcomers(ctx, Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
+	found, err := w.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -18,17 +18,17 @@ import (
 func (f *Folder) byKeys(want []message.Wanted, keys []store.Key) message.CopyEvidence {
 	return message.CopyEvidence{
 		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
-			return f.oldContents(ctx, places, func(i int) (imap.UID, bool) { return f.Selected.Keys.UID(keys[i]) })
+			return f.OldContents(ctx, places, func(i int) (imap.UID, bool) { return f.Selected.Keys.UID(keys[i]) })
 		},
-		Fresh: f.newContents,
+		Fresh: f.NewContents,
 		Unread: func(i int, c message.Candidate, haveOld bool) bool {
 			return !haveOld && message.WithinSlack(want[i], c)
 		},
 	}
 }
 
-// oldContents reads messages of the old server, which uid names.
-func (f *Folder) oldContents(ctx context.Context, places []int, uid func(place int) (imap.UID, bool)) (map[int]message.Content, error) {
+// OldContents reads messages of the old server, which uid names.
+func (f *Folder) OldContents(ctx context.Context, places []int, uid func(place int) (imap.UID, bool)) (map[int]message.Content, error) {
 	found, at := map[int]message.Content{}, map[imap.UID]int{}
 	var set imap.UIDSet
 	for _, i := range places {
@@ -40,7 +40,7 @@ func (f *Folder) oldContents(ctx context.Context, places []int, uid func(place i
 	if len(set) == 0 || f.Pair.Prefetched != nil { // another folder is open there
 		return found, nil
 	}
-	err := readContents(ctx, f.old, set, func(uid imap.UID, c message.Content) {
+	err := readContents(ctx, f.Old, set, func(uid imap.UID, c message.Content) {
 		if i, asked := at[uid]; asked {
 			found[i] = c
 		}
@@ -48,10 +48,10 @@ func (f *Folder) oldContents(ctx context.Context, places []int, uid func(place i
 	return found, err
 }
 
-// newContents reads messages of the new folder, which is open.
-func (f *Folder) newContents(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+// NewContents reads messages of the new folder, which is open.
+func (f *Folder) NewContents(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
 	found := map[imap.UID]message.Content{}
-	err := readContents(ctx, f.new, imap.UIDSetNum(uids...), func(uid imap.UID, c message.Content) { found[uid] = c })
+	err := readContents(ctx, f.New, imap.UIDSetNum(uids...), func(uid imap.UID, c message.Content) { found[uid] = c })
 	return found, err
 }
 
@@ -69,13 +69,13 @@ func readContents(ctx context.Context, s bodyReader, set imap.UIDSet, fn func(im
 		}
 		return err
 	})
-	if aboutMessages(err) {
+	if AboutMessages(err) {
 		return nil
 	}
 	return err
 }
 
-// aboutMessages tells whether a refusal is about what was asked for.
-func aboutMessages(err error) bool {
+// AboutMessages tells whether a refusal is about what was asked for.
+func AboutMessages(err error) bool {
 	return upstream.ClassOf(err) == upstream.Refused || session.AboutOne(err)
 }

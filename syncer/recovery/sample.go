@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -118,22 +118,22 @@ func (g *Sample) elsewhere() string {
 	return ""
 }
 
-// lookAtNewAgain learns where the new folder's next message will be, and takes a sample in
+// LookAtNewAgain learns where the new folder's next message will be, and takes a sample in
 // the same round trip.
-func (f *Folder) lookAtNewAgain(ctx context.Context) error {
+func (f *Folder) LookAtNewAgain(ctx context.Context) error {
 	entries, err := f.newestEntries(ctx)
 	if err != nil {
 		return err
 	}
 	g := NewSample(f.Row.Checkpoint, entries)
 	if g == nil {
-		return f.lookAtNew(ctx)
+		return f.LookAtNew(ctx)
 	}
-	status, err := f.new.SendStatus(ctx, f.Row.New)
+	status, err := f.New.SendStatus(ctx, f.Row.New)
 	if err != nil {
 		return f.lookPlainly(ctx, err)
 	}
-	if err := g.Send(ctx, f.new, f.Row.New); err != nil {
+	if err := g.Send(ctx, f.New, f.Row.New); err != nil {
 		return f.lookPlainly(ctx, err)
 	}
 	st, told, err := status.Wait(ctx)
@@ -144,9 +144,9 @@ func (f *Folder) lookAtNewAgain(ctx context.Context) error {
 	case sampleErr != nil && !Refusal(sampleErr):
 		return sampleErr
 	case err != nil || !told || sampleErr != nil:
-		return f.lookAtNew(ctx)
+		return f.LookAtNew(ctx)
 	}
-	f.Target, f.sample = st, g
+	f.Target, f.Sample = st, g
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (f *Folder) lookPlainly(ctx context.Context, err error) error {
 	if !Refusal(err) {
 		return err
 	}
-	return f.lookAtNew(ctx)
+	return f.LookAtNew(ctx)
 }
 
 // newestEntries are the newest lines of the folder's ledger, or all of them.

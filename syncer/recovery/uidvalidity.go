@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -35,26 +35,26 @@ func void(e *store.Entry, sel *upstream.Selected) bool {
 	return Fleeting(sel) || e.UIDValidity != sel.UIDValidity
 }
 
-// place is what the ledger keeps of a UID in the new folder.
-func (f *Folder) place(e *store.Entry, uidValidity uint32, uid imap.UID) {
+// SetUID is what the ledger keeps of a UID in the new folder.
+func (f *Folder) SetUID(e *store.Entry, uidValidity uint32, uid imap.UID) {
 	e.UIDValidity, e.UID = uidValidity, uid
 	if f.Fleeting {
 		e.UIDValidity, e.UID = 0, 0
 	}
 }
 
-// followNumbers looks for the copies if the new server has numbered the folder anew:
+// FollowNumbers looks for the copies if the new server has numbered the folder anew:
 // before anything is appended, so that what comes then is not taken for what its
 // user has removed before.
-func (f *Folder) followNumbers(ctx context.Context) error {
+func (f *Folder) FollowNumbers(ctx context.Context) error {
 	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != f.Target.UIDValidity }
-	if !slices.ContainsFunc(f.ledger.Entries, moved) {
+	if !slices.ContainsFunc(f.Ledger.Entries, moved) {
 		return nil
 	}
-	if _, err := f.newcomers(ctx, 1); err != nil {
+	if _, err := f.Newcomers(ctx, 1); err != nil {
 		return err
 	}
-	f.known = session.NewKnown(f.ledger, f.Selected.Keys)
+	f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
 	return nil
 }
 
@@ -62,8 +62,8 @@ func (f *Folder) followNumbers(ctx context.Context) error {
 // what no line of the ledger stands for. Lines whose UIDs are void are put right first.
 func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]message.Candidate, error) {
 	var lost []*store.Entry
-	for i := range f.ledger.Entries {
-		if e := &f.ledger.Entries[i]; void(e, sel) {
+	for i := range f.Ledger.Entries {
+		if e := &f.Ledger.Entries[i]; void(e, sel) {
 			lost = append(lost, e)
 		}
 	}
@@ -79,7 +79,7 @@ func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UI
 		return found, err
 	}
 	f.Log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
-	rest, err := f.renumber(ctx, sel, lost, found, since(f.ledger.Intents, sel.UIDValidity))
+	rest, err := f.renumber(ctx, sel, lost, found, since(f.Ledger.Intents, sel.UIDValidity))
 	if err != nil {
 		return nil, err
 	}
@@ -91,18 +91,18 @@ func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UI
 func (f *Folder) unknown(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]message.Candidate, error) {
 	taken := map[imap.UID]struct{}{}
 	if !Fleeting(sel) {
-		taken = session.NewUIDs(f.ledger, sel.UIDValidity)
+		taken = session.NewUIDs(f.Ledger, sel.UIDValidity)
 	}
-	all, err := f.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	all, err := f.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
 	if err != nil {
 		return nil, err
 	}
-	return f.strangers(ctx, all, from, taken)
+	return f.Strangers(ctx, all, from, taken)
 }
 
-// strangers are those of the open new folder's messages from a UID on whose UIDs are not
+// Strangers are those of the open new folder's messages from a UID on whose UIDs are not
 // taken. all may have one below it: "*" is always a message (RFC 9051 section 6.4.8).
-func (f *Folder) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, taken map[imap.UID]struct{}) (found []message.Candidate, err error) {
+func (f *Folder) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID, taken map[imap.UID]struct{}) (found []message.Candidate, err error) {
 	var fresh imap.UIDSet
 	for _, r := range all {
 		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
@@ -112,7 +112,7 @@ func (f *Folder) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, 
 		}
 	}
 	for _, set := range session.Chunks(fresh, session.ListWindow) {
-		err := f.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			found = append(found, message.CandidateOf(m, header))
 			f.mark(m.UID, header)
 			return nil
@@ -127,10 +127,10 @@ func (f *Folder) strangers(ctx context.Context, all imap.UIDSet, from imap.UID, 
 // mark notes how many octets of a message of the new folder are other tools' marks.
 func (f *Folder) mark(uid imap.UID, header []byte) {
 	if n := message.MarkOctets(header); n > 0 {
-		if f.marks == nil {
-			f.marks = map[imap.UID]int64{}
+		if f.Marks == nil {
+			f.Marks = map[imap.UID]int64{}
 		}
-		f.marks[uid] = n
+		f.Marks[uid] = n
 	}
 }
 
@@ -176,11 +176,11 @@ func (f *Folder) keepNumbers(ctx context.Context, entries []*store.Entry) error 
 	for part := range slices.Chunk(entries, session.ListWindow) {
 		batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
 		for _, e := range part {
-			if _, touched := f.touched[e.Key]; touched {
+			if _, touched := f.Touched[e.Key]; touched {
 				continue
 			}
 			kept := *e
-			f.place(&kept, e.UIDValidity, e.UID)
+			f.SetUID(&kept, e.UIDValidity, e.UID)
 			batch.Proofs = append(batch.Proofs, kept)
 		}
 		if err := f.Store.Commit(ctx, batch); err != nil {
@@ -202,7 +202,7 @@ func (f *Folder) locate(ctx context.Context, sel *upstream.Selected, changed []f
 		return nil
 	}
 	// With what this pull has copied, so that nothing of it is taken for another.
-	if err := f.readLedger(ctx); err != nil {
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
 	if _, err := f.stock(ctx, sel, 1); err != nil {
@@ -216,7 +216,7 @@ func (f *Folder) locate(ctx context.Context, sel *upstream.Selected, changed []f
 func (f *Folder) relocate(changed []flagged) {
 	for i := range changed {
 		e := &changed[i].entry
-		if now, ok := message.FindEntry(f.ledger.Entries, e.Key); ok {
+		if now, ok := message.FindEntry(f.Ledger.Entries, e.Key); ok {
 			e.UIDValidity, e.UID = now.UIDValidity, now.UID
 		}
 	}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 // and looks at what has come there since: an earlier state of the ledger, put back from a
 // backup, does not know of copies that were made after it.
 func (f *Folder) checkNewNumbers(ctx context.Context) error {
-	f.beyond = nil
-	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.first() {
+	f.Beyond = nil
+	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.First() {
 		// Numbered anew since the checkpoint: nothing tells what has come after it.
 		var err error
-		f.beyond, err = f.newcomers(ctx, 1)
+		f.Beyond, err = f.Newcomers(ctx, 1)
 		return err
 	}
 	seen := f.newWentBack()
@@ -27,7 +27,7 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 		if err := session.Pause(ctx, f.Quiet); err != nil {
 			return err
 		}
-		if err := f.lookAtNew(ctx); err != nil {
+		if err := f.LookAtNew(ctx); err != nil {
 			return err
 		}
 		seen = f.newWentBack()
@@ -37,7 +37,7 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 			return err
 		}
 	}
-	if seen == "" && f.sample != nil {
+	if seen == "" && f.Sample != nil {
 		var err error
 		if seen, err = f.learnFromSample(ctx); err != nil {
 			return err
@@ -51,10 +51,10 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 
 // sampleAtLeast takes a sample if none was taken along with the opening although mail has come.
 func (f *Folder) sampleAtLeast(ctx context.Context) error {
-	if f.sample != nil || f.Target.UIDNext == f.Row.Checkpoint.NewUIDNext {
+	if f.Sample != nil || f.Target.UIDNext == f.Row.Checkpoint.NewUIDNext {
 		return nil
 	}
-	return f.lookAtNewAgain(ctx)
+	return f.LookAtNewAgain(ctx)
 }
 
 // newWentBack says what shows that the new folder was put back to an earlier state; "" for nothing.
@@ -62,8 +62,8 @@ func (f *Folder) newWentBack() string {
 	if seen := newWentBack(f.Row.Checkpoint, f.Target); seen != "" || f.Target.UIDNext == 0 {
 		return seen
 	}
-	for i := range f.ledger.Entries {
-		if e := &f.ledger.Entries[i]; e.UIDValidity == f.Target.UIDValidity && e.UID >= f.Target.UIDNext {
+	for i := range f.Ledger.Entries {
+		if e := &f.Ledger.Entries[i]; e.UIDValidity == f.Target.UIDValidity && e.UID >= f.Target.UIDNext {
 			return fmt.Sprintf("UIDNEXT is %d, but a copy had the UID %d", f.Target.UIDNext, e.UID)
 		}
 	}
@@ -73,7 +73,7 @@ func (f *Folder) newWentBack() string {
 // learnFromSample says what a sample shows to be wrong with the numbering of the new folder; "" for
 // nothing.
 func (f *Folder) learnFromSample(ctx context.Context) (seen string, err error) {
-	g := f.sample
+	g := f.Sample
 	switch {
 	case Fleeting(g.Sel):
 		f.Fleeting = true
@@ -81,7 +81,7 @@ func (f *Folder) learnFromSample(ctx context.Context) (seen string, err error) {
 	case g.Validity != f.Target.UIDValidity:
 		return "", nil // the copies have been looked for already
 	case g.Sel.UIDValidity != f.Target.UIDValidity:
-		return "", errRecognised // numbered anew between the two questions
+		return "", ErrRecognised // numbered anew between the two questions
 	}
 	same, err := f.rewritten(ctx, g.Doubtful)
 	if err != nil {
@@ -101,14 +101,14 @@ func (f *Folder) takeBeyond(ctx context.Context, fresh []message.Candidate) erro
 	if len(fresh) == 0 {
 		return nil
 	}
-	if f.known.Before > 0 {
-		if err := f.readLedger(ctx); err != nil {
+	if f.Known.Before > 0 {
+		if err := f.ReadLedger(ctx); err != nil {
 			return err
 		}
-		f.begin()
+		f.Begin()
 	}
-	ours := session.NewUIDs(f.ledger, f.Target.UIDValidity)
-	f.beyond = slices.DeleteFunc(fresh, func(c message.Candidate) bool {
+	ours := session.NewUIDs(f.Ledger, f.Target.UIDValidity)
+	f.Beyond = slices.DeleteFunc(fresh, func(c message.Candidate) bool {
 		_, known := ours[c.UID]
 		return known
 	})
@@ -119,10 +119,10 @@ func (f *Folder) takeBeyond(ctx context.Context, fresh []message.Candidate) erro
 // known there from now on. Those that aren't found count as removed by their user, unless the
 // server has lost them (see lostFrom): those are copied again.
 func (f *Folder) recogniseNew(ctx context.Context, seen string) error {
-	if err := f.readLedger(ctx); err != nil {
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.begin()
+	f.Begin()
 	v, err := f.takeInventory(ctx)
 	if err != nil || v == nil {
 		return err
@@ -141,7 +141,7 @@ func (f *Folder) recogniseNew(ctx context.Context, seen string) error {
 	if err := f.enterInventory(ctx, batch); err != nil {
 		return err
 	}
-	f.beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
+	f.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"cmp"
@@ -37,18 +37,18 @@ type lostCopy struct {
 // takeInventory lists all of the new folder; nil if its UIDs are good only while it is open, so that
 // they can't have gone back either.
 func (f *Folder) takeInventory(ctx context.Context) (*inventory, error) {
-	sel, err := f.new.Examine(ctx, f.Row.New)
+	sel, err := f.New.Examine(ctx, f.Row.New)
 	if err != nil {
-		return nil, f.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
 	if Fleeting(sel) {
 		f.Fleeting = true
 		return nil, nil
 	}
 	if sel.UIDValidity != f.Target.UIDValidity {
-		return nil, errRecognised // it is numbered anew since the last look
+		return nil, ErrRecognised // it is numbered anew since the last look
 	}
-	all, err := f.new.Search(ctx, "UID 1:*")
+	all, err := f.New.Search(ctx, "UID 1:*")
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +60,13 @@ func (f *Folder) takeInventory(ctx context.Context) (*inventory, error) {
 	for _, uid := range uids {
 		v.silent[uid], v.highest = true, max(v.highest, uid)
 	}
-	for i := range f.ledger.Entries {
-		if e := &f.ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
+	for i := range f.Ledger.Entries {
+		if e := &f.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
 			v.lines[e.UID] = e
 		}
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		if err := f.new.Headers(ctx, set, v.take); err != nil {
+		if err := f.New.Headers(ctx, set, v.take); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -29,20 +29,20 @@ func (s proofs) take(m upstream.Message, header []byte) error {
 func (f *Folder) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
 	shown := proofs{}
 	first := f.toProve(changed, f.Target.UIDValidity, shown)
-	sel, err := f.new.SelectAndHeaders(ctx, f.Row.New, first, shown.take)
+	sel, err := f.New.SelectAndHeaders(ctx, f.Row.New, first, shown.take)
 	if err != nil {
-		return nil, nil, f.gone(err, ErrNewGone)
+		return nil, nil, f.Gone(err, ErrNewGone)
 	}
 	if sel.UIDValidity != f.Target.UIDValidity || Fleeting(sel) {
 		clear(shown) // those were others
-		f.proved = nil
+		f.Proved = nil
 	}
 	before := f.Target.UIDValidity
 	if err := f.locate(ctx, sel, changed); err != nil {
 		return nil, nil, err
 	}
 	if rest := f.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 && (before != sel.UIDValidity || Fleeting(sel)) {
-		err = f.new.Headers(ctx, rest, shown.take)
+		err = f.New.Headers(ctx, rest, shown.take)
 	}
 	return sel, shown, err
 }
@@ -51,7 +51,7 @@ func (f *Folder) selectToChange(ctx context.Context, changed []flagged) (*upstre
 func (f *Folder) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
 	for i := range changed {
 		e := &changed[i].entry
-		_, proved := f.proved[e.UID]
+		_, proved := f.Proved[e.UID]
 		if _, ok := shown[e.UID]; e.UID != 0 && e.UIDValidity == uidValidity && !proved && !ok {
 			set.AddNum(e.UID)
 		}
@@ -62,8 +62,8 @@ func (f *Folder) toProve(changed []flagged, uidValidity uint32, shown proofs) (s
 // prove tells of which changes the message is the copy. If one of them isn't, the copies of the folder are
 // recognised anew, and the pull begins again.
 func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
-	if f.proved == nil {
-		f.proved = map[imap.UID]struct{}{}
+	if f.Proved == nil {
+		f.Proved = map[imap.UID]struct{}{}
 	}
 	doubtful, uids := map[store.Key][]byte{}, map[store.Key]imap.UID{}
 	for i := range changed {
@@ -72,13 +72,13 @@ func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Sel
 		switch {
 		case !ok || e.UIDValidity != sel.UIDValidity:
 		case message.IsCopy(e, found.Message, found.Header):
-			f.proved[e.UID] = struct{}{}
+			f.Proved[e.UID] = struct{}{}
 		default:
 			doubtful[e.Key], uids[e.Key] = message.HeaderInDoubt(e, found.Message, found.Header), e.UID
 		}
 	}
 	if len(doubtful) == 0 {
-		return f.proved, nil
+		return f.Proved, nil
 	}
 	same, err := f.rewritten(ctx, doubtful)
 	if err != nil {
@@ -86,25 +86,25 @@ func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Sel
 	}
 	var others []imap.UID
 	for key, uid := range uids {
-		if f.proved[uid] = struct{}{}; !same[key] {
+		if f.Proved[uid] = struct{}{}; !same[key] {
 			others = append(others, uid)
-			delete(f.proved, uid)
+			delete(f.Proved, uid)
 		}
 	}
 	if len(others) == 0 {
-		return f.proved, nil
+		return f.Proved, nil
 	}
 	seen := fmt.Sprintf("UID %d is another message than the copy", slices.Min(others))
 	if err := f.recogniseNew(ctx, seen); err != nil {
 		return nil, err
 	}
-	return nil, errRecognised
+	return nil, ErrRecognised
 }
 
-// askPermanent asks what flags the folder can keep, unless it has been asked.
-func (f *Folder) askPermanent(ctx context.Context) (err error) {
-	if f.asked == nil {
-		f.asked, err = f.new.SendPermanent(ctx, f.Row.New)
+// AskPermanent asks what flags the folder can keep, unless it has been asked.
+func (f *Folder) AskPermanent(ctx context.Context) (err error) {
+	if f.Permanent == nil {
+		f.Permanent, err = f.New.SendPermanent(ctx, f.Row.New)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -43,14 +43,14 @@ func (f *Folder) checkOldNumbers(ctx context.Context) error {
 		return f.recogniseOld(ctx, seen)
 	}
 	for _, h := range sel.Headers {
-		if e, ok := f.known.Entry(h.Message.UID); ok && !f.original(&e).Is(h.Message, h.Header) {
+		if e, ok := f.Known.Entry(h.Message.UID); ok && !f.original(&e).Is(h.Message, h.Header) {
 			return f.recogniseOld(ctx, otherText(h.Message.UID))
 		}
 	}
 	var doubtful []upstream.Message
 	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" {
 		f.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
-		f.base.HighestModSeq = 0
+		f.Base.HighestModSeq = 0
 		err := f.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, f.otherSizes([]upstream.Message{m})...) })
 		if err != nil {
 			return err
@@ -67,9 +67,9 @@ func (f *Folder) checkOldNumbers(ctx context.Context) error {
 // or without one, are others' now; "" for nothing.
 func (f *Folder) checkBeyond(ctx context.Context) (seen string, err error) {
 	var newest imap.UIDSet
-	for n, e := range slices.Backward(f.known.Entries) {
+	for n, e := range slices.Backward(f.Known.Entries) {
 		uid, ok := f.Selected.Keys.UID(e.Key)
-		if !ok || uid < f.Row.Checkpoint.UIDNext || n < len(f.known.Entries)-overlap {
+		if !ok || uid < f.Row.Checkpoint.UIDNext || n < len(f.Known.Entries)-overlap {
 			break
 		}
 		if f.Selected.ToldNext && uid >= f.Selected.UIDNext {
@@ -80,8 +80,8 @@ func (f *Folder) checkBeyond(ctx context.Context) (seen string, err error) {
 	if len(newest) == 0 {
 		return "", nil
 	}
-	err = f.old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
-		if e, ok := f.known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
+	err = f.Old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
+		if e, ok := f.Known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
 			seen = otherText(m.UID)
 		}
 		return nil
@@ -92,7 +92,7 @@ func (f *Folder) checkBeyond(ctx context.Context) (seen string, err error) {
 // otherSizes are those of listed messages whose size isn't the one that the ledger has.
 func (f *Folder) otherSizes(lines []upstream.Message) (doubtful []upstream.Message) {
 	for _, m := range lines {
-		if e, ok := f.known.Entry(m.UID); ok && m.Size >= 0 && clampSize(m.Size) != clampSize(f.original(&e).Size) {
+		if e, ok := f.Known.Entry(m.UID); ok && m.Size >= 0 && ClampSize(m.Size) != ClampSize(f.original(&e).Size) {
 			doubtful = append(doubtful, m)
 		}
 	}
@@ -102,7 +102,7 @@ func (f *Folder) otherSizes(lines []upstream.Message) (doubtful []upstream.Messa
 // eachKnown lists the messages that the ledger knows.
 func (f *Folder) eachKnown(ctx context.Context, fn func(upstream.Message)) error {
 	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
-		err := f.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		err := f.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
 			fn(m)
 			return nil
 		})
@@ -117,8 +117,8 @@ func (f *Folder) eachKnown(ctx context.Context, fn func(upstream.Message)) error
 // one that the ledger knows; "" if none is.
 func (f *Folder) otherMessage(ctx context.Context, doubtful []upstream.Message) (seen string, err error) {
 	for _, set := range session.Chunks(session.SetOfMessages(doubtful), session.ListWindow) {
-		err := f.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			if e, ok := f.known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
+		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			if e, ok := f.Known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
 				seen = otherText(m.UID)
 			}
 			return nil
@@ -136,14 +136,14 @@ func otherText(uid imap.UID) string { return fmt.Sprintf("UID %d is another mess
 // or to none, so that the old folder's messages are recognised by what they are, as far as they
 // are known, and copied as far as they aren't.
 func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
-	if err := f.readLedger(ctx); err != nil {
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.begin()
+	f.Begin()
 	same := map[store.Key]bool{}
 	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
-		err := f.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			if e, ok := f.known.Entry(m.UID); ok && f.original(&e).Is(m, header) {
+		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			if e, ok := f.Known.Entry(m.UID); ok && f.original(&e).Is(m, header) {
 				same[e.Key] = true
 			}
 			return nil
@@ -153,7 +153,7 @@ func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
 		}
 	}
 	var void []store.Entry
-	for _, e := range f.known.Entries {
+	for _, e := range f.Known.Entries {
 		if !same[e.Key] {
 			void = append(void, e)
 		}
@@ -166,7 +166,7 @@ func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
 // retireAll makes former keys durable, and with the last of them a checkpoint from which everything is
 // listed.
 func (f *Folder) retireAll(ctx context.Context, void []store.Entry) error {
-	cp := reset(f.Row.Checkpoint, f.Selected.UIDValidity)
+	cp := Reset(f.Row.Checkpoint, f.Selected.UIDValidity)
 	for first := true; first || len(void) > 0; first = false {
 		part := void[:min(len(void), session.ListWindow)]
 		void = void[len(part):]
@@ -195,15 +195,15 @@ func (f *Folder) intend(ctx context.Context, intents []store.Intent) error {
 
 // beginAgain goes on with the ledger and the checkpoint as they have just been put right.
 func (f *Folder) beginAgain(ctx context.Context) error {
-	if err := f.readLedger(ctx); err != nil {
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.begin()
-	all := f.base.HighestModSeq == 0 // flags are to be compared: the count of changes has gone back
-	if f.base = f.Row.Checkpoint; all {
-		f.base.HighestModSeq = 0
+	f.Begin()
+	all := f.Base.HighestModSeq == 0 // flags are to be compared: the count of changes has gone back
+	if f.Base = f.Row.Checkpoint; all {
+		f.Base.HighestModSeq = 0
 	}
-	f.progress.Tell()
+	f.Progress.Tell()
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"time"
@@ -16,10 +16,10 @@ func (f *Folder) retire(lines []store.Entry) (batch store.Batch, intents []store
 	batch = store.Batch{Account: f.Account, Folder: f.Row.ID}
 	for _, e := range lines {
 		was := e.Key
-		e.Key = message.FreeFormerKey(f.ledger.Entries, was)
+		e.Key = message.FreeFormerKey(f.Ledger.Entries, was)
 		batch.Forget = append(batch.Forget, was)
 		batch.Drop = append(batch.Drop, was)
-		if r, ok := f.repairOf(was); ok {
+		if r, ok := f.RepairOf(was); ok {
 			r.Key = e.Key
 			batch.Repaired = append(batch.Repaired, r)
 		}
@@ -34,7 +34,7 @@ func (f *Folder) retire(lines []store.Entry) (batch store.Batch, intents []store
 // touching is the intent to change flags of a line, if there is one, written for what the line
 // is now.
 func (f *Folder) touching(was store.Key, now store.Entry) (store.Intent, bool) {
-	touch, ok := f.touched[was]
+	touch, ok := f.Touched[was]
 	if !ok {
 		return store.Intent{}, false
 	}
@@ -43,7 +43,7 @@ func (f *Folder) touching(was store.Key, now store.Entry) (store.Intent, bool) {
 
 // keysOfQuarantine are those of the messages in quarantine whose keys are the folder's as it is.
 func (f *Folder) keysOfQuarantine() (keys []store.Key) {
-	for _, q := range f.ledger.Quarantine {
+	for _, q := range f.Ledger.Quarantine {
 		if _, ok := f.Selected.Keys.UID(q.Key); ok {
 			keys = append(keys, q.Key)
 		}
@@ -53,8 +53,8 @@ func (f *Folder) keysOfQuarantine() (keys []store.Key) {
 
 // presentSet are the UIDs that lines of the ledger have on the old server.
 func (f *Folder) presentSet() (set imap.UIDSet) {
-	for i := range f.known.Entries {
-		if uid, ok := f.Selected.Keys.UID(f.known.Entries[i].Key); ok {
+	for i := range f.Known.Entries {
+		if uid, ok := f.Selected.Keys.UID(f.Known.Entries[i].Key); ok {
 			set.AddNum(uid)
 		}
 	}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"bytes"
@@ -38,15 +38,15 @@ type secondCopy struct {
 	copyOf store.Entry // the ledger's, of the message that was given to the server once more
 }
 
-// seekSecondCopies looks whether what counted as lost has turned up beside the copy that was
+// SeekSecondCopies looks whether what counted as lost has turned up beside the copy that was
 // made since, and removes it if nobody has touched it. What isn't certain is left alone and told.
-func (f *Folder) seekSecondCopies(ctx context.Context) error {
-	if len(f.ledger.Lost) == 0 || f.Fleeting {
+func (f *Folder) SeekSecondCopies(ctx context.Context) error {
+	if len(f.Ledger.Lost) == 0 || f.Fleeting {
 		return nil
 	}
 	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	var live []store.Intent
-	for _, in := range f.ledger.Lost {
+	for _, in := range f.Ledger.Lost {
 		if time.Since(in.Written) > LostKept || in.UIDValidity != f.Target.UIDValidity {
 			batch.Found = append(batch.Found, in.Key)
 		} else {
@@ -73,7 +73,7 @@ func (f *Folder) secondCopies(ctx context.Context, lost []store.Intent) (seconds
 	if len(lost) == 0 {
 		return nil, nil
 	}
-	found, err := f.newcomers(ctx, Lowest(lost, f.Target.UIDValidity))
+	found, err := f.Newcomers(ctx, Lowest(lost, f.Target.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -86,11 +86,11 @@ func (f *Folder) secondCopies(ctx context.Context, lost []store.Intent) (seconds
 		return nil, err
 	}
 	for i, c := range copies {
-		at, known := slices.BinarySearchFunc(f.ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
-		if c.UID == 0 || !known || f.ledger.Entries[at].UID == 0 || f.ledger.Entries[at].UIDValidity != f.Target.UIDValidity {
+		at, known := slices.BinarySearchFunc(f.Ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
+		if c.UID == 0 || !known || f.Ledger.Entries[at].UID == 0 || f.Ledger.Entries[at].UIDValidity != f.Target.UIDValidity {
 			continue
 		}
-		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: f.ledger.Entries[at]})
+		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: f.Ledger.Entries[at]})
 	}
 	return seconds, nil
 }
@@ -107,7 +107,7 @@ func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt
 	var set imap.UIDSet
 	var marks []upstream.FlagChange
 	for _, s := range seconds {
-		if !seen.untouched(s) || !f.new.UIDPlus() {
+		if !seen.untouched(s) || !f.New.UIDPlus() {
 			f.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", message.KeyText(s.lost.Key)).
 				Msg("the new server stored a message twice, long after it had fallen silent; the second one is left, as somebody may have touched it")
 			continue
@@ -119,16 +119,16 @@ func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt
 	if len(set) == 0 {
 		return nil, nil
 	}
-	if err := f.new.StoreFlags(ctx, marks); err != nil {
+	if err := f.New.StoreFlags(ctx, marks); err != nil {
 		return nil, err
 	}
 	for _, part := range session.Chunks(set, checkSeconds) {
-		if err := f.new.ExpungeUIDs(ctx, part); err != nil {
+		if err := f.New.ExpungeUIDs(ctx, part); err != nil {
 			return nil, err
 		}
 	}
 	f.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
-	return dealt, f.lookAtNew(ctx)
+	return dealt, f.LookAtNew(ctx)
 }
 
 // checkSeconds is how many messages are removed by one command.
@@ -147,7 +147,7 @@ func (f *Folder) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seen
 	for _, s := range seconds {
 		set.AddNum(s.uid, s.copyOf.UID)
 	}
-	call, err := f.new.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
+	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -158,14 +158,14 @@ func (f *Folder) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seen
 	for _, m := range found {
 		seen.messages[m.UID] = m
 	}
-	sel, err := f.new.Select(ctx, f.Row.New)
+	sel, err := f.New.Select(ctx, f.Row.New)
 	if err != nil {
-		return nil, f.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
 	if sel.UIDValidity != f.Target.UIDValidity {
 		return nil, ErrNewGone
 	}
-	return seen, f.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	return seen, f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		told := seen.messages[m.UID]
 		told.Size = m.Size
 		seen.messages[m.UID], seen.headers[m.UID] = told, bytes.Clone(header)

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 // original is what the ledger knows a line's message by on the old server.
 func (f *Folder) original(e *store.Entry) message.Wanted {
-	return message.OriginalOf(e, f.ledger.Repaired)
+	return message.OriginalOf(e, f.Ledger.Repaired)
 }
 
 // rewritten tells which messages of the new server, by their headers, are copies all the same
@@ -29,7 +29,7 @@ func (f *Folder) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (
 	if len(set) == 0 {
 		return same, nil
 	}
-	return same, f.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	return same, f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		key := f.Selected.Keys.Key(m.UID)
 		if copied, ok := doubtful[key]; ok && message.SameHeader(header, copied) {
 			same[key] = true
@@ -38,15 +38,15 @@ func (f *Folder) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (
 	})
 }
 
-// proof is the entry of a message whose intent is fulfilled. What it is recognised
+// Proof is the entry of a message whose intent is fulfilled. What it is recognised
 // by is the copy's, also if that was repaired: the original's is noted with the repair.
-func (f *Folder) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
+func (f *Folder) Proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
 	e := store.Entry{Key: in.Key, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
-	f.place(&e, uidValidity, uid)
+	f.SetUID(&e, uidValidity, uid)
 	return e
 }
 
-// repairOf is what the ledger has noted of a message's repair.
-func (f *Folder) repairOf(key store.Key) (store.Repaired, bool) {
-	return message.FindRepaired(f.ledger.Repaired, key)
+// RepairOf is what the ledger has noted of a message's repair.
+func (f *Folder) RepairOf(key store.Key) (store.Repaired, bool) {
+	return message.FindRepaired(f.Ledger.Repaired, key)
 }

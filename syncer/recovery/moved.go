@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *s
 			continue
 		}
 		moved++
-		batch.Proofs = append(batch.Proofs, f.proof(in, f.Target.UIDValidity, 0))
+		batch.Proofs = append(batch.Proofs, f.Proof(in, f.Target.UIDValidity, 0))
 	}
 	if moved > 0 {
 		f.Log.Info().Int("messages", moved).Msg("messages whose arrival was in doubt are in other folders: somebody has moved them")
@@ -81,7 +81,7 @@ func vanished(intents []store.Intent, proofs []store.Entry, there PresentUIDs) i
 // elsewhere tells of each message whether it has come to another folder of the new server since that was
 // last looked at.
 func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bool, error) {
-	_, boxes, err := f.new.Folders(ctx, true)
+	_, boxes, err := f.New.Folders(ctx, true)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func cameSince(row store.Folder, st upstream.Status) imap.UID {
 
 // findIn marks the messages that are found in a folder from a UID on.
 func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row store.Folder, lost []store.Intent, found map[int]bool) error {
-	sel, err := f.new.Examine(ctx, name)
+	sel, err := f.New.Examine(ctx, name)
 	if err != nil || Fleeting(sel) {
 		return err
 	}
@@ -158,12 +158,12 @@ func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row sto
 
 // listed are the messages of the open folder from a UID on.
 func (f *Folder) listed(ctx context.Context, from imap.UID) (there []message.Candidate, err error) {
-	all, err := f.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	all, err := f.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
 	if err != nil {
 		return nil, err
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		err := f.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			if m.UID >= from {
 				there = append(there, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 // by what they are, as after a change of UIDVALIDITY.
 
 // errRecognised: the ledger has been put right, and the pull begins again with it.
-var errRecognised = errors.New("the messages of the folder had to be recognised anew")
+var ErrRecognised = errors.New("the messages of the folder had to be recognised anew")
 
-// reset is a checkpoint that proves nothing of the old side any more.
-func reset(cp store.Checkpoint, uidValidity uint32) store.Checkpoint {
+// Reset is a checkpoint that proves nothing of the old side any more.
+func Reset(cp store.Checkpoint, uidValidity uint32) store.Checkpoint {
 	return store.Checkpoint{UIDValidity: uidValidity,
 		NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
 }
@@ -53,18 +53,18 @@ func NewMoved(cp store.Checkpoint, st upstream.Status) bool {
 		(st.UIDNext != cp.NewUIDNext || newWentBack(cp, st) != "")
 }
 
-// checkNumbers compares the numbering of both folders with what checkpoint and ledger were
+// CheckNumbers compares the numbering of both folders with what checkpoint and ledger were
 // made with.
-func (f *Folder) checkNumbers(ctx context.Context) error {
+func (f *Folder) CheckNumbers(ctx context.Context) error {
 	if err := f.checkOldNumbers(ctx); err != nil {
 		return err
 	}
 	return f.checkNewNumbers(ctx)
 }
 
-// noteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
+// NoteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
 // below that is in the ledger, or not ours.
-func (f *Folder) noteNew(cp *store.Checkpoint) {
+func (f *Folder) NoteNew(cp *store.Checkpoint) {
 	if f.Fleeting {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
 		return
@@ -73,8 +73,8 @@ func (f *Folder) noteNew(cp *store.Checkpoint) {
 	cp.NewUIDNext = max(f.Target.UIDNext, f.lastOwn+1)
 }
 
-// own notes where the new server has put a copy.
-func (f *Folder) own(uidValidity uint32, uid imap.UID) {
+// Placed notes where the new server has put a copy.
+func (f *Folder) Placed(uidValidity uint32, uid imap.UID) {
 	if uidValidity == f.Target.UIDValidity {
 		f.lastOwn = max(f.lastOwn, uid)
 	}

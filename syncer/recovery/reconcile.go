@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -21,16 +21,16 @@ const (
 	SettleQuiet = 3 * time.Second
 )
 
-// reconcile finds out what became of the messages that were about to be
+// Reconcile finds out what became of the messages that were about to be
 // appended when the last pull ended without a word: those that are on the new
 // server are entered in the ledger, the others may be copied again.
-func (f *Folder) reconcile(ctx context.Context) error {
-	intents := f.ledger.Intents
+func (f *Folder) Reconcile(ctx context.Context) error {
+	intents := f.Ledger.Intents
 	f.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
 	if err := f.settle(ctx, intents); err != nil {
 		return err
 	}
-	found, err := f.newcomers(ctx, Lowest(intents, f.Target.UIDValidity))
+	found, err := f.Newcomers(ctx, Lowest(intents, f.Target.UIDValidity))
 	if err != nil {
 		return err
 	}
@@ -50,12 +50,12 @@ func (f *Folder) reconcile(ctx context.Context) error {
 		return err
 	}
 	f.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
-	f.progress.Copied(counted(intents, batch.Lost))
-	if err := f.readLedger(ctx); err != nil {
+	f.Progress.Copied(counted(intents, batch.Lost))
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.begin()
-	f.progress.Tell()
+	f.Begin()
+	f.Progress.Tell()
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
 		if err := session.Pause(ctx, f.Quiet/3); err != nil {
 			return err
 		}
-		if err := f.lookAtNew(ctx); err != nil {
+		if err := f.LookAtNew(ctx); err != nil {
 			return err
 		}
 		if f.Target.UIDNext != last.UIDNext || f.Target.Messages != last.Messages {
@@ -111,12 +111,12 @@ func Lowest(intents []store.Intent, uidValidity uint32) imap.UID {
 	return max(low, 1)
 }
 
-// newcomers lists the new folder's messages from a UID on that the ledger
+// Newcomers lists the new folder's messages from a UID on that the ledger
 // does not know.
-func (f *Folder) newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
-	sel, err := f.new.Examine(ctx, f.Row.New)
+func (f *Folder) Newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
+	sel, err := f.New.Examine(ctx, f.Row.New)
 	if err != nil {
-		return nil, f.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
 	return f.stock(ctx, sel, from)
 }
@@ -151,14 +151,14 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, f.proof(intents[i], f.Target.UIDValidity, c.UID))
+		batch.Proofs = append(batch.Proofs, f.Proof(intents[i], f.Target.UIDValidity, c.UID))
 	}
 	return batch, nil
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
 func (f *Folder) present(found []message.Candidate) PresentUIDs {
-	there := PresentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.ledger, f.Target.UIDValidity)}
+	there := PresentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
 	for _, c := range found {
 		there.UIDs[c.UID] = struct{}{}
 		there.Next = max(there.Next, c.UID+1)
@@ -180,7 +180,7 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 	if len(set) == 0 {
 		return nil
 	}
-	call, err := f.new.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
+	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 	}
 	if n := TakeLost(proofs, found); n > 0 {
 		f.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
-		f.mending = true
+		f.Mending = true
 	}
 	return nil
 }

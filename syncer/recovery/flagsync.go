@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -14,24 +14,24 @@ import (
 	"postferry/upstream"
 )
 
-// carryFlags applies to the new folder the flag changes that happened on the
+// CarryFlags applies to the new folder the flag changes that happened on the
 // old server since the last pull. What the user changed on the new server
 // stays: per flag, only what differs between the ledger and the old server now
 // is touched.
-func (f *Folder) carryFlags(ctx context.Context, adopted bool, yielded func() error) error {
-	cp := f.base
-	if adopted || f.mending || f.rekeyed {
+func (f *Folder) CarryFlags(ctx context.Context, adopted bool, yielded func() error) error {
+	cp := f.Base
+	if adopted || f.Mending || f.Rekeyed {
 		// What was adopted from the ledger carries the flags of former days; what the new
 		// server has lost flags of was entered without them.
-		if err := f.readLedger(ctx); err != nil {
+		if err := f.ReadLedger(ctx); err != nil {
 			return err
 		}
-		f.known = session.NewKnown(f.ledger, f.Selected.Keys)
+		f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
 	}
-	if len(f.known.Entries)+f.known.Before == 0 {
+	if len(f.Known.Entries)+f.Known.Before == 0 {
 		return nil
 	}
-	if cp.HighestModSeq != 0 && cp.HighestModSeq == f.Selected.HighestModSeq && !f.mending {
+	if cp.HighestModSeq != 0 && cp.HighestModSeq == f.Selected.HighestModSeq && !f.Mending {
 		return nil
 	}
 	for _, set := range f.flagWindows() {
@@ -52,13 +52,13 @@ func (f *Folder) carryFlags(ctx context.Context, adopted bool, yielded func() er
 // flagWindows are the UIDs to look at: with a mod-sequence to start from the
 // server picks, without one all known messages are compared window by window.
 func (f *Folder) flagWindows() []imap.UIDSet {
-	if f.base.HighestModSeq != 0 && f.Selected.HighestModSeq != 0 {
+	if f.Base.HighestModSeq != 0 && f.Selected.HighestModSeq != 0 {
 		return []imap.UIDSet{{imap.UIDRange{Start: 1, Stop: 0}}}
 	}
 	var sets []imap.UIDSet
-	for i := 0; i < len(f.known.Entries); i += session.ListWindow {
-		first, _ := f.Selected.Keys.UID(f.known.Entries[i].Key)
-		last, _ := f.Selected.Keys.UID(f.known.Entries[min(i+session.ListWindow, len(f.known.Entries))-1].Key)
+	for i := 0; i < len(f.Known.Entries); i += session.ListWindow {
+		first, _ := f.Selected.Keys.UID(f.Known.Entries[i].Key)
+		last, _ := f.Selected.Keys.UID(f.Known.Entries[min(i+session.ListWindow, len(f.Known.Entries))-1].Key)
 		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
 	}
 	return sets
@@ -75,10 +75,10 @@ func (f *Folder) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, 
 	c := comparison{Folder: f}
 	note := func(m upstream.Message) error { return c.note(ctx, m) }
 	var err error
-	if since := f.base.HighestModSeq; since != 0 && f.Selected.HighestModSeq != 0 {
-		err = f.old.ListMessages(ctx, set, since, note)
+	if since := f.Base.HighestModSeq; since != 0 && f.Selected.HighestModSeq != 0 {
+		err = f.Old.ListMessages(ctx, set, since, note)
 	} else {
-		err = f.old.ListFlags(ctx, set, note)
+		err = f.Old.ListFlags(ctx, set, note)
 	}
 	if err == nil {
 		err = c.lookUp(ctx)
@@ -94,11 +94,11 @@ type comparison struct {
 }
 
 func (c *comparison) note(ctx context.Context, m upstream.Message) error {
-	if e, ok := c.known.Entry(m.UID); ok {
+	if e, ok := c.Known.Entry(m.UID); ok {
 		c.compare(e, m)
 		return nil
 	}
-	if c.known.Before == 0 {
+	if c.Known.Before == 0 {
 		return nil
 	}
 	if c.unread = append(c.unread, m); len(c.unread) < session.ListWindow {
@@ -108,7 +108,7 @@ func (c *comparison) note(ctx context.Context, m upstream.Message) error {
 }
 
 func (c *comparison) compare(e store.Entry, m upstream.Message) {
-	add, remove := message.FlagChanges(message.BaseFlags(e.Flags, c.touched[e.Key], m.Flags), m.Flags)
+	add, remove := message.FlagChanges(message.BaseFlags(e.Flags, c.Touched[e.Key], m.Flags), m.Flags)
 	if len(add)+len(remove) > 0 {
 		c.changed = append(c.changed, flagged{e, m.Flags, add, remove})
 	}
@@ -151,7 +151,7 @@ func (f *Folder) applyFlags(ctx context.Context, changed []flagged) error {
 	intents := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	proofs := intents
 	for _, c := range changed {
-		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, f.touched[c.entry.Key]))
+		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, f.Touched[c.entry.Key]))
 		intents.Intents = append(intents.Intents, message.FlagIntent(c.entry, touch, time.Now()))
 		if _, ok := proved[c.entry.UID]; ok && c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
 			changes = appendChange(changes, c, sel)
@@ -165,12 +165,12 @@ func (f *Folder) applyFlags(ctx context.Context, changed []flagged) error {
 	if err := f.Store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := f.new.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
+	if err := f.New.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
 		f.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
 	} else if err != nil {
 		return err
 	}
-	f.progress.FlagsChanged(uint64(len(changes)))
+	f.Progress.FlagsChanged(uint64(len(changes)))
 	return f.Store.Commit(ctx, proofs)
 }
 
@@ -183,9 +183,9 @@ func appendChange(changes []upstream.FlagChange, c flagged, sel *upstream.Select
 	return append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: c.remove})
 }
 
-// storeLeftOut stores the flags with which the new server did not take messages, now that it
+// StoreFlags stores the flags with which the new server did not take messages, now that it
 // has them.
-func (f *Folder) storeLeftOut(ctx context.Context, bare map[store.Key][]imap.Flag) error {
+func (f *Folder) StoreFlags(ctx context.Context, bare map[store.Key][]imap.Flag) error {
 	if len(bare) == 0 {
 		return nil
 	}

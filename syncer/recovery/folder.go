@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -28,31 +28,31 @@ type Folder struct {
 	Pair     *session.Pair
 	Quiet    time.Duration // SettleQuiet, shorter in tests; the pauses between attempts go with it
 	Log      zerolog.Logger
-	progress progress
+	Progress progress
 
-	old      session.Source
+	Old      session.Source
 	Selected *session.SourceFolder
-	new      session.Target
+	New      session.Target
 	Target   upstream.Status // of the new folder
 
-	base    store.Checkpoint // the checkpoint that it was opened with
-	ledger  store.Ledger
-	known   *session.Known
-	touched map[store.Key][]imap.Flag // flags an interrupted pull was about to change
+	Base    store.Checkpoint // the checkpoint that it was opened with
+	Ledger  store.Ledger
+	Known   *session.Known
+	Touched map[store.Key][]imap.Flag // flags an interrupted pull was about to change
 	numbering
 }
 
 // numbering is what is known of how the new server numbers the folder.
 type numbering struct {
-	Fleeting bool                  // its UIDs don't last, as it said when it was last opened
-	lastOwn  imap.UID              // the highest UID that a copy of this pull has got
-	sample   *Sample               // nil for none
-	beyond   []message.Candidate   // messages that have come to the new folder since the checkpoint and that no line stands for
-	marks    map[imap.UID]int64    // octets of messages in the new folder that are other tools' marks
-	asked    session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
-	proved   map[imap.UID]struct{} // copies that have been looked at before their flags were changed
-	mending  bool                  // copies lack flags, which are to be added
-	rekeyed  bool                  // lines of this folder have got other keys
+	Fleeting  bool                  // its UIDs don't last, as it said when it was last opened
+	lastOwn   imap.UID              // the highest UID that a copy of this pull has got
+	Sample    *Sample               // nil for none
+	Beyond    []message.Candidate   // messages that have come to the new folder since the checkpoint and that no line stands for
+	Marks     map[imap.UID]int64    // octets of messages in the new folder that are other tools' marks
+	Permanent session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
+	Proved    map[imap.UID]struct{} // copies that have been looked at before their flags were changed
+	Mending   bool                  // copies lack flags, which are to be added
+	Rekeyed   bool                  // lines of this folder have got other keys
 }
 
 // progress hears what is found out of a folder before and after its messages are copied.
@@ -64,28 +64,28 @@ type progress interface {
 	FlagsChanged(messages uint64)
 }
 
-// begin counts from the ledger as it has just been read.
-func (f *Folder) begin() {
-	f.known = session.NewKnown(f.ledger, f.Selected.Keys)
-	f.progress.LedgerRead()
+// Begin counts from the ledger as it has just been read.
+func (f *Folder) Begin() {
+	f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
+	f.Progress.LedgerRead()
 }
 
-// readWhatCounts reads the folder's ledger: of one that has been pulled to its end
+// ReadWhatCounts reads the folder's ledger: of one that has been pulled to its end
 // before, only what lies behind the checkpoint, whatever its size.
-func (f *Folder) readWhatCounts(ctx context.Context) error {
+func (f *Folder) ReadWhatCounts(ctx context.Context) error {
 	l, ok, err := f.readTail(ctx)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		err = f.readLedger(ctx)
-		f.begin()
+		err = f.ReadLedger(ctx)
+		f.Begin()
 		return err
 	}
-	f.ledger, f.touched = l.Ledger, nil
-	f.known = session.NewKnown(f.ledger, f.Selected.Keys)
-	f.known.Before = int(l.Before)
-	f.progress.LedgerRead()
+	f.Ledger, f.Touched = l.Ledger, nil
+	f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
+	f.Known.Before = int(l.Before)
+	f.Progress.LedgerRead()
 	return nil
 }
 
@@ -109,17 +109,17 @@ func (f *Folder) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err
 	return l, present && len(stale) == 0 && here, nil
 }
 
-// gone turns a refusal to open a folder into the error that says it is gone.
-func (f *Folder) gone(err, as error) error {
+// Gone turns a refusal to open a folder into the error that says it is gone.
+func (f *Folder) Gone(err, as error) error {
 	if upstream.ClassOf(err) == upstream.Refused {
 		return fmt.Errorf("%w: %w", as, err)
 	}
 	return err
 }
 
-// lookAtNew learns where the new folder's next message will be.
-func (f *Folder) lookAtNew(ctx context.Context) error {
-	all, err := f.new.Status(ctx, []string{f.Row.New})
+// LookAtNew learns where the new folder's next message will be.
+func (f *Folder) LookAtNew(ctx context.Context) error {
+	all, err := f.New.Status(ctx, []string{f.Row.New})
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (f *Folder) lookAtNew(ctx context.Context) error {
 	return nil
 }
 
-// findUIDNext asks for the last message where the server did not tell UIDNEXT
+// FindUIDNext asks for the last message where the server did not tell UIDNEXT
 // (it need not, RFC 3501 section 7.1).
-func (f *Folder) findUIDNext(ctx context.Context) error {
+func (f *Folder) FindUIDNext(ctx context.Context) error {
 	if f.Selected.UIDNext != 0 {
 		return nil
 	}
@@ -142,22 +142,22 @@ func (f *Folder) findUIDNext(ctx context.Context) error {
 		return nil
 	}
 	last := imap.UIDSet{imap.UIDRange{Start: 0, Stop: 0}} // "*"
-	return f.old.ListFlags(ctx, last, func(m upstream.Message) error {
+	return f.Old.ListFlags(ctx, last, func(m upstream.Message) error {
 		f.Selected.UIDNext = max(f.Selected.UIDNext, m.UID+1)
 		return nil
 	})
 }
 
-// first tells whether the folder has never been pulled to its end.
-func (f *Folder) first() bool { return f.base.Checked.IsZero() }
+// First tells whether the folder has never been pulled to its end.
+func (f *Folder) First() bool { return f.Base.Checked.IsZero() }
 
-// voidQuarantine are the keys of messages that were quarantined before the old
+// VoidQuarantine are the keys of messages that were quarantined before the old
 // server numbered the folder anew. They have been tried again under their new ones.
-func (f *Folder) voidQuarantine() (void []store.Key) {
-	if f.Selected.POP3 && !f.first() {
+func (f *Folder) VoidQuarantine() (void []store.Key) {
+	if f.Selected.POP3 && !f.First() {
 		return nil // what is not listed is gone, and stays on record
 	}
-	for _, q := range f.ledger.Quarantine {
+	for _, q := range f.Ledger.Quarantine {
 		if _, present := f.Selected.Keys.UID(q.Key); !present {
 			void = append(void, q.Key)
 		}
@@ -165,21 +165,21 @@ func (f *Folder) voidQuarantine() (void []store.Key) {
 	return void
 }
 
-// readLedger reads the folder's ledger and takes the flag intents apart from
+// ReadLedger reads the folder's ledger and takes the flag intents apart from
 // those to append.
-func (f *Folder) readLedger(ctx context.Context) error {
+func (f *Folder) ReadLedger(ctx context.Context) error {
 	l, err := f.Store.Ledger(ctx, f.Account, f.Row.ID)
 	if err != nil {
 		return err
 	}
-	f.touched = map[store.Key][]imap.Flag{}
+	f.Touched = map[store.Key][]imap.Flag{}
 	l.Intents = slices.DeleteFunc(l.Intents, func(in store.Intent) bool {
 		e, ok := message.FindEntry(l.Entries, in.Key)
 		if ok {
-			f.touched[in.Key] = message.FlagsOfEither(e.Flags, in.Flags)
+			f.Touched[in.Key] = message.FlagsOfEither(e.Flags, in.Flags)
 		}
 		return ok
 	})
-	f.ledger = l
+	f.Ledger = l
 	return nil
 }
