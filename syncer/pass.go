@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/measure"
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -321,7 +322,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	}
 	told := f.far().Announced(cp, uint64(st.Messages), since, st.Size)
 	if f.AllMail {
-		told = transfer.RowProgress(f.Folder) // how much of it is to come nobody knows yet
+		told = measure.OfRow(f.Folder) // how much of it is to come nobody knows yet
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/measure"
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -189,7 +190,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}
 	p.Restless = f.renumbered > renumberedMost
-	p.Report = func(far transfer.Progress) { f.made.Store(&far) }
+	p.Report = func(far measure.Progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.Worth = sync.OnceFunc(func() {
 		if visit {
@@ -234,7 +235,7 @@ func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
 func (a *account) visit(ctx context.Context, mailbox string, tell func(done, total int)) {
 	var v *visit
 	var old *session.Pool
-	var far func() transfer.Progress
+	var far func() measure.Progress
 	if err := a.do(ctx, func() {
 		if v = a.beginVisit(mailbox); v != nil {
 			old, far = a.front.Old.End.Pool, v.folder.watch()

@@ -102,7 +102,7 @@ func (r *Reader) blameEarly(at imap.UID) {
 
 func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
 	r.Known.Hand(m.UID)
-	r.sizes.add(m.Size)
+	r.sizes.Add(m.Size)
 	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"postferry/syncer/measure"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 )
@@ -36,7 +37,7 @@ type Resources struct {
 
 // Shared is what the pulls of an account share.
 type Shared struct {
-	Meter      *Meter
+	Meter      *measure.Meter
 	RateLimits *session.RateLimits
 	Hung       *session.HungSessions
 	Taking     *sync.Mutex // held while lines of the account's ledger are given other keys
@@ -44,10 +45,10 @@ type Shared struct {
 
 // Events is what a pull tells, and is told, while it runs.
 type Events struct {
-	Yield  <-chan struct{} // closed when the pull should stop at the next safe point
-	Report func(Progress)  // quick, from any of the pull's goroutines
-	Worth  func()          // the folder is worth showing
-	Next   NextFunc        // tells what comes next on the pair, if anything; nil for nothing
+	Yield  <-chan struct{}        // closed when the pull should stop at the next safe point
+	Report func(measure.Progress) // quick, from any of the pull's goroutines
+	Worth  func()                 // the folder is worth showing
+	Next   NextFunc               // tells what comes next on the pair, if anything; nil for nothing
 	// Searches are those of clients in this folder.
 	Searches SearchQueue
 }

@@ -282,7 +282,7 @@ func (r *Reader) newOnes(told []upstream.Message) []upstream.Message {
 	for _, m := range told {
 		if !r.Known.Has(m.UID) {
 			r.Known.Hand(m.UID)
-			r.sizes.add(m.Size)
+			r.sizes.Add(m.Size)
 			missing = append(missing, m)
 		}
 	}

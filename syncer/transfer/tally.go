@@ -4,25 +4,26 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postferry/syncer/measure"
 	"postferry/syncer/session"
 )
 
 // tally counts what a pull does, and tells how far the folder is. Reader and writer count together.
 type tally struct {
 	job    *Job
-	meter  *Meter
-	report func(Progress)
+	meter  *measure.Meter
+	report func(measure.Progress)
 	Done   counters
-	sizes  sizes        // of the messages seen on the old server
-	aside  atomic.Int64 // octets of the new server's budget that are set aside
-	began  Stats        // Done when the ledger was read
-	held   uint64       // octets of the ledger then
+	sizes  measure.Sizes // of the messages seen on the old server
+	aside  atomic.Int64  // octets of the new server's budget that are set aside
+	began  Stats         // Done when the ledger was read
+	held   uint64        // octets of the ledger then
 }
 
 // LedgerRead counts from the ledger as it has just been read.
 func (t *tally) LedgerRead() {
 	job := t.job
-	t.began, t.held = t.Done.Stats(), t.sizes.reset(job.Known.Entries)
+	t.began, t.held = t.Done.Stats(), t.sizes.Reset(job.Known.Entries)
 	if before := job.Known.Before; before > 0 && job.Selected.Messages > 0 { // about
 		t.held += uint64(float64(job.Octets) / float64(job.Selected.Messages) * float64(before))
 	}
@@ -45,8 +46,8 @@ func (t *tally) dealt(messages, octets uint64) {
 func (t *tally) Tell() {
 	s, total, known := t.Done.Stats(), uint64(t.job.toCopy()), t.job.Known
 	have := uint64(len(known.Entries)+known.Before+len(known.Refused)) + s.dealt() - t.began.dealt()
-	far := Progress{Done: min(have, total), Total: total, Octets: t.held + s.octets - t.began.octets}
-	far.OctetsTotal, far.Exact = t.sizes.of(total, uint64(len(known.Refused)))
+	far := measure.Progress{Done: min(have, total), Total: total, Octets: t.held + s.octets - t.began.octets}
+	far.OctetsTotal, far.Exact = t.sizes.Of(total, uint64(len(known.Refused)))
 	if t.job.Octets > 0 {
 		far.OctetsTotal, far.Exact = t.job.Octets, true
 	}
