@@ -183,3 +183,15 @@ func (f *Folder) ReadLedger(ctx context.Context) error {
 	f.Ledger = l
 	return nil
 }
+
+// OpenAgain goes back to the folder that is pulled.
+func (f *Folder) OpenAgain(ctx context.Context) error {
+	opened, err := f.Old.Open(ctx, f.Row.Old, session.OpenWith{})
+	if err != nil {
+		return err
+	}
+	if opened.UIDValidity != f.Selected.UIDValidity {
+		return ErrRecognised
+	}
+	return nil
+}

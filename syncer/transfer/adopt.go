@@ -154,6 +154,26 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	return rest, nil
 }
 
+// moved enters in the ledger those of missing that are known under other keys, and returns the others.
+func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.moves == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	rest, err := r.moves.Enter(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if r.moves.Rekeyed {
+		r.rekeyed, r.base.HighestModSeq = true, 0
+	}
+	if n := uint64(len(missing) - len(rest)); n > 0 {
+		r.Done.adopted.Add(n)
+		r.dealt(n, 0)
+		r.Tell()
+	}
+	return rest, nil
+}
+
 // stillThere drops from what was found those lines of the ledger that another folder has taken
 // meanwhile for messages that were moved.
 func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) error {

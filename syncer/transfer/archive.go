@@ -96,7 +96,7 @@ func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]up
 	}
 	if a.judge.Left {
 		a.judge.Left = false
-		if err := r.openAgain(ctx); err != nil {
+		if err := r.OpenAgain(ctx); err != nil {
 			return nil, err
 		}
 	}

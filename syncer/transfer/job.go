@@ -21,7 +21,7 @@ type Job struct {
 	Visiting
 	Early    int                 // so many of the folder's messages are asked for before they are listed
 	Ready    *session.Prefetched // the folder was asked for ahead; nil if it wasn't, or has been opened
-	Thinned  []Thin              // folders that its messages may have been moved from
+	Thinned  []recovery.Thin     // folders that its messages may have been moved from
 	Archive  *Archive            // what a folder with all mail is pulled with; nil for all others
 	Lasting  bool                // the new server has refused all messages of this folder for long
 	Restless bool                // the new server numbers the folder anew again and again

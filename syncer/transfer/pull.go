@@ -61,9 +61,9 @@ type Pull struct {
 	Events
 	tally
 	stopping
-	Listing time.Duration // how long it took
-	adopt   *adoption     // nil when nothing can be adopted
-	moves   *moves        // nil for none
+	Listing time.Duration   // how long it took
+	adopt   *adoption       // nil when nothing can be adopted
+	moves   *recovery.Moves // nil for none
 
 	// Over all attempts.
 	doubted                  map[store.Key]bool        // messages that an earlier POP3 session would not give
@@ -187,6 +187,9 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.prepareAdoption(ctx); err != nil {
 		return err
 	}
+	if p.adopt != nil && len(p.adopt.stale) > 0 {
+		p.moves.WithoutStale()
+	}
 	p.LimitSession()
 	if err := p.copyMissing(ctx); err != nil {
 		return err
@@ -203,6 +206,17 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	}
 	return p.finish(ctx)
 }
+
+// prepareMoves finds out which folders newcomers of this one may have been moved from.
+func (p *Pull) prepareMoves(ctx context.Context) (err error) {
+	if p.moves = nil; p.Archive == nil {
+		p.moves, err = p.PrepareMoves(ctx, p.Thinned, p.Taking)
+	}
+	return err
+}
+
+// Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
+func (p *Pull) Thin() bool { return p.Archive == nil && p.Folder.Thin() }
 
 // settleIntents finds out what became of what was being sent when the last pull ended without a word.
 func (p *Pull) settleIntents(ctx context.Context) error {

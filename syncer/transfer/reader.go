@@ -39,8 +39,8 @@ type Reader struct {
 	*Events
 	*tally
 	*stopping
-	adopt  *adoption // nil when nothing can be adopted
-	moves  *moves    // nil for none
+	adopt  *adoption       // nil when nothing can be adopted
+	moves  *recovery.Moves // nil for none
 	events chan<- event
 	windows
 	hurry
