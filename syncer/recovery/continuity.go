@@ -17,7 +17,7 @@ import (
 // its list of UIDs, and UIDs say nothing any more: the folder's messages are recognised anew
 // by what they are, as after a change of UIDVALIDITY.
 
-// errRecognised: the ledger has been put right, and the pull begins again with it.
+// ErrRecognised says that the ledger has been put right, and that the pull begins again with it.
 var ErrRecognised = errors.New("the messages of the folder had to be recognised anew")
 
 // Reset is a checkpoint that proves nothing of the old side any more.
