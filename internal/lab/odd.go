@@ -45,6 +45,9 @@ type OddOptions struct {
 	// Stored and Told are how many of the messages of one APPEND are stored, and of how
 	// many the UID is told; 0 for all. More than there are: the last one's again.
 	Stored, Told int
+	// Unites: what a folder has already is not stored there again, and its UID is told once more, as
+	// Gmail does.
+	Unites bool
 	// Swapped UIDs are told of the messages of an APPEND, the last one's first.
 	Swapped bool
 	// Fleeting UIDs don't last (UIDNOTSTICKY, RFC 4315): a folder has others each time

@@ -41,7 +41,11 @@ func (o *Odd) keep(f *oddFolder, messages []*OddMessage) string {
 	}
 	var uids []string
 	for _, m := range messages {
-		uids = append(uids, strconv.FormatUint(uint64(f.add(m).UID), 10))
+		there := f.same(m)
+		if there == nil || !o.opt.Unites {
+			there = f.add(m)
+		}
+		uids = append(uids, strconv.FormatUint(uint64(there.UID), 10))
 	}
 	if !slices.Contains(strings.Fields(o.opt.Caps), "UIDPLUS") || o.opt.Fleeting {
 		return "OK done"
@@ -55,6 +59,15 @@ func (o *Odd) keep(f *oddFolder, messages []*OddMessage) string {
 		uids = uids[:told]
 	}
 	return fmt.Sprintf("OK [APPENDUID %d %s] done", f.validity, strings.Join(uids, ","))
+}
+
+// same is the message of a folder that has the octets of another one; nil for none.
+func (f *oddFolder) same(m *OddMessage) *OddMessage {
+	i := slices.IndexFunc(f.messages, func(there *OddMessage) bool { return there.Body == m.Body })
+	if i < 0 {
+		return nil
+	}
+	return f.messages[i]
 }
 
 // oddAppends are the messages among the arguments of APPEND: flags and date,
