@@ -13,6 +13,7 @@ type Config struct {
 	Proxy   Proxy
 	Admin   Admin
 	Sync    Sync
+	Watch   Watch
 	Log     Log
 	Domains []Domain // those of the file
 	// Directory also has the domains that are not in the file. Without one, nil,
@@ -125,21 +126,13 @@ type AccountLimits struct {
 	// OldBytesPerDay bounds the octets read from the old server within 24 hours,
 	// NewBytesPerDay those written to the new one.
 	OldBytesPerDay, NewBytesPerDay int64
-	// Given says which of them somebody has chosen.
-	Given GivenLimits
 }
-
-// GivenLimits are the limits that somebody has chosen; what a provider wants gives way to them.
-type GivenLimits struct{ Connections, OldBytesPerDay, NewBytesPerDay bool }
 
 // DefaultLogins is how many logins of clients are tried at a new server at the same time.
 const DefaultLogins = 100
 
 // LoginsAtOnce is how many logins of clients are tried at the new server at the same time.
 func (d *Domain) LoginsAtOnce() int { return cmp.Or(d.Logins, DefaultLogins) }
-
-// Connections is how many connections an account has to either server at most.
-func (d *Domain) Connections() int { return cmp.Or(d.Account.Connections, DefaultConnections) }
 
 // DefaultConnections is how many connections an account has to either server at most.
 const DefaultConnections = 4
@@ -166,7 +159,8 @@ func Default() Config {
 			Stall:          time.Minute,
 			MaxFolders:     10_000,
 		},
-		Log: Log{Level: "info", Format: "auto"},
+		Watch: Watch{Every: 5 * time.Minute, Quiet: 48 * time.Hour, Connections: 100},
+		Log:   Log{Level: "info", Format: "auto"},
 	}
 }
 

@@ -84,6 +84,7 @@ func (f *file) load(data []byte) *Config {
 	f.proxy(f.block("proxy"), &c)
 	f.admin(f.block("admin"), &c)
 	f.sync(f.block("sync"), &c.Sync)
+	f.watch(f.block("watch"), &c.Watch)
 	f.log(f.block("log"), &c.Log)
 	c.Domains = f.domains()
 	if len(c.Domains) == 0 && c.Admin.Listen == "" && f.block("admin").fine("listen") {

@@ -14,6 +14,8 @@ func ForConfig(cfg *config.Config) *Finder {
 	return &Finder{
 		New: func(domain string) []string { return newHosts(cfg, domain) },
 		Own: ownHosts(cfg),
+
+		Watched: cfg.Watch.Resolvers,
 	}
 }
 
@@ -37,7 +39,7 @@ func newHosts(cfg *config.Config, domain string) []string {
 // ownHosts are where the configuration says that we are. Listeners on all
 // addresses add nothing: the addresses of this machine are left out anyway.
 func ownHosts(cfg *config.Config) []string {
-	var hosts []string
+	hosts := slices.Clone(cfg.Watch.Here)
 	for _, listen := range []string{cfg.Proxy.IMAPS, cfg.Proxy.IMAP} {
 		host, _, err := net.SplitHostPort(listen)
 		if ip := net.ParseIP(host); err == nil && host != "" && (ip == nil || !ip.IsUnspecified() && !ip.IsLoopback()) {

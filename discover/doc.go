@@ -11,6 +11,10 @@
 // looked at is an entry of the Report, with a code that a program can
 // translate beside its sentence.
 //
+// Names asks several DNS servers, the domain's own among them, how far a change of its
+// MX has got and where the names lead that mail clients go by. What a single server tells
+// is no finding.
+//
 // # What it must not do
 //
 // Whoever enters a domain, or owns it, decides where the Finder connects to. So:

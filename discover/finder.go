@@ -46,6 +46,8 @@ type Finder struct {
 	// Resolvers are the recursive DNS servers to ask, as host:port; nil for those
 	// of /etc/resolv.conf.
 	Resolvers []string
+	// Watched are the DNS servers that Names asks instead of Resolvers, as host:port; nil for those.
+	Watched []string
 	// Roots are the authorities whose certificates are trusted; nil for the system's.
 	Roots *x509.CertPool
 	// Dial makes all connections (udp and tcp), to an IP address and port; nil for

@@ -180,7 +180,7 @@ func addressesIn(records []dns.RR) (found []netip.Addr) {
 // authoritative asks a domain's own name servers, whose answer is the newest
 // and bears the full TTL; a recursive server's has what is left of it.
 func (s *search) authoritative(ctx context.Context, name string, kind uint16) (answer, bool) {
-	for _, ns := range s.nameServers(ctx, name) {
+	for _, ns := range s.nameServers(ctx, name, 2) {
 		addrs, err := s.dns.addresses(ctx, ns)
 		if err != nil {
 			continue
@@ -197,16 +197,16 @@ func (s *search) authoritative(ctx context.Context, name string, kind uint16) (a
 	return answer{}, false
 }
 
-// nameServers are two of those of the zone a name is in, which may be the name
+// nameServers are so many of those of the zone a name is in, which may be the name
 // itself or one above it.
-func (s *search) nameServers(ctx context.Context, name string) (hosts []string) {
+func (s *search) nameServers(ctx context.Context, name string, most int) (hosts []string) {
 	for zone := name; strings.Contains(zone, ".") && len(hosts) == 0 && ctx.Err() == nil; _, zone, _ = strings.Cut(zone, ".") {
 		a, err := s.dns.ask(ctx, zone, dns.TypeNS)
 		if err != nil && !errors.Is(err, errNoName) {
 			return nil
 		}
 		for _, rr := range a.records {
-			if ns, ok := rr.(*dns.NS); ok && len(hosts) < 2 {
+			if ns, ok := rr.(*dns.NS); ok && len(hosts) < most {
 				hosts = append(hosts, strings.TrimSuffix(ns.Ns, "."))
 			}
 		}
