@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -40,8 +41,11 @@ func TestLearningWritesOnlyThePassword(t *testing.T) {
 			return err
 		}, func(a *store.Account) { a.State = store.Stopped }},
 		"finished": {func(t *testing.T, st store.Store, id store.AccountID) error {
-			return st.SetState(t.Context(), id, store.Finished)
-		}, func(a *store.Account) { a.State = store.Finished }},
+			_, _, err := st.Finish(t.Context(), []store.AccountID{id}, store.Report{Domain: "example.com"})
+			return err
+		}, func(a *store.Account) { // nothing of it is kept, and nothing is learnt any more
+			a.State, a.Problem, a.Old.Password, a.New.Password = store.Finished, nil, "", ""
+		}},
 		"another problem": {func(t *testing.T, st store.Store, id store.AccountID) error {
 			return st.SetProblem(t.Context(), id, &store.Problem{Kind: store.OverQuota, Advice: store.NeedsFix})
 		}, func(a *store.Account) { a.Problem = &store.Problem{Kind: store.OverQuota, Advice: store.NeedsFix} }},
@@ -61,8 +65,8 @@ func TestLearningWritesOnlyThePassword(t *testing.T) {
 				})
 				logInChanged(t, beside)
 				more = beside.End()
-				tt.want(&want)
 				want.New.Password, want.OldOpens = "mine", false
+				tt.want(&want)
 				wantAccount(t, moment, st, want)
 			}
 		})
@@ -117,7 +121,7 @@ func wantAccount(t *testing.T, moment int, st store.Store, want store.Account) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.State != want.State || got.Old != want.Old || got.New != want.New || got.OldOpens != want.OldOpens || *got.Problem != *want.Problem {
+	if got.State != want.State || got.Old != want.Old || got.New != want.New || got.OldOpens != want.OldOpens || !reflect.DeepEqual(got.Problem, want.Problem) {
 		t.Errorf("written at moment %d: the account is %+v, want %+v", moment, got, want)
 	}
 }

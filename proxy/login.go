@@ -175,7 +175,9 @@ func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c s
 	if err != nil {
 		return nil, err
 	}
-	s.learn(ctx, a, c.Password, log)
+	if a.State != store.Finished { // of those nothing is kept
+		s.learn(ctx, a, c.Password, log)
+	}
 	return &entry{up: up, login: c.Login, account: a, by: byServer}, nil
 }
 

@@ -156,6 +156,14 @@ func CheckSchedule(s *Schedule) error {
 	return nil
 }
 
+// CheckMoveOf refuses the name of a domain whose move is noted.
+func CheckMoveOf(domain string) error {
+	if domain == "" || len(domain) > maxLogin || domain != string(FoldLogin(domain)) {
+		return Invalid("a move of domain %q: expected its name in lower case", domain)
+	}
+	return nil
+}
+
 // CheckRun refuses a run that is malformed.
 func CheckRun(r *Run) error {
 	switch r.Kind {

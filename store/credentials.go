@@ -55,8 +55,11 @@ func (CredentialChange) side(given, known Credentials) Credentials {
 }
 
 // ReplaceCredentials gives an account other credentials, and changes nothing else but what those
-// had proved: which account's mailbox the new login leads to.
+// had proved: which account's mailbox the new login leads to. A finished account takes none.
 func (a *Account) ReplaceCredentials(oldSide, newSide Credentials, oldOpens bool) (changed CredentialFields) {
+	if a.State == Finished {
+		return 0
+	}
 	for _, f := range []struct {
 		field CredentialFields
 		is    bool

@@ -104,6 +104,9 @@ type Summary struct {
 	Complete    bool      // the newest left nothing behind
 	Completed   time.Time // when one last did
 	LeftOut     uint64    // messages on the old server that are deliberately not copied, of all folders
+	Late        LateMail  // mail that reached the old server after the MX had moved
+	Verified    Verified  // how the account was verified last
+	Approved    Approval  // what a person has said about finishing it
 }
 
 // Overview is an account with its summary.

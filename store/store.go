@@ -54,6 +54,7 @@ type Batch struct {
 	Moved      []Elsewhere   // ledger entries of the account's other folders to remove: their messages were moved into this one
 	Lost       []Intent      // written or replaced, with the intents of the same keys gone; see Ledger
 	Found      []Key         // lines of Lost to remove
+	Late       LateMail      // of Proofs and Intents, mail that is late; added to the account's
 	Checkpoint *Checkpoint   // replaces the folder's, if given
 }
 
@@ -188,6 +189,7 @@ type Store interface {
 	RunAccounts(ctx context.Context, id RunID) ([]RunAccount, error)
 
 	Access
+	Moves
 
 	// Close releases the state. Calls under way end first.
 	Close() error

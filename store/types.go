@@ -46,7 +46,8 @@ const (
 	Active State = "active"
 	// Stopped accounts were stopped by a person; the relay goes on, nothing is copied.
 	Stopped State = "stopped"
-	// Finished accounts are done for good: the old server is never contacted again.
+	// Finished accounts are done for good: the old server is never contacted again, and no
+	// passwords are kept.
 	Finished State = "finished"
 )
 

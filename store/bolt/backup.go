@@ -19,6 +19,8 @@ import (
 // the files that belong into a state directory: state.db and, if withKey, key. A key that
 // comes from elsewhere is never in it.
 func (b *Store) Backup(ctx context.Context, w io.Writer, withKey bool) (done store.BackedUp, err error) {
+	b.backups.Add(1)
+	defer b.backups.Add(-1)
 	path := filepath.Join(b.dir, seal.KeyFile)
 	if b.key.From != path {
 		withKey, done.KeyFrom = false, b.key.From

@@ -60,7 +60,10 @@ func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
 	if b.Checkpoint != nil {
 		w.progress.checkpoint = *b.Checkpoint
 	}
-	return w.finish()
+	if err := w.finish(); err != nil || b.Late.Messages == 0 {
+		return err
+	}
+	return changeSummary(tx, b.Account, func(s *store.Summary) { s.Late.Add(b.Late) })
 }
 
 // applyMoved removes the entries of other folders.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
@@ -44,6 +45,8 @@ type Store struct {
 
 	gate   sync.RWMutex // held for reading by every call under way
 	closed bool         // guarded by gate
+
+	backups atomic.Int32 // under way
 
 	release  sync.Once
 	released error // of release

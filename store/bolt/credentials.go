@@ -31,7 +31,7 @@ func (b *Store) LearnPassword(ctx context.Context, id store.AccountID, was store
 		if err != nil {
 			return err
 		}
-		if known = a.New == now; known || a.New != was {
+		if known = a.New == now; known || a.New != was || a.State == store.Finished {
 			return nil
 		}
 		known = true

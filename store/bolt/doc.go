@@ -51,6 +51,8 @@
 //	schedules   domain                  -> when its accounts are passed over again
 //	runs        run                     -> run; the newest 50 of a domain
 //	runparts    run, account            -> how far the account is within the run
+//	moves       domain                  -> its last check, what DNS told of its names
+//	reports     number                  -> what a move came to, as JSON; the newest 50 of a domain
 //
 // Values are fields one after the other: numbers as varints, texts behind
 // their length, instants as seconds and nanoseconds since 1970. rows.go is the
@@ -67,6 +69,14 @@
 // is caught where they are used (damage.go). Both are a *DamagedError; after the
 // second the store is lost, and every call returns it. A row that can't be read is
 // a *DamagedError of the call that needs it and nobody else's.
+//
+// # Forgetting
+//
+// bbolt leaves what it deletes in pages that it doesn't use any more, until it uses
+// them again. Where something must not be found any more (the passwords of finished accounts,
+// a domain that was forgotten), the transaction that deletes it leaves a mark in the meta
+// bucket, and those pages are overwritten before the call returns, or, if that was interrupted,
+// when the database is opened next.
 //
 // # Writing
 //

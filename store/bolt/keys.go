@@ -34,6 +34,8 @@ const (
 	bucketRuns         = "runs"
 	bucketRunParts     = "runparts"
 	bucketUsage        = "usage"
+	bucketMoves        = "moves"
+	bucketReports      = "reports"
 )
 
 func rootBuckets() []string {
@@ -41,14 +43,14 @@ func rootBuckets() []string {
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
-		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage,
+		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage, bucketMoves, bucketReports,
 	}
 }
 
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage}
+	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

@@ -144,6 +144,7 @@ func encodeSummary(s *store.Summary) []byte {
 	e.bool(s.Complete)
 	e.time(s.Completed)
 	e.uint(s.LeftOut)
+	encodeEnding(&e, s)
 	return e
 }
 
@@ -162,6 +163,9 @@ func decodeSummary(row []byte) (store.Summary, error) {
 	}
 	if d.more() {
 		s.LeftOut = d.uint64()
+	}
+	if d.more() {
+		decodeEnding(&d, &s)
 	}
 	return s, d.done()
 }

@@ -67,6 +67,14 @@ func addedToIntent(v any) int {
 func addedToSummary(v any) int {
 	e := make(encoder, 0, 10)
 	e.uint(v.(store.Summary).LeftOut)
+	return len(e) + endingOf(v)
+}
+
+// endingOf is what is said of the end of an account's move.
+func endingOf(v any) int {
+	var e encoder
+	s := v.(store.Summary)
+	encodeEnding(&e, &s)
 	return len(e)
 }
 
@@ -118,6 +126,12 @@ func rowKinds(s *seal.Sealer) []rowKind {
 		kind("domain", drawDomain,
 			func(d store.Domain) []byte { return encodeDomain(&d) },
 			func(row []byte) (store.Domain, error) { return decodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince),
+		kind("move", drawMove,
+			func(m store.Move) []byte { return encodeMove(&m) },
+			func(row []byte) (store.Move, error) { return decodeMove("example.com", row) }),
+		kind("report", drawReport,
+			func(r store.Report) []byte { return encodeReport(&r) },
+			func(row []byte) (store.Report, error) { return decodeReport(7, row) }),
 		kind("schedule", drawSchedule,
 			func(s store.Schedule) []byte { return encodeSchedule(&s) },
 			func(row []byte) (store.Schedule, error) { return decodeSchedule("example.com", row) }),
@@ -128,7 +142,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 			func(a store.RunAccount) []byte { return encodeRunAccount(&a) },
 			func(row []byte) (store.RunAccount, error) { return decodeRunAccount(7, row) }),
 		kind("summary", drawSummary,
-			func(s store.Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary),
+			func(s store.Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary).withSince(endingOf),
 		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
 		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
 			d := decoder{rest: row}
@@ -222,7 +236,19 @@ func drawRunAccount(t *rapid.T, label string) store.RunAccount {
 func drawSummary(t *rapid.T, _ string) store.Summary {
 	n := rapid.Uint64()
 	return store.Summary{Messages: n.Draw(t, "messages"), Folders: n.Draw(t, "folders"), Copied: n.Draw(t, "copied"), Quarantined: n.Draw(t, "quarantined"), Bytes: n.Draw(t, "bytes"),
-		Passes: n.Draw(t, "passes"), LastPass: anyTime(t, "last"), Complete: rapid.Bool().Draw(t, "complete"), Completed: anyTime(t, "completed"), LeftOut: n.Draw(t, "left out")}
+		Passes: n.Draw(t, "passes"), LastPass: anyTime(t, "last"), Complete: rapid.Bool().Draw(t, "complete"), Completed: anyTime(t, "completed"), LeftOut: n.Draw(t, "left out"),
+		Late:     store.LateMail{Messages: n.Draw(t, "late"), Last: anyTime(t, "last late"), From: [3]store.LateServer{{Name: anyText(t, "from"), Messages: n.Draw(t, "brought")}}},
+		Verified: store.Verified{When: anyTime(t, "verified"), Bodies: rapid.Bool().Draw(t, "bodies"), Damage: n.Draw(t, "damage"), Doubtful: n.Draw(t, "doubtful"), Unread: rapid.Bool().Draw(t, "unread")},
+		Approved: store.Approval{When: anyTime(t, "approved"), By: anyText(t, "by"), What: anyText(t, "what")}}
+}
+
+func drawMove(t *rapid.T, _ string) store.Move {
+	return store.Move{Domain: "example.com", Checked: store.Checked{When: anyTime(t, "checked"), Accounts: rapid.Uint64().Draw(t, "accounts"), Trouble: rapid.Uint64().Draw(t, "trouble")},
+		Names: store.NamesSeen{When: anyTime(t, "seen"), MX: anyTime(t, "mx"), Clients: anyTime(t, "clients"), Until: anyTime(t, "until")}}
+}
+
+func drawReport(t *rapid.T, _ string) store.Report {
+	return store.Report{Number: 7, Domain: anyText(t, "domain"), Made: anyTime(t, "made"), By: anyText(t, "by"), Text: []byte("x" + anyText(t, "text"))}
 }
 
 func drawFolder(t *rapid.T, _ string) store.Folder {
@@ -365,6 +391,9 @@ func TestDamage(t *testing.T) {
 		{bucketSummaries, accountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
 		{bucketDomains, []byte("example.com"), func(b *Store) error { _, err := b.Domains(t.Context()); return err }},
 		{bucketSchedules, []byte("example.com"), func(b *Store) error { _, err := b.Schedules(t.Context()); return err }},
+		{bucketMoves, []byte("example.com"), func(b *Store) error { _, err := b.Moves(t.Context()); return err }},
+		{bucketMoves, []byte("example.com"), func(b *Store) error { return b.NoteChecked(t.Context(), "example.com", store.Checked{}) }},
+		{bucketReports, encodeNumber(1), func(b *Store) error { _, err := b.Reports(t.Context(), ""); return err }},
 		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Run(t.Context(), 1); return err }},
 		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Runs(t.Context(), ""); return err }},
 		{bucketRunParts, runPartKey(1, 1), func(b *Store) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
@@ -409,6 +438,10 @@ func fillSealedState(t *testing.T, dir string) {
 	_, runErr := b.AddRun(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, State: store.RunOpen}, []store.AccountID{1})
 	err = errors.Join(err, runErr,
 		b.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
+		b.NoteChecked(t.Context(), "example.com", store.Checked{Accounts: 1}),
+		b.update(t.Context(), 1, func(tx *bbolt.Tx) error {
+			return root(tx, bucketReports).Put(encodeNumber(1), encodeReport(&store.Report{Domain: "example.com"}))
+		}),
 		b.PutSchedule(t.Context(), store.Schedule{Domain: "example.com", Every: time.Hour}),
 		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Intents: []store.Intent{{Key: "i"}},
 			Proofs:     []store.Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},

@@ -23,6 +23,7 @@ const schemaVersion = 3
 const (
 	metaSchema   = "schema"   // number: schemaVersion
 	metaKeyCheck = "keycheck" // a known text, sealed
+	metaScrub    = "scrub"    // there if what was deleted is still to be overwritten
 )
 
 // keyCheckText is sealed under metaKeyCheck; only the right key opens it.
@@ -48,7 +49,10 @@ func (b *Store) prepare() error {
 		if err := b.checkKey(key, dir); err != nil {
 			return err
 		}
-		return b.upgrade(path)
+		if err := b.upgrade(path); err != nil {
+			return err
+		}
+		return b.finishScrub()
 	}
 	if key.Bytes == nil {
 		if key, err = seal.CreateKey(dir); err != nil {

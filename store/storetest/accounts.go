@@ -47,7 +47,7 @@ func testPutAccountsUpdates(t *testing.T, f *fixture) {
 	first := account("A@example.com")
 	first.Problem, first.Alias = problem(), 7
 	first = f.put(first)[0]
-	must(t, f.SetState(t.Context(), first.ID, store.Finished))
+	must(t, f.SetState(t.Context(), first.ID, store.Stopped))
 	folders, err := f.PutFolders(t.Context(), first.ID, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
 	must(t, err)
 
@@ -60,7 +60,7 @@ func testPutAccountsUpdates(t *testing.T, f *fixture) {
 		{Changed: store.OldLoginField | store.OldPasswordField | store.NewPasswordField}})
 
 	want := first
-	want.State, want.Old, want.New, want.OldOpens = store.Finished, update.Old, update.New, true
+	want.State, want.Old, want.New, want.OldOpens = store.Stopped, update.Old, update.New, true
 	wantEqual(t, "stored", stored[1], want)
 	got, err := f.AccountByID(t.Context(), first.ID)
 	must(t, err)

@@ -192,7 +192,9 @@ func (r *modelRun) putAccount() {
 		return
 	}
 	known := &r.model.accounts[i].Account
-	known.Old, known.New, known.OldOpens = a.Old, a.New, a.OldOpens
+	if known.State != store.Finished {
+		known.Old, known.New, known.OldOpens = a.Old, a.New, a.OldOpens
+	}
 }
 
 // changeCredentials gives an account other passwords, as administrators and people do.
@@ -203,6 +205,9 @@ func (r *modelRun) changeCredentials(a *modelAccount) {
 	case "learn":
 		_, err := r.LearnPassword(r.ctx(), a.ID, a.New, given.New.Password)
 		r.check(err)
+		if a.State == store.Finished {
+			return
+		}
 		a.OldOpens = a.OldOpens && a.New.Password == given.New.Password
 		a.New.Password = given.New.Password
 		return
@@ -213,6 +218,9 @@ func (r *modelRun) changeCredentials(a *modelAccount) {
 	}
 	_, err := r.SetCredentials(r.ctx(), a.ID, given)
 	r.check(err)
+	if a.State == store.Finished {
+		return
+	}
 	if given.Old.Password != "" {
 		a.Old.Password = given.Old.Password
 	}

@@ -1,0 +1,175 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// forgetAtOnce is how many accounts are removed in one transaction, which bbolt keeps in
+// memory until it is written.
+const forgetAtOnce = 20
+
+// Forget implements store.Store.
+func (b *Store) Forget(ctx context.Context, domain string) error {
+	if err := store.CheckMoveOf(domain); err != nil {
+		return err
+	}
+	for {
+		left := 0
+		err := b.update(ctx, maxGroup, func(tx *bbolt.Tx) (err error) {
+			left, err = b.forgetSome(tx, domain)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case left == 0:
+			return b.scrubNow(ctx)
+		}
+	}
+}
+
+// forgetSome removes some of a domain's accounts, with the last of them the domain itself, and
+// returns how many are left.
+func (b *Store) forgetSome(tx *bbolt.Tx, domain string) (left int, err error) {
+	var accounts []store.Account
+	if err := eachAccount(tx, func(a *store.Account) error {
+		if a.Domain != domain {
+			return nil
+		}
+		if a.State == store.Active {
+			return store.Invalid("account %q of domain %q is active", a.Login, domain)
+		}
+		accounts = append(accounts, *a)
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	if err := markScrub(tx); err != nil {
+		return 0, err
+	}
+	some := accounts[:min(len(accounts), forgetAtOnce)]
+	removed := make(map[store.AccountID]bool, len(some))
+	for i := range some {
+		removed[some[i].ID] = true
+		if err := errors.Join(removeLogin(tx, &some[i]), removeAll(tx, some[i].ID)); err != nil {
+			return 0, err
+		}
+	}
+	if err := b.leadAll(tx, removed, 0, false); err != nil {
+		return 0, err
+	}
+	if left = len(accounts) - len(some); left > 0 {
+		return left, nil
+	}
+	return 0, forgetDomain(tx, domain)
+}
+
+// removeAll removes all that is kept of an account.
+func removeAll(tx *bbolt.Tx, id store.AccountID) error {
+	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketPasses, bucketFlagSets, bucketFlagIndex} {
+		if err := removePrefix(root(tx, name), accountKey(id)); err != nil {
+			return err
+		}
+	}
+	if root(tx, bucketLedger).Bucket(accountKey(id)) != nil {
+		if err := root(tx, bucketLedger).DeleteBucket(accountKey(id)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		root(tx, bucketAccounts).Delete(accountKey(id)),
+		root(tx, bucketSummaries).Delete(accountKey(id)),
+		root(tx, bucketUsage).Delete(accountKey(id)),
+	)
+}
+
+// removePrefix removes all rows whose keys begin with prefix.
+func removePrefix(b *bbolt.Bucket, prefix []byte) error {
+	var keys [][]byte
+	if err := eachWithPrefix(b, prefix, func(key, _ []byte) error {
+		keys = append(keys, bytes.Clone(key))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := b.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetDomain removes what is kept of a domain itself.
+func forgetDomain(tx *bbolt.Tx, domain string) error {
+	runs, err := readRuns(tx, domain)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if err := removeRun(tx, r.ID); err != nil {
+			return err
+		}
+	}
+	key := []byte(domain)
+	return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain))
+}
+
+// markScrub says that what the transaction deletes has to be overwritten.
+func markScrub(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaScrub), []byte{1}) }
+
+const (
+	// scrubWait is between two attempts to find the database idle.
+	scrubWait = 10 * time.Millisecond
+	// scrubPatience is how long that is tried before calls that come are made to wait.
+	scrubPatience = 2 * time.Second
+)
+
+// scrubNow overwrites what was deleted, as soon as no other call is under way. A backup, which
+// may take as long as its reader wants, is waited for without holding others up.
+func (b *Store) scrubNow(ctx context.Context) error {
+	tick := time.NewTicker(scrubWait)
+	defer tick.Stop()
+	for until := time.Now().Add(scrubPatience); !b.gate.TryLock(); {
+		if time.Now().After(until) && b.backups.Load() == 0 {
+			b.gate.Lock() // every other call is short
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err() // the mark is there: it is done when the database is opened next
+		case <-b.lost:
+			return b.lostErr
+		}
+	}
+	defer b.gate.Unlock()
+	if b.closed {
+		return store.ErrClosed
+	}
+	return b.rowsDamaged(b.guard(b.finishScrub))
+}
+
+// finishScrub overwrites what was deleted, if that is still to be done. No other call may be
+// under way.
+func (b *Store) finishScrub() error {
+	wanted := false
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		wanted = root(tx, bucketMeta).Get([]byte(metaScrub)) != nil
+		return nil
+	})
+	if err != nil || !wanted {
+		return err
+	}
+	if err := b.scrub(); err != nil {
+		return err
+	}
+	return b.db.Update(func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Delete([]byte(metaScrub)) })
+}

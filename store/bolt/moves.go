@@ -1,0 +1,199 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+)
+
+// Move implements store.Store.
+func (b *Store) Move(ctx context.Context, domain string) (m store.Move, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		m, err = getMove(tx, domain)
+		return err
+	})
+	return m, err
+}
+
+// getMove reads what is known of a domain's move.
+func getMove(tx *bbolt.Tx, domain string) (store.Move, error) {
+	row := root(tx, bucketMoves).Get([]byte(domain))
+	if row == nil {
+		return store.Move{Domain: domain}, nil
+	}
+	m, err := decodeMove(domain, row)
+	if err != nil {
+		return store.Move{}, damaged(bucketMoves, []byte(domain), err)
+	}
+	return m, nil
+}
+
+// Moves implements store.Store.
+func (b *Store) Moves(ctx context.Context) (moves []store.Move, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return root(tx, bucketMoves).ForEach(func(key, row []byte) error {
+			m, err := decodeMove(string(key), row)
+			if err != nil {
+				return damaged(bucketMoves, key, err)
+			}
+			moves = append(moves, m)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moves, nil
+}
+
+// NoteChecked implements store.Store.
+func (b *Store) NoteChecked(ctx context.Context, domain string, c store.Checked) error {
+	return b.changeMove(ctx, domain, func(m *store.Move) { m.Checked = c })
+}
+
+// NoteNames implements store.Store.
+func (b *Store) NoteNames(ctx context.Context, domain string, n store.NamesSeen) error {
+	return b.changeMove(ctx, domain, func(m *store.Move) { m.Names = n })
+}
+
+func (b *Store) changeMove(ctx context.Context, domain string, set func(*store.Move)) error {
+	if err := store.CheckMoveOf(domain); err != nil {
+		return err
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		m, err := getMove(tx, domain)
+		if err != nil {
+			return err
+		}
+		set(&m)
+		return root(tx, bucketMoves).Put([]byte(domain), encodeMove(&m))
+	})
+}
+
+// NoteVerified implements store.Store.
+func (b *Store) NoteVerified(ctx context.Context, id store.AccountID, v store.Verified) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if err := checkKnown(tx, id); err != nil {
+			return err
+		}
+		return changeSummary(tx, id, func(s *store.Summary) { s.Verified = v })
+	})
+}
+
+// Approve implements store.Store.
+func (b *Store) Approve(ctx context.Context, ids []store.AccountID, a store.Approval) error {
+	return b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+		for _, id := range ids {
+			if err := checkKnown(tx, id); err != nil {
+				return err
+			}
+			if err := changeSummary(tx, id, func(s *store.Summary) { s.Approved = a }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Finish implements store.Store.
+func (b *Store) Finish(ctx context.Context, ids []store.AccountID, r store.Report) (store.Report, []store.AccountID, error) {
+	if err := store.CheckMoveOf(r.Domain); err != nil {
+		return r, nil, err
+	}
+	r.Made = r.Made.Round(0).UTC() // as it will be read
+	var finished []store.AccountID
+	err := b.update(ctx, 3*len(ids), func(tx *bbolt.Tx) (err error) {
+		if finished, err = b.finishAccounts(tx, ids); err != nil || len(finished) == 0 {
+			return err
+		}
+		if r.Number, err = root(tx, bucketReports).NextSequence(); err != nil {
+			return err
+		}
+		return errors.Join(root(tx, bucketReports).Put(encodeNumber(r.Number), encodeReport(&r)), pruneReports(tx, r.Domain), markScrub(tx))
+	})
+	if err != nil {
+		return r, nil, err
+	}
+	if len(finished) == 0 {
+		return r, nil, nil
+	}
+	return r, finished, b.scrubNow(ctx)
+}
+
+// finishAccounts makes accounts finished, and those that lead to them.
+func (b *Store) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []store.AccountID, err error) {
+	wanted := make(map[store.AccountID]bool, len(ids))
+	for _, id := range ids {
+		if err := checkKnown(tx, id); err != nil {
+			return nil, err
+		}
+		wanted[id] = true
+	}
+	if err := eachAccount(tx, func(a *store.Account) error {
+		if a.State != store.Finished && (wanted[a.ID] || a.Alias != 0 && wanted[a.Alias]) {
+			finished = append(finished, a.ID)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for _, id := range finished {
+		if err := changeAccount(tx, b.sealer, id, func(a *store.Account) {
+			a.State, a.Problem, a.OldOpens, a.Old.Password, a.New.Password = store.Finished, nil, false, "", ""
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return finished, nil
+}
+
+// maxReports is how many reports of a domain are kept.
+const maxReports = 50
+
+// pruneReports removes the oldest reports of a domain that are not kept.
+func pruneReports(tx *bbolt.Tx, domain string) error {
+	reports, err := readReports(tx, domain)
+	if err != nil {
+		return err
+	}
+	for _, r := range reports[min(len(reports), maxReports):] {
+		if err := root(tx, bucketReports).Delete(encodeNumber(r.Number)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reports implements store.Store.
+func (b *Store) Reports(ctx context.Context, domain string) (reports []store.Report, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		reports, err = readReports(tx, domain)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return reports, nil
+}
+
+// readReports reads the reports of a domain, of all if it is "", newest first.
+func readReports(tx *bbolt.Tx, domain string) (reports []store.Report, err error) {
+	c := root(tx, bucketReports).Cursor()
+	for key, row := c.Last(); key != nil; key, row = c.Prev() {
+		number, err := decodeNumber(key)
+		if err != nil {
+			return nil, damaged(bucketReports, key, err)
+		}
+		r, err := decodeReport(number, row)
+		if err != nil {
+			return nil, damaged(bucketReports, key, err)
+		}
+		if domain == "" || r.Domain == domain {
+			reports = append(reports, r)
+		}
+	}
+	return reports, nil
+}
