@@ -14,7 +14,6 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/mailbox"
-	"postferry/syncer/measure"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 )
@@ -47,21 +46,21 @@ type tracked struct {
 	asked      bool      // a client has asked what it has
 	thin       bool      // the ledger has lines whose messages are gone from the old server
 	looked     time.Time // when the old server was last asked about it in this run
-	made       atomic.Pointer[measure.Progress]
+	made       atomic.Pointer[transfer.Progress]
 }
 
 // far is how far the folder is.
-func (f *tracked) far() measure.Progress {
+func (f *tracked) far() transfer.Progress {
 	if p := f.made.Load(); p != nil {
 		return *p
 	}
-	return measure.OfRow(f.Folder)
+	return transfer.RowProgress(f.Folder)
 }
 
 // watch is far for other goroutines: what it returns does not touch the row.
-func (f *tracked) watch() (far func() measure.Progress) {
-	row := measure.OfRow(f.Folder)
-	return func() measure.Progress {
+func (f *tracked) watch() (far func() transfer.Progress) {
+	row := transfer.RowProgress(f.Folder)
+	return func() transfer.Progress {
 		if p := f.made.Load(); p != nil {
 			return *p
 		}
@@ -101,6 +100,7 @@ type account struct {
 	cut      context.CancelFunc
 	halting  *time.Timer // until the jobs of a stopped account are cut; nil if none is
 	row      store.Account
+	movedMX  time.Time // since when mail that reaches the old server is late
 	domain   *config.Domain
 	loadErr  error
 	folders  []*tracked
@@ -117,7 +117,7 @@ type account struct {
 	messages uint64                   // on the old server, as the store knows
 	renewed  time.Time                // when the row was last given other credentials
 	taking   sync.Mutex               // of its pulls: held while lines of the ledger are given other keys
-	meter    measure.Meter            // of what its pulls deal with; may be used from anywhere
+	meter    transfer.Meter           // of what its pulls deal with; may be used from anywhere
 	traffic  *session.RateLimits      // likewise; nil before the account is loaded
 	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
 }
@@ -229,6 +229,7 @@ func (a *account) load(ctx context.Context) {
 	if a.loadErr = err; err != nil {
 		return
 	}
+	a.lookWhetherMXMoved(ctx)
 	a.traffic = session.NewRateLimits(a.limits.Of(a.domain), a.domain.Account, usage)
 	a.servers.Store(a.domain)
 	rows, err := a.store.Folders(ctx, a.id)

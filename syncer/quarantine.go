@@ -12,6 +12,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -175,4 +176,4 @@ func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Creden
 }
 
 // KeyText is a message's key for people.
-func KeyText(k store.Key) string { return message.KeyText(k) }
+func KeyText(k store.Key) string { return transfer.KeyText(k) }

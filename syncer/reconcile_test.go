@@ -9,7 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/recovery"
+	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -39,7 +39,7 @@ func TestTakeLost(t *testing.T) {
 				}
 			}
 			changed := 0
-			n := recovery.TakeLost(proofs, found)
+			n := transfer.TakeLost(proofs, found)
 			for i, e := range proofs {
 				if len(e.Flags)+len(tt.wants[i]) > 0 && !reflect.DeepEqual(e.Flags, tt.wants[i]) {
 					t.Errorf("%d: %v, not %v", i, e.Flags, tt.wants[i])

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/syncer/recovery"
 )
 
 // TestOpenWith: what comes first is listed along with the opening of a folder.
@@ -23,10 +21,10 @@ func TestOpenWith(t *testing.T) {
 		"asked for without a list":  {20_001, 10, false, "1:2000"},
 		"of one that was filled":    {20_001, 0, true, "1:2000"},
 	} {
-		p := &Pull{Job: Job{Folder: &recovery.Folder{}}}
+		p := &Pull{}
 		p.Visiting.Window, p.Visiting.Next, p.Early = 200, tt.next, tt.early
 		if tt.filled {
-			p.Row.Checkpoint.Checked = time.Unix(1, 0)
+			p.Folder.Checkpoint.Checked = time.Unix(1, 0)
 		}
 		if got := p.openWith().String(); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)

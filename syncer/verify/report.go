@@ -109,12 +109,17 @@ func (c FindingCounts) Kinds() []FindingKind { return slices.Sorted(maps.Keys(c)
 
 // Has tells whether there is anything of a severity.
 func (c FindingCounts) Has(s Severity) bool {
-	for kind, n := range c {
-		if n > 0 && kind.Severity() == s {
-			return true
+	return c.Of(s) > 0
+}
+
+// Of is how many findings of a severity there are.
+func (c FindingCounts) Of(s Severity) (n uint64) {
+	for kind, found := range c {
+		if kind.Severity() == s {
+			n += found
 		}
 	}
-	return false
+	return n
 }
 
 // Folder is how a folder that is on both servers compares.

@@ -111,8 +111,21 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	if err != nil {
 		return err
 	}
+	if err := r.note(ctx, &row, &c.result); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	r.progress.Accounts++
 	r.mu.Unlock()
 	return r.tell(Event{Account: &c.result})
+}
+
+// note keeps what came of an account: by it people see later whether the old server may be
+// switched off.
+func (r *verifying) note(ctx context.Context, row *store.Account, a *Account) error {
+	if row.State == store.Finished {
+		return nil // it was verified before
+	}
+	v := store.Verified{When: time.Now().UTC(), Bodies: r.Bodies, Unread: a.Problem != "", Damage: a.Found.Of(Damage), Doubtful: a.Found.Of(Doubtful)}
+	return r.Store.NoteVerified(ctx, row.ID, v)
 }

@@ -1,4 +1,4 @@
-package measure
+package transfer
 
 import (
 	"testing"
@@ -29,16 +29,16 @@ func TestSizes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var s Sizes
+			var s sizes
 			var entries []store.Entry
 			for _, size := range tt.ledger {
 				entries = append(entries, store.Entry{Size: size})
 			}
-			s.Reset(entries)
+			s.reset(entries)
 			for _, size := range tt.listed {
-				s.Add(size)
+				s.add(size)
 			}
-			if got, exact := s.Of(tt.messages, tt.unsized); got != tt.want || exact != tt.exact {
+			if got, exact := s.of(tt.messages, tt.unsized); got != tt.want || exact != tt.exact {
 				t.Errorf("got %d, %v; want %d, %v", got, exact, tt.want, tt.exact)
 			}
 		})
@@ -68,7 +68,7 @@ func TestProgressOfRows(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := OfRow(tt.row)
+			p := RowProgress(tt.row)
 			if p != tt.before {
 				t.Errorf("before: %+v, want %+v", p, tt.before)
 			}

@@ -1,4 +1,4 @@
-package recovery
+package transfer
 
 import (
 	"context"
@@ -21,41 +21,47 @@ const (
 	SettleQuiet = 3 * time.Second
 )
 
-// Reconcile finds out what became of the messages that were about to be
+// reconcile finds out what became of the messages that were about to be
 // appended when the last pull ended without a word: those that are on the new
 // server are entered in the ledger, the others may be copied again.
-func (f *Folder) Reconcile(ctx context.Context) error {
-	intents := f.Ledger.Intents
-	f.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
-	if err := f.settle(ctx, intents); err != nil {
+func (p *Pull) reconcile(ctx context.Context) error {
+	intents := p.ledger.Intents
+	if len(intents) == 0 {
+		return nil
+	}
+	p.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
+	if err := p.awaitHung(ctx); err != nil {
 		return err
 	}
-	found, err := f.Newcomers(ctx, Lowest(intents, f.Target.UIDValidity))
+	if err := p.settle(ctx, intents); err != nil {
+		return err
+	}
+	found, err := p.newcomers(ctx, Lowest(intents, p.Target.UIDValidity))
 	if err != nil {
 		return err
 	}
-	there := f.present(found)
-	batch, err := f.Judge(ctx, intents, found)
+	there := p.present(found)
+	batch, err := p.Judge(ctx, intents, found)
 	if err != nil {
 		return err
 	}
-	if err := f.seekMoved(ctx, intents, &batch, there); err != nil {
+	if err := p.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
 	remember(&batch, intents, time.Now())
-	if err := f.checkFound(ctx, batch.Proofs); err != nil {
+	if err := p.checkFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
-	if err := f.Store.Commit(ctx, batch); err != nil {
+	if err := p.Store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	f.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
-	f.Progress.Copied(counted(intents, batch.Lost))
-	if err := f.ReadLedger(ctx); err != nil {
+	p.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
+	p.Done.copied.Add(counted(intents, batch.Lost))
+	if err := p.readLedger(ctx); err != nil {
 		return err
 	}
-	f.Begin()
-	f.Progress.Tell()
+	p.begin()
+	p.tell()
 	return nil
 }
 
@@ -72,7 +78,7 @@ func counted(intents, lost []store.Intent) uint64 {
 }
 
 // settle waits until the new folder has stopped growing.
-func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
+func (p *Pull) settle(ctx context.Context, intents []store.Intent) error {
 	newest := time.Time{}
 	for _, i := range intents {
 		if !i.Taken && i.Written.After(newest) {
@@ -82,16 +88,16 @@ func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
 	if age := time.Since(newest); age > settleAfter {
 		return nil
 	}
-	last, quiet := f.Target, time.Now()
-	for time.Since(quiet) < f.Quiet {
-		if err := session.Pause(ctx, f.Quiet/3); err != nil {
+	last, quiet := p.Target, time.Now()
+	for time.Since(quiet) < p.Quiet {
+		if err := session.Pause(ctx, p.Quiet/3); err != nil {
 			return err
 		}
-		if err := f.LookAtNew(ctx); err != nil {
+		if err := p.lookAtNew(ctx); err != nil {
 			return err
 		}
-		if f.Target.UIDNext != last.UIDNext || f.Target.Messages != last.Messages {
-			last, quiet = f.Target, time.Now()
+		if p.Target.UIDNext != last.UIDNext || p.Target.Messages != last.Messages {
+			last, quiet = p.Target, time.Now()
 		}
 	}
 	return nil
@@ -111,22 +117,22 @@ func Lowest(intents []store.Intent, uidValidity uint32) imap.UID {
 	return max(low, 1)
 }
 
-// Newcomers lists the new folder's messages from a UID on that the ledger
+// newcomers lists the new folder's messages from a UID on that the ledger
 // does not know.
-func (f *Folder) Newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
-	sel, err := f.New.Examine(ctx, f.Row.New)
+func (p *Pull) newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
+	sel, err := p.new.Examine(ctx, p.Folder.New)
 	if err != nil {
-		return nil, f.Gone(err, ErrNewGone)
+		return nil, p.gone(err, ErrNewGone)
 	}
-	return f.stock(ctx, sel, from)
+	return p.stock(ctx, sel, from)
 }
 
 // Judge decides about each intent. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
 // entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
-func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
-	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+func (p *Pull) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
+	batch := store.Batch{Account: p.Account, Folder: p.Folder.ID}
 	var taken, others []store.Intent
 	for _, in := range intents {
 		if in.Taken {
@@ -140,8 +146,8 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 	for i, in := range intents {
 		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	there := f.present(found)
-	copies, err := message.NewCandidates(found).TakeProved(ctx, want, f.byKeys(want, keys))
+	there := p.present(found)
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, p.byKeys(want, keys))
 	if err != nil {
 		return batch, err
 	}
@@ -151,14 +157,14 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, f.Proof(intents[i], f.Target.UIDValidity, c.UID))
+		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.Target.UIDValidity, c.UID))
 	}
 	return batch, nil
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
-func (f *Folder) present(found []message.Candidate) PresentUIDs {
-	there := PresentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
+func (p *Pull) present(found []message.Candidate) PresentUIDs {
+	there := PresentUIDs{p.Target.UIDValidity, p.Target.UIDNext, session.NewUIDs(p.ledger, p.Target.UIDValidity)}
 	for _, c := range found {
 		there.UIDs[c.UID] = struct{}{}
 		there.Next = max(there.Next, c.UID+1)
@@ -170,7 +176,7 @@ func (f *Folder) present(found []message.Candidate) PresentUIDs {
 // given. From those that have lost them, the flags are taken, so that they are carried over like
 // any change: a server that broke off in the middle may have kept the messages alone
 // (Dovecot's sdbox, when it makes the index of a folder anew).
-func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
+func (p *Pull) checkFound(ctx context.Context, proofs []store.Entry) error {
 	var set imap.UIDSet
 	for _, e := range proofs {
 		if e.UID != 0 && len(e.Flags) > 0 {
@@ -180,7 +186,7 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 	if len(set) == 0 {
 		return nil
 	}
-	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
+	call, err := p.new.SendReadBack(ctx, p.Folder.New, p.Target.UIDValidity, set, nil)
 	if err != nil {
 		return err
 	}
@@ -189,8 +195,8 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 		return err
 	}
 	if n := TakeLost(proofs, found); n > 0 {
-		f.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
-		f.Mending = true
+		p.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
+		p.Checks.mending = true
 	}
 	return nil
 }

@@ -1,0 +1,54 @@
+package syncer
+
+import (
+	"context"
+
+	"postferry/store"
+)
+
+// Finished tells that accounts were finished: what goes on with them ends, as when they are
+// stopped, and the account lets go of what it knows.
+func (e *Engine) Finished(ctx context.Context, ids []store.AccountID) error {
+	if err := e.do(ctx, func() {
+		for _, id := range ids {
+			e.schedule.drop(id)
+		}
+	}); err != nil {
+		return err
+	}
+	if err := e.tell(ctx, ids, func(a *account, row store.Account) { a.halted(row) }); err != nil {
+		return err
+	}
+	_, err := e.leaveAll(ctx, ids)
+	return err
+}
+
+// LetGo ends the work on accounts, and returns when nothing of it is under way any more.
+func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
+	at, err := e.leaveAll(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, a := range at {
+		select {
+		case <-a.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// leaveAll tells those accounts to end that are at work.
+func (e *Engine) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
+	err = e.do(ctx, func() {
+		for _, id := range ids {
+			e.schedule.drop(id)
+			if p := e.accounts[id]; p != nil {
+				at = append(at, p.account)
+				p.leave()
+			}
+		}
+	})
+	return at, err
+}
