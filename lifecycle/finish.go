@@ -1,0 +1,209 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postferry/stage"
+	"postferry/store"
+)
+
+// Engine is what this package asks of the engine.
+type Engine interface {
+	// Pass makes a pass over accounts that are active, and returns when all are through. What
+	// kept one from being complete is in the store.
+	Pass(ctx context.Context, ids []store.AccountID) error
+	// Verify compares accounts on both servers. What was found is in the store.
+	Verify(ctx context.Context, ids []store.AccountID, bodies bool) error
+	// Finished tells that accounts are finished: nothing is begun for them any more.
+	Finished(ctx context.Context, ids []store.AccountID) error
+	// LetGo ends all work on accounts, and returns when nothing of them is under way.
+	LetGo(ctx context.Context, ids []store.AccountID) error
+}
+
+// Step is what Prepare is at.
+type Step string
+
+// The steps of Prepare.
+const (
+	StepPass   Step = "pass"
+	StepVerify Step = "verify"
+)
+
+// Fresh is how old the last pass over an account may be when it is finished.
+const Fresh = time.Hour
+
+var (
+	// ErrNothing means that there is nothing to finish.
+	ErrNothing = errors.New("there are no accounts to finish: all of them are finished already, or there are none")
+	// ErrActive means that a domain can't be forgotten while its accounts are copied.
+	ErrActive = errors.New("accounts of the domain are still being copied: finish or stop them first")
+)
+
+// Prepare makes the last pass over accounts of a domain and verifies them, over all that are not finished if
+// there are none, and returns the draft. tell, which may be nil, is called before each step with the
+// number of accounts. Nothing is finished by it.
+func (g *Guide) Prepare(ctx context.Context, e Engine, domain string, ids []store.AccountID, bodies bool, tell func(Step, int)) (*Report, error) {
+	draft, err := g.Draft(ctx, domain, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(draft.Accounts) == 0 {
+		return nil, ErrNothing
+	}
+	if d, ok := g.Config.DomainNamed(draft.Domain); ok {
+		if _, err := g.look(ctx, d); err != nil { // what the report says of DNS should be new
+			return nil, err
+		}
+	}
+	chosen := idsOf(draft.Accounts)
+	for _, step := range []struct {
+		name Step
+		run  func() error
+	}{
+		{StepPass, func() error { return e.Pass(ctx, chosen) }},
+		{StepVerify, func() error { return e.Verify(ctx, chosen, bodies) }},
+	} {
+		if tell != nil {
+			tell(step.name, len(chosen))
+		}
+		if err := step.run(); err != nil {
+			return nil, err
+		}
+	}
+	return g.Draft(ctx, domain, chosen)
+}
+
+func idsOf(accounts []Account) []store.AccountID {
+	ids := make([]store.AccountID, len(accounts))
+	for i := range accounts {
+		ids[i] = accounts[i].ID
+	}
+	return ids
+}
+
+// Finish finishes accounts of a domain that were prepared, all that are not finished if there
+// are none, in the name of somebody. Those that need a look are left as they are, unless
+// accept: then this somebody has approved them. It returns the report, in which those
+// that were left are told apart; ErrNothing if there is nothing that could be finished.
+func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store.AccountID, by string, accept bool) (*Report, error) {
+	r, err := g.Draft(ctx, domain, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Accounts) == 0 {
+		return nil, ErrNothing
+	}
+	if err := g.sort(ctx, r, by, accept); err != nil {
+		return nil, err
+	}
+	if len(r.Accounts) == 0 {
+		return r, nil
+	}
+	r.By = by
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	kept, finished, err := g.Store.Finish(ctx, idsOf(r.Accounts), store.Report{Domain: r.Domain, Made: r.Made, By: by, Text: text})
+	if len(finished) == 0 {
+		return nil, errors.Join(err, ErrNothing)
+	}
+	r.Number = kept.Number
+	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
+	return r, errors.Join(err, e.Finished(after, finished),
+		g.note(after, by, "finish_accounts", r.Domain, fmt.Sprintf("%d accounts, report %d", len(finished), r.Number)))
+}
+
+// sort tells those accounts of a draft apart that can't be finished, and has the others approved
+// that somebody accepts as they are.
+func (g *Guide) sort(ctx context.Context, r *Report, by string, accept bool) error {
+	var good []Account
+	for _, a := range r.Accounts {
+		looked, err := g.looked(ctx, &a, r.Made)
+		if err != nil {
+			return err
+		}
+		switch {
+		case a.Grade != stage.NeedsLook && looked, a.Approved != nil && looked:
+			good = append(good, a)
+		case accept:
+			approval := store.Approval{When: r.Made, By: by, What: reasons(a.Why)}
+			if err := g.Store.Approve(ctx, []store.AccountID{a.ID}, approval); err != nil {
+				return err
+			}
+			a.Approved = &Approval{By: by, When: r.Made}
+			good = append(good, a)
+		default:
+			r.Left = append(r.Left, a)
+		}
+	}
+	r.Accounts = good
+	return nil
+}
+
+// looked tells whether the last pass over an account is fresh; else that is one more reason
+// against it.
+func (g *Guide) looked(ctx context.Context, a *Account, now time.Time) (bool, error) {
+	s, err := g.Store.Summary(ctx, a.ID)
+	if err != nil || now.Sub(s.LastPass) <= Fresh {
+		return err == nil, err
+	}
+	a.Grade, a.Why = stage.NeedsLook, append(slices.Clone(a.Why), stage.NotLooked(s.LastPass))
+	return false, nil
+}
+
+// reasons are messages in one line.
+func reasons(why []stage.Message) string {
+	texts := make([]string, len(why))
+	for i, m := range why {
+		texts[i] = strings.TrimSuffix(m.Text, ".")
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Forget removes a domain and all that is kept of it, but for its reports and the audit log.
+func (g *Guide) Forget(ctx context.Context, e Engine, domain, by string) error {
+	all, err := g.Store.Overview(ctx, domain)
+	if err != nil {
+		return err
+	}
+	ids := make([]store.AccountID, len(all))
+	for i := range all {
+		if ids[i] = all[i].ID; all[i].State == store.Active {
+			return ErrActive
+		}
+	}
+	if _, known := g.Config.DomainNamed(domain); !known && len(all) == 0 {
+		return ErrNoDomain
+	}
+	if err := e.LetGo(ctx, ids); err != nil {
+		return err
+	}
+	if err := g.note(ctx, by, "forget_domain", domain, fmt.Sprintf("%d accounts", len(all))); err != nil {
+		return err
+	}
+	if err := g.Store.Forget(ctx, domain); err != nil {
+		if errors.Is(err, store.ErrInvalid) {
+			return ErrActive // somebody has begun one meanwhile
+		}
+		return err
+	}
+	if d, known := g.Config.DomainNamed(domain); known && d.Stored {
+		g.Config.Directory.Delete(domain)
+	}
+	g.mu.Lock()
+	delete(g.last, domain)
+	g.mu.Unlock()
+	return nil
+}
+
+// note writes to the audit log.
+func (g *Guide) note(ctx context.Context, by, action, domain, detail string) error {
+	return g.Store.AddAudit(ctx, store.AuditEntry{When: g.Now(), Who: by, Action: action, Domain: domain, Detail: detail})
+}

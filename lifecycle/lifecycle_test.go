@@ -1,0 +1,240 @@
+package lifecycle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"postferry/config"
+	"postferry/discover"
+	"postferry/stage"
+	"postferry/store"
+	"postferry/store/bolt"
+)
+
+var now = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+
+// world is a guide with a state, and an engine that does what a test says.
+type world struct {
+	*Guide
+	t       *testing.T
+	fails   error                 // of a pass
+	passed  func(store.AccountID) // during a pass
+	told    []store.AccountID     // that they are finished
+	letGo   []store.AccountID
+	waiting context.CancelFunc // called by Verify; nil for nothing
+}
+
+func newWorld(t *testing.T, logins ...string) *world {
+	t.Helper()
+	st, err := bolt.Open(t.TempDir(), bolt.Options{Command: "test", Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	cfg := config.Default()
+	old, new := config.Server{Host: "imap.old.example"}, config.Server{Host: "imap.new.example"}
+	cfg.Directory = config.NewDirectory([]config.Domain{{Name: "example.com", Old: old, New: new}})
+	cfg.Directory.Put(config.Domain{Name: "example.net", Old: old, New: new, Stored: true})
+	w := &world{t: t, Guide: &Guide{Config: &cfg, Store: st, Log: zerolog.Nop(), Now: func() time.Time { return now },
+		Finder: &discover.Finder{Watched: []string{}, Bound: time.Second}}}
+	for _, login := range logins {
+		_, domain, _ := strings.Cut(login, "@")
+		_, _, err := st.PutAccounts(t.Context(), []store.Account{{Domain: domain, Login: login, Origin: store.Imported, State: store.Active,
+			Old: store.Credentials{Login: login, Password: "old"}, New: store.Credentials{Login: login, Password: "new"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+func (w *world) Pass(ctx context.Context, ids []store.AccountID) error {
+	for _, id := range ids {
+		if w.passed != nil {
+			w.passed(id)
+		}
+		if err := w.Store.AddPass(ctx, id, store.Pass{Started: now.Add(-time.Minute), Ended: now, Complete: true, Copied: 3}); err != nil {
+			return err
+		}
+	}
+	return w.fails
+}
+
+func (w *world) Verify(ctx context.Context, ids []store.AccountID, bodies bool) error {
+	if w.waiting != nil {
+		w.waiting()
+	}
+	for _, id := range ids {
+		if err := w.Store.NoteVerified(ctx, id, store.Verified{When: now, Bodies: bodies, Doubtful: uint64(id % 2)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) Finished(_ context.Context, ids []store.AccountID) error {
+	w.told = append(w.told, ids...)
+	return nil
+}
+
+func (w *world) LetGo(_ context.Context, ids []store.AccountID) error {
+	w.letGo = append(w.letGo, ids...)
+	return nil
+}
+
+// states are those of all accounts.
+func (w *world) states() (all []store.State) {
+	w.t.Helper()
+	accounts, err := w.Store.Accounts(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, a := range accounts {
+		all = append(all, a.State)
+	}
+	return all
+}
+
+// TestFinish: prepared accounts are finished once, with the report; the engine is told.
+func TestFinish(t *testing.T) {
+	w := newWorld(t, "a@example.com", "b@example.com", "c@example.net")
+	var steps []Step
+	draft, err := w.Prepare(t.Context(), w, "example.com", nil, true, func(s Step, n int) {
+		if steps = append(steps, s); n != 2 {
+			t.Errorf("%s: %d accounts", s, n)
+		}
+	})
+	if err != nil || draft.Number != 0 || draft.Count(stage.Good) != 1 || draft.Count(stage.Perfect) != 1 || !slices.Equal(steps, []Step{StepPass, StepVerify}) {
+		t.Fatalf("%+v, %v, steps %v", draft, err, steps)
+	}
+	r, err := w.Finish(t.Context(), w, "example.com", nil, "root", false)
+	if err != nil || r.Number != 1 || len(r.Accounts) != 2 || len(r.Left) != 0 || !slices.Equal(w.told, []store.AccountID{1, 2}) {
+		t.Fatalf("%+v, %v, the engine was told of %v", r, err, w.told)
+	}
+	if got := w.states(); !slices.Equal(got, []store.State{store.Finished, store.Finished, store.Active}) {
+		t.Errorf("states %v", got)
+	}
+	if _, err := w.Finish(t.Context(), w, "example.com", nil, "root", false); !errors.Is(err, ErrNothing) {
+		t.Errorf("once more: %v", err)
+	}
+	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); !errors.Is(err, ErrNothing) {
+		t.Errorf("prepared once more: %v", err)
+	}
+	wantReport(t, w, r)
+}
+
+func wantReport(t *testing.T, w *world, r *Report) {
+	t.Helper()
+	kept, err := w.Reports(t.Context(), "example.com")
+	if err != nil || len(kept) != 1 || kept[0].Number != 1 || kept[0].By != "root" || len(kept[0].Accounts) != 2 || !kept[0].Accounts[0].Bodies {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	audit, err := w.Store.Audit(t.Context(), store.AuditQuery{Domain: "example.com", Limit: 5})
+	if err != nil || len(audit) != 1 || audit[0].Action != "finish_accounts" || audit[0].Who != "root" {
+		t.Errorf("audit: %+v, %v", audit, err)
+	}
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"csv": func(b *bytes.Buffer) error { return r.WriteCSV(b) }, "html": func(b *bytes.Buffer) error { return r.WriteHTML(b) },
+		"json": func(b *bytes.Buffer) error { return r.WriteJSON(b) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil || !strings.Contains(b.String(), "a@example.com") || !strings.Contains(b.String(), "differences that people may have made") {
+			t.Errorf("%s: %v\n%s", name, err, b.String())
+		}
+	}
+}
+
+// TestFinishLeavesWhatNeedsALook: such accounts stay as they are, unless somebody accepts them.
+func TestFinishLeavesWhatNeedsALook(t *testing.T) {
+	w := newWorld(t, "a@example.com", "b@example.com")
+	w.passed = func(id store.AccountID) {
+		if id == 2 {
+			if err := w.Store.SetProblem(t.Context(), id, &store.Problem{Summary: "The password is wrong.", Advice: store.NeedsFix}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Finish(t.Context(), w, "example.com", nil, "root", false)
+	if err != nil || len(r.Accounts) != 1 || len(r.Left) != 1 || r.Left[0].Login != "b@example.com" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if got := w.states(); !slices.Equal(got, []store.State{store.Finished, store.Active}) {
+		t.Errorf("states %v", got)
+	}
+	r, err = w.Finish(t.Context(), w, "example.com", []store.AccountID{2}, "eva", true)
+	if err != nil || r.Number != 2 || r.Accounts[0].Approved == nil || r.Accounts[0].Approved.By != "eva" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+}
+
+// TestFinishWantsAFreshPass: what was prepared long ago is not finished.
+func TestFinishWantsAFreshPass(t *testing.T) {
+	w := newWorld(t, "a@example.com")
+	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.Now = func() time.Time { return now.Add(Fresh + time.Minute) }
+	r, err := w.Finish(t.Context(), w, "example.com", nil, "root", false)
+	if err != nil || len(r.Accounts) != 0 || len(r.Left) != 1 || r.Left[0].Why[1].Code != "grade_stale" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestFinishInterrupted: whatever ends before the transaction has finished nothing.
+func TestFinishInterrupted(t *testing.T) {
+	w := newWorld(t, "a@example.com")
+	ctx, cancel := context.WithCancel(t.Context())
+	w.waiting = cancel
+	if _, err := w.Prepare(ctx, w, "example.com", nil, false, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("during the verification: %v", err)
+	}
+	w.waiting, w.fails = nil, errors.New("the engine is stopping")
+	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); !errors.Is(err, w.fails) {
+		t.Errorf("during the pass: %v", err)
+	}
+	if got := w.states(); !slices.Equal(got, []store.State{store.Active}) {
+		t.Errorf("states %v", got)
+	}
+}
+
+// TestForget: nothing is left but the reports and the audit log.
+func TestForget(t *testing.T) {
+	w := newWorld(t, "a@example.net", "b@example.com")
+	if err := w.Forget(t.Context(), w, "example.net", "root"); !errors.Is(err, ErrActive) {
+		t.Errorf("while it is copied: %v", err)
+	}
+	if err := w.Forget(t.Context(), w, "nowhere.example", "root"); !errors.Is(err, ErrNoDomain) {
+		t.Errorf("an unknown domain: %v", err)
+	}
+	if err := w.Store.SetState(t.Context(), 1, store.Stopped); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Forget(t.Context(), w, "example.net", "root"); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := w.Config.DomainNamed("example.net"); known || !slices.Equal(w.letGo, []store.AccountID{1}) || len(w.states()) != 1 {
+		t.Errorf("known %v, let go of %v, states %v", known, w.letGo, w.states())
+	}
+}
+
+// TestAssessUnknownDomain: only domains that are set up are assessed.
+func TestAssessUnknownDomain(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.Assess(t.Context(), "nowhere.example", false); !errors.Is(err, ErrNoDomain) {
+		t.Error(err)
+	}
+	a, err := w.Assess(t.Context(), "EXAMPLE.com", true)
+	if err != nil || a.Stage != stage.Preparing || a.Domain != "example.com" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
