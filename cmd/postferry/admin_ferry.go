@@ -139,8 +139,16 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	if err != nil {
 		return err
 	}
-	run.Tell = func(p dryrun.AccountPlan) error { return tell(checkResult(p, pace)) }
-	return run.Run(ctx, ids)
+	seen := checkedAccounts{}
+	run.Tell = func(p dryrun.AccountPlan) error {
+		r := checkResult(p, pace)
+		seen.add(p.Account, !r.Fits())
+		return tell(r)
+	}
+	if err := run.Run(ctx, ids); err != nil {
+		return err
+	}
+	return seen.note(ctx, f.store)
 }
 
 // checkResult is a plan as the page shows it.

@@ -47,7 +47,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	err := patiently(ctx, func() (err error) {
 		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.proxy, err = proxy.New(d.cfg, d.store, d.engine, d.log); err != nil {
 		return err
 	}
-	d.backend = &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log}
+	d.backend = &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
 	if d.cfg.Admin.Listen == "" {
 		return nil
 	}
@@ -99,6 +99,10 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		})
 		front.Go(func() error { return ended(ctx, control.Serve(ctx, d.control, d.backend, d.log), "the control socket") })
+		front.Go(func() error {
+			d.backend.guide.Watch(ctx)
+			return nil
+		})
 		if d.page != nil {
 			front.Go(func() error { return ended(ctx, d.page.Serve(ctx), "the import page") })
 		}

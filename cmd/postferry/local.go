@@ -13,6 +13,7 @@ import (
 	"postferry/admin"
 	"postferry/config"
 	"postferry/internal/control"
+	"postferry/lifecycle"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -25,8 +26,9 @@ type local struct {
 	// background says that the engine makes passes by itself, as the daemon's does.
 	background bool
 
-	cfg *config.Config // for what reaches the servers beside the engine
-	log zerolog.Logger // likewise
+	cfg   *config.Config // for what reaches the servers beside the engine
+	log   zerolog.Logger // likewise
+	guide *lifecycle.Guide
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink linkMaker
 	// operator works with the import page's memory as well; nil where there is none.

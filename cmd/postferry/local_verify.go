@@ -41,7 +41,9 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 	if err != nil {
 		return err
 	}
+	seen := checkedAccounts{}
 	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
+		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
 		return tell(control.PlanRecord{Account: &p})
 	}}
 	pace, err := d.Pace(ctx)
@@ -51,5 +53,8 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 	if err := tell(control.PlanRecord{Pace: &pace}); err != nil {
 		return err
 	}
-	return d.Run(ctx, ids)
+	if err := d.Run(ctx, ids); err != nil {
+		return err
+	}
+	return seen.note(ctx, l.store)
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
-	"postferry/discover"
 	"postferry/internal/control"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -31,7 +30,6 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 		return nil, warnings, usageError(err)
 	}
 	cfg.Directory = config.NewDirectory(cfg.Domains)
-	cfg.Directory.Complete(discover.Complete)
 	return cfg, warnings, nil
 }
 
@@ -48,7 +46,7 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
-	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	return b, err
 }
 
@@ -96,7 +94,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 		return nil, errors.Join(err, st.Close())
 	}
 	if log == nil {
-		return &local{store: st, cfg: cfg, close: st.Close}, nil
+		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close}, nil
 	}
 	engine, err := syncer.New(cfg, st, *log)
 	if err != nil {
@@ -106,7 +104,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
-	return &local{store: st, engine: engine, cfg: cfg, log: *log, close: func() error {
+	return &local{store: st, engine: engine, cfg: cfg, log: *log, guide: newGuide(cfg, st, *log, nil), close: func() error {
 		stop()
 		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {

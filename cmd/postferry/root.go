@@ -24,7 +24,8 @@ const (
 const exitHelp = `Exit status:
   0    all is well; sync: everything is on the new server
   1    something failed; sync: not everything is on the new server yet;
-       verify: something is missing, altered or doubled there
+       verify: something is missing, altered or doubled there;
+       advise: the old server may not be switched off yet
   2    the command line, the configuration or the account list is wrong
   3    the state is in use by another postferry
   130  interrupted (Ctrl-C)`
@@ -113,7 +114,7 @@ a list of accounts and start the daemon:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newQuarantine(), newFolder(), newAlias(), newAdmin(), newKey(), newBackup(), newDiscover(), newDemo(), newVersion())
+	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newQuarantine(), newFolder(), newAlias(), newAdmin(), newKey(), newBackup(), newDiscover(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
 		strictUsage(cmd)
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"postferry/config"
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
 	"postferry/syncer/dryrun"
@@ -53,8 +52,7 @@ func demoContents(t *testing.T, server *servers.Server) map[string]servers.Conte
 
 func TestPlanPrinter(t *testing.T) {
 	var out bytes.Buffer
-	known := config.NewDirectory([]config.Domain{{Name: "example.com", Old: config.Server{Host: "imap.mail.yahoo.com"}}})
-	p := planPrinter{w: &out, domains: known, told: map[string]bool{}}
+	p := planPrinter{w: &out}
 	records := []control.PlanRecord{
 		{Pace: &dryrun.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
 		{Account: &dryrun.AccountPlan{

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"postferry/config"
+	"postferry/lifecycle"
+	"postferry/stage"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/verify"
@@ -38,6 +40,17 @@ type Backend interface {
 	DecideFolder(ctx context.Context, d FolderDecision) (title string, err error)
 	// DecideAlias does what somebody says of two logins.
 	DecideAlias(ctx context.Context, d AliasDecision) error
+	// Advise says how far a domain is, and asks DNS for it.
+	Advise(ctx context.Context, domain string) (stage.Assessment, error)
+	// Prepare makes the last pass over accounts, verifies them, and returns the draft of the report. tell
+	// is called before each of the steps.
+	Prepare(ctx context.Context, q FinishQuery, tell func(step lifecycle.Step, accounts int)) (*lifecycle.Report, error)
+	// Finish finishes accounts that were prepared.
+	Finish(ctx context.Context, q FinishQuery) (*lifecycle.Report, error)
+	// Forget removes a domain but for its reports and the audit log.
+	Forget(ctx context.Context, domain string) error
+	// Reports returns the reports that are kept of a domain, of all if it is "", newest first.
+	Reports(ctx context.Context, domain string) ([]lifecycle.Report, error)
 	// Access does what "postferry admin" asks.
 	Access(ctx context.Context, req AccessRequest) (AccessReply, error)
 	// Backup writes a backup of the state.

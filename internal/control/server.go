@@ -72,6 +72,11 @@ func (c *server) routes() map[string]http.HandlerFunc {
 		pathAlias:           c.decideAlias,
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
+		pathAdvise:          c.advise,
+		pathPrepare:         c.prepare,
+		pathFinish:          c.finish,
+		pathForget:          c.forget,
+		pathReports:         c.reports,
 		pathAccess:          c.access,
 		pathBackup:          c.backup,
 	}

@@ -24,12 +24,12 @@
 // and inside the engine:
 //
 //	                    syncer
-//	             transfer   treesync
-//	verify   dryrun   recovery   mailbox
-//	     compare   leftout   quota
+//	                   treesync
+//	verify   dryrun   transfer   mailbox
+//	     compare   leftout
 //	              session
 //	                 foldertree
-//	         message   problem   measure
+//	              message   problem
 //
 // Tests may use internal/lab as well; nothing else may. The package is not
 // part of the program.

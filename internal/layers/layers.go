@@ -50,8 +50,8 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
+		"cmd/postferry": append([]string{bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+			"syncer/transfer", "syncer/foldertree"}, middle...), // for what they report
 		"admin":              append([]string{throttle, spreadsheet}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
@@ -60,6 +60,8 @@ func allowed() map[string][]string {
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
+		"stage":              {"discover", "store"},                              // for the facts
+		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
 		"wire":               nil,
 		"store":              {secret},
 		"store/seal":         {"store", private},
@@ -72,7 +74,7 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {"syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {"stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
 		demo:                 {demoServers, control, humanize, "syncer", "store"},
 		demoServers:          nil,
@@ -96,17 +98,14 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
-		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/mailbox":    folder,
 		"syncer/compare":    folder,
 		"syncer/leftout":    folder,
-		"syncer/transfer":   append([]string{"syncer/recovery", "syncer/quota", "syncer/measure", "syncer/leftout"}, folder...),
-		"syncer/recovery":   folder,
-		"syncer/quota":      folder,
-		"syncer/measure":    {"store"},
+		"syncer/transfer":   append([]string{"syncer/leftout"}, folder...),
 		"syncer/session":    sessions,
 		"syncer/foldertree": pure,
 		"syncer/message":    ground,

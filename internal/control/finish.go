@@ -1,0 +1,168 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"postferry/lifecycle"
+	"postferry/stage"
+)
+
+// AdviseQuery is which domain to assess.
+type AdviseQuery struct {
+	Domain string `json:"domain"`
+}
+
+// FinishQuery is what to finish.
+type FinishQuery struct {
+	Domain string   `json:"domain"`           // "" if there are logins
+	Logins []string `json:"logins,omitempty"` // of one domain; all of the domain's that are not finished if none
+	Bodies bool     `json:"bodies,omitempty"` // the verification compares messages whole
+	Accept bool     `json:"accept,omitempty"` // those that need a look as well
+}
+
+// ReportsQuery is which reports to return.
+type ReportsQuery struct {
+	Domain string `json:"domain,omitempty"` // "" for all
+}
+
+const (
+	pathAdvise  = "/v1/advise"  // POST AdviseQuery -> adviseReply
+	pathPrepare = "/v1/prepare" // POST FinishQuery -> finishReply...
+	pathFinish  = "/v1/finish"  // POST FinishQuery -> finishReply
+	pathForget  = "/v1/forget"  // POST AdviseQuery -> finishReply
+	pathReports = "/v1/reports" // POST ReportsQuery -> reportsReply
+)
+
+type adviseReply struct {
+	Assessment stage.Assessment `json:"assessment"`
+	Error      *replyError      `json:"error,omitempty"`
+}
+
+// finishReply is a line of the answer: a step that begins, or the end.
+type finishReply struct {
+	Step   lifecycle.Step    `json:"step,omitempty"`
+	Of     int               `json:"of,omitempty"` // accounts
+	Report *lifecycle.Report `json:"report,omitempty"`
+	Error  *replyError       `json:"error,omitempty"`
+}
+
+type reportsReply struct {
+	Reports []lifecycle.Report `json:"reports"`
+	Error   *replyError        `json:"error,omitempty"`
+}
+
+// Advise implements Backend.
+func (r *Client) Advise(ctx context.Context, domain string) (stage.Assessment, error) {
+	var reply adviseReply
+	err := r.ask(ctx, pathAdvise, AdviseQuery{domain}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Assessment, err
+}
+
+// Prepare implements Backend.
+func (r *Client) Prepare(ctx context.Context, q FinishQuery, tell func(lifecycle.Step, int)) (*lifecycle.Report, error) {
+	var reply finishReply
+	err := r.ask(ctx, pathPrepare, q, func(dec *json.Decoder) error {
+		for {
+			reply = finishReply{}
+			if err := dec.Decode(&reply); err != nil {
+				return err
+			}
+			if reply.Step == "" {
+				return reply.Error.err()
+			}
+			tell(reply.Step, reply.Of)
+		}
+	})
+	return reply.Report, err
+}
+
+// Finish implements Backend.
+func (r *Client) Finish(ctx context.Context, q FinishQuery) (*lifecycle.Report, error) {
+	return r.askReport(ctx, pathFinish, q)
+}
+
+// Forget implements Backend.
+func (r *Client) Forget(ctx context.Context, domain string) error {
+	_, err := r.askReport(ctx, pathForget, AdviseQuery{domain})
+	return err
+}
+
+func (r *Client) askReport(ctx context.Context, path string, q any) (*lifecycle.Report, error) {
+	var reply finishReply
+	err := r.ask(ctx, path, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Report, err
+}
+
+// Reports implements Backend.
+func (r *Client) Reports(ctx context.Context, domain string) ([]lifecycle.Report, error) {
+	var reply reportsReply
+	err := r.ask(ctx, pathReports, ReportsQuery{domain}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Reports, err
+}
+
+func (c *server) advise(w http.ResponseWriter, r *http.Request) {
+	var req AdviseQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	a, err := c.backend.Advise(r.Context(), req.Domain)
+	_ = out.write(adviseReply{Assessment: a, Error: describeError(stopped(err))})
+}
+
+func (c *server) prepare(w http.ResponseWriter, r *http.Request) {
+	var req FinishQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	report, err := c.backend.Prepare(r.Context(), req, func(s lifecycle.Step, of int) { _ = out.write(finishReply{Step: s, Of: of}) })
+	_ = out.write(finishReply{Report: report, Error: describeError(stopped(err))})
+}
+
+func (c *server) finish(w http.ResponseWriter, r *http.Request) {
+	var req FinishQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	report, err := c.backend.Finish(r.Context(), req)
+	if err == nil {
+		c.log.Info().Str("domain", report.Domain).Int("accounts", len(report.Accounts)).Uint64("report", report.Number).Msg("accounts were finished")
+	}
+	_ = out.write(finishReply{Report: report, Error: describeError(stopped(err))})
+}
+
+func (c *server) forget(w http.ResponseWriter, r *http.Request) {
+	var req AdviseQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	err := c.backend.Forget(r.Context(), req.Domain)
+	if err == nil {
+		c.log.Info().Str("domain", req.Domain).Msg("a domain was forgotten")
+	}
+	_ = out.write(finishReply{Error: describeError(stopped(err))})
+}
+
+func (c *server) reports(w http.ResponseWriter, r *http.Request) {
+	var req ReportsQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	reports, err := c.backend.Reports(r.Context(), req.Domain)
+	_ = out.write(reportsReply{Reports: reports, Error: describeError(err)})
+}
