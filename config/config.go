@@ -126,13 +126,21 @@ type AccountLimits struct {
 	// OldBytesPerDay bounds the octets read from the old server within 24 hours,
 	// NewBytesPerDay those written to the new one.
 	OldBytesPerDay, NewBytesPerDay int64
+	// Given says which of them somebody has chosen.
+	Given GivenLimits
 }
+
+// GivenLimits are the limits that somebody has chosen; what a provider wants gives way to them.
+type GivenLimits struct{ Connections, OldBytesPerDay, NewBytesPerDay bool }
 
 // DefaultLogins is how many logins of clients are tried at a new server at the same time.
 const DefaultLogins = 100
 
 // LoginsAtOnce is how many logins of clients are tried at the new server at the same time.
 func (d *Domain) LoginsAtOnce() int { return cmp.Or(d.Logins, DefaultLogins) }
+
+// Connections is how many connections an account has to either server at most.
+func (d *Domain) Connections() int { return cmp.Or(d.Account.Connections, DefaultConnections) }
 
 // DefaultConnections is how many connections an account has to either server at most.
 const DefaultConnections = 4

@@ -16,9 +16,10 @@ type Directory struct {
 	fixed []Domain
 	now   atomic.Pointer[domains]
 
-	change  sync.Mutex // held by whoever makes the next view
-	others  map[string]Domain
-	signIns map[signInPlace]*SignIn // of the others
+	change   sync.Mutex // held by whoever makes the next view
+	others   map[string]Domain
+	signIns  map[signInPlace]*SignIn // of the others
+	complete func(*Domain)           // nil for none
 }
 
 // signInPlace is one of a domain's servers.
@@ -78,11 +79,23 @@ func (d *Directory) withSignIns() []Domain {
 	return all
 }
 
+// Complete has each domain, now and later, completed by fn: with what follows from its servers
+// and nobody has chosen.
+func (d *Directory) Complete(fn func(*Domain)) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	d.complete = fn
+	d.look()
+}
+
 // look makes the next view.
 func (d *Directory) look() {
 	next := &domains{byName: map[string]*Domain{}}
 	for _, list := range [][]Domain{d.withSignIns(), d.fixed} {
 		for _, domain := range list {
+			if d.complete != nil {
+				d.complete(&domain)
+			}
 			next.byName[lowerASCII(domain.Name)] = &domain
 			if domain.Default {
 				next.spare = &domain

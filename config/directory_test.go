@@ -42,6 +42,20 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
+// TestDirectoryCompletes: what follows from a domain's servers goes into what is known already and
+// what comes later, and not into what was put.
+func TestDirectoryCompletes(t *testing.T) {
+	d := NewDirectory([]Domain{{Name: "file.example"}})
+	d.Put(Domain{Name: "before.example"})
+	d.Complete(func(x *Domain) { x.Account.OldBytesPerDay++ })
+	d.Put(Domain{Name: "after.example"})
+	for _, x := range d.All() {
+		if x.Account.OldBytesPerDay != 1 {
+			t.Errorf("%s: completed %d times", x.Name, x.Account.OldBytesPerDay)
+		}
+	}
+}
+
 // TestDirectoryKeepsViews: what was found stays as it was.
 func TestDirectoryKeepsViews(t *testing.T) {
 	d := NewDirectory(nil)

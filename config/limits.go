@@ -10,6 +10,7 @@ func (f *file) limits(domain *block, d *Domain) {
 	b, a := f.blockOf(domain, "domain.account_limits"), &d.Account
 	f.rates(b, &a.Limits)
 	a.Connections = DefaultConnections
+	a.Given = GivenLimits{Connections: b.has("connections"), OldBytesPerDay: b.has("old_bytes_per_day"), NewBytesPerDay: b.has("new_bytes_per_day")}
 	set(b, "connections", &a.Connections, integer(1, DefaultConnections))
 	set(b, "old_bytes_per_day", &a.OldBytesPerDay, sizeOrNone(1e6, "2500MB"))
 	set(b, "new_bytes_per_day", &a.NewBytesPerDay, sizeOrNone(1e6, "500MB"))

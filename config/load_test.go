@@ -132,13 +132,14 @@ account_limits.connections = 1
 				Account: AccountLimits{
 					Limits: Limits{MessagesPerSecond: 10, BytesPerSecond: 1 << 20}, Connections: 2,
 					OldBytesPerDay: 2500e6, NewBytesPerDay: 500e6,
+					Given: GivenLimits{Connections: true, OldBytesPerDay: true, NewBytesPerDay: true},
 				}},
 			{Name: "bücher.example",
 				Old:     Server{Security: ImplicitTLS, Host: "imap.old.example", Port: 1993},
 				New:     Server{Security: ImplicitTLS, Host: "imap.new.example", Port: 993},
 				Folders: Folders{Map: map[string]string{"Old": "New"}, Skip: []string{"Spam"}},
 				Logins:  DefaultLogins,
-				Account: AccountLimits{Connections: 1}},
+				Account: AccountLimits{Connections: 1, Given: GivenLimits{Connections: true}}},
 		},
 	}
 	got.source = source{}

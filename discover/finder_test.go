@@ -256,12 +256,14 @@ func TestPrivateAddressesAndOtherPortsAreRefused(t *testing.T) {
 
 func TestProvidersAreKnownByTheirMX(t *testing.T) {
 	for mx, want := range map[string]string{
-		"aspmx.l.google.com":                      "note_google",
-		"example-com.mail.protection.outlook.com": "note_microsoft",
+		"aspmx.l.google.com":                      "note_google note_daily_limit",
+		"example-com.mail.protection.outlook.com": "note_microsoft note_throttling",
 		"mail.protonmail.ch":                      "note_no_imap",
 		"mx1.example.pphosted.com":                "note_filter",
 		"notgoogle.com":                           "",
-		"mx.example.olc.protection.outlook.com":   "note_microsoft",
+		"mx.example.olc.protection.outlook.com":   "note_microsoft note_switch note_throttling",
+		"mta7.am0.yahoodns.net":                   "note_app_password note_window",
+		"mx3.qq.com":                              "note_app_password note_switch note_recent",
 	} {
 		w := newWorld(t, "example.com. 300 IN MX 1 "+mx+".")
 		if got := codes(w.find("example.com").Notes); got != want {

@@ -161,7 +161,7 @@ func (s *search) besideNew(host string) bool {
 	p, known := providerOf(host)
 	return slices.ContainsFunc(s.gates.newHosts, func(n string) bool {
 		top := registrable(n)
-		return known && p.imap == n || top != "" && top == registrable(host) && top != registrable(s.query.domain)
+		return known && p.imap.Host == n || top != "" && top == registrable(host) && top != registrable(s.query.domain)
 	})
 }
 

@@ -88,7 +88,7 @@ func TestCustomersServerOfAKnownProvider(t *testing.T) {
 	if r.Found == nil || r.Found.URL != "imaps://imap.gmail.com" || codes(r.Why) != "why_imap why_source_provider why_trusted" {
 		t.Fatalf("found %+v because %s", r.Found, codes(r.Why))
 	}
-	if codes(r.Notes) != codeGoogle || !strings.Contains(r.Notes[0].Text, "app password") {
+	if codes(r.Notes) != "note_google note_daily_limit" || !strings.Contains(r.Notes[0].Text, "app password") {
 		t.Errorf("notes: %+v", r.Notes)
 	}
 }

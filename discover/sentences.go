@@ -77,6 +77,12 @@ const (
 	codeGoogle      Code = "note_google"
 	codeMicrosoft   Code = "note_microsoft"
 	codeAppPassword Code = "note_app_password"
+	codeSwitch      Code = "note_switch"
+	codeRecent      Code = "note_recent"
+	codeWindow      Code = "note_window"
+	codeDaily       Code = "note_daily_limit"
+	codeMessageSize Code = "note_message_size"
+	codeHints       Code = "note_throttling"
 	codeNoIMAP      Code = "note_no_imap"
 	codeFilter      Code = "note_filter"
 	codeLogin       Code = "note_login_" // and the form
@@ -161,7 +167,13 @@ var sentences = map[Code]string{
 
 	codeGoogle:      `This is Google. The password of a Google account does not work in mail programs: each account needs an app password (which needs 2-step verification), and IMAP must be allowed in the administration. Moving all accounts without app passwords would need OAuth2, which Postferry can't do yet.`,
 	codeMicrosoft:   `This is Microsoft 365. It has switched passwords off for IMAP and POP3: they are refused even if they are right. It would need OAuth2, which Postferry can't do yet.`,
-	codeAppPassword: `This is {provider}. The ordinary password may not work: create an app password for each account.`,
+	codeAppPassword: `This is {provider}. The ordinary password may not work: create an app password for each account ({page}).`,
+	codeSwitch:      `{provider} lets mail programs in only after IMAP was switched on for the account ({page}).`,
+	codeRecent:      `{provider} shows mail programs only the mail of the last {days} days until the account's settings say otherwise ({page}).`,
+	codeWindow:      `{provider} shows mail programs {messages} messages of a folder at most. What lies behind them is not seen, so it is neither copied nor counted.`,
+	codeDaily:       `{provider} allows {size} a day for an account. Postferry keeps to {kept} by itself, rests and goes on; {key} in [domain.account_limits] changes that.`,
+	codeMessageSize: `{provider} takes messages of up to {size}. Larger ones are set aside and told.`,
+	codeHints:       `{provider} slows down whoever asks for much, and says for how long. Postferry waits that long.`,
 	codeNoIMAP:      `This is {provider}, which offers neither IMAP nor POP3 to the outside.`,
 	codeFilter:      `The MX {host} is a filter ({provider}) that passes mail on; the server behind it does not show there.`,
 	codeNoPasswords: `The server does not announce that it takes passwords.`,

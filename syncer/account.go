@@ -14,6 +14,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/mailbox"
+	"postferry/syncer/measure"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 )
@@ -46,21 +47,21 @@ type tracked struct {
 	asked      bool      // a client has asked what it has
 	thin       bool      // the ledger has lines whose messages are gone from the old server
 	looked     time.Time // when the old server was last asked about it in this run
-	made       atomic.Pointer[transfer.Progress]
+	made       atomic.Pointer[measure.Progress]
 }
 
 // far is how far the folder is.
-func (f *tracked) far() transfer.Progress {
+func (f *tracked) far() measure.Progress {
 	if p := f.made.Load(); p != nil {
 		return *p
 	}
-	return transfer.RowProgress(f.Folder)
+	return measure.OfRow(f.Folder)
 }
 
 // watch is far for other goroutines: what it returns does not touch the row.
-func (f *tracked) watch() (far func() transfer.Progress) {
-	row := transfer.RowProgress(f.Folder)
-	return func() transfer.Progress {
+func (f *tracked) watch() (far func() measure.Progress) {
+	row := measure.OfRow(f.Folder)
+	return func() measure.Progress {
 		if p := f.made.Load(); p != nil {
 			return *p
 		}
@@ -117,7 +118,7 @@ type account struct {
 	messages uint64                   // on the old server, as the store knows
 	renewed  time.Time                // when the row was last given other credentials
 	taking   sync.Mutex               // of its pulls: held while lines of the ledger are given other keys
-	meter    transfer.Meter           // of what its pulls deal with; may be used from anywhere
+	meter    measure.Meter            // of what its pulls deal with; may be used from anywhere
 	traffic  *session.RateLimits      // likewise; nil before the account is loaded
 	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
 }

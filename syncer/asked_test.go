@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"postferry/syncer/transfer"
+	"postferry/syncer/measure"
 )
 
 // askRig is an account with folders of different sizes that nobody has opened.
@@ -105,7 +105,7 @@ func TestOrderOfAPass(t *testing.T) {
 	folder := func(name string, asked bool, total uint64) *tracked {
 		f := &tracked{asked: asked}
 		f.New, f.Old, f.Title = name, name, name
-		f.made.Store(&transfer.Progress{Total: total})
+		f.made.Store(&measure.Progress{Total: total})
 		return f
 	}
 	p := &passRun{queue: []*tracked{

@@ -15,8 +15,10 @@
 //
 //	syncer      the engine, its accounts, passes, visits, control and status
 //	treesync    the folder trees of one account        mailbox   one mailbox, one account
+//	transfer    one folder, read and appended          recovery  its ledger put right
 //	verify      compares both servers                  dryrun    says what a pass would do
-//	transfer    one folder                             compare   what the two above share
+//	compare     what these two share                   leftout   what is not copied
+//	quota       whether an account's mail fits         measure   how far, how fast; pure
 //	session     sources, targets, pairs, pools         foldertree  plans trees; pure
 //	message     single messages; pure                  problem   errors for people; pure
 //

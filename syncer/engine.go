@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/mailbox"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/upstream"
@@ -54,7 +55,7 @@ type Engine struct {
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
 	return &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), quiet: transfer.SettleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
 		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),

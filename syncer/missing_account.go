@@ -52,7 +52,7 @@ const renumberedMost = 2
 // noteNumbers keeps the UIDVALIDITY of a new folder that a pull has found.
 func (a *account) noteNumbers(f *tracked, p *transfer.Pull, err error) {
 	v := p.Target.UIDValidity
-	if err != nil || v == 0 || p.Fleeting || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != p.Folder.New {
+	if err != nil || v == 0 || p.Fleeting || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != p.Row.New {
 		return
 	}
 	was := f.NewUIDValidity

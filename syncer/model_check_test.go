@@ -13,7 +13,6 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
-	"postferry/syncer/transfer"
 )
 
 // neverTwice: no message has more copies than there is a reason for, and none
@@ -326,7 +325,7 @@ func (m *model) checkQuarantine() {
 		for _, q := range l.Quarantine {
 			body := m.bodyOf(f.Old, q.Key)
 			if v, _, _ := message.SplitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
-				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, transfer.KeyText(q.Key))
+				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, message.KeyText(q.Key))
 			}
 			if body != "" && !strings.Contains(body, refusedField) {
 				m.fail("in quarantine for no reason: %+v %q", q, body)

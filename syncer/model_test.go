@@ -21,7 +21,6 @@ import (
 	"postferry/store/bolt"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 )
 
 // modelTime is the environment variable that says for how long TestModel goes
@@ -371,7 +370,7 @@ func (m *model) dump() string {
 		}
 		b.WriteString("  ledger")
 		for _, e := range l.Entries {
-			fmt.Fprintf(&b, " %s=%d/%d", transfer.KeyText(e.Key), e.UIDValidity, e.UID)
+			fmt.Fprintf(&b, " %s=%d/%d", message.KeyText(e.Key), e.UIDValidity, e.UID)
 		}
 		fmt.Fprintf(&b, "\n  intents %d, quarantine %d\n", len(l.Intents), len(l.Quarantine))
 	}

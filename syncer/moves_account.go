@@ -1,16 +1,16 @@
 package syncer
 
-import "postferry/syncer/transfer"
+import "postferry/syncer/recovery"
 
 // thinned are the folders that may be thin, but for one.
-func (a *account) thinned(but *tracked) (all []transfer.Thin) {
+func (a *account) thinned(but *tracked) (all []recovery.Thin) {
 	if a.front.POP3() {
 		return nil
 	}
 	for _, f := range a.folders {
 		if f != but && a.mayBeThin(f) {
 			_, listed := a.tree.status[f.Old]
-			all = append(all, transfer.Thin{ID: f.ID, Old: f.Old, Listed: listed || a.tree.status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
+			all = append(all, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || a.tree.status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
 		}
 	}
 	return all

@@ -9,7 +9,9 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/measure"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/syncer/treesync"
@@ -321,11 +323,11 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	}
 	told := f.far().Announced(cp, uint64(st.Messages), since, st.Size)
 	if f.AllMail {
-		told = transfer.RowProgress(f.Folder) // how much of it is to come nobody knows yet
+		told = measure.OfRow(f.Folder) // how much of it is to come nobody knows yet
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !transfer.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
 	return wanted && !same
 }
 
@@ -347,7 +349,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		p.yielded = true
 	case errors.Is(err, session.ErrYield):
 		p.queue = append([]*tracked{f}, p.queue...)
-	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
 		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
@@ -367,7 +369,7 @@ func (a *account) newGone(f *tracked, done *transfer.Pull, err error) {
 	p := a.pass
 	switch {
 	case f.State != store.FolderPresent:
-	case f.New != done.Folder.New:
+	case f.New != done.Row.New:
 		p.queue = append(p.queue, f)
 	default:
 		f.doubted = true

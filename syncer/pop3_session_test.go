@@ -115,30 +115,6 @@ func TestPOP3Pause(t *testing.T) {
 	}
 }
 
-// TestPOP3SessionTime: a session lasts long enough for its listing to be worth it.
-func TestPOP3SessionTime(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	for _, tt := range []struct {
-		pop3          bool
-		listing, last time.Duration
-	}{
-		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
-	} {
-		p := &transfer.Pull{Resources: transfer.Resources{Quiet: transfer.SettleQuiet, Clock: func() time.Time { return now }}, Listing: tt.listing}
-		p.Selected = &session.SourceFolder{POP3: tt.pop3}
-		p.LimitSession()
-		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: transfer.ErrPause} {
-			if tt.last == 0 {
-				after, want = 24*time.Hour, nil
-			}
-			p.Clock = func() time.Time { return now.Add(after) }
-			if got := p.Yielded(); got != want {
-				t.Errorf("%+v after %v: %v", tt, after, got)
-			}
-		}
-	}
-}
-
 // There is an inbox and nothing else.
 func TestPOP3OtherFolder(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(2)...)

@@ -15,7 +15,6 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -319,24 +318,5 @@ func TestNotEmptyAnyMore(t *testing.T) {
 	}
 	if n := r.pair.old.count("BODY"); n != 2 {
 		t.Errorf("%d messages were fetched, want 2", n)
-	}
-}
-
-func TestSoonOver(t *testing.T) {
-	const most = transfer.PortionsAhead * transfer.BodyOctets
-	for _, c := range []struct {
-		messages     uint32
-		came, octets uint64
-		want         bool
-	}{
-		{1, 1, 0, true}, {1, 1, most, true}, {2, 1, most, true}, {3, 1, most, false}, {2000, 100, 100 << 10, true},
-		{2000, 100, 100 << 20, false}, {2000, 1980, 1980 << 20, false}, {2000, 1984, 1984 << 20, true}, {5, 7, 7 << 30, true},
-	} {
-		p := &transfer.Pull{}
-		p.Selected = &session.SourceFolder{Selected: upstream.Selected{Messages: c.messages}}
-		r := &transfer.Reader{Pull: p}
-		if got := r.SoonOver(c.came, c.octets); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -176,4 +175,4 @@ func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Creden
 }
 
 // KeyText is a message's key for people.
-func KeyText(k store.Key) string { return transfer.KeyText(k) }
+func KeyText(k store.Key) string { return message.KeyText(k) }

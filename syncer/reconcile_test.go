@@ -9,7 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/transfer"
+	"postferry/syncer/recovery"
 	"postferry/upstream"
 )
 
@@ -39,7 +39,7 @@ func TestTakeLost(t *testing.T) {
 				}
 			}
 			changed := 0
-			n := transfer.TakeLost(proofs, found)
+			n := recovery.TakeLost(proofs, found)
 			for i, e := range proofs {
 				if len(e.Flags)+len(tt.wants[i]) > 0 && !reflect.DeepEqual(e.Flags, tt.wants[i]) {
 					t.Errorf("%d: %v, not %v", i, e.Flags, tt.wants[i])

@@ -12,7 +12,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/transfer"
+	"postferry/syncer/recovery"
 )
 
 // TestRemovedSince: what was stored and removed before its arrival was known is told from
@@ -87,7 +87,7 @@ func TestRemovedSince(t *testing.T) {
 	}
 	for name, tt := range tests {
 		copies := make([]message.Candidate, len(tt.uids))
-		there := transfer.PresentUIDs{Validity: 9, Next: 1000, UIDs: map[imap.UID]struct{}{}}
+		there := recovery.PresentUIDs{Validity: 9, Next: 1000, UIDs: map[imap.UID]struct{}{}}
 		if tt.NextFolder != 0 {
 			there.Next = tt.NextFolder
 		}
@@ -100,7 +100,7 @@ func TestRemovedSince(t *testing.T) {
 				tt.intents[i].Size = uint32(100 + i)
 			}
 		}
-		got := slices.Sorted(maps.Keys(transfer.RemovedSince(tt.intents, copies, there)))
+		got := slices.Sorted(maps.Keys(recovery.RemovedSince(tt.intents, copies, there)))
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
@@ -123,7 +123,7 @@ func TestRemovedSinceAny(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		together := rapid.Bool().Draw(t, "together")
 		mayRefuse := rapid.Bool().Draw(t, "some may be refused")
-		there := transfer.PresentUIDs{Validity: 9, Next: imap.UID(rapid.IntRange(1, 100).Draw(t, "first")), UIDs: map[imap.UID]struct{}{}}
+		there := recovery.PresentUIDs{Validity: 9, Next: imap.UID(rapid.IntRange(1, 100).Draw(t, "first")), UIDs: map[imap.UID]struct{}{}}
 		var intents []store.Intent
 		var real []imap.UID // where each has arrived; 0: nowhere
 		var gone []bool
@@ -165,7 +165,7 @@ func TestRemovedSinceAny(t *testing.T) {
 				}
 			}
 		}
-		removed := transfer.RemovedSince(intents, copies, there)
+		removed := recovery.RemovedSince(intents, copies, there)
 		arrived, counted := map[uint32]int{}, map[uint32]int{}
 		for i, in := range intents {
 			if real[i] != 0 {
@@ -323,7 +323,7 @@ func TestStrangersTo(t *testing.T) {
 		Lost:    []store.Intent{{Key: "f", Fingerprint: print(5), Size: 5}},
 	}
 	var got []imap.UID
-	for _, c := range transfer.StrangersTo(ledger, 9, []message.Candidate{one(1), one(2), one(3), one(4), one(5), one(6), one(7)}) {
+	for _, c := range recovery.StrangersTo(ledger, 9, []message.Candidate{one(1), one(2), one(3), one(4), one(5), one(6), one(7)}) {
 		got = append(got, c.UID)
 	}
 	if want := []imap.UID{6, 7}; !slices.Equal(got, want) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 )
@@ -32,7 +33,7 @@ func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, 
 	f := p.queue[at]
 	p.queue = slices.Delete(p.queue, at, at+1)
 	p.reserved[l] = f
-	return session.NextFolder{Folder: f.Folder, List: transfer.FirstWindow(f.Checkpoint), Early: a.askEarly(f, limited)}, true
+	return session.NextFolder{Folder: f.Folder, List: recovery.FirstWindow(f.Checkpoint), Early: a.askEarly(f, limited)}, true
 }
 
 // unreserve puts the folder that a pair was to pull next back to where it is picked

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"postferry/store"
-	"postferry/syncer/transfer"
+	"postferry/syncer/measure"
 )
 
 // Live is what is going on with an account right now.
@@ -25,7 +25,7 @@ type Live struct {
 	Copied                  uint64 // messages copied since this pass began
 	Bytes                   uint64 // octets copied since this pass began
 	Started                 time.Time
-	Rate                    transfer.Rate
+	Rate                    measure.Rate
 	// Remaining is how long the rest takes if it goes on like this; nil while
 	// that can't be known.
 	Remaining *time.Duration
@@ -89,7 +89,7 @@ func (e *Engine) LiveFolders(ctx context.Context, id store.AccountID) (folders [
 // live is what goes on now.
 func (a *account) live(now time.Time) Live {
 	l := Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
-	var sum transfer.Sum
+	var sum measure.Sum
 	for _, f := range a.folders {
 		if f.State != store.FolderPresent {
 			continue

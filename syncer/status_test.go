@@ -7,8 +7,8 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/measure"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 )
 
 // While the inbox of an account goes first, the figures are of all its folders.
@@ -101,7 +101,7 @@ func TestLiveRemaining(t *testing.T) {
 	a.pass = &passRun{started: start}
 	a.traffic = session.NewRateLimits(&session.Throttle{}, config.AccountLimits{OldBytesPerDay: 1500}, nil)
 	a.folders = []*tracked{{Folder: store.Folder{State: store.FolderPresent}}}
-	a.folders[0].made.Store(&transfer.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 2000})
+	a.folders[0].made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 2000})
 	for s := range 10 {
 		a.meter.Add(start.Add(time.Duration(s)*time.Second), 10, 100)
 	}
@@ -112,10 +112,10 @@ func TestLiveRemaining(t *testing.T) {
 	if l := a.live(start.Add(time.Second)); l.Remaining != nil {
 		t.Errorf("known after a second: %v", *l.Remaining)
 	}
-	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (transfer.Rate{Messages: 10, Octets: 100}) {
+	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (measure.Rate{Messages: 10, Octets: 100}) {
 		t.Errorf("after ten seconds: %+v", l)
 	}
-	a.folders[0].made.Store(&transfer.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 4000})
+	a.folders[0].made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 4000})
 	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 24*time.Hour+30*time.Second {
 		t.Errorf("with more than a day may bring: %+v", l)
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/measure"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 )
@@ -137,7 +139,7 @@ func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
 	}
 	switch {
 	case errors.Is(err, transfer.ErrOldGone):
-	case errors.Is(err, transfer.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
 		a.doubt(f, p)
 	default:
 		a.problem(problem.Of(err, f.Title, 1))
@@ -146,7 +148,7 @@ func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
 
 // doubt has the trees looked at soon, as a folder is not where it was on the new server.
 func (a *account) doubt(f *tracked, p *transfer.Pull) {
-	if f.State != store.FolderPresent || f.New != p.Folder.New {
+	if f.State != store.FolderPresent || f.New != p.Row.New {
 		return // a client changed it; its row says how
 	}
 	f.doubted = true
@@ -160,9 +162,9 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	yield := make(chan struct{})
 	l.Urgent = visit || l == a.front
 	p := &transfer.Pull{
-		Job:       transfer.Job{Account: a.id, Folder: f.Folder, Octets: a.tree.status[f.Old].Size, Visit: visit, Thinned: a.thinned(f)},
-		Resources: transfer.Resources{Store: a.store, Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Quiet: a.quiet, Clock: a.clock},
-		Shared:    transfer.Shared{Pair: l, Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking, Log: a.log.With().Str("folder", f.Title).Logger()},
+		Job:       transfer.Job{Folder: a.transferred(l, f), Octets: a.tree.status[f.Old].Size, Visit: visit, Thinned: a.thinned(f)},
+		Resources: transfer.Resources{Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Clock: a.clock},
+		Shared:    transfer.Shared{Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking},
 		Events:    transfer.Events{Yield: yield},
 	}
 	p.Lasting, p.MovedMX = a.refusedLong(f), a.movedMX
@@ -176,11 +178,11 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	if p.Ready == nil {
 		p.Early = a.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
 	}
-	if inTime, known := p.InTime(p.Early); visit && p.Early > transfer.VisitShown && !(inTime && known) {
+	if inTime, known := p.InTime(p.Early, a.traffic); visit && p.Early > transfer.VisitShown && !(inTime && known) {
 		p.Early = 0 // they would come with the oldest first, whatever turns out
 	}
 	if st := a.tree.status[f.Old]; visit && st.Messages > transfer.VisitShown {
-		if inTime, _ := p.InTime(int(st.Messages)); !inTime {
+		if inTime, _ := p.InTime(int(st.Messages), a.traffic); !inTime {
 			p.Visiting.Next = st.UIDNext
 		}
 	}
@@ -188,7 +190,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}
 	p.Restless = f.renumbered > renumberedMost
-	p.Report = func(far transfer.Progress) { f.made.Store(&far) }
+	p.Report = func(far measure.Progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.Worth = sync.OnceFunc(func() {
 		if visit {
@@ -211,7 +213,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		}
 		f.pulling = nil
 		f.looked = time.Now()
-		f.Checkpoint = p.Folder.Checkpoint
+		f.Checkpoint = p.Row.Checkpoint
 		if err == nil {
 			f.thin = p.Thin()
 		}
@@ -224,11 +226,16 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	})
 }
 
+// transferred is what a pull of f on a pair works with.
+func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
+	return &recovery.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
+}
+
 // Visit implements the relay's wait; see the contract at Engine.Visit.
 func (a *account) visit(ctx context.Context, mailbox string, tell func(done, total int)) {
 	var v *visit
 	var old *session.Pool
-	var far func() transfer.Progress
+	var far func() measure.Progress
 	if err := a.do(ctx, func() {
 		if v = a.beginVisit(mailbox); v != nil {
 			old, far = a.front.Old.End.Pool, v.folder.watch()

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/discover"
 	"postferry/internal/control"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -30,6 +31,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 		return nil, warnings, usageError(err)
 	}
 	cfg.Directory = config.NewDirectory(cfg.Domains)
+	cfg.Directory.Complete(discover.Complete)
 	return cfg, warnings, nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
-	"postferry/syncer/transfer"
+	"postferry/syncer/measure"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -78,7 +78,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 	left := 3 * time.Second
 	live := map[store.AccountID]syncer.Live{
 		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9,
-			OctetsDone: 3000, OctetsTotal: 9000, Rate: transfer.Rate{Messages: 2, Octets: 2000}, Remaining: &left},
+			OctetsDone: 3000, OctetsTotal: 9000, Rate: measure.Rate{Messages: 2, Octets: 2000}, Remaining: &left},
 	}
 	return st, live
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"postferry/config"
+	"postferry/discover"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/syncer/dryrun"
@@ -27,7 +29,16 @@ func planSync(ctx context.Context, stdout io.Writer, path string, logins []strin
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	p := planPrinter{w: stdout}
+	domains, err := b.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range domains {
+		if _, known := cfg.Directory.DomainNamed(d.Name); !known {
+			cfg.Directory.Put(d)
+		}
+	}
+	p := planPrinter{w: stdout, domains: cfg.Directory, told: map[string]bool{}}
 	if err := b.Plan(ctx, logins, p.take); err != nil {
 		return err
 	}
@@ -40,6 +51,8 @@ func planSync(ctx context.Context, stdout io.Writer, path string, logins []strin
 // planPrinter prints a dry run for people, account by account.
 type planPrinter struct {
 	w                  io.Writer
+	domains            *config.Directory
+	told               map[string]bool // domains whose peculiarities were printed
 	pace               dryrun.Pace
 	accounts, misfits  int
 	messages, octets   uint64
@@ -56,7 +69,24 @@ func (p *planPrinter) take(r control.PlanRecord) error {
 	return p.account(r.Account)
 }
 
+// peculiarities prints what is to be known of the servers of an account's domain, once.
+func (p *planPrinter) peculiarities(login string) {
+	d, known := p.domains.DomainOf(login)
+	if !known || p.told[d.Name] {
+		return
+	}
+	p.told[d.Name] = true
+	notes := discover.Peculiarities(*d)
+	for _, m := range notes {
+		fmt.Fprintf(p.w, "%s: %s\n", d.Name, printable(m.Text))
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(p.w)
+	}
+}
+
 func (p *planPrinter) account(a *dryrun.AccountPlan) error {
+	p.peculiarities(a.Login)
 	p.accounts++
 	if !a.Fits() {
 		p.misfits++

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"postferry/config"
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
 	"postferry/syncer/dryrun"
@@ -52,7 +53,8 @@ func demoContents(t *testing.T, server *servers.Server) map[string]servers.Conte
 
 func TestPlanPrinter(t *testing.T) {
 	var out bytes.Buffer
-	p := planPrinter{w: &out}
+	known := config.NewDirectory([]config.Domain{{Name: "example.com", Old: config.Server{Host: "imap.mail.yahoo.com"}}})
+	p := planPrinter{w: &out, domains: known, told: map[string]bool{}}
 	records := []control.PlanRecord{
 		{Pace: &dryrun.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
 		{Account: &dryrun.AccountPlan{

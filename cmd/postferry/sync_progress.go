@@ -9,7 +9,7 @@ import (
 	"postferry/internal/humanize"
 	"postferry/store"
 	"postferry/syncer"
-	"postferry/syncer/transfer"
+	"postferry/syncer/measure"
 )
 
 // progressEvery is how often lines say how far all accounts are.
@@ -90,7 +90,7 @@ type sums struct {
 	copied              uint64 // messages, in this pass
 	octets, octetsTotal uint64 // of the messages dealt with, known
 	about               bool   // octetsTotal is not exact
-	rate                transfer.Rate
+	rate                measure.Rate
 }
 
 func (s *sums) add(l syncer.Live) {
@@ -133,7 +133,7 @@ func (t *tally) update(live []syncer.Live) (started, ended []syncer.Live) {
 // sums are those of all accounts seen so far.
 func (t *tally) sums() sums {
 	s := t.done
-	s.rate = transfer.Rate{} // those that ended have none
+	s.rate = measure.Rate{} // those that ended have none
 	for _, l := range t.running {
 		s.add(l)
 	}

@@ -13,7 +13,7 @@ import (
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
-	"postferry/syncer/transfer"
+	"postferry/syncer/measure"
 )
 
 // snapshots are what a pass over two accounts might report.
@@ -23,7 +23,7 @@ func snapshots() [][]syncer.Live {
 	step := func(l syncer.Live, done uint64) syncer.Live {
 		l.Done, l.Copied, l.Bytes = done, done, done*1000
 		l.OctetsDone, l.OctetsTotal, l.OctetsExact = done*1000, l.Total*1000, l.Account == 2
-		l.Rate = transfer.Rate{Messages: 10, Octets: 10_000}
+		l.Rate = measure.Rate{Messages: 10, Octets: 10_000}
 		left := time.Duration(l.Total-done) * time.Second / 10
 		l.Remaining = &left
 		return l

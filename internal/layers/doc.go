@@ -24,12 +24,12 @@
 // and inside the engine:
 //
 //	                    syncer
-//	                   treesync
-//	verify   dryrun   transfer   mailbox
-//	     compare   leftout
+//	             transfer   treesync
+//	verify   dryrun   recovery   mailbox
+//	     compare   leftout   quota
 //	              session
 //	                 foldertree
-//	              message   problem
+//	         message   problem   measure
 //
 // Tests may use internal/lab as well; nothing else may. The package is not
 // part of the program.

@@ -51,7 +51,7 @@ func allowed() map[string][]string {
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/transfer", "syncer/foldertree"}, middle...), // for what they report
+			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
 		"admin":              append([]string{throttle, spreadsheet}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
@@ -98,14 +98,17 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
-		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/transfer", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/mailbox":    folder,
 		"syncer/compare":    folder,
 		"syncer/leftout":    folder,
-		"syncer/transfer":   append([]string{"syncer/leftout"}, folder...),
+		"syncer/transfer":   append([]string{"syncer/recovery", "syncer/quota", "syncer/measure", "syncer/leftout"}, folder...),
+		"syncer/recovery":   folder,
+		"syncer/quota":      folder,
+		"syncer/measure":    {"store"},
 		"syncer/session":    sessions,
 		"syncer/foldertree": pure,
 		"syncer/message":    ground,

@@ -2,6 +2,8 @@ package message
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -26,4 +28,15 @@ func SplitKey(k store.Key) (uidValidity uint32, uid imap.UID, ok bool) {
 	}
 	b := []byte(k)
 	return binary.BigEndian.Uint32(b[:4]), imap.UID(binary.BigEndian.Uint32(b[4:])), true
+}
+
+// KeyText shows a key to people.
+func KeyText(k store.Key) string {
+	if v, uid, ok := SplitKey(k); ok {
+		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
+	}
+	if text, ok := FormerText(k); ok {
+		return text
+	}
+	return strings.TrimRight(strings.ToValidUTF8(string(k), "?"), " ")
 }

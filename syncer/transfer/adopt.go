@@ -8,6 +8,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -57,20 +58,20 @@ func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
 // by itself. Only POP3's keys may change at any time; see checkIDs.
 func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
-	changed := p.Selected.POP3 && len(p.known.Stale) > 0 && p.known.Count() < int(p.Selected.Messages)
-	if !p.first() && !changed && len(p.beyond) == 0 || p.Selected.Messages == 0 {
+	changed := p.Selected.POP3 && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
+	if !p.First() && !changed && len(p.Beyond) == 0 || p.Selected.Messages == 0 {
 		return nil
 	}
-	found := p.beyond
-	if p.first() && p.Target.Messages > 0 {
+	found := p.Beyond
+	if p.First() && p.Target.Messages > 0 {
 		var err error
-		if found, err = p.newcomers(ctx, 1); err != nil {
+		if found, err = p.Newcomers(ctx, 1); err != nil {
 			return err
 		}
-		p.known = session.NewKnown(p.ledger, p.Selected.Keys)
+		p.Known = session.NewKnown(p.Ledger, p.Selected.Keys)
 	}
-	stale := p.staleCandidates()
-	if !p.first() && !changed { // what the ledger has of former keys was looked at then
+	stale := p.StaleCandidates()
+	if !p.First() && !changed { // what the ledger has of former keys was looked at then
 		stale = nil
 	}
 	if len(found) == 0 && len(stale) == 0 {
@@ -78,24 +79,11 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 	}
 	p.Log.Info().Int("new", len(found)).Int("ledger", len(stale)).Msg("looking for messages that are already there")
 	p.adopt = &adoption{
-		stale:      p.known.Stale[:len(stale)],
+		stale:      p.Known.Stale[:len(stale)],
 		fromLedger: message.NewCandidates(stale), fromNew: message.NewCandidates(found),
-		newValidity: p.Target.UIDValidity, exactly: !p.slack(),
+		newValidity: p.Target.UIDValidity, exactly: !p.Slack(),
 	}
 	return nil
-}
-
-// staleCandidates are what messages with unknown keys may be recognised as, by
-// what the old server had.
-func (p *Pull) staleCandidates() []message.Candidate {
-	stale := make([]message.Candidate, len(p.known.Stale))
-	for i, e := range p.known.Stale {
-		stale[i] = message.Candidate{Fingerprint: e.Fingerprint, Size: int64(e.Size), UID: imap.UID(i + 1)}
-		if r, ok := p.repairOf(e.Key); ok {
-			stale[i].Fingerprint, stale[i].Size = r.Fingerprint, int64(r.Size)
-		}
-	}
-	return stale
 }
 
 // recognise enters in the ledger those of missing that are already on the new
@@ -104,11 +92,11 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	if r.adopt == nil || len(missing) == 0 {
 		return missing, nil
 	}
-	want, more, err := r.oldIdentities(ctx, missing)
+	want, more, err := r.OldIdentities(ctx, missing)
 	if err != nil {
 		return nil, err
 	}
-	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	batch := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	var rest []upstream.Message
 	ev := r.onAdoption(want, missing, more)
 	ledger, err := r.fromLedger(ctx, want, ev)
@@ -127,28 +115,28 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	for i, m := range missing {
 		entry := store.Entry{
 			Key: r.Selected.Keys.Key(m.UID), Flags: m.Flags,
-			Fingerprint: want[i].Fingerprint, Size: clampSize(want[i].Size),
+			Fingerprint: want[i].Fingerprint, Size: recovery.ClampSize(want[i].Size),
 		}
 		switch {
 		case ledger[i].UID != 0:
 			was := r.adopt.stale[ledger[i].UID-1]
-			r.place(&entry, was.UIDValidity, was.UID)
-			entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+			r.SetUID(&entry, was.UIDValidity, was.UID)
+			entry.Flags = message.BaseFlags(was.Flags, r.Touched[was.Key], m.Flags)
 			batch.Forget = append(batch.Forget, was.Key)
-			if mended, ok := r.repairOf(was.Key); ok {
+			if mended, ok := r.RepairOf(was.Key); ok {
 				mended.Key = entry.Key
 				batch.Repaired = append(batch.Repaired, mended)
 				entry.Fingerprint, entry.Size = was.Fingerprint, was.Size
 			}
 			batch.Drop = append(batch.Drop, was.Key) // an intent to change its flags, if there is one
 		case fresh[i].UID != 0:
-			r.place(&entry, r.adopt.newValidity, fresh[i].UID)
+			r.SetUID(&entry, r.adopt.newValidity, fresh[i].UID)
 		default:
 			rest = append(rest, m)
 			continue
 		}
 		batch.Proofs = append(batch.Proofs, entry)
-		r.known.Hand(m.UID)
+		r.Known.Hand(m.UID)
 	}
 	if len(batch.Proofs) == 0 {
 		return rest, nil
@@ -162,29 +150,49 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 		octets += uint64(batch.Proofs[i].Size)
 	}
 	r.dealt(uint64(len(batch.Proofs)), octets)
-	r.tell()
+	r.Tell()
+	return rest, nil
+}
+
+// moved enters in the ledger those of missing that are known under other keys, and returns the others.
+func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.moves == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	rest, err := r.moves.Enter(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if r.moves.Rekeyed {
+		r.rekeyed, r.base.HighestModSeq = true, 0
+	}
+	if n := uint64(len(missing) - len(rest)); n > 0 {
+		r.Done.adopted.Add(n)
+		r.dealt(n, 0)
+		r.Tell()
+	}
 	return rest, nil
 }
 
 // stillThere drops from what was found those lines of the ledger that another folder has taken
 // meanwhile for messages that were moved.
-func (p *Pull) stillThere(ctx context.Context, found []message.Candidate) error {
+func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) error {
 	var keys []store.Key
 	for _, c := range found {
 		if c.UID != 0 {
-			keys = append(keys, p.adopt.stale[c.UID-1].Key)
+			keys = append(keys, r.adopt.stale[c.UID-1].Key)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
-	entries, err := p.Store.Entries(ctx, p.Account, p.Folder.ID, keys)
+	entries, err := r.Store.Entries(ctx, r.Account, r.Row.ID, keys)
 	there := make(map[store.Key]bool, len(entries))
 	for _, e := range entries {
 		there[e.Key] = true
 	}
 	for i, c := range found {
-		if c.UID != 0 && !there[p.adopt.stale[c.UID-1].Key] {
+		if c.UID != 0 && !there[r.adopt.stale[c.UID-1].Key] {
 			found[i] = message.Candidate{}
 		}
 	}
@@ -192,14 +200,14 @@ func (p *Pull) stillThere(ctx context.Context, found []message.Candidate) error 
 }
 
 // onAdoption is the evidence for messages that are missing.
-func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []identity) message.CopyEvidence {
+func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []recovery.Identity) message.CopyEvidence {
 	return message.CopyEvidence{
 		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
-			return r.oldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
+			return r.OldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
 		},
 		Fresh:  r.askNew,
-		Marked: func(i int, c message.Candidate) bool { return c.Size-r.marks[c.UID] == want[i].Size-more[i].marks },
-		Date:   func(i int) message.DateMark { return more[i].date },
+		Marked: func(i int, c message.Candidate) bool { return c.Size-r.Marks[c.UID] == want[i].Size-more[i].Marks },
+		Date:   func(i int) message.DateMark { return more[i].Date },
 	}
 }
 
@@ -261,40 +269,6 @@ func (a *adoption) count(p *message.Pairing) {
 	}
 }
 
-// oldFingerprints reads what the messages can be recognised by. A message the old
-// server gives no header for matches nothing.
-func (p *Pull) oldFingerprints(ctx context.Context, missing []upstream.Message) ([]message.Wanted, error) {
-	want, _, err := p.oldIdentities(ctx, missing)
-	return want, err
-}
-
-// identity is what else a message may be recognised by.
-type identity struct {
-	marks int64 // octets of it that are other tools' marks
-	date  message.DateMark
-}
-
-// oldIdentities is oldFingerprints with what else there is.
-func (p *Pull) oldIdentities(ctx context.Context, missing []upstream.Message) ([]message.Wanted, []identity, error) {
-	more := make([]identity, len(missing))
-	at := make(map[imap.UID]int, len(missing))
-	want := make([]message.Wanted, len(missing))
-	var set imap.UIDSet
-	for i, m := range missing {
-		at[m.UID] = i
-		want[i].Size = -1
-		set.AddNum(m.UID)
-	}
-	err := p.old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-		if i, ok := at[m.UID]; ok {
-			want[i] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
-			more[i] = identity{marks: message.MarkOctets(header), date: message.DateMarkOf(header)}
-		}
-		return nil
-	})
-	return want, more, err
-}
-
 // unmatched is want without what was found: those look for nothing any more.
 func unmatched(want []message.Wanted, found []message.Candidate) []message.Wanted {
 	rest := make([]message.Wanted, len(want))
@@ -304,9 +278,4 @@ func unmatched(want []message.Wanted, found []message.Candidate) []message.Wante
 		}
 	}
 	return rest
-}
-
-// clampSize fits a size into the ledger's field.
-func clampSize(n int64) uint32 {
-	return uint32(min(max(n, 0), 1<<32-1))
 }

@@ -54,28 +54,28 @@ func (a *Archive) count(listed int) {
 }
 
 // toCopy is how many messages of the folder are copied, or are to be, as far as is known.
-func (p *Pull) toCopy() uint32 {
-	if p.Archive == nil {
-		return p.Selected.Messages
+func (j *Job) toCopy() uint32 {
+	if j.Archive == nil {
+		return j.Selected.Messages
 	}
-	k := p.known
-	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(p.Archive.lone.Load()))
+	k := j.Known
+	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(j.Archive.lone.Load()))
 }
 
-// seen is how many messages of the folder have been seen, and announced how many there should
+// accounted is how many messages of the folder have been seen, and expected how many there should
 // be. Of all mail that says something only when it is listed from its beginning to its end.
-func (p *Pull) seen() int {
-	if p.Archive == nil {
-		return p.known.Count()
+func (j *Job) accounted() int {
+	if j.Archive == nil {
+		return j.Known.Count()
 	}
-	return p.Archive.listed
+	return j.Archive.listed
 }
 
-func (p *Pull) announced() int {
-	if p.Archive != nil && (!p.Archive.whole || p.base.UIDNext > 1) {
+func (j *Job) expected() int {
+	if j.Archive != nil && (!j.Archive.whole || j.Base.UIDNext > 1) {
 		return 0
 	}
-	return int(p.Selected.Messages)
+	return int(j.Selected.Messages)
 }
 
 // archived are those of missing that lie in no other folder, if the folder shows all mail.
@@ -88,7 +88,7 @@ func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]up
 		return nil, nil
 	}
 	if a.judge == nil {
-		a.judge = &leftout.ArchiveJudge{Store: r.Store, Account: r.Account, Folder: r.Folder.ID, Old: r.Folder.Old, Session: r.old}
+		a.judge = &leftout.ArchiveJudge{Store: r.Store, Account: r.Account, Folder: r.Row.ID, Old: r.Row.Old, Session: r.Old}
 	}
 	lone, err := a.judge.Only(ctx, missing)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]up
 	}
 	if a.judge.Left {
 		a.judge.Left = false
-		if err := r.openAgain(ctx); err != nil {
+		if err := r.OpenAgain(ctx); err != nil {
 			return nil, err
 		}
 	}

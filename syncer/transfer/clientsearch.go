@@ -72,7 +72,7 @@ func (r *Reader) serveSearches(ctx context.Context) error {
 
 // serveSearch brings what one search finds. If the old server refuses that, there is nothing.
 func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
-	found, err := r.old.Find(ctx, w.criteria)
+	found, err := r.Old.Find(ctx, w.criteria)
 	if err != nil && upstream.ClassOf(err) != upstream.Refused {
 		return err
 	}
@@ -92,7 +92,7 @@ func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 	if err := r.bring(ctx, late); err != nil {
 		return err
 	}
-	return r.hand(ctx, &item{shows: true, search: w})
+	return r.hand(ctx, shown{search: w})
 }
 
 // newestFound are the newest messages of a set that have not come: those that have been listed and put
@@ -110,7 +110,7 @@ func (r *Reader) newestFound(found imap.UIDSet) (late []upstream.Message, unlist
 			case postponed:
 				late = append(late, m)
 				delete(put, uid)
-			case r.known.Has(uid):
+			case r.Known.Has(uid):
 				continue
 			default:
 				unlisted.AddNum(uid)
@@ -127,8 +127,8 @@ func (r *Reader) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.
 	if len(set) == 0 {
 		return nil, nil
 	}
-	err = r.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
-		if set.Contains(m.UID) && !r.known.Has(m.UID) {
+	err = r.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		if set.Contains(m.UID) && !r.Known.Has(m.UID) {
 			told = append(told, m)
 		}
 		return nil

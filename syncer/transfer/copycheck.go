@@ -23,13 +23,29 @@ const dateSlack = time.Minute
 type checks struct {
 	dated   bool
 	proved  []imap.Flag // that the folder keeps
-	mending bool        // copies lack flags; carryFlags adds them
 	dating  bool        // a look under way will show whether dates are kept
 	proving []imap.Flag // what flags are, it will show
 	// permanent is what the folder can keep of flags; nil as long as nobody asked.
 	permanent *upstream.Selected
 	// WrongDate says what became of the first copy's date, if that is wrong.
 	WrongDate string
+}
+
+// readingBack is what a writer knows of copies that are to be looked at.
+type readingBack struct {
+	// waiting are copies that are to be looked at. They are not entered before, and
+	// checkpoints wait for them as well.
+	waiting   []*given
+	news      int           // of them those that show something new
+	lookedAt  time.Time     // when the last look was asked for
+	lookTook  time.Duration // how long the new server was at it
+	unentered int           // copies that are not entered yet, of those that have been answered
+	looks     int           // under way
+	unsure    int           // of them those that repeat a look that did not show what it should
+	heldBack  []*given      // copies that have been looked at, but may lack what those will show
+	// expect is the UID that the next message should get; 0 if that can't be told any more.
+	expect imap.UID
+	before imap.UID // what is below it was there before this pull; 0 if that isn't known
 }
 
 // given is a copy to be looked at, and what it was given.
@@ -41,7 +57,7 @@ type given struct {
 	news  bool // it shows something that is not known of the folder's flags or dates
 
 	entry *store.Entry     // to be entered once it has been looked at; nil as long as nothing is known of it
-	item  *item            // what it is the copy of; its body is gone
+	of    *outgoing        // what it is the copy of; its body is gone
 	lines message.LineEnds // of what was sent
 }
 
@@ -51,31 +67,29 @@ func (w *writer) checkable(r upstream.AppendResult) bool {
 }
 
 // worthChecking tells whether the copy of a message shows something new.
-func (w *writer) worthChecking(it *item) bool {
-	dated := w.Checks.dated || w.Checks.dating
-	return !dated && w.first() && message.Holdable(it.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(it.flags()), w.Checks.proving)) > 0
+func (w *writer) worthChecking(m *outgoing) bool {
+	dated := w.checks.dated || w.checks.dating
+	return !dated && w.First() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(m.flags()), w.checks.proving)) > 0
 }
 
 // foresee notes the copies of a batch that is on its way, by the UIDs that they
 // should get: far away, a look that begins with the answer ends a round trip later than
 // the folder could. Those that got others are looked at as before.
-func (w *writer) foresee(ctx context.Context, items []*item) error {
+func (w *writer) foresee(ctx context.Context, msgs []*outgoing) error {
 	if w.expect == 0 {
 		return nil
 	}
-	for _, it := range items {
-		if it.sendable() {
-			it.foreseen = w.give(it, w.expect)
-			w.expect++
-		}
+	for _, m := range msgs {
+		m.foreseen = w.give(m, w.expect)
+		w.expect++
 	}
 	return w.lookIfDue(ctx)
 }
 
 // give makes a copy one to be looked at.
-func (w *writer) give(it *item, uid imap.UID) *given {
-	c := &given{uid: uid, flags: it.flags(), date: it.msg.Date, item: it, lines: it.lines}
-	if w.news < checksMost && w.worthChecking(it) {
+func (w *writer) give(m *outgoing, uid imap.UID) *given {
+	c := &given{uid: uid, flags: m.flags(), date: m.msg.Date, of: m, lines: m.lines}
+	if w.news < checksMost && w.worthChecking(m) {
 		w.looksAt(c)
 		w.news++
 	}
@@ -83,17 +97,17 @@ func (w *writer) give(it *item, uid imap.UID) *given {
 	return c
 }
 
-// arrived notes where the copy of an item is, once that is known.
-func (w *writer) arrived(it *item, r upstream.AppendResult) {
-	c := it.foreseen
-	it.foreseen = nil
-	e := w.proof(it.intent, r.UIDValidity, r.UID)
+// arrived notes where the copy of a message is, once that is known.
+func (w *writer) arrived(m *outgoing, r upstream.AppendResult) {
+	c := m.foreseen
+	m.foreseen = nil
+	e := w.Proof(m.intent, r.UIDValidity, r.UID)
 	if !w.checkable(r) {
 		w.enter(e)
 		return
 	}
 	if foreseen := c; c == nil || c.uid != r.UID {
-		c = w.give(it, r.UID)
+		c = w.give(m, r.UID)
 		if foreseen != nil {
 			if w.expect = 0; foreseen.news && !c.news { // that look won't show it
 				w.looksAt(c)
@@ -107,11 +121,11 @@ func (w *writer) arrived(it *item, r upstream.AppendResult) {
 
 // unproved are those of flags of which it isn't known whether they arrive.
 func (w *writer) unproved(flags []imap.Flag) []imap.Flag {
-	return w.lost().Unknown(message.WithoutFlags(flags, w.Checks.proved))
+	return w.lost().Unknown(message.WithoutFlags(flags, w.checks.proved))
 }
 
 // lost is what the new server is known to lose.
-func (p *Pull) lost() *session.LostFlags { return &p.Pair.New.End.Pool.LostFlags }
+func (w *writer) lost() *session.LostFlags { return &w.Pair.New.End.Pool.LostFlags }
 
 // look is a look at copies that has been asked for.
 type look struct {
@@ -124,8 +138,8 @@ type look struct {
 // looksAt notes what a look at a copy will show, so that it isn't asked for again.
 func (w *writer) looksAt(c *given) {
 	c.news = true
-	w.Checks.dating = w.Checks.dating || message.Holdable(c.date, time.Now())
-	w.Checks.proving = append(w.Checks.proving, c.flags...)
+	w.checks.dating = w.checks.dating || message.Holdable(c.date, time.Now())
+	w.checks.proving = append(w.checks.proving, c.flags...)
 }
 
 // lookIfDue asks for the copies that are waiting if they show anything new, or now and then.
@@ -164,7 +178,7 @@ func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) err
 			sizes.AddNum(c.uid)
 		}
 	}
-	call, err := w.new.SendReadBack(ctx, w.Folder.New, w.Target.UIDValidity, set, sizes)
+	call, err := w.New.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, sizes)
 	if err != nil {
 		return err
 	}
@@ -200,7 +214,7 @@ func (w *writer) looked(ctx context.Context, u under) error {
 	}
 	missing := w.learn(l, found, err == nil)
 	if w.looks--; w.looks == 0 && len(missing) == 0 {
-		w.Checks.dating, w.Checks.proving = false, nil
+		w.checks.dating, w.checks.proving = false, nil
 	}
 	if l.again {
 		w.unsure--
@@ -222,7 +236,7 @@ func (w *writer) looked(ctx context.Context, u under) error {
 	} else if l.checkpoint != nil {
 		last.checkpoint = l.checkpoint
 	}
-	w.tell()
+	w.Tell()
 	w.catchUp()
 	return w.judgeEarly(ctx)
 }
@@ -259,18 +273,18 @@ func (w *writer) compare(c *given, m upstream.Message) {
 	keep, _ := w.keepable(c.flags)
 	gone := message.WithoutFlags(keep, m.Flags)
 	w.lost().Keeps(message.WithoutFlags(keep, gone))
-	w.Checks.proved = message.NormaliseFlags(append(slices.Clone(w.Checks.proved), c.flags...))
+	w.checks.proved = message.NormaliseFlags(append(slices.Clone(w.checks.proved), c.flags...))
 	if news := message.WithoutFlags(gone, w.lost().All()); len(news) > 0 {
 		w.Log.Warn().Str("flags", message.JoinFlags(news)).Msg("the new server loses flags when it is given a message; they are stored again")
 		w.lost().Add(news)
 	}
-	if w.Checks.dated || !message.Holdable(c.date, time.Now()) {
+	if w.checks.dated || !message.Holdable(c.date, time.Now()) {
 		return
 	}
-	w.Checks.dated = true
+	w.checks.dated = true
 	if !m.Date.IsZero() && m.Date.Sub(c.date).Abs() > dateSlack {
 		const layout = "2006-01-02 15:04:05 -0700"
-		w.Checks.WrongDate = "given " + c.date.Format(layout) + ", it has " + m.Date.Format(layout)
+		w.checks.WrongDate = "given " + c.date.Format(layout) + ", it has " + m.Date.Format(layout)
 		w.Log.Error().Time("given", c.date).Time("found", m.Date).Msg("the new server does not keep the dates of messages, which can't be mended later")
 	}
 }
@@ -279,38 +293,30 @@ func (w *writer) compare(c *given, m upstream.Message) {
 func (w *writer) dropLost(e *store.Entry) {
 	if lost := w.lost().All(); len(lost) > 0 {
 		if kept := message.WithoutFlags(e.Flags, lost); len(kept) < len(e.Flags) {
-			e.Flags, w.Checks.mending = kept, true
+			e.Flags, w.Mending = kept, true
 		}
 	}
 }
 
 // keepable splits flags into those that the folder can keep and the others.
-func (p *Pull) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
-	if p.Checks.permanent == nil {
+func (w *writer) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
+	if w.checks.permanent == nil {
 		return message.PermittedFlags(flags, nil, false)
 	}
-	return message.PermittedFlags(flags, p.Checks.permanent.PermanentFlags, p.Checks.permanent.AnyFlag)
-}
-
-// askPermanent asks what flags the folder can keep, unless it has been asked.
-func (p *Pull) askPermanent(ctx context.Context) (err error) {
-	if p.asked == nil {
-		p.asked, err = p.new.SendPermanent(ctx, p.Folder.New)
-	}
-	return err
+	return message.PermittedFlags(flags, w.checks.permanent.PermanentFlags, w.checks.permanent.AnyFlag)
 }
 
 // learnPermanent asks, unless that is known, what flags the folder can keep. It is
 // done before the first message with a keyword goes there; the system flags every
 // folder is asked to keep.
 func (w *writer) learnPermanent(ctx context.Context) error {
-	if w.Checks.permanent != nil {
+	if w.checks.permanent != nil {
 		return nil
 	}
-	if err := w.askPermanent(ctx); err != nil {
+	if err := w.AskPermanent(ctx); err != nil {
 		return err
 	}
-	sel, err := w.asked.Wait(ctx)
+	sel, err := w.Permanent.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}
@@ -323,7 +329,7 @@ func (w *writer) learnPermanent(ctx context.Context) error {
 		all := message.NormaliseFlags(append(slices.Clone(sel.PermanentFlags), message.SystemFlags...))
 		sel = &upstream.Selected{PermanentFlags: all, AnyFlag: true}
 	}
-	w.Checks.permanent = sel
+	w.checks.permanent = sel
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -18,10 +19,10 @@ import (
 
 // countLines notes the line ends of a message that is sent from memory. Those of a stream
 // are known when it has been read.
-func (it *item) countLines() {
-	it.lines = message.LineEnds{}
-	if it.stream == nil {
-		it.lines.Count(it.body)
+func (m *outgoing) countLines() {
+	m.lines = message.LineEnds{}
+	if m.stream == nil {
+		m.lines.Count(m.body)
 	}
 }
 
@@ -47,10 +48,10 @@ type oddCopy struct {
 
 // weigh tells whether a copy has the size of what was sent. One that hasn't is put off.
 func (w *writer) weigh(c *given, m upstream.Message) bool {
-	if c.entry == nil || m.Size < 0 || c.item == nil || w.changes().Own() {
+	if c.entry == nil || m.Size < 0 || c.of == nil || w.changes().Own() {
 		return true
 	}
-	if s := c.item.stream; s != nil {
+	if s := c.of.stream; s != nil {
 		c.lines = s.lines
 	}
 	if c.lines.Explain(int64(c.entry.Size), m.Size) {
@@ -58,13 +59,13 @@ func (w *writer) weigh(c *given, m upstream.Message) bool {
 		return true
 	}
 	w.odd = append(w.odd, oddCopy{c, m})
-	w.Log.Warn().Str("key", KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
+	w.Log.Warn().Str("key", message.KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
 		Msg("a copy has another size than what was sent")
 	return false
 }
 
 // changes is what is known of how the new server changes messages.
-func (p *Pull) changes() *session.AlteredBodies { return &p.Pair.New.End.Pool.Altered }
+func (w *writer) changes() *session.AlteredBodies { return &w.Pair.New.End.Pool.Altered }
 
 // judgeEarly finds out about odd copies before there are too many, as far as their headers
 // tell: a server that rewrites messages does so with all of them.
@@ -113,7 +114,7 @@ func (w *writer) acceptSame(ctx context.Context) error {
 	for i, c := range w.odd {
 		places[i], uids[i] = i, c.uid
 	}
-	olds, err := w.oldContents(ctx, places, func(i int) (imap.UID, bool) { return w.Selected.Keys.UID(w.odd[i].entry.Key) })
+	olds, err := w.OldContents(ctx, places, func(i int) (imap.UID, bool) { return w.Selected.Keys.UID(w.odd[i].entry.Key) })
 	if err != nil {
 		return err
 	}
@@ -139,15 +140,15 @@ func (w *writer) acceptElsewhere(ctx context.Context) error {
 	if err := w.commit(ctx); err != nil { // what has been entered must not be found
 		return err
 	}
-	if err := w.readLedger(ctx); err != nil {
+	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	want, from := make([]message.Wanted, len(w.odd)), w.odd[0].item.intent.UIDNext
+	want, from := make([]message.Wanted, len(w.odd)), w.odd[0].of.intent.UIDNext
 	for i, c := range w.odd {
 		want[i] = message.Wanted{Fingerprint: c.entry.Fingerprint, Size: int64(c.entry.Size)}
-		from = min(from, c.item.intent.UIDNext)
+		from = min(from, c.of.intent.UIDNext)
 	}
-	found, err := w.newcomers(ctx, max(from, 1))
+	found, err := w.Newcomers(ctx, max(from, 1))
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (w *writer) acceptElsewhere(ctx context.Context) error {
 		at++
 		if there.UID != 0 {
 			w.Log.Warn().Uint32("told", uint32(c.uid)).Uint32("found", uint32(there.UID)).Msg("the new server tells wrong UIDs of the messages that it is given")
-			w.place(c.entry, w.Target.UIDValidity, there.UID)
+			w.SetUID(c.entry, w.Target.UIDValidity, there.UID)
 		}
 		return there.UID != 0
 	})
@@ -177,15 +178,15 @@ func (w *writer) acceptRewritten(ctx context.Context) error {
 		sizes[c.uid] = c
 		set.AddNum(c.uid)
 	}
-	if _, err := w.new.Examine(ctx, w.Folder.New); err != nil {
-		return w.gone(err, ErrNewGone)
+	if _, err := w.New.Examine(ctx, w.Row.New); err != nil {
+		return w.Gone(err, recovery.ErrNewGone)
 	}
-	err := w.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	err := w.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		c := sizes[m.UID]
 		own[m.UID] = c.entry != nil && message.Fingerprint(header, int64(c.entry.Size)) == c.entry.Fingerprint
 		return nil
 	})
-	if err != nil && !aboutMessages(err) {
+	if err != nil && !recovery.AboutMessages(err) {
 		return err
 	}
 	always := len(w.odd) >= rewritesLeast && len(w.odd) > w.weighed

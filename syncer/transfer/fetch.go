@@ -12,6 +12,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -42,7 +43,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	}
 	all := r.Selected.AllEarly()
 	r.Selected.Early = nil
-	if r.adopt != nil || r.known.Count() > 0 { // it did not look so before it was opened
+	if r.adopt != nil || r.Known.Count() > 0 { // it did not look so before it was opened
 		r.Pair.Old.HangUp()
 		return errNotEmpty
 	}
@@ -50,7 +51,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	at := imap.UID(0)
 	var came, octets uint64
 	lines, told, err := call.Wait(ctx, func(m upstream.Message, size int64, body io.Reader) error {
-		if r.known.Has(m.UID) {
+		if r.Known.Has(m.UID) {
 			return nil
 		}
 		if ours = r.Yielded(); ours != nil {
@@ -81,7 +82,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.findUIDNext(ctx)
+	return r.FindUIDNext(ctx)
 }
 
 // SoonOver tells whether of the messages asked for early, of which so many have come, no
@@ -100,8 +101,8 @@ func (r *Reader) blameEarly(at imap.UID) {
 }
 
 func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
-	r.known.Hand(m.UID)
-	r.sizes.add(m.Size)
+	r.Known.Hand(m.UID)
+	r.sizes.Add(m.Size)
 	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func (b *bringing) ask(ctx context.Context) error {
 			return nil
 		}
 		if !p.alone {
-			if p.call, err = b.old.Ask(ctx, session.SetOfMessages(p.messages)); err != nil {
+			if p.call, err = b.Old.Ask(ctx, session.SetOfMessages(p.messages)); err != nil {
 				return err
 			}
 		}
@@ -245,7 +246,7 @@ func (b *bringing) receive(ctx context.Context, p portion) error {
 		return b.single(ctx, p.messages[0])
 	}
 	err := b.fetch(ctx, p)
-	if err != nil && !aboutMessages(err) {
+	if err != nil && !recovery.AboutMessages(err) {
 		return err
 	}
 	var rest []upstream.Message
@@ -280,11 +281,6 @@ func (b *bringing) eachAlone(ctx context.Context) error {
 	return nil
 }
 
-// aboutMessages tells whether a refusal is about what was asked for.
-func aboutMessages(err error) bool {
-	return upstream.ClassOf(err) == upstream.Refused || session.AboutOne(err)
-}
-
 // doubt tells whether messages that did not come may be gone: a POP3 server
 // lists to the end of a session what it listed at its beginning. If they are listed
 // again and do not come again, they are not.
@@ -293,9 +289,6 @@ func (r *Reader) doubt(msgs []upstream.Message) (doubt bool) {
 		key := r.Selected.Keys.Key(m.UID)
 		if !r.Selected.POP3 || r.doubted[key] {
 			continue
-		}
-		if r.doubted == nil {
-			r.doubted = map[store.Key]bool{}
 		}
 		r.doubted[key], doubt = true, true
 	}
@@ -362,7 +355,7 @@ func (b *bringing) blame(p portion, at imap.UID) {
 func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	k := r.Selected.Keys.Key(m.UID)
 	if _, guilty := r.oldTroubles.suspect(k); guilty {
-		return r.hand(ctx, &item{quarantine: brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+		return r.hand(ctx, quarantined{brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
 			"the connection broke while it was sent")})
 	}
 	came, err := r.fetchAlone(ctx, m)
@@ -370,7 +363,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	case err == nil && came:
 		r.unavailable = 0
 		return nil
-	case err != nil && !aboutMessages(err) && !errors.Is(err, errLengths):
+	case err != nil && !recovery.AboutMessages(err) && !errors.Is(err, errLengths):
 		return err
 	case err != nil && session.AboutOne(err):
 		if r.unavailable++; r.unavailable > unavailableMost {
@@ -379,7 +372,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 	case err == nil:
 		listed := false
 		set := imap.UIDSet{imap.UIDRange{Start: m.UID, Stop: m.UID}}
-		if err := r.old.ListFlags(ctx, set, func(l upstream.Message) error {
+		if err := r.Old.ListFlags(ctx, set, func(l upstream.Message) error {
 			listed = listed || l.UID == m.UID
 			return nil
 		}); err != nil {
@@ -389,7 +382,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 			return nil // deleted meanwhile
 		}
 	}
-	return r.hand(ctx, &item{quarantine: r.noBody(m, err)})
+	return r.hand(ctx, quarantined{r.noBody(m, err)})
 }
 
 // aloneMost is how many times a message is asked for by itself if it comes with another
@@ -410,7 +403,7 @@ func (r *Reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool,
 // fetchOne is one try. odd tells that the body had another length than listed, and was not taken.
 func (r *Reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
 	var ours error // of take
-	err = r.old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
+	err = r.Old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
 		if uid != m.UID || came || odd {
 			return nil
 		}
@@ -458,28 +451,28 @@ func (r *Reader) take(ctx context.Context, m upstream.Message, size int64, body 
 	if err := r.RateLimits.Message(ctx); err != nil {
 		return err
 	}
-	it := &item{msg: m, key: r.Selected.Keys.Key(m.UID)}
+	out := &outgoing{msg: m, key: r.Selected.Keys.Key(m.UID)}
 	if size > min(streamAbove, r.Limit/4) {
-		return r.stream(ctx, it, size, body)
+		return r.stream(ctx, out, size, body)
 	}
 	if err := r.Memory.Acquire(ctx, size); err != nil {
 		return err
 	}
-	it.held = size
-	it.body = r.Buffers.get(int(size))
-	if _, err := io.ReadFull(body, it.body); err != nil {
-		r.giveBack(it)
+	out.held = size
+	out.body = r.Buffers.get(int(size))
+	if _, err := io.ReadFull(body, out.body); err != nil {
+		r.giveBack(out)
 		return err
 	}
-	header := message.Header(it.body)
-	it.date(header)
-	it.intent = r.intent(it, header, size)
-	return r.hand(ctx, it)
+	header := message.Header(out.body)
+	out.date(header)
+	out.intent = r.intent(out, header, size)
+	return r.hand(ctx, out)
 }
 
 // stream hands over a large body piece by piece: the header first, because the
-// intent has to be written before the first octet goes out.
-func (r *Reader) stream(ctx context.Context, it *item, size int64, body io.Reader) error {
+// intent has to be written before the first octet goes it.
+func (r *Reader) stream(ctx context.Context, out *outgoing, size int64, body io.Reader) error {
 	var header message.HeaderCapture
 	var start bytes.Buffer
 	piece := make([]byte, 16<<10)
@@ -491,12 +484,12 @@ func (r *Reader) stream(ctx context.Context, it *item, size int64, body io.Reade
 			return err
 		}
 	}
-	it.date(header.Header())
-	it.intent = r.intent(it, header.Header(), size)
-	it.stream = &source{r: io.MultiReader(&start, body)}
+	out.date(header.Header())
+	out.intent = r.intent(out, header.Header(), size)
+	out.stream = &source{r: io.MultiReader(&start, body)}
 	streamed := make(chan error, 1)
-	it.streamed = streamed
-	if err := r.hand(ctx, it); err != nil {
+	out.streamed = streamed
+	if err := r.hand(ctx, out); err != nil {
 		return err
 	}
 	// The writer reads from our connection now. It always tells when it is

@@ -10,14 +10,14 @@ import (
 func (p *Pull) leaveHung(ctx context.Context) {
 	if slot := &p.Pair.New; slot.There && slot.Session.Hung() {
 		opened, release := slot.GiveAway()
-		p.Hung.Keep(ctx, p.Folder.ID, opened, session.HungStalls*p.Pair.Stall, release, p.Log)
+		p.Hung.Keep(ctx, p.Row.ID, opened, session.HungStalls*p.Pair.Stall, release, p.Log)
 	}
 }
 
 // awaitHung waits until no session of the folder may store anything more. A visit does not
 // wait: what is there is shown.
 func (p *Pull) awaitHung(ctx context.Context) error {
-	for _, ended := range p.Hung.Of(p.Folder.ID) {
+	for _, ended := range p.Hung.Of(p.Row.ID) {
 		if p.Visit {
 			return session.ErrHung
 		}

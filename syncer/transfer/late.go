@@ -9,16 +9,16 @@ import (
 
 // noteLate counts a message that reached the old server after the MX had moved. It must still
 // have its body.
-func (w *writer) noteLate(it *item) {
-	if w.MovedMX.IsZero() || !it.msg.Date.After(w.MovedMX) {
+func (w *writer) noteLate(m *outgoing) {
+	if w.MovedMX.IsZero() || !m.msg.Date.After(w.MovedMX) {
 		return
 	}
-	arrived := it.msg.Date
+	arrived := m.msg.Date
 	if now := time.Now(); arrived.After(now) {
 		arrived = now // by that server's clock
 	}
 	late := store.LateMail{Messages: 1, Last: arrived.UTC()}
-	if from := message.ReceivedFrom(message.Header(it.body)); from != "" {
+	if from := message.ReceivedFrom(message.Header(m.body)); from != "" {
 		late.From[0] = store.LateServer{Name: from, Messages: 1}
 	}
 	w.pending.Late.Add(late)

@@ -3,12 +3,13 @@ package transfer
 import (
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
 // lengths are those of the old server.
-func (p *Pull) lengths() *session.ListedSizes { return &p.Pair.Old.End.Pool.ListedSizes }
+func (r *Reader) lengths() *session.ListedSizes { return &r.Pair.Old.End.Pool.ListedSizes }
 
 // doubts tells whether a body has to be asked for by itself, and notes that it has. By
 // POP3, where sizes may be anything, upstream sees to that.
@@ -42,7 +43,7 @@ func (r *Reader) settles(m upstream.Message, size int64) bool {
 		r.lengths().Agrees()
 	case before:
 		r.lengths().Contradicts()
-		r.Log.Warn().Str("key", KeyText(r.Selected.Keys.Key(m.UID))).Int64("listed", m.Size).Int64("message", size).
+		r.Log.Warn().Str("key", message.KeyText(r.Selected.Keys.Key(m.UID))).Int64("listed", m.Size).Int64("message", size).
 			Msg("the old server lists another size than this message has")
 	default:
 		r.odd[m.UID] = size

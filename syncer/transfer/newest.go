@@ -53,26 +53,26 @@ type Visiting struct {
 // there in time as far as is known.
 func (r *Reader) newestFirst() bool {
 	left := r.leftToBring()
-	inTime, _ := r.InTime(left)
+	inTime, _ := r.InTime(left, r.RateLimits)
 	return r.Visit && left > VisitShown && !inTime
 }
 
 // leftToBring is how many messages have not been asked for.
-func (r *Reader) leftToBring() int { return int(r.Selected.Messages) - r.known.Count() }
+func (r *Reader) leftToBring() int { return int(r.Selected.Messages) - r.Known.Count() }
 
 // InTime tells whether so many messages of the folder should be there when they are due, and
 // whether that is known or only hoped for.
-func (p *Pull) InTime(left int) (inTime, known bool) {
+func (j *Job) InTime(left int, limits *session.RateLimits) (inTime, known bool) {
 	octets := uint64(0)
-	if p.Selected != nil && p.Selected.Messages > 0 {
-		octets = uint64(float64(p.Octets) / float64(p.Selected.Messages) * float64(left))
+	if j.Selected != nil && j.Selected.Messages > 0 {
+		octets = uint64(float64(j.Octets) / float64(j.Selected.Messages) * float64(left))
 	}
-	needs, known := p.Pair.Old.End.Pool.Pace.Needs(left, octets)
+	needs, known := j.Pair.Old.End.Pool.Pace.Needs(left, octets)
 	if !known {
 		needs = time.Duration(left) * time.Second / assumedRate
 	}
-	needs = max(needs, p.RateLimits.Needs(left))
-	return needs <= time.Until(p.Visiting.Due), known
+	needs = max(needs, limits.Needs(left))
+	return needs <= time.Until(j.Visiting.Due), known
 }
 
 // interrupted returns why something else is to come first, if it is.
@@ -119,7 +119,7 @@ func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 	if err := r.newestOf(ctx, &told, first); err != nil {
 		return err
 	}
-	if err := r.hand(ctx, &item{shows: true}); err != nil {
+	if err := r.hand(ctx, shown{}); err != nil {
 		return err
 	}
 	r.shown = true

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/syncer/recovery"
 )
 
 // TestOpenWith: what comes first is listed along with the opening of a folder.
@@ -21,10 +23,10 @@ func TestOpenWith(t *testing.T) {
 		"asked for without a list":  {20_001, 10, false, "1:2000"},
 		"of one that was filled":    {20_001, 0, true, "1:2000"},
 	} {
-		p := &Pull{}
+		p := &Pull{Job: Job{Folder: &recovery.Folder{}}}
 		p.Visiting.Window, p.Visiting.Next, p.Early = 200, tt.next, tt.early
 		if tt.filled {
-			p.Folder.Checkpoint.Checked = time.Unix(1, 0)
+			p.Row.Checkpoint.Checked = time.Unix(1, 0)
 		}
 		if got := p.openWith().String(); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)

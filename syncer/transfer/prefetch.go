@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -21,9 +22,9 @@ type NextFunc func(ctx context.Context, limited bool) (session.NextFolder, bool)
 // mayPrepare tells whether the folder that comes next may be asked for while this one
 // is copied: it has never been, and nothing went wrong so far.
 func (p *Pull) mayPrepare() bool {
-	k := p.known
-	return p.Next != nil && !p.Pair.Cautious && !p.Selected.POP3 && p.Selected.UIDNext != 0 && p.first() && p.adopt == nil &&
-		len(k.Entries)+k.Before+len(k.Refused) == 0 && p.new.UIDPlus() && !p.Fleeting
+	k := p.Known
+	return p.Next != nil && !p.Pair.Cautious && !p.Selected.POP3 && p.Selected.UIDNext != 0 && p.First() && p.adopt == nil &&
+		len(k.Entries)+k.Before+len(k.Refused) == 0 && p.New.UIDPlus() && !p.Fleeting
 }
 
 // openNext asks the old server for the folder that comes next. All of the present one
@@ -37,7 +38,7 @@ func (r *Reader) openNext(ctx context.Context) error {
 		return nil
 	}
 	r.preparing = false
-	call, err := r.old.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: LastKnown(n.Folder.Checkpoint)})
+	call, err := r.Old.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: recovery.LastKnown(n.Folder.Checkpoint)})
 	if err == nil {
 		r.Pair.Prefetched = &session.Prefetched{NextFolder: n, At: time.Now(), Old: r.Pair.ListeningSource(), Opened: call}
 	}
@@ -54,7 +55,7 @@ func (w *writer) lookAtNext(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	p.New = w.new
+	p.New = w.New
 	err := p.Ask(ctx)
 	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
 		p.Asked, p.Status = nil, nil
@@ -69,7 +70,7 @@ func (p *Pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok boo
 	if pr == nil {
 		return false, nil
 	}
-	p.old = pr.Old
+	p.Old = pr.Old
 	p.Selected, err = pr.Opened.Wait(ctx)
 	if upstream.ClassOf(err) == upstream.Refused {
 		return false, nil
@@ -79,9 +80,9 @@ func (p *Pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok boo
 
 // lookAtPrepared is lookAtNew for a folder that was asked for ahead.
 func (p *Pull) lookAtPrepared(ctx context.Context, pr *session.Prefetched) error {
-	p.new, p.asked = pr.New, pr.Asked
+	p.New, p.Permanent = pr.New, pr.Asked
 	if pr.Status == nil {
-		return p.lookAtNew(ctx)
+		return p.LookAtNew(ctx)
 	}
 	st, told, err := pr.Status.Wait(ctx)
 	if told && err == nil {
@@ -91,5 +92,5 @@ func (p *Pull) lookAtPrepared(ctx context.Context, pr *session.Prefetched) error
 	if err != nil && upstream.ClassOf(err) != upstream.Refused {
 		return err
 	}
-	return p.lookAtNew(ctx)
+	return p.LookAtNew(ctx)
 }

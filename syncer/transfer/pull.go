@@ -3,8 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -13,6 +11,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -32,8 +31,6 @@ var (
 	ErrOldLeft = problem.New(store.FolderLeftOld, store.OldSide, "the old server does not have the folder any more")
 	// errNotEmpty: the new folder, which was empty just before, is not any more.
 	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
-	// ErrNewGone says that the folder is not on the new server any more.
-	ErrNewGone = problem.New(store.FolderVanished, store.NewSide, "the folder is gone from the new server")
 	// ErrNewOther says that the new server has another folder under the name, as its UIDVALIDITY says.
 	ErrNewOther = problem.New(store.FolderVanished, store.NewSide, "the new server has numbered the folder anew, or it is another one")
 )
@@ -57,35 +54,29 @@ func (s *Stats) Add(t Stats) {
 }
 
 // Pull copies what is missing in one folder. It lives for one job on one pair.
-//
-// While its reader and its writer run, what an attempt knows is only read by either, but for
-// what is theirs: the old session is the reader's, the new one and the ledger's changes are the
-// writer's; troubles, checks, counters and the adoption guard themselves.
 type Pull struct {
 	Job
 	Resources
 	Shared
 	Events
-	attempt
+	tally
+	stopping
+	Listing time.Duration   // how long it took
+	adopt   *adoption       // nil when nothing can be adopted
+	moves   *recovery.Moves // nil for none
 
-	until   time.Time                 // when a POP3 session has lasted long enough; zero for never
-	doubted map[store.Key]bool        // messages that an earlier POP3 session would not give
-	Listing time.Duration             // how long it took
-	blind   bool                      // a connection broke at a message that isn't known, as nothing had been listed
-	bare    map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
-	rekeyed bool                      // lines of this folder have got other keys
-	lastOwn imap.UID                  // the highest UID that a copy of this pull has got
-
-	oldTroubles, newTroubles troubles // over all attempts
+	// Over all attempts.
+	doubted                  map[store.Key]bool        // messages that an earlier POP3 session would not give
+	blind                    bool                      // a connection broke at a message that isn't known, as nothing had been listed
+	bare                     map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	oldTroubles, newTroubles troubles
 	Checks                   checks
-	Done                     counters
-	aside                    atomic.Int64 // octets of the new server's budget that are set aside
-	sizes                    sizes        // of the messages seen on the old server
 }
 
 // Run pulls until nothing is missing. What it returned an error for goes on in
 // a later pull. It returns the checkpoint it reached.
 func (p *Pull) Run(ctx context.Context) error {
+	p.prepare()
 	for failures := 0; ; {
 		before, narrowed := p.Done.dealt(), p.oldTroubles.narrowed()+p.newTroubles.narrowed()
 		err := p.tryOnce(ctx)
@@ -99,7 +90,7 @@ func (p *Pull) Run(ctx context.Context) error {
 		}
 		p.leaveHung(ctx)
 		event := p.Log.Warn()
-		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind) {
+		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind) {
 			event = p.Log.Debug()
 		}
 		if p.Pair.Prefetched != nil { // it may be the reason
@@ -123,12 +114,20 @@ func (p *Pull) Run(ctx context.Context) error {
 	}
 }
 
+// prepare ties together what counts and what is counted.
+func (p *Pull) prepare() {
+	p.tally.job, p.tally.meter, p.tally.report = &p.Job, p.Meter, p.Report
+	p.stopping.yield, p.stopping.clock = p.Yield, p.Clock
+	p.Progress = &p.tally
+	p.doubted, p.bare = map[store.Key]bool{}, map[store.Key][]imap.Flag{}
+}
+
 // worthRetrying tells whether new connections may help at once.
 func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*session.RestingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, errRecognised) || errors.Is(err, errFarBehind)
+	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind)
 }
 
 // A POP3 session may lock the mailbox. It is therefore ended after so many
@@ -170,16 +169,16 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.open(ctx); err != nil {
 		return err
 	}
-	if err := p.reconcile(ctx); err != nil {
+	if err := p.settleIntents(ctx); err != nil {
 		return err
 	}
-	if err := p.followNumbers(ctx); err != nil {
+	if err := p.FollowNumbers(ctx); err != nil {
 		return err
 	}
-	if err := p.seekSecondCopies(ctx); err != nil {
+	if err := p.SeekSecondCopies(ctx); err != nil {
 		return err
 	}
-	if err := p.checkNumbers(ctx); err != nil {
+	if err := p.CheckNumbers(ctx); err != nil {
 		return err
 	}
 	if err := p.prepareMoves(ctx); err != nil {
@@ -188,18 +187,46 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.prepareAdoption(ctx); err != nil {
 		return err
 	}
+	if p.adopt != nil && len(p.adopt.stale) > 0 {
+		p.moves.WithoutStale()
+	}
 	p.LimitSession()
 	if err := p.copyMissing(ctx); err != nil {
 		return err
 	}
 	p.Worth()
-	if err := p.storeLeftOut(ctx); err != nil {
+	if err := p.StoreFlags(ctx, p.bare); err != nil {
 		return err
 	}
-	if err := p.carryFlags(ctx); err != nil {
-		return err
+	clear(p.bare)
+	if !p.Selected.POP3 { // else flags on the new server are the user's alone
+		if err := p.CarryFlags(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
+			return err
+		}
 	}
 	return p.finish(ctx)
+}
+
+// prepareMoves finds out which folders newcomers of this one may have been moved from.
+func (p *Pull) prepareMoves(ctx context.Context) (err error) {
+	if p.moves = nil; p.Archive == nil {
+		p.moves, err = p.PrepareMoves(ctx, p.Thinned, p.Taking)
+	}
+	return err
+}
+
+// Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
+func (p *Pull) Thin() bool { return p.Archive == nil && p.Folder.Thin() }
+
+// settleIntents finds out what became of what was being sent when the last pull ended without a word.
+func (p *Pull) settleIntents(ctx context.Context) error {
+	if len(p.Ledger.Intents) == 0 {
+		return nil
+	}
+	if err := p.awaitHung(ctx); err != nil {
+		return err
+	}
+	return p.Reconcile(ctx)
 }
 
 // open opens the folder on both sides at the same time, as each may be far
@@ -227,66 +254,18 @@ func (p *Pull) open(ctx context.Context) error {
 	if err := p.checkRoom(ctx); err != nil {
 		return err
 	}
-	if err := p.readWhatCounts(ctx); err != nil {
+	if err := p.ReadWhatCounts(ctx); err != nil {
 		return err
 	}
-	if p.Folder.Checkpoint.UIDValidity != p.Selected.UIDValidity {
-		p.Folder.Checkpoint = reset(p.Folder.Checkpoint, p.Selected.UIDValidity)
+	if p.Row.Checkpoint.UIDValidity != p.Selected.UIDValidity {
+		p.Row.Checkpoint = recovery.Reset(p.Row.Checkpoint, p.Selected.UIDValidity)
 	}
-	if err := p.checkIDs(ctx); err != nil {
+	if err := p.CheckIDs(ctx); err != nil {
 		return err
 	}
-	p.base = p.Folder.Checkpoint
-	p.tell()
+	p.Base = p.Row.Checkpoint
+	p.Tell()
 	return nil
-}
-
-// begin counts from the ledger as it has just been read.
-func (p *Pull) begin() {
-	p.known = session.NewKnown(p.ledger, p.Selected.Keys)
-	p.began, p.held = p.Done.Stats(), p.sizes.reset(p.known.Entries)
-	p.Archive.begin()
-}
-
-// readWhatCounts reads the folder's ledger: of one that has been pulled to its end
-// before, only what lies behind the checkpoint, whatever its size.
-func (p *Pull) readWhatCounts(ctx context.Context) error {
-	l, ok, err := p.readTail(ctx)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		err = p.readLedger(ctx)
-		p.begin()
-		return err
-	}
-	p.ledger, p.touched = l.Ledger, nil
-	p.begin()
-	p.known.Before = int(l.Before)
-	if p.Selected.Messages > 0 { // about
-		p.held += uint64(float64(p.Octets) / float64(p.Selected.Messages) * float64(l.Before))
-	}
-	return nil
-}
-
-// readTail reads the ledger behind the checkpoint. It returns false where all of it
-// is needed: to find copies again, after an interruption, or to compare all flags.
-func (p *Pull) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err error) {
-	cp := p.Folder.Checkpoint
-	if p.Selected.POP3 || cp.Checked.IsZero() || cp.UIDNext < 2 || cp.UIDValidity != p.Selected.UIDValidity ||
-		cp.HighestModSeq == 0 || p.Selected.HighestModSeq < cp.HighestModSeq ||
-		cp.NewUIDValidity != p.Target.UIDValidity || newWentBack(cp, p.Target) != "" {
-		return l, false, nil
-	}
-	l, err = p.Store.LedgerFrom(ctx, p.Account, p.Folder.ID, p.Selected.Keys.Key(TailFrom(cp)))
-	if err != nil || len(l.Intents)+len(l.Lost) > 0 {
-		return l, false, err
-	}
-	// Keys are sorted: if the first and the last are of the folder as it is, all are.
-	_, present := p.Selected.Keys.UID(l.First.Key)
-	_, stale := p.Selected.Keys.Split(l.Entries)
-	here := l.First.UID != 0 && l.First.UIDValidity == p.Target.UIDValidity
-	return l, present && len(stale) == 0 && here, nil
 }
 
 func (p *Pull) openOld(ctx context.Context, ready *session.Prefetched) error {
@@ -305,16 +284,16 @@ func (p *Pull) openOld(ctx context.Context, ready *session.Prefetched) error {
 	if p.Selected.Early != nil {
 		return nil // nothing else may be asked now
 	}
-	return p.findUIDNext(ctx)
+	return p.FindUIDNext(ctx)
 }
 
 func (p *Pull) openAsUsual(ctx context.Context) (err error) {
-	if p.old, err = p.Pair.Source(ctx); err != nil {
+	if p.Old, err = p.Pair.Source(ctx); err != nil {
 		return err
 	}
 	began := p.Clock()
-	if p.Selected, err = p.old.Open(ctx, p.Folder.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: LastKnown(p.Folder.Checkpoint)}); err != nil {
-		return p.gone(err, ErrOldGone)
+	if p.Selected, err = p.Old.Open(ctx, p.Row.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: recovery.LastKnown(p.Row.Checkpoint)}); err != nil {
+		return p.Gone(err, ErrOldGone)
 	}
 	p.Listing = p.Clock().Sub(began)
 	return nil
@@ -322,8 +301,8 @@ func (p *Pull) openAsUsual(ctx context.Context) (err error) {
 
 // openWith is what is listed along with the opening of the folder: what comes first.
 func (p *Pull) openWith() imap.UIDSet {
-	if p.Visiting.Next <= 1 || p.Early > 0 || !p.Folder.Checkpoint.Checked.IsZero() {
-		return FirstWindow(p.Folder.Checkpoint)
+	if p.Visiting.Next <= 1 || p.Early > 0 || !p.Row.Checkpoint.Checked.IsZero() {
+		return recovery.FirstWindow(p.Row.Checkpoint)
 	}
 	first := imap.UID(1)
 	if window := imap.UID(p.Visiting.Window); p.Visiting.Next > window {
@@ -336,68 +315,26 @@ func (p *Pull) openNew(ctx context.Context, ready *session.Prefetched) (err erro
 	if ready != nil {
 		return p.lookAtPrepared(ctx, ready)
 	}
-	if p.new, err = p.Pair.Target(ctx); err != nil {
+	if p.New, err = p.Pair.Target(ctx); err != nil {
 		return err
 	}
-	p.asked, p.sample, p.proved, p.rekeyed = nil, nil, nil, false
+	p.Permanent, p.Sample, p.Proved, p.Rekeyed = nil, nil, nil, false
 	if p.Early > 0 { // it is empty: nothing there is \Recent
-		if err := p.askPermanent(ctx); err != nil {
-			return p.gone(err, ErrNewGone)
+		if err := p.AskPermanent(ctx); err != nil {
+			return p.Gone(err, recovery.ErrNewGone)
 		}
 	}
-	return p.lookAtNewAgain(ctx)
-}
-
-// gone turns a refusal to open a folder into the error that says it is gone.
-func (p *Pull) gone(err, as error) error {
-	if upstream.ClassOf(err) == upstream.Refused {
-		return fmt.Errorf("%w: %w", as, err)
-	}
-	return err
-}
-
-// lookAtNew learns where the new folder's next message will be.
-func (p *Pull) lookAtNew(ctx context.Context) error {
-	all, err := p.new.Status(ctx, []string{p.Folder.New})
-	if err != nil {
-		return err
-	}
-	st, ok := all[p.Folder.New]
-	if !ok {
-		return ErrNewGone
-	}
-	p.Target = st
-	return nil
+	return p.LookAtNewAgain(ctx)
 }
 
 // sameFolder returns errNewOther if the new folder is not the one it was, as far as can be
 // seen: nothing is written there before it is known which it is. INBOX is always itself.
 func (p *Pull) sameFolder() error {
-	if p.Restless || p.Folder.New == foldertree.InboxName || !Differ(p.Folder.NewUIDValidity, p.Target.UIDValidity) {
+	if p.Restless || p.Row.New == foldertree.InboxName || !recovery.Differ(p.Row.NewUIDValidity, p.Target.UIDValidity) {
 		return nil
 	}
 	return ErrNewOther
 }
-
-// findUIDNext asks for the last message where the server did not tell UIDNEXT
-// (it need not, RFC 3501 section 7.1).
-func (p *Pull) findUIDNext(ctx context.Context) error {
-	if p.Selected.UIDNext != 0 {
-		return nil
-	}
-	p.Selected.UIDNext = 1
-	if p.Selected.Messages == 0 {
-		return nil
-	}
-	last := imap.UIDSet{imap.UIDRange{Start: 0, Stop: 0}} // "*"
-	return p.old.ListFlags(ctx, last, func(m upstream.Message) error {
-		p.Selected.UIDNext = max(p.Selected.UIDNext, m.UID+1)
-		return nil
-	})
-}
-
-// first tells whether the folder has never been pulled to its end.
-func (p *Pull) first() bool { return p.base.Checked.IsZero() }
 
 // finish writes the checkpoint once everything the old server announced has
 // been seen.
@@ -412,64 +349,23 @@ func (p *Pull) finish(ctx context.Context) error {
 	if p.Selected.POP3 {
 		cp.UIDNext = 0 // it is of this session
 	}
-	p.noteNew(&cp)
-	if have, messages := p.seen(), p.announced(); have < messages {
+	p.NoteNew(&cp)
+	if have, messages := p.accounted(), p.expected(); have < messages {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
-		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.base.UIDNext)).
+		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.Base.UIDNext)).
 			Msg("something was missed in this folder, it is listed again")
-		p.Folder.Checkpoint = reset(p.base, cp.UIDValidity)
-		p.Folder.Checkpoint.Messages = cp.Messages
-		again := p.Folder.Checkpoint
-		err := p.Store.Commit(ctx, store.Batch{Account: p.Account, Folder: p.Folder.ID, Checkpoint: &again})
+		p.Row.Checkpoint = recovery.Reset(p.Base, cp.UIDValidity)
+		p.Row.Checkpoint.Messages = cp.Messages
+		again := p.Row.Checkpoint
+		err := p.Store.Commit(ctx, store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &again})
 		return errors.Join(&session.CountsError{Listed: have, Messages: messages}, err)
 	}
-	done := store.Batch{Account: p.Account, Folder: p.Folder.ID, Checkpoint: &cp, Release: p.voidQuarantine()}
+	done := store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &cp, Release: p.VoidQuarantine()}
 	if err := p.Store.Commit(ctx, done); err != nil {
 		return err
 	}
-	p.Folder.Checkpoint = cp
-	p.tell()
+	p.Row.Checkpoint = cp
+	p.Tell()
 	return nil
-}
-
-// dealt counts messages that have got an end, for the rate; octets are theirs.
-func (p *Pull) dealt(messages, octets uint64) {
-	p.Done.octets.Add(octets)
-	p.Meter.Add(time.Now(), messages, octets)
-}
-
-// voidQuarantine are the keys of messages that were quarantined before the old
-// server numbered the folder anew. They have been tried again under their new ones.
-func (p *Pull) voidQuarantine() (void []store.Key) {
-	if p.Selected.POP3 && !p.first() {
-		return nil // what is not listed is gone, and stays on record
-	}
-	for _, q := range p.ledger.Quarantine {
-		if _, present := p.Selected.Keys.UID(q.Key); !present {
-			void = append(void, q.Key)
-		}
-	}
-	return void
-}
-
-// settled ends what portion set aside for a message on the new server: it was
-// counted when it was written.
-func (p *Pull) settled(octets int64) {
-	octets = min(octets, max(p.aside.Load(), 0))
-	p.aside.Add(-octets)
-	p.RateLimits.New.Budget.GiveBack(uint64(octets))
-}
-
-// tell reports progress.
-func (p *Pull) tell() {
-	s, total := p.Done.Stats(), uint64(p.toCopy())
-	have := uint64(len(p.known.Entries)+p.known.Before+len(p.known.Refused)) + s.dealt() - p.began.dealt()
-	far := Progress{Done: min(have, total), Total: total, Octets: p.held + s.octets - p.began.octets}
-	far.OctetsTotal, far.Exact = p.sizes.of(total, uint64(len(p.known.Refused)))
-	if p.Octets > 0 {
-		far.OctetsTotal, far.Exact = p.Octets, true
-	}
-	far.Octets = min(far.Octets, far.OctetsTotal)
-	p.Report(far)
 }

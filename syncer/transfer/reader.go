@@ -3,13 +3,13 @@ package transfer
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -30,87 +30,93 @@ const (
 // errDense: there are more messages in a range than one listing may bring.
 var errDense = errors.New("there are more messages in the range than one listing may bring")
 
-// item is what the reader hands to the writer, in the order of the old folder.
-// Exactly one of body, stream, quarantine, checkpoint, shows and keywords is set.
-type item struct {
-	msg        upstream.Message
-	key        store.Key
-	intent     store.Intent
-	body       []byte
-	held       int64 // octets of the memory budget that the writer gives back
-	stream     *source
-	streamed   chan error // told when the stream has been read, or will not be
-	quarantine *store.Quarantined
-	checkpoint *store.Checkpoint
-	keywords   bool             // messages with keywords follow
-	search     *ClientSearch    // of shows: whose hits they are; nil for whoever opens the folder
-	shows      bool             // once all before it is on the new server, the folder is worth showing
-	foreseen   *given           // the look at its copy that was asked for along with it
-	compare    *comparing       // messages of the new folder to be read
-	lines      message.LineEnds // of the body as it was sent
-	mending
-}
-
-// source is a body that the writer reads from the old server's connection.
-type source struct {
-	r     io.Reader
-	err   error // the old server's fault
-	lines message.LineEnds
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.lines.Count(p[:n])
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
-}
-
 // Reader lists, fetches and hands over. It alone uses the old session while a
 // writer runs.
 type Reader struct {
-	*Pull
-	items chan<- *item
-	next  imap.UID // every message below it was handed over
+	*Job
+	*Resources
+	*Shared
+	*Events
+	*tally
+	*stopping
+	adopt  *adoption       // nil when nothing can be adopted
+	moves  *recovery.Moves // nil for none
+	events chan<- event
+	windows
+	hurry
+	pacing
+	failing
+	rekeyed bool // lines of this folder have got other keys
+}
+
+// windows is how far the reader has come in the old folder.
+type windows struct {
+	base store.Checkpoint // what the checkpoints that it hands over go on from
+	next imap.UID         // every message below it was handed over
+	last bool             // there is nothing behind the present window
 	// announced: the writer has been told that there are keywords.
 	announced bool
 	preparing bool // what comes next may be asked for ahead
 	limited   bool // the new server has a limit for messages
-	last      bool // there is nothing behind the present window
-	decided   bool // whether the newest messages come first
-	shown     bool // the visitor has been let in, or is about to be
+}
+
+// hurry is what is to come before the rest.
+type hurry struct {
+	decided bool // whether the newest messages come first
+	shown   bool // the visitor has been let in, or is about to be
 	// undisturbed: what is brought just now is urgent itself.
 	undisturbed bool
 	postponed   []upstream.Message // handed to nobody yet, as newer ones come first
-	seen        session.Arrivals   // of this session with the old server
-	told        session.Arrivals   // what the server's pace knows of them
-	step        int                // messages that the next command asks for, as long as nothing is known
+}
+
+// pacing is how fast messages come.
+type pacing struct {
+	seen session.Arrivals // of this session with the old server
+	told session.Arrivals // what the server's pace knows of them
+	step int              // messages that the next command asks for, as long as nothing is known
+}
+
+// failing is what the old server did not give as it should.
+type failing struct {
+	oldTroubles *troubles
+	doubted     map[store.Key]bool // messages that an earlier POP3 session would not give
+	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
 	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
 }
 
+func (p *Pull) newReader(events chan<- event) *Reader {
+	return &Reader{
+		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
+		adopt: p.adopt, moves: p.moves, events: events,
+		windows: windows{base: p.Base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.New.AppendLimit() != 0},
+		pacing:  pacing{step: firstAsked},
+		failing: failing{oldTroubles: &p.oldTroubles, doubted: p.doubted},
+	}
+}
+
 // copyMissing brings over everything missing, reading and writing at the same time.
 func (p *Pull) copyMissing(ctx context.Context) error {
-	items := make(chan *item, handOver)
+	events := make(chan event, handOver)
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	r := &Reader{Pull: p, items: items, next: max(p.Folder.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.new.AppendLimit() != 0, step: firstAsked}
+	r := p.newReader(events)
 	go func() {
 		err := r.run(rctx)
-		close(items)
+		close(events)
 		read <- err
 	}()
-	werr := newWriter(p).run(ctx, items)
+	werr := p.newWriter().run(ctx, events)
 	if werr != nil {
 		cancel()
 	}
-	for it := range items {
-		p.discard(it, werr)
+	for e := range events {
+		p.discard(e, werr)
 	}
 	rerr := <-read
+	p.Base, p.Rekeyed, p.blind = r.base, r.rekeyed, r.blind
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
 	if werr != nil {
 		return werr
@@ -118,27 +124,28 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 	return rerr
 }
 
-// discard gives back what an item holds.
-func (p *Pull) discard(it *item, err error) {
-	if it.streamed != nil {
-		it.streamed <- err
+// discard gives back what an event holds, and tells whoever waits for its end.
+func (r *Resources) discard(e event, err error) {
+	switch e := e.(type) {
+	case *outgoing:
+		e.pulled(err)
+		r.giveBack(e)
+	case *comparing:
+		e.done <- err
+	case shown:
+		if e.search != nil {
+			e.search.End()
+		}
 	}
-	if it.compare != nil {
-		it.compare.done <- err
-	}
-	if it.search != nil {
-		it.search.End()
-	}
-	p.giveBack(it)
 }
 
-// giveBack frees what an item holds. Nobody may use its body any more.
-func (p *Pull) giveBack(it *item) {
-	p.Memory.Release(it.held)
-	if it.body != nil {
-		p.Buffers.put(it.body)
+// giveBack frees what a message holds. Nobody may use its body any more.
+func (r *Resources) giveBack(m *outgoing) {
+	r.Memory.Release(m.held)
+	if m.body != nil {
+		r.Buffers.put(m.body)
 	}
-	it.held, it.body = 0, nil
+	m.held, m.body = 0, nil
 }
 
 func (r *Reader) run(ctx context.Context) error {
@@ -202,31 +209,20 @@ func (r *Reader) mark(ctx context.Context, next imap.UID) error {
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
 	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, next, r.toCopy()
-	return r.hand(ctx, &item{checkpoint: &cp})
+	return r.hand(ctx, reached{&cp})
 }
 
-func (r *Reader) hand(ctx context.Context, it *item) error {
+// hand hands something to the writer.
+func (r *Reader) hand(ctx context.Context, e event) error {
 	select {
-	case r.items <- it:
+	case r.events <- e:
 		return nil
 	case <-ctx.Done():
-		r.giveBack(it)
+		if m, ok := e.(*outgoing); ok {
+			r.giveBack(m)
+		}
 		return ctx.Err()
 	}
-}
-
-// Yielded returns errYield once the pull was asked to stop, and errPause once
-// its session has to end.
-func (p *Pull) Yielded() error {
-	select {
-	case <-p.Yield:
-		return session.ErrYield
-	default:
-	}
-	if !p.until.IsZero() && p.Clock().After(p.until) {
-		return ErrPause
-	}
-	return nil
 }
 
 // window deals with a range of UIDs and returns how many messages are in it.
@@ -250,7 +246,7 @@ func (r *Reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 		if listed++; listed > ListMost {
 			return errDense
 		}
-		if !r.known.Has(m.UID) {
+		if !r.Known.Has(m.UID) {
 			told = append(told, m)
 		}
 		return nil
@@ -264,7 +260,7 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 	if missing, err = r.archived(ctx, missing); err != nil {
 		return err
 	}
-	r.tell() // how large the folder is
+	r.Tell() // how large the folder is
 	if missing, err = r.recognise(ctx, missing); err != nil {
 		return err
 	}
@@ -284,9 +280,9 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 func (r *Reader) newOnes(told []upstream.Message) []upstream.Message {
 	missing := told[:0]
 	for _, m := range told {
-		if !r.known.Has(m.UID) {
-			r.known.Hand(m.UID)
-			r.sizes.add(m.Size)
+		if !r.Known.Has(m.UID) {
+			r.Known.Hand(m.UID)
+			r.sizes.Add(m.Size)
 			missing = append(missing, m)
 		}
 	}
@@ -300,14 +296,14 @@ func (r *Reader) announceKeywords(ctx context.Context, missing []upstream.Messag
 		return nil
 	}
 	r.announced = true
-	return r.hand(ctx, &item{keywords: true})
+	return r.hand(ctx, keywords{})
 }
 
 // list lists a window, or tells what came with the opening of the folder.
 func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
 	covered := len(r.Selected.Listed) == 1 && r.Selected.Listed[0].Start <= set[0].Start && set[0].Stop <= r.Selected.Listed[0].Stop
 	if !covered {
-		return r.old.ListMessages(ctx, set, 0, fn)
+		return r.Old.ListMessages(ctx, set, 0, fn)
 	}
 	for _, m := range r.Selected.ListedAhead {
 		if err := fn(m); err != nil {
@@ -317,13 +313,13 @@ func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Mes
 	return nil
 }
 
-func (r *Reader) intent(it *item, header []byte, size int64) store.Intent {
-	if it.msg.Date.IsZero() {
-		it.msg.Date = message.DateOf(header)
-		r.Log.Warn().Str("key", KeyText(it.key)).Time("date", it.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
+func (r *Reader) intent(m *outgoing, header []byte, size int64) store.Intent {
+	if m.msg.Date.IsZero() {
+		m.msg.Date = message.DateOf(header)
+		r.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
 	}
 	return store.Intent{
-		Key: it.key, Fingerprint: message.Fingerprint(header, size), Size: clampSize(size), Flags: it.msg.Flags,
+		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: recovery.ClampSize(size), Flags: m.msg.Flags,
 		UIDValidity: r.Target.UIDValidity, UIDNext: r.Target.UIDNext,
 	}
 }

@@ -38,6 +38,10 @@ type refusals struct {
 	accepted uint64        // messages that it has taken
 	parts    int           // refused batches in a row
 	onTrial  []heldRefusal // of which it is not known whether they are to blame
+	// unavailable counts messages in a row that the new server can't take at the moment.
+	unavailable int
+	moments     int         // how often it waited before a message was sent once more
+	large       []*outgoing // refused messages to be fetched again, which checkpoints wait for as well
 }
 
 // heldRefusal is a message that was refused, as long as it isn't known whether it is to blame.
@@ -70,27 +74,31 @@ func (e *refusesAllError) Summary() string {
 		". None of them is given up: they are tried again by themselves; if it stays so, ask whoever runs that server."
 }
 
-// firstRefused notes when a message was refused for the first time.
-func (w *writer) firstRefused(it *item) {
-	if !it.refusedBefore {
-		it.refusedBefore, it.since = true, w.accepted
+// noteRefusal notes that a message was refused, and when that was for the first time.
+func (w *writer) noteRefusal(m *outgoing, r upstream.AppendResult) {
+	if !m.refusedBefore {
+		m.refusedBefore, m.since = true, w.accepted
+	}
+	m.foreseen, m.said, w.expect = nil, nil, 0
+	if r.Alone {
+		m.said = r.Err
 	}
 }
 
 // refusedEach decides about refused messages: about each by itself if each had a command of
 // its own, otherwise about all of them together.
-func (w *writer) refusedEach(ctx context.Context, items []*item, why error) error {
-	for _, it := range items {
-		if it.said == nil || len(items) == 1 || uncertain(why) {
-			return w.refused(ctx, items, why)
+func (w *writer) refusedEach(ctx context.Context, msgs []*outgoing, why error) error {
+	for _, m := range msgs {
+		if m.said == nil || len(msgs) == 1 || uncertain(why) {
+			return w.refused(ctx, msgs, why)
 		}
 	}
-	for i := range items {
-		if err := w.refused(ctx, items[i:i+1], items[i].said); err != nil {
-			for _, it := range items[i+1:] {
-				w.pending.Drop = append(w.pending.Drop, it.key)
+	for i := range msgs {
+		if err := w.refused(ctx, msgs[i:i+1], msgs[i].said); err != nil {
+			for _, m := range msgs[i+1:] {
+				w.pending.Drop = append(w.pending.Drop, m.key)
 			}
-			w.release(items[i+1:])
+			w.release(msgs[i+1:]...)
 			return err
 		}
 	}
@@ -99,14 +107,14 @@ func (w *writer) refusedEach(ctx context.Context, items []*item, why error) erro
 
 // hold keeps a message from quarantine until it is known that it is to blame: at once if the
 // refusal speaks of the message, or if it has been there before.
-func (w *writer) hold(it *item, q *store.Quarantined, why error) {
-	uid, known := w.known.Keys.UID(q.Key)
-	if _, tried := w.known.Again[uid]; known && tried || explained(why) || it.intent.Size == 0 {
+func (w *writer) hold(m *outgoing, q *store.Quarantined, why error) {
+	uid, known := w.Known.Keys.UID(q.Key)
+	if _, tried := w.Known.Again[uid]; known && tried || explained(why) || m.intent.Size == 0 {
 		w.quarantine(q)
 		return
 	}
 	w.pending.Drop = append(w.pending.Drop, q.Key)
-	w.onTrial = append(w.onTrial, heldRefusal{quarantined: q, why: why, since: it.since})
+	w.onTrial = append(w.onTrial, heldRefusal{quarantined: q, why: why, since: m.since})
 }
 
 // explained tells whether a refusal says what is wrong with the message.
@@ -150,7 +158,7 @@ func (w *writer) settleHeld() error {
 // refusesAll tells whether all that is known of the folder is that the new server refuses its
 // messages, and that not for long.
 func (w *writer) refusesAll() bool {
-	return w.accepted == 0 && !w.Lasting && len(w.known.Entries)+w.known.Before+int(w.Done.adopted.Load()) == 0
+	return w.accepted == 0 && !w.Lasting && len(w.Known.Entries)+w.Known.Before+int(w.Done.adopted.Load()) == 0
 }
 
 // tryLater puts the messages of which nothing more is known into quarantine, to be tried again.

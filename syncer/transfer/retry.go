@@ -116,23 +116,23 @@ func brokeAt(k store.Key, reason, cause string) *store.Quarantined {
 // tryAgain tries the messages in quarantine that are marked for it. One that
 // is gone from the old server leaves the quarantine.
 func (r *Reader) tryAgain(ctx context.Context) error {
-	if len(r.known.Again) == 0 || r.Visit {
+	if len(r.Known.Again) == 0 || r.Visit {
 		return nil
 	}
 	var set imap.UIDSet
-	for uid := range r.known.Again {
+	for uid := range r.Known.Again {
 		set.AddNum(uid)
 	}
 	listed := map[imap.UID]upstream.Message{}
-	err := r.old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+	err := r.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
 		listed[m.UID] = m
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	gone := store.Batch{Account: r.Account, Folder: r.Folder.ID}
-	for _, uid := range sortedUIDs(r.known.Again) {
+	gone := store.Batch{Account: r.Account, Folder: r.Row.ID}
+	for _, uid := range sortedUIDs(r.Known.Again) {
 		m, ok := listed[uid]
 		if !ok {
 			gone.Release = append(gone.Release, r.Selected.Keys.Key(uid))

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -28,7 +27,7 @@ const repairLargest = 32 << 20
 // 3.6 says "System I/O error" at times when a new person's first folders get mail at once.
 const momentsMost = 3
 
-// mending is what an item is marked with that the new server refused.
+// mending is what a message is marked with that the new server refused.
 type mending struct {
 	twice    bool            // it has been sent once more as it is
 	keep     []imap.Flag     // what the new folder can keep of the flags
@@ -45,87 +44,87 @@ type mending struct {
 }
 
 // settleRefused decides about one message that the new server refused standing alone.
-func (w *writer) settleRefused(ctx context.Context, it *item, why error) error {
-	if it.stream == nil && it.unexplained(why) {
-		return w.onceMore(ctx, it, why)
+func (w *writer) settleRefused(ctx context.Context, m *outgoing, why error) error {
+	if m.stream == nil && m.unexplained(why) {
+		return w.onceMore(ctx, m, why)
 	}
-	if again, err := w.mend(ctx, it, why); again {
+	if again, err := w.mend(ctx, m, why); again {
 		return err
 	}
-	w.giveUp(it, why)
+	w.giveUp(m, why)
 	return nil
 }
 
 // unexplained tells whether a refusal says nothing of what is wrong with the message, so
 // that it is worth sending it once more as it is.
-func (it *item) unexplained(why error) bool {
+func (m *outgoing) unexplained(why error) bool {
 	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && e.Class == upstream.Refused && e.Code == "" && !it.twice && it.repaired == nil && it.intent.Size > 0 &&
+	return ok && e.Class == upstream.Refused && e.Code == "" && !m.twice && m.repaired == nil && m.intent.Size > 0 &&
 		!message.ContainsAny(strings.ToLower(e.Text), "nul", "newline", "header", "flag", "keyword")
 }
 
 // onceMore sends a refused message again as it is, after a moment.
-func (w *writer) onceMore(ctx context.Context, it *item, why error) error {
-	it.twice = true
-	w.Log.Info().Str("key", KeyText(it.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
+func (w *writer) onceMore(ctx context.Context, m *outgoing, why error) error {
+	m.twice = true
+	w.Log.Info().Str("key", message.KeyText(m.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
 	if w.moments++; w.moments <= momentsMost {
 		if err := session.Pause(ctx, w.Quiet/6); err != nil {
-			w.release([]*item{it})
+			w.release(m)
 			return err
 		}
 	}
-	return w.resend(ctx, it)
+	return w.resend(ctx, m)
 }
 
 // resend sends a message for which an intent may have to be written anew.
-func (w *writer) resend(ctx context.Context, it *item) error {
-	w.intend([]*item{it})
+func (w *writer) resend(ctx context.Context, m *outgoing) error {
+	w.intend(m)
 	if err := w.commit(ctx); err != nil {
-		w.release([]*item{it})
+		w.release(m)
 		return err
 	}
-	return w.send(ctx, []*item{it}, true)
+	return w.send(ctx, eventsOf(m), true)
 }
 
 // mend tries a refused message again, repaired. It returns false if there is
 // nothing more to try. The intent is written anew before, with what the
 // repaired copy is recognised by: the refusal is proof that there is no other.
-func (w *writer) mend(ctx context.Context, it *item, why error) (bool, error) {
-	if it.repaired != nil && !it.lighter && len(it.flags()) == 0 || hopeless(why) {
+func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error) {
+	if m.repaired != nil && !m.lighter && len(m.flags()) == 0 || hopeless(why) {
 		return false, nil
 	}
-	if it.stream != nil || w.mayBeThere() && !it.aside {
-		return w.putOff(it, why), nil
+	if m.stream != nil || w.mayBeThere() && !m.aside {
+		return w.putOff(m, why), nil
 	}
-	fixed, ok := it.redate(serverWords(why))
+	fixed, ok := m.redate(serverWords(why))
 	if !ok {
-		fixed, ok = message.RepairMessage(it.body, it.flags(), serverWords(why))
+		fixed, ok = message.RepairMessage(m.body, m.flags(), serverWords(why))
 	}
 	if !ok {
 		return false, nil
 	}
-	it.lighter = len(fixed.Body) == len(it.body) && (fixed.Dated || len(fixed.Flags) < len(it.flags()))
-	it.kept = fixed.Flags // of it.flags(), which it.repaired has a say in
-	if it.repaired == nil {
-		it.refusal = why
-		it.repaired = &store.Repaired{Key: it.key, What: fixed.String(),
-			Fingerprint: it.intent.Fingerprint, Size: it.intent.Size, When: time.Now()}
+	m.lighter = len(fixed.Body) == len(m.body) && (fixed.Dated || len(fixed.Flags) < len(m.flags()))
+	m.kept = fixed.Flags // of m.flags(), which m.repaired has a say in
+	if m.repaired == nil {
+		m.refusal = why
+		m.repaired = &store.Repaired{Key: m.key, What: fixed.String(),
+			Fingerprint: m.intent.Fingerprint, Size: m.intent.Size, When: time.Now()}
 	} else {
-		it.repaired.What += ", " + fixed.String()
+		m.repaired.What += ", " + fixed.String()
 	}
-	it.intent.Flags = message.WithoutFlags(it.msg.Flags, message.WithoutFlags(it.keep, it.kept))
-	if more := int64(len(fixed.Body)) - int64(len(it.body)); more > 0 && w.Memory.TryAcquire(more) {
-		it.held += more
+	m.intent.Flags = message.WithoutFlags(m.msg.Flags, message.WithoutFlags(m.keep, m.kept))
+	if more := int64(len(fixed.Body)) - int64(len(m.body)); more > 0 && w.Memory.TryAcquire(more) {
+		m.held += more
 	}
-	it.body = fixed.Body
-	size := int64(len(it.body))
-	it.intent.Fingerprint, it.intent.Size = message.Fingerprint(message.Header(it.body), size), clampSize(size)
-	if adopted, err := w.adoptRepaired(ctx, it); adopted || err != nil {
+	m.body = fixed.Body
+	size := int64(len(m.body))
+	m.intent.Fingerprint, m.intent.Size = message.Fingerprint(message.Header(m.body), size), recovery.ClampSize(size)
+	if adopted, err := w.adoptRepaired(ctx, m); adopted || err != nil {
 		return true, err
 	}
-	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
-	w.Log.Info().Str("key", KeyText(it.key)).Str("repair", it.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
-	return true, w.resend(ctx, it)
+	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
+	w.Log.Info().Str("key", message.KeyText(m.key)).Str("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
+	return true, w.resend(ctx, m)
 }
 
 // hopeless tells whether no repair can help.
@@ -144,14 +143,14 @@ func serverWords(why error) string {
 
 // putOff keeps a message for mendLarge: a large one, as its body went by, or one of which
 // a repaired copy may be there already. The checkpoint doesn't pass it until then.
-func (w *writer) putOff(it *item, why error) bool {
-	if int64(it.intent.Size) > min(repairLargest, w.Limit/4) {
+func (w *writer) putOff(m *outgoing, why error) bool {
+	if int64(m.intent.Size) > min(repairLargest, w.Limit/4) {
 		return false
 	}
-	w.release([]*item{it})
-	it.refusal, it.aside = why, true
-	w.pending.Drop = append(w.pending.Drop, it.key)
-	w.large = append(w.large, it)
+	w.release(m)
+	m.refusal, m.aside = why, true
+	w.pending.Drop = append(w.pending.Drop, m.key)
+	w.large = append(w.large, m)
 	return true
 }
 
@@ -162,8 +161,8 @@ func (w *writer) mendLarge(ctx context.Context) error {
 		if err := w.Yielded(); err != nil {
 			return err // the checkpoint lies before them: the next pull comes by again
 		}
-		it := w.large[0]
-		if err := w.mendOne(ctx, it); err != nil {
+		m := w.large[0]
+		if err := w.mendOne(ctx, m); err != nil {
 			return err
 		}
 		if err := w.drain(ctx); err != nil {
@@ -175,36 +174,36 @@ func (w *writer) mendLarge(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) mendOne(ctx context.Context, it *item) error {
-	why := it.refusal
-	it.stream = nil
-	if err := w.fetchAgain(ctx, it); err != nil {
-		w.release([]*item{it})
+func (w *writer) mendOne(ctx context.Context, m *outgoing) error {
+	why := m.refusal
+	m.stream = nil
+	if err := w.fetchAgain(ctx, m); err != nil {
+		w.release(m)
 		return err
 	}
-	if it.body != nil {
-		return w.settleRefused(ctx, it, why)
+	if m.body != nil {
+		return w.settleRefused(ctx, m, why)
 	}
-	w.giveUp(it, why)
+	w.giveUp(m, why)
 	return nil
 }
 
 // fetchAgain brings a message's body, unless the old server does not deliver it.
-func (w *writer) fetchAgain(ctx context.Context, it *item) error {
-	size := int64(it.intent.Size)
+func (w *writer) fetchAgain(ctx context.Context, m *outgoing) error {
+	size := int64(m.intent.Size)
 	if err := w.Memory.Acquire(ctx, size); err != nil {
 		return err
 	}
-	it.held = size
-	err := w.old.Bodies(ctx, imap.UIDSetNum(it.msg.UID), func(uid imap.UID, n int64, body io.Reader) error {
-		if uid != it.msg.UID || n != size {
+	m.held = size
+	err := w.Old.Bodies(ctx, imap.UIDSetNum(m.msg.UID), func(uid imap.UID, n int64, body io.Reader) error {
+		if uid != m.msg.UID || n != size {
 			return nil
 		}
 		b := make([]byte, n)
 		if _, err := io.ReadFull(body, b); err != nil {
 			return err
 		}
-		it.body = b
+		m.body = b
 		return nil
 	})
 	if upstream.ClassOf(err) == upstream.Refused {
@@ -214,17 +213,17 @@ func (w *writer) fetchAgain(ctx context.Context, it *item) error {
 }
 
 // giveUp puts a message that the new server refuses into quarantine.
-func (w *writer) giveUp(it *item, why error) {
-	size := it.intent.Size
-	w.release([]*item{it})
-	q := newQuarantined(it.key, "The new server refuses this message.", serverSays(why))
-	if it.twice {
+func (w *writer) giveUp(m *outgoing, why error) {
+	size := m.intent.Size
+	w.release(m)
+	q := newQuarantined(m.key, "The new server refuses this message.", serverSays(why))
+	if m.twice {
 		q.Attempts++
 	}
 	switch {
-	case it.repaired != nil:
-		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", it.repaired.What)
-		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(it.refusal), serverSays(why))
+	case m.repaired != nil:
+		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", m.repaired.What)
+		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(m.refusal), serverSays(why))
 		q.Attempts++
 	case session.AboutOne(why):
 		w.unavailable++
@@ -232,95 +231,59 @@ func (w *writer) giveUp(it *item, why error) {
 	case size == 0:
 		q.Reason = "The message is empty, and the new server takes no empty messages."
 	}
-	w.hold(it, q, why)
+	w.hold(m, q, why)
 }
 
 func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
 
-// storeLeftOut stores the flags with which the new server did not take messages, now that it
-// has them.
-func (p *Pull) storeLeftOut(ctx context.Context) error {
-	if len(p.bare) == 0 {
-		return nil
-	}
-	entries, err := p.Store.Entries(ctx, p.Account, p.Folder.ID, slices.Sorted(maps.Keys(p.bare)))
-	if err != nil {
-		return err
-	}
-	var changed []flagged
-	for _, e := range entries {
-		if add, _ := message.FlagChanges(e.Flags, p.bare[e.Key]); len(add) > 0 {
-			changed = append(changed, flagged{entry: e, now: p.bare[e.Key], add: add})
-		}
-	}
-	p.bare = nil
-	return p.applyFlags(ctx, changed)
-}
-
 // bared notes that a message is on the new server without flags that it was not taken with.
-func (w *writer) bared(it *item) {
-	if it.repaired == nil || len(it.intent.Flags) == len(it.msg.Flags) {
+func (w *writer) bared(m *outgoing) {
+	if m.repaired == nil || len(m.intent.Flags) == len(m.msg.Flags) {
 		return
 	}
-	if w.bare == nil {
-		w.bare = map[store.Key][]imap.Flag{}
-	}
-	w.bare[it.key] = it.msg.Flags
+	w.bare[m.key] = m.msg.Flags
 }
 
 // flags are what a message is appended with.
-func (it *item) flags() []imap.Flag {
-	if it.repaired != nil {
-		return it.kept
+func (m *outgoing) flags() []imap.Flag {
+	if m.repaired != nil {
+		return m.kept
 	}
-	return it.keep
-}
-
-// proof is the entry of a message whose intent is fulfilled. What it is recognised
-// by is the copy's, also if that was repaired: the original's is noted with the repair.
-func (p *Pull) proof(in store.Intent, uidValidity uint32, uid imap.UID) store.Entry {
-	e := store.Entry{Key: in.Key, Flags: in.Flags, Fingerprint: in.Fingerprint, Size: in.Size}
-	p.place(&e, uidValidity, uid)
-	return e
-}
-
-// repairOf is what the ledger has noted of a message's repair.
-func (p *Pull) repairOf(key store.Key) (store.Repaired, bool) {
-	return message.FindRepaired(p.ledger.Repaired, key)
+	return m.keep
 }
 
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
 // for: adoption finds those when a folder is pulled for the first time, but a message that
 // failed then, and is tried again in a later pull, has missed it.
-func (w *writer) mayBeThere() bool { return !w.first() && !w.Fleeting }
+func (w *writer) mayBeThere() bool { return !w.First() && !w.Fleeting }
 
 // adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
 // of making another.
-func (w *writer) adoptRepaired(ctx context.Context, it *item) (bool, error) {
-	want := message.Wanted{Fingerprint: it.intent.Fingerprint, Size: int64(it.intent.Size)}
+func (w *writer) adoptRepaired(ctx context.Context, m *outgoing) (bool, error) {
+	want := message.Wanted{Fingerprint: m.intent.Fingerprint, Size: int64(m.intent.Size)}
 	var found message.Candidate
 	var err error
 	switch {
 	case w.adopt != nil && !w.mayBeThere():
 		found = w.adopt.takeRepaired(want)
 	case w.mayBeThere():
-		if found, err = w.findRepaired(ctx, want, it.body); upstream.ClassOf(err) == upstream.Refused {
-			w.Log.Warn().Err(err).Str("key", KeyText(it.key)).Msg("the new server can't be asked for a repaired copy, another is made")
+		if found, err = w.findRepaired(ctx, want, m.body); upstream.ClassOf(err) == upstream.Refused {
+			w.Log.Warn().Err(err).Str("key", message.KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
 			err = nil
 		}
 	}
 	if found.UID == 0 || err != nil {
 		if err != nil {
-			w.release([]*item{it})
+			w.release(m)
 		}
 		return false, err
 	}
-	w.release([]*item{it})
-	w.bared(it)
-	w.pending.Repaired = append(w.pending.Repaired, *it.repaired)
-	w.pending.Proofs = append(w.pending.Proofs, w.proof(it.intent, w.Target.UIDValidity, found.UID))
+	w.release(m)
+	w.bared(m)
+	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
+	w.pending.Proofs = append(w.pending.Proofs, w.Proof(m.intent, w.Target.UIDValidity, found.UID))
 	w.Done.adopted.Add(1)
-	w.dealt(1, uint64(it.repaired.Size))
+	w.dealt(1, uint64(m.repaired.Size))
 	return true, nil
 }
 
@@ -333,22 +296,22 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	if err := w.commit(ctx); err != nil { // what has just been found must not be found again
 		return message.Candidate{}, err
 	}
-	ledger, err := w.Store.Ledger(ctx, w.Account, w.Folder.ID)
+	ledger, err := w.Store.Ledger(ctx, w.Account, w.Row.ID)
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	sel, err := w.new.Examine(ctx, w.Folder.New)
+	sel, err := w.New.Examine(ctx, w.Row.New)
 	if err != nil {
-		return message.Candidate{}, w.gone(err, ErrNewGone)
+		return message.Candidate{}, w.Gone(err, recovery.ErrNewGone)
 	}
-	if sel.UIDValidity != w.Target.UIDValidity || Fleeting(sel) {
+	if sel.UIDValidity != w.Target.UIDValidity || recovery.Fleeting(sel) {
 		return message.Candidate{}, nil
 	}
-	alike, err := w.new.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
+	alike, err := w.New.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	found, err := w.strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
+	found, err := w.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return message.Candidate{}, err
 	}
@@ -357,7 +320,7 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 			c, err := message.ReadContent(bytes.NewReader(body))
 			return map[int]message.Content{0: c}, err
 		},
-		Fresh: w.newContents,
+		Fresh: w.NewContents,
 	})
 	return copies[0], err
 }

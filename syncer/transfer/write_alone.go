@@ -13,27 +13,26 @@ import (
 
 // alone sends a message by itself, at which a connection with the new server
 // may have broken; or, if it is found to be the reason, not at all.
-func (w *writer) alone(ctx context.Context, it *item, guilty bool) error {
+func (w *writer) alone(ctx context.Context, m *outgoing, guilty bool) error {
 	if guilty {
-		w.skip(it)
-		w.batch = append(w.batch, it)
+		w.batch = append(w.batch, w.skip(m))
 		return nil
 	}
 	if err := w.settleAll(ctx); err != nil {
-		w.release([]*item{it})
-		w.pulled(it, err)
+		w.release(m)
+		m.pulled(err)
 		return err
 	}
-	w.batch = []*item{it}
+	w.batch = eventsOf(m)
 	err := w.flush(ctx)
-	w.pulled(it, err)
+	m.pulled(err)
 	if err != nil {
 		return err
 	}
 	if err := w.drain(ctx); err != nil {
 		return err
 	}
-	w.newTroubles.cleared(it.key)
+	w.newTroubles.cleared(m.key)
 	return nil
 }
 
@@ -59,33 +58,25 @@ func uncertain(why error) bool {
 // inDoubt ends the attempt with the intents of messages kept, as if the connection had
 // broken at them: what has become of them is found out before they are sent again, each
 // by itself.
-func (w *writer) inDoubt(items []*item, why error) error {
-	keys := make([]store.Key, len(items))
-	for i, it := range items {
-		keys[i] = it.key
+func (w *writer) inDoubt(msgs []*outgoing, why error) error {
+	keys := make([]store.Key, len(msgs))
+	for i, m := range msgs {
+		keys[i] = m.key
 	}
-	w.release(items)
+	w.release(msgs...)
 	w.newTroubles.failed(why, keys...)
 	return fmt.Errorf("%w: %w", errUncertain, why)
 }
 
-// skip makes an item one for the quarantine.
-func (w *writer) skip(it *item) {
+// skip makes a message one for the quarantine.
+func (w *writer) skip(m *outgoing) quarantined {
 	reason, cause := "The connection with the new server breaks each time it is given this message.", "the connection broke while the message was appended"
-	if why := w.newTroubles.refusal(it.key); why != nil {
+	if why := w.newTroubles.refusal(m.key); why != nil {
 		reason, cause = "The new server can't take this message at the moment.", serverSays(why)
 	}
-	it.quarantine = brokeAt(it.key, reason, cause)
-	w.release([]*item{it})
-	w.pulled(it, nil)
-	it.stream, it.streamed = nil, nil
-}
-
-// pulled tells the reader, if it waits, that a streamed message was read or won't be.
-func (w *writer) pulled(it *item, err error) {
-	if it.streamed != nil {
-		it.streamed <- err
-	}
+	w.release(m)
+	m.pulled(nil)
+	return quarantined{brokeAt(m.key, reason, cause)}
 }
 
 // blame notes at which messages the connection with the new server broke.
@@ -95,17 +86,15 @@ func (w *writer) blame(ctx context.Context, err error) {
 		return
 	}
 	var keys []store.Key
-	items := w.sending
+	msgs := w.sending
 	for _, u := range w.calls {
-		items = append(items, u.items...)
+		msgs = append(msgs, u.events.outgoing()...)
 	}
-	for _, it := range items {
-		switch {
-		case it.stream != nil && it.stream.err != nil:
+	for _, m := range msgs {
+		if m.stream != nil && m.stream.err != nil {
 			return // it was the old server's connection
-		case it.sendable():
-			keys = append(keys, it.key)
 		}
+		keys = append(keys, m.key)
 	}
 	w.newTroubles.failed(nil, keys...)
 }

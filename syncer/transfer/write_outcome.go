@@ -5,52 +5,58 @@ import (
 	"fmt"
 
 	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/upstream"
 )
 
-// outcome notes what became of each item of a batch.
-func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.AppendResult) error {
-	var refused []*item
+// outcome notes what became of each event of a batch.
+func (w *writer) outcome(ctx context.Context, batch events, results []upstream.AppendResult) error {
+	var refused []*outgoing
 	var why error
 	var checkpoint *store.Checkpoint
 	if err := w.otherFolder(results); err != nil {
 		return err
 	}
-	for _, it := range items {
-		switch {
-		case it.checkpoint != nil:
-			checkpoint = it.checkpoint
-		case it.search != nil:
-			it.search.End()
-		case it.shows:
-			w.Worth()
-		case it.quarantine != nil:
-			w.quarantine(it.quarantine)
-		case results[0].Err != nil:
-			if refused = append(refused, it); !uncertain(why) {
-				why = results[0].Err
+	for _, e := range batch {
+		switch e := e.(type) {
+		case reached:
+			checkpoint = e.Checkpoint
+		case shown:
+			w.shows(e)
+		case quarantined:
+			w.quarantine(e.Quarantined)
+		case *outgoing:
+			r := results[0]
+			if results = results[1:]; r.Err == nil {
+				w.stored(e, r)
+				continue
 			}
-			w.firstRefused(it)
-			it.foreseen, it.said, w.expect = nil, nil, 0
-			if results[0].Alone {
-				it.said = results[0].Err
+			if refused = append(refused, e); !uncertain(why) {
+				why = r.Err
 			}
-			results = results[1:]
-		default:
-			w.stored(it, results[0])
-			results = results[1:]
+			w.noteRefusal(e, r)
 		}
 	}
 	if err := w.lookIfDue(ctx); err != nil {
-		w.release(refused)
+		w.release(refused...)
 		return err
 	}
-	w.tell()
+	w.Tell()
 	if err := w.refusedEach(ctx, refused, why); err != nil {
 		return err
 	}
 	w.reachLooked(checkpoint)
 	return w.settleHeld()
+}
+
+// shows tells that what has been stored so far is what somebody waits for.
+func (w *writer) shows(s shown) {
+	if s.search != nil {
+		s.search.End()
+		return
+	}
+	w.Worth()
 }
 
 // otherFolder tells that messages went into another folder of the same name: the one that
@@ -59,7 +65,7 @@ func (w *writer) outcome(ctx context.Context, items []*item, results []upstream.
 func (w *writer) otherFolder(results []upstream.AppendResult) error {
 	for _, r := range results {
 		if r.Err == nil && r.UID != 0 && r.UIDValidity != w.Target.UIDValidity && !w.Fleeting {
-			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
 		}
 	}
 	return nil
@@ -91,22 +97,22 @@ func (w *writer) reachLooked(cp *store.Checkpoint) {
 }
 
 // stored notes that the new server has a message.
-func (w *writer) stored(it *item, r upstream.AppendResult) {
+func (w *writer) stored(m *outgoing, r upstream.AppendResult) {
 	w.unavailable, w.parts = 0, 0
 	w.accepted++
-	w.bared(it)
-	w.settled(int64(it.intent.Size))
-	w.noteLate(it)
-	w.release([]*item{it})
+	w.bared(m)
+	w.settled(int64(m.intent.Size))
+	w.noteLate(m)
+	w.release(m)
 	if r.UID == 0 {
-		w.count(uint64(it.intent.Size))
-		it.intent.Taken = true
-		w.pending.Intents = append(w.pending.Intents, it.intent)
-		w.unproven = append(w.unproven, it.intent)
+		w.count(uint64(m.intent.Size))
+		m.intent.Taken = true
+		w.pending.Intents = append(w.pending.Intents, m.intent)
+		w.unproven = append(w.unproven, m.intent)
 		return
 	}
-	w.own(r.UIDValidity, r.UID)
-	w.arrived(it, r)
+	w.Placed(r.UIDValidity, r.UID)
+	w.arrived(m, r)
 }
 
 // count counts a copy.
@@ -154,12 +160,12 @@ func (w *writer) proved(e store.Entry) {
 }
 
 func (w *writer) quarantine(q *store.Quarantined) {
-	if !w.known.Once(q) {
+	if !w.Known.Once(q) {
 		w.Done.Quarantined.Add(1)
 	}
 	w.dealt(1, 0)
 	w.pending.Quarantine = append(w.pending.Quarantine, *q)
-	w.Log.Warn().Str("key", KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+	w.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
 
 // catchUp lets a checkpoint advance that had to wait.

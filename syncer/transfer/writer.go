@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -41,10 +40,10 @@ const (
 
 // under is a batch that was sent, or a look at copies that was asked for.
 type under struct {
-	items []*item
-	call  session.AppendCall
-	again bool // repeats a part of a refused batch
-	look  *look
+	events events
+	call   session.AppendCall
+	again  bool // repeats a part of a refused batch
+	look   *look
 
 	octets int64
 	sent   time.Time
@@ -53,53 +52,67 @@ type under struct {
 // writer appends what the reader hands over, batch by batch, and enters it in
 // the ledger. It alone uses the new session while it runs.
 type writer struct {
-	*Pull
-	batch    []*item
-	octets   int64
-	calls    []under
-	pending  store.Batch // outcomes not yet committed
-	unproven []store.Intent
+	*Job
+	*Resources
+	*Shared
+	*Events
+	*tally
+	*stopping
+	adopt       *adoption // nil when nothing can be adopted
+	checks      *checks
+	newTroubles *troubles
+	bare        map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	gathering
+	underWay
+	entering
+	readingBack
+	refusals
+	weighing
+}
+
+// gathering is what is to be sent next.
+type gathering struct {
+	batch   events
+	octets  int64
+	batches uint64 // the number of the batch sent last
+}
+
+// underWay is what the new server has not answered.
+type underWay struct {
+	calls     []under
+	sending   []*outgoing // of the command that is being written
+	settledAt time.Time   // when it had answered what it was asked before
 	// again counts batches under way that repeat a refused one. They were sent
 	// after batches whose checkpoints lie behind them, so those have to wait.
 	again int
-	later *store.Checkpoint
-	refusals
-	// waiting are copies that are to be looked at. They are not entered before, and
-	// checkpoints wait for them as well.
-	waiting   []*given
-	news      int               // of them those that show something new
-	lookedAt  time.Time         // when the last look was asked for
-	lookTook  time.Duration     // how long the new server was at it
-	settledAt time.Time         // when it had answered what it was asked before
-	unentered int               // copies that are not entered yet, of those that have been answered
-	looks     int               // under way
-	unsure    int               // of them those that repeat a look that did not show what it should
-	heldBack  []*given          // copies that have been looked at, but may lack what those will show
-	reached   *store.Checkpoint // once those have been looked at that are waiting
-	weighing
-	sending []*item // of the command that is being written
-	// unavailable counts messages in a row that the new server can't take at the moment.
-	unavailable int
-	batches     uint64  // the number of the batch sent last
-	moments     int     // how often it waited before a message was sent once more
-	large       []*item // refused messages to be fetched again, which checkpoints wait for as well
-	// expect is the UID that the next message should get; 0 if that can't be told any more.
-	expect imap.UID
-	before imap.UID // what is below it was there before this pull; 0 if that isn't known
 }
 
-func newWriter(p *Pull) *writer {
-	w := &writer{Pull: p, lookedAt: time.Now(), batches: uint64(time.Now().UnixNano()), before: p.Target.UIDNext, pending: store.Batch{Account: p.Account, Folder: p.Folder.ID}}
-	if p.new.UIDPlus() && !p.Fleeting {
+// entering is what is on its way into the ledger.
+type entering struct {
+	pending  store.Batch // outcomes not yet committed
+	unproven []store.Intent
+	later    *store.Checkpoint // once no repeated batch is under way any more
+	reached  *store.Checkpoint // once those copies have been looked at that are waiting
+}
+
+func (p *Pull) newWriter() *writer {
+	w := &writer{
+		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
+		adopt: p.adopt, checks: &p.Checks, newTroubles: &p.newTroubles, bare: p.bare,
+		gathering:   gathering{batches: uint64(time.Now().UnixNano())},
+		entering:    entering{pending: store.Batch{Account: p.Account, Folder: p.Row.ID}},
+		readingBack: readingBack{lookedAt: time.Now(), before: p.Target.UIDNext},
+	}
+	if p.New.UIDPlus() && !p.Fleeting {
 		w.expect = p.Target.UIDNext
 	}
 	return w
 }
 
-// run ends when the reader has closed items and all is settled, or with the
+// run ends when the reader has closed in and all is settled, or with the
 // first error. Outcomes known by then are committed in either case.
-func (w *writer) run(ctx context.Context, items <-chan *item) error {
-	err := w.loop(ctx, items)
+func (w *writer) run(ctx context.Context, in <-chan event) error {
+	err := w.loop(ctx, in)
 	if err == nil {
 		err = w.mendLarge(ctx)
 	}
@@ -114,9 +127,9 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 	}
 	w.blame(ctx, err)
 	for _, u := range w.calls {
-		w.release(u.items)
+		w.release(u.events.outgoing()...)
 	}
-	w.release(w.batch)
+	w.release(w.batch.outgoing()...)
 	w.enterUnlooked()
 	// A cancelled context must not lose proofs that were already given.
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -124,12 +137,12 @@ func (w *writer) run(ctx context.Context, items <-chan *item) error {
 	return errors.Join(err, w.commit(cctx))
 }
 
-func (w *writer) loop(ctx context.Context, items <-chan *item) error {
+func (w *writer) loop(ctx context.Context, in <-chan event) error {
 	for {
-		it, ok, ready := w.next(ctx, items)
+		e, ok, ready := w.next(ctx, in)
 		if err := ctx.Err(); err != nil {
-			if it != nil {
-				w.discard(it, err)
+			if e != nil {
+				w.discard(e, err)
 			}
 			return err
 		}
@@ -143,20 +156,20 @@ func (w *writer) loop(ctx context.Context, items <-chan *item) error {
 		if !ok {
 			return w.finishUp(ctx)
 		}
-		if err := w.accept(ctx, it); err != nil {
+		if err := w.accept(ctx, e); err != nil {
 			return err
 		}
 	}
 }
 
-// next takes an item. While there is something else to do it waits only a
+// next takes an event. While there is something else to do it waits only a
 // moment for one, so that a batch isn't sent with its first message alone; and as
 // long as no answer can have come, so that none is awaited while there is
 // something to send.
-func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, ready bool) {
+func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready bool) {
 	select {
-	case it, ok = <-items:
-		return it, ok, true
+	case e, ok = <-in:
+		return e, ok, true
 	default:
 	}
 	var late <-chan time.Time
@@ -166,15 +179,15 @@ func (w *writer) next(ctx context.Context, items <-chan *item) (it *item, ok, re
 		late = t.C
 	}
 	select {
-	case it, ok = <-items:
-		return it, ok, true
+	case e, ok = <-in:
+		return e, ok, true
 	case <-late:
 	case <-ctx.Done():
 	}
 	return nil, false, false
 }
 
-// lingering is how long the next item is waited for while there is something else to do.
+// lingering is how long the next event is waited for while there is something else to do.
 func (w *writer) lingering() time.Duration {
 	if len(w.calls) == 0 {
 		return batchLinger
@@ -224,38 +237,51 @@ func (w *writer) drain(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) accept(ctx context.Context, it *item) error {
-	if it.keywords {
+// accept does with an event what is to be done with its kind.
+func (w *writer) accept(ctx context.Context, e event) error {
+	switch e := e.(type) {
+	case keywords:
 		return w.learnPermanent(ctx)
+	case *comparing:
+		return w.compared(ctx, e)
+	case *outgoing:
+		return w.acceptMessage(ctx, e)
+	case shown:
+		w.batch = append(w.batch, e)
+		return w.flush(ctx)
+	default:
+		return w.gather(ctx, e)
 	}
-	if it.compare != nil {
-		return w.compared(ctx, it.compare)
+}
+
+func (w *writer) acceptMessage(ctx context.Context, m *outgoing) error {
+	if alone, guilty := w.newTroubles.suspect(m.key); alone {
+		return w.alone(ctx, m, guilty)
 	}
-	if it.sendable() {
-		if alone, guilty := w.newTroubles.suspect(it.key); alone {
-			return w.alone(ctx, it, guilty)
-		}
+	if m.stream != nil {
+		return w.pass(ctx, m)
 	}
-	if it.stream != nil {
-		return w.pass(ctx, it)
-	}
-	w.batch = append(w.batch, it)
-	w.octets += int64(len(it.body))
-	if len(w.batch) < BatchMessages && w.octets < batchOctets && !it.shows {
+	w.octets += int64(len(m.body))
+	return w.gather(ctx, m)
+}
+
+// gather puts an event into the batch, which is sent once it is full.
+func (w *writer) gather(ctx context.Context, e event) error {
+	if w.batch = append(w.batch, e); len(w.batch) < BatchMessages && w.octets < batchOctets {
 		return nil
 	}
 	return w.flush(ctx)
 }
 
 // pass sends a large message by itself, straight from the old server.
-func (w *writer) pass(ctx context.Context, it *item) error {
+func (w *writer) pass(ctx context.Context, m *outgoing) error {
 	if err := w.flush(ctx); err != nil {
-		it.streamed <- err
+		m.streamed <- err
 		return err
 	}
-	w.batch = []*item{it}
+	w.batch = eventsOf(m)
 	err := w.flush(ctx)
-	it.streamed <- err
+	m.streamed <- err
 	return err
 }
 
@@ -269,7 +295,7 @@ func (w *writer) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	w.intend(w.batch)
+	w.intend(w.batch.outgoing()...)
 	if err := w.commit(ctx); err != nil {
 		return err
 	}
@@ -278,16 +304,13 @@ func (w *writer) flush(ctx context.Context) error {
 	return w.send(ctx, batch, false)
 }
 
-// intend notes that items are about to be sent one after the other.
-func (w *writer) intend(items []*item) {
-	now, place := time.Now(), uint32(0)
+// intend notes that messages are about to be sent one after the other.
+func (w *writer) intend(msgs ...*outgoing) {
+	now := time.Now()
 	w.batches++
-	for _, it := range items {
-		if it.sendable() {
-			it.intent.Written, it.intent.Batch, it.intent.Place, it.intent.Together = now, w.batches, place, w.new.Together()
-			w.pending.Intents = append(w.pending.Intents, it.intent)
-			place++
-		}
+	for place, m := range msgs {
+		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, w.batches, uint32(place), w.New.Together()
+		w.pending.Intents = append(w.pending.Intents, m.intent)
 	}
 }
 
@@ -299,54 +322,44 @@ func (w *writer) ahead() (octets int64) {
 	return octets
 }
 
-// sendable tells whether an item is a message to append.
-func (it *item) sendable() bool {
-	return it.quarantine == nil && it.checkpoint == nil && !it.shows && !it.keywords && it.compare == nil
-}
-
 // send hands messages to the new server; their intents are durable.
-func (w *writer) send(ctx context.Context, items []*item, again bool) error {
-	if slices.ContainsFunc(items, func(it *item) bool { return hasKeyword(it.msg.Flags) }) {
+func (w *writer) send(ctx context.Context, batch events, again bool) error {
+	msgs := batch.outgoing()
+	if slices.ContainsFunc(msgs, func(m *outgoing) bool { return hasKeyword(m.msg.Flags) }) {
 		if err := w.learnPermanent(ctx); err != nil {
-			w.release(items)
+			w.release(msgs...)
 			return err
 		}
 	}
-	var msgs []upstream.Append
-	for _, it := range items {
-		if it.sendable() {
-			it.keep, _ = w.keepable(it.msg.Flags)
-			msgs = append(msgs, it.message())
-			it.countLines()
-		}
-	}
-	u := under{items: items, again: again}
-	for _, it := range items {
-		u.octets += int64(len(it.body))
+	u := under{events: batch, again: again}
+	var sent []upstream.Append
+	for _, m := range msgs {
+		m.keep, _ = w.keepable(m.msg.Flags)
+		sent = append(sent, m.message())
+		m.countLines()
+		u.octets += int64(len(m.body))
 	}
 	if again {
 		w.again++
 		w.expect = 0
 	}
-	if len(msgs) > 0 {
-		w.sending = items
-		call, err := w.new.SendAppend(ctx, w.Folder.New, msgs)
-		if err == nil {
-			w.sending = nil
-		} else {
-			w.release(items)
+	if len(sent) > 0 {
+		w.sending = msgs
+		call, err := w.New.SendAppend(ctx, w.Row.New, sent)
+		if err != nil {
+			w.release(msgs...)
 			return err
 		}
-		u.call, u.sent = call, time.Now()
+		w.sending, u.call, u.sent = nil, call, time.Now()
 	}
 	w.calls = append(w.calls, u)
-	return w.foresee(ctx, items)
+	return w.foresee(ctx, msgs)
 }
 
-func (it *item) message() upstream.Append {
-	a := upstream.Append{Flags: it.flags(), Date: it.msg.Date, Size: int64(len(it.body)), Body: bytes.NewReader(it.body)}
-	if it.stream != nil {
-		a.Size, a.Body = int64(it.intent.Size), it.stream
+func (m *outgoing) message() upstream.Append {
+	a := upstream.Append{Flags: m.flags(), Date: m.msg.Date, Size: int64(len(m.body)), Body: bytes.NewReader(m.body)}
+	if m.stream != nil {
+		a.Size, a.Body = int64(m.intent.Size), m.stream
 	}
 	return a
 }
@@ -371,7 +384,7 @@ func (w *writer) settleOldest(ctx context.Context) error {
 		w.settledAt = time.Now()
 	}
 	w.calls = w.calls[1:]
-	err := w.outcome(ctx, u.items, results)
+	err := w.outcome(ctx, u.events, results)
 	if u.again {
 		w.again--
 	}
@@ -384,36 +397,36 @@ func (w *writer) settleOldest(ctx context.Context) error {
 // refused decides about messages the new server said NO to. A refused
 // MULTIAPPEND is halved until the one message stands alone (RFC 3502: all or
 // nothing).
-func (w *writer) refused(ctx context.Context, items []*item, why error) error {
-	if len(items) == 0 {
+func (w *writer) refused(ctx context.Context, msgs []*outgoing, why error) error {
+	if len(msgs) == 0 {
 		return nil
 	}
 	if uncertain(why) {
-		return w.inDoubt(items, why)
+		return w.inDoubt(msgs, why)
 	}
 	if stop := w.stops(why); stop != nil {
-		for _, it := range items {
-			w.pending.Drop = append(w.pending.Drop, it.key)
+		for _, m := range msgs {
+			w.pending.Drop = append(w.pending.Drop, m.key)
 		}
-		w.release(items)
+		w.release(msgs...)
 		return stop
 	}
-	if len(items) > 1 {
-		w.parts++
-		half := len(items) / 2
-		w.intend(items[:half]) // what is found of one half says nothing of the other
-		w.intend(items[half:])
-		if err := w.commit(ctx); err != nil {
-			w.release(items)
-			return err
-		}
-		if err := w.send(ctx, items[:half], true); err != nil {
-			w.release(items[half:])
-			return err
-		}
-		return w.send(ctx, items[half:], true)
+	if len(msgs) == 1 {
+		return w.settleRefused(ctx, msgs[0], why)
 	}
-	return w.settleRefused(ctx, items[0], why)
+	w.parts++
+	one, other := msgs[:len(msgs)/2], msgs[len(msgs)/2:]
+	w.intend(one...) // what is found of one half says nothing of the other
+	w.intend(other...)
+	if err := w.commit(ctx); err != nil {
+		w.release(msgs...)
+		return err
+	}
+	if err := w.send(ctx, eventsOf(one...), true); err != nil {
+		w.release(other...)
+		return err
+	}
+	return w.send(ctx, eventsOf(other...), true)
 }
 
 // stops tells whether a refusal is about more than the message: then the
@@ -428,7 +441,7 @@ func (w *writer) stops(why error) error {
 	}
 	switch e.Code {
 	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
-		return fmt.Errorf("%w: %w", ErrNewGone, why)
+		return fmt.Errorf("%w: %w", recovery.ErrNewGone, why)
 	}
 	if w.parts >= partsMost && w.refusesAll() {
 		return &refusesAllError{why}
@@ -436,9 +449,9 @@ func (w *writer) stops(why error) error {
 	return nil
 }
 
-func (w *writer) release(items []*item) {
-	for _, it := range items {
-		w.giveBack(it)
+func (w *writer) release(msgs ...*outgoing) {
+	for _, m := range msgs {
+		w.giveBack(m)
 	}
 }
 
@@ -452,9 +465,9 @@ func (w *writer) commit(ctx context.Context) error {
 		return err
 	}
 	if b.Checkpoint != nil {
-		w.Folder.Checkpoint = *b.Checkpoint
+		w.Row.Checkpoint = *b.Checkpoint
 	}
-	w.pending = store.Batch{Account: w.Account, Folder: w.Folder.ID}
+	w.pending = store.Batch{Account: w.Account, Folder: w.Row.ID}
 	return nil
 }
 
@@ -470,13 +483,13 @@ func (w *writer) prove(ctx context.Context) error {
 	if w.Pair.Prefetched != nil {
 		return session.ErrGiven // what is asked for on the new session would come in between
 	}
-	if err := w.lookAtNew(ctx); err != nil {
+	if err := w.LookAtNew(ctx); err != nil {
 		return err
 	}
-	if err := w.readLedger(ctx); err != nil {
+	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	found, err := w.newcomers(ctx, Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
+	found, err := w.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}
@@ -500,13 +513,10 @@ func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
 	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
 }
 
-// KeyText shows a key to people.
-func KeyText(k store.Key) string {
-	if v, uid, ok := message.SplitKey(k); ok {
-		return fmt.Sprintf("uidvalidity %d uid %d", v, uid)
-	}
-	if text, ok := message.FormerText(k); ok {
-		return text
-	}
-	return strings.TrimRight(strings.ToValidUTF8(string(k), "?"), " ")
+// settled ends what portion set aside for a message on the new server: it was
+// counted when it was written.
+func (w *writer) settled(octets int64) {
+	octets = min(octets, max(w.aside.Load(), 0))
+	w.aside.Add(-octets)
+	w.RateLimits.New.Budget.GiveBack(uint64(octets))
 }

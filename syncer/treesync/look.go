@@ -13,8 +13,8 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
 	"postferry/syncer/mailbox"
+	"postferry/syncer/quota"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -218,7 +218,7 @@ func (k *treeLook) checkRoom(ctx context.Context, newS session.Target, rows []st
 	if err != nil {
 		return nil, err
 	}
-	return transfer.RoomProblem(ctx, k.of.Domain.New.Host, old, newS, rows, status)
+	return quota.Problem(ctx, k.of.Domain.New.Host, old, newS, rows, status)
 }
 
 // statusOf is what is kept of a look at the old server: only of folders that have rows.

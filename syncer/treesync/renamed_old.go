@@ -10,8 +10,8 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -79,7 +79,7 @@ func (o *oldRenames) sortOut() {
 		}
 		switch cp := row.Checkpoint; {
 		case row.Old == foldertree.InboxName || cp.UIDNext <= 1 || cp.UIDValidity == 0:
-		case box == nil || transfer.Differ(cp.UIDValidity, box.status.UIDValidity):
+		case box == nil || recovery.Differ(cp.UIDValidity, box.status.UIDValidity):
 			o.gone = append(o.gone, row)
 		}
 	}
@@ -117,7 +117,7 @@ func (o *oldRenames) byNumber(ctx context.Context) error {
 			if name == row.Old || !o.open(box) || box.status.UIDValidity != cp.UIDValidity || box.status.UIDNext < cp.UIDNext {
 				continue
 			}
-			found, err := headsOf(ctx, o.session, name, transfer.LastKnown(cp))
+			found, err := headsOf(ctx, o.session, name, recovery.LastKnown(cp))
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func (o *oldRenames) byNumber(ctx context.Context) error {
 // fits tells whether messages are what a row's ledger has under their UIDs.
 func (o *oldRenames) fits(ctx context.Context, row *store.Folder, found session.MessageHeaders) (bool, error) {
 	cp := row.Checkpoint
-	tail, err := o.of.Store.LedgerFrom(ctx, o.of.ID, row.ID, message.IMAPKey(cp.UIDValidity, transfer.TailFrom(cp)))
+	tail, err := o.of.Store.LedgerFrom(ctx, o.of.ID, row.ID, message.IMAPKey(cp.UIDValidity, recovery.TailFrom(cp)))
 	if err != nil {
 		return false, err
 	}
@@ -241,7 +241,7 @@ func headsOf(ctx context.Context, s headersAsker, name string, set imap.UIDSet) 
 	if err == nil {
 		_, err = call.Wait(ctx)
 	}
-	if err != nil && transfer.Refusal(err) {
+	if err != nil && recovery.Refusal(err) {
 		return nil, nil
 	}
 	return found, err

@@ -11,8 +11,8 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -128,7 +128,7 @@ func (k *seeker) seeks(row *store.Folder) bool {
 // the list told.
 func (k *seeker) isOther(row *store.Folder) bool {
 	box := k.planner.There[k.planner.Key(k.planner.NewName(row))]
-	return box.Status != nil && transfer.Differ(row.NewUIDValidity, box.Status.UIDValidity)
+	return box.Status != nil && recovery.Differ(row.NewUIDValidity, box.Status.UIDValidity)
 }
 
 // askStatus asks for the numbers of all folders, as some of those that are where they
@@ -168,7 +168,7 @@ func (k *seeker) doubtOthers() {
 	for i := range k.rows {
 		row := &k.rows[i]
 		st, there := k.statusOf(row)
-		if mayBeGone(row) && there && transfer.Differ(row.NewUIDValidity, st.UIDValidity) {
+		if mayBeGone(row) && there && recovery.Differ(row.NewUIDValidity, st.UIDValidity) {
 			if k.doubted == nil {
 				k.doubted = map[store.FolderID]bool{}
 			}
@@ -405,7 +405,7 @@ func (k *seeker) restless(ctx context.Context, w *sought) (bool, error) {
 	if err != nil {
 		return false, k.proveNothing(err, box.Name)
 	}
-	return transfer.Fleeting(sel), nil
+	return recovery.Fleeting(sel), nil
 }
 
 // goesOn notes where a folder goes on.

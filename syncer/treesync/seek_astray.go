@@ -9,7 +9,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
-	"postferry/syncer/transfer"
+	"postferry/syncer/recovery"
 	"postferry/upstream"
 )
 
@@ -65,7 +65,7 @@ func (k *seeker) copying(ctx context.Context, w *sought) ([]store.Intent, error)
 func (k *seeker) arrived(ctx context.Context, name string, intents []store.Intent) (validity uint32, found map[store.Key]imap.UID, err error) {
 	var there []message.Candidate
 	validity = k.status[name].UIDValidity
-	from := transfer.Lowest(intents, validity)
+	from := recovery.Lowest(intents, validity)
 	err = k.look(ctx, name, func(all imap.UIDSet) imap.UIDSet { return newest(all, from) }, func(m upstream.Message, fp store.Fingerprint) {
 		there = append(there, message.Candidate{Fingerprint: fp, Size: m.Size, UID: m.UID})
 	})

@@ -10,8 +10,8 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -25,7 +25,7 @@ type spotCheck struct {
 	row      store.Folder
 	entries  []store.Entry // the newest of the ledger
 	repaired []store.Repaired
-	sample   *transfer.Sample // of the new folder; nil for none
+	sample   *recovery.Sample // of the new folder; nil for none
 
 	old     session.MessageHeaders
 	oldCall session.HeadersCall
@@ -36,7 +36,7 @@ type spotCheck struct {
 // refuses shows nothing.
 func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotCheck) error, answer func(*spotCheck, context.Context) error, other func() error) error {
 	for _, p := range checks {
-		if err := ask(p); err != nil && !transfer.Refusal(err) {
+		if err := ask(p); err != nil && !recovery.Refusal(err) {
 			return err
 		}
 	}
@@ -44,7 +44,7 @@ func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotChec
 		return err
 	}
 	for _, p := range checks {
-		if err := answer(p, ctx); err != nil && !transfer.Refusal(err) {
+		if err := answer(p, ctx); err != nil && !recovery.Refusal(err) {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotChec
 }
 
 func (p *spotCheck) askOld(ctx context.Context, s session.Source) (err error) {
-	p.oldCall, err = s.SendHeaders(ctx, p.row.Old, transfer.LastKnown(p.row.Checkpoint), p.old.Take)
+	p.oldCall, err = s.SendHeaders(ctx, p.row.Old, recovery.LastKnown(p.row.Checkpoint), p.old.Take)
 	return err
 }
 
@@ -109,7 +109,7 @@ func (p *spotCheck) otherOnOld() bool {
 // otherOnNew does not count copies that are the old server's messages but for what a server has rewritten.
 func (p *spotCheck) otherOnNew() bool {
 	g := p.sample
-	if g == nil || g.Sel == nil || transfer.Fleeting(g.Sel) || g.Sel.UIDValidity != g.Validity {
+	if g == nil || g.Sel == nil || recovery.Fleeting(g.Sel) || g.Sel.UIDValidity != g.Validity {
 		return false
 	}
 	for key, header := range g.Doubtful {
@@ -149,13 +149,13 @@ func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, e
 		chosen = append(chosen, others[rand.IntN(len(others))])
 	}
 	for _, f := range chosen {
-		tail, err := k.of.Store.LedgerFrom(ctx, k.of.ID, f.ID, message.IMAPKey(f.Checkpoint.UIDValidity, transfer.TailFrom(f.Checkpoint)))
+		tail, err := k.of.Store.LedgerFrom(ctx, k.of.ID, f.ID, message.IMAPKey(f.Checkpoint.UIDValidity, recovery.TailFrom(f.Checkpoint)))
 		if err != nil {
 			return nil, err
 		}
 		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired}
 		if f.Checkpoint.NewUIDValidity != 0 {
-			if p.sample = transfer.NewSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.Copies) > 0 {
+			if p.sample = recovery.NewSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.Copies) > 0 {
 				p.sample.From = 0 // what has come since is none of its business
 			} else {
 				p.sample = nil

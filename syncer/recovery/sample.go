@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -118,23 +118,23 @@ func (g *Sample) elsewhere() string {
 	return ""
 }
 
-// lookAtNewAgain learns where the new folder's next message will be, and takes a sample in
+// LookAtNewAgain learns where the new folder's next message will be, and takes a sample in
 // the same round trip.
-func (p *Pull) lookAtNewAgain(ctx context.Context) error {
-	entries, err := p.newestEntries(ctx)
+func (f *Folder) LookAtNewAgain(ctx context.Context) error {
+	entries, err := f.newestEntries(ctx)
 	if err != nil {
 		return err
 	}
-	g := NewSample(p.Folder.Checkpoint, entries)
+	g := NewSample(f.Row.Checkpoint, entries)
 	if g == nil {
-		return p.lookAtNew(ctx)
+		return f.LookAtNew(ctx)
 	}
-	status, err := p.new.SendStatus(ctx, p.Folder.New)
+	status, err := f.New.SendStatus(ctx, f.Row.New)
 	if err != nil {
-		return p.lookPlainly(ctx, err)
+		return f.lookPlainly(ctx, err)
 	}
-	if err := g.Send(ctx, p.new, p.Folder.New); err != nil {
-		return p.lookPlainly(ctx, err)
+	if err := g.Send(ctx, f.New, f.Row.New); err != nil {
+		return f.lookPlainly(ctx, err)
 	}
 	st, told, err := status.Wait(ctx)
 	sampleErr := g.Wait(ctx)
@@ -144,28 +144,28 @@ func (p *Pull) lookAtNewAgain(ctx context.Context) error {
 	case sampleErr != nil && !Refusal(sampleErr):
 		return sampleErr
 	case err != nil || !told || sampleErr != nil:
-		return p.lookAtNew(ctx)
+		return f.LookAtNew(ctx)
 	}
-	p.Target, p.sample = st, g
+	f.Target, f.Sample = st, g
 	return nil
 }
 
 // lookPlainly is lookAtNew after something could not be asked for together with it.
-func (p *Pull) lookPlainly(ctx context.Context, err error) error {
+func (f *Folder) lookPlainly(ctx context.Context, err error) error {
 	if !Refusal(err) {
 		return err
 	}
-	return p.lookAtNew(ctx)
+	return f.LookAtNew(ctx)
 }
 
 // newestEntries are the newest lines of the folder's ledger, or all of them.
-func (p *Pull) newestEntries(ctx context.Context) ([]store.Entry, error) {
-	cp := p.Folder.Checkpoint
+func (f *Folder) newestEntries(ctx context.Context) ([]store.Entry, error) {
+	cp := f.Row.Checkpoint
 	if cp.UIDNext == 0 || cp.NewUIDValidity == 0 { // of a POP3 server, or of an earlier version
-		l, err := p.Store.Ledger(ctx, p.Account, p.Folder.ID)
+		l, err := f.Store.Ledger(ctx, f.Account, f.Row.ID)
 		return l.Entries, err
 	}
-	l, err := p.Store.LedgerFrom(ctx, p.Account, p.Folder.ID, message.IMAPKey(cp.UIDValidity, TailFrom(cp)))
+	l, err := f.Store.LedgerFrom(ctx, f.Account, f.Row.ID, message.IMAPKey(cp.UIDValidity, TailFrom(cp)))
 	return l.Entries, err
 }
 

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -17,11 +17,11 @@ import (
 // its list of UIDs, and UIDs say nothing any more: the folder's messages are recognised anew
 // by what they are, as after a change of UIDVALIDITY.
 
-// errRecognised: the ledger has been put right, and the pull begins again with it.
-var errRecognised = errors.New("the messages of the folder had to be recognised anew")
+// ErrRecognised says that the ledger has been put right, and that the pull begins again with it.
+var ErrRecognised = errors.New("the messages of the folder had to be recognised anew")
 
-// reset is a checkpoint that proves nothing of the old side any more.
-func reset(cp store.Checkpoint, uidValidity uint32) store.Checkpoint {
+// Reset is a checkpoint that proves nothing of the old side any more.
+func Reset(cp store.Checkpoint, uidValidity uint32) store.Checkpoint {
 	return store.Checkpoint{UIDValidity: uidValidity,
 		NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
 }
@@ -53,30 +53,30 @@ func NewMoved(cp store.Checkpoint, st upstream.Status) bool {
 		(st.UIDNext != cp.NewUIDNext || newWentBack(cp, st) != "")
 }
 
-// checkNumbers compares the numbering of both folders with what checkpoint and ledger were
+// CheckNumbers compares the numbering of both folders with what checkpoint and ledger were
 // made with.
-func (p *Pull) checkNumbers(ctx context.Context) error {
-	if err := p.checkOldNumbers(ctx); err != nil {
+func (f *Folder) CheckNumbers(ctx context.Context) error {
+	if err := f.checkOldNumbers(ctx); err != nil {
 		return err
 	}
-	return p.checkNewNumbers(ctx)
+	return f.checkNewNumbers(ctx)
 }
 
-// noteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
+// NoteNew notes in a checkpoint how far the new folder has been looked at: whatever it has
 // below that is in the ledger, or not ours.
-func (p *Pull) noteNew(cp *store.Checkpoint) {
-	if p.Fleeting {
+func (f *Folder) NoteNew(cp *store.Checkpoint) {
+	if f.Fleeting {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
 		return
 	}
-	cp.NewUIDValidity, cp.NewHighestModSeq = p.Target.UIDValidity, p.Target.HighestModSeq
-	cp.NewUIDNext = max(p.Target.UIDNext, p.lastOwn+1)
+	cp.NewUIDValidity, cp.NewHighestModSeq = f.Target.UIDValidity, f.Target.HighestModSeq
+	cp.NewUIDNext = max(f.Target.UIDNext, f.lastOwn+1)
 }
 
-// own notes where the new server has put a copy.
-func (p *Pull) own(uidValidity uint32, uid imap.UID) {
-	if uidValidity == p.Target.UIDValidity {
-		p.lastOwn = max(p.lastOwn, uid)
+// Placed notes where the new server has put a copy.
+func (f *Folder) Placed(uidValidity uint32, uid imap.UID) {
+	if uidValidity == f.Target.UIDValidity {
+		f.lastOwn = max(f.lastOwn, uid)
 	}
 }
 

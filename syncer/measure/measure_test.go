@@ -1,4 +1,4 @@
-package transfer
+package measure
 
 import (
 	"testing"
@@ -29,16 +29,16 @@ func TestSizes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var s sizes
+			var s Sizes
 			var entries []store.Entry
 			for _, size := range tt.ledger {
 				entries = append(entries, store.Entry{Size: size})
 			}
-			s.reset(entries)
+			s.Reset(entries)
 			for _, size := range tt.listed {
-				s.add(size)
+				s.Add(size)
 			}
-			if got, exact := s.of(tt.messages, tt.unsized); got != tt.want || exact != tt.exact {
+			if got, exact := s.Of(tt.messages, tt.unsized); got != tt.want || exact != tt.exact {
 				t.Errorf("got %d, %v; want %d, %v", got, exact, tt.want, tt.exact)
 			}
 		})
@@ -68,7 +68,7 @@ func TestProgressOfRows(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := RowProgress(tt.row)
+			p := OfRow(tt.row)
 			if p != tt.before {
 				t.Errorf("before: %+v, want %+v", p, tt.before)
 			}

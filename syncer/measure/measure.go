@@ -1,4 +1,4 @@
-package transfer
+package measure
 
 import (
 	"sync"
@@ -16,8 +16,8 @@ type Progress struct {
 	Exact       bool   // octetsTotal was counted; otherwise it is reckoned from the messages seen
 }
 
-// RowProgress is what a row of the store tells before the old server is asked.
-func RowProgress(f store.Folder) Progress {
+// OfRow is what a row of the store tells before the old server is asked.
+func OfRow(f store.Folder) Progress {
 	p := Progress{Done: f.Copied + f.Quarantined, Total: uint64(f.Checkpoint.Messages)}
 	if f.Checkpoint.Checked.IsZero() {
 		p.Total = max(p.Total, p.Done)
@@ -81,16 +81,16 @@ func (s *Sum) Progress() Progress {
 	return p
 }
 
-// sizes gathers what is known of the sizes of a folder's messages.
-type sizes struct{ messages, octets atomic.Uint64 }
+// Sizes gathers what is known of the sizes of a folder's messages.
+type Sizes struct{ messages, octets atomic.Uint64 }
 
-func (s *sizes) add(size int64) {
+func (s *Sizes) Add(size int64) {
 	s.messages.Add(1)
 	s.octets.Add(uint64(max(size, 0)))
 }
 
-// reset begins again with the ledger's entries and returns their octets.
-func (s *sizes) reset(entries []store.Entry) uint64 {
+// Reset begins again with the ledger's entries and returns their octets.
+func (s *Sizes) Reset(entries []store.Entry) uint64 {
 	sum := uint64(0)
 	for i := range entries {
 		sum += uint64(entries[i].Size)
@@ -100,9 +100,9 @@ func (s *sizes) reset(entries []store.Entry) uint64 {
 	return sum
 }
 
-// of reckons the octets of so many messages from those seen; unsized are among
+// Of reckons the octets of so many messages from those seen; unsized are among
 // them and have no size that is known.
-func (s *sizes) of(messages, unsized uint64) (octets uint64, exact bool) {
+func (s *Sizes) Of(messages, unsized uint64) (octets uint64, exact bool) {
 	seen, sum := s.messages.Load(), s.octets.Load()
 	switch {
 	case messages == 0:

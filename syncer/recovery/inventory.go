@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"cmp"
@@ -36,19 +36,19 @@ type lostCopy struct {
 
 // takeInventory lists all of the new folder; nil if its UIDs are good only while it is open, so that
 // they can't have gone back either.
-func (p *Pull) takeInventory(ctx context.Context) (*inventory, error) {
-	sel, err := p.new.Examine(ctx, p.Folder.New)
+func (f *Folder) takeInventory(ctx context.Context) (*inventory, error) {
+	sel, err := f.New.Examine(ctx, f.Row.New)
 	if err != nil {
-		return nil, p.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
 	if Fleeting(sel) {
-		p.Fleeting = true
+		f.Fleeting = true
 		return nil, nil
 	}
-	if sel.UIDValidity != p.Target.UIDValidity {
-		return nil, errRecognised // it is numbered anew since the last look
+	if sel.UIDValidity != f.Target.UIDValidity {
+		return nil, ErrRecognised // it is numbered anew since the last look
 	}
-	all, err := p.new.Search(ctx, "UID 1:*")
+	all, err := f.New.Search(ctx, "UID 1:*")
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +60,13 @@ func (p *Pull) takeInventory(ctx context.Context) (*inventory, error) {
 	for _, uid := range uids {
 		v.silent[uid], v.highest = true, max(v.highest, uid)
 	}
-	for i := range p.ledger.Entries {
-		if e := &p.ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
+	for i := range f.Ledger.Entries {
+		if e := &f.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
 			v.lines[e.UID] = e
 		}
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		if err := p.new.Headers(ctx, set, v.take); err != nil {
+		if err := f.New.Headers(ctx, set, v.take); err != nil {
 			return nil, err
 		}
 	}
@@ -112,12 +112,12 @@ func (v *inventory) settle(same map[store.Key]bool) {
 }
 
 // search looks for the lost copies among the strangers.
-func (p *Pull) search(ctx context.Context, v *inventory) error {
+func (f *Folder) search(ctx context.Context, v *inventory) error {
 	want, keys := make([]message.Wanted, len(v.lost)), make([]store.Key, len(v.lost))
 	for i, l := range v.lost {
 		want[i], keys[i] = message.Wanted{Fingerprint: l.Fingerprint, Size: int64(l.Size)}, l.Key
 	}
-	copies, err := message.NewCandidates(slices.Clone(v.strangers)).TakeProved(ctx, want, p.byKeys(want, keys))
+	copies, err := message.NewCandidates(slices.Clone(v.strangers)).TakeProved(ctx, want, f.byKeys(want, keys))
 	if err != nil {
 		return err
 	}

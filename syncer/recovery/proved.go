@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -26,32 +26,32 @@ func (s proofs) take(m upstream.Message, header []byte) error {
 
 // selectToChange opens the new folder for changes and learns what the messages are that are to be
 // changed, most often in one round trip.
-func (p *Pull) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
+func (f *Folder) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
 	shown := proofs{}
-	first := p.toProve(changed, p.Target.UIDValidity, shown)
-	sel, err := p.new.SelectAndHeaders(ctx, p.Folder.New, first, shown.take)
+	first := f.toProve(changed, f.Target.UIDValidity, shown)
+	sel, err := f.New.SelectAndHeaders(ctx, f.Row.New, first, shown.take)
 	if err != nil {
-		return nil, nil, p.gone(err, ErrNewGone)
+		return nil, nil, f.Gone(err, ErrNewGone)
 	}
-	if sel.UIDValidity != p.Target.UIDValidity || Fleeting(sel) {
+	if sel.UIDValidity != f.Target.UIDValidity || Fleeting(sel) {
 		clear(shown) // those were others
-		p.proved = nil
+		f.Proved = nil
 	}
-	before := p.Target.UIDValidity
-	if err := p.locate(ctx, sel, changed); err != nil {
+	before := f.Target.UIDValidity
+	if err := f.locate(ctx, sel, changed); err != nil {
 		return nil, nil, err
 	}
-	if rest := p.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 && (before != sel.UIDValidity || Fleeting(sel)) {
-		err = p.new.Headers(ctx, rest, shown.take)
+	if rest := f.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 && (before != sel.UIDValidity || Fleeting(sel)) {
+		err = f.New.Headers(ctx, rest, shown.take)
 	}
 	return sel, shown, err
 }
 
 // toProve are the messages of changes that have not been looked at.
-func (p *Pull) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
+func (f *Folder) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
 	for i := range changed {
 		e := &changed[i].entry
-		_, proved := p.proved[e.UID]
+		_, proved := f.Proved[e.UID]
 		if _, ok := shown[e.UID]; e.UID != 0 && e.UIDValidity == uidValidity && !proved && !ok {
 			set.AddNum(e.UID)
 		}
@@ -61,9 +61,9 @@ func (p *Pull) toProve(changed []flagged, uidValidity uint32, shown proofs) (set
 
 // prove tells of which changes the message is the copy. If one of them isn't, the copies of the folder are
 // recognised anew, and the pull begins again.
-func (p *Pull) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
-	if p.proved == nil {
-		p.proved = map[imap.UID]struct{}{}
+func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
+	if f.Proved == nil {
+		f.Proved = map[imap.UID]struct{}{}
 	}
 	doubtful, uids := map[store.Key][]byte{}, map[store.Key]imap.UID{}
 	for i := range changed {
@@ -72,31 +72,39 @@ func (p *Pull) prove(ctx context.Context, changed []flagged, sel *upstream.Selec
 		switch {
 		case !ok || e.UIDValidity != sel.UIDValidity:
 		case message.IsCopy(e, found.Message, found.Header):
-			p.proved[e.UID] = struct{}{}
+			f.Proved[e.UID] = struct{}{}
 		default:
 			doubtful[e.Key], uids[e.Key] = message.HeaderInDoubt(e, found.Message, found.Header), e.UID
 		}
 	}
 	if len(doubtful) == 0 {
-		return p.proved, nil
+		return f.Proved, nil
 	}
-	same, err := p.rewritten(ctx, doubtful)
+	same, err := f.rewritten(ctx, doubtful)
 	if err != nil {
 		return nil, err
 	}
 	var others []imap.UID
 	for key, uid := range uids {
-		if p.proved[uid] = struct{}{}; !same[key] {
+		if f.Proved[uid] = struct{}{}; !same[key] {
 			others = append(others, uid)
-			delete(p.proved, uid)
+			delete(f.Proved, uid)
 		}
 	}
 	if len(others) == 0 {
-		return p.proved, nil
+		return f.Proved, nil
 	}
 	seen := fmt.Sprintf("UID %d is another message than the copy", slices.Min(others))
-	if err := p.recogniseNew(ctx, seen); err != nil {
+	if err := f.recogniseNew(ctx, seen); err != nil {
 		return nil, err
 	}
-	return nil, errRecognised
+	return nil, ErrRecognised
+}
+
+// AskPermanent asks what flags the folder can keep, unless it has been asked.
+func (f *Folder) AskPermanent(ctx context.Context) (err error) {
+	if f.Permanent == nil {
+		f.Permanent, err = f.New.SendPermanent(ctx, f.Row.New)
+	}
+	return err
 }

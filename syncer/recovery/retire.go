@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"time"
@@ -12,19 +12,19 @@ import (
 // retire are the changes that give lines of the ledger former keys. What was noted of a
 // repair goes along; flags that were about to be changed are in intents, which have to be written
 // after it.
-func (p *Pull) retire(lines []store.Entry) (batch store.Batch, intents []store.Intent) {
-	batch = store.Batch{Account: p.Account, Folder: p.Folder.ID}
+func (f *Folder) retire(lines []store.Entry) (batch store.Batch, intents []store.Intent) {
+	batch = store.Batch{Account: f.Account, Folder: f.Row.ID}
 	for _, e := range lines {
 		was := e.Key
-		e.Key = message.FreeFormerKey(p.ledger.Entries, was)
+		e.Key = message.FreeFormerKey(f.Ledger.Entries, was)
 		batch.Forget = append(batch.Forget, was)
 		batch.Drop = append(batch.Drop, was)
-		if r, ok := p.repairOf(was); ok {
+		if r, ok := f.RepairOf(was); ok {
 			r.Key = e.Key
 			batch.Repaired = append(batch.Repaired, r)
 		}
 		batch.Proofs = append(batch.Proofs, e)
-		if in, ok := p.touching(was, e); ok {
+		if in, ok := f.touching(was, e); ok {
 			intents = append(intents, in)
 		}
 	}
@@ -33,8 +33,8 @@ func (p *Pull) retire(lines []store.Entry) (batch store.Batch, intents []store.I
 
 // touching is the intent to change flags of a line, if there is one, written for what the line
 // is now.
-func (p *Pull) touching(was store.Key, now store.Entry) (store.Intent, bool) {
-	touch, ok := p.touched[was]
+func (f *Folder) touching(was store.Key, now store.Entry) (store.Intent, bool) {
+	touch, ok := f.Touched[was]
 	if !ok {
 		return store.Intent{}, false
 	}
@@ -42,9 +42,9 @@ func (p *Pull) touching(was store.Key, now store.Entry) (store.Intent, bool) {
 }
 
 // keysOfQuarantine are those of the messages in quarantine whose keys are the folder's as it is.
-func (p *Pull) keysOfQuarantine() (keys []store.Key) {
-	for _, q := range p.ledger.Quarantine {
-		if _, ok := p.Selected.Keys.UID(q.Key); ok {
+func (f *Folder) keysOfQuarantine() (keys []store.Key) {
+	for _, q := range f.Ledger.Quarantine {
+		if _, ok := f.Selected.Keys.UID(q.Key); ok {
 			keys = append(keys, q.Key)
 		}
 	}
@@ -52,9 +52,9 @@ func (p *Pull) keysOfQuarantine() (keys []store.Key) {
 }
 
 // presentSet are the UIDs that lines of the ledger have on the old server.
-func (p *Pull) presentSet() (set imap.UIDSet) {
-	for i := range p.known.Entries {
-		if uid, ok := p.Selected.Keys.UID(p.known.Entries[i].Key); ok {
+func (f *Folder) presentSet() (set imap.UIDSet) {
+	for i := range f.Known.Entries {
+		if uid, ok := f.Selected.Keys.UID(f.Known.Entries[i].Key); ok {
 			set.AddNum(uid)
 		}
 	}

@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"bytes"
@@ -38,42 +38,42 @@ type secondCopy struct {
 	copyOf store.Entry // the ledger's, of the message that was given to the server once more
 }
 
-// seekSecondCopies looks whether what counted as lost has turned up beside the copy that was
+// SeekSecondCopies looks whether what counted as lost has turned up beside the copy that was
 // made since, and removes it if nobody has touched it. What isn't certain is left alone and told.
-func (p *Pull) seekSecondCopies(ctx context.Context) error {
-	if len(p.ledger.Lost) == 0 || p.Fleeting {
+func (f *Folder) SeekSecondCopies(ctx context.Context) error {
+	if len(f.Ledger.Lost) == 0 || f.Fleeting {
 		return nil
 	}
-	batch := store.Batch{Account: p.Account, Folder: p.Folder.ID}
+	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	var live []store.Intent
-	for _, in := range p.ledger.Lost {
-		if time.Since(in.Written) > LostKept || in.UIDValidity != p.Target.UIDValidity {
+	for _, in := range f.Ledger.Lost {
+		if time.Since(in.Written) > LostKept || in.UIDValidity != f.Target.UIDValidity {
 			batch.Found = append(batch.Found, in.Key)
 		} else {
 			live = append(live, in)
 		}
 	}
-	seconds, err := p.secondCopies(ctx, live)
-	if err != nil || p.Fleeting { // what is open has shown that its UIDs mean nothing by the next time
+	seconds, err := f.secondCopies(ctx, live)
+	if err != nil || f.Fleeting { // what is open has shown that its UIDs mean nothing by the next time
 		return err
 	}
-	removed, err := p.removeSeconds(ctx, seconds)
+	removed, err := f.removeSeconds(ctx, seconds)
 	if err != nil {
 		return err
 	}
 	if batch.Found = append(batch.Found, removed...); len(batch.Found) == 0 {
 		return nil
 	}
-	return p.Store.Commit(ctx, batch)
+	return f.Store.Commit(ctx, batch)
 }
 
 // secondCopies are the messages that no line of the ledger stands for and that are like
 // what counted as lost and has a copy.
-func (p *Pull) secondCopies(ctx context.Context, lost []store.Intent) (seconds []secondCopy, err error) {
+func (f *Folder) secondCopies(ctx context.Context, lost []store.Intent) (seconds []secondCopy, err error) {
 	if len(lost) == 0 {
 		return nil, nil
 	}
-	found, err := p.newcomers(ctx, Lowest(lost, p.Target.UIDValidity))
+	found, err := f.Newcomers(ctx, Lowest(lost, f.Target.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -81,34 +81,34 @@ func (p *Pull) secondCopies(ctx context.Context, lost []store.Intent) (seconds [
 	for i, in := range lost {
 		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	copies, err := message.NewCandidates(found).TakeProved(ctx, want, p.byKeys(want, keys))
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, f.byKeys(want, keys))
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range copies {
-		at, known := slices.BinarySearchFunc(p.ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
-		if c.UID == 0 || !known || p.ledger.Entries[at].UID == 0 || p.ledger.Entries[at].UIDValidity != p.Target.UIDValidity {
+		at, known := slices.BinarySearchFunc(f.Ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
+		if c.UID == 0 || !known || f.Ledger.Entries[at].UID == 0 || f.Ledger.Entries[at].UIDValidity != f.Target.UIDValidity {
 			continue
 		}
-		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: p.ledger.Entries[at]})
+		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: f.Ledger.Entries[at]})
 	}
 	return seconds, nil
 }
 
 // removeSeconds removes second copies and returns the keys of those that are dealt with.
-func (p *Pull) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt []store.Key, err error) {
+func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt []store.Key, err error) {
 	if len(seconds) == 0 {
 		return nil, nil
 	}
-	seen, err := p.lookAtSeconds(ctx, seconds)
+	seen, err := f.lookAtSeconds(ctx, seconds)
 	if err != nil {
 		return nil, err
 	}
 	var set imap.UIDSet
 	var marks []upstream.FlagChange
 	for _, s := range seconds {
-		if !seen.untouched(s) || !p.new.UIDPlus() {
-			p.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", KeyText(s.lost.Key)).
+		if !seen.untouched(s) || !f.New.UIDPlus() {
+			f.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", message.KeyText(s.lost.Key)).
 				Msg("the new server stored a message twice, long after it had fallen silent; the second one is left, as somebody may have touched it")
 			continue
 		}
@@ -119,16 +119,16 @@ func (p *Pull) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt [
 	if len(set) == 0 {
 		return nil, nil
 	}
-	if err := p.new.StoreFlags(ctx, marks); err != nil {
+	if err := f.New.StoreFlags(ctx, marks); err != nil {
 		return nil, err
 	}
 	for _, part := range session.Chunks(set, checkSeconds) {
-		if err := p.new.ExpungeUIDs(ctx, part); err != nil {
+		if err := f.New.ExpungeUIDs(ctx, part); err != nil {
 			return nil, err
 		}
 	}
-	p.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
-	return dealt, p.lookAtNew(ctx)
+	f.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
+	return dealt, f.LookAtNew(ctx)
 }
 
 // checkSeconds is how many messages are removed by one command.
@@ -141,13 +141,13 @@ type seenSeconds struct {
 }
 
 // lookAtSeconds reads flags, dates, sizes and headers, and leaves the folder open for changes.
-func (p *Pull) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSeconds, error) {
+func (f *Folder) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSeconds, error) {
 	seen := &seenSeconds{messages: map[imap.UID]upstream.Message{}, headers: map[imap.UID][]byte{}}
 	var set imap.UIDSet
 	for _, s := range seconds {
 		set.AddNum(s.uid, s.copyOf.UID)
 	}
-	call, err := p.new.SendReadBack(ctx, p.Folder.New, p.Target.UIDValidity, set, nil)
+	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -158,14 +158,14 @@ func (p *Pull) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSe
 	for _, m := range found {
 		seen.messages[m.UID] = m
 	}
-	sel, err := p.new.Select(ctx, p.Folder.New)
+	sel, err := f.New.Select(ctx, f.Row.New)
 	if err != nil {
-		return nil, p.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
-	if sel.UIDValidity != p.Target.UIDValidity {
+	if sel.UIDValidity != f.Target.UIDValidity {
 		return nil, ErrNewGone
 	}
-	return seen, p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	return seen, f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		told := seen.messages[m.UID]
 		told.Size = m.Size
 		seen.messages[m.UID], seen.headers[m.UID] = told, bytes.Clone(header)

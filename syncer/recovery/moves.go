@@ -1,9 +1,10 @@
-package transfer
+package recovery
 
 import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -30,10 +31,14 @@ type Thin struct {
 	AllMail  bool   // it has what lay in no other folder: if that is in another now, it is the same message
 }
 
-// moves are the lines that messages with unknown keys are compared with.
-type moves struct {
+// Moves are the lines that messages with unknown keys are compared with.
+type Moves struct {
+	*Folder
+	Rekeyed  bool // lines of the folder have got other keys
+	taking   *sync.Mutex
 	sources  []Thin
 	own      store.FolderID // the folder that is pulled, if it is among them
+	fresh    bool           // its lines of former keys are looked through by somebody else
 	loaded   bool
 	lines    []movedLine // by fingerprint and size
 	sizes    map[int64]struct{}
@@ -50,81 +55,86 @@ func compareMoved(a, b movedLine) int {
 	return cmp.Or(slices.Compare(a.Fingerprint[:], b.Fingerprint[:]), cmp.Compare(a.Size, b.Size))
 }
 
-// prepareMoves finds out which folders newcomers of this one may have been moved from.
-func (p *Pull) prepareMoves(ctx context.Context) error {
-	p.moves = nil
-	cp, sel := p.Folder.Checkpoint, p.Selected
-	if p.Archive != nil || sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
-		return nil
+// PrepareMoves finds out which folders newcomers of this one may have been moved from; nil for none.
+// taking is held while lines of the account's ledger are given other keys.
+func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, taking *sync.Mutex) (*Moves, error) {
+	cp, sel := f.Row.Checkpoint, f.Selected
+	if sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
+		return nil, nil
 	}
-	m := &moves{sources: slices.Clone(p.Thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
+	mv := &Moves{Folder: f, taking: taking, sources: slices.Clone(thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
 	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
-	if len(p.known.Stale) > 0 || uint64(p.known.Count())+arrived > uint64(sel.Messages) && p.known.Count() > 0 {
-		m.own = p.Folder.ID
-		m.sources = append([]Thin{{ID: m.own}}, m.sources...)
+	if len(f.Known.Stale) > 0 || uint64(f.Known.Count())+arrived > uint64(sel.Messages) && f.Known.Count() > 0 {
+		mv.own = f.Row.ID
+		mv.sources = append([]Thin{{ID: mv.own}}, mv.sources...)
 	}
-	if len(m.sources) == 0 {
-		return nil
+	if len(mv.sources) == 0 {
+		return nil, nil
 	}
-	p.moves = m
-	if m.own == 0 || p.known.Before == 0 {
-		return nil
+	if mv.own == 0 || f.Known.Before == 0 {
+		return mv, nil
 	}
-	if err := p.readLedger(ctx); err != nil {
-		return err
+	if err := f.ReadLedger(ctx); err != nil {
+		return nil, err
 	}
-	p.begin()
-	return nil
+	f.Begin()
+	return mv, nil
 }
 
 // Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
-func (p *Pull) Thin() bool {
-	return p.Archive == nil && !p.Selected.POP3 && (len(p.known.Stale) > 0 || p.known.Count() > int(p.Selected.Messages))
+func (f *Folder) Thin() bool {
+	return !f.Selected.POP3 && (len(f.Known.Stale) > 0 || f.Known.Count() > int(f.Selected.Messages))
+}
+
+// WithoutStale leaves out lines of former keys, which are looked through by somebody else.
+func (mv *Moves) WithoutStale() {
+	if mv != nil {
+		mv.fresh = true
+	}
 }
 
 // load reads the lines.
-func (p *Pull) loadMoves(ctx context.Context) error {
-	m := p.moves
-	if m.loaded {
+func (mv *Moves) load(ctx context.Context) error {
+	if mv.loaded {
 		return nil
 	}
-	m.loaded = true
-	for _, s := range m.sources {
-		l := p.ledger
-		if s.ID != m.own {
+	mv.loaded = true
+	for _, s := range mv.sources {
+		l := mv.Ledger
+		if s.ID != mv.own {
 			var err error
-			if l, err = p.Store.Ledger(ctx, p.Account, s.ID); err != nil {
+			if l, err = mv.Store.Ledger(ctx, mv.Account, s.ID); err != nil {
 				return err
 			}
-		} else if p.adopt != nil && len(p.adopt.stale) > 0 { // those are looked through before
-			l.Entries = p.known.Entries
+		} else if mv.fresh {
+			l.Entries = mv.Known.Entries
 		}
-		m.add(s.ID, l)
+		mv.add(s.ID, l)
 	}
-	slices.SortStableFunc(m.lines, compareMoved)
+	slices.SortStableFunc(mv.lines, compareMoved)
 	return nil
 }
 
-func (m *moves) add(folder store.FolderID, l store.Ledger) {
+func (mv *Moves) add(folder store.FolderID, l store.Ledger) {
 	for _, r := range l.Repaired {
-		m.repaired[store.Elsewhere{Folder: folder, Key: r.Key}] = r
+		mv.repaired[store.Elsewhere{Folder: folder, Key: r.Key}] = r
 	}
 	for _, e := range l.Entries {
 		line := movedLine{message.Wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}, store.Elsewhere{Folder: folder, Key: e.Key}}
-		if r, ok := m.repaired[line.Elsewhere]; ok {
+		if r, ok := mv.repaired[line.Elsewhere]; ok {
 			line.Wanted = message.Wanted{Fingerprint: r.Fingerprint, Size: int64(r.Size)}
 		}
-		m.lines = append(m.lines, line)
-		m.sizes[line.Size] = struct{}{}
+		mv.lines = append(mv.lines, line)
+		mv.sizes[line.Size] = struct{}{}
 	}
 }
 
 // alike are the lines that messages could be.
-func (m *moves) alike(want []message.Wanted) (lines []movedLine) {
+func (mv *Moves) alike(want []message.Wanted) (lines []movedLine) {
 	for _, w := range slices.CompactFunc(slices.SortedFunc(slices.Values(want), compareWanted), func(a, b message.Wanted) bool { return a == b }) {
-		at, _ := slices.BinarySearchFunc(m.lines, movedLine{Wanted: w}, compareMoved)
-		for ; at < len(m.lines) && m.lines[at].Wanted == w; at++ {
-			lines = append(lines, m.lines[at])
+		at, _ := slices.BinarySearchFunc(mv.lines, movedLine{Wanted: w}, compareMoved)
+		for ; at < len(mv.lines) && mv.lines[at].Wanted == w; at++ {
+			lines = append(lines, mv.lines[at])
 		}
 	}
 	return lines
@@ -134,18 +144,15 @@ func compareWanted(a, b message.Wanted) int {
 	return compareMoved(movedLine{Wanted: a}, movedLine{Wanted: b})
 }
 
-// moved enters in the ledger those of missing that are known under other keys, and returns the
+// Enter enters in the ledger those of missing that are known under other keys, and returns the
 // others.
-func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
-	if r.moves == nil || len(missing) == 0 {
-		return missing, nil
-	}
-	if err := r.loadMoves(ctx); err != nil {
+func (mv *Moves) Enter(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if err := mv.load(ctx); err != nil {
 		return nil, err
 	}
 	var some, rest []upstream.Message
 	for _, m := range missing {
-		if _, ok := r.moves.sizes[m.Size]; ok {
+		if _, ok := mv.sizes[m.Size]; ok {
 			some = append(some, m)
 		} else {
 			rest = append(rest, m)
@@ -154,24 +161,24 @@ func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstr
 	if len(some) == 0 {
 		return missing, nil
 	}
-	want, err := r.oldFingerprints(ctx, some)
+	want, err := mv.OldFingerprints(ctx, some)
 	if err != nil {
 		return nil, err
 	}
-	gone, err := r.gone(ctx, r.moves.alike(want))
+	gone, err := mv.gone(ctx, mv.alike(want))
 	if err != nil || len(gone) == 0 {
 		return missing, err
 	}
-	left, err := r.enterMoved(ctx, some, want, gone)
+	left, err := mv.enterMoved(ctx, some, want, gone)
 	rest = append(rest, left...)
 	slices.SortFunc(rest, func(a, b upstream.Message) int { return cmp.Compare(a.UID, b.UID) })
 	return rest, err
 }
 
 // gone are those lines whose messages are not on the old server any more.
-func (r *Reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
+func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
 	opened := false
-	for _, s := range r.moves.sources {
+	for _, s := range mv.sources {
 		some := slices.DeleteFunc(slices.Clone(lines), func(l movedLine) bool { return l.Folder != s.ID })
 		if len(some) == 0 {
 			continue
@@ -179,11 +186,11 @@ func (r *Reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine,
 		var there map[store.Key]bool
 		if s.AllMail {
 			there = nil // what is there is what came
-		} else if s.ID == r.moves.own {
-			there, err = r.present(ctx, r.Selected.Keys, some)
+		} else if s.ID == mv.own {
+			there, err = mv.present(ctx, mv.Selected.Keys, some)
 		} else {
 			opened = true
-			there, err = r.presentIn(ctx, s, some)
+			there, err = mv.presentIn(ctx, s, some)
 		}
 		if err != nil {
 			return nil, err
@@ -193,11 +200,11 @@ func (r *Reader) gone(ctx context.Context, lines []movedLine) (gone []movedLine,
 	if !opened {
 		return gone, nil
 	}
-	return gone, r.openAgain(ctx)
+	return gone, mv.OpenAgain(ctx)
 }
 
 // present tells which lines' keys belong to messages of the open folder that are there.
-func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []movedLine) (there map[store.Key]bool, err error) {
+func (mv *Moves) present(ctx context.Context, ring session.Keyring, lines []movedLine) (there map[store.Key]bool, err error) {
 	there = map[store.Key]bool{}
 	var set imap.UIDSet
 	for _, l := range lines {
@@ -208,7 +215,7 @@ func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []move
 	if len(set) == 0 {
 		return there, nil
 	}
-	return there, r.old.ListFlags(ctx, set, func(m upstream.Message) error {
+	return there, mv.Old.ListFlags(ctx, set, func(m upstream.Message) error {
 		there[ring.Key(m.UID)] = true
 		return nil
 	})
@@ -217,8 +224,8 @@ func (r *Reader) present(ctx context.Context, ring session.Keyring, lines []move
 // presentIn is present for another folder. One that is not listed any more and does not open is gone, with
 // all that was in it; of one that does not open although it is listed everything counts as there. In one with
 // another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
-func (r *Reader) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
-	f, err := r.old.Open(ctx, s.Old, session.OpenWith{})
+func (mv *Moves) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
+	f, err := mv.Old.Open(ctx, s.Old, session.OpenWith{})
 	refused := upstream.ClassOf(err) == upstream.Refused
 	switch {
 	case refused && !s.Listed:
@@ -228,9 +235,9 @@ func (r *Reader) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[
 	case err != nil:
 		return nil, err
 	case f.UIDValidity != s.Validity:
-		return r.alikeIn(ctx, lines)
+		return mv.alikeIn(ctx, lines)
 	}
-	return r.present(ctx, f.Keys, lines)
+	return mv.present(ctx, f.Keys, lines)
 }
 
 func keysOf(lines []movedLine) map[store.Key]bool {
@@ -242,14 +249,14 @@ func keysOf(lines []movedLine) map[store.Key]bool {
 }
 
 // alikeIn tells for which lines the open folder has messages like theirs, one for each.
-func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]bool, error) {
+func (mv *Moves) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]bool, error) {
 	want := make([]message.Wanted, len(lines))
 	sizes := map[int64]bool{}
 	for i, l := range lines {
 		want[i], sizes[l.Size] = l.Wanted, true
 	}
 	var set imap.UIDSet
-	err := r.old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
+	err := mv.Old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
 		if sizes[m.Size] {
 			set.AddNum(m.UID)
 		}
@@ -260,7 +267,7 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 	}
 	var found []message.Candidate
 	for _, part := range session.Chunks(set, session.ListWindow) {
-		err := r.old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+		err := mv.Old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
 			found = append(found, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			return nil
 		})
@@ -277,35 +284,23 @@ func (r *Reader) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 	return there, nil
 }
 
-// openAgain goes back to the folder that is pulled.
-func (r *Reader) openAgain(ctx context.Context) error {
-	f, err := r.old.Open(ctx, r.Folder.Old, session.OpenWith{})
-	if err != nil {
-		return err
-	}
-	if f.UIDValidity != r.Selected.UIDValidity {
-		return errRecognised
-	}
-	return nil
-}
-
 // enterMoved enters the messages that lines stand for, and returns the others. Other pulls of the account
 // may be looking for lines as well: each is read again while nobody else can take it.
-func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want []message.Wanted, gone []movedLine) (rest []upstream.Message, err error) {
+func (mv *Moves) enterMoved(ctx context.Context, msgs []upstream.Message, want []message.Wanted, gone []movedLine) (rest []upstream.Message, err error) {
 	list := make([]message.Candidate, len(gone))
 	for i, l := range gone {
 		list[i] = message.Candidate{Fingerprint: l.Fingerprint, Size: l.Size, UID: imap.UID(i + 1)}
 	}
-	r.Taking.Lock()
-	defer r.Taking.Unlock()
-	batch := store.Batch{Account: r.Account, Folder: r.Folder.ID}
+	mv.taking.Lock()
+	defer mv.taking.Unlock()
+	batch := store.Batch{Account: mv.Account, Folder: mv.Row.ID}
 	for i, c := range message.NewCandidates(list).TakeExact(want) {
 		if c.UID == 0 {
 			rest = append(rest, msgs[i])
 			continue
 		}
 		line := gone[c.UID-1]
-		was, err := r.Store.Entries(ctx, r.Account, line.Folder, []store.Key{line.Key})
+		was, err := mv.Store.Entries(ctx, mv.Account, line.Folder, []store.Key{line.Key})
 		if err != nil {
 			return nil, err
 		}
@@ -313,34 +308,28 @@ func (r *Reader) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 			rest = append(rest, msgs[i])
 			continue
 		}
-		r.enterLine(&batch, msgs[i], was[0], line.Elsewhere)
+		mv.enterLine(&batch, msgs[i], was[0], line.Elsewhere)
 	}
 	if len(batch.Proofs) == 0 {
 		return rest, nil
 	}
-	r.Log.Info().Int("messages", len(batch.Proofs)).Msg("messages of this folder were moved here on the old server, or given other UIDs: they are not copied again")
-	if err := r.Store.Commit(ctx, batch); err != nil {
-		return nil, err
-	}
-	r.Done.adopted.Add(uint64(len(batch.Proofs)))
-	r.dealt(uint64(len(batch.Proofs)), 0)
-	r.tell()
-	return rest, nil
+	mv.Log.Info().Int("messages", len(batch.Proofs)).Msg("messages of this folder were moved here on the old server, or given other UIDs: they are not copied again")
+	return rest, mv.Store.Commit(ctx, batch)
 }
 
 // enterLine makes a line stand for a message with another key. Where its copy is, the ledger knows only as
 // long as the message stays in its folder.
-func (r *Reader) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
-	entry := store.Entry{Key: r.Selected.Keys.Key(m.UID), UIDValidity: r.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
-	if at.Folder == r.Folder.ID {
-		r.place(&entry, was.UIDValidity, was.UID)
-		entry.Flags = message.BaseFlags(was.Flags, r.touched[was.Key], m.Flags)
+func (mv *Moves) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
+	entry := store.Entry{Key: mv.Selected.Keys.Key(m.UID), UIDValidity: mv.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
+	if at.Folder == mv.Row.ID {
+		mv.SetUID(&entry, was.UIDValidity, was.UID)
+		entry.Flags = message.BaseFlags(was.Flags, mv.Touched[was.Key], m.Flags)
 		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)
-		r.rekeyed, r.base.HighestModSeq = true, 0
+		mv.Rekeyed = true
 	} else {
 		batch.Moved = append(batch.Moved, at)
 	}
-	if rep, ok := r.moves.repaired[at]; ok {
+	if rep, ok := mv.repaired[at]; ok {
 		rep.Key = entry.Key
 		batch.Repaired = append(batch.Repaired, rep)
 	}

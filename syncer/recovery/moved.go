@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -24,9 +24,9 @@ const (
 // something is gone from the folder that may have been they: their user may have moved them before we
 // were back. What is found there has arrived. It is looked for only where something is gone, and what
 // has been deleted for good can't be told from what never came: that is given to the server once more.
-func (p *Pull) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there PresentUIDs) error {
+func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there PresentUIDs) error {
 	gone := vanished(intents, batch.Proofs, there)
-	if p.Fleeting || gone == 0 || len(batch.Drop) == 0 {
+	if f.Fleeting || gone == 0 || len(batch.Drop) == 0 {
 		return nil
 	}
 	byKey := make(map[store.Key]store.Intent, len(intents))
@@ -37,7 +37,7 @@ func (p *Pull) seekMoved(ctx context.Context, intents []store.Intent, batch *sto
 	for i, key := range batch.Drop {
 		lost[i] = byKey[key]
 	}
-	found, err := p.elsewhere(ctx, lost)
+	found, err := f.elsewhere(ctx, lost)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (p *Pull) seekMoved(ctx context.Context, intents []store.Intent, batch *sto
 			continue
 		}
 		moved++
-		batch.Proofs = append(batch.Proofs, p.proof(in, p.Target.UIDValidity, 0))
+		batch.Proofs = append(batch.Proofs, f.Proof(in, f.Target.UIDValidity, 0))
 	}
 	if moved > 0 {
-		p.Log.Info().Int("messages", moved).Msg("messages whose arrival was in doubt are in other folders: somebody has moved them")
+		f.Log.Info().Int("messages", moved).Msg("messages whose arrival was in doubt are in other folders: somebody has moved them")
 	}
 	return nil
 }
@@ -80,24 +80,24 @@ func vanished(intents []store.Intent, proofs []store.Entry, there PresentUIDs) i
 
 // elsewhere tells of each message whether it has come to another folder of the new server since that was
 // last looked at.
-func (p *Pull) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bool, error) {
-	_, boxes, err := p.new.Folders(ctx, true)
+func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bool, error) {
+	_, boxes, err := f.New.Folders(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.Store.Folders(ctx, p.Account)
+	rows, err := f.Store.Folders(ctx, f.Account)
 	if err != nil {
 		return nil, err
 	}
 	known := make(map[string]store.Folder, len(rows))
-	for _, f := range rows {
-		if f.State == store.FolderPresent {
-			known[f.New] = f
+	for _, row := range rows {
+		if row.State == store.FolderPresent {
+			known[row.New] = row
 		}
 	}
 	found, looked := map[int]bool{}, 0
 	for _, box := range boxes {
-		if !foldertree.Selectable(box) || foldertree.ViewAttr(box) != "" || foldertree.CanonicalName(box.Name) == foldertree.CanonicalName(p.Folder.New) || box.Status == nil || looked == soughtFolders {
+		if !foldertree.Selectable(box) || foldertree.ViewAttr(box) != "" || foldertree.CanonicalName(box.Name) == foldertree.CanonicalName(f.Row.New) || box.Status == nil || looked == soughtFolders {
 			continue
 		}
 		row := known[box.Name]
@@ -106,7 +106,7 @@ func (p *Pull) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bool
 			continue
 		}
 		looked++
-		if err := p.findIn(ctx, box.Name, from, row, lost, found); err != nil && upstream.ClassOf(err) != upstream.Refused {
+		if err := f.findIn(ctx, box.Name, from, row, lost, found); err != nil && upstream.ClassOf(err) != upstream.Refused {
 			return nil, err
 		}
 	}
@@ -127,17 +127,17 @@ func cameSince(row store.Folder, st upstream.Status) imap.UID {
 }
 
 // findIn marks the messages that are found in a folder from a UID on.
-func (p *Pull) findIn(ctx context.Context, name string, from imap.UID, row store.Folder, lost []store.Intent, found map[int]bool) error {
-	sel, err := p.new.Examine(ctx, name)
+func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row store.Folder, lost []store.Intent, found map[int]bool) error {
+	sel, err := f.New.Examine(ctx, name)
 	if err != nil || Fleeting(sel) {
 		return err
 	}
-	there, err := p.listed(ctx, from)
+	there, err := f.listed(ctx, from)
 	if err != nil || len(there) == 0 {
 		return err
 	}
 	if row.ID != 0 { // read after the folder: an intent is durable before its message is there
-		ledger, err := p.Store.Ledger(ctx, p.Account, row.ID)
+		ledger, err := f.Store.Ledger(ctx, f.Account, row.ID)
 		if err != nil {
 			return err
 		}
@@ -157,13 +157,13 @@ func (p *Pull) findIn(ctx context.Context, name string, from imap.UID, row store
 }
 
 // listed are the messages of the open folder from a UID on.
-func (p *Pull) listed(ctx context.Context, from imap.UID) (there []message.Candidate, err error) {
-	all, err := p.new.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+func (f *Folder) listed(ctx context.Context, from imap.UID) (there []message.Candidate, err error) {
+	all, err := f.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
 	if err != nil {
 		return nil, err
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		err := p.new.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			if m.UID >= from {
 				there = append(there, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			}

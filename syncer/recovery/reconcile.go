@@ -1,4 +1,4 @@
-package transfer
+package recovery
 
 import (
 	"context"
@@ -21,47 +21,41 @@ const (
 	SettleQuiet = 3 * time.Second
 )
 
-// reconcile finds out what became of the messages that were about to be
+// Reconcile finds out what became of the messages that were about to be
 // appended when the last pull ended without a word: those that are on the new
 // server are entered in the ledger, the others may be copied again.
-func (p *Pull) reconcile(ctx context.Context) error {
-	intents := p.ledger.Intents
-	if len(intents) == 0 {
-		return nil
-	}
-	p.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
-	if err := p.awaitHung(ctx); err != nil {
+func (f *Folder) Reconcile(ctx context.Context) error {
+	intents := f.Ledger.Intents
+	f.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
+	if err := f.settle(ctx, intents); err != nil {
 		return err
 	}
-	if err := p.settle(ctx, intents); err != nil {
-		return err
-	}
-	found, err := p.newcomers(ctx, Lowest(intents, p.Target.UIDValidity))
+	found, err := f.Newcomers(ctx, Lowest(intents, f.Target.UIDValidity))
 	if err != nil {
 		return err
 	}
-	there := p.present(found)
-	batch, err := p.Judge(ctx, intents, found)
+	there := f.present(found)
+	batch, err := f.Judge(ctx, intents, found)
 	if err != nil {
 		return err
 	}
-	if err := p.seekMoved(ctx, intents, &batch, there); err != nil {
+	if err := f.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
 	remember(&batch, intents, time.Now())
-	if err := p.checkFound(ctx, batch.Proofs); err != nil {
+	if err := f.checkFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
-	if err := p.Store.Commit(ctx, batch); err != nil {
+	if err := f.Store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	p.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
-	p.Done.copied.Add(counted(intents, batch.Lost))
-	if err := p.readLedger(ctx); err != nil {
+	f.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
+	f.Progress.Copied(counted(intents, batch.Lost))
+	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	p.begin()
-	p.tell()
+	f.Begin()
+	f.Progress.Tell()
 	return nil
 }
 
@@ -78,7 +72,7 @@ func counted(intents, lost []store.Intent) uint64 {
 }
 
 // settle waits until the new folder has stopped growing.
-func (p *Pull) settle(ctx context.Context, intents []store.Intent) error {
+func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
 	newest := time.Time{}
 	for _, i := range intents {
 		if !i.Taken && i.Written.After(newest) {
@@ -88,16 +82,16 @@ func (p *Pull) settle(ctx context.Context, intents []store.Intent) error {
 	if age := time.Since(newest); age > settleAfter {
 		return nil
 	}
-	last, quiet := p.Target, time.Now()
-	for time.Since(quiet) < p.Quiet {
-		if err := session.Pause(ctx, p.Quiet/3); err != nil {
+	last, quiet := f.Target, time.Now()
+	for time.Since(quiet) < f.Quiet {
+		if err := session.Pause(ctx, f.Quiet/3); err != nil {
 			return err
 		}
-		if err := p.lookAtNew(ctx); err != nil {
+		if err := f.LookAtNew(ctx); err != nil {
 			return err
 		}
-		if p.Target.UIDNext != last.UIDNext || p.Target.Messages != last.Messages {
-			last, quiet = p.Target, time.Now()
+		if f.Target.UIDNext != last.UIDNext || f.Target.Messages != last.Messages {
+			last, quiet = f.Target, time.Now()
 		}
 	}
 	return nil
@@ -117,22 +111,22 @@ func Lowest(intents []store.Intent, uidValidity uint32) imap.UID {
 	return max(low, 1)
 }
 
-// newcomers lists the new folder's messages from a UID on that the ledger
+// Newcomers lists the new folder's messages from a UID on that the ledger
 // does not know.
-func (p *Pull) newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
-	sel, err := p.new.Examine(ctx, p.Folder.New)
+func (f *Folder) Newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
+	sel, err := f.New.Examine(ctx, f.Row.New)
 	if err != nil {
-		return nil, p.gone(err, ErrNewGone)
+		return nil, f.Gone(err, ErrNewGone)
 	}
-	return p.stock(ctx, sel, from)
+	return f.stock(ctx, sel, from)
 }
 
 // Judge decides about each intent. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
 // entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
-func (p *Pull) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
-	batch := store.Batch{Account: p.Account, Folder: p.Folder.ID}
+func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
+	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	var taken, others []store.Intent
 	for _, in := range intents {
 		if in.Taken {
@@ -146,8 +140,8 @@ func (p *Pull) Judge(ctx context.Context, intents []store.Intent, found []messag
 	for i, in := range intents {
 		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	there := p.present(found)
-	copies, err := message.NewCandidates(found).TakeProved(ctx, want, p.byKeys(want, keys))
+	there := f.present(found)
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, f.byKeys(want, keys))
 	if err != nil {
 		return batch, err
 	}
@@ -157,14 +151,14 @@ func (p *Pull) Judge(ctx context.Context, intents []store.Intent, found []messag
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, p.proof(intents[i], p.Target.UIDValidity, c.UID))
+		batch.Proofs = append(batch.Proofs, f.Proof(intents[i], f.Target.UIDValidity, c.UID))
 	}
 	return batch, nil
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
-func (p *Pull) present(found []message.Candidate) PresentUIDs {
-	there := PresentUIDs{p.Target.UIDValidity, p.Target.UIDNext, session.NewUIDs(p.ledger, p.Target.UIDValidity)}
+func (f *Folder) present(found []message.Candidate) PresentUIDs {
+	there := PresentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
 	for _, c := range found {
 		there.UIDs[c.UID] = struct{}{}
 		there.Next = max(there.Next, c.UID+1)
@@ -176,7 +170,7 @@ func (p *Pull) present(found []message.Candidate) PresentUIDs {
 // given. From those that have lost them, the flags are taken, so that they are carried over like
 // any change: a server that broke off in the middle may have kept the messages alone
 // (Dovecot's sdbox, when it makes the index of a folder anew).
-func (p *Pull) checkFound(ctx context.Context, proofs []store.Entry) error {
+func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 	var set imap.UIDSet
 	for _, e := range proofs {
 		if e.UID != 0 && len(e.Flags) > 0 {
@@ -186,7 +180,7 @@ func (p *Pull) checkFound(ctx context.Context, proofs []store.Entry) error {
 	if len(set) == 0 {
 		return nil
 	}
-	call, err := p.new.SendReadBack(ctx, p.Folder.New, p.Target.UIDValidity, set, nil)
+	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
 	if err != nil {
 		return err
 	}
@@ -195,8 +189,8 @@ func (p *Pull) checkFound(ctx context.Context, proofs []store.Entry) error {
 		return err
 	}
 	if n := TakeLost(proofs, found); n > 0 {
-		p.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
-		p.Checks.mending = true
+		f.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
+		f.Mending = true
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
-package transfer
+package recovery
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,38 +14,35 @@ import (
 	"postferry/upstream"
 )
 
-// carryFlags applies to the new folder the flag changes that happened on the
+// CarryFlags applies to the new folder the flag changes that happened on the
 // old server since the last pull. What the user changed on the new server
 // stays: per flag, only what differs between the ledger and the old server now
 // is touched.
-func (p *Pull) carryFlags(ctx context.Context) error {
-	if p.Selected.POP3 {
-		return nil // flags on the new server are the user's alone
-	}
-	cp := p.base
-	if p.adopt != nil && len(p.adopt.stale) > 0 || p.Checks.mending || p.rekeyed {
+func (f *Folder) CarryFlags(ctx context.Context, adopted bool, yielded func() error) error {
+	cp := f.Base
+	if adopted || f.Mending || f.Rekeyed {
 		// What was adopted from the ledger carries the flags of former days; what the new
 		// server has lost flags of was entered without them.
-		if err := p.readLedger(ctx); err != nil {
+		if err := f.ReadLedger(ctx); err != nil {
 			return err
 		}
-		p.known = session.NewKnown(p.ledger, p.Selected.Keys)
+		f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
 	}
-	if len(p.known.Entries)+p.known.Before == 0 {
+	if len(f.Known.Entries)+f.Known.Before == 0 {
 		return nil
 	}
-	if cp.HighestModSeq != 0 && cp.HighestModSeq == p.Selected.HighestModSeq && !p.Checks.mending {
+	if cp.HighestModSeq != 0 && cp.HighestModSeq == f.Selected.HighestModSeq && !f.Mending {
 		return nil
 	}
-	for _, set := range p.flagWindows() {
-		if err := p.Yielded(); err != nil {
+	for _, set := range f.flagWindows() {
+		if err := yielded(); err != nil {
 			return err
 		}
-		changed, err := p.changedFlags(ctx, set)
+		changed, err := f.changedFlags(ctx, set)
 		if err != nil {
 			return err
 		}
-		if err := p.applyFlags(ctx, changed); err != nil {
+		if err := f.applyFlags(ctx, changed); err != nil {
 			return err
 		}
 	}
@@ -53,14 +51,14 @@ func (p *Pull) carryFlags(ctx context.Context) error {
 
 // flagWindows are the UIDs to look at: with a mod-sequence to start from the
 // server picks, without one all known messages are compared window by window.
-func (p *Pull) flagWindows() []imap.UIDSet {
-	if p.base.HighestModSeq != 0 && p.Selected.HighestModSeq != 0 {
+func (f *Folder) flagWindows() []imap.UIDSet {
+	if f.Base.HighestModSeq != 0 && f.Selected.HighestModSeq != 0 {
 		return []imap.UIDSet{{imap.UIDRange{Start: 1, Stop: 0}}}
 	}
 	var sets []imap.UIDSet
-	for i := 0; i < len(p.known.Entries); i += session.ListWindow {
-		first, _ := p.Selected.Keys.UID(p.known.Entries[i].Key)
-		last, _ := p.Selected.Keys.UID(p.known.Entries[min(i+session.ListWindow, len(p.known.Entries))-1].Key)
+	for i := 0; i < len(f.Known.Entries); i += session.ListWindow {
+		first, _ := f.Selected.Keys.UID(f.Known.Entries[i].Key)
+		last, _ := f.Selected.Keys.UID(f.Known.Entries[min(i+session.ListWindow, len(f.Known.Entries))-1].Key)
 		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
 	}
 	return sets
@@ -73,14 +71,14 @@ type flagged struct {
 	add, remove []imap.Flag
 }
 
-func (p *Pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
-	c := comparison{Pull: p}
+func (f *Folder) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
+	c := comparison{Folder: f}
 	note := func(m upstream.Message) error { return c.note(ctx, m) }
 	var err error
-	if since := p.base.HighestModSeq; since != 0 && p.Selected.HighestModSeq != 0 {
-		err = p.old.ListMessages(ctx, set, since, note)
+	if since := f.Base.HighestModSeq; since != 0 && f.Selected.HighestModSeq != 0 {
+		err = f.Old.ListMessages(ctx, set, since, note)
 	} else {
-		err = p.old.ListFlags(ctx, set, note)
+		err = f.Old.ListFlags(ctx, set, note)
 	}
 	if err == nil {
 		err = c.lookUp(ctx)
@@ -90,17 +88,17 @@ func (p *Pull) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, er
 
 // comparison compares the flags of listed messages with the ledger's.
 type comparison struct {
-	*Pull
+	*Folder
 	changed []flagged
 	unread  []upstream.Message // their lines of the ledger have not been read yet
 }
 
 func (c *comparison) note(ctx context.Context, m upstream.Message) error {
-	if e, ok := c.known.Entry(m.UID); ok {
+	if e, ok := c.Known.Entry(m.UID); ok {
 		c.compare(e, m)
 		return nil
 	}
-	if c.known.Before == 0 {
+	if c.Known.Before == 0 {
 		return nil
 	}
 	if c.unread = append(c.unread, m); len(c.unread) < session.ListWindow {
@@ -110,7 +108,7 @@ func (c *comparison) note(ctx context.Context, m upstream.Message) error {
 }
 
 func (c *comparison) compare(e store.Entry, m upstream.Message) {
-	add, remove := message.FlagChanges(message.BaseFlags(e.Flags, c.touched[e.Key], m.Flags), m.Flags)
+	add, remove := message.FlagChanges(message.BaseFlags(e.Flags, c.Touched[e.Key], m.Flags), m.Flags)
 	if len(add)+len(remove) > 0 {
 		c.changed = append(c.changed, flagged{e, m.Flags, add, remove})
 	}
@@ -128,7 +126,7 @@ func (c *comparison) lookUp(ctx context.Context) error {
 		at[keys[i]] = m
 	}
 	c.unread = c.unread[:0]
-	entries, err := c.Store.Entries(ctx, c.Account, c.Folder.ID, keys)
+	entries, err := c.Store.Entries(ctx, c.Account, c.Row.ID, keys)
 	for _, e := range entries {
 		c.compare(e, at[e.Key])
 	}
@@ -137,23 +135,23 @@ func (c *comparison) lookUp(ctx context.Context) error {
 
 // applyFlags writes down what is to be changed, changes it on the new server
 // and enters it in the ledger.
-func (p *Pull) applyFlags(ctx context.Context, changed []flagged) error {
+func (f *Folder) applyFlags(ctx context.Context, changed []flagged) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	sel, shown, err := p.selectToChange(ctx, changed)
+	sel, shown, err := f.selectToChange(ctx, changed)
 	if err != nil {
 		return err
 	}
-	proved, err := p.prove(ctx, changed, sel, shown)
+	proved, err := f.prove(ctx, changed, sel, shown)
 	if err != nil {
 		return err
 	}
 	var changes []upstream.FlagChange
-	intents := store.Batch{Account: p.Account, Folder: p.Folder.ID}
+	intents := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	proofs := intents
 	for _, c := range changed {
-		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, p.touched[c.entry.Key]))
+		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, f.Touched[c.entry.Key]))
 		intents.Intents = append(intents.Intents, message.FlagIntent(c.entry, touch, time.Now()))
 		if _, ok := proved[c.entry.UID]; ok && c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
 			changes = appendChange(changes, c, sel)
@@ -164,16 +162,16 @@ func (p *Pull) applyFlags(ctx context.Context, changed []flagged) error {
 		}
 		proofs.Proofs = append(proofs.Proofs, c.entry)
 	}
-	if err := p.Store.Commit(ctx, intents); err != nil {
+	if err := f.Store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := p.new.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
-		p.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
+	if err := f.New.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
+		f.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
 	} else if err != nil {
 		return err
 	}
-	p.Done.flagChanges.Add(uint64(len(changes)))
-	return p.Store.Commit(ctx, proofs)
+	f.Progress.FlagsChanged(uint64(len(changes)))
+	return f.Store.Commit(ctx, proofs)
 }
 
 // appendChange adds what the new folder can keep of a change.
@@ -183,4 +181,24 @@ func appendChange(changes []upstream.FlagChange, c flagged, sel *upstream.Select
 		return changes
 	}
 	return append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: c.remove})
+}
+
+// StoreFlags stores the flags with which the new server did not take messages, now that it
+// has them.
+func (f *Folder) StoreFlags(ctx context.Context, bare map[store.Key][]imap.Flag) error {
+	if len(bare) == 0 {
+		return nil
+	}
+	entries, err := f.Store.Entries(ctx, f.Account, f.Row.ID, slices.Sorted(maps.Keys(bare)))
+	if err != nil {
+		return err
+	}
+	var changed []flagged
+	for _, e := range entries {
+		if add, _ := message.FlagChanges(e.Flags, bare[e.Key]); len(add) > 0 {
+			changed = append(changed, flagged{entry: e, now: bare[e.Key], add: add})
+		}
+	}
+	clear(bare)
+	return f.applyFlags(ctx, changed)
 }
