@@ -40,11 +40,7 @@ type ServerView struct {
 }
 
 func ViewServer(s config.Server) ServerView {
-	protocol := "imap"
-	if s.Protocol == config.POP3 {
-		protocol = "pop3"
-	}
-	return ServerView{URL: s.String(), Protocol: protocol, Security: string(s.Security), Host: s.Host, Port: s.Port,
+	return ServerView{URL: s.String(), Protocol: s.Protocol.Name(), Security: string(s.Security), Host: s.Host, Port: s.Port,
 		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10)}
 }
 

@@ -182,7 +182,7 @@ func readServer(field string, url, to *string) []Mistake {
 	if err != nil {
 		return []Mistake{WrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
 	}
-	if field == "new" && server.Protocol == config.POP3 {
+	if field == "new" && !server.Protocol.Writable() {
 		return []Mistake{WrongField(field, "server_pop3", "The new server must speak IMAP.")}
 	}
 	*to = server.String()

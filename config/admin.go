@@ -30,8 +30,8 @@ func parseNewServer(s string) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case server.Protocol == POP3:
-		return "", errors.New("mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://")
+	case !server.Protocol.Writable():
+		return "", errors.New("mail can't be written to a server by " + server.Protocol.Title() + "; expected a URL that begins with imaps:// or imap://")
 	}
 	return server.String(), nil
 }

@@ -50,8 +50,8 @@ func (f *file) domain(b *block) Domain {
 			b.mistake(key, "is missing in this [[domain]]")
 		}
 	}
-	if d.New.Protocol == POP3 {
-		b.mistake("new", "mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://")
+	if !d.New.Protocol.Writable() {
+		b.mistake("new", "mail can't be written to a server by %s; expected a URL that begins with imaps:// or imap://", d.New.Protocol.Title())
 	}
 	if b.fine("old", "new") && d.Old.Address() == d.New.Address() {
 		b.warn("new", "is the same server as old (%s)", d.Old.Address())
@@ -73,10 +73,7 @@ func (f *file) trust(b *block, side string, s *Server) {
 	if s.Security != Insecure {
 		return
 	}
-	secure := "imaps:// or imap://"
-	if s.Protocol == POP3 {
-		secure = "pop3s:// or pop3://"
-	}
+	secure := s.Protocol.secureSchemes()
 	const noTLS = "means nothing without TLS; expected %s to begin with %s"
 	if s.CA != "" {
 		b.mistake(ca, noTLS, side, secure)
@@ -95,7 +92,7 @@ func (f *file) oldTLS(b *block, s *Server) {
 	switch {
 	case !s.TLS10:
 	case s.Security == Insecure:
-		b.mistake("old_tls", "means nothing without TLS; expected old to begin with imaps:// or imap://, pop3s:// or pop3://")
+		b.mistake("old_tls", "means nothing without TLS; expected old to begin with %s, %s", IMAP.secureSchemes(), POP3.secureSchemes())
 	default:
 		b.warn("old_tls", "passwords and mail travel from %s with an encryption that can be broken; expected it only while there is no other way", s.Address())
 	}

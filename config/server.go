@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -64,6 +65,26 @@ var schemes = []scheme{
 	{"pop3s", POP3, ImplicitTLS, 995},
 	{"pop3", POP3, StartTLS, 110},
 	{"pop3+insecure", POP3, Insecure, 110},
+}
+
+// Writable tells whether mail can be written to a server by the protocol.
+func (p Protocol) Writable() bool { return p == IMAP }
+
+// Title is the name that people give it.
+func (p Protocol) Title() string { return strings.ToUpper(p.Name()) }
+
+// Name is what it is called where names are in small letters.
+func (p Protocol) Name() string { return cmp.Or(string(p), "imap") }
+
+// secureSchemes are the beginnings of its URLs that stand for TLS.
+func (p Protocol) secureSchemes() string {
+	var names []string
+	for _, c := range schemes {
+		if c.protocol == p && c.security != Insecure {
+			names = append(names, c.name+"://")
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // Address is host:port, as net.Dial wants it.

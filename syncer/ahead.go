@@ -32,7 +32,7 @@ func (a *account) openAhead() {
 
 // severalFolders tells whether a pass is likely to pull more than one folder.
 func (a *account) severalFolders() bool {
-	if a.pass.options.inboxOnly || a.front.POP3() {
+	if a.pass.options.inboxOnly || !a.front.Traits().Folders {
 		return false
 	}
 	missing := 0

@@ -67,7 +67,7 @@ func (a *account) askedAbout(mailboxes []string) (filled []<-chan struct{}) {
 // lacksFew tells whether a folder can be filled in a moment. One that has just been looked at,
 // and is not complete for some reason, is not looked at again at once.
 func (a *account) lacksFew(f *tracked) bool {
-	if a.front.POP3() || !f.looked.IsZero() && a.clock().Sub(f.looked) < visitFresh {
+	if !a.front.Traits().Folders || !f.looked.IsZero() && a.clock().Sub(f.looked) < visitFresh {
 		return false
 	}
 	st, listed := a.tree.status[f.Old]

@@ -32,7 +32,7 @@ func (e *Engine) Search(ctx context.Context, id store.AccountID, mailbox string,
 // beginSearch has the pull of a folder look for something; nil for nothing to wait for.
 func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.ClientSearch {
 	f := a.byNew(mailbox)
-	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent || f.complete() || a.front.POP3() {
+	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent || f.complete() || !a.front.Traits().Search {
 		return nil
 	}
 	w := transfer.NewClientSearch(criteria)

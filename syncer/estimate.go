@@ -15,7 +15,7 @@ const slowTree = 200 * time.Millisecond
 // expectSlow sees to it that something can be shown even if the account's first look at
 // the trees takes long.
 func (a *account) expectSlow() {
-	if len(a.folders) > 0 || a.pass == nil || a.front.POP3() {
+	if len(a.folders) > 0 || a.pass == nil || !a.front.Traits().Folders {
 		return
 	}
 	a.tree.slow = time.AfterFunc(slowTree, func() {

@@ -4,7 +4,7 @@ import "postferry/syncer/recovery"
 
 // thinned are the folders that may be thin, but for one.
 func (a *account) thinned(but *tracked) (all []recovery.Thin) {
-	if a.front.POP3() {
+	if !a.front.Traits().StableUIDs {
 		return nil
 	}
 	for _, f := range a.folders {

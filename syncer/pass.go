@@ -315,7 +315,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	cp := f.Checkpoint
 	wanted := !o.inboxOnly || foldertree.IsInbox(&f.Folder) // what the others have is told all the same
 	if st == (upstream.Status{}) {
-		return wanted // POP3: nothing is known before it is opened
+		return wanted // nothing is known before it is opened
 	}
 	since := uint64(st.Messages)
 	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {

@@ -114,8 +114,8 @@ func (e *Engine) Fetch(ctx context.Context, id store.AccountID, folder store.Fol
 	var set imap.UIDSet
 	for _, k := range keys {
 		uid, ok := opened.Keys.UID(k)
-		if !ok && opened.POP3 {
-			continue // it is gone, as keys of IMAP servers don't tell
+		if !ok && !opened.Traits.StableUIDs {
+			continue // it is gone: keys are those of what is listed
 		}
 		if !ok {
 			return ErrOtherKeys

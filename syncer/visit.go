@@ -20,9 +20,9 @@ const (
 	patience = 2 * time.Second
 	// noPatience is the same for a server that others have already waited for in vain.
 	noPatience = 200 * time.Millisecond
-	// pop3Fresh is visitFresh for POP3 servers, many of which allow a login only
-	// every few minutes.
-	pop3Fresh = 5 * time.Minute
+	// exclusiveFresh is visitFresh for servers whose sessions lock the mailbox, many of which
+	// allow a login only every few minutes.
+	exclusiveFresh = 5 * time.Minute
 	// visitFresh is how recently a complete folder must have been looked at for
 	// another visit not to look again.
 	visitFresh = 30 * time.Second
@@ -67,13 +67,13 @@ func (a *account) beginVisit(mailbox string) *visit {
 
 // fresh is how recently a complete folder must have been looked at.
 func (a *account) fresh() time.Duration {
-	if !a.front.POP3() {
+	if !a.front.Traits().Exclusive {
 		return visitFresh
 	}
 	if p := a.row.Problem; p != nil && time.Now().Before(p.Retry) {
 		return time.Hour // it asked to be left alone; the pass comes back when it may
 	}
-	return pop3Fresh
+	return exclusiveFresh
 }
 
 func (a *account) visiting(f *tracked) bool {

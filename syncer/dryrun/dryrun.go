@@ -145,7 +145,7 @@ func (p *accountPlanner) all(ctx context.Context) error {
 		return err
 	}
 	p.noteAll(tree.Notes...)
-	if p.pair.Domain.Old.Protocol == config.POP3 {
+	if !session.TraitsOf(p.pair.Domain.Old).Folders {
 		p.noteAll(foldertree.NewNote(foldertree.NotePOP3, ""))
 	}
 	for _, name := range tree.Subscribe {

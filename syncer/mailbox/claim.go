@@ -188,7 +188,7 @@ func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, erro
 	if err := c.look(ctx); err != nil {
 		return false, err
 	}
-	if c.pair.POP3() {
+	if !c.pair.Traits().Folders {
 		return c.contradicts(rows), nil
 	}
 	old, err := c.pair.Source(ctx)

@@ -18,7 +18,7 @@ import (
 // same may yet be two people's, whose folders were made within one second.
 type sides struct {
 	oldServer, newServer string
-	oldValidity          uint32 // of INBOX; 0 for POP3
+	oldValidity          uint32 // of INBOX; 0 where UIDs are not stable
 }
 
 // claim says that an account copies into a mailbox.

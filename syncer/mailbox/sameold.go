@@ -30,8 +30,8 @@ func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, erro
 	if other.Old.Login == c.pair.OldCreds.Login {
 		return true, nil
 	}
-	if c.pair.POP3() {
-		return false, &unprovedError{"by POP3 two logins of one mailbox can't be told from two mailboxes"}
+	if !c.pair.Traits().Folders {
+		return false, &unprovedError{"by " + c.pair.Old.End.Server.Protocol.Title() + " two logins of one mailbox can't be told from two mailboxes"}
 	}
 	mine, err := c.pair.Source(ctx)
 	if err != nil {

@@ -157,7 +157,7 @@ func (f *Folder) entered(v *inventory) store.Batch {
 			continue
 		}
 		batch.Forget, batch.Drop = append(batch.Forget, l.Key), append(batch.Drop, l.Key)
-		if uid, ok := f.Selected.Keys.UID(l.Key); ok && !f.Selected.POP3 {
+		if uid, ok := f.Selected.Keys.UID(l.Key); ok && f.Selected.Traits.StableUIDs {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}

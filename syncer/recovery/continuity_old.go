@@ -22,7 +22,7 @@ const overlap = 16
 // was.
 func (f *Folder) checkOldNumbers(ctx context.Context) error {
 	cp, sel := f.Row.Checkpoint, f.Selected
-	if sel.POP3 || sel.Early != nil {
+	if !sel.Traits.StableUIDs || sel.Early != nil {
 		return nil
 	}
 	if seen, err := f.checkBeyond(ctx); err != nil || seen != "" {

@@ -93,7 +93,7 @@ func (f *Folder) ReadWhatCounts(ctx context.Context) error {
 // is needed: to find copies again, after an interruption, or to compare all flags.
 func (f *Folder) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err error) {
 	cp := f.Row.Checkpoint
-	if f.Selected.POP3 || cp.Checked.IsZero() || cp.UIDNext < 2 || cp.UIDValidity != f.Selected.UIDValidity ||
+	if !f.Selected.Traits.StableUIDs || cp.Checked.IsZero() || cp.UIDNext < 2 || cp.UIDValidity != f.Selected.UIDValidity ||
 		cp.HighestModSeq == 0 || f.Selected.HighestModSeq < cp.HighestModSeq ||
 		cp.NewUIDValidity != f.Target.UIDValidity || newWentBack(cp, f.Target) != "" {
 		return l, false, nil
@@ -154,7 +154,7 @@ func (f *Folder) First() bool { return f.Base.Checked.IsZero() }
 // VoidQuarantine are the keys of messages that were quarantined before the old
 // server numbered the folder anew. They have been tried again under their new ones.
 func (f *Folder) VoidQuarantine() (void []store.Key) {
-	if f.Selected.POP3 && !f.First() {
+	if !f.Selected.Traits.StableUIDs && !f.First() {
 		return nil // what is not listed is gone, and stays on record
 	}
 	for _, q := range f.Ledger.Quarantine {

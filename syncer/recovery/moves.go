@@ -59,7 +59,7 @@ func compareMoved(a, b movedLine) int {
 // taking is held while lines of the account's ledger are given other keys.
 func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, taking *sync.Mutex) (*Moves, error) {
 	cp, sel := f.Row.Checkpoint, f.Selected
-	if sel.POP3 || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
+	if !sel.Traits.StableUIDs || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil, nil
 	}
 	mv := &Moves{Folder: f, taking: taking, sources: slices.Clone(thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
@@ -83,7 +83,7 @@ func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, taking *sync.
 
 // Thin tells whether the ledger has lines of messages that the old folder doesn't have any more.
 func (f *Folder) Thin() bool {
-	return !f.Selected.POP3 && (len(f.Known.Stale) > 0 || f.Known.Count() > int(f.Selected.Messages))
+	return f.Selected.Traits.StableUIDs && (len(f.Known.Stale) > 0 || f.Known.Count() > int(f.Selected.Messages))
 }
 
 // WithoutStale leaves out lines of former keys, which are looked through by somebody else.

@@ -14,7 +14,7 @@ import (
 // tried is how many messages are looked at to tell new ids from new mail.
 const tried = 20
 
-// CheckIDs finds out whether a POP3 server has given its messages new ids:
+// CheckIDs finds out whether a server whose keys may change (POP3) has given its messages new ids:
 // none that it lists is known, but some messages are. Then the folder is one that has
 // never been pulled to its end, so that messages are recognised with slack, on
 // both sides, over as many pulls as it takes.
@@ -24,7 +24,7 @@ const tried = 20
 // take over its line in the ledger.
 func (f *Folder) CheckIDs(ctx context.Context) error {
 	cp := f.Row.Checkpoint
-	if !f.Selected.POP3 || cp.Checked.IsZero() || f.Selected.Messages == 0 || f.Known.Count() > 0 || len(f.Known.Stale) == 0 {
+	if f.Selected.Traits.StableKeys || cp.Checked.IsZero() || f.Selected.Messages == 0 || f.Known.Count() > 0 || len(f.Known.Stale) == 0 {
 		return nil
 	}
 	var sample []upstream.Message
@@ -50,7 +50,7 @@ func (f *Folder) CheckIDs(ctx context.Context) error {
 	return nil // a mailbox that was emptied and has new mail
 }
 
-// newIDsMark is kept as a POP3 folder's HighestModSeq, which has no other use
+// newIDsMark is kept as the HighestModSeq of a folder without lasting keys, which has no other use
 // there, until its messages have been recognised.
 const newIDsMark = 1
 
@@ -58,7 +58,7 @@ const newIDsMark = 1
 // from those in the ledger that they are recognised as. Otherwise they are new
 // mail: one that came a second time by way of a list, say.
 func (f *Folder) Slack() bool {
-	if !f.Selected.POP3 || f.Base.HighestModSeq == newIDsMark {
+	if f.Selected.Traits.StableKeys || f.Base.HighestModSeq == newIDsMark {
 		return true
 	}
 	return f.First() && slices.ContainsFunc(f.Known.Stale, func(e store.Entry) bool { return len(e.Key) == message.IMAPKeyLength })

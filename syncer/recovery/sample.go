@@ -161,7 +161,7 @@ func (f *Folder) lookPlainly(ctx context.Context, err error) error {
 // newestEntries are the newest lines of the folder's ledger, or all of them.
 func (f *Folder) newestEntries(ctx context.Context) ([]store.Entry, error) {
 	cp := f.Row.Checkpoint
-	if cp.UIDNext == 0 || cp.NewUIDValidity == 0 { // of a POP3 server, or of an earlier version
+	if cp.UIDNext == 0 || cp.NewUIDValidity == 0 { // of a server without stable UIDs, or of an earlier version
 		l, err := f.Store.Ledger(ctx, f.Account, f.Row.ID)
 		return l.Entries, err
 	}

@@ -114,13 +114,13 @@ func (l *Pair) Reserve(ctx context.Context) error {
 	return l.New.Sit(ctx, l)
 }
 
-// POP3 tells whether the old server is a POP3 server.
-func (l *Pair) POP3() bool { return l.Old.End.Server.Protocol == config.POP3 }
+// Traits are the old server's.
+func (l *Pair) Traits() Traits { return TraitsOf(l.Old.End.Server) }
 
-// Rest is called at the end of each job. A POP3 session ends with it: it may
-// lock the mailbox for its owner and for our next visit.
+// Rest is called at the end of each job. A session that may lock the mailbox for its owner and for
+// our next visit ends with it.
 func (l *Pair) Rest(ctx context.Context) {
-	if l.POP3() {
+	if l.Traits().Exclusive {
 		l.Old.Close(ctx)
 	}
 	l.touch()

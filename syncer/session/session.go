@@ -101,9 +101,7 @@ type SourceFolder struct {
 	upstream.Selected
 	Keys   Keyring
 	Octets uint64 // of all its messages, about; 0 if not told
-	// pop3: its UIDs are message numbers of this session, it has no flags, and keys may
-	// change without notice.
-	POP3 bool
+	Traits Traits // of its server
 	// toldNext: the server has told UIDNEXT, which is otherwise what its last message shows.
 	ToldNext    bool
 	Listed      imap.UIDSet        // what was to be asked for ahead, if all of it has been told
@@ -222,10 +220,7 @@ type Dialers struct {
 // RealDialers are those of real life.
 func RealDialers() Dialers { return Dialers{Old: DialOld, New: dialNew} }
 
-func DialOld(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
-	if server.Protocol == config.POP3 {
-		return dialPOP3(ctx, server, c, opt)
-	}
+func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
 	s, err := DialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (o imapOpen) Wait(ctx context.Context) (*SourceFolder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &SourceFolder{Selected: *sel, Keys: IMAPKeys(sel.UIDValidity), Listed: o.ahead.List, first: o.ahead.First, Headers: *o.shown}
+	f := &SourceFolder{Selected: *sel, Traits: imapTraits(), Keys: IMAPKeys(sel.UIDValidity), Listed: o.ahead.List, first: o.ahead.First, Headers: *o.shown}
 	if early := o.call.Early(); early != nil {
 		f.Early = early
 		return f, nil
@@ -85,6 +85,11 @@ func (o imapOpen) Wait(ctx context.Context) (*SourceFolder, error) {
 		f.Listed, f.ListedAhead = nil, nil
 	}
 	return f, nil
+}
+
+// imapTraits are an IMAP server's.
+func imapTraits() Traits {
+	return Traits{Folders: true, Flags: true, StableUIDs: true, StableKeys: true, ListedSizes: true, Pipelining: true, Search: true}
 }
 
 // IMAPSource is a session with an old IMAP server.
@@ -144,16 +149,16 @@ func (s IMAPSource) Open(ctx context.Context, name string, ahead OpenWith) (*Sou
 		if err != nil {
 			return nil, err
 		}
-		return &SourceFolder{Selected: *sel, Keys: IMAPKeys(sel.UIDValidity)}, nil
+		return &SourceFolder{Selected: *sel, Traits: imapTraits(), Keys: IMAPKeys(sel.UIDValidity)}, nil
 	}
 	if ahead.First > 0 {
 		sel, call, err := s.Early(ctx, name, ahead.List, ahead.First)
 		if err != nil {
 			return nil, err
 		}
-		return &SourceFolder{Selected: *sel, Keys: IMAPKeys(sel.UIDValidity), Early: call, first: ahead.First, Listed: ahead.List}, nil
+		return &SourceFolder{Selected: *sel, Traits: imapTraits(), Keys: IMAPKeys(sel.UIDValidity), Early: call, first: ahead.First, Listed: ahead.List}, nil
 	}
-	f := &SourceFolder{}
+	f := &SourceFolder{Traits: imapTraits()}
 	sel, ok, err := s.ExamineAndList(ctx, name, ahead.List, func(m upstream.Message) error {
 		f.ListedAhead = append(f.ListedAhead, m)
 		return nil

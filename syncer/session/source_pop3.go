@@ -25,6 +25,10 @@ type POP3Source struct {
 	list []upstream.POP3Message // by number
 }
 
+// pop3Traits are a POP3 server's: of sizes, which may be anything, package upstream takes care. Many
+// allow a login only every few minutes.
+func pop3Traits() Traits { return Traits{Exclusive: true, HoldFor: 2 * time.Minute} }
+
 func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
 	s, err := upstream.DialPOP3(ctx, server, opt)
 	if err != nil {
@@ -59,9 +63,9 @@ func Patiently(dial DialFunc[Source], wait time.Duration) DialFunc[Source] {
 	}
 }
 
-// POP3Tree is what there is to know of the folders of a POP3 server; no session is
+// InboxOnly is what there is to know of the folders of a server without any; no session is
 // needed for that. A status of nothing says that the inbox is there.
-func POP3Tree() (foldertree.Tree, map[string]upstream.Status) {
+func InboxOnly() (foldertree.Tree, map[string]upstream.Status) {
 	inbox := upstream.Mailbox{Name: foldertree.InboxName, Delim: '/'}
 	return foldertree.Tree{Namespace: upstream.Namespace{Delim: '/'}, Mailboxes: []upstream.Mailbox{inbox}},
 		map[string]upstream.Status{foldertree.InboxName: {}}
@@ -69,13 +73,13 @@ func POP3Tree() (foldertree.Tree, map[string]upstream.Status) {
 
 // Tree implements session.Source.
 func (s *POP3Source) Tree(context.Context, bool, []store.Folder) (foldertree.Tree, map[string]upstream.Status, error) {
-	side, status := POP3Tree()
+	side, status := InboxOnly()
 	return side, status, nil
 }
 
 // Folders implements session.Source.
 func (s *POP3Source) Folders(context.Context, bool) (upstream.Namespace, []upstream.Mailbox, error) {
-	side, _ := POP3Tree()
+	side, _ := InboxOnly()
 	return side.Namespace, side.Mailboxes, nil
 }
 
@@ -87,7 +91,7 @@ func (s *POP3Source) Unread() int { return 0 }
 
 // Status implements session.Source.
 func (s *POP3Source) Status(context.Context, []string) (map[string]upstream.Status, error) {
-	_, status := POP3Tree()
+	_, status := InboxOnly()
 	return status, nil
 }
 
@@ -117,7 +121,7 @@ func (s *POP3Source) Open(ctx context.Context, name string, _ OpenWith) (*Source
 		return nil, err
 	}
 	s.list = list
-	f := &SourceFolder{Selected: upstream.Selected{Messages: uint32(messages), UIDNext: 1}, POP3: true}
+	f := &SourceFolder{Selected: upstream.Selected{Messages: uint32(messages), UIDNext: 1}, Traits: pop3Traits()}
 	for _, m := range list {
 		f.UIDNext = imap.UID(m.Number) + 1
 		f.Octets += uint64(max(m.Size, 0))

@@ -55,10 +55,10 @@ func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
 
 // prepareAdoption gathers them. There is nothing to adopt in a folder that
 // has been pulled to its end before: what came to the new server since, came
-// by itself. Only POP3's keys may change at any time; see checkIDs.
+// by itself. Only keys that aren't stable may change at any time; see recovery's CheckIDs.
 func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
-	changed := p.Selected.POP3 && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
+	changed := !p.Selected.Traits.StableKeys && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
 	if !p.First() && !changed && len(p.Beyond) == 0 || p.Selected.Messages == 0 {
 		return nil
 	}

@@ -196,8 +196,7 @@ func (b *bringing) mayAsk() bool {
 	if n == 0 {
 		return true
 	}
-	// A POP3 session has no asking ahead, and its mailbox may have to be left soon.
-	return n < PortionsAhead && !b.Selected.POP3 && !b.way[n-1].alone && !b.suspected(b.missing[0])
+	return n < PortionsAhead && b.Selected.Traits.Pipelining && !b.way[n-1].alone && !b.suspected(b.missing[0])
 }
 
 // suspected tells whether a message has to be asked for alone.
@@ -281,13 +280,13 @@ func (b *bringing) eachAlone(ctx context.Context) error {
 	return nil
 }
 
-// doubt tells whether messages that did not come may be gone: a POP3 server
+// doubt tells whether messages that did not come may be gone: one with UIDs of a session
 // lists to the end of a session what it listed at its beginning. If they are listed
 // again and do not come again, they are not.
 func (r *Reader) doubt(msgs []upstream.Message) (doubt bool) {
 	for _, m := range msgs {
 		key := r.Selected.Keys.Key(m.UID)
-		if !r.Selected.POP3 || r.doubted[key] {
+		if r.Selected.Traits.StableUIDs || r.doubted[key] {
 			continue
 		}
 		r.doubted[key], doubt = true, true

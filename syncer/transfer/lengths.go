@@ -11,11 +11,11 @@ import (
 // lengths are those of the old server.
 func (r *Reader) lengths() *session.ListedSizes { return &r.Pair.Old.End.Pool.ListedSizes }
 
-// doubts tells whether a body has to be asked for by itself, and notes that it has. By
-// POP3, where sizes may be anything, upstream sees to that.
+// doubts tells whether a body has to be asked for by itself, and notes that it has. Where
+// listed sizes may be anything, upstream sees to that.
 func (r *Reader) doubts(m upstream.Message, size int64) bool {
 	switch {
-	case r.Selected.POP3 || m.Size < 0:
+	case !r.Selected.Traits.ListedSizes || m.Size < 0:
 		return false
 	case m.Size == size:
 		r.lengths().Agrees()

@@ -23,7 +23,7 @@ type NextFunc func(ctx context.Context, limited bool) (session.NextFolder, bool)
 // is copied: it has never been, and nothing went wrong so far.
 func (p *Pull) mayPrepare() bool {
 	k := p.Known
-	return p.Next != nil && !p.Pair.Cautious && !p.Selected.POP3 && p.Selected.UIDNext != 0 && p.First() && p.adopt == nil &&
+	return p.Next != nil && !p.Pair.Cautious && p.Selected.Traits.Pipelining && p.Selected.UIDNext != 0 && p.First() && p.adopt == nil &&
 		len(k.Entries)+k.Before+len(k.Refused) == 0 && p.New.UIDPlus() && !p.Fleeting
 }
 

@@ -21,9 +21,9 @@ import (
 const fruitless = 3
 
 var (
-	// ErrPause says that the mailbox is to be left to others for a moment.
-	ErrPause = errors.New("the POP3 session has lasted long enough")
-	// errListAgain: POP3 lists what another session has deleted since; only a new session can tell.
+	// errPause says that the mailbox is to be left to others for a moment.
+	errPause = errors.New("the session has lasted long enough")
+	// errListAgain: where a session goes on with its first listing, that shows what another session has deleted since; only a new session can tell.
 	errListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 	// ErrOldGone says that the old server, which listed the folder just before, does not open it.
 	ErrOldGone = errors.New("the old server does not open the folder")
@@ -66,7 +66,7 @@ type Pull struct {
 	moves   *recovery.Moves // nil for none
 
 	// Over all attempts.
-	doubted                  map[store.Key]bool        // messages that an earlier POP3 session would not give
+	doubted                  map[store.Key]bool        // messages that an earlier session would not give
 	blind                    bool                      // a connection broke at a message that isn't known, as nothing had been listed
 	bare                     map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
 	oldTroubles, newTroubles troubles
@@ -80,7 +80,7 @@ func (p *Pull) Run(ctx context.Context) error {
 	for failures := 0; ; {
 		before, narrowed := p.Done.dealt(), p.oldTroubles.narrowed()+p.newTroubles.narrowed()
 		err := p.tryOnce(ctx)
-		if errors.Is(err, ErrPause) {
+		if errors.Is(err, errPause) {
 			if err = p.leaveAlone(ctx); err == nil {
 				continue
 			}
@@ -130,26 +130,28 @@ func worthRetrying(err error) bool {
 	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind)
 }
 
-// A POP3 session may lock the mailbox. It is therefore ended after so many
-// times the pull's quiet, and the mailbox left to its owner's mail program for some.
+// A session that may lock the mailbox is ended after a while, and the mailbox left to its owner's
+// mail program for some.
 const (
-	pop3Session = 40 // two minutes
-	pop3Pause   = 2
-	pop3Worth   = 4 // times what the listing took, at least
+	leftAlone = 6 * time.Second
+	holdWorth = 4 // times what the listing took, at least
 )
 
-// LimitSession sets when a POP3 session has lasted long enough: long enough, too, for
+// scaled is a time as it is where pulls are in a hurry, as in tests.
+func (p *Pull) scaled(d time.Duration) time.Duration { return d / recovery.SettleQuiet * p.Quiet }
+
+// limitSession sets when a session has lasted long enough: long enough, too, for
 // what is done in it to be worth the listing.
-func (p *Pull) LimitSession() {
-	if p.until = (time.Time{}); p.Selected.POP3 {
-		p.until = p.Clock().Add(max(pop3Session*p.Quiet, pop3Worth*p.Listing))
+func (p *Pull) limitSession() {
+	if p.until = (time.Time{}); p.Selected.Traits.HoldFor > 0 {
+		p.until = p.Clock().Add(max(p.scaled(p.Selected.Traits.HoldFor), holdWorth*p.Listing))
 	}
 }
 
 // leaveAlone ends the session with the old server for a moment.
 func (p *Pull) leaveAlone(ctx context.Context) error {
 	p.Pair.Old.Close(ctx)
-	t := time.NewTimer(pop3Pause * p.Quiet)
+	t := time.NewTimer(p.scaled(leftAlone))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -190,7 +192,7 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if p.adopt != nil && len(p.adopt.stale) > 0 {
 		p.moves.WithoutStale()
 	}
-	p.LimitSession()
+	p.limitSession()
 	if err := p.copyMissing(ctx); err != nil {
 		return err
 	}
@@ -199,7 +201,7 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 		return err
 	}
 	clear(p.bare)
-	if !p.Selected.POP3 { // else flags on the new server are the user's alone
+	if p.Selected.Traits.Flags { // else flags on the new server are the user's alone
 		if err := p.CarryFlags(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
 			return err
 		}
@@ -346,7 +348,7 @@ func (p *Pull) finish(ctx context.Context) error {
 		Messages:      p.toCopy(),
 		Checked:       time.Now(),
 	}
-	if p.Selected.POP3 {
+	if !p.Selected.Traits.StableUIDs {
 		cp.UIDNext = 0 // it is of this session
 	}
 	p.NoteNew(&cp)

@@ -8,21 +8,20 @@ import (
 	"postferry/syncer/session"
 )
 
-// TestPOP3SessionTime: a session lasts long enough for its listing to be worth it.
-func TestPOP3SessionTime(t *testing.T) {
+// TestSessionTime: a session lasts long enough for its listing to be worth it.
+func TestSessionTime(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	for _, tt := range []struct {
-		pop3          bool
-		listing, last time.Duration
+		hold, listing, last time.Duration
 	}{
-		{true, time.Second, 2 * time.Minute}, {true, time.Minute, 4 * time.Minute}, {false, time.Minute, 0},
+		{2 * time.Minute, time.Second, 2 * time.Minute}, {2 * time.Minute, time.Minute, 4 * time.Minute}, {0, time.Minute, 0},
 	} {
 		p := &Pull{
-			Job:       Job{Folder: &recovery.Folder{Quiet: recovery.SettleQuiet, Selected: &session.SourceFolder{POP3: tt.pop3}}},
+			Job:       Job{Folder: &recovery.Folder{Quiet: recovery.SettleQuiet, Selected: &session.SourceFolder{Traits: session.Traits{HoldFor: tt.hold}}}},
 			Resources: Resources{Clock: func() time.Time { return now }}, Listing: tt.listing,
 		}
-		p.LimitSession()
-		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: ErrPause} {
+		p.limitSession()
+		for after, want := range map[time.Duration]error{tt.last: nil, tt.last + 1: errPause} {
 			if tt.last == 0 {
 				after, want = 24*time.Hour, nil
 			}

@@ -79,7 +79,7 @@ type pacing struct {
 // failing is what the old server did not give as it should.
 type failing struct {
 	oldTroubles *troubles
-	doubted     map[store.Key]bool // messages that an earlier POP3 session would not give
+	doubted     map[store.Key]bool // messages that an earlier session would not give
 	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
@@ -202,9 +202,9 @@ func adapt(width imap.UID, n int) imap.UID {
 }
 
 // mark lets the checkpoint advance once everything handed over so far is dealt
-// with. POP3's numbers end with the session.
+// with, unless the numbers end with the session.
 func (r *Reader) mark(ctx context.Context, next imap.UID) error {
-	if r.next = next; r.Selected.POP3 {
+	if r.next = next; !r.Selected.Traits.StableUIDs {
 		return nil
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended

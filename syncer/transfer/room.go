@@ -18,10 +18,10 @@ func (e *noRoomError) Error() string { return e.problem.Cause }
 
 func (e *noRoomError) Problem() *store.Problem { return e.problem }
 
-// checkRoom is the same for a POP3 server: how much it has shows only when its
+// checkRoom asks for it where there are no folders: how much there is shows only when its
 // inbox is opened, in the session in which it is to be copied.
 func (p *Pull) checkRoom(ctx context.Context) error {
-	if !p.Selected.POP3 || p.Row.Copied > 0 {
+	if p.Selected.Traits.Folders || p.Row.Copied > 0 {
 		return nil
 	}
 	quotas, err := p.New.Quotas(ctx, foldertree.InboxName)

@@ -64,7 +64,7 @@ func (s *stopping) Yielded() error {
 	default:
 	}
 	if !s.until.IsZero() && s.clock().After(s.until) {
-		return ErrPause
+		return errPause
 	}
 	return nil
 }
@@ -73,5 +73,5 @@ func (s *stopping) Yielded() error {
 type stopping struct {
 	yield <-chan struct{}
 	clock func() time.Time
-	until time.Time // when a POP3 session has lasted long enough; zero for never
+	until time.Time // when a session has lasted long enough; zero for never
 }

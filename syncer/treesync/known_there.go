@@ -21,7 +21,7 @@ const comparedMost = 50
 // whether there are any: then the plan has to be made again.
 func (k *treeLook) seekUnknown(ctx context.Context, newS session.Target, rows []store.Folder, plan *foldertree.TreePlan) ([]store.Folder, bool, error) {
 	strays := k.fullStrays(rows, plan)
-	if k.pair.POP3() || len(strays) == 0 {
+	if !k.pair.Traits().Folders || len(strays) == 0 {
 		return rows, false, nil
 	}
 	shown := map[string]session.MessageHeaders{} // of the strays, as far as they were read

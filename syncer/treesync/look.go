@@ -122,7 +122,7 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 	r.Views = leftout.Views(k.old, latest)
 	r.Rows = leftout.WithLeftOut(latest, r.Rows, r.Status, r.Views)
 	r.Seen = LastLook{strays: straysOf(k.new, rows), counted: k.counted}
-	if !l.POP3() && !foldertree.Begun(k.known) {
+	if l.Traits().Folders && !foldertree.Begun(k.known) {
 		r.Room, err = k.checkRoom(ctx, newS, rows, r.Status)
 	}
 	return err
@@ -148,7 +148,7 @@ func (k *treeLook) plan(ctx context.Context, newS session.Target, rows *[]store.
 func (k *treeLook) lookAtBoth(ctx context.Context) (newS session.Target, err error) {
 	l := k.pair
 	reserve := l.Reserve
-	if l.POP3() {
+	if !l.Traits().Folders {
 		reserve = func(ctx context.Context) error { return l.New.Sit(ctx, l) }
 	}
 	if err := reserve(ctx); err != nil {
@@ -233,8 +233,8 @@ func statusOf(all map[string]upstream.Status, rows []store.Folder) map[string]up
 }
 
 func oldTree(ctx context.Context, l *session.Pair, known []store.Folder, checks []*spotCheck) (tree foldertree.Tree, status map[string]upstream.Status, err error) {
-	if l.POP3() {
-		tree, status := session.POP3Tree()
+	if !l.Traits().Folders {
+		tree, status := session.InboxOnly()
 		return tree, status, nil
 	}
 	s, err := l.Source(ctx)

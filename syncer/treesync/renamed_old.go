@@ -43,7 +43,7 @@ type oldRenames struct {
 
 // followOldRenames returns the rows with the names that folders have on the old server now.
 func (k *treeLook) followOldRenames(ctx context.Context, rows []store.Folder) ([]store.Folder, error) {
-	if k.pair.POP3() {
+	if !k.pair.Traits().Folders {
 		return rows, nil
 	}
 	o := &oldRenames{treeLook: k, boxes: map[string]*oldBox{}, rows: slices.Clone(rows), now: map[*store.Folder]string{}}

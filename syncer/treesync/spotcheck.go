@@ -131,7 +131,7 @@ func (p *spotCheck) shown(uid imap.UID, header []byte) bool {
 
 // chooseSpotChecks chooses folders that have been pulled to their ends.
 func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, err error) {
-	if k.pair.POP3() {
+	if !k.pair.Traits().Folders {
 		return nil, nil
 	}
 	var inbox, others []store.Folder

@@ -104,8 +104,8 @@ func (c *accountCheck) attempt(ctx context.Context, p *folderPair) error {
 		if p.oldSel, err = c.pair.Old.Open(ctx, p.Old, session.OpenWith{}); err != nil {
 			return err
 		}
-		old.flagless = p.oldSel.POP3
-		old.begin(&p.oldSel.Selected, p.oldSel.Keys, p.oldSel.POP3)
+		old.flagless = !p.oldSel.Traits.Flags
+		old.begin(&p.oldSel.Selected, p.oldSel.Keys, !p.oldSel.Traits.StableUIDs)
 		return old.read(ctx, c.run.Bodies)
 	}, func(ctx context.Context) (err error) {
 		if p.newSel, err = c.pair.New.Examine(ctx, p.newName); err != nil {
