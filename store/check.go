@@ -121,6 +121,9 @@ func CheckBatch(b *Batch) error {
 			return err
 		}
 	}
+	if b.Order != nil {
+		return CheckOrder(b.Order)
+	}
 	return nil
 }
 

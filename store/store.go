@@ -38,7 +38,7 @@ type LedgerTail struct {
 
 // Batch is a change to one folder, applied as a whole or not at all. The
 // order of application is: Moved, Forget, Drop, Lost, Found, Release, Intents, Repaired, Proofs,
-// Quarantine, Checkpoint. Forget, Drop and Quarantine also remove what is
+// Quarantine, Checkpoint, Order. Forget, Drop and Quarantine also remove what is
 // noted of a repair of the same key.
 type Batch struct {
 	Account AccountID
@@ -56,6 +56,7 @@ type Batch struct {
 	Found      []Key         // lines of Lost to remove
 	Late       LateMail      // of Proofs and Intents, mail that is late; added to the account's
 	Checkpoint *Checkpoint   // replaces the folder's, if given
+	Order      *Order        // likewise
 }
 
 // Elsewhere is a message of another folder.
@@ -134,7 +135,7 @@ type Store interface {
 	// Folders returns an account's folders in the order of their IDs.
 	Folders(ctx context.Context, id AccountID) ([]Folder, error)
 	// PutFolders adds folders (ID 0: one is given) and replaces names, state
-	// and subscription of known ones; checkpoints and counts are not touched.
+	// and subscription of known ones; checkpoints, orders and counts are not touched.
 	// It returns them with their IDs, in the order given.
 	PutFolders(ctx context.Context, id AccountID, folders []Folder) ([]Folder, error)
 

@@ -142,6 +142,8 @@ type Folder struct {
 	// copied, when they were last counted.
 	LeftOut    uint64
 	Checkpoint Checkpoint
+	// Order is changed by batches only, like Checkpoint.
+	Order Order
 	// Copied and Quarantined count the ledger's and the quarantine's entries.
 	// The store keeps them; what PutFolders is given for them is ignored.
 	Copied      uint64

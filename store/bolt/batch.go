@@ -60,6 +60,9 @@ func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
 	if b.Checkpoint != nil {
 		w.progress.checkpoint = *b.Checkpoint
 	}
+	if b.Order != nil {
+		w.progress.order = *b.Order
+	}
 	if err := w.finish(); err != nil || b.Late.Messages == 0 {
 		return err
 	}

@@ -90,6 +90,7 @@ func readFolder(tx *bbolt.Tx, key, row []byte) (store.Folder, error) {
 // completeFolder adds what batches change. key is the folder's.
 func completeFolder(tx *bbolt.Tx, f *store.Folder, key []byte, p progress) error {
 	f.Checkpoint, f.Copied, f.Quarantined, f.Again, f.Lost = p.checkpoint, p.copied, p.quarantined, 0, countWithPrefix(root(tx, bucketLost), key)
+	f.Order = p.order
 	if p.quarantined == 0 {
 		return nil
 	}

@@ -255,6 +255,7 @@ func decodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 type progress struct {
 	validity    uint32 // what the entries' UIDValidity is counted from; never changes while there is an entry
 	checkpoint  store.Checkpoint
+	order       store.Order
 	copied      uint64
 	quarantined uint64
 }
@@ -270,6 +271,7 @@ func encodeProgress(p *progress) []byte {
 	e.uint(p.copied)
 	e.uint(p.quarantined)
 	encodeNewSide(&e, &p.checkpoint)
+	encodeOrder(&e, &p.order)
 	return e
 }
 
@@ -299,7 +301,33 @@ func decodeProgress(row []byte) (progress, error) {
 		p.checkpoint.NewUIDNext = imap.UID(d.uint32())
 		p.checkpoint.NewHighestModSeq = d.uint64()
 	}
+	p.order = decodeOrder(&d)
 	return p, d.done()
+}
+
+// encodeOrder writes a folder's order, if there is anything to say about it.
+func encodeOrder(e *encoder, o *store.Order) {
+	if *o == (store.Order{}) {
+		return
+	}
+	e.text(string(o.State))
+	e.text(o.Moving)
+	if o.Moving != "" {
+		e.fixed32(o.UIDValidity)
+		e.uint(uint64(o.UIDNext))
+		e.time(o.Written)
+	}
+}
+
+func decodeOrder(d *decoder) (o store.Order) {
+	if !d.more() {
+		return o
+	}
+	o.State, o.Moving = store.OrderState(d.text()), d.text()
+	if o.Moving != "" {
+		o.UIDValidity, o.UIDNext, o.Written = d.fixed32(), imap.UID(d.uint32()), d.time()
+	}
+	return o
 }
 
 // encodeEntry writes a ledger row, usually of 17 octets: it is the one kind

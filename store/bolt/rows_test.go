@@ -82,6 +82,14 @@ func addedToProgress(v any) int {
 	var e encoder
 	p := v.(progress)
 	encodeNewSide(&e, &p.checkpoint)
+	return len(e) + addedOrder(v)
+}
+
+// addedOrder is what rows had not that were written before folders had an order.
+func addedOrder(v any) int {
+	var e encoder
+	p := v.(progress)
+	encodeOrder(&e, &p.order)
 	return len(e)
 }
 
@@ -105,7 +113,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 			func(f store.Folder) []byte { return encodeFolder(&f) },
 			func(row []byte) (store.Folder, error) { return decodeFolder(7, row) }),
 		kind("progress", drawProgress,
-			func(p progress) []byte { return encodeProgress(&p) }, decodeProgress).withAdded(addedToProgress),
+			func(p progress) []byte { return encodeProgress(&p) }, decodeProgress).withAdded(addedToProgress).withSince(addedOrder),
 		kind("entry", drawEntry,
 			func(en store.Entry) []byte { return encodeEntry(&en, testValidity, testFlagSet) },
 			func(row []byte) (store.Entry, error) {
@@ -264,7 +272,17 @@ func drawProgress(t *rapid.T, _ string) progress {
 			HighestModSeq: rapid.Uint64().Draw(t, "modseq"), Messages: rapid.Uint32().Draw(t, "messages"), Checked: anyTime(t, "checked"),
 			NewUIDValidity: rapid.Uint32().Draw(t, "new uidvalidity"), NewUIDNext: imap.UID(rapid.Uint32().Draw(t, "new uidnext")), NewHighestModSeq: rapid.Uint64().Draw(t, "new modseq")},
 		copied: rapid.Uint64().Draw(t, "copied"), quarantined: rapid.Uint64().Draw(t, "quarantined"),
+		order: drawOrder(t),
 	}
+}
+
+func drawOrder(t *rapid.T) store.Order {
+	o := store.Order{State: rapid.SampledFrom([]store.OrderState{store.OrderArrival, store.OrderNewest, store.OrderKept}).Draw(t, "order")}
+	if rapid.Bool().Draw(t, "moving") {
+		o.Moving, o.UIDValidity, o.UIDNext = "1:50,60", rapid.Uint32().Draw(t, "moving's uidvalidity"), imap.UID(rapid.Uint32Min(1).Draw(t, "moving's uidnext"))
+		o.Written = anyTime(t, "written")
+	}
+	return o
 }
 
 func drawFingerprint(t *rapid.T) store.Fingerprint {

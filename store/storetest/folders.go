@@ -40,15 +40,16 @@ func testPutFoldersUpdates(t *testing.T, f *fixture) {
 	id, folder := f.folder("a@example.com")
 	checkpoint := store.Checkpoint{UIDValidity: 9, UIDNext: 10, HighestModSeq: 11, Messages: 12, Checked: at(13),
 		NewUIDValidity: 14, NewUIDNext: 15, NewHighestModSeq: 16}
-	f.commit(store.Batch{Account: id, Folder: folder, Checkpoint: &checkpoint,
+	f.commit(store.Batch{Account: id, Folder: folder, Checkpoint: &checkpoint, Order: &store.Order{State: store.OrderNewest},
 		Proofs: []store.Entry{entry("1")}, Quarantine: []store.Quarantined{quarantined("2")}})
 
 	given := store.Folder{ID: folder, Old: "Renamed", New: "New", Title: "Title", State: store.FolderDeleted, Subscribed: true,
-		Checkpoint: store.Checkpoint{UIDNext: 99}, Copied: 98, Quarantined: 97, Again: 96, Lost: 95}
+		Checkpoint: store.Checkpoint{UIDNext: 99}, Order: store.Order{State: store.OrderKept}, Copied: 98, Quarantined: 97, Again: 96, Lost: 95}
 	added := store.Folder{Old: "Added", State: store.FolderPlanned, Checkpoint: store.Checkpoint{UIDNext: 99}, Copied: 98, Quarantined: 97, Again: 96}
 	stored, err := f.PutFolders(t.Context(), id, []store.Folder{added, given})
 	must(t, err)
 
+	given.Order = store.Order{State: store.OrderNewest}
 	given.Checkpoint, given.Copied, given.Quarantined, given.Again, given.Lost = checkpoint, 1, 1, 0, 0
 	added.ID, added.Checkpoint, added.Copied, added.Quarantined, added.Again = stored[0].ID, store.Checkpoint{}, 0, 0, 0
 	wantEqual(t, "stored", stored, []store.Folder{added, given})

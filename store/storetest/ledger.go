@@ -296,3 +296,31 @@ func testCommitTogether(t *testing.T, f *fixture) {
 		}
 	}
 }
+
+func testCommitFolderOrder(t *testing.T, f *fixture) {
+	id, folder := f.folder("a@example.com")
+	newest := store.Order{State: store.OrderNewest}
+	moving := store.Order{State: store.OrderNewest, Moving: "1:50,60", UIDValidity: math.MaxUint32, UIDNext: math.MaxUint32, Written: at(7)}
+	steps := []struct {
+		batch store.Batch
+		want  store.Order
+	}{
+		{store.Batch{}, store.Order{}},
+		{store.Batch{Order: &newest}, newest},
+		{store.Batch{Checkpoint: &store.Checkpoint{UIDNext: 1}}, newest},
+		{store.Batch{Order: &moving}, moving},
+		{store.Batch{Order: &store.Order{State: store.OrderKept}}, store.Order{State: store.OrderKept}},
+		{store.Batch{Order: &store.Order{}}, store.Order{}},
+	}
+	for i, s := range steps {
+		s.batch.Account, s.batch.Folder = id, folder
+		f.commit(s.batch)
+		folders, err := f.Folders(t.Context(), id)
+		must(t, err)
+		wantEqual(t, fmt.Sprintf("order %d", i), folders[0].Order, s.want)
+	}
+	for _, o := range []store.Order{{State: "odd"}, {Moving: "1"}, {UIDNext: 1}} {
+		err := f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Order: &o})
+		wantError(t, "an order that is malformed", err, store.ErrInvalid)
+	}
+}

@@ -76,6 +76,9 @@ func (m *modelFolder) apply(b store.Batch) {
 	if b.Checkpoint != nil {
 		m.Checkpoint = *b.Checkpoint
 	}
+	if b.Order != nil {
+		m.Order = *b.Order
+	}
 	m.Copied, m.Quarantined, m.Again, m.Lost = uint64(len(m.entries)), uint64(len(m.quarantined)), 0, uint64(len(m.lost))
 	for _, q := range m.quarantined {
 		if q.Again {
@@ -282,6 +285,9 @@ func (r *modelRun) commitBatch(a *modelAccount) {
 	}
 	if rapid.Bool().Draw(r.rt, "with checkpoint") {
 		b.Checkpoint = &store.Checkpoint{UIDNext: imap.UID(rapid.Uint32().Draw(r.rt, "checkpoint")), Checked: at(1)}
+	}
+	if rapid.Bool().Draw(r.rt, "with order") {
+		b.Order = &store.Order{State: rapid.SampledFrom([]store.OrderState{store.OrderArrival, store.OrderNewest, store.OrderKept}).Draw(r.rt, "order")}
 	}
 	r.check(r.Commit(r.ctx(), b))
 	m.apply(b)

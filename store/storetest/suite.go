@@ -79,6 +79,7 @@ func Run(t *testing.T, open Open) {
 		{"CommitQuarantine", testCommitQuarantine},
 		{"CommitRepaired", testCommitRepaired},
 		{"CommitCheckpoint", testCommitCheckpoint},
+		{"CommitFolderOrder", testCommitFolderOrder},
 		{"CommitKeys", testCommitKeys},
 		{"CommitInvalid", testCommitInvalid},
 		{"CommitUnknown", testCommitUnknown},
