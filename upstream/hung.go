@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// This file is about servers that fall silent in the middle of an APPEND: nobody knows
+// This file is about servers that fall silent in the middle of an APPEND or MOVE: nobody knows
 // what they will make of it. A process that was stopped or waits for its disk has the
 // message in its socket's buffer and may store it long after the client has given up.
 
-// appending tells whether an APPEND has not been answered yet.
+// appending tells whether an APPEND or a MOVE has not been answered yet.
 func (s *Session) appending() bool {
-	return slices.ContainsFunc(s.underway, func(c *command) bool { return c.verb == verbAppend })
+	return slices.ContainsFunc(s.underway, func(c *command) bool { return c.verb == verbAppend || c.verb == verbMove })
 }
 
 // Hung tells whether the session was given up because the server fell silent while an
-// APPEND was under way. Its connection is still open then, until AwaitEnd or Close.
+// APPEND or a MOVE was under way. Its connection is still open then, until AwaitEnd or Close.
 func (s *Session) Hung() bool { return s.lost != nil && !s.raw.closed.Load() && s.appending() }
 
 // AwaitEnd says no more on a session that hung and waits for the server to hang up as
