@@ -24,6 +24,7 @@ func (u *upload) asks(ctx context.Context, names ...string) error {
 	if err := u.passBefore(); err != nil {
 		return err
 	}
+	defer u.holding(heldByStatus)()
 	now := time.Now()
 	if now.Sub(u.asked.began) > askingPause {
 		u.asked = asking{began: now}

@@ -210,7 +210,9 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 		ferry:  g.ferry,
 		log:    zerolog.Nop(),
 		limits: defaultLimits(),
+		door:   newDoor(10), logins: newLoginQueue(10), present: newPresent(),
 	}
+	g.srv.metrics = newMetrics(g.srv)
 	g.srv.limits.linger = 200 * time.Millisecond
 	in := &entry{login: "joe@example.com", account: testAccount}
 	if adjust != nil {

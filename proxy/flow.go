@@ -115,6 +115,13 @@ func (f *flow) chosen(cmd *inFlight, ok bool) {
 	}
 }
 
+// rests reports whether no command is under way but IDLE, which ends whenever somebody wants.
+func (f *flow) rests() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.done && !cmd.lost && cmd.verb != wire.VerbIdle })
+}
+
 // held notes what is held for a command until it is completed, or the relay ends.
 func (f *flow) held(cmd *inFlight, release func()) {
 	f.mu.Lock()

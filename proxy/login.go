@@ -32,6 +32,7 @@ type entry struct {
 	login   string
 	account store.Account // ID 0 if the login is not known
 	by      opener
+	program string // what the client calls itself
 }
 
 // opener is which password let a person in, for the log.
@@ -51,14 +52,16 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 	log := s.log.With().Str("account", c.Login[:min(len(c.Login), maxLogin)]).Bool("tls", s.secure).Logger()
 	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
 	if !ok {
+		s.srv.metrics.logins.WithLabelValues(loginLimited).Inc()
 		log.Warn().Msg("login refused: too many failed logins from this address")
 		pause(ctx, time.Second)
 		return s.reply("%s NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute", tag)
 	}
 	pause(ctx, wait)
-	settled := s.reassure()
+	settled, begun := s.reassure(), time.Now()
 	in, err := s.srv.logIn(ctx, c, person{id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
 	settled()
+	s.srv.metrics.loggedIn(err, time.Since(begun))
 	s.srv.failures.end(t, errors.Is(err, errRefused), time.Now())
 	switch {
 	case errors.Is(err, errRefused):
@@ -85,6 +88,7 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 		s.srv.left(in)
 		return err
 	}
+	in.program = programOf(s.id)
 	s.in, s.id = in, nil
 	return nil
 }

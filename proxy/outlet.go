@@ -17,6 +17,7 @@ var errLastWord = errors.New("said goodbye")
 type outlet struct {
 	conn     net.Conn
 	patience time.Duration // for one write
+	sum      *atomic.Int64 // of what all have been sent
 
 	hurried atomic.Bool // no more patience than hurry gave
 	queuing atomic.Bool // something waits for the end of a response
@@ -98,6 +99,7 @@ func (o *outlet) write(p []byte) error {
 	}
 	n, err := o.conn.Write(p)
 	o.sent += int64(n)
+	o.sum.Add(int64(n))
 	return err
 }
 

@@ -31,7 +31,15 @@ type relay struct {
 	left atomic.Bool // the client has sent all it will
 	bye  bool        // the new server has said BYE; the server's side's own
 	got  int64       // octets passed to the new server; the client's side's own
+
+	activity
+	kick   context.CancelCauseFunc // ends it with a word
+	ended  chan struct{}           // closed when the new server's side has ended
+	ending atomic.Pointer[string]  // BYE that is to be said as soon as no command is under way
 }
+
+// errKicked: an operator wants a client to go.
+var errKicked = errors.New("an operator has ended the connection")
 
 // relay moves bytes until both sides are done. Stopping (ctx) waits for the end
 // of a response, killing (kill) for nothing.
@@ -42,10 +50,15 @@ func (s *Server) relay(ctx, kill context.Context, p *session, in *entry, server 
 	r := &relay{
 		srv: s, in: in, log: p.log.With().Str("account", in.login).Logger(),
 		client: p.conn, server: server, cr: p.r, sr: sr,
-		out: outlet{conn: p.conn, patience: s.limits.write}, flow: newFlow(),
+		out: outlet{conn: p.conn, patience: s.limits.write, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
 	}
+	r.begin(p, in.program)
+	ctx, r.kick = context.WithCancelCause(ctx)
+	defer r.kick(nil)
+	s.present.enter(r)
+	defer s.present.leave(r)
 	defer context.AfterFunc(kill, func() { server.Close() })()
-	defer context.AfterFunc(ctx, r.stop)()
+	defer context.AfterFunc(ctx, func() { r.stop(context.Cause(ctx)) })()
 	r.run(kill)
 }
 
@@ -57,6 +70,7 @@ func (r *relay) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.fromClient(ctx) })
 	err := r.fromServer(ctx)
+	close(r.ended)
 	cancel()
 	r.finish(err)
 	wg.Wait()
@@ -88,12 +102,34 @@ func (r *relay) finish(err error) {
 	r.client.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
 }
 
-// stop says goodbye to the client as soon as no response is cut by it.
-func (r *relay) stop() {
+// stop says goodbye to the client as soon as no command is under way and no response is
+// cut by it, or when half of the time for it is over.
+func (r *relay) stop(why error) {
+	word := "* BYE Postferry is shutting down\r\n"
+	if errors.Is(why, errKicked) {
+		word = "* BYE [UNAVAILABLE] The administrator has ended this connection\r\n"
+	}
+	r.ending.Store(&word)
+	if r.flow.rests() {
+		r.sayBye()
+		return
+	}
+	late := time.NewTimer(r.srv.limits.drain / 2)
+	defer late.Stop()
+	select {
+	case <-late.C:
+		r.sayBye()
+	case <-r.ended:
+	}
+}
+
+// sayBye says what stop wants to be said.
+func (r *relay) sayBye() (said bool) {
 	r.out.hurry(r.srv.limits.drain / 2)
-	if r.out.bye("* BYE Postferry is shutting down\r\n") {
+	if said = r.out.bye(*r.ending.Load()); said {
 		r.server.SetReadDeadline(time.Now())
 	}
+	return said
 }
 
 // reason says in the log who ended the connection.
@@ -101,7 +137,7 @@ func (r *relay) reason(err error) string {
 	var write *writeError
 	switch {
 	case errors.Is(err, errLastWord):
-		return "shutting down"
+		return "it was told to go"
 	case r.left.Load():
 		return "the client closed it"
 	case errors.As(err, &write):

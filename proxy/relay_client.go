@@ -102,6 +102,7 @@ var refusedVerbs = map[wire.Verb]bool{
 
 // verb decides what becomes of a command. No byte of it has been passed on yet.
 func (u *upload) verb(ctx context.Context) error {
+	u.asksFor(u.scan.Verb())
 	if refusedVerbs[u.scan.Verb()] {
 		u.refused = true
 		return u.pass(u.begin)
@@ -159,9 +160,13 @@ func (u *upload) end(ctx context.Context) error {
 		err = u.search(ctx)
 	case u.cmd != nil && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
 		err = u.asks(ctx)
+	case verb == wire.VerbID && !u.cut:
+		u.identify()
 	case u.cmd == nil || len(args) == 0:
 	case opens(verb) && u.in.ferried():
 		err = u.hold(ctx, string(args[0]))
+	case opens(verb):
+		u.flow.opens(u.cmd, u.rawName(string(args[0])))
 	case verb == wire.VerbStatus && u.in.ferried():
 		err = u.asks(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
@@ -171,6 +176,13 @@ func (u *upload) end(ctx context.Context) error {
 	}
 	u.done()
 	return err
+}
+
+// identify notes what the client calls itself after it has logged in.
+func (u *upload) identify() {
+	if id, ok := wire.ParseID(u.b[u.begin:u.off]); ok {
+		u.call(programOf(id))
+	}
 }
 
 // rename reports a RENAME before the new server has seen its end, and so before
@@ -209,6 +221,7 @@ func (u *upload) holdCopying(ctx context.Context, names ...string) {
 	for i, name := range names {
 		raw[i] = u.rawName(name)
 	}
+	defer u.holding(heldByChange)()
 	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
 	defer cancel()
 	u.flow.held(u.cmd, u.srv.ferry.Hold(ctx, u.in.account.ID, raw...))
@@ -263,6 +276,7 @@ func (u *upload) pass(n int) error {
 	if !u.refused || n <= u.begin {
 		sent, err := u.server.Write(u.b[:n])
 		u.got += int64(sent)
+		u.srv.metrics.received.Add(int64(sent))
 		if err != nil {
 			return &serverError{err}
 		}

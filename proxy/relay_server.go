@@ -227,6 +227,9 @@ func (d *download) send(p []byte, mid bool) error {
 	if d.noted {
 		d.noted = false
 		d.flow.settle()
+		if d.ending.Load() != nil && d.flow.rests() && d.sayBye() {
+			return errLastWord
+		}
 	}
 	return nil
 }

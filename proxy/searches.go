@@ -56,6 +56,7 @@ func (u *upload) search(ctx context.Context) error {
 	if err := u.passBefore(); err != nil {
 		return err
 	}
+	defer u.holding(heldBySearch)()
 	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.SearchWait)
 	defer cancel()
 	stop := u.watchClient(cancel)

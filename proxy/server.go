@@ -66,6 +66,8 @@ type Server struct {
 	imap     net.Listener // nil for none
 	door     *door
 	readers  largeReaders
+	present  present
+	metrics  *metrics
 }
 
 // New loads the certificate and opens the listeners of cfg.Proxy. The error
@@ -77,7 +79,9 @@ func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger)
 		failures: newLimiter(10, 6*time.Second, 15*time.Second),
 		logins:   newLoginQueue(cfg.Proxy.MaxConnections),
 		door:     newDoor(cfg.Proxy.MaxConnections),
+		present:  newPresent(),
 	}
+	s.metrics = newMetrics(s)
 	var errs [3]error
 	s.certs, errs[0] = newCertificates(cfg, log)
 	s.imaps, errs[1] = listen("proxy.imaps", cfg.Proxy.IMAPS)
@@ -183,12 +187,14 @@ func (s *Server) sendAway(g *guest) {
 	if g == nil {
 		return
 	}
+	s.metrics.refused.Inc()
 	s.log.Debug().Stringer("remote", g.conn.RemoteAddr()).Msg("too many connections without a login: this one is closed")
 	g.conn.Close()
 }
 
 // turnAway refuses a connection beyond the bound, in words where that costs nothing.
 func (s *Server) turnAway(conn net.Conn, implicit bool) {
+	s.metrics.refused.Inc()
 	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", s.door.most).Msg("too many connections")
 	if !implicit {
 		conn.SetWriteDeadline(time.Now().Add(time.Second))

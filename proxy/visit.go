@@ -16,12 +16,15 @@ func (u *upload) hold(ctx context.Context, name string) error {
 	if err := u.passBefore(); err != nil {
 		return err
 	}
+	begun := time.Now()
+	defer u.holding(heldByVisit)()
 	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.VisitWait)
 	defer cancel()
 	stop := u.watchClient(cancel)
 	u.flow.quiet(ctx, u.srv.cfg.Proxy.VisitWait, u.cmd)
 	u.flow.opens(u.cmd, u.rawName(name))
 	err := u.visit(ctx, u.rawName(name))
+	u.srv.metrics.visited(ctx, time.Since(begun))
 	stop()
 	u.sync()
 	return err
