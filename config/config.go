@@ -46,6 +46,8 @@ type Proxy struct {
 	// VisitWindow is how many of the newest messages come first in a folder that
 	// can't be filled while a client waits.
 	VisitWindow int
+	// VisitOrder is in what order such a folder comes, and stays.
+	VisitOrder string
 	// MaxConnections bounds the clients connected at the same time.
 	MaxConnections int
 }
@@ -63,6 +65,16 @@ func (a Admin) Loopback() bool {
 	host, _, err := net.SplitHostPort(a.Listen)
 	return err == nil && loopback(host)
 }
+
+// In what order a folder comes that can't be filled while a client waits.
+const (
+	// OrderRestored: the newest messages first; when all are there, they are put behind the others.
+	OrderRestored = "reorder"
+	// OrderNewest: the newest messages first, and they stay the first ones.
+	OrderNewest = "newest"
+	// OrderArrival: all in the order of their arrival, however long the newest take.
+	OrderArrival = "arrival"
+)
 
 // Sync is the engine's side.
 type Sync struct {
@@ -154,6 +166,7 @@ func Default() Config {
 			IMAP:           ":143",
 			VisitWait:      20 * time.Second,
 			VisitWindow:    200,
+			VisitOrder:     OrderRestored,
 			StatusWait:     300 * time.Millisecond,
 			SearchWait:     5 * time.Second,
 			MaxConnections: 4096,

@@ -113,6 +113,7 @@ func (f *file) proxy(b *block, c *Config) {
 	set(b, "status_wait", &p.StatusWait, duration(0, 10*time.Second))
 	set(b, "search_wait", &p.SearchWait, duration(0, time.Minute))
 	set(b, "visit_window", &p.VisitWindow, integer(100, 100_000))
+	set(b, "visit_order", &p.VisitOrder, oneOf(OrderRestored, OrderNewest, OrderArrival))
 	set(b, "max_connections", &p.MaxConnections, integer(1, 1_000_000))
 	for _, key := range []string{"imaps", "imap"} {
 		c.source.lines[b.label(key)] = b.lineOf(key)

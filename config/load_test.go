@@ -56,6 +56,7 @@ imaps = "127.0.0.1:1993"
 imap = ""
 allow_plaintext = true
 visit_wait = "1m30s"
+visit_order = "arrival"
 visit_window = 300
 status_wait = "1s"
 search_wait = "2s"
@@ -115,7 +116,7 @@ account_limits.connections = 1
 	sum, _ := hex.DecodeString(strings.Repeat("ab", 31) + "cd")
 	want := Config{
 		State: filepath.Join(filepath.Dir(path), "state"),
-		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10},
+		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, VisitOrder: OrderArrival, StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10},
 		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
 			Stall: 90 * time.Second, MaxFolders: 500},

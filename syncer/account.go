@@ -21,18 +21,20 @@ import (
 
 // shared is what all accounts work with.
 type shared struct {
-	cfg    *config.Config
-	store  store.Store
-	memory *semaphore.Weighted
-	bodies *transfer.Buffers
-	dial   session.Dialers
-	ended  endings
-	views  viewCounts
-	claims *mailbox.Mailboxes
-	quiet  time.Duration    // settleQuiet, shorter in tests
-	clock  func() time.Time // time.Now, another one in tests of what hangs on how long something took
-	limits session.Throttles
-	log    zerolog.Logger
+	cfg     *config.Config
+	store   store.Store
+	memory  *semaphore.Weighted
+	bodies  *transfer.Buffers
+	dial    session.Dialers
+	ended   endings
+	views   viewCounts
+	claims  *mailbox.Mailboxes
+	metrics *metrics
+	opened  func() []Opened  // what clients have open; nil for nobody who tells
+	quiet   time.Duration    // settleQuiet, shorter in tests
+	clock   func() time.Time // time.Now, another one in tests of what hangs on how long something took
+	limits  session.Throttles
+	log     zerolog.Logger
 }
 
 // tracked is a row of the store and what goes on with it.
@@ -72,9 +74,9 @@ func (f *tracked) watch() (far func() measure.Progress) {
 // pulling is a pull under way.
 type pulling struct {
 	visit bool
-	shown bool // a visit's folder is worth showing
-	pull  *transfer.Pull
-	yield func() // asks it to stop at the next safe point; may be called again
+	shown bool           // a visit's folder is worth showing
+	pull  *transfer.Pull // nil while its order is restored
+	yield func()         // asks it to stop at the next safe point; may be called again
 }
 
 // complete tells whether the folder has been pulled to its end once.

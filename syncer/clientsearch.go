@@ -36,7 +36,7 @@ func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.
 		return nil
 	}
 	w := transfer.NewClientSearch(criteria)
-	if f.pulling != nil {
+	if f.pulling != nil && f.pulling.pull != nil {
 		f.pulling.pull.Searches.Add(w)
 		return w
 	}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ type Engine struct {
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
 	return &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
 		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
@@ -141,4 +142,21 @@ func (e *Engine) endpoint(s config.Server, old bool) session.Endpoint {
 		e.pools[key] = p
 	}
 	return session.Endpoint{Server: s, Pool: p, ReadOnly: old}
+}
+
+// knownServer is a server that the engine has connected to, or was about to.
+type knownServer struct {
+	side, address string
+	pool          *session.Pool
+}
+
+// servers are all of them.
+func (e *Engine) servers() (all []knownServer) {
+	e.poolsMu.Lock()
+	defer e.poolsMu.Unlock()
+	for key, p := range e.pools {
+		side, address, _ := strings.Cut(key, " ")
+		all = append(all, knownServer{side, address, p})
+	}
+	return all
 }

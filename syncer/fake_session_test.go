@@ -65,7 +65,7 @@ func (s *fakeSession) step(op string, fn func() error) error {
 }
 
 // needFolder are the steps that concern the open folder.
-var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE"}
+var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE", "MOVE"}
 
 func lostError(op string) error {
 	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
@@ -450,6 +450,35 @@ func (s *fakeSession) ExpungeUIDs(_ context.Context, set imap.UIDSet) error {
 		})
 		return nil
 	})
+}
+
+func (s *fakeSession) CanMove() bool { return s.moves && s.uidplus }
+
+// MoveUIDs moves within the open folder: first all are copied, then the former ones go.
+func (s *fakeSession) MoveUIDs(_ context.Context, set imap.UIDSet, mailbox string) (moved upstream.Moved, told bool, err error) {
+	var copied []*fakeMessage
+	if err := s.step("MOVE", func() error {
+		if s.folders[mailbox] != s.box {
+			return refusedError("UID MOVE", imap.ResponseCodeNonExistent)
+		}
+		moved.UIDValidity = s.box.validity
+		for _, m := range s.box.messages {
+			if set.Contains(m.uid) {
+				copied = append(copied, m)
+			}
+		}
+		for _, m := range copied {
+			moved.From, moved.To = append(moved.From, m.uid), append(moved.To, s.box.append(m.body, m.flags, m.date))
+		}
+		return nil
+	}); err != nil {
+		return upstream.Moved{}, false, err
+	}
+	err = s.step("MOVED", func() error {
+		s.box.messages = slices.DeleteFunc(s.box.messages, func(m *fakeMessage) bool { return slices.Contains(copied, m) })
+		return nil
+	})
+	return moved, !s.movesUntold && len(moved.From) > 0, err
 }
 
 func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {

@@ -29,6 +29,8 @@ type fakeServer struct {
 	refuse         func(body []byte) error // of APPEND
 	uidplus        bool
 	condstor       bool
+	moves          bool     // it has MOVE
+	movesUntold    bool     // but doesn't say where messages are then
 	single         bool     // no MULTIAPPEND: each message of a batch has its own fate
 	first          imap.UID // UIDs that were used before there were folders
 	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened

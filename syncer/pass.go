@@ -64,9 +64,11 @@ type passRun struct {
 	through map[*tracked]bool // pulled to their end
 	// archived are the folders with all mail that have been pulled.
 	archived map[*tracked]bool
-	yielded  bool
-	halted   bool // a person stopped the account
-	late     *time.Timer
+	// ordered are folders whose order was to be restored.
+	ordered map[*tracked]bool
+	yielded bool
+	halted  bool // a person stopped the account
+	late    *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	waiting  []chan passResult
@@ -88,7 +90,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
 		a.keepRefusals()
@@ -163,6 +165,10 @@ func (a *account) nextPassStep() {
 	case p.pulling == 0 && a.nextArchive() != nil:
 		if a.mayUse(a.backs[0]) {
 			a.pullArchive(a.nextArchive())
+		}
+	case p.pulling == 0 && a.nextUnordered() != nil:
+		if a.mayUse(a.backs[0]) {
+			a.restoreOrder(a.backs[0], a.nextUnordered())
 		}
 	case p.pulling == 0 && p.mayCount() && len(a.uncounted()) > 0:
 		if a.mayUse(a.backs[0]) {

@@ -34,6 +34,7 @@ type rig struct {
 	account store.Account
 	dialOld session.DialFunc[session.Source] // instead of the pair's
 	clock   func() time.Time                 // instead of the real one
+	opened  func() []Opened                  // what clients have open
 	silent  bool                             // nothing is logged
 	quiet   time.Duration                    // how long a folder rests until it is believed to have stopped growing: 20 ms
 	limit   time.Duration                    // of a pass: passLimit, more where a test has much to do
@@ -106,6 +107,7 @@ func (r *rig) start(background bool) {
 	if r.clock != nil {
 		e.shared.clock = r.clock
 	}
+	e.TellOpened(r.opened)
 	e.shared.quiet = cmp.Or(r.quiet, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -97,6 +97,8 @@ func (a *account) live(now time.Time) Live {
 		sum.Add(f.far())
 		if f.pulling != nil {
 			l.Folder = f.Title
+		}
+		if f.pulling != nil && f.pulling.pull != nil {
 			s := f.pulling.pull.Done.Stats()
 			l.Copied += s.Copied
 			l.Bytes += s.Bytes

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/measure"
 	"postferry/syncer/problem"
@@ -23,6 +24,9 @@ const (
 	// exclusiveFresh is visitFresh for servers whose sessions lock the mailbox, many of which
 	// allow a login only every few minutes.
 	exclusiveFresh = 5 * time.Minute
+	// always is within what time a folder is said to be filled that is to come in its order
+	// however long that takes.
+	always = 100 * 365 * 24 * time.Hour
 	// visitFresh is how recently a complete folder must have been looked at for
 	// another visit not to look again.
 	visitFresh = 30 * time.Second
@@ -190,7 +194,11 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}
 	p.Restless = f.renumbered > renumberedMost
+	id := f.ID
+	p.Newest = func() error { return a.noteNewest(f, id) }
+	settle := a.unsettled(l, f, yield)
 	p.Report = func(far measure.Progress) { f.made.Store(&far) }
+	complete := f.complete()
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.Worth = sync.OnceFunc(func() {
 		if visit {
@@ -204,10 +212,14 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	})
 	var err error
 	a.start(l, yield, func(ctx context.Context) {
-		if err = p.Run(ctx); err != nil {
+		if err = settle.run(ctx); err == nil {
+			err = p.Run(ctx)
+		}
+		if err != nil {
 			l.Drop()
 		}
 	}, func() {
+		settle.note(f)
 		for _, search := range p.Searches.Take() {
 			search.End()
 		}
@@ -221,6 +233,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		a.noteNumbers(f, p, err)
 		f.runSettled()
 		a.count(p, err)
+		a.metrics.pulled(a.row.Domain, p.Done.Stats(), complete)
 		a.heedDates(f, p)
 		ended(f, p, err)
 	})
@@ -296,5 +309,8 @@ func (a *account) visitingOf(f *tracked) transfer.Visiting {
 		}
 	}
 	ordered := a.cfg.Proxy.VisitWait / transfer.OrderShare
+	if a.cfg.Proxy.VisitOrder == config.OrderArrival {
+		ordered = always
+	}
 	return transfer.Visiting{Due: begun.Add(ordered), Spare: ordered / 4, Window: a.cfg.Proxy.VisitWindow}
 }

@@ -25,7 +25,7 @@
 //
 //	                    syncer
 //	             transfer   treesync
-//	verify   dryrun   recovery   mailbox
+//	verify   dryrun   recovery   mailbox   reorder
 //	     compare   leftout   quota
 //	              session
 //	                 foldertree

@@ -98,7 +98,7 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/reorder", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
@@ -107,6 +107,7 @@ func engine() map[string][]string {
 		"syncer/leftout":    folder,
 		"syncer/transfer":   append([]string{"syncer/recovery", "syncer/quota", "syncer/measure", "syncer/leftout"}, folder...),
 		"syncer/recovery":   folder,
+		"syncer/reorder":    folder,
 		"syncer/quota":      folder,
 		"syncer/measure":    {"store"},
 		"syncer/session":    sessions,

@@ -69,6 +69,13 @@ func NewPool(server string, limit int) *Pool {
 	return &Pool{server: server, limit: max(limit, 1)}
 }
 
+// Load is how many connections are in use, how many there may be, and for how long the server rests.
+func (p *Pool) Load(now time.Time) (used, most int, rests time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Used, p.Most(), max(p.until.Sub(now), 0)
+}
+
 // Alive notes that the server sent something.
 func (p *Pool) Alive() {
 	p.Life.Store(time.Now().UnixNano())

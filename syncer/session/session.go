@@ -137,6 +137,10 @@ type Target interface {
 	Together() bool
 	// ExpungeUIDs removes those messages of a set that are marked \Deleted; only where UIDPlus.
 	ExpungeUIDs(ctx context.Context, set imap.UIDSet) error
+	// CanMove tells whether MoveUIDs can be used. That moves messages of the open folder to the
+	// end of a folder; told is false if the server has not said where they are.
+	CanMove() bool
+	MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (moved upstream.Moved, told bool, err error)
 	// UIDPlus tells whether it says where it has put a message (RFC 4315).
 	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.

@@ -49,6 +49,7 @@ type Events struct {
 	Yield  <-chan struct{}        // closed when the pull should stop at the next safe point
 	Report func(measure.Progress) // quick, from any of the pull's goroutines
 	Worth  func()                 // the folder is worth showing
+	Newest func() error           // the newest messages are about to be copied before older ones; nil for nobody to tell
 	Next   NextFunc               // tells what comes next on the pair, if anything; nil for nothing
 	// Searches are those of clients in this folder.
 	Searches SearchQueue

@@ -106,6 +106,11 @@ func (b *bringing) tooSlow() bool {
 func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 	r.decided, r.undisturbed = true, true
 	defer func() { r.undisturbed = false }()
+	if r.Newest != nil {
+		if err := r.Newest(); err != nil {
+			return err
+		}
+	}
 	told, err := r.newestListed(ctx, from)
 	if err != nil {
 		return err

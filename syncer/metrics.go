@@ -1,0 +1,82 @@
+package syncer
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postferry/syncer/transfer"
+)
+
+// metrics are the engine's figures for Prometheus that grow while it runs.
+type metrics struct {
+	messages, octets, late, flags *prometheus.CounterVec // by domain
+	ordered                       *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	vec := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postferry_" + name, Help: help}, []string{"domain"})
+	}
+	return &metrics{
+		messages: vec("messages_copied_total", "Messages that were copied."),
+		octets:   vec("octets_copied_total", "Octets of messages that were copied."),
+		late:     vec("late_messages_total", "Messages that reached the old server after their folder had been copied, and were brought over."),
+		flags:    vec("flag_changes_total", "Changes of flags that were carried over."),
+		ordered:  vec("folders_reordered_total", "Folders whose newest messages were put behind the others."),
+	}
+}
+
+// pulled counts what a pull did; complete tells whether the folder had been copied before.
+func (m *metrics) pulled(domain string, s transfer.Stats, complete bool) {
+	m.messages.WithLabelValues(domain).Add(float64(s.Copied))
+	m.octets.WithLabelValues(domain).Add(float64(s.Bytes))
+	m.flags.WithLabelValues(domain).Add(float64(s.FlagChanges))
+	if late := m.late.WithLabelValues(domain); complete {
+		late.Add(float64(s.Copied))
+	}
+}
+
+// Metrics are the engine's figures.
+func (e *Engine) Metrics() []prometheus.Collector {
+	m := e.shared.metrics
+	return []prometheus.Collector{m.messages, m.octets, m.late, m.flags, m.ordered, newServersMetrics(e)}
+}
+
+// serversMetrics are figures of the servers that the engine knows.
+type serversMetrics struct {
+	engine              *Engine
+	used, most, resting *prometheus.Desc
+}
+
+func newServersMetrics(e *Engine) *serversMetrics {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("postferry_server_"+name, help, []string{"side", "server"}, nil)
+	}
+	return &serversMetrics{
+		engine:  e,
+		used:    desc("connections", "Connections for copying that are in use."),
+		most:    desc("connections_max", "Connections for copying that there may be now."),
+		resting: desc("resting_seconds", "How long the server is left alone yet, as it was unwell."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *serversMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.used, m.most, m.resting} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *serversMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range m.engine.servers() {
+		used, most, rests := s.pool.Load(time.Now())
+		for _, v := range []struct {
+			desc  *prometheus.Desc
+			value float64
+		}{{m.used, float64(used)}, {m.most, float64(most)}, {m.resting, rests.Seconds()}} {
+			ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, v.value, s.side, s.address)
+		}
+	}
+}
