@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"postferry/store"
 )
@@ -53,6 +54,11 @@ type Tally struct {
 	States   map[AccountState]int
 	Problems map[Trouble]int
 	Passes   uint64 // over all accounts, so far
+	Late     uint64 // messages that reached the old server after the MX had moved
+	// Completed is when a pass last left nothing behind, and Oldest the same of the active
+	// account for which it is longest ago. Never counts active ones of which none has.
+	Completed, Oldest time.Time
+	Never             int
 }
 
 // Trouble is what keeps accounts from being copied.
@@ -68,9 +74,26 @@ func (b *Board) Tally() Tally {
 		o := &b.rows[i]
 		t.States[stateOf(o, b.liveOf(o.ID))]++
 		t.Passes += o.Summary.Passes
+		t.Late += o.Summary.Late.Messages
+		t.completed(o)
 		if p := o.Problem; p != nil {
 			t.Problems[Trouble{cmp.Or(p.Kind, store.Unexpected), p.Server}]++
 		}
 	}
 	return t
+}
+
+// completed notes when a pass over an account left nothing behind.
+func (t *Tally) completed(o *store.Overview) {
+	at := o.Summary.Completed
+	if at.After(t.Completed) {
+		t.Completed = at
+	}
+	switch {
+	case o.State != store.Active || o.Alias != 0:
+	case at.IsZero():
+		t.Never++
+	case t.Oldest.IsZero() || at.Before(t.Oldest):
+		t.Oldest = at
+	}
 }

@@ -10,8 +10,8 @@ import (
 
 // metrics are the engine's figures for Prometheus that grow while it runs.
 type metrics struct {
-	messages, octets, late, flags *prometheus.CounterVec // by domain
-	ordered                       *prometheus.CounterVec
+	messages, octets, flags *prometheus.CounterVec // by domain
+	ordered                 *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -21,26 +21,22 @@ func newMetrics() *metrics {
 	return &metrics{
 		messages: vec("messages_copied_total", "Messages that were copied."),
 		octets:   vec("octets_copied_total", "Octets of messages that were copied."),
-		late:     vec("late_messages_total", "Messages that reached the old server after their folder had been copied, and were brought over."),
 		flags:    vec("flag_changes_total", "Changes of flags that were carried over."),
 		ordered:  vec("folders_reordered_total", "Folders whose newest messages were put behind the others."),
 	}
 }
 
-// pulled counts what a pull did; complete tells whether the folder had been copied before.
-func (m *metrics) pulled(domain string, s transfer.Stats, complete bool) {
+// pulled counts what a pull did.
+func (m *metrics) pulled(domain string, s transfer.Stats) {
 	m.messages.WithLabelValues(domain).Add(float64(s.Copied))
 	m.octets.WithLabelValues(domain).Add(float64(s.Bytes))
 	m.flags.WithLabelValues(domain).Add(float64(s.FlagChanges))
-	if late := m.late.WithLabelValues(domain); complete {
-		late.Add(float64(s.Copied))
-	}
 }
 
 // Metrics are the engine's figures.
 func (e *Engine) Metrics() []prometheus.Collector {
 	m := e.shared.metrics
-	return []prometheus.Collector{m.messages, m.octets, m.late, m.flags, m.ordered, newServersMetrics(e)}
+	return []prometheus.Collector{m.messages, m.octets, m.flags, m.ordered, newServersMetrics(e)}
 }
 
 // serversMetrics are figures of the servers that the engine knows.

@@ -198,7 +198,6 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	p.Newest = func() error { return a.noteNewest(f, id) }
 	settle := a.unsettled(l, f, yield)
 	p.Report = func(far measure.Progress) { f.made.Store(&far) }
-	complete := f.complete()
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.Worth = sync.OnceFunc(func() {
 		if visit {
@@ -233,7 +232,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		a.noteNumbers(f, p, err)
 		f.runSettled()
 		a.count(p, err)
-		a.metrics.pulled(a.row.Domain, p.Done.Stats(), complete)
+		a.metrics.pulled(a.row.Domain, p.Done.Stats())
 		a.heedDates(f, p)
 		ended(f, p, err)
 	})

@@ -27,9 +27,10 @@ type metrics struct {
 	accounts, problems                            *prometheus.Desc
 	messages, copied, octets, quarantined, passes *prometheus.Desc
 	lists                                         *prometheus.Desc
+	late, newest, oldest, never                   *prometheus.Desc
 }
 
-func newMetrics(a *admin.Service, version string) *metrics {
+func newMetrics(a *admin.Service, version string, others []prometheus.Collector) *metrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("postferry_"+name, help, labels, nil)
 	}
@@ -47,10 +48,15 @@ func newMetrics(a *admin.Service, version string) *metrics {
 		octets:      desc("copied_octets", "Octets of messages that are on the new server.", "domain"),
 		quarantined: desc("quarantined_messages", "Messages that one of the servers refuses.", "domain"),
 		passes:      desc("passes_total", "Passes over accounts that ended.", "domain"),
+		late:        desc("late_messages_total", "Messages that reached the old server after the MX had moved.", "domain"),
+		newest:      desc("last_complete_pass_timestamp_seconds", "When a pass over an account last left nothing behind.", "domain"),
+		oldest:      desc("oldest_complete_pass_timestamp_seconds", "The same of the active account for which it is longest ago; 0 if there is none.", "domain"),
+		never:       desc("accounts_never_complete", "Active accounts of which no pass has left nothing behind yet.", "domain"),
 		lists:       desc("waiting_lists", "Uploaded lists that wait in memory for a decision."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "postferry_info", Help: "Which Postferry this is.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
+	m.registry.MustRegister(others...)
 	m.registry.MustRegister(m.requests, m, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -70,7 +76,7 @@ func (m *metrics) observe(pattern, method string, status int, took time.Duration
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.accounts, m.problems, m.messages, m.copied, m.octets, m.quarantined, m.passes, m.lists} {
+	for _, d := range []*prometheus.Desc{m.accounts, m.problems, m.messages, m.copied, m.octets, m.quarantined, m.passes, m.late, m.newest, m.oldest, m.never, m.lists} {
 		ch <- d
 	}
 }
@@ -105,7 +111,19 @@ func (m *metrics) collectDomain(ch chan<- prometheus.Metric, domain string, b *a
 	gauge(m.copied, float64(b.Totals.Copied))
 	gauge(m.octets, float64(b.Totals.Octets))
 	gauge(m.quarantined, float64(b.Totals.Quarantined))
+	gauge(m.newest, seconds(t.Completed))
+	gauge(m.oldest, seconds(t.Oldest))
+	gauge(m.never, float64(t.Never))
+	ch <- prometheus.MustNewConstMetric(m.late, prometheus.CounterValue, float64(t.Late), domain)
 	ch <- prometheus.MustNewConstMetric(m.passes, prometheus.CounterValue, float64(t.Passes), domain)
+}
+
+// seconds is a time as Prometheus has it; 0 for none.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // showMetrics answers GET /metrics. The figures are of all domains, so a token

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
@@ -37,9 +38,9 @@ type API struct {
 	log     zerolog.Logger
 }
 
-// New makes the API of the use cases.
-func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) *API {
-	return &API{app: a, gate: g, metrics: newMetrics(a, version), log: log}
+// New makes the API of the use cases; /metrics shows others' figures as well.
+func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string, figures ...prometheus.Collector) *API {
+	return &API{app: a, gate: g, metrics: newMetrics(a, version, figures), log: log}
 }
 
 // Routes are all that can be asked for: the API, live events, metrics and whether all is well.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
@@ -46,6 +47,8 @@ type Options struct {
 	// Certificate is what TLS is served with. Without it the page is served in
 	// plain text, which is for a loopback address or a reverse proxy only.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Metrics are figures of others that /metrics shows as well.
+	Metrics []prometheus.Collector
 
 	now     func() time.Time // nil for the clock
 	hashing admin.Hashing
@@ -100,7 +103,7 @@ func New(opt Options) (*Server, error) {
 func (s *Server) compose(opt Options) (http.Handler, error) {
 	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
-	s.api = api.New(s.app, g, opt.Log, opt.Version)
+	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	var err error
 	if s.site, err = web.New(s.app, g, opt.Log, opt.Version); err != nil {
 		return nil, err

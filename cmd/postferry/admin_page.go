@@ -20,6 +20,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	return server.New(server.Options{
 		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: finder, Log: d.log,
 		Version: versionString(), Certificate: certificate,
+		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})
 }
 

@@ -42,6 +42,8 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/plan":                logins,
 			"/v1/backup":              map[string]any{"with_key": true},
 			folderPath:                control.FolderDecision{Login: servers.Login, Folder: "INBOX", Verdict: syncer.Deleted},
+			"/v1/clients":             struct{}{},
+			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
 		}, map[string]control.AccessRequest{
 			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
@@ -111,7 +113,7 @@ func TestControlRights(t *testing.T) {
 		testOtherDoors(t, d, ask, path, requests[path])
 	}
 	for _, path := range []string{"/v1/domains", "/v1/accounts", "/v1/sync", "/v1/status", "/v1/quarantine", "/v1/quarantine/retry",
-		"/v1/quarantine/messages", "/v1/verify", "/v1/plan", "/v1/backup", "/v1/alias"} {
+		"/v1/quarantine/messages", "/v1/verify", "/v1/plan", "/v1/backup", "/v1/alias", "/v1/clients", "/v1/kick"} {
 		wantDone(t, ask, path, requests[path])
 		delete(requests, path)
 	}

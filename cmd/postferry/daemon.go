@@ -47,7 +47,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	err := patiently(ctx, func() (err error) {
 		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
+	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,8 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.proxy, err = proxy.New(d.cfg, d.store, d.engine, d.log); err != nil {
 		return err
 	}
-	d.backend = &local{store: d.store, engine: d.engine, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
+	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
+	d.backend = &local{store: d.store, engine: d.engine, relay: d.proxy, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
 	if d.cfg.Admin.Listen == "" {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"postferry/config"
 	"postferry/internal/control"
 	"postferry/lifecycle"
+	"postferry/proxy"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -23,6 +24,8 @@ type local struct {
 	store store.Store
 	// engine is nil where nothing is copied (import and status on their own).
 	engine *syncer.Engine
+	// relay has the clients; nil where there are none.
+	relay *proxy.Server
 	// background says that the engine makes passes by itself, as the daemon's does.
 	background bool
 

@@ -55,6 +55,10 @@ type Backend interface {
 	Access(ctx context.Context, req AccessRequest) (AccessReply, error)
 	// Backup writes a backup of the state.
 	Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error)
+	// Clients tells which mail programs are connected to the daemon.
+	Clients(ctx context.Context) ([]ConnectedClient, error)
+	// Kick says goodbye to those that are logged in with a login, and returns how many they are.
+	Kick(ctx context.Context, login string) (kicked int, err error)
 	// Close lets go of the state or the daemon.
 	Close() error
 }

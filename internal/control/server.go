@@ -79,6 +79,8 @@ func (c *server) routes() map[string]http.HandlerFunc {
 		pathReports:         c.reports,
 		pathAccess:          c.access,
 		pathBackup:          c.backup,
+		pathClients:         c.clients,
+		pathKick:            c.kick,
 	}
 }
 
