@@ -414,6 +414,18 @@ func (s *fakeSession) Create(_ context.Context, name string, _ imap.MailboxAttr)
 	})
 }
 
+func (s *fakeSession) CreateAll(ctx context.Context, folders []upstream.NewFolder) ([]bool, error) {
+	made := make([]bool, len(folders))
+	for i, f := range folders {
+		err := s.Create(ctx, f.Name, f.Use)
+		if session.BreaksConnection(err) {
+			return made, err
+		}
+		made[i] = err == nil
+	}
+	return made, nil
+}
+
 func (s *fakeSession) Subscribe(_ context.Context, names []string) error {
 	return s.step("SUBSCRIBE", func() error {
 		for _, n := range names {

@@ -16,7 +16,7 @@ const verbCreate = "CREATE"
 // CREATE-SPECIAL-USE (RFC 6154). A special use the server won't give is left
 // out. ALREADYEXISTS is no error.
 func (s *Session) Create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	if err := s.checkName("CREATE", name); err != nil {
+	if err := s.checkName(verbCreate, name); err != nil {
 		return err
 	}
 	if use != "" && s.Has(imap.CapCreateSpecialUse) {
@@ -29,16 +29,60 @@ func (s *Session) Create(ctx context.Context, name string, use imap.MailboxAttr)
 }
 
 func (s *Session) create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	err := s.run(ctx, "CREATE", func(e *wire.Encoder) {
+	return unlessExists(s.run(ctx, verbCreate, writeCreate(name, use), nil))
+}
+
+func writeCreate(name string, use imap.MailboxAttr) func(e *wire.Encoder) {
+	return func(e *wire.Encoder) {
 		e.Mailbox(name)
 		if use != "" {
 			e.Raw(" (USE (").Raw(string(use)).Raw("))")
 		}
-	}, nil)
+	}
+}
+
+// unlessExists is what is wrong with the answer to a CREATE.
+func unlessExists(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused && saysExists(e) {
 		return nil
 	}
 	return err
+}
+
+// NewFolder is a folder to be made.
+type NewFolder struct {
+	Name string // as the server has it
+	Use  imap.MailboxAttr
+}
+
+// createWindow is how many CREATE commands are under way at most. Command and answer are
+// short: those of a window fit into what lies between two servers without anybody reading.
+const createWindow = 200
+
+// CreateAll makes folders, pipelined (RFC 9051, 5.5), and tells which of them the server says it has made,
+// in the order of folders. Those that it refused or could not make at the moment, in whatever words, are
+// for Create. The error is that of the connection: what was not answered by then counts as not made.
+func (s *Session) CreateAll(ctx context.Context, folders []NewFolder) (made []bool, err error) {
+	made = make([]bool, len(folders))
+	var ask []int
+	for i := range folders {
+		if s.checkName(verbCreate, folders[i].Name) == nil {
+			ask = append(ask, i)
+		}
+	}
+	send := func(i int) (*command, error) {
+		f := folders[ask[i]]
+		if !s.Has(imap.CapCreateSpecialUse) {
+			f.Use = ""
+		}
+		return s.compose(verbCreate, writeCreate(f.Name, f.Use))
+	}
+	err = s.do(ctx, verbCreate, func() error {
+		return s.pipeline(len(ask), createWindow, send, nil, func(i int, cmd *command) {
+			made[ask[i]] = unlessExists(s.refusal(cmd)) == nil
+		})
+	})
+	return made, err
 }
 
 // saysExists recognises the refusal of servers without response codes, too.

@@ -280,6 +280,11 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, s.Create(ctx, "c\nd", ""))
 		sayError(say, s.Subscribe(ctx, []string{"Sent", "x", "a/b"}))
 	},
+	"createall": func(ctx context.Context, s *Session, say func(string, ...any)) {
+		made, err := s.CreateAll(ctx, []NewFolder{{"Sent", `\Sent`}, {"a", ""}, {"c\nd", ""}, {"%", ""}, {"b", ""}})
+		say("%v", made)
+		sayError(say, err)
+	},
 	"store": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		sayError(say, s.StoreFlags(ctx, []FlagChange{
 			{UID: 3, Add: flags(`\Seen`, "$Junk"), Remove: flags(`\Flagged`)},

@@ -197,6 +197,17 @@ func (k *ResilientTarget) Create(ctx context.Context, name string, use imap.Mail
 	return err
 }
 
+// CreateAll implements session.Target. Where the connection breaks, those that were not answered count as
+// not made: Create finds out which of them it is.
+func (k *ResilientTarget) CreateAll(ctx context.Context, folders []upstream.NewFolder) (made []bool, err error) {
+	made, err = k.Target.CreateAll(ctx, folders)
+	if BreaksConnection(err) && ctx.Err() == nil {
+		k.drop()
+		_, err = k.again(ctx)
+	}
+	return made, err
+}
+
 // notNow: the server answers that it can't do this at the moment, which may be about one folder.
 func notNow(err error) bool {
 	return err != nil && upstream.ClassOf(err) == upstream.Later && upstream.Answered(err) && !upstream.Throttled(err)

@@ -129,6 +129,8 @@ type Target interface {
 	SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (*upstream.Selected, error)
 	Search(ctx context.Context, criteria string) (imap.UIDSet, error)
 	Create(ctx context.Context, name string, use imap.MailboxAttr) error
+	// CreateAll makes folders without waiting for each, and tells which were made.
+	CreateAll(ctx context.Context, folders []upstream.NewFolder) (made []bool, err error)
 	Subscribe(ctx context.Context, names []string) error
 	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (AppendCall, error)
 	StoreFlags(ctx context.Context, changes []upstream.FlagChange) error

@@ -89,15 +89,67 @@ func (m *maker) taken(name string) bool {
 	return m.meant[key] > 0 || len(m.there[key]) > 0
 }
 
-// all makes the plan's folders. What is refused is reported and does not keep
-// the others from being made.
+// all makes the plan's folders, those of a level together, parents first: where a parent gets
+// another name its children follow. What is refused is reported and does not keep the others
+// from being made.
 func (m *maker) all(ctx context.Context) error {
-	for i := range m.plan.Create {
-		if err := m.make(ctx, &m.plan.Create[i]); err != nil {
+	for _, level := range m.levels() {
+		if err := m.together(ctx, level); err != nil {
 			return err
+		}
+		for _, c := range level {
+			if m.made[c.Name] {
+				continue
+			}
+			if err := m.make(ctx, c); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// levels are the folders to be made by how deep they lie, each in the order of the plan.
+func (m *maker) levels() (levels [][]*foldertree.FolderCreate) {
+	for i := range m.plan.Create {
+		c, depth := &m.plan.Create[i], 0
+		if m.space.Delim != 0 {
+			depth = strings.Count(c.Name, string(m.space.Delim))
+		}
+		for depth >= len(levels) {
+			levels = append(levels, nil)
+		}
+		levels[depth] = append(levels[depth], c)
+	}
+	return levels
+}
+
+// together makes folders without a round trip for each. Left for make are those that the server
+// doesn't make, and those whose names may be the same to it.
+func (m *maker) together(ctx context.Context, level []*foldertree.FolderCreate) error {
+	alike := map[string]int{}
+	for _, c := range level {
+		alike[foldedKey(c.Name)]++
+	}
+	var plain []*foldertree.FolderCreate
+	var ask []upstream.NewFolder
+	for _, c := range level {
+		if key := foldedKey(c.Name); alike[key] == 1 && len(m.there[key]) == 0 {
+			plain = append(plain, c)
+			ask = append(ask, upstream.NewFolder{Name: c.Name, Use: c.Use})
+		}
+	}
+	if len(ask) < 2 {
+		return nil
+	}
+	made, err := m.session.CreateAll(ctx, ask)
+	for i, c := range plain {
+		if made[i] {
+			m.made[c.Name] = true
+			m.exists(c.Name)
+		}
+	}
+	return err
 }
 
 // make makes a folder. One whose name the new server refuses gets a plainer

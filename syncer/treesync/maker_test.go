@@ -78,6 +78,13 @@ func (c *caseless) Create(_ context.Context, name string, _ imap.MailboxAttr) er
 	return nil
 }
 
+func (c *caseless) CreateAll(ctx context.Context, folders []upstream.NewFolder) (made []bool, err error) {
+	for _, f := range folders {
+		made = append(made, c.Create(ctx, f.Name, f.Use) == nil)
+	}
+	return made, nil
+}
+
 func (c *caseless) Subscribe(context.Context, []string) error { return nil }
 
 func (c *caseless) Status(_ context.Context, names []string) (map[string]upstream.Status, error) {

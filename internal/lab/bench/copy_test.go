@@ -29,7 +29,7 @@ type side struct {
 }
 
 // copier copies everything from old to new, where nothing is yet but the
-// folders, and returns when it is there.
+// folders, if those are, and returns when it is there.
 type copier func(b *testing.B, old, new side, folders []string) usage
 
 // contender is one that runs in a race.
@@ -46,6 +46,7 @@ type yard struct {
 	count    int
 	targets  int     // users of the new server so far
 	ca       *lab.CA // of both servers; nil for plain IMAP
+	unmade   bool    // whoever copies makes the folders
 }
 
 // newYard fills an old server with msgs, spread evenly over so many folders.
@@ -134,7 +135,9 @@ func (y *yard) run(b *testing.B, c contender) run {
 	y.targets++
 	to := side{y.to, fmt.Sprintf("target%d@example.com", y.targets), password, y.ca}
 	y.new.AddUser(lab.User{Login: to.login, Password: password})
-	y.new.Create(to.login, y.folders[1:]...)
+	if !y.unmade {
+		y.new.Create(to.login, y.folders[1:]...)
+	}
 	old, new := y.old.CPUTime(), y.new.CPUTime()
 	u := c.copy(b, side{y.from, source, password, y.ca}, to, y.folders)
 	r := run{usage: u, messages: y.count, old: y.old.CPUTime() - old, new: y.new.CPUTime() - new}

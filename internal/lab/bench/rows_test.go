@@ -159,6 +159,32 @@ func benchFolders(b *testing.B, t *table, binary string) {
 	}
 }
 
+// benchNewFolders copies an account with many small folders to a server that has none of them,
+// as in life.
+func benchNewFolders(b *testing.B, t *table, binary string) {
+	for _, c := range []struct {
+		name string
+		rtt  time.Duration
+		goal float64 // seconds; 0: a third of what mbsync takes
+	}{{"near", 0, 0}, {"both 100 ms away", far, 3}} {
+		b.Run(c.name, func(b *testing.B) {
+			y := newYard(b, 200, lab.Generate(1, 1000, 4<<10), c.rtt, c.rtt)
+			y.unmade = true
+			for b.Loop() {
+				runs := y.race(b, contender{"postferry", byPostferry(binary)}, contender{"mbsync", copyMbsync})
+				ours, theirs := rate(runs["postferry"]), rate(runs["mbsync"])
+				took, target := float64(y.count)/ours, "at least 3 x"
+				met := ours/theirs >= 3
+				if c.goal > 0 {
+					target, met = fmt.Sprintf("%.0f s", c.goal), took <= c.goal
+				}
+				t.add("200 folders of 5 messages that have to be made, "+c.name+", against mbsync", target, met,
+					"%.2f s, %.1f x; CPU %.2f s / %.2f s", took, ours/theirs, work(runs["postferry"]).Seconds(), work(runs["mbsync"]).Seconds())
+			}
+		})
+	}
+}
+
 // benchSingle copies to a server that takes one message at a time.
 func benchSingle(b *testing.B, t *table, binary string) {
 	y := newYard(b, parts, lab.Generate(1, 2000, 8<<10), far, far, withoutMulti)
