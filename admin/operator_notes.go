@@ -62,6 +62,11 @@ func (o *Operator) AnsweredAlias(ctx context.Context, a store.Account) error {
 	return o.app.note(ctx, CommandLine(), "update_account", auditOf{domain: a.Domain, account: a.Login, detail: "alias_of"})
 }
 
+// DecidedMailbox notes what somebody has said of an account's mailbox that isn't the one it was.
+func (o *Operator) DecidedMailbox(ctx context.Context, a store.Account, verdict string) error {
+	return o.app.note(ctx, CommandLine(), "mailbox_"+verdict, auditOf{domain: a.Domain, account: a.Login})
+}
+
 // RetriedMessages notes that so many refused messages of an account are tried again.
 func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
 	return o.app.note(ctx, CommandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})

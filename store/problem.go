@@ -77,6 +77,8 @@ const (
 	ConsentRevoked       ProblemKind = "consent_revoked"       // what the mailbox's owner had agreed to at the provider is not valid any more
 	ClockWrong           ProblemKind = "clock_wrong"           // the provider says that the clock of this machine is wrong
 	TokenCommandFailed   ProblemKind = "token_command"         // the program that prints tokens failed
+	OtherMailbox         ProblemKind = "other_mailbox"         // a login leads to another mailbox than it did, as far as can be seen; a person has to say
+	EmptiedMailbox       ProblemKind = "emptied_mailbox"       // the old mailbox is empty and not the one any more that was copied from
 	NoDomain             ProblemKind = "no_domain"             // the account's domain is not known any more
 	Unexpected           ProblemKind = "unexpected"            // none of these; Summary and Cause say all there is
 )

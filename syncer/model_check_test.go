@@ -65,7 +65,8 @@ func (m *model) quiesce() {
 	m.pair.new.settle()
 	ctx := context.Background()
 	_ = m.engine.Updated(ctx, []store.AccountID{m.id})
-	m.pass()
+	for m.accept(m.pass()) { // there are two servers
+	}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		var keys []store.Key
 		for _, q := range l.Quarantine {
@@ -75,7 +76,8 @@ func (m *model) quiesce() {
 			m.fail("Retry: %v", err)
 		}
 	})
-	m.pass()
+	for m.accept(m.pass()) {
+	}
 	m.decide()
 	res := m.pass()
 	if m.onlyRefused(res.Problem) { // it waits for days, and says so

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -383,6 +384,19 @@ func (m *model) pass() Result {
 	return results[0]
 }
 
+// accept says of a mailbox of which hardly anything is known that it is the right one, and tells whether that was asked.
+func (m *model) accept(res Result) bool {
+	p := res.Problem
+	if p == nil || p.Kind != store.OtherMailbox && p.Kind != store.EmptiedMailbox {
+		return false
+	}
+	m.note("the %s mailbox is accepted", p.Server)
+	if err := m.engine.DecideMailbox(context.Background(), m.id, Accept); err != nil && !errors.Is(err, ErrSameMailbox) {
+		m.fail("DecideMailbox: %v", err)
+	}
+	return true
+}
+
 // passWithTrouble makes a pass in which something goes wrong, or nothing.
 func (m *model) passWithTrouble(t *rapid.T) {
 	f := drawTrouble(t)
@@ -404,6 +418,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 		m.done.strikes.Add(1)
 	}
 	m.recover(f, len(at) == 0 || complete && !f.refusedConnection())
+	m.accept(res)
 	if complete && !f.crashed() && !f.disturbed() {
 		m.check("after a complete pass")
 	}
@@ -433,7 +448,7 @@ func (m *model) stopAndBegin(t *rapid.T) {
 	if _, err := m.engine.Begin(context.Background(), ids); err != nil {
 		m.fail("Begin: %v", err)
 	}
-	if p := res.Problem; p != nil && p.Kind != store.MissingFolder {
+	if p := res.Problem; p != nil && p.Kind != store.MissingFolder && !m.accept(res) {
 		m.fail("stopping made a problem: %+v", res.Problem)
 	}
 	if m.amnesia = m.amnesia && !res.Pass.Complete; res.Pass.Complete {

@@ -355,7 +355,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		p.yielded = true
 	case errors.Is(err, session.ErrYield):
 		p.queue = append([]*tracked{f}, p.queue...)
-	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
 		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
 		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
@@ -378,7 +378,7 @@ func (a *account) newGone(f *tracked, done *transfer.Pull, err error) {
 	case f.New != done.Row.New:
 		p.queue = append(p.queue, f)
 	default:
-		f.doubted = true
+		f.doubted = f.doubted || !errors.Is(err, transfer.ErrOldOther)
 		p.unclear[f] = err
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/problem"
+	"postferry/syncer/transfer"
 	"postferry/syncer/treesync"
 )
 
@@ -72,6 +73,9 @@ func (a *account) unclearProblem() *store.Problem {
 		}
 		p := problem.Of(err, f.Title, a.attempts())
 		p.Summary = "The folder vanished from the new server while it was being filled."
+		if errors.Is(err, transfer.ErrOldOther) {
+			p.Summary = "The old server has numbered the folder anew while it was being copied. It is looked at again by itself."
+		}
 		if errors.Is(err, errNotKnown) {
 			p.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."
 		}

@@ -23,12 +23,13 @@ import (
 type twoDovecots struct {
 	*testing.T
 	old, new *lab.Dovecot
+	login    string // of the account
 	state    string
 }
 
 func startTwo(t *testing.T) *twoDovecots {
 	t.Parallel()
-	two := &twoDovecots{T: t, old: lab.StartDovecot(t, lab.DovecotOptions{}), new: lab.StartDovecot(t, lab.DovecotOptions{}), state: t.TempDir()}
+	two := &twoDovecots{T: t, old: lab.StartDovecot(t, lab.DovecotOptions{}), new: lab.StartDovecot(t, lab.DovecotOptions{}), login: anna, state: t.TempDir()}
 	for _, s := range []*lab.Dovecot{two.old, two.new} {
 		s.AddUser(lab.User{Login: anna, Password: benchPassword})
 	}
@@ -38,14 +39,37 @@ func startTwo(t *testing.T) *twoDovecots {
 // pass makes a pass, which must be complete.
 func (two *twoDovecots) pass() store.Pass {
 	two.Helper()
+	r := two.try()
+	if r.Problem != nil || !r.Pass.Complete {
+		two.Fatalf("pass: %+v, %+v", r.Pass, r.Problem)
+	}
+	return r.Pass
+}
+
+// try makes a pass.
+func (two *twoDovecots) try() (r syncer.Result) {
+	two.Helper()
+	two.with(func(ctx context.Context, engine *syncer.Engine) {
+		results, err := engine.Sync(ctx, nil, nil)
+		if err != nil || len(results) != 1 {
+			two.Fatalf("pass: %v, %+v", err, results)
+		}
+		r = results[0]
+	})
+	return r
+}
+
+// with lets an engine do something.
+func (two *twoDovecots) with(do func(context.Context, *syncer.Engine)) {
+	two.Helper()
 	st, err := bolt.Open(two.state, bolt.Options{Command: "test"})
 	if err != nil {
 		two.Fatal(err)
 	}
 	defer st.Close()
-	c := store.Credentials{Login: anna, Password: benchPassword}
+	c := store.Credentials{Login: two.login, Password: benchPassword}
 	_, _, err = st.PutAccounts(two.Context(), []store.Account{{
-		Domain: "example.com", Login: anna, Old: c, New: c, Origin: store.Imported, State: store.Active}})
+		Domain: "example.com", Login: two.login, Old: c, New: c, Origin: store.Imported, State: store.Active}})
 	if err != nil {
 		two.Fatal(err)
 	}
@@ -58,13 +82,8 @@ func (two *twoDovecots) pass() store.Pass {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- engine.Run(ctx, false) }()
-	results, err := engine.Sync(ctx, nil, nil)
-	cancel()
-	<-ended
-	if err != nil || len(results) != 1 || results[0].Problem != nil || !results[0].Pass.Complete {
-		two.Fatalf("pass: %v, %+v", err, results)
-	}
-	return results[0].Pass
+	defer func() { cancel(); <-ended }()
+	do(ctx, engine)
 }
 
 // copies makes a pass that must copy so many messages.
@@ -90,7 +109,7 @@ func (two *twoDovecots) deliver(s *lab.Dovecot, folder string, seed uint64, n in
 	for i := range msgs {
 		msgs[i].Flags = nil
 	}
-	s.Append(anna, folder, msgs...)
+	s.Append(two.login, folder, msgs...)
 }
 
 // keepState copies the state and returns what puts it back.
@@ -120,13 +139,13 @@ func (two *twoDovecots) wantOnce(extra int, but ...string) {
 	two.Helper()
 	count := map[string]int{}
 	total := 0
-	for _, f := range two.new.Snapshot(anna).Folders {
+	for _, f := range two.new.Snapshot(two.login).Folders {
 		for _, m := range f.Messages {
 			count[m.Sum]++
 			total++
 		}
 	}
-	for name, f := range two.old.Snapshot(anna).Folders {
+	for name, f := range two.old.Snapshot(two.login).Folders {
 		for _, m := range f.Messages {
 			want := 1
 			if slices.Contains(but, m.Sum) {
@@ -146,7 +165,7 @@ func (two *twoDovecots) wantOnce(extra int, but ...string) {
 // flag sets flags of messages of a folder.
 func (two *twoDovecots) flag(s *lab.Dovecot, folder string, first, last imap.UID, flags ...imap.Flag) {
 	two.Helper()
-	c := s.Client(anna)
+	c := s.Client(two.login)
 	defer c.Close()
 	if _, err := c.Select(folder, nil).Wait(); err != nil {
 		two.Fatal(err)
@@ -160,13 +179,13 @@ func (two *twoDovecots) flag(s *lab.Dovecot, folder string, first, last imap.UID
 // remove removes messages of a folder for good and returns what they were.
 func (two *twoDovecots) remove(s *lab.Dovecot, folder string, first, last imap.UID) (gone []string) {
 	two.Helper()
-	for _, m := range s.Snapshot(anna).Folders[folder].Messages {
+	for _, m := range s.Snapshot(two.login).Folders[folder].Messages {
 		if m.UID >= first && m.UID <= last {
 			gone = append(gone, m.Sum)
 		}
 	}
 	two.flag(s, folder, first, last, imap.FlagDeleted)
-	c := s.Client(anna)
+	c := s.Client(two.login)
 	defer c.Close()
 	if _, err := c.Select(folder, nil).Wait(); err != nil {
 		two.Fatal(err)

@@ -143,19 +143,20 @@ func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
 	}
 	switch {
 	case errors.Is(err, transfer.ErrOldGone):
-	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther):
-		a.doubt(f, p)
+	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
+		a.doubt(f, p, err)
 	default:
 		a.problem(problem.Of(err, f.Title, 1))
 	}
 }
 
-// doubt has the trees looked at soon, as a folder is not where it was on the new server.
-func (a *account) doubt(f *tracked, p *transfer.Pull) {
+// doubt has the trees looked at soon, as a folder is not where it was on the new server, or another one on
+// the old server.
+func (a *account) doubt(f *tracked, p *transfer.Pull, err error) {
 	if f.State != store.FolderPresent || f.New != p.Row.New {
 		return // a client changed it; its row says how
 	}
-	f.doubted = true
+	f.doubted = f.doubted || !errors.Is(err, transfer.ErrOldOther)
 	if len(a.tree.waiting) == 0 && (a.pass == nil || a.pass.tree) {
 		a.tree.waiting = append(a.tree.waiting, make(chan struct{}))
 	}
@@ -197,6 +198,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 	id := f.ID
 	p.Newest = func() error { return a.noteNewest(f, id) }
 	settle := a.unsettled(l, f, yield)
+	p.Looked = a.lookedAt(f)
 	p.Report = func(far measure.Progress) { f.made.Store(&far) }
 	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(yield) })}
 	p.Worth = sync.OnceFunc(func() {
@@ -225,6 +227,9 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.Row.Checkpoint
+		if errors.Is(err, transfer.ErrOldOther) {
+			f.renumberedOld++
+		}
 		if err == nil {
 			f.thin = p.Thin()
 		}
@@ -241,6 +246,16 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 // transferred is what a pull of f on a pair works with.
 func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
 	return &recovery.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
+}
+
+// lookedAt is how the trees have shown a folder to be numbered, unless the old server gives it other
+// numbers whenever it is asked.
+func (a *account) lookedAt(f *tracked) transfer.Looked {
+	at := transfer.Looked{OldValidity: a.tree.status[f.Old].UIDValidity, NewValidity: a.tree.newer[f.New].UIDValidity}
+	if f.renumberedOld >= looksMost {
+		at.OldValidity = 0
+	}
+	return at
 }
 
 // Visit implements the relay's wait; see the contract at Engine.Visit.

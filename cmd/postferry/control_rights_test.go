@@ -45,6 +45,7 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/clients":             struct{}{},
 			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
+			mailboxPath:               control.MailboxDecision{Login: servers.Login, Verdict: syncer.Accept},
 		}, map[string]control.AccessRequest{
 			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			control.AccessLink:        {},
@@ -56,8 +57,9 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 
 // The paths that aren't asked like the others.
 const (
-	accessPath = "/v1/access"
-	folderPath = "/v1/folder"
+	accessPath  = "/v1/access"
+	folderPath  = "/v1/folder"
+	mailboxPath = "/v1/mailbox"
 )
 
 // controlPaths are all that can be asked for, as the socket's own code names them.
@@ -118,6 +120,7 @@ func TestControlRights(t *testing.T) {
 		delete(requests, path)
 	}
 	delete(requests, folderPath) // there is no missing folder to be asked about here
+	delete(requests, mailboxPath)
 	for path := range requests {
 		t.Errorf("%s was never asked", path)
 	}

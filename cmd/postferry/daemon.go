@@ -47,7 +47,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	err := patiently(ctx, func() (err error) {
 		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
+	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	if err != nil {
 		return nil, err
 	}

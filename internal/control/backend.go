@@ -51,6 +51,8 @@ type Backend interface {
 	Forget(ctx context.Context, domain string) error
 	// Reports returns the reports that are kept of a domain, of all if it is "", newest first.
 	Reports(ctx context.Context, domain string) ([]lifecycle.Report, error)
+	// DecideMailbox does what somebody says of a mailbox that isn't the one it was.
+	DecideMailbox(ctx context.Context, d MailboxDecision) error
 	// Access does what "postferry admin" asks.
 	Access(ctx context.Context, req AccessRequest) (AccessReply, error)
 	// Backup writes a backup of the state.

@@ -70,6 +70,7 @@ func (c *server) routes() map[string]http.HandlerFunc {
 		pathQuarantineMail:  c.quarantinedMail,
 		pathFolder:          c.decideFolder,
 		pathAlias:           c.decideAlias,
+		pathMailbox:         c.decideMailbox,
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
 		pathAdvise:          c.advise,

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,5 +87,22 @@ func (d *Dovecot) LoseUIDs(login, folder string, next int) {
 			d.tb.Fatalf("lab: %v", err)
 		}
 		d.removeIndexes(login, folder)
+	})
+}
+
+// NumberAnew gives all of a user's folders another UIDVALIDITY and their messages other UIDs, as moving
+// them to another format does.
+func (d *Dovecot) NumberAnew(login string) {
+	d.tb.Helper()
+	d.still(func() {
+		err := filepath.WalkDir(filepath.Join(d.UserDir(login), "mail"), func(path string, f fs.DirEntry, err error) error {
+			if err == nil && strings.HasPrefix(f.Name(), "dovecot") && !f.IsDir() {
+				err = os.Remove(path)
+			}
+			return err
+		})
+		if err != nil {
+			d.tb.Fatalf("lab: %v", err)
+		}
 	})
 }

@@ -81,7 +81,7 @@ func sameNumbers(mine, theirs map[string]upstream.Status) bool {
 // many are the same; -1 if some are not.
 func sameMail(ctx context.Context, mine, theirs session.Source, status map[string]upstream.Status) (int, error) {
 	n := 0
-	for _, name := range fullest(status) {
+	for _, name := range fullest(status, sampleFolders) {
 		left, err := sampleOf(ctx, mine, name, status[name].UIDNext)
 		if err != nil {
 			return 0, err
@@ -103,15 +103,15 @@ func sameMail(ctx context.Context, mine, theirs session.Source, status map[strin
 	return n, nil
 }
 
-// fullest are the folders with most messages.
-func fullest(status map[string]upstream.Status) []string {
+// fullest are the n folders with most messages.
+func fullest(status map[string]upstream.Status, n int) []string {
 	names := slices.SortedFunc(maps.Keys(status), func(a, b string) int {
 		if d := int(status[b].Messages) - int(status[a].Messages); d != 0 {
 			return d
 		}
 		return strings.Compare(a, b)
 	})
-	return names[:min(len(names), sampleFolders)]
+	return names[:min(len(names), n)]
 }
 
 // sampleOf describes the newest messages below a UID.

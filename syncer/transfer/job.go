@@ -26,7 +26,12 @@ type Job struct {
 	Lasting  bool                // the new server has refused all messages of this folder for long
 	Restless bool                // the new server numbers the folder anew again and again
 	MovedMX  time.Time           // since when mail that reaches the old server is late; zero if it isn't
+	Looked                       // how the last look at the trees has found the folder to be numbered
 }
+
+// Looked are a folder's UIDVALIDITYs when the trees were last looked at; 0 if they were not told. That look
+// has made sure whose mailboxes those are.
+type Looked struct{ OldValidity, NewValidity uint32 }
 
 // Resources are what all pulls of the engine share.
 type Resources struct {

@@ -31,6 +31,9 @@ var (
 	ErrOldLeft = problem.New(store.FolderLeftOld, store.OldSide, "the old server does not have the folder any more")
 	// errNotEmpty: the new folder, which was empty just before, is not any more.
 	errNotEmpty = errors.New("messages were asked for that the new folder may have by now")
+	// ErrOldOther says that the old server has numbered the folder anew since the trees were looked at: the login
+	// may lead to another mailbox by now.
+	ErrOldOther = problem.New(store.FolderVanished, store.OldSide, "the old server has numbered the folder anew, or it is another one")
 	// ErrNewOther says that the new server has another folder under the name, as its UIDVALIDITY says.
 	ErrNewOther = problem.New(store.FolderVanished, store.NewSide, "the new server has numbered the folder anew, or it is another one")
 )
@@ -330,9 +333,17 @@ func (p *Pull) openNew(ctx context.Context, ready *session.Prefetched) (err erro
 }
 
 // sameFolder returns errNewOther if the new folder is not the one it was, as far as can be
-// seen: nothing is written there before it is known which it is. INBOX is always itself.
+// seen: nothing is written there before it is known which it is. INBOX is always itself, unless the
+// login leads to another mailbox, as another old folder may show as well: there has to be a look at the
+// trees that has seen it so.
 func (p *Pull) sameFolder() error {
-	if p.Restless || p.Row.New == foldertree.InboxName || !recovery.Differ(p.Row.NewUIDValidity, p.Target.UIDValidity) {
+	cp := p.Row.Checkpoint
+	switch {
+	case p.Selected.Traits.StableUIDs && !recovery.Fleeting(&p.Selected.Selected) && recovery.Differ(cp.UIDValidity, p.Selected.UIDValidity) && recovery.Differ(p.OldValidity, p.Selected.UIDValidity):
+		return ErrOldOther
+	case p.Restless || !recovery.Differ(p.Row.NewUIDValidity, p.Target.UIDValidity):
+		return nil
+	case p.Row.New == foldertree.InboxName && !recovery.Differ(p.NewValidity, p.Target.UIDValidity):
 		return nil
 	}
 	return ErrNewOther

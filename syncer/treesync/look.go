@@ -88,6 +88,9 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 	}
 	newS := session.NewResilientTarget(l, first)
 	r.Delim, r.Suspect = k.new.Namespace.Delim, suspects(k.checks)
+	if err := k.ownMailboxes(ctx, first); err != nil {
+		return err
+	}
 	if err := k.of.Claims.Claim(ctx, l, first, k.status, k.known); err != nil {
 		return err
 	}

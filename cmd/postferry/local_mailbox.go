@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postferry/internal/control"
+	"postferry/syncer"
+)
+
+// DecideMailbox implements control.Backend.
+func (l *local) DecideMailbox(ctx context.Context, d control.MailboxDecision) error {
+	accounts, err := l.accounts(ctx, []string{d.Login})
+	if err != nil {
+		return err
+	}
+	id := accounts[0].ID
+	if of := accounts[0].Alias; of != 0 {
+		id = of
+	}
+	err = l.engine.DecideMailbox(ctx, id, d.Verdict)
+	if errors.Is(err, syncer.ErrSameMailbox) {
+		return usageError(fmt.Errorf("nothing is known against the mailboxes of %q: there is nothing to decide (postferry status %s)", d.Login, d.Login))
+	}
+	if err != nil {
+		return err
+	}
+	return l.noter().DecidedMailbox(ctx, accounts[0], string(d.Verdict))
+}

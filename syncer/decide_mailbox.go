@@ -1,0 +1,107 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postferry/store"
+	"postferry/syncer/foldertree"
+)
+
+// MailboxVerdict is what a person says of a mailbox that isn't the one it was, as far as can be seen.
+type MailboxVerdict string
+
+// The verdicts.
+const (
+	// Accept: the login is right. What the old mailbox has is this person's, and is copied unless it is
+	// known; what the new one has not any more was removed by its user.
+	Accept MailboxVerdict = "accept"
+	// CopyAgain: the login is right, and the new server has lost what was there: all of it is copied again.
+	CopyAgain MailboxVerdict = "again"
+)
+
+// ErrSameMailbox means that there is nothing to decide about an account's mailboxes.
+var ErrSameMailbox = errors.New("nothing is known against the account's mailboxes")
+
+// DecideMailbox does with an account whose login leads to another mailbox than it did what a person says.
+func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error {
+	if v != Accept && v != CopyAgain {
+		return fmt.Errorf("syncer: no verdict: %q", v)
+	}
+	row, err := e.shared.store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	p := row.Problem
+	if p == nil || p.Kind != store.OtherMailbox && p.Kind != store.EmptiedMailbox || v == CopyAgain && p.Server != store.NewSide {
+		return ErrSameMailbox
+	}
+	if err := e.follow(ctx, id, func(a *account) error { return a.decideMailbox(p.Server, v) }); err != nil {
+		return err
+	}
+	if row.State != store.Active {
+		return nil
+	}
+	return e.Again(ctx, []store.AccountID{id})
+}
+
+// decideMailbox runs on the account's goroutine. Nothing is pulled while the question is open.
+func (a *account) decideMailbox(side store.Side, v MailboxVerdict) error {
+	a.log.Warn().Str("server", string(side)).Str("verdict", string(v)).Msg("a person decided about the mailbox that isn't the one it was")
+	if v == CopyAgain {
+		return a.copyAgain()
+	}
+	for _, f := range a.folders {
+		if side == store.OldSide && !foldertree.IsInbox(&f.Folder) {
+			continue // each shows by itself whether it is another one
+		}
+		if err := a.acceptFolder(f, side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acceptFolder forgets how a folder was numbered, so that there is nothing to compare with: what the
+// ledger has of it is recognised by what it is.
+func (a *account) acceptFolder(f *tracked, side store.Side) error {
+	cp, row := f.Checkpoint, f.Folder
+	if side == store.OldSide {
+		cp = store.Checkpoint{NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
+	} else {
+		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
+		row.NewUIDValidity = 0
+	}
+	if err := a.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+		return err
+	}
+	f.Checkpoint = cp
+	rows, err := a.putFolders([]store.Folder{row})
+	a.setFolders(rows)
+	return err
+}
+
+// copyAgain forgets all that was copied into folders that are copied.
+func (a *account) copyAgain() error {
+	for _, f := range a.folders {
+		switch f.State {
+		case store.FolderSkipped, store.FolderDeleted:
+			continue
+		}
+		if err := a.forget(f); err != nil {
+			return err
+		}
+		row := f.Folder
+		row.Missing, row.LeftOut, row.Renaming, row.NewUIDValidity = store.Missing{}, 0, "", 0
+		if !foldertree.IsInbox(&row) {
+			row.State = store.FolderPlanned
+		}
+		rows, err := a.putFolders([]store.Folder{row})
+		if err != nil {
+			return err
+		}
+		a.setFolders(rows)
+	}
+	return nil
+}
