@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -207,8 +208,12 @@ func (b *block) readSecretFile(key, path string) []byte {
 
 // CheckCertificate wants a PEM file with an application's certificate and its private key.
 func CheckCertificate(data []byte) error {
-	if _, err := tls.X509KeyPair(data, data); err != nil {
+	pair, err := tls.X509KeyPair(data, data)
+	if err != nil {
 		return errors.New("holds no certificate with its private key in PEM form; expected both in this file")
+	}
+	if _, ok := pair.PrivateKey.(*rsa.PrivateKey); !ok {
+		return errors.New("has a key that is not RSA; Microsoft takes no others")
 	}
 	return nil
 }

@@ -32,6 +32,10 @@
 // part in it ends with a pass that leaves nothing behind, or with a problem that
 // a person has to mend. A summary holds what lists show of an account.
 //
+// A way to sign in says how Postferry opens the mailboxes of a domain at one of its servers, if
+// not with each account's own password. A consent is the agreement of a mailbox's owner that
+// it may.
+//
 // An administrator may use the import page, within a scope: all or one domain.
 // A session is an administrator's browser that has logged in, a token opens
 // the API for a program. The audit log says who did what there.

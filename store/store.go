@@ -120,7 +120,7 @@ type Store interface {
 	// MoveStates gives the state to to those of the accounts whose state is one
 	// of from, and returns them in the order given.
 	MoveStates(ctx context.Context, ids []AccountID, from []State, to State) (moved []AccountID, err error)
-	// RemoveAccounts removes accounts that are Waiting. Aliases of theirs stand for themselves again. With any other among
+	// RemoveAccounts removes accounts that are Waiting, and the consents of their mailboxes. Aliases of theirs stand for themselves again. With any other among
 	// them it is ErrInvalid and nothing is removed.
 	RemoveAccounts(ctx context.Context, ids []AccountID) error
 	// Overview returns the accounts of a domain, or all if domain is "", in the
@@ -167,7 +167,7 @@ type Store interface {
 	// PutVacantDomain is PutDomain for a domain that has no accounts. It is ErrInvalid
 	// if it has, at that very moment.
 	PutVacantDomain(ctx context.Context, d Domain) error
-	// DeleteDomain removes a stored domain, its schedule, its tokens, and the
+	// DeleteDomain removes a stored domain, its schedule, its ways to sign in, its tokens, and the
 	// administrators who look after it alone, with their sessions. It is
 	// ErrInvalid while there are accounts of the domain.
 	DeleteDomain(ctx context.Context, name string) error
@@ -191,6 +191,7 @@ type Store interface {
 
 	Access
 	Moves
+	SignIns
 
 	// Close releases the state. Calls under way end first.
 	Close() error

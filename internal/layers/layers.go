@@ -59,6 +59,7 @@ func allowed() map[string][]string {
 		"admin/server":       {"admin", "admin/request", "admin/api", "admin/web", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
+		"credential":         append([]string{"upstream", publicnet}, bottom...),
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
 		"stage":              {"discover", "store"},                              // for the facts
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},

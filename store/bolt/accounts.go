@@ -382,6 +382,7 @@ func removeAccount(tx *bbolt.Tx, a *store.Account) error {
 		root(tx, bucketAccounts).Delete(accountKey(a.ID)),
 		root(tx, bucketSummaries).Delete(accountKey(a.ID)),
 		root(tx, bucketUsage).Delete(accountKey(a.ID)),
+		removeConsents(tx, a),
 	)
 }
 

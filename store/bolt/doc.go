@@ -15,7 +15,8 @@
 // systemd credential postferry.key if there is one; then the file is neither
 // read nor made. A password is stored as a random nonce and its
 // XChaCha20-Poly1305 sealing; account number and kind are authenticated along,
-// so that no sealed password opens in another's place. Backup copies state.db
+// so that no sealed password opens in another's place. So are the secrets of signins and
+// consents, with the key of their row. Backup copies state.db
 // and key at one moment, while they are in use.
 //
 // RotateKey changes the key. The next one is written to key.new first; then
@@ -48,6 +49,8 @@
 //	auditdomains  @ and a domain        -> bucket: number -> nothing; which entries are the domain's (@ alone: no domain's)
 //	summaries   account                 -> sums over its folders, its newest pass
 //	domains     domain                  -> servers and policy, of those not in the configuration
+//	signins     side, domain            -> how Postferry signs in there, its secret sealed
+//	consents    side, domain, login     -> what a mailbox's owner has agreed to, the refresh token sealed
 //	schedules   domain                  -> when its accounts are passed over again
 //	runs        run                     -> run; the newest 50 of a domain
 //	runparts    run, account            -> how far the account is within the run

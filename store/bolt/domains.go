@@ -72,7 +72,8 @@ func (b *Store) DeleteDomain(ctx context.Context, name string) error {
 		if err := checkVacant(tx, name); err != nil {
 			return err
 		}
-		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name))
+		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name),
+			deleteSignIn(tx, name, store.OldSide), deleteSignIn(tx, name, store.NewSide))
 	})
 }
 

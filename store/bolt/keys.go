@@ -36,6 +36,8 @@ const (
 	bucketUsage        = "usage"
 	bucketMoves        = "moves"
 	bucketReports      = "reports"
+	bucketSignIns      = "signins"
+	bucketConsents     = "consents"
 )
 
 func rootBuckets() []string {
@@ -44,13 +46,15 @@ func rootBuckets() []string {
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage, bucketMoves, bucketReports,
+		bucketSignIns, bucketConsents,
 	}
 }
 
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports}
+	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports,
+		bucketSignIns, bucketConsents}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

@@ -1,0 +1,281 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"postferry/store"
+	"postferry/store/seal"
+)
+
+// signInKey is the key of how Postferry signs in at a server: side, domain.
+func signInKey(domain string, side store.Side) []byte {
+	return []byte(string(side) + "\x00" + domain)
+}
+
+// consentKey is the key of a consent: side, domain, login. None of them holds a NUL but the login,
+// which comes last.
+func consentKey(m store.Mailbox) []byte {
+	return append(append(signInKey(m.Domain, m.Side), 0), store.FoldLogin(m.Login)...)
+}
+
+// signInPlace and consentPlace are where a secret is sealed for.
+func signInPlace(key []byte) seal.Place  { return seal.PlaceOf("sign-in", key) }
+func consentPlace(key []byte) seal.Place { return seal.PlaceOf("consent", key) }
+
+// SignIns implements store.SignIns.
+func (b *Store) SignIns(ctx context.Context) (all []store.SignIn, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return eachSignIn(tx, b.sealer, func(_ []byte, s *store.SignIn) error {
+			all = append(all, *s)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachSignIn calls fn for each way to sign in. Without a sealer it has no secret.
+func eachSignIn(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, s *store.SignIn) error) error {
+	return root(tx, bucketSignIns).ForEach(func(key, row []byte) error {
+		s, err := decodeSignIn(key, row, sealer)
+		if err != nil {
+			return damaged(bucketSignIns, key, err)
+		}
+		return fn(key, &s)
+	})
+}
+
+// PutSignIn implements store.SignIns.
+func (b *Store) PutSignIn(ctx context.Context, s store.SignIn) error {
+	if err := store.CheckSignIn(&s); err != nil {
+		return err
+	}
+	if s.Created.IsZero() {
+		s.Created = time.Now()
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if _, err := getDomain(tx, s.Domain); err != nil {
+			return err
+		}
+		key := signInKey(s.Domain, s.Side)
+		return root(tx, bucketSignIns).Put(key, encodeSignIn(key, &s, b.sealer))
+	})
+}
+
+// DeleteSignIn implements store.SignIns.
+func (b *Store) DeleteSignIn(ctx context.Context, domain string, side store.Side) error {
+	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+		if root(tx, bucketSignIns).Get(signInKey(domain, side)) == nil {
+			return store.ErrNotFound
+		}
+		return deleteSignIn(tx, domain, side)
+	})
+}
+
+// deleteSignIn removes how Postferry signs in at a server, and what people have agreed to there.
+func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
+	prefix := append(signInKey(domain, side), 0)
+	consents := root(tx, bucketConsents)
+	var gone [][]byte
+	c := consents.Cursor()
+	for key, _ := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = c.Next() {
+		gone = append(gone, bytes.Clone(key))
+	}
+	for _, key := range gone {
+		if err := consents.Delete(key); err != nil {
+			return err
+		}
+	}
+	return root(tx, bucketSignIns).Delete(signInKey(domain, side))
+}
+
+// Consent implements store.SignIns.
+func (b *Store) Consent(ctx context.Context, m store.Mailbox) (c store.Consent, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		c, err = getConsent(tx, m, b.sealer)
+		return err
+	})
+	return c, err
+}
+
+// getConsent reads a consent.
+func getConsent(tx *bbolt.Tx, m store.Mailbox, sealer *seal.Sealer) (store.Consent, error) {
+	key := consentKey(m)
+	row := root(tx, bucketConsents).Get(key)
+	if row == nil {
+		return store.Consent{}, store.ErrNotFound
+	}
+	c, err := decodeConsent(key, row, sealer)
+	if err != nil {
+		return store.Consent{}, damaged(bucketConsents, key, err)
+	}
+	return c, nil
+}
+
+// Consents implements store.SignIns.
+func (b *Store) Consents(ctx context.Context, domain string) (all []store.Consent, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		return eachConsent(tx, nil, func(_ []byte, c *store.Consent) error {
+			if domain == "" || c.Domain == domain {
+				all = append(all, *c)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachConsent calls fn for each consent. Without a sealer it has no secret.
+func eachConsent(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, c *store.Consent) error) error {
+	return root(tx, bucketConsents).ForEach(func(key, row []byte) error {
+		c, err := decodeConsent(key, row, sealer)
+		if err != nil {
+			return damaged(bucketConsents, key, err)
+		}
+		return fn(key, &c)
+	})
+}
+
+// PutConsent implements store.SignIns.
+func (b *Store) PutConsent(ctx context.Context, c store.Consent) error {
+	if err := store.CheckConsent(&c); err != nil {
+		return err
+	}
+	if c.Granted.IsZero() {
+		c.Granted = time.Now()
+	}
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error { return putConsent(tx, &c, b.sealer) })
+}
+
+func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
+	key := consentKey(c.Mailbox)
+	return root(tx, bucketConsents).Put(key, encodeConsent(key, c, sealer))
+}
+
+// RenewConsent implements store.SignIns.
+func (b *Store) RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error) {
+	if now == "" {
+		return false, store.Invalid("an empty refresh token")
+	}
+	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		known = false
+		c, err := getConsent(tx, m, b.sealer)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil || c.Refresh != was {
+			return err
+		}
+		known, c.Refresh = true, now
+		return putConsent(tx, &c, b.sealer)
+	})
+	return known && err == nil, err
+}
+
+// DeleteConsent implements store.SignIns.
+func (b *Store) DeleteConsent(ctx context.Context, m store.Mailbox) error {
+	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+		key := consentKey(m)
+		if root(tx, bucketConsents).Get(key) == nil {
+			return store.ErrNotFound
+		}
+		return root(tx, bucketConsents).Delete(key)
+	})
+}
+
+// removeConsents forgets what the owner of an account that is removed has agreed to.
+func removeConsents(tx *bbolt.Tx, a *store.Account) error {
+	consents, domain := root(tx, bucketConsents), string(store.FoldLogin(a.Domain))
+	return errors.Join(
+		consents.Delete(consentKey(store.Mailbox{Domain: domain, Side: store.OldSide, Login: a.Old.Login})),
+		consents.Delete(consentKey(store.Mailbox{Domain: domain, Side: store.NewSide, Login: a.New.Login})),
+	)
+}
+
+// resealSignIns seals the secrets of ways to sign in and of consents with another key.
+func resealSignIns(tx *bbolt.Tx, from, to *seal.Sealer) error {
+	signIns, consents := map[string][]byte{}, map[string][]byte{}
+	err := errors.Join(
+		eachSignIn(tx, from, func(key []byte, s *store.SignIn) error {
+			signIns[string(key)] = encodeSignIn(key, s, to)
+			return nil
+		}),
+		eachConsent(tx, from, func(key []byte, c *store.Consent) error {
+			consents[string(key)] = encodeConsent(key, c, to)
+			return nil
+		}),
+	)
+	for key, row := range signIns {
+		err = errors.Join(err, root(tx, bucketSignIns).Put([]byte(key), row))
+	}
+	for key, row := range consents {
+		err = errors.Join(err, root(tx, bucketConsents).Put([]byte(key), row))
+	}
+	return err
+}
+
+func encodeSignIn(key []byte, s *store.SignIn, sealer *seal.Sealer) []byte {
+	var e encoder
+	e.text(string(s.Method))
+	for _, text := range []string{s.Login, s.Separator, s.Tenant, s.ClientID, s.Issuer, s.Scope, s.SetBy} {
+		e.text(text)
+	}
+	e.time(s.Created)
+	e.text(sealer.SealAt(signInPlace(key), s.Secret))
+	return e
+}
+
+func decodeSignIn(key, row []byte, sealer *seal.Sealer) (s store.SignIn, err error) {
+	side, domain, ok := strings.Cut(string(key), "\x00")
+	if !ok {
+		return s, errKey
+	}
+	d := decoder{rest: row}
+	s = store.SignIn{Domain: domain, Side: store.Side(side), Method: store.SignInMethod(d.text())}
+	for _, text := range []*string{&s.Login, &s.Separator, &s.Tenant, &s.ClientID, &s.Issuer, &s.Scope, &s.SetBy} {
+		*text = d.text()
+	}
+	s.Created = d.time()
+	box := d.text()
+	if err := d.done(); err != nil || sealer == nil {
+		return s, err
+	}
+	s.Secret, err = sealer.OpenAt(signInPlace(key), box)
+	return s, err
+}
+
+func encodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
+	var e encoder
+	e.text(c.Login)
+	e.text(c.Issuer)
+	e.text(c.ClientID)
+	e.time(c.Granted)
+	e.text(sealer.SealAt(consentPlace(key), c.Refresh))
+	return e
+}
+
+func decodeConsent(key, row []byte, sealer *seal.Sealer) (c store.Consent, err error) {
+	parts := strings.SplitN(string(key), "\x00", 3)
+	if len(parts) != 3 {
+		return c, errKey
+	}
+	d := decoder{rest: row}
+	c = store.Consent{Mailbox: store.Mailbox{Side: store.Side(parts[0]), Domain: parts[1], Login: d.text()}, Issuer: d.text(), ClientID: d.text(), Granted: d.time()}
+	box := d.text()
+	if err := d.done(); err != nil || sealer == nil {
+		return c, err
+	}
+	c.Refresh, err = sealer.OpenAt(consentPlace(key), box)
+	return c, err
+}

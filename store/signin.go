@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// SignInMethod is how Postferry signs in at a server for the accounts of a domain.
+type SignInMethod string
+
+// The methods that an administrator can choose while Postferry runs. A program that prints
+// tokens is not among them: whoever may choose one may run it.
+const (
+	SignInMaster    SignInMethod = "master"    // one login opens all mailboxes
+	SignInMicrosoft SignInMethod = "microsoft" // an application of Microsoft 365
+	SignInGoogle    SignInMethod = "google"    // a service account with domain-wide delegation
+	SignInConsent   SignInMethod = "consent"   // each person agrees at an OpenID provider
+)
+
+// SignIn is how Postferry signs in at one of the servers of a stored domain, if not with each
+// account's own password. Those of the configuration file are not in the store.
+type SignIn struct {
+	Domain string // in lower case
+	Side   Side
+	Method SignInMethod
+	// The others are what config.SignIn has under these names.
+	Login     string
+	Separator string
+	Tenant    string
+	ClientID  string
+	Issuer    string
+	Scope     string
+	Secret    Secret
+	SetBy     string // who has set it up, for the page
+	Created   time.Time
+}
+
+// Mailbox is somebody's mail at one of a domain's servers.
+type Mailbox struct {
+	Domain string // in lower case
+	Side   Side
+	Login  string // at that server; look-ups ignore the case of ASCII letters
+}
+
+// Consent is what the owner of a mailbox has agreed to: that Postferry may open it.
+type Consent struct {
+	Mailbox
+	// Issuer and ClientID are whom it was agreed with: a refresh token is of no use elsewhere.
+	Issuer, ClientID string
+	Refresh          Secret
+	Granted          time.Time
+}
+
+// SignIns keeps how Postferry signs in.
+type SignIns interface {
+	// SignIns returns the ways to sign in of all stored domains, with their secrets.
+	SignIns(ctx context.Context) ([]SignIn, error)
+	// PutSignIn adds or replaces one. ErrNotFound if the domain is not stored.
+	PutSignIn(ctx context.Context, s SignIn) error
+	// DeleteSignIn removes one, and the consents at that server; ErrNotFound if there is none.
+	DeleteSignIn(ctx context.Context, domain string, side Side) error
+
+	// Consent returns what a mailbox's owner has agreed to; ErrNotFound if there is nothing.
+	Consent(ctx context.Context, m Mailbox) (Consent, error)
+	// Consents returns those of a domain, or all if domain is "", without their secrets.
+	Consents(ctx context.Context, domain string) ([]Consent, error)
+	// PutConsent adds or replaces one.
+	PutConsent(ctx context.Context, c Consent) error
+	// RenewConsent gives a consent another refresh token in place of was; known is false if it has
+	// another one by now, or is gone.
+	RenewConsent(ctx context.Context, m Mailbox, was, now Secret) (known bool, err error)
+	// DeleteConsent forgets one; ErrNotFound if there is none.
+	DeleteConsent(ctx context.Context, m Mailbox) error
+}
+
+// CheckSignIn refuses a way to sign in that is malformed.
+func CheckSignIn(s *SignIn) error {
+	if err := checkPlace(s.Domain, s.Side); err != nil {
+		return err
+	}
+	switch s.Method {
+	case SignInMaster, SignInMicrosoft, SignInGoogle, SignInConsent:
+		return nil
+	}
+	return Invalid("domain %q: the way to sign in %q is none of %q, %q, %q, %q", s.Domain, s.Method,
+		SignInMaster, SignInMicrosoft, SignInGoogle, SignInConsent)
+}
+
+// CheckConsent refuses a consent that is malformed.
+func CheckConsent(c *Consent) error {
+	if c.Refresh == "" || c.Issuer == "" || c.ClientID == "" {
+		return Invalid("a consent without a refresh token, or without whom it was agreed with")
+	}
+	return CheckMailbox(&c.Mailbox)
+}
+
+// CheckMailbox refuses a mailbox that is malformed.
+func CheckMailbox(m *Mailbox) error {
+	if m.Login == "" || len(m.Login) > maxLogin {
+		return Invalid("a login of %d octets: 1 to %d are allowed", len(m.Login), maxLogin)
+	}
+	return checkPlace(m.Domain, m.Side)
+}
+
+func checkPlace(domain string, side Side) error {
+	switch {
+	case domain == "" || len(domain) > maxLogin || domain != string(FoldLogin(domain)):
+		return Invalid("domain %q: expected its name in lower case", domain)
+	case side != OldSide && side != NewSide:
+		return Invalid("domain %q: side %q is neither %q nor %q", domain, side, OldSide, NewSide)
+	}
+	return nil
+}
