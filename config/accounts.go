@@ -73,6 +73,14 @@ type ListOptions struct {
 	// Check is run on every account that reads well; what it returns counts as
 	// a mistake of that line. nil for none.
 	Check func(AccountLine) error
+	// Passwordless tells whether an account needs no password, because Postferry signs in for it in
+	// another way; nil if all do. Then a list may have logins alone.
+	Passwordless func(AccountLine) bool
+}
+
+// needless tells whether a line may do without a password.
+func (o *ListOptions) needless(a AccountLine) bool {
+	return a.Login != "" && a.Password == "" && o.Passwordless != nil && o.Passwordless(a)
 }
 
 // AccountList is a list that was read to its end.
@@ -89,6 +97,8 @@ type AccountList struct {
 //
 //	login password
 //	login password new_login new_password
+//
+// A login can stand alone where no password is needed.
 //
 // Values are separated by spaces or tabs. A value that begins with a double
 // quote ends with one, may hold blanks, and holds a quote where two stand
@@ -314,7 +324,7 @@ func (p *accountParser) checkText(line string) error {
 
 // take makes an account of a line.
 func (p *accountParser) take(line string) error {
-	split := splitPlain
+	split := p.splitPlain
 	if p.columns != nil {
 		split = p.columns.split
 	}
@@ -323,7 +333,11 @@ func (p *accountParser) take(line string) error {
 		return err
 	}
 	a.Line = p.line
-	if err := a.Check(); err != nil {
+	checked := a
+	if p.opt.needless(a) {
+		checked.Password = "-"
+	}
+	if err := checked.Check(); err != nil {
 		return err
 	}
 	if p.columns != nil {
@@ -350,10 +364,13 @@ func (p *accountParser) take(line string) error {
 }
 
 // splitPlain takes a line apart whose values stand between blanks.
-func splitPlain(line string) (a AccountLine, err error) {
+func (p *accountParser) splitPlain(line string) (a AccountLine, err error) {
 	values, err := splitValues(line)
 	if err != nil {
 		return a, err
+	}
+	if len(values) == 1 && p.opt.needless(AccountLine{Login: values[0]}) {
+		return AccountLine{Login: values[0]}, nil
 	}
 	if len(values) != 2 && len(values) != 4 {
 		code, hint := "values", "a value with spaces needs double quotes"

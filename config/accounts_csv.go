@@ -78,7 +78,7 @@ func (p *accountParser) header(line string) bool {
 			continue
 		}
 		c, ignored := nameColumns(names, comma)
-		if !slices.Contains(c.at, columnLogin) || !slices.Contains(c.at, columnPassword) {
+		if !slices.Contains(c.at, columnLogin) || !slices.Contains(c.at, columnPassword) && p.opt.Passwordless == nil {
 			continue
 		}
 		p.columns, p.list.Format, p.list.Ignored = c, ListCSV, ignored

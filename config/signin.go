@@ -75,6 +75,12 @@ func (s *SignIn) PerMailbox() bool {
 	return false
 }
 
+// NeedsPassword tells whether the line of an account of the domain must have a password: it needs none
+// where Postferry signs in in another way.
+func (d *Domain) NeedsPassword(a AccountLine) bool {
+	return d.Old.SignIn == nil || d.New.SignIn == nil && a.NewPassword == ""
+}
+
 // commandLogin stands for the login in a command.
 const commandLogin = "{login}"
 

@@ -5,9 +5,9 @@
 // A Keeper holds the tokens, in memory only. A token is fetched once for all connections that
 // wait for it, and renewed before it ends; while the provider is down the one there serves as
 // long as it lasts. A server that refuses a token gets one new token over a new connection, before
-// anything is said to be wrong: tokens end early, are revoked, and clocks go wrong. Only a token that
-// has just been fetched, and is refused, is a problem; the Keeper finds out which, and tells those
-// of a whole tenant once.
+// anything is said to be wrong: tokens end early, are revoked, and clocks go wrong. A token that has
+// just been fetched, and is refused, is a problem; the Keeper finds out which, and tells those of a
+// whole tenant once.
 //
 //	Keeper   what to sign in with for a mailbox at a server, and what a refusal means
 //	source   the token of one subject: an application, or one mailbox

@@ -47,9 +47,13 @@ type request struct {
 
 // ask asks a provider for a token. If it says that our clock is wrong, it is asked once more by its own.
 func (t *tenant) ask(ctx context.Context, r request) (*oauth2.Token, error) {
+	by := t.keeper.ahead(hostOf(r.url))
 	got, err := t.askOnce(ctx, r)
-	if e, ok := errors.AsType[*Error](err); ok && e.Kind == store.ClockWrong && t.learnClock(e) {
-		got, err = t.askOnce(ctx, r)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == store.ClockWrong {
+		t.learnClock(e)
+		if t.keeper.ahead(hostOf(r.url)) != by { // as we know now, or others have learnt meanwhile
+			got, err = t.askOnce(ctx, r)
+		}
 	}
 	return got, err
 }
@@ -61,7 +65,7 @@ func (t *tenant) askOnce(ctx context.Context, r request) (*oauth2.Token, error) 
 		form[name] = values
 	}
 	if r.assert != nil {
-		assertion, err := r.assert(t.keeper.nowAt(host))
+		assertion, err := r.assert(t.keeper.opt.Clock().Add(t.keeper.ahead(host)))
 		if err != nil {
 			return nil, t.fault(store.ApplicationRefused, host, err).ofTenant()
 		}
@@ -93,36 +97,35 @@ func (t *tenant) tokenOf(got *oauth2.Token) token {
 	return newToken(store.Secret(got.AccessToken), t.keeper.opt.Clock(), life)
 }
 
-// nowAt is the time by a provider's clock.
-func (k *Keeper) nowAt(host string) time.Time {
+// ahead is how much a provider's clock is ahead of ours, as far as is known.
+func (k *Keeper) ahead(host string) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.opt.Clock().Add(k.skew[host])
+	return k.skew[host]
 }
 
 // clockMatters is the least difference between two clocks that is taken for one.
 const clockMatters = 30 * time.Second
 
-// learnClock notes how a provider's clock differs from ours; false if it did not tell, or it is known.
-func (t *tenant) learnClock(e *Error) bool {
+// learnClock notes how a provider's clock differs from ours, if it tells.
+func (t *tenant) learnClock(e *Error) {
 	refusal, ok := errors.AsType[*oauth2.RetrieveError](e.Err)
 	if !ok || refusal.Response == nil {
-		return false
+		return
 	}
 	theirs, err := time.Parse(time.RFC1123, refusal.Response.Header.Get("Date"))
 	if err != nil {
-		return false
+		return
 	}
 	k := t.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	ahead := theirs.Sub(k.opt.Clock())
 	if diff := (ahead - k.skew[e.Host]).Abs(); diff < clockMatters {
-		return false
+		return
 	}
 	k.skew[e.Host] = ahead
 	k.opt.Log.Warn().Str("provider", e.Host).Dur("ahead", ahead).Msg("the clock of this machine is wrong by what the provider says; assertions are dated by the provider's")
-	return true
 }
 
 // hostOf is the host of an address.

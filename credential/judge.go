@@ -23,6 +23,7 @@ func (k *Keeper) Judge(server config.Server, login string, in upstream.SignIn, s
 	case err == nil:
 		t.mu.Lock()
 		t.let = true
+		delete(t.struck, login)
 		t.mu.Unlock()
 		t.tell(nil)
 		return false, nil
@@ -40,7 +41,19 @@ func (k *Keeper) Judge(server config.Server, login string, in upstream.SignIn, s
 	if !fresh && src.refused(in.Secret) {
 		return true, err
 	}
-	return false, t.diagnose(e, in, !fresh, err)
+	return false, t.diagnose(e, in, !fresh || t.strike(login) < strikes, err)
+}
+
+// strikes is how often in a row a token that was just fetched must be refused before a person has to
+// look at it: it may have been revoked at that very moment.
+const strikes = 2
+
+// strike counts a refusal of such a token.
+func (t *tenant) strike(login string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.struck[login]++
+	return t.struck[login]
 }
 
 // bornSince tells whether the token was fetched since some moment.
@@ -63,8 +76,8 @@ func imapOff(text string) (off, all bool) {
 	return off, off && strings.Contains(text, "your domain")
 }
 
-// diagnose finds out why a token is refused. passing tells that it was not fetched just now, so
-// that the token itself may be at fault.
+// diagnose finds out why a token is refused. passing tells that it was not fetched just now, or for
+// the first time, so that the token itself may be at fault.
 func (t *tenant) diagnose(e *upstream.Error, in upstream.SignIn, passing bool, err error) error {
 	t.mu.Lock()
 	let := t.let

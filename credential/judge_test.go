@@ -72,6 +72,13 @@ func TestJudge(t *testing.T) {
 			}
 			again, err := w.Judge(server, "anna@contoso.example", in, since, tt.err)
 			e, _ := errors.AsType[*Error](err)
+			if tt.lasts && in.Token && !tt.tenant && e != nil && e.Lasting {
+				t.Error("one refusal counts for good")
+			}
+			if tt.lasts && in.Token {
+				again, err = w.Judge(server, "anna@contoso.example", in, since, tt.err)
+				e, _ = errors.AsType[*Error](err)
+			}
 			if again || e == nil || e.Kind != tt.kind || e.Tenant != tt.tenant || e.Lasting != tt.lasts {
 				t.Errorf("again %v, %+v", again, err)
 			}

@@ -66,6 +66,7 @@ type tenant struct {
 	mu      sync.Mutex
 	sources map[string]*source // by login where each mailbox has its own, else under ""
 	let     bool               // the server has let somebody in
+	struck  map[string]int     // how often in a row the server has refused a token that was just fetched, by login
 	problem *Error             // of all mailboxes, as the log was told
 }
 
@@ -76,7 +77,7 @@ func (k *Keeper) tenant(server config.Server) *tenant {
 	defer k.mu.Unlock()
 	t := k.tenants[key]
 	if t == nil || t.signIn != server.SignIn {
-		t = &tenant{keeper: k, signIn: server.SignIn, server: server, sources: map[string]*source{}}
+		t = &tenant{keeper: k, signIn: server.SignIn, server: server, sources: map[string]*source{}, struck: map[string]int{}}
 		k.tenants[key] = t
 	}
 	return t
@@ -91,10 +92,8 @@ func (k *Keeper) SignIn(ctx context.Context, server config.Server, login string)
 		}
 		return upstream.SignIn{Login: in.Login, Secret: in.Secret, As: login}, nil
 	}
-	t := k.tenant(server)
-	got, err := t.source(login).token(ctx)
+	got, err := k.tenant(server).source(login).token(ctx)
 	if err != nil {
-		t.tell(err)
 		return upstream.SignIn{}, err
 	}
 	return upstream.SignIn{Login: login, Secret: got.secret, Token: true}, nil
@@ -139,10 +138,19 @@ func (t *tenant) source(login string) *source {
 	defer t.mu.Unlock()
 	s := t.sources[subject]
 	if s == nil {
-		s = &source{clock: t.keeper.opt.Clock, fetch: func(ctx context.Context) (token, error) { return t.grant(ctx, login) }}
+		s = &source{clock: t.keeper.opt.Clock, fetch: func(ctx context.Context) (token, error) { return t.fetch(ctx, login) }}
 		t.sources[subject] = s
 	}
 	return s
+}
+
+// fetch asks for a token, and tells what is wrong with all mailboxes.
+func (t *tenant) fetch(ctx context.Context, login string) (token, error) {
+	got, err := t.grant(ctx, login)
+	if err != nil && ctx.Err() == nil {
+		t.tell(err)
+	}
+	return got, err
 }
 
 // side is the server's.

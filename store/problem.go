@@ -83,6 +83,16 @@ const (
 	Unexpected           ProblemKind = "unexpected"            // none of these; Summary and Cause say all there is
 )
 
+// OfTenant tells whether a problem is about all mailboxes of a domain at one of its servers.
+// Whoever finds it tells it once, not for each account.
+func (k ProblemKind) OfTenant() bool {
+	switch k {
+	case MasterRefused, TokenUnavailable, TenantUnknown, ApplicationRefused, PermissionMissing, DelegationMissing, PrincipalMissing, ClockWrong:
+		return true
+	}
+	return false
+}
+
 // Side says which of the two servers something is about.
 type Side string
 

@@ -417,7 +417,7 @@ func (a *account) announce(p *store.Problem) bool {
 	if again {
 		p.Since = was.Since
 	}
-	if again || p.Advice == store.RetryLater && !a.news(p.Server) {
+	if again || p.Advice == store.RetryLater && (p.Kind.OfTenant() || !a.news(p.Server)) {
 		event = a.log.Debug()
 	}
 	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)

@@ -70,6 +70,13 @@ func (e *Engine) Trace(t *upstream.Tracer) {
 	e.shared.dial = session.Dialers{Old: session.Traced(d.Old, t), New: session.Traced(d.New, t)}
 }
 
+// SignInWith opens all sessions from now on with what k knows where a domain has a way to
+// sign in. It may be called before the first other call, or before Run.
+func (e *Engine) SignInWith(k session.SignIns) {
+	d := e.shared.dial
+	e.shared.dial = session.Dialers{Old: session.SigningIn(d.Old, k), New: session.SigningIn(d.New, k)}
+}
+
 // Run owns the engine until ctx ends: it answers the calls below and, with
 // background, passes over all accounts again and again. It returns when
 // everything it started has ended. It may be called once.

@@ -164,7 +164,7 @@ func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Creden
 	s, err = dial(ctx, end.Server, c, upstream.Options{
 		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: e.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
-	if ctx.Err() == nil || err == nil {
+	if (ctx.Err() == nil || err == nil) && session.OfServer(err) {
 		end.Pool.Note(err)
 	}
 	if err != nil {

@@ -134,7 +134,7 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	if len(ids) == 0 {
 		return nil
 	}
-	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, Check: true}
+	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Check: true}
 	pace, err := run.Pace(ctx)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bo
 	if len(ids) == 0 {
 		return nil
 	}
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(e verify.Event) error {
+	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Bodies: bodies, Tell: func(e verify.Event) error {
 		return tell(verifyEvent(e))
 	}}
 	return v.Run(ctx, ids)

@@ -67,6 +67,8 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.engine, err = syncer.New(d.cfg, d.store, d.log); err != nil {
 		return err
 	}
+	keeper := newKeeper(d.store, d.log)
+	d.engine.SignInWith(keeper)
 	if d.control, err = control.Listen(ctx, d.cfg.State); err != nil {
 		return err
 	}
@@ -75,6 +77,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	}
 	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
 	d.backend = &local{store: d.store, engine: d.engine, relay: d.proxy, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
+	d.backend.signIns = keeper
 	if d.cfg.Admin.Listen == "" {
 		return nil
 	}

@@ -25,7 +25,7 @@ func learnDomains(ctx context.Context, known *config.Directory, st store.Store) 
 		}
 		known.Put(domain)
 	}
-	return nil
+	return learnSignIns(ctx, known, st)
 }
 
 // learnAllDomains makes the domains known that the state or its daemon knows.
@@ -42,6 +42,8 @@ func learnAllDomains(ctx context.Context, cfg *config.Config) (err error) {
 	for _, d := range domains {
 		if _, known := cfg.Directory.DomainNamed(d.Name); !known {
 			cfg.Directory.Put(d)
+			cfg.Directory.PutSignIn(d.Name, string(store.OldSide), d.Old.SignIn)
+			cfg.Directory.PutSignIn(d.Name, string(store.NewSide), d.New.SignIn)
 		}
 	}
 	return err

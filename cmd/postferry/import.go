@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -105,7 +106,7 @@ func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding,
 		name, r = list, f
 	}
 	lines, err := config.ParseAccounts(r, config.ListOptions{Encoding: encoding,
-		Check: lineCheck(cfg.Directory)})
+		Check: lineCheck(cfg.Directory), Passwordless: passwordless(cfg.Directory)})
 	if err != nil {
 		return nil, nameList(name, err)
 	}
@@ -114,6 +115,17 @@ func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding,
 		accounts[i] = accountOf(cfg, l)
 	}
 	return accounts, nil
+}
+
+// passwordless tells whether an account needs no password; nil if all of them do.
+func passwordless(known *config.Directory) func(config.AccountLine) bool {
+	if !slices.ContainsFunc(known.All(), func(d config.Domain) bool { return d.Old.SignIn != nil }) {
+		return nil
+	}
+	return func(l config.AccountLine) bool {
+		_, d, ok := known.LoginOf(l)
+		return ok && !d.NeedsPassword(l)
+	}
 }
 
 // nameList makes a list's mistakes say which list it is.

@@ -15,7 +15,7 @@ func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(ver
 	if err != nil {
 		return err
 	}
-	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, Bodies: q.Bodies, Tell: tell}
+	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Bodies: q.Bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 
@@ -41,9 +41,13 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 	if err != nil {
 		return err
 	}
+<<<<<<< HEAD
 	seen := checkedAccounts{}
 	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
 		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
+=======
+	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Tell: func(p dryrun.AccountPlan) error {
+>>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
 		return tell(control.PlanRecord{Account: &p})
 	}}
 	pace, err := d.Pace(ctx)

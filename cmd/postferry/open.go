@@ -102,11 +102,17 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	keeper := newKeeper(st, *log)
+	engine.SignInWith(keeper)
 	// A signal ends the pass; the engine itself ends after it, in Close.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
+<<<<<<< HEAD
 	return &local{store: st, engine: engine, cfg: cfg, log: *log, guide: newGuide(cfg, st, *log, nil), close: func() error {
+=======
+	return &local{store: st, engine: engine, cfg: cfg, log: *log, signIns: keeper, close: func() error {
+>>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
 		stop()
 		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {

@@ -41,6 +41,8 @@ type DovecotOptions struct {
 	CA *CA
 	// Hosts are the names in the certificate; none for localhost and the loopback addresses.
 	Hosts []string
+	// Introspection is where it asks about tokens (RFC 7662); "" if it takes none.
+	Introspection string
 	// ExtraConfig ends the configuration file and so overrides what precedes it.
 	ExtraConfig string
 }
@@ -237,11 +239,15 @@ func (d *Dovecot) writeConfig() error {
 	if err != nil {
 		return err
 	}
+	oauth, err := d.oauthConfig()
+	if err != nil {
+		return err
+	}
 	values := map[string]any{
 		"Dir": d.Dir, "Greeting": d.token, "User": d.account.user, "Group": d.account.group,
 		"IMAP": port(d.IMAP), "IMAPS": port(d.IMAPS), "POP3": port(d.POP3), "POP3S": port(d.POP3S),
 		"Format": d.opt.Format, "Separator": d.opt.Separator, "Prefix": d.opt.Prefix,
-		"Fsync": "never", "SpecialUse": d.specialUse(), "Extra": d.opt.ExtraConfig,
+		"Fsync": "never", "SpecialUse": d.specialUse(), "Extra": oauth + d.opt.ExtraConfig,
 	}
 	if d.opt.Fsync {
 		values["Fsync"] = "optimized"

@@ -6,6 +6,7 @@
 //	             control                  the socket between commands and daemon
 //	admin         proxy         syncer      never import each other
 //	     upstream        discover           nor do these
+//	    credential                          what to sign in with; wired by cmd
 //	wire          store         config      import none of ours
 //
 // administrators come in through

@@ -119,7 +119,8 @@ func forgetDomain(tx *bbolt.Tx, domain string) error {
 		}
 	}
 	key := []byte(domain)
-	return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain))
+	return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain),
+		deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide))
 }
 
 // markScrub says that what the transaction deletes has to be overwritten.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"testing"
 
 	"postferry/store"
@@ -136,11 +137,17 @@ func testRenewConsent(t *testing.T, f *fixture) {
 
 // A domain that is set up again is somebody else's, and so is a login of it.
 func testSignInsGoWithTheirDomain(t *testing.T, f *fixture) {
+	for name, remove := range map[string]func(context.Context, string) error{"deleted": f.DeleteDomain, "forgotten": f.Forget} {
+		t.Run(name, func(t *testing.T) { testSignInsGo(t, f, remove) })
+	}
+}
+
+func testSignInsGo(t *testing.T, f *fixture, remove func(context.Context, string) error) {
 	must(t, f.PutDomain(t.Context(), domain("a.example")))
 	must(t, f.PutSignIn(t.Context(), signIn("a.example", store.OldSide)))
 	must(t, f.PutConsent(t.Context(), consent("a.example", "anna")))
 	must(t, f.PutConsent(t.Context(), consent("a.example.org", "anna")))
-	must(t, f.DeleteDomain(t.Context(), "a.example"))
+	must(t, remove(t.Context(), "a.example"))
 	signIns, err := f.SignIns(t.Context())
 	must(t, err)
 	wantEqual(t, "ways to sign in", len(signIns), 0)

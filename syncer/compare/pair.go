@@ -51,6 +51,7 @@ type Pair struct {
 	Log     zerolog.Logger
 	Account store.Account
 	Domain  *config.Domain
+	SignIns session.SignIns   // for domains that have a way to sign in
 	Old     session.Source    // nil if there is none
 	New     *upstream.Session // likewise
 	// What sessions have learnt of the servers holds for those after them.
@@ -67,14 +68,14 @@ func (p *Pair) Open(ctx context.Context) error {
 
 func (p *Pair) OpenOld(ctx context.Context) (err error) {
 	if p.Old == nil {
-		p.Old, err = session.Patiently(session.DialOld, session.InUsePause)(ctx, p.Domain.Old, p.Account.Old, p.options(p.Domain.Old, upstream.RoleOld, &p.oldQuirks))
+		p.Old, err = session.Patiently(session.SigningIn(session.DialOld, p.SignIns), session.InUsePause)(ctx, p.Domain.Old, p.Account.Old, p.options(p.Domain.Old, upstream.RoleOld, &p.oldQuirks))
 	}
 	return err
 }
 
 func (p *Pair) OpenNew(ctx context.Context) (err error) {
 	if p.New == nil {
-		p.New, err = session.DialIMAP(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, upstream.RoleNew, &p.newQuirks))
+		p.New, err = session.SigningIn(session.DialIMAP, p.SignIns)(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, upstream.RoleNew, &p.newQuirks))
 	}
 	return err
 }

@@ -25,6 +25,8 @@ type DryRun struct {
 	Config *config.Config
 	Store  store.Store
 	Log    zerolog.Logger
+	// SignIns is what to sign in with where a domain has a way to; nil for none.
+	SignIns session.SignIns
 	// Check is for accounts in any state, and tries the logins on both servers even
 	// if one of them fails: Trouble says how that went.
 	Check bool
@@ -94,7 +96,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	}
 	p := &accountPlanner{
 		store: d.Store, id: id, plan: AccountPlan{Account: id, Login: row.Login}, maxFolders: d.Config.Sync.MaxFolders,
-		pair: compare.Pair{Stall: d.Config.Sync.Stall, Log: d.Log.With().Str("account", row.Login).Logger(), Account: row},
+		pair: compare.Pair{Stall: d.Config.Sync.Stall, Log: d.Log.With().Str("account", row.Login).Logger(), Account: row, SignIns: d.SignIns},
 	}
 	var known bool
 	switch p.pair.Domain, known = d.Config.DomainNamed(row.Domain); {
@@ -109,8 +111,8 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	}
 	err = p.all(ctx)
 	p.pair.Close(ctx)
-	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
-		p.plan.Problem, p.plan.Cause = broken.Summary(), err.Error()
+	if _, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+		p.plan.Problem, p.plan.Cause = problem.Of(err, "", 1).Summary, err.Error()
 		err = nil
 	}
 	return p.plan, err

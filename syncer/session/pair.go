@@ -222,7 +222,7 @@ func (s *Slot[S]) dialAs(ctx context.Context, l *Pair, c store.Credentials, dial
 		Quirks:   &s.End.Pool.Quirks,
 		Traffic:  l.flow(s.End.ReadOnly),
 	})
-	if ctx.Err() == nil && (err == nil || s.follows == nil) { // that a further one fails says little
+	if ctx.Err() == nil && OfServer(err) && (err == nil || s.follows == nil) { // that a further one fails says little
 		s.End.Pool.Note(err)
 	}
 	return session, err

@@ -43,7 +43,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 		c.result.Problem = "The account is finished: its old server is not contacted any more."
 		return nil
 	}
-	c.pair = compare.Pair{Stall: c.run.Config.Sync.Stall, Log: c.log, Account: c.row, Domain: domain}
+	c.pair = compare.Pair{Stall: c.run.Config.Sync.Stall, Log: c.log, Account: c.row, Domain: domain, SignIns: c.run.SignIns}
 	known, err := c.run.Store.Folders(ctx, c.row.ID)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/compare"
 	"postferry/syncer/problem"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -30,6 +31,8 @@ type Verification struct {
 	Config *config.Config
 	Store  store.Store
 	Log    zerolog.Logger
+	// SignIns is what to sign in with where a domain has a way to; nil for none.
+	SignIns session.SignIns
 	// Bodies reads all messages whole and compares their SHA-256. Without it
 	// two messages are the same if their sizes and header fields (Message-ID,
 	// Date, From, Sender, Subject) are; if only the sizes differ, the bodies are
@@ -103,9 +106,10 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	}
 	err = c.check(ctx)
 	c.pair.Close(ctx)
-	if broken, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+	if _, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
 		c.log.Warn().Err(err).Msg("the account could not be verified")
-		c.result.Problem, c.result.Cause, c.result.Trouble = broken.Summary(), err.Error(), problem.Of(err, "", 1)
+		c.result.Trouble, c.result.Cause = problem.Of(err, "", 1), err.Error()
+		c.result.Problem = c.result.Trouble.Summary
 		err = nil
 	}
 	if err != nil {
