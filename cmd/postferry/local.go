@@ -30,17 +30,11 @@ type local struct {
 	// background says that the engine makes passes by itself, as the daemon's does.
 	background bool
 
-<<<<<<< HEAD
 	cfg   *config.Config // for what reaches the servers beside the engine
 	log   zerolog.Logger // likewise
 	guide *lifecycle.Guide
-=======
 	// signIns knows how to sign in; nil where nothing is copied.
 	signIns *credential.Keeper
-
-	cfg *config.Config // for what reaches the servers beside the engine
-	log zerolog.Logger // likewise
->>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink linkMaker
 	// operator works with the import page's memory as well; nil where there is none.

@@ -41,13 +41,9 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 	if err != nil {
 		return err
 	}
-<<<<<<< HEAD
 	seen := checkedAccounts{}
-	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, Tell: func(p dryrun.AccountPlan) error {
-		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
-=======
 	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Tell: func(p dryrun.AccountPlan) error {
->>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
+		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
 		return tell(control.PlanRecord{Account: &p})
 	}}
 	pace, err := d.Pace(ctx)

@@ -108,11 +108,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
-<<<<<<< HEAD
-	return &local{store: st, engine: engine, cfg: cfg, log: *log, guide: newGuide(cfg, st, *log, nil), close: func() error {
-=======
-	return &local{store: st, engine: engine, cfg: cfg, log: *log, signIns: keeper, close: func() error {
->>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
+	return &local{store: st, engine: engine, cfg: cfg, log: *log, signIns: keeper, guide: newGuide(cfg, st, *log, nil), close: func() error {
 		stop()
 		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {

@@ -50,13 +50,8 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-<<<<<<< HEAD
-		"cmd/postferry": append([]string{bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
-=======
-		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/transfer", "syncer/foldertree"}, middle...), // for what they report
->>>>>>> d10e844 (syncer: sign in as the domain wants, with another token where one is refused)
 		"admin":              append([]string{throttle, spreadsheet}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
