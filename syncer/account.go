@@ -34,7 +34,9 @@ type shared struct {
 	quiet   time.Duration    // settleQuiet, shorter in tests
 	clock   func() time.Time // time.Now, another one in tests of what hangs on how long something took
 	limits  session.Throttles
-	log     zerolog.Logger
+	// lateLook is how often it is looked at whom to watch for late mail; shorter in tests.
+	lateLook time.Duration
+	log      zerolog.Logger
 }
 
 // tracked is a row of the store and what goes on with it.

@@ -38,6 +38,7 @@ func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.Accou
 	}); err != nil {
 		return stopped.asked, err
 	}
+	e.late.stop(stopped.all)
 	return stopped.asked, e.tell(ctx, stopped.all, func(a *account, row store.Account) { a.halted(row) })
 }
 

@@ -50,17 +50,21 @@ type Engine struct {
 	schedules  map[string]store.Schedule
 	background bool
 	jobs       sync.WaitGroup
+
+	late *stragglers // may be used from anywhere
 }
 
 // New makes an engine. Nothing happens before Run.
 func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
-	return &Engine{
+	e := &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, lateLook: lateLook, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
 		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
-	}, nil
+	}
+	e.late = newStragglers(e)
+	return e, nil
 }
 
 // Trace writes the protocol of all sessions down from now on. It may be called
@@ -88,6 +92,7 @@ func (e *Engine) Run(ctx context.Context, background bool) error {
 			close(e.ending)
 			return err
 		}
+		e.jobs.Go(func() { e.late.run(ctx) })
 	}
 	e.loop(ctx, background)
 	close(e.ending)

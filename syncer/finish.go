@@ -19,12 +19,14 @@ func (e *Engine) Finished(ctx context.Context, ids []store.AccountID) error {
 	if err := e.tell(ctx, ids, func(a *account, row store.Account) { a.halted(row) }); err != nil {
 		return err
 	}
+	e.late.leave(ctx, ids)
 	_, err := e.leaveAll(ctx, ids)
 	return err
 }
 
 // LetGo ends the work on accounts, and returns when nothing of it is under way any more.
 func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
+	e.late.leave(ctx, ids)
 	at, err := e.leaveAll(ctx, ids)
 	if err != nil {
 		return err

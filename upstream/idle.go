@@ -36,9 +36,9 @@ func (s *Session) Idle(ctx context.Context, maxWait time.Duration) (changed bool
 	return changed, err
 }
 
-// anyFetch counts changed flags as a change.
+// anyFetch counts changed flags as a change, and what is told of other folders (RFC 5465).
 func (s *Session) anyFetch(_ uint32, name string) bool {
-	s.news = s.news || name == "FETCH"
+	s.news = s.news || name == "FETCH" || name == "STATUS"
 	return false
 }
 

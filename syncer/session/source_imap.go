@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -188,4 +189,26 @@ func (s IMAPSource) Used(ctx context.Context) (uint64, error) {
 		}
 	}
 	return 0, err
+}
+
+// Watching is a session with an old server that tells of new mail by itself.
+type Watching interface {
+	// Watches tells whether it does.
+	Watches() bool
+	// Notify has it tell of all folders, and reports whether it does; otherwise it tells of the
+	// opened one.
+	Notify(ctx context.Context) (all bool, err error)
+	// Idle waits until it tells of something, which is changed, maxWait passed or ctx ends.
+	Idle(ctx context.Context, maxWait time.Duration) (changed bool, err error)
+}
+
+// WatchingOf is a session with an old server as one that tells of new mail by itself; false if it
+// doesn't.
+func WatchingOf(s Source) (Watching, bool) {
+	imap, ok := s.(IMAPSource)
+	if !ok {
+		return nil, false // POP3
+	}
+	w, ok := imap.IMAPReader.(Watching)
+	return w, ok && w.Watches()
 }
