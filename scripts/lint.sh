@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Formatting, go vet, staticcheck (staticcheck.conf says which checks), the direction
-# of imports (internal/layers) and whether docs/codes.md is fresh (internal/codes).
+# of imports and what is exported for tests only (internal/layers), and whether
+# docs/codes.md is fresh (internal/codes).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/wire"
 )
 
@@ -100,7 +99,7 @@ func TestClientSearchIsBounded(t *testing.T) {
 	defer r.engine.Disconnected(r.account.ID)
 	r.engine.Search(ctx, r.account.ID, "INBOX", criteria(t, "TEXT Message-ID"))
 	got := r.pair.new.bodies("INBOX")
-	if !slices.Contains(got, mail(999)) || !slices.Contains(got, mail(1000-transfer.SearchMost)) || len(got) > 500 {
+	if !slices.Contains(got, mail(999)) || !slices.Contains(got, mail(1000-100)) || len(got) > 500 {
 		t.Errorf("%d messages are there, and not the newest", len(got))
 	}
 	quick := func(what, mailbox, search string) {

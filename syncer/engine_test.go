@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +10,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/syncer/session"
-	"postferry/syncer/treesync"
-	"postferry/upstream"
 )
 
 func TestPassCopiesEverythingOnce(t *testing.T) {
@@ -204,23 +201,5 @@ func TestPassLooksForItself(t *testing.T) {
 	close(proceed)
 	if res := <-results; res.Pass.Copied != 1 || !res.Pass.Complete {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-}
-
-func TestGraverError(t *testing.T) {
-	fix := &upstream.Error{Class: upstream.Fix, Err: errors.New("fix")}
-	later := &upstream.Error{Class: upstream.Later, Err: errors.New("later")}
-	tests := []struct{ one, other, want error }{
-		{nil, nil, nil},
-		{later, nil, later},
-		{nil, fix, fix},
-		{later, fix, fix},
-		{fix, later, fix},
-		{fix, &upstream.Error{Class: upstream.Fix, Err: errors.New("other")}, fix},
-	}
-	for _, tt := range tests {
-		if got := treesync.Graver(tt.one, tt.other); got != tt.want {
-			t.Errorf("graver(%v, %v) = %v, want %v", tt.one, tt.other, got, tt.want)
-		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -45,7 +44,8 @@ func TestDenseFolderIsListedInParts(t *testing.T) {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
 	r.pair.old.folders["INBOX"].next = 50_000_000
-	const dense = transfer.ListMost + 5000
+	const listMost = 16 * session.ListWindow
+	const dense = listMost + 5000
 	for i := range dense {
 		r.pair.old.deliver("INBOX", mail(5+i))
 	}
@@ -59,7 +59,7 @@ func TestDenseFolderIsListedInParts(t *testing.T) {
 	if res := r.sync(); res.Problem != nil || res.Pass.Copied != dense+5 {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
-	if n := most.Load(); n > transfer.ListMost {
+	if n := most.Load(); n > listMost {
 		t.Errorf("one listing brought %d messages", n)
 	}
 }

@@ -8,14 +8,13 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/transfer"
 )
 
 // TestHold: while a client's command is about a folder nothing is copied into it, and
 // afterwards it goes on; its neighbours are not concerned.
 func TestHold(t *testing.T) {
 	r := newRig(t)
-	const n = 3 * transfer.BatchMessages
+	const n = 3 * 100 // batches
 	r.pair.old.add("F")
 	r.pair.old.add("F/below")
 	r.pair.old.add("other")

@@ -11,7 +11,6 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer/treesync"
 )
 
 // foundOn compares a folder of the old server with the one it must be on the new one, and wants
@@ -294,12 +293,12 @@ func TestMissingFolder(t *testing.T) {
 		hide(r, "Work")
 		for want := range uint32(3) {
 			r.complete(0)
-			now = now.Add(treesync.LookEvery / 3)
+			now = now.Add(20 * time.Minute)
 			r.complete(0)
 			if row := r.folderRow("Work"); row.Missing.Looks != want+1 {
 				t.Errorf("%+v", row.Missing)
 			}
-			now = now.Add(treesync.LookEvery)
+			now = now.Add(time.Hour)
 		}
 	})
 	t.Run("numbered anew meanwhile, and found by what it holds", func(t *testing.T) {
@@ -313,7 +312,7 @@ func TestMissingFolder(t *testing.T) {
 		r.new.Rename("Work", "Projects", true)
 		r.late("Work", 90)
 		hide(r)
-		now = now.Add(treesync.LookEvery)
+		now = now.Add(time.Hour)
 		r.complete(1)
 		r.foundOn("Work", "Projects")
 	})

@@ -2,17 +2,12 @@ package syncer
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"pgregory.net/rapid"
-
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
-	"postferry/upstream"
 )
 
 // slowOld makes the old server take a while for each body.
@@ -173,29 +168,6 @@ func TestVisitOfAFolderThatIsPulledSlowly(t *testing.T) {
 	r.slowOld(0)
 	cancel()
 	<-ended
-}
-
-// TestGroups: newer messages don't wait for large older ones, none is lost, and within a
-// group the order stays.
-func TestGroups(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		sizes := rapid.SliceOf(rapid.Int64Range(0, 2*transfer.GroupOctets)).Draw(t, "sizes")
-		msgs := make([]upstream.Message, len(sizes))
-		for i, size := range sizes {
-			msgs[i] = upstream.Message{UID: imap.UID(i + 1), Size: size}
-		}
-		parts := transfer.Groups(msgs)
-		var all []upstream.Message
-		for _, part := range slices.Backward(parts) {
-			if len(part) == 0 || len(part) > 1 && transfer.OctetsOf(part) > transfer.GroupOctets {
-				t.Fatalf("a group of %d messages with %d octets", len(part), transfer.OctetsOf(part))
-			}
-			all = append(all, part...)
-		}
-		if fmt.Sprint(all) != fmt.Sprint(msgs) {
-			t.Fatalf("got %v of %v", all, msgs)
-		}
-	})
 }
 
 func TestArrivals(t *testing.T) {

@@ -6,11 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emersion/go-imap/v2"
-
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer/message"
 )
 
 // loses takes flags from messages that are appended.
@@ -235,16 +232,5 @@ func TestInvalidFlag(t *testing.T) {
 			}
 			r.complete(0)
 		})
-	}
-}
-
-func TestNamesFlag(t *testing.T) {
-	for words, want := range map[string]bool{
-		`invalid flag $notjunk`: true, `"$notjunk" is no flag`: true, "bad flags ($notjunk \\seen)": true, "unknown: $NOTJUNK.": true,
-		"$notjunk2 is bad": false, "bad flag": false, "": false,
-	} {
-		if got := message.NamesFlag(strings.ToLower(words), imap.Flag("$NotJunk")); got != want {
-			t.Errorf("%q: %v", words, got)
-		}
 	}
 }

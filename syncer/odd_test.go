@@ -11,7 +11,6 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer/problem"
 )
 
 // without takes words out of a list of capabilities.
@@ -291,6 +290,9 @@ func (r *oddRig) filled(folder string) {
 	}
 }
 
+// firstRest is how long a server rests at least that fails for the first time.
+const firstRest = 2 * time.Second
+
 // TestServersThatRefuse: what is wrong is told in plain words, tried again only if
 // that helps, and nothing else happens.
 func TestServersThatRefuse(t *testing.T) {
@@ -302,16 +304,16 @@ func TestServersThatRefuse(t *testing.T) {
 		after   time.Duration // at least until it is tried again
 	}{
 		{"PREAUTH", lab.OddOptions{Greeting: "* PREAUTH welcome, whoever you are"}, "lets everybody in without a password", store.NeedsFix, 0},
-		{"BYE", lab.OddOptions{Greeting: "* BYE [UNAVAILABLE] not today"}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
+		{"BYE", lab.OddOptions{Greeting: "* BYE [UNAVAILABLE] not today"}, "not available at the moment", store.RetryLater, firstRest},
 		{"referral", lab.OddOptions{Answer: answerTo("LOGIN", "NO [REFERRAL imap://ann;AUTH=*@imap2.example/] try imap2.example")},
 			"is kept on another server, imap2.example", store.NeedsFix, 0},
 		{"Exchange is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [UNAVAILABLE] Request is throttled. Suggested Backoff Time: 40000 milliseconds")},
 			"asks for a pause of 40s", store.RetryLater, 40 * time.Second},
-		{"Gmail is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [THROTTLED] Lockdown in sector 4")}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
-		{"limit", lab.OddOptions{Answer: answerTo("EXAMINE", "NO [LIMIT] FETCH Rate limit hit")}, "not available at the moment", store.RetryLater, problem.BackoffFirst},
+		{"Gmail is throttling", lab.OddOptions{Answer: answerTo("FETCH", "NO [THROTTLED] Lockdown in sector 4")}, "not available at the moment", store.RetryLater, firstRest},
+		{"limit", lab.OddOptions{Answer: answerTo("EXAMINE", "NO [LIMIT] FETCH Rate limit hit")}, "not available at the moment", store.RetryLater, firstRest},
 		{"throttled while reading", lab.OddOptions{Answer: answerTo("FETCH", "* BYE Request is throttled. Suggested Backoff Time: 5 seconds")}, "asks for a pause of 5s", store.RetryLater, 5 * time.Second},
 		{"unsafe", lab.OddOptions{Answer: answerTo("EXAMINE", "NO EXAMINE Unsafe Login. Please contact kefu@188.com for help")}, "Allow IMAP for others in the account's settings", store.NeedsFix, 0},
-		{"alone too many", lab.OddOptions{Answer: capped(0, "NO [LIMIT] Maximum number of connections from user+IP exceeded")}, "allows no more connections at the moment", store.RetryLater, problem.BackoffFirst},
+		{"alone too many", lab.OddOptions{Answer: capped(0, "NO [LIMIT] Maximum number of connections from user+IP exceeded")}, "allows no more connections at the moment", store.RetryLater, firstRest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,13 +3,11 @@ package syncer
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/internal/lab"
-	"postferry/syncer/message"
 	"postferry/syncer/session"
 )
 
@@ -124,28 +122,5 @@ func TestPOP3AfterIMAP(t *testing.T) {
 	}
 	if n := len(r.pair.new.bodies("INBOX")); n != 52 {
 		t.Errorf("%d messages", n)
-	}
-}
-
-// The keys of messages without an id don't depend on what servers and
-// programs write into the header of a stored message.
-func TestPOP3HeaderKey(t *testing.T) {
-	plain := session.HeaderKey("", []byte("Subject: a\r\n b\r\nFrom: c\r\n\r\n"))
-	for _, same := range []string{
-		"Subject: a b\r\nFrom: c\r\nStatus: RO\r\n\r\n", "X-UIDL: 5\nsubject:  a\n b\nFrom: c\nX-Mozilla-Status: 0001\n\n",
-	} {
-		if session.HeaderKey("", []byte(same)) != plain {
-			t.Errorf("%q has another key", same)
-		}
-	}
-	for _, other := range []string{"Subject: a b\r\nFrom: d\r\n\r\n", "From: c\r\nSubject: a b\r\n\r\n", ""} {
-		if session.HeaderKey("", []byte(other)) == plain {
-			t.Errorf("%q has the same key", other)
-		}
-	}
-	for _, uid := range []string{"abc", "x", strings.Repeat("u", 70), strings.Repeat("u", 5000), "a\xff"} {
-		if k := session.UIDLKey(uid); len(k) == message.IMAPKeyLength || len(k) > 255 || session.HeaderKey(uid, nil) == k || len(session.HeaderKey(uid, nil)) > 240 {
-			t.Errorf("%.20q: %q", uid, k)
-		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,12 +18,14 @@ import (
 	"postferry/upstream"
 )
 
+// fieldName is a name of RFC 5322 section 2.2.
+var fieldName = regexp.MustCompile(`^[!-9;-~]+$`)
+
 // refuseLikeCyrus refuses what Cyrus does.
 func refuseLikeCyrus(body []byte) error {
 	refuse := func(text string) error {
 		return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: text, Err: fmt.Errorf("NO")}
 	}
-	header := body[:message.HeaderLength(body)]
 	switch {
 	case len(body) == 0:
 		return refuse("Zero-length message literal")
@@ -31,9 +34,12 @@ func refuseLikeCyrus(body []byte) error {
 	case bytes.Count(body, []byte("\n")) != bytes.Count(body, []byte("\r\n")):
 		return refuse("Message contains bare newlines")
 	}
-	for i, line := range bytes.SplitAfter(header, []byte("\n")) {
+	for i, line := range bytes.SplitAfter(body, []byte("\n")) {
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			break // the header ends
+		}
 		name, _, ok := bytes.Cut(line, []byte(":"))
-		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' && (!ok || !message.IsFieldName(name)) && (i > 0 || !bytes.HasPrefix(line, []byte("From "))) {
+		if line[0] != ' ' && line[0] != '\t' && (!ok || !fieldName.Match(name)) && (i > 0 || !bytes.HasPrefix(line, []byte("From "))) {
 			return refuse("Message contains invalid header")
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/syncer/recovery"
 )
 
 // TestSecondCopies: what the new server stores long after it counted as lost is removed at
@@ -28,7 +27,7 @@ func TestSecondCopies(t *testing.T) {
 			box.messages = slices.DeleteFunc(box.messages, func(m *fakeMessage) bool { return m == first })
 		}, stays: true},
 		"the server can't say":    {change: func(r *rig, _ *fakeFolder, _, _ *fakeMessage) { r.pair.new.uidplus = false }, stays: true},
-		"too long ago":            {lost: func(in *store.Intent) { in.Written = time.Now().Add(-recovery.LostKept - time.Hour) }, stays: true},
+		"too long ago":            {lost: func(in *store.Intent) { in.Written = time.Now().Add(-7*24*time.Hour - time.Hour) }, stays: true},
 		"of an earlier numbering": {lost: func(in *store.Intent) { in.UIDValidity++ }, stays: true},
 		"stored before":           {lost: func(in *store.Intent) { in.UIDNext = 1000 }, stays: true},
 		"of another message":      {lost: func(in *store.Intent) { in.Fingerprint[0]++; in.Size += 100 }, stays: true},

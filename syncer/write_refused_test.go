@@ -9,7 +9,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/syncer/transfer"
 	"postferry/upstream"
 )
 
@@ -137,7 +136,7 @@ func TestServerFailsAlways(t *testing.T) {
 	r.pair.new.refuse = func([]byte) error { return bugError() }
 	r.start(false)
 	res := r.sync()
-	if res.Problem == nil || res.Problem.Advice != store.RetryLater || res.Pass.Quarantined > transfer.BrokenBound+1 || !strings.Contains(res.Problem.Cause, "Internal error") {
+	if res.Problem == nil || res.Problem.Advice != store.RetryLater || res.Pass.Quarantined > 6 || !strings.Contains(res.Problem.Cause, "Internal error") {
 		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 	}
 }

@@ -15,8 +15,8 @@ import (
 // alone and told: real servers have nothing like it, and what is done with a name grows
 // with its length multiplied by the number of its parts.
 const (
-	MaxName   = 2 << 10 // octets of a raw name
-	MaxLevels = 100     // its parts
+	maxName   = 2 << 10 // octets of a raw name
+	maxLevels = 100     // its parts
 	// maxLong is how many of such folders have rows, so that status can name them.
 	maxLong = 100
 	// shownName is how much of such a name is kept and shown. Octets.
@@ -29,9 +29,9 @@ var ErrOmitted = problem.New(store.TooManyFolders, "", "the old server has more 
 // tooLong is why a folder is left alone for its name, "" if it isn't.
 func tooLong(m upstream.Mailbox) string {
 	switch {
-	case m.Cut || len(m.Name) > MaxName:
+	case m.Cut || len(m.Name) > maxName:
 		return noteLong
-	case m.Delim != 0 && strings.Count(m.Name, string(rune(m.Delim))) >= MaxLevels:
+	case m.Delim != 0 && strings.Count(m.Name, string(rune(m.Delim))) >= maxLevels:
 		return noteDeep
 	}
 	return ""
@@ -52,7 +52,7 @@ func withinBounds(all []upstream.Mailbox) (fine, long []upstream.Mailbox) {
 
 // KnownAs is what the row of a folder calls it that has a long name.
 func KnownAs(name string) string {
-	if len(name) <= MaxName {
+	if len(name) <= maxName {
 		return name
 	}
 	return name[:shownName] + "... " + longHash(name)
@@ -126,7 +126,7 @@ func (p *Planner) limit(fresh []*folder) []*folder {
 	omitted := make(map[*folder]bool, len(others)-room)
 	for _, f := range others[room:] {
 		omitted[f] = true
-		p.omit(f, WholeOmitted)
+		p.omit(f, wholeOmitted)
 	}
 	p.note(NoteOmitted, others[room].Title(), len(omitted), p.wish.MaxFolders)
 	p.folders = slices.DeleteFunc(p.folders, func(f *folder) bool { return omitted[f] })

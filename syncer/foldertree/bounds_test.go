@@ -18,12 +18,12 @@ var oddNames = map[string]string{
 	strings.Repeat("&", 64<<10) + "-":               noteLong,
 	strings.Repeat("a/", 16_000) + "a":              noteLong,
 	strings.Repeat("&AGE-", 20_000):                 noteLong,
-	strings.Repeat("x", MaxName+1):                  noteLong,
-	strings.Repeat("x", MaxName):                    "",
-	strings.Repeat("/", MaxLevels):                  noteDeep,
-	strings.Repeat("a/", MaxLevels) + "a":           noteDeep,
-	strings.Repeat("b/", MaxLevels-1) + "b":         "",
-	strings.Repeat("&", MaxName-1) + "-":            "",
+	strings.Repeat("x", maxName+1):                  noteLong,
+	strings.Repeat("x", maxName):                    "",
+	strings.Repeat("/", maxLevels):                  noteDeep,
+	strings.Repeat("a/", maxLevels) + "a":           noteDeep,
+	strings.Repeat("b/", maxLevels-1) + "b":         "",
+	strings.Repeat("&", maxName-1) + "-":            "",
 	strings.Repeat("&AOQ-&-", 100):                  "",
 	strings.Repeat("\x01", 300):                     "",
 	"INBOX/" + strings.Repeat("Entw&APw-rfe/", 200): noteLong,
@@ -57,7 +57,7 @@ func TestOddNamesAreLeftOut(t *testing.T) {
 	rows := map[string]store.Folder{}
 	for _, f := range plan.Folders {
 		rows[f.Old] = f
-		if len(f.Old) > MaxName || strings.Contains(f.Title, "...") && len(f.Title) > 3*shownName {
+		if len(f.Old) > maxName || strings.Contains(f.Title, "...") && len(f.Title) > 3*shownName {
 			t.Errorf("a row of %d octets, with a title of %d", len(f.Old), len(f.Title))
 		}
 	}
@@ -83,7 +83,7 @@ func TestOddNamesAreLeftOut(t *testing.T) {
 
 // A folder that was copied before its name was found too long keeps its row.
 func TestLongNameThatWasKnown(t *testing.T) {
-	name := strings.Repeat("x", MaxName+1)
+	name := strings.Repeat("x", maxName+1)
 	old := plain("INBOX", name)
 	plan := planTree(old, plain("INBOX", "x"), []store.Folder{row("INBOX", "INBOX", isPresent), row(name, "x", isPresent)}, config.Folders{})
 	if len(plan.Folders) != 1 || plan.Folders[0].Old != name || plan.Folders[0].New != "x" || plan.Folders[0].State != store.FolderSkipped {
@@ -95,7 +95,7 @@ func TestLongNameThatWasKnown(t *testing.T) {
 func TestManyLongNames(t *testing.T) {
 	old := plain("INBOX")
 	for i := range 3 * maxLong {
-		old.Mailboxes = append(old.Mailboxes, plain(strings.Repeat("x", MaxName)+fmt.Sprint(i)).Mailboxes...)
+		old.Mailboxes = append(old.Mailboxes, plain(strings.Repeat("x", maxName)+fmt.Sprint(i)).Mailboxes...)
 	}
 	plan := planTree(old, emptyNew, nil, config.Folders{})
 	if len(plan.Folders) != maxLong+1 || plan.Omitted != 2*maxLong {

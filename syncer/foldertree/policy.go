@@ -151,11 +151,11 @@ const (
 	noteView        = "a view of mail in other folders "
 	noteLong        = "its name is too long"
 	noteDeep        = "its name has too many parts"
-	WholeOmitted    = "there are more folders than are made for one account"
+	wholeOmitted    = "there are more folders than are made for one account"
 )
 
 // LeftWhole are the reasons whose notes are about nothing in particular.
-var LeftWhole = map[string]LeftKind{WholeShared: LeftShared, noteLong: LeftLong, noteDeep: LeftDeep, WholeOmitted: LeftOmitted}
+var LeftWhole = map[string]LeftKind{WholeShared: LeftShared, noteLong: LeftLong, noteDeep: LeftDeep, wholeOmitted: LeftOmitted}
 
 // leaves is why a folder of the old server is left alone, "" if it is copied.
 func (p policy) leaves(f *folder, foreign string, personal bool) string {

@@ -316,8 +316,8 @@ func (c *claimant) options(end session.Endpoint) upstream.Options {
 // probeWait bounds putting the subscription back as it was.
 const probeWait = 5 * time.Second
 
-// ProbeSteps is how often a probe looks.
-const ProbeSteps = 16
+// probeSteps is how often a probe looks.
+const probeSteps = 16
 
 // probe tells whether two sessions are in the same mailbox: the subscription of INBOX is taken
 // away and given again by one of them, as chance will have it, and seen by the other. It is the
@@ -361,7 +361,7 @@ func probe(ctx context.Context, mine, theirs prober, note func(store.Probe) erro
 		switch {
 		case err != nil:
 			return false, err
-		case seen != want && i > ProbeSteps/2:
+		case seen != want && i > probeSteps/2:
 			return false, &unprovedError{"somebody else changed the subscription of INBOX meanwhile"}
 		case seen != want:
 			return false, nil
@@ -373,7 +373,7 @@ func probe(ctx context.Context, mine, theirs prober, note func(store.Probe) erro
 // probePattern are the states of a probe. It begins with the opposite of what there is, and
 // changes often enough for nothing else to look like it.
 func probePattern(was bool) []bool {
-	steps := make([]bool, ProbeSteps)
+	steps := make([]bool, probeSteps)
 	for i := range steps {
 		steps[i] = rand.N(2) == 0
 		if i < 4 {

@@ -20,9 +20,9 @@ const (
 	// sampleFolders is of how many folders messages are compared, sampleMessages of how many.
 	sampleFolders  = 3
 	sampleMessages = 20
-	// AlikeMessages is how many must be the same in all they have for strangers' logins;
+	// alikeMessages is how many must be the same in all they have for strangers' logins;
 	// welcome letters of two accounts made within one second are.
-	AlikeMessages = 10
+	alikeMessages = 10
 )
 
 // sameOld tells whether another account's login leads to the claimant's mailbox at the old server.
@@ -55,7 +55,7 @@ func (c *claimant) sameOld(ctx context.Context, other store.Account) (bool, erro
 	switch {
 	case err != nil || n < 0:
 		return false, err
-	case n >= AlikeMessages || n > 0 && sameName(other.Old.Login, c.pair.OldCreds.Login):
+	case n >= alikeMessages || n > 0 && sameName(other.Old.Login, c.pair.OldCreds.Login):
 		return true, nil
 	}
 	return false, &unprovedError{fmt.Sprintf("they look alike, but hold too little mail to be sure (%d messages compared)", n)}

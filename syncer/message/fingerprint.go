@@ -97,7 +97,7 @@ func EachField(header []byte, fn func(name, value []byte)) {
 		}
 		name, value, ok := bytes.Cut(field, []byte(":"))
 		name = bytes.TrimRight(name, " \t")
-		if ok && IsFieldName(name) {
+		if ok && isFieldName(name) {
 			fn(name, value)
 		}
 	}
@@ -124,8 +124,8 @@ func lineEnd(b []byte) int {
 	return len(b)
 }
 
-// IsFieldName tells whether it is printable ASCII without space and colon (RFC 5322 section 2.2).
-func IsFieldName(b []byte) bool {
+// isFieldName tells whether it is printable ASCII without space and colon (RFC 5322 section 2.2).
+func isFieldName(b []byte) bool {
 	for _, c := range b {
 		if c <= ' ' || c >= 0x7f {
 			return false

@@ -109,7 +109,7 @@ func endLines(body []byte, bare int) []byte {
 // header mends the lines up to the first empty one. All lines end in CRLF by now.
 func (r *Repair) header(fold bool) {
 	rest := r.separators()
-	header := rest[:HeaderLength(rest)]
+	header := rest[:headerLength(rest)]
 	if len(header) > 0 && !hasField(header) {
 		r.Body = slices.Concat([]byte("\r\n"), rest)
 		r.Did("empty header added")
@@ -144,8 +144,8 @@ func (r *Repair) separators() (rest []byte) {
 	return rest
 }
 
-// HeaderLength is up to and without the empty line, or all there is.
-func HeaderLength(b []byte) int {
+// headerLength is up to and without the empty line, or all there is.
+func headerLength(b []byte) int {
 	for i := 0; i < len(b); {
 		n := lineEnd(b[i:])
 		if len(bytes.TrimRight(b[i:i+n], "\r\n")) == 0 {
@@ -170,7 +170,7 @@ func hasField(header []byte) bool {
 // isField tells whether a line begins a field, perhaps with blanks before its colon.
 func isField(line []byte) bool {
 	name, _, ok := bytes.Cut(line, []byte(":"))
-	return ok && IsFieldName(bytes.TrimRight(name, " \t"))
+	return ok && isFieldName(bytes.TrimRight(name, " \t"))
 }
 
 // headerRepair writes a header anew, line by line.
@@ -239,7 +239,7 @@ func (r *Repair) leaveFlags(words string) bool {
 		if !strings.HasPrefix(string(f), `\`) {
 			keywords = append(keywords, f)
 		}
-		if NamesFlag(words, f) {
+		if namesFlag(words, f) {
 			named = append(named, f)
 		}
 	}
@@ -263,9 +263,9 @@ func (r *Repair) leaveOut(flags []imap.Flag) {
 	}
 }
 
-// NamesFlag tells whether a server's words, in lower case, have a flag among them, with or
+// namesFlag tells whether a server's words, in lower case, have a flag among them, with or
 // without its backslash.
-func NamesFlag(words string, f imap.Flag) bool {
+func namesFlag(words string, f imap.Flag) bool {
 	name := strings.TrimPrefix(string(f), `\`)
 	for word := range strings.FieldsFuncSeq(words, func(r rune) bool { return strings.ContainsRune(" \t'\"`,;:()[]<>\\", r) }) {
 		if strings.EqualFold(strings.TrimRight(word, ".!?"), name) {

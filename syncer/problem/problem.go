@@ -9,9 +9,9 @@ import (
 	"postferry/upstream"
 )
 
-// InUseRetry is how long a mailbox is left alone that another POP3 session has:
+// inUseRetry is how long a mailbox is left alone that another POP3 session has:
 // a mail program is through with it in less.
-const InUseRetry = time.Minute
+const inUseRetry = time.Minute
 
 // QuotaRetry is how long an account rests that has no room on the new server.
 const QuotaRetry = 30 * time.Minute
@@ -91,7 +91,7 @@ func ofServer(p *store.Problem, e *upstream.Error, retry time.Duration) time.Dur
 	case p.Kind == store.OverQuota: // also of servers that say so in words only
 		return QuotaRetry
 	case e.OneAccount():
-		return max(retry, InUseRetry)
+		return max(retry, inUseRetry)
 	case e.Class == upstream.Fix:
 		p.Advice = store.NeedsFix
 	}
@@ -101,8 +101,8 @@ func ofServer(p *store.Problem, e *upstream.Error, retry time.Duration) time.Dur
 // The pauses after a server could not be reached or was unwell: doubled from
 // first to longest, with jitter, unless the server said how long.
 const (
-	BackoffFirst   = 2 * time.Second
-	BackoffLongest = 5 * time.Minute
+	backoffFirst   = 2 * time.Second
+	backoffLongest = 5 * time.Minute
 )
 
 // Hint is the server's own word on when to come back, 0 if it gave none.
@@ -116,9 +116,9 @@ func Hint(err error) time.Duration {
 // Backoff is the pause before attempt failures+1, with a quarter of jitter so that accounts
 // don't come back in step.
 func Backoff(failures int, hint time.Duration) time.Duration {
-	d := BackoffLongest
+	d := backoffLongest
 	if failures < 10 {
-		d = min(BackoffFirst<<(failures-1), BackoffLongest)
+		d = min(backoffFirst<<(failures-1), backoffLongest)
 	}
 	d = max(d, hint)
 	return d + rand.N(d/4+1)

@@ -24,7 +24,7 @@ const (
 // something is gone from the folder that may have been they: their user may have moved them before we
 // were back. What is found there has arrived. It is looked for only where something is gone, and what
 // has been deleted for good can't be told from what never came: that is given to the server once more.
-func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there PresentUIDs) error {
+func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there presentUIDs) error {
 	gone := vanished(intents, batch.Proofs, there)
 	if f.Fleeting || gone == 0 || len(batch.Drop) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *s
 
 // vanished is how many UIDs were given since intents were written that no message has any more,
 // beside those of intents that are known to have been removed.
-func vanished(intents []store.Intent, proofs []store.Entry, there PresentUIDs) int {
+func vanished(intents []store.Intent, proofs []store.Entry, there presentUIDs) int {
 	from := Lowest(intents, there.Validity)
 	if there.Next <= from || from == 1 && intents[0].UIDNext != 1 {
 		return 0
@@ -141,7 +141,7 @@ func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row sto
 		if err != nil {
 			return err
 		}
-		there = StrangersTo(ledger, sel.UIDValidity, there)
+		there = strangersTo(ledger, sel.UIDValidity, there)
 	}
 	want := make([]message.Wanted, len(lost))
 	for i, in := range lost {
@@ -176,9 +176,9 @@ func (f *Folder) listed(ctx context.Context, from imap.UID) (there []message.Can
 	return there, nil
 }
 
-// StrangersTo leaves out what a folder's ledger stands for or may stand for: copies with their UIDs, and
+// strangersTo leaves out what a folder's ledger stands for or may stand for: copies with their UIDs, and
 // as many that are like a line or an intent of which nobody knows where its copy is.
-func StrangersTo(l store.Ledger, uidValidity uint32, there []message.Candidate) (strangers []message.Candidate) {
+func strangersTo(l store.Ledger, uidValidity uint32, there []message.Candidate) (strangers []message.Candidate) {
 	own, unplaced := session.NewUIDs(l, uidValidity), map[lookOf]bool{}
 	for i := range l.Entries {
 		if e := &l.Entries[i]; e.UID == 0 || e.UIDValidity != uidValidity {

@@ -145,7 +145,7 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 	if err != nil {
 		return batch, err
 	}
-	removed := RemovedSince(intents, copies, there)
+	removed := removedSince(intents, copies, there)
 	for i, c := range copies {
 		if c.UID == 0 && !intents[i].Taken && !removed[i] {
 			batch.Drop = append(batch.Drop, intents[i].Key)
@@ -157,8 +157,8 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
-func (f *Folder) present(found []message.Candidate) PresentUIDs {
-	there := PresentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
+func (f *Folder) present(found []message.Candidate) presentUIDs {
+	there := presentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
 	for _, c := range found {
 		there.UIDs[c.UID] = struct{}{}
 		there.Next = max(there.Next, c.UID+1)
@@ -188,7 +188,7 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}
-	if n := TakeLost(proofs, found); n > 0 {
+	if n := takeLost(proofs, found); n > 0 {
 		f.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
 		f.Mending = true
 	}
@@ -199,10 +199,10 @@ func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
 // its user may have taken them meanwhile.
 const lostByMany = 2
 
-// TakeLost takes from entries the flags that their copies must have lost: those that are
+// takeLost takes from entries the flags that their copies must have lost: those that are
 // on none of several copies, and all of copies that have none, if there are several. It
 // returns of how many copies.
-func TakeLost(proofs []store.Entry, found []upstream.Message) (n int) {
+func takeLost(proofs []store.Entry, found []upstream.Message) (n int) {
 	has := make(map[imap.UID][]imap.Flag, len(found))
 	for _, m := range found {
 		has[m.UID] = m.Flags

@@ -11,21 +11,21 @@ import (
 	"postferry/syncer/message"
 )
 
-// PresentUIDs is what the new folder shows: UIDs of any messages, all below next.
-type PresentUIDs struct {
+// presentUIDs is what the new folder shows: UIDs of any messages, all below next.
+type presentUIDs struct {
 	Validity uint32
 	Next     imap.UID
 	UIDs     map[imap.UID]struct{}
 }
 
-// RemovedSince finds the intents whose messages must have arrived although they are not in
+// removedSince finds the intents whose messages must have arrived although they are not in
 // the new folder any more: somebody has moved or deleted them before it was known that they
 // were there. A message takes a UID when it arrives, in the order in which they were sent, so
 // that a gap between two that were sent one after the other is as many messages, unless
 // something else is there; and of a command with several messages a server stores all or
 // nothing (RFC 3502). copies are what was found of the intents; UID 0 for nothing. Of messages
 // that are alike each gets the copy that stands in its place.
-func RemovedSince(intents []store.Intent, copies []message.Candidate, there PresentUIDs) map[int]bool {
+func removedSince(intents []store.Intent, copies []message.Candidate, there presentUIDs) map[int]bool {
 	s := &sentMessages{intents: intents, copies: copies, there: there, alike: alikeOf(intents), removed: map[int]bool{}}
 	for _, run := range runsOf(intents, there.Validity) {
 		anchors := s.anchors(run)
@@ -43,7 +43,7 @@ func RemovedSince(intents []store.Intent, copies []message.Candidate, there Pres
 type sentMessages struct {
 	intents []store.Intent
 	copies  []message.Candidate
-	there   PresentUIDs
+	there   presentUIDs
 	alike   map[lookOf][]int // places in intents
 	removed map[int]bool
 }

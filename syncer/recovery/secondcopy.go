@@ -15,9 +15,9 @@ import (
 	"postferry/upstream"
 )
 
-// LostKept is how long a message that counted as lost is remembered: a server that
+// lostKept is how long a message that counted as lost is remembered: a server that
 // stores it later than that is none that mail could be trusted with.
-const LostKept = 7 * 24 * time.Hour
+const lostKept = 7 * 24 * time.Hour
 
 // remember has the store keep what counts as lost from now on. The new server never said
 // what it had made of it: should it turn up after all, it is one too many by then.
@@ -47,7 +47,7 @@ func (f *Folder) SeekSecondCopies(ctx context.Context) error {
 	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
 	var live []store.Intent
 	for _, in := range f.Ledger.Lost {
-		if time.Since(in.Written) > LostKept || in.UIDValidity != f.Target.UIDValidity {
+		if time.Since(in.Written) > lostKept || in.UIDValidity != f.Target.UIDValidity {
 			batch.Found = append(batch.Found, in.Key)
 		} else {
 			live = append(live, in)

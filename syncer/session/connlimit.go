@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// CapMemory is how long it is remembered that a server refused one connection
+// capMemory is how long it is remembered that a server refused one connection
 // more. Then one more is tried: other programs may have been connected, too.
-const CapMemory = 30 * time.Minute
+const capMemory = 30 * time.Minute
 
 // caps are how many connections a server turned out to allow: in all, or for
 // one account. 0 for no bound known.
@@ -34,7 +34,7 @@ func (c *caps) account() int {
 
 // relax lets a bound grow with time.
 func relax(n int, since time.Time) (int, time.Time) {
-	if n == 0 || time.Since(since) < CapMemory {
+	if n == 0 || time.Since(since) < capMemory {
 		return n, since
 	}
 	return n + 1, time.Now()

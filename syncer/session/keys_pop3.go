@@ -30,8 +30,8 @@ const (
 	maxUIDL = 150
 )
 
-// UIDLKey is the key of a message with an id that no other has.
-func UIDLKey(uid string) store.Key {
+// uidlKey is the key of a message with an id that no other has.
+func uidlKey(uid string) store.Key {
 	if len(uid) > maxUIDL {
 		sum := sha256.Sum256([]byte(uid))
 		uid = "sha256:" + hex.EncodeToString(sum[:])
@@ -47,8 +47,8 @@ func padded(k string) store.Key {
 	return store.Key(k)
 }
 
-// HeaderKey is the key of a message that has no id of its own.
-func HeaderKey(uid string, header []byte) store.Key {
+// headerKey is the key of a message that has no id of its own.
+func headerKey(uid string, header []byte) store.Key {
 	sum := sha256.New()
 	message.EachField(header, func(name, value []byte) {
 		if !rewritten[strings.ToLower(string(name))] {
@@ -58,7 +58,7 @@ func HeaderKey(uid string, header []byte) store.Key {
 			sum.Write([]byte{0})
 		}
 	})
-	return store.Key(fmt.Sprintf("%s header:%s", strings.TrimRight(string(UIDLKey(uid)), " "), hex.EncodeToString(sum.Sum(nil)[:16])))
+	return store.Key(fmt.Sprintf("%s header:%s", strings.TrimRight(string(uidlKey(uid)), " "), hex.EncodeToString(sum.Sum(nil)[:16])))
 }
 
 // rewritten are header fields that mail programs and servers change in a
@@ -86,7 +86,7 @@ func (s *POP3Source) keys(ctx context.Context) (*pop3Keys, error) {
 	var alike []upstream.POP3Message
 	for i, m := range s.list {
 		if m.UID != "" && count[m.UID] == 1 {
-			k.set(i, UIDLKey(m.UID))
+			k.set(i, uidlKey(m.UID))
 		} else {
 			alike = append(alike, m)
 		}
@@ -102,7 +102,7 @@ func (s *POP3Source) keys(ctx context.Context) (*pop3Keys, error) {
 func (s *POP3Source) tellApart(ctx context.Context, k *pop3Keys, alike []upstream.POP3Message) error {
 	base := make(map[uint32]store.Key, len(alike))
 	err := s.POP3.Headers(ctx, alike, false, func(m upstream.POP3Message, header []byte) error {
-		base[m.Number] = HeaderKey(m.UID, header)
+		base[m.Number] = headerKey(m.UID, header)
 		return nil
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *POP3Source) tellApart(ctx context.Context, k *pop3Keys, alike []upstrea
 	for _, m := range alike {
 		key, ok := base[m.Number]
 		if !ok {
-			key = store.Key(fmt.Sprintf("%s size:%d", strings.TrimRight(string(UIDLKey(m.UID)), " "), m.Size))
+			key = store.Key(fmt.Sprintf("%s size:%d", strings.TrimRight(string(uidlKey(m.UID)), " "), m.Size))
 		}
 		if seen[key]++; seen[key] > 1 {
 			key = store.Key(fmt.Sprintf("%s %d", key, seen[key]))

@@ -31,40 +31,40 @@ func (l *Listening) pause() (end func()) {
 	return func() { l.jobs.Add(1) }
 }
 
-// Listener is a session with an old server that counts as listening while an
+// listener is a session with an old server that counts as listening while an
 // answer is awaited, but not while what came is dealt with.
-type Listener struct {
+type listener struct {
 	Source
 	Listening *Listening
 	given     bool // to the next folder: only what was asked for before may be waited for
 }
 
 // free returns errGiven once the session is the next folder's.
-func (s *Listener) free() error {
+func (s *listener) free() error {
 	if s.given {
 		return ErrGiven
 	}
 	return nil
 }
 
-func (s *Listener) Tree(ctx context.Context, withStatus bool, known []store.Folder) (foldertree.Tree, map[string]upstream.Status, error) {
+func (s *listener) Tree(ctx context.Context, withStatus bool, known []store.Folder) (foldertree.Tree, map[string]upstream.Status, error) {
 	defer s.Listening.begin()()
 	return s.Source.Tree(ctx, withStatus, known)
 }
 
 // Folders implements session.Source.
-func (s *Listener) Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error) {
+func (s *listener) Folders(ctx context.Context, withStatus bool) (upstream.Namespace, []upstream.Mailbox, error) {
 	defer s.Listening.begin()()
 	return s.Source.Folders(ctx, withStatus)
 }
 
 // Status implements session.Source.
-func (s *Listener) Status(ctx context.Context, names []string) (map[string]upstream.Status, error) {
+func (s *listener) Status(ctx context.Context, names []string) (map[string]upstream.Status, error) {
 	defer s.Listening.begin()()
 	return s.Source.Status(ctx, names)
 }
 
-func (s *Listener) Open(ctx context.Context, name string, ahead OpenWith) (*SourceFolder, error) {
+func (s *listener) Open(ctx context.Context, name string, ahead OpenWith) (*SourceFolder, error) {
 	if err := s.free(); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *Listener) Open(ctx context.Context, name string, ahead OpenWith) (*Sour
 }
 
 // SendOpen does not wait for an answer. The session is the next folder's then.
-func (s *Listener) SendOpen(ctx context.Context, name string, ahead OpenWith) (OpenCall, error) {
+func (s *listener) SendOpen(ctx context.Context, name string, ahead OpenWith) (OpenCall, error) {
 	s.given = true
 	call, err := s.Source.SendOpen(ctx, name, ahead)
 	return listeningOpen{call, s.Listening}, err
@@ -100,7 +100,7 @@ func (l *Listening) hear(f *SourceFolder) *SourceFolder {
 	return f
 }
 
-func (s *Listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {
+func (s *listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error {
 	if err := s.free(); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Listener) ListMessages(ctx context.Context, set imap.UIDSet, changedSin
 	return s.Source.ListMessages(ctx, set, changedSince, fn)
 }
 
-func (s *Listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+func (s *listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
 	if err := s.free(); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Listener) ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstr
 }
 
 // Labels implements session.Source.
-func (s *Listener) Labels(ctx context.Context, set imap.UIDSet, fn func(upstream.Labelled) error) error {
+func (s *listener) Labels(ctx context.Context, set imap.UIDSet, fn func(upstream.Labelled) error) error {
 	if err := s.free(); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *Listener) Labels(ctx context.Context, set imap.UIDSet, fn func(upstream
 	return s.Source.Labels(ctx, set, fn)
 }
 
-func (s *Listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
+func (s *listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
 	if err := s.free(); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Listener) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstr
 }
 
 // Ask does not wait for an answer.
-func (s *Listener) Ask(ctx context.Context, set imap.UIDSet) (BodiesCall, error) {
+func (s *listener) Ask(ctx context.Context, set imap.UIDSet) (BodiesCall, error) {
 	if err := s.free(); err != nil {
 		return nil, err
 	}
@@ -166,12 +166,12 @@ func (c listeningEarly) Wait(ctx context.Context, fn func(m upstream.Message, si
 	defer c.listening.begin()()
 	return c.EarlyCall.Wait(ctx, func(m upstream.Message, size int64, r io.Reader) error {
 		defer c.listening.pause()()
-		return fn(m, size, &ListeningReader{r, c.listening})
+		return fn(m, size, &listeningReader{r, c.listening})
 	})
 }
 
 // Bodies is Ask and Wait.
-func (s *Listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+func (s *listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
 	if err := s.free(); err != nil {
 		return err
 	}
@@ -183,17 +183,17 @@ func (s *Listener) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap
 func (l *Listening) pausing(fn func(uid imap.UID, size int64, r io.Reader) error) func(imap.UID, int64, io.Reader) error {
 	return func(uid imap.UID, size int64, r io.Reader) error {
 		defer l.pause()()
-		return fn(uid, size, &ListeningReader{r, l})
+		return fn(uid, size, &listeningReader{r, l})
 	}
 }
 
-// ListeningReader is a body on its way.
-type ListeningReader struct {
+// listeningReader is a body on its way.
+type listeningReader struct {
 	R         io.Reader
 	Listening *Listening
 }
 
-func (b *ListeningReader) Read(p []byte) (int, error) {
+func (b *listeningReader) Read(p []byte) (int, error) {
 	defer b.Listening.begin()()
 	return b.R.Read(p)
 }

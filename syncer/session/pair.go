@@ -98,7 +98,7 @@ func (l *Pair) Source(ctx context.Context) (Source, error) {
 
 // ListeningSource is the pair's session with the old server as it is used for one folder.
 func (l *Pair) ListeningSource() Source {
-	return &Listener{Source: l.Old.Session, Listening: l.Listening}
+	return &listener{Source: l.Old.Session, Listening: l.Listening}
 }
 
 func (l *Pair) Target(ctx context.Context) (Target, error) {

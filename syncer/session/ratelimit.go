@@ -33,12 +33,12 @@ func (t *Throttles) Of(d *config.Domain) *Throttle {
 		t.domains = map[string]*Throttle{}
 	}
 	if t.domains[d.Name] == nil {
-		t.domains[d.Name] = NewThrottle(d.Limits)
+		t.domains[d.Name] = newThrottle(d.Limits)
 	}
 	return t.domains[d.Name]
 }
 
-func NewThrottle(l config.Limits) *Throttle {
+func newThrottle(l config.Limits) *Throttle {
 	t := &Throttle{}
 	if n := l.MessagesPerSecond; n > 0 {
 		t.messages = rate.NewLimiter(rate.Limit(n), 1)
@@ -65,7 +65,7 @@ type RateLimits struct {
 
 // NewRateLimits begins with the octets that the store knows of.
 func NewRateLimits(domain *Throttle, l config.AccountLimits, before []store.Usage) *RateLimits {
-	own := NewThrottle(l.Limits)
+	own := newThrottle(l.Limits)
 	t := &RateLimits{
 		messages: limiters(domain.messages, own.messages),
 		Old:      Flow{limiters: limiters(domain.old, own.old), reads: true, Budget: Budget{Side: "old", Limit: uint64(l.OldBytesPerDay)}},
@@ -314,7 +314,7 @@ func (b *Budget) Take(now time.Time, octets uint64) error {
 	fits := used+b.aside+octets <= b.Limit
 	giant := octets > b.Limit/2 && used+b.aside <= b.Limit/2
 	if !fits && !giant {
-		return &BudgetError{Side: b.Side, Used: used, limit: b.Limit, Until: b.roomAt(now)}
+		return &budgetError{Side: b.Side, Used: used, limit: b.Limit, Until: b.roomAt(now)}
 	}
 	b.aside += octets
 	return nil
@@ -350,24 +350,24 @@ func (b *Budget) roomAt(now time.Time) time.Time {
 	return now.Add(time.Hour)
 }
 
-// BudgetError means that an account has to rest.
-type BudgetError struct {
+// budgetError means that an account has to rest.
+type budgetError struct {
 	Side        string
 	Used, limit uint64
 	Until       time.Time
 }
 
-func (e *BudgetError) Error() string {
+func (e *budgetError) Error() string {
 	return fmt.Sprintf("%d of %d octets used within 24 hours (%s_bytes_per_day)", e.Used, e.limit, e.Side)
 }
 
-func (e *BudgetError) Describe(p *store.Problem) {
+func (e *budgetError) Describe(p *store.Problem) {
 	p.Kind, p.Server, p.Summary, p.Folder = store.BudgetUsed, store.Side(e.Side), e.Summary(), ""
 	p.Retry = time.Now().Add(max(time.Until(e.Until), time.Second))
 }
 
 // Summary is for the person at the screen.
-func (e *BudgetError) Summary() string {
+func (e *budgetError) Summary() string {
 	did := "read from the old server"
 	if e.Side == "new" {
 		did = "written to the new server"

@@ -88,7 +88,7 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 
 // recognise enters in the ledger those of missing that are already on the new
 // server, and returns the others.
-func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+func (r *reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	if r.adopt == nil || len(missing) == 0 {
 		return missing, nil
 	}
@@ -155,7 +155,7 @@ func (r *Reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 }
 
 // moved enters in the ledger those of missing that are known under other keys, and returns the others.
-func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+func (r *reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	if r.moves == nil || len(missing) == 0 {
 		return missing, nil
 	}
@@ -176,7 +176,7 @@ func (r *Reader) moved(ctx context.Context, missing []upstream.Message) ([]upstr
 
 // stillThere drops from what was found those lines of the ledger that another folder has taken
 // meanwhile for messages that were moved.
-func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) error {
+func (r *reader) stillThere(ctx context.Context, found []message.Candidate) error {
 	var keys []store.Key
 	for _, c := range found {
 		if c.UID != 0 {
@@ -200,7 +200,7 @@ func (r *Reader) stillThere(ctx context.Context, found []message.Candidate) erro
 }
 
 // onAdoption is the evidence for messages that are missing.
-func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []recovery.Identity) message.CopyEvidence {
+func (r *reader) onAdoption(want []message.Wanted, missing []upstream.Message, more []recovery.Identity) message.CopyEvidence {
 	return message.CopyEvidence{
 		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
 			return r.OldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
@@ -214,7 +214,7 @@ func (r *Reader) onAdoption(want []message.Wanted, missing []upstream.Message, m
 // fromLedger finds lines of the ledger with void keys that stand for messages. One with
 // another size has to be proved by its copy; where its user has removed that, it counts if
 // all others of that kind were proved: then the old server counts in another way now.
-func (r *Reader) fromLedger(ctx context.Context, want []message.Wanted, ev message.CopyEvidence) ([]message.Candidate, error) {
+func (r *reader) fromLedger(ctx context.Context, want []message.Wanted, ev message.CopyEvidence) ([]message.Candidate, error) {
 	a := r.adopt
 	if a.exactly {
 		return a.fromLedger.TakeExact(want), nil

@@ -79,7 +79,7 @@ func (j *Job) expected() int {
 }
 
 // archived are those of missing that lie in no other folder, if the folder shows all mail.
-func (r *Reader) archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+func (r *reader) archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	a := r.Archive
 	if a == nil {
 		return missing, nil

@@ -12,8 +12,8 @@ import (
 	"postferry/wire"
 )
 
-// SearchMost is how many messages are brought first for one search: the newest it finds.
-const SearchMost = 100
+// searchMost is how many messages are brought first for one search: the newest it finds.
+const searchMost = 100
 
 // errSearched: a client searches for messages that may not have come yet.
 var errSearched = errors.New("a client searches the folder")
@@ -60,7 +60,7 @@ func (w *SearchQueue) Take() []*ClientSearch {
 }
 
 // serveSearches brings what is searched for first.
-func (r *Reader) serveSearches(ctx context.Context) error {
+func (r *reader) serveSearches(ctx context.Context) error {
 	for _, w := range r.Searches.Take() {
 		if err := r.serveSearch(ctx, w); err != nil {
 			w.End()
@@ -71,7 +71,7 @@ func (r *Reader) serveSearches(ctx context.Context) error {
 }
 
 // serveSearch brings what one search finds. If the old server refuses that, there is nothing.
-func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
+func (r *reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 	found, err := r.Old.Find(ctx, w.criteria)
 	if err != nil && upstream.ClassOf(err) != upstream.Refused {
 		return err
@@ -84,7 +84,7 @@ func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 	was := r.undisturbed
 	r.undisturbed = true
 	defer func() { r.undisturbed = was }()
-	for _, group := range Groups(told) {
+	for _, group := range groups(told) {
 		if err := r.deal(ctx, group); err != nil {
 			return err
 		}
@@ -97,14 +97,14 @@ func (r *Reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 
 // newestFound are the newest messages of a set that have not come: those that have been listed and put
 // off, which it takes out, and those that have not.
-func (r *Reader) newestFound(found imap.UIDSet) (late []upstream.Message, unlisted imap.UIDSet) {
+func (r *reader) newestFound(found imap.UIDSet) (late []upstream.Message, unlisted imap.UIDSet) {
 	put := map[imap.UID]upstream.Message{}
 	for _, m := range r.postponed {
 		put[m.UID] = m
 	}
 	count := 0
 	for _, span := range slices.Backward(found) {
-		for uid := span.Stop; uid >= span.Start && uid > 0 && count < SearchMost; uid-- {
+		for uid := span.Stop; uid >= span.Start && uid > 0 && count < searchMost; uid-- {
 			m, postponed := put[uid]
 			switch {
 			case postponed:
@@ -123,7 +123,7 @@ func (r *Reader) newestFound(found imap.UIDSet) (late []upstream.Message, unlist
 }
 
 // listSet lists messages by their UIDs.
-func (r *Reader) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.Message, err error) {
+func (r *reader) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.Message, err error) {
 	if len(set) == 0 {
 		return nil, nil
 	}
@@ -138,7 +138,7 @@ func (r *Reader) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.
 
 // resume goes on after a window that was interrupted for something more urgent, or not. What
 // lies below a UID is not missing any more then.
-func (r *Reader) resume(ctx context.Context, err error, from imap.UID) error {
+func (r *reader) resume(ctx context.Context, err error, from imap.UID) error {
 	for {
 		switch {
 		case errors.Is(err, errSlow):

@@ -10,7 +10,7 @@ import (
 )
 
 // askNew lets the writer read messages of the new folder.
-func (r *Reader) askNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+func (r *reader) askNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
 	c := &comparing{uids: uids, done: make(chan error, 1)}
 	if err := r.hand(ctx, c); err != nil {
 		return nil, err

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// BodyOctets is how much one command asks for, so that a pull that is
+	// bodyOctets is how much one command asks for, so that a pull that is
 	// asked to stop soon can. Octets.
-	BodyOctets = 8 << 20
-	// PortionsAhead is how many such commands may be under way: while one is answered,
+	bodyOctets = 8 << 20
+	// portionsAhead is how many such commands may be under way: while one is answered,
 	// the next is on its way to a server far away.
-	PortionsAhead = 2
+	portionsAhead = 2
 )
 
 // portion is what one command asks for.
@@ -36,7 +36,7 @@ type portion struct {
 
 // bringEarly takes the messages that were asked for when the folder was opened. How much is
 // still to come nobody knows: if it isn't wanted any more, the connection is hung up.
-func (r *Reader) bringEarly(ctx context.Context) error {
+func (r *reader) bringEarly(ctx context.Context) error {
 	call := r.Selected.Early
 	if call == nil {
 		return nil
@@ -87,20 +87,20 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 
 // SoonOver tells whether of the messages asked for early, of which so many have come, no
 // more are left, about, than may be asked for ahead.
-func (r *Reader) SoonOver(came, octets uint64) bool {
+func (r *reader) SoonOver(came, octets uint64) bool {
 	left := max(uint64(r.Selected.Messages), came) - came
-	return left*(octets/came) <= PortionsAhead*BodyOctets
+	return left*(octets/came) <= portionsAhead*bodyOctets
 }
 
 // blameEarly is blame for messages of which there is no list: if none was on its way, the
 // next attempt has to tell.
-func (r *Reader) blameEarly(at imap.UID) {
+func (r *reader) blameEarly(at imap.UID) {
 	if r.blind = at == 0; !r.blind {
 		r.oldTroubles.broke(r.Selected.Keys.Key(at))
 	}
 }
 
-func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+func (r *reader) takeEarly(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
 	r.Known.Hand(m.UID)
 	r.sizes.Add(m.Size)
 	if err := r.announceKeywords(ctx, []upstream.Message{m}); err != nil {
@@ -111,7 +111,7 @@ func (r *Reader) takeEarly(ctx context.Context, m upstream.Message, size int64, 
 
 // bringing is the transfer of messages.
 type bringing struct {
-	*Reader
+	*reader
 	missing []upstream.Message            // not asked for yet
 	way     []portion                     // asked for
 	wanted  map[imap.UID]upstream.Message // of those, what has not come
@@ -122,8 +122,8 @@ type bringing struct {
 
 // bring fetches messages and hands them over. What does not come with the others is
 // asked for by itself once nothing else is under way.
-func (r *Reader) bring(ctx context.Context, missing []upstream.Message) error {
-	b := &bringing{Reader: r, wanted: map[imap.UID]upstream.Message{}}
+func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
+	b := &bringing{reader: r, wanted: map[imap.UID]upstream.Message{}}
 	b.left, b.missing = r.doubtful(missing)
 	err := b.run(ctx)
 	for _, p := range b.way {
@@ -196,7 +196,7 @@ func (b *bringing) mayAsk() bool {
 	if n == 0 {
 		return true
 	}
-	return n < PortionsAhead && b.Selected.Traits.Pipelining && !b.way[n-1].alone && !b.suspected(b.missing[0])
+	return n < portionsAhead && b.Selected.Traits.Pipelining && !b.way[n-1].alone && !b.suspected(b.missing[0])
 }
 
 // suspected tells whether a message has to be asked for alone.
@@ -283,7 +283,7 @@ func (b *bringing) eachAlone(ctx context.Context) error {
 // doubt tells whether messages that did not come may be gone: one with UIDs of a session
 // lists to the end of a session what it listed at its beginning. If they are listed
 // again and do not come again, they are not.
-func (r *Reader) doubt(msgs []upstream.Message) (doubt bool) {
+func (r *reader) doubt(msgs []upstream.Message) (doubt bool) {
 	for _, m := range msgs {
 		key := r.Selected.Keys.Key(m.UID)
 		if r.Selected.Traits.StableUIDs || r.doubted[key] {
@@ -351,7 +351,7 @@ func (b *bringing) blame(p portion, at imap.UID) {
 // single asks for one message that did not come with the others, or must not be
 // asked for with them. If it still does not come and is still listed, it goes to
 // quarantine.
-func (r *Reader) single(ctx context.Context, m upstream.Message) error {
+func (r *reader) single(ctx context.Context, m upstream.Message) error {
 	k := r.Selected.Keys.Key(m.UID)
 	if _, guilty := r.oldTroubles.suspect(k); guilty {
 		return r.hand(ctx, quarantined{brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
@@ -389,7 +389,7 @@ func (r *Reader) single(ctx context.Context, m upstream.Message) error {
 const aloneMost = 3
 
 // fetchAlone asks for one message and tells whether it came.
-func (r *Reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool, err error) {
+func (r *reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool, err error) {
 	for range aloneMost {
 		var odd bool
 		if came, odd, err = r.fetchOne(ctx, m); err != nil || !odd {
@@ -400,7 +400,7 @@ func (r *Reader) fetchAlone(ctx context.Context, m upstream.Message) (came bool,
 }
 
 // fetchOne is one try. odd tells that the body had another length than listed, and was not taken.
-func (r *Reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
+func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bool, err error) {
 	var ours error // of take
 	err = r.Old.Bodies(ctx, imap.UIDSetNum(m.UID), func(uid imap.UID, size int64, body io.Reader) error {
 		if uid != m.UID || came || odd {
@@ -427,7 +427,7 @@ func (r *Reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bo
 // errLengths: the old server delivers a message with another length each time.
 var errLengths = errors.New("it comes with another length each time")
 
-func (r *Reader) noBody(m upstream.Message, err error) *store.Quarantined {
+func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
 	if err != nil {
 		cause = err.Error()
@@ -446,7 +446,7 @@ func (r *Reader) noBody(m upstream.Message, err error) *store.Quarantined {
 }
 
 // take hands over one body: held in memory if small, as a stream otherwise.
-func (r *Reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
+func (r *reader) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
 	if err := r.RateLimits.Message(ctx); err != nil {
 		return err
 	}
@@ -471,7 +471,7 @@ func (r *Reader) take(ctx context.Context, m upstream.Message, size int64, body 
 
 // stream hands over a large body piece by piece: the header first, because the
 // intent has to be written before the first octet goes it.
-func (r *Reader) stream(ctx context.Context, out *outgoing, size int64, body io.Reader) error {
+func (r *reader) stream(ctx context.Context, out *outgoing, size int64, body io.Reader) error {
 	var header message.HeaderCapture
 	var start bytes.Buffer
 	piece := make([]byte, 16<<10)

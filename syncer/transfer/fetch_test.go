@@ -9,7 +9,7 @@ import (
 )
 
 func TestSoonOver(t *testing.T) {
-	const most = PortionsAhead * BodyOctets
+	const most = portionsAhead * bodyOctets
 	for _, c := range []struct {
 		messages     uint32
 		came, octets uint64
@@ -19,7 +19,7 @@ func TestSoonOver(t *testing.T) {
 		{2000, 100, 100 << 20, false}, {2000, 1980, 1980 << 20, false}, {2000, 1984, 1984 << 20, true}, {5, 7, 7 << 30, true},
 	} {
 		f := &recovery.Folder{Selected: &session.SourceFolder{Selected: upstream.Selected{Messages: c.messages}}}
-		r := &Reader{Job: &Job{Folder: f}}
+		r := &reader{Job: &Job{Folder: f}}
 		if got := r.SoonOver(c.came, c.octets); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}

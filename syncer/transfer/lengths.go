@@ -9,11 +9,11 @@ import (
 )
 
 // lengths are those of the old server.
-func (r *Reader) lengths() *session.ListedSizes { return &r.Pair.Old.End.Pool.ListedSizes }
+func (r *reader) lengths() *session.ListedSizes { return &r.Pair.Old.End.Pool.ListedSizes }
 
 // doubts tells whether a body has to be asked for by itself, and notes that it has. Where
 // listed sizes may be anything, upstream sees to that.
-func (r *Reader) doubts(m upstream.Message, size int64) bool {
+func (r *reader) doubts(m upstream.Message, size int64) bool {
 	switch {
 	case !r.Selected.Traits.ListedSizes || m.Size < 0:
 		return false
@@ -33,7 +33,7 @@ func (r *Reader) doubts(m upstream.Message, size int64) bool {
 // settles tells whether a body that came when it was asked for by itself is to be taken: it
 // has the listed length, or again that with which it came with others. Otherwise it has to
 // be asked for once more.
-func (r *Reader) settles(m upstream.Message, size int64) bool {
+func (r *reader) settles(m upstream.Message, size int64) bool {
 	before, odd := r.odd[m.UID]
 	if !odd {
 		return !r.doubts(m, size)
@@ -56,7 +56,7 @@ func (r *Reader) settles(m upstream.Message, size int64) bool {
 // doubtful takes those out of messages to be asked for that have come with another length
 // than listed: as many as tell whether the server's list is wrong. Once that is known of
 // the server, none have to be asked for by themselves.
-func (r *Reader) doubtful(missing []upstream.Message) (alone, rest []upstream.Message) {
+func (r *reader) doubtful(missing []upstream.Message) (alone, rest []upstream.Message) {
 	if len(r.odd) == 0 || r.lengths().WrongOften() {
 		return nil, missing
 	}

@@ -22,8 +22,8 @@ const (
 	// OrderShare of what a client waits at most is spent on keeping the order of a folder:
 	// the newest messages first mean that they have the lowest UIDs on the new server.
 	OrderShare = 4
-	// GroupOctets bounds the messages that are brought before newer ones. Octets.
-	GroupOctets = 4 << 20
+	// groupOctets bounds the messages that are brought before newer ones. Octets.
+	groupOctets = 4 << 20
 	// A command asks for what should take so long, so that a pull that is asked to stop, or
 	// for something else, soon can. As long as that isn't known, one for a visit asks for so
 	// many messages at first.
@@ -51,14 +51,14 @@ type Visiting struct {
 
 // newestFirst tells whether the newest messages are to come first, because all can't be
 // there in time as far as is known.
-func (r *Reader) newestFirst() bool {
+func (r *reader) newestFirst() bool {
 	left := r.leftToBring()
 	inTime, _ := r.InTime(left, r.RateLimits)
 	return r.Visit && left > VisitShown && !inTime
 }
 
 // leftToBring is how many messages have not been asked for.
-func (r *Reader) leftToBring() int { return int(r.Selected.Messages) - r.Known.Count() }
+func (r *reader) leftToBring() int { return int(r.Selected.Messages) - r.Known.Count() }
 
 // InTime tells whether so many messages of the folder should be there when they are due, and
 // whether that is known or only hoped for.
@@ -103,7 +103,7 @@ func (b *bringing) tooSlow() bool {
 
 // newest brings the newest messages of those from a UID on, and of those that have been
 // put off, and lets the visitor in.
-func (r *Reader) newest(ctx context.Context, from imap.UID) error {
+func (r *reader) newest(ctx context.Context, from imap.UID) error {
 	r.decided, r.undisturbed = true, true
 	defer func() { r.undisturbed = false }()
 	if r.Newest != nil {
@@ -117,7 +117,7 @@ func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 	}
 	window := r.Visiting.Window
 	first := min(VisitShown, window)
-	if needs, known := r.seen.Needs(window, OctetsOf(told)); known && needs < portionStep {
+	if needs, known := r.seen.Needs(window, octetsOf(told)); known && needs < portionStep {
 		first = window
 	}
 	told = told[max(len(told)-window, 0):]
@@ -132,7 +132,7 @@ func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 }
 
 // newestListed lists messages from the newest one down, until there are enough.
-func (r *Reader) newestListed(ctx context.Context, from imap.UID) (told []upstream.Message, err error) {
+func (r *reader) newestListed(ctx context.Context, from imap.UID) (told []upstream.Message, err error) {
 	width := imap.UID(r.Visiting.Window)
 	for to, count := r.Selected.UIDNext, 0; to > from && 2*count < r.Visiting.Window; width *= 4 {
 		low := from // below it nothing is missing, or it comes later
@@ -152,11 +152,11 @@ func (r *Reader) newestListed(ctx context.Context, from imap.UID) (told []upstre
 }
 
 // newestOf brings the n newest of messages and of those that were put off, and takes them out.
-func (r *Reader) newestOf(ctx context.Context, told *[]upstream.Message, n int) error {
+func (r *reader) newestOf(ctx context.Context, told *[]upstream.Message, n int) error {
 	var late, part []upstream.Message
 	*told, part = cutTail(*told, n)
 	r.postponed, late = cutTail(r.postponed, n-len(part))
-	for _, group := range Groups(part) {
+	for _, group := range groups(part) {
 		if err := r.deal(ctx, group); err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (r *Reader) newestOf(ctx context.Context, told *[]upstream.Message, n int) 
 }
 
 // bringPostponed brings what was put off.
-func (r *Reader) bringPostponed(ctx context.Context) error {
+func (r *reader) bringPostponed(ctx context.Context) error {
 	late := r.postponed
 	r.postponed = nil
 	return r.bring(ctx, late)
@@ -177,12 +177,12 @@ func cutTail(msgs []upstream.Message, n int) (before, tail []upstream.Message) {
 	return msgs[:at:at], msgs[at:]
 }
 
-// Groups parts messages so that newer ones don't wait for many octets of older ones. The
+// groups parts messages so that newer ones don't wait for many octets of older ones. The
 // group of the newest comes first; within one their order stays.
-func Groups(msgs []upstream.Message) (parts [][]upstream.Message) {
+func groups(msgs []upstream.Message) (parts [][]upstream.Message) {
 	for len(msgs) > 0 {
 		n, octets := 0, int64(0)
-		for n < len(msgs) && (n == 0 || octets+msgs[len(msgs)-1-n].Size <= GroupOctets) {
+		for n < len(msgs) && (n == 0 || octets+msgs[len(msgs)-1-n].Size <= groupOctets) {
 			octets += msgs[len(msgs)-1-n].Size
 			n++
 		}
@@ -193,7 +193,7 @@ func Groups(msgs []upstream.Message) (parts [][]upstream.Message) {
 	return parts
 }
 
-func OctetsOf(msgs []upstream.Message) (octets uint64) {
+func octetsOf(msgs []upstream.Message) (octets uint64) {
 	for _, m := range msgs {
 		octets += uint64(max(m.Size, 0))
 	}
@@ -212,10 +212,10 @@ func (b *bringing) most() (messages int, octets uint64) {
 		messages, octets = b.step, uint64(b.step)*leastAsked
 		b.step = min(4*b.step, 2*session.TellingMessages)
 	default:
-		messages, octets = len(b.missing), BodyOctets
+		messages, octets = len(b.missing), bodyOctets
 	}
 	messages = min(messages, b.RateLimits.Within(portionStep))
-	return max(messages, firstAsked), min(max(octets, leastAsked), BodyOctets)
+	return max(messages, firstAsked), min(max(octets, leastAsked), bodyOctets)
 }
 
 // stopsLate returns why a pull should stop, if it would do so by itself only after a while, as
@@ -240,7 +240,7 @@ func sortByUID(msgs []upstream.Message) []upstream.Message {
 }
 
 // tellPace lets others know what has been seen since.
-func (r *Reader) tellPace() {
+func (r *reader) tellPace() {
 	news := session.Arrivals{Messages: r.seen.Messages - r.told.Messages, Octets: r.seen.Octets - r.told.Octets, Took: r.seen.Took - r.told.Took}
 	r.told = r.seen
 	r.Pair.Old.End.Pool.Pace.Add(news)

@@ -29,7 +29,7 @@ func (p *Pull) mayPrepare() bool {
 
 // openNext asks the old server for the folder that comes next. All of the present one
 // has been asked for.
-func (r *Reader) openNext(ctx context.Context) error {
+func (r *reader) openNext(ctx context.Context) error {
 	if !r.preparing || r.Yielded() != nil {
 		return nil
 	}

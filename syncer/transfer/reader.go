@@ -17,9 +17,9 @@ import (
 const (
 	// listMany is how many messages later listings should bring.
 	listMany = 4 * session.ListWindow
-	// ListMost is how many messages one listing may bring: a range that has more is
+	// listMost is how many messages one listing may bring: a range that has more is
 	// listed in smaller ones, so that memory doesn't grow with the folder.
-	ListMost = 16 * session.ListWindow
+	listMost = 16 * session.ListWindow
 	// streamAbove is the size from which a body is passed through instead of
 	// being held. Octets.
 	streamAbove = 1 << 20
@@ -30,9 +30,9 @@ const (
 // errDense: there are more messages in a range than one listing may bring.
 var errDense = errors.New("there are more messages in the range than one listing may bring")
 
-// Reader lists, fetches and hands over. It alone uses the old session while a
+// reader lists, fetches and hands over. It alone uses the old session while a
 // writer runs.
-type Reader struct {
+type reader struct {
 	*Job
 	*Resources
 	*Shared
@@ -86,8 +86,8 @@ type failing struct {
 	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
 }
 
-func (p *Pull) newReader(events chan<- event) *Reader {
-	return &Reader{
+func (p *Pull) newReader(events chan<- event) *reader {
+	return &reader{
 		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
 		adopt: p.adopt, moves: p.moves, events: events,
 		windows: windows{base: p.Base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.New.AppendLimit() != 0},
@@ -148,7 +148,7 @@ func (r *Resources) giveBack(m *outgoing) {
 	m.held, m.body = 0, nil
 }
 
-func (r *Reader) run(ctx context.Context) error {
+func (r *reader) run(ctx context.Context) error {
 	from := r.next
 	if err := r.bringEarly(ctx); err != nil {
 		return err
@@ -203,7 +203,7 @@ func adapt(width imap.UID, n int) imap.UID {
 
 // mark lets the checkpoint advance once everything handed over so far is dealt
 // with, unless the numbers end with the session.
-func (r *Reader) mark(ctx context.Context, next imap.UID) error {
+func (r *reader) mark(ctx context.Context, next imap.UID) error {
 	if r.next = next; !r.Selected.Traits.StableUIDs {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (r *Reader) mark(ctx context.Context, next imap.UID) error {
 }
 
 // hand hands something to the writer.
-func (r *Reader) hand(ctx context.Context, e event) error {
+func (r *reader) hand(ctx context.Context, e event) error {
 	select {
 	case r.events <- e:
 		return nil
@@ -226,7 +226,7 @@ func (r *Reader) hand(ctx context.Context, e event) error {
 }
 
 // window deals with a range of UIDs and returns how many messages are in it.
-func (r *Reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
+func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err error) {
 	told, listed, err := r.listMissing(ctx, from, to)
 	if err != nil {
 		return listed, err
@@ -237,13 +237,13 @@ func (r *Reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 
 // listMissing lists the messages of a range of UIDs that have no end yet, and tells how
 // many there are with the others.
-func (r *Reader) listMissing(ctx context.Context, from, to imap.UID) (told []upstream.Message, listed int, err error) {
+func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []upstream.Message, listed int, err error) {
 	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
 	err = r.list(ctx, set, func(m upstream.Message) error {
 		if m.UID < from || m.UID > to {
 			return nil // "n:*"-style answers and unsolicited ones are not of this window
 		}
-		if listed++; listed > ListMost {
+		if listed++; listed > listMost {
 			return errDense
 		}
 		if !r.Known.Has(m.UID) {
@@ -255,7 +255,7 @@ func (r *Reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 }
 
 // deal deals with messages that were listed: it finds their copies, or brings them.
-func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) {
+func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) {
 	missing := r.newOnes(told)
 	if missing, err = r.archived(ctx, missing); err != nil {
 		return err
@@ -277,7 +277,7 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 }
 
 // newOnes are the messages of a window that are to be dealt with, each once.
-func (r *Reader) newOnes(told []upstream.Message) []upstream.Message {
+func (r *reader) newOnes(told []upstream.Message) []upstream.Message {
 	missing := told[:0]
 	for _, m := range told {
 		if !r.Known.Has(m.UID) {
@@ -291,7 +291,7 @@ func (r *Reader) newOnes(told []upstream.Message) []upstream.Message {
 
 // announceKeywords lets the writer ask what keywords the new folder can keep while the
 // bodies are on their way.
-func (r *Reader) announceKeywords(ctx context.Context, missing []upstream.Message) error {
+func (r *reader) announceKeywords(ctx context.Context, missing []upstream.Message) error {
 	if r.announced || !slices.ContainsFunc(missing, func(m upstream.Message) bool { return hasKeyword(m.Flags) }) {
 		return nil
 	}
@@ -300,7 +300,7 @@ func (r *Reader) announceKeywords(ctx context.Context, missing []upstream.Messag
 }
 
 // list lists a window, or tells what came with the opening of the folder.
-func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+func (r *reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
 	covered := len(r.Selected.Listed) == 1 && r.Selected.Listed[0].Start <= set[0].Start && set[0].Stop <= r.Selected.Listed[0].Stop
 	if !covered {
 		return r.Old.ListMessages(ctx, set, 0, fn)
@@ -313,7 +313,7 @@ func (r *Reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Mes
 	return nil
 }
 
-func (r *Reader) intent(m *outgoing, header []byte, size int64) store.Intent {
+func (r *reader) intent(m *outgoing, header []byte, size int64) store.Intent {
 	if m.msg.Date.IsZero() {
 		m.msg.Date = message.DateOf(header)
 		r.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")

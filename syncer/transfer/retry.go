@@ -15,9 +15,9 @@ const (
 	// brokenMost is how many times a connection may break at a message that was
 	// alone on its way, before the message is taken for the reason.
 	brokenMost = 2
-	// BrokenBound is how many messages of a pull may be taken for that; with
+	// brokenBound is how many messages of a pull may be taken for that; with
 	// more it is the server.
-	BrokenBound = 5
+	brokenBound = 5
 	// unavailableMost is the same for messages in a row of which a server says
 	// that it can't deal with them at the moment.
 	unavailableMost = 5
@@ -38,7 +38,7 @@ func (t *troubles) suspect(k store.Key) (alone, guilty bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n, alone := t.breaks[k]
-	return alone, n >= brokenMost && t.settled <= BrokenBound
+	return alone, n >= brokenMost && t.settled <= brokenBound
 }
 
 // broke notes that a connection broke while these messages were on their way,
@@ -103,7 +103,7 @@ func (t *troubles) cleared(k store.Key) {
 func (t *troubles) narrowed() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return min(t.settled, BrokenBound)
+	return min(t.settled, brokenBound)
 }
 
 // brokeAt says of a message that connections break at it.
@@ -115,7 +115,7 @@ func brokeAt(k store.Key, reason, cause string) *store.Quarantined {
 
 // tryAgain tries the messages in quarantine that are marked for it. One that
 // is gone from the old server leaves the quarantine.
-func (r *Reader) tryAgain(ctx context.Context) error {
+func (r *reader) tryAgain(ctx context.Context) error {
 	if len(r.Known.Again) == 0 || r.Visit {
 		return nil
 	}

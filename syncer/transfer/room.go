@@ -39,7 +39,7 @@ func (p *Pull) checkRoom(ctx context.Context) error {
 // largeOnes parts messages that the new server takes from those that are larger
 // than it says it takes (RFC 7889): those go to quarantine without being
 // transferred.
-func (r *Reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+func (r *reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	limit := r.New.AppendLimit()
 	if r.Target.AppendLimit > 0 {
 		limit = r.Target.AppendLimit // the folder's own

@@ -19,7 +19,7 @@ import (
 const (
 	// A batch is closed at so many messages or octets: the new server's cost is
 	// per transaction, a refusal's cost per message in it.
-	BatchMessages = 100
+	batchMessages = 100
 	batchOctets   = 1 << 20
 	// batchLinger is how long a batch that isn't full waits for the next message.
 	batchLinger = 10 * time.Millisecond
@@ -267,7 +267,7 @@ func (w *writer) acceptMessage(ctx context.Context, m *outgoing) error {
 
 // gather puts an event into the batch, which is sent once it is full.
 func (w *writer) gather(ctx context.Context, e event) error {
-	if w.batch = append(w.batch, e); len(w.batch) < BatchMessages && w.octets < batchOctets {
+	if w.batch = append(w.batch, e); len(w.batch) < batchMessages && w.octets < batchOctets {
 		return nil
 	}
 	return w.flush(ctx)

@@ -172,7 +172,7 @@ func (k *treeLook) lookAtBoth(ctx context.Context) (newS session.Target, err err
 		}
 	})
 	g.Wait()
-	return newS, Graver(oldErr, newErr)
+	return newS, graver(oldErr, newErr)
 }
 
 // oldSteadily is oldTree for a server that breaks the connection at a folder.
@@ -206,9 +206,9 @@ func (k *treeLook) newStatus(name string) (st upstream.Status, told bool) {
 	return st, false
 }
 
-// Graver is the first error, or the one that people have to do something about:
+// graver is the first error, or the one that people have to do something about:
 // a password that was refused is not tried again because the other server is away.
-func Graver(one, other error) error {
+func graver(one, other error) error {
 	if one == nil || upstream.ClassOf(one) != upstream.Fix && upstream.ClassOf(other) == upstream.Fix {
 		return other
 	}

@@ -16,8 +16,8 @@ import (
 // trees, and as long as mail stays behind because of it no pass is complete. A person can
 // say that it was deleted, or have it made again.
 
-// LookEvery is how far apart looks for a missing folder are to count as several.
-const LookEvery = time.Hour
+// lookEvery is how far apart looks for a missing folder are to count as several.
+const lookEvery = time.Hour
 
 // leftCount is how many messages of a folder's old side are not on the new server, when
 // the old server told such a status.
@@ -56,7 +56,7 @@ func (k *treeLook) lookedFor(row *store.Folder, was *store.Folder) {
 	switch {
 	case was == nil || was.State != store.FolderMissing || row.Missing.Looks == 0:
 		row.Missing = store.Missing{Since: now, Looks: 1, Last: now}
-	case now.Sub(row.Missing.Last) >= LookEvery:
+	case now.Sub(row.Missing.Last) >= lookEvery:
 		row.Missing.Looks++
 		row.Missing.Last = now
 	}

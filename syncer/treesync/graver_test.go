@@ -1,0 +1,26 @@
+package treesync
+
+import (
+	"errors"
+	"testing"
+
+	"postferry/upstream"
+)
+
+func TestGraverError(t *testing.T) {
+	fix := &upstream.Error{Class: upstream.Fix, Err: errors.New("fix")}
+	later := &upstream.Error{Class: upstream.Later, Err: errors.New("later")}
+	tests := []struct{ one, other, want error }{
+		{nil, nil, nil},
+		{later, nil, later},
+		{nil, fix, fix},
+		{later, fix, fix},
+		{fix, later, fix},
+		{fix, &upstream.Error{Class: upstream.Fix, Err: errors.New("other")}, fix},
+	}
+	for _, tt := range tests {
+		if got := graver(tt.one, tt.other); got != tt.want {
+			t.Errorf("graver(%v, %v) = %v, want %v", tt.one, tt.other, got, tt.want)
+		}
+	}
+}
