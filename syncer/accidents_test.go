@@ -241,3 +241,33 @@ func TestOldServerPutBackFar(t *testing.T) {
 		r.has("INBOX", slices.Concat(mails(0, 50), mails(100, 100+fresh))...)
 	}
 }
+
+// TestOldUIDNextWentBack: the old server is put back to a backup and counts changes on, or not at all: that its UIDNEXT is
+// lower is the only sign. What comes then under UIDs that are known is copied in the same pass.
+func TestOldUIDNextWentBack(t *testing.T) {
+	for _, condStore := range []bool{true, false} {
+		for _, fresh := range []int{0, 1, 3} {
+			t.Run(fmt.Sprintf("CONDSTORE %t, %d new", condStore, fresh), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				r.pair.old.condstor = condStore
+				for i := range 10 {
+					r.pair.old.deliver("INBOX", mail(10+i))
+				}
+				putBack := r.pair.old.keep("INBOX")
+				for i := range 40 {
+					r.pair.old.deliver("INBOX", mail(20+i))
+				}
+				r.start(false)
+				r.copies(50)
+				putBack()
+				r.pair.old.setModSeq("INBOX", 1000)
+				for i := range fresh {
+					r.pair.old.deliver("INBOX", mail(60+i)) // as long as the others
+				}
+				r.copies(fresh)
+				r.has("INBOX", mails(10, 60+fresh)...)
+			})
+		}
+	}
+}

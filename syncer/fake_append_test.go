@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -54,10 +56,50 @@ type lateError int
 
 func (lateError) Error() string { return "late" }
 
+// hungError from a fault stops the server's process in the middle of an APPEND. It waits until the process goes on, and
+// stores what it has read; false if that comes too late for whoever waits for the session's end.
+type hungError func(ctx context.Context) bool
+
+func (hungError) Error() string { return "hung" }
+
+// never is after more steps than there are.
+const never = math.MaxInt
+
 // lateStore is what a server has read and will store later.
 type lateStore struct {
-	steps int // until then, of any client's
-	store func()
+	steps int             // until then, of any client's
+	store func(late bool) // late: nobody waits for it any more
+}
+
+// later has the server store what it has read after so many steps. The caller holds the lock.
+func (s *fakeSession) later(steps int, mailbox string, batch []upstream.Append, bodies [][]byte) *lateStore {
+	l := &lateStore{steps, func(late bool) {
+		if results := s.store(mailbox, batch, bodies); late && results[0].Err == nil && s.stored != nil {
+			s.stored(bodies)
+		}
+	}}
+	s.late = append(s.late, l)
+	return l
+}
+
+// Hung tells whether the server fell silent in the middle of an APPEND.
+func (s *fakeSession) Hung() bool { return s.hung != nil }
+
+// AwaitEnd waits until the server has hung up, which it does when it has stored what it had read.
+func (s *fakeSession) AwaitEnd(ctx context.Context) error {
+	if s.hung == nil {
+		return s.Close()
+	}
+	if !s.goesOn(ctx) {
+		return errors.Join(context.DeadlineExceeded, s.Close())
+	}
+	s.mu.Lock()
+	if at := slices.Index(s.late, s.hung); at >= 0 {
+		s.late = slices.Delete(s.late, at, at+1)
+		s.hung.store(false)
+	}
+	s.mu.Unlock()
+	return s.Close()
 }
 
 // appendOne is one APPEND command. What is refused before it was sent is not lost.
@@ -66,14 +108,18 @@ func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies 
 		copy(results, s.store(mailbox, batch, bodies))
 		return nil
 	})
-	if late, ok := errors.AsType[lateError](err); ok {
+	late, isLate := errors.AsType[lateError](err)
+	hung, isHung := errors.AsType[hungError](err)
+	if isLate || isHung {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.late = append(s.late, lateStore{int(late), func() {
-			if results := s.store(mailbox, batch, bodies); results[0].Err == nil && s.stored != nil {
-				s.stored(bodies)
-			}
-		}})
+		if isHung {
+			s.goesOn, late = hung, never
+		}
+		l := s.later(int(late), mailbox, batch, bodies)
+		if isHung {
+			s.hung = l
+		}
 		return lostError("APPEND")
 	}
 	if err != nil && upstream.ClassOf(err) != upstream.Lost {

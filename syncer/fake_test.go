@@ -36,7 +36,7 @@ type fakeServer struct {
 	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened
 	validity       uint32
 	shown          map[store.Key]string  // what was under which UID then
-	late           []lateStore           // what it has read and will store only later
+	late           []*lateStore          // what it has read and will store only later
 	stored         func(bodies [][]byte) // is told of what it has stored late; nil for nobody
 	log            []string
 	sessions, peak int // sessions now, and at most at the same time
@@ -172,20 +172,20 @@ func (f *fakeServer) settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.late {
-		l.store()
+		l.store(true)
 	}
 	f.late = nil
 }
 
 // catchUp stores what is due with the step that comes.
 func (f *fakeServer) catchUp() {
-	var rest []lateStore
+	var rest []*lateStore
 	for _, l := range f.late {
 		if l.steps--; l.steps > 0 {
 			rest = append(rest, l)
 			continue
 		}
-		l.store()
+		l.store(true)
 	}
 	f.late = rest
 }

@@ -110,3 +110,21 @@ func (u *uses) String() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// storedLate notes what the new server has stored when the engine may have given up waiting for it.
+func (m *model) storedLate(bodies [][]byte) {
+	m.lateMu.Lock()
+	defer m.lateMu.Unlock()
+	for _, body := range bodies {
+		m.late[m.original(string(body))]++
+	}
+}
+
+// excuseLate excuses second copies of it.
+func (m *model) excuseLate() {
+	m.lateMu.Lock()
+	defer m.lateMu.Unlock()
+	for body, n := range m.late {
+		m.excuseUpTo(storedLate, body, n)
+	}
+}
