@@ -48,19 +48,7 @@ func TestSecondCopies(t *testing.T) {
 			if tt.change != nil {
 				tt.change(r, box, first, second)
 			}
-			in := store.Intent{Key: entry.Key, Fingerprint: entry.Fingerprint, Size: entry.Size, UIDValidity: box.validity, UIDNext: 1, Written: time.Now()}
-			if tt.lost != nil {
-				tt.lost(&in)
-			}
-			folders, err := r.store.Folders(t.Context(), r.account.ID)
-			if err == nil {
-				err = r.store.Commit(t.Context(), store.Batch{Account: r.account.ID, Folder: folders[0].ID, Lost: []store.Intent{in}})
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.stop() // what is lost is read when an account is loaded
-			r.start(false)
+			r.lose(entry, tt.lost)
 			if res := r.sync(); !res.Pass.Complete {
 				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 			}
@@ -78,5 +66,45 @@ func TestSecondCopies(t *testing.T) {
 				t.Errorf("%d messages, want %d", got, want)
 			}
 		})
+	}
+}
+
+// lose notes of a message of INBOX that it counted as lost before it was copied.
+func (r *rig) lose(e store.Entry, change func(in *store.Intent)) {
+	r.t.Helper()
+	in := store.Intent{Key: e.Key, Fingerprint: e.Fingerprint, Size: e.Size, UIDValidity: e.UIDValidity, UIDNext: 1, Written: time.Now()}
+	if change != nil {
+		change(&in)
+	}
+	err := r.store.Commit(r.t.Context(), store.Batch{Account: r.account.ID, Folder: r.folderRow("INBOX").ID, Lost: []store.Intent{in}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.stop() // what is lost is read when an account is loaded
+	r.start(false)
+}
+
+// TestSecondCopyIsNobodysCopy: a message that is the same as another one comes to the old server, and a second copy of that
+// turns up on the new one. It is removed, and not taken for the copy of the message that has come.
+func TestSecondCopyIsNobodysCopy(t *testing.T) {
+	for _, fresh := range []int{1, 3} {
+		r := newRig(t)
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		r.start(false)
+		r.copies(3)
+		box := r.pair.new.folders["INBOX"]
+		box.append([]byte(mail(1)), nil, box.messages[1].date)
+		r.lose(r.ledger("INBOX").Entries[1], nil)
+		want := mails(0, 3)
+		for range fresh {
+			r.pair.old.deliver("INBOX", mail(1))
+			want = append(want, mail(1))
+		}
+		r.sync()
+		r.has("INBOX", want...)
+		r.copies(0)
+		r.has("INBOX", want...)
 	}
 }
