@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -269,5 +270,63 @@ func TestOldUIDNextWentBack(t *testing.T) {
 				r.has("INBOX", mails(10, 60+fresh)...)
 			})
 		}
+	}
+}
+
+// TestServerAndLedgerPutBackToNothing: the new server is put back to before a folder had anything, and then the ledger to a state in
+// which nothing had been copied there yet: what was copied in between has UIDs that the ledger takes for its user's own mail.
+func TestServerAndLedgerPutBackToNothing(t *testing.T) {
+	for _, later := range []int{0, 2} {
+		r := newRig(t)
+		putBack := r.pair.new.keep("INBOX")
+		r.pair.new.deliver("INBOX", mail(90))
+		r.start(false)
+		r.copies(0)
+		putBackLedger := r.keepLedger("INBOX")
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		putBack()
+		r.copies(3)
+		r.stop()
+		putBackLedger()
+		for i := range later {
+			r.pair.old.deliver("INBOX", mail(3+i))
+		}
+		r.start(false)
+		r.copies(later)
+		r.has("INBOX", mails(0, 3+later)...)
+	}
+}
+
+// TestOldUIDsOfMailWithoutID: the old server gives other UIDs to messages of which some have no Message-ID and the same header: the
+// size tells those apart, nothing is copied again, and flags reach the right copies.
+func TestOldUIDsOfMailWithoutID(t *testing.T) {
+	without := func(lines int) string { return "From: a@example.com\r\n\r\n" + strings.Repeat("line\r\n", lines) }
+	for _, removed := range []int{0, 1, 2} {
+		t.Run(fmt.Sprintf("%d removed at the old server", removed), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			all := []string{without(1), mail(1), mail(2), mail(3), without(2), without(3)}
+			for _, body := range all {
+				r.pair.old.deliver("INBOX", body)
+			}
+			r.start(false)
+			r.copies(len(all))
+			for i := range removed {
+				r.pair.old.remove("INBOX", mail(1+i))
+			}
+			r.pair.old.number("INBOX", 1, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
+			r.pair.old.deliver("INBOX", mail(9))
+			r.copies(1)
+			r.has("INBOX", append(all, mail(9))...)
+			r.pair.old.setFlags("INBOX", without(1), imap.FlagFlagged)
+			r.copies(0)
+			for _, body := range all {
+				if got := slices.Contains(r.pair.new.flags("INBOX", body), imap.FlagFlagged); got != (body == without(1)) {
+					t.Errorf("%q is flagged: %t", body, got)
+				}
+			}
+		})
 	}
 }

@@ -43,10 +43,23 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 			return err
 		}
 	}
-	if seen == "" {
-		return nil
+	switch {
+	case seen != "":
+		return f.recogniseNew(ctx, seen)
+	case f.unshown():
+		var err error
+		f.Beyond, err = f.Newcomers(ctx, 1)
+		return err
 	}
-	return f.recogniseNew(ctx, seen)
+	return nil
+}
+
+// unshown tells whether there is mail to copy and no copy that would show whether the new folder's UIDs are those that the
+// checkpoint knows: server and ledger may both have been put back, and what has a UID below it may be a copy.
+func (f *Folder) unshown() bool {
+	cp := f.Row.Checkpoint
+	return f.Sample != nil && len(f.Sample.Copies) == 0 && !f.Fleeting && !f.First() &&
+		f.Target.Messages > 0 && f.Selected.UIDNext > max(cp.UIDNext, 1)
 }
 
 // sampleAtLeast takes a sample if none was taken along with the opening although mail has come.

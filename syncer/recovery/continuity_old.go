@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -140,17 +141,9 @@ func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
 		return err
 	}
 	f.Begin()
-	same := map[store.Key]bool{}
-	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
-		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			if e, ok := f.Known.Entry(m.UID); ok && f.original(&e).Is(m, header) {
-				same[e.Key] = true
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	same, err := f.stillTheSame(ctx)
+	if err != nil {
+		return err
 	}
 	var void []store.Entry
 	for _, e := range f.Known.Entries {
@@ -161,6 +154,42 @@ func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
 	f.Log.Warn().Str("seen", seen).Int("same", len(same)).Int("others", len(void)).
 		Msg("the old server has given UIDs of this folder to other messages: its messages are recognised anew")
 	return f.retireAll(ctx, void)
+}
+
+// stillTheSame are the keys of lines whose UIDs belong to their messages. One with the header and another size, which a
+// server may announce, counts if neither is exactly what another line, or another message, is: without a Message-ID
+// nothing else tells messages of one sender apart.
+func (f *Folder) stillTheSame(ctx context.Context) (map[store.Key]bool, error) {
+	same, resembling := map[store.Key]bool{}, map[store.Key]message.Wanted{}
+	there := map[message.Wanted]bool{}
+	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
+		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			is := message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
+			there[is] = true
+			if e, ok := f.Known.Entry(m.UID); ok && f.original(&e).Is(m, header) {
+				if same[e.Key] = true; f.original(&e) != is {
+					resembling[e.Key] = is
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(resembling) == 0 {
+		return same, nil
+	}
+	known := make(map[message.Wanted]bool, len(f.Known.Entries))
+	for i := range f.Known.Entries {
+		known[f.original(&f.Known.Entries[i])] = true
+	}
+	for key, is := range resembling {
+		if e, ok := message.FindEntry(f.Known.Entries, key); ok && (known[is] || there[f.original(&e)]) {
+			delete(same, key)
+		}
+	}
+	return same, nil
 }
 
 // retireAll makes former keys durable, and with the last of them a checkpoint from which everything is
