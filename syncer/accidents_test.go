@@ -330,3 +330,31 @@ func TestOldUIDsOfMailWithoutID(t *testing.T) {
 		})
 	}
 }
+
+// TestNewServerNumbersAnewMeanwhile: the new server has given other UIDs under the same UIDVALIDITY, and at any step of the next pass it
+// gives the folder another one. The flags that have changed on the old server reach their copies all the same.
+func TestNewServerNumbersAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	for at, struck := 1, true; struck; at++ {
+		r := rigOf(t, 4)
+		r.silent = true
+		r.pair.old.deliver("INBOX", mail(10))
+		r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
+		r.pair.new.remove("INBOX", mail(0))
+		r.pair.new.number("INBOX", 1, nil)
+		step := 0
+		r.pair.new.fail(func(string) error {
+			if step++; step == at {
+				r.pair.new.renumberLocked("INBOX")
+			}
+			return nil
+		})
+		r.sync()
+		struck = step >= at
+		r.sync()
+		if got := r.pair.new.flags("INBOX", mail(2)); !slices.Contains(got, imap.FlagFlagged) {
+			t.Errorf("at step %d: message 2 has %v", at, got)
+		}
+		r.stop()
+	}
+}

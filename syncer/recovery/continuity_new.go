@@ -27,7 +27,7 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 		if err := session.Pause(ctx, f.Quiet); err != nil {
 			return err
 		}
-		if err := f.LookAtNew(ctx); err != nil {
+		if err := f.sameNumbering(func() error { return f.LookAtNew(ctx) }); err != nil {
 			return err
 		}
 		seen = f.newWentBack()
@@ -67,7 +67,18 @@ func (f *Folder) sampleAtLeast(ctx context.Context) error {
 	if f.Sample != nil || f.Target.UIDNext == f.Row.Checkpoint.NewUIDNext {
 		return nil
 	}
-	return f.LookAtNewAgain(ctx)
+	return f.sameNumbering(func() error { return f.LookAtNewAgain(ctx) })
+}
+
+// sameNumbering takes another look at the new folder. If it is numbered anew by then, the pull begins again: the UIDs that the
+// ledger has are void.
+func (f *Folder) sameNumbering(look func() error) error {
+	before := f.Target.UIDValidity
+	err := look()
+	if err == nil && f.Target.UIDValidity != before {
+		return ErrRecognised
+	}
+	return err
 }
 
 // newWentBack says what shows that the new folder was put back to an earlier state; "" for nothing.

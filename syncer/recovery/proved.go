@@ -28,23 +28,33 @@ func (s proofs) take(m upstream.Message, header []byte) error {
 // changed, most often in one round trip.
 func (f *Folder) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
 	shown := proofs{}
-	first := f.toProve(changed, f.Target.UIDValidity, shown)
-	sel, err := f.New.SelectAndHeaders(ctx, f.Row.New, first, shown.take)
+	asked := f.toProve(changed, f.Target.UIDValidity, shown)
+	sel, err := f.New.SelectAndHeaders(ctx, f.Row.New, asked, shown.take)
 	if err != nil {
 		return nil, nil, f.Gone(err, ErrNewGone)
 	}
 	if sel.UIDValidity != f.Target.UIDValidity || Fleeting(sel) {
 		clear(shown) // those were others
-		f.Proved = nil
+		f.Proved, asked = nil, nil
 	}
-	before := f.Target.UIDValidity
 	if err := f.locate(ctx, sel, changed); err != nil {
 		return nil, nil, err
 	}
-	if rest := f.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 && (before != sel.UIDValidity || Fleeting(sel)) {
+	if rest := without(f.toProve(changed, sel.UIDValidity, shown), asked); len(rest) > 0 {
 		err = f.New.Headers(ctx, rest, shown.take)
 	}
 	return sel, shown, err
+}
+
+// without are the UIDs of a set that are not in another.
+func without(set, other imap.UIDSet) (rest imap.UIDSet) {
+	uids, _ := set.Nums()
+	for _, uid := range uids {
+		if !other.Contains(uid) {
+			rest.AddNum(uid)
+		}
+	}
+	return rest
 }
 
 // toProve are the messages of changes that have not been looked at.

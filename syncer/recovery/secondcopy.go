@@ -129,7 +129,7 @@ func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt
 	}
 	f.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
 	f.Sample = nil // it shows what has just been removed, which nothing may be taken for
-	return dealt, f.LookAtNewAgain(ctx)
+	return dealt, f.sameNumbering(func() error { return f.LookAtNewAgain(ctx) })
 }
 
 // checkSeconds is how many messages are removed by one command.
