@@ -43,7 +43,7 @@ type SignIn struct {
 	Domain string // the domain's name
 	Side   string // "old" or "new"
 
-	Login     string // master: its login
+	Login     string // master: its login; google: an administrator, in whose name the list of mailboxes is read
 	Separator string // master: stands between a login and the master's; "" to tell both by SASL
 	Tenant    string // microsoft: its ID or one of its domain names
 	ClientID  string // microsoft, consent: the application's
@@ -102,7 +102,7 @@ var signInKeys = map[SignInMethod]struct {
 	Passwords:    {nil, 0},
 	Master:       {[]string{"login", "secret", "secret_file", "separator"}, 1},
 	Microsoft:    {[]string{"tenant", "client_id", "secret", "secret_file", "certificate_file", "authority", "scope"}, 2},
-	Google:       {[]string{"key_file", "scope"}, 1},
+	Google:       {[]string{"key_file", "scope", "login"}, 1},
 	Consent:      {[]string{"issuer", "client_id", "secret", "secret_file", "scope"}, 2},
 	TokenCommand: {[]string{"command"}, 1},
 }

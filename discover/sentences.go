@@ -165,8 +165,8 @@ var sentences = map[Code]string{
 	codeNoSuchName:  `There is no domain {domain}; is it spelt right?`,
 	codeNothingHint: `Enter the old server by hand: its provider's help pages say what it is called, and so do the settings of a mail program that still uses it.`,
 
-	codeGoogle:      `This is Google. The password of a Google account does not work in mail programs: each account needs an app password (which needs 2-step verification), and IMAP must be allowed in the administration. Moving all accounts without app passwords would need OAuth2, which Postferry can't do yet.`,
-	codeMicrosoft:   `This is Microsoft 365. It has switched passwords off for IMAP and POP3: they are refused even if they are right. It would need OAuth2, which Postferry can't do yet.`,
+	codeGoogle:      `This is Google. The password of a Google account does not work in mail programs: either a service account opens all mailboxes of a Workspace (docs/google.md), or each account needs an app password, which needs 2-step verification. IMAP must be allowed in the administration.`,
+	codeMicrosoft:   `This is Microsoft 365. It has switched passwords off for IMAP and POP3: they are refused even if they are right. An application that an administrator of the tenant lets into the mailboxes opens them all (docs/microsoft365.md).`,
 	codeAppPassword: `This is {provider}. The ordinary password may not work: create an app password for each account ({page}).`,
 	codeSwitch:      `{provider} lets mail programs in only after IMAP was switched on for the account ({page}).`,
 	codeRecent:      `{provider} shows mail programs only the mail of the last {days} days until the account's settings say otherwise ({page}).`,
@@ -177,7 +177,7 @@ var sentences = map[Code]string{
 	codeNoIMAP:      `This is {provider}, which offers neither IMAP nor POP3 to the outside.`,
 	codeFilter:      `The MX {host} is a filter ({provider}) that passes mail on; the server behind it does not show there.`,
 	codeNoPasswords: `The server does not announce that it takes passwords.`,
-	codeOAuthOnly:   `The domain's configuration for mail programs allows OAuth2 only, which Postferry can't do yet.`,
+	codeOAuthOnly:   `The domain's configuration for mail programs allows OAuth2 only: another way to sign in than with passwords has to be chosen (old_sign_in in the configuration).`,
 	codeOtherOwner:  `{host} lies outside of {domain}. Make sure that it is your provider's before you enter passwords.`,
 
 	codeNewUnknown: `The new server can't be looked up ({cause}), so what leads there can't be told apart from the old one.`,

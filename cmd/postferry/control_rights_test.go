@@ -45,6 +45,11 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/clients":             struct{}{},
 			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
+			"/v1/sign/ins":            control.SignInQuery{},
+			"/v1/sign/test":           control.SignInQuery{Domain: domain},
+			"/v1/sign/consent":        control.SignInQuery{Domain: domain, Mailbox: servers.Login},
+			"/v1/sign/forget":         control.SignInQuery{Domain: domain, Mailbox: servers.Login},
+			"/v1/mailboxes":           control.SignInQuery{Domain: domain},
 			mailboxPath:               control.MailboxDecision{Login: servers.Login, Verdict: syncer.Accept},
 		}, map[string]control.AccessRequest{
 			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
@@ -121,6 +126,10 @@ func TestControlRights(t *testing.T) {
 	}
 	delete(requests, folderPath) // there is no missing folder to be asked about here
 	delete(requests, mailboxPath)
+	wantDone(t, ask, "/v1/sign/ins", requests["/v1/sign/ins"])
+	for _, path := range []string{"/v1/sign/ins", "/v1/sign/test", "/v1/sign/consent", "/v1/sign/forget", "/v1/mailboxes"} {
+		delete(requests, path) // there is no other way to sign in here
+	}
 	for path := range requests {
 		t.Errorf("%s was never asked", path)
 	}

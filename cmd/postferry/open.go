@@ -48,7 +48,7 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
-	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
+	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, authCommand, tenantCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	return b, err
 }
 

@@ -40,6 +40,7 @@ func sections() []section {
 		{"Conditions", "What has to be so before the old server may be switched off: `conditions[].name`.", constants("stage", "ConditionName")},
 		{"States of conditions", "What is known of them: their `state`.", constants("stage", "State")},
 		{"Grades", "How an account has come over: `grade` in the report of `finish`.", constants("stage", "Grade")},
+		{"Lists of mailboxes", "Why the list of a tenant's mailboxes can't be read: `code` of the step `directory` in `auth test --json`. Its other steps have kinds of problems, and `mailbox_needed`.", constants("directory", "Reason")},
 		{"Errors of the API", "`code` of an answer that is an error.", refusals},
 		{"Mistakes", "What is wrong with a field, or with a line of a list: `mistakes[].code` of the error `invalid`, and of a list.", texts("mistake")},
 		{"Discovery", "What came of looking for a domain's old server: `code` in the report of `discover --json` and of the API.", texts("discover")},

@@ -5,11 +5,13 @@ import (
 	"io"
 
 	"postferry/config"
+	"postferry/directory"
 	"postferry/lifecycle"
 	"postferry/stage"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/verify"
+	"postferry/tenant"
 )
 
 // Backend is what the commands do with the state: in the process that holds it, which may
@@ -61,6 +63,16 @@ type Backend interface {
 	Clients(ctx context.Context) ([]ConnectedClient, error)
 	// Kick says goodbye to those that are logged in with a login, and returns how many they are.
 	Kick(ctx context.Context, login string) (kicked int, err error)
+	// SignIns returns how Postferry signs in at each domain's servers.
+	SignIns(ctx context.Context) ([]SignInState, error)
+	// TestSignIn tries one of them, step by step.
+	TestSignIn(ctx context.Context, q SignInQuery) ([]tenant.Step, error)
+	// Mailboxes fetches the list of a tenant's mailboxes.
+	Mailboxes(ctx context.Context, q SignInQuery) ([]directory.Mailbox, error)
+	// Consent has the owner of a mailbox agree, and keeps that. ask is what has to be done for it.
+	Consent(ctx context.Context, q SignInQuery, ask func(tenant.Prompt) error) error
+	// ForgetConsent forgets it, and tells whether the provider was told.
+	ForgetConsent(ctx context.Context, q SignInQuery) (told bool, err error)
 	// Close lets go of the state or the daemon.
 	Close() error
 }

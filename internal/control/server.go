@@ -82,6 +82,11 @@ func (c *server) routes() map[string]http.HandlerFunc {
 		pathBackup:          c.backup,
 		pathClients:         c.clients,
 		pathKick:            c.kick,
+		pathSignIns:         c.signIns,
+		pathSignInTest:      c.testSignIn,
+		pathMailboxes:       c.mailboxes,
+		pathConsent:         c.consent,
+		pathForgetConsent:   c.forgetConsent,
 	}
 }
 

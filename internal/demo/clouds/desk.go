@@ -120,14 +120,13 @@ func (d *desk) turnedAway(w http.ResponseWriter, body any) bool {
 	return false
 }
 
-// hand gives out an access token.
-func (d *desk) hand(g grant) string {
+// hand gives out an access token with a name that nobody guesses, or one that says more.
+func (d *desk) hand(g grant, token string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.access == nil {
 		d.access = map[string]grant{}
 	}
-	token := "access-" + random()
 	d.access[token] = g
 	d.issued++
 	return token

@@ -109,7 +109,7 @@ func (g *Google) delegated(account ServiceAccount, claims delegation) (map[strin
 // answer hands out an access token, and a refresh token if offline.
 func (g *Google) answer(x grant, offline bool) map[string]any {
 	x.ends, x.audience = g.now().Add(g.lifetime()), "google"
-	a := map[string]any{"token_type": "Bearer", "expires_in": int(g.lifetime() / time.Second), "access_token": g.hand(x), "scope": strings.Join(x.scopes, " ")}
+	a := map[string]any{"token_type": "Bearer", "expires_in": int(g.lifetime() / time.Second), "access_token": g.hand(x, "access-"+random()), "scope": strings.Join(x.scopes, " ")}
 	if offline {
 		a["refresh_token"] = g.handRefresh(x)
 	}

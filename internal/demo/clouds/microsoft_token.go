@@ -1,6 +1,8 @@
 package clouds
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,7 +79,7 @@ func rolesOf(app App, resource string) (roles []string) {
 func (m *Microsoft) answer(g grant, offline bool) map[string]any {
 	g.ends = m.now().Add(m.lifetime())
 	seconds := int(m.lifetime().Seconds())
-	a := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": m.hand(g)}
+	a := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": m.hand(g, m.jwt(g))}
 	if g.user != "" {
 		a["scope"] = strings.Join(g.scopes, " ")
 	}
@@ -85,6 +87,19 @@ func (m *Microsoft) answer(g grant, offline bool) map[string]any {
 		a["refresh_token"] = m.handRefresh(g)
 	}
 	return a
+}
+
+// jwt is an access token as Microsoft's are: it says what the application may, and is signed with
+// something that clients have no business with.
+func (m *Microsoft) jwt(g grant) string {
+	claims := map[string]any{"iss": "https://sts.windows.net/" + m.Tenant + "/", "aud": g.audience, "appid": g.app, "exp": g.ends.Unix(), "uti": random()}
+	if g.user == "" {
+		claims["roles"] = g.scopes
+	} else {
+		claims["scp"], claims["upn"] = strings.Join(g.scopes, " "), g.user
+	}
+	payload, _ := json.Marshal(claims) // text and numbers
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "." + random()
 }
 
 // asksFor reads what a person is to consent to: scopes of one resource, besides those of OpenID.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"postferry/config"
+	"postferry/directory"
+	"postferry/internal/control"
+	"postferry/store"
+	"postferry/tenant"
+)
+
+// connector tries how Postferry signs in.
+func (l *local) connector() *tenant.Connector {
+	return &tenant.Connector{Consents: l.store, Log: l.log}
+}
+
+// signInServer is a server that Postferry signs in at in another way than with accounts' passwords.
+func (l *local) signInServer(q control.SignInQuery) (config.Server, error) {
+	d, ok := l.cfg.Directory.DomainNamed(q.Domain)
+	if !ok {
+		return config.Server{}, usageError(fmt.Errorf("there is no domain %q", q.Domain))
+	}
+	server := d.Old
+	if cmp.Or(q.Side, store.OldSide) == store.NewSide {
+		server = d.New
+	}
+	if server.SignIn == nil {
+		return server, usageError(fmt.Errorf("%s signs in at its %s server with the accounts' own passwords; expected another method, see [domain.%s_sign_in] in config.example.toml",
+			d.Name, cmp.Or(q.Side, store.OldSide), cmp.Or(q.Side, store.OldSide)))
+	}
+	return server, nil
+}
+
+// SignIns implements control.Backend.
+func (l *local) SignIns(ctx context.Context) ([]control.SignInState, error) {
+	all := []control.SignInState{}
+	for _, d := range l.cfg.Directory.All() {
+		for side, server := range map[store.Side]config.Server{store.OldSide: d.Old, store.NewSide: d.New} {
+			s := control.SignInState{Domain: d.Name, Side: side, Host: server.Host, Method: string(config.Passwords)}
+			if in := server.SignIn; in != nil {
+				s.Method, s.ClientID = string(in.Method), in.ClientID
+			}
+			all = append(all, s)
+		}
+		consents, err := l.store.Consents(ctx, d.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range consents {
+			for i := range all {
+				if all[i].Domain == d.Name && all[i].Side == c.Side {
+					all[i].Consents++
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// TestSignIn implements control.Backend.
+func (l *local) TestSignIn(ctx context.Context, q control.SignInQuery) ([]tenant.Step, error) {
+	server, err := l.signInServer(q)
+	if err != nil {
+		return nil, err
+	}
+	return l.connector().Test(ctx, server, q.Mailbox), ctx.Err()
+}
+
+// Mailboxes implements control.Backend.
+func (l *local) Mailboxes(ctx context.Context, q control.SignInQuery) ([]directory.Mailbox, error) {
+	server, err := l.signInServer(q)
+	if err != nil {
+		return nil, err
+	}
+	if !tenant.HasDirectory(server) {
+		return nil, usageError(fmt.Errorf("mailboxes are listed by Microsoft 365 and Google Workspace; with method = %q there is nobody to ask", server.SignIn.Method))
+	}
+	all, err := l.connector().Mailboxes(ctx, server)
+	if e, ok := errors.AsType[*directory.Error](err); ok {
+		l.log.Warn().Str("domain", q.Domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
+	}
+	return all, summed(err)
+}
+
+// Consent implements control.Backend.
+func (l *local) Consent(ctx context.Context, q control.SignInQuery, ask func(tenant.Prompt) error) error {
+	server, err := l.signInServer(q)
+	if err != nil {
+		return err
+	}
+	agreed, err := l.connector().Consent(ctx, server, q.Mailbox, ask)
+	if err != nil {
+		return summed(err)
+	}
+	return l.store.PutConsent(ctx, agreed)
+}
+
+// ForgetConsent implements control.Backend. What the provider can't be told is forgotten all the same.
+func (l *local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told bool, err error) {
+	server, err := l.signInServer(q)
+	if err != nil {
+		return false, err
+	}
+	m := store.Mailbox{Domain: server.SignIn.Domain, Side: store.Side(server.SignIn.Side), Login: q.Mailbox}
+	agreed, err := l.store.Consent(ctx, m)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, usageError(fmt.Errorf("the owner of %q has not agreed to anything", q.Mailbox))
+	}
+	if err != nil {
+		return false, err
+	}
+	told, failed := l.connector().Revoke(ctx, server, agreed)
+	if failed != nil {
+		l.log.Warn().Err(failed).Str("account", q.Mailbox).Msg("the provider can't be told that an agreement has ended")
+	}
+	return told, l.store.DeleteConsent(ctx, m)
+}
+
+// summed is an error in words for the person at the screen, where it has such.
+func summed(err error) error {
+	var e interface{ Summary() string }
+	if errors.As(err, &e) {
+		return errors.New(e.Summary())
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"postferry/directory"
+	"postferry/store"
+	"postferry/tenant"
+)
+
+// SignInQuery names one of a domain's servers, and a mailbox there if it is about one.
+type SignInQuery struct {
+	Domain  string     `json:"domain,omitempty"` // "" for all, where that makes sense
+	Side    store.Side `json:"side,omitempty"`
+	Mailbox string     `json:"mailbox,omitempty"`
+}
+
+// SignInState is how Postferry signs in at one of a domain's servers.
+type SignInState struct {
+	Domain   string     `json:"domain"`
+	Side     store.Side `json:"side"`
+	Host     string     `json:"host"`
+	Method   string     `json:"method"`
+	ClientID string     `json:"client_id,omitempty"`
+	Consents int        `json:"consents,omitempty"` // of people
+}
+
+// The paths of signing in.
+const (
+	pathSignIns       = "/v1/sign/ins"     // POST SignInQuery -> signInsReply
+	pathSignInTest    = "/v1/sign/test"    // POST SignInQuery -> signInTestReply
+	pathMailboxes     = "/v1/mailboxes"    // POST SignInQuery -> mailboxesReply
+	pathConsent       = "/v1/sign/consent" // POST SignInQuery -> consentReply...
+	pathForgetConsent = "/v1/sign/forget"  // POST SignInQuery -> forgetConsentReply
+)
+
+type signInsReply struct {
+	SignIns []SignInState `json:"sign_ins"`
+	Error   *replyError   `json:"error,omitempty"`
+}
+
+type signInTestReply struct {
+	Steps []tenant.Step `json:"steps"`
+	Error *replyError   `json:"error,omitempty"`
+}
+
+type mailboxesReply struct {
+	Mailboxes []directory.Mailbox `json:"mailboxes"`
+	Error     *replyError         `json:"error,omitempty"`
+}
+
+// consentReply is a prompt, or the end.
+type consentReply struct {
+	Prompt *tenant.Prompt `json:"prompt,omitempty"`
+	End    bool           `json:"end,omitempty"`
+	Error  *replyError    `json:"error,omitempty"`
+}
+
+type forgetConsentReply struct {
+	Told  bool        `json:"told"` // the provider was told, too
+	Error *replyError `json:"error,omitempty"`
+}
+
+// SignIns implements Backend.
+func (r *Client) SignIns(ctx context.Context) ([]SignInState, error) {
+	var reply signInsReply
+	err := r.ask(ctx, pathSignIns, SignInQuery{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.SignIns, err
+}
+
+// TestSignIn implements Backend.
+func (r *Client) TestSignIn(ctx context.Context, q SignInQuery) ([]tenant.Step, error) {
+	var reply signInTestReply
+	err := r.ask(ctx, pathSignInTest, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Steps, err
+}
+
+// Mailboxes implements Backend.
+func (r *Client) Mailboxes(ctx context.Context, q SignInQuery) ([]directory.Mailbox, error) {
+	var reply mailboxesReply
+	err := r.ask(ctx, pathMailboxes, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Mailboxes, err
+}
+
+// Consent implements Backend.
+func (r *Client) Consent(ctx context.Context, q SignInQuery, ask func(tenant.Prompt) error) error {
+	return r.ask(ctx, pathConsent, q, func(dec *json.Decoder) error {
+		for {
+			var reply consentReply
+			if err := dec.Decode(&reply); err != nil {
+				return err
+			}
+			if reply.End {
+				return reply.Error.err()
+			}
+			if reply.Prompt != nil {
+				if err := ask(*reply.Prompt); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+// ForgetConsent implements Backend.
+func (r *Client) ForgetConsent(ctx context.Context, q SignInQuery) (told bool, err error) {
+	var reply forgetConsentReply
+	err = r.ask(ctx, pathForgetConsent, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	if err == nil {
+		err = reply.Error.err()
+	}
+	return reply.Told, err
+}
+
+func (c *server) signIns(w http.ResponseWriter, r *http.Request) {
+	var req SignInQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	all, err := c.backend.SignIns(r.Context())
+	_ = out.write(signInsReply{SignIns: all, Error: describeError(err)})
+}
+
+func (c *server) testSignIn(w http.ResponseWriter, r *http.Request) {
+	var req SignInQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	steps, err := c.backend.TestSignIn(r.Context(), req)
+	_ = out.write(signInTestReply{Steps: steps, Error: describeError(stopped(err))})
+}
+
+func (c *server) mailboxes(w http.ResponseWriter, r *http.Request) {
+	var req SignInQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	all, err := c.backend.Mailboxes(r.Context(), req)
+	_ = out.write(mailboxesReply{Mailboxes: all, Error: describeError(stopped(err))})
+}
+
+func (c *server) consent(w http.ResponseWriter, r *http.Request) {
+	var req SignInQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	err := c.backend.Consent(r.Context(), req, func(p tenant.Prompt) error { return out.write(consentReply{Prompt: &p}) })
+	if err == nil {
+		c.log.Info().Str("domain", req.Domain).Str("account", req.Mailbox).Msg("the owner of a mailbox has agreed")
+	}
+	_ = out.write(consentReply{End: true, Error: describeError(stopped(err))})
+}
+
+func (c *server) forgetConsent(w http.ResponseWriter, r *http.Request) {
+	var req SignInQuery
+	out, ok := begin(w, r, &req)
+	if !ok {
+		return
+	}
+	told, err := c.backend.ForgetConsent(r.Context(), req)
+	_ = out.write(forgetConsentReply{Told: told, Error: describeError(err)})
+}
