@@ -118,7 +118,7 @@ func (x *torture) reconnect(server *lab.Dovecot) {
 // renameDirectly renames a folder with one below it without the daemon's being told.
 func (x *torture) renameDirectly() bool {
 	w, login := x.world, draw(x.rng, x.world.logins)
-	if w.renaming[login] {
+	if w.renaming[login] || !w.recorded(login, movable) {
 		return false
 	}
 	from := w.nameNow(login, movable)
@@ -169,7 +169,6 @@ func (x *torture) keepOrPutBack(server *lab.Dovecot, logins []string) bool {
 	k.putBack()
 	x.reconnect(server)
 	x.kept[server] = nil
-	x.backup = nil // a state from before that knows other copies than those that are there
 	for id, l := range w.letters {
 		was, known := k.letters[id]
 		switch {

@@ -181,7 +181,7 @@ func (w *world) visit(login string) {
 // dying: what became of that is known after the next kill. Until then it is left alone,
 // as servers end sessions that have a renamed folder open.
 func (w *world) renameNew(login string) {
-	if w.renaming[login] {
+	if w.renaming[login] || !w.recorded(login, movable) {
 		return
 	}
 	w.renames++
@@ -189,6 +189,13 @@ func (w *world) renameNew(login string) {
 	from, to := w.nameNow(login, movable), fmt.Sprintf("%s-%d", movable, w.renames)
 	_ = w.new[login].Unselect().Wait()
 	w.through(login, func(c *imapclient.Client) { _ = c.Rename(from, to, nil).Wait() })
+}
+
+// recorded tells whether the daemon's state had a folder of the new server at the last kill. One that is renamed
+// between its being made and that, with a kill in between, stays behind empty, as nothing tells that it was ours.
+func (w *world) recorded(login, folder string) bool {
+	_, known := w.sure[place{login, folder}]
+	return known
 }
 
 // movable is the folder that people rename.

@@ -79,6 +79,13 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 	if err := m.Load(ctx, r.Store, r.Cfg); err != nil {
 		return err
 	}
+	begun := foldertree.Begun(known)
+	if !begun && l.Traits().Folders && m.company(id, c.servers) {
+		if status, err = r.numberAgain(ctx, l, status); err != nil {
+			return err
+		}
+		c.sides = sidesOf(l, status)
+	}
 	leave, err := m.enter(ctx, c.sides)
 	if err != nil {
 		return err
@@ -89,7 +96,7 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 		return err
 	}
 	if len(others) > 0 && !row.Apart {
-		me := claimant{ClaimRequest: r, domain: row.Domain, pair: l, session: s, status: status, begun: foldertree.Begun(known)}
+		me := claimant{ClaimRequest: r, domain: row.Domain, pair: l, session: s, status: status, begun: begun}
 		if err := me.compareAll(ctx, others); err != nil {
 			return err
 		}
@@ -97,6 +104,31 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 	}
 	m.claim(id, c)
 	return nil
+}
+
+// numberAgain asks for the number of INBOX at the old server once more. Of several sessions that are the first ever
+// to open a mailbox each may be told another one (Dovecot); once all have been told, it is what it will be.
+func (r *ClaimRequest) numberAgain(ctx context.Context, l *session.Pair, status map[string]upstream.Status) (map[string]upstream.Status, error) {
+	old, err := l.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st, err := old.Inbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return withInbox(status, st), nil
+}
+
+// withInbox are folders' numbers with others for INBOX.
+func withInbox(status map[string]upstream.Status, st upstream.Status) map[string]upstream.Status {
+	status = maps.Clone(status)
+	for name := range status {
+		if foldertree.IsInbox(&store.Folder{Old: name}) {
+			status[name] = st
+		}
+	}
+	return status
 }
 
 // claimant is an account that wants a mailbox.
@@ -199,12 +231,7 @@ func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	c.status = maps.Clone(c.status)
-	for name := range c.status {
-		if foldertree.IsInbox(&store.Folder{Old: name}) {
-			c.status[name] = st
-		}
-	}
+	c.status = withInbox(c.status, st)
 	return c.contradicts(rows), nil
 }
 

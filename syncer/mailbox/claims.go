@@ -17,9 +17,12 @@ import (
 // sides are what accounts that lead to the same mailboxes have in common. Accounts that have the
 // same may yet be two people's, whose folders were made within one second.
 type sides struct {
-	oldServer, newServer string
-	oldValidity          uint32 // of INBOX; 0 where UIDs are not stable
+	servers
+	oldValidity uint32 // of INBOX; 0 where UIDs are not stable
 }
+
+// servers are an account's.
+type servers struct{ oldServer, newServer string }
 
 // claim says that an account copies into a mailbox.
 type claim struct {
@@ -44,13 +47,14 @@ type Mailboxes struct {
 	loading *semaphore.Weighted
 	loaded  bool
 	claims  map[store.AccountID]claim
+	between map[servers]map[store.AccountID]bool // all that are known
 	alike   map[sides]map[store.AccountID]bool
 	gates   map[sides]*semaphore.Weighted
 	aliases map[store.AccountID][]store.AccountID // that lead to an account, or once did
 }
 
 func NewMailboxes() *Mailboxes {
-	return &Mailboxes{loading: semaphore.NewWeighted(1), claims: map[store.AccountID]claim{},
+	return &Mailboxes{loading: semaphore.NewWeighted(1), claims: map[store.AccountID]claim{}, between: map[servers]map[store.AccountID]bool{},
 		alike: map[sides]map[store.AccountID]bool{}, gates: map[sides]*semaphore.Weighted{},
 		aliases: map[store.AccountID][]store.AccountID{}}
 }
@@ -61,6 +65,22 @@ func (m *Mailboxes) claimed(id store.AccountID, c claim) bool {
 	defer m.mu.Unlock()
 	known, ok := m.claims[id]
 	return ok && known.same(c)
+}
+
+// company tells whether an account isn't the only one between two servers.
+func (m *Mailboxes) company(id store.AccountID, of servers) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.note(id, of)
+	return len(m.between[of]) > 1
+}
+
+// note notes between which servers an account is, with mu held.
+func (m *Mailboxes) note(id store.AccountID, of servers) {
+	if m.between[of] == nil {
+		m.between[of] = map[store.AccountID]bool{}
+	}
+	m.between[of][id] = true
 }
 
 // enter waits until nobody else is claiming a mailbox that looks alike.
@@ -161,7 +181,8 @@ func (m *Mailboxes) Load(ctx context.Context, st store.Store, cfg *config.Config
 		if !ok || a.Alias != 0 {
 			continue
 		}
-		c := claim{sides: sides{oldServer: d.Old.Address(), newServer: d.New.Address()}, oldLogin: a.Old.Login, newLogin: a.New.Login}
+		c := claim{sides: sides{servers: servers{d.Old.Address(), d.New.Address()}}, oldLogin: a.Old.Login, newLogin: a.New.Login}
+		m.company(a.ID, c.servers)
 		c.oldValidity, c.newValidity, err = ledgerNumbers(ctx, st, a.ID)
 		if err != nil {
 			return err
@@ -205,7 +226,7 @@ const lastKey = store.Key("\xff\xff\xff\xff\xff\xff\xff\xff")
 
 // sidesOf are an account's, from a look at the old server.
 func sidesOf(l *session.Pair, old map[string]upstream.Status) sides {
-	of := sides{oldServer: l.Old.End.Server.Address(), newServer: l.New.End.Server.Address()}
+	of := sides{servers: servers{l.Old.End.Server.Address(), l.New.End.Server.Address()}}
 	for name, st := range old {
 		if foldertree.IsInbox(&store.Folder{Old: name}) {
 			of.oldValidity = st.UIDValidity
