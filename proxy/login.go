@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
@@ -21,7 +20,6 @@ import (
 
 var (
 	errHandshake = errors.New("no TLS handshake")
-	errIdentity  = errors.New("a login can't act for another one")
 	// errRefused: the login or the password is not right, for whatever reason.
 	errRefused = errors.New("login or password is not right")
 )
@@ -35,21 +33,23 @@ type entry struct {
 	program string // what the client calls itself
 }
 
-// opener is which password let a person in, for the log.
+// opener is what let a person in, for the log.
 type opener string
 
 const (
 	byOld    opener = "the old password on record"
 	byNew    opener = "the new password on record"
 	byServer opener = "a password that the new server accepts"
+	byToken  opener = "a token that the new server accepts"
+	byMaster opener = "a master login that the new server accepts"
 )
 
 // ferried reports whether the engine has anything to do for this login.
 func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == store.Active }
 
 // admit tries to log the client in and answers it.
-func (s *session) admit(ctx context.Context, tag string, c store.Credentials) error {
-	log := s.log.With().Str("account", c.Login[:min(len(c.Login), maxLogin)]).Bool("tls", s.secure).Logger()
+func (s *session) admit(ctx context.Context, tag string, c claim) error {
+	log := s.log.With().Str("account", c.login[:min(len(c.login), maxLogin)]).Bool("tls", s.secure).Logger()
 	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
 	if !ok {
 		s.srv.metrics.logins.WithLabelValues(loginLimited).Inc()
@@ -66,6 +66,9 @@ func (s *session) admit(ctx context.Context, tag string, c store.Credentials) er
 	switch {
 	case errors.Is(err, errRefused):
 		log.Info().Err(err).Msg("login refused")
+		if e, ok := errors.AsType[*upstream.Error](err); ok && e.Token != nil && e.Token.Challenge != "" {
+			return &tokenRefused{err, e.Token.Challenge}
+		}
 		return s.refuseLogin(tag, err)
 	case err != nil:
 		log.Warn().Err(err).Msg("login not possible")
@@ -108,30 +111,51 @@ type person struct {
 
 // logIn finds out whose login this is and opens the new server with it.
 // Refusals are errRefused; everything else means that it can't be tried now.
-func (s *Server) logIn(ctx context.Context, c store.Credentials, by person, log zerolog.Logger) (*entry, error) {
-	if !plausible(c) {
+func (s *Server) logIn(ctx context.Context, c claim, by person, log zerolog.Logger) (*entry, error) {
+	if !c.plausible() {
 		return nil, errRefused
-	}
-	domain, ok := s.cfg.DomainOf(c.Login)
-	if !ok {
-		return nil, fmt.Errorf("%w: no such domain is configured", errRefused)
 	}
 	tryCtx, cancel := context.WithTimeout(ctx, s.limits.login)
 	defer cancel()
-	account, err := s.accountOf(ctx, domain, c.Login, log)
+	c, domain, account, err := s.whose(ctx, c, log)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("look the account up: %w", err)
+		return nil, err
 	}
-	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.Login), by.waits)
+	if c.master != "" {
+		log = log.With().Str("master", c.master).Logger()
+	}
+	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.login), by.waits)
 	if waitErr != nil {
 		return nil, waitErr
 	}
-	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id}
+	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers}
 	defer dialer.leave()
 	if err != nil {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
 	}
 	return s.logInKnown(tryCtx, dialer, account, c, log)
+}
+
+// whose finds the domain and the account of a claim; store.ErrNotFound if only the account isn't known.
+// A master's login (anna*master) is that of anna's account, unless there is an account of that very login.
+func (s *Server) whose(ctx context.Context, c claim, log zerolog.Logger) (_ claim, of *config.Domain, a store.Account, err error) {
+	of, ok := s.cfg.DomainOf(c.login)
+	if ok {
+		if a, err = s.accountOf(ctx, of, c.login, log); err == nil {
+			return c, of, a, nil
+		}
+	}
+	if as, its, is := s.asMaster(c); is && (!ok || errors.Is(err, store.ErrNotFound)) {
+		c, of, ok = as, its, true
+		a, err = s.accountOf(ctx, of, c.login, log)
+	}
+	switch {
+	case !ok:
+		err = fmt.Errorf("%w: no such domain is configured", errRefused)
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		err = fmt.Errorf("look the account up: %w", err)
+	}
+	return c, of, a, err
 }
 
 // accountOf finds the account of a login of a domain. One that another domain has for
@@ -149,30 +173,25 @@ func (s *Server) accountOf(ctx context.Context, domain *config.Domain, login str
 // 254 at most (RFC 5321 section 4.5.3.1.3).
 const maxLogin = 512
 
-// plausible keeps out what no server could take well: an empty password can
-// mean an anonymous bind to a directory behind the server, control characters
-// in a login would break out of SASL PLAIN.
-func plausible(c store.Credentials) bool {
-	return c.Login != "" && len(c.Login) <= maxLogin && c.Password != "" && strings.IndexFunc(c.Login, unicode.IsControl) < 0 &&
-		!strings.ContainsRune(c.Password.Reveal(), 0)
-}
-
 // logInKnown lets a person in with the new password on record, with the old one if that
-// opens the mailbox, or with one that the new server accepts; that one is the new
-// password then.
-func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c store.Credentials, log zerolog.Logger) (*entry, error) {
+// opens the mailbox, or with what the new server accepts; if that is the mailbox's own password,
+// it is the new one then.
+func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c claim, log zerolog.Logger) (*entry, error) {
+	if !c.own() {
+		return d.enter(ctx, a.New.Login, a, c)
+	}
 	var first error // of the password on record, which the person may know nothing of
-	if by := recorded(a, c.Password); by != "" {
-		up, err := d.open(ctx, a.New)
+	if by := recorded(a, c.secret); by != "" {
+		up, err := d.open(ctx, upstream.SignIn{Login: a.New.Login, Secret: a.New.Password})
 		if err == nil {
-			return &entry{up: up, login: c.Login, account: a, by: by}, nil
+			return &entry{up: up, login: c.login, account: a, by: by}, nil
 		}
 		if !errors.Is(err, errRefused) || by == byNew {
 			return nil, err
 		}
 		first = err
 	}
-	up, err := d.open(ctx, store.Credentials{Login: a.New.Login, Password: c.Password})
+	in, err := d.enter(ctx, a.New.Login, a, c)
 	if err != nil && first != nil && errors.Is(err, errRefused) && telling(first) && !telling(err) {
 		return nil, first
 	}
@@ -180,9 +199,25 @@ func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c s
 		return nil, err
 	}
 	if a.State != store.Finished { // of those nothing is kept
-		s.learn(ctx, a, c.Password, log)
+		s.learn(ctx, a, c.secret, log)
 	}
-	return &entry{up: up, login: c.Login, account: a, by: byServer}, nil
+	return in, nil
+}
+
+// enter opens the new server with a claim, as it knows the mailbox.
+func (d *dialer) enter(ctx context.Context, login string, a store.Account, c claim) (*entry, error) {
+	up, err := d.open(ctx, c.at(login))
+	if err != nil {
+		return nil, err
+	}
+	in := &entry{up: up, login: c.login, account: a, by: byServer}
+	switch {
+	case c.token():
+		in.by = byToken
+	case c.master != "":
+		in.by = byMaster
+	}
+	return in, nil
 }
 
 // recorded says which password on record a person has given; "" for none that opens the
@@ -217,16 +252,15 @@ func (s *Server) learn(ctx context.Context, a store.Account, password store.Secr
 }
 
 // logInUnknown lets in whom the new server accepts within tryCtx, and makes the account
-// known where the domain wants that.
-func (s *Server) logInUnknown(ctx, tryCtx context.Context, d *dialer, domain *config.Domain, c store.Credentials, log zerolog.Logger) (*entry, error) {
-	up, err := d.open(tryCtx, c)
+// known where the domain wants that and it is the person's own password.
+func (s *Server) logInUnknown(ctx, tryCtx context.Context, d *dialer, domain *config.Domain, c claim, log zerolog.Logger) (*entry, error) {
+	in, err := d.enter(tryCtx, c.login, store.Account{}, c)
 	if err != nil {
 		return nil, err
 	}
 	d.leave() // what is still to be done is the old server's
-	in := &entry{up: up, login: c.Login, by: byServer}
-	if domain.Enrol {
-		in.account = s.enrol(ctx, domain, c, log)
+	if domain.Enrol && c.own() {
+		in.account = s.enrol(ctx, domain, c.credentials(), log)
 	}
 	return in, nil
 }
@@ -265,15 +299,17 @@ type dialer struct {
 	log    zerolog.Logger
 	leave  func() // ends the turn
 	id     []wire.Field
+	offers *offers // what the server takes is noted in
 }
 
 // open connects and logs in. errRefused means the credentials are at fault.
-func (d *dialer) open(ctx context.Context, c store.Credentials) (*upstream.Session, error) {
+func (d *dialer) open(ctx context.Context, in upstream.SignIn) (*upstream.Session, error) {
 	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id})
 	if err != nil {
 		return nil, err
 	}
-	if err := up.Login(ctx, c); err != nil {
+	d.offers.note(d.server, up.Capabilities())
+	if err := up.SignIn(ctx, in); err != nil {
 		up.Close()
 		err = &spoken{error: err, notices: up.Notices()}
 		if refused(err) {

@@ -215,7 +215,7 @@ func startProxy(t testing.TB, newServer config.Server, adjust func(*proxyRig)) *
 		t.Fatal(err)
 	}
 	p.Server = srv
-	srv.limits.linger = 200 * time.Millisecond
+	srv.limits.linger, srv.limits.look = 200*time.Millisecond, 0
 	if adjust != nil {
 		adjust(p)
 	}

@@ -3,13 +3,16 @@ package proxy
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-sasl"
 
 	"postferry/store"
+	"postferry/upstream"
 	"postferry/wire"
 )
 
@@ -20,7 +23,10 @@ func (s *session) capabilities() string {
 		caps += " STARTTLS"
 	}
 	if s.mayLogIn() {
-		return caps + " AUTH=PLAIN"
+		for _, name := range append([]string{sasl.Plain}, s.srv.offers.all(s.srv.cfg.AllDomains())...) {
+			caps += " AUTH=" + name
+		}
+		return caps
 	}
 	return caps + " LOGINDISABLED"
 }
@@ -86,11 +92,11 @@ func (s *session) login(ctx context.Context, c command) error {
 	if len(c.args) != 2 {
 		return s.refuse(c.tag, "LOGIN needs a login and a password")
 	}
-	return s.attempt(ctx, c.tag, store.Credentials{Login: c.args[0], Password: store.Secret(c.args[1])})
+	return s.attempt(ctx, c.tag, claim{login: c.args[0], secret: store.Secret(c.args[1])})
 }
 
 // attempt tries to log the client in. It isn't sent away meanwhile.
-func (s *session) attempt(ctx context.Context, tag string, c store.Credentials) error {
+func (s *session) attempt(ctx context.Context, tag string, c claim) error {
 	if !s.srv.door.trying(s.guest) {
 		return net.ErrClosed
 	}
@@ -98,6 +104,9 @@ func (s *session) attempt(ctx context.Context, tag string, c store.Credentials) 
 	err := s.admit(ctx, tag, c)
 	s.deadline = s.deadline.Add(time.Since(begun))
 	s.rearm(ctx)
+	if refused, ok := errors.AsType[*tokenRefused](err); ok {
+		err = s.refuseToken(tag, refused)
+	}
 	if s.in != nil {
 		s.srv.door.admitted(s.guest)
 	} else {
@@ -106,8 +115,9 @@ func (s *session) attempt(ctx context.Context, tag string, c store.Credentials) 
 	return err
 }
 
-// authenticate carries out AUTHENTICATE PLAIN (RFC 4616), with or without an
-// initial response (RFC 4959).
+// authenticate carries out AUTHENTICATE with PLAIN (RFC 4616), OAUTHBEARER (RFC 7628) or
+// XOAUTH2, with or without an initial response (RFC 4959). The latter two work whether they
+// are offered or not: the new server knows.
 func (s *session) authenticate(ctx context.Context, c command) error {
 	if !s.mayLogIn() {
 		return s.reply("%s NO [PRIVACYREQUIRED] Log in with TLS only", c.tag)
@@ -115,7 +125,8 @@ func (s *session) authenticate(ctx context.Context, c command) error {
 	if len(c.args) == 0 {
 		return s.refuse(c.tag, "AUTHENTICATE needs a mechanism")
 	}
-	if !strings.EqualFold(c.args[0], sasl.Plain) {
+	mechanism := strings.ToUpper(c.args[0])
+	if mechanism != sasl.Plain && !slices.Contains(upstream.MechanismsForTokens(), mechanism) {
 		return s.reply("%s NO [CANNOT] This mechanism is not known here", c.tag)
 	}
 	response, err := s.response(c)
@@ -125,11 +136,14 @@ func (s *session) authenticate(ctx context.Context, c command) error {
 	if response == "*" {
 		return s.refuse(c.tag, "Authentication given up")
 	}
-	creds, ok := plain(response)
-	if !ok {
-		return s.refuse(c.tag, "This is no PLAIN response")
+	claimed, err := claimOf(mechanism, response)
+	switch {
+	case err != nil:
+		return s.refuse(c.tag, "This is no "+mechanism+" response")
+	case claimed.login == "":
+		return s.reply("%s NO [AUTHENTICATIONFAILED] Say whose mailbox it is", c.tag)
 	}
-	return s.attempt(ctx, c.tag, creds)
+	return s.attempt(ctx, c.tag, claimed)
 }
 
 // response returns the client's response in base64, asking for it unless it
@@ -144,19 +158,22 @@ func (s *session) response(c command) (string, error) {
 	return s.line()
 }
 
-// plain decodes a PLAIN response. Acting for somebody else is not possible.
-func plain(response string) (c store.Credentials, ok bool) {
-	decoded, err := base64.StdEncoding.DecodeString(response)
-	if err != nil {
-		return c, false
+// tokenRefused is a login that failed because the new server refuses the client's token.
+type tokenRefused struct {
+	error
+	challenge string // what it says of it
+}
+
+func (e *tokenRefused) Unwrap() error { return e.error }
+
+// refuseToken passes on what the new server says of a token, hears that the client has heard it
+// (RFC 7628 section 3.2.3), and refuses the login.
+func (s *session) refuseToken(tag string, refused *tokenRefused) error {
+	if err := s.reply("+ %s", base64.StdEncoding.EncodeToString([]byte(refused.challenge))); err != nil {
+		return err
 	}
-	server := sasl.NewPlainServer(func(identity, login, password string) error {
-		if identity != "" && identity != login {
-			return errIdentity
-		}
-		c = store.Credentials{Login: login, Password: store.Secret(password)}
-		return nil
-	})
-	_, done, err := server.Next(decoded)
-	return c, done && err == nil
+	if _, err := s.line(); err != nil {
+		return err
+	}
+	return s.refuseLogin(tag, refused.error)
 }

@@ -18,6 +18,7 @@ import (
 type limits struct {
 	handshake time.Duration // a TLS handshake
 	preauth   time.Duration // from the connection to the login
+	look      time.Duration // between two questions to a new server what it offers; 0 for none
 	login     time.Duration // one login: until its turn comes, and all its attempts at the new server
 	reassure  time.Duration // between two words to a client whose login takes long
 	enrol     time.Duration // making a new account known
@@ -36,6 +37,7 @@ func defaultLimits() limits {
 	return limits{
 		handshake: 15 * time.Second,
 		preauth:   time.Minute,
+		look:      15 * time.Minute,
 		login:     time.Minute, // many clients give up then
 		reassure:  20 * time.Second,
 		enrol:     5 * time.Second,
@@ -60,6 +62,7 @@ type Server struct {
 	limits   limits
 	failures *limiter
 	logins   *loginQueue
+	offers   *offers
 	certs    *certificates
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
@@ -77,9 +80,9 @@ func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger)
 		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
 		limits:   defaultLimits(),
 		failures: newLimiter(10, 6*time.Second, 15*time.Second),
-		logins:   newLoginQueue(cfg.Proxy.MaxConnections),
-		door:     newDoor(cfg.Proxy.MaxConnections),
-		present:  newPresent(),
+		logins:   newLoginQueue(cfg.Proxy.MaxConnections), offers: newOffers(),
+		door:    newDoor(cfg.Proxy.MaxConnections),
+		present: newPresent(),
 	}
 	s.metrics = newMetrics(s)
 	var errs [3]error
@@ -145,6 +148,7 @@ func (s *Server) Serve(ctx context.Context) {
 	kill, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var wg sync.WaitGroup
+	wg.Go(func() { s.look(ctx) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imaps, true) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imap, false) })
 	<-ctx.Done()
