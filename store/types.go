@@ -160,6 +160,9 @@ type Missing struct {
 	Since time.Time
 	Looks uint32 // how often it was looked for and not found
 	Last  time.Time
+	// PutBack: the new server had been put back to an earlier state when it went, so that it is lost rather
+	// than deleted by its user.
+	PutBack bool
 }
 
 // Checkpoint is how far a folder's old side has been proved to be dealt with.

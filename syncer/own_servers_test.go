@@ -78,7 +78,7 @@ func (two *twoDovecots) messages(login string) (n int) {
 // decides says what a mailbox is.
 func (two *twoDovecots) decides(v syncer.MailboxVerdict) {
 	two.Helper()
-	two.with(func(ctx context.Context, e *syncer.Engine) {
+	two.with(func(ctx context.Context, e *syncer.Engine, _ store.Store) {
 		if err := e.DecideMailbox(ctx, 1, v); err != nil {
 			two.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func (two *twoDovecots) pass() store.Pass {
 // try makes a pass.
 func (two *twoDovecots) try() (r syncer.Result) {
 	two.Helper()
-	two.with(func(ctx context.Context, engine *syncer.Engine) {
+	two.with(func(ctx context.Context, engine *syncer.Engine, _ store.Store) {
 		results, err := engine.Sync(ctx, nil, nil)
 		if err != nil || len(results) != 1 {
 			two.Fatalf("pass: %v, %+v", err, results)
@@ -60,7 +60,7 @@ func (two *twoDovecots) try() (r syncer.Result) {
 }
 
 // with lets an engine do something.
-func (two *twoDovecots) with(do func(context.Context, *syncer.Engine)) {
+func (two *twoDovecots) with(do func(context.Context, *syncer.Engine, store.Store)) {
 	two.Helper()
 	st, err := bolt.Open(two.state, bolt.Options{Command: "test"})
 	if err != nil {
@@ -83,7 +83,7 @@ func (two *twoDovecots) with(do func(context.Context, *syncer.Engine)) {
 	ended := make(chan error)
 	go func() { ended <- engine.Run(ctx, false) }()
 	defer func() { cancel(); <-ended }()
-	do(ctx, engine)
+	do(ctx, engine, st)
 }
 
 // copies makes a pass that must copy so many messages.
@@ -385,4 +385,41 @@ func TestNewServerPutBackBeforeRename(t *testing.T) {
 			two.quiet()
 		})
 	}
+}
+
+// TestNewServerPutBackBeforeFolder: a folder that is gone because the new server was put back to a time before it was
+// made wasn't deleted by its user: that all of its mail is gone with it is told, and a person can have it copied again.
+func TestNewServerPutBackBeforeFolder(t *testing.T) {
+	two := startTwo(t)
+	two.deliver(two.old, "INBOX", 1, 8)
+	two.copies(8)
+	putBack := two.new.Keep(anna)
+	two.old.Create(anna, "Work")
+	two.deliver(two.old, "Work", 2, 5)
+	two.deliver(two.old, "INBOX", 3, 2)
+	two.copies(7)
+	putBack()
+	for range 2 { // it doesn't pass by itself
+		r := two.try()
+		if r.Problem == nil || r.Problem.Kind != store.MissingFolder || r.Problem.Folder != "Work" || r.Pass.Complete {
+			t.Fatalf("pass: %+v, %+v", r.Pass, r.Problem)
+		}
+	}
+	two.with(func(ctx context.Context, e *syncer.Engine, st store.Store) {
+		rows, err := st.Folders(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if row.Old != "Work" {
+				continue
+			}
+			if err := e.DecideFolder(ctx, 1, row.ID, syncer.Recreate); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	two.copies(5)
+	two.wantOnce(0)
+	two.quiet()
 }

@@ -165,6 +165,7 @@ const (
 	folderMissing
 	folderLeftOut
 	folderAllMail
+	folderPutBack
 )
 
 // encodeFolder leaves out what encodeProgress keeps.
@@ -195,6 +196,9 @@ func encodeFolder(f *store.Folder) []byte {
 	}
 	if f.AllMail {
 		marks |= folderAllMail
+	}
+	if f.Missing.PutBack {
+		marks |= folderPutBack
 	}
 	e.uint(marks)
 	encodeFolderMarked(&e, f, marks)
@@ -231,7 +235,7 @@ func decodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 		Title: d.text(),
 		State: store.FolderState(d.text()),
 	}
-	marks := d.uint(2*folderAllMail - 1)
+	marks := d.uint(2*folderPutBack - 1)
 	f.Subscribed, f.AllMail = marks&folderSubscribed != 0, marks&folderAllMail != 0
 	if marks&folderNoted != 0 {
 		f.Note = d.text()
@@ -245,6 +249,7 @@ func decodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 	if marks&folderMissing != 0 {
 		f.Missing = store.Missing{Since: d.time(), Looks: d.uint32(), Last: d.time()}
 	}
+	f.Missing.PutBack = marks&folderPutBack != 0
 	if marks&folderLeftOut != 0 {
 		f.LeftOut = d.uint64()
 	}

@@ -262,7 +262,7 @@ func drawReport(t *rapid.T, _ string) store.Report {
 func drawFolder(t *rapid.T, _ string) store.Folder {
 	return store.Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"), Renaming: anyText(t, "renaming"),
 		State: store.FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed"), NewUIDValidity: rapid.Uint32().Draw(t, "uidvalidity"),
-		Missing: store.Missing{Since: anyTime(t, "since"), Looks: rapid.Uint32().Draw(t, "looks"), Last: anyTime(t, "last look")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
+		Missing: store.Missing{Since: anyTime(t, "since"), Looks: rapid.Uint32().Draw(t, "looks"), Last: anyTime(t, "last look"), PutBack: rapid.Bool().Draw(t, "put back")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
 }
 
 func drawProgress(t *rapid.T, _ string) progress {

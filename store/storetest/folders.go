@@ -17,7 +17,7 @@ func testPutFoldersAdds(t *testing.T, f *fixture) {
 		{Old: "INBOX.Entw&APw-rfe", New: "Drafts", Title: "INBOX/Entwürfe", State: store.FolderPlanned},
 		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: "a view", LeftOut: 3},
 		{Old: "INBOX.Lost", New: "Lost", Title: "INBOX/Lost", State: store.FolderMissing, NewUIDValidity: 7,
-			Missing: store.Missing{Since: at(1), Looks: 2, Last: at(3)}},
+			Missing: store.Missing{Since: at(1), Looks: 2, Last: at(3), PutBack: true}},
 	}
 	stored, err := f.PutFolders(t.Context(), a, want)
 	must(t, err)

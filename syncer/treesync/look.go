@@ -51,6 +51,7 @@ type treeLook struct {
 	counted map[store.FolderID]leftCount
 	checks  []*spotCheck
 	again   bool // it is the second try
+	putBack bool // the new server was put back to an earlier state, as the numbers of INBOX or another folder show
 }
 
 // Account is what a look at the trees needs to know of the account.

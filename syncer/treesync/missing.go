@@ -55,7 +55,7 @@ func (k *treeLook) lookedFor(row *store.Folder, was *store.Folder) {
 	now := k.now.UTC()
 	switch {
 	case was == nil || was.State != store.FolderMissing || row.Missing.Looks == 0:
-		row.Missing = store.Missing{Since: now, Looks: 1, Last: now}
+		row.Missing = store.Missing{Since: now, Looks: 1, Last: now, PutBack: k.putBack}
 	case now.Sub(row.Missing.Last) >= lookEvery:
 		row.Missing.Looks++
 		row.Missing.Last = now
@@ -68,6 +68,9 @@ func (k *treeLook) leftOut(ctx context.Context, row store.Folder) (uint64, error
 	st, there := k.status[row.Old]
 	if !there || row.AllMail { // see countViews
 		return row.LeftOut, nil
+	}
+	if row.Missing.PutBack { // what it held is lost with it
+		return uint64(st.Messages), nil
 	}
 	cp := row.Checkpoint
 	same := !cp.Checked.IsZero() && cp.UIDValidity == st.UIDValidity && st.UIDNext != 0

@@ -3,6 +3,7 @@ package treesync
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -27,8 +28,12 @@ func (k *treeLook) ownMailboxes(ctx context.Context, s session.Target) error {
 		}
 	}
 	inboxThere, err := k.newInbox(ctx, s, inbox)
-	if err != nil || !k.otherNewInbox(inbox, inboxThere) {
+	if err != nil {
 		return err
+	}
+	other := k.otherNewInbox(inbox, inboxThere)
+	if k.putBack = other || k.someWentBack(); !other {
+		return nil
 	}
 	status, err := k.newStatuses(ctx, s)
 	if err != nil {
@@ -82,6 +87,15 @@ func (k *treeLook) otherNewInbox(inbox *store.Folder, st upstream.Status) bool {
 	}
 	check := k.checkOf(inbox)
 	return check != nil && check.otherOnNew()
+}
+
+// someWentBack tells whether a folder of the new server is not as it was, but as it had been before.
+func (k *treeLook) someWentBack() bool {
+	return slices.ContainsFunc(k.known, func(row store.Folder) bool {
+		cp := row.Checkpoint
+		st, told := k.newStatus(row.New)
+		return told && row.State == store.FolderPresent && cp.NewUIDValidity != 0 && st.UIDValidity == cp.NewUIDValidity && st.UIDNext != 0 && st.UIDNext < cp.NewUIDNext
+	})
 }
 
 // checkOf is the spot check of a folder; nil if there was none.
