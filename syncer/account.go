@@ -86,62 +86,79 @@ type pulling struct {
 // complete tells whether the folder has been pulled to its end once.
 func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
 
-// account is one account at work. Its goroutine (run) owns all fields below
-// events; everybody else sends it functions to run.
+// account is one account at work. Its goroutine (run) owns all that the embedded parts
+// don't say otherwise of; everybody else sends it functions to run.
 type account struct {
 	*shared
-	id        store.AccountID
-	listening session.Listening
-	heldOld   session.Held // sessions
-	heldNew   session.Held
-	log       zerolog.Logger
-	events    chan func()
-	servers   atomic.Pointer[config.Domain] // what domain points to, for everybody
-	gone      chan struct{}
-	jobs      sync.WaitGroup
-	hung      session.HungSessions
-	standIns  standIns
-
-	ctx      context.Context // ends the account
-	work     context.Context // ends the jobs
-	cut      context.CancelFunc
-	halting  *time.Timer // until the jobs of a stopped account are cut; nil if none is
+	runner
+	pulls
+	troubles
+	id       store.AccountID
+	log      zerolog.Logger
+	servers  atomic.Pointer[config.Domain] // what domain points to, for everybody
+	standIns standIns
 	row      store.Account
-	movedMX  time.Time // since when mail that reaches the old server is late
 	domain   *config.Domain
 	loadErr  error
-	folders  []*tracked
+	rows     records
+	folders  folderList
 	tree     treeState
-	front    *session.Pair   // visits
-	backs    []*session.Pair // passes: the first always, the others while the servers have room
-	busy     map[*session.Pair]bool
-	visits   []*visit
+	visits   visitList
 	pass     *passRun
 	asked    []chan passResult        // who waits for a pass after the running one
-	refusing *store.Problem           // the new server has refused all messages of a folder; kept when somebody asks for a pass
-	dates    *store.Problem           // told as long as nothing is worse: the new server does not keep dates
-	failures int                      // passes in a row that ended with a problem
 	messages uint64                   // on the old server, as the store knows
 	renewed  time.Time                // when the row was last given other credentials
-	taking   sync.Mutex               // of its pulls: held while lines of the ledger are given other keys
-	meter    measure.Meter            // of what its pulls deal with; may be used from anywhere
-	traffic  *session.RateLimits      // likewise; nil before the account is loaded
 	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
+}
+
+// folderList are the account's folders.
+type folderList []*tracked
+
+// pulls are what the pulls of an account share.
+type pulls struct {
+	hung    session.HungSessions
+	movedMX time.Time           // since when mail that reaches the old server is late
+	taking  sync.Mutex          // held while lines of the ledger are given other keys
+	meter   measure.Meter       // of what they deal with; may be used from anywhere
+	traffic *session.RateLimits // likewise; nil before the account is loaded
+}
+
+// troubles are what an account bears in mind beside the problem that is recorded.
+type troubles struct {
+	refusing *store.Problem // the new server has refused all messages of a folder; kept when somebody asks for a pass
+	dates    *store.Problem // told as long as nothing is worse: the new server does not keep dates
+	failures int            // passes in a row that ended with a problem
+}
+
+// records writes what must not be lost when the engine stops.
+type records struct {
+	store store.Store
+	id    store.AccountID
+	ctx   context.Context
+	log   zerolog.Logger
 }
 
 func newAccount(s *shared, id store.AccountID) *account {
 	a := &account{
-		shared: s, id: id, log: s.log, events: make(chan func(), 16), gone: make(chan struct{}),
-		busy: map[*session.Pair]bool{},
+		shared: s, id: id, log: s.log,
+		runner:   runner{actor: actor{events: make(chan func(), 16), gone: make(chan struct{})}, pairSet: pairSet{busy: map[*session.Pair]bool{}}},
+		rows:     records{store: s.store, id: id},
+		standIns: standIns{store: s.store, claims: s.claims, cfg: s.cfg, id: id},
 	}
 	a.hung.Jobs = &a.jobs
 	return a
 }
 
+// takeRow takes over a row of the store, with the credentials that jobs begin with from now on.
+func (a *account) takeRow(row store.Account) {
+	a.row = row
+	a.oldCreds, a.newCreds = row.Old, row.New
+}
+
 // run serves the account until ctx ends and its jobs have ended too.
 func (a *account) run(ctx context.Context, pools func(config.Server, bool) session.Endpoint) {
 	defer close(a.gone)
-	a.ctx = ctx
+	a.ctx, a.rows.ctx = ctx, ctx
 	a.work, a.cut = context.WithCancel(ctx)
 	defer func() { a.cut() }()
 	a.load(ctx)
@@ -160,7 +177,7 @@ func (a *account) run(ctx context.Context, pools func(config.Server, bool) sessi
 			a.pump()
 		case now := <-tick.C:
 			a.closeIdle(now)
-			a.saveUsage()
+			a.rows.saveUsage(a.traffic)
 		case <-ctx.Done():
 			a.wind()
 			return
@@ -207,26 +224,29 @@ func (a *account) lastWords() {
 	for _, l := range a.pairs() {
 		l.End(a.ctx)
 	}
-	a.saveUsage()
+	a.rows.saveUsage(a.traffic)
 }
 
 // saveUsage makes durable how much of its budgets the account has used.
-func (a *account) saveUsage() {
-	if a.traffic == nil {
+func (k *records) saveUsage(traffic *session.RateLimits) {
+	if traffic == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), storeWait)
 	defer cancel()
-	if err := a.traffic.Save(ctx, a.store, a.id); err != nil {
-		a.log.Error().Err(err).Msg("the account's usage could not be recorded")
+	if err := traffic.Save(ctx, k.store, k.id); err != nil {
+		k.log.Error().Err(err).Msg("the account's usage could not be recorded")
 	}
 }
 
 func (a *account) load(ctx context.Context) {
-	if a.row, a.loadErr = a.store.AccountByID(ctx, a.id); a.loadErr != nil {
+	row, err := a.store.AccountByID(ctx, a.id)
+	if a.loadErr = err; err != nil {
 		return
 	}
+	a.takeRow(row)
 	a.log = a.shared.log.With().Str("account", a.row.Login).Logger()
+	a.rows.log, a.standIns.log = a.log, a.log
 	var ok bool
 	if a.domain, ok = a.cfg.DomainNamed(a.row.Domain); !ok {
 		a.loadErr = errNoDomain
@@ -239,18 +259,19 @@ func (a *account) load(ctx context.Context) {
 	a.lookWhetherMXMoved(ctx)
 	a.traffic = session.NewRateLimits(a.limits.Of(a.domain), a.domain.Account, usage)
 	a.servers.Store(a.domain)
+	a.connections = a.domain.Account.Connections
 	rows, err := a.store.Folders(ctx, a.id)
 	a.loadErr = err
-	a.setFolders(rows)
+	a.folders.take(rows)
 	if p := a.row.Problem; p != nil && p.Kind == store.OverQuota && !foldertree.Begun(rows) {
 		a.tree.room = p // until the next look at the trees
 	}
 }
 
 // setFolders takes over rows of the store, keeping what goes on with known ones.
-func (a *account) setFolders(rows []store.Folder) {
-	known := make(map[store.FolderID]*tracked, len(a.folders))
-	for _, f := range a.folders {
+func (all *folderList) take(rows []store.Folder) {
+	known := make(map[store.FolderID]*tracked, len(*all))
+	for _, f := range *all {
 		known[f.ID] = f
 	}
 	for _, row := range rows {
@@ -264,12 +285,12 @@ func (a *account) setFolders(rows []store.Folder) {
 		}
 		f := &tracked{Folder: row}
 		known[row.ID] = f
-		a.folders = append(a.folders, f)
+		*all = append(*all, f)
 	}
 }
 
-func (a *account) folder(id store.FolderID) *tracked {
-	for _, f := range a.folders {
+func (all folderList) byID(id store.FolderID) *tracked {
+	for _, f := range all {
 		if f.ID == id {
 			return f
 		}
@@ -279,8 +300,8 @@ func (a *account) folder(id store.FolderID) *tracked {
 
 // byNew finds a folder that is there by its name on the new server. Mail for the archive alone waits
 // until the others are through.
-func (a *account) byNew(name string) *tracked {
-	for _, f := range a.folders {
+func (all folderList) byNew(name string) *tracked {
+	for _, f := range all {
 		if f.New == name && !f.AllMail && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
 			return f
 		}
@@ -292,7 +313,7 @@ func (a *account) newPair(pools func(config.Server, bool) session.Endpoint, urge
 	return &session.Pair{
 		Urgent: urgent, Stall: a.cfg.Sync.Stall, Dial: a.dial, Log: a.log,
 		Old: session.Slot[session.Source]{End: pools(a.domain.Old, true), Held: &a.heldOld}, New: session.Slot[session.Target]{End: pools(a.domain.New, false), Held: &a.heldNew},
-		Listening: &a.listening, RateLimits: a.traffic, Logins: a,
+		Listening: &a.listening, RateLimits: a.traffic, Logins: &a.standIns,
 	}
 }
 
@@ -304,7 +325,7 @@ func (a *account) works() bool {
 
 // do runs fn on the account's goroutine and waits until it has. If it returns an error, fn
 // has not run and never will, so that what fn sets is the caller's again.
-func (a *account) do(ctx context.Context, fn func()) error {
+func (b *actor) do(ctx context.Context, fn func()) error {
 	done := make(chan struct{})
 	var decided atomic.Bool // that fn runs, or that it doesn't
 	run := func() {
@@ -315,18 +336,18 @@ func (a *account) do(ctx context.Context, fn func()) error {
 	}
 	var err error
 	select {
-	case a.events <- run:
+	case b.events <- run:
 		select {
 		case <-done:
 			return nil
 		case <-ctx.Done():
 			err = ctx.Err()
-		case <-a.gone:
+		case <-b.gone:
 			err = ErrStopping
 		}
 	case <-ctx.Done():
 		err = ctx.Err()
-	case <-a.gone:
+	case <-b.gone:
 		err = ErrStopping
 	}
 	if decided.CompareAndSwap(false, true) {
@@ -339,18 +360,18 @@ func (a *account) do(ctx context.Context, fn func()) error {
 // start runs a job on a pair; yield, which may be nil, makes it give up waiting
 // for a connection's place; after is run on the account's goroutine when it
 // has ended.
-func (a *account) start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
-	a.busy[l] = true
+func (r *runner) start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
+	r.busy[l] = true
 	l.GiveUpPrefetched()
-	l.OldCreds, l.NewCreds, l.Yield = a.row.Old, a.row.New, yield
-	a.jobs.Add(1)
-	work := a.work
+	l.OldCreds, l.NewCreds, l.Yield = r.oldCreds, r.newCreds, yield
+	r.jobs.Add(1)
+	work := r.work
 	go func() {
-		defer a.jobs.Done()
+		defer r.jobs.Done()
 		job(work)
 		l.Rest(work)
-		a.events <- func() {
-			delete(a.busy, l)
+		r.events <- func() {
+			delete(r.busy, l)
 			after()
 		}
 	}()
@@ -371,26 +392,26 @@ func (a *account) pump() {
 }
 
 // pairs are all there are; none before the account is loaded.
-func (a *account) pairs() []*session.Pair {
-	if a.front == nil {
+func (s *pairSet) pairs() []*session.Pair {
+	if s.front == nil {
 		return nil
 	}
-	return append([]*session.Pair{a.front}, a.backs...)
+	return append([]*session.Pair{s.front}, s.backs...)
 }
 
 // closeIdle ends the sessions of pairs that had nothing to do for a while.
-func (a *account) closeIdle(now time.Time) {
-	for _, l := range a.pairs() {
-		if a.busy[l] || !l.Idle(now, a.contended()) {
+func (r *runner) closeIdle(now time.Time) {
+	for _, l := range r.pairs() {
+		if r.busy[l] || !l.Idle(now, r.contended()) {
 			continue
 		}
-		a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
+		r.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 	}
 }
 
 // contended tells whether others wait for the places our sessions hold.
-func (a *account) contended() bool {
-	return a.front.Old.End.Pool.Contended() || a.front.New.End.Pool.Contended()
+func (s *pairSet) contended() bool {
+	return s.front.Old.End.Pool.Contended() || s.front.New.End.Pool.Contended()
 }
 
 // problem records what keeps the account from being copied, or that nothing does.
@@ -427,14 +448,14 @@ func (a *account) announce(p *store.Problem) bool {
 }
 
 // news tells whether a problem with a server concerns more than those of other accounts did.
-func (a *account) news(side store.Side) bool {
+func (s *pairSet) news(side store.Side) bool {
 	switch {
-	case a.front == nil:
+	case s.front == nil:
 		return true
 	case side == store.OldSide:
-		return a.front.Old.End.Pool.News()
+		return s.front.Old.End.Pool.News()
 	case side == store.NewSide:
-		return a.front.New.End.Pool.News()
+		return s.front.New.End.Pool.News()
 	}
 	return true
 }
@@ -457,7 +478,7 @@ func (a *account) silent() {
 // connected hears of a client's login and returns what it should wait for: the
 // first look at the trees, nil if there has been one.
 func (a *account) connected() (<-chan struct{}, *session.Pool) {
-	if !a.works() || time.Since(a.tree.at) < treeFresh && !a.renamingUnclear() {
+	if !a.works() || time.Since(a.tree.at) < treeFresh && !a.folders.renamingUnclear() {
 		return nil, nil
 	}
 	done := make(chan struct{})
@@ -473,7 +494,8 @@ func (a *account) updated(row store.Account) {
 	if row.Old != a.row.Old || row.New != a.row.New {
 		a.standIns.reset()
 	}
-	a.row, a.renewed = row, time.Now()
+	a.takeRow(row)
+	a.renewed = time.Now()
 	a.failures = 0
 	for _, l := range a.pairs() {
 		if !a.busy[l] {

@@ -10,11 +10,11 @@ import (
 // TestDoGivenUp: an error of do means that what was to be done will not be, so that the
 // caller's variables are its own again. One that is being done is waited for.
 func TestDoGivenUp(t *testing.T) {
-	a := &account{events: make(chan func(), 1), gone: make(chan struct{})}
+	a := &account{runner: runner{actor: actor{events: make(chan func(), 1), gone: make(chan struct{})}}}
 	t.Run("waiting in the queue", func(t *testing.T) {
 		ran := 0
 		synctest.Test(t, func(t *testing.T) {
-			a := &account{events: make(chan func(), 1), gone: make(chan struct{})}
+			a := &account{runner: runner{actor: actor{events: make(chan func(), 1), gone: make(chan struct{})}}}
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
 				synctest.Wait()

@@ -8,7 +8,7 @@ func (a *account) nextArchive() *tracked {
 		return nil
 	}
 	for _, f := range a.folders {
-		if f.AllMail && !p.archived[f] && a.due(f, p.options) {
+		if f.AllMail && !p.archived[f] && a.tree.due(f, p.options) {
 			return f
 		}
 	}

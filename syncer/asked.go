@@ -58,7 +58,7 @@ func (a *account) askedAbout(mailboxes []string) (filled []<-chan struct{}) {
 	slices.SortStableFunc(lacking, before)
 	for _, f := range lacking {
 		if len(filled) < askedMost && a.lacksFew(f) {
-			filled = append(filled, a.fill(f))
+			filled = append(filled, a.visits.fill(f))
 		}
 	}
 	return filled
@@ -75,15 +75,15 @@ func (a *account) lacksFew(f *tracked) bool {
 }
 
 // fill has a folder pulled ahead of what nobody waits for, and returns what is closed when it is filled.
-func (a *account) fill(f *tracked) <-chan struct{} {
-	for _, v := range a.visits {
+func (all *visitList) fill(f *tracked) <-chan struct{} {
+	for _, v := range *all {
 		if v.folder == f {
 			return v.shown
 		}
 	}
 	v := newVisit(f)
 	v.asked = true
-	a.visits = append(a.visits, v)
+	*all = append(*all, v)
 	return v.shown
 }
 
@@ -119,15 +119,15 @@ func (f *tracked) lacks() uint64 {
 
 // givesWay makes pulls that only somebody's STATUS has asked for give the pair to a client
 // that opens another folder.
-func (a *account) givesWay(f *tracked) {
-	for _, other := range a.folders {
-		if other != f && other.pulling != nil && other.pulling.visit && a.onlyAsked(other) {
+func (all visitList) givesWay(f *tracked, folders []*tracked) {
+	for _, other := range folders {
+		if other != f && other.pulling != nil && other.pulling.visit && all.onlyAsked(other) {
 			other.pulling.yield()
 		}
 	}
 }
 
 // onlyAsked tells whether nobody waits for a folder to open.
-func (a *account) onlyAsked(f *tracked) bool {
-	return !slices.ContainsFunc(a.visits, func(v *visit) bool { return v.folder == f && !v.asked })
+func (all visitList) onlyAsked(f *tracked) bool {
+	return !slices.ContainsFunc(all, func(v *visit) bool { return v.folder == f && !v.asked })
 }

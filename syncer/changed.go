@@ -26,21 +26,21 @@ func (a *account) renaming(c folderChange) error {
 	a.tree.changes = append(a.tree.changes, c)
 	var rows []store.Folder
 	for _, f := range a.folders {
-		if f.State != store.FolderDeleted && a.mayBecome(&f.Folder, c) {
+		if f.State != store.FolderDeleted && c.mayBecome(&f.Folder, a.tree.delim) {
 			rows = append(rows, f.Folder)
 		}
 	}
-	_, err := a.putFolders(rows)
+	_, err := a.rows.put(rows)
 	return err
 }
 
 // mayBecome adds what a RENAME would make of a folder, under any of the names it
 // may have, to those names, and tells whether it has anything to do with it.
-func (a *account) mayBecome(row *store.Folder, c folderChange) bool {
+func (c folderChange) mayBecome(row *store.Folder, delim byte) bool {
 	names := foldertree.PossibleNames(row)
 	before := len(names)
 	for _, name := range names {
-		if to := a.newName(name, c); to != "" && !slices.Contains(names[1:], to) {
+		if to := c.becomes(name, delim); to != "" && !slices.Contains(names[1:], to) {
 			names = append(names, to)
 		}
 	}
@@ -49,8 +49,8 @@ func (a *account) mayBecome(row *store.Folder, c folderChange) bool {
 }
 
 // renamingUnclear tells whether it is not known what became of a renaming.
-func (a *account) renamingUnclear() bool {
-	return slices.ContainsFunc(a.folders, func(f *tracked) bool { return f.Renaming != "" })
+func (all folderList) renamingUnclear() bool {
+	return slices.ContainsFunc(all, func(f *tracked) bool { return f.Renaming != "" })
 }
 
 // maxRenaming bounds the names of renamings whose outcome is unknown.
@@ -73,7 +73,7 @@ func (a *account) change(c folderChange) error {
 		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", foldertree.DecodeName(f.New)).Msg("a client changed the folder")
 		rows = append(rows, f.Folder)
 	}
-	_, err := a.putFolders(rows)
+	_, err := a.rows.put(rows)
 	return err
 }
 
@@ -89,7 +89,7 @@ func (a *account) follow(row *store.Folder, c folderChange) bool {
 	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || foldertree.IsHalted(row)):
 		a.deleted(row)
 	case c.verb == verbRename:
-		to := a.newName(row.New, c)
+		to := c.becomes(row.New, a.tree.delim)
 		if to == "" || to == row.New && row.Renaming == "" {
 			return false
 		}
@@ -108,7 +108,7 @@ func (a *account) follow(row *store.Folder, c folderChange) bool {
 // about it: nobody has seen what was deleted, so it counts as missing.
 func (a *account) deleted(row *store.Folder) {
 	row.Renaming = ""
-	a.recount(row)
+	a.rows.recount(row)
 	st, there := a.tree.status[row.Old]
 	filled := !row.Checkpoint.Checked.IsZero() && row.Again == 0
 	empty := there && st.Messages == 0 && st != (upstream.Status{})
@@ -130,10 +130,10 @@ func (a *account) deleted(row *store.Folder) {
 
 // recount takes over the counts of a row that the store keeps: those of the account are as old
 // as the last time that it wrote the row.
-func (a *account) recount(row *store.Folder) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+func (k *records) recount(row *store.Folder) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), storeWait)
 	defer cancel()
-	rows, err := a.store.Folders(ctx, a.id)
+	rows, err := k.store.Folders(ctx, k.id)
 	if err != nil {
 		return // what is known is a lower bound
 	}
@@ -144,9 +144,9 @@ func (a *account) recount(row *store.Folder) {
 	}
 }
 
-// newName is what a RENAME makes of a folder's name; "" if it leaves it alone.
-func (a *account) newName(name string, c folderChange) string {
-	if strings.EqualFold(c.mailbox, foldertree.InboxName) || name != c.mailbox && !a.isBelow(name, c.mailbox) {
+// becomes is what a RENAME makes of a folder's name; "" if it leaves it alone.
+func (c folderChange) becomes(name string, delim byte) string {
+	if strings.EqualFold(c.mailbox, foldertree.InboxName) || name != c.mailbox && !isBelow(name, c.mailbox, delim) {
 		return ""
 	}
 	return c.newName + name[len(c.mailbox):]
@@ -154,13 +154,13 @@ func (a *account) newName(name string, c folderChange) string {
 
 // isBelow tells whether name is a child of parent. Before the new server's
 // delimiter is known, either usual one counts.
-func (a *account) isBelow(name, parent string) bool {
+func isBelow(name, parent string, delim byte) bool {
 	rest, ok := strings.CutPrefix(name, parent)
 	if !ok || rest == "" {
 		return false
 	}
-	if a.tree.delim != 0 {
-		return rest[0] == a.tree.delim
+	if delim != 0 {
+		return rest[0] == delim
 	}
 	return rest[0] == '/' || rest[0] == '.'
 }

@@ -31,7 +31,7 @@ func (e *Engine) Search(ctx context.Context, id store.AccountID, mailbox string,
 
 // beginSearch has the pull of a folder look for something; nil for nothing to wait for.
 func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.ClientSearch {
-	f := a.byNew(mailbox)
+	f := a.folders.byNew(mailbox)
 	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent || f.complete() || !a.front.Traits().Search {
 		return nil
 	}
@@ -43,13 +43,13 @@ func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.
 	v := newVisit(f)
 	v.search = w
 	a.visits = append(a.visits, v)
-	a.givesWay(f)
+	a.visits.givesWay(f, a.folders)
 	return w
 }
 
 // searchesOf are the searches in a folder that wait for its pull.
-func (a *account) searchesOf(f *tracked) (all []*transfer.ClientSearch) {
-	for _, v := range a.visits {
+func (in visitList) searchesOf(f *tracked) (all []*transfer.ClientSearch) {
+	for _, v := range in {
 		if v.folder == f && v.search != nil {
 			all = append(all, v.search)
 		}

@@ -47,32 +47,31 @@ func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder st
 
 // decide runs on the account's goroutine.
 func (a *account) decide(id store.FolderID, v Verdict) error {
-	f := a.folder(id)
+	f := a.folders.byID(id)
 	if f == nil {
 		return ErrNoFolder
 	}
-	left := a.leftOld(f)
+	left := a.tree.leftOld(f, a.row.Problem)
 	switch {
 	case f.State == store.FolderMissing && v == Recreate:
 		return a.recreate(f)
 	case f.State == store.FolderMissing, v == Deleted && left && f.State == store.FolderPlanned:
 		return a.isDeleted(f)
 	case v == Deleted && left:
-		return a.nothingComes(f)
+		return a.rows.nothingComes(f)
 	}
 	return ErrNotMissing
 }
 
 // leftOld tells whether a folder is known to have gone from the old server before it was all copied.
-func (a *account) leftOld(f *tracked) bool {
+func (t *treeState) leftOld(f *tracked, p *store.Problem) bool {
 	if f.complete() || f.State != store.FolderPlanned && f.State != store.FolderPresent {
 		return false
 	}
-	if !a.tree.at.IsZero() {
-		_, there := a.tree.status[f.Old]
+	if !t.at.IsZero() {
+		_, there := t.status[f.Old]
 		return !there
 	}
-	p := a.row.Problem
 	return p != nil && p.Kind == store.FolderLeftOld && p.Folder == f.Title
 }
 
@@ -85,12 +84,12 @@ func (a *account) isDeleted(f *tracked) error {
 
 // recreate forgets what was copied, so that all of it comes again.
 func (a *account) recreate(f *tracked) error {
-	if err := a.forget(f); err != nil {
+	if err := a.rows.forget(f); err != nil {
 		return err
 	}
 	row := f.Folder
 	row.State, row.Missing, row.LeftOut, row.Renaming, row.NewUIDValidity = store.FolderPlanned, store.Missing{}, 0, "", 0
-	if a.byNew(row.New) != nil {
+	if a.folders.byNew(row.New) != nil {
 		row.New = "" // another has the name by now
 	}
 	return a.decided(f, row)
@@ -98,21 +97,21 @@ func (a *account) recreate(f *tracked) error {
 
 // decided makes durable what was decided. A look at the trees that runs must not undo it.
 func (a *account) decided(f *tracked, row store.Folder) error {
-	rows, err := a.putFolders([]store.Folder{row})
+	rows, err := a.rows.put([]store.Folder{row})
 	if err != nil {
 		return err
 	}
 	a.tree.changes = append(a.tree.changes, folderChange{})
-	a.setFolders(rows)
+	a.folders.take(rows)
 	a.log.Info().Str("folder", f.Title).Str("state", string(row.State)).Msg("a person decided about the missing folder")
 	return nil
 }
 
 // nothingComes: what is left of a folder that the old server has no more is all there will be.
-func (a *account) nothingComes(f *tracked) error {
+func (k *records) nothingComes(f *tracked) error {
 	cp := f.Checkpoint
 	cp.Checked = time.Now()
-	if err := a.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+	if err := k.commit(store.Batch{Account: k.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
 		return err
 	}
 	f.Checkpoint = cp
@@ -123,8 +122,8 @@ func (a *account) nothingComes(f *tracked) error {
 const forgetAtOnce = 500
 
 // forget empties a folder's ledger. Until that is through the folder stays missing.
-func (a *account) forget(f *tracked) error {
-	l, err := a.store.Ledger(a.ctx, a.id, f.ID)
+func (k *records) forget(f *tracked) error {
+	l, err := k.store.Ledger(k.ctx, k.id, f.ID)
 	if err != nil {
 		return err
 	}
@@ -145,8 +144,8 @@ func (a *account) forget(f *tracked) error {
 		last.Release = append(last.Release, q.Key)
 	}
 	for _, b := range append(batches, last) {
-		b.Account, b.Folder = a.id, f.ID
-		if err := a.commit(b); err != nil {
+		b.Account, b.Folder = k.id, f.ID
+		if err := k.commit(b); err != nil {
 			return err
 		}
 	}
@@ -156,8 +155,8 @@ func (a *account) forget(f *tracked) error {
 }
 
 // commit writes a batch that must not be lost when the engine stops.
-func (a *account) commit(b store.Batch) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+func (k *records) commit(b store.Batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), storeWait)
 	defer cancel()
-	return a.store.Commit(ctx, b)
+	return k.store.Commit(ctx, b)
 }

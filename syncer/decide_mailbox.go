@@ -73,12 +73,12 @@ func (a *account) acceptFolder(f *tracked, side store.Side) error {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
 		row.NewUIDValidity = 0
 	}
-	if err := a.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+	if err := a.rows.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
 		return err
 	}
 	f.Checkpoint = cp
-	rows, err := a.putFolders([]store.Folder{row})
-	a.setFolders(rows)
+	rows, err := a.rows.put([]store.Folder{row})
+	a.folders.take(rows)
 	return err
 }
 
@@ -89,7 +89,7 @@ func (a *account) copyAgain() error {
 		case store.FolderSkipped, store.FolderDeleted:
 			continue
 		}
-		if err := a.forget(f); err != nil {
+		if err := a.rows.forget(f); err != nil {
 			return err
 		}
 		row := f.Folder
@@ -97,11 +97,11 @@ func (a *account) copyAgain() error {
 		if !foldertree.IsInbox(&row) {
 			row.State = store.FolderPlanned
 		}
-		rows, err := a.putFolders([]store.Folder{row})
+		rows, err := a.rows.put([]store.Folder{row})
 		if err != nil {
 			return err
 		}
-		a.setFolders(rows)
+		a.folders.take(rows)
 	}
 	return nil
 }

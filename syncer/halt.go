@@ -14,7 +14,7 @@ const haltGrace = time.Second
 
 // halted takes over that a person has stopped the account.
 func (a *account) halted(row store.Account) {
-	a.row = row
+	a.takeRow(row)
 	if row.State == store.Active || a.ctx.Err() != nil {
 		return // begun again meanwhile, or winding up in any case
 	}
@@ -58,14 +58,14 @@ func (a *account) cutOff() {
 }
 
 // ready tells whether jobs may begin. After a cut that is once all that it hit have ended.
-func (a *account) ready() bool {
-	if a.work.Err() == nil {
+func (r *runner) ready() bool {
+	if r.work.Err() == nil {
 		return true
 	}
-	if len(a.busy) > 0 {
+	if len(r.busy) > 0 {
 		return false
 	}
-	a.cut()
-	a.work, a.cut = context.WithCancel(a.ctx)
+	r.cut()
+	r.work, r.cut = context.WithCancel(r.ctx)
 	return true
 }

@@ -18,7 +18,7 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 	}
 	var held []*tracked
 	var resting []<-chan struct{}
-	if err := a.do(ctx, func() { held, resting = a.hold(mailboxes) }); err != nil {
+	if err := a.do(ctx, func() { held, resting = a.folders.hold(mailboxes, a.tree.delim) }); err != nil {
 		leave()
 		return func() {}
 	}
@@ -35,9 +35,9 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 }
 
 // hold keeps pulls from folders; of those under way it returns what is closed when they rest.
-func (a *account) hold(mailboxes []string) (held []*tracked, resting []<-chan struct{}) {
-	for _, f := range a.folders {
-		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || a.isBelow(f.New, name) }) {
+func (all folderList) hold(mailboxes []string, delim byte) (held []*tracked, resting []<-chan struct{}) {
+	for _, f := range all {
+		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || isBelow(f.New, name, delim) }) {
 			continue
 		}
 		f.holds++

@@ -27,8 +27,6 @@ type viewKey struct {
 	folder  store.FolderID
 }
 
-func (a *account) viewKey(f *tracked) viewKey { return viewKey{a.id, f.ID} }
-
 // due tells whether a view has to be counted. Without UIDNEXT nothing says that it has not changed.
 func (v *viewCounts) due(k viewKey, st upstream.Status) bool {
 	v.mu.Lock()
@@ -49,7 +47,7 @@ func (v *viewCounts) counted(k viewKey, st upstream.Status) {
 func (a *account) uncounted() (list []*tracked) {
 	for _, f := range a.folders {
 		st := a.tree.status[f.Old]
-		if a.tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && a.views.due(a.viewKey(f), st) {
+		if a.tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && a.views.due(viewKey{a.id, f.ID}, st) {
 			list = append(list, f)
 		}
 	}
@@ -75,7 +73,7 @@ func (a *account) countViews(l *session.Pair, views []*tracked) {
 	var found map[string]uint64
 	var err error
 	a.start(l, nil, func(ctx context.Context) {
-		if found, err = a.lookThrough(ctx, l, rows, views); err != nil {
+		if found, err = a.rows.lookThrough(ctx, l, rows, views); err != nil {
 			l.Drop()
 		}
 	}, func() {
@@ -95,24 +93,24 @@ func (a *account) viewsCounted(views []*tracked, status map[string]upstream.Stat
 		if !ok {
 			continue
 		}
-		a.views.counted(a.viewKey(f), status[f.Old])
+		a.views.counted(viewKey{a.id, f.ID}, status[f.Old])
 		if n != f.LeftOut {
 			row := f.Folder
 			row.LeftOut = n
 			changed = append(changed, row)
 		}
 	}
-	rows, err := a.putFolders(changed)
+	rows, err := a.rows.put(changed)
 	if err != nil {
 		a.log.Error().Err(err).Msg("what is left out could not be recorded")
 		return
 	}
-	a.setFolders(rows)
+	a.folders.take(rows)
 }
 
 // lookThrough counts what lies in views only, by raw name. One that the old server does not open has no number.
-func (a *account) lookThrough(ctx context.Context, l *session.Pair, rows []store.Folder, views []*tracked) (map[string]uint64, error) {
-	known, err := leftout.LedgerIdentities(ctx, a.store, a.id, rows)
+func (k *records) lookThrough(ctx context.Context, l *session.Pair, rows []store.Folder, views []*tracked) (map[string]uint64, error) {
+	known, err := leftout.LedgerIdentities(ctx, k.store, k.id, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +125,7 @@ func (a *account) lookThrough(ctx context.Context, l *session.Pair, rows []store
 	for _, f := range views {
 		lone, err := leftout.OnlyThere(ctx, old, f.Old, known)
 		if upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err) {
-			a.log.Warn().Err(err).Str("folder", f.Title).Msg("what lies in this view only could not be counted")
+			k.log.Warn().Err(err).Str("folder", f.Title).Msg("what lies in this view only could not be counted")
 			continue
 		}
 		if err != nil {

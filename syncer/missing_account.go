@@ -10,10 +10,10 @@ import (
 
 // missingProblem is what a pass ends with that had no other problem, if mail stays behind
 // because folders are missing; nil if none does.
-func (a *account) missingProblem() *store.Problem {
+func (all folderList) missingProblem(host string, interval time.Duration) *store.Problem {
 	folders, messages := 0, uint64(0)
 	var first *tracked
-	for _, f := range a.folders {
+	for _, f := range all {
 		if f.State == store.FolderMissing && f.LeftOut > 0 {
 			folders, messages = folders+1, messages+f.LeftOut
 			if first == nil {
@@ -29,11 +29,11 @@ func (a *account) missingProblem() *store.Problem {
 		what = fmt.Sprintf("%d folders are", folders)
 	}
 	return &store.Problem{
-		Kind: store.MissingFolder, Server: store.NewSide, Host: a.domain.New.Host, Folder: first.Title, Advice: store.RetryLater,
+		Kind: store.MissingFolder, Server: store.NewSide, Host: host, Folder: first.Title, Advice: store.RetryLater,
 		Summary: fmt.Sprintf("%s not on the new server any more, and %s not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again.",
 			what, messagesDo(messages)),
 		Cause: fmt.Sprintf("looked for in vain since %s", first.Missing.Since.UTC().Format(time.RFC3339)),
-		Since: first.Missing.Since, Retry: time.Now().Add(a.cfg.Sync.Interval),
+		Since: first.Missing.Since, Retry: time.Now().Add(interval),
 	}
 }
 
@@ -50,7 +50,7 @@ func messagesDo(n uint64) string {
 const renumberedMost = 2
 
 // noteNumbers keeps the UIDVALIDITY of a new folder that a pull has found.
-func (a *account) noteNumbers(f *tracked, p *transfer.Pull, err error) {
+func (k *records) noteNumbers(f *tracked, p *transfer.Pull, err error) {
 	v := p.Target.UIDValidity
 	if err != nil || v == 0 || p.Fleeting || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != p.Row.New {
 		return
@@ -60,8 +60,8 @@ func (a *account) noteNumbers(f *tracked, p *transfer.Pull, err error) {
 		f.renumbered++
 	}
 	f.NewUIDValidity = v
-	if _, err := a.putFolders([]store.Folder{f.Folder}); err != nil {
+	if _, err := k.put([]store.Folder{f.Folder}); err != nil {
 		f.NewUIDValidity = was
-		a.log.Error().Err(err).Str("folder", f.Title).Msg("the folder's UIDVALIDITY could not be recorded")
+		k.log.Error().Err(err).Str("folder", f.Title).Msg("the folder's UIDVALIDITY could not be recorded")
 	}
 }

@@ -1,22 +1,30 @@
 package syncer
 
-import "postferry/syncer/recovery"
+import (
+	"postferry/syncer/recovery"
+	"postferry/upstream"
+)
 
-// thinned are the folders that may be thin, but for one.
-func (a *account) thinned(but *tracked) (all []recovery.Thin) {
+// thinned are the folders that a message of one may have been moved from.
+func (a *account) thinned(but *tracked) []recovery.Thin {
 	if !a.front.Traits().StableUIDs {
 		return nil
 	}
-	for _, f := range a.folders {
-		if f != but && a.mayBeThin(f) {
-			_, listed := a.tree.status[f.Old]
-			all = append(all, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || a.tree.status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
+	return a.folders.thinned(but, a.tree.status)
+}
+
+// thinned are the folders that may be thin, but for one.
+func (list folderList) thinned(but *tracked, status map[string]upstream.Status) (all []recovery.Thin) {
+	for _, f := range list {
+		if f != but && f.mayBeThin(status) {
+			_, listed := status[f.Old]
+			all = append(all, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
 		}
 	}
 	return all
 }
 
-func (a *account) mayBeThin(f *tracked) bool {
+func (f *tracked) mayBeThin(status map[string]upstream.Status) bool {
 	cp := f.Checkpoint
 	if f.AllMail {
 		return f.Copied > 0 || cp.Messages > 0
@@ -24,7 +32,7 @@ func (a *account) mayBeThin(f *tracked) bool {
 	if f.Copied == 0 && cp.Messages == 0 && !f.thin {
 		return false // the ledger has nothing of it
 	}
-	st, there := a.tree.status[f.Old]
+	st, there := status[f.Old]
 	switch {
 	case f.thin || !there || st.UIDValidity != cp.UIDValidity:
 		return true

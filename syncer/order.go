@@ -46,7 +46,7 @@ func (a *account) nextUnordered() *tracked {
 	}
 	at := slices.IndexFunc(a.folders, func(f *tracked) bool {
 		return f.Order.State == store.OrderNewest && f.State == store.FolderPresent && f.complete() && !f.AllMail &&
-			f.mayPull() && !a.visiting(f) && !a.pass.ordered[f]
+			f.mayPull() && !a.visits.has(f) && !a.pass.ordered[f]
 	})
 	if at < 0 {
 		return nil
@@ -101,14 +101,14 @@ func (a *account) inUse(ctx context.Context, mailbox string) bool {
 		return false
 	}
 	return slices.ContainsFunc(a.opened(), func(o Opened) bool {
-		return o.Mailbox == mailbox && o.Quiet < orderQuiet && (o.Account == a.id || a.leadsHere(ctx, o.Account))
+		return o.Mailbox == mailbox && o.Quiet < orderQuiet && (o.Account == a.id || a.rows.leadsHere(ctx, o.Account))
 	})
 }
 
 // leadsHere tells whether another account leads to this one's mailbox.
-func (a *account) leadsHere(ctx context.Context, id store.AccountID) bool {
-	row, err := a.store.AccountByID(ctx, id)
-	return err == nil && row.Alias == a.id
+func (k *records) leadsHere(ctx context.Context, id store.AccountID) bool {
+	row, err := k.store.AccountByID(ctx, id)
+	return err == nil && row.Alias == k.id
 }
 
 func (a *account) reorderJob(l *session.Pair, f *tracked, yield <-chan struct{}) *reorder.Job {

@@ -93,7 +93,7 @@ func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}
 	if o.fresh {
 		a.dates = nil
-		a.keepRefusals()
+		a.keepRefusals(a.row.Problem)
 		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
 	}
 	a.lookWhetherMXMoved(a.ctx)
@@ -107,11 +107,11 @@ func (a *account) openPass(o passOptions, waiting ...chan passResult) {
 }
 
 // after runs fn on the account's goroutine in a while.
-func (a *account) after(d time.Duration, fn func()) *time.Timer {
+func (b *actor) after(d time.Duration, fn func()) *time.Timer {
 	return time.AfterFunc(d, func() {
 		select {
-		case a.events <- fn:
-		case <-a.gone:
+		case b.events <- fn:
+		case <-b.gone:
 		}
 	})
 }
@@ -122,12 +122,12 @@ func (a *account) sliceOver() {
 		return
 	}
 	a.pass.yielded = true
-	a.interruptPulls()
+	a.folders.interruptPulls()
 }
 
 // interruptPulls makes the pass's pulls stop at their next safe point.
-func (a *account) interruptPulls() {
-	for _, f := range a.folders {
+func (all folderList) interruptPulls() {
+	for _, f := range all {
 		if f.pulling != nil && !f.pulling.visit {
 			f.pulling.yield()
 		}
@@ -186,12 +186,12 @@ func (a *account) nextPassStep() {
 func (a *account) nextFolders(p *passRun) {
 	for i, l := range a.backs {
 		if a.mayPull(i) && l.Prefetched != nil { // its job's, as long as it has one
-			a.pullNext(p, l, a.preparedInQueue(p, l))
+			a.pullNext(p, l, p.preparedInQueue(l, a.visits))
 		}
 	}
 	for i, l := range a.backs {
 		if a.mayPull(i) {
-			a.pullNext(p, l, a.nextInQueue(p))
+			a.pullNext(p, l, p.nextInQueue(a.visits))
 		}
 	}
 }
@@ -209,14 +209,14 @@ func (a *account) pullNext(p *passRun, l *session.Pair, at int) {
 
 // mayPull tells whether a pull may begin on one of the pairs for passes: those behind
 // the first are for servers with room to spare, and one connection is kept for visits.
-func (a *account) mayPull(i int) bool {
-	return a.mayUse(a.backs[i]) && a.roomFor(i)
+func (s *pairSet) mayPull(i int) bool {
+	return s.mayUse(s.backs[i]) && s.roomFor(i)
 }
 
-func (a *account) roomFor(i int) bool { return i == 0 || a.roomy() && i <= a.lanesAllowed()-2 }
+func (s *pairSet) roomFor(i int) bool { return i == 0 || s.roomy() && i <= s.lanesAllowed()-2 }
 
-func (a *account) roomy() bool {
-	return a.front.Old.End.Pool.Roomy() && a.front.New.End.Pool.Roomy()
+func (s *pairSet) roomy() bool {
+	return s.front.Old.End.Pool.Roomy() && s.front.New.End.Pool.Roomy()
 }
 
 // passTree goes on with a pass once the trees have been looked at.
@@ -227,18 +227,18 @@ func (a *account) passTree(err error) {
 		return
 	}
 	if p.tree = true; p.problem == nil { // else it is the second look of the pass
-		p.problem = a.omittedProblem()
+		p.problem = a.tree.omittedProblem(a.domain.Old.Host, a.cfg.Sync.MaxFolders, a.cfg.Sync.Interval)
 	}
 	if a.tree.room != nil {
 		a.endPassWith(a.tree.room)
 		return
 	}
-	a.noteListing()
+	p.noteListing(a.tree.listed, a.attempts(), a.domain.Old.Host)
 	for _, f := range a.folders {
 		if !p.options.inboxOnly {
-			a.notePassTree(f)
+			p.noteFolder(f, &a.tree, a.attempts(), a.domain.New.Host)
 		}
-		if a.due(f, p.options) && !p.through[f] && !f.AllMail {
+		if a.tree.due(f, p.options) && !p.through[f] && !f.AllMail {
 			p.queue = append(p.queue, f)
 		}
 	}
@@ -246,41 +246,40 @@ func (a *account) passTree(err error) {
 	p.order()
 }
 
-// notePassTree notes what the trees say against a folder.
-func (a *account) notePassTree(f *tracked) {
-	_, there := a.tree.status[f.Old]
+// noteFolder notes what the trees say against a folder.
+func (p *passRun) noteFolder(f *tracked, tree *treeState, attempts int, host string) {
+	_, there := tree.status[f.Old]
 	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
 	switch {
 	case there && f.State == store.FolderPlanned && !treesync.UnknownFor(&f.Folder).IsZero():
-		a.pass.unclear[f] = errNotKnown
+		p.unclear[f] = errNotKnown
 	case there && f.State == store.FolderPlanned:
-		a.pass.problem = problem.Of(treesync.ErrNotMade, f.Title, a.attempts())
-		a.pass.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
-		if why := a.tree.left[f.New]; why != nil {
-			a.pass.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, a.attempts())
-			a.pass.problem.Kind, a.pass.problem.Server, a.pass.problem.Host = store.FolderNotMade, store.NewSide, a.domain.New.Host
-			a.pass.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
+		p.problem = problem.Of(treesync.ErrNotMade, f.Title, attempts)
+		p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+		if why := tree.left[f.New]; why != nil {
+			p.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, attempts)
+			p.problem.Kind, p.problem.Server, p.problem.Host = store.FolderNotMade, store.NewSide, host
+			p.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
 		}
 	case !there && wanted && !f.complete():
-		a.pass.problem = problem.Of(transfer.ErrOldLeft, f.Title, a.attempts())
-		a.pass.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
+		p.problem = problem.Of(transfer.ErrOldLeft, f.Title, attempts)
+		p.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
 	}
 }
 
 // noteListing notes what is wrong with how the old server lists its folders.
-func (a *account) noteListing() {
-	listed := a.tree.listed
+func (p *passRun) noteListing(listed foldertree.ListingTrouble, attempts int, host string) {
 	switch {
-	case a.pass.options.inboxOnly:
+	case p.options.inboxOnly:
 	case listed.Partial:
-		a.pass.problem = problem.Of(session.ErrListBreaks, foldertree.DecodeName(listed.Last), a.attempts())
-		a.pass.problem.Summary = "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."
+		p.problem = problem.Of(session.ErrListBreaks, foldertree.DecodeName(listed.Last), attempts)
+		p.problem.Summary = "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."
 	case listed.Unread > 0:
-		a.pass.problem = problem.Of(session.ErrListUnread, "", a.attempts())
-		a.pass.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.Unread)
+		p.problem = problem.Of(session.ErrListUnread, "", attempts)
+		p.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.Unread)
 	}
-	if p := a.pass.problem; p != nil && (listed.Partial || listed.Unread > 0) {
-		p.Host = a.domain.Old.Host
+	if told := p.problem; told != nil && (listed.Partial || listed.Unread > 0) {
+		told.Host = host
 	}
 }
 
@@ -310,11 +309,11 @@ func (a *account) noteMessages() {
 // due tells whether a pass has to open a folder: the old server's STATUS says
 // that something happened since the checkpoint, or can't say; or the new folder isn't
 // numbered as it was.
-func (a *account) due(f *tracked, o passOptions) bool {
+func (t *treeState) due(f *tracked, o passOptions) bool {
 	if f.State != store.FolderPresent {
 		return false
 	}
-	st, ok := a.tree.status[f.Old]
+	st, ok := t.status[f.Old]
 	if !ok {
 		return false // gone from the old server, or not selectable there
 	}
@@ -333,7 +332,7 @@ func (a *account) due(f *tracked, o passOptions) bool {
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, a.tree.newer[f.New]) && !a.tree.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.suspect[f.ID]
 	return wanted && !same
 }
 
@@ -359,7 +358,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		a.newGone(f, done, err)
 	case stopsAccount(err, p.unwell):
 		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
-		a.interruptPulls()
+		a.folders.interruptPulls()
 	case !p.stopped:
 		p.problem = problem.Of(err, f.Title, a.attempts())
 		if session.AboutOne(err) || session.BreaksConnection(err) && upstream.ClassOf(err) == upstream.Later {
@@ -438,7 +437,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 		a.failures = a.attempts()
 	} else if record.Complete {
 		a.failures = 0
-		problem = a.missingProblem()
+		problem = a.folders.missingProblem(a.domain.New.Host, a.cfg.Sync.Interval)
 		record.Complete = problem == nil
 	}
 	if problem != nil {
@@ -447,7 +446,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 	}
 	a.keepSince(problem)
 	if problem == nil && !p.yielded {
-		problem = a.datesProblem()
+		problem = a.datesProblem(a.row.Problem, a.cfg.Sync.Interval)
 	}
 	if a.loadErr == nil {
 		a.record(record, problem, p.yielded)
@@ -503,13 +502,13 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 }
 
 // endIdle ends the sessions of those pairs that have nothing to do: others need the places.
-func (a *account) endIdle(pairs []*session.Pair) {
-	if a.ctx.Err() != nil {
+func (r *runner) endIdle(pairs []*session.Pair) {
+	if r.ctx.Err() != nil {
 		return // no job begins any more; all sessions are about to be ended
 	}
 	for _, l := range pairs {
-		if !a.busy[l] && !l.Empty() {
-			a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
+		if !r.busy[l] && !l.Empty() {
+			r.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (a *account) looksAgain() bool {
 	if len(p.unclear) == 0 || p.looks == looksMost || p.yielded || p.stopped {
 		return false
 	}
-	wait := a.untilKnown()
+	wait := p.untilKnown(a.quiet, a.clock())
 	if wait > 0 && a.contended() {
 		return false // others have better use of the places
 	}
@@ -43,10 +43,10 @@ func (a *account) looksAgain() bool {
 
 // untilKnown is how long to wait before the trees are looked at again: a folder that was
 // made may be known soon.
-func (a *account) untilKnown() (wait time.Duration) {
-	for f := range a.pass.unclear {
+func (p *passRun) untilKnown(quiet time.Duration, now time.Time) (wait time.Duration) {
+	for f := range p.unclear {
 		if since := treesync.UnknownFor(&f.Folder); !since.IsZero() {
-			wait = max(wait, treesync.MadePatience*a.quiet-a.clock().Sub(since), a.quiet/6)
+			wait = max(wait, treesync.MadePatience*quiet-now.Sub(since), quiet/6)
 		}
 	}
 	return wait

@@ -44,7 +44,7 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 
 // retry releases messages now, or once the pull of their folder has ended.
 func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- error) {
-	f := a.folder(folder)
+	f := a.folders.byID(folder)
 	switch {
 	case a.loadErr != nil:
 		result <- a.loadErr
@@ -52,22 +52,22 @@ func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- e
 		result <- store.ErrNotFound
 	case f.pulling != nil:
 		f.pulling.yield()
-		f.settled = append(f.settled, func() { result <- a.release(f, keys) })
+		f.settled = append(f.settled, func() { result <- a.rows.release(f, keys) })
 	default:
-		result <- a.release(f, keys)
+		result <- a.rows.release(f, keys)
 	}
 }
 
 // release takes messages out of quarantine and takes the checkpoint back to
 // where the next pull meets them.
-func (a *account) release(f *tracked, keys []store.Key) error {
+func (k *records) release(f *tracked, keys []store.Key) error {
 	cp := f.Checkpoint
-	for _, k := range keys {
-		if v, uid, ok := message.SplitKey(k); ok && v == cp.UIDValidity {
+	for _, key := range keys {
+		if v, uid, ok := message.SplitKey(key); ok && v == cp.UIDValidity {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}
-	err := a.store.Commit(a.ctx, store.Batch{Account: a.id, Folder: f.ID, Release: keys, Checkpoint: &cp})
+	err := k.store.Commit(k.ctx, store.Batch{Account: k.id, Folder: f.ID, Release: keys, Checkpoint: &cp})
 	if err == nil {
 		f.Checkpoint = cp
 	}

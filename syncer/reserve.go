@@ -26,7 +26,7 @@ func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, 
 	if p == nil || p.yielded || p.stopped || p.reserved[l] != nil || i < 0 || l == a.visitPair() || !a.front.Traits().Pipelining || !a.roomFor(i) {
 		return n, false
 	}
-	at := a.nextInQueue(p)
+	at := p.nextInQueue(a.visits)
 	if at < 0 {
 		return n, false
 	}
@@ -46,13 +46,13 @@ func (p *passRun) unreserve(l *session.Pair) {
 }
 
 // nextInQueue is where the first folder is that may be pulled; -1 for none.
-func (a *account) nextInQueue(p *passRun) int {
-	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !a.visiting(f) })
+func (p *passRun) nextInQueue(visits visitList) int {
+	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !visits.has(f) })
 }
 
 // preparedInQueue is nextInQueue for the folder that the pair has prepared.
-func (a *account) preparedInQueue(p *passRun, l *session.Pair) int {
+func (p *passRun) preparedInQueue(l *session.Pair, visits visitList) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool {
-		return f.ID == l.Prefetched.Folder.ID && f.mayPull() && !a.visiting(f)
+		return f.ID == l.Prefetched.Folder.ID && f.mayPull() && !visits.has(f)
 	})
 }

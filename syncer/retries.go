@@ -8,15 +8,15 @@ import (
 
 // countAgain brings up to date how many messages of a folder are to be tried
 // again, after a pull that may have changed it.
-func (a *account) countAgain(f *tracked, p *transfer.Pull) {
+func (k *records) countAgain(f *tracked, p *transfer.Pull) {
 	if f.Again == 0 && p.Done.Quarantined.Load() == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), storeWait)
 	defer cancel()
-	rows, err := a.store.Folders(ctx, a.id)
+	rows, err := k.store.Folders(ctx, k.id)
 	if err != nil {
-		a.log.Error().Err(err).Msg("the messages to be tried again could not be counted")
+		k.log.Error().Err(err).Msg("the messages to be tried again could not be counted")
 		return
 	}
 	for _, row := range rows {

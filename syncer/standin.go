@@ -5,7 +5,11 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rs/zerolog"
+
+	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/mailbox"
 )
 
 // standIns are the credentials of an account's aliases that are used in place of its own where a server
@@ -13,6 +17,12 @@ import (
 // only one who has given a password that is right. That counts for what is proved only: whoever may say that two
 // logins are one mailbox need not be who may read both. Credentials that were refused are not tried again.
 type standIns struct {
+	store  store.Store
+	claims *mailbox.Mailboxes
+	cfg    *config.Config
+	id     store.AccountID
+	log    zerolog.Logger
+
 	mu      sync.Mutex
 	chosen  map[store.Side]store.Credentials
 	refused map[store.Side][]store.Credentials
@@ -56,13 +66,13 @@ func (s *standIns) reset() {
 }
 
 // StandIn chooses the credentials of an alias that are to be used instead of those that a server has refused.
-func (a *account) StandIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
-	if err := a.claims.Load(ctx, a.store, a.cfg); err != nil {
+func (s *standIns) StandIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
+	if err := s.claims.Load(ctx, s.store, s.cfg); err != nil {
 		return store.Credentials{}, false
 	}
 	var all []store.Credentials
-	for _, id := range a.claims.AliasesOf(ctx, a.store, a.id) {
-		alias, err := a.store.AccountByID(ctx, id)
+	for _, id := range s.claims.AliasesOf(ctx, s.store, s.id) {
+		alias, err := s.store.AccountByID(ctx, id)
 		if err != nil || alias.State != store.Active || !alias.AliasProved {
 			continue
 		}
@@ -74,14 +84,14 @@ func (a *account) StandIn(ctx context.Context, side store.Side, refused store.Cr
 			all = append(all, c)
 		}
 	}
-	c, ok := a.standIns.next(side, refused, all)
+	c, ok := s.next(side, refused, all)
 	if ok {
-		a.log.Info().Str("server", string(side)).Str("login", c.Login).Msg("the server does not take the account's login; an alias's is used instead")
+		s.log.Info().Str("server", string(side)).Str("login", c.Login).Msg("the server does not take the account's login; an alias's is used instead")
 	}
 	return c, ok
 }
 
 // PickLogin implements logins.
-func (a *account) PickLogin(side store.Side, own store.Credentials) store.Credentials {
-	return a.standIns.pick(side, own)
+func (s *standIns) PickLogin(side store.Side, own store.Credentials) store.Credentials {
+	return s.pick(side, own)
 }

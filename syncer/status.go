@@ -80,7 +80,7 @@ func (e *Engine) LiveFolders(ctx context.Context, id store.AccountID) (folders [
 	}); err != nil || a == nil {
 		return nil, err
 	}
-	if err := a.do(ctx, func() { folders = a.liveFolders() }); err != nil && ctx.Err() != nil {
+	if err := a.do(ctx, func() { folders = a.folders.live() }); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	return folders, nil
@@ -136,14 +136,14 @@ func (a *account) reckonRest(l *Live, now time.Time) {
 	}
 }
 
-func (a *account) liveFolders() []LiveFolder {
-	all := make([]LiveFolder, 0, len(a.folders))
-	for _, f := range a.folders {
+func (all folderList) live() []LiveFolder {
+	live := make([]LiveFolder, 0, len(all))
+	for _, f := range all {
 		p := f.far()
-		all = append(all, LiveFolder{
+		live = append(live, LiveFolder{
 			ID: f.ID, Title: f.Title, State: f.State, Running: f.pulling != nil, Complete: f.complete(),
 			Done: p.Done, Total: p.Total, OctetsDone: p.Octets, OctetsTotal: p.OctetsTotal, OctetsExact: p.Exact,
 		})
 	}
-	return all
+	return live
 }

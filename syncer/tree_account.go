@@ -65,7 +65,7 @@ func (a *account) startTree(l *session.Pair, visit bool) {
 		rows[i] = f.Folder
 	}
 	last := a.tree.last
-	last.Doubted = a.doubted()
+	last.Doubted = a.folders.doubted()
 	yield := make(chan struct{})
 	if a.tree.yield = nil; !visit {
 		a.tree.yield = sync.OnceFunc(func() { close(yield) })
@@ -87,16 +87,16 @@ func (a *account) startTree(l *session.Pair, visit bool) {
 		}
 	}, func() {
 		if result.Err == nil {
-			a.settled(last.Doubted)
+			a.folders.settled(last.Doubted)
 		}
 		a.treeDone(result)
 	})
 }
 
 // doubted are the folders that seem to be others on the new server than they were.
-func (a *account) doubted() map[store.FolderID]bool {
+func (all folderList) doubted() map[store.FolderID]bool {
 	ids := map[store.FolderID]bool{}
-	for _, f := range a.folders {
+	for _, f := range all {
 		if f.doubted {
 			ids[f.ID] = true
 		}
@@ -105,8 +105,8 @@ func (a *account) doubted() map[store.FolderID]bool {
 }
 
 // settled ends doubts that a look has settled.
-func (a *account) settled(ids map[store.FolderID]bool) {
-	for _, f := range a.folders {
+func (all folderList) settled(ids map[store.FolderID]bool) {
+	for _, f := range all {
 		f.doubted = f.doubted && !ids[f.ID]
 	}
 }
@@ -123,12 +123,12 @@ func (a *account) treeDone(r treesync.Result) {
 		r.Err = a.becomeAlias(alias.Of)
 	}
 	a.mendRows(r.Rows)
-	rows, err := a.putFolders(r.Rows)
+	rows, err := a.rows.put(r.Rows)
 	if r.Err == nil {
 		r.Err = err
 	}
 	a.tree.err = r.Err
-	a.setFolders(rows)
+	a.folders.take(rows)
 	if r.Delim != 0 {
 		a.tree.delim = r.Delim
 	}
@@ -155,7 +155,7 @@ func (a *account) treeDone(r treesync.Result) {
 func (a *account) mendRows(rows []store.Folder) {
 	for i := range rows {
 		for _, c := range a.tree.changes {
-			if f := a.folder(rows[i].ID); f != nil {
+			if f := a.folders.byID(rows[i].ID); f != nil {
 				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
 				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
 			} else {
@@ -167,11 +167,11 @@ func (a *account) mendRows(rows []store.Folder) {
 
 // putFolders stores rows. Only the account's goroutine does, so that a look at the
 // trees never undoes what a client did meanwhile.
-func (a *account) putFolders(rows []store.Folder) ([]store.Folder, error) {
+func (k *records) put(rows []store.Folder) ([]store.Folder, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), storeWait)
 	defer cancel()
-	return a.store.PutFolders(ctx, a.id, rows)
+	return k.store.PutFolders(ctx, k.id, rows)
 }

@@ -42,6 +42,9 @@ type visit struct {
 	show   func()
 }
 
+// visitList are the visits that somebody waits for.
+type visitList []*visit
+
 func newVisit(f *tracked) *visit {
 	v := &visit{folder: f, begun: time.Now(), shown: make(chan struct{})}
 	v.show = sync.OnceFunc(func() { close(v.shown) })
@@ -50,12 +53,12 @@ func newVisit(f *tracked) *visit {
 
 // beginVisit decides what a visit has to wait for: nil for nothing.
 func (a *account) beginVisit(mailbox string) *visit {
-	f := a.byNew(mailbox)
+	f := a.folders.byNew(mailbox)
 	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent {
 		return nil
 	}
 	if f.complete() {
-		if time.Since(f.looked) > a.fresh() && f.pulling == nil && !a.visiting(f) {
+		if time.Since(f.looked) > a.fresh() && f.pulling == nil && !a.visits.has(f) {
 			a.visits = append(a.visits, newVisit(f)) // nobody waits; what is late arrives as EXISTS
 		}
 		return nil
@@ -65,7 +68,7 @@ func (a *account) beginVisit(mailbox string) *visit {
 	}
 	v := newVisit(f)
 	a.visits = append(a.visits, v)
-	a.givesWay(f)
+	a.visits.givesWay(f, a.folders)
 	return v
 }
 
@@ -80,8 +83,8 @@ func (a *account) fresh() time.Duration {
 	return exclusiveFresh
 }
 
-func (a *account) visiting(f *tracked) bool {
-	for _, v := range a.visits {
+func (all visitList) has(f *tracked) bool {
+	for _, v := range all {
 		if v.folder == f {
 			return true
 		}
@@ -118,8 +121,8 @@ func (a *account) nextVisit() {
 }
 
 // showFolder lets the visitors of a folder in.
-func (a *account) showFolder(f *tracked) {
-	for _, v := range a.visits {
+func (all visitList) show(f *tracked) {
+	for _, v := range all {
 		if v.folder == f {
 			v.show()
 		}
@@ -130,7 +133,7 @@ func (a *account) visitEnded(f *tracked, p *transfer.Pull, err error) {
 	if _, crowded := errors.AsType[*session.CrowdedError](err); crowded {
 		return // it is begun again on a pair that the account may have
 	}
-	a.showFolder(f)
+	a.visits.show(f)
 	rest := a.visits[:0]
 	for _, v := range a.visits {
 		if v.folder != f {
@@ -172,13 +175,13 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		Shared:    transfer.Shared{Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking},
 		Events:    transfer.Events{Yield: yield},
 	}
-	p.Lasting, p.MovedMX = a.refusedLong(f), a.movedMX
+	p.Lasting, p.MovedMX = a.refusedLong(f, a.row.Problem), a.movedMX
 	if !visit {
 		p.Ready, p.Next = l.TakePrefetched(f.Folder, f.looked, a.pass.started), a.comingOn(l)
 	}
 	if visit {
 		p.Visiting = a.visitingOf(f)
-		p.Searches.Add(a.searchesOf(f)...)
+		p.Searches.Add(a.visits.searchesOf(f)...)
 	}
 	if p.Ready == nil {
 		p.Early = a.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
@@ -207,7 +210,7 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 				if f.pulling != nil && f.pulling.pull == p {
 					f.pulling.shown = true
 				}
-				a.showFolder(f)
+				a.visits.show(f)
 			}
 		}
 	})
@@ -233,12 +236,12 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		if err == nil {
 			f.thin = p.Thin()
 		}
-		a.countAgain(f, p)
-		a.noteNumbers(f, p, err)
+		a.rows.countAgain(f, p)
+		a.rows.noteNumbers(f, p, err)
 		f.runSettled()
 		a.count(p, err)
 		a.metrics.pulled(a.row.Domain, p.Done.Stats())
-		a.heedDates(f, p)
+		a.heedDates(f, p, a.domain.New.Host)
 		ended(f, p, err)
 	})
 }
