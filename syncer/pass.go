@@ -56,22 +56,29 @@ type passRun struct {
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
 	stats    transfer.Stats
 	problem  *store.Problem
-	// unclear are folders that turned out not to be where they were on the new server, and
-	// why; the trees are looked at again before the pass ends. looks counts how often.
-	unclear map[*tracked]error
-	looks   int
-	resting *time.Timer       // until then; nil if it doesn't wait
-	through map[*tracked]bool // pulled to their end
-	// archived are the folders with all mail that have been pulled.
-	archived map[*tracked]bool
-	// ordered are folders whose order was to be restored.
-	ordered map[*tracked]bool
+	doubts
+	ended
 	yielded bool
 	halted  bool // a person stopped the account
 	late    *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	waiting  []chan passResult
+}
+
+// doubts are what a pass looks at the trees again for before it ends.
+type doubts struct {
+	// unclear are folders that turned out not to be where they were on the new server, and why.
+	unclear map[*tracked]error
+	looks   int         // how often the trees were looked at again
+	resting *time.Timer // until then; nil if it doesn't wait
+}
+
+// ended are the folders that a pass has dealt with.
+type ended struct {
+	through  map[*tracked]bool // pulled to their end
+	archived map[*tracked]bool // with all mail, and pulled
+	ordered  map[*tracked]bool // their order was to be restored
 }
 
 // beginPass starts a pass, or joins the one that runs.
@@ -90,7 +97,9 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{}, unclear: map[*tracked]error{}, through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{},
+		doubts: doubts{unclear: map[*tracked]error{}},
+		ended:  ended{through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}}
 	if o.fresh {
 		a.dates = nil
 		a.keepRefusals(a.row.Problem)

@@ -125,32 +125,37 @@ type Planner struct {
 	oldUses  map[string]imap.MailboxAttr // by old raw name
 	newUses  map[imap.MailboxAttr]string // new raw name
 	Trusted  bool                        // the new server's list is complete enough to see what is gone
-	foreign  map[string]int              // folders left alone in other namespaces, by prefix
-	strange  bool                        // some of them for the first time
-	rows     int                         // of such folders
-	long     []upstream.Mailbox          // the old server's folders whose names are too long
-	made     int                         // folders that have been made, or are to be
-	left     int                         // folders of one's own that are left alone for the first time
+	leftAlone
+	made     int // folders that have been made, or are to be
 	folders  []*folder
 	archive  string          // where the old server's archive is on the new one; "" if there is none
 	creating map[string]bool // new keys of the folders to be made
 	plan     TreePlan
 }
 
+// leftAlone are folders that a plan leaves alone.
+type leftAlone struct {
+	foreign map[string]int     // in other namespaces, by prefix
+	strange bool               // some of them for the first time
+	rows    int                // of such folders
+	long    []upstream.Mailbox // of the old server, with names that are too long
+	left    int                // of one's own, for the first time
+}
+
 func NewPlanner(old, new Tree, known []store.Folder, wish Wishes) *Planner {
 	p := &Planner{
 		old: old, new: new, wish: wish, policy: newPolicy(wish.Folders, old.Namespace),
-		known:    make(map[string]*store.Folder),
-		There:    make(map[string]upstream.Mailbox),
-		folded:   make(map[string]string),
-		taken:    make(map[string]string),
-		named:    make(map[string]int),
-		names:    make(map[string]string),
-		oldUses:  make(map[string]imap.MailboxAttr),
-		newUses:  holders(new),
-		foreign:  make(map[string]int),
-		creating: make(map[string]bool),
-		plan:     TreePlan{Rowless: make(map[string]string)},
+		known:     make(map[string]*store.Folder),
+		There:     make(map[string]upstream.Mailbox),
+		folded:    make(map[string]string),
+		taken:     make(map[string]string),
+		named:     make(map[string]int),
+		names:     make(map[string]string),
+		oldUses:   make(map[string]imap.MailboxAttr),
+		newUses:   holders(new),
+		leftAlone: leftAlone{foreign: make(map[string]int)},
+		creating:  make(map[string]bool),
+		plan:      TreePlan{Rowless: make(map[string]string)},
 	}
 	p.old.Mailboxes, p.long = withinBounds(old.Mailboxes)
 	for _, m := range new.Mailboxes {
