@@ -48,11 +48,11 @@ func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.
 }
 
 // searchesOf are the searches in a folder that wait for its pull.
-func (in visitList) searchesOf(f *tracked) (all []*transfer.ClientSearch) {
-	for _, v := range in {
+func (all visitList) searchesOf(f *tracked) (found []*transfer.ClientSearch) {
+	for _, v := range all {
 		if v.folder == f && v.search != nil {
-			all = append(all, v.search)
+			found = append(found, v.search)
 		}
 	}
-	return all
+	return found
 }

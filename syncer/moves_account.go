@@ -14,14 +14,14 @@ func (a *account) thinned(but *tracked) []recovery.Thin {
 }
 
 // thinned are the folders that may be thin, but for one.
-func (list folderList) thinned(but *tracked, status map[string]upstream.Status) (all []recovery.Thin) {
-	for _, f := range list {
+func (all folderList) thinned(but *tracked, status map[string]upstream.Status) (thin []recovery.Thin) {
+	for _, f := range all {
 		if f != but && f.mayBeThin(status) {
 			_, listed := status[f.Old]
-			all = append(all, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
+			thin = append(thin, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
 		}
 	}
-	return all
+	return thin
 }
 
 func (f *tracked) mayBeThin(status map[string]upstream.Status) bool {
