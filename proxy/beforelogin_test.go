@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func newGuardedDoor(t testing.TB) *guardedDoor {
 	t.Helper()
 	d := &guardedDoor{server: startFakeServer(t, map[string]string{"joe@example.com": "pw", "ann@example.com": "hers"})}
 	d.proxyRig = startProxy(t, d.server.config(), func(p *proxyRig) {
-		p.failures = newLimiter(1_000_000, time.Second, time.Second)
+		p.guard = &guard{newLimiter[netip.Prefix](1_000_000, time.Second, time.Second, 10, 10), newLimiter[string](1_000_000, time.Second, time.Second, 10, 10)}
 		p.Server.log = zerolog.Nop()
 	})
 	return d

@@ -1,18 +1,20 @@
 package proxy
 
 import (
+	"context"
 	"net/netip"
-	"postferry/internal/throttle"
 	"testing"
 	"time"
+
+	"postferry/internal/throttle"
 )
 
-// attempts makes attempts one after the other, waiting as told, and returns
+// attemptsOf makes attempts one after the other, waiting as told, and returns
 // how long they took and how many were refused.
-func attempts(l *limiter, addr string, n int, failed bool, now *time.Time) (took time.Duration, refused int) {
+func attemptsOf(l *limiter[netip.Prefix], addr string, n int, failed bool, now *time.Time) (took time.Duration, refused int) {
 	start := *now
 	for range n {
-		t, wait, ok := l.begin(netip.MustParseAddr(addr), *now)
+		t, wait, ok := l.begin(context.Background(), throttle.Client(netip.MustParseAddr(addr)), func() time.Time { return *now })
 		if !ok {
 			refused++
 			*now = now.Add(time.Second)
@@ -25,38 +27,38 @@ func attempts(l *limiter, addr string, n int, failed bool, now *time.Time) (took
 }
 
 func TestLimiterForgivesAHandfulOfMistakes(t *testing.T) {
-	l := newLimiter(10, 6*time.Second, 15*time.Second)
+	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
 	now := time.Now()
-	if took, refused := attempts(l, "192.0.2.1", 10, true, &now); took > 0 || refused > 0 {
+	if took, refused := attemptsOf(l, "192.0.2.1", 10, true, &now); took > 0 || refused > 0 {
 		t.Errorf("ten mistakes: %v, %d refused", took, refused)
 	}
-	if took, _ := attempts(l, "192.0.2.1", 1, false, &now); took == 0 || took > 6*time.Second {
+	if took, _ := attemptsOf(l, "192.0.2.1", 1, false, &now); took == 0 || took > 6*time.Second {
 		t.Errorf("the right password after them took %v", took)
 	}
 	now = now.Add(time.Minute)
-	if took, refused := attempts(l, "192.0.2.1", 1000, false, &now); took > 0 || refused > 0 {
+	if took, refused := attemptsOf(l, "192.0.2.1", 1000, false, &now); took > 0 || refused > 0 {
 		t.Errorf("successes: %v, %d refused", took, refused)
 	}
 }
 
 func TestLimiterSlowsGuessingDown(t *testing.T) {
-	l := newLimiter(10, 6*time.Second, 15*time.Second)
+	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
 	now := time.Now()
-	if took, _ := attempts(l, "192.0.2.1", 110, true, &now); took < 590*time.Second {
+	if took, _ := attemptsOf(l, "192.0.2.1", 110, true, &now); took < 590*time.Second {
 		t.Errorf("110 guesses took only %v", took)
 	}
-	if took, _ := attempts(l, "192.0.2.2", 1, true, &now); took > 0 {
+	if took, _ := attemptsOf(l, "192.0.2.2", 1, true, &now); took > 0 {
 		t.Errorf("another address had to wait %v", took)
 	}
 }
 
 func TestLimiterBoundsWaitingAttempts(t *testing.T) {
-	l := newLimiter(10, 6*time.Second, 15*time.Second)
+	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
 	now := time.Now()
-	attempts(l, "192.0.2.1", 10, true, &now)
+	attemptsOf(l, "192.0.2.1", 10, true, &now)
 	var waiting int
 	for range 100 {
-		if _, _, ok := l.begin(netip.MustParseAddr("192.0.2.1"), now); ok {
+		if _, _, ok := l.begin(t.Context(), throttle.Client(netip.MustParseAddr("192.0.2.1")), func() time.Time { return now }); ok {
 			waiting++
 		}
 	}
@@ -66,25 +68,102 @@ func TestLimiterBoundsWaitingAttempts(t *testing.T) {
 }
 
 func TestLimiterForgetsAParallelBurst(t *testing.T) {
-	l := newLimiter(10, 6*time.Second, 15*time.Second)
+	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
 	now := time.Now()
 	for range 1000 {
-		l.end(turn{key: throttle.Client(netip.MustParseAddr("192.0.2.1"))}, true, now)
+		l.end(turn[netip.Prefix]{key: throttle.Client(netip.MustParseAddr("192.0.2.1"))}, true, now)
 	}
 	now = now.Add(2 * time.Minute)
-	if _, refused := attempts(l, "192.0.2.1", 1, false, &now); refused > 0 {
+	if _, refused := attemptsOf(l, "192.0.2.1", 1, false, &now); refused > 0 {
 		t.Error("refused two minutes later")
 	}
 }
 
 func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter(10, 6*time.Second, 15*time.Second)
+	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
 	now := time.Now()
 	for i := range 3 * maxAddresses {
 		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()
-		attempts(l, addr, 1, true, &now)
+		attemptsOf(l, addr, 1, true, &now)
 	}
 	if l.buckets.Len() > maxAddresses {
 		t.Errorf("%d addresses", l.buckets.Len())
+	}
+}
+
+// TestLimiterCountsWhatIsUnderWay: no more than twice as many attempts are tried at the same time
+// as may fail yet; the others come when those have ended, and are refused if they all failed.
+func TestLimiterCountsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	l := newLimiter[string](10, time.Hour, time.Minute, 10, 50)
+	var tried []turn[string]
+	for {
+		t1, _, ok, others := l.try("a", time.Now())
+		if others != nil {
+			l.waited("a")
+			break
+		}
+		if !ok {
+			t.Fatal("refused")
+		}
+		tried = append(tried, t1)
+	}
+	if len(tried) != 20 {
+		t.Errorf("%d are tried at once", len(tried))
+	}
+	answers := make(chan bool, 60)
+	for range 60 {
+		go func() {
+			_, _, ok := l.begin(t.Context(), "a", time.Now)
+			answers <- ok
+		}()
+	}
+	for range 10 { // beyond the crowd
+		if ok := <-answers; ok {
+			t.Error("more than a crowd may wait")
+		}
+	}
+	if t2, _, ok, others := l.try("b", time.Now()); !ok || others != nil {
+		t.Error("another one has to wait")
+	} else {
+		l.end(t2, false, time.Now())
+	}
+	for _, t1 := range tried[:9] {
+		l.end(t1, true, time.Now())
+	}
+	select {
+	case ok := <-answers:
+		t.Errorf("one of those that wait is answered (%v), and 11 are under way while 1 may fail", ok)
+	case <-time.After(20 * time.Millisecond):
+	}
+	for _, t1 := range tried[9:] {
+		l.end(t1, true, time.Now())
+	}
+	for range 50 {
+		if ok := <-answers; ok {
+			t.Error("one is tried after 20 failures")
+		}
+	}
+	if len(l.underway) != 0 {
+		t.Errorf("%d keys are kept", len(l.underway))
+	}
+}
+
+// TestSuccessesMakeRoom: those that wait behind right ones get their turns.
+func TestSuccessesMakeRoom(t *testing.T) {
+	t.Parallel()
+	l := newLimiter[string](10, time.Hour, time.Minute, 10, 500)
+	ended := make(chan bool, 300)
+	for range 300 {
+		go func() {
+			t1, _, ok := l.begin(t.Context(), "a", time.Now)
+			l.end(t1, false, time.Now())
+			ended <- ok
+		}()
+	}
+	for range 300 {
+		if !<-ended {
+			t.Fatal("a right one is refused")
+		}
 	}
 }

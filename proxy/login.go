@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -50,19 +51,13 @@ func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == 
 // admit tries to log the client in and answers it.
 func (s *session) admit(ctx context.Context, tag string, c claim) error {
 	log := s.log.With().Str("account", c.login[:min(len(c.login), maxLogin)]).Bool("tls", s.secure).Logger()
-	t, wait, ok := s.srv.failures.begin(s.remote, time.Now())
-	if !ok {
-		s.srv.metrics.logins.WithLabelValues(loginLimited).Inc()
-		log.Warn().Msg("login refused: too many failed logins from this address")
-		pause(ctx, time.Second)
-		return s.reply("%s NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute", tag)
-	}
-	pause(ctx, wait)
 	settled, begun := s.reassure(), time.Now()
-	in, err := s.srv.logIn(ctx, c, person{id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
+	in, err := s.tryLogIn(ctx, c, log)
 	settled()
+	if errors.Is(err, errManyFromAddress) || errors.Is(err, errManyForLogin) {
+		return s.refuseGuess(ctx, tag, err, log)
+	}
 	s.srv.metrics.loggedIn(err, time.Since(begun))
-	s.srv.failures.end(t, errors.Is(err, errRefused), time.Now())
 	switch {
 	case errors.Is(err, errRefused):
 		log.Info().Err(err).Msg("login refused")
@@ -75,6 +70,51 @@ func (s *session) admit(ctx context.Context, tag string, c claim) error {
 		return s.refuseLogin(tag, err)
 	}
 	return s.welcome(ctx, tag, in, log)
+}
+
+// tryLogIn tries a login when those before it leave room for it. A password that was right
+// before does not wait for the others.
+func (s *session) tryLogIn(ctx context.Context, c claim, log zerolog.Logger) (*entry, error) {
+	who, err := s.srv.lookUp(ctx, c, log)
+	end, trusted, onRecord := func(bool) {}, false, false
+	if err == nil {
+		trusted, onRecord = s.srv.trusted(&who, &c)
+	}
+	if !trusted {
+		waits, cancel := context.WithTimeout(ctx, s.srv.limits.login)
+		defer cancel()
+		begun := time.Now()
+		var limited error
+		if end, limited = s.srv.guard.enter(waits, s.remote, strings.ToLower(cmp.Or(who.master, c.login))); limited != nil {
+			return nil, limited
+		}
+		if time.Since(begun) > staleAfter {
+			who, err = s.srv.lookUp(ctx, c, log)
+		}
+	}
+	var in *entry
+	if err == nil {
+		in, err = s.srv.logIn(ctx, &who, person{id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
+	}
+	refused := errors.Is(err, errRefused)
+	end(refused)
+	s.srv.right.note(&c, err == nil, refused, onRecord)
+	return in, err
+}
+
+// staleAfter is how old what is known of an account may be.
+const staleAfter = time.Second
+
+// refuseGuess answers a login that is not tried.
+func (s *session) refuseGuess(ctx context.Context, tag string, err error, log zerolog.Logger) error {
+	s.srv.metrics.logins.WithLabelValues(loginLimited).Inc()
+	log.Warn().Err(err).Msg("login refused unheard")
+	pause(ctx, time.Second)
+	whose := "from your address"
+	if errors.Is(err, errManyForLogin) {
+		whose = "with this login name"
+	}
+	return s.reply("%s NO [UNAVAILABLE] Too many failed logins %s, try again in a minute", tag, whose)
 }
 
 // welcome tells the engine and then the client that the login succeeded.
@@ -109,31 +149,45 @@ type person struct {
 	waits func(gone func()) (over func()) // that of loginQueue.enter
 }
 
-// logIn finds out whose login this is and opens the new server with it.
-// Refusals are errRefused; everything else means that it can't be tried now.
-func (s *Server) logIn(ctx context.Context, c claim, by person, log zerolog.Logger) (*entry, error) {
+// claimant is a claim, and whose it is.
+type claimant struct {
+	claim
+	domain  *config.Domain
+	account store.Account
+	known   bool // there is an account
+}
+
+// lookUp finds out whose login this is. Refusals are errRefused; everything else means that it
+// can't be tried now.
+func (s *Server) lookUp(ctx context.Context, c claim, log zerolog.Logger) (who claimant, err error) {
 	if !c.plausible() {
-		return nil, errRefused
+		return who, errRefused
 	}
+	who.claim, who.domain, who.account, err = s.whose(ctx, c, log)
+	if who.known = err == nil; errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return who, err
+}
+
+// logIn opens the new server with a claim. Errors are as those of lookUp.
+func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolog.Logger) (*entry, error) {
 	tryCtx, cancel := context.WithTimeout(ctx, s.limits.login)
 	defer cancel()
-	c, domain, account, err := s.whose(ctx, c, log)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
+	c, domain := who.claim, who.domain
 	if c.master != "" {
 		log = log.With().Str("master", c.master).Logger()
 	}
-	leave, waitErr := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.login), by.waits)
-	if waitErr != nil {
-		return nil, waitErr
+	leave, err := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.login), by.waits)
+	if err != nil {
+		return nil, err
 	}
 	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers}
 	defer dialer.leave()
-	if err != nil {
+	if !who.known {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
 	}
-	return s.logInKnown(tryCtx, dialer, account, c, log)
+	return s.logInKnown(tryCtx, dialer, who.account, c, log)
 }
 
 // whose finds the domain and the account of a claim; store.ErrNotFound if only the account isn't known.

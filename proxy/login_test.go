@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -214,7 +215,7 @@ func TestStoreUnwell(t *testing.T) {
 
 func TestGuessingIsSlow(t *testing.T) {
 	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.failures = newLimiter(3, time.Hour, time.Second) })
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.guard.addresses = newLimiter[netip.Prefix](3, time.Hour, time.Second, 10, 10) })
 	c := p.greeted(t)
 	for range 3 {
 		c.says("a LOGIN joe@example.com x\n")
@@ -224,6 +225,68 @@ func TestGuessingIsSlow(t *testing.T) {
 	c.hears("a NO [UNAVAILABLE] Too many failed logins from your address, try again in a minute\n")
 	if got := f.attempts(); len(got) != 3 {
 		t.Errorf("attempts: %q", got)
+	}
+}
+
+// TestGuessingByLogin: guesses for one login are limited from wherever they come.
+func TestGuessingByLogin(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.guard.logins = newLimiter[string](3, time.Hour, time.Second, 10, 10) })
+	c := p.greeted(t)
+	for range 3 {
+		c.says("a LOGIN joe@example.com x\n")
+		c.hears("a " + wrong)
+	}
+	c.says("a LOGIN JOE@example.com x\n")
+	c.hears("a NO [UNAVAILABLE] Too many failed logins with this login name, try again in a minute\n")
+	if got := f.attempts(); len(got) != 3 {
+		t.Errorf("attempts: %q", got)
+	}
+	if got := figures(t, p.Server)["postferry_client_logins_total result=limited"]; got != 1 {
+		t.Errorf("%v are counted as limited", got)
+	}
+}
+
+// TestRightPasswordPasses: who has a password that was right before, or is on record, gets in
+// from an address and with a login name from which somebody is guessing. A recorded one that
+// turned out to be wrong is tried once.
+func TestRightPasswordPasses(t *testing.T) {
+	f := startFakeServer(t, map[string]string{"joe@example.com": "pw", "ann@example.com": "new"})
+	p := startProxy(t, f.config(), func(p *proxyRig) {
+		p.guard = &guard{newLimiter[netip.Prefix](2, time.Hour, time.Second, 10, 10), newLimiter[string](2, time.Hour, time.Second, 10, 10)}
+		p.store.accounts["ann@example.com"] = known("old", "ann@example.com", "recorded")
+	})
+	try := func(login, password string) (let bool) {
+		t.Helper()
+		c := p.greeted(t)
+		defer c.Close()
+		c.says("a LOGIN " + login + " " + password + "\n")
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.HasPrefix(line, "a OK")
+	}
+	if !try("joe@example.com", "pw") {
+		t.Fatal("the right password")
+	}
+	for range 5 {
+		try("joe@example.com", "x")
+	}
+	if !try("joe@example.com", "pw") {
+		t.Error("a password that was right before does not pass")
+	}
+	if n := len(f.attempts()); n != 1+2+1 {
+		t.Errorf("the new server has heard %d attempts", n)
+	}
+	before := len(f.attempts())
+	for range 3 {
+		if try("ann@example.com", "recorded") {
+			t.Error("let in with a password that is wrong")
+		}
+	}
+	if n := len(f.attempts()) - before; n != 1 {
+		t.Errorf("a recorded password that is wrong was tried %d times", n)
 	}
 }
 

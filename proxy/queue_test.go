@@ -214,7 +214,7 @@ func TestSlowNewServer(t *testing.T) {
 	s := startSlowServer(t, 100*time.Millisecond, atOnce)
 	p := startProxy(t, s.config(), func(p *proxyRig) {
 		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
-		p.logins, p.door = newLoginQueue(1000), newDoor(1000)
+		p.logins, p.door, p.guard = newLoginQueue(1000), newDoor(1000), newGuard(1000)
 		p.limits.reassure = 300 * time.Millisecond
 	})
 	refused, reassured := make(chan string, clients), make(chan string, clients)

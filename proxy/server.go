@@ -45,7 +45,7 @@ func defaultLimits() limits {
 		changed:   5 * time.Second,
 		refresh:   5 * time.Second,
 		refusal:   30 * time.Second,
-		progress:  5 * time.Second,
+		progress:  2 * time.Second,
 		write:     30 * time.Minute,
 		linger:    2 * time.Second,
 		leaving:   time.Minute,
@@ -60,7 +60,8 @@ type Server struct {
 	ferry    Ferry
 	log      zerolog.Logger
 	limits   limits
-	failures *limiter
+	guard    *guard
+	right    *rightOnes
 	logins   *loginQueue
 	offers   *offers
 	certs    *certificates
@@ -78,9 +79,11 @@ type Server struct {
 func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
-		limits:   defaultLimits(),
-		failures: newLimiter(10, 6*time.Second, 15*time.Second),
-		logins:   newLoginQueue(cfg.Proxy.MaxConnections), offers: newOffers(),
+		limits:  defaultLimits(),
+		guard:   newGuard(cfg.Proxy.MaxConnections),
+		right:   newRightOnes(),
+		logins:  newLoginQueue(cfg.Proxy.MaxConnections),
+		offers:  newOffers(),
 		door:    newDoor(cfg.Proxy.MaxConnections),
 		present: newPresent(),
 	}
@@ -163,16 +166,17 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 	if l == nil {
 		return
 	}
+	exhausted := exhaustion{log: s.log}
 	for {
 		conn, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
-			s.log.Error().Err(err).Msg("cannot accept a connection")
-			pause(ctx, 100*time.Millisecond) // out of file descriptors, most likely
+			exhausted.wait(ctx, err)
 			continue
 		}
+		exhausted.over()
 		g, gone := s.door.enter(conn)
 		if g == nil {
 			s.turnAway(conn, implicit)

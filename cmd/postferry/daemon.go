@@ -64,6 +64,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if err := learnDomains(ctx, d.cfg.Directory, d.store); err != nil {
 		return err
 	}
+	raiseDescriptors(d.cfg, d.cfg.Directory.All(), d.log)
 	if d.engine, err = syncer.New(d.cfg, d.store, d.log); err != nil {
 		return err
 	}
