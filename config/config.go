@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -48,6 +49,14 @@ type Proxy struct {
 	VisitWindow int
 	// VisitOrder is in what order such a folder comes, and stays.
 	VisitOrder string
+	// ProxyProtocolFrom are the load balancers whose connections begin with a header of the
+	// PROXY protocol.
+	ProxyProtocolFrom []netip.Prefix
+	// Compress offers COMPRESS=DEFLATE (RFC 4978) to clients.
+	Compress bool
+	// ACME are the names that certificates are got for by themselves; none for files or a
+	// self-signed one.
+	ACME ACME
 	// MaxConnections bounds the clients connected at the same time.
 	MaxConnections int
 }
@@ -65,6 +74,17 @@ func (a Admin) Loopback() bool {
 	host, _, err := net.SplitHostPort(a.Listen)
 	return err == nil && loopback(host)
 }
+
+// ACME is how certificates are got from an authority that gives them by itself (RFC 8555).
+type ACME struct {
+	Hosts     []string // what clients connect to
+	Email     string   // whom the authority may write to
+	Directory string   // URL of the authority
+	Listen    string   // where the authority looks whether the names are ours (HTTP, port 80)
+}
+
+// LetsEncrypt is the authority that is asked where no other is named.
+const LetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
 // In what order a folder comes that can't be filled while a client waits.
 const (
@@ -167,6 +187,7 @@ func Default() Config {
 			VisitWait:      20 * time.Second,
 			VisitWindow:    200,
 			VisitOrder:     OrderRestored,
+			ACME:           ACME{Directory: LetsEncrypt, Listen: ":80"},
 			StatusWait:     300 * time.Millisecond,
 			SearchWait:     5 * time.Second,
 			MaxConnections: 4096,

@@ -43,6 +43,7 @@ func (f *file) domain(b *block) Domain {
 	f.trust(b, "old", &d.Old)
 	f.oldTLS(b, &d.Old)
 	f.trust(b, "new", &d.New)
+	set(b, "new_proxy_protocol", &d.New.ProxyProtocol, text("v2", parseProxyProtocol))
 	f.signIn(b, "old", &d, &d.Old)
 	f.signIn(b, "new", &d, &d.New)
 	for _, key := range []string{"name", "old", "new"} {
@@ -108,6 +109,19 @@ func ParseOldTLS(version string) (bool, error) {
 		return false, nil
 	}
 	return false, errors.New(`expected "1.0" (old encryption is accepted, too) or "1.2"`)
+}
+
+// parseProxyProtocol reads the version of the PROXY protocol that a server wants.
+func parseProxyProtocol(version string) (int, error) {
+	switch version {
+	case "":
+		return 0, nil
+	case "v1":
+		return 1, nil
+	case "v2":
+		return 2, nil
+	}
+	return 0, errors.New(`expected "v1", "v2" or "" for none`)
 }
 
 // loopback reports a host that is this machine.

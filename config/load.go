@@ -114,6 +114,9 @@ func (f *file) proxy(b *block, c *Config) {
 	set(b, "search_wait", &p.SearchWait, duration(0, time.Minute))
 	set(b, "visit_window", &p.VisitWindow, integer(100, 100_000))
 	set(b, "visit_order", &p.VisitOrder, oneOf(OrderRestored, OrderNewest, OrderArrival))
+	set(b, "proxy_protocol_from", &p.ProxyProtocolFrom, prefixes)
+	set(b, "compress", &p.Compress, boolean)
+	f.acme(b, p)
 	set(b, "max_connections", &p.MaxConnections, integer(1, 1_000_000))
 	for _, key := range []string{"imaps", "imap"} {
 		c.source.lines[b.label(key)] = b.lineOf(key)

@@ -45,6 +45,9 @@ type Server struct {
 	// private networks through us: it is connected to with TLS only, at addresses
 	// outside and at ports at which mail may be.
 	PublicOnly bool
+	// ProxyProtocol is the version of the PROXY protocol with which a connection begins, to tell
+	// the server where the client is; 0 for none.
+	ProxyProtocol int
 	// SignIn is how Postferry signs in for accounts; nil for each account's own password.
 	SignIn *SignIn
 }

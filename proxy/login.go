@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (s *session) tryLogIn(ctx context.Context, c claim, log zerolog.Logger) (*e
 	}
 	var in *entry
 	if err == nil {
-		in, err = s.srv.logIn(ctx, &who, person{id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
+		in, err = s.srv.logIn(ctx, &who, person{from: s.guest.conn.RemoteAddr(), id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
 	}
 	refused := errors.Is(err, errRefused)
 	end(refused)
@@ -126,6 +127,9 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 		cancel()
 	}
 	caps := strings.Join(allowed(in.up.Capabilities()), " ")
+	if s.srv.cfg.Proxy.Compress {
+		caps += " " + capCompress
+	}
 	if err := s.reply("%s%s OK [CAPABILITY %s] Logged in", noticeLines(in.up.Notices()), tag, caps); err != nil {
 		in.up.Close()
 		s.srv.left(in)
@@ -145,6 +149,7 @@ func (s *Server) left(in *entry) {
 
 // person is who logs in.
 type person struct {
+	from  net.Addr
 	id    []wire.Field
 	waits func(gone func()) (over func()) // that of loginQueue.enter
 }
@@ -182,7 +187,7 @@ func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolo
 	if err != nil {
 		return nil, err
 	}
-	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers}
+	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
 	defer dialer.leave()
 	if !who.known {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
@@ -351,6 +356,7 @@ type dialer struct {
 	server config.Server
 	stall  time.Duration
 	log    zerolog.Logger
+	client net.Addr
 	leave  func() // ends the turn
 	id     []wire.Field
 	offers *offers // what the server takes is noted in
@@ -358,7 +364,7 @@ type dialer struct {
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, in upstream.SignIn) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id})
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id, Client: d.client})
 	if err != nil {
 		return nil, err
 	}

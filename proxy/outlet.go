@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"compress/flate"
 	"errors"
 	"net"
 	"sync"
@@ -19,15 +20,18 @@ type outlet struct {
 	patience time.Duration // for one write
 	sum      *atomic.Int64 // of what all have been sent
 
-	hurried atomic.Bool // no more patience than hurry gave
-	queuing atomic.Bool // something waits for the end of a response
+	hurried atomic.Bool  // no more patience than hurry gave
+	queuing atomic.Bool  // something waits for the end of a response
 
-	mu     sync.Mutex
-	mid    bool // a response has been passed in part
-	queue  []byte
-	last   bool // the queue ends with BYE
-	closed bool // BYE has been sent
-	sent   int64
+	mu      sync.Mutex
+	mid     bool // a response has been passed in part
+	queue   []byte
+	after   []byte        // what is queued behind next
+	next    *flate.Writer // what is written through once the queue has gone
+	deflate *flate.Writer // what is written through; nil for the connection itself
+	last    bool          // the queue ends with BYE
+	closed  bool          // BYE has been sent
+	sent    int64
 }
 
 // pass sends a piece of the server's responses; mid tells whether it ends
@@ -54,8 +58,17 @@ func (o *outlet) inject(response string) error {
 	if o.closed || o.last {
 		return errLastWord
 	}
-	o.queue = append(o.queue, response...)
+	o.enqueue(response)
 	return o.flush()
+}
+
+// enqueue queues a response, behind the beginning of the compression if that is due.
+func (o *outlet) enqueue(response string) {
+	if o.next != nil {
+		o.after = append(o.after, response...)
+		return
+	}
+	o.queue = append(o.queue, response...)
 }
 
 // bye is inject with a response after which nothing may follow.
@@ -65,7 +78,7 @@ func (o *outlet) bye(response string) (said bool) {
 	if o.closed || o.last {
 		return o.closed
 	}
-	o.queue = append(o.queue, response...)
+	o.enqueue(response)
 	o.last = true
 	err := o.flush()
 	return errors.Is(err, errLastWord)
@@ -83,6 +96,10 @@ func (o *outlet) flush() error {
 	if err := o.write(queue); err != nil {
 		return err
 	}
+	if o.next != nil {
+		o.deflate, o.next, o.queue, o.after = o.next, nil, o.after, nil
+		return o.flush()
+	}
 	if o.last {
 		o.closed = true
 		return errLastWord
@@ -97,7 +114,7 @@ func (o *outlet) write(p []byte) error {
 			o.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		}
 	}
-	n, err := o.conn.Write(p)
+	n, err := o.put(p)
 	o.sent += int64(n)
 	o.sum.Add(int64(n))
 	return err

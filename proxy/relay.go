@@ -24,13 +24,14 @@ type relay struct {
 	server net.Conn
 	cr, sr *bufio.Reader
 
-	out  outlet
-	flow flow
-	utf8 atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
-	over atomic.Bool // the new server's side has ended
-	left atomic.Bool // the client has sent all it will
-	bye  bool        // the new server has said BYE; the server's side's own
-	got  int64       // octets passed to the new server; the client's side's own
+	out        outlet
+	flow       flow
+	compressed atomic.Bool // the client has what it is sent compressed
+	utf8       atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
+	over       atomic.Bool // the new server's side has ended
+	left       atomic.Bool // the client has sent all it will
+	bye        bool        // the new server has said BYE; the server's side's own
+	got        int64       // octets passed to the new server; the client's side's own
 
 	activity
 	kick   context.CancelCauseFunc // ends it with a word

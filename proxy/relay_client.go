@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -23,6 +24,7 @@ type upload struct {
 	cmd     *inFlight // the command under way; nil if none, or none that is followed
 	refused bool      // the command under way is not for the new server
 	asked   asking
+	raw     *bufio.Reader // compressed octets of the client; nil if it doesn't compress
 	// gathered is what has been passed on of the search under way.
 	gathered []byte
 }
@@ -154,6 +156,8 @@ func (u *upload) end(ctx context.Context) error {
 	var err error
 	verb, args := u.scan.Verb(), u.scan.Args()
 	switch {
+	case u.compressing():
+		return u.compress(ctx)
 	case u.refused:
 		return u.refuse(ctx)
 	case u.searches():
@@ -259,7 +263,7 @@ func opens(v wire.Verb) bool { return v == wire.VerbSelect || v == wire.VerbExam
 // passSafe passes on all but what has to stay together: a command of which the
 // verb is not known yet, and one that may have to be held back.
 func (u *upload) passSafe() error {
-	if !u.cut && (u.scan.Undecided() || u.cmd != nil && (opens(u.cmd.verb) || asks(u.cmd.verb) || u.searches())) {
+	if !u.cut && (u.scan.Undecided() || u.compressing() || u.cmd != nil && (opens(u.cmd.verb) || asks(u.cmd.verb) || u.searches())) {
 		return u.pass(u.begin)
 	}
 	return u.pass(len(u.b))

@@ -194,7 +194,11 @@ func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 
 // passFiltered passes on a response that lists capabilities.
 func (d *download) passFiltered() error {
-	line := append(bytes.Clone(d.b[:d.begin]), filterCapabilities(d.b[d.begin:d.off])...)
+	list := filterCapabilities(d.b[d.begin:d.off])
+	if d.compresses() {
+		list = withCapability(list, capCompress)
+	}
+	line := append(bytes.Clone(d.b[:d.begin]), list...)
 	d.drop(d.off)
 	return d.send(line, false)
 }

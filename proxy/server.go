@@ -17,6 +17,7 @@ import (
 // limits are the bounds of everything a client could hold up or be held up by.
 type limits struct {
 	handshake time.Duration // a TLS handshake
+	balancer  time.Duration // the header of a load balancer
 	preauth   time.Duration // from the connection to the login
 	look      time.Duration // between two questions to a new server what it offers; 0 for none
 	login     time.Duration // one login: until its turn comes, and all its attempts at the new server
@@ -36,6 +37,7 @@ type limits struct {
 func defaultLimits() limits {
 	return limits{
 		handshake: 15 * time.Second,
+		balancer:  5 * time.Second,
 		preauth:   time.Minute,
 		look:      15 * time.Minute,
 		login:     time.Minute, // many clients give up then
@@ -177,17 +179,45 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 			continue
 		}
 		exhausted.over()
-		g, gone := s.door.enter(conn)
-		if g == nil {
-			s.turnAway(conn, implicit)
+		if s.fromBalancer(conn) {
+			wg.Go(func() { s.behindBalancer(ctx, kill, conn, implicit) })
 			continue
 		}
-		s.sendAway(gone)
-		wg.Go(func() {
-			defer s.door.leave(g)
-			s.serve(ctx, kill, g, implicit)
-		})
+		if g := s.enter(conn, implicit); g != nil {
+			wg.Go(func() { s.attend(ctx, kill, g, implicit) })
+		}
 	}
+}
+
+// behindBalancer serves a connection once a load balancer has said where it comes from.
+func (s *Server) behindBalancer(ctx, kill context.Context, conn net.Conn, implicit bool) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	client, err := balance(conn, s.limits.balancer)
+	if !stop() || err != nil {
+		s.log.Info().Err(err).Stringer("remote", conn.RemoteAddr()).Msg("a load balancer does not say where a connection comes from")
+		conn.Close()
+		return
+	}
+	if g := s.enter(client, implicit); g != nil {
+		s.attend(ctx, kill, g, implicit)
+	}
+}
+
+// enter lets a connection in, if there is room; nil if not.
+func (s *Server) enter(conn net.Conn, implicit bool) *guest {
+	g, gone := s.door.enter(conn)
+	if g == nil {
+		s.turnAway(conn, implicit)
+		return nil
+	}
+	s.sendAway(gone)
+	return g
+}
+
+// attend serves a guest until it leaves.
+func (s *Server) attend(ctx, kill context.Context, g *guest, implicit bool) {
+	defer s.door.leave(g)
+	s.serve(ctx, kill, g, implicit)
 }
 
 // sendAway closes the connection of a guest that had to make room; nil is nobody.

@@ -77,8 +77,12 @@ func (u *upload) watchClient(gone func()) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := u.r.Buffered(); n < u.r.Size(); n = u.r.Buffered() {
-			if _, err := u.r.Peek(n + 1); err != nil {
+		r := u.r
+		if u.raw != nil {
+			r = u.raw // a decompressor does not go on after its time was over
+		}
+		for n := r.Buffered(); n < r.Size(); n = r.Buffered() {
+			if _, err := r.Peek(n + 1); err != nil {
 				gone()
 				return
 			}

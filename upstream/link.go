@@ -62,6 +62,10 @@ func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, 
 	if err != nil {
 		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
 	}
+	if err := sayWhere(nc, server, opt); err != nil {
+		_ = nc.Close() // there is nothing to lose
+		return nil, &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: err}
+	}
 	if opt.Progress != nil {
 		opt.Progress()
 	}

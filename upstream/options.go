@@ -46,6 +46,9 @@ type Options struct {
 	// ID is what is said of the client before it is logged in, where the server takes ID;
 	// nil for a session of our own, which tells its own name afterwards.
 	ID []wire.Field
+	// Client is where the connection is told to come from, to a server that wants the PROXY
+	// protocol; nil for ourselves.
+	Client net.Addr
 	// Trace writes the session's protocol down; nil for none.
 	Trace *Trace
 }
