@@ -115,4 +115,3 @@ func TestNoCompress(t *testing.T) {
 	g.client.hears("* BYE Nothing may follow COMPRESS\n")
 	g.ends(t)
 }
-

@@ -20,8 +20,8 @@ type outlet struct {
 	patience time.Duration // for one write
 	sum      *atomic.Int64 // of what all have been sent
 
-	hurried atomic.Bool  // no more patience than hurry gave
-	queuing atomic.Bool  // something waits for the end of a response
+	hurried atomic.Bool // no more patience than hurry gave
+	queuing atomic.Bool // something waits for the end of a response
 
 	mu      sync.Mutex
 	mid     bool // a response has been passed in part

@@ -67,6 +67,7 @@ type Server struct {
 	logins   *loginQueue
 	offers   *offers
 	certs    *certificates
+	issued   *issued // nil for none
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
@@ -79,6 +80,15 @@ type Server struct {
 // New loads the certificate and opens the listeners of cfg.Proxy. The error
 // names everything that is wrong. After success either Serve or Close must be called.
 func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger) (*Server, error) {
+	return NewOn(Sockets{}, cfg, accounts, ferry, log)
+}
+
+// Sockets are listeners that somebody has opened for the server; nil for those that it is
+// to open itself.
+type Sockets struct{ IMAPS, IMAP, ACME net.Listener }
+
+// NewOn is New with sockets that are open already.
+func NewOn(given Sockets, cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
 		limits:  defaultLimits(),
@@ -90,21 +100,26 @@ func New(cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger)
 		present: newPresent(),
 	}
 	s.metrics = newMetrics(s)
-	var errs [3]error
+	var errs [4]error
 	s.certs, errs[0] = newCertificates(cfg, log)
-	s.imaps, errs[1] = listen("proxy.imaps", cfg.Proxy.IMAPS)
-	s.imap, errs[2] = listen("proxy.imap", cfg.Proxy.IMAP)
+	s.imaps, errs[1] = listen(given.IMAPS, "proxy.imaps", cfg.Proxy.IMAPS)
+	s.imap, errs[2] = listen(given.IMAP, "proxy.imap", cfg.Proxy.IMAP)
+	s.issued, errs[3] = newIssued(cfg, given.ACME, s.certs, log)
 	if err := errors.Join(errs[:]...); err != nil {
 		s.Close()
 		return nil, err
 	}
 	// The protocol's name (RFC 7301) keeps a client that was led astray from taking this
 	// for a web server. Clients that name none are welcome, as nearly all are.
-	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get, NextProtos: []string{"imap"}}
+	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.Certificate, NextProtos: []string{"imap"}}
 	return s, nil
 }
 
-func listen(option, addr string) (net.Listener, error) {
+// listen opens a listener, unless it is open already.
+func listen(given net.Listener, option, addr string) (net.Listener, error) {
+	if given != nil {
+		return given, nil
+	}
 	if addr == "" {
 		return nil, nil
 	}
@@ -134,6 +149,9 @@ func (s *Server) Reload() { s.certs.reload() }
 
 // Certificate gives out what clients are shown.
 func (s *Server) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if s.issued != nil {
+		return s.issued.get(hello)
+	}
 	return s.certs.get(hello)
 }
 
@@ -143,6 +161,9 @@ func (s *Server) Close() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	if s.issued != nil {
+		s.issued.close()
 	}
 }
 
@@ -156,6 +177,9 @@ func (s *Server) Serve(ctx context.Context) {
 	wg.Go(func() { s.look(ctx) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imaps, true) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imap, false) })
+	if s.issued != nil {
+		wg.Go(func() { s.issued.serve(ctx) })
+	}
 	<-ctx.Done()
 	s.Close()
 	timer := time.AfterFunc(s.limits.drain, end)
