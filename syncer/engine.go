@@ -137,6 +137,9 @@ func (e *Engine) do(ctx context.Context, fn func()) error {
 	}
 }
 
+// Answers returns an error if the engine does not answer before ctx ends, or has ended.
+func (e *Engine) Answers(ctx context.Context) error { return e.do(ctx, func() {}) }
+
 // endpoint returns a server's side with the pool that all accounts share.
 func (e *Engine) endpoint(s config.Server, old bool) session.Endpoint {
 	e.poolsMu.Lock()

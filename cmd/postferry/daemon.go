@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,7 @@ type daemon struct {
 	store   *bolt.Store
 	engine  *syncer.Engine
 	control net.Listener
+	sockets proxy.Sockets // that were open before
 	proxy   *proxy.Server
 	backend *local         // what the control socket and the page work with
 	page    *server.Server // nil for none
@@ -37,12 +39,17 @@ type daemon struct {
 // openDaemon opens the state and the sockets. Nothing is served before run,
 // which must be called if there is no error.
 func openDaemon(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*daemon, error) {
-	return openDaemonAsking(ctx, cfg, log, nil)
+	return openDaemonOn(ctx, proxy.Sockets{}, cfg, log, nil)
 }
 
 // openDaemonAsking is openDaemon with the DNS servers, host:port, that the page
 // asks for old servers; nil for the system's.
 func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
+	return openDaemonOn(ctx, proxy.Sockets{}, cfg, log, resolvers)
+}
+
+// openDaemonOn is openDaemonAsking with sockets that are open already.
+func openDaemonOn(ctx context.Context, sockets proxy.Sockets, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
 	var st *bolt.Store
 	err := patiently(ctx, func() (err error) {
 		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
@@ -51,7 +58,7 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{cfg: cfg, log: log, store: st}
+	d := &daemon{cfg: cfg, log: log, store: st, sockets: sockets}
 	if err := d.open(ctx, resolvers); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -73,7 +80,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.control, err = control.Listen(ctx, d.cfg.State); err != nil {
 		return err
 	}
-	if d.proxy, err = proxy.New(d.cfg, d.store, d.engine, d.log); err != nil {
+	if d.proxy, err = proxy.NewOn(d.sockets, d.cfg, d.store, d.engine, d.log); err != nil {
 		return err
 	}
 	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
@@ -93,6 +100,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 // The engine ends last: what drains may still need it.
 func (d *daemon) run(ctx context.Context) error {
 	d.announce()
+	d.notify(systemd.SdNotifyReady)
 	all, ctx := errgroup.WithContext(ctx)
 	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	all.Go(func() error { return ended(engineCtx, d.engine.Run(engineCtx, true), "the engine") })
@@ -115,6 +123,7 @@ func (d *daemon) run(ctx context.Context) error {
 			d.reloadOnHangup(ctx)
 			return nil
 		})
+		front.Go(func() error { return d.watchdog(ctx) })
 		front.Go(func() error {
 			select {
 			case <-ctx.Done():
@@ -125,6 +134,7 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 		front.Go(func() error {
 			<-ctx.Done()
+			d.notify(systemd.SdNotifyStopping)
 			if context.Cause(ctx) == errSignal {
 				d.log.Info().Msg("ending: letting clients finish")
 			}

@@ -24,15 +24,16 @@ type testDaemon struct {
 	t      *testing.T
 	Config string // path of the configuration
 
-	env    []string // besides the test's own
-	exe    string   // "" for the test binary
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when the process has ended and its log is read
-	mu     sync.Mutex
-	log    strings.Builder // of all starts
-	imap   string
-	imaps  string
-	page   string
+	env     []string   // besides the test's own
+	exe     string     // "" for the test binary
+	sockets []*os.File // that it is given as systemd does
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the process has ended and its log is read
+	mu      sync.Mutex
+	log     strings.Builder // of all starts
+	imap    string
+	imaps   string
+	page    string
 }
 
 // startDaemon writes a configuration, for which state = "state" and listeners
@@ -47,6 +48,14 @@ func startDaemon(t *testing.T, config string, env ...string) *testDaemon {
 func startDaemonOf(t *testing.T, exe, config string, env ...string) *testDaemon {
 	t.Helper()
 	d := &testDaemon{t: t, env: env, exe: exe, Config: filepath.Join(t.TempDir(), "config.toml")}
+	d.begin(config)
+	return d
+}
+
+// begin writes the configuration and starts the daemon.
+func (d *testDaemon) begin(config string) {
+	d.t.Helper()
+	t := d.t
 	if err := os.WriteFile(d.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +66,6 @@ func startDaemonOf(t *testing.T, exe, config string, env ...string) *testDaemon 
 		}
 	})
 	d.start()
-	return d
 }
 
 // start starts the process and waits for its "ready".
@@ -68,6 +76,10 @@ func (d *testDaemon) start() {
 		d.t.Fatal(err)
 	}
 	d.cmd = exec.Command(cmp.Or(d.exe, exe), "serve", "-c", d.Config)
+	if len(d.sockets) > 0 {
+		d.cmd = shell(cmp.Or(d.exe, exe), "serve", "-c", d.Config)
+		d.cmd.ExtraFiles = d.sockets
+	}
 	d.cmd.Env = append(append(os.Environ(), runEnv+"=1"), d.env...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
@@ -90,6 +102,11 @@ func (d *testDaemon) start() {
 	case <-time.After(daemonLimit):
 		d.t.Fatalf("the daemon is not ready after %s", daemonLimit)
 	}
+}
+
+// shell is a command with a process of its own that is told that sockets are for it.
+func shell(words ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`}, words...)...)
 }
 
 // read keeps the log and looks for the line that says "ready".

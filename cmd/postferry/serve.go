@@ -51,7 +51,11 @@ func newServe() *cobra.Command {
 }
 
 func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err error) {
-	cfg, warnings, err := loadConfig(path, func(c *config.Config) []config.Finding { return checkListen(ctx, c) })
+	sockets, err := inheritedSockets()
+	if err != nil {
+		return err
+	}
+	cfg, warnings, err := loadConfig(path, func(c *config.Config) []config.Finding { return checkListen(ctx, withoutInherited(c, sockets)) })
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, trace.Close()) }()
-	d, err := openDaemon(ctx, cfg, log)
+	d, err := openDaemonOn(ctx, sockets, cfg, log, nil)
 	if err != nil {
 		return err
 	}
