@@ -182,7 +182,7 @@ func (a *Service) accountsOf(ctx context.Context, d *config.Domain, lines []conf
 		accounts[i] = store.Account{Domain: d.Name, Login: a.accountLogin(d, l, known), Origin: store.Imported, State: store.Waiting, Created: now,
 			Old:      store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
 			New:      store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
-			OldOpens: true} // a line has both passwords
+			OldOpens: l.Password != ""} // then a line has both passwords
 	}
 	return accounts, nil
 }

@@ -57,6 +57,8 @@ type Service struct {
 	tracker *tracker
 
 	discovering *Places // of searches for servers
+	connecting  *Places // of tenants being tried and listed
+	rosters     *rosters
 
 	adding *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
 }
@@ -76,6 +78,8 @@ func New(opt Options) *Service {
 		guesses:     newGuesses(now),
 		lists:       newLists(),
 		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll),
+		connecting:  NewPlaces(1, 2, maxConnecting),
+		rosters:     newRosters(),
 		adding:      semaphore.NewWeighted(1),
 	}
 	a.hasher.nobody() // the first who logs in waits no longer than others

@@ -85,10 +85,12 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Press(`button[value="start"]`)
 	b.Await("Missing")
 	account := fmt.Sprintf("/d/a.example/a/%d", id)
+	p.connected("b.example", 2000)
 	all := []struct{ name, path string }{
 		{"domains", "/"}, {"new-domain", "/domains/new"}, {"domain", "/d/a.example"}, {"new-accounts", "/d/a.example/accounts/new"}, {"check", "/d/a.example/check"},
 		{"account", account}, {"runs", "/d/a.example/runs"}, {"run", "/d/a.example/runs/1"}, {"verify", "/d/a.example/verify"}, {"servers", "/d/a.example/servers"},
 		{"audit", "/audit"}, {"access", "/access"}, {"error", "/nowhere"},
+		{"connect", "/d/a.example/connect"}, {"connect-microsoft", "/d/b.example/connect"}, {"connect-google", "/d/a.example/connect?kind=google"}, {"mailboxes", "/d/b.example/mailboxes"},
 	}
 	for _, x := range all {
 		b.Open(p.URL() + x.path)

@@ -52,6 +52,11 @@ func rightsToPages() map[string]pageRights {
 		"POST /d/{domain}/a/{account}/alias":           form("do=apart"),
 		"POST /d/{domain}/a/{account}/quarantine":      form("message=1.1.0001"),
 		"POST /d/{domain}/a/{account}/folder/{folder}": form("verdict=deleted"),
+		// How to sign in is for those who look after everything.
+		"GET /d/{domain}/connect":    {foreign: 404, own: 403},
+		"GET /d/{domain}/mailboxes":  {foreign: 404, own: 403, all: 422},
+		"POST /d/{domain}/connect":   nobody(pageRights{form: "do=test", foreign: 404, own: 403, all: 422}),
+		"POST /d/{domain}/mailboxes": nobody(pageRights{form: "do=all", foreign: 404, own: 403, all: 422}),
 		// What is no page, but asked for in the same way.
 		"GET /events?domain={domain}": {foreign: 404, nobody: 401}, "GET /metrics": {foreign: 403, own: 403, nobody: 401}, "GET /healthz": {},
 	}

@@ -143,6 +143,7 @@ func (s *Site) pageRoutes() []pageRoute {
 	all = append(all, s.domainPages()...)
 	all = append(all, s.accountPages()...)
 	all = append(all, s.transferPages()...)
+	all = append(all, s.connectPages()...)
 	return append(all, s.accessPages()...)
 }
 

@@ -86,6 +86,18 @@
     });
   };
 
+  // Values to be pasted elsewhere are copied with a button beside them.
+  if (navigator.clipboard) {
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+        button.classList.add("done");
+        setTimeout(() => button.classList.remove("done"), 1500);
+      });
+    }
+  }
+
   localTimes(document);
   if (document.body.dataset.stream) listen(document.body.dataset.stream);
   // A page that comes back from the browser's memory has no stream any more.

@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"postferry/config"
+	"postferry/directory"
+	"postferry/tenant"
+)
+
+// maxRosters bounds the lists of mailboxes that are kept, in memory only.
+const maxRosters = 8
+
+// roster is the list of a tenant's mailboxes as it was fetched.
+type roster struct {
+	fetched time.Time
+	all     []directory.Mailbox
+}
+
+// rosters are those that were fetched lately.
+type rosters struct {
+	mu       sync.Mutex
+	byDomain map[string]roster
+}
+
+func newRosters() *rosters { return &rosters{byDomain: map[string]roster{}} }
+
+func (r *rosters) get(domain string, now time.Time) (roster, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, ok := r.byDomain[domain]
+	return x, ok && now.Sub(x.fetched) < listLife
+}
+
+// put keeps a list; the oldest goes if there are too many.
+func (r *rosters) put(domain string, x roster) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byDomain[domain] = x
+	for len(r.byDomain) > maxRosters {
+		oldest := domain
+		for name, other := range r.byDomain {
+			if other.fetched.Before(r.byDomain[oldest].fetched) {
+				oldest = name
+			}
+		}
+		delete(r.byDomain, oldest)
+	}
+}
+
+func (r *rosters) drop(domain string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byDomain, domain)
+}
+
+// MailboxQuery chooses mailboxes of a tenant and says what their new logins are.
+type MailboxQuery struct {
+	Filter directory.Filter
+	Rule   directory.Rule
+	Anew   bool // fetch the list again
+}
+
+// MailboxList are mailboxes of a tenant.
+type MailboxList struct {
+	Fetched time.Time
+	Listed  int // by the tenant altogether
+	Moves   []directory.Move
+	Clashes []directory.Clash
+	// Known are those that are accounts already, by address in lower case.
+	Known map[string]bool
+	// NeedPasswords: the new server wants a password for each, which the list doesn't have.
+	NeedPasswords bool
+}
+
+// Mailboxes lists a tenant's mailboxes; what was fetched within the last half hour is taken.
+func (a *Service) Mailboxes(ctx context.Context, who Actor, domain string, q MailboxQuery) (*MailboxList, error) {
+	d, leave, err := a.connectable(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if !tenant.HasDirectory(d.Old) {
+		return nil, Conflict("no_directory", "Only Microsoft 365 and Google Workspace list their mailboxes.")
+	}
+	x, ok := a.rosters.get(d.Name, a.now())
+	if !ok || q.Anew {
+		all, err := a.connector().Mailboxes(ctx, d.Old)
+		if err != nil {
+			return nil, a.listRefusal(d.Name, err)
+		}
+		x = roster{fetched: a.now(), all: all}
+		a.rosters.put(d.Name, x)
+	}
+	accounts, err := a.known(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	list := &MailboxList{Fetched: x.fetched, Listed: len(x.all), Known: map[string]bool{}, NeedPasswords: d.New.SignIn == nil}
+	list.Moves, list.Clashes = q.Rule.Map(q.Filter.Choose(x.all))
+	for _, m := range list.Moves {
+		if _, there := accounts[foldName(m.Address)]; there {
+			list.Known[strings.ToLower(m.Address)] = true
+		}
+	}
+	return list, nil
+}
+
+// listRefusal says why there is no list.
+func (a *Service) listRefusal(domain string, err error) error {
+	e, ok := errors.AsType[*directory.Error](err)
+	if !ok {
+		var said interface{ Summary() string }
+		if errors.As(err, &said) {
+			return Conflict("list_not_fetched", "The list of mailboxes can't be fetched: %s", said.Summary())
+		}
+		return err
+	}
+	a.log.Warn().Str("domain", domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
+	r := Conflict(string(e.Reason), "%s", e.Error())
+	r.Args = Args("Set", e.Set)
+	return r
+}
+
+// MailboxPick are mailboxes that are to become accounts.
+type MailboxPick struct {
+	MailboxQuery
+	Addresses []string // of them; all that the query finds and that are no accounts yet if there are none
+	// Exceptions is a CSV list of other new logins and passwords (tenant.ReadExceptions); "" for none.
+	Exceptions string
+}
+
+// ImportMailboxes makes accounts of a tenant's mailboxes. They wait until a person begins.
+func (a *Service) ImportMailboxes(ctx context.Context, who Actor, domain string, p MailboxPick) (*Added, error) {
+	exceptions, err := readExceptions(p.Exceptions)
+	if err != nil {
+		return nil, err
+	}
+	p.Rule.Exceptions = exceptions.Logins
+	list, err := a.Mailboxes(ctx, who, domain, p.MailboxQuery)
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Clashes) > 0 {
+		return nil, Conflict("mailboxes_clash", "%s", (&tenant.ClashError{Clashes: list.Clashes}).Error())
+	}
+	moves := slices.DeleteFunc(slices.Clone(list.Moves), func(m directory.Move) bool {
+		if len(p.Addresses) == 0 {
+			return list.Known[strings.ToLower(m.Address)] // it has its logins already
+		}
+		return !slices.Contains(p.Addresses, m.Address)
+	})
+	if len(moves) == 0 {
+		return nil, Conflict("no_mailboxes", "No mailbox was chosen.")
+	}
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	lines, mistakes := a.checkMailboxes(who, d, exceptions.Lines(moves))
+	if len(mistakes) > 0 {
+		return nil, Invalid(mistakes...)
+	}
+	return a.putAccounts(ctx, who, d, lines)
+}
+
+// checkMailboxes says which of them can't become accounts.
+func (a *Service) checkMailboxes(who Actor, d *config.Domain, lines []config.AccountLine) (good []config.AccountLine, mistakes []Mistake) {
+	check, newLogins := a.lineCheck(who, d), config.NewLogins{}
+	for _, l := range lines {
+		err := check(l)
+		if err == nil {
+			err = newLogins.Check(l)
+		}
+		switch {
+		case err == nil && !d.NeedsPassword(l):
+			good = append(good, l)
+			continue
+		case err == nil:
+			mistakes = append(mistakes, Mistake{Code: "mailbox_without_password", Args: Args("login", l.Login),
+				Text: l.Login + " has no password at the new server: expected one in the list of exceptions"})
+		default:
+			m := viewMistake(0, err)
+			m.Text = l.Login + " " + m.Text
+			mistakes = append(mistakes, m)
+		}
+		if len(mistakes) == maxMailboxMistakes {
+			break
+		}
+	}
+	return good, mistakes
+}
+
+// maxMailboxMistakes are as many as are told.
+const maxMailboxMistakes = 20
+
+// readExceptions reads the list of exceptions.
+func readExceptions(text string) (tenant.Exceptions, error) {
+	if strings.TrimSpace(text) == "" {
+		return tenant.Exceptions{}, nil
+	}
+	e, err := tenant.ReadExceptions(strings.NewReader(text), config.ListUTF8)
+	if wrong, ok := errors.AsType[*config.Error](err); ok {
+		return e, Invalid(viewMistakes(wrong.Mistakes)...)
+	}
+	return e, err
+}
