@@ -358,3 +358,41 @@ func TestNewServerNumbersAnewMeanwhile(t *testing.T) {
 		r.stop()
 	}
 }
+
+// TestMovedBetweenRenumberedFolders: mail is moved from one folder of the new server to another one, and both get another UIDVALIDITY
+// before the next look. Neither is taken for the other, nor for missing.
+func TestMovedBetweenRenumberedFolders(t *testing.T) {
+	for moved := 1; moved <= 2; moved++ {
+		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.pair.old.add("Work")
+			r.pair.old.add("Other")
+			for i := range 2 {
+				r.pair.old.deliver("Work", mail(i))
+			}
+			r.start(false)
+			r.copies(2)
+			for i := range moved {
+				r.pair.new.moveMail("Work", "Other", mail(i))
+			}
+			r.pair.new.deliver("Work", mail(80))
+			if moved == 2 {
+				r.pair.new.remove("Work", mail(80))
+			}
+			r.pair.new.renumber("Work")
+			r.pair.new.renumber("Other")
+			r.copies(0)
+			r.pair.old.deliver("Work", mail(90))
+			r.copies(1)
+			if !slices.Contains(r.pair.new.bodies("Work"), mail(90)) {
+				t.Errorf("Work has %q", r.pair.new.bodies("Work"))
+			}
+			for _, name := range []string{"Work", "Other"} {
+				if row := r.folderRow(name); row.New != name || row.State != store.FolderPresent {
+					t.Errorf("%s is %s: %s", name, row.New, row.State)
+				}
+			}
+		})
+	}
+}

@@ -31,6 +31,20 @@ func (b *fakeFolder) copied() *fakeFolder {
 	return &c
 }
 
+// highest is the highest UID of a folder's messages with a body.
+func (f *fakeServer) highest(name, body string) (uid imap.UID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b := f.folders[name]; b != nil {
+		for _, m := range b.messages {
+			if string(m.body) == body {
+				uid = m.uid
+			}
+		}
+	}
+	return uid
+}
+
 // number gives a folder's messages other UIDs under the same UIDVALIDITY, from one on
 // and in an order, as Dovecot does whose list of UIDs was lost.
 func (f *fakeServer) number(name string, from imap.UID, order func(a, b *fakeMessage) int) {

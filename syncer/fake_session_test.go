@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -25,6 +26,7 @@ type fakeSession struct {
 	progress func()      // told of every answer
 	hung     *lateStore  // what it will store when it goes on, if it fell silent in the middle of an APPEND
 	goesOn   hungError   // waits for that
+	born     int         // how often the server had been started by then
 }
 
 // within answers what was asked for while a folder was open, although another one has
@@ -42,13 +44,13 @@ func (s *fakeSession) within(box *fakeFolder) (done func()) {
 func (s *fakeSession) step(op string, fn func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.hung != nil {
+	if s.closed || s.hung != nil || s.born != s.boots {
 		return &upstream.Error{Op: op, Class: upstream.Lost, Err: io.ErrClosedPipe}
 	}
 	s.log = append(s.log, op)
 	s.catchUp()
 	if err := s.fault("+" + op); err != nil {
-		return err
+		return s.orRestart(err, op)
 	}
 	if s.box != nil && s.box.lost() && slices.Contains(needFolder, op) {
 		return lostError(op)
@@ -59,7 +61,19 @@ func (s *fakeSession) step(op string, fn func() error) error {
 	if err := fn(); err != nil {
 		return err
 	}
-	return s.fault("-" + op)
+	return s.orRestart(s.fault("-"+op), op)
+}
+
+// errRestart from a fault ends the server, with all sessions and what it had read and not stored; it runs again at once.
+var errRestart = errors.New("restart")
+
+func (s *fakeSession) orRestart(err error, op string) error {
+	if !errors.Is(err, errRestart) {
+		return err
+	}
+	s.boots++
+	s.late = nil
+	return lostError(op)
 }
 
 // needFolder are the steps that concern the open folder.

@@ -39,6 +39,7 @@ type fakeServer struct {
 	late           []*lateStore          // what it has read and will store only later
 	stored         func(bodies [][]byte) // is told of what it has stored late; nil for nobody
 	log            []string
+	boots          int // how often it has been started anew
 	sessions, peak int // sessions now, and at most at the same time
 }
 
@@ -255,5 +256,5 @@ func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.
 	}
 	s.sessions++
 	s.peak = max(s.peak, s.sessions)
-	return &fakeSession{fakeServer: s, traffic: opt.Traffic, progress: opt.Progress}, nil
+	return &fakeSession{fakeServer: s, born: s.boots, traffic: opt.Traffic, progress: opt.Progress}, nil
 }

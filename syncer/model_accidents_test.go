@@ -19,6 +19,7 @@ import (
 type kept struct {
 	server   *fakeServer
 	name     string
+	at       int    // its place among all backups
 	validity uint32 // UIDVALIDITY
 	putBack  func()
 	gone     map[string]int // removed or moved by their user by then, by body
@@ -47,7 +48,8 @@ func (m *model) goneEver() map[string]int {
 func (m *model) backUp(t *rapid.T, s *fakeServer) {
 	name := m.folderOf(t, s)
 	m.note("%s %s: backed up", m.sideOf(s), name)
-	m.backups = append(m.backups, kept{server: s, name: name, validity: s.folder(name).validity, putBack: s.keep(name), gone: m.goneEver(), arrived: m.copiesEver()})
+	m.n++
+	m.backups = append(m.backups, kept{server: s, name: name, at: m.n, validity: s.folder(name).validity, putBack: s.keep(name), gone: m.goneEver(), arrived: m.copiesEver()})
 }
 
 func (m *model) backUpOld(t *rapid.T) { m.backUp(t, m.pair.old) }
@@ -83,7 +85,11 @@ func (m *model) putOldBack(t *rapid.T) {
 	}
 	m.note("old %s: put back to an earlier state", k.name)
 	before, next, bodies := m.pair.old.flagsIn(k.name), m.pair.old.folder(k.name).next, m.count(m.pair.old)[k.name]
+	modSeq := m.pair.old.folder(k.name).modseq
 	k.putBack()
+	if m.pair.old.folder(k.name).modseq < modSeq {
+		m.counted[k.name] = max(m.counted[k.name], modSeq)
+	}
 	m.usedAgain[k.name] = true
 	if m.pair.old.folder(k.name).next == next {
 		for body, n := range m.count(m.pair.old)[k.name] {
@@ -114,17 +120,40 @@ func (m *model) putNewBack(t *rapid.T) {
 	after := total(m.count(m.pair.new))
 	for body := range m.limit {
 		m.excuse(lostOrRemoved, body, min(arrived[body]-k.arrived[body], gone[body]-k.gone[body]))
-		m.recount(body, after[body]-before[body])
+		m.recount(body, after[body]-before[body], k.gone[body])
 		if after[body] == 0 {
 			delete(m.mine, body)
 		}
 	}
+	m.excuseLast(k.name)
 	m.takeFlagsOf(k.name, flags)
+	// What was backed up after that state is of a course of things that has been given up: its UIDs say nothing of what the
+	// engine knows.
+	m.backups = slices.DeleteFunc(m.backups, func(b kept) bool { return b.server == k.server && b.name == k.name && b.at > k.at })
+}
+
+// excuseLast excuses what its user has taken from a new folder that was put back, if it had a higher UID than anything
+// there: it can't be told from what is lost.
+func (m *model) excuseLast(name string) {
+	highest := imap.UID(0)
+	for uid := range m.pair.new.uids(name) {
+		highest = max(highest, uid)
+	}
+	for body, uid := range m.leftAt[name] {
+		if uid > highest {
+			m.excuseUpTo(lostOrRemoved, body, m.left[name][body])
+		}
+	}
 }
 
 // recount takes note of copies that are on the new server again or not any more. One that its user had
-// moved there is lost with the folder: the ledger knows it as removed from where it was.
-func (m *model) recount(body string, more int) {
+// moved there is lost with the folder: the ledger knows it as removed from where it was. gone is how many its user
+// had taken by the state that is back.
+func (m *model) recount(body string, more, gone int) {
+	if again := min(-more, gone-m.removed[body]-m.moved[body]); again > 0 {
+		m.removed[body] += again
+		more += again
+	}
 	if lost := min(-more, m.moved[body]); lost > 0 {
 		m.removed[body] += lost
 		m.excuse(lostOrRemoved, body, lost)
@@ -170,6 +199,7 @@ func (m *model) numberNew(t *rapid.T) {
 	m.excuseLeft(name)
 	if m.numbered[name] {
 		m.excuseSameHeads(name)
+		m.renumberAstray(name)
 	}
 }
 

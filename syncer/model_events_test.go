@@ -203,20 +203,22 @@ func (m *model) blurAll() {
 // take removes a message from a new folder, with those that are the same.
 func (m *model) take(name, body string) {
 	m.store.unproved.while(func() map[string]int {
+		at := m.pair.new.highest(name, body)
 		n := m.pair.new.remove(name, body)
 		m.removed[m.original(body)] += n
-		m.leave(name, m.original(body), n)
+		m.leave(name, m.original(body), n, at)
 		return map[string]int{body: n}
 	})
 	m.blur(m.original(body))
 }
 
-// leave notes that messages are not any more where they were on the new server.
-func (m *model) leave(name, body string, n int) {
+// leave notes that messages, of which the last had that UID, are not any more where they were on the new server.
+func (m *model) leave(name, body string, n int, at imap.UID) {
 	if m.left[name] == nil {
-		m.left[name] = map[string]int{}
+		m.left[name], m.leftAt[name] = map[string]int{}, map[string]imap.UID{}
 	}
 	m.left[name][body] += n
+	m.leftAt[name][body] = max(m.leftAt[name][body], at)
 	m.excuseLeft(name)
 }
 
@@ -322,12 +324,16 @@ func (m *model) loseLedger(t *rapid.T) {
 	m.note("the ledger is lost")
 	m.stop()
 	returned := m.returned() // without what its user had given one that was removed, but perhaps with what he has given it since
+	for _, bodies := range m.excused {
+		maps.Copy(returned, bodies)
+	}
 	m.closeStore()
 	m.dropBackup()
 	m.openStore()
 	m.pair.new.settle() // without intents nothing tells of what it still has to store
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
-	m.moved, m.left, m.excused, m.backups = map[string]int{}, map[string]map[string]int{}, map[excuse]map[string]int{}, nil
+	m.moved, m.excused, m.backups = map[string]int{}, map[excuse]map[string]int{}, nil
+	m.left, m.leftAt = map[string]map[string]int{}, map[string]map[string]imap.UID{}
 	old, new := m.count(m.pair.old), m.count(m.pair.new)
 	m.limit, m.own = total(new), map[string]int{}
 	for body, n := range m.limit {

@@ -29,6 +29,8 @@ const (
 	// unnoticed: it was removed on the old server, perhaps before it was copied, and is back with a backup
 	// although no number has gone back. It is an excuse for a message that isn't there.
 	unnoticed excuse = "back on the old server without a sign"
+	// notLooked: see coincides. It is an excuse for a message that isn't there yet.
+	notLooked excuse = "all numbers are what they were by chance"
 	// refusedWhole: see onlyRefused. The history ends with a pass that is not complete.
 	refusedWhole excuse = "all that was to come into a folder is refused"
 )

@@ -19,7 +19,7 @@ func (m *model) renameUntold(t *rapid.T) {
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
 	m.note("new %s: renamed to %s, and nobody says so", from, to)
-	findable := m.findable(from)
+	findable := m.findable(from) && !m.numbered[from]
 	m.pair.new.rename(from, to)
 	m.renamed(from, to)
 	m.astray[to] = append(m.astray[from], from)
@@ -29,7 +29,7 @@ func (m *model) renameUntold(t *rapid.T) {
 }
 
 // findable tells whether there is something to find a folder of the new server by, should it be renamed: the
-// UIDVALIDITY that the engine knows, and a copy that it holds.
+// UIDVALIDITY that the engine knows, and a copy that it holds. Where UIDs are given anew before the next look, it isn't.
 func (m *model) findable(name string) (findable bool) {
 	if m.pair.new.fleeting {
 		return false
@@ -56,7 +56,7 @@ func (m *model) mayMiss(name string) {
 	}
 }
 
-// renumberAstray is for a folder that was renamed without a word and gets another UIDVALIDITY: what it
+// renumberAstray is for a folder that was renamed without a word and gets another UIDVALIDITY, or other UIDs: what it
 // holds is all that it could be known by, and that may go as well.
 func (m *model) renumberAstray(name string) {
 	if len(m.astray[name]) > 0 {

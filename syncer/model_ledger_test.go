@@ -88,6 +88,9 @@ func (m *model) putLedgerBack(*rapid.T) {
 	arrived, gone := m.copiesEver(), m.goneEver()
 	for body := range m.limit {
 		m.excuse(ledgerOlder, body, min(arrived[body]-b.arrived[body], gone[body]-b.gone[body]))
+		if m.limit[body] > 1 {
+			m.excuseUpTo(indistinct, body, gone[body])
+		}
 	}
 	for body, flags := range m.oldFlags() {
 		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, b.flags[body])

@@ -158,7 +158,7 @@ func (m *model) renameFolder(from, to string, answered bool) {
 // renamed notes that a folder of the new server has another name.
 func (m *model) renamed(from, to string) {
 	m.dropBackup()
-	m.left[to], m.unseen[to], m.numbered[to], m.astray[to] = m.left[from], m.unseen[from], m.numbered[from], m.astray[from]
+	m.left[to], m.leftAt[to], m.unseen[to], m.numbered[to], m.astray[to] = m.left[from], m.leftAt[from], m.unseen[from], m.numbered[from], m.astray[from]
 	delete(m.left, from)
 	if m.lostDirs[from] {
 		m.mayMiss(to)
@@ -207,18 +207,18 @@ func (m *model) move(from, to, body string) {
 			return nil
 		}
 		m.stray[was], m.unclear[was] = true, true
-		moved := 0
+		moved, last := 0, imap.UID(0)
 		source.messages = slices.DeleteFunc(source.messages, func(msg *fakeMessage) bool {
 			if string(msg.body) != body {
 				return false
 			}
 			target.append(msg.body, msg.flags, msg.date)
-			moved++
+			moved, last = moved+1, msg.uid
 			return true
 		})
 		source.modseq++
 		m.moved[was] += moved
-		m.leave(from, was, moved)
+		m.leave(from, was, moved, last)
 		return map[string]int{body: moved}
 	})
 	m.blur(was)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -27,8 +28,13 @@ import (
 // on (1h30m, 60s); without it, it draws as many histories as -rapid.checks says.
 const modelTime = "MODEL_TIME"
 
-// modelAccidents is the environment variable with which TestModel draws other people's accidents as well.
+// modelAccidents is the environment variable with which TestModel draws any number of other people's accidents in a history
+// instead of a few.
 const modelAccidents = "MODEL_ACCIDENTS"
+
+// fewAccidents is how many accidents befall the servers and the ledger in one history at most, unless modelAccidents says
+// otherwise. More of them can come to what neither the engine nor the model tells apart.
+const fewAccidents = 2
 
 // TestModel drives the engine with random histories of two servers, a client and
 // failures, and checks after each step that nothing is there too often, and after
@@ -95,34 +101,53 @@ func history(t *rapid.T, done *tally) {
 		"lose ledger":          m.loseLedger,
 		"":                     m.neverTwice,
 	}
-	if os.Getenv(modelAccidents) != "" {
-		maps.Copy(actions, m.accidents())
-	}
+	maps.Copy(actions, m.precautions())
+	maps.Copy(actions, m.accidents())
 	t.Repeat(actions)
 	m.quiesce()
 	done.histories.Add(1)
 	done.excuses.add(m.used)
 }
 
-// accidents are what befalls servers, folders and ledgers from outside, without the engine being told. Several
-// of them in one history can still come to what neither the engine nor the model tells apart, once in a
-// thousand histories or so; that is why make test leaves them to the tests of single ones (accidents_test.go).
-func (m *model) accidents() map[string]func(*rapid.T) {
+// precautions are what accidents need, and what ends one.
+func (m *model) precautions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"back up old":     m.backUpOld,
+		"back up old":    m.backUpOld,
+		"back up new":    m.backUpNew,
+		"back up ledger": m.backUpLedger,
+		"show":           m.show,
+	}
+}
+
+// accidents are what befalls servers, folders and ledgers from outside, without the engine being told.
+func (m *model) accidents() map[string]func(*rapid.T) {
+	all := map[string]func(*rapid.T){
 		"put old back":    m.putOldBack,
-		"back up new":     m.backUpNew,
 		"put new back":    m.putNewBack,
 		"number old":      m.numberOld,
 		"number new":      m.numberNew,
 		"restart modseq":  m.restartModSeq,
-		"back up ledger":  m.backUpLedger,
 		"put ledger back": m.putLedgerBack,
 		"rename untold":   m.renameUntold,
 		"delete untold":   m.deleteUntold,
 		"hide":            m.hide,
-		"show":            m.show,
 	}
+	left := fewAccidents
+	if os.Getenv(modelAccidents) != "" {
+		left = math.MaxInt
+	}
+	for name, accident := range all {
+		all[name] = func(t *rapid.T) {
+			before := len(m.history)
+			if left > 0 {
+				accident(t)
+			}
+			if len(m.history) > before {
+				left--
+			}
+		}
+	}
+	return all
 }
 
 // model is what the history has done so far. Messages are known by their bodies.
@@ -146,11 +171,12 @@ type model struct {
 	limit     map[string]int    // how many copies there may have been since the ledger was lost the last time
 	removed   map[string]int    // how many of them the user removed
 	mine      map[string][]imap.Flag
-	moved     map[string]int            // how often the user moved one
-	left      map[string]map[string]int // what its user has removed or moved from a new folder, by body
-	own       map[string]int            // the user's own mail on the new server, with what was removed of it
-	astray    map[string][]string       // former names of folders that were renamed without a word
-	late      map[string]int            // what the new server has stored late, by body; guarded by lateMu
+	moved     map[string]int                 // how often the user moved one
+	left      map[string]map[string]int      // what its user has removed or moved from a new folder, by body
+	leftAt    map[string]map[string]imap.UID // the highest UID that it had there
+	own       map[string]int                 // the user's own mail on the new server, with what was removed of it
+	astray    map[string][]string            // former names of folders that were renamed without a word
+	late      map[string]int                 // what the new server has stored late, by body; guarded by lateMu
 	lateMu    sync.Mutex
 	backup    *copyOfLedger // nil for none
 	backups   []kept
@@ -164,6 +190,7 @@ type model struct {
 	stray     map[string]bool // moved by the user, or delivered to both servers
 	double    map[string]bool // may have copies of its own right besides ours
 	lostDirs  map[string]bool // new folders the user deleted
+	final     bool            // the history has ended: nothing is to come any more
 	amnesia   bool            // the ledger was lost, and no pass has been complete since
 }
 
@@ -171,7 +198,7 @@ func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
 		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
-		moved: map[string]int{}, left: map[string]map[string]int{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
+		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
 	m.cfg = config.Default()

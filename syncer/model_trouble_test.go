@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
@@ -60,7 +60,8 @@ type fault struct {
 	after int                    // steps until it strikes
 	where func(step string) bool // which count; nil: all
 	late  int                    // steps until what is late is stored
-	kind  string                 // cut, crash, late, kindMeanwhile, or NO and its code
+	hangs time.Duration          // how long the server hangs; longer than anybody waits if it is negative
+	kind  string                 // cut, crash, late, hung, restart, kindMeanwhile, or NO and its code
 }
 
 // kindMeanwhile is no failure: somebody does something then.
@@ -89,15 +90,20 @@ func drawTrouble(t *rapid.T) *trouble {
 
 func drawFault(t *rapid.T) fault {
 	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
-	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "crash at a commit", "bug"}).Draw(t, "trouble"); kind {
+	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug"}).Draw(t, "trouble"); kind {
 	case "lost answer":
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":
 		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
-		f.late = 1
-		if os.Getenv(modelAccidents) != "" {
-			f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
+		f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
+	case "hung":
+		f.kind, f.where = kind, func(step string) bool { return step == "+APPEND" }
+		f.hangs = time.Duration(rapid.IntRange(-1, 10).Draw(t, "milliseconds")) * time.Millisecond
+	case "restart":
+		f.kind, f.where = kind, func(step string) bool {
+			return !slices.Contains([]string{"COMMIT", "FOLDERS", "CONNECT"}, step[1:])
 		}
+		return f
 	case "bug": // the server has stored what it says NO to
 		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
 	case "crash at a commit":
@@ -150,12 +156,31 @@ func (f *fault) error(step string) error {
 	switch {
 	case f.kind == "late":
 		return lateError(f.late)
+	case f.kind == "hung":
+		return hungError(f.goesOn)
+	case f.kind == "restart":
+		return errRestart
 	case f.kind == noBug && step == "-APPEND":
 	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
 		return lostError(step) // any other NO after the fact, or one to what is no command, would be a lie
 	}
 	return &upstream.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
 		Code: imap.ResponseCode(code), Text: "no", Err: errors.New("NO")}
+}
+
+// goesOn waits until the process of a server that hung goes on; false if it doesn't while anybody waits.
+func (f *fault) goesOn(ctx context.Context) bool {
+	if f.hangs < 0 {
+		return false
+	}
+	t := time.NewTimer(f.hangs)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // act signals that an action is due. The caller holds the lock.

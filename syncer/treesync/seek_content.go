@@ -109,38 +109,47 @@ func (k *seeker) readAll(ctx context.Context, w *sought, candidates []string) er
 	for i := range ledger.Entries {
 		held[ledger.Entries[i].Fingerprint] = true
 	}
-	read := 0
+	read, kept := 0, false
 	for _, name := range k.ownFirst(w, candidates) {
+		own := k.isOwn(w, name)
+		kept = kept || own && k.status[name].Messages == 0
 		// People who copy a few messages into a folder of their own have not renamed one.
-		if _, known := w.at[name]; known || k.isTaken(name) || 2*int(k.status[name].Messages) < len(held) || read == readMost {
+		if _, known := w.at[name]; known || k.isTaken(name) || 2*int(k.status[name].Messages) < len(held) || read == readMost || kept && k.isAnothers(w, name) {
 			continue
 		}
 		read++
-		holds, err := k.holds(ctx, name, held)
+		same, others, err := k.holds(ctx, name, held)
 		switch {
 		case err != nil:
 			return err
-		case holds && k.isOwn(w, name): // it was only numbered anew
+		case same > others && own: // it was only numbered anew
 			w.found = name
 			return nil
-		case holds:
+		case same > others:
 			w.at[name] = byContent
+		case own:
+			kept = same > 0
 		}
 	}
 	return nil
 }
 
-// holds tells whether most of what a folder holds is what another one held.
-func (k *seeker) holds(ctx context.Context, name string, held map[store.Fingerprint]bool) (bool, error) {
-	same, others := 0, 0
-	err := k.look(ctx, name, ends, func(_ upstream.Message, fp store.Fingerprint) {
+// holds counts of what a folder holds what another one held, and what it didn't.
+func (k *seeker) holds(ctx context.Context, name string, held map[store.Fingerprint]bool) (same, others int, err error) {
+	err = k.look(ctx, name, ends, func(_ upstream.Message, fp store.Fingerprint) {
 		if held[fp] {
 			same++
 		} else {
 			others++
 		}
 	})
-	return same > others, err
+	return same, others, err
+}
+
+// isAnothers tells whether a folder is called as another one of those looked for was: if nothing that the folder of the own
+// name holds speaks against it, both were numbered anew, and mail was moved between them.
+func (k *seeker) isAnothers(w *sought, name string) bool {
+	return slices.ContainsFunc(k.sought, func(o *sought) bool { return o != w && k.isOwn(o, name) })
 }
 
 // isOwn tells whether a folder is called as the one looked for was.
