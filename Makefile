@@ -4,6 +4,8 @@
 # make round     moves two people between two Dovecots by bin/postferry
 # make bench     benchmarks, those of make speed among them
 # make speed     how fast accounts are copied, against mbsync and dsync, as a table (20 minutes)
+# make scale     a daemon moves SCALE_ACCOUNTS small accounts between servers in memory: how fast,
+#                and how large it grows
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
@@ -20,8 +22,9 @@ MODEL_TIME ?= 1h
 TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
 BENCH ?= .
+SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed thousand fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand fuzz corpus model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
@@ -53,6 +56,10 @@ bench: deps
 speed: export TMPDIR = /dev/shm
 speed: deps
 	go test -run '^$$' -bench '^BenchmarkSpeed$$' -benchtime 1x -timeout 60m ./internal/lab/bench
+
+scale: export SCALE_ACCOUNTS := $(SCALE_ACCOUNTS)
+scale:
+	go test -run '^$$' -bench '^BenchmarkScale$$' -benchtime 1x -timeout 120m ./internal/lab/bench
 
 thousand: deps
 	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -43,23 +44,25 @@ func (p *pair) enter(d *testDaemon, login string) *imapclient.Client {
 	return c
 }
 
-// TestLoginsOfOneMailbox: whoever logs in through the relay with another login of their mailbox, or as a master
-// user, sees the same mail, once; the accounts that are enrolled thereby are aliases. Another person stays another.
+// TestLoginsOfOneMailbox: whoever logs in through the relay with another login of their mailbox sees the same mail,
+// once; the accounts that are enrolled thereby are aliases. A master user's login is that of the account. Another
+// person stays another.
 func TestLoginsOfOneMailbox(t *testing.T) {
 	t.Parallel()
 	p := startAliasPair(t)
 	p.old.FillMaildir("anna", "INBOX", lab.Generate(1, 40, 1000))
 	p.old.FillMaildir("berta", "INBOX", lab.Generate(2, 40, 1000))
 	d := p.serve()
-	logins := []string{"anna@example.com", "anna", "anna*admin"}
-	for _, login := range logins {
+	logins := []string{"anna@example.com", "anna"}
+	for _, login := range append(logins, "anna*admin") {
 		c := p.enter(d, login)
 		if n := choose(t, c, "INBOX").NumMessages; n != 40 {
 			t.Errorf("%s sees %d messages, want 40", login, n)
 		}
-		eventually(t, "a complete pass for "+login, func() bool {
+		person, _, _ := strings.Cut(login, "*")
+		eventually(t, "a complete pass for "+person, func() bool {
 			_, accounts := statusOf(t, d.Config)
-			return accounts[login].Complete
+			return accounts[person].Complete
 		})
 	}
 	if n := choose(t, p.enter(d, "berta@example.com"), "INBOX").NumMessages; n != 40 {
@@ -73,7 +76,7 @@ func TestLoginsOfOneMailbox(t *testing.T) {
 		}
 	}
 	totals, accounts := statusOf(t, d.Config)
-	if totals.Accounts != 4 || totals.Copied != 85 {
+	if totals.Accounts != 3 || totals.Copied != 85 {
 		t.Errorf("%+v", totals)
 	}
 	for i, login := range logins {

@@ -100,8 +100,9 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 		if err := me.compareAll(ctx, others); err != nil {
 			return err
 		}
-		c.newValidity = me.inbox.UIDValidity
+		c.newValidity, c.new = me.inbox.UIDValidity, reachedBy(me.inbox)
 	}
+	c.old = reachedBy(inboxOf(status))
 	m.claim(id, c)
 	return nil
 }
@@ -143,17 +144,19 @@ type claimant struct {
 }
 
 // compareAll compares the claimant's mailbox with those of others, in the order in which
-// they came.
+// they came. There may be thousands that look alike, where servers number all INBOXes the same
+// way (Gmail, Exchange): most can be told apart by what is known of them.
 func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]claim) error {
-	if err := c.look(ctx); err != nil {
+	if err := c.lookAtBoth(ctx); err != nil { // after what is known of the others: they may have copied meanwhile
+		return err
+	}
+	left, err := c.notContradicted(ctx, others)
+	if err != nil {
 		return err
 	}
 	var doubt error
-	for _, id := range slices.Sorted(maps.Keys(others)) {
-		if v := others[id].newValidity; v != 0 && v != c.inbox.UIDValidity {
-			continue
-		}
-		err := c.compare(ctx, id)
+	for _, other := range left {
+		err := c.compare(ctx, other)
 		if _, unsure := errors.AsType[*doubtError](err); unsure {
 			doubt = err // another one may be it for sure
 			continue
@@ -165,29 +168,96 @@ func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]cl
 	return doubt
 }
 
-// compare ends with an aliasError if both mailboxes are proved to be another account's, with nil
-// if one of them is proved not to be, and with a doubtError otherwise.
-func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
+// candidate is an account whose mailbox may be the claimant's.
+type candidate struct {
+	store.Account
+	rows []store.Folder
+}
+
+// notContradicted are those of others whose mailboxes may be the claimant's, as far as their numbers
+// tell. An account may copy at any time: what its row says is compared with what the claimant's INBOXes
+// have when they are looked at after it was read, and only then believed to contradict.
+func (c *claimant) notContradicted(ctx context.Context, others map[store.AccountID]claim) (left []candidate, err error) {
+	var some []candidate
+	again := false
+	for _, id := range slices.Sorted(maps.Keys(others)) {
+		if c.toldApart(others[id]) {
+			continue
+		}
+		other, err := c.candidate(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if other == nil {
+			continue
+		}
+		some = append(some, *other)
+		again = again || c.contradicts(other.rows)
+	}
+	if !again {
+		return some, nil
+	}
+	if err := c.lookAtBoth(ctx); err != nil {
+		return nil, err
+	}
+	for _, other := range some {
+		if !c.contradicts(other.rows) {
+			left = append(left, other)
+		}
+	}
+	return left, nil
+}
+
+// toldApart tells whether a claim can't be for the claimant's mailbox, by what was known when it was made.
+func (c *claimant) toldApart(other claim) bool {
+	if v := other.newValidity; v != 0 && v != c.inbox.UIDValidity {
+		return true
+	}
+	return other.new.beyond(c.inbox) || other.old.beyond(inboxOf(c.status))
+}
+
+// inboxOf is the status of INBOX at the old server.
+func inboxOf(status map[string]upstream.Status) upstream.Status {
+	for name, st := range status {
+		if foldertree.IsInbox(&store.Folder{Old: name}) {
+			return st
+		}
+	}
+	return upstream.Status{}
+}
+
+// candidate reads what is known of another account; nil if it has no mailbox of its own, or if a person
+// has said that it isn't the claimant's.
+func (c *claimant) candidate(ctx context.Context, id store.AccountID) (*candidate, error) {
 	other, err := c.Store.AccountByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && other.Alias != 0 {
 		c.Mailboxes.release(id)
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := c.Store.Folders(ctx, id)
-	if err != nil || other.Apart && c.begun { // a person has said so
-		return err
+	if err != nil || other.Apart && c.begun {
+		return nil, err
 	}
-	if differs, err := c.differs(ctx, rows); err != nil || differs {
-		return err
+	for i := range rows {
+		if f := &rows[i]; foldertree.IsInbox(f) {
+			cp := f.Checkpoint
+			c.Mailboxes.reached(id, reached{cp.UIDValidity, cp.UIDNext}, reached{cp.NewUIDValidity, cp.NewUIDNext})
+		}
 	}
-	doubt := &doubtError{of: id, twice: c.begun && foldertree.Begun(rows)}
+	return &candidate{other, rows}, nil
+}
+
+// compare ends with an aliasError if both mailboxes are proved to be another account's, with nil
+// if one of them is proved not to be, and with a doubtError otherwise.
+func (c *claimant) compare(ctx context.Context, other candidate) error {
+	doubt := &doubtError{of: other.ID, twice: c.begun && foldertree.Begun(other.rows)}
 	if other.Domain == c.domain {
 		doubt.login = other.Login
 	}
-	same, err := c.sameNew(ctx, other)
+	same, err := c.sameNew(ctx, other.Account)
 	if why := whyUnproved(err); why != "" {
 		doubt.why = "the new mailboxes: " + why
 		return doubt
@@ -196,7 +266,7 @@ func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
 		return err
 	}
 	doubt.certain = true
-	same, err = c.sameOld(ctx, other)
+	same, err = c.sameOld(ctx, other.Account)
 	if why := whyUnproved(err); why != "" {
 		doubt.why = "the old mailboxes: " + why
 		return doubt
@@ -208,31 +278,27 @@ func (c *claimant) compare(ctx context.Context, id store.AccountID) error {
 		doubt.why = "both have a ledger of their own"
 		return doubt
 	}
-	return &AliasError{Of: id}
+	return &AliasError{Of: other.ID}
 }
 
-// differs tells whether another account's INBOXes can't be the claimant's. They are looked at
-// once more before that is believed: the other one may have copied since.
-func (c *claimant) differs(ctx context.Context, rows []store.Folder) (bool, error) {
-	if !c.contradicts(rows) {
-		return false, nil
-	}
+// lookAtBoth asks for the numbers of the claimant's INBOXes on both servers.
+func (c *claimant) lookAtBoth(ctx context.Context) error {
 	if err := c.look(ctx); err != nil {
-		return false, err
+		return err
 	}
 	if !c.pair.Traits().Folders {
-		return c.contradicts(rows), nil
+		return nil
 	}
 	old, err := c.pair.Source(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	st, err := old.Inbox(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	c.status = withInbox(c.status, st)
-	return c.contradicts(rows), nil
+	return nil
 }
 
 // look asks for the number of the claimant's INBOX at the new server.
@@ -253,14 +319,11 @@ func (c *claimant) contradicts(rows []store.Folder) bool {
 			continue
 		}
 		cp := f.Checkpoint
-		old := c.status[f.Old]
 		if cp.NewUIDValidity != 0 && c.inbox.UIDValidity != 0 && cp.NewUIDValidity != c.inbox.UIDValidity {
 			return true
 		}
-		if cp.NewUIDValidity == c.inbox.UIDValidity && c.inbox.UIDNext != 0 && c.inbox.UIDNext < cp.NewUIDNext {
-			return true
-		}
-		if cp.UIDValidity == old.UIDValidity && old.UIDNext != 0 && old.UIDNext < cp.UIDNext {
+		new, old := reached{cp.NewUIDValidity, cp.NewUIDNext}, reached{cp.UIDValidity, cp.UIDNext}
+		if new.beyond(c.inbox) || old.beyond(c.status[f.Old]) {
 			return true
 		}
 	}

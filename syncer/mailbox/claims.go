@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/semaphore"
 
 	"postferry/config"
@@ -31,12 +32,27 @@ type claim struct {
 	// newValidity is the new INBOX's UIDVALIDITY; 0 if it is not known for sure. While two
 	// sessions are the first to see a mailbox they may be told different ones.
 	newValidity uint32
+	// old and new are how far its INBOXes had got at some time.
+	old, new reached
 }
+
+// reached says how far a folder had got: under this UIDVALIDITY its UIDNEXT was that. It is never
+// less again (RFC 9051 section 2.3.1.1). Zero if nothing is known.
+type reached struct {
+	validity uint32
+	next     imap.UID
+}
+
+// beyond tells whether a folder that has a status now can't be the one that had got there.
+func (r reached) beyond(st upstream.Status) bool {
+	return r.validity != 0 && r.validity == st.UIDValidity && st.UIDNext != 0 && st.UIDNext < r.next
+}
+
+func reachedBy(st upstream.Status) reached { return reached{st.UIDValidity, st.UIDNext} }
 
 // same tells whether a claim is made by the same logins for the same mailbox.
 func (c claim) same(other claim) bool {
-	c.newValidity = other.newValidity
-	return c == other
+	return c.sides == other.sides && c.oldLogin == other.oldLogin && c.newLogin == other.newLogin
 }
 
 // Mailboxes are those of the new servers that accounts copy into. An account claims its
@@ -120,6 +136,16 @@ func (m *Mailboxes) claim(id store.AccountID, c claim) {
 		m.alike[c.sides] = map[store.AccountID]bool{}
 	}
 	m.alike[c.sides][id] = true
+}
+
+// reached notes how far the INBOXes of an account's claim have got since.
+func (m *Mailboxes) reached(id store.AccountID, old, new reached) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.claims[id]; ok {
+		c.old, c.new = old, new
+		m.claims[id] = c
+	}
 }
 
 // release takes an account's claim back.
@@ -226,11 +252,5 @@ const lastKey = store.Key("\xff\xff\xff\xff\xff\xff\xff\xff")
 
 // sidesOf are an account's, from a look at the old server.
 func sidesOf(l *session.Pair, old map[string]upstream.Status) sides {
-	of := sides{servers: servers{l.Old.End.Server.Address(), l.New.End.Server.Address()}}
-	for name, st := range old {
-		if foldertree.IsInbox(&store.Folder{Old: name}) {
-			of.oldValidity = st.UIDValidity
-		}
-	}
-	return of
+	return sides{servers{l.Old.End.Server.Address(), l.New.End.Server.Address()}, inboxOf(old).UIDValidity}
 }

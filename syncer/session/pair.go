@@ -252,9 +252,11 @@ func (s *Slot[S]) GiveAway() (session S, release func()) {
 	return session, release
 }
 
-// gone notes that the slot's session has ended.
+// gone notes that the slot's session has ended. It keeps nothing of it: a pair lasts as long as its
+// account, and a session has buffers.
 func (s *Slot[S]) gone() {
-	s.There = false
+	var none S
+	s.Session, s.There = none, false
 	s.Held.Add(-1)
 }
 

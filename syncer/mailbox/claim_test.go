@@ -1,0 +1,85 @@
+package mailbox
+
+import (
+	"context"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// counted is a store of accounts that have all copied something, and a session with a new server
+// whose INBOX is empty. Both count what they are asked.
+type counted struct {
+	store.Store
+	reads int
+	next  imap.UID // of the others' new INBOXes
+}
+
+func (c *counted) AccountByID(_ context.Context, id store.AccountID) (store.Account, error) {
+	c.reads++
+	return store.Account{ID: id}, nil
+}
+
+func (c *counted) Folders(context.Context, store.AccountID) ([]store.Folder, error) {
+	cp := store.Checkpoint{UIDValidity: 1, UIDNext: 10, NewUIDValidity: 1, NewUIDNext: c.next}
+	return []store.Folder{{Old: "INBOX", New: "INBOX", Checkpoint: cp}}, nil
+}
+
+type countedTarget struct {
+	session.Target
+	asked int
+}
+
+func (c *countedTarget) Status(context.Context, []string) (map[string]upstream.Status, error) {
+	c.asked++
+	return map[string]upstream.Status{"INBOX": {UIDValidity: 1, UIDNext: 1}}, nil
+}
+
+// TestManyAlike: of servers that give all INBOXes the same UIDVALIDITY, as Gmail and Exchange do, an
+// account is not asked about, nor read, once for each other that there is.
+func TestManyAlike(t *testing.T) {
+	const n = 1000
+	st, target := &counted{next: 5}, &countedTarget{}
+	m := NewMailboxes()
+	m.loaded = true
+	of := sides{servers{"old:993", "new:993"}, 1}
+	for id := range store.AccountID(n) {
+		m.claim(id+1, claim{sides: of})
+	}
+	pair := &session.Pair{}
+	pair.Old.End.Server.Protocol = config.POP3 // so that there is no INBOX to be asked for
+	for i := range 3 {
+		c := &claimant{ClaimRequest: &ClaimRequest{Account: n + 1, Mailboxes: m, Store: st}, pair: pair, session: target}
+		if err := c.compareAll(t.Context(), m.others(n+1, of)); err != nil {
+			t.Fatal(err)
+		}
+		if target.asked > 2*(i+1) || st.reads > n {
+			t.Fatalf("claim %d: asked %d times, read %d times", i, target.asked, st.reads)
+		}
+	}
+}
+
+// TestReached: what is known of another mailbox tells it apart from one that hasn't got as far.
+func TestReached(t *testing.T) {
+	for _, tt := range []struct {
+		had  reached
+		has  upstream.Status
+		want bool
+	}{
+		{reached{}, upstream.Status{}, false},
+		{reached{1, 5}, upstream.Status{UIDValidity: 1, UIDNext: 4}, true},
+		{reached{1, 5}, upstream.Status{UIDValidity: 1, UIDNext: 5}, false},
+		{reached{1, 5}, upstream.Status{UIDValidity: 1}, false}, // it does not tell
+		{reached{1, 5}, upstream.Status{UIDValidity: 2, UIDNext: 4}, false},
+		{reached{0, 5}, upstream.Status{UIDNext: 4}, false},
+	} {
+		if got := tt.had.beyond(tt.has); got != tt.want {
+			t.Errorf("%v, %v: %v", tt.had, tt.has, got)
+		}
+	}
+}
