@@ -285,6 +285,8 @@ func (d *dialer) enter(ctx context.Context, login string, a store.Account, c cla
 func recorded(a store.Account, given store.Secret) opener {
 	isOld, isNew := same(given, a.Old.Password), same(given, a.New.Password)
 	switch {
+	case a.New.Password == "": // an empty one is never tried
+		return ""
 	case isNew == 1:
 		return byNew
 	case isOld == 1 && a.OldOpens:

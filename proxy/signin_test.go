@@ -282,3 +282,14 @@ func TestCurlWithToken(t *testing.T) {
 		t.Error("the token is in the log")
 	}
 }
+
+// An account without a password of its own at the new server is not opened with an empty one, whatever
+// password somebody gives.
+func TestNoEmptyPassword(t *testing.T) {
+	a := store.Account{OldOpens: true, Old: store.Credentials{Login: anna, Password: "old"}, New: store.Credentials{Login: anna}}
+	for _, given := range []store.Secret{"old", ""} {
+		if by := recorded(a, given); by != "" {
+			t.Errorf("%q opens by %s", given.Reveal(), by)
+		}
+	}
+}

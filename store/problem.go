@@ -60,6 +60,7 @@ const (
 	WrongDates           ProblemKind = "wrong_dates"           // the new server does not keep the dates of messages; mail is copied all the same
 	Protocol             ProblemKind = "protocol"              // the server's answer makes no sense
 	SameMailbox          ProblemKind = "same_mailbox"          // the login may lead to a mailbox that another account copies; a person has to say
+	PasswordMissing      ProblemKind = "password_missing"      // no password is known for the account
 	TokenRefused         ProblemKind = "token_refused"         // the server does not take the token
 	TokensNotTaken       ProblemKind = "tokens_not_taken"      // the server offers no mechanism that takes tokens
 	MasterNotTaken       ProblemKind = "master_not_taken"      // the server offers no way for one login to open another's mailbox

@@ -69,6 +69,7 @@ var (
 	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
 	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
 	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
+	errNoSecret      = errors.New("no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in")
 	errNoTokens      = errors.New("the server offers neither OAUTHBEARER nor XOAUTH2, so it takes no tokens")
 	errNoProxy       = errors.New("the server offers no mechanism by which one login can open another's mailbox (AUTH=PLAIN)")
 	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")

@@ -72,6 +72,8 @@ func (e *Error) fixKind() store.ProblemKind {
 		return store.OldEncryption
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return store.OverQuota
+	case errors.Is(e.Err, errNoSecret):
+		return store.PasswordMissing
 	case e.Token != nil:
 		return store.TokenRefused
 	case errors.Is(e.Err, errNoTokens):

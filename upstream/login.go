@@ -32,6 +32,9 @@ func (s *Session) SignIn(ctx context.Context, si SignIn) error {
 	if s.preauth {
 		return s.fault(opLogin, Fix, errPreauth)
 	}
+	if si.Secret == "" {
+		return s.fault(opLogin, Fix, errNoSecret)
+	}
 	if si.unsendable() {
 		return s.fault(opLogin, Fix, errNUL)
 	}

@@ -19,6 +19,7 @@ func TestLogin(t *testing.T) {
 		name, script, want, summary string
 		password                    store.Secret
 		id                          []wire.Field
+		noPassword                  bool
 	}{
 		{name: "SASL-IR, capabilities asked for", script: `
 S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello
@@ -168,6 +169,10 @@ S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello
 		{name: "PREAUTH", script: `
 S: * PREAUTH [CAPABILITY IMAP4rev1] as somebody
 `, want: `fix 0s: server: login: the server says PREAUTH: it would let anybody in without a password`},
+		{name: "no password", noPassword: true, script: `
+S: * OK [CAPABILITY IMAP4rev1] hello
+`, want: `fix 0s: server: login: no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in`,
+			summary: "No password is known for this account at 127.0.0.1. Enter it on the import page, or import the list with it."},
 		{name: "NUL", password: "a\x00b", script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 `, want: `fix 0s: server: login: the login or the password contains a NUL, which IMAP can't express`},
@@ -187,6 +192,9 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			if tt.password != "" {
 				c.Password = tt.password
 			}
+			if tt.noPassword {
+				c.Password = ""
+			}
 			err = s.Login(context.Background(), c)
 			if got := verdict(err); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
@@ -194,7 +202,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			if e, ok := err.(*Error); ok && tt.summary != "" && e.Summary() != tt.summary {
 				t.Errorf("summary %q", e.Summary())
 			}
-			if strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {
+			if !tt.noPassword && strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {
 				t.Errorf("a secret in the log: %s", log.String())
 			}
 		})

@@ -29,6 +29,9 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 // Afterwards the capabilities are those after login.
 func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 	return s.do(ctx, opLogin, func() error {
+		if si.Secret == "" {
+			return s.fault(opLogin, Fix, errNoSecret)
+		}
 		defer func() { s.secrets = nil }()
 		s.secrets = []string{si.Secret.Reveal()}
 		if err := s.authenticate(si); err != nil {

@@ -73,6 +73,8 @@ func (e *Error) fixSummary(host string) string {
 		return e.tlsSummary(host)
 	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
 		return "The mailbox at " + host + " is full" + e.words() + ". Make room or raise its quota; then the copying goes on."
+	case errors.Is(e.Err, errNoSecret):
+		return "No password is known for this account at " + host + ". Enter it on the import page, or import the list with it."
 	case e.Token != nil:
 		return host + " refused the token that was fetched for this account" + e.words() + ". See whether the account and the application have access to IMAP there."
 	case errors.Is(e.Err, errNoTokens):
