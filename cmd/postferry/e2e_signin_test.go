@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,8 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-sasl"
+
+	"postferry/config"
+	"postferry/credential"
 	"postferry/internal/demo/clouds"
 	"postferry/internal/lab"
+	"postferry/internal/secret"
+	"postferry/store"
 )
 
 // provider is a provider of tokens that two mail servers ask about them.
@@ -94,7 +103,7 @@ func TestTokens(t *testing.T) {
 		p.old.FillMaildir(login, "INBOX.Sent", lab.Generate(uint64(10+i), 50, 3000))
 	}
 	line := lab.FaultLine(t, p.old.IMAP, func(conn int) lab.Plan {
-		if conn > 12 {
+		if conn > 8 {
 			return lab.Plan{}
 		}
 		return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: int64(80_000 + conn%3*50_000)}}
@@ -111,10 +120,10 @@ func TestTokens(t *testing.T) {
 	accidents.Go(func() {
 		tick := time.NewTicker(700 * time.Millisecond)
 		defer tick.Stop()
-		for n := 0; ; n++ {
+		defer g.away.Store(false)
+		for n := range 10 {
 			select {
 			case <-stop:
-				g.away.Store(false)
 				return
 			case <-tick.C:
 				g.EndAccess()
@@ -122,6 +131,7 @@ func TestTokens(t *testing.T) {
 			}
 		}
 	})
+	p.visitWithToken(d, g, anna, 200)
 	copied := func() bool {
 		totals, _ := statusOf(t, d.Config)
 		return totals.Copied == 500
@@ -151,6 +161,35 @@ func TestTokens(t *testing.T) {
 	if !strings.Contains(d.Log(), "the clock of this machine is wrong") {
 		t.Error("the log says nothing of the clock")
 	}
+}
+
+// visitWithToken has a client sign in through the relay with a token, as the greeting offers, and open the
+// inbox until it has so many messages.
+func (p *pair) visitWithToken(d *testDaemon, g *provider, login string, want int) {
+	p.t.Helper()
+	key, err := os.ReadFile(g.keyFile)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	keeper := credential.New(credential.Options{})
+	server := config.Server{SignIn: &config.SignIn{Method: config.Google, Domain: "example.com", Side: "new", Secret: secret.Text(key)}}
+	eventually(p.t, "a visit with a token", func() bool {
+		keeper.Forget("example.com", store.NewSide, "")
+		in, err := keeper.SignIn(p.t.Context(), server, login)
+		if err != nil {
+			return false // the provider is away
+		}
+		c := p.client(d)
+		defer c.Close()
+		if err := c.WaitGreeting(); err != nil || !c.Caps().Has(imap.AuthCap(sasl.OAuthBearer)) {
+			return false // the new server was not asked yet
+		}
+		if err := c.Authenticate(sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{Username: login, Token: in.Secret.Reveal()})); err != nil {
+			return false // the token was revoked this very moment
+		}
+		box, err := c.Select("INBOX", nil).Wait()
+		return err == nil && int(box.NumMessages) == want
+	})
 }
 
 // TestMasterLogins moves twenty accounts from Dovecot to Cyrus and some of them from there to another
@@ -186,8 +225,28 @@ func TestMasterLogins(t *testing.T) {
 	}
 	first := configOf(old.Insecure().String(), middle.Insecure().String(), section("old", "boss", "*")+section("new", "boss@example.com", ""))
 	takeOver(t, first, list.String())
-	if out := syncAll(t, first); !strings.Contains(out, "20 complete, 0 incomplete; 80 messages copied") {
-		t.Errorf("the first move:\n%s", out)
+	if status, out, errout := postferry(t, "", "sync", "-c", first, "--dry-run"); status != exitOK || !strings.Contains(out, "80 messages") {
+		t.Errorf("dry run: status %d\n%s%s", status, out, errout)
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	status, out, errout := postferry(t, "", "sync", "-c", first, "--trace", trace)
+	if status != exitOK || !strings.Contains(out, "20 complete, 0 incomplete; 80 messages copied") {
+		t.Errorf("the first move: status %d\n%s%s", status, out, errout)
+	}
+	if status, out, errout := postferry(t, "", "verify", "-c", first); status != exitOK {
+		t.Errorf("verify: status %d\n%s%s", status, out, errout)
+	}
+	traced, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(traced), "AUTHENTICATE [secret]") {
+		t.Error("the trace shows no login")
+	}
+	for _, secret := range []string{hush, base64.StdEncoding.EncodeToString([]byte("\x00user00@example.com*boss\x00" + hush)), "aHVzaC1odXNo", "h1c2gtaHVza", "odXNoLWh1c2"} {
+		if strings.Contains(string(traced)+out+errout, secret) {
+			t.Errorf("%q is shown", secret)
+		}
 	}
 	for _, u := range users {
 		if diff := lab.SameMail(old.Snapshot(u.Login), middle.Snapshot(u.Login), func(name string) string { return name }); diff != "" {

@@ -33,7 +33,7 @@ type local struct {
 	cfg   *config.Config // for what reaches the servers beside the engine
 	log   zerolog.Logger // likewise
 	guide *lifecycle.Guide
-	// signIns knows how to sign in; nil where nothing is copied.
+	// signIns knows how to sign in.
 	signIns *credential.Keeper
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink linkMaker

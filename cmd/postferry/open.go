@@ -96,7 +96,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 		return nil, errors.Join(err, st.Close())
 	}
 	if log == nil {
-		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close}, nil
+		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close, signIns: newKeeper(st, zerolog.Nop())}, nil
 	}
 	engine, err := syncer.New(cfg, st, *log)
 	if err != nil {
