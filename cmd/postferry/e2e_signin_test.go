@@ -22,7 +22,6 @@ import (
 	"postferry/credential"
 	"postferry/internal/demo/clouds"
 	"postferry/internal/lab"
-	"postferry/internal/secret"
 	"postferry/store"
 )
 
@@ -172,7 +171,7 @@ func (p *pair) visitWithToken(d *testDaemon, g *provider, login string, want int
 		p.t.Fatal(err)
 	}
 	keeper := credential.New(credential.Options{})
-	server := config.Server{SignIn: &config.SignIn{Method: config.Google, Domain: "example.com", Side: "new", Secret: secret.Text(key)}}
+	server := config.Server{SignIn: &config.SignIn{Method: config.Google, Domain: "example.com", Side: "new", Secret: store.Secret(key)}}
 	eventually(p.t, "a visit with a token", func() bool {
 		keeper.Forget("example.com", store.NewSide, "")
 		in, err := keeper.SignIn(p.t.Context(), server, login)
