@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"postferry/config"
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -48,7 +49,7 @@ func checkName(field, name string) []Mistake {
 // scopeOf reads the domain somebody is to look after; "" is all. The domain
 // need not be there yet.
 func scopeOf(domain string) (string, []Mistake) {
-	scope := foldName(strings.TrimSpace(domain))
+	scope := asciifold.Lower(strings.TrimSpace(domain))
 	if _, err := config.ParseDomainName(scope); scope != "" && err != nil {
 		return "", []Mistake{WrongField("domain", "domain_malformed", "This is not the name of a domain.")}
 	}
@@ -106,7 +107,7 @@ func (a *Service) ChangePassword(ctx context.Context, who Actor, old, password s
 	if who.Admin == "" {
 		return Forbidden()
 	}
-	key := "change " + foldName(who.Admin) // not the one that strangers can use up
+	key := "change " + asciifold.Lower(who.Admin) // not the one that strangers can use up
 	if wait, ok := a.limits[1].take(key); !ok {
 		return Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
@@ -155,7 +156,7 @@ func (a *Service) keepOne(ctx context.Context, name string) error {
 	for _, x := range admins {
 		switch {
 		case x.Scope != store.ScopeAll:
-		case foldName(x.Name) == foldName(name):
+		case asciifold.Lower(x.Name) == asciifold.Lower(name):
 			known = true
 		default:
 			others++

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -115,7 +116,7 @@ func (b *Board) byLogin() []int {
 		for i := range b.sorted {
 			b.sorted[i] = i
 		}
-		slices.SortFunc(b.sorted, func(x, y int) int { return compareFolded(b.rows[x].Login, b.rows[y].Login) })
+		slices.SortFunc(b.sorted, func(x, y int) int { return asciifold.Compare(b.rows[x].Login, b.rows[y].Login) })
 	})
 	return b.sorted
 }
@@ -140,24 +141,6 @@ func accountOrders() map[string]func(b *Board, x, y int) int {
 		"quarantined": figure(func(v ProgressView) uint64 { return v.Quarantined }),
 		"added":       func(_ *Board, x, y int) int { return x - y },
 	}
-}
-
-// compareFolded compares without the case of ASCII letters, and without
-// making anything.
-func compareFolded(x, y string) int {
-	for i := range min(len(x), len(y)) {
-		if c := cmp.Compare(lower(x[i]), lower(y[i])); c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(len(x), len(y))
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // ListAccounts returns a page of a domain's accounts.
@@ -234,7 +217,7 @@ func (a *Service) known(ctx context.Context, domain string) (map[string]store.Ac
 	}
 	known := make(map[string]store.AccountID, len(rows))
 	for i := range rows {
-		known[foldName(rows[i].Login)] = rows[i].ID
+		known[asciifold.Lower(rows[i].Login)] = rows[i].ID
 	}
 	return known, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -214,7 +215,7 @@ func (a *Service) viewList(ctx context.Context, d *config.Domain, x *list) (*Lis
 		if i < shownLogins {
 			v.Logins = append(v.Logins, l.Login)
 		}
-		if _, ok := known[foldName(a.accountLogin(d, l, known))]; ok {
+		if _, ok := known[asciifold.Lower(a.accountLogin(d, l, known))]; ok {
 			v.Known++
 		}
 	}

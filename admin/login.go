@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -61,7 +61,7 @@ func (a *Service) Login(ctx context.Context, from, name string, password store.S
 // owner has logged in from has a count of its own, so that strangers who guess at the
 // name don't lock its owner out.
 func nameKey(admin store.Admin, name, from string) string {
-	key := "name " + foldName(name)
+	key := "name " + asciifold.Lower(name)
 	if client := clientKey(from); slices.Contains(admin.From, client) {
 		return key + "\x00" + client
 	}
@@ -172,14 +172,4 @@ func (a *Service) sweep(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// foldName is a name as look-ups compare it: without the case of ASCII letters.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < utf8.RuneSelf {
-			return rune(lower(byte(r)))
-		}
-		return r
-	}, name)
 }

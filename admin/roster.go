@@ -10,6 +10,7 @@ import (
 
 	"postferry/config"
 	"postferry/directory"
+	"postferry/internal/asciifold"
 	"postferry/tenant"
 )
 
@@ -104,7 +105,7 @@ func (a *Service) Mailboxes(ctx context.Context, who Actor, domain string, q Mai
 	list := &MailboxList{Fetched: x.fetched, Listed: len(x.all), Known: map[string]bool{}, NeedPasswords: d.New.SignIn == nil}
 	list.Moves, list.Clashes = q.Rule.Map(q.Filter.Choose(x.all))
 	for _, m := range list.Moves {
-		if _, there := accounts[foldName(m.Address)]; there {
+		if _, there := accounts[asciifold.Lower(m.Address)]; there {
 			list.Known[strings.ToLower(m.Address)] = true
 		}
 	}

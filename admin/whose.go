@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"postferry/config"
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -21,7 +22,7 @@ func (a *Service) belongs(d *config.Domain, login string) bool {
 // many names; one without a domain is nobody else's there.
 func foreignAddress(d *config.Domain, login string) bool {
 	at := strings.LastIndexByte(login, '@')
-	return at >= 0 && foldName(strings.TrimRight(login[at+1:], " \t")) != foldName(d.Name)
+	return at >= 0 && asciifold.Lower(strings.TrimRight(login[at+1:], " \t")) != asciifold.Lower(d.Name)
 }
 
 // foreign reports a login that is another domain's at the new server, where those without @
@@ -38,7 +39,7 @@ func (a *Service) accountLogin(d *config.Domain, l config.AccountLine, known map
 	if a.belongs(d, l.Login) {
 		return l.Login
 	}
-	if _, ok := known[foldName(l.Login)]; ok {
+	if _, ok := known[asciifold.Lower(l.Login)]; ok {
 		return l.Login
 	}
 	newLogin, _ := l.New()
@@ -57,10 +58,10 @@ func (a *Service) lineCheck(who Actor, d *config.Domain) func(config.AccountLine
 				Text: "has a login without a domain; expected ...@" + d.Name + ", or such a login at the new server as well"}
 		case !a.belongs(d, named), !who.All() && (foreignAddress(d, l.Login) || a.foreign(d, newLogin)):
 			return errOtherDomain(d)
-		case seen[foldName(named)]:
+		case seen[asciifold.Lower(named)]:
 			return &config.Mistake{Code: "login_twice", Text: "has a login that was there already"}
 		}
-		seen[foldName(named)] = true
+		seen[asciifold.Lower(named)] = true
 		return nil
 	}
 }

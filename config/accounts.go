@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"postferry/internal/asciifold"
 )
 
 const (
@@ -194,7 +196,7 @@ type NewLogins map[string]int
 // case: the mail of both would go into one mailbox.
 func (n NewLogins) Check(a AccountLine) error {
 	login, _ := a.New()
-	key := lowerASCII(login)
+	key := asciifold.Lower(login)
 	if first, ok := n[key]; ok {
 		return wrong("new_login_twice", "has the new login of line %d again: the mail of both would be copied into one mailbox", first)
 	}
@@ -346,7 +348,7 @@ func (p *accountParser) take(line string) error {
 	if err := checkVisible(a); err != nil {
 		return err
 	}
-	key := lowerASCII(a.Login)
+	key := asciifold.Lower(a.Login)
 	if first, ok := p.seen[key]; ok {
 		return wrong("login_twice", "has the login of line %d again", first)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -220,14 +219,4 @@ func (c *Config) directory() *Directory {
 		return c.Directory
 	}
 	return NewDirectory(c.Domains)
-}
-
-// lowerASCII lowers A to Z and leaves everything else alone.
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
 }

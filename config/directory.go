@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"postferry/internal/asciifold"
 )
 
 // Directory are the domains that are known: those of the configuration file,
@@ -43,7 +45,7 @@ type domains struct {
 func (d *Directory) Put(domain Domain) {
 	d.change.Lock()
 	defer d.change.Unlock()
-	domain.Name = lowerASCII(domain.Name)
+	domain.Name = asciifold.Lower(domain.Name)
 	d.others[domain.Name] = domain
 	d.look()
 }
@@ -52,7 +54,7 @@ func (d *Directory) Put(domain Domain) {
 func (d *Directory) Delete(name string) {
 	d.change.Lock()
 	defer d.change.Unlock()
-	name = lowerASCII(name)
+	name = asciifold.Lower(name)
 	delete(d.others, name)
 	delete(d.signIns, signInPlace{name, "old"})
 	delete(d.signIns, signInPlace{name, "new"})
@@ -64,7 +66,7 @@ func (d *Directory) Delete(name string) {
 func (d *Directory) PutSignIn(domain, side string, s *SignIn) {
 	d.change.Lock()
 	defer d.change.Unlock()
-	d.signIns[signInPlace{lowerASCII(domain), side}] = s
+	d.signIns[signInPlace{asciifold.Lower(domain), side}] = s
 	d.look()
 }
 
@@ -96,7 +98,7 @@ func (d *Directory) look() {
 			if d.complete != nil {
 				d.complete(&domain)
 			}
-			next.byName[lowerASCII(domain.Name)] = &domain
+			next.byName[asciifold.Lower(domain.Name)] = &domain
 			if domain.Default {
 				next.spare = &domain
 			}
@@ -120,7 +122,7 @@ func (d *Directory) All() []Domain {
 
 // DomainNamed finds a domain by its name, whatever the case of ASCII letters.
 func (d *Directory) DomainNamed(name string) (*Domain, bool) {
-	domain, ok := d.now.Load().byName[lowerASCII(name)]
+	domain, ok := d.now.Load().byName[asciifold.Lower(name)]
 	return domain, ok
 }
 
@@ -148,4 +150,4 @@ func (d *Directory) LoginOf(l AccountLine) (login string, of *Domain, ok bool) {
 }
 
 // FoldLogin is a login as look-ups compare it: without the case of ASCII letters.
-func FoldLogin(login string) string { return lowerASCII(login) }
+func FoldLogin(login string) string { return asciifold.Lower(login) }

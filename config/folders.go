@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"postferry/internal/asciifold"
 )
 
 // maxFolderName bounds the name of a folder. Octets.
@@ -66,7 +68,7 @@ func folderMap(b *block) map[string]string {
 	return names
 }
 
-func isInbox(name string) bool { return lowerASCII(name) == "inbox" }
+func isInbox(name string) bool { return asciifold.Lower(name) == "inbox" }
 
 // parseFolder reads a folder's name, or a pattern of such names.
 func parseFolder(s string) (string, error) {

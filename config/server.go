@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"postferry/internal/asciifold"
 )
 
 // Protocol is what a server is spoken to in.
@@ -117,7 +119,7 @@ func ParseServer(text string) (Server, error) {
 	if !ok {
 		return Server{}, errors.New(`expected a URL, e.g. "imaps://imap.example.com"`)
 	}
-	at := slices.IndexFunc(schemes, func(c scheme) bool { return c.name == lowerASCII(name) })
+	at := slices.IndexFunc(schemes, func(c scheme) bool { return c.name == asciifold.Lower(name) })
 	if at < 0 {
 		return Server{}, errors.New("unknown scheme; expected imaps:// (TLS), imap:// (STARTTLS) or imap+insecure:// (no protection), " +
 			"for an old server also pop3s://, pop3:// or pop3+insecure://")

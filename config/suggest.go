@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"postferry/internal/asciifold"
 )
 
 // didYouMean names the candidate nearest to a misspelt name, or all of them
@@ -11,7 +13,7 @@ import (
 func didYouMean(name string, candidates []string, format string) string {
 	best, distance := "", 1+max(2, len(name)/3)
 	for _, c := range candidates {
-		if d := editDistance(lowerASCII(name), c); d < distance {
+		if d := editDistance(asciifold.Lower(name), c); d < distance {
 			best, distance = c, d
 		}
 	}

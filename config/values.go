@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"postferry/internal/asciifold"
 )
 
 // text is a parser of values that must be text.
@@ -82,7 +84,7 @@ var units = map[string]int64{
 func parseSize(s string) (int64, error) {
 	bad := fmt.Errorf(`%q is not a size; expected a whole number with a unit, e.g. "256MB" or "64MiB"`, s)
 	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-	unit, ok := units[lowerASCII(s[len(digits):])]
+	unit, ok := units[asciifold.Lower(s[len(digits):])]
 	n, err := strconv.ParseInt(strings.TrimRight(digits, " "), 10, 64)
 	if err != nil || !ok || n < 0 {
 		return 0, bad
@@ -183,7 +185,7 @@ func ParseDomainName(s string) (string, error) {
 	case len(s) > 253:
 		return "", errors.New("is longer than 253 characters")
 	}
-	return lowerASCII(s), nil
+	return asciifold.Lower(s), nil
 }
 
 // ParseFingerprint reads the SHA-256 of a certificate: 64 hexadecimal digits, with

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"postferry/internal/asciifold"
 )
 
 // Watch is how it is found out when the old server may be switched off.
@@ -48,7 +50,7 @@ func parseResolver(s string) (string, error) {
 
 // parseHostName reads a host's name or address.
 func parseHostName(s string) (string, error) {
-	s = lowerASCII(strings.TrimSuffix(strings.TrimSpace(s), "."))
+	s = asciifold.Lower(strings.TrimSuffix(strings.TrimSpace(s), "."))
 	if s == "" || strings.ContainsAny(s, "/@ ") {
 		return "", errors.New(`expected the name or the address of a host, e.g. "imap.example.com"`)
 	}

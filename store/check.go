@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+
+	"postferry/internal/asciifold"
 )
 
 const (
@@ -221,12 +223,4 @@ func CheckAuditEntry(e *AuditEntry) error {
 }
 
 // FoldLogin makes logins that differ in the case of ASCII letters equal.
-func FoldLogin(login string) []byte {
-	folded := []byte(login)
-	for i, c := range folded {
-		if 'A' <= c && c <= 'Z' {
-			folded[i] = c + ('a' - 'A')
-		}
-	}
-	return folded
-}
+func FoldLogin(login string) []byte { return []byte(asciifold.Lower(login)) }

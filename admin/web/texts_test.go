@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 
 	"postferry/discover"
 )
@@ -32,7 +32,11 @@ var pluralForms = map[string][]string{
 func textsOf(t *testing.T, name string) map[string]map[string]string {
 	t.Helper()
 	var tables map[string]any
-	if _, err := toml.DecodeFS(textFiles, "texts/"+name+".toml", &tables); err != nil {
+	text, err := textFiles.ReadFile("texts/" + name + ".toml")
+	if err == nil {
+		err = toml.Unmarshal(text, &tables)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	all := make(map[string]map[string]string)

@@ -2,11 +2,12 @@ package main
 
 import (
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"testing"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 
 	"postferry/syncer/foldertree"
 )
@@ -16,7 +17,11 @@ import (
 // tested where they are.)
 func TestNotesHaveTexts(t *testing.T) {
 	var texts struct{ Note map[string]any }
-	if _, err := toml.DecodeFile("../../admin/texts/en.toml", &texts); err != nil {
+	file, err := os.ReadFile("../../admin/web/texts/en.toml")
+	if err == nil {
+		err = toml.Unmarshal(file, &texts)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	placeholder := regexp.MustCompile(`\{\{\.(\w+)\}\}`)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // englishTexts are the texts of the import page, which has one for each of these codes: a test
@@ -19,22 +21,49 @@ var placeholder = regexp.MustCompile(`\{\{\.(\w+)\}\}`)
 // forms the one for many is taken.
 func texts(table string) func(fs.FS) ([]code, error) {
 	return func(root fs.FS) ([]code, error) {
+		file, err := fs.ReadFile(root, englishTexts)
+		if err != nil {
+			return nil, err
+		}
 		var all map[string]map[string]any
-		meta, err := toml.DecodeFS(root, englishTexts, &all)
+		if err := toml.Unmarshal(file, &all); err != nil {
+			return nil, err
+		}
+		names, err := namesIn(file, table)
 		if err != nil {
 			return nil, err
 		}
 		var codes []code
-		for _, key := range meta.Keys() {
-			if len(key) == 2 && key[0] == table {
-				codes = append(codes, code{key[1], plain(all[table][key[1]])})
-			}
+		for _, name := range names {
+			codes = append(codes, code{name, plain(all[table][name])})
 		}
 		if len(codes) == 0 {
 			return nil, fmt.Errorf("%s has no table %s", englishTexts, table)
 		}
 		return codes, nil
 	}
+}
+
+// namesIn are the names in a table, in the order of the file.
+func namesIn(file []byte, table string) (names []string, err error) {
+	var p unstable.Parser
+	var at []string // the table that we are in
+	for p.Reset(file); p.NextExpression(); {
+		expression := p.Expression()
+		var key []string
+		for it := expression.Key(); it.Next(); {
+			key = append(key, string(it.Node().Data))
+		}
+		if expression.Kind == unstable.Table {
+			at = key
+		} else {
+			key = append(slices.Clone(at), key...)
+		}
+		if len(key) > 1 && key[0] == table && !slices.Contains(names, key[1]) {
+			names = append(names, key[1])
+		}
+	}
+	return names, p.Error()
 }
 
 // plain is a text, with names in braces where something is put in.

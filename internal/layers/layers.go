@@ -38,6 +38,9 @@ const (
 	demoClouds  = "internal/demo/clouds" // and who hands out tokens for it
 )
 
+// asciifold compares text without the case of ASCII letters.
+const asciifold = "internal/asciifold"
+
 // humanize writes numbers for people.
 const humanize = "internal/humanize"
 
@@ -52,7 +55,7 @@ func allowed() map[string][]string {
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
-		"admin":              append([]string{throttle, spreadsheet, "tenant", "directory"}, middle...),
+		"admin":              append([]string{throttle, spreadsheet, asciifold, "tenant", "directory"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
 		"admin/web":          {"admin", "admin/request", "tenant", "directory", "discover", "store", "config"},
@@ -64,14 +67,15 @@ func allowed() map[string][]string {
 		"stage":              {"discover", "store"},                              // for the facts
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
 		"wire":               nil,
-		"store":              {secret},
+		"store":              {secret, asciifold},
 		"store/seal":         {"store", private},
 		bolt:                 {"store", "store/seal", private},
 		"store/storetest":    {"store"},
-		"config":             {secret},
+		"config":             {secret, asciifold},
 		lab:                  {"config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
 		throttle:             nil,
+		asciifold:            nil,
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
@@ -95,7 +99,7 @@ func allowed() map[string][]string {
 // engine are the rules for the rooms of the engine, from the top to the bottom: each may import
 // those below it that it is given.
 func engine() map[string][]string {
-	ground := []string{"store", "upstream"}
+	ground := []string{"store", "upstream", asciifold}
 	pure := append([]string{"config", "wire", "syncer/message", "syncer/problem"}, ground...)
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)

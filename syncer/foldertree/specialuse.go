@@ -7,7 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"postferry/syncer/message"
+	"postferry/internal/asciifold"
 	"postferry/upstream"
 )
 
@@ -161,7 +161,7 @@ const unnamed = 1 << 20
 
 // hasAttr ignores case, as attributes are flags.
 func hasAttr(m upstream.Mailbox, attr imap.MailboxAttr) bool {
-	return slices.ContainsFunc(m.Attrs, func(a imap.MailboxAttr) bool { return message.CompareFold(string(a), string(attr)) == 0 })
+	return slices.ContainsFunc(m.Attrs, func(a imap.MailboxAttr) bool { return asciifold.Compare(string(a), string(attr)) == 0 })
 }
 
 // Selectable folders can hold mail.

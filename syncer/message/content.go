@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"postferry/internal/asciifold"
 )
 
 // Content is what stays of a message whatever server keeps it, so that two with the same
@@ -78,7 +80,7 @@ func withoutMarks(header []byte) []byte {
 		header = header[n:]
 		if line[0] != ' ' && line[0] != '\t' { // not the rest of the field before
 			name, _, _ := bytes.Cut(line, []byte(":"))
-			mark = slices.ContainsFunc(markFields[:], func(field string) bool { return CompareFold(string(name), field) == 0 })
+			mark = slices.ContainsFunc(markFields[:], func(field string) bool { return asciifold.Compare(string(name), field) == 0 })
 		}
 		if !mark {
 			rest = append(rest, line...)
@@ -116,7 +118,7 @@ func fieldNames(header []byte) string {
 func MarkOctets(header []byte) (octets int64) {
 	EachField(header, func(name, value []byte) {
 		for _, field := range markFields {
-			if CompareFold(string(name), field) == 0 {
+			if asciifold.Compare(string(name), field) == 0 {
 				octets += int64(len(name) + len(":") + len(value))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 
+	"postferry/internal/asciifold"
 	"postferry/store"
 )
 
@@ -38,12 +39,12 @@ func Fingerprint(header []byte, size int64) store.Fingerprint {
 	var seen [len(fingerprintFields)]bool
 	EachField(header, func(name, value []byte) {
 		for i, field := range fingerprintFields {
-			if !seen[i] && CompareFold(string(name), field) == 0 {
+			if !seen[i] && asciifold.Compare(string(name), field) == 0 {
 				values[i], seen[i] = CollapseSpace(value), true
 			}
 		}
 		for _, field := range markFields {
-			if CompareFold(string(name), field) == 0 {
+			if asciifold.Compare(string(name), field) == 0 {
 				size -= int64(len(name) + len(":") + len(value))
 			}
 		}
@@ -71,7 +72,7 @@ type DateMark uint32
 // DateMarkOf is a header's.
 func DateMarkOf(header []byte) (mark DateMark) {
 	EachField(header, func(name, value []byte) {
-		if mark == 0 && CompareFold(string(name), fingerprintFields[fieldDate]) == 0 {
+		if mark == 0 && asciifold.Compare(string(name), fingerprintFields[fieldDate]) == 0 {
 			h := fnv.New32a()
 			_, _ = h.Write(CollapseSpace(value))
 			mark = DateMark(h.Sum32())

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/internal/asciifold"
 )
 
 // SystemFlags are the flags that every server knows (RFC 9051 section 2.3.2)
@@ -89,28 +91,9 @@ func standardSpelling(f imap.Flag) imap.Flag {
 // SameFlag ignores the case of ASCII letters; a flag is an atom, so there are
 // no others.
 func SameFlag(a, b imap.Flag) bool {
-	return len(a) == len(b) && CompareFold(string(a), string(b)) == 0
+	return len(a) == len(b) && asciifold.Compare(string(a), string(b)) == 0
 }
 
 func compareFlags(a, b imap.Flag) int {
-	return cmp.Or(CompareFold(string(a), string(b)), strings.Compare(string(a), string(b)))
-}
-
-// CompareFold orders strings regardless of the case of ASCII letters. Every
-// other byte counts as it is, valid UTF-8 or not. It does not allocate: it is
-// run for each flag of each message.
-func CompareFold(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if c := cmp.Compare(lowerByte(a[i]), lowerByte(b[i])); c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-func lowerByte(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
+	return cmp.Or(asciifold.Compare(string(a), string(b)), strings.Compare(string(a), string(b)))
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"postferry/internal/asciifold"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -60,7 +61,7 @@ func SameHeader(a, b []byte) bool {
 // identifying are Message-ID, Date, From and Subject of a header.
 func identifying(header []byte) (values [4]string) {
 	EachField(header, func(name, value []byte) {
-		i := slices.IndexFunc([]string{"Message-ID", "Date", "From", "Subject"}, func(f string) bool { return CompareFold(string(name), f) == 0 })
+		i := slices.IndexFunc([]string{"Message-ID", "Date", "From", "Subject"}, func(f string) bool { return asciifold.Compare(string(name), f) == 0 })
 		if i >= 0 && values[i] == "" {
 			values[i] = string(CollapseSpace(value))
 		}
