@@ -58,7 +58,8 @@ func Values(in *config.SignIn) []Value {
 // principal registers an application in Exchange Online. Its object id there is the one of the
 // enterprise application, not of the registration.
 func principal(clientID string) string {
-	return fmt.Sprintf(`Connect-ExchangeOnline
+	return fmt.Sprintf(`Connect-MgGraph -Scopes Application.Read.All
+Connect-ExchangeOnline
 $app = Get-MgServicePrincipal -Filter "AppId eq '%s'"
 New-ServicePrincipal -AppId $app.AppId -ObjectId $app.Id -DisplayName "Postferry"`, quoted(clientID))
 }

@@ -23,22 +23,33 @@ mail program at it, and open the import page, on which more accounts move. With
 --once it ends after the tour; the exit status is 0 only if every step showed
 what it claims.
 
+With --tenant there is no tour. Stand-ins for Microsoft 365 and for Google Workspace
+run in memory, each with a few hundred mailboxes, and the import page has a domain
+for each: walk through "Connect Microsoft 365 or Google" with the values that are
+printed, list the mailboxes, pick some, and move them.
+
 ` + exitHelp
 
 func newDemo() *cobra.Command {
-	var once bool
+	var once, tenant bool
 	cmd := &cobra.Command{
-		Use:   "demo [--once]",
+		Use:   "demo [--once | --tenant]",
 		Short: "Watch a mailbox move, without any set-up",
 		Long:  demoHelp,
 		Example: `  postferry demo
-  postferry demo --once`,
+  postferry demo --once
+  postferry demo --tenant`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if tenant {
+				return demo.RunTenant(cmd.Context(), startDemoDaemon, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return demo.Run(cmd.Context(), startDemoDaemon, cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the tour")
+	cmd.Flags().BoolVar(&tenant, "tenant", false, "try connecting Microsoft 365 and Google Workspace, without having them")
+	cmd.MarkFlagsMutuallyExclusive("once", "tenant")
 	return cmd
 }
 
@@ -74,6 +85,17 @@ func (d demoDaemon) PageURL() string { return d.page.URL() }
 func (d demoDaemon) AddAdministrator(ctx context.Context, name string, password store.Secret) error {
 	_, err := d.page.Operator().SetPassword(ctx, name, new(string), password)
 	return err
+}
+
+// AddDomain implements demo.Daemon.
+func (d demoDaemon) AddDomain(ctx context.Context, domain store.Domain, signIn store.SignIn) error {
+	if err := d.store.PutDomain(ctx, domain); err != nil {
+		return err
+	}
+	if err := d.store.PutSignIn(ctx, signIn); err != nil {
+		return err
+	}
+	return learnDomains(ctx, d.cfg.Directory, d.store)
 }
 
 // AddAccounts implements demo.Daemon.

@@ -30,6 +30,8 @@ type Daemon interface {
 	PageURL() string
 	// AddAdministrator lets somebody enter the import page.
 	AddAdministrator(ctx context.Context, name string, password store.Secret) error
+	// AddDomain sets a domain up, as somebody does on the page, with how Postferry signs in at its new server.
+	AddDomain(ctx context.Context, d store.Domain, signIn store.SignIn) error
 	// AddAccounts adds accounts; with begin they move at once.
 	AddAccounts(ctx context.Context, accounts []store.Account, begin bool) error
 }

@@ -81,7 +81,7 @@ func allowed() map[string][]string {
 		publicnet:            nil,
 		control:              {"tenant", "directory", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
-		demo:                 {demoServers, control, humanize, "syncer", "store"},
+		demo:                 {demoServers, demoClouds, control, humanize, "syncer", "store"},
 		demoServers:          nil,
 		demoClouds:           nil,
 		"directory":          nil,

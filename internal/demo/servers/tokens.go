@@ -26,9 +26,14 @@ type Tenant struct {
 	listener net.Listener
 	served   chan error
 
+	master, secret string // a login that opens all mailboxes; "" for none
+
 	mu    sync.Mutex
 	users map[string]*imapmemserver.User
 }
+
+// LetIn has a login open all mailboxes, as "anna@example.org*LOGIN". It comes before the first connection.
+func (s *Tenant) LetIn(login, password string) { s.master, s.secret = login, password }
 
 // Refusal is how a server refuses a token: with a challenge before the tagged response (RFC 7628
 // section 3.2.2), "" for none, and a text; Bad says that it is a BAD.
@@ -104,16 +109,31 @@ type tokenSession struct {
 }
 
 // Login implements imapserver.Session.
-func (s *tokenSession) Login(string, string) error {
+func (s *tokenSession) Login(login, password string) error {
+	t := s.tenant
+	if mailbox, ok := strings.CutSuffix(login, "*"+t.master); ok && t.master != "" && password == t.secret {
+		user, err := t.user(mailbox)
+		if err == nil {
+			s.UserSession = imapmemserver.NewUserSession(user)
+		}
+		return err
+	}
 	return &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeAuthenticationFailed, Text: "Passwords are switched off"}
 }
 
 // AuthenticateMechanisms implements imapserver.SessionSASL.
-func (s *tokenSession) AuthenticateMechanisms() []string { return []string{"XOAUTH2", "OAUTHBEARER"} }
+func (s *tokenSession) AuthenticateMechanisms() []string {
+	if s.tenant.master != "" {
+		return []string{"PLAIN"}
+	}
+	return []string{"XOAUTH2", "OAUTHBEARER"}
+}
 
 // Authenticate implements imapserver.SessionSASL.
 func (s *tokenSession) Authenticate(mechanism string) (sasl.Server, error) {
 	switch mechanism {
+	case "PLAIN":
+		return sasl.NewPlainServer(func(_, login, password string) error { return s.Login(login, password) }), nil
 	case "XOAUTH2":
 		return &bearerServer{session: s, read: readXOAUTH2}, nil
 	case "OAUTHBEARER":
