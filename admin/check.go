@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"postferry/discover"
 	"postferry/store"
 )
 
@@ -145,6 +146,9 @@ func (c *CheckedAccount) weight() (n int) {
 type CheckView struct {
 	JobView
 	Summary CheckSummary `json:"summary"`
+	// Peculiarities are what to know of the servers' providers: what signing in takes, limits, and what
+	// isn't seen there.
+	Peculiarities []discover.Message `json:"peculiarities"`
 }
 
 // CheckPage is a page of the accounts that a check was about, those with
@@ -198,10 +202,21 @@ func (a *Service) ShowCheck(ctx context.Context, who Actor, domain string) (*Che
 	return v, nil
 }
 
+// Peculiarities are what to know of the providers that a domain's servers belong to.
+func (a *Service) Peculiarities(domain string) []discover.Message {
+	d, ok := a.directory.DomainNamed(domain)
+	if !ok {
+		return []discover.Message{}
+	}
+	return append([]discover.Message{}, discover.Peculiarities(*d)...)
+}
+
 // ViewCheck is the newest check of a domain; nil if there was none.
 func (a *Service) ViewCheck(domain string) (v *CheckView) {
 	if j := a.checks.get(domain); j != nil {
-		j.change(func(view *JobView, c *checkResults) { v = &CheckView{JobView: *view, Summary: c.summary} })
+		j.change(func(view *JobView, c *checkResults) {
+			v = &CheckView{JobView: *view, Summary: c.summary, Peculiarities: a.Peculiarities(domain)}
+		})
 	}
 	return v
 }

@@ -113,3 +113,24 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%v, %v", rows, err)
 	}
 }
+
+// TestPeculiarities: what is peculiar about a provider is told with the check, on the page in the
+// reader's language, and by the API with its code.
+func TestPeculiarities(t *testing.T) {
+	p := startPage(t)
+	p.addDomain("a.example", "imap.mail.yahoo.com")
+	p.put("a.example", "anna@a.example")
+	c := p.admin("anna", "")
+	c.want(202, "POST", "/api/v1/domains/a.example/check", map[string]any{"all": true}, nil)
+	var check struct {
+		Peculiarities []struct{ Code, Text string }
+	}
+	c.want(200, "GET", "/api/v1/domains/a.example/check", nil, &check)
+	if len(check.Peculiarities) != 2 || check.Peculiarities[1].Code != "note_window" || !strings.Contains(check.Peculiarities[1].Text, "10000 messages") {
+		t.Errorf("the API tells %+v", check.Peculiarities)
+	}
+	c.form("/language", "language", "de", "back", "/")
+	if text := c.do("GET", "/d/a.example/check", nil).text; !strings.Contains(text, "höchstens 10000 Nachrichten eines Ordners") || !strings.Contains(text, "help.yahoo.com") {
+		t.Errorf("the page tells\n%.3000s", text)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/discover"
 )
 
 func (s *Site) reportPages() []pageRoute {
@@ -35,6 +36,7 @@ type checkPart struct {
 
 // checkPageView is a check with a page of what it found.
 type checkPageView struct {
+	Peculiar   []discover.Message // of the servers' providers
 	Check      checkPart
 	Domain     *admin.DomainView
 	Rows       []admin.CheckedAccount
@@ -50,7 +52,7 @@ func (s *Site) pageCheck(v *visit) error {
 	if err != nil {
 		return err
 	}
-	x := checkPageView{Domain: d, Check: checkPart{W: v.W, Domain: d.Name, C: s.app.ViewCheck(d.Name)}}
+	x := checkPageView{Domain: d, Peculiar: s.app.Peculiarities(d.Name), Check: checkPart{W: v.W, Domain: d.Name, C: s.app.ViewCheck(d.Name)}}
 	if x.Check.C != nil {
 		page, perPage, err := request.Page(v.r)
 		if err != nil {
