@@ -13,6 +13,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/leftout"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/measure"
 	"postferry/syncer/session"
@@ -27,7 +28,7 @@ type shared struct {
 	bodies  *transfer.Buffers
 	dial    session.Dialers
 	ended   endings
-	views   viewCounts
+	views   leftout.ViewCounts
 	claims  *mailbox.Mailboxes
 	metrics *metrics
 	opened  func() []Opened  // what clients have open; nil for nobody who tells
@@ -96,7 +97,7 @@ type account struct {
 	id       store.AccountID
 	log      zerolog.Logger
 	servers  atomic.Pointer[config.Domain] // what domain points to, for everybody
-	standIns standIns
+	standIns mailbox.StandIns
 	row      store.Account
 	domain   *config.Domain
 	loadErr  error
@@ -113,6 +114,15 @@ type account struct {
 
 // folderList are the account's folders.
 type folderList []*tracked
+
+// known are their rows as the account knows them.
+func (all folderList) known() []store.Folder {
+	rows := make([]store.Folder, len(all))
+	for i, f := range all {
+		rows[i] = f.Folder
+	}
+	return rows
+}
 
 // pulls are what the pulls of an account share.
 type pulls struct {
@@ -143,7 +153,7 @@ func newAccount(s *shared, id store.AccountID) *account {
 		shared: s, id: id, log: s.log,
 		runner:   runner{actor: actor{events: make(chan func(), 16), gone: make(chan struct{})}, pairSet: pairSet{busy: map[*session.Pair]bool{}}},
 		rows:     records{store: s.store, id: id},
-		standIns: standIns{store: s.store, claims: s.claims, cfg: s.cfg, id: id},
+		standIns: mailbox.StandIns{Store: s.store, Claims: s.claims, Cfg: s.cfg, ID: id},
 	}
 	a.hung.Jobs = &a.jobs
 	return a
@@ -246,7 +256,7 @@ func (a *account) load(ctx context.Context) {
 	}
 	a.takeRow(row)
 	a.log = a.shared.log.With().Str("account", a.row.Login).Logger()
-	a.rows.log, a.standIns.log = a.log, a.log
+	a.rows.log, a.standIns.Log = a.log, a.log
 	var ok bool
 	if a.domain, ok = a.cfg.DomainNamed(a.row.Domain); !ok {
 		a.loadErr = errNoDomain
@@ -492,7 +502,7 @@ func (a *account) connected() (<-chan struct{}, *session.Pool) {
 // updated takes over a row that an administrator or a client changed.
 func (a *account) updated(row store.Account) {
 	if row.Old != a.row.Old || row.New != a.row.New {
-		a.standIns.reset()
+		a.standIns.Reset()
 	}
 	a.takeRow(row)
 	a.renewed = time.Now()

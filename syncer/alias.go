@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"postferry/store"
+	"postferry/syncer/schedule"
 )
 
 // leading is the account that does the work of one: itself, or the one whose mailbox it leads to.
@@ -116,7 +117,7 @@ func (e *Engine) clientCame(id store.AccountID) {
 		l.clients++
 	}
 	e.addClient(of)
-	e.schedule.hasten(of, classConnected)
+	e.schedule.Hasten(of, schedule.Connected)
 }
 
 // clientWent is the end of clientCame.

@@ -2,13 +2,12 @@ package syncer
 
 // nextArchive is a folder with all mail that the pass has come to: the others have been pulled, as
 // far as they can be. One is pulled after the other, as what the first has brought is known then.
-func (a *account) nextArchive() *tracked {
-	p := a.pass
+func (p *passRun) nextArchive(folders folderList, tree *treeState) *tracked {
 	if p.yielded || p.stopped || p.options.inboxOnly {
 		return nil
 	}
-	for _, f := range a.folders {
-		if f.AllMail && !p.archived[f] && a.tree.due(f, p.options) {
+	for _, f := range folders {
+		if f.AllMail && !p.archived[f] && tree.due(f, p.options) {
 			return f
 		}
 	}

@@ -21,12 +21,17 @@ type folderChange struct {
 // gone.
 const verbRename = "RENAME"
 
+// rename is the change of names that it is.
+func (c folderChange) rename(delim byte) foldertree.Rename {
+	return foldertree.Rename{From: c.mailbox, To: c.newName, Delim: delim}
+}
+
 // renaming notes what a client is about to do.
 func (a *account) renaming(c folderChange) error {
 	a.tree.changes = append(a.tree.changes, c)
 	var rows []store.Folder
 	for _, f := range a.folders {
-		if f.State != store.FolderDeleted && c.mayBecome(&f.Folder, a.tree.delim) {
+		if f.State != store.FolderDeleted && c.rename(a.tree.delim).MayMake(&f.Folder) {
 			rows = append(rows, f.Folder)
 		}
 	}
@@ -34,27 +39,10 @@ func (a *account) renaming(c folderChange) error {
 	return err
 }
 
-// mayBecome adds what a RENAME would make of a folder, under any of the names it
-// may have, to those names, and tells whether it has anything to do with it.
-func (c folderChange) mayBecome(row *store.Folder, delim byte) bool {
-	names := foldertree.PossibleNames(row)
-	before := len(names)
-	for _, name := range names {
-		if to := c.becomes(name, delim); to != "" && !slices.Contains(names[1:], to) {
-			names = append(names, to)
-		}
-	}
-	row.Renaming = strings.Join(names[max(1, len(names)-maxRenaming):], "\x00")
-	return len(names) > before
-}
-
 // renamingUnclear tells whether it is not known what became of a renaming.
 func (all folderList) renamingUnclear() bool {
 	return slices.ContainsFunc(all, func(f *tracked) bool { return f.Renaming != "" })
 }
-
-// maxRenaming bounds the names of renamings whose outcome is unknown.
-const maxRenaming = 8
 
 // change applies such a command to the account's rows.
 func (a *account) change(c folderChange) error {
@@ -89,7 +77,7 @@ func (a *account) follow(row *store.Folder, c folderChange) bool {
 	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || foldertree.IsHalted(row)):
 		a.deleted(row)
 	case c.verb == verbRename:
-		to := c.becomes(row.New, a.tree.delim)
+		to := c.rename(a.tree.delim).Of(row.New)
 		if to == "" || to == row.New && row.Renaming == "" {
 			return false
 		}
@@ -142,25 +130,4 @@ func (k *records) recount(row *store.Folder) {
 			row.Copied, row.Quarantined, row.Again = rows[i].Copied, rows[i].Quarantined, rows[i].Again
 		}
 	}
-}
-
-// becomes is what a RENAME makes of a folder's name; "" if it leaves it alone.
-func (c folderChange) becomes(name string, delim byte) string {
-	if strings.EqualFold(c.mailbox, foldertree.InboxName) || name != c.mailbox && !isBelow(name, c.mailbox, delim) {
-		return ""
-	}
-	return c.newName + name[len(c.mailbox):]
-}
-
-// isBelow tells whether name is a child of parent. Before the new server's
-// delimiter is known, either usual one counts.
-func isBelow(name, parent string, delim byte) bool {
-	rest, ok := strings.CutPrefix(name, parent)
-	if !ok || rest == "" {
-		return false
-	}
-	if delim != 0 {
-		return rest[0] == delim
-	}
-	return rest[0] == '/' || rest[0] == '.'
 }

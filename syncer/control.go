@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/schedule"
 )
 
 // Begin makes accounts active that are waiting or stopped; their problems are
@@ -33,7 +34,7 @@ func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.Accou
 	}
 	if err := e.do(ctx, func() {
 		for _, id := range stopped.all {
-			e.schedule.drop(id)
+			e.schedule.Drop(id)
 		}
 	}); err != nil {
 		return stopped.asked, err
@@ -86,36 +87,36 @@ func (e *Engine) due(ctx context.Context, ids []store.AccountID, asked bool) err
 	if err := e.tell(ctx, ids, func(a *account, row store.Account) { a.updated(row) }); err != nil {
 		return err
 	}
-	turns := make([]turn, 0, len(ids))
+	turns := make([]schedule.Turn, 0, len(ids))
 	for _, id := range ids {
 		t, err := e.turnNow(ctx, id)
 		if err != nil {
 			return err
 		}
-		t.asked = asked
+		t.Asked = asked
 		turns = append(turns, t)
 	}
 	return e.do(ctx, func() {
 		for _, t := range turns {
-			if t.domain == "" {
-				e.schedule.drop(t.id)
+			if t.Domain == "" {
+				e.schedule.Drop(t.ID)
 				continue
 			}
-			e.schedule.put(t)
+			e.schedule.Put(t)
 		}
 	})
 }
 
 // turnNow is a turn for an account now, without domain if it is not active.
-func (e *Engine) turnNow(ctx context.Context, id store.AccountID) (turn, error) {
+func (e *Engine) turnNow(ctx context.Context, id store.AccountID) (schedule.Turn, error) {
 	row, err := e.shared.store.AccountByID(ctx, id)
 	if err != nil || row.State != store.Active || row.Alias != 0 {
-		return turn{id: id}, err
+		return schedule.Turn{ID: id}, err
 	}
 	summary, err := e.shared.store.Summary(ctx, id)
-	t := turn{id: id, domain: row.Domain, class: classRest, due: time.Now()}
+	t := schedule.Turn{ID: id, Domain: row.Domain, Class: schedule.Rest, Due: time.Now()}
 	if summary.Passes == 0 {
-		t.class = classInbox
+		t.Class = schedule.InboxOnly
 	}
 	return t, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -54,9 +55,9 @@ func (r *rig) busy() bool {
 func (r *rig) ids() []store.AccountID { return []store.AccountID{r.account.ID} }
 
 // turn is the account's place in the schedule, nil if it has none.
-func (r *rig) turn() (t *turn) {
+func (r *rig) turn() (t *schedule.Turn) {
 	r.t.Helper()
-	if err := r.engine.do(r.t.Context(), func() { t = r.engine.schedule.byID[r.account.ID] }); err != nil {
+	if err := r.engine.do(r.t.Context(), func() { t = r.engine.schedule.ByID[r.account.ID] }); err != nil {
 		r.t.Fatal(err)
 	}
 	return t
@@ -238,8 +239,8 @@ func TestAgain(t *testing.T) {
 			break
 		}
 	}
-	r.eventually("waiting for the interval", func() bool { t := r.turn(); return t != nil && !t.asked })
-	if due := time.Until(r.turn().due); due < 50*time.Minute {
+	r.eventually("waiting for the interval", func() bool { t := r.turn(); return t != nil && !t.Asked })
+	if due := time.Until(r.turn().Due); due < 50*time.Minute {
 		t.Errorf("the next pass is due in %v", due)
 	}
 	r.pair.old.deliver("INBOX", mail(2))
@@ -302,8 +303,8 @@ func TestScheduleOfDomain(t *testing.T) {
 	r.start(true)
 	r.eventually("complete", r.complete)
 	r.eventually("waiting", func() bool { return r.turn() != nil && !r.busy() })
-	if want := s.From.Add(s.Every); !r.turn().due.Equal(want) {
-		t.Errorf("due %v, want %v", r.turn().due, want)
+	if want := s.From.Add(s.Every); !r.turn().Due.Equal(want) {
+		t.Errorf("due %v, want %v", r.turn().Due, want)
 	}
 	s.Until = now.Add(-time.Minute)
 	change := func() {

@@ -19,7 +19,7 @@
 //	verify      compares both servers                  dryrun    says what a pass would do
 //	compare     what these two share                   leftout   what is not copied
 //	quota       whether an account's mail fits         measure   how far, how fast; pure
-//	reorder     one folder's order, once it is complete
+//	reorder     one folder's order, once complete      schedule  who is due next; pure
 //	session     sources, targets, pairs, pools         foldertree  plans trees; pure
 //	message     single messages; pure                  problem   errors for people; pure
 //

@@ -13,6 +13,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/recovery"
+	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/upstream"
@@ -43,7 +44,7 @@ type Engine struct {
 	// The loop's own.
 	ctx      context.Context
 	accounts map[store.AccountID]*present
-	schedule *schedule
+	schedule *schedule.Queue
 	passes   int // begun by the schedule
 	led      map[store.AccountID]*ledClients
 	// schedules are the domains' own; background tells whether passes are begun by themselves.
@@ -61,7 +62,7 @@ func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error
 			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, lateLook: lateLook, log: log,
 		},
 		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
-		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: newSchedule(),
+		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: schedule.New(),
 	}
 	e.late = newStragglers(e)
 	return e, nil

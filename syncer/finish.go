@@ -11,7 +11,7 @@ import (
 func (e *Engine) Finished(ctx context.Context, ids []store.AccountID) error {
 	if err := e.do(ctx, func() {
 		for _, id := range ids {
-			e.schedule.drop(id)
+			e.schedule.Drop(id)
 		}
 	}); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
 func (e *Engine) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
 	err = e.do(ctx, func() {
 		for _, id := range ids {
-			e.schedule.drop(id)
+			e.schedule.Drop(id)
 			if p := e.accounts[id]; p != nil {
 				at = append(at, p.account)
 				p.leave()

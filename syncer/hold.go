@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
 )
 
 // Hold makes the pulls of folders of the new server rest, by raw names, with all that is
@@ -37,7 +38,7 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 // hold keeps pulls from folders; of those under way it returns what is closed when they rest.
 func (all folderList) hold(mailboxes []string, delim byte) (held []*tracked, resting []<-chan struct{}) {
 	for _, f := range all {
-		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || isBelow(f.New, name, delim) }) {
+		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || foldertree.IsBelow(f.New, name, delim) }) {
 			continue
 		}
 		f.holds++

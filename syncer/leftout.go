@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"sync"
 
 	"postferry/store"
 	"postferry/syncer/leftout"
@@ -15,39 +14,11 @@ import (
 // tells how much is in it. A view (RFC 6154 \All, \Flagged) shows the mail of other folders: of it
 // counts only what is in no folder that is copied, which the headers tell.
 
-// viewCounts are what views looked like when they were counted. Accounts come and go while the engine
-// runs; the views of all have their place here.
-type viewCounts struct {
-	mu sync.Mutex
-	at map[viewKey]upstream.Status
-}
-
-type viewKey struct {
-	account store.AccountID
-	folder  store.FolderID
-}
-
-// due tells whether a view has to be counted. Without UIDNEXT nothing says that it has not changed.
-func (v *viewCounts) due(k viewKey, st upstream.Status) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.at[k] != st || st.UIDNext == 0
-}
-
-func (v *viewCounts) counted(k viewKey, st upstream.Status) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.at == nil {
-		v.at = map[viewKey]upstream.Status{}
-	}
-	v.at[k] = st
-}
-
 // uncounted are the views that have changed since they were counted.
-func (a *account) uncounted() (list []*tracked) {
-	for _, f := range a.folders {
-		st := a.tree.status[f.Old]
-		if a.tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && a.views.due(viewKey{a.id, f.ID}, st) {
+func (all folderList) uncounted(id store.AccountID, tree *treeState, views *leftout.ViewCounts) (list []*tracked) {
+	for _, f := range all {
+		st := tree.status[f.Old]
+		if tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && views.Due(leftout.View{Account: id, Folder: f.ID}, st) {
 			list = append(list, f)
 		}
 	}
@@ -65,15 +36,13 @@ func (p *passRun) mayCount() bool {
 func (a *account) countViews(l *session.Pair, views []*tracked) {
 	pass := a.pass
 	pass.counted, pass.counting = true, true
-	rows := make([]store.Folder, len(a.folders))
-	for i, f := range a.folders {
-		rows[i] = f.Folder
-	}
+	look := leftout.Look{Account: a.id, Store: a.store, Pair: l, Rows: a.folders.known(), Log: a.log}
+	seen := folderList(views).known()
 	status := a.tree.status
 	var found map[string]uint64
 	var err error
 	a.start(l, nil, func(ctx context.Context) {
-		if found, err = a.rows.lookThrough(ctx, l, rows, views); err != nil {
+		if found, err = look.Through(ctx, seen); err != nil {
 			l.Drop()
 		}
 	}, func() {
@@ -93,7 +62,7 @@ func (a *account) viewsCounted(views []*tracked, status map[string]upstream.Stat
 		if !ok {
 			continue
 		}
-		a.views.counted(viewKey{a.id, f.ID}, status[f.Old])
+		a.views.Counted(leftout.View{Account: a.id, Folder: f.ID}, status[f.Old])
 		if n != f.LeftOut {
 			row := f.Folder
 			row.LeftOut = n
@@ -106,32 +75,4 @@ func (a *account) viewsCounted(views []*tracked, status map[string]upstream.Stat
 		return
 	}
 	a.folders.take(rows)
-}
-
-// lookThrough counts what lies in views only, by raw name. One that the old server does not open has no number.
-func (k *records) lookThrough(ctx context.Context, l *session.Pair, rows []store.Folder, views []*tracked) (map[string]uint64, error) {
-	known, err := leftout.LedgerIdentities(ctx, k.store, k.id, rows)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.Reserve(ctx); err != nil {
-		return nil, err
-	}
-	old, err := l.Source(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]uint64{}
-	for _, f := range views {
-		lone, err := leftout.OnlyThere(ctx, old, f.Old, known)
-		if upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err) {
-			k.log.Warn().Err(err).Str("folder", f.Title).Msg("what lies in this view only could not be counted")
-			continue
-		}
-		if err != nil {
-			return found, err
-		}
-		found[f.Old] = uint64(len(lone))
-	}
-	return found, nil
 }

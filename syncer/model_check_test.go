@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
-	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
 )
 
@@ -343,7 +342,7 @@ func (m *model) leftAlone() map[string]int {
 	out := map[string]int{}
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		if f.State == store.FolderDeleted || f.State == store.FolderMissing {
-			if !slices.ContainsFunc(foldertree.PossibleNames(&f), m.mayBeMissing) {
+			if !slices.ContainsFunc(append([]string{f.New}, strings.Split(f.Renaming, "\x00")...), m.mayBeMissing) {
 				m.fail("%s is %s, but nobody deleted it", f.New, f.State)
 			}
 			out[f.Old]++

@@ -171,17 +171,17 @@ func (a *account) nextPassStep() {
 		a.nextFolders(p)
 	case p.counting:
 	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
-	case p.pulling == 0 && a.nextArchive() != nil:
+	case p.pulling == 0 && p.nextArchive(a.folders, &a.tree) != nil:
 		if a.mayUse(a.backs[0]) {
-			a.pullArchive(a.nextArchive())
+			a.pullArchive(p.nextArchive(a.folders, &a.tree))
 		}
 	case p.pulling == 0 && a.nextUnordered() != nil:
 		if a.mayUse(a.backs[0]) {
 			a.restoreOrder(a.backs[0], a.nextUnordered())
 		}
-	case p.pulling == 0 && p.mayCount() && len(a.uncounted()) > 0:
+	case p.pulling == 0 && p.mayCount() && len(a.folders.uncounted(a.id, &a.tree, &a.views)) > 0:
 		if a.mayUse(a.backs[0]) {
-			a.countViews(a.backs[0], a.uncounted())
+			a.countViews(a.backs[0], a.folders.uncounted(a.id, &a.tree, &a.views))
 		}
 	case p.pulling == 0:
 		a.endPass(nil)
@@ -365,7 +365,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		p.queue = append([]*tracked{f}, p.queue...)
 	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
 		a.newGone(f, done, err)
-	case stopsAccount(err, p.unwell):
+	case session.StopsAccount(err, p.unwell):
 		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
 		a.folders.interruptPulls()
 	case !p.stopped:
@@ -434,7 +434,7 @@ func (a *account) endPassWith(problem *store.Problem) {
 		problem = p.problem
 	}
 	if problem == nil && !p.yielded {
-		problem = a.unclearProblem()
+		problem = p.unclearProblem(a.folders, a.attempts())
 	}
 	record := store.Pass{
 		Started: p.started, Ended: time.Now(),

@@ -65,21 +65,21 @@ func (a *account) lookAgain() {
 }
 
 // unclearProblem is what a pass ends with if a folder's place stayed unclear; nil if none did.
-func (a *account) unclearProblem() *store.Problem {
-	for _, f := range a.folders {
-		err := a.pass.unclear[f]
+func (p *passRun) unclearProblem(folders folderList, attempts int) *store.Problem {
+	for _, f := range folders {
+		err := p.unclear[f]
 		if err == nil {
 			continue
 		}
-		p := problem.Of(err, f.Title, a.attempts())
-		p.Summary = "The folder vanished from the new server while it was being filled."
+		told := problem.Of(err, f.Title, attempts)
+		told.Summary = "The folder vanished from the new server while it was being filled."
 		if errors.Is(err, transfer.ErrOldOther) {
-			p.Summary = "The old server has numbered the folder anew while it was being copied. It is looked at again by itself."
+			told.Summary = "The old server has numbered the folder anew while it was being copied. It is looked at again by itself."
 		}
 		if errors.Is(err, errNotKnown) {
-			p.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."
+			told.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."
 		}
-		return p
+		return told
 	}
 	return nil
 }

@@ -1,38 +1,14 @@
 package syncer
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
-	"postferry/syncer/session"
 	"postferry/syncer/transfer"
-	"postferry/upstream"
 )
-
-// stopsAccount tells whether an error is about the account or a server as
-// a whole, so that its other folders need not be tried now. unwell is of how many
-// folders in a row before a server said that they don't work at the moment.
-func stopsAccount(err error, unwell int) bool {
-	if (session.AboutOne(err) || session.BreaksConnection(err)) && unwell < session.FolderBound {
-		return false
-	}
-	if _, counts := errors.AsType[*session.CountsError](err); counts || errors.Is(err, session.ErrHung) {
-		return false
-	}
-	if _, resting := errors.AsType[*session.RestingError](err); resting {
-		return true
-	}
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok {
-		return true // the store, or a bug: nothing will go better in the next folder
-	}
-	return e.Class == upstream.Fix || e.Class == upstream.Later || e.Op == "connect" || strings.EqualFold(e.Op, "login")
-}
 
 // omittedProblem is what a pass ends with that had no other problem, if the old server
 // has more folders than are made: nil if it hasn't.

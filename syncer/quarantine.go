@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -86,7 +87,7 @@ func (f *tracked) runSettled() {
 // doesn't wait for it.
 func (e *Engine) PassSoon(ctx context.Context, id store.AccountID) error {
 	return e.do(ctx, func() {
-		e.begin(turn{id: id, class: classRest}, passOptions{fresh: true, until: time.Now().Add(slice)})
+		e.begin(schedule.Turn{ID: id, Class: schedule.Rest}, passOptions{fresh: true, until: time.Now().Add(slice)})
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/schedule"
 )
 
 // fillSchedule gives every account its first turn.
@@ -27,29 +28,29 @@ func (e *Engine) fillSchedule(ctx context.Context) error {
 // enter schedules an account by what is known of it.
 func (e *Engine) enter(o *store.Overview, now time.Time) {
 	if o.State != store.Active || o.Alias != 0 || (o.Problem != nil && o.Problem.Advice == store.NeedsFix) {
-		e.schedule.drop(o.ID)
+		e.schedule.Drop(o.ID)
 		return
 	}
-	t := turn{id: o.ID, domain: o.Domain, class: classRest, due: now}
+	t := schedule.Turn{ID: o.ID, Domain: o.Domain, Class: schedule.Rest, Due: now}
 	switch {
 	case o.Summary.Passes == 0:
-		t.class = classInbox
+		t.Class = schedule.InboxOnly
 	case !o.Summary.Completed.IsZero():
 		due, ok := e.next(o.Domain, o.Summary.Completed)
 		if !ok {
-			e.schedule.drop(o.ID)
+			e.schedule.Drop(o.ID)
 			return
 		}
-		t.due = due
+		t.Due = due
 	}
-	e.schedule.put(t)
+	e.schedule.Put(t)
 }
 
 // startDue begins the passes whose turn has come and returns when to look again.
 func (e *Engine) startDue(now time.Time) time.Duration {
 	limit := passesPerPlace * max(e.shared.cfg.Sync.OldConnections, 1) * max(len(e.shared.cfg.AllDomains()), 1)
 	for e.passes < limit {
-		t, ok, wait := e.schedule.next(now)
+		t, ok, wait := e.schedule.Next(now)
 		if !ok {
 			if wait == 0 {
 				wait = time.Hour
@@ -61,18 +62,18 @@ func (e *Engine) startDue(now time.Time) time.Duration {
 	return time.Hour // the end of a pass calls the loop
 }
 
-func (e *Engine) startPass(t turn) {
-	e.begin(t, passOptions{inboxOnly: t.class == classInbox, until: time.Now().Add(slice), fresh: t.asked})
+func (e *Engine) startPass(t schedule.Turn) {
+	e.begin(t, passOptions{inboxOnly: t.Class == schedule.InboxOnly, until: time.Now().Add(slice), fresh: t.Asked})
 }
 
 // begin makes a pass and then gives the account its next turn.
-func (e *Engine) begin(t turn, o passOptions) {
+func (e *Engine) begin(t schedule.Turn, o passOptions) {
 	e.passes++
 	e.jobs.Add(1)
 	ctx := e.ctx
 	go func() {
 		defer e.jobs.Done()
-		r, err := e.passOver(ctx, t.id, o)
+		r, err := e.passOver(ctx, t.ID, o)
 		_ = e.do(ctx, func() {
 			e.passes--
 			e.again(t, r, err)
@@ -81,32 +82,32 @@ func (e *Engine) begin(t turn, o passOptions) {
 }
 
 // again gives an account its next turn after a pass.
-func (e *Engine) again(t turn, r passResult, err error) {
-	if e.schedule.byID[t.id] != nil {
+func (e *Engine) again(t schedule.Turn, r passResult, err error) {
+	if e.schedule.Has(t.ID) {
 		return // it was given another meanwhile
 	}
-	if e.ledTo(t.id) != t.id {
+	if e.ledTo(t.ID) != t.ID {
 		return // the account that it leads to has turns of its own
 	}
 	now := time.Now()
-	next := turn{id: t.id, domain: t.domain, class: classRest, due: now, asked: t.asked}
+	next := schedule.Turn{ID: t.ID, Domain: t.Domain, Class: schedule.Rest, Due: now, Asked: t.Asked}
 	switch {
 	case err != nil, r.halted:
 	case r.problem != nil && r.problem.Advice == store.NeedsFix:
 	case r.problem != nil:
-		if next.due = r.problem.Retry; e.retries(t) {
-			e.schedule.put(next)
+		if next.Due = r.problem.Retry; e.retries(t) {
+			e.schedule.Put(next)
 		}
-	case r.yielded || t.class == classInbox:
-		e.schedule.put(next)
+	case r.yielded || t.Class == schedule.InboxOnly:
+		e.schedule.Put(next)
 	default:
-		if p := e.accounts[t.id]; p != nil && p.clients > 0 {
-			next.class = classConnected
+		if p := e.accounts[t.ID]; p != nil && p.clients > 0 {
+			next.Class = schedule.Connected
 		}
 		var ok bool
-		if next.due, ok = e.next(t.domain, now); ok {
-			next.asked = false
-			e.schedule.put(next)
+		if next.Due, ok = e.next(t.Domain, now); ok {
+			next.Asked = false
+			e.schedule.Put(next)
 		}
 	}
 }
@@ -114,11 +115,11 @@ func (e *Engine) again(t turn, r passResult, err error) {
 // retries tells whether an account with trouble is tried again: not once its
 // domain's schedule has ended, unless somebody asked for the pass or the
 // account has never been copied completely.
-func (e *Engine) retries(t turn) bool {
-	if _, ok := e.next(t.domain, time.Now()); ok || t.asked {
+func (e *Engine) retries(t schedule.Turn) bool {
+	if _, ok := e.next(t.Domain, time.Now()); ok || t.Asked {
 		return true
 	}
-	s, err := e.shared.store.Summary(e.ctx, t.id)
+	s, err := e.shared.store.Summary(e.ctx, t.ID)
 	return err == nil && s.Completed.IsZero()
 }
 

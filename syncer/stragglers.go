@@ -7,6 +7,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -231,7 +232,7 @@ func (s *stragglers) await(ctx context.Context, w session.Watching) error {
 // hurry gives an account a turn at once.
 func (s *stragglers) hurry(ctx context.Context, c candidate) {
 	_ = s.engine.do(ctx, func() {
-		s.engine.schedule.put(turn{id: c.id, domain: c.domain.Name, class: classConnected, due: time.Now(), asked: true})
+		s.engine.schedule.Put(schedule.Turn{ID: c.id, Domain: c.domain.Name, Class: schedule.Connected, Due: time.Now(), Asked: true})
 	})
 }
 
@@ -252,7 +253,7 @@ func (s *stragglers) poll(ctx context.Context, rest []candidate) {
 		for i := range min(len(rest), s.engine.shared.cfg.Sync.OldConnections) {
 			c := rest[(first+i)%len(rest)]
 			s.polled = c.id
-			s.engine.schedule.put(turn{id: c.id, domain: c.domain.Name, class: classRest, due: time.Now()})
+			s.engine.schedule.Put(schedule.Turn{ID: c.id, Domain: c.domain.Name, Class: schedule.Rest, Due: time.Now()})
 		}
 	})
 }

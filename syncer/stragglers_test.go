@@ -157,11 +157,11 @@ func TestWatchBudget(t *testing.T) {
 	turns := func() (ids []store.AccountID) {
 		s.poll(t.Context(), rest)
 		_ = r.engine.do(t.Context(), func() {
-			for id := range r.engine.schedule.byID {
+			for id := range r.engine.schedule.ByID {
 				ids = append(ids, id)
 			}
 			for _, id := range ids {
-				r.engine.schedule.drop(id)
+				r.engine.schedule.Drop(id)
 			}
 		})
 		slices.Sort(ids)

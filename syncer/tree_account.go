@@ -60,10 +60,7 @@ func (t *treeState) tell() {
 func (a *account) startTree(l *session.Pair, visit bool) {
 	a.tree.running, a.tree.changes, a.tree.began = true, nil, time.Now()
 	l.Urgent = visit || l == a.front
-	rows := make([]store.Folder, len(a.folders))
-	for i, f := range a.folders {
-		rows[i] = f.Folder
-	}
+	rows := a.folders.known()
 	last := a.tree.last
 	last.Doubted = a.folders.doubted()
 	yield := make(chan struct{})

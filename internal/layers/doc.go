@@ -30,7 +30,7 @@
 //	     compare   leftout   quota
 //	              session
 //	                 foldertree
-//	         message   problem   measure
+//	    message   problem   measure   schedule
 //
 // Tests may use internal/lab as well; nothing else may. The package is not
 // part of the program.

@@ -104,7 +104,7 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/reorder", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/schedule", "syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/reorder", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
@@ -116,6 +116,7 @@ func engine() map[string][]string {
 		"syncer/reorder":    folder,
 		"syncer/quota":      folder,
 		"syncer/measure":    {"store"},
+		"syncer/schedule":   {"store"},
 		"syncer/session":    sessions,
 		"syncer/foldertree": pure,
 		"syncer/message":    ground,

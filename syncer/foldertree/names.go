@@ -215,9 +215,9 @@ func HoldsName(row *store.Folder) bool {
 	return row.State == store.FolderPlanned || row.State == store.FolderPresent || IsHalted(row)
 }
 
-// PossibleNames are the raw names a folder of the new server may have: the one it
+// possibleNames are the raw names a folder of the new server may have: the one it
 // was last known by, then those that clients were about to give it.
-func PossibleNames(row *store.Folder) []string {
+func possibleNames(row *store.Folder) []string {
 	names := []string{row.New}
 	if row.Renaming != "" {
 		names = append(names, strings.Split(row.Renaming, "\x00")...)

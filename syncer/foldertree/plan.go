@@ -207,7 +207,7 @@ func (p *Planner) remember(row *store.Folder) {
 // NewName is what a folder is called on the new server: if clients were about to
 // rename it and we heard no more of that, what is there tells what became of it.
 func (p *Planner) NewName(row *store.Folder) string {
-	names := PossibleNames(row)
+	names := possibleNames(row)
 	if _, ok := p.There[p.Key(row.New)]; ok || !p.Trusted {
 		return row.New
 	}

@@ -286,3 +286,23 @@ func AboutOne(err error) bool {
 	}
 	return false
 }
+
+// StopsAccount tells whether an error is about the account or a server as
+// a whole, so that its other folders need not be tried now. unwell is of how many
+// folders in a row before a server said that they don't work at the moment.
+func StopsAccount(err error, unwell int) bool {
+	if (AboutOne(err) || BreaksConnection(err)) && unwell < FolderBound {
+		return false
+	}
+	if _, counts := errors.AsType[*CountsError](err); counts || errors.Is(err, ErrHung) {
+		return false
+	}
+	if _, resting := errors.AsType[*RestingError](err); resting {
+		return true
+	}
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return true // the store, or a bug: nothing will go better in the next folder
+	}
+	return e.Class == upstream.Fix || e.Class == upstream.Later || e.Op == "connect" || strings.EqualFold(e.Op, "login")
+}

@@ -1,4 +1,4 @@
-package syncer
+package mailbox
 
 import (
 	"context"
@@ -9,19 +9,18 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/syncer/mailbox"
 )
 
-// standIns are the credentials of an account's aliases that are used in place of its own where a server
+// StandIns are the credentials of an account's aliases that are used in place of its own where a server
 // does not take those: all of them lead to the same mailbox, and whoever logs in by an alias may be the
 // only one who has given a password that is right. That counts for what is proved only: whoever may say that two
 // logins are one mailbox need not be who may read both. Credentials that were refused are not tried again.
-type standIns struct {
-	store  store.Store
-	claims *mailbox.Mailboxes
-	cfg    *config.Config
-	id     store.AccountID
-	log    zerolog.Logger
+type StandIns struct {
+	Store  store.Store
+	Claims *Mailboxes
+	Cfg    *config.Config
+	ID     store.AccountID
+	Log    zerolog.Logger
 
 	mu      sync.Mutex
 	chosen  map[store.Side]store.Credentials
@@ -29,7 +28,7 @@ type standIns struct {
 }
 
 // pick returns what to log in with in place of an account's own credentials.
-func (s *standIns) pick(side store.Side, own store.Credentials) store.Credentials {
+func (s *StandIns) pick(side store.Side, own store.Credentials) store.Credentials {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c, ok := s.chosen[side]; ok {
@@ -39,7 +38,7 @@ func (s *standIns) pick(side store.Side, own store.Credentials) store.Credential
 }
 
 // next chooses others after a server has refused some; false if there are none.
-func (s *standIns) next(side store.Side, refused store.Credentials, all []store.Credentials) (store.Credentials, bool) {
+func (s *StandIns) next(side store.Side, refused store.Credentials, all []store.Credentials) (store.Credentials, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refused == nil {
@@ -58,21 +57,21 @@ func (s *standIns) next(side store.Side, refused store.Credentials, all []store.
 	return store.Credentials{}, false
 }
 
-// reset forgets all, as the account has other credentials of its own.
-func (s *standIns) reset() {
+// Reset forgets all, as the account has other credentials of its own.
+func (s *StandIns) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.chosen, s.refused = nil, nil
 }
 
 // StandIn chooses the credentials of an alias that are to be used instead of those that a server has refused.
-func (s *standIns) StandIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
-	if err := s.claims.Load(ctx, s.store, s.cfg); err != nil {
+func (s *StandIns) StandIn(ctx context.Context, side store.Side, refused store.Credentials) (store.Credentials, bool) {
+	if err := s.Claims.Load(ctx, s.Store, s.Cfg); err != nil {
 		return store.Credentials{}, false
 	}
 	var all []store.Credentials
-	for _, id := range s.claims.AliasesOf(ctx, s.store, s.id) {
-		alias, err := s.store.AccountByID(ctx, id)
+	for _, id := range s.Claims.AliasesOf(ctx, s.Store, s.ID) {
+		alias, err := s.Store.AccountByID(ctx, id)
 		if err != nil || alias.State != store.Active || !alias.AliasProved {
 			continue
 		}
@@ -86,12 +85,12 @@ func (s *standIns) StandIn(ctx context.Context, side store.Side, refused store.C
 	}
 	c, ok := s.next(side, refused, all)
 	if ok {
-		s.log.Info().Str("server", string(side)).Str("login", c.Login).Msg("the server does not take the account's login; an alias's is used instead")
+		s.Log.Info().Str("server", string(side)).Str("login", c.Login).Msg("the server does not take the account's login; an alias's is used instead")
 	}
 	return c, ok
 }
 
 // PickLogin implements logins.
-func (s *standIns) PickLogin(side store.Side, own store.Credentials) store.Credentials {
+func (s *StandIns) PickLogin(side store.Side, own store.Credentials) store.Credentials {
 	return s.pick(side, own)
 }
