@@ -92,6 +92,7 @@ func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
 type account struct {
 	*shared
 	runner
+	mailboxState
 	pulls
 	troubles
 	id       store.AccountID
@@ -101,15 +102,20 @@ type account struct {
 	row      store.Account
 	domain   *config.Domain
 	loadErr  error
-	rows     records
-	folders  folderList
-	tree     treeState
 	visits   visitList
 	pass     *passRun
 	asked    []chan passResult        // who waits for a pass after the running one
 	messages uint64                   // on the old server, as the store knows
 	renewed  time.Time                // when the row was last given other credentials
 	lead     func(of store.AccountID) // tells the engine that this is an alias; nil in tests without one
+}
+
+// mailboxState is what is known of a person's mail on both servers.
+type mailboxState struct {
+	rows    records
+	folders folderList
+	tree    treeState
+	now     func() time.Time
 }
 
 // folderList are the account's folders.
@@ -151,9 +157,9 @@ type records struct {
 func newAccount(s *shared, id store.AccountID) *account {
 	a := &account{
 		shared: s, id: id, log: s.log,
-		runner:   runner{actor: actor{events: make(chan func(), 16), gone: make(chan struct{})}, pairSet: pairSet{busy: map[*session.Pair]bool{}}},
-		rows:     records{store: s.store, id: id},
-		standIns: mailbox.StandIns{Store: s.store, Claims: s.claims, Cfg: s.cfg, ID: id},
+		runner:       runner{actor: actor{events: make(chan func(), 16), gone: make(chan struct{})}, pairSet: pairSet{busy: map[*session.Pair]bool{}}},
+		mailboxState: mailboxState{rows: records{store: s.store, id: id}, now: s.clock},
+		standIns:     mailbox.StandIns{Store: s.store, Claims: s.claims, Cfg: s.cfg, ID: id},
 	}
 	a.hung.Jobs = &a.jobs
 	return a

@@ -27,15 +27,15 @@ func (c folderChange) rename(delim byte) foldertree.Rename {
 }
 
 // renaming notes what a client is about to do.
-func (a *account) renaming(c folderChange) error {
-	a.tree.changes = append(a.tree.changes, c)
+func (m *mailboxState) renaming(c folderChange) error {
+	m.tree.changes = append(m.tree.changes, c)
 	var rows []store.Folder
-	for _, f := range a.folders {
-		if f.State != store.FolderDeleted && c.rename(a.tree.delim).MayMake(&f.Folder) {
+	for _, f := range m.folders {
+		if f.State != store.FolderDeleted && c.rename(m.tree.delim).MayMake(&f.Folder) {
 			rows = append(rows, f.Folder)
 		}
 	}
-	_, err := a.rows.put(rows)
+	_, err := m.rows.put(rows)
 	return err
 }
 
@@ -45,23 +45,23 @@ func (all folderList) renamingUnclear() bool {
 }
 
 // change applies such a command to the account's rows.
-func (a *account) change(c folderChange) error {
+func (m *mailboxState) change(c folderChange) error {
 	c.verb = strings.ToUpper(c.verb)
 	switch c.verb {
 	case "CREATE", "DELETE", verbRename:
 	default:
 		return fmt.Errorf("syncer: no folder command: %q", c.verb)
 	}
-	a.tree.changes = append(a.tree.changes, c)
+	m.tree.changes = append(m.tree.changes, c)
 	var rows []store.Folder
-	for _, f := range a.folders {
-		if !a.follow(&f.Folder, c) {
+	for _, f := range m.folders {
+		if !m.follow(&f.Folder, c) {
 			continue
 		}
-		a.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", foldertree.DecodeName(f.New)).Msg("a client changed the folder")
+		m.rows.log.Info().Str("folder", f.Title).Str("verb", c.verb).Str("name", foldertree.DecodeName(f.New)).Msg("a client changed the folder")
 		rows = append(rows, f.Folder)
 	}
-	_, err := a.rows.put(rows)
+	_, err := m.rows.put(rows)
 	return err
 }
 
@@ -72,12 +72,12 @@ func (a *account) change(c folderChange) error {
 // children along (section 6.3.6), except for INBOX, whose messages move and which stays
 // itself. A folder made by the client is the client's: if it is one that was planned, the
 // next look finds it there.
-func (a *account) follow(row *store.Folder, c folderChange) bool {
+func (m *mailboxState) follow(row *store.Folder, c folderChange) bool {
 	switch {
 	case c.verb == "DELETE" && row.New == c.mailbox && (row.State == store.FolderPresent || row.State == store.FolderMissing || foldertree.IsHalted(row)):
-		a.deleted(row)
+		m.deleted(row)
 	case c.verb == verbRename:
-		to := c.rename(a.tree.delim).Of(row.New)
+		to := c.rename(m.tree.delim).Of(row.New)
 		if to == "" || to == row.New && row.Renaming == "" {
 			return false
 		}
@@ -94,10 +94,10 @@ func (a *account) follow(row *store.Folder, c folderChange) bool {
 // deleted: a client deleted the folder, and with it what has been copied into it by then. What
 // had not come is left out and told. A folder that has never had any of its mail says nothing
 // about it: nobody has seen what was deleted, so it counts as missing.
-func (a *account) deleted(row *store.Folder) {
+func (m *mailboxState) deleted(row *store.Folder) {
 	row.Renaming = ""
-	a.rows.recount(row)
-	st, there := a.tree.status[row.Old]
+	m.rows.recount(row)
+	st, there := m.tree.status[row.Old]
 	filled := !row.Checkpoint.Checked.IsZero() && row.Again == 0
 	empty := there && st.Messages == 0 && st != (upstream.Status{})
 	if foldertree.IsHalted(row) || filled || empty || row.Copied > 0 {
@@ -108,7 +108,7 @@ func (a *account) deleted(row *store.Folder) {
 		return
 	}
 	if row.State != store.FolderMissing {
-		now := a.clock().UTC()
+		now := m.now().UTC()
 		row.State, row.Missing = store.FolderMissing, store.Missing{Since: now, Looks: 1, Last: now}
 		if row.LeftOut = uint64(st.Messages); row.AllMail {
 			row.LeftOut = 0 // see countViews

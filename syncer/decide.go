@@ -35,7 +35,7 @@ func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder st
 	if v != Deleted && v != Recreate {
 		return fmt.Errorf("syncer: no verdict: %q", v)
 	}
-	if err := e.follow(ctx, id, func(a *account) error { return a.decide(folder, v) }); err != nil {
+	if err := e.follow(ctx, id, func(a *account) error { return a.decide(folder, v, a.row.Problem) }); err != nil {
 		return err
 	}
 	row, err := e.shared.store.AccountByID(ctx, id)
@@ -46,19 +46,19 @@ func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder st
 }
 
 // decide runs on the account's goroutine.
-func (a *account) decide(id store.FolderID, v Verdict) error {
-	f := a.folders.byID(id)
+func (m *mailboxState) decide(id store.FolderID, v Verdict, known *store.Problem) error {
+	f := m.folders.byID(id)
 	if f == nil {
 		return ErrNoFolder
 	}
-	left := a.tree.leftOld(f, a.row.Problem)
+	left := m.tree.leftOld(f, known)
 	switch {
 	case f.State == store.FolderMissing && v == Recreate:
-		return a.recreate(f)
+		return m.recreate(f)
 	case f.State == store.FolderMissing, v == Deleted && left && f.State == store.FolderPlanned:
-		return a.isDeleted(f)
+		return m.isDeleted(f)
 	case v == Deleted && left:
-		return a.rows.nothingComes(f)
+		return m.rows.nothingComes(f)
 	}
 	return ErrNotMissing
 }
@@ -76,34 +76,34 @@ func (t *treeState) leftOld(f *tracked, p *store.Problem) bool {
 }
 
 // isDeleted: what stays behind is known, and is to.
-func (a *account) isDeleted(f *tracked) error {
+func (m *mailboxState) isDeleted(f *tracked) error {
 	row := f.Folder
 	row.State, row.Missing = store.FolderDeleted, store.Missing{}
-	return a.decided(f, row)
+	return m.decided(f, row)
 }
 
 // recreate forgets what was copied, so that all of it comes again.
-func (a *account) recreate(f *tracked) error {
-	if err := a.rows.forget(f); err != nil {
+func (m *mailboxState) recreate(f *tracked) error {
+	if err := m.rows.forget(f); err != nil {
 		return err
 	}
 	row := f.Folder
 	row.State, row.Missing, row.LeftOut, row.Renaming, row.NewUIDValidity = store.FolderPlanned, store.Missing{}, 0, "", 0
-	if a.folders.byNew(row.New) != nil {
+	if m.folders.byNew(row.New) != nil {
 		row.New = "" // another has the name by now
 	}
-	return a.decided(f, row)
+	return m.decided(f, row)
 }
 
 // decided makes durable what was decided. A look at the trees that runs must not undo it.
-func (a *account) decided(f *tracked, row store.Folder) error {
-	rows, err := a.rows.put([]store.Folder{row})
+func (m *mailboxState) decided(f *tracked, row store.Folder) error {
+	rows, err := m.rows.put([]store.Folder{row})
 	if err != nil {
 		return err
 	}
-	a.tree.changes = append(a.tree.changes, folderChange{})
-	a.folders.take(rows)
-	a.log.Info().Str("folder", f.Title).Str("state", string(row.State)).Msg("a person decided about the missing folder")
+	m.tree.changes = append(m.tree.changes, folderChange{})
+	m.folders.take(rows)
+	m.rows.log.Info().Str("folder", f.Title).Str("state", string(row.State)).Msg("a person decided about the missing folder")
 	return nil
 }
 

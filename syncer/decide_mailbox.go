@@ -47,16 +47,16 @@ func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v Mailbo
 }
 
 // decideMailbox runs on the account's goroutine. Nothing is pulled while the question is open.
-func (a *account) decideMailbox(side store.Side, v MailboxVerdict) error {
-	a.log.Warn().Str("server", string(side)).Str("verdict", string(v)).Msg("a person decided about the mailbox that isn't the one it was")
+func (m *mailboxState) decideMailbox(side store.Side, v MailboxVerdict) error {
+	m.rows.log.Warn().Str("server", string(side)).Str("verdict", string(v)).Msg("a person decided about the mailbox that isn't the one it was")
 	if v == CopyAgain {
-		return a.copyAgain()
+		return m.copyAgain()
 	}
-	for _, f := range a.folders {
+	for _, f := range m.folders {
 		if side == store.OldSide && !foldertree.IsInbox(&f.Folder) {
 			continue // each shows by itself whether it is another one
 		}
-		if err := a.acceptFolder(f, side); err != nil {
+		if err := m.acceptFolder(f, side); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (a *account) decideMailbox(side store.Side, v MailboxVerdict) error {
 
 // acceptFolder forgets how a folder was numbered, so that there is nothing to compare with: what the
 // ledger has of it is recognised by what it is.
-func (a *account) acceptFolder(f *tracked, side store.Side) error {
+func (m *mailboxState) acceptFolder(f *tracked, side store.Side) error {
 	cp, row := f.Checkpoint, f.Folder
 	if side == store.OldSide {
 		cp = store.Checkpoint{NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
@@ -73,23 +73,23 @@ func (a *account) acceptFolder(f *tracked, side store.Side) error {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
 		row.NewUIDValidity = 0
 	}
-	if err := a.rows.commit(store.Batch{Account: a.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+	if err := m.rows.commit(store.Batch{Account: m.rows.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
 		return err
 	}
 	f.Checkpoint = cp
-	rows, err := a.rows.put([]store.Folder{row})
-	a.folders.take(rows)
+	rows, err := m.rows.put([]store.Folder{row})
+	m.folders.take(rows)
 	return err
 }
 
 // copyAgain forgets all that was copied into folders that are copied.
-func (a *account) copyAgain() error {
-	for _, f := range a.folders {
+func (m *mailboxState) copyAgain() error {
+	for _, f := range m.folders {
 		switch f.State {
 		case store.FolderSkipped, store.FolderDeleted:
 			continue
 		}
-		if err := a.rows.forget(f); err != nil {
+		if err := m.rows.forget(f); err != nil {
 			return err
 		}
 		row := f.Folder
@@ -97,11 +97,11 @@ func (a *account) copyAgain() error {
 		if !foldertree.IsInbox(&row) {
 			row.State = store.FolderPlanned
 		}
-		rows, err := a.rows.put([]store.Folder{row})
+		rows, err := m.rows.put([]store.Folder{row})
 		if err != nil {
 			return err
 		}
-		a.folders.take(rows)
+		m.folders.take(rows)
 	}
 	return nil
 }

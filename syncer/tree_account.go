@@ -149,14 +149,14 @@ func (a *account) treeDone(r treesync.Result) {
 
 // mendRows puts right the rows of a look that was overtaken by clients: what
 // they did is newer than what the look saw.
-func (a *account) mendRows(rows []store.Folder) {
+func (m *mailboxState) mendRows(rows []store.Folder) {
 	for i := range rows {
-		for _, c := range a.tree.changes {
-			if f := a.folders.byID(rows[i].ID); f != nil {
+		for _, c := range m.tree.changes {
+			if f := m.folders.byID(rows[i].ID); f != nil {
 				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
 				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
 			} else {
-				a.follow(&rows[i], c)
+				m.follow(&rows[i], c)
 			}
 		}
 	}
