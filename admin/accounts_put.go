@@ -48,7 +48,7 @@ func (a *Service) checkAccounts(who Actor, d *config.Domain, in []AccountInput) 
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
 			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
-		err := line.Check()
+		err := d.CheckLine(line)
 		if err == nil {
 			err = check(line)
 		}

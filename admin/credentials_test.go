@@ -102,3 +102,43 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestAccountsWithoutPasswords: where Postferry signs in at both servers in another way, accounts are added by
+// their logins alone; as soon as one server wants a password, it is asked for.
+func TestAccountsWithoutPasswords(t *testing.T) {
+	const domain = "a.example"
+	for _, tt := range []struct {
+		name  string
+		sides []string
+		ok    bool
+	}{
+		{"both", []string{"old", "new"}, true},
+		{"the old one", []string{"old"}, false},
+		{"neither", nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, st := useCases(t)
+			for _, side := range tt.sides {
+				a.directory.PutSignIn(domain, side, &config.SignIn{Method: config.Master, Domain: domain, Side: side})
+			}
+			_, err := a.AddAccounts(t.Context(), CommandLine(), domain, []AccountInput{{Login: "anna@a.example"}})
+			if (err == nil) != tt.ok {
+				t.Errorf("one account: %v", err)
+			}
+			list, err := a.ParseList(t.Context(), CommandLine(), domain, strings.NewReader("bert@a.example\ncarl@a.example\n"), config.ListAuto, "")
+			if err != nil || (len(list.Mistakes) == 0) != tt.ok {
+				t.Fatalf("a list: %+v, %v", list, err)
+			}
+			if !tt.ok {
+				return
+			}
+			if _, err := a.AddList(t.Context(), CommandLine(), domain, list.ID, false); err != nil {
+				t.Error(err)
+			}
+			all, err := st.Accounts(t.Context())
+			if err != nil || len(all) != 3 {
+				t.Errorf("%d accounts, %v", len(all), err)
+			}
+		})
+	}
+}

@@ -167,7 +167,7 @@ func (a *Service) ParseList(ctx context.Context, who Actor, domain string, r io.
 	}
 	defer a.lists.parsing.Leave(who.Scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
-		Check: a.lineCheck(who, d)})
+		Check: a.lineCheck(who, d), Passwordless: d.Passwordless()})
 	if err != nil {
 		return nil, err
 	}

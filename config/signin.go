@@ -81,6 +81,22 @@ func (d *Domain) NeedsPassword(a AccountLine) bool {
 	return d.Old.SignIn == nil || d.New.SignIn == nil && a.NewPassword == ""
 }
 
+// CheckLine is AccountLine.Check for an account of the domain, which may need no password.
+func (d *Domain) CheckLine(a AccountLine) error {
+	if a.Password == "" && !d.NeedsPassword(a) {
+		a.Password = "-"
+	}
+	return a.Check()
+}
+
+// Passwordless is for ListOptions: whether an account of the domain needs no password; nil if all do.
+func (d *Domain) Passwordless() func(AccountLine) bool {
+	if d.Old.SignIn == nil {
+		return nil
+	}
+	return func(a AccountLine) bool { return !d.NeedsPassword(a) }
+}
+
 // commandLogin stands for the login in a command.
 const commandLogin = "{login}"
 
