@@ -396,3 +396,31 @@ func TestMovedBetweenRenumberedFolders(t *testing.T) {
 		})
 	}
 }
+
+// TestIntentsOfOtherMessages: before anything of a pull had arrived everything ended, and then the old server gave other UIDs to the
+// messages. One that is on both servers by itself proves nothing of the message that had its UID.
+func TestIntentsOfOtherMessages(t *testing.T) {
+	for _, fleeting := range []bool{true, false} {
+		r := newRig(t)
+		r.pair.new.fleeting = fleeting
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+		r.store = disk
+		f := &trouble{faults: []fault{{after: 1, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+		r.failAll(disk, f.strike)
+		r.start(false)
+		r.sync()
+		r.stop()
+		r.failAll(disk, noFault)
+		r.pair.old.deliver("INBOX", mail(8))
+		r.pair.new.deliver("INBOX", mail(8))
+		r.pair.old.number("INBOX", 1, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
+		r.start(false)
+		if res := r.sync(); !res.Pass.Complete {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		r.has("INBOX", append(mails(0, 3), mail(8))...)
+	}
+}
