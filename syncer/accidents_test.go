@@ -424,3 +424,34 @@ func TestIntentsOfOtherMessages(t *testing.T) {
 		r.has("INBOX", append(mails(0, 3), mail(8))...)
 	}
 }
+
+// TestNumberedAnewTwice: the new server has given a folder another UIDVALIDITY and, after a pass that was interrupted, other UIDs under
+// that. A message that comes then, and is the same as one that was copied, is copied.
+func TestNumberedAnewTwice(t *testing.T) {
+	for at := 1; at <= 3; at++ {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t, 3)
+			r.stop()
+			r.pair.new.renumber("INBOX")
+			r.pair.old.deliver("INBOX", mail(3))
+			disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+			r.store = disk
+			f := &trouble{faults: []fault{{after: at, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+			r.failAll(disk, f.strike)
+			r.start(false)
+			r.sync()
+			r.stop()
+			r.failAll(disk, noFault)
+			r.pair.new.number("INBOX", 12, nil)
+			r.pair.old.deliver("INBOX", mail(1))
+			r.start(false)
+			for range 2 {
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+			}
+			r.has("INBOX", append(mails(0, 4), mail(1))...)
+		})
+	}
+}

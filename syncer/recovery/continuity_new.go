@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/emersion/go-imap/v2"
+
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
@@ -16,10 +18,7 @@ import (
 func (f *Folder) checkNewNumbers(ctx context.Context) error {
 	f.Beyond = nil
 	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.First() {
-		// Numbered anew since the checkpoint: nothing tells what has come after it.
-		var err error
-		f.Beyond, err = f.Newcomers(ctx, 1)
-		return err
+		return f.lookThrough(ctx)
 	}
 	seen := f.newWentBack()
 	if seen != "" {
@@ -60,6 +59,27 @@ func (f *Folder) unshown() bool {
 	cp := f.Row.Checkpoint
 	return f.Sample != nil && len(f.Sample.Copies) == 0 && !f.Fleeting && !f.First() &&
 		f.Target.Messages > 0 && f.Selected.UIDNext > max(cp.UIDNext, 1)
+}
+
+// lookThrough looks at all of a folder that is numbered anew since the checkpoint: nothing tells what has come after that. Lines
+// that an interrupted pull has given UIDs since are checked as well: another message that is like one of them may be its copy.
+func (f *Folder) lookThrough(ctx context.Context) error {
+	placed := map[lookOf]imap.UID{}
+	for i := range f.Ledger.Entries {
+		if e := &f.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == f.Target.UIDValidity {
+			placed[lookOf{e.Fingerprint, e.Size}] = e.UID
+		}
+	}
+	var err error
+	if f.Beyond, err = f.Newcomers(ctx, 1); err != nil || len(placed) == 0 {
+		return err
+	}
+	for _, c := range f.Beyond {
+		if uid, ok := placed[lookOf{c.Fingerprint, uint32(max(c.Size, 0))}]; ok && !f.Fleeting {
+			return f.recogniseNew(ctx, fmt.Sprintf("the copy with the UID %d may have the UID %d", uid, c.UID))
+		}
+	}
+	return nil
 }
 
 // sampleAtLeast takes a sample if none was taken along with the opening although mail has come.
