@@ -154,6 +154,9 @@ func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]cl
 	if err != nil {
 		return err
 	}
+	if left, err = c.otherMail(ctx, left); err != nil {
+		return err
+	}
 	var doubt error
 	for _, other := range left {
 		err := c.compare(ctx, other)

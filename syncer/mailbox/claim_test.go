@@ -8,6 +8,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -80,6 +81,37 @@ func TestReached(t *testing.T) {
 	} {
 		if got := tt.had.beyond(tt.has); got != tt.want {
 			t.Errorf("%v, %v: %v", tt.had, tt.has, got)
+		}
+	}
+}
+
+// TestOtherMail: messages that have a known UID and are others prove that two old mailboxes are two.
+func TestOtherMail(t *testing.T) {
+	header := func(id string) []byte {
+		return []byte("Message-ID: <" + id + ">\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\n\r\n")
+	}
+	entry := func(uid imap.UID, id string) store.Entry {
+		return store.Entry{Key: message.IMAPKey(7, uid), Fingerprint: message.Fingerprint(header(id), 100), Size: 100}
+	}
+	known := knownMail{entries: []store.Entry{entry(3, "three"), entry(4, "four")}}
+	seen := func(uid imap.UID, id string) session.MessageHeader {
+		return session.MessageHeader{Message: upstream.Message{UID: uid, Size: 100}, Header: header(id)}
+	}
+	for _, tt := range []struct {
+		name     string
+		validity uint32
+		found    session.MessageHeaders
+		want     bool
+	}{
+		{"nothing", 7, nil, false},
+		{"the same", 7, session.MessageHeaders{seen(3, "three"), seen(4, "four")}, false},
+		{"another", 7, session.MessageHeaders{seen(4, "other")}, true},
+		{"one the same", 7, session.MessageHeaders{seen(3, "other"), seen(4, "four")}, false},
+		{"of other UIDs", 7, session.MessageHeaders{seen(5, "other")}, false},
+		{"of another UIDVALIDITY", 8, session.MessageHeaders{seen(4, "other")}, false},
+	} {
+		if got := known.differs(tt.validity, tt.found); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }
