@@ -171,5 +171,6 @@ func (a *Service) forgetDomain(ctx context.Context, name string) error {
 	a.lists.dropDomain(name)
 	a.checks.drop(name)
 	a.verifications.drop(name)
+	a.preparations.drop(name)
 	return a.ferry.DomainChanged(ctx, name)
 }

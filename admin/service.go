@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/discover"
+	"postferry/lifecycle"
 	"postferry/store"
 )
 
@@ -30,6 +31,9 @@ type Options struct {
 	Finder *discover.Finder
 	Log    zerolog.Logger
 	Now    func() time.Time // nil for the clock
+	// Endings is what leads moves to their end. Without a guide there is one that asks the Finder's
+	// DNS servers.
+	Endings Endings
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
 	Hashing Hashing
 }
@@ -53,6 +57,8 @@ type Service struct {
 	jobs          *jobs
 	checks        *jobShelf[checkResults]
 	verifications *jobShelf[verifyResults]
+	preparations  *jobShelf[prepareResult]
+	endings       Endings
 
 	tracker *tracker
 
@@ -86,6 +92,11 @@ func New(opt Options) *Service {
 	a.boards = newBoards(a.readBoard)
 	a.tracker = newTracker(opt.Store, opt.Ferry, opt.Log, time.Now)
 	a.jobs, a.checks, a.verifications = newJobs(), newJobShelf[checkResults](), newJobShelf[verifyResults]()
+	a.preparations, a.endings = newJobShelf[prepareResult](), opt.Endings
+	if a.endings.Guide == nil {
+		a.endings.Guide = &lifecycle.Guide{Config: opt.Config, Store: opt.Store, Finder: opt.Finder, Log: opt.Log, Now: now}
+	}
+	a.endings.Guide.Told = a.ended
 	return a
 }
 

@@ -116,7 +116,7 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 	}
 	r.Number = kept.Number
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
-	return r, errors.Join(err, e.Finished(after, finished),
+	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished),
 		g.note(after, by, "finish_accounts", r.Domain, fmt.Sprintf("%d accounts, report %d", len(finished), r.Number)))
 }
 
@@ -200,7 +200,15 @@ func (g *Guide) Forget(ctx context.Context, e Engine, domain, by string) error {
 	g.mu.Lock()
 	delete(g.last, domain)
 	g.mu.Unlock()
-	return nil
+	return g.tell(context.WithoutCancel(ctx), domain, ids)
+}
+
+// tell tells whoever wants to hear of it.
+func (g *Guide) tell(ctx context.Context, domain string, ids []store.AccountID) error {
+	if g.Told == nil {
+		return nil
+	}
+	return g.Told(ctx, domain, ids)
 }
 
 // note writes to the audit log.

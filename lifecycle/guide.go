@@ -21,6 +21,9 @@ type Guide struct {
 	Finder *discover.Finder
 	Log    zerolog.Logger
 	Now    func() time.Time // time.Now
+	// Told hears of accounts of a domain that were finished, and of those of one that was forgotten;
+	// nil for nobody.
+	Told func(ctx context.Context, domain string, ids []store.AccountID) error
 
 	mu   sync.Mutex
 	last map[string]*discover.Names // what DNS told last, by domain

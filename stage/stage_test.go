@@ -154,7 +154,7 @@ func TestLateMailIsTold(t *testing.T) {
 	all[1].Summary.Late = store.LateMail{Messages: 10, Last: ago(3 * time.Hour), From: [3]store.LateServer{{Name: "b.example", Messages: 9}, {Name: "a.example", Messages: 1}}}
 	f.Gather(all)
 	l := Assess(f).Late
-	if l == nil || l.Messages != 12 || !l.Last.Equal(ago(time.Hour)) || !slices.Equal(l.From, []string{"a.example", "b.example"}) || !strings.Contains(l.Text.Text, "12 messages came late") {
+	if l == nil || l.Messages != 12 || !l.Last.Equal(ago(time.Hour)) || !slices.Equal(l.From, []string{"a.example", "b.example"}) || !strings.Contains(l.Text.Text, "since the MX moved: 12, ") {
 		t.Errorf("%+v", l)
 	}
 }

@@ -72,6 +72,7 @@ func (s *API) operations() []operation {
 	all = append(all, s.domainRoutes()...)
 	all = append(all, s.accountRoutes()...)
 	all = append(all, s.transferRoutes()...)
+	all = append(all, s.endingRoutes()...)
 	return append(all, s.reportRoutes()...)
 }
 

@@ -41,6 +41,10 @@ func rightsToPages() map[string]pageRights {
 		"POST /domains":                                form("domain=" + ownDomain + "&old=other&host=imap.old-provider.example&protocol=imap&known=1"),
 		"POST /domains/new":                            form("domain=anna@" + ownDomain),
 		"POST /d/{domain}/delete":                      nobody(pageRights{foreign: 404, own: 403}),
+		"POST /d/{domain}/advice":                      form(""),
+		"POST /d/{domain}/finish":                      form("sure=1&accept=1"),
+		"POST /d/{domain}/finish/prepare":              form("do=prepare"),
+		"POST /d/{domain}/forget":                      nobody(pageRights{form: "sure=1", foreign: 404, own: 403}),
 		"POST /d/{domain}/do":                          form("do=again&all=1"),
 		"POST /d/{domain}/schedule":                    form("hours=24"),
 		"POST /d/{domain}/check":                       form("do=check"),
@@ -110,7 +114,7 @@ func TestPageRights(t *testing.T) {
 
 func newPageScene(t *testing.T, method, path string) *scene {
 	return newScene(t, &scene{method: method, path: path, things: map[string]string{
-		"domain": ownDomain, "account": "1", "run": "1", "message": "1.1.0001", "folder": "1", "list": "unknown"}})
+		"domain": ownDomain, "account": "1", "run": "1", "message": "1.1.0001", "folder": "1", "list": "unknown", "report": "1.html"}})
 }
 
 // outsidersOfPage asks as those who may not, sees that nothing has come of it, and then

@@ -44,6 +44,7 @@ func rightsTo(operation, path string) (r rights, said bool) {
 		"audit":        notThere, // of that domain
 		"discover":     notThere,
 		"deleteDomain": {foreign: answers{404, 404}, own: answers{403, 403}},
+		"forget":       {foreign: answers{404, 404}, own: answers{403, 403}},
 	}[operation]
 	if !said && strings.HasPrefix(path, "/domains/{domain}") {
 		return notThere, true
@@ -304,6 +305,24 @@ func (s *scene) fill() {
 			c.want(200, "POST", d+"/begin", admin.Selection{All: true}, &run)
 			s.foreignThings["run"] = fmt.Sprint(run.Run) // the last one's
 		}
+		s.fillEnd(c, d, domain)
+	}
+}
+
+// fillEnd prepares the end of a domain's move where that is what is asked about.
+func (s *scene) fillEnd(c *caller, address, domain string) {
+	if strings.HasSuffix(s.path, "/forget") { // what is copied can't be forgotten
+		c.want(200, "POST", address+"/stop", admin.Selection{All: true}, nil)
+		return
+	}
+	report := strings.Contains(s.path, "/reports/")
+	if !strings.Contains(s.path, "/finish") && !report || s.method == "POST" && strings.HasSuffix(s.path, "/prepare") {
+		return
+	}
+	c.want(202, "POST", address+"/finish/prepare", nil, nil)
+	eventually(s.t, "the preparation ends", func() bool { return s.app.ViewPrepare(domain).State == "done" })
+	if report {
+		c.want(200, "POST", address+"/finish", admin.FinishInput{Accept: true}, nil)
 	}
 }
 

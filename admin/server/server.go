@@ -47,6 +47,7 @@ type Options struct {
 	// Certificate is what TLS is served with. Without it the page is served in
 	// plain text, which is for a loopback address or a reverse proxy only.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	Endings     admin.Endings
 	// Metrics are figures of others that /metrics shows as well.
 	Metrics []prometheus.Collector
 
@@ -101,7 +102,7 @@ func New(opt Options) (*Server, error) {
 
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
-	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing})
+	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	var err error

@@ -82,6 +82,7 @@ func (p *page) serve(change ...func(*Options)) (stop func()) {
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
 	opt := Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: admin.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
+	opt.Endings = admin.Endings{Engine: fakeEngine{p.store}}
 	for _, fn := range change {
 		fn(&opt)
 	}

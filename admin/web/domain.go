@@ -19,7 +19,7 @@ func (s *Site) transferPages() []pageRoute {
 		{"POST /d/{domain}/do", false, s.formDo},
 		{"POST /d/{domain}/schedule", false, s.formSchedule},
 		{"GET /d/{domain}/live", false, s.live},
-	}, s.reportPages()...)
+	}, append(s.reportPages(), s.endingPages()...)...)
 }
 
 // row is an account in the table.
@@ -47,6 +47,7 @@ func (x whole) Done() int { return x.D.Totals.Complete + x.D.Totals.Finished }
 // domainPageView is a domain with a page of its accounts.
 type domainPageView struct {
 	Whole     whole
+	Advice    advicePart
 	Rows      []row
 	Query     url.Values // of the search, to be kept
 	Search    string
@@ -81,6 +82,9 @@ func (s *Site) showDomainPage(v *visit, n *notice) error {
 	found, err := s.app.ListAccounts(v.r.Context(), v.who, x.D.Name, admin.AccountQuery{
 		Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage})
 	if err != nil {
+		return err
+	}
+	if d.Advice, err = s.advice(v.r.Context(), v, x.D.Name); err != nil {
 		return err
 	}
 	d.fill(v, found)

@@ -78,6 +78,12 @@ func (s *Site) domainParts(ctx context.Context, v *visit, domain string, account
 		return nil, err
 	}
 	parts := []part{{"whole", "whole", x}, {"attention", "attention", x}, {"actions", "domain_actions", x}}
+	if a, err := s.advice(ctx, v, domain); err == nil {
+		parts = append(parts, part{"advice", "advice", a})
+	}
+	if p := s.app.ViewPrepare(domain); p != nil {
+		parts = append(parts, part{"prepare", "prepare", finishPageView{Domain: domain, P: p, W: v.W}})
+	}
 	if c := s.app.ViewCheck(domain); c != nil {
 		parts = append(parts, part{"check", "check", checkPart{v.W, domain, c}})
 	}

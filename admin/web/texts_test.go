@@ -17,6 +17,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"postferry/discover"
+	"postferry/stage"
 )
 
 // pluralForms are the CLDR categories of whole numbers and fractions that each
@@ -249,6 +250,9 @@ func TestTextsOfCodes(t *testing.T) {
 	for code := range discover.Sentences() {
 		haveTexts(t, "discover.", string(code))
 	}
+	for code := range stage.Sentences() {
+		haveTexts(t, "ending.", string(code))
+	}
 	haveTexts(t, "problem.", readSource(t, "../../store").constants["ProblemKind"]...)
 }
 
@@ -266,6 +270,11 @@ func TestTextsOfStates(t *testing.T) {
 		"finding.":       verified.constants["FindingKind"],
 		"note.":          trees.constants["NoteKind"],
 		"folder_left.":   trees.constants["LeftKind"],
+		"stage.":         readSource(t, "../../stage").constants["Stage"],
+		"condition.":     readSource(t, "../../stage").constants["State"],
+		"grade.":         readSource(t, "../../stage").constants["Grade"],
+		"finish_step.":   readSource(t, "../../lifecycle").constants["Step"],
+		"advise_do.":     {"add", "check", "begin", "mend", "resume", "verify", "finish"},
 		"job.":           {"running", "done", "cancelled", "failed"},
 		"servers.":       {"imap_tls", "imap_starttls", "imap_none", "pop3_tls", "pop3_starttls", "pop3_none"},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 
+	"postferry/admin"
 	"postferry/admin/server"
 	"postferry/discover"
 	"postferry/proxy"
@@ -19,7 +20,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	finder.Resolvers = resolvers
 	return server.New(server.Options{
 		Config: d.cfg, Store: d.store, Ferry: adminFerry{d.backend}, Finder: finder, Log: d.log,
-		Version: versionString(), Certificate: certificate,
+		Version: versionString(), Certificate: certificate, Endings: admin.Endings{Guide: d.backend.guide, Engine: finisher{d.backend}},
 		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})
 }

@@ -136,7 +136,7 @@ func TestArc(t *testing.T) {
 	advised(t, config, stage.ClientsSwitched, "next_mx", exitFailed)
 	n.tell(append(hosts, newMX)...)
 	a := advised(t, config, stage.Settling, "next_wait_quiet", exitFailed)
-	if status, out, _ := postferry(t, "", "advise", "-c", config, "example.org"); status != exitFailed || !strings.Contains(out, "not yet, because") || !strings.Contains(out, "known at all 2 DNS servers") {
+	if status, out, _ := postferry(t, "", "advise", "-c", config, "example.org"); status != exitFailed || !strings.Contains(out, "not yet, because") || !strings.Contains(out, "known at all DNS servers that answer (2 of 2)") {
 		t.Errorf("status %d: %s", status, out)
 	}
 	withState(t, config, func(st *bolt.Store) { // two hours later

@@ -55,10 +55,10 @@ func allowed() map[string][]string {
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
-		"admin":              append([]string{throttle, spreadsheet, asciifold, "tenant", "directory"}, middle...),
+		"admin":              append([]string{throttle, spreadsheet, asciifold, "tenant", "directory", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
-		"admin/web":          {"admin", "admin/request", "tenant", "directory", "discover", "store", "config"},
+		"admin/web":          {"admin", "admin/request", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
 		"admin/server":       {"admin", "admin/request", "admin/api", "admin/web", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),

@@ -1,0 +1,213 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"postferry/lifecycle"
+	"postferry/stage"
+	"postferry/store"
+)
+
+// Endings are what leads moves to their end.
+type Endings struct {
+	Guide  *lifecycle.Guide
+	Engine lifecycle.Engine
+}
+
+// prepareResult is how far the preparation of an end is.
+type prepareResult struct {
+	step   lifecycle.Step
+	report *lifecycle.Report
+}
+
+// PrepareView is how far the last pass and the verification before accounts are finished are.
+type PrepareView struct {
+	JobView
+	Step   lifecycle.Step    `json:"step"`
+	Report *lifecycle.Report `json:"report"` // the draft; null until it is there
+}
+
+// FinishInput says how to finish.
+type FinishInput struct {
+	// Accept finishes accounts that need a look as well, in the name of who asks.
+	Accept bool `json:"accept"`
+}
+
+// Advice says how far a domain is and what to do next. With fresh DNS is asked now; otherwise
+// what it has told last counts.
+func (a *Service) Advice(ctx context.Context, who Actor, domain string, fresh bool) (*stage.Assessment, error) {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		if !a.discovering.Take(who.Scope, 1) {
+			return nil, Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
+		}
+		defer a.discovering.Leave(who.Scope, 1)
+	}
+	assessment, err := a.endings.Guide.Assess(ctx, d.Name, fresh)
+	if err != nil {
+		return nil, ending(err)
+	}
+	return &assessment, nil
+}
+
+// ending says for whoever asks why a move could not be ended.
+func ending(err error) error {
+	switch {
+	case errors.Is(err, lifecycle.ErrNothing):
+		return Conflict("nothing_to_finish", "There are no accounts to finish.")
+	case errors.Is(err, lifecycle.ErrActive):
+		return Conflict("still_copied", "Accounts of the domain are still being copied: finish or stop them first.")
+	case errors.Is(err, lifecycle.ErrNoDomain):
+		return NotFound("domain")
+	}
+	return err
+}
+
+// StartPrepare begins the last pass over all accounts of a domain that are not finished, and their
+// verification. Nothing is finished by it.
+func (a *Service) StartPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+	d, ids, err := a.choose(ctx, who, domain, Selection{All: true}, inState(store.Waiting, store.Active, store.Stopped))
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, ending(lifecycle.ErrNothing)
+	}
+	err = startJob(ctx, a, who, a.preparations, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
+		func(ctx context.Context, j *job[prepareResult]) error {
+			report, err := a.endings.Guide.Prepare(ctx, a.endings.Engine, d.Name, ids, false, func(s lifecycle.Step, _ int) {
+				j.change(func(_ *JobView, r *prepareResult) { r.step = s })
+			})
+			j.change(func(v *JobView, r *prepareResult) {
+				if r.report = report; report != nil {
+					v.Done = v.Accounts
+				}
+			})
+			return ending(err)
+		})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.note(ctx, who, "prepare_finish", auditOf{domain: d.Name, count: len(ids)}); err != nil {
+		return nil, err
+	}
+	return a.ShowPrepare(ctx, who, d.Name)
+}
+
+// ShowPrepare says how far the newest preparation is.
+func (a *Service) ShowPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	v := a.ViewPrepare(d.Name)
+	if v == nil {
+		return nil, NotFound("preparation")
+	}
+	return v, nil
+}
+
+// ViewPrepare is the newest preparation of a domain; nil if there was none.
+func (a *Service) ViewPrepare(domain string) (v *PrepareView) {
+	if j := a.preparations.get(domain); j != nil {
+		j.change(func(view *JobView, r *prepareResult) {
+			v = &PrepareView{JobView: *view, Step: r.step, Report: r.report}
+		})
+	}
+	return v
+}
+
+// CancelPrepare ends a preparation that is going on.
+func (a *Service) CancelPrepare(ctx context.Context, who Actor, domain string) error {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return err
+	}
+	return cancelJob(ctx, a, who, a.preparations, d.Name, "cancel_prepare")
+}
+
+// DraftReport is what a report about a domain would say now.
+func (a *Service) DraftReport(ctx context.Context, who Actor, domain string) (*lifecycle.Report, error) {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	return a.endings.Guide.Draft(ctx, d.Name, nil)
+}
+
+// Finish finishes the accounts of a domain that were prepared within the last hour.
+func (a *Service) Finish(ctx context.Context, who Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	report, err := a.endings.Guide.Finish(ctx, a.endings.Engine, d.Name, nil, who.Name, in.Accept)
+	if err != nil {
+		return nil, ending(err)
+	}
+	if len(report.Accounts) == 0 {
+		return nil, Conflict("none_finished", "Nothing was finished: all accounts need a look, or were not prepared within the last hour.")
+	}
+	return report, nil
+}
+
+// Forget removes a domain with all that is kept of it, but for its reports and the audit log.
+func (a *Service) Forget(ctx context.Context, who Actor, domain string) error {
+	d, err := a.Domain(ctx, who, domain)
+	if err != nil {
+		return err
+	}
+	if err := who.RequireAll(); err != nil {
+		return err
+	}
+	return ending(a.endings.Guide.Forget(ctx, a.endings.Engine, d.Name, who.Name))
+}
+
+// Reports are those of a domain's accounts that were finished, newest first. Of domains that
+// were forgotten those see them who look after everything.
+func (a *Service) Reports(ctx context.Context, who Actor, domain string) ([]lifecycle.Report, error) {
+	_, err := a.Domain(ctx, who, domain)
+	if err != nil && !who.All() {
+		return nil, err
+	}
+	reports, reading := a.endings.Guide.Reports(ctx, domain)
+	switch {
+	case reading != nil:
+		return nil, reading
+	case err != nil && len(reports) == 0:
+		return nil, err
+	}
+	return reports, nil
+}
+
+// Report is one of a domain's reports.
+func (a *Service) Report(ctx context.Context, who Actor, domain string, number uint64) (*lifecycle.Report, error) {
+	reports, err := a.Reports(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(reports, func(r lifecycle.Report) bool { return r.Number == number })
+	if at < 0 {
+		return nil, NotFound("report")
+	}
+	return &reports[at], nil
+}
+
+// ended hears, also from the command line, that accounts of a domain were finished, or that all of it
+// was forgotten.
+func (a *Service) ended(ctx context.Context, domain string, ids []store.AccountID) error {
+	if _, known := a.directory.DomainNamed(domain); !known {
+		a.lists.dropDomain(domain)
+		a.checks.drop(domain)
+		a.verifications.drop(domain)
+		a.preparations.drop(domain)
+	}
+	a.boards.changed(domain)
+	return a.tracker.stopped(ctx, ids)
+}
