@@ -52,7 +52,7 @@ func (f *Facts) copied() Condition {
 func (f *Facts) clients() Condition {
 	names, until, known := f.oldNames()
 	switch {
-	case f.Names == nil:
+	case f.Names == nil || f.Names.MX.Told < 2:
 		return condition(ClientsLeadNew, Unknown, say(codeNamesUnknown))
 	case len(names) > 0:
 		return condition(ClientsLeadNew, Open, say(codeClientsOld, "names", strings.Join(names, ", "), "until", until))
@@ -95,7 +95,7 @@ func (f *Facts) quiet() Condition {
 	args := []any{"hours", hours(f.Quiet), "since", f.quietSince(), "until", until, "messages", f.Mail.Messages, "last", f.Mail.Last, "looked", f.LookedAt}
 	switch {
 	case f.Move.Names.MX.IsZero():
-		return condition(NothingArrives, Unknown, say(codeQuietUnknown))
+		return condition(NothingArrives, Open, say(codeQuietUnknown))
 	case f.Accounts > f.Done && !f.LookedAt.Before(until):
 		return condition(NothingArrives, Met, say(codeQuiet, args...))
 	case f.Now.After(until):

@@ -94,7 +94,7 @@ var sentences = map[Code]string{
 	codeAllCopied:      `All accounts ({of}) are at the new server with all of their mail ({copied} messages).`,
 	codeCopiedApproved: `All accounts ({of}) are at the new server ({copied} messages); what some of them lack ({approved}) was approved.`,
 
-	codeNamesUnknown: `DNS was not asked yet where the domain's names lead.`,
+	codeNamesUnknown: `Where the domain's names lead is not known yet.`,
 	codeClientsOld:   `Names that mail programs go by still lead to the old server: {names}.`,
 	codeClientsNew:   `No name of the domain that mail programs go by leads to the old server.`,
 	codeNoNames:      `The domain has no names of its own that mail programs go by, so DNS can't show which server they use: tell people to enter the new one.`,
