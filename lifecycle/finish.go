@@ -115,9 +115,24 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 		return nil, errors.Join(err, ErrNothing)
 	}
 	r.Number = kept.Number
+	err = errors.Join(err, g.forgetSignIns(context.WithoutCancel(ctx), r.Domain))
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
 	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished),
 		g.note(after, by, "finish_accounts", r.Domain, fmt.Sprintf("%d accounts, report %d", len(finished), r.Number)))
+}
+
+// forgetSignIns makes it unknown how Postferry signs in for a domain, if the store has forgotten it.
+func (g *Guide) forgetSignIns(ctx context.Context, domain string) error {
+	all, err := g.Store.Overview(ctx, domain)
+	if err != nil || slices.ContainsFunc(all, func(o store.Overview) bool { return o.State != store.Finished }) {
+		return err
+	}
+	for _, side := range []store.Side{store.OldSide, store.NewSide} {
+		if d, known := g.Config.DomainNamed(domain); known && d.Stored {
+			g.Config.Directory.PutSignIn(domain, string(side), nil)
+		}
+	}
+	return nil
 }
 
 // sort tells those accounts of a draft apart that can't be finished, and has the others approved
@@ -192,6 +207,9 @@ func (g *Guide) Forget(ctx context.Context, e Engine, domain, by string) error {
 		if errors.Is(err, store.ErrInvalid) {
 			return ErrActive // somebody has begun one meanwhile
 		}
+		return err
+	}
+	if err := g.forgetSignIns(context.WithoutCancel(ctx), domain); err != nil {
 		return err
 	}
 	if d, known := g.Config.DomainNamed(domain); known && d.Stored {

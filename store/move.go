@@ -116,8 +116,9 @@ type Moves interface {
 	// value nobody does any more.
 	Approve(ctx context.Context, ids []AccountID, a Approval) error
 
-	// Finish makes accounts finished and forgets their passwords, with those of the logins
-	// that lead to them, and keeps the report, all or nothing. Those that are finished stay as they
+	// Finish makes accounts finished and forgets their passwords and what their owners have agreed to,
+	// with those of the logins that lead to them, and keeps the report, all or nothing. With the last
+	// account of a domain goes how Postferry signs in for it. Those that are finished stay as they
 	// are; if all are, there is no report. The passwords are nowhere in the state afterwards. It
 	// returns the report with its number, and the accounts that it has finished.
 	Finish(ctx context.Context, ids []AccountID, r Report) (Report, []AccountID, error)

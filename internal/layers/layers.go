@@ -59,7 +59,7 @@ func allowed() map[string][]string {
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
 		"admin/web":          {"admin", "admin/request", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
-		"admin/server":       {"admin", "admin/request", "admin/api", "admin/web", throttle, "discover", "store", "config"},
+		"admin/server":       {"admin", "admin/request", "admin/api", "admin/web", "stage", "lifecycle", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"credential":         append([]string{"upstream", publicnet}, bottom...),

@@ -146,8 +146,48 @@ func (b *Store) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []
 		}); err != nil {
 			return nil, err
 		}
+		if err := forgetConsents(tx, id); err != nil {
+			return nil, err
+		}
 	}
-	return finished, nil
+	return finished, forgetSignIns(tx, finished)
+}
+
+// forgetConsents removes what the owner of an account has agreed to.
+func forgetConsents(tx *bbolt.Tx, id store.AccountID) error {
+	a, err := getAccount(tx, id, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		root(tx, bucketConsents).Delete(consentKey(store.Mailbox{Domain: a.Domain, Side: store.OldSide, Login: a.Old.Login})),
+		root(tx, bucketConsents).Delete(consentKey(store.Mailbox{Domain: a.Domain, Side: store.NewSide, Login: a.New.Login})))
+}
+
+// forgetSignIns removes how Postferry signs in for domains of which all accounts are finished now.
+func forgetSignIns(tx *bbolt.Tx, finished []store.AccountID) error {
+	domains := map[string]bool{}
+	for _, id := range finished {
+		a, err := getAccount(tx, id, nil)
+		if err != nil {
+			return err
+		}
+		domains[a.Domain] = true
+	}
+	if err := eachAccount(tx, func(a *store.Account) error {
+		if a.State != store.Finished {
+			delete(domains, a.Domain)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for domain := range domains {
+		if err := errors.Join(deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxReports is how many reports of a domain are kept.

@@ -99,6 +99,30 @@ func testFinish(t *testing.T, f *fixture) {
 	wantEqual(t, "reports", reports, []store.Report{r})
 }
 
+// testFinishForgetsSignIns: consents go with their accounts, ways to sign in with the last account
+// of their domain.
+func testFinishForgetsSignIns(t *testing.T, f *fixture) {
+	must(t, f.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://a", New: "imaps://b"}))
+	stored := f.put(account("a@example.com"), account("b@example.com"))
+	sign := store.SignIn{Domain: "example.com", Side: store.OldSide, Method: store.SignInMaster, Login: "root", Secret: "master", SetBy: "anna", Created: at(1)}
+	must(t, f.PutSignIn(t.Context(), sign))
+	for _, a := range stored {
+		must(t, f.PutConsent(t.Context(), store.Consent{Mailbox: store.Mailbox{Domain: "example.com", Side: store.OldSide, Login: a.Old.Login},
+			Issuer: "https://id.example", ClientID: "x", Refresh: "token", Granted: at(1)}))
+	}
+	for i, a := range stored {
+		_, _, err := f.Finish(t.Context(), []store.AccountID{a.ID}, store.Report{Domain: "example.com", Made: at(1)})
+		must(t, err)
+		signs, err := f.SignIns(t.Context())
+		must(t, err)
+		consents, err := f.Consents(t.Context(), "example.com")
+		must(t, err)
+		if len(signs) != 1-i || len(consents) != 1-i {
+			t.Errorf("after %d accounts: %d ways to sign in, %d consents", i+1, len(signs), len(consents))
+		}
+	}
+}
+
 // wantFinishedTakesNothing tries all ways in which an account gets credentials.
 func wantFinishedTakesNothing(t *testing.T, f *fixture, a store.Account) {
 	t.Helper()

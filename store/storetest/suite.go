@@ -105,6 +105,7 @@ func Run(t *testing.T, open Open) {
 		{"LateMail", testLateMail},
 		{"VerifiedAndApproved", testVerifiedAndApproved},
 		{"Finish", testFinish},
+		{"FinishForgetsSignIns", testFinishForgetsSignIns},
 		{"ReportsAreBounded", testReportsAreBounded},
 		{"Forget", testForget},
 		{"SignIns", testSignIns},
