@@ -8,6 +8,8 @@
 #                and how large it grows
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
+# make select    how long the owner of a large folder waits for its first SELECT, as a table
+# make relay     memory and CPU of the relay: what an idle client costs, what passing mail on costs
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for 40 seconds
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
@@ -24,7 +26,7 @@ TORTURE_CUTS ?= 300
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed scale thousand fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand select relay fuzz corpus model torture
 
 # The race detector needs cgo.
 test: export CGO_ENABLED = 1
@@ -63,6 +65,15 @@ scale:
 
 thousand: deps
 	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m
+
+select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000
+select: deps
+	go test ./cmd/postferry -run '^TestFirstSelect$$' -v -count 1 -timeout 60m
+
+relay: export POSTFERRY_TEST_IDLE ?= 4000
+relay:
+	go test ./cmd/postferry -run '^TestIdleClients$$' -v -count 1
+	go test ./proxy -run '^$$' -bench 'Relay|IdleConnection|Upload'
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)

@@ -204,17 +204,17 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 		}
 		exhausted.over()
 		if s.fromBalancer(conn) {
-			wg.Go(func() { s.behindBalancer(ctx, kill, conn, implicit) })
+			wg.Go(func() { s.behindBalancer(ctx, kill, wg, conn, implicit) })
 			continue
 		}
 		if g := s.enter(conn, implicit); g != nil {
-			wg.Go(func() { s.attend(ctx, kill, g, implicit) })
+			wg.Go(func() { s.attend(ctx, kill, wg, g, implicit) })
 		}
 	}
 }
 
 // behindBalancer serves a connection once a load balancer has said where it comes from.
-func (s *Server) behindBalancer(ctx, kill context.Context, conn net.Conn, implicit bool) {
+func (s *Server) behindBalancer(ctx, kill context.Context, wg *sync.WaitGroup, conn net.Conn, implicit bool) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	client, err := balance(conn, s.limits.balancer)
 	if !stop() || err != nil {
@@ -223,7 +223,7 @@ func (s *Server) behindBalancer(ctx, kill context.Context, conn net.Conn, implic
 		return
 	}
 	if g := s.enter(client, implicit); g != nil {
-		s.attend(ctx, kill, g, implicit)
+		s.attend(ctx, kill, wg, g, implicit)
 	}
 }
 
@@ -238,10 +238,30 @@ func (s *Server) enter(conn net.Conn, implicit bool) *guest {
 	return g
 }
 
-// attend serves a guest until it leaves.
-func (s *Server) attend(ctx, kill context.Context, g *guest, implicit bool) {
-	defer s.door.leave(g)
-	s.serve(ctx, kill, g, implicit)
+// attend sees a guest from its first octet to its last. Once it has logged in it has other
+// goroutines: what handshakes and logins have needed of the stack ends with this one.
+func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *guest, implicit bool) {
+	stop := context.AfterFunc(kill, func() { g.conn.Close() })
+	leave := func() {
+		stop()
+		g.conn.Close()
+		s.door.leave(g)
+	}
+	p := newSession(s, g)
+	var in *entry
+	if !implicit || p.startTLS(ctx) {
+		in = p.run(ctx)
+	}
+	if in == nil {
+		leave()
+		return
+	}
+	server, r := in.up.Detach()
+	in.up = nil // its buffers are no longer needed
+	wg.Go(func() {
+		defer leave()
+		s.relay(ctx, kill, p, in, server, smaller(server, r))
+	})
 }
 
 // sendAway closes the connection of a guest that had to make room; nil is nobody.
@@ -263,21 +283,6 @@ func (s *Server) turnAway(conn net.Conn, implicit bool) {
 		conn.Write([]byte("* BYE [UNAVAILABLE] Too many connections, try again later\r\n"))
 	}
 	conn.Close()
-}
-
-// serve sees one connection from its first byte to its last.
-func (s *Server) serve(ctx, kill context.Context, g *guest, implicit bool) {
-	defer g.conn.Close()
-	defer context.AfterFunc(kill, func() { g.conn.Close() })()
-	p := newSession(s, g)
-	if implicit && !p.startTLS(ctx) {
-		return
-	}
-	if in := p.run(ctx); in != nil {
-		server, r := in.up.Detach()
-		in.up = nil // its buffers are no longer needed
-		s.relay(ctx, kill, p, in, server, smaller(server, r))
-	}
 }
 
 // pause waits for d or the end of ctx.

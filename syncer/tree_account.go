@@ -30,6 +30,7 @@ type treeState struct {
 	running bool
 	err     error // of the last look
 	waiting []chan struct{}
+	vain    bool                       // somebody has waited for the first look as long as anybody should
 	yield   func()                     // makes the pass's look give up waiting for a place; nil if a client's runs
 	changes []folderChange             // of clients, while the present look runs
 	delim   byte                       // of the new server; 0 until known

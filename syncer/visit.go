@@ -19,6 +19,8 @@ import (
 const (
 	// patience is how long a visitor waits for an old server that shows no life.
 	patience = 2 * time.Second
+	// mostPatience is the same for a server that has been seen to be slow.
+	mostPatience = 6 * time.Second
 	// noPatience is the same for a server that others have already waited for in vain.
 	noPatience = 200 * time.Millisecond
 	// exclusiveFresh is visitFresh for servers whose sessions lock the mailbox, many of which
@@ -263,6 +265,7 @@ func (a *account) lookedAt(f *tracked) transfer.Looked {
 
 // Visit implements the relay's wait; see the contract at Engine.Visit.
 func (a *account) visit(ctx context.Context, mailbox string, tell func(done, total int)) {
+	a.awaitFirstLook(ctx)
 	var v *visit
 	var old *session.Pool
 	var far func() measure.Progress
@@ -286,13 +289,10 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *session.
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
 	since := time.Now()
-	wait := patience
-	if old.Silent.Load() {
-		wait = noPatience
-	}
 	for n := 0; ; n++ {
 		select {
 		case <-done:
+			old.Answered(time.Since(since))
 			return
 		case <-a.gone:
 			return
@@ -301,12 +301,13 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *session.
 		case <-t.C:
 		}
 		if life := time.Unix(0, old.Life.Load()); life.After(since) {
+			old.Answered(life.Sub(since))
 			since = life
 		}
 		if !a.listening.Now() {
 			since = time.Now()
 		}
-		if time.Since(since) > wait {
+		if time.Since(since) > patienceWith(old) {
 			old.Silent.Store(true)
 			_ = a.do(ctx, a.silent)
 			return
@@ -315,6 +316,16 @@ func (a *account) await(ctx context.Context, done <-chan struct{}, old *session.
 			tick()
 		}
 	}
+}
+
+// patienceWith is how long a visitor waits for an old server that shows no life: longer for one
+// that has been seen to take its time and to answer then, as it does with large folders, and hardly
+// at all for one that others have already waited for in vain.
+func patienceWith(old *session.Pool) time.Duration {
+	if old.Silent.Load() {
+		return noPatience
+	}
+	return min(max(patience, 3*old.Slowest()), mostPatience)
 }
 
 // visitingOf is what a visit's pull of a folder has to bear in mind.

@@ -46,6 +46,8 @@ type Pool struct {
 	// somebody has waited for one in vain since.
 	Life   atomic.Int64 // Unix nanoseconds
 	Silent atomic.Bool
+	// slowest is the longest silence after which the server has answered somebody who waited.
+	slowest atomic.Int64 // nanoseconds
 
 	mu       sync.Mutex
 	Used     int
@@ -68,6 +70,19 @@ type waiter chan error
 func NewPool(server string, limit int) *Pool {
 	return &Pool{server: server, limit: max(limit, 1)}
 }
+
+// Answered notes a silence that ended while somebody waited.
+func (p *Pool) Answered(after time.Duration) {
+	for {
+		was := p.slowest.Load()
+		if int64(after) <= was || p.slowest.CompareAndSwap(was, int64(after)) {
+			return
+		}
+	}
+}
+
+// Slowest is the longest silence after which the server has answered.
+func (p *Pool) Slowest() time.Duration { return time.Duration(p.slowest.Load()) }
 
 // Load is how many connections are in use, how many there may be, and for how long the server rests.
 func (p *Pool) Load(now time.Time) (used, most int, rests time.Duration) {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postferry/internal/lab"
+)
+
+// idleVariable says how many clients TestIdleClients connects.
+const idleVariable = "POSTFERRY_TEST_IDLE"
+
+// lightServer is a new server that lets everybody in and knows hardly more than IDLE.
+type lightServer struct {
+	net.Listener
+	wg sync.WaitGroup
+}
+
+func startLightServer(t *testing.T, cfg *tls.Config) *lightServer {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &lightServer{Listener: l}
+	s.wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.wg.Go(func() { serveLightly(conn) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); s.wg.Wait() })
+	return s
+}
+
+func serveLightly(conn net.Conn) {
+	defer conn.Close()
+	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID] ready\r\n")
+	for r := bufio.NewScanner(conn); r.Scan(); {
+		tag, rest, _ := strings.Cut(r.Text(), " ")
+		verb, _, _ := strings.Cut(strings.ToUpper(rest), " ")
+		switch verb {
+		case "IDLE":
+			fmt.Fprint(conn, "+ idling\r\n")
+		case "CAPABILITY":
+			fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID\r\n%s OK done\r\n", tag)
+		case "ID":
+			fmt.Fprintf(conn, "* ID NIL\r\n%s OK done\r\n", tag)
+		default:
+			fmt.Fprintf(conn, "%s OK done\r\n", tag)
+		}
+	}
+}
+
+// TestIdleClients connects clients that idle, with TLS on both sides, and tells what each costs the
+// daemon in memory. make relay does it with many.
+func TestIdleClients(t *testing.T) {
+	n := 200
+	if many := os.Getenv(idleVariable); many != "" {
+		var err error
+		if n, err = strconv.Atoi(many); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ca := lab.NewCA(t)
+	server := startLightServer(t, &tls.Config{Certificates: []tls.Certificate{ca.Issue(t)}})
+	p := &pair{t: t, ca: ca, newCA: true, oldURL: "imap+insecure://127.0.0.1:1", newURL: "imaps://" + server.Addr().String(), proxy: fmt.Sprintf("max_connections = %d", 4*n)}
+	d := startDaemon(t, p.config())
+	idle := func(i int) {
+		k := talkTo(t, d.IMAPS(), &tls.Config{InsecureSkipVerify: true})
+		if got := completion(k.ask("LOGIN user%d@example.com pw", i)); !strings.HasPrefix(got, "TAG OK") {
+			t.Fatalf("login: %s", got)
+		}
+		k.send("i IDLE\r\n")
+		if got := k.response(); got != "+ idling" {
+			t.Fatalf("IDLE: %s", got)
+		}
+	}
+	for i := range 20 { // what is there once for all
+		idle(i)
+	}
+	before := resident(t, d.cmd.Process.Pid)
+	for i := range n {
+		idle(20 + i)
+	}
+	wait(t, 500*time.Millisecond)
+	each := (resident(t, d.cmd.Process.Pid) - before) / n
+	t.Logf("%d idle clients with TLS on both sides: %.1f KB of resident memory each", n, float64(each)/1024)
+	if each > 100<<10 {
+		t.Errorf("an idle client costs %d octets", each)
+	}
+}
+
+// resident is the resident memory of a process, in octets.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	text := readFile(t, fmt.Sprintf("/proc/%d/statm", pid))
+	pages, err := strconv.Atoi(strings.Fields(text)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
