@@ -97,7 +97,7 @@ func TestConnect(t *testing.T) {
 	contains("somebody unknown", text, "but not into this one", "Add-MailboxPermission -Identity")
 
 	text = c.do("GET", "/d/a.example/mailboxes?to=new.example", nil).text
-	contains("the list", text, "lists 2,000 mailboxes", "person0000@new.example", "Person &lt;b&gt;0", "shared", "The first 200 of 2,000", "Add all 2,000")
+	contains("the list", text, "lists 2,000 mailboxes", "person0000@new.example", "Person &lt;b&gt;0", "shared", "The first 200 of 2,000", "Add all 2,000", "Fetched: <time")
 	if text = c.do("GET", "/d/a.example/mailboxes?search=p1999@&kind=shared", nil).text; !strings.Contains(text, "person1999@a.example") || strings.Contains(text, "person1998@") {
 		t.Errorf("searched for:\n%.2000s", text)
 	}

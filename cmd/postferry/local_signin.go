@@ -96,7 +96,40 @@ func (l *local) Consent(ctx context.Context, q control.SignInQuery, ask func(ten
 	if err != nil {
 		return summed(err)
 	}
-	return l.store.PutConsent(ctx, agreed)
+	if err := l.store.PutConsent(ctx, agreed); err != nil {
+		return err
+	}
+	return l.agreed(ctx, agreed.Mailbox)
+}
+
+// agreed has what waited for a mailbox's owner go on.
+func (l *local) agreed(ctx context.Context, m store.Mailbox) error {
+	l.forgetTokens(m)
+	all, err := l.store.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	var ids []store.AccountID
+	for _, a := range all {
+		login := a.Old.Login
+		if m.Side == store.NewSide {
+			login = a.New.Login
+		}
+		if a.Domain == m.Domain && config.FoldLogin(login) == config.FoldLogin(m.Login) {
+			ids = append(ids, a.ID)
+		}
+	}
+	if err := l.store.ForgetProblems(ctx, ids); err != nil || l.engine == nil {
+		return err
+	}
+	return l.engine.Updated(ctx, ids)
+}
+
+// forgetTokens drops what was made of an agreement.
+func (l *local) forgetTokens(m store.Mailbox) {
+	if l.signIns != nil {
+		l.signIns.Forget(m.Domain, m.Side, m.Login)
+	}
 }
 
 // ForgetConsent implements control.Backend. What the provider can't be told is forgotten all the same.
@@ -117,7 +150,11 @@ func (l *local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 	if failed != nil {
 		l.log.Warn().Err(failed).Str("account", q.Mailbox).Msg("the provider can't be told that an agreement has ended")
 	}
-	return told, l.store.DeleteConsent(ctx, m)
+	if err := l.store.DeleteConsent(ctx, m); err != nil {
+		return told, err
+	}
+	l.forgetTokens(m)
+	return told, nil
 }
 
 // summed is an error in words for the person at the screen, where it has such.

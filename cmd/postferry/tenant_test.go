@@ -161,7 +161,16 @@ func (c *codeReader) Write(p []byte) (int, error) {
 // TestAuthLogin: somebody agrees by entering a code, and takes it back.
 func TestAuthLogin(t *testing.T) {
 	t.Parallel()
-	m, _, config := tenantRig(t)
+	m, pair, config := tenantRig(t)
+	if err := pair.AddColleague("carla@people.example", 1); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(filepath.Dir(config), "list.csv")
+	writeFile(t, list, "login;new login;new password\ncarla@people.example;carla@people.example;"+servers.Password+"\n")
+	mustRun(t, "import", "-c", config, list)
+	if _, out, _ := postferry(t, "", "sync", "-c", config); !strings.Contains(out, "has not signed in") {
+		t.Errorf("before anybody has agreed:\n%s", out)
+	}
 	m.People = append(m.People, clouds.Mailbox{Address: "carla@people.example"})
 	var stderr bytes.Buffer
 	out := &codeReader{found: regexp.MustCompile(`devicelogin\n  (\w+)\n`), enter: func(code string) {
@@ -171,6 +180,12 @@ func TestAuthLogin(t *testing.T) {
 	}}
 	if status := run(t.Context(), []string{"auth", "login", "-c", config, "carla@people.example"}, strings.NewReader(""), out, &stderr); status != exitOK {
 		t.Fatalf("status %d\n%s%s", status, out, &stderr)
+	}
+	if got := mustRun(t, "status", "-c", config, "carla@people.example"); strings.Contains(got, "has not signed in") {
+		t.Errorf("the problem stays:\n%s", got)
+	}
+	if got := mustRun(t, "sync", "-c", config, "carla@people.example"); !strings.Contains(got, "9") {
+		t.Errorf("sync:\n%s", got)
 	}
 	if got := mustRun(t, "auth", "status", "-c", config); !strings.Contains(got, "consent (1 agreed)") {
 		t.Errorf("status:\n%s", got)
