@@ -28,12 +28,24 @@ const (
 	askTimeout   = time.Minute
 )
 
+// bounds bound what a service may say.
+type bounds struct {
+	mailboxes, pages int
+	page             int64 // octets
+}
+
+// orUsual are the bounds, or the usual ones if there are none.
+func (b bounds) orUsual() bounds {
+	return cmp.Or(b, bounds{mailboxes: maxMailboxes, pages: maxPages, page: maxPage})
+}
+
 // asker puts questions to one server.
 type asker struct {
 	client *http.Client
 	base   *url.URL
 	token  string // what its token has to be for, as the Error says it
 	pause  pauser // nil for a timer
+	bounds bounds
 }
 
 // pauser waits, but for the context's end.
@@ -138,8 +150,8 @@ func (a *asker) once(ctx context.Context, method, at string, body []byte) (statu
 		return 0, 0, nil, err
 	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxPage+1))
-	if err == nil && len(answer) > maxPage {
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, a.bounds.page+1))
+	if err == nil && int64(len(answer)) > a.bounds.page {
 		err = errTooLarge
 	}
 	return resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now()), answer, err

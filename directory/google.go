@@ -26,6 +26,7 @@ type Google struct {
 	URL    string       // "" for GoogleURL
 	Domain string       // "" for all domains of the customer
 	pause  pauser
+	bounds bounds // zero for the usual ones
 }
 
 // googleUser is a user as the directory tells.
@@ -47,7 +48,7 @@ func (g Google) List(ctx context.Context) ([]Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.pause = g.pause
+	a.pause, a.bounds = g.pause, g.bounds.orUsual()
 	query := url.Values{"maxResults": {strconv.Itoa(googlePage)}, "orderBy": {"email"}, "projection": {"full"}}
 	if g.Domain != "" {
 		query.Set("domain", g.Domain)
@@ -68,7 +69,7 @@ func (g Google) List(ctx context.Context) ([]Mailbox, error) {
 				all = append(all, u.mailbox())
 			}
 		}
-		if len(all) > maxMailboxes || page == maxPages {
+		if len(all) > a.bounds.mailboxes || page == a.bounds.pages {
 			return nil, &Error{Reason: TooMany}
 		}
 		if answer.Next == "" {

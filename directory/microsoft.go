@@ -32,6 +32,7 @@ type Microsoft struct {
 	Client *http.Client // adds the token of an application
 	URL    string       // "" for GraphURL; sovereign clouds have others
 	pause  pauser
+	bounds bounds // zero for the usual ones
 }
 
 // graphUser is a user as Graph tells.
@@ -55,7 +56,7 @@ func (m Microsoft) List(ctx context.Context) ([]Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.pause = m.pause
+	a.pause, a.bounds = m.pause, m.bounds.orUsual()
 	var all []Mailbox
 	unclear := map[string]int{} // users whose mailbox may be a shared one, by id, with their place in all
 	at := a.base.String() + "/users?" + url.Values{"$select": {graphFields}, "$top": {strconv.Itoa(graphPage)}}.Encode()
@@ -75,7 +76,7 @@ func (m Microsoft) List(ctx context.Context) ([]Mailbox, error) {
 				all = append(all, box)
 			}
 		}
-		if len(all) > maxMailboxes || page == maxPages {
+		if len(all) > a.bounds.mailboxes || page == a.bounds.pages {
 			return nil, &Error{Reason: TooMany}
 		}
 		if at = answer.Next; at != "" {
