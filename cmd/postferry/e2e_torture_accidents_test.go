@@ -42,6 +42,7 @@ var accidents = []struct {
 type kept struct {
 	putBack func()
 	letters map[string]posted
+	copied  map[string]bool // letters of which there were copies: others the daemon's state can't know
 }
 
 // accident lets one of the accidents happen that have been drawn.
@@ -232,6 +233,7 @@ func (x *torture) backUpOrRestore() bool {
 	if !x.settled {
 		return false
 	}
+	copied := x.world.copied()
 	if status, _, stderr := postferry(x.T, "", "backup", "-c", x.daemon.Config, target); status != exitOK {
 		x.Fatalf("backup: %d %s", status, stderr)
 	}
@@ -239,10 +241,22 @@ func (x *torture) backUpOrRestore() bool {
 	if err != nil {
 		x.Fatal(err)
 	}
-	x.backup = &kept{letters: x.world.lettersOf(""), putBack: func() {
+	x.backup = &kept{letters: x.world.lettersOf(""), copied: copied, putBack: func() {
 		restore(x.T, filepath.Join(filepath.Dir(x.daemon.Config), "state"), archived(x.T, data))
 	}}
 	return true
+}
+
+// copied are the letters of which there is a copy.
+func (w *world) copied() map[string]bool {
+	found := map[string]bool{}
+	for _, login := range w.logins {
+		copies := bySum(w.pair.new.Snapshot(login))
+		for id, l := range w.letters {
+			found[id] = found[id] || l.login == login && len(copies[l.sum]) > 0
+		}
+	}
+	return found
 }
 
 // settle lets the daemon work in peace until all that people throw away has been copied.
@@ -256,7 +270,8 @@ func (x *torture) settle() {
 	}
 }
 
-// restoreState puts the state back: what was removed since may have been copied since, and comes again.
+// restoreState puts the state back: what was removed since may have been copied since, and comes again. With which
+// flags something was copied since, nothing tells any more.
 func (x *torture) restoreState() {
 	if !x.restoring {
 		return
@@ -268,7 +283,7 @@ func (x *torture) restoreState() {
 			l.blurred = l.blurred || l.gone || l.moved
 			l.anyFlags = true
 		}
-		l.anyFlags = l.anyFlags || known && was.changes != l.changes // to and fro is no change for the ledger
+		l.anyFlags = l.anyFlags || known && was.changes != l.changes || !x.backup.copied[id] && l.changes > 0 // to and fro is no change for the ledger
 	}
 	x.backup, x.restoring = nil, false
 }
