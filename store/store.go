@@ -48,7 +48,7 @@ type Batch struct {
 	Repaired   []Repaired    // messages repaired before they are appended, together with their intents; written or replaced
 	Proofs     []Entry       // on the new server: written or replaced; removes the intent and quarantine entry of the same key
 	Drop       []Key         // intents that are proved not to have reached the new server
-	Quarantine []Quarantined // written or replaced; removes the intent of the same key
+	Quarantine []Quarantined // written or replaced; removes the intent of the same key, and what was repaired if there is no entry
 	Release    []Key         // quarantine entries to remove
 	Forget     []Key         // ledger entries to remove (their key is void after a UIDVALIDITY change)
 	Moved      []Elsewhere   // ledger entries of the account's other folders to remove: their messages were moved into this one

@@ -11,6 +11,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
 )
 
 // neverTwice: no message has more copies than there is a reason for, and none
@@ -68,7 +69,9 @@ func (m *model) quiesce() {
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		var keys []store.Key
 		for _, q := range l.Quarantine {
-			keys = append(keys, q.Key)
+			if q.Reason != recovery.LostOrRemoved { // it was removed
+				keys = append(keys, q.Key)
+			}
 		}
 		if err := m.engine.Retry(ctx, m.id, f.ID, keys); err != nil {
 			m.fail("Retry: %v", err)
@@ -348,9 +351,12 @@ func (m *model) leftAlone() map[string]int {
 			out[f.Old]++
 		}
 		for _, q := range l.Quarantine {
+			if q.Reason == recovery.LostOrRemoved {
+				continue // it has an entry as well
+			}
 			out[f.Old+"\x00"+m.bodyOf(f.Old, q.Key)]++
 			if q.Reason == "" || q.Cause == "" {
-				m.fail("quarantined without a reason: %+v", q)
+				m.fail("quarantined without a reason: %x %+v", q.Key, q)
 			}
 		}
 	})
@@ -395,7 +401,7 @@ func (m *model) checkQuarantine() {
 			if v, _, _ := message.SplitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
 				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, message.KeyText(q.Key))
 			}
-			if body != "" && !strings.Contains(body, refusedField) {
+			if body != "" && !strings.Contains(body, refusedField) && q.Reason != recovery.LostOrRemoved {
 				m.fail("in quarantine for no reason: %+v %q", q, body)
 			}
 		}

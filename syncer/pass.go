@@ -341,8 +341,13 @@ func (t *treeState) due(f *tracked, o passOptions) bool {
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID]
 	return wanted && !same
+}
+
+// numberedAnew tells whether the new folder has another UIDVALIDITY than when it was pulled, unless that means nothing.
+func (t *treeState) numberedAnew(f *tracked) bool {
+	return f.renumbered <= renumberedMost && recovery.Differ(f.Checkpoint.NewUIDValidity, t.newer[f.New].UIDValidity)
 }
 
 // passPulled hears how a folder of the pass went.

@@ -68,7 +68,15 @@ func (k *records) release(f *tracked, keys []store.Key) error {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}
-	err := k.store.Commit(k.ctx, store.Batch{Account: k.id, Folder: f.ID, Release: keys, Checkpoint: &cp})
+	gone, err := k.store.Entries(k.ctx, k.id, f.ID, keys) // that have an entry, and are copied again
+	if err != nil {
+		return err
+	}
+	batch := store.Batch{Account: k.id, Folder: f.ID, Release: keys, Checkpoint: &cp}
+	for _, e := range gone {
+		batch.Forget = append(batch.Forget, e.Key)
+	}
+	err = k.store.Commit(k.ctx, batch)
 	if err == nil {
 		f.Checkpoint = cp
 	}

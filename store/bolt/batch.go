@@ -156,6 +156,9 @@ func (w *ledgerWriter) sum(s *store.Summary) {
 
 // size is how many octets the entry of a key stands for, and whether there is one.
 func (w *ledgerWriter) size(k []byte) (size int64, known bool, err error) {
+	if w.entries == nil {
+		return 0, false, nil
+	}
 	row := w.entries.Get(k)
 	if row == nil {
 		return 0, false, nil
@@ -185,9 +188,6 @@ func (w *ledgerWriter) openEntries() (err error) {
 func (w *ledgerWriter) key(key store.Key) []byte { return messageKey(w.id, w.folder, key) }
 
 func (w *ledgerWriter) forget(key store.Key) error {
-	if w.entries == nil {
-		return nil
-	}
 	k := ledgerKey(w.folder, key)
 	size, known, err := w.size(k)
 	if err != nil || !known {
@@ -263,6 +263,9 @@ func (w *ledgerWriter) isolate(q store.Quarantined) error {
 	}
 	if err := w.quarantine.Put(k, encodeQuarantined(&q)); err != nil {
 		return err
+	}
+	if _, copied, err := w.size(ledgerKey(w.folder, q.Key)); err != nil || copied {
+		return errors.Join(err, w.intents.Delete(k)) // the entry may be of a repaired message
 	}
 	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))
 }

@@ -71,7 +71,9 @@ func (m *modelFolder) apply(b store.Batch) {
 	for _, q := range b.Quarantine {
 		m.quarantined[q.Key] = q
 		delete(m.intents, q.Key)
-		delete(m.repaired, q.Key)
+		if _, copied := m.entries[q.Key]; !copied {
+			delete(m.repaired, q.Key)
+		}
 	}
 	if b.Checkpoint != nil {
 		m.Checkpoint = *b.Checkpoint

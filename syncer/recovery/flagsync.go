@@ -108,6 +108,9 @@ func (c *comparison) note(ctx context.Context, m upstream.Message) error {
 }
 
 func (c *comparison) compare(e store.Entry, m upstream.Message) {
+	if _, gone := c.Known.Gone[m.UID]; gone {
+		return // an entry that is written anew would take it out of the quarantine
+	}
 	add, remove := message.FlagChanges(message.BaseFlags(e.Flags, c.Touched[e.Key], m.Flags), m.Flags)
 	if len(add)+len(remove) > 0 {
 		c.changed = append(c.changed, flagged{e, m.Flags, add, remove})

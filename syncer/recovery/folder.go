@@ -53,6 +53,7 @@ type numbering struct {
 	Proved    map[imap.UID]struct{} // copies that have been looked at before their flags were changed
 	Mending   bool                  // copies lack flags, which are to be added
 	Rekeyed   bool                  // lines of this folder have got other keys
+	doubts    map[store.Key]doubt   // lines whose copies are gone since the folder was numbered anew; see doubt.go
 }
 
 // progress hears what is found out of a folder before and after its messages are copied.

@@ -37,7 +37,7 @@ func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *s
 	for i, key := range batch.Drop {
 		lost[i] = byKey[key]
 	}
-	found, err := f.elsewhere(ctx, lost)
+	found, err := f.elsewhere(ctx, lost, cameSince)
 	if err != nil {
 		return err
 	}
@@ -78,9 +78,8 @@ func vanished(intents []store.Intent, proofs []store.Entry, there presentUIDs) i
 	return max(n, 0)
 }
 
-// elsewhere tells of each message whether it has come to another folder of the new server since that was
-// last looked at.
-func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bool, error) {
+// elsewhere tells of each message whether it is in another folder of the new server, from a UID on.
+func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent, first func(store.Folder, upstream.Status) imap.UID) (map[int]bool, error) {
 	_, boxes, err := f.New.Folders(ctx, true)
 	if err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bo
 			continue
 		}
 		row := known[box.Name]
-		from := cameSince(row, *box.Status)
+		from := first(row, *box.Status)
 		if box.Status.Messages == 0 || box.Status.UIDNext <= from {
 			continue
 		}
@@ -116,14 +115,19 @@ func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent) (map[int]bo
 // cameSince is the UID from which on messages have come to a folder since it was last looked at, or are its
 // newest ones where that isn't known.
 func cameSince(row store.Folder, st upstream.Status) imap.UID {
-	from := imap.UID(1)
-	if st.UIDNext > soughtNewest {
-		from = st.UIDNext - soughtNewest
-	}
+	from := newestFrom(row, st)
 	if cp := row.Checkpoint; cp.NewUIDValidity == st.UIDValidity {
 		from = max(from, cp.NewUIDNext)
 	}
 	return from
+}
+
+// newestFrom is the UID from which on the newest messages of a folder are.
+func newestFrom(_ store.Folder, st upstream.Status) imap.UID {
+	if st.UIDNext > soughtNewest {
+		return st.UIDNext - soughtNewest
+	}
+	return 1
 }
 
 // findIn marks the messages that are found in a folder from a UID on.

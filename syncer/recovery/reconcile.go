@@ -118,7 +118,7 @@ func (f *Folder) Newcomers(ctx context.Context, from imap.UID) ([]message.Candid
 	if err != nil {
 		return nil, f.Gone(err, ErrNewGone)
 	}
-	return f.stock(ctx, sel, from)
+	return f.stock(ctx, sel, from, true)
 }
 
 // Judge decides about each intent. A message that the new server has taken

@@ -48,19 +48,19 @@ func (f *Folder) SetUID(e *store.Entry, uidValidity uint32, uid imap.UID) {
 // user has removed before.
 func (f *Folder) FollowNumbers(ctx context.Context) error {
 	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != f.Target.UIDValidity }
-	if !slices.ContainsFunc(f.Ledger.Entries, moved) {
-		return nil
+	if slices.ContainsFunc(f.Ledger.Entries, moved) {
+		if _, err := f.Newcomers(ctx, 1); err != nil {
+			return err
+		}
+		f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
 	}
-	if _, err := f.Newcomers(ctx, 1); err != nil {
-		return err
-	}
-	f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
-	return nil
+	return f.clearDoubts(ctx)
 }
 
 // stock lists the new folder, as it is open now, from a UID on: it returns
-// what no line of the ledger stands for. Lines whose UIDs are void are put right first.
-func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]message.Candidate, error) {
+// what no line of the ledger stands for. Lines whose UIDs are void are put right first; doubting tells of
+// those whose copies may have been lost.
+func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UID, doubting bool) ([]message.Candidate, error) {
 	var lost []*store.Entry
 	for i := range f.Ledger.Entries {
 		if e := &f.Ledger.Entries[i]; void(e, sel) {
@@ -79,9 +79,14 @@ func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UI
 		return found, err
 	}
 	f.Log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
+	were := numbersOf(lost)
 	rest, err := f.renumber(ctx, sel, lost, found, since(f.Ledger.Intents, sel.UIDValidity))
 	if err != nil {
 		return nil, err
+	}
+	f.doubts = nil
+	if doubting && !f.accepted() {
+		f.doubts = doubtful(lost, were)
 	}
 	return rest, f.keepNumbers(ctx, lost)
 }
@@ -183,6 +188,7 @@ func (f *Folder) keepNumbers(ctx context.Context, entries []*store.Entry) error 
 			f.SetUID(&kept, e.UIDValidity, e.UID)
 			batch.Proofs = append(batch.Proofs, kept)
 		}
+		batch.Quarantine = f.tell(batch.Proofs)
 		if err := f.Store.Commit(ctx, batch); err != nil {
 			return err
 		}
@@ -205,7 +211,7 @@ func (f *Folder) locate(ctx context.Context, sel *upstream.Selected, changed []f
 	if err := f.ReadLedger(ctx); err != nil {
 		return err
 	}
-	if _, err := f.stock(ctx, sel, 1); err != nil {
+	if _, err := f.stock(ctx, sel, 1, false); err != nil {
 		return err
 	}
 	f.relocate(changed)

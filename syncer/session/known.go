@@ -18,14 +18,18 @@ type Known struct {
 	Stale   []store.Entry                  // of former ones
 	Refused map[imap.UID]uint32            // quarantined: attempts so far
 	Again   map[imap.UID]store.Quarantined // of these, those to be tried again now
+	Gone    map[imap.UID]struct{}          // quarantined although they have an entry: their copies are gone, and a person has to say why
 	handed  map[imap.UID]struct{}
 }
 
 func NewKnown(l store.Ledger, keys Keyring) *Known {
-	k := &Known{Keys: keys, Refused: map[imap.UID]uint32{}, Again: map[imap.UID]store.Quarantined{}, handed: map[imap.UID]struct{}{}}
+	k := &Known{Keys: keys, Refused: map[imap.UID]uint32{}, Again: map[imap.UID]store.Quarantined{}, Gone: map[imap.UID]struct{}{}, handed: map[imap.UID]struct{}{}}
 	k.Entries, k.Stale = keys.Split(l.Entries)
 	for _, q := range l.Quarantine {
-		if uid, ok := keys.UID(q.Key); ok {
+		uid, ok := keys.UID(q.Key)
+		if _, copied := k.Entry(uid); ok && copied {
+			k.Gone[uid] = struct{}{}
+		} else if ok {
 			k.Refused[uid] = q.Attempts
 			if q.Again {
 				k.Again[uid] = q

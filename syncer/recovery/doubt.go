@@ -1,0 +1,112 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+)
+
+// A new server that is put back to a backup and numbers its folders anew as well shows no number that went
+// back. What it has lost are the newest copies of a folder; but its user may have removed just those. So
+// what is missing behind the last copy that is found counts as removed, as its user's word must stand,
+// and is told at the same time, in the quarantine, from which a person may have it copied again.
+
+// LostOrRemoved is why a copy is told of which nobody knows what became of it.
+const LostOrRemoved = "It was copied, and is gone since the new server has numbered the folder anew: its user has removed it, or the server has lost it."
+
+// numberOf is where a copy was before the folder was numbered anew.
+type numberOf struct {
+	validity uint32
+	uid      imap.UID
+}
+
+// doubt is a line of which nobody knows what became of its copy.
+type doubt struct {
+	store.Entry
+	was numberOf
+}
+
+func numbersOf(lost []*store.Entry) []numberOf {
+	were := make([]numberOf, len(lost))
+	for i, e := range lost {
+		were[i] = numberOf{e.UIDValidity, e.UID}
+	}
+	return were
+}
+
+// doubtful are those of the lines that were looked for whose copies may have been lost by the server: they had
+// higher UIDs than all that were found.
+func doubtful(lost []*store.Entry, were []numberOf) map[store.Key]doubt {
+	last, found := map[uint32]imap.UID{}, map[store.Key]doubt{}
+	for i, e := range lost {
+		if e.UID != 0 {
+			last[were[i].validity] = max(last[were[i].validity], were[i].uid)
+		}
+	}
+	for i, e := range lost {
+		if e.UID == 0 && were[i].uid > last[were[i].validity] {
+			found[e.Key] = doubt{*e, were[i]}
+		}
+	}
+	return found
+}
+
+// accepted tells whether there is nothing to doubt: UIDs don't last, or a person has accepted the mailbox as it is.
+func (f *Folder) accepted() bool {
+	cp := f.Row.Checkpoint
+	return f.Fleeting || !cp.Checked.IsZero() && cp.NewUIDValidity == 0
+}
+
+// tell puts those of the lines into the quarantine as well that are doubtful.
+func (f *Folder) tell(lines []store.Entry) (told []store.Quarantined) {
+	now := time.Now()
+	for _, e := range lines {
+		if d, ok := f.doubts[e.Key]; ok {
+			cause := fmt.Sprintf("its UID was %d (UIDVALIDITY %d)", d.was.uid, d.was.validity)
+			told = append(told, store.Quarantined{Key: e.Key, Reason: LostOrRemoved, Cause: cause, Attempts: 1, Since: now, Last: now})
+		}
+	}
+	return told
+}
+
+// clearDoubts looks for what is doubtful in the other folders: what is there was moved by its user.
+func (f *Folder) clearDoubts(ctx context.Context) error {
+	if len(f.doubts) == 0 {
+		return nil
+	}
+	keys := slices.Sorted(maps.Keys(f.doubts))
+	lost := make([]store.Intent, len(keys))
+	for i, key := range keys {
+		e := f.doubts[key]
+		lost[i] = store.Intent{Key: key, Fingerprint: e.Fingerprint, Size: e.Size}
+	}
+	found, err := f.elsewhere(ctx, lost, newestFrom)
+	if err != nil {
+		return err
+	}
+	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+	for i, key := range keys {
+		if found[i] {
+			batch.Release = append(batch.Release, key)
+		}
+	}
+	told := len(keys) - len(batch.Release)
+	f.doubts = nil
+	if told > 0 {
+		f.Log.Warn().Int("messages", told).Msg("the newest copies are gone since the new server has numbered this folder anew: their user has removed them, or the server was put back to a backup; they are in quarantine until a person knows")
+	}
+	if err := f.Store.Commit(ctx, batch); err != nil {
+		return err
+	}
+	if err := f.ReadLedger(ctx); err != nil {
+		return err
+	}
+	f.Begin()
+	return nil
+}
