@@ -40,53 +40,6 @@ type shared struct {
 	log      zerolog.Logger
 }
 
-// tracked is a row of the store and what goes on with it.
-type tracked struct {
-	store.Folder
-	pulling *pulling // the job that runs on it, nil if none
-	settled []func() // to be run when it has ended
-	holds   int      // clients' commands that no pull may begin before
-	doubted bool     // it seems to be another one on the new server than it was
-	// renumbered counts how often it had another UIDVALIDITY there in this run.
-	renumbered int
-	// renumberedOld counts how often the old server had numbered it anew since the look before.
-	renumberedOld int
-	asked         bool      // a client has asked what it has
-	thin          bool      // the ledger has lines whose messages are gone from the old server
-	looked        time.Time // when the old server was last asked about it in this run
-	made          atomic.Pointer[measure.Progress]
-}
-
-// far is how far the folder is.
-func (f *tracked) far() measure.Progress {
-	if p := f.made.Load(); p != nil {
-		return *p
-	}
-	return measure.OfRow(f.Folder)
-}
-
-// watch is far for other goroutines: what it returns does not touch the row.
-func (f *tracked) watch() (far func() measure.Progress) {
-	row := measure.OfRow(f.Folder)
-	return func() measure.Progress {
-		if p := f.made.Load(); p != nil {
-			return *p
-		}
-		return row
-	}
-}
-
-// pulling is a pull under way.
-type pulling struct {
-	visit bool
-	shown bool           // a visit's folder is worth showing
-	pull  *transfer.Pull // nil while its order is restored
-	yield func()         // asks it to stop at the next safe point; may be called again
-}
-
-// complete tells whether the folder has been pulled to its end once.
-func (f *tracked) complete() bool { return !f.Checkpoint.Checked.IsZero() }
-
 // account is one account at work. Its goroutine (run) owns all that the embedded parts
 // don't say otherwise of; everybody else sends it functions to run.
 type account struct {
@@ -116,18 +69,6 @@ type mailboxState struct {
 	folders folderList
 	tree    treeState
 	now     func() time.Time
-}
-
-// folderList are the account's folders.
-type folderList []*tracked
-
-// known are their rows as the account knows them.
-func (all folderList) known() []store.Folder {
-	rows := make([]store.Folder, len(all))
-	for i, f := range all {
-		rows[i] = f.Folder
-	}
-	return rows
 }
 
 // pulls are what the pulls of an account share.
@@ -284,47 +225,6 @@ func (a *account) load(ctx context.Context) {
 	}
 }
 
-// setFolders takes over rows of the store, keeping what goes on with known ones.
-func (all *folderList) take(rows []store.Folder) {
-	known := make(map[store.FolderID]*tracked, len(*all))
-	for _, f := range *all {
-		known[f.ID] = f
-	}
-	for _, row := range rows {
-		if f := known[row.ID]; f != nil {
-			if f.NewUIDValidity != 0 && row.NewUIDValidity != f.NewUIDValidity && row.New == f.New {
-				f.renumbered++
-			}
-			row.Checkpoint = f.Checkpoint // ours is as new, and a pull may be ahead of the row
-			f.Folder = row
-			continue
-		}
-		f := &tracked{Folder: row}
-		known[row.ID] = f
-		*all = append(*all, f)
-	}
-}
-
-func (all folderList) byID(id store.FolderID) *tracked {
-	for _, f := range all {
-		if f.ID == id {
-			return f
-		}
-	}
-	return nil
-}
-
-// byNew finds a folder that is there by its name on the new server. Mail for the archive alone waits
-// until the others are through.
-func (all folderList) byNew(name string) *tracked {
-	for _, f := range all {
-		if f.New == name && !f.AllMail && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
-			return f
-		}
-	}
-	return nil
-}
-
 func (a *account) newPair(pools func(config.Server, bool) session.Endpoint, urgent bool) *session.Pair {
 	return &session.Pair{
 		Urgent: urgent, Stall: a.cfg.Sync.Stall, Dial: a.dial, Log: a.log,
@@ -339,60 +239,6 @@ func (a *account) works() bool {
 		(a.row.Problem == nil || a.row.Problem.Advice != store.NeedsFix)
 }
 
-// do runs fn on the account's goroutine and waits until it has. If it returns an error, fn
-// has not run and never will, so that what fn sets is the caller's again.
-func (b *actor) do(ctx context.Context, fn func()) error {
-	done := make(chan struct{})
-	var decided atomic.Bool // that fn runs, or that it doesn't
-	run := func() {
-		if decided.CompareAndSwap(false, true) {
-			fn()
-			close(done)
-		}
-	}
-	var err error
-	select {
-	case b.events <- run:
-		select {
-		case <-done:
-			return nil
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-b.gone:
-			err = ErrStopping
-		}
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-b.gone:
-		err = ErrStopping
-	}
-	if decided.CompareAndSwap(false, true) {
-		return err
-	}
-	<-done
-	return nil
-}
-
-// start runs a job on a pair; yield, which may be nil, makes it give up waiting
-// for a connection's place; after is run on the account's goroutine when it
-// has ended.
-func (r *runner) start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
-	r.busy[l] = true
-	l.GiveUpPrefetched()
-	l.OldCreds, l.NewCreds, l.Yield = r.oldCreds, r.newCreds, yield
-	r.jobs.Add(1)
-	work := r.work
-	go func() {
-		defer r.jobs.Done()
-		job(work)
-		l.Rest(work)
-		r.events <- func() {
-			delete(r.busy, l)
-			after()
-		}
-	}()
-}
-
 // pump starts what can be started: visits first.
 func (a *account) pump() {
 	if a.loadErr != nil || a.ctx.Err() != nil || !a.ready() {
@@ -405,29 +251,6 @@ func (a *account) pump() {
 		a.claimLane()
 	}
 	a.nextPassSteps()
-}
-
-// pairs are all there are; none before the account is loaded.
-func (s *pairSet) pairs() []*session.Pair {
-	if s.front == nil {
-		return nil
-	}
-	return append([]*session.Pair{s.front}, s.backs...)
-}
-
-// closeIdle ends the sessions of pairs that had nothing to do for a while.
-func (r *runner) closeIdle(now time.Time) {
-	for _, l := range r.pairs() {
-		if r.busy[l] || !l.Idle(now, r.contended()) {
-			continue
-		}
-		r.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
-	}
-}
-
-// contended tells whether others wait for the places our sessions hold.
-func (s *pairSet) contended() bool {
-	return s.front.Old.End.Pool.Contended() || s.front.New.End.Pool.Contended()
 }
 
 // problem records what keeps the account from being copied, or that nothing does.
@@ -461,19 +284,6 @@ func (a *account) announce(p *store.Problem) bool {
 	}
 	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
 	return !again || time.Now().After(was.Retry)
-}
-
-// news tells whether a problem with a server concerns more than those of other accounts did.
-func (s *pairSet) news(side store.Side) bool {
-	switch {
-	case s.front == nil:
-		return true
-	case side == store.OldSide:
-		return s.front.Old.End.Pool.News()
-	case side == store.NewSide:
-		return s.front.New.End.Pool.News()
-	}
-	return true
 }
 
 // silent records that a client waited for the old server in vain. It is no more than

@@ -11,6 +11,8 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/recovery"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -211,4 +213,59 @@ func wordsOf(why error) string {
 		}
 	}
 	return string(e.Code) + " " + strings.Join(kept, " ")
+}
+
+// refused decides about messages the new server said NO to. A refused
+// MULTIAPPEND is halved until the one message stands alone (RFC 3502: all or
+// nothing).
+func (w *writer) refused(ctx context.Context, msgs []*outgoing, why error) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	if uncertain(why) {
+		return w.inDoubt(msgs, why)
+	}
+	if stop := w.stops(why); stop != nil {
+		for _, m := range msgs {
+			w.pending.Drop = append(w.pending.Drop, m.key)
+		}
+		w.release(msgs...)
+		return stop
+	}
+	if len(msgs) == 1 {
+		return w.settleRefused(ctx, msgs[0], why)
+	}
+	w.parts++
+	one, other := msgs[:len(msgs)/2], msgs[len(msgs)/2:]
+	w.intend(one...) // what is found of one half says nothing of the other
+	w.intend(other...)
+	if err := w.commit(ctx); err != nil {
+		w.release(msgs...)
+		return err
+	}
+	if err := w.send(ctx, eventsOf(one...), true); err != nil {
+		w.release(other...)
+		return err
+	}
+	return w.send(ctx, eventsOf(other...), true)
+}
+
+// stops tells whether a refusal is about more than the message: then the
+// error to stop with.
+func (w *writer) stops(why error) error {
+	if session.AboutOne(why) && w.unavailable < unavailableMost && w.parts < partsMost {
+		return nil
+	}
+	e, ok := errors.AsType[*upstream.Error](why)
+	if !ok || e.Class != upstream.Refused {
+		return why
+	}
+	switch e.Code {
+	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
+		return fmt.Errorf("%w: %w", recovery.ErrNewGone, why)
+	}
+	if w.parts >= partsMost && w.refusesAll() {
+		return &refusesAllError{why}
+	}
+	return nil
 }

@@ -3,10 +3,12 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -178,4 +180,68 @@ func (w *writer) catchUp() {
 // behind tells whether messages before those dealt with last are still to be settled.
 func (w *writer) behind() bool {
 	return w.again > 0 || len(w.large) > 0 || len(w.odd) > 0 || len(w.onTrial) > 0
+}
+
+// prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
+// without saying where.
+func (w *writer) prove(ctx context.Context) error {
+	if len(w.unproven) == 0 {
+		return nil
+	}
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	if w.Pair.Prefetched != nil {
+		return session.ErrGiven // what is asked for on the new session would come in between
+	}
+	if err := w.LookAtNew(ctx); err != nil {
+		return err
+	}
+	if err := w.ReadLedger(ctx); err != nil {
+		return err
+	}
+	found, err := w.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
+	if err != nil {
+		return err
+	}
+	judged, err := w.Judge(ctx, w.unproven, found)
+	if err != nil {
+		return err
+	}
+	proofs := judged.Proofs
+	if err := w.checkProved(ctx, proofs); err != nil {
+		return err
+	}
+	for _, e := range proofs {
+		w.proved(e)
+	}
+	return nil
+}
+
+// newQuarantined is a first entry in the quarantine.
+func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
+	now := time.Now()
+	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
+}
+
+// settled ends what portion set aside for a message on the new server: it was
+// counted when it was written.
+func (w *writer) settled(octets int64) {
+	octets = min(octets, max(w.aside.Load(), 0))
+	w.aside.Add(-octets)
+	w.RateLimits.New.Budget.GiveBack(uint64(octets))
+}
+
+// ahead is how many octets are under way.
+func (w *writer) ahead() (octets int64) {
+	for _, u := range w.calls {
+		octets += u.octets
+	}
+	return octets
+}
+
+func (w *writer) release(msgs ...*outgoing) {
+	for _, m := range msgs {
+		w.giveBack(m)
+	}
 }

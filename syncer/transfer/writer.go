@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 )
@@ -314,14 +312,6 @@ func (w *writer) intend(msgs ...*outgoing) {
 	}
 }
 
-// ahead is how many octets are under way.
-func (w *writer) ahead() (octets int64) {
-	for _, u := range w.calls {
-		octets += u.octets
-	}
-	return octets
-}
-
 // send hands messages to the new server; their intents are durable.
 func (w *writer) send(ctx context.Context, batch events, again bool) error {
 	msgs := batch.outgoing()
@@ -394,67 +384,6 @@ func (w *writer) settleOldest(ctx context.Context) error {
 	return err
 }
 
-// refused decides about messages the new server said NO to. A refused
-// MULTIAPPEND is halved until the one message stands alone (RFC 3502: all or
-// nothing).
-func (w *writer) refused(ctx context.Context, msgs []*outgoing, why error) error {
-	if len(msgs) == 0 {
-		return nil
-	}
-	if uncertain(why) {
-		return w.inDoubt(msgs, why)
-	}
-	if stop := w.stops(why); stop != nil {
-		for _, m := range msgs {
-			w.pending.Drop = append(w.pending.Drop, m.key)
-		}
-		w.release(msgs...)
-		return stop
-	}
-	if len(msgs) == 1 {
-		return w.settleRefused(ctx, msgs[0], why)
-	}
-	w.parts++
-	one, other := msgs[:len(msgs)/2], msgs[len(msgs)/2:]
-	w.intend(one...) // what is found of one half says nothing of the other
-	w.intend(other...)
-	if err := w.commit(ctx); err != nil {
-		w.release(msgs...)
-		return err
-	}
-	if err := w.send(ctx, eventsOf(one...), true); err != nil {
-		w.release(other...)
-		return err
-	}
-	return w.send(ctx, eventsOf(other...), true)
-}
-
-// stops tells whether a refusal is about more than the message: then the
-// error to stop with.
-func (w *writer) stops(why error) error {
-	if session.AboutOne(why) && w.unavailable < unavailableMost && w.parts < partsMost {
-		return nil
-	}
-	e, ok := errors.AsType[*upstream.Error](why)
-	if !ok || e.Class != upstream.Refused {
-		return why
-	}
-	switch e.Code {
-	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
-		return fmt.Errorf("%w: %w", recovery.ErrNewGone, why)
-	}
-	if w.parts >= partsMost && w.refusesAll() {
-		return &refusesAllError{why}
-	}
-	return nil
-}
-
-func (w *writer) release(msgs ...*outgoing) {
-	for _, m := range msgs {
-		w.giveBack(m)
-	}
-}
-
 // commit makes the outcomes and intents gathered so far durable.
 func (w *writer) commit(ctx context.Context) error {
 	b := w.pending
@@ -469,54 +398,4 @@ func (w *writer) commit(ctx context.Context) error {
 	}
 	w.pending = store.Batch{Account: w.Account, Folder: w.Row.ID}
 	return nil
-}
-
-// prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
-// without saying where.
-func (w *writer) prove(ctx context.Context) error {
-	if len(w.unproven) == 0 {
-		return nil
-	}
-	if err := w.commit(ctx); err != nil {
-		return err
-	}
-	if w.Pair.Prefetched != nil {
-		return session.ErrGiven // what is asked for on the new session would come in between
-	}
-	if err := w.LookAtNew(ctx); err != nil {
-		return err
-	}
-	if err := w.ReadLedger(ctx); err != nil {
-		return err
-	}
-	found, err := w.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
-	if err != nil {
-		return err
-	}
-	judged, err := w.Judge(ctx, w.unproven, found)
-	if err != nil {
-		return err
-	}
-	proofs := judged.Proofs
-	if err := w.checkProved(ctx, proofs); err != nil {
-		return err
-	}
-	for _, e := range proofs {
-		w.proved(e)
-	}
-	return nil
-}
-
-// newQuarantined is a first entry in the quarantine.
-func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
-	now := time.Now()
-	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
-}
-
-// settled ends what portion set aside for a message on the new server: it was
-// counted when it was written.
-func (w *writer) settled(octets int64) {
-	octets = min(octets, max(w.aside.Load(), 0))
-	w.aside.Add(-octets)
-	w.RateLimits.New.Budget.GiveBack(uint64(octets))
 }
