@@ -33,6 +33,14 @@ func (p *picky) Create(_ context.Context, name string, _ imap.MailboxAttr) error
 	return nil
 }
 
+// CreateAll makes those that it takes.
+func (p *picky) CreateAll(ctx context.Context, folders []upstream.NewFolder) (made []bool, err error) {
+	for _, f := range folders {
+		made = append(made, p.Create(ctx, f.Name, f.Use) == nil)
+	}
+	return made, nil
+}
+
 // TestPlainerNames: whatever characters a server refuses, a folder gets a name in the end, the
 // same whenever it is asked for, and no two folders the same.
 func TestPlainerNames(t *testing.T) {
