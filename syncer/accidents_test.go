@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/message"
 )
 
 // What TestModel found when the servers had accidents, as small as it gets.
@@ -453,5 +454,27 @@ func TestNumberedAnewTwice(t *testing.T) {
 			}
 			r.has("INBOX", append(mails(0, 4), mail(1))...)
 		})
+	}
+}
+
+// TestMovedOnBothServers: a message is moved into a folder on both servers, and then the same one comes there again: none is the copy of
+// the other, also if it had to be repaired.
+func TestMovedOnBothServers(t *testing.T) {
+	broken := "From: a@example.com\n\n\x00line\nline\n"
+	repaired, _ := message.RepairMessage([]byte(broken), nil, "")
+	for body, there := range map[string]string{mail(3): mail(3), broken: string(repaired.Body)} {
+		r := newRig(t)
+		r.pair.new.refuse = refuseLikeCyrus
+		r.pair.old.add("Work")
+		r.pair.old.deliver("INBOX", body)
+		r.start(false)
+		r.copies(1)
+		r.pair.new.moveMail("INBOX", "Work", there)
+		r.pair.old.moveMail("INBOX", "Work", body)
+		r.copies(0)
+		r.pair.old.deliver("Work", body)
+		r.pair.old.deliver("Work", body)
+		r.copies(2)
+		r.once(there, there, there)
 	}
 }

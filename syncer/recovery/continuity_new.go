@@ -16,7 +16,7 @@ import (
 // and looks at what has come there since: an earlier state of the ledger, put back from a
 // backup, does not know of copies that were made after it.
 func (f *Folder) checkNewNumbers(ctx context.Context) error {
-	f.Beyond = nil
+	f.Beyond, f.Unshown = nil, false
 	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.First() {
 		return f.lookThrough(ctx)
 	}
@@ -46,8 +46,8 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 	case seen != "":
 		return f.recogniseNew(ctx, seen)
 	case f.unshown():
-		var err error
-		f.Beyond, err = f.Newcomers(ctx, 1)
+		found, err := f.Newcomers(ctx, 1)
+		f.Beyond, f.Unshown = strangersTo(f.Ledger, f.Target.UIDValidity, found), true
 		return err
 	}
 	return nil

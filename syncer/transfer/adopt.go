@@ -63,6 +63,9 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 		return nil
 	}
 	found := p.Beyond
+	if p.Unshown && len(p.Thinned) > 0 {
+		found = nil // what was moved here on both servers is known by the line that it had
+	}
 	if p.First() && p.Target.Messages > 0 {
 		var err error
 		if found, err = p.Newcomers(ctx, 1); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -299,6 +300,12 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	ledger, err := w.Store.Ledger(ctx, w.Account, w.Row.ID)
 	if err != nil {
 		return message.Candidate{}, err
+	}
+	unplaced := func(e store.Entry) bool {
+		return e.UID == 0 && e.Fingerprint == want.Fingerprint && int64(e.Size) == want.Size
+	}
+	if slices.ContainsFunc(ledger.Entries, unplaced) {
+		return message.Candidate{}, nil // what is found may be the copy of one that is the same
 	}
 	sel, err := w.New.Examine(ctx, w.Row.New)
 	if err != nil {
