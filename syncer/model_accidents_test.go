@@ -108,7 +108,7 @@ func (m *model) putOldBack(t *rapid.T) {
 // was lost, and comes again.
 func (m *model) putNewBack(t *rapid.T) {
 	k, ok := m.backupOf(t, m.pair.new)
-	if !ok || m.unjudged() || m.pair.new.fleeting || m.pair.new.folder(k.name).validity != k.validity || m.numbered[k.name] {
+	if !ok || m.shifted || m.unjudged() || m.pair.new.fleeting || m.pair.new.folder(k.name).validity != k.validity || m.numbered[k.name] {
 		return // without numbers to compare nothing tells that something is lost
 	}
 	m.note("new %s: put back to an earlier state", k.name)
@@ -192,7 +192,7 @@ func (m *model) numberOld(t *rapid.T) {
 
 func (m *model) numberNew(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
-	if m.unseen[name] || m.unjudged() {
+	if m.unseen[name] || m.shifted || m.unjudged() {
 		return // as with UIDVALIDITY: see renumberNew; and what has arrived is looked for by its place
 	}
 	m.numbered[name] = m.numberAgain(t, m.pair.new, name) || m.numbered[name]

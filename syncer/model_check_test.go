@@ -141,12 +141,15 @@ func (m *model) decide() {
 	})
 }
 
-// comeAgain expects all mail of a folder on the new server, whatever was copied before.
+// comeAgain expects all mail of a folder on the new server, whatever was copied before. What was moved there on the old
+// server, and whose copy its user has removed from another folder, may stay removed.
 func (m *model) comeAgain(old map[string]int) {
 	copies := total(m.count(m.pair.new))
 	for body, n := range old {
-		m.limit[body] = copies[body] + n
-		m.removed[body] = 0
+		if !m.movedOld[body] {
+			m.removed[body] = 0
+		}
+		m.limit[body] = copies[body] + n + m.removed[body]
 		m.double[body] = m.double[body] || copies[body] > 0
 		delete(m.mine, body)
 		delete(m.excused[unnoticed], body)

@@ -122,11 +122,15 @@ func (m *model) storedLate(bodies [][]byte) {
 	}
 }
 
-// excuseLate excuses second copies of it.
+// excuseLate excuses second copies of it. Of several identical messages that were removed they may be taken to be the copies, and
+// what is left of those to be lost by the server.
 func (m *model) excuseLate() {
 	m.lateMu.Lock()
 	defer m.lateMu.Unlock()
 	for body, n := range m.late {
 		m.excuseUpTo(storedLate, body, n)
+		if m.limit[body] > 1 {
+			m.excuseUpTo(indistinct, body, m.removed[body]+m.moved[body])
+		}
 	}
 }

@@ -68,6 +68,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 		clear(m.counted)
 		clear(m.unseen)
 		clear(m.numbered)
+		m.shifted = false
 	}
 	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {

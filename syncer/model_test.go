@@ -101,9 +101,7 @@ func history(t *rapid.T, done *tally) {
 		"lose ledger":          m.loseLedger,
 		"":                     m.neverTwice,
 	}
-	maps.Copy(actions, m.precautions())
-	maps.Copy(actions, m.accidents())
-	t.Repeat(actions)
+	t.Repeat(with(actions, m.precautions(), m.accidents(), m.oldActions(), m.clientActions()))
 	m.quiesce()
 	done.histories.Add(1)
 	done.excuses.add(m.used)
@@ -162,8 +160,9 @@ type model struct {
 	id    store.AccountID
 	n     int
 
-	engine *Engine
-	stop   func()
+	engine  *Engine
+	clients int // connected with it
+	stop    func()
 
 	history []string
 
@@ -188,6 +187,8 @@ type model struct {
 	used      map[excuse]bool
 	unclear   map[string]bool // whether the old server's flags are there depends on more than the model knows
 	stray     map[string]bool // moved by the user, or delivered to both servers
+	movedOld  map[string]bool // moved on the old server
+	shifted   bool            // something was moved there since the last pass
 	double    map[string]bool // may have copies of its own right besides ours
 	lostDirs  map[string]bool // new folders the user deleted
 	final     bool            // the history has ended: nothing is to come any more
@@ -197,7 +198,7 @@ type model struct {
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		unclear: map[string]bool{}, stray: map[string]bool{}, movedOld: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
 		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
@@ -273,7 +274,7 @@ func (m *model) startEngine() {
 		defer close(ended)
 		_ = e.Run(ctx, false)
 	}()
-	m.engine, m.stop = e, func() { cancel(); <-ended }
+	m.engine, m.clients, m.stop = e, 0, func() { cancel(); <-ended }
 }
 
 func (m *model) close() {
