@@ -154,7 +154,11 @@ func (m *model) recount(body string, more, gone int) {
 		m.removed[body] += again
 		more += again
 	}
-	if lost := min(-more, m.moved[body]); lost > 0 {
+	lost := min(-more, m.moved[body])
+	if m.movedOld[body] { // since then the ledger doesn't know where its copy is
+		lost = -more
+	}
+	if lost > 0 {
 		m.removed[body] += lost
 		m.excuse(lostOrRemoved, body, lost)
 	}

@@ -50,8 +50,10 @@ func (m *model) pulled(name string) (pulled bool) {
 	return pulled
 }
 
-// dropBackupsOf is for old folders whose earlier states would bring back what is elsewhere now.
+// dropBackupsOf is for old folders whose earlier states would bring back what is elsewhere now. An earlier state of the
+// ledger knows of none of what has been moved since that it had been copied elsewhere.
 func (m *model) dropBackupsOf(names ...string) {
+	m.dropBackup()
 	m.backups = slices.DeleteFunc(m.backups, func(k kept) bool { return k.server == m.pair.old && slices.Contains(names, k.name) })
 }
 

@@ -224,6 +224,7 @@ func (m *model) drawServers(t *rapid.T) {
 	m.pair.new.stored = m.storedLate
 	m.pair.new.uidplus = rapid.Bool().Draw(t, "UIDPLUS")
 	m.pair.new.single = !often("MULTIAPPEND")
+	m.pair.new.moves = rapid.Bool().Draw(t, "MOVE")
 	m.pair.new.fleeting = !often("new UIDs last")
 	m.pair.old.fleeting = !often("old UIDs last") && !often("old UIDs last indeed")
 	m.pair.old.condstor = rapid.Bool().Draw(t, "CONDSTORE") && !m.pair.old.fleeting
