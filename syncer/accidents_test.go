@@ -457,6 +457,28 @@ func TestNumberedAnewTwice(t *testing.T) {
 	}
 }
 
+// TestLedgerPutBackToNothing: the ledger is put back to a state in which nothing of a folder had been copied, and another folder has
+// lost messages on the old server, which may have been moved here. What was copied is recognised.
+func TestLedgerPutBackToNothing(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.add("Work")
+	r.pair.old.deliver("Work", mail(90))
+	r.start(false)
+	r.copies(1)
+	putBackLedger := r.keepLedger("INBOX")
+	for i := range 5 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.copies(5)
+	r.pair.old.remove("Work", mail(90))
+	r.copies(0)
+	r.stop()
+	putBackLedger()
+	r.start(false)
+	r.copies(0)
+	r.has("INBOX", mails(0, 5)...)
+}
+
 // TestMovedOnBothServers: a message is moved into a folder on both servers, and then the same one comes there again: none is the copy of
 // the other, also if it had to be repaired.
 func TestMovedOnBothServers(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // and looks at what has come there since: an earlier state of the ledger, put back from a
 // backup, does not know of copies that were made after it.
 func (f *Folder) checkNewNumbers(ctx context.Context) error {
-	f.Beyond, f.Unshown = nil, false
+	f.Beyond, f.Below = nil, nil
 	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.First() {
 		return f.lookThrough(ctx)
 	}
@@ -47,7 +47,11 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 		return f.recogniseNew(ctx, seen)
 	case f.unshown():
 		found, err := f.Newcomers(ctx, 1)
-		f.Beyond, f.Unshown = strangersTo(f.Ledger, f.Target.UIDValidity, found), true
+		for _, c := range strangersTo(f.Ledger, f.Target.UIDValidity, found) {
+			if c.UID < f.Sample.From {
+				f.Below = append(f.Below, c)
+			}
+		}
 		return err
 	}
 	return nil

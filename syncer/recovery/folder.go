@@ -48,7 +48,7 @@ type numbering struct {
 	lastOwn   imap.UID              // the highest UID that a copy of this pull has got
 	Sample    *Sample               // nil for none
 	Beyond    []message.Candidate   // messages that have come to the new folder since the checkpoint and that no line stands for
-	Unshown   bool                  // they are all of it, as nothing shows which of them have come since
+	Below     []message.Candidate   // others that are there, where nothing shows which messages have come since
 	Marks     map[imap.UID]int64    // octets of messages in the new folder that are other tools' marks
 	Permanent session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
 	Proved    map[imap.UID]struct{} // copies that have been looked at before their flags were changed

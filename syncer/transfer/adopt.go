@@ -59,13 +59,10 @@ func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
 func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
 	changed := !p.Selected.Traits.StableKeys && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
-	if !p.First() && !changed && len(p.Beyond) == 0 || p.Selected.Messages == 0 {
+	if !p.First() && !changed && len(p.Beyond)+len(p.Below) == 0 || p.Selected.Messages == 0 {
 		return nil
 	}
-	found := p.Beyond
-	if p.Unshown && len(p.Thinned) > 0 {
-		found = nil // what was moved here on both servers is known by the line that it had
-	}
+	found := append(p.Beyond, p.Below...)
 	if p.First() && p.Target.Messages > 0 {
 		var err error
 		if found, err = p.Newcomers(ctx, 1); err != nil {
@@ -90,9 +87,9 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 }
 
 // recognise enters in the ledger those of missing that are already on the new
-// server, and returns the others.
-func (r *reader) recognise(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
-	if r.adopt == nil || len(missing) == 0 {
+// server, and returns the others: by lines of the ledger, or by what no line stands for.
+func (r *reader) recognise(ctx context.Context, missing []upstream.Message, byLines bool) ([]upstream.Message, error) {
+	if r.adopt == nil || len(missing) == 0 || byLines && len(r.adopt.stale) == 0 {
 		return missing, nil
 	}
 	want, more, err := r.OldIdentities(ctx, missing)
@@ -102,11 +99,12 @@ func (r *reader) recognise(ctx context.Context, missing []upstream.Message) ([]u
 	batch := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	var rest []upstream.Message
 	ev := r.onAdoption(want, missing, more)
-	ledger, err := r.fromLedger(ctx, want, ev)
-	if err != nil {
-		return nil, err
+	ledger, fresh := make([]message.Candidate, len(want)), make([]message.Candidate, len(want))
+	if byLines {
+		ledger, err = r.fromLedger(ctx, want, ev)
+	} else {
+		fresh, err = r.adopt.takeFresh(ctx, want, ev)
 	}
-	fresh, err := r.adopt.takeFresh(ctx, unmatched(want, ledger), ev)
 	if err != nil {
 		return nil, err
 	}
@@ -270,15 +268,4 @@ func (a *adoption) count(p *message.Pairing) {
 			}
 		}
 	}
-}
-
-// unmatched is want without what was found: those look for nothing any more.
-func unmatched(want []message.Wanted, found []message.Candidate) []message.Wanted {
-	rest := make([]message.Wanted, len(want))
-	for i, w := range want {
-		if rest[i] = w; found[i].UID != 0 {
-			rest[i].Size = -1
-		}
-	}
-	return rest
 }

@@ -261,10 +261,13 @@ func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 		return err
 	}
 	r.Tell() // how large the folder is
-	if missing, err = r.recognise(ctx, missing); err != nil {
+	if missing, err = r.recognise(ctx, missing, true); err != nil {
 		return err
 	}
-	if missing, err = r.moved(ctx, missing); err != nil {
+	if missing, err = r.moved(ctx, missing); err != nil { // what is there may be its copy, moved there as well
+		return err
+	}
+	if missing, err = r.recognise(ctx, missing, false); err != nil {
 		return err
 	}
 	if missing, err = r.largeOnes(ctx, missing); err != nil {
