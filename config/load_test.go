@@ -116,7 +116,8 @@ account_limits.connections = 1
 	sum, _ := hex.DecodeString(strings.Repeat("ab", 31) + "cd")
 	want := Config{
 		State: filepath.Join(filepath.Dir(path), "state"),
-		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, VisitOrder: OrderArrival, StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10},
+		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, VisitOrder: OrderArrival, StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10,
+			ProxyProtocolFrom: Default().Proxy.ProxyProtocolFrom, ACME: Default().Proxy.ACME},
 		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
 			Stall: 90 * time.Second, MaxFolders: 500},
@@ -210,7 +211,7 @@ func TestMistakes(t *testing.T) {
 		"old TLS without TLS": {"[[domain]]\nname = \"a\"\nold = \"imap+insecure://localhost\"\nnew = \"imaps://b\"\nold_tls = \"1.0\"",
 			`config.toml:5: domain.old_tls: means nothing without TLS; expected old to begin with imaps:// or imap://, pop3s:// or pop3://`},
 		"old TLS of the new server": {"[[domain]]\nname = \"a\"\nold = \"imaps://localhost\"\nnew = \"imaps://b\"\nnew_tls = \"1.0\"",
-			`config.toml:5: domain.new_tls: unknown key; expected one of default, enrol, name, new, new_ca, new_fingerprint, old, old_ca, old_fingerprint, old_tls`},
+			`config.toml:5: domain.new_tls: unknown key; expected one of default, enrol, name, new, new_ca, new_fingerprint, new_proxy_protocol, old, old_ca, old_fingerprint, old_tls`},
 		"trust without TLS": {"[[domain]]\nname = \"a\"\nold = \"imap+insecure://localhost\"\nnew = \"imaps://b\"\nold_fingerprint = \"" + strings.Repeat("00", 32) + "\"",
 			`config.toml:5: domain.old_fingerprint: means nothing without TLS; expected old to begin with imaps:// or imap://`},
 		"POP3 for the new server": {"[[domain]]\nname = \"a\"\nold = \"imaps://a\"\nnew = \"pop3s://b\"",

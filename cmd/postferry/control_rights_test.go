@@ -45,6 +45,11 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/clients":             struct{}{},
 			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
+			"/v1/advise":              control.AdviseQuery{},
+			"/v1/prepare":             control.FinishQuery{},
+			"/v1/finish":              control.FinishQuery{},
+			"/v1/forget":              control.AdviseQuery{},
+			"/v1/reports":             control.ReportsQuery{},
 			"/v1/sign/ins":            control.SignInQuery{},
 			"/v1/sign/test":           control.SignInQuery{Domain: domain},
 			"/v1/sign/consent":        control.SignInQuery{Domain: domain, Mailbox: servers.Login},
@@ -127,6 +132,9 @@ func TestControlRights(t *testing.T) {
 	delete(requests, folderPath) // there is no missing folder to be asked about here
 	delete(requests, mailboxPath)
 	wantDone(t, ask, "/v1/sign/ins", requests["/v1/sign/ins"])
+	for _, path := range []string{"/v1/advise", "/v1/prepare", "/v1/finish", "/v1/forget", "/v1/reports"} {
+		delete(requests, path) // nothing here is at its end
+	}
 	for _, path := range []string{"/v1/sign/ins", "/v1/sign/test", "/v1/sign/consent", "/v1/sign/forget", "/v1/mailboxes"} {
 		delete(requests, path) // there is no other way to sign in here
 	}
