@@ -174,6 +174,9 @@ func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 		return err
 	}
 	c := collector{store: l.store}
+	if l.guide != nil {
+		c.next = l.next
+	}
 	if l.engine != nil {
 		live, err := l.engine.Live(ctx)
 		if err != nil {

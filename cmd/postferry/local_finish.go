@@ -32,6 +32,21 @@ func (l *local) Advise(ctx context.Context, domain string) (stage.Assessment, er
 	return a, unknownDomain(err)
 }
 
+// next says of domains what to do next, without asking DNS. One that is not set up any more is left out.
+func (l *local) next(ctx context.Context, domains []string) (all []control.DomainNext, err error) {
+	for _, name := range domains {
+		a, err := l.guide.Assess(ctx, name, false)
+		if errors.Is(err, lifecycle.ErrNoDomain) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, control.DomainNext{Domain: a.Domain, Stage: a.Stage, Safe: a.Safe, Next: a.Next})
+	}
+	return all, nil
+}
+
 // unknownDomain makes that a domain is unknown a mistake on the command line.
 func unknownDomain(err error) error {
 	if errors.Is(err, lifecycle.ErrNoDomain) {

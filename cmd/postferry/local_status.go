@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"postferry/internal/control"
@@ -14,6 +15,7 @@ import (
 // collector reads a status out of the state. live may be empty.
 type collector struct {
 	store store.Store
+	next  func(ctx context.Context, domains []string) ([]control.DomainNext, error) // nil for nobody who knows
 	live  map[store.AccountID]syncer.Live
 }
 
@@ -32,6 +34,12 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		}
 		addTo(&totals, s)
 	}
+	if c.next != nil {
+		var err error
+		if totals.Next, err = c.next(ctx, domainsOf(accounts)); err != nil {
+			return err
+		}
+	}
 	if err := emit(control.StatusRecord{Totals: &totals}); err != nil {
 		return err
 	}
@@ -45,6 +53,19 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		}
 	}
 	return nil
+}
+
+// domainsOf are the domains of accounts, by name.
+func domainsOf(accounts []store.Account) (domains []string) {
+	seen := map[string]bool{}
+	for i := range accounts {
+		if d := accounts[i].Domain; !seen[d] {
+			seen[d] = true
+			domains = append(domains, d)
+		}
+	}
+	slices.Sort(domains)
+	return domains
 }
 
 // addTo counts an account in.

@@ -105,21 +105,20 @@ a list of accounts and start the daemon:
   postferry status -c /etc/postferry/config.toml
 
 ` + exitHelp,
+		Version:       versionString(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{
-			HiddenDefaultCmd: true,
-		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newQuarantine(), newFolder(), newAlias(), newMailbox(), newAuth(), newTenant(), newClients(), newKick(), newAdmin(), newKey(), newBackup(), newDiscover(), newDemo(), newVersion())
+	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newQuarantine(), newFolder(), newAlias(), newMailbox(), newAuth(), newTenant(), newClients(), newKick(), newAdmin(), newKey(), newBackup(), newConfig(), newDiscover(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
 		strictUsage(cmd)
 	}
 	root.Args = usageArgs(cobra.NoArgs)
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.SetVersionTemplate("postferry {{.Version}}\n")
 	return root
 }
 
@@ -139,10 +138,23 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
-			return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
+			return usageError(fmt.Errorf("%w%s (see %s --help)", err, didYouMean(cmd, args), cmd.CommandPath()))
 		}
 		return nil
 	}
+}
+
+// didYouMean are the commands below cmd that somebody may have meant by another; "" if there are none.
+func didYouMean(cmd *cobra.Command, args []string) string {
+	if len(args) == 0 || !cmd.HasAvailableSubCommands() {
+		return ""
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	meant := cmd.SuggestionsFor(args[0])
+	if len(meant) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(meant, " or ") + "?"
 }
 
 // configFlag adds the flag that every command with a configuration has.

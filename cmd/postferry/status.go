@@ -21,7 +21,9 @@ With --json it prints one JSON object for programs:
 
   totals            the sums over the accounts shown:
     accounts, complete, running, problems, messages, copied, quarantined,
-    messages_per_second, bytes_per_second (of what is running)
+    messages_per_second, bytes_per_second (of what is running), next (a list, one
+    object for each domain: domain, stage, safe, next with code, args and text; see
+    "postferry advise --help")
   accounts          a list, one object each:
     login, domain, origin (imported, enrolled), state (active, stopped,
     finished), running, complete (the last pass left nothing behind),

@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"postferry/stage"
 	"postferry/store"
 )
 
@@ -34,6 +35,17 @@ type StatusTotals struct {
 	// being worked on right now.
 	MessagesPerSecond float64 `json:"messages_per_second"`
 	BytesPerSecond    float64 `json:"bytes_per_second"`
+	// Next says for each domain how far its move is and what to do next.
+	Next []DomainNext `json:"next,omitempty"`
+}
+
+// DomainNext is how far a domain's move is. What DNS told last counts, if the daemon has asked it;
+// "postferry advise" asks it now.
+type DomainNext struct {
+	Domain string        `json:"domain"`
+	Stage  stage.Stage   `json:"stage"`
+	Safe   bool          `json:"safe"` // the old server may be switched off
+	Next   stage.Message `json:"next"`
 }
 
 // AccountStatus is one account.
