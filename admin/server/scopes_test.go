@@ -190,19 +190,20 @@ func (c *caller) search(ctx context.Context, domain string) (status int) {
 func TestScopesAreBounded(t *testing.T) {
 	// What a domain's people and programs may have at a time.
 	const listsEach, discoveriesEach = 5, 2
+	const lookups = 7    // that a search begins with, at once
 	var slow atomic.Bool // no answer comes from the network
+	var waiting atomic.Int32
 	p := startPage(t, func(opt *Options) {
 		opt.Finder = &discover.Finder{Bound: time.Minute, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if slow.Load() {
-				<-ctx.Done()
+				waiting.Add(1)
+				<-t.Context().Done() // longer than the search would wait
 			}
 			return offline(ctx, network, addr)
 		}}
 	})
 	var searches sync.WaitGroup
-	defer searches.Wait()
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
+	t.Cleanup(searches.Wait)
 	for _, d := range []string{"a.example", "b.example"} {
 		p.put(d, "x@"+d)
 	}
@@ -215,17 +216,12 @@ func TestScopesAreBounded(t *testing.T) {
 		c.want(201, "POST", "/api/v1/domains/a.example/lists", "y@a.example pw\n", nil)
 	}
 	slow.Store(true)
-	for _, c := range greedy[1 : 1+discoveriesEach] {
-		searches.Go(func() { c.search(ctx, "a.example") })
+	for i, c := range greedy[1 : 1+discoveriesEach] {
+		searches.Go(func() { c.search(t.Context(), "a.example") })
+		eventually(t, "a search has its place", func() bool { return waiting.Load() > int32(i*lookups) })
 	}
-	eventually(t, "there is no place for another search", func() bool {
-		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-		defer cancel()
-		return greedy[0].search(short, "a.example") == 429
-	})
-	slow.Store(false)
 	others := map[string]*caller{"b.example": p.program("b.example"), "": p.program("")}
-	for _, one := range []struct {
+	bounded := []struct {
 		what         string
 		code         string // of the refusal
 		method, path string
@@ -235,14 +231,18 @@ func TestScopesAreBounded(t *testing.T) {
 		{"token", "too_many_tokens", "POST", "/tokens", func(scope, _ string) any { return map[string]string{"name": "x", "domain": scope} }, 409, 201},
 		{"list", "too_many_lists", "POST", "/domains/DOMAIN/lists", func(_, d string) any { return "y@" + d + " pw\n" }, 429, 201},
 		{"search", "too_many_discoveries", "POST", "/discover", func(_, d string) any { return map[string]any{"domain": d} }, 429, 200},
-	} {
-		at := func(domain string) string { return "/api/v1" + strings.ReplaceAll(one.path, "DOMAIN", domain) }
-		got := greedy[49].do(one.method, at("a.example"), one.body("a.example", "a.example"))
+	}
+	at := func(path, domain string) string { return "/api/v1" + strings.ReplaceAll(path, "DOMAIN", domain) }
+	for _, one := range bounded { // while the searches that are under way can't end
+		got := greedy[49].do(one.method, at(one.path, "a.example"), one.body("a.example", "a.example"))
 		if got.StatusCode != one.refused || !strings.Contains(got.text, one.code) {
 			t.Errorf("%s: the domain that has all it may gets another one: %s\n%s", one.what, got.Status, got.text)
 		}
+	}
+	slow.Store(false)
+	for _, one := range bounded {
 		for scope, c := range others {
-			if got := c.do(one.method, at("b.example"), one.body(scope, "b.example")); got.StatusCode != one.ok {
+			if got := c.do(one.method, at(one.path, "b.example"), one.body(scope, "b.example")); got.StatusCode != one.ok {
 				t.Errorf("%s: for scope %q: %s, want %d\n%s", one.what, scope, got.Status, one.ok, got.text)
 			}
 		}
