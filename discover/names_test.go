@@ -124,7 +124,7 @@ func TestNamesSpreadOfTheMX(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := namesWorld(t, c.resolvers, c.own)
-			w.zone = append(w.zone, zone(t, c.base)...)
+			w.add(c.base)
 			n := w.names()
 			if n.MX.Spread != c.want || n.MX.Told != c.told || n.MX.New != c.new || n.MX.Asked != 6 || !slices.Equal(n.MX.Left, c.left) {
 				t.Errorf("%s, %d of %d tell the new one, left %q, want %s, %d of %d, %q\n%+v", n.MX.Spread, n.MX.New, n.MX.Told, n.MX.Left, c.want, c.new, c.told, c.left, n.MX.Seen)
@@ -163,7 +163,7 @@ func TestNamesOfClients(t *testing.T) {
 		"_imaps._tcp.example.com. 300 IN SRV 0 1 993 imap.old.example.", "_pop3s._tcp.example.com. 300 IN SRV 0 0 0 ."}
 	late := append(slices.Clone(moved[2:]), newMX, "imap.example.com. 900 IN A 10.0.0.1")
 	w := namesWorld(t, [3][]string{moved, late, moved}, [2][]string{moved, moved})
-	w.zone = append(w.zone, zone(t, append(moved, "autoconfig.example.com. 300 IN A 10.0.0.80")...)...)
+	w.add(append(moved, "autoconfig.example.com. 300 IN A 10.0.0.80")...)
 	w.web("10.0.0.80:443", "/mail/config-v1.1.xml", `<clientConfig version="1.1"><emailProvider id="x"><incomingServer type="imap">
 		<hostname>imap.old.example</hostname><port>993</port><socketType>SSL</socketType></incomingServer></emailProvider></clientConfig>`, "autoconfig.example.com")
 	n := w.names()

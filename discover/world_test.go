@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,6 +58,13 @@ func zone(t testing.TB, records ...string) (all []dns.RR) {
 		all = append(all, rr)
 	}
 	return all
+}
+
+// add gives the world more records. Lost datagrams of other worlds may come in at any time.
+func (w *world) add(records ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.zone = append(slices.Clone(w.zone), zone(w.t, records...)...)
 }
 
 // records are what a recursive or the domain's own server knows.

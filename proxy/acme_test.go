@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ type authority struct {
 	port80 atomic.Pointer[string] // host:port
 	refuse atomic.Bool
 	proved atomic.Bool // the name is theirs
-	names  []string    // that were asked for; the server's own
+	mu     sync.Mutex  // one request at a time
+	names  []string    // that were asked for
 	cert   []byte
 	orders atomic.Int32
 }
@@ -50,6 +52,8 @@ func startAuthority(t *testing.T) *authority {
 
 // ServeHTTP implements http.Handler. Who asks is not looked at.
 func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	w.Header().Set("Replay-Nonce", rand.Text())
 	answer := func(status int, v any) {
 		w.Header().Set("Content-Type", "application/json")
