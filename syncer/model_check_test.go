@@ -11,7 +11,6 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/recovery"
 )
 
 // neverTwice: no message has more copies than there is a reason for, and none
@@ -69,7 +68,7 @@ func (m *model) quiesce() {
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		var keys []store.Key
 		for _, q := range l.Quarantine {
-			if q.Reason != recovery.LostOrRemoved { // it was removed
+			if !goneSince(q) { // it was removed
 				keys = append(keys, q.Key)
 			}
 		}
@@ -354,7 +353,7 @@ func (m *model) leftAlone() map[string]int {
 			out[f.Old]++
 		}
 		for _, q := range l.Quarantine {
-			if q.Reason == recovery.LostOrRemoved {
+			if goneSince(q) {
 				continue // it has an entry as well
 			}
 			out[f.Old+"\x00"+m.bodyOf(f.Old, q.Key)]++
@@ -404,9 +403,14 @@ func (m *model) checkQuarantine() {
 			if v, _, _ := message.SplitKey(q.Key); v != f.Checkpoint.UIDValidity && f.State == store.FolderPresent {
 				m.fail("%s: %s is in quarantine, but there is no such message any more", f.Old, message.KeyText(q.Key))
 			}
-			if body != "" && !strings.Contains(body, refusedField) && q.Reason != recovery.LostOrRemoved {
+			if body != "" && !strings.Contains(body, refusedField) && !goneSince(q) {
 				m.fail("in quarantine for no reason: %+v %q", q, body)
 			}
 		}
 	})
+}
+
+// goneSince tells whether a message that was copied is in quarantine because its copy is gone.
+func goneSince(q store.Quarantined) bool {
+	return strings.Contains(q.Reason, "its user has removed it, or the server has lost it")
 }
