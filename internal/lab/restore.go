@@ -106,3 +106,12 @@ func (d *Dovecot) NumberAnew(login string) {
 		}
 	})
 }
+
+// Doveadm runs one of the commands of the server's administrator.
+func (d *Dovecot) Doveadm(args ...string) {
+	d.tb.Helper()
+	out, err := exec.Command("doveadm", append([]string{"-c", filepath.Join(d.Dir, "dovecot.conf")}, args...)...).CombinedOutput()
+	if err != nil {
+		d.tb.Errorf("lab: doveadm %q: %v %s", args, err, out)
+	}
+}
