@@ -14,9 +14,8 @@ import (
 
 // forTests are names of the engine that only tests of other packages use, and why they may.
 var forTests = map[string]string{
-	"syncer/session.IMAPSource":     "the engine's tests put their own servers behind it",
-	"syncer/foldertree.NoteValues":  "the page's texts are compared with it",
-	"syncer/recovery.LostOrRemoved": "the model asks for the reason, which is what people are told",
+	"syncer/session.IMAPSource":    "the engine's tests put their own servers behind it",
+	"syncer/foldertree.NoteValues": "the page's texts are compared with it",
 }
 
 // goFile is a parsed file of the module.
