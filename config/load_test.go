@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/hex"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -57,6 +58,12 @@ imap = ""
 allow_plaintext = true
 visit_wait = "1m30s"
 visit_order = "arrival"
+proxy_protocol_from = ["192.0.2.10", "2001:db8::1/64"]
+compress = true
+acme_hosts = ["imap.example.com"]
+acme_email = "postmaster@example.com"
+acme_directory = "https://ca.example/directory"
+acme_listen = "127.0.0.1:8080"
 visit_window = 300
 status_wait = "1s"
 search_wait = "2s"
@@ -81,6 +88,7 @@ default = true
 old = "imap+insecure://127.0.0.1:1143"
 new = "imap://[2001:db8::1]"
 new_fingerprint = "`+fingerprint+`"
+new_proxy_protocol = "v2"
 enrol = true
 [domain.folders]
 skip = ["Backup/*", "Café"]
@@ -116,8 +124,10 @@ account_limits.connections = 1
 	sum, _ := hex.DecodeString(strings.Repeat("ab", 31) + "cd")
 	want := Config{
 		State: filepath.Join(filepath.Dir(path), "state"),
-		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, VisitOrder: OrderArrival, StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10,
-			ProxyProtocolFrom: Default().Proxy.ProxyProtocolFrom, ACME: Default().Proxy.ACME},
+		Proxy: Proxy{IMAPS: "127.0.0.1:1993", AllowPlaintext: true, VisitWait: 90 * time.Second, VisitWindow: 300, VisitOrder: OrderArrival,
+			ProxyProtocolFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::/64")}, Compress: true,
+			ACME:       ACME{Hosts: []string{"imap.example.com"}, Email: "postmaster@example.com", Directory: "https://ca.example/directory", Listen: "127.0.0.1:8080"},
+			StatusWait: time.Second, SearchWait: 2 * time.Second, MaxConnections: 10},
 		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
 			Stall: 90 * time.Second, MaxFolders: 500},
@@ -126,7 +136,7 @@ account_limits.connections = 1
 		Domains: []Domain{
 			{Name: "example.com", Default: true, Enrol: true,
 				Old: Server{Security: Insecure, Host: "127.0.0.1", Port: 1143},
-				New: Server{Security: StartTLS, Host: "2001:db8::1", Port: 143, Fingerprint: sum},
+				New: Server{Security: StartTLS, Host: "2001:db8::1", Port: 143, Fingerprint: sum, ProxyProtocol: 2},
 				Folders: Folders{
 					Map:  map[string]string{"Gesendete Objekte": "Sent", "a.b/c": "x/y"},
 					Skip: []string{"Backup/*", "Café"}, CopyViews: true, CopyShared: true,
