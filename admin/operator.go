@@ -16,7 +16,7 @@ import (
 type Operator struct{ app *Service }
 
 // NewOperator works on a store.
-func NewOperator(st store.Store, log zerolog.Logger) *Operator {
+func NewOperator(st Store, log zerolog.Logger) *Operator {
 	return &Operator{app: &Service{store: st, log: log, now: time.Now, hasher: newHasher(Hashing{}), lists: newLists()}}
 }
 

@@ -15,7 +15,7 @@ import (
 // hears of every pass that ends, and begins the runs of schedules. What it knows
 // is in the store, so that it goes on after a restart.
 type tracker struct {
-	store store.Store
+	store runStore
 	ferry Ferry
 	log   zerolog.Logger
 	now   func() time.Time
@@ -45,7 +45,7 @@ type openPart struct {
 	last time.Time // when the newest pass that is counted ended
 }
 
-func newTracker(st store.Store, ferry Ferry, log zerolog.Logger, now func() time.Time) *tracker {
+func newTracker(st runStore, ferry Ferry, log zerolog.Logger, now func() time.Time) *tracker {
 	return &tracker{
 		store: st, ferry: ferry, log: log, now: now,
 		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, late: map[store.AccountID]latePart{}, begun: map[string]time.Time{},

@@ -12,7 +12,6 @@ import (
 	"postferry/config"
 	"postferry/discover"
 	"postferry/lifecycle"
-	"postferry/store"
 )
 
 const (
@@ -26,7 +25,7 @@ const (
 // Options are what the use cases need.
 type Options struct {
 	Config *config.Config
-	Store  store.Store
+	Store  Store
 	Ferry  Ferry
 	Finder *discover.Finder
 	Log    zerolog.Logger
@@ -41,7 +40,7 @@ type Options struct {
 // Service holds the use cases and what they share.
 type Service struct {
 	directory *config.Directory
-	store     store.Store
+	store     Store
 	ferry     Ferry
 	finder    *discover.Finder
 	log       zerolog.Logger

@@ -17,7 +17,7 @@ import (
 // Guide assesses domains. Its exported fields are set before it is used; it is safe for concurrent use.
 type Guide struct {
 	Config *config.Config
-	Store  store.Store
+	Store  Store
 	Finder *discover.Finder
 	Log    zerolog.Logger
 	Now    func() time.Time // time.Now

@@ -23,6 +23,7 @@ var now = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 // world is a guide with a state, and an engine that does what a test says.
 type world struct {
 	*Guide
+	Store   store.Store // all of the state
 	t       *testing.T
 	fails   error                 // of a pass
 	passed  func(store.AccountID) // during a pass
@@ -42,7 +43,7 @@ func newWorld(t *testing.T, logins ...string) *world {
 	old, new := config.Server{Host: "imap.old.example"}, config.Server{Host: "imap.new.example"}
 	cfg.Directory = config.NewDirectory([]config.Domain{{Name: "example.com", Old: old, New: new}})
 	cfg.Directory.Put(config.Domain{Name: "example.net", Old: old, New: new, Stored: true})
-	w := &world{t: t, Guide: &Guide{Config: &cfg, Store: st, Log: zerolog.Nop(), Now: func() time.Time { return now },
+	w := &world{t: t, Store: st, Guide: &Guide{Config: &cfg, Store: st, Log: zerolog.Nop(), Now: func() time.Time { return now },
 		Finder: &discover.Finder{Watched: []string{}, Bound: time.Second}}}
 	for _, login := range logins {
 		_, domain, _ := strings.Cut(login, "@")

@@ -39,7 +39,7 @@ const (
 // Options are what a Server needs.
 type Options struct {
 	Config  *config.Config
-	Store   store.Store
+	Store   admin.Store
 	Ferry   admin.Ferry
 	Finder  *discover.Finder
 	Log     zerolog.Logger

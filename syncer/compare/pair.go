@@ -17,9 +17,14 @@ import (
 // one connection to either server beside those of the engine.
 const AtOnce = 4
 
+// Accounts is what is read of the state.
+type Accounts interface {
+	Accounts(ctx context.Context) ([]store.Account, error)
+}
+
 // ChooseAccounts returns the accounts of ids, or all that are not finished. For an alias it
 // is the account that it leads to.
-func ChooseAccounts(ctx context.Context, st store.Store, ids []store.AccountID) ([]store.Account, error) {
+func ChooseAccounts(ctx context.Context, st Accounts, ids []store.AccountID) ([]store.Account, error) {
 	all, err := st.Accounts(ctx)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ import (
 // only read, on sessions that can't write, and so is the store.
 type DryRun struct {
 	Config *config.Config
-	Store  store.Store
+	Store  Store
 	Log    zerolog.Logger
 	// SignIns is what to sign in with where a domain has a way to; nil for none.
 	SignIns session.SignIns
@@ -120,7 +120,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 
 // accountPlanner makes an account's plan.
 type accountPlanner struct {
-	store store.Store
+	store Store
 	id    store.AccountID
 	pair  compare.Pair
 	plan  AccountPlan

@@ -16,7 +16,7 @@ import (
 
 // ArchiveJudge finds out which messages of the opened folder, which shows all mail, lie in no other.
 type ArchiveJudge struct {
-	Store   store.Store
+	Store   Store
 	Account store.AccountID
 	Folder  store.FolderID // its row; 0 if it has none
 	Old     string         // its raw name

@@ -55,7 +55,7 @@ func (e *doubtError) Summary() string {
 type ClaimRequest struct {
 	Account   store.AccountID
 	Mailboxes *Mailboxes
-	Store     store.Store
+	Store     Store
 	Cfg       *config.Config
 	Dial      session.Dialers // for a session with another account's login
 	Log       zerolog.Logger

@@ -173,7 +173,7 @@ func (m *Mailboxes) Lead(id, of store.AccountID) {
 }
 
 // AliasesOf are the accounts that lead to one.
-func (m *Mailboxes) AliasesOf(ctx context.Context, st store.Store, of store.AccountID) (ids []store.AccountID) {
+func (m *Mailboxes) AliasesOf(ctx context.Context, st Store, of store.AccountID) (ids []store.AccountID) {
 	m.mu.Lock()
 	all := slices.Compact(slices.Sorted(slices.Values(m.aliases[of])))
 	m.mu.Unlock()
@@ -186,7 +186,7 @@ func (m *Mailboxes) AliasesOf(ctx context.Context, st store.Store, of store.Acco
 }
 
 // Load claims for the accounts of which something has been copied, once.
-func (m *Mailboxes) Load(ctx context.Context, st store.Store, cfg *config.Config) error {
+func (m *Mailboxes) Load(ctx context.Context, st Store, cfg *config.Config) error {
 	if err := m.loading.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (m *Mailboxes) Load(ctx context.Context, st store.Store, cfg *config.Config
 }
 
 // ledgerNumbers are the UIDVALIDITYs of an account's INBOXes as far as its ledger tells.
-func ledgerNumbers(ctx context.Context, st store.Store, id store.AccountID) (old, new uint32, err error) {
+func ledgerNumbers(ctx context.Context, st Store, id store.AccountID) (old, new uint32, err error) {
 	rows, err := st.Folders(ctx, id)
 	if err != nil {
 		return 0, 0, err

@@ -24,7 +24,7 @@ var ErrNewGone = problem.New(store.FolderVanished, store.NewSide, "the folder is
 type Folder struct {
 	Account  store.AccountID
 	Row      store.Folder // its checkpoint advances with what is committed
-	Store    store.Store
+	Store    Store
 	Pair     *session.Pair
 	Quiet    time.Duration // SettleQuiet, shorter in tests; the pauses between attempts go with it
 	Log      zerolog.Logger

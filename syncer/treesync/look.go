@@ -57,7 +57,7 @@ type treeLook struct {
 // Account is what a look at the trees needs to know of the account.
 type Account struct {
 	ID         store.AccountID
-	Store      store.Store
+	Store      Store
 	Domain     *config.Domain
 	MaxFolders int
 	Quiet      time.Duration

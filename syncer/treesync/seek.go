@@ -26,7 +26,7 @@ import (
 // seeker looks for an account's folders on the new server.
 type seeker struct {
 	account store.AccountID
-	store   store.Store
+	store   Store
 	session session.Target
 	new     foldertree.Tree
 	rows    []store.Folder // changed in place

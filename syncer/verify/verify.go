@@ -29,7 +29,7 @@ const progressInterval = 300 * time.Millisecond
 // quarantine and the ledger of folders in which something is missing, to say why.
 type Verification struct {
 	Config *config.Config
-	Store  store.Store
+	Store  Store
 	Log    zerolog.Logger
 	// SignIns is what to sign in with where a domain has a way to; nil for none.
 	SignIns session.SignIns

@@ -1,0 +1,67 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"postferry/lifecycle"
+	"postferry/store"
+)
+
+// Store is what the use cases ask of the state. What each call promises is said at store.Store.
+type Store interface {
+	accessStore
+	runStore
+	lifecycle.Store // for the Guide
+
+	Account(ctx context.Context, login string) (store.Account, error)
+	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
+	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
+	DeleteDomain(ctx context.Context, name string) error
+	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
+	Domains(ctx context.Context) ([]store.Domain, error)
+	Folders(ctx context.Context, id store.AccountID) ([]store.Folder, error)
+	ForgetProblems(ctx context.Context, ids []store.AccountID) error
+	PutAccounts(ctx context.Context, accounts []store.Account) (stored []store.Account, put []store.AccountPut, err error)
+	PutDomain(ctx context.Context, d store.Domain) error
+	PutSchedule(ctx context.Context, s store.Schedule) error
+	PutSignIn(ctx context.Context, s store.SignIn) error
+	PutVacantDomain(ctx context.Context, d store.Domain) error
+	RemoveAccounts(ctx context.Context, ids []store.AccountID) error
+	SetAlias(ctx context.Context, id, of store.AccountID) error
+	SetApart(ctx context.Context, id store.AccountID) error
+	SetCredentials(ctx context.Context, id store.AccountID, c store.CredentialChange) (changed store.CredentialFields, err error)
+}
+
+// accessStore knows who may come in, and what they did.
+type accessStore interface {
+	Admin(ctx context.Context, name string) (store.Admin, error)
+	Admins(ctx context.Context) ([]store.Admin, error)
+	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
+	DeleteAdmin(ctx context.Context, name string) error
+	AddSession(ctx context.Context, s store.Session, from string) error
+	Session(ctx context.Context, id store.Digest) (store.Session, error)
+	UseSession(ctx context.Context, id store.Digest, when time.Time) error
+	EndSession(ctx context.Context, id store.Digest) error
+	EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error)
+	AddToken(ctx context.Context, t store.Token) (store.Token, error)
+	Token(ctx context.Context, d store.Digest) (store.Token, error)
+	UseToken(ctx context.Context, d store.Digest, when time.Time) error
+	Tokens(ctx context.Context) ([]store.Token, error)
+	DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error)
+	AddAudit(ctx context.Context, e store.AuditEntry) error
+	Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error)
+}
+
+// runStore is what following the runs asks.
+type runStore interface {
+	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
+	AddRun(ctx context.Context, r store.Run, accounts []store.AccountID) (store.Run, error)
+	Overview(ctx context.Context, domain string) ([]store.Overview, error)
+	Passes(ctx context.Context, id store.AccountID) ([]store.Pass, error)
+	PutRun(ctx context.Context, r store.Run, changed []store.RunAccount) error
+	Run(ctx context.Context, id store.RunID) (store.Run, error)
+	RunAccounts(ctx context.Context, id store.RunID) ([]store.RunAccount, error)
+	Runs(ctx context.Context, domain string) ([]store.Run, error)
+	Schedules(ctx context.Context) ([]store.Schedule, error)
+}
