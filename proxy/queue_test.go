@@ -214,7 +214,7 @@ func TestSlowNewServer(t *testing.T) {
 	s := startSlowServer(t, 100*time.Millisecond, atOnce)
 	p := startProxy(t, s.config(), func(p *proxyRig) {
 		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
-		p.logins, p.door, p.guard = newLoginQueue(1000), newDoor(1000), newGuard(1000)
+		p.logins, p.door, p.guard = newLoginQueue(1000), newDoor(4000), newGuard(4000)
 		p.limits.reassure = 300 * time.Millisecond
 	})
 	refused, reassured := make(chan string, clients), make(chan string, clients)
@@ -251,7 +251,7 @@ func TestLoginsOverTheBound(t *testing.T) {
 	p := startProxy(t, s.config(), func(p *proxyRig) {
 		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false
 		p.limits.login = time.Second
-		p.logins, p.door = newLoginQueue(40), newDoor(4000) // ten may wait
+		p.logins, p.door, p.guard = newLoginQueue(40), newDoor(4000), newGuard(4000) // ten may wait
 	})
 	before := runtime.NumGoroutine()
 	answers, late := make(chan string, 200), make(chan string, 200)
