@@ -62,6 +62,7 @@ func (m *model) deliverOld(t *rapid.T) {
 		count = 120 // more than a batch
 	}
 	m.note("old %s: %d messages from %d on", name, count, m.n+1)
+	m.refilled(name)
 	for range count {
 		body := m.body()
 		m.pair.old.deliver(name, body, subset(t, theirs)...)
@@ -78,6 +79,7 @@ func (m *model) deliverTwin(t *rapid.T) {
 	}
 	count := rapid.IntRange(1, 2).Draw(t, "count")
 	m.note("old %s: %d more of %.40q", name, count, body)
+	m.refilled(name)
 	for range count {
 		m.pair.old.deliver(name, body)
 		m.limit[body]++
@@ -104,6 +106,7 @@ func (m *model) deliverBoth(t *rapid.T) {
 		return
 	}
 	m.note("both %s: message %d", name, m.n)
+	m.refilled(name)
 	m.pair.old.deliver(name, body)
 	m.pair.new.deliver(name, body)
 	m.limit[body] += 2

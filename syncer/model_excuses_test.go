@@ -26,6 +26,8 @@ const (
 	// storedLate: the new server stored it long after the connection was lost and the folder had been quiet, when it
 	// had been given to it once more. The second one is removed again if nobody has touched it.
 	storedLate excuse = "stored long after the connection was lost"
+	// movedUnseen: it was moved on the old server, and as much has come to its former folder before the next pass.
+	movedUnseen excuse = "moved on the old server without a sign"
 	// unnoticed: it was removed on the old server, perhaps before it was copied, and is back with a backup
 	// although no number has gone back. It is an excuse for a message that isn't there.
 	unnoticed excuse = "back on the old server without a sign"
@@ -36,7 +38,7 @@ const (
 )
 
 // excuses in the order in which they are used.
-var excuses = []excuse{inDoubt, storedLate, lostOrRemoved, ledgerOlder, indistinct}
+var excuses = []excuse{inDoubt, storedLate, lostOrRemoved, ledgerOlder, movedUnseen, indistinct}
 
 // excuse allows so many copies more of a message.
 func (m *model) excuse(e excuse, body string, copies int) {

@@ -58,6 +58,7 @@ func (m *model) drawAction(t *rapid.T, calm bool) func() {
 		name, body := m.folderOf(t, m.pair.old), m.body()
 		return func() {
 			m.note("meanwhile: old %s: message %.40q", name, body)
+			m.refilled(name)
 			m.limit[body]++
 			m.pair.old.deliver(name, body)
 		}

@@ -37,6 +37,15 @@ func (m *model) moveOld(t *rapid.T) {
 	m.stray[body], m.unclear[body], m.movedOld[body] = true, true, true
 	m.dropBackupsOf(from, to)
 	m.shifted = true
+	m.movedFrom[from] = append(m.movedFrom[from], body)
+}
+
+// refilled is for a folder that has got mail: by its number of messages nobody can tell any more that others were moved from it, as long as
+// it hasn't been looked through.
+func (m *model) refilled(name string) {
+	for _, body := range m.movedFrom[name] {
+		m.excuseUpTo(movedUnseen, body, 1)
+	}
 }
 
 // pulled tells whether all messages of an old folder are in the ledger, and the engine has seen it as it is.

@@ -69,6 +69,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 		clear(m.unseen)
 		clear(m.numbered)
 		m.shifted = false
+		clear(m.movedFrom)
 	}
 	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {

@@ -185,20 +185,21 @@ type model struct {
 	counted   map[string]uint64         // highest HIGHESTMODSEQ of old folders that count anew since the last pass
 	excused   map[excuse]map[string]int // how many copies more there may be
 	used      map[excuse]bool
-	unclear   map[string]bool // whether the old server's flags are there depends on more than the model knows
-	stray     map[string]bool // moved by the user, or delivered to both servers
-	movedOld  map[string]bool // moved on the old server
-	shifted   bool            // something was moved there since the last pass
-	double    map[string]bool // may have copies of its own right besides ours
-	lostDirs  map[string]bool // new folders the user deleted
-	final     bool            // the history has ended: nothing is to come any more
-	amnesia   bool            // the ledger was lost, and no pass has been complete since
+	unclear   map[string]bool     // whether the old server's flags are there depends on more than the model knows
+	stray     map[string]bool     // moved by the user, or delivered to both servers
+	movedOld  map[string]bool     // moved on the old server
+	movedFrom map[string][]string // what was moved from old folders since then
+	shifted   bool                // something was moved there since the last pass
+	double    map[string]bool     // may have copies of its own right besides ours
+	lostDirs  map[string]bool     // new folders the user deleted
+	final     bool                // the history has ended: nothing is to come any more
+	amnesia   bool                // the ledger was lost, and no pass has been complete since
 }
 
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, movedOld: map[string]bool{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		unclear: map[string]bool{}, stray: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
 		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
