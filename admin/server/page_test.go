@@ -233,7 +233,7 @@ func TestLivePage(t *testing.T) {
 			p.ferry.setLive(admin.Live{Account: id, Running: true, Folder: "Sent", Done: 1, Total: 4})
 		}
 	}
-	if n := strings.Count(string(events), "event: change"); n < 4 || n > 9 {
+	if n := strings.Count(string(events), "event: change"); n < 5 || n > 11 {
 		t.Errorf("%d events:\n%s", n, events)
 	}
 }
