@@ -14,6 +14,9 @@ import (
 
 func (m *model) visitFolder(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
+	for from := range m.movedFrom { // nobody has looked at the other folders since
+		m.refilled(from)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	f := &trouble{}
