@@ -18,12 +18,12 @@ type tracked struct {
 	doubted bool     // it seems to be another one on the new server than it was
 	// renumbered counts how often it had another UIDVALIDITY there in this run.
 	renumbered int
-	// renumberedOld counts how often the old server had numbered it anew since the look before.
-	renumberedOld int
-	asked         bool      // a client has asked what it has
-	thin          bool      // the ledger has lines whose messages are gone from the old server
-	looked        time.Time // when the old server was last asked about it in this run
-	made          atomic.Pointer[measure.Progress]
+	// renumberedOld and renumberedNew count how often a server had numbered it anew since the look before.
+	renumberedOld, renumberedNew int
+	asked                        bool      // a client has asked what it has
+	thin                         bool      // the ledger has lines whose messages are gone from the old server
+	looked                       time.Time // when the old server was last asked about it in this run
+	made                         atomic.Pointer[measure.Progress]
 }
 
 // far is how far the folder is.

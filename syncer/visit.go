@@ -232,8 +232,11 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 		f.pulling = nil
 		f.looked = time.Now()
 		f.Checkpoint = p.Row.Checkpoint
-		if errors.Is(err, transfer.ErrOldOther) {
+		switch {
+		case errors.Is(err, transfer.ErrOldOther):
 			f.renumberedOld++
+		case errors.Is(err, transfer.ErrNewOther):
+			f.renumberedNew++
 		}
 		if err == nil {
 			f.thin = p.Thin()
@@ -253,12 +256,15 @@ func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
 	return &recovery.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
 }
 
-// lookedAt is how the trees have shown a folder to be numbered, unless the old server gives it other
+// lookedAt is how the trees have shown a folder to be numbered, unless a server gives it other
 // numbers whenever it is asked.
 func (a *account) lookedAt(f *tracked) transfer.Looked {
 	at := transfer.Looked{OldValidity: a.tree.status[f.Old].UIDValidity, NewValidity: a.tree.newer[f.New].UIDValidity}
 	if f.renumberedOld >= looksMost {
 		at.OldValidity = 0
+	}
+	if f.renumberedNew >= looksMost {
+		at.NewValidity = 0
 	}
 	return at
 }
