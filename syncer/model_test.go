@@ -28,13 +28,13 @@ import (
 // on (1h30m, 60s); without it, it draws as many histories as -rapid.checks says.
 const modelTime = "MODEL_TIME"
 
-// modelAccidents is the environment variable with which TestModel draws any number of other people's accidents in a history
-// instead of a few.
+// modelAccidents is the environment variable with which TestModel draws any number of other people's accidents in a history,
+// and what people do at the old server, instead of one accident.
 const modelAccidents = "MODEL_ACCIDENTS"
 
 // fewAccidents is how many accidents befall the servers and the ledger in one history at most, unless modelAccidents says
 // otherwise. More of them can come to what neither the engine nor the model tells apart.
-const fewAccidents = 2
+const fewAccidents = 1
 
 // TestModel drives the engine with random histories of two servers, a client and
 // failures, and checks after each step that nothing is there too often, and after

@@ -44,7 +44,11 @@ func TestImportWritesOnlyCredentials(t *testing.T) {
 				added, updated, err := (&local{store: beside}).Import(t.Context(), list)
 				more = beside.End()
 				got, errNow := st.AccountByID(t.Context(), a.ID)
-				if err != nil || errNow != nil || added != 0 || updated != 1 || got.State != tt.to || got.Old != given || got.New != given || !got.OldOpens {
+				learnt := got.Old == given && got.New == given && got.OldOpens
+				if got.State == store.Finished { // which takes none any more
+					learnt = learnt || got.Old.Password == "" && got.New.Password == ""
+				}
+				if err != nil || errNow != nil || added != 0 || updated != 1 || got.State != tt.to || !learnt {
 					t.Errorf("at moment %d: %d added, %d updated, %v; stored %+v, %v", moment, added, updated, err, got, errNow)
 				}
 			}
