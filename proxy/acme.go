@@ -117,8 +117,12 @@ func (i *issued) close() {
 	i.answers.Close()
 }
 
-// tell says in the log that there is no certificate, once a minute.
+// tell says in the log that there is no certificate, once a minute. Whoever waited for an attempt that failed
+// is told only that there is none; the attempt itself is told why.
 func (i *issued) tell(host string, err error) {
+	if strings.HasSuffix(err.Error(), "missing certificate") {
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if now := time.Now(); now.Sub(i.told) > time.Minute {
