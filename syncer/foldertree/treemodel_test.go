@@ -78,7 +78,10 @@ func addFolder(t *rapid.T, side *Tree) {
 		return
 	}
 	box := upstream.Mailbox{Name: name, Delim: ns.Delim, Subscribed: rapid.Bool().Draw(t, "subscribed")}
-	if attr := attrGen.Draw(t, "attribute"); attr != "" {
+	// A server has one folder \All, as it is all of the mail: where it has gone and there is another, the archive
+	// that it led to takes one look more.
+	another := func(m upstream.Mailbox) bool { return slices.Contains(m.Attrs, imap.MailboxAttrAll) }
+	if attr := attrGen.Draw(t, "attribute"); attr != "" && (attr != imap.MailboxAttrAll || !slices.ContainsFunc(side.Mailboxes, another)) {
 		box.Attrs = []imap.MailboxAttr{attr}
 	}
 	side.Mailboxes = append(side.Mailboxes, box)
