@@ -369,7 +369,11 @@ func (p *Planner) decide(f *folder) {
 		p.plan.Create = append(p.plan.Create, FolderCreate{Name: f.row.New, Use: p.createUse(f)})
 	}
 	if subscribe && (create || f.row.State == store.FolderPresent && (exact || f.row.Old == InboxName)) {
-		p.plan.Subscribe = append(p.plan.Subscribe, f.row.New)
+		name := f.row.New
+		if !create && exact {
+			name = box.Name // a folder that was made again may be spelled in another way
+		}
+		p.plan.Subscribe = append(p.plan.Subscribe, name)
 	}
 	if create || add || f.row != *f.was {
 		p.plan.Folders = append(p.plan.Folders, f.row)
