@@ -87,20 +87,23 @@ func (w *writer) judgeOdd(ctx context.Context) error {
 	if len(w.odd) == 0 {
 		return nil
 	}
-	if w.Pair.Prefetched != nil {
-		return session.ErrGiven // what is asked for on the new session would come in between
-	}
 	if err := w.drain(ctx); err != nil {
 		return err
 	}
-	if err := w.acceptSame(ctx); err != nil {
-		return err
+	given := w.Pair.Prefetched != nil
+	if !given { // the old session is still at this folder
+		if err := w.acceptSame(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.acceptElsewhere(ctx); err != nil {
 		return err
 	}
 	if err := w.acceptRewritten(ctx); err != nil {
 		return err
+	}
+	if given && len(w.odd) > 0 {
+		return session.ErrGiven // only the originals could tell
 	}
 	w.giveUpOdd()
 	w.catchUp()
