@@ -83,23 +83,11 @@ func (s *Session) authenticate(si SignIn) error {
 	s.opt.Trace.loggingIn(true)
 	defer s.opt.Trace.loggingIn(false)
 	s.secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
-	var refused error
-	for _, name := range si.mechanisms(s.takes) {
-		lacks, err := s.mechanism(name, si)
-		if !lacks {
-			return err
-		}
-		refused = err
+	more, err := s.inTurn(si, s.takes, s.mechanism)
+	if !more {
+		return err
 	}
-	switch {
-	case refused == nil && si.Token:
-		return s.fault(opLogin, Fix, errNoTokens)
-	case refused == nil && si.As != "":
-		return s.fault(opLogin, Fix, errNoProxy)
-	case si.Token, si.As != "":
-		return refused
-	}
-	return s.loginAnyway(si, refused)
+	return s.loginAnyway(si, err)
 }
 
 // takes tells whether the server offers a mechanism.

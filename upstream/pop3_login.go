@@ -47,24 +47,9 @@ func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
 func (s *POP3) authenticate(si SignIn) error {
-	var refused error
-	for _, name := range si.mechanisms(s.takes) {
-		if si.unsendable() {
-			return s.fault(opLogin, Fix, errNUL)
-		}
-		lacks, err := s.mechanism(name, si)
-		if !lacks {
-			return err
-		}
-		refused = err
-	}
-	switch {
-	case refused == nil && si.Token:
-		return s.fault(opLogin, Fix, errNoTokens)
-	case refused == nil && si.As != "":
-		return s.fault(opLogin, Fix, errNoProxy)
-	case si.Token, si.As != "":
-		return refused
+	more, err := s.inTurn(si, s.takes, s.mechanism)
+	if !more {
+		return err
 	}
 	return s.user(si)
 }
@@ -104,6 +89,9 @@ const maxInitial = 255
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
 func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
+	if si.unsendable() {
+		return false, s.fault(opLogin, Fix, errNUL)
+	}
 	client, err := si.client(name)
 	if err != nil {
 		return true, s.fault(opLogin, Fix, err)

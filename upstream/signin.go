@@ -54,6 +54,24 @@ func (si SignIn) mechanisms(offers func(name string) bool) (names []string) {
 	return names
 }
 
+// inTurn tries the mechanisms that a server takes, one after the other, as long as it lacks what it announced. more
+// tells that other ways in may be tried; err is then what the last of these ended with, if there was one.
+func (l *link) inTurn(si SignIn, takes func(string) bool, try func(name string, si SignIn) (lacks bool, err error)) (more bool, err error) {
+	for _, name := range si.mechanisms(takes) {
+		var lacks bool
+		if lacks, err = try(name, si); !lacks {
+			return false, err
+		}
+	}
+	switch {
+	case err == nil && si.Token:
+		err = l.fault(opLogin, Fix, errNoTokens)
+	case err == nil && si.As != "":
+		err = l.fault(opLogin, Fix, errNoProxy)
+	}
+	return !si.Token && si.As == "", err
+}
+
 // client makes the client's side of a mechanism.
 func (si SignIn) client(mechanism string) (sasl.Client, error) {
 	switch mechanism {
