@@ -107,7 +107,7 @@ var sentences = map[Code]string{
 	codeMXOld:       `The MX still leads to {hosts}.`,
 	codeMXUnknown:   `Where the MX leads is not known: {told} of {asked} DNS servers answer, and one alone proves nothing.`,
 
-	codeQuietUnknown:  `The MX has not moved, so mail goes on arriving at the old server.`,
+	codeQuietUnknown:  `This is counted from when the MX has moved; until then mail goes on arriving at the old server.`,
 	codeQuiet:         `Nothing has arrived at the old server since {since}, which is long enough ({hours} h); all accounts were looked at after {looked}.`,
 	codeNotLooked:     `Not all accounts were looked at after {until}: for one of them it was last done at {looked}.`,
 	codeStillArriving: `{late}; late mail is waited for until {until}, {hours} h after the last one.`,
