@@ -12,13 +12,13 @@ import (
 )
 
 // program writes a program that a shell runs.
-func program(t *testing.T, text string) string {
+func program(t *testing.T, text string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return []string{"/bin/sh", path} // a file that a process which is just being started still has open can't be executed
 }
 
 func TestCommand(t *testing.T) {
@@ -44,7 +44,7 @@ func TestCommand(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			server := w.signIn(config.TokenCommand, func(in *config.SignIn) { in.Command = append([]string{program(t, tt.program)}, tt.args...) })
+			server := w.signIn(config.TokenCommand, func(in *config.SignIn) { in.Command = append(program(t, tt.program), tt.args...) })
 			login := tt.login
 			if login == "" {
 				login = "anna@contoso.example"
@@ -61,7 +61,7 @@ func TestCommand(t *testing.T) {
 // A program that hangs is ended with whoever waits for it.
 func TestCommandHangs(t *testing.T) {
 	w := newWorld(t)
-	server := w.signIn(config.TokenCommand, func(in *config.SignIn) { in.Command = []string{program(t, "sleep 60")} })
+	server := w.signIn(config.TokenCommand, func(in *config.SignIn) { in.Command = program(t, "sleep 60") })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
