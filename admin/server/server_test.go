@@ -122,7 +122,7 @@ func (p *page) browser() *caller {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	transport := &http.Transport{}
+	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
 	p.t.Cleanup(transport.CloseIdleConnections)
 	return &caller{t: p.t, seen: p.answers, url: p.URL(), client: &http.Client{Jar: jar, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
