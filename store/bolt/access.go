@@ -15,7 +15,6 @@ const (
 	maxTokensEach   = 50   // of one domain
 	maxAdmins       = 10_000
 	maxSessionsEach = 50 // of one administrator; the one used longest ago goes first
-	maxFromEach     = 10 // networks of one administrator
 )
 
 // PutAdmin implements store.Access.
@@ -117,35 +116,4 @@ func deleteAdmin(tx *bbolt.Tx, key []byte) error {
 		return err
 	}
 	return endSessionsOf(tx, key)
-}
-
-func encodeAdmin(a *store.Admin) []byte {
-	var e encoder
-	e.text(a.Name)
-	e.text(a.Scope)
-	e.text(a.Hash.Reveal())
-	e.time(a.Created)
-	e.time(a.Changed)
-	e.uint(uint64(len(a.From)))
-	for _, network := range a.From {
-		e.text(network)
-	}
-	return e
-}
-
-func decodeAdmin(row []byte) (store.Admin, error) {
-	d := decoder{rest: row}
-	a := store.Admin{
-		Name:    d.text(),
-		Scope:   d.text(),
-		Hash:    store.Secret(d.text()),
-		Created: d.time(),
-		Changed: d.time(),
-	}
-	if d.more() {
-		for range d.uint(maxFromEach) {
-			a.From = append(a.From, d.text())
-		}
-	}
-	return a, d.done()
 }

@@ -137,34 +137,3 @@ func lastBelow(c *bbolt.Cursor, limit uint64) (key, row []byte) {
 	}
 	return c.Last()
 }
-
-func encodeAudit(a *store.AuditEntry) []byte {
-	var e encoder
-	e.time(a.When)
-	e.text(a.Who)
-	e.text(a.From)
-	e.text(a.Action)
-	e.text(a.Domain)
-	e.text(a.Account)
-	e.text(a.Detail)
-	return e
-}
-
-func decodeAudit(key, row []byte) (store.AuditEntry, error) {
-	id, err := decodeNumber(key)
-	if err != nil {
-		return store.AuditEntry{}, err
-	}
-	d := decoder{rest: row}
-	a := store.AuditEntry{
-		ID:      id,
-		When:    d.time(),
-		Who:     d.text(),
-		From:    d.text(),
-		Action:  d.text(),
-		Domain:  d.text(),
-		Account: d.text(),
-		Detail:  d.text(),
-	}
-	return a, d.done()
-}

@@ -167,3 +167,17 @@ func damaged(bucket string, key []byte, err error) error {
 	}
 	return &damageError{bucket: bucket, key: bytes.Clone(key), err: err}
 }
+
+// encodeNumber and decodeNumber are for the rows that are one number, fixed
+// in length so that their order is the numbers' order.
+func encodeNumber(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+func decodeNumber(row []byte) (uint64, error) {
+	switch {
+	case len(row) < 8:
+		return 0, errShort
+	case len(row) > 8:
+		return 0, errLong
+	}
+	return binary.BigEndian.Uint64(row), nil
+}

@@ -57,9 +57,7 @@
 //	moves       domain                  -> its last check, what DNS told of its names
 //	reports     number                  -> what a move came to, as JSON; the newest 50 of a domain
 //
-// Values are fields one after the other: numbers as varints, texts behind
-// their length, instants as seconds and nanoseconds since 1970. rows.go is the
-// exact description, with rows_runs.go. An entry takes 17 octets (new UID, fingerprint,
+// Package rows is the exact description of keys and values. An entry takes 17 octets (new UID, fingerprint,
 // UIDVALIDITY as the distance from the folder's first, number of the flag
 // set, size), besides its key and bbolt's 16. With the pages packed full, a message
 // costs about 50 octets.

@@ -48,9 +48,8 @@ func (w *flagWriter) find(set []byte) (uint32, error) {
 	if row == nil {
 		return w.add(key, set)
 	}
-	d := decoder{rest: row}
-	n := d.fixed32()
-	if err := d.done(); err != nil {
+	n, err := decodeFlagNumber(row)
+	if err != nil {
 		return 0, damaged(bucketFlagIndex, key, err)
 	}
 	return n, nil
@@ -68,11 +67,7 @@ func (w *flagWriter) add(indexKey, set []byte) (uint32, error) {
 	if err := sets.Put(flagSetKey(w.id, n), set); err != nil {
 		return 0, err
 	}
-	return n, root(w.tx, bucketFlagIndex).Put(indexKey, binary.BigEndian.AppendUint32(nil, n))
-}
-
-func flagSetKey(id store.AccountID, n uint32) []byte {
-	return binary.BigEndian.AppendUint32(accountKey(id), n)
+	return n, root(w.tx, bucketFlagIndex).Put(indexKey, encodeFlagNumber(n))
 }
 
 // flagReader reads sets of flags; the same number gives the same slice.
@@ -90,9 +85,8 @@ func (r *flagReader) flags(n uint32) ([]imap.Flag, error) {
 		return flags, nil
 	}
 	key := flagSetKey(r.id, n)
-	d := decoder{rest: root(r.tx, bucketFlagSets).Get(key)}
-	flags := decodeFlags(&d)
-	if err := d.done(); err != nil {
+	flags, err := decodeFlagSet(root(r.tx, bucketFlagSets).Get(key))
+	if err != nil {
 		return nil, damaged(bucketFlagSets, key, err)
 	}
 	if r.known == nil {

@@ -1,12 +1,6 @@
 package bolt
 
-import (
-	"encoding/binary"
-
-	"go.etcd.io/bbolt"
-
-	"postferry/store"
-)
+import "go.etcd.io/bbolt"
 
 // The root buckets; doc.go says what each holds.
 const (
@@ -58,34 +52,3 @@ func laterBuckets() []string {
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
-
-const (
-	accountKeyLen = 8
-	folderKeyLen  = accountKeyLen + 4
-
-	ledgerPrefixLen = 4
-)
-
-func accountKey(id store.AccountID) []byte { return encodeNumber(uint64(id)) }
-
-func folderKey(id store.AccountID, folder store.FolderID) []byte {
-	return binary.BigEndian.AppendUint32(accountKey(id), uint32(folder))
-}
-
-func runKey(id store.RunID) []byte { return encodeNumber(uint64(id)) }
-
-func runPartKey(id store.RunID, account store.AccountID) []byte {
-	return binary.BigEndian.AppendUint64(runKey(id), uint64(account))
-}
-
-// ledgerKey is the key of an entry within its account's ledger.
-func ledgerKey(folder store.FolderID, key store.Key) []byte {
-	k := make([]byte, ledgerPrefixLen, ledgerPrefixLen+len(key))
-	binary.BigEndian.PutUint32(k, uint32(folder))
-	return append(k, key...)
-}
-
-// messageKey is the key of an intent and of a quarantined message.
-func messageKey(id store.AccountID, folder store.FolderID, key store.Key) []byte {
-	return append(folderKey(id, folder), key...)
-}

@@ -43,10 +43,6 @@ func addPass(tx *bbolt.Tx, id store.AccountID, p *store.Pass) error {
 	return passes.Delete(passKey(id, number-maxPasses))
 }
 
-func passKey(id store.AccountID, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(accountKey(id), number)
-}
-
 // Passes implements store.Store.
 func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.Pass, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {

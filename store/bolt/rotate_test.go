@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -41,17 +42,22 @@ func boxes(t *testing.T, dir string) (list [][]byte) {
 	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
 		list = append(list, bytes.Clone(root(tx, bucketMeta).Get([]byte(metaKeyCheck))))
 		return root(tx, bucketAccounts).ForEach(func(_, row []byte) error {
-			d := decoder{rest: row}
-			d.text() // domain
-			d.text() // login
-			d.text() // old login
-			list = append(list, []byte(d.text()))
-			d.text() // new login
-			list = append(list, []byte(d.text()))
-			return d.err
+			texts := firstTexts(row, 6) // domain, login, old login and password, new login and password
+			list = append(list, texts[3], texts[5])
+			return nil
 		})
 	})
 	return list
+}
+
+// firstTexts are the texts that a row begins with, each behind its length.
+func firstTexts(row []byte, n int) (texts [][]byte) {
+	for range n {
+		size, octets := binary.Uvarint(row)
+		row = row[octets:]
+		texts, row = append(texts, bytes.Clone(row[:size])), row[size:]
+	}
+	return texts
 }
 
 // wantNoBox wants none of the sealed texts in any file of the state.

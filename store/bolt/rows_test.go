@@ -2,15 +2,11 @@ package bolt
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
 	"postferry/store"
@@ -152,11 +148,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 		kind("summary", drawSummary,
 			func(s store.Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary).withSince(endingOf),
 		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
-		kind("flags", drawFlags, encodeFlags, func(row []byte) ([]imap.Flag, error) {
-			d := decoder{rest: row}
-			flags := decodeFlags(&d)
-			return flags, d.done()
-		}),
+		kind("flags", drawFlags, encodeFlags, decodeFlagSet),
 	}
 }
 
@@ -380,135 +372,4 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", k.name, again, err, value)
 		}
 	})
-}
-
-// TestDamage spoils one row of each bucket and reads it through the store: the
-// error names the bucket and the key.
-func TestDamage(t *testing.T) {
-	tests := []struct {
-		bucket string
-		key    []byte
-		read   func(b *Store) error
-	}{
-		{bucketLogins, store.FoldLogin(sealedLogin), func(b *Store) error { _, err := b.Account(t.Context(), sealedLogin); return err }},
-		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.AccountByID(t.Context(), 1); return err }},
-		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.Accounts(t.Context()); return err }},
-		{bucketFolders, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
-		{bucketProgress, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
-		{bucketProgress, folderKey(1, 1), func(b *Store) error { return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1}) }},
-		{bucketLedger + "/1", ledgerKey(1, "e"), readLedger},
-		{bucketFlagSets, flagSetKey(1, 1), readLedger},
-		{bucketFlagIndex, nil, func(b *Store) error {
-			return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Proofs: []store.Entry{{Key: "f", Flags: []imap.Flag{imap.FlagSeen}}}})
-		}},
-		{bucketIntents, messageKey(1, 1, "i"), readLedger},
-		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
-		{bucketRepaired, messageKey(1, 1, "r"), readLedger},
-		{bucketPasses, passKey(1, 1), func(b *Store) error { _, err := b.Passes(t.Context(), 1); return err }},
-		{bucketSummaries, accountKey(1), func(b *Store) error { _, err := b.Overview(t.Context(), ""); return err }},
-		{bucketSummaries, accountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
-		{bucketDomains, []byte("example.com"), func(b *Store) error { _, err := b.Domains(t.Context()); return err }},
-		{bucketSchedules, []byte("example.com"), func(b *Store) error { _, err := b.Schedules(t.Context()); return err }},
-		{bucketMoves, []byte("example.com"), func(b *Store) error { _, err := b.Moves(t.Context()); return err }},
-		{bucketMoves, []byte("example.com"), func(b *Store) error { return b.NoteChecked(t.Context(), "example.com", store.Checked{}) }},
-		{bucketReports, encodeNumber(1), func(b *Store) error { _, err := b.Reports(t.Context(), ""); return err }},
-		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Run(t.Context(), 1); return err }},
-		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Runs(t.Context(), ""); return err }},
-		{bucketRunParts, runPartKey(1, 1), func(b *Store) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
-	}
-	for _, test := range tests {
-		t.Run(test.bucket, func(t *testing.T) {
-			dir, _ := sealedState(t)
-			fillSealedState(t, dir)
-			key := test.key
-			changeDatabase(t, dir, func(tx *bbolt.Tx) error {
-				name, nested := strings.CutSuffix(test.bucket, "/1")
-				bucket := root(tx, name)
-				if nested {
-					bucket = bucket.Bucket(accountKey(1))
-				}
-				if key == nil {
-					first, _ := bucket.Cursor().First()
-					key = bytes.Clone(first)
-				}
-				return bucket.Put(key, []byte{0x80})
-			})
-			err := test.read(open(t, dir))
-			want := damaged(test.bucket, key, errShort).Error()
-			var damage *DamagedError
-			if !errors.As(err, &damage) || !strings.HasPrefix(damage.Err.Error(), strings.TrimSuffix(want, errShort.Error())) {
-				t.Errorf("got %v\nwant %s", err, want)
-			}
-		})
-	}
-}
-
-func readLedger(b *Store) error {
-	_, err := b.Ledger(context.Background(), 1, 1)
-	return err
-}
-
-// fillSealedState puts one row into each bucket.
-func fillSealedState(t *testing.T, dir string) {
-	t.Helper()
-	b := open(t, dir)
-	_, err := b.PutFolders(t.Context(), 1, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
-	_, runErr := b.AddRun(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, State: store.RunOpen}, []store.AccountID{1})
-	err = errors.Join(err, runErr,
-		b.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
-		b.NoteChecked(t.Context(), "example.com", store.Checked{Accounts: 1}),
-		b.update(t.Context(), 1, func(tx *bbolt.Tx) error {
-			return root(tx, bucketReports).Put(encodeNumber(1), encodeReport(&store.Report{Domain: "example.com"}))
-		}),
-		b.PutSchedule(t.Context(), store.Schedule{Domain: "example.com", Every: time.Hour}),
-		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Intents: []store.Intent{{Key: "i"}},
-			Proofs:     []store.Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
-			Quarantine: []store.Quarantined{{Key: "q"}}, Repaired: []store.Repaired{{Key: "r"}}}),
-		b.AddPass(t.Context(), 1, store.Pass{}),
-		b.Close())
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestCountIsNotTrusted: a damaged count makes the reader allocate no more
-// than the database could hold.
-func TestCountIsNotTrusted(t *testing.T) {
-	dir, _ := sealedState(t)
-	fillSealedState(t, dir)
-	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
-		return root(tx, bucketProgress).Put(folderKey(1, 1), encodeProgress(&progress{copied: 1 << 62}))
-	})
-	l, err := open(t, dir).Ledger(t.Context(), 1, 1)
-	if err != nil || len(l.Entries) != 1 || cap(l.Entries) > 1<<20 {
-		t.Errorf("got %d entries in room for %d, %v", len(l.Entries), cap(l.Entries), err)
-	}
-}
-
-// TestLedgerSharesMemory: equal flag sets are one slice, and reading many
-// entries takes few allocations.
-func TestLedgerSharesMemory(t *testing.T) {
-	b := open(t, t.TempDir())
-	id, _ := mailboxes{accounts: 1, atOnce: 1, folders: []int{5000}}.fill(t, b)
-	l, err := b.Ledger(t.Context(), id, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := make(map[string]*imap.Flag)
-	for _, en := range l.Entries {
-		if len(en.Flags) == 0 {
-			continue
-		}
-		set := string(encodeFlags(en.Flags))
-		if first[set] == nil {
-			first[set] = &en.Flags[0]
-		}
-		if first[set] != &en.Flags[0] {
-			t.Fatalf("entry %x has flags of its own", en.Key)
-		}
-	}
-	allocations := testing.AllocsPerRun(5, func() { _, err = b.Ledger(t.Context(), id, 1) })
-	if err != nil || allocations > 200 {
-		t.Errorf("%v allocations for %d entries, %v", allocations, len(l.Entries), err)
-	}
 }

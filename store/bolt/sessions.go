@@ -41,7 +41,7 @@ func noteFrom(tx *bbolt.Tx, key []byte, from string) error {
 		return err
 	}
 	others := slices.DeleteFunc(a.From, func(known string) bool { return known == from })
-	a.From = append([]string{from}, others[:min(len(others), maxFromEach-1)]...)
+	a.From = append([]string{from}, others[:min(len(others), maxFrom-1)]...)
 	return root(tx, bucketAdmins).Put(key, encodeAdmin(&a))
 }
 
@@ -133,18 +133,4 @@ func (b *Store) EndSessions(ctx context.Context, createdBefore, usedBefore time.
 		return 0, err
 	}
 	return ended, nil
-}
-
-func encodeSession(s *store.Session) []byte {
-	var e encoder
-	e.text(s.Admin)
-	e.time(s.Created)
-	e.time(s.Used)
-	return e
-}
-
-func decodeSession(id store.Digest, row []byte) (store.Session, error) {
-	d := decoder{rest: row}
-	s := store.Session{ID: id, Admin: d.text(), Created: d.time(), Used: d.time()}
-	return s, d.done()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -12,21 +11,6 @@ import (
 	"postferry/store"
 	"postferry/store/seal"
 )
-
-// signInKey is the key of how Postferry signs in at a server: side, domain.
-func signInKey(domain string, side store.Side) []byte {
-	return []byte(string(side) + "\x00" + domain)
-}
-
-// consentKey is the key of a consent: side, domain, login. None of them holds a NUL but the login,
-// which comes last.
-func consentKey(m store.Mailbox) []byte {
-	return append(append(signInKey(m.Domain, m.Side), 0), store.FoldLogin(m.Login)...)
-}
-
-// signInPlace and consentPlace are where a secret is sealed for.
-func signInPlace(key []byte) seal.Place  { return seal.PlaceOf("sign-in", key) }
-func consentPlace(key []byte) seal.Place { return seal.PlaceOf("consent", key) }
 
 // SignIns implements store.SignIns.
 func (b *Store) SignIns(ctx context.Context) (all []store.SignIn, err error) {
@@ -223,59 +207,4 @@ func resealSignIns(tx *bbolt.Tx, from, to *seal.Sealer) error {
 		err = errors.Join(err, root(tx, bucketConsents).Put([]byte(key), row))
 	}
 	return err
-}
-
-func encodeSignIn(key []byte, s *store.SignIn, sealer *seal.Sealer) []byte {
-	var e encoder
-	e.text(string(s.Method))
-	for _, text := range []string{s.Login, s.Separator, s.Tenant, s.ClientID, s.Issuer, s.Scope, s.SetBy} {
-		e.text(text)
-	}
-	e.time(s.Created)
-	e.text(sealer.SealAt(signInPlace(key), s.Secret))
-	return e
-}
-
-func decodeSignIn(key, row []byte, sealer *seal.Sealer) (s store.SignIn, err error) {
-	side, domain, ok := strings.Cut(string(key), "\x00")
-	if !ok {
-		return s, errKey
-	}
-	d := decoder{rest: row}
-	s = store.SignIn{Domain: domain, Side: store.Side(side), Method: store.SignInMethod(d.text())}
-	for _, text := range []*string{&s.Login, &s.Separator, &s.Tenant, &s.ClientID, &s.Issuer, &s.Scope, &s.SetBy} {
-		*text = d.text()
-	}
-	s.Created = d.time()
-	box := d.text()
-	if err := d.done(); err != nil || sealer == nil {
-		return s, err
-	}
-	s.Secret, err = sealer.OpenAt(signInPlace(key), box)
-	return s, err
-}
-
-func encodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
-	var e encoder
-	e.text(c.Login)
-	e.text(c.Issuer)
-	e.text(c.ClientID)
-	e.time(c.Granted)
-	e.text(sealer.SealAt(consentPlace(key), c.Refresh))
-	return e
-}
-
-func decodeConsent(key, row []byte, sealer *seal.Sealer) (c store.Consent, err error) {
-	parts := strings.SplitN(string(key), "\x00", 3)
-	if len(parts) != 3 {
-		return c, errKey
-	}
-	d := decoder{rest: row}
-	c = store.Consent{Mailbox: store.Mailbox{Side: store.Side(parts[0]), Domain: parts[1], Login: d.text()}, Issuer: d.text(), ClientID: d.text(), Granted: d.time()}
-	box := d.text()
-	if err := d.done(); err != nil || sealer == nil {
-		return c, err
-	}
-	c.Refresh, err = sealer.OpenAt(consentPlace(key), box)
-	return c, err
 }

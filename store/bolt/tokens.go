@@ -172,32 +172,3 @@ func deleteTokens(tx *bbolt.Tx, gone []store.Token) error {
 	}
 	return nil
 }
-
-func encodeToken(t *store.Token) []byte {
-	var e encoder
-	e.uint(t.ID)
-	e.text(t.Name)
-	e.text(t.Scope)
-	e.text(t.By)
-	e.time(t.Created)
-	e.time(t.Used)
-	e.uint(t.Parent)
-	return e
-}
-
-func decodeToken(digest store.Digest, row []byte) (store.Token, error) {
-	d := decoder{rest: row}
-	t := store.Token{
-		Digest:  digest,
-		ID:      d.uint64(),
-		Name:    d.text(),
-		Scope:   d.text(),
-		By:      d.text(),
-		Created: d.time(),
-		Used:    d.time(),
-	}
-	if d.more() {
-		t.Parent = d.uint64()
-	}
-	return t, d.done()
-}

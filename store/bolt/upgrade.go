@@ -65,7 +65,7 @@ func (b *Store) upgradeFromV1(tx *bbolt.Tx) error {
 		if err != nil {
 			return damaged(bucketAccounts, key, err)
 		}
-		a, err := decodeAccountWith(store.AccountID(id), row, b.sealer, decodeProblemV1)
+		a, err := decodeAccountV1(store.AccountID(id), row, b.sealer)
 		if err != nil {
 			return damaged(bucketAccounts, key, err)
 		}

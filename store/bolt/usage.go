@@ -8,10 +8,6 @@ import (
 	"postferry/store"
 )
 
-// maxUsage is how many hours of an account's usage are kept: 24, and the one
-// that goes on.
-const maxUsage = 25
-
 // PutUsage implements store.Store.
 func (b *Store) PutUsage(ctx context.Context, id store.AccountID, hours []store.Usage) error {
 	if len(hours) > maxUsage {
@@ -44,24 +40,4 @@ func (b *Store) Usage(ctx context.Context, id store.AccountID) (hours []store.Us
 		return nil, err
 	}
 	return hours, nil
-}
-
-func encodeUsage(hours []store.Usage) []byte {
-	var e encoder
-	e.uint(uint64(len(hours)))
-	for _, h := range hours {
-		e.time(h.Hour)
-		e.uint(h.Old)
-		e.uint(h.New)
-	}
-	return e
-}
-
-func decodeUsage(row []byte) ([]store.Usage, error) {
-	d := decoder{rest: row}
-	var hours []store.Usage
-	for range d.uint(maxUsage) {
-		hours = append(hours, store.Usage{Hour: d.time(), Old: d.uint64(), New: d.uint64()})
-	}
-	return hours, d.done()
 }

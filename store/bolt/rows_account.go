@@ -1,0 +1,155 @@
+package bolt
+
+import (
+	"postferry/store"
+	"postferry/store/seal"
+)
+
+func encodeAccount(a *store.Account, s *seal.Sealer) []byte {
+	e := make(encoder, 0, 256)
+	e.text(a.Domain)
+	e.text(a.Login)
+	e.text(a.Old.Login)
+	e.text(s.Seal(a.ID, seal.OldPassword, a.Old.Password))
+	e.text(a.New.Login)
+	e.text(s.Seal(a.ID, seal.NewPassword, a.New.Password))
+	e.text(string(a.Origin))
+	e.text(string(a.State))
+	e.time(a.Created)
+	e.bool(a.Problem != nil)
+	if a.Problem != nil {
+		encodeProblem(&e, a.Problem)
+	}
+	encodeAccountMarks(&e, a)
+	return e
+}
+
+// What stands behind an account's problem. A row of schema 2 ends before it.
+const (
+	accountOldOpens = 1 << iota
+	accountAlias
+	accountApart
+	accountProbe
+	accountProbeSubscribed
+	accountAliasProved
+)
+
+func encodeAccountMarks(e *encoder, a *store.Account) {
+	marks := uint64(0)
+	if a.OldOpens {
+		marks |= accountOldOpens
+	}
+	if a.Alias != 0 {
+		marks |= accountAlias
+	}
+	if a.Apart {
+		marks |= accountApart
+	}
+	if a.AliasProved {
+		marks |= accountAliasProved
+	}
+	switch a.Probe {
+	case store.ProbeSubscribed:
+		marks |= accountProbe | accountProbeSubscribed
+	case store.ProbeUnsubscribed:
+		marks |= accountProbe
+	}
+	e.uint(marks)
+	if a.Alias != 0 {
+		e.uint(uint64(a.Alias))
+	}
+}
+
+// decodeAccountMarks reads what is behind an account's problem. Until schema 3 the
+// old password opened every account.
+func decodeAccountMarks(d *decoder, a *store.Account) {
+	if a.OldOpens = true; !d.more() {
+		return
+	}
+	marks := d.uint(accountOldOpens | accountAlias | accountApart | accountProbe | accountProbeSubscribed | accountAliasProved)
+	a.AliasProved = marks&accountAliasProved != 0
+	a.OldOpens, a.Apart = marks&accountOldOpens != 0, marks&accountApart != 0
+	switch {
+	case marks&accountProbeSubscribed != 0:
+		a.Probe = store.ProbeSubscribed
+	case marks&accountProbe != 0:
+		a.Probe = store.ProbeUnsubscribed
+	}
+	if marks&accountAlias != 0 {
+		a.Alias = store.AccountID(d.uint64())
+	}
+}
+
+// decodeAccount reads an account; without a sealer its passwords stay empty.
+func decodeAccount(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
+	return decodeAccountWith(id, row, s, decodeProblem)
+}
+
+// decodeAccountV1 reads a row of the schema's first version, whose problems have no kind.
+func decodeAccountV1(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
+	return decodeAccountWith(id, row, s, decodeProblemV1)
+}
+
+func decodeAccountWith(id store.AccountID, row []byte, s *seal.Sealer, problem func(*decoder) *store.Problem) (store.Account, error) {
+	d := decoder{rest: row}
+	a := store.Account{ID: id}
+	a.Domain = d.text()
+	a.Login = d.text()
+	a.Old.Login = d.text()
+	oldPassword := d.text()
+	a.New.Login = d.text()
+	newPassword := d.text()
+	a.Origin = store.Origin(d.text())
+	a.State = store.State(d.text())
+	a.Created = d.time()
+	if d.bool() {
+		a.Problem = problem(&d)
+	}
+	decodeAccountMarks(&d, &a)
+	if err := d.done(); err != nil {
+		return store.Account{}, err
+	}
+	if s == nil {
+		return a, nil
+	}
+	var err error
+	if a.Old.Password, err = s.Open(id, seal.OldPassword, oldPassword); err != nil {
+		return store.Account{}, err
+	}
+	if a.New.Password, err = s.Open(id, seal.NewPassword, newPassword); err != nil {
+		return store.Account{}, err
+	}
+	return a, nil
+}
+
+func encodeProblem(e *encoder, p *store.Problem) {
+	e.text(p.Summary)
+	e.text(p.Cause)
+	e.text(string(p.Advice))
+	e.text(p.Folder)
+	e.time(p.Since)
+	e.time(p.Retry)
+	e.text(string(p.Kind))
+	e.text(string(p.Server))
+	e.text(p.Host)
+}
+
+func decodeProblem(d *decoder) *store.Problem {
+	p := decodeProblemV1(d)
+	p.Kind = store.ProblemKind(d.text())
+	p.Server = store.Side(d.text())
+	p.Host = d.text()
+	return p
+}
+
+// decodeProblemV1 reads what all versions of the schema have.
+func decodeProblemV1(d *decoder) *store.Problem {
+	return &store.Problem{
+		Summary: d.text(),
+		Cause:   d.text(),
+		Advice:  store.Advice(d.text()),
+		Folder:  d.text(),
+		Since:   d.time(),
+		Retry:   d.time(),
+	}
+}
