@@ -31,6 +31,9 @@ const private = "internal/private"
 // together, and tests, may know which.
 const bolt = "store/bolt"
 
+// boltRows are its keys and rows, octet for octet.
+const boltRows = "store/bolt/rows"
+
 // demo is the tour, and demoServers what it moves mail between.
 const (
 	demo        = "internal/demo"
@@ -69,7 +72,8 @@ func allowed() map[string][]string {
 		"wire":               nil,
 		"store":              {secret, asciifold},
 		"store/seal":         {"store", private},
-		bolt:                 {"store", "store/seal", private},
+		bolt:                 {"store", "store/seal", boltRows, private},
+		boltRows:             {"store", "store/seal"},
 		"store/storetest":    {"store"},
 		"config":             {secret, asciifold},
 		lab:                  {"config"}, // it must stay an independent witness

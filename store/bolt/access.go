@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 const (
@@ -38,7 +39,7 @@ func (b *Store) PutAdmin(ctx context.Context, a store.Admin, first bool) (added 
 			a.Created = known.Created
 		}
 		a.From = known.From
-		if err := admins.Put(key, encodeAdmin(&a)); err != nil {
+		if err := admins.Put(key, rows.EncodeAdmin(&a)); err != nil {
 			return err
 		}
 		return endSessionsOf(tx, key)
@@ -51,9 +52,9 @@ func getAdmin(tx *bbolt.Tx, key []byte) (store.Admin, error) {
 	if row == nil {
 		return store.Admin{}, store.ErrNotFound
 	}
-	a, err := decodeAdmin(row)
+	a, err := rows.DecodeAdmin(row)
 	if err != nil {
-		return store.Admin{}, damaged(bucketAdmins, key, err)
+		return store.Admin{}, rows.Damaged(bucketAdmins, key, err)
 	}
 	return a, nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -117,7 +118,7 @@ func (w *accountWriter) put(a store.Account) (store.Account, store.AccountPut, e
 }
 
 func (w *accountWriter) write(a *store.Account) error {
-	return root(w.tx, bucketAccounts).Put(accountKey(a.ID), encodeAccount(a, w.sealer))
+	return root(w.tx, bucketAccounts).Put(rows.AccountKey(a.ID), rows.EncodeAccount(a, w.sealer))
 }
 
 // find reads the account that has a's login in a's domain.
@@ -176,13 +177,13 @@ func (w *accountWriter) number(a *store.Account) error {
 	if w.displaced != nil {
 		w.displaced[displacedKey(a)] = a.ID
 	}
-	return root(w.tx, bucketSummaries).Put(accountKey(a.ID), encodeSummary(&store.Summary{}))
+	return root(w.tx, bucketSummaries).Put(rows.AccountKey(a.ID), rows.EncodeSummary(&store.Summary{}))
 }
 
 func (w *accountWriter) finish() error {
 	logins := root(w.tx, bucketLogins)
 	for _, login := range slices.Sorted(maps.Keys(w.logins)) {
-		if err := logins.Put([]byte(login), accountKey(w.logins[login])); err != nil {
+		if err := logins.Put([]byte(login), rows.AccountKey(w.logins[login])); err != nil {
 			return err
 		}
 	}
@@ -195,23 +196,23 @@ func findLogin(tx *bbolt.Tx, login string) (store.AccountID, error) {
 	if row == nil {
 		return 0, store.ErrNotFound
 	}
-	id, err := decodeNumber(row)
+	id, err := rows.DecodeNumber(row)
 	if err != nil {
-		return 0, damaged(bucketLogins, key, err)
+		return 0, rows.Damaged(bucketLogins, key, err)
 	}
 	return store.AccountID(id), nil
 }
 
 // getAccount reads an account, with its passwords if s is given.
 func getAccount(tx *bbolt.Tx, id store.AccountID, s *seal.Sealer) (store.Account, error) {
-	key := accountKey(id)
+	key := rows.AccountKey(id)
 	row := root(tx, bucketAccounts).Get(key)
 	if row == nil {
 		return store.Account{}, store.ErrNotFound
 	}
-	a, err := decodeAccount(id, row, s)
+	a, err := rows.DecodeAccount(id, row, s)
 	if err != nil {
-		return store.Account{}, damaged(bucketAccounts, key, err)
+		return store.Account{}, rows.Damaged(bucketAccounts, key, err)
 	}
 	return a, nil
 }
@@ -256,13 +257,13 @@ func (b *Store) Accounts(ctx context.Context) (accounts []store.Account, err err
 // eachAccount calls fn for every account, without its passwords, in the order of the IDs.
 func eachAccount(tx *bbolt.Tx, fn func(*store.Account) error) error {
 	return root(tx, bucketAccounts).ForEach(func(key, row []byte) error {
-		id, err := decodeNumber(key)
+		id, err := rows.DecodeNumber(key)
 		if err != nil {
-			return damaged(bucketAccounts, key, err)
+			return rows.Damaged(bucketAccounts, key, err)
 		}
-		a, err := decodeAccount(store.AccountID(id), row, nil)
+		a, err := rows.DecodeAccount(store.AccountID(id), row, nil)
 		if err != nil {
-			return damaged(bucketAccounts, key, err)
+			return rows.Damaged(bucketAccounts, key, err)
 		}
 		return fn(&a)
 	})
@@ -300,7 +301,7 @@ func changeAccount(tx *bbolt.Tx, s *seal.Sealer, id store.AccountID, set func(*s
 		return err
 	}
 	set(&a)
-	return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, s))
+	return root(tx, bucketAccounts).Put(rows.AccountKey(id), rows.EncodeAccount(&a, s))
 }
 
 // ForgetProblems implements store.Store.
@@ -379,9 +380,9 @@ func removeAccount(tx *bbolt.Tx, a *store.Account) error {
 		return err
 	}
 	return errors.Join(
-		root(tx, bucketAccounts).Delete(accountKey(a.ID)),
-		root(tx, bucketSummaries).Delete(accountKey(a.ID)),
-		root(tx, bucketUsage).Delete(accountKey(a.ID)),
+		root(tx, bucketAccounts).Delete(rows.AccountKey(a.ID)),
+		root(tx, bucketSummaries).Delete(rows.AccountKey(a.ID)),
+		root(tx, bucketUsage).Delete(rows.AccountKey(a.ID)),
 		removeConsents(tx, a),
 	)
 }

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // maxAudit and maxAuditEach are how many entries the audit log keeps that are
@@ -30,7 +31,7 @@ func (b *Store) AddAudit(ctx context.Context, e store.AuditEntry) error {
 		if err != nil {
 			return err
 		}
-		if err := audit.Put(encodeNumber(id), encodeAudit(&e)); err != nil {
+		if err := audit.Put(rows.EncodeNumber(id), rows.EncodeAudit(&e)); err != nil {
 			return err
 		}
 		return indexAudit(tx, e.Domain, id)
@@ -53,7 +54,7 @@ func indexAudit(tx *bbolt.Tx, domain string, id uint64) error {
 	if domain == "" {
 		most = maxAudit
 	}
-	if err := index.Put(encodeNumber(id), nil); err != nil {
+	if err := index.Put(rows.EncodeNumber(id), nil); err != nil {
 		return err
 	}
 	kept := index.Sequence() + 1
@@ -77,9 +78,9 @@ func indexAllAudit(tx *bbolt.Tx) error {
 	}
 	var entries []store.AuditEntry
 	if err := root(tx, bucketAudit).ForEach(func(key, row []byte) error {
-		e, err := decodeAudit(key, row)
+		e, err := rows.DecodeAudit(key, row)
 		if err != nil {
-			return damaged(bucketAudit, key, err)
+			return rows.Damaged(bucketAudit, key, err)
 		}
 		entries = append(entries, store.AuditEntry{ID: e.ID, Domain: e.Domain})
 		return nil
@@ -110,9 +111,9 @@ func (b *Store) Audit(ctx context.Context, q store.AuditQuery) (entries []store.
 		}
 		c := index.Cursor()
 		for key, _ := lastBelow(c, q.Before); key != nil && len(entries) < q.Limit; key, _ = c.Prev() {
-			e, err := decodeAudit(key, audit.Get(key))
+			e, err := rows.DecodeAudit(key, audit.Get(key))
 			if err != nil {
-				return damaged(bucketAudit, key, err)
+				return rows.Damaged(bucketAudit, key, err)
 			}
 			if e.When.Before(q.Since) {
 				return nil
@@ -131,7 +132,7 @@ func (b *Store) Audit(ctx context.Context, q store.AuditQuery) (entries []store.
 // last if limit is 0.
 func lastBelow(c *bbolt.Cursor, limit uint64) (key, row []byte) {
 	if limit > 0 {
-		if key, _ := c.Seek(encodeNumber(limit)); key != nil {
+		if key, _ := c.Seek(rows.EncodeNumber(limit)); key != nil {
 			return c.Prev()
 		}
 	}

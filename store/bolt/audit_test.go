@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -24,7 +25,7 @@ func fillAudit(t *testing.T, b *Store, domain string, n int) {
 				return err
 			}
 			e := store.AuditEntry{When: time.Unix(int64(i), 0), Action: "begin", Domain: domain, Detail: fmt.Sprint(i)}
-			if err := audit.Put(encodeNumber(id), encodeAudit(&e)); err != nil {
+			if err := audit.Put(rows.EncodeNumber(id), rows.EncodeAudit(&e)); err != nil {
 				return err
 			}
 			if err := indexAudit(tx, domain, id); err != nil {
@@ -79,7 +80,7 @@ func TestAuditIsIndexed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if err := root(tx, bucketAudit).Put(encodeNumber(id), encodeAudit(&e)); err != nil {
+			if err := root(tx, bucketAudit).Put(rows.EncodeNumber(id), rows.EncodeAudit(&e)); err != nil {
 				return err
 			}
 		}
@@ -126,7 +127,7 @@ func TestTokensOfAllHavePlaces(t *testing.T) {
 	if err := b.db.Update(func(tx *bbolt.Tx) error {
 		for i := range maxTokens - maxTokensAll {
 			x := store.Token{ID: uint64(i), Name: "x", Digest: store.DigestOf(store.Secret(fmt.Sprint(i))), Scope: fmt.Sprintf("d%d.example", i/maxTokensEach)}
-			if err := root(tx, bucketTokens).Put(x.Digest[:], encodeToken(&x)); err != nil {
+			if err := root(tx, bucketTokens).Put(x.Digest[:], rows.EncodeToken(&x)); err != nil {
 				return err
 			}
 		}
@@ -145,13 +146,13 @@ func TestTokensOfAllHavePlaces(t *testing.T) {
 // A token's row as schema 2 wrote it is read as one that a person made.
 func TestOldTokenRow(t *testing.T) {
 	want := store.Token{ID: 7, Name: "panel", Scope: "a.example", By: "anna", Created: time.Unix(5, 0).UTC(), Used: time.Unix(6, 0).UTC()}
-	row := encodeToken(&want)
-	got, err := decodeToken(want.Digest, row[:len(row)-1])
+	row := rows.EncodeToken(&want)
+	got, err := rows.DecodeToken(want.Digest, row[:len(row)-1])
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 	want.Parent = 1 << 40
-	if got, err := decodeToken(want.Digest, encodeToken(&want)); err != nil || got != want {
+	if got, err := rows.DecodeToken(want.Digest, rows.EncodeToken(&want)); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

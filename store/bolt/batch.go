@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // Commit implements store.Store.
@@ -58,10 +59,10 @@ func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
 		return err
 	}
 	if b.Checkpoint != nil {
-		w.progress.checkpoint = *b.Checkpoint
+		w.progress.Checkpoint = *b.Checkpoint
 	}
 	if b.Order != nil {
-		w.progress.order = *b.Order
+		w.progress.Order = *b.Order
 	}
 	if err := w.finish(); err != nil || b.Late.Messages == 0 {
 		return err
@@ -109,13 +110,13 @@ type ledgerWriter struct {
 	quarantine *bbolt.Bucket
 	repaired   *bbolt.Bucket
 	flags      flagWriter
-	progress   progress
-	before     progress // what it was
-	bytes      int64    // by how much the octets in the ledger have grown
+	progress   rows.Progress
+	before     rows.Progress // what it was
+	bytes      int64         // by how much the octets in the ledger have grown
 }
 
 func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*ledgerWriter, error) {
-	p, err := readProgress(tx, folderKey(id, folder))
+	p, err := readProgress(tx, rows.FolderKey(id, folder))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 		tx:         tx,
 		id:         id,
 		folder:     folder,
-		entries:    root(tx, bucketLedger).Bucket(accountKey(id)),
+		entries:    root(tx, bucketLedger).Bucket(rows.AccountKey(id)),
 		intents:    root(tx, bucketIntents),
 		quarantine: root(tx, bucketQuarantine),
 		repaired:   root(tx, bucketRepaired),
@@ -139,18 +140,18 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 
 // finish writes checkpoint and counts.
 func (w *ledgerWriter) finish() error {
-	if w.progress.copied != w.before.copied || w.progress.quarantined != w.before.quarantined || w.bytes != 0 {
+	if w.progress.Copied != w.before.Copied || w.progress.Quarantined != w.before.Quarantined || w.bytes != 0 {
 		if err := changeSummary(w.tx, w.id, w.sum); err != nil {
 			return err
 		}
 	}
-	return root(w.tx, bucketProgress).Put(folderKey(w.id, w.folder), encodeProgress(&w.progress))
+	return root(w.tx, bucketProgress).Put(rows.FolderKey(w.id, w.folder), rows.EncodeProgress(&w.progress))
 }
 
 // sum adds what the batch has changed; unsigned numbers wrap as they should.
 func (w *ledgerWriter) sum(s *store.Summary) {
-	s.Copied += w.progress.copied - w.before.copied
-	s.Quarantined += w.progress.quarantined - w.before.quarantined
+	s.Copied += w.progress.Copied - w.before.Copied
+	s.Quarantined += w.progress.Quarantined - w.before.Quarantined
 	s.Bytes += uint64(w.bytes)
 }
 
@@ -163,9 +164,9 @@ func (w *ledgerWriter) size(k []byte) (size int64, known bool, err error) {
 	if row == nil {
 		return 0, false, nil
 	}
-	en, _, err := decodeEntry(row, 0)
+	en, _, err := rows.DecodeEntry(row, 0)
 	if err != nil {
-		return 0, true, damaged(bucketLedger, k, err)
+		return 0, true, rows.Damaged(bucketLedger, k, err)
 	}
 	return int64(en.Size), true, nil
 }
@@ -177,7 +178,7 @@ func (w *ledgerWriter) openEntries() (err error) {
 	}
 	ledger := root(w.tx, bucketLedger)
 	ledger.FillPercent = entryFill
-	if w.entries, err = ledger.CreateBucket(accountKey(w.id)); err != nil {
+	if w.entries, err = ledger.CreateBucket(rows.AccountKey(w.id)); err != nil {
 		return err
 	}
 	w.entries.FillPercent = entryFill
@@ -185,15 +186,15 @@ func (w *ledgerWriter) openEntries() (err error) {
 }
 
 // key is that of intents and quarantine.
-func (w *ledgerWriter) key(key store.Key) []byte { return messageKey(w.id, w.folder, key) }
+func (w *ledgerWriter) key(key store.Key) []byte { return rows.MessageKey(w.id, w.folder, key) }
 
 func (w *ledgerWriter) forget(key store.Key) error {
-	k := ledgerKey(w.folder, key)
+	k := rows.LedgerKey(w.folder, key)
 	size, known, err := w.size(k)
 	if err != nil || !known {
 		return err
 	}
-	w.progress.copied--
+	w.progress.Copied--
 	w.bytes -= size
 	return errors.Join(w.entries.Delete(k), w.repaired.Delete(w.key(key)))
 }
@@ -205,13 +206,13 @@ func (w *ledgerWriter) drop(key store.Key) error {
 
 // lose notes a message that is given to the new server once more; its intent goes.
 func (w *ledgerWriter) lose(in store.Intent) error {
-	return errors.Join(w.drop(in.Key), root(w.tx, bucketLost).Put(w.key(in.Key), encodeIntent(&in)))
+	return errors.Join(w.drop(in.Key), root(w.tx, bucketLost).Put(w.key(in.Key), rows.EncodeIntent(&in)))
 }
 
 func (w *ledgerWriter) find(key store.Key) error { return root(w.tx, bucketLost).Delete(w.key(key)) }
 
 func (w *ledgerWriter) repair(r store.Repaired) error {
-	return w.repaired.Put(w.key(r.Key), encodeRepaired(&r))
+	return w.repaired.Put(w.key(r.Key), rows.EncodeRepaired(&r))
 }
 
 func (w *ledgerWriter) release(key store.Key) error {
@@ -219,12 +220,12 @@ func (w *ledgerWriter) release(key store.Key) error {
 	if w.quarantine.Get(k) == nil {
 		return nil
 	}
-	w.progress.quarantined--
+	w.progress.Quarantined--
 	return w.quarantine.Delete(k)
 }
 
 func (w *ledgerWriter) intend(in store.Intent) error {
-	return w.intents.Put(w.key(in.Key), encodeIntent(&in))
+	return w.intents.Put(w.key(in.Key), rows.EncodeIntent(&in))
 }
 
 func (w *ledgerWriter) prove(en store.Entry) error {
@@ -235,19 +236,19 @@ func (w *ledgerWriter) prove(en store.Entry) error {
 	if err != nil {
 		return err
 	}
-	if w.progress.copied == 0 {
-		w.progress.validity = en.UIDValidity
+	if w.progress.Copied == 0 {
+		w.progress.Validity = en.UIDValidity
 	}
-	k := ledgerKey(w.folder, en.Key)
+	k := rows.LedgerKey(w.folder, en.Key)
 	size, known, err := w.size(k)
 	if err != nil {
 		return err
 	}
 	if !known {
-		w.progress.copied++
+		w.progress.Copied++
 	}
 	w.bytes += int64(en.Size) - size
-	if err := w.entries.Put(k, encodeEntry(&en, w.progress.validity, flags)); err != nil {
+	if err := w.entries.Put(k, rows.EncodeEntry(&en, w.progress.Validity, flags)); err != nil {
 		return err
 	}
 	if err := w.intents.Delete(w.key(en.Key)); err != nil {
@@ -259,12 +260,12 @@ func (w *ledgerWriter) prove(en store.Entry) error {
 func (w *ledgerWriter) isolate(q store.Quarantined) error {
 	k := w.key(q.Key)
 	if w.quarantine.Get(k) == nil {
-		w.progress.quarantined++
+		w.progress.Quarantined++
 	}
-	if err := w.quarantine.Put(k, encodeQuarantined(&q)); err != nil {
+	if err := w.quarantine.Put(k, rows.EncodeQuarantined(&q)); err != nil {
 		return err
 	}
-	if _, copied, err := w.size(ledgerKey(w.folder, q.Key)); err != nil || copied {
+	if _, copied, err := w.size(rows.LedgerKey(w.folder, q.Key)); err != nil || copied {
 		return errors.Join(err, w.intents.Delete(k)) // the entry may be of a repaired message
 	}
 	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))

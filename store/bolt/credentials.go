@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // SetCredentials implements store.Store.
@@ -36,7 +37,7 @@ func (b *Store) LearnPassword(ctx context.Context, id store.AccountID, was store
 		}
 		known = true
 		a.ReplaceCredentials(a.Old, now, false)
-		return root(tx, bucketAccounts).Put(accountKey(id), encodeAccount(&a, b.sealer))
+		return root(tx, bucketAccounts).Put(rows.AccountKey(id), rows.EncodeAccount(&a, b.sealer))
 	})
 	return known && err == nil, err
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"postferry/store/bolt/rows"
 )
 
 // DamagedError says that the database is not what it was when it was written.
@@ -25,7 +27,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // rowsDamaged makes the mistake of a row a DamagedError; others pass unchanged.
 func (b *Store) rowsDamaged(err error) error {
-	var row *damageError
+	var row *rows.Damage
 	if err == nil || !errors.As(err, &row) {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -199,7 +200,7 @@ func damages(t *testing.T, im *image) map[string]func(*image) outcome {
 		all[fmt.Sprintf("cut after %d octets", n)] = func(im *image) outcome { im.data = im.data[:n]; return refused }
 	}
 	leaf, branch := im.find(t, im.bucket(t, bucketAccounts), leafFlag), im.bucket(t, bucketAccounts)
-	ledger := im.bucket(t, bucketLedger, string(accountKey(1)))
+	ledger := im.bucket(t, bucketLedger, string(rows.AccountKey(1)))
 	pages := map[string]uint64{
 		"root": im.meta.root, "list of free pages": im.meta.freelist, "leaf of accounts": leaf, "branch of accounts": branch,
 		"root of a ledger": ledger, "leaf of a ledger": im.find(t, ledger, leafFlag), "root of logins": im.bucket(t, bucketLogins),

@@ -9,15 +9,16 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // Domains implements store.Store.
 func (b *Store) Domains(ctx context.Context) (domains []store.Domain, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		return root(tx, bucketDomains).ForEach(func(key, row []byte) error {
-			d, err := decodeDomain(string(key), row)
+			d, err := rows.DecodeDomain(string(key), row)
 			if err != nil {
-				return damaged(bucketDomains, key, err)
+				return rows.Damaged(bucketDomains, key, err)
 			}
 			domains = append(domains, d)
 			return nil
@@ -58,7 +59,7 @@ func (b *Store) putDomain(ctx context.Context, d store.Domain, check func(*bbolt
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return root(tx, bucketDomains).Put(key, encodeDomain(&d))
+		return root(tx, bucketDomains).Put(key, rows.EncodeDomain(&d))
 	})
 }
 
@@ -110,9 +111,9 @@ func getDomain(tx *bbolt.Tx, name string) (store.Domain, error) {
 	if row == nil {
 		return store.Domain{}, store.ErrNotFound
 	}
-	d, err := decodeDomain(name, row)
+	d, err := rows.DecodeDomain(name, row)
 	if err != nil {
-		return store.Domain{}, damaged(bucketDomains, key, err)
+		return store.Domain{}, rows.Damaged(bucketDomains, key, err)
 	}
 	return d, nil
 }
@@ -131,9 +132,9 @@ func checkVacant(tx *bbolt.Tx, name string) error {
 func (b *Store) Schedules(ctx context.Context) (schedules []store.Schedule, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		return root(tx, bucketSchedules).ForEach(func(key, row []byte) error {
-			s, err := decodeSchedule(string(key), row)
+			s, err := rows.DecodeSchedule(string(key), row)
 			if err != nil {
-				return damaged(bucketSchedules, key, err)
+				return rows.Damaged(bucketSchedules, key, err)
 			}
 			schedules = append(schedules, s)
 			return nil
@@ -154,6 +155,6 @@ func (b *Store) PutSchedule(ctx context.Context, s store.Schedule) error {
 		if s.Every == 0 {
 			return root(tx, bucketSchedules).Delete([]byte(s.Domain))
 		}
-		return root(tx, bucketSchedules).Put([]byte(s.Domain), encodeSchedule(&s))
+		return root(tx, bucketSchedules).Put([]byte(s.Domain), rows.EncodeSchedule(&s))
 	})
 }

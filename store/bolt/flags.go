@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // An account's messages have few different sets of flags. Each set is kept
@@ -25,7 +26,7 @@ func (w *flagWriter) number(flags []imap.Flag) (uint32, error) {
 	if len(flags) == 0 {
 		return 0, nil
 	}
-	set := encodeFlags(flags)
+	set := rows.EncodeFlags(flags)
 	if n, ok := w.known[string(set)]; ok {
 		return n, nil
 	}
@@ -43,14 +44,14 @@ func (w *flagWriter) number(flags []imap.Flag) (uint32, error) {
 // find uses an index by hash, because a set may be longer than a key may be.
 func (w *flagWriter) find(set []byte) (uint32, error) {
 	sum := sha256.Sum256(set)
-	key := append(accountKey(w.id), sum[:16]...)
+	key := append(rows.AccountKey(w.id), sum[:16]...)
 	row := root(w.tx, bucketFlagIndex).Get(key)
 	if row == nil {
 		return w.add(key, set)
 	}
-	n, err := decodeFlagNumber(row)
+	n, err := rows.DecodeFlagNumber(row)
 	if err != nil {
-		return 0, damaged(bucketFlagIndex, key, err)
+		return 0, rows.Damaged(bucketFlagIndex, key, err)
 	}
 	return n, nil
 }
@@ -59,15 +60,15 @@ func (w *flagWriter) add(indexKey, set []byte) (uint32, error) {
 	sets := root(w.tx, bucketFlagSets)
 	n := uint32(1)
 	if last, _ := lastWithPrefix(sets, w.id); last != nil {
-		if len(last) != accountKeyLen+4 || binary.BigEndian.Uint32(last[accountKeyLen:]) == math.MaxUint32 {
-			return 0, damaged(bucketFlagSets, last, errKey)
+		if len(last) != rows.AccountKeyLen+4 || binary.BigEndian.Uint32(last[rows.AccountKeyLen:]) == math.MaxUint32 {
+			return 0, rows.Damaged(bucketFlagSets, last, rows.ErrKey)
 		}
-		n = binary.BigEndian.Uint32(last[accountKeyLen:]) + 1
+		n = binary.BigEndian.Uint32(last[rows.AccountKeyLen:]) + 1
 	}
-	if err := sets.Put(flagSetKey(w.id, n), set); err != nil {
+	if err := sets.Put(rows.FlagSetKey(w.id, n), set); err != nil {
 		return 0, err
 	}
-	return n, root(w.tx, bucketFlagIndex).Put(indexKey, encodeFlagNumber(n))
+	return n, root(w.tx, bucketFlagIndex).Put(indexKey, rows.EncodeFlagNumber(n))
 }
 
 // flagReader reads sets of flags; the same number gives the same slice.
@@ -84,10 +85,10 @@ func (r *flagReader) flags(n uint32) ([]imap.Flag, error) {
 	if flags, ok := r.known[n]; ok {
 		return flags, nil
 	}
-	key := flagSetKey(r.id, n)
-	flags, err := decodeFlagSet(root(r.tx, bucketFlagSets).Get(key))
+	key := rows.FlagSetKey(r.id, n)
+	flags, err := rows.DecodeFlagSet(root(r.tx, bucketFlagSets).Get(key))
 	if err != nil {
-		return nil, damaged(bucketFlagSets, key, err)
+		return nil, rows.Damaged(bucketFlagSets, key, err)
 	}
 	if r.known == nil {
 		r.known = make(map[uint32][]imap.Flag)

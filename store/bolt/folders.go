@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // Folders implements store.Store.
@@ -17,7 +18,7 @@ func (b *Store) Folders(ctx context.Context, id store.AccountID) (folders []stor
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
-		return eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
+		return eachWithPrefix(root(tx, bucketFolders), rows.AccountKey(id), func(key, row []byte) error {
 			f, err := readFolder(tx, key, row)
 			folders = append(folders, f)
 			return err
@@ -31,7 +32,7 @@ func (b *Store) Folders(ctx context.Context, id store.AccountID) (folders []stor
 
 // checkKnown returns ErrNotFound for an account that does not exist.
 func checkKnown(tx *bbolt.Tx, id store.AccountID) error {
-	if root(tx, bucketAccounts).Get(accountKey(id)) == nil {
+	if root(tx, bucketAccounts).Get(rows.AccountKey(id)) == nil {
 		return store.ErrNotFound
 	}
 	return nil
@@ -61,24 +62,24 @@ func countWithPrefix(bucket *bbolt.Bucket, prefix []byte) (n uint64) {
 // there is none. Prefixes are account numbers, which never are all ones.
 func lastWithPrefix(bucket *bbolt.Bucket, id store.AccountID) (key, row []byte) {
 	c := bucket.Cursor()
-	if next, _ := c.Seek(accountKey(id + 1)); next == nil {
+	if next, _ := c.Seek(rows.AccountKey(id + 1)); next == nil {
 		key, row = c.Last()
 	} else {
 		key, row = c.Prev()
 	}
-	if !bytes.HasPrefix(key, accountKey(id)) {
+	if !bytes.HasPrefix(key, rows.AccountKey(id)) {
 		return nil, nil
 	}
 	return key, row
 }
 
 func readFolder(tx *bbolt.Tx, key, row []byte) (store.Folder, error) {
-	if len(key) != folderKeyLen {
-		return store.Folder{}, damaged(bucketFolders, key, errKey)
+	if len(key) != rows.FolderKeyLen {
+		return store.Folder{}, rows.Damaged(bucketFolders, key, rows.ErrKey)
 	}
-	f, err := decodeFolder(store.FolderID(binary.BigEndian.Uint32(key[accountKeyLen:])), row)
+	f, err := rows.DecodeFolder(store.FolderID(binary.BigEndian.Uint32(key[rows.AccountKeyLen:])), row)
 	if err != nil {
-		return store.Folder{}, damaged(bucketFolders, key, err)
+		return store.Folder{}, rows.Damaged(bucketFolders, key, err)
 	}
 	p, err := readProgress(tx, key)
 	if err != nil {
@@ -88,17 +89,17 @@ func readFolder(tx *bbolt.Tx, key, row []byte) (store.Folder, error) {
 }
 
 // completeFolder adds what batches change. key is the folder's.
-func completeFolder(tx *bbolt.Tx, f *store.Folder, key []byte, p progress) error {
-	f.Checkpoint, f.Copied, f.Quarantined, f.Again, f.Lost = p.checkpoint, p.copied, p.quarantined, 0, countWithPrefix(root(tx, bucketLost), key)
-	f.Order = p.order
-	if p.quarantined == 0 {
+func completeFolder(tx *bbolt.Tx, f *store.Folder, key []byte, p rows.Progress) error {
+	f.Checkpoint, f.Copied, f.Quarantined, f.Again, f.Lost = p.Checkpoint, p.Copied, p.Quarantined, 0, countWithPrefix(root(tx, bucketLost), key)
+	f.Order = p.Order
+	if p.Quarantined == 0 {
 		return nil
 	}
 	c := root(tx, bucketQuarantine).Cursor()
 	for k, row := c.Seek(key); bytes.HasPrefix(k, key); k, row = c.Next() {
-		q, err := decodeQuarantined("", row)
+		q, err := rows.DecodeQuarantined("", row)
 		if err != nil {
-			return damaged(bucketQuarantine, k, err)
+			return rows.Damaged(bucketQuarantine, k, err)
 		}
 		if q.Again {
 			f.Again++
@@ -108,14 +109,14 @@ func completeFolder(tx *bbolt.Tx, f *store.Folder, key []byte, p progress) error
 }
 
 // readProgress returns ErrNotFound if there is no such folder.
-func readProgress(tx *bbolt.Tx, folder []byte) (progress, error) {
+func readProgress(tx *bbolt.Tx, folder []byte) (rows.Progress, error) {
 	row := root(tx, bucketProgress).Get(folder)
 	if row == nil {
-		return progress{}, store.ErrNotFound
+		return rows.Progress{}, store.ErrNotFound
 	}
-	p, err := decodeProgress(row)
+	p, err := rows.DecodeProgress(row)
 	if err != nil {
-		return progress{}, damaged(bucketProgress, folder, err)
+		return rows.Progress{}, rows.Damaged(bucketProgress, folder, err)
 	}
 	return p, nil
 }
@@ -148,29 +149,29 @@ func (b *Store) PutFolders(ctx context.Context, id store.AccountID, folders []st
 
 // putFolder writes one folder and completes it in place.
 func putFolder(tx *bbolt.Tx, id store.AccountID, f *store.Folder) (err error) {
-	var p progress
+	var p rows.Progress
 	if f.ID == 0 {
 		f.ID, p, err = addFolder(tx, id)
 	} else {
-		p, err = readProgress(tx, folderKey(id, f.ID))
+		p, err = readProgress(tx, rows.FolderKey(id, f.ID))
 	}
 	if err != nil {
 		return err
 	}
-	if err := completeFolder(tx, f, folderKey(id, f.ID), p); err != nil {
+	if err := completeFolder(tx, f, rows.FolderKey(id, f.ID), p); err != nil {
 		return err
 	}
-	return root(tx, bucketFolders).Put(folderKey(id, f.ID), encodeFolder(f))
+	return root(tx, bucketFolders).Put(rows.FolderKey(id, f.ID), rows.EncodeFolder(f))
 }
 
 // addFolder gives a folder its number and an empty ledger.
-func addFolder(tx *bbolt.Tx, id store.AccountID) (store.FolderID, progress, error) {
+func addFolder(tx *bbolt.Tx, id store.AccountID) (store.FolderID, rows.Progress, error) {
 	folder, err := nextFolderID(tx, id)
 	if err != nil {
-		return 0, progress{}, err
+		return 0, rows.Progress{}, err
 	}
-	var p progress
-	return folder, p, root(tx, bucketProgress).Put(folderKey(id, folder), encodeProgress(&p))
+	var p rows.Progress
+	return folder, p, root(tx, bucketProgress).Put(rows.FolderKey(id, folder), rows.EncodeProgress(&p))
 }
 
 // nextFolderID relies on folders never being removed.
@@ -179,10 +180,10 @@ func nextFolderID(tx *bbolt.Tx, id store.AccountID) (store.FolderID, error) {
 	if key == nil {
 		return 1, nil
 	}
-	if len(key) != folderKeyLen {
-		return 0, damaged(bucketFolders, key, errKey)
+	if len(key) != rows.FolderKeyLen {
+		return 0, rows.Damaged(bucketFolders, key, rows.ErrKey)
 	}
-	last := binary.BigEndian.Uint32(key[accountKeyLen:])
+	last := binary.BigEndian.Uint32(key[rows.AccountKeyLen:])
 	if last+1 == 0 {
 		return 0, fmt.Errorf("store: account %d has no folder numbers left", id)
 	}

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // forgetAtOnce is how many accounts are removed in one transaction, which bbolt keeps in
@@ -74,19 +75,19 @@ func (b *Store) forgetSome(tx *bbolt.Tx, domain string) (left int, err error) {
 // removeAll removes all that is kept of an account.
 func removeAll(tx *bbolt.Tx, id store.AccountID) error {
 	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketPasses, bucketFlagSets, bucketFlagIndex} {
-		if err := removePrefix(root(tx, name), accountKey(id)); err != nil {
+		if err := removePrefix(root(tx, name), rows.AccountKey(id)); err != nil {
 			return err
 		}
 	}
-	if root(tx, bucketLedger).Bucket(accountKey(id)) != nil {
-		if err := root(tx, bucketLedger).DeleteBucket(accountKey(id)); err != nil {
+	if root(tx, bucketLedger).Bucket(rows.AccountKey(id)) != nil {
+		if err := root(tx, bucketLedger).DeleteBucket(rows.AccountKey(id)); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
-		root(tx, bucketAccounts).Delete(accountKey(id)),
-		root(tx, bucketSummaries).Delete(accountKey(id)),
-		root(tx, bucketUsage).Delete(accountKey(id)),
+		root(tx, bucketAccounts).Delete(rows.AccountKey(id)),
+		root(tx, bucketSummaries).Delete(rows.AccountKey(id)),
+		root(tx, bucketUsage).Delete(rows.AccountKey(id)),
 	)
 }
 

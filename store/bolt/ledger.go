@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // minEntryRow is what a ledger entry takes on disk at least, key included. It
@@ -51,14 +52,14 @@ func (b *Store) Entries(ctx context.Context, id store.AccountID, folder store.Fo
 			return nil
 		}
 		for _, key := range keys {
-			k := ledgerKey(folder, key)
+			k := rows.LedgerKey(folder, key)
 			row := bucket.Get(k)
 			if row == nil {
 				continue
 			}
 			en, err := r.entry(key, row)
 			if err != nil {
-				return damaged(r.bucketName(), k, err)
+				return rows.Damaged(r.bucketName(), k, err)
 			}
 			entries = append(entries, en)
 		}
@@ -73,7 +74,7 @@ func (b *Store) Entries(ctx context.Context, id store.AccountID, folder store.Fo
 // readLedger reads one folder's ledger within a transaction.
 func (b *Store) readLedger(ctx context.Context, id store.AccountID, folder store.FolderID, fn func(r *ledgerReader) error) error {
 	return b.view(ctx, func(tx *bbolt.Tx) error {
-		p, err := readProgress(tx, folderKey(id, folder))
+		p, err := readProgress(tx, rows.FolderKey(id, folder))
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ type ledgerReader struct {
 	tx       *bbolt.Tx
 	id       store.AccountID
 	folder   store.FolderID
-	progress progress
+	progress rows.Progress
 	flags    flagReader
 	keys     keyBlock
 }
@@ -97,7 +98,7 @@ type ledgerReader struct {
 func (r *ledgerReader) each(bucket *bbolt.Bucket, name string, prefix []byte, fn func(key store.Key, row []byte) error) error {
 	return eachWithPrefix(bucket, prefix, func(key, row []byte) error {
 		if err := fn(r.keys.add(key[len(prefix):]), row); err != nil {
-			return damaged(name, key, err)
+			return rows.Damaged(name, key, err)
 		}
 		return nil
 	})
@@ -120,13 +121,13 @@ func (r *ledgerReader) rest(l *store.Ledger) (err error) {
 
 // bucket holds the account's entries; nil if there are none.
 func (r *ledgerReader) bucket() *bbolt.Bucket {
-	return root(r.tx, bucketLedger).Bucket(accountKey(r.id))
+	return root(r.tx, bucketLedger).Bucket(rows.AccountKey(r.id))
 }
 
 func (r *ledgerReader) bucketName() string { return fmt.Sprintf("%s/%d", bucketLedger, r.id) }
 
 func (r *ledgerReader) entry(key store.Key, row []byte) (store.Entry, error) {
-	en, number, err := decodeEntry(row, r.progress.validity)
+	en, number, err := rows.DecodeEntry(row, r.progress.Validity)
 	if err != nil {
 		return store.Entry{}, err
 	}
@@ -141,12 +142,12 @@ func (r *ledgerReader) tail(from store.Key, l *store.LedgerTail) error {
 	if bucket == nil {
 		return nil
 	}
-	prefix := ledgerKey(r.folder, "")
+	prefix := rows.LedgerKey(r.folder, "")
 	c := bucket.Cursor()
 	take := func(key, row []byte) (store.Entry, error) {
 		en, err := r.entry(r.keys.add(key[len(prefix):]), row)
 		if err != nil {
-			return en, damaged(r.bucketName(), key, err)
+			return en, rows.Damaged(r.bucketName(), key, err)
 		}
 		return en, nil
 	}
@@ -158,24 +159,24 @@ func (r *ledgerReader) tail(from store.Key, l *store.LedgerTail) error {
 	if l.First, err = take(key, row); err != nil {
 		return err
 	}
-	for key, row = c.Seek(ledgerKey(r.folder, from)); bytes.HasPrefix(key, prefix); key, row = c.Next() {
+	for key, row = c.Seek(rows.LedgerKey(r.folder, from)); bytes.HasPrefix(key, prefix); key, row = c.Next() {
 		en, err := take(key, row)
 		if err != nil {
 			return err
 		}
 		l.Entries = append(l.Entries, en)
 	}
-	l.Before = r.progress.copied - min(r.progress.copied, uint64(len(l.Entries)))
+	l.Before = r.progress.Copied - min(r.progress.Copied, uint64(len(l.Entries)))
 	return nil
 }
 
 func (r *ledgerReader) entries() ([]store.Entry, error) {
 	bucket := r.bucket()
-	if bucket == nil || r.progress.copied == 0 {
+	if bucket == nil || r.progress.Copied == 0 {
 		return nil, nil
 	}
-	entries := make([]store.Entry, 0, min(r.progress.copied, uint64(r.tx.Size()/minEntryRow)))
-	err := r.each(bucket, r.bucketName(), ledgerKey(r.folder, ""), func(key store.Key, row []byte) error {
+	entries := make([]store.Entry, 0, min(r.progress.Copied, uint64(r.tx.Size()/minEntryRow)))
+	err := r.each(bucket, r.bucketName(), rows.LedgerKey(r.folder, ""), func(key store.Key, row []byte) error {
 		en, err := r.entry(key, row)
 		entries = append(entries, en)
 		return err
@@ -186,8 +187,8 @@ func (r *ledgerReader) entries() ([]store.Entry, error) {
 func (r *ledgerReader) intents() ([]store.Intent, error) { return r.intentsIn(bucketIntents) }
 
 func (r *ledgerReader) intentsIn(bucket string) (intents []store.Intent, err error) {
-	err = r.each(root(r.tx, bucket), bucket, folderKey(r.id, r.folder), func(key store.Key, row []byte) error {
-		in, err := decodeIntent(key, row)
+	err = r.each(root(r.tx, bucket), bucket, rows.FolderKey(r.id, r.folder), func(key store.Key, row []byte) error {
+		in, err := rows.DecodeIntent(key, row)
 		intents = append(intents, in)
 		return err
 	})
@@ -195,8 +196,8 @@ func (r *ledgerReader) intentsIn(bucket string) (intents []store.Intent, err err
 }
 
 func (r *ledgerReader) quarantine() (list []store.Quarantined, err error) {
-	err = r.each(root(r.tx, bucketQuarantine), bucketQuarantine, folderKey(r.id, r.folder), func(key store.Key, row []byte) error {
-		q, err := decodeQuarantined(key, row)
+	err = r.each(root(r.tx, bucketQuarantine), bucketQuarantine, rows.FolderKey(r.id, r.folder), func(key store.Key, row []byte) error {
+		q, err := rows.DecodeQuarantined(key, row)
 		list = append(list, q)
 		return err
 	})
@@ -204,8 +205,8 @@ func (r *ledgerReader) quarantine() (list []store.Quarantined, err error) {
 }
 
 func (r *ledgerReader) repaired() (list []store.Repaired, err error) {
-	err = r.each(root(r.tx, bucketRepaired), bucketRepaired, folderKey(r.id, r.folder), func(key store.Key, row []byte) error {
-		re, err := decodeRepaired(key, row)
+	err = r.each(root(r.tx, bucketRepaired), bucketRepaired, rows.FolderKey(r.id, r.folder), func(key store.Key, row []byte) error {
+		re, err := rows.DecodeRepaired(key, row)
 		list = append(list, re)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // Move implements store.Store.
@@ -24,9 +25,9 @@ func getMove(tx *bbolt.Tx, domain string) (store.Move, error) {
 	if row == nil {
 		return store.Move{Domain: domain}, nil
 	}
-	m, err := decodeMove(domain, row)
+	m, err := rows.DecodeMove(domain, row)
 	if err != nil {
-		return store.Move{}, damaged(bucketMoves, []byte(domain), err)
+		return store.Move{}, rows.Damaged(bucketMoves, []byte(domain), err)
 	}
 	return m, nil
 }
@@ -35,9 +36,9 @@ func getMove(tx *bbolt.Tx, domain string) (store.Move, error) {
 func (b *Store) Moves(ctx context.Context) (moves []store.Move, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		return root(tx, bucketMoves).ForEach(func(key, row []byte) error {
-			m, err := decodeMove(string(key), row)
+			m, err := rows.DecodeMove(string(key), row)
 			if err != nil {
-				return damaged(bucketMoves, key, err)
+				return rows.Damaged(bucketMoves, key, err)
 			}
 			moves = append(moves, m)
 			return nil
@@ -69,7 +70,7 @@ func (b *Store) changeMove(ctx context.Context, domain string, set func(*store.M
 			return err
 		}
 		set(&m)
-		return root(tx, bucketMoves).Put([]byte(domain), encodeMove(&m))
+		return root(tx, bucketMoves).Put([]byte(domain), rows.EncodeMove(&m))
 	})
 }
 
@@ -112,7 +113,7 @@ func (b *Store) Finish(ctx context.Context, ids []store.AccountID, r store.Repor
 		if r.Number, err = root(tx, bucketReports).NextSequence(); err != nil {
 			return err
 		}
-		return errors.Join(root(tx, bucketReports).Put(encodeNumber(r.Number), encodeReport(&r)), pruneReports(tx, r.Domain), markScrub(tx))
+		return errors.Join(root(tx, bucketReports).Put(rows.EncodeNumber(r.Number), rows.EncodeReport(&r)), pruneReports(tx, r.Domain), markScrub(tx))
 	})
 	if err != nil {
 		return r, nil, err
@@ -160,8 +161,8 @@ func forgetConsents(tx *bbolt.Tx, id store.AccountID) error {
 		return err
 	}
 	return errors.Join(
-		root(tx, bucketConsents).Delete(consentKey(store.Mailbox{Domain: a.Domain, Side: store.OldSide, Login: a.Old.Login})),
-		root(tx, bucketConsents).Delete(consentKey(store.Mailbox{Domain: a.Domain, Side: store.NewSide, Login: a.New.Login})))
+		root(tx, bucketConsents).Delete(rows.ConsentKey(store.Mailbox{Domain: a.Domain, Side: store.OldSide, Login: a.Old.Login})),
+		root(tx, bucketConsents).Delete(rows.ConsentKey(store.Mailbox{Domain: a.Domain, Side: store.NewSide, Login: a.New.Login})))
 }
 
 // forgetSignIns removes how Postferry signs in for domains of which all accounts are finished now.
@@ -200,7 +201,7 @@ func pruneReports(tx *bbolt.Tx, domain string) error {
 		return err
 	}
 	for _, r := range reports[min(len(reports), maxReports):] {
-		if err := root(tx, bucketReports).Delete(encodeNumber(r.Number)); err != nil {
+		if err := root(tx, bucketReports).Delete(rows.EncodeNumber(r.Number)); err != nil {
 			return err
 		}
 	}
@@ -223,13 +224,13 @@ func (b *Store) Reports(ctx context.Context, domain string) (reports []store.Rep
 func readReports(tx *bbolt.Tx, domain string) (reports []store.Report, err error) {
 	c := root(tx, bucketReports).Cursor()
 	for key, row := c.Last(); key != nil; key, row = c.Prev() {
-		number, err := decodeNumber(key)
+		number, err := rows.DecodeNumber(key)
 		if err != nil {
-			return nil, damaged(bucketReports, key, err)
+			return nil, rows.Damaged(bucketReports, key, err)
 		}
-		r, err := decodeReport(number, row)
+		r, err := rows.DecodeReport(number, row)
 		if err != nil {
-			return nil, damaged(bucketReports, key, err)
+			return nil, rows.Damaged(bucketReports, key, err)
 		}
 		if domain == "" || r.Domain == domain {
 			reports = append(reports, r)

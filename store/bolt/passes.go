@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // maxPasses is how many passes an account's history keeps.
@@ -29,18 +30,18 @@ func addPass(tx *bbolt.Tx, id store.AccountID, p *store.Pass) error {
 	passes := root(tx, bucketPasses)
 	number := uint64(1)
 	if last, _ := lastWithPrefix(passes, id); last != nil {
-		if len(last) != accountKeyLen+8 {
-			return damaged(bucketPasses, last, errKey)
+		if len(last) != rows.AccountKeyLen+8 {
+			return rows.Damaged(bucketPasses, last, rows.ErrKey)
 		}
-		number = binary.BigEndian.Uint64(last[accountKeyLen:]) + 1
+		number = binary.BigEndian.Uint64(last[rows.AccountKeyLen:]) + 1
 	}
-	if err := passes.Put(passKey(id, number), encodePass(p)); err != nil {
+	if err := passes.Put(rows.PassKey(id, number), rows.EncodePass(p)); err != nil {
 		return err
 	}
 	if number <= maxPasses {
 		return nil
 	}
-	return passes.Delete(passKey(id, number-maxPasses))
+	return passes.Delete(rows.PassKey(id, number-maxPasses))
 }
 
 // Passes implements store.Store.
@@ -49,10 +50,10 @@ func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
-		return eachWithPrefix(root(tx, bucketPasses), accountKey(id), func(key, row []byte) error {
-			p, err := decodePass(row)
+		return eachWithPrefix(root(tx, bucketPasses), rows.AccountKey(id), func(key, row []byte) error {
+			p, err := rows.DecodePass(row)
 			if err != nil {
-				return damaged(bucketPasses, key, err)
+				return rows.Damaged(bucketPasses, key, err)
 			}
 			passes = append(passes, p)
 			return nil

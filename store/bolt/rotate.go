@@ -13,6 +13,7 @@ import (
 
 	"postferry/internal/private"
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -145,7 +146,7 @@ func resealAccounts(tx *bbolt.Tx, from, to *seal.Sealer) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := accounts.Put(accountKey(id), encodeAccount(&a, to)); err != nil {
+		if err := accounts.Put(rows.AccountKey(id), rows.EncodeAccount(&a, to)); err != nil {
 			return 0, err
 		}
 	}

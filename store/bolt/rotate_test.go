@@ -19,6 +19,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -287,9 +288,9 @@ func TestRotateKeyOfDamagedAccount(t *testing.T) {
 	dir := rotatedState(t, 5)
 	before := readKeyFile(t, dir)
 	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
-		row := bytes.Clone(root(tx, bucketAccounts).Get(accountKey(4)))
+		row := bytes.Clone(root(tx, bucketAccounts).Get(rows.AccountKey(4)))
 		row[60] ^= 1
-		return root(tx, bucketAccounts).Put(accountKey(4), row)
+		return root(tx, bucketAccounts).Put(rows.AccountKey(4), row)
 	})
 	var damage *DamagedError
 	if _, err := rotate(t, dir); !errors.As(err, &damage) || !strings.Contains(err.Error(), "bucket accounts") {

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // TestDamage spoils one row of each bucket and reads it through the store: the
@@ -23,30 +24,30 @@ func TestDamage(t *testing.T) {
 		read   func(b *Store) error
 	}{
 		{bucketLogins, store.FoldLogin(sealedLogin), func(b *Store) error { _, err := b.Account(t.Context(), sealedLogin); return err }},
-		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.AccountByID(t.Context(), 1); return err }},
-		{bucketAccounts, accountKey(1), func(b *Store) error { _, err := b.Accounts(t.Context()); return err }},
-		{bucketFolders, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
-		{bucketProgress, folderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
-		{bucketProgress, folderKey(1, 1), func(b *Store) error { return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1}) }},
-		{bucketLedger + "/1", ledgerKey(1, "e"), readLedger},
-		{bucketFlagSets, flagSetKey(1, 1), readLedger},
+		{bucketAccounts, rows.AccountKey(1), func(b *Store) error { _, err := b.AccountByID(t.Context(), 1); return err }},
+		{bucketAccounts, rows.AccountKey(1), func(b *Store) error { _, err := b.Accounts(t.Context()); return err }},
+		{bucketFolders, rows.FolderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, rows.FolderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
+		{bucketProgress, rows.FolderKey(1, 1), func(b *Store) error { return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1}) }},
+		{bucketLedger + "/1", rows.LedgerKey(1, "e"), readLedger},
+		{bucketFlagSets, rows.FlagSetKey(1, 1), readLedger},
 		{bucketFlagIndex, nil, func(b *Store) error {
 			return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Proofs: []store.Entry{{Key: "f", Flags: []imap.Flag{imap.FlagSeen}}}})
 		}},
-		{bucketIntents, messageKey(1, 1, "i"), readLedger},
-		{bucketQuarantine, messageKey(1, 1, "q"), readLedger},
-		{bucketRepaired, messageKey(1, 1, "r"), readLedger},
-		{bucketPasses, passKey(1, 1), func(b *Store) error { _, err := b.Passes(t.Context(), 1); return err }},
-		{bucketSummaries, accountKey(1), func(b *Store) error { _, err := b.Overview(t.Context(), ""); return err }},
-		{bucketSummaries, accountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
+		{bucketIntents, rows.MessageKey(1, 1, "i"), readLedger},
+		{bucketQuarantine, rows.MessageKey(1, 1, "q"), readLedger},
+		{bucketRepaired, rows.MessageKey(1, 1, "r"), readLedger},
+		{bucketPasses, rows.PassKey(1, 1), func(b *Store) error { _, err := b.Passes(t.Context(), 1); return err }},
+		{bucketSummaries, rows.AccountKey(1), func(b *Store) error { _, err := b.Overview(t.Context(), ""); return err }},
+		{bucketSummaries, rows.AccountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
 		{bucketDomains, []byte("example.com"), func(b *Store) error { _, err := b.Domains(t.Context()); return err }},
 		{bucketSchedules, []byte("example.com"), func(b *Store) error { _, err := b.Schedules(t.Context()); return err }},
 		{bucketMoves, []byte("example.com"), func(b *Store) error { _, err := b.Moves(t.Context()); return err }},
 		{bucketMoves, []byte("example.com"), func(b *Store) error { return b.NoteChecked(t.Context(), "example.com", store.Checked{}) }},
-		{bucketReports, encodeNumber(1), func(b *Store) error { _, err := b.Reports(t.Context(), ""); return err }},
-		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Run(t.Context(), 1); return err }},
-		{bucketRuns, runKey(1), func(b *Store) error { _, err := b.Runs(t.Context(), ""); return err }},
-		{bucketRunParts, runPartKey(1, 1), func(b *Store) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
+		{bucketReports, rows.EncodeNumber(1), func(b *Store) error { _, err := b.Reports(t.Context(), ""); return err }},
+		{bucketRuns, rows.RunKey(1), func(b *Store) error { _, err := b.Run(t.Context(), 1); return err }},
+		{bucketRuns, rows.RunKey(1), func(b *Store) error { _, err := b.Runs(t.Context(), ""); return err }},
+		{bucketRunParts, rows.RunPartKey(1, 1), func(b *Store) error { _, err := b.RunAccounts(t.Context(), 1); return err }},
 	}
 	for _, test := range tests {
 		t.Run(test.bucket, func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestDamage(t *testing.T) {
 				name, nested := strings.CutSuffix(test.bucket, "/1")
 				bucket := root(tx, name)
 				if nested {
-					bucket = bucket.Bucket(accountKey(1))
+					bucket = bucket.Bucket(rows.AccountKey(1))
 				}
 				if key == nil {
 					first, _ := bucket.Cursor().First()
@@ -66,9 +67,9 @@ func TestDamage(t *testing.T) {
 				return bucket.Put(key, []byte{0x80})
 			})
 			err := test.read(open(t, dir))
-			want := damaged(test.bucket, key, errShort).Error()
+			want := rows.Damaged(test.bucket, key, rows.ErrShort).Error()
 			var damage *DamagedError
-			if !errors.As(err, &damage) || !strings.HasPrefix(damage.Err.Error(), strings.TrimSuffix(want, errShort.Error())) {
+			if !errors.As(err, &damage) || !strings.HasPrefix(damage.Err.Error(), strings.TrimSuffix(want, rows.ErrShort.Error())) {
 				t.Errorf("got %v\nwant %s", err, want)
 			}
 		})
@@ -90,7 +91,7 @@ func fillSealedState(t *testing.T, dir string) {
 		b.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
 		b.NoteChecked(t.Context(), "example.com", store.Checked{Accounts: 1}),
 		b.update(t.Context(), 1, func(tx *bbolt.Tx) error {
-			return root(tx, bucketReports).Put(encodeNumber(1), encodeReport(&store.Report{Domain: "example.com"}))
+			return root(tx, bucketReports).Put(rows.EncodeNumber(1), rows.EncodeReport(&store.Report{Domain: "example.com"}))
 		}),
 		b.PutSchedule(t.Context(), store.Schedule{Domain: "example.com", Every: time.Hour}),
 		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Intents: []store.Intent{{Key: "i"}},
@@ -109,7 +110,7 @@ func TestCountIsNotTrusted(t *testing.T) {
 	dir, _ := sealedState(t)
 	fillSealedState(t, dir)
 	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
-		return root(tx, bucketProgress).Put(folderKey(1, 1), encodeProgress(&progress{copied: 1 << 62}))
+		return root(tx, bucketProgress).Put(rows.FolderKey(1, 1), rows.EncodeProgress(&rows.Progress{Copied: 1 << 62}))
 	})
 	l, err := open(t, dir).Ledger(t.Context(), 1, 1)
 	if err != nil || len(l.Entries) != 1 || cap(l.Entries) > 1<<20 {
@@ -131,7 +132,7 @@ func TestLedgerSharesMemory(t *testing.T) {
 		if len(en.Flags) == 0 {
 			continue
 		}
-		set := string(encodeFlags(en.Flags))
+		set := string(rows.EncodeFlags(en.Flags))
 		if first[set] == nil {
 			first[set] = &en.Flags[0]
 		}

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 const (
@@ -37,11 +38,11 @@ func (b *Store) AddRun(ctx context.Context, r store.Run, accounts []store.Accoun
 				return err
 			}
 			part := store.RunAccount{Account: id, Outcome: store.OutcomeOpen}
-			if err := root(tx, bucketRunParts).Put(runPartKey(r.ID, id), encodeRunAccount(&part)); err != nil {
+			if err := root(tx, bucketRunParts).Put(rows.RunPartKey(r.ID, id), rows.EncodeRunAccount(&part)); err != nil {
 				return err
 			}
 		}
-		if err := root(tx, bucketRuns).Put(runKey(r.ID), encodeRun(&r)); err != nil {
+		if err := root(tx, bucketRuns).Put(rows.RunKey(r.ID), rows.EncodeRun(&r)); err != nil {
 			return err
 		}
 		return pruneRuns(tx, r.Domain)
@@ -75,7 +76,7 @@ func pruneRuns(tx *bbolt.Tx, domain string) error {
 func removeRun(tx *bbolt.Tx, id store.RunID) error {
 	parts := root(tx, bucketRunParts)
 	var keys [][]byte
-	if err := eachWithPrefix(parts, runKey(id), func(key, _ []byte) error {
+	if err := eachWithPrefix(parts, rows.RunKey(id), func(key, _ []byte) error {
 		keys = append(keys, bytes.Clone(key))
 		return nil
 	}); err != nil {
@@ -86,7 +87,7 @@ func removeRun(tx *bbolt.Tx, id store.RunID) error {
 			return err
 		}
 	}
-	return root(tx, bucketRuns).Delete(runKey(id))
+	return root(tx, bucketRuns).Delete(rows.RunKey(id))
 }
 
 // PutRun implements store.Store.
@@ -99,31 +100,31 @@ func (b *Store) PutRun(ctx context.Context, r store.Run, changed []store.RunAcco
 		return err
 	}
 	return b.update(ctx, 1+len(changed), func(tx *bbolt.Tx) error {
-		if root(tx, bucketRuns).Get(runKey(r.ID)) == nil {
+		if root(tx, bucketRuns).Get(rows.RunKey(r.ID)) == nil {
 			return store.ErrNotFound
 		}
 		for _, a := range changed {
-			key := runPartKey(r.ID, a.Account)
+			key := rows.RunPartKey(r.ID, a.Account)
 			if root(tx, bucketRunParts).Get(key) == nil {
 				return store.ErrNotFound
 			}
-			if err := root(tx, bucketRunParts).Put(key, encodeRunAccount(&a)); err != nil {
+			if err := root(tx, bucketRunParts).Put(key, rows.EncodeRunAccount(&a)); err != nil {
 				return err
 			}
 		}
-		return root(tx, bucketRuns).Put(runKey(r.ID), encodeRun(&r))
+		return root(tx, bucketRuns).Put(rows.RunKey(r.ID), rows.EncodeRun(&r))
 	})
 }
 
 // Run implements store.Store.
 func (b *Store) Run(ctx context.Context, id store.RunID) (r store.Run, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		row := root(tx, bucketRuns).Get(runKey(id))
+		row := root(tx, bucketRuns).Get(rows.RunKey(id))
 		if row == nil {
 			return store.ErrNotFound
 		}
-		if r, err = decodeRun(id, row); err != nil {
-			return damaged(bucketRuns, runKey(id), err)
+		if r, err = rows.DecodeRun(id, row); err != nil {
+			return rows.Damaged(bucketRuns, rows.RunKey(id), err)
 		}
 		return nil
 	})
@@ -146,13 +147,13 @@ func (b *Store) Runs(ctx context.Context, domain string) (runs []store.Run, err 
 func readRuns(tx *bbolt.Tx, domain string) (runs []store.Run, err error) {
 	c := root(tx, bucketRuns).Cursor()
 	for key, row := c.Last(); key != nil; key, row = c.Prev() {
-		id, err := decodeNumber(key)
+		id, err := rows.DecodeNumber(key)
 		if err != nil {
-			return nil, damaged(bucketRuns, key, err)
+			return nil, rows.Damaged(bucketRuns, key, err)
 		}
-		r, err := decodeRun(store.RunID(id), row)
+		r, err := rows.DecodeRun(store.RunID(id), row)
 		if err != nil {
-			return nil, damaged(bucketRuns, key, err)
+			return nil, rows.Damaged(bucketRuns, key, err)
 		}
 		if domain == "" || r.Domain == domain {
 			runs = append(runs, r)
@@ -164,17 +165,17 @@ func readRuns(tx *bbolt.Tx, domain string) (runs []store.Run, err error) {
 // RunAccounts implements store.Store.
 func (b *Store) RunAccounts(ctx context.Context, id store.RunID) (accounts []store.RunAccount, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		if root(tx, bucketRuns).Get(runKey(id)) == nil {
+		if root(tx, bucketRuns).Get(rows.RunKey(id)) == nil {
 			return store.ErrNotFound
 		}
-		return eachWithPrefix(root(tx, bucketRunParts), runKey(id), func(key, row []byte) error {
-			account, err := decodeNumber(key[len(runKey(id)):])
+		return eachWithPrefix(root(tx, bucketRunParts), rows.RunKey(id), func(key, row []byte) error {
+			account, err := rows.DecodeNumber(key[len(rows.RunKey(id)):])
 			if err != nil {
-				return damaged(bucketRunParts, key, err)
+				return rows.Damaged(bucketRunParts, key, err)
 			}
-			a, err := decodeRunAccount(store.AccountID(account), row)
+			a, err := rows.DecodeRunAccount(store.AccountID(account), row)
 			if err != nil {
-				return damaged(bucketRunParts, key, err)
+				return rows.Damaged(bucketRunParts, key, err)
 			}
 			accounts = append(accounts, a)
 			return nil

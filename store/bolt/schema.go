@@ -10,6 +10,7 @@ import (
 
 	"postferry/internal/private"
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -93,9 +94,9 @@ func checkSchema(tx *bbolt.Tx, path string) (found bool, err error) {
 
 // readVersion reads the version of the schema of a database that has one.
 func readVersion(tx *bbolt.Tx) (uint64, error) {
-	version, err := decodeNumber(root(tx, bucketMeta).Get([]byte(metaSchema)))
+	version, err := rows.DecodeNumber(root(tx, bucketMeta).Get([]byte(metaSchema)))
 	if err != nil {
-		return 0, damaged(bucketMeta, []byte(metaSchema), err)
+		return 0, rows.Damaged(bucketMeta, []byte(metaSchema), err)
 	}
 	return version, nil
 }
@@ -154,7 +155,7 @@ func (b *Store) create(key seal.Key) error {
 		meta := root(tx, bucketMeta)
 		return errors.Join(
 			putKeyCheck(tx, s),
-			meta.Put([]byte(metaSchema), encodeNumber(schemaVersion)),
+			meta.Put([]byte(metaSchema), rows.EncodeNumber(schemaVersion)),
 		)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
 
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -31,7 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 		want  string
 	}{
 		"a newer schema": {
-			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(4)) },
+			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), rows.EncodeNumber(4)) },
 			"written by a newer Postferry (schema 4; this one knows up to 3)",
 		},
 		"a damaged schema": {

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // AddSession implements store.Access.
@@ -30,7 +31,7 @@ func (b *Store) AddSession(ctx context.Context, s store.Session, from string) er
 			}
 			own = own[1:]
 		}
-		return root(tx, bucketSessions).Put(s.ID[:], encodeSession(&s))
+		return root(tx, bucketSessions).Put(s.ID[:], rows.EncodeSession(&s))
 	})
 }
 
@@ -41,8 +42,8 @@ func noteFrom(tx *bbolt.Tx, key []byte, from string) error {
 		return err
 	}
 	others := slices.DeleteFunc(a.From, func(known string) bool { return known == from })
-	a.From = append([]string{from}, others[:min(len(others), maxFrom-1)]...)
-	return root(tx, bucketAdmins).Put(key, encodeAdmin(&a))
+	a.From = append([]string{from}, others[:min(len(others), rows.MaxFrom-1)]...)
+	return root(tx, bucketAdmins).Put(key, rows.EncodeAdmin(&a))
 }
 
 func getSession(tx *bbolt.Tx, id store.Digest) (store.Session, error) {
@@ -50,9 +51,9 @@ func getSession(tx *bbolt.Tx, id store.Digest) (store.Session, error) {
 	if row == nil {
 		return store.Session{}, store.ErrNotFound
 	}
-	s, err := decodeSession(id, row)
+	s, err := rows.DecodeSession(id, row)
 	if err != nil {
-		return store.Session{}, damaged(bucketSessions, id[:], err)
+		return store.Session{}, rows.Damaged(bucketSessions, id[:], err)
 	}
 	return s, nil
 }
@@ -60,11 +61,11 @@ func getSession(tx *bbolt.Tx, id store.Digest) (store.Session, error) {
 func allSessions(tx *bbolt.Tx) (sessions []store.Session, err error) {
 	err = root(tx, bucketSessions).ForEach(func(key, row []byte) error {
 		if len(key) != len(store.Digest{}) {
-			return damaged(bucketSessions, key, errKey)
+			return rows.Damaged(bucketSessions, key, rows.ErrKey)
 		}
-		s, err := decodeSession(store.Digest(key), row)
+		s, err := rows.DecodeSession(store.Digest(key), row)
 		if err != nil {
-			return damaged(bucketSessions, key, err)
+			return rows.Damaged(bucketSessions, key, err)
 		}
 		sessions = append(sessions, s)
 		return nil
@@ -112,7 +113,7 @@ func (b *Store) UseSession(ctx context.Context, id store.Digest, when time.Time)
 			return err
 		}
 		s.Used = when
-		return root(tx, bucketSessions).Put(id[:], encodeSession(&s))
+		return root(tx, bucketSessions).Put(id[:], rows.EncodeSession(&s))
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 	"postferry/store/seal"
 )
 
@@ -29,9 +30,9 @@ func (b *Store) SignIns(ctx context.Context) (all []store.SignIn, err error) {
 // eachSignIn calls fn for each way to sign in. Without a sealer it has no secret.
 func eachSignIn(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, s *store.SignIn) error) error {
 	return root(tx, bucketSignIns).ForEach(func(key, row []byte) error {
-		s, err := decodeSignIn(key, row, sealer)
+		s, err := rows.DecodeSignIn(key, row, sealer)
 		if err != nil {
-			return damaged(bucketSignIns, key, err)
+			return rows.Damaged(bucketSignIns, key, err)
 		}
 		return fn(key, &s)
 	})
@@ -49,15 +50,15 @@ func (b *Store) PutSignIn(ctx context.Context, s store.SignIn) error {
 		if _, err := getDomain(tx, s.Domain); err != nil {
 			return err
 		}
-		key := signInKey(s.Domain, s.Side)
-		return root(tx, bucketSignIns).Put(key, encodeSignIn(key, &s, b.sealer))
+		key := rows.SignInKey(s.Domain, s.Side)
+		return root(tx, bucketSignIns).Put(key, rows.EncodeSignIn(key, &s, b.sealer))
 	})
 }
 
 // DeleteSignIn implements store.SignIns.
 func (b *Store) DeleteSignIn(ctx context.Context, domain string, side store.Side) error {
 	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
-		if root(tx, bucketSignIns).Get(signInKey(domain, side)) == nil {
+		if root(tx, bucketSignIns).Get(rows.SignInKey(domain, side)) == nil {
 			return store.ErrNotFound
 		}
 		return deleteSignIn(tx, domain, side)
@@ -66,7 +67,7 @@ func (b *Store) DeleteSignIn(ctx context.Context, domain string, side store.Side
 
 // deleteSignIn removes how Postferry signs in at a server, and what people have agreed to there.
 func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
-	prefix := append(signInKey(domain, side), 0)
+	prefix := append(rows.SignInKey(domain, side), 0)
 	consents := root(tx, bucketConsents)
 	var gone [][]byte
 	c := consents.Cursor()
@@ -78,7 +79,7 @@ func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
 			return err
 		}
 	}
-	return root(tx, bucketSignIns).Delete(signInKey(domain, side))
+	return root(tx, bucketSignIns).Delete(rows.SignInKey(domain, side))
 }
 
 // Consent implements store.SignIns.
@@ -92,14 +93,14 @@ func (b *Store) Consent(ctx context.Context, m store.Mailbox) (c store.Consent, 
 
 // getConsent reads a consent.
 func getConsent(tx *bbolt.Tx, m store.Mailbox, sealer *seal.Sealer) (store.Consent, error) {
-	key := consentKey(m)
+	key := rows.ConsentKey(m)
 	row := root(tx, bucketConsents).Get(key)
 	if row == nil {
 		return store.Consent{}, store.ErrNotFound
 	}
-	c, err := decodeConsent(key, row, sealer)
+	c, err := rows.DecodeConsent(key, row, sealer)
 	if err != nil {
-		return store.Consent{}, damaged(bucketConsents, key, err)
+		return store.Consent{}, rows.Damaged(bucketConsents, key, err)
 	}
 	return c, nil
 }
@@ -123,9 +124,9 @@ func (b *Store) Consents(ctx context.Context, domain string) (all []store.Consen
 // eachConsent calls fn for each consent. Without a sealer it has no secret.
 func eachConsent(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, c *store.Consent) error) error {
 	return root(tx, bucketConsents).ForEach(func(key, row []byte) error {
-		c, err := decodeConsent(key, row, sealer)
+		c, err := rows.DecodeConsent(key, row, sealer)
 		if err != nil {
-			return damaged(bucketConsents, key, err)
+			return rows.Damaged(bucketConsents, key, err)
 		}
 		return fn(key, &c)
 	})
@@ -143,8 +144,8 @@ func (b *Store) PutConsent(ctx context.Context, c store.Consent) error {
 }
 
 func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
-	key := consentKey(c.Mailbox)
-	return root(tx, bucketConsents).Put(key, encodeConsent(key, c, sealer))
+	key := rows.ConsentKey(c.Mailbox)
+	return root(tx, bucketConsents).Put(key, rows.EncodeConsent(key, c, sealer))
 }
 
 // RenewConsent implements store.SignIns.
@@ -170,7 +171,7 @@ func (b *Store) RenewConsent(ctx context.Context, m store.Mailbox, was, now stor
 // DeleteConsent implements store.SignIns.
 func (b *Store) DeleteConsent(ctx context.Context, m store.Mailbox) error {
 	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
-		key := consentKey(m)
+		key := rows.ConsentKey(m)
 		if root(tx, bucketConsents).Get(key) == nil {
 			return store.ErrNotFound
 		}
@@ -182,8 +183,8 @@ func (b *Store) DeleteConsent(ctx context.Context, m store.Mailbox) error {
 func removeConsents(tx *bbolt.Tx, a *store.Account) error {
 	consents, domain := root(tx, bucketConsents), string(store.FoldLogin(a.Domain))
 	return errors.Join(
-		consents.Delete(consentKey(store.Mailbox{Domain: domain, Side: store.OldSide, Login: a.Old.Login})),
-		consents.Delete(consentKey(store.Mailbox{Domain: domain, Side: store.NewSide, Login: a.New.Login})),
+		consents.Delete(rows.ConsentKey(store.Mailbox{Domain: domain, Side: store.OldSide, Login: a.Old.Login})),
+		consents.Delete(rows.ConsentKey(store.Mailbox{Domain: domain, Side: store.NewSide, Login: a.New.Login})),
 	)
 }
 
@@ -192,11 +193,11 @@ func resealSignIns(tx *bbolt.Tx, from, to *seal.Sealer) error {
 	signIns, consents := map[string][]byte{}, map[string][]byte{}
 	err := errors.Join(
 		eachSignIn(tx, from, func(key []byte, s *store.SignIn) error {
-			signIns[string(key)] = encodeSignIn(key, s, to)
+			signIns[string(key)] = rows.EncodeSignIn(key, s, to)
 			return nil
 		}),
 		eachConsent(tx, from, func(key []byte, c *store.Consent) error {
-			consents[string(key)] = encodeConsent(key, c, to)
+			consents[string(key)] = rows.EncodeConsent(key, c, to)
 			return nil
 		}),
 	)

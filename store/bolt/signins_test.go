@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // putSignIns gives a state one way to sign in and one consent.
@@ -61,13 +62,13 @@ func TestSignInsAreBound(t *testing.T) {
 	s, c := putSignIns(t, b)
 	err := b.db.Update(func(tx *bbolt.Tx) error {
 		consents, signIns := root(tx, bucketConsents), root(tx, bucketSignIns)
-		row := consents.Get(consentKey(c.Mailbox))
+		row := consents.Get(rows.ConsentKey(c.Mailbox))
 		for _, m := range []store.Mailbox{{Domain: "a.example", Side: store.OldSide, Login: "bert"}, {Domain: "b.example", Side: store.OldSide, Login: "anna"}} {
-			if err := consents.Put(consentKey(m), row); err != nil {
+			if err := consents.Put(rows.ConsentKey(m), row); err != nil {
 				return err
 			}
 		}
-		return signIns.Put(signInKey(s.Domain, store.NewSide), signIns.Get(signInKey(s.Domain, s.Side)))
+		return signIns.Put(rows.SignInKey(s.Domain, store.NewSide), signIns.Get(rows.SignInKey(s.Domain, s.Side)))
 	})
 	if err != nil {
 		t.Fatal(err)

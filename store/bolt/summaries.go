@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // Overview implements store.Store.
@@ -44,17 +45,17 @@ func (b *Store) Overview(ctx context.Context, domain string) (all []store.Overvi
 
 // seekSummary reads a summary through a cursor that mostly stands right before it.
 func seekSummary(c *bbolt.Cursor, id store.AccountID) (store.Summary, error) {
-	want := accountKey(id)
+	want := rows.AccountKey(id)
 	key, row := c.Next()
 	if string(key) != string(want) {
 		key, row = c.Seek(want)
 	}
 	if string(key) != string(want) {
-		return store.Summary{}, damaged(bucketSummaries, want, errShort)
+		return store.Summary{}, rows.Damaged(bucketSummaries, want, rows.ErrShort)
 	}
-	s, err := decodeSummary(row)
+	s, err := rows.DecodeSummary(row)
 	if err != nil {
-		return store.Summary{}, damaged(bucketSummaries, want, err)
+		return store.Summary{}, rows.Damaged(bucketSummaries, want, err)
 	}
 	return s, nil
 }
@@ -91,16 +92,16 @@ func changeSummary(tx *bbolt.Tx, id store.AccountID, set func(*store.Summary)) e
 		return err
 	}
 	set(&s)
-	return root(tx, bucketSummaries).Put(accountKey(id), encodeSummary(&s))
+	return root(tx, bucketSummaries).Put(rows.AccountKey(id), rows.EncodeSummary(&s))
 }
 
 // countFolders brings the summary up to date after rows of folders changed.
 func countFolders(tx *bbolt.Tx, id store.AccountID) error {
 	folders, leftOut := uint64(0), uint64(0)
-	err := eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
-		f, err := decodeFolder(0, row)
+	err := eachWithPrefix(root(tx, bucketFolders), rows.AccountKey(id), func(key, row []byte) error {
+		f, err := rows.DecodeFolder(0, row)
 		if err != nil {
-			return damaged(bucketFolders, key, err)
+			return rows.Damaged(bucketFolders, key, err)
 		}
 		if f.State != store.FolderSkipped {
 			folders++

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // AddToken implements store.Access.
@@ -26,7 +27,7 @@ func (b *Store) AddToken(ctx context.Context, t store.Token) (store.Token, error
 			return err
 		}
 		t.ID = id
-		return tokens.Put(t.Digest[:], encodeToken(&t))
+		return tokens.Put(t.Digest[:], rows.EncodeToken(&t))
 	})
 	if err != nil {
 		return store.Token{}, err
@@ -68,9 +69,9 @@ func getToken(tx *bbolt.Tx, digest store.Digest) (store.Token, error) {
 	if row == nil {
 		return store.Token{}, store.ErrNotFound
 	}
-	t, err := decodeToken(digest, row)
+	t, err := rows.DecodeToken(digest, row)
 	if err != nil {
-		return store.Token{}, damaged(bucketTokens, digest[:], err)
+		return store.Token{}, rows.Damaged(bucketTokens, digest[:], err)
 	}
 	return t, nil
 }
@@ -78,7 +79,7 @@ func getToken(tx *bbolt.Tx, digest store.Digest) (store.Token, error) {
 func allTokens(tx *bbolt.Tx) (tokens []store.Token, err error) {
 	err = root(tx, bucketTokens).ForEach(func(key, _ []byte) error {
 		if len(key) != len(store.Digest{}) {
-			return damaged(bucketTokens, key, errKey)
+			return rows.Damaged(bucketTokens, key, rows.ErrKey)
 		}
 		t, err := getToken(tx, store.Digest(key))
 		tokens = append(tokens, t)
@@ -105,7 +106,7 @@ func (b *Store) UseToken(ctx context.Context, digest store.Digest, when time.Tim
 			return err
 		}
 		t.Used = when
-		return root(tx, bucketTokens).Put(digest[:], encodeToken(&t))
+		return root(tx, bucketTokens).Put(digest[:], rows.EncodeToken(&t))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // upgrade brings a database of an earlier Postferry up to date, all of it or nothing.
@@ -47,7 +48,7 @@ func (b *Store) upgradeFrom(tx *bbolt.Tx, version uint64) error {
 			return err
 		}
 	}
-	return root(tx, bucketMeta).Put([]byte(metaSchema), encodeNumber(schemaVersion))
+	return root(tx, bucketMeta).Put([]byte(metaSchema), rows.EncodeNumber(schemaVersion))
 }
 
 // upgradeFromV1: problems have got a kind and say which server they are about,
@@ -61,13 +62,13 @@ func (b *Store) upgradeFromV1(tx *bbolt.Tx) error {
 	accounts := root(tx, bucketAccounts)
 	troubled := map[store.AccountID]store.Account{}
 	if err := accounts.ForEach(func(key, row []byte) error {
-		id, err := decodeNumber(key)
+		id, err := rows.DecodeNumber(key)
 		if err != nil {
-			return damaged(bucketAccounts, key, err)
+			return rows.Damaged(bucketAccounts, key, err)
 		}
-		a, err := decodeAccountV1(store.AccountID(id), row, b.sealer)
+		a, err := rows.DecodeAccountV1(store.AccountID(id), row, b.sealer)
 		if err != nil {
-			return damaged(bucketAccounts, key, err)
+			return rows.Damaged(bucketAccounts, key, err)
 		}
 		if a.Problem != nil {
 			troubled[a.ID] = a
@@ -76,12 +77,12 @@ func (b *Store) upgradeFromV1(tx *bbolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		return summaries.Put(key, encodeSummary(&s))
+		return summaries.Put(key, rows.EncodeSummary(&s))
 	}); err != nil {
 		return err
 	}
 	for id, a := range troubled {
-		if err := accounts.Put(accountKey(id), encodeAccount(&a, b.sealer)); err != nil {
+		if err := accounts.Put(rows.AccountKey(id), rows.EncodeAccount(&a, b.sealer)); err != nil {
 			return err
 		}
 	}
@@ -90,7 +91,7 @@ func (b *Store) upgradeFromV1(tx *bbolt.Tx) error {
 
 // summarize counts what the store otherwise keeps count of.
 func summarize(tx *bbolt.Tx, id store.AccountID) (s store.Summary, err error) {
-	if err := eachWithPrefix(root(tx, bucketFolders), accountKey(id), func(key, row []byte) error {
+	if err := eachWithPrefix(root(tx, bucketFolders), rows.AccountKey(id), func(key, row []byte) error {
 		f, err := readFolder(tx, key, row)
 		if err != nil {
 			return err
@@ -105,24 +106,24 @@ func summarize(tx *bbolt.Tx, id store.AccountID) (s store.Summary, err error) {
 	}); err != nil {
 		return s, err
 	}
-	if err := eachWithPrefix(root(tx, bucketPasses), accountKey(id), func(key, row []byte) error {
-		p, err := decodePass(row)
+	if err := eachWithPrefix(root(tx, bucketPasses), rows.AccountKey(id), func(key, row []byte) error {
+		p, err := rows.DecodePass(row)
 		if err != nil {
-			return damaged(bucketPasses, key, err)
+			return rows.Damaged(bucketPasses, key, err)
 		}
 		s.Note(&p)
 		return nil
 	}); err != nil {
 		return s, err
 	}
-	entries := root(tx, bucketLedger).Bucket(accountKey(id))
+	entries := root(tx, bucketLedger).Bucket(rows.AccountKey(id))
 	if entries == nil {
 		return s, nil
 	}
 	return s, entries.ForEach(func(key, row []byte) error {
-		en, _, err := decodeEntry(row, 0)
+		en, _, err := rows.DecodeEntry(row, 0)
 		if err != nil {
-			return damaged(bucketLedger, key, err)
+			return rows.Damaged(bucketLedger, key, err)
 		}
 		s.Bytes += uint64(en.Size)
 		return nil

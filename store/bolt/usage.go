@@ -6,18 +6,19 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // PutUsage implements store.Store.
 func (b *Store) PutUsage(ctx context.Context, id store.AccountID, hours []store.Usage) error {
-	if len(hours) > maxUsage {
-		return store.Invalid("the usage of %d hours: %d are kept", len(hours), maxUsage)
+	if len(hours) > rows.MaxUsage {
+		return store.Invalid("the usage of %d hours: %d are kept", len(hours), rows.MaxUsage)
 	}
 	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
-		return root(tx, bucketUsage).Put(accountKey(id), encodeUsage(hours))
+		return root(tx, bucketUsage).Put(rows.AccountKey(id), rows.EncodeUsage(hours))
 	})
 }
 
@@ -27,12 +28,12 @@ func (b *Store) Usage(ctx context.Context, id store.AccountID) (hours []store.Us
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
-		row := root(tx, bucketUsage).Get(accountKey(id))
+		row := root(tx, bucketUsage).Get(rows.AccountKey(id))
 		if row == nil {
 			return nil
 		}
-		if hours, err = decodeUsage(row); err != nil {
-			return damaged(bucketUsage, accountKey(id), err)
+		if hours, err = rows.DecodeUsage(row); err != nil {
+			return rows.Damaged(bucketUsage, rows.AccountKey(id), err)
 		}
 		return nil
 	})

@@ -1,11 +1,12 @@
-package bolt
+package rows
 
 import "postferry/store"
 
-// maxFrom is how many networks of one administrator are kept.
-const maxFrom = 10
+// MaxFrom is how many networks of one administrator are kept.
+const MaxFrom = 10
 
-func encodeAdmin(a *store.Admin) []byte {
+// EncodeAdmin makes an administrator's row.
+func EncodeAdmin(a *store.Admin) []byte {
 	var e encoder
 	e.text(a.Name)
 	e.text(a.Scope)
@@ -19,7 +20,8 @@ func encodeAdmin(a *store.Admin) []byte {
 	return e
 }
 
-func decodeAdmin(row []byte) (store.Admin, error) {
+// DecodeAdmin reads an administrator's row.
+func DecodeAdmin(row []byte) (store.Admin, error) {
 	d := decoder{rest: row}
 	a := store.Admin{
 		Name:    d.text(),
@@ -29,14 +31,15 @@ func decodeAdmin(row []byte) (store.Admin, error) {
 		Changed: d.time(),
 	}
 	if d.more() {
-		for range d.uint(maxFrom) {
+		for range d.uint(MaxFrom) {
 			a.From = append(a.From, d.text())
 		}
 	}
 	return a, d.done()
 }
 
-func encodeSession(s *store.Session) []byte {
+// EncodeSession makes the row of a session of the import page.
+func EncodeSession(s *store.Session) []byte {
 	var e encoder
 	e.text(s.Admin)
 	e.time(s.Created)
@@ -44,13 +47,15 @@ func encodeSession(s *store.Session) []byte {
 	return e
 }
 
-func decodeSession(id store.Digest, row []byte) (store.Session, error) {
+// DecodeSession reads the row of a session of the import page.
+func DecodeSession(id store.Digest, row []byte) (store.Session, error) {
 	d := decoder{rest: row}
 	s := store.Session{ID: id, Admin: d.text(), Created: d.time(), Used: d.time()}
 	return s, d.done()
 }
 
-func encodeToken(t *store.Token) []byte {
+// EncodeToken makes the row of an API token.
+func EncodeToken(t *store.Token) []byte {
 	var e encoder
 	e.uint(t.ID)
 	e.text(t.Name)
@@ -62,7 +67,8 @@ func encodeToken(t *store.Token) []byte {
 	return e
 }
 
-func decodeToken(digest store.Digest, row []byte) (store.Token, error) {
+// DecodeToken reads the row of an API token.
+func DecodeToken(digest store.Digest, row []byte) (store.Token, error) {
 	d := decoder{rest: row}
 	t := store.Token{
 		Digest:  digest,
@@ -79,7 +85,8 @@ func decodeToken(digest store.Digest, row []byte) (store.Token, error) {
 	return t, d.done()
 }
 
-func encodeAudit(a *store.AuditEntry) []byte {
+// EncodeAudit makes the row of an entry of the audit log.
+func EncodeAudit(a *store.AuditEntry) []byte {
 	var e encoder
 	e.time(a.When)
 	e.text(a.Who)
@@ -91,8 +98,9 @@ func encodeAudit(a *store.AuditEntry) []byte {
 	return e
 }
 
-func decodeAudit(key, row []byte) (store.AuditEntry, error) {
-	id, err := decodeNumber(key)
+// DecodeAudit reads the row of an entry of the audit log.
+func DecodeAudit(key, row []byte) (store.AuditEntry, error) {
+	id, err := DecodeNumber(key)
 	if err != nil {
 		return store.AuditEntry{}, err
 	}

@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import "postferry/store"
 
@@ -8,7 +8,8 @@ const (
 	passKind     // it has the kind of its problem and what else is known of that
 )
 
-func encodePass(p *store.Pass) []byte {
+// EncodePass makes a pass's row.
+func EncodePass(p *store.Pass) []byte {
 	var e encoder
 	e.time(p.Started)
 	e.time(p.Ended)
@@ -35,7 +36,8 @@ func encodePass(p *store.Pass) []byte {
 	return e
 }
 
-func decodePass(row []byte) (store.Pass, error) {
+// DecodePass reads a pass's row.
+func DecodePass(row []byte) (store.Pass, error) {
 	d := decoder{rest: row}
 	p := store.Pass{
 		Started:     d.time(),
@@ -54,7 +56,8 @@ func decodePass(row []byte) (store.Pass, error) {
 	return p, d.done()
 }
 
-func encodeUsage(hours []store.Usage) []byte {
+// EncodeUsage makes the row of an account's usage.
+func EncodeUsage(hours []store.Usage) []byte {
 	var e encoder
 	e.uint(uint64(len(hours)))
 	for _, h := range hours {
@@ -65,15 +68,16 @@ func encodeUsage(hours []store.Usage) []byte {
 	return e
 }
 
-func decodeUsage(row []byte) ([]store.Usage, error) {
+// DecodeUsage reads the row of an account's usage.
+func DecodeUsage(row []byte) ([]store.Usage, error) {
 	d := decoder{rest: row}
 	var hours []store.Usage
-	for range d.uint(maxUsage) {
+	for range d.uint(MaxUsage) {
 		hours = append(hours, store.Usage{Hour: d.time(), Old: d.uint64(), New: d.uint64()})
 	}
 	return hours, d.done()
 }
 
-// maxUsage is how many hours of an account's usage are kept: 24, and the one
+// MaxUsage is how many hours of an account's usage are kept: 24, and the one
 // that goes on.
-const maxUsage = 25
+const MaxUsage = 25

@@ -1,11 +1,12 @@
-package bolt
+package rows
 
 import (
 	"postferry/store"
 	"postferry/store/seal"
 )
 
-func encodeAccount(a *store.Account, s *seal.Sealer) []byte {
+// EncodeAccount makes an account's row, with its passwords sealed.
+func EncodeAccount(a *store.Account, s *seal.Sealer) []byte {
 	e := make(encoder, 0, 256)
 	e.text(a.Domain)
 	e.text(a.Login)
@@ -80,13 +81,13 @@ func decodeAccountMarks(d *decoder, a *store.Account) {
 	}
 }
 
-// decodeAccount reads an account; without a sealer its passwords stay empty.
-func decodeAccount(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
+// DecodeAccount reads an account; without a sealer its passwords stay empty.
+func DecodeAccount(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
 	return decodeAccountWith(id, row, s, decodeProblem)
 }
 
-// decodeAccountV1 reads a row of the schema's first version, whose problems have no kind.
-func decodeAccountV1(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
+// DecodeAccountV1 reads a row of the schema's first version, whose problems have no kind.
+func DecodeAccountV1(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
 	return decodeAccountWith(id, row, s, decodeProblemV1)
 }
 

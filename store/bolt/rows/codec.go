@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import (
 	"bytes"
@@ -40,11 +40,12 @@ func (e *encoder) time(t time.Time) {
 
 func (e *encoder) duration(v time.Duration) { *e = binary.AppendVarint(*e, int64(v)) }
 
+// Mistakes of rows. They follow "the row" in a sentence.
 var (
-	errShort = errors.New("ends too early")
+	ErrShort = errors.New("ends too early")
 	errRange = errors.New("holds a number out of range")
 	errLong  = errors.New("has bytes behind its end")
-	errKey   = errors.New("has a malformed key")
+	ErrKey   = errors.New("has a malformed key")
 )
 
 // A decoder takes a row apart. After the first mistake every value is zero
@@ -65,7 +66,7 @@ func (d *decoder) uint(limit uint64) uint64 {
 	v, n := binary.Uvarint(d.rest)
 	switch {
 	case n == 0:
-		d.fail(errShort)
+		d.fail(ErrShort)
 	case n < 0 || v > limit:
 		d.fail(errRange)
 	default:
@@ -85,7 +86,7 @@ func (d *decoder) bool() bool { return d.uint(1) == 1 }
 // caller bounds n.
 func (d *decoder) raw(n int) []byte {
 	if n > len(d.rest) {
-		d.fail(errShort)
+		d.fail(ErrShort)
 		return make([]byte, n)
 	}
 	b := d.rest[:n]
@@ -98,7 +99,7 @@ func (d *decoder) fixed32() uint32 { return binary.BigEndian.Uint32(d.raw(4)) }
 func (d *decoder) text() string {
 	n := d.uint(math.MaxInt32)
 	if n > uint64(len(d.rest)) {
-		d.fail(errShort)
+		d.fail(ErrShort)
 		return ""
 	}
 	return string(d.raw(int(n)))
@@ -115,7 +116,7 @@ func (d *decoder) bytes() []byte {
 func (d *decoder) int() int64 {
 	v, n := binary.Varint(d.rest)
 	if n <= 0 {
-		d.fail(errShort)
+		d.fail(ErrShort)
 		return 0
 	}
 	d.rest = d.rest[n:]
@@ -145,37 +146,38 @@ func (d *decoder) done() error {
 	return d.err
 }
 
-// damageError says which row could not be read.
-type damageError struct {
+// Damage says which row could not be read.
+type Damage struct {
 	bucket string
 	key    []byte
 	err    error
 }
 
-func (e *damageError) Error() string {
+func (e *Damage) Error() string {
 	return fmt.Sprintf("bucket %s, key %x: the row %v", e.bucket, e.key, e.err)
 }
 
-func (e *damageError) Unwrap() error { return e.err }
+func (e *Damage) Unwrap() error { return e.err }
 
-// damaged wraps the mistake of a row; a mistake of another row that was
+// Damaged wraps the mistake of a row; a mistake of another row that was
 // needed to read it passes unchanged.
-func damaged(bucket string, key []byte, err error) error {
-	var inner *damageError
+func Damaged(bucket string, key []byte, err error) error {
+	var inner *Damage
 	if errors.As(err, &inner) {
 		return err
 	}
-	return &damageError{bucket: bucket, key: bytes.Clone(key), err: err}
+	return &Damage{bucket: bucket, key: bytes.Clone(key), err: err}
 }
 
-// encodeNumber and decodeNumber are for the rows that are one number, fixed
+// EncodeNumber and decodeNumber are for the rows that are one number, fixed
 // in length so that their order is the numbers' order.
-func encodeNumber(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+func EncodeNumber(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
-func decodeNumber(row []byte) (uint64, error) {
+// DecodeNumber reads a row that is one number.
+func DecodeNumber(row []byte) (uint64, error) {
 	switch {
 	case len(row) < 8:
-		return 0, errShort
+		return 0, ErrShort
 	case len(row) > 8:
 		return 0, errLong
 	}

@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import (
 	"bytes"
@@ -76,16 +76,16 @@ func endingOf(v any) int {
 
 func addedToProgress(v any) int {
 	var e encoder
-	p := v.(progress)
-	encodeNewSide(&e, &p.checkpoint)
+	p := v.(Progress)
+	encodeNewSide(&e, &p.Checkpoint)
 	return len(e) + addedOrder(v)
 }
 
 // addedOrder is what rows had not that were written before folders had an order.
 func addedOrder(v any) int {
 	var e encoder
-	p := v.(progress)
-	encodeOrder(&e, &p.order)
+	p := v.(Progress)
+	encodeOrder(&e, &p.Order)
 	return len(e)
 }
 
@@ -103,52 +103,52 @@ const testValidity, testFlagSet = 1_710_000_000, 3
 func rowKinds(s *seal.Sealer) []rowKind {
 	return []rowKind{
 		kind("account", drawAccount,
-			func(a store.Account) []byte { return encodeAccount(&a, s) },
-			func(row []byte) (store.Account, error) { return decodeAccount(7, row, s) }).withAdded(addedToAccount),
+			func(a store.Account) []byte { return EncodeAccount(&a, s) },
+			func(row []byte) (store.Account, error) { return DecodeAccount(7, row, s) }).withAdded(addedToAccount),
 		kind("folder", drawFolder,
-			func(f store.Folder) []byte { return encodeFolder(&f) },
-			func(row []byte) (store.Folder, error) { return decodeFolder(7, row) }),
+			func(f store.Folder) []byte { return EncodeFolder(&f) },
+			func(row []byte) (store.Folder, error) { return DecodeFolder(7, row) }),
 		kind("progress", drawProgress,
-			func(p progress) []byte { return encodeProgress(&p) }, decodeProgress).withAdded(addedToProgress).withSince(addedOrder),
+			func(p Progress) []byte { return EncodeProgress(&p) }, DecodeProgress).withAdded(addedToProgress).withSince(addedOrder),
 		kind("entry", drawEntry,
-			func(en store.Entry) []byte { return encodeEntry(&en, testValidity, testFlagSet) },
+			func(en store.Entry) []byte { return EncodeEntry(&en, testValidity, testFlagSet) },
 			func(row []byte) (store.Entry, error) {
-				en, _, err := decodeEntry(row, testValidity)
+				en, _, err := DecodeEntry(row, testValidity)
 				return en, err
 			}),
 		kind("intent", drawIntent,
-			func(in store.Intent) []byte { return encodeIntent(&in) },
-			func(row []byte) (store.Intent, error) { return decodeIntent("key", row) }).withAdded(addedToIntent),
+			func(in store.Intent) []byte { return EncodeIntent(&in) },
+			func(row []byte) (store.Intent, error) { return DecodeIntent("key", row) }).withAdded(addedToIntent),
 		kind("quarantined", drawQuarantined,
-			func(q store.Quarantined) []byte { return encodeQuarantined(&q) },
-			func(row []byte) (store.Quarantined, error) { return decodeQuarantined("key", row) }),
+			func(q store.Quarantined) []byte { return EncodeQuarantined(&q) },
+			func(row []byte) (store.Quarantined, error) { return DecodeQuarantined("key", row) }),
 		kind("repaired", drawRepaired,
-			func(r store.Repaired) []byte { return encodeRepaired(&r) },
-			func(row []byte) (store.Repaired, error) { return decodeRepaired("key", row) }),
+			func(r store.Repaired) []byte { return EncodeRepaired(&r) },
+			func(row []byte) (store.Repaired, error) { return DecodeRepaired("key", row) }),
 		kind("pass", drawPass,
-			func(p store.Pass) []byte { return encodePass(&p) }, decodePass),
+			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
-			func(d store.Domain) []byte { return encodeDomain(&d) },
-			func(row []byte) (store.Domain, error) { return decodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince),
+			func(d store.Domain) []byte { return EncodeDomain(&d) },
+			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince),
 		kind("move", drawMove,
-			func(m store.Move) []byte { return encodeMove(&m) },
-			func(row []byte) (store.Move, error) { return decodeMove("example.com", row) }),
+			func(m store.Move) []byte { return EncodeMove(&m) },
+			func(row []byte) (store.Move, error) { return DecodeMove("example.com", row) }),
 		kind("report", drawReport,
-			func(r store.Report) []byte { return encodeReport(&r) },
-			func(row []byte) (store.Report, error) { return decodeReport(7, row) }),
+			func(r store.Report) []byte { return EncodeReport(&r) },
+			func(row []byte) (store.Report, error) { return DecodeReport(7, row) }),
 		kind("schedule", drawSchedule,
-			func(s store.Schedule) []byte { return encodeSchedule(&s) },
-			func(row []byte) (store.Schedule, error) { return decodeSchedule("example.com", row) }),
+			func(s store.Schedule) []byte { return EncodeSchedule(&s) },
+			func(row []byte) (store.Schedule, error) { return DecodeSchedule("example.com", row) }),
 		kind("run", drawRun,
-			func(r store.Run) []byte { return encodeRun(&r) },
-			func(row []byte) (store.Run, error) { return decodeRun(7, row) }),
+			func(r store.Run) []byte { return EncodeRun(&r) },
+			func(row []byte) (store.Run, error) { return DecodeRun(7, row) }),
 		kind("run's account", drawRunAccount,
-			func(a store.RunAccount) []byte { return encodeRunAccount(&a) },
-			func(row []byte) (store.RunAccount, error) { return decodeRunAccount(7, row) }),
+			func(a store.RunAccount) []byte { return EncodeRunAccount(&a) },
+			func(row []byte) (store.RunAccount, error) { return DecodeRunAccount(7, row) }),
 		kind("summary", drawSummary,
-			func(s store.Summary) []byte { return encodeSummary(&s) }, decodeSummary).withAdded(addedToSummary).withSince(endingOf),
-		kind("number", rapid.Uint64().Draw, encodeNumber, decodeNumber),
-		kind("flags", drawFlags, encodeFlags, decodeFlagSet),
+			func(s store.Summary) []byte { return EncodeSummary(&s) }, DecodeSummary).withAdded(addedToSummary).withSince(endingOf),
+		kind("number", rapid.Uint64().Draw, EncodeNumber, DecodeNumber),
+		kind("flags", drawFlags, EncodeFlags, DecodeFlagSet),
 	}
 }
 
@@ -257,14 +257,14 @@ func drawFolder(t *rapid.T, _ string) store.Folder {
 		Missing: store.Missing{Since: anyTime(t, "since"), Looks: rapid.Uint32().Draw(t, "looks"), Last: anyTime(t, "last look"), PutBack: rapid.Bool().Draw(t, "put back")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
 }
 
-func drawProgress(t *rapid.T, _ string) progress {
-	return progress{
-		validity: rapid.Uint32().Draw(t, "validity"),
-		checkpoint: store.Checkpoint{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
+func drawProgress(t *rapid.T, _ string) Progress {
+	return Progress{
+		Validity: rapid.Uint32().Draw(t, "validity"),
+		Checkpoint: store.Checkpoint{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UIDNext: imap.UID(rapid.Uint32().Draw(t, "uidnext")),
 			HighestModSeq: rapid.Uint64().Draw(t, "modseq"), Messages: rapid.Uint32().Draw(t, "messages"), Checked: anyTime(t, "checked"),
 			NewUIDValidity: rapid.Uint32().Draw(t, "new uidvalidity"), NewUIDNext: imap.UID(rapid.Uint32().Draw(t, "new uidnext")), NewHighestModSeq: rapid.Uint64().Draw(t, "new modseq")},
-		copied: rapid.Uint64().Draw(t, "copied"), quarantined: rapid.Uint64().Draw(t, "quarantined"),
-		order: drawOrder(t),
+		Copied: rapid.Uint64().Draw(t, "copied"), Quarantined: rapid.Uint64().Draw(t, "quarantined"),
+		Order: drawOrder(t),
 	}
 }
 
@@ -346,7 +346,7 @@ func TestRowsKeepEverything(t *testing.T) {
 
 func TestEntryIsSmall(t *testing.T) {
 	en := store.Entry{Key: "12345678", UIDValidity: testValidity, UID: 1 << 31, Size: 1 << 20}
-	if row := encodeEntry(&en, testValidity, 100); len(row) != 17 {
+	if row := EncodeEntry(&en, testValidity, 100); len(row) != 17 {
 		t.Errorf("the row takes %d octets, want 17", len(row))
 	}
 }

@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import (
 	"strings"
@@ -12,7 +12,8 @@ func signInPlace(key []byte) seal.Place { return seal.PlaceOf("sign-in", key) }
 
 func consentPlace(key []byte) seal.Place { return seal.PlaceOf("consent", key) }
 
-func encodeSignIn(key []byte, s *store.SignIn, sealer *seal.Sealer) []byte {
+// EncodeSignIn makes the row of how Postferry signs in, with its secret sealed.
+func EncodeSignIn(key []byte, s *store.SignIn, sealer *seal.Sealer) []byte {
 	var e encoder
 	e.text(string(s.Method))
 	for _, text := range []string{s.Login, s.Separator, s.Tenant, s.ClientID, s.Issuer, s.Scope, s.SetBy} {
@@ -23,10 +24,11 @@ func encodeSignIn(key []byte, s *store.SignIn, sealer *seal.Sealer) []byte {
 	return e
 }
 
-func decodeSignIn(key, row []byte, sealer *seal.Sealer) (s store.SignIn, err error) {
+// DecodeSignIn reads the row of how Postferry signs in, with its secret sealed.
+func DecodeSignIn(key, row []byte, sealer *seal.Sealer) (s store.SignIn, err error) {
 	side, domain, ok := strings.Cut(string(key), "\x00")
 	if !ok {
-		return s, errKey
+		return s, ErrKey
 	}
 	d := decoder{rest: row}
 	s = store.SignIn{Domain: domain, Side: store.Side(side), Method: store.SignInMethod(d.text())}
@@ -42,7 +44,8 @@ func decodeSignIn(key, row []byte, sealer *seal.Sealer) (s store.SignIn, err err
 	return s, err
 }
 
-func encodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
+// EncodeConsent makes a consent's row, with its refresh token sealed.
+func EncodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
 	var e encoder
 	e.text(c.Login)
 	e.text(c.Issuer)
@@ -52,10 +55,11 @@ func encodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
 	return e
 }
 
-func decodeConsent(key, row []byte, sealer *seal.Sealer) (c store.Consent, err error) {
+// DecodeConsent reads a consent's row, with its refresh token sealed.
+func DecodeConsent(key, row []byte, sealer *seal.Sealer) (c store.Consent, err error) {
 	parts := strings.SplitN(string(key), "\x00", 3)
 	if len(parts) != 3 {
-		return c, errKey
+		return c, ErrKey
 	}
 	d := decoder{rest: row}
 	c = store.Consent{Mailbox: store.Mailbox{Side: store.Side(parts[0]), Domain: parts[1], Login: d.text()}, Issuer: d.text(), ClientID: d.text(), Granted: d.time()}

@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import (
 	"github.com/emersion/go-imap/v2"
@@ -19,8 +19,8 @@ const (
 	folderPutBack
 )
 
-// encodeFolder leaves out what encodeProgress keeps.
-func encodeFolder(f *store.Folder) []byte {
+// EncodeFolder leaves out what encodeProgress keeps.
+func EncodeFolder(f *store.Folder) []byte {
 	var e encoder
 	e.text(f.Old)
 	e.text(f.New)
@@ -77,7 +77,8 @@ func encodeFolderMarked(e *encoder, f *store.Folder, marks uint64) {
 	}
 }
 
-func decodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
+// DecodeFolder reads a folder's row.
+func DecodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 	d := decoder{rest: row}
 	f := store.Folder{
 		ID:    id,
@@ -107,27 +108,28 @@ func decodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 	return f, d.done()
 }
 
-// progress is the part of a folder that batches change.
-type progress struct {
-	validity    uint32 // what the entries' UIDValidity is counted from; never changes while there is an entry
-	checkpoint  store.Checkpoint
-	order       store.Order
-	copied      uint64
-	quarantined uint64
+// Progress is the part of a folder that batches change.
+type Progress struct {
+	Validity    uint32 // what the entries' UIDValidity is counted from; never changes while there is an entry
+	Checkpoint  store.Checkpoint
+	Order       store.Order
+	Copied      uint64
+	Quarantined uint64
 }
 
-func encodeProgress(p *progress) []byte {
+// EncodeProgress makes the row of what batches change of a folder.
+func EncodeProgress(p *Progress) []byte {
 	e := make(encoder, 0, 64)
-	e.fixed32(p.validity)
-	e.fixed32(p.checkpoint.UIDValidity)
-	e.uint(uint64(p.checkpoint.UIDNext))
-	e.uint(p.checkpoint.HighestModSeq)
-	e.uint(uint64(p.checkpoint.Messages))
-	e.time(p.checkpoint.Checked)
-	e.uint(p.copied)
-	e.uint(p.quarantined)
-	encodeNewSide(&e, &p.checkpoint)
-	encodeOrder(&e, &p.order)
+	e.fixed32(p.Validity)
+	e.fixed32(p.Checkpoint.UIDValidity)
+	e.uint(uint64(p.Checkpoint.UIDNext))
+	e.uint(p.Checkpoint.HighestModSeq)
+	e.uint(uint64(p.Checkpoint.Messages))
+	e.time(p.Checkpoint.Checked)
+	e.uint(p.Copied)
+	e.uint(p.Quarantined)
+	encodeNewSide(&e, &p.Checkpoint)
+	encodeOrder(&e, &p.Order)
 	return e
 }
 
@@ -138,26 +140,27 @@ func encodeNewSide(e *encoder, c *store.Checkpoint) {
 	e.uint(c.NewHighestModSeq)
 }
 
-func decodeProgress(row []byte) (progress, error) {
+// DecodeProgress reads the row of what batches change of a folder.
+func DecodeProgress(row []byte) (Progress, error) {
 	d := decoder{rest: row}
-	p := progress{
-		validity: d.fixed32(),
-		checkpoint: store.Checkpoint{
+	p := Progress{
+		Validity: d.fixed32(),
+		Checkpoint: store.Checkpoint{
 			UIDValidity:   d.fixed32(),
 			UIDNext:       imap.UID(d.uint32()),
 			HighestModSeq: d.uint64(),
 			Messages:      d.uint32(),
 			Checked:       d.time(),
 		},
-		copied:      d.uint64(),
-		quarantined: d.uint64(),
+		Copied:      d.uint64(),
+		Quarantined: d.uint64(),
 	}
 	if d.more() { // a row of schema 2 ends here
-		p.checkpoint.NewUIDValidity = d.fixed32()
-		p.checkpoint.NewUIDNext = imap.UID(d.uint32())
-		p.checkpoint.NewHighestModSeq = d.uint64()
+		p.Checkpoint.NewUIDValidity = d.fixed32()
+		p.Checkpoint.NewUIDNext = imap.UID(d.uint32())
+		p.Checkpoint.NewHighestModSeq = d.uint64()
 	}
-	p.order = decodeOrder(&d)
+	p.Order = decodeOrder(&d)
 	return p, d.done()
 }
 

@@ -1,8 +1,6 @@
-package bolt
+package rows
 
 import "postferry/store"
-
-// This file goes on with rows.go: how moves end.
 
 // What an account's summary says of the end of its move. Summaries without it are those of
 // accounts of which there is nothing to say, or of earlier versions.
@@ -84,7 +82,8 @@ func decodeLate(d *decoder) store.LateMail {
 	return l
 }
 
-func encodeMove(m *store.Move) []byte {
+// EncodeMove makes the row of how a domain's move goes.
+func EncodeMove(m *store.Move) []byte {
 	var e encoder
 	e.time(m.Checked.When)
 	e.uint(m.Checked.Accounts)
@@ -96,7 +95,8 @@ func encodeMove(m *store.Move) []byte {
 	return e
 }
 
-func decodeMove(domain string, row []byte) (store.Move, error) {
+// DecodeMove reads the row of how a domain's move goes.
+func DecodeMove(domain string, row []byte) (store.Move, error) {
 	d := decoder{rest: row}
 	m := store.Move{
 		Domain:  domain,
@@ -106,7 +106,8 @@ func decodeMove(domain string, row []byte) (store.Move, error) {
 	return m, d.done()
 }
 
-func encodeReport(r *store.Report) []byte {
+// EncodeReport makes a report's row.
+func EncodeReport(r *store.Report) []byte {
 	var e encoder
 	e.text(r.Domain)
 	e.time(r.Made)
@@ -115,7 +116,8 @@ func encodeReport(r *store.Report) []byte {
 	return e
 }
 
-func decodeReport(number uint64, row []byte) (store.Report, error) {
+// DecodeReport reads a report's row.
+func DecodeReport(number uint64, row []byte) (store.Report, error) {
 	d := decoder{rest: row}
 	r := store.Report{Number: number, Domain: d.text(), Made: d.time(), By: d.text(), Text: d.bytes()}
 	return r, d.done()

@@ -1,4 +1,4 @@
-package bolt
+package rows
 
 import (
 	"encoding/binary"
@@ -10,9 +10,9 @@ import (
 
 // This file says what the rows look like. The keys are in keys.go.
 
-// encodeEntry writes a ledger row, usually of 17 octets: it is the one kind
+// EncodeEntry writes a ledger row, usually of 17 octets: it is the one kind
 // of row that exists once for every message. validity is the folder's.
-func encodeEntry(en *store.Entry, validity, flags uint32) []byte {
+func EncodeEntry(en *store.Entry, validity, flags uint32) []byte {
 	e := make(encoder, 0, 24)
 	e.fixed32(uint32(en.UID))
 	e.raw(en.Fingerprint[:])
@@ -22,8 +22,8 @@ func encodeEntry(en *store.Entry, validity, flags uint32) []byte {
 	return e
 }
 
-// decodeEntry returns the entry without key and flags, and the number of its flag set.
-func decodeEntry(row []byte, validity uint32) (en store.Entry, flags uint32, err error) {
+// DecodeEntry returns the entry without key and flags, and the number of its flag set.
+func DecodeEntry(row []byte, validity uint32) (en store.Entry, flags uint32, err error) {
 	d := decoder{rest: row}
 	en = store.Entry{
 		UID:         imap.UID(d.fixed32()),
@@ -39,9 +39,9 @@ func decodeEntry(row []byte, validity uint32) (en store.Entry, flags uint32, err
 // which have none, read as before.
 const intentTaken = 1 << 32
 
-// encodeIntent spells the flags out: an intent lives for moments only, and
+// EncodeIntent spells the flags out: an intent lives for moments only, and
 // its flags need no place in the account's table.
-func encodeIntent(in *store.Intent) []byte {
+func EncodeIntent(in *store.Intent) []byte {
 	e := make(encoder, 0, 64)
 	e.fixed32(in.UIDValidity)
 	e.fixed32(uint32(in.UIDNext))
@@ -52,7 +52,7 @@ func encodeIntent(in *store.Intent) []byte {
 	}
 	e.uint(size)
 	e.time(in.Written)
-	e.raw(encodeFlags(in.Flags))
+	e.raw(EncodeFlags(in.Flags))
 	encodePlace(&e, in)
 	return e
 }
@@ -67,7 +67,8 @@ func encodePlace(e *encoder, in *store.Intent) {
 	e.bool(in.Together)
 }
 
-func decodeIntent(key store.Key, row []byte) (store.Intent, error) {
+// DecodeIntent reads an intent's row.
+func DecodeIntent(key store.Key, row []byte) (store.Intent, error) {
 	d := decoder{rest: row}
 	in := store.Intent{
 		Key:         key,
@@ -85,7 +86,8 @@ func decodeIntent(key store.Key, row []byte) (store.Intent, error) {
 	return in, d.done()
 }
 
-func encodeFlags(flags []imap.Flag) []byte {
+// EncodeFlags makes the row of a set of flags.
+func EncodeFlags(flags []imap.Flag) []byte {
 	e := make(encoder, 0, 16)
 	e.uint(uint64(len(flags)))
 	for _, f := range flags {
@@ -94,17 +96,18 @@ func encodeFlags(flags []imap.Flag) []byte {
 	return e
 }
 
-// decodeFlagSet reads a set that has a row of its own; nil for the empty set.
-func decodeFlagSet(row []byte) ([]imap.Flag, error) {
+// DecodeFlagSet reads a set that has a row of its own; nil for the empty set.
+func DecodeFlagSet(row []byte) ([]imap.Flag, error) {
 	d := decoder{rest: row}
 	flags := decodeFlags(&d)
 	return flags, d.done()
 }
 
-// encodeFlagNumber is what the index of flag sets has of each.
-func encodeFlagNumber(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+// EncodeFlagNumber is what the index of flag sets has of each.
+func EncodeFlagNumber(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-func decodeFlagNumber(row []byte) (uint32, error) {
+// DecodeFlagNumber reads what the index of flag sets has of each.
+func DecodeFlagNumber(row []byte) (uint32, error) {
 	d := decoder{rest: row}
 	n := d.fixed32()
 	return n, d.done()
@@ -127,7 +130,8 @@ func decodeFlags(d *decoder) []imap.Flag {
 // earlier versions, which have none, read as before.
 const quarantinedAgain = 1 << 32
 
-func encodeQuarantined(q *store.Quarantined) []byte {
+// EncodeQuarantined makes the row of a message in quarantine.
+func EncodeQuarantined(q *store.Quarantined) []byte {
 	var e encoder
 	e.text(q.Reason)
 	e.text(q.Cause)
@@ -141,7 +145,8 @@ func encodeQuarantined(q *store.Quarantined) []byte {
 	return e
 }
 
-func decodeQuarantined(key store.Key, row []byte) (store.Quarantined, error) {
+// DecodeQuarantined reads the row of a message in quarantine.
+func DecodeQuarantined(key store.Key, row []byte) (store.Quarantined, error) {
 	d := decoder{rest: row}
 	q := store.Quarantined{Key: key, Reason: d.text(), Cause: d.text()}
 	attempts := d.uint(2*quarantinedAgain - 1)
@@ -150,7 +155,8 @@ func decodeQuarantined(key store.Key, row []byte) (store.Quarantined, error) {
 	return q, d.done()
 }
 
-func encodeRepaired(r *store.Repaired) []byte {
+// EncodeRepaired makes the row of a message that was repaired.
+func EncodeRepaired(r *store.Repaired) []byte {
 	var e encoder
 	e.text(r.What)
 	e.raw(r.Fingerprint[:])
@@ -159,7 +165,8 @@ func encodeRepaired(r *store.Repaired) []byte {
 	return e
 }
 
-func decodeRepaired(key store.Key, row []byte) (store.Repaired, error) {
+// DecodeRepaired reads the row of a message that was repaired.
+func DecodeRepaired(key store.Key, row []byte) (store.Repaired, error) {
 	d := decoder{rest: row}
 	r := store.Repaired{
 		Key:         key,

@@ -1,10 +1,9 @@
-package bolt
+package rows
 
 import "postferry/store"
 
-// This file goes on with rows.go: domains, their schedules, runs and summaries.
-
-func encodeDomain(dm *store.Domain) []byte {
+// EncodeDomain makes a domain's row.
+func EncodeDomain(dm *store.Domain) []byte {
 	var e encoder
 	e.text(dm.Old)
 	e.text(dm.New)
@@ -17,7 +16,8 @@ func encodeDomain(dm *store.Domain) []byte {
 	return e
 }
 
-func decodeDomain(name string, row []byte) (store.Domain, error) {
+// DecodeDomain reads a domain's row.
+func DecodeDomain(name string, row []byte) (store.Domain, error) {
 	d := decoder{rest: row}
 	dm := store.Domain{
 		Name:           name,
@@ -37,7 +37,8 @@ func decodeDomain(name string, row []byte) (store.Domain, error) {
 	return dm, d.done()
 }
 
-func encodeSchedule(s *store.Schedule) []byte {
+// EncodeSchedule makes the row of a domain's schedule.
+func EncodeSchedule(s *store.Schedule) []byte {
 	var e encoder
 	e.duration(s.Every)
 	e.time(s.From)
@@ -45,7 +46,8 @@ func encodeSchedule(s *store.Schedule) []byte {
 	return e
 }
 
-func decodeSchedule(domain string, row []byte) (store.Schedule, error) {
+// DecodeSchedule reads the row of a domain's schedule.
+func DecodeSchedule(domain string, row []byte) (store.Schedule, error) {
 	d := decoder{rest: row}
 	s := store.Schedule{Domain: domain, Every: d.duration(), From: d.time(), Until: d.time()}
 	return s, d.done()
@@ -69,7 +71,8 @@ func decodeFigures(d *decoder) store.Figures {
 	}
 }
 
-func encodeRun(r *store.Run) []byte {
+// EncodeRun makes a run's row.
+func EncodeRun(r *store.Run) []byte {
 	var e encoder
 	e.text(r.Domain)
 	e.text(string(r.Kind))
@@ -85,7 +88,8 @@ func encodeRun(r *store.Run) []byte {
 	return e
 }
 
-func decodeRun(id store.RunID, row []byte) (store.Run, error) {
+// DecodeRun reads a run's row.
+func DecodeRun(id store.RunID, row []byte) (store.Run, error) {
 	d := decoder{rest: row}
 	r := store.Run{
 		ID:       id,
@@ -104,7 +108,8 @@ func decodeRun(id store.RunID, row []byte) (store.Run, error) {
 	return r, d.done()
 }
 
-func encodeRunAccount(a *store.RunAccount) []byte {
+// EncodeRunAccount makes the row of an account's part in a run.
+func EncodeRunAccount(a *store.RunAccount) []byte {
 	var e encoder
 	e.text(string(a.Outcome))
 	e.time(a.Ended)
@@ -117,7 +122,8 @@ func encodeRunAccount(a *store.RunAccount) []byte {
 	return e
 }
 
-func decodeRunAccount(id store.AccountID, row []byte) (store.RunAccount, error) {
+// DecodeRunAccount reads the row of an account's part in a run.
+func DecodeRunAccount(id store.AccountID, row []byte) (store.RunAccount, error) {
 	d := decoder{rest: row}
 	a := store.RunAccount{
 		Account: id,
@@ -132,7 +138,8 @@ func decodeRunAccount(id store.AccountID, row []byte) (store.RunAccount, error) 
 	return a, d.done()
 }
 
-func encodeSummary(s *store.Summary) []byte {
+// EncodeSummary makes the row of an account's sums.
+func EncodeSummary(s *store.Summary) []byte {
 	e := make(encoder, 0, 48)
 	e.uint(s.Messages)
 	e.uint(s.Folders)
@@ -148,7 +155,8 @@ func encodeSummary(s *store.Summary) []byte {
 	return e
 }
 
-func decodeSummary(row []byte) (store.Summary, error) {
+// DecodeSummary reads the row of an account's sums.
+func DecodeSummary(row []byte) (store.Summary, error) {
 	d := decoder{rest: row}
 	s := store.Summary{
 		Messages:    d.uint64(),
