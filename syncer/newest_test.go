@@ -72,7 +72,7 @@ func TestFolderThatTakesLong(t *testing.T) {
 					t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
 				}
 			}
-			if took > tt.wait*9/10+time.Second/2 {
+			if took > tt.wait+5*time.Second { // without a bound 18 s and more
 				t.Errorf("shown after %v", took)
 			}
 			r.slowOld(0)
@@ -126,10 +126,10 @@ func TestSecondVisitorOfALargeFolder(t *testing.T) {
 	for i := range 1000 {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
-	r.slowOld(10 * time.Millisecond)
+	r.slowOld(30 * time.Millisecond)
 	r.start(false)
 	r.visitOf("INBOX")
-	if _, took := r.visitOf("INBOX"); took > time.Second {
+	if _, took := r.visitOf("INBOX"); took > 6*time.Second { // all of them take half a minute
 		t.Errorf("the second one waited for %v", took)
 	}
 	if n := len(r.pair.new.bodies("INBOX")); n > 500 {
@@ -162,7 +162,7 @@ func TestVisitOfAFolderThatIsPulledSlowly(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	shown, took := r.visitOf("INBOX")
-	if !slices.Contains(shown, mail(899)) || !slices.Contains(shown, mail(850)) || took > 8*time.Second {
+	if !slices.Contains(shown, mail(899)) || !slices.Contains(shown, mail(850)) || took > 11*time.Second {
 		t.Errorf("after %v %d messages, and not the newest ones", took, len(shown))
 	}
 	r.slowOld(0)

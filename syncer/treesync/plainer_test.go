@@ -102,7 +102,7 @@ func madeNames(t interface{ Fatalf(string, ...any) }, names []string, refuses fu
 		}
 		result[f.Title] = f.New
 	}
-	if server.asked > 6*len(names) {
+	if server.asked > 8*len(names) {
 		t.Fatalf("%d CREATE for %d folders", server.asked, len(names))
 	}
 	return result
