@@ -56,8 +56,18 @@ func scopeOf(domain string) (string, []Mistake) {
 	return scope, nil
 }
 
-// ListAdmins returns the administrators an actor may know of.
-func (a *Service) ListAdmins(ctx context.Context, who Actor) ([]AdminView, error) {
+// Access says who may come in: administrators and tokens.
+type Access struct {
+	store  accessStore
+	hasher *hasher
+	limits *loginLimits
+	lists  *lists
+	audit  *Audit
+	now    func() time.Time
+}
+
+// Admins returns the administrators an actor may know of.
+func (a *Access) Admins(ctx context.Context, who Actor) ([]AdminView, error) {
 	if err := who.RequireAll(); err != nil {
 		return nil, err
 	}
@@ -73,7 +83,7 @@ func (a *Service) ListAdmins(ctx context.Context, who Actor) ([]AdminView, error
 }
 
 // PutAdmin adds an administrator, or sets another one's password and domain.
-func (a *Service) PutAdmin(ctx context.Context, who Actor, name, domain string, password store.Secret) (added bool, err error) {
+func (a *Access) PutAdmin(ctx context.Context, who Actor, name, domain string, password store.Secret) (added bool, err error) {
 	if err := who.RequireAll(); err != nil {
 		return false, err
 	}
@@ -90,7 +100,7 @@ func (a *Service) PutAdmin(ctx context.Context, who Actor, name, domain string, 
 }
 
 // setPassword stores an administrator with a new password, which ends the sessions.
-func (a *Service) setPassword(ctx context.Context, who Actor, admin store.Admin, password store.Secret) (added bool, err error) {
+func (a *Access) setPassword(ctx context.Context, who Actor, admin store.Admin, password store.Secret) (added bool, err error) {
 	if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {
 		return false, err
 	}
@@ -99,11 +109,11 @@ func (a *Service) setPassword(ctx context.Context, who Actor, admin store.Admin,
 	if added, err = a.store.PutAdmin(ctx, admin, false); err != nil {
 		return false, err
 	}
-	return added, a.note(ctx, who, "put_admin", auditOf{domain: admin.Scope, detail: admin.Name})
+	return added, a.audit.note(ctx, who, "put_admin", auditOf{domain: admin.Scope, detail: admin.Name})
 }
 
 // ChangePassword sets the actor's own password. All sessions end, this one too.
-func (a *Service) ChangePassword(ctx context.Context, who Actor, old, password store.Secret) error {
+func (a *Access) ChangePassword(ctx context.Context, who Actor, old, password store.Secret) error {
 	if who.Admin == "" {
 		return Forbidden()
 	}
@@ -131,7 +141,7 @@ func (a *Service) ChangePassword(ctx context.Context, who Actor, old, password s
 }
 
 // DeleteAdmin removes an administrator, but never the last one of everything.
-func (a *Service) DeleteAdmin(ctx context.Context, who Actor, name string) error {
+func (a *Access) DeleteAdmin(ctx context.Context, who Actor, name string) error {
 	if err := who.RequireAll(); err != nil {
 		return err
 	}
@@ -143,11 +153,11 @@ func (a *Service) DeleteAdmin(ctx context.Context, who Actor, name string) error
 	} else if err != nil {
 		return err
 	}
-	return a.note(ctx, who, "delete_admin", auditOf{detail: name})
+	return a.audit.note(ctx, who, "delete_admin", auditOf{detail: name})
 }
 
 // keepOne refuses to take the last administrator of everything away.
-func (a *Service) keepOne(ctx context.Context, name string) error {
+func (a *Access) keepOne(ctx context.Context, name string) error {
 	admins, err := a.store.Admins(ctx)
 	if err != nil {
 		return err
@@ -168,8 +178,8 @@ func (a *Service) keepOne(ctx context.Context, name string) error {
 	return nil
 }
 
-// ListTokens returns the tokens an actor may know of: those of its scope.
-func (a *Service) ListTokens(ctx context.Context, who Actor) ([]TokenView, error) {
+// Tokens returns the tokens an actor may know of: those of its scope.
+func (a *Access) Tokens(ctx context.Context, who Actor) ([]TokenView, error) {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return nil, err
@@ -189,7 +199,7 @@ func viewToken(t store.Token) TokenView {
 
 // CreateToken makes a token within the actor's scope. The secret is returned
 // this once and never again.
-func (a *Service) CreateToken(ctx context.Context, who Actor, name, domain string) (TokenView, store.Secret, error) {
+func (a *Access) CreateToken(ctx context.Context, who Actor, name, domain string) (TokenView, store.Secret, error) {
 	scope, mistakes := scopeOf(domain)
 	if mistakes = append(mistakes, checkName("name", name)...); len(mistakes) > 0 {
 		return TokenView{}, "", Invalid(mistakes...)
@@ -207,12 +217,12 @@ func (a *Service) CreateToken(ctx context.Context, who Actor, name, domain strin
 	case err != nil:
 		return TokenView{}, "", err
 	}
-	return viewToken(t), secret, a.note(ctx, who, "create_token", auditOf{domain: scope, detail: name})
+	return viewToken(t), secret, a.audit.note(ctx, who, "create_token", auditOf{domain: scope, detail: name})
 }
 
 // RevokeToken makes a token of the actor's scope void, and those that it has made:
 // whoever had it must not stay in by one of these.
-func (a *Service) RevokeToken(ctx context.Context, who Actor, id uint64) error {
+func (a *Access) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return err
@@ -235,11 +245,11 @@ func (a *Service) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 
 // noteRevoked forgets what tokens have left in memory and notes that they are void,
 // each in the log of its own domain.
-func (a *Service) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
+func (a *Access) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
 	var errs []error
 	for _, t := range gone {
 		a.lists.dropOwner(t.Digest)
-		errs = append(errs, a.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name}))
+		errs = append(errs, a.audit.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name}))
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,8 @@ import (
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/store"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // AccountView is an account, as lists show it.
@@ -143,9 +145,28 @@ func accountOrders() map[string]func(b *Board, x, y int) int {
 	}
 }
 
-// ListAccounts returns a page of a domain's accounts.
-func (a *Service) ListAccounts(ctx context.Context, who Actor, domain string, q AccountQuery) (*AccountPage, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Accounts are those of the domains, with their logins and passwords.
+type Accounts struct {
+	scopes  *Scopes
+	chooser *chooser
+	store   accountStore
+	ferry   accountFerry
+	boards  *boards
+	tracker *tracker
+	guesses *guesses
+	adding  *semaphore.Weighted
+	audit   *Audit
+	now     func() time.Time
+}
+
+// accountFerry is told of new accounts and other credentials.
+type accountFerry interface {
+	Updated(ctx context.Context, ids []store.AccountID) error
+}
+
+// List returns a page of a domain's accounts.
+func (a *Accounts) List(ctx context.Context, who Actor, domain string, q AccountQuery) (*AccountPage, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +222,7 @@ func (b *Board) find(q AccountQuery) []int {
 
 // account finds an account of a domain. An account of another domain is not
 // found, like one that does not exist.
-func (a *Service) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
+func (a *Accounts) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
 	x, err := a.store.AccountByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && x.Domain != d.Name {
 		return store.Account{}, NotFound("account")
@@ -210,7 +231,7 @@ func (a *Service) account(ctx context.Context, d *config.Domain, id store.Accoun
 }
 
 // known are the logins of all accounts of a domain, folded.
-func (a *Service) known(ctx context.Context, domain string) (map[string]store.AccountID, error) {
+func (a *Accounts) known(ctx context.Context, domain string) (map[string]store.AccountID, error) {
 	rows, err := a.store.Overview(ctx, domain)
 	if err != nil {
 		return nil, err
@@ -227,8 +248,8 @@ func (b *Board) at(id store.AccountID) (i int, ok bool) {
 	return slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
 }
 
-// showAccount shows an account as it stands now.
-func (a *Service) showAccount(ctx context.Context, d *config.Domain, id store.AccountID) (*AccountView, error) {
+// show shows an account as it stands now.
+func (a *Accounts) show(ctx context.Context, d *config.Domain, id store.AccountID) (*AccountView, error) {
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
 		return nil, err
@@ -241,10 +262,10 @@ func (a *Service) showAccount(ctx context.Context, d *config.Domain, id store.Ac
 	return &v, nil
 }
 
-// RemoveAccounts removes accounts that were never begun. If any of the chosen
+// Remove removes accounts that were never begun. If any of the chosen
 // ones was, none is removed.
-func (a *Service) RemoveAccounts(ctx context.Context, who Actor, domain string, sel Selection) (int, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+func (a *Accounts) Remove(ctx context.Context, who Actor, domain string, sel Selection) (int, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return 0, err
 	}
@@ -256,5 +277,5 @@ func (a *Service) RemoveAccounts(ctx context.Context, who Actor, domain string, 
 		return 0, err
 	}
 	a.boards.changed(d.Name)
-	return len(ids), a.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, count: len(ids)})
+	return len(ids), a.audit.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, count: len(ids)})
 }

@@ -25,26 +25,26 @@ type Added struct {
 	IDs     []store.AccountID `json:"-"`
 }
 
-// AddAccounts adds accounts to a domain, or updates the logins and passwords
+// Add adds accounts to a domain, or updates the logins and passwords
 // of those that are known. All or none. New ones wait until a person begins.
-func (a *Service) AddAccounts(ctx context.Context, who Actor, domain string, in []AccountInput) (*Added, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Accounts) Add(ctx context.Context, who Actor, domain string, in []AccountInput) (*Added, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if len(in) == 0 {
 		return nil, Invalid(WrongField("accounts", "missing", "No accounts were given."))
 	}
-	lines, mistakes := a.checkAccounts(who, d, in)
+	lines, mistakes := a.check(who, d, in)
 	if len(mistakes) > 0 {
 		return nil, Invalid(mistakes...)
 	}
-	return a.putAccounts(ctx, who, d, lines)
+	return a.put(ctx, who, d, lines)
 }
 
-// checkAccounts makes lines of what was given, with all mistakes.
-func (a *Service) checkAccounts(who Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []Mistake) {
-	check, newLogins := a.lineCheck(who, d), config.NewLogins{}
+// check makes lines of what was given, with all mistakes.
+func (a *Accounts) check(who Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []Mistake) {
+	check, newLogins := a.scopes.lineCheck(who, d), config.NewLogins{}
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
 			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
@@ -73,10 +73,10 @@ func viewMistake(line int, err error) Mistake {
 	return m
 }
 
-// AddList adds the accounts of a list that waits: all of it, which must have
+// Add adds the accounts of a list that waits: all of it, which must have
 // no mistakes, or only the good lines.
-func (a *Service) AddList(ctx context.Context, who Actor, domain, list string, onlyGood bool) (*Added, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Lists) Add(ctx context.Context, who Actor, domain, list string, onlyGood bool) (*Added, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +84,16 @@ func (a *Service) AddList(ctx context.Context, who Actor, domain, list string, o
 	if err != nil {
 		return nil, err
 	}
-	result, err := a.putAccounts(ctx, who, d, lines)
+	result, err := a.accounts.put(ctx, who, d, lines)
 	if err == nil {
 		a.lists.drop(list)
 	}
 	return result, err
 }
 
-// putAccounts stores accounts of a domain: new ones, and other credentials of those that
+// put stores accounts of a domain: new ones, and other credentials of those that
 // are known.
-func (a *Service) putAccounts(ctx context.Context, who Actor, d *config.Domain, lines []config.AccountLine) (*Added, error) {
+func (a *Accounts) put(ctx context.Context, who Actor, d *config.Domain, lines []config.AccountLine) (*Added, error) {
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (a *Service) putAccounts(ctx context.Context, who Actor, d *config.Domain, 
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return result, a.notePut(ctx, who, d.Name, stored, put)
+	return result, a.audit.notePut(ctx, who, d.Name, stored, put)
 }
 
 // resultOf counts what was done, and says which accounts were known.
@@ -134,7 +134,7 @@ func resultOf(stored []store.Account, put []store.AccountPut) (result *Added, kn
 
 // notePut writes to the audit log how many accounts were added, and of how many which
 // credentials are others now.
-func (a *Service) notePut(ctx context.Context, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
+func (a *Audit) notePut(ctx context.Context, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
 	newer, changed := auditOf{domain: domain}, auditOf{domain: domain}
 	var fields store.CredentialFields
 	for i, p := range put {
@@ -171,7 +171,7 @@ func (of auditOf) nameless() auditOf {
 }
 
 // accountsOf makes accounts of lines.
-func (a *Service) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
+func (a *Accounts) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {
 	known, err := a.known(ctx, d.Name)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (a *Service) accountsOf(ctx context.Context, d *config.Domain, lines []conf
 	accounts, now := make([]store.Account, len(lines)), a.now()
 	for i, l := range lines {
 		newLogin, newPassword := l.New()
-		accounts[i] = store.Account{Domain: d.Name, Login: a.accountLogin(d, l, known), Origin: store.Imported, State: store.Waiting, Created: now,
+		accounts[i] = store.Account{Domain: d.Name, Login: a.scopes.accountLogin(d, l, known), Origin: store.Imported, State: store.Waiting, Created: now,
 			Old:      store.Credentials{Login: l.Login, Password: store.Secret(l.Password)},
 			New:      store.Credentials{Login: newLogin, Password: store.Secret(newPassword)},
 			OldOpens: l.Password != ""} // then a line has both passwords

@@ -23,10 +23,10 @@ type AccountPatch struct {
 	AliasOf *string `json:"alias_of"`
 }
 
-// UpdateAccount corrects logins and passwords. A problem is forgotten, and an
+// Update corrects logins and passwords. A problem is forgotten, and an
 // account that was begun is tried again at once.
-func (a *Service) UpdateAccount(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*AccountView, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*AccountView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +63,15 @@ func (a *Service) UpdateAccount(ctx context.Context, who Actor, domain string, i
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	if err := a.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: detail}); err != nil {
+	if err := a.audit.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: detail}); err != nil {
 		return nil, err
 	}
-	return a.showAccount(ctx, d, id)
+	return a.show(ctx, d, id)
 }
 
 // setAlias lets an account share the mailbox and the ledger of another one of the domain, or
 // stand for itself.
-func (a *Service) setAlias(ctx context.Context, d *config.Domain, id store.AccountID, of string) error {
+func (a *Accounts) setAlias(ctx context.Context, d *config.Domain, id store.AccountID, of string) error {
 	if of == "" {
 		return a.store.SetApart(ctx, id)
 	}
@@ -88,7 +88,7 @@ func (a *Service) setAlias(ctx context.Context, d *config.Domain, id store.Accou
 }
 
 // correct gives an account other credentials, if there are any, and forgets its problem.
-func (a *Service) correct(ctx context.Context, id store.AccountID, change store.CredentialChange) (changed store.CredentialFields, err error) {
+func (a *Accounts) correct(ctx context.Context, id store.AccountID, change store.CredentialChange) (changed store.CredentialFields, err error) {
 	if change != (store.CredentialChange{}) {
 		if changed, err = a.store.SetCredentials(ctx, id, change); err != nil {
 			return 0, err
@@ -98,13 +98,13 @@ func (a *Service) correct(ctx context.Context, id store.AccountID, change store.
 }
 
 // changeOf reads what was given for an account.
-func (a *Service) changeOf(who Actor, d *config.Domain, x *store.Account, p AccountPatch) (change store.CredentialChange, mistakes []Mistake) {
+func (a *Accounts) changeOf(who Actor, d *config.Domain, x *store.Account, p AccountPatch) (change store.CredentialChange, mistakes []Mistake) {
 	foreign := func(of func(d *config.Domain, login string) bool) func(string) bool {
 		return func(login string) bool { return !who.All() && of(d, login) }
 	}
 	var others []Mistake
 	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
-	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.foreign)}.read(d)
+	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.scopes.foreign)}.read(d)
 	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.All() && change.New.Login != "" && change.Old.Password == "" {
 		mistakes = append(mistakes, fieldMistake("new_login", errMailboxAlone()))
 	}

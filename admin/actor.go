@@ -1,10 +1,8 @@
 package admin
 
 import (
-	"context"
 	"net/netip"
 
-	"postferry/config"
 	"postferry/store"
 )
 
@@ -43,14 +41,4 @@ func AddressOf(addr netip.Addr) string {
 		return ""
 	}
 	return addr.Unmap().WithZone("").String()
-}
-
-// Domain finds a domain for an actor. Every use case about a domain begins with
-// it: it is the one place where scopes are checked.
-func (a *Service) Domain(_ context.Context, who Actor, name string) (*config.Domain, error) {
-	d, ok := a.directory.DomainNamed(name)
-	if !ok || !who.may(d.Name) {
-		return nil, NotFound("domain")
-	}
-	return d, nil
 }

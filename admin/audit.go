@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"postferry/store"
+
+	"github.com/rs/zerolog"
 )
 
 // auditOf is what a change was about.
@@ -15,13 +17,20 @@ type auditOf struct {
 	count                   int // of accounts or messages; it is the detail if there is none
 }
 
+// Audit is the audit log.
+type Audit struct {
+	store auditStore
+	log   zerolog.Logger
+	now   func() time.Time
+}
+
 // maxDetail bounds what an entry says. Octets.
 const maxDetail = 1000
 
 // note writes to the audit log that an actor did something, and to the log, which is
 // kept elsewhere. Whatever somebody does who looks after one domain is that domain's:
 // a domain's entries push out none but each other.
-func (a *Service) note(ctx context.Context, who Actor, action string, of auditOf) error {
+func (a *Audit) note(ctx context.Context, who Actor, action string, of auditOf) error {
 	if of.detail == "" && of.count > 0 {
 		of.detail = strconv.Itoa(of.count)
 	}
@@ -51,17 +60,17 @@ type AuditView struct {
 	Detail  string    `json:"detail"`
 }
 
-// ListAudit reads the audit log, newest first: entries below before (0: all),
+// List reads the audit log, newest first: entries below before (0: all),
 // of one domain or ("") of all that are the actor's business. Whoever looks after one
 // domain learns nothing of an earlier one of that name.
-func (a *Service) ListAudit(ctx context.Context, who Actor, domain string, before uint64, limit int) ([]AuditView, error) {
+func (a *Audit) List(ctx context.Context, who Actor, domain string, before uint64, limit int) ([]AuditView, error) {
 	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), MaxPerPage)}
 	if !who.All() {
 		if domain != "" && domain != who.Scope {
 			return nil, NotFound("domain")
 		}
 		q.Domain = who.Scope
-		stored, err := a.storedDomain(ctx, who.Scope)
+		stored, err := storedDomain(ctx, a.store, who.Scope)
 		if err != nil {
 			return nil, err
 		}

@@ -131,6 +131,12 @@ func (b *boards) changed(domain string) {
 	}
 }
 
+// fresh is a board that has all changes made before the call.
+func (b *boards) fresh(ctx context.Context, domain string) (*Board, error) {
+	b.changed(domain)
+	return b.of(ctx, domain)
+}
+
 // run keeps boards up to date that somebody looks at, until ctx ends.
 func (b *boards) run(ctx context.Context) {
 	tick := time.NewTicker(boardTick)
@@ -165,8 +171,26 @@ func (b *boards) due(now time.Time) map[string]*boardSlot {
 	return due
 }
 
-// readBoard reads a board from store and engine.
-func (a *Service) readBoard(ctx context.Context, domain string) (*Board, error) {
+// boardReader reads boards from store and engine.
+type boardReader struct {
+	store  overviewer
+	ferry  liveFerry
+	checks *Checks
+	now    func() time.Time
+}
+
+// overviewer sums accounts up.
+type overviewer interface {
+	Overview(ctx context.Context, domain string) ([]store.Overview, error)
+}
+
+// liveFerry knows what is going on.
+type liveFerry interface {
+	Live(ctx context.Context) ([]Live, error)
+}
+
+// read reads a board from store and engine.
+func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	rows, err := a.store.Overview(ctx, domain)
 	if err != nil {
 		return nil, err
@@ -179,7 +203,7 @@ func (a *Service) readBoard(ctx context.Context, domain string) (*Board, error) 
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
-	expected := expectation{counted: a.checkedMessages(domain)}
+	expected := expectation{counted: a.checks.messages(domain)}
 	for i := range rows {
 		l := b.liveOf(rows[i].ID)
 		b.Totals.add(&rows[i], l)
@@ -188,11 +212,6 @@ func (a *Service) readBoard(ctx context.Context, domain string) (*Board, error) 
 	rest := expected.rest()
 	b.Totals.Messages, b.Totals.Estimated = b.Totals.Messages+rest, rest > 0
 	return b, nil
-}
-
-// Board is the newest of a domain's.
-func (a *Service) Board(ctx context.Context, domain string) (*Board, error) {
-	return a.boards.of(ctx, domain)
 }
 
 // liveOf is what goes on with an account; nil if nothing does.

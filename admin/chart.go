@@ -36,10 +36,10 @@ func (c *chart) add(now time.Time, perSecond float64) {
 	}
 }
 
-// Throughput is a domain's of the last minutes, in messages a second: a point every chartEvery,
+// throughput is a domain's of the last minutes, in messages a second: a point every ChartEvery,
 // oldest first.
-func (a *Service) Throughput(domain string) []float64 {
-	a.boards.mu.Lock()
-	defer a.boards.mu.Unlock()
-	return slices.Clone(a.boards.slot(domain).chart.points)
+func (b *boards) throughput(domain string) []float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.slot(domain).chart.points)
 }

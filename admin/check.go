@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"postferry/discover"
 	"postferry/store"
@@ -160,17 +161,33 @@ type CheckPage struct {
 	PerPage  int              `json:"per_page"`
 }
 
-// StartCheck begins to try the logins of accounts and to look at what would be
+// Checks try the logins of a domain's accounts.
+type Checks struct {
+	scopes  *Scopes
+	chooser *chooser
+	ferry   checkFerry
+	checks  *jobShelf[checkResults]
+	jobs    *jobs
+	audit   *Audit
+	now     func() time.Time
+}
+
+// checkFerry checks accounts.
+type checkFerry interface {
+	Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error
+}
+
+// Start begins to try the logins of accounts and to look at what would be
 // copied. It replaces the result of the check before.
-func (a *Service) StartCheck(ctx context.Context, who Actor, domain string, sel Selection) (*CheckView, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+func (a *Checks) Start(ctx context.Context, who Actor, domain string, sel Selection) (*CheckView, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, Conflict("no_accounts", "There are no accounts to check.")
 	}
-	err = startJob(ctx, a, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a.jobs, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[checkResults]) error {
 			return a.ferry.Check(ctx, ids, func(r CheckResult) error {
 				j.change(func(v *JobView, c *checkResults) {
@@ -183,48 +200,39 @@ func (a *Service) StartCheck(ctx context.Context, who Actor, domain string, sel 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.note(ctx, who, "start_check", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.note(ctx, who, "start_check", auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
-	return a.ShowCheck(ctx, who, d.Name)
+	return a.Show(ctx, who, d.Name)
 }
 
-// ShowCheck says how far the newest check is.
-func (a *Service) ShowCheck(ctx context.Context, who Actor, domain string) (*CheckView, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Show says how far the newest check is.
+func (a *Checks) Show(ctx context.Context, who Actor, domain string) (*CheckView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	v := a.ViewCheck(d.Name)
+	v := a.View(d.Name)
 	if v == nil {
 		return nil, NotFound("check")
 	}
 	return v, nil
 }
 
-// Peculiarities are what to know of the providers that a domain's servers belong to.
-func (a *Service) Peculiarities(domain string) []discover.Message {
-	d, ok := a.directory.DomainNamed(domain)
-	if !ok {
-		return []discover.Message{}
-	}
-	return append([]discover.Message{}, discover.Peculiarities(*d)...)
-}
-
-// ViewCheck is the newest check of a domain; nil if there was none.
-func (a *Service) ViewCheck(domain string) (v *CheckView) {
+// View is the newest check of a domain; nil if there was none.
+func (a *Checks) View(domain string) (v *CheckView) {
 	if j := a.checks.get(domain); j != nil {
 		j.change(func(view *JobView, c *checkResults) {
-			v = &CheckView{JobView: *view, Summary: c.summary, Peculiarities: a.Peculiarities(domain)}
+			v = &CheckView{JobView: *view, Summary: c.summary, Peculiarities: a.scopes.Peculiarities(domain)}
 		})
 	}
 	return v
 }
 
-// CheckedAccounts returns a page of what the newest check found. trouble
+// Accounts returns a page of what the newest check found. trouble
 // leaves out the accounts that are ready.
-func (a *Service) CheckedAccounts(ctx context.Context, who Actor, domain, search string, trouble bool, page, perPage int) (*CheckPage, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Checks) Accounts(ctx context.Context, who Actor, domain, search string, trouble bool, page, perPage int) (*CheckPage, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -252,9 +260,9 @@ func (a *Service) CheckedAccounts(ctx context.Context, who Actor, domain, search
 	return p, nil
 }
 
-// CheckedAccount is what the newest check found of one account.
-func (a *Service) CheckedAccount(ctx context.Context, who Actor, domain string, id store.AccountID) (*CheckedAccount, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Account is what the newest check found of one account.
+func (a *Checks) Account(ctx context.Context, who Actor, domain string, id store.AccountID) (*CheckedAccount, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -275,47 +283,17 @@ func (a *Service) CheckedAccount(ctx context.Context, who Actor, domain string, 
 	return found, nil
 }
 
-// CancelCheck ends a check that is going on.
-func (a *Service) CancelCheck(ctx context.Context, who Actor, domain string) error {
-	d, err := a.Domain(ctx, who, domain)
+// Cancel ends a check that is going on.
+func (a *Checks) Cancel(ctx context.Context, who Actor, domain string) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a, who, a.checks, d.Name, "cancel_check")
+	return cancelJob(ctx, a.audit, who, a.checks, d.Name, "cancel_check")
 }
 
 // pageFrom is one page of all; never nil.
 func pageFrom[T any](all []T, page, perPage int) []T {
 	from := min((page-1)*perPage, len(all))
 	return append([]T{}, all[from:min(from+perPage, len(all))]...)
-}
-
-// startJob makes a domain's next job and lets it run.
-func startJob[R any](ctx context.Context, a *Service, who Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
-	j, err := shelf.begin(domain, view)
-	if err != nil {
-		return err
-	}
-	err = a.jobs.start(ctx, who.Scope, func(ctx context.Context) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		if !j.began(cancel) {
-			cancel()
-		}
-		j.end(a.now(), do(ctx, j))
-	})
-	if err != nil {
-		shelf.drop(domain)
-	}
-	return err
-}
-
-// cancelJob ends a domain's job.
-func cancelJob[R any](ctx context.Context, a *Service, who Actor, shelf *jobShelf[R], domain, action string) error {
-	j := shelf.get(domain)
-	if j == nil {
-		return NotFound("job")
-	}
-	j.stop()
-	return a.note(ctx, who, action, auditOf{domain: domain})
 }

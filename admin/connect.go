@@ -10,6 +10,8 @@ import (
 	"postferry/discover"
 	"postferry/store"
 	"postferry/tenant"
+
+	"github.com/rs/zerolog"
 )
 
 // connectTimeout bounds a question to a tenant: an answer of ours may take two minutes.
@@ -43,10 +45,24 @@ type SignInInput struct {
 	Secret   store.Secret // "" for the one there
 }
 
+// Tenants are those of Microsoft 365 and Google Workspace: how to sign in there, and which mailboxes they have.
+type Tenants struct {
+	scopes     *Scopes
+	directory  *config.Directory
+	accounts   *Accounts
+	store      tenantStore
+	ferry      domainFerry
+	rosters    *rosters
+	connecting *Places // of tenants being tried and listed
+	audit      *Audit
+	log        zerolog.Logger
+	now        func() time.Time
+}
+
 // mayConnect finds a domain for those who may say how to sign in there: whoever does is
 // believed about every mailbox.
-func (a *Service) mayConnect(ctx context.Context, who Actor, name string) (*config.Domain, error) {
-	d, err := a.Domain(ctx, who, name)
+func (a *Tenants) mayConnect(ctx context.Context, who Actor, name string) (*config.Domain, error) {
+	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +70,7 @@ func (a *Service) mayConnect(ctx context.Context, who Actor, name string) (*conf
 }
 
 // ShowSignIn says how Postferry signs in at a domain's old server.
-func (a *Service) ShowSignIn(ctx context.Context, who Actor, domain string) (*SignInView, error) {
+func (a *Tenants) ShowSignIn(ctx context.Context, who Actor, domain string) (*SignInView, error) {
 	d, err := a.mayConnect(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -67,7 +83,7 @@ func (a *Service) ShowSignIn(ctx context.Context, who Actor, domain string) (*Si
 }
 
 // PutSignIn says how Postferry is to sign in at a domain's old server.
-func (a *Service) PutSignIn(ctx context.Context, who Actor, domain string, in SignInInput) error {
+func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, in SignInInput) error {
 	d, err := a.mayConnect(ctx, who, domain)
 	switch {
 	case err != nil:
@@ -95,12 +111,12 @@ func (a *Service) PutSignIn(ctx context.Context, who Actor, domain string, in Si
 }
 
 // signInChanged tells everybody whom it concerns.
-func (a *Service) signInChanged(ctx context.Context, who Actor, domain, action, detail string) error {
+func (a *Tenants) signInChanged(ctx context.Context, who Actor, domain, action, detail string) error {
 	a.rosters.drop(domain)
 	if err := a.ferry.DomainChanged(ctx, domain); err != nil {
 		return err
 	}
-	return a.note(ctx, who, action, auditOf{domain: domain, detail: detail})
+	return a.audit.note(ctx, who, action, auditOf{domain: domain, detail: detail})
 }
 
 // checkSignIn says what is wrong with a way to sign in.
@@ -137,7 +153,7 @@ func checkSignIn(s store.SignIn) (mistakes []Mistake) {
 }
 
 // ForgetSignIn has Postferry sign in with the accounts' own passwords again.
-func (a *Service) ForgetSignIn(ctx context.Context, who Actor, domain string) error {
+func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string) error {
 	d, err := a.mayConnect(ctx, who, domain)
 	switch {
 	case err != nil:
@@ -154,7 +170,7 @@ func (a *Service) ForgetSignIn(ctx context.Context, who Actor, domain string) er
 
 // connectable is a domain that is signed in to in another way than with passwords, and the place for
 // one question to its tenant, which has to be left.
-func (a *Service) connectable(ctx context.Context, who Actor, domain string) (*config.Domain, func(), error) {
+func (a *Tenants) connectable(ctx context.Context, who Actor, domain string) (*config.Domain, func(), error) {
 	d, err := a.mayConnect(ctx, who, domain)
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +185,7 @@ func (a *Service) connectable(ctx context.Context, who Actor, domain string) (*c
 }
 
 // TestSignIn tries how Postferry signs in, step by step.
-func (a *Service) TestSignIn(ctx context.Context, who Actor, domain, mailbox string) ([]tenant.Step, error) {
+func (a *Tenants) TestSignIn(ctx context.Context, who Actor, domain, mailbox string) ([]tenant.Step, error) {
 	d, leave, err := a.connectable(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -179,6 +195,6 @@ func (a *Service) TestSignIn(ctx context.Context, who Actor, domain, mailbox str
 	return steps, ctx.Err()
 }
 
-func (a *Service) connector() *tenant.Connector {
+func (a *Tenants) connector() *tenant.Connector {
 	return &tenant.Connector{Consents: a.store, Log: a.log, Timeout: connectTimeout}
 }

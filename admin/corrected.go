@@ -7,7 +7,7 @@ import (
 )
 
 // updated tells of new accounts and new credentials.
-func (a *Service) updated(ctx context.Context, domain string, accounts []store.Account) error {
+func (a *Accounts) updated(ctx context.Context, domain string, accounts []store.Account) error {
 	if err := a.reopenParts(ctx, domain, accounts); err != nil {
 		return err
 	}
@@ -19,7 +19,7 @@ func (a *Service) updated(ctx context.Context, domain string, accounts []store.A
 }
 
 // reopenParts lets accounts that had failed go on in their runs.
-func (a *Service) reopenParts(ctx context.Context, domain string, accounts []store.Account) error {
+func (a *Accounts) reopenParts(ctx context.Context, domain string, accounts []store.Account) error {
 	ids := make([]store.AccountID, len(accounts))
 	for i, x := range accounts {
 		ids[i] = x.ID
@@ -30,7 +30,7 @@ func (a *Service) reopenParts(ctx context.Context, domain string, accounts []sto
 // Corrected hears of accounts that were given new logins or passwords elsewhere, before
 // the engine does: those that had failed in their newest run belong to it again. It waits
 // until Run is under way.
-func (a *Service) Corrected(ctx context.Context, accounts []store.Account) error {
+func (a *Accounts) Corrected(ctx context.Context, accounts []store.Account) error {
 	domains := map[string][]store.Account{}
 	for _, x := range accounts {
 		domains[x.Domain] = append(domains[x.Domain], x)

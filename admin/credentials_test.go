@@ -50,19 +50,19 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 	who := CommandLine()
 	ways := map[string]func(ctx context.Context, a *Service, id store.AccountID) error{
 		"corrected": func(ctx context.Context, a *Service, id store.AccountID) error {
-			_, err := a.UpdateAccount(ctx, who, domain, id, AccountPatch{OldPassword: new(store.Secret("x")), NewPassword: new(store.Secret("y"))})
+			_, err := a.Accounts.Update(ctx, who, domain, id, AccountPatch{OldPassword: new(store.Secret("x")), NewPassword: new(store.Secret("y"))})
 			return err
 		},
 		"added again": func(ctx context.Context, a *Service, _ store.AccountID) error {
-			_, err := a.AddAccounts(ctx, who, domain, []AccountInput{{Login: login, Password: "x", NewPassword: "y"}})
+			_, err := a.Accounts.Add(ctx, who, domain, []AccountInput{{Login: login, Password: "x", NewPassword: "y"}})
 			return err
 		},
 		"list": func(ctx context.Context, a *Service, _ store.AccountID) error {
-			list, err := a.ParseList(ctx, who, domain, strings.NewReader("anna@a.example x anna@a.example y\nbert@a.example x\n"), config.ListAuto, "")
+			list, err := a.Lists.Parse(ctx, who, domain, strings.NewReader("anna@a.example x anna@a.example y\nbert@a.example x\n"), config.ListAuto, "")
 			if err != nil {
 				return err
 			}
-			_, err = a.AddList(ctx, who, domain, list.ID, false)
+			_, err = a.Lists.Add(ctx, who, domain, list.ID, false)
 			return err
 		},
 	}
@@ -75,7 +75,7 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 				t.Parallel()
 				a, st := useCases(t)
 				for moment, more := 0, true; more; moment++ {
-					added, err := a.AddAccounts(t.Context(), who, domain, []AccountInput{{Login: login, Password: "old", NewPassword: "new"}})
+					added, err := a.Accounts.Add(t.Context(), who, domain, []AccountInput{{Login: login, Password: "old", NewPassword: "new"}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -88,11 +88,11 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 							t.Error(err)
 						}
 					})
-					a.store = beside
+					a.Accounts.store, a.Audit.store = beside, beside
 					if err := give(t.Context(), a, id); err != nil {
 						t.Error(err)
 					}
-					more, a.store = beside.End(), st
+					more, a.Accounts.store, a.Audit.store = beside.End(), st, st
 					x, err := st.AccountByID(t.Context(), id)
 					if err != nil || x.State != w.to || x.Old.Password != "x" || x.New.Password != "y" {
 						t.Errorf("%s at moment %d: %+v, %v", what, moment, x, err)
@@ -119,20 +119,20 @@ func TestAccountsWithoutPasswords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a, st := useCases(t)
 			for _, side := range tt.sides {
-				a.directory.PutSignIn(domain, side, &config.SignIn{Method: config.Master, Domain: domain, Side: side})
+				a.Scopes.directory.PutSignIn(domain, side, &config.SignIn{Method: config.Master, Domain: domain, Side: side})
 			}
-			_, err := a.AddAccounts(t.Context(), CommandLine(), domain, []AccountInput{{Login: "anna@a.example"}})
+			_, err := a.Accounts.Add(t.Context(), CommandLine(), domain, []AccountInput{{Login: "anna@a.example"}})
 			if (err == nil) != tt.ok {
 				t.Errorf("one account: %v", err)
 			}
-			list, err := a.ParseList(t.Context(), CommandLine(), domain, strings.NewReader("bert@a.example\ncarl@a.example\n"), config.ListAuto, "")
+			list, err := a.Lists.Parse(t.Context(), CommandLine(), domain, strings.NewReader("bert@a.example\ncarl@a.example\n"), config.ListAuto, "")
 			if err != nil || (len(list.Mistakes) == 0) != tt.ok {
 				t.Fatalf("a list: %+v, %v", list, err)
 			}
 			if !tt.ok {
 				return
 			}
-			if _, err := a.AddList(t.Context(), CommandLine(), domain, list.ID, false); err != nil {
+			if _, err := a.Lists.Add(t.Context(), CommandLine(), domain, list.ID, false); err != nil {
 				t.Error(err)
 			}
 			all, err := st.Accounts(t.Context())

@@ -46,17 +46,37 @@ type PassView struct {
 	Problem ProblemView `json:"-"`
 }
 
-// AccountDetail returns an account with its folders and its history.
-func (a *Service) AccountDetail(ctx context.Context, who Actor, domain string, id store.AccountID) (*AccountDetail, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Folders are those of an account, with the messages in them that a server refuses.
+type Folders struct {
+	scopes   *Scopes
+	accounts *Accounts
+	chooser  *chooser
+	store    folderStore
+	ferry    folderFerry
+	boards   *boards
+	audit    *Audit
+}
+
+// folderFerry knows how far folders are.
+type folderFerry interface {
+	Folders(ctx context.Context, id store.AccountID) ([]Folder, error)
+	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
+	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
+	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
+}
+
+// Detail returns an account with its folders and its history.
+func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store.AccountID) (*AccountDetail, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	x, err := a.account(ctx, d, id)
+	x, err := a.accounts.account(ctx, d, id)
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.showAccount(ctx, d, id)
+	v, err := a.accounts.show(ctx, d, id)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +106,12 @@ func (a *Service) AccountDetail(ctx context.Context, who Actor, domain string, i
 }
 
 // Quarantine returns an account's messages that one of the servers refuses.
-func (a *Service) Quarantine(ctx context.Context, who Actor, domain string, id store.AccountID) ([]Quarantined, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Folders) Quarantine(ctx context.Context, who Actor, domain string, id store.AccountID) ([]Quarantined, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.account(ctx, d, id); err != nil {
+	if _, err := a.accounts.account(ctx, d, id); err != nil {
 		return nil, err
 	}
 	messages, err := a.ferry.Quarantine(ctx, id)
@@ -100,7 +120,7 @@ func (a *Service) Quarantine(ctx context.Context, who Actor, domain string, id s
 
 // RetryQuarantined lets messages of an account be tried again; all of them if
 // none are named.
-func (a *Service) RetryQuarantined(ctx context.Context, who Actor, domain string, id store.AccountID, messages []string) (int, error) {
+func (a *Folders) RetryQuarantined(ctx context.Context, who Actor, domain string, id store.AccountID, messages []string) (int, error) {
 	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return 0, err
@@ -125,16 +145,16 @@ func (a *Service) RetryQuarantined(ctx context.Context, who Actor, domain string
 		return 0, err
 	}
 	a.boards.changed(domain)
-	return released, a.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id}), count: released})
+	return released, a.audit.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.chooser.loneLogin(ctx, []store.AccountID{id}), count: released})
 }
 
 // DecideFolder does with a folder that is missing at the new server what somebody says.
-func (a *Service) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	x, err := a.account(ctx, d, id)
+	x, err := a.accounts.account(ctx, d, id)
 	if err != nil {
 		return err
 	}
@@ -153,11 +173,11 @@ func (a *Service) DecideFolder(ctx context.Context, who Actor, domain string, id
 		return err
 	}
 	a.boards.changed(domain)
-	return a.note(ctx, who, "folder_"+string(v), auditOf{domain: domain, account: x.Login, detail: a.folderTitle(ctx, id, folder)})
+	return a.audit.note(ctx, who, "folder_"+string(v), auditOf{domain: domain, account: x.Login, detail: a.folderTitle(ctx, id, folder)})
 }
 
 // folderTitle is what people call a folder.
-func (a *Service) folderTitle(ctx context.Context, id store.AccountID, folder store.FolderID) string {
+func (a *Folders) folderTitle(ctx context.Context, id store.AccountID, folder store.FolderID) string {
 	rows, err := a.store.Folders(ctx, id)
 	if err != nil {
 		return ""
@@ -171,7 +191,7 @@ func (a *Service) folderTitle(ctx context.Context, id store.AccountID, folder st
 }
 
 // QuarantinedHeader reads the header of a refused message of an account.
-func (a *Service) QuarantinedHeader(ctx context.Context, who Actor, domain string, id store.AccountID, message string) ([]byte, error) {
+func (a *Folders) QuarantinedHeader(ctx context.Context, who Actor, domain string, id store.AccountID, message string) ([]byte, error) {
 	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return nil, err
@@ -179,7 +199,7 @@ func (a *Service) QuarantinedHeader(ctx context.Context, who Actor, domain strin
 	if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.ID == message }) {
 		return nil, NotFound("message")
 	}
-	if err := a.note(ctx, who, "show_header", auditOf{domain: domain, account: a.loneLogin(ctx, []store.AccountID{id})}); err != nil {
+	if err := a.audit.note(ctx, who, "show_header", auditOf{domain: domain, account: a.chooser.loneLogin(ctx, []store.AccountID{id})}); err != nil {
 		return nil, err
 	}
 	return a.ferry.QuarantinedHeader(ctx, message)

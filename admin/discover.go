@@ -9,8 +9,14 @@ import (
 	"postferry/discover"
 )
 
+// Discovery looks for servers.
+type Discovery struct {
+	finder      *discover.Finder
+	discovering *Places // of searches for servers
+}
+
 // Discover looks for the old server of a domain or an address.
-func (a *Service) Discover(ctx context.Context, who Actor, text string) (*discover.Report, error) {
+func (a *Discovery) Discover(ctx context.Context, who Actor, text string) (*discover.Report, error) {
 	if !who.All() && !strings.EqualFold(text[strings.LastIndexByte(text, '@')+1:], who.Scope) {
 		return nil, NotFound("domain")
 	}

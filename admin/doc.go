@@ -5,9 +5,11 @@
 //
 // An Actor is who asks: an administrator with a session, a program with a
 // token, or the operator at the machine itself. Its scope is everything or one
-// domain. A use case is one thing an actor can do, a method of Service; pages
-// (admin/web), API (admin/api) and commands call the same ones, and each checks
-// the actor and writes the audit log itself, so that no way in is without it. A
+// domain. A use case is one thing an actor can do, a method of Access, Domains,
+// Accounts and so on: a type for each subject, which holds only what it uses.
+// Service has one of each. Pages (admin/web), API (admin/api) and commands call
+// the same ones, and each checks the actor and writes the audit log itself, so
+// that no way in is without it. A
 // Refusal is why a use case did not do what was asked, in words for the person. A
 // list is an upload of accounts that waits, in memory only, for the person's
 // decision. A job is a check or a verification: long, one of each per domain, its
@@ -17,7 +19,8 @@
 //
 // # Files
 //
-//   - service.go: the Service, and what it does by itself
+//   - service.go: the Service, which puts the use cases together, and what it does by itself
+//   - scopes.go: which domains there are, who may see them, whose a login is
 //   - actor.go, password.go, limiter.go, login.go, link.go: who may come in
 //   - refusal.go: errors
 //   - ferry.go: what the package asks of the engine

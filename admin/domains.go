@@ -10,6 +10,8 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // DomainView is a domain, as pages and API show it.
@@ -54,14 +56,34 @@ func TLSText(old bool) string {
 
 func fingerprintText(sum []byte) string { return strings.ToUpper(hex.EncodeToString(sum)) }
 
-// ListDomains returns the domains that are the actor's business, by name.
-func (a *Service) ListDomains(ctx context.Context, who Actor) ([]DomainView, error) {
+// Domains are the domains that move, with their servers and schedules.
+type Domains struct {
+	scopes    *Scopes
+	directory *config.Directory
+	store     domainStore
+	ferry     domainFerry
+	newServer string // admin.new
+	boards    *boards
+	memory    *memory
+	tracker   *tracker
+	adding    *semaphore.Weighted
+	audit     *Audit
+	now       func() time.Time
+}
+
+// domainFerry is told of what changes.
+type domainFerry interface {
+	DomainChanged(ctx context.Context, name string) error
+}
+
+// List returns the domains that are the actor's business, by name.
+func (a *Domains) List(ctx context.Context, who Actor) ([]DomainView, error) {
 	views := []DomainView{}
 	for _, d := range a.directory.All() {
 		if !who.may(d.Name) {
 			continue
 		}
-		v, err := a.viewDomain(ctx, &d)
+		v, err := a.view(ctx, &d)
 		if err != nil {
 			return nil, err
 		}
@@ -70,32 +92,22 @@ func (a *Service) ListDomains(ctx context.Context, who Actor) ([]DomainView, err
 	return views, nil
 }
 
-// DomainNames are the names of all domains.
-func (a *Service) DomainNames() []string {
-	all := a.directory.All()
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].Name
-	}
-	return names
-}
-
-// ShowDomain returns one domain.
-func (a *Service) ShowDomain(ctx context.Context, who Actor, name string) (*DomainView, error) {
-	d, err := a.Domain(ctx, who, name)
+// Show returns one domain.
+func (a *Domains) Show(ctx context.Context, who Actor, name string) (*DomainView, error) {
+	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return nil, err
 	}
-	return a.viewDomain(ctx, d)
+	return a.view(ctx, d)
 }
 
-func (a *Service) viewDomain(ctx context.Context, d *config.Domain) (*DomainView, error) {
+func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, error) {
 	b, err := a.boards.of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
 	v := &DomainView{Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals}
-	stored, err := a.storedDomain(ctx, d.Name)
+	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +119,8 @@ func (a *Service) viewDomain(ctx context.Context, d *config.Domain) (*DomainView
 }
 
 // storedDomain finds a domain that was set up here; nil if there is none.
-func (a *Service) storedDomain(ctx context.Context, name string) (*store.Domain, error) {
-	all, err := a.store.Domains(ctx)
+func storedDomain(ctx context.Context, st domainLister, name string) (*store.Domain, error) {
+	all, err := st.Domains(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,26 +132,26 @@ func (a *Service) storedDomain(ctx context.Context, name string) (*store.Domain,
 	return nil, nil
 }
 
-// DeleteDomain removes a domain that was set up here and has no accounts.
-func (a *Service) DeleteDomain(ctx context.Context, who Actor, name string) error {
-	d, err := a.Domain(ctx, who, name)
+// Delete removes a domain that was set up here and has no accounts.
+func (a *Domains) Delete(ctx context.Context, who Actor, name string) error {
+	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return err
 	}
 	if err := who.RequireAll(); err != nil {
 		return err
 	}
-	stored, err := a.storedDomain(ctx, d.Name)
+	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return err
 	}
 	if stored == nil {
 		return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 	}
-	if err := a.forgetDomain(ctx, d.Name); err != nil {
+	if err := a.forget(ctx, d.Name); err != nil {
 		return err
 	}
-	return a.note(ctx, who, "delete_domain", auditOf{domain: d.Name})
+	return a.audit.note(ctx, who, "delete_domain", auditOf{domain: d.Name})
 }
 
 // DomainOf is a stored domain as the configuration knows domains. An old server that
@@ -157,9 +169,9 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 	return known, nil
 }
 
-// forgetDomain removes a stored domain and whoever could come in for it alone, with
+// forget removes a stored domain and whoever could come in for it alone, with
 // all that is kept in memory of it: the next of that name may be another's.
-func (a *Service) forgetDomain(ctx context.Context, name string) error {
+func (a *Domains) forget(ctx context.Context, name string) error {
 	err := a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
 		return Conflict("domain_in_use", "This domain has accounts. Remove them first.")
@@ -168,9 +180,9 @@ func (a *Service) forgetDomain(ctx context.Context, name string) error {
 		return err
 	}
 	a.directory.Delete(name)
-	a.lists.dropDomain(name)
-	a.checks.drop(name)
-	a.verifications.drop(name)
-	a.preparations.drop(name)
+	a.memory.drop(name)
 	return a.ferry.DomainChanged(ctx, name)
 }
+
+// NewServer is the new server of domains that are given none, as it is configured.
+func (a *Domains) NewServer() string { return a.newServer }

@@ -28,9 +28,9 @@ type DomainInput struct {
 	OldTLS *string `json:"old_tls,omitempty"`
 }
 
-// PutDomain sets a domain up, or changes its servers. One at a time, and not while
+// Put sets a domain up, or changes its servers. One at a time, and not while
 // accounts are added: what is allowed depends on whether there are any.
-func (a *Service) PutDomain(ctx context.Context, who Actor, name string, in DomainInput) (v *DomainView, created bool, err error) {
+func (a *Domains) Put(ctx context.Context, who Actor, name string, in DomainInput) (v *DomainView, created bool, err error) {
 	name, err = config.ParseDomainName(strings.TrimSpace(name))
 	if err != nil {
 		return nil, false, Invalid(WrongField("name", "domain_malformed", "This is not the name of a domain."))
@@ -43,22 +43,22 @@ func (a *Service) PutDomain(ctx context.Context, who Actor, name string, in Doma
 	}
 	defer a.adding.Release(1)
 	_, known := a.directory.DomainNamed(name)
-	stored, err := a.storedDomain(ctx, name)
+	stored, err := storedDomain(ctx, a.store, name)
 	if err != nil {
 		return nil, false, err
 	}
 	if known && stored == nil {
 		return nil, false, Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 	}
-	if err := a.changeDomain(ctx, who, name, stored, in); err != nil {
+	if err := a.change(ctx, who, name, stored, in); err != nil {
 		return nil, false, err
 	}
-	v, err = a.ShowDomain(ctx, who, name)
+	v, err = a.Show(ctx, who, name)
 	return v, stored == nil, err
 }
 
-// changeDomain makes a domain (nil if there is none yet) what was given for it.
-func (a *Service) changeDomain(ctx context.Context, who Actor, name string, stored *store.Domain, in DomainInput) error {
+// change makes a domain (nil if there is none yet) what was given for it.
+func (a *Domains) change(ctx context.Context, who Actor, name string, stored *store.Domain, in DomainInput) error {
 	was := store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}
 	if stored != nil {
 		was = *stored
@@ -73,14 +73,14 @@ func (a *Service) changeDomain(ctx context.Context, who Actor, name string, stor
 	if err := a.checkNewServer(ctx, stored, d); err != nil {
 		return err
 	}
-	if err := a.keepDomain(ctx, d, !who.All() && !sameOld(was, d)); err != nil {
+	if err := a.keep(ctx, d, !who.All() && !sameOld(was, d)); err != nil {
 		return err
 	}
-	return a.note(ctx, who, "put_domain", auditOf{domain: name, detail: changesOf(stored, d)})
+	return a.audit.note(ctx, who, "put_domain", auditOf{domain: name, detail: changesOf(stored, d)})
 }
 
 // defaultNew is the new server of domains that are given none; "" if there is none.
-func (a *Service) defaultNew() string {
+func (a *Domains) defaultNew() string {
 	if s, err := config.ParseServer(a.newServer); err == nil {
 		return s.String()
 	}
@@ -125,11 +125,11 @@ func checkScope(who Actor, was, d store.Domain) error {
 
 // checkNewServer refuses another new server once mail was copied: what is not there
 // would pass for deleted by its user, and never be copied again.
-func (a *Service) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
+func (a *Domains) checkNewServer(ctx context.Context, was *store.Domain, d store.Domain) error {
 	if was == nil || was.New == d.New {
 		return nil
 	}
-	b, err := a.freshBoard(ctx, d.Name)
+	b, err := a.boards.fresh(ctx, d.Name)
 	if err != nil || b.Totals.Copied == 0 {
 		return err
 	}
@@ -230,8 +230,8 @@ func checkOldTLS(was, d store.Domain) []Mistake {
 	return []Mistake{WrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
 }
 
-// keepDomain stores a domain and makes it known. With vacant it must have no accounts.
-func (a *Service) keepDomain(ctx context.Context, d store.Domain, vacant bool) error {
+// keep stores a domain and makes it known. With vacant it must have no accounts.
+func (a *Domains) keep(ctx context.Context, d store.Domain, vacant bool) error {
 	known, err := DomainOf(d)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"postferry/config"
 	"postferry/lifecycle"
 	"postferry/stage"
 	"postferry/store"
@@ -36,10 +37,26 @@ type FinishInput struct {
 	Accept bool `json:"accept"`
 }
 
+// Finishing leads the moves of domains to their end.
+type Finishing struct {
+	scopes       *Scopes
+	chooser      *chooser
+	directory    *config.Directory
+	endings      Endings
+	preparations *jobShelf[prepareResult]
+	jobs         *jobs
+	discovering  *Places // of searches for servers
+	boards       *boards
+	memory       *memory
+	tracker      *tracker
+	audit        *Audit
+	now          func() time.Time
+}
+
 // Advice says how far a domain is and what to do next. With fresh DNS is asked now; otherwise
 // what it has told last counts.
-func (a *Service) Advice(ctx context.Context, who Actor, domain string, fresh bool) (*stage.Assessment, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) Advice(ctx context.Context, who Actor, domain string, fresh bool) (*stage.Assessment, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +88,15 @@ func ending(err error) error {
 
 // StartPrepare begins the last pass over all accounts of a domain that are not finished, and their
 // verification. Nothing is finished by it.
-func (a *Service) StartPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
-	d, ids, err := a.choose(ctx, who, domain, Selection{All: true}, inState(store.Waiting, store.Active, store.Stopped))
+func (a *Finishing) StartPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, Selection{All: true}, inState(store.Waiting, store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, ending(lifecycle.ErrNothing)
 	}
-	err = startJob(ctx, a, who, a.preparations, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a.jobs, who, a.preparations, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[prepareResult]) error {
 			report, err := a.endings.Guide.Prepare(ctx, a.endings.Engine, d.Name, ids, false, func(s lifecycle.Step, _ int) {
 				j.change(func(_ *JobView, r *prepareResult) { r.step = s })
@@ -94,15 +111,15 @@ func (a *Service) StartPrepare(ctx context.Context, who Actor, domain string) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := a.note(ctx, who, "prepare_finish", auditOf{domain: d.Name, count: len(ids)}); err != nil {
+	if err := a.audit.note(ctx, who, "prepare_finish", auditOf{domain: d.Name, count: len(ids)}); err != nil {
 		return nil, err
 	}
 	return a.ShowPrepare(ctx, who, d.Name)
 }
 
 // ShowPrepare says how far the newest preparation is.
-func (a *Service) ShowPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) ShowPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +131,7 @@ func (a *Service) ShowPrepare(ctx context.Context, who Actor, domain string) (*P
 }
 
 // ViewPrepare is the newest preparation of a domain; nil if there was none.
-func (a *Service) ViewPrepare(domain string) (v *PrepareView) {
+func (a *Finishing) ViewPrepare(domain string) (v *PrepareView) {
 	if j := a.preparations.get(domain); j != nil {
 		j.change(func(view *JobView, r *prepareResult) {
 			v = &PrepareView{JobView: *view, Step: r.step, Report: r.report}
@@ -124,17 +141,17 @@ func (a *Service) ViewPrepare(domain string) (v *PrepareView) {
 }
 
 // CancelPrepare ends a preparation that is going on.
-func (a *Service) CancelPrepare(ctx context.Context, who Actor, domain string) error {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) CancelPrepare(ctx context.Context, who Actor, domain string) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a, who, a.preparations, d.Name, "cancel_prepare")
+	return cancelJob(ctx, a.audit, who, a.preparations, d.Name, "cancel_prepare")
 }
 
 // DraftReport is what a report about a domain would say now.
-func (a *Service) DraftReport(ctx context.Context, who Actor, domain string) (*lifecycle.Report, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) DraftReport(ctx context.Context, who Actor, domain string) (*lifecycle.Report, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +159,8 @@ func (a *Service) DraftReport(ctx context.Context, who Actor, domain string) (*l
 }
 
 // Finish finishes the accounts of a domain that were prepared within the last hour.
-func (a *Service) Finish(ctx context.Context, who Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) Finish(ctx context.Context, who Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +175,8 @@ func (a *Service) Finish(ctx context.Context, who Actor, domain string, in Finis
 }
 
 // Forget removes a domain with all that is kept of it, but for its reports and the audit log.
-func (a *Service) Forget(ctx context.Context, who Actor, domain string) error {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Finishing) Forget(ctx context.Context, who Actor, domain string) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
@@ -171,8 +188,8 @@ func (a *Service) Forget(ctx context.Context, who Actor, domain string) error {
 
 // Reports are those of a domain's accounts that were finished, newest first. Of domains that
 // were forgotten those see them who look after everything.
-func (a *Service) Reports(ctx context.Context, who Actor, domain string) ([]lifecycle.Report, error) {
-	_, err := a.Domain(ctx, who, domain)
+func (a *Finishing) Reports(ctx context.Context, who Actor, domain string) ([]lifecycle.Report, error) {
+	_, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil && !who.All() {
 		return nil, err
 	}
@@ -187,7 +204,7 @@ func (a *Service) Reports(ctx context.Context, who Actor, domain string) ([]life
 }
 
 // Report is one of a domain's reports.
-func (a *Service) Report(ctx context.Context, who Actor, domain string, number uint64) (*lifecycle.Report, error) {
+func (a *Finishing) Report(ctx context.Context, who Actor, domain string, number uint64) (*lifecycle.Report, error) {
 	reports, err := a.Reports(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -201,12 +218,9 @@ func (a *Service) Report(ctx context.Context, who Actor, domain string, number u
 
 // ended hears, also from the command line, that accounts of a domain were finished, or that all of it
 // was forgotten.
-func (a *Service) ended(ctx context.Context, domain string, ids []store.AccountID) error {
+func (a *Finishing) ended(ctx context.Context, domain string, ids []store.AccountID) error {
 	if _, known := a.directory.DomainNamed(domain); !known {
-		a.lists.dropDomain(domain)
-		a.checks.drop(domain)
-		a.verifications.drop(domain)
-		a.preparations.drop(domain)
+		a.memory.drop(domain)
 	}
 	a.boards.changed(domain)
 	return a.tracker.stopped(ctx, ids)

@@ -49,7 +49,7 @@ func (g *guesses) take(who Actor, d *config.Domain, given []store.Account) error
 }
 
 // countGuesses counts those of accounts about to be stored that get another password at the new server.
-func (a *Service) countGuesses(ctx context.Context, who Actor, d *config.Domain, accounts []store.Account) error {
+func (a *Accounts) countGuesses(ctx context.Context, who Actor, d *config.Domain, accounts []store.Account) error {
 	if who.All() {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (a *Service) countGuesses(ctx context.Context, who Actor, d *config.Domain,
 }
 
 // countGuess is countGuesses for a correction.
-func (a *Service) countGuess(who Actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
+func (a *Accounts) countGuess(who Actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
 	if change.New.Password == "" || change.New.Password == x.New.Password && (change.New.Login == "" || change.New.Login == x.New.Login) {
 		return nil
 	}

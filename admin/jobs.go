@@ -87,11 +87,12 @@ func (j *job[R]) end(now time.Time, err error) {
 type jobs struct {
 	starts chan func(context.Context)
 	places *Places
+	now    func() time.Time
 	ended  chan struct{}
 }
 
-func newJobs() *jobs {
-	return &jobs{starts: make(chan func(context.Context)), places: NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
+func newJobs(now func() time.Time) *jobs {
+	return &jobs{starts: make(chan func(context.Context)), now: now, places: NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
 }
 
 // run runs jobs until ctx ends and all of them have.
@@ -168,4 +169,34 @@ func (s *jobShelf[R]) drop(domain string) {
 		j.stop()
 	}
 	delete(s.byDomain, domain)
+}
+
+// startJob makes a domain's next job and lets it run.
+func startJob[R any](ctx context.Context, jobs *jobs, who Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
+	j, err := shelf.begin(domain, view)
+	if err != nil {
+		return err
+	}
+	err = jobs.start(ctx, who.Scope, func(ctx context.Context) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if !j.began(cancel) {
+			cancel()
+		}
+		j.end(jobs.now(), do(ctx, j))
+	})
+	if err != nil {
+		shelf.drop(domain)
+	}
+	return err
+}
+
+// cancelJob ends a domain's job.
+func cancelJob[R any](ctx context.Context, audit *Audit, who Actor, shelf *jobShelf[R], domain, action string) error {
+	j := shelf.get(domain)
+	if j == nil {
+		return NotFound("job")
+	}
+	j.stop()
+	return audit.note(ctx, who, action, auditOf{domain: domain})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -11,7 +12,7 @@ import (
 // TestJobsAreBounded: one domain's jobs leave places for those of others, and of who looks
 // after everything.
 func TestJobsAreBounded(t *testing.T) {
-	j := newJobs()
+	j := newJobs(time.Now)
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -50,6 +50,14 @@ func (l *limiter) giveBack(key string) {
 	}
 }
 
+// loginLimits are those of failed logins: by address, by name.
+type loginLimits [2]*limiter
+
+// newLoginLimits bears with people who mistype; who guesses has a few tries in a minute.
+func newLoginLimits() *loginLimits {
+	return &loginLimits{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)}
+}
+
 // clientKey is the key of the client at an address.
 func clientKey(from string) string {
 	addr, err := netip.ParseAddr(from)

@@ -56,8 +56,8 @@ func (o *oneTime) use(code store.Secret, now time.Time, fn func(first bool) erro
 
 // NewCode makes the code of a one-time link with which somebody becomes an administrator of
 // everything, and makes the one before void. It is for the operator's eyes.
-func (a *Service) NewCode(ctx context.Context) (store.Secret, error) {
-	if err := a.note(ctx, CommandLine(), "link", auditOf{}); err != nil {
+func (a *Sessions) NewCode(ctx context.Context) (store.Secret, error) {
+	if err := a.audit.note(ctx, CommandLine(), "link", auditOf{}); err != nil {
 		return "", err
 	}
 	return a.link.renew(a.now(), false), nil
@@ -65,7 +65,7 @@ func (a *Service) NewCode(ctx context.Context) (store.Secret, error) {
 
 // FirstCode makes the code of a link if there is no administrator yet; "" if there is, or
 // another link was asked for.
-func (a *Service) FirstCode(ctx context.Context) (store.Secret, error) {
+func (a *Sessions) FirstCode(ctx context.Context) (store.Secret, error) {
 	admins, err := a.store.Admins(ctx)
 	if err != nil || len(admins) > 0 {
 		return "", err
@@ -74,7 +74,7 @@ func (a *Service) FirstCode(ctx context.Context) (store.Secret, error) {
 }
 
 // Welcome makes the administrator of a one-time link and logs in.
-func (a *Service) Welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
+func (a *Sessions) Welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
 	if wait, ok := a.limits[0].take(clientKey(from)); !ok {
 		return "", Actor{}, Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
@@ -98,7 +98,7 @@ func (a *Service) Welcome(ctx context.Context, from string, code store.Secret, n
 	}
 	a.limits[0].giveBack(clientKey(from))
 	who = Actor{Name: name, Scope: store.ScopeAll, from: from, Admin: name}
-	if err := a.note(ctx, who, "welcome", auditOf{}); err != nil {
+	if err := a.audit.note(ctx, who, "welcome", auditOf{}); err != nil {
 		return "", Actor{}, err
 	}
 	return a.openSession(ctx, from, admin)

@@ -135,11 +135,11 @@ func (l *lists) dropDomain(domain string) {
 	l.forget(func(x *list) bool { return x.domain == domain })
 }
 
-// WaitingLists is how many lists wait for a decision.
-func (a *Service) WaitingLists() int {
-	a.lists.mu.Lock()
-	defer a.lists.mu.Unlock()
-	return len(a.lists.byID)
+// count is how many lists wait for a decision.
+func (l *lists) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.byID)
 }
 
 // ListView says what is in a list, without any password.
@@ -155,10 +155,21 @@ type ListView struct {
 	Expires  time.Time         `json:"expires"`
 }
 
-// ParseList reads a list for a domain to its end and keeps it for a decision.
+// Lists are uploads of accounts that wait for the person's decision.
+type Lists struct {
+	scopes   *Scopes
+	accounts *Accounts
+	lists    *lists
+	now      func() time.Time
+}
+
+// Waiting is how many lists wait for a decision.
+func (a *Lists) Waiting() int { return a.lists.count() }
+
+// Parse reads a list for a domain to its end and keeps it for a decision.
 // Nothing is stored.
-func (a *Service) ParseList(ctx context.Context, who Actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*ListView, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Lists) Parse(ctx context.Context, who Actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*ListView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +178,7 @@ func (a *Service) ParseList(ctx context.Context, who Actor, domain string, r io.
 	}
 	defer a.lists.parsing.Leave(who.Scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
-		Check: a.lineCheck(who, d), Passwordless: d.Passwordless()})
+		Check: a.scopes.lineCheck(who, d), Passwordless: d.Passwordless()})
 	if err != nil {
 		return nil, err
 	}
@@ -175,12 +186,12 @@ func (a *Service) ParseList(ctx context.Context, who Actor, domain string, r io.
 	if err := a.lists.add(a.now(), x); err != nil {
 		return nil, err
 	}
-	return a.viewList(ctx, d, x)
+	return a.view(ctx, d, x)
 }
 
-// WaitingList shows a list that waits.
-func (a *Service) WaitingList(ctx context.Context, who Actor, domain, id string) (*ListView, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Show shows a list that waits.
+func (a *Lists) Show(ctx context.Context, who Actor, domain, id string) (*ListView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -188,12 +199,12 @@ func (a *Service) WaitingList(ctx context.Context, who Actor, domain, id string)
 	if err != nil {
 		return nil, err
 	}
-	return a.viewList(ctx, d, x)
+	return a.view(ctx, d, x)
 }
 
-// DropList forgets a list.
-func (a *Service) DropList(ctx context.Context, who Actor, domain, id string) error {
-	d, err := a.Domain(ctx, who, domain)
+// Drop forgets a list.
+func (a *Lists) Drop(ctx context.Context, who Actor, domain, id string) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
@@ -204,8 +215,8 @@ func (a *Service) DropList(ctx context.Context, who Actor, domain, id string) er
 	return nil
 }
 
-func (a *Service) viewList(ctx context.Context, d *config.Domain, x *list) (*ListView, error) {
-	known, err := a.known(ctx, x.domain)
+func (a *Lists) view(ctx context.Context, d *config.Domain, x *list) (*ListView, error) {
+	known, err := a.accounts.known(ctx, x.domain)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +226,7 @@ func (a *Service) viewList(ctx context.Context, d *config.Domain, x *list) (*Lis
 		if i < shownLogins {
 			v.Logins = append(v.Logins, l.Login)
 		}
-		if _, ok := known[asciifold.Lower(a.accountLogin(d, l, known))]; ok {
+		if _, ok := known[asciifold.Lower(a.scopes.accountLogin(d, l, known))]; ok {
 			v.Known++
 		}
 	}
@@ -231,7 +242,7 @@ func viewMistakes(found []config.Finding) []Mistake {
 }
 
 // decide returns the lines of a list that waits: all of it, or only the good ones.
-func (a *Service) decide(who Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
+func (a *Lists) decide(who Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
 	x, err := a.lists.get(a.now(), who.Owner, domain, id)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 
 	"postferry/internal/asciifold"
 	"postferry/store"
+
+	"github.com/rs/zerolog"
 )
 
 const (
@@ -28,9 +30,21 @@ const (
 	secretOctets = 32
 )
 
+// Sessions are those of administrators, and who a session or a token belongs to.
+type Sessions struct {
+	store  sessionStore
+	hasher *hasher
+	limits *loginLimits
+	link   oneTime
+	lists  *lists
+	audit  *Audit
+	log    zerolog.Logger
+	now    func() time.Time
+}
+
 // Login opens a session for an administrator. The secret it returns is for the
 // cookie and is nowhere else.
-func (a *Service) Login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
+func (a *Sessions) Login(ctx context.Context, from, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
 	admin, err := a.store.Admin(ctx, name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", Actor{}, err
@@ -69,7 +83,7 @@ func nameKey(admin store.Admin, name, from string) string {
 }
 
 // openSession begins a session of an administrator who has proved it.
-func (a *Service) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, Actor, error) {
+func (a *Sessions) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, Actor, error) {
 	secret := store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
 	now := a.now()
 	s := store.Session{ID: store.DigestOf(secret), Admin: admin.Name, Created: now, Used: now}
@@ -77,28 +91,28 @@ func (a *Service) openSession(ctx context.Context, from string, admin store.Admi
 		return "", Actor{}, err
 	}
 	who := Actor{Name: admin.Name, Scope: admin.Scope, from: from, Owner: s.ID, Admin: admin.Name}
-	return secret, who, a.note(ctx, who, "login", auditOf{})
+	return secret, who, a.audit.note(ctx, who, "login", auditOf{})
 }
 
 // Logout ends a session.
-func (a *Service) Logout(ctx context.Context, who Actor) error {
+func (a *Sessions) Logout(ctx context.Context, who Actor) error {
 	if who.Admin == "" {
 		return nil
 	}
 	if err := a.EndSession(ctx, who.Owner); err != nil {
 		return err
 	}
-	return a.note(ctx, who, "logout", auditOf{})
+	return a.audit.note(ctx, who, "logout", auditOf{})
 }
 
 // EndSession ends a session and forgets what its owner has uploaded.
-func (a *Service) EndSession(ctx context.Context, id store.Digest) error {
+func (a *Sessions) EndSession(ctx context.Context, id store.Digest) error {
 	a.lists.dropOwner(id)
 	return a.store.EndSession(ctx, id)
 }
 
 // SessionActor finds who a session's secret belongs to.
-func (a *Service) SessionActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
+func (a *Sessions) SessionActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
 	id, now := store.DigestOf(secret), a.now()
 	s, err := a.store.Session(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Sub(s.Created) > SessionLife || now.Sub(s.Used) > sessionIdle) {
@@ -123,7 +137,7 @@ func (a *Service) SessionActor(ctx context.Context, from string, secret store.Se
 }
 
 // TokenActor finds what a token may do.
-func (a *Service) TokenActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
+func (a *Sessions) TokenActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
 	if !strings.HasPrefix(secret.Reveal(), tokenPrefix) {
 		return Actor{}, Unauthorized()
 	}
@@ -152,7 +166,7 @@ func newToken() store.Secret {
 }
 
 // sweep removes ended sessions and lists now and then until ctx ends.
-func (a *Service) sweep(ctx context.Context) {
+func (a *Sessions) sweep(ctx context.Context) {
 	sessions, lists := time.NewTicker(sweepSessions), time.NewTicker(sweepLists)
 	defer sessions.Stop()
 	defer lists.Stop()

@@ -99,8 +99,8 @@ func (e *expectation) rest() uint64 {
 	return uint64(float64(e.sum) / float64(e.known) * float64(e.unknown))
 }
 
-// checkedMessages are the messages that the newest check of a domain counted, by account.
-func (a *Service) checkedMessages(domain string) map[store.AccountID]uint64 {
+// messages are the messages that the newest check of a domain counted, by account.
+func (a *Checks) messages(domain string) map[store.AccountID]uint64 {
 	counted := map[store.AccountID]uint64{}
 	if j := a.checks.get(domain); j != nil {
 		j.change(func(_ *JobView, c *checkResults) {

@@ -13,16 +13,20 @@ import (
 
 // Operator is who works at the machine itself: what "postferry admin" does, with
 // or without a Server. Its errors are sentences for the person at the screen.
-type Operator struct{ app *Service }
+type Operator struct {
+	access *Access
+	audit  *Audit
+}
 
 // NewOperator works on a store.
 func NewOperator(st Store, log zerolog.Logger) *Operator {
-	return &Operator{app: &Service{store: st, log: log, now: time.Now, hasher: newHasher(Hashing{}), lists: newLists()}}
+	audit := &Audit{st, log, time.Now}
+	return &Operator{&Access{st, newHasher(Hashing{}), newLoginLimits(), newLists(), audit, time.Now}, audit}
 }
 
 // Operator works on a server's store and tells the server: what is in its memory of
 // somebody who is removed goes, too.
-func (a *Service) Operator() *Operator { return &Operator{app: a} }
+func (a *Service) Operator() *Operator { return &Operator{a.Access, a.Audit} }
 
 // SetPassword adds an administrator, or sets the password of one. domain is
 // the one domain to look after, "" for all; with nil the one who is there
@@ -31,27 +35,29 @@ func (o *Operator) SetPassword(ctx context.Context, name string, domain *string,
 	scope := store.ScopeAll
 	if domain != nil {
 		scope = *domain
-	} else if known, err := o.app.store.Admin(ctx, name); err == nil {
+	} else if known, err := o.access.store.Admin(ctx, name); err == nil {
 		scope = known.Scope
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	added, err = o.app.PutAdmin(ctx, CommandLine(), name, scope, password)
+	added, err = o.access.PutAdmin(ctx, CommandLine(), name, scope, password)
 	return added, plain(err)
 }
 
 // CreateToken makes a token for a domain, or ("") for all of them.
 func (o *Operator) CreateToken(ctx context.Context, name, domain string) (id uint64, token store.Secret, err error) {
-	v, token, err := o.app.CreateToken(ctx, CommandLine(), name, domain)
+	v, token, err := o.access.CreateToken(ctx, CommandLine(), name, domain)
 	return v.ID, token, plain(err)
 }
 
 // Tokens returns all tokens, without their secrets.
-func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) { return o.app.store.Tokens(ctx) }
+func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) {
+	return o.access.store.Tokens(ctx)
+}
 
 // RevokeToken makes a token void.
 func (o *Operator) RevokeToken(ctx context.Context, id uint64) error {
-	return plain(o.app.RevokeToken(ctx, CommandLine(), id))
+	return plain(o.access.RevokeToken(ctx, CommandLine(), id))
 }
 
 // plain is an error as one who sees no form is told it.

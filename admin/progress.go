@@ -8,9 +8,23 @@ import (
 	"postferry/store"
 )
 
+// Status is how far domains are.
+type Status struct {
+	scopes        *Scopes
+	boards        *boards
+	store         runLister
+	checks        *Checks
+	verifications *Verifications
+}
+
+// runLister lists runs.
+type runLister interface {
+	Runs(ctx context.Context, domain string) ([]store.Run, error)
+}
+
 // Progress sums a domain up as it stands now.
-func (a *Service) Progress(ctx context.Context, who Actor, domain string) (*Totals, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Status) Progress(ctx context.Context, who Actor, domain string) (*Totals, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -20,6 +34,15 @@ func (a *Service) Progress(ctx context.Context, who Actor, domain string) (*Tota
 	}
 	return &b.Totals, nil
 }
+
+// Board is the newest of a domain's.
+func (a *Status) Board(ctx context.Context, domain string) (*Board, error) {
+	return a.boards.of(ctx, domain)
+}
+
+// Throughput is a domain's of the last minutes, in messages a second: a point every ChartEvery,
+// oldest first.
+func (a *Status) Throughput(domain string) []float64 { return a.boards.throughput(domain) }
 
 // AccountsOf returns those of a board's accounts that are named, for a page
 // that shows them. Unknown ones are left out.
@@ -35,15 +58,15 @@ func (b *Board) AccountsOf(ids []store.AccountID) []AccountView {
 
 // Extras are the states besides the totals that a stream tells: the newest
 // run, check and verification, as far as there are any.
-func (a *Service) Extras(ctx context.Context, domain string) map[string]any {
+func (a *Status) Extras(ctx context.Context, domain string) map[string]any {
 	states := map[string]any{}
 	if runs, err := a.store.Runs(ctx, domain); err == nil && len(runs) > 0 {
 		states["run"] = viewRun(runs[0])
 	}
-	if v := a.ViewCheck(domain); v != nil {
+	if v := a.checks.View(domain); v != nil {
 		states["check"] = v
 	}
-	if v := a.ViewVerify(domain); v != nil {
+	if v := a.verifications.View(domain); v != nil {
 		states["verify"] = v
 	}
 	return states

@@ -65,9 +65,21 @@ type RunReport struct {
 	Parts []RunAccountView `json:"parts"`
 }
 
-// ListRuns returns a domain's runs, newest first.
-func (a *Service) ListRuns(ctx context.Context, who Actor, domain string) ([]RunView, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Runs are what transfers came to.
+type Runs struct {
+	scopes *Scopes
+	store  reportStore
+	ferry  quarantineFerry
+}
+
+// quarantineFerry knows the messages that a server refuses.
+type quarantineFerry interface {
+	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+}
+
+// List returns a domain's runs, newest first.
+func (a *Runs) List(ctx context.Context, who Actor, domain string) ([]RunView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +94,8 @@ func (a *Service) ListRuns(ctx context.Context, who Actor, domain string) ([]Run
 	return views, nil
 }
 
-// runOf finds a run of a domain.
-func (a *Service) runOf(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
+// find finds a run of a domain.
+func (a *Runs) find(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
 	r, err := a.store.Run(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Domain != domain {
 		return store.Run{}, NotFound("run")
@@ -91,13 +103,13 @@ func (a *Service) runOf(ctx context.Context, domain string, id store.RunID) (sto
 	return r, err
 }
 
-// ShowRun returns one run.
-func (a *Service) ShowRun(ctx context.Context, who Actor, domain string, id store.RunID) (*RunView, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Show returns one run.
+func (a *Runs) Show(ctx context.Context, who Actor, domain string, id store.RunID) (*RunView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.runOf(ctx, d.Name, id)
+	r, err := a.find(ctx, d.Name, id)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +117,14 @@ func (a *Service) ShowRun(ctx context.Context, who Actor, domain string, id stor
 	return &v, nil
 }
 
-// RunReport returns what came of a run for each account, those with trouble
+// Report returns what came of a run for each account, those with trouble
 // first. Messages in quarantine are those of now.
-func (a *Service) RunReport(ctx context.Context, who Actor, domain string, id store.RunID) (*RunReport, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Runs) Report(ctx context.Context, who Actor, domain string, id store.RunID) (*RunReport, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.runOf(ctx, d.Name, id)
+	r, err := a.find(ctx, d.Name, id)
 	if err != nil {
 		return nil, err
 	}

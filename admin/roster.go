@@ -80,7 +80,7 @@ type MailboxList struct {
 }
 
 // Mailboxes lists a tenant's mailboxes; what was fetched within the last half hour is taken.
-func (a *Service) Mailboxes(ctx context.Context, who Actor, domain string, q MailboxQuery) (*MailboxList, error) {
+func (a *Tenants) Mailboxes(ctx context.Context, who Actor, domain string, q MailboxQuery) (*MailboxList, error) {
 	d, leave, err := a.connectable(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (a *Service) Mailboxes(ctx context.Context, who Actor, domain string, q Mai
 		x = roster{fetched: a.now(), all: all}
 		a.rosters.put(d.Name, x)
 	}
-	accounts, err := a.known(ctx, d.Name)
+	accounts, err := a.accounts.known(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (a *Service) Mailboxes(ctx context.Context, who Actor, domain string, q Mai
 }
 
 // listRefusal says why there is no list.
-func (a *Service) listRefusal(domain string, err error) error {
+func (a *Tenants) listRefusal(domain string, err error) error {
 	e, ok := errors.AsType[*directory.Error](err)
 	if !ok {
 		var said interface{ Summary() string }
@@ -137,7 +137,7 @@ type MailboxPick struct {
 }
 
 // ImportMailboxes makes accounts of a tenant's mailboxes. They wait until a person begins.
-func (a *Service) ImportMailboxes(ctx context.Context, who Actor, domain string, p MailboxPick) (*Added, error) {
+func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string, p MailboxPick) (*Added, error) {
 	exceptions, err := readExceptions(p.Exceptions)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (a *Service) ImportMailboxes(ctx context.Context, who Actor, domain string,
 	if len(moves) == 0 {
 		return nil, Conflict("no_mailboxes", "No mailbox was chosen.")
 	}
-	d, err := a.Domain(ctx, who, domain)
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -167,12 +167,12 @@ func (a *Service) ImportMailboxes(ctx context.Context, who Actor, domain string,
 	if len(mistakes) > 0 {
 		return nil, Invalid(mistakes...)
 	}
-	return a.putAccounts(ctx, who, d, lines)
+	return a.accounts.put(ctx, who, d, lines)
 }
 
 // checkMailboxes says which of them can't become accounts.
-func (a *Service) checkMailboxes(who Actor, d *config.Domain, lines []config.AccountLine) (good []config.AccountLine, mistakes []Mistake) {
-	check, newLogins := a.lineCheck(who, d), config.NewLogins{}
+func (a *Tenants) checkMailboxes(who Actor, d *config.Domain, lines []config.AccountLine) (good []config.AccountLine, mistakes []Mistake) {
+	check, newLogins := a.scopes.lineCheck(who, d), config.NewLogins{}
 	for _, l := range lines {
 		err := check(l)
 		if err == nil {

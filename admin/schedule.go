@@ -41,7 +41,7 @@ func (g *GivenTime) UnmarshalJSON(text []byte) error {
 }
 
 // storedSchedule is a domain's schedule; nil if there is none.
-func (a *Service) storedSchedule(ctx context.Context, domain string) (*store.Schedule, error) {
+func (a *Domains) storedSchedule(ctx context.Context, domain string) (*store.Schedule, error) {
 	all, err := a.store.Schedules(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (a *Service) storedSchedule(ctx context.Context, domain string) (*store.Sch
 }
 
 // scheduleOf is a domain's schedule; nil if there is none.
-func (a *Service) scheduleOf(ctx context.Context, domain string) (*ScheduleView, error) {
+func (a *Domains) scheduleOf(ctx context.Context, domain string) (*ScheduleView, error) {
 	s, err := a.storedSchedule(ctx, domain)
 	if s == nil || err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func (a *Service) scheduleOf(ctx context.Context, domain string) (*ScheduleView,
 const ScheduleUntil = " → "
 
 // SetSchedule sets when a domain's accounts are run again; nil removes it.
-func (a *Service) SetSchedule(ctx context.Context, who Actor, domain string, in *ScheduleInput) (*DomainView, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *Domains) SetSchedule(ctx context.Context, who Actor, domain string, in *ScheduleInput) (*DomainView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -93,14 +93,14 @@ func (a *Service) SetSchedule(ctx context.Context, who Actor, domain string, in 
 	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.reschedule(ctx)); err != nil {
 		return nil, err
 	}
-	if err := a.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {
+	if err := a.audit.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {
 		return nil, err
 	}
-	return a.viewDomain(ctx, d)
+	return a.view(ctx, d)
 }
 
 // readSchedule reads what was given for a schedule, and leaves the rest as it was.
-func (a *Service) readSchedule(ctx context.Context, domain string, in *ScheduleInput) (store.Schedule, error) {
+func (a *Domains) readSchedule(ctx context.Context, domain string, in *ScheduleInput) (store.Schedule, error) {
 	known, err := a.storedSchedule(ctx, domain)
 	if err != nil {
 		return store.Schedule{}, err

@@ -37,73 +37,116 @@ type Options struct {
 	Hashing Hashing
 }
 
-// Service holds the use cases and what they share.
+// Service holds the use cases, each of which has what it needs.
 type Service struct {
-	directory *config.Directory
-	store     Store
-	ferry     Ferry
-	finder    *discover.Finder
-	log       zerolog.Logger
-	now       func() time.Time
-	newServer string // admin.new
+	Scopes        *Scopes
+	Access        *Access
+	Sessions      *Sessions
+	Audit         *Audit
+	Domains       *Domains
+	Accounts      *Accounts
+	Folders       *Folders
+	Lists         *Lists
+	Checks        *Checks
+	Verifications *Verifications
+	Transfers     *Transfers
+	Runs          *Runs
+	Finishing     *Finishing
+	Tenants       *Tenants
+	Discovery     *Discovery
+	Status        *Status
 
-	hasher        *hasher
-	limits        [2]*limiter // of failed logins: by address, by name
-	guesses       *guesses
-	link          oneTime
-	lists         *lists
-	boards        *boards
-	jobs          *jobs
-	checks        *jobShelf[checkResults]
-	verifications *jobShelf[verifyResults]
-	preparations  *jobShelf[prepareResult]
-	endings       Endings
-
+	store   domainLister
+	boards  *boards
+	jobs    *jobs
 	tracker *tracker
-
-	discovering *Places // of searches for servers
-	connecting  *Places // of tenants being tried and listed
-	rosters     *rosters
-
-	adding *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
 }
 
-// New makes the use cases. Some of them wait until run is under way.
+// shared is what several use cases have in common.
+type shared struct {
+	Options
+	scopes      *Scopes
+	chooser     *chooser
+	audit       *Audit
+	memory      *memory
+	boards      *boards
+	tracker     *tracker
+	jobs        *jobs
+	discovering *Places
+	adding      *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
+}
+
+// New makes the use cases. Some of them wait until Run is under way.
 func New(opt Options) *Service {
-	now := opt.Now
-	if now == nil {
-		now = time.Now
+	if opt.Now == nil {
+		opt.Now = time.Now
 	}
-	a := &Service{
-		directory: opt.Config.Directory, store: opt.Store, ferry: opt.Ferry, finder: opt.Finder,
-		log: opt.Log, now: now, newServer: opt.Config.Admin.New,
-		hasher: newHasher(opt.Hashing),
-		// People mistype; who guesses has a few tries in a minute.
-		limits:      [2]*limiter{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)},
-		guesses:     newGuesses(now),
-		lists:       newLists(),
-		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll),
-		connecting:  NewPlaces(1, 2, maxConnecting),
-		rosters:     newRosters(),
-		adding:      semaphore.NewWeighted(1),
-	}
-	a.hasher.nobody() // the first who logs in waits no longer than others
-	a.boards = newBoards(a.readBoard)
-	a.tracker = newTracker(opt.Store, opt.Ferry, opt.Log, time.Now)
-	a.jobs, a.checks, a.verifications = newJobs(), newJobShelf[checkResults](), newJobShelf[verifyResults]()
-	a.preparations, a.endings = newJobShelf[prepareResult](), opt.Endings
-	if a.endings.Guide == nil {
-		a.endings.Guide = &lifecycle.Guide{Config: opt.Config, Store: opt.Store, Finder: opt.Finder, Log: opt.Log, Now: now}
-	}
-	a.endings.Guide.Told = a.ended
+	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: &Audit{opt.Store, opt.Log, opt.Now}, memory: newMemory(),
+		tracker: newTracker(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
+		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
+	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
+	reader := &boardReader{store: opt.Store, ferry: opt.Ferry, now: opt.Now}
+	a.boards = newBoards(reader.read)
+	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
+	s.makeJobs(a)
+	reader.checks = a.Checks
+	s.makeAccess(a)
+	s.makeDomains(a)
+	s.makeAccounts(a)
+	a.Finishing = s.finishing()
+	a.Status = &Status{s.scopes, s.boards, opt.Store, a.Checks, a.Verifications}
 	return a
+}
+
+// makeJobs makes what goes on for long.
+func (s *shared) makeJobs(a *Service) {
+	a.Checks = &Checks{s.scopes, s.chooser, s.Ferry, s.memory.checks, s.jobs, s.audit, s.Now}
+	a.Verifications = &Verifications{s.scopes, s.chooser, s.Ferry, s.memory.verifications, s.jobs, s.audit, s.Now}
+	a.Transfers = &Transfers{s.chooser, s.Ferry, s.boards, s.tracker, s.audit}
+	a.Runs = &Runs{s.scopes, s.Store, s.Ferry}
+}
+
+// makeAccess makes what lets people and programs in.
+func (s *shared) makeAccess(a *Service) {
+	hasher, limits := newHasher(s.Hashing), newLoginLimits()
+	hasher.nobody() // the first who logs in waits no longer than others
+	a.Access = &Access{s.Store, hasher, limits, s.memory.lists, s.audit, s.Now}
+	a.Sessions = &Sessions{store: s.Store, hasher: hasher, limits: limits, lists: s.memory.lists, audit: s.audit, log: s.Log, now: s.Now}
+}
+
+// makeDomains makes what is about whole domains.
+func (s *shared) makeDomains(a *Service) {
+	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, newServer: s.Config.Admin.New,
+		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
+	a.Discovery = &Discovery{s.Finder, s.discovering}
+}
+
+// makeAccounts makes what is about accounts, and the ways in which they come.
+func (s *shared) makeAccounts(a *Service) {
+	a.Accounts = &Accounts{scopes: s.scopes, chooser: s.chooser, store: s.Store, ferry: s.Ferry, boards: s.boards,
+		tracker: s.tracker, guesses: newGuesses(s.Now), adding: s.adding, audit: s.audit, now: s.Now}
+	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
+	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists, s.Now}
+	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, store: s.Store, ferry: s.Ferry,
+		rosters: newRosters(), connecting: NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
+}
+
+// finishing makes what leads moves to their end.
+func (s *shared) finishing() *Finishing {
+	f := &Finishing{scopes: s.scopes, chooser: s.chooser, directory: s.Config.Directory, endings: s.Endings, preparations: s.memory.preparations,
+		jobs: s.jobs, discovering: s.discovering, boards: s.boards, memory: s.memory, tracker: s.tracker, audit: s.audit, now: s.Now}
+	if f.endings.Guide == nil {
+		f.endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now}
+	}
+	f.endings.Guide.Told = f.ended
+	return f
 }
 
 // Run does what goes on by itself until ctx ends: runs are followed, jobs done, boards kept up
 // to date, and what has expired is forgotten.
 func (a *Service) Run(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
-	for _, fn := range []func(context.Context){a.sweep, a.boards.run, a.jobs.run} {
+	for _, fn := range []func(context.Context){a.Sessions.sweep, a.boards.run, a.jobs.run} {
 		all.Go(func() error {
 			fn(ctx)
 			return nil
@@ -118,9 +161,6 @@ func (a *Service) Run(ctx context.Context) error {
 	})
 	return all.Wait()
 }
-
-// NewServer is the new server of domains that are given none, as it is configured.
-func (a *Service) NewServer() string { return a.newServer }
 
 // Healthy reports why the use cases can do nothing; nil as long as the database answers.
 func (a *Service) Healthy(ctx context.Context) error {

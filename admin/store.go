@@ -11,46 +11,97 @@ import (
 // Store is what the use cases ask of the state. What each call promises is said at store.Store.
 type Store interface {
 	accessStore
+	sessionStore
+	auditStore
+	domainStore
+	accountStore
+	folderStore
+	reportStore
+	tenantStore
 	runStore
 	lifecycle.Store // for the Guide
+}
 
-	Account(ctx context.Context, login string) (store.Account, error)
-	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
-	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
-	DeleteDomain(ctx context.Context, name string) error
-	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
+// accessStore knows who may come in.
+type accessStore interface {
+	Admin(ctx context.Context, name string) (store.Admin, error)
+	Admins(ctx context.Context) ([]store.Admin, error)
+	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
+	DeleteAdmin(ctx context.Context, name string) error
+	AddToken(ctx context.Context, t store.Token) (store.Token, error)
+	Tokens(ctx context.Context) ([]store.Token, error)
+	DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error)
+}
+
+// sessionStore knows who is in, and by what.
+type sessionStore interface {
+	Admin(ctx context.Context, name string) (store.Admin, error)
+	Admins(ctx context.Context) ([]store.Admin, error)
+	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
+	AddSession(ctx context.Context, s store.Session, from string) error
+	Session(ctx context.Context, id store.Digest) (store.Session, error)
+	UseSession(ctx context.Context, id store.Digest, when time.Time) error
+	EndSession(ctx context.Context, id store.Digest) error
+	EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error)
+	Token(ctx context.Context, d store.Digest) (store.Token, error)
+	UseToken(ctx context.Context, d store.Digest, when time.Time) error
+}
+
+// auditStore keeps the audit log.
+type auditStore interface {
+	domainLister
+	AddAudit(ctx context.Context, e store.AuditEntry) error
+	Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error)
+}
+
+// domainLister lists the domains that were set up here.
+type domainLister interface {
 	Domains(ctx context.Context) ([]store.Domain, error)
-	Folders(ctx context.Context, id store.AccountID) ([]store.Folder, error)
-	ForgetProblems(ctx context.Context, ids []store.AccountID) error
-	PutAccounts(ctx context.Context, accounts []store.Account) (stored []store.Account, put []store.AccountPut, err error)
+}
+
+// domainStore keeps domains and their schedules.
+type domainStore interface {
+	domainLister
+	DeleteDomain(ctx context.Context, name string) error
 	PutDomain(ctx context.Context, d store.Domain) error
 	PutSchedule(ctx context.Context, s store.Schedule) error
-	PutSignIn(ctx context.Context, s store.SignIn) error
 	PutVacantDomain(ctx context.Context, d store.Domain) error
+	Schedules(ctx context.Context) ([]store.Schedule, error)
+}
+
+// accountStore keeps accounts with their logins and passwords.
+type accountStore interface {
+	accountFinder
+	Account(ctx context.Context, login string) (store.Account, error)
+	ForgetProblems(ctx context.Context, ids []store.AccountID) error
+	Overview(ctx context.Context, domain string) ([]store.Overview, error)
+	PutAccounts(ctx context.Context, accounts []store.Account) (stored []store.Account, put []store.AccountPut, err error)
 	RemoveAccounts(ctx context.Context, ids []store.AccountID) error
 	SetAlias(ctx context.Context, id, of store.AccountID) error
 	SetApart(ctx context.Context, id store.AccountID) error
 	SetCredentials(ctx context.Context, id store.AccountID, c store.CredentialChange) (changed store.CredentialFields, err error)
 }
 
-// accessStore knows who may come in, and what they did.
-type accessStore interface {
-	Admin(ctx context.Context, name string) (store.Admin, error)
-	Admins(ctx context.Context) ([]store.Admin, error)
-	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
-	DeleteAdmin(ctx context.Context, name string) error
-	AddSession(ctx context.Context, s store.Session, from string) error
-	Session(ctx context.Context, id store.Digest) (store.Session, error)
-	UseSession(ctx context.Context, id store.Digest, when time.Time) error
-	EndSession(ctx context.Context, id store.Digest) error
-	EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error)
-	AddToken(ctx context.Context, t store.Token) (store.Token, error)
-	Token(ctx context.Context, d store.Digest) (store.Token, error)
-	UseToken(ctx context.Context, d store.Digest, when time.Time) error
-	Tokens(ctx context.Context) ([]store.Token, error)
-	DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error)
-	AddAudit(ctx context.Context, e store.AuditEntry) error
-	Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error)
+// folderStore knows an account's folders and its history.
+type folderStore interface {
+	Folders(ctx context.Context, id store.AccountID) ([]store.Folder, error)
+	Passes(ctx context.Context, id store.AccountID) ([]store.Pass, error)
+}
+
+// tenantStore keeps how to sign in at tenants.
+type tenantStore interface {
+	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
+	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
+	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
+	PutSignIn(ctx context.Context, s store.SignIn) error
+}
+
+// reportStore knows what runs came to.
+type reportStore interface {
+	runLister
+	Overview(ctx context.Context, domain string) ([]store.Overview, error)
+	Run(ctx context.Context, id store.RunID) (store.Run, error)
+	RunAccounts(ctx context.Context, id store.RunID) ([]store.RunAccount, error)
 }
 
 // runStore is what following the runs asks.

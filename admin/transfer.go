@@ -17,10 +17,22 @@ type Selection struct {
 	Accounts []store.AccountID `json:"accounts,omitempty"`
 }
 
+// chooser finds the accounts that something is to be done with.
+type chooser struct {
+	scopes *Scopes
+	boards *boards
+	store  accountFinder
+}
+
+// accountFinder finds accounts.
+type accountFinder interface {
+	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
+}
+
 // choose finds the accounts of a selection in the order of their IDs. Accounts
 // named must all be there; of the others those are left out that want refuses.
-func (a *Service) choose(ctx context.Context, who Actor, domain string, sel Selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
-	d, err := a.Domain(ctx, who, domain)
+func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,7 +45,7 @@ func (a *Service) choose(ctx context.Context, who Actor, domain string, sel Sele
 	if given != 1 {
 		return nil, nil, Invalid(WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, or some."))
 	}
-	b, err := a.freshBoard(ctx, d.Name)
+	b, err := a.boards.fresh(ctx, d.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,12 +72,6 @@ func (a *Service) choose(ctx context.Context, who Actor, domain string, sel Sele
 	return d, ids, nil
 }
 
-// freshBoard is a board that has all changes made before the call.
-func (a *Service) freshBoard(ctx context.Context, domain string) (*Board, error) {
-	a.boards.changed(domain)
-	return a.boards.of(ctx, domain)
-}
-
 func anyState(*store.Overview) bool { return true }
 
 // inState is for choose: accounts that the store has in one of these states.
@@ -79,9 +85,25 @@ type Affected struct {
 	Run      store.RunID `json:"run,omitempty"` // the run it began, if it did
 }
 
+// Transfers begin, stop and repeat the copying of accounts.
+type Transfers struct {
+	chooser *chooser
+	ferry   transferFerry
+	boards  *boards
+	tracker *tracker
+	audit   *Audit
+}
+
+// transferFerry sets accounts going.
+type transferFerry interface {
+	Begin(ctx context.Context, ids []store.AccountID) (begun []store.AccountID, err error)
+	Stop(ctx context.Context, ids []store.AccountID) (stopped []store.AccountID, err error)
+	Again(ctx context.Context, ids []store.AccountID) error
+}
+
 // Begin begins the transfer of accounts that wait, or goes on with stopped ones.
-func (a *Service) Begin(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Stopped))
+func (a *Transfers) Begin(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Waiting, store.Stopped))
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +113,8 @@ func (a *Service) Begin(ctx context.Context, who Actor, domain string, sel Selec
 }
 
 // Stop stops accounts. What is under way ends at the next safe point.
-func (a *Service) Stop(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Waiting, store.Active))
+func (a *Transfers) Stop(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Waiting, store.Active))
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +125,8 @@ func (a *Service) Stop(ctx context.Context, who Actor, domain string, sel Select
 }
 
 // Resume lets stopped accounts go on.
-func (a *Service) Resume(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Stopped))
+func (a *Transfers) Resume(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Stopped))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +139,7 @@ func (a *Service) Resume(ctx context.Context, who Actor, domain string, sel Sele
 }
 
 // startRun begins a run of accounts.
-func (a *Service) startRun(ctx context.Context, who Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
+func (a *Transfers) startRun(ctx context.Context, who Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
 	return a.tracker.begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.Name}, ids, func() error {
 		_, err := a.ferry.Begin(ctx, ids)
 		if err == nil && kind == store.AgainRun {
@@ -129,8 +151,8 @@ func (a *Service) startRun(ctx context.Context, who Actor, d *config.Domain, kin
 
 // Again starts a new run of accounts that were begun: problems are forgotten,
 // and each is due now.
-func (a *Service) Again(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, inState(store.Active, store.Stopped))
+func (a *Transfers) Again(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +162,7 @@ func (a *Service) Again(ctx context.Context, who Actor, domain string, sel Selec
 }
 
 // command does something with accounts, if there are any, and notes it.
-func (a *Service) command(ctx context.Context, who Actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*Affected, error) {
+func (a *Transfers) command(ctx context.Context, who Actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*Affected, error) {
 	if len(ids) == 0 {
 		return &Affected{}, nil
 	}
@@ -149,11 +171,11 @@ func (a *Service) command(ctx context.Context, who Actor, d *config.Domain, acti
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return &Affected{Accounts: len(ids), Run: run}, a.note(ctx, who, action, auditOf{domain: d.Name, account: a.loneLogin(ctx, ids), count: len(ids)})
+	return &Affected{Accounts: len(ids), Run: run}, a.audit.note(ctx, who, action, auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids), count: len(ids)})
 }
 
 // loneLogin is the login of a selection's only account, for the audit log.
-func (a *Service) loneLogin(ctx context.Context, ids []store.AccountID) string {
+func (a *chooser) loneLogin(ctx context.Context, ids []store.AccountID) string {
 	if len(ids) != 1 {
 		return ""
 	}

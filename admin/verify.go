@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
+	"postferry/store"
 )
 
 // maxFindings bounds what a verification keeps one by one; harmless findings
@@ -86,17 +87,33 @@ type VerifyReport struct {
 	All      []VerifyFinding   `json:"all_findings"`
 }
 
-// StartVerify begins to compare both servers' mail of accounts, with bodies
+// Verifications compare the mail of a domain's accounts on both servers.
+type Verifications struct {
+	scopes        *Scopes
+	chooser       *chooser
+	ferry         verifyFerry
+	verifications *jobShelf[verifyResults]
+	jobs          *jobs
+	audit         *Audit
+	now           func() time.Time
+}
+
+// verifyFerry compares accounts.
+type verifyFerry interface {
+	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(VerifyEvent) error) error
+}
+
+// Start begins to compare both servers' mail of accounts, with bodies
 // octet for octet. It replaces the result of the verification before.
-func (a *Service) StartVerify(ctx context.Context, who Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
-	d, ids, err := a.choose(ctx, who, domain, sel, anyState)
+func (a *Verifications) Start(ctx context.Context, who Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
+	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, Conflict("no_accounts", "There are no accounts to verify.")
 	}
-	err = startJob(ctx, a, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
+	err = startJob(ctx, a.jobs, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[verifyResults]) error {
 			j.change(func(_ *JobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
 			return a.ferry.Verify(ctx, ids, bodies, func(e VerifyEvent) error {
@@ -111,27 +128,27 @@ func (a *Service) StartVerify(ctx context.Context, who Actor, domain string, sel
 	if err != nil {
 		return nil, err
 	}
-	if err := a.note(ctx, who, "start_verify", auditOf{domain: d.Name, account: a.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.note(ctx, who, "start_verify", auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
-	return a.ShowVerify(ctx, who, d.Name)
+	return a.Show(ctx, who, d.Name)
 }
 
-// ShowVerify says how far the newest verification is.
-func (a *Service) ShowVerify(ctx context.Context, who Actor, domain string) (*VerifyView, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Show says how far the newest verification is.
+func (a *Verifications) Show(ctx context.Context, who Actor, domain string) (*VerifyView, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	v := a.ViewVerify(d.Name)
+	v := a.View(d.Name)
 	if v == nil {
 		return nil, NotFound("verification")
 	}
 	return v, nil
 }
 
-// ViewVerify is the newest verification of a domain; nil if there was none.
-func (a *Service) ViewVerify(domain string) (v *VerifyView) {
+// View is the newest verification of a domain; nil if there was none.
+func (a *Verifications) View(domain string) (v *VerifyView) {
 	if j := a.verifications.get(domain); j != nil {
 		j.change(func(view *JobView, r *verifyResults) { v = r.view(*view) })
 	}
@@ -148,9 +165,9 @@ func (r *verifyResults) view(j JobView) *VerifyView {
 	return v
 }
 
-// VerifyReport returns all that the newest verification found.
-func (a *Service) VerifyReport(ctx context.Context, who Actor, domain string) (*VerifyReport, error) {
-	d, err := a.Domain(ctx, who, domain)
+// Report returns all that the newest verification found.
+func (a *Verifications) Report(ctx context.Context, who Actor, domain string) (*VerifyReport, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +184,13 @@ func (a *Service) VerifyReport(ctx context.Context, who Actor, domain string) (*
 	return report, nil
 }
 
-// CancelVerify ends a verification that is going on.
-func (a *Service) CancelVerify(ctx context.Context, who Actor, domain string) error {
-	d, err := a.Domain(ctx, who, domain)
+// Cancel ends a verification that is going on.
+func (a *Verifications) Cancel(ctx context.Context, who Actor, domain string) error {
+	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a, who, a.verifications, d.Name, "cancel_verify")
+	return cancelJob(ctx, a.audit, who, a.verifications, d.Name, "cancel_verify")
 }
 
 // WriteCSV writes the findings, a line each, for spreadsheets.

@@ -43,7 +43,7 @@ func (s *API) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.app.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
+	secret, who, err := s.app.Sessions.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) err
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.app.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
+	secret, who, err := s.app.Sessions.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) err
 }
 
 func (s *API) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Logout(r.Context(), who); err != nil {
+	if err := s.app.Sessions.Logout(r.Context(), who); err != nil {
 		return err
 	}
 	request.ClearSession(w, r)
@@ -89,7 +89,7 @@ func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	if err := s.app.ChangePassword(r.Context(), who, in.Old, in.Password); err != nil {
+	if err := s.app.Access.ChangePassword(r.Context(), who, in.Old, in.Password); err != nil {
 		return err
 	}
 	request.ClearSession(w, r)
@@ -98,7 +98,7 @@ func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 }
 
 func (s *API) admins(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	admins, err := s.app.ListAdmins(r.Context(), who)
+	admins, err := s.app.Access.Admins(r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *API) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	added, err := s.app.PutAdmin(r.Context(), who, r.PathValue("name"), in.Domain, in.Password)
+	added, err := s.app.Access.PutAdmin(r.Context(), who, r.PathValue("name"), in.Domain, in.Password)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func createdOr(status int, created bool) int {
 }
 
 func (s *API) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
+	if err := s.app.Access.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -138,7 +138,7 @@ func (s *API) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Acto
 }
 
 func (s *API) tokens(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	tokens, err := s.app.ListTokens(r.Context(), who)
+	tokens, err := s.app.Access.Tokens(r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *API) createToken(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	view, secret, err := s.app.CreateToken(r.Context(), who, in.Name, in.Domain)
+	view, secret, err := s.app.Access.CreateToken(r.Context(), who, in.Name, in.Domain)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *API) revokeToken(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err != nil {
 		return admin.NotFound("token")
 	}
-	if err := s.app.RevokeToken(r.Context(), who, id); err != nil {
+	if err := s.app.Access.RevokeToken(r.Context(), who, id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -184,7 +184,7 @@ func (s *API) audit(w http.ResponseWriter, r *http.Request, who admin.Actor) err
 	if err != nil {
 		return err
 	}
-	entries, err := s.app.ListAudit(r.Context(), who, r.URL.Query().Get("domain"), before, int(limit))
+	entries, err := s.app.Audit.List(r.Context(), who, r.URL.Query().Get("domain"), before, int(limit))
 	if err != nil {
 		return err
 	}

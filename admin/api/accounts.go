@@ -33,7 +33,7 @@ func (s *API) accounts(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 		return err
 	}
 	q := r.URL.Query()
-	accounts, err := s.app.ListAccounts(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
+	accounts, err := s.app.Accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
 		Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Problem: store.ProblemKind(q.Get("problem")),
 		Sort: q.Get("sort"), Desc: q.Get("order") == "desc", Page: page, PerPage: perPage,
 	})
@@ -60,9 +60,9 @@ func (s *API) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Acto
 	case (in.List == "") == (len(in.Accounts) == 0):
 		return admin.Invalid(admin.WrongField("accounts", "missing", "Give either accounts or a list."))
 	case in.List != "":
-		result, err = s.app.AddList(r.Context(), who, r.PathValue("domain"), in.List, in.OnlyGood)
+		result, err = s.app.Lists.Add(r.Context(), who, r.PathValue("domain"), in.List, in.OnlyGood)
 	default:
-		result, err = s.app.AddAccounts(r.Context(), who, r.PathValue("domain"), in.Accounts)
+		result, err = s.app.Accounts.Add(r.Context(), who, r.PathValue("domain"), in.Accounts)
 	}
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *API) removeAccounts(w http.ResponseWriter, r *http.Request, who admin.A
 	if err := readJSON(r, &sel); err != nil {
 		return err
 	}
-	n, err := s.app.RemoveAccounts(r.Context(), who, r.PathValue("domain"), sel)
+	n, err := s.app.Accounts.Remove(r.Context(), who, r.PathValue("domain"), sel)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *API) account(w http.ResponseWriter, r *http.Request, who admin.Actor) e
 	if err != nil {
 		return err
 	}
-	detail, err := s.app.AccountDetail(r.Context(), who, r.PathValue("domain"), id)
+	detail, err := s.app.Folders.Detail(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (s *API) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Ac
 	if err := readJSON(r, &p); err != nil {
 		return err
 	}
-	v, err := s.app.UpdateAccount(r.Context(), who, r.PathValue("domain"), id, p)
+	v, err := s.app.Accounts.Update(r.Context(), who, r.PathValue("domain"), id, p)
 	if err != nil {
 		return err
 	}
@@ -121,11 +121,11 @@ func (s *API) uploadList(w http.ResponseWriter, r *http.Request, who admin.Actor
 	if err != nil {
 		return admin.Invalid(admin.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
 	}
-	if _, err := s.app.Domain(r.Context(), who, r.PathValue("domain")); err != nil {
+	if _, err := s.app.Scopes.Domain(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	s.gate.AllowUpload(w, r)
-	v, err := s.app.ParseList(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
+	v, err := s.app.Lists.Parse(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func listFormat(r *http.Request) (config.ListFormat, error) {
 }
 
 func (s *API) list(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.WaitingList(r.Context(), who, r.PathValue("domain"), r.PathValue("list"))
+	v, err := s.app.Lists.Show(r.Context(), who, r.PathValue("domain"), r.PathValue("list"))
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *API) list(w http.ResponseWriter, r *http.Request, who admin.Actor) erro
 }
 
 func (s *API) dropList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.DropList(r.Context(), who, r.PathValue("domain"), r.PathValue("list")); err != nil {
+	if err := s.app.Lists.Drop(r.Context(), who, r.PathValue("domain"), r.PathValue("list")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -14,7 +14,7 @@ func (s *API) discover(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	report, err := s.app.Discover(r.Context(), who, in.Domain)
+	report, err := s.app.Discovery.Discover(r.Context(), who, in.Domain)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (s *API) domainRoutes() []operation {
 }
 
 func (s *API) domains(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	domains, err := s.app.ListDomains(r.Context(), who)
+	domains, err := s.app.Domains.List(r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *API) domains(w http.ResponseWriter, r *http.Request, who admin.Actor) e
 }
 
 func (s *API) domain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	d, err := s.app.ShowDomain(r.Context(), who, r.PathValue("domain"))
+	d, err := s.app.Domains.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *API) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor)
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	d, created, err := s.app.PutDomain(r.Context(), who, r.PathValue("domain"), in)
+	d, created, err := s.app.Domains.Put(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (s *API) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor)
 }
 
 func (s *API) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.DeleteDomain(r.Context(), who, r.PathValue("domain")); err != nil {
+	if err := s.app.Domains.Delete(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -56,7 +56,7 @@ func (s *API) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Act
 }
 
 func (s *API) progress(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	t, err := s.app.Progress(r.Context(), who, r.PathValue("domain"))
+	t, err := s.app.Status.Progress(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *API) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	d, err := s.app.SetSchedule(r.Context(), who, r.PathValue("domain"), &in)
+	d, err := s.app.Domains.SetSchedule(r.Context(), who, r.PathValue("domain"), &in)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *API) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Acto
 }
 
 func (s *API) deleteSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if _, err := s.app.SetSchedule(r.Context(), who, r.PathValue("domain"), nil); err != nil {
+	if _, err := s.app.Domains.SetSchedule(r.Context(), who, r.PathValue("domain"), nil); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

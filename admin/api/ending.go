@@ -21,7 +21,7 @@ func (s *API) endingRoutes() []operation {
 }
 
 func (s *API) advice(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	a, err := s.app.Advice(r.Context(), who, r.PathValue("domain"), r.URL.Query().Get("fresh") == "true")
+	a, err := s.app.Finishing.Advice(r.Context(), who, r.PathValue("domain"), r.URL.Query().Get("fresh") == "true")
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *API) advice(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 }
 
 func (s *API) startPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.StartPrepare(r.Context(), who, r.PathValue("domain"))
+	v, err := s.app.Finishing.StartPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *API) startPrepare(w http.ResponseWriter, r *http.Request, who admin.Act
 }
 
 func (s *API) prepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.ShowPrepare(r.Context(), who, r.PathValue("domain"))
+	v, err := s.app.Finishing.ShowPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *API) prepare(w http.ResponseWriter, r *http.Request, who admin.Actor) e
 }
 
 func (s *API) cancelPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.CancelPrepare(r.Context(), who, r.PathValue("domain")); err != nil {
+	if err := s.app.Finishing.CancelPrepare(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -57,7 +57,7 @@ func (s *API) finish(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	report, err := s.app.Finish(r.Context(), who, r.PathValue("domain"), in)
+	report, err := s.app.Finishing.Finish(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *API) finish(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 }
 
 func (s *API) forget(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Forget(r.Context(), who, r.PathValue("domain")); err != nil {
+	if err := s.app.Finishing.Forget(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -73,7 +73,7 @@ func (s *API) forget(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 }
 
 func (s *API) reports(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	reports, err := s.app.Reports(r.Context(), who, r.PathValue("domain"))
+	reports, err := s.app.Finishing.Reports(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}

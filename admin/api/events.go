@@ -13,7 +13,7 @@ import (
 // and of the accounts that the page shows. Events: totals, accounts, run,
 // check, verify; each is JSON as in the API, sent when it has changed.
 func (s *API) events(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	d, err := s.app.Domain(r.Context(), who, r.URL.Query().Get("domain"))
+	d, err := s.app.Scopes.Domain(r.Context(), who, r.URL.Query().Get("domain"))
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (s *API) events(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 
 // states sends what has changed of a domain and of the accounts a page shows.
 func (s *API) states(ctx context.Context, x *request.Stream, domain string, ids []store.AccountID) error {
-	b, err := s.app.Board(ctx, domain)
+	b, err := s.app.Status.Board(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *API) states(ctx context.Context, x *request.Stream, domain string, ids 
 			return err
 		}
 	}
-	for name, state := range s.app.Extras(ctx, domain) {
+	for name, state := range s.app.Status.Extras(ctx, domain) {
 		if err := x.Send(name, state); err != nil {
 			return err
 		}

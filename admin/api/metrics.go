@@ -85,9 +85,9 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), metricsPatience)
 	defer cancel()
-	ch <- prometheus.MustNewConstMetric(m.lists, prometheus.GaugeValue, float64(m.app.WaitingLists()))
-	for _, domain := range m.app.DomainNames() {
-		b, err := m.app.Board(ctx, domain)
+	ch <- prometheus.MustNewConstMetric(m.lists, prometheus.GaugeValue, float64(m.app.Lists.Waiting()))
+	for _, domain := range m.app.Scopes.Names() {
+		b, err := m.app.Status.Board(ctx, domain)
 		if err != nil {
 			ch <- prometheus.NewInvalidMetric(m.accounts, err)
 			return

@@ -28,7 +28,7 @@ func (s *API) reportRoutes() []operation {
 }
 
 func (s *API) runs(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	runs, err := s.app.ListRuns(r.Context(), who, r.PathValue("domain"))
+	runs, err := s.app.Runs.List(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *API) run(w http.ResponseWriter, r *http.Request, who admin.Actor) error
 	if err != nil {
 		return err
 	}
-	v, err := s.app.ShowRun(r.Context(), who, r.PathValue("domain"), id)
+	v, err := s.app.Runs.Show(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s *API) runReport(w http.ResponseWriter, r *http.Request, who admin.Actor)
 	if err != nil {
 		return err
 	}
-	report, err := s.app.RunReport(r.Context(), who, r.PathValue("domain"), id)
+	report, err := s.app.Runs.Report(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *API) startVerify(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	v, err := s.app.StartVerify(r.Context(), who, r.PathValue("domain"), in.Selection, in.Bodies)
+	v, err := s.app.Verifications.Start(r.Context(), who, r.PathValue("domain"), in.Selection, in.Bodies)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *API) startVerify(w http.ResponseWriter, r *http.Request, who admin.Acto
 }
 
 func (s *API) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.ShowVerify(r.Context(), who, r.PathValue("domain"))
+	v, err := s.app.Verifications.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *API) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 }
 
 func (s *API) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.CancelVerify(r.Context(), who, r.PathValue("domain")); err != nil {
+	if err := s.app.Verifications.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -106,7 +106,7 @@ func (s *API) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Act
 }
 
 func (s *API) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	report, err := s.app.VerifyReport(r.Context(), who, r.PathValue("domain"))
+	report, err := s.app.Verifications.Report(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *API) quarantine(w http.ResponseWriter, r *http.Request, who admin.Actor
 	if err != nil {
 		return err
 	}
-	messages, err := s.app.Quarantine(r.Context(), who, r.PathValue("domain"), id)
+	messages, err := s.app.Folders.Quarantine(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (s *API) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) err
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	n, err := s.app.RetryQuarantined(r.Context(), who, r.PathValue("domain"), id, in.Messages)
+	n, err := s.app.Folders.RetryQuarantined(r.Context(), who, r.PathValue("domain"), id, in.Messages)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *API) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Act
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	if err := s.app.DecideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
+	if err := s.app.Folders.DecideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -173,7 +173,7 @@ func (s *API) header(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 	if err != nil {
 		return err
 	}
-	text, err := s.app.QuarantinedHeader(r.Context(), who, r.PathValue("domain"), id, r.PathValue("message"))
+	text, err := s.app.Folders.QuarantinedHeader(r.Context(), who, r.PathValue("domain"), id, r.PathValue("message"))
 	if err != nil {
 		return err
 	}

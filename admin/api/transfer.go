@@ -11,10 +11,10 @@ import (
 func (s *API) transferRoutes() []operation {
 	const domain = "/domains/{domain}"
 	return []operation{
-		{"POST", domain + "/begin", false, s.command(s.app.Begin)},
-		{"POST", domain + "/stop", false, s.command(s.app.Stop)},
-		{"POST", domain + "/resume", false, s.command(s.app.Resume)},
-		{"POST", domain + "/again", false, s.command(s.app.Again)},
+		{"POST", domain + "/begin", false, s.command(s.app.Transfers.Begin)},
+		{"POST", domain + "/stop", false, s.command(s.app.Transfers.Stop)},
+		{"POST", domain + "/resume", false, s.command(s.app.Transfers.Resume)},
+		{"POST", domain + "/again", false, s.command(s.app.Transfers.Again)},
 		{"POST", domain + "/check", false, s.startCheck},
 		{"GET", domain + "/check", false, s.check},
 		{"DELETE", domain + "/check", false, s.cancelCheck},
@@ -43,7 +43,7 @@ func (s *API) startCheck(w http.ResponseWriter, r *http.Request, who admin.Actor
 	if err := readJSON(r, &sel); err != nil {
 		return err
 	}
-	v, err := s.app.StartCheck(r.Context(), who, r.PathValue("domain"), sel)
+	v, err := s.app.Checks.Start(r.Context(), who, r.PathValue("domain"), sel)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *API) startCheck(w http.ResponseWriter, r *http.Request, who admin.Actor
 }
 
 func (s *API) check(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.ShowCheck(r.Context(), who, r.PathValue("domain"))
+	v, err := s.app.Checks.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *API) check(w http.ResponseWriter, r *http.Request, who admin.Actor) err
 }
 
 func (s *API) cancelCheck(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.CancelCheck(r.Context(), who, r.PathValue("domain")); err != nil {
+	if err := s.app.Checks.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -72,7 +72,7 @@ func (s *API) checkedAccounts(w http.ResponseWriter, r *http.Request, who admin.
 		return err
 	}
 	q := r.URL.Query()
-	p, err := s.app.CheckedAccounts(r.Context(), who, r.PathValue("domain"), q.Get("search"), q.Get("trouble") == "true", page, perPage)
+	p, err := s.app.Checks.Accounts(r.Context(), who, r.PathValue("domain"), q.Get("search"), q.Get("trouble") == "true", page, perPage)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *API) checkedAccount(w http.ResponseWriter, r *http.Request, who admin.A
 	if err != nil {
 		return err
 	}
-	v, err := s.app.CheckedAccount(r.Context(), who, r.PathValue("domain"), id)
+	v, err := s.app.Checks.Account(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}

@@ -38,13 +38,13 @@ func (g *Gate) Actor(r *http.Request) (admin.Actor, error) {
 		if !strings.EqualFold(scheme, "Bearer") {
 			return admin.Actor{}, admin.Unauthorized()
 		}
-		return g.app.TokenActor(r.Context(), from, store.Secret(strings.TrimSpace(secret)))
+		return g.app.Sessions.TokenActor(r.Context(), from, store.Secret(strings.TrimSpace(secret)))
 	}
 	cookie, err := r.Cookie(cookieName(r))
 	if err != nil {
 		return admin.Actor{}, admin.Unauthorized()
 	}
-	return g.app.SessionActor(r.Context(), from, store.Secret(cookie.Value))
+	return g.app.Sessions.SessionActor(r.Context(), from, store.Secret(cookie.Value))
 }
 
 // SignIn gives a browser the session of who has just logged in, and ends those that
@@ -52,7 +52,7 @@ func (g *Gate) Actor(r *http.Request) (admin.Actor, error) {
 func (g *Gate) SignIn(w http.ResponseWriter, r *http.Request, secret store.Secret) {
 	for _, name := range []string{plainCookie, secureCookie} {
 		for _, cookie := range r.CookiesNamed(name) {
-			if err := g.app.EndSession(r.Context(), store.DigestOf(store.Secret(cookie.Value))); err != nil {
+			if err := g.app.Sessions.EndSession(r.Context(), store.DigestOf(store.Secret(cookie.Value))); err != nil {
 				g.log.Warn().Err(err).Msg("cannot end a session")
 			}
 		}

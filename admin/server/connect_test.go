@@ -60,7 +60,7 @@ func (p *page) tenant(domain string, mailboxes int) (cloud string) {
 // connected is tenant, and signed in to.
 func (p *page) connected(domain string, mailboxes int) {
 	p.t.Helper()
-	err := p.app.PutSignIn(p.t.Context(), admin.CommandLine(), domain, admin.SignInInput{Issuer: p.tenant(domain, mailboxes), Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
+	err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, admin.SignInInput{Issuer: p.tenant(domain, mailboxes), Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestEndingOnThePages(t *testing.T) {
 	if status, _, text := c.form("/d/a.example/finish/prepare"); status != http.StatusOK {
 		t.Fatalf("prepare: %d %s", status, text)
 	}
-	eventually(t, "it is prepared", func() bool { return p.app.ViewPrepare("a.example").State == "done" })
+	eventually(t, "it is prepared", func() bool { return p.app.Finishing.ViewPrepare("a.example").State == "done" })
 	if page = c.do("GET", "/d/a.example/finish", nil).text; !strings.Contains(page, "Perfect") || !strings.Contains(page, `name="sure"`) {
 		t.Errorf("the page before the end: %s", page)
 	}

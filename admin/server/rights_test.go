@@ -298,7 +298,7 @@ func (s *scene) fill() {
 		c.want(202, "POST", d+"/check", admin.Selection{All: true}, nil)
 		c.want(202, "POST", d+"/verify", map[string]any{"all": true}, nil)
 		eventually(s.t, "check and verification end", func() bool {
-			return s.app.ViewCheck(domain).State == "done" && s.app.ViewVerify(domain).State == "done"
+			return s.app.Checks.View(domain).State == "done" && s.app.Verifications.View(domain).State == "done"
 		})
 		if i == 1 || !strings.HasSuffix(s.path, "/accounts/remove") { // only what never began can be removed
 			var run admin.Affected
@@ -320,7 +320,7 @@ func (s *scene) fillEnd(c *caller, address, domain string) {
 		return
 	}
 	c.want(202, "POST", address+"/finish/prepare", nil, nil)
-	eventually(s.t, "the preparation ends", func() bool { return s.app.ViewPrepare(domain).State == "done" })
+	eventually(s.t, "the preparation ends", func() bool { return s.app.Finishing.ViewPrepare(domain).State == "done" })
 	if report {
 		c.want(200, "POST", address+"/finish", admin.FinishInput{Accept: true}, nil)
 	}
@@ -363,7 +363,7 @@ func (s *scene) state() string {
 	for _, d := range []string{ownDomain, otherDomain} {
 		runs, err := s.store.Runs(ctx, d)
 		audit, err1 := s.store.Audit(ctx, store.AuditQuery{Domain: d, Limit: 1000})
-		fmt.Fprintln(&out, d, len(runs), err, len(audit), err1, s.app.ViewCheck(d), s.app.ViewVerify(d))
+		fmt.Fprintln(&out, d, len(runs), err, len(audit), err1, s.app.Checks.View(d), s.app.Verifications.View(d))
 	}
 	return out.String() + strings.Join(s.ferry.sawCalls(), "\n")
 }

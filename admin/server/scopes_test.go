@@ -119,7 +119,7 @@ func TestAccessGoesWithTheDomain(t *testing.T) {
 	program.want(202, "POST", d+"/check", admin.Selection{All: true}, nil)
 	program.want(202, "POST", d+"/verify", map[string]any{"all": true}, nil)
 	eventually(t, "the jobs end", func() bool {
-		return p.app.ViewCheck("c.example").State == "done" && p.app.ViewVerify("c.example").State == "done"
+		return p.app.Checks.View("c.example").State == "done" && p.app.Verifications.View("c.example").State == "done"
 	})
 	_, session := bert.watch("c.example")
 	_, token := program.watch("c.example")

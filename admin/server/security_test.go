@@ -227,7 +227,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	c.want(200, "POST", "/api/v1/domains/a.example/begin", admin.Selection{All: true}, &run)
 	p.ferry.endPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
 	eventually(t, "the run and the verification end", func() bool {
-		return p.app.ViewVerify("a.example").State == "done" && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
+		return p.app.Verifications.View("a.example").State == "done" && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
 	})
 	for path, lines := range map[string]int{
 		fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run, "/report?format=csv"): 2, fmt.Sprint("/d/a.example/runs/", run.Run, "/report.csv"): 2,

@@ -193,7 +193,7 @@ func (s *Server) Close() error {
 // announce logs where the page is, and how the first administrator gets in.
 func (s *Server) announce(ctx context.Context) error {
 	s.log.Info().Str("url", s.url).Msg("the import page is ready")
-	code, err := s.app.FirstCode(ctx)
+	code, err := s.app.Sessions.FirstCode(ctx)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func loopback(addr net.Addr) bool {
 // NewLink makes a one-time link with which somebody becomes an administrator of
 // everything, and makes the one before void. It is for the operator's eyes.
 func (s *Server) NewLink(ctx context.Context) (link string, err error) {
-	code, err := s.app.NewCode(ctx)
+	code, err := s.app.Sessions.NewCode(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -232,5 +232,5 @@ func (s *Server) Operator() *admin.Operator { return s.app.Operator() }
 // Corrected hears of accounts that were given new logins or passwords elsewhere, before
 // the engine does. It waits until Serve is under way.
 func (s *Server) Corrected(ctx context.Context, accounts []store.Account) error {
-	return s.app.Corrected(ctx, accounts)
+	return s.app.Accounts.Corrected(ctx, accounts)
 }

@@ -131,7 +131,7 @@ func (p *page) browser() *caller {
 // program is a caller with a token of a scope.
 func (p *page) program(scope string) *caller {
 	p.t.Helper()
-	_, secret, err := p.app.CreateToken(p.t.Context(), admin.CommandLine(), "test", scope)
+	_, secret, err := p.app.Access.CreateToken(p.t.Context(), admin.CommandLine(), "test", scope)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func (p *page) program(scope string) *caller {
 // admin is a browser that an administrator has logged in with.
 func (p *page) admin(name, scope string) *caller {
 	p.t.Helper()
-	if _, err := p.app.PutAdmin(p.t.Context(), admin.CommandLine(), name, scope, testPassword); err != nil {
+	if _, err := p.app.Access.PutAdmin(p.t.Context(), admin.CommandLine(), name, scope, testPassword); err != nil {
 		p.t.Fatal(err)
 	}
 	c := p.browser()
@@ -214,7 +214,7 @@ func (p *page) put(domain string, logins ...string) []store.AccountID {
 	for i, login := range logins {
 		in[i] = admin.AccountInput{Login: login, Password: "old " + store.Secret(login), NewPassword: "new " + store.Secret(login)}
 	}
-	result, err := p.app.AddAccounts(p.t.Context(), admin.CommandLine(), domain, in)
+	result, err := p.app.Accounts.Add(p.t.Context(), admin.CommandLine(), domain, in)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (s *Site) pageAudit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	entries, err := s.app.ListAudit(v.r.Context(), v.who, "", before, admin.MaxPerPage)
+	entries, err := s.app.Audit.List(v.r.Context(), v.who, "", before, admin.MaxPerPage)
 	if err != nil {
 		return err
 	}
@@ -55,11 +55,11 @@ func (s *Site) showAccess(v *visit, x accessView, n *notice) error {
 	var err error
 	x.All, x.Scope = v.who.All(), v.who.Scope
 	if x.All {
-		if x.Admins, err = s.app.ListAdmins(v.r.Context(), v.who); err != nil {
+		if x.Admins, err = s.app.Access.Admins(v.r.Context(), v.who); err != nil {
 			return err
 		}
 	}
-	if x.Tokens, err = s.app.ListTokens(v.r.Context(), v.who); err != nil {
+	if x.Tokens, err = s.app.Access.Tokens(v.r.Context(), v.who); err != nil {
 		return err
 	}
 	return s.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Notice: n, D: x})
@@ -82,7 +82,7 @@ func (s *Site) formPassword(v *visit) error {
 	if f("password") != f("again") {
 		return s.showAccess(v, accessView{}, &notice{Kind: "bad", Text: v.T("welcome.differ")})
 	}
-	err := s.app.ChangePassword(v.r.Context(), v.who, store.Secret(f("old_password")), store.Secret(f("password")))
+	err := s.app.Access.ChangePassword(v.r.Context(), v.who, store.Secret(f("old_password")), store.Secret(f("password")))
 	if err == nil {
 		request.ClearSession(v.w, v.r) // all sessions have ended
 		return v.seeOther(doneAt("/login", "password_changed", 0))
@@ -92,12 +92,12 @@ func (s *Site) formPassword(v *visit) error {
 
 func (s *Site) formPutAdmin(v *visit) error {
 	f := v.r.PostFormValue
-	_, err := s.app.PutAdmin(v.r.Context(), v.who, f("name"), f("domain"), store.Secret(f("password")))
+	_, err := s.app.Access.PutAdmin(v.r.Context(), v.who, f("name"), f("domain"), store.Secret(f("password")))
 	return s.after(v, "admin_added", err)
 }
 
 func (s *Site) formDeleteAdmin(v *visit) error {
-	return s.after(v, "admin_deleted", s.app.DeleteAdmin(v.r.Context(), v.who, v.r.PostFormValue("name")))
+	return s.after(v, "admin_deleted", s.app.Access.DeleteAdmin(v.r.Context(), v.who, v.r.PostFormValue("name")))
 }
 
 func (s *Site) formCreateToken(v *visit) error {
@@ -105,7 +105,7 @@ func (s *Site) formCreateToken(v *visit) error {
 	if !v.who.All() {
 		domain = v.who.Scope
 	}
-	t, secret, err := s.app.CreateToken(v.r.Context(), v.who, v.r.PostFormValue("name"), domain)
+	t, secret, err := s.app.Access.CreateToken(v.r.Context(), v.who, v.r.PostFormValue("name"), domain)
 	if err != nil {
 		return s.after(v, "", err)
 	}
@@ -117,5 +117,5 @@ func (s *Site) formRevokeToken(v *visit) error {
 	if err != nil {
 		return &admin.Refusal{Kind: admin.KindNotFound, Code: "not_found", Detail: "There is no such token."}
 	}
-	return s.after(v, "token_revoked", s.app.RevokeToken(v.r.Context(), v.who, id))
+	return s.after(v, "token_revoked", s.app.Access.RevokeToken(v.r.Context(), v.who, id))
 }

@@ -57,7 +57,7 @@ func (s *Site) pageNewAccounts(v *visit) error {
 }
 
 func (s *Site) showNewAccounts(v *visit, people []person, n *notice) error {
-	d, err := s.app.ShowDomain(v.r.Context(), v.who, v.domain())
+	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (s *Site) formAddAccounts(v *visit) error {
 		in = append(in, admin.AccountInput{Login: people[i].Login, Password: store.Secret(field("password")),
 			NewLogin: people[i].NewLogin, NewPassword: store.Secret(field("new_password"))})
 	}
-	added, err := s.app.AddAccounts(v.r.Context(), v.who, v.domain(), in)
+	added, err := s.app.Accounts.Add(v.r.Context(), v.who, v.domain(), in)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -147,7 +147,7 @@ func (s *Site) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error
 		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
 			format = config.ListCSV
 		}
-		return s.app.ParseList(v.r.Context(), v.who, v.domain(), text, format, encoding)
+		return s.app.Lists.Parse(v.r.Context(), v.who, v.domain(), text, format, encoding)
 	}
 }
 
@@ -162,7 +162,7 @@ func badForm(err error) error {
 
 // takeList adds the accounts of a list.
 func (s *Site) takeList(v *visit, id string, onlyGood bool) error {
-	added, err := s.app.AddList(v.r.Context(), v.who, v.domain(), id, onlyGood)
+	added, err := s.app.Lists.Add(v.r.Context(), v.who, v.domain(), id, onlyGood)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -175,7 +175,7 @@ func (s *Site) takeList(v *visit, id string, onlyGood bool) error {
 
 // pageList shows a list that has mistakes.
 func (s *Site) pageList(v *visit) error {
-	list, err := s.app.WaitingList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
+	list, err := s.app.Lists.Show(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (s *Site) formDecideList(v *visit) error {
 	if v.r.PostFormValue("do") == "take" {
 		return s.takeList(v, v.r.PathValue("list"), true)
 	}
-	if err := s.app.DropList(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
+	if err := s.app.Lists.Drop(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
 		return err
 	}
 	return v.seeOther(domainPath(v.domain(), "accounts", "new"))
@@ -219,19 +219,19 @@ func (s *Site) showAccountPage(v *visit, n *notice) error {
 		return err
 	}
 	ctx := v.r.Context()
-	d, err := s.app.ShowDomain(ctx, v.who, v.domain())
+	d, err := s.app.Domains.Show(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	detail, err := s.app.AccountDetail(ctx, v.who, d.Name, id)
+	detail, err := s.app.Folders.Detail(ctx, v.who, d.Name, id)
 	if err != nil {
 		return err
 	}
-	refused, err := s.app.Quarantine(ctx, v.who, d.Name, id)
+	refused, err := s.app.Folders.Quarantine(ctx, v.who, d.Name, id)
 	if err != nil {
 		return err
 	}
-	checked, err := s.app.CheckedAccount(ctx, v.who, d.Name, id)
+	checked, err := s.app.Checks.Account(ctx, v.who, d.Name, id)
 	if err != nil && request.RefusalOf(err).Kind != admin.KindNotFound {
 		return err
 	}
@@ -261,7 +261,7 @@ func (s *Site) formUpdateAccount(v *visit) error {
 	if v.r.PostFormValue("both") != "" && p.NewPassword == nil {
 		p.NewPassword = p.OldPassword
 	}
-	if _, err := s.app.UpdateAccount(v.r.Context(), v.who, v.domain(), id, p); err != nil {
+	if _, err := s.app.Accounts.Update(v.r.Context(), v.who, v.domain(), id, p); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
@@ -279,7 +279,7 @@ func (s *Site) formRetryQuarantined(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	n, err := s.app.RetryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
+	n, err := s.app.Folders.RetryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (s *Site) formDecideFolder(v *visit) error {
 		return err
 	}
 	verdict := admin.FolderVerdict(v.r.PostFormValue("verdict"))
-	if err := s.app.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
+	if err := s.app.Folders.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
@@ -312,7 +312,7 @@ func (s *Site) pageQuarantined(v *visit) error {
 	if err != nil {
 		return err
 	}
-	header, err := s.app.QuarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
+	header, err := s.app.Folders.QuarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
 	if err != nil {
 		return err
 	}

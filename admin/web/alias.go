@@ -57,7 +57,7 @@ func (s *Site) formDecideAlias(v *visit) error {
 		}
 		return s.showAccountPage(v, n)
 	}
-	if _, err := s.app.UpdateAccount(v.r.Context(), v.who, v.domain(), id, admin.AccountPatch{AliasOf: &of}); err != nil {
+	if _, err := s.app.Accounts.Update(v.r.Context(), v.who, v.domain(), id, admin.AccountPatch{AliasOf: &of}); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

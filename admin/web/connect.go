@@ -50,7 +50,7 @@ func (s *Site) pageConnect(v *visit) error { return s.showConnect(v, connectForm
 
 // showConnect shows the way to connect, beginning with what is known.
 func (s *Site) showConnect(v *visit, form connectForm, n *notice) error {
-	in, err := s.app.ShowSignIn(v.r.Context(), v.who, v.domain())
+	in, err := s.app.Tenants.ShowSignIn(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func kindOf(r interface{ FormValue(string) string }, in *admin.SignInView, chose
 func (s *Site) formConnect(v *visit) error {
 	field := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	if field("do") == "forget" {
-		if err := s.app.ForgetSignIn(v.r.Context(), v.who, v.domain()); err != nil {
+		if err := s.app.Tenants.ForgetSignIn(v.r.Context(), v.who, v.domain()); err != nil {
 			return err
 		}
 		return v.seeOther(domainPath(v.domain(), "connect") + "?done=sign_in_forgotten")
@@ -98,7 +98,7 @@ func (s *Site) formConnect(v *visit) error {
 		if in.Method == config.Google {
 			in.Secret = store.Secret(field("key"))
 		}
-		if err := s.app.PutSignIn(v.r.Context(), v.who, v.domain(), in); err != nil {
+		if err := s.app.Tenants.PutSignIn(v.r.Context(), v.who, v.domain(), in); err != nil {
 			n, err := v.noticeOr(err)
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func (s *Site) formConnect(v *visit) error {
 			return s.showConnect(v, form, n)
 		}
 	}
-	steps, err := s.app.TestSignIn(v.r.Context(), v.who, v.domain(), form.Mailbox)
+	steps, err := s.app.Tenants.TestSignIn(v.r.Context(), v.who, v.domain(), form.Mailbox)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -181,7 +181,7 @@ func (s *Site) pageMailboxes(v *visit) error {
 }
 
 func (s *Site) showMailboxes(v *visit, form mailboxesForm, query admin.MailboxQuery, n *notice) error {
-	list, err := s.app.Mailboxes(v.r.Context(), v.who, v.domain(), query)
+	list, err := s.app.Tenants.Mailboxes(v.r.Context(), v.who, v.domain(), query)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -206,7 +206,7 @@ func (s *Site) formMailboxes(v *visit) error {
 	} else if len(pick.Addresses) == 0 {
 		return s.showMailboxes(v, form, query, &notice{Kind: "bad", Text: v.T("refusal.no_mailboxes")})
 	}
-	added, err := s.app.ImportMailboxes(v.r.Context(), v.who, v.domain(), pick)
+	added, err := s.app.Tenants.ImportMailboxes(v.r.Context(), v.who, v.domain(), pick)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {

@@ -79,7 +79,7 @@ func (s *Site) showDomainPage(v *visit, n *notice) error {
 	}
 	q := v.r.URL.Query()
 	d := domainPageView{Whole: x, Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Sort: q.Get("sort"), States: admin.AccountStates()}
-	found, err := s.app.ListAccounts(v.r.Context(), v.who, x.D.Name, admin.AccountQuery{
+	found, err := s.app.Accounts.List(v.r.Context(), v.who, x.D.Name, admin.AccountQuery{
 		Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage})
 	if err != nil {
 		return err
@@ -133,12 +133,12 @@ func pager(r *http.Request, page int, more bool) (back, next string) {
 
 // whole sums a domain up.
 func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error) {
-	d, err := s.app.ShowDomain(ctx, v.who, domain)
+	d, err := s.app.Domains.Show(ctx, v.who, domain)
 	if err != nil {
 		return whole{}, err
 	}
-	x := whole{W: v.W, D: d, Chart: s.app.Throughput(d.Name), Served: time.Now()}
-	runs, err := s.app.ListRuns(ctx, v.who, d.Name)
+	x := whole{W: v.W, D: d, Chart: s.app.Status.Throughput(d.Name), Served: time.Now()}
+	runs, err := s.app.Runs.List(ctx, v.who, d.Name)
 	if err == nil && len(runs) > 0 {
 		x.Run = &runs[0]
 	}
@@ -185,17 +185,17 @@ func (s *Site) do(v *visit, do string, sel admin.Selection) (n int, done string,
 	var result *admin.Affected
 	switch do {
 	case "begin":
-		result, err = a.Begin(ctx, v.who, domain, sel)
+		result, err = a.Transfers.Begin(ctx, v.who, domain, sel)
 	case "stop":
-		result, err = a.Stop(ctx, v.who, domain, sel)
+		result, err = a.Transfers.Stop(ctx, v.who, domain, sel)
 	case "resume":
-		result, err = a.Resume(ctx, v.who, domain, sel)
+		result, err = a.Transfers.Resume(ctx, v.who, domain, sel)
 	case "again":
-		result, err = a.Again(ctx, v.who, domain, sel)
+		result, err = a.Transfers.Again(ctx, v.who, domain, sel)
 	case "remove":
-		n, err = a.RemoveAccounts(ctx, v.who, domain, sel)
+		n, err = a.Accounts.Remove(ctx, v.who, domain, sel)
 	case "check":
-		_, err = a.StartCheck(ctx, v.who, domain, sel)
+		_, err = a.Checks.Start(ctx, v.who, domain, sel)
 	default:
 		err = admin.NotFound("page")
 	}
@@ -214,7 +214,7 @@ func (s *Site) formSchedule(v *visit) error {
 			return s.showDomainPage(v, &notice{Kind: "bad", Text: v.T("schedule.bad_day")})
 		}
 	}
-	if _, err := s.app.SetSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
+	if _, err := s.app.Domains.SetSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func (s *Site) domainPages() []pageRoute {
 
 // pageDomains is the start: the domains, or the form for the first one.
 func (s *Site) pageDomains(v *visit) error {
-	domains, err := s.app.ListDomains(v.r.Context(), v.who)
+	domains, err := s.app.Domains.List(v.r.Context(), v.who)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (v *visit) toDomains() []crumb { return []crumb{{"/", v.T("frame.domains")}
 // formFindServer looks for the old server of the domain that was entered.
 func (s *Site) formFindServer(v *visit) error {
 	text := strings.TrimSpace(v.r.PostFormValue("domain"))
-	report, err := s.app.Discover(v.r.Context(), v.who, text)
+	report, err := s.app.Discovery.Discover(v.r.Context(), v.who, text)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -103,8 +103,8 @@ func (s *Site) formFindServer(v *visit) error {
 		}
 		return s.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
 	}
-	form := serverForm{Domain: report.Domain, New: s.app.NewServer()}
-	if known, err := s.app.ShowDomain(v.r.Context(), v.who, report.Domain); err == nil {
+	form := serverForm{Domain: report.Domain, New: s.app.Domains.NewServer()}
+	if known, err := s.app.Domains.Show(v.r.Context(), v.who, report.Domain); err == nil {
 		form = formOf(v, known)
 	}
 	form.Report, form.Choices = report, v.choices(report)
@@ -142,7 +142,7 @@ func (v *visit) choices(r *discover.Report) []serverChoice {
 
 // pageServers shows a domain's servers to be changed.
 func (s *Site) pageServers(v *visit) error {
-	d, err := s.app.ShowDomain(v.r.Context(), v.who, v.domain())
+	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (s *Site) showServers(v *visit, form serverForm, n *notice) error {
 // formPutDomain sets a domain up with the servers that were chosen.
 func (s *Site) formPutDomain(v *visit) error {
 	form, in := readServerForm(v.r)
-	d, created, err := s.app.PutDomain(v.r.Context(), v.who, form.Domain, in)
+	d, created, err := s.app.Domains.Put(v.r.Context(), v.who, form.Domain, in)
 	if err != nil {
 		ref := request.RefusalOf(err)
 		n, err := v.noticeOr(err)
@@ -202,7 +202,7 @@ func (s *Site) formPutDomain(v *visit) error {
 		case err != nil:
 			return err
 		}
-		if known, err := s.app.ShowDomain(v.r.Context(), v.who, form.Domain); err == nil {
+		if known, err := s.app.Domains.Show(v.r.Context(), v.who, form.Domain); err == nil {
 			form.OldFixed = formOf(v, known).OldFixed
 		}
 		return s.showServers(v, form, n)
@@ -300,7 +300,7 @@ func (o otherServer) url() string {
 }
 
 func (s *Site) formDeleteDomain(v *visit) error {
-	err := s.app.DeleteDomain(v.r.Context(), v.who, v.domain())
+	err := s.app.Domains.Delete(v.r.Context(), v.who, v.domain())
 	if ref := (*admin.Refusal)(nil); err != nil {
 		if ref = request.RefusalOf(err); ref.Kind == admin.KindConflict {
 			return s.showDomainPage(v, v.noticeOf(ref))

@@ -34,7 +34,7 @@ type advicePart struct {
 
 // advice is what the card of a domain shows.
 func (s *Site) advice(ctx context.Context, v *visit, domain string) (advicePart, error) {
-	a, err := s.app.Advice(ctx, v.who, domain, false)
+	a, err := s.app.Finishing.Advice(ctx, v.who, domain, false)
 	return advicePart{v.W, a}, err
 }
 
@@ -129,7 +129,7 @@ func (w *words) argument(value any) string {
 
 // formAdvice asks DNS now.
 func (s *Site) formAdvice(v *visit) error {
-	if _, err := s.app.Advice(v.r.Context(), v.who, v.domain(), true); err != nil {
+	if _, err := s.app.Finishing.Advice(v.r.Context(), v.who, v.domain(), true); err != nil {
 		return err
 	}
 	return v.seeOther(domainPath(v.domain()))
@@ -169,14 +169,14 @@ func (s *Site) pageFinish(v *visit) error { return s.showFinish(v, nil) }
 
 func (s *Site) showFinish(v *visit, n *notice) error {
 	ctx := v.r.Context()
-	draft, err := s.app.DraftReport(ctx, v.who, v.domain())
+	draft, err := s.app.Finishing.DraftReport(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	x := finishPageView{Domain: draft.Domain, P: s.app.ViewPrepare(draft.Domain), R: draft, All: v.who.All(), W: v.W}
+	x := finishPageView{Domain: draft.Domain, P: s.app.Finishing.ViewPrepare(draft.Domain), R: draft, All: v.who.All(), W: v.W}
 	x.Rows, x.More = draft.Accounts[:min(len(draft.Accounts), shownParts)], max(0, len(draft.Accounts)-shownParts)
 	x.Fresh = x.P != nil && x.P.Report != nil && time.Since(x.P.Report.Made) < lifecycle.Fresh
-	if x.Reports, err = s.app.Reports(ctx, v.who, draft.Domain); err != nil {
+	if x.Reports, err = s.app.Finishing.Reports(ctx, v.who, draft.Domain); err != nil {
 		return err
 	}
 	return s.showAs(v, statusOf(n), "finish", view{Title: v.T("finish.title"), Crumbs: v.toDomain(draft.Domain), Notice: n, D: x, Stream: domainPath(draft.Domain, "live")})
@@ -184,8 +184,8 @@ func (s *Site) showFinish(v *visit, n *notice) error {
 
 // formPrepare begins the last pass and the verification, or ends them.
 func (s *Site) formPrepare(v *visit) error {
-	return v.formJob("finish", s.app.CancelPrepare, func(ctx context.Context) error {
-		_, err := s.app.StartPrepare(ctx, v.who, v.domain())
+	return v.formJob("finish", s.app.Finishing.CancelPrepare, func(ctx context.Context) error {
+		_, err := s.app.Finishing.StartPrepare(ctx, v.who, v.domain())
 		return err
 	})
 }
@@ -199,7 +199,7 @@ func (s *Site) formFinish(v *visit) error {
 	err := unsure()
 	var report *lifecycle.Report
 	if v.r.PostFormValue("sure") != "" {
-		report, err = s.app.Finish(v.r.Context(), v.who, v.domain(), admin.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
+		report, err = s.app.Finishing.Finish(v.r.Context(), v.who, v.domain(), admin.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
 	}
 	if err != nil {
 		n, err := v.noticeOr(err)
@@ -214,7 +214,7 @@ func (s *Site) formFinish(v *visit) error {
 func (s *Site) formForget(v *visit) error {
 	err := unsure()
 	if v.r.PostFormValue("sure") != "" {
-		err = s.app.Forget(v.r.Context(), v.who, v.domain())
+		err = s.app.Finishing.Forget(v.r.Context(), v.who, v.domain())
 	}
 	if err != nil {
 		n, err := v.noticeOr(err)
@@ -233,7 +233,7 @@ func (s *Site) pageReport(v *visit) error {
 	if err != nil {
 		return admin.NotFound("report")
 	}
-	r, err := s.app.Report(v.r.Context(), v.who, v.domain(), number)
+	r, err := s.app.Finishing.Report(v.r.Context(), v.who, v.domain(), number)
 	if err != nil {
 		return err
 	}

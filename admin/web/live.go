@@ -23,7 +23,7 @@ type change struct {
 // here, so that words and marks are in one place. ids are the accounts in the
 // page's table, account is the one a page is about.
 func (s *Site) live(v *visit) error {
-	d, err := s.app.Domain(v.r.Context(), v.who, v.domain())
+	d, err := s.app.Scopes.Domain(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ type part struct {
 
 // changes renders the parts of a page and tells them.
 func (s *Site) changes(ctx context.Context, v *visit, domain string, parts func(*admin.Board) ([]part, error), tell func(change) error) error {
-	b, err := s.app.Board(ctx, domain)
+	b, err := s.app.Status.Board(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -81,13 +81,13 @@ func (s *Site) domainParts(ctx context.Context, v *visit, domain string, account
 	if a, err := s.advice(ctx, v, domain); err == nil {
 		parts = append(parts, part{"advice", "advice", a})
 	}
-	if p := s.app.ViewPrepare(domain); p != nil {
+	if p := s.app.Finishing.ViewPrepare(domain); p != nil {
 		parts = append(parts, part{"prepare", "prepare", finishPageView{Domain: domain, P: p, W: v.W}})
 	}
-	if c := s.app.ViewCheck(domain); c != nil {
+	if c := s.app.Checks.View(domain); c != nil {
 		parts = append(parts, part{"check", "check", checkPart{v.W, domain, c}})
 	}
-	if y := s.app.ViewVerify(domain); y != nil {
+	if y := s.app.Verifications.View(domain); y != nil {
 		parts = append(parts, part{"verify", "verify", verifyPart{v.W, domain, y}})
 	}
 	for i := range accounts {
@@ -101,7 +101,7 @@ func (s *Site) accountParts(ctx context.Context, v *visit, domain string, accoun
 	if len(accounts) != 1 {
 		return nil, admin.NotFound("account")
 	}
-	detail, err := s.app.AccountDetail(ctx, v.who, domain, accounts[0].ID)
+	detail, err := s.app.Folders.Detail(ctx, v.who, domain, accounts[0].ID)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func statusOf(n *notice) int {
 
 func (s *Site) formLogin(v *visit) error {
 	form := loginForm{Name: v.r.PostFormValue("name"), Next: localPath(v.r.PostFormValue("next"))}
-	secret, _, err := s.app.Login(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
+	secret, _, err := s.app.Sessions.Login(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -50,7 +50,7 @@ func (s *Site) formLogin(v *visit) error {
 }
 
 func (s *Site) formLogout(v *visit) error {
-	if err := s.app.Logout(v.r.Context(), v.who); err != nil {
+	if err := s.app.Sessions.Logout(v.r.Context(), v.who); err != nil {
 		return err
 	}
 	request.ClearSession(v.w, v.r)
@@ -72,7 +72,7 @@ func (s *Site) formWelcome(v *visit) error {
 	if password != v.r.PostFormValue("again") {
 		return s.showWelcome(v, form, &notice{Kind: "bad", Text: v.T("welcome.differ")})
 	}
-	secret, _, err := s.app.Welcome(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
+	secret, _, err := s.app.Sessions.Welcome(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
 	if err != nil {
 		ref := request.RefusalOf(err)
 		if ref.Failed() {

@@ -48,18 +48,18 @@ type checkPageView struct {
 
 func (s *Site) pageCheck(v *visit) error {
 	ctx := v.r.Context()
-	d, err := s.app.ShowDomain(ctx, v.who, v.domain())
+	d, err := s.app.Domains.Show(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	x := checkPageView{Domain: d, Peculiar: s.app.Peculiarities(d.Name), Check: checkPart{W: v.W, Domain: d.Name, C: s.app.ViewCheck(d.Name)}}
+	x := checkPageView{Domain: d, Peculiar: s.app.Scopes.Peculiarities(d.Name), Check: checkPart{W: v.W, Domain: d.Name, C: s.app.Checks.View(d.Name)}}
 	if x.Check.C != nil {
 		page, perPage, err := request.Page(v.r)
 		if err != nil {
 			return err
 		}
 		x.Search, x.Trouble = v.r.URL.Query().Get("search"), v.r.URL.Query().Get("trouble") != ""
-		found, err := s.app.CheckedAccounts(ctx, v.who, d.Name, x.Search, x.Trouble, page, perPage)
+		found, err := s.app.Checks.Accounts(ctx, v.who, d.Name, x.Search, x.Trouble, page, perPage)
 		if err != nil {
 			return err
 		}
@@ -71,8 +71,8 @@ func (s *Site) pageCheck(v *visit) error {
 
 // formCheck begins a check of all accounts, or ends the one that goes on.
 func (s *Site) formCheck(v *visit) error {
-	return v.formJob("check", s.app.CancelCheck, func(ctx context.Context) error {
-		_, err := s.app.StartCheck(ctx, v.who, v.domain(), admin.Selection{All: true})
+	return v.formJob("check", s.app.Checks.Cancel, func(ctx context.Context) error {
+		_, err := s.app.Checks.Start(ctx, v.who, v.domain(), admin.Selection{All: true})
 		return err
 	})
 }
@@ -93,7 +93,7 @@ func (v *visit) formJob(page string, cancel func(context.Context, admin.Actor, s
 }
 
 func (s *Site) pageRuns(v *visit) error {
-	runs, err := s.app.ListRuns(v.r.Context(), v.who, v.domain())
+	runs, err := s.app.Runs.List(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Site) pageRun(v *visit) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.app.RunReport(v.r.Context(), v.who, v.domain(), id)
+	report, err := s.app.Runs.Report(v.r.Context(), v.who, v.domain(), id)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *Site) downloadRun(v *visit) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.app.RunReport(v.r.Context(), v.who, v.domain(), id)
+	report, err := s.app.Runs.Report(v.r.Context(), v.who, v.domain(), id)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ type verifyPart struct {
 }
 
 func (s *Site) pageVerify(v *visit) error {
-	d, err := s.app.ShowDomain(v.r.Context(), v.who, v.domain())
+	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -175,9 +175,9 @@ func (s *Site) pageVerify(v *visit) error {
 		Findings []admin.VerifyFinding
 		More     int
 		Failed   []admin.VerifiedAccount // the first of those that could not be verified
-	}{Verify: verifyPart{v.W, d.Name, s.app.ViewVerify(d.Name)}, Domain: d.Name}
+	}{Verify: verifyPart{v.W, d.Name, s.app.Verifications.View(d.Name)}, Domain: d.Name}
 	if x.Verify.Y != nil {
-		report, err := s.app.VerifyReport(v.r.Context(), v.who, d.Name)
+		report, err := s.app.Verifications.Report(v.r.Context(), v.who, d.Name)
 		if err != nil {
 			return err
 		}
@@ -192,14 +192,14 @@ func (s *Site) pageVerify(v *visit) error {
 }
 
 func (s *Site) formVerify(v *visit) error {
-	return v.formJob("verify", s.app.CancelVerify, func(ctx context.Context) error {
-		_, err := s.app.StartVerify(ctx, v.who, v.domain(), admin.Selection{All: true}, v.r.PostFormValue("bodies") != "")
+	return v.formJob("verify", s.app.Verifications.Cancel, func(ctx context.Context) error {
+		_, err := s.app.Verifications.Start(ctx, v.who, v.domain(), admin.Selection{All: true}, v.r.PostFormValue("bodies") != "")
 		return err
 	})
 }
 
 func (s *Site) downloadVerify(v *visit) error {
-	report, err := s.app.VerifyReport(v.r.Context(), v.who, v.domain())
+	report, err := s.app.Verifications.Report(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}

@@ -1,19 +1,53 @@
 package admin
 
 import (
+	"context"
 	"strings"
 
 	"postferry/config"
+	"postferry/discover"
 	"postferry/internal/asciifold"
 	"postferry/store"
 )
+
+// Scopes knows which domains there are, who may see them and whose a login is.
+type Scopes struct{ directory *config.Directory }
+
+// Domain finds a domain for an actor. Every use case about a domain begins with
+// it: it is the one place where scopes are checked.
+func (a *Scopes) Domain(_ context.Context, who Actor, name string) (*config.Domain, error) {
+	d, ok := a.directory.DomainNamed(name)
+	if !ok || !who.may(d.Name) {
+		return nil, NotFound("domain")
+	}
+	return d, nil
+}
+
+// Names are the names of all domains.
+func (a *Scopes) Names() []string {
+	all := a.directory.All()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names
+}
+
+// Peculiarities are what to know of the providers that a domain's servers belong to.
+func (a *Scopes) Peculiarities(domain string) []discover.Message {
+	d, ok := a.directory.DomainNamed(domain)
+	if !ok {
+		return []discover.Message{}
+	}
+	return append([]discover.Message{}, discover.Peculiarities(*d)...)
+}
 
 // Whose a login is: what stands behind its last @ says the domain, known here or not.
 // One without @ belongs to the default domain, or to nobody. Nothing here looks at which
 // accounts there are: nobody learns that from what is refused.
 
 // belongs reports whether a login is one of a domain: what clients log in with.
-func (a *Service) belongs(d *config.Domain, login string) bool {
+func (a *Scopes) belongs(d *config.Domain, login string) bool {
 	of, ok := a.directory.DomainOf(login)
 	return ok && of.Name == d.Name
 }
@@ -27,7 +61,7 @@ func foreignAddress(d *config.Domain, login string) bool {
 
 // foreign reports a login that is another domain's at the new server, where those without @
 // are the default domain's.
-func (a *Service) foreign(d *config.Domain, login string) bool {
+func (a *Scopes) foreign(d *config.Domain, login string) bool {
 	of, ok := a.directory.DomainOf(login)
 	return foreignAddress(d, login) || ok && of.Name != d.Name
 }
@@ -35,7 +69,7 @@ func (a *Service) foreign(d *config.Domain, login string) bool {
 // accountLogin is what clients log in with to the account of a line: the login at the old
 // server or, if that is none of the domain, the one at the new server. An account that was
 // known by its old login before logins had to be of the domain stays what it is.
-func (a *Service) accountLogin(d *config.Domain, l config.AccountLine, known map[string]store.AccountID) string {
+func (a *Scopes) accountLogin(d *config.Domain, l config.AccountLine, known map[string]store.AccountID) string {
 	if a.belongs(d, l.Login) {
 		return l.Login
 	}
@@ -47,7 +81,7 @@ func (a *Service) accountLogin(d *config.Domain, l config.AccountLine, known map
 }
 
 // lineCheck checks the lines of one list, as they come, for who gives it.
-func (a *Service) lineCheck(who Actor, d *config.Domain) func(config.AccountLine) error {
+func (a *Scopes) lineCheck(who Actor, d *config.Domain) func(config.AccountLine) error {
 	seen := map[string]bool{}
 	return func(l config.AccountLine) error {
 		newLogin, _ := l.New()

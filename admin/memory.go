@@ -1,0 +1,21 @@
+package admin
+
+// memory is what is kept of domains, in memory only, for those who look after them.
+type memory struct {
+	lists         *lists
+	checks        *jobShelf[checkResults]
+	verifications *jobShelf[verifyResults]
+	preparations  *jobShelf[prepareResult]
+}
+
+func newMemory() *memory {
+	return &memory{lists: newLists(), checks: newJobShelf[checkResults](), verifications: newJobShelf[verifyResults](), preparations: newJobShelf[prepareResult]()}
+}
+
+// drop forgets what is kept of a domain: the next one of that name may be another's.
+func (m *memory) drop(domain string) {
+	m.lists.dropDomain(domain)
+	m.checks.drop(domain)
+	m.verifications.drop(domain)
+	m.preparations.drop(domain)
+}
