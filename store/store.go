@@ -191,6 +191,7 @@ type Store interface {
 
 	Access
 	Moves
+	Notices
 	SignIns
 
 	// Close releases the state. Calls under way end first.

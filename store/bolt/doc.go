@@ -56,6 +56,7 @@
 //	runparts    run, account            -> how far the account is within the run
 //	moves       domain                  -> its last check, what DNS told of its names
 //	reports     number                  -> what a move came to, as JSON; the newest 50 of a domain
+//	notices     domain NUL event NUL cause -> what people were told of it, as JSON
 //
 // Package rows is the exact description of keys and values. An entry takes 17 octets (new UID, fingerprint,
 // UIDVALIDITY as the distance from the folder's first, number of the flag

@@ -74,7 +74,7 @@ func (b *Store) DeleteDomain(ctx context.Context, name string) error {
 			return err
 		}
 		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name),
-			deleteSignIn(tx, name, store.OldSide), deleteSignIn(tx, name, store.NewSide))
+			deleteSignIn(tx, name, store.OldSide), deleteSignIn(tx, name, store.NewSide), forgetNotices(tx, name))
 	})
 }
 

@@ -121,7 +121,7 @@ func forgetDomain(tx *bbolt.Tx, domain string) error {
 	}
 	key := []byte(domain)
 	return errors.Join(deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide), root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain),
-		deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide))
+		deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide), forgetNotices(tx, domain))
 }
 
 // markScrub says that what the transaction deletes has to be overwritten.

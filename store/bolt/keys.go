@@ -32,6 +32,7 @@ const (
 	bucketReports      = "reports"
 	bucketSignIns      = "signins"
 	bucketConsents     = "consents"
+	bucketNotices      = "notices"
 )
 
 func rootBuckets() []string {
@@ -40,7 +41,7 @@ func rootBuckets() []string {
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage, bucketMoves, bucketReports,
-		bucketSignIns, bucketConsents,
+		bucketSignIns, bucketConsents, bucketNotices,
 	}
 }
 
@@ -48,7 +49,7 @@ func rootBuckets() []string {
 // without them is one in which they are empty.
 func laterBuckets() []string {
 	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports,
-		bucketSignIns, bucketConsents}
+		bucketSignIns, bucketConsents, bucketNotices}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

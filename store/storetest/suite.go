@@ -108,6 +108,7 @@ func Run(t *testing.T, open Open) {
 		{"FinishForgetsSignIns", testFinishForgetsSignIns},
 		{"ReportsAreBounded", testReportsAreBounded},
 		{"Forget", testForget},
+		{"Notices", testNotices},
 		{"SignIns", testSignIns},
 		{"SignInsInvalid", testSignInsInvalid},
 		{"Consents", testConsents},
