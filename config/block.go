@@ -87,7 +87,7 @@ type section struct {
 // sections are the tables that a configuration may have. Those with a dot belong
 // to one of those that may be there many times.
 var sections = map[string]section{
-	"proxy": {}, "admin": {}, "sync": {}, "watch": {}, "log": {}, "domain": {many: true},
+	"proxy": {}, "admin": {}, "sync": {}, "watch": {}, "notify": {}, "recipient": {many: true}, "log": {}, "domain": {many: true},
 	"domain.folders": {}, "domain.folders.map": {free: true}, "domain.limits": {}, "domain.account_limits": {},
 	"domain.old_sign_in": {}, "domain.new_sign_in": {},
 }

@@ -14,6 +14,7 @@ type Config struct {
 	Admin   Admin
 	Sync    Sync
 	Watch   Watch
+	Notify  Notify
 	Log     Log
 	Domains []Domain // those of the file
 	// Directory also has the domains that are not in the file. Without one, nil,
@@ -200,8 +201,9 @@ func Default() Config {
 			Stall:          time.Minute,
 			MaxFolders:     10_000,
 		},
-		Watch: Watch{Every: 5 * time.Minute, Quiet: 48 * time.Hour, Connections: 100},
-		Log:   Log{Level: "info", Format: "auto"},
+		Watch:  Watch{Every: 5 * time.Minute, Quiet: 48 * time.Hour, Connections: 100},
+		Notify: Notify{Digest: 7 * time.Hour},
+		Log:    Log{Level: "info", Format: "auto"},
 	}
 }
 

@@ -85,6 +85,7 @@ func (f *file) load(data []byte) *Config {
 	f.admin(f.block("admin"), &c)
 	f.sync(f.block("sync"), &c.Sync)
 	f.watch(f.block("watch"), &c.Watch)
+	f.notify(&c.Notify)
 	f.log(f.block("log"), &c.Log)
 	c.Domains = f.domains()
 	if len(c.Domains) == 0 && c.Admin.Listen == "" && f.block("admin").fine("listen") {

@@ -131,8 +131,9 @@ account_limits.connections = 1
 		Admin: Admin{Listen: "[::1]:8000", New: "imaps://imap.new.example", PublicURL: "https://move.example.com"},
 		Sync: Sync{Memory: 64 << 20, OldConnections: 2, NewConnections: 3, Interval: 2 * time.Hour,
 			Stall: 90 * time.Second, MaxFolders: 500},
-		Watch: Default().Watch,
-		Log:   Log{Level: "debug", Format: "json"},
+		Watch:  Default().Watch,
+		Notify: Default().Notify,
+		Log:    Log{Level: "debug", Format: "json"},
 		Domains: []Domain{
 			{Name: "example.com", Default: true, Enrol: true,
 				Old: Server{Security: Insecure, Host: "127.0.0.1", Port: 1143},

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postferry/internal/asciifold"
+	"postferry/internal/secret"
+)
+
+// Notify is who is told how moves go on, and how.
+type Notify struct {
+	SMTP SMTP
+	// Digest is the time of the day at which a digest is sent, since midnight; NoDigest for none.
+	Digest     time.Duration
+	Recipients []Recipient
+}
+
+// NoDigest is when no digest is sent.
+const NoDigest time.Duration = -1
+
+// SMTP is the server that takes e-mail.
+type SMTP struct {
+	Security Security
+	Host     string // "" for no server
+	Port     int
+	CA       string // PEM file with the authorities to trust instead of the system's; "" for those
+	From     string // mail address
+	Login    string // "" to send without signing in
+	Secret   secret.Text
+}
+
+// Address is host:port.
+func (s *SMTP) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Recipient is somebody who is told, by e-mail, by a webhook, or both.
+type Recipient struct {
+	To       []string // mail addresses
+	Domains  []string // in lower case; none for all
+	Language string   // of the page's texts
+	// Webhook is the URL that messages are posted to, which may hold a secret itself; "" for none.
+	Webhook secret.Text
+	// WebhookSecret signs them.
+	WebhookSecret secret.Text
+}
+
+// Wants tells whether somebody is to be told about a domain.
+func (r *Recipient) Wants(domain string) bool {
+	return len(r.Domains) == 0 || slices.Contains(r.Domains, domain)
+}
+
+// notify reads [notify] and all [[recipient]] blocks.
+func (f *file) notify(n *Notify) {
+	b := f.block("notify")
+	set(b, "digest", &n.Digest, text("07:00", parseClock))
+	f.smtp(b, &n.SMTP)
+	for _, b := range f.blocks {
+		if b.name != "recipient" {
+			continue
+		}
+		if r := f.recipient(b, n); len(r.To) > 0 || r.Webhook != "" {
+			n.Recipients = append(n.Recipients, r)
+		}
+	}
+}
+
+func (f *file) smtp(b *block, s *SMTP) {
+	var ca, file string
+	var server SMTP
+	set(b, "smtp", &server, text("smtp://mail.example.com", parseSMTP))
+	*s = server
+	set(b, "smtp_ca", &ca, text("ca.pem", f.path))
+	set(b, "from", &s.From, text("postferry@example.com", parseMailbox))
+	set(b, "login", &s.Login, text("postferry", plainText))
+	s.Secret = b.secretOf("secret", "secret_file", &file)
+	if s.CA = ca; ca != "" {
+		checkCA(b, "smtp_ca", ca)
+	}
+	switch {
+	case s.Login != "" && s.Secret == "" && b.fine("secret", "secret_file"):
+		b.mistake("secret", "is missing for the login; expected secret or secret_file")
+	case s.Login == "" && s.Secret != "":
+		b.mistake("secret", "means nothing without login")
+	case s.Login != "" && s.Security == Insecure && !loopback(s.Host):
+		b.mistake("login", "would travel unprotected; expected smtp to begin with smtps:// or smtp://")
+	case s.Host != "" && s.From == "" && b.fine("from"):
+		b.mistake("from", "is missing; expected the address that e-mail comes from")
+	}
+}
+
+// secretOf reads a secret, or the file that has it.
+func (b *block) secretOf(key, fileKey string, path *string) (s secret.Text) {
+	set(b, key, &s, text("...", func(s string) (secret.Text, error) { return secret.Text(s), nil }))
+	set(b, fileKey, path, text("secret", b.file.path))
+	switch {
+	case *path == "":
+		return s
+	case s != "":
+		b.mistake(fileKey, "expected only one of %s and %s", key, fileKey)
+		return s
+	}
+	s = secret.Text(strings.TrimRight(string(b.readSecretFile(fileKey, *path)), "\r\n"))
+	if s == "" && b.fine(fileKey) {
+		b.mistake(fileKey, "%q is empty", *path)
+	}
+	return s
+}
+
+// recipient reads one [[recipient]] block.
+func (f *file) recipient(b *block, n *Notify) Recipient {
+	r := Recipient{Language: "en"}
+	var path string
+	set(b, "to", &r.To, texts("postmaster@example.com", parseMailbox))
+	set(b, "domains", &r.Domains, texts("example.com", ParseDomainName))
+	set(b, "language", &r.Language, oneOf("en", "de", "ru"))
+	set(b, "webhook", &r.Webhook, text("https://hooks.example.com/postferry", parseWebhook))
+	r.WebhookSecret = b.secretOf("webhook_secret", "webhook_secret_file", &path)
+	switch {
+	case len(r.To) > 0 && n.SMTP.Host == "" && f.block("notify").fine("smtp"):
+		b.mistake("to", "needs a server that takes e-mail; expected smtp in [notify]")
+	case r.Webhook != "" && r.WebhookSecret == "" && b.fine("webhook_secret", "webhook_secret_file"):
+		b.mistake("webhook_secret", "is missing for the webhook; expected a long random text that whoever receives it knows, too")
+	case r.WebhookSecret != "" && len(r.WebhookSecret.Reveal()) < minWebhookSecret:
+		b.mistake("webhook_secret", "is too short to sign with; expected at least %d characters", minWebhookSecret)
+	}
+	return r
+}
+
+// minWebhookSecret is how long a secret to sign with is at least.
+const minWebhookSecret = 16
+
+// parseClock reads a time of the day; "" is none.
+func parseClock(s string) (time.Duration, error) {
+	if s == "" {
+		return NoDigest, nil
+	}
+	at, err := time.Parse("15:04", s)
+	if err != nil {
+		return 0, fmt.Errorf(`%q is no time of the day; expected e.g. "07:00", or "" for none`, s)
+	}
+	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, nil
+}
+
+// parseMailbox reads a mail address without a name; "" stays "".
+func parseMailbox(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s {
+		return "", fmt.Errorf("%q is no mail address", s)
+	}
+	return s, nil
+}
+
+// smtpSchemes are how a server that takes e-mail may be spoken to (RFC 8314 section 7.3, RFC 6409 section 3.1).
+var smtpSchemes = map[string]SMTP{
+	"smtps":         {Security: ImplicitTLS, Port: 465},
+	"smtp":          {Security: StartTLS, Port: 587},
+	"smtp+insecure": {Security: Insecure, Port: 25},
+}
+
+// parseSMTP reads the URL of a server that takes e-mail; "" is none.
+func parseSMTP(text string) (SMTP, error) {
+	if text == "" {
+		return SMTP{}, nil
+	}
+	name, rest, _ := strings.Cut(text, "://")
+	s, ok := smtpSchemes[asciifold.Lower(name)]
+	if !ok {
+		return SMTP{}, errors.New("expected a URL that begins with smtps:// (TLS), smtp:// (STARTTLS) or smtp+insecure:// (no protection)")
+	}
+	if strings.ContainsAny(rest, "@/?#") {
+		return SMTP{}, errors.New("expected only the host and the port in the URL; a login has a key of its own")
+	}
+	host, port, err := splitServer(rest)
+	if err != nil {
+		return SMTP{}, err
+	}
+	if s.Host = host; port != "" {
+		s.Port, err = parsePort(port, 1)
+	}
+	return s, err
+}
+
+// parseWebhook reads where messages are posted to: https, or http on this machine. What is wrong
+// is said without repeating the URL, which may hold a secret.
+func parseWebhook(s string) (secret.Text, error) {
+	if s == "" {
+		return "", nil
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Fragment != "",
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return "", errors.New(`expected a URL that begins with https://`)
+	case u.User != nil:
+		return "", errors.New("a login does not belong into the URL")
+	}
+	return secret.Text(s), nil
+}
