@@ -17,6 +17,7 @@ import (
 	"postferry/admin/server"
 	"postferry/config"
 	"postferry/internal/control"
+	"postferry/notify"
 	"postferry/proxy"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -34,6 +35,7 @@ type daemon struct {
 	proxy   *proxy.Server
 	backend *local         // what the control socket and the page work with
 	page    *server.Server // nil for none
+	teller  *notify.Teller // tells people how moves go on
 }
 
 // openDaemon opens the state and the sockets. Nothing is served before run,
@@ -86,6 +88,9 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
 	d.backend = &local{store: d.store, engine: d.engine, relay: d.proxy, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
 	d.backend.signIns = keeper
+	if d.teller, err = newTeller(d.cfg, d.store, d.backend.guide, d.log); err != nil {
+		return err
+	}
 	if d.cfg.Admin.Listen == "" {
 		return nil
 	}
@@ -114,6 +119,10 @@ func (d *daemon) run(ctx context.Context) error {
 		front.Go(func() error { return ended(ctx, control.Serve(ctx, d.control, d.backend, d.log), "the control socket") })
 		front.Go(func() error {
 			d.backend.guide.Watch(ctx)
+			return nil
+		})
+		front.Go(func() error {
+			d.teller.Run(ctx)
 			return nil
 		})
 		if d.page != nil {

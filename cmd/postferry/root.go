@@ -112,7 +112,7 @@ a list of accounts and start the daemon:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newQuarantine(), newFolder(), newAlias(), newMailbox(), newAuth(), newTenant(), newClients(), newKick(), newAdmin(), newKey(), newBackup(), newConfig(), newDiscover(), newDemo(), newVersion())
+	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newNotify(), newQuarantine(), newFolder(), newAlias(), newMailbox(), newAuth(), newTenant(), newClients(), newKick(), newAdmin(), newKey(), newBackup(), newConfig(), newDiscover(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
 		strictUsage(cmd)
 	}

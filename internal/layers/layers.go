@@ -56,8 +56,8 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report
+		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report; admin/web for its words
 		"admin":              append([]string{throttle, spreadsheet, asciifold, "tenant", "directory", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
@@ -69,6 +69,7 @@ func allowed() map[string][]string {
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
 		"stage":              {"discover", "store"},                              // for the facts
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
+		"notify":             {"stage", "store", "config", publicnet, secret},
 		"wire":               nil,
 		"store":              {secret, asciifold},
 		"store/seal":         {"store", private},

@@ -1,0 +1,76 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"postferry/admin"
+	"postferry/stage"
+	"postferry/store"
+)
+
+// Speaker says the page's texts outside of pages: as plain text, and with instants in this machine's
+// time zone.
+type Speaker struct{ texts *texts }
+
+// NewSpeaker reads the texts.
+func NewSpeaker() (*Speaker, error) {
+	t, err := loadTexts()
+	if err != nil {
+		return nil, err
+	}
+	return &Speaker{t}, nil
+}
+
+// In speaks a language, English if there are no texts in it.
+func (s *Speaker) In(name string) *Voice {
+	tag := language.English
+	for _, known := range s.texts.languages {
+		if known.String() == name {
+			tag = known
+		}
+	}
+	return &Voice{s.texts.in(tag)}
+}
+
+// Voice says texts in one language.
+type Voice struct{ words *words }
+
+// Text is the text of an id, with names and values by turns put in.
+func (v *Voice) Text(id string, values ...any) string { return v.words.T(id, values...) }
+
+// Problem says what keeps an account from being copied, and what to do against it.
+func (v *Voice) Problem(p *store.Problem) (what, advice string) {
+	view := admin.ViewProblem(p)
+	return v.words.Problem(view), v.words.Advice(view)
+}
+
+// Say says a message about the end of a move.
+func (v *Voice) Say(m stage.Message) string {
+	id := "ending." + m.Code
+	if !v.words.Has(id) {
+		return m.Text
+	}
+	values := make([]any, 0, 2*len(m.Args))
+	for name, value := range m.Args {
+		if part, ok := m.Parts[name]; ok {
+			value = strings.TrimSuffix(v.Say(part), ".")
+		}
+		values = append(values, name, v.argument(value))
+	}
+	return v.words.T(id, values...)
+}
+
+// argument is an argument of a message, as a person reads it.
+func (v *Voice) argument(value any) any {
+	t, ok := value.(time.Time)
+	if !ok {
+		return value
+	}
+	if t.IsZero() {
+		return v.words.T("time.never")
+	}
+	return t.Local().Format(v.words.T("time.layout") + " MST")
+}
