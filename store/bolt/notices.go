@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rows"
 )
 
 // noticeKey is the key of a notice: NUL stands between its parts, and in none of them.
@@ -21,7 +22,7 @@ func (b *Store) Notices(ctx context.Context) (all []store.Notice, err error) {
 		return root(tx, bucketNotices).ForEach(func(key, text []byte) error {
 			parts := strings.Split(string(key), "\x00")
 			if len(parts) != 3 {
-				return damaged(bucketNotices, key, errKey)
+				return rows.Damaged(bucketNotices, key, rows.ErrKey)
 			}
 			all = append(all, store.Notice{Domain: parts[0], Event: parts[1], Cause: parts[2], Text: bytes.Clone(text)})
 			return nil
