@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,9 +193,10 @@ func TestLineCount(t *testing.T) {
 	})
 }
 
-// TestRewrittenAndAskedAhead: that a server changes messages may be seen only when the old server has
-// been asked for the folder that comes next. What it has stored are the copies all the same.
-func TestRewrittenAndAskedAhead(t *testing.T) {
+// askedAheadRig has 60 messages in INBOX, of which a new server changes some and is asked for its copies only when the old one
+// has been asked for the folder that comes next; late counts the looks at them for which that was not waited for.
+func askedAheadRig(t *testing.T, changed func(string) bool, change func(string) string, late *atomic.Int64) *oddRig {
+	t.Helper()
 	asked := make(chan struct{})
 	next := sync.OnceFunc(func() { close(asked) })
 	old := lab.OddOptions{Answer: func(c *lab.OddConn) string {
@@ -203,28 +205,72 @@ func TestRewrittenAndAskedAhead(t *testing.T) {
 		}
 		return ""
 	}}
-	late := 0
-	change := func(body string) string { return strings.ReplaceAll(body, "a line", "a  line") }
-	nu := lab.OddOptions{Append: changesBody(everyMail, change), Answer: func(c *lab.OddConn) string {
+	nu := lab.OddOptions{Append: changesBody(changed, change), Answer: func(c *lab.OddConn) string {
 		if c.Verb != "UID FETCH" || c.Folder() != "INBOX" {
 			return ""
 		}
 		select {
 		case <-asked:
 		case <-time.After(patience):
-			late++
+			late.Add(1)
 		}
 		return ""
 	}}
 	r := newOddRigWith(t, old, nu, map[string]int{"Work": 3})
 	r.cfg.Sync.OldConnections = 2 // one for the pass: nobody else opens the next folder
 	for i := range 60 {
-		r.old.Deliver("INBOX", weighMail(i), oddDay(i), oddFlags(i)...)
+		r.old.Deliver("INBOX", uidField+weighMail(i), oddDay(i), oddFlags(i)...)
 	}
+	return r
+}
+
+// uidField is one that servers add for themselves.
+const uidField = "X-UID: 7\r\n"
+
+// TestRewrittenAndAskedAhead: that a server changes messages may be seen only when the old server has
+// been asked for the folder that comes next. What it has stored are the copies all the same.
+func TestRewrittenAndAskedAhead(t *testing.T) {
+	var late atomic.Int64
+	r := askedAheadRig(t, everyMail, func(body string) string { return strings.ReplaceAll(body, "a line", "a  line") }, &late)
 	r.start(false)
 	r.complete(63)
-	if n := len(r.new.Messages("INBOX")); n != 60 || late > 0 {
-		t.Errorf("%d messages; %d looks at them were not after the next folder was asked for", n, late)
+	if n := len(r.new.Messages("INBOX")); n != 60 || late.Load() > 0 {
+		t.Errorf("%d messages; %d looks at them were not after the next folder was asked for", n, late.Load())
 	}
 	r.complete(0)
+}
+
+// TestOddCopyAndAskedAhead is the same with one or two copies that nothing explains: what is damaged goes to quarantine, what says
+// the same is entered, and none is copied once more.
+func TestOddCopyAndAskedAhead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		whom    []int
+		change  func(string) string
+		damaged bool
+	}{
+		"cut off":            {[]int{7}, func(body string) string { return body[:len(body)/2] }, true},
+		"two cut off":        {[]int{7, 59}, func(body string) string { return body[:len(body)-16] }, true},
+		"another":            {[]int{7}, func(string) string { return weighMail(500) }, true},
+		"empty":              {[]int{7}, func(string) string { return "" }, true},
+		"a field taken away": {[]int{7, 23}, func(body string) string { return strings.TrimPrefix(body, uidField) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var late atomic.Int64
+			r := askedAheadRig(t, ofMessages(tt.whom...), tt.change, &late)
+			r.start(false)
+			res := r.sync()
+			want := uint64(0)
+			if tt.damaged {
+				want = uint64(len(tt.whom))
+			}
+			if !res.Pass.Complete || res.Pass.Copied != 63-want || res.Pass.Quarantined != want || len(r.quarantined()) != int(want) {
+				t.Errorf("%+v, problem %+v, in quarantine %d", res.Pass, res.Problem, len(r.quarantined()))
+			}
+			if n := len(r.new.Messages("INBOX")); n != 60 || late.Load() > 0 {
+				t.Errorf("%d messages; %d looks at them were not after the next folder was asked for", n, late.Load())
+			}
+			r.complete(0)
+		})
+	}
 }

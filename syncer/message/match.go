@@ -79,6 +79,44 @@ func (c *Candidates) TakeExact(want []Wanted) []Candidate {
 	return found
 }
 
+// Prints are the fingerprints of wanted messages that free candidates have.
+func (c *Candidates) Prints(want []Wanted) map[store.Fingerprint]bool {
+	prints := map[store.Fingerprint]bool{}
+	for _, w := range want {
+		if at := c.free(c.search(w.Fingerprint, 0)); w.Size >= 0 && at < len(c.Sorted) && c.Sorted[at].Fingerprint == w.Fingerprint {
+			prints[w.Fingerprint] = true
+		}
+	}
+	return prints
+}
+
+// LeaveFor takes a candidate away for each of these copies: one of its size, or else one of nearly its size that is not
+// exactly one of others.
+func (c *Candidates) LeaveFor(copies, others []Wanted) {
+	exactly := map[Wanted]bool{}
+	for _, w := range others {
+		exactly[w] = true
+	}
+	for i, m := range c.TakeExact(copies) {
+		if m.UID == 0 && copies[i].Size >= 0 {
+			c.leaveNear(copies[i], exactly)
+		}
+	}
+}
+
+// leaveNear takes away the first free candidate that may be a copy and is not exactly another's, of the first few with the
+// fingerprint.
+func (c *Candidates) leaveNear(copied Wanted, exactly map[Wanted]bool) {
+	at := c.free(c.search(copied.Fingerprint, 0))
+	for n := 0; n < ambiguousMost && at < len(c.Sorted) && c.Sorted[at].Fingerprint == copied.Fingerprint; n++ {
+		if m := c.Sorted[at]; near(copied.Size, m.Size) && !exactly[Wanted{m.Fingerprint, m.Size}] {
+			c.next[at] = int32(at) + 1
+			return
+		}
+		at = c.free(at + 1)
+	}
+}
+
 // round gives each message of order that has no copy yet the first free
 // candidate whose size differs by low to high octets.
 func (c *Candidates) round(want []Wanted, found []Candidate, order []int, low, high int64) {

@@ -147,6 +147,33 @@ func similar(c Candidate, w Wanted) bool {
 	return d >= -SizeSlack && d <= SizeSlack
 }
 
+// TestLeaveFor: a message is left alone for each copy, one of its size first, and none that is exactly what somebody else wants.
+func TestLeaveFor(t *testing.T) {
+	have := []Candidate{{withID(1), 100, 1, 0}, {withID(1), 100, 2, 0}, {withID(1), 130, 3, 0}, {withID(2), 100, 4, 0}}
+	for name, tt := range map[string]struct {
+		copies, others []Wanted
+		left           []imap.UID
+	}{
+		"one of its size":          {[]Wanted{{withID(1), 100}}, nil, []imap.UID{2, 3, 4}},
+		"two, of near sizes":       {[]Wanted{{withID(1), 110}, {withID(1), 110}}, []Wanted{{withID(1), 100}}, []imap.UID{1, 2, 4}},
+		"near, if nobody wants it": {[]Wanted{{withID(1), 110}}, nil, []imap.UID{2, 3, 4}},
+		"too far":                  {[]Wanted{{withID(1), 100_000}, {withID(3), 100}, {withID(2), -1}}, nil, []imap.UID{1, 2, 3, 4}},
+		"more than there are":      {[]Wanted{{withID(2), 100}, {withID(2), 100}}, nil, []imap.UID{1, 2, 3}},
+	} {
+		c := NewCandidates(slices.Clone(have))
+		if c.LeaveFor(tt.copies, tt.others); len(c.Prints([]Wanted{{withID(9), 1}, {withID(1), -1}})) > 0 {
+			t.Errorf("%s: prints of what nobody has", name)
+		}
+		var left []imap.UID
+		for at := c.free(0); at < len(c.Sorted); at = c.free(at + 1) {
+			left = append(left, c.Sorted[at].UID)
+		}
+		if slices.Sort(left); !slices.Equal(left, tt.left) {
+			t.Errorf("%s: %v are left, want %v", name, left, tt.left)
+		}
+	}
+}
+
 // Many messages, all different or all the same.
 var manyKinds = map[string]func(i int) store.Fingerprint{
 	"different": func(i int) (fp store.Fingerprint) {

@@ -43,7 +43,7 @@ func (f *Folder) Reconcile(ctx context.Context) error {
 		return err
 	}
 	remember(&batch, intents, time.Now())
-	if err := f.checkFound(ctx, batch.Proofs); err != nil {
+	if err := f.CheckFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
 	if err := f.Store.Commit(ctx, batch); err != nil {
@@ -166,11 +166,11 @@ func (f *Folder) present(found []message.Candidate) presentUIDs {
 	return there
 }
 
-// checkFound looks whether copies that were found again have the flags that they were
+// CheckFound looks whether copies that were found again have the flags that they were
 // given. From those that have lost them, the flags are taken, so that they are carried over like
 // any change: a server that broke off in the middle may have kept the messages alone
 // (Dovecot's sdbox, when it makes the index of a folder anew).
-func (f *Folder) checkFound(ctx context.Context, proofs []store.Entry) error {
+func (f *Folder) CheckFound(ctx context.Context, proofs []store.Entry) error {
 	var set imap.UIDSet
 	for _, e := range proofs {
 		if e.UID != 0 && len(e.Flags) > 0 {

@@ -26,6 +26,9 @@ type adoption struct {
 
 	mu      sync.Mutex // reader and writer look for copies
 	fromNew *message.Candidates
+	leftFor map[store.Elsewhere]bool // lines of the ledger for whose copies messages have been left alone
+	abroad  []recovery.AlikeLine     // lines of other folders that are like what is there, once somebody has read them
+	read    bool                     // somebody has
 
 	// Of lines of the ledger with other sizes than messages have now: how many turned out to
 	// be theirs, and how many not.
@@ -81,7 +84,7 @@ func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = &adoption{
 		stale:      p.Known.Stale[:len(stale)],
 		fromLedger: message.NewCandidates(stale), fromNew: message.NewCandidates(found),
-		newValidity: p.Target.UIDValidity, exactly: !p.Slack(),
+		newValidity: p.Target.UIDValidity, exactly: !p.Slack(), leftFor: map[store.Elsewhere]bool{},
 	}
 	return nil
 }
@@ -95,6 +98,11 @@ func (r *reader) recognise(ctx context.Context, missing []upstream.Message, byLi
 	want, more, err := r.OldIdentities(ctx, missing)
 	if err != nil {
 		return nil, err
+	}
+	if !byLines {
+		if rest, err := r.seeToAlike(ctx, missing, want); err != nil || len(rest) < len(missing) {
+			return r.orRecognise(ctx, rest, err)
+		}
 	}
 	batch := store.Batch{Account: r.Account, Folder: r.Row.ID}
 	var rest []upstream.Message
@@ -167,12 +175,17 @@ func (r *reader) moved(ctx context.Context, missing []upstream.Message) ([]upstr
 	if r.moves.Rekeyed {
 		r.rekeyed, r.base.HighestModSeq = true, 0
 	}
-	if n := uint64(len(missing) - len(rest)); n > 0 {
-		r.Done.adopted.Add(n)
-		r.dealt(n, 0)
+	r.entered(len(missing) - len(rest))
+	return rest, nil
+}
+
+// entered counts messages that lines of the ledger stand for.
+func (r *reader) entered(n int) {
+	if n > 0 {
+		r.Done.adopted.Add(uint64(n))
+		r.dealt(uint64(n), 0)
 		r.Tell()
 	}
-	return rest, nil
 }
 
 // stillThere drops from what was found those lines of the ledger that another folder has taken

@@ -9,38 +9,51 @@ import (
 	"postferry/syncer/recovery"
 )
 
-// askNew lets the writer read messages of the new folder.
-func (r *reader) askNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
-	c := &comparing{uids: uids, done: make(chan error, 1)}
-	if err := r.hand(ctx, c); err != nil {
-		return nil, err
+// onNew lets the writer ask the new server something once nothing is under way.
+func (r *reader) onNew(ctx context.Context, ask func(context.Context) error) error {
+	a := &asking{ask: ask, done: make(chan error, 1)}
+	if err := r.hand(ctx, a); err != nil {
+		return err
 	}
 	select {
-	case err := <-c.done:
-		return c.found, err
+	case err := <-a.done:
+		return err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-// compared reads what the reader wants to compare, once nothing is under way.
-func (w *writer) compared(ctx context.Context, c *comparing) error {
+// askNew lets the writer read messages of the new folder.
+func (r *reader) askNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+	var found map[imap.UID]message.Content
+	err := r.onNew(ctx, func(ctx context.Context) (err error) {
+		found, err = r.readNew(ctx, uids)
+		return err
+	})
+	if err != nil {
+		return nil, err // the writer may still be at it
+	}
+	return found, nil
+}
+
+// answer asks what the reader wants to know.
+func (w *writer) answer(ctx context.Context, a *asking) error {
 	err := w.settleAll(ctx)
 	if err == nil {
-		c.found, err = w.readNew(ctx, c.uids)
+		err = a.ask(ctx)
 	}
-	c.done <- err
+	a.done <- err
 	return err
 }
 
 // readNew opens the new folder and reads messages of it.
-func (w *writer) readNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
-	sel, err := w.New.Examine(ctx, w.Row.New)
+func (j *Job) readNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+	sel, err := j.New.Examine(ctx, j.Row.New)
 	if err != nil {
-		return nil, w.Gone(err, recovery.ErrNewGone)
+		return nil, j.Gone(err, recovery.ErrNewGone)
 	}
-	if sel.UIDValidity != w.Target.UIDValidity || recovery.Fleeting(sel) {
+	if sel.UIDValidity != j.Target.UIDValidity || recovery.Fleeting(sel) {
 		return nil, nil // those would be others
 	}
-	return w.NewContents(ctx, uids)
+	return j.NewContents(ctx, uids)
 }

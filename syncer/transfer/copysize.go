@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -103,6 +102,7 @@ func (w *writer) judgeOdd(ctx context.Context) error {
 		return err
 	}
 	if given && len(w.odd) > 0 {
+		w.leaveOdd()
 		return session.ErrGiven // only the originals could tell
 	}
 	w.giveUpOdd()
@@ -227,10 +227,8 @@ func (w *writer) acceptOdd(ok func(oddCopy) bool) (n int) {
 // giveUpOdd puts the messages into quarantine whose copies are not what was sent.
 func (w *writer) giveUpOdd() {
 	for _, c := range w.odd {
-		q := newQuarantined(c.entry.Key, "The new server has not stored this message as it was given.",
-			fmt.Sprintf("given %d octets, under the UID that it told it has %d", c.entry.Size, c.found.Size))
 		w.unentered--
-		w.quarantine(q)
+		w.quarantine(notAsGiven(c.entry.Key, c.entry.Size, c.found.Size))
 	}
 	w.odd = nil
 }

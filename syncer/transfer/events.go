@@ -1,10 +1,10 @@
 package transfer
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
-
-	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 	"postferry/syncer/message"
@@ -42,11 +42,10 @@ type shown struct{ search *ClientSearch } // nil for whoever opens the folder
 // keywords: messages with keywords follow.
 type keywords struct{}
 
-// comparing is what the reader wants the writer to read of the new folder.
-type comparing struct {
-	uids  []imap.UID
-	found map[imap.UID]message.Content
-	done  chan error
+// asking is what the reader wants to be asked of the new server, whose session is the writer's.
+type asking struct {
+	ask  func(context.Context) error
+	done chan error
 }
 
 func (*outgoing) isEvent()   {}
@@ -54,7 +53,7 @@ func (quarantined) isEvent() {}
 func (reached) isEvent()     {}
 func (shown) isEvent()       {}
 func (keywords) isEvent()    {}
-func (*comparing) isEvent()  {}
+func (*asking) isEvent()     {}
 
 // source is a body that the writer reads from the old server's connection.
 type source struct {
@@ -77,6 +76,14 @@ func (m *outgoing) pulled(err error) {
 	if m.streamed != nil {
 		m.streamed <- err
 	}
+}
+
+func (m *outgoing) message() upstream.Append {
+	a := upstream.Append{Flags: m.flags(), Date: m.msg.Date, Size: int64(len(m.body)), Body: bytes.NewReader(m.body)}
+	if m.stream != nil {
+		a.Size, a.Body = int64(m.intent.Size), m.stream
+	}
+	return a
 }
 
 // events are what is sent to the new server together, and what has its place among that.

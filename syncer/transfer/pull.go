@@ -72,6 +72,7 @@ type Pull struct {
 	doubted                  map[store.Key]bool        // messages that an earlier session would not give
 	blind                    bool                      // a connection broke at a message that isn't known, as nothing had been listed
 	bare                     map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	told                     map[store.Key]toldCopy    // odd copies that the last attempt has left
 	oldTroubles, newTroubles troubles
 	Checks                   checks
 }
@@ -122,7 +123,7 @@ func (p *Pull) prepare() {
 	p.tally.job, p.tally.meter, p.tally.report = &p.Job, p.Meter, p.Report
 	p.stopping.yield, p.stopping.clock = p.Yield, p.Clock
 	p.Progress = &p.tally
-	p.doubted, p.bare = map[store.Key]bool{}, map[store.Key][]imap.Flag{}
+	p.doubted, p.bare, p.told = map[store.Key]bool{}, map[store.Key][]imap.Flag{}, map[store.Key]toldCopy{}
 }
 
 // worthRetrying tells whether new connections may help at once.
@@ -229,6 +230,9 @@ func (p *Pull) settleIntents(ctx context.Context) error {
 		return nil
 	}
 	if err := p.awaitHung(ctx); err != nil {
+		return err
+	}
+	if err := p.judgeTold(ctx); err != nil || len(p.Ledger.Intents) == 0 {
 		return err
 	}
 	return p.Reconcile(ctx)

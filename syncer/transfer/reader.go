@@ -130,7 +130,7 @@ func (r *Resources) discard(e event, err error) {
 	case *outgoing:
 		e.pulled(err)
 		r.giveBack(e)
-	case *comparing:
+	case *asking:
 		e.done <- err
 	case shown:
 		if e.search != nil {

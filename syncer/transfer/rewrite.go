@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -301,12 +300,6 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	unplaced := func(e store.Entry) bool {
-		return e.UID == 0 && e.Fingerprint == want.Fingerprint && int64(e.Size) == want.Size
-	}
-	if slices.ContainsFunc(ledger.Entries, unplaced) {
-		return message.Candidate{}, nil // what is found may be the copy of one that is the same
-	}
 	sel, err := w.New.Examine(ctx, w.Row.New)
 	if err != nil {
 		return message.Candidate{}, w.Gone(err, recovery.ErrNewGone)
@@ -329,5 +322,11 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 		},
 		Fresh: w.NewContents,
 	})
-	return copies[0], err
+	if err != nil || copies[0].UID == 0 {
+		return message.Candidate{}, err
+	}
+	if others, err := w.ofLine(ctx, want); others || err != nil {
+		return message.Candidate{}, err
+	}
+	return copies[0], nil
 }

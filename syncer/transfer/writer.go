@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -60,6 +59,7 @@ type writer struct {
 	checks      *checks
 	newTroubles *troubles
 	bare        map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	told        map[store.Key]toldCopy    // odd copies that the next attempt has to judge
 	gathering
 	underWay
 	entering
@@ -96,7 +96,7 @@ type entering struct {
 func (p *Pull) newWriter() *writer {
 	w := &writer{
 		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
-		adopt: p.adopt, checks: &p.Checks, newTroubles: &p.newTroubles, bare: p.bare,
+		adopt: p.adopt, checks: &p.Checks, newTroubles: &p.newTroubles, bare: p.bare, told: p.told,
 		gathering:   gathering{batches: uint64(time.Now().UnixNano())},
 		entering:    entering{pending: store.Batch{Account: p.Account, Folder: p.Row.ID}},
 		readingBack: readingBack{lookedAt: time.Now(), before: p.Target.UIDNext},
@@ -240,8 +240,8 @@ func (w *writer) accept(ctx context.Context, e event) error {
 	switch e := e.(type) {
 	case keywords:
 		return w.learnPermanent(ctx)
-	case *comparing:
-		return w.compared(ctx, e)
+	case *asking:
+		return w.answer(ctx, e)
 	case *outgoing:
 		return w.acceptMessage(ctx, e)
 	case shown:
@@ -344,14 +344,6 @@ func (w *writer) send(ctx context.Context, batch events, again bool) error {
 	}
 	w.calls = append(w.calls, u)
 	return w.foresee(ctx, msgs)
-}
-
-func (m *outgoing) message() upstream.Append {
-	a := upstream.Append{Flags: m.flags(), Date: m.msg.Date, Size: int64(len(m.body)), Body: bytes.NewReader(m.body)}
-	if m.stream != nil {
-		a.Size, a.Body = int64(m.intent.Size), m.stream
-	}
-	return a
 }
 
 // settleOldest waits for the oldest batch under way and notes its outcomes.
