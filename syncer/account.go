@@ -283,7 +283,7 @@ func (a *account) announce(p *store.Problem) bool {
 		event = a.log.Debug()
 	}
 	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
-	return !again || time.Now().After(was.Retry)
+	return !again || time.Now().After(was.Retry) || p.Retry.Before(was.Retry) // the clock was put back
 }
 
 // silent records that a client waited for the old server in vain. It is no more than

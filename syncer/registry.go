@@ -36,7 +36,11 @@ func (e *Engine) enter(o *store.Overview, now time.Time) {
 	case o.Summary.Passes == 0:
 		t.Class = schedule.InboxOnly
 	case !o.Summary.Completed.IsZero():
-		due, ok := e.next(o.Domain, o.Summary.Completed)
+		completed := o.Summary.Completed
+		if completed.After(now) { // the clock was put back
+			completed = now
+		}
+		due, ok := e.next(o.Domain, completed)
 		if !ok {
 			e.schedule.Drop(o.ID)
 			return

@@ -50,13 +50,19 @@ func (k *treeLook) judge(ctx context.Context, before, rows []store.Folder) (chan
 	return changed, nil
 }
 
+// past tells whether so much time has gone by since then. What lies ahead was noted before the clock was put back: nobody
+// knows how long ago that is.
+func past(now, then time.Time, d time.Duration) bool {
+	return then.After(now) || now.Sub(then) >= d
+}
+
 // lookedFor counts a look that did not find a folder.
 func (k *treeLook) lookedFor(row *store.Folder, was *store.Folder) {
 	now := k.now.UTC()
 	switch {
 	case was == nil || was.State != store.FolderMissing || row.Missing.Looks == 0:
 		row.Missing = store.Missing{Since: now, Looks: 1, Last: now, PutBack: k.putBack}
-	case now.Sub(row.Missing.Last) >= lookEvery:
+	case past(now, row.Missing.Last, lookEvery):
 		row.Missing.Looks++
 		row.Missing.Last = now
 	}

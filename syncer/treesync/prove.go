@@ -112,7 +112,7 @@ func (m *maker) waitFor(row *store.Folder) {
 		return
 	}
 	now := m.now.UTC()
-	if row.Missing.Looks == 0 {
+	if row.Missing.Looks == 0 || row.Missing.Since.After(now) { // the clock was put back
 		row.Missing.Since = now
 	}
 	row.Missing.Looks++

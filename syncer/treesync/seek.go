@@ -119,7 +119,7 @@ func (k *seeker) seeks(row *store.Folder) bool {
 	}
 	_, there := k.planner.There[k.planner.Key(k.planner.NewName(row))]
 	if row.State == store.FolderMissing && !there {
-		return k.now.Sub(row.Missing.Last) >= seekEvery || !slices.Equal(straysOf(k.new, k.rows), k.before)
+		return past(k.now, row.Missing.Last, seekEvery) || !slices.Equal(straysOf(k.new, k.rows), k.before)
 	}
 	return !there || row.State == store.FolderMissing
 }

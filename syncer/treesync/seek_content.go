@@ -96,7 +96,7 @@ func someOf[S ~[]E, E any](list S) S {
 // mayRead tells whether folders are to be read in search of one, which is more work: when
 // it was just found gone, and then now and again.
 func (k *seeker) mayRead(w *sought) bool {
-	return w.row.State != store.FolderMissing || k.now.Sub(w.row.Missing.Last) >= seekEvery
+	return w.row.State != store.FolderMissing || past(k.now, w.row.Missing.Last, seekEvery)
 }
 
 // readAll looks for the folders that hold what the one looked for held, under whatever UIDs.
