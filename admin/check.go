@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/discover"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -48,8 +49,7 @@ type CheckedAccount struct {
 	NewProblem      *ProblemView        `json:"new_problem"`
 	Folders         []CheckedFolderView `json:"folders"`
 	FoldersOmitted  int                 `json:"folders_omitted"`
-	Notes           []string            `json:"notes"` // in English
-	Told            []CheckedNote       `json:"-"`     // the same for the page
+	Notes           []reason.Reason     `json:"notes"`
 	Messages        uint64              `json:"messages"`
 	Octets          uint64              `json:"octets"`
 	TooLarge        uint64              `json:"too_large"` // messages larger than the new server takes
@@ -62,18 +62,17 @@ type CheckedAccount struct {
 
 // CheckedFolderView is what becomes of a folder.
 type CheckedFolderView struct {
-	Title    string       `json:"folder"`
-	NewTitle string       `json:"new_folder"`
-	Action   FolderAction `json:"action"`
-	Messages uint64       `json:"messages"`
-	Copy     uint64       `json:"copy"`
-	Octets   uint64       `json:"octets"`
-	TooLarge uint64       `json:"too_large"`
-	Problem  string       `json:"problem"`
-	LeftOut  uint64       `json:"left_out"` // messages that are deliberately not copied
-	Reason   string       `json:"reason"`   // why it is left alone; "" if it is not
-	Left     LeftFolder   `json:"-"`
-	Trouble  *ProblemView `json:"-"`
+	Title    string        `json:"folder"`
+	NewTitle string        `json:"new_folder"`
+	Action   FolderAction  `json:"action"`
+	Messages uint64        `json:"messages"`
+	Copy     uint64        `json:"copy"`
+	Octets   uint64        `json:"octets"`
+	TooLarge uint64        `json:"too_large"`
+	Problem  string        `json:"problem"`
+	LeftOut  uint64        `json:"left_out"` // messages that are deliberately not copied
+	Reason   reason.Reason `json:"reason"`   // why it is left alone; "" if it is not
+	Trouble  *ProblemView  `json:"-"`
 }
 
 // CheckedQuotaView is a limit at the new server.
@@ -87,19 +86,16 @@ func viewChecked(r *CheckResult) CheckedAccount {
 	v := CheckedAccount{
 		Account: r.Account, Login: r.Login, Ready: r.Tried && r.Fits(), Tried: r.Tried,
 		OldProblem: ViewProblem(r.OldProblem), NewProblem: ViewProblem(r.NewProblem),
-		Folders: make([]CheckedFolderView, len(r.Folders)), Notes: make([]string, len(r.Notes)), Told: r.Notes,
+		Folders: make([]CheckedFolderView, len(r.Folders)), Notes: append([]reason.Reason{}, r.Notes...),
 		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
 		Quotas: make([]CheckedQuotaView, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
 	}
 	for i, f := range r.Folders {
 		v.Folders[i] = CheckedFolderView{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left.Reason, Left: f.Left, Trouble: ViewProblem(f.Problem)}
+			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left, Trouble: ViewProblem(f.Problem)}
 		if f.Problem != nil {
 			v.Folders[i].Problem = f.Problem.Summary
 		}
-	}
-	for i, n := range r.Notes {
-		v.Notes[i] = n.Text
 	}
 	for i, q := range r.Quotas {
 		v.Quotas[i] = CheckedQuotaView(q)
@@ -127,7 +123,7 @@ func (c *checkResults) add(r *CheckResult) {
 	} else {
 		v.FoldersOmitted, v.Folders = len(v.Folders), []CheckedFolderView{}
 		n := min(len(v.Notes), someNotes)
-		v.Notes, v.Told = slices.Clone(v.Notes[:n]), slices.Clone(v.Told[:n])
+		v.Notes = slices.Clone(v.Notes[:n])
 	}
 	c.accounts = append(c.accounts, v)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -31,9 +32,8 @@ type FolderView struct {
 	OctetsTotal uint64            `json:"octets_total"`
 	Checked     *time.Time        `json:"checked"`
 	LeftOut     uint64            `json:"left_out"` // messages that are deliberately not copied
-	Reason      string            `json:"reason"`   // why it is left alone; "" if it is not
+	Reason      reason.Reason     `json:"reason"`   // why it is left alone; "" if it is not
 	Missing     *time.Time        `json:"missing_since"`
-	Left        LeftFolder        `json:"-"`
 }
 
 // PassView is one run over the account.
@@ -94,7 +94,7 @@ func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store
 	detail := &AccountDetail{AccountView: *v, Folders: make([]FolderView, len(folders)), Passes: make([]PassView, len(passes))}
 	for i, f := range folders {
 		detail.Folders[i] = FolderView{ID: f.ID, Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left.Reason, Left: f.Left,
+			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left,
 			Missing: timeOrNil(f.Missing)}
 	}
 	for i, p := range passes {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -110,7 +111,7 @@ type Folder struct {
 	Octets      uint64 // of what was copied; 0 if nothing is known
 	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
 	Checked     time.Time
-	Left        LeftFolder
+	Left        reason.Reason // why it is left alone; "" if it is not
 	// Missing is since when the folder is not at the new server any more, zero if it is there.
 	Missing time.Time
 }
@@ -138,9 +139,9 @@ type CheckResult struct {
 	NewProblem *store.Problem
 	Tried      bool // both servers were
 	Folders    []CheckedFolder
-	Notes      []CheckedNote
-	Messages   uint64 // to be copied at most: what is found on the new server is not copied again
-	Octets     uint64 // of these
+	Notes      []reason.Reason // what people should know of what would be done
+	Messages   uint64          // to be copied at most: what is found on the new server is not copied again
+	Octets     uint64          // of these
 	// TooLarge of these are larger than the new server takes, which is Limit
 	// octets; 0 if it tells no limit.
 	TooLarge uint64
@@ -182,24 +183,7 @@ type CheckedFolder struct {
 	TooLarge uint64         // of these
 	LeftOut  uint64         // messages that are deliberately not copied
 	Problem  *store.Problem // why it can't be read; nil if it can
-	Left     LeftFolder
-}
-
-// CheckedNote is something that people should know of what would be done: what is
-// renamed or left out, and why.
-type CheckedNote struct {
-	Kind   string // as the engine calls it (syncer.NoteKind); the page has a text for each
-	Folder string // which it is about, by its title on the old server
-	Values map[string]any
-	Left   LeftFolder // why it is left alone; zero if it is not, or for another reason
-	Text   string     // in English
-}
-
-// LeftFolder is why a folder is left alone; zero if it is not.
-type LeftFolder struct {
-	Kind   string // "configuration", "shared", "view"; "" for another reason
-	Of     string // the pattern in the configuration, the namespace, the special use
-	Reason string // all of it in English
+	Left     reason.Reason  // why it is left alone; "" if it is not
 }
 
 // CheckedLack is a quota at the new server that is too small.
@@ -237,18 +221,18 @@ const (
 // VerifyFinding is one difference between the servers. "postferry verify --help"
 // describes the kinds; OldUID and NewUID are 0 and Date is nil if there is none.
 type VerifyFinding struct {
-	Login     string     `json:"login"`
-	Folder    string     `json:"folder"`
-	NewFolder string     `json:"new_folder"`
-	Kind      string     `json:"kind"`
-	Severity  Severity   `json:"severity"`
-	OldUID    uint32     `json:"old_uid"`
-	NewUID    uint32     `json:"new_uid"`
-	Date      *time.Time `json:"date"`
-	Size      int64      `json:"size"` // octets
-	Old       string     `json:"old"`  // what differs, as the old server has it
-	New       string     `json:"new"`
-	Reason    string     `json:"reason"`
+	Login     string        `json:"login"`
+	Folder    string        `json:"folder"`
+	NewFolder string        `json:"new_folder"`
+	Kind      string        `json:"kind"`
+	Severity  Severity      `json:"severity"`
+	OldUID    uint32        `json:"old_uid"`
+	NewUID    uint32        `json:"new_uid"`
+	Date      *time.Time    `json:"date"`
+	Size      int64         `json:"size"` // octets
+	Old       reason.Reason `json:"old"`  // what differs, as the old server has it
+	New       reason.Reason `json:"new"`
+	Reason    reason.Reason `json:"reason"`
 	// Trouble is the reason if a server is.
 	Trouble *store.Problem `json:"-"`
 }
@@ -276,8 +260,8 @@ type VerifiedAccount struct {
 	Worst Severity `json:"worst"`
 	// Problem is why the account could not be verified, "" if it could, and
 	// Cause what the server said.
-	Problem string `json:"problem"`
-	Cause   string `json:"cause"`
+	Problem reason.Reason `json:"problem"`
+	Cause   string        `json:"cause"`
 	// Trouble is the same with its kind, if a server is the reason.
 	Trouble *store.Problem `json:"-"`
 }
@@ -293,12 +277,12 @@ type VerifyProgress struct {
 
 // Quarantined is a message that one of the servers refuses.
 type Quarantined struct {
-	ID       string    `json:"id"` // names it for RetryQuarantined and QuarantinedHeader
-	Folder   string    `json:"folder"`
-	Key      string    `json:"key"` // how the old server numbers it, for people
-	Reason   string    `json:"reason"`
-	Cause    string    `json:"cause"`
-	Attempts uint32    `json:"attempts"`
-	Since    time.Time `json:"since"`
-	Last     time.Time `json:"last"`
+	ID       string        `json:"id"` // names it for RetryQuarantined and QuarantinedHeader
+	Folder   string        `json:"folder"`
+	Key      string        `json:"key"` // how the old server numbers it, for people
+	Reason   reason.Reason `json:"reason"`
+	Cause    string        `json:"cause"`
+	Attempts uint32        `json:"attempts"`
+	Since    time.Time     `json:"since"`
+	Last     time.Time     `json:"last"`
 }

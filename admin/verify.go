@@ -203,7 +203,7 @@ func (r *VerifyReport) WriteCSV(w io.Writer) error {
 			date = f.Date.UTC().Format(time.RFC3339)
 		}
 		errs = append(errs, out.Write(f.Login, f.Folder, f.NewFolder, f.Kind, string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
-			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old, f.New, f.Reason))
+			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old.String(), f.New.String(), f.Reason.String()))
 	}
 	return errors.Join(append(errs, out.Flush())...)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/internal/secret"
+	"postferry/report/reason"
 )
 
 // AccountID names an account for as long as the state lives; it is never
@@ -129,9 +130,9 @@ type Folder struct {
 	// AllMail folders show all mail of the account (RFC 6154 \All). Only what lies in no other
 	// folder is copied, to an archive on the new server, whose name may be another row's as well.
 	AllMail bool
-	// Note is for people: why the folder is skipped, or not called as they may
-	// expect; "" if there is nothing to say.
-	Note string
+	// Note says why the folder is skipped, or not called as people may expect; "" if there is
+	// nothing to say.
+	Note reason.Reason
 	// NewUIDValidity is the new folder's UIDVALIDITY when it was made or last seen; 0
 	// if it is not known.
 	NewUIDValidity uint32
@@ -232,7 +233,7 @@ type Intent struct {
 // Quarantined is a message one of the servers refuses.
 type Quarantined struct {
 	Key      Key
-	Reason   string // a sentence for the administrator
+	Reason   reason.Reason
 	Cause    string // the server's words
 	Attempts uint32
 	Since    time.Time
@@ -245,7 +246,7 @@ type Quarantined struct {
 // the old server sent: the new server had refused those.
 type Repaired struct {
 	Key  Key
-	What string // what was done, for the administrator
+	What reason.Reason // what was done
 	// Fingerprint and Size are the original's. The intent and the entry of a
 	// repaired message have the repaired copy's.
 	Fingerprint Fingerprint

@@ -24,7 +24,7 @@ func (two *twoDovecots) inDoubt(ctx context.Context, st store.Store) (folder sto
 			two.Fatal(err)
 		}
 		for _, q := range l.Quarantine {
-			if !strings.Contains(q.Reason, "its user has removed it, or the server has lost it") {
+			if !strings.Contains(q.Reason.String(), "its user has removed it, or the server has lost it") {
 				two.Errorf("in quarantine: %+v", q)
 			}
 			folder, keys = row.ID, append(keys, q.Key)

@@ -95,7 +95,7 @@ func TestLeftOutByRule(t *testing.T) {
 	var told []string
 	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
 		if e.Finding != nil && e.Finding.Kind == verify.FolderSkipped {
-			told = append(told, e.Finding.Folder+": "+e.Finding.Old)
+			told = append(told, e.Finding.Folder+": "+e.Finding.Old.String())
 		}
 		return nil
 	}}

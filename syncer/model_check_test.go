@@ -412,5 +412,5 @@ func (m *model) checkQuarantine() {
 
 // goneSince tells whether a message that was copied is in quarantine because its copy is gone.
 func goneSince(q store.Quarantined) bool {
-	return strings.Contains(q.Reason, "its user has removed it, or the server has lost it")
+	return strings.Contains(q.Reason.String(), "its user has removed it, or the server has lost it")
 }

@@ -215,7 +215,7 @@ func TestInvalidFlag(t *testing.T) {
 				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 			}
 			l := r.ledger("Flags")
-			if len(l.Repaired) != 1 || l.Repaired[0].What != tt.what {
+			if len(l.Repaired) != 1 || l.Repaired[0].What.String() != tt.what {
 				t.Errorf("repaired: %+v", l.Repaired)
 			}
 			found := 0

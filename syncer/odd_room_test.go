@@ -146,7 +146,7 @@ func TestAppendLimit(t *testing.T) {
 			}
 			r.arrived(large)
 			for _, q := range r.quarantined() {
-				if !strings.Contains(q.Reason, "larger than the new server takes (1 kB)") || q.Again {
+				if !strings.Contains(q.Reason.String(), "larger than the new server takes (1 kB)") || q.Again {
 					t.Errorf("%+v", q)
 				}
 			}

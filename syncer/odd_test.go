@@ -177,7 +177,7 @@ func TestOddMessages(t *testing.T) {
 			r.complete(oddTotal() - 1)
 			r.arrived(lost)
 			q := r.quarantined()
-			if len(q) != 1 || !strings.Contains(q[0].Reason, tt.reason) || !strings.Contains(q[0].Cause, tt.cause) || q[0].Again != tt.again {
+			if len(q) != 1 || !strings.Contains(q[0].Reason.String(), tt.reason) || !strings.Contains(q[0].Cause, tt.cause) || q[0].Again != tt.again {
 				t.Fatalf("quarantine: %+v", q)
 			}
 			r.complete(0)

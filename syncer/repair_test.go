@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/upstream"
@@ -75,8 +76,8 @@ func TestRepairMessage(t *testing.T) {
 			if string(before) != tt.body {
 				t.Error("the original was changed")
 			}
-			if ok != (tt.what != "") || r.String() != tt.what {
-				t.Errorf("did %q", r.String())
+			if ok != (tt.what != "") || r.Reason().String() != tt.what {
+				t.Errorf("did %q", r.Reason())
 			}
 			if ok && string(r.Body) != tt.want {
 				t.Errorf("got\n%q want\n%q", r.Body, tt.want)
@@ -88,7 +89,7 @@ func TestRepairMessage(t *testing.T) {
 func TestRepairKeywords(t *testing.T) {
 	flags := []imap.Flag{"$NotJunk", imap.FlagSeen}
 	r, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid keyword")
-	if !ok || !slices.Equal(r.Flags, []imap.Flag{imap.FlagSeen}) || len(flags) != 2 || r.String() != "keywords left out" {
+	if !ok || !slices.Equal(r.Flags, []imap.Flag{imap.FlagSeen}) || len(flags) != 2 || r.Reason() != reason.Of(reason.KeywordsLeft) {
 		t.Errorf("%v, %v, %v", r.Flags, flags, r.What)
 	}
 	if _, ok := message.RepairMessage([]byte("A: b\r\n\r\n"), flags, "Invalid header"); ok {
@@ -189,7 +190,7 @@ func TestRefusedMessageIsRepaired(t *testing.T) {
 				t.Errorf("its flags: %v", got)
 			}
 			l := r.ledger("INBOX")
-			if len(l.Repaired) != 1 || l.Repaired[0].What != want.String() || int(l.Repaired[0].Size) != len(body) || len(l.Intents) > 0 {
+			if len(l.Repaired) != 1 || l.Repaired[0].What != want.Reason() || int(l.Repaired[0].Size) != len(body) || len(l.Intents) > 0 {
 				t.Errorf("recorded: %+v, intents %+v", l.Repaired, l.Intents)
 			}
 			for _, e := range l.Entries {
@@ -197,7 +198,7 @@ func TestRefusedMessageIsRepaired(t *testing.T) {
 					t.Errorf("the entry is not the copy's: %+v", e)
 				}
 			}
-			if len(l.Quarantine) != 1 || !strings.Contains(l.Quarantine[0].Reason, "empty") {
+			if len(l.Quarantine) != 1 || !strings.Contains(l.Quarantine[0].Reason.String(), "empty") {
 				t.Errorf("quarantine: %+v", l.Quarantine)
 			}
 			if res = r.sync(); res.Pass.Copied+res.Pass.Quarantined+res.Pass.FlagChanges != 0 {
@@ -322,7 +323,7 @@ func TestRepairInVain(t *testing.T) {
 		t.Fatalf("%+v", l)
 	}
 	q := l.Quarantine[0]
-	if q.Attempts != 3 || !strings.Contains(q.Reason, "NUL octets replaced") || !strings.Contains(q.Cause, "3. time") || !strings.Contains(q.Cause, "4. time") {
+	if q.Attempts != 3 || !strings.Contains(q.Reason.String(), "NUL octets replaced") || !strings.Contains(q.Cause, "3. time") || !strings.Contains(q.Cause, "4. time") {
 		t.Errorf("%+v", q)
 	}
 }

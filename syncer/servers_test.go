@@ -305,7 +305,7 @@ func (m *relocation) checkFolder(name string, old, moved *lab.FolderSnapshot) (a
 		switch {
 		case len(there) == 1 && !quarantined:
 			arrived++
-			m.checkCopy(name, msg, there[0], ledger.repaired[k].What)
+			m.checkCopy(name, msg, there[0], ledger.repaired[k].What.String())
 		case len(there) == 0 && quarantined && why.Reason != "" && why.Cause != "":
 		default:
 			m.Errorf("%s UID %d: %d times on the new server, quarantine %+v", name, msg.UID, len(there), why)

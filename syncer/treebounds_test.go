@@ -9,9 +9,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/dryrun"
-	"postferry/syncer/foldertree"
 	"postferry/syncer/verify"
 )
 
@@ -41,7 +41,7 @@ func TestOddNamesOnTheWire(t *testing.T) {
 	for _, f := range rows {
 		if f.State == store.FolderSkipped {
 			left--
-			if kind, _ := foldertree.WhyLeft(f.Note); kind != foldertree.LeftLong && kind != foldertree.LeftDeep {
+			if code := f.Note.Code(); code != reason.LeftLong && code != reason.LeftDeep {
 				t.Errorf("%.40q is left out: %q", f.Old, f.Note)
 			}
 		}
@@ -57,7 +57,7 @@ func (r *oddRig) wantOmitted(n int) {
 	var told []string
 	err := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
 		if e.Finding != nil && e.Finding.Kind == verify.FolderMissing {
-			told = append(told, e.Finding.Reason)
+			told = append(told, e.Finding.Reason.String())
 		}
 		return nil
 	}}.Run(r.t.Context(), nil)

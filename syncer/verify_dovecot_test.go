@@ -17,6 +17,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -106,9 +107,9 @@ func (m *move) verify(bodies bool) (found []string, sums verify.Account) {
 		}
 		if f := e.Finding; f != nil && f.Severity != verify.Harmless {
 			line := fmt.Sprintf("%s %s", f.Kind, f.Folder)
-			for _, more := range []string{f.Old, f.New, f.Reason} {
+			for _, more := range []reason.Reason{f.Old, f.New, f.Reason} {
 				if more != "" {
-					line += "|" + more
+					line += "|" + more.String()
 				}
 			}
 			found = append(found, line)
@@ -339,7 +340,7 @@ func TestVerifyRepaired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	note := store.Repaired{Key: ledger.Entries[4].Key, What: "another subject", When: time.Now()}
+	note := store.Repaired{Key: ledger.Entries[4].Key, What: reason.Said("another subject"), When: time.Now()}
 	if err := m.store.Commit(t.Context(), store.Batch{Account: m.id, Folder: folders[at].ID, Repaired: []store.Repaired{note}}); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 			if len(got) != 19 {
 				t.Errorf("%d messages", len(got))
 			}
-			if q := r.quarantined(); len(q) != 1 || !strings.Contains(q[0].Reason, "does not mark where this message ends") {
+			if q := r.quarantined(); len(q) != 1 || !strings.Contains(q[0].Reason.String(), "does not mark where this message ends") {
 				t.Errorf("quarantine: %+v", q)
 			}
 			r.complete(0)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/verify"
 )
@@ -74,7 +75,7 @@ func TestVerifyQuarantine(t *testing.T) {
 	key := ledger.Entries[0].Key
 	err = m.store.Commit(t.Context(), store.Batch{
 		Account: m.id, Folder: sent.ID, Forget: []store.Key{key},
-		Quarantine: []store.Quarantined{{Key: key, Reason: "the new server refuses it", Attempts: 1, Since: time.Now(), Last: time.Now()}},
+		Quarantine: []store.Quarantined{{Key: key, Reason: reason.Said("the new server refuses it"), Attempts: 1, Since: time.Now(), Last: time.Now()}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func TestDamagedCopies(t *testing.T) {
 					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
 				for _, q := range r.quarantined() {
-					if !strings.Contains(q.Reason, "has not stored this message as it was given") || q.Again {
+					if !strings.Contains(q.Reason.String(), "has not stored this message as it was given") || q.Again {
 						t.Errorf("%+v", q)
 					}
 				}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -137,7 +138,7 @@ func TestUpdateAccount(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	p := startPage(t)
 	ids := p.put("a.example", "anna@a.example", "bert@a.example")
-	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Reason: "too large"}, {ID: "m2"}}
+	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Reason: reason.Said("too large")}, {ID: "m2"}}
 	p.ferry.header = []byte("Subject: x\r\n")
 	c := p.program("a.example")
 	a := fmt.Sprint(aDomain, "/accounts/", ids[0])

@@ -11,6 +11,7 @@ import (
 	"postferry/admin"
 	"postferry/discover"
 	"postferry/internal/lab"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -37,23 +38,22 @@ func (p *page) busy() (account store.AccountID) {
 	p.ferry.folders[ids[0]] = []admin.Folder{
 		{Title: "INBOX", NewTitle: "INBOX", State: store.FolderPresent, Complete: true, Messages: 120, Copied: 119, Quarantined: 1, Octets: 9_000_000},
 		{Title: "Archive/2019", NewTitle: "Archive/2019", State: store.FolderPresent, Running: true, Messages: 10180, Copied: 4001, Octets: 401_000_000},
-		{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Messages: 10300, Left: admin.LeftFolder{Kind: "view", Reason: "a view of mail in other folders"}},
+		{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Messages: 10300, Left: reason.Of(reason.LeftView, `\All`)},
 	}
-	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: "The new server refuses this message.", Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
+	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: reason.Of(reason.Refused), Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
 	for i, id := range ids {
 		p.ferry.checks[id] = admin.CheckResult{Tried: true, Messages: 100, Octets: 5_000_000, Estimate: 90 * time.Second, AtOnce: 2,
 			Folders: []admin.CheckedFolder{{Title: "INBOX", NewTitle: "INBOX", Action: admin.FolderFill, Messages: 100, Copy: 100}, {Title: "Gesendet", NewTitle: "Sent", Action: admin.FolderFill}}}
 		switch i {
 		case 3:
 			p.ferry.checks[id] = admin.CheckResult{Tried: true, Messages: 10300, Octets: 5_000_000_000, AtOnce: 2, TooLarge: 3, Limit: 30_000_000, Lacks: "room", Lack: &admin.CheckedLack{Resource: "STORAGE", Need: 5_000_000_000, Room: 2_000_000_000},
-				Notes: []admin.CheckedNote{{Kind: "left_view", Folder: "[Gmail]/All Mail", Left: admin.LeftFolder{Kind: "view", Reason: "a view"}, Text: "not copied"},
-					{Kind: "shared", Folder: "Public", Values: map[string]any{"Count": 2}, Text: "shared"}},
-				Folders: []admin.CheckedFolder{{Title: "[Gmail]/All Mail", Action: admin.FolderSkip, Messages: 10300, Left: admin.LeftFolder{Kind: "view", Reason: "a view"}}, {Title: "Rechnungen/2019 und davor, geprüft", NewTitle: "Rechnungen/2019 und davor, geprüft", Action: admin.FolderCreate, Messages: 9, Copy: 9}}}
+				Notes:   []reason.Reason{reason.Of(reason.NoteLeftView, "[Gmail]/All Mail", reason.Of(reason.LeftView, `\All`)), reason.Of(reason.NoteShared, "Public", 2)},
+				Folders: []admin.CheckedFolder{{Title: "[Gmail]/All Mail", Action: admin.FolderSkip, Messages: 10300, Left: reason.Of(reason.LeftView, `\All`)}, {Title: "Rechnungen/2019 und davor, geprüft", NewTitle: "Rechnungen/2019 und davor, geprüft", Action: admin.FolderCreate, Messages: 9, Copy: 9}}}
 		case 2:
 			p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}
 		}
 	}
-	p.ferry.verified = []admin.VerifyEvent{{Finding: &admin.VerifyFinding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: admin.Damage, OldUID: 7, Old: "Subject: Invoice", Reason: "never copied"}},
+	p.ferry.verified = []admin.VerifyEvent{{Finding: &admin.VerifyFinding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: admin.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
 		{Account: &admin.VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: admin.Damage}}}
 	return ids[0]
 }

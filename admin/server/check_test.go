@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -17,7 +18,7 @@ func TestCheck(t *testing.T) {
 	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
 	p.ferry.checks[ids[0]] = admin.CheckResult{Tried: true, Messages: 10, Octets: 1000, Estimate: 20 * time.Second, AtOnce: 2,
 		Folders: []admin.CheckedFolder{{Title: "Gesendet", NewTitle: "Sent", Action: admin.FolderFill, Messages: 10, Copy: 10, Octets: 1000}},
-		Quotas:  []admin.CheckedQuota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []admin.CheckedNote{{Kind: "gone", Folder: "Old", Text: "a note"}}}
+		Quotas:  []admin.CheckedQuota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []reason.Reason{reason.Of(reason.NoteFound, "Old")}}
 	p.ferry.checks[ids[1]] = admin.CheckResult{OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}
 	p.ferry.checks[ids[2]] = admin.CheckResult{Tried: true, Lacks: "STORAGE", Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
@@ -42,7 +43,7 @@ func TestCheck(t *testing.T) {
 	}
 	var one admin.CheckedAccount
 	c.want(200, "GET", fmt.Sprint(aDomain, "/check/accounts/", ids[0]), nil, &one)
-	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 || len(one.Notes) != 1 || one.Notes[0] != "a note" {
+	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 || len(one.Notes) != 1 || one.Notes[0].String() != `"Old" is on the new server again; it goes on there` {
 		t.Errorf("%+v", one)
 	}
 	c.want(404, "GET", aDomain+"/check/accounts/999", nil, nil)

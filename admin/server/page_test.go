@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -129,7 +130,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	id := rows[0].ID
 	p.ferry.setLive(admin.Live{Account: id, Running: true, Folder: "Archive/2019", Done: 5, Total: 10})
 	p.ferry.endPass(t, rows[1].ID, store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "old.c.example", Advice: store.NeedsFix, Since: time.Now()})
-	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "17", Reason: "too odd", Attempts: 2}}
+	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "17", Reason: reason.Said("too odd"), Attempts: 2}}
 	p.changed("c.example") // it is not read anew for every look
 	got := c.do("GET", "/d/c.example?state=failed", nil)
 	shows(t, "those that need somebody", got.StatusCode, 200, got.text, "The old server (old.c.example) refuses login or password.", "Correct the password", "1 account needs you")

@@ -15,6 +15,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/spreadsheet"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -174,8 +175,8 @@ func TestHostileTexts(t *testing.T) {
 	}
 	p.ferry.endPass(t, id, store.Pass{Error: evil}, problem)
 	p.ferry.folders[id] = []admin.Folder{{Title: evil, NewTitle: evil, State: store.FolderPresent}}
-	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: evil, Reason: evil, Cause: evil}}
-	p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: problem, Notes: []admin.CheckedNote{{Kind: "called", Folder: evil, Values: map[string]any{"Name": evil}, Text: evil}, {Kind: evil, Text: evil}}, Folders: []admin.CheckedFolder{{Title: evil, NewTitle: evil, Action: admin.FolderFill}}}
+	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: evil, Reason: reason.Said(evil), Cause: evil}}
+	p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: problem, Notes: []reason.Reason{reason.Of(reason.NoteCalled, evil, evil), reason.Said(evil)}, Folders: []admin.CheckedFolder{{Title: evil, NewTitle: evil, Action: admin.FolderFill}}}
 	p.ferry.header = []byte("Subject: " + evil + "\r\n")
 	c := p.program("")
 	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)
@@ -220,7 +221,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
 	id := page.Accounts[0].ID
 	for _, f := range formulas {
-		p.ferry.verified = append(p.ferry.verified, admin.VerifyEvent{Finding: &admin.VerifyFinding{Login: f, Folder: f, NewFolder: f, Kind: f, Severity: "damage", Old: f, New: f, Reason: f}})
+		p.ferry.verified = append(p.ferry.verified, admin.VerifyEvent{Finding: &admin.VerifyFinding{Login: f, Folder: f, NewFolder: f, Kind: f, Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
 	}
 	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
 	var run admin.Affected

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -91,24 +90,6 @@ func (w *words) Lack(c admin.CheckedAccount) string {
 		return w.T("check.lacks_storage", "Need", w.Size(c.Lack.Need), "Room", w.Size(c.Lack.Room))
 	}
 	return w.T("check.lacks_messages", "Need", w.Number(c.Lack.Need), "Room", w.Number(c.Lack.Room))
-}
-
-// Left says why a folder is left alone; "" if it is not.
-func (w *words) Left(l admin.LeftFolder) string {
-	if l.Reason == "" {
-		return ""
-	}
-	return w.textOr("folder_left."+l.Kind, l.Reason, map[string]any{"Of": l.Of})
-}
-
-// Note says what people should know of what a check found.
-func (w *words) Note(n admin.CheckedNote) string {
-	values := map[string]any{"Folder": n.Folder}
-	maps.Copy(values, n.Values)
-	if why := w.Left(n.Left); why != "" {
-		values["Why"] = why
-	}
-	return w.textOr("note."+n.Kind, n.Text, values)
 }
 
 // PassEnded says why a pass ended early; "" if it is not known.

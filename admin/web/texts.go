@@ -25,8 +25,6 @@ type texts struct {
 	bundle    *i18n.Bundle
 	languages []language.Tag // English first
 	matcher   language.Matcher
-	reasons   []saying
-	repairs   []saying
 }
 
 func loadTexts() (*texts, error) {
@@ -46,11 +44,7 @@ func loadTexts() (*texts, error) {
 		}
 	}
 	t.matcher = language.NewMatcher(t.languages)
-	if t.reasons, err = t.sayings("reason.", reasonIDs); err != nil {
-		return nil, err
-	}
-	t.repairs, err = t.sayings("repair.", repairIDs)
-	return t, err
+	return t, nil
 }
 
 // words returns the texts in the language a request asks for: the one chosen in

@@ -259,7 +259,7 @@ func TestTextsOfCodes(t *testing.T) {
 // What templates put together from a name and a state has words for all states.
 func TestTextsOfStates(t *testing.T) {
 	pages, stored := readSource(t, folders()...), readSource(t, "../../store")
-	trees, verified := readSource(t, "../../syncer/foldertree"), readSource(t, "../../syncer/verify")
+	verified := readSource(t, "../../syncer/verify")
 	for prefix, names := range map[string][]string{
 		"state.":          pages.constants["AccountState"],
 		"folder_action.":  pages.constants["FolderAction"],
@@ -268,8 +268,6 @@ func TestTextsOfStates(t *testing.T) {
 		"run_state.":      stored.constants["RunState"],
 		"outcome.":        stored.constants["Outcome"],
 		"finding.":        verified.constants["FindingKind"],
-		"note.":           trees.constants["NoteKind"],
-		"folder_left.":    trees.constants["LeftKind"],
 		"stage.":          readSource(t, "../../stage").constants["Stage"],
 		"condition.":      readSource(t, "../../stage").constants["State"],
 		"grade.":          readSource(t, "../../stage").constants["Grade"],

@@ -11,7 +11,6 @@ import (
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
-	"postferry/syncer/foldertree"
 	"postferry/syncer/verify"
 	"postferry/wire"
 )
@@ -72,15 +71,9 @@ func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder 
 	case store.FolderMissing:
 		f.NewTitle, f.Missing = wire.DecodeMailbox(row.New), row.Missing.Since
 	case store.FolderSkipped:
-		f.Left = left(row.Note)
+		f.Left = row.Note
 	}
 	return f
-}
-
-// left is why a folder is left alone.
-func left(reason string) admin.LeftFolder {
-	kind, of := foldertree.WhyLeft(reason)
-	return admin.LeftFolder{Kind: string(kind), Of: of, Reason: reason}
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
@@ -156,17 +149,13 @@ func checkResult(p dryrun.AccountPlan, pace dryrun.Pace) admin.CheckResult {
 	r := admin.CheckResult{
 		Account: p.Account, Login: p.Login, OldProblem: p.Trouble[store.OldSide], NewProblem: p.Trouble[store.NewSide],
 		Tried: p.Problem == "", Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
-		Lacks: p.Lacks, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts,
+		Notes: p.Notes, Lacks: p.Lacks, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts,
 	}
 	if p.Problem != "" {
-		r.OldProblem = &store.Problem{Kind: store.NoDomain, Summary: p.Problem, Advice: store.NeedsFix, Since: time.Now()}
+		r.OldProblem = &store.Problem{Kind: store.NoDomain, Summary: p.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}
 	}
 	if l := p.Lack; l != nil {
 		r.Lack = &admin.CheckedLack{Resource: l.Resource, Need: l.Need, Room: l.Room}
-	}
-	for _, n := range p.Told {
-		why, _ := n.Values["Why"].(string)
-		r.Notes = append(r.Notes, admin.CheckedNote{Kind: string(n.Kind), Folder: n.Folder, Values: n.Values, Left: left(why), Text: n.Text})
 	}
 	for _, q := range p.Quotas {
 		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
@@ -178,7 +167,7 @@ func checkResult(p dryrun.AccountPlan, pace dryrun.Pace) admin.CheckResult {
 	for _, x := range p.Folders {
 		r.Folders = append(r.Folders, admin.CheckedFolder{
 			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
-			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, LeftOut: x.LeftOut, Problem: x.Trouble, Left: left(x.Reason),
+			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, LeftOut: x.LeftOut, Problem: x.Trouble, Left: x.Reason,
 		})
 	}
 	return r

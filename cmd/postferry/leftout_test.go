@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"postferry/internal/control"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
@@ -11,18 +12,18 @@ import (
 
 // TestLeftOutTold: status and plan name the messages that are deliberately not copied, with the reason.
 func TestLeftOutTold(t *testing.T) {
-	skipped := store.Folder{Title: "All", State: store.FolderSkipped, Note: "a view", LeftOut: 3}
+	skipped := store.Folder{Title: "All", State: store.FolderSkipped, Note: reason.Said("a view"), LeftOut: 3}
 	deleted := store.Folder{Title: "Work", State: store.FolderDeleted, LeftOut: 1}
-	whole := store.Folder{Title: "Stars", State: store.FolderSkipped, Note: "a view"}
+	whole := store.Folder{Title: "Stars", State: store.FolderSkipped, Note: reason.Said("a view")}
 	for _, tt := range []struct{ what, got, want string }{
 		{"skipped", folderState(describeFolder(skipped, nil)), "skipped: a view, 3 messages left out"},
 		{"deleted", folderState(describeFolder(deleted, nil)), "deleted on the new server, 1 message left out"},
 		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
 		{"account", accountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
 		{"account with all", accountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
-		{"planned", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderLeft, Reason: "a view", LeftOut: 3}), "skipped: a view, 3 messages left out"},
+		{"planned", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderLeft, Reason: reason.Said("a view"), LeftOut: 3}), "skipped: a view, 3 messages left out"},
 		{"planned, gone", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
-		{"for the page", describeAdminFolder(skipped, syncer.LiveFolder{}).Left.Reason, "a view"},
+		{"for the page", describeAdminFolder(skipped, syncer.LiveFolder{}).Left.String(), "a view"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)

@@ -111,11 +111,11 @@ func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
 	fmt.Fprintf(w, "%s  %s  %s  (%s)\n", rec.ID, printable(rec.Login), printable(rec.Folder), printable(rec.Key))
 	if rec.Repair != "" {
-		fmt.Fprintf(w, "    repaired %s: %s\n", clock(&rec.Since), printable(rec.Repair))
+		fmt.Fprintf(w, "    repaired %s: %s\n", clock(&rec.Since), printable(rec.Repair.String()))
 		return
 	}
 	fmt.Fprintf(w, "    since %s, tried %s\n", clock(&rec.Since), humanize.Count(uint64(rec.Attempts), "time"))
-	fmt.Fprintf(w, "    %s\n", printable(rec.Reason))
+	fmt.Fprintf(w, "    %s\n", printable(rec.Reason.String()))
 	fmt.Fprintf(w, "    %s\n", printable(rec.Cause))
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -33,9 +34,9 @@ func isolate(t *testing.T, config string) (isolated store.Entry) {
 	}
 	e := l.Entries[0]
 	err = st.Commit(t.Context(), store.Batch{Account: a.ID, Folder: 1, Forget: []store.Key{e.Key},
-		Quarantine: []store.Quarantined{{Key: e.Key, Reason: "The new server refuses this message.",
+		Quarantine: []store.Quarantined{{Key: e.Key, Reason: reason.Of(reason.Refused),
 			Cause: "NO \x1b[31mtoo blue", Attempts: 2, Since: isolatedAt, Last: isolatedAt}},
-		Repaired: []store.Repaired{{Key: l.Entries[1].Key, What: "bare LF made CRLF", When: isolatedAt}},
+		Repaired: []store.Repaired{{Key: l.Entries[1].Key, What: reason.Of(reason.BareLFMade), When: isolatedAt}},
 	})
 	if err := errors.Join(err, st.Close()); err != nil {
 		t.Fatal(err)

@@ -128,12 +128,12 @@ func folderState(f control.FolderStatus) string {
 	case store.FolderMissing:
 		return missingState(f)
 	case store.FolderSkipped:
-		return withNote("skipped", f.Note) + leftOut(f.LeftOut)
+		return withNote("skipped", f.Note.String()) + leftOut(f.LeftOut)
 	}
 	if f.Title != f.New {
-		return withNote("as "+printable(f.New), f.Note)
+		return withNote("as "+printable(f.New), f.Note.String())
 	}
-	return withNote("", f.Note)
+	return withNote("", f.Note.String())
 }
 
 // missingState says since when a folder is missing, and what stays behind.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/internal/control"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/measure"
@@ -68,7 +69,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 		check(st.Commit(ctx, store.Batch{
 			Account: a.ID, Folder: folders[0].ID,
 			Proofs:     []store.Entry{{Key: "11111111", UIDValidity: 1, UID: 1}, {Key: "11111112", UIDValidity: 1, UID: 2}},
-			Quarantine: []store.Quarantined{{Key: "11111113", Reason: "refused", Since: at(1), Last: at(2), Attempts: 1}},
+			Quarantine: []store.Quarantined{{Key: "11111113", Reason: reason.Said("refused"), Since: at(1), Last: at(2), Attempts: 1}},
 			Checkpoint: &store.Checkpoint{UIDValidity: 5, UIDNext: 4, Messages: 4, Checked: at(2)},
 		}))
 		check(st.SetMessages(ctx, a.ID, 4))

@@ -92,7 +92,7 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 		p.misfits++
 	}
 	if a.Problem != "" {
-		_, err := fmt.Fprintf(p.w, "%s: no plan: %s\n\n", printable(a.Login), printable(a.Problem))
+		_, err := fmt.Fprintf(p.w, "%s: no plan: %s\n\n", printable(a.Login), printable(a.Problem.String()))
 		return err
 	}
 	took := p.pace.Time(a.Copy, a.Bytes)
@@ -106,7 +106,7 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", printable(strings.Join(a.Subscribe, ", ")))
 	}
 	for _, note := range a.Notes {
-		fmt.Fprintf(p.w, "  note: %s\n", printable(note))
+		fmt.Fprintf(p.w, "  note: %s\n", printable(note.String()))
 	}
 	if a.TooLarge > 0 {
 		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", humanize.Count(a.TooLarge, "message"), humanize.Size(uint64(a.Limit)))
@@ -128,7 +128,7 @@ func folderPlan(f dryrun.FolderPlan) string {
 	case f.Problem != "":
 		return "can't be read"
 	case f.Action == dryrun.FolderLeft:
-		return withNote("skipped", f.Reason) + leftOut(f.LeftOut)
+		return withNote("skipped", f.Reason.String()) + leftOut(f.LeftOut)
 	case f.Action == dryrun.FolderGone:
 		return "was deleted on the new server, stays so" + leftOut(f.LeftOut)
 	case f.Action == dryrun.FolderAway && f.Left > 0:

@@ -8,6 +8,7 @@ import (
 	"postferry/config"
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
+	"postferry/report/reason"
 	"postferry/syncer/dryrun"
 )
 
@@ -59,7 +60,7 @@ func TestPlanPrinter(t *testing.T) {
 		{Pace: &dryrun.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
 		{Account: &dryrun.AccountPlan{
 			Login: "anna@example.com", Copy: 12000, Bytes: 480e6, TooLarge: 2, Limit: 50e6, Lacks: "468750 KB are needed at most, the quota has room for 100 KB",
-			Subscribe: []string{"Projekte/Übersicht"}, Notes: []string{`"Gesendet" goes to "Sent" on the new server (\Sent)`},
+			Subscribe: []string{"Projekte/Übersicht"}, Notes: []reason.Reason{reason.Of(reason.NoteSpecialUse, "Gesendet", "Sent", `\Sent`)},
 			Folders: []dryrun.FolderPlan{
 				{Folder: "INBOX", NewFolder: "INBOX", Action: dryrun.FolderFilled, Messages: 10000, Copy: 9000, Bytes: 400e6, Unknown: 3},
 				{Folder: "Gesendet", NewFolder: "Sent", Action: dryrun.FolderFilled, Messages: 10, Copy: 10, Bytes: 4000},
@@ -67,7 +68,7 @@ func TestPlanPrinter(t *testing.T) {
 				{Folder: "Done", NewFolder: "Done", Action: dryrun.FolderFilled, Messages: 7},
 				{Folder: "Gone", NewFolder: "Gone", Action: dryrun.FolderGone, Messages: 3},
 				{Folder: "All", Action: dryrun.FolderLeft, Messages: 13000},
-				{Folder: "Locked", NewFolder: "Locked", Action: dryrun.FolderFilled, Problem: "refused"},
+				{Folder: "Locked", NewFolder: "Locked", Action: dryrun.FolderFilled, Problem: reason.Said("refused")},
 			},
 		}},
 		{Account: &dryrun.AccountPlan{Login: "bert@example.com", Problem: "The old server refused the password of this account."}},

@@ -117,11 +117,11 @@ func (e exportCSV) write(event verify.Event) error {
 		f := event.Finding
 		return e.w.Write(
 			f.Login, f.Folder, f.NewFolder, string(f.Kind), string(f.Severity),
-			number(uint64(f.OldUID)), number(uint64(f.NewUID)), date(f.Date), number(uint64(f.Size)), f.Old, f.New, f.Reason,
+			number(uint64(f.OldUID)), number(uint64(f.NewUID)), date(f.Date), number(uint64(f.Size)), f.Old.String(), f.New.String(), f.Reason.String(),
 		)
 	case event.Account != nil && event.Account.Problem != "":
 		a := event.Account
-		return e.w.Write(a.Login, "", "", "account-unverified", string(verify.Damage), "", "", "", "", "", "", a.Problem)
+		return e.w.Write(a.Login, "", "", "account-unverified", string(verify.Damage), "", "", "", "", "", "", a.Problem.String())
 	}
 	return nil
 }

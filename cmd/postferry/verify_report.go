@@ -118,7 +118,7 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 func verified(a *verify.Account) string {
 	switch {
 	case a.Problem != "":
-		return "not verified: " + printable(a.Problem)
+		return "not verified: " + printable(a.Problem.String())
 	case a.Found.Has(verify.Damage):
 		return "damage: " + kinds(a.Found, verify.Damage)
 	case a.Found.Has(verify.Doubtful):
@@ -163,7 +163,7 @@ func findingLine(f *verify.Finding) string {
 		fmt.Fprintf(&b, " of %s, %s", f.Date.Format("2006-01-02 15:04"), humanize.Size(uint64(f.Size)))
 	}
 	if f.Old != "" || f.New != "" {
-		fmt.Fprintf(&b, ": %s -> %s", orNone(f.Old), orNone(f.New))
+		fmt.Fprintf(&b, ": %s -> %s", orNone(f.Old.String()), orNone(f.New.String()))
 	}
 	if f.Reason != "" {
 		fmt.Fprintf(&b, "; %s", f.Reason)

@@ -13,6 +13,7 @@ import (
 
 	"postferry/internal/demo/servers"
 	"postferry/internal/spreadsheet"
+	"postferry/report/reason"
 	"postferry/syncer/verify"
 )
 
@@ -129,7 +130,7 @@ func TestVerifyReport(t *testing.T) {
 		found[f.Kind]++
 		take(verify.Event{Finding: &f})
 	}
-	finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: "never copied"})
+	finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: reason.Of(reason.Never)})
 	finding(verify.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: verify.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
 	for range mostDoubtful + 2 {
 		finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/lab"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 	"postferry/syncer/verify"
@@ -162,11 +163,11 @@ var lies = []lie{
 	{"ledger: repair of a message that was altered", both(onNew("Work", func(v *truth, c *imapclient.Client) {
 		v.replace(c, 2, func(m *lab.Msg) { m.Body = append(m.Body, "more\r\n"...) })
 	}), onLedger("Work", func(_ *truth, l store.Ledger, b *store.Batch) {
-		b.Repaired = []store.Repaired{{Key: l.Entries[1].Key, What: "a line added", When: time.Now()}}
+		b.Repaired = []store.Repaired{{Key: l.Entries[1].Key, What: reason.Said("a line added"), When: time.Now()}}
 	})), []string{"~repaired Work a line added"}},
 	{"ledger: repair of a message that is gone", both(onNew("Work", func(v *truth, c *imapclient.Client) { v.expunge(c, 2) }),
 		onLedger("Work", func(_ *truth, l store.Ledger, b *store.Batch) {
-			b.Repaired = []store.Repaired{{Key: l.Entries[1].Key, What: "a line added", When: time.Now()}}
+			b.Repaired = []store.Repaired{{Key: l.Entries[1].Key, What: reason.Said("a line added"), When: time.Now()}}
 		})), []string{"removed Work was copied, is gone from the new server"}},
 
 	{"folder: missing, all was copied", both(onNew("", func(v *truth, c *imapclient.Client) { v.must(c.Delete("Work").Wait()) }),
@@ -266,7 +267,7 @@ func (v *truth) check(want []string, bad bool, options ...string) {
 			found = append(found, told(event.Finding))
 		}
 		if event.Account != nil && event.Account.Problem != "" {
-			found = append(found, event.Account.Problem)
+			found = append(found, event.Account.Problem.String())
 		}
 		if event.Summary != nil {
 			result = event.Summary.Result
@@ -290,9 +291,9 @@ func told(f *verify.Finding) string {
 	}
 	switch {
 	case f.Kind == verify.FolderSkipped || f.Kind == verify.FolderRemoved:
-		text += " " + f.Old
+		text += " " + f.Old.String()
 	case f.Reason != "":
-		text += " " + f.Reason
+		text += " " + f.Reason.String()
 	}
 	return strings.TrimSpace(text)
 }
@@ -383,7 +384,7 @@ func pointTo(uid imap.UID) func(*truth, store.Ledger, *store.Batch) {
 // quarantine makes the ledger say of the second message that it was refused.
 func quarantine(_ *truth, l store.Ledger, b *store.Batch) {
 	b.Forget = []store.Key{l.Entries[1].Key}
-	b.Quarantine = []store.Quarantined{{Key: l.Entries[1].Key, Reason: "refused", Attempts: 1, Since: time.Now(), Last: time.Now()}}
+	b.Quarantine = []store.Quarantined{{Key: l.Entries[1].Key, Reason: reason.Said("refused"), Attempts: 1, Since: time.Now(), Last: time.Now()}}
 }
 
 func (v *truth) expunge(c *imapclient.Client, uids ...imap.UID) {

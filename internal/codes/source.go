@@ -29,6 +29,20 @@ func constants(folder, typeName string) func(fs.FS) ([]code, error) {
 	}
 }
 
+// under are those of codes whose names begin with a prefix, without it.
+func under(prefix string, codes func(fs.FS) ([]code, error)) func(fs.FS) ([]code, error) {
+	return func(root fs.FS) ([]code, error) {
+		all, err := codes(root)
+		var some []code
+		for _, c := range all {
+			if name, ok := strings.CutPrefix(c.name, prefix); ok {
+				some = append(some, code{name, c.meaning})
+			}
+		}
+		return some, err
+	}
+}
+
 // constantsOf are the constants of a type in one group of declarations.
 func constantsOf(group *ast.GenDecl, typeName string) []code {
 	var codes []code

@@ -2,6 +2,7 @@ package control
 
 import (
 	"io"
+	"postferry/report/reason"
 	"time"
 )
 
@@ -16,16 +17,16 @@ type QuarantineQuery struct {
 // help describes the fields; some may join, those there keep their names and
 // meaning.
 type QuarantineRecord struct {
-	ID       string    `json:"id"`
-	Login    string    `json:"login"`
-	Folder   string    `json:"folder"`
-	Key      string    `json:"key"`
-	Reason   string    `json:"reason"`
-	Cause    string    `json:"cause"`
-	Attempts uint32    `json:"attempts"`
-	Since    time.Time `json:"since"`
-	Last     time.Time `json:"last"`
-	Repair   string    `json:"repair,omitempty"` // of a message that was repaired; reason, cause and attempts are empty
+	ID       string        `json:"id"`
+	Login    string        `json:"login"`
+	Folder   string        `json:"folder"`
+	Key      string        `json:"key"`
+	Reason   reason.Reason `json:"reason"`
+	Cause    string        `json:"cause"`
+	Attempts uint32        `json:"attempts"`
+	Since    time.Time     `json:"since"`
+	Last     time.Time     `json:"last"`
+	Repair   reason.Reason `json:"repair,omitempty"` // of a message that was repaired; reason, cause and attempts are empty
 }
 
 // QuarantineSink takes a message the old server delivers. body is nil, and

@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"postferry/report/reason"
 	"postferry/stage"
 	"postferry/store"
 )
@@ -78,7 +79,7 @@ type FolderStatus struct {
 	Title       string            `json:"folder"`
 	New         string            `json:"new_name"`
 	State       store.FolderState `json:"state"`
-	Note        string            `json:"note,omitempty"`
+	Note        reason.Reason     `json:"note,omitempty"`
 	Messages    uint64            `json:"messages"`
 	Copied      uint64            `json:"copied"`
 	Quarantined uint64            `json:"quarantined"`

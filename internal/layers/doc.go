@@ -7,7 +7,8 @@
 //	admin         proxy         syncer      never import each other
 //	     upstream        discover           nor do these
 //	    credential                          what to sign in with; wired by cmd
-//	wire          store         config      import none of ours
+//	wire          store         config      import none of ours, store but:
+//	           report/reason                why things are as they are
 //
 // administrators come in through
 //

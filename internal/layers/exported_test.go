@@ -14,8 +14,7 @@ import (
 
 // forTests are names of the engine that only tests of other packages use, and why they may.
 var forTests = map[string]string{
-	"syncer/session.IMAPSource":    "the engine's tests put their own servers behind it",
-	"syncer/foldertree.NoteValues": "the page's texts are compared with it",
+	"syncer/session.IMAPSource": "the engine's tests put their own servers behind it",
 }
 
 // goFile is a parsed file of the module.

@@ -41,6 +41,9 @@ const (
 	demoClouds  = "internal/demo/clouds" // and who hands out tokens for it
 )
 
+// reasons are why things are as they are, and what was done: by a code and values.
+const reasons = "report/reason"
+
 // asciifold compares text without the case of ASCII letters.
 const asciifold = "internal/asciifold"
 
@@ -57,12 +60,12 @@ func allowed() map[string][]string {
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/measure", "syncer/foldertree"}, middle...), // for what they report; admin/web for its words
-		"admin":              append([]string{throttle, spreadsheet, asciifold, "tenant", "directory", "stage", "lifecycle"}, middle...),
+			"syncer/measure", "syncer/foldertree", reasons}, middle...), // for what they report; admin/web for its words
+		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, "tenant", "directory", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "store", "config"},
-		"admin/web":          {"admin", "admin/request", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
-		"admin/server":       {"admin", "admin/request", "admin/api", "admin/web", "stage", "lifecycle", throttle, "discover", "store", "config"},
+		"admin/web":          {reasons, "admin", "admin/request", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
+		"admin/server":       {reasons, "admin", "admin/request", "admin/api", "admin/web", "stage", "lifecycle", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"credential":         append([]string{"upstream", publicnet}, bottom...),
@@ -71,11 +74,12 @@ func allowed() map[string][]string {
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
 		"notify":             {"stage", "store", "config", publicnet, secret},
 		"wire":               nil,
-		"store":              {secret, asciifold},
+		reasons:              nil,
+		"store":              {secret, asciifold, reasons},
 		"store/seal":         {"store", private},
-		bolt:                 {"store", "store/seal", boltRows, private},
-		boltRows:             {"store", "store/seal"},
-		"store/storetest":    {"store"},
+		bolt:                 {"store", "store/seal", boltRows, private, reasons},
+		boltRows:             {"store", "store/seal", reasons},
+		"store/storetest":    {"store", reasons},
 		"config":             {secret, asciifold},
 		lab:                  {"config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
@@ -84,7 +88,7 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {"tenant", "directory", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {reasons, "tenant", "directory", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
 		demo:                 {demoServers, demoClouds, control, humanize, "syncer", "store"},
 		demoServers:          nil,
@@ -104,7 +108,7 @@ func allowed() map[string][]string {
 // engine are the rules for the rooms of the engine, from the top to the bottom: each may import
 // those below it that it is given.
 func engine() map[string][]string {
-	ground := []string{"store", "upstream", asciifold}
+	ground := []string{"store", "upstream", asciifold, reasons}
 	pure := append([]string{"config", "wire", "syncer/message", "syncer/problem"}, ground...)
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"go.etcd.io/bbolt"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/seal"
 )
@@ -55,7 +56,7 @@ func TestOldDatabaseGrows(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
 	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, seal.KeyFile))
-	want := store.Repaired{Key: "key", What: "final line end added", Size: 7, When: time.Unix(1, 2).UTC()}
+	want := store.Repaired{Key: "key", What: reason.Of(reason.EndAdded), Size: 7, When: time.Unix(1, 2).UTC()}
 	b := open(t, dir)
 	if err := b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Repaired: []store.Repaired{want}}); err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func sampleMailboxes() []sampleMailbox {
 					{Key: "\x5f\x5e\x10\x00\x00\x00\x00\x03", UIDValidity: 1_600_000_000, UID: 4_294_967_295, Flags: []imap.Flag{"$Forwarded", "with space"}, Fingerprint: store.Fingerprint{255}, Size: 300},
 				},
 				Intents: []store.Intent{{Key: "\x5f\x5e\x10\x00\x00\x00\x00\x04", Fingerprint: store.Fingerprint{9}, Size: 40_000, Flags: []imap.Flag{imap.FlagDraft}, UIDValidity: 1_700_000_001, UIDNext: 2, Written: at(4), Taken: false, Batch: 0, Place: 0, Together: false}},
-				Quarantine: []store.Quarantined{{Key: "\x5f\x5e\x10\x00\x00\x00\x00\x05", Reason: "the new server takes no NUL bytes",
+				Quarantine: []store.Quarantined{{Key: "\x5f\x5e\x10\x00\x00\x00\x00\x05", Reason: reason.Said("the new server takes no NUL bytes"),
 					Cause: "NO Message contains NUL characters", Attempts: 3, Since: at(5), Last: at(6), Again: false}},
 			},
 			{Entries: []store.Entry{{Key: "UIDL of a POP3 server", UIDValidity: 5, UID: 6, Flags: []imap.Flag{imap.FlagAnswered, imap.FlagSeen}, Fingerprint: store.Fingerprint{7}, Size: 8}}},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"testing"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -15,7 +16,7 @@ func testPutFoldersAdds(t *testing.T, f *fixture) {
 	want := []store.Folder{
 		{Old: "INBOX", New: "INBOX", Title: "INBOX", State: store.FolderPresent, Subscribed: true},
 		{Old: "INBOX.Entw&APw-rfe", New: "Drafts", Title: "INBOX/Entwürfe", State: store.FolderPlanned},
-		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: "a view", LeftOut: 3},
+		{Old: "INBOX.All", Title: "INBOX/All", State: store.FolderSkipped, Note: reason.Of(reason.LeftView, `\All`), LeftOut: 3},
 		{Old: "INBOX.Lost", New: "Lost", Title: "INBOX/Lost", State: store.FolderMissing, NewUIDValidity: 7,
 			Missing: store.Missing{Since: at(1), Looks: 2, Last: at(3), PutBack: true}},
 	}

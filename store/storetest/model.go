@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -273,7 +274,7 @@ func (r *modelRun) commitBatch(a *modelAccount) {
 	}
 	for _, k := range keys.Draw(r.rt, "repaired") {
 		re := repaired(k)
-		re.What = rapid.String().Draw(r.rt, "what")
+		re.What = reason.Said(rapid.String().Draw(r.rt, "what"))
 		b.Repaired = append(b.Repaired, re)
 	}
 	for _, k := range keys.Draw(r.rt, "proofs") {

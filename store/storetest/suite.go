@@ -16,6 +16,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -275,12 +276,12 @@ func intent(key store.Key) store.Intent {
 }
 
 func repaired(key store.Key) store.Repaired {
-	return store.Repaired{Key: key, What: "NUL octets replaced", Fingerprint: store.Fingerprint{9, 8, 7, 255}, Size: math.MaxUint32, When: at(6)}
+	return store.Repaired{Key: key, What: reason.Of(reason.NULReplaced), Fingerprint: store.Fingerprint{9, 8, 7, 255}, Size: math.MaxUint32, When: at(6)}
 }
 
 func quarantined(key store.Key) store.Quarantined {
 	return store.Quarantined{
-		Key: key, Reason: "the new server takes no NUL bytes", Cause: "NO Message contains NUL characters",
+		Key: key, Reason: reason.Said("the new server takes no NUL bytes"), Cause: "NO Message contains NUL characters",
 		Attempts: 3, Since: at(4), Last: at(5),
 	}
 }

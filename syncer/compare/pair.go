@@ -2,11 +2,13 @@ package compare
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
@@ -150,7 +152,7 @@ func PlannedRows(ctx context.Context, old, new foldertree.Tree, known []store.Fo
 		seen[name] = true
 		switch why := tree.Rowless[name]; {
 		case ok:
-		case foldertree.LeftWhole[why] != "" && why != foldertree.WholeShared:
+		case slices.Contains([]reason.Code{reason.LeftLong, reason.LeftDeep, reason.LeftOmitted}, why.Code()):
 			continue // the plan counts them
 		default:
 			row = store.Folder{Old: name, Title: foldertree.ShownAs(name), State: store.FolderSkipped, Note: why}

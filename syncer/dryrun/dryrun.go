@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
 	"postferry/syncer/foldertree"
@@ -101,18 +102,18 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	var known bool
 	switch p.pair.Domain, known = d.Config.DomainNamed(row.Domain); {
 	case !known:
-		p.plan.Problem = "The configuration has no domain " + row.Domain + " any more."
+		p.plan.Problem = reason.Of(reason.NoDomain, row.Domain)
 		return p.plan, nil
 	case d.Check:
 		return p.check(ctx, down)
 	case row.State != store.Active:
-		p.plan.Problem = "The account is " + string(row.State) + ": nothing is copied."
+		p.plan.Problem = reason.Of(reason.NotActive, row.State)
 		return p.plan, nil
 	}
 	err = p.all(ctx)
 	p.pair.Close(ctx)
 	if _, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
-		p.plan.Problem, p.plan.Cause = problem.Of(err, "", 1).Summary, err.Error()
+		p.plan.Problem, p.plan.Cause = reason.Said(problem.Of(err, "", 1).Summary), err.Error()
 		err = nil
 	}
 	return p.plan, err
@@ -146,9 +147,9 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.noteAll(tree.Notes...)
+	p.plan.Notes = append([]reason.Reason{}, tree.Notes...)
 	if !session.TraitsOf(p.pair.Domain.Old).Folders {
-		p.noteAll(foldertree.NewNote(foldertree.NotePOP3, ""))
+		p.tell(reason.NotePOP3)
 	}
 	for _, name := range tree.Subscribe {
 		p.plan.Subscribe = append(p.plan.Subscribe, foldertree.DecodeName(name))
@@ -179,10 +180,9 @@ func (p *accountPlanner) all(ctx context.Context) error {
 	return p.quota(ctx)
 }
 
-// noteAll adds to what people should know.
-func (p *accountPlanner) noteAll(notes ...foldertree.Note) {
-	p.plan.Told = append(p.plan.Told, notes...)
-	p.plan.Notes = foldertree.NoteTexts(p.plan.Told)
+// tell adds to what people should know.
+func (p *accountPlanner) tell(code reason.Code, values ...any) {
+	p.plan.Notes = append(p.plan.Notes, reason.Of(code, values...))
 }
 
 // folder plans for one folder.
@@ -215,8 +215,8 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		f.Left, f.Copy, f.Bytes, f.TooLarge = f.Copy, 0, 0, 0
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
-		f.Problem, f.Trouble = e.Summary(), problem.Of(err, f.Folder, 1)
-		p.noteAll(foldertree.NewNote(foldertree.NoteUnreadable, f.Folder, f.Problem))
+		f.Problem, f.Trouble = reason.Said(e.Summary()), problem.Of(err, f.Folder, 1)
+		p.tell(reason.NoteUnreadable, f.Folder, f.Problem)
 		err = nil
 	}
 	return f, err

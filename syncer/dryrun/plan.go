@@ -3,24 +3,23 @@ package dryrun
 import (
 	"fmt"
 
+	"postferry/report/reason"
 	"postferry/store"
-	"postferry/syncer/foldertree"
 	"postferry/upstream"
 )
 
 // AccountPlan is what a pass would do for an account.
 type AccountPlan struct {
-	Account   store.AccountID   `json:"-"`
-	Login     string            `json:"login"`
-	Folders   []FolderPlan      `json:"folders"`
-	Subscribe []string          `json:"subscribe"` // decoded names on the new server
-	Notes     []string          `json:"notes"`     // what is renamed or left out, and why
-	Told      []foldertree.Note `json:"-"`         // the same with its kinds
-	Copy      uint64            `json:"copy"`      // messages, at most: those found on the new server already are adopted
-	Bytes     uint64            `json:"bytes"`     // octets of these
-	TooLarge  uint64            `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
-	Left      uint64            `json:"left"`      // messages that stay behind, as their folders are missing on the new server
-	LeftOut   uint64            `json:"left_out"`  // messages that are deliberately not copied
+	Account   store.AccountID `json:"-"`
+	Login     string          `json:"login"`
+	Folders   []FolderPlan    `json:"folders"`
+	Subscribe []string        `json:"subscribe"` // decoded names on the new server
+	Notes     []reason.Reason `json:"notes"`     // what is renamed or left out, and why
+	Copy      uint64          `json:"copy"`      // messages, at most: those found on the new server already are adopted
+	Bytes     uint64          `json:"bytes"`     // octets of these
+	TooLarge  uint64          `json:"too_large"` // of these, the new server's APPENDLIMIT refuses so many
+	Left      uint64          `json:"left"`      // messages that stay behind, as their folders are missing on the new server
+	LeftOut   uint64          `json:"left_out"`  // messages that are deliberately not copied
 	// Limit is that APPENDLIMIT in octets; 0 if the new server tells none.
 	Limit int64 `json:"limit,omitempty"`
 	// Lacks says which quota of the new server is too small, "" if none is
@@ -29,8 +28,8 @@ type AccountPlan struct {
 	Lack  *Lack  `json:"-"` // the same in figures; nil if there is none
 	// Problem is why there is no plan, "" if there is one, and Cause what the
 	// server said.
-	Problem string `json:"problem,omitempty"`
-	Cause   string `json:"cause,omitempty"`
+	Problem reason.Reason `json:"problem,omitempty"`
+	Cause   string        `json:"cause,omitempty"`
 	// Quotas are all that the new server tells of the account's.
 	Quotas []upstream.Quota `json:"-"`
 	// Trouble is that of a check with each server, nil where there was none.
@@ -71,15 +70,15 @@ const (
 
 // FolderPlan is what a pass would do for a folder.
 type FolderPlan struct {
-	Folder    string       `json:"folder"`     // title on the old server
-	NewFolder string       `json:"new_folder"` // decoded name on the new server
-	Action    FolderAction `json:"action"`
-	Reason    string       `json:"reason,omitempty"` // why it is skipped
-	Messages  uint64       `json:"messages"`         // on the old server
-	Copy      uint64       `json:"copy"`             // at most
-	Bytes     uint64       `json:"bytes"`
-	TooLarge  uint64       `json:"too_large"`
-	Left      uint64       `json:"left"` // stay behind, as the folder is missing on the new server
+	Folder    string        `json:"folder"`     // title on the old server
+	NewFolder string        `json:"new_folder"` // decoded name on the new server
+	Action    FolderAction  `json:"action"`
+	Reason    reason.Reason `json:"reason,omitempty"` // why it is skipped
+	Messages  uint64        `json:"messages"`         // on the old server
+	Copy      uint64        `json:"copy"`             // at most
+	Bytes     uint64        `json:"bytes"`
+	TooLarge  uint64        `json:"too_large"`
+	Left      uint64        `json:"left"` // stay behind, as the folder is missing on the new server
 	// Unknown are messages of the new server's folder that the ledger does not
 	// know: some of Copy may be among them, and would be adopted.
 	Unknown uint64 `json:"unknown"`
@@ -87,6 +86,6 @@ type FolderPlan struct {
 	// view what lies in no folder that is copied.
 	LeftOut uint64 `json:"left_out"`
 	// Problem is why the folder can't be read, "" if it can.
-	Problem string         `json:"problem,omitempty"`
+	Problem reason.Reason  `json:"problem,omitempty"`
 	Trouble *store.Problem `json:"-"` // the same, nil if it can
 }

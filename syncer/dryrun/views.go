@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
@@ -56,7 +57,7 @@ func (p *accountPlanner) lookThrough(ctx context.Context, views map[string]bool,
 		f := &p.plan.Folders[i]
 		switch {
 		case upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err):
-			f.Problem, f.Trouble = "The old server does not let this folder be read.", problem.Of(err, f.Folder, 1)
+			f.Problem, f.Trouble = reason.Of(reason.FolderUnread), problem.Of(err, f.Folder, 1)
 			f.LeftOut = 0
 		case err != nil:
 			return err
@@ -79,7 +80,7 @@ func (p *accountPlanner) allMail(ctx context.Context, rows []store.Folder) error
 		lone, err := judge.Lone(ctx, max(row.Checkpoint.UIDNext, 1))
 		switch {
 		case upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err):
-			f.Problem, f.Trouble = "The old server does not let this folder be read.", problem.Of(err, f.Folder, 1)
+			f.Problem, f.Trouble = reason.Of(reason.FolderUnread), problem.Of(err, f.Folder, 1)
 			continue
 		case err != nil:
 			return err

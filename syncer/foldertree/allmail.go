@@ -3,6 +3,7 @@ package foldertree
 import (
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -43,7 +44,7 @@ func (p *Planner) giveArchive(f *folder) {
 		name = m.Name
 	}
 	f.row.New = name
-	p.note(NoteAllMail, f.Title(), p.title(name))
+	p.note(reason.NoteAllMail, f.Title(), p.title(name))
 }
 
 // oldArchive is where the old server's archive is on the new one; "" if there is none.
@@ -75,8 +76,7 @@ func Sharer(rows []store.Folder, row *store.Folder) *store.Folder {
 func IsView(row *store.Folder, attrs upstream.Mailbox) bool {
 	switch row.State {
 	case store.FolderSkipped:
-		kind, _ := WhyLeft(row.Note)
-		return kind != LeftShared && (row.AllMail || ViewAttr(attrs) != "")
+		return row.Note.Code() != reason.LeftShared && (row.AllMail || ViewAttr(attrs) != "")
 	case store.FolderDeleted, store.FolderMissing:
 		return row.AllMail
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/problem"
 	"postferry/upstream"
@@ -27,12 +28,12 @@ const (
 var ErrOmitted = problem.New(store.TooManyFolders, "", "the old server has more folders than are made for one account (sync.max_folders)")
 
 // tooLong is why a folder is left alone for its name, "" if it isn't.
-func tooLong(m upstream.Mailbox) string {
+func tooLong(m upstream.Mailbox) reason.Reason {
 	switch {
 	case m.Cut || len(m.Name) > maxName:
-		return noteLong
+		return reason.Of(reason.LeftLong)
 	case m.Delim != 0 && strings.Count(m.Name, string(rune(m.Delim))) >= maxLevels:
-		return noteDeep
+		return reason.Of(reason.LeftDeep)
 	}
 	return ""
 }
@@ -88,7 +89,7 @@ func (p *Planner) leaveLong() {
 }
 
 // omit leaves a folder alone without a row that would say so.
-func (p *Planner) omit(f *folder, why string) {
+func (p *Planner) omit(f *folder, why reason.Reason) {
 	p.plan.Rowless[f.box.Name] = why
 	if p.plan.Omitted++; p.plan.FirstOmitted == "" {
 		p.plan.FirstOmitted = f.Title()
@@ -126,9 +127,9 @@ func (p *Planner) limit(fresh []*folder) []*folder {
 	omitted := make(map[*folder]bool, len(others)-room)
 	for _, f := range others[room:] {
 		omitted[f] = true
-		p.omit(f, wholeOmitted)
+		p.omit(f, reason.Of(reason.LeftOmitted))
 	}
-	p.note(NoteOmitted, others[room].Title(), len(omitted), p.wish.MaxFolders)
+	p.note(reason.NoteOmitted, others[room].Title(), len(omitted), p.wish.MaxFolders)
 	p.folders = slices.DeleteFunc(p.folders, func(f *folder) bool { return omitted[f] })
 	return append(kept, others[:room]...)
 }

@@ -10,24 +10,28 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
+// Why they are left alone.
+var long, deep = reason.Of(reason.LeftLong), reason.Of(reason.LeftDeep)
+
 // oddNames are folders of a hostile server, and why they are left alone; "" for not at all.
-var oddNames = map[string]string{
-	strings.Repeat("&", 64<<10) + "-":               noteLong,
-	strings.Repeat("a/", 16_000) + "a":              noteLong,
-	strings.Repeat("&AGE-", 20_000):                 noteLong,
-	strings.Repeat("x", maxName+1):                  noteLong,
+var oddNames = map[string]reason.Reason{
+	strings.Repeat("&", 64<<10) + "-":               long,
+	strings.Repeat("a/", 16_000) + "a":              long,
+	strings.Repeat("&AGE-", 20_000):                 long,
+	strings.Repeat("x", maxName+1):                  long,
 	strings.Repeat("x", maxName):                    "",
-	strings.Repeat("/", maxLevels):                  noteDeep,
-	strings.Repeat("a/", maxLevels) + "a":           noteDeep,
+	strings.Repeat("/", maxLevels):                  deep,
+	strings.Repeat("a/", maxLevels) + "a":           deep,
 	strings.Repeat("b/", maxLevels-1) + "b":         "",
 	strings.Repeat("&", maxName-1) + "-":            "",
 	strings.Repeat("&AOQ-&-", 100):                  "",
 	strings.Repeat("\x01", 300):                     "",
-	"INBOX/" + strings.Repeat("Entw&APw-rfe/", 200): noteLong,
-	"INBOX/" + strings.Repeat("&APw-/", 150):        noteDeep,
+	"INBOX/" + strings.Repeat("Entw&APw-rfe/", 200): long,
+	"INBOX/" + strings.Repeat("&APw-/", 150):        deep,
 }
 
 // plain is a tree with delimiter "/".
@@ -77,7 +81,7 @@ func TestOddNamesAreLeftOut(t *testing.T) {
 		}
 	}
 	if len(again.Notes) > 0 {
-		t.Errorf("again: %q", NoteTexts(again.Notes))
+		t.Errorf("again: %q", again.Notes)
 	}
 }
 
@@ -142,7 +146,7 @@ func TestMaxFolders(t *testing.T) {
 	if !slices.Equal(got, want) || len(plan.Create) != 10 || plan.Omitted != 53 {
 		t.Errorf("%q, %d to make, %d omitted", got, len(plan.Create), plan.Omitted)
 	}
-	if text := fmt.Sprint(NoteTexts(plan.Notes)); !strings.Contains(text, "these 53 are more folders than the 10") {
+	if text := fmt.Sprint(plan.Notes); !strings.Contains(text, "these 53 are more folders than the 10") {
 		t.Error(text)
 	}
 	others := plain("INBOX", "other", "another\t\\Trash")

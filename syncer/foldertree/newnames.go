@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -56,7 +57,7 @@ func (p *Planner) giveMapped(f *folder) {
 	}
 	p.give(f, p.unique(p.rawName(f.to), f.name()))
 	if f.row.Note = p.otherwise(f); f.row.Note == "" {
-		p.note(NoteCalledMapped, f.Title(), p.title(f.row.New))
+		p.note(reason.NoteCalledMapped, f.Title(), p.title(f.row.New))
 	}
 }
 
@@ -79,7 +80,7 @@ func (p *Planner) giveByUse(f *folder) bool {
 	}
 	p.give(f, target)
 	if there := p.title(target); there != f.Title() {
-		p.note(NoteSpecialUse, f.Title(), there, f.use)
+		p.note(reason.NoteSpecialUse, f.Title(), there, f.use)
 	}
 	return true
 }
@@ -192,7 +193,7 @@ func (p *Planner) noteName(f *folder) {
 	if title == f.Title() || follows {
 		return
 	}
-	p.note(NoteCalled, f.Title(), title)
+	p.note(reason.NoteCalled, f.Title(), title)
 }
 
 // title is a raw name on the new server for people.

@@ -2,7 +2,6 @@ package foldertree
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -39,13 +39,13 @@ type FolderCreate struct {
 // the store, those that Create was for as FolderPresent if it worked. An
 // interruption before the end does no harm: planning again gives the rest.
 type TreePlan struct {
-	Create    []FolderCreate // parents before children; each has its row in Folders
-	Subscribe []string       // raw names on the new server
-	Folders   []store.Folder // rows that are new (ID 0), changed, or whose folder is to be created
-	Notes     []Note         // for the report: what was renamed or left out, and why
+	Create    []FolderCreate  // parents before children; each has its row in Folders
+	Subscribe []string        // raw names on the new server
+	Folders   []store.Folder  // rows that are new (ID 0), changed, or whose folder is to be created
+	Notes     []reason.Reason // for the report: what was renamed or left out, and why
 	// Rowless are folders of the old server that get no row, as there are too many of
 	// them, and why they are left alone. Omitted of them nobody has decided about.
-	Rowless      map[string]string
+	Rowless      map[string]reason.Reason
 	Omitted      int
 	FirstOmitted string // title of one of them
 }
@@ -155,7 +155,7 @@ func NewPlanner(old, new Tree, known []store.Folder, wish Wishes) *Planner {
 		newUses:   holders(new),
 		leftAlone: leftAlone{foreign: make(map[string]int)},
 		creating:  make(map[string]bool),
-		plan:      TreePlan{Rowless: make(map[string]string)},
+		plan:      TreePlan{Rowless: make(map[string]reason.Reason)},
 	}
 	p.old.Mailboxes, p.long = withinBounds(old.Mailboxes)
 	for _, m := range new.Mailboxes {
@@ -272,7 +272,7 @@ func (p *Planner) sight(m upstream.Mailbox) *folder {
 	f.row = *f.was
 	if name := p.NewName(f.was); name != f.row.New {
 		f.row.New, f.row.Renaming = name, ""
-		p.note(NoteRenamed, f.row.Title, p.title(name))
+		p.note(reason.NoteRenamed, f.row.Title, p.title(name))
 	}
 	if IsHalted(f.was) {
 		f.row.State = store.FolderPresent
@@ -289,19 +289,19 @@ func (p *Planner) renamed(f *folder) bool {
 
 // otherwise says of a folder that it isn't called as the configuration wants
 // it, "" if it is.
-func (p *Planner) otherwise(f *folder) string {
+func (p *Planner) otherwise(f *folder) reason.Reason {
 	if f.to == "" || f.all || f.row.State == store.FolderDeleted || f.row.State == store.FolderMissing || p.Key(f.row.New) == p.Key(p.rawName(f.to)) {
 		return ""
 	}
-	note := fmt.Sprintf(notMapped, f.to)
+	note := reason.Of(reason.NotMapped, f.to)
 	if f.was == nil || note != f.was.Note {
-		p.note(NoteNotMapped, f.Title(), p.title(f.row.New), f.to)
+		p.note(reason.NoteNotMapped, f.Title(), p.title(f.row.New), f.to)
 	}
 	return note
 }
 
 // leave leaves a folder alone, with a row so that status can say so.
-func (p *Planner) leave(f *folder, why, prefix string, personal bool) {
+func (p *Planner) leave(f *folder, why reason.Reason, prefix string, personal bool) {
 	first := f.was == nil || f.was.State != store.FolderSkipped
 	if !personal {
 		p.foreign[prefix]++
@@ -331,11 +331,11 @@ func (p *Planner) leave(f *folder, why, prefix string, personal bool) {
 	switch {
 	case !first || !personal && f.was == nil:
 	case row.New != "":
-		p.note(NoteLeftLater, row.Title, why)
+		p.note(reason.NoteLeftLater, row.Title, why)
 	case ViewAttr(f.box) != "" && p.policy.skips(f.place) == "":
-		p.note(NoteLeftView, row.Title, why)
+		p.note(reason.NoteLeftView, row.Title, why)
 	default:
-		p.note(NoteLeft, row.Title, why)
+		p.note(reason.NoteLeft, row.Title, why)
 	}
 }
 
@@ -345,7 +345,7 @@ func (p *Planner) noteForeign() {
 		return
 	}
 	for _, prefix := range sortedKeys(p.foreign) {
-		p.note(NoteShared, DecodeName(prefix), p.foreign[prefix])
+		p.note(reason.NoteShared, DecodeName(prefix), p.foreign[prefix])
 	}
 }
 
@@ -388,12 +388,12 @@ func (p *Planner) nextState(f *folder, exists, add bool) store.FolderState {
 		return store.FolderPresent
 	case f.row.State == store.FolderDeleted:
 		if exists && p.taken[p.Key(f.row.New)] == f.row.Old {
-			p.note(NoteMadeAgain, f.row.Title)
+			p.note(reason.NoteMadeAgain, f.row.Title)
 		}
 		return store.FolderDeleted
 	case f.row.State == store.FolderMissing:
 		if exists && (f.all || p.taken[p.Key(f.row.New)] == f.row.Old) {
-			p.note(NoteFound, f.row.Title)
+			p.note(reason.NoteFound, f.row.Title)
 			return store.FolderPresent
 		}
 		return store.FolderMissing
@@ -402,10 +402,10 @@ func (p *Planner) nextState(f *folder, exists, add bool) store.FolderState {
 	case add || f.row.State == store.FolderPlanned:
 		return store.FolderPlanned
 	case !p.Trusted:
-		p.note(NoteNoInbox, f.row.Title)
+		p.note(reason.NoteNoInbox, f.row.Title)
 		return f.row.State
 	}
-	p.note(NoteGone, f.row.Title)
+	p.note(reason.NoteGone, f.row.Title)
 	return store.FolderMissing
 }
 
@@ -443,7 +443,7 @@ func (p *Planner) noteCases() {
 		if !ok {
 			first[strings.ToLower(key)] = key
 		} else if other != key && p.added(f) {
-			p.note(NoteCase, key, other)
+			p.note(reason.NoteCase, key, other)
 		}
 	}
 }
@@ -455,8 +455,8 @@ func (p *Planner) added(f *folder) bool {
 }
 
 // note notes something about a folder.
-func (p *Planner) note(kind NoteKind, folder string, values ...any) {
-	p.plan.Notes = append(p.plan.Notes, NewNote(kind, folder, values...))
+func (p *Planner) note(code reason.Code, folder string, values ...any) {
+	p.plan.Notes = append(p.plan.Notes, reason.Of(code, append([]any{folder}, values...)...))
 }
 
 // finish puts the plan in order. A parent's name is the beginning of its

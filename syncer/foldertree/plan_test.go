@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -321,7 +322,7 @@ func row(old, new string, state store.FolderState) store.Folder {
 	return store.Folder{ID: store.FolderID(len(old)), Old: old, New: new, Title: old, State: state}
 }
 
-func skippedAs(f store.Folder, note string) store.Folder {
+func skippedAs(f store.Folder, note reason.Reason) store.Folder {
 	f.Note = note
 	return f
 }
@@ -433,9 +434,9 @@ func TestPlanTreeKnown(t *testing.T) {
 		{"unsubscribed on old", listOf("", '.', nil, "a"), listOf("", '/', nil, "INBOX", "a\t+"),
 			[]store.Folder{subscribed(row("a", "a", isPresent))}, `a -> a present`, ""},
 		{"a view stays one", listOf("", '/', nil, "Stars\t\\Flagged"), emptyNew,
-			[]store.Folder{skippedAs(row("Stars", "", isSkipped), "a view of mail in other folders (\\Flagged)")}, ``, ""},
+			[]store.Folder{skippedAs(row("Stars", "", isSkipped), reason.Of(reason.LeftView, `\Flagged`))}, ``, ""},
 		{"all mail that was left alone", listOf("", '/', nil, "All\t\\All"), emptyNew,
-			[]store.Folder{skippedAs(row("All", "", isSkipped), "a view of mail in other folders (\\All)")},
+			[]store.Folder{skippedAs(row("All", "", isSkipped), reason.Of(reason.LeftView, `\All`))},
 			"All -> Archive planned\ncreate Archive \\Archive", "in no other folder is copied"},
 		{"all mail whose use is not told any more", listOf("", '/', nil, "All"), listOf("", '/', nil, "INBOX", "Archive"),
 			[]store.Folder{allMail(row("All", "Archive", isPresent))}, ``, ""},
@@ -463,7 +464,7 @@ func TestPlanTreeKnown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			plan := planTree(tt.old, tt.new, tt.known, config.Folders{})
 			wantLines(t, brief(plan), tt.want)
-			notes := strings.Join(NoteTexts(plan.Notes), "\n")
+			notes := strings.Join(noteTexts(plan.Notes), "\n")
 			if !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
 				t.Errorf("notes: %q, want %q", notes, tt.note)
 			}
@@ -488,12 +489,21 @@ func TestPlanTreeNotes(t *testing.T) {
 		`"foo" differs only in case from "Foo"; on a server that ignores case it gets another name if that one is another folder's`,
 		`"work" differs only in case from "WORK"; on a server that ignores case it gets another name if that one is another folder's`,
 	}
-	if plan.Notes[0].Folder != "Public." || plan.Notes[2].Folder != "Gesendet" || plan.Notes[4].Folder != "All" {
+	if plan.Notes[0].Value("Folder") != "Public." || plan.Notes[2].Value("Folder") != "Gesendet" || plan.Notes[4].Value("Folder") != "All" {
 		t.Errorf("notes are about other folders: %+v", plan.Notes)
 	}
-	if !slices.Equal(NoteTexts(plan.Notes), want) {
-		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(NoteTexts(plan.Notes), "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(noteTexts(plan.Notes), want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(noteTexts(plan.Notes), "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// noteTexts are notes in English.
+func noteTexts(notes []reason.Reason) []string {
+	texts := make([]string, len(notes))
+	for i, n := range notes {
+		texts[i] = n.String()
+	}
+	return texts
 }
 
 // The rows' titles are for people.

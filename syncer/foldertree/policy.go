@@ -1,13 +1,12 @@
 package foldertree
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/upstream"
 	"postferry/wire"
 )
@@ -113,64 +112,20 @@ func glob(pattern, name []rune) bool {
 	return p == len(pattern)
 }
 
-// LeftKind says why a folder of the old server is left alone.
-type LeftKind string
-
-// The reasons.
-const (
-	LeftByConfig LeftKind = "configuration" // the domain's folders.skip has it
-	LeftShared   LeftKind = "shared"        // it is somebody else's, or everybody's
-	LeftView     LeftKind = "view"          // its mail lies in other folders
-	LeftLong     LeftKind = "long"          // its name is too long
-	LeftDeep     LeftKind = "deep"          // its name has too many parts
-	LeftOmitted  LeftKind = "omitted"       // there are too many folders
-)
-
-// WhyLeft reads why a folder is left alone, as its row says it (store.Folder.Note),
-// and which pattern of the configuration, namespace or special use that is about; ""
-// for what is not known.
-func WhyLeft(note string) (kind LeftKind, of string) {
-	for begin, kind := range map[string]LeftKind{noteSkip: LeftByConfig, noteSharedNamed: LeftShared, noteView: LeftView} {
-		if rest, ok := strings.CutPrefix(note, begin); ok {
-			of = strings.Trim(strings.TrimSuffix(rest, noteSkipEnd), "()")
-			if text, err := strconv.Unquote(of); err == nil {
-				of = text
-			}
-			return kind, of
-		}
-	}
-	return LeftWhole[note], ""
-}
-
-// What the notes of folders that are left alone begin with, and end in.
-const (
-	noteSkip        = "skip has "
-	noteSkipEnd     = " in the configuration"
-	WholeShared     = "in a shared namespace"
-	noteSharedNamed = "in the shared namespace "
-	noteView        = "a view of mail in other folders "
-	noteLong        = "its name is too long"
-	noteDeep        = "its name has too many parts"
-	wholeOmitted    = "there are more folders than are made for one account"
-)
-
-// LeftWhole are the reasons whose notes are about nothing in particular.
-var LeftWhole = map[string]LeftKind{WholeShared: LeftShared, noteLong: LeftLong, noteDeep: LeftDeep, wholeOmitted: LeftOmitted}
-
 // leaves is why a folder of the old server is left alone, "" if it is copied.
-func (p policy) leaves(f *folder, foreign string, personal bool) string {
+func (p policy) leaves(f *folder, foreign string, personal bool) reason.Reason {
 	view := ViewAttr(f.box)
 	switch pattern := p.skips(f.place); {
 	case pattern != "":
-		return fmt.Sprintf(noteSkip+"%q"+noteSkipEnd, pattern)
+		return reason.Of(reason.LeftByConfig, pattern)
 	case p.wants(f.place):
 		return ""
 	case !personal && !p.CopyShared && foreign == "":
-		return WholeShared
+		return reason.Of(reason.LeftShared)
 	case !personal && !p.CopyShared:
-		return fmt.Sprintf(noteSharedNamed+"%q", DecodeName(foreign))
+		return reason.Of(reason.LeftShared, DecodeName(foreign))
 	case view != "" && !p.CopyViews && !f.all:
-		return fmt.Sprintf(noteView+"(%s)", view)
+		return reason.Of(reason.LeftView, view)
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -171,7 +172,7 @@ func TestPlanTreeConfigured(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			plan := planTree(tt.old, tt.new, nil, tt.wish)
 			wantLines(t, brief(plan), tt.want)
-			wantNotes(t, NoteTexts(plan.Notes), tt.notes)
+			wantNotes(t, noteTexts(plan.Notes), tt.notes)
 		})
 	}
 }
@@ -200,8 +201,7 @@ func TestPlanTreeReconfigured(t *testing.T) {
 	old := listOf("", '.', nil, "INBOX", "a")
 	inbox := row("INBOX", "INBOX", isPresent)
 	skipA := config.Folders{Skip: []string{"a"}}
-	const why = `skip has "a" in the configuration`
-	const other = `not "x" as in the configuration: another folder has that name, or this one had its own before`
+	why, other := reason.Of(reason.LeftByConfig, "a"), reason.Of(reason.NotMapped, "x")
 	tests := []struct {
 		name  string
 		wish  config.Folders
@@ -211,13 +211,13 @@ func TestPlanTreeReconfigured(t *testing.T) {
 		notes string
 	}{
 		{"skipped after it was copied", skipA, row("a", "b", isPresent), listOf("", '/', nil, "INBOX", "b"),
-			`a -> b skipped`, `"a" is not copied any more: ` + why + `; what has been copied stays`},
+			`a -> b skipped`, `"a" is not copied any more: ` + why.String() + `; what has been copied stays`},
 		{"stays skipped", skipA, skippedAs(row("a", "b", isSkipped), why), listOf("", '/', nil, "INBOX", "b"), ``, ``},
 		{"skipped, and copied again", config.Folders{}, skippedAs(row("a", "b", isSkipped), why), listOf("", '/', nil, "INBOX", "b"),
 			`a -> b present`, ``},
 		{"skipped, deleted, to be copied again", config.Folders{}, skippedAs(row("a", "b", isSkipped), why), emptyNew,
 			`a -> b missing`, `not created again`},
-		{"skipped before it was made", skipA, row("a", "b", isPlanned), emptyNew, `a -> skipped`, why},
+		{"skipped before it was made", skipA, row("a", "b", isPlanned), emptyNew, `a -> skipped`, why.String()},
 		{"skipped before, now to be copied", config.Folders{}, skippedAs(row("a", "", isSkipped), why), emptyNew,
 			"a -> a planned\ncreate a", ``},
 		{"deleted by its user", skipA, row("a", "b", isDeleted), emptyNew, ``, ``},
@@ -240,7 +240,7 @@ func TestPlanTreeReconfigured(t *testing.T) {
 			known := []store.Folder{inbox, tt.known}
 			plan := planTree(old, tt.new, known, tt.wish)
 			wantLines(t, brief(plan), tt.want)
-			wantNotes(t, NoteTexts(plan.Notes), tt.notes)
+			wantNotes(t, noteTexts(plan.Notes), tt.notes)
 			for _, f := range plan.Folders {
 				if f.ID != tt.known.ID {
 					t.Errorf("the row's number became %d", f.ID)
@@ -280,7 +280,7 @@ func TestPlanTreeManyForeign(t *testing.T) {
 	}
 	old := listOf("", '/', []string{"public/"}, names...)
 	plan := planTree(old, emptyNew, nil, config.Folders{})
-	if len(plan.Folders) != maxForeign+1 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0].Text, "300 of") {
+	if len(plan.Folders) != maxForeign+1 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0].String(), "300 of") {
 		t.Errorf("%d rows, %q", len(plan.Folders), plan.Notes)
 	}
 	for i := range plan.Folders {
@@ -291,27 +291,19 @@ func TestPlanTreeManyForeign(t *testing.T) {
 	}
 }
 
-// What a row says of why its folder is left alone can be read from it again.
-func TestWhyLeft(t *testing.T) {
+// TestLeft: a row says why its folder is left alone, and by what.
+func TestLeft(t *testing.T) {
 	old := listOf("", '/', []string{"public/"}, "INBOX", "a \"b\"", "public/x", "Stars\t\\Flagged")
 	plan := planTree(old, emptyNew, nil, config.Folders{Skip: []string{`a "*`}})
-	type why struct {
-		kind LeftKind
-		of   string
+	want := map[string]reason.Reason{
+		"a \"b\"": reason.Of(reason.LeftByConfig, `a "*`), "public/x": reason.Of(reason.LeftShared, "public/"), "Stars": reason.Of(reason.LeftView, `\Flagged`), "INBOX": "",
 	}
-	want := map[string]why{"a \"b\"": {LeftByConfig, `a "*`}, "public/x": {LeftShared, "public/"}, "Stars": {LeftView, `\Flagged`}, "INBOX": {}}
 	for _, f := range plan.Folders {
-		if kind, of := WhyLeft(f.Note); want[f.Old] != (why{kind, of}) {
-			t.Errorf("%s: %q is %q of %q", f.Old, f.Note, kind, of)
+		if f.Note != want[f.Old] {
+			t.Errorf("%s: %q, want %q", f.Old, f.Note, want[f.Old])
 		}
 	}
 	if len(plan.Folders) != len(want) {
 		t.Errorf("%d folders", len(plan.Folders))
-	}
-	if kind, of := WhyLeft(WholeShared); kind != LeftShared || of != "" {
-		t.Errorf("%q of %q", kind, of)
-	}
-	if kind, _ := WhyLeft("another reason"); kind != "" {
-		t.Errorf("%q", kind)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/report/reason"
 )
 
 // What some servers refuse and others have taken for years. A message is
@@ -38,14 +40,17 @@ const maxLine = 998
 type Repair struct {
 	Body  []byte
 	Flags []imap.Flag
-	What  []string
+	What  []reason.Reason
 	Dated bool // it is the date that was replaced, and nothing else
 }
 
-// String says what was done.
-func (r *Repair) String() string { return strings.Join(r.What, ", ") }
+// Reason is all that was done.
+func (r *Repair) Reason() reason.Reason { return reason.All(r.What...) }
 
-func (r *Repair) Did(what string) { r.What = append(r.What, what) }
+// Did notes something that was done.
+func (r *Repair) Did(what reason.Code, values ...any) {
+	r.What = append(r.What, reason.Of(what, values...))
+}
 
 // RepairMessage mends what the new server may have meant by its words. ok is
 // false if there is nothing to mend. body and flags are not changed.
@@ -77,20 +82,20 @@ func ContainsAny(s string, words ...string) bool {
 func (r *Repair) octets() {
 	if bytes.IndexByte(r.Body, 0) >= 0 {
 		r.Body = bytes.ReplaceAll(r.Body, []byte{0}, []byte{0x80})
-		r.Did("NUL octets replaced by 0x80")
+		r.Did(reason.NULReplaced)
 	}
 	if bare := bytes.Count(r.Body, []byte("\n")) - bytes.Count(r.Body, []byte("\r\n")); bare > 0 {
 		r.Body = endLines(r.Body, bare)
-		r.Did("bare LF made CRLF")
+		r.Did(reason.BareLFMade)
 	}
 	switch {
 	case bytes.HasSuffix(r.Body, []byte("\n")):
 	case bytes.HasSuffix(r.Body, []byte("\r")):
 		r.Body = slices.Concat(r.Body, []byte("\n"))
-		r.Did("final line end completed")
+		r.Did(reason.EndCompleted)
 	default:
 		r.Body = slices.Concat(r.Body, []byte("\r\n"))
-		r.Did("final line end added")
+		r.Did(reason.EndAdded)
 	}
 }
 
@@ -112,7 +117,7 @@ func (r *Repair) header(fold bool) {
 	header := rest[:headerLength(rest)]
 	if len(header) > 0 && !hasField(header) {
 		r.Body = slices.Concat([]byte("\r\n"), rest)
-		r.Did("empty header added")
+		r.Did(reason.HeaderAdded)
 		return
 	}
 	var b headerRepair
@@ -139,7 +144,7 @@ func (r *Repair) separators() (rest []byte) {
 	case len(rest) == 0: // nothing else is there
 		return r.Body
 	case len(rest) < len(r.Body):
-		r.Did("mbox separator before the header removed")
+		r.Did(reason.MboxRemoved)
 	}
 	return rest
 }
@@ -179,15 +184,15 @@ type headerRepair struct {
 	blanks, strange, folded bool
 }
 
-func (h *headerRepair) what() (what []string) {
+func (h *headerRepair) what() (what []reason.Reason) {
 	if h.blanks {
-		what = append(what, "blanks before a header field's colon removed")
+		what = append(what, reason.Of(reason.BlanksRemoved))
 	}
 	if h.strange {
-		what = append(what, "lines that are no header field joined to the one before")
+		what = append(what, reason.Of(reason.LinesJoined))
 	}
 	if h.folded {
-		what = append(what, "long header lines folded")
+		what = append(what, reason.Of(reason.LinesFolded))
 	}
 	return what
 }
@@ -248,7 +253,7 @@ func (r *Repair) leaveFlags(words string) bool {
 		r.leaveOut(named)
 	case len(keywords) > 0:
 		r.Flags = WithoutFlags(r.Flags, keywords)
-		r.Did("keywords left out")
+		r.Did(reason.KeywordsLeft)
 	default:
 		r.leaveOut(r.Flags)
 	}
@@ -259,7 +264,7 @@ func (r *Repair) leaveFlags(words string) bool {
 func (r *Repair) leaveOut(flags []imap.Flag) {
 	if len(flags) > 0 {
 		r.Flags = WithoutFlags(r.Flags, flags)
-		r.Did("flags left out: " + JoinFlags(flags))
+		r.Did(reason.FlagsLeft, JoinFlags(flags))
 	}
 }
 

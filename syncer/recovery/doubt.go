@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -16,9 +17,6 @@ import (
 // back. What it has lost are the newest copies of a folder; but its user may have removed just those. So
 // what is missing behind the last copy that is found counts as removed, as its user's word must stand,
 // and is told at the same time, in the quarantine, from which a person may have it copied again.
-
-// lostOrRemoved is why a copy is told of which nobody knows what became of it.
-const lostOrRemoved = "It was copied, and is gone since the new server has numbered the folder anew: its user has removed it, or the server has lost it."
 
 // numberOf is where a copy was before the folder was numbered anew.
 type numberOf struct {
@@ -69,7 +67,7 @@ func (f *Folder) tell(lines []store.Entry) (told []store.Quarantined) {
 	for _, e := range lines {
 		if d, ok := f.doubts[e.Key]; ok {
 			cause := fmt.Sprintf("its UID was %d (UIDVALIDITY %d)", d.was.uid, d.was.validity)
-			told = append(told, store.Quarantined{Key: e.Key, Reason: lostOrRemoved, Cause: cause, Attempts: 1, Since: now, Last: now})
+			told = append(told, store.Quarantined{Key: e.Key, Reason: reason.Of(reason.LostOrRemoved), Cause: cause, Attempts: 1, Since: now, Last: now})
 		}
 	}
 	return told

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
@@ -234,8 +235,11 @@ type CountsError struct {
 	Side             store.Side // "" is the old one
 }
 
-func (e *CountsError) Error() string {
-	return fmt.Sprintf("the %s server listed %d messages and says that the folder has %d", cmp.Or(e.Side, store.OldSide), e.Listed, e.Messages)
+func (e *CountsError) Error() string { return e.Reason().String() }
+
+// Reason is the error as it is reported.
+func (e *CountsError) Reason() reason.Reason {
+	return reason.Of(reason.Counts, cmp.Or(e.Side, store.OldSide), e.Listed, e.Messages)
 }
 
 func (e *CountsError) Describe(p *store.Problem) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -19,7 +20,7 @@ import (
 func (r *reader) single(ctx context.Context, m upstream.Message) error {
 	k := r.Selected.Keys.Key(m.UID)
 	if _, guilty := r.oldTroubles.suspect(k); guilty {
-		return r.hand(ctx, quarantined{brokeAt(k, "The connection with the old server breaks each time it is asked for this message.",
+		return r.hand(ctx, quarantined{brokeAt(k, reason.OldBreaks,
 			"the connection broke while it was sent")})
 	}
 	came, err := r.fetchAlone(ctx, m)
@@ -93,19 +94,19 @@ func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bo
 var errLengths = errors.New("it comes with another length each time")
 
 func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
-	reason, cause := "The old server lists this message but does not deliver it.", "listed, but no body came"
+	code, cause := reason.NotDelivered, "listed, but no body came"
 	if err != nil {
 		cause = err.Error()
 	}
 	switch {
 	case errors.Is(err, errLengths):
-		reason = "The old server delivers this message differently each time it is asked for it."
+		code = reason.DiffersOld
 	case errors.Is(err, upstream.ErrEndless):
-		reason = "The old server does not mark where this message ends, so that it can't be had whole."
+		code = reason.EndlessOld
 	}
-	q := newQuarantined(r.Selected.Keys.Key(m.UID), reason, cause)
+	q := newQuarantined(r.Selected.Keys.Key(m.UID), reason.Of(code), cause)
 	if session.AboutOne(err) {
-		q.Reason, q.Again = "The old server can't deliver this message at the moment.", true
+		q.Reason, q.Again = reason.Of(reason.NotNowOld), true
 	}
 	return q
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -89,6 +90,6 @@ func (p *Pull) enterTold(ctx context.Context, batch store.Batch) error {
 
 // notAsGiven is the quarantine's entry of a message whose copy is not what was sent.
 func notAsGiven(key store.Key, sent uint32, stored int64) *store.Quarantined {
-	return newQuarantined(key, "The new server has not stored this message as it was given.",
+	return newQuarantined(key, reason.Of(reason.ChangedNew),
 		fmt.Sprintf("given %d octets, under the UID that it told it has %d", sent, stored))
 }

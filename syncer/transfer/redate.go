@@ -1,10 +1,10 @@
 package transfer
 
 import (
-	"fmt"
 	"math"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/syncer/message"
 )
 
@@ -35,6 +35,6 @@ func (m *outgoing) redate(words string) (message.Repair, bool) {
 		m.msg.Date = now
 	}
 	r := message.Repair{Body: m.body, Flags: m.flags(), Dated: true}
-	r.Did(fmt.Sprintf("date %s replaced by %s", was.Format(time.DateTime), m.msg.Date.Format(time.DateTime)))
+	r.Did(reason.DateReplaced, was.Format(time.DateTime), m.msg.Date.Format(time.DateTime))
 	return r, true
 }

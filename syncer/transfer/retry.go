@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -107,8 +108,8 @@ func (t *troubles) narrowed() int {
 }
 
 // brokeAt says of a message that connections break at it.
-func brokeAt(k store.Key, reason, cause string) *store.Quarantined {
-	q := newQuarantined(k, reason, cause)
+func brokeAt(k store.Key, why reason.Code, cause string) *store.Quarantined {
+	q := newQuarantined(k, reason.Of(why), cause)
 	q.Again = true
 	return q
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
@@ -107,10 +108,10 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 	m.kept = fixed.Flags // of m.flags(), which m.repaired has a say in
 	if m.repaired == nil {
 		m.refusal = why
-		m.repaired = &store.Repaired{Key: m.key, What: fixed.String(),
+		m.repaired = &store.Repaired{Key: m.key, What: fixed.Reason(),
 			Fingerprint: m.intent.Fingerprint, Size: m.intent.Size, When: time.Now()}
 	} else {
-		m.repaired.What += ", " + fixed.String()
+		m.repaired.What = reason.All(m.repaired.What, fixed.Reason())
 	}
 	m.intent.Flags = message.WithoutFlags(m.msg.Flags, message.WithoutFlags(m.keep, m.kept))
 	if more := int64(len(fixed.Body)) - int64(len(m.body)); more > 0 && w.Memory.TryAcquire(more) {
@@ -123,7 +124,7 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 		return true, err
 	}
 	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
-	w.Log.Info().Str("key", message.KeyText(m.key)).Str("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
+	w.Log.Info().Str("key", message.KeyText(m.key)).Stringer("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
 	return true, w.resend(ctx, m)
 }
 
@@ -216,20 +217,20 @@ func (w *writer) fetchAgain(ctx context.Context, m *outgoing) error {
 func (w *writer) giveUp(m *outgoing, why error) {
 	size := m.intent.Size
 	w.release(m)
-	q := newQuarantined(m.key, "The new server refuses this message.", serverSays(why))
+	q := newQuarantined(m.key, reason.Of(reason.Refused), serverSays(why))
 	if m.twice {
 		q.Attempts++
 	}
 	switch {
 	case m.repaired != nil:
-		q.Reason = fmt.Sprintf("The new server refuses this message, also after a repair (%s).", m.repaired.What)
+		q.Reason = reason.Of(reason.RefusedRepaired, m.repaired.What)
 		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(m.refusal), serverSays(why))
 		q.Attempts++
 	case session.AboutOne(why):
 		w.unavailable++
-		q.Reason, q.Again = "The new server can't take this message at the moment.", true
+		q.Reason, q.Again = reason.Of(reason.NotNowNew), true
 	case size == 0:
-		q.Reason = "The message is empty, and the new server takes no empty messages."
+		q.Reason = reason.Of(reason.Empty)
 	}
 	w.hold(m, q, why)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/quota"
@@ -54,7 +55,7 @@ func (r *reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]u
 			continue
 		}
 		q := newQuarantined(r.Selected.Keys.Key(m.UID),
-			fmt.Sprintf("The message (%s) is larger than the new server takes (%s).", session.HumanSize(uint64(m.Size)), session.HumanSize(uint64(limit))),
+			reason.Of(reason.TooLarge, session.HumanSize(uint64(m.Size)), session.HumanSize(uint64(limit))),
 			fmt.Sprintf("RFC822.SIZE %d, APPENDLIMIT %d", m.Size, limit))
 		if err := r.hand(ctx, quarantined{q}); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream"
 )
@@ -70,13 +71,13 @@ func (w *writer) inDoubt(msgs []*outgoing, why error) error {
 
 // skip makes a message one for the quarantine.
 func (w *writer) skip(m *outgoing) quarantined {
-	reason, cause := "The connection with the new server breaks each time it is given this message.", "the connection broke while the message was appended"
+	code, cause := reason.NewBreaks, "the connection broke while the message was appended"
 	if why := w.newTroubles.refusal(m.key); why != nil {
-		reason, cause = "The new server can't take this message at the moment.", serverSays(why)
+		code, cause = reason.NotNowNew, serverSays(why)
 	}
 	w.release(m)
 	m.pulled(nil)
-	return quarantined{brokeAt(m.key, reason, cause)}
+	return quarantined{brokeAt(m.key, code, cause)}
 }
 
 // blame notes at which messages the connection with the new server broke.

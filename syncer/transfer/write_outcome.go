@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
@@ -219,9 +220,9 @@ func (w *writer) prove(ctx context.Context) error {
 }
 
 // newQuarantined is a first entry in the quarantine.
-func newQuarantined(key store.Key, reason, cause string) *store.Quarantined {
+func newQuarantined(key store.Key, why reason.Reason, cause string) *store.Quarantined {
 	now := time.Now()
-	return &store.Quarantined{Key: key, Reason: reason, Cause: cause, Attempts: 1, Since: now, Last: now}
+	return &store.Quarantined{Key: key, Reason: why, Cause: cause, Attempts: 1, Since: now, Last: now}
 }
 
 // settled ends what portion set aside for a message on the new server: it was

@@ -107,7 +107,7 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 		return err
 	}
 	for _, note := range plan.Notes {
-		k.of.Log.Info().Str("folder", note.Folder).Msg(note.Text)
+		k.of.Log.Info().Str("folder", note.Value("Folder")).Msg(note.String())
 	}
 	m := newMaker(newS, k.new, rows, &plan, k.of.Log)
 	m.quiet, m.now = k.of.Quiet, k.now

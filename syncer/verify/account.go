@@ -3,13 +3,13 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
 	"postferry/syncer/foldertree"
@@ -36,11 +36,11 @@ func (c *accountCheck) check(ctx context.Context) error {
 	domain, ok := c.run.Config.DomainNamed(c.row.Domain)
 	switch {
 	case !ok:
-		c.result.Problem = "The configuration has no domain " + c.row.Domain + " any more."
-		c.result.Trouble = &store.Problem{Kind: store.NoDomain, Summary: c.result.Problem, Advice: store.NeedsFix, Since: time.Now()}
+		c.result.Problem = reason.Of(reason.NoDomain, c.row.Domain)
+		c.result.Trouble = &store.Problem{Kind: store.NoDomain, Summary: c.result.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}
 		return nil
 	case c.row.State == store.Finished:
-		c.result.Problem = "The account is finished: its old server is not contacted any more."
+		c.result.Problem = reason.Of(reason.Finished)
 		return nil
 	}
 	c.pair = compare.Pair{Stall: c.run.Config.Sync.Stall, Log: c.log, Account: c.row, Domain: domain, SignIns: c.run.SignIns}
@@ -58,7 +58,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	c.seen, c.views, c.archives = leftout.Identities{}, viewsIn(c.old, folders), newArchives(folders, known)
 	if tree.Omitted > 0 {
 		first := counterpart{Folder: store.Folder{Title: tree.FirstOmitted}}
-		if err := c.aboutFolder(FolderMissing, first, fmt.Sprintf("there are more folders than are made for one account: %d are left out", tree.Omitted)); err != nil {
+		if err := c.aboutFolder(FolderMissing, first, reason.Of(reason.Omitted, tree.Omitted)); err != nil {
 			return err
 		}
 	}
@@ -102,7 +102,7 @@ func (c *accountCheck) leftOld(known []store.Folder) error {
 		if !wanted || there || !f.Checkpoint.Checked.IsZero() {
 			continue
 		}
-		if err := c.aboutFolder(FolderUnread, counterpart{Folder: f}, "not on the old server any more, and not all of its mail had been copied"); err != nil {
+		if err := c.aboutFolder(FolderUnread, counterpart{Folder: f}, reason.Of(reason.LeftOld)); err != nil {
 			return err
 		}
 	}
@@ -141,9 +141,9 @@ func (c *accountCheck) oddList() error {
 	about := counterpart{Folder: store.Folder{Title: foldertree.DecodeName(c.old.Last)}}
 	switch {
 	case c.old.Partial:
-		return c.aboutFolder(FolderUnread, about, "the old server breaks the connection behind this folder in its list; those that follow are not compared")
+		return c.aboutFolder(FolderUnread, about, reason.Of(reason.ListBreaks))
 	case c.old.Unread > 0:
-		return c.aboutFolder(FolderUnread, about, "the old server lists folders in a way that can't be read")
+		return c.aboutFolder(FolderUnread, about, reason.Of(reason.ListUnread))
 	}
 	return nil
 }
@@ -236,9 +236,9 @@ func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
 	case err != nil:
 		return err
 	case n == 0:
-		return c.aboutFolder(FolderAbsent, f, "all of its mail had been copied")
+		return c.aboutFolder(FolderAbsent, f, reason.Of(reason.AllCopied))
 	}
-	return c.aboutFolder(FolderMissing, f, fmt.Sprintf("not copied: %d of its messages", n))
+	return c.aboutFolder(FolderMissing, f, reason.Of(reason.SomeLeft, n))
 }
 
 // aboutFolder tells whether what went wrong with a folder says nothing of the others: the
@@ -249,8 +249,8 @@ func aboutFolder(err error) bool {
 }
 
 // aboutFolder tells something about a folder as a whole.
-func (c *accountCheck) aboutFolder(kind FindingKind, f counterpart, reason string) error {
-	return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: reason})
+func (c *accountCheck) aboutFolder(kind FindingKind, f counterpart, why reason.Reason) error {
+	return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why})
 }
 
 // found counts and tells a finding.
@@ -270,7 +270,7 @@ func (c *accountCheck) extraFolders(used map[string]bool) error {
 		}
 		f := Finding{Folder: foldertree.DecodeName(m.Name), NewFolder: foldertree.DecodeName(m.Name), Kind: FolderExtra}
 		if m.Status != nil {
-			f.New = fmt.Sprintf("%d messages", m.Status.Messages)
+			f.New = reason.Of(reason.Messages, m.Status.Messages)
 		}
 		if err := c.found(f); err != nil {
 			return err

@@ -3,11 +3,11 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
@@ -175,9 +175,9 @@ func (c *accountCheck) noArchive(ctx context.Context, f counterpart, lone map[im
 		}
 	}
 	if missing <= 0 {
-		return c.aboutFolder(FolderAbsent, f, "all of its mail had been copied")
+		return c.aboutFolder(FolderAbsent, f, reason.Of(reason.AllCopied))
 	}
-	return c.aboutFolder(FolderMissing, f, fmt.Sprintf("not copied: %d of its messages", missing))
+	return c.aboutFolder(FolderMissing, f, reason.Of(reason.SomeLeft, missing))
 }
 
 // notCompared tells why a folder could not be compared, if that says nothing of the others.
@@ -186,11 +186,11 @@ func (c *accountCheck) notCompared(ctx context.Context, f counterpart, err error
 	switch {
 	case ctx.Err() != nil:
 		return err
-	case errors.Is(err, errUnlisted), leftout.IsCountsError(err):
-		return c.aboutFolder(FolderUnread, f, err.Error())
+	case isUnlisted(err), leftout.IsCountsError(err):
+		return c.aboutFolder(FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
 		c.log.Warn().Err(err).Str("folder", f.Title).Msg("the folder could not be compared")
-		return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: FolderUnread, Reason: broken.Summary(), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
 	}
 	return err
 }

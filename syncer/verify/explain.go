@@ -2,12 +2,12 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
@@ -27,8 +27,8 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 	slices.SortStableFunc(p.verdicts, p.byUID)
 	for _, d := range p.verdicts {
 		f := p.finding(d)
-		if reason := reasons[d.old]; d.old != nobody && reason != "" && (d.new == nobody || d.kind == Mended || d.kind == Quarantined) {
-			f.Reason = reason
+		if why := reasons[d.old]; d.old != nobody && why != "" && (d.new == nobody || d.kind == Mended || d.kind == Quarantined) {
+			f.Reason = why
 		}
 		v.Found[d.kind]++
 		if err := c.found(f); err != nil {
@@ -75,17 +75,17 @@ func (p *folderPair) finding(d verdict) Finding {
 		if old.date == new.date || old.when() == nil || new.when() == nil {
 			break
 		}
-		f.Old, f.New = old.when().Format(time.RFC3339), new.when().Format(time.RFC3339)
+		f.Old, f.New = reason.Said(old.when().Format(time.RFC3339)), reason.Said(new.when().Format(time.RFC3339))
 	case Flagged:
-		f.Old, f.New = p.flags.text(old.flags), p.flags.text(new.flags)
+		f.Old, f.New = reason.Said(p.flags.text(old.flags)), reason.Said(p.flags.text(new.flags))
 	case Altered:
 		if old.size != new.size {
-			f.Old, f.New = fmt.Sprintf("%d octets", old.size), fmt.Sprintf("%d octets", new.size)
+			f.Old, f.New = reason.Of(reason.Octets, old.size), reason.Of(reason.Octets, new.size)
 		}
 	case Unreadable:
 		f.Reason = p.unreadable(d)
 	case Removed:
-		f.Reason = "was copied, is gone from the new server"
+		f.Reason = reason.Of(reason.Removed)
 	}
 	return f
 }
@@ -102,7 +102,7 @@ func (r record) when() *time.Time {
 // explain looks up in the store why messages are missing or altered and gives
 // their verdicts another kind where that says more. It returns reasons by the
 // message's place.
-func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]string, error) {
+func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]reason.Reason, error) {
 	wanting := func(v verdict) bool {
 		return v.kind == Missing || v.kind == Altered || v.kind == Dated || v.kind == Unreadable
 	}
@@ -114,24 +114,24 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]st
 		return nil, err
 	}
 	e := newExplainer(p, ledger)
-	reasons := make(map[int32]string)
+	reasons := make(map[int32]reason.Reason)
 	for i := range p.verdicts {
 		v := &p.verdicts[i]
-		reason := ""
+		var why reason.Reason
 		if v.kind == Missing {
-			reason = e.missing(v)
+			why = e.missing(v)
 		}
 		if v.kind == Altered {
-			reason = e.altered(v)
+			why = e.altered(v)
 		}
 		if v.kind == Unreadable {
-			reason = e.unread(v)
+			why = e.unread(v)
 		}
 		if v.kind == Dated {
-			reason = e.dated(v)
+			why = e.dated(v)
 		}
-		if reason != "" {
-			reasons[v.old] = reason
+		if why != "" {
+			reasons[v.old] = why
 		}
 	}
 	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
@@ -169,7 +169,7 @@ func newExplainer(p *folderPair, ledger store.Ledger) *explainer {
 
 // missing explains one message that is not on the new server, as far as can
 // be seen from there.
-func (e *explainer) missing(v *verdict) (reason string) {
+func (e *explainer) missing(v *verdict) reason.Reason {
 	uid := e.old[v.old].uid
 	if _, refused := e.known.Refused[uid]; refused {
 		v.kind = Quarantined
@@ -178,11 +178,11 @@ func (e *explainer) missing(v *verdict) (reason string) {
 	entry, copied := e.known.Entry(uid)
 	switch {
 	case !copied && e.Checkpoint.UIDValidity == e.oldSel.UIDValidity && uid >= e.Checkpoint.UIDNext:
-		return "not copied yet"
+		return reason.Of(reason.NotYet)
 	case !copied:
-		return "never copied"
+		return reason.Of(reason.Never)
 	case entry.UID != 0 && entry.UIDValidity != e.newSel.UIDValidity:
-		return "was copied, but the folder on the new server is another one now (UIDVALIDITY)"
+		return reason.Of(reason.OtherFolder)
 	}
 	if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
 		v.kind, v.new, e.taken[n] = Altered, n, true
@@ -192,7 +192,7 @@ func (e *explainer) missing(v *verdict) (reason string) {
 		return ""
 	}
 	if _, there := slices.BinarySearch(e.present, entry.UID); there {
-		return "was copied, but another message is in its place"
+		return reason.Of(reason.OtherMessage)
 	}
 	v.kind = Removed
 	return ""
@@ -200,7 +200,7 @@ func (e *explainer) missing(v *verdict) (reason string) {
 
 // unread finds out what is known of a message of the old server that can't be read there:
 // that it is in quarantine, or what its copy is.
-func (e *explainer) unread(v *verdict) (reason string) {
+func (e *explainer) unread(v *verdict) reason.Reason {
 	if v.old == nobody {
 		return ""
 	}
@@ -218,7 +218,7 @@ func (e *explainer) unread(v *verdict) (reason string) {
 }
 
 // altered tells a repaired message from a damaged one.
-func (e *explainer) altered(v *verdict) (reason string) {
+func (e *explainer) altered(v *verdict) reason.Reason {
 	key := e.oldSel.Keys.Key(e.old[v.old].uid)
 	for _, r := range e.ledger.Repaired {
 		if r.Key == key {
@@ -231,14 +231,15 @@ func (e *explainer) altered(v *verdict) (reason string) {
 
 // dated tells a date that was replaced, or that the new server may not have been able to
 // hold, from one that it has lost.
-func (e *explainer) dated(v *verdict) (reason string) {
-	if reason = e.altered(v); reason == "" && !message.Holdable(time.Unix(e.old[v.old].date, 0), time.Now()) {
-		v.kind, reason = Mended, "its date is none that every server can hold"
+func (e *explainer) dated(v *verdict) reason.Reason {
+	why := e.altered(v)
+	if why == "" && !message.Holdable(time.Unix(e.old[v.old].date, 0), time.Now()) {
+		v.kind, why = Mended, reason.Of(reason.OddDate)
 	}
-	return reason
+	return why
 }
 
-func (e *explainer) quarantined(uid imap.UID) string {
+func (e *explainer) quarantined(uid imap.UID) reason.Reason {
 	key := e.oldSel.Keys.Key(uid)
 	for _, q := range e.ledger.Quarantine {
 		if q.Key == key {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
@@ -67,7 +68,7 @@ func (c *accountCheck) complete(ctx context.Context, p *folderPair) error {
 			return nil
 		case ctx.Err() != nil:
 			return err
-		case errors.Is(err, errUnlisted) && !unlisted:
+		case isUnlisted(err) && !unlisted:
 			unlisted = true // it changed while it was listed, perhaps
 		case upstream.ClassOf(err) == upstream.Lost && aboutFolder(err):
 			c.pair.Drop()
@@ -79,7 +80,7 @@ func (c *accountCheck) complete(ctx context.Context, p *folderPair) error {
 			}
 			return err
 		default:
-			if upstream.ClassOf(err) != upstream.Refused && !errors.Is(err, errUnlisted) {
+			if upstream.ClassOf(err) != upstream.Refused && !isUnlisted(err) {
 				c.pair.Drop()
 			}
 			return err
@@ -135,15 +136,15 @@ func both(ctx context.Context, a, b func(context.Context) error) error {
 }
 
 // unreadable says why a message could not be read.
-func (p *folderPair) unreadable(d verdict) (reason string) {
+func (p *folderPair) unreadable(d verdict) reason.Reason {
 	if d.old != nobody && (p.old[d.old].headless || !p.old[d.old].read) {
 		if p.oldSide.stumbles.over(p.oldSel.Keys.Key(p.old[d.old].uid)) {
-			return "The connection with the old server breaks each time it is asked for this message."
+			return reason.Of(reason.OldBreaks)
 		}
-		return "The old server lists this message but does not deliver it."
+		return reason.Of(reason.NotDelivered)
 	}
 	if p.newSide.stumbles.over(message.IMAPKey(p.newSel.UIDValidity, p.new[d.new].uid)) {
-		return "The connection with the new server breaks each time it is asked for this message."
+		return reason.Of(reason.NewBreaksRead)
 	}
-	return "The new server lists this message but does not deliver it."
+	return reason.Of(reason.NotDeliveredNew)
 }

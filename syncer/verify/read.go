@@ -15,6 +15,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
@@ -27,8 +28,30 @@ type folderReader interface {
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
 }
 
-// errUnlisted means that a server listed fewer messages than it says there are.
-var errUnlisted = errors.New("the server listed fewer messages than it says the folder has")
+// unlistedError means that a server listed fewer messages of a folder than it says there are.
+type unlistedError struct {
+	listed, messages int
+}
+
+func (e *unlistedError) Error() string {
+	return fmt.Sprintf("the server listed fewer messages than it says the folder has: %d of %d", e.listed, e.messages)
+}
+
+func isUnlisted(err error) bool {
+	_, ok := errors.AsType[*unlistedError](err)
+	return ok
+}
+
+// unlisted says why a folder is not compared of which messages were not listed.
+func unlisted(folder string, err error) reason.Reason {
+	if e, ok := errors.AsType[*unlistedError](err); ok {
+		return reason.Of(reason.Unlisted, folder, e.listed, e.messages)
+	}
+	if e, ok := errors.AsType[*session.CountsError](err); ok {
+		return e.Reason()
+	}
+	return reason.Said(err.Error())
+}
 
 // reading is one side's folder while it is read.
 type reading struct {
@@ -113,7 +136,7 @@ func (r *reading) readList(ctx context.Context) error {
 	}
 	r.records = eachOnce(r.records)
 	if r.listed = len(r.records)+r.passed >= int(r.sel.Messages); !r.listed {
-		return fmt.Errorf("%w: %d of %d", errUnlisted, len(r.records)+r.passed, r.sel.Messages)
+		return &unlistedError{len(r.records) + r.passed, int(r.sel.Messages)}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -85,18 +86,18 @@ func (k FindingKind) Severity() Severity {
 
 // Finding is one difference between the old and the new server.
 type Finding struct {
-	Login     string      `json:"login"`
-	Folder    string      `json:"folder"`               // title on the old server; on the new one if it is only there
-	NewFolder string      `json:"new_folder,omitempty"` // decoded name on the new server
-	Kind      FindingKind `json:"kind"`
-	Severity  Severity    `json:"severity"`
-	OldUID    imap.UID    `json:"old_uid,omitempty"` // by POP3 the message's number as long as none before it is deleted
-	NewUID    imap.UID    `json:"new_uid,omitempty"`
-	Date      *time.Time  `json:"date,omitempty"` // INTERNALDATE, of the old server if the message is there
-	Size      int64       `json:"size,omitempty"` // octets, likewise
-	Old       string      `json:"old,omitempty"`  // what differs, as the old server has it
-	New       string      `json:"new,omitempty"`  // and as the new one has it
-	Reason    string      `json:"reason,omitempty"`
+	Login     string        `json:"login"`
+	Folder    string        `json:"folder"`               // title on the old server; on the new one if it is only there
+	NewFolder string        `json:"new_folder,omitempty"` // decoded name on the new server
+	Kind      FindingKind   `json:"kind"`
+	Severity  Severity      `json:"severity"`
+	OldUID    imap.UID      `json:"old_uid,omitempty"` // by POP3 the message's number as long as none before it is deleted
+	NewUID    imap.UID      `json:"new_uid,omitempty"`
+	Date      *time.Time    `json:"date,omitempty"` // INTERNALDATE, of the old server if the message is there
+	Size      int64         `json:"size,omitempty"` // octets, likewise
+	Old       reason.Reason `json:"old,omitempty"`  // what differs, as the old server has it
+	New       reason.Reason `json:"new,omitempty"`  // and as the new one has it
+	Reason    reason.Reason `json:"reason,omitempty"`
 	// Trouble is why a folder could not be compared, if a server is the reason.
 	Trouble *store.Problem `json:"-"`
 }
@@ -143,8 +144,8 @@ type Account struct {
 	Found       FindingCounts `json:"found"`
 	// Problem is why the account could not be verified, "" if it could, and
 	// Cause what the server said.
-	Problem string `json:"problem,omitempty"`
-	Cause   string `json:"cause,omitempty"`
+	Problem reason.Reason `json:"problem,omitempty"`
+	Cause   string        `json:"cause,omitempty"`
 	// Trouble is the same with its kind, if a server is the reason.
 	Trouble *store.Problem `json:"-"`
 }

@@ -3,8 +3,8 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
@@ -35,17 +35,17 @@ func (c *accountCheck) saw(p *folderPair) {
 }
 
 // leftAlone tells of a folder that is deliberately not compared, and how many messages that leaves out.
-func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, reason string, messages uint64) error {
-	about := Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: reason}
+func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, why reason.Reason, messages uint64) error {
+	about := Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why}
 	if messages > 0 {
-		about.Old = fmt.Sprintf("%d messages left out", messages)
+		about.Old = reason.Of(reason.LeftOut, messages)
 	}
 	return c.found(about)
 }
 
 // deletedByUser tells of a folder that nothing comes to any more.
 func (c *accountCheck) deletedByUser(f counterpart, messages uint64) error {
-	return c.leftAlone(FolderRemoved, f, "deleted on the new server by its user", messages)
+	return c.leftAlone(FolderRemoved, f, reason.Of(reason.DeletedThere), messages)
 }
 
 // lookThrough tells which messages lie in views only. What was copied once, and has left its folder
@@ -82,9 +82,9 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	case ctx.Err() != nil:
 		return err
 	case leftout.IsCountsError(err):
-		return c.aboutFolder(FolderUnread, f, err.Error())
+		return c.aboutFolder(FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
-		return c.found(Finding{Folder: f.Title, Kind: FolderUnread, Reason: broken.Summary(), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(Finding{Folder: f.Title, Kind: FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
 	default:
 		return err
 	}
@@ -97,7 +97,7 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 		return err
 	}
 	for _, m := range lone {
-		if err := c.found(Finding{Folder: f.Title, Kind: LeftOut, OldUID: m.UID, Size: m.Size, Reason: "in no folder that is copied"}); err != nil {
+		if err := c.found(Finding{Folder: f.Title, Kind: LeftOut, OldUID: m.UID, Size: m.Size, Reason: reason.Of(reason.OnlyInView)}); err != nil {
 			return err
 		}
 	}

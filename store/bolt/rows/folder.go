@@ -3,6 +3,7 @@ package rows
 import (
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -59,7 +60,7 @@ func EncodeFolder(f *store.Folder) []byte {
 // encodeFolderMarked writes what the marks announce.
 func encodeFolderMarked(e *encoder, f *store.Folder, marks uint64) {
 	if marks&folderNoted != 0 {
-		e.text(f.Note)
+		e.text(string(f.Note))
 	}
 	if marks&folderRenaming != 0 {
 		e.text(f.Renaming)
@@ -90,7 +91,7 @@ func DecodeFolder(id store.FolderID, row []byte) (store.Folder, error) {
 	marks := d.uint(2*folderPutBack - 1)
 	f.Subscribed, f.AllMail = marks&folderSubscribed != 0, marks&folderAllMail != 0
 	if marks&folderNoted != 0 {
-		f.Note = d.text()
+		f.Note = reason.Stored(d.text())
 	}
 	if marks&folderRenaming != 0 {
 		f.Renaming = d.text()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -133,7 +134,7 @@ const quarantinedAgain = 1 << 32
 // EncodeQuarantined makes the row of a message in quarantine.
 func EncodeQuarantined(q *store.Quarantined) []byte {
 	var e encoder
-	e.text(q.Reason)
+	e.text(string(q.Reason))
 	e.text(q.Cause)
 	attempts := uint64(q.Attempts)
 	if q.Again {
@@ -148,7 +149,7 @@ func EncodeQuarantined(q *store.Quarantined) []byte {
 // DecodeQuarantined reads the row of a message in quarantine.
 func DecodeQuarantined(key store.Key, row []byte) (store.Quarantined, error) {
 	d := decoder{rest: row}
-	q := store.Quarantined{Key: key, Reason: d.text(), Cause: d.text()}
+	q := store.Quarantined{Key: key, Reason: reason.Stored(d.text()), Cause: d.text()}
 	attempts := d.uint(2*quarantinedAgain - 1)
 	q.Attempts, q.Again = uint32(attempts), attempts&quarantinedAgain != 0
 	q.Since, q.Last = d.time(), d.time()
@@ -158,7 +159,7 @@ func DecodeQuarantined(key store.Key, row []byte) (store.Quarantined, error) {
 // EncodeRepaired makes the row of a message that was repaired.
 func EncodeRepaired(r *store.Repaired) []byte {
 	var e encoder
-	e.text(r.What)
+	e.text(string(r.What))
 	e.raw(r.Fingerprint[:])
 	e.uint(uint64(r.Size))
 	e.time(r.When)
@@ -170,7 +171,7 @@ func DecodeRepaired(key store.Key, row []byte) (store.Repaired, error) {
 	d := decoder{rest: row}
 	r := store.Repaired{
 		Key:         key,
-		What:        d.text(),
+		What:        reason.StoredRepairs(d.text()),
 		Fingerprint: store.Fingerprint(d.raw(8)),
 		Size:        d.uint32(),
 		When:        d.time(),

@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/seal"
 )
@@ -252,7 +253,7 @@ func drawReport(t *rapid.T, _ string) store.Report {
 }
 
 func drawFolder(t *rapid.T, _ string) store.Folder {
-	return store.Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: anyText(t, "note"), Renaming: anyText(t, "renaming"),
+	return store.Folder{ID: 7, Old: anyText(t, "old"), New: anyText(t, "new"), Title: anyText(t, "title"), Note: reason.Said(anyText(t, "note")), Renaming: anyText(t, "renaming"),
 		State: store.FolderSkipped, Subscribed: rapid.Bool().Draw(t, "subscribed"), NewUIDValidity: rapid.Uint32().Draw(t, "uidvalidity"),
 		Missing: store.Missing{Since: anyTime(t, "since"), Looks: rapid.Uint32().Draw(t, "looks"), Last: anyTime(t, "last look"), PutBack: rapid.Bool().Draw(t, "put back")}, LeftOut: rapid.Uint64().Draw(t, "left out"), AllMail: rapid.Bool().Draw(t, "all mail")}
 }
@@ -302,13 +303,13 @@ func drawIntent(t *rapid.T, _ string) store.Intent {
 }
 
 func drawQuarantined(t *rapid.T, _ string) store.Quarantined {
-	return store.Quarantined{Key: "key", Reason: anyText(t, "reason"), Cause: anyText(t, "cause"),
+	return store.Quarantined{Key: "key", Reason: reason.Said(anyText(t, "reason")), Cause: anyText(t, "cause"),
 		Attempts: rapid.Uint32().Draw(t, "attempts"), Since: anyTime(t, "since"), Last: anyTime(t, "last"),
 		Again: rapid.Bool().Draw(t, "again")}
 }
 
 func drawRepaired(t *rapid.T, _ string) store.Repaired {
-	return store.Repaired{Key: "key", What: anyText(t, "what"), Fingerprint: drawFingerprint(t),
+	return store.Repaired{Key: "key", What: reason.Said(anyText(t, "what")), Fingerprint: drawFingerprint(t),
 		Size: rapid.Uint32().Draw(t, "size"), When: anyTime(t, "when")}
 }
 
@@ -372,4 +373,22 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", k.name, again, err, value)
 		}
 	})
+}
+
+// TestRowsWithSentences: rows of earlier versions have reasons in English, which are read as the codes
+// that they are now.
+func TestRowsWithSentences(t *testing.T) {
+	folder := store.Folder{ID: 7, Old: "a", Title: "a", State: store.FolderSkipped, Note: `skip has "a*" in the configuration`}
+	if f, err := DecodeFolder(7, EncodeFolder(&folder)); err != nil || f.Note != reason.Of(reason.LeftByConfig, "a*") {
+		t.Errorf("%q, %v", string(f.Note), err)
+	}
+	refused := store.Quarantined{Key: "k", Reason: "The new server refuses this message, also after a repair (bare LF made CRLF, keywords left out)."}
+	want := reason.Of(reason.RefusedRepaired, reason.All(reason.Of(reason.BareLFMade), reason.Of(reason.KeywordsLeft)))
+	if q, err := DecodeQuarantined("k", EncodeQuarantined(&refused)); err != nil || q.Reason != want {
+		t.Errorf("%q, %v", string(q.Reason), err)
+	}
+	repaired := store.Repaired{Key: "k", What: "NUL octets replaced by 0x80, final line end added"}
+	if r, err := DecodeRepaired("k", EncodeRepaired(&repaired)); err != nil || r.What != reason.All(reason.Of(reason.NULReplaced), reason.Of(reason.EndAdded)) {
+		t.Errorf("%q, %v", string(r.What), err)
+	}
 }
