@@ -95,7 +95,7 @@ func viewAccount(o *store.Overview, l *Live) AccountView {
 type AccountQuery struct {
 	Search  string // part of a login, whatever the case
 	State   AccountState
-	Problem store.ProblemKind
+	Caused  Caused // what keeps them from being copied
 	Sort    string // one of accountOrders; "" is by login
 	Desc    bool
 	Page    int // from 1
@@ -159,9 +159,10 @@ type Accounts struct {
 	now     func() time.Time
 }
 
-// accountFerry is told of new accounts and other credentials.
+// accountFerry is told of new accounts and other credentials, and of what somebody says of mailboxes.
 type accountFerry interface {
 	Updated(ctx context.Context, ids []store.AccountID) error
+	DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error
 }
 
 // List returns a page of a domain's accounts.
@@ -209,7 +210,7 @@ func (b *Board) find(q AccountQuery) []int {
 		if search != "" && !strings.Contains(strings.ToLower(o.Login), search) && !strings.Contains(strings.ToLower(o.New.Login), search) {
 			continue
 		}
-		if q.Problem != "" && (o.Problem == nil || o.Problem.Kind != q.Problem) {
+		if !q.Caused.has(o) {
 			continue
 		}
 		if q.State != "" && stateOf(o, b.liveOf(o.ID)) != q.State {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/cause"
 	"postferry/store"
 )
 
@@ -28,6 +29,7 @@ type Board struct {
 	rows   []store.Overview // in the order of their IDs, without passwords
 	live   map[store.AccountID]Live
 	Totals Totals
+	Causes []cause.Cause // what keeps accounts from being copied
 
 	sort   sync.Once
 	sorted []int // see byLogin
@@ -199,7 +201,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]Live, len(all))}
+	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]Live, len(all)), Causes: causesOf(rows)}
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
@@ -309,7 +311,7 @@ func stateOf(o *store.Overview, l *Live) AccountState {
 		return StateFinished
 	case l != nil && l.Running:
 		return StateRunning
-	case o.Problem != nil && o.Problem.Advice == store.NeedsFix:
+	case o.Problem != nil && o.Problem.NeedsPerson():
 		return StateFailed
 	case o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete): // that is a warning
 		return StateRetrying

@@ -61,6 +61,9 @@ type Ferry interface {
 	// says. It is store.ErrNotFound if there is no such folder, ErrNotMissing if there is
 	// nothing to decide about it.
 	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
+	// DecideMailbox does with an account whose login leads to another mailbox than it did what
+	// somebody says. It is ErrMailboxKnown if that is no answer to the account's problem.
+	DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error
 	// QuarantinedHeader reads the header of a message from the old server, 64 KiB
 	// of it at most.
 	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)

@@ -25,6 +25,7 @@ const (
 	KindConflict                 // it can't be done as things are
 	KindInvalid                  // something that was given is wrong
 	KindBusy                     // more than can be done at a time
+	KindMethod                   // it is there, but this can't be done with it
 )
 
 // Refusal is why a use case did not do what was asked. It is for the person or

@@ -191,6 +191,18 @@ func (f *stubFerry) DecideFolder(_ context.Context, id store.AccountID, folder s
 	return nil
 }
 
+func (f *stubFerry) DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error {
+	f.called("mailbox %d %s", id, v)
+	a, err := f.store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.Problem == nil || !slices.Contains(MailboxVerdicts(a.Problem.Kind, a.Problem.Server), v) {
+		return ErrMailboxKnown
+	}
+	return f.store.ForgetProblems(ctx, []store.AccountID{id})
+}
+
 func (f *stubFerry) QuarantinedHeader(_ context.Context, message string) ([]byte, error) {
 	f.called("header %s", message)
 	f.mu.Lock()

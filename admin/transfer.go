@@ -15,6 +15,7 @@ type Selection struct {
 	All      bool              `json:"all"`
 	State    AccountState      `json:"state,omitempty"` // all that are in this state
 	Accounts []store.AccountID `json:"accounts,omitempty"`
+	Caused                     // all that a problem of a kind keeps from being copied
 }
 
 // chooser finds the accounts that something is to be done with.
@@ -37,13 +38,13 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		return nil, nil, err
 	}
 	given := 0
-	for _, is := range []bool{sel.All, sel.State != "", len(sel.Accounts) > 0} {
+	for _, is := range []bool{sel.All, sel.State != "", len(sel.Accounts) > 0, sel.Kind != ""} {
 		if is {
 			given++
 		}
 	}
-	if given != 1 {
-		return nil, nil, Invalid(WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, or some."))
+	if given != 1 || sel.Server != "" && sel.Kind == "" {
+		return nil, nil, Invalid(WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, those with a problem, or some."))
 	}
 	b, err := a.boards.fresh(ctx, d.Name)
 	if err != nil {
@@ -59,7 +60,7 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		switch {
 		case named[o.ID]:
 			delete(named, o.ID)
-		case len(sel.Accounts) > 0, sel.State != "" && stateOf(o, b.liveOf(o.ID)) != sel.State:
+		case len(sel.Accounts) > 0, sel.Kind != "" && !(troubled(o) && sel.has(o)), sel.State != "" && stateOf(o, b.liveOf(o.ID)) != sel.State:
 			continue
 		}
 		if want(o) {

@@ -79,7 +79,7 @@ func (f *Facts) add(o *store.Overview) {
 		f.Complete++
 	case !s.Approved.When.IsZero():
 		f.Approved++
-	case o.Problem != nil && o.Problem.Advice == store.NeedsFix:
+	case o.Problem != nil && o.Problem.NeedsPerson():
 		f.Troubled++
 	case o.Problem != nil:
 		f.Retrying++

@@ -21,6 +21,11 @@ const (
 	Finished        Stage = "finished"         // it is never contacted again
 )
 
+// Stages are all there are, in their order.
+func Stages() []Stage {
+	return []Stage{Preparing, Checked, Copying, Copied, ClientsSwitched, MXSwitched, Settling, Safe, Finished}
+}
+
 // State is what is known of a condition.
 type State string
 

@@ -94,6 +94,17 @@ func (k ProblemKind) OfTenant() bool {
 	return false
 }
 
+// NeedsPerson tells whether a problem doesn't pass by itself, as far as can be known: also some of those
+// that are tried again, because whoever puts them right need not tell us.
+func (p *Problem) NeedsPerson() bool {
+	switch p.Kind {
+	case OverQuota, MissingFolder, EmptiedMailbox, MasterRefused, TenantUnknown, ApplicationRefused, PermissionMissing, DelegationMissing,
+		PrincipalMissing, ClockWrong, TokenCommandFailed:
+		return true
+	}
+	return p.Advice == NeedsFix
+}
+
 // Side says which of the two servers something is about.
 type Side string
 

@@ -34,7 +34,7 @@ func (s *API) accounts(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	}
 	q := r.URL.Query()
 	accounts, err := s.app.Accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
-		Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Problem: store.ProblemKind(q.Get("problem")),
+		Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Caused: admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
 		Sort: q.Get("sort"), Desc: q.Get("order") == "desc", Page: page, PerPage: perPage,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"postferry/admin"
@@ -63,10 +64,22 @@ func readJSON(r *http.Request, v any) error {
 	if errors.As(err, &tooLarge) {
 		return err
 	}
-	detail := "The JSON is malformed, or an attribute is unknown."
+	return malformed(err)
+}
+
+// attributeName is what may be a name of ours: anything else could be a secret in the wrong place.
+var attributeName = regexp.MustCompile(`^json: unknown field "([a-z][a-zA-Z0-9_]{0,39})"$`)
+
+// malformed says what is wrong with an object.
+func malformed(err error) error {
+	refusal := &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: "The JSON is malformed, or an attribute is unknown."}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		detail = fmt.Sprintf("The JSON's attribute %q has the wrong type.", wrongType.Field)
+		refusal.Detail = fmt.Sprintf("The JSON's attribute %q has the wrong type.", wrongType.Field)
 	}
-	return &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: detail}
+	if unknown := attributeName.FindStringSubmatch(err.Error()); unknown != nil {
+		refusal.Code, refusal.Args = "unknown_attribute", admin.Args("attribute", unknown[1])
+		refusal.Detail = fmt.Sprintf("The JSON's attribute %q is unknown.", unknown[1])
+	}
+	return refusal
 }

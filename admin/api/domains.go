@@ -14,6 +14,7 @@ func (s *API) domainRoutes() []operation {
 		{"PUT", "/domains/{domain}", false, s.putDomain},
 		{"DELETE", "/domains/{domain}", false, s.deleteDomain},
 		{"GET", "/domains/{domain}/progress", false, s.progress},
+		{"GET", "/domains/{domain}/causes", false, s.causes},
 		{"PUT", "/domains/{domain}/schedule", false, s.setSchedule},
 		{"DELETE", "/domains/{domain}/schedule", false, s.deleteSchedule},
 	}
@@ -61,6 +62,14 @@ func (s *API) progress(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, t)
+}
+
+func (s *API) causes(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	causes, err := s.app.Status.Causes(r.Context(), who, r.PathValue("domain"))
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, map[string]any{"causes": causes})
 }
 
 func (s *API) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {

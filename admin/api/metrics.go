@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/stage"
 )
 
 // metricsPatience bounds what reading the figures may take.
@@ -23,20 +24,23 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	app      *admin.Service
+	gate     *request.Gate
 
 	accounts, problems                            *prometheus.Desc
 	messages, copied, octets, quarantined, passes *prometheus.Desc
 	lists                                         *prometheus.Desc
 	late, newest, oldest, never                   *prometheus.Desc
+	streams, stage, causes                        *prometheus.Desc
 }
 
-func newMetrics(a *admin.Service, version string, others []prometheus.Collector) *metrics {
+func newMetrics(a *admin.Service, g *request.Gate, version string, others []prometheus.Collector) *metrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("postferry_"+name, help, labels, nil)
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		app:      a,
+		gate:     g,
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "postferry_http_request_seconds", Help: "How long requests to page and API took.",
 			Buckets: []float64{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
@@ -52,6 +56,9 @@ func newMetrics(a *admin.Service, version string, others []prometheus.Collector)
 		newest:      desc("last_complete_pass_timestamp_seconds", "When a pass over an account last left nothing behind.", "domain"),
 		oldest:      desc("oldest_complete_pass_timestamp_seconds", "The same of the active account for which it is longest ago; 0 if there is none.", "domain"),
 		never:       desc("accounts_never_complete", "Active accounts of which no pass has left nothing behind yet.", "domain"),
+		streams:     desc("event_streams", "Pages and programs that watch live events right now."),
+		stage:       desc("domain_stage", "How far a domain's move is: 1 for the stage that it is in.", "domain", "stage"),
+		causes:      desc("needs_person_accounts", "Accounts that are not copied until a person has done something.", "domain"),
 		lists:       desc("waiting_lists", "Uploaded lists that wait in memory for a decision."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "postferry_info", Help: "Which Postferry this is.", ConstLabels: prometheus.Labels{"version": version}})
@@ -62,9 +69,9 @@ func newMetrics(a *admin.Service, version string, others []prometheus.Collector)
 }
 
 // observe counts a request. Streams last as long as somebody looks, so they
-// say nothing about how fast anything is.
+// say nothing about how fast anything is: they have a figure of their own.
 func (m *metrics) observe(pattern, method string, status int, took time.Duration) {
-	if pattern == "GET /events" {
+	if status == http.StatusOK && request.IsStream(pattern) {
 		return
 	}
 	_, route, _ := strings.Cut(pattern, " ")
@@ -76,7 +83,7 @@ func (m *metrics) observe(pattern, method string, status int, took time.Duration
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.accounts, m.problems, m.messages, m.copied, m.octets, m.quarantined, m.passes, m.late, m.newest, m.oldest, m.never, m.lists} {
+	for _, d := range []*prometheus.Desc{m.accounts, m.problems, m.messages, m.copied, m.octets, m.quarantined, m.passes, m.late, m.newest, m.oldest, m.never, m.lists, m.streams, m.stage, m.causes} {
 		ch <- d
 	}
 }
@@ -86,6 +93,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), metricsPatience)
 	defer cancel()
 	ch <- prometheus.MustNewConstMetric(m.lists, prometheus.GaugeValue, float64(m.app.Lists.Waiting()))
+	ch <- prometheus.MustNewConstMetric(m.streams, prometheus.GaugeValue, float64(m.gate.Streams()))
 	for _, domain := range m.app.Scopes.Names() {
 		b, err := m.app.Status.Board(ctx, domain)
 		if err != nil {
@@ -93,6 +101,23 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			return
 		}
 		m.collectDomain(ch, domain, b)
+		m.collectStage(ctx, ch, domain)
+	}
+}
+
+// collectStage tells which stage a domain is in. What DNS told last counts: nobody is asked for figures.
+func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric, domain string) {
+	a, err := m.app.Finishing.Advice(ctx, admin.CommandLine(), domain, false)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.stage, err)
+		return
+	}
+	for _, s := range stage.Stages() {
+		is := 0.0
+		if s == a.Stage {
+			is = 1
+		}
+		ch <- prometheus.MustNewConstMetric(m.stage, prometheus.GaugeValue, is, domain, string(s))
 	}
 }
 
@@ -111,6 +136,13 @@ func (m *metrics) collectDomain(ch chan<- prometheus.Metric, domain string, b *a
 	gauge(m.copied, float64(b.Totals.Copied))
 	gauge(m.octets, float64(b.Totals.Octets))
 	gauge(m.quarantined, float64(b.Totals.Quarantined))
+	needing := 0
+	for _, c := range b.Causes {
+		if c.NeedsPerson {
+			needing += c.Accounts
+		}
+	}
+	gauge(m.causes, float64(needing))
 	gauge(m.newest, seconds(t.Completed))
 	gauge(m.oldest, seconds(t.Oldest))
 	gauge(m.never, float64(t.Never))

@@ -24,6 +24,7 @@ func (s *API) reportRoutes() []operation {
 		{"POST", account + "/quarantine/retry", false, s.retry},
 		{"GET", account + "/quarantine/{message}/header", false, s.header},
 		{"POST", account + "/folders/{folder}/decide", false, s.decideFolder},
+		{"POST", account + "/mailbox/decide", false, s.decideMailbox},
 	}
 }
 
@@ -182,4 +183,22 @@ func (s *API) header(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 	w.Header().Set("Content-Disposition", `attachment; filename="header.txt"`)
 	_, err = w.Write(text)
 	return request.IgnoreGone(err)
+}
+
+func (s *API) decideMailbox(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	id, err := request.AccountID(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Verdict admin.MailboxVerdict `json:"verdict"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if err := s.app.Accounts.DecideMailbox(r.Context(), who, r.PathValue("domain"), id, in.Verdict); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

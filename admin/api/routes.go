@@ -3,6 +3,7 @@ package api
 import (
 	_ "embed" // openapi.yaml
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,17 +37,22 @@ type API struct {
 	gate    *request.Gate
 	metrics *metrics
 	log     zerolog.Logger
+	paths   *http.ServeMux // knows what there is, and answers nothing
 }
 
 // New makes the API of the use cases; /metrics shows others' figures as well.
 func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string, figures ...prometheus.Collector) *API {
-	return &API{app: a, gate: g, metrics: newMetrics(a, version, figures), log: log}
+	s := &API{app: a, gate: g, metrics: newMetrics(a, g, version, figures), log: log, paths: http.NewServeMux()}
+	for _, op := range s.operations() {
+		s.paths.Handle(op.method+" "+apiPrefix+op.path, http.NotFoundHandler())
+	}
+	return s
 }
 
 // Routes are all that can be asked for: the API, live events, metrics and whether all is well.
 func (s *API) Routes() []request.Route {
 	all := []request.Route{
-		{Pattern: apiPrefix + "/", Open: true, Handler: s.answer(operation{open: true, handle: unknownPath})},
+		{Pattern: apiPrefix + "/", Open: true, Handler: s.answer(operation{open: true, handle: s.unknownPath})},
 		{Pattern: "GET /events", Handler: s.answer(operation{handle: s.events})},
 		{Pattern: "GET /metrics", Handler: s.answer(operation{handle: s.showMetrics})},
 		{Pattern: "GET /healthz", Open: true, Handler: http.HandlerFunc(s.health)},
@@ -93,8 +99,23 @@ func (s *API) answer(op operation) http.Handler {
 	})
 }
 
-func unknownPath(http.ResponseWriter, *http.Request, admin.Actor) error {
-	return admin.NotFound("path")
+// unknownPath answers what no operation does: it is not there, or only other things can be done with
+// it, which Allow names (RFC 9110 section 10.2.1).
+func (s *API) unknownPath(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+	var allow []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		asked := r.Clone(r.Context())
+		asked.Method = method
+		if _, pattern := s.paths.Handler(asked); pattern != "" {
+			allow = append(allow, method)
+		}
+	}
+	if len(allow) == 0 {
+		return admin.NotFound("path")
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	return &admin.Refusal{Kind: admin.KindMethod, Code: "method_not_allowed", Args: admin.Args("allowed", strings.Join(allow, ", ")),
+		Detail: "This can't be done with what is there: only " + strings.Join(allow, ", ") + "."}
 }
 
 func showOpenAPI(w http.ResponseWriter, _ *http.Request, _ admin.Actor) error {

@@ -35,7 +35,7 @@ func RefusalOf(err error) *admin.Refusal {
 	var tooLarge *http.MaxBytesError
 	if !errors.As(err, &known) && errors.As(err, &tooLarge) {
 		return &admin.Refusal{Kind: admin.KindTooLarge, Code: "too_large", Args: admin.Args("limit", tooLarge.Limit),
-			Detail: fmt.Sprintf("That is too large: at most %d octets are taken.", tooLarge.Limit), Cause: err}
+			Detail: fmt.Sprintf("That is too large: at most %d octets (%d MiB) are taken.", tooLarge.Limit, tooLarge.Limit>>20), Cause: err}
 	}
 	return admin.AsRefusal(err)
 }
@@ -61,6 +61,8 @@ func Status(r *admin.Refusal) int {
 		return http.StatusConflict
 	case admin.KindInvalid:
 		return http.StatusUnprocessableEntity
+	case admin.KindMethod:
+		return http.StatusMethodNotAllowed
 	case admin.KindBusy:
 		return http.StatusTooManyRequests
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,6 +67,24 @@ func (s *streams) close(who admin.Actor) {
 	if s.own[who.Owner]--; s.own[who.Owner] == 0 {
 		delete(s.own, who.Owner)
 	}
+}
+
+// count is how many are open.
+func (s *streams) count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, own := range s.own {
+		n += own
+	}
+	return n
+}
+
+// Streams is how many event streams are open.
+func (g *Gate) Streams() int { return g.streams.count() }
+
+// IsStream reports whether what answers a pattern is a stream of events.
+func IsStream(pattern string) bool {
+	return pattern == "GET /events" || strings.HasSuffix(pattern, "/live")
 }
 
 // Stream is one reader's server-sent events (HTML Standard section 9.2). Every

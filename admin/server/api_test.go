@@ -113,11 +113,19 @@ func TestMetrics(t *testing.T) {
 	c := p.program("")
 	c.want(200, "GET", aDomain, nil, nil)
 	c.want(404, "GET", "/api/v1/domains/c.example", nil, nil)
+	if status, _ := c.watch("a.example"); status != 200 {
+		t.Fatalf("watching: %d", status)
+	}
 	got := c.want(200, "GET", "/metrics", nil, nil)
+	if strings.Contains(got.text, `route="/events"`) {
+		t.Error("a stream counts as a request")
+	}
 	for _, line := range []string{
 		`postferry_accounts{domain="a.example",state="complete"} 1`, `postferry_accounts{domain="a.example",state="failed"} 1`,
 		`postferry_account_problems{domain="a.example",kind="over_quota",server="new"} 1`, `postferry_passes_total{domain="a.example"} 2`,
 		`postferry_http_request_seconds_count{method="GET",route="/api/v1/domains/{domain}",status="404"} 1`, `postferry_info{version="test"} 1`,
+		`postferry_needs_person_accounts{domain="a.example"} 1`, `postferry_event_streams 1`,
+		`postferry_domain_stage{domain="a.example",stage="copying"} 1`, `postferry_domain_stage{domain="a.example",stage="safe"} 0`,
 	} {
 		if !strings.Contains(got.text, line+"\n") {
 			t.Errorf("the metrics lack %s", line)

@@ -192,6 +192,18 @@ func (f *fakeFerry) DecideFolder(_ context.Context, id store.AccountID, folder s
 	return nil
 }
 
+func (f *fakeFerry) DecideMailbox(ctx context.Context, id store.AccountID, v admin.MailboxVerdict) error {
+	f.called("mailbox %d %s", id, v)
+	a, err := f.store.AccountByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.Problem == nil || !slices.Contains(admin.MailboxVerdicts(a.Problem.Kind, a.Problem.Server), v) {
+		return admin.ErrMailboxKnown
+	}
+	return f.store.ForgetProblems(ctx, []store.AccountID{id})
+}
+
 func (f *fakeFerry) QuarantinedHeader(_ context.Context, message string) ([]byte, error) {
 	f.called("header %s", message)
 	f.mu.Lock()

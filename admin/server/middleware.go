@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -69,11 +70,29 @@ func headers(next http.Handler) http.Handler {
 // Handlers of uploads and streams set their own bounds over these.
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control, now := http.NewResponseController(w), time.Now()
+		control, now, body := http.NewResponseController(w), time.Now(), r.Body
 		_ = control.SetReadDeadline(now.Add(s.bounds.Body)) // a test's recorder has none
 		_ = control.SetWriteDeadline(now.Add(s.bounds.Answer))
 		next.ServeHTTP(w, r)
+		if o, ok := w.(*observed); ok && o.status >= http.StatusBadRequest {
+			hearOut(control, body)
+		}
 	})
+}
+
+const (
+	// hearMost and hearLong bound what is read of a body that was refused before its end.
+	hearMost = 256 << 20 // octets
+	hearLong = 10 * time.Second
+)
+
+// hearOut sends the answer and reads on what is still sent: many clients read no answer before they have
+// sent everything, and closing the connection before that would lose it.
+func hearOut(control *http.ResponseController, body io.Reader) {
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(hearLong)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, body, hearMost) // who has gone by then reads no answer
 }
 
 // logged logs requests, without their queries: these may hold a link's code.

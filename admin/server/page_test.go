@@ -133,7 +133,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "17", Reason: reason.Said("too odd"), Attempts: 2}}
 	p.changed("c.example") // it is not read anew for every look
 	got := c.do("GET", "/d/c.example?state=failed", nil)
-	shows(t, "those that need somebody", got.StatusCode, 200, got.text, "The old server (old.c.example) refuses login or password.", "Correct the password", "1 account needs you")
+	shows(t, "those that need somebody", got.StatusCode, 200, got.text, "The old server (old.c.example) refuses login or password.", "Correct the password", "1 account needs attention")
 	account := fmt.Sprintf("/d/c.example/a/%d", rows[1].ID)
 	status, _, page = c.form(account, "old_password", "right", "both", "1")
 	shows(t, "a corrected password", status, 200, page, "Saved.")

@@ -54,6 +54,7 @@ func rightsToPages() map[string]pageRights {
 		"POST /d/{domain}/lists/{list}":                form("do=take"),
 		"POST /d/{domain}/a/{account}":                 form("old_password=secret"),
 		"POST /d/{domain}/a/{account}/alias":           form("do=apart"),
+		"POST /d/{domain}/a/{account}/mailbox":         form("verdict=accept"),
 		"POST /d/{domain}/a/{account}/quarantine":      form("message=1.1.0001"),
 		"POST /d/{domain}/a/{account}/folder/{folder}": form("verdict=deleted"),
 		// How to sign in is for those who look after everything.

@@ -307,6 +307,14 @@ func (s *scene) fill() {
 		}
 		s.fillEnd(c, d, domain)
 	}
+	if strings.Contains(s.path, "/mailbox") {
+		p := &store.Problem{Kind: store.OtherMailbox, Server: store.NewSide, Advice: store.NeedsFix}
+		for _, id := range []store.AccountID{own, other} {
+			if err := s.store.SetProblem(s.t.Context(), id, p); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
 }
 
 // fillEnd prepares the end of a domain's move where that is what is asked about.
@@ -347,7 +355,9 @@ func (s *scene) state() string {
 	var out strings.Builder
 	for _, a := range accounts {
 		full, err := s.store.AccountByID(ctx, a.ID)
-		fmt.Fprintln(&out, full, full.Old.Password.Reveal(), full.New.Password.Reveal(), err)
+		problem := full.Problem
+		full.Problem = nil // its address says nothing
+		fmt.Fprintln(&out, full, problem, full.Old.Password.Reveal(), full.New.Password.Reveal(), err)
 	}
 	domains, err1 := s.store.Domains(ctx)
 	schedules, err2 := s.store.Schedules(ctx)

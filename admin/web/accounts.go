@@ -33,6 +33,7 @@ func (s *Site) accountPages() []pageRoute {
 		{"GET /d/{domain}/a/{account}", false, s.pageAccount},
 		{"POST /d/{domain}/a/{account}", false, s.formUpdateAccount},
 		{"POST /d/{domain}/a/{account}/alias", false, s.formDecideAlias},
+		{"POST /d/{domain}/a/{account}/mailbox", false, s.formDecideMailbox},
 		{"POST /d/{domain}/a/{account}/quarantine", false, s.formRetryQuarantined},
 		{"POST /d/{domain}/a/{account}/folder/{folder}", false, s.formDecideFolder},
 		{"GET /d/{domain}/a/{account}/quarantine/{message}", false, s.pageQuarantined},

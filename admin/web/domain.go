@@ -33,6 +33,7 @@ type row struct {
 type whole struct {
 	W      *words
 	D      *admin.DomainView
+	Causes []causePart
 	Chart  throughputChart
 	Run    *admin.RunView // the newest; nil if there was none
 	Served time.Time
@@ -51,6 +52,7 @@ type domainPageView struct {
 	Rows      []row
 	Query     url.Values // of the search, to be kept
 	Search    string
+	Caused    *causedView // the list is narrowed to a cause; nil if it is not
 	State     admin.AccountState
 	Sort      string
 	States    []admin.AccountState
@@ -79,8 +81,11 @@ func (s *Site) showDomainPage(v *visit, n *notice) error {
 	}
 	q := v.r.URL.Query()
 	d := domainPageView{Whole: x, Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Sort: q.Get("sort"), States: admin.AccountStates()}
-	found, err := s.app.Accounts.List(v.r.Context(), v.who, x.D.Name, admin.AccountQuery{
-		Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage})
+	query := admin.AccountQuery{Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage}
+	if d.Caused = x.causedBy(q); d.Caused != nil {
+		query.Caused = d.Caused.Caused
+	}
+	found, err := s.app.Accounts.List(v.r.Context(), v.who, x.D.Name, query)
 	if err != nil {
 		return err
 	}
@@ -138,6 +143,9 @@ func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error
 		return whole{}, err
 	}
 	x := whole{W: v.W, D: d, Chart: s.app.Status.Throughput(d.Name), Served: time.Now()}
+	if x.Causes, err = s.causes(ctx, v, d.Name); err != nil {
+		return whole{}, err
+	}
 	runs, err := s.app.Runs.List(ctx, v.who, d.Name)
 	if err == nil && len(runs) > 0 {
 		x.Run = &runs[0]
@@ -151,7 +159,8 @@ func (s *Site) formDo(v *visit) error {
 		return badForm(err)
 	}
 	sel := admin.Selection{All: v.r.PostForm.Get("all") != ""}
-	if !sel.All {
+	sel.Kind, sel.Server = store.ProblemKind(v.r.PostForm.Get("problem")), store.Side(v.r.PostForm.Get("server"))
+	if !sel.All && sel.Kind == "" {
 		ids, err := request.AccountIDs(strings.Join(v.r.PostForm["id"], ","))
 		if err != nil {
 			return err
@@ -179,7 +188,7 @@ func (s *Site) formDo(v *visit) error {
 // do does one of the things that can be done with accounts.
 func (s *Site) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
 	ctx, a, domain := v.r.Context(), s.app, v.domain()
-	if !sel.All && len(sel.Accounts) == 0 {
+	if !sel.All && sel.Kind == "" && len(sel.Accounts) == 0 {
 		return 0, "", &admin.Refusal{Kind: admin.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
 	}
 	var result *admin.Affected

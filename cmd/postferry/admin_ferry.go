@@ -262,6 +262,14 @@ func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder
 	return stopping(err)
 }
 
+func (f adminFerry) DecideMailbox(ctx context.Context, id store.AccountID, v admin.MailboxVerdict) error {
+	err := f.engine.DecideMailbox(ctx, id, syncer.MailboxVerdict(v))
+	if errors.Is(err, syncer.ErrSameMailbox) {
+		return admin.ErrMailboxKnown
+	}
+	return stopping(err)
+}
+
 // messagesOnly is a query for single messages. One without any would be for all of everybody.
 func messagesOnly(ids []string) (control.QuarantineQuery, error) {
 	if len(ids) == 0 {

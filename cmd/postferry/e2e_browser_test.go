@@ -169,7 +169,7 @@ func (m *browserMove) stopAndResume() {
 		m.t.Errorf("stopped with %d of %d messages copied", n, all)
 	}
 	m.b.Press(`#actions button[value="resume"]`)
-	m.b.Await("1 account needs you")
+	m.b.Await("1 account needs attention")
 	m.shot("needs-you")
 }
 

@@ -50,6 +50,9 @@ const asciifold = "internal/asciifold"
 // humanize writes numbers for people.
 const humanize = "internal/humanize"
 
+// tables writes what commands list.
+const tables = "internal/table"
+
 // publicnet says what may be connected to for whom.
 const publicnet = "internal/publicnet"
 
@@ -59,18 +62,19 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, spreadsheet, "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/measure", "syncer/foldertree", reasons}, middle...), // for what they report; admin/web for its words
-		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, "tenant", "directory", "stage", "lifecycle"}, middle...),
+		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
-		"admin/api":          {"admin", "admin/request", "store", "config"},
-		"admin/web":          {reasons, "admin", "admin/request", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
-		"admin/server":       {reasons, "admin", "admin/request", "admin/api", "admin/web", "stage", "lifecycle", throttle, "discover", "store", "config"},
+		"admin/api":          {"admin", "admin/request", "stage", "store", "config"},
+		"admin/web":          {reasons, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
+		"admin/server":       {reasons, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"credential":         append([]string{"upstream", publicnet}, bottom...),
 		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
-		"stage":              {"discover", "store"},                              // for the facts
+		"cause":              {"store"},
+		"stage":              {"discover", "store"}, // for the facts
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
 		"notify":             {"stage", "store", "config", publicnet, secret},
 		"wire":               nil,
@@ -88,7 +92,7 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {reasons, "tenant", "directory", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {reasons, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
 		demo:                 {demoServers, demoClouds, control, humanize, "syncer", "store"},
 		demoServers:          nil,
@@ -96,6 +100,7 @@ func allowed() map[string][]string {
 		"directory":          nil,
 		"tenant":             {"credential", "directory", "upstream", "store", "config"},
 		humanize:             nil,
+		tables:               nil,
 		"internal/layers":    nil,
 		"internal/codes":     nil,
 	}

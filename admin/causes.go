@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+
+	"postferry/cause"
+	"postferry/store"
+)
+
+// Causes says what keeps accounts of a domain from being copied, each cause once.
+func (a *Status) Causes(ctx context.Context, who Actor, domain string) ([]cause.Cause, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.boards.of(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	return b.Causes, nil
+}
+
+// troubled reports an account that something keeps from being copied. One that is tried again
+// right now still is.
+func troubled(o *store.Overview) bool {
+	return o.State == store.Active && o.Alias == 0 && o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete)
+}
+
+// causesOf gathers what keeps accounts from being copied.
+func causesOf(rows []store.Overview) []cause.Cause {
+	var g cause.Gathering
+	for i := range rows {
+		if troubled(&rows[i]) {
+			g.Add(rows[i].Login, rows[i].Problem)
+		}
+	}
+	return g.Causes()
+}
+
+// Caused says which accounts are meant by what keeps them from being copied; the zero value means any.
+type Caused struct {
+	Kind   store.ProblemKind `json:"problem,omitempty"`
+	Server store.Side        `json:"server,omitempty"` // "" for any
+}
+
+// has reports whether an account is meant.
+func (c Caused) has(o *store.Overview) bool {
+	return c.Kind == "" || o.Problem != nil && cmp.Or(o.Problem.Kind, store.Unexpected) == c.Kind && (c.Server == "" || o.Problem.Server == c.Server)
+}

@@ -1,0 +1,134 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"postferry/admin"
+	"postferry/cause"
+	"postferry/store"
+)
+
+// causePart is what keeps accounts of a domain from being copied, with what can be done about it.
+type causePart struct {
+	W      *words
+	Domain string
+	C      cause.Cause
+}
+
+// causes are those of a domain.
+func (s *Site) causes(ctx context.Context, v *visit, domain string) ([]causePart, error) {
+	all, err := s.app.Status.Causes(ctx, v.who, domain)
+	parts := make([]causePart, len(all))
+	for i := range all {
+		parts[i] = causePart{v.W, domain, all[i]}
+	}
+	return parts, err
+}
+
+// causeGroup are the causes that need a person, or those that pass by themselves.
+type causeGroup struct {
+	NeedsPerson bool
+	Accounts    int
+	Causes      []causePart
+}
+
+// Groups are the causes in these two groups; one without any is left out.
+func (x whole) Groups() (groups []causeGroup) {
+	for _, needs := range []bool{true, false} {
+		g := causeGroup{NeedsPerson: needs}
+		for _, c := range x.Causes {
+			if c.C.NeedsPerson == needs {
+				g.Accounts += c.C.Accounts
+				g.Causes = append(g.Causes, c)
+			}
+		}
+		if g.Accounts > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// Sentence says what is wrong, of several accounts in words that fit all of them.
+func (x causePart) Sentence() string {
+	if x.C.Accounts > 1 {
+		id := "cause." + string(x.C.Kind)
+		if x.C.Folder == "" && x.W.Has(id) {
+			return x.W.T(id, "Host", x.C.Host)
+		}
+	}
+	return x.W.Problem(x.problem())
+}
+
+// Advice says what helps.
+func (x causePart) Advice() string { return x.W.Advice(x.problem()) }
+
+func (x causePart) problem() *admin.ProblemView {
+	advice := store.RetryLater
+	if x.C.NeedsPerson && x.C.Retry == nil {
+		advice = store.NeedsFix
+	}
+	return &admin.ProblemView{Kind: x.C.Kind, Server: x.C.Server, Host: x.C.Host, Folder: x.C.Folder, Summary: x.C.Text, Advice: advice}
+}
+
+// Names are some of the accounts.
+func (x causePart) Names() string {
+	names := strings.Join(x.C.Logins, ", ")
+	if len(x.C.Logins) < x.C.Accounts {
+		names += ", …"
+	}
+	return names
+}
+
+// List is the address of the list of the accounts.
+func (x causePart) List() string {
+	q := url.Values{"problem": {string(x.C.Kind)}}
+	if x.C.Server != "" {
+		q.Set("server", string(x.C.Server))
+	}
+	return domainPath(x.Domain) + "?" + q.Encode() + "#accounts"
+}
+
+// Link is the page on which it is mended; "" if there is none for all of the accounts.
+func (x causePart) Link() string {
+	switch x.C.Mend {
+	case cause.Servers:
+		return domainPath(x.Domain, "servers")
+	case cause.SignIn:
+		return domainPath(x.Domain, "connect")
+	case cause.Logins:
+		if x.C.Accounts > 1 {
+			return domainPath(x.Domain, "accounts", "new")
+		}
+	}
+	return ""
+}
+
+// Retries reports whether running all of the accounts again can help.
+func (x causePart) Retries() bool { return x.C.Mend != cause.Decide && x.C.Mend != cause.Logins }
+
+// causedView is the cause that a list of accounts is narrowed to.
+type causedView struct {
+	admin.Caused
+	Sentence string
+	All      string // address of the list without it
+}
+
+// causedBy reads which cause an address asks for; nil for none.
+func (x whole) causedBy(q url.Values) *causedView {
+	c := admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))}
+	if c.Kind == "" {
+		return nil
+	}
+	v := &causedView{Caused: c, All: domainPath(x.D.Name) + "#accounts"}
+	v.Sentence = x.W.Problem(&admin.ProblemView{Kind: c.Kind, Server: c.Server, Summary: string(c.Kind)})
+	at := slices.IndexFunc(x.Causes, func(p causePart) bool { return p.C.Kind == c.Kind && cmp.Or(c.Server, p.C.Server) == p.C.Server })
+	if at >= 0 {
+		v.Sentence = x.Causes[at].Sentence()
+	}
+	return v
+}

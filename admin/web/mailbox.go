@@ -1,0 +1,32 @@
+package web
+
+import (
+	"postferry/admin"
+	"postferry/admin/request"
+)
+
+// MailboxAnswers are what a person can say of the account's mailbox; none if there is no question.
+func (x accountPageView) MailboxAnswers() []admin.MailboxVerdict {
+	if x.Problem == nil {
+		return nil
+	}
+	return admin.MailboxVerdicts(x.Problem.Kind, x.Problem.Server)
+}
+
+// formDecideMailbox takes the answer to the question whether a mailbox that isn't the one it was
+// is right.
+func (s *Site) formDecideMailbox(v *visit) error {
+	id, err := request.AccountID(v.r)
+	if err != nil {
+		return err
+	}
+	verdict := admin.MailboxVerdict(v.r.PostFormValue("verdict"))
+	if err := s.app.Accounts.DecideMailbox(v.r.Context(), v.who, v.domain(), id, verdict); err != nil {
+		n, err := v.noticeOr(err)
+		if err != nil {
+			return err
+		}
+		return s.showAccountPage(v, n)
+	}
+	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "mailbox_decided", 0))
+}
