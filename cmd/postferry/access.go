@@ -8,13 +8,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"postferry/internal/control"
+	"postferry/internal/table"
 	"postferry/store"
 )
 
@@ -166,8 +166,9 @@ again. NAME says what it is for. With --domain it is good for this domain only.
 
 func newTokenList() *cobra.Command {
 	var path string
+	var out output
 	cmd := &cobra.Command{
-		Use:     "list -c FILE",
+		Use:     "list -c FILE [-o FORM]",
 		Short:   "List the tokens, without their secrets",
 		Long:    "List shows which tokens there are, what for, and when each was last used.\n\n" + exitHelp,
 		Example: `  postferry admin token list -c /etc/postferry/config.toml`,
@@ -177,31 +178,31 @@ func newTokenList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printTokens(cmd.OutOrStdout(), reply.Tokens)
+			return printTokens(cmd.OutOrStdout(), reply.Tokens, out.wide())
 		},
 	}
 	configFlag(cmd, &path)
+	out.flags(cmd, false)
 	return cmd
 }
 
-func printTokens(w io.Writer, tokens []control.AccessToken) error {
+func printTokens(w io.Writer, tokens []control.AccessToken, wide bool) error {
 	if len(tokens) == 0 {
 		_, err := fmt.Fprintln(w, "there are no tokens")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tDOMAIN\tMADE\tBY\tLAST USED")
-	for _, t := range tokens {
+	t := table.New("ID", "NAME", "DOMAIN", "MADE", "BY", "LAST USED")
+	for _, x := range tokens {
 		domain, used := "all", "never"
-		if t.Domain != "" {
-			domain = t.Domain
+		if x.Domain != "" {
+			domain = x.Domain
 		}
-		if t.Used != nil {
-			used = t.Used.Local().Format(time.DateTime)
+		if x.Used != nil {
+			used = x.Used.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", t.ID, printable(t.Name), domain, t.Created.Local().Format(time.DateTime), printable(t.By), used)
+		t.Add(fmt.Sprint(x.ID), printable(x.Name), domain, x.Created.Local().Format(time.DateTime), printable(x.By), used)
 	}
-	return table.Flush()
+	return t.Write(w, wide)
 }
 
 func newTokenRevoke() *cobra.Command {

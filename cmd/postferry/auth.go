@@ -9,13 +9,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/internal/table"
 	"postferry/store"
 	"postferry/tenant"
 )
@@ -90,8 +90,9 @@ func (f *authFlags) backend(ctx context.Context) (control.Backend, error) {
 
 func newAuthStatus() *cobra.Command {
 	var f authFlags
+	var out output
 	cmd := &cobra.Command{
-		Use:   "status -c FILE [--json]",
+		Use:   "status -c FILE [-o FORM]",
 		Short: "Show how Postferry signs in",
 		Long:  "Show how Postferry signs in.\n\n" + authHelp,
 		Args:  cobra.NoArgs,
@@ -107,28 +108,27 @@ func newAuthStatus() *cobra.Command {
 			slices.SortStableFunc(all, func(x, y control.SignInState) int {
 				return cmp.Or(strings.Compare(x.Domain, y.Domain), -strings.Compare(string(x.Side), string(y.Side)))
 			})
-			return showSignIns(cmd.OutOrStdout(), all, f.json)
+			return showSignIns(cmd.OutOrStdout(), all, &out)
 		},
 	}
 	configFlag(cmd, &f.path)
-	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	out.flags(cmd, true)
 	return cmd
 }
 
-func showSignIns(w io.Writer, all []control.SignInState, asJSON bool) error {
-	if asJSON {
+func showSignIns(w io.Writer, all []control.SignInState, out *output) error {
+	if out.json {
 		return writeIndented(w, map[string]any{"sign_ins": all})
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DOMAIN\tSERVER\tHOST\tMETHOD\tAPPLICATION")
+	t := table.New("DOMAIN", "SERVER", "HOST", "METHOD", "APPLICATION")
 	for _, s := range all {
 		method := s.Method
 		if s.Consents > 0 {
 			method += fmt.Sprintf(" (%d agreed)", s.Consents)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(s.Domain), s.Side, printable(s.Host), method, printable(cmp.Or(s.ClientID, "-")))
+		t.Add(printable(s.Domain), string(s.Side), printable(s.Host), method, printable(cmp.Or(s.ClientID, "-")))
 	}
-	return table.Flush()
+	return t.Write(w, out.wide())
 }
 
 func writeIndented(w io.Writer, v any) error {

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"postferry/internal/control"
+	"postferry/internal/table"
 )
 
 // clientsCommand is what clients and kick call themselves in the state's lock.
@@ -27,9 +26,9 @@ and what a command of theirs is held back by.
 
 func newClients() *cobra.Command {
 	var path string
-	var asJSON bool
+	var out output
 	cmd := &cobra.Command{
-		Use:     "clients -c FILE [--json]",
+		Use:     "clients -c FILE [-o FORM]",
 		Short:   "Show which mail programs are connected",
 		Long:    clientsHelp,
 		Example: `  postferry clients -c /etc/postferry/config.toml`,
@@ -42,16 +41,16 @@ func newClients() *cobra.Command {
 			}); err != nil {
 				return err
 			}
-			if asJSON {
+			if out.json {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
 					Clients []control.ConnectedClient `json:"clients"`
 				}{clients})
 			}
-			return printClients(cmd.OutOrStdout(), clients)
+			return printClients(cmd.OutOrStdout(), clients, out.wide())
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	out.flags(cmd, true)
 	return cmd
 }
 
@@ -102,26 +101,25 @@ func withDaemon(cmd *cobra.Command, path string, do func(context.Context, contro
 }
 
 // printClients prints a table.
-func printClients(w io.Writer, clients []control.ConnectedClient) error {
+func printClients(w io.Writer, clients []control.ConnectedClient, wide bool) error {
 	if len(clients) == 0 {
 		_, err := fmt.Fprintln(w, "no mail program is connected")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "LOGIN\tPROGRAM\tADDRESS\tFOLDER\tSINCE\tQUIET\tHELD BY")
+	t := table.New("LOGIN", "PROGRAM", "ADDRESS", "FOLDER", "FOR", "QUIET", "HELD BY")
 	for _, c := range clients {
 		address := c.Address
 		if !c.TLS {
 			address += " (no TLS)"
 		}
-		cells := []string{c.Login, c.Program, address, c.Folder, c.Since.Local().Format(time.DateTime),
+		cells := []string{c.Login, c.Program, address, c.Folder, time.Since(c.Since).Round(time.Second).String(),
 			time.Duration(c.Idle * float64(time.Second)).Round(time.Second).String(), c.Held}
 		for i := range cells {
 			if cells[i] = printable(cells[i]); cells[i] == "" {
 				cells[i] = "-"
 			}
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		t.Add(cells...)
 	}
-	return t.Flush()
+	return t.Write(w, wide)
 }

@@ -47,10 +47,10 @@ var errNothingFound = &control.ExitError{Code: exitFailed, Err: errIncomplete}
 
 func newDiscover() *cobra.Command {
 	var path string
-	var asJSON bool
+	var out output
 	var private bool
 	cmd := &cobra.Command{
-		Use:   "discover [--json] [--private] [-c FILE] DOMAIN|ADDRESS",
+		Use:   "discover [-o FORM] [--private] [-c FILE] DOMAIN|ADDRESS",
 		Short: "Find a mail domain's old server",
 		Long:  discoverHelp,
 		Example: `  postferry discover example.com
@@ -71,11 +71,11 @@ func newDiscover() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showDiscovery(cmd.OutOrStdout(), report, asJSON)
+			return showDiscovery(cmd.OutOrStdout(), report, &out)
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "leave out the new servers and the listeners of this configuration `FILE`")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
+	out.flags(cmd, true)
 	cmd.Flags().BoolVar(&private, "private", false, "try addresses inside private networks, too")
 	return cmd
 }
@@ -96,14 +96,14 @@ func newFinder(ctx context.Context, path string, stderr io.Writer) (*discover.Fi
 	return discover.ForConfig(cfg), nil
 }
 
-func showDiscovery(w io.Writer, r *discover.Report, asJSON bool) error {
-	if asJSON {
+func showDiscovery(w io.Writer, r *discover.Report, out *output) error {
+	if out.json {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(r); err != nil {
 			return err
 		}
-	} else if _, err := io.WriteString(w, discoveryText(r)); err != nil {
+	} else if _, err := io.WriteString(w, discoveryText(r, out.wide())); err != nil {
 		return err
 	}
 	if r.Found == nil {

@@ -37,19 +37,12 @@ func foundReport() *discover.Report {
 }
 
 func TestDiscoveryText(t *testing.T) {
-	golden := filepath.Join("testdata", "discover.txt")
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := discoveryText(foundReport()); got != string(want) {
-		t.Errorf("got:\n%s\nwant %s:\n%s", got, golden, want)
-	}
+	golden(t, "discover.txt", []byte(discoveryText(foundReport(), false)))
 }
 
 func TestDiscoveryExitStatus(t *testing.T) {
 	var out bytes.Buffer
-	if err := showDiscovery(&out, foundReport(), true); err != nil {
+	if err := showDiscovery(&out, foundReport(), &output{json: true}); err != nil {
 		t.Fatal(err)
 	}
 	var back discover.Report
@@ -59,7 +52,7 @@ func TestDiscoveryExitStatus(t *testing.T) {
 	nothing := foundReport()
 	nothing.Found = nil
 	out.Reset()
-	if err := showDiscovery(&out, nothing, false); exitCode(err, false) != exitFailed || !errors.Is(err, errIncomplete) {
+	if err := showDiscovery(&out, nothing, &output{}); exitCode(err, false) != exitFailed || !errors.Is(err, errIncomplete) {
 		t.Errorf("nothing found: %v", err)
 	}
 	if text := out.String(); !strings.Contains(text, "Nothing found.") || strings.Contains(text, "old = ") {

@@ -5,21 +5,21 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"postferry/discover"
+	"postferry/internal/table"
 )
 
 // discoveryText is a report for a person.
-func discoveryText(r *discover.Report) string {
+func discoveryText(r *discover.Report, wide bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "What %s publishes\n", printable(r.Unicode))
 	for _, l := range r.Lookups {
 		fmt.Fprintf(&b, "  %s (%s)\n      %s\n", printable(l.Asked), took(l.Millis), printable(l.Result.Text))
 	}
 	b.WriteString("\nWhat was tried, by preference\n")
-	writeAttempts(&b, r)
+	writeAttempts(&b, r, wide)
 	fmt.Fprintf(&b, "\n%s\n", foundLine(r))
 	writeSentences(&b, r.Why, r.Notes, []discover.Message{r.MX.Message})
 	if refusedPrivate(r) {
@@ -32,10 +32,10 @@ func discoveryText(r *discover.Report) string {
 }
 
 // writeAttempts writes a line for each attempt, the chosen one marked.
-func writeAttempts(w io.Writer, r *discover.Report) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func writeAttempts(w io.Writer, r *discover.Report, wide bool) {
+	t := table.New("", "SERVER", "FROM", "TOOK", "OUTCOME")
 	for _, a := range r.Attempts {
-		mark := " "
+		mark := ""
 		if r.Found != nil && a.Number == r.Found.Attempt {
 			mark = "*"
 		}
@@ -43,10 +43,10 @@ func writeAttempts(w io.Writer, r *discover.Report) {
 		if a.Product != "" {
 			outcome += " (" + printable(a.Product) + ")"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\t%s\n", mark, printable(a.URL), sourceName(a.Source), took(a.Millis), outcome)
+		t.Add(mark, printable(a.URL), sourceName(a.Source), took(a.Millis), outcome)
 	}
 	// Errors: the writer below is memory.
-	_ = table.Flush()
+	_ = t.Write(w, wide)
 }
 
 // sourceName says where a candidate comes from.

@@ -173,7 +173,7 @@ func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 	if err != nil {
 		return err
 	}
-	c := collector{store: l.store}
+	c := collector{store: l.store, query: q}
 	if l.guide != nil {
 		c.next = l.next
 	}
@@ -187,7 +187,7 @@ func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 			c.live[x.Account] = x
 		}
 	}
-	return c.collect(ctx, accounts, q.Folders, emit)
+	return c.collect(ctx, accounts, emit)
 }
 
 // accounts returns the accounts of logins in that order, each once; all if

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"time"
 
+	"postferry/cause"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
@@ -17,25 +19,18 @@ type collector struct {
 	store store.Store
 	next  func(ctx context.Context, domains []string) ([]control.DomainNext, error) // nil for nobody who knows
 	live  map[store.AccountID]syncer.Live
+	query control.StatusQuery
 }
 
 // collect emits the totals of accounts and then each of them. The state is
 // read twice rather than kept, so that memory does not grow with the folders;
 // the totals need only what it keeps summed up.
-func (c *collector) collect(ctx context.Context, accounts []store.Account, folders bool, emit func(control.StatusRecord) error) error {
-	var totals control.StatusTotals
-	for _, a := range accounts {
-		s, err := c.summary(ctx, a)
-		if err != nil {
-			return err
-		}
-		if s.AliasOf == "" {
-			c.setLive(s, a.ID)
-		}
-		addTo(&totals, s)
+func (c *collector) collect(ctx context.Context, accounts []store.Account, emit func(control.StatusRecord) error) error {
+	totals, accounts, err := c.totals(ctx, accounts)
+	if err != nil {
+		return err
 	}
 	if c.next != nil {
-		var err error
 		if totals.Next, err = c.next(ctx, domainsOf(accounts)); err != nil {
 			return err
 		}
@@ -44,7 +39,7 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		return err
 	}
 	for _, a := range accounts {
-		s, err := c.account(ctx, a, folders)
+		s, err := c.account(ctx, a, c.query.Folders)
 		if err != nil {
 			return err
 		}
@@ -53,6 +48,30 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, folde
 		}
 	}
 	return nil
+}
+
+// totals sums up the accounts that are asked for, and returns them.
+func (c *collector) totals(ctx context.Context, accounts []store.Account) (totals control.StatusTotals, asking []store.Account, err error) {
+	var causes cause.Gathering
+	for _, a := range accounts {
+		s, err := c.summary(ctx, a)
+		if err != nil {
+			return totals, nil, err
+		}
+		if s.AliasOf == "" {
+			c.setLive(s, a.ID)
+		}
+		if !asked(c.query, s) {
+			continue
+		}
+		addTo(&totals, s)
+		if a.Problem != nil && a.State == store.Active && a.Alias == 0 {
+			causes.Add(a.Login, a.Problem)
+		}
+		asking = append(asking, a)
+	}
+	totals.Causes = causes.Causes()
+	return totals, asking, nil
 }
 
 // domainsOf are the domains of accounts, by name.
@@ -204,7 +223,7 @@ func describeProblem(p *store.Problem) *control.ProblemStatus {
 		return nil
 	}
 	return &control.ProblemStatus{
-		Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
+		Kind: cmp.Or(p.Kind, store.Unexpected), NeedsPerson: p.NeedsPerson(), Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
 		Since: p.Since, Retry: timeOrNil(p.Retry),
 	}
 }

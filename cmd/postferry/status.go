@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,14 +15,18 @@ many of them are on the new server, how many one of the servers refuses
 account from being copied, if anything.
 
 With logins on the command line it shows these accounts folder by folder.
-The first line sums everything up. Status only reads; while "postferry serve"
+It begins with the sums, and with what keeps accounts from being copied, each
+cause once with how many accounts it has. Status only reads; while "postferry serve"
 runs it asks the daemon and shows what is going on right now.
 
 With --json it prints one JSON object for programs:
 
   totals            the sums over the accounts shown:
     accounts, complete, running, problems, messages, copied, quarantined,
-    messages_per_second, bytes_per_second (of what is running), next (a list, one
+    messages_per_second, bytes_per_second (of what is running), causes (a list,
+    what keeps accounts from being copied: kind, server, host, needs_person, mend
+    (servers, logins, sign_in, room, decide, wait, again), accounts, logins (of
+    some), text, same, folder, since, retry_at), next (a list, one
     object for each domain: domain, stage, safe, next with code, args and text; see
     "postferry advise --help")
   accounts          a list, one object each:
@@ -34,7 +39,7 @@ With --json it prints one JSON object for programs:
                     seconds_left (missing while unknown)
     last_pass       null or: started, ended, complete, copied, adopted,
                     flag_changes, bytes, quarantined, error
-    last_error      null or: summary, cause, advice (retry, fix), folder,
+    last_error      null or: kind, needs_person, summary, cause, advice (retry, fix), folder,
                     since, retry_at (null: not before something changed)
     folders         with logins or --folders, one object each: folder,
                     new_name, state (planned, present, missing, deleted, skipped),
@@ -50,28 +55,37 @@ Times are RFC 3339. Fields may join; those above keep their names and meaning.
 
 func newStatus() *cobra.Command {
 	var path string
-	var asJSON bool
+	var out output
 	var query control.StatusQuery
 	cmd := &cobra.Command{
-		Use:   "status -c FILE [--json] [LOGIN...]",
+		Use:   "status -c FILE [--problems] [--state STATE] [-o FORM] [LOGIN...]",
 		Short: "Show how far each account is",
 		Long:  statusHelp,
 		Example: `  postferry status -c /etc/postferry/config.toml
   postferry status -c /etc/postferry/config.toml anna@example.com
+  postferry status -c /etc/postferry/config.toml --problems
+  postferry status -c /etc/postferry/config.toml --state failed,retrying -o wide
   postferry status -c /etc/postferry/config.toml --json | jq '.accounts[] | select(.last_error)'`,
 		RunE: func(cmd *cobra.Command, logins []string) error {
+			if err := checkStates(query.States); err != nil {
+				return err
+			}
 			query.Logins = logins
 			query.Folders = query.Folders || len(logins) > 0
-			var print statusPrinter = newStatusTable(cmd.OutOrStdout(), query.Folders)
-			if asJSON {
+			print := newStatusTable(cmd.OutOrStdout(), out.wide())
+			if out.json {
 				print = newStatusJSON(cmd.OutOrStdout())
 			}
 			return showStatus(cmd.Context(), path, query, print)
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	out.flags(cmd, true)
 	cmd.Flags().BoolVar(&query.Folders, "folders", false, "show the folders of every account")
+	cmd.Flags().BoolVar(&query.Problems, "problems", false, "show only accounts that something keeps from being copied")
+	cmd.Flags().StringSliceVar(&query.States, "state", nil, "show only accounts in this `STATE`: "+strings.Join(statusStates(), ", "))
+	// The flag is registered above, so that this can't fail.
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(statusStates(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -41,7 +41,7 @@ func TestStatusOfAlias(t *testing.T) {
 	}
 	var totals *control.StatusTotals
 	shown := map[string]*control.AccountStatus{}
-	collected := (&collector{store: st}).collect(t.Context(), accounts, true, func(r control.StatusRecord) error {
+	collected := (&collector{store: st, query: control.StatusQuery{Folders: true}}).collect(t.Context(), accounts, func(r control.StatusRecord) error {
 		if r.Totals != nil {
 			totals = r.Totals
 		} else {

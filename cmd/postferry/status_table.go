@@ -7,28 +7,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mattn/go-runewidth"
-
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/store"
 )
 
-// statusTable prints lines for people. Columns have fixed widths, so that
+// statusTable prints wide lines for people. Columns have fixed widths, so that
 // lines can be printed as they come; a longer value just pushes its line.
 type statusTable struct {
-	w       *bufio.Writer
-	folders bool
-	titled  bool
+	w      *bufio.Writer
+	titled bool
 }
 
-func newStatusTable(w io.Writer, folders bool) *statusTable {
-	return &statusTable{w: bufio.NewWriter(w), folders: folders}
+func newStatusTable(w io.Writer, wide bool) statusPrinter {
+	t := &statusTable{w: bufio.NewWriter(w)}
+	if wide {
+		return t
+	}
+	return &narrowTable{statusTable: t, told: map[string]bool{}}
 }
+
+// wideName is the width of the column of logins and folders, in cells.
+const wideName = 34
 
 // row prints the columns of a line.
 func (t *statusTable) row(name, messages, copied, refused, done, speed, last, state string) error {
-	line := fmt.Sprintf("%s %10s %10s %8s %6s %10s  %-16s  %s", pad(name, nameWidth), messages, copied, refused, done, speed, last, state)
+	line := fmt.Sprintf("%s %10s %10s %8s %6s %10s  %-16s  %s", pad(name, wideName), messages, copied, refused, done, speed, last, state)
 	_, err := fmt.Fprintln(t.w, strings.TrimRight(line, " "))
 	return err
 }
@@ -50,16 +54,24 @@ func (t *statusTable) print(r control.StatusRecord) error {
 func (t *statusTable) end() error { return t.w.Flush() }
 
 func (t *statusTable) totals(s *control.StatusTotals) error {
-	fmt.Fprintf(t.w, "%s: %d complete, %d being copied, %d with a problem; %s, %d copied",
+	_, err := fmt.Fprintln(t.w, totalsText(s))
+	for _, c := range s.Causes {
+		_, err = fmt.Fprintf(t.w, "%s (%s)\n", causeText(c), causeNames(c))
+	}
+	return err
+}
+
+// totalsText sums everything up.
+func totalsText(s *control.StatusTotals) string {
+	text := fmt.Sprintf("%s: %d complete, %d being copied, %d with a problem; %s, %d copied",
 		humanize.Count(s.Accounts, "account"), s.Complete, s.Running, s.Problems, humanize.Count(s.Messages, "message"), s.Copied)
 	if s.Quarantined > 0 {
-		fmt.Fprintf(t.w, ", %d refused (quarantined)", s.Quarantined)
+		text += fmt.Sprintf(", %d refused (quarantined)", s.Quarantined)
 	}
 	if s.MessagesPerSecond > 0 {
-		fmt.Fprintf(t.w, "; now %s, %s/s", speed(s.MessagesPerSecond), humanize.Size(uint64(s.BytesPerSecond)))
+		text += fmt.Sprintf("; now %s, %s/s", speed(s.MessagesPerSecond), humanize.Size(uint64(s.BytesPerSecond)))
 	}
-	_, err := t.w.WriteString("\n")
-	return err
+	return text
 }
 
 func (t *statusTable) account(a *control.AccountStatus) error {
@@ -89,7 +101,7 @@ func accountState(a *control.AccountStatus) string {
 		return "copying " + a.Current + ofOctets(", ", a.Bytes, a.BytesTotal, a.BytesAbout) + ", " + secondsLeft(a.SecondsLeft)
 	case a.Running:
 		return "copying"
-	case a.LastError != nil && a.LastError.Advice == store.NeedsFix:
+	case a.LastError != nil && a.LastError.NeedsPerson:
 		return "needs attention"
 	case a.LastError != nil:
 		return "waiting to try again"
@@ -166,13 +178,18 @@ func problemLine(p *control.ProblemStatus) string {
 		fmt.Fprintf(&b, " (in %s)", printable(p.Folder))
 	}
 	if p.Retry != nil {
-		layout := "15:04:05"
-		if time.Until(*p.Retry) > 12*time.Hour {
-			layout = "15:04 on 2006-01-02"
-		}
-		fmt.Fprintf(&b, "; next try at %s", p.Retry.Local().Format(layout))
+		fmt.Fprintf(&b, "; next try at %s", retryClock(*p.Retry))
 	}
 	return b.String()
+}
+
+// retryClock is when something is tried again.
+func retryClock(at time.Time) string {
+	layout := "15:04:05"
+	if time.Until(at) > 12*time.Hour {
+		layout = "15:04 on 2006-01-02"
+	}
+	return at.Local().Format(layout)
 }
 
 func lastPass(p *control.PassStatus) string {
@@ -209,14 +226,6 @@ func percent(done, total uint64, known bool) string {
 		return "100%"
 	}
 	return fmt.Sprintf("%d%%", done*100/total)
-}
-
-// nameWidth is the width of the column of logins and folders, in cells.
-const nameWidth = 34
-
-// pad makes text w cells wide, whatever its script.
-func pad(text string, w int) string {
-	return runewidth.FillRight(printable(text), w)
 }
 
 // printable replaces what could upset a terminal.

@@ -6,10 +6,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"postferry/internal/control"
+	"postferry/internal/table"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer"
@@ -85,15 +89,15 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 }
 
 // showTo collects a status with a printer.
-func showTo(t *testing.T, p statusPrinter) {
+func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
 	t.Helper()
 	st, live := statusState(t)
 	accounts, err := st.Accounts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := collector{store: st, live: live}
-	if err := c.collect(t.Context(), accounts, true, p.print); err != nil {
+	c := collector{store: st, live: live, query: query}
+	if err := c.collect(t.Context(), accounts, p.print); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.end(); err != nil {
@@ -104,21 +108,40 @@ func showTo(t *testing.T, p statusPrinter) {
 // TestStatusJSON keeps the shape that programs rely on.
 func TestStatusJSON(t *testing.T) {
 	var out bytes.Buffer
-	showTo(t, newStatusJSON(&out))
+	showTo(t, newStatusJSON(&out), control.StatusQuery{Folders: true})
 	if !json.Valid(out.Bytes()) {
 		t.Error("not JSON")
 	}
 	golden(t, "status.json", out.Bytes())
 }
 
-// TestStatusTable keeps the table people read; no terminal is upset by names.
+// TestStatusTable keeps the tables people read; no terminal is upset by names, and only what is asked
+// for wide is wider than one.
 func TestStatusTable(t *testing.T) {
-	var out bytes.Buffer
-	showTo(t, newStatusTable(&out, true))
-	if bytes.ContainsRune(out.Bytes(), '\x1b') {
-		t.Error("an escape sequence came through")
+	for _, tt := range []struct {
+		golden string
+		wide   bool
+		query  control.StatusQuery
+	}{
+		{"status.txt", false, control.StatusQuery{Folders: true}},
+		{"status_wide.txt", true, control.StatusQuery{Folders: true}},
+		{"status_problems.txt", false, control.StatusQuery{Problems: true}},
+		{"status_stopped.txt", false, control.StatusQuery{States: []string{"stopped", "waiting"}}},
+	} {
+		t.Run(tt.golden, func(t *testing.T) {
+			var out bytes.Buffer
+			showTo(t, newStatusTable(&out, tt.wide), tt.query)
+			if bytes.ContainsRune(out.Bytes(), '\x1b') {
+				t.Error("an escape sequence came through")
+			}
+			for line := range strings.SplitSeq(out.String(), "\n") {
+				if n := runewidth.StringWidth(line); !tt.wide && n > table.Width {
+					t.Errorf("%d cells: %s", n, line)
+				}
+			}
+			golden(t, tt.golden, out.Bytes())
+		})
 	}
-	golden(t, "status.txt", out.Bytes())
 }
 
 // TestStatusJSONEmpty wants an object with no accounts, too.

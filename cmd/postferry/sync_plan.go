@@ -100,7 +100,7 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 	p.longest, p.allInTurn = max(p.longest, took), p.allInTurn+took
 	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", printable(a.Login), humanize.Count(a.Copy, "message"), humanize.Size(a.Bytes), humanize.Duration(took))
 	for _, f := range a.Folders {
-		fmt.Fprintf(p.w, "  %s %10s %10s  %s\n", pad(f.Folder, nameWidth), fmt.Sprint(f.Copy), humanize.Size(f.Bytes), folderPlan(f))
+		writeLine(p.w, "  "+f.Folder, fmt.Sprintf("%10d %10s", f.Copy, humanize.Size(f.Bytes)), folderPlan(f))
 	}
 	if len(a.Subscribe) > 0 {
 		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", printable(strings.Join(a.Subscribe, ", ")))

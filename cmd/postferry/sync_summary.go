@@ -6,6 +6,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/internal/table"
 	"postferry/store"
 )
 
@@ -28,28 +29,29 @@ func summary(results []control.SyncResult) string {
 			complete++
 		}
 	}
-	const columns = "%s %8s %8s %8s %8s  %s\n"
-	fmt.Fprintf(&b, "\n"+columns, pad("ACCOUNT", nameWidth), "COPIED", "REFUSED", "SIZE", "TIME", "RESULT")
+	const columns = "%8s %8s %8s %8s"
+	b.WriteString("\n")
+	writeLine(&b, "ACCOUNT", fmt.Sprintf(columns, "COPIED", "REFUSED", "SIZE", "TIME"), "RESULT")
 	for _, r := range results {
 		if len(results) > summaryRows && r.Complete() {
 			continue
 		}
-		fmt.Fprintf(&b, columns, pad(r.Login, nameWidth), fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
-			humanize.Size(r.Pass.Bytes), humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started)), verdict(r))
+		writeLine(&b, r.Login, fmt.Sprintf(columns, fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
+			humanize.Size(r.Pass.Bytes), humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started))), verdict(r))
 		if r.Problem != nil {
-			fmt.Fprintf(&b, "    %s\n", problemLine(describeProblem(r.Problem)))
+			writeBelow(&b, problemLine(describeProblem(r.Problem)))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",
+	sums := fmt.Sprintf("%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",
 		humanize.Count(len(results), "account"), complete, len(results)-complete,
 		humanize.Count(total.Copied, "message"), humanize.Size(total.Bytes), total.Quarantined)
 	if total.Adopted > 0 {
-		fmt.Fprintf(&b, ", %d found on the new server already", total.Adopted)
+		sums += fmt.Sprintf(", %d found on the new server already", total.Adopted)
 	}
 	if total.FlagChanges > 0 {
-		fmt.Fprintf(&b, ", %s carried over", humanize.Count(total.FlagChanges, "flag change"))
+		sums += fmt.Sprintf(", %s carried over", humanize.Count(total.FlagChanges, "flag change"))
 	}
-	b.WriteString("\n")
+	b.WriteString("\n" + table.Wrap(sums, 0) + "\n")
 	if total.Quarantined > 0 {
 		b.WriteString("Why messages were refused: postferry quarantine list -c FILE\n")
 	}

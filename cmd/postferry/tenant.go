@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ import (
 	"postferry/directory"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/internal/table"
 	"postferry/store"
 	"postferry/tenant"
 )
@@ -50,6 +50,7 @@ are told, and nothing is imported.
 // tenantOptions are what is asked for.
 type tenantOptions struct {
 	authFlags
+	out        output
 	filter     directory.Filter
 	kinds      []string
 	everywhere bool
@@ -73,7 +74,7 @@ func newTenant() *cobra.Command {
 	}
 	configFlag(cmd, &o.path)
 	flags := cmd.Flags()
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	o.out.flags(cmd, true)
 	flags.BoolVar(&o.take, "import", false, "make accounts of them")
 	flags.StringVar(&o.filter.Search, "search", "", "only those with `TEXT` in an address or the name")
 	flags.StringSliceVar(&o.kinds, "kind", []string{"user", "shared"}, "what they are for: user, shared, room, equipment, other, all")
@@ -143,7 +144,7 @@ func (o *tenantOptions) run(ctx context.Context, w io.Writer, domain string) (er
 	}
 	moves, clashes := o.rule.Map(o.filter.Choose(all))
 	if !o.take {
-		return showMailboxes(w, len(all), moves, clashes, o.json)
+		return showMailboxes(w, len(all), moves, clashes, &o.out)
 	}
 	if len(clashes) > 0 {
 		return usageError(&tenant.ClashError{Clashes: clashes})
@@ -176,16 +177,15 @@ func accountsOfLines(cfg *config.Config, lines []config.AccountLine) ([]store.Ac
 	return accounts, nil
 }
 
-func showMailboxes(w io.Writer, all int, moves []directory.Move, clashes []directory.Clash, asJSON bool) error {
-	if asJSON {
+func showMailboxes(w io.Writer, all int, moves []directory.Move, clashes []directory.Clash, out *output) error {
+	if out.json {
 		return writeIndented(w, map[string]any{"listed": all, "mailboxes": append([]directory.Move{}, moves...), "clashes": append([]directory.Clash{}, clashes...)})
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MAILBOX\tKIND\tNEW LOGIN\tNAME\tOTHER ADDRESSES")
+	t := table.New("MAILBOX", "KIND", "NEW LOGIN", "NAME", "OTHER ADDRESSES")
 	for _, m := range moves {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(m.Address), kindText(m.Mailbox), printable(m.New), printable(m.Name), printable(someOf(m.Aliases)))
+		t.Add(printable(m.Address), kindText(m.Mailbox), printable(m.New), printable(m.Name), printable(someOf(m.Aliases)))
 	}
-	if err := table.Flush(); err != nil {
+	if err := t.Write(w, out.wide()); err != nil {
 		return err
 	}
 	for _, c := range clashes {

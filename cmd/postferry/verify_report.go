@@ -80,7 +80,7 @@ func (r *verifyReport) account(a *verify.Account) {
 	for _, severity := range []verify.Severity{verify.Damage, verify.Doubtful} {
 		lines := r.found[a.Login][severity]
 		for _, line := range lines {
-			fmt.Fprintf(r.w, "    %s\n", line)
+			writeBelow(r.w, line)
 		}
 		if n := total(a.Found, severity); n > uint64(len(lines)) {
 			fmt.Fprintf(r.w, "    and %d more that are %s (--csv or --json exports all)\n", n-uint64(len(lines)), severity)
@@ -93,8 +93,7 @@ func (r *verifyReport) account(a *verify.Account) {
 }
 
 func (r *verifyReport) row(name, folders, old, new, same, result string) {
-	line := fmt.Sprintf("%s %8s %10s %10s %10s  %s", pad(name, nameWidth), folders, old, new, same, result)
-	fmt.Fprintln(r.w, strings.TrimRight(line, " "))
+	writeLine(r.w, name, fmt.Sprintf("%7s %9s %9s %9s", folders, old, new, same), result)
 }
 
 // end prints the sums.

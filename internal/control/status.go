@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"postferry/cause"
 	"postferry/report/reason"
 	"postferry/stage"
 	"postferry/store"
@@ -12,6 +13,9 @@ import (
 type StatusQuery struct {
 	Logins  []string `json:"logins,omitempty"` // all accounts if empty
 	Folders bool     `json:"folders"`          // with each account's folders
+	// Problems asks for accounts that have one, States for those in one of these states.
+	Problems bool     `json:"problems,omitempty"`
+	States   []string `json:"states,omitempty"`
 }
 
 // StatusRecord is one line of a status on its way: exactly one field is set.
@@ -36,6 +40,8 @@ type StatusTotals struct {
 	// being worked on right now.
 	MessagesPerSecond float64 `json:"messages_per_second"`
 	BytesPerSecond    float64 `json:"bytes_per_second"`
+	// Causes say what keeps accounts from being copied, each once.
+	Causes []cause.Cause `json:"causes,omitempty"`
 	// Next says for each domain how far its move is and what to do next.
 	Next []DomainNext `json:"next,omitempty"`
 }
@@ -105,10 +111,12 @@ type PassStatus struct {
 
 // ProblemStatus is an error with both its voices.
 type ProblemStatus struct {
-	Summary string       `json:"summary"`
-	Cause   string       `json:"cause"`
-	Advice  store.Advice `json:"advice"`
-	Folder  string       `json:"folder,omitempty"`
-	Since   time.Time    `json:"since"`
-	Retry   *time.Time   `json:"retry_at"`
+	Kind        store.ProblemKind `json:"kind"`
+	NeedsPerson bool              `json:"needs_person"` // it does not pass by itself
+	Summary     string            `json:"summary"`
+	Cause       string            `json:"cause"`
+	Advice      store.Advice      `json:"advice"`
+	Folder      string            `json:"folder,omitempty"`
+	Since       time.Time         `json:"since"`
+	Retry       *time.Time        `json:"retry_at"`
 }
