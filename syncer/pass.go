@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"postferry/store"
@@ -48,7 +47,7 @@ type passRun struct {
 	tree    bool // the trees have been looked at
 	queue   []*tracked
 	// reserved are the folders that pairs are to pull after those they are at.
-	reserved map[*session.Pair]*tracked
+	reserved map[*session.Pair][]*tracked
 	pulling  int  // folders being pulled for it
 	counted  bool // what lies in views only has been looked for
 	counting bool // it is being looked for
@@ -97,7 +96,7 @@ func (a *account) beginPass(o passOptions) <-chan passResult {
 }
 
 func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair]*tracked{},
+	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair][]*tracked{},
 		doubts: doubts{unclear: map[*tracked]error{}},
 		ended:  ended{through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}}
 	if o.fresh {
@@ -167,7 +166,7 @@ func (a *account) nextPassStep() {
 			a.openAhead()
 			a.startTree(a.backs[0], false)
 		}
-	case !p.yielded && !p.stopped && len(p.queue) > 0:
+	case !p.yielded && !p.stopped && p.waits(a.busy):
 		a.nextFolders(p)
 	case p.counting:
 	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
@@ -188,44 +187,6 @@ func (a *account) nextPassStep() {
 	case a.contended():
 		a.endIdle(a.backs)
 	}
-}
-
-// nextFolders pulls the first folders of the queue that no visit is pulling. One that has
-// been asked for ahead goes to the pair that did, whichever else is idle.
-func (a *account) nextFolders(p *passRun) {
-	for i, l := range a.backs {
-		if a.mayPull(i) && l.Prefetched != nil { // its job's, as long as it has one
-			a.pullNext(p, l, p.preparedInQueue(l, a.visits))
-		}
-	}
-	for i, l := range a.backs {
-		if a.mayPull(i) {
-			a.pullNext(p, l, p.nextInQueue(a.visits))
-		}
-	}
-}
-
-// pullNext pulls the folder at that place in the queue; -1 for none.
-func (a *account) pullNext(p *passRun, l *session.Pair, at int) {
-	if at < 0 {
-		return
-	}
-	f := p.queue[at]
-	p.queue = slices.Delete(p.queue, at, at+1)
-	p.pulling++
-	a.startPull(l, f, false, a.passPulled)
-}
-
-// mayPull tells whether a pull may begin on one of the pairs for passes: those behind
-// the first are for servers with room to spare, and one connection is kept for visits.
-func (s *pairSet) mayPull(i int) bool {
-	return s.mayUse(s.backs[i]) && s.roomFor(i)
-}
-
-func (s *pairSet) roomFor(i int) bool { return i == 0 || s.roomy() && i <= s.lanesAllowed()-2 }
-
-func (s *pairSet) roomy() bool {
-	return s.front.Old.End.Pool.Roomy() && s.front.New.End.Pool.Roomy()
 }
 
 // passTree goes on with a pass once the trees have been looked at.
@@ -357,7 +318,9 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		return // the account is winding up
 	}
 	p.pulling--
-	p.unreserve(done.Pair)
+	if !a.busy[done.Pair] && !done.Pair.Ahead.Any() {
+		p.unreserve(done.Pair)
+	}
 	switch {
 	case err == nil:
 		p.unwell = 0
@@ -367,7 +330,10 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 	case session.Interrupted(a.work, err):
 		p.yielded = true
 	case errors.Is(err, session.ErrYield):
-		p.queue = append([]*tracked{f}, p.queue...)
+		p.putBack(f)
+	case errors.Is(err, transfer.ErrUnanswered):
+		f.alone = true
+		p.putBack(f)
 	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
 		a.newGone(f, done, err)
 	case session.StopsAccount(err, p.unwell):

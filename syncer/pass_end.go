@@ -148,6 +148,10 @@ func (a *account) count(p *transfer.Pull, err error) {
 		a.pass.stats.Add(p.Done.Stats())
 	}
 	if err != nil && !errors.Is(err, session.ErrYield) && !session.Interrupted(a.work, err) {
-		p.Log.Warn().Err(err).Bool("visit", p.Visit).Msg("pull ended early")
+		event := p.Log.Warn()
+		if errors.Is(err, transfer.ErrUnanswered) { // that is what happens when a connection breaks, or an original is needed again
+			event = p.Log.Debug()
+		}
+		event.Err(err).Bool("visit", p.Visit).Msg("pull ended early")
 	}
 }

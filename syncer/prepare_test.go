@@ -22,7 +22,12 @@ import (
 // connections.
 func prepareRig(t *testing.T, folders ...string) *rig {
 	t.Helper()
-	r := newRig(t)
+	return prepareRigIn(t, t.TempDir(), folders...)
+}
+
+func prepareRigIn(t *testing.T, dir string, folders ...string) *rig {
+	t.Helper()
+	r := newRigIn(t, dir)
 	r.cfg.Domains[0].Account.Connections = 2 // one is for visits
 	for i, name := range append([]string{"INBOX"}, folders...) {
 		if name != "INBOX" {
@@ -67,7 +72,7 @@ func TestNextFolderIsAskedForAhead(t *testing.T) {
 		case "+APPEND":
 			opened++
 		case "+WAIT":
-			if got := r.pair.old.count("EXAMINE"); opened < 4 && got != opened+1 {
+			if got := r.pair.old.count("EXAMINE"); opened < 4 && got < opened+1 {
 				t.Errorf("with the messages of %d folders sent, %d were opened", opened, got)
 			}
 			asked++
@@ -87,7 +92,7 @@ func TestNextFolderIsAskedForAhead(t *testing.T) {
 	r.same("INBOX", "A", "B", "C")
 }
 
-// A folder that needs its session once more gets another one, once.
+// A folder that needs the session once more that it has given away is pulled again, once.
 func TestAskedForAheadInVain(t *testing.T) {
 	r := prepareRig(t, "A", "B", "C", "D")
 	r.cfg.Sync.Memory = 64 << 20
@@ -109,7 +114,7 @@ func TestAskedForAheadInVain(t *testing.T) {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}
-	if n := r.pair.old.attempts(); n != 2 {
+	if n := r.pair.old.attempts(); n != 1 {
 		t.Errorf("%d connections to the old server", n)
 	}
 }
@@ -134,15 +139,17 @@ func TestAskedForAheadAndChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := prepareRig(t, "A", "B")
 			waiting, done := make(chan struct{}), make(chan struct{})
-			first := true
-			r.pair.new.fail(func(step string) error {
-				if step != "+WAIT" || !first {
+			opened := 0
+			r.pair.old.fail(func(step string) error {
+				if step != "+EXAMINE" {
 					return nil
 				}
-				first = false
+				if opened++; opened != 2 { // the second one is asked for ahead
+					return nil
+				}
 				close(waiting)
-				r.pair.new.mu.Unlock()
-				defer r.pair.new.mu.Lock()
+				r.pair.old.mu.Unlock()
+				defer r.pair.old.mu.Lock()
 				select {
 				case <-done:
 					return nil

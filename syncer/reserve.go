@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -23,7 +24,7 @@ func (a *account) comingOn(l *session.Pair) transfer.NextFunc {
 func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, ok bool) {
 	p := a.pass
 	i := slices.Index(a.backs, l)
-	if p == nil || p.yielded || p.stopped || p.reserved[l] != nil || i < 0 || l == a.visitPair() || !a.front.Traits().Pipelining || !a.roomFor(i) {
+	if p == nil || p.yielded || p.stopped || len(p.reserved[l]) > len(p.queue)/(2*a.lanesOfPasses()) || i < 0 || l == a.visitPair() || !a.front.Traits().Pipelining || !a.roomFor(i) {
 		return n, false
 	}
 	at := p.nextInQueue(a.visits)
@@ -32,17 +33,24 @@ func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, 
 	}
 	f := p.queue[at]
 	p.queue = slices.Delete(p.queue, at, at+1)
-	p.reserved[l] = f
-	return session.NextFolder{Folder: f.Folder, List: recovery.FirstWindow(f.Checkpoint), Early: a.askEarly(f, limited)}, true
+	p.reserved[l] = append(p.reserved[l], f)
+	n = session.NextFolder{Folder: f.Folder, List: recovery.FirstWindow(f.Checkpoint), Early: a.askEarly(f, limited)}
+	st := a.tree.status[f.Old]
+	n.Octets = cmp.Or(st.Size, uint64(st.Messages)*unknownSize)
+	return n, true
 }
 
-// unreserve puts the folder that a pair was to pull next back to where it is picked
+// lanesOfPasses is how many pairs share a pass's folders. One sets the fewer aside, the fewer are left for the others.
+func (s *pairSet) lanesOfPasses() int { return max(1, min(len(s.backs), s.lanesAllowed()-1)) }
+
+// unknownSize is what a message counts for where its size isn't known. Octets.
+const unknownSize = 32 << 10
+
+// unreserve puts the folders that a pair was to pull next back to where they are picked
 // from.
 func (p *passRun) unreserve(l *session.Pair) {
-	if f := p.reserved[l]; f != nil {
-		delete(p.reserved, l)
-		p.queue = append([]*tracked{f}, p.queue...)
-	}
+	p.putBack(p.reserved[l]...)
+	delete(p.reserved, l)
 }
 
 // nextInQueue is where the first folder is that may be pulled; -1 for none.
@@ -50,9 +58,77 @@ func (p *passRun) nextInQueue(visits visitList) int {
 	return slices.IndexFunc(p.queue, func(f *tracked) bool { return f.mayPull() && !visits.has(f) })
 }
 
-// preparedInQueue is nextInQueue for the folder that the pair has prepared.
-func (p *passRun) preparedInQueue(l *session.Pair, visits visitList) int {
-	return slices.IndexFunc(p.queue, func(f *tracked) bool {
-		return f.ID == l.Prefetched.Folder.ID && f.mayPull() && !visits.has(f)
-	})
+// takeReserved is the folder that a pair is to pull next, as it has been asked for; nil if it may not be pulled
+// now. Those that were set aside before it are put back.
+func (p *passRun) takeReserved(l *session.Pair, visits visitList) *tracked {
+	mine, at := p.reserved[l], -1
+	if first := l.Ahead.First(); first != nil {
+		at = slices.IndexFunc(mine, func(f *tracked) bool { return f.ID == first.Folder.ID })
+	}
+	if at < 0 || !mine[at].mayPull() || visits.has(mine[at]) {
+		l.GiveUpPrefetched()
+		p.unreserve(l)
+		return nil
+	}
+	p.putBack(mine[:at]...)
+	if p.reserved[l] = mine[at+1:]; len(p.reserved[l]) == 0 {
+		delete(p.reserved, l)
+	}
+	return mine[at]
+}
+
+// waits tells whether folders wait for their turn: in the queue, or for a pair that has nothing to do.
+func (p *passRun) waits(busy map[*session.Pair]bool) bool {
+	for l := range p.reserved {
+		if !busy[l] {
+			return true
+		}
+	}
+	return len(p.queue) > 0
+}
+
+// putBack makes folders those that come next.
+func (p *passRun) putBack(folders ...*tracked) {
+	p.queue = slices.Concat(folders, p.queue)
+}
+
+// nextFolders pulls the first folders of the queue that no visit is pulling. One that has
+// been asked for ahead goes to the pair that did, whichever else is idle.
+func (a *account) nextFolders(p *passRun) {
+	for i, l := range a.backs {
+		if a.mayPull(i) && (l.Ahead.Any() || p.reserved[l] != nil) { // its job's, as long as it has one
+			if f := p.takeReserved(l, a.visits); f != nil {
+				p.pulling++
+				a.startPull(l, f, false, a.passPulled)
+			}
+		}
+	}
+	for i, l := range a.backs {
+		if a.mayPull(i) {
+			a.pullNext(p, l, p.nextInQueue(a.visits))
+		}
+	}
+}
+
+// pullNext pulls the folder at that place in the queue; -1 for none.
+func (a *account) pullNext(p *passRun, l *session.Pair, at int) {
+	if at < 0 {
+		return
+	}
+	f := p.queue[at]
+	p.queue = slices.Delete(p.queue, at, at+1)
+	p.pulling++
+	a.startPull(l, f, false, a.passPulled)
+}
+
+// mayPull tells whether a pull may begin on one of the pairs for passes: those behind
+// the first are for servers with room to spare, and one connection is kept for visits.
+func (s *pairSet) mayPull(i int) bool {
+	return s.mayUse(s.backs[i]) && s.roomFor(i)
+}
+
+func (s *pairSet) roomFor(i int) bool { return i == 0 || s.roomy() && i <= s.lanesAllowed()-2 }
+
+func (s *pairSet) roomy() bool {
+	return s.front.Old.End.Pool.Roomy() && s.front.New.End.Pool.Roomy()
 }

@@ -78,8 +78,13 @@ func (b *actor) do(ctx context.Context, fn func()) error {
 // for a connection's place; after is run on the account's goroutine when it
 // has ended.
 func (r *runner) start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
-	r.busy[l] = true
 	l.GiveUpPrefetched()
+	r.begin(l, yield, job, after)
+}
+
+// begin is start for a job that goes on with what has been asked for ahead.
+func (r *runner) begin(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
+	r.busy[l] = true
 	l.OldCreds, l.NewCreds, l.Yield = r.oldCreds, r.newCreds, yield
 	r.jobs.Add(1)
 	work := r.work

@@ -111,8 +111,8 @@ type OpenCall struct {
 
 // SendExamine opens a folder read-only and asks for a listing of set, unless that is
 // empty, and the headers of heads, or for the first messages with their bodies, without waiting for an answer.
-// Bodies asked for before may still be waited for; the folder that they are of is not open
-// any more, and nothing else may be asked before Wait. An error means the connection is
+// Bodies asked for before may still be waited for, and further folders be opened behind this one; the folder that
+// those bodies are of is not open any more, and nothing else may be asked before Wait. What was opened is waited for in turn. An error means the connection is
 // lost, unless it is of class Refused.
 func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int, heads imap.UIDSet, header func(m Message, header []byte) error) (*OpenCall, error) {
 	if err := s.checkName("EXAMINE", name); err != nil {

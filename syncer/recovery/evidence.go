@@ -48,7 +48,7 @@ func (f *Folder) oldContents(ctx context.Context, places []int, uid func(place i
 			set.AddNum(u)
 		}
 	}
-	if len(set) == 0 || f.Pair.Prefetched != nil { // another folder is open there
+	if len(set) == 0 || f.Pair.Ahead.Any() { // another folder is open there
 		return found, nil
 	}
 	err := readContents(ctx, f.Old, set, func(uid imap.UID, is store.Fingerprint, c message.Content) {

@@ -248,6 +248,6 @@ func (j *Job) yielded() error {
 func (j *Job) leaveHung(ctx context.Context) {
 	if slot := &j.Pair.New; slot.There && slot.Session.Hung() {
 		opened, release := slot.GiveAway()
-		j.Hung.Keep(ctx, j.Folder.ID, opened, session.HungStalls*j.Pair.Stall, release, j.Log)
+		j.Hung.Keep(ctx, []store.FolderID{j.Folder.ID}, opened, session.HungStalls*j.Pair.Stall, release, j.Log)
 	}
 }

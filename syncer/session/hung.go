@@ -35,14 +35,16 @@ type HungSessions struct {
 }
 
 // Keep waits for the end of a session beside what goes on, for as long as ctx and bound
-// allow; release gives its place back.
-func (h *HungSessions) Keep(ctx context.Context, folder store.FolderID, s Target, bound time.Duration, release func(), log zerolog.Logger) {
+// allow; release gives its place back. folders are those that it may still store messages of.
+func (h *HungSessions) Keep(ctx context.Context, folders []store.FolderID, s Target, bound time.Duration, release func(), log zerolog.Logger) {
 	ended := make(chan struct{})
 	h.mu.Lock()
 	if h.ended == nil {
 		h.ended = map[store.FolderID][]<-chan struct{}{}
 	}
-	h.ended[folder] = append(h.ended[folder], ended)
+	for _, f := range folders {
+		h.ended[f] = append(h.ended[f], ended)
+	}
 	h.mu.Unlock()
 	log.Warn().Dur("bound", bound).Msg("the new server fell silent while it was storing messages; what became of them is found out when it has hung up")
 	h.Jobs.Go(func() {

@@ -73,7 +73,7 @@ type Pair struct {
 	Logins             logins        // knows what else to log in with; nil for nothing
 	Listening          *Listening    // the account's
 	RateLimits         *RateLimits   // the account's
-	Prefetched         *Prefetched   // the folder that has been asked for ahead; nil for none
+	Ahead              Ahead         // folders that have been asked for ahead
 	Cautious           bool          // sessions broke after it had asked ahead, or had to be given up
 	Trip               time.Duration // in which the new server has answered at the quickest; 0 if unknown
 }
@@ -289,7 +289,7 @@ func (s *Slot[S]) Close(ctx context.Context) {
 
 // Drop closes both sessions at once: after an error their state is unknown.
 func (l *Pair) Drop() {
-	l.Prefetched = nil
+	l.Ahead.clear()
 	l.Old.drop()
 	l.New.drop()
 }

@@ -36,8 +36,8 @@ type Source interface {
 	Used(ctx context.Context) (uint64, error)
 	// Open opens a folder. What follows is about the folder opened last.
 	Open(ctx context.Context, name string, ahead OpenWith) (*SourceFolder, error)
-	// SendOpen is Open without waiting for an answer. Nothing else may be done before it
-	// is waited for.
+	// SendOpen is Open without waiting for an answer. Nothing but opening further folders may be done before it
+	// is waited for, and those are waited for in turn.
 	SendOpen(ctx context.Context, name string, ahead OpenWith) (OpenCall, error)
 	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	ListFlags(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error

@@ -69,7 +69,7 @@ func (w *writer) changes() *session.AlteredBodies { return &w.Pair.New.End.Pool.
 // judgeEarly finds out about odd copies before there are too many, as far as their headers
 // tell: a server that rewrites messages does so with all of them.
 func (w *writer) judgeEarly(ctx context.Context) error {
-	if len(w.odd) < oddMost || len(w.odd) <= w.weighed || w.judging || w.Pair.Prefetched != nil {
+	if len(w.odd) < oddMost || len(w.odd) <= w.weighed || w.judging || w.given() {
 		return nil
 	}
 	w.judging = true // until others have come
@@ -89,7 +89,7 @@ func (w *writer) judgeOdd(ctx context.Context) error {
 	if err := w.drain(ctx); err != nil {
 		return err
 	}
-	given := w.Pair.Prefetched != nil
+	given := w.given()
 	if !given { // the old session is still at this folder
 		if err := w.acceptSame(ctx); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 func (p *Pull) leaveHung(ctx context.Context) {
 	if slot := &p.Pair.New; slot.There && slot.Session.Hung() {
 		opened, release := slot.GiveAway()
-		p.Hung.Keep(ctx, p.Row.ID, opened, session.HungStalls*p.Pair.Stall, release, p.Log)
+		p.Hung.Keep(ctx, append(p.Outstanding.takeLost(), p.Row.ID), opened, session.HungStalls*p.Pair.Stall, release, p.Log)
 	}
 }
 

@@ -58,4 +58,8 @@ type Events struct {
 	Next   NextFunc               // tells what comes next on the pair, if anything; nil for nothing
 	// Searches are those of clients in this folder.
 	Searches SearchQueue
+	// Outstanding are the pulls before this one on the pair that the new server owes answers; nil if the
+	// pull has to wait for its own. Concluded hears of the end of one that was left to them.
+	Outstanding *Outstanding
+	Concluded   func(error)
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // A pair asks for the folder that comes next while the last messages of the present one
-// are still on their way: with a server far away that saves a round trip or two for each
-// folder. It is done only where the old session is surely not needed for the present one
+// are still on their way, and for several if they are small: with a server far away that saves a round trip
+// or two for each folder. It is done only where the old session is surely not needed for the present one
 // any more, because that is copied for the first time. Should it be needed all the same,
 // as a large message was refused, the pull begins again with new sessions.
 
@@ -33,35 +33,62 @@ func (r *reader) openNext(ctx context.Context) error {
 	if !r.preparing || r.Yielded() != nil {
 		return nil
 	}
-	n, ok := r.Next(ctx, r.limited)
-	if !ok {
-		return nil
-	}
 	r.preparing = false
-	call, err := r.Old.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: recovery.LastKnown(n.Folder.Checkpoint)})
-	if err == nil {
-		r.Pair.Prefetched = &session.Prefetched{NextFolder: n, At: time.Now(), Old: r.Pair.ListeningSource(), Opened: call}
+	for r.Pair.Ahead.Room() {
+		n, ok := r.Next(ctx, r.limited)
+		if !ok {
+			return nil
+		}
+		if sent, err := r.sendOpen(ctx, n); err != nil || !sent {
+			return err
+		}
 	}
-	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
-		return nil
-	}
-	return err
+	return nil
 }
 
-// lookAtNext asks the new server for the folder that comes next. All of the present one
+// sendOpen opens a folder behind those that were asked for before.
+func (r *reader) sendOpen(ctx context.Context, n session.NextFolder) (sent bool, err error) {
+	from := r.Old
+	if last := r.Pair.Ahead.Last(); last != nil {
+		from = last.Old
+	}
+	call, err := from.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: recovery.LastKnown(n.Folder.Checkpoint)})
+	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+		return false, nil
+	}
+	if err == nil {
+		r.Pair.Ahead.Add(&session.Prefetched{NextFolder: n, At: time.Now(), Old: r.Pair.ListeningSource(), Opened: call})
+	}
+	return err == nil, err
+}
+
+// openMore asks for more folders while the messages of the present one, of which nothing else will be
+// asked for, come in.
+func (r *reader) openMore(ctx context.Context) error {
+	if !r.Pair.Ahead.Any() {
+		return nil // it may be large: the first of its messages will tell
+	}
+	return r.openNext(ctx)
+}
+
+// given tells whether the old session is another folder's.
+func (w *writer) given() bool { return w.left || w.Pair.Ahead.Any() }
+
+// lookAtNext asks the new server for the folders that come next. All of the present one
 // has been sent.
 func (w *writer) lookAtNext(ctx context.Context) error {
-	p := w.Pair.Prefetched
-	if p == nil {
-		return nil
+	for _, p := range w.Pair.Ahead.Unasked() {
+		p.New = w.New
+		err := p.Ask(ctx)
+		if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+			p.Asked, p.Status = nil, nil
+			continue
+		}
+		if err != nil {
+			return err
+		}
 	}
-	p.New = w.New
-	err := p.Ask(ctx)
-	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
-		p.Asked, p.Status = nil, nil
-		return nil
-	}
-	return err
+	return nil
 }
 
 // openPrepared waits for the old folder that was asked for ahead. It returns false if
@@ -72,10 +99,13 @@ func (p *Pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok boo
 	}
 	p.Old = pr.Old
 	p.Selected, err = pr.Opened.Wait(ctx)
-	if upstream.ClassOf(err) == upstream.Refused {
-		return false, nil
+	if upstream.ClassOf(err) != upstream.Refused {
+		return true, err
 	}
-	return true, err
+	if p.Pair.Ahead.Any() {
+		return false, session.ErrGiven // nothing may be asked in between
+	}
+	return false, nil
 }
 
 // lookAtPrepared is lookAtNew for a folder that was asked for ahead.

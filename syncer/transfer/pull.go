@@ -75,6 +75,9 @@ type Pull struct {
 	told                     map[store.Key]toldCopy    // odd copies that the last attempt has left
 	oldTroubles, newTroubles troubles
 	Checks                   checks
+
+	writer *writer // of a pull that waits for its last answers only; nil for others
+	err    error   // what came of it
 }
 
 // Run pulls until nothing is missing. What it returned an error for goes on in
@@ -92,12 +95,14 @@ func (p *Pull) Run(ctx context.Context) error {
 		if err == nil || errors.Is(err, session.ErrYield) || session.Interrupted(ctx, err) || !worthRetrying(err) {
 			return err
 		}
+		p.Outstanding.Settle(ctx)
 		p.leaveHung(ctx)
+		p.Outstanding.Tell()
 		event := p.Log.Warn()
 		if errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind) {
 			event = p.Log.Debug()
 		}
-		if p.Pair.Prefetched != nil { // it may be the reason
+		if p.Pair.Ahead.Any() { // it may be the reason
 			p.Pair.Cautious = true
 		}
 		event.Err(err).Msg("pull interrupted, connecting again")
@@ -197,9 +202,14 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 		p.moves.WithoutStale()
 	}
 	p.limitSession()
-	if err := p.copyMissing(ctx); err != nil {
+	if err := p.copyMissing(ctx); err != nil || p.Left() {
 		return err
 	}
+	return p.afterCopying(ctx)
+}
+
+// afterCopying does what is left to do once nothing is missing.
+func (p *Pull) afterCopying(ctx context.Context) error {
 	p.Worth()
 	if err := p.StoreFlags(ctx, p.bare); err != nil {
 		return err

@@ -108,7 +108,8 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 		close(events)
 		read <- err
 	}()
-	werr := p.newWriter().run(ctx, events)
+	w := p.newWriter()
+	left, werr := w.run(ctx, events)
 	if werr != nil {
 		cancel()
 	}
@@ -117,6 +118,15 @@ func (p *Pull) copyMissing(ctx context.Context) error {
 	}
 	rerr := <-read
 	p.Base, p.Rekeyed, p.blind = r.base, r.rekeyed, r.blind
+	if left && rerr == nil {
+		p.writer = w
+		p.Outstanding.add(ctx, p)
+		return nil
+	}
+	if left {
+		w.left = false
+		werr = w.complete(ctx, nil)
+	}
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
 	if werr != nil {
 		return werr

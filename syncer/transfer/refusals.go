@@ -82,6 +82,7 @@ func (w *writer) noteRefusal(m *outgoing, r upstream.AppendResult) {
 		m.refusedBefore, m.since = true, w.accepted
 	}
 	m.foreseen, m.said, w.expect = nil, nil, 0
+	w.size.refused()
 	if r.Alone {
 		m.said = r.Err
 	}

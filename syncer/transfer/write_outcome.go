@@ -192,7 +192,7 @@ func (w *writer) prove(ctx context.Context) error {
 	if err := w.commit(ctx); err != nil {
 		return err
 	}
-	if w.Pair.Prefetched != nil {
+	if w.given() {
 		return session.ErrGiven // what is asked for on the new session would come in between
 	}
 	if err := w.LookAtNew(ctx); err != nil {

@@ -3,21 +3,15 @@ package transfer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/upstream"
 )
 
 const (
-	// A batch is closed at so many messages or octets: the new server's cost is
-	// per transaction, a refusal's cost per message in it.
-	batchMessages = 100
-	batchOctets   = 1 << 20
 	// batchLinger is how long a batch that isn't full waits for the next message.
 	batchLinger = 10 * time.Millisecond
 	// So many batches, of so many octets together, may be under way: as much as a
@@ -66,6 +60,7 @@ type writer struct {
 	readingBack
 	refusals
 	weighing
+	left bool // the next folder is under way: the old session is that one's
 }
 
 // gathering is what is to be sent next.
@@ -73,6 +68,7 @@ type gathering struct {
 	batch   events
 	octets  int64
 	batches uint64 // the number of the batch sent last
+	size    batchSize
 }
 
 // underWay is what the new server has not answered.
@@ -107,10 +103,20 @@ func (p *Pull) newWriter() *writer {
 	return w
 }
 
-// run ends when the reader has closed in and all is settled, or with the
-// first error. Outcomes known by then are committed in either case.
-func (w *writer) run(ctx context.Context, in <-chan event) error {
-	err := w.loop(ctx, in)
+// run ends when the reader has closed in and all is settled or, if left is true, only the last
+// answers are missing; or with the first error. Outcomes known by then are committed but in the second case.
+func (w *writer) run(ctx context.Context, in <-chan event) (left bool, err error) {
+	if err = w.loop(ctx, in); err == nil && w.left {
+		return true, nil
+	}
+	return false, w.complete(ctx, err)
+}
+
+// complete brings everything to its end; err is what has stopped that.
+func (w *writer) complete(ctx context.Context, err error) error {
+	if err == nil {
+		err = w.drain(ctx)
+	}
 	if err == nil {
 		err = w.mendLarge(ctx)
 	}
@@ -171,7 +177,7 @@ func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready 
 	default:
 	}
 	var late <-chan time.Time
-	if len(w.calls) > 0 || len(w.batch) > 0 {
+	if w.awaiting() || len(w.batch) > 0 {
 		t := time.NewTimer(w.lingering())
 		defer t.Stop()
 		late = t.C
@@ -187,15 +193,22 @@ func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready 
 
 // lingering is how long the next event is waited for while there is something else to do.
 func (w *writer) lingering() time.Duration {
-	if len(w.calls) == 0 {
+	first := w.Outstanding.oldest()
+	if first == nil && len(w.calls) > 0 {
+		first = &w.calls[0]
+	}
+	if first == nil {
 		return batchLinger
 	}
-	return max(batchLinger, min(time.Until(w.calls[0].sent.Add(w.Pair.Trip)), tripMost))
+	return max(batchLinger, min(time.Until(first.sent.Add(w.Pair.Trip)), tripMost))
 }
+
+// awaiting tells whether the new server owes an answer, be it about a folder before this one.
+func (w *writer) awaiting() bool { return len(w.calls) > 0 || w.Outstanding.any() }
 
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *writer) progress(ctx context.Context) error {
-	if len(w.calls) > 0 {
+	if w.awaiting() {
 		return w.settleOldest(ctx)
 	}
 	return w.flush(ctx)
@@ -211,6 +224,9 @@ func (w *writer) finishUp(ctx context.Context) error {
 	}
 	if err := w.lookAtNext(ctx); err != nil {
 		return err
+	}
+	if w.left = w.mayLeave(); w.left {
+		return nil
 	}
 	return w.drain(ctx)
 }
@@ -265,7 +281,7 @@ func (w *writer) acceptMessage(ctx context.Context, m *outgoing) error {
 
 // gather puts an event into the batch, which is sent once it is full.
 func (w *writer) gather(ctx context.Context, e event) error {
-	if w.batch = append(w.batch, e); len(w.batch) < batchMessages && w.octets < batchOctets {
+	if w.batch = append(w.batch, e); !w.size.full(len(w.batch), w.octets) {
 		return nil
 	}
 	return w.flush(ctx)
@@ -288,7 +304,7 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.calls) >= batchesAhead || len(w.calls) > 0 && w.ahead()+w.octets > octetsAhead {
+	for len(w.calls) >= batchesAhead || w.awaiting() && w.ahead()+w.Outstanding.octets()+w.octets > octetsAhead {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
@@ -300,80 +316,6 @@ func (w *writer) flush(ctx context.Context) error {
 	batch := w.batch
 	w.batch, w.octets = nil, 0
 	return w.send(ctx, batch, false)
-}
-
-// intend notes that messages are about to be sent one after the other.
-func (w *writer) intend(msgs ...*outgoing) {
-	now := time.Now()
-	w.batches++
-	for place, m := range msgs {
-		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, w.batches, uint32(place), w.New.Together()
-		w.pending.Intents = append(w.pending.Intents, m.intent)
-	}
-}
-
-// send hands messages to the new server; their intents are durable.
-func (w *writer) send(ctx context.Context, batch events, again bool) error {
-	msgs := batch.outgoing()
-	if slices.ContainsFunc(msgs, func(m *outgoing) bool { return hasKeyword(m.msg.Flags) }) {
-		if err := w.learnPermanent(ctx); err != nil {
-			w.release(msgs...)
-			return err
-		}
-	}
-	u := under{events: batch, again: again}
-	var sent []upstream.Append
-	for _, m := range msgs {
-		m.keep, _ = w.keepable(m.msg.Flags)
-		sent = append(sent, m.message())
-		m.countLines()
-		u.octets += int64(len(m.body))
-	}
-	if again {
-		w.again++
-		w.expect = 0
-	}
-	if len(sent) > 0 {
-		w.sending = msgs
-		call, err := w.New.SendAppend(ctx, w.Row.New, sent)
-		if err != nil {
-			w.release(msgs...)
-			return err
-		}
-		w.sending, u.call, u.sent = nil, call, time.Now()
-	}
-	w.calls = append(w.calls, u)
-	return w.foresee(ctx, msgs)
-}
-
-// settleOldest waits for the oldest batch under way and notes its outcomes.
-func (w *writer) settleOldest(ctx context.Context) error {
-	if len(w.calls) == 0 {
-		return nil
-	}
-	u := w.calls[0]
-	if u.look != nil {
-		w.calls = w.calls[1:]
-		return w.looked(ctx, u)
-	}
-	var results []upstream.AppendResult
-	if u.call != nil {
-		var err error
-		if results, err = u.call.Wait(ctx); err != nil {
-			return err
-		}
-		w.Pair.Answered(time.Since(u.sent))
-		w.settledAt = time.Now()
-	}
-	w.calls = w.calls[1:]
-	err := w.outcome(ctx, u.events, results)
-	if u.again {
-		w.again--
-	}
-	if err == nil {
-		w.catchUp()
-	}
-	return err
 }
 
 // commit makes the outcomes and intents gathered so far durable.

@@ -1,0 +1,146 @@
+package syncer
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream"
+)
+
+// someFolders are as many names beside INBOX.
+func someFolders(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("F%02d", i))
+	}
+	return names
+}
+
+// The new server's answers about a folder come in while folders after it are under way.
+func TestNextFolderDoesNotWaitForAnswers(t *testing.T) {
+	names := someFolders(24)
+	r := prepareRig(t, names...)
+	sent, answered, most := 0, 0, 0
+	r.pair.new.fail(func(step string) error {
+		switch step {
+		case "+APPEND":
+			sent++
+		case "+WAIT":
+			answered++
+		}
+		most = max(most, sent-answered)
+		return nil
+	})
+	r.start(false)
+	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 75 {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if most < 2 {
+		t.Errorf("no folder was sent before the answer about the one before it")
+	}
+	if n := r.pair.old.attempts(); n != 1 {
+		t.Errorf("%d connections to the old server", n)
+	}
+	r.same(append(names, "INBOX")...)
+	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 0 {
+		t.Errorf("once more: %+v, problem %+v", res.Pass, res.Problem)
+	}
+}
+
+// TestCutWhileAnswersAreOutstanding loses the connection, or the answer, at steps of a pass over folders whose
+// answers come in late. Nothing is lost, and nothing is there twice.
+func TestCutWhileAnswersAreOutstanding(t *testing.T) {
+	names := someFolders(8)
+	for _, side := range []string{"old", "new"} {
+		for n := 10; n < 90; n += 2 {
+			t.Run(fmt.Sprint(side, n), func(t *testing.T) {
+				t.Parallel()
+				r := prepareRig(t, names...)
+				r.silent = true
+				s := r.pair.old
+				if side == "new" {
+					s = r.pair.new
+				}
+				at := 0
+				s.fail(func(step string) error {
+					if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
+						return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+					}
+					return nil
+				})
+				r.start(false)
+				r.sync()
+				if res := r.sync(); !res.Pass.Complete {
+					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				r.same(append(names, "INBOX")...)
+			})
+		}
+	}
+}
+
+// What is refused in a folder whose answers come in late is dealt with as ever, and so is what was stored otherwise
+// than it was given: the originals are read in another session.
+func TestTroubleInFolderThatWasLeft(t *testing.T) {
+	names := someFolders(12)
+	bad := mail(10*5 + 1) // of F04
+	t.Run("refused", func(t *testing.T) {
+		r := prepareRig(t, names...)
+		r.pair.new.refuse = func(body []byte) error {
+			if string(body) != bad {
+				return nil
+			}
+			return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: fmt.Errorf("NO")}
+		}
+		r.start(false)
+		if res := r.sync(); res.Pass.Copied != 38 || res.Pass.Quarantined != 1 {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		if n := len(r.pair.new.bodies("F04")); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+		r.same(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "F04" })...)
+	})
+	t.Run("out of order", func(t *testing.T) {
+		r := prepareRig(t, names...)
+		gone := false
+		r.pair.new.fail(func(step string) error {
+			if b := r.pair.new.folders["F04"]; step == "+WAIT" && b != nil && len(b.messages) > 0 && !gone {
+				gone = true
+				return lostError("APPEND")
+			}
+			return nil
+		})
+		r.start(false)
+		r.sync()
+		if res := r.sync(); !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		r.same(names...)
+	})
+}
+
+// TestKilledWhileAnswersAreOutstanding kills the engine between the steps of a pass over folders whose answers come
+// in late. Nothing is lost or doubled by the next one.
+func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
+	names := someFolders(6)
+	for n := 20; n < 200; n += 4 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
+			r.silent, r.quiet = true, 3*time.Millisecond
+			r.twoPasses(killAt(moment{nth: n}))
+			r.pair.new.settle()
+			r = r.reborn(t)
+			r.twoPasses(newSteps(moment{}, nil))
+			r.start(false)
+			r.everythingOnce(append(names, "INBOX")...)
+			r.stop()
+		})
+	}
+}
