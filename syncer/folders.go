@@ -16,7 +16,8 @@ type tracked struct {
 	settled []func() // to be run when it has ended
 	holds   int      // clients' commands that no pull may begin before
 	alone   bool     // no answer about it is left for the next folder's pull to hear
-	doubted bool     // it seems to be another one on the new server than it was
+	told    transfer.Told
+	doubted bool // it seems to be another one on the new server than it was
 	// renumbered counts how often it had another UIDVALIDITY there in this run.
 	renumbered int
 	// renumberedOld and renumberedNew count how often a server had numbered it anew since the look before.

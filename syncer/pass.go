@@ -332,7 +332,6 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 	case errors.Is(err, session.ErrYield):
 		p.putBack(f)
 	case errors.Is(err, transfer.ErrUnanswered):
-		f.alone = true
 		p.putBack(f)
 	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
 		a.newGone(f, done, err)

@@ -114,7 +114,7 @@ func (a *account) newPull(l *session.Pair, f *tracked, visit bool, ended func(*t
 	if f.AllMail {
 		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
 	}
-	p.Restless = f.renumbered > renumberedMost
+	p.Told, p.Restless = f.told, f.renumbered > renumberedMost
 	id := f.ID
 	p.Newest = func() error { return a.noteNewest(f, id) }
 	j.pull, j.settle = p, a.unsettled(l, f, j.yield)
@@ -150,13 +150,15 @@ func (a *account) pullEnded(j *pullJob) {
 	f.looked = time.Now()
 	f.Checkpoint = p.Row.Checkpoint
 	switch {
+	case errors.Is(err, transfer.ErrUnanswered):
+		f.alone, f.told = true, p.LeftToJudge()
 	case errors.Is(err, transfer.ErrOldOther):
 		f.renumberedOld++
 	case errors.Is(err, transfer.ErrNewOther):
 		f.renumberedNew++
 	}
 	if err == nil {
-		f.thin, f.alone = p.Thin(), false
+		f.thin, f.alone, f.told = p.Thin(), false, nil
 	}
 	a.rows.countAgain(f, p)
 	a.rows.noteNumbers(f, p, err)

@@ -26,6 +26,7 @@ type Job struct {
 	Lasting  bool                // the new server has refused all messages of this folder for long
 	Restless bool                // the new server numbers the folder anew again and again
 	MovedMX  time.Time           // since when mail that reaches the old server is late; zero if it isn't
+	Told     Told                // odd copies that the pull before has left to be judged; nil for none
 	Looked                       // how the last look at the trees has found the folder to be numbered
 }
 

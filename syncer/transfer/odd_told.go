@@ -13,6 +13,9 @@ import (
 // A copy of unexplained size is compared with its original. Where the old session has gone on to the next folder, that is
 // done by the pull that begins again: the new server has told where the copy is, so nothing is sent once more for it.
 
+// Told are the copies that an attempt has left to be judged, by their messages.
+type Told map[store.Key]toldCopy
+
 // toldCopy is where such a copy is.
 type toldCopy struct {
 	uidValidity uint32
@@ -26,6 +29,9 @@ func (w *writer) leaveOdd() {
 		w.told[c.entry.Key] = toldCopy{w.Target.UIDValidity, c.uid, c.found.Size}
 	}
 }
+
+// LeftToJudge are the copies that the next pull of the folder has to judge.
+func (p *Pull) LeftToJudge() Told { return p.told }
 
 // judgeTold compares the copies that the last attempt has left with their originals: they are entered, or their messages
 // go to quarantine.

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -72,7 +73,7 @@ type Pull struct {
 	doubted                  map[store.Key]bool        // messages that an earlier session would not give
 	blind                    bool                      // a connection broke at a message that isn't known, as nothing had been listed
 	bare                     map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
-	told                     map[store.Key]toldCopy    // odd copies that the last attempt has left
+	told                     Told                      // odd copies that the last attempt has left
 	oldTroubles, newTroubles troubles
 	Checks                   checks
 
@@ -128,7 +129,8 @@ func (p *Pull) prepare() {
 	p.tally.job, p.tally.meter, p.tally.report = &p.Job, p.Meter, p.Report
 	p.stopping.yield, p.stopping.clock = p.Yield, p.Clock
 	p.Progress = &p.tally
-	p.doubted, p.bare, p.told = map[store.Key]bool{}, map[store.Key][]imap.Flag{}, map[store.Key]toldCopy{}
+	p.doubted, p.bare, p.told = map[store.Key]bool{}, map[store.Key][]imap.Flag{}, Told{}
+	maps.Copy(p.told, p.Told)
 }
 
 // worthRetrying tells whether new connections may help at once.

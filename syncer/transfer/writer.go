@@ -53,7 +53,7 @@ type writer struct {
 	checks      *checks
 	newTroubles *troubles
 	bare        map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
-	told        map[store.Key]toldCopy    // odd copies that the next attempt has to judge
+	told        Told                      // odd copies that the next attempt has to judge
 	gathering
 	underWay
 	entering
