@@ -1,6 +1,8 @@
 package store
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -42,4 +44,20 @@ func CheckOrder(o *Order) error {
 		return Invalid("messages about to be moved without a UIDNEXT, or the other way round")
 	}
 	return nil
+}
+
+// MovingUIDs are the UIDs of Moving.
+func (o *Order) MovingUIDs() (set imap.UIDSet) {
+	for part := range strings.SplitSeq(o.Moving, ",") {
+		first, last, isRange := strings.Cut(part, ":")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.ParseUint(first, 10, 32)
+		to, err2 := strconv.ParseUint(last, 10, 32)
+		if err == nil && err2 == nil {
+			set.AddRange(imap.UID(from), imap.UID(to))
+		}
+	}
+	return set
 }

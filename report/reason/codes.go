@@ -27,6 +27,8 @@ const (
 	Never           Code = "reason.never"             // it was never copied
 	OtherFolder     Code = "reason.other_folder"      // the new folder is another one now
 	OtherMessage    Code = "reason.other_message"     // another message is in its place
+	BetweenPlaces   Code = "reason.between_places"    // it was being moved within its folder
+	InBothPlaces    Code = "reason.in_both_places"    // likewise, and is there twice
 	OnlyInView      Code = "reason.only_in_view"      // it lies in no folder that is copied
 	Unlisted        Code = "reason.unlisted"          // the server listed fewer messages than there are
 	Counts          Code = "reason.counts"            // likewise, at the server that is named

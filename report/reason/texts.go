@@ -32,6 +32,8 @@ var texts = map[Code]text{
 	Never:           {format: "never copied"},
 	OtherFolder:     {format: "was copied, but the folder on the new server is another one now (UIDVALIDITY)"},
 	OtherMessage:    {format: "was copied, but another message is in its place"},
+	BetweenPlaces:   {format: "was being moved to the end of its folder when that was interrupted; it is settled when the account goes on"},
+	InBothPlaces:    {format: "a move to the end of the folder was interrupted; one of the two goes when the account goes on"},
 	OnlyInView:      {format: "in no folder that is copied"},
 	Unlisted:        {format: "%s: the server listed fewer messages than it says the folder has: %s of %s", names: []string{"Folder", "Listed", "Messages"}},
 	Counts:          {format: "the %s server listed %s messages and says that the folder has %s", names: []string{"Side", "Listed", "Messages"}},

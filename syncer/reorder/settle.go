@@ -3,8 +3,6 @@ package reorder
 import (
 	"context"
 	"maps"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -118,7 +116,7 @@ func (j *Job) look(ctx context.Context, was store.Order) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	moving := parseSet(was.Moving)
+	moving := was.MovingUIDs()
 	f := &found{lines: map[imap.UID]store.Key{}}
 	for _, e := range l.Entries {
 		if e.UIDValidity != was.UIDValidity || e.UID == 0 {
@@ -224,23 +222,4 @@ func wantedOf(lines []store.Entry) []message.Wanted {
 		want[i] = message.Wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}
 	}
 	return want
-}
-
-// parseSet reads what UIDSet.String has written.
-func parseSet(text string) (set imap.UIDSet) {
-	for part := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(part, ":")
-		from, err := strconv.ParseUint(first, 10, 32)
-		if err != nil {
-			continue
-		}
-		to := from
-		if isRange {
-			if to, err = strconv.ParseUint(last, 10, 32); err != nil {
-				continue
-			}
-		}
-		set.AddRange(imap.UID(from), imap.UID(to))
-	}
-	return set
 }

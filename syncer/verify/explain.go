@@ -84,6 +84,10 @@ func (p *folderPair) finding(d verdict) Finding {
 		}
 	case Unreadable:
 		f.Reason = p.unreadable(d)
+	case Doubled:
+		if p.Order.MovingUIDs().Contains(new.uid) || p.Order.Moving != "" && new.uid >= p.Order.UIDNext {
+			f.Reason = reason.Of(reason.InBothPlaces)
+		}
 	case Removed:
 		f.Reason = reason.Of(reason.Removed)
 	}
@@ -113,10 +117,14 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]re
 	if err != nil {
 		return nil, err
 	}
-	e := newExplainer(p, ledger)
+	return newExplainer(p, ledger).all(), nil
+}
+
+// all explains all verdicts of the folder.
+func (e *explainer) all() map[int32]reason.Reason {
 	reasons := make(map[int32]reason.Reason)
-	for i := range p.verdicts {
-		v := &p.verdicts[i]
+	for i := range e.verdicts {
+		v := &e.verdicts[i]
 		var why reason.Reason
 		if v.kind == Missing {
 			why = e.missing(v)
@@ -134,10 +142,10 @@ func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]re
 			reasons[v.old] = why
 		}
 	}
-	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
+	e.verdicts = slices.DeleteFunc(e.verdicts, func(v verdict) bool {
 		return v.old == nobody && e.taken[v.new]
 	})
-	return reasons, nil
+	return reasons
 }
 
 // explainer knows a folder's ledger and what lies in the folder on the new server.
@@ -194,8 +202,32 @@ func (e *explainer) missing(v *verdict) reason.Reason {
 	if _, there := slices.BinarySearch(e.present, entry.UID); there {
 		return reason.Of(reason.OtherMessage)
 	}
+	if e.moving(entry) {
+		return e.underway(v)
+	}
 	v.kind = Removed
 	return ""
+}
+
+// moving reports whether a copy is one of those that were about to be moved within the folder when
+// that was interrupted: nobody has removed it.
+func (e *explainer) moving(entry store.Entry) bool {
+	return entry.UID != 0 && entry.UIDValidity == e.Order.UIDValidity && e.Order.MovingUIDs().Contains(entry.UID)
+}
+
+// underway looks for a message that is not where it was before such a move, nor anywhere with the same
+// content: an altered copy. It has kept its INTERNALDATE (RFC 9051 section 6.4.8).
+func (e *explainer) underway(v *verdict) reason.Reason {
+	stands := session.NewUIDs(e.ledger, e.newSel.UIDValidity)
+	for _, uid := range e.present {
+		n, alone := e.alone[uid]
+		_, other := stands[uid]
+		if alone && !other && uid >= e.Order.UIDNext && !e.taken[n] && e.new[n].date == e.old[v.old].date {
+			v.kind, v.new, e.taken[n] = Altered, n, true
+			return ""
+		}
+	}
+	return reason.Of(reason.BetweenPlaces)
 }
 
 // unread finds out what is known of a message of the old server that can't be read there:
