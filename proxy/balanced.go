@@ -61,6 +61,9 @@ func (b *balanced) RemoteAddr() net.Addr { return b.remote }
 
 func (b *balanced) LocalAddr() net.Addr { return b.local }
 
+// Below is the connection with the load balancer.
+func (b *balanced) Below() net.Conn { return b.Conn }
+
 // CloseWrite sends the end of the stream.
 func (b *balanced) CloseWrite() error { return closeWriteLayer(b.Conn) }
 

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"compress/flate"
 	"context"
@@ -52,10 +51,9 @@ func (u *upload) compress(ctx context.Context) error {
 	if err := u.out.compress(tag + " OK DEFLATE is active\r\n"); err != nil {
 		return err
 	}
-	u.shrink()
 	u.raw = u.r // empty; flate reads it octet by octet and not further than it has to
-	u.window = newWindow(flate.NewReader(u.raw), bufio.NewReaderSize(nil, clientBuffer), &u.srv.readers)
-	u.r.Reset(u.src)
+	inflated := flate.NewReader(u.raw)
+	u.window = newWindow(inflated, u.lent.reader(inflated, false), u.lent)
 	return nil
 }
 

@@ -220,6 +220,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	}
 	theirClient, clientConn := pipe(t)
 	serverConn, theirServer := pipe(t)
+	clientConn, serverConn = g.srv.buffers.socket(clientConn), g.srv.buffers.socket(serverConn)
 	g.client, g.server = newPeer(t, "client", theirClient), newPeer(t, "server", theirServer)
 	ctx, stop := context.WithCancel(context.Background())
 	kill, end := context.WithCancel(context.Background())
@@ -229,7 +230,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 		defer close(g.ended)
 		defer clientConn.Close()
 		defer context.AfterFunc(kill, func() { clientConn.Close() })()
-		g.srv.relay(ctx, kill, p, in, serverConn, bufio.NewReaderSize(serverConn, serverBuffer))
+		g.srv.relay(ctx, kill, p, in, serverConn, g.srv.buffers.reader(serverConn, false))
 	}()
 	t.Cleanup(func() {
 		stop()

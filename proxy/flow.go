@@ -39,6 +39,7 @@ type flow struct {
 	mu      sync.Mutex
 	cmds    []*inFlight
 	holds   []*inFlight   // commands for which something is held
+	closed  bool          // none begins any more
 	open    string        // the raw name of the folder that is open; "" for none, as far as is known
 	hiding  atomic.Bool   // a command of the relay's own is under way
 	changed chan struct{} // capacity 1; tells the client's side to look again
@@ -46,8 +47,8 @@ type flow struct {
 
 func newFlow() flow { return flow{changed: make(chan struct{}, 1)} }
 
-// begin adds a command before any byte of it goes to the server. It waits when
-// very many are under way.
+// begin adds a command before any byte of it goes to the server; nil if none may begin any more.
+// It waits when very many are under way.
 func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight {
 	cmd := &inFlight{tag: tag, verb: verb, awaits: verb == wire.VerbIdle}
 	f.mu.Lock()
@@ -56,6 +57,9 @@ func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight 
 		f.mu.Unlock()
 		f.room(ctx)
 		f.mu.Lock()
+	}
+	if f.closed {
+		return nil
 	}
 	f.cmds = append(f.cmds, cmd)
 	return cmd
@@ -115,11 +119,13 @@ func (f *flow) chosen(cmd *inFlight, ok bool) {
 	}
 }
 
-// rests reports whether no command is under way but IDLE, which ends whenever somebody wants.
-func (f *flow) rests() bool {
+// closes reports whether no command is under way but IDLE, which ends whenever somebody wants.
+// If so none begins any more: the new server does nothing that the client would not hear of.
+func (f *flow) closes() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.done && !cmd.lost && cmd.verb != wire.VerbIdle })
+	f.closed = f.closed || !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.done && !cmd.lost && cmd.verb != wire.VerbIdle })
+	return f.closed
 }
 
 // held notes what is held for a command until it is completed, or the relay ends.

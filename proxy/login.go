@@ -187,7 +187,7 @@ func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolo
 	if err != nil {
 		return nil, err
 	}
-	dialer := &dialer{server: domain.New, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
+	dialer := &dialer{server: domain.New, buffers: &s.buffers, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
 	defer dialer.leave()
 	if !who.known {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
@@ -355,18 +355,19 @@ func same(a, b store.Secret) int {
 
 // dialer opens sessions with the new server, while it is a login's turn.
 type dialer struct {
-	server config.Server
-	stall  time.Duration
-	log    zerolog.Logger
-	client net.Addr
-	leave  func() // ends the turn
-	id     []wire.Field
-	offers *offers // what the server takes is noted in
+	server  config.Server
+	stall   time.Duration
+	log     zerolog.Logger
+	client  net.Addr
+	buffers *buffers
+	leave   func() // ends the turn
+	id      []wire.Field
+	offers  *offers // what the server takes is noted in
 }
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, in upstream.SignIn) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id, Client: d.client})
+	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id, Client: d.client, Wrap: d.buffers.socket, Buffer: smallReader})
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,9 @@ type relay struct {
 	srv    *Server
 	in     *entry
 	log    zerolog.Logger
-	client net.Conn
-	server net.Conn
-	cr, sr *bufio.Reader
+	client *side
+	server *side
+	cr, sr *bufio.Reader // until the two sides begin
 
 	out        outlet
 	flow       flow
@@ -48,10 +48,11 @@ func (s *Server) relay(ctx, kill context.Context, p *session, in *entry, server 
 	defer s.left(in)
 	defer server.Close()
 	server.SetDeadline(time.Time{})
+	client := newSide(p.conn)
 	r := &relay{
 		srv: s, in: in, log: p.log.With().Str("account", in.login).Logger(),
-		client: p.conn, server: server, cr: p.r, sr: sr,
-		out: outlet{conn: p.conn, patience: s.limits.write, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
+		client: client, server: newSide(server), cr: p.r, sr: sr,
+		out: outlet{conn: client, patience: s.limits.write, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
 	}
 	r.begin(p, in.program)
 	ctx, r.kick = context.WithCancelCause(ctx)
@@ -111,7 +112,7 @@ func (r *relay) stop(why error) {
 		word = "* BYE [UNAVAILABLE] The administrator has ended this connection\r\n"
 	}
 	r.ending.Store(&word)
-	if r.flow.rests() {
+	if r.flow.closes() {
 		r.sayBye()
 		return
 	}

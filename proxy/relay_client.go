@@ -32,13 +32,14 @@ type upload struct {
 // fromClient passes on what the client sends until it ends. Then the new server
 // is told, and what still comes is read away.
 func (r *relay) fromClient(ctx context.Context) {
-	u := upload{relay: r, window: newWindow(r.client, r.cr, &r.srv.readers)}
-	defer u.shrink()
+	u := upload{relay: r, window: newWindow(r.client, r.cr, &r.srv.buffers)}
+	r.cr = nil
+	defer u.giveBack()
 	err := u.commands(ctx)
 	var lost *serverError
 	switch {
 	case r.over.Load():
-	case errors.Is(err, errTooLong):
+	case errors.Is(err, errTooLong), errors.Is(err, errLastWord):
 		r.server.SetReadDeadline(time.Now())
 	case errors.As(err, &lost): // it may have said why
 		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
@@ -110,7 +111,9 @@ func (u *upload) verb(ctx context.Context) error {
 		return u.pass(u.begin)
 	}
 	if tag := string(u.scan.Tag()); isTag(tag) {
-		u.cmd = u.flow.begin(ctx, tag, u.scan.Verb())
+		if u.cmd = u.flow.begin(ctx, tag, u.scan.Verb()); u.cmd == nil {
+			return errLastWord
+		}
 	}
 	return nil
 }

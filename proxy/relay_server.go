@@ -23,8 +23,9 @@ type download struct {
 // fromServer passes on what the new server sends until it ends, and is the one
 // that writes to the client.
 func (r *relay) fromServer(ctx context.Context) error {
-	d := download{relay: r, window: newWindow(r.server, r.sr, &r.srv.readers)}
-	defer d.shrink()
+	d := download{relay: r, window: newWindow(r.server, r.sr, &r.srv.buffers)}
+	r.sr = nil
+	defer d.giveBack()
 	for {
 		err := d.more()
 		if err == nil {
@@ -231,7 +232,7 @@ func (d *download) send(p []byte, mid bool) error {
 	if d.noted {
 		d.noted = false
 		d.flow.settle()
-		if d.ending.Load() != nil && d.flow.rests() && d.sayBye() {
+		if d.ending.Load() != nil && d.flow.closes() && d.sayBye() {
 			return errLastWord
 		}
 	}

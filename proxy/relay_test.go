@@ -490,3 +490,20 @@ func TestInProgress(t *testing.T) {
 		}
 	}
 }
+
+// TestEndInTheMiddle: what was kept back of a command or a response when its sender leaves is passed on as
+// it came.
+func TestEndInTheMiddle(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, nil)
+	g.client.says("a1 NOOP\nb2")
+	g.server.hears("a1 NOOP\n")
+	closeWrite(g.client.Conn)
+	g.server.hears("b2")
+	g.server.hearsEnd()
+	g.server.says("a1 OK done\n* CAPABILITY X")
+	g.client.hears("a1 OK done\n")
+	closeWrite(g.server.Conn)
+	g.client.hears("* CAPABILITY X")
+	g.client.hearsEnd()
+}

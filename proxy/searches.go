@@ -88,6 +88,9 @@ func (u *upload) refresh() error {
 		return nil // what it answers could not be told from what others are answered
 	}
 	cmd := u.flow.begin(ctx, "PF"+rand.Text(), wire.VerbSearch)
+	if cmd == nil {
+		return errLastWord
+	}
 	u.flow.hide(cmd)
 	if _, err := u.server.Write([]byte(cmd.tag + " SEARCH UID 1\r\n")); err != nil {
 		return &serverError{err}

@@ -72,7 +72,7 @@ type Server struct {
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
 	door     *door
-	readers  largeReaders
+	buffers  buffers
 	present  present
 	metrics  *metrics
 }
@@ -203,6 +203,7 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 			continue
 		}
 		exhausted.over()
+		conn = s.buffers.socket(conn)
 		if s.fromBalancer(conn) {
 			wg.Go(func() { s.behindBalancer(ctx, kill, wg, conn, implicit) })
 			continue
@@ -260,7 +261,7 @@ func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *guest,
 	in.up = nil // its buffers are no longer needed
 	wg.Go(func() {
 		defer leave()
-		s.relay(ctx, kill, p, in, server, smaller(server, r))
+		s.relay(ctx, kill, p, in, server, r)
 	})
 }
 

@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	clientBuffer  = 4096  // octets read ahead of a client
 	maxLiteral    = 8192  // octets of a literal before login
 	maxCommand    = 65536 // octets of a whole command before login
 	maxID         = 32768 // octets of ID that are looked at (RFC 2971 section 3.3)
@@ -62,7 +61,7 @@ type command struct {
 func newSession(srv *Server, g *guest) *session {
 	conn := g.conn
 	s := &session{
-		srv: srv, guest: g, conn: conn, r: bufio.NewReaderSize(conn, clientBuffer),
+		srv: srv, guest: g, conn: conn, r: srv.buffers.reader(conn, false),
 		number: rand.Text()[:12],
 	}
 	s.log = srv.log.With().Stringer("remote", conn.RemoteAddr()).Str("session", s.number).Logger()

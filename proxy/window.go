@@ -5,47 +5,20 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 )
 
 // errFull: the buffer holds nothing but bytes that were to be kept together.
 var errFull = errors.New("buffer full")
 
-// Sizes of the buffers a relay reads with, in octets. Most clients are idle most
-// of the time, and the small ones are what an idle client costs. Large ones are
-// borrowed while much is coming in.
-const (
-	serverBuffer = 4096
-	largeBuffer  = 64 << 10
-	// much is a full TLS record: who sends that at once has more to send.
-	much = 16 << 10
-)
-
-// largeReaders are lent to whoever has much to read.
-type largeReaders struct{ pool sync.Pool }
-
-func (l *largeReaders) get(src io.Reader) *bufio.Reader {
-	r, ok := l.pool.Get().(*bufio.Reader)
-	if !ok {
-		return bufio.NewReaderSize(src, largeBuffer)
-	}
-	r.Reset(src)
-	return r
-}
-
-func (l *largeReaders) put(r *bufio.Reader) {
-	r.Reset(nil)
-	l.pool.Put(r)
-}
-
 // window is what has been read of one direction and not been passed on. All
 // positions count from the first byte not passed on.
 type window struct {
-	src   io.Reader     // what r reads
-	r     *bufio.Reader // small, or borrowed
-	small *bufio.Reader
-	lent  *largeReaders
-	last  int // octets of the last read into an empty buffer
+	src    io.Reader // what r reads
+	socket *socket   // below src; nil if there is none
+	r      *bufio.Reader
+	lent   *buffers
+	last   int   // octets of the last read into an empty buffer
+	failed error // what reading ahead has met
 
 	b     []byte
 	off   int  // scanned up to here
@@ -53,8 +26,12 @@ type window struct {
 	cut   bool // the beginning of that one is passed on already; begin is 0 then
 }
 
-func newWindow(src io.Reader, small *bufio.Reader, lent *largeReaders) window {
-	w := window{src: src, r: small, small: small, lent: lent}
+// newWindow makes the window of a direction. r, which may have read ahead, is its own from now on.
+func newWindow(src io.Reader, r *bufio.Reader, lent *buffers) window {
+	w := window{src: src, r: r, lent: lent}
+	if s, ok := src.(*side); ok {
+		w.socket = s.socket
+	}
 	w.sync()
 	return w
 }
@@ -68,33 +45,81 @@ func (w *window) more() error {
 	if len(w.b) == w.r.Size() {
 		return errFull
 	}
-	_, err := w.r.Peek(len(w.b) + 1)
+	err := w.peek()
+	for err == errQuiet {
+		if err = w.rest(); err == nil {
+			err = w.peek()
+		}
+	}
 	if err != nil {
 		return err
 	}
-	w.sync()
+	w.readOn()
 	if empty {
 		w.last = len(w.b)
 	}
 	return nil
 }
 
-// resize picks the buffer for the next read; nothing is buffered.
-func (w *window) resize() {
-	switch {
-	case w.r == w.small && w.last == w.small.Size():
-		w.r = w.lent.get(w.src)
-	case w.r != w.small && w.last < much:
-		w.shrink()
+// peek reads at least one more byte; errQuiet if there is none and a socket to wait for it at.
+func (w *window) peek() error {
+	if err := w.failed; err != nil {
+		w.failed = nil
+		return err
+	}
+	if w.socket != nil {
+		w.socket.eager = true
+		defer func() { w.socket.eager = false }()
+	}
+	_, err := w.r.Peek(w.r.Buffered() + 1)
+	w.sync() // it may have moved what was there, also if it fails
+	return err
+}
+
+// readOn fills a large buffer with what has come besides: TLS gives one record at a time.
+func (w *window) readOn() {
+	for w.socket != nil && w.r.Size() == largeReader && w.r.Buffered()+fullRecord <= largeReader {
+		if err := w.peek(); err != nil {
+			if err != errQuiet {
+				w.failed = err
+			}
+			return
+		}
 	}
 }
 
-// shrink gives a borrowed buffer back.
-func (w *window) shrink() {
-	if w.r != w.small {
-		w.lent.put(w.r)
-		w.r = w.small
+// rest waits for something to read. It holds no buffer meanwhile, unless something is in it.
+func (w *window) rest() error {
+	if len(w.b) > 0 {
+		return w.socket.wait()
 	}
+	w.lent.putReader(w.r)
+	w.r = nil
+	err := w.socket.wait()
+	w.r = w.lent.reader(w.src, len(w.socket.ahead) > smallReader)
+	return err
+}
+
+// resize picks the buffer for the next read; nothing is buffered.
+func (w *window) resize() {
+	switch large := w.r.Size() == largeReader; {
+	case !large && w.last == w.r.Size():
+		w.exchange(true)
+	case large && w.last < fullRecord:
+		w.exchange(false)
+	}
+}
+
+// exchange takes another reader in the place of one that has nothing buffered.
+func (w *window) exchange(large bool) {
+	w.lent.putReader(w.r)
+	w.r = w.lent.reader(w.src, large)
+}
+
+// giveBack gives the buffer back when all is over.
+func (w *window) giveBack() {
+	w.lent.putReader(w.r)
+	w.r, w.b = nil, nil
 }
 
 // sync takes in what has been read into the buffer. What it has may have moved.
@@ -114,15 +139,6 @@ func (w *window) drop(n int) {
 	w.b = w.b[n:]
 	w.off -= n
 	w.begin = max(w.begin-n, 0)
-}
-
-// smaller returns a small reader in the place of r, which reads conn, unless
-// that has read ahead.
-func smaller(conn net.Conn, r *bufio.Reader) *bufio.Reader {
-	if r.Buffered() > 0 {
-		return r
-	}
-	return bufio.NewReaderSize(conn, serverBuffer)
 }
 
 // discard reads to the end of the stream or the read deadline.

@@ -148,6 +148,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 }
 
+// Below is the connection that Options.Wrap has given.
+func (c *conn) Below() net.Conn { return c.Conn }
+
 // CloseWrite half-closes the connection, for the relay.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

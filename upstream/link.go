@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,7 +19,7 @@ import (
 // opConnect is the Op of errors before the login.
 const opConnect = "connect"
 
-// bufferSize is that of each direction. Octets.
+// bufferSize is what copying needs in each direction. Octets.
 const bufferSize = 64 << 10
 
 // link is a connection with a server, whatever is spoken over it: its bounds,
@@ -69,6 +70,9 @@ func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, 
 	if opt.Progress != nil {
 		opt.Progress()
 	}
+	if opt.Wrap != nil {
+		nc = opt.Wrap(nc)
+	}
 	return nc, nil
 }
 
@@ -91,7 +95,13 @@ func (l *link) over(c net.Conn) {
 	if l.opt.Trace != nil {
 		rw = l.opt.Trace.over(c, l.addr)
 	}
-	l.r, l.w = bufio.NewReaderSize(rw, bufferSize), bufio.NewWriterSize(rw, bufferSize)
+	if l.r == nil {
+		size := cmp.Or(l.opt.Buffer, bufferSize)
+		l.r, l.w = bufio.NewReaderSize(rw, size), bufio.NewWriterSize(rw, size)
+		return
+	}
+	l.r.Reset(rw) // both are empty
+	l.w.Reset(rw)
 }
 
 // handshake starts TLS on the connection.

@@ -28,6 +28,11 @@ type Options struct {
 	TLS *tls.Config
 	// Dial makes the connection, to addr (host:port); nil for a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Wrap puts something between the connection and the session that is made of it; nil for
+	// nothing.
+	Wrap func(net.Conn) net.Conn
+	// Buffer is the size of the buffers of each direction, in octets; 0 for what copying needs.
+	Buffer int
 	// Resolver leads names to addresses, for tests; nil for the system's.
 	Resolver *net.Resolver
 	// Progress is called whenever the server shows life (connected, greeting,
