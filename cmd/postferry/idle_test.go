@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,51 +14,6 @@ import (
 
 // idleVariable says how many clients TestIdleClients connects.
 const idleVariable = "POSTFERRY_TEST_IDLE"
-
-// lightServer is a new server that lets everybody in and knows hardly more than IDLE.
-type lightServer struct {
-	net.Listener
-	wg sync.WaitGroup
-}
-
-func startLightServer(t *testing.T, cfg *tls.Config) *lightServer {
-	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &lightServer{Listener: l}
-	s.wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.wg.Go(func() { serveLightly(conn) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); s.wg.Wait() })
-	return s
-}
-
-func serveLightly(conn net.Conn) {
-	defer conn.Close()
-	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID] ready\r\n")
-	for r := bufio.NewScanner(conn); r.Scan(); {
-		tag, rest, _ := strings.Cut(r.Text(), " ")
-		verb, _, _ := strings.Cut(strings.ToUpper(rest), " ")
-		switch verb {
-		case "IDLE":
-			fmt.Fprint(conn, "+ idling\r\n")
-		case "CAPABILITY":
-			fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID\r\n%s OK done\r\n", tag)
-		case "ID":
-			fmt.Fprintf(conn, "* ID NIL\r\n%s OK done\r\n", tag)
-		default:
-			fmt.Fprintf(conn, "%s OK done\r\n", tag)
-		}
-	}
-}
 
 // TestIdleClients connects clients that idle, with TLS on both sides, and tells what each costs the
 // daemon in memory. make relay does it with many.
@@ -75,8 +27,8 @@ func TestIdleClients(t *testing.T) {
 		}
 	}
 	ca := lab.NewCA(t)
-	server := startLightServer(t, &tls.Config{Certificates: []tls.Certificate{ca.Issue(t)}})
-	p := &pair{t: t, ca: ca, newCA: true, oldURL: "imap+insecure://127.0.0.1:1", newURL: "imaps://" + server.Addr().String(), proxy: fmt.Sprintf("max_connections = %d", 4*n)}
+	server := lab.StartLight(t, lab.LightOptions{CA: ca})
+	p := &pair{t: t, ca: ca, newCA: true, oldURL: "imap+insecure://127.0.0.1:1", newURL: server.Server().String(), proxy: fmt.Sprintf("max_connections = %d", 4*n)}
 	d := startDaemon(t, p.config())
 	idle := func(i int) {
 		k := talkTo(t, d.IMAPS(), &tls.Config{InsecureSkipVerify: true})
