@@ -21,7 +21,8 @@ func FuzzPair(f *testing.F) {
 	f.Fuzz(func(t *testing.T, up, down []byte, size byte, ferried bool) {
 		g := newRig(t, func(g *rig, in *entry) {
 			l := &g.srv.limits
-			l.linger, l.refusal, l.refresh, l.leaving = 10*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond
+			l.linger, l.refusal, l.refresh = 10*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+			l.changed, l.leaving = 20*time.Millisecond, 50*time.Millisecond
 			g.srv.cfg.Proxy.VisitWait, g.srv.cfg.Proxy.SearchWait = 20*time.Millisecond, 20*time.Millisecond
 			g.ferry.looked = true
 			if !ferried {
