@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/upstream"
 )
 
@@ -53,13 +54,22 @@ func NewMoved(cp store.Checkpoint, st upstream.Status) bool {
 		(st.UIDNext != cp.NewUIDNext || newWentBack(cp, st) != "")
 }
 
-// CheckNumbers compares the numbering of both folders with what checkpoint and ledger were
+// Numbers are how both servers number the folder's messages, beside what checkpoint and ledger were made with.
+type Numbers struct {
+	folder *Folder
+	copies *Copies
+	old    oldNumbers
+	Beyond []message.Candidate // messages that have come to the new folder since the checkpoint and that no line stands for
+	Below  []message.Candidate // others that are there, where nothing shows which messages have come since
+}
+
+// Check compares the numbering of both folders with what checkpoint and ledger were
 // made with.
-func (f *Folder) CheckNumbers(ctx context.Context) error {
-	if err := f.checkOldNumbers(ctx); err != nil {
+func (n *Numbers) Check(ctx context.Context) error {
+	if err := n.old.check(ctx); err != nil {
 		return err
 	}
-	return f.checkNewNumbers(ctx)
+	return n.checkNew(ctx)
 }
 
 // NoteNew notes in a checkpoint how far the new folder has been looked at: whatever it has

@@ -12,44 +12,44 @@ import (
 	"postferry/syncer/session"
 )
 
-// checkNewNumbers recognises the copies anew if the new folder's numbering isn't the one it was,
+// checkNew recognises the copies anew if the new folder's numbering isn't the one it was,
 // and looks at what has come there since: an earlier state of the ledger, put back from a
 // backup, does not know of copies that were made after it.
-func (f *Folder) checkNewNumbers(ctx context.Context) error {
-	f.Beyond, f.Below = nil, nil
-	if v := f.Row.Checkpoint.NewUIDValidity; v != 0 && v != f.Target.UIDValidity && !f.First() {
-		return f.lookThrough(ctx)
+func (n *Numbers) checkNew(ctx context.Context) error {
+	n.Beyond, n.Below = nil, nil
+	if v := n.folder.Row.Checkpoint.NewUIDValidity; v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First() {
+		return n.lookThrough(ctx)
 	}
-	seen := f.newWentBack()
+	seen := n.newWentBack()
 	if seen != "" {
 		// Of several nodes that are one server one may lag behind.
-		if err := session.Pause(ctx, f.Quiet); err != nil {
+		if err := session.Pause(ctx, n.folder.Quiet); err != nil {
 			return err
 		}
-		if err := f.sameNumbering(func() error { return f.LookAtNew(ctx) }); err != nil {
+		if err := n.folder.sameNumbering(func() error { return n.folder.LookAtNew(ctx) }); err != nil {
 			return err
 		}
-		seen = f.newWentBack()
+		seen = n.newWentBack()
 	}
-	if seen == "" && looked(f.Row.Checkpoint) {
-		if err := f.sampleAtLeast(ctx); err != nil {
+	if seen == "" && looked(n.folder.Row.Checkpoint) {
+		if err := n.sampleAtLeast(ctx); err != nil {
 			return err
 		}
 	}
-	if seen == "" && f.Sample != nil {
+	if seen == "" && n.folder.Sample != nil {
 		var err error
-		if seen, err = f.learnFromSample(ctx); err != nil {
+		if seen, err = n.learnFromSample(ctx); err != nil {
 			return err
 		}
 	}
 	switch {
 	case seen != "":
-		return f.recogniseNew(ctx, seen)
-	case f.unshown():
-		found, err := f.Newcomers(ctx, 1)
-		for _, c := range strangersTo(f.Ledger, f.Target.UIDValidity, found) {
-			if c.UID < f.Sample.From {
-				f.Below = append(f.Below, c)
+		return n.recogniseNew(ctx, seen)
+	case n.unshown():
+		found, err := n.copies.Newcomers(ctx, 1)
+		for _, c := range strangersTo(n.folder.Ledger, n.folder.Target.UIDValidity, found) {
+			if c.UID < n.folder.Sample.From {
+				n.Below = append(n.Below, c)
 			}
 		}
 		return err
@@ -59,39 +59,39 @@ func (f *Folder) checkNewNumbers(ctx context.Context) error {
 
 // unshown tells whether there is mail to copy and no copy that would show whether the new folder's UIDs are those that the
 // checkpoint knows: server and ledger may both have been put back, and what has a UID below it may be a copy.
-func (f *Folder) unshown() bool {
-	cp := f.Row.Checkpoint
-	return f.Sample != nil && len(f.Sample.Copies) == 0 && !f.Fleeting && !f.First() &&
-		f.Target.Messages > 0 && f.Selected.UIDNext > max(cp.UIDNext, 1)
+func (n *Numbers) unshown() bool {
+	cp := n.folder.Row.Checkpoint
+	return n.folder.Sample != nil && len(n.folder.Sample.Copies) == 0 && !n.folder.Fleeting && !n.folder.First() &&
+		n.folder.Target.Messages > 0 && n.folder.Selected.UIDNext > max(cp.UIDNext, 1)
 }
 
 // lookThrough looks at all of a folder that is numbered anew since the checkpoint: nothing tells what has come after that. Lines
 // that an interrupted pull has given UIDs since are checked as well: another message that is like one of them may be its copy.
-func (f *Folder) lookThrough(ctx context.Context) error {
+func (n *Numbers) lookThrough(ctx context.Context) error {
 	placed := map[lookOf]imap.UID{}
-	for i := range f.Ledger.Entries {
-		if e := &f.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == f.Target.UIDValidity {
+	for i := range n.folder.Ledger.Entries {
+		if e := &n.folder.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == n.folder.Target.UIDValidity {
 			placed[lookOf{e.Fingerprint, e.Size}] = e.UID
 		}
 	}
 	var err error
-	if f.Beyond, err = f.Newcomers(ctx, 1); err != nil || len(placed) == 0 {
+	if n.Beyond, err = n.copies.Newcomers(ctx, 1); err != nil || len(placed) == 0 {
 		return err
 	}
-	for _, c := range f.Beyond {
-		if uid, ok := placed[lookOf{c.Fingerprint, uint32(max(c.Size, 0))}]; ok && !f.Fleeting {
-			return f.recogniseNew(ctx, fmt.Sprintf("the copy with the UID %d may have the UID %d", uid, c.UID))
+	for _, c := range n.Beyond {
+		if uid, ok := placed[lookOf{c.Fingerprint, uint32(max(c.Size, 0))}]; ok && !n.folder.Fleeting {
+			return n.recogniseNew(ctx, fmt.Sprintf("the copy with the UID %d may have the UID %d", uid, c.UID))
 		}
 	}
 	return nil
 }
 
 // sampleAtLeast takes a sample if none was taken along with the opening although mail has come.
-func (f *Folder) sampleAtLeast(ctx context.Context) error {
-	if f.Sample != nil || f.Target.UIDNext == f.Row.Checkpoint.NewUIDNext {
+func (n *Numbers) sampleAtLeast(ctx context.Context) error {
+	if n.folder.Sample != nil || n.folder.Target.UIDNext == n.folder.Row.Checkpoint.NewUIDNext {
 		return nil
 	}
-	return f.sameNumbering(func() error { return f.LookAtNewAgain(ctx) })
+	return n.folder.sameNumbering(func() error { return n.folder.LookAtNewAgain(ctx) })
 }
 
 // sameNumbering takes another look at the new folder. If it is numbered anew by then, the pull begins again: the UIDs that the
@@ -106,13 +106,13 @@ func (f *Folder) sameNumbering(look func() error) error {
 }
 
 // newWentBack says what shows that the new folder was put back to an earlier state; "" for nothing.
-func (f *Folder) newWentBack() string {
-	if seen := newWentBack(f.Row.Checkpoint, f.Target); seen != "" || f.Target.UIDNext == 0 {
+func (n *Numbers) newWentBack() string {
+	if seen := newWentBack(n.folder.Row.Checkpoint, n.folder.Target); seen != "" || n.folder.Target.UIDNext == 0 {
 		return seen
 	}
-	for i := range f.Ledger.Entries {
-		if e := &f.Ledger.Entries[i]; e.UIDValidity == f.Target.UIDValidity && e.UID >= f.Target.UIDNext {
-			return fmt.Sprintf("UIDNEXT is %d, but a copy had the UID %d", f.Target.UIDNext, e.UID)
+	for i := range n.folder.Ledger.Entries {
+		if e := &n.folder.Ledger.Entries[i]; e.UIDValidity == n.folder.Target.UIDValidity && e.UID >= n.folder.Target.UIDNext {
+			return fmt.Sprintf("UIDNEXT is %d, but a copy had the UID %d", n.folder.Target.UIDNext, e.UID)
 		}
 	}
 	return ""
@@ -120,18 +120,18 @@ func (f *Folder) newWentBack() string {
 
 // learnFromSample says what a sample shows to be wrong with the numbering of the new folder; "" for
 // nothing.
-func (f *Folder) learnFromSample(ctx context.Context) (seen string, err error) {
-	g := f.Sample
+func (n *Numbers) learnFromSample(ctx context.Context) (seen string, err error) {
+	g := n.folder.Sample
 	switch {
 	case Fleeting(g.Sel):
-		f.Fleeting = true
+		n.folder.Fleeting = true
 		return "", nil
-	case g.Validity != f.Target.UIDValidity:
+	case g.Validity != n.folder.Target.UIDValidity:
 		return "", nil // the copies have been looked for already
-	case g.Sel.UIDValidity != f.Target.UIDValidity:
+	case g.Sel.UIDValidity != n.folder.Target.UIDValidity:
 		return "", ErrRecognised // numbered anew between the two questions
 	}
-	same, err := f.rewritten(ctx, g.Doubtful)
+	same, err := n.folder.rewritten(ctx, g.Doubtful)
 	if err != nil {
 		return "", err
 	}
@@ -140,23 +140,23 @@ func (f *Folder) learnFromSample(ctx context.Context) (seen string, err error) {
 			return fmt.Sprintf("UID %d is another message than the copy", uid), nil
 		}
 	}
-	return g.elsewhere(), f.takeBeyond(ctx, g.fresh)
+	return g.elsewhere(), n.takeBeyond(ctx, g.fresh)
 }
 
 // takeBeyond keeps of the messages that have come to the new folder those that no line of the
 // ledger stands for.
-func (f *Folder) takeBeyond(ctx context.Context, fresh []message.Candidate) error {
+func (n *Numbers) takeBeyond(ctx context.Context, fresh []message.Candidate) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	if f.Known.Before > 0 {
-		if err := f.ReadLedger(ctx); err != nil {
+	if n.folder.Known.Before > 0 {
+		if err := n.folder.ReadLedger(ctx); err != nil {
 			return err
 		}
-		f.Begin()
+		n.folder.Begin()
 	}
-	ours := session.NewUIDs(f.Ledger, f.Target.UIDValidity)
-	f.Beyond = slices.DeleteFunc(fresh, func(c message.Candidate) bool {
+	ours := session.NewUIDs(n.folder.Ledger, n.folder.Target.UIDValidity)
+	n.Beyond = slices.DeleteFunc(fresh, func(c message.Candidate) bool {
 		_, known := ours[c.UID]
 		return known
 	})
@@ -166,38 +166,38 @@ func (f *Folder) takeBeyond(ctx context.Context, fresh []message.Candidate) erro
 // recogniseNew looks for the copies in all of the new folder. One that is found elsewhere is
 // known there from now on. Those that aren't found count as removed by their user, unless the
 // server has lost them (see lostFrom): those are copied again.
-func (f *Folder) recogniseNew(ctx context.Context, seen string) error {
-	if err := f.ReadLedger(ctx); err != nil {
+func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
+	if err := n.folder.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.Begin()
-	v, err := f.takeInventory(ctx)
+	n.folder.Begin()
+	v, err := n.takeInventory(ctx)
 	if err != nil || v == nil {
 		return err
 	}
-	same, err := f.rewritten(ctx, v.doubtful)
+	same, err := n.folder.rewritten(ctx, v.doubtful)
 	if err != nil {
 		return err
 	}
 	v.settle(same)
-	if err := f.search(ctx, v); err != nil {
+	if err := n.search(ctx, v); err != nil {
 		return err
 	}
-	batch := f.entered(v)
-	f.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-len(batch.Forget)).Int("copied_again", len(batch.Forget)).
+	batch := n.entered(v)
+	n.folder.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-len(batch.Forget)).Int("copied_again", len(batch.Forget)).
 		Msg("the new server was put back to an earlier state, or numbers this folder in another way: its copies are recognised anew")
-	if err := f.enterInventory(ctx, batch); err != nil {
+	if err := n.enterInventory(ctx, batch); err != nil {
 		return err
 	}
-	f.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
+	n.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
 	return nil
 }
 
 // entered is what an inventory changes in the ledger. The messages of lines that it forgets lie behind
 // the checkpoint then.
-func (f *Folder) entered(v *inventory) store.Batch {
-	cp := f.Row.Checkpoint
-	batch := store.Batch{Account: f.Account, Folder: f.Row.ID, Checkpoint: &cp}
+func (n *Numbers) entered(v *inventory) store.Batch {
+	cp := n.folder.Row.Checkpoint
+	batch := store.Batch{Account: n.folder.Account, Folder: n.folder.Row.ID, Checkpoint: &cp}
 	from := v.lostFrom()
 	for _, l := range v.lost {
 		if l.UID != 0 || l.was < from {
@@ -205,7 +205,7 @@ func (f *Folder) entered(v *inventory) store.Batch {
 			continue
 		}
 		batch.Forget, batch.Drop = append(batch.Forget, l.Key), append(batch.Drop, l.Key)
-		if uid, ok := f.Selected.Keys.UID(l.Key); ok && f.Selected.Traits.StableUIDs {
+		if uid, ok := n.folder.Selected.Keys.UID(l.Key); ok && n.folder.Selected.Traits.StableUIDs {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}
@@ -215,33 +215,33 @@ func (f *Folder) entered(v *inventory) store.Batch {
 	}
 	cp.NewUIDValidity, cp.NewHighestModSeq = v.sel.UIDValidity, v.sel.HighestModSeq
 	cp.NewUIDNext = min(next, from)
-	f.Target.Messages, f.Target.UIDNext = v.sel.Messages, max(v.sel.UIDNext, v.highest+1)
-	f.Target.HighestModSeq = v.sel.HighestModSeq
+	n.folder.Target.Messages, n.folder.Target.UIDNext = v.sel.Messages, max(v.sel.UIDNext, v.highest+1)
+	n.folder.Target.HighestModSeq = v.sel.HighestModSeq
 	return batch
 }
 
 // enterInventory makes that durable, what is forgotten and the checkpoint first.
-func (f *Folder) enterInventory(ctx context.Context, batch store.Batch) error {
+func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch) error {
 	proofs := batch.Proofs
 	batch.Proofs = nil
-	if err := f.Store.Commit(ctx, batch); err != nil {
+	if err := n.folder.Store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	f.Row.Checkpoint = *batch.Checkpoint
+	n.folder.Row.Checkpoint = *batch.Checkpoint
 	for part := range slices.Chunk(proofs, session.ListWindow) {
-		batch := store.Batch{Account: f.Account, Folder: f.Row.ID, Proofs: part}
+		batch := store.Batch{Account: n.folder.Account, Folder: n.folder.Row.ID, Proofs: part}
 		var intents []store.Intent
 		for _, e := range part {
-			if in, ok := f.touching(e.Key, e); ok {
+			if in, ok := n.folder.touching(e.Key, e); ok {
 				intents = append(intents, in)
 			}
 		}
-		if err := f.Store.Commit(ctx, batch); err != nil {
+		if err := n.folder.Store.Commit(ctx, batch); err != nil {
 			return err
 		}
-		if err := f.intend(ctx, intents); err != nil {
+		if err := n.folder.intend(ctx, intents); err != nil {
 			return err
 		}
 	}
-	return f.beginAgain(ctx)
+	return n.folder.beginAgain(ctx)
 }

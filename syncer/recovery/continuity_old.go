@@ -19,18 +19,21 @@ import (
 // have come since. Likewise so many of the newest copies are looked at.
 const overlap = 16
 
-// checkOldNumbers recognises the old folder's messages anew if its numbering isn't the one it
+// oldNumbers are how the old server numbers the folder's messages.
+type oldNumbers struct{ folder *Folder }
+
+// check recognises the old folder's messages anew if its numbering isn't the one it
 // was.
-func (f *Folder) checkOldNumbers(ctx context.Context) error {
-	cp, sel := f.Row.Checkpoint, f.Selected
+func (o *oldNumbers) check(ctx context.Context) error {
+	cp, sel := o.folder.Row.Checkpoint, o.folder.Selected
 	if !sel.Traits.StableUIDs || sel.Early != nil {
 		return nil
 	}
-	if seen, err := f.checkBeyond(ctx); err != nil || seen != "" {
+	if seen, err := o.checkBeyond(ctx); err != nil || seen != "" {
 		if err != nil {
 			return err
 		}
-		return f.recogniseOld(ctx, seen)
+		return o.recogniseOld(ctx, seen)
 	}
 	if cp.UIDNext == 0 {
 		return nil
@@ -41,48 +44,48 @@ func (f *Folder) checkOldNumbers(ctx context.Context) error {
 	}
 	seen := wentBack(cp.UIDNext, next, 0, 0)
 	if seen != "" {
-		return f.recogniseOld(ctx, seen)
+		return o.recogniseOld(ctx, seen)
 	}
 	for _, h := range sel.Headers {
-		if e, ok := f.Known.Entry(h.Message.UID); ok && !f.original(&e).Is(h.Message, h.Header) {
-			return f.recogniseOld(ctx, otherText(h.Message.UID))
+		if e, ok := o.folder.Known.Entry(h.Message.UID); ok && !o.folder.original(&e).Is(h.Message, h.Header) {
+			return o.recogniseOld(ctx, otherText(h.Message.UID))
 		}
 	}
 	var doubtful []upstream.Message
 	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" {
-		f.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
-		f.Base.HighestModSeq = 0
-		err := f.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, f.otherSizes([]upstream.Message{m})...) })
+		o.folder.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
+		o.folder.Base.HighestModSeq = 0
+		err := o.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, o.otherSizes([]upstream.Message{m})...) })
 		if err != nil {
 			return err
 		}
 	}
-	seen, err := f.otherMessage(ctx, doubtful)
+	seen, err := o.otherMessage(ctx, doubtful)
 	if err != nil || seen == "" {
 		return err
 	}
-	return f.recogniseOld(ctx, seen)
+	return o.recogniseOld(ctx, seen)
 }
 
 // checkBeyond says what shows that UIDs which an interrupted pull has dealt with beyond the checkpoint,
 // or without one, are others' now; "" for nothing.
-func (f *Folder) checkBeyond(ctx context.Context) (seen string, err error) {
+func (o *oldNumbers) checkBeyond(ctx context.Context) (seen string, err error) {
 	var newest imap.UIDSet
-	for n, e := range slices.Backward(f.Known.Entries) {
-		uid, ok := f.Selected.Keys.UID(e.Key)
-		if !ok || uid < f.Row.Checkpoint.UIDNext || n < len(f.Known.Entries)-overlap {
+	for n, e := range slices.Backward(o.folder.Known.Entries) {
+		uid, ok := o.folder.Selected.Keys.UID(e.Key)
+		if !ok || uid < o.folder.Row.Checkpoint.UIDNext || n < len(o.folder.Known.Entries)-overlap {
 			break
 		}
-		if f.Selected.ToldNext && uid >= f.Selected.UIDNext {
-			return fmt.Sprintf("UIDNEXT is %d, but a message had the UID %d", f.Selected.UIDNext, uid), nil
+		if o.folder.Selected.ToldNext && uid >= o.folder.Selected.UIDNext {
+			return fmt.Sprintf("UIDNEXT is %d, but a message had the UID %d", o.folder.Selected.UIDNext, uid), nil
 		}
 		newest.AddNum(uid)
 	}
 	if len(newest) == 0 {
 		return "", nil
 	}
-	err = f.Old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
-		if e, ok := f.Known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
+	err = o.folder.Old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
+		if e, ok := o.folder.Known.Entry(m.UID); ok && !o.folder.original(&e).Is(m, header) {
 			seen = otherText(m.UID)
 		}
 		return nil
@@ -91,9 +94,9 @@ func (f *Folder) checkBeyond(ctx context.Context) (seen string, err error) {
 }
 
 // otherSizes are those of listed messages whose size isn't the one that the ledger has.
-func (f *Folder) otherSizes(lines []upstream.Message) (doubtful []upstream.Message) {
+func (o *oldNumbers) otherSizes(lines []upstream.Message) (doubtful []upstream.Message) {
 	for _, m := range lines {
-		if e, ok := f.Known.Entry(m.UID); ok && m.Size >= 0 && ClampSize(m.Size) != ClampSize(f.original(&e).Size) {
+		if e, ok := o.folder.Known.Entry(m.UID); ok && m.Size >= 0 && ClampSize(m.Size) != ClampSize(o.folder.original(&e).Size) {
 			doubtful = append(doubtful, m)
 		}
 	}
@@ -101,9 +104,9 @@ func (f *Folder) otherSizes(lines []upstream.Message) (doubtful []upstream.Messa
 }
 
 // eachKnown lists the messages that the ledger knows.
-func (f *Folder) eachKnown(ctx context.Context, fn func(upstream.Message)) error {
-	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
-		err := f.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+func (o *oldNumbers) eachKnown(ctx context.Context, fn func(upstream.Message)) error {
+	for _, set := range session.Chunks(o.presentSet(), session.ListWindow) {
+		err := o.folder.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
 			fn(m)
 			return nil
 		})
@@ -116,10 +119,10 @@ func (f *Folder) eachKnown(ctx context.Context, fn func(upstream.Message)) error
 
 // otherMessage looks at messages whose size differs and says of one that is another than the
 // one that the ledger knows; "" if none is.
-func (f *Folder) otherMessage(ctx context.Context, doubtful []upstream.Message) (seen string, err error) {
+func (o *oldNumbers) otherMessage(ctx context.Context, doubtful []upstream.Message) (seen string, err error) {
 	for _, set := range session.Chunks(session.SetOfMessages(doubtful), session.ListWindow) {
-		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-			if e, ok := f.Known.Entry(m.UID); ok && !f.original(&e).Is(m, header) {
+		err := o.folder.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			if e, ok := o.folder.Known.Entry(m.UID); ok && !o.folder.original(&e).Is(m, header) {
 				seen = otherText(m.UID)
 			}
 			return nil
@@ -136,38 +139,38 @@ func otherText(uid imap.UID) string { return fmt.Sprintf("UID %d is another mess
 // recogniseOld gives former keys to the lines of the ledger whose UIDs belong to other messages now,
 // or to none, so that the old folder's messages are recognised by what they are, as far as they
 // are known, and copied as far as they aren't.
-func (f *Folder) recogniseOld(ctx context.Context, seen string) error {
-	if err := f.ReadLedger(ctx); err != nil {
+func (o *oldNumbers) recogniseOld(ctx context.Context, seen string) error {
+	if err := o.folder.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.Begin()
-	same, err := f.stillTheSame(ctx)
+	o.folder.Begin()
+	same, err := o.stillTheSame(ctx)
 	if err != nil {
 		return err
 	}
 	var void []store.Entry
-	for _, e := range f.Known.Entries {
+	for _, e := range o.folder.Known.Entries {
 		if !same[e.Key] {
 			void = append(void, e)
 		}
 	}
-	f.Log.Warn().Str("seen", seen).Int("same", len(same)).Int("others", len(void)).
+	o.folder.Log.Warn().Str("seen", seen).Int("same", len(same)).Int("others", len(void)).
 		Msg("the old server has given UIDs of this folder to other messages: its messages are recognised anew")
-	return f.retireAll(ctx, void)
+	return o.retireAll(ctx, void)
 }
 
 // stillTheSame are the keys of lines whose UIDs belong to their messages. One with the header and another size, which a
 // server may announce, counts if neither is exactly what another line, or another message, is: without a Message-ID
 // nothing else tells messages of one sender apart.
-func (f *Folder) stillTheSame(ctx context.Context) (map[store.Key]bool, error) {
+func (o *oldNumbers) stillTheSame(ctx context.Context) (map[store.Key]bool, error) {
 	same, resembling := map[store.Key]bool{}, map[store.Key]message.Wanted{}
 	there := map[message.Wanted]bool{}
-	for _, set := range session.Chunks(f.presentSet(), session.ListWindow) {
-		err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	for _, set := range session.Chunks(o.presentSet(), session.ListWindow) {
+		err := o.folder.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			is := message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
 			there[is] = true
-			if e, ok := f.Known.Entry(m.UID); ok && f.original(&e).Is(m, header) {
-				if same[e.Key] = true; f.original(&e) != is {
+			if e, ok := o.folder.Known.Entry(m.UID); ok && o.folder.original(&e).Is(m, header) {
+				if same[e.Key] = true; o.folder.original(&e) != is {
 					resembling[e.Key] = is
 				}
 			}
@@ -180,12 +183,12 @@ func (f *Folder) stillTheSame(ctx context.Context) (map[store.Key]bool, error) {
 	if len(resembling) == 0 {
 		return same, nil
 	}
-	known := make(map[message.Wanted]bool, len(f.Known.Entries))
-	for i := range f.Known.Entries {
-		known[f.original(&f.Known.Entries[i])] = true
+	known := make(map[message.Wanted]bool, len(o.folder.Known.Entries))
+	for i := range o.folder.Known.Entries {
+		known[o.folder.original(&o.folder.Known.Entries[i])] = true
 	}
 	for key, is := range resembling {
-		if e, ok := message.FindEntry(f.Known.Entries, key); ok && (known[is] || there[f.original(&e)]) {
+		if e, ok := message.FindEntry(o.folder.Known.Entries, key); ok && (known[is] || there[o.folder.original(&e)]) {
 			delete(same, key)
 		}
 	}
@@ -194,24 +197,24 @@ func (f *Folder) stillTheSame(ctx context.Context) (map[store.Key]bool, error) {
 
 // retireAll makes former keys durable, and with the last of them a checkpoint from which everything is
 // listed.
-func (f *Folder) retireAll(ctx context.Context, void []store.Entry) error {
-	cp := Reset(f.Row.Checkpoint, f.Selected.UIDValidity)
+func (o *oldNumbers) retireAll(ctx context.Context, void []store.Entry) error {
+	cp := Reset(o.folder.Row.Checkpoint, o.folder.Selected.UIDValidity)
 	for first := true; first || len(void) > 0; first = false {
 		part := void[:min(len(void), session.ListWindow)]
 		void = void[len(part):]
-		batch, intents := f.retire(part)
+		batch, intents := o.retire(part)
 		if len(void) == 0 {
-			batch.Checkpoint, batch.Release = &cp, f.keysOfQuarantine()
+			batch.Checkpoint, batch.Release = &cp, o.keysOfQuarantine()
 		}
-		if err := f.Store.Commit(ctx, batch); err != nil {
+		if err := o.folder.Store.Commit(ctx, batch); err != nil {
 			return err
 		}
-		if err := f.intend(ctx, intents); err != nil {
+		if err := o.folder.intend(ctx, intents); err != nil {
 			return err
 		}
 	}
-	f.Row.Checkpoint = cp
-	return f.beginAgain(ctx)
+	o.folder.Row.Checkpoint = cp
+	return o.folder.beginAgain(ctx)
 }
 
 // intend writes intents, if there are any.

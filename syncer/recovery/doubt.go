@@ -56,16 +56,16 @@ func doubtful(lost []*store.Entry, were []numberOf) map[store.Key]doubt {
 }
 
 // accepted tells whether there is nothing to doubt: UIDs don't last, or a person has accepted the mailbox as it is.
-func (f *Folder) accepted() bool {
-	cp := f.Row.Checkpoint
-	return f.Fleeting || !cp.Checked.IsZero() && cp.NewUIDValidity == 0
+func (cs *Copies) accepted() bool {
+	cp := cs.folder.Row.Checkpoint
+	return cs.folder.Fleeting || !cp.Checked.IsZero() && cp.NewUIDValidity == 0
 }
 
 // tell puts those of the lines into the quarantine as well that are doubtful.
-func (f *Folder) tell(lines []store.Entry) (told []store.Quarantined) {
+func (cs *Copies) tell(lines []store.Entry) (told []store.Quarantined) {
 	now := time.Now()
 	for _, e := range lines {
-		if d, ok := f.doubts[e.Key]; ok {
+		if d, ok := cs.doubts[e.Key]; ok {
 			cause := fmt.Sprintf("its UID was %d (UIDVALIDITY %d)", d.was.uid, d.was.validity)
 			told = append(told, store.Quarantined{Key: e.Key, Reason: reason.Of(reason.LostOrRemoved), Cause: cause, Attempts: 1, Since: now, Last: now})
 		}
@@ -74,37 +74,37 @@ func (f *Folder) tell(lines []store.Entry) (told []store.Quarantined) {
 }
 
 // clearDoubts looks for what is doubtful in the other folders: what is there was moved by its user.
-func (f *Folder) clearDoubts(ctx context.Context) error {
-	if len(f.doubts) == 0 {
+func (cs *Copies) clearDoubts(ctx context.Context) error {
+	if len(cs.doubts) == 0 {
 		return nil
 	}
-	keys := slices.Sorted(maps.Keys(f.doubts))
+	keys := slices.Sorted(maps.Keys(cs.doubts))
 	lost := make([]store.Intent, len(keys))
 	for i, key := range keys {
-		e := f.doubts[key]
+		e := cs.doubts[key]
 		lost[i] = store.Intent{Key: key, Fingerprint: e.Fingerprint, Size: e.Size}
 	}
-	found, err := f.elsewhere(ctx, lost, newestFrom)
+	found, err := cs.others.find(ctx, lost, newestFrom)
 	if err != nil {
 		return err
 	}
-	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+	batch := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}
 	for i, key := range keys {
 		if found[i] {
 			batch.Release = append(batch.Release, key)
 		}
 	}
 	told := len(keys) - len(batch.Release)
-	f.doubts = nil
+	cs.doubts = nil
 	if told > 0 {
-		f.Log.Warn().Int("messages", told).Msg("the newest copies are gone since the new server has numbered this folder anew: their user has removed them, or the server was put back to a backup; they are in quarantine until a person knows")
+		cs.folder.Log.Warn().Int("messages", told).Msg("the newest copies are gone since the new server has numbered this folder anew: their user has removed them, or the server was put back to a backup; they are in quarantine until a person knows")
 	}
-	if err := f.Store.Commit(ctx, batch); err != nil {
+	if err := cs.folder.Store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	if err := f.ReadLedger(ctx); err != nil {
+	if err := cs.folder.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.Begin()
+	cs.folder.Begin()
 	return nil
 }

@@ -14,35 +14,43 @@ import (
 	"postferry/upstream"
 )
 
-// CarryFlags applies to the new folder the flag changes that happened on the
+// FlagSync carries changed flags over.
+type FlagSync struct {
+	folder  *Folder
+	copies  *Copies
+	numbers *Numbers
+	Proved  map[imap.UID]struct{} // copies that have been looked at before their flags were changed
+}
+
+// Carry applies to the new folder the flag changes that happened on the
 // old server since the last pull. What the user changed on the new server
 // stays: per flag, only what differs between the ledger and the old server now
 // is touched.
-func (f *Folder) CarryFlags(ctx context.Context, adopted bool, yielded func() error) error {
-	cp := f.Base
-	if adopted || f.Mending || f.Rekeyed {
+func (s *FlagSync) Carry(ctx context.Context, adopted bool, yielded func() error) error {
+	cp := s.folder.Base
+	if adopted || s.folder.Mending || s.folder.Rekeyed {
 		// What was adopted from the ledger carries the flags of former days; what the new
 		// server has lost flags of was entered without them.
-		if err := f.ReadLedger(ctx); err != nil {
+		if err := s.folder.ReadLedger(ctx); err != nil {
 			return err
 		}
-		f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
+		s.folder.Known = session.NewKnown(s.folder.Ledger, s.folder.Selected.Keys)
 	}
-	if len(f.Known.Entries)+f.Known.Before == 0 {
+	if len(s.folder.Known.Entries)+s.folder.Known.Before == 0 {
 		return nil
 	}
-	if cp.HighestModSeq != 0 && cp.HighestModSeq == f.Selected.HighestModSeq && !f.Mending {
+	if cp.HighestModSeq != 0 && cp.HighestModSeq == s.folder.Selected.HighestModSeq && !s.folder.Mending {
 		return nil
 	}
-	for _, set := range f.flagWindows() {
+	for _, set := range s.flagWindows() {
 		if err := yielded(); err != nil {
 			return err
 		}
-		changed, err := f.changedFlags(ctx, set)
+		changed, err := s.changedFlags(ctx, set)
 		if err != nil {
 			return err
 		}
-		if err := f.applyFlags(ctx, changed); err != nil {
+		if err := s.applyFlags(ctx, changed); err != nil {
 			return err
 		}
 	}
@@ -51,14 +59,14 @@ func (f *Folder) CarryFlags(ctx context.Context, adopted bool, yielded func() er
 
 // flagWindows are the UIDs to look at: with a mod-sequence to start from the
 // server picks, without one all known messages are compared window by window.
-func (f *Folder) flagWindows() []imap.UIDSet {
-	if f.Base.HighestModSeq != 0 && f.Selected.HighestModSeq != 0 {
+func (s *FlagSync) flagWindows() []imap.UIDSet {
+	if s.folder.Base.HighestModSeq != 0 && s.folder.Selected.HighestModSeq != 0 {
 		return []imap.UIDSet{{imap.UIDRange{Start: 1, Stop: 0}}}
 	}
 	var sets []imap.UIDSet
-	for i := 0; i < len(f.Known.Entries); i += session.ListWindow {
-		first, _ := f.Selected.Keys.UID(f.Known.Entries[i].Key)
-		last, _ := f.Selected.Keys.UID(f.Known.Entries[min(i+session.ListWindow, len(f.Known.Entries))-1].Key)
+	for i := 0; i < len(s.folder.Known.Entries); i += session.ListWindow {
+		first, _ := s.folder.Selected.Keys.UID(s.folder.Known.Entries[i].Key)
+		last, _ := s.folder.Selected.Keys.UID(s.folder.Known.Entries[min(i+session.ListWindow, len(s.folder.Known.Entries))-1].Key)
 		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
 	}
 	return sets
@@ -71,14 +79,14 @@ type flagged struct {
 	add, remove []imap.Flag
 }
 
-func (f *Folder) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
-	c := comparison{Folder: f}
+func (s *FlagSync) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
+	c := comparison{Folder: s.folder}
 	note := func(m upstream.Message) error { return c.note(ctx, m) }
 	var err error
-	if since := f.Base.HighestModSeq; since != 0 && f.Selected.HighestModSeq != 0 {
-		err = f.Old.ListMessages(ctx, set, since, note)
+	if since := s.folder.Base.HighestModSeq; since != 0 && s.folder.Selected.HighestModSeq != 0 {
+		err = s.folder.Old.ListMessages(ctx, set, since, note)
 	} else {
-		err = f.Old.ListFlags(ctx, set, note)
+		err = s.folder.Old.ListFlags(ctx, set, note)
 	}
 	if err == nil {
 		err = c.lookUp(ctx)
@@ -138,23 +146,23 @@ func (c *comparison) lookUp(ctx context.Context) error {
 
 // applyFlags writes down what is to be changed, changes it on the new server
 // and enters it in the ledger.
-func (f *Folder) applyFlags(ctx context.Context, changed []flagged) error {
+func (s *FlagSync) applyFlags(ctx context.Context, changed []flagged) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	sel, shown, err := f.selectToChange(ctx, changed)
+	sel, shown, err := s.selectToChange(ctx, changed)
 	if err != nil {
 		return err
 	}
-	proved, err := f.prove(ctx, changed, sel, shown)
+	proved, err := s.prove(ctx, changed, sel, shown)
 	if err != nil {
 		return err
 	}
 	var changes []upstream.FlagChange
-	intents := store.Batch{Account: f.Account, Folder: f.Row.ID}
+	intents := store.Batch{Account: s.folder.Account, Folder: s.folder.Row.ID}
 	proofs := intents
 	for _, c := range changed {
-		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, f.Touched[c.entry.Key]))
+		touch := message.NormaliseFlags(slices.Concat(c.add, c.remove, s.folder.Touched[c.entry.Key]))
 		intents.Intents = append(intents.Intents, message.FlagIntent(c.entry, touch, time.Now()))
 		if _, ok := proved[c.entry.UID]; ok && c.entry.UID != 0 && c.entry.UIDValidity == sel.UIDValidity {
 			changes = appendChange(changes, c, sel)
@@ -165,16 +173,16 @@ func (f *Folder) applyFlags(ctx context.Context, changed []flagged) error {
 		}
 		proofs.Proofs = append(proofs.Proofs, c.entry)
 	}
-	if err := f.Store.Commit(ctx, intents); err != nil {
+	if err := s.folder.Store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := f.New.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
-		f.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
+	if err := s.folder.New.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
+		s.folder.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
 	} else if err != nil {
 		return err
 	}
-	f.Progress.FlagsChanged(uint64(len(changes)))
-	return f.Store.Commit(ctx, proofs)
+	s.folder.Progress.FlagsChanged(uint64(len(changes)))
+	return s.folder.Store.Commit(ctx, proofs)
 }
 
 // appendChange adds what the new folder can keep of a change.
@@ -186,13 +194,13 @@ func appendChange(changes []upstream.FlagChange, c flagged, sel *upstream.Select
 	return append(changes, upstream.FlagChange{UID: c.entry.UID, Add: add, Remove: c.remove})
 }
 
-// StoreFlags stores the flags with which the new server did not take messages, now that it
+// Store stores the flags with which the new server did not take messages, now that it
 // has them.
-func (f *Folder) StoreFlags(ctx context.Context, bare map[store.Key][]imap.Flag) error {
+func (s *FlagSync) Store(ctx context.Context, bare map[store.Key][]imap.Flag) error {
 	if len(bare) == 0 {
 		return nil
 	}
-	entries, err := f.Store.Entries(ctx, f.Account, f.Row.ID, slices.Sorted(maps.Keys(bare)))
+	entries, err := s.folder.Store.Entries(ctx, s.folder.Account, s.folder.Row.ID, slices.Sorted(maps.Keys(bare)))
 	if err != nil {
 		return err
 	}
@@ -203,5 +211,5 @@ func (f *Folder) StoreFlags(ctx context.Context, bare map[store.Key][]imap.Flag)
 		}
 	}
 	clear(bare)
-	return f.applyFlags(ctx, changed)
+	return s.applyFlags(ctx, changed)
 }

@@ -39,22 +39,14 @@ type Folder struct {
 	Ledger  store.Ledger
 	Known   *session.Known
 	Touched map[store.Key][]imap.Flag // flags an interrupted pull was about to change
-	numbering
-}
 
-// numbering is what is known of how the new server numbers the folder.
-type numbering struct {
+	// What is known of how the new server numbers the folder.
 	Fleeting  bool                  // its UIDs don't last, as it said when it was last opened
 	lastOwn   imap.UID              // the highest UID that a copy of this pull has got
 	Sample    *Sample               // nil for none
-	Beyond    []message.Candidate   // messages that have come to the new folder since the checkpoint and that no line stands for
-	Below     []message.Candidate   // others that are there, where nothing shows which messages have come since
-	Marks     map[imap.UID]int64    // octets of messages in the new folder that are other tools' marks
 	Permanent session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
-	Proved    map[imap.UID]struct{} // copies that have been looked at before their flags were changed
 	Mending   bool                  // copies lack flags, which are to be added
 	Rekeyed   bool                  // lines of this folder have got other keys
-	doubts    map[store.Key]doubt   // lines whose copies are gone since the folder was numbered anew; see doubt.go
 }
 
 // progress hears what is found out of a folder before and after its messages are copied.

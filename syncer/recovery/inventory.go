@@ -36,19 +36,19 @@ type lostCopy struct {
 
 // takeInventory lists all of the new folder; nil if its UIDs are good only while it is open, so that
 // they can't have gone back either.
-func (f *Folder) takeInventory(ctx context.Context) (*inventory, error) {
-	sel, err := f.New.Examine(ctx, f.Row.New)
+func (n *Numbers) takeInventory(ctx context.Context) (*inventory, error) {
+	sel, err := n.folder.New.Examine(ctx, n.folder.Row.New)
 	if err != nil {
-		return nil, f.Gone(err, ErrNewGone)
+		return nil, n.folder.Gone(err, ErrNewGone)
 	}
 	if Fleeting(sel) {
-		f.Fleeting = true
+		n.folder.Fleeting = true
 		return nil, nil
 	}
-	if sel.UIDValidity != f.Target.UIDValidity {
+	if sel.UIDValidity != n.folder.Target.UIDValidity {
 		return nil, ErrRecognised // it is numbered anew since the last look
 	}
-	all, err := f.New.Search(ctx, "UID 1:*")
+	all, err := n.folder.New.Search(ctx, "UID 1:*")
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +60,13 @@ func (f *Folder) takeInventory(ctx context.Context) (*inventory, error) {
 	for _, uid := range uids {
 		v.silent[uid], v.highest = true, max(v.highest, uid)
 	}
-	for i := range f.Ledger.Entries {
-		if e := &f.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
+	for i := range n.folder.Ledger.Entries {
+		if e := &n.folder.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {
 			v.lines[e.UID] = e
 		}
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		if err := f.New.Headers(ctx, set, v.take); err != nil {
+		if err := n.folder.New.Headers(ctx, set, v.take); err != nil {
 			return nil, err
 		}
 	}
@@ -112,12 +112,12 @@ func (v *inventory) settle(same map[store.Key]bool) {
 }
 
 // search looks for the lost copies among the strangers.
-func (f *Folder) search(ctx context.Context, v *inventory) error {
+func (n *Numbers) search(ctx context.Context, v *inventory) error {
 	want, keys := make([]message.Wanted, len(v.lost)), make([]store.Key, len(v.lost))
 	for i, l := range v.lost {
 		want[i], keys[i] = message.Wanted{Fingerprint: l.Fingerprint, Size: int64(l.Size)}, l.Key
 	}
-	copies, err := message.NewCandidates(slices.Clone(v.strangers)).TakeProved(ctx, want, f.byKeys(want, keys))
+	copies, err := message.NewCandidates(slices.Clone(v.strangers)).TakeProved(ctx, want, n.folder.byKeys(want, keys))
 	if err != nil {
 		return err
 	}

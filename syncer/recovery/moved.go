@@ -20,13 +20,16 @@ const (
 	soughtNewest = 2000
 )
 
+// otherFolders are those of the new server to which messages may have been moved.
+type otherFolders struct{ folder *Folder }
+
 // seekMoved looks in the other folders of the new server for messages that count as lost while
 // something is gone from the folder that may have been they: their user may have moved them before we
 // were back. What is found there has arrived. It is looked for only where something is gone, and what
 // has been deleted for good can't be told from what never came: that is given to the server once more.
-func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there presentUIDs) error {
+func (r *Reconciliation) seekMoved(ctx context.Context, intents []store.Intent, batch *store.Batch, there presentUIDs) error {
 	gone := vanished(intents, batch.Proofs, there)
-	if f.Fleeting || gone == 0 || len(batch.Drop) == 0 {
+	if r.folder.Fleeting || gone == 0 || len(batch.Drop) == 0 {
 		return nil
 	}
 	byKey := make(map[store.Key]store.Intent, len(intents))
@@ -37,7 +40,7 @@ func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *s
 	for i, key := range batch.Drop {
 		lost[i] = byKey[key]
 	}
-	found, err := f.elsewhere(ctx, lost, cameSince)
+	found, err := r.others.find(ctx, lost, cameSince)
 	if err != nil {
 		return err
 	}
@@ -49,10 +52,10 @@ func (f *Folder) seekMoved(ctx context.Context, intents []store.Intent, batch *s
 			continue
 		}
 		moved++
-		batch.Proofs = append(batch.Proofs, f.Proof(in, f.Target.UIDValidity, 0))
+		batch.Proofs = append(batch.Proofs, r.folder.Proof(in, r.folder.Target.UIDValidity, 0))
 	}
 	if moved > 0 {
-		f.Log.Info().Int("messages", moved).Msg("messages whose arrival was in doubt are in other folders: somebody has moved them")
+		r.folder.Log.Info().Int("messages", moved).Msg("messages whose arrival was in doubt are in other folders: somebody has moved them")
 	}
 	return nil
 }
@@ -78,13 +81,13 @@ func vanished(intents []store.Intent, proofs []store.Entry, there presentUIDs) i
 	return max(n, 0)
 }
 
-// elsewhere tells of each message whether it is in another folder of the new server, from a UID on.
-func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent, first func(store.Folder, upstream.Status) imap.UID) (map[int]bool, error) {
-	_, boxes, err := f.New.Folders(ctx, true)
+// find tells of each message whether it is in another folder of the new server, from a UID on.
+func (o *otherFolders) find(ctx context.Context, lost []store.Intent, first func(store.Folder, upstream.Status) imap.UID) (map[int]bool, error) {
+	_, boxes, err := o.folder.New.Folders(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := f.Store.Folders(ctx, f.Account)
+	rows, err := o.folder.Store.Folders(ctx, o.folder.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +99,7 @@ func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent, first func(
 	}
 	found, looked := map[int]bool{}, 0
 	for _, box := range boxes {
-		if !foldertree.Selectable(box) || foldertree.ViewAttr(box) != "" || foldertree.CanonicalName(box.Name) == foldertree.CanonicalName(f.Row.New) || box.Status == nil || looked == soughtFolders {
+		if !foldertree.Selectable(box) || foldertree.ViewAttr(box) != "" || foldertree.CanonicalName(box.Name) == foldertree.CanonicalName(o.folder.Row.New) || box.Status == nil || looked == soughtFolders {
 			continue
 		}
 		row := known[box.Name]
@@ -105,7 +108,7 @@ func (f *Folder) elsewhere(ctx context.Context, lost []store.Intent, first func(
 			continue
 		}
 		looked++
-		if err := f.findIn(ctx, box.Name, from, row, lost, found); err != nil && upstream.ClassOf(err) != upstream.Refused {
+		if err := o.findIn(ctx, box.Name, from, row, lost, found); err != nil && upstream.ClassOf(err) != upstream.Refused {
 			return nil, err
 		}
 	}
@@ -131,17 +134,17 @@ func newestFrom(_ store.Folder, st upstream.Status) imap.UID {
 }
 
 // findIn marks the messages that are found in a folder from a UID on.
-func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row store.Folder, lost []store.Intent, found map[int]bool) error {
-	sel, err := f.New.Examine(ctx, name)
+func (o *otherFolders) findIn(ctx context.Context, name string, from imap.UID, row store.Folder, lost []store.Intent, found map[int]bool) error {
+	sel, err := o.folder.New.Examine(ctx, name)
 	if err != nil || Fleeting(sel) {
 		return err
 	}
-	there, err := f.listed(ctx, from)
+	there, err := o.listed(ctx, from)
 	if err != nil || len(there) == 0 {
 		return err
 	}
 	if row.ID != 0 { // read after the folder: an intent is durable before its message is there
-		ledger, err := f.Store.Ledger(ctx, f.Account, row.ID)
+		ledger, err := o.folder.Store.Ledger(ctx, o.folder.Account, row.ID)
 		if err != nil {
 			return err
 		}
@@ -161,13 +164,13 @@ func (f *Folder) findIn(ctx context.Context, name string, from imap.UID, row sto
 }
 
 // listed are the messages of the open folder from a UID on.
-func (f *Folder) listed(ctx context.Context, from imap.UID) (there []message.Candidate, err error) {
-	all, err := f.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+func (o *otherFolders) listed(ctx context.Context, from imap.UID) (there []message.Candidate, err error) {
+	all, err := o.folder.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
 	if err != nil {
 		return nil, err
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		err := f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := o.folder.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			if m.UID >= from {
 				there = append(there, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			}

@@ -26,22 +26,22 @@ func (s proofs) take(m upstream.Message, header []byte) error {
 
 // selectToChange opens the new folder for changes and learns what the messages are that are to be
 // changed, most often in one round trip.
-func (f *Folder) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
+func (s *FlagSync) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
 	shown := proofs{}
-	asked := f.toProve(changed, f.Target.UIDValidity, shown)
-	sel, err := f.New.SelectAndHeaders(ctx, f.Row.New, asked, shown.take)
+	asked := s.toProve(changed, s.folder.Target.UIDValidity, shown)
+	sel, err := s.folder.New.SelectAndHeaders(ctx, s.folder.Row.New, asked, shown.take)
 	if err != nil {
-		return nil, nil, f.Gone(err, ErrNewGone)
+		return nil, nil, s.folder.Gone(err, ErrNewGone)
 	}
-	if sel.UIDValidity != f.Target.UIDValidity || Fleeting(sel) {
+	if sel.UIDValidity != s.folder.Target.UIDValidity || Fleeting(sel) {
 		clear(shown) // those were others
-		f.Proved, asked = nil, nil
+		s.Proved, asked = nil, nil
 	}
-	if err := f.locate(ctx, sel, changed); err != nil {
+	if err := s.copies.locate(ctx, sel, changed); err != nil {
 		return nil, nil, err
 	}
-	if rest := without(f.toProve(changed, sel.UIDValidity, shown), asked); len(rest) > 0 {
-		err = f.New.Headers(ctx, rest, shown.take)
+	if rest := without(s.toProve(changed, sel.UIDValidity, shown), asked); len(rest) > 0 {
+		err = s.folder.New.Headers(ctx, rest, shown.take)
 	}
 	return sel, shown, err
 }
@@ -58,10 +58,10 @@ func without(set, other imap.UIDSet) (rest imap.UIDSet) {
 }
 
 // toProve are the messages of changes that have not been looked at.
-func (f *Folder) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
+func (s *FlagSync) toProve(changed []flagged, uidValidity uint32, shown proofs) (set imap.UIDSet) {
 	for i := range changed {
 		e := &changed[i].entry
-		_, proved := f.Proved[e.UID]
+		_, proved := s.Proved[e.UID]
 		if _, ok := shown[e.UID]; e.UID != 0 && e.UIDValidity == uidValidity && !proved && !ok {
 			set.AddNum(e.UID)
 		}
@@ -71,9 +71,9 @@ func (f *Folder) toProve(changed []flagged, uidValidity uint32, shown proofs) (s
 
 // prove tells of which changes the message is the copy. If one of them isn't, the copies of the folder are
 // recognised anew, and the pull begins again.
-func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
-	if f.Proved == nil {
-		f.Proved = map[imap.UID]struct{}{}
+func (s *FlagSync) prove(ctx context.Context, changed []flagged, sel *upstream.Selected, shown proofs) (map[imap.UID]struct{}, error) {
+	if s.Proved == nil {
+		s.Proved = map[imap.UID]struct{}{}
 	}
 	doubtful, uids := map[store.Key][]byte{}, map[store.Key]imap.UID{}
 	for i := range changed {
@@ -82,30 +82,30 @@ func (f *Folder) prove(ctx context.Context, changed []flagged, sel *upstream.Sel
 		switch {
 		case !ok || e.UIDValidity != sel.UIDValidity:
 		case message.IsCopy(e, found.Message, found.Header):
-			f.Proved[e.UID] = struct{}{}
+			s.Proved[e.UID] = struct{}{}
 		default:
 			doubtful[e.Key], uids[e.Key] = message.HeaderInDoubt(e, found.Message, found.Header), e.UID
 		}
 	}
 	if len(doubtful) == 0 {
-		return f.Proved, nil
+		return s.Proved, nil
 	}
-	same, err := f.rewritten(ctx, doubtful)
+	same, err := s.folder.rewritten(ctx, doubtful)
 	if err != nil {
 		return nil, err
 	}
 	var others []imap.UID
 	for key, uid := range uids {
-		if f.Proved[uid] = struct{}{}; !same[key] {
+		if s.Proved[uid] = struct{}{}; !same[key] {
 			others = append(others, uid)
-			delete(f.Proved, uid)
+			delete(s.Proved, uid)
 		}
 	}
 	if len(others) == 0 {
-		return f.Proved, nil
+		return s.Proved, nil
 	}
 	seen := fmt.Sprintf("UID %d is another message than the copy", slices.Min(others))
-	if err := f.recogniseNew(ctx, seen); err != nil {
+	if err := s.numbers.recogniseNew(ctx, seen); err != nil {
 		return nil, err
 	}
 	return nil, ErrRecognised

@@ -21,41 +21,48 @@ const (
 	SettleQuiet = 3 * time.Second
 )
 
-// Reconcile finds out what became of the messages that were about to be
+// Reconciliation finds out what an interrupted pull left behind.
+type Reconciliation struct {
+	folder *Folder
+	copies *Copies
+	others otherFolders
+}
+
+// Run finds out what became of the messages that were about to be
 // appended when the last pull ended without a word: those that are on the new
 // server are entered in the ledger, the others may be copied again.
-func (f *Folder) Reconcile(ctx context.Context) error {
-	intents := f.Ledger.Intents
-	f.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
-	if err := f.settle(ctx, intents); err != nil {
+func (r *Reconciliation) Run(ctx context.Context) error {
+	intents := r.folder.Ledger.Intents
+	r.folder.Log.Info().Int("intents", len(intents)).Msg("checking what an interrupted pull left behind")
+	if err := r.settle(ctx, intents); err != nil {
 		return err
 	}
-	found, err := f.Newcomers(ctx, Lowest(intents, f.Target.UIDValidity))
+	found, err := r.copies.Newcomers(ctx, Lowest(intents, r.folder.Target.UIDValidity))
 	if err != nil {
 		return err
 	}
-	there := f.present(found)
-	batch, err := f.Judge(ctx, intents, found)
+	there := r.copies.present(found)
+	batch, err := r.copies.Judge(ctx, intents, found)
 	if err != nil {
 		return err
 	}
-	if err := f.seekMoved(ctx, intents, &batch, there); err != nil {
+	if err := r.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
 	remember(&batch, intents, time.Now())
-	if err := f.CheckFound(ctx, batch.Proofs); err != nil {
+	if err := r.CheckFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
-	if err := f.Store.Commit(ctx, batch); err != nil {
+	if err := r.folder.Store.Commit(ctx, batch); err != nil {
 		return err
 	}
-	f.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
-	f.Progress.Copied(counted(intents, batch.Lost))
-	if err := f.ReadLedger(ctx); err != nil {
+	r.folder.Log.Info().Int("arrived", len(batch.Proofs)).Int("lost", len(batch.Lost)).Msg("interrupted pull reconciled")
+	r.folder.Progress.Copied(counted(intents, batch.Lost))
+	if err := r.folder.ReadLedger(ctx); err != nil {
 		return err
 	}
-	f.Begin()
-	f.Progress.Tell()
+	r.folder.Begin()
+	r.folder.Progress.Tell()
 	return nil
 }
 
@@ -72,7 +79,7 @@ func counted(intents, lost []store.Intent) uint64 {
 }
 
 // settle waits until the new folder has stopped growing.
-func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
+func (r *Reconciliation) settle(ctx context.Context, intents []store.Intent) error {
 	newest := time.Time{}
 	for _, i := range intents {
 		if !i.Taken && i.Written.After(newest) {
@@ -82,16 +89,16 @@ func (f *Folder) settle(ctx context.Context, intents []store.Intent) error {
 	if age := time.Since(newest); age > settleAfter {
 		return nil
 	}
-	last, quiet := f.Target, time.Now()
-	for time.Since(quiet) < f.Quiet {
-		if err := session.Pause(ctx, f.Quiet/3); err != nil {
+	last, quiet := r.folder.Target, time.Now()
+	for time.Since(quiet) < r.folder.Quiet {
+		if err := session.Pause(ctx, r.folder.Quiet/3); err != nil {
 			return err
 		}
-		if err := f.LookAtNew(ctx); err != nil {
+		if err := r.folder.LookAtNew(ctx); err != nil {
 			return err
 		}
-		if f.Target.UIDNext != last.UIDNext || f.Target.Messages != last.Messages {
-			last, quiet = f.Target, time.Now()
+		if r.folder.Target.UIDNext != last.UIDNext || r.folder.Target.Messages != last.Messages {
+			last, quiet = r.folder.Target, time.Now()
 		}
 	}
 	return nil
@@ -113,20 +120,20 @@ func Lowest(intents []store.Intent, uidValidity uint32) imap.UID {
 
 // Newcomers lists the new folder's messages from a UID on that the ledger
 // does not know.
-func (f *Folder) Newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
-	sel, err := f.New.Examine(ctx, f.Row.New)
+func (cs *Copies) Newcomers(ctx context.Context, from imap.UID) ([]message.Candidate, error) {
+	sel, err := cs.folder.New.Examine(ctx, cs.folder.Row.New)
 	if err != nil {
-		return nil, f.Gone(err, ErrNewGone)
+		return nil, cs.folder.Gone(err, ErrNewGone)
 	}
-	return f.stock(ctx, sel, from, true)
+	return cs.stock(ctx, sel, from, true)
 }
 
 // Judge decides about each intent. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
 // entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
-func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
-	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+func (cs *Copies) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
+	batch := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}
 	var taken, others []store.Intent
 	for _, in := range intents {
 		if in.Taken {
@@ -140,8 +147,8 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 	for i, in := range intents {
 		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	there := f.present(found)
-	copies, err := message.NewCandidates(found).TakeProved(ctx, want, f.byKeys(want, keys))
+	there := cs.present(found)
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, cs.folder.byKeys(want, keys))
 	if err != nil {
 		return batch, err
 	}
@@ -151,14 +158,14 @@ func (f *Folder) Judge(ctx context.Context, intents []store.Intent, found []mess
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
-		batch.Proofs = append(batch.Proofs, f.Proof(intents[i], f.Target.UIDValidity, c.UID))
+		batch.Proofs = append(batch.Proofs, cs.folder.Proof(intents[i], cs.folder.Target.UIDValidity, c.UID))
 	}
 	return batch, nil
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.
-func (f *Folder) present(found []message.Candidate) presentUIDs {
-	there := presentUIDs{f.Target.UIDValidity, f.Target.UIDNext, session.NewUIDs(f.Ledger, f.Target.UIDValidity)}
+func (cs *Copies) present(found []message.Candidate) presentUIDs {
+	there := presentUIDs{cs.folder.Target.UIDValidity, cs.folder.Target.UIDNext, session.NewUIDs(cs.folder.Ledger, cs.folder.Target.UIDValidity)}
 	for _, c := range found {
 		there.UIDs[c.UID] = struct{}{}
 		there.Next = max(there.Next, c.UID+1)
@@ -170,7 +177,7 @@ func (f *Folder) present(found []message.Candidate) presentUIDs {
 // given. From those that have lost them, the flags are taken, so that they are carried over like
 // any change: a server that broke off in the middle may have kept the messages alone
 // (Dovecot's sdbox, when it makes the index of a folder anew).
-func (f *Folder) CheckFound(ctx context.Context, proofs []store.Entry) error {
+func (r *Reconciliation) CheckFound(ctx context.Context, proofs []store.Entry) error {
 	var set imap.UIDSet
 	for _, e := range proofs {
 		if e.UID != 0 && len(e.Flags) > 0 {
@@ -180,7 +187,7 @@ func (f *Folder) CheckFound(ctx context.Context, proofs []store.Entry) error {
 	if len(set) == 0 {
 		return nil
 	}
-	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
+	call, err := r.folder.New.SendReadBack(ctx, r.folder.Row.New, r.folder.Target.UIDValidity, set, nil)
 	if err != nil {
 		return err
 	}
@@ -189,8 +196,8 @@ func (f *Folder) CheckFound(ctx context.Context, proofs []store.Entry) error {
 		return err
 	}
 	if n := takeLost(proofs, found); n > 0 {
-		f.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
-		f.Mending = true
+		r.folder.Log.Info().Int("messages", n).Msg("copies that were interrupted lack flags; they are stored again")
+		r.folder.Mending = true
 	}
 	return nil
 }

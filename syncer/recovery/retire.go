@@ -12,19 +12,19 @@ import (
 // retire are the changes that give lines of the ledger former keys. What was noted of a
 // repair goes along; flags that were about to be changed are in intents, which have to be written
 // after it.
-func (f *Folder) retire(lines []store.Entry) (batch store.Batch, intents []store.Intent) {
-	batch = store.Batch{Account: f.Account, Folder: f.Row.ID}
+func (o *oldNumbers) retire(lines []store.Entry) (batch store.Batch, intents []store.Intent) {
+	batch = store.Batch{Account: o.folder.Account, Folder: o.folder.Row.ID}
 	for _, e := range lines {
 		was := e.Key
-		e.Key = message.FreeFormerKey(f.Ledger.Entries, was)
+		e.Key = message.FreeFormerKey(o.folder.Ledger.Entries, was)
 		batch.Forget = append(batch.Forget, was)
 		batch.Drop = append(batch.Drop, was)
-		if r, ok := f.RepairOf(was); ok {
+		if r, ok := o.folder.RepairOf(was); ok {
 			r.Key = e.Key
 			batch.Repaired = append(batch.Repaired, r)
 		}
 		batch.Proofs = append(batch.Proofs, e)
-		if in, ok := f.touching(was, e); ok {
+		if in, ok := o.folder.touching(was, e); ok {
 			intents = append(intents, in)
 		}
 	}
@@ -42,9 +42,9 @@ func (f *Folder) touching(was store.Key, now store.Entry) (store.Intent, bool) {
 }
 
 // keysOfQuarantine are those of the messages in quarantine whose keys are the folder's as it is.
-func (f *Folder) keysOfQuarantine() (keys []store.Key) {
-	for _, q := range f.Ledger.Quarantine {
-		if _, ok := f.Selected.Keys.UID(q.Key); ok {
+func (o *oldNumbers) keysOfQuarantine() (keys []store.Key) {
+	for _, q := range o.folder.Ledger.Quarantine {
+		if _, ok := o.folder.Selected.Keys.UID(q.Key); ok {
 			keys = append(keys, q.Key)
 		}
 	}
@@ -52,9 +52,9 @@ func (f *Folder) keysOfQuarantine() (keys []store.Key) {
 }
 
 // presentSet are the UIDs that lines of the ledger have on the old server.
-func (f *Folder) presentSet() (set imap.UIDSet) {
-	for i := range f.Known.Entries {
-		if uid, ok := f.Selected.Keys.UID(f.Known.Entries[i].Key); ok {
+func (o *oldNumbers) presentSet() (set imap.UIDSet) {
+	for i := range o.folder.Known.Entries {
+		if uid, ok := o.folder.Selected.Keys.UID(o.folder.Known.Entries[i].Key); ok {
 			set.AddNum(uid)
 		}
 	}

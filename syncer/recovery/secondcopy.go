@@ -38,42 +38,48 @@ type secondCopy struct {
 	copyOf store.Entry // the ledger's, of the message that was given to the server once more
 }
 
-// SeekSecondCopies looks whether what counted as lost has turned up beside the copy that was
+// SecondCopies are messages that the new server has stored twice.
+type SecondCopies struct {
+	folder *Folder
+	copies *Copies
+}
+
+// Seek looks whether what counted as lost has turned up beside the copy that was
 // made since, and removes it if nobody has touched it. What isn't certain is left alone and told.
-func (f *Folder) SeekSecondCopies(ctx context.Context) error {
-	if len(f.Ledger.Lost) == 0 || f.Fleeting {
+func (sc *SecondCopies) Seek(ctx context.Context) error {
+	if len(sc.folder.Ledger.Lost) == 0 || sc.folder.Fleeting {
 		return nil
 	}
-	batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+	batch := store.Batch{Account: sc.folder.Account, Folder: sc.folder.Row.ID}
 	var live []store.Intent
-	for _, in := range f.Ledger.Lost {
-		if time.Since(in.Written) > lostKept || in.UIDValidity != f.Target.UIDValidity {
+	for _, in := range sc.folder.Ledger.Lost {
+		if time.Since(in.Written) > lostKept || in.UIDValidity != sc.folder.Target.UIDValidity {
 			batch.Found = append(batch.Found, in.Key)
 		} else {
 			live = append(live, in)
 		}
 	}
-	seconds, err := f.secondCopies(ctx, live)
-	if err != nil || f.Fleeting { // what is open has shown that its UIDs mean nothing by the next time
+	seconds, err := sc.find(ctx, live)
+	if err != nil || sc.folder.Fleeting { // what is open has shown that its UIDs mean nothing by the next time
 		return err
 	}
-	removed, err := f.removeSeconds(ctx, seconds)
+	removed, err := sc.remove(ctx, seconds)
 	if err != nil {
 		return err
 	}
 	if batch.Found = append(batch.Found, removed...); len(batch.Found) == 0 {
 		return nil
 	}
-	return f.Store.Commit(ctx, batch)
+	return sc.folder.Store.Commit(ctx, batch)
 }
 
-// secondCopies are the messages that no line of the ledger stands for and that are like
+// find are the messages that no line of the ledger stands for and that are like
 // what counted as lost and has a copy.
-func (f *Folder) secondCopies(ctx context.Context, lost []store.Intent) (seconds []secondCopy, err error) {
+func (sc *SecondCopies) find(ctx context.Context, lost []store.Intent) (seconds []secondCopy, err error) {
 	if len(lost) == 0 {
 		return nil, nil
 	}
-	found, err := f.Newcomers(ctx, Lowest(lost, f.Target.UIDValidity))
+	found, err := sc.copies.Newcomers(ctx, Lowest(lost, sc.folder.Target.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -81,34 +87,34 @@ func (f *Folder) secondCopies(ctx context.Context, lost []store.Intent) (seconds
 	for i, in := range lost {
 		want[i], keys[i] = message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}, in.Key
 	}
-	copies, err := message.NewCandidates(found).TakeProved(ctx, want, f.byKeys(want, keys))
+	copies, err := message.NewCandidates(found).TakeProved(ctx, want, sc.folder.byKeys(want, keys))
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range copies {
-		at, known := slices.BinarySearchFunc(f.Ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
-		if c.UID == 0 || !known || f.Ledger.Entries[at].UID == 0 || f.Ledger.Entries[at].UIDValidity != f.Target.UIDValidity {
+		at, known := slices.BinarySearchFunc(sc.folder.Ledger.Entries, lost[i].Key, func(e store.Entry, k store.Key) int { return cmp.Compare(e.Key, k) })
+		if c.UID == 0 || !known || sc.folder.Ledger.Entries[at].UID == 0 || sc.folder.Ledger.Entries[at].UIDValidity != sc.folder.Target.UIDValidity {
 			continue
 		}
-		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: f.Ledger.Entries[at]})
+		seconds = append(seconds, secondCopy{lost: lost[i], uid: c.UID, copyOf: sc.folder.Ledger.Entries[at]})
 	}
 	return seconds, nil
 }
 
-// removeSeconds removes second copies and returns the keys of those that are dealt with.
-func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt []store.Key, err error) {
+// remove removes second copies and returns the keys of those that are dealt with.
+func (sc *SecondCopies) remove(ctx context.Context, seconds []secondCopy) (dealt []store.Key, err error) {
 	if len(seconds) == 0 {
 		return nil, nil
 	}
-	seen, err := f.lookAtSeconds(ctx, seconds)
+	seen, err := sc.look(ctx, seconds)
 	if err != nil {
 		return nil, err
 	}
 	var set imap.UIDSet
 	var marks []upstream.FlagChange
 	for _, s := range seconds {
-		if !seen.untouched(s) || !f.New.UIDPlus() {
-			f.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", message.KeyText(s.lost.Key)).
+		if !seen.untouched(s) || !sc.folder.New.UIDPlus() {
+			sc.folder.Log.Warn().Uint32("uid", uint32(s.uid)).Str("key", message.KeyText(s.lost.Key)).
 				Msg("the new server stored a message twice, long after it had fallen silent; the second one is left, as somebody may have touched it")
 			continue
 		}
@@ -119,17 +125,17 @@ func (f *Folder) removeSeconds(ctx context.Context, seconds []secondCopy) (dealt
 	if len(set) == 0 {
 		return nil, nil
 	}
-	if err := f.New.StoreFlags(ctx, marks); err != nil {
+	if err := sc.folder.New.StoreFlags(ctx, marks); err != nil {
 		return nil, err
 	}
 	for _, part := range session.Chunks(set, checkSeconds) {
-		if err := f.New.ExpungeUIDs(ctx, part); err != nil {
+		if err := sc.folder.New.ExpungeUIDs(ctx, part); err != nil {
 			return nil, err
 		}
 	}
-	f.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
-	f.Sample = nil // it shows what has just been removed, which nothing may be taken for
-	return dealt, f.sameNumbering(func() error { return f.LookAtNewAgain(ctx) })
+	sc.folder.Log.Info().Int("messages", len(dealt)).Msg("removed messages that the new server had stored a second time, long after it had fallen silent")
+	sc.folder.Sample = nil // it shows what has just been removed, which nothing may be taken for
+	return dealt, sc.folder.sameNumbering(func() error { return sc.folder.LookAtNewAgain(ctx) })
 }
 
 // checkSeconds is how many messages are removed by one command.
@@ -141,14 +147,14 @@ type seenSeconds struct {
 	headers  map[imap.UID][]byte
 }
 
-// lookAtSeconds reads flags, dates, sizes and headers, and leaves the folder open for changes.
-func (f *Folder) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seenSeconds, error) {
+// look reads flags, dates, sizes and headers, and leaves the folder open for changes.
+func (sc *SecondCopies) look(ctx context.Context, seconds []secondCopy) (*seenSeconds, error) {
 	seen := &seenSeconds{messages: map[imap.UID]upstream.Message{}, headers: map[imap.UID][]byte{}}
 	var set imap.UIDSet
 	for _, s := range seconds {
 		set.AddNum(s.uid, s.copyOf.UID)
 	}
-	call, err := f.New.SendReadBack(ctx, f.Row.New, f.Target.UIDValidity, set, nil)
+	call, err := sc.folder.New.SendReadBack(ctx, sc.folder.Row.New, sc.folder.Target.UIDValidity, set, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,14 +165,14 @@ func (f *Folder) lookAtSeconds(ctx context.Context, seconds []secondCopy) (*seen
 	for _, m := range found {
 		seen.messages[m.UID] = m
 	}
-	sel, err := f.New.Select(ctx, f.Row.New)
+	sel, err := sc.folder.New.Select(ctx, sc.folder.Row.New)
 	if err != nil {
-		return nil, f.Gone(err, ErrNewGone)
+		return nil, sc.folder.Gone(err, ErrNewGone)
 	}
-	if sel.UIDValidity != f.Target.UIDValidity {
+	if sel.UIDValidity != sc.folder.Target.UIDValidity {
 		return nil, ErrNewGone
 	}
-	return seen, f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	return seen, sc.folder.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		told := seen.messages[m.UID]
 		told.Size = m.Size
 		seen.messages[m.UID], seen.headers[m.UID] = told, bytes.Clone(header)

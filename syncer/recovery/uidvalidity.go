@@ -35,6 +35,14 @@ func void(e *store.Entry, sel *upstream.Selected) bool {
 	return Fleeting(sel) || e.UIDValidity != sel.UIDValidity
 }
 
+// Copies are the messages of the new folder that the ledger's lines stand for, and those that none does.
+type Copies struct {
+	folder *Folder
+	others otherFolders
+	Marks  map[imap.UID]int64  // octets of messages in the new folder that are other tools' marks
+	doubts map[store.Key]doubt // lines whose copies are gone since the folder was numbered anew; see doubt.go
+}
+
 // SetUID is what the ledger keeps of a UID in the new folder.
 func (f *Folder) SetUID(e *store.Entry, uidValidity uint32, uid imap.UID) {
 	e.UIDValidity, e.UID = uidValidity, uid
@@ -43,71 +51,71 @@ func (f *Folder) SetUID(e *store.Entry, uidValidity uint32, uid imap.UID) {
 	}
 }
 
-// FollowNumbers looks for the copies if the new server has numbered the folder anew:
+// Follow looks for the copies if the new server has numbered the folder anew:
 // before anything is appended, so that what comes then is not taken for what its
 // user has removed before.
-func (f *Folder) FollowNumbers(ctx context.Context) error {
-	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != f.Target.UIDValidity }
-	if slices.ContainsFunc(f.Ledger.Entries, moved) {
-		if _, err := f.Newcomers(ctx, 1); err != nil {
+func (cs *Copies) Follow(ctx context.Context) error {
+	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != cs.folder.Target.UIDValidity }
+	if slices.ContainsFunc(cs.folder.Ledger.Entries, moved) {
+		if _, err := cs.Newcomers(ctx, 1); err != nil {
 			return err
 		}
-		f.Known = session.NewKnown(f.Ledger, f.Selected.Keys)
+		cs.folder.Known = session.NewKnown(cs.folder.Ledger, cs.folder.Selected.Keys)
 	}
-	return f.clearDoubts(ctx)
+	return cs.clearDoubts(ctx)
 }
 
 // stock lists the new folder, as it is open now, from a UID on: it returns
 // what no line of the ledger stands for. Lines whose UIDs are void are put right first; doubting tells of
 // those whose copies may have been lost.
-func (f *Folder) stock(ctx context.Context, sel *upstream.Selected, from imap.UID, doubting bool) ([]message.Candidate, error) {
+func (cs *Copies) stock(ctx context.Context, sel *upstream.Selected, from imap.UID, doubting bool) ([]message.Candidate, error) {
 	var lost []*store.Entry
-	for i := range f.Ledger.Entries {
-		if e := &f.Ledger.Entries[i]; void(e, sel) {
+	for i := range cs.folder.Ledger.Entries {
+		if e := &cs.folder.Ledger.Entries[i]; void(e, sel) {
 			lost = append(lost, e)
 		}
 	}
-	if len(lost) > 0 || Fleeting(sel) || sel.UIDValidity != f.Target.UIDValidity {
+	if len(lost) > 0 || Fleeting(sel) || sel.UIDValidity != cs.folder.Target.UIDValidity {
 		from = 1
 	}
-	if sel.UIDValidity != f.Target.UIDValidity { // numbered anew since the last look: so is the next message
-		f.Target.UIDValidity, f.Target.UIDNext = sel.UIDValidity, max(sel.UIDNext, 1)
+	if sel.UIDValidity != cs.folder.Target.UIDValidity { // numbered anew since the last look: so is the next message
+		cs.folder.Target.UIDValidity, cs.folder.Target.UIDNext = sel.UIDValidity, max(sel.UIDNext, 1)
 	}
-	f.Fleeting = Fleeting(sel)
-	found, err := f.unknown(ctx, sel, from)
+	cs.folder.Fleeting = Fleeting(sel)
+	found, err := cs.unknown(ctx, sel, from)
 	if err != nil || len(lost) == 0 {
 		return found, err
 	}
-	f.Log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
+	cs.folder.Log.Info().Int("ledger", len(lost)).Int("messages", len(found)).Msg("the new server has numbered the folder anew: looking for the copies")
 	were := numbersOf(lost)
-	rest, err := f.renumber(ctx, sel, lost, found, since(f.Ledger.Intents, sel.UIDValidity))
+	rest, err := cs.renumber(ctx, sel, lost, found, since(cs.folder.Ledger.Intents, sel.UIDValidity))
 	if err != nil {
 		return nil, err
 	}
-	f.doubts = nil
-	if doubting && !f.accepted() {
-		f.doubts = doubtful(lost, were)
+	cs.doubts = nil
+	if doubting && !cs.accepted() {
+		cs.doubts = doubtful(lost, were)
 	}
-	return rest, f.keepNumbers(ctx, lost)
+	return rest, cs.keepNumbers(ctx, lost)
 }
 
 // unknown lists the new folder's messages from a UID on whose UIDs the ledger
 // does not have.
-func (f *Folder) unknown(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]message.Candidate, error) {
+func (cs *Copies) unknown(ctx context.Context, sel *upstream.Selected, from imap.UID) ([]message.Candidate, error) {
 	taken := map[imap.UID]struct{}{}
 	if !Fleeting(sel) {
-		taken = session.NewUIDs(f.Ledger, sel.UIDValidity)
+		taken = session.NewUIDs(cs.folder.Ledger, sel.UIDValidity)
 	}
-	all, err := f.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	all, err := cs.folder.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
 	if err != nil {
 		return nil, err
 	}
-	return f.Strangers(ctx, all, from, taken)
+	return cs.Strangers(ctx, all, from, taken)
 }
 
 // Strangers are those of the open new folder's messages from a UID on whose UIDs are not
 // taken. all may have one below it: "*" is always a message (RFC 9051 section 6.4.8).
-func (f *Folder) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID, taken map[imap.UID]struct{}) (found []message.Candidate, err error) {
+func (cs *Copies) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID, taken map[imap.UID]struct{}) (found []message.Candidate, err error) {
 	var fresh imap.UIDSet
 	for _, r := range all {
 		for uid := max(r.Start, from); uid <= r.Stop; uid++ {
@@ -117,9 +125,9 @@ func (f *Folder) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID, 
 		}
 	}
 	for _, set := range session.Chunks(fresh, session.ListWindow) {
-		err := f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := cs.folder.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 			found = append(found, message.CandidateOf(m, header))
-			f.mark(m.UID, header)
+			cs.mark(m.UID, header)
 			return nil
 		})
 		if err != nil {
@@ -130,12 +138,12 @@ func (f *Folder) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID, 
 }
 
 // mark notes how many octets of a message of the new folder are other tools' marks.
-func (f *Folder) mark(uid imap.UID, header []byte) {
+func (cs *Copies) mark(uid imap.UID, header []byte) {
 	if n := message.MarkOctets(header); n > 0 {
-		if f.Marks == nil {
-			f.Marks = map[imap.UID]int64{}
+		if cs.Marks == nil {
+			cs.Marks = map[imap.UID]int64{}
 		}
-		f.Marks[uid] = n
+		cs.Marks[uid] = n
 	}
 }
 
@@ -153,14 +161,14 @@ func since(intents []store.Intent, uidValidity uint32) imap.UID {
 
 // renumber gives lines of the ledger the UIDs below before of the messages they stand
 // for, or none, and returns the other messages.
-func (f *Folder) renumber(ctx context.Context, sel *upstream.Selected, lost []*store.Entry, found []message.Candidate, before imap.UID) ([]message.Candidate, error) {
+func (cs *Copies) renumber(ctx context.Context, sel *upstream.Selected, lost []*store.Entry, found []message.Candidate, before imap.UID) ([]message.Candidate, error) {
 	want, keys := make([]message.Wanted, len(lost)), make([]store.Key, len(lost))
 	for i, e := range lost {
 		want[i], keys[i] = message.Wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}, e.Key
 	}
 	taken := make(map[imap.UID]struct{}, len(lost))
 	old := slices.DeleteFunc(slices.Clone(found), func(c message.Candidate) bool { return c.UID >= before })
-	copies, err := message.NewCandidates(old).TakeProved(ctx, want, f.byKeys(want, keys))
+	copies, err := message.NewCandidates(old).TakeProved(ctx, want, cs.folder.byKeys(want, keys))
 	if err != nil {
 		return nil, err
 	}
@@ -177,19 +185,19 @@ func (f *Folder) renumber(ctx context.Context, sel *upstream.Selected, lost []*s
 // keepNumbers makes the UIDs of ledger lines durable. Those whose flags an
 // interrupted pull was about to change are left out: their intents would go with it,
 // and they are written when the flags have been changed.
-func (f *Folder) keepNumbers(ctx context.Context, entries []*store.Entry) error {
+func (cs *Copies) keepNumbers(ctx context.Context, entries []*store.Entry) error {
 	for part := range slices.Chunk(entries, session.ListWindow) {
-		batch := store.Batch{Account: f.Account, Folder: f.Row.ID}
+		batch := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}
 		for _, e := range part {
-			if _, touched := f.Touched[e.Key]; touched {
+			if _, touched := cs.folder.Touched[e.Key]; touched {
 				continue
 			}
 			kept := *e
-			f.SetUID(&kept, e.UIDValidity, e.UID)
+			cs.folder.SetUID(&kept, e.UIDValidity, e.UID)
 			batch.Proofs = append(batch.Proofs, kept)
 		}
-		batch.Quarantine = f.tell(batch.Proofs)
-		if err := f.Store.Commit(ctx, batch); err != nil {
+		batch.Quarantine = cs.tell(batch.Proofs)
+		if err := cs.folder.Store.Commit(ctx, batch); err != nil {
 			return err
 		}
 	}
@@ -198,31 +206,31 @@ func (f *Folder) keepNumbers(ctx context.Context, entries []*store.Entry) error 
 
 // locate puts right where the copies of changed messages are in the new
 // folder, as it is selected now.
-func (f *Folder) locate(ctx context.Context, sel *upstream.Selected, changed []flagged) error {
+func (cs *Copies) locate(ctx context.Context, sel *upstream.Selected, changed []flagged) error {
 	astray := func(c flagged) bool { return void(&c.entry, sel) }
 	if !slices.ContainsFunc(changed, astray) {
 		return nil
 	}
-	f.relocate(changed)
+	cs.relocate(changed)
 	if !slices.ContainsFunc(changed, astray) {
 		return nil
 	}
 	// With what this pull has copied, so that nothing of it is taken for another.
-	if err := f.ReadLedger(ctx); err != nil {
+	if err := cs.folder.ReadLedger(ctx); err != nil {
 		return err
 	}
-	if _, err := f.stock(ctx, sel, 1, false); err != nil {
+	if _, err := cs.stock(ctx, sel, 1, false); err != nil {
 		return err
 	}
-	f.relocate(changed)
+	cs.relocate(changed)
 	return nil
 }
 
 // relocate takes over where the ledger in memory has the copies.
-func (f *Folder) relocate(changed []flagged) {
+func (cs *Copies) relocate(changed []flagged) {
 	for i := range changed {
 		e := &changed[i].entry
-		if now, ok := message.FindEntry(f.Ledger.Entries, e.Key); ok {
+		if now, ok := message.FindEntry(cs.folder.Ledger.Entries, e.Key); ok {
 			e.UIDValidity, e.UID = now.UIDValidity, now.UID
 		}
 	}

@@ -62,13 +62,13 @@ func (a *adoption) takeRepaired(want message.Wanted) message.Candidate {
 func (p *Pull) prepareAdoption(ctx context.Context) error {
 	p.adopt = nil
 	changed := !p.Selected.Traits.StableKeys && len(p.Known.Stale) > 0 && p.Known.Count() < int(p.Selected.Messages)
-	if !p.First() && !changed && len(p.Beyond)+len(p.Below) == 0 || p.Selected.Messages == 0 {
+	if !p.First() && !changed && len(p.recovery.Numbers.Beyond)+len(p.recovery.Numbers.Below) == 0 || p.Selected.Messages == 0 {
 		return nil
 	}
-	found := append(p.Beyond, p.Below...)
+	found := append(p.recovery.Numbers.Beyond, p.recovery.Numbers.Below...)
 	if p.First() && p.Target.Messages > 0 {
 		var err error
-		if found, err = p.Newcomers(ctx, 1); err != nil {
+		if found, err = p.recovery.Copies.Newcomers(ctx, 1); err != nil {
 			return err
 		}
 		p.Known = session.NewKnown(p.Ledger, p.Selected.Keys)
@@ -219,9 +219,11 @@ func (r *reader) onAdoption(want []message.Wanted, missing []upstream.Message, m
 		Old: func(ctx context.Context, places []int) (map[int]message.Content, error) {
 			return r.OldContents(ctx, places, func(i int) (imap.UID, bool) { return missing[i].UID, true })
 		},
-		Fresh:  r.askNew,
-		Marked: func(i int, c message.Candidate) bool { return c.Size-r.Marks[c.UID] == want[i].Size-more[i].Marks },
-		Date:   func(i int) message.DateMark { return more[i].Date },
+		Fresh: r.askNew,
+		Marked: func(i int, c message.Candidate) bool {
+			return c.Size-r.recovery.Copies.Marks[c.UID] == want[i].Size-more[i].Marks
+		},
+		Date: func(i int) message.DateMark { return more[i].Date },
 	}
 }
 

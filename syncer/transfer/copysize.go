@@ -151,7 +151,7 @@ func (w *writer) acceptElsewhere(ctx context.Context) error {
 		want[i] = message.Wanted{Fingerprint: c.entry.Fingerprint, Size: int64(c.entry.Size)}
 		from = min(from, c.of.intent.UIDNext)
 	}
-	found, err := w.Newcomers(ctx, max(from, 1))
+	found, err := w.recovery.Copies.Newcomers(ctx, max(from, 1))
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Job struct {
 	MovedMX  time.Time           // since when mail that reaches the old server is late; zero if it isn't
 	Told     Told                // odd copies that the pull before has left to be judged; nil for none
 	Looked                       // how the last look at the trees has found the folder to be numbered
+	recovery *recovery.Recovery  // of the folder
 }
 
 // Looked are a folder's UIDVALIDITYs when the trees were last looked at; 0 if they were not told. That look

@@ -78,7 +78,7 @@ func (p *Pull) toldIntents() (intents []store.Intent) {
 
 // enterTold makes that durable, and counts it.
 func (p *Pull) enterTold(ctx context.Context, batch store.Batch) error {
-	if err := p.CheckFound(ctx, batch.Proofs); err != nil {
+	if err := p.recovery.Reconciliation.CheckFound(ctx, batch.Proofs); err != nil {
 		return err
 	}
 	if err := p.Store.Commit(ctx, batch); err != nil {

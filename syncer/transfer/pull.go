@@ -129,6 +129,7 @@ func (p *Pull) prepare() {
 	p.tally.job, p.tally.meter, p.tally.report = &p.Job, p.Meter, p.Report
 	p.stopping.yield, p.stopping.clock = p.Yield, p.Clock
 	p.Progress = &p.tally
+	p.recovery = recovery.New(p.Folder)
 	p.doubted, p.bare, p.told = map[store.Key]bool{}, map[store.Key][]imap.Flag{}, Told{}
 	maps.Copy(p.told, p.Told)
 }
@@ -185,13 +186,13 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 	if err := p.settleIntents(ctx); err != nil {
 		return err
 	}
-	if err := p.FollowNumbers(ctx); err != nil {
+	if err := p.recovery.Copies.Follow(ctx); err != nil {
 		return err
 	}
-	if err := p.SeekSecondCopies(ctx); err != nil {
+	if err := p.recovery.Seconds.Seek(ctx); err != nil {
 		return err
 	}
-	if err := p.CheckNumbers(ctx); err != nil {
+	if err := p.recovery.Numbers.Check(ctx); err != nil {
 		return err
 	}
 	if err := p.prepareMoves(ctx); err != nil {
@@ -213,12 +214,12 @@ func (p *Pull) tryOnce(ctx context.Context) error {
 // afterCopying does what is left to do once nothing is missing.
 func (p *Pull) afterCopying(ctx context.Context) error {
 	p.Worth()
-	if err := p.StoreFlags(ctx, p.bare); err != nil {
+	if err := p.recovery.Flags.Store(ctx, p.bare); err != nil {
 		return err
 	}
 	clear(p.bare)
 	if p.Selected.Traits.Flags { // else flags on the new server are the user's alone
-		if err := p.CarryFlags(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
+		if err := p.recovery.Flags.Carry(ctx, p.adopt != nil && len(p.adopt.stale) > 0, p.Yielded); err != nil {
 			return err
 		}
 	}
@@ -247,7 +248,7 @@ func (p *Pull) settleIntents(ctx context.Context) error {
 	if err := p.judgeTold(ctx); err != nil || len(p.Ledger.Intents) == 0 {
 		return err
 	}
-	return p.Reconcile(ctx)
+	return p.recovery.Reconciliation.Run(ctx)
 }
 
 // open opens the folder on both sides at the same time, as each may be far
@@ -339,7 +340,7 @@ func (p *Pull) openNew(ctx context.Context, ready *session.Prefetched) (err erro
 	if p.New, err = p.Pair.Target(ctx); err != nil {
 		return err
 	}
-	p.Permanent, p.Sample, p.Proved, p.Rekeyed = nil, nil, nil, false
+	p.Permanent, p.Sample, p.recovery.Flags.Proved, p.Rekeyed = nil, nil, nil, false
 	if p.Early > 0 { // it is empty: nothing there is \Recent
 		if err := p.AskPermanent(ctx); err != nil {
 			return p.Gone(err, recovery.ErrNewGone)

@@ -312,7 +312,7 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	found, err := w.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
+	found, err := w.recovery.Copies.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return message.Candidate{}, err
 	}

@@ -201,11 +201,11 @@ func (w *writer) prove(ctx context.Context) error {
 	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	found, err := w.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
+	found, err := w.recovery.Copies.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}
-	judged, err := w.Judge(ctx, w.unproven, found)
+	judged, err := w.recovery.Copies.Judge(ctx, w.unproven, found)
 	if err != nil {
 		return err
 	}
