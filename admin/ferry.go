@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -50,7 +51,7 @@ type Ferry interface {
 	Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error
 	// Verify compares the servers, with bodies octet for octet. tell is called
 	// one call at a time; an error ends the verification.
-	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(VerifyEvent) error) error
+	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error
 
 	// Quarantine lists an account's messages that one of the servers refuses.
 	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
@@ -200,82 +201,6 @@ type CheckedQuota struct {
 	Resource string // "STORAGE", in units of 1024 octets; "MESSAGE", or another (RFC 9208)
 	Used     uint64
 	Limit    uint64
-}
-
-// VerifyEvent is one of its fields. A folder comes after the findings in it, an
-// account after all that is said about it.
-type VerifyEvent struct {
-	Finding  *VerifyFinding
-	Folder   *VerifiedFolder
-	Account  *VerifiedAccount
-	Progress *VerifyProgress
-}
-
-// Severity says what a finding of a verification means for the move.
-type Severity string
-
-// The severities.
-const (
-	Damage   Severity = "damage"   // something is not on the new server as it should be
-	Doubtful Severity = "doubtful" // damage, or what a person did on the new server
-	Harmless Severity = "harmless" // as it should be
-)
-
-// VerifyFinding is one difference between the servers. "postferry verify --help"
-// describes the kinds; OldUID and NewUID are 0 and Date is nil if there is none.
-type VerifyFinding struct {
-	Login     string        `json:"login"`
-	Folder    string        `json:"folder"`
-	NewFolder string        `json:"new_folder"`
-	Kind      string        `json:"kind"`
-	Severity  Severity      `json:"severity"`
-	OldUID    uint32        `json:"old_uid"`
-	NewUID    uint32        `json:"new_uid"`
-	Date      *time.Time    `json:"date"`
-	Size      int64         `json:"size"` // octets
-	Old       reason.Reason `json:"old"`  // what differs, as the old server has it
-	New       reason.Reason `json:"new"`
-	Reason    reason.Reason `json:"reason"`
-	// Trouble is the reason if a server is.
-	Trouble *store.Problem `json:"-"`
-}
-
-// VerifiedFolder is how a folder that is on both servers compares.
-type VerifiedFolder struct {
-	Login       string            `json:"login"`
-	Folder      string            `json:"folder"`
-	NewFolder   string            `json:"new_folder"`
-	OldMessages uint64            `json:"old_messages"`
-	NewMessages uint64            `json:"new_messages"`
-	Same        uint64            `json:"same"`  // messages of which nothing differs
-	Found       map[string]uint64 `json:"found"` // findings by kind
-}
-
-// VerifiedAccount is how an account compares.
-type VerifiedAccount struct {
-	Login       string            `json:"login"`
-	Folders     uint64            `json:"folders"`
-	OldMessages uint64            `json:"old_messages"`
-	NewMessages uint64            `json:"new_messages"`
-	Same        uint64            `json:"same"`
-	Found       map[string]uint64 `json:"found"`
-	// Worst is the worst severity found; Harmless if there was nothing.
-	Worst Severity `json:"worst"`
-	// Problem is why the account could not be verified, "" if it could, and
-	// Cause what the server said.
-	Problem reason.Reason `json:"problem"`
-	Cause   string        `json:"cause"`
-	// Trouble is the same with its kind, if a server is the reason.
-	Trouble *store.Problem `json:"-"`
-}
-
-// VerifyProgress says how far a verification is.
-type VerifyProgress struct {
-	Accounts int // done
-	Of       int
-	Messages uint64 // read so far, on both servers
-	Login    string // one that is being read
-	Folder   string
 }
 
 // Quarantined is a message that one of the servers refuses.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -19,7 +20,7 @@ type stubFerry struct {
 	live       []Live
 	folders    map[store.AccountID][]Folder
 	checks     map[store.AccountID]CheckResult
-	verified   []VerifyEvent
+	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]Quarantined
 	header     []byte
 	calls      []string // "begin [1 2]", "changed example.com", ...
@@ -156,7 +157,7 @@ func (f *stubFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	return ctx.Err()
 }
 
-func (f *stubFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(VerifyEvent) error) error {
+func (f *stubFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error {
 	f.called("verify %d %v", ids, bodies)
 	f.mu.Lock()
 	events := slices.Clone(f.verified)

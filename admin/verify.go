@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
+	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // maxFindings bounds what a verification keeps one by one; harmless findings
@@ -17,25 +21,25 @@ const maxFindings = 100_000
 
 // verifyResults are what a verification has found so far.
 type verifyResults struct {
-	accounts []VerifiedAccount
-	findings []VerifyFinding
+	accounts []report.VerifiedAccount
+	findings []report.Finding
 	omitted  uint64
-	folder   VerifyProgress
+	folder   report.VerifyProgress
 	bodies   bool
 	summary  VerifySummary
 }
 
 // VerifySummary sums a verification up.
 type VerifySummary struct {
-	Same     uint64            `json:"same"` // messages of which nothing differs
-	Messages uint64            `json:"messages"`
-	Found    map[string]uint64 `json:"found"`  // findings by kind
-	Damage   uint64            `json:"damage"` // of these
-	Doubtful uint64            `json:"doubtful"`
-	Failed   int               `json:"failed"` // accounts that could not be verified
+	Same     uint64               `json:"same"` // messages of which nothing differs
+	Messages uint64               `json:"messages"`
+	Found    report.FindingCounts `json:"found"`  // findings by kind
+	Damage   uint64               `json:"damage"` // of these
+	Doubtful uint64               `json:"doubtful"`
+	Failed   int                  `json:"failed"` // accounts that could not be verified
 }
 
-func (r *verifyResults) add(e *VerifyEvent) (accountDone bool) {
+func (r *verifyResults) add(e *report.VerifyEvent) (accountDone bool) {
 	s := &r.summary
 	switch {
 	case e.Progress != nil:
@@ -43,9 +47,9 @@ func (r *verifyResults) add(e *VerifyEvent) (accountDone bool) {
 	case e.Finding != nil:
 		s.Found[e.Finding.Kind]++
 		switch e.Finding.Severity {
-		case Damage:
+		case report.Damage:
 			s.Damage++
-		case Doubtful:
+		case report.Doubtful:
 			s.Doubtful++
 		default:
 			return false
@@ -82,9 +86,41 @@ type VerifyView struct {
 // VerifyReport is all that the newest verification found.
 type VerifyReport struct {
 	VerifyView
-	Domain   string            `json:"domain"`
-	Verified []VerifiedAccount `json:"verified"`
-	All      []VerifyFinding   `json:"all_findings"`
+	Domain   string         `json:"domain"`
+	Verified []VerifiedView `json:"verified"`
+	All      []FindingView  `json:"all_findings"`
+}
+
+// FindingView is a report.Finding as the API tells it: with all fields, whether there is something in
+// them or not.
+type FindingView struct {
+	Login     string             `json:"login"`
+	Folder    string             `json:"folder"`
+	NewFolder string             `json:"new_folder"`
+	Kind      report.FindingKind `json:"kind"`
+	Severity  report.Severity    `json:"severity"`
+	OldUID    imap.UID           `json:"old_uid"`
+	NewUID    imap.UID           `json:"new_uid"`
+	Date      *time.Time         `json:"date"`
+	Size      int64              `json:"size"`
+	Old       reason.Reason      `json:"old"`
+	New       reason.Reason      `json:"new"`
+	Reason    reason.Reason      `json:"reason"`
+	Trouble   *store.Problem     `json:"-"`
+}
+
+// VerifiedView is a report.VerifiedAccount likewise.
+type VerifiedView struct {
+	Login       string               `json:"login"`
+	Folders     uint64               `json:"folders"`
+	OldMessages uint64               `json:"old_messages"`
+	NewMessages uint64               `json:"new_messages"`
+	Same        uint64               `json:"same"`
+	Found       report.FindingCounts `json:"found"`
+	Worst       report.Severity      `json:"worst"`
+	Problem     reason.Reason        `json:"problem"`
+	Cause       string               `json:"cause"`
+	Trouble     *store.Problem       `json:"-"`
 }
 
 // Verifications compare the mail of a domain's accounts on both servers.
@@ -100,7 +136,7 @@ type Verifications struct {
 
 // verifyFerry compares accounts.
 type verifyFerry interface {
-	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(VerifyEvent) error) error
+	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error
 }
 
 // Start begins to compare both servers' mail of accounts, with bodies
@@ -115,8 +151,8 @@ func (a *Verifications) Start(ctx context.Context, who Actor, domain string, sel
 	}
 	err = startJob(ctx, a.jobs, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[verifyResults]) error {
-			j.change(func(_ *JobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, map[string]uint64{} })
-			return a.ferry.Verify(ctx, ids, bodies, func(e VerifyEvent) error {
+			j.change(func(_ *JobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, report.FindingCounts{} })
+			return a.ferry.Verify(ctx, ids, bodies, func(e report.VerifyEvent) error {
 				j.change(func(v *JobView, r *verifyResults) {
 					if r.add(&e) {
 						v.Done++
@@ -158,7 +194,7 @@ func (a *Verifications) View(domain string) (v *VerifyView) {
 func (r *verifyResults) view(j JobView) *VerifyView {
 	v := &VerifyView{JobView: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
 		Summary: r.summary, Findings: len(r.findings), Omitted: r.omitted}
-	v.Summary.Found = make(map[string]uint64, len(r.summary.Found))
+	v.Summary.Found = make(report.FindingCounts, len(r.summary.Found))
 	for kind, n := range r.summary.Found {
 		v.Summary.Found[kind] = n
 	}
@@ -175,13 +211,18 @@ func (a *Verifications) Report(ctx context.Context, who Actor, domain string) (*
 	if j == nil {
 		return nil, NotFound("verification")
 	}
-	report := &VerifyReport{Domain: d.Name}
+	all := &VerifyReport{Domain: d.Name}
 	j.change(func(view *JobView, r *verifyResults) {
-		report.VerifyView = *r.view(*view)
-		report.Verified = append([]VerifiedAccount{}, r.accounts...)
-		report.All = append([]VerifyFinding{}, r.findings...)
+		all.VerifyView = *r.view(*view)
+		all.Verified, all.All = make([]VerifiedView, len(r.accounts)), make([]FindingView, len(r.findings))
+		for i, a := range r.accounts {
+			all.Verified[i] = VerifiedView(a)
+		}
+		for i, f := range r.findings {
+			all.All[i] = FindingView(f)
+		}
 	})
-	return report, nil
+	return all, nil
 }
 
 // Cancel ends a verification that is going on.
@@ -202,7 +243,7 @@ func (r *VerifyReport) WriteCSV(w io.Writer) error {
 		if f.Date != nil {
 			date = f.Date.UTC().Format(time.RFC3339)
 		}
-		errs = append(errs, out.Write(f.Login, f.Folder, f.NewFolder, f.Kind, string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
+		errs = append(errs, out.Write(f.Login, f.Folder, f.NewFolder, string(f.Kind), string(f.Severity), strconv.FormatUint(uint64(f.OldUID), 10),
 			strconv.FormatUint(uint64(f.NewUID), 10), date, strconv.FormatInt(f.Size, 10), f.Old.String(), f.New.String(), f.Reason.String()))
 	}
 	return errors.Join(append(errs, out.Flush())...)

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/verify"
 )
@@ -52,13 +53,13 @@ func TestArchivedBesideArchive(t *testing.T) {
 	m.old.FillMaildir(moverLogin, "INBOX.Archive", old)
 	m.old.FillMaildir(moverLogin, "INBOX.Alles", slices.Concat(lab.Generate(1, 20, 800), old, lone))
 	m.old.Open(moverLogin, "INBOX.Alles", "INBOX.Archive")
-	if _, sums := m.verify(false); sums.Found[verify.Missing] == 0 || sums.Same != 0 {
+	if _, sums := m.verify(false); sums.Found[report.Missing] == 0 || sums.Same != 0 {
 		t.Errorf("before: %+v", sums)
 	}
 	m.sync()
 	m.wants(false)
 	m.wants(true)
-	if _, sums := m.verify(false); sums.OldMessages != sums.NewMessages || sums.Same != sums.OldMessages || sums.Found[verify.Extra] != 0 {
+	if _, sums := m.verify(false); sums.OldMessages != sums.NewMessages || sums.Same != sums.OldMessages || sums.Found[report.Extra] != 0 {
 		t.Errorf("after: %+v", sums)
 	}
 	const archive = "Archive" // 1 to 3 are of the old one, 4 to 7 of all mail
@@ -93,8 +94,8 @@ func TestLeftOutByRule(t *testing.T) {
 	m.cfg.Domains[0].Folders.Skip = []string{"Projekte/*"}
 	m.sync()
 	var told []string
-	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
-		if e.Finding != nil && e.Finding.Kind == verify.FolderSkipped {
+	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(e report.VerifyEvent) error {
+		if e.Finding != nil && e.Finding.Kind == report.FolderSkipped {
 			told = append(told, e.Finding.Folder+": "+e.Finding.Old.String())
 		}
 		return nil

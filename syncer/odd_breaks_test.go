@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/verify"
@@ -208,10 +209,10 @@ func TestBreaksInList(t *testing.T) {
 }
 
 // verified is what a verification finds, by kind.
-func (r *oddRig) verified() verify.FindingCounts {
+func (r *oddRig) verified() report.FindingCounts {
 	r.t.Helper()
-	found := verify.FindingCounts{}
-	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
+	found := report.FindingCounts{}
+	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e report.VerifyEvent) error {
 		if e.Finding != nil {
 			found[e.Finding.Kind]++
 		}
@@ -232,11 +233,11 @@ func TestVerifyPastBreaks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer func(c *lab.OddConn) string
-		want   verify.FindingCounts
+		want   report.FindingCounts
 	}{
-		{"STATUS", breaksAt("Work", "", "STATUS"), verify.FindingCounts{}},
-		{"STATUS and EXAMINE", breaksAt("Work", "* BYE internal error", "STATUS", "EXAMINE"), verify.FindingCounts{verify.FolderUnread: 1}},
-		{"in the list", breaksInList([]string{"INBOX", "Archive", "Work", "Zoo"}, "Work"), verify.FindingCounts{verify.FolderUnread: 1}},
+		{"STATUS", breaksAt("Work", "", "STATUS"), report.FindingCounts{}},
+		{"STATUS and EXAMINE", breaksAt("Work", "* BYE internal error", "STATUS", "EXAMINE"), report.FindingCounts{report.FolderUnread: 1}},
+		{"in the list", breaksInList([]string{"INBOX", "Archive", "Work", "Zoo"}, "Work"), report.FindingCounts{report.FolderUnread: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +246,7 @@ func TestVerifyPastBreaks(t *testing.T) {
 			r.complete(21)
 			r.old.Change(func(opt *lab.OddOptions) { opt.Answer = tt.answer })
 			got := r.verified()
-			maps.DeleteFunc(got, func(k verify.FindingKind, _ uint64) bool { return k.Severity() == verify.Harmless })
+			maps.DeleteFunc(got, func(k report.FindingKind, _ uint64) bool { return k.Severity() == report.Harmless })
 			if !maps.Equal(got, tt.want) {
 				t.Errorf("found %v, want %v", got, tt.want)
 			}
@@ -266,7 +267,7 @@ func TestVerifyMissing(t *testing.T) {
 	t.Run("all of it was copied", func(t *testing.T) {
 		r := start(t)
 		r.complete(0)
-		if found := r.verified(); found[verify.FolderAbsent] != 1 || found.Has(verify.Damage) {
+		if found := r.verified(); found[report.FolderAbsent] != 1 || found.Has(report.Damage) {
 			t.Errorf("%v", found)
 		}
 	})
@@ -274,12 +275,12 @@ func TestVerifyMissing(t *testing.T) {
 		r := start(t)
 		r.late("Work", 90)
 		r.sync()
-		if found := r.verified(); found[verify.FolderMissing] != 1 {
+		if found := r.verified(); found[report.FolderMissing] != 1 {
 			t.Errorf("%v", found)
 		}
 	})
 	t.Run("before a pass has missed it", func(t *testing.T) {
-		if found := start(t).verified(); found[verify.FolderMissing] != 1 {
+		if found := start(t).verified(); found[report.FolderMissing] != 1 {
 			t.Errorf("%v", found)
 		}
 	})
@@ -288,7 +289,7 @@ func TestVerifyMissing(t *testing.T) {
 		r.new.Rename("Archive", "Work", false)
 		r.late("Archive", 90)
 		r.sync()
-		if found := r.verified(); found[verify.FolderAbsent] != 1 || found.Has(verify.Damage) {
+		if found := r.verified(); found[report.FolderAbsent] != 1 || found.Has(report.Damage) {
 			t.Errorf("%v", found)
 		}
 	})
@@ -299,7 +300,7 @@ func TestVerifyMissing(t *testing.T) {
 		r.start(false)
 		r.sync()
 		r.old.Delete("Work")
-		if found := r.verified(); found[verify.FolderUnread] != 1 {
+		if found := r.verified(); found[report.FolderUnread] != 1 {
 			t.Errorf("%v", found)
 		}
 	})

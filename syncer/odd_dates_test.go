@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/syncer/message"
-	"postferry/syncer/verify"
 	"postferry/wire"
 )
 
@@ -74,7 +74,7 @@ func TestOddDates(t *testing.T) {
 				}
 				r.complete(0)
 				found, account := r.verify(false)
-				if account.Problem != "" || len(found[verify.Dated]) > 0 || len(found[verify.Mended])+int(account.Same) != 3 {
+				if account.Problem != "" || len(found[report.Dated]) > 0 || len(found[report.Mended])+int(account.Same) != 3 {
 					t.Errorf("verify: %+v, %+v", account, found)
 				}
 			})

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/verify"
 	"postferry/wire"
@@ -147,10 +148,10 @@ func oddTotal() (sum uint64) {
 }
 
 // verify compares both sides and returns what was found, by kind, and the account's result.
-func (r *oddRig) verify(bodies bool) (found map[verify.FindingKind][]verify.Finding, account verify.Account) {
+func (r *oddRig) verify(bodies bool) (found map[report.FindingKind][]report.Finding, account report.VerifiedAccount) {
 	r.t.Helper()
-	found = map[verify.FindingKind][]verify.Finding{}
-	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.New(zerolog.NewTestWriter(r.t)), Bodies: bodies, Tell: func(e verify.Event) error {
+	found = map[report.FindingKind][]report.Finding{}
+	v := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.New(zerolog.NewTestWriter(r.t)), Bodies: bodies, Tell: func(e report.VerifyEvent) error {
 		if e.Finding != nil {
 			found[e.Finding.Kind] = append(found[e.Finding.Kind], *e.Finding)
 		}

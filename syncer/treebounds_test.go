@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/dryrun"
@@ -55,8 +56,8 @@ func TestOddNamesOnTheWire(t *testing.T) {
 func (r *oddRig) wantOmitted(n int) {
 	r.t.Helper()
 	var told []string
-	err := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e verify.Event) error {
-		if e.Finding != nil && e.Finding.Kind == verify.FolderMissing {
+	err := verify.Verification{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(e report.VerifyEvent) error {
+		if e.Finding != nil && e.Finding.Kind == report.FolderMissing {
 			told = append(told, e.Finding.Reason.String())
 		}
 		return nil

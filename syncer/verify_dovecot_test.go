@@ -17,6 +17,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -98,14 +99,14 @@ func (m *move) sync() {
 
 // verify returns what was found but for what is harmless, a line each, and
 // the account's sums.
-func (m *move) verify(bodies bool) (found []string, sums verify.Account) {
+func (m *move) verify(bodies bool) (found []string, sums report.VerifiedAccount) {
 	m.t.Helper()
 	v := verify.Verification{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Bodies: bodies}
-	v.Tell = func(e verify.Event) error {
+	v.Tell = func(e report.VerifyEvent) error {
 		if e.Account != nil {
 			sums = *e.Account
 		}
-		if f := e.Finding; f != nil && f.Severity != verify.Harmless {
+		if f := e.Finding; f != nil && f.Severity != report.Harmless {
 			line := fmt.Sprintf("%s %s", f.Kind, f.Folder)
 			for _, more := range []reason.Reason{f.Old, f.New, f.Reason} {
 				if more != "" {
@@ -245,7 +246,7 @@ func TestVerifyClean(t *testing.T) {
 	unchanged := m.snapshots()
 	for _, bodies := range []bool{false, true} {
 		found, sums := m.verify(bodies)
-		quarantined := int(sums.Found[verify.Quarantined])
+		quarantined := int(sums.Found[report.Quarantined])
 		for _, line := range found {
 			if !strings.HasPrefix(line, "quarantined INBOX|") {
 				t.Errorf("bodies %t: %s", bodies, line)
@@ -257,7 +258,7 @@ func TestVerifyClean(t *testing.T) {
 	}
 	unchanged()
 	m.new.Append(moverLogin, "INBOX", lab.Generate(77, 2, 700)...)
-	if found, sums := m.verify(false); sums.Found[verify.Extra] != 2 {
+	if found, sums := m.verify(false); sums.Found[report.Extra] != 2 {
 		t.Errorf("mail that was delivered there: %+v %q", sums, found)
 	}
 }
@@ -266,7 +267,7 @@ func TestVerifyClean(t *testing.T) {
 func TestVerifyBefore(t *testing.T) {
 	m := startMove(t)
 	_, sums := m.verify(false)
-	if sums.Found[verify.FolderMissing] != 1 || sums.Found[verify.Missing] == 0 || sums.Same != 0 {
+	if sums.Found[report.FolderMissing] != 1 || sums.Found[report.Missing] == 0 || sums.Same != 0 {
 		t.Errorf("%+v", sums)
 	}
 }
@@ -344,7 +345,7 @@ func TestVerifyRepaired(t *testing.T) {
 	if err := m.store.Commit(t.Context(), store.Batch{Account: m.id, Folder: folders[at].ID, Repaired: []store.Repaired{note}}); err != nil {
 		t.Fatal(err)
 	}
-	if found, sums := m.verify(false); sums.Found[verify.Mended] != 1 || len(found) != len(before) {
+	if found, sums := m.verify(false); sums.Found[report.Mended] != 1 || len(found) != len(before) {
 		t.Errorf("found %q, %+v", found, sums.Found)
 	}
 }
@@ -411,8 +412,8 @@ func TestVerifyBrokenLine(t *testing.T) {
 			})
 			cfg := m.cfg
 			cfg.Domains = []config.Domain{{Name: "example.com", Old: m.old.Insecure(), New: lab.At(m.new.Insecure(), line.Addr)}}
-			var sums verify.Account
-			v := verify.Verification{Config: &cfg, Store: m.store, Log: zerolog.Nop(), Bodies: true, Tell: func(e verify.Event) error {
+			var sums report.VerifiedAccount
+			v := verify.Verification{Config: &cfg, Store: m.store, Log: zerolog.Nop(), Bodies: true, Tell: func(e report.VerifyEvent) error {
 				if e.Account != nil {
 					sums = *e.Account
 				}

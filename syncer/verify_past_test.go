@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // dotMail is a message with a dot alone on a line.
@@ -51,7 +51,7 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 			r.complete(0)
 			for _, bodies := range []bool{false, true} {
 				found, account := r.verify(bodies)
-				if account.Problem != "" || account.Same != 19 || len(found[verify.Quarantined]) != 1 || len(found) != 1 {
+				if account.Problem != "" || account.Same != 19 || len(found[report.Quarantined]) != 1 || len(found) != 1 {
 					t.Errorf("verify: %+v, %+v", account, found)
 				}
 			}
@@ -100,11 +100,11 @@ func TestVerifyGoesOn(t *testing.T) {
 							t.Errorf("%+v", account)
 						}
 					}
-					if n := len(found[verify.Unreadable]); n != 1 && (name != "without UID" || n != 0) {
+					if n := len(found[report.Unreadable]); n != 1 && (name != "without UID" || n != 0) {
 						t.Errorf("%d unreadable: %+v", n, found)
 					}
 					for kind, list := range found {
-						if kind != verify.Unreadable {
+						if kind != report.Unreadable {
 							t.Errorf("%s: %+v", kind, list)
 						}
 					}
@@ -132,7 +132,7 @@ func TestVerifyPastFolders(t *testing.T) {
 				}
 			})
 			found, account := r.verify(false)
-			if account.Problem != "" || account.Folders != 2 || len(found[verify.FolderUnread]) != 1 || found[verify.FolderUnread][0].Folder != "Archive" || found[verify.FolderUnread][0].Trouble == nil {
+			if account.Problem != "" || account.Folders != 2 || len(found[report.FolderUnread]) != 1 || found[report.FolderUnread][0].Folder != "Archive" || found[report.FolderUnread][0].Trouble == nil {
 				t.Errorf("%+v, %+v", account, found)
 			}
 		})

@@ -7,9 +7,9 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/syncer/verify"
 )
 
 // row is a folder's row in the store, by its title.
@@ -46,7 +46,7 @@ func TestVerifyRows(t *testing.T) {
 	renamed.New = "Umbenannt"
 	m.put(renamed)
 	found, sums := m.verify(false)
-	if sums.Same != clean.Same || sums.Found[verify.FolderMissing] != 0 {
+	if sums.Same != clean.Same || sums.Found[report.FolderMissing] != 0 {
 		t.Errorf("renamed: %q, %+v", found, sums)
 	}
 
@@ -55,7 +55,7 @@ func TestVerifyRows(t *testing.T) {
 	renamed.State = store.FolderDeleted
 	m.put(renamed)
 	m.wants(false, before...)
-	if _, sums := m.verify(false); sums.Found[verify.FolderRemoved] != 1 {
+	if _, sums := m.verify(false); sums.Found[report.FolderRemoved] != 1 {
 		t.Errorf("deleted: %+v", sums)
 	}
 }

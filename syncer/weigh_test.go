@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/syncer/message"
-	"postferry/syncer/verify"
 )
 
 // weighMails are messages that are all alike but for their numbers and sizes.
@@ -78,7 +78,7 @@ func TestDamagedCopies(t *testing.T) {
 						t.Errorf("%+v", q)
 					}
 				}
-				if found, account := r.verify(false); account.Problem != "" || account.Same != 41 || len(found[verify.Quarantined])+len(found[verify.Altered]) < 2 {
+				if found, account := r.verify(false); account.Problem != "" || account.Same != 41 || len(found[report.Quarantined])+len(found[report.Altered]) < 2 {
 					t.Errorf("verify: %+v, %+v", account, found)
 				}
 				r.complete(0)

@@ -11,6 +11,7 @@ import (
 	"postferry/admin"
 	"postferry/discover"
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -53,8 +54,8 @@ func (p *page) busy() (account store.AccountID) {
 			p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}
 		}
 	}
-	p.ferry.verified = []admin.VerifyEvent{{Finding: &admin.VerifyFinding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: admin.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
-		{Account: &admin.VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: admin.Damage}}}
+	p.ferry.verified = []report.VerifyEvent{{Finding: &report.Finding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: report.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
+		{Account: &report.VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: report.Damage}}}
 	return ids[0]
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -84,12 +85,12 @@ func TestVerify(t *testing.T) {
 	p := startPage(t)
 	p.put("a.example", "anna@a.example")
 	date := time.Now().UTC().Truncate(time.Second)
-	p.ferry.verified = []admin.VerifyEvent{
-		{Progress: &admin.VerifyProgress{Of: 1, Messages: 5, Login: "anna@a.example", Folder: "INBOX"}},
-		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "=1+1", Kind: "missing", Severity: admin.Damage, OldUID: 7, Date: &date}},
-		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "INBOX", Kind: "flags", Severity: admin.Doubtful}},
-		{Finding: &admin.VerifyFinding{Login: "anna@a.example", Folder: "INBOX", Kind: "only-new", Severity: admin.Harmless}},
-		{Account: &admin.VerifiedAccount{Login: "anna@a.example", OldMessages: 9, NewMessages: 9, Same: 8, Found: map[string]uint64{"missing": 1}, Worst: admin.Damage}},
+	p.ferry.verified = []report.VerifyEvent{
+		{Progress: &report.VerifyProgress{Of: 1, Messages: 5, Login: "anna@a.example", Folder: "INBOX"}},
+		{Finding: &report.Finding{Login: "anna@a.example", Folder: "=1+1", Kind: "missing", Severity: report.Damage, OldUID: 7, Date: &date}},
+		{Finding: &report.Finding{Login: "anna@a.example", Folder: "INBOX", Kind: "flags", Severity: report.Doubtful}},
+		{Finding: &report.Finding{Login: "anna@a.example", Folder: "INBOX", Kind: "only-new", Severity: report.Harmless}},
+		{Account: &report.VerifiedAccount{Login: "anna@a.example", OldMessages: 9, NewMessages: 9, Same: 8, Found: report.FindingCounts{"missing": 1}, Worst: report.Damage}},
 	}
 	c := p.program("a.example")
 	c.want(404, "GET", aDomain+"/verify", nil, nil)

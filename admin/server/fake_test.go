@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -20,7 +21,7 @@ type fakeFerry struct {
 	live       []admin.Live
 	folders    map[store.AccountID][]admin.Folder
 	checks     map[store.AccountID]admin.CheckResult
-	verified   []admin.VerifyEvent
+	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]admin.Quarantined
 	header     []byte
 	calls      []string // "begin [1 2]", "changed example.com", ...
@@ -157,7 +158,7 @@ func (f *fakeFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	return ctx.Err()
 }
 
-func (f *fakeFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(admin.VerifyEvent) error) error {
+func (f *fakeFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error {
 	f.called("verify %d %v", ids, bodies)
 	f.mu.Lock()
 	events := slices.Clone(f.verified)

@@ -15,6 +15,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/spreadsheet"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -221,7 +222,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
 	id := page.Accounts[0].ID
 	for _, f := range formulas {
-		p.ferry.verified = append(p.ferry.verified, admin.VerifyEvent{Finding: &admin.VerifyFinding{Login: f, Folder: f, NewFolder: f, Kind: f, Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
+		p.ferry.verified = append(p.ferry.verified, report.VerifyEvent{Finding: &report.Finding{Login: f, Folder: f, NewFolder: f, Kind: report.FindingKind(f), Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
 	}
 	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
 	var run admin.Affected

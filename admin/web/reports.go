@@ -172,9 +172,9 @@ func (s *Site) pageVerify(v *visit) error {
 	x := struct {
 		Verify   verifyPart
 		Domain   string
-		Findings []admin.VerifyFinding
+		Findings []admin.FindingView
 		More     int
-		Failed   []admin.VerifiedAccount // the first of those that could not be verified
+		Failed   []admin.VerifiedView // the first of those that could not be verified
 	}{Verify: verifyPart{v.W, d.Name, s.app.Verifications.View(d.Name)}, Domain: d.Name}
 	if x.Verify.Y != nil {
 		report, err := s.app.Verifications.Report(v.r.Context(), v.who, d.Name)

@@ -101,7 +101,7 @@ func (w *words) PassEnded(p admin.PassView) string {
 }
 
 // NotVerified says why an account could not be verified.
-func (w *words) NotVerified(a admin.VerifiedAccount) string {
+func (w *words) NotVerified(a admin.VerifiedView) string {
 	if a.Trouble != nil {
 		return w.Problem(admin.ViewProblem(a.Trouble))
 	}
@@ -109,7 +109,7 @@ func (w *words) NotVerified(a admin.VerifiedAccount) string {
 }
 
 // Finding says why a verification found something, or what is known about it.
-func (w *words) Finding(f admin.VerifyFinding) string {
+func (w *words) Finding(f admin.FindingView) string {
 	if f.Trouble != nil {
 		return w.Problem(admin.ViewProblem(f.Trouble))
 	}

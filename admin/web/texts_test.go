@@ -259,7 +259,7 @@ func TestTextsOfCodes(t *testing.T) {
 // What templates put together from a name and a state has words for all states.
 func TestTextsOfStates(t *testing.T) {
 	pages, stored := readSource(t, folders()...), readSource(t, "../../store")
-	verified := readSource(t, "../../syncer/verify")
+	verified := readSource(t, "../../report")
 	for prefix, names := range map[string][]string{
 		"state.":          pages.constants["AccountState"],
 		"folder_action.":  pages.constants["FolderAction"],

@@ -8,6 +8,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
@@ -173,59 +174,12 @@ func checkResult(p dryrun.AccountPlan, pace dryrun.Pace) admin.CheckResult {
 	return r
 }
 
-func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(admin.VerifyEvent) error) error {
+func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Bodies: bodies, Tell: func(e verify.Event) error {
-		return tell(verifyEvent(e))
-	}}
+	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Bodies: bodies, Tell: tell}
 	return v.Run(ctx, ids)
-}
-
-// verifyEvent is an event as the page shows it.
-func verifyEvent(e verify.Event) admin.VerifyEvent {
-	var to admin.VerifyEvent
-	if x := e.Finding; x != nil {
-		to.Finding = &admin.VerifyFinding{
-			Login: x.Login, Folder: x.Folder, NewFolder: x.NewFolder, Kind: string(x.Kind), Severity: admin.Severity(x.Severity),
-			OldUID: uint32(x.OldUID), NewUID: uint32(x.NewUID), Date: x.Date, Size: x.Size, Old: x.Old, New: x.New, Reason: x.Reason, Trouble: x.Trouble,
-		}
-	}
-	if x := e.Folder; x != nil {
-		to.Folder = &admin.VerifiedFolder{
-			Login: x.Login, Folder: x.Folder, NewFolder: x.NewFolder, OldMessages: x.OldMessages, NewMessages: x.NewMessages,
-			Same: x.Same, Found: foundCounts(x.Found),
-		}
-	}
-	if x := e.Account; x != nil {
-		to.Account = &admin.VerifiedAccount{
-			Login: x.Login, Folders: x.Folders, OldMessages: x.OldMessages, NewMessages: x.NewMessages, Same: x.Same,
-			Found: foundCounts(x.Found), Worst: worst(x.Found), Problem: x.Problem, Cause: x.Cause, Trouble: x.Trouble,
-		}
-	}
-	if x := e.Progress; x != nil {
-		to.Progress = &admin.VerifyProgress{Accounts: x.Accounts, Of: x.Of, Messages: x.Messages, Login: x.Login, Folder: x.Folder}
-	}
-	return to
-}
-
-func foundCounts(found verify.FindingCounts) map[string]uint64 {
-	counts := make(map[string]uint64, len(found))
-	for kind, n := range found {
-		counts[string(kind)] = n
-	}
-	return counts
-}
-
-// worst is the worst severity of what was found.
-func worst(found verify.FindingCounts) admin.Severity {
-	for _, s := range []verify.Severity{verify.Damage, verify.Doubtful} {
-		if found.Has(s) {
-			return admin.Severity(s)
-		}
-	}
-	return admin.Harmless
 }
 
 func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]admin.Quarantined, error) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"postferry/internal/lab"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // checkVerify wants verify to say of both servers what a comparison without it says.
@@ -15,15 +15,15 @@ func (x *torture) checkVerify() {
 	_, stdout, stderr := postferry(x.T, "", "verify", "-c", x.daemon.Config, "--bodies", "--json", "-")
 	said := map[string]differences{}
 	for line := range strings.Lines(stdout) {
-		var event verify.Event
+		var event report.VerifyEvent
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			x.Fatalf("%v in %s", err, line)
 		}
 		if a := event.Account; a != nil {
 			said[a.Login] = differences{
-				lacking: a.Found[verify.Missing] + a.Found[verify.Removed] + a.Found[verify.Quarantined], doubled: a.Found[verify.Doubled], extra: a.Found[verify.Extra],
-				flags: a.Found[verify.Flagged], dates: a.Found[verify.Dated], folders: a.Found[verify.FolderAbsent] + a.Found[verify.FolderMissing],
-				others: a.Found[verify.Altered] + a.Found[verify.Unreadable] + a.Found[verify.FolderUnread],
+				lacking: a.Found[report.Missing] + a.Found[report.Removed] + a.Found[report.Quarantined], doubled: a.Found[report.Doubled], extra: a.Found[report.Extra],
+				flags: a.Found[report.Flagged], dates: a.Found[report.Dated], folders: a.Found[report.FolderAbsent] + a.Found[report.FolderMissing],
+				others: a.Found[report.Altered] + a.Found[report.Unreadable] + a.Found[report.FolderUnread],
 			}
 			if a.Problem != "" {
 				x.Errorf("%s: %s", a.Login, a.Problem)

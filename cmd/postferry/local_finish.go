@@ -11,6 +11,7 @@ import (
 	"postferry/discover"
 	"postferry/internal/control"
 	"postferry/lifecycle"
+	"postferry/report"
 	"postferry/stage"
 	"postferry/store"
 	"postferry/syncer/verify"
@@ -120,7 +121,7 @@ func (f finisher) Pass(ctx context.Context, ids []store.AccountID) error {
 }
 
 func (f finisher) Verify(ctx context.Context, ids []store.AccountID, bodies bool) error {
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(verify.Event) error { return nil }}
+	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(report.VerifyEvent) error { return nil }}
 	return v.Run(ctx, ids)
 }
 

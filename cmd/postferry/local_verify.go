@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/dryrun"
 	"postferry/syncer/verify"
 )
 
 // Verify implements control.Backend. It has connections of its own beside the engine's.
-func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(verify.Event) error) error {
+func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(report.VerifyEvent) error) error {
 	ids, err := l.ids(ctx, q.Logins)
 	if err != nil {
 		return err

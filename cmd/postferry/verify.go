@@ -11,7 +11,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/humanize"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 const verifyHelp = `Verify compares what the old and the new server have, folder by folder and
@@ -109,15 +109,15 @@ func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, 
 	if o.json != "-" && o.csv != "-" {
 		table = stdout
 	}
-	report := newVerifyReport(table, stderr, time.Now)
-	err = b.Verify(ctx, o.query, func(e verify.Event) error {
-		report.take(e)
+	printed := newVerifyReport(table, stderr, time.Now)
+	err = b.Verify(ctx, o.query, func(e report.VerifyEvent) error {
+		printed.take(e)
 		return exports.write(e)
 	})
 	if err != nil {
 		return err
 	}
-	sum := report.end(o.strict)
+	sum := printed.end(o.strict)
 	if err := exports.end(sum); err != nil {
 		return err
 	}
@@ -142,16 +142,16 @@ type verifySummary struct {
 	OldMessages uint64               `json:"old_messages"`
 	NewMessages uint64               `json:"new_messages"`
 	Same        uint64               `json:"same"`
-	Found       verify.FindingCounts `json:"found"`
+	Found       report.FindingCounts `json:"found"`
 }
 
 // add takes an account into the sums.
-func (s *verifySummary) add(a *verify.Account, strict bool) {
+func (s *verifySummary) add(a *report.VerifiedAccount, strict bool) {
 	s.Accounts++
 	switch {
 	case a.Problem != "":
 		s.Unverified++
-	case !a.Found.Has(verify.Damage) && !(strict && a.Found.Has(verify.Doubtful)):
+	case !a.Found.Has(report.Damage) && !(strict && a.Found.Has(report.Doubtful)):
 		s.Good++
 	}
 	s.OldMessages += a.OldMessages

@@ -15,40 +15,40 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/demo/servers"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // deliberateDamage is what is done to the new server after a move, and what has to be found.
 var deliberateDamage = []struct {
 	name string
 	do   func(t *testing.T, s *servers.Pair, c *imapclient.Client)
-	kind verify.FindingKind
+	kind report.FindingKind
 	deep bool // found with --bodies only
 }{
-	{"message removed", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { remove(t, c) }, verify.Removed, false},
-	{"body altered", replace(func(m *putBack) { m.body = append(m.body, "more\r\n"...) }), verify.Altered, false},
+	{"message removed", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { remove(t, c) }, report.Removed, false},
+	{"body altered", replace(func(m *putBack) { m.body = append(m.body, "more\r\n"...) }), report.Altered, false},
 	{"body altered, as long as before", replace(func(m *putBack) {
 		at := bytes.Index(m.body, []byte("\r\n\r\n")) + 4
 		m.body[at] = '#'
-	}), verify.Altered, true},
-	{"message doubled", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { put(t, c, fetch(t, c)) }, verify.Doubled, false},
-	{"date changed", replace(func(m *putBack) { m.date = m.date.Add(-24 * time.Hour) }), verify.Dated, false},
+	}), report.Altered, true},
+	{"message doubled", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) { put(t, c, fetch(t, c)) }, report.Doubled, false},
+	{"date changed", replace(func(m *putBack) { m.date = m.date.Add(-24 * time.Hour) }), report.Dated, false},
 	{"flags changed", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) {
 		flags := &imap.StoreFlags{Op: imap.StoreFlagsSet, Flags: []imap.Flag{"$Damaged"}, Silent: true}
 		if err := c.Store(imap.SeqSetNum(2), flags, nil).Close(); err != nil {
 			t.Fatal(err)
 		}
-	}, verify.Flagged, false},
+	}, report.Flagged, false},
 	{"subscription missing", func(t *testing.T, _ *servers.Pair, c *imapclient.Client) {
 		if err := c.Unsubscribe("Sent").Wait(); err != nil {
 			t.Fatal(err)
 		}
-	}, verify.Unsubscribed, false},
+	}, report.Unsubscribed, false},
 	{"message not copied", func(t *testing.T, s *servers.Pair, _ *imapclient.Client) {
 		if err := s.Old.Put("INBOX", servers.Message{Raw: []byte("Subject: late\r\n\r\nlate\r\n"), Date: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
-	}, verify.Missing, false},
+	}, report.Missing, false},
 }
 
 // TestVerifyDamage: deliberate damage is found, with and without --bodies, and
@@ -66,7 +66,7 @@ func TestVerifyDamage(t *testing.T) {
 					want = []string{string(tt.kind)}
 				}
 				status := exitOK
-				if len(want) > 0 && (tt.kind.Severity() == verify.Damage || slices.Contains(options, "--strict")) {
+				if len(want) > 0 && (tt.kind.Severity() == report.Damage || slices.Contains(options, "--strict")) {
 					status = exitFailed
 				}
 				wantFound(t, append([]string{"-c", config}, options...), status, want)
@@ -104,13 +104,13 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 	var sum *verifySummary
 	for line := range strings.Lines(stdout) {
 		var event struct {
-			verify.Event
+			report.VerifyEvent
 			Summary *verifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		if f := event.Finding; f != nil && f.Severity != verify.Harmless {
+		if f := event.Finding; f != nil && f.Severity != report.Harmless {
 			asJSON = append(asJSON, string(f.Kind))
 		}
 		sum = event.Summary
@@ -124,7 +124,7 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 		t.Fatal(err)
 	}
 	for _, row := range rows[1:] {
-		if row[4] != string(verify.Harmless) {
+		if row[4] != string(report.Harmless) {
 			asCSV = append(asCSV, row[3])
 		}
 	}

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // export writes what a verification finds for programs.
 type export interface {
-	write(verify.Event) error
+	write(report.VerifyEvent) error
 	end(*verifySummary) error
 }
 
@@ -52,7 +52,7 @@ func openExports(stdout io.Writer, o verifyOptions) (*exports, error) {
 	return e, nil
 }
 
-func (e *exports) write(event verify.Event) error {
+func (e *exports) write(event report.VerifyEvent) error {
 	for _, one := range e.all {
 		if err := one.write(event); err != nil {
 			return err
@@ -90,7 +90,7 @@ func newExportJSON(w io.Writer) export {
 	return exportJSON{enc}
 }
 
-func (e exportJSON) write(event verify.Event) error {
+func (e exportJSON) write(event report.VerifyEvent) error {
 	if event.Progress != nil {
 		return nil
 	}
@@ -111,7 +111,7 @@ func newExportCSV(w io.Writer) export {
 	return e
 }
 
-func (e exportCSV) write(event verify.Event) error {
+func (e exportCSV) write(event report.VerifyEvent) error {
 	switch {
 	case event.Finding != nil:
 		f := event.Finding
@@ -121,7 +121,7 @@ func (e exportCSV) write(event verify.Event) error {
 		)
 	case event.Account != nil && event.Account.Problem != "":
 		a := event.Account
-		return e.w.Write(a.Login, "", "", "account-unverified", string(verify.Damage), "", "", "", "", "", "", a.Problem.String())
+		return e.w.Write(a.Login, "", "", "account-unverified", string(report.Damage), "", "", "", "", "", "", a.Problem.String())
 	}
 	return nil
 }

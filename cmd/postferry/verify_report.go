@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"postferry/internal/humanize"
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // How many findings of an account are printed; an export has all. Doubtful
@@ -24,17 +24,17 @@ type verifyReport struct {
 	started     time.Time
 	said        time.Time
 	titled      bool
-	found       map[string]map[verify.Severity][]string // by login, of accounts under way
-	accounts    []verify.Account
+	found       map[string]map[report.Severity][]string // by login, of accounts under way
+	accounts    []report.VerifiedAccount
 }
 
 func newVerifyReport(w, progress io.Writer, now func() time.Time) *verifyReport {
 	return &verifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
-		found: make(map[string]map[verify.Severity][]string)}
+		found: make(map[string]map[report.Severity][]string)}
 }
 
 // take prints what an event says, at once or with its account.
-func (r *verifyReport) take(e verify.Event) {
+func (r *verifyReport) take(e report.VerifyEvent) {
 	switch {
 	case e.Finding != nil:
 		r.keep(e.Finding)
@@ -45,17 +45,17 @@ func (r *verifyReport) take(e verify.Event) {
 	}
 }
 
-func (r *verifyReport) keep(f *verify.Finding) {
+func (r *verifyReport) keep(f *report.Finding) {
 	most := mostDoubtful
 	switch f.Severity {
-	case verify.Harmless:
+	case report.Harmless:
 		return
-	case verify.Damage:
+	case report.Damage:
 		most = mostDamage
 	}
 	lines := r.found[f.Login]
 	if lines == nil {
-		lines = make(map[verify.Severity][]string)
+		lines = make(map[report.Severity][]string)
 		r.found[f.Login] = lines
 	}
 	if len(lines[f.Severity]) < most {
@@ -63,7 +63,7 @@ func (r *verifyReport) keep(f *verify.Finding) {
 	}
 }
 
-func (r *verifyReport) say(p *verify.Progress) {
+func (r *verifyReport) say(p *report.VerifyProgress) {
 	if now := r.now(); now.Sub(r.said) >= progressEvery {
 		r.said = now
 		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", humanize.Duration(now.Sub(r.started)),
@@ -71,13 +71,13 @@ func (r *verifyReport) say(p *verify.Progress) {
 	}
 }
 
-func (r *verifyReport) account(a *verify.Account) {
+func (r *verifyReport) account(a *report.VerifiedAccount) {
 	if !r.titled {
 		r.titled = true
 		r.row("ACCOUNT", "FOLDERS", "OLD", "NEW", "SAME", "RESULT")
 	}
 	r.row(a.Login, fmt.Sprint(a.Folders), fmt.Sprint(a.OldMessages), fmt.Sprint(a.NewMessages), fmt.Sprint(a.Same), verified(a))
-	for _, severity := range []verify.Severity{verify.Damage, verify.Doubtful} {
+	for _, severity := range []report.Severity{report.Damage, report.Doubtful} {
 		lines := r.found[a.Login][severity]
 		for _, line := range lines {
 			writeBelow(r.w, line)
@@ -87,7 +87,7 @@ func (r *verifyReport) account(a *verify.Account) {
 		}
 	}
 	delete(r.found, a.Login)
-	r.accounts = append(r.accounts, verify.Account{
+	r.accounts = append(r.accounts, report.VerifiedAccount{
 		Problem: a.Problem, OldMessages: a.OldMessages, NewMessages: a.NewMessages, Same: a.Same, Found: a.Found,
 	})
 }
@@ -98,7 +98,7 @@ func (r *verifyReport) row(name, folders, old, new, same, result string) {
 
 // end prints the sums.
 func (r *verifyReport) end(strict bool) *verifySummary {
-	s := &verifySummary{Found: verify.FindingCounts{}, Result: resultBad}
+	s := &verifySummary{Found: report.FindingCounts{}, Result: resultBad}
 	for i := range r.accounts {
 		s.add(&r.accounts[i], strict)
 	}
@@ -114,20 +114,20 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 }
 
 // verified says in a few words how an account compares.
-func verified(a *verify.Account) string {
+func verified(a *report.VerifiedAccount) string {
 	switch {
 	case a.Problem != "":
 		return "not verified: " + printable(a.Problem.String())
-	case a.Found.Has(verify.Damage):
-		return "damage: " + kinds(a.Found, verify.Damage)
-	case a.Found.Has(verify.Doubtful):
-		return "doubtful: " + kinds(a.Found, verify.Doubtful)
+	case a.Found.Has(report.Damage):
+		return "damage: " + kinds(a.Found, report.Damage)
+	case a.Found.Has(report.Doubtful):
+		return "doubtful: " + kinds(a.Found, report.Doubtful)
 	}
 	return "good"
 }
 
 // kinds counts what was found of a severity, "" for all: "2 altered, 1 missing".
-func kinds(c verify.FindingCounts, severity verify.Severity) string {
+func kinds(c report.FindingCounts, severity report.Severity) string {
 	var parts []string
 	for _, kind := range c.Kinds() {
 		if c[kind] > 0 && (severity == "" || kind.Severity() == severity) {
@@ -137,7 +137,7 @@ func kinds(c verify.FindingCounts, severity verify.Severity) string {
 	return strings.Join(parts, ", ")
 }
 
-func total(c verify.FindingCounts, severity verify.Severity) (n uint64) {
+func total(c report.FindingCounts, severity report.Severity) (n uint64) {
 	for kind, k := range c {
 		if kind.Severity() == severity {
 			n += k
@@ -147,7 +147,7 @@ func total(c verify.FindingCounts, severity verify.Severity) (n uint64) {
 }
 
 // findingLine is a finding for people.
-func findingLine(f *verify.Finding) string {
+func findingLine(f *report.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", f.Kind, f.Folder)
 	switch {

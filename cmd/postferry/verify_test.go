@@ -13,8 +13,8 @@ import (
 
 	"postferry/internal/demo/servers"
 	"postferry/internal/spreadsheet"
+	"postferry/report"
 	"postferry/report/reason"
-	"postferry/syncer/verify"
 )
 
 // TestVerifyAlone verifies the demo's move without a daemon: before it, after
@@ -80,8 +80,8 @@ func testVerified(t *testing.T, config string) {
 		t.Errorf("%+v", last.Summary)
 	}
 	for _, line := range lines {
-		var event verify.Event
-		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Finding != nil && event.Finding.Severity != verify.Harmless {
+		var event report.VerifyEvent
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Finding != nil && event.Finding.Severity != report.Harmless {
 			t.Errorf("%s (%v)", line, err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestVerifyReport(t *testing.T) {
 	var out, progress, lines, table bytes.Buffer
 	r := newVerifyReport(&out, &progress, func() time.Time { return now })
 	asJSON, asCSV := newExportJSON(&lines), newExportCSV(&table)
-	take := func(e verify.Event) {
+	take := func(e report.VerifyEvent) {
 		r.take(e)
 		if err := asJSON.write(e); err != nil {
 			t.Fatal(err)
@@ -124,25 +124,25 @@ func TestVerifyReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := verify.FindingCounts{}
-	finding := func(f verify.Finding) {
+	found := report.FindingCounts{}
+	finding := func(f report.Finding) {
 		f.Login, f.Severity = "anna@example.com", f.Kind.Severity()
 		found[f.Kind]++
-		take(verify.Event{Finding: &f})
+		take(report.VerifyEvent{Finding: &f})
 	}
-	finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: reason.Of(reason.Never)})
-	finding(verify.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: verify.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
+	finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: reason.Of(reason.Never)})
+	finding(report.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: report.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
 	for range mostDoubtful + 2 {
-		finding(verify.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: verify.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
+		finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
 	}
-	finding(verify.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: verify.FolderExtra})
-	finding(verify.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: verify.FolderMissing})
+	finding(report.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: report.FolderExtra})
+	finding(report.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: report.FolderMissing})
 	now = now.Add(2 * progressEvery)
-	take(verify.Event{Progress: &verify.Progress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
-	take(verify.Event{Folder: &verify.Folder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
-	take(verify.Event{Account: &verify.Account{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
-	take(verify.Event{Account: &verify.Account{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
-	take(verify.Event{Account: &verify.Account{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: verify.FindingCounts{}}})
+	take(report.VerifyEvent{Progress: &report.VerifyProgress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
+	take(report.VerifyEvent{Folder: &report.VerifiedFolder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
+	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
+	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
+	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: report.FindingCounts{}}})
 	s := r.end(false)
 	if err := asJSON.end(s); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestVerifyReport(t *testing.T) {
 func TestVerifySummaryStrict(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		r := newVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
-		r.take(verify.Event{Account: &verify.Account{Login: "anna@example.com", Found: verify.FindingCounts{verify.Flagged: 1, verify.Extra: 5}}})
+		r.take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Found: report.FindingCounts{report.Flagged: 1, report.Extra: 5}}})
 		if s := r.end(strict); (s.Result == resultGood) == strict {
 			t.Errorf("strict %t: %+v", strict, s)
 		}

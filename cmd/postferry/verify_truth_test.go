@@ -14,10 +14,10 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
-	"postferry/syncer/verify"
 )
 
 // truth is a move of many accounts, each of which one thing is damaged of.
@@ -199,18 +199,18 @@ func TestVerifyTellsTheTruth(t *testing.T) {
 			one := *v
 			one.T, one.login = t, truthLogin(i)
 			l.do(&one)
-			var kinds []verify.FindingKind
+			var kinds []report.FindingKind
 			for _, w := range l.want {
 				if !strings.HasPrefix(w, "~") {
 					kind, _, _ := strings.Cut(w, " ")
-					kinds = append(kinds, verify.FindingKind(kind))
+					kinds = append(kinds, report.FindingKind(kind))
 				}
 			}
-			of := func(s verify.Severity) bool {
-				return slices.ContainsFunc(kinds, func(k verify.FindingKind) bool { return k.Severity() == s })
+			of := func(s report.Severity) bool {
+				return slices.ContainsFunc(kinds, func(k report.FindingKind) bool { return k.Severity() == s })
 			}
-			one.check(l.want, of(verify.Damage))
-			one.check(l.want, of(verify.Damage) || of(verify.Doubtful), "--strict", "--bodies")
+			one.check(l.want, of(report.Damage))
+			one.check(l.want, of(report.Damage) || of(report.Doubtful), "--strict", "--bodies")
 		})
 	}
 }
@@ -257,7 +257,7 @@ func (v *truth) check(want []string, bad bool, options ...string) {
 	result := ""
 	for line := range strings.Lines(stdout) {
 		var event struct {
-			verify.Event
+			report.VerifyEvent
 			Summary *verifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
@@ -284,13 +284,13 @@ func (v *truth) check(want []string, bad bool, options ...string) {
 }
 
 // told is a finding as lies spell it.
-func told(f *verify.Finding) string {
+func told(f *report.Finding) string {
 	text := string(f.Kind) + " " + f.Folder
-	if f.Severity == verify.Harmless {
+	if f.Severity == report.Harmless {
 		text = "~" + text
 	}
 	switch {
-	case f.Kind == verify.FolderSkipped || f.Kind == verify.FolderRemoved:
+	case f.Kind == report.FolderSkipped || f.Kind == report.FolderRemoved:
 		text += " " + f.Old.String()
 	case f.Reason != "":
 		text += " " + f.Reason.String()

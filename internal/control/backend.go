@@ -7,10 +7,10 @@ import (
 	"postferry/config"
 	"postferry/directory"
 	"postferry/lifecycle"
+	"postferry/report"
 	"postferry/stage"
 	"postferry/store"
 	"postferry/syncer"
-	"postferry/syncer/verify"
 	"postferry/tenant"
 )
 
@@ -27,7 +27,7 @@ type Backend interface {
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q StatusQuery, emit func(StatusRecord) error) error
 	// Verify compares the servers and tells what is found, one call at a time.
-	Verify(ctx context.Context, q VerifyQuery, tell func(verify.Event) error) error
+	Verify(ctx context.Context, q VerifyQuery, tell func(report.VerifyEvent) error) error
 	// Plan tells what a pass would do: the pace first, then each account.
 	Plan(ctx context.Context, logins []string, tell func(PlanRecord) error) error
 	// Quarantine calls emit with each message that one of the servers refuses, or

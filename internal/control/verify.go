@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"postferry/syncer/verify"
+	"postferry/report"
 )
 
 // VerifyQuery is what to verify.
@@ -16,7 +16,7 @@ type VerifyQuery struct {
 
 // verifyReply is one line of a verification's answer: an event, or the end.
 type verifyReply struct {
-	verify.Event
+	report.VerifyEvent
 	End   bool        `json:"end,omitempty"`
 	Error *replyError `json:"error,omitempty"`
 }
@@ -28,17 +28,17 @@ func (c *server) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.log.Info().Strs("accounts", req.Logins).Bool("bodies", req.Bodies).Msg("a verification was asked for")
-	err := c.backend.Verify(r.Context(), req, func(e verify.Event) error {
+	err := c.backend.Verify(r.Context(), req, func(e report.VerifyEvent) error {
 		if e.Finding != nil {
-			return out.writeLater(verifyReply{Event: e})
+			return out.writeLater(verifyReply{VerifyEvent: e})
 		}
-		return out.write(verifyReply{Event: e})
+		return out.write(verifyReply{VerifyEvent: e})
 	})
 	_ = out.write(verifyReply{End: true, Error: describeError(stopped(err))})
 }
 
 // Verify implements Backend.
-func (r *Client) Verify(ctx context.Context, q VerifyQuery, tell func(verify.Event) error) error {
+func (r *Client) Verify(ctx context.Context, q VerifyQuery, tell func(report.VerifyEvent) error) error {
 	return r.ask(ctx, pathVerify, q, func(dec *json.Decoder) error {
 		for {
 			var reply verifyReply
@@ -48,7 +48,7 @@ func (r *Client) Verify(ctx context.Context, q VerifyQuery, tell func(verify.Eve
 			if reply.End {
 				return reply.Error.err()
 			}
-			if err := tell(reply.Event); err != nil {
+			if err := tell(reply.VerifyEvent); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,9 @@ const (
 // reasons are why things are as they are, and what was done: by a code and values.
 const reasons = "report/reason"
 
+// reports are what the engine tells, and what everybody shows of it.
+const reports = "report"
+
 // asciifold compares text without the case of ASCII letters.
 const asciifold = "internal/asciifold"
 
@@ -63,12 +66,12 @@ func allowed() map[string][]string {
 	middle := append([]string{"upstream", "discover"}, bottom...)
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/measure", "syncer/foldertree", reasons}, middle...), // for what they report; admin/web for its words
-		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
+			"syncer/measure", "syncer/foldertree", reasons, reports}, middle...), // for what they report; admin/web for its words
+		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "stage", "store", "config"},
-		"admin/web":          {reasons, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
-		"admin/server":       {reasons, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
+		"admin/web":          {reasons, reports, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
+		"admin/server":       {reasons, reports, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
 		"upstream":           append([]string{publicnet}, bottom...),
 		"credential":         append([]string{"upstream", publicnet}, bottom...),
@@ -79,6 +82,7 @@ func allowed() map[string][]string {
 		"notify":             {"stage", "store", "config", publicnet, secret},
 		"wire":               nil,
 		reasons:              nil,
+		reports:              {reasons, "store"},
 		"store":              {secret, asciifold, reasons},
 		"store/seal":         {"store", private},
 		bolt:                 {"store", "store/seal", boltRows, private, reasons},
@@ -92,7 +96,7 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {reasons, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
 		demo:                 {demoServers, demoClouds, control, humanize, "syncer", "store"},
 		demoServers:          nil,
@@ -113,7 +117,7 @@ func allowed() map[string][]string {
 // engine are the rules for the rooms of the engine, from the top to the bottom: each may import
 // those below it that it is given.
 func engine() map[string][]string {
-	ground := []string{"store", "upstream", asciifold, reasons}
+	ground := []string{"store", "upstream", asciifold, reasons, reports}
 	pure := append([]string{"config", "wire", "syncer/message", "syncer/problem"}, ground...)
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)

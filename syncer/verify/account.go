@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
@@ -25,7 +26,7 @@ type accountCheck struct {
 	pair     compare.Pair
 	old, new foldertree.Tree
 	there    map[string]upstream.Mailbox // of the new server, by key
-	result   Account
+	result   report.VerifiedAccount
 	status   map[string]upstream.Status // of the old folders
 	views    map[string]bool            // left alone, by raw old name
 	seen     leftout.Identities         // messages of the folders that are compared
@@ -58,7 +59,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	c.seen, c.views, c.archives = leftout.Identities{}, viewsIn(c.old, folders), newArchives(folders, known)
 	if tree.Omitted > 0 {
 		first := counterpart{Folder: store.Folder{Title: tree.FirstOmitted}}
-		if err := c.aboutFolder(FolderMissing, first, reason.Of(reason.Omitted, tree.Omitted)); err != nil {
+		if err := c.aboutFolder(report.FolderMissing, first, reason.Of(reason.Omitted, tree.Omitted)); err != nil {
 			return err
 		}
 	}
@@ -102,7 +103,7 @@ func (c *accountCheck) leftOld(known []store.Folder) error {
 		if !wanted || there || !f.Checkpoint.Checked.IsZero() {
 			continue
 		}
-		if err := c.aboutFolder(FolderUnread, counterpart{Folder: f}, reason.Of(reason.LeftOld)); err != nil {
+		if err := c.aboutFolder(report.FolderUnread, counterpart{Folder: f}, reason.Of(reason.LeftOld)); err != nil {
 			return err
 		}
 	}
@@ -141,9 +142,9 @@ func (c *accountCheck) oddList() error {
 	about := counterpart{Folder: store.Folder{Title: foldertree.DecodeName(c.old.Last)}}
 	switch {
 	case c.old.Partial:
-		return c.aboutFolder(FolderUnread, about, reason.Of(reason.ListBreaks))
+		return c.aboutFolder(report.FolderUnread, about, reason.Of(reason.ListBreaks))
 	case c.old.Unread > 0:
-		return c.aboutFolder(FolderUnread, about, reason.Of(reason.ListUnread))
+		return c.aboutFolder(report.FolderUnread, about, reason.Of(reason.ListUnread))
 	}
 	return nil
 }
@@ -197,14 +198,14 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 	case c.views[f.Old] && c.status[f.Old].Messages > 0:
 		return nil // once it is known what lies in the others: lookThrough
 	case f.State == store.FolderSkipped:
-		return c.leftAlone(FolderSkipped, f, f.Note, leftout.Of(&f.Folder, c.status[f.Old]))
+		return c.leftAlone(report.FolderSkipped, f, f.Note, leftout.Of(&f.Folder, c.status[f.Old]))
 	case f.State == store.FolderDeleted:
 		return c.deletedByUser(f, leftout.Of(&f.Folder, c.status[f.Old]))
 	case !exists:
 		return c.absent(ctx, f)
 	}
 	if f.subscribed && !box.Subscribed {
-		if err := c.aboutFolder(Unsubscribed, f, ""); err != nil {
+		if err := c.aboutFolder(report.Unsubscribed, f, ""); err != nil {
 			return err
 		}
 	}
@@ -221,7 +222,7 @@ func (c *accountCheck) folder(ctx context.Context, f counterpart, box upstream.M
 // known whether mail stays behind because of that, or all of it had been copied there once.
 func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
 	if f.State != store.FolderMissing {
-		return c.aboutFolder(FolderMissing, f, "")
+		return c.aboutFolder(report.FolderMissing, f, "")
 	}
 	if err := c.pair.Open(ctx); err != nil {
 		return err
@@ -232,13 +233,13 @@ func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
 		if !upstream.Answered(err) {
 			c.pair.Drop()
 		}
-		return c.aboutFolder(FolderMissing, f, "")
+		return c.aboutFolder(report.FolderMissing, f, "")
 	case err != nil:
 		return err
 	case n == 0:
-		return c.aboutFolder(FolderAbsent, f, reason.Of(reason.AllCopied))
+		return c.aboutFolder(report.FolderAbsent, f, reason.Of(reason.AllCopied))
 	}
-	return c.aboutFolder(FolderMissing, f, reason.Of(reason.SomeLeft, n))
+	return c.aboutFolder(report.FolderMissing, f, reason.Of(reason.SomeLeft, n))
 }
 
 // aboutFolder tells whether what went wrong with a folder says nothing of the others: the
@@ -249,15 +250,15 @@ func aboutFolder(err error) bool {
 }
 
 // aboutFolder tells something about a folder as a whole.
-func (c *accountCheck) aboutFolder(kind FindingKind, f counterpart, why reason.Reason) error {
-	return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why})
+func (c *accountCheck) aboutFolder(kind report.FindingKind, f counterpart, why reason.Reason) error {
+	return c.found(report.Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why})
 }
 
 // found counts and tells a finding.
-func (c *accountCheck) found(f Finding) error {
+func (c *accountCheck) found(f report.Finding) error {
 	f.Login, f.Severity = c.row.Login, f.Kind.Severity()
 	c.result.Found[f.Kind]++
-	return c.run.tell(Event{Finding: &f})
+	return c.run.tell(report.VerifyEvent{Finding: &f})
 }
 
 // extraFolders tells which of the new server's folders are no counterpart of
@@ -268,7 +269,7 @@ func (c *accountCheck) extraFolders(used map[string]bool) error {
 		if !foldertree.Selectable(m) || used[m.Name] || !personal {
 			continue
 		}
-		f := Finding{Folder: foldertree.DecodeName(m.Name), NewFolder: foldertree.DecodeName(m.Name), Kind: FolderExtra}
+		f := report.Finding{Folder: foldertree.DecodeName(m.Name), NewFolder: foldertree.DecodeName(m.Name), Kind: report.FolderExtra}
 		if m.Status != nil {
 			f.New = reason.Of(reason.Messages, m.Status.Messages)
 		}

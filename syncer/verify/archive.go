@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -64,10 +65,10 @@ func (a *archives) saw(p *folderPair) {
 	}
 	spare := map[imap.UID]bool{}
 	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
-		if v.kind == Extra {
+		if v.kind == report.Extra {
 			spare[p.new[v.new].uid] = true
 		}
-		return v.kind == Extra
+		return v.kind == report.Extra
 	})
 	p.spared, a.spare[p.newName] = len(spare), spare
 }
@@ -108,7 +109,7 @@ func (c *accountCheck) archive(ctx context.Context, f counterpart) error {
 	}
 	p.verdicts = slices.DeleteFunc(p.verdicts, func(v verdict) bool {
 		_, elsewhere := c.archives.there[p.identity(v)]
-		return v.kind == Missing && elsewhere
+		return v.kind == report.Missing && elsewhere
 	})
 	return c.report(ctx, p)
 }
@@ -175,9 +176,9 @@ func (c *accountCheck) noArchive(ctx context.Context, f counterpart, lone map[im
 		}
 	}
 	if missing <= 0 {
-		return c.aboutFolder(FolderAbsent, f, reason.Of(reason.AllCopied))
+		return c.aboutFolder(report.FolderAbsent, f, reason.Of(reason.AllCopied))
 	}
-	return c.aboutFolder(FolderMissing, f, reason.Of(reason.SomeLeft, missing))
+	return c.aboutFolder(report.FolderMissing, f, reason.Of(reason.SomeLeft, missing))
 }
 
 // notCompared tells why a folder could not be compared, if that says nothing of the others.
@@ -187,10 +188,10 @@ func (c *accountCheck) notCompared(ctx context.Context, f counterpart, err error
 	case ctx.Err() != nil:
 		return err
 	case isUnlisted(err), leftout.IsCountsError(err):
-		return c.aboutFolder(FolderUnread, f, unlisted(f.Title, err))
+		return c.aboutFolder(report.FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
 		c.log.Warn().Err(err).Str("folder", f.Title).Msg("the folder could not be compared")
-		return c.found(Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(report.Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: report.FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
 	}
 	return err
 }

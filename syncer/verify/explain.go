@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -20,14 +21,14 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 	if err != nil {
 		return err
 	}
-	v := Folder{
+	v := report.VerifiedFolder{
 		Login: c.row.Login, Folder: p.Title, NewFolder: foldertree.DecodeName(p.newName),
-		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new) - p.spared), Same: uint64(p.same), Found: FindingCounts{},
+		OldMessages: uint64(len(p.old)), NewMessages: uint64(len(p.new) - p.spared), Same: uint64(p.same), Found: report.FindingCounts{},
 	}
 	slices.SortStableFunc(p.verdicts, p.byUID)
 	for _, d := range p.verdicts {
 		f := p.finding(d)
-		if why := reasons[d.old]; d.old != nobody && why != "" && (d.new == nobody || d.kind == Mended || d.kind == Quarantined) {
+		if why := reasons[d.old]; d.old != nobody && why != "" && (d.new == nobody || d.kind == report.Mended || d.kind == report.Quarantined) {
 			f.Reason = why
 		}
 		v.Found[d.kind]++
@@ -35,8 +36,16 @@ func (c *accountCheck) report(ctx context.Context, p *folderPair) error {
 			return err
 		}
 	}
-	c.result.add(&v)
-	return c.run.tell(Event{Folder: &v})
+	c.add(&v)
+	return c.run.tell(report.VerifyEvent{Folder: &v})
+}
+
+// add sums a folder up.
+func (c *accountCheck) add(f *report.VerifiedFolder) {
+	c.result.Folders++
+	c.result.OldMessages += f.OldMessages
+	c.result.NewMessages += f.NewMessages
+	c.result.Same += f.Same
 }
 
 // byUID orders what is about messages of the old server by their UIDs, then the rest.
@@ -56,8 +65,8 @@ func (p *folderPair) byUID(a, b verdict) int {
 }
 
 // finding puts a verdict into words.
-func (p *folderPair) finding(d verdict) Finding {
-	f := Finding{Folder: p.Title, NewFolder: foldertree.DecodeName(p.newName), Kind: d.kind}
+func (p *folderPair) finding(d verdict) report.Finding {
+	f := report.Finding{Folder: p.Title, NewFolder: foldertree.DecodeName(p.newName), Kind: d.kind}
 	var old, new record
 	if d.new != nobody {
 		new = p.new[d.new]
@@ -71,24 +80,24 @@ func (p *folderPair) finding(d verdict) Finding {
 		}
 	}
 	switch d.kind {
-	case Dated, Mended:
+	case report.Dated, report.Mended:
 		if old.date == new.date || old.when() == nil || new.when() == nil {
 			break
 		}
 		f.Old, f.New = reason.Said(old.when().Format(time.RFC3339)), reason.Said(new.when().Format(time.RFC3339))
-	case Flagged:
+	case report.Flagged:
 		f.Old, f.New = reason.Said(p.flags.text(old.flags)), reason.Said(p.flags.text(new.flags))
-	case Altered:
+	case report.Altered:
 		if old.size != new.size {
 			f.Old, f.New = reason.Of(reason.Octets, old.size), reason.Of(reason.Octets, new.size)
 		}
-	case Unreadable:
+	case report.Unreadable:
 		f.Reason = p.unreadable(d)
-	case Doubled:
+	case report.Doubled:
 		if p.Order.MovingUIDs().Contains(new.uid) || p.Order.Moving != "" && new.uid >= p.Order.UIDNext {
 			f.Reason = reason.Of(reason.InBothPlaces)
 		}
-	case Removed:
+	case report.Removed:
 		f.Reason = reason.Of(reason.Removed)
 	}
 	return f
@@ -108,7 +117,7 @@ func (r record) when() *time.Time {
 // message's place.
 func (c *accountCheck) explain(ctx context.Context, p *folderPair) (map[int32]reason.Reason, error) {
 	wanting := func(v verdict) bool {
-		return v.kind == Missing || v.kind == Altered || v.kind == Dated || v.kind == Unreadable
+		return v.kind == report.Missing || v.kind == report.Altered || v.kind == report.Dated || v.kind == report.Unreadable
 	}
 	if !slices.ContainsFunc(p.verdicts, wanting) || p.ID == 0 {
 		return nil, nil
@@ -126,16 +135,16 @@ func (e *explainer) all() map[int32]reason.Reason {
 	for i := range e.verdicts {
 		v := &e.verdicts[i]
 		var why reason.Reason
-		if v.kind == Missing {
+		if v.kind == report.Missing {
 			why = e.missing(v)
 		}
-		if v.kind == Altered {
+		if v.kind == report.Altered {
 			why = e.altered(v)
 		}
-		if v.kind == Unreadable {
+		if v.kind == report.Unreadable {
 			why = e.unread(v)
 		}
-		if v.kind == Dated {
+		if v.kind == report.Dated {
 			why = e.dated(v)
 		}
 		if why != "" {
@@ -180,7 +189,7 @@ func newExplainer(p *folderPair, ledger store.Ledger) *explainer {
 func (e *explainer) missing(v *verdict) reason.Reason {
 	uid := e.old[v.old].uid
 	if _, refused := e.known.Refused[uid]; refused {
-		v.kind = Quarantined
+		v.kind = report.Quarantined
 		return e.quarantined(uid)
 	}
 	entry, copied := e.known.Entry(uid)
@@ -193,9 +202,9 @@ func (e *explainer) missing(v *verdict) reason.Reason {
 		return reason.Of(reason.OtherFolder)
 	}
 	if n, ok := e.alone[entry.UID]; ok && !e.taken[n] {
-		v.kind, v.new, e.taken[n] = Altered, n, true
+		v.kind, v.new, e.taken[n] = report.Altered, n, true
 		if e.new[n].headless {
-			v.kind = Unreadable
+			v.kind = report.Unreadable
 		}
 		return ""
 	}
@@ -205,7 +214,7 @@ func (e *explainer) missing(v *verdict) reason.Reason {
 	if e.moving(entry) {
 		return e.underway(v)
 	}
-	v.kind = Removed
+	v.kind = report.Removed
 	return ""
 }
 
@@ -223,7 +232,7 @@ func (e *explainer) underway(v *verdict) reason.Reason {
 		n, alone := e.alone[uid]
 		_, other := stands[uid]
 		if alone && !other && uid >= e.Order.UIDNext && !e.taken[n] && e.new[n].date == e.old[v.old].date {
-			v.kind, v.new, e.taken[n] = Altered, n, true
+			v.kind, v.new, e.taken[n] = report.Altered, n, true
 			return ""
 		}
 	}
@@ -238,7 +247,7 @@ func (e *explainer) unread(v *verdict) reason.Reason {
 	}
 	uid := e.old[v.old].uid
 	if _, refused := e.known.Refused[uid]; refused {
-		v.kind = Quarantined
+		v.kind = report.Quarantined
 		return e.quarantined(uid)
 	}
 	if entry, copied := e.known.Entry(uid); copied && v.new == nobody && entry.UIDValidity == e.newSel.UIDValidity {
@@ -254,7 +263,7 @@ func (e *explainer) altered(v *verdict) reason.Reason {
 	key := e.oldSel.Keys.Key(e.old[v.old].uid)
 	for _, r := range e.ledger.Repaired {
 		if r.Key == key {
-			v.kind = Mended
+			v.kind = report.Mended
 			return r.What
 		}
 	}
@@ -266,7 +275,7 @@ func (e *explainer) altered(v *verdict) reason.Reason {
 func (e *explainer) dated(v *verdict) reason.Reason {
 	why := e.altered(v)
 	if why == "" && !message.Holdable(time.Unix(e.old[v.old].date, 0), time.Now()) {
-		v.kind, why = Mended, reason.Of(reason.OddDate)
+		v.kind, why = report.Mended, reason.Of(reason.OddDate)
 	}
 	return why
 }

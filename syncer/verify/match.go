@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -35,7 +36,7 @@ const noFlags = math.MaxUint32
 // verdict is one thing found about a message of either side or a pair; the
 // numbers are places in the lists of records, -1 for none.
 type verdict struct {
-	kind     FindingKind
+	kind     report.FindingKind
 	old, new int32
 }
 
@@ -162,7 +163,7 @@ func (m *matcher) group(old, new []int32) {
 		old, new = m.zip(old, new)
 	}
 	for _, o := range old {
-		m.verdicts = append(m.verdicts, verdict{Missing, o, nobody})
+		m.verdicts = append(m.verdicts, verdict{report.Missing, o, nobody})
 	}
 	m.surplus(new, all, content)
 }
@@ -171,14 +172,14 @@ func (m *matcher) group(old, new []int32) {
 func (m *matcher) readable(old, new []int32) (restOld, restNew []int32) {
 	for _, o := range old {
 		if m.old[o].headless {
-			m.verdicts = append(m.verdicts, verdict{Unreadable, o, nobody})
+			m.verdicts = append(m.verdicts, verdict{report.Unreadable, o, nobody})
 		} else {
 			restOld = append(restOld, o)
 		}
 	}
 	for _, n := range new {
 		if m.new[n].headless {
-			m.verdicts = append(m.verdicts, verdict{Unreadable, nobody, n})
+			m.verdicts = append(m.verdicts, verdict{report.Unreadable, nobody, n})
 		} else {
 			restNew = append(restNew, n)
 		}
@@ -194,9 +195,9 @@ func (m *matcher) surplus(new, old []int32, content func(a, b *record) int) {
 	}
 	slices.SortFunc(old, func(a, b int32) int { return content(&m.old[a], &m.old[b]) })
 	for _, n := range new {
-		kind := Extra
+		kind := report.Extra
 		if _, found := slices.BinarySearchFunc(old, n, func(o, n int32) int { return content(&m.old[o], &m.new[n]) }); found {
-			kind = Doubled
+			kind = report.Doubled
 		}
 		m.verdicts = append(m.verdicts, verdict{kind, nobody, n})
 	}
@@ -244,13 +245,13 @@ func (m *matcher) pair(o, n int32) {
 	a, b := &m.old[o], &m.new[n]
 	before := len(m.verdicts)
 	if m.bodies && !a.read {
-		m.verdicts = append(m.verdicts, verdict{Unreadable, o, n})
+		m.verdicts = append(m.verdicts, verdict{report.Unreadable, o, n})
 	}
 	if a.date != b.date && a.date != noDate && b.date != noDate {
-		m.verdicts = append(m.verdicts, verdict{Dated, o, n})
+		m.verdicts = append(m.verdicts, verdict{report.Dated, o, n})
 	}
 	if a.flags != b.flags && a.flags != noFlags {
-		m.verdicts = append(m.verdicts, verdict{Flagged, o, n})
+		m.verdicts = append(m.verdicts, verdict{report.Flagged, o, n})
 	}
 	if len(m.verdicts) == before {
 		m.same++
@@ -262,9 +263,9 @@ func (m *matcher) pair(o, n int32) {
 func (m *matcher) zip(old, new []int32) (restOld, restNew []int32) {
 	pairs := min(len(old), len(new))
 	for i := range pairs {
-		kind := Altered
+		kind := report.Altered
 		if !m.old[old[i]].read || !m.new[new[i]].read {
-			kind = Unreadable
+			kind = report.Unreadable
 		}
 		m.verdicts = append(m.verdicts, verdict{kind, old[i], new[i]})
 	}
@@ -287,10 +288,10 @@ func (m *matcher) settle(read func(old, new []int32) error) error {
 	for _, g := range m.open {
 		restOld, restNew := m.zip(m.pairBest(g.old, g.new, bySum))
 		for _, o := range restOld {
-			m.verdicts = append(m.verdicts, verdict{Missing, o, nobody})
+			m.verdicts = append(m.verdicts, verdict{report.Missing, o, nobody})
 		}
 		for _, n := range restNew {
-			m.verdicts = append(m.verdicts, verdict{Extra, nobody, n})
+			m.verdicts = append(m.verdicts, verdict{report.Extra, nobody, n})
 		}
 	}
 	m.open = nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"postferry/report"
 	"slices"
 	"strings"
 	"testing"
@@ -129,10 +130,10 @@ func TestMatchCounts(t *testing.T) {
 			pairs += min(n, countNew[key])
 		}
 		var seenOld, seenNew, same int
-		single, paired := map[FindingKind]int{}, map[[2]int32]bool{}
+		single, paired := map[report.FindingKind]int{}, map[[2]int32]bool{}
 		for _, v := range m.verdicts {
 			switch v.kind {
-			case Missing, Extra, Doubled, Altered:
+			case report.Missing, report.Extra, report.Doubled, report.Altered:
 				single[v.kind]++
 			default:
 				paired[[2]int32{v.old, v.new}] = true
@@ -142,8 +143,8 @@ func TestMatchCounts(t *testing.T) {
 		if same != pairs {
 			t.Fatalf("%d pairs, want %d", same, pairs)
 		}
-		seenOld = same + single[Altered] + single[Missing]
-		seenNew = same + single[Altered] + single[Extra] + single[Doubled]
+		seenOld = same + single[report.Altered] + single[report.Missing]
+		seenNew = same + single[report.Altered] + single[report.Extra] + single[report.Doubled]
 		if seenOld != len(old) || seenNew != len(new) {
 			t.Fatalf("%d of %d and %d of %d messages in the result", seenOld, len(old), seenNew, len(new))
 		}

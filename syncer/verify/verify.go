@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
@@ -41,7 +42,7 @@ type Verification struct {
 	Bodies bool
 	// Tell is called with all that is found, one call at a time. An error ends
 	// the verification.
-	Tell func(Event) error
+	Tell func(report.VerifyEvent) error
 }
 
 // Run verifies the accounts given, or all that are not finished if none are.
@@ -53,7 +54,7 @@ func (v Verification) Run(ctx context.Context, ids []store.AccountID) error {
 	if err != nil {
 		return err
 	}
-	r := &verifying{Verification: v, progress: Progress{Of: len(accounts)}}
+	r := &verifying{Verification: v, progress: report.VerifyProgress{Of: len(accounts)}}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, min(compare.AtOnce, v.Config.Sync.OldConnections, v.Config.Sync.NewConnections)))
 	for _, a := range accounts {
@@ -71,11 +72,11 @@ func (v Verification) Run(ctx context.Context, ids []store.AccountID) error {
 type verifying struct {
 	Verification
 	mu       sync.Mutex
-	progress Progress
+	progress report.VerifyProgress
 	told     time.Time // when progress was
 }
 
-func (r *verifying) tell(e Event) error {
+func (r *verifying) tell(e report.VerifyEvent) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.Tell(e)
@@ -92,7 +93,7 @@ func (r *verifying) tick(login, folder string) {
 	r.told = time.Now()
 	p := r.progress
 	p.Login, p.Folder = login, folder
-	_ = r.Tell(Event{Progress: &p}) // who has gone is noticed with the next finding
+	_ = r.Tell(report.VerifyEvent{Progress: &p}) // who has gone is noticed with the next finding
 }
 
 // account verifies one account. Its error ends everything: ctx, the store or Tell.
@@ -103,7 +104,7 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	}
 	c := &accountCheck{
 		run: r, row: row, log: r.Log.With().Str("account", row.Login).Logger(),
-		result: Account{Login: row.Login, Found: FindingCounts{}},
+		result: report.VerifiedAccount{Login: row.Login, Found: report.FindingCounts{}},
 	}
 	err = c.check(ctx)
 	c.pair.Close(ctx)
@@ -116,21 +117,22 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	if err != nil {
 		return err
 	}
+	c.result.Worst = c.result.Found.Worst()
 	if err := r.note(ctx, &row, &c.result); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	r.progress.Accounts++
 	r.mu.Unlock()
-	return r.tell(Event{Account: &c.result})
+	return r.tell(report.VerifyEvent{Account: &c.result})
 }
 
 // note keeps what came of an account: by it people see later whether the old server may be
 // switched off.
-func (r *verifying) note(ctx context.Context, row *store.Account, a *Account) error {
+func (r *verifying) note(ctx context.Context, row *store.Account, a *report.VerifiedAccount) error {
 	if row.State == store.Finished {
 		return nil // it was verified before
 	}
-	v := store.Verified{When: time.Now().UTC(), Bodies: r.Bodies, Unread: a.Problem != "", Damage: a.Found.Of(Damage), Doubtful: a.Found.Of(Doubtful)}
+	v := store.Verified{When: time.Now().UTC(), Bodies: r.Bodies, Unread: a.Problem != "", Damage: a.Found.Of(report.Damage), Doubtful: a.Found.Of(report.Doubtful)}
 	return r.Store.NoteVerified(ctx, row.ID, v)
 }

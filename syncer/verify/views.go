@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -35,8 +36,8 @@ func (c *accountCheck) saw(p *folderPair) {
 }
 
 // leftAlone tells of a folder that is deliberately not compared, and how many messages that leaves out.
-func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, why reason.Reason, messages uint64) error {
-	about := Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why}
+func (c *accountCheck) leftAlone(kind report.FindingKind, f counterpart, why reason.Reason, messages uint64) error {
+	about := report.Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: kind, Reason: why}
 	if messages > 0 {
 		about.Old = reason.Of(reason.LeftOut, messages)
 	}
@@ -45,7 +46,7 @@ func (c *accountCheck) leftAlone(kind FindingKind, f counterpart, why reason.Rea
 
 // deletedByUser tells of a folder that nothing comes to any more.
 func (c *accountCheck) deletedByUser(f counterpart, messages uint64) error {
-	return c.leftAlone(FolderRemoved, f, reason.Of(reason.DeletedThere), messages)
+	return c.leftAlone(report.FolderRemoved, f, reason.Of(reason.DeletedThere), messages)
 }
 
 // lookThrough tells which messages lie in views only. What was copied once, and has left its folder
@@ -82,22 +83,22 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	case ctx.Err() != nil:
 		return err
 	case leftout.IsCountsError(err):
-		return c.aboutFolder(FolderUnread, f, unlisted(f.Title, err))
+		return c.aboutFolder(report.FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
-		return c.found(Finding{Folder: f.Title, Kind: FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(report.Finding{Folder: f.Title, Kind: report.FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
 	default:
 		return err
 	}
 	if f.State == store.FolderDeleted {
 		err = c.deletedByUser(f, uint64(len(lone)))
 	} else {
-		err = c.leftAlone(FolderSkipped, f, f.Note, uint64(len(lone)))
+		err = c.leftAlone(report.FolderSkipped, f, f.Note, uint64(len(lone)))
 	}
 	if err != nil {
 		return err
 	}
 	for _, m := range lone {
-		if err := c.found(Finding{Folder: f.Title, Kind: LeftOut, OldUID: m.UID, Size: m.Size, Reason: reason.Of(reason.OnlyInView)}); err != nil {
+		if err := c.found(report.Finding{Folder: f.Title, Kind: report.LeftOut, OldUID: m.UID, Size: m.Size, Reason: reason.Of(reason.OnlyInView)}); err != nil {
 			return err
 		}
 	}

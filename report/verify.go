@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"maps"
@@ -123,8 +123,18 @@ func (c FindingCounts) Of(s Severity) (n uint64) {
 	return n
 }
 
-// Folder is how a folder that is on both servers compares.
-type Folder struct {
+// Worst is the worst severity there is.
+func (c FindingCounts) Worst() Severity {
+	for _, s := range []Severity{Damage, Doubtful} {
+		if c.Has(s) {
+			return s
+		}
+	}
+	return Harmless
+}
+
+// VerifiedFolder is how a folder that is on both servers compares.
+type VerifiedFolder struct {
 	Login       string        `json:"login"`
 	Folder      string        `json:"folder"`
 	NewFolder   string        `json:"new_folder"`
@@ -134,14 +144,15 @@ type Folder struct {
 	Found       FindingCounts `json:"found"`
 }
 
-// Account is how an account compares: the sums over its folders.
-type Account struct {
+// VerifiedAccount is how an account compares: the sums over its folders.
+type VerifiedAccount struct {
 	Login       string        `json:"login"`
 	Folders     uint64        `json:"folders"` // compared
 	OldMessages uint64        `json:"old_messages"`
 	NewMessages uint64        `json:"new_messages"`
 	Same        uint64        `json:"same"`
 	Found       FindingCounts `json:"found"`
+	Worst       Severity      `json:"-"` // of what was found; Harmless if there was nothing
 	// Problem is why the account could not be verified, "" if it could, and
 	// Cause what the server said.
 	Problem reason.Reason `json:"problem,omitempty"`
@@ -150,15 +161,8 @@ type Account struct {
 	Trouble *store.Problem `json:"-"`
 }
 
-func (a *Account) add(f *Folder) {
-	a.Folders++
-	a.OldMessages += f.OldMessages
-	a.NewMessages += f.NewMessages
-	a.Same += f.Same
-}
-
-// Progress says how far a verification is.
-type Progress struct {
+// VerifyProgress says how far a verification is.
+type VerifyProgress struct {
 	Accounts int    `json:"accounts"` // done
 	Of       int    `json:"of"`
 	Messages uint64 `json:"messages"` // read so far, on both servers
@@ -166,11 +170,11 @@ type Progress struct {
 	Folder   string `json:"folder"`
 }
 
-// Event is one of its fields. A folder comes after the findings in it,
+// VerifyEvent is one of its fields. A folder comes after the findings in it,
 // an account after all that is said about it.
-type Event struct {
-	Finding  *Finding  `json:"finding,omitempty"`
-	Folder   *Folder   `json:"folder,omitempty"`
-	Account  *Account  `json:"account,omitempty"`
-	Progress *Progress `json:"progress,omitempty"`
+type VerifyEvent struct {
+	Finding  *Finding         `json:"finding,omitempty"`
+	Folder   *VerifiedFolder  `json:"folder,omitempty"`
+	Account  *VerifiedAccount `json:"account,omitempty"`
+	Progress *VerifyProgress  `json:"progress,omitempty"`
 }
