@@ -114,11 +114,11 @@ func (a *adoption) leaveFor(lines []recovery.AlikeLine, others []message.Wanted)
 
 // ofLine tells whether what has been found of a repaired message may be the copy of a line of the ledger. Nothing may be under
 // way.
-func (w *writer) ofLine(ctx context.Context, want message.Wanted) (bool, error) {
-	lines, err := w.AlikeLines(ctx, map[store.Fingerprint]bool{want.Fingerprint: true}, true, true)
+func (r *repairedCopies) ofLine(ctx context.Context, want message.Wanted) (bool, error) {
+	lines, err := r.job.AlikeLines(ctx, map[store.Fingerprint]bool{want.Fingerprint: true}, true, true)
 	if err != nil {
 		return false, err
 	}
-	astray, err := w.Astray(ctx, lines)
+	astray, err := r.job.Astray(ctx, lines)
 	return len(astray) > 0, err
 }

@@ -31,21 +31,32 @@ type checks struct {
 	WrongDate string
 }
 
-// readingBack is what a writer knows of copies that are to be looked at.
-type readingBack struct {
+// review is the look that is taken at copies which have just been made.
+type review struct {
+	job      *Job
+	ledger   *ledgerWriter
+	checks   *copyChecks
+	odd      *oddCopies
+	pipeline *pipeline
+
 	// waiting are copies that are to be looked at. They are not entered before, and
 	// checkpoints wait for them as well.
-	waiting   []*given
-	news      int           // of them those that show something new
-	lookedAt  time.Time     // when the last look was asked for
-	lookTook  time.Duration // how long the new server was at it
-	unentered int           // copies that are not entered yet, of those that have been answered
-	looks     int           // under way
-	unsure    int           // of them those that repeat a look that did not show what it should
-	heldBack  []*given      // copies that have been looked at, but may lack what those will show
+	waiting  []*given
+	news     int               // of them those that show something new
+	lookedAt time.Time         // when the last look was asked for
+	lookTook time.Duration     // how long the new server was at it
+	looks    int               // under way
+	unsure   int               // of them those that repeat a look that did not show what it should
+	heldBack []*given          // copies that have been looked at, but may lack what those will show
+	reached  *store.Checkpoint // once those copies have been looked at that are waiting
 	// expect is the UID that the next message should get; 0 if that can't be told any more.
 	expect imap.UID
-	before imap.UID // what is below it was there before this pull; 0 if that isn't known
+}
+
+// copyChecks compares the flags and dates of copies with what they were given.
+type copyChecks struct {
+	*checks
+	job *Job
 }
 
 // given is a copy to be looked at, and what it was given.
@@ -62,70 +73,70 @@ type given struct {
 }
 
 // checkable tells whether a copy that has just been made can be looked at.
-func (w *writer) checkable(r upstream.AppendResult) bool {
-	return !w.Fleeting && r.UID != 0 && r.UIDValidity == w.Target.UIDValidity
+func (v *review) checkable(r upstream.AppendResult) bool {
+	return !v.job.Fleeting && r.UID != 0 && r.UIDValidity == v.job.Target.UIDValidity
 }
 
 // worthChecking tells whether the copy of a message shows something new.
-func (w *writer) worthChecking(m *outgoing) bool {
-	dated := w.checks.dated || w.checks.dating
-	return !dated && w.First() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(w.unproved(m.flags()), w.checks.proving)) > 0
+func (cc *copyChecks) worthChecking(m *outgoing) bool {
+	dated := cc.dated || cc.dating
+	return !dated && cc.job.First() && message.Holdable(m.msg.Date, time.Now()) || len(message.WithoutFlags(cc.unproved(m.flags()), cc.proving)) > 0
 }
 
 // foresee notes the copies of a batch that is on its way, by the UIDs that they
 // should get: far away, a look that begins with the answer ends a round trip later than
 // the folder could. Those that got others are looked at as before.
-func (w *writer) foresee(ctx context.Context, msgs []*outgoing) error {
-	if w.expect == 0 {
+func (v *review) foresee(ctx context.Context, msgs []*outgoing) error {
+	if v.expect == 0 {
 		return nil
 	}
 	for _, m := range msgs {
-		m.foreseen = w.give(m, w.expect)
-		w.expect++
+		m.foreseen = v.give(m, v.expect)
+		v.expect++
 	}
-	return w.lookIfDue(ctx)
+	return v.lookIfDue(ctx)
 }
 
 // give makes a copy one to be looked at.
-func (w *writer) give(m *outgoing, uid imap.UID) *given {
+func (v *review) give(m *outgoing, uid imap.UID) *given {
 	c := &given{uid: uid, flags: m.flags(), date: m.msg.Date, of: m, lines: m.lines}
-	if w.news < checksMost && w.worthChecking(m) {
-		w.looksAt(c)
-		w.news++
+	if v.news < checksMost && v.checks.worthChecking(m) {
+		v.checks.looksAt(c)
+		v.news++
 	}
-	w.waiting = append(w.waiting, c)
+	v.waiting = append(v.waiting, c)
 	return c
 }
 
 // arrived notes where the copy of a message is, once that is known.
-func (w *writer) arrived(m *outgoing, r upstream.AppendResult) {
+func (v *review) arrived(m *outgoing, r upstream.AppendResult) {
 	c := m.foreseen
 	m.foreseen = nil
-	e := w.Proof(m.intent, r.UIDValidity, r.UID)
-	if !w.checkable(r) {
-		w.enter(e)
+	e := v.job.Proof(m.intent, r.UIDValidity, r.UID)
+	if !v.checkable(r) {
+		v.ledger.enter(e)
 		return
 	}
 	if foreseen := c; c == nil || c.uid != r.UID {
-		c = w.give(m, r.UID)
+		c = v.give(m, r.UID)
 		if foreseen != nil {
-			if w.expect = 0; foreseen.news && !c.news { // that look won't show it
-				w.looksAt(c)
-				w.news++
+			if v.expect = 0; foreseen.news && !c.news { // that look won't show it
+				v.checks.looksAt(c)
+				v.news++
 			}
 		}
 	}
 	c.sure, c.entry = true, &e
-	w.unentered++
+	v.ledger.unentered++
 }
 
 // unproved are those of flags of which it isn't known whether they arrive.
-func (w *writer) unproved(flags []imap.Flag) []imap.Flag {
-	return w.lost().Unknown(message.WithoutFlags(flags, w.checks.proved))
+func (cc *copyChecks) unproved(flags []imap.Flag) []imap.Flag {
+	return cc.lost().Unknown(message.WithoutFlags(flags, cc.proved))
 }
 
 // lost is what the new server is known to lose.
-func (w *writer) lost() *session.LostFlags { return &w.Pair.New.End.Pool.LostFlags }
+func (cc *copyChecks) lost() *session.LostFlags { return &cc.job.Pair.New.End.Pool.LostFlags }
 
 // look is a look at copies that has been asked for.
 type look struct {
@@ -136,37 +147,37 @@ type look struct {
 }
 
 // looksAt notes what a look at a copy will show, so that it isn't asked for again.
-func (w *writer) looksAt(c *given) {
+func (cc *copyChecks) looksAt(c *given) {
 	c.news = true
-	w.checks.dating = w.checks.dating || message.Holdable(c.date, time.Now())
-	w.checks.proving = append(w.checks.proving, c.flags...)
+	cc.dating = cc.dating || message.Holdable(c.date, time.Now())
+	cc.proving = append(cc.proving, c.flags...)
 }
 
 // lookIfDue asks for the copies that are waiting if they show anything new, or now and then.
-func (w *writer) lookIfDue(ctx context.Context) error {
-	if w.news == 0 && time.Since(w.lookedAt) < max(lookPause, lookShare*w.lookTook) && len(w.waiting) < lookMost {
+func (v *review) lookIfDue(ctx context.Context) error {
+	if v.news == 0 && time.Since(v.lookedAt) < max(lookPause, lookShare*v.lookTook) && len(v.waiting) < lookMost {
 		return nil
 	}
-	return w.lookAtWaiting(ctx)
+	return v.lookAtWaiting(ctx)
 }
 
 // lookAtWaiting asks for the copies that are waiting. Before the answer has come they
 // are not entered in the ledger: there a message has only the flags that its copy
 // really has, so that the others are carried over like any change. Meanwhile
 // messages are sent on.
-func (w *writer) lookAtWaiting(ctx context.Context) error {
-	w.news, w.lookedAt = 0, time.Now()
-	if err := w.lookAgain(ctx, w.waiting, false); err != nil {
+func (v *review) lookAtWaiting(ctx context.Context) error {
+	v.news, v.lookedAt = 0, time.Now()
+	if err := v.lookAgain(ctx, v.waiting, false); err != nil {
 		return err
 	}
-	w.waiting = nil
-	if l := w.lastLook(); l != nil && w.reached != nil {
-		l.checkpoint, w.reached = w.reached, nil
+	v.waiting = nil
+	if l := v.pipeline.lastLook(); l != nil && v.reached != nil {
+		l.checkpoint, v.reached = v.reached, nil
 	}
 	return nil
 }
 
-func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) error {
+func (v *review) lookAgain(ctx context.Context, copies []*given, again bool) error {
 	if len(copies) == 0 {
 		return nil
 	}
@@ -178,18 +189,18 @@ func (w *writer) lookAgain(ctx context.Context, copies []*given, again bool) err
 			sizes.AddNum(c.uid)
 		}
 	}
-	call, err := w.New.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, sizes)
+	call, err := v.job.New.SendReadBack(ctx, v.job.Row.New, v.job.Target.UIDValidity, set, sizes)
 	if err != nil {
 		return err
 	}
-	w.calls = append(w.calls, under{look: &look{call: call, copies: copies, again: again}, sent: time.Now()})
-	w.looks++
+	v.pipeline.calls = append(v.pipeline.calls, under{look: &look{call: call, copies: copies, again: again}, sent: time.Now()})
+	v.looks++
 	return nil
 }
 
 // lastLook is the look asked for last, if it is under way.
-func (w *writer) lastLook() *look {
-	for _, u := range slices.Backward(w.calls) {
+func (p *pipeline) lastLook() *look {
+	for _, u := range slices.Backward(p.calls) {
 		if u.look != nil {
 			return u.look
 		}
@@ -200,38 +211,38 @@ func (w *writer) lastLook() *look {
 // looked learns from a look.
 func (w *writer) looked(ctx context.Context, u under) error {
 	l, began := u.look, u.sent
-	if w.settledAt.After(began) {
-		began = w.settledAt
+	if w.pipeline.settledAt.After(began) {
+		began = w.pipeline.settledAt
 	}
 	found, err := l.call.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}
-	w.settledAt = time.Now()
-	w.lookTook = w.settledAt.Sub(began)
+	w.pipeline.settledAt = time.Now()
+	w.review.lookTook = w.pipeline.settledAt.Sub(began)
 	if err != nil {
 		w.Log.Warn().Err(err).Msg("the new server does not let copies be looked at")
 	}
-	missing := w.learn(l, found, err == nil)
-	if w.looks--; w.looks == 0 && len(missing) == 0 {
+	missing := w.review.learn(l, found, err == nil)
+	if w.review.looks--; w.review.looks == 0 && len(missing) == 0 {
 		w.checks.dating, w.checks.proving = false, nil
 	}
 	if l.again {
-		w.unsure--
+		w.review.unsure--
 	}
 	if len(missing) > 0 {
-		if err := w.lookAgain(ctx, missing, true); err != nil {
+		if err := w.review.lookAgain(ctx, missing, true); err != nil {
 			return err
 		}
-		w.unsure++
+		w.review.unsure++
 	}
-	if w.unsure == 0 {
-		for _, c := range w.heldBack {
-			w.enterLooked(c)
+	if w.review.unsure == 0 {
+		for _, c := range w.review.heldBack {
+			w.ledger.enterLooked(c)
 		}
-		w.heldBack = nil
+		w.review.heldBack = nil
 	}
-	if last := w.lastLook(); last == nil || w.unsure == 0 {
+	if last := w.pipeline.lastLook(); last == nil || w.review.unsure == 0 {
 		w.reach(l.checkpoint)
 	} else if l.checkpoint != nil {
 		last.checkpoint = l.checkpoint
@@ -244,7 +255,7 @@ func (w *writer) looked(ctx context.Context, u under) error {
 // learn compares copies with what a look found of them; those that are as they should be may
 // be entered. It returns those that it did not find, unless they have been asked for before: a
 // server that is at several commands at once may have looked before it had stored them.
-func (w *writer) learn(l *look, found []upstream.Message, answered bool) (missing []*given) {
+func (v *review) learn(l *look, found []upstream.Message, answered bool) (missing []*given) {
 	shown := make(map[imap.UID]upstream.Message, len(found))
 	for _, m := range found {
 		shown[m.UID] = m
@@ -253,70 +264,70 @@ func (w *writer) learn(l *look, found []upstream.Message, answered bool) (missin
 		m, ok := shown[c.uid]
 		switch {
 		case !c.sure:
-		case ok && w.weigh(c, m):
+		case ok && v.odd.weigh(c, m):
 			if c.news {
-				w.compare(c, m)
+				v.checks.compare(c, m)
 			}
-			w.heldBack = append(w.heldBack, c)
+			v.heldBack = append(v.heldBack, c)
 		case ok: // it is put off
 		case answered && !l.again:
 			missing = append(missing, c)
 		default: // it is gone, or can't be seen
-			w.heldBack = append(w.heldBack, c)
+			v.heldBack = append(v.heldBack, c)
 		}
 	}
 	return missing
 }
 
 // compare learns from one copy.
-func (w *writer) compare(c *given, m upstream.Message) {
-	keep, _ := w.keepable(c.flags)
+func (cc *copyChecks) compare(c *given, m upstream.Message) {
+	keep, _ := cc.keepable(c.flags)
 	gone := message.WithoutFlags(keep, m.Flags)
-	w.lost().Keeps(message.WithoutFlags(keep, gone))
-	w.checks.proved = message.NormaliseFlags(append(slices.Clone(w.checks.proved), c.flags...))
-	if news := message.WithoutFlags(gone, w.lost().All()); len(news) > 0 {
-		w.Log.Warn().Str("flags", message.JoinFlags(news)).Msg("the new server loses flags when it is given a message; they are stored again")
-		w.lost().Add(news)
+	cc.lost().Keeps(message.WithoutFlags(keep, gone))
+	cc.proved = message.NormaliseFlags(append(slices.Clone(cc.proved), c.flags...))
+	if news := message.WithoutFlags(gone, cc.lost().All()); len(news) > 0 {
+		cc.job.Log.Warn().Str("flags", message.JoinFlags(news)).Msg("the new server loses flags when it is given a message; they are stored again")
+		cc.lost().Add(news)
 	}
-	if w.checks.dated || !message.Holdable(c.date, time.Now()) {
+	if cc.dated || !message.Holdable(c.date, time.Now()) {
 		return
 	}
-	w.checks.dated = true
+	cc.dated = true
 	if !m.Date.IsZero() && m.Date.Sub(c.date).Abs() > dateSlack {
 		const layout = "2006-01-02 15:04:05 -0700"
-		w.checks.WrongDate = "given " + c.date.Format(layout) + ", it has " + m.Date.Format(layout)
-		w.Log.Error().Time("given", c.date).Time("found", m.Date).Msg("the new server does not keep the dates of messages, which can't be mended later")
+		cc.WrongDate = "given " + c.date.Format(layout) + ", it has " + m.Date.Format(layout)
+		cc.job.Log.Error().Time("given", c.date).Time("found", m.Date).Msg("the new server does not keep the dates of messages, which can't be mended later")
 	}
 }
 
 // dropLost takes those flags from an entry that its copy lacks.
-func (w *writer) dropLost(e *store.Entry) {
-	if lost := w.lost().All(); len(lost) > 0 {
+func (cc *copyChecks) dropLost(e *store.Entry) {
+	if lost := cc.lost().All(); len(lost) > 0 {
 		if kept := message.WithoutFlags(e.Flags, lost); len(kept) < len(e.Flags) {
-			e.Flags, w.Mending = kept, true
+			e.Flags, cc.job.Mending = kept, true
 		}
 	}
 }
 
 // keepable splits flags into those that the folder can keep and the others.
-func (w *writer) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
-	if w.checks.permanent == nil {
+func (cc *copyChecks) keepable(flags []imap.Flag) (keep, dropped []imap.Flag) {
+	if cc.permanent == nil {
 		return message.PermittedFlags(flags, nil, false)
 	}
-	return message.PermittedFlags(flags, w.checks.permanent.PermanentFlags, w.checks.permanent.AnyFlag)
+	return message.PermittedFlags(flags, cc.permanent.PermanentFlags, cc.permanent.AnyFlag)
 }
 
 // learnPermanent asks, unless that is known, what flags the folder can keep. It is
 // done before the first message with a keyword goes there; the system flags every
 // folder is asked to keep.
-func (w *writer) learnPermanent(ctx context.Context) error {
-	if w.checks.permanent != nil {
+func (cc *copyChecks) learnPermanent(ctx context.Context) error {
+	if cc.permanent != nil {
 		return nil
 	}
-	if err := w.AskPermanent(ctx); err != nil {
+	if err := cc.job.AskPermanent(ctx); err != nil {
 		return err
 	}
-	sel, err := w.Permanent.Wait(ctx)
+	sel, err := cc.job.Permanent.Wait(ctx)
 	if err != nil && !upstream.Answered(err) {
 		return err
 	}
@@ -329,7 +340,7 @@ func (w *writer) learnPermanent(ctx context.Context) error {
 		all := message.NormaliseFlags(append(slices.Clone(sel.PermanentFlags), message.SystemFlags...))
 		sel = &upstream.Selected{PermanentFlags: all, AnyFlag: true}
 	}
-	w.checks.permanent = sel
+	cc.permanent = sel
 	return nil
 }
 
@@ -342,15 +353,15 @@ func hasKeyword(flags []imap.Flag) bool {
 func (w *writer) checkProved(ctx context.Context, proofs []store.Entry) error {
 	var seen []imap.Flag
 	for _, e := range proofs {
-		keep, _ := w.keepable(e.Flags)
-		if news := message.WithoutFlags(w.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(w.waiting) < checksMost {
+		keep, _ := w.checks.keepable(e.Flags)
+		if news := message.WithoutFlags(w.checks.unproved(keep), seen); e.UID != 0 && len(news) > 0 && len(w.review.waiting) < checksMost {
 			c := &given{uid: e.UID, flags: keep, sure: true}
-			w.looksAt(c)
-			w.waiting = append(w.waiting, c)
+			w.checks.looksAt(c)
+			w.review.waiting = append(w.review.waiting, c)
 			seen = append(seen, news...)
 		}
 	}
-	if err := w.lookAtWaiting(ctx); err != nil {
+	if err := w.review.lookAtWaiting(ctx); err != nil {
 		return err
 	}
 	return w.drain(ctx)

@@ -32,11 +32,15 @@ const (
 	rewritesLeast = 3
 )
 
-// weighing is what a writer knows of the sizes of copies.
-type weighing struct {
-	odd     []oddCopy // of unexplained sizes, and not entered
+// oddCopies are copies of unexplained sizes.
+type oddCopies struct {
+	job     *Job
+	ledger  *ledgerWriter
+	checks  *copyChecks
+	copies  []oddCopy // not entered
 	weighed int       // copies whose sizes were as they should be
 	judging bool      // judgeEarly is at work
+	told    Told      // those that the next attempt has to judge
 }
 
 // oddCopy is a copy of unexplained size.
@@ -46,44 +50,44 @@ type oddCopy struct {
 }
 
 // weigh tells whether a copy has the size of what was sent. One that hasn't is put off.
-func (w *writer) weigh(c *given, m upstream.Message) bool {
-	if c.entry == nil || m.Size < 0 || c.of == nil || w.changes().Own() {
+func (o *oddCopies) weigh(c *given, m upstream.Message) bool {
+	if c.entry == nil || m.Size < 0 || c.of == nil || o.changes().Own() {
 		return true
 	}
 	if s := c.of.stream; s != nil {
 		c.lines = s.lines
 	}
 	if c.lines.Explain(int64(c.entry.Size), m.Size) {
-		w.weighed++
+		o.weighed++
 		return true
 	}
-	w.odd = append(w.odd, oddCopy{c, m})
-	w.Log.Warn().Str("key", message.KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
+	o.copies = append(o.copies, oddCopy{c, m})
+	o.job.Log.Warn().Str("key", message.KeyText(c.entry.Key)).Uint32("uid", uint32(c.uid)).Uint32("sent", c.entry.Size).Int64("stored", m.Size).
 		Msg("a copy has another size than what was sent")
 	return false
 }
 
 // changes is what is known of how the new server changes messages.
-func (w *writer) changes() *session.AlteredBodies { return &w.Pair.New.End.Pool.Altered }
+func (o *oddCopies) changes() *session.AlteredBodies { return &o.job.Pair.New.End.Pool.Altered }
 
 // judgeEarly finds out about odd copies before there are too many, as far as their headers
 // tell: a server that rewrites messages does so with all of them.
 func (w *writer) judgeEarly(ctx context.Context) error {
-	if len(w.odd) < oddMost || len(w.odd) <= w.weighed || w.judging || w.given() {
+	if len(w.odd.copies) < oddMost || len(w.odd.copies) <= w.odd.weighed || w.odd.judging || w.given() {
 		return nil
 	}
-	w.judging = true // until others have come
+	w.odd.judging = true // until others have come
 	if err := w.settleAll(ctx); err != nil {
 		return err
 	}
-	err := w.acceptRewritten(ctx)
-	w.judging = false
+	err := w.odd.acceptRewritten(ctx)
+	w.odd.judging = false
 	return err
 }
 
 // judgeOdd finds out what the copies of unexplained sizes are, at the end of a pull.
 func (w *writer) judgeOdd(ctx context.Context) error {
-	if len(w.odd) == 0 {
+	if len(w.odd.copies) == 0 {
 		return nil
 	}
 	if err := w.drain(ctx); err != nil {
@@ -91,42 +95,42 @@ func (w *writer) judgeOdd(ctx context.Context) error {
 	}
 	given := w.given()
 	if !given { // the old session is still at this folder
-		if err := w.acceptSame(ctx); err != nil {
+		if err := w.odd.acceptSame(ctx); err != nil {
 			return err
 		}
 	}
-	if err := w.acceptElsewhere(ctx); err != nil {
+	if err := w.odd.acceptElsewhere(ctx); err != nil {
 		return err
 	}
-	if err := w.acceptRewritten(ctx); err != nil {
+	if err := w.odd.acceptRewritten(ctx); err != nil {
 		return err
 	}
-	if given && len(w.odd) > 0 {
-		w.leaveOdd()
+	if given && len(w.odd.copies) > 0 {
+		w.odd.leaveOdd()
 		return session.ErrGiven // only the originals could tell
 	}
-	w.giveUpOdd()
+	w.odd.giveUpOdd()
 	w.catchUp()
 	return nil
 }
 
 // acceptSame enters those odd copies that say the same as their originals.
-func (w *writer) acceptSame(ctx context.Context) error {
-	places := make([]int, len(w.odd))
-	uids := make([]imap.UID, len(w.odd))
-	for i, c := range w.odd {
+func (o *oddCopies) acceptSame(ctx context.Context) error {
+	places := make([]int, len(o.copies))
+	uids := make([]imap.UID, len(o.copies))
+	for i, c := range o.copies {
 		places[i], uids[i] = i, c.uid
 	}
-	olds, err := w.OldContents(ctx, places, func(i int) (imap.UID, bool) { return w.Selected.Keys.UID(w.odd[i].entry.Key) })
+	olds, err := o.job.OldContents(ctx, places, func(i int) (imap.UID, bool) { return o.job.Selected.Keys.UID(o.copies[i].entry.Key) })
 	if err != nil {
 		return err
 	}
-	news, err := w.readNew(ctx, uids)
+	news, err := o.job.readNew(ctx, uids)
 	if err != nil {
 		return err
 	}
 	at := 0
-	w.acceptOdd(func(c oddCopy) bool {
+	o.acceptOdd(func(c oddCopy) bool {
 		old, haveOld := olds[at]
 		copied, haveNew := news[c.uid]
 		at++
@@ -136,32 +140,32 @@ func (w *writer) acceptSame(ctx context.Context) error {
 }
 
 // acceptElsewhere enters those that are there under another UID than the server has told.
-func (w *writer) acceptElsewhere(ctx context.Context) error {
-	if len(w.odd) == 0 {
+func (o *oddCopies) acceptElsewhere(ctx context.Context) error {
+	if len(o.copies) == 0 {
 		return nil
 	}
-	if err := w.commit(ctx); err != nil { // what has been entered must not be found
+	if err := o.ledger.commit(ctx); err != nil { // what has been entered must not be found
 		return err
 	}
-	if err := w.ReadLedger(ctx); err != nil {
+	if err := o.job.ReadLedger(ctx); err != nil {
 		return err
 	}
-	want, from := make([]message.Wanted, len(w.odd)), w.odd[0].of.intent.UIDNext
-	for i, c := range w.odd {
+	want, from := make([]message.Wanted, len(o.copies)), o.copies[0].of.intent.UIDNext
+	for i, c := range o.copies {
 		want[i] = message.Wanted{Fingerprint: c.entry.Fingerprint, Size: int64(c.entry.Size)}
 		from = min(from, c.of.intent.UIDNext)
 	}
-	found, err := w.recovery.Copies.Newcomers(ctx, max(from, 1))
+	found, err := o.job.recovery.Copies.Newcomers(ctx, max(from, 1))
 	if err != nil {
 		return err
 	}
 	at, copies := 0, message.NewCandidates(found).TakeExact(want)
-	w.acceptOdd(func(c oddCopy) bool {
+	o.acceptOdd(func(c oddCopy) bool {
 		there := copies[at]
 		at++
 		if there.UID != 0 {
-			w.Log.Warn().Uint32("told", uint32(c.uid)).Uint32("found", uint32(there.UID)).Msg("the new server tells wrong UIDs of the messages that it is given")
-			w.SetUID(c.entry, w.Target.UIDValidity, there.UID)
+			o.job.Log.Warn().Uint32("told", uint32(c.uid)).Uint32("found", uint32(there.UID)).Msg("the new server tells wrong UIDs of the messages that it is given")
+			o.job.SetUID(c.entry, o.job.Target.UIDValidity, there.UID)
 		}
 		return there.UID != 0
 	})
@@ -170,21 +174,21 @@ func (w *writer) acceptElsewhere(ctx context.Context) error {
 
 // acceptRewritten enters those odd copies that have their originals' headers and nothing
 // missing: as far as can be told the server has changed them. From then on sizes say nothing.
-func (w *writer) acceptRewritten(ctx context.Context) error {
-	if len(w.odd) == 0 {
+func (o *oddCopies) acceptRewritten(ctx context.Context) error {
+	if len(o.copies) == 0 {
 		return nil
 	}
 	own := map[imap.UID]bool{}
 	sizes := map[imap.UID]oddCopy{}
 	var set imap.UIDSet
-	for _, c := range w.odd {
+	for _, c := range o.copies {
 		sizes[c.uid] = c
 		set.AddNum(c.uid)
 	}
-	if _, err := w.New.Examine(ctx, w.Row.New); err != nil {
-		return w.Gone(err, recovery.ErrNewGone)
+	if _, err := o.job.New.Examine(ctx, o.job.Row.New); err != nil {
+		return o.job.Gone(err, recovery.ErrNewGone)
 	}
-	err := w.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	err := o.job.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		c := sizes[m.UID]
 		own[m.UID] = c.entry != nil && message.Fingerprint(header, int64(c.entry.Size)) == c.entry.Fingerprint
 		return nil
@@ -192,43 +196,43 @@ func (w *writer) acceptRewritten(ctx context.Context) error {
 	if err != nil && !recovery.AboutMessages(err) {
 		return err
 	}
-	always := len(w.odd) >= rewritesLeast && len(w.odd) > w.weighed
-	n := w.acceptOdd(func(c oddCopy) bool {
+	always := len(o.copies) >= rewritesLeast && len(o.copies) > o.weighed
+	n := o.acceptOdd(func(c oddCopy) bool {
 		sent := int64(c.entry.Size)
 		return own[c.uid] && (c.found.Size >= sent || always && c.found.Size >= sent-sent/10)
 	})
-	if n >= rewritesLeast && n > w.weighed {
-		w.Log.Warn().Int("copies", n).Msg("the new server changes the messages that it is given; their sizes are not compared any more")
-		w.changes().Learn()
+	if n >= rewritesLeast && n > o.weighed {
+		o.job.Log.Warn().Int("copies", n).Msg("the new server changes the messages that it is given; their sizes are not compared any more")
+		o.changes().Learn()
 	}
 	return nil
 }
 
 // acceptOdd enters odd copies that ok says yes to, and returns how many. What the look showed
 // of their flags and dates counts, unless they are elsewhere.
-func (w *writer) acceptOdd(ok func(oddCopy) bool) (n int) {
+func (o *oddCopies) acceptOdd(ok func(oddCopy) bool) (n int) {
 	var left, taken []oddCopy
-	for _, c := range w.odd {
+	for _, c := range o.copies {
 		if !ok(c) {
 			left = append(left, c)
 			continue
 		}
 		if taken = append(taken, c); c.news && c.entry.UID == c.uid {
-			w.compare(c.given, c.found)
+			o.checks.compare(c.given, c.found)
 		}
 	}
 	for _, c := range taken { // once all is known of the flags
-		w.enterLooked(c.given)
+		o.ledger.enterLooked(c.given)
 	}
-	w.odd = left
+	o.copies = left
 	return len(taken)
 }
 
 // giveUpOdd puts the messages into quarantine whose copies are not what was sent.
-func (w *writer) giveUpOdd() {
-	for _, c := range w.odd {
-		w.unentered--
-		w.quarantine(notAsGiven(c.entry.Key, c.entry.Size, c.found.Size))
+func (o *oddCopies) giveUpOdd() {
+	for _, c := range o.copies {
+		o.ledger.unentered--
+		o.ledger.quarantine(notAsGiven(c.entry.Key, c.entry.Size, c.found.Size))
 	}
-	w.odd = nil
+	o.copies = nil
 }

@@ -9,8 +9,8 @@ import (
 
 // noteLate counts a message that reached the old server after the MX had moved. It must still
 // have its body.
-func (w *writer) noteLate(m *outgoing) {
-	if w.MovedMX.IsZero() || !m.msg.Date.After(w.MovedMX) {
+func (l *ledgerWriter) noteLate(m *outgoing) {
+	if l.job.MovedMX.IsZero() || !m.msg.Date.After(l.job.MovedMX) {
 		return
 	}
 	arrived := m.msg.Date
@@ -21,5 +21,5 @@ func (w *writer) noteLate(m *outgoing) {
 	if from := message.ReceivedFrom(message.Header(m.body)); from != "" {
 		late.From[0] = store.LateServer{Name: from, Messages: 1}
 	}
-	w.pending.Late.Add(late)
+	l.pending.Late.Add(late)
 }

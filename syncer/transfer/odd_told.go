@@ -24,9 +24,9 @@ type toldCopy struct {
 }
 
 // leaveOdd keeps the odd copies for the next attempt.
-func (w *writer) leaveOdd() {
-	for _, c := range w.odd {
-		w.told[c.entry.Key] = toldCopy{w.Target.UIDValidity, c.uid, c.found.Size}
+func (o *oddCopies) leaveOdd() {
+	for _, c := range o.copies {
+		o.told[c.entry.Key] = toldCopy{o.job.Target.UIDValidity, c.uid, c.found.Size}
 	}
 }
 

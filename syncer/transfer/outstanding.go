@@ -43,7 +43,7 @@ func (o *Outstanding) any() bool { return o != nil && len(o.pulls) > 0 }
 func (o *Outstanding) octets() (octets int64) {
 	if o != nil {
 		for _, p := range o.pulls {
-			octets += p.writer.ahead()
+			octets += p.writer.pipeline.ahead()
 		}
 	}
 	return octets
@@ -51,20 +51,20 @@ func (o *Outstanding) octets() (octets int64) {
 
 // oldest is what the next answer is about; nil if none is awaited.
 func (o *Outstanding) oldest() *under {
-	if !o.any() || len(o.pulls[0].writer.calls) == 0 {
+	if !o.any() || len(o.pulls[0].writer.pipeline.calls) == 0 {
 		return nil
 	}
-	return &o.pulls[0].writer.calls[0]
+	return &o.pulls[0].writer.pipeline.calls[0]
 }
 
 // step waits for the next answer. The pull that has got its last one is concluded.
 func (o *Outstanding) step(ctx context.Context) {
 	p := o.pulls[0]
 	err := ctx.Err()
-	if err == nil && len(p.writer.calls) > 0 {
+	if err == nil && len(p.writer.pipeline.calls) > 0 {
 		err = p.writer.settleOldest(ctx)
 	}
-	if err == nil && len(p.writer.calls) > 0 {
+	if err == nil && len(p.writer.pipeline.calls) > 0 {
 		return
 	}
 	o.pulls = o.pulls[1:]
@@ -118,14 +118,14 @@ func (p *Pull) Left() bool { return p.writer != nil }
 // mayLeave tells whether the answers that are missing may come in while the next folder is under way:
 // that has been asked for, and nothing has gone wrong so far.
 func (w *writer) mayLeave() bool {
-	return w.Outstanding != nil && w.Pair.Ahead.Any() && len(w.calls) > 0 && len(w.batch) == 0 && w.again == 0 && len(w.bare) == 0 &&
-		len(w.large)+len(w.odd)+len(w.onTrial)+len(w.unproven)+len(w.waiting) == 0
+	return w.Outstanding != nil && w.Pair.Ahead.Any() && len(w.pipeline.calls) > 0 && len(w.batch) == 0 && w.pipeline.again == 0 && len(w.ledger.bare) == 0 &&
+		len(w.large)+len(w.odd.copies)+len(w.refusals.onTrial)+len(w.ledger.unproven)+len(w.review.waiting) == 0
 }
 
 // conclude brings a pull to its end of which everything has been sent. err is what its answers were.
 func (p *Pull) conclude(ctx context.Context, err error) error {
 	if err = p.writer.complete(ctx, err); err != nil {
-		err = errors.Join(err, p.writer.hearRest(ctx))
+		err = errors.Join(err, p.writer.pipeline.hearRest(ctx))
 	}
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
 	if err == nil {
@@ -140,8 +140,8 @@ func (p *Pull) conclude(ctx context.Context, err error) error {
 
 // hearRest waits for the answers that nobody waits for any more: before they have come the server
 // may store what was sent, and the folder must not be looked at anew. Its intents are in the ledger.
-func (w *writer) hearRest(ctx context.Context) error {
-	for _, u := range w.calls {
+func (p *pipeline) hearRest(ctx context.Context) error {
+	for _, u := range p.calls {
 		if u.call == nil {
 			continue
 		}
@@ -149,6 +149,6 @@ func (w *writer) hearRest(ctx context.Context) error {
 			return err
 		}
 	}
-	w.calls = nil
+	p.calls = nil
 	return nil
 }

@@ -37,13 +37,15 @@ const (
 
 // refusals is what a writer knows of what the new server refuses and takes.
 type refusals struct {
+	job      *Job
+	tally    *tally
+	ledger   *ledgerWriter
 	accepted uint64        // messages that it has taken
 	parts    int           // refused batches in a row
 	onTrial  []heldRefusal // of which it is not known whether they are to blame
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
-	moments     int         // how often it waited before a message was sent once more
-	large       []*outgoing // refused messages to be fetched again, which checkpoints wait for as well
+	moments     int // how often it waited before a message was sent once more
 }
 
 // heldRefusal is a message that was refused, as long as it isn't known whether it is to blame.
@@ -79,10 +81,10 @@ func (e *refusesAllError) Summary() string {
 // noteRefusal notes that a message was refused, and when that was for the first time.
 func (w *writer) noteRefusal(m *outgoing, r upstream.AppendResult) {
 	if !m.refusedBefore {
-		m.refusedBefore, m.since = true, w.accepted
+		m.refusedBefore, m.since = true, w.refusals.accepted
 	}
-	m.foreseen, m.said, w.expect = nil, nil, 0
-	w.size.refused()
+	m.foreseen, m.said, w.review.expect = nil, nil, 0
+	w.pipeline.size.refused()
 	if r.Alone {
 		m.said = r.Err
 	}
@@ -99,9 +101,9 @@ func (w *writer) refusedEach(ctx context.Context, msgs []*outgoing, why error) e
 	for i := range msgs {
 		if err := w.refused(ctx, msgs[i:i+1], msgs[i].said); err != nil {
 			for _, m := range msgs[i+1:] {
-				w.pending.Drop = append(w.pending.Drop, m.key)
+				w.ledger.pending.Drop = append(w.ledger.pending.Drop, m.key)
 			}
-			w.release(msgs[i+1:]...)
+			w.ledger.release(msgs[i+1:]...)
 			return err
 		}
 	}
@@ -110,14 +112,14 @@ func (w *writer) refusedEach(ctx context.Context, msgs []*outgoing, why error) e
 
 // hold keeps a message from quarantine until it is known that it is to blame: at once if the
 // refusal speaks of the message, or if it has been there before.
-func (w *writer) hold(m *outgoing, q *store.Quarantined, why error) {
-	uid, known := w.Known.Keys.UID(q.Key)
-	if _, tried := w.Known.Again[uid]; known && tried || explained(why) || m.intent.Size == 0 {
-		w.quarantine(q)
+func (r *refusals) hold(m *outgoing, q *store.Quarantined, why error) {
+	uid, known := r.job.Known.Keys.UID(q.Key)
+	if _, tried := r.job.Known.Again[uid]; known && tried || explained(why) || m.intent.Size == 0 {
+		r.ledger.quarantine(q)
 		return
 	}
-	w.pending.Drop = append(w.pending.Drop, q.Key)
-	w.onTrial = append(w.onTrial, heldRefusal{quarantined: q, why: why, since: m.since})
+	r.ledger.pending.Drop = append(r.ledger.pending.Drop, q.Key)
+	r.onTrial = append(r.onTrial, heldRefusal{quarantined: q, why: why, since: m.since})
 }
 
 // explained tells whether a refusal says what is wrong with the message.
@@ -132,68 +134,68 @@ func explained(why error) bool {
 
 // settleHeld sends those messages to quarantine after whose refusal others were taken. If
 // too many are left, the server is in trouble.
-func (w *writer) settleHeld() error {
-	left := w.onTrial[:0]
-	for _, h := range w.onTrial {
-		if w.accepted > h.since {
-			w.quarantine(h.quarantined)
+func (r *refusals) settleHeld() error {
+	left := r.onTrial[:0]
+	for _, h := range r.onTrial {
+		if r.accepted > h.since {
+			r.ledger.quarantine(h.quarantined)
 		} else {
 			left = append(left, h)
 		}
 	}
-	w.onTrial = left
-	if len(w.onTrial) < heldMost || !w.sameWords() {
+	r.onTrial = left
+	if len(r.onTrial) < heldMost || !r.sameWords() {
 		return nil
 	}
-	why := &refusesAllError{w.onTrial[len(w.onTrial)-1].why}
+	why := &refusesAllError{r.onTrial[len(r.onTrial)-1].why}
 	switch {
-	case w.refusesAll(): // they are copied another time
-		w.onTrial = nil
+	case r.refusesAll(): // they are copied another time
+		r.onTrial = nil
 		return why
-	case w.Lasting:
-		w.tryLater()
+	case r.job.Lasting:
+		r.tryLater()
 		return nil
 	}
-	w.tryLater()
+	r.tryLater()
 	return why
 }
 
 // refusesAll tells whether all that is known of the folder is that the new server refuses its
 // messages, and that not for long.
-func (w *writer) refusesAll() bool {
-	return w.accepted == 0 && !w.Lasting && len(w.Known.Entries)+w.Known.Before+int(w.Done.adopted.Load()) == 0
+func (r *refusals) refusesAll() bool {
+	return r.accepted == 0 && !r.job.Lasting && len(r.job.Known.Entries)+r.job.Known.Before+int(r.tally.Done.adopted.Load()) == 0
 }
 
 // tryLater puts the messages of which nothing more is known into quarantine, to be tried again.
-func (w *writer) tryLater() {
-	for _, h := range w.onTrial {
+func (r *refusals) tryLater() {
+	for _, h := range r.onTrial {
 		h.quarantined.Again = true
-		w.quarantine(h.quarantined)
+		r.ledger.quarantine(h.quarantined)
 	}
-	w.onTrial = nil
+	r.onTrial = nil
 }
 
 // judgeRefused decides at the end of a pull about messages after whose refusal nothing was
 // taken: with several in the same words it is the server's trouble, a few wait in quarantine
 // and are tried again.
 func (w *writer) judgeRefused() error {
-	if err := w.settleHeld(); err != nil {
+	if err := w.refusals.settleHeld(); err != nil {
 		return err
 	}
-	if n := len(w.onTrial); n > heldFew && w.sameWords() && w.refusesAll() {
-		why := w.onTrial[n-1].why
-		w.onTrial = nil
+	if n := len(w.refusals.onTrial); n > heldFew && w.refusals.sameWords() && w.refusals.refusesAll() {
+		why := w.refusals.onTrial[n-1].why
+		w.refusals.onTrial = nil
 		return &refusesAllError{why}
 	}
-	w.tryLater()
+	w.refusals.tryLater()
 	w.catchUp()
 	return nil
 }
 
 // sameWords tells whether all that is held was refused in the same words.
-func (w *writer) sameWords() bool {
-	for _, h := range w.onTrial {
-		if wordsOf(h.why) != wordsOf(w.onTrial[0].why) {
+func (r *refusals) sameWords() bool {
+	for _, h := range r.onTrial {
+		if wordsOf(h.why) != wordsOf(r.onTrial[0].why) {
 			return false
 		}
 	}
@@ -224,28 +226,28 @@ func (w *writer) refused(ctx context.Context, msgs []*outgoing, why error) error
 		return nil
 	}
 	if uncertain(why) {
-		return w.inDoubt(msgs, why)
+		return w.pipeline.inDoubt(msgs, why)
 	}
-	if stop := w.stops(why); stop != nil {
+	if stop := w.refusals.stops(why); stop != nil {
 		for _, m := range msgs {
-			w.pending.Drop = append(w.pending.Drop, m.key)
+			w.ledger.pending.Drop = append(w.ledger.pending.Drop, m.key)
 		}
-		w.release(msgs...)
+		w.ledger.release(msgs...)
 		return stop
 	}
 	if len(msgs) == 1 {
 		return w.settleRefused(ctx, msgs[0], why)
 	}
-	w.parts++
+	w.refusals.parts++
 	one, other := msgs[:len(msgs)/2], msgs[len(msgs)/2:]
-	w.intend(one...) // what is found of one half says nothing of the other
-	w.intend(other...)
-	if err := w.commit(ctx); err != nil {
-		w.release(msgs...)
+	w.ledger.intend(one...) // what is found of one half says nothing of the other
+	w.ledger.intend(other...)
+	if err := w.ledger.commit(ctx); err != nil {
+		w.ledger.release(msgs...)
 		return err
 	}
 	if err := w.send(ctx, eventsOf(one...), true); err != nil {
-		w.release(other...)
+		w.ledger.release(other...)
 		return err
 	}
 	return w.send(ctx, eventsOf(other...), true)
@@ -253,8 +255,8 @@ func (w *writer) refused(ctx context.Context, msgs []*outgoing, why error) error
 
 // stops tells whether a refusal is about more than the message: then the
 // error to stop with.
-func (w *writer) stops(why error) error {
-	if session.AboutOne(why) && w.unavailable < unavailableMost && w.parts < partsMost {
+func (r *refusals) stops(why error) error {
+	if session.AboutOne(why) && r.unavailable < unavailableMost && r.parts < partsMost {
 		return nil
 	}
 	e, ok := errors.AsType[*upstream.Error](why)
@@ -265,7 +267,7 @@ func (w *writer) stops(why error) error {
 	case imap.ResponseCodeTryCreate, imap.ResponseCodeNonExistent:
 		return fmt.Errorf("%w: %w", recovery.ErrNewGone, why)
 	}
-	if w.parts >= partsMost && w.refusesAll() {
+	if r.parts >= partsMost && r.refusesAll() {
 		return &refusesAllError{why}
 	}
 	return nil

@@ -52,7 +52,7 @@ func (w *writer) settleRefused(ctx context.Context, m *outgoing, why error) erro
 	if again, err := w.mend(ctx, m, why); again {
 		return err
 	}
-	w.giveUp(m, why)
+	w.refusals.giveUp(m, why)
 	return nil
 }
 
@@ -68,9 +68,9 @@ func (m *outgoing) unexplained(why error) bool {
 func (w *writer) onceMore(ctx context.Context, m *outgoing, why error) error {
 	m.twice = true
 	w.Log.Info().Str("key", message.KeyText(m.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
-	if w.moments++; w.moments <= momentsMost {
+	if w.refusals.moments++; w.refusals.moments <= momentsMost {
 		if err := session.Pause(ctx, w.Quiet/6); err != nil {
-			w.release(m)
+			w.ledger.release(m)
 			return err
 		}
 	}
@@ -79,9 +79,9 @@ func (w *writer) onceMore(ctx context.Context, m *outgoing, why error) error {
 
 // resend sends a message for which an intent may have to be written anew.
 func (w *writer) resend(ctx context.Context, m *outgoing) error {
-	w.intend(m)
-	if err := w.commit(ctx); err != nil {
-		w.release(m)
+	w.ledger.intend(m)
+	if err := w.ledger.commit(ctx); err != nil {
+		w.ledger.release(m)
 		return err
 	}
 	return w.send(ctx, eventsOf(m), true)
@@ -94,7 +94,7 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 	if m.repaired != nil && !m.lighter && len(m.flags()) == 0 || hopeless(why) {
 		return false, nil
 	}
-	if m.stream != nil || w.mayBeThere() && !m.aside {
+	if m.stream != nil || w.repaired.mayBeThere() && !m.aside {
 		return w.putOff(m, why), nil
 	}
 	fixed, ok := m.redate(serverWords(why))
@@ -120,10 +120,10 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 	m.body = fixed.Body
 	size := int64(len(m.body))
 	m.intent.Fingerprint, m.intent.Size = message.Fingerprint(message.Header(m.body), size), recovery.ClampSize(size)
-	if adopted, err := w.adoptRepaired(ctx, m); adopted || err != nil {
+	if adopted, err := w.repaired.adoptRepaired(ctx, m); adopted || err != nil {
 		return true, err
 	}
-	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
+	w.ledger.pending.Repaired = append(w.ledger.pending.Repaired, *m.repaired)
 	w.Log.Info().Str("key", message.KeyText(m.key)).Stringer("repair", m.repaired.What).Str("cause", why.Error()).Msg("message refused, trying it repaired")
 	return true, w.resend(ctx, m)
 }
@@ -148,9 +148,9 @@ func (w *writer) putOff(m *outgoing, why error) bool {
 	if int64(m.intent.Size) > min(repairLargest, w.Limit/4) {
 		return false
 	}
-	w.release(m)
+	w.ledger.release(m)
 	m.refusal, m.aside = why, true
-	w.pending.Drop = append(w.pending.Drop, m.key)
+	w.ledger.pending.Drop = append(w.ledger.pending.Drop, m.key)
 	w.large = append(w.large, m)
 	return true
 }
@@ -179,13 +179,13 @@ func (w *writer) mendOne(ctx context.Context, m *outgoing) error {
 	why := m.refusal
 	m.stream = nil
 	if err := w.fetchAgain(ctx, m); err != nil {
-		w.release(m)
+		w.ledger.release(m)
 		return err
 	}
 	if m.body != nil {
 		return w.settleRefused(ctx, m, why)
 	}
-	w.giveUp(m, why)
+	w.refusals.giveUp(m, why)
 	return nil
 }
 
@@ -214,9 +214,9 @@ func (w *writer) fetchAgain(ctx context.Context, m *outgoing) error {
 }
 
 // giveUp puts a message that the new server refuses into quarantine.
-func (w *writer) giveUp(m *outgoing, why error) {
+func (r *refusals) giveUp(m *outgoing, why error) {
 	size := m.intent.Size
-	w.release(m)
+	r.ledger.release(m)
 	q := newQuarantined(m.key, reason.Of(reason.Refused), serverSays(why))
 	if m.twice {
 		q.Attempts++
@@ -227,22 +227,22 @@ func (w *writer) giveUp(m *outgoing, why error) {
 		q.Cause = fmt.Sprintf("as it is: %s; repaired: %s", serverSays(m.refusal), serverSays(why))
 		q.Attempts++
 	case session.AboutOne(why):
-		w.unavailable++
+		r.unavailable++
 		q.Reason, q.Again = reason.Of(reason.NotNowNew), true
 	case size == 0:
 		q.Reason = reason.Of(reason.Empty)
 	}
-	w.hold(m, q, why)
+	r.hold(m, q, why)
 }
 
 func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
 
 // bared notes that a message is on the new server without flags that it was not taken with.
-func (w *writer) bared(m *outgoing) {
+func (l *ledgerWriter) bared(m *outgoing) {
 	if m.repaired == nil || len(m.intent.Flags) == len(m.msg.Flags) {
 		return
 	}
-	w.bare[m.key] = m.msg.Flags
+	l.bare[m.key] = m.msg.Flags
 }
 
 // flags are what a message is appended with.
@@ -253,66 +253,75 @@ func (m *outgoing) flags() []imap.Flag {
 	return m.keep
 }
 
+// repairedCopies are copies that an earlier ledger knew of, of messages that had to be repaired.
+type repairedCopies struct {
+	job    *Job
+	tally  *tally
+	ledger *ledgerWriter
+	adopt  *adoption // nil when nothing can be adopted
+	before imap.UID  // what is below it was there before this pull; 0 if that isn't known
+}
+
 // mayBeThere tells whether a repaired copy from before the ledger was lost has to be looked
 // for: adoption finds those when a folder is pulled for the first time, but a message that
 // failed then, and is tried again in a later pull, has missed it.
-func (w *writer) mayBeThere() bool { return !w.First() && !w.Fleeting }
+func (r *repairedCopies) mayBeThere() bool { return !r.job.First() && !r.job.Fleeting }
 
 // adoptRepaired enters a repaired copy that an earlier ledger knew of, instead
 // of making another.
-func (w *writer) adoptRepaired(ctx context.Context, m *outgoing) (bool, error) {
+func (r *repairedCopies) adoptRepaired(ctx context.Context, m *outgoing) (bool, error) {
 	want := message.Wanted{Fingerprint: m.intent.Fingerprint, Size: int64(m.intent.Size)}
 	var found message.Candidate
 	var err error
 	switch {
-	case w.adopt != nil && !w.mayBeThere():
-		found = w.adopt.takeRepaired(want)
-	case w.mayBeThere():
-		if found, err = w.findRepaired(ctx, want, m.body); upstream.ClassOf(err) == upstream.Refused {
-			w.Log.Warn().Err(err).Str("key", message.KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
+	case r.adopt != nil && !r.mayBeThere():
+		found = r.adopt.takeRepaired(want)
+	case r.mayBeThere():
+		if found, err = r.findRepaired(ctx, want, m.body); upstream.ClassOf(err) == upstream.Refused {
+			r.job.Log.Warn().Err(err).Str("key", message.KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
 			err = nil
 		}
 	}
 	if found.UID == 0 || err != nil {
 		if err != nil {
-			w.release(m)
+			r.ledger.release(m)
 		}
 		return false, err
 	}
-	w.release(m)
-	w.bared(m)
-	w.pending.Repaired = append(w.pending.Repaired, *m.repaired)
-	w.pending.Proofs = append(w.pending.Proofs, w.Proof(m.intent, w.Target.UIDValidity, found.UID))
-	w.Done.adopted.Add(1)
-	w.dealt(1, uint64(m.repaired.Size))
+	r.ledger.release(m)
+	r.ledger.bared(m)
+	r.ledger.pending.Repaired = append(r.ledger.pending.Repaired, *m.repaired)
+	r.ledger.pending.Proofs = append(r.ledger.pending.Proofs, r.job.Proof(m.intent, r.job.Target.UIDValidity, found.UID))
+	r.tally.Done.adopted.Add(1)
+	r.tally.dealt(1, uint64(m.repaired.Size))
 	return true, nil
 }
 
 // findRepaired looks for a message of the new folder that no line of the ledger stands for,
 // among those that were there before this pull. Nothing may be under way.
-func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []byte) (message.Candidate, error) {
-	if w.before <= 1 {
+func (r *repairedCopies) findRepaired(ctx context.Context, want message.Wanted, body []byte) (message.Candidate, error) {
+	if r.before <= 1 {
 		return message.Candidate{}, nil
 	}
-	if err := w.commit(ctx); err != nil { // what has just been found must not be found again
+	if err := r.ledger.commit(ctx); err != nil { // what has just been found must not be found again
 		return message.Candidate{}, err
 	}
-	ledger, err := w.Store.Ledger(ctx, w.Account, w.Row.ID)
+	ledger, err := r.job.Store.Ledger(ctx, r.job.Account, r.job.Row.ID)
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	sel, err := w.New.Examine(ctx, w.Row.New)
+	sel, err := r.job.New.Examine(ctx, r.job.Row.New)
 	if err != nil {
-		return message.Candidate{}, w.Gone(err, recovery.ErrNewGone)
+		return message.Candidate{}, r.job.Gone(err, recovery.ErrNewGone)
 	}
-	if sel.UIDValidity != w.Target.UIDValidity || recovery.Fleeting(sel) {
+	if sel.UIDValidity != r.job.Target.UIDValidity || recovery.Fleeting(sel) {
 		return message.Candidate{}, nil
 	}
-	alike, err := w.New.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", w.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
+	alike, err := r.job.New.Search(ctx, fmt.Sprintf("UID 1:%d LARGER %d SMALLER %d", r.before-1, max(want.Size-message.SizeSlack-1, 0), want.Size+message.SizeSlack+1))
 	if err != nil {
 		return message.Candidate{}, err
 	}
-	found, err := w.recovery.Copies.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
+	found, err := r.job.recovery.Copies.Strangers(ctx, alike, 1, session.NewUIDs(ledger, sel.UIDValidity))
 	if err != nil || len(found) == 0 {
 		return message.Candidate{}, err
 	}
@@ -321,12 +330,12 @@ func (w *writer) findRepaired(ctx context.Context, want message.Wanted, body []b
 			c, err := message.ReadContent(bytes.NewReader(body))
 			return map[int]message.Content{0: c}, err
 		},
-		Fresh: w.NewContents,
+		Fresh: r.job.NewContents,
 	})
 	if err != nil || copies[0].UID == 0 {
 		return message.Candidate{}, err
 	}
-	if others, err := w.ofLine(ctx, want); others || err != nil {
+	if others, err := r.ofLine(ctx, want); others || err != nil {
 		return message.Candidate{}, err
 	}
 	return copies[0], nil

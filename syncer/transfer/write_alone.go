@@ -16,11 +16,11 @@ import (
 // may have broken; or, if it is found to be the reason, not at all.
 func (w *writer) alone(ctx context.Context, m *outgoing, guilty bool) error {
 	if guilty {
-		w.batch = append(w.batch, w.skip(m))
+		w.batch = append(w.batch, w.pipeline.skip(m))
 		return nil
 	}
 	if err := w.settleAll(ctx); err != nil {
-		w.release(m)
+		w.ledger.release(m)
 		m.pulled(err)
 		return err
 	}
@@ -33,7 +33,7 @@ func (w *writer) alone(ctx context.Context, m *outgoing, guilty bool) error {
 	if err := w.drain(ctx); err != nil {
 		return err
 	}
-	w.newTroubles.cleared(m.key)
+	w.pipeline.newTroubles.cleared(m.key)
 	return nil
 }
 
@@ -59,36 +59,36 @@ func uncertain(why error) bool {
 // inDoubt ends the attempt with the intents of messages kept, as if the connection had
 // broken at them: what has become of them is found out before they are sent again, each
 // by itself.
-func (w *writer) inDoubt(msgs []*outgoing, why error) error {
+func (p *pipeline) inDoubt(msgs []*outgoing, why error) error {
 	keys := make([]store.Key, len(msgs))
 	for i, m := range msgs {
 		keys[i] = m.key
 	}
-	w.release(msgs...)
-	w.newTroubles.failed(why, keys...)
+	p.ledger.release(msgs...)
+	p.newTroubles.failed(why, keys...)
 	return fmt.Errorf("%w: %w", errUncertain, why)
 }
 
 // skip makes a message one for the quarantine.
-func (w *writer) skip(m *outgoing) quarantined {
+func (p *pipeline) skip(m *outgoing) quarantined {
 	code, cause := reason.NewBreaks, "the connection broke while the message was appended"
-	if why := w.newTroubles.refusal(m.key); why != nil {
+	if why := p.newTroubles.refusal(m.key); why != nil {
 		code, cause = reason.NotNowNew, serverSays(why)
 	}
-	w.release(m)
+	p.ledger.release(m)
 	m.pulled(nil)
 	return quarantined{brokeAt(m.key, code, cause)}
 }
 
 // blame notes at which messages the connection with the new server broke.
-func (w *writer) blame(ctx context.Context, err error) {
+func (p *pipeline) blame(ctx context.Context, err error) {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok || e.Class != upstream.Lost || e.Op != "APPEND" || ctx.Err() != nil {
 		return
 	}
 	var keys []store.Key
-	msgs := w.sending
-	for _, u := range w.calls {
+	msgs := p.sending
+	for _, u := range p.calls {
 		msgs = append(msgs, u.events.outgoing()...)
 	}
 	for _, m := range msgs {
@@ -97,5 +97,5 @@ func (w *writer) blame(ctx context.Context, err error) {
 		}
 		keys = append(keys, m.key)
 	}
-	w.newTroubles.failed(nil, keys...)
+	p.newTroubles.failed(nil, keys...)
 }

@@ -28,7 +28,7 @@ func (w *writer) outcome(ctx context.Context, batch events, results []upstream.A
 		case shown:
 			w.shows(e)
 		case quarantined:
-			w.quarantine(e.Quarantined)
+			w.ledger.quarantine(e.Quarantined)
 		case *outgoing:
 			r := results[0]
 			if results = results[1:]; r.Err == nil {
@@ -41,8 +41,8 @@ func (w *writer) outcome(ctx context.Context, batch events, results []upstream.A
 			w.noteRefusal(e, r)
 		}
 	}
-	if err := w.lookIfDue(ctx); err != nil {
-		w.release(refused...)
+	if err := w.review.lookIfDue(ctx); err != nil {
+		w.ledger.release(refused...)
 		return err
 	}
 	w.Tell()
@@ -50,25 +50,25 @@ func (w *writer) outcome(ctx context.Context, batch events, results []upstream.A
 		return err
 	}
 	w.reachLooked(checkpoint)
-	return w.settleHeld()
+	return w.refusals.settleHeld()
 }
 
 // shows tells that what has been stored so far is what somebody waits for.
-func (w *writer) shows(s shown) {
+func (e *Events) shows(s shown) {
 	if s.search != nil {
 		s.search.End()
 		return
 	}
-	w.Worth()
+	e.Worth()
 }
 
 // otherFolder tells that messages went into another folder of the same name: the one that
 // was opened has been renamed or deleted since, and another one made. Their intents stay,
 // so that they are looked for where the folder is now.
-func (w *writer) otherFolder(results []upstream.AppendResult) error {
+func (j *Job) otherFolder(results []upstream.AppendResult) error {
 	for _, r := range results {
-		if r.Err == nil && r.UID != 0 && r.UIDValidity != w.Target.UIDValidity && !w.Fleeting {
-			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, w.Target.UIDValidity)
+		if r.Err == nil && r.UID != 0 && r.UIDValidity != j.Target.UIDValidity && !j.Fleeting {
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, j.Target.UIDValidity)
 		}
 	}
 	return nil
@@ -81,17 +81,17 @@ func (w *writer) reach(cp *store.Checkpoint) {
 	case w.behind():
 		w.later = cp
 	default:
-		w.pending.Checkpoint, w.later = cp, nil
+		w.ledger.pending.Checkpoint, w.later = cp, nil
 	}
 }
 
 // reachLooked takes over a checkpoint once the copies before it have been looked at.
 func (w *writer) reachLooked(cp *store.Checkpoint) {
-	l := w.lastLook()
+	l := w.pipeline.lastLook()
 	switch {
 	case cp == nil:
-	case len(w.waiting) > 0:
-		w.reached = cp
+	case len(w.review.waiting) > 0:
+		w.review.reached = cp
 	case l != nil:
 		l.checkpoint = cp
 	default:
@@ -101,95 +101,95 @@ func (w *writer) reachLooked(cp *store.Checkpoint) {
 
 // stored notes that the new server has a message.
 func (w *writer) stored(m *outgoing, r upstream.AppendResult) {
-	w.unavailable, w.parts = 0, 0
-	w.accepted++
-	w.bared(m)
-	w.settled(int64(m.intent.Size))
-	w.noteLate(m)
-	w.release(m)
+	w.refusals.unavailable, w.refusals.parts = 0, 0
+	w.refusals.accepted++
+	w.ledger.bared(m)
+	w.ledger.settled(int64(m.intent.Size))
+	w.ledger.noteLate(m)
+	w.ledger.release(m)
 	if r.UID == 0 {
-		w.count(uint64(m.intent.Size))
+		w.ledger.count(uint64(m.intent.Size))
 		m.intent.Taken = true
-		w.pending.Intents = append(w.pending.Intents, m.intent)
-		w.unproven = append(w.unproven, m.intent)
+		w.ledger.pending.Intents = append(w.ledger.pending.Intents, m.intent)
+		w.ledger.unproven = append(w.ledger.unproven, m.intent)
 		return
 	}
 	w.Placed(r.UIDValidity, r.UID)
-	w.arrived(m, r)
+	w.review.arrived(m, r)
 }
 
 // count counts a copy.
-func (w *writer) count(octets uint64) {
-	w.Done.copied.Add(1)
-	w.Done.bytes.Add(octets)
-	w.dealt(1, octets)
+func (l *ledgerWriter) count(octets uint64) {
+	l.tally.Done.copied.Add(1)
+	l.tally.Done.bytes.Add(octets)
+	l.tally.dealt(1, octets)
 }
 
 // enter puts a copy into the ledger with the flags that it really has.
-func (w *writer) enter(e store.Entry) {
-	w.count(uint64(e.Size))
-	w.proved(e)
+func (l *ledgerWriter) enter(e store.Entry) {
+	l.count(uint64(e.Size))
+	l.proved(e)
 }
 
 // enterLooked is enter for a copy that has been looked at.
-func (w *writer) enterLooked(c *given) {
+func (l *ledgerWriter) enterLooked(c *given) {
 	if c.entry != nil {
-		w.enter(*c.entry)
-		w.unentered--
+		l.enter(*c.entry)
+		l.unentered--
 		c.entry = nil
 	}
 }
 
 // enterUnlooked enters the copies that nobody looks at any more: that a message was copied
 // must not be lost for what isn't known of its copy.
-func (w *writer) enterUnlooked() {
-	for _, u := range w.calls {
+func (v *review) enterUnlooked() {
+	for _, u := range v.pipeline.calls {
 		if u.look != nil {
 			for _, c := range u.look.copies {
-				w.enterLooked(c)
+				v.ledger.enterLooked(c)
 			}
 		}
 	}
-	for _, c := range append(w.waiting, w.heldBack...) {
-		w.enterLooked(c)
+	for _, c := range append(v.waiting, v.heldBack...) {
+		v.ledger.enterLooked(c)
 	}
-	w.waiting, w.heldBack = nil, nil
+	v.waiting, v.heldBack = nil, nil
 }
 
 // proved notes a line of the ledger, without the flags that its copy lacks.
-func (w *writer) proved(e store.Entry) {
-	w.dropLost(&e)
-	w.pending.Proofs = append(w.pending.Proofs, e)
+func (l *ledgerWriter) proved(e store.Entry) {
+	l.checks.dropLost(&e)
+	l.pending.Proofs = append(l.pending.Proofs, e)
 }
 
-func (w *writer) quarantine(q *store.Quarantined) {
-	if !w.Known.Once(q) {
-		w.Done.Quarantined.Add(1)
+func (l *ledgerWriter) quarantine(q *store.Quarantined) {
+	if !l.job.Known.Once(q) {
+		l.tally.Done.Quarantined.Add(1)
 	}
-	w.dealt(1, 0)
-	w.pending.Quarantine = append(w.pending.Quarantine, *q)
-	w.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+	l.tally.dealt(1, 0)
+	l.pending.Quarantine = append(l.pending.Quarantine, *q)
+	l.job.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
 
 // catchUp lets a checkpoint advance that had to wait.
 func (w *writer) catchUp() {
-	if w.later != nil && !w.behind() && w.unentered == 0 {
-		w.pending.Checkpoint, w.later = w.later, nil
+	if w.later != nil && !w.behind() && w.ledger.unentered == 0 {
+		w.ledger.pending.Checkpoint, w.later = w.later, nil
 	}
 }
 
 // behind tells whether messages before those dealt with last are still to be settled.
 func (w *writer) behind() bool {
-	return w.again > 0 || len(w.large) > 0 || len(w.odd) > 0 || len(w.onTrial) > 0
+	return w.pipeline.again > 0 || len(w.large) > 0 || len(w.odd.copies) > 0 || len(w.refusals.onTrial) > 0
 }
 
 // prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
 // without saying where.
 func (w *writer) prove(ctx context.Context) error {
-	if len(w.unproven) == 0 {
+	if len(w.ledger.unproven) == 0 {
 		return nil
 	}
-	if err := w.commit(ctx); err != nil {
+	if err := w.ledger.commit(ctx); err != nil {
 		return err
 	}
 	if w.given() {
@@ -201,11 +201,11 @@ func (w *writer) prove(ctx context.Context) error {
 	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	found, err := w.recovery.Copies.Newcomers(ctx, recovery.Lowest(w.unproven, w.Target.UIDValidity)) // as it is numbered now
+	found, err := w.recovery.Copies.Newcomers(ctx, recovery.Lowest(w.ledger.unproven, w.Target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}
-	judged, err := w.recovery.Copies.Judge(ctx, w.unproven, found)
+	judged, err := w.recovery.Copies.Judge(ctx, w.ledger.unproven, found)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (w *writer) prove(ctx context.Context) error {
 		return err
 	}
 	for _, e := range proofs {
-		w.proved(e)
+		w.ledger.proved(e)
 	}
 	return nil
 }
@@ -227,22 +227,22 @@ func newQuarantined(key store.Key, why reason.Reason, cause string) *store.Quara
 
 // settled ends what portion set aside for a message on the new server: it was
 // counted when it was written.
-func (w *writer) settled(octets int64) {
-	octets = min(octets, max(w.aside.Load(), 0))
-	w.aside.Add(-octets)
-	w.RateLimits.New.Budget.GiveBack(uint64(octets))
+func (l *ledgerWriter) settled(octets int64) {
+	octets = min(octets, max(l.tally.aside.Load(), 0))
+	l.tally.aside.Add(-octets)
+	l.shared.RateLimits.New.Budget.GiveBack(uint64(octets))
 }
 
 // ahead is how many octets are under way.
-func (w *writer) ahead() (octets int64) {
-	for _, u := range w.calls {
+func (p *pipeline) ahead() (octets int64) {
+	for _, u := range p.calls {
 		octets += u.octets
 	}
 	return octets
 }
 
-func (w *writer) release(msgs ...*outgoing) {
+func (l *ledgerWriter) release(msgs ...*outgoing) {
 	for _, m := range msgs {
-		w.giveBack(m)
+		l.resources.giveBack(m)
 	}
 }

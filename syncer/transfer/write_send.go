@@ -9,12 +9,12 @@ import (
 )
 
 // intend notes that messages are about to be sent one after the other.
-func (w *writer) intend(msgs ...*outgoing) {
+func (l *ledgerWriter) intend(msgs ...*outgoing) {
 	now := time.Now()
-	w.batches++
+	l.batches++
 	for place, m := range msgs {
-		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, w.batches, uint32(place), w.New.Together()
-		w.pending.Intents = append(w.pending.Intents, m.intent)
+		m.intent.Written, m.intent.Batch, m.intent.Place, m.intent.Together = now, l.batches, uint32(place), l.job.New.Together()
+		l.pending.Intents = append(l.pending.Intents, m.intent)
 	}
 }
 
@@ -22,34 +22,34 @@ func (w *writer) intend(msgs ...*outgoing) {
 func (w *writer) send(ctx context.Context, batch events, again bool) error {
 	msgs := batch.outgoing()
 	if slices.ContainsFunc(msgs, func(m *outgoing) bool { return hasKeyword(m.msg.Flags) }) {
-		if err := w.learnPermanent(ctx); err != nil {
-			w.release(msgs...)
+		if err := w.checks.learnPermanent(ctx); err != nil {
+			w.ledger.release(msgs...)
 			return err
 		}
 	}
 	u := under{events: batch, again: again}
 	var sent []upstream.Append
 	for _, m := range msgs {
-		m.keep, _ = w.keepable(m.msg.Flags)
+		m.keep, _ = w.checks.keepable(m.msg.Flags)
 		sent = append(sent, m.message())
 		m.countLines()
 		u.octets += int64(len(m.body))
 	}
 	if again {
-		w.again++
-		w.expect = 0
+		w.pipeline.again++
+		w.review.expect = 0
 	}
 	if len(sent) > 0 {
-		w.sending = msgs
+		w.pipeline.sending = msgs
 		call, err := w.New.SendAppend(ctx, w.Row.New, sent)
 		if err != nil {
-			w.release(msgs...)
+			w.ledger.release(msgs...)
 			return err
 		}
-		w.sending, u.call, u.sent = nil, call, time.Now()
+		w.pipeline.sending, u.call, u.sent = nil, call, time.Now()
 	}
-	w.calls = append(w.calls, u)
-	return w.foresee(ctx, msgs)
+	w.pipeline.calls = append(w.pipeline.calls, u)
+	return w.review.foresee(ctx, msgs)
 }
 
 // settleOldest waits for the oldest batch under way and notes its outcomes. Folders before this one come first.
@@ -58,12 +58,12 @@ func (w *writer) settleOldest(ctx context.Context) error {
 		w.Outstanding.step(ctx)
 		return ctx.Err()
 	}
-	if len(w.calls) == 0 {
+	if len(w.pipeline.calls) == 0 {
 		return nil
 	}
-	u := w.calls[0]
+	u := w.pipeline.calls[0]
 	if u.look != nil {
-		w.calls = w.calls[1:]
+		w.pipeline.calls = w.pipeline.calls[1:]
 		return w.looked(ctx, u)
 	}
 	var results []upstream.AppendResult
@@ -73,13 +73,13 @@ func (w *writer) settleOldest(ctx context.Context) error {
 			return err
 		}
 		w.Pair.Answered(time.Since(u.sent))
-		w.sized(u)
-		w.settledAt = time.Now()
+		w.pipeline.sized(u)
+		w.pipeline.settledAt = time.Now()
 	}
-	w.calls = w.calls[1:]
+	w.pipeline.calls = w.pipeline.calls[1:]
 	err := w.outcome(ctx, u.events, results)
 	if u.again {
-		w.again--
+		w.pipeline.again--
 	}
 	if err == nil {
 		w.catchUp()
@@ -88,12 +88,12 @@ func (w *writer) settleOldest(ctx context.Context) error {
 }
 
 // sized learns from the answer to a batch how large the next ones had better be.
-func (w *writer) sized(u under) {
-	since := u.sent.Add(w.Pair.Trip)
-	if w.settledAt.After(since) {
-		since = w.settledAt
+func (p *pipeline) sized(u under) {
+	since := u.sent.Add(p.job.Pair.Trip)
+	if p.settledAt.After(since) {
+		since = p.settledAt
 	}
 	if !u.again {
-		w.size.answered(len(u.events), u.octets, time.Since(since))
+		p.size.answered(len(u.events), u.octets, time.Since(since))
 	}
 }

@@ -40,6 +40,35 @@ type under struct {
 	sent   time.Time
 }
 
+// pipeline is what the new server has not answered.
+type pipeline struct {
+	job         *Job
+	events      *Events
+	ledger      *ledgerWriter
+	newTroubles *troubles
+	calls       []under
+	sending     []*outgoing // of the command that is being written
+	settledAt   time.Time   // when it had answered what it was asked before
+	// again counts batches under way that repeat a refused one. They were sent
+	// after batches whose checkpoints lie behind them, so those have to wait.
+	again int
+	size  batchSize // that a batch should have
+}
+
+// ledgerWriter enters in the ledger what becomes of messages.
+type ledgerWriter struct {
+	job       *Job
+	resources *Resources
+	shared    *Shared
+	tally     *tally
+	checks    *copyChecks
+	pending   store.Batch // outcomes not yet committed
+	batches   uint64      // the number of the batch sent last
+	unproven  []store.Intent
+	unentered int                       // copies that are not entered yet, of those that have been answered
+	bare      map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+}
+
 // writer appends what the reader hands over, batch by batch, and enters it in
 // the ledger. It alone uses the new session while it runs.
 type writer struct {
@@ -49,56 +78,37 @@ type writer struct {
 	*Events
 	*tally
 	*stopping
-	adopt       *adoption // nil when nothing can be adopted
-	checks      *checks
-	newTroubles *troubles
-	bare        map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
-	told        Told                      // odd copies that the next attempt has to judge
-	gathering
-	underWay
-	entering
-	readingBack
-	refusals
-	weighing
-	left bool // the next folder is under way: the old session is that one's
-}
+	ledger   *ledgerWriter
+	checks   *copyChecks
+	refusals *refusals
+	odd      *oddCopies
+	repaired *repairedCopies
+	pipeline *pipeline
+	review   *review
 
-// gathering is what is to be sent next.
-type gathering struct {
-	batch   events
-	octets  int64
-	batches uint64 // the number of the batch sent last
-	size    batchSize
-}
-
-// underWay is what the new server has not answered.
-type underWay struct {
-	calls     []under
-	sending   []*outgoing // of the command that is being written
-	settledAt time.Time   // when it had answered what it was asked before
-	// again counts batches under way that repeat a refused one. They were sent
-	// after batches whose checkpoints lie behind them, so those have to wait.
-	again int
-}
-
-// entering is what is on its way into the ledger.
-type entering struct {
-	pending  store.Batch // outcomes not yet committed
-	unproven []store.Intent
-	later    *store.Checkpoint // once no repeated batch is under way any more
-	reached  *store.Checkpoint // once those copies have been looked at that are waiting
+	batch  events // what is to be sent next
+	octets int64
+	later  *store.Checkpoint // once no repeated batch is under way any more
+	large  []*outgoing       // refused messages to be fetched again, which checkpoints wait for as well
+	left   bool              // the next folder is under way: the old session is that one's
 }
 
 func (p *Pull) newWriter() *writer {
+	job := &p.Job
+	checks := &copyChecks{&p.Checks, job}
+	ledger := &ledgerWriter{job: job, resources: &p.Resources, shared: &p.Shared, tally: &p.tally, checks: checks, bare: p.bare,
+		pending: store.Batch{Account: p.Account, Folder: p.Row.ID}, batches: uint64(time.Now().UnixNano())}
+	odd := &oddCopies{job: job, ledger: ledger, checks: checks, told: p.told}
+	pipeline := &pipeline{job: job, events: &p.Events, ledger: ledger, newTroubles: &p.newTroubles}
 	w := &writer{
-		Job: &p.Job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
-		adopt: p.adopt, checks: &p.Checks, newTroubles: &p.newTroubles, bare: p.bare, told: p.told,
-		gathering:   gathering{batches: uint64(time.Now().UnixNano())},
-		entering:    entering{pending: store.Batch{Account: p.Account, Folder: p.Row.ID}},
-		readingBack: readingBack{lookedAt: time.Now(), before: p.Target.UIDNext},
+		Job: job, Resources: &p.Resources, Shared: &p.Shared, Events: &p.Events, tally: &p.tally, stopping: &p.stopping,
+		ledger: ledger, checks: checks, odd: odd, pipeline: pipeline,
+		refusals: &refusals{job: job, tally: &p.tally, ledger: ledger},
+		repaired: &repairedCopies{job: job, tally: &p.tally, ledger: ledger, adopt: p.adopt, before: p.Target.UIDNext},
+		review:   &review{job: job, ledger: ledger, checks: checks, odd: odd, pipeline: pipeline, lookedAt: time.Now()},
 	}
 	if p.New.UIDPlus() && !p.Fleeting {
-		w.expect = p.Target.UIDNext
+		w.review.expect = p.Target.UIDNext
 	}
 	return w
 }
@@ -129,16 +139,16 @@ func (w *writer) complete(ctx context.Context, err error) error {
 	if err == nil {
 		err = w.judgeRefused()
 	}
-	w.blame(ctx, err)
-	for _, u := range w.calls {
-		w.release(u.events.outgoing()...)
+	w.pipeline.blame(ctx, err)
+	for _, u := range w.pipeline.calls {
+		w.ledger.release(u.events.outgoing()...)
 	}
-	w.release(w.batch.outgoing()...)
-	w.enterUnlooked()
+	w.ledger.release(w.batch.outgoing()...)
+	w.review.enterUnlooked()
 	// A cancelled context must not lose proofs that were already given.
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, w.commit(cctx))
+	return errors.Join(err, w.ledger.commit(cctx))
 }
 
 func (w *writer) loop(ctx context.Context, in <-chan event) error {
@@ -177,8 +187,8 @@ func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready 
 	default:
 	}
 	var late <-chan time.Time
-	if w.awaiting() || len(w.batch) > 0 {
-		t := time.NewTimer(w.lingering())
+	if w.pipeline.awaiting() || len(w.batch) > 0 {
+		t := time.NewTimer(w.pipeline.lingering())
 		defer t.Stop()
 		late = t.C
 	}
@@ -192,23 +202,23 @@ func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready 
 }
 
 // lingering is how long the next event is waited for while there is something else to do.
-func (w *writer) lingering() time.Duration {
-	first := w.Outstanding.oldest()
-	if first == nil && len(w.calls) > 0 {
-		first = &w.calls[0]
+func (p *pipeline) lingering() time.Duration {
+	first := p.events.Outstanding.oldest()
+	if first == nil && len(p.calls) > 0 {
+		first = &p.calls[0]
 	}
 	if first == nil {
 		return batchLinger
 	}
-	return max(batchLinger, min(time.Until(first.sent.Add(w.Pair.Trip)), tripMost))
+	return max(batchLinger, min(time.Until(first.sent.Add(p.job.Pair.Trip)), tripMost))
 }
 
 // awaiting tells whether the new server owes an answer, be it about a folder before this one.
-func (w *writer) awaiting() bool { return len(w.calls) > 0 || w.Outstanding.any() }
+func (p *pipeline) awaiting() bool { return len(p.calls) > 0 || p.events.Outstanding.any() }
 
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *writer) progress(ctx context.Context) error {
-	if w.awaiting() {
+	if w.pipeline.awaiting() {
 		return w.settleOldest(ctx)
 	}
 	return w.flush(ctx)
@@ -219,7 +229,7 @@ func (w *writer) finishUp(ctx context.Context) error {
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	if err := w.lookAtWaiting(ctx); err != nil {
+	if err := w.review.lookAtWaiting(ctx); err != nil {
 		return err
 	}
 	if err := w.lookAtNext(ctx); err != nil {
@@ -233,14 +243,14 @@ func (w *writer) finishUp(ctx context.Context) error {
 
 // drain brings everything to its end.
 func (w *writer) drain(ctx context.Context) error {
-	for len(w.batch) > 0 || len(w.calls) > 0 || len(w.waiting) > 0 {
+	for len(w.batch) > 0 || len(w.pipeline.calls) > 0 || len(w.review.waiting) > 0 {
 		if len(w.batch) > 0 {
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
 		}
-		if len(w.calls) == 0 && len(w.waiting) > 0 {
-			if err := w.lookAtWaiting(ctx); err != nil {
+		if len(w.pipeline.calls) == 0 && len(w.review.waiting) > 0 {
+			if err := w.review.lookAtWaiting(ctx); err != nil {
 				return err
 			}
 		}
@@ -255,7 +265,7 @@ func (w *writer) drain(ctx context.Context) error {
 func (w *writer) accept(ctx context.Context, e event) error {
 	switch e := e.(type) {
 	case keywords:
-		return w.learnPermanent(ctx)
+		return w.checks.learnPermanent(ctx)
 	case *asking:
 		return w.answer(ctx, e)
 	case *outgoing:
@@ -269,7 +279,7 @@ func (w *writer) accept(ctx context.Context, e event) error {
 }
 
 func (w *writer) acceptMessage(ctx context.Context, m *outgoing) error {
-	if alone, guilty := w.newTroubles.suspect(m.key); alone {
+	if alone, guilty := w.pipeline.newTroubles.suspect(m.key); alone {
 		return w.alone(ctx, m, guilty)
 	}
 	if m.stream != nil {
@@ -281,7 +291,7 @@ func (w *writer) acceptMessage(ctx context.Context, m *outgoing) error {
 
 // gather puts an event into the batch, which is sent once it is full.
 func (w *writer) gather(ctx context.Context, e event) error {
-	if w.batch = append(w.batch, e); !w.size.full(len(w.batch), w.octets) {
+	if w.batch = append(w.batch, e); !w.pipeline.size.full(len(w.batch), w.octets) {
 		return nil
 	}
 	return w.flush(ctx)
@@ -304,13 +314,13 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.calls) >= batchesAhead || w.awaiting() && w.ahead()+w.Outstanding.octets()+w.octets > octetsAhead {
+	for len(w.pipeline.calls) >= batchesAhead || w.pipeline.awaiting() && w.pipeline.ahead()+w.Outstanding.octets()+w.octets > octetsAhead {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
 	}
-	w.intend(w.batch.outgoing()...)
-	if err := w.commit(ctx); err != nil {
+	w.ledger.intend(w.batch.outgoing()...)
+	if err := w.ledger.commit(ctx); err != nil {
 		return err
 	}
 	batch := w.batch
@@ -319,17 +329,17 @@ func (w *writer) flush(ctx context.Context) error {
 }
 
 // commit makes the outcomes and intents gathered so far durable.
-func (w *writer) commit(ctx context.Context) error {
-	b := w.pending
+func (l *ledgerWriter) commit(ctx context.Context) error {
+	b := l.pending
 	if len(b.Intents)+len(b.Proofs)+len(b.Drop)+len(b.Quarantine) == 0 && b.Checkpoint == nil && b.Late.Messages == 0 {
 		return nil
 	}
-	if err := w.Store.Commit(ctx, b); err != nil {
+	if err := l.job.Store.Commit(ctx, b); err != nil {
 		return err
 	}
 	if b.Checkpoint != nil {
-		w.Row.Checkpoint = *b.Checkpoint
+		l.job.Row.Checkpoint = *b.Checkpoint
 	}
-	w.pending = store.Batch{Account: w.Account, Folder: w.Row.ID}
+	l.pending = store.Batch{Account: l.job.Account, Folder: l.job.Row.ID}
 	return nil
 }
