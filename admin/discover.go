@@ -21,7 +21,7 @@ func (a *Discovery) Discover(ctx context.Context, who Actor, text string) (*disc
 		return nil, NotFound("domain")
 	}
 	if !a.discovering.Take(who.Scope, 1) {
-		return nil, Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
+		return nil, errTooManyDiscoveries()
 	}
 	defer a.discovering.Leave(who.Scope, 1)
 	finder := *a.finder
@@ -34,6 +34,10 @@ func (a *Discovery) Discover(ctx context.Context, who Actor, text string) (*disc
 		return nil, Invalid(Mistake{Field: "domain", Code: string(wrong.Message.Code), Args: argsOf(wrong.Message), Text: wrong.Message.Text})
 	}
 	return report, err
+}
+
+func errTooManyDiscoveries() error {
+	return Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
 }
 
 // argsOf are the parameters of a message, as a mistake has them.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/discover"
 	"postferry/store"
 
 	"golang.org/x/sync/semaphore"
@@ -62,6 +63,7 @@ type Domains struct {
 	directory *config.Directory
 	store     domainStore
 	ferry     domainFerry
+	finder    *discover.Finder
 	newServer string // admin.new
 	boards    *boards
 	memory    *memory
@@ -146,7 +148,7 @@ func (a *Domains) Delete(ctx context.Context, who Actor, name string) error {
 		return err
 	}
 	if stored == nil {
-		return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+		return errDomainFixed()
 	}
 	if err := a.forget(ctx, d.Name); err != nil {
 		return err

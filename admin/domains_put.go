@@ -38,6 +38,9 @@ func (a *Domains) Put(ctx context.Context, who Actor, name string, in DomainInpu
 	if !who.may(name) {
 		return nil, false, NotFound("domain")
 	}
+	if err := a.refuseSame(ctx, who, name, in); err != nil {
+		return nil, false, err
+	}
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, false, err
 	}
@@ -48,7 +51,7 @@ func (a *Domains) Put(ctx context.Context, who Actor, name string, in DomainInpu
 		return nil, false, err
 	}
 	if known && stored == nil {
-		return nil, false, Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+		return nil, false, errDomainFixed()
 	}
 	if err := a.change(ctx, who, name, stored, in); err != nil {
 		return nil, false, err

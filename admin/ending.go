@@ -62,7 +62,7 @@ func (a *Finishing) Advice(ctx context.Context, who Actor, domain string, fresh 
 	}
 	if fresh {
 		if !a.discovering.Take(who.Scope, 1) {
-			return nil, Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
+			return nil, errTooManyDiscoveries()
 		}
 		defer a.discovering.Leave(who.Scope, 1)
 	}

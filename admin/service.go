@@ -54,6 +54,7 @@ type Service struct {
 	Finishing     *Finishing
 	Tenants       *Tenants
 	Discovery     *Discovery
+	Trials        *Trials
 	Status        *Status
 
 	store   domainLister
@@ -116,9 +117,10 @@ func (s *shared) makeAccess(a *Service) {
 
 // makeDomains makes what is about whole domains.
 func (s *shared) makeDomains(a *Service) {
-	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, newServer: s.Config.Admin.New,
+	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New,
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
 	a.Discovery = &Discovery{s.Finder, s.discovering}
+	a.Trials = &Trials{a.Domains, s.Finder, s.discovering}
 }
 
 // makeAccounts makes what is about accounts, and the ways in which they come.

@@ -111,11 +111,16 @@ func (s *search) admit(ctx context.Context, c candidate, a *Attempt) ([]netip.Ad
 		a.Outcome = say(codeDenied)
 		return nil, false
 	}
-	if !publicnet.MailPort(c.port) {
+	if !s.anyPort && !publicnet.MailPort(c.port) {
 		a.Outcome = say(codePort, "port", strconv.Itoa(c.port))
 		return nil, false
 	}
 	addrs, err := s.dns.addresses(ctx, c.host)
+	if err != nil && s.anyPort && s.Dial == nil {
+		if known := hostsOf(ctx, c.host); len(known) > 0 {
+			addrs, err = known, nil
+		}
+	}
 	switch {
 	case errors.Is(err, errNoName):
 		a.Outcome = say(codeNoAddress)

@@ -18,11 +18,12 @@ type candidate struct {
 	login     *LoginForm
 	oauthOnly bool
 	provider  string // who runs it, if that is known from the MX
+	tls10     bool   // old encryption is accepted
 }
 
 // server is the candidate as the configuration knows servers.
 func (c candidate) server() config.Server {
-	s := config.Server{Host: c.host, Port: c.port, Security: config.ImplicitTLS}
+	s := config.Server{Host: c.host, Port: c.port, Security: config.ImplicitTLS, TLS10: c.tls10}
 	switch c.security {
 	case StartTLS:
 		s.Security = config.StartTLS

@@ -96,6 +96,8 @@ type search struct {
 	dns   *resolver
 	tell  func(Attempt)
 	gates gates
+	// anyPort is set if a server is looked at that somebody has named who may look everywhere.
+	anyPort bool
 
 	mu      sync.Mutex // guards what follows
 	report  *Report

@@ -135,6 +135,7 @@ const (
 	SourceProvider   Source = "provider" // the MX belongs to a provider whose servers are known
 	SourceMX         Source = "mx"       // the MX host, and names beside it
 	SourceNames      Source = "names"    // what mail servers are usually called
+	SourceNamed      Source = "named"    // somebody has named it
 )
 
 // Protocol is the language a server speaks.

@@ -13,6 +13,7 @@ func (s *API) domainRoutes() []operation {
 		{"GET", "/domains/{domain}", false, s.domain},
 		{"PUT", "/domains/{domain}", false, s.putDomain},
 		{"DELETE", "/domains/{domain}", false, s.deleteDomain},
+		{"POST", "/domains/{domain}/try", false, s.tryServers},
 		{"GET", "/domains/{domain}/progress", false, s.progress},
 		{"GET", "/domains/{domain}/causes", false, s.causes},
 		{"PUT", "/domains/{domain}/schedule", false, s.setSchedule},
@@ -46,6 +47,18 @@ func (s *API) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor)
 		return err
 	}
 	return request.WriteJSON(w, createdOr(http.StatusOK, created), d)
+}
+
+func (s *API) tryServers(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	var in admin.DomainInput
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	tried, err := s.app.Trials.Try(r.Context(), who, r.PathValue("domain"), in)
+	if err != nil {
+		return err
+	}
+	return request.WriteJSON(w, http.StatusOK, tried)
 }
 
 func (s *API) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {

@@ -67,7 +67,7 @@ func TestCauses(t *testing.T) {
 		t.Errorf("the list of a cause has %d accounts, want 10", rows)
 	}
 	p.ferry.sawCalls()
-	form := url.Values{"problem": {"unavailable"}, "server": {"old"}, "do": {"again"}}
+	form := url.Values{"cause": {"1"}, "problem": {"unavailable"}, "server": {"old"}, "do": {"again"}}
 	if status, _, text := person.send("/d/a.example/do", "application/x-www-form-urlencoded", strings.NewReader(form.Encode())); status != 200 || !strings.Contains(text, "1 account is run again") {
 		t.Errorf("those of a cause run again: %d", status)
 	}

@@ -26,6 +26,7 @@ const (
 func (s *Site) accountPages() []pageRoute {
 	return []pageRoute{
 		{"GET /d/{domain}/accounts/new", false, s.pageNewAccounts},
+		{"GET /d/{domain}/accounts/template.csv", false, s.downloadTemplate},
 		{"POST /d/{domain}/accounts", false, s.formAddAccounts},
 		{uploadPattern, false, s.formUploadList},
 		{"GET /d/{domain}/lists/{list}", false, s.pageList},
@@ -44,6 +45,7 @@ func (s *Site) accountPages() []pageRoute {
 type person struct {
 	Number          int
 	Login, NewLogin string
+	Wrong           string // what is wrong with it
 }
 
 // accountsForm is the page on which accounts are added.
@@ -51,6 +53,7 @@ type accountsForm struct {
 	Domain *admin.DomainView
 	People []person
 	Max    string // accounts of a list
+	All    bool   // for who looks after everything
 }
 
 func (s *Site) pageNewAccounts(v *visit) error {
@@ -66,24 +69,31 @@ func (s *Site) showNewAccounts(v *visit, people []person, n *notice) error {
 		people[i].Number = i + 1
 	}
 	return s.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
-		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts)}})
+		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts), All: v.who.All()}})
 }
 
 // formAddAccounts adds those that were typed in.
 func (s *Site) formAddAccounts(v *visit) error {
 	people := make([]person, formPeople)
 	var in []admin.AccountInput
+	var of []*person // whose they are
 	for i := range people {
 		field := func(name string) string { return v.r.PostFormValue(name + "-" + strconv.Itoa(i+1)) }
 		people[i] = person{Login: strings.TrimSpace(field("login")), NewLogin: strings.TrimSpace(field("new_login"))}
 		if people[i].Login == "" && field("password") == "" {
 			continue
 		}
+		of = append(of, &people[i])
 		in = append(in, admin.AccountInput{Login: people[i].Login, Password: store.Secret(field("password")),
 			NewLogin: people[i].NewLogin, NewPassword: store.Secret(field("new_password"))})
 	}
 	added, err := s.app.Accounts.Add(v.r.Context(), v.who, v.domain(), in)
 	if err != nil {
+		for _, m := range request.RefusalOf(err).Mistakes {
+			if m.Line > 0 && m.Line <= len(of) {
+				of[m.Line-1].Wrong = v.W.Mistake(admin.Mistake{Code: m.Code, Args: m.Args, Text: m.Text})
+			}
+		}
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
@@ -92,6 +102,18 @@ func (s *Site) formAddAccounts(v *visit) error {
 		return s.showNewAccounts(v, people, n)
 	}
 	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+}
+
+// downloadTemplate sends a list to be filled in with a spreadsheet program.
+func (s *Site) downloadTemplate(v *visit) error {
+	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
+	return v.download(d.Name+"-accounts.csv", "text/csv; charset=utf-8", func(w io.Writer) error {
+		_, err := io.WriteString(w, "login,password,new login,new password\r\nanna@"+d.Name+",the password,,\r\nbert@"+d.Name+",the password,berta@"+d.Name+",another password\r\n")
+		return err
+	})
 }
 
 // formUploadList reads a list from a form, as a file or as text. It is read as

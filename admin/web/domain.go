@@ -153,21 +153,20 @@ func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error
 	return x, err
 }
 
-// formDo does something with the accounts that are ticked, or with all.
+// formDo does something with the accounts that are ticked, with all, or with those of a search or a cause.
 func (s *Site) formDo(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	sel := admin.Selection{All: v.r.PostForm.Get("all") != ""}
-	sel.Kind, sel.Server = store.ProblemKind(v.r.PostForm.Get("problem")), store.Side(v.r.PostForm.Get("server"))
-	if !sel.All && sel.Kind == "" {
-		ids, err := request.AccountIDs(strings.Join(v.r.PostForm["id"], ","))
-		if err != nil {
-			return err
-		}
-		sel.Accounts = ids
+	sel, err := s.selection(v)
+	if err != nil {
+		return err
 	}
-	n, do, err := s.do(v, v.r.PostForm.Get("do"), sel)
+	what := v.r.PostForm.Get("do")
+	if asked, err := s.sure(v, what, sel.All, len(sel.Accounts)); asked || err != nil {
+		return err
+	}
+	n, do, err := s.do(v, what, sel)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -183,6 +182,40 @@ func (s *Site) formDo(v *visit) error {
 		address, _, _ = strings.Cut(back, "?")
 	}
 	return v.seeOther(doneAt(address, do, n))
+}
+
+// selection reads which accounts a form is about.
+func (s *Site) selection(v *visit) (sel admin.Selection, err error) {
+	f := v.r.PostForm
+	sel.All = f.Get("all") != ""
+	switch {
+	case sel.All:
+	case f.Get("matching") != "":
+		sel.Accounts, err = s.matching(v, f)
+	case f.Get("cause") != "":
+		sel.Kind, sel.Server = store.ProblemKind(f.Get("problem")), store.Side(f.Get("server"))
+	default:
+		sel.Accounts, err = request.AccountIDs(strings.Join(f["id"], ","))
+	}
+	return sel, err
+}
+
+// matching are all accounts that a list was made of, on however many pages it is shown.
+func (s *Site) matching(v *visit, f url.Values) (ids []store.AccountID, err error) {
+	q := admin.AccountQuery{Search: f.Get("search"), State: admin.AccountState(f.Get("state")), PerPage: admin.MaxPerPage,
+		Caused: admin.Caused{Kind: store.ProblemKind(f.Get("problem")), Server: store.Side(f.Get("server"))}}
+	for q.Page = 1; ; q.Page++ {
+		found, err := s.app.Accounts.List(v.r.Context(), v.who, v.domain(), q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found.Accounts {
+			ids = append(ids, found.Accounts[i].ID)
+		}
+		if len(ids) >= found.Total || len(found.Accounts) == 0 {
+			return ids, nil
+		}
+	}
 }
 
 // do does one of the things that can be done with accounts.

@@ -44,6 +44,10 @@ type serverForm struct {
 	Other   otherServer
 	Chosen  string // value of the chosen radio button
 	New     string // URL of the new server
+	NewAt   otherServer
+	Tried   *admin.TriedServers // nil if they weren't
+	// newCounts is set if it matters how the new server answered.
+	newCounts bool
 	// NewFingerprint is the pin of its certificate; "" for none.
 	NewFingerprint string
 	Enrol          bool
@@ -104,6 +108,7 @@ func (s *Site) formFindServer(v *visit) error {
 		return s.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
 	}
 	form := serverForm{Domain: report.Domain, New: s.app.Domains.NewServer()}
+	form.NewAt = otherOf(form.New, "")
 	if known, err := s.app.Domains.Show(v.r.Context(), v.who, report.Domain); err == nil {
 		form = formOf(v, known)
 	}
@@ -156,6 +161,7 @@ func (s *Site) pageServers(v *visit) error {
 func formOf(v *visit, d *admin.DomainView) serverForm {
 	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly, OldTLS: d.Old.TLS == admin.TLSText(true)}
 	form.Other = otherServer{Host: d.Old.Host, Port: v.W.plain(d.Old.Port), Security: d.Old.Security, Protocol: d.Old.Protocol, Fingerprint: d.Old.Fingerprint}
+	form.NewAt = otherOf(d.New.URL, d.New.Fingerprint)
 	form.Was = shownFields{Set: true, Old: d.Old.URL, Fingerprint: d.Old.Fingerprint, New: d.New.URL, NewFingerprint: d.New.Fingerprint,
 		Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly), OldTLS: ticked(form.OldTLS)}
 	switch {
@@ -189,28 +195,37 @@ func (s *Site) showServers(v *visit, form serverForm, n *notice) error {
 	return s.showAs(v, statusOf(n), "servers", view{Title: v.T("servers.title", "Domain", form.Domain), Narrow: true, Crumbs: crumbs, Notice: n, D: form})
 }
 
-// formPutDomain sets a domain up with the servers that were chosen.
+// formPutDomain tries the servers that were chosen, and sets a domain up with them.
 func (s *Site) formPutDomain(v *visit) error {
 	form, in := readServerForm(v.r)
+	shown, err := s.tryServers(v, &form, in)
+	if shown || err != nil {
+		return err
+	}
 	d, created, err := s.app.Domains.Put(v.r.Context(), v.who, form.Domain, in)
 	if err != nil {
-		ref := request.RefusalOf(err)
-		n, err := v.noticeOr(err)
-		switch {
-		case ref.Kind == admin.KindForbidden:
-			n = v.noticeOf(ref)
-		case err != nil:
-			return err
-		}
-		if known, err := s.app.Domains.Show(v.r.Context(), v.who, form.Domain); err == nil {
-			form.OldFixed = formOf(v, known).OldFixed
-		}
-		return s.showServers(v, form, n)
+		return s.showServersAgain(v, form, err)
 	}
 	if created {
 		return v.seeOther(doneAt(domainPath(d.Name, "accounts", "new"), "domain_added", 0))
 	}
 	return v.seeOther(doneAt(domainPath(d.Name), "domain_changed", 0))
+}
+
+// showServersAgain shows the form with what is wrong with it.
+func (s *Site) showServersAgain(v *visit, form serverForm, err error) error {
+	ref := request.RefusalOf(err)
+	n, err := v.noticeOr(err)
+	switch {
+	case ref.Kind == admin.KindForbidden:
+		n = v.noticeOf(ref)
+	case err != nil:
+		return err
+	}
+	if known, err := s.app.Domains.Show(v.r.Context(), v.who, form.Domain); err == nil {
+		form.OldFixed = formOf(v, known).OldFixed
+	}
+	return s.showServers(v, form, n)
 }
 
 // readServerForm reads what was sent: the form as it is shown again if something is
@@ -222,9 +237,13 @@ func readServerForm(r *http.Request) (form serverForm, in admin.DomainInput) {
 	form.Other = otherServer{Host: strings.TrimSpace(f("host")), Port: strings.TrimSpace(f("port")), Security: f("security"), Protocol: f("protocol"), Fingerprint: f("fingerprint")}
 	form.Was = shownFields{Set: r.PostForm.Has("was_old"), Old: f("was_old"), Fingerprint: f("was_fingerprint"), New: f("was_new"), NewFingerprint: f("was_new_fingerprint"),
 		Enrol: f("was_enrol"), PublicOnly: f("was_public_only"), OldTLS: f("was_old_tls")}
+	form.readNew(r)
+	if pin := f("pin_old"); pin != "" {
+		form.Other.Fingerprint = pin
+	}
 	old, fingerprint := form.Other.url(), form.Other.Fingerprint
-	oldGiven, pinGiven := r.PostForm.Has("host"), r.PostForm.Has("fingerprint")
-	if form.Chosen != "other" {
+	oldGiven, pinGiven := r.PostForm.Has("host"), r.PostForm.Has("fingerprint") || f("pin_old") != ""
+	if form.Chosen != "other" && !form.typed() {
 		old, fingerprint, _ = strings.Cut(form.Chosen, " ")
 		oldGiven, pinGiven = true, true
 		form.Other, form.Chosen = otherOf(old, fingerprint), "other" // if something else is wrong, it is shown again
@@ -237,14 +256,35 @@ func readServerForm(r *http.Request) (form serverForm, in admin.DomainInput) {
 	}
 	in.Old = given(canonicalURL(old), form.Was.Old, oldGiven)
 	in.OldFingerprint = given(fingerprint, form.Was.Fingerprint, pinGiven)
-	in.New = given(canonicalURL(form.New), form.Was.New, r.PostForm.Has("new"))
-	in.NewFingerprint = given(form.NewFingerprint, form.Was.NewFingerprint, r.PostForm.Has("new_fingerprint"))
+	in.New = given(canonicalURL(form.New), form.Was.New, r.PostForm.Has("new") || r.PostForm.Has("new_host"))
+	in.NewFingerprint = given(form.NewFingerprint, form.Was.NewFingerprint, r.PostForm.Has("new_fingerprint") || f("pin_new") != "")
 	in.Enrol = box(form.Enrol, form.Was.Enrol, r.PostForm.Has("was_enrol"))
 	in.OldPublicOnly = box(form.PublicOnly, form.Was.PublicOnly, r.PostForm.Has("was_public_only"))
 	if old := box(form.OldTLS, form.Was.OldTLS, r.PostForm.Has("was_old_tls")); old != nil {
 		in.OldTLS = new(admin.TLSText(*old))
 	}
 	return form, in
+}
+
+// typed reports that somebody has typed another server in: that one is meant, whichever of those found
+// is marked.
+func (form *serverForm) typed() bool {
+	return form.Other.Host != "" && canonicalURL(form.Other.url()) != form.Was.Old
+}
+
+// readNew reads the new server, as a URL or as fields.
+func (form *serverForm) readNew(r *http.Request) {
+	f := r.PostFormValue
+	if r.PostForm.Has("new_host") && !r.PostForm.Has("new") {
+		form.NewAt = otherServer{Host: strings.TrimSpace(f("new_host")), Port: strings.TrimSpace(f("new_port")), Security: f("new_security")}
+		form.New = form.NewAt.url()
+	} else {
+		form.NewAt = otherOf(form.New, "")
+	}
+	if pin := f("pin_new"); pin != "" {
+		form.NewFingerprint = pin
+	}
+	form.NewAt.Fingerprint = form.NewFingerprint
 }
 
 // box is what was said by a box that was ticked or not, nil if it is as it was. Browsers

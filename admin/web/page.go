@@ -93,6 +93,15 @@ type notice struct {
 	Kind     string // good, warn, bad
 	Text     string
 	Mistakes []string
+	at       map[string]string // what is wrong with fields, by their names
+}
+
+// Wrong says what is wrong with a field of the form that is shown again; "" for nothing.
+func (x view) Wrong(field string) string {
+	if x.Notice == nil {
+		return ""
+	}
+	return x.Notice.at[field]
 }
 
 // visit is one request for a page.

@@ -30,8 +30,23 @@ func (v *visit) noticeOf(ref *admin.Refusal) *notice {
 	n := &notice{Kind: "bad", Text: v.W.textOr("refusal."+ref.Code, ref.Detail, ref.Args)}
 	for _, m := range ref.Mistakes {
 		n.Mistakes = append(n.Mistakes, v.W.Mistake(m))
+		if m.Field != "" && m.Line == 0 {
+			bare := m
+			bare.Field = ""
+			n.wrong(m.Field, v.W.Mistake(bare))
+		}
 	}
 	return n
+}
+
+// wrong notes what is wrong with a field.
+func (n *notice) wrong(field, text string) {
+	if n.at == nil {
+		n.at = map[string]string{}
+	}
+	if n.at[field] == "" {
+		n.at[field] = text
+	}
 }
 
 // noticeOr is noticeOf for what a person can correct on the page; other errors

@@ -158,6 +158,8 @@ func (m *browserMove) stopAndResume() {
 	m.t.Helper()
 	eventually(m.t, "in the middle", func() bool { return m.narrow.full() && m.copied() > 0 })
 	m.b.Press(`#actions button[value="stop"]`)
+	m.b.Await("Stop all accounts?")
+	m.b.Press("main form button")
 	m.b.Await("Resume all")
 	m.shot("stopped")
 	m.daemon.stop()

@@ -98,6 +98,19 @@
     }
   }
 
+  // One box ticks all of its table.
+  for (const all of document.querySelectorAll("input[data-all]")) {
+    const boxes = () => [...all.closest("table").querySelectorAll('tbody input[type="checkbox"]')];
+    all.hidden = false;
+    all.addEventListener("change", () => boxes().forEach((box) => { box.checked = all.checked; }));
+    all.closest("table").addEventListener("change", (event) => {
+      if (event.target === all) return;
+      const ticked = boxes().filter((box) => box.checked).length;
+      all.checked = ticked > 0 && ticked === boxes().length;
+      all.indeterminate = ticked > 0 && !all.checked;
+    });
+  }
+
   localTimes(document);
   if (document.body.dataset.stream) listen(document.body.dataset.stream);
   // A page that comes back from the browser's memory has no stream any more.

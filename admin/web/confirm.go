@@ -1,0 +1,51 @@
+package web
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+)
+
+// question is what a person is asked before something is done that many would feel.
+type question struct {
+	Title, Question, Do string
+	Danger              bool
+	Action, Back        string
+	Fields              []formField // of the form that is sent again when they are sure
+}
+
+// formField is a hidden field.
+type formField struct{ Name, Value string }
+
+// fieldsOf are the fields of a form that was sent.
+func fieldsOf(form url.Values) (fields []formField) {
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		for _, value := range form[name] {
+			fields = append(fields, formField{name, value})
+		}
+	}
+	return fields
+}
+
+// ask shows a question, which leads back to the form's address with sure set.
+func (s *Site) ask(v *visit, q question) error {
+	q.Action, q.Fields = v.r.URL.Path, fieldsOf(v.r.PostForm)
+	return s.show(v, "confirm", view{Title: q.Title, Narrow: true, Crumbs: v.toDomain(v.domain()), D: q})
+}
+
+// sure asks before all accounts are stopped, and before any are removed. It reports that it has asked.
+func (s *Site) sure(v *visit, do string, all bool, accounts int) (asked bool, err error) {
+	if v.r.PostForm.Get("sure") != "" || do != "remove" && !(do == "stop" && all) {
+		return false, nil
+	}
+	q := question{Do: v.T("do." + do), Danger: do == "remove", Back: domainPath(v.domain())}
+	if do == "stop" {
+		d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+		if err != nil {
+			return true, err
+		}
+		q.Do, accounts = v.T("do.stop_all"), d.Totals.Running+d.Totals.Queued+d.Totals.Retrying+d.Totals.Failed+d.Totals.Complete
+	}
+	q.Title, q.Question = q.Do, v.T("confirm."+do, "Count", accounts)
+	return true, s.ask(v, q)
+}
