@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postferry/config"
 	"postferry/internal/publicnet"
 	"postferry/upstream"
 )
@@ -157,6 +158,14 @@ func (c candidate) serviceName() string {
 	return ""
 }
 
+// probe asks a server in its protocol what it says of itself.
+func probe(ctx context.Context, server config.Server, options upstream.Options) (upstream.Answer, error) {
+	if server.Protocol == config.POP3 {
+		return upstream.ProbePOP3(ctx, server, options)
+	}
+	return upstream.Probe(ctx, server, options)
+}
+
 // talk connects to a candidate and hears what it says of itself.
 func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *Attempt) {
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -165,11 +174,11 @@ func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *A
 		return conn, err
 	}
 	options := upstream.Options{Stall: attemptBound, Dial: dial}
-	answer, err := upstream.Probe(ctx, c.server(), options)
+	answer, err := probe(ctx, c.server(), options)
 	if errors.Is(err, upstream.ErrNoTLS) {
 		c.security = Plaintext
 		a.Security, a.URL = c.security, c.server().String()
-		answer, err = upstream.Probe(ctx, c.server(), options)
+		answer, err = probe(ctx, c.server(), options)
 	}
 	a.Greeting, a.Product = answer.Greeting, product(answer.Greeting, answer.Capabilities)
 	if len(answer.Capabilities) > 0 {

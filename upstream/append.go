@@ -14,10 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-const (
-	verbAppend = "APPEND"
-	appendUID  = "APPENDUID"
-)
+const appendUID = "APPENDUID"
 
 // SyncLiteral is the size above which a literal is announced and the server
 // asked first, so that a refusal costs a round trip and not the message. Octets.

@@ -47,14 +47,6 @@ const (
 	maxCode   = 64
 )
 
-// excess is an answer that is beyond all bounds. What comes behind it isn't read.
-type excess struct {
-	of    string // what there is too much of
-	whole bool   // all of the account depends on it, not only a folder
-}
-
-func (e *excess) Error() string { return "the server's answer has more than is taken: " + e.of }
-
 // tooMuch gives the connection up.
 func (s *Session) tooMuch(of string, whole bool) {
 	if s.broken == nil {

@@ -110,3 +110,14 @@ func (s *Session) sayID(ctx context.Context) error {
 		return s.await(cmd, nil)
 	})
 }
+
+// distrust notes that the server doesn't keep capabilities it announces. Has
+// denies them from then on, in this session and all that share its quirks.
+func (s *Session) distrust(why error, caps ...imap.Cap) {
+	for _, c := range caps {
+		if s.Has(c) {
+			s.opt.Log.Warn().Err(why).Str("capability", string(c)).Msg("the server does not keep what it announces; it is used without")
+			s.opt.Quirks.distrust(c)
+		}
+	}
+}

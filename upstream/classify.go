@@ -72,8 +72,11 @@ func TooMany(err error) bool {
 	return ok && (e.Op == opLogin || e.Op == opConnect) && containsAny(strings.ToLower(e.Text), capped)
 }
 
-// classify says what helps against a NO, BAD or BYE.
+// classify says what helps against a NO, BAD, BYE or -ERR.
 func classify(op string, st *status) Class {
+	if st.kind == kindErr {
+		return classifyPOP3(op, st)
+	}
 	text := strings.ToLower(st.text)
 	if containsAny(text, throttled) {
 		return Later
@@ -164,4 +167,62 @@ func referral(st *status) string {
 		return ""
 	}
 	return strings.ToLower(u.Host)
+}
+
+// kindErr is the kind of a refusal in POP3.
+const kindErr = "-ERR"
+
+// Response codes of RFC 2449 section 8.1 and RFC 3206.
+const (
+	CodeInUse      = "IN-USE"
+	codeLoginDelay = "LOGIN-DELAY"
+)
+
+// classOfPOP3Code says what helps against a response code by itself. SYS/PERM
+// is about the account at login, about the message later.
+var classOfPOP3Code = map[string]Class{
+	CodeInUse:      Later,
+	codeLoginDelay: Later,
+	"SYS/TEMP":     Later,
+	"AUTH":         Fix,
+}
+
+// lockWords are how servers without response codes say that another session
+// has the mailbox.
+var lockWords = []string{"in use", "lock busy", "another session", "another pop", "already open", "already locked",
+	"unable to lock", "lock mail", "lock the mail", "can't get lock", "can't lock", "cannot lock", "could not lock",
+	"mailbox is locked", "maildrop is locked", "mailbox locked", "maildrop locked", "maildrop already"}
+
+// classifyPOP3 says what helps against a -ERR.
+func classifyPOP3(op string, st *status) Class {
+	text := strings.ToLower(st.text)
+	if containsAny(text, throttled) {
+		return Later
+	}
+	if class, ok := classOfPOP3Code[st.code]; ok {
+		return class
+	}
+	if class, ok := classOfCode[imap.ResponseCode(st.code)]; ok {
+		return class
+	}
+	switch {
+	case op == opConnect:
+		return Later
+	case op == opLogin && (containsAny(text, passing) || containsAny(text, lockWords)):
+		return Later
+	case op == opLogin:
+		return Fix
+	}
+	return Refused
+}
+
+// OneAccount tells whether an error that passes is about the account alone and
+// says nothing of the server: another session has the mailbox, or the last
+// login was too recently.
+func (e *Error) OneAccount() bool { return e.InUse() || e.Code == codeLoginDelay }
+
+// InUse tells whether an error says that another session has the mailbox.
+func (e *Error) InUse() bool {
+	return e.Code == CodeInUse || e.Code == imap.ResponseCodeInUse ||
+		e.Op == opLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
 }

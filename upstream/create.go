@@ -10,8 +10,6 @@ import (
 	"postferry/wire"
 )
 
-const verbCreate = "CREATE"
-
 // Create makes a folder, with a special use where given and the server has
 // CREATE-SPECIAL-USE (RFC 6154). A special use the server won't give is left
 // out. ALREADYEXISTS is no error.

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -13,73 +14,49 @@ import (
 // ctx bounds all of it. An error is of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no IMAP.
 func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
-	s, err := reachIMAP(ctx, server, opt)
+	var s *Session
+	err := open(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+		s = newSession(nc, server, opt)
+		return imapEntrance{s}
+	})
 	if err != nil {
-		return nil, veil(ctx, server, opt, false, err)
-	}
-	if err := s.start(ctx, server); err != nil {
-		return nil, veil(ctx, server, opt, s.met, err)
+		return nil, err
 	}
 	return s, nil
 }
 
-// reachIMAP makes the connection.
-func reachIMAP(ctx context.Context, server config.Server, opt Options) (*Session, error) {
-	opt = opt.withDefaults()
-	nc, err := connect(ctx, server, opt)
-	if err != nil {
-		return nil, err
-	}
-	return newSession(nc, server, opt), nil
+// Probe connects as Dial does, learns what the server says of itself, and
+// leaves. It accepts every certificate, because it tells the server no secret:
+// the caller judges it. With an error comes what was learnt before.
+func Probe(ctx context.Context, server config.Server, opt Options) (Answer, error) {
+	return probe(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+		return imapEntrance{newSession(nc, server, opt)}
+	})
 }
 
-// start brings a fresh connection to where a login is possible, or closes it.
-func (s *Session) start(ctx context.Context, server config.Server) error {
-	err := s.do(ctx, opConnect, func() error { return approach(s, server) })
-	if err != nil {
-		_ = s.Close()
-		return dialError(err)
-	}
-	return nil
-}
+// imapEntrance is a fresh session on its way to where a login is possible.
+type imapEntrance struct{ s *Session }
 
-// dialError makes what would cost a session a server that is unwell.
-func dialError(err error) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return err
-	}
-	if e.Op = opConnect; e.Class == Lost {
-		e.Class = Later
-	}
-	return e
-}
+// Link implements Entrance.
+func (e imapEntrance) Link() *link { return &e.s.link }
 
-// entrance is what either protocol has between the connection and a login.
-type entrance interface {
-	secure(server config.Server) error
-	greeting() error
-	startTLS(server config.Server) error
-	learn() error
-}
+// Secure implements Entrance.
+func (e imapEntrance) Secure(server config.Server) error { return e.s.secure(server) }
 
-// approach brings a fresh connection to where a login is possible.
-func approach(s entrance, server config.Server) error {
-	if server.Security == config.ImplicitTLS {
-		if err := s.secure(server); err != nil {
-			return err
-		}
-	}
-	if err := s.greeting(); err != nil {
-		return err
-	}
-	if server.Security == config.StartTLS {
-		if err := s.startTLS(server); err != nil {
-			return err
-		}
-	}
-	return s.learn()
-}
+// Greeting implements Entrance.
+func (e imapEntrance) Greeting() error { return e.s.greeting() }
+
+// StartTLS implements Entrance.
+func (e imapEntrance) StartTLS(server config.Server) error { return e.s.startTLS(server) }
+
+// Learn implements Entrance.
+func (e imapEntrance) Learn() error { return e.s.learn() }
+
+// Capabilities implements Entrance.
+func (e imapEntrance) Capabilities() []string { return e.s.Capabilities() }
+
+// Logout implements Entrance.
+func (e imapEntrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
 
 // greeting reads the server's first response.
 func (s *Session) greeting() error {

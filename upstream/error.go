@@ -58,30 +58,20 @@ var (
 	ErrNoTLS   = errors.New("the server does not offer STARTTLS")
 )
 
-// ErrEndless means that it can't be told where a message ends, so that it can't be had whole.
-var ErrEndless = errors.New("a line with a dot alone stands within the message, and the server does not mark it (RFC 1939 section 3): where the message ends can't be told")
-
-// Causes that are ours.
+// Causes that are ours, of which people are told in words of their own.
 var (
-	errReadOnly      = errors.New("not sent: the session only reads")
-	errName          = errors.New("the name of the folder can't be sent")
-	errInjected      = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
-	errPreauth       = errors.New("the server says PREAUTH: it would let anybody in without a password")
-	errNUL           = errors.New("the login or the password contains a NUL, which IMAP can't express")
-	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
-	errNoSecret      = errors.New("no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in")
-	errNoTokens      = errors.New("the server offers neither OAUTHBEARER nor XOAUTH2, so it takes no tokens")
-	errNoProxy       = errors.New("the server offers no mechanism by which one login can open another's mailbox (AUTH=PLAIN)")
-	errLiteral       = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
-	errOtherUID      = errors.New("the server names two messages in one response: it can't be told whose body it has sent")
-	errShort         = errors.New("the message ended before its announced size")
-	errNoFolders     = errors.New("LIST tells of no folder, and INBOX always exists (RFC 9051 section 5.1)")
-	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
-	errCriteria      = errors.New("the search can't be sent")
-	errUnstuffed     = errors.New("the server does not mark lines that begin with a dot (RFC 1939 section 3)")
-	errNoReply       = errors.New("the server sent what is no answer in POP3")
-	errUnasked       = errors.New("the server sent something it was not asked for")
-	errUnsendable    = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")
+	errReadOnly   = errors.New("not sent: the session only reads")
+	errInjected   = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
+	errPreauth    = errors.New("the server says PREAUTH: it would let anybody in without a password")
+	errNUL        = errors.New("the login or the password contains a NUL, which IMAP can't express")
+	errNoSecret   = errors.New("no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in")
+	errNoTokens   = errors.New("the server offers neither OAUTHBEARER nor XOAUTH2, so it takes no tokens")
+	errNoProxy    = errors.New("the server offers no mechanism by which one login can open another's mailbox (AUTH=PLAIN)")
+	errLiteral    = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
+	errNoFolders  = errors.New("LIST tells of no folder, and INBOX always exists (RFC 9051 section 5.1)")
+	errNoReply    = errors.New("the server sent what is no answer in POP3")
+	errUnasked    = errors.New("the server sent something it was not asked for")
+	errUnsendable = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")
 )
 
 // Error is the voice for the log.
@@ -118,19 +108,11 @@ func ClassOf(err error) Class {
 	return Later
 }
 
-// refusal is nil if the command was completed, else what the server said.
-func (s *Session) refusal(cmd *command) error {
-	if cmd.res.kind == "OK" {
-		return nil
-	}
-	return s.statusError(cmd.verb, &cmd.res)
-}
-
-// statusError makes an error of a NO, BAD or BYE.
-func (s *Session) statusError(op string, st *status) *Error {
+// statusError makes an error of a NO, BAD, BYE or -ERR.
+func (l *link) statusError(op string, st *status) *Error {
 	return &Error{
-		Server: s.addr, Role: s.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
-		Text: s.clean(st.text), Said: s.said, After: backoffHint(st.text), Moved: s.clean(referral(st)), Err: errKind(s.clean(st.kind)),
+		Server: l.addr, Role: l.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
+		Text: l.clean(st.text), Said: l.said, After: backoffHint(st.text), Moved: l.clean(referral(st)), Err: errKind(l.clean(st.kind)),
 	}
 }
 
@@ -142,10 +124,24 @@ func Answered(err error) bool {
 }
 
 func (e *Error) answered() bool {
-	return e.Err == errKind("NO") || e.Err == errKind("BAD") || e.Err == errKind("-ERR")
+	return e.Err == errKind("NO") || e.Err == errKind("BAD") || e.Err == errKind(kindErr)
 }
 
 // errKind is the cause of what a server refused: the kind of its answer.
 type errKind string
 
 func (e errKind) Error() string { return string(e) }
+
+// excess is an answer that is beyond all bounds. What comes behind it isn't read.
+type excess struct {
+	of    string // what there is too much of
+	whole bool   // all of the account depends on it, not only a folder
+}
+
+func (e *excess) Error() string { return "the server's answer has more than is taken: " + e.of }
+
+// The commands whose refusals mean something of their own.
+const (
+	verbAppend = "APPEND"
+	verbCreate = "CREATE"
+)

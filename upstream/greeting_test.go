@@ -33,12 +33,12 @@ func TestLateGreeting(t *testing.T) {
 				_, _ = theirs.Write([]byte("* OK [CAPABILITY IMAP4rev1] at last\r\n"))
 			}()
 			server := config.Server{Security: config.Insecure, Host: "x", Port: 143}
-			s := newSession(ours, server, Options{Stall: time.Minute, Log: zerolog.Nop()})
-			defer func() { s.Close(); <-ended }()
-			err := s.do(context.Background(), opConnect, func() error { return approach(s, server) })
-			if err != nil {
-				err = dialError(err)
+			dial := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+			s, err := Dial(context.Background(), server, Options{Stall: time.Minute, Log: zerolog.Nop(), Dial: dial})
+			if err == nil {
+				s.Close()
 			}
+			<-ended
 			if got := verdict(err); got != tt.want && !(err != nil && got == "later 0s: server: connect: no byte for 1m0s: read pipe: i/o timeout") {
 				t.Errorf("%v: got %s", tt.after, got)
 			}

@@ -50,10 +50,6 @@ type link struct {
 	partingWords func(op string) *Error
 }
 
-// greeted tells whether the server has greeted in the protocol, and with what words,
-// printable and bounded.
-func (l *link) greeted() (met bool, words string) { return l.met, l.welcome }
-
 // connect makes a connection.
 func connect(ctx context.Context, server config.Server, opt Options) (net.Conn, error) {
 	if server.PublicOnly && server.Security == config.Insecure {
@@ -234,3 +230,6 @@ func (l *link) Close() error {
 	}
 	return nil
 }
+
+// opLogin is the Op of what is wrong with a login.
+const opLogin = "login"

@@ -11,9 +11,6 @@ import (
 	"postferry/wire"
 )
 
-// opLogin is the Op of what is wrong with a login.
-const opLogin = "login"
-
 // Login is SignIn with a login and its password, or with what the options have in place of it.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	if s.opt.SignIn != nil {
@@ -121,15 +118,6 @@ func (s *Session) loginAnyway(si SignIn, refused error) error {
 func escaped(password string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password)
 }
-
-// lacksMechanism reports an answer that says nothing of the password: the
-// server lacks what it announced.
-func lacksMechanism(st *status) bool {
-	return st.kind == "BAD" || st.kind == "NO" && containsAny(strings.ToLower(st.text), mechanismWords)
-}
-
-// mechanismWords are by what servers say that they lack a mechanism.
-var mechanismWords = []string{"mechanism", "not supported", "unsupported"}
 
 // loginPlain authenticates with LOGIN.
 func (s *Session) loginPlain(login, password string) (*command, error) {

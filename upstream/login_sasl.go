@@ -1,19 +1,12 @@
 package upstream
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-sasl"
 )
-
-// maxRounds is how often a server may ask for more in one exchange of SASL. SCRAM has three rounds.
-const maxRounds = 10
-
-// errRounds ends an exchange that would never end.
-var errRounds = errors.New("the server asks for more and more while signing in")
 
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
@@ -40,16 +33,6 @@ func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
 		return lacksMechanism(&cmd.res) && refusalOf(client) == nil, e
 	}
 	return lacksMechanism(&cmd.res), err
-}
-
-// tokenRefusal is what the server has said of a token, without what it may repeat of it.
-func (l *link) tokenRefusal(client sasl.Client) *TokenRefusal {
-	r := refusalOf(client)
-	if r == nil {
-		return &TokenRefusal{}
-	}
-	r.Status, r.Scope = l.clean(r.Status), l.clean(r.Scope)
-	return r
 }
 
 // converse has an exchange of SASL (RFC 9051 section 6.2.2) until the server has
@@ -84,29 +67,4 @@ func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) 
 		s.enc.Raw(answer).CRLF()
 	}
 	return cmd, wrong, errRounds
-}
-
-// encoded is what is sent for an answer, which becomes a secret. none stands for an empty one.
-func (l *link) encoded(answer []byte, none string) string {
-	if len(answer) == 0 {
-		return none
-	}
-	text := base64.StdEncoding.EncodeToString(answer)
-	if len(answer) > 1 { // not what says only that the challenge was heard
-		l.secrets = append(l.secrets, text)
-	}
-	return text
-}
-
-// next answers a challenge, both as they are sent. What is no base64 was not to be expected.
-func (l *link) next(client sasl.Client, challenge string) (string, error) {
-	decoded, err := base64.StdEncoding.DecodeString(challenge)
-	if err != nil {
-		return "", sasl.ErrUnexpectedServerChallenge
-	}
-	answer, err := client.Next(decoded)
-	if err != nil {
-		return "", err
-	}
-	return l.encoded(answer, ""), nil
 }

@@ -32,47 +32,65 @@ type POP3 struct {
 }
 
 // DialPOP3 connects, reads the greeting, starts TLS and learns the
-// capabilities. ctx bounds all of it. Errors are those of Dial.
+// capabilities. ctx bounds all of it. Errors are of class Later, or Fix where trying again
+// won't help: a certificate that isn't accepted, no TLS, no POP3.
 func DialPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
-	s, err := reachPOP3(ctx, server, opt)
+	var s *POP3
+	err := open(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+		s = newPOP3(nc, server, opt)
+		return pop3Entrance{s}
+	})
 	if err != nil {
-		return nil, veil(ctx, server, opt, false, err)
-	}
-	if err := s.start(ctx, server); err != nil {
-		return nil, veil(ctx, server, opt, s.met, err)
+		return nil, err
 	}
 	return s, nil
 }
 
-// reachPOP3 makes the connection.
-func reachPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
-	opt = opt.withDefaults()
-	nc, err := connect(ctx, server, opt)
-	if err != nil {
-		return nil, err
-	}
+// ProbePOP3 connects as DialPOP3 does, learns what the server says of itself, and
+// leaves. It accepts every certificate, because it tells the server no secret:
+// the caller judges it. With an error comes what was learnt before.
+func ProbePOP3(ctx context.Context, server config.Server, opt Options) (Answer, error) {
+	return probe(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+		return pop3Entrance{newPOP3(nc, server, opt)}
+	})
+}
+
+// newPOP3 is a session over a connection that nothing was said on yet.
+func newPOP3(nc net.Conn, server config.Server, opt Options) *POP3 {
 	if opt.Quirks == nil {
 		opt.Quirks = &Quirks{}
 	}
 	s := &POP3{trace: opt.Trace}
 	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
 	s.attach(nc, server, opt)
-	if s.trace != nil {
-		s.trace.server = s.addr
-	}
+	s.trace.of(s.addr)
 	s.tell('-', "connected")
-	return s, nil
+	return s
 }
 
-// start brings a fresh connection to where a login is possible, or closes it.
-func (s *POP3) start(ctx context.Context, server config.Server) error {
-	err := s.do(ctx, opConnect, func() error { return approach(s, server) })
-	if err != nil {
-		_ = s.Close()
-		return dialError(err)
-	}
-	return nil
-}
+// pop3Entrance is a fresh session on its way to where a login is possible.
+type pop3Entrance struct{ s *POP3 }
+
+// Link implements Entrance.
+func (e pop3Entrance) Link() *link { return &e.s.link }
+
+// Secure implements Entrance.
+func (e pop3Entrance) Secure(server config.Server) error { return e.s.secure(server) }
+
+// Greeting implements Entrance.
+func (e pop3Entrance) Greeting() error { return e.s.greeting() }
+
+// StartTLS implements Entrance.
+func (e pop3Entrance) StartTLS(server config.Server) error { return e.s.startTLS(server) }
+
+// Learn implements Entrance.
+func (e pop3Entrance) Learn() error { return e.s.learn() }
+
+// Capabilities implements Entrance.
+func (e pop3Entrance) Capabilities() []string { return e.s.Capabilities() }
+
+// Logout implements Entrance.
+func (e pop3Entrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
 
 func (s *POP3) secure(server config.Server) error {
 	if err := s.handshake(server); err != nil {
@@ -142,7 +160,7 @@ func (s *POP3) learn() error {
 	if err != nil || r.kind != replyOK {
 		return err
 	}
-	return s.lines(maxWords, func(line string) {
+	return s.lines(maxCapaLines, func(line string) {
 		s.tell('S', line)
 		words := strings.Fields(strings.ToUpper(line))
 		if len(words) > 0 && len(s.caps.list) < maxCaps {
@@ -152,8 +170,11 @@ func (s *POP3) learn() error {
 	})
 }
 
-// maxCaps bounds the capabilities that are kept.
-const maxCaps = 100
+// maxCapaLines bounds the answer to CAPA, maxCaps the capabilities that are kept.
+const (
+	maxCapaLines = 1000
+	maxCaps      = 100
+)
 
 // Has reports a capability, as last announced.
 func (s *POP3) Has(name string) bool {
@@ -265,11 +286,4 @@ func (s *POP3) answer() (reply, error) {
 }
 
 // tell traces a line.
-func (s *POP3) tell(side byte, text string) {
-	if s.trace != nil {
-		if len(text) > maxTraced {
-			text = fmt.Sprintf("%s... (%d octets)", text[:maxTraced], len(text))
-		}
-		s.trace.line(side, text)
-	}
-}
+func (s *POP3) tell(side byte, text string) { s.trace.tell(side, text) }

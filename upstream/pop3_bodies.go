@@ -22,7 +22,11 @@ const (
 // sure; larger ones are read twice if the server's sizes are not. Octets.
 const maxHeld = 1 << 20
 
+// ErrEndless means that it can't be told where a message ends, so that it can't be had whole.
+var ErrEndless = errors.New("a line with a dot alone stands within the message, and the server does not mark it (RFC 1939 section 3): where the message ends can't be told")
+
 var (
+	errUnstuffed = errors.New("the server does not mark lines that begin with a dot (RFC 1939 section 3)")
 	errNotWhole  = errors.New("TOP gives less than the whole message")
 	errLarge     = errors.New("the message is larger than announced")
 	errWrongSize = errors.New("the message has another size than announced")

@@ -32,9 +32,7 @@ func stuffed(msg []byte) string {
 // wireOf makes a session that reads what a server would have sent, some octets
 // at a time.
 func wireOf(data string, size int) *POP3 {
-	s := &POP3{}
-	s.attach(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, Options{Stall: time.Second, Quirks: &Quirks{}})
-	return s
+	return newPOP3(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, Options{Stall: time.Second})
 }
 
 // fixedConn is a connection on which a server has said all and gone.

@@ -40,7 +40,7 @@ func TestPOP3Dovecot(t *testing.T) {
 			if !s.Has("UIDL") || !s.Has("pipelining") {
 				t.Errorf("%s: %q", name, s.Capabilities())
 			}
-			answer, err := Probe(t.Context(), server, Options{})
+			answer, err := ProbePOP3(t.Context(), server, Options{})
 			if err != nil || !strings.HasPrefix(answer.Greeting, "lab ") || (len(answer.Certificates) == 1) != (name != "none") || len(answer.Capabilities) < 3 {
 				t.Errorf("%s: %+v, %v", name, answer, err)
 			}

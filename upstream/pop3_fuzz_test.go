@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -73,9 +75,11 @@ func TestPOP3Seeds(t *testing.T) {
 // talkPOP3 does everything that is done with a POP3 server.
 func talkPOP3(t *testing.T, data string, size int) (bodies int) {
 	t.Helper()
-	s := &POP3{}
-	s.attach(newAnswers(data, max(size%4096, 1)), config.Server{Host: "h", Port: 110}, Options{Stall: time.Second, Quirks: &Quirks{}})
-	if s.start(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}) != nil || s.Login(t.Context(), ann) != nil {
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		return newAnswers(data, max(size%4096, 1)), nil
+	}
+	s, err := DialPOP3(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, Options{Stall: time.Second, Dial: dial})
+	if err != nil || s.Login(t.Context(), ann) != nil {
 		return 0
 	}
 	_, list, err := s.List(t.Context())

@@ -109,7 +109,7 @@ func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
 		return false, e
 	}
 	err = s.loginRefusal(r)
-	lacks = err != nil && containsAny(strings.ToLower(r.text), mechanismWords)
+	lacks = err != nil && lacksMechanism(r.response())
 	if e, ok := errors.AsType[*Error](err); ok && si.Token {
 		e.Token = s.tokenRefusal(client)
 		return lacks && refusalOf(client) == nil, e

@@ -20,10 +20,18 @@ type POP3Message struct {
 
 // maxPOP3 is how many messages a mailbox may have, as all of them are listed at once.
 // listSlack is how many lines a listing may have beside those of the messages that STAT
-// tells of.
+// tells of. maxListed is how many octets of unique ids are kept.
 const (
 	maxPOP3   = 500_000
 	listSlack = 1000
+	maxListed = 64 << 20
+)
+
+// maxAnswer is how many octets an answer of several lines may have, beside answerLine for
+// each of those that there is reason for.
+const (
+	maxAnswer  = 64 << 20
+	answerLine = 200
 )
 
 // List lists the mailbox by number. messages is how many there are as STAT has it;
@@ -109,11 +117,11 @@ func (s *POP3) uids(expected int, list []POP3Message) error {
 			return
 		}
 		at, found := slices.BinarySearchFunc(list, number, func(m POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
-		if octets += len(uid); found && octets <= maxNames {
+		if octets += len(uid); found && octets <= maxListed {
 			list[at].UID = strings.Clone(uid)
 		}
 	})
-	if err == nil && octets > maxNames {
+	if err == nil && octets > maxListed {
 		err = &excess{fmt.Sprintf("unique ids of %d octets", octets), true}
 	}
 	s.tell('S', fmt.Sprintf("[%d lines]", n))

@@ -9,8 +9,6 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
 )
 
 // replyKind is what a line that answers a command means.
@@ -95,71 +93,16 @@ func (s *POP3) readReply() (reply, error) {
 	return r, nil
 }
 
+// response is the reply as a refusal.
+func (r reply) response() *status { return &status{kind: kindErr, code: r.code, text: r.text} }
+
 // refusal makes an error of a reply that is not +OK.
 func (s *POP3) refusal(op string, r reply) *Error {
-	e := &Error{
-		Server: s.addr, Role: s.opt.Role, Op: op, Class: classifyPOP3(op, r), Code: imap.ResponseCode(r.code),
-		Text: s.clean(r.text), Said: s.said, After: backoffHint(r.text), Err: errKind("-ERR"),
-	}
+	e := s.statusError(op, r.response())
 	if r.code == codeLoginDelay {
 		e.After = max(e.After, s.loginDelay())
 	}
 	return e
-}
-
-// Response codes of RFC 2449 section 8.1 and RFC 3206.
-const (
-	CodeInUse      = "IN-USE"
-	codeLoginDelay = "LOGIN-DELAY"
-)
-
-// classOfPOP3Code says what helps against a response code by itself. SYS/PERM
-// is about the account at login, about the message later.
-var classOfPOP3Code = map[string]Class{
-	CodeInUse:      Later,
-	codeLoginDelay: Later,
-	"SYS/TEMP":     Later,
-	"AUTH":         Fix,
-}
-
-// lockWords are how servers without response codes say that another session
-// has the mailbox.
-var lockWords = []string{"in use", "lock busy", "another session", "another pop", "already open", "already locked",
-	"unable to lock", "lock mail", "lock the mail", "can't get lock", "can't lock", "cannot lock", "could not lock",
-	"mailbox is locked", "maildrop is locked", "mailbox locked", "maildrop locked", "maildrop already"}
-
-// classifyPOP3 says what helps against a -ERR.
-func classifyPOP3(op string, r reply) Class {
-	text := strings.ToLower(r.text)
-	if containsAny(text, throttled) {
-		return Later
-	}
-	if class, ok := classOfPOP3Code[r.code]; ok {
-		return class
-	}
-	if class, ok := classOfCode[imap.ResponseCode(r.code)]; ok {
-		return class
-	}
-	switch {
-	case op == opConnect:
-		return Later
-	case op == opLogin && (containsAny(text, passing) || containsAny(text, lockWords)):
-		return Later
-	case op == opLogin:
-		return Fix
-	}
-	return Refused
-}
-
-// OneAccount tells whether an error that passes is about the account alone and
-// says nothing of the server: another session has the mailbox, or the last
-// login was too recently.
-func (e *Error) OneAccount() bool { return e.InUse() || e.Code == codeLoginDelay }
-
-// InUse tells whether an error says that another session has the mailbox.
-func (e *Error) InUse() bool {
-	return e.Code == CodeInUse || e.Code == imap.ResponseCodeInUse ||
-		e.Op == opLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
 }
 
 // pop3Body is the text of a multi-line answer with its dots unstuffed
@@ -327,8 +270,7 @@ func (b *pop3Body) endsHere() error {
 		}
 		return nil
 	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() && !s.raw.killed.Load() && len(head) == 0 {
+	if s.stalled(err) && len(head) == 0 {
 		return io.EOF
 	}
 	if err == nil || errors.Is(err, io.EOF) {
@@ -342,7 +284,7 @@ func (s *POP3) lines(most int, fn func(line string)) error {
 	body := s.body()
 	r := bufio.NewReaderSize(body, 1<<10)
 	for n := 0; ; n++ {
-		if n > most || body.size > maxNames+int64(most)*keptName {
+		if n > most || body.size > maxAnswer+int64(most)*answerLine {
 			return &excess{fmt.Sprintf("%d lines of %d octets", n, body.size), false}
 		}
 		line, cut, err := r.ReadLine()

@@ -94,10 +94,12 @@ func TestPOP3Waits(t *testing.T) {
 	if _, err := DialPOP3(t.Context(), silent(), opt); ClassOf(err) != Later {
 		t.Errorf("no answer: %v", err)
 	}
-	s, err := reachPOP3(t.Context(), silent(), testOptions(t))
+	server := silent()
+	nc, err := net.Dial("tcp", server.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newPOP3(nc, server, testOptions(t))
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -20,10 +20,10 @@ type Answer struct {
 // goodbyeBound is how long a server that was asked everything is waited for.
 const goodbyeBound = time.Second
 
-// Probe connects as Dial does, learns what the server says of itself, and
+// probe connects as open does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
 // the caller judges it. With an error comes what was learnt before.
-func Probe(ctx context.Context, server config.Server, opt Options) (Answer, error) {
+func probe(ctx context.Context, server config.Server, opt Options, begin Begin) (Answer, error) {
 	opt = opt.withDefaults()
 	opt.ReadOnly = true
 	var answer Answer
@@ -34,34 +34,18 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 			return nil
 		},
 	}
-	s, err := reach(ctx, server, opt)
+	a := attempt{server, opt, begin}
+	e, err := a.reach(ctx)
 	if err != nil {
 		return answer, err
 	}
-	if err = s.start(ctx, server); err == nil {
-		answer.Capabilities = s.Capabilities()
+	if err = start(ctx, e, server); err == nil {
+		answer.Capabilities = e.Capabilities()
 		goodbye, cancel := context.WithTimeout(ctx, goodbyeBound)
 		defer cancel()
 		// What a server answers to a goodbye doesn't matter.
-		_ = s.Logout(goodbye)
+		_ = e.Logout(goodbye)
 	}
-	answer.Speaks, answer.Greeting = s.greeted()
+	answer.Speaks, answer.Greeting = e.Link().met, e.Link().welcome
 	return answer, err
-}
-
-// unopened is a connection with a server of either protocol that nothing was
-// said on yet.
-type unopened interface {
-	start(ctx context.Context, server config.Server) error
-	greeted() (met bool, words string)
-	Capabilities() []string
-	Logout(ctx context.Context) error
-}
-
-// reach makes a connection in the server's protocol.
-func reach(ctx context.Context, server config.Server, opt Options) (unopened, error) {
-	if server.Protocol == config.POP3 {
-		return reachPOP3(ctx, server, opt)
-	}
-	return reachIMAP(ctx, server, opt)
 }

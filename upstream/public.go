@@ -29,23 +29,24 @@ func dialerOf(server config.Server, opt Options) func(ctx context.Context, netwo
 	return (&net.Dialer{Timeout: opt.Stall, Resolver: opt.Resolver}).DialContext
 }
 
-// veil is what may be told of an attempt to reach a server that failed with err. met
+// veil is what may be told of an attempt to reach a server that ended with err. met
 // tells whether a mail server had answered by then.
-func veil(ctx context.Context, server config.Server, opt Options, met bool, err error) error {
+func (a *attempt) veil(ctx context.Context, met bool, err error) error {
 	switch {
-	case err == nil, !server.PublicOnly, met, errors.Is(err, errUnprotected), errors.Is(ctx.Err(), context.Canceled):
+	case err == nil, !a.server.PublicOnly, met, errors.Is(err, errUnprotected), errors.Is(ctx.Err(), context.Canceled):
 		return err
-	case server.Security == config.ImplicitTLS && isCertificate(err) && speaks(ctx, server, opt):
+	case a.server.Security == config.ImplicitTLS && isCertificate(err) && a.speaks(ctx):
 		return err
 	}
-	opt.Log.Info().Err(err).Msg("no mail server can be reached where an administrator of one domain has said")
-	return &Error{Server: address(server), Role: opt.Role, Op: opConnect, Class: Later, Err: errNoMailServer}
+	a.opt.Log.Info().Err(err).Msg("no mail server can be reached where an administrator of one domain has said")
+	return &Error{Server: address(a.server), Role: a.opt.Role, Op: opConnect, Class: Later, Err: errNoMailServer}
 }
 
 // speaks tells whether a mail server is behind a certificate that is not accepted. It is
 // told no secret.
-func speaks(ctx context.Context, server config.Server, opt Options) bool {
+func (a *attempt) speaks(ctx context.Context) bool {
+	opt := a.opt
 	opt.Progress, opt.Traffic, opt.Trace, opt.Quirks = nil, nil, nil, nil
-	answer, _ := Probe(ctx, server, opt) // what came after the greeting doesn't matter
+	answer, _ := probe(ctx, a.server, opt, a.begin) // what came after the greeting doesn't matter
 	return answer.Speaks
 }

@@ -8,14 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// status is an OK, NO, BAD, BYE or PREAUTH.
-type status struct {
-	kind string // upper case
-	code string // response code, upper case, "" for none
-	args string // what follows the code within its brackets
-	text string // for people
-}
-
 // parseStatus takes the text behind OK, NO, ... apart.
 func parseStatus(kind string, line []byte) status {
 	st := status{kind: kind, text: strings.TrimSpace(string(line[:min(len(line), maxStatus)]))}
@@ -252,4 +244,12 @@ func upper(word []byte) string {
 func (s *Session) buffered() bool {
 	p, _ := s.r.Peek(s.r.Buffered())
 	return s.lost == nil && bytes.IndexByte(p, '\n') >= 0
+}
+
+// refusal is nil if the command was completed, else what the server said.
+func (s *Session) refusal(cmd *command) error {
+	if cmd.res.kind == "OK" {
+		return nil
+	}
+	return s.statusError(cmd.verb, &cmd.res)
 }

@@ -1,125 +1,15 @@
 package upstream
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/config"
 )
-
-// script is a conversation as the server has it. Its lines:
-//
-//	S: text       the server sends text and CRLF
-//	S| "text"     the server sends the Go string as it is
-//	C: text       the client must send text and CRLF
-//	C| "text"     the client must send the Go string
-//	@ CAPS        greeting and login of ann, who then has these capabilities
-//	= text        the test must come to this result
-//	# text        a remark
-//
-// At its end the server closes the connection.
-type script struct {
-	steps  []step
-	result []string
-}
-
-type step struct {
-	send bool
-	data string
-}
-
-func parseScript(t testing.TB, text string) script {
-	t.Helper()
-	var sc script
-	add := func(send bool, data string) { sc.steps = append(sc.steps, step{send, data}) }
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		kind, rest, _ := strings.Cut(line, " ")
-		switch kind {
-		case "S:", "C:":
-			add(kind == "S:", rest+"\r\n")
-		case "S|", "C|":
-			data, err := strconv.Unquote(rest)
-			if err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
-			add(kind == "S|", data)
-		case "@":
-			add(true, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n")
-			add(false, "P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n")
-			add(true, "P1 OK [CAPABILITY IMAP4rev1 "+rest+"] welcome\r\n")
-		case "=":
-			sc.result = append(sc.result, rest)
-		case "#", "":
-		default:
-			t.Fatalf("what is %q?", line)
-		}
-	}
-	return sc
-}
-
-// play is the server's part.
-func (sc script) play(nc net.Conn) error {
-	defer nc.Close()
-	r := bufio.NewReader(nc)
-	nc.SetDeadline(time.Now().Add(30 * time.Second))
-	for _, st := range sc.steps {
-		if st.send {
-			if _, err := io.WriteString(nc, st.data); err != nil {
-				return fmt.Errorf("S: %q: %w", st.data, err)
-			}
-			continue
-		}
-		got := make([]byte, len(st.data))
-		n, err := io.ReadFull(r, got)
-		if string(got[:n]) != st.data {
-			return fmt.Errorf("C: got %q, %v; want %q", got[:n], err, st.data)
-		}
-	}
-	if rest, _ := io.ReadAll(io.LimitReader(r, int64(r.Buffered()))); len(rest) > 0 {
-		return fmt.Errorf("C: got %q behind the end", rest)
-	}
-	return nil
-}
-
-// serve plays a script to the first connection. What went wrong is reported
-// when the test ends.
-func serve(t testing.TB, sc script) config.Server {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	played := make(chan error, 1)
-	go func() {
-		nc, err := ln.Accept()
-		if err == nil {
-			err = sc.play(nc)
-		}
-		played <- err
-	}()
-	t.Cleanup(func() {
-		ln.Close()
-		if err := <-played; err != nil && !errors.Is(err, net.ErrClosed) {
-			t.Error(err)
-		}
-	})
-	addr := ln.Addr().(*net.TCPAddr)
-	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
-}
 
 // dialScript plays a script to a new session.
 func dialScript(t testing.TB, text string) (*Session, error) {
@@ -370,19 +260,6 @@ func sayBody(say func(string, ...any)) func(imap.UID, int64, io.Reader) error {
 	}
 }
 
-// verdict is an error, its class and hint, on one line.
-func verdict(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	text := err.Error()
-	if e, ok := errors.AsType[*Error](err); ok {
-		text = strings.ReplaceAll(text, e.Server, "server")
-		return fmt.Sprintf("%v %v: %s", e.Class, e.After, text)
-	}
-	return text
-}
-
 func sayError(say func(string, ...any), err error) { say("%s", verdict(err)) }
 
 func TestTranscripts(t *testing.T) {
@@ -393,30 +270,4 @@ func TestTranscripts(t *testing.T) {
 		}
 		act(context.Background(), scripted(t, text), say)
 	})
-}
-
-// eachTranscript wants the conversations in a folder to come to the results they
-// tell; verb is the first word of their name.
-func eachTranscript(t *testing.T, folder string, parse func(testing.TB, string) script, act func(t *testing.T, text, verb string, say func(string, ...any))) {
-	t.Helper()
-	files, err := filepath.Glob(folder + "/*.txt")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d transcripts, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			verb, _, _ := strings.Cut(name, "-")
-			var got []string
-			act(t, string(text), verb, func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) })
-			want := parse(t, string(text)).result
-			if g, w := strings.Join(got, "\n= "), strings.Join(want, "\n= "); g != w {
-				t.Errorf("got\n= %s\nwant\n= %s", g, w)
-			}
-		})
-	}
 }

@@ -50,6 +50,16 @@ type Session struct {
 	notices    []Notice
 }
 
+// Causes that are ours.
+var (
+	errName          = errors.New("the name of the folder can't be sent")
+	errLoginDisabled = errors.New("the server does not take passwords on this connection (LOGINDISABLED)")
+	errOtherUID      = errors.New("the server names two messages in one response: it can't be told whose body it has sent")
+	errShort         = errors.New("the message ended before its announced size")
+	errUIDs          = errors.New("the server tells another number of UIDs than it was given messages: it may not have stored all of them")
+	errCriteria      = errors.New("the search can't be sent")
+)
+
 // dataFunc takes untagged data: its name in upper case and its number, if it
 // has one. The decoder stands behind the name. It returns false for what it
 // doesn't want.
@@ -236,9 +246,7 @@ func (s *Session) Logout(ctx context.Context) error {
 // relay. The session must not be used afterwards.
 func (s *Session) Detach() (net.Conn, *bufio.Reader) {
 	s.detached.Store(true)
-	if s.opt.Trace != nil {
-		s.opt.Trace.ended = true // what clients say is none of its business
-	}
+	s.opt.Trace.end() // what clients say is none of its business
 	s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
 	// Errors: a connection that is gone already shows at its next use.
 	_ = s.raw.release()

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"encoding/base64"
+	"errors"
 	"strings"
 
 	"github.com/emersion/go-sasl"
@@ -101,3 +103,53 @@ func (c *loginClient) Next([]byte) ([]byte, error) {
 	c.answers = c.answers[1:]
 	return []byte(answer), nil
 }
+
+// maxRounds is how often a server may ask for more in one exchange of SASL. SCRAM has three rounds.
+const maxRounds = 10
+
+// errRounds ends an exchange that would never end.
+var errRounds = errors.New("the server asks for more and more while signing in")
+
+// tokenRefusal is what the server has said of a token, without what it may repeat of it.
+func (l *link) tokenRefusal(client sasl.Client) *TokenRefusal {
+	r := refusalOf(client)
+	if r == nil {
+		return &TokenRefusal{}
+	}
+	r.Status, r.Scope = l.clean(r.Status), l.clean(r.Scope)
+	return r
+}
+
+// encoded is what is sent for an answer, which becomes a secret. none stands for an empty one.
+func (l *link) encoded(answer []byte, none string) string {
+	if len(answer) == 0 {
+		return none
+	}
+	text := base64.StdEncoding.EncodeToString(answer)
+	if len(answer) > 1 { // not what says only that the challenge was heard
+		l.secrets = append(l.secrets, text)
+	}
+	return text
+}
+
+// next answers a challenge, both as they are sent. What is no base64 was not to be expected.
+func (l *link) next(client sasl.Client, challenge string) (string, error) {
+	decoded, err := base64.StdEncoding.DecodeString(challenge)
+	if err != nil {
+		return "", sasl.ErrUnexpectedServerChallenge
+	}
+	answer, err := client.Next(decoded)
+	if err != nil {
+		return "", err
+	}
+	return l.encoded(answer, ""), nil
+}
+
+// lacksMechanism reports an answer that says nothing of the password: the
+// server lacks what it announced.
+func lacksMechanism(st *status) bool {
+	return st.kind == "BAD" || (st.kind == "NO" || st.kind == kindErr) && containsAny(strings.ToLower(st.text), mechanismWords)
+}
+
+// mechanismWords are by what servers say that they lack a mechanism.
+var mechanismWords = []string{"mechanism", "not supported", "unsupported"}

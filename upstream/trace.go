@@ -83,6 +83,31 @@ func (t *Trace) over(c net.Conn, server string) io.ReadWriter {
 	return &tracedConn{ReadWriter: c, trace: t}
 }
 
+// of says which server a session that is told line by line is with. t may be nil.
+func (t *Trace) of(server string) {
+	if t != nil {
+		t.server = server
+	}
+}
+
+// tell writes a line of such a session: side is 'C', 'S' or '-'. t may be nil.
+func (t *Trace) tell(side byte, text string) {
+	if t == nil {
+		return
+	}
+	if len(text) > maxTraced {
+		text = fmt.Sprintf("%s... (%d octets)", text[:maxTraced], len(text))
+	}
+	t.line(side, text)
+}
+
+// end stops writing: what comes now is none of its business. t may be nil.
+func (t *Trace) end() {
+	if t != nil {
+		t.ended = true
+	}
+}
+
 func (t *Trace) line(side byte, text string) {
 	if t.ended {
 		return
