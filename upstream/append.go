@@ -157,9 +157,9 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 // copyBody writes a message and returns how much of it.
 func (s *Session) copyBody(m *Append) (int64, error) {
 	if whole, ok := m.Body.(*bytes.Reader); ok && int64(whole.Len()) == m.Size {
-		return whole.WriteTo(s.w) // without another copy where it is large
+		return whole.WriteTo(s.link.w) // without another copy where it is large
 	}
-	return io.CopyN(s.w, m.Body, m.Size)
+	return io.CopyN(s.link.w, m.Body, m.Size)
 }
 
 // Wait returns the fate of each message of the batch. An error means the
@@ -238,7 +238,7 @@ func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	uids := parseUIDs(strings.TrimSpace(set), n)
 	if uids == nil && n > 1 {
 		s.distrust(errUIDs, imap.CapMultiAppend)
-		return nil, s.lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
+		return nil, s.link.lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
 	}
 	for i := range uids {
 		results[i].UIDValidity, results[i].UID = uint32(v), uids[i]

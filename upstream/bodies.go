@@ -258,7 +258,7 @@ func (s *Session) literalEnds() bool {
 // itemFollows tells whether a space leads to the name of an item, rather than
 // into the next response.
 func (s *Session) itemFollows() bool {
-	ahead, _ := s.r.Peek(len(" UID 1)")) // the shortest there is
+	ahead, _ := s.link.r.Peek(len(" UID 1)")) // the shortest there is
 	word, _, _ := bytes.Cut(bytes.TrimLeft(ahead, " "), []byte(" "))
 	switch upper(word) {
 	case "", "FETCH", "OK", "NO", "BAD", "EXISTS", "RECENT":
@@ -294,7 +294,7 @@ func (s *Session) stillOf(uid imap.UID) bool {
 	if s.dec.Peek() == ')' {
 		return true
 	}
-	ahead, _ := s.r.Peek(s.r.Buffered())
+	ahead, _ := s.link.r.Peek(s.link.r.Buffered())
 	line, _, _ := bytes.Cut(ahead, []byte("\n"))
 	for word := range bytes.FieldsSeq(bytes.TrimRight(line, ")\r")) {
 		if upper(word) == "UID" {

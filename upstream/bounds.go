@@ -41,10 +41,6 @@ const (
 	// maxOdd is how much an answer may bring that real servers' answers don't have: flags
 	// by the hundred, more keywords than can be remembered. Octets.
 	maxOdd = 64 << 20
-	// maxStatus is the longest status response that is kept, maxCode the longest name of
-	// its code. Octets.
-	maxStatus = 64 << 10
-	maxCode   = 64
 )
 
 // tooMuch gives the connection up.

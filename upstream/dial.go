@@ -63,7 +63,7 @@ func (s *Session) greeting() error {
 	d := s.dec
 	if c := d.Peek(); c != '*' && d.Err() == nil {
 		d.Fail("an IMAP greeting")
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(ErrNotIMAP, d.Err())}
+		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(ErrNotIMAP, d.Err())}
 	}
 	d.Word()
 	d.Space()
@@ -74,16 +74,16 @@ func (s *Session) greeting() error {
 	}
 	s.note(&st)
 	s.notice(&st)
-	s.welcome = s.clean(st.text)
-	s.met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
+	s.link.welcome = s.link.clean(st.text)
+	s.link.met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
 	switch kind {
 	case "OK":
 	case "PREAUTH":
 		s.preauth = true
 	case "BYE":
-		return s.statusError(opConnect, &st)
+		return s.link.statusError(opConnect, &st)
 	default:
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNotIMAP, Text: s.clean(kind + " " + st.text)}
+		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNotIMAP, Text: s.link.clean(kind + " " + st.text)}
 	}
 	return nil
 }
@@ -92,13 +92,13 @@ func (s *Session) greeting() error {
 func (s *Session) startTLS(server config.Server) error {
 	if s.preauth {
 		// There is no STARTTLS once logged in (RFC 9051 section 11.1).
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errPreauth}
+		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errPreauth}
 	}
 	if err := s.learn(); err != nil {
 		return err
 	}
 	if !s.Has(imap.CapStartTLS) {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNoTLS}
+		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNoTLS}
 	}
 	if err := s.exchange("STARTTLS", nil, nil); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused {
@@ -108,8 +108,8 @@ func (s *Session) startTLS(server config.Server) error {
 	}
 	// What came with the answer was not protected: somebody in between may
 	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
-	if s.r.Buffered() > 0 {
-		return &Error{Server: s.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errInjected}
+	if s.link.r.Buffered() > 0 {
+		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errInjected}
 	}
 	if err := s.secure(server); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *Session) startTLS(server config.Server) error {
 }
 
 func (s *Session) secure(server config.Server) error {
-	if err := s.handshake(server); err != nil {
+	if err := s.link.handshake(server); err != nil {
 		return err
 	}
 	s.encode()

@@ -128,8 +128,8 @@ func feed(in []byte) *Session {
 	theirs.Close()
 	ours.Close()
 	s := newSession(ours, config.Server{Host: "x"}, Options{Log: zerolog.Nop()})
-	s.r.Reset(bytes.NewReader(in))
-	s.dec = wire.NewDecoder(s.r)
+	s.link.r.Reset(bytes.NewReader(in))
+	s.dec = wire.NewDecoder(s.link.r)
 	return s
 }
 
@@ -141,7 +141,7 @@ func FuzzFetch(f *testing.F) {
 		ctx := context.Background()
 		run := func(act func(s *Session)) {
 			s := feed(in)
-			s.w.Reset(io.Discard)
+			s.link.w.Reset(io.Discard)
 			act(s)
 		}
 		run(func(s *Session) {
@@ -207,7 +207,7 @@ func FuzzResponses(f *testing.F) {
 				},
 			} {
 				s := feed(in)
-				s.w.Reset(io.Discard)
+				s.link.w.Reset(io.Discard)
 				s.caps.set(caps)
 				act(s)
 			}

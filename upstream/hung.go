@@ -17,7 +17,9 @@ func (s *Session) appending() bool {
 
 // Hung tells whether the session was given up because the server fell silent while an
 // APPEND or a MOVE was under way. Its connection is still open then, until AwaitEnd or Close.
-func (s *Session) Hung() bool { return s.lost != nil && !s.raw.closed.Load() && s.appending() }
+func (s *Session) Hung() bool {
+	return s.link.lost != nil && !s.link.raw.closed.Load() && s.appending()
+}
 
 // AwaitEnd says no more on a session that hung and waits for the server to hang up as
 // well: a server deals with what it has received in its order, comes to the end and closes.
@@ -25,12 +27,12 @@ func (s *Session) Hung() bool { return s.lost != nil && !s.raw.closed.Load() && 
 // that ctx ended before. The connection is closed in either case.
 func (s *Session) AwaitEnd(ctx context.Context) error {
 	defer s.Close()
-	stop := context.AfterFunc(ctx, s.raw.kill)
+	stop := context.AfterFunc(ctx, s.link.raw.kill)
 	defer stop()
-	if err := s.raw.hush(); err != nil {
+	if err := s.link.raw.hush(); err != nil {
 		return nil //nolint:nilerr // the connection has ended already
 	}
 	// Not through TLS, which is of no use after a write that broke off; the words don't matter.
-	_, _ = io.Copy(io.Discard, s.raw.Conn)
+	_, _ = io.Copy(io.Discard, s.link.raw.Conn)
 	return ctx.Err()
 }

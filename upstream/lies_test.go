@@ -32,17 +32,17 @@ func TestLieLearntByAnother(t *testing.T) {
 			if err := s.Login(t.Context(), ann); err != nil {
 				t.Fatal(err)
 			}
-			opt.Quirks.broken.Store(nil) // nothing is known when it asks
+			*opt.Quirks = Quirks{} // nothing is known when it asks
 			st, err := s.Status(t.Context(), []string{"INBOX", "Work"})
 			if err != nil || len(st) != 2 || st["Work"].UIDValidity == 0 {
 				t.Errorf("STATUS: %+v, %v", st, err)
 			}
-			opt.Quirks.broken.Store(nil)
+			*opt.Quirks = Quirks{}
 			_, boxes, err := s.Folders(t.Context(), true)
 			if err != nil || len(boxes) != 2 {
 				t.Errorf("LIST: %+v, %v", boxes, err)
 			}
-			opt.Quirks.broken.Store(nil)
+			*opt.Quirks = Quirks{}
 			if sel, err := s.Examine(t.Context(), "Work"); err != nil || sel.UIDValidity == 0 {
 				t.Errorf("EXAMINE: %+v, %v", sel, err)
 			}

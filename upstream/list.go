@@ -80,7 +80,7 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 func (s *Session) Unread() int { return s.unread }
 
 // NoFolders is what is wrong where Folders tells of none at all.
-func (s *Session) NoFolders() error { return s.fault("LIST", Later, errNoFolders) }
+func (s *Session) NoFolders() error { return s.link.fault("LIST", Later, errNoFolders) }
 
 // listCommand is one of those that together tell the folders.
 type listCommand struct {

@@ -27,23 +27,23 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 // It waits for its turn, if the options have one.
 func (s *Session) SignIn(ctx context.Context, si SignIn) error {
 	if s.preauth {
-		return s.fault(opLogin, Fix, errPreauth)
+		return s.link.fault(opLogin, Fix, errPreauth)
 	}
 	if si.Secret == "" {
-		return s.fault(opLogin, Fix, errNoSecret)
+		return s.link.fault(opLogin, Fix, errNoSecret)
 	}
 	if si.unsendable() {
-		return s.fault(opLogin, Fix, errNUL)
+		return s.link.fault(opLogin, Fix, errNUL)
 	}
 	if s.opt.Turn != nil {
 		select {
 		case <-s.opt.Turn:
 		case <-ctx.Done():
-			return s.fault(opLogin, Later, ctx.Err())
+			return s.link.fault(opLogin, Later, ctx.Err())
 		}
 	}
 	return s.do(ctx, opLogin, func() error {
-		defer func() { s.secrets = nil }()
+		defer func() { s.link.secrets = nil }()
 		s.caps.fresh = false
 		if err := s.introduce(); err != nil {
 			return err
@@ -79,8 +79,8 @@ func (s *Session) introduce() error {
 func (s *Session) authenticate(si SignIn) error {
 	s.opt.Trace.loggingIn(true)
 	defer s.opt.Trace.loggingIn(false)
-	s.secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
-	more, err := s.inTurn(si, s.takes, s.mechanism)
+	s.link.secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
+	more, err := s.link.inTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *Session) loginAnyway(si SignIn, refused error) error {
 	case refused != nil:
 		return refused
 	}
-	e := s.fault(opLogin, Fix, errLoginDisabled)
+	e := s.link.fault(opLogin, Fix, errLoginDisabled)
 	e.Code = imap.ResponseCodePrivacyRequired
 	return e
 }
@@ -150,7 +150,7 @@ func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
 	if ok, err := s.awaitGoAhead(cmd); !ok {
 		return false, err
 	}
-	_, err := s.w.WriteString(arg)
+	_, err := s.link.w.WriteString(arg)
 	return err == nil, err
 }
 
@@ -158,9 +158,9 @@ func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
 func (s *Session) loginRefusal(cmd *command) error {
 	if cmd.res.kind == "OK" {
 		if other := referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
-			s.opt.Log.Warn().Str("other", s.clean(other)).Msg("the server says that another one is the account's home")
+			s.opt.Log.Warn().Str("other", s.link.clean(other)).Msg("the server says that another one is the account's home")
 		}
 		return nil
 	}
-	return s.statusError(opLogin, &cmd.res)
+	return s.link.statusError(opLogin, &cmd.res)
 }

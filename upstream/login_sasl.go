@@ -13,7 +13,7 @@ import (
 func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
 	client, err := si.client(name)
 	if err != nil {
-		return true, s.fault(opLogin, Fix, err)
+		return true, s.link.fault(opLogin, Fix, err)
 	}
 	cmd, wrong, err := s.converse(client)
 	switch {
@@ -23,13 +23,13 @@ func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
 		wrong = errUnproved
 	}
 	if wrong != nil {
-		e := s.statusError(opLogin, &cmd.res)
+		e := s.link.statusError(opLogin, &cmd.res)
 		e.Class, e.Err = Fix, fmt.Errorf("%w: %w", e.Err, wrong)
 		return false, e
 	}
 	err = s.loginRefusal(cmd)
 	if e, ok := errors.AsType[*Error](err); ok && si.Token {
-		e.Token = s.tokenRefusal(client)
+		e.Token = s.link.tokenRefusal(client)
 		return lacksMechanism(&cmd.res) && refusalOf(client) == nil, e
 	}
 	return lacksMechanism(&cmd.res), err
@@ -40,14 +40,14 @@ func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
 func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
-		return nil, nil, s.fault(opLogin, Fix, err)
+		return nil, nil, s.link.fault(opLogin, Fix, err)
 	}
 	if cmd, err = s.begin("AUTHENTICATE"); err != nil {
 		return nil, nil, err
 	}
 	s.enc.SP().Raw(name)
 	if first != nil && s.Has(imap.CapSASLIR) {
-		s.enc.SP().Raw(s.encoded(first, "="))
+		s.enc.SP().Raw(s.link.encoded(first, "="))
 		first = nil
 	}
 	s.enc.CRLF()
@@ -57,8 +57,8 @@ func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) 
 		}
 		answer := ""
 		if first != nil {
-			answer, first = s.encoded(first, ""), nil
-		} else if answer, err = s.next(client, s.challenge); err != nil {
+			answer, first = s.link.encoded(first, ""), nil
+		} else if answer, err = s.link.next(client, s.challenge); err != nil {
 			answer = "*" // there is no more to say
 			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
 				wrong = err

@@ -21,7 +21,7 @@ func (s *Session) notice(st *status) {
 	if !alert && st.kind != "NO" || st.kind == "BYE" || len(s.notices) == maxNotices {
 		return
 	}
-	if text := s.clean(st.text); text != "" && text != Withheld {
+	if text := s.link.clean(st.text); text != "" && text != Withheld {
 		s.notices = append(s.notices, Notice{Alert: alert, Text: text})
 	}
 }

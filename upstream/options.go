@@ -71,15 +71,6 @@ type Traffic interface {
 // defaultStall is the Stall of Options that have none.
 const defaultStall = time.Minute
 
-// readOnlyVerbs are all that a read-only session sends. None of them changes
-// a mailbox: bodies are fetched with BODY.PEEK only.
-var readOnlyVerbs = map[string]bool{
-	"CAPABILITY": true, "NOOP": true, "LOGOUT": true, "STARTTLS": true,
-	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
-	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
-	"FETCH": true, "UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
-}
-
 func (o Options) withDefaults() Options {
 	if o.Stall <= 0 {
 		o.Stall = defaultStall

@@ -22,7 +22,8 @@ import (
 // as read or old from then on), and a login locks the mailbox for other POP3
 // sessions at servers that go by the letter of RFC 1939, so a session should be short.
 type POP3 struct {
-	link
+	link     link
+	opt      Options
 	stamp    string // for APOP, with its brackets; "" if the greeting had none
 	caps     pop3Caps
 	inside   bool // logged in
@@ -60,13 +61,21 @@ func newPOP3(nc net.Conn, server config.Server, opt Options) *POP3 {
 	if opt.Quirks == nil {
 		opt.Quirks = &Quirks{}
 	}
-	s := &POP3{trace: opt.Trace}
+	s := &POP3{opt: opt, trace: opt.Trace}
 	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
-	s.attach(nc, server, opt)
-	s.trace.of(s.addr)
+	s.link.attach(nc, server, opt)
+	s.trace.of(s.link.addr)
 	s.tell('-', "connected")
 	return s
 }
+
+// Close closes the connection at once. It is safe to call from any goroutine,
+// more than once, and unblocks the others.
+func (s *POP3) Close() error { return s.link.Close() }
+
+// do runs one exchange with the server under ctx. An error of the connection,
+// or the end of ctx, costs the session.
+func (s *POP3) do(ctx context.Context, op string, f func() error) error { return s.link.do(ctx, op, f) }
 
 // pop3Entrance is a fresh session on its way to where a login is possible.
 type pop3Entrance struct{ s *POP3 }
@@ -93,7 +102,7 @@ func (e pop3Entrance) Capabilities() []string { return e.s.Capabilities() }
 func (e pop3Entrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
 
 func (s *POP3) secure(server config.Server) error {
-	if err := s.handshake(server); err != nil {
+	if err := s.link.handshake(server); err != nil {
 		return err
 	}
 	s.tell('-', "TLS")
@@ -104,27 +113,27 @@ func (s *POP3) secure(server config.Server) error {
 func (s *POP3) greeting() error {
 	r, err := s.readReply()
 	if errors.Is(err, errNoReply) {
-		s.said = "" // words of something that is no mail server are not passed on
-		return s.fault(opConnect, Fix, fmt.Errorf("%w; %w", ErrNotPOP3, err))
+		s.link.said = "" // words of something that is no mail server are not passed on
+		return s.link.fault(opConnect, Fix, fmt.Errorf("%w; %w", ErrNotPOP3, err))
 	}
 	if err != nil {
 		return err
 	}
 	s.tell('S', r.line())
-	s.welcome = s.clean(r.text)
+	s.link.welcome = s.link.clean(r.text)
 	if open := strings.IndexByte(r.text, '<'); open >= 0 {
 		if end := strings.IndexByte(r.text[open:], '>'); end > 0 {
 			s.stamp = r.text[open : open+end+1]
 		}
 	}
-	s.met = r.kind == replyOK || r.kind == replyErr
+	s.link.met = r.kind == replyOK || r.kind == replyErr
 	switch r.kind {
 	case replyOK:
 		return nil
 	case replyErr:
 		return s.refusal(opConnect, r)
 	}
-	return s.fault(opConnect, Fix, ErrNotPOP3)
+	return s.link.fault(opConnect, Fix, ErrNotPOP3)
 }
 
 // startTLS protects the connection before anything else is said (RFC 2595 section 4).
@@ -141,8 +150,8 @@ func (s *POP3) startTLS(server config.Server) error {
 		return e
 	}
 	// As for STARTTLS: what came with the answer was not protected.
-	if s.r.Buffered() > 0 {
-		return s.fault(opConnect, Fix, errInjected)
+	if s.link.r.Buffered() > 0 {
+		return s.link.fault(opConnect, Fix, errInjected)
 	}
 	return s.secure(server)
 }
@@ -164,7 +173,7 @@ func (s *POP3) learn() error {
 		s.tell('S', line)
 		words := strings.Fields(strings.ToUpper(line))
 		if len(words) > 0 && len(s.caps.list) < maxCaps {
-			s.caps.list = append(s.caps.list, s.clean(line))
+			s.caps.list = append(s.caps.list, s.link.clean(line))
 			s.caps.known[words[0]] = words[1:]
 		}
 	})
@@ -211,14 +220,14 @@ func (s *POP3) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") 
 func (s *POP3) Logout(ctx context.Context) error {
 	var err error
 	switch {
-	case s.lost != nil:
+	case s.link.lost != nil:
 	case s.inside:
 		err = s.do(ctx, "logout", s.hangUp)
 	default:
 		err = s.run(ctx, "QUIT", "")
 	}
-	if s.lost == nil {
-		s.lost = s.fault("QUIT", Lost, net.ErrClosed)
+	if s.link.lost == nil {
+		s.link.lost = s.link.fault("QUIT", Lost, net.ErrClosed)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -228,12 +237,12 @@ const hangUpWait = time.Second
 
 func (s *POP3) hangUp() error {
 	s.tell('-', "closed")
-	if err := s.raw.CloseWrite(); err != nil {
+	if err := s.link.raw.CloseWrite(); err != nil {
 		return nil // it is closed already
 	}
-	s.raw.patience = min(hangUpWait, s.opt.Stall)
+	s.link.raw.patience = min(hangUpWait, s.opt.Stall)
 	// Whatever ends the wait, there is nothing more to say.
-	_, _ = io.Copy(io.Discard, io.LimitReader(s.raw, 1<<20))
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.link.raw, 1<<20))
 	return nil
 }
 
@@ -254,7 +263,7 @@ func (s *POP3) command(verb, args string) (reply, error) {
 	if err := s.send(verb, args); err != nil {
 		return reply{}, err
 	}
-	if err := s.w.Flush(); err != nil {
+	if err := s.link.w.Flush(); err != nil {
 		return reply{}, err
 	}
 	r, err := s.answer()
@@ -266,7 +275,7 @@ func (s *POP3) command(verb, args string) (reply, error) {
 
 // send writes a command, without handing it to the connection yet.
 func (s *POP3) send(verb, args string) error {
-	if s.underway == 0 && s.r.Buffered() > 0 {
+	if s.underway == 0 && s.link.r.Buffered() > 0 {
 		return errUnasked // a goodbye, or the rest of what was taken for less than it was
 	}
 	s.underway++
@@ -274,7 +283,7 @@ func (s *POP3) send(verb, args string) error {
 	if args != "" {
 		verb += " " + args
 	}
-	_, err := fmt.Fprintf(s.w, "%s\r\n", verb)
+	_, err := fmt.Fprintf(s.link.w, "%s\r\n", verb)
 	return err
 }
 

@@ -111,7 +111,7 @@ func TestPOP3Lock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer second.Close()
+	defer second.link.Close()
 	in := make(chan error, 1)
 	go func() { in <- second.Login(t.Context(), ann) }()
 	select {

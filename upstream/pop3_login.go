@@ -30,10 +30,10 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 	return s.do(ctx, opLogin, func() error {
 		if si.Secret == "" {
-			return s.fault(opLogin, Fix, errNoSecret)
+			return s.link.fault(opLogin, Fix, errNoSecret)
 		}
-		defer func() { s.secrets = nil }()
-		s.secrets = []string{si.Secret.Reveal()}
+		defer func() { s.link.secrets = nil }()
+		s.link.secrets = []string{si.Secret.Reveal()}
 		if err := s.authenticate(si); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
 func (s *POP3) authenticate(si SignIn) error {
-	more, err := s.inTurn(si, s.takes, s.mechanism)
+	more, err := s.link.inTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *POP3) takes(mechanism string) bool {
 // user authenticates with USER and PASS, or with APOP.
 func (s *POP3) user(si SignIn) error {
 	if strings.ContainsAny(si.Login+si.Secret.Reveal(), "\r\n\x00") {
-		return s.fault(opLogin, Fix, errUnsendable)
+		return s.link.fault(opLogin, Fix, errUnsendable)
 	}
 	if len(s.caps.list) > 0 && !s.Has("USER") && s.stamp != "" {
 		return s.apop(si)
@@ -90,11 +90,11 @@ const maxInitial = 255
 // server lacks what it announced.
 func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
 	if si.unsendable() {
-		return false, s.fault(opLogin, Fix, errNUL)
+		return false, s.link.fault(opLogin, Fix, errNUL)
 	}
 	client, err := si.client(name)
 	if err != nil {
-		return true, s.fault(opLogin, Fix, err)
+		return true, s.link.fault(opLogin, Fix, err)
 	}
 	r, wrong, err := s.converse(client)
 	switch {
@@ -111,7 +111,7 @@ func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
 	err = s.loginRefusal(r)
 	lacks = err != nil && lacksMechanism(r.response())
 	if e, ok := errors.AsType[*Error](err); ok && si.Token {
-		e.Token = s.tokenRefusal(client)
+		e.Token = s.link.tokenRefusal(client)
 		return lacks && refusalOf(client) == nil, e
 	}
 	return lacks, err
@@ -122,11 +122,11 @@ func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
 func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
-		return r, nil, s.fault(opLogin, Fix, err)
+		return r, nil, s.link.fault(opLogin, Fix, err)
 	}
 	args := name
 	if first != nil {
-		if initial := s.encoded(first, "="); len("AUTH "+name+" "+initial+"\r\n") <= maxInitial {
+		if initial := s.link.encoded(first, "="); len("AUTH "+name+" "+initial+"\r\n") <= maxInitial {
 			args, first = name+" "+initial, nil
 		}
 	}
@@ -137,8 +137,8 @@ func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
 		}
 		answer := ""
 		if first != nil {
-			answer, first = s.encoded(first, ""), nil
-		} else if answer, err = s.next(client, r.text); err != nil {
+			answer, first = s.link.encoded(first, ""), nil
+		} else if answer, err = s.link.next(client, r.text); err != nil {
 			answer = "*" // there is no more to say
 			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
 				wrong = err
@@ -174,7 +174,7 @@ func (s *POP3) secretCommand(verb, args string) (reply, error) {
 	if err := s.send(verb, args); err != nil {
 		return reply{}, err
 	}
-	if err := s.w.Flush(); err != nil {
+	if err := s.link.w.Flush(); err != nil {
 		return reply{}, err
 	}
 	r, err := s.answer()

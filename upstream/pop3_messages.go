@@ -65,7 +65,7 @@ func (s *POP3) stat() (int, error) {
 	word, _, _ := strings.Cut(r.text, " ")
 	n, err := strconv.ParseUint(word, 10, 31)
 	if err != nil {
-		return 0, fmt.Errorf("%w: STAT: %.100q", errNoReply, s.clean(r.text))
+		return 0, fmt.Errorf("%w: STAT: %.100q", errNoReply, s.link.clean(r.text))
 	}
 	if n > maxPOP3 {
 		return 0, &excess{fmt.Sprintf("%d messages in a mailbox", n), true}
@@ -226,7 +226,7 @@ func (e *fetching) ask() error {
 			return err
 		}
 	}
-	return e.s.w.Flush()
+	return e.s.link.w.Flush()
 }
 
 // fits tells whether one more answer may be on its way.
@@ -272,7 +272,7 @@ func (e *fetching) amiss(fault error) error {
 			e.stop = nil
 		}
 		if e.refused == nil {
-			e.refused = &Error{Server: e.s.addr, Role: e.s.opt.Role, Op: e.verb, Class: Refused, Err: fault}
+			e.refused = &Error{Server: e.s.link.addr, Role: e.s.opt.Role, Op: e.verb, Class: Refused, Err: fault}
 		}
 	}
 	return nil

@@ -76,7 +76,7 @@ func isReplyCode(s string) bool {
 // readReply reads a reply. It is bounded by the size of the buffer, 64 KB;
 // RFC 2449 section 4 allows 512 octets.
 func (s *POP3) readReply() (reply, error) {
-	line, err := s.r.ReadSlice('\n')
+	line, err := s.link.r.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return reply{}, errNoReply
@@ -87,7 +87,7 @@ func (s *POP3) readReply() (reply, error) {
 	}
 	r, ok := parseReply(string(bytes.TrimRight(line, "\r\n")))
 	if !ok {
-		s.said = s.clean(string(line))
+		s.link.said = s.link.clean(string(line))
 		return r, errNoReply
 	}
 	return r, nil
@@ -98,7 +98,7 @@ func (r reply) response() *status { return &status{kind: kindErr, code: r.code, 
 
 // refusal makes an error of a reply that is not +OK.
 func (s *POP3) refusal(op string, r reply) *Error {
-	e := s.statusError(op, r.response())
+	e := s.link.statusError(op, r.response())
 	if r.code == codeLoginDelay {
 		e.After = max(e.After, s.loginDelay())
 	}
@@ -150,7 +150,7 @@ func (b *pop3Body) Read(p []byte) (int, error) {
 
 // fill reads on up to the end of a line, or as far as the buffer reaches.
 func (b *pop3Body) fill() {
-	piece, err := b.s.r.ReadSlice('\n')
+	piece, err := b.s.link.r.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 	case errors.Is(err, io.EOF):
@@ -209,7 +209,7 @@ func (b *pop3Body) unstuff(line []byte) []byte {
 // ends gives io.EOF if the message ends at a dot behind CRLF, nil if it goes on there.
 func (b *pop3Body) ends() error {
 	s := b.s
-	probe := s.underway == 0 && s.r.Buffered() == 0
+	probe := s.underway == 0 && s.link.r.Buffered() == 0
 	switch {
 	case b.expect < 0 || b.size == b.expect, probe && b.fault == nil && b.expect < b.size:
 		return io.EOF
@@ -217,15 +217,15 @@ func (b *pop3Body) ends() error {
 		if err := s.send("NOOP", ""); err != nil {
 			return err
 		}
-		if err := s.w.Flush(); err != nil {
+		if err := s.link.w.Flush(); err != nil {
 			return err
 		}
 	}
 	n := len("-ERR")
 	if s.underway == 0 { // nothing was asked for, so what has come belongs to the message
-		n = min(n, s.r.Buffered())
+		n = min(n, s.link.r.Buffered())
 	}
-	head, err := s.r.Peek(n)
+	head, err := s.link.r.Peek(n)
 	if err != nil {
 		return cmp.Or(noEOF(err), err)
 	}
@@ -261,16 +261,16 @@ const dotPatience = 2 * time.Second
 // endsHere gives io.EOF if what follows is no more text: another answer, or nothing for a while.
 func (b *pop3Body) endsHere() error {
 	s := b.s
-	s.raw.patience = min(dotPatience, s.opt.Stall)
-	head, err := s.r.Peek(4)
-	s.raw.patience = 0
+	s.link.raw.patience = min(dotPatience, s.opt.Stall)
+	head, err := s.link.r.Peek(4)
+	s.link.raw.patience = 0
 	if len(head) == 4 {
 		if r, ok := parseReply(string(head)); ok && r.kind != replyMore {
 			return io.EOF
 		}
 		return nil
 	}
-	if s.stalled(err) && len(head) == 0 {
+	if s.link.stalled(err) && len(head) == 0 {
 		return io.EOF
 	}
 	if err == nil || errors.Is(err, io.EOF) {

@@ -51,7 +51,7 @@ func servePOP3(t testing.TB, sc script) config.Server {
 // by the first word of their name.
 var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string, ...any)){
 	"dial": func(ctx context.Context, s *POP3, say func(string, ...any)) {
-		say("%q %q", s.welcome, s.Capabilities())
+		say("%q %q", s.link.welcome, s.Capabilities())
 		sayError(say, s.Logout(ctx))
 	},
 	"login": func(ctx context.Context, s *POP3, say func(string, ...any)) {

@@ -68,13 +68,13 @@ func reachAs(ctx context.Context, s config.Server, opt Options) error {
 	if s.Protocol == config.POP3 {
 		c, err := DialPOP3(ctx, s, opt)
 		if err == nil {
-			_ = c.Close()
+			_ = c.link.Close()
 		}
 		return err
 	}
 	c, err := Dial(ctx, s, opt)
 	if err == nil {
-		_ = c.Close()
+		_ = c.link.Close()
 	}
 	return err
 }

@@ -8,47 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// parseStatus takes the text behind OK, NO, ... apart.
-func parseStatus(kind string, line []byte) status {
-	st := status{kind: kind, text: strings.TrimSpace(string(line[:min(len(line), maxStatus)]))}
-	if !strings.HasPrefix(st.text, "[") {
-		return st
-	}
-	end := codeEnd(st.text)
-	if end < 0 {
-		return st
-	}
-	code, args, _ := strings.Cut(st.text[1:end], " ")
-	if len(code) > maxCode {
-		return st
-	}
-	st.code, st.args = strings.ToUpper(code), strings.TrimSpace(args)
-	st.text = strings.TrimSpace(st.text[end+1:])
-	return st
-}
-
-// codeEnd finds the bracket that closes a response code, past quoted strings
-// and brackets within flags and words.
-func codeEnd(s string) int {
-	quoted, depth := false, 0
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '(':
-			depth++
-		case c == ')':
-			depth--
-		case c == ']' && depth <= 0:
-			return i
-		}
-	}
-	return strings.IndexByte(s, ']') // unbalanced: the first will do
-}
-
 // read reads one response and deals with it.
 func (s *Session) read() error {
 	d := s.dec
@@ -81,11 +40,11 @@ func (s *Session) read() error {
 	cmd.res = parseStatus(kind, d.Text())
 	cmd.done, s.answer = true, answer{began: d.Octets()}
 	if kind == "OK" {
-		s.said = ""
+		s.link.said = ""
 		s.notice(&cmd.res)
 	}
 	s.note(&cmd.res)
-	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.clean(cmd.res.text)).Msg("received")
+	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.link.clean(cmd.res.text)).Msg("received")
 	return d.Err()
 }
 
@@ -137,7 +96,7 @@ func (s *Session) untagged() {
 		s.note(&st)
 		s.notice(&st)
 		if (name == "NO" || name == "BAD") && st.text != "" {
-			s.said = s.clean(st.text)
+			s.link.said = s.link.clean(st.text)
 		}
 		if told := s.teller(); told != nil {
 			told(&st)
@@ -222,8 +181,8 @@ func (s *Session) note(st *status) {
 	case st.code == "CAPABILITY":
 		s.caps.set(st.args)
 	case st.code == string(imap.ResponseCodeAlert):
-		s.said = s.clean(st.text)
-		s.warn().Str("text", s.clean(st.text)).Msg("the server asks to show this")
+		s.link.said = s.link.clean(st.text)
+		s.warn().Str("text", s.link.clean(st.text)).Msg("the server asks to show this")
 	}
 }
 
@@ -242,8 +201,8 @@ func upper(word []byte) string {
 
 // buffered reports whether a whole line has been read ahead.
 func (s *Session) buffered() bool {
-	p, _ := s.r.Peek(s.r.Buffered())
-	return s.lost == nil && bytes.IndexByte(p, '\n') >= 0
+	p, _ := s.link.r.Peek(s.link.r.Buffered())
+	return s.link.lost == nil && bytes.IndexByte(p, '\n') >= 0
 }
 
 // refusal is nil if the command was completed, else what the server said.
@@ -251,5 +210,5 @@ func (s *Session) refusal(cmd *command) error {
 	if cmd.res.kind == "OK" {
 		return nil
 	}
-	return s.statusError(cmd.verb, &cmd.res)
+	return s.link.statusError(cmd.verb, &cmd.res)
 }

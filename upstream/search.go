@@ -21,7 +21,7 @@ func (s *Session) Search(ctx context.Context, criteria string) (imap.UIDSet, err
 		return nil, err
 	}
 	if _, literal := wire.ParseLiteral([]byte(criteria)); literal || strings.TrimSpace(criteria) == "" {
-		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: verbSearch, Class: Refused, Err: errCriteria}
+		return nil, &Error{Server: s.link.addr, Role: s.opt.Role, Op: verbSearch, Class: Refused, Err: errCriteria}
 	}
 	found := hits{s: s}
 	err := s.run(ctx, verbSearch, func(e *wire.Encoder) { e.Raw(criteria) }, found.take)

@@ -92,7 +92,7 @@ func (s *Session) openFolder(ctx context.Context, verb, name string, list *liste
 // command as much as about the folder.
 func saysNothing(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Class == Refused && e.Code == "" && e.answered()
+	return ok && e.Class == Refused && e.Code == "" && Answered(err)
 }
 
 func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {

@@ -18,9 +18,10 @@ import (
 // Session is a connection with a server. Its methods may be used by one
 // goroutine at a time.
 type Session struct {
-	link
-	dec *wire.Decoder
-	enc *wire.Encoder
+	link link
+	opt  Options
+	dec  *wire.Decoder
+	enc  *wire.Encoder
 
 	caps      capabilities
 	preauth   bool    // the greeting was PREAUTH
@@ -71,23 +72,33 @@ func newSession(nc net.Conn, server config.Server, opt Options) *Session {
 	if opt.Quirks == nil {
 		opt.Quirks = &Quirks{}
 	}
-	s := &Session{keywords: map[string]imap.Flag{}}
-	s.attach(nc, server, opt)
-	s.partingWords = s.byeError
-	s.working = s.appending
+	s := &Session{opt: opt, keywords: map[string]imap.Flag{}}
+	s.link.attach(nc, server, opt)
+	s.link.partingWords = s.byeError
+	s.link.working = s.appending
 	s.encode()
 	return s
 }
 
+// Close closes the connection at once. It is safe to call from any goroutine,
+// more than once, and unblocks the others.
+func (s *Session) Close() error { return s.link.Close() }
+
+// do runs one exchange with the server under ctx. An error of the connection,
+// or the end of ctx, costs the session.
+func (s *Session) do(ctx context.Context, op string, f func() error) error {
+	return s.link.do(ctx, op, f)
+}
+
 // encode makes the session speak IMAP over the connection as it is now.
-func (s *Session) encode() { s.dec, s.enc = wire.NewDecoder(s.r), wire.NewEncoder(s.w) }
+func (s *Session) encode() { s.dec, s.enc = wire.NewDecoder(s.link.r), wire.NewEncoder(s.link.w) }
 
 // byeError is what the server said on its way out, if it did.
 func (s *Session) byeError(op string) *Error {
 	if s.bye == nil {
 		return nil
 	}
-	return s.statusError(op, s.bye)
+	return s.link.statusError(op, s.bye)
 }
 
 // run sends one command and reads its answer. data may be nil.
@@ -138,7 +149,7 @@ func (s *Session) compose(verb string, write func(e *wire.Encoder)) (*command, e
 // begin starts a command: tag and verb.
 func (s *Session) begin(verb string) (*command, error) {
 	if s.opt.ReadOnly && !readOnlyVerbs[verb] {
-		return nil, &Error{Server: s.addr, Role: s.opt.Role, Op: verb, Class: Refused, Err: errReadOnly}
+		return nil, &Error{Server: s.link.addr, Role: s.opt.Role, Op: verb, Class: Refused, Err: errReadOnly}
 	}
 	s.tag++
 	cmd := &command{tag: "P" + strconv.FormatUint(s.tag, 10), verb: verb}
@@ -158,7 +169,7 @@ func (s *Session) flush() error {
 	if err := s.enc.Err(); err != nil {
 		return err
 	}
-	return s.w.Flush()
+	return s.link.w.Flush()
 }
 
 // await reads until cmd is answered.
@@ -219,7 +230,7 @@ func (s *Session) checkName(op, name string) error {
 	if !strings.ContainsAny(name, "\r\n\x00") {
 		return nil
 	}
-	return &Error{Server: s.addr, Role: s.opt.Role, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
+	return &Error{Server: s.link.addr, Role: s.opt.Role, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
 }
 
 // Alive sends NOOP and reads its answer.
@@ -229,12 +240,12 @@ func (s *Session) Alive(ctx context.Context) error {
 
 // Logout says goodbye and closes. It may be called more than once.
 func (s *Session) Logout(ctx context.Context) error {
-	if s.lost != nil {
+	if s.link.lost != nil {
 		return s.Close()
 	}
 	err := s.run(ctx, "LOGOUT", nil, nil)
-	if s.lost == nil {
-		s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
+	if s.link.lost == nil {
+		s.link.lost = &Error{Server: s.link.addr, Role: s.opt.Role, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
 	}
 	if s.bye != nil {
 		err = nil // a server may close right behind its BYE
@@ -245,10 +256,19 @@ func (s *Session) Logout(ctx context.Context) error {
 // Detach gives the connection and what has been read ahead of it to the
 // relay. The session must not be used afterwards.
 func (s *Session) Detach() (net.Conn, *bufio.Reader) {
-	s.detached.Store(true)
+	s.link.detached.Store(true)
 	s.opt.Trace.end() // what clients say is none of its business
-	s.lost = &Error{Server: s.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
+	s.link.lost = &Error{Server: s.link.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
 	// Errors: a connection that is gone already shows at its next use.
-	_ = s.raw.release()
-	return s.conn, s.r
+	_ = s.link.raw.release()
+	return s.link.conn, s.link.r
+}
+
+// readOnlyVerbs are all that a read-only session sends. None of them changes
+// a mailbox: bodies are fetched with BODY.PEEK only.
+var readOnlyVerbs = map[string]bool{
+	"CAPABILITY": true, "NOOP": true, "LOGOUT": true, "STARTTLS": true,
+	"AUTHENTICATE": true, "LOGIN": true, "ID": true, "NAMESPACE": true,
+	"LIST": true, "LSUB": true, "STATUS": true, "EXAMINE": true,
+	"FETCH": true, "UID FETCH": true, "UID SEARCH": true, "IDLE": true, "GETQUOTAROOT": true,
 }
