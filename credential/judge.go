@@ -10,14 +10,14 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Judge says what it means that a server has let a mailbox in (err is nil) or not, with what it was
 // given since some moment. again tells that another attempt, with another token, is worth it. The
 // error is the same, or one that says more.
-func (k *Keeper) Judge(server config.Server, login string, in upstream.SignIn, since time.Time, err error) (again bool, _ error) {
-	e, ours := errors.AsType[*upstream.Error](err)
+func (k *Keeper) Judge(server config.Server, login string, in link.SignIn, since time.Time, err error) (again bool, _ error) {
+	e, ours := errors.AsType[*link.Error](err)
 	t := k.tenant(server)
 	switch {
 	case err == nil:
@@ -31,9 +31,9 @@ func (k *Keeper) Judge(server config.Server, login string, in upstream.SignIn, s
 		return false, err
 	case !in.Token:
 		return false, t.masterRefused(e, err)
-	case e.Class == upstream.Later && notConnected(e):
+	case e.Class == link.Later && notConnected(e):
 		return false, t.refusal(store.MailboxRefused, true, err)
-	case e.Token == nil || e.Class != upstream.Fix:
+	case e.Token == nil || e.Class != link.Fix:
 		return false, err
 	}
 	src := t.source(login)
@@ -65,7 +65,7 @@ func (s *source) bornSince(secret store.Secret, since time.Time) bool {
 
 // notConnected is what Exchange says where the application may not open the mailbox, IMAP is
 // switched off for it, there is none, or its server is unwell.
-func notConnected(e *upstream.Error) bool {
+func notConnected(e *link.Error) bool {
 	return strings.Contains(strings.ToLower(e.Text), "authenticated but not connected")
 }
 
@@ -78,7 +78,7 @@ func imapOff(text string) (off, all bool) {
 
 // diagnose finds out why a token is refused. passing tells that it was not fetched just now, or for
 // the first time, so that the token itself may be at fault.
-func (t *tenant) diagnose(e *upstream.Error, in upstream.SignIn, passing bool, err error) error {
+func (t *tenant) diagnose(e *link.Error, in link.SignIn, passing bool, err error) error {
 	t.mu.Lock()
 	let := t.let
 	t.mu.Unlock()
@@ -100,8 +100,8 @@ func (t *tenant) diagnose(e *upstream.Error, in upstream.SignIn, passing bool, e
 }
 
 // masterRefused is for a refusal of the master login: of itself, or of one mailbox.
-func (t *tenant) masterRefused(e *upstream.Error, err error) error {
-	if e.Class != upstream.Fix || e.Kind() != store.LoginRefused {
+func (t *tenant) masterRefused(e *link.Error, err error) error {
+	if e.Class != link.Fix || e.Kind() != store.LoginRefused {
 		return err
 	}
 	t.mu.Lock()

@@ -10,14 +10,14 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // refusal is what a server says no with.
-func refusal(text string, class upstream.Class, tokens bool) error {
-	e := &upstream.Error{Server: "imap.example:993", Role: upstream.RoleOld, Op: "login", Class: class, Text: text, Code: imap.ResponseCodeAuthenticationFailed}
+func refusal(text string, class link.Class, tokens bool) error {
+	e := &link.Error{Server: "imap.example:993", Role: link.RoleOld, Op: "login", Class: class, Text: text, Code: imap.ResponseCodeAuthenticationFailed}
 	if tokens {
-		e.Token = &upstream.TokenRefusal{}
+		e.Token = &link.TokenRefusal{}
 	}
 	return e
 }
@@ -39,17 +39,17 @@ func TestJudge(t *testing.T) {
 		tenant bool
 		lasts  bool
 	}{
-		{"the first mailbox", config.Microsoft, false, refusal("AUTHENTICATE failed.", upstream.Fix, true), "", store.PrincipalMissing, true, false},
-		{"one of many", config.Microsoft, true, refusal("AUTHENTICATE failed.", upstream.Fix, true), "", store.MailboxRefused, false, true},
-		{"not connected", config.Microsoft, false, refusal("User is authenticated but not connected.", upstream.Later, true), "", store.MailboxRefused, false, false},
-		{"no permission", config.Microsoft, false, refusal("AUTHENTICATE failed.", upstream.Fix, true), claims(`{"iss":"x"}`), store.PermissionMissing, true, false},
-		{"another permission", config.Microsoft, true, refusal("AUTHENTICATE failed.", upstream.Fix, true), claims(`{"iss":"x","roles":["Mail.Read"]}`), store.PermissionMissing, true, false},
-		{"the permission", config.Microsoft, true, refusal("AUTHENTICATE failed.", upstream.Fix, true), claims(`{"iss":"x","roles":["IMAP.AccessAsApp"]}`), store.MailboxRefused, false, true},
-		{"IMAP is off", config.Google, true, refusal("Your account is not enabled for IMAP use.", upstream.Fix, true), "", store.IMAPOff, false, true},
-		{"IMAP is off for all", config.Google, false, refusal("IMAP access is disabled for your domain.", upstream.Fix, true), "", store.IMAPOff, true, true},
-		{"Gmail", config.Google, true, refusal("Invalid credentials (Failure)", upstream.Fix, true), "", store.TokenRefused, false, true},
-		{"master", config.Master, false, refusal("no", upstream.Fix, false), "", store.MasterRefused, true, false},
-		{"master, one of many", config.Master, true, refusal("no", upstream.Fix, false), "", store.MailboxRefused, false, true},
+		{"the first mailbox", config.Microsoft, false, refusal("AUTHENTICATE failed.", link.Fix, true), "", store.PrincipalMissing, true, false},
+		{"one of many", config.Microsoft, true, refusal("AUTHENTICATE failed.", link.Fix, true), "", store.MailboxRefused, false, true},
+		{"not connected", config.Microsoft, false, refusal("User is authenticated but not connected.", link.Later, true), "", store.MailboxRefused, false, false},
+		{"no permission", config.Microsoft, false, refusal("AUTHENTICATE failed.", link.Fix, true), claims(`{"iss":"x"}`), store.PermissionMissing, true, false},
+		{"another permission", config.Microsoft, true, refusal("AUTHENTICATE failed.", link.Fix, true), claims(`{"iss":"x","roles":["Mail.Read"]}`), store.PermissionMissing, true, false},
+		{"the permission", config.Microsoft, true, refusal("AUTHENTICATE failed.", link.Fix, true), claims(`{"iss":"x","roles":["IMAP.AccessAsApp"]}`), store.MailboxRefused, false, true},
+		{"IMAP is off", config.Google, true, refusal("Your account is not enabled for IMAP use.", link.Fix, true), "", store.IMAPOff, false, true},
+		{"IMAP is off for all", config.Google, false, refusal("IMAP access is disabled for your domain.", link.Fix, true), "", store.IMAPOff, true, true},
+		{"Gmail", config.Google, true, refusal("Invalid credentials (Failure)", link.Fix, true), "", store.TokenRefused, false, true},
+		{"master", config.Master, false, refusal("no", link.Fix, false), "", store.MasterRefused, true, false},
+		{"master, one of many", config.Master, true, refusal("no", link.Fix, false), "", store.MailboxRefused, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestTokenEndsEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.move(time.Minute)
-	since, no := w.clock.now(), refusal("AUTHENTICATE failed.", upstream.Fix, true)
+	since, no := w.clock.now(), refusal("AUTHENTICATE failed.", link.Fix, true)
 	for _, login := range []string{"anna@contoso.example", "bert@contoso.example"} {
 		if again, _ := w.Judge(server, login, first, since, no); !again {
 			t.Errorf("%s: no other token is tried", login)

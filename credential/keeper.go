@@ -12,7 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Consents is what the Keeper needs of the store.
@@ -84,19 +84,19 @@ func (k *Keeper) tenant(server config.Server) *tenant {
 }
 
 // SignIn is what to sign in with for a mailbox at a server, which must have a way to sign in.
-func (k *Keeper) SignIn(ctx context.Context, server config.Server, login string) (upstream.SignIn, error) {
+func (k *Keeper) SignIn(ctx context.Context, server config.Server, login string) (link.SignIn, error) {
 	in := server.SignIn
 	if in.Method == config.Master {
 		if in.Separator != "" {
-			return upstream.SignIn{Login: login + in.Separator + in.Login, Secret: in.Secret}, nil
+			return link.SignIn{Login: login + in.Separator + in.Login, Secret: in.Secret}, nil
 		}
-		return upstream.SignIn{Login: in.Login, Secret: in.Secret, As: login}, nil
+		return link.SignIn{Login: in.Login, Secret: in.Secret, As: login}, nil
 	}
 	got, err := k.tenant(server).source(login).token(ctx)
 	if err != nil {
-		return upstream.SignIn{}, err
+		return link.SignIn{}, err
 	}
-	return upstream.SignIn{Login: login, Secret: got.secret, Token: true}, nil
+	return link.SignIn{Login: login, Secret: got.secret, Token: true}, nil
 }
 
 // Forget drops the tokens of a mailbox, or of all of a domain at a server if login is "": what they

@@ -17,6 +17,7 @@ import (
 	"postferry/config"
 	"postferry/internal/publicnet"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // attempt tries the candidates, the best first and several at the same time.
@@ -159,7 +160,7 @@ func (c candidate) serviceName() string {
 }
 
 // probe asks a server in its protocol what it says of itself.
-func probe(ctx context.Context, server config.Server, options upstream.Options) (upstream.Answer, error) {
+func probe(ctx context.Context, server config.Server, options link.Options) (link.Answer, error) {
 	if server.Protocol == config.POP3 {
 		return upstream.ProbePOP3(ctx, server, options)
 	}
@@ -173,9 +174,9 @@ func (s *search) talk(ctx context.Context, c candidate, addrs []netip.Addr, a *A
 		a.Address = at.String()
 		return conn, err
 	}
-	options := upstream.Options{Stall: attemptBound, Dial: dial}
+	options := link.Options{Stall: attemptBound, Dial: dial}
 	answer, err := probe(ctx, c.server(), options)
-	if errors.Is(err, upstream.ErrNoTLS) {
+	if errors.Is(err, link.ErrNoTLS) {
 		c.security = Plaintext
 		a.Security, a.URL = c.security, c.server().String()
 		answer, err = probe(ctx, c.server(), options)
@@ -234,7 +235,7 @@ func (s *search) dialOne(ctx context.Context, network string, addr netip.AddrPor
 
 // trouble says why a candidate can't be used.
 func trouble(ctx context.Context, err error, c candidate) Message {
-	var e *upstream.Error
+	var e *link.Error
 	errors.As(err, &e)
 	var timeout net.Error
 	switch {
@@ -242,13 +243,13 @@ func trouble(ctx context.Context, err error, c candidate) Message {
 		return say(codeRefused)
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return say(codeTimeout)
-	case errors.Is(err, upstream.ErrNotIMAP), errors.Is(err, upstream.ErrNotPOP3):
+	case errors.Is(err, link.ErrNotIMAP), errors.Is(err, link.ErrNotPOP3):
 		return say(codeNotMail, "protocol", strings.ToUpper(string(c.protocol)))
 	case e != nil && e.Text != "":
 		return say(codeTurnedAway, "text", e.Text)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return say(codeUnreachable, "cause", cause(err))
-	case e != nil && e.Op != "connect" && e.Class == upstream.Lost:
+	case e != nil && e.Op != "connect" && e.Class == link.Lost:
 		return say(codeCut)
 	case c.security != Plaintext && e != nil && e.Err != nil && strings.Contains(e.Err.Error(), "tls:"):
 		return say(codeTLSFailed, "cause", cause(err))
@@ -258,7 +259,7 @@ func trouble(ctx context.Context, err error, c candidate) Message {
 
 // cause is what went wrong without the wrapping.
 func cause(err error) string {
-	var e *upstream.Error
+	var e *link.Error
 	if errors.As(err, &e) && e.Err != nil {
 		return e.Err.Error()
 	}

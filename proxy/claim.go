@@ -11,7 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // claim is what a client logs in with.
@@ -39,16 +39,16 @@ func (c *claim) credentials() store.Credentials {
 }
 
 // at is the claim as the new server is to see it, which knows the mailbox by a login.
-func (c *claim) at(login string) upstream.SignIn {
+func (c *claim) at(login string) link.SignIn {
 	switch {
 	case c.token():
-		return upstream.SignIn{Login: login, Secret: c.secret, Token: true, Mechanism: c.mechanism}
+		return link.SignIn{Login: login, Secret: c.secret, Token: true, Mechanism: c.mechanism}
 	case c.master == "":
-		return upstream.SignIn{Login: login, Secret: c.secret}
+		return link.SignIn{Login: login, Secret: c.secret}
 	case c.separator != "":
-		return upstream.SignIn{Login: login + c.separator + c.master, Secret: c.secret}
+		return link.SignIn{Login: login + c.separator + c.master, Secret: c.secret}
 	}
-	return upstream.SignIn{Login: c.master, Secret: c.secret, As: login}
+	return link.SignIn{Login: c.master, Secret: c.secret, As: login}
 }
 
 // plausible keeps out what no server could take well: an empty password can

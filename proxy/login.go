@@ -17,6 +17,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -62,7 +63,7 @@ func (s *session) admit(ctx context.Context, tag string, c claim) error {
 	switch {
 	case errors.Is(err, errRefused):
 		log.Info().Err(err).Msg("login refused")
-		if e, ok := errors.AsType[*upstream.Error](err); ok && e.Token != nil && e.Token.Challenge != "" {
+		if e, ok := errors.AsType[*link.Error](err); ok && e.Token != nil && e.Token.Challenge != "" {
 			return &tokenRefused{err, e.Token.Challenge}
 		}
 		return s.refuseLogin(tag, err)
@@ -241,7 +242,7 @@ func (s *Server) logInKnown(ctx context.Context, d *dialer, a store.Account, c c
 	}
 	var first error // of the password on record, which the person may know nothing of
 	if by := recorded(a, c.secret); by != "" {
-		up, err := d.open(ctx, upstream.SignIn{Login: a.New.Login, Secret: a.New.Password})
+		up, err := d.open(ctx, link.SignIn{Login: a.New.Login, Secret: a.New.Password})
 		if err == nil {
 			return &entry{up: up, login: c.login, account: a, by: by}, nil
 		}
@@ -366,8 +367,8 @@ type dialer struct {
 }
 
 // open connects and logs in. errRefused means the credentials are at fault.
-func (d *dialer) open(ctx context.Context, in upstream.SignIn) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, upstream.Options{Stall: d.stall, Role: upstream.RoleNew, Log: d.log, ID: d.id, Client: d.client, Wrap: d.buffers.socket, Buffer: smallReader})
+func (d *dialer) open(ctx context.Context, in link.SignIn) (*upstream.Session, error) {
+	up, err := upstream.Dial(ctx, d.server, link.Options{Stall: d.stall, Role: link.RoleNew, Log: d.log, ID: d.id, Client: d.client, Wrap: d.buffers.socket, Buffer: smallReader})
 	if err != nil {
 		return nil, err
 	}
@@ -386,6 +387,6 @@ func (d *dialer) open(ctx context.Context, in upstream.SignIn) (*upstream.Sessio
 // refused reports whether the server does not want these credentials, and not
 // that it takes none on this connection.
 func refused(err error) bool {
-	var e *upstream.Error
-	return errors.As(err, &e) && e.Class == upstream.Fix && e.Code != imap.ResponseCodePrivacyRequired
+	var e *link.Error
+	return errors.As(err, &e) && e.Class == link.Fix && e.Code != imap.ResponseCodePrivacyRequired
 }

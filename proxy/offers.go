@@ -9,6 +9,7 @@ import (
 
 	"postferry/config"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // offers are the mechanisms for tokens that new servers take, as far as they are known. Clients are
@@ -30,7 +31,7 @@ func newOffers() *offers { return &offers{known: map[string]offer{}} }
 // note takes over what a server has announced before anybody logged in.
 func (o *offers) note(server config.Server, capabilities []string) {
 	found := offer{asked: time.Now()}
-	for _, name := range upstream.MechanismsForTokens() {
+	for _, name := range link.MechanismsForTokens() {
 		if slices.ContainsFunc(capabilities, func(c string) bool { return strings.EqualFold(c, "AUTH="+name) }) {
 			found.mechanisms = append(found.mechanisms, name)
 		}
@@ -59,7 +60,7 @@ func (o *offers) of(d *config.Domain) []string {
 // all are those that any of the domains' new servers takes: whose a client is shows only when it
 // logs in.
 func (o *offers) all(domains []config.Domain) (names []string) {
-	for _, name := range upstream.MechanismsForTokens() {
+	for _, name := range link.MechanismsForTokens() {
 		if slices.ContainsFunc(domains, func(d config.Domain) bool { return slices.Contains(o.of(&d), name) }) {
 			names = append(names, name)
 		}
@@ -109,7 +110,7 @@ func (s *Server) look(ctx context.Context) {
 func (s *Server) lookAt(ctx context.Context, server config.Server) {
 	ctx, cancel := context.WithTimeout(ctx, lookBound)
 	defer cancel()
-	answer, err := upstream.Probe(ctx, server, upstream.Options{Stall: lookBound, Role: upstream.RoleNew, Log: s.log})
+	answer, err := upstream.Probe(ctx, server, link.Options{Stall: lookBound, Role: link.RoleNew, Log: s.log})
 	if err != nil {
 		s.offers.fail(server)
 		s.log.Debug().Err(err).Str("server", server.Address()).Msg("the new server can't be asked what mechanisms it takes")

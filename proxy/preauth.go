@@ -12,7 +12,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -126,7 +126,7 @@ func (s *session) authenticate(ctx context.Context, c command) error {
 		return s.refuse(c.tag, "AUTHENTICATE needs a mechanism")
 	}
 	mechanism := strings.ToUpper(c.args[0])
-	if mechanism != sasl.Plain && !slices.Contains(upstream.MechanismsForTokens(), mechanism) {
+	if mechanism != sasl.Plain && !slices.Contains(link.MechanismsForTokens(), mechanism) {
 		return s.reply("%s NO [CANNOT] This mechanism is not known here", c.tag)
 	}
 	response, err := s.response(c)

@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // What a client is told of a failed login where the new server has no words for it.
@@ -43,8 +44,8 @@ func refusalOf(err error) refusal {
 	case errors.Is(err, errCrowded), errors.Is(err, errTurn):
 		r.text = textBusy
 	}
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok || errors.Is(err, upstream.ErrNotIMAP) || e.Text == "" && !upstream.Answered(err) {
+	e, ok := errors.AsType[*link.Error](err)
+	if !ok || errors.Is(err, link.ErrNotIMAP) || e.Text == "" && !link.Answered(err) {
 		return r // it has said nothing that is meant for people
 	}
 	if s, ok := errors.AsType[*spoken](err); ok {
@@ -53,7 +54,7 @@ func refusalOf(err error) refusal {
 	if passable(e.Code) && e.Code != r.code {
 		r.code, r.text = e.Code, textRefused
 	}
-	if text := printable(e.Text); text != "" && e.Text != upstream.Withheld {
+	if text := printable(e.Text); text != "" && e.Text != link.Withheld {
 		r.text = text
 	}
 	return r

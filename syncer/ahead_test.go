@@ -13,7 +13,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // aheadRig has an old server with several folders whose logins are counted: all, and
@@ -26,7 +26,7 @@ func aheadRig(t *testing.T, refuse bool) (r *rig, logins, waited *atomic.Int32) 
 	}
 	logins, waited = &atomic.Int32{}, &atomic.Int32{}
 	real := r.pair.dialers().Old
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		opt.Progress() // connected
 		if opt.Turn != nil {
 			select {
@@ -38,7 +38,7 @@ func aheadRig(t *testing.T, refuse bool) (r *rig, logins, waited *atomic.Int32) 
 		}
 		logins.Add(1)
 		if refuse {
-			return nil, &upstream.Error{Server: server.Address(), Op: "login", Class: upstream.Fix, Code: imap.ResponseCodeAuthenticationFailed}
+			return nil, &link.Error{Server: server.Address(), Op: "login", Class: link.Fix, Code: imap.ResponseCodeAuthenticationFailed}
 		}
 		return real(ctx, server, c, opt)
 	}

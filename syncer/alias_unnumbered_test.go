@@ -10,6 +10,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // unnumbered is a session with a mailbox that nobody has opened before: of several that are the first each is told
@@ -46,7 +47,7 @@ func TestUnnumberedMailbox(t *testing.T) {
 	ready.Add(2)
 	first := map[string]*sync.Once{}
 	dial := r.pair.dialers().Old
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, o upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, o link.Options) (session.Source, error) {
 		s, err := dial(ctx, server, c, o)
 		if err != nil {
 			return nil, err

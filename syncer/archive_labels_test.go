@@ -13,6 +13,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // gmailSession is a session with a server that tells labels, as Gmail does: those of a message
@@ -69,7 +70,7 @@ func labelOf(name string, f *fakeFolder) string {
 func newGmailRig(t *testing.T, untold string) *allMailRig {
 	t.Helper()
 	r := newAllMailRig(t)
-	r.dialOld = func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		s, err := r.pair.dial(server, c, opt)
 		return session.IMAPSource{IMAPReader: gmailSession{s, untold}}, err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Connected tells that a client has logged in to the new server as this
@@ -106,7 +106,7 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 		return a, errNoEnrolment
 	}
 	_, leave, err := e.dialOldOf(ctx, d, a.Old, e.shared.dial.Old)
-	if known, ok := errors.AsType[*upstream.Error](err); ok && known.Code == upstream.CodeInUse {
+	if known, ok := errors.AsType[*link.Error](err); ok && known.Code == link.CodeInUse {
 		err, leave = nil, func() {} // a server says so after it has checked the password (RFC 2449 section 8.1.2)
 	}
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // eventually waits until something is so.
@@ -172,11 +172,11 @@ func TestStopCuts(t *testing.T) {
 	r.pair.old.deliver("INBOX", mail(1))
 	asked := make(chan struct{}, 1)
 	var dialled atomic.Bool // sessions may be opened at the same time
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		if !dialled.Swap(true) {
 			asked <- struct{}{}
 			<-ctx.Done()
-			return nil, &upstream.Error{Op: "connect", Class: upstream.Later, Err: ctx.Err()}
+			return nil, &link.Error{Op: "connect", Class: link.Later, Err: ctx.Err()}
 		}
 		return r.pair.dialers().Old(ctx, server, c, opt)
 	}
@@ -346,7 +346,7 @@ func TestServersChange(t *testing.T) {
 	r.cfg.Directory.Put(domain)
 	var mu sync.Mutex
 	asked := map[string]int{}
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		mu.Lock()
 		asked[server.Host]++
 		mu.Unlock()

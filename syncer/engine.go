@@ -16,7 +16,7 @@ import (
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -70,7 +70,7 @@ func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error
 
 // Trace writes the protocol of all sessions down from now on. It may be called
 // before the first other call, or before Run.
-func (e *Engine) Trace(t *upstream.Tracer) {
+func (e *Engine) Trace(t *link.Tracer) {
 	d := e.shared.dial
 	e.shared.dial = session.Dialers{Old: session.Traced(d.Old, t), New: session.Traced(d.New, t)}
 }

@@ -9,7 +9,7 @@ import (
 	"postferry/store"
 	"postferry/store/storetest"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // TestEnrolWritesOnlyCredentials: an account that an administrator adds, begins or stops
@@ -79,7 +79,7 @@ func TestEnrolAtAnotherServer(t *testing.T) {
 			}
 			r.cfg.Domains[0].Stored = true
 			dialOld := r.pair.dialers().Old
-			r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+			r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 				changed := domain
 				tt.change(&changed)
 				if err := r.store.PutDomain(ctx, changed); err != nil {
@@ -99,7 +99,7 @@ func TestEnrolAtAnotherServer(t *testing.T) {
 	}
 	r := newRig(t)
 	r.cfg.Domains[0].Enrol = false
-	r.dialOld = func(context.Context, config.Server, store.Credentials, upstream.Options) (session.Source, error) {
+	r.dialOld = func(context.Context, config.Server, store.Credentials, link.Options) (session.Source, error) {
 		t.Error("the old server is asked")
 		return nil, errNoDomain
 	}

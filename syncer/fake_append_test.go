@@ -12,6 +12,7 @@ import (
 
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // fakeCall is a batch whose fate is sealed when it is sent, as on a server
@@ -28,7 +29,7 @@ func (s *fakeSession) SendAppend(_ context.Context, mailbox string, batch []upst
 		s.move(0, int(a.Size))
 		if bodies[i], err = io.ReadAll(a.Body); err != nil || int64(len(bodies[i])) != a.Size {
 			s.Close()
-			return nil, &upstream.Error{Op: "APPEND", Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+			return nil, &link.Error{Op: "APPEND", Class: link.Lost, Err: io.ErrUnexpectedEOF}
 		}
 	}
 	call := &fakeCall{s: s, results: make([]upstream.AppendResult, len(batch))}
@@ -122,7 +123,7 @@ func (s *fakeSession) appendOne(mailbox string, batch []upstream.Append, bodies 
 		}
 		return lostError("APPEND")
 	}
-	if err != nil && upstream.ClassOf(err) != upstream.Lost {
+	if err != nil && link.ClassOf(err) != link.Lost {
 		for i := range results {
 			results[i] = upstream.AppendResult{Err: err}
 		}

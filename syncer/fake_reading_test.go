@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -94,7 +95,7 @@ func (s *fakeSession) SendHeaders(ctx context.Context, name string, set imap.UID
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.box = nil // it was left again
-	if upstream.ClassOf(err) == upstream.Lost {
+	if link.ClassOf(err) == link.Lost {
 		return nil, err
 	}
 	return fakeHeaders{sel, err}, nil

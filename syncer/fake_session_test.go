@@ -13,12 +13,13 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // fakeSession is a session with a fakeServer.
 type fakeSession struct {
 	*fakeServer
-	traffic  upstream.Traffic
+	traffic  link.Traffic
 	box      *fakeFolder // selected; stays valid when renamed or deleted
 	closed   bool
 	asked    imap.UIDSet // bodies that nobody has waited for yet
@@ -45,7 +46,7 @@ func (s *fakeSession) step(op string, fn func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.hung != nil || s.born != s.boots {
-		return &upstream.Error{Op: op, Class: upstream.Lost, Err: io.ErrClosedPipe}
+		return &link.Error{Op: op, Class: link.Lost, Err: io.ErrClosedPipe}
 	}
 	s.log = append(s.log, op)
 	s.catchUp()
@@ -80,7 +81,7 @@ func (s *fakeSession) orRestart(err error, op string) error {
 var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE", "MOVE"}
 
 func lostError(op string) error {
-	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+	return &link.Error{Server: "fake", Op: op, Class: link.Lost, Err: io.ErrUnexpectedEOF}
 }
 
 func (s *fakeSession) Alive(context.Context) error {
@@ -136,14 +137,14 @@ func (s *fakeSession) Status(_ context.Context, names []string) (map[string]upst
 		}
 		return nil
 	})
-	if upstream.ClassOf(err) == upstream.Refused { // a folder the server refuses is missing
+	if link.ClassOf(err) == link.Refused { // a folder the server refuses is missing
 		return map[string]upstream.Status{}, nil
 	}
 	return all, err
 }
 
 func refusedError(op string, code imap.ResponseCode) error {
-	return &upstream.Error{Server: "fake", Op: op, Class: upstream.Refused, Code: code, Text: "no", Err: fmt.Errorf("NO [%s]", code)}
+	return &link.Error{Server: "fake", Op: op, Class: link.Refused, Code: code, Text: "no", Err: fmt.Errorf("NO [%s]", code)}
 }
 
 func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) {
@@ -194,7 +195,7 @@ func (s *fakeSession) Early(ctx context.Context, name string, set imap.UIDSet, f
 // this one.
 func (s *fakeSession) SendOpen(ctx context.Context, name string, ahead session.OpenWith) (session.OpenCall, error) {
 	f, err := session.IMAPSource{IMAPReader: s}.Open(ctx, name, ahead)
-	if upstream.ClassOf(err) == upstream.Lost {
+	if link.ClassOf(err) == link.Lost {
 		return nil, err
 	}
 	return fakeOpen{f, err}, nil

@@ -13,7 +13,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // fakeServer is a mail server in memory, for what real servers can't be made
@@ -226,17 +226,17 @@ type fakePair struct {
 
 func (p *fakePair) dialers() session.Dialers {
 	return session.Dialers{
-		Old: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+		Old: func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 			s, err := p.dial(server, c, opt)
 			return session.IMAPSource{IMAPReader: s}, err
 		},
-		New: func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Target, error) {
+		New: func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Target, error) {
 			return p.dial(server, c, opt)
 		},
 	}
 }
 
-func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.Options) (*fakeSession, error) {
+func (p *fakePair) dial(server config.Server, c store.Credentials, opt link.Options) (*fakeSession, error) {
 	s := p.new
 	if opt.ReadOnly {
 		s = p.old
@@ -252,7 +252,7 @@ func (p *fakePair) dial(server config.Server, c store.Credentials, opt upstream.
 	}
 	if s.password != "" && c.Password.Reveal() != s.password {
 		s.log = append(s.log, "REFUSED")
-		return nil, &upstream.Error{Server: server.Address(), Op: "login", Class: upstream.Fix, Code: imap.ResponseCodeAuthenticationFailed, Err: fmt.Errorf("refused")}
+		return nil, &link.Error{Server: server.Address(), Op: "login", Class: link.Fix, Code: imap.ResponseCodeAuthenticationFailed, Err: fmt.Errorf("refused")}
 	}
 	s.sessions++
 	s.peak = max(s.peak, s.sessions)

@@ -10,6 +10,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // TestOpenedBeforeTheFirstLook: an old server that takes longer to list a large mailbox than anybody
@@ -100,7 +101,7 @@ func (s slowLister) Folders(ctx context.Context, withStatus bool) (upstream.Name
 
 // slowListing dials an old server that lists its folders only when a channel is closed.
 func slowListing(r *rig, until <-chan struct{}) session.DialFunc[session.Source] {
-	return func(_ context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	return func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		s, err := r.pair.dial(server, c, opt)
 		return session.IMAPSource{IMAPReader: slowLister{s, until}}, err
 	}

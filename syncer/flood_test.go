@@ -14,6 +14,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // countingOld counts the most messages that one listing brought.
@@ -51,7 +52,7 @@ func TestDenseFolderIsListedInParts(t *testing.T) {
 	}
 	var most atomic.Int64
 	dial := r.pair.dialers().Old
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		s, err := dial(ctx, server, c, opt)
 		return countingOld{s, &most}, err
 	}

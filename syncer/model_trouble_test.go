@@ -13,42 +13,42 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 func noFault(string) error { return nil }
 
 // codes are the response codes of NO (RFC 5530, and what servers in the wild
 // say) and what upstream makes of them; "" is a NO without one.
-var codes = map[imap.ResponseCode]upstream.Class{
-	"":                                     upstream.Refused,
-	imap.ResponseCodeUnavailable:           upstream.Later,
-	imap.ResponseCodeAuthenticationFailed:  upstream.Fix,
-	imap.ResponseCodeAuthorizationFailed:   upstream.Fix,
-	imap.ResponseCodeExpired:               upstream.Fix,
-	imap.ResponseCodePrivacyRequired:       upstream.Fix,
-	imap.ResponseCodeContactAdmin:          upstream.Refused,
-	imap.ResponseCodeNoPerm:                upstream.Refused,
-	imap.ResponseCodeInUse:                 upstream.Later,
-	imap.ResponseCode("EXPUNGEISSUED"):     upstream.Refused,
-	imap.ResponseCodeCorruption:            upstream.Refused,
-	imap.ResponseCodeServerBug:             upstream.Later,
-	imap.ResponseCodeClientBug:             upstream.Refused,
-	imap.ResponseCodeCannot:                upstream.Refused,
-	imap.ResponseCodeLimit:                 upstream.Later,
-	imap.ResponseCodeOverQuota:             upstream.Fix,
-	imap.ResponseCodeAlreadyExists:         upstream.Refused,
-	imap.ResponseCodeNonExistent:           upstream.Refused,
-	imap.ResponseCodeTryCreate:             upstream.Refused,
-	imap.ResponseCodeTooBig:                upstream.Refused,
-	imap.ResponseCodeUnknownCTE:            upstream.Refused,
-	imap.ResponseCode("APPENDLIMIT"):       upstream.Refused,
-	imap.ResponseCode("THROTTLED"):         upstream.Later,
-	imap.ResponseCode("BADCHARSET"):        upstream.Refused,
-	imap.ResponseCode("X-NOBODY-KNOWS"):    upstream.Refused,
-	imap.ResponseCode("NOTSAVED"):          upstream.Refused,
-	imap.ResponseCode("MAXCONVERTPARTS"):   upstream.Refused,
-	imap.ResponseCode("COMPRESSIONACTIVE"): upstream.Refused,
+var codes = map[imap.ResponseCode]link.Class{
+	"":                                     link.Refused,
+	imap.ResponseCodeUnavailable:           link.Later,
+	imap.ResponseCodeAuthenticationFailed:  link.Fix,
+	imap.ResponseCodeAuthorizationFailed:   link.Fix,
+	imap.ResponseCodeExpired:               link.Fix,
+	imap.ResponseCodePrivacyRequired:       link.Fix,
+	imap.ResponseCodeContactAdmin:          link.Refused,
+	imap.ResponseCodeNoPerm:                link.Refused,
+	imap.ResponseCodeInUse:                 link.Later,
+	imap.ResponseCode("EXPUNGEISSUED"):     link.Refused,
+	imap.ResponseCodeCorruption:            link.Refused,
+	imap.ResponseCodeServerBug:             link.Later,
+	imap.ResponseCodeClientBug:             link.Refused,
+	imap.ResponseCodeCannot:                link.Refused,
+	imap.ResponseCodeLimit:                 link.Later,
+	imap.ResponseCodeOverQuota:             link.Fix,
+	imap.ResponseCodeAlreadyExists:         link.Refused,
+	imap.ResponseCodeNonExistent:           link.Refused,
+	imap.ResponseCodeTryCreate:             link.Refused,
+	imap.ResponseCodeTooBig:                link.Refused,
+	imap.ResponseCodeUnknownCTE:            link.Refused,
+	imap.ResponseCode("APPENDLIMIT"):       link.Refused,
+	imap.ResponseCode("THROTTLED"):         link.Later,
+	imap.ResponseCode("BADCHARSET"):        link.Refused,
+	imap.ResponseCode("X-NOBODY-KNOWS"):    link.Refused,
+	imap.ResponseCode("NOTSAVED"):          link.Refused,
+	imap.ResponseCode("MAXCONVERTPARTS"):   link.Refused,
+	imap.ResponseCode("COMPRESSIONACTIVE"): link.Refused,
 }
 
 // forMessages are those that a server may refuse a message with for good.
@@ -164,7 +164,7 @@ func (f *fault) error(step string) error {
 	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
 		return lostError(step) // any other NO after the fact, or one to what is no command, would be a lie
 	}
-	return &upstream.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
+	return &link.Error{Server: "fake", Op: strings.ToLower(step[1:]), Class: codes[imap.ResponseCode(code)],
 		Code: imap.ResponseCode(code), Text: "no", Err: errors.New("NO")}
 }
 

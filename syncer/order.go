@@ -11,7 +11,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/reorder"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // orderQuiet is how long clients that have a folder open must have said nothing before its
@@ -135,7 +135,7 @@ func (u unsettledMove) run(ctx context.Context) error {
 		return nil
 	}
 	err := u.job.Settle(ctx)
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return nil
 	}
 	return err

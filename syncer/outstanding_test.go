@@ -10,7 +10,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // someFolders are as many names beside INBOX.
@@ -69,7 +69,7 @@ func TestCutWhileAnswersAreOutstanding(t *testing.T) {
 				at := 0
 				s.fail(func(step string) error {
 					if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
-						return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+						return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
 					}
 					return nil
 				})
@@ -95,7 +95,7 @@ func TestTroubleInFolderThatWasLeft(t *testing.T) {
 			if string(body) != bad {
 				return nil
 			}
-			return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: fmt.Errorf("NO")}
+			return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: fmt.Errorf("NO")}
 		}
 		r.start(false)
 		if res := r.sync(); res.Pass.Copied != 38 || res.Pass.Quarantined != 1 {

@@ -15,6 +15,7 @@ import (
 	"postferry/syncer/transfer"
 	"postferry/syncer/treesync"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 var (
@@ -340,7 +341,7 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 		a.folders.interruptPulls()
 	case !p.stopped:
 		p.problem = problem.Of(err, f.Title, a.attempts())
-		if session.AboutOne(err) || session.BreaksConnection(err) && upstream.ClassOf(err) == upstream.Later {
+		if session.AboutOne(err) || session.BreaksConnection(err) && link.ClassOf(err) == link.Later {
 			p.unwell++
 		}
 	}

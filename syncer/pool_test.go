@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"postferry/config"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // TestOutsideHasAPoolOfItsOwn: a server that may be reached outside only says nothing of
@@ -18,7 +18,7 @@ func TestOutsideHasAPoolOfItsOwn(t *testing.T) {
 	server.PublicOnly = true
 	outside := r.engine.endpoint(server, true)
 	for range 5 {
-		outside.Pool.Note(&upstream.Error{Class: upstream.Later, Err: errors.New("no mail server")})
+		outside.Pool.Note(&link.Error{Class: link.Later, Err: errors.New("no mail server")})
 	}
 	if release, err := outside.Pool.Acquire(t.Context(), false, nil); err == nil {
 		release()

@@ -12,7 +12,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A locked mailbox is a matter of patience, and says nothing of the server.
@@ -31,13 +31,13 @@ func TestPOP3InUse(t *testing.T) {
 func TestPOP3Patiently(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{Busy: "[IN-USE] locked"}, popMails(1)...)
 	tries := 0
-	dial := session.Patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	dial := session.Patiently(func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		if tries++; tries == 3 {
 			old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Busy = "" })
 		}
 		return session.DialOld(ctx, server, c, opt)
 	}, time.Millisecond)
-	s, err := dial(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	s, err := dial(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, link.Options{Stall: 5 * time.Second})
 	if err != nil || tries != 3 {
 		t.Fatalf("%d tries, %v", tries, err)
 	}
@@ -117,12 +117,12 @@ func TestPOP3Pause(t *testing.T) {
 // There is an inbox and nothing else.
 func TestPOP3OtherFolder(t *testing.T) {
 	old := lab.StartPOP3(t, lab.POP3Oddities{}, popMails(2)...)
-	s, err := session.DialOld(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, upstream.Options{Stall: 5 * time.Second})
+	s, err := session.DialOld(t.Context(), old.Server(), store.Credentials{Login: "a", Password: "b"}, link.Options{Stall: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Open(t.Context(), "Sent", session.OpenWith{}); upstream.ClassOf(err) != upstream.Refused {
+	if _, err := s.Open(t.Context(), "Sent", session.OpenWith{}); link.ClassOf(err) != link.Refused {
 		t.Errorf("%v", err)
 	}
 	f, err := s.Open(t.Context(), "inbox", session.OpenWith{})

@@ -15,7 +15,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // prepareRig has an old server with a few folders, which are copied on one pair of
@@ -200,7 +200,7 @@ func TestCutWhileAskedAhead(t *testing.T) {
 				at := 0
 				s.fail(func(step string) error {
 					if at++; at == n+1 && !strings.HasSuffix(step, "CONNECT") {
-						return &upstream.Error{Op: step, Class: upstream.Lost, Err: io.ErrUnexpectedEOF}
+						return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
 					}
 					return nil
 				})
@@ -270,7 +270,7 @@ func TestPreparedFolderStaysWithItsLane(t *testing.T) {
 	r := prepareRig(t, "A", "B")
 	r.cfg.Domains[0].Account.Connections = 3
 	real, asked := r.pair.dialers().Old, make(chan struct{})
-	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (session.Source, error) {
+	r.dialOld = func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
 		s, err := real(ctx, server, c, opt)
 		return orderly{s, asked, func() bool {
 			folders, err := r.store.Folders(t.Context(), r.account.ID)

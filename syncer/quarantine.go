@@ -13,7 +13,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // ErrOtherKeys means that messages can't be told apart any more by the keys
@@ -170,7 +170,7 @@ func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Creden
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = dial(ctx, end.Server, c, upstream.Options{
+	s, err = dial(ctx, end.Server, c, link.Options{
 		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: e.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
 	if (ctx.Err() == nil || err == nil) && session.OfServer(err) {

@@ -10,7 +10,7 @@ import (
 
 	"postferry/syncer/message"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // twins are three times the same message, without a Message-ID.
@@ -233,7 +233,7 @@ func TestQuarantineOfNumberedAnew(t *testing.T) {
 	r.pair.old.deliver("INBOX", mail(2))
 	r.pair.new.refuse = func(body []byte) error {
 		if string(body) == mail(1) {
-			return &upstream.Error{Op: "APPEND", Class: upstream.Refused, Text: "no", Err: session.ErrYield}
+			return &link.Error{Op: "APPEND", Class: link.Refused, Text: "no", Err: session.ErrYield}
 		}
 		return nil
 	}

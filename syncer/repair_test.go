@@ -16,7 +16,7 @@ import (
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // fieldName is a name of RFC 5322 section 2.2.
@@ -25,7 +25,7 @@ var fieldName = regexp.MustCompile(`^[!-9;-~]+$`)
 // refuseLikeCyrus refuses what Cyrus does.
 func refuseLikeCyrus(body []byte) error {
 	refuse := func(text string) error {
-		return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: text, Err: fmt.Errorf("NO")}
+		return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Text: text, Err: fmt.Errorf("NO")}
 	}
 	switch {
 	case len(body) == 0:
@@ -310,7 +310,7 @@ func TestRepairInVain(t *testing.T) {
 	r.pair.new.refuse = func(body []byte) error {
 		if bytes.Contains(body, []byte("<nul@")) {
 			tries++
-			return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Text: fmt.Sprintf("no, for the %d. time", tries), Err: fmt.Errorf("NO")}
+			return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Text: fmt.Sprintf("no, for the %d. time", tries), Err: fmt.Errorf("NO")}
 		}
 		return nil
 	}
@@ -360,7 +360,7 @@ func cutRepair(t *testing.T, uidplus bool, n int, step string) {
 		if left--; left != 0 {
 			return nil
 		}
-		return &upstream.Error{Server: "fake", Op: step, Class: upstream.Lost, Err: os.ErrDeadlineExceeded}
+		return &link.Error{Server: "fake", Op: step, Class: link.Lost, Err: os.ErrDeadlineExceeded}
 	})
 	r.start(false)
 	if res := r.sync(); !res.Pass.Complete {

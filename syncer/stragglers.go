@@ -9,7 +9,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -194,7 +194,7 @@ func (s *stragglers) watch(ctx context.Context, c candidate) {
 	}
 	log := s.engine.shared.log.With().Str("account", row.Login).Logger()
 	end := s.engine.endpoint(c.domain.Old, true)
-	source, err := s.engine.shared.dial.Old(ctx, end.Server, row.Old, upstream.Options{
+	source, err := s.engine.shared.dial.Old(ctx, end.Server, row.Old, link.Options{
 		Stall: s.engine.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
 	if err != nil {

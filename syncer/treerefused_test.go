@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A folder that can't be made at all leaves its mail behind: the pass must not
@@ -14,7 +14,7 @@ func TestFolderThatCannotBeMade(t *testing.T) {
 	r.pair.old.add("Akten%")
 	r.pair.new.fail(func(op string) error {
 		if op == "+CREATE" {
-			return &upstream.Error{Op: "CREATE", Class: upstream.Refused, Text: "Permission denied"}
+			return &link.Error{Op: "CREATE", Class: link.Refused, Text: "Permission denied"}
 		}
 		return nil
 	})

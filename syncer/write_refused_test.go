@@ -9,7 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // TestRefusedOnce: a refusal that nothing explains may pass. Before a message is repaired
@@ -40,7 +40,7 @@ func TestRefusedOnce(t *testing.T) {
 				if sent++; sent > 1 {
 					return nil
 				}
-				return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Refused, Code: tt.code, Text: tt.text, Err: fmt.Errorf("NO")}
+				return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Code: tt.code, Text: tt.text, Err: fmt.Errorf("NO")}
 			}
 			r.start(false)
 			res := r.sync()
@@ -59,7 +59,7 @@ func TestRefusedOnce(t *testing.T) {
 
 // bugError is what a server says in which something went wrong.
 func bugError() error {
-	return &upstream.Error{Server: "fake", Op: "APPEND", Class: upstream.Later, Code: imap.ResponseCodeServerBug, Text: "Internal error occurred", Err: fmt.Errorf("NO")}
+	return &link.Error{Server: "fake", Op: "APPEND", Class: link.Later, Code: imap.ResponseCodeServerBug, Text: "Internal error occurred", Err: fmt.Errorf("NO")}
 }
 
 // TestRefusedButStored: a server that fails inside may have stored what it refuses.

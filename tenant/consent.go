@@ -15,7 +15,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Prompt is what the owner of a mailbox is asked to do: open an address, and enter the code there if
@@ -64,7 +64,7 @@ func (c *Connector) Consent(ctx context.Context, server config.Server, mailbox s
 	if token.RefreshToken == "" {
 		return store.Consent{}, errors.New("the provider gave no refresh token, so the agreement would end with the hour; see whether the application may ask for " + offline)
 	}
-	if _, err := look(ctx, server, upstream.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
+	if _, err := look(ctx, server, link.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
 		return store.Consent{}, fmt.Errorf("whoever has signed in can't open the mailbox %s: %w", mailbox, err)
 	}
 	return store.Consent{Mailbox: store.Mailbox{Domain: in.Domain, Side: store.Side(in.Side), Login: mailbox},

@@ -11,6 +11,7 @@ import (
 	"postferry/directory"
 	"postferry/store"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Name is what a step is about.
@@ -121,8 +122,8 @@ func (c *Connector) inbox(ctx context.Context, server config.Server, mailbox str
 	}
 }
 
-func look(ctx context.Context, server config.Server, in upstream.SignIn, c *Connector) (uint32, error) {
-	opt := upstream.Options{ReadOnly: true, Log: c.Log}
+func look(ctx context.Context, server config.Server, in link.SignIn, c *Connector) (uint32, error) {
+	opt := link.Options{ReadOnly: true, Log: c.Log}
 	if server.Protocol == config.POP3 {
 		s, err := upstream.DialPOP3(ctx, server, opt)
 		if err != nil {
@@ -159,7 +160,7 @@ func failed(step Step, server config.Server, err error) Step {
 		step.Where = directoryPage(e.Reason, server)
 		return step
 	}
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
+	if e, ok := errors.AsType[*link.Error](err); ok {
 		step.Code, step.Text = string(e.Kind()), e.Summary()
 		return step
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 const appendUID = "APPENDUID"
@@ -56,14 +58,14 @@ type AppendCall struct {
 // order. An error means the connection is lost and the fate of the batch unknown,
 // unless it is of class Refused or ctx was over before: then nothing was sent.
 func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
-	if err := s.checkName(verbAppend, mailbox); err != nil {
+	if err := s.checkName(link.VerbAppend, mailbox); err != nil {
 		return nil, err
 	}
 	call := &AppendCall{s: s, n: len(batch)}
 	if len(batch) == 0 {
 		return call, nil
 	}
-	err := s.do(ctx, verbAppend, func() error {
+	err := s.do(ctx, link.VerbAppend, func() error {
 		if err := s.leaveExamined(); err != nil {
 			return err
 		}
@@ -100,7 +102,7 @@ func (s *Session) leaveExamined() error {
 // the server refuses it in the middle, the rest is not sent.
 func (c *AppendCall) send(mailbox string, messages []Append) error {
 	s := c.s
-	cmd, err := s.begin(verbAppend)
+	cmd, err := s.begin(link.VerbAppend)
 	if err != nil {
 		return err
 	}
@@ -139,8 +141,8 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 		}
 	}
 	if ask { // and it has asked for the second message
-		s.opt.Quirks.prove(imap.CapMultiAppend)
-		s.opt.Quirks.tried()
+		s.opt.Quirks.Prove(imap.CapMultiAppend)
+		s.opt.Quirks.Tried()
 	}
 	// Never pad: a body that falls short costs the connection, and the server
 	// throws the command away.
@@ -157,9 +159,9 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 // copyBody writes a message and returns how much of it.
 func (s *Session) copyBody(m *Append) (int64, error) {
 	if whole, ok := m.Body.(*bytes.Reader); ok && int64(whole.Len()) == m.Size {
-		return whole.WriteTo(s.link.w) // without another copy where it is large
+		return whole.WriteTo(s.link.Writer) // without another copy where it is large
 	}
-	return io.CopyN(s.link.w, m.Body, m.Size)
+	return io.CopyN(s.link.Writer, m.Body, m.Size)
 }
 
 // Wait returns the fate of each message of the batch. An error means the
@@ -168,7 +170,7 @@ func (s *Session) copyBody(m *Append) (int64, error) {
 // then on it gets one APPEND each.
 func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	if c.answered() < len(c.cmds) {
-		err := c.s.do(ctx, verbAppend, func() error {
+		err := c.s.do(ctx, link.VerbAppend, func() error {
 			for _, cmd := range c.cmds {
 				if err := c.s.await(cmd, nil); err != nil {
 					return err
@@ -227,10 +229,10 @@ func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 		}
 		return results, nil
 	}
-	if cmd.res.code != appendUID { // RFC 4315 section 3
+	if cmd.res.Code != appendUID { // RFC 4315 section 3
 		return results, nil
 	}
-	validity, set, _ := strings.Cut(cmd.res.args, " ")
+	validity, set, _ := strings.Cut(cmd.res.Args, " ")
 	v, err := strconv.ParseUint(validity, 10, 32)
 	if err != nil || v == 0 {
 		return results, nil
@@ -238,7 +240,7 @@ func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	uids := parseUIDs(strings.TrimSpace(set), n)
 	if uids == nil && n > 1 {
 		s.distrust(errUIDs, imap.CapMultiAppend)
-		return nil, s.link.lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
+		return nil, s.link.Lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
 	}
 	for i := range uids {
 		results[i].UIDValidity, results[i].UID = uint32(v), uids[i]

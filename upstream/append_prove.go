@@ -28,7 +28,7 @@ func (s *Session) proveLiterals() error {
 // beginProof writes that command unless the matter is settled. Where something
 // else is asked anyway, it costs no round trip.
 func (s *Session) beginProof() (err error) {
-	if s.opt.ReadOnly || s.proof != nil || !s.nonSync(1) || s.opt.Quirks.hasProved(imap.CapLiteralPlus) {
+	if s.opt.ReadOnly || s.proof != nil || !s.nonSync(1) || s.opt.Quirks.HasProved(imap.CapLiteralPlus) {
 		return nil
 	}
 	if s.proof, err = s.begin("STATUS"); err != nil {
@@ -43,10 +43,10 @@ func (s *Session) judgeProof() {
 	switch {
 	case s.proof == nil || !s.proof.done:
 		return
-	case s.proof.res.kind == "BAD":
+	case s.proof.res.Kind == "BAD":
 		s.distrust(s.refusal(s.proof), imap.CapLiteralPlus, imap.CapLiteralMinus)
 	default:
-		s.opt.Quirks.prove(imap.CapLiteralPlus)
+		s.opt.Quirks.Prove(imap.CapLiteralPlus)
 	}
 	s.proof = nil
 }
@@ -65,7 +65,7 @@ func (s *Session) Together() bool { return s.multi() && !s.doubtful() }
 
 // doubtful reports whether the server must be asked before the second message
 // of a command, as it has not been seen yet to take one.
-func (s *Session) doubtful() bool { return !s.opt.Quirks.hasProved(imap.CapMultiAppend) }
+func (s *Session) doubtful() bool { return !s.opt.Quirks.HasProved(imap.CapMultiAppend) }
 
 // tryWait is how long, for each message that it has, a session waits for another one to
 // find out about MULTIAPPEND: about as long as a command for each costs the server.
@@ -82,9 +82,9 @@ func (s *Session) together(ctx context.Context, n int) (each int, done func()) {
 	if !s.doubtful() {
 		return n, done
 	}
-	other := s.opt.Quirks.try()
+	other := s.opt.Quirks.Try()
 	if other == nil {
-		return n, s.opt.Quirks.tried
+		return n, s.opt.Quirks.Tried
 	}
 	t := time.NewTimer(time.Duration(n) * tryWait)
 	defer t.Stop()
@@ -104,9 +104,9 @@ func (s *Session) together(ctx context.Context, n int) (each int, done func()) {
 func (s *Session) judgeMulti(cmd *command, n, announced int) {
 	switch {
 	case n < 2:
-	case cmd.res.kind == "OK":
-		s.opt.Quirks.prove(imap.CapMultiAppend)
-	case cmd.res.kind == "BAD" && announced == 2 && s.doubtful():
+	case cmd.res.Kind == "OK":
+		s.opt.Quirks.Prove(imap.CapMultiAppend)
+	case cmd.res.Kind == "BAD" && announced == 2 && s.doubtful():
 		// The first message was fine, and the second not even looked at.
 		s.distrust(s.refusal(cmd), imap.CapMultiAppend)
 	}

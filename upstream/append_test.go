@@ -10,6 +10,8 @@ import (
 	"testing/iotest"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // withheld is a server that takes whatever comes and hangs.
@@ -37,8 +39,8 @@ S: P3 OK
 S: P4 OK
 S: P5 OK
 `)
-		s.opt.Quirks = &Quirks{}
-		s.opt.Quirks.prove(imap.CapLiteralPlus)
+		s.opt.Quirks = &link.Quirks{}
+		s.opt.Quirks.Prove(imap.CapLiteralPlus)
 		if _, err := s.Examine(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +59,7 @@ S: P5 OK
 }
 
 func TestAppendNeverPads(t *testing.T) {
-	cut := &Error{Server: "old:993", Op: "UID FETCH", Class: Refused, Err: io.ErrUnexpectedEOF}
+	cut := &link.Error{Server: "old:993", Op: "UID FETCH", Class: link.Refused, Err: io.ErrUnexpectedEOF}
 	for name, tt := range map[string]struct {
 		body io.Reader
 		want error
@@ -69,14 +71,14 @@ func TestAppendNeverPads(t *testing.T) {
 			s := withheld(t, "LITERAL+ MULTIAPPEND")
 			batch := []Append{{Size: 5, Body: strings.NewReader("12345")}, {Size: 10, Body: tt.body}, {Size: 5, Body: strings.NewReader("12345")}}
 			_, err := s.SendAppend(context.Background(), "x", batch)
-			if !errors.Is(err, tt.want) || ClassOf(err) != Lost {
-				t.Fatalf("got %v (%v)", err, ClassOf(err))
+			if !errors.Is(err, tt.want) || link.ClassOf(err) != link.Lost {
+				t.Fatalf("got %v (%v)", err, link.ClassOf(err))
 			}
 			// The error of another session must not be taken for this one's.
-			if e, ok := errors.AsType[*Error](err); !ok || e.Server == "old:993" {
+			if e, ok := errors.AsType[*link.Error](err); !ok || e.Server == "old:993" {
 				t.Errorf("got %v", err)
 			}
-			if err := s.Alive(context.Background()); ClassOf(err) != Lost || err == nil {
+			if err := s.Alive(context.Background()); link.ClassOf(err) != link.Lost || err == nil {
 				t.Errorf("the connection lives on: %v", err)
 			}
 		})
@@ -108,7 +110,7 @@ S: P3 OK [APPENDUID 5 6:7] done
 		t.Error("the answer has been read, but is pending")
 	}
 	results, err := call.Wait(ctx)
-	if err != nil || len(results) != 2 || ClassOf(results[0].Err) != Refused || results[1].Err == nil {
+	if err != nil || len(results) != 2 || link.ClassOf(results[0].Err) != link.Refused || results[1].Err == nil {
 		t.Fatalf("%+v %v", results, err)
 	}
 	call, err = s.SendAppend(ctx, "INBOX", []Append{
@@ -150,7 +152,7 @@ S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
 	if results, err := calls[0].Wait(ctx); err != nil || results[0].Err != nil {
 		t.Fatalf("%+v %v", results, err)
 	}
-	if _, err := s.link.r.Peek(len("* 1 EXISTS\r\nP3 OK\r\n")); err != nil {
+	if _, err := s.link.Reader.Peek(len("* 1 EXISTS\r\nP3 OK\r\n")); err != nil {
 		t.Fatal(err)
 	}
 	if calls[1].Pending() {
@@ -162,11 +164,11 @@ S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
 }
 
 // tries tells whether a session tries MULTIAPPEND.
-func tries(q *Quirks) bool {
-	if q.try() != nil {
+func tries(q *link.Quirks) bool {
+	if q.Try() != nil {
 		return true
 	}
-	q.tried()
+	q.Tried()
 	return false
 }
 
@@ -174,8 +176,8 @@ func tries(q *Quirks) bool {
 // out. The others wait no longer for that than a command for each message costs.
 func TestOneSessionTriesMultiappend(t *testing.T) {
 	ctx := context.Background()
-	q := &Quirks{}
-	q.prove(imap.CapLiteralPlus)
+	q := &link.Quirks{}
+	q.Prove(imap.CapLiteralPlus)
 	trying := false // as the second message was sent
 	batch := func() []Append {
 		return []Append{{Size: 3, Body: strings.NewReader("abc")}, {Size: 3, Body: readFunc(func(p []byte) (int, error) {
@@ -194,7 +196,7 @@ func TestOneSessionTriesMultiappend(t *testing.T) {
 			t.Fatalf("%+v %v", results, err)
 		}
 	}
-	if q.try() != nil {
+	if q.Try() != nil {
 		t.Fatal("another session tries")
 	}
 	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS
@@ -205,7 +207,7 @@ C: def
 S: P2 OK [APPENDUID 5 1] done
 S: P3 OK [APPENDUID 5 2] done
 `))
-	q.tried()
+	q.Tried()
 	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS
 C: P2 APPEND "x" {3+}
 C: abc {3}
@@ -213,10 +215,10 @@ S: + go on
 C: def
 S: P2 OK [APPENDUID 5 1:2] done
 `))
-	if !q.hasProved(imap.CapMultiAppend) || trying || tries(q) {
+	if !q.HasProved(imap.CapMultiAppend) || trying || tries(q) {
 		t.Error("the matter is not settled")
 	}
-	if q.try() != nil {
+	if q.Try() != nil {
 		t.Fatal("another session tries")
 	}
 	send(scripted(t, `@ LITERAL+ MULTIAPPEND UIDPLUS

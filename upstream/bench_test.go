@@ -23,7 +23,7 @@ func BenchmarkListMessages(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s := feed(in.Bytes())
-		s.link.w.Reset(io.Discard)
+		s.link.Writer.Reset(io.Discard)
 		n := 0
 		if err := s.ListMessages(context.Background(), uids(1, 0), 0, func(Message) error { n++; return nil }); err != nil || n != 1000 {
 			b.Fatal(n, err)

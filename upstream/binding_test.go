@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 // seen is what was told of a message.
@@ -387,7 +388,7 @@ S| "* 1 FETCH (UID 4 BODY[] {%d}\r\n%s %s)\r\nP2 OK\r\n"
 				whole = err == nil
 				return nil
 			})
-			if whole || ClassOf(err) != Lost || err == nil {
+			if whole || link.ClassOf(err) != link.Lost || err == nil {
 				t.Errorf("whole: %v, error %v", whole, err)
 			}
 		})

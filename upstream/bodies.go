@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -251,14 +252,14 @@ func (s *Session) literalEnds() bool {
 	if c == ')' || c == ' ' && s.itemFollows() {
 		return true
 	}
-	s.broken = errLiteral
+	s.broken = link.ErrLiteral
 	return false
 }
 
 // itemFollows tells whether a space leads to the name of an item, rather than
 // into the next response.
 func (s *Session) itemFollows() bool {
-	ahead, _ := s.link.r.Peek(len(" UID 1)")) // the shortest there is
+	ahead, _ := s.link.Reader.Peek(len(" UID 1)")) // the shortest there is
 	word, _, _ := bytes.Cut(bytes.TrimLeft(ahead, " "), []byte(" "))
 	switch upper(word) {
 	case "", "FETCH", "OK", "NO", "BAD", "EXISTS", "RECENT":
@@ -294,7 +295,7 @@ func (s *Session) stillOf(uid imap.UID) bool {
 	if s.dec.Peek() == ')' {
 		return true
 	}
-	ahead, _ := s.link.r.Peek(s.link.r.Buffered())
+	ahead, _ := s.link.Reader.Peek(s.link.Reader.Buffered())
 	line, _, _ := bytes.Cut(ahead, []byte("\n"))
 	for word := range bytes.FieldsSeq(bytes.TrimRight(line, ")\r")) {
 		if upper(word) == "UID" {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
+
+	"postferry/upstream/link"
 )
 
 // Bounds on what a server may make us hold or do with its answers, beside those of
@@ -46,7 +48,7 @@ const (
 // tooMuch gives the connection up.
 func (s *Session) tooMuch(of string, whole bool) {
 	if s.broken == nil {
-		s.broken = &excess{of, whole}
+		s.broken = &link.Excess{Of: of, Whole: whole}
 	}
 }
 

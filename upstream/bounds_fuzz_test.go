@@ -96,7 +96,7 @@ func costOf(t *testing.T, answer []byte, ask question) (octets uint64, work time
 	in := append(slices.Clip(answer), "\r\nP1 OK\r\nP2 OK\r\nP3 OK\r\nP4 OK\r\nP5 OK\r\n"...)
 	s := feed(in)
 	s.most = grownTo // a large folder is open
-	s.link.w.Reset(io.Discard)
+	s.link.Writer.Reset(io.Discard)
 	s.caps.set("QUOTA NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE STATUS=SIZE SPECIAL-USE")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -35,7 +35,7 @@ func (c *capabilities) set(text string) {
 // server, unless the server is known not to keep it.
 func (s *Session) Has(c imap.Cap) bool {
 	name := strings.ToUpper(string(c))
-	return s.caps.known[name] && !s.opt.Quirks.distrusts(name)
+	return s.caps.known[name] && !s.opt.Quirks.Distrusts(name)
 }
 
 // Capabilities returns the server's last announced capabilities, verbatim and in order.
@@ -117,7 +117,7 @@ func (s *Session) distrust(why error, caps ...imap.Cap) {
 	for _, c := range caps {
 		if s.Has(c) {
 			s.opt.Log.Warn().Err(why).Str("capability", string(c)).Msg("the server does not keep what it announces; it is used without")
-			s.opt.Quirks.distrust(c)
+			s.opt.Quirks.Distrust(c)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -14,12 +15,12 @@ import (
 // CREATE-SPECIAL-USE (RFC 6154). A special use the server won't give is left
 // out. ALREADYEXISTS is no error.
 func (s *Session) Create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	if err := s.checkName(verbCreate, name); err != nil {
+	if err := s.checkName(link.VerbCreate, name); err != nil {
 		return err
 	}
 	if use != "" && s.Has(imap.CapCreateSpecialUse) {
 		err := s.create(ctx, name, use)
-		if ClassOf(err) != Refused {
+		if link.ClassOf(err) != link.Refused {
 			return err
 		}
 	}
@@ -27,7 +28,7 @@ func (s *Session) Create(ctx context.Context, name string, use imap.MailboxAttr)
 }
 
 func (s *Session) create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	return unlessExists(s.run(ctx, verbCreate, writeCreate(name, use), nil))
+	return unlessExists(s.run(ctx, link.VerbCreate, writeCreate(name, use), nil))
 }
 
 func writeCreate(name string, use imap.MailboxAttr) func(e *wire.Encoder) {
@@ -41,7 +42,7 @@ func writeCreate(name string, use imap.MailboxAttr) func(e *wire.Encoder) {
 
 // unlessExists is what is wrong with the answer to a CREATE.
 func unlessExists(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused && saysExists(e) {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused && saysExists(e) {
 		return nil
 	}
 	return err
@@ -64,7 +65,7 @@ func (s *Session) CreateAll(ctx context.Context, folders []NewFolder) (made []bo
 	made = make([]bool, len(folders))
 	var ask []int
 	for i := range folders {
-		if s.checkName(verbCreate, folders[i].Name) == nil {
+		if s.checkName(link.VerbCreate, folders[i].Name) == nil {
 			ask = append(ask, i)
 		}
 	}
@@ -73,9 +74,9 @@ func (s *Session) CreateAll(ctx context.Context, folders []NewFolder) (made []bo
 		if !s.Has(imap.CapCreateSpecialUse) {
 			f.Use = ""
 		}
-		return s.compose(verbCreate, writeCreate(f.Name, f.Use))
+		return s.compose(link.VerbCreate, writeCreate(f.Name, f.Use))
 	}
-	err = s.do(ctx, verbCreate, func() error {
+	err = s.do(ctx, link.VerbCreate, func() error {
 		return s.pipeline(len(ask), createWindow, send, nil, func(i int, cmd *command) {
 			made[ask[i]] = unlessExists(s.refusal(cmd)) == nil
 		})
@@ -84,7 +85,7 @@ func (s *Session) CreateAll(ctx context.Context, folders []NewFolder) (made []bo
 }
 
 // saysExists recognises the refusal of servers without response codes, too.
-func saysExists(e *Error) bool {
+func saysExists(e *link.Error) bool {
 	return e.Code == imap.ResponseCodeAlreadyExists || e.Code == "" && strings.Contains(strings.ToLower(e.Text), "exists")
 }
 

@@ -8,14 +8,15 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // Dial connects, reads the greeting, starts TLS and learns the capabilities.
 // ctx bounds all of it. An error is of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no IMAP.
-func Dial(ctx context.Context, server config.Server, opt Options) (*Session, error) {
+func Dial(ctx context.Context, server config.Server, opt link.Options) (*Session, error) {
 	var s *Session
-	err := open(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+	err := link.Open(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
 		s = newSession(nc, server, opt)
 		return imapEntrance{s}
 	})
@@ -28,8 +29,8 @@ func Dial(ctx context.Context, server config.Server, opt Options) (*Session, err
 // Probe connects as Dial does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
 // the caller judges it. With an error comes what was learnt before.
-func Probe(ctx context.Context, server config.Server, opt Options) (Answer, error) {
-	return probe(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+func Probe(ctx context.Context, server config.Server, opt link.Options) (link.Answer, error) {
+	return link.Probe(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
 		return imapEntrance{newSession(nc, server, opt)}
 	})
 }
@@ -38,7 +39,7 @@ func Probe(ctx context.Context, server config.Server, opt Options) (Answer, erro
 type imapEntrance struct{ s *Session }
 
 // Link implements Entrance.
-func (e imapEntrance) Link() *link { return &e.s.link }
+func (e imapEntrance) Link() *link.Link { return &e.s.link }
 
 // Secure implements Entrance.
 func (e imapEntrance) Secure(server config.Server) error { return e.s.secure(server) }
@@ -63,27 +64,27 @@ func (s *Session) greeting() error {
 	d := s.dec
 	if c := d.Peek(); c != '*' && d.Err() == nil {
 		d.Fail("an IMAP greeting")
-		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errors.Join(ErrNotIMAP, d.Err())}
+		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: errors.Join(link.ErrNotIMAP, d.Err())}
 	}
 	d.Word()
 	d.Space()
 	kind := upper(d.Word())
-	st := parseStatus(kind, d.Text())
+	st := link.ParseResponse(kind, d.Text())
 	if err := d.Err(); err != nil {
 		return err
 	}
 	s.note(&st)
 	s.notice(&st)
-	s.link.welcome = s.link.clean(st.text)
-	s.link.met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
+	s.link.Welcome = s.link.Clean(st.Text)
+	s.link.Met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
 	switch kind {
 	case "OK":
 	case "PREAUTH":
 		s.preauth = true
 	case "BYE":
-		return s.link.statusError(opConnect, &st)
+		return s.link.StatusError(link.OpConnect, &st)
 	default:
-		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNotIMAP, Text: s.link.clean(kind + " " + st.text)}
+		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNotIMAP, Text: s.link.Clean(kind + " " + st.Text)}
 	}
 	return nil
 }
@@ -92,24 +93,24 @@ func (s *Session) greeting() error {
 func (s *Session) startTLS(server config.Server) error {
 	if s.preauth {
 		// There is no STARTTLS once logged in (RFC 9051 section 11.1).
-		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errPreauth}
+		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrPreauth}
 	}
 	if err := s.learn(); err != nil {
 		return err
 	}
 	if !s.Has(imap.CapStartTLS) {
-		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: ErrNoTLS}
+		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNoTLS}
 	}
 	if err := s.exchange("STARTTLS", nil, nil); err != nil {
-		if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused {
-			e.Class = Fix
+		if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
+			e.Class = link.Fix
 		}
 		return err
 	}
 	// What came with the answer was not protected: somebody in between may
 	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
-	if s.link.r.Buffered() > 0 {
-		return &Error{Server: s.link.addr, Role: s.opt.Role, Op: opConnect, Class: Fix, Err: errInjected}
+	if s.link.Reader.Buffered() > 0 {
+		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrInjected}
 	}
 	if err := s.secure(server); err != nil {
 		return err
@@ -119,7 +120,7 @@ func (s *Session) startTLS(server config.Server) error {
 }
 
 func (s *Session) secure(server config.Server) error {
-	if err := s.link.handshake(server); err != nil {
+	if err := s.link.Handshake(server); err != nil {
 		return err
 	}
 	s.encode()

@@ -15,6 +15,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 func TestGreetings(t *testing.T) {
@@ -42,7 +43,7 @@ func TestDialNobody(t *testing.T) {
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
 	_, err = Dial(context.Background(), config.Server{Security: config.Insecure, Host: "127.0.0.1", Port: port}, testOptions(t))
-	if e, ok := errors.AsType[*Error](err); !ok || e.Class != Later || e.Op != "connect" || !strings.Contains(e.Summary(), "can't be reached") {
+	if e, ok := errors.AsType[*link.Error](err); !ok || e.Class != link.Later || e.Op != "connect" || !strings.Contains(e.Summary(), "can't be reached") {
 		t.Fatal(err)
 	}
 }
@@ -91,20 +92,20 @@ func TestStartTLSInjection(t *testing.T) {
 	server := tlsServer(t, "* CAPABILITY IMAP4rev1 X-EVIL\r\n", cert)
 	server.Fingerprint = lab.Fingerprint(cert)
 	_, err := Dial(context.Background(), server, testOptions(t))
-	if !errors.Is(err, errInjected) || ClassOf(err) != Fix {
+	if !errors.Is(err, link.ErrInjected) || link.ClassOf(err) != link.Fix {
 		t.Fatal(err)
 	}
 }
 
 func TestStartTLSRequired(t *testing.T) {
 	for script, want := range map[string]error{
-		"S: * OK [CAPABILITY IMAP4rev1] hello":                                        ErrNoTLS,
-		"S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] in":                             errPreauth,
-		"S: * OK [CAPABILITY STARTTLS] hello\nC: P1 STARTTLS\nS: P1 NO not available": errKind("NO"),
+		"S: * OK [CAPABILITY IMAP4rev1] hello":                                        link.ErrNoTLS,
+		"S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] in":                             link.ErrPreauth,
+		"S: * OK [CAPABILITY STARTTLS] hello\nC: P1 STARTTLS\nS: P1 NO not available": link.Kind("NO"),
 	} {
 		server := serve(t, parseScript(t, script))
 		server.Security = config.StartTLS
-		if _, err := Dial(context.Background(), server, testOptions(t)); !errors.Is(err, want) || ClassOf(err) != Fix {
+		if _, err := Dial(context.Background(), server, testOptions(t)); !errors.Is(err, want) || link.ClassOf(err) != link.Fix {
 			t.Errorf("%s: %v", script, err)
 		}
 	}
@@ -113,7 +114,7 @@ func TestStartTLSRequired(t *testing.T) {
 func TestCertificateFileIsMissing(t *testing.T) {
 	server := serve(t, parseScript(t, ""))
 	server.Security, server.CA = config.ImplicitTLS, "testdata/none.pem"
-	if _, err := Dial(context.Background(), server, testOptions(t)); ClassOf(err) != Fix {
+	if _, err := Dial(context.Background(), server, testOptions(t)); link.ClassOf(err) != link.Fix {
 		t.Error(err)
 	}
 }
@@ -146,7 +147,7 @@ func TestStall(t *testing.T) {
 	opt := testOptions(t)
 	opt.Stall = 500 * time.Millisecond
 	_, err := Dial(context.Background(), hangingServer(t, ""), opt)
-	if ClassOf(err) != Later || err == nil || !strings.Contains(err.Error(), "no byte for 500ms") {
+	if link.ClassOf(err) != link.Later || err == nil || !strings.Contains(err.Error(), "no byte for 500ms") {
 		t.Errorf("greeting: %v", err)
 	}
 	s, err := Dial(context.Background(), hangingServer(t, hello+"* "), opt)
@@ -155,7 +156,7 @@ func TestStall(t *testing.T) {
 	}
 	defer s.Close()
 	first := s.Alive(context.Background())
-	if ClassOf(first) != Lost || first == nil {
+	if link.ClassOf(first) != link.Lost || first == nil {
 		t.Errorf("NOOP: %v", first)
 	}
 	if again := s.Alive(context.Background()); again != first {
@@ -187,7 +188,7 @@ func TestStallWhileWriting(t *testing.T) {
 	for i := range batch {
 		batch[i] = Append{Size: int64(len(body)), Body: strings.NewReader(string(body))}
 	}
-	if _, err := s.SendAppend(context.Background(), "x", batch); ClassOf(err) != Lost || err == nil {
+	if _, err := s.SendAppend(context.Background(), "x", batch); link.ClassOf(err) != link.Lost || err == nil {
 		t.Fatal(err)
 	}
 }
@@ -200,15 +201,15 @@ func TestContextEndsAWait(t *testing.T) {
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
-	if err := s.Alive(ctx); !errors.Is(err, context.DeadlineExceeded) || ClassOf(err) != Lost {
+	if err := s.Alive(ctx); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
 		t.Errorf("got %v", err)
 	}
-	if err := s.Alive(context.Background()); ClassOf(err) != Lost || err == nil {
+	if err := s.Alive(context.Background()); link.ClassOf(err) != link.Lost || err == nil {
 		t.Errorf("afterwards: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
-	if _, err := Dial(ctx, hangingServer(t, ""), testOptions(t)); !errors.Is(err, context.DeadlineExceeded) || ClassOf(err) != Later {
+	if _, err := Dial(ctx, hangingServer(t, ""), testOptions(t)); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Later {
 		t.Errorf("dial: %v", err)
 	}
 }
@@ -232,7 +233,7 @@ func TestCloseUnblocks(t *testing.T) {
 	}
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
-	if err := s.Alive(context.Background()); ClassOf(err) != Lost || err == nil {
+	if err := s.Alive(context.Background()); link.ClassOf(err) != link.Lost || err == nil {
 		t.Error(err)
 	}
 	if err := <-closed; err != nil {

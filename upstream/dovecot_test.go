@@ -16,17 +16,18 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
-func testOptions(t testing.TB) Options {
-	return Options{Stall: 5 * time.Second, Quirks: proven(), Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)}
+func testOptions(t testing.TB) link.Options {
+	return link.Options{Stall: 5 * time.Second, Quirks: proven(), Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)}
 }
 
 // proven are the quirks of a server that was seen to keep its word.
-func proven() *Quirks {
-	q := &Quirks{}
-	q.prove(imap.CapLiteralPlus)
-	q.prove(imap.CapMultiAppend)
+func proven() *link.Quirks {
+	q := &link.Quirks{}
+	q.Prove(imap.CapLiteralPlus)
+	q.Prove(imap.CapMultiAppend)
 	return q
 }
 
@@ -62,20 +63,20 @@ func TestDovecotSecurity(t *testing.T) {
 	unknown.CA = ""
 	for name, tt := range map[string]struct {
 		server config.Server
-		class  Class
+		class  link.Class
 		ok     bool
 	}{
 		"plain":      {d.Insecure(), 0, true},
 		"starttls":   {d.StartTLS(), 0, true},
 		"imaps":      {d.ImplicitTLS(), 0, true},
 		"pinned":     {d.Pinned(), 0, true},
-		"wrong pin":  {wrong, Fix, false},
-		"unknown CA": {unknown, Fix, false},
+		"wrong pin":  {wrong, link.Fix, false},
+		"unknown CA": {unknown, link.Fix, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := Dial(t.Context(), tt.server, testOptions(t))
 			if !tt.ok {
-				if ClassOf(err) != tt.class || err == nil {
+				if link.ClassOf(err) != tt.class || err == nil {
 					t.Fatalf("got %v", err)
 				}
 				t.Log(err)
@@ -120,7 +121,7 @@ func TestDovecotLoginWithLiterals(t *testing.T) {
 	}
 	defer s.Close()
 	err = s.Login(t.Context(), store.Credentials{Login: "ann", Password: "wrong"})
-	if ClassOf(err) != Fix {
+	if link.ClassOf(err) != link.Fix {
 		t.Fatal(err)
 	}
 	if err := s.Login(t.Context(), ann); err != nil {
@@ -324,7 +325,7 @@ func TestDovecotFlagsSearchIdle(t *testing.T) {
 	if err != nil || found.String() != "3:5" {
 		t.Fatalf("%v %v", found, err)
 	}
-	if _, err := s.Search(ctx, "NONSENSE"); ClassOf(err) != Refused {
+	if _, err := s.Search(ctx, "NONSENSE"); link.ClassOf(err) != link.Refused {
 		t.Fatal(err)
 	}
 
@@ -368,7 +369,7 @@ func TestDovecotReadOnly(t *testing.T) {
 		selectErr, appendErr, s.Create(ctx, "x", ""), s.Subscribe(ctx, []string{"x"}),
 		s.StoreFlags(ctx, []FlagChange{{UID: 1, Add: []imap.Flag{imap.FlagSeen}}}),
 	} {
-		if !errors.Is(err, errReadOnly) || ClassOf(err) != Refused {
+		if !errors.Is(err, link.ErrReadOnly) || link.ClassOf(err) != link.Refused {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -42,7 +42,7 @@ func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r i
 		return nil
 	}})
 	err = c.s.do(ctx, "FETCH", func() error { return c.s.await(c.cmd, e.take) })
-	return lines, !lost && c.cmd.res.kind == "OK" && e.told.whole(), cmp.Or(err, e.err)
+	return lines, !lost && c.cmd.res.Kind == "OK" && e.told.whole(), cmp.Or(err, e.err)
 }
 
 // earlyAnswer is the answer to an EarlyCall.

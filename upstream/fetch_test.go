@@ -17,6 +17,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -127,9 +128,9 @@ func feed(in []byte) *Session {
 	ours, theirs := net.Pipe()
 	theirs.Close()
 	ours.Close()
-	s := newSession(ours, config.Server{Host: "x"}, Options{Log: zerolog.Nop()})
-	s.link.r.Reset(bytes.NewReader(in))
-	s.dec = wire.NewDecoder(s.link.r)
+	s := newSession(ours, config.Server{Host: "x"}, link.Options{Log: zerolog.Nop()})
+	s.link.Reader.Reset(bytes.NewReader(in))
+	s.dec = wire.NewDecoder(s.link.Reader)
 	return s
 }
 
@@ -141,7 +142,7 @@ func FuzzFetch(f *testing.F) {
 		ctx := context.Background()
 		run := func(act func(s *Session)) {
 			s := feed(in)
-			s.link.w.Reset(io.Discard)
+			s.link.Writer.Reset(io.Discard)
 			act(s)
 		}
 		run(func(s *Session) {
@@ -207,7 +208,7 @@ func FuzzResponses(f *testing.F) {
 				},
 			} {
 				s := feed(in)
-				s.link.w.Reset(io.Discard)
+				s.link.Writer.Reset(io.Discard)
 				s.caps.set(caps)
 				act(s)
 			}

@@ -20,6 +20,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // flood is a server that answers one command with more than anybody wants to know.
@@ -32,7 +33,7 @@ type flood struct {
 	again bool // over and over; otherwise once, and then the command is OK
 	ask   func(ctx context.Context, s *Session) error
 	want  store.ProblemKind // "" for no error
-	class Class
+	class link.Class
 }
 
 // floodMost is what the server sends at most. A client that takes it all has no bound. Octets.
@@ -76,63 +77,63 @@ var (
 const extended = "NAMESPACE LIST-EXTENDED LIST-STATUS QUOTA"
 
 var floods = []flood{
-	{"folders", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" f%d\r\n", n) }, true, folders, store.Excessive, Fix},
-	{"folders, by LSUB", "", "LSUB", func(n int) string { return fmt.Sprintf("* LSUB () \"/\" f%d\r\n", n) }, true, folders, store.Excessive, Fix},
-	{"one folder again and again", extended, "LIST", func(int) string { return "* LIST () \"/\" f\r\n" }, true, folders, store.Excessive, Fix},
-	{"long names", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" \"%s%d\"\r\n", longWord, n) }, true, folders, store.Excessive, Fix},
-	{"names of a kilobyte", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" \"%s%d\"\r\n", longWord[:1000], n) }, true, folders, store.Excessive, Fix},
-	{"attributes in a line", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST (%s) \"/\" f%d\r\n", manyWords, n) }, true, folders, store.Excessive, Lost},
+	{"folders", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" f%d\r\n", n) }, true, folders, store.Excessive, link.Fix},
+	{"folders, by LSUB", "", "LSUB", func(n int) string { return fmt.Sprintf("* LSUB () \"/\" f%d\r\n", n) }, true, folders, store.Excessive, link.Fix},
+	{"one folder again and again", extended, "LIST", func(int) string { return "* LIST () \"/\" f\r\n" }, true, folders, store.Excessive, link.Fix},
+	{"long names", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" \"%s%d\"\r\n", longWord, n) }, true, folders, store.Excessive, link.Fix},
+	{"names of a kilobyte", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST () \"/\" \"%s%d\"\r\n", longWord[:1000], n) }, true, folders, store.Excessive, link.Fix},
+	{"attributes in a line", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST (%s) \"/\" f%d\r\n", manyWords, n) }, true, folders, store.Excessive, link.Lost},
 	{"an attribute without end", extended, "LIST", func(n int) string { return fmt.Sprintf("* LIST (\\%s) \"/\" f%d\r\n", longWord, n) }, false, folders, "", 0},
-	{"status of folders", extended, "LIST", func(n int) string { return fmt.Sprintf("* STATUS f%d (MESSAGES 1)\r\n", n) }, true, folders, store.Excessive, Fix},
+	{"status of folders", extended, "LIST", func(n int) string { return fmt.Sprintf("* STATUS f%d (MESSAGES 1)\r\n", n) }, true, folders, store.Excessive, link.Fix},
 	{"status items", extended, "LIST", func(int) string {
 		return "* STATUS f (" + strings.Repeat("X ("+longWord[:100]+" b) ", 10_000) + ")\r\n"
-	}, true, folders, store.Excessive, Lost},
-	{"namespaces in a line", extended, "NAMESPACE", func(int) string { return "* NAMESPACE (" + strings.Repeat(`("a." ".")`, 200_000) + ") NIL NIL\r\n" }, true, folders, store.Excessive, Fix},
-	{"namespaces", extended, "NAMESPACE", func(int) string { return "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n" }, true, folders, store.Excessive, Lost},
-	{"namespace with a long prefix", extended, "NAMESPACE", func(int) string { return fmt.Sprintf("* NAMESPACE ((\"%s\" \"/\")) NIL NIL\r\n", longWord) }, true, folders, store.Excessive, Fix},
+	}, true, folders, store.Excessive, link.Lost},
+	{"namespaces in a line", extended, "NAMESPACE", func(int) string { return "* NAMESPACE (" + strings.Repeat(`("a." ".")`, 200_000) + ") NIL NIL\r\n" }, true, folders, store.Excessive, link.Fix},
+	{"namespaces", extended, "NAMESPACE", func(int) string { return "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n" }, true, folders, store.Excessive, link.Lost},
+	{"namespace with a long prefix", extended, "NAMESPACE", func(int) string { return fmt.Sprintf("* NAMESPACE ((\"%s\" \"/\")) NIL NIL\r\n", longWord) }, true, folders, store.Excessive, link.Fix},
 	{"namespace extensions", extended, "NAMESPACE", func(int) string { return "* NAMESPACE ((\"\" \"/\" " + manyWords + ")) NIL NIL\r\n" }, false, folders, "", 0},
 	{"status of a folder not asked for", "", "STATUS", func(n int) string { return fmt.Sprintf("* STATUS f%d (MESSAGES 1)\r\n", n) }, true,
-		func(ctx context.Context, s *Session) error { _, err := s.Status(ctx, []string{"x"}); return err }, store.Excessive, Lost},
+		func(ctx context.Context, s *Session) error { _, err := s.Status(ctx, []string{"x"}); return err }, store.Excessive, link.Lost},
 	{"quotas", extended, "GETQUOTAROOT", func(int) string {
 		return "* QUOTA \"" + longWord + "\" (" + strings.Repeat("S 1 2 ", 100_000) + ")\r\n"
 	}, false,
 		func(ctx context.Context, s *Session) error { _, err := s.Quotas(ctx, "x"); return err }, "", 0},
 	{"one message again and again", "", "UID FETCH", func(int) string {
 		return "* 1 FETCH (UID 1 FLAGS () INTERNALDATE \"01-Jan-2020 00:00:00 +0000\" RFC822.SIZE 1)\r\n"
-	}, true, list, store.Excessive, Lost},
-	{"more messages than there are", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* %d FETCH (UID %d FLAGS () RFC822.SIZE 1)\r\n", n+1, n+1) }, true, headers, store.Excessive, Lost},
-	{"more messages than a folder has", "", "EXAMINE", func(int) string { return "* 4294967295 EXISTS\r\n" }, false, list, store.Excessive, Lost},
+	}, true, list, store.Excessive, link.Lost},
+	{"more messages than there are", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* %d FETCH (UID %d FLAGS () RFC822.SIZE 1)\r\n", n+1, n+1) }, true, headers, store.Excessive, link.Lost},
+	{"more messages than a folder has", "", "EXAMINE", func(int) string { return "* 4294967295 EXISTS\r\n" }, false, list, store.Excessive, link.Lost},
 	{"headers in part", "", "UID FETCH", func(n int) string {
 		return fmt.Sprintf("* %d FETCH (UID %d BODY[HEADER] {%d}\r\n%s)\r\n", n, n+1, 200_000, longWord[:200_000])
-	}, true, headers, store.Excessive, Lost},
+	}, true, headers, store.Excessive, link.Lost},
 	{"flags in a line", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* 1 FETCH (UID %d FLAGS (%s))\r\n", n%9+1, manyWords) }, false, list, "", 0},
 	{"keywords", "", "UID FETCH", func(n int) string {
 		return fmt.Sprintf("* 1 FETCH (UID %d FLAGS (%s))\r\n", n%9+1, numberedWords(n, 1000))
-	}, true, list, store.Excessive, Lost},
-	{"keywords without end", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* 1 FETCH (UID %d FLAGS (%s%d))\r\n", n%9+1, longWord, n) }, true, list, store.Excessive, Lost},
-	{"bodies", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* 1 FETCH (UID %d BODY[] {1}\r\nx)\r\n", 4_000_000-2*n) }, true, someBodies, store.Excessive, Lost},
-	{"bodies of which nobody knows whose they are", "", "UID FETCH", func(int) string { return "* 1 FETCH (BODY[] {1}\r\nx)\r\n" }, true, someBodies, store.Excessive, Lost},
+	}, true, list, store.Excessive, link.Lost},
+	{"keywords without end", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* 1 FETCH (UID %d FLAGS (%s%d))\r\n", n%9+1, longWord, n) }, true, list, store.Excessive, link.Lost},
+	{"bodies", "", "UID FETCH", func(n int) string { return fmt.Sprintf("* 1 FETCH (UID %d BODY[] {1}\r\nx)\r\n", 4_000_000-2*n) }, true, someBodies, store.Excessive, link.Lost},
+	{"bodies of which nobody knows whose they are", "", "UID FETCH", func(int) string { return "* 1 FETCH (BODY[] {1}\r\nx)\r\n" }, true, someBodies, store.Excessive, link.Lost},
 	{"items", "", "UID FETCH", func(n int) string {
 		return fmt.Sprintf("* 1 FETCH (UID 1 %s)\r\n", strings.Repeat("X[a b] NIL ", 100_000))
 	}, false, list, "", 0},
 	{"flags of a folder", "", "EXAMINE", func(int) string { return "* FLAGS (" + manyWords + ")\r\n" }, false, list, "", 0},
 	{"permanent flags", "", "EXAMINE", func(int) string { return "* OK [PERMANENTFLAGS (" + manyWords + ")] x\r\n" }, false, list, "", 0},
-	{"hits of a search", "", "UID SEARCH", func(int) string { return "* SEARCH " + downwards + "\r\n" }, true, search, store.Excessive, Lost},
-	{"a hit beyond all", "", "UID SEARCH", func(int) string { return "* ESEARCH UID ALL 1:4294967295\r\n" }, true, search, store.Excessive, Lost},
-	{"words for people", "", "NOOP", func(int) string { return "* OK still here\r\n" }, true, noop, store.Excessive, Lost},
+	{"hits of a search", "", "UID SEARCH", func(int) string { return "* SEARCH " + downwards + "\r\n" }, true, search, store.Excessive, link.Lost},
+	{"a hit beyond all", "", "UID SEARCH", func(int) string { return "* ESEARCH UID ALL 1:4294967295\r\n" }, true, search, store.Excessive, link.Lost},
+	{"words for people", "", "NOOP", func(int) string { return "* OK still here\r\n" }, true, noop, store.Excessive, link.Lost},
 	{"long words for people", "", "NOOP", func(int) string { return "* NO [" + longWord + "] " + longWord + "\r\n" }, false, noop, "", 0},
-	{"alerts", "", "NOOP", func(int) string { return "* OK [ALERT] look\r\n" }, true, noop, store.Excessive, Lost},
+	{"alerts", "", "NOOP", func(int) string { return "* OK [ALERT] look\r\n" }, true, noop, store.Excessive, link.Lost},
 	{"capabilities in a line", "", "NOOP", func(int) string { return "* CAPABILITY " + manyWords + "\r\n" }, false, noop, "", 0},
-	{"capabilities", "", "NOOP", func(n int) string { return fmt.Sprintf("* CAPABILITY IMAP4rev1 X%d\r\n", n) }, true, noop, store.Excessive, Lost},
-	{"ID and ENABLED", "", "NOOP", func(int) string { return "* ID (\"a\" \"b\")\r\n* ENABLED X\r\n" }, true, noop, store.Excessive, Lost},
-	{"go-aheads", "", "NOOP", func(int) string { return "+ go on\r\n" }, true, noop, store.Excessive, Lost},
-	{"empty lines", "", "NOOP", func(int) string { return "\r\n" }, true, noop, store.Excessive, Lost},
-	{"answers to what was not asked", "", "NOOP", func(n int) string { return fmt.Sprintf("X%d OK\r\n", n) }, true, noop, store.Excessive, Lost},
-	{"what makes no sense", "", "NOOP", func(int) string { return "* LIST \"\r\n" }, true, noop, store.Excessive, Lost},
-	{"a line without end", "", "NOOP", func(int) string { return "* XYZZY " + longWord }, true, noop, store.Lost, Lost},
+	{"capabilities", "", "NOOP", func(n int) string { return fmt.Sprintf("* CAPABILITY IMAP4rev1 X%d\r\n", n) }, true, noop, store.Excessive, link.Lost},
+	{"ID and ENABLED", "", "NOOP", func(int) string { return "* ID (\"a\" \"b\")\r\n* ENABLED X\r\n" }, true, noop, store.Excessive, link.Lost},
+	{"go-aheads", "", "NOOP", func(int) string { return "+ go on\r\n" }, true, noop, store.Excessive, link.Lost},
+	{"empty lines", "", "NOOP", func(int) string { return "\r\n" }, true, noop, store.Excessive, link.Lost},
+	{"answers to what was not asked", "", "NOOP", func(n int) string { return fmt.Sprintf("X%d OK\r\n", n) }, true, noop, store.Excessive, link.Lost},
+	{"what makes no sense", "", "NOOP", func(int) string { return "* LIST \"\r\n" }, true, noop, store.Excessive, link.Lost},
+	{"a line without end", "", "NOOP", func(int) string { return "* XYZZY " + longWord }, true, noop, store.Lost, link.Lost},
 	{"nested lists", "", "UID FETCH", func(int) string {
 		return "* 1 FETCH (X " + strings.Repeat("(", 1000) + strings.Repeat(")", 1000) + ")\r\n"
-	}, true, list, store.Excessive, Lost},
+	}, true, list, store.Excessive, link.Lost},
 }
 
 // downwards are numbers that take their place at the beginning of a set.
@@ -254,7 +255,7 @@ func TestFloods(t *testing.T) {
 			addr := ln.Addr().(*net.TCPAddr)
 			log := &countedLog{}
 			s, err := Dial(t.Context(), config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port},
-				Options{Stall: time.Minute, Quirks: proven(), Log: zerolog.New(log)})
+				link.Options{Stall: time.Minute, Quirks: proven(), Log: zerolog.New(log)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -277,7 +278,7 @@ func TestFloods(t *testing.T) {
 
 func (f *flood) check(t *testing.T, err error) {
 	t.Helper()
-	e, _ := errors.AsType[*Error](err)
+	e, _ := errors.AsType[*link.Error](err)
 	switch {
 	case err == nil && f.want == "":
 	case err == nil, e == nil, f.want == "", e.Kind() != f.want, f.class != 0 && e.Class != f.class:
@@ -316,7 +317,7 @@ func TestPOP3Floods(t *testing.T) {
 			took, held := cpuTime()-began, most()
 			octets := <-sent
 			t.Logf("%d octets in %v, %d MB held: %v", octets, took.Round(time.Millisecond), held>>20, err)
-			e, _ := errors.AsType[*Error](err)
+			e, _ := errors.AsType[*link.Error](err)
 			if e == nil || e.Kind() != store.Excessive || !strings.Contains(e.Summary(), "more than any mail server") || took > time.Minute || held > 300<<20 || octets >= floodMost {
 				t.Errorf("%v after %v and %d octets, with %d MB", err, took, octets, held>>20)
 			}
@@ -325,7 +326,7 @@ func TestPOP3Floods(t *testing.T) {
 }
 
 func listAll(ctx context.Context, server config.Server) error {
-	s, err := DialPOP3(ctx, server, Options{Stall: time.Minute, Log: zerolog.Nop()})
+	s, err := DialPOP3(ctx, server, link.Options{Stall: time.Minute, Log: zerolog.Nop()})
 	if err != nil {
 		return err
 	}

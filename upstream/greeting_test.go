@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // TestLateGreeting: a server that takes 20 s to greet (it looks the client up
@@ -34,7 +35,7 @@ func TestLateGreeting(t *testing.T) {
 			}()
 			server := config.Server{Security: config.Insecure, Host: "x", Port: 143}
 			dial := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
-			s, err := Dial(context.Background(), server, Options{Stall: time.Minute, Log: zerolog.Nop(), Dial: dial})
+			s, err := Dial(context.Background(), server, link.Options{Stall: time.Minute, Log: zerolog.Nop(), Dial: dial})
 			if err == nil {
 				s.Close()
 			}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // openedHeaders opens a folder with the headers of a set and returns what came.
@@ -142,7 +144,7 @@ S: P5 OK
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := call.Wait(context.Background()); ClassOf(err) != Refused {
+	if _, err := call.Wait(context.Background()); link.ClassOf(err) != link.Refused {
 		t.Error(err)
 	}
 	if err := s.Alive(context.Background()); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // silentAppend is a server that takes APPEND and answers nothing before it is let go on.
@@ -64,7 +65,7 @@ func hungSession(t *testing.T, server config.Server) *Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := call.Wait(t.Context()); ClassOf(err) != Lost {
+	if _, err := call.Wait(t.Context()); link.ClassOf(err) != link.Lost {
 		t.Fatal(err)
 	}
 	return s
@@ -120,7 +121,7 @@ func TestOtherStallsClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Alive(t.Context()); ClassOf(err) != Lost || s.Hung() {
+	if err := s.Alive(t.Context()); link.ClassOf(err) != link.Lost || s.Hung() {
 		t.Errorf("%v, kept: %v", err, s.Hung())
 	}
 }

@@ -85,12 +85,12 @@ func (s *Session) idle(ctx context.Context, maxWait time.Duration) error {
 func (s *Session) watch(ctx context.Context, cmd *command, maxWait time.Duration) error {
 	until := time.Now().Add(maxWait)
 	for !s.news && !cmd.done {
-		s.link.raw.patience = time.Until(until)
-		if s.link.raw.patience <= 0 || ctx.Err() != nil {
+		s.link.Raw.Patience = time.Until(until)
+		if s.link.Raw.Patience <= 0 || ctx.Err() != nil {
 			break
 		}
 		err := s.waitByte(ctx)
-		s.link.raw.patience = 0
+		s.link.Raw.Patience = 0
 		if err != nil {
 			var timeout interface{ Timeout() bool }
 			if errors.As(err, &timeout) && timeout.Timeout() && (ctx.Err() != nil || time.Until(until) <= 0) {
@@ -102,15 +102,15 @@ func (s *Session) watch(ctx context.Context, cmd *command, maxWait time.Duration
 			return err
 		}
 	}
-	s.link.raw.patience = 0
+	s.link.Raw.Patience = 0
 	return nil
 }
 
 // waitByte waits until there is something to read, taking nothing: the wait
 // can be interrupted between responses only.
 func (s *Session) waitByte(ctx context.Context) error {
-	stop := s.link.raw.interruptible(ctx)
+	stop := s.link.Raw.Interruptible(ctx)
 	defer stop()
-	_, err := s.link.r.Peek(1)
+	_, err := s.link.Reader.Peek(1)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 // TestLieLearntByAnother: another session finds out that the server does not keep what
@@ -20,7 +21,7 @@ func TestLieLearntByAnother(t *testing.T) {
 		t.Run(string(lie), func(t *testing.T) {
 			opt := testOptions(t)
 			server := lab.StartOdd(t, lab.OddOptions{Caps: without(string(lie)), Lies: string(lie), Answer: func(*lab.OddConn) string {
-				opt.Quirks.distrust(lie)
+				opt.Quirks.Distrust(lie)
 				return ""
 			}})
 			server.Create("Work")
@@ -32,17 +33,17 @@ func TestLieLearntByAnother(t *testing.T) {
 			if err := s.Login(t.Context(), ann); err != nil {
 				t.Fatal(err)
 			}
-			*opt.Quirks = Quirks{} // nothing is known when it asks
+			*opt.Quirks = link.Quirks{} // nothing is known when it asks
 			st, err := s.Status(t.Context(), []string{"INBOX", "Work"})
 			if err != nil || len(st) != 2 || st["Work"].UIDValidity == 0 {
 				t.Errorf("STATUS: %+v, %v", st, err)
 			}
-			*opt.Quirks = Quirks{}
+			*opt.Quirks = link.Quirks{}
 			_, boxes, err := s.Folders(t.Context(), true)
 			if err != nil || len(boxes) != 2 {
 				t.Errorf("LIST: %+v, %v", boxes, err)
 			}
-			*opt.Quirks = Quirks{}
+			*opt.Quirks = link.Quirks{}
 			if sel, err := s.Examine(t.Context(), "Work"); err != nil || sel.UIDValidity == 0 {
 				t.Errorf("EXAMINE: %+v, %v", sel, err)
 			}

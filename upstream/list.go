@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -80,7 +81,7 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 func (s *Session) Unread() int { return s.unread }
 
 // NoFolders is what is wrong where Folders tells of none at all.
-func (s *Session) NoFolders() error { return s.link.fault("LIST", Later, errNoFolders) }
+func (s *Session) NoFolders() error { return s.link.Fault("LIST", link.Later, link.ErrNoFolders) }
 
 // listCommand is one of those that together tell the folders.
 type listCommand struct {

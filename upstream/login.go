@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"postferry/store"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -16,7 +17,7 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	if s.opt.SignIn != nil {
 		return s.SignIn(ctx, *s.opt.SignIn)
 	}
-	return s.SignIn(ctx, withPassword(c))
+	return s.SignIn(ctx, link.WithPassword(c))
 }
 
 // SignIn authenticates: with the best mechanism of SASL that the server offers for
@@ -25,25 +26,25 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 // command. A refusal is an *Error of class Fix, unless the server says that it passes.
 // A server that says PREAUTH is refused: it would not check who it is.
 // It waits for its turn, if the options have one.
-func (s *Session) SignIn(ctx context.Context, si SignIn) error {
+func (s *Session) SignIn(ctx context.Context, si link.SignIn) error {
 	if s.preauth {
-		return s.link.fault(opLogin, Fix, errPreauth)
+		return s.link.Fault(link.OpLogin, link.Fix, link.ErrPreauth)
 	}
 	if si.Secret == "" {
-		return s.link.fault(opLogin, Fix, errNoSecret)
+		return s.link.Fault(link.OpLogin, link.Fix, link.ErrNoSecret)
 	}
-	if si.unsendable() {
-		return s.link.fault(opLogin, Fix, errNUL)
+	if si.Unsendable() {
+		return s.link.Fault(link.OpLogin, link.Fix, link.ErrNUL)
 	}
 	if s.opt.Turn != nil {
 		select {
 		case <-s.opt.Turn:
 		case <-ctx.Done():
-			return s.link.fault(opLogin, Later, ctx.Err())
+			return s.link.Fault(link.OpLogin, link.Later, ctx.Err())
 		}
 	}
-	return s.do(ctx, opLogin, func() error {
-		defer func() { s.link.secrets = nil }()
+	return s.do(ctx, link.OpLogin, func() error {
+		defer func() { s.link.Secrets = nil }()
 		s.caps.fresh = false
 		if err := s.introduce(); err != nil {
 			return err
@@ -76,11 +77,11 @@ func (s *Session) introduce() error {
 }
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
-func (s *Session) authenticate(si SignIn) error {
-	s.opt.Trace.loggingIn(true)
-	defer s.opt.Trace.loggingIn(false)
-	s.link.secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
-	more, err := s.link.inTurn(si, s.takes, s.mechanism)
+func (s *Session) authenticate(si link.SignIn) error {
+	s.opt.Trace.LoggingIn(true)
+	defer s.opt.Trace.LoggingIn(false)
+	s.link.Secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
+	more, err := s.link.InTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
 	}
@@ -92,13 +93,13 @@ func (s *Session) takes(mechanism string) bool { return s.Has(imap.AuthCap(mecha
 
 // loginAnyway authenticates with LOGIN, the command or else the mechanism. refused is what the
 // better ways ended with, if there were any.
-func (s *Session) loginAnyway(si SignIn, refused error) error {
+func (s *Session) loginAnyway(si link.SignIn, refused error) error {
 	if !s.Has(imap.CapLoginDisabled) {
 		cmd, err := s.loginPlain(si.Login, si.Secret.Reveal())
 		if err != nil {
 			return err
 		}
-		if refused = s.loginRefusal(cmd); !lacksMechanism(&cmd.res) {
+		if refused = s.loginRefusal(cmd); !link.LacksMechanism(&cmd.res) {
 			return refused
 		}
 	}
@@ -109,7 +110,7 @@ func (s *Session) loginAnyway(si SignIn, refused error) error {
 	case refused != nil:
 		return refused
 	}
-	e := s.link.fault(opLogin, Fix, errLoginDisabled)
+	e := s.link.Fault(link.OpLogin, link.Fix, errLoginDisabled)
 	e.Code = imap.ResponseCodePrivacyRequired
 	return e
 }
@@ -150,17 +151,17 @@ func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
 	if ok, err := s.awaitGoAhead(cmd); !ok {
 		return false, err
 	}
-	_, err := s.link.w.WriteString(arg)
+	_, err := s.link.Writer.WriteString(arg)
 	return err == nil, err
 }
 
 // loginRefusal is nil if the login was accepted.
 func (s *Session) loginRefusal(cmd *command) error {
-	if cmd.res.kind == "OK" {
-		if other := referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
-			s.opt.Log.Warn().Str("other", s.link.clean(other)).Msg("the server says that another one is the account's home")
+	if cmd.res.Kind == "OK" {
+		if other := link.Referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
+			s.opt.Log.Warn().Str("other", s.link.Clean(other)).Msg("the server says that another one is the account's home")
 		}
 		return nil
 	}
-	return s.link.statusError(opLogin, &cmd.res)
+	return s.link.StatusError(link.OpLogin, &cmd.res)
 }

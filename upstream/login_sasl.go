@@ -6,33 +6,35 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-sasl"
+
+	"postferry/upstream/link"
 )
 
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
-func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
-	client, err := si.client(name)
+func (s *Session) mechanism(name string, si link.SignIn) (lacks bool, err error) {
+	client, err := si.Client(name)
 	if err != nil {
-		return true, s.link.fault(opLogin, Fix, err)
+		return true, s.link.Fault(link.OpLogin, link.Fix, err)
 	}
 	cmd, wrong, err := s.converse(client)
 	switch {
 	case err != nil:
 		return false, err
-	case wrong == nil && cmd.res.kind == "OK" && !proved(client):
-		wrong = errUnproved
+	case wrong == nil && cmd.res.Kind == "OK" && !link.Proved(client):
+		wrong = link.ErrUnproved
 	}
 	if wrong != nil {
-		e := s.link.statusError(opLogin, &cmd.res)
-		e.Class, e.Err = Fix, fmt.Errorf("%w: %w", e.Err, wrong)
+		e := s.link.StatusError(link.OpLogin, &cmd.res)
+		e.Class, e.Err = link.Fix, fmt.Errorf("%w: %w", e.Err, wrong)
 		return false, e
 	}
 	err = s.loginRefusal(cmd)
-	if e, ok := errors.AsType[*Error](err); ok && si.Token {
-		e.Token = s.link.tokenRefusal(client)
-		return lacksMechanism(&cmd.res) && refusalOf(client) == nil, e
+	if e, ok := errors.AsType[*link.Error](err); ok && si.Token {
+		e.Token = s.link.TokenRefusal(client)
+		return link.LacksMechanism(&cmd.res) && link.RefusalOf(client) == nil, e
 	}
-	return lacksMechanism(&cmd.res), err
+	return link.LacksMechanism(&cmd.res), err
 }
 
 // converse has an exchange of SASL (RFC 9051 section 6.2.2) until the server has
@@ -40,25 +42,25 @@ func (s *Session) mechanism(name string, si SignIn) (lacks bool, err error) {
 func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
-		return nil, nil, s.link.fault(opLogin, Fix, err)
+		return nil, nil, s.link.Fault(link.OpLogin, link.Fix, err)
 	}
 	if cmd, err = s.begin("AUTHENTICATE"); err != nil {
 		return nil, nil, err
 	}
 	s.enc.SP().Raw(name)
 	if first != nil && s.Has(imap.CapSASLIR) {
-		s.enc.SP().Raw(s.link.encoded(first, "="))
+		s.enc.SP().Raw(s.link.Encoded(first, "="))
 		first = nil
 	}
 	s.enc.CRLF()
-	for range maxRounds {
+	for range link.MaxRounds {
 		if ok, err := s.awaitGoAhead(cmd); !ok {
 			return cmd, wrong, err
 		}
 		answer := ""
 		if first != nil {
-			answer, first = s.link.encoded(first, ""), nil
-		} else if answer, err = s.link.next(client, s.challenge); err != nil {
+			answer, first = s.link.Encoded(first, ""), nil
+		} else if answer, err = s.link.Next(client, s.challenge); err != nil {
 			answer = "*" // there is no more to say
 			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
 				wrong = err
@@ -66,5 +68,5 @@ func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) 
 		}
 		s.enc.Raw(answer).CRLF()
 	}
-	return cmd, wrong, errRounds
+	return cmd, wrong, link.ErrRounds
 }

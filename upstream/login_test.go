@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -199,7 +200,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			if got := verdict(err); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			if e, ok := err.(*Error); ok && tt.summary != "" && e.Summary() != tt.summary {
+			if e, ok := err.(*link.Error); ok && tt.summary != "" && e.Summary() != tt.summary {
 				t.Errorf("summary %q", e.Summary())
 			}
 			if !tt.noPassword && strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {

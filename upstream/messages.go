@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // Message is a line of a listing.
@@ -35,7 +37,7 @@ func (s *Session) ListMessages(ctx context.Context, set imap.UIDSet, changedSinc
 		need |= haveFlags
 	}
 	err := s.collect(ctx, set, items, collector{want: listWant, need: need, fn: func(m *fetched) error { return fn(m.Message) }})
-	if changedSince == 0 || !Answered(err) || ClassOf(err) != Refused {
+	if changedSince == 0 || !link.Answered(err) || link.ClassOf(err) != link.Refused {
 		return err
 	}
 	s.distrust(err, imap.CapCondStore, imap.CapQResync)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -33,9 +34,9 @@ func (s *Session) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string)
 		return Moved{}, false, err
 	}
 	most := int(size(set))
-	take := func(st *status) {
-		if st.code == copyUID && !told {
-			moved, told = parseCopyUID(st.args, most)
+	take := func(st *link.Response) {
+		if st.Code == copyUID && !told {
+			moved, told = parseCopyUID(st.Args, most)
 		}
 	}
 	err = s.do(ctx, verbMove, func() error {

@@ -1,6 +1,10 @@
 package upstream
 
-import "github.com/emersion/go-imap/v2"
+import (
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
+)
 
 // maxNotices bounds what is kept of a server's notices; a person reads no more.
 const maxNotices = 8
@@ -16,12 +20,12 @@ type Notice struct {
 func (s *Session) Notices() []Notice { return s.notices }
 
 // notice keeps a status response that is one.
-func (s *Session) notice(st *status) {
-	alert := st.code == string(imap.ResponseCodeAlert)
-	if !alert && st.kind != "NO" || st.kind == "BYE" || len(s.notices) == maxNotices {
+func (s *Session) notice(st *link.Response) {
+	alert := st.Code == string(imap.ResponseCodeAlert)
+	if !alert && st.Kind != "NO" || st.Kind == "BYE" || len(s.notices) == maxNotices {
 		return
 	}
-	if text := s.link.clean(st.text); text != "" && text != Withheld {
+	if text := s.link.Clean(st.Text); text != "" && text != link.Withheld {
 		s.notices = append(s.notices, Notice{Alert: alert, Text: text})
 	}
 }

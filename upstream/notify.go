@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -25,7 +26,7 @@ func (s *Session) Notify(ctx context.Context) (all bool, err error) {
 	err = s.run(ctx, "NOTIFY", func(e *wire.Encoder) {
 		e.Raw("SET (SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))")
 	}, nil)
-	if ClassOf(err) == Lost || ctx.Err() != nil {
+	if link.ClassOf(err) == link.Lost || ctx.Err() != nil {
 		return false, err
 	}
 	return err == nil, nil // one that refuses it watches the opened folder

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // POP3 is a connection with an old POP3 server (RFC 1939), under the rules of
@@ -22,22 +23,22 @@ import (
 // as read or old from then on), and a login locks the mailbox for other POP3
 // sessions at servers that go by the letter of RFC 1939, so a session should be short.
 type POP3 struct {
-	link     link
-	opt      Options
+	link     link.Link
+	opt      link.Options
 	stamp    string // for APOP, with its brackets; "" if the greeting had none
 	caps     pop3Caps
 	inside   bool // logged in
 	underway int  // commands not yet answered
 	probing  bool // a NOOP is among them that shows where a message ends
-	trace    *Trace
+	trace    *link.Trace
 }
 
 // DialPOP3 connects, reads the greeting, starts TLS and learns the
 // capabilities. ctx bounds all of it. Errors are of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no POP3.
-func DialPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, error) {
+func DialPOP3(ctx context.Context, server config.Server, opt link.Options) (*POP3, error) {
 	var s *POP3
-	err := open(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+	err := link.Open(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
 		s = newPOP3(nc, server, opt)
 		return pop3Entrance{s}
 	})
@@ -50,21 +51,21 @@ func DialPOP3(ctx context.Context, server config.Server, opt Options) (*POP3, er
 // ProbePOP3 connects as DialPOP3 does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
 // the caller judges it. With an error comes what was learnt before.
-func ProbePOP3(ctx context.Context, server config.Server, opt Options) (Answer, error) {
-	return probe(ctx, server, opt, func(nc net.Conn, opt Options) Entrance {
+func ProbePOP3(ctx context.Context, server config.Server, opt link.Options) (link.Answer, error) {
+	return link.Probe(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
 		return pop3Entrance{newPOP3(nc, server, opt)}
 	})
 }
 
 // newPOP3 is a session over a connection that nothing was said on yet.
-func newPOP3(nc net.Conn, server config.Server, opt Options) *POP3 {
+func newPOP3(nc net.Conn, server config.Server, opt link.Options) *POP3 {
 	if opt.Quirks == nil {
-		opt.Quirks = &Quirks{}
+		opt.Quirks = &link.Quirks{}
 	}
 	s := &POP3{opt: opt, trace: opt.Trace}
 	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
-	s.link.attach(nc, server, opt)
-	s.trace.of(s.link.addr)
+	s.link.Attach(nc, server, opt)
+	s.trace.Of(s.link.Address)
 	s.tell('-', "connected")
 	return s
 }
@@ -75,13 +76,13 @@ func (s *POP3) Close() error { return s.link.Close() }
 
 // do runs one exchange with the server under ctx. An error of the connection,
 // or the end of ctx, costs the session.
-func (s *POP3) do(ctx context.Context, op string, f func() error) error { return s.link.do(ctx, op, f) }
+func (s *POP3) do(ctx context.Context, op string, f func() error) error { return s.link.Do(ctx, op, f) }
 
 // pop3Entrance is a fresh session on its way to where a login is possible.
 type pop3Entrance struct{ s *POP3 }
 
 // Link implements Entrance.
-func (e pop3Entrance) Link() *link { return &e.s.link }
+func (e pop3Entrance) Link() *link.Link { return &e.s.link }
 
 // Secure implements Entrance.
 func (e pop3Entrance) Secure(server config.Server) error { return e.s.secure(server) }
@@ -102,7 +103,7 @@ func (e pop3Entrance) Capabilities() []string { return e.s.Capabilities() }
 func (e pop3Entrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
 
 func (s *POP3) secure(server config.Server) error {
-	if err := s.link.handshake(server); err != nil {
+	if err := s.link.Handshake(server); err != nil {
 		return err
 	}
 	s.tell('-', "TLS")
@@ -112,28 +113,28 @@ func (s *POP3) secure(server config.Server) error {
 // greeting reads the server's first line.
 func (s *POP3) greeting() error {
 	r, err := s.readReply()
-	if errors.Is(err, errNoReply) {
-		s.link.said = "" // words of something that is no mail server are not passed on
-		return s.link.fault(opConnect, Fix, fmt.Errorf("%w; %w", ErrNotPOP3, err))
+	if errors.Is(err, link.ErrNoReply) {
+		s.link.Said = "" // words of something that is no mail server are not passed on
+		return s.link.Fault(link.OpConnect, link.Fix, fmt.Errorf("%w; %w", link.ErrNotPOP3, err))
 	}
 	if err != nil {
 		return err
 	}
 	s.tell('S', r.line())
-	s.link.welcome = s.link.clean(r.text)
+	s.link.Welcome = s.link.Clean(r.text)
 	if open := strings.IndexByte(r.text, '<'); open >= 0 {
 		if end := strings.IndexByte(r.text[open:], '>'); end > 0 {
 			s.stamp = r.text[open : open+end+1]
 		}
 	}
-	s.link.met = r.kind == replyOK || r.kind == replyErr
+	s.link.Met = r.kind == replyOK || r.kind == replyErr
 	switch r.kind {
 	case replyOK:
 		return nil
 	case replyErr:
-		return s.refusal(opConnect, r)
+		return s.refusal(link.OpConnect, r)
 	}
-	return s.link.fault(opConnect, Fix, ErrNotPOP3)
+	return s.link.Fault(link.OpConnect, link.Fix, link.ErrNotPOP3)
 }
 
 // startTLS protects the connection before anything else is said (RFC 2595 section 4).
@@ -145,13 +146,13 @@ func (s *POP3) startTLS(server config.Server) error {
 		return err
 	}
 	if r.kind != replyOK {
-		e := s.refusal(opConnect, r)
-		e.Class, e.Err = Fix, ErrNoTLS
+		e := s.refusal(link.OpConnect, r)
+		e.Class, e.Err = link.Fix, link.ErrNoTLS
 		return e
 	}
 	// As for STARTTLS: what came with the answer was not protected.
-	if s.link.r.Buffered() > 0 {
-		return s.link.fault(opConnect, Fix, errInjected)
+	if s.link.Reader.Buffered() > 0 {
+		return s.link.Fault(link.OpConnect, link.Fix, link.ErrInjected)
 	}
 	return s.secure(server)
 }
@@ -173,7 +174,7 @@ func (s *POP3) learn() error {
 		s.tell('S', line)
 		words := strings.Fields(strings.ToUpper(line))
 		if len(words) > 0 && len(s.caps.list) < maxCaps {
-			s.caps.list = append(s.caps.list, s.link.clean(line))
+			s.caps.list = append(s.caps.list, s.link.Clean(line))
 			s.caps.known[words[0]] = words[1:]
 		}
 	})
@@ -205,7 +206,7 @@ func (s *POP3) loginDelay() time.Duration {
 	if err != nil {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, maxBackoff)
+	return min(time.Duration(n)*time.Second, link.MaxBackoff)
 }
 
 // Alive sends NOOP and reads its answer.
@@ -220,14 +221,14 @@ func (s *POP3) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") 
 func (s *POP3) Logout(ctx context.Context) error {
 	var err error
 	switch {
-	case s.link.lost != nil:
+	case s.link.Lost != nil:
 	case s.inside:
 		err = s.do(ctx, "logout", s.hangUp)
 	default:
 		err = s.run(ctx, "QUIT", "")
 	}
-	if s.link.lost == nil {
-		s.link.lost = s.link.fault("QUIT", Lost, net.ErrClosed)
+	if s.link.Lost == nil {
+		s.link.Lost = s.link.Fault("QUIT", link.Lost, net.ErrClosed)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -237,12 +238,12 @@ const hangUpWait = time.Second
 
 func (s *POP3) hangUp() error {
 	s.tell('-', "closed")
-	if err := s.link.raw.CloseWrite(); err != nil {
+	if err := s.link.Raw.CloseWrite(); err != nil {
 		return nil // it is closed already
 	}
-	s.link.raw.patience = min(hangUpWait, s.opt.Stall)
+	s.link.Raw.Patience = min(hangUpWait, s.opt.Stall)
 	// Whatever ends the wait, there is nothing more to say.
-	_, _ = io.Copy(io.Discard, io.LimitReader(s.link.raw, 1<<20))
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.link.Raw, 1<<20))
 	return nil
 }
 
@@ -263,7 +264,7 @@ func (s *POP3) command(verb, args string) (reply, error) {
 	if err := s.send(verb, args); err != nil {
 		return reply{}, err
 	}
-	if err := s.link.w.Flush(); err != nil {
+	if err := s.link.Writer.Flush(); err != nil {
 		return reply{}, err
 	}
 	r, err := s.answer()
@@ -275,15 +276,15 @@ func (s *POP3) command(verb, args string) (reply, error) {
 
 // send writes a command, without handing it to the connection yet.
 func (s *POP3) send(verb, args string) error {
-	if s.underway == 0 && s.link.r.Buffered() > 0 {
-		return errUnasked // a goodbye, or the rest of what was taken for less than it was
+	if s.underway == 0 && s.link.Reader.Buffered() > 0 {
+		return link.ErrUnasked // a goodbye, or the rest of what was taken for less than it was
 	}
 	s.underway++
 	s.opt.Log.Trace().Str("command", verb).Msg("sent")
 	if args != "" {
 		verb += " " + args
 	}
-	_, err := fmt.Fprintf(s.link.w, "%s\r\n", verb)
+	_, err := fmt.Fprintf(s.link.Writer, "%s\r\n", verb)
 	return err
 }
 
@@ -295,4 +296,4 @@ func (s *POP3) answer() (reply, error) {
 }
 
 // tell traces a line.
-func (s *POP3) tell(side byte, text string) { s.trace.tell(side, text) }
+func (s *POP3) tell(side byte, text string) { s.trace.Tell(side, text) }

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // What the sessions with a server find out of it, as quirks.
@@ -67,31 +69,31 @@ type pop3Bodies struct {
 	s       *POP3
 	fn      func(m POP3Message, size int64, body io.Reader) error
 	held    bytes.Buffer
-	refused *Error // the first one
+	refused *link.Error // the first one
 }
 
 // readTop tells whether messages are read by TOP.
-func (s *POP3) readTop() bool { return s.hasTop() && !s.opt.Quirks.distrusts(string(wholeTop)) }
+func (s *POP3) readTop() bool { return s.hasTop() && !s.opt.Quirks.Distrusts(string(wholeTop)) }
 
 // hasTop tells whether there is TOP, as far as known: a server without CAPA is tried.
 func (s *POP3) hasTop() bool {
-	return (len(s.caps.list) == 0 || s.Has("TOP")) && !s.opt.Quirks.distrusts(string(givesTop))
+	return (len(s.caps.list) == 0 || s.Has("TOP")) && !s.opt.Quirks.Distrusts(string(givesTop))
 }
 
 // exact tells whether LIST's sizes can be trusted.
 func (s *POP3) exact() bool {
-	return s.opt.Quirks.hasProved(exactSizes) && !s.opt.Quirks.distrusts(string(exactSizes))
+	return s.opt.Quirks.HasProved(exactSizes) && !s.opt.Quirks.Distrusts(string(exactSizes))
 }
 
 // judgeSize learns from a message that was read whole.
 func (s *POP3) judgeSize(m POP3Message, size int64) {
 	q := s.opt.Quirks
 	switch {
-	case m.Size == size && !q.hasProved(exactSizes):
-		q.prove(exactSizes)
-	case m.Size != size && !q.distrusts(string(exactSizes)):
+	case m.Size == size && !q.HasProved(exactSizes):
+		q.Prove(exactSizes)
+	case m.Size != size && !q.Distrusts(string(exactSizes)):
 		s.opt.Log.Info().Int64("list", m.Size).Int64("message", size).Msg("the sizes that the server lists are not exact")
-		q.distrust(exactSizes)
+		q.Distrust(exactSizes)
 	}
 }
 
@@ -112,7 +114,7 @@ func (b *pop3Bodies) small(ctx context.Context, list []POP3Message) (done int, e
 func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, err error) {
 	q := b.s.opt.Quirks
 	err = b.s.each(ctx, asking{verb: "TOP", suffix: topAll, window: retrWindow, whole: true, strict: func() bool { return true }}, list, func(m POP3Message, r io.Reader) error {
-		q.prove(givesTop)
+		q.Prove(givesTop)
 		size, err := b.hold(r)
 		switch {
 		case errors.Is(err, ErrEndless): // by RETR, too
@@ -130,13 +132,13 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 	switch {
 	case errors.Is(err, errNotWhole):
 		b.s.opt.Log.Info().Msg("TOP does not give what LIST announces; messages are read by RETR")
-		q.distrust(wholeTop)
+		q.Distrust(wholeTop)
 		return done, nil
 	case errors.Is(err, ErrEndless):
 		return done, b.passOver(err)
-	case ClassOf(err) == Refused && err != nil:
-		if !q.hasProved(givesTop) {
-			q.distrust(givesTop)
+	case link.ClassOf(err) == link.Refused && err != nil:
+		if !q.HasProved(givesTop) {
+			q.Distrust(givesTop)
 		}
 		return done, nil
 	}
@@ -164,8 +166,8 @@ func (b *pop3Bodies) byRetr(ctx context.Context, list []POP3Message) (int, error
 
 // passOver notes a refusal, which is about one message.
 func (b *pop3Bodies) passOver(err error) error {
-	e, ok := err.(*Error)
-	if !ok || e.Class != Refused {
+	e, ok := err.(*link.Error)
+	if !ok || e.Class != link.Refused {
 		return err
 	}
 	if b.refused == nil {
@@ -206,7 +208,7 @@ func (b *pop3Bodies) large(ctx context.Context, m POP3Message) error {
 		if x.wrong {
 			b.s.judgeSize(m, -1)
 			if ask.suffix != "" {
-				b.s.opt.Quirks.distrust(wholeTop)
+				b.s.opt.Quirks.Distrust(wholeTop)
 			}
 		}
 		return err
@@ -227,10 +229,10 @@ func (b *pop3Bodies) count(ctx context.Context, m POP3Message) (size int64, err 
 			b.s.judgeSize(m, size)
 			return size, nil
 		}
-		if err != nil && (ClassOf(err) != Refused || errors.Is(err, ErrEndless)) {
+		if err != nil && (link.ClassOf(err) != link.Refused || errors.Is(err, ErrEndless)) {
 			return 0, err
 		}
-		b.s.opt.Quirks.distrust(wholeTop)
+		b.s.opt.Quirks.Distrust(wholeTop)
 	}
 	if err := read(asking{verb: "RETR", window: 1, whole: true}); err != nil {
 		return 0, err

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // stuffed is a message as a server sends it.
@@ -32,7 +33,7 @@ func stuffed(msg []byte) string {
 // wireOf makes a session that reads what a server would have sent, some octets
 // at a time.
 func wireOf(data string, size int) *POP3 {
-	return newPOP3(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, Options{Stall: time.Second})
+	return newPOP3(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, link.Options{Stall: time.Second})
 }
 
 // fixedConn is a connection on which a server has said all and gone.

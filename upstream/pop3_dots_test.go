@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 // dotMails are messages with lines that begin with a dot, and what can be had of each from a
@@ -38,7 +39,7 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 				mails = append(mails, lab.POP3Mail{UID: fmt.Sprint("id", i), Body: []byte(m.body)})
 			}
 			opt := pop3Options(t)
-			opt.Quirks = &Quirks{}
+			opt.Quirks = &link.Quirks{}
 			server := lab.StartPOP3(t, odd, mails...)
 			got := map[uint32]string{}
 			var endless error
@@ -63,14 +64,14 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 					got[m.Number] = string(body)
 					return nil
 				})
-				if ClassOf(endless) == Refused {
+				if link.ClassOf(endless) == link.Refused {
 					if err := s.Alive(t.Context()); err != nil {
 						t.Error(err)
 					}
 					break
 				}
 			}
-			if !errors.Is(endless, ErrEndless) || ClassOf(endless) != Refused {
+			if !errors.Is(endless, ErrEndless) || link.ClassOf(endless) != link.Refused {
 				t.Errorf("error %v", endless)
 			}
 			for i, m := range dotMails {
@@ -99,7 +100,7 @@ func TestPOP3DotAtTheEnd(t *testing.T) {
 			if err := s.Login(t.Context(), ann); err != nil {
 				t.Fatal(err)
 			}
-			s.opt.Quirks.distrust(givesTop)
+			s.opt.Quirks.Distrust(givesTop)
 			came := false
 			err = s.Bodies(t.Context(), []POP3Message{{Number: 1, Size: int64(len(body))}}, func(POP3Message, int64, io.Reader) error {
 				came = true

@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
@@ -40,14 +41,14 @@ func TestPOP3Dovecot(t *testing.T) {
 			if !s.Has("UIDL") || !s.Has("pipelining") {
 				t.Errorf("%s: %q", name, s.Capabilities())
 			}
-			answer, err := ProbePOP3(t.Context(), server, Options{})
+			answer, err := ProbePOP3(t.Context(), server, link.Options{})
 			if err != nil || !strings.HasPrefix(answer.Greeting, "lab ") || (len(answer.Certificates) == 1) != (name != "none") || len(answer.Capabilities) < 3 {
 				t.Errorf("%s: %+v, %v", name, answer, err)
 			}
 		}
 		unknown := d.ImplicitTLSPOP3()
 		unknown.CA = ""
-		if _, err := DialPOP3(t.Context(), unknown, testOptions(t)); ClassOf(err) != Fix {
+		if _, err := DialPOP3(t.Context(), unknown, testOptions(t)); link.ClassOf(err) != link.Fix {
 			t.Errorf("unknown authority: %v", err)
 		}
 		s, err := DialPOP3(t.Context(), d.InsecurePOP3(), testOptions(t))
@@ -55,8 +56,8 @@ func TestPOP3Dovecot(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		var e *Error
-		if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "wrong"}); !errors.As(err, &e) || e.Class != Fix || e.Code != "AUTH" {
+		var e *link.Error
+		if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "wrong"}); !errors.As(err, &e) || e.Class != link.Fix || e.Code != "AUTH" {
 			t.Errorf("wrong password: %v", err)
 		}
 	})
@@ -92,7 +93,7 @@ func TestPOP3Dovecot(t *testing.T) {
 		if err := s.Logout(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := s.Alive(t.Context()); ClassOf(err) != Lost {
+		if err := s.Alive(t.Context()); link.ClassOf(err) != link.Lost {
 			t.Errorf("after the end: %v", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 func FuzzPOP3Reply(f *testing.F) {
@@ -78,7 +79,7 @@ func talkPOP3(t *testing.T, data string, size int) (bodies int) {
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		return newAnswers(data, max(size%4096, 1)), nil
 	}
-	s, err := DialPOP3(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, Options{Stall: time.Second, Dial: dial})
+	s, err := DialPOP3(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, link.Options{Stall: time.Second, Dial: dial})
 	if err != nil || s.Login(t.Context(), ann) != nil {
 		return 0
 	}

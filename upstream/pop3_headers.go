@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+
+	"postferry/upstream/link"
 )
 
 // Headers reads the headers of messages and calls fn for each that the server
@@ -17,7 +19,7 @@ func (s *POP3) Headers(ctx context.Context, list []POP3Message, sized bool, fn f
 		}
 	}
 	err := s.headers(ctx, list, sized, fn)
-	if e, ok := err.(*Error); ok && e.Class == Refused {
+	if e, ok := err.(*link.Error); ok && e.Class == link.Refused {
 		s.opt.Log.Info().Err(err).Msg("the server does not give all headers")
 		return nil
 	}
@@ -27,15 +29,15 @@ func (s *POP3) Headers(ctx context.Context, list []POP3Message, sized bool, fn f
 func (s *POP3) headers(ctx context.Context, list []POP3Message, sized bool, fn func(m POP3Message, header []byte) error) error {
 	q := s.opt.Quirks
 	if s.hasTop() && (!sized || s.exact()) {
-		unproved := func() bool { return !q.hasProved(givesTop) }
+		unproved := func() bool { return !q.HasProved(givesTop) }
 		err := s.each(ctx, asking{verb: "TOP", suffix: " 0", window: topWindow, strict: unproved}, list, func(m POP3Message, r io.Reader) error {
-			q.prove(givesTop)
+			q.Prove(givesTop)
 			return s.header(m, r, false, fn)
 		})
-		if err == nil || ClassOf(err) != Refused || !unproved() {
+		if err == nil || link.ClassOf(err) != link.Refused || !unproved() {
 			return err
 		}
-		q.distrust(givesTop) // with the first message, so none has been told
+		q.Distrust(givesTop) // with the first message, so none has been told
 	}
 	return s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m POP3Message, r io.Reader) error {
 		return s.header(m, r, true, fn)
@@ -58,13 +60,13 @@ func (s *POP3) header(m POP3Message, r io.Reader, whole bool, fn func(m POP3Mess
 // tryOut finds out whether LIST's sizes are exact, if that isn't known, by
 // reading a small message.
 func (s *POP3) tryOut(ctx context.Context, list []POP3Message) error {
-	if s.opt.Quirks.hasProved(exactSizes) || s.opt.Quirks.distrusts(string(exactSizes)) {
+	if s.opt.Quirks.HasProved(exactSizes) || s.opt.Quirks.Distrusts(string(exactSizes)) {
 		return nil
 	}
 	for _, m := range list {
 		if m.Size > 0 && m.Size <= maxHeld {
 			err := s.Bodies(ctx, []POP3Message{m}, func(POP3Message, int64, io.Reader) error { return nil })
-			if err == nil || ClassOf(err) != Refused {
+			if err == nil || link.ClassOf(err) != link.Refused {
 				return err
 			}
 		}

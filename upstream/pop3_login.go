@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // Login is SignIn with a login and its password, or with what the options have in place of it.
@@ -19,7 +20,7 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 	if s.opt.SignIn != nil {
 		return s.SignIn(ctx, *s.opt.SignIn)
 	}
-	return s.SignIn(ctx, withPassword(c))
+	return s.SignIn(ctx, link.WithPassword(c))
 }
 
 // SignIn authenticates: AUTH with the best mechanism that is offered (RFC 5034), else (a
@@ -27,13 +28,13 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 // an *Error of class Fix, unless the server says that it passes: another session has
 // the mailbox (IN-USE), or the last login was too recently (LOGIN-DELAY).
 // Afterwards the capabilities are those after login.
-func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
-	return s.do(ctx, opLogin, func() error {
+func (s *POP3) SignIn(ctx context.Context, si link.SignIn) error {
+	return s.do(ctx, link.OpLogin, func() error {
 		if si.Secret == "" {
-			return s.link.fault(opLogin, Fix, errNoSecret)
+			return s.link.Fault(link.OpLogin, link.Fix, link.ErrNoSecret)
 		}
-		defer func() { s.link.secrets = nil }()
-		s.link.secrets = []string{si.Secret.Reveal()}
+		defer func() { s.link.Secrets = nil }()
+		s.link.Secrets = []string{si.Secret.Reveal()}
 		if err := s.authenticate(si); err != nil {
 			return err
 		}
@@ -46,8 +47,8 @@ func (s *POP3) SignIn(ctx context.Context, si SignIn) error {
 }
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
-func (s *POP3) authenticate(si SignIn) error {
-	more, err := s.link.inTurn(si, s.takes, s.mechanism)
+func (s *POP3) authenticate(si link.SignIn) error {
+	more, err := s.link.InTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
 	}
@@ -60,9 +61,9 @@ func (s *POP3) takes(mechanism string) bool {
 }
 
 // user authenticates with USER and PASS, or with APOP.
-func (s *POP3) user(si SignIn) error {
+func (s *POP3) user(si link.SignIn) error {
 	if strings.ContainsAny(si.Login+si.Secret.Reveal(), "\r\n\x00") {
-		return s.link.fault(opLogin, Fix, errUnsendable)
+		return s.link.Fault(link.OpLogin, link.Fix, link.ErrUnsendable)
 	}
 	if len(s.caps.list) > 0 && !s.Has("USER") && s.stamp != "" {
 		return s.apop(si)
@@ -88,31 +89,31 @@ const maxInitial = 255
 
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
-func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
-	if si.unsendable() {
-		return false, s.link.fault(opLogin, Fix, errNUL)
+func (s *POP3) mechanism(name string, si link.SignIn) (lacks bool, err error) {
+	if si.Unsendable() {
+		return false, s.link.Fault(link.OpLogin, link.Fix, link.ErrNUL)
 	}
-	client, err := si.client(name)
+	client, err := si.Client(name)
 	if err != nil {
-		return true, s.link.fault(opLogin, Fix, err)
+		return true, s.link.Fault(link.OpLogin, link.Fix, err)
 	}
 	r, wrong, err := s.converse(client)
 	switch {
 	case err != nil:
 		return false, err
-	case wrong == nil && r.kind == replyOK && !proved(client):
-		wrong = errUnproved
+	case wrong == nil && r.kind == replyOK && !link.Proved(client):
+		wrong = link.ErrUnproved
 	}
 	if wrong != nil {
-		e := s.refusal(opLogin, r)
-		e.Class, e.Err = Fix, fmt.Errorf("%w: %w", e.Err, wrong)
+		e := s.refusal(link.OpLogin, r)
+		e.Class, e.Err = link.Fix, fmt.Errorf("%w: %w", e.Err, wrong)
 		return false, e
 	}
 	err = s.loginRefusal(r)
-	lacks = err != nil && lacksMechanism(r.response())
-	if e, ok := errors.AsType[*Error](err); ok && si.Token {
-		e.Token = s.link.tokenRefusal(client)
-		return lacks && refusalOf(client) == nil, e
+	lacks = err != nil && link.LacksMechanism(r.response())
+	if e, ok := errors.AsType[*link.Error](err); ok && si.Token {
+		e.Token = s.link.TokenRefusal(client)
+		return lacks && link.RefusalOf(client) == nil, e
 	}
 	return lacks, err
 }
@@ -122,23 +123,23 @@ func (s *POP3) mechanism(name string, si SignIn) (lacks bool, err error) {
 func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
-		return r, nil, s.link.fault(opLogin, Fix, err)
+		return r, nil, s.link.Fault(link.OpLogin, link.Fix, err)
 	}
 	args := name
 	if first != nil {
-		if initial := s.link.encoded(first, "="); len("AUTH "+name+" "+initial+"\r\n") <= maxInitial {
+		if initial := s.link.Encoded(first, "="); len("AUTH "+name+" "+initial+"\r\n") <= maxInitial {
 			args, first = name+" "+initial, nil
 		}
 	}
 	r, err = s.secretCommand("AUTH", args)
-	for range maxRounds {
+	for range link.MaxRounds {
 		if err != nil || r.kind != replyMore {
 			return r, wrong, err
 		}
 		answer := ""
 		if first != nil {
-			answer, first = s.link.encoded(first, ""), nil
-		} else if answer, err = s.link.next(client, r.text); err != nil {
+			answer, first = s.link.Encoded(first, ""), nil
+		} else if answer, err = s.link.Next(client, r.text); err != nil {
 			answer = "*" // there is no more to say
 			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
 				wrong = err
@@ -147,14 +148,14 @@ func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
 		r, err = s.secretCommand(answer, "")
 	}
 	if err == nil && r.kind == replyMore {
-		err = errRounds
+		err = link.ErrRounds
 	}
 	return r, wrong, err
 }
 
 // apop authenticates with APOP (RFC 1939 section 7), whose MD5 protects
 // nothing; it is for servers that have no other way in.
-func (s *POP3) apop(si SignIn) error {
+func (s *POP3) apop(si link.SignIn) error {
 	sum := md5.Sum([]byte(s.stamp + si.Secret.Reveal()))
 	r, err := s.secretCommand("APOP", si.Login+" "+hex.EncodeToString(sum[:]))
 	if err != nil {
@@ -174,7 +175,7 @@ func (s *POP3) secretCommand(verb, args string) (reply, error) {
 	if err := s.send(verb, args); err != nil {
 		return reply{}, err
 	}
-	if err := s.link.w.Flush(); err != nil {
+	if err := s.link.Writer.Flush(); err != nil {
 		return reply{}, err
 	}
 	r, err := s.answer()
@@ -189,5 +190,5 @@ func (s *POP3) loginRefusal(r reply) error {
 	if r.kind == replyOK {
 		return nil
 	}
-	return s.refusal(opLogin, r)
+	return s.refusal(link.OpLogin, r)
 }

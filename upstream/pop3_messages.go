@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"postferry/upstream/link"
 )
 
 // POP3Message is a line of a listing. Numbers mean something in this session only.
@@ -65,10 +67,10 @@ func (s *POP3) stat() (int, error) {
 	word, _, _ := strings.Cut(r.text, " ")
 	n, err := strconv.ParseUint(word, 10, 31)
 	if err != nil {
-		return 0, fmt.Errorf("%w: STAT: %.100q", errNoReply, s.link.clean(r.text))
+		return 0, fmt.Errorf("%w: STAT: %.100q", link.ErrNoReply, s.link.Clean(r.text))
 	}
 	if n > maxPOP3 {
-		return 0, &excess{fmt.Sprintf("%d messages in a mailbox", n), true}
+		return 0, &link.Excess{Of: fmt.Sprintf("%d messages in a mailbox", n), Whole: true}
 	}
 	return int(n), nil
 }
@@ -104,7 +106,7 @@ func (s *POP3) uids(expected int, list []POP3Message) error {
 		return err
 	}
 	if r.kind != replyOK {
-		if e := s.refusal("UIDL", r); e.Class != Refused {
+		if e := s.refusal("UIDL", r); e.Class != link.Refused {
 			return e
 		}
 		return nil
@@ -122,7 +124,7 @@ func (s *POP3) uids(expected int, list []POP3Message) error {
 		}
 	})
 	if err == nil && octets > maxListed {
-		err = &excess{fmt.Sprintf("unique ids of %d octets", octets), true}
+		err = &link.Excess{Of: fmt.Sprintf("unique ids of %d octets", octets), Whole: true}
 	}
 	s.tell('S', fmt.Sprintf("[%d lines]", n))
 	return err
@@ -208,9 +210,9 @@ type fetching struct {
 	list           []POP3Message
 	fn             func(POP3Message, io.Reader) error
 	sent, answered int
-	octets         int64  // on their way
-	stop           error  // of fn, or a refusal
-	refused        *Error // the first one
+	octets         int64       // on their way
+	stop           error       // of fn, or a refusal
+	refused        *link.Error // the first one
 }
 
 // ask sends more commands when half of the window is free.
@@ -226,7 +228,7 @@ func (e *fetching) ask() error {
 			return err
 		}
 	}
-	return e.s.link.w.Flush()
+	return e.s.link.Writer.Flush()
 }
 
 // fits tells whether one more answer may be on its way.
@@ -272,7 +274,7 @@ func (e *fetching) amiss(fault error) error {
 			e.stop = nil
 		}
 		if e.refused == nil {
-			e.refused = &Error{Server: e.s.link.addr, Role: e.s.opt.Role, Op: e.verb, Class: Refused, Err: fault}
+			e.refused = &link.Error{Server: e.s.link.Address, Role: e.s.opt.Role, Op: e.verb, Class: link.Refused, Err: fault}
 		}
 	}
 	return nil
@@ -281,7 +283,7 @@ func (e *fetching) amiss(fault error) error {
 // refuse notes a refusal.
 func (e *fetching) refuse(r reply) {
 	refusal := e.s.refusal(e.verb, r)
-	if e.stop == nil && (refusal.Class != Refused || e.strict != nil && e.strict()) {
+	if e.stop == nil && (refusal.Class != link.Refused || e.strict != nil && e.strict()) {
 		e.stop = refusal
 	}
 	if e.refused == nil {

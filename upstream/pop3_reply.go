@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"postferry/upstream/link"
 )
 
 // replyKind is what a line that answers a command means.
@@ -76,10 +78,10 @@ func isReplyCode(s string) bool {
 // readReply reads a reply. It is bounded by the size of the buffer, 64 KB;
 // RFC 2449 section 4 allows 512 octets.
 func (s *POP3) readReply() (reply, error) {
-	line, err := s.link.r.ReadSlice('\n')
+	line, err := s.link.Reader.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return reply{}, errNoReply
+		return reply{}, link.ErrNoReply
 	case errors.Is(err, io.EOF):
 		return reply{}, io.ErrUnexpectedEOF
 	case err != nil:
@@ -87,19 +89,21 @@ func (s *POP3) readReply() (reply, error) {
 	}
 	r, ok := parseReply(string(bytes.TrimRight(line, "\r\n")))
 	if !ok {
-		s.link.said = s.link.clean(string(line))
-		return r, errNoReply
+		s.link.Said = s.link.Clean(string(line))
+		return r, link.ErrNoReply
 	}
 	return r, nil
 }
 
 // response is the reply as a refusal.
-func (r reply) response() *status { return &status{kind: kindErr, code: r.code, text: r.text} }
+func (r reply) response() *link.Response {
+	return &link.Response{Kind: link.KindErr, Code: r.code, Text: r.text}
+}
 
 // refusal makes an error of a reply that is not +OK.
-func (s *POP3) refusal(op string, r reply) *Error {
-	e := s.link.statusError(op, r.response())
-	if r.code == codeLoginDelay {
+func (s *POP3) refusal(op string, r reply) *link.Error {
+	e := s.link.StatusError(op, r.response())
+	if r.code == link.CodeLoginDelay {
 		e.After = max(e.After, s.loginDelay())
 	}
 	return e
@@ -150,7 +154,7 @@ func (b *pop3Body) Read(p []byte) (int, error) {
 
 // fill reads on up to the end of a line, or as far as the buffer reaches.
 func (b *pop3Body) fill() {
-	piece, err := b.s.link.r.ReadSlice('\n')
+	piece, err := b.s.link.Reader.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 	case errors.Is(err, io.EOF):
@@ -192,13 +196,13 @@ func (b *pop3Body) fill() {
 func (b *pop3Body) unstuff(line []byte) []byte {
 	q := b.s.opt.Quirks
 	switch stuffed := len(line) > 1 && line[1] == '.'; {
-	case q.distrusts(dotStuffing):
+	case q.Distrusts(dotStuffing):
 	case stuffed:
 		b.dots++
 		return line[1:]
 	case b.last == crlf:
 		b.s.opt.Log.Warn().Err(errUnstuffed).Msg("messages are taken as they come")
-		q.distrust(dotStuffing)
+		q.Distrust(dotStuffing)
 		if b.dots > 0 {
 			b.fault = errUnstuffed // those should have stayed
 		}
@@ -209,7 +213,7 @@ func (b *pop3Body) unstuff(line []byte) []byte {
 // ends gives io.EOF if the message ends at a dot behind CRLF, nil if it goes on there.
 func (b *pop3Body) ends() error {
 	s := b.s
-	probe := s.underway == 0 && s.link.r.Buffered() == 0
+	probe := s.underway == 0 && s.link.Reader.Buffered() == 0
 	switch {
 	case b.expect < 0 || b.size == b.expect, probe && b.fault == nil && b.expect < b.size:
 		return io.EOF
@@ -217,15 +221,15 @@ func (b *pop3Body) ends() error {
 		if err := s.send("NOOP", ""); err != nil {
 			return err
 		}
-		if err := s.link.w.Flush(); err != nil {
+		if err := s.link.Writer.Flush(); err != nil {
 			return err
 		}
 	}
 	n := len("-ERR")
 	if s.underway == 0 { // nothing was asked for, so what has come belongs to the message
-		n = min(n, s.link.r.Buffered())
+		n = min(n, s.link.Reader.Buffered())
 	}
-	head, err := s.link.r.Peek(n)
+	head, err := s.link.Reader.Peek(n)
 	if err != nil {
 		return cmp.Or(noEOF(err), err)
 	}
@@ -261,16 +265,16 @@ const dotPatience = 2 * time.Second
 // endsHere gives io.EOF if what follows is no more text: another answer, or nothing for a while.
 func (b *pop3Body) endsHere() error {
 	s := b.s
-	s.link.raw.patience = min(dotPatience, s.opt.Stall)
-	head, err := s.link.r.Peek(4)
-	s.link.raw.patience = 0
+	s.link.Raw.Patience = min(dotPatience, s.opt.Stall)
+	head, err := s.link.Reader.Peek(4)
+	s.link.Raw.Patience = 0
 	if len(head) == 4 {
 		if r, ok := parseReply(string(head)); ok && r.kind != replyMore {
 			return io.EOF
 		}
 		return nil
 	}
-	if s.link.stalled(err) && len(head) == 0 {
+	if s.link.Stalled(err) && len(head) == 0 {
 		return io.EOF
 	}
 	if err == nil || errors.Is(err, io.EOF) {
@@ -285,7 +289,7 @@ func (s *POP3) lines(most int, fn func(line string)) error {
 	r := bufio.NewReaderSize(body, 1<<10)
 	for n := 0; ; n++ {
 		if n > most || body.size > maxAnswer+int64(most)*answerLine {
-			return &excess{fmt.Sprintf("%d lines of %d octets", n, body.size), false}
+			return &link.Excess{Of: fmt.Sprintf("%d lines of %d octets", n, body.size), Whole: false}
 		}
 		line, cut, err := r.ReadLine()
 		if errors.Is(err, io.EOF) {

@@ -8,6 +8,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // pop3Script is parseScript with two lines more for what most conversations
@@ -35,7 +36,7 @@ func pop3Script(t testing.TB, text string) script {
 }
 
 // pop3Options are testOptions for a server of which nothing is known.
-func pop3Options(t testing.TB) Options {
+func pop3Options(t testing.TB) link.Options {
 	opt := testOptions(t)
 	opt.Quirks = nil
 	return opt
@@ -51,7 +52,7 @@ func servePOP3(t testing.TB, sc script) config.Server {
 // by the first word of their name.
 var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string, ...any)){
 	"dial": func(ctx context.Context, s *POP3, say func(string, ...any)) {
-		say("%q %q", s.link.welcome, s.Capabilities())
+		say("%q %q", s.link.Welcome, s.Capabilities())
 		sayError(say, s.Logout(ctx))
 	},
 	"login": func(ctx context.Context, s *POP3, say func(string, ...any)) {
@@ -62,10 +63,10 @@ var pop3Actions = map[string]func(ctx context.Context, s *POP3, say func(string,
 		if s.Has("X-LONG") {
 			secret = store.Secret(strings.Repeat("t0ken", 60))
 		}
-		sayError(say, s.SignIn(ctx, SignIn{Login: "ann", Secret: secret, Token: true}))
+		sayError(say, s.SignIn(ctx, link.SignIn{Login: "ann", Secret: secret, Token: true}))
 	},
 	"proxy": func(ctx context.Context, s *POP3, say func(string, ...any)) {
-		sayError(say, s.SignIn(ctx, SignIn{Login: "ann", Secret: "secret", As: "anna"}))
+		sayError(say, s.SignIn(ctx, link.SignIn{Login: "ann", Secret: "secret", As: "anna"}))
 	},
 	"odd": func(ctx context.Context, s *POP3, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, store.Credentials{Login: "ann", Password: store.Secret(strings.Repeat("p ", 120))}))

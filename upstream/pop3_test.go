@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // pop3Server greets one connection and serves it with a function.
@@ -91,7 +92,7 @@ func TestPOP3Waits(t *testing.T) {
 	}
 	opt := testOptions(t)
 	opt.Stall = 500 * time.Millisecond
-	if _, err := DialPOP3(t.Context(), silent(), opt); ClassOf(err) != Later {
+	if _, err := DialPOP3(t.Context(), silent(), opt); link.ClassOf(err) != link.Later {
 		t.Errorf("no answer: %v", err)
 	}
 	server := silent()
@@ -103,7 +104,7 @@ func TestPOP3Waits(t *testing.T) {
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := s.Login(ctx, ann); !errors.Is(err, context.DeadlineExceeded) || ClassOf(err) != Lost {
+	if err := s.Login(ctx, ann); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
 		t.Errorf("ended context: %v", err)
 	}
 }

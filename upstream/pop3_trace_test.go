@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"postferry/upstream/link"
 )
 
 // The trace has everything but what is private.
@@ -65,7 +67,7 @@ S: [9 octets]
 -: closed
 `
 	var out bytes.Buffer
-	tracer := NewTracer(&out, zerolog.Nop())
+	tracer := link.NewTracer(&out, zerolog.Nop())
 	opt := testOptions(t)
 	opt.Trace = tracer.Session("ann")
 	server := servePOP3(t, parseScript(t, talk))

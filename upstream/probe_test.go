@@ -10,6 +10,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 func TestProbeDovecot(t *testing.T) {
@@ -19,7 +20,7 @@ func TestProbeDovecot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var dialled string
-			opt := Options{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			opt := link.Options{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				dialled = addr
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			}}
@@ -52,7 +53,7 @@ func TestProbeFails(t *testing.T) {
 	plain := lab.Script(t, lab.ScriptOptions{}, "S: * OK [CAPABILITY IMAP4rev1] plain only")
 	server = plain.Server()
 	server.Security = config.StartTLS
-	if got, err := Probe(t.Context(), server, testOptions(t)); !errors.Is(err, ErrNoTLS) || got.Greeting != "plain only" {
+	if got, err := Probe(t.Context(), server, testOptions(t)); !errors.Is(err, link.ErrNoTLS) || got.Greeting != "plain only" {
 		t.Errorf("without STARTTLS: %+v, %v", got, err)
 	}
 }

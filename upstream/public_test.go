@@ -17,6 +17,7 @@ import (
 	"postferry/internal/lab"
 	"postferry/internal/publicnet"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // greeter accepts connections, with TLS if there is a certificate, and greets. It counts them.
@@ -64,7 +65,7 @@ func outsideServer(t *testing.T, url, addr string) config.Server {
 }
 
 // reachAs dials in the server's protocol.
-func reachAs(ctx context.Context, s config.Server, opt Options) error {
+func reachAs(ctx context.Context, s config.Server, opt link.Options) error {
 	if s.Protocol == config.POP3 {
 		c, err := DialPOP3(ctx, s, opt)
 		if err == nil {
@@ -80,7 +81,7 @@ func reachAs(ctx context.Context, s config.Server, opt Options) error {
 }
 
 // probeAs asks in the server's protocol.
-func probeAs(ctx context.Context, s config.Server, opt Options) (err error) {
+func probeAs(ctx context.Context, s config.Server, opt link.Options) (err error) {
 	if s.Protocol == config.POP3 {
 		_, err = ProbePOP3(ctx, s, opt)
 	} else {
@@ -146,23 +147,23 @@ func TestWhatIsThereIsNotTold(t *testing.T) {
 				addr, _ = greeter(t, c.greeting, c.cert)
 			}
 			opt := testOptions(t)
-			opt.Stall, opt.Role = 300*time.Millisecond, RoleOld
+			opt.Stall, opt.Role = 300*time.Millisecond, link.RoleOld
 			if opt.Dial = c.dial; opt.Dial == nil {
 				opt.Dial = (&net.Dialer{}).DialContext // this machine stands for the outside
 			}
 			err := reachAs(t.Context(), outsideServer(t, c.url, addr), opt)
-			var e *Error
+			var e *link.Error
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
 			said := e.Error() + e.Summary()
 			if c.told != "" {
-				if !strings.Contains(said, c.told) || errors.Is(err, errNoMailServer) {
+				if !strings.Contains(said, c.told) || errors.Is(err, link.ErrNoMailServer) {
 					t.Errorf("it is told %q", said)
 				}
 				return
 			}
-			if want := addr + ": connect: " + errNoMailServer.Error(); err.Error() != want || e.Class != Later || e.Kind() != store.NoMailServer {
+			if want := addr + ": connect: " + link.ErrNoMailServer.Error(); err.Error() != want || e.Class != link.Later || e.Kind() != store.NoMailServer {
 				t.Errorf("it is told %q, %s, %s", said, e.Class, e.Kind())
 			}
 			if errors.Unwrap(e.Err) != nil || strings.Contains(said, text) {
@@ -199,7 +200,7 @@ func TestNothingInsideIsDialled(t *testing.T) {
 		for _, scheme := range []string{"imap", "imaps", "pop3", "pop3s"} {
 			s := outsideServer(t, scheme, host+":"+port)
 			for range 2 { // DNS says something else the second time
-				if err := reachAs(t.Context(), s, opt); !errors.Is(err, errNoMailServer) {
+				if err := reachAs(t.Context(), s, opt); !errors.Is(err, link.ErrNoMailServer) {
 					t.Errorf("%s: %v", s, err)
 				}
 			}

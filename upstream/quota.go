@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -34,7 +35,7 @@ func (s *Session) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
 		all = all[:min(len(all), maxWords)]
 		return true
 	})
-	if ClassOf(err) == Refused {
+	if link.ClassOf(err) == link.Refused {
 		return nil, nil
 	}
 	return all, err

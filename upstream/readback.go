@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -99,7 +100,7 @@ func (s *Session) SendPermanent(ctx context.Context, mailbox string) (*Permanent
 	} else { // CLOSE would remove what is \Deleted, unless the folder is open read-only
 		requests = append(requests, request{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}, request{"CLOSE", nil})
 	}
-	told := func(st *status) {
+	told := func(st *link.Response) {
 		if !o.permanent { // what EXAMINE tells comes later and is of no use here
 			o.told(st)
 		}

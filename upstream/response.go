@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // read reads one response and deals with it.
@@ -37,14 +39,14 @@ func (s *Session) read() error {
 		s.warn().Str("response", kind).Msg("the server answered a command that was not sent")
 		return d.Discard()
 	}
-	cmd.res = parseStatus(kind, d.Text())
+	cmd.res = link.ParseResponse(kind, d.Text())
 	cmd.done, s.answer = true, answer{began: d.Octets()}
 	if kind == "OK" {
-		s.link.said = ""
+		s.link.Said = ""
 		s.notice(&cmd.res)
 	}
 	s.note(&cmd.res)
-	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.link.clean(cmd.res.text)).Msg("received")
+	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.link.Clean(cmd.res.Text)).Msg("received")
 	return d.Err()
 }
 
@@ -92,11 +94,11 @@ func (s *Session) untagged() {
 	}
 	switch name := upper(d.Word()); name {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
-		st := parseStatus(name, d.Text())
+		st := link.ParseResponse(name, d.Text())
 		s.note(&st)
 		s.notice(&st)
-		if (name == "NO" || name == "BAD") && st.text != "" {
-			s.link.said = s.link.clean(st.text)
+		if (name == "NO" || name == "BAD") && st.Text != "" {
+			s.link.Said = s.link.Clean(st.Text)
 		}
 		if told := s.teller(); told != nil {
 			told(&st)
@@ -174,15 +176,15 @@ func (s *Session) vanished(name string) {
 }
 
 // note deals with what any status response may carry.
-func (s *Session) note(st *status) {
+func (s *Session) note(st *link.Response) {
 	switch {
-	case st.kind == "BYE":
+	case st.Kind == "BYE":
 		s.bye = st
-	case st.code == "CAPABILITY":
-		s.caps.set(st.args)
-	case st.code == string(imap.ResponseCodeAlert):
-		s.link.said = s.link.clean(st.text)
-		s.warn().Str("text", s.link.clean(st.text)).Msg("the server asks to show this")
+	case st.Code == "CAPABILITY":
+		s.caps.set(st.Args)
+	case st.Code == string(imap.ResponseCodeAlert):
+		s.link.Said = s.link.Clean(st.Text)
+		s.warn().Str("text", s.link.Clean(st.Text)).Msg("the server asks to show this")
 	}
 }
 
@@ -201,14 +203,14 @@ func upper(word []byte) string {
 
 // buffered reports whether a whole line has been read ahead.
 func (s *Session) buffered() bool {
-	p, _ := s.link.r.Peek(s.link.r.Buffered())
-	return s.link.lost == nil && bytes.IndexByte(p, '\n') >= 0
+	p, _ := s.link.Reader.Peek(s.link.Reader.Buffered())
+	return s.link.Lost == nil && bytes.IndexByte(p, '\n') >= 0
 }
 
 // refusal is nil if the command was completed, else what the server said.
 func (s *Session) refusal(cmd *command) error {
-	if cmd.res.kind == "OK" {
+	if cmd.res.Kind == "OK" {
 		return nil
 	}
-	return s.link.statusError(cmd.verb, &cmd.res)
+	return s.link.StatusError(cmd.verb, &cmd.res)
 }

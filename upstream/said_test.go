@@ -8,6 +8,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // TestSaid: what a server says of its own accord before something goes wrong reaches the
@@ -56,7 +57,7 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 					err = s.Alive(context.Background())
 				}
 			}
-			e, ok := errors.AsType[*Error](err)
+			e, ok := errors.AsType[*link.Error](err)
 			if !ok || !strings.Contains(e.Summary(), tt.want) {
 				t.Fatalf("%v\nwant %q", summaryOf(err), tt.want)
 			}
@@ -68,7 +69,7 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 }
 
 func summaryOf(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*link.Error](err); ok {
 		return e.Summary()
 	}
 	return "no error of a server"

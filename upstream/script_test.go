@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/upstream/link"
 )
 
 // dialScript plays a script to a new session.
@@ -207,7 +209,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 	},
 	"append": appendTwice,
 	"doubt": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		s.opt.Quirks = &Quirks{}
+		s.opt.Quirks = &link.Quirks{}
 		appendTwice(ctx, s, say)
 		say("%q", s.opt.Quirks.Broken())
 	},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -21,7 +22,7 @@ func (s *Session) Search(ctx context.Context, criteria string) (imap.UIDSet, err
 		return nil, err
 	}
 	if _, literal := wire.ParseLiteral([]byte(criteria)); literal || strings.TrimSpace(criteria) == "" {
-		return nil, &Error{Server: s.link.addr, Role: s.opt.Role, Op: verbSearch, Class: Refused, Err: errCriteria}
+		return nil, &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: verbSearch, Class: link.Refused, Err: errCriteria}
 	}
 	found := hits{s: s}
 	err := s.run(ctx, verbSearch, func(e *wire.Encoder) { e.Raw(criteria) }, found.take)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -50,7 +51,7 @@ S: P2 OK
 			s.most = 100
 			found, err := s.Find(context.Background(), search.Criteria)
 			text := fmt.Sprint(err)
-			if e, ok := err.(*Error); ok {
+			if e, ok := err.(*link.Error); ok {
 				e.Server = "server"
 				text = e.Error()
 			}

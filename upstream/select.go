@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -71,7 +72,7 @@ func (s *Session) openFolder(ctx context.Context, verb, name string, list *liste
 	}
 	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
 	sel, err := s.tryOpen(ctx, verb, name, condStore, list)
-	if unsafe(err) && !s.identified {
+	if link.Unsafe(err) && !s.identified {
 		// 163.com opens no folder for a client that has not said who it is.
 		if err := s.sayID(ctx); err != nil {
 			return nil, err
@@ -91,8 +92,8 @@ func (s *Session) openFolder(ctx context.Context, verb, name string, list *liste
 // saysNothing reports a refusal without a response code: it may be about the
 // command as much as about the folder.
 func saysNothing(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Class == Refused && e.Code == "" && Answered(err)
+	e, ok := errors.AsType[*link.Error](err)
+	return ok && e.Class == link.Refused && e.Code == "" && link.Answered(err)
 }
 
 func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {
@@ -191,8 +192,8 @@ func (s *Session) awaitListing(l *listed, opened bool) error {
 			return err
 		}
 	}
-	l.ok = opened && l.cmd != nil && l.cmd.res.kind == "OK" && lines.err == nil && lines.whole()
-	l.headOK = opened && l.headCmd != nil && l.headCmd.res.kind == "OK" && headers.err == nil && headers.whole()
+	l.ok = opened && l.cmd != nil && l.cmd.res.Kind == "OK" && lines.err == nil && lines.whole()
+	l.headOK = opened && l.headCmd != nil && l.headCmd.res.Kind == "OK" && headers.err == nil && headers.whole()
 	return nil
 }
 
@@ -235,7 +236,7 @@ func (o *opening) wait(ctx context.Context) (*Selected, error) {
 			return err
 		}
 		if o.list != nil && o.list.first == 0 {
-			if err := o.s.awaitListing(o.list, o.cmd.res.kind == "OK"); err != nil {
+			if err := o.s.awaitListing(o.list, o.cmd.res.Kind == "OK"); err != nil {
 				return err
 			}
 		}
@@ -270,9 +271,9 @@ func (o *opening) await(cmd *command) error {
 }
 
 // told takes what an OK or NO tells of the folder being opened.
-func (o *opening) told(st *status) {
-	n, _ := strconv.ParseUint(st.args, 10, 64)
-	switch st.code {
+func (o *opening) told(st *link.Response) {
+	n, _ := strconv.ParseUint(st.Args, 10, 64)
+	switch st.Code {
 	case "UIDVALIDITY":
 		o.sel.UIDValidity = uint32(n)
 	case "UIDNEXT":
@@ -284,7 +285,7 @@ func (o *opening) told(st *status) {
 	case "PERMANENTFLAGS":
 		o.permanent = true
 		o.sel.PermanentFlags, o.sel.AnyFlag = nil, false
-		for word := range strings.FieldsSeq(strings.Trim(st.args, "()")) {
+		for word := range strings.FieldsSeq(strings.Trim(st.Args, "()")) {
 			switch {
 			case word == `\*`:
 				o.sel.AnyFlag = true

@@ -12,20 +12,21 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
 // Session is a connection with a server. Its methods may be used by one
 // goroutine at a time.
 type Session struct {
-	link link
-	opt  Options
+	link link.Link
+	opt  link.Options
 	dec  *wire.Decoder
 	enc  *wire.Encoder
 
 	caps      capabilities
-	preauth   bool    // the greeting was PREAUTH
-	bye       *status // the server's BYE, or untagged words on the way out
+	preauth   bool           // the greeting was PREAUTH
+	bye       *link.Response // the server's BYE, or untagged words on the way out
 	tag       uint64
 	underway  []*command
 	data      dataFunc   // takes the untagged data of the commands under way
@@ -66,16 +67,16 @@ var (
 // doesn't want.
 type dataFunc func(num uint32, name string) bool
 
-type statusFunc func(st *status)
+type statusFunc func(st *link.Response)
 
-func newSession(nc net.Conn, server config.Server, opt Options) *Session {
+func newSession(nc net.Conn, server config.Server, opt link.Options) *Session {
 	if opt.Quirks == nil {
-		opt.Quirks = &Quirks{}
+		opt.Quirks = &link.Quirks{}
 	}
 	s := &Session{opt: opt, keywords: map[string]imap.Flag{}}
-	s.link.attach(nc, server, opt)
-	s.link.partingWords = s.byeError
-	s.link.working = s.appending
+	s.link.Attach(nc, server, opt)
+	s.link.PartingWords = s.byeError
+	s.link.Working = s.appending
 	s.encode()
 	return s
 }
@@ -87,18 +88,20 @@ func (s *Session) Close() error { return s.link.Close() }
 // do runs one exchange with the server under ctx. An error of the connection,
 // or the end of ctx, costs the session.
 func (s *Session) do(ctx context.Context, op string, f func() error) error {
-	return s.link.do(ctx, op, f)
+	return s.link.Do(ctx, op, f)
 }
 
 // encode makes the session speak IMAP over the connection as it is now.
-func (s *Session) encode() { s.dec, s.enc = wire.NewDecoder(s.link.r), wire.NewEncoder(s.link.w) }
+func (s *Session) encode() {
+	s.dec, s.enc = wire.NewDecoder(s.link.Reader), wire.NewEncoder(s.link.Writer)
+}
 
 // byeError is what the server said on its way out, if it did.
-func (s *Session) byeError(op string) *Error {
+func (s *Session) byeError(op string) *link.Error {
 	if s.bye == nil {
 		return nil
 	}
-	return s.link.statusError(op, s.bye)
+	return s.link.StatusError(op, s.bye)
 }
 
 // run sends one command and reads its answer. data may be nil.
@@ -125,7 +128,7 @@ func (s *Session) exchange(verb string, write func(e *wire.Encoder), data dataFu
 type command struct {
 	tag, verb string
 	done      bool
-	res       status // of the tagged response, once done
+	res       link.Response // of the tagged response, once done
 	// Of one that isn't awaited at once: what takes its untagged data, and its OK and
 	// NO, while something else is awaited; nil for nothing.
 	data dataFunc
@@ -149,7 +152,7 @@ func (s *Session) compose(verb string, write func(e *wire.Encoder)) (*command, e
 // begin starts a command: tag and verb.
 func (s *Session) begin(verb string) (*command, error) {
 	if s.opt.ReadOnly && !readOnlyVerbs[verb] {
-		return nil, &Error{Server: s.link.addr, Role: s.opt.Role, Op: verb, Class: Refused, Err: errReadOnly}
+		return nil, &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: verb, Class: link.Refused, Err: link.ErrReadOnly}
 	}
 	s.tag++
 	cmd := &command{tag: "P" + strconv.FormatUint(s.tag, 10), verb: verb}
@@ -169,7 +172,7 @@ func (s *Session) flush() error {
 	if err := s.enc.Err(); err != nil {
 		return err
 	}
-	return s.link.w.Flush()
+	return s.link.Writer.Flush()
 }
 
 // await reads until cmd is answered.
@@ -230,7 +233,7 @@ func (s *Session) checkName(op, name string) error {
 	if !strings.ContainsAny(name, "\r\n\x00") {
 		return nil
 	}
-	return &Error{Server: s.link.addr, Role: s.opt.Role, Op: op, Class: Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
+	return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: op, Class: link.Refused, Err: fmt.Errorf("%w: %.80q", errName, name)}
 }
 
 // Alive sends NOOP and reads its answer.
@@ -240,12 +243,12 @@ func (s *Session) Alive(ctx context.Context) error {
 
 // Logout says goodbye and closes. It may be called more than once.
 func (s *Session) Logout(ctx context.Context) error {
-	if s.link.lost != nil {
+	if s.link.Lost != nil {
 		return s.Close()
 	}
 	err := s.run(ctx, "LOGOUT", nil, nil)
-	if s.link.lost == nil {
-		s.link.lost = &Error{Server: s.link.addr, Role: s.opt.Role, Op: "LOGOUT", Class: Lost, Err: net.ErrClosed}
+	if s.link.Lost == nil {
+		s.link.Lost = &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: "LOGOUT", Class: link.Lost, Err: net.ErrClosed}
 	}
 	if s.bye != nil {
 		err = nil // a server may close right behind its BYE
@@ -256,12 +259,12 @@ func (s *Session) Logout(ctx context.Context) error {
 // Detach gives the connection and what has been read ahead of it to the
 // relay. The session must not be used afterwards.
 func (s *Session) Detach() (net.Conn, *bufio.Reader) {
-	s.link.detached.Store(true)
-	s.opt.Trace.end() // what clients say is none of its business
-	s.link.lost = &Error{Server: s.link.addr, Role: s.opt.Role, Op: "detach", Class: Lost, Err: net.ErrClosed}
+	s.link.Detached.Store(true)
+	s.opt.Trace.End() // what clients say is none of its business
+	s.link.Lost = &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: "detach", Class: link.Lost, Err: net.ErrClosed}
 	// Errors: a connection that is gone already shows at its next use.
-	_ = s.link.raw.release()
-	return s.link.conn, s.link.r
+	_ = s.link.Raw.Release()
+	return s.link.Conn, s.link.Reader
 }
 
 // readOnlyVerbs are all that a read-only session sends. None of them changes

@@ -5,6 +5,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/upstream/link"
 )
 
 // realSignIns has Dovecot and Cyrus as they are met where PLAIN is switched off, and with a login
@@ -31,15 +32,15 @@ func TestRealSignIn(t *testing.T) {
 			t.Parallel()
 			for name, server := range realSignIns(t, mechanism) {
 				for who, tt := range map[string]struct {
-					in SignIn
+					in link.SignIn
 					ok bool
 				}{
-					"the owner":      {SignIn{Login: "ann@example.com", Secret: "secret"}, true},
-					"odd password":   {SignIn{Login: "bob@example.com", Secret: "p ä%{5}\\\""}, true},
-					"wrong password": {SignIn{Login: "ann@example.com", Secret: "other"}, false},
-					"the master":     {SignIn{Login: "boss@example.com", Secret: "master", As: "ann@example.com"}, true},
-					"wrong master":   {SignIn{Login: "boss@example.com", Secret: "other", As: "ann@example.com"}, false},
-					"another acting": {SignIn{Login: "ann@example.com", Secret: "secret", As: "bob@example.com"}, false},
+					"the owner":      {link.SignIn{Login: "ann@example.com", Secret: "secret"}, true},
+					"odd password":   {link.SignIn{Login: "bob@example.com", Secret: "p ä%{5}\\\""}, true},
+					"wrong password": {link.SignIn{Login: "ann@example.com", Secret: "other"}, false},
+					"the master":     {link.SignIn{Login: "boss@example.com", Secret: "master", As: "ann@example.com"}, true},
+					"wrong master":   {link.SignIn{Login: "boss@example.com", Secret: "other", As: "ann@example.com"}, false},
+					"another acting": {link.SignIn{Login: "ann@example.com", Secret: "secret", As: "bob@example.com"}, false},
 				} {
 					s, err := Dial(t.Context(), server, testOptions(t))
 					if err != nil {

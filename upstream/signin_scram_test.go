@@ -15,6 +15,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // scramServer is a server that has SCRAM alone, and one way to go wrong.
@@ -150,7 +151,7 @@ func TestSCRAM(t *testing.T) {
 			defer s.Close()
 			err = s.Login(t.Context(), ann)
 			var kind store.ProblemKind
-			if e, ok := errors.AsType[*Error](err); ok {
+			if e, ok := errors.AsType[*link.Error](err); ok {
 				kind = e.Kind()
 			}
 			if kind != tt.kind || (err == nil) != (tt.kind == "") {

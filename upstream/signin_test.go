@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"postferry/upstream/link"
 )
 
 // signIns are what the client signs in with in the conversations in testdata/signin, by the first
 // word of their name.
-var signIns = map[string]SignIn{
+var signIns = map[string]link.SignIn{
 	"token":    {Login: "ann", Secret: "t0ken", Token: true},
 	"proxy":    {Login: "ann", Secret: "secret", As: "anna"},
 	"password": {Login: "ann", Secret: "secret"},
@@ -23,7 +25,7 @@ func TestSignIn(t *testing.T) {
 		var log, traced bytes.Buffer
 		opt := testOptions(t)
 		opt.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
-		opt.Trace = NewTracer(&traced, zerolog.Nop()).Session("ann")
+		opt.Trace = link.NewTracer(&traced, zerolog.Nop()).Session("ann")
 		s, err := Dial(t.Context(), serve(t, parseScript(t, text)), opt)
 		if err != nil {
 			t.Fatal(err)
@@ -31,7 +33,7 @@ func TestSignIn(t *testing.T) {
 		defer s.Close()
 		err = s.SignIn(t.Context(), signIns[verb])
 		sayError(say, err)
-		if e, ok := errors.AsType[*Error](err); ok {
+		if e, ok := errors.AsType[*link.Error](err); ok {
 			say("%s: %s", e.Kind(), e.Summary())
 		}
 		for _, secret := range []string{"t0ken", "secret", "dDBrZW4", "c2VjcmV0", "QmVhcmVy", "VhcmVyIH"} {

@@ -10,6 +10,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // TestRealTokens: a real Dovecot takes a token by each mechanism, over IMAP and over POP3, and says of
@@ -26,8 +27,8 @@ func TestRealTokens(t *testing.T) {
 	}))
 	t.Cleanup(endpoint.Close)
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann@example.com", Password: "secret"}}, Introspection: endpoint.URL})
-	signIn := map[string]func(SignIn) error{
-		"IMAP": func(si SignIn) error {
+	signIn := map[string]func(link.SignIn) error{
+		"IMAP": func(si link.SignIn) error {
 			s, err := Dial(t.Context(), d.Insecure(), testOptions(t))
 			if err != nil {
 				return err
@@ -35,7 +36,7 @@ func TestRealTokens(t *testing.T) {
 			defer s.Close()
 			return s.SignIn(t.Context(), si)
 		},
-		"POP3": func(si SignIn) error {
+		"POP3": func(si link.SignIn) error {
 			server := lab.At(config.Server{Protocol: config.POP3, Security: config.Insecure}, d.POP3)
 			s, err := DialPOP3(t.Context(), server, testOptions(t))
 			if err != nil {
@@ -46,11 +47,11 @@ func TestRealTokens(t *testing.T) {
 		},
 	}
 	for name, try := range signIn {
-		for _, mechanism := range MechanismsForTokens() {
+		for _, mechanism := range link.MechanismsForTokens() {
 			for token, want := range map[store.Secret]store.ProblemKind{"t0ken": "", "other": store.TokenRefused} {
-				err := try(SignIn{Login: "ann@example.com", Secret: token, Token: true, Mechanism: mechanism})
+				err := try(link.SignIn{Login: "ann@example.com", Secret: token, Token: true, Mechanism: mechanism})
 				var kind store.ProblemKind
-				e, _ := errors.AsType[*Error](err)
+				e, _ := errors.AsType[*link.Error](err)
 				if e != nil {
 					kind = e.Kind()
 				}

@@ -124,10 +124,10 @@ func (s *Session) status(ctx context.Context, names []string, items string) (_ m
 		}
 		defer s.judgeProof()
 		return s.pipeline(len(ask), statusWindow, send, data, func(i int, cmd *command) {
-			if cmd.res.kind == "BAD" && bad == nil {
+			if cmd.res.Kind == "BAD" && bad == nil {
 				bad = s.refusal(cmd)
 			}
-			if _, told := result[ask[i]]; !told && last != nil && cmd.res.kind == "OK" {
+			if _, told := result[ask[i]]; !told && last != nil && cmd.res.Kind == "OK" {
 				result[ask[i]] = *last // the server spells the name in another way
 			}
 			last = nil

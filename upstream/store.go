@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -55,8 +56,8 @@ func (s *Session) StoreFlags(ctx context.Context, changes []FlagChange) error {
 }
 
 // gone reports that a refusal is about messages that have been expunged.
-func gone(st *status) bool {
-	return st.kind == "NO" && (st.code == "EXPUNGEISSUED" || st.code == string(imap.ResponseCodeNonExistent))
+func gone(st *link.Response) bool {
+	return st.Kind == "NO" && (st.Code == "EXPUNGEISSUED" || st.Code == string(imap.ResponseCodeNonExistent))
 }
 
 // groupChanges puts messages with the same change into one command. Removals

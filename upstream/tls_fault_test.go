@@ -21,6 +21,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // certificate describes one that a test needs.
@@ -139,30 +140,30 @@ func TestTLSFaults(t *testing.T) {
 		role   string
 		noCA   bool
 		kind   store.ProblemKind // "" if a session comes about
-		class  Class
+		class  link.Class
 		says   []string
 	}{
 		"all right":                {cert: good},
-		"TLS 1.0":                  {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"too old", `old_tls = "1.0"`}},
-		"TLS 1.1":                  {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"too old"}},
-		"TLS 1.0, new server":      {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, role: RoleNew, kind: store.OldEncryption, class: Fix, says: []string{"too old", "Have its TLS settings corrected."}},
-		"RSA key exchange":         {cert: good, config: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: oldSuites}, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"RSA", `old_tls = "1.0"`}},
-		"TLS 1.0, accepted":        {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: oldSuites}, old: true, role: RoleOld},
-		"RSA, accepted":            {cert: good, config: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: oldSuites}, old: true, role: RoleOld},
-		"newest, old accepted":     {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS13}, old: true, role: RoleOld},
-		"DHE only":                 {answer: handshakeFailure, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"DHE", "handshake failure"}},
-		"DHE only, old accepted":   {answer: handshakeFailure, old: true, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"not even an old one", "DHE"}},
-		"an alert on the version":  {answer: protocolVersion, role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"protocol version not supported"}},
-		"plain text":               {answer: "* OK IMAP4rev1 ready\r\n", role: RoleOld, kind: store.NotTLS, class: Fix, says: []string{"does not speak TLS on this port", "STARTTLS"}},
-		"hangs up":                 {answer: "-", role: RoleOld, kind: store.Unreachable, class: Later, says: []string{"hung up while a protected connection was being made"}},
-		"another alert":            {answer: "\x15\x03\x03\x00\x02\x02\x70", role: RoleOld, kind: store.NoEncryption, class: Fix, says: []string{"refuses a protected connection", "unrecognized name"}},
-		"another name":             {cert: certificate{names: []string{"mail.example.com", "mx.example.com"}, to: time.Hour}, kind: store.CertificateName, class: Fix, says: []string{"another name: mail.example.com, mx.example.com", "fingerprint"}},
-		"many names":               {cert: certificate{names: strings.Fields("a.example b.example c.example d.example e.example f.example g.example"), to: time.Hour}, kind: store.CertificateName, class: Fix, says: []string{"e.example, and 2 more"}},
-		"self-signed":              {cert: certificate{to: time.Hour, selfSigned: true}, noCA: true, kind: store.CertificateUntrusted, class: Fix, says: []string{"self-signed", "fingerprint"}},
-		"unknown authority":        {cert: certificate{to: time.Hour}, noCA: true, kind: store.CertificateUntrusted, class: Fix, says: []string{"issued by CN=Test authority", "chain"}},
-		"expired":                  {cert: certificate{from: -2 * time.Hour, to: -time.Hour}, kind: store.CertificateExpired, class: Fix, says: []string{"has expired", "Have it renewed"}},
-		"not valid yet":            {cert: certificate{from: time.Hour, to: 2 * time.Hour}, kind: store.CertificateExpired, class: Fix, says: []string{"not valid yet"}},
-		"no name in the handshake": {answer: "\x15\x03\x03\x00\x02\x02\x47", role: RoleOld, kind: store.OldEncryption, class: Fix, says: []string{"insufficient security level"}},
+		"TLS 1.0":                  {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"too old", `old_tls = "1.0"`}},
+		"TLS 1.1":                  {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"too old"}},
+		"TLS 1.0, new server":      {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, role: link.RoleNew, kind: store.OldEncryption, class: link.Fix, says: []string{"too old", "Have its TLS settings corrected."}},
+		"RSA key exchange":         {cert: good, config: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: oldSuites}, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"RSA", `old_tls = "1.0"`}},
+		"TLS 1.0, accepted":        {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: oldSuites}, old: true, role: link.RoleOld},
+		"RSA, accepted":            {cert: good, config: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: oldSuites}, old: true, role: link.RoleOld},
+		"newest, old accepted":     {cert: good, config: &tls.Config{MinVersion: tls.VersionTLS13}, old: true, role: link.RoleOld},
+		"DHE only":                 {answer: handshakeFailure, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"DHE", "handshake failure"}},
+		"DHE only, old accepted":   {answer: handshakeFailure, old: true, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"not even an old one", "DHE"}},
+		"an alert on the version":  {answer: protocolVersion, role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"protocol version not supported"}},
+		"plain text":               {answer: "* OK IMAP4rev1 ready\r\n", role: link.RoleOld, kind: store.NotTLS, class: link.Fix, says: []string{"does not speak TLS on this port", "STARTTLS"}},
+		"hangs up":                 {answer: "-", role: link.RoleOld, kind: store.Unreachable, class: link.Later, says: []string{"hung up while a protected connection was being made"}},
+		"another alert":            {answer: "\x15\x03\x03\x00\x02\x02\x70", role: link.RoleOld, kind: store.NoEncryption, class: link.Fix, says: []string{"refuses a protected connection", "unrecognized name"}},
+		"another name":             {cert: certificate{names: []string{"mail.example.com", "mx.example.com"}, to: time.Hour}, kind: store.CertificateName, class: link.Fix, says: []string{"another name: mail.example.com, mx.example.com", "fingerprint"}},
+		"many names":               {cert: certificate{names: strings.Fields("a.example b.example c.example d.example e.example f.example g.example"), to: time.Hour}, kind: store.CertificateName, class: link.Fix, says: []string{"e.example, and 2 more"}},
+		"self-signed":              {cert: certificate{to: time.Hour, selfSigned: true}, noCA: true, kind: store.CertificateUntrusted, class: link.Fix, says: []string{"self-signed", "fingerprint"}},
+		"unknown authority":        {cert: certificate{to: time.Hour}, noCA: true, kind: store.CertificateUntrusted, class: link.Fix, says: []string{"issued by CN=Test authority", "chain"}},
+		"expired":                  {cert: certificate{from: -2 * time.Hour, to: -time.Hour}, kind: store.CertificateExpired, class: link.Fix, says: []string{"has expired", "Have it renewed"}},
+		"not valid yet":            {cert: certificate{from: time.Hour, to: 2 * time.Hour}, kind: store.CertificateExpired, class: link.Fix, says: []string{"not valid yet"}},
+		"no name in the handshake": {answer: "\x15\x03\x03\x00\x02\x02\x47", role: link.RoleOld, kind: store.OldEncryption, class: link.Fix, says: []string{"insufficient security level"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -196,9 +197,9 @@ func TestTLSFaults(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, err error, kind store.ProblemKind, class Class, says []string) {
+func wantFault(t *testing.T, err error, kind store.ProblemKind, class link.Class, says []string) {
 	t.Helper()
-	e, ok := err.(*Error)
+	e, ok := err.(*link.Error)
 	if !ok || e.Kind() != kind || e.Class != class {
 		t.Fatalf("%#v, want kind %s, class %v", err, kind, class)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // What is sent while a login is under way is masked, whenever the server answers: it may
@@ -59,7 +60,7 @@ C: ` + password + `
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
 			opt := testOptions(t)
-			opt.Trace = NewTracer(&out, zerolog.Nop()).Session("ann")
+			opt.Trace = link.NewTracer(&out, zerolog.Nop()).Session("ann")
 			s, err := Dial(context.Background(), serve(t, parseScript(t, tt.script)), opt)
 			if err != nil {
 				t.Fatal(err)

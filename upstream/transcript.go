@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // script is a conversation as the server has it. Its lines:
@@ -123,7 +124,7 @@ func verdict(err error) string {
 		return "ok"
 	}
 	text := err.Error()
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*link.Error](err); ok {
 		text = strings.ReplaceAll(text, e.Server, "server")
 		return fmt.Sprintf("%v %v: %s", e.Class, e.After, text)
 	}

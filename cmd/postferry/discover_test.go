@@ -16,6 +16,7 @@ import (
 	"postferry/discover"
 	"postferry/store"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // foundReport is what a discovery may come to.
@@ -87,7 +88,7 @@ new = "imap+insecure://127.0.0.1:2"
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := upstream.Probe(t.Context(), server, upstream.Options{})
+	answer, err := upstream.Probe(t.Context(), server, link.Options{})
 	if err != nil || !strings.HasSuffix(answer.Greeting, discover.OwnGreeting) {
 		t.Errorf("the daemon greets with %q, %v; discover knows it by %q", answer.Greeting, err, discover.OwnGreeting)
 	}

@@ -14,7 +14,7 @@ import (
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/syncer"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // messageID names a message in lists and on command lines.
@@ -129,7 +129,7 @@ func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.Q
 
 // forPerson is an error in the voice for the person at the screen.
 func forPerson(err error) string {
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
+	if e, ok := errors.AsType[*link.Error](err); ok {
 		return e.Summary()
 	}
 	return err.Error()

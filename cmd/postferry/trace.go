@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/syncer"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // traceHelp describes the flag for those commands that have it.
@@ -27,7 +27,7 @@ func traceFlag(cmd *cobra.Command, path *string) {
 // traceFile is an open trace; the zero value is none.
 type traceFile struct {
 	file   *os.File
-	tracer *upstream.Tracer
+	tracer *link.Tracer
 }
 
 // openTrace opens a trace for appending; none if path is empty.
@@ -46,7 +46,7 @@ func openTrace(path string, log zerolog.Logger) (t traceFile, err error) {
 	if err != nil {
 		return t, fail(errors.Join(err, t.file.Close()))
 	}
-	t.tracer = upstream.NewTracer(t.file, log)
+	t.tracer = link.NewTracer(t.file, log)
 	return t, nil
 }
 

@@ -56,6 +56,9 @@ const humanize = "internal/humanize"
 // tables writes what commands list.
 const tables = "internal/table"
 
+// transcripts plays conversations with mail servers that were written down; for tests.
+const transcripts = "upstream/transcript"
+
 // publicnet says what may be connected to for whom.
 const publicnet = "internal/publicnet"
 
@@ -63,7 +66,7 @@ const publicnet = "internal/publicnet"
 // package of its own: it inherits nothing.
 func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
-	middle := append([]string{"upstream", "discover"}, bottom...)
+	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			"syncer/measure", "syncer/foldertree", reasons, reports}, middle...), // for what they report; admin/web for its words
@@ -73,9 +76,12 @@ func allowed() map[string][]string {
 		"admin/web":          {reasons, reports, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
 		"admin/server":       {reasons, reports, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
 		"proxy":              append([]string{throttle, private}, middle...),
-		"upstream":           append([]string{publicnet}, bottom...),
-		"credential":         append([]string{"upstream", publicnet}, bottom...),
-		"discover":           append([]string{publicnet, "upstream"}, bottom...), // it asks what it finds as the engine would
+		"upstream":           append([]string{"upstream/link"}, bottom...),
+		"upstream/pop3":      append([]string{"upstream/link"}, bottom...),
+		transcripts:          {"upstream/link", "config"},
+		"upstream/link":      append([]string{publicnet}, bottom...),
+		"credential":         append([]string{"upstream/link", publicnet}, bottom...),
+		"discover":           append([]string{publicnet, "upstream", "upstream/pop3", "upstream/link"}, bottom...), // it asks what it finds as the engine would
 		"cause":              {"store"},
 		"stage":              {"discover", "store"}, // for the facts
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
@@ -102,7 +108,7 @@ func allowed() map[string][]string {
 		demoServers:          nil,
 		demoClouds:           nil,
 		"directory":          nil,
-		"tenant":             {"credential", "directory", "upstream", "store", "config"},
+		"tenant":             {"credential", "directory", "upstream", "upstream/pop3", "upstream/link", "store", "config"},
 		humanize:             nil,
 		tables:               nil,
 		"internal/layers":    nil,
@@ -117,7 +123,7 @@ func allowed() map[string][]string {
 // engine are the rules for the rooms of the engine, from the top to the bottom: each may import
 // those below it that it is given.
 func engine() map[string][]string {
-	ground := []string{"store", "upstream", asciifold, reasons, reports}
+	ground := []string{"store", "upstream", "upstream/link", asciifold, reasons, reports}
 	pure := append([]string{"config", "wire", "syncer/message", "syncer/problem"}, ground...)
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
@@ -135,7 +141,7 @@ func engine() map[string][]string {
 		"syncer/quota":      folder,
 		"syncer/measure":    {"store"},
 		"syncer/schedule":   {"store"},
-		"syncer/session":    sessions,
+		"syncer/session":    append([]string{"upstream/pop3"}, sessions...),
 		"syncer/foldertree": pure,
 		"syncer/message":    ground,
 		"syncer/problem":    ground,
@@ -160,6 +166,8 @@ func offence(from, imported string, test bool) string {
 		return ""
 	case test && (there == lab || there == bolt || there == "store/storetest"):
 		return ""
+	case test && (there == transcripts || there == "upstream/pop3" || there == publicnet) && strings.HasPrefix(here, "upstream"):
+		return "" // conversations that were written down, and what both protocols have
 	case test && there == demoClouds:
 		return "" // as strict as the services that they stand in for
 	case test && here == "admin/server" && there == spreadsheet:

@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // AtOnce is how many accounts are verified at the same time, each with
@@ -62,7 +63,7 @@ type Pair struct {
 	Old     session.Source    // nil if there is none
 	New     *upstream.Session // likewise
 	// What sessions have learnt of the servers holds for those after them.
-	oldQuirks, newQuirks upstream.Quirks
+	oldQuirks, newQuirks link.Quirks
 }
 
 // Open opens the sessions that are not open yet.
@@ -75,20 +76,20 @@ func (p *Pair) Open(ctx context.Context) error {
 
 func (p *Pair) OpenOld(ctx context.Context) (err error) {
 	if p.Old == nil {
-		p.Old, err = session.Patiently(session.SigningIn(session.DialOld, p.SignIns), session.InUsePause)(ctx, p.Domain.Old, p.Account.Old, p.options(p.Domain.Old, upstream.RoleOld, &p.oldQuirks))
+		p.Old, err = session.Patiently(session.SigningIn(session.DialOld, p.SignIns), session.InUsePause)(ctx, p.Domain.Old, p.Account.Old, p.options(p.Domain.Old, link.RoleOld, &p.oldQuirks))
 	}
 	return err
 }
 
 func (p *Pair) OpenNew(ctx context.Context) (err error) {
 	if p.New == nil {
-		p.New, err = session.SigningIn(session.DialIMAP, p.SignIns)(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, upstream.RoleNew, &p.newQuirks))
+		p.New, err = session.SigningIn(session.DialIMAP, p.SignIns)(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, link.RoleNew, &p.newQuirks))
 	}
 	return err
 }
 
-func (p *Pair) options(server config.Server, role string, quirks *upstream.Quirks) upstream.Options {
-	return upstream.Options{Stall: p.Stall, ReadOnly: true, Role: role, Quirks: quirks, Log: p.Log.With().Str("server", server.Address()).Logger()}
+func (p *Pair) options(server config.Server, role string, quirks *link.Quirks) link.Options {
+	return link.Options{Stall: p.Stall, ReadOnly: true, Role: role, Quirks: quirks, Log: p.Log.With().Str("server", server.Address()).Logger()}
 }
 
 // sessions are those that are open.

@@ -10,7 +10,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/problem"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // check is the plan of an account in any state, after its logins on both
@@ -37,7 +37,7 @@ func (p *accountPlanner) openBoth(ctx context.Context, down *downServers) error 
 // note makes trouble with a server part of the plan; side is for an error that
 // doesn't say which it is about. Any other error, ctx's and the store's, is returned.
 func (p *accountPlanner) note(ctx context.Context, side store.Side, err error) error {
-	broken, ok := errors.AsType[*upstream.Error](err)
+	broken, ok := errors.AsType[*link.Error](err)
 	if !ok || ctx.Err() != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (d *downServers) ask(server config.Server, open func() error) error {
 		return why
 	}
 	err := open()
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Op == "connect" && !upstream.TooMany(err) {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.Op == "connect" && !link.TooMany(err) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.why == nil {

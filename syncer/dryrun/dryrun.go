@@ -18,6 +18,7 @@ import (
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // DryRun says what a pass would do, and does nothing of it: both servers are
@@ -112,7 +113,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	}
 	err = p.all(ctx)
 	p.pair.Close(ctx)
-	if _, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+	if _, ok := errors.AsType[*link.Error](err); ok && ctx.Err() == nil {
 		p.plan.Problem, p.plan.Cause = reason.Said(problem.Of(err, "", 1).Summary), err.Error()
 		err = nil
 	}
@@ -214,7 +215,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 	if f.Action == FolderAway {
 		f.Left, f.Copy, f.Bytes, f.TooLarge = f.Copy, 0, 0, 0
 	}
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
 		f.Problem, f.Trouble = reason.Said(e.Summary()), problem.Of(err, f.Folder, 1)
 		p.tell(reason.NoteUnreadable, f.Folder, f.Problem)
 		err = nil

@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // comes notes a message that would be copied.
@@ -56,7 +57,7 @@ func (p *accountPlanner) lookThrough(ctx context.Context, views map[string]bool,
 		lone, err := leftout.OnlyThere(ctx, p.pair.Old, rows[i].Old, known)
 		f := &p.plan.Folders[i]
 		switch {
-		case upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err):
+		case link.ClassOf(err) == link.Refused || leftout.IsCountsError(err):
 			f.Problem, f.Trouble = reason.Of(reason.FolderUnread), problem.Of(err, f.Folder, 1)
 			f.LeftOut = 0
 		case err != nil:
@@ -79,7 +80,7 @@ func (p *accountPlanner) allMail(ctx context.Context, rows []store.Folder) error
 		judge := &leftout.ArchiveJudge{Store: p.store, Account: p.id, Folder: row.ID, Old: row.Old, Session: p.pair.Old, Rows: foldertree.LatestRows(p.known, rows)}
 		lone, err := judge.Lone(ctx, max(row.Checkpoint.UIDNext, 1))
 		switch {
-		case upstream.ClassOf(err) == upstream.Refused || leftout.IsCountsError(err):
+		case link.ClassOf(err) == link.Refused || leftout.IsCountsError(err):
 			f.Problem, f.Trouble = reason.Of(reason.FolderUnread), problem.Of(err, f.Folder, 1)
 			continue
 		case err != nil:

@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // ArchiveJudge finds out which messages of the opened folder, which shows all mail, lie in no other.
@@ -131,7 +132,7 @@ func (j *ArchiveJudge) readOthers(ctx context.Context) error {
 	for _, part := range j.beyondLedgers(old, status) {
 		j.Left = true
 		err := readIdentities(ctx, j.Session, part.name, part.set, j.known)
-		if err != nil && upstream.ClassOf(err) != upstream.Refused { // what can't be read there may come from here
+		if err != nil && link.ClassOf(err) != link.Refused { // what can't be read there may come from here
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Gmail tells of each message in which folders it is: they are its labels (X-GM-LABELS). A message
@@ -203,7 +204,7 @@ func (j *ArchiveJudge) askIDs(ctx context.Context, s session.LabelSession, folde
 	ids := map[imap.UID]upstream.Labelled{}
 	f, err := j.Session.Open(ctx, folder, session.OpenWith{})
 	switch {
-	case upstream.ClassOf(err) == upstream.Refused:
+	case link.ClassOf(err) == link.Refused:
 		f = &session.SourceFolder{Keys: session.IMAPKeys(0)}
 	case err != nil:
 		return err

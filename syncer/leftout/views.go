@@ -9,6 +9,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // ViewCounts are what views looked like when they were counted. Accounts come and go while the engine
@@ -66,7 +67,7 @@ func (l Look) Through(ctx context.Context, views []store.Folder) (map[string]uin
 	found := map[string]uint64{}
 	for _, f := range views {
 		lone, err := OnlyThere(ctx, old, f.Old, known)
-		if upstream.ClassOf(err) == upstream.Refused || IsCountsError(err) {
+		if link.ClassOf(err) == link.Refused || IsCountsError(err) {
 			l.Log.Warn().Err(err).Str("folder", f.Title).Msg("what lies in this view only could not be counted")
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // AliasError ends a look at the trees that found the mailbox to be another account's.
@@ -344,8 +345,8 @@ func whyUnproved(err error) string {
 	if e, ok := errors.AsType[*unprovedError](err); ok {
 		return e.why
 	}
-	switch upstream.ClassOf(err) {
-	case upstream.Fix, upstream.Refused:
+	switch link.ClassOf(err) {
+	case link.Fix, link.Refused:
 		return err.Error()
 	}
 	return ""
@@ -393,7 +394,7 @@ func (r *ClaimRequest) endProbe(ctx context.Context, s session.Target, left stor
 	if !ok {
 		return nil
 	}
-	if err := setSubscribed(ctx, p, left == store.ProbeSubscribed); err != nil && upstream.ClassOf(err) != upstream.Refused {
+	if err := setSubscribed(ctx, p, left == store.ProbeSubscribed); err != nil && link.ClassOf(err) != link.Refused {
 		return err
 	}
 	return r.Store.SetProbe(ctx, r.Account, store.NoProbe)
@@ -401,8 +402,8 @@ func (r *ClaimRequest) endProbe(ctx context.Context, s session.Target, left stor
 
 // options are those of a session beside the pair's. It has no place in the pool: whoever
 // holds one and waits for another would wait for ever where there is only one.
-func (c *claimant) options(end session.Endpoint) upstream.Options {
-	return upstream.Options{Stall: c.pair.Stall, ReadOnly: end.ReadOnly, Role: end.Role(), Log: c.Log,
+func (c *claimant) options(end session.Endpoint) link.Options {
+	return link.Options{Stall: c.pair.Stall, ReadOnly: end.ReadOnly, Role: end.Role(), Log: c.Log,
 		Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks}
 }
 

@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A login leads to a mailbox as long as nobody changes that: a provider gives an address to somebody
@@ -145,7 +146,7 @@ func (r *ClaimRequest) own(ctx context.Context, e *strangeError, at Shown, sampl
 // look looks at a folder. One that doesn't open shows nothing.
 func (e *strangeError) look(ctx context.Context, name string, validity uint32, known map[store.Fingerprint]bool, sample sampler) error {
 	shown, now, err := sample(ctx, name)
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return nil
 	}
 	e.restless = e.restless || now != validity

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // inUseRetry is how long a mailbox is left alone that another POP3 session has:
@@ -55,7 +55,7 @@ func Of(err error, folder string, failures int) *store.Problem {
 		Summary: "Something unexpected went wrong; it is tried again.",
 		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now, Kind: store.Unexpected,
 	}
-	e, ours := errors.AsType[*upstream.Error](err)
+	e, ours := errors.AsType[*link.Error](err)
 	if ours {
 		p.Kind = e.Kind()
 	}
@@ -85,14 +85,14 @@ func Of(err error, folder string, failures int) *store.Problem {
 }
 
 // ofServer takes over what a server's error says, and returns when to try again.
-func ofServer(p *store.Problem, e *upstream.Error, retry time.Duration) time.Duration {
+func ofServer(p *store.Problem, e *link.Error, retry time.Duration) time.Duration {
 	p.Summary, p.Server, p.Host = e.Summary(), e.Side(), e.Host()
 	switch {
 	case p.Kind == store.OverQuota: // also of servers that say so in words only
 		return QuotaRetry
 	case e.OneAccount():
 		return max(retry, inUseRetry)
-	case e.Class == upstream.Fix:
+	case e.Class == link.Fix:
 		p.Advice = store.NeedsFix
 	}
 	return retry
@@ -107,7 +107,7 @@ const (
 
 // Hint is the server's own word on when to come back, 0 if it gave none.
 func Hint(err error) time.Duration {
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
+	if e, ok := errors.AsType[*link.Error](err); ok {
 		return e.After
 	}
 	return 0

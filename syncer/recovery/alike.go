@@ -10,6 +10,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A copy that its user has moved into another folder of the new server is still the copy of the message that it was made
@@ -126,7 +127,7 @@ func (f *Folder) inPlace(ctx context.Context, name string, lines []AlikeLine) (t
 		return there, nil
 	}
 	sel, err := f.New.Examine(ctx, name)
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return there, nil
 	}
 	if err != nil {

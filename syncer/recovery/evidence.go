@@ -9,7 +9,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // byKeys is the evidence for messages of the old server with keys, about those of the new
@@ -89,5 +89,5 @@ func readContents(ctx context.Context, s bodyReader, set imap.UIDSet, fn func(im
 
 // AboutMessages tells whether a refusal is about what was asked for.
 func AboutMessages(err error) bool {
-	return upstream.ClassOf(err) == upstream.Refused || session.AboutOne(err)
+	return link.ClassOf(err) == link.Refused || session.AboutOne(err)
 }

@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // FlagSync carries changed flags over.
@@ -176,7 +177,7 @@ func (s *FlagSync) applyFlags(ctx context.Context, changed []flagged) error {
 	if err := s.folder.Store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := s.folder.New.StoreFlags(ctx, changes); upstream.ClassOf(err) == upstream.Refused && upstream.Answered(err) {
+	if err := s.folder.New.StoreFlags(ctx, changes); link.ClassOf(err) == link.Refused && link.Answered(err) {
 		s.folder.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
 	} else if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // ErrNewGone says that the folder is not on the new server any more.
@@ -105,7 +106,7 @@ func (f *Folder) readTail(ctx context.Context) (l store.LedgerTail, ok bool, err
 
 // Gone turns a refusal to open a folder into the error that says it is gone.
 func (f *Folder) Gone(err, as error) error {
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return fmt.Errorf("%w: %w", as, err)
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -108,7 +109,7 @@ func (o *otherFolders) find(ctx context.Context, lost []store.Intent, first func
 			continue
 		}
 		looked++
-		if err := o.findIn(ctx, box.Name, from, row, lost, found); err != nil && upstream.ClassOf(err) != upstream.Refused {
+		if err := o.findIn(ctx, box.Name, from, row, lost, found); err != nil && link.ClassOf(err) != link.Refused {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A message that is moved on the old server, or that its server gives another UID, has a new
@@ -226,7 +227,7 @@ func (mv *Moves) present(ctx context.Context, ring session.Keyring, lines []move
 // another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
 func (mv *Moves) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
 	f, err := mv.Old.Open(ctx, s.Old, session.OpenWith{})
-	refused := upstream.ClassOf(err) == upstream.Refused
+	refused := link.ClassOf(err) == link.Refused
 	switch {
 	case refused && !s.Listed:
 		return nil, nil

@@ -11,6 +11,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // After a connection broke or the daemon was killed, the new server may still
@@ -192,7 +193,7 @@ func (r *Reconciliation) CheckFound(ctx context.Context, proofs []store.Entry) e
 		return err
 	}
 	found, err := call.Wait(ctx)
-	if err != nil && !upstream.Answered(err) {
+	if err != nil && !link.Answered(err) {
 		return err
 	}
 	if n := takeLost(proofs, found); n > 0 {

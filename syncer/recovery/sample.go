@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Sample is a look at some of the new folder's messages that is taken in the round trip in which
@@ -171,5 +172,5 @@ func (f *Folder) newestEntries(ctx context.Context) ([]store.Entry, error) {
 
 // Refusal tells whether an error is a server's answer, after which the session goes on.
 func Refusal(err error) bool {
-	return upstream.Answered(err) || upstream.ClassOf(err) == upstream.Refused
+	return link.Answered(err) || link.ClassOf(err) == link.Refused
 }

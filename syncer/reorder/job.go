@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 var (
@@ -159,7 +160,7 @@ func (j *Job) move(ctx context.Context, part imap.UIDSet, lines map[imap.UID]sto
 	}
 	moved, told, err := j.new.MoveUIDs(ctx, part, j.Folder.New)
 	switch {
-	case err != nil && upstream.ClassOf(err) != upstream.Refused:
+	case err != nil && link.ClassOf(err) != link.Refused:
 		return 0, err
 	case err != nil:
 		return 0, j.settleAndKeep(ctx, "the new server refuses it", err)

@@ -17,6 +17,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // mail is a message of a folder.
@@ -203,7 +204,7 @@ func TestRun(t *testing.T) {
 // TestSettle: whatever has become of a MOVE that was interrupted, each message is there once
 // afterwards, and its line stands for it.
 func TestSettle(t *testing.T) {
-	lost := &upstream.Error{Class: upstream.Lost, Err: errors.New("cut")}
+	lost := &link.Error{Class: link.Lost, Err: errors.New("cut")}
 	tests := map[string]struct {
 		was   func(f *folder) // what the MOVE of 1:10 did, beside being lost
 		asked []string        // of the server then

@@ -10,7 +10,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/problem"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // RestingError means that a server is left alone for a while because it was
@@ -36,11 +36,11 @@ func (e *RestingError) Describe(p *store.Problem) {
 type Pool struct {
 	server      string
 	limit       int
-	LostFlags   LostFlags       // of a new server
-	ListedSizes ListedSizes     // of an old server
-	Altered     AlteredBodies   // of a new server
-	Pace        pace            // of an old server
-	Quirks      upstream.Quirks // what its sessions have learnt of the server
+	LostFlags   LostFlags     // of a new server
+	ListedSizes ListedSizes   // of an old server
+	Altered     AlteredBodies // of a new server
+	Pace        pace          // of an old server
+	Quirks      link.Quirks   // what its sessions have learnt of the server
 
 	// Life is when the server last showed any sign of life, silent whether
 	// somebody has waited for one in vain since.
@@ -272,7 +272,7 @@ func (p *Pool) Note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Prober = nil
-	if upstream.TooMany(err) && p.Used > 1 {
+	if link.TooMany(err) && p.Used > 1 {
 		p.grant()
 		return
 	}
@@ -299,9 +299,9 @@ func serverUnwell(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.OneAccount() {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.OneAccount() {
 		return false
 	}
-	c := upstream.ClassOf(err)
-	return c == upstream.Later || c == upstream.Lost
+	c := link.ClassOf(err)
+	return c == link.Later || c == link.Lost
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"postferry/syncer/problem"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 func TestPoolKeepsRoomForVisits(t *testing.T) {
@@ -71,13 +71,13 @@ func TestPoolServesVisitsFirst(t *testing.T) {
 func TestPoolRestsAndListensToTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool("old.example:993", 2)
-		p.Note(&upstream.Error{Op: "login", Class: upstream.Fix, Err: errors.New("wrong password")})
+		p.Note(&link.Error{Op: "login", Class: link.Fix, Err: errors.New("wrong password")})
 		if release, err := p.Acquire(t.Context(), false, nil); err != nil {
 			t.Fatalf("a refused password made the server rest: %v", err)
 		} else {
 			release()
 		}
-		p.Note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
+		p.Note(&link.Error{Op: "connect", Class: link.Later, After: time.Minute, Err: errors.New("busy")})
 		var resting *RestingError
 		if _, err := p.Acquire(t.Context(), true, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
@@ -101,7 +101,7 @@ func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 		if !p.News() {
 			t.Error("a problem of one account is no news")
 		}
-		refused := &upstream.Error{Op: "connect", Class: upstream.Lost, Err: errors.New("connection refused")}
+		refused := &link.Error{Op: "connect", Class: link.Lost, Err: errors.New("connection refused")}
 		for range 20 {
 			p.Note(refused)
 		}
@@ -112,7 +112,7 @@ func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 		if !p.News() || p.News() || p.News() {
 			t.Error("the rest is not told once")
 		}
-		p.Note(&upstream.Error{Op: "connect", Class: upstream.Later, After: time.Minute, Err: errors.New("busy")})
+		p.Note(&link.Error{Op: "connect", Class: link.Later, After: time.Minute, Err: errors.New("busy")})
 		if _, err := p.Acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
@@ -131,7 +131,7 @@ func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 func TestPoolIsNotStormedAfterARest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool("old.example:993", 8)
-		unwell := &upstream.Error{Op: "connect", Class: upstream.Later, Err: errors.New("down")}
+		unwell := &link.Error{Op: "connect", Class: link.Later, Err: errors.New("down")}
 		results := make(chan error, 5)
 		rest := func() {
 			if err := Pause(t.Context(), 10*time.Minute); err != nil {
@@ -196,7 +196,7 @@ func TestPoolIsNotStormedAfterARest(t *testing.T) {
 func TestPoolLearnsCaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool("old.example:993", 8)
-		refusal := &upstream.Error{Op: "login", Class: upstream.Later, Text: "Too many simultaneous connections", Err: errors.New("NO")}
+		refusal := &link.Error{Op: "login", Class: link.Later, Text: "Too many simultaneous connections", Err: errors.New("NO")}
 		var crowded *CrowdedError
 		if err := p.Crowded(2, refusal); !errors.As(err, &crowded) || !errors.Is(err, ErrYield) || p.PerAccount() != 2 {
 			t.Fatalf("%v, %d", err, p.PerAccount())

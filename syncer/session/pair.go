@@ -9,7 +9,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // PairIdle is how long a pair keeps its sessions without a job: long enough
@@ -33,9 +33,9 @@ type Endpoint struct {
 // Role is what people call the endpoint's server.
 func (e Endpoint) Role() string {
 	if e.ReadOnly {
-		return upstream.RoleOld
+		return link.RoleOld
 	}
-	return upstream.RoleNew
+	return link.RoleNew
 }
 
 // Slot is a place for one session with one server, opened when first needed.
@@ -168,7 +168,7 @@ func (s *Slot[S]) open(ctx context.Context, l *Pair, c store.Credentials, dial D
 			break
 		}
 		s.Lead.failed()
-		if upstream.TooMany(err) && ctx.Err() == nil {
+		if link.TooMany(err) && ctx.Err() == nil {
 			err = s.End.Pool.Crowded(int(s.Held.Load()), err)
 		}
 		s.leave()
@@ -212,7 +212,7 @@ func (s *Slot[S]) dial(ctx context.Context, l *Pair, own store.Credentials, dial
 // dialAs opens a session.
 func (s *Slot[S]) dialAs(ctx context.Context, l *Pair, c store.Credentials, dial DialFunc[S]) (S, error) {
 	lead := s.Lead
-	session, err := dial(ctx, s.End.Server, c, upstream.Options{
+	session, err := dial(ctx, s.End.Server, c, link.Options{
 		Stall:    l.Stall,
 		ReadOnly: s.End.ReadOnly,
 		Role:     s.End.Role(),
@@ -229,7 +229,7 @@ func (s *Slot[S]) dialAs(ctx context.Context, l *Pair, c store.Credentials, dial
 }
 
 // flow bounds the traffic with one of the servers.
-func (l *Pair) flow(old bool) upstream.Traffic {
+func (l *Pair) flow(old bool) link.Traffic {
 	if old {
 		return l.RateLimits.Old.Bound()
 	}
@@ -335,7 +335,7 @@ const PassPairs = 3
 
 // loginRefused tells whether a server has said that it does not take login and password.
 func loginRefused(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
+	e, ok := errors.AsType[*link.Error](err)
 	if !ok {
 		return false
 	}

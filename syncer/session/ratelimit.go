@@ -11,7 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Throttles are the limits of domains, which all their accounts share.
@@ -185,7 +185,7 @@ func (t *RateLimits) Save(ctx context.Context, st UsageStore, id store.AccountID
 	return nil
 }
 
-// Flow is the traffic of one side. It implements upstream.Traffic.
+// Flow is the traffic of one side. It implements link.Traffic.
 type Flow struct {
 	limiters []*rate.Limiter
 	reads    bool // what is read counts, otherwise what is written
@@ -193,14 +193,14 @@ type Flow struct {
 }
 
 // Bound is the flow for a connection, nil if nothing bounds it.
-func (f *Flow) Bound() upstream.Traffic {
+func (f *Flow) Bound() link.Traffic {
 	if len(f.limiters) == 0 && f.Budget.Limit == 0 {
 		return nil
 	}
 	return f
 }
 
-// Piece implements upstream.Traffic.
+// Piece implements link.Traffic.
 func (f *Flow) Piece() (n int) {
 	for _, l := range f.limiters {
 		if n == 0 || l.Burst() < n {
@@ -210,7 +210,7 @@ func (f *Flow) Piece() (n int) {
 	return n
 }
 
-// Moved implements upstream.Traffic.
+// Moved implements link.Traffic.
 func (f *Flow) Moved(read, written int) (wait time.Duration) {
 	n := written
 	if f.reads {

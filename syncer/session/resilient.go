@@ -16,6 +16,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A server may break the connection at one folder each time: at its STATUS, at its CREATE, at its
@@ -33,9 +34,9 @@ var ErrListUnread = problem.New(store.FoldersUnlisted, store.OldSide, "the old s
 
 // BreaksConnection tells whether an error has cost the session, after the server had let us in.
 func BreaksConnection(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && (e.Class == upstream.Lost || e.Class == upstream.Later && !upstream.Answered(err)) &&
-		!upstream.Throttled(err) && e.Op != "connect" && !strings.EqualFold(e.Op, "login")
+	e, ok := errors.AsType[*link.Error](err)
+	return ok && (e.Class == link.Lost || e.Class == link.Later && !link.Answered(err)) &&
+		!link.Throttled(err) && e.Op != "connect" && !strings.EqualFold(e.Op, "login")
 }
 
 // TreeReader is the part of a session that tells of folders.
@@ -211,7 +212,7 @@ func (k *ResilientTarget) CreateAll(ctx context.Context, folders []upstream.NewF
 
 // notNow: the server answers that it can't do this at the moment, which may be about one folder.
 func notNow(err error) bool {
-	return err != nil && upstream.ClassOf(err) == upstream.Later && upstream.Answered(err) && !upstream.Throttled(err)
+	return err != nil && link.ClassOf(err) == link.Later && link.Answered(err) && !link.Throttled(err)
 }
 
 // leftError: a folder can't be made for now, and says nothing of the others.
@@ -278,8 +279,8 @@ func ReadTree(ctx context.Context, s FolderLister, withStatus bool) (foldertree.
 // folder, so that the others need not wait: Yahoo says UNAVAILABLE of single
 // messages.
 func AboutOne(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok || e.Class != upstream.Later || !upstream.Answered(err) || upstream.AsksForLess(err) {
+	e, ok := errors.AsType[*link.Error](err)
+	if !ok || e.Class != link.Later || !link.Answered(err) || link.AsksForLess(err) {
 		return false
 	}
 	switch e.Code {
@@ -304,9 +305,9 @@ func StopsAccount(err error, unwell int) bool {
 	if _, resting := errors.AsType[*RestingError](err); resting {
 		return true
 	}
-	e, ok := errors.AsType[*upstream.Error](err)
+	e, ok := errors.AsType[*link.Error](err)
 	if !ok {
 		return true // the store, or a bug: nothing will go better in the next folder
 	}
-	return e.Class == upstream.Fix || e.Class == upstream.Later || e.Op == "connect" || strings.EqualFold(e.Op, "login")
+	return e.Class == link.Fix || e.Class == link.Later || e.Op == "connect" || strings.EqualFold(e.Op, "login")
 }

@@ -11,6 +11,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -215,7 +216,7 @@ func (s IMAPTarget) SendHeaders(ctx context.Context, name string, set imap.UIDSe
 }
 
 // DialFunc opens a session and logs in.
-type DialFunc[S Session] func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (S, error)
+type DialFunc[S Session] func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (S, error)
 
 // Dialers are the ways to both servers.
 type Dialers struct {
@@ -226,7 +227,7 @@ type Dialers struct {
 // RealDialers are those of real life.
 func RealDialers() Dialers { return Dialers{Old: DialOld, New: dialNew} }
 
-func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
+func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
 	s, err := DialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err
@@ -234,7 +235,7 @@ func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentia
 	return IMAPSource{askingSession{s}}, nil
 }
 
-func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Target, error) {
+func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Target, error) {
 	s, err := DialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err
@@ -242,7 +243,7 @@ func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt
 	return IMAPTarget{s}, nil
 }
 
-func DialIMAP(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (*upstream.Session, error) {
+func DialIMAP(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (*upstream.Session, error) {
 	s, err := upstream.Dial(ctx, server, opt)
 	if err != nil {
 		return nil, err
@@ -255,8 +256,8 @@ func DialIMAP(ctx context.Context, server config.Server, c store.Credentials, op
 }
 
 // Traced gives each session a trace.
-func Traced[S Session](dial DialFunc[S], t *upstream.Tracer) DialFunc[S] {
-	return func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (S, error) {
+func Traced[S Session](dial DialFunc[S], t *link.Tracer) DialFunc[S] {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (S, error) {
 		opt.Trace = t.Session(c.Login)
 		return dial(ctx, server, c, opt)
 	}

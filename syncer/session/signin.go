@@ -8,16 +8,16 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/problem"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // SignIns knows what to sign in with at servers that want more than an account's own password.
 type SignIns interface {
 	// SignIn is what to sign in with for a mailbox at a server that has a way to sign in.
-	SignIn(ctx context.Context, server config.Server, login string) (upstream.SignIn, error)
+	SignIn(ctx context.Context, server config.Server, login string) (link.SignIn, error)
 	// Judge says what it means that a server has let a mailbox in (err is nil) or not, with what it was
 	// given since some moment, and whether another attempt is worth it.
-	Judge(server config.Server, login string, in upstream.SignIn, since time.Time, err error) (again bool, _ error)
+	Judge(server config.Server, login string, in link.SignIn, since time.Time, err error) (again bool, _ error)
 }
 
 // errNoSignIns: whoever put the program together forgot it.
@@ -26,7 +26,7 @@ var errNoSignIns = errors.New("there is nothing that knows how to sign in at thi
 // SigningIn opens sessions in the way that a server's domain wants. A token that a server refuses is
 // replaced once, for a new session; nil is for servers that all take passwords.
 func SigningIn[S Session](dial DialFunc[S], k SignIns) DialFunc[S] {
-	return func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (s S, err error) {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (s S, err error) {
 		if server.SignIn == nil {
 			return dial(ctx, server, c, opt)
 		}
@@ -50,7 +50,7 @@ func SigningIn[S Session](dial DialFunc[S], k SignIns) DialFunc[S] {
 }
 
 // signInError is that there was nothing to sign in with. It says nothing of the mail server.
-type signInError struct{ err *upstream.Error }
+type signInError struct{ err *link.Error }
 
 // Error implements error.
 func (e *signInError) Error() string { return e.err.Error() }
@@ -59,15 +59,15 @@ func (e *signInError) Error() string { return e.err.Error() }
 func (e *signInError) Unwrap() error { return e.err }
 
 // unsigned makes a signInError of what is in the way.
-func unsigned(server config.Server, opt upstream.Options, err error) error {
-	class := upstream.Later
+func unsigned(server config.Server, opt link.Options, err error) error {
+	class := link.Later
 	if d, ok := errors.AsType[problem.Describer](err); ok {
 		var p store.Problem
 		if d.Describe(&p); p.Advice == store.NeedsFix {
-			class = upstream.Fix
+			class = link.Fix
 		}
 	}
-	return &signInError{&upstream.Error{Server: server.Address(), Role: opt.Role, Op: "login", Class: class, Err: err}}
+	return &signInError{&link.Error{Server: server.Address(), Role: opt.Role, Op: "login", Class: class, Err: err}}
 }
 
 // OfServer tells whether an error of opening a session says anything of the mail server.

@@ -9,7 +9,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/problem"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // signedIn is a session of which only counts that it is there.
@@ -23,12 +23,12 @@ type tokens struct {
 	judged []error
 }
 
-func (k *tokens) SignIn(context.Context, config.Server, string) (upstream.SignIn, error) {
+func (k *tokens) SignIn(context.Context, config.Server, string) (link.SignIn, error) {
 	k.given++
-	return upstream.SignIn{Login: "anna", Secret: store.Secret([]string{"", "one", "two", "three"}[k.given]), Token: true}, k.err
+	return link.SignIn{Login: "anna", Secret: store.Secret([]string{"", "one", "two", "three"}[k.given]), Token: true}, k.err
 }
 
-func (k *tokens) Judge(_ config.Server, _ string, in upstream.SignIn, since time.Time, err error) (bool, error) {
+func (k *tokens) Judge(_ config.Server, _ string, in link.SignIn, since time.Time, err error) (bool, error) {
 	k.judged = append(k.judged, err)
 	if time.Since(since) > time.Minute {
 		return false, errors.New("since when?")
@@ -44,7 +44,7 @@ func (e lasting) Unwrap() error { return e.error }
 func (lasting) Describe(p *store.Problem) { p.Advice, p.Kind = store.NeedsFix, store.ConsentMissing }
 
 func TestSigningIn(t *testing.T) {
-	refused := &upstream.Error{Server: "imap.example:993", Op: "login", Class: upstream.Fix, Token: &upstream.TokenRefusal{}}
+	refused := &link.Error{Server: "imap.example:993", Op: "login", Class: link.Fix, Token: &link.TokenRefusal{}}
 	away := errors.New("away")
 	for _, tt := range []struct {
 		name      string
@@ -65,7 +65,7 @@ func TestSigningIn(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dials := 0
-			dial := SigningIn(func(_ context.Context, _ config.Server, c store.Credentials, opt upstream.Options) (signedIn, error) {
+			dial := SigningIn(func(_ context.Context, _ config.Server, c store.Credentials, opt link.Options) (signedIn, error) {
 				dials++
 				if tt.passwords != (opt.SignIn == nil) || c.Login != "anna" {
 					t.Errorf("signs in with %v", opt.SignIn)
@@ -79,7 +79,7 @@ func TestSigningIn(t *testing.T) {
 			if !tt.passwords {
 				server.SignIn = &config.SignIn{Method: config.Microsoft}
 			}
-			_, err := dial(t.Context(), server, store.Credentials{Login: "anna"}, upstream.Options{Role: upstream.RoleOld})
+			_, err := dial(t.Context(), server, store.Credentials{Login: "anna"}, link.Options{Role: link.RoleOld})
 			if dials != tt.dials || (err == nil) != (tt.err == nil) || tt.err != nil && !errors.Is(err, tt.err) {
 				t.Errorf("%d dials, %v", dials, err)
 			}
@@ -102,14 +102,14 @@ func TestSigningIn(t *testing.T) {
 
 // A server does not rest because a provider gave no token.
 func TestProviderAwayIsNotTheServer(t *testing.T) {
-	err := unsigned(config.Server{Host: "imap.example", Port: 993}, upstream.Options{}, errors.New("away"))
+	err := unsigned(config.Server{Host: "imap.example", Port: 993}, link.Options{}, errors.New("away"))
 	if !serverUnwell(errors.New("x")) || OfServer(err) {
 		t.Errorf("%v", err)
 	}
-	if _, err := SigningIn(func(context.Context, config.Server, store.Credentials, upstream.Options) (signedIn, error) {
+	if _, err := SigningIn(func(context.Context, config.Server, store.Credentials, link.Options) (signedIn, error) {
 		return signedIn{}, nil
 	}, nil)(
-		t.Context(), config.Server{SignIn: &config.SignIn{}}, store.Credentials{}, upstream.Options{}); !errors.Is(err, errNoSignIns) {
+		t.Context(), config.Server{SignIn: &config.SignIn{}}, store.Credentials{}, link.Options{}); !errors.Is(err, errNoSignIns) {
 		t.Errorf("without a keeper: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -29,7 +30,7 @@ type POP3Source struct {
 // allow a login only every few minutes.
 func pop3Traits() Traits { return Traits{Exclusive: true, HoldFor: 2 * time.Minute} }
 
-func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
+func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
 	s, err := upstream.DialPOP3(ctx, server, opt)
 	if err != nil {
 		return nil, err
@@ -50,10 +51,10 @@ const (
 
 // Patiently opens a session as soon as the mailbox is free, within reason.
 func Patiently(dial DialFunc[Source], wait time.Duration) DialFunc[Source] {
-	return func(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
 		for try := 1; ; try++ {
 			s, err := dial(ctx, server, c, opt)
-			if e, ok := errors.AsType[*upstream.Error](err); !ok || !e.InUse() || try == inUseTries {
+			if e, ok := errors.AsType[*link.Error](err); !ok || !e.InUse() || try == inUseTries {
 				return s, err
 			}
 			if Pause(ctx, wait) != nil {
@@ -114,7 +115,7 @@ func (o pop3Open) Wait(ctx context.Context) (*SourceFolder, error) {
 // than there is to know what is new.
 func (s *POP3Source) Open(ctx context.Context, name string, _ OpenWith) (*SourceFolder, error) {
 	if !strings.EqualFold(name, foldertree.InboxName) {
-		return nil, &upstream.Error{Op: "LIST", Class: upstream.Refused, Code: imap.ResponseCodeNonExistent, Text: "there is but an inbox"}
+		return nil, &link.Error{Op: "LIST", Class: link.Refused, Code: imap.ResponseCodeNonExistent, Text: "there is but an inbox"}
 	}
 	messages, list, err := s.List(ctx)
 	if err != nil {
@@ -214,7 +215,7 @@ func (s *POP3Source) Used(context.Context) (uint64, error) { return 0, nil }
 
 // SendHeaders implements session.Source. Nobody asks: numbers of messages are no UIDs.
 func (s *POP3Source) SendHeaders(context.Context, string, imap.UIDSet, func(upstream.Message, []byte) error) (HeadersCall, error) {
-	return nil, &upstream.Error{Op: "TOP", Class: upstream.Refused, Err: errNoFolders}
+	return nil, &link.Error{Op: "TOP", Class: link.Refused, Err: errNoFolders}
 }
 
 var errNoFolders = errors.New("a POP3 server has no folders")

@@ -6,7 +6,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Traits are what a kind of old server is like.
@@ -55,6 +55,6 @@ func kinds() map[config.Protocol]Kind {
 func TraitsOf(server config.Server) Traits { return kinds()[server.Protocol].Traits }
 
 // DialOld opens a session with an old server, of whatever kind it is.
-func DialOld(ctx context.Context, server config.Server, c store.Credentials, opt upstream.Options) (Source, error) {
+func DialOld(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
 	return kinds()[server.Protocol].Dial(ctx, server, c, opt)
 }

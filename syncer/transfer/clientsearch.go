@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -73,7 +74,7 @@ func (r *reader) serveSearches(ctx context.Context) error {
 // serveSearch brings what one search finds. If the old server refuses that, there is nothing.
 func (r *reader) serveSearch(ctx context.Context, w *ClientSearch) error {
 	found, err := r.Old.Find(ctx, w.criteria)
-	if err != nil && upstream.ClassOf(err) != upstream.Refused {
+	if err != nil && link.ClassOf(err) != link.Refused {
 		return err
 	}
 	late, set := r.newestFound(found)

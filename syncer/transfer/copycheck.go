@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // dateSlack is by how much the date of a copy may differ from what it was given.
@@ -215,7 +216,7 @@ func (w *writer) looked(ctx context.Context, u under) error {
 		began = w.pipeline.settledAt
 	}
 	found, err := l.call.Wait(ctx)
-	if err != nil && !upstream.Answered(err) {
+	if err != nil && !link.Answered(err) {
 		return err
 	}
 	w.pipeline.settledAt = time.Now()
@@ -328,7 +329,7 @@ func (cc *copyChecks) learnPermanent(ctx context.Context) error {
 		return err
 	}
 	sel, err := cc.job.Permanent.Wait(ctx)
-	if err != nil && !upstream.Answered(err) {
+	if err != nil && !link.Answered(err) {
 		return err
 	}
 	if err != nil || len(sel.PermanentFlags) == 0 && !sel.AnyFlag { // it says that it keeps nothing, which can't be meant

@@ -14,6 +14,7 @@ import (
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -179,7 +180,7 @@ func (b *bringing) receive(ctx context.Context, p portion) error {
 			delete(b.wanted, m.UID)
 		}
 	}
-	if upstream.ClassOf(err) == upstream.Refused && b.doubt(rest) {
+	if link.ClassOf(err) == link.Refused && b.doubt(rest) {
 		return errListAgain
 	}
 	b.left = append(b.left, rest...)
@@ -249,7 +250,7 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 	if errors.Is(ours, session.ErrYield) || errors.Is(ours, errFarBehind) {
 		return ours
 	}
-	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+	if link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
 		b.blame(p, at)
 	}
 	return err

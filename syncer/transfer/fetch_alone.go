@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // single asks for one message that did not come with the others, or must not be
@@ -79,7 +80,7 @@ func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bo
 		ours = r.take(ctx, m, size, body)
 		return ours
 	})
-	if upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+	if link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
 		k := r.Selected.Keys.Key(m.UID)
 		if alone, _ := r.oldTroubles.suspect(k); alone {
 			r.oldTroubles.brokeAlone(k)

@@ -9,6 +9,7 @@ import (
 
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // bringEarly takes the messages that were asked for when the folder was opened. How much is
@@ -55,7 +56,7 @@ func (r *reader) bringEarly(ctx context.Context) error {
 	if errors.Is(ours, session.ErrYield) {
 		return ours
 	}
-	if err != nil && upstream.ClassOf(err) == upstream.Lost && ctx.Err() == nil && err != ours {
+	if err != nil && link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
 		r.blameEarly(at)
 	}
 	if r.Selected.ListedAhead = lines; !told || !all || len(lines) < int(r.Selected.Messages) {

@@ -6,7 +6,7 @@ import (
 
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A pair asks for the folder that comes next while the last messages of the present one
@@ -53,7 +53,7 @@ func (r *reader) sendOpen(ctx context.Context, n session.NextFolder) (sent bool,
 		from = last.Old
 	}
 	call, err := from.SendOpen(ctx, n.Folder.Old, session.OpenWith{List: n.List, First: n.Early, Headers: recovery.LastKnown(n.Folder.Checkpoint)})
-	if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+	if link.ClassOf(err) == link.Refused { // shows again when it is opened
 		return false, nil
 	}
 	if err == nil {
@@ -80,7 +80,7 @@ func (w *writer) lookAtNext(ctx context.Context) error {
 	for _, p := range w.Pair.Ahead.Unasked() {
 		p.New = w.New
 		err := p.Ask(ctx)
-		if upstream.ClassOf(err) == upstream.Refused { // shows again when it is opened
+		if link.ClassOf(err) == link.Refused { // shows again when it is opened
 			p.Asked, p.Status = nil, nil
 			continue
 		}
@@ -99,7 +99,7 @@ func (p *Pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok boo
 	}
 	p.Old = pr.Old
 	p.Selected, err = pr.Opened.Wait(ctx)
-	if upstream.ClassOf(err) != upstream.Refused {
+	if link.ClassOf(err) != link.Refused {
 		return true, err
 	}
 	if p.Pair.Ahead.Any() {
@@ -119,7 +119,7 @@ func (p *Pull) lookAtPrepared(ctx context.Context, pr *session.Prefetched) error
 		p.Target = st
 		return nil
 	}
-	if err != nil && upstream.ClassOf(err) != upstream.Refused {
+	if err != nil && link.ClassOf(err) != link.Refused {
 		return err
 	}
 	return p.LookAtNew(ctx)

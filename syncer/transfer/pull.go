@@ -14,7 +14,7 @@ import (
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // fruitless is how many attempts in a row may fail without a single message
@@ -139,7 +139,7 @@ func worthRetrying(err error) bool {
 	if _, resting := errors.AsType[*session.RestingError](err); resting {
 		return false
 	}
-	return upstream.ClassOf(err) == upstream.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind)
+	return link.ClassOf(err) == link.Lost || errors.Is(err, errListAgain) || errors.Is(err, session.ErrGiven) || errors.Is(err, errNotEmpty) || errors.Is(err, errUncertain) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, errFarBehind)
 }
 
 // A session that may lock the mailbox is ended after a while, and the mailbox left to its owner's

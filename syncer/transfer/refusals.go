@@ -14,6 +14,7 @@ import (
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A refusal that says nothing of the message may be about the server: one that refuses all
@@ -71,7 +72,7 @@ func (e *refusesAllError) Describe(p *store.Problem) {
 // Summary is the sentence for the person at the screen.
 func (e *refusesAllError) Summary() string {
 	host, words := "", ""
-	if u, ok := errors.AsType[*upstream.Error](e.why); ok {
+	if u, ok := errors.AsType[*link.Error](e.why); ok {
 		host, words = " ("+u.Host()+")", fmt.Sprintf(" in the same words (%q)", u.Text)
 	}
 	return "The new server" + host + " refuses all messages for this folder" + words +
@@ -124,8 +125,8 @@ func (r *refusals) hold(m *outgoing, q *store.Quarantined, why error) {
 
 // explained tells whether a refusal says what is wrong with the message.
 func explained(why error) bool {
-	e, ok := errors.AsType[*upstream.Error](why)
-	if !ok || e.Class != upstream.Refused {
+	e, ok := errors.AsType[*link.Error](why)
+	if !ok || e.Class != link.Refused {
 		return false
 	}
 	return e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT" ||
@@ -204,7 +205,7 @@ func (r *refusals) sameWords() bool {
 
 // wordsOf are the words of a refusal without what may be of one message: numbers and names.
 func wordsOf(why error) string {
-	e, ok := errors.AsType[*upstream.Error](why)
+	e, ok := errors.AsType[*link.Error](why)
 	if !ok {
 		return why.Error()
 	}
@@ -259,8 +260,8 @@ func (r *refusals) stops(why error) error {
 	if session.AboutOne(why) && r.unavailable < unavailableMost && r.parts < partsMost {
 		return nil
 	}
-	e, ok := errors.AsType[*upstream.Error](why)
-	if !ok || e.Class != upstream.Refused {
+	e, ok := errors.AsType[*link.Error](why)
+	if !ok || e.Class != link.Refused {
 		return why
 	}
 	switch e.Code {

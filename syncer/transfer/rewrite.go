@@ -16,7 +16,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // repairLargest is the size up to which a message that was streamed is fetched
@@ -59,8 +59,8 @@ func (w *writer) settleRefused(ctx context.Context, m *outgoing, why error) erro
 // unexplained tells whether a refusal says nothing of what is wrong with the message, so
 // that it is worth sending it once more as it is.
 func (m *outgoing) unexplained(why error) bool {
-	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && e.Class == upstream.Refused && e.Code == "" && !m.twice && m.repaired == nil && m.intent.Size > 0 &&
+	e, ok := errors.AsType[*link.Error](why)
+	return ok && e.Class == link.Refused && e.Code == "" && !m.twice && m.repaired == nil && m.intent.Size > 0 &&
 		!message.ContainsAny(strings.ToLower(e.Text), "nul", "newline", "header", "flag", "keyword")
 }
 
@@ -130,13 +130,13 @@ func (w *writer) mend(ctx context.Context, m *outgoing, why error) (bool, error)
 
 // hopeless tells whether no repair can help.
 func hopeless(why error) bool {
-	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && (e.Class == upstream.Later || e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT")
+	e, ok := errors.AsType[*link.Error](why)
+	return ok && (e.Class == link.Later || e.Code == imap.ResponseCodeTooBig || e.Code == "APPENDLIMIT")
 }
 
 // serverWords are what the server said.
 func serverWords(why error) string {
-	if e, ok := errors.AsType[*upstream.Error](why); ok {
+	if e, ok := errors.AsType[*link.Error](why); ok {
 		return e.Text
 	}
 	return ""
@@ -207,7 +207,7 @@ func (w *writer) fetchAgain(ctx context.Context, m *outgoing) error {
 		m.body = b
 		return nil
 	})
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return nil
 	}
 	return err
@@ -277,7 +277,7 @@ func (r *repairedCopies) adoptRepaired(ctx context.Context, m *outgoing) (bool, 
 	case r.adopt != nil && !r.mayBeThere():
 		found = r.adopt.takeRepaired(want)
 	case r.mayBeThere():
-		if found, err = r.findRepaired(ctx, want, m.body); upstream.ClassOf(err) == upstream.Refused {
+		if found, err = r.findRepaired(ctx, want, m.body); link.ClassOf(err) == link.Refused {
 			r.job.Log.Warn().Err(err).Str("key", message.KeyText(m.key)).Msg("the new server can't be asked for a repaired copy, another is made")
 			err = nil
 		}

@@ -9,7 +9,7 @@ import (
 
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // alone sends a message by itself, at which a connection with the new server
@@ -52,8 +52,8 @@ var errUncertain = errors.New("the new server failed inside: what it has stored 
 // that something went wrong inside it (RFC 5530 section 3). Dovecot 2.3 says so when
 // a folder is renamed while messages are stored there, and shows some of them afterwards.
 func uncertain(why error) bool {
-	e, ok := errors.AsType[*upstream.Error](why)
-	return ok && e.Code == imap.ResponseCodeServerBug && e.Class == upstream.Later
+	e, ok := errors.AsType[*link.Error](why)
+	return ok && e.Code == imap.ResponseCodeServerBug && e.Class == link.Later
 }
 
 // inDoubt ends the attempt with the intents of messages kept, as if the connection had
@@ -82,8 +82,8 @@ func (p *pipeline) skip(m *outgoing) quarantined {
 
 // blame notes at which messages the connection with the new server broke.
 func (p *pipeline) blame(ctx context.Context, err error) {
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok || e.Class != upstream.Lost || e.Op != "APPEND" || ctx.Err() != nil {
+	e, ok := errors.AsType[*link.Error](err)
+	if !ok || e.Class != link.Lost || e.Op != "APPEND" || ctx.Err() != nil {
 		return
 	}
 	var keys []store.Key

@@ -4,19 +4,19 @@ import (
 	"errors"
 	"testing"
 
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 func TestGraverError(t *testing.T) {
-	fix := &upstream.Error{Class: upstream.Fix, Err: errors.New("fix")}
-	later := &upstream.Error{Class: upstream.Later, Err: errors.New("later")}
+	fix := &link.Error{Class: link.Fix, Err: errors.New("fix")}
+	later := &link.Error{Class: link.Later, Err: errors.New("later")}
 	tests := []struct{ one, other, want error }{
 		{nil, nil, nil},
 		{later, nil, later},
 		{nil, fix, fix},
 		{later, fix, fix},
 		{fix, later, fix},
-		{fix, &upstream.Error{Class: upstream.Fix, Err: errors.New("other")}, fix},
+		{fix, &link.Error{Class: link.Fix, Err: errors.New("other")}, fix},
 	}
 	for _, tt := range tests {
 		if got := graver(tt.one, tt.other); got != tt.want {

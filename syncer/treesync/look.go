@@ -16,6 +16,7 @@ import (
 	"postferry/syncer/quota"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Result is what a tree job brings back.
@@ -210,7 +211,7 @@ func (k *treeLook) newStatus(name string) (st upstream.Status, told bool) {
 // graver is the first error, or the one that people have to do something about:
 // a password that was refused is not tried again because the other server is away.
 func graver(one, other error) error {
-	if one == nil || upstream.ClassOf(one) != upstream.Fix && upstream.ClassOf(other) == upstream.Fix {
+	if one == nil || link.ClassOf(one) != link.Fix && link.ClassOf(other) == link.Fix {
 		return other
 	}
 	return one
@@ -310,7 +311,7 @@ func (m *maker) subscribe(ctx context.Context) error {
 		return nil
 	}
 	err := m.session.Subscribe(ctx, m.plan.Subscribe)
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		m.log.Warn().Err(err).Msg("the new server refuses a subscription")
 		return nil
 	}

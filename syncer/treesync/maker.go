@@ -15,6 +15,7 @@ import (
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // ErrNotMade says that a folder's mail stays behind because the new server won't have it.
@@ -161,7 +162,7 @@ func (m *maker) make(ctx context.Context, c *foldertree.FolderCreate) error {
 	err := m.session.Create(ctx, c.Name, c.Use)
 	for _, other := range m.plainer() {
 		name := other(c.Name)
-		if session.IsLeft(err) || upstream.ClassOf(err) != upstream.Refused || name == c.Name {
+		if session.IsLeft(err) || link.ClassOf(err) != link.Refused || name == c.Name {
 			continue
 		}
 		if !m.free(c.Name, name) {
@@ -176,7 +177,7 @@ func (m *maker) make(ctx context.Context, c *foldertree.FolderCreate) error {
 	case err == nil:
 		m.made[c.Name] = true
 		m.exists(c.Name)
-	case upstream.ClassOf(err) != upstream.Refused && !session.IsLeft(err):
+	case link.ClassOf(err) != link.Refused && !session.IsLeft(err):
 		return err
 	default:
 		m.log.Warn().Err(err).Str("folder", m.title(c.Name)).Str("name", foldertree.DecodeName(c.Name)).Msg("the new server refuses to make this folder")

@@ -8,6 +8,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // A folder that the new server does not know any more, without our having seen it deleted,
@@ -90,7 +91,7 @@ func (k *treeLook) leftOut(ctx context.Context, row store.Folder) (uint64, error
 		return c.messages, nil
 	}
 	n, err := k.countLeft(ctx, row)
-	if upstream.ClassOf(err) == upstream.Refused {
+	if link.ClassOf(err) == link.Refused {
 		return uint64(st.Messages) - min(uint64(st.Messages), row.Copied), nil
 	}
 	if err == nil {

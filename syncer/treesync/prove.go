@@ -11,6 +11,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // That CREATE was answered OK does not mean that the folder is there: of several nodes of a
@@ -129,7 +130,7 @@ func (m *maker) tryOthers(ctx context.Context, c *foldertree.FolderCreate, row *
 		}
 		tried = append(tried, name)
 		err := m.session.Create(ctx, name, c.Use)
-		if session.IsLeft(err) || upstream.ClassOf(err) == upstream.Refused && err != nil {
+		if session.IsLeft(err) || link.ClassOf(err) == link.Refused && err != nil {
 			continue
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -203,7 +204,7 @@ func (k *seeker) look(ctx context.Context, name string, choose func(all imap.UID
 
 // proveNothing is the error of a folder that is read, unless it is only about that folder.
 func (k *seeker) proveNothing(err error, name string) error {
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Class == upstream.Refused {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
 		k.log.Info().Err(err).Str("name", foldertree.DecodeName(name)).Msg("the folder can't be compared with one that is looked for")
 		return nil
 	}

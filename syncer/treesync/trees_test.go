@@ -10,6 +10,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // folderList is the tree of a server with the delimiter / that has folders of these raw names.
@@ -38,5 +39,5 @@ func plannedFor(old, new foldertree.Tree, known []store.Folder) foldertree.TreeP
 
 // refusedCreate is the answer of a server that can't have a folder of that name.
 func refusedCreate() error {
-	return &upstream.Error{Server: "fake", Op: "CREATE", Class: upstream.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: errors.New("NO [CANNOT]")}
+	return &link.Error{Server: "fake", Op: "CREATE", Class: link.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: errors.New("NO [CANNOT]")}
 }

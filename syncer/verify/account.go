@@ -16,6 +16,7 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // accountCheck is the verification of one account.
@@ -230,7 +231,7 @@ func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
 	n, err := leftout.CountUnknown(ctx, c.pair.Old, c.run.Store, c.row.ID, f.Folder)
 	switch {
 	case err != nil && ctx.Err() == nil && aboutFolder(err):
-		if !upstream.Answered(err) {
+		if !link.Answered(err) {
 			c.pair.Drop()
 		}
 		return c.aboutFolder(report.FolderMissing, f, "")
@@ -245,8 +246,8 @@ func (c *accountCheck) absent(ctx context.Context, f counterpart) error {
 // aboutFolder tells whether what went wrong with a folder says nothing of the others: the
 // server could be reached and let us in.
 func aboutFolder(err error) bool {
-	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && e.Class != upstream.Fix && e.Op != "connect" && !strings.EqualFold(e.Op, "login")
+	e, ok := errors.AsType[*link.Error](err)
+	return ok && e.Class != link.Fix && e.Op != "connect" && !strings.EqualFold(e.Op, "login")
 }
 
 // aboutFolder tells something about a folder as a whole.

@@ -15,6 +15,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/problem"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // Of a folder with all mail what lies in no other folder has to be on the new server once, in the
@@ -138,7 +139,7 @@ func (c *accountCheck) lone(ctx context.Context, f counterpart) (lone map[imap.U
 			}
 			return lone, nil
 		}
-		if ctx.Err() != nil || upstream.ClassOf(err) != upstream.Lost {
+		if ctx.Err() != nil || link.ClassOf(err) != link.Lost {
 			return nil, err
 		}
 		c.pair.Drop()
@@ -183,7 +184,7 @@ func (c *accountCheck) noArchive(ctx context.Context, f counterpart, lone map[im
 
 // notCompared tells why a folder could not be compared, if that says nothing of the others.
 func (c *accountCheck) notCompared(ctx context.Context, f counterpart, err error) error {
-	broken, _ := errors.AsType[*upstream.Error](err)
+	broken, _ := errors.AsType[*link.Error](err)
 	switch {
 	case ctx.Err() != nil:
 		return err

@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 const (
@@ -70,7 +71,7 @@ func (c *accountCheck) complete(ctx context.Context, p *folderPair) error {
 			return err
 		case isUnlisted(err) && !unlisted:
 			unlisted = true // it changed while it was listed, perhaps
-		case upstream.ClassOf(err) == upstream.Lost && aboutFolder(err):
+		case link.ClassOf(err) == link.Lost && aboutFolder(err):
 			c.pair.Drop()
 			if vain++; p.read() > before {
 				vain = 0
@@ -80,7 +81,7 @@ func (c *accountCheck) complete(ctx context.Context, p *folderPair) error {
 			}
 			return err
 		default:
-			if upstream.ClassOf(err) != upstream.Refused && !isUnlisted(err) {
+			if link.ClassOf(err) != link.Refused && !isUnlisted(err) {
 				c.pair.Drop()
 			}
 			return err

@@ -19,6 +19,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // folderReader is the part of a session that verification reads opened folders with.
@@ -161,7 +162,7 @@ func (r *reading) missing(records []record, done func(*record) bool) (set imap.U
 // stumbled notes at which message a connection broke: the first that lacks something, as
 // servers answer in order.
 func (r *reading) stumbled(records []record, done func(*record) bool, err error) error {
-	if upstream.ClassOf(err) != upstream.Lost {
+	if link.ClassOf(err) != link.Lost {
 		return err
 	}
 	for i := range records {
@@ -251,7 +252,7 @@ func (r *reading) take(ctx context.Context, set imap.UIDSet, records []record) e
 		}
 		return err
 	})
-	if e, ok := errors.AsType[*upstream.Error](err); ok && (e.Class == upstream.Refused || session.AboutOne(err)) {
+	if e, ok := errors.AsType[*link.Error](err); ok && (e.Class == link.Refused || session.AboutOne(err)) {
 		return nil
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 	"postferry/syncer/compare"
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
-	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // progressInterval is how often a verification tells how far it is.
@@ -108,7 +108,7 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	}
 	err = c.check(ctx)
 	c.pair.Close(ctx)
-	if _, ok := errors.AsType[*upstream.Error](err); ok && ctx.Err() == nil {
+	if _, ok := errors.AsType[*link.Error](err); ok && ctx.Err() == nil {
 		c.log.Warn().Err(err).Msg("the account could not be verified")
 		c.result.Trouble, c.result.Cause = problem.Of(err, "", 1), err.Error()
 		c.result.Problem = reason.Said(c.result.Trouble.Summary)

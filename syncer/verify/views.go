@@ -12,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/problem"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // viewsIn are viewsOf among the folders that are verified.
@@ -77,7 +78,7 @@ func (c *accountCheck) lookThrough(ctx context.Context, folders []counterpart, r
 // view tells which messages lie in a view only.
 func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	lone, err := c.onlyThere(ctx, f.Old)
-	broken, _ := errors.AsType[*upstream.Error](err)
+	broken, _ := errors.AsType[*link.Error](err)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
@@ -112,7 +113,7 @@ func (c *accountCheck) onlyThere(ctx context.Context, folder string) (lone []ups
 			return nil, err
 		}
 		lone, err = leftout.OnlyThere(ctx, c.pair.Old, folder, c.seen)
-		if ctx.Err() != nil || upstream.ClassOf(err) != upstream.Lost || !aboutFolder(err) {
+		if ctx.Err() != nil || link.ClassOf(err) != link.Lost || !aboutFolder(err) {
 			return lone, err
 		}
 		c.pair.Drop()

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func TestSCRAMVector(t *testing.T) {
 	if want := "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="; err != nil || string(final) != want {
 		t.Fatalf("%q, %v", final, err)
 	}
-	if _, err := c.Next([]byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")); err != nil || !proved(c) {
+	if _, err := c.Next([]byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")); err != nil || !Proved(c) {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"encoding/base64"
@@ -25,11 +25,11 @@ type SignIn struct {
 	Mechanism string
 }
 
-// withPassword is a person who signs in with a password.
-func withPassword(c store.Credentials) SignIn { return SignIn{Login: c.Login, Secret: c.Password} }
+// WithPassword is a person who signs in with a password.
+func WithPassword(c store.Credentials) SignIn { return SignIn{Login: c.Login, Secret: c.Password} }
 
-// unsendable tells whether there is something in it that no mechanism can express.
-func (si SignIn) unsendable() bool {
+// Unsendable tells whether there is something in it that no mechanism can express.
+func (si SignIn) Unsendable() bool {
 	nul := strings.ContainsRune(si.Login, 0) || strings.ContainsRune(si.As, 0) || strings.ContainsRune(si.Secret.Reveal(), 0)
 	// SOH ends the fields of the mechanisms for tokens (RFC 7628 section 3.1).
 	return nul || si.Token && (strings.ContainsAny(si.Login, "\x01\r\n") || strings.ContainsAny(si.Secret.Reveal(), "\x01\r\n"))
@@ -56,9 +56,9 @@ func (si SignIn) mechanisms(offers func(name string) bool) (names []string) {
 	return names
 }
 
-// inTurn tries the mechanisms that a server takes, one after the other, as long as it lacks what it announced. more
+// InTurn tries the mechanisms that a server takes, one after the other, as long as it lacks what it announced. more
 // tells that other ways in may be tried; err is then what the last of these ended with, if there was one.
-func (l *link) inTurn(si SignIn, takes func(string) bool, try func(name string, si SignIn) (lacks bool, err error)) (more bool, err error) {
+func (l *Link) InTurn(si SignIn, takes func(string) bool, try func(name string, si SignIn) (lacks bool, err error)) (more bool, err error) {
 	for _, name := range si.mechanisms(takes) {
 		var lacks bool
 		if lacks, err = try(name, si); !lacks {
@@ -67,15 +67,15 @@ func (l *link) inTurn(si SignIn, takes func(string) bool, try func(name string, 
 	}
 	switch {
 	case err == nil && si.Token:
-		err = l.fault(opLogin, Fix, errNoTokens)
+		err = l.Fault(OpLogin, Fix, errNoTokens)
 	case err == nil && si.As != "":
-		err = l.fault(opLogin, Fix, errNoProxy)
+		err = l.Fault(OpLogin, Fix, errNoProxy)
 	}
 	return !si.Token && si.As == "", err
 }
 
-// client makes the client's side of a mechanism.
-func (si SignIn) client(mechanism string) (sasl.Client, error) {
+// Client makes the client's side of a mechanism.
+func (si SignIn) Client(mechanism string) (sasl.Client, error) {
 	switch mechanism {
 	case sasl.OAuthBearer:
 		return &bearerClient{signIn: si}, nil
@@ -104,36 +104,36 @@ func (c *loginClient) Next([]byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-// maxRounds is how often a server may ask for more in one exchange of SASL. SCRAM has three rounds.
-const maxRounds = 10
+// MaxRounds is how often a server may ask for more in one exchange of SASL. SCRAM has three rounds.
+const MaxRounds = 10
 
-// errRounds ends an exchange that would never end.
-var errRounds = errors.New("the server asks for more and more while signing in")
+// ErrRounds ends an exchange that would never end.
+var ErrRounds = errors.New("the server asks for more and more while signing in")
 
-// tokenRefusal is what the server has said of a token, without what it may repeat of it.
-func (l *link) tokenRefusal(client sasl.Client) *TokenRefusal {
-	r := refusalOf(client)
+// TokenRefusal is what the server has said of a token, without what it may repeat of it.
+func (l *Link) TokenRefusal(client sasl.Client) *TokenRefusal {
+	r := RefusalOf(client)
 	if r == nil {
 		return &TokenRefusal{}
 	}
-	r.Status, r.Scope = l.clean(r.Status), l.clean(r.Scope)
+	r.Status, r.Scope = l.Clean(r.Status), l.Clean(r.Scope)
 	return r
 }
 
-// encoded is what is sent for an answer, which becomes a secret. none stands for an empty one.
-func (l *link) encoded(answer []byte, none string) string {
+// Encoded is what is sent for an answer, which becomes a secret. none stands for an empty one.
+func (l *Link) Encoded(answer []byte, none string) string {
 	if len(answer) == 0 {
 		return none
 	}
 	text := base64.StdEncoding.EncodeToString(answer)
 	if len(answer) > 1 { // not what says only that the challenge was heard
-		l.secrets = append(l.secrets, text)
+		l.Secrets = append(l.Secrets, text)
 	}
 	return text
 }
 
-// next answers a challenge, both as they are sent. What is no base64 was not to be expected.
-func (l *link) next(client sasl.Client, challenge string) (string, error) {
+// Next answers a challenge, both as they are sent. What is no base64 was not to be expected.
+func (l *Link) Next(client sasl.Client, challenge string) (string, error) {
 	decoded, err := base64.StdEncoding.DecodeString(challenge)
 	if err != nil {
 		return "", sasl.ErrUnexpectedServerChallenge
@@ -142,13 +142,13 @@ func (l *link) next(client sasl.Client, challenge string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return l.encoded(answer, ""), nil
+	return l.Encoded(answer, ""), nil
 }
 
-// lacksMechanism reports an answer that says nothing of the password: the
+// LacksMechanism reports an answer that says nothing of the password: the
 // server lacks what it announced.
-func lacksMechanism(st *status) bool {
-	return st.kind == "BAD" || (st.kind == "NO" || st.kind == kindErr) && containsAny(strings.ToLower(st.text), mechanismWords)
+func LacksMechanism(st *Response) bool {
+	return st.Kind == "BAD" || (st.Kind == "NO" || st.Kind == KindErr) && containsAny(strings.ToLower(st.Text), mechanismWords)
 }
 
 // mechanismWords are by what servers say that they lack a mechanism.

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ const (
 
 // errUnproved: the server has let us in without showing that it knows the password, too
 // (RFC 5802 section 3). It may be another one that stands in between.
-var errUnproved = errors.New("the server has not proved that it knows the password, as SCRAM wants")
+var ErrUnproved = errors.New("the server has not proved that it knows the password, as SCRAM wants")
 
 // scramClient is the client's side of SCRAM without channel binding.
 type scramClient struct {
@@ -64,13 +64,13 @@ func (c *scramClient) Next(challenge []byte) ([]byte, error) {
 	case strings.HasPrefix(text, "e="): // a refusal, which the server repeats when it says NO
 		return nil, sasl.ErrUnexpectedServerChallenge
 	}
-	return nil, fmt.Errorf("%w: %w", errUnproved, err)
+	return nil, fmt.Errorf("%w: %w", ErrUnproved, err)
 }
 
 // maxIterations bounds what a server can make us work for one login: half a second.
 const maxIterations = 1_000_000
 
-var errIterations = fmt.Errorf("%w: it wants more iterations than any server that means well", errUnproved)
+var errIterations = fmt.Errorf("%w: it wants more iterations than any server that means well", ErrUnproved)
 
 // iterations are how often a challenge wants the password to be hashed (RFC 5802 section 5.1);
 // 0 if it doesn't say.
@@ -87,8 +87,8 @@ func iterations(challenge string) uint64 {
 	return 0
 }
 
-// proved tells whether a server that has said OK was to be believed.
-func proved(client sasl.Client) bool {
+// Proved tells whether a server that has said OK was to be believed.
+func Proved(client sasl.Client) bool {
 	c, ok := client.(*scramClient)
 	return !ok || c.conv.Valid()
 }

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // Entrance is what either protocol has between the connection and a login.
 type Entrance interface {
-	Link() *link
+	Link() *Link
 	Secure(server config.Server) error
 	Greeting() error
 	StartTLS(server config.Server) error
@@ -29,16 +29,16 @@ type attempt struct {
 	begin  Begin
 }
 
-// open connects, reads the greeting, starts TLS and learns the capabilities. ctx bounds
+// Open connects, reads the greeting, starts TLS and learns the capabilities. ctx bounds
 // all of it. An error is of class Later, or Fix where trying again won't help.
-func open(ctx context.Context, server config.Server, opt Options, begin Begin) error {
+func Open(ctx context.Context, server config.Server, opt Options, begin Begin) error {
 	a := attempt{server, opt.withDefaults(), begin}
 	e, err := a.reach(ctx)
 	if err != nil {
 		return a.veil(ctx, false, err)
 	}
 	err = start(ctx, e, server)
-	return a.veil(ctx, e.Link().met, err)
+	return a.veil(ctx, e.Link().Met, err)
 }
 
 // reach makes the connection.
@@ -53,7 +53,7 @@ func (a *attempt) reach(ctx context.Context) (Entrance, error) {
 // start brings a fresh connection to where a login is possible, or closes it.
 func start(ctx context.Context, e Entrance, server config.Server) error {
 	l := e.Link()
-	err := l.do(ctx, opConnect, func() error { return approach(e, server) })
+	err := l.Do(ctx, OpConnect, func() error { return approach(e, server) })
 	if err != nil {
 		_ = l.Close()
 		return dialError(err)
@@ -67,7 +67,7 @@ func dialError(err error) error {
 	if !ok {
 		return err
 	}
-	if e.Op = opConnect; e.Class == Lost {
+	if e.Op = OpConnect; e.Class == Lost {
 		e.Class = Later
 	}
 	return e

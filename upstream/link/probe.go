@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"context"
@@ -20,10 +20,10 @@ type Answer struct {
 // goodbyeBound is how long a server that was asked everything is waited for.
 const goodbyeBound = time.Second
 
-// probe connects as open does, learns what the server says of itself, and
+// Probe connects as open does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
 // the caller judges it. With an error comes what was learnt before.
-func probe(ctx context.Context, server config.Server, opt Options, begin Begin) (Answer, error) {
+func Probe(ctx context.Context, server config.Server, opt Options, begin Begin) (Answer, error) {
 	opt = opt.withDefaults()
 	opt.ReadOnly = true
 	var answer Answer
@@ -46,6 +46,6 @@ func probe(ctx context.Context, server config.Server, opt Options, begin Begin) 
 		// What a server answers to a goodbye doesn't matter.
 		_ = e.Logout(goodbye)
 	}
-	answer.Speaks, answer.Greeting = e.Link().met, e.Link().welcome
+	answer.Speaks, answer.Greeting = e.Link().Met, e.Link().Welcome
 	return answer, err
 }

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ func TestTraffic(t *testing.T) {
 			t.Errorf("%d read, %d written", traffic.read.Load(), traffic.written.Load())
 		}
 		began = time.Now()
-		time.AfterFunc(time.Second, c.kill)
+		time.AfterFunc(time.Second, c.Kill)
 		if _, err := c.Write(text); err == nil {
 			t.Error("written to the end after it was killed")
 		}

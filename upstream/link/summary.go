@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"context"
@@ -21,21 +21,21 @@ func (e *Error) Summary() string {
 
 func (e *Error) summary(host string) string {
 	switch {
-	case errors.Is(e.Err, errReadOnly):
+	case errors.Is(e.Err, ErrReadOnly):
 		return "A change of " + host + " was prevented: Postferry only reads there."
 	case errors.Is(e.Err, context.Canceled):
 		return "The work with " + host + " was stopped; it goes on with the next pass."
-	case e.Moved != "" && (e.Op == opLogin || e.Op == opConnect):
+	case e.Moved != "" && (e.Op == OpLogin || e.Op == OpConnect):
 		return fmt.Sprintf("%s says that this account is kept on another server, %s. Put that one into the configuration, or have the account moved back.", host, e.Moved)
 	case e.Moved != "":
 		return fmt.Sprintf("%s says that the folder is kept on another server, %s. It can't be copied from here.", host, e.Moved)
-	case errors.As(e.Err, new(*excess)):
+	case errors.As(e.Err, new(*Excess)):
 		return e.excessSummary(host)
 	case e.Class == Fix:
 		return e.fixSummary(host)
 	case e.tlsSummary(host) != "":
 		return e.tlsSummary(host)
-	case errors.Is(e.Err, errNoFolders):
+	case errors.Is(e.Err, ErrNoFolders):
 		return host + " lists no folder at all, not even INBOX, which always exists. It is tried again by itself; if it stays so, see whether the mailbox exists there."
 	case TooMany(e):
 		return host + " allows no more connections at the moment" + e.words() + ". It is tried again by itself; if it stays so, other programs use up what it allows."
@@ -47,9 +47,9 @@ func (e *Error) summary(host string) string {
 		return "The mailbox at " + host + " is in use: a mail program is fetching from it, or has just been. It is tried again by itself."
 	case e.After > 0:
 		return fmt.Sprintf("%s asks for a pause of %v. It is tried again by itself.", host, e.After)
-	case errors.Is(e.Err, errNoMailServer):
+	case errors.Is(e.Err, ErrNoMailServer):
 		return "No mail server that may be used answers at " + e.host() + ". It is tried again by itself; check its name, port and security. " + outside
-	case e.Op == opConnect && e.Text == "" && e.Said == "":
+	case e.Op == OpConnect && e.Text == "" && e.Said == "":
 		return host + " can't be reached. It is tried again by itself; check that it runs and that its address is right."
 	}
 	return host + " is not available at the moment" + e.words() + ". It is tried again by itself."
@@ -71,9 +71,9 @@ func (e *Error) fixSummary(host string) string {
 		return certificateSummary(e.Err, host)
 	case e.tlsSummary(host) != "":
 		return e.tlsSummary(host)
-	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
+	case e.Code == imap.ResponseCodeOverQuota, e.Op == VerbAppend:
 		return "The mailbox at " + host + " is full" + e.words() + ". Make room or raise its quota; then the copying goes on."
-	case errors.Is(e.Err, errNoSecret):
+	case errors.Is(e.Err, ErrNoSecret):
 		return "No password is known for this account at " + host + ". Enter it on the import page, or import the list with it."
 	case e.Token != nil:
 		return host + " refused the token that was fetched for this account" + e.words() + ". See whether the account and the application have access to IMAP there."
@@ -85,23 +85,23 @@ func (e *Error) fixSummary(host string) string {
 		return host + " says that this account's password has expired" + e.words() + ". Set a new one there. " + correct
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
 		return host + " does not take passwords on this connection. Check the server's URL in the domain's settings."
-	case errors.Is(e.Err, errUnsendable):
+	case errors.Is(e.Err, ErrUnsendable):
 		return "The login or password of this account contains a line break or a NUL character. " + correct
-	case errors.Is(e.Err, errNUL):
+	case errors.Is(e.Err, ErrNUL):
 		return "The login or password of this account contains a NUL character. " + correct
-	case errors.Is(e.Err, errPreauth):
+	case errors.Is(e.Err, ErrPreauth):
 		return host + " lets everybody in without a password (PREAUTH), so it can't be used."
-	case errors.Is(e.Err, errUnproved):
+	case errors.Is(e.Err, ErrUnproved):
 		return "Somebody may be standing between Postferry and " + host + ": what answers does not know the password. Check the network between."
-	case unsafe(e):
+	case Unsafe(e):
 		return host + " lets only programs in that it knows" + e.words() + ". Allow IMAP for others in the account's settings there, then run it again, or import it again."
-	case e.Op == opLogin:
+	case e.Op == OpLogin:
 		return host + " refused the password of this account" + e.words() + ". " + correct
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
 		return host + " does not answer as a mail server. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, errUnprotected):
 		return host + " is to be used without TLS. " + outside
-	case errors.Is(e.Err, errInjected):
+	case errors.Is(e.Err, ErrInjected):
 		return "Somebody may be tampering with the connection to " + host + ". Check the network between."
 	}
 	return "No protected connection with " + host + " can be made. Check the server's URL in the domain's settings."
@@ -118,8 +118,8 @@ func (e *Error) tlsSummary(host string) string {
 
 // excessSummary is for answers that are beyond all bounds.
 func (e *Error) excessSummary(host string) string {
-	much, _ := errors.AsType[*excess](e.Err)
-	s := fmt.Sprintf("%s answers with more than any mail server has to tell (%s), so it is broken or means harm. ", host, much.of)
+	much, _ := errors.AsType[*Excess](e.Err)
+	s := fmt.Sprintf("%s answers with more than any mail server has to tell (%s), so it is broken or means harm. ", host, much.Of)
 	if e.Class == Fix {
 		return s + "Nothing is asked of it for this account until a person runs it again."
 	}

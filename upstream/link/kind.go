@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"errors"
@@ -31,15 +31,15 @@ func (e *Error) Host() string { return e.host() }
 // Kind names what is wrong, as Summary says it.
 func (e *Error) Kind() store.ProblemKind {
 	switch {
-	case errors.As(e.Err, new(*excess)):
+	case errors.As(e.Err, new(*Excess)):
 		return store.Excessive
-	case e.Moved != "" && (e.Op == opLogin || e.Op == opConnect):
+	case e.Moved != "" && (e.Op == OpLogin || e.Op == OpConnect):
 		return store.AccountMoved
 	case e.Moved != "":
 		return store.FolderMoved
 	case e.Class == Fix:
 		return e.fixKind()
-	case errors.Is(e.Err, errNoFolders):
+	case errors.Is(e.Err, ErrNoFolders):
 		return store.NoFolders
 	case TooMany(e):
 		return store.TooManyConnections
@@ -51,9 +51,9 @@ func (e *Error) Kind() store.ProblemKind {
 		return store.MaildropInUse
 	case e.After > 0, Throttled(e):
 		return store.Throttled
-	case errors.Is(e.Err, errNoMailServer):
+	case errors.Is(e.Err, ErrNoMailServer):
 		return store.NoMailServer
-	case e.Op == opConnect && e.Text == "" && e.Said == "":
+	case e.Op == OpConnect && e.Text == "" && e.Said == "":
 		return store.Unreachable
 	}
 	return store.Unavailable
@@ -70,9 +70,9 @@ func (e *Error) fixKind() store.ProblemKind {
 		return store.NotTLS
 	case errors.As(e.Err, new(*tlsFault)) && tooOld(e.Err):
 		return store.OldEncryption
-	case e.Code == imap.ResponseCodeOverQuota, e.Op == verbAppend:
+	case e.Code == imap.ResponseCodeOverQuota, e.Op == VerbAppend:
 		return store.OverQuota
-	case errors.Is(e.Err, errNoSecret):
+	case errors.Is(e.Err, ErrNoSecret):
 		return store.PasswordMissing
 	case e.Token != nil:
 		return store.TokenRefused
@@ -84,19 +84,19 @@ func (e *Error) fixKind() store.ProblemKind {
 		return store.PasswordExpired
 	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
 		return store.NoEncryption
-	case errors.Is(e.Err, errUnsendable), errors.Is(e.Err, errNUL):
+	case errors.Is(e.Err, ErrUnsendable), errors.Is(e.Err, ErrNUL):
 		return store.PasswordUnsendable
-	case errors.Is(e.Err, errPreauth):
+	case errors.Is(e.Err, ErrPreauth):
 		return store.OpenToAll
-	case errors.Is(e.Err, errUnproved):
+	case errors.Is(e.Err, ErrUnproved):
 		return store.Tampering
-	case unsafe(e):
+	case Unsafe(e):
 		return store.ProgramRefused
-	case e.Op == opLogin:
+	case e.Op == OpLogin:
 		return store.LoginRefused
 	case errors.Is(e.Err, ErrNotIMAP), errors.Is(e.Err, ErrNotPOP3):
 		return store.NotMailServer
-	case errors.Is(e.Err, errInjected):
+	case errors.Is(e.Err, ErrInjected):
 		return store.Tampering
 	}
 	return store.NoEncryption
@@ -104,7 +104,7 @@ func (e *Error) fixKind() store.ProblemKind {
 
 // lostKind tells a broken connection from one over which nonsense came.
 func (e *Error) lostKind() store.ProblemKind {
-	for _, nonsense := range []error{errLiteral, errNoReply, errUnasked} {
+	for _, nonsense := range []error{ErrLiteral, ErrNoReply, ErrUnasked} {
 		if errors.Is(e.Err, nonsense) {
 			return store.Protocol
 		}

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"encoding/json"
@@ -91,8 +91,8 @@ func (c *xoauth2Client) Next(challenge []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// refusalOf is what a server has said of a token in an exchange; nil if it said nothing.
-func refusalOf(client sasl.Client) *TokenRefusal {
+// RefusalOf is what a server has said of a token in an exchange; nil if it said nothing.
+func RefusalOf(client sasl.Client) *TokenRefusal {
 	switch c := client.(type) {
 	case *bearerClient:
 		return c.refusal

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 
 // Causes for servers that are connected to outside only.
 var (
-	// errNoMailServer is all that is told if none is found. Whoever chose the server
+	// ErrNoMailServer is all that is told if none is found. Whoever chose the server
 	// could otherwise learn from the cause what is on this machine, in its networks or
 	// at other people's: which names and ports there are, and what answers there.
-	errNoMailServer = errors.New("no mail server that may be used for this domain answers there")
+	ErrNoMailServer = errors.New("no mail server that may be used for this domain answers there")
 	errUnprotected  = errors.New("connections without TLS are for servers that an administrator of all domains has chosen")
 )
 
@@ -39,7 +39,7 @@ func (a *attempt) veil(ctx context.Context, met bool, err error) error {
 		return err
 	}
 	a.opt.Log.Info().Err(err).Msg("no mail server can be reached where an administrator of one domain has said")
-	return &Error{Server: address(a.server), Role: a.opt.Role, Op: opConnect, Class: Later, Err: errNoMailServer}
+	return &Error{Server: address(a.server), Role: a.opt.Role, Op: OpConnect, Class: Later, Err: ErrNoMailServer}
 }
 
 // speaks tells whether a mail server is behind a certificate that is not accepted. It is
@@ -47,6 +47,6 @@ func (a *attempt) veil(ctx context.Context, met bool, err error) error {
 func (a *attempt) speaks(ctx context.Context) bool {
 	opt := a.opt
 	opt.Progress, opt.Traffic, opt.Trace, opt.Quirks = nil, nil, nil, nil
-	answer, _ := probe(ctx, a.server, opt, a.begin) // what came after the greeting doesn't matter
+	answer, _ := Probe(ctx, a.server, opt, a.begin) // what came after the greeting doesn't matter
 	return answer.Speaks
 }

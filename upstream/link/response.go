@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import "strings"
 
@@ -9,30 +9,30 @@ const (
 	maxCode   = 64
 )
 
-// status is an OK, NO, BAD, BYE or PREAUTH.
-type status struct {
-	kind string // upper case
-	code string // response code, upper case, "" for none
-	args string // what follows the code within its brackets
-	text string // for people
+// Response is an OK, NO, BAD, BYE or PREAUTH.
+type Response struct {
+	Kind string // upper case
+	Code string // response code, upper case, "" for none
+	Args string // what follows the code within its brackets
+	Text string // for people
 }
 
-// parseStatus takes the text behind OK, NO, ... apart.
-func parseStatus(kind string, line []byte) status {
-	st := status{kind: kind, text: strings.TrimSpace(string(line[:min(len(line), maxStatus)]))}
-	if !strings.HasPrefix(st.text, "[") {
+// ParseResponse takes the text behind OK, NO, ... apart.
+func ParseResponse(kind string, line []byte) Response {
+	st := Response{Kind: kind, Text: strings.TrimSpace(string(line[:min(len(line), maxStatus)]))}
+	if !strings.HasPrefix(st.Text, "[") {
 		return st
 	}
-	end := codeEnd(st.text)
+	end := codeEnd(st.Text)
 	if end < 0 {
 		return st
 	}
-	code, args, _ := strings.Cut(st.text[1:end], " ")
+	code, args, _ := strings.Cut(st.Text[1:end], " ")
 	if len(code) > maxCode {
 		return st
 	}
-	st.code, st.args = strings.ToUpper(code), strings.TrimSpace(args)
-	st.text = strings.TrimSpace(st.text[end+1:])
+	st.Code, st.Args = strings.ToUpper(code), strings.TrimSpace(args)
+	st.Text = strings.TrimSpace(st.Text[end+1:])
 	return st
 }
 

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func TestClassify(t *testing.T) {
 		{"login", "BAD", "x", Fix},
 	}
 	for _, tt := range tests {
-		st := parseStatus(tt.kind, []byte(tt.line))
+		st := ParseResponse(tt.kind, []byte(tt.line))
 		if got := classify(tt.op, &st); got != tt.want {
 			t.Errorf("%s: %s %s: got %v, want %v", tt.op, tt.kind, tt.line, got, tt.want)
 		}
@@ -61,7 +61,7 @@ func TestTooMany(t *testing.T) {
 		"LOGIN Rate limit hit":                                                                 false,
 		"Server busy":                                                                          false,
 	} {
-		for _, op := range []string{opLogin, opConnect, "EXAMINE"} {
+		for _, op := range []string{OpLogin, OpConnect, "EXAMINE"} {
 			if got := TooMany(&Error{Op: op, Text: text}); got != (want && op != "EXAMINE") {
 				t.Errorf("%s: %q: %v", op, text, got)
 			}
@@ -81,8 +81,8 @@ func TestReferral(t *testing.T) {
 		"[REFERRAL imap://[::1%x/] x":                      "",
 		"[TRYCREATE imap://b/] x":                          "",
 	} {
-		st := parseStatus("NO", []byte(line))
-		if got := referral(&st); got != want {
+		st := ParseResponse("NO", []byte(line))
+		if got := Referral(&st); got != want {
 			t.Errorf("%s: got %q", line, got)
 		}
 	}
@@ -94,11 +94,11 @@ func FuzzStatus(f *testing.F) {
 	f.Add("OK", "[APPENDUID 1 2:4,7] Suggested Backoff Time: 5 seconds")
 	f.Add("BYE", "[X (\"]\" ] too many connections")
 	f.Fuzz(func(t *testing.T, kind, line string) {
-		st := parseStatus(kind, []byte(line))
-		l := &link{secrets: []string{"secret"}}
-		for _, op := range []string{opLogin, opConnect, "EXAMINE", verbAppend} {
-			e := l.statusError(op, &st)
-			if e.After < 0 || e.After > maxBackoff || len(e.Text) > 3*maxText || strings.Contains(e.Text+e.Moved, "secret") {
+		st := ParseResponse(kind, []byte(line))
+		l := &Link{Secrets: []string{"secret"}}
+		for _, op := range []string{OpLogin, OpConnect, "EXAMINE", VerbAppend} {
+			e := l.StatusError(op, &st)
+			if e.After < 0 || e.After > MaxBackoff || len(e.Text) > 3*maxText || strings.Contains(e.Text+e.Moved, "secret") {
 				t.Fatalf("%+v", e)
 			}
 			if strings.ContainsAny(e.Error()+e.Summary(), "\r\n\x00\x1b") {
@@ -109,19 +109,19 @@ func FuzzStatus(f *testing.F) {
 }
 
 func TestParseStatus(t *testing.T) {
-	for line, want := range map[string]status{
+	for line, want := range map[string]Response{
 		"":                                 {},
-		"hello":                            {text: "hello"},
-		"[alert] hello [x]":                {code: "ALERT", text: "hello [x]"},
-		"[UIDNEXT 5]":                      {code: "UIDNEXT", args: "5"},
-		`[PERMANENTFLAGS (\Seen x] \*)] y`: {code: "PERMANENTFLAGS", args: `(\Seen x] \*)`, text: "y"},
-		`[BADCHARSET ("a\"]" b)] y`:        {code: "BADCHARSET", args: `("a\"]" b)`, text: "y"},
-		"[open":                            {text: "[open"},
-		"[X (] y":                          {code: "X", args: "(", text: "y"},
-		"[] y":                             {text: "y"},
+		"hello":                            {Text: "hello"},
+		"[alert] hello [x]":                {Code: "ALERT", Text: "hello [x]"},
+		"[UIDNEXT 5]":                      {Code: "UIDNEXT", Args: "5"},
+		`[PERMANENTFLAGS (\Seen x] \*)] y`: {Code: "PERMANENTFLAGS", Args: `(\Seen x] \*)`, Text: "y"},
+		`[BADCHARSET ("a\"]" b)] y`:        {Code: "BADCHARSET", Args: `("a\"]" b)`, Text: "y"},
+		"[open":                            {Text: "[open"},
+		"[X (] y":                          {Code: "X", Args: "(", Text: "y"},
+		"[] y":                             {Text: "y"},
 	} {
-		want.kind = "OK"
-		if got := parseStatus("OK", []byte(line)); got != want {
+		want.Kind = "OK"
+		if got := ParseResponse("OK", []byte(line)); got != want {
 			t.Errorf("%q: got %+v, want %+v", line, got, want)
 		}
 	}
@@ -131,7 +131,7 @@ func TestBackoffHint(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"Request is throttled. Suggested Backoff Time: 28532 milliseconds": 28532 * time.Millisecond,
 		"suggested backoff time: 5 seconds.":                               5 * time.Second,
-		"Suggested Backoff Time: 4294967295 seconds":                       maxBackoff,
+		"Suggested Backoff Time: 4294967295 seconds":                       MaxBackoff,
 		"Suggested Backoff Time: 99999999999999999999":                     0,
 		"Suggested Backoff Time: ":                                         0,
 		"Suggested Backoff Time: -5 milliseconds":                          0,
@@ -144,26 +144,26 @@ func TestBackoffHint(t *testing.T) {
 }
 
 func TestCleanText(t *testing.T) {
-	l := &link{}
-	if got := l.clean("a\x00b\x1b[31m\xffü\u0085 " + strings.Repeat("x", 1000)); len(got) > maxText+10 || !strings.HasPrefix(got, "a b [31m?ü ") {
+	l := &Link{}
+	if got := l.Clean("a\x00b\x1b[31m\xffü\u0085 " + strings.Repeat("x", 1000)); len(got) > maxText+10 || !strings.HasPrefix(got, "a b [31m?ü ") {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestSummaries(t *testing.T) {
 	for want, e := range map[string]*Error{
-		"imap.old.example refused the password":     {Op: opLogin, Class: Fix, Err: errKind("NO")},
+		"imap.old.example refused the password":     {Op: OpLogin, Class: Fix, Err: Kind("NO")},
 		"is full. Make room":                        {Op: "APPEND", Class: Fix, Code: "OVERQUOTA"},
-		"has expired":                               {Op: opLogin, Class: Fix, Code: "EXPIRED"},
-		"does not take passwords":                   {Op: opLogin, Class: Fix, Code: "PRIVACYREQUIRED"},
-		"does not answer as a mail server":          {Op: opConnect, Class: Fix, Err: ErrNotIMAP},
-		"tampering":                                 {Op: opConnect, Class: Fix, Err: errInjected},
-		"shows another certificate":                 {Op: opConnect, Class: Fix, Err: fmt.Errorf("TLS: %w", &fingerprintError{})},
-		"No protected connection":                   {Op: opConnect, Class: Fix, Err: errors.New("x")},
+		"has expired":                               {Op: OpLogin, Class: Fix, Code: "EXPIRED"},
+		"does not take passwords":                   {Op: OpLogin, Class: Fix, Code: "PRIVACYREQUIRED"},
+		"does not answer as a mail server":          {Op: OpConnect, Class: Fix, Err: ErrNotIMAP},
+		"tampering":                                 {Op: OpConnect, Class: Fix, Err: ErrInjected},
+		"shows another certificate":                 {Op: OpConnect, Class: Fix, Err: fmt.Errorf("TLS: %w", &fingerprintError{})},
+		"No protected connection":                   {Op: OpConnect, Class: Fix, Err: errors.New("x")},
 		`refused EXAMINE (it says "no").`:           {Op: "EXAMINE", Class: Refused, Text: "no"},
 		"was lost. It is made again":                {Op: "NOOP", Class: Lost},
 		`not available at the moment (it says "x")`: {Op: "NOOP", Class: Later, Text: "x"},
-		"only reads there":                          {Op: "STORE", Class: Refused, Err: errReadOnly},
+		"only reads there":                          {Op: "STORE", Class: Refused, Err: ErrReadOnly},
 	} {
 		e.Server = "imap.old.example:993"
 		if got := e.Summary(); !strings.Contains(got, want) || !strings.Contains(got, "imap.old.example") || strings.Contains(got, "993") {

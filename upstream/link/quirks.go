@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"maps"
@@ -30,17 +30,21 @@ func (q *Quirks) Broken() []string {
 	return nil
 }
 
-func (q *Quirks) distrusts(name string) bool { return holds(&q.broken, name) }
+// Distrusts tells whether the server is known not to keep something.
+func (q *Quirks) Distrusts(name string) bool { return holds(&q.broken, name) }
 
-func (q *Quirks) hasProved(c imap.Cap) bool { return holds(&q.proved, string(c)) }
+// HasProved tells whether the server was seen to keep a capability.
+func (q *Quirks) HasProved(c imap.Cap) bool { return holds(&q.proved, string(c)) }
 
-func (q *Quirks) distrust(c imap.Cap) { q.add(&q.broken, c) }
+// Distrust notes that the server does not keep a capability.
+func (q *Quirks) Distrust(c imap.Cap) { q.add(&q.broken, c) }
 
-func (q *Quirks) prove(c imap.Cap) { q.add(&q.proved, c) }
+// Prove notes that the server was seen to keep a capability.
+func (q *Quirks) Prove(c imap.Cap) { q.add(&q.proved, c) }
 
-// try makes the caller the session that finds out about MULTIAPPEND, unless there is one:
+// Try makes the caller the session that finds out about MULTIAPPEND, unless there is one:
 // then it returns a channel that is closed when that one knows.
-func (q *Quirks) try() (other <-chan struct{}) {
+func (q *Quirks) Try() (other <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.trying == nil {
@@ -50,8 +54,8 @@ func (q *Quirks) try() (other <-chan struct{}) {
 	return q.trying
 }
 
-// tried ends what try began.
-func (q *Quirks) tried() {
+// Tried ends what try began.
+func (q *Quirks) Tried() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.trying != nil {

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"context"
@@ -13,25 +13,25 @@ import (
 // line counts as alive. Octets.
 const writeStep = 64 << 10
 
-// conn gives up a connection on which no byte moves, and can be ended from
+// Conn gives up a connection on which no byte moves, and can be ended from
 // another goroutine without being closed. It lies below TLS.
-type conn struct {
+type Conn struct {
 	net.Conn
 	stall    time.Duration // for each wait; 0 for none
-	patience time.Duration // instead of stall while reading, if not 0
+	Patience time.Duration // instead of stall while reading, if not 0
 	progress func()        // called when bytes arrived
 	traffic  Traffic       // nil for no bound
 	piece    int           // octets to be moved at once, 0 for any number
 	dead     chan struct{} // closed when the connection is killed or closed
 	bury     func()        // closes dead
 	killed   atomic.Bool
-	closed   atomic.Bool
+	Closed   atomic.Bool
 	// interrupted ends the present wait for reading only.
 	interrupted atomic.Bool
 }
 
-func newConn(nc net.Conn, opt Options) *conn {
-	c := &conn{Conn: nc, stall: opt.Stall, progress: opt.Progress, traffic: opt.Traffic, dead: make(chan struct{})}
+func newConn(nc net.Conn, opt Options) *Conn {
+	c := &Conn{Conn: nc, stall: opt.Stall, progress: opt.Progress, traffic: opt.Traffic, dead: make(chan struct{})}
 	c.bury = sync.OnceFunc(func() { close(c.dead) })
 	if c.traffic != nil {
 		c.piece = c.traffic.Piece()
@@ -42,17 +42,17 @@ func newConn(nc net.Conn, opt Options) *conn {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// kill ends all waits now and for good.
-func (c *conn) kill() {
+// Kill ends all waits now and for good.
+func (c *Conn) Kill() {
 	c.killed.Store(true)
 	c.bury()
 	// Errors: the connection is closed already, which ends the waits as well.
 	_ = c.Conn.SetDeadline(past)
 }
 
-// interruptible makes the end of ctx end the wait for reading with a timeout,
+// Interruptible makes the end of ctx end the wait for reading with a timeout,
 // until the function it returns is called. Nothing is lost by it.
-func (c *conn) interruptible(ctx context.Context) (stop func()) {
+func (c *Conn) Interruptible(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -69,7 +69,7 @@ func (c *conn) interruptible(ctx context.Context) (stop func()) {
 
 // arm sets the deadline of one wait. The order matters: a kill between the
 // two steps is seen by the second, a later one overrides the first.
-func (c *conn) arm(set func(time.Time) error, wait time.Duration) error {
+func (c *Conn) arm(set func(time.Time) error, wait time.Duration) error {
 	if wait > 0 {
 		if err := set(time.Now().Add(wait)); err != nil {
 			return err
@@ -82,10 +82,10 @@ func (c *conn) arm(set func(time.Time) error, wait time.Duration) error {
 }
 
 // Read implements net.Conn.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	wait := c.stall
-	if c.patience > 0 {
-		wait = c.patience
+	if c.Patience > 0 {
+		wait = c.Patience
 	}
 	if err := c.arm(c.Conn.SetReadDeadline, wait); err != nil {
 		return 0, err
@@ -111,7 +111,7 @@ func (c *conn) Read(p []byte) (int, error) {
 const sign = 500 * time.Millisecond
 
 // rest waits for as long as a limit wants, or until the connection ends.
-func (c *conn) rest(wait time.Duration) {
+func (c *Conn) rest(wait time.Duration) {
 	for wait > 0 {
 		t := time.NewTimer(min(wait, sign))
 		select {
@@ -127,7 +127,7 @@ func (c *conn) rest(wait time.Duration) {
 }
 
 // Write implements net.Conn.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	written := 0
 	step := writeStep
 	if c.piece > 0 {
@@ -149,10 +149,10 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // Below is the connection that Options.Wrap has given.
-func (c *conn) Below() net.Conn { return c.Conn }
+func (c *Conn) Below() net.Conn { return c.Conn }
 
 // CloseWrite half-closes the connection, for the relay.
-func (c *conn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -160,14 +160,14 @@ func (c *conn) CloseWrite() error {
 }
 
 // Close implements net.Conn.
-func (c *conn) Close() error {
-	c.closed.Store(true)
+func (c *Conn) Close() error {
+	c.Closed.Store(true)
 	c.bury()
 	return c.Conn.Close()
 }
 
-// hush half-closes the connection and takes the bounds off what is still to be read.
-func (c *conn) hush() error {
+// Hush half-closes the connection and takes the bounds off what is still to be read.
+func (c *Conn) Hush() error {
 	if c.killed.Load() {
 		return os.ErrDeadlineExceeded
 	}
@@ -180,8 +180,8 @@ func (c *conn) hush() error {
 	return c.CloseWrite()
 }
 
-// release takes the bounds off.
-func (c *conn) release() error {
-	c.stall, c.patience, c.progress, c.traffic, c.piece = 0, 0, nil, nil, 0
+// Release takes the bounds off.
+func (c *Conn) Release() error {
+	c.stall, c.Patience, c.progress, c.traffic, c.piece = 0, 0, nil, nil, 0
 	return c.Conn.SetDeadline(time.Time{})
 }

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"crypto/tls"
@@ -65,8 +65,8 @@ type Trace struct {
 	login bool
 }
 
-// loggingIn says whether the session logs in. t may be nil.
-func (t *Trace) loggingIn(now bool) {
+// LoggingIn says whether the session logs in. t may be nil.
+func (t *Trace) LoggingIn(now bool) {
 	if t != nil {
 		t.login = now
 	}
@@ -83,15 +83,15 @@ func (t *Trace) over(c net.Conn, server string) io.ReadWriter {
 	return &tracedConn{ReadWriter: c, trace: t}
 }
 
-// of says which server a session that is told line by line is with. t may be nil.
-func (t *Trace) of(server string) {
+// Of says which server a session that is told line by line is with. t may be nil.
+func (t *Trace) Of(server string) {
 	if t != nil {
 		t.server = server
 	}
 }
 
-// tell writes a line of such a session: side is 'C', 'S' or '-'. t may be nil.
-func (t *Trace) tell(side byte, text string) {
+// Tell writes a line of such a session: side is 'C', 'S' or '-'. t may be nil.
+func (t *Trace) Tell(side byte, text string) {
 	if t == nil {
 		return
 	}
@@ -101,8 +101,8 @@ func (t *Trace) tell(side byte, text string) {
 	t.line(side, text)
 }
 
-// end stops writing: what comes now is none of its business. t may be nil.
-func (t *Trace) end() {
+// End stops writing: what comes now is none of its business. t may be nil.
+func (t *Trace) End() {
 	if t != nil {
 		t.ended = true
 	}

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"errors"
@@ -46,8 +46,8 @@ var (
 // unsafeLogin is how 163.com and its sisters say that they don't know the client.
 const unsafeLogin = "unsafe login"
 
-// unsafe recognises that.
-func unsafe(err error) bool {
+// Unsafe recognises that.
+func Unsafe(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && strings.Contains(strings.ToLower(e.Text), unsafeLogin)
 }
@@ -69,37 +69,37 @@ func AsksForLess(err error) bool {
 // are too many connections already: a matter of their number, not of its health.
 func TooMany(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Op == opLogin || e.Op == opConnect) && containsAny(strings.ToLower(e.Text), capped)
+	return ok && (e.Op == OpLogin || e.Op == OpConnect) && containsAny(strings.ToLower(e.Text), capped)
 }
 
 // classify says what helps against a NO, BAD, BYE or -ERR.
-func classify(op string, st *status) Class {
-	if st.kind == kindErr {
+func classify(op string, st *Response) Class {
+	if st.Kind == KindErr {
 		return classifyPOP3(op, st)
 	}
-	text := strings.ToLower(st.text)
+	text := strings.ToLower(st.Text)
 	if containsAny(text, throttled) {
 		return Later
 	}
-	if class, ok := classOfCode[imap.ResponseCode(st.code)]; ok {
+	if class, ok := classOfCode[imap.ResponseCode(st.Code)]; ok {
 		return class
 	}
 	switch {
 	case strings.Contains(text, unsafeLogin):
 		return Fix
-	case st.code == codeReferral && (op == opLogin || op == opConnect):
+	case st.Code == codeReferral && (op == OpLogin || op == OpConnect):
 		return Fix
-	case st.kind == "BYE" && (op == opLogin || op == opConnect):
+	case st.Kind == "BYE" && (op == OpLogin || op == OpConnect):
 		return Later
-	case st.kind == "BYE": // of a server that had let us in: an idle session's end, a restart
+	case st.Kind == "BYE": // of a server that had let us in: an idle session's end, a restart
 		return Lost
-	case (op == opLogin || op == verbAppend || op == verbCreate) && st.code == "" && saysLater(text):
+	case (op == OpLogin || op == VerbAppend || op == VerbCreate) && st.Code == "" && saysLater(text):
 		return Later
-	case op == opLogin && containsAny(text, passing):
+	case op == OpLogin && containsAny(text, passing):
 		return Later
-	case op == opLogin:
+	case op == OpLogin:
 		return Fix
-	case op == verbAppend && strings.Contains(text, "quota"):
+	case op == VerbAppend && strings.Contains(text, "quota"):
 		return Fix
 	}
 	return Refused
@@ -131,8 +131,8 @@ func containsAny(text string, words []string) bool {
 // backoffMark is how Exchange says when to come back.
 const backoffMark = "suggested backoff time:"
 
-// maxBackoff bounds what a server's hint may ask for.
-const maxBackoff = 24 * time.Hour
+// MaxBackoff bounds what a server's hint may ask for.
+const MaxBackoff = 24 * time.Hour
 
 // backoffHint reads "Suggested Backoff Time: N milliseconds".
 func backoffHint(text string) time.Duration {
@@ -152,16 +152,16 @@ func backoffHint(text string) time.Duration {
 	if len(fields) > 1 && strings.HasPrefix(fields[1], "second") {
 		unit = time.Second
 	}
-	return min(time.Duration(n)*unit, maxBackoff)
+	return min(time.Duration(n)*unit, MaxBackoff)
 }
 
-// referral is the server that a response refers to, "" if to none. Its URL is
+// Referral is the server that a response refers to, "" if to none. Its URL is
 // an IMAP URL (RFC 5092); the first counts.
-func referral(st *status) string {
-	if st.code != codeReferral {
+func Referral(st *Response) string {
+	if st.Code != codeReferral {
 		return ""
 	}
-	first, _, _ := strings.Cut(st.args, " ")
+	first, _, _ := strings.Cut(st.Args, " ")
 	u, err := url.Parse(first)
 	if err != nil || !strings.EqualFold(u.Scheme, "imap") && !strings.EqualFold(u.Scheme, "imaps") {
 		return ""
@@ -169,20 +169,20 @@ func referral(st *status) string {
 	return strings.ToLower(u.Host)
 }
 
-// kindErr is the kind of a refusal in POP3.
-const kindErr = "-ERR"
+// KindErr is the kind of a refusal in POP3.
+const KindErr = "-ERR"
 
 // Response codes of RFC 2449 section 8.1 and RFC 3206.
 const (
 	CodeInUse      = "IN-USE"
-	codeLoginDelay = "LOGIN-DELAY"
+	CodeLoginDelay = "LOGIN-DELAY"
 )
 
 // classOfPOP3Code says what helps against a response code by itself. SYS/PERM
 // is about the account at login, about the message later.
 var classOfPOP3Code = map[string]Class{
 	CodeInUse:      Later,
-	codeLoginDelay: Later,
+	CodeLoginDelay: Later,
 	"SYS/TEMP":     Later,
 	"AUTH":         Fix,
 }
@@ -194,23 +194,23 @@ var lockWords = []string{"in use", "lock busy", "another session", "another pop"
 	"mailbox is locked", "maildrop is locked", "mailbox locked", "maildrop locked", "maildrop already"}
 
 // classifyPOP3 says what helps against a -ERR.
-func classifyPOP3(op string, st *status) Class {
-	text := strings.ToLower(st.text)
+func classifyPOP3(op string, st *Response) Class {
+	text := strings.ToLower(st.Text)
 	if containsAny(text, throttled) {
 		return Later
 	}
-	if class, ok := classOfPOP3Code[st.code]; ok {
+	if class, ok := classOfPOP3Code[st.Code]; ok {
 		return class
 	}
-	if class, ok := classOfCode[imap.ResponseCode(st.code)]; ok {
+	if class, ok := classOfCode[imap.ResponseCode(st.Code)]; ok {
 		return class
 	}
 	switch {
-	case op == opConnect:
+	case op == OpConnect:
 		return Later
-	case op == opLogin && (containsAny(text, passing) || containsAny(text, lockWords)):
+	case op == OpLogin && (containsAny(text, passing) || containsAny(text, lockWords)):
 		return Later
-	case op == opLogin:
+	case op == OpLogin:
 		return Fix
 	}
 	return Refused
@@ -219,10 +219,10 @@ func classifyPOP3(op string, st *status) Class {
 // OneAccount tells whether an error that passes is about the account alone and
 // says nothing of the server: another session has the mailbox, or the last
 // login was too recently.
-func (e *Error) OneAccount() bool { return e.InUse() || e.Code == codeLoginDelay }
+func (e *Error) OneAccount() bool { return e.InUse() || e.Code == CodeLoginDelay }
 
 // InUse tells whether an error says that another session has the mailbox.
 func (e *Error) InUse() bool {
 	return e.Code == CodeInUse || e.Code == imap.ResponseCodeInUse ||
-		e.Op == opLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
+		e.Op == OpLogin && e.Class == Later && containsAny(strings.ToLower(e.Text), lockWords)
 }

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"errors"
@@ -60,18 +60,18 @@ var (
 
 // Causes that are ours, of which people are told in words of their own.
 var (
-	errReadOnly   = errors.New("not sent: the session only reads")
-	errInjected   = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
-	errPreauth    = errors.New("the server says PREAUTH: it would let anybody in without a password")
-	errNUL        = errors.New("the login or the password contains a NUL, which IMAP can't express")
-	errNoSecret   = errors.New("no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in")
+	ErrReadOnly   = errors.New("not sent: the session only reads")
+	ErrInjected   = errors.New("bytes behind the answer to STARTTLS: somebody may be tampering with the connection")
+	ErrPreauth    = errors.New("the server says PREAUTH: it would let anybody in without a password")
+	ErrNUL        = errors.New("the login or the password contains a NUL, which IMAP can't express")
+	ErrNoSecret   = errors.New("no password is known; an empty one is not sent: a directory behind the server may take it for nobody's and let it in")
 	errNoTokens   = errors.New("the server offers neither OAUTHBEARER nor XOAUTH2, so it takes no tokens")
 	errNoProxy    = errors.New("the server offers no mechanism by which one login can open another's mailbox (AUTH=PLAIN)")
-	errLiteral    = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
-	errNoFolders  = errors.New("LIST tells of no folder, and INBOX always exists (RFC 9051 section 5.1)")
-	errNoReply    = errors.New("the server sent what is no answer in POP3")
-	errUnasked    = errors.New("the server sent something it was not asked for")
-	errUnsendable = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")
+	ErrLiteral    = errors.New("a message does not end where the server said: from there on nothing it sends can be told apart")
+	ErrNoFolders  = errors.New("LIST tells of no folder, and INBOX always exists (RFC 9051 section 5.1)")
+	ErrNoReply    = errors.New("the server sent what is no answer in POP3")
+	ErrUnasked    = errors.New("the server sent something it was not asked for")
+	ErrUnsendable = errors.New("the login or the password contains a line break or a NUL, which POP3 can't express")
 )
 
 // Error is the voice for the log.
@@ -108,11 +108,11 @@ func ClassOf(err error) Class {
 	return Later
 }
 
-// statusError makes an error of a NO, BAD, BYE or -ERR.
-func (l *link) statusError(op string, st *status) *Error {
+// StatusError makes an error of a NO, BAD, BYE or -ERR.
+func (l *Link) StatusError(op string, st *Response) *Error {
 	return &Error{
-		Server: l.addr, Role: l.opt.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.code),
-		Text: l.clean(st.text), Said: l.said, After: backoffHint(st.text), Moved: l.clean(referral(st)), Err: errKind(l.clean(st.kind)),
+		Server: l.Address, Role: l.Options.Role, Op: op, Class: classify(op, st), Code: imap.ResponseCode(st.Code),
+		Text: l.Clean(st.Text), Said: l.Said, After: backoffHint(st.Text), Moved: l.Clean(Referral(st)), Err: Kind(l.Clean(st.Kind)),
 	}
 }
 
@@ -124,24 +124,24 @@ func Answered(err error) bool {
 }
 
 func (e *Error) answered() bool {
-	return e.Err == errKind("NO") || e.Err == errKind("BAD") || e.Err == errKind(kindErr)
+	return e.Err == Kind("NO") || e.Err == Kind("BAD") || e.Err == Kind(KindErr)
 }
 
-// errKind is the cause of what a server refused: the kind of its answer.
-type errKind string
+// Kind is the cause of what a server refused: the kind of its answer.
+type Kind string
 
-func (e errKind) Error() string { return string(e) }
+func (e Kind) Error() string { return string(e) }
 
-// excess is an answer that is beyond all bounds. What comes behind it isn't read.
-type excess struct {
-	of    string // what there is too much of
-	whole bool   // all of the account depends on it, not only a folder
+// Excess is an answer that is beyond all bounds. What comes behind it isn't read.
+type Excess struct {
+	Of    string // what there is too much of
+	Whole bool   // all of the account depends on it, not only a folder
 }
 
-func (e *excess) Error() string { return "the server's answer has more than is taken: " + e.of }
+func (e *Excess) Error() string { return "the server's answer has more than is taken: " + e.Of }
 
 // The commands whose refusals mean something of their own.
 const (
-	verbAppend = "APPEND"
-	verbCreate = "CREATE"
+	VerbAppend = "APPEND"
+	VerbCreate = "CREATE"
 )
