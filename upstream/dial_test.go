@@ -16,6 +16,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 func TestGreetings(t *testing.T) {
@@ -29,7 +30,7 @@ func TestGreetings(t *testing.T) {
 		"S: * OK hello\nC: P1 CAPABILITY\nS: P1 BAD x": `refused 0s: server: connect: the server says "x": BAD`,
 	} {
 		_, err := dialScript(t, script)
-		if got := verdict(err); !strings.HasPrefix(got, want) {
+		if got := transcript.Verdict(err); !strings.HasPrefix(got, want) {
 			t.Errorf("%q:\ngot  %s\nwant %s", script, got, want)
 		}
 	}
@@ -67,7 +68,7 @@ func tlsServer(t *testing.T, injected string, cert tls.Certificate) config.Serve
 		io.ReadFull(nc, make([]byte, len("P1 STARTTLS\r\n")))
 		io.WriteString(nc, "P1 OK now\r\n"+injected)
 		c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
-		parseScript(t, "C: P2 CAPABILITY\nS: * CAPABILITY IMAP4rev1\nS: P2 OK").play(c)
+		transcript.Parse(t, "C: P2 CAPABILITY\nS: * CAPABILITY IMAP4rev1\nS: P2 OK").Play(c)
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
 	return config.Server{Security: config.StartTLS, Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port}
@@ -103,7 +104,7 @@ func TestStartTLSRequired(t *testing.T) {
 		"S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] in":                             link.ErrPreauth,
 		"S: * OK [CAPABILITY STARTTLS] hello\nC: P1 STARTTLS\nS: P1 NO not available": link.Kind("NO"),
 	} {
-		server := serve(t, parseScript(t, script))
+		server := transcript.Serve(t, transcript.Parse(t, script))
 		server.Security = config.StartTLS
 		if _, err := Dial(context.Background(), server, testOptions(t)); !errors.Is(err, want) || link.ClassOf(err) != link.Fix {
 			t.Errorf("%s: %v", script, err)
@@ -112,7 +113,7 @@ func TestStartTLSRequired(t *testing.T) {
 }
 
 func TestCertificateFileIsMissing(t *testing.T) {
-	server := serve(t, parseScript(t, ""))
+	server := transcript.Serve(t, transcript.Parse(t, ""))
 	server.Security, server.CA = config.ImplicitTLS, "testdata/none.pem"
 	if _, err := Dial(context.Background(), server, testOptions(t)); link.ClassOf(err) != link.Fix {
 		t.Error(err)

@@ -21,6 +21,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // flood is a server that answers one command with more than anybody wants to know.
@@ -346,7 +347,7 @@ func floodBehind(t *testing.T, talk string, line func(n int) string) (config.Ser
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	sent, sc := make(chan int, 1), parseScript(t, talk)
+	sent, sc := make(chan int, 1), transcript.Parse(t, talk)
 	go func() {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -356,9 +357,9 @@ func floodBehind(t *testing.T, talk string, line func(n int) string) (config.Ser
 		defer nc.Close()
 		nc.SetDeadline(time.Now().Add(2 * time.Minute))
 		r, w := bufio.NewReader(nc), bufio.NewWriterSize(nc, 1<<20)
-		for _, st := range sc.steps {
-			if st.send {
-				w.WriteString(st.data)
+		for _, st := range sc.Steps {
+			if st.Send {
+				w.WriteString(st.Data)
 			} else if w.Flush(); true {
 				r.ReadString('\n')
 			}

@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // TestLateGreeting: a server that takes 20 s to greet (it looks the client up
@@ -40,7 +41,7 @@ func TestLateGreeting(t *testing.T) {
 				s.Close()
 			}
 			<-ended
-			if got := verdict(err); got != tt.want && !(err != nil && got == "later 0s: server: connect: no byte for 1m0s: read pipe: i/o timeout") {
+			if got := transcript.Verdict(err); got != tt.want && !(err != nil && got == "later 0s: server: connect: no byte for 1m0s: read pipe: i/o timeout") {
 				t.Errorf("%v: got %s", tt.after, got)
 			}
 		})

@@ -49,7 +49,7 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				if err := s.Login(t.Context(), ann); err != nil {
+				if err := s.Login(t.Context(), pop3Ann); err != nil {
 					t.Fatal(err)
 				}
 				_, list, err := s.List(t.Context())
@@ -97,7 +97,7 @@ func TestPOP3DotAtTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if err := s.Login(t.Context(), ann); err != nil {
+			if err := s.Login(t.Context(), pop3Ann); err != nil {
 				t.Fatal(err)
 			}
 			s.opt.Quirks.Distrust(givesTop)

@@ -14,9 +14,11 @@ import (
 	"postferry/upstream/link"
 )
 
+var pop3OddPassword = "p\xe4ß \"q\" \\ %§ {5}"
+
 func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
 	t.Helper()
-	s, err := DialPOP3(t.Context(), server, testOptions(t))
+	s, err := DialPOP3(t.Context(), server, pop3Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +30,7 @@ func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
 }
 
 func TestPOP3Dovecot(t *testing.T) {
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: oddPassword}}})
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: pop3OddPassword}}})
 	mails := lab.Generate(1, 40, 4096)
 	d.FillMaildir("ann", "INBOX", mails)
 	d.Open("ann", "INBOX") // a POP3 session takes \\Recent away; that can't be helped
@@ -37,7 +39,7 @@ func TestPOP3Dovecot(t *testing.T) {
 		for name, server := range map[string]config.Server{
 			"TLS": d.ImplicitTLSPOP3(), "STLS": d.StartTLSPOP3(), "none": d.InsecurePOP3(),
 		} {
-			s := dialPOP3(t, server, store.Credentials{Login: "bob", Password: store.Secret(oddPassword)})
+			s := dialPOP3(t, server, store.Credentials{Login: "bob", Password: store.Secret(pop3OddPassword)})
 			if !s.Has("UIDL") || !s.Has("pipelining") {
 				t.Errorf("%s: %q", name, s.Capabilities())
 			}
@@ -48,10 +50,10 @@ func TestPOP3Dovecot(t *testing.T) {
 		}
 		unknown := d.ImplicitTLSPOP3()
 		unknown.CA = ""
-		if _, err := DialPOP3(t.Context(), unknown, testOptions(t)); link.ClassOf(err) != link.Fix {
+		if _, err := DialPOP3(t.Context(), unknown, pop3Options(t)); link.ClassOf(err) != link.Fix {
 			t.Errorf("unknown authority: %v", err)
 		}
-		s, err := DialPOP3(t.Context(), d.InsecurePOP3(), testOptions(t))
+		s, err := DialPOP3(t.Context(), d.InsecurePOP3(), pop3Options(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +64,7 @@ func TestPOP3Dovecot(t *testing.T) {
 		}
 	})
 	t.Run("messages", func(t *testing.T) {
-		s := dialPOP3(t, d.InsecurePOP3(), ann)
+		s := dialPOP3(t, d.InsecurePOP3(), pop3Ann)
 		n, list, err := s.List(t.Context())
 		if err != nil || n != len(mails) || len(list) != n {
 			t.Fatalf("%d, %d listed, %v", n, len(list), err)
@@ -107,14 +109,14 @@ func TestPOP3Lock(t *testing.T) {
 	d := lab.StartDovecot(t, lab.DovecotOptions{
 		Users: []lab.User{{Login: "ann", Password: "secret"}}, ExtraConfig: "pop3_lock_session = yes\n",
 	})
-	first := dialPOP3(t, d.InsecurePOP3(), ann)
-	second, err := DialPOP3(t.Context(), d.InsecurePOP3(), testOptions(t))
+	first := dialPOP3(t, d.InsecurePOP3(), pop3Ann)
+	second, err := DialPOP3(t.Context(), d.InsecurePOP3(), pop3Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer second.link.Close()
 	in := make(chan error, 1)
-	go func() { in <- second.Login(t.Context(), ann) }()
+	go func() { in <- second.Login(t.Context(), pop3Ann) }()
 	select {
 	case err := <-in:
 		t.Errorf("not locked: %v", err)

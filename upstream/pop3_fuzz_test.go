@@ -80,7 +80,7 @@ func talkPOP3(t *testing.T, data string, size int) (bodies int) {
 		return newAnswers(data, max(size%4096, 1)), nil
 	}
 	s, err := DialPOP3(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, link.Options{Stall: time.Second, Dial: dial})
-	if err != nil || s.Login(t.Context(), ann) != nil {
+	if err != nil || s.Login(t.Context(), pop3Ann) != nil {
 		return 0
 	}
 	_, list, err := s.List(t.Context())

@@ -8,6 +8,9 @@ import (
 	"postferry/upstream/link"
 )
 
+// maxHeader3 bounds the header that Headers reports; the rest is lost. Octets.
+const maxHeader3 = 256 << 10
+
 // Headers reads the headers of messages and calls fn for each that the server
 // gives, in order. header is fn's to keep, and at most 256 KB of it. With
 // sized, the size of m is the message's own, whatever LIST says: where that is
@@ -89,9 +92,9 @@ func (h *headerKeeper) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	from := max(len(h.kept)-3, 0)
-	h.kept = append(h.kept, p[:min(len(p), maxHeader-len(h.kept))]...)
+	h.kept = append(h.kept, p[:min(len(p), maxHeader3-len(h.kept))]...)
 	end := headerEnd(h.kept, from)
-	if h.done = end > 0 || len(h.kept) == maxHeader; end > 0 {
+	if h.done = end > 0 || len(h.kept) == maxHeader3; end > 0 {
 		h.kept = h.kept[:end]
 	}
 	return len(p), nil

@@ -59,7 +59,7 @@ func TestPOP3Huge(t *testing.T) {
 			}
 		}
 	})
-	s, err := DialPOP3(t.Context(), server, testOptions(t))
+	s, err := DialPOP3(t.Context(), server, pop3Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestPOP3Waits(t *testing.T) {
 			}
 		})
 	}
-	opt := testOptions(t)
+	opt := pop3Options(t)
 	opt.Stall = 500 * time.Millisecond
 	if _, err := DialPOP3(t.Context(), silent(), opt); link.ClassOf(err) != link.Later {
 		t.Errorf("no answer: %v", err)
@@ -100,11 +100,11 @@ func TestPOP3Waits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newPOP3(nc, server, testOptions(t))
+	s := newPOP3(nc, server, pop3Options(t))
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := s.Login(ctx, ann); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
+	if err := s.Login(ctx, pop3Ann); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
 		t.Errorf("ended context: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestPOP3DotBehindLF(t *testing.T) {
 		io.WriteString(nc, "+OK\r\na\n.\r\n")
 		heard.Scan()
 	})
-	opt := testOptions(t)
+	opt := pop3Options(t)
 	opt.Stall = time.Second
 	s, err := DialPOP3(t.Context(), server, opt)
 	if err != nil {
@@ -143,12 +143,12 @@ func TestPOP3StopsAsking(t *testing.T) {
 		text += fmt.Sprintf("C: RETR %d\n", n)
 	}
 	text += strings.Repeat("S: +OK\nS: text\nS: .\n", retrWindow) + "C: NOOP\nS: +OK\n"
-	s, err := DialPOP3(t.Context(), servePOP3(t, pop3Script(t, text)), testOptions(t))
+	s, err := DialPOP3(t.Context(), servePOP3(t, pop3Script(t, text)), pop3Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Login(t.Context(), ann); err != nil {
+	if err := s.Login(t.Context(), pop3Ann); err != nil {
 		t.Fatal(err)
 	}
 	list := make([]POP3Message, 2*retrWindow)

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // The trace has everything but what is private.
@@ -68,14 +69,14 @@ S: [9 octets]
 `
 	var out bytes.Buffer
 	tracer := link.NewTracer(&out, zerolog.Nop())
-	opt := testOptions(t)
+	opt := pop3Options(t)
 	opt.Trace = tracer.Session("ann")
-	server := servePOP3(t, parseScript(t, talk))
+	server := servePOP3(t, transcript.Parse(t, talk))
 	s, err := DialPOP3(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Login(t.Context(), ann); err != nil {
+	if err := s.Login(t.Context(), pop3Ann); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.List(t.Context()); err != nil {

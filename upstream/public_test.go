@@ -69,13 +69,13 @@ func reachAs(ctx context.Context, s config.Server, opt link.Options) error {
 	if s.Protocol == config.POP3 {
 		c, err := DialPOP3(ctx, s, opt)
 		if err == nil {
-			_ = c.link.Close()
+			_ = c.Close()
 		}
 		return err
 	}
 	c, err := Dial(ctx, s, opt)
 	if err == nil {
-		_ = c.link.Close()
+		_ = c.Close()
 	}
 	return err
 }

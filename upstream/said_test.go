@@ -9,6 +9,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // TestSaid: what a server says of its own accord before something goes wrong reaches the
@@ -16,7 +17,7 @@ import (
 func TestSaid(t *testing.T) {
 	const in = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\nC: P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\n"
 	tests := map[string]struct {
-		script string
+		Script string
 		want   string
 		not    string
 	}{
@@ -49,7 +50,7 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := serve(t, parseScript(t, tt.script))
+			server := transcript.Serve(t, transcript.Parse(t, tt.Script))
 			s, err := Dial(context.Background(), server, testOptions(t))
 			if err == nil {
 				defer s.Close()
@@ -77,7 +78,7 @@ func summaryOf(err error) string {
 
 // TestSaidIsForgotten: what was said before something that went well is not blamed for what fails later.
 func TestSaidIsForgotten(t *testing.T) {
-	server := serve(t, parseScript(t, `@ IMAP4rev1
+	server := transcript.Serve(t, transcript.Parse(t, `@ IMAP4rev1
 C: P2 NOOP
 S: * NO your mailbox is nearly full
 S: P2 OK
@@ -111,7 +112,7 @@ func TestSaidByPOP3(t *testing.T) {
 		in + "S: +OK\nC: PASS secret\nS: -ERR [AUTH] POP3 is switched off": `POP3 is switched off`,
 		in + "S: +OK\nC: PASS secret\nS: -ERR [SYS/TEMP] try at night":     `try at night`,
 	} {
-		server := serve(t, parseScript(t, script))
+		server := transcript.Serve(t, transcript.Parse(t, script))
 		server.Protocol = config.POP3
 		s, err := DialPOP3(context.Background(), server, testOptions(t))
 		if err == nil {

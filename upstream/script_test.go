@@ -11,12 +11,13 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // dialScript plays a script to a new session.
 func dialScript(t testing.TB, text string) (*Session, error) {
 	t.Helper()
-	s, err := Dial(context.Background(), serve(t, parseScript(t, text)), testOptions(t))
+	s, err := Dial(context.Background(), transcript.Serve(t, transcript.Parse(t, text)), testOptions(t))
 	if err == nil {
 		t.Cleanup(func() { s.Close() })
 	}
@@ -236,7 +237,7 @@ func appendTwice(ctx context.Context, s *Session, say func(string, ...any)) {
 		}
 		results, err := call.Wait(ctx)
 		for _, r := range results {
-			say("%d %d %s", r.UIDValidity, r.UID, verdict(r.Err))
+			say("%d %d %s", r.UIDValidity, r.UID, transcript.Verdict(r.Err))
 		}
 		sayError(say, err)
 	}
@@ -262,10 +263,10 @@ func sayBody(say func(string, ...any)) func(imap.UID, int64, io.Reader) error {
 	}
 }
 
-func sayError(say func(string, ...any), err error) { say("%s", verdict(err)) }
+func sayError(say func(string, ...any), err error) { say("%s", transcript.Verdict(err)) }
 
 func TestTranscripts(t *testing.T) {
-	eachTranscript(t, "testdata/transcripts", parseScript, func(t *testing.T, text, verb string, say func(string, ...any)) {
+	transcript.Each(t, "testdata/transcripts", transcript.Parse, func(t *testing.T, text, verb string, say func(string, ...any)) {
 		act := transcripts[verb]
 		if act == nil {
 			t.Fatalf("no action %q", verb)

@@ -12,7 +12,7 @@ import (
 // TestFind: what a client searches for is put to another server so that it reads it as it is
 // meant, and a refusal leaves the session usable.
 func TestFind(t *testing.T) {
-	tests := map[string]struct{ command, script, want string }{
+	tests := map[string]struct{ command, Script, want string }{
 		"quoted": {`a SEARCH FROM "joe smith" UNSEEN`, `
 C: P2 UID SEARCH FROM "joe smith" UNSEEN
 S: * SEARCH 3 1 2
@@ -47,7 +47,7 @@ S: P2 OK
 			if !ok {
 				t.Fatal("no search")
 			}
-			s := scripted(t, "@"+tt.script+"C: P3 NOOP\nS: P3 OK\n")
+			s := scripted(t, "@"+tt.Script+"C: P3 NOOP\nS: P3 OK\n")
 			s.most = 100
 			found, err := s.Find(context.Background(), search.Criteria)
 			text := fmt.Sprint(err)

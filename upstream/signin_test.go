@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // signIns are what the client signs in with in the conversations in testdata/signin, by the first
@@ -21,12 +22,12 @@ var signIns = map[string]link.SignIn{
 
 // TestSignIn: how each mechanism goes, and what is told of refusals. No trace and no log has a secret.
 func TestSignIn(t *testing.T) {
-	eachTranscript(t, "testdata/signin", parseScript, func(t *testing.T, text, verb string, say func(string, ...any)) {
+	transcript.Each(t, "testdata/signin", transcript.Parse, func(t *testing.T, text, verb string, say func(string, ...any)) {
 		var log, traced bytes.Buffer
 		opt := testOptions(t)
 		opt.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
 		opt.Trace = link.NewTracer(&traced, zerolog.Nop()).Session("ann")
-		s, err := Dial(t.Context(), serve(t, parseScript(t, text)), opt)
+		s, err := Dial(t.Context(), transcript.Serve(t, transcript.Parse(t, text)), opt)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,13 +10,14 @@ import (
 
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/transcript"
 )
 
 // What is sent while a login is under way is masked, whenever the server answers: it may
 // have ended the login in the same segment as it asked for more.
 func TestTraceHidesLogin(t *testing.T) {
 	const password, plain = "s3cretpass\xc3\xa4", "AGFubgBzM2NyZXRwYXNzw6Q="
-	for _, tt := range []struct{ name, script string }{
+	for _, tt := range []struct{ name, Script string }{
 		{"OK right behind the challenge", `
 S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello
 C: P1 AUTHENTICATE PLAIN
@@ -61,7 +62,7 @@ C: ` + password + `
 			var out bytes.Buffer
 			opt := testOptions(t)
 			opt.Trace = link.NewTracer(&out, zerolog.Nop()).Session("ann")
-			s, err := Dial(context.Background(), serve(t, parseScript(t, tt.script)), opt)
+			s, err := Dial(context.Background(), transcript.Serve(t, transcript.Parse(t, tt.Script)), opt)
 			if err != nil {
 				t.Fatal(err)
 			}

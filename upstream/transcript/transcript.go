@@ -1,4 +1,7 @@
-package upstream
+// Package transcript plays conversations with mail servers that were written down, for the tests of
+// package upstream and what is below it. It knows no protocol but for the login with which most
+// conversations in IMAP begin.
+package transcript
 
 import (
 	"bufio"
@@ -17,7 +20,7 @@ import (
 	"postferry/upstream/link"
 )
 
-// script is a conversation as the server has it. Its lines:
+// Script is a conversation as the server has it. Its lines:
 //
 //	S: text       the server sends text and CRLF
 //	S| "text"     the server sends the Go string as it is
@@ -28,20 +31,20 @@ import (
 //	# text        a remark
 //
 // At its end the server closes the connection.
-type script struct {
-	steps  []step
+type Script struct {
+	Steps  []step
 	result []string
 }
 
 type step struct {
-	send bool
-	data string
+	Send bool
+	Data string
 }
 
-func parseScript(t testing.TB, text string) script {
+func Parse(t testing.TB, text string) Script {
 	t.Helper()
-	var sc script
-	add := func(send bool, data string) { sc.steps = append(sc.steps, step{send, data}) }
+	var sc Script
+	add := func(send bool, data string) { sc.Steps = append(sc.Steps, step{send, data}) }
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		kind, rest, _ := strings.Cut(line, " ")
@@ -68,22 +71,22 @@ func parseScript(t testing.TB, text string) script {
 	return sc
 }
 
-// play is the server's part.
-func (sc script) play(nc net.Conn) error {
+// Play is the server's part.
+func (sc Script) Play(nc net.Conn) error {
 	defer nc.Close()
 	r := bufio.NewReader(nc)
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
-	for _, st := range sc.steps {
-		if st.send {
-			if _, err := io.WriteString(nc, st.data); err != nil {
-				return fmt.Errorf("S: %q: %w", st.data, err)
+	for _, st := range sc.Steps {
+		if st.Send {
+			if _, err := io.WriteString(nc, st.Data); err != nil {
+				return fmt.Errorf("S: %q: %w", st.Data, err)
 			}
 			continue
 		}
-		got := make([]byte, len(st.data))
+		got := make([]byte, len(st.Data))
 		n, err := io.ReadFull(r, got)
-		if string(got[:n]) != st.data {
-			return fmt.Errorf("C: got %q, %v; want %q", got[:n], err, st.data)
+		if string(got[:n]) != st.Data {
+			return fmt.Errorf("C: got %q, %v; want %q", got[:n], err, st.Data)
 		}
 	}
 	if rest, _ := io.ReadAll(io.LimitReader(r, int64(r.Buffered()))); len(rest) > 0 {
@@ -92,9 +95,9 @@ func (sc script) play(nc net.Conn) error {
 	return nil
 }
 
-// serve plays a script to the first connection. What went wrong is reported
+// Serve plays a script to the first connection. What went wrong is reported
 // when the test ends.
-func serve(t testing.TB, sc script) config.Server {
+func Serve(t testing.TB, sc Script) config.Server {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,7 +107,7 @@ func serve(t testing.TB, sc script) config.Server {
 	go func() {
 		nc, err := ln.Accept()
 		if err == nil {
-			err = sc.play(nc)
+			err = sc.Play(nc)
 		}
 		played <- err
 	}()
@@ -118,8 +121,8 @@ func serve(t testing.TB, sc script) config.Server {
 	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
 }
 
-// verdict is an error, its class and hint, on one line.
-func verdict(err error) string {
+// Verdict is an error, its class and hint, on one line.
+func Verdict(err error) string {
 	if err == nil {
 		return "ok"
 	}
@@ -131,9 +134,9 @@ func verdict(err error) string {
 	return text
 }
 
-// eachTranscript wants the conversations in a folder to come to the results they
+// Each wants the conversations in a folder to come to the results they
 // tell; verb is the first word of their name.
-func eachTranscript(t *testing.T, folder string, parse func(testing.TB, string) script, act func(t *testing.T, text, verb string, say func(string, ...any))) {
+func Each(t *testing.T, folder string, parse func(testing.TB, string) Script, act func(t *testing.T, text, verb string, say func(string, ...any))) {
 	t.Helper()
 	files, err := filepath.Glob(folder + "/*.txt")
 	if err != nil || len(files) < 10 {
