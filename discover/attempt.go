@@ -18,6 +18,7 @@ import (
 	"postferry/internal/publicnet"
 	"postferry/upstream"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 )
 
 // attempt tries the candidates, the best first and several at the same time.
@@ -162,7 +163,7 @@ func (c candidate) serviceName() string {
 // probe asks a server in its protocol what it says of itself.
 func probe(ctx context.Context, server config.Server, options link.Options) (link.Answer, error) {
 	if server.Protocol == config.POP3 {
-		return upstream.ProbePOP3(ctx, server, options)
+		return pop3.Probe(ctx, server, options)
 	}
 	return upstream.Probe(ctx, server, options)
 }

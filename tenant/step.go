@@ -12,6 +12,7 @@ import (
 	"postferry/store"
 	"postferry/upstream"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 )
 
 // Name is what a step is about.
@@ -125,7 +126,7 @@ func (c *Connector) inbox(ctx context.Context, server config.Server, mailbox str
 func look(ctx context.Context, server config.Server, in link.SignIn, c *Connector) (uint32, error) {
 	opt := link.Options{ReadOnly: true, Log: c.Log}
 	if server.Protocol == config.POP3 {
-		s, err := upstream.DialPOP3(ctx, server, opt)
+		s, err := pop3.Dial(ctx, server, opt)
 		if err != nil {
 			return 0, err
 		}

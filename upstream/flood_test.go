@@ -21,6 +21,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 	"postferry/upstream/transcript"
 )
 
@@ -327,7 +328,7 @@ func TestPOP3Floods(t *testing.T) {
 }
 
 func listAll(ctx context.Context, server config.Server) error {
-	s, err := DialPOP3(ctx, server, link.Options{Stall: time.Minute, Log: zerolog.Nop()})
+	s, err := pop3.Dial(ctx, server, link.Options{Stall: time.Minute, Log: zerolog.Nop()})
 	if err != nil {
 		return err
 	}

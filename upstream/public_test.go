@@ -18,6 +18,7 @@ import (
 	"postferry/internal/publicnet"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 )
 
 // greeter accepts connections, with TLS if there is a certificate, and greets. It counts them.
@@ -67,7 +68,7 @@ func outsideServer(t *testing.T, url, addr string) config.Server {
 // reachAs dials in the server's protocol.
 func reachAs(ctx context.Context, s config.Server, opt link.Options) error {
 	if s.Protocol == config.POP3 {
-		c, err := DialPOP3(ctx, s, opt)
+		c, err := pop3.Dial(ctx, s, opt)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -83,7 +84,7 @@ func reachAs(ctx context.Context, s config.Server, opt link.Options) error {
 // probeAs asks in the server's protocol.
 func probeAs(ctx context.Context, s config.Server, opt link.Options) (err error) {
 	if s.Protocol == config.POP3 {
-		_, err = ProbePOP3(ctx, s, opt)
+		_, err = pop3.Probe(ctx, s, opt)
 	} else {
 		_, err = Probe(ctx, s, opt)
 	}

@@ -9,6 +9,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 	"postferry/upstream/transcript"
 )
 
@@ -114,7 +115,7 @@ func TestSaidByPOP3(t *testing.T) {
 	} {
 		server := transcript.Serve(t, transcript.Parse(t, script))
 		server.Protocol = config.POP3
-		s, err := DialPOP3(context.Background(), server, testOptions(t))
+		s, err := pop3.Dial(context.Background(), server, testOptions(t))
 		if err == nil {
 			defer s.Close()
 			err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "secret"})

@@ -11,6 +11,7 @@ import (
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 )
 
 // TestRealTokens: a real Dovecot takes a token by each mechanism, over IMAP and over POP3, and says of
@@ -38,7 +39,7 @@ func TestRealTokens(t *testing.T) {
 		},
 		"POP3": func(si link.SignIn) error {
 			server := lab.At(config.Server{Protocol: config.POP3, Security: config.Insecure}, d.POP3)
-			s, err := DialPOP3(t.Context(), server, testOptions(t))
+			s, err := pop3.Dial(t.Context(), server, testOptions(t))
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/upstream"
+	"postferry/upstream/pop3"
 )
 
 // A message on a POP3 server goes by its unique id (UIDL, RFC 1939 section 7).
@@ -71,7 +71,7 @@ var rewritten = map[string]bool{
 
 // pop3Keys are the keys of the messages of a listing.
 type pop3Keys struct {
-	list []upstream.POP3Message
+	list []pop3.Message
 	keys []store.Key // of list, by place
 	uids map[store.Key]imap.UID
 }
@@ -83,7 +83,7 @@ func (s *POP3Source) keys(ctx context.Context) (*pop3Keys, error) {
 	for _, m := range s.list {
 		count[m.UID]++
 	}
-	var alike []upstream.POP3Message
+	var alike []pop3.Message
 	for i, m := range s.list {
 		if m.UID != "" && count[m.UID] == 1 {
 			k.set(i, uidlKey(m.UID))
@@ -99,9 +99,9 @@ func (s *POP3Source) keys(ctx context.Context) (*pop3Keys, error) {
 
 // tellApart gives keys to messages that have no id of their own. A message
 // whose header the server does not give goes by its size.
-func (s *POP3Source) tellApart(ctx context.Context, k *pop3Keys, alike []upstream.POP3Message) error {
+func (s *POP3Source) tellApart(ctx context.Context, k *pop3Keys, alike []pop3.Message) error {
 	base := make(map[uint32]store.Key, len(alike))
-	err := s.POP3.Headers(ctx, alike, false, func(m upstream.POP3Message, header []byte) error {
+	err := s.Session.Headers(ctx, alike, false, func(m pop3.Message, header []byte) error {
 		base[m.Number] = headerKey(m.UID, header)
 		return nil
 	})
@@ -128,7 +128,7 @@ func (k *pop3Keys) set(place int, key store.Key) {
 
 // Key implements keyring.
 func (k *pop3Keys) Key(uid imap.UID) store.Key {
-	i, found := slices.BinarySearchFunc(k.list, uint32(uid), func(m upstream.POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
+	i, found := slices.BinarySearchFunc(k.list, uint32(uid), func(m pop3.Message, n uint32) int { return cmp.Compare(m.Number, n) })
 	if !found {
 		return ""
 	}

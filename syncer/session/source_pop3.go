@@ -16,14 +16,15 @@ import (
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
 	"postferry/upstream/link"
+	"postferry/upstream/pop3"
 	"postferry/wire"
 )
 
 // POP3Source is a session with an old POP3 server. It has one folder, INBOX, whose
 // UIDs are the message numbers of the session.
 type POP3Source struct {
-	*upstream.POP3
-	list []upstream.POP3Message // by number
+	*pop3.Session
+	list []pop3.Message // by number
 }
 
 // pop3Traits are a POP3 server's: of sizes, which may be anything, package upstream takes care. Many
@@ -31,7 +32,7 @@ type POP3Source struct {
 func pop3Traits() Traits { return Traits{Exclusive: true, HoldFor: 2 * time.Minute} }
 
 func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
-	s, err := upstream.DialPOP3(ctx, server, opt)
+	s, err := pop3.Dial(ctx, server, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func dialPOP3(ctx context.Context, server config.Server, c store.Credentials, op
 		s.Close()
 		return nil, err
 	}
-	return &POP3Source{POP3: s}, nil
+	return &POP3Source{Session: s}, nil
 }
 
 // Sessions beside those of passes and visits wait this often and this long for
@@ -132,8 +133,8 @@ func (s *POP3Source) Open(ctx context.Context, name string, _ OpenWith) (*Source
 }
 
 // within are the listed messages of a set.
-func (s *POP3Source) within(set imap.UIDSet) []upstream.POP3Message {
-	var some []upstream.POP3Message
+func (s *POP3Source) within(set imap.UIDSet) []pop3.Message {
+	var some []pop3.Message
 	for _, r := range set {
 		from, to := s.search(uint32(r.Start)), len(s.list)
 		switch {
@@ -154,11 +155,11 @@ func (s *POP3Source) within(set imap.UIDSet) []upstream.POP3Message {
 
 // search is the place of the first message with at least this number.
 func (s *POP3Source) search(number uint32) int {
-	i, _ := slices.BinarySearchFunc(s.list, number, func(m upstream.POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
+	i, _ := slices.BinarySearchFunc(s.list, number, func(m pop3.Message, n uint32) int { return cmp.Compare(m.Number, n) })
 	return i
 }
 
-func listed(m upstream.POP3Message) upstream.Message {
+func listed(m pop3.Message) upstream.Message {
 	return upstream.Message{UID: imap.UID(m.Number), Size: m.Size}
 }
 
@@ -179,7 +180,7 @@ func (s *POP3Source) ListFlags(ctx context.Context, set imap.UIDSet, fn func(ups
 
 // Headers implements session.Source. Sizes are exact.
 func (s *POP3Source) Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error {
-	return s.POP3.Headers(ctx, s.within(set), true, func(m upstream.POP3Message, header []byte) error {
+	return s.Session.Headers(ctx, s.within(set), true, func(m pop3.Message, header []byte) error {
 		return fn(listed(m), header)
 	})
 }
@@ -202,7 +203,7 @@ func (c pop3Bodies) Wait(ctx context.Context, fn func(uid imap.UID, size int64, 
 
 // Bodies implements session.Source.
 func (s *POP3Source) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
-	return s.POP3.Bodies(ctx, s.within(set), func(m upstream.POP3Message, size int64, r io.Reader) error {
+	return s.Session.Bodies(ctx, s.within(set), func(m pop3.Message, size int64, r io.Reader) error {
 		return fn(imap.UID(m.Number), size, r)
 	})
 }

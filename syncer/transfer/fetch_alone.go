@@ -102,7 +102,7 @@ func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	switch {
 	case errors.Is(err, errLengths):
 		code = reason.DiffersOld
-	case errors.Is(err, upstream.ErrEndless):
+	case errors.Is(err, link.ErrEndless):
 		code = reason.EndlessOld
 	}
 	q := newQuarantined(r.Selected.Keys.Key(m.UID), reason.Of(code), cause)

@@ -58,6 +58,9 @@ var (
 	ErrNoTLS   = errors.New("the server does not offer STARTTLS")
 )
 
+// ErrEndless means that it can't be told where a message ends, so that it can't be had whole.
+var ErrEndless = errors.New("a line with a dot alone stands within the message, and the server does not mark it (RFC 1939 section 3): where the message ends can't be told")
+
 // Causes that are ours, of which people are told in words of their own.
 var (
 	ErrReadOnly   = errors.New("not sent: the session only reads")

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 )
 
 // Login is SignIn with a login and its password, or with what the options have in place of it.
-func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
+func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 	if s.opt.SignIn != nil {
 		return s.SignIn(ctx, *s.opt.SignIn)
 	}
@@ -28,7 +28,7 @@ func (s *POP3) Login(ctx context.Context, c store.Credentials) error {
 // an *Error of class Fix, unless the server says that it passes: another session has
 // the mailbox (IN-USE), or the last login was too recently (LOGIN-DELAY).
 // Afterwards the capabilities are those after login.
-func (s *POP3) SignIn(ctx context.Context, si link.SignIn) error {
+func (s *Session) SignIn(ctx context.Context, si link.SignIn) error {
 	return s.do(ctx, link.OpLogin, func() error {
 		if si.Secret == "" {
 			return s.link.Fault(link.OpLogin, link.Fix, link.ErrNoSecret)
@@ -47,7 +47,7 @@ func (s *POP3) SignIn(ctx context.Context, si link.SignIn) error {
 }
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
-func (s *POP3) authenticate(si link.SignIn) error {
+func (s *Session) authenticate(si link.SignIn) error {
 	more, err := s.link.InTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
@@ -56,12 +56,12 @@ func (s *POP3) authenticate(si link.SignIn) error {
 }
 
 // takes tells whether the server offers a mechanism.
-func (s *POP3) takes(mechanism string) bool {
+func (s *Session) takes(mechanism string) bool {
 	return slices.ContainsFunc(s.caps.known["SASL"], func(name string) bool { return strings.EqualFold(name, mechanism) })
 }
 
 // user authenticates with USER and PASS, or with APOP.
-func (s *POP3) user(si link.SignIn) error {
+func (s *Session) user(si link.SignIn) error {
 	if strings.ContainsAny(si.Login+si.Secret.Reveal(), "\r\n\x00") {
 		return s.link.Fault(link.OpLogin, link.Fix, link.ErrUnsendable)
 	}
@@ -89,7 +89,7 @@ const maxInitial = 255
 
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
-func (s *POP3) mechanism(name string, si link.SignIn) (lacks bool, err error) {
+func (s *Session) mechanism(name string, si link.SignIn) (lacks bool, err error) {
 	if si.Unsendable() {
 		return false, s.link.Fault(link.OpLogin, link.Fix, link.ErrNUL)
 	}
@@ -120,7 +120,7 @@ func (s *POP3) mechanism(name string, si link.SignIn) (lacks bool, err error) {
 
 // converse has an exchange of SASL (RFC 5034 section 4) until the server has answered. wrong
 // is what was wrong with what it said meanwhile.
-func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
+func (s *Session) converse(client sasl.Client) (r reply, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
 		return r, nil, s.link.Fault(link.OpLogin, link.Fix, err)
@@ -155,7 +155,7 @@ func (s *POP3) converse(client sasl.Client) (r reply, wrong, err error) {
 
 // apop authenticates with APOP (RFC 1939 section 7), whose MD5 protects
 // nothing; it is for servers that have no other way in.
-func (s *POP3) apop(si link.SignIn) error {
+func (s *Session) apop(si link.SignIn) error {
 	sum := md5.Sum([]byte(s.stamp + si.Secret.Reveal()))
 	r, err := s.secretCommand("APOP", si.Login+" "+hex.EncodeToString(sum[:]))
 	if err != nil {
@@ -165,7 +165,7 @@ func (s *POP3) apop(si link.SignIn) error {
 }
 
 // secretCommand is command without a trace of what is said.
-func (s *POP3) secretCommand(verb, args string) (reply, error) {
+func (s *Session) secretCommand(verb, args string) (reply, error) {
 	switch verb {
 	case "USER", "PASS", "APOP", "AUTH":
 		s.tell('C', verb+" [secret]")
@@ -186,7 +186,7 @@ func (s *POP3) secretCommand(verb, args string) (reply, error) {
 }
 
 // loginRefusal is nil if the login was accepted.
-func (s *POP3) loginRefusal(r reply) error {
+func (s *Session) loginRefusal(r reply) error {
 	if r.kind == replyOK {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bufio"
@@ -41,8 +41,8 @@ func pop3Server(t testing.TB, play func(nc net.Conn, heard *bufio.Scanner)) conf
 	return config.Server{Protocol: config.POP3, Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
 }
 
-// TestPOP3Huge streams 100 MB, with lines of 100 KB, through little memory.
-func TestPOP3Huge(t *testing.T) {
+// TestHuge streams 100 MB, with lines of 100 KB, through little memory.
+func TestHuge(t *testing.T) {
 	const lines, width = 1000, 100_000
 	line := []byte(strings.Repeat("x", width) + "\r\n")
 	server := pop3Server(t, func(nc net.Conn, heard *bufio.Scanner) {
@@ -59,14 +59,14 @@ func TestPOP3Huge(t *testing.T) {
 			}
 		}
 	})
-	s, err := DialPOP3(t.Context(), server, pop3Options(t))
+	s, err := Dial(t.Context(), server, testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(_ POP3Message, r io.Reader) error {
+	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []Message{{Number: 1}}, func(_ Message, r io.Reader) error {
 		n, err := io.Copy(io.Discard, r)
 		if n != lines*(width+2) {
 			t.Errorf("%d octets", n)
@@ -82,17 +82,17 @@ func TestPOP3Huge(t *testing.T) {
 	}
 }
 
-// TestPOP3Waits: silence and the caller's loss of interest end every wait.
-func TestPOP3Waits(t *testing.T) {
+// TestWaits: silence and the caller's loss of interest end every wait.
+func TestWaits(t *testing.T) {
 	silent := func() config.Server {
 		return pop3Server(t, func(_ net.Conn, heard *bufio.Scanner) {
 			for heard.Scan() {
 			}
 		})
 	}
-	opt := pop3Options(t)
+	opt := testOptions(t)
 	opt.Stall = 500 * time.Millisecond
-	if _, err := DialPOP3(t.Context(), silent(), opt); link.ClassOf(err) != link.Later {
+	if _, err := Dial(t.Context(), silent(), opt); link.ClassOf(err) != link.Later {
 		t.Errorf("no answer: %v", err)
 	}
 	server := silent()
@@ -100,17 +100,17 @@ func TestPOP3Waits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newPOP3(nc, server, pop3Options(t))
+	s := newSession(nc, server, testOptions(t))
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := s.Login(ctx, pop3Ann); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
+	if err := s.Login(ctx, ann); !errors.Is(err, context.DeadlineExceeded) || link.ClassOf(err) != link.Lost {
 		t.Errorf("ended context: %v", err)
 	}
 }
 
 // A dot behind a bare LF that nothing follows is the end all the same.
-func TestPOP3DotBehindLF(t *testing.T) {
+func TestDotBehindLF(t *testing.T) {
 	server := pop3Server(t, func(nc net.Conn, heard *bufio.Scanner) {
 		heard.Scan()
 		io.WriteString(nc, "-ERR\r\n")
@@ -118,14 +118,14 @@ func TestPOP3DotBehindLF(t *testing.T) {
 		io.WriteString(nc, "+OK\r\na\n.\r\n")
 		heard.Scan()
 	})
-	opt := pop3Options(t)
+	opt := testOptions(t)
 	opt.Stall = time.Second
-	s, err := DialPOP3(t.Context(), server, opt)
+	s, err := Dial(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(_ POP3Message, r io.Reader) error {
+	err = s.each(t.Context(), asking{verb: "RETR", window: 1}, []Message{{Number: 1}}, func(_ Message, r io.Reader) error {
 		if body, err := io.ReadAll(r); string(body) != "a\n" || err != nil {
 			t.Errorf("%q, %v", body, err)
 		}
@@ -137,27 +137,27 @@ func TestPOP3DotBehindLF(t *testing.T) {
 }
 
 // What fn says ends the asking but not the session.
-func TestPOP3StopsAsking(t *testing.T) {
+func TestStopsAsking(t *testing.T) {
 	text := "@ PIPELINING\n"
 	for n := 1; n <= retrWindow; n++ {
 		text += fmt.Sprintf("C: RETR %d\n", n)
 	}
 	text += strings.Repeat("S: +OK\nS: text\nS: .\n", retrWindow) + "C: NOOP\nS: +OK\n"
-	s, err := DialPOP3(t.Context(), servePOP3(t, pop3Script(t, text)), pop3Options(t))
+	s, err := Dial(t.Context(), serve(t, parseScript(t, text)), testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Login(t.Context(), pop3Ann); err != nil {
+	if err := s.Login(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
-	list := make([]POP3Message, 2*retrWindow)
+	list := make([]Message, 2*retrWindow)
 	for i := range list {
 		list[i].Number = uint32(i + 1)
 	}
 	enough := errors.New("enough")
 	calls := 0
-	err = s.each(t.Context(), asking{verb: "RETR", window: retrWindow}, list, func(POP3Message, io.Reader) error { calls++; return enough })
+	err = s.each(t.Context(), asking{verb: "RETR", window: retrWindow}, list, func(Message, io.Reader) error { calls++; return enough })
 	if !errors.Is(err, enough) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -32,8 +32,8 @@ func stuffed(msg []byte) string {
 
 // wireOf makes a session that reads what a server would have sent, some octets
 // at a time.
-func wireOf(data string, size int) *POP3 {
-	return newPOP3(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, link.Options{Stall: time.Second})
+func wireOf(data string, size int) *Session {
+	return newSession(&fixedConn{data: data, size: size}, config.Server{Host: "h", Port: 110}, link.Options{Stall: time.Second})
 }
 
 // fixedConn is a connection on which a server has said all and gone.
@@ -58,9 +58,9 @@ func (c *fixedConn) SetDeadline(time.Time) error      { return nil }
 func (c *fixedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// TestPOP3Body: what was stuffed comes out as it was, in whatever pieces it
+// TestBody: what was stuffed comes out as it was, in whatever pieces it
 // travels, and if anything is missing at the end it is no message.
-func TestPOP3Body(t *testing.T) {
+func TestBody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.SampledFrom([]string{
 			"", ".", "..", ".x", "a", "\x00", "\xff\r", "-ERR", "+OK", "\r", strings.Repeat("y", 70_000), "." + strings.Repeat(".", 65_534),

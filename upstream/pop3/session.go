@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"context"
@@ -15,32 +15,32 @@ import (
 	"postferry/upstream/link"
 )
 
-// POP3 is a connection with an old POP3 server (RFC 1939), under the rules of
+// Session is a connection with an old POP3 server (RFC 1939), under the rules of
 // a Session: one goroutine at a time, bounded waits, Errors that say what helps.
 //
 // It never sends DELE or anything else that changes the mailbox. Two things
 // can't be helped: servers may note that a message was retrieved (some show it
 // as read or old from then on), and a login locks the mailbox for other POP3
 // sessions at servers that go by the letter of RFC 1939, so a session should be short.
-type POP3 struct {
+type Session struct {
 	link     link.Link
 	opt      link.Options
 	stamp    string // for APOP, with its brackets; "" if the greeting had none
-	caps     pop3Caps
+	caps     capabilities
 	inside   bool // logged in
 	underway int  // commands not yet answered
 	probing  bool // a NOOP is among them that shows where a message ends
 	trace    *link.Trace
 }
 
-// DialPOP3 connects, reads the greeting, starts TLS and learns the
+// Dial connects, reads the greeting, starts TLS and learns the
 // capabilities. ctx bounds all of it. Errors are of class Later, or Fix where trying again
 // won't help: a certificate that isn't accepted, no TLS, no POP3.
-func DialPOP3(ctx context.Context, server config.Server, opt link.Options) (*POP3, error) {
-	var s *POP3
+func Dial(ctx context.Context, server config.Server, opt link.Options) (*Session, error) {
+	var s *Session
 	err := link.Open(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
-		s = newPOP3(nc, server, opt)
-		return pop3Entrance{s}
+		s = newSession(nc, server, opt)
+		return entrance{s}
 	})
 	if err != nil {
 		return nil, err
@@ -48,21 +48,21 @@ func DialPOP3(ctx context.Context, server config.Server, opt link.Options) (*POP
 	return s, nil
 }
 
-// ProbePOP3 connects as DialPOP3 does, learns what the server says of itself, and
+// Probe connects as DialPOP3 does, learns what the server says of itself, and
 // leaves. It accepts every certificate, because it tells the server no secret:
 // the caller judges it. With an error comes what was learnt before.
-func ProbePOP3(ctx context.Context, server config.Server, opt link.Options) (link.Answer, error) {
+func Probe(ctx context.Context, server config.Server, opt link.Options) (link.Answer, error) {
 	return link.Probe(ctx, server, opt, func(nc net.Conn, opt link.Options) link.Entrance {
-		return pop3Entrance{newPOP3(nc, server, opt)}
+		return entrance{newSession(nc, server, opt)}
 	})
 }
 
-// newPOP3 is a session over a connection that nothing was said on yet.
-func newPOP3(nc net.Conn, server config.Server, opt link.Options) *POP3 {
+// newSession is a session over a connection that nothing was said on yet.
+func newSession(nc net.Conn, server config.Server, opt link.Options) *Session {
 	if opt.Quirks == nil {
 		opt.Quirks = &link.Quirks{}
 	}
-	s := &POP3{opt: opt, trace: opt.Trace}
+	s := &Session{opt: opt, trace: opt.Trace}
 	opt.Trace = nil // that one is for IMAP's octets; ours is told line by line
 	s.link.Attach(nc, server, opt)
 	s.trace.Of(s.link.Address)
@@ -72,37 +72,39 @@ func newPOP3(nc net.Conn, server config.Server, opt link.Options) *POP3 {
 
 // Close closes the connection at once. It is safe to call from any goroutine,
 // more than once, and unblocks the others.
-func (s *POP3) Close() error { return s.link.Close() }
+func (s *Session) Close() error { return s.link.Close() }
 
 // do runs one exchange with the server under ctx. An error of the connection,
 // or the end of ctx, costs the session.
-func (s *POP3) do(ctx context.Context, op string, f func() error) error { return s.link.Do(ctx, op, f) }
+func (s *Session) do(ctx context.Context, op string, f func() error) error {
+	return s.link.Do(ctx, op, f)
+}
 
-// pop3Entrance is a fresh session on its way to where a login is possible.
-type pop3Entrance struct{ s *POP3 }
+// entrance is a fresh session on its way to where a login is possible.
+type entrance struct{ s *Session }
 
 // Link implements Entrance.
-func (e pop3Entrance) Link() *link.Link { return &e.s.link }
+func (e entrance) Link() *link.Link { return &e.s.link }
 
 // Secure implements Entrance.
-func (e pop3Entrance) Secure(server config.Server) error { return e.s.secure(server) }
+func (e entrance) Secure(server config.Server) error { return e.s.secure(server) }
 
 // Greeting implements Entrance.
-func (e pop3Entrance) Greeting() error { return e.s.greeting() }
+func (e entrance) Greeting() error { return e.s.greeting() }
 
 // StartTLS implements Entrance.
-func (e pop3Entrance) StartTLS(server config.Server) error { return e.s.startTLS(server) }
+func (e entrance) StartTLS(server config.Server) error { return e.s.startTLS(server) }
 
 // Learn implements Entrance.
-func (e pop3Entrance) Learn() error { return e.s.learn() }
+func (e entrance) Learn() error { return e.s.learn() }
 
 // Capabilities implements Entrance.
-func (e pop3Entrance) Capabilities() []string { return e.s.Capabilities() }
+func (e entrance) Capabilities() []string { return e.s.Capabilities() }
 
 // Logout implements Entrance.
-func (e pop3Entrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
+func (e entrance) Logout(ctx context.Context) error { return e.s.Logout(ctx) }
 
-func (s *POP3) secure(server config.Server) error {
+func (s *Session) secure(server config.Server) error {
 	if err := s.link.Handshake(server); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (s *POP3) secure(server config.Server) error {
 }
 
 // greeting reads the server's first line.
-func (s *POP3) greeting() error {
+func (s *Session) greeting() error {
 	r, err := s.readReply()
 	if errors.Is(err, link.ErrNoReply) {
 		s.link.Said = "" // words of something that is no mail server are not passed on
@@ -140,7 +142,7 @@ func (s *POP3) greeting() error {
 // startTLS protects the connection before anything else is said (RFC 2595 section 4).
 // It asks without looking for STLS among the capabilities: a server that lacks
 // it says so, and those that answer no CAPA may have it all the same.
-func (s *POP3) startTLS(server config.Server) error {
+func (s *Session) startTLS(server config.Server) error {
 	r, err := s.command("STLS", "")
 	if err != nil {
 		return err
@@ -157,15 +159,15 @@ func (s *POP3) startTLS(server config.Server) error {
 	return s.secure(server)
 }
 
-// pop3Caps are what CAPA tells (RFC 2449).
-type pop3Caps struct {
+// capabilities are what CAPA tells (RFC 2449).
+type capabilities struct {
 	list  []string            // verbatim
 	known map[string][]string // arguments by name, both in upper case
 }
 
 // learn asks for the capabilities. A server that knows no CAPA has none.
-func (s *POP3) learn() error {
-	s.caps = pop3Caps{known: map[string][]string{}}
+func (s *Session) learn() error {
+	s.caps = capabilities{known: map[string][]string{}}
 	r, err := s.command("CAPA", "")
 	if err != nil || r.kind != replyOK {
 		return err
@@ -187,17 +189,17 @@ const (
 )
 
 // Has reports a capability, as last announced.
-func (s *POP3) Has(name string) bool {
+func (s *Session) Has(name string) bool {
 	_, ok := s.caps.known[strings.ToUpper(name)]
 	return ok
 }
 
 // Capabilities returns the lines of CAPA, verbatim and in order; none if the
 // server does not know it.
-func (s *POP3) Capabilities() []string { return slices.Clone(s.caps.list) }
+func (s *Session) Capabilities() []string { return slices.Clone(s.caps.list) }
 
 // loginDelay is how far apart the server wants logins to be (RFC 2449 section 6.5).
-func (s *POP3) loginDelay() time.Duration {
+func (s *Session) loginDelay() time.Duration {
 	args := s.caps.known["LOGIN-DELAY"]
 	if len(args) == 0 {
 		return 0
@@ -210,7 +212,7 @@ func (s *POP3) loginDelay() time.Duration {
 }
 
 // Alive sends NOOP and reads its answer.
-func (s *POP3) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") }
+func (s *Session) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") }
 
 // Logout ends the session. It may be called more than once. After a login it
 // closes the connection without QUIT: that would be the only way into the UPDATE
@@ -218,7 +220,7 @@ func (s *POP3) Alive(ctx context.Context) error { return s.run(ctx, "NOOP", "") 
 // delete what was read (RFC 2449 section 6.7). A session that ends otherwise
 // must leave the mailbox as it is. It waits a moment for the server to hang up
 // in turn, as until then the mailbox may be locked.
-func (s *POP3) Logout(ctx context.Context) error {
+func (s *Session) Logout(ctx context.Context) error {
 	var err error
 	switch {
 	case s.link.Lost != nil:
@@ -236,7 +238,7 @@ func (s *POP3) Logout(ctx context.Context) error {
 // hangUpWait bounds the wait for the server's end of the connection.
 const hangUpWait = time.Second
 
-func (s *POP3) hangUp() error {
+func (s *Session) hangUp() error {
 	s.tell('-', "closed")
 	if err := s.link.Raw.CloseWrite(); err != nil {
 		return nil // it is closed already
@@ -248,7 +250,7 @@ func (s *POP3) hangUp() error {
 }
 
 // run sends one command that is answered by a line.
-func (s *POP3) run(ctx context.Context, verb, args string) error {
+func (s *Session) run(ctx context.Context, verb, args string) error {
 	return s.do(ctx, verb, func() error {
 		r, err := s.command(verb, args)
 		if err != nil || r.kind == replyOK {
@@ -259,7 +261,7 @@ func (s *POP3) run(ctx context.Context, verb, args string) error {
 }
 
 // command sends one command and reads the line that answers it, within do.
-func (s *POP3) command(verb, args string) (reply, error) {
+func (s *Session) command(verb, args string) (reply, error) {
 	s.tell('C', strings.TrimSpace(verb+" "+args))
 	if err := s.send(verb, args); err != nil {
 		return reply{}, err
@@ -275,7 +277,7 @@ func (s *POP3) command(verb, args string) (reply, error) {
 }
 
 // send writes a command, without handing it to the connection yet.
-func (s *POP3) send(verb, args string) error {
+func (s *Session) send(verb, args string) error {
 	if s.underway == 0 && s.link.Reader.Buffered() > 0 {
 		return link.ErrUnasked // a goodbye, or the rest of what was taken for less than it was
 	}
@@ -289,11 +291,11 @@ func (s *POP3) send(verb, args string) error {
 }
 
 // answer reads the line that answers the oldest command under way.
-func (s *POP3) answer() (reply, error) {
+func (s *Session) answer() (reply, error) {
 	r, err := s.readReply()
 	s.underway--
 	return r, err
 }
 
 // tell traces a line.
-func (s *POP3) tell(side byte, text string) { s.trace.Tell(side, text) }
+func (s *Session) tell(side byte, text string) { s.trace.Tell(side, text) }

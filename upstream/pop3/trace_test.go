@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 )
 
 // The trace has everything but what is private.
-func TestPOP3Trace(t *testing.T) {
+func TestTrace(t *testing.T) {
 	const talk = `S: +OK hello
 C: CAPA
 S: +OK
@@ -69,20 +69,20 @@ S: [9 octets]
 `
 	var out bytes.Buffer
 	tracer := link.NewTracer(&out, zerolog.Nop())
-	opt := pop3Options(t)
+	opt := testOptions(t)
 	opt.Trace = tracer.Session("ann")
-	server := servePOP3(t, transcript.Parse(t, talk))
-	s, err := DialPOP3(t.Context(), server, opt)
+	server := serve(t, transcript.Parse(t, talk))
+	s, err := Dial(t.Context(), server, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Login(t.Context(), pop3Ann); err != nil {
+	if err := s.Login(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.each(t.Context(), asking{verb: "RETR", window: 1}, []POP3Message{{Number: 1}}, func(POP3Message, io.Reader) error { return nil }); err != nil {
+	if err := s.each(t.Context(), asking{verb: "RETR", window: 1}, []Message{{Number: 1}}, func(Message, io.Reader) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Logout(t.Context()); err != nil {

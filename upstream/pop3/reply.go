@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bufio"
@@ -77,7 +77,7 @@ func isReplyCode(s string) bool {
 
 // readReply reads a reply. It is bounded by the size of the buffer, 64 KB;
 // RFC 2449 section 4 allows 512 octets.
-func (s *POP3) readReply() (reply, error) {
+func (s *Session) readReply() (reply, error) {
 	line, err := s.link.Reader.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -101,7 +101,7 @@ func (r reply) response() *link.Response {
 }
 
 // refusal makes an error of a reply that is not +OK.
-func (s *POP3) refusal(op string, r reply) *link.Error {
+func (s *Session) refusal(op string, r reply) *link.Error {
 	e := s.link.StatusError(op, r.response())
 	if r.code == link.CodeLoginDelay {
 		e.After = max(e.After, s.loginDelay())
@@ -109,7 +109,7 @@ func (s *POP3) refusal(op string, r reply) *link.Error {
 	return e
 }
 
-// pop3Body is the text of a multi-line answer with its dots unstuffed
+// body is the text of a multi-line answer with its dots unstuffed
 // (RFC 1939 section 3). It ends with io.EOF only once the closing dot has been
 // seen; a connection that ends before gives io.ErrUnexpectedEOF. What a line is
 // doesn't matter to it but at its beginning, so lines may be of any length.
@@ -119,8 +119,8 @@ func (s *POP3) refusal(op string, r reply) *link.Error {
 // alone behind a bare LF it is made sure that the message ends there. So it is of one
 // behind CRLF if the message has another size by then than was announced, as there are
 // servers that stuff no dots.
-type pop3Body struct {
-	s      *POP3
+type body struct {
+	s      *Session
 	expect int64  // octets announced; negative if not known
 	rest   []byte // of what was read and not yet taken
 	size   int64  // octets so far
@@ -132,12 +132,12 @@ type pop3Body struct {
 	fault error
 }
 
-func (s *POP3) body() *pop3Body { return &pop3Body{s: s, expect: -1, last: crlf} }
+func (s *Session) body() *body { return &body{s: s, expect: -1, last: crlf} }
 
 var crlf = [2]byte{'\r', '\n'}
 
 // Read implements io.Reader.
-func (b *pop3Body) Read(p []byte) (int, error) {
+func (b *body) Read(p []byte) (int, error) {
 	if len(b.rest) == 0 && len(p) > 0 && b.err == nil {
 		b.fill()
 	}
@@ -153,7 +153,7 @@ func (b *pop3Body) Read(p []byte) (int, error) {
 }
 
 // fill reads on up to the end of a line, or as far as the buffer reaches.
-func (b *pop3Body) fill() {
+func (b *body) fill() {
 	piece, err := b.s.link.Reader.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -173,7 +173,7 @@ func (b *pop3Body) fill() {
 		if b.err = b.ends(); b.err != nil {
 			return
 		}
-		b.fault = ErrEndless
+		b.fault = link.ErrEndless
 	default:
 		piece = bytes.Clone(piece)
 		if b.err = b.endsHere(); b.err != nil {
@@ -193,7 +193,7 @@ func (b *pop3Body) fill() {
 
 // unstuff takes the dot from a line that was given one. A line with one dot and something
 // else was given none, which shows that the server stuffs none, or none behind bare LFs.
-func (b *pop3Body) unstuff(line []byte) []byte {
+func (b *body) unstuff(line []byte) []byte {
 	q := b.s.opt.Quirks
 	switch stuffed := len(line) > 1 && line[1] == '.'; {
 	case q.Distrusts(dotStuffing):
@@ -211,7 +211,7 @@ func (b *pop3Body) unstuff(line []byte) []byte {
 }
 
 // ends gives io.EOF if the message ends at a dot behind CRLF, nil if it goes on there.
-func (b *pop3Body) ends() error {
+func (b *body) ends() error {
 	s := b.s
 	probe := s.underway == 0 && s.link.Reader.Buffered() == 0
 	switch {
@@ -263,7 +263,7 @@ func isDotLine(line []byte) bool {
 const dotPatience = 2 * time.Second
 
 // endsHere gives io.EOF if what follows is no more text: another answer, or nothing for a while.
-func (b *pop3Body) endsHere() error {
+func (b *body) endsHere() error {
 	s := b.s
 	s.link.Raw.Patience = min(dotPatience, s.opt.Stall)
 	head, err := s.link.Reader.Peek(4)
@@ -284,7 +284,7 @@ func (b *pop3Body) endsHere() error {
 }
 
 // lines reads a multi-line answer line by line, of each at most 1 KB and most of them.
-func (s *POP3) lines(most int, fn func(line string)) error {
+func (s *Session) lines(most int, fn func(line string)) error {
 	body := s.body()
 	r := bufio.NewReaderSize(body, 1<<10)
 	for n := 0; ; n++ {

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"errors"
@@ -24,9 +24,9 @@ var dotMails = []struct{ body, want string }{
 	{"Subject: 7\r\n\r\nplain\r\n", "Subject: 7\r\n\r\nplain\r\n"},
 }
 
-// TestPOP3WithoutDotStuffing: of a server that stuffs no dots, a message in which a dot stands
+// TestWithoutDotStuffing: of a server that stuffs no dots, a message in which a dot stands
 // alone is not to be had, all others come as they are, and the session goes on.
-func TestPOP3WithoutDotStuffing(t *testing.T) {
+func TestWithoutDotStuffing(t *testing.T) {
 	for name, odd := range map[string]lab.POP3Oddities{
 		"modern": {Capabilities: []string{"TOP", "UIDL", "PIPELINING"}}, "one by one": {Capabilities: []string{"TOP", "UIDL"}},
 		"no TOP": {NoTOP: true}, "no TOP, pipelined": {NoTOP: true, Capabilities: []string{"PIPELINING"}}, "old": {},
@@ -38,25 +38,25 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 			for i, m := range dotMails {
 				mails = append(mails, lab.POP3Mail{UID: fmt.Sprint("id", i), Body: []byte(m.body)})
 			}
-			opt := pop3Options(t)
+			opt := testOptions(t)
 			opt.Quirks = &link.Quirks{}
 			server := lab.StartPOP3(t, odd, mails...)
 			got := map[uint32]string{}
 			var endless error
 			for range 3 { // what it learns of the server may cost the session, as with its callers
-				s, err := DialPOP3(t.Context(), server.Server(), opt)
+				s, err := Dial(t.Context(), server.Server(), opt)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				if err := s.Login(t.Context(), pop3Ann); err != nil {
+				if err := s.Login(t.Context(), ann); err != nil {
 					t.Fatal(err)
 				}
 				_, list, err := s.List(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				endless = s.Bodies(t.Context(), list, func(m POP3Message, size int64, r io.Reader) error {
+				endless = s.Bodies(t.Context(), list, func(m Message, size int64, r io.Reader) error {
 					body, err := io.ReadAll(r)
 					if err != nil || int64(len(body)) != size {
 						return fmt.Errorf("%d of %d octets, %w", len(body), size, err)
@@ -71,7 +71,7 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 					break
 				}
 			}
-			if !errors.Is(endless, ErrEndless) || link.ClassOf(endless) != link.Refused {
+			if !errors.Is(endless, link.ErrEndless) || link.ClassOf(endless) != link.Refused {
 				t.Errorf("error %v", endless)
 			}
 			for i, m := range dotMails {
@@ -83,8 +83,8 @@ func TestPOP3WithoutDotStuffing(t *testing.T) {
 	}
 }
 
-// TestPOP3DotAtTheEnd: where nothing but the size tells that more must follow.
-func TestPOP3DotAtTheEnd(t *testing.T) {
+// TestDotAtTheEnd: where nothing but the size tells that more must follow.
+func TestDotAtTheEnd(t *testing.T) {
 	const body = "Subject: x\r\n\r\nbefore\r\n.\r\nafter\r\n"
 	for name, step := range map[string]string{
 		"at once":        `S| "+OK\r\nSubject: x\r\n\r\nbefore\r\n.\r\nafter\r\n.\r\n"` + "\n",
@@ -92,21 +92,21 @@ func TestPOP3DotAtTheEnd(t *testing.T) {
 		"a reply within": `S| "+OK\r\nSubject: x\r\n\r\nbefore\r\n.\r\n"` + "\nC: NOOP\n" + `S| "-- \r\n.\r\n+OK\r\n"` + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := DialPOP3(t.Context(), servePOP3(t, pop3Script(t, "@-\nC: RETR 1\n"+step+"C: NOOP\nS: +OK\n")), pop3Options(t))
+			s, err := Dial(t.Context(), serve(t, parseScript(t, "@-\nC: RETR 1\n"+step+"C: NOOP\nS: +OK\n")), testOptions(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if err := s.Login(t.Context(), pop3Ann); err != nil {
+			if err := s.Login(t.Context(), ann); err != nil {
 				t.Fatal(err)
 			}
 			s.opt.Quirks.Distrust(givesTop)
 			came := false
-			err = s.Bodies(t.Context(), []POP3Message{{Number: 1, Size: int64(len(body))}}, func(POP3Message, int64, io.Reader) error {
+			err = s.Bodies(t.Context(), []Message{{Number: 1, Size: int64(len(body))}}, func(Message, int64, io.Reader) error {
 				came = true
 				return nil
 			})
-			if came || !errors.Is(err, ErrEndless) {
+			if came || !errors.Is(err, link.ErrEndless) {
 				t.Errorf("came: %v, %v", came, err)
 			}
 			if err := s.Alive(t.Context()); err != nil {

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"postferry/upstream/link"
 )
 
-func FuzzPOP3Reply(f *testing.F) {
+func FuzzReply(f *testing.F) {
 	for _, seed := range []string{"+OK", "-ERR [IN-USE] x", "+ ", "+OK[x]", "+", "-err", "* OK", "-ERR [ [x]", "-ERR []"} {
 		f.Add(seed)
 	}
@@ -48,39 +48,39 @@ func (a *answers) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FuzzPOP3Server lets a server say anything at all, from the greeting on.
-func FuzzPOP3Server(f *testing.F) {
-	for _, seed := range pop3Seeds {
+// FuzzServer lets a server say anything at all, from the greeting on.
+func FuzzServer(f *testing.F) {
+	for _, seed := range seeds {
 		f.Add(seed, 3)
 		f.Add(seed, 1000)
 	}
-	f.Fuzz(func(t *testing.T, data string, size int) { talkPOP3(t, data, size) })
+	f.Fuzz(func(t *testing.T, data string, size int) { talk(t, data, size) })
 }
 
-// pop3Seeds are servers that say all there is to say.
-var pop3Seeds = []string{
+// seeds are servers that say all there is to say.
+var seeds = []string{
 	"+OK\r\n~-ERR\r\n~+OK\r\n~+OK\r\n~+OK 1 9\r\n~+OK\r\n1 9\r\n.\r\n~+OK\r\n1 a\r\n.\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n..\r\n.\r\n", 5) + "~+OK\r\n",
 	"+OK <a@b>\r\n~+OK\r\nSASL PLAIN\r\nPIPELINING\r\nUIDL\r\nTOP\r\n.\r\n~+ \r\n~+OK\r\n~+OK\r\nEXPIRE 0\r\nTOP\r\nPIPELINING\r\n.\r\n" +
 		"~+OK 2 2\r\n~+OK\r\n1 8\r\n2 8\r\n.\r\n~-ERR\r\n" + strings.Repeat("~+OK\r\nA: b\r\n\r\n.\r\n", 5) + "~-ERR [SYS/TEMP]\r\n~+OK\r\na\r\n.\r\n~+OK\r\n",
 }
 
-// TestPOP3Seeds: the fuzz test begins with conversations that come to their end.
-func TestPOP3Seeds(t *testing.T) {
-	for _, seed := range pop3Seeds {
-		if bodies := talkPOP3(t, seed, 7); bodies == 0 {
+// TestSeeds: the fuzz test begins with conversations that come to their end.
+func TestSeeds(t *testing.T) {
+	for _, seed := range seeds {
+		if bodies := talk(t, seed, 7); bodies == 0 {
 			t.Errorf("no body came of %q", seed)
 		}
 	}
 }
 
-// talkPOP3 does everything that is done with a POP3 server.
-func talkPOP3(t *testing.T, data string, size int) (bodies int) {
+// talk does everything that is done with a POP3 server.
+func talk(t *testing.T, data string, size int) (bodies int) {
 	t.Helper()
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		return newAnswers(data, max(size%4096, 1)), nil
 	}
-	s, err := DialPOP3(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, link.Options{Stall: time.Second, Dial: dial})
-	if err != nil || s.Login(t.Context(), pop3Ann) != nil {
+	s, err := Dial(t.Context(), config.Server{Host: "h", Port: 110, Security: config.Insecure}, link.Options{Stall: time.Second, Dial: dial})
+	if err != nil || s.Login(t.Context(), ann) != nil {
 		return 0
 	}
 	_, list, err := s.List(t.Context())
@@ -92,8 +92,8 @@ func talkPOP3(t *testing.T, data string, size int) (bodies int) {
 			t.Errorf("%+v", m)
 		}
 	}
-	_ = s.Headers(t.Context(), list, size%2 == 0, func(POP3Message, []byte) error { return nil })
-	_ = s.Bodies(t.Context(), list, func(_ POP3Message, size int64, r io.Reader) error {
+	_ = s.Headers(t.Context(), list, size%2 == 0, func(Message, []byte) error { return nil })
+	_ = s.Bodies(t.Context(), list, func(_ Message, size int64, r io.Reader) error {
 		n, err := io.Copy(io.Discard, r)
 		if err == nil {
 			bodies++

@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -8,14 +8,14 @@ import (
 	"postferry/upstream/link"
 )
 
-// maxHeader3 bounds the header that Headers reports; the rest is lost. Octets.
-const maxHeader3 = 256 << 10
+// maxHeader bounds the header that Headers reports; the rest is lost. Octets.
+const maxHeader = 256 << 10
 
 // Headers reads the headers of messages and calls fn for each that the server
 // gives, in order. header is fn's to keep, and at most 256 KB of it. With
 // sized, the size of m is the message's own, whatever LIST says: where that is
 // not exact all of each message has to be read, as where there is no TOP.
-func (s *POP3) Headers(ctx context.Context, list []POP3Message, sized bool, fn func(m POP3Message, header []byte) error) error {
+func (s *Session) Headers(ctx context.Context, list []Message, sized bool, fn func(m Message, header []byte) error) error {
 	if sized {
 		if err := s.tryOut(ctx, list); err != nil {
 			return err
@@ -29,11 +29,11 @@ func (s *POP3) Headers(ctx context.Context, list []POP3Message, sized bool, fn f
 	return err
 }
 
-func (s *POP3) headers(ctx context.Context, list []POP3Message, sized bool, fn func(m POP3Message, header []byte) error) error {
+func (s *Session) headers(ctx context.Context, list []Message, sized bool, fn func(m Message, header []byte) error) error {
 	q := s.opt.Quirks
 	if s.hasTop() && (!sized || s.exact()) {
 		unproved := func() bool { return !q.HasProved(givesTop) }
-		err := s.each(ctx, asking{verb: "TOP", suffix: " 0", window: topWindow, strict: unproved}, list, func(m POP3Message, r io.Reader) error {
+		err := s.each(ctx, asking{verb: "TOP", suffix: " 0", window: topWindow, strict: unproved}, list, func(m Message, r io.Reader) error {
 			q.Prove(givesTop)
 			return s.header(m, r, false, fn)
 		})
@@ -42,13 +42,13 @@ func (s *POP3) headers(ctx context.Context, list []POP3Message, sized bool, fn f
 		}
 		q.Distrust(givesTop) // with the first message, so none has been told
 	}
-	return s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m POP3Message, r io.Reader) error {
+	return s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m Message, r io.Reader) error {
 		return s.header(m, r, true, fn)
 	})
 }
 
 // header reads a message, or its header alone, and tells it.
-func (s *POP3) header(m POP3Message, r io.Reader, whole bool, fn func(m POP3Message, header []byte) error) error {
+func (s *Session) header(m Message, r io.Reader, whole bool, fn func(m Message, header []byte) error) error {
 	var h headerKeeper
 	if _, err := io.Copy(&h, r); err != nil {
 		return err
@@ -62,13 +62,13 @@ func (s *POP3) header(m POP3Message, r io.Reader, whole bool, fn func(m POP3Mess
 
 // tryOut finds out whether LIST's sizes are exact, if that isn't known, by
 // reading a small message.
-func (s *POP3) tryOut(ctx context.Context, list []POP3Message) error {
+func (s *Session) tryOut(ctx context.Context, list []Message) error {
 	if s.opt.Quirks.HasProved(exactSizes) || s.opt.Quirks.Distrusts(string(exactSizes)) {
 		return nil
 	}
 	for _, m := range list {
 		if m.Size > 0 && m.Size <= maxHeld {
-			err := s.Bodies(ctx, []POP3Message{m}, func(POP3Message, int64, io.Reader) error { return nil })
+			err := s.Bodies(ctx, []Message{m}, func(Message, int64, io.Reader) error { return nil })
 			if err == nil || link.ClassOf(err) != link.Refused {
 				return err
 			}
@@ -92,9 +92,9 @@ func (h *headerKeeper) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	from := max(len(h.kept)-3, 0)
-	h.kept = append(h.kept, p[:min(len(p), maxHeader3-len(h.kept))]...)
+	h.kept = append(h.kept, p[:min(len(p), maxHeader-len(h.kept))]...)
 	end := headerEnd(h.kept, from)
-	if h.done = end > 0 || len(h.kept) == maxHeader3; end > 0 {
+	if h.done = end > 0 || len(h.kept) == maxHeader; end > 0 {
 		h.kept = h.kept[:end]
 	}
 	return len(p), nil

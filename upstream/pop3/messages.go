@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"cmp"
@@ -13,20 +13,20 @@ import (
 	"postferry/upstream/link"
 )
 
-// POP3Message is a line of a listing. Numbers mean something in this session only.
-type POP3Message struct {
+// Message is a line of a listing. Numbers mean something in this session only.
+type Message struct {
 	Number uint32
 	Size   int64  // as LIST has it, which at some servers is not exact; -1 if unknown
 	UID    string // as UIDL has it; "" if the server has none
 }
 
-// maxPOP3 is how many messages a mailbox may have, as all of them are listed at once.
+// maxMessages is how many messages a mailbox may have, as all of them are listed at once.
 // listSlack is how many lines a listing may have beside those of the messages that STAT
 // tells of. maxListed is how many octets of unique ids are kept.
 const (
-	maxPOP3   = 500_000
-	listSlack = 1000
-	maxListed = 64 << 20
+	maxMessages = 500_000
+	listSlack   = 1000
+	maxListed   = 64 << 20
 )
 
 // maxAnswer is how many octets an answer of several lines may have, beside answerLine for
@@ -39,7 +39,7 @@ const (
 // List lists the mailbox by number. messages is how many there are as STAT has it;
 // it may differ from the length of the list only at servers that are unwell.
 // Messages have no UID where the server does not know UIDL.
-func (s *POP3) List(ctx context.Context) (messages int, list []POP3Message, err error) {
+func (s *Session) List(ctx context.Context) (messages int, list []Message, err error) {
 	err = s.do(ctx, "LIST", func() error {
 		if messages, err = s.stat(); err != nil || messages == 0 {
 			return err
@@ -56,7 +56,7 @@ func (s *POP3) List(ctx context.Context) (messages int, list []POP3Message, err 
 }
 
 // stat asks how many messages there are.
-func (s *POP3) stat() (int, error) {
+func (s *Session) stat() (int, error) {
 	r, err := s.command("STAT", "")
 	if err != nil {
 		return 0, err
@@ -69,14 +69,14 @@ func (s *POP3) stat() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: STAT: %.100q", link.ErrNoReply, s.link.Clean(r.text))
 	}
-	if n > maxPOP3 {
+	if n > maxMessages {
 		return 0, &link.Excess{Of: fmt.Sprintf("%d messages in a mailbox", n), Whole: true}
 	}
 	return int(n), nil
 }
 
 // sizes lists numbers and sizes.
-func (s *POP3) sizes(expected int) ([]POP3Message, error) {
+func (s *Session) sizes(expected int) ([]Message, error) {
 	r, err := s.command("LIST", "")
 	if err != nil {
 		return nil, err
@@ -84,23 +84,23 @@ func (s *POP3) sizes(expected int) ([]POP3Message, error) {
 	if r.kind != replyOK {
 		return nil, s.refusal("LIST", r)
 	}
-	list := make([]POP3Message, 0, min(expected, 1<<16))
+	list := make([]Message, 0, min(expected, 1<<16))
 	err = s.lines(expected+listSlack, func(line string) {
 		if n, rest, ok := listLine(line); ok {
 			size, err := strconv.ParseInt(rest, 10, 64)
 			if err != nil || size < 0 {
 				size = -1
 			}
-			list = append(list, POP3Message{Number: n, Size: size})
+			list = append(list, Message{Number: n, Size: size})
 		}
 	})
 	s.tell('S', fmt.Sprintf("[%d lines]", len(list)))
-	slices.SortStableFunc(list, func(a, b POP3Message) int { return cmp.Compare(a.Number, b.Number) })
-	return slices.CompactFunc(list, func(a, b POP3Message) bool { return a.Number == b.Number }), err
+	slices.SortStableFunc(list, func(a, b Message) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(list, func(a, b Message) bool { return a.Number == b.Number }), err
 }
 
 // uids adds the unique ids. A server that knows no UIDL leaves them empty.
-func (s *POP3) uids(expected int, list []POP3Message) error {
+func (s *Session) uids(expected int, list []Message) error {
 	r, err := s.command("UIDL", "")
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (s *POP3) uids(expected int, list []POP3Message) error {
 		if !ok {
 			return
 		}
-		at, found := slices.BinarySearchFunc(list, number, func(m POP3Message, n uint32) int { return cmp.Compare(m.Number, n) })
+		at, found := slices.BinarySearchFunc(list, number, func(m Message, n uint32) int { return cmp.Compare(m.Number, n) })
 		if octets += len(uid); found && octets <= maxListed {
 			list[at].UID = strings.Clone(uid)
 		}
@@ -176,7 +176,7 @@ type asking struct {
 // returned. fn need not read it to its end; the rest is discarded. An error of
 // fn ends the asking, and so does a refusal that is about more than the message.
 // Other refused messages are passed over; then the first refusal is returned at the end.
-func (s *POP3) each(ctx context.Context, ask asking, list []POP3Message, fn func(m POP3Message, r io.Reader) error) error {
+func (s *Session) each(ctx context.Context, ask asking, list []Message, fn func(m Message, r io.Reader) error) error {
 	if !s.Has("PIPELINING") {
 		ask.window = 1
 	}
@@ -206,9 +206,9 @@ func (s *POP3) each(ctx context.Context, ask asking, list []POP3Message, fn func
 // fetching is a row of commands, each answered with a text.
 type fetching struct {
 	asking
-	s              *POP3
-	list           []POP3Message
-	fn             func(POP3Message, io.Reader) error
+	s              *Session
+	list           []Message
+	fn             func(Message, io.Reader) error
 	sent, answered int
 	octets         int64       // on their way
 	stop           error       // of fn, or a refusal
@@ -267,7 +267,7 @@ func (e *fetching) take() error {
 func (e *fetching) amiss(fault error) error {
 	switch {
 	case fault == nil:
-	case !errors.Is(fault, ErrEndless):
+	case !errors.Is(fault, link.ErrEndless):
 		return fault
 	default:
 		if errors.Is(e.stop, fault) {

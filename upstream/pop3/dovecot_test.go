@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ import (
 	"postferry/upstream/link"
 )
 
-var pop3OddPassword = "p\xe4ß \"q\" \\ %§ {5}"
+var oddPassword = "p\xe4ß \"q\" \\ %§ {5}"
 
-func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
+func dial(t testing.TB, server config.Server, c store.Credentials) *Session {
 	t.Helper()
-	s, err := DialPOP3(t.Context(), server, pop3Options(t))
+	s, err := Dial(t.Context(), server, testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +29,8 @@ func dialPOP3(t testing.TB, server config.Server, c store.Credentials) *POP3 {
 	return s
 }
 
-func TestPOP3Dovecot(t *testing.T) {
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: pop3OddPassword}}})
+func TestDovecot(t *testing.T) {
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: oddPassword}}})
 	mails := lab.Generate(1, 40, 4096)
 	d.FillMaildir("ann", "INBOX", mails)
 	d.Open("ann", "INBOX") // a POP3 session takes \\Recent away; that can't be helped
@@ -39,21 +39,21 @@ func TestPOP3Dovecot(t *testing.T) {
 		for name, server := range map[string]config.Server{
 			"TLS": d.ImplicitTLSPOP3(), "STLS": d.StartTLSPOP3(), "none": d.InsecurePOP3(),
 		} {
-			s := dialPOP3(t, server, store.Credentials{Login: "bob", Password: store.Secret(pop3OddPassword)})
+			s := dial(t, server, store.Credentials{Login: "bob", Password: store.Secret(oddPassword)})
 			if !s.Has("UIDL") || !s.Has("pipelining") {
 				t.Errorf("%s: %q", name, s.Capabilities())
 			}
-			answer, err := ProbePOP3(t.Context(), server, link.Options{})
+			answer, err := Probe(t.Context(), server, link.Options{})
 			if err != nil || !strings.HasPrefix(answer.Greeting, "lab ") || (len(answer.Certificates) == 1) != (name != "none") || len(answer.Capabilities) < 3 {
 				t.Errorf("%s: %+v, %v", name, answer, err)
 			}
 		}
 		unknown := d.ImplicitTLSPOP3()
 		unknown.CA = ""
-		if _, err := DialPOP3(t.Context(), unknown, pop3Options(t)); link.ClassOf(err) != link.Fix {
+		if _, err := Dial(t.Context(), unknown, testOptions(t)); link.ClassOf(err) != link.Fix {
 			t.Errorf("unknown authority: %v", err)
 		}
-		s, err := DialPOP3(t.Context(), d.InsecurePOP3(), pop3Options(t))
+		s, err := Dial(t.Context(), d.InsecurePOP3(), testOptions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,13 +64,13 @@ func TestPOP3Dovecot(t *testing.T) {
 		}
 	})
 	t.Run("messages", func(t *testing.T) {
-		s := dialPOP3(t, d.InsecurePOP3(), pop3Ann)
+		s := dial(t, d.InsecurePOP3(), ann)
 		n, list, err := s.List(t.Context())
 		if err != nil || n != len(mails) || len(list) != n {
 			t.Fatalf("%d, %d listed, %v", n, len(list), err)
 		}
 		at := 0
-		err = s.Bodies(t.Context(), list, func(m POP3Message, size int64, body io.Reader) error {
+		err = s.Bodies(t.Context(), list, func(m Message, size int64, body io.Reader) error {
 			got, err := io.ReadAll(body)
 			if m != list[at] || m.UID == "" || err != nil || int64(len(got)) != size || size != m.Size {
 				t.Errorf("%d: %+v, %d octets of %d, %v", at, m, len(got), size, err)
@@ -82,7 +82,7 @@ func TestPOP3Dovecot(t *testing.T) {
 			t.Fatalf("%d bodies, %v", at, err)
 		}
 		at = 0
-		err = s.Headers(t.Context(), list, true, func(m POP3Message, header []byte) error {
+		err = s.Headers(t.Context(), list, true, func(m Message, header []byte) error {
 			if m != list[at] || !bytes.HasSuffix(header, []byte("\r\n\r\n")) {
 				t.Errorf("header of %+v: %q", m, header)
 			}
@@ -105,18 +105,18 @@ func TestPOP3Dovecot(t *testing.T) {
 }
 
 // A session that has ended has left the mailbox to others.
-func TestPOP3Lock(t *testing.T) {
+func TestLock(t *testing.T) {
 	d := lab.StartDovecot(t, lab.DovecotOptions{
 		Users: []lab.User{{Login: "ann", Password: "secret"}}, ExtraConfig: "pop3_lock_session = yes\n",
 	})
-	first := dialPOP3(t, d.InsecurePOP3(), pop3Ann)
-	second, err := DialPOP3(t.Context(), d.InsecurePOP3(), pop3Options(t))
+	first := dial(t, d.InsecurePOP3(), ann)
+	second, err := Dial(t.Context(), d.InsecurePOP3(), testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer second.link.Close()
 	in := make(chan error, 1)
-	go func() { in <- second.Login(t.Context(), pop3Ann) }()
+	go func() { in <- second.Login(t.Context(), ann) }()
 	select {
 	case err := <-in:
 		t.Errorf("not locked: %v", err)

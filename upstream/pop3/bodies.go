@@ -1,4 +1,4 @@
-package upstream
+package pop3
 
 import (
 	"bytes"
@@ -24,9 +24,6 @@ const (
 // sure; larger ones are read twice if the server's sizes are not. Octets.
 const maxHeld = 1 << 20
 
-// ErrEndless means that it can't be told where a message ends, so that it can't be had whole.
-var ErrEndless = errors.New("a line with a dot alone stands within the message, and the server does not mark it (RFC 1939 section 3): where the message ends can't be told")
-
 var (
 	errUnstuffed = errors.New("the server does not mark lines that begin with a dot (RFC 1939 section 3)")
 	errNotWhole  = errors.New("TOP gives less than the whole message")
@@ -40,8 +37,8 @@ var (
 // read by TOP where that gives all of them, as servers take only RETR for
 // reading. Messages that the server refuses are passed over, and the first refusal is
 // returned when all others have been read.
-func (s *POP3) Bodies(ctx context.Context, list []POP3Message, fn func(m POP3Message, size int64, body io.Reader) error) error {
-	b := &pop3Bodies{s: s, fn: fn}
+func (s *Session) Bodies(ctx context.Context, list []Message, fn func(m Message, size int64, body io.Reader) error) error {
+	b := &bodies{s: s, fn: fn}
 	for len(list) > 0 {
 		small := 0
 		for small < len(list) && list[small].Size >= 0 && list[small].Size <= maxHeld {
@@ -64,29 +61,29 @@ func (s *POP3) Bodies(ctx context.Context, list []POP3Message, fn func(m POP3Mes
 	return nil
 }
 
-// pop3Bodies reads messages one after the other.
-type pop3Bodies struct {
-	s       *POP3
-	fn      func(m POP3Message, size int64, body io.Reader) error
+// bodies reads messages one after the other.
+type bodies struct {
+	s       *Session
+	fn      func(m Message, size int64, body io.Reader) error
 	held    bytes.Buffer
 	refused *link.Error // the first one
 }
 
 // readTop tells whether messages are read by TOP.
-func (s *POP3) readTop() bool { return s.hasTop() && !s.opt.Quirks.Distrusts(string(wholeTop)) }
+func (s *Session) readTop() bool { return s.hasTop() && !s.opt.Quirks.Distrusts(string(wholeTop)) }
 
 // hasTop tells whether there is TOP, as far as known: a server without CAPA is tried.
-func (s *POP3) hasTop() bool {
+func (s *Session) hasTop() bool {
 	return (len(s.caps.list) == 0 || s.Has("TOP")) && !s.opt.Quirks.Distrusts(string(givesTop))
 }
 
 // exact tells whether LIST's sizes can be trusted.
-func (s *POP3) exact() bool {
+func (s *Session) exact() bool {
 	return s.opt.Quirks.HasProved(exactSizes) && !s.opt.Quirks.Distrusts(string(exactSizes))
 }
 
 // judgeSize learns from a message that was read whole.
-func (s *POP3) judgeSize(m POP3Message, size int64) {
+func (s *Session) judgeSize(m Message, size int64) {
 	q := s.opt.Quirks
 	switch {
 	case m.Size == size && !q.HasProved(exactSizes):
@@ -98,7 +95,7 @@ func (s *POP3) judgeSize(m POP3Message, size int64) {
 }
 
 // small reads messages that are small as LIST has it, and returns how many are done.
-func (b *pop3Bodies) small(ctx context.Context, list []POP3Message) (done int, err error) {
+func (b *bodies) small(ctx context.Context, list []Message) (done int, err error) {
 	if b.s.readTop() {
 		if done, err = b.byTop(ctx, list); err != nil || done == len(list) {
 			return done, err
@@ -111,13 +108,13 @@ func (b *pop3Bodies) small(ctx context.Context, list []POP3Message) (done int, e
 
 // byTop reads up to the first message that TOP does not give as it should, and
 // draws the consequences from that.
-func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, err error) {
+func (b *bodies) byTop(ctx context.Context, list []Message) (done int, err error) {
 	q := b.s.opt.Quirks
-	err = b.s.each(ctx, asking{verb: "TOP", suffix: topAll, window: retrWindow, whole: true, strict: func() bool { return true }}, list, func(m POP3Message, r io.Reader) error {
+	err = b.s.each(ctx, asking{verb: "TOP", suffix: topAll, window: retrWindow, whole: true, strict: func() bool { return true }}, list, func(m Message, r io.Reader) error {
 		q.Prove(givesTop)
 		size, err := b.hold(r)
 		switch {
-		case errors.Is(err, ErrEndless): // by RETR, too
+		case errors.Is(err, link.ErrEndless): // by RETR, too
 			done++
 			return err
 		case errors.Is(err, errLarge), err == nil && size != m.Size:
@@ -134,7 +131,7 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 		b.s.opt.Log.Info().Msg("TOP does not give what LIST announces; messages are read by RETR")
 		q.Distrust(wholeTop)
 		return done, nil
-	case errors.Is(err, ErrEndless):
+	case errors.Is(err, link.ErrEndless):
 		return done, b.passOver(err)
 	case link.ClassOf(err) == link.Refused && err != nil:
 		if !q.HasProved(givesTop) {
@@ -146,9 +143,9 @@ func (b *pop3Bodies) byTop(ctx context.Context, list []POP3Message) (done int, e
 }
 
 // byRetr reads messages by RETR, up to one that turns out to be large.
-func (b *pop3Bodies) byRetr(ctx context.Context, list []POP3Message) (int, error) {
+func (b *bodies) byRetr(ctx context.Context, list []Message) (int, error) {
 	last := -1
-	err := b.s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m POP3Message, r io.Reader) error {
+	err := b.s.each(ctx, asking{verb: "RETR", window: retrWindow, whole: true}, list, func(m Message, r io.Reader) error {
 		for last++; list[last].Number != m.Number; last++ { // those between were refused
 		}
 		size, err := b.hold(r)
@@ -165,7 +162,7 @@ func (b *pop3Bodies) byRetr(ctx context.Context, list []POP3Message) (int, error
 }
 
 // passOver notes a refusal, which is about one message.
-func (b *pop3Bodies) passOver(err error) error {
+func (b *bodies) passOver(err error) error {
 	e, ok := err.(*link.Error)
 	if !ok || e.Class != link.Refused {
 		return err
@@ -177,7 +174,7 @@ func (b *pop3Bodies) passOver(err error) error {
 }
 
 // hold reads a message into memory, if it fits.
-func (b *pop3Bodies) hold(r io.Reader) (int64, error) {
+func (b *bodies) hold(r io.Reader) (int64, error) {
 	b.held.Reset()
 	n, err := io.CopyN(&b.held, r, maxHeld+1)
 	if err == nil {
@@ -191,7 +188,7 @@ func (b *pop3Bodies) hold(r io.Reader) (int64, error) {
 
 // large streams a message. What LIST says of its size is good enough if it
 // has been right so far; otherwise it is counted first.
-func (b *pop3Bodies) large(ctx context.Context, m POP3Message) error {
+func (b *bodies) large(ctx context.Context, m Message) error {
 	size, err := m.Size, error(nil)
 	if size < 0 || !b.s.exact() {
 		if size, err = b.count(ctx, m); err != nil {
@@ -202,7 +199,7 @@ func (b *pop3Bodies) large(ctx context.Context, m POP3Message) error {
 	if b.s.readTop() {
 		ask = asking{verb: "TOP", suffix: topAll, window: 1, whole: true}
 	}
-	return b.passOver(b.s.each(ctx, ask, []POP3Message{m}, func(m POP3Message, r io.Reader) error {
+	return b.passOver(b.s.each(ctx, ask, []Message{m}, func(m Message, r io.Reader) error {
 		x := &exactReader{r: r, left: size}
 		err := b.fn(m, size, x)
 		if x.wrong {
@@ -216,9 +213,9 @@ func (b *pop3Bodies) large(ctx context.Context, m POP3Message) error {
 }
 
 // count reads a message for nothing but its size.
-func (b *pop3Bodies) count(ctx context.Context, m POP3Message) (size int64, err error) {
+func (b *bodies) count(ctx context.Context, m Message) (size int64, err error) {
 	read := func(ask asking) error {
-		return b.s.each(ctx, ask, []POP3Message{m}, func(_ POP3Message, r io.Reader) (err error) {
+		return b.s.each(ctx, ask, []Message{m}, func(_ Message, r io.Reader) (err error) {
 			size, err = io.Copy(io.Discard, r)
 			return err
 		})
@@ -229,7 +226,7 @@ func (b *pop3Bodies) count(ctx context.Context, m POP3Message) (size int64, err 
 			b.s.judgeSize(m, size)
 			return size, nil
 		}
-		if err != nil && (link.ClassOf(err) != link.Refused || errors.Is(err, ErrEndless)) {
+		if err != nil && (link.ClassOf(err) != link.Refused || errors.Is(err, link.ErrEndless)) {
 			return 0, err
 		}
 		b.s.opt.Quirks.Distrust(wholeTop)
