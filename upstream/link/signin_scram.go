@@ -17,7 +17,7 @@ const (
 	scramSHA1   = "SCRAM-SHA-1"
 )
 
-// errUnproved: the server has let us in without showing that it knows the password, too
+// ErrUnproved means that the server has let us in without showing that it knows the password, too
 // (RFC 5802 section 3). It may be another one that stands in between.
 var ErrUnproved = errors.New("the server has not proved that it knows the password, as SCRAM wants")
 

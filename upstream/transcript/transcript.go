@@ -79,18 +79,18 @@ func (sc Script) Play(nc net.Conn) error {
 	for _, st := range sc.Steps {
 		if st.Send {
 			if _, err := io.WriteString(nc, st.Data); err != nil {
-				return fmt.Errorf("S: %q: %w", st.Data, err)
+				return fmt.Errorf("server: %q: %w", st.Data, err)
 			}
 			continue
 		}
 		got := make([]byte, len(st.Data))
 		n, err := io.ReadFull(r, got)
 		if string(got[:n]) != st.Data {
-			return fmt.Errorf("C: got %q, %v; want %q", got[:n], err, st.Data)
+			return fmt.Errorf("client: got %q, %v; want %q", got[:n], err, st.Data)
 		}
 	}
 	if rest, _ := io.ReadAll(io.LimitReader(r, int64(r.Buffered()))); len(rest) > 0 {
-		return fmt.Errorf("C: got %q behind the end", rest)
+		return fmt.Errorf("client: got %q behind the end", rest)
 	}
 	return nil
 }
