@@ -10,6 +10,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/asciifold"
+	"postferry/report"
 	"postferry/store"
 
 	"golang.org/x/sync/semaphore"
@@ -67,7 +68,7 @@ func ViewProblem(p *store.Problem) *ProblemView {
 		Folder: p.Folder, Since: p.Since, Retry: timeOrNil(p.Retry)}
 }
 
-func viewProgress(o *store.Overview, l *Live) ProgressView {
+func viewProgress(o *store.Overview, l *report.Live) ProgressView {
 	s := o.Summary
 	v := ProgressView{Messages: s.Messages, Copied: s.Copied, Quarantined: s.Quarantined, LeftOut: s.LeftOut, Octets: s.Bytes}
 	if l == nil || !l.Running {
@@ -76,7 +77,7 @@ func viewProgress(o *store.Overview, l *Live) ProgressView {
 	v.Folder = l.Folder
 	v.Messages = max(v.Messages, l.Total)
 	v.OctetsTotal = l.OctetsTotal
-	v.MessagesPerSecond, v.OctetsPerSecond = l.MessagesPerSecond, l.OctetsPerSecond
+	v.MessagesPerSecond, v.OctetsPerSecond = l.Rate.Messages, l.Rate.Octets
 	if l.Remaining != nil {
 		seconds := int64(l.Remaining.Seconds())
 		v.RemainingSeconds = &seconds
@@ -84,7 +85,7 @@ func viewProgress(o *store.Overview, l *Live) ProgressView {
 	return v
 }
 
-func viewAccount(o *store.Overview, l *Live) AccountView {
+func viewAccount(o *store.Overview, l *report.Live) AccountView {
 	return AccountView{
 		ID: o.ID, Login: o.Login, OldLogin: o.Old.Login, NewLogin: o.New.Login, State: stateOf(o, l), Origin: o.Origin,
 		Created: o.Created, ProgressView: viewProgress(o, l), LastPass: timeOrNil(o.Summary.LastPass), Problem: ViewProblem(o.Problem),

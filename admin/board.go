@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postferry/cause"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -27,7 +28,7 @@ const (
 type Board struct {
 	taken  time.Time
 	rows   []store.Overview // in the order of their IDs, without passwords
-	live   map[store.AccountID]Live
+	live   map[store.AccountID]report.Live
 	Totals Totals
 	Causes []cause.Cause // what keeps accounts from being copied
 
@@ -188,7 +189,7 @@ type overviewer interface {
 
 // liveFerry knows what is going on.
 type liveFerry interface {
-	Live(ctx context.Context) ([]Live, error)
+	Live(ctx context.Context) ([]report.Live, error)
 }
 
 // read reads a board from store and engine.
@@ -201,7 +202,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]Live, len(all)), Causes: causesOf(rows)}
+	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]report.Live, len(all)), Causes: causesOf(rows)}
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
@@ -217,7 +218,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 }
 
 // liveOf is what goes on with an account; nil if nothing does.
-func (b *Board) liveOf(id store.AccountID) *Live {
+func (b *Board) liveOf(id store.AccountID) *report.Live {
 	if l, ok := b.live[id]; ok {
 		return &l
 	}
@@ -250,7 +251,7 @@ type Totals struct {
 	RemainingSeconds *int64 `json:"remaining_seconds"`
 }
 
-func (t *Totals) add(o *store.Overview, l *Live) {
+func (t *Totals) add(o *store.Overview, l *report.Live) {
 	t.Accounts++
 	switch stateOf(o, l) {
 	case StateWaiting:
@@ -301,7 +302,7 @@ func AccountStates() []AccountState {
 	return []AccountState{StateWaiting, StateQueued, StateRunning, StateFailed, StateRetrying, StateComplete, StateStopped, StateFinished}
 }
 
-func stateOf(o *store.Overview, l *Live) AccountState {
+func stateOf(o *store.Overview, l *report.Live) AccountState {
 	switch {
 	case o.State == store.Waiting:
 		return StateWaiting

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
+	"postferry/wire"
 )
 
 // AccountDetail is all there is to see of an account.
@@ -59,7 +61,7 @@ type Folders struct {
 
 // folderFerry knows how far folders are.
 type folderFerry interface {
-	Folders(ctx context.Context, id store.AccountID) ([]Folder, error)
+	Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error)
 	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
 	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
 	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
@@ -93,9 +95,7 @@ func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store
 	}
 	detail := &AccountDetail{AccountView: *v, Folders: make([]FolderView, len(folders)), Passes: make([]PassView, len(passes))}
 	for i, f := range folders {
-		detail.Folders[i] = FolderView{ID: f.ID, Title: f.Title, NewTitle: f.NewTitle, State: f.State, Running: f.Running, Complete: f.Complete,
-			Messages: f.Messages, Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut, Octets: f.Octets, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checked), Reason: f.Left,
-			Missing: timeOrNil(f.Missing)}
+		detail.Folders[i] = viewFolder(&f)
 	}
 	for i, p := range passes {
 		detail.Passes[len(passes)-1-i] = PassView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
@@ -103,6 +103,24 @@ func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store
 			Problem:     ProblemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Folder: p.Folder, Summary: p.Error}}
 	}
 	return detail, nil
+}
+
+// viewFolder is a folder with what goes on with it.
+func viewFolder(f *report.Folder) FolderView {
+	v := FolderView{
+		ID: f.ID, Title: f.Title, State: f.State, Running: f.Running, Complete: !f.Checkpoint.Checked.IsZero(),
+		Messages: max(uint64(f.Checkpoint.Messages), f.Total), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
+		Octets: f.OctetsDone, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checkpoint.Checked),
+	}
+	switch f.State {
+	case store.FolderPresent:
+		v.NewTitle = wire.DecodeMailbox(f.New)
+	case store.FolderMissing:
+		v.NewTitle, v.Missing = wire.DecodeMailbox(f.New), timeOrNil(f.Folder.Missing.Since)
+	case store.FolderSkipped:
+		v.Reason = f.Note
+	}
+	return v
 }
 
 // Quarantine returns an account's messages that one of the servers refuses.

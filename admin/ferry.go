@@ -18,10 +18,10 @@ var ErrStopping = errors.New("the engine is stopping")
 // Unknown accounts are store.ErrNotFound.
 type Ferry interface {
 	// Live reports the accounts that are being worked on.
-	Live(ctx context.Context) ([]Live, error)
+	Live(ctx context.Context) ([]report.Live, error)
 	// Folders reports how far an account's folders are, those it is known to
 	// have, whether it is being worked on or not.
-	Folders(ctx context.Context, id store.AccountID) ([]Folder, error)
+	Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error)
 
 	// Begin makes accounts active that are waiting or stopped; their problems are
 	// forgotten and they are due now. It returns those it changed.
@@ -42,7 +42,7 @@ type Ferry interface {
 	// Passes subscribes to the passes that end. The channel is closed when ctx
 	// has ended. A reader that is slow gets a PassEnded with Missed set in place of
 	// those that did not fit, and must read the store again.
-	Passes(ctx context.Context) <-chan PassEnded
+	Passes(ctx context.Context) <-chan report.PassEnded
 
 	// Check tries the logins of accounts on both servers and looks at what would
 	// be copied, whatever their state. tell is called with each account's result,
@@ -70,24 +70,6 @@ type Ferry interface {
 	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
 }
 
-// Live is what is going on with an account right now.
-type Live struct {
-	Account store.AccountID
-	Running bool
-	Folder  string // title of the folder being copied, if any
-	Done    uint64 // messages dealt with
-	Total   uint64 // messages known on the old server so far
-	// OctetsDone are those of the messages dealt with, OctetsTotal of all on the
-	// old server; 0 if nothing is known.
-	OctetsDone, OctetsTotal uint64
-	Copied                  uint64 // messages copied since the pass began
-	Bytes                   uint64 // octets copied since the pass began
-	Started                 time.Time
-	MessagesPerSecond       float64
-	OctetsPerSecond         float64
-	Remaining               *time.Duration // nil while it can't be known
-}
-
 // FolderVerdict is what somebody says of a missing folder.
 type FolderVerdict string
 
@@ -99,38 +81,6 @@ const (
 
 // ErrNotMissing means that there is nothing to decide about a folder.
 var ErrNotMissing = errors.New("the folder is not missing")
-
-// Folder is how far a folder is.
-type Folder struct {
-	ID          store.FolderID
-	Title       string // decoded name on the old server, "/" between its parts
-	NewTitle    string // decoded name on the new server; "" if it is not there
-	State       store.FolderState
-	Running     bool // it is being copied right now
-	Complete    bool // it was copied to its end once
-	Messages    uint64
-	Copied      uint64
-	Quarantined uint64
-	LeftOut     uint64 // messages that are deliberately not copied, or don't come because the folder is missing
-	Octets      uint64 // of what was copied; 0 if nothing is known
-	OctetsTotal uint64 // of what is on the old server; 0 if nothing is known
-	Checked     time.Time
-	Left        reason.Reason // why it is left alone; "" if it is not
-	// Missing is since when the folder is not at the new server any more, zero if it is there.
-	Missing time.Time
-}
-
-// PassEnded is the end of a pass over an account.
-type PassEnded struct {
-	Account store.AccountID
-	Pass    store.Pass
-	// Problem is what kept the pass from being complete; nil if nothing did, or
-	// if it only made room for others and goes on.
-	Problem *store.Problem
-	// Missed says that passes ended of which nobody was told; the other fields
-	// are zero.
-	Missed bool
-}
 
 // CheckResult is what a check found of an account.
 type CheckResult struct {

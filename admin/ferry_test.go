@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -38,7 +39,7 @@ func TestStubFerry(t *testing.T) {
 	id := stored[0].ID
 	f := newStubFerry(st)
 	passes := f.Passes(t.Context())
-	f.setLive(Live{Account: id, Running: true})
+	f.setLive(report.Live{Account: id, Running: true})
 	if live, err := f.Live(t.Context()); err != nil || len(live) != 1 || live[0].Account != id {
 		t.Errorf("live: %+v, %v", live, err)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -71,7 +72,7 @@ type expectation struct {
 
 // of is how many messages an account is expected to have of which the old server has told
 // none yet.
-func (e *expectation) of(o *store.Overview, l *Live) uint64 {
+func (e *expectation) of(o *store.Overview, l *report.Live) uint64 {
 	begun := !o.Summary.LastPass.IsZero() || o.Summary.Messages > 0
 	switch s := stateOf(o, l); {
 	case s != StateQueued && s != StateRunning && !begun, o.Alias != 0:

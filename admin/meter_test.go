@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -23,12 +24,12 @@ func TestManySmallAccounts(t *testing.T) {
 		if done >= accounts {
 			break
 		}
-		total := sumsOf(accounts, func(o *store.Overview) *Live {
+		total := sumsOf(accounts, func(o *store.Overview) *report.Live {
 			switch i := int(o.ID); {
 			case i < done:
 				o.Summary = store.Summary{Messages: each, Copied: each, Passes: 1, LastPass: began, Complete: true}
 			case i < done+atOnce: // one folder of two has told how much is in it
-				return &Live{Account: o.ID, Running: true, Total: each / 2}
+				return &report.Live{Account: o.ID, Running: true, Total: each / 2}
 			}
 			return nil
 		}, counted)
@@ -57,7 +58,7 @@ func remaining(t Totals) string {
 }
 
 // sumsOf sums accounts up that are begun.
-func sumsOf(n int, as func(*store.Overview) *Live, counted map[store.AccountID]uint64) (t Totals) {
+func sumsOf(n int, as func(*store.Overview) *report.Live, counted map[store.AccountID]uint64) (t Totals) {
 	e := expectation{counted: counted}
 	for i := range n {
 		o := store.Overview{Account: store.Account{ID: store.AccountID(i), State: store.Active}}
@@ -72,7 +73,7 @@ func sumsOf(n int, as func(*store.Overview) *Live, counted map[store.AccountID]u
 
 // Without a check the others are reckoned to have as much as those that are known, and that is said.
 func TestExpectationWithoutCheck(t *testing.T) {
-	total := sumsOf(100, func(o *store.Overview) *Live {
+	total := sumsOf(100, func(o *store.Overview) *report.Live {
 		if o.ID < 20 {
 			o.Summary = store.Summary{Messages: uint64(30 + o.ID), Copied: 5}
 		}
@@ -84,7 +85,7 @@ func TestExpectationWithoutCheck(t *testing.T) {
 	if want := uint64(20*30 + 190 + 70*790/20); total.Messages < want-1 || total.Messages > want+1 || !total.Estimated {
 		t.Errorf("%d messages, want about %d; estimated %v", total.Messages, want, total.Estimated)
 	}
-	if nothing := sumsOf(10, func(*store.Overview) *Live { return nil }, nil); nothing.Messages != 0 || nothing.Estimated {
+	if nothing := sumsOf(10, func(*store.Overview) *report.Live { return nil }, nil); nothing.Messages != 0 || nothing.Estimated {
 		t.Errorf("%+v", nothing)
 	}
 }
@@ -114,9 +115,9 @@ func TestMeterBeginsAnew(t *testing.T) {
 func TestMeterOfOneLargeMessage(t *testing.T) {
 	var m meter
 	for n := range 10 {
-		total := sumsOf(1, func(o *store.Overview) *Live {
+		total := sumsOf(1, func(o *store.Overview) *report.Live {
 			o.Summary = store.Summary{Messages: 100, Copied: 10}
-			return &Live{Account: o.ID, Running: true, Total: 100, MessagesPerSecond: 0.25, OctetsPerSecond: 5e6}
+			return &report.Live{Account: o.ID, Running: true, Total: 100, Rate: report.Rate{Messages: 0.25, Octets: 5e6}}
 		}, nil)
 		total.measure(&m, time.Unix(1_000_000+int64(n), 0))
 		if total.MessagesPerSecond != 0.25 || total.OctetsPerSecond != 5e6 || total.RemainingSeconds != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -255,7 +256,7 @@ func (t *tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome
 }
 
 // hear counts a pass that ended.
-func (t *tracker) hear(ctx context.Context, e PassEnded) {
+func (t *tracker) hear(ctx context.Context, e report.PassEnded) {
 	if e.Missed {
 		t.missed = true
 		return

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -14,7 +15,7 @@ type latePart struct {
 }
 
 // hearLate adds the pass that was under way when an account was stopped.
-func (t *tracker) hearLate(ctx context.Context, e PassEnded) {
+func (t *tracker) hearLate(ctx context.Context, e report.PassEnded) {
 	l, ok := t.late[e.Account]
 	if !ok {
 		return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -232,7 +233,7 @@ func TestRunCatchesUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	x.ferry.tell(PassEnded{Missed: true})
+	x.ferry.tell(report.PassEnded{Missed: true})
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(2)})
 }
 

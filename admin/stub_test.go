@@ -17,22 +17,22 @@ type stubFerry struct {
 	store store.Store
 
 	mu         sync.Mutex
-	live       []Live
-	folders    map[store.AccountID][]Folder
+	live       []report.Live
+	folders    map[store.AccountID][]report.Folder
 	checks     map[store.AccountID]CheckResult
 	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]Quarantined
 	header     []byte
 	calls      []string // "begin [1 2]", "changed example.com", ...
-	readers    map[chan PassEnded]bool
+	readers    map[chan report.PassEnded]bool
 }
 
 var _ Ferry = (*stubFerry)(nil)
 
 func newStubFerry(st store.Store) *stubFerry {
 	return &stubFerry{
-		store: st, folders: map[store.AccountID][]Folder{}, checks: map[store.AccountID]CheckResult{},
-		quarantine: map[store.AccountID][]Quarantined{}, readers: map[chan PassEnded]bool{},
+		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]CheckResult{},
+		quarantine: map[store.AccountID][]Quarantined{}, readers: map[chan report.PassEnded]bool{},
 	}
 }
 
@@ -52,7 +52,7 @@ func (f *stubFerry) sawCalls() []string {
 }
 
 // setLive says what goes on.
-func (f *stubFerry) setLive(live ...Live) {
+func (f *stubFerry) setLive(live ...report.Live) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.live = live
@@ -70,11 +70,11 @@ func (f *stubFerry) endPass(t *testing.T, id store.AccountID, p store.Pass, prob
 	if err := f.store.AddPass(t.Context(), id, p); err != nil {
 		t.Fatal(err)
 	}
-	f.tell(PassEnded{Account: id, Pass: p, Problem: problem})
+	f.tell(report.PassEnded{Account: id, Pass: p, Problem: problem})
 }
 
 // tell tells all who subscribed. Tests don't tell more than fits.
-func (f *stubFerry) tell(e PassEnded) {
+func (f *stubFerry) tell(e report.PassEnded) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for r := range f.readers {
@@ -82,13 +82,13 @@ func (f *stubFerry) tell(e PassEnded) {
 	}
 }
 
-func (f *stubFerry) Live(context.Context) ([]Live, error) {
+func (f *stubFerry) Live(context.Context) ([]report.Live, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.live), nil
 }
 
-func (f *stubFerry) Folders(_ context.Context, id store.AccountID) ([]Folder, error) {
+func (f *stubFerry) Folders(_ context.Context, id store.AccountID) ([]report.Folder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.folders[id], nil
@@ -122,8 +122,8 @@ func (f *stubFerry) DomainChanged(_ context.Context, name string) error {
 	return nil
 }
 
-func (f *stubFerry) Passes(ctx context.Context) <-chan PassEnded {
-	c := make(chan PassEnded, 1000)
+func (f *stubFerry) Passes(ctx context.Context) <-chan report.PassEnded {
+	c := make(chan report.PassEnded, 1000)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.readers[c] = true

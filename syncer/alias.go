@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/schedule"
 )
@@ -146,8 +147,8 @@ func (a *account) becomeAlias(of store.AccountID) error {
 
 // tellEnded tells the end of a pass over the account, which was one over its aliases as well.
 func (a *account) tellEnded(pass store.Pass, problem *store.Problem) {
-	a.ended.tell(PassEnded{Account: a.id, Pass: pass, Problem: problem})
+	a.ended.tell(report.PassEnded{Account: a.id, Pass: pass, Problem: problem})
 	for _, id := range a.claims.AliasesOf(context.WithoutCancel(a.ctx), a.store, a.id) {
-		a.ended.tell(PassEnded{Account: id, Pass: pass, Problem: problem})
+		a.ended.tell(report.PassEnded{Account: id, Pass: pass, Problem: problem})
 	}
 }

@@ -132,7 +132,7 @@ func TestArchivedCounts(t *testing.T) {
 		if err != nil || sum.Messages != 11 || sum.Copied != 11 || sum.LeftOut != 0 {
 			t.Errorf("%+v, %v", sum, err)
 		}
-		live, err := r.engine.LiveFolders(t.Context(), r.account.ID)
+		live, err := r.engine.Folders(t.Context(), r.account.ID)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
@@ -392,9 +393,9 @@ func TestMessagesAreNoted(t *testing.T) {
 // TestSlowSubscriber is told that it missed something, and what comes after it caught up.
 func TestSlowSubscriber(t *testing.T) {
 	var d endings
-	s := &subscriber{c: make(chan PassEnded, 3)}
+	s := &subscriber{c: make(chan report.PassEnded, 3)}
 	d.add(s)
-	pass := func(id store.AccountID) { d.tell(PassEnded{Account: id}) }
+	pass := func(id store.AccountID) { d.tell(report.PassEnded{Account: id}) }
 	for id := range store.AccountID(5) {
 		pass(id)
 	}

@@ -2,28 +2,17 @@ package syncer
 
 import (
 	"context"
+	"postferry/report"
 	"sync"
-
-	"postferry/store"
 )
 
 // eventRoom is how many ended passes a subscriber may be behind.
 const eventRoom = 1024
 
-// PassEnded is the end of a pass over an account.
-type PassEnded struct {
-	Account store.AccountID
-	Pass    store.Pass
-	Problem *store.Problem // nil if there was none, or if the pass made room for others
-	// Missed says that passes ended of which the subscriber was not told: it must
-	// look into the store. The other fields are zero.
-	Missed bool
-}
-
 // Passes subscribes to the passes that end, until ctx does: then the channel is
 // closed. What a pass did is in the store before it is told.
-func (e *Engine) Passes(ctx context.Context) <-chan PassEnded {
-	r := &subscriber{c: make(chan PassEnded, eventRoom)}
+func (e *Engine) Passes(ctx context.Context) <-chan report.PassEnded {
+	r := &subscriber{c: make(chan report.PassEnded, eventRoom)}
 	e.shared.ended.add(r)
 	context.AfterFunc(ctx, func() { e.shared.ended.remove(r) })
 	return r.c
@@ -36,7 +25,7 @@ type endings struct {
 }
 
 type subscriber struct {
-	c      chan PassEnded
+	c      chan report.PassEnded
 	missed bool
 }
 
@@ -58,7 +47,7 @@ func (d *endings) remove(r *subscriber) {
 	}
 }
 
-func (d *endings) tell(p PassEnded) {
+func (d *endings) tell(p report.PassEnded) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.subscribers {
@@ -67,13 +56,13 @@ func (d *endings) tell(p PassEnded) {
 }
 
 // tell keeps a place for the word that something was missed.
-func (r *subscriber) tell(p PassEnded) {
+func (r *subscriber) tell(p report.PassEnded) {
 	switch {
 	case len(r.c) < cap(r.c)-1:
 		r.missed = false
 		r.c <- p
 	case !r.missed:
 		r.missed = true
-		r.c <- PassEnded{Missed: true}
+		r.c <- report.PassEnded{Missed: true}
 	}
 }

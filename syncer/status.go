@@ -5,47 +5,13 @@ import (
 	"sort"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/measure"
 )
 
-// Live is what is going on with an account right now.
-type Live struct {
-	Account store.AccountID
-	Login   string
-	Running bool
-	Folder  string // title of the folder being pulled, if any
-	Done    uint64 // messages of the account dealt with (ledger and quarantine)
-	Total   uint64 // messages known on the old server so far
-	// OctetsDone are those of the messages dealt with, OctetsTotal those of all on
-	// the old server. Unless OctetsExact, the latter is reckoned from the
-	// messages seen so far; 0 means that nothing is known.
-	OctetsDone, OctetsTotal uint64
-	OctetsExact             bool
-	Copied                  uint64 // messages copied since this pass began
-	Bytes                   uint64 // octets copied since this pass began
-	Started                 time.Time
-	Rate                    measure.Rate
-	// Remaining is how long the rest takes if it goes on like this; nil while
-	// that can't be known.
-	Remaining *time.Duration
-}
-
-// LiveFolder is how far a folder of an account is.
-type LiveFolder struct {
-	ID          store.FolderID
-	Title       string
-	State       store.FolderState
-	Running     bool // it is being pulled right now
-	Complete    bool // it was pulled to its end once
-	Done, Total uint64
-	// As in Live.
-	OctetsDone, OctetsTotal uint64
-	OctetsExact             bool
-}
-
 // Live reports the accounts that are being worked on.
-func (e *Engine) Live(ctx context.Context) ([]Live, error) {
+func (e *Engine) Live(ctx context.Context) ([]report.Live, error) {
 	var at []*account
 	if err := e.do(ctx, func() {
 		for _, p := range e.accounts {
@@ -54,7 +20,7 @@ func (e *Engine) Live(ctx context.Context) ([]Live, error) {
 	}); err != nil {
 		return nil, err
 	}
-	var all []Live
+	var all []report.Live
 	for _, a := range at {
 		if err := a.do(ctx, func() {
 			if l := a.live(time.Now()); l.Running {
@@ -68,9 +34,26 @@ func (e *Engine) Live(ctx context.Context) ([]Live, error) {
 	return all, nil
 }
 
-// LiveFolders reports how far an account's folders are, as they stand in the
-// store. For one that nothing is going on with it is nil.
-func (e *Engine) LiveFolders(ctx context.Context, id store.AccountID) (folders []LiveFolder, err error) {
+// Folders reports how far an account's folders are, those it is known to have, whether anything goes on
+// with it or not.
+func (e *Engine) Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error) {
+	rows, err := e.shared.store.Folders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	live, err := e.liveFolders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	folders := make([]report.Folder, len(rows))
+	for i, row := range rows {
+		folders[i] = report.Folder{Folder: row, FolderProgress: live[row.ID]}
+	}
+	return folders, nil
+}
+
+// liveFolders are how far the folders are of an account that somebody looks after; nil of another.
+func (e *Engine) liveFolders(ctx context.Context, id store.AccountID) (live map[store.FolderID]report.FolderProgress, err error) {
 	var a *account
 	id = e.leading(ctx, id)
 	if err := e.do(ctx, func() {
@@ -80,15 +63,15 @@ func (e *Engine) LiveFolders(ctx context.Context, id store.AccountID) (folders [
 	}); err != nil || a == nil {
 		return nil, err
 	}
-	if err := a.do(ctx, func() { folders = a.folders.live() }); err != nil && ctx.Err() != nil {
+	if err := a.do(ctx, func() { live = a.folders.live() }); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	return folders, nil
+	return live, nil
 }
 
 // live is what goes on now.
-func (a *account) live(now time.Time) Live {
-	l := Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
+func (a *account) live(now time.Time) report.Live {
+	l := report.Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
 	var sum measure.Sum
 	for _, f := range a.folders {
 		if f.State != store.FolderPresent {
@@ -120,7 +103,7 @@ func (a *account) live(now time.Time) Live {
 
 // reckonRest completes a Live with rate and remaining time, both of them about
 // passes: before the trees have been looked at nobody knows what is missing.
-func (a *account) reckonRest(l *Live, now time.Time) {
+func (a *account) reckonRest(l *report.Live, now time.Time) {
 	if a.pass == nil {
 		return
 	}
@@ -136,14 +119,13 @@ func (a *account) reckonRest(l *Live, now time.Time) {
 	}
 }
 
-func (all folderList) live() []LiveFolder {
-	live := make([]LiveFolder, 0, len(all))
+func (all folderList) live() map[store.FolderID]report.FolderProgress {
+	live := make(map[store.FolderID]report.FolderProgress, len(all))
 	for _, f := range all {
 		p := f.far()
-		live = append(live, LiveFolder{
-			ID: f.ID, Title: f.Title, State: f.State, Running: f.pulling != nil, Complete: f.complete(),
-			Done: p.Done, Total: p.Total, OctetsDone: p.Octets, OctetsTotal: p.OctetsTotal, OctetsExact: p.Exact,
-		})
+		live[f.ID] = report.FolderProgress{
+			Running: f.pulling != nil, Done: p.Done, Total: p.Total, OctetsDone: p.Octets, OctetsTotal: p.OctetsTotal, OctetsExact: p.Exact,
+		}
 	}
 	return live
 }

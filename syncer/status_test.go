@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/measure"
 	"postferry/syncer/session"
@@ -78,11 +79,11 @@ func TestLive(t *testing.T) {
 	if l.Remaining != nil {
 		t.Errorf("the remaining time was known at once: %v", *l.Remaining)
 	}
-	folders, err := r.engine.LiveFolders(t.Context(), r.account.ID)
+	folders, err := r.engine.Folders(t.Context(), r.account.ID)
 	if err != nil || len(folders) != 2 {
 		t.Fatalf("%+v, %v", folders, err)
 	}
-	if f := folders[0]; f.Title != "INBOX" || !f.Running || f.Complete || f.Total != 350 || f.OctetsTotal != octets || !f.OctetsExact {
+	if f := folders[0]; f.Title != "INBOX" || !f.Running || !f.Checkpoint.Checked.IsZero() || f.Total != 350 || f.OctetsTotal != octets || !f.OctetsExact {
 		t.Errorf("INBOX: %+v", f)
 	}
 	if f := folders[1]; f.Title != "Work" || f.Running || f.Done != 0 || f.Total != 1 {
@@ -112,7 +113,7 @@ func TestLiveRemaining(t *testing.T) {
 	if l := a.live(start.Add(time.Second)); l.Remaining != nil {
 		t.Errorf("known after a second: %v", *l.Remaining)
 	}
-	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (measure.Rate{Messages: 10, Octets: 100}) {
+	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (report.Rate{Messages: 10, Octets: 100}) {
 		t.Errorf("after ten seconds: %+v", l)
 	}
 	a.folders[0].made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 4000})

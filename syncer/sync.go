@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -21,7 +22,7 @@ type Result struct {
 // none are, and returns when all are through or ctx ends. progress (may
 // be nil) is called a few times a second; waiting is how many accounts have not
 // had their turn.
-func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(live []Live, waiting int)) ([]Result, error) {
+func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(live []report.Live, waiting int)) ([]Result, error) {
 	accounts, err := e.chosen(ctx, ids)
 	if err != nil {
 		return nil, err

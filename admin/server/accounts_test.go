@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -25,7 +26,7 @@ func TestAccountPages(t *testing.T) {
 	p.ferry.endPass(t, ids[0], store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix})
 	p.ferry.endPass(t, ids[1], store.Pass{Complete: true}, nil)
 	remaining := 90 * time.Second
-	p.ferry.setLive(admin.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, MessagesPerSecond: 3, Remaining: &remaining})
+	p.ferry.setLive(report.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, Rate: report.Rate{Messages: 3}, Remaining: &remaining})
 	c := p.program("a.example")
 	page := func(query string) admin.AccountPage {
 		t.Helper()
@@ -172,7 +173,7 @@ func TestAccountDetail(t *testing.T) {
 	p.ferry.Begin(t.Context(), []store.AccountID{id})
 	p.ferry.endPass(t, id, store.Pass{Copied: 1}, nil)
 	p.ferry.endPass(t, id, store.Pass{Copied: 2, Complete: true}, nil)
-	p.ferry.folders[id] = []admin.Folder{{Title: "Müll", NewTitle: "Trash", State: store.FolderPresent, Messages: 3, Copied: 2}}
+	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{Title: "Müll", New: "Trash", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 3}, Copied: 2}}}
 	var d admin.AccountDetail
 	p.program("a.example").want(200, "GET", fmt.Sprint(aDomain, "/accounts/", id), nil, &d)
 	if len(d.Passes) != 2 || d.Passes[0].Copied != 2 || d.Folders[0].Title != "Müll" || d.State != admin.StateComplete {

@@ -35,11 +35,11 @@ func (p *page) busy() (account store.AccountID) {
 	p.ferry.endPass(p.t, ids[4], store.Pass{Started: now, Ended: now, Copied: 7, Bytes: 70_000, Complete: true}, &store.Problem{Kind: store.WrongDates, Server: store.NewSide,
 		Host: "imap.new.example", Folder: "INBOX", Summary: "dates", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
 	left := 2 * time.Minute
-	p.ferry.setLive(admin.Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, MessagesPerSecond: 51, Remaining: &left})
-	p.ferry.folders[ids[0]] = []admin.Folder{
-		{Title: "INBOX", NewTitle: "INBOX", State: store.FolderPresent, Complete: true, Messages: 120, Copied: 119, Quarantined: 1, Octets: 9_000_000},
-		{Title: "Archive/2019", NewTitle: "Archive/2019", State: store.FolderPresent, Running: true, Messages: 10180, Copied: 4001, Octets: 401_000_000},
-		{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Messages: 10300, Left: reason.Of(reason.LeftView, `\All`)},
+	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, Rate: report.Rate{Messages: 51}, Remaining: &left})
+	p.ferry.folders[ids[0]] = []report.Folder{
+		{Folder: store.Folder{Title: "INBOX", New: "INBOX", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 120, Checked: now}, Copied: 119, Quarantined: 1}, FolderProgress: report.FolderProgress{OctetsDone: 9_000_000}},
+		{Folder: store.Folder{Title: "Archive/2019", New: "Archive/2019", State: store.FolderPresent, Copied: 4001}, FolderProgress: report.FolderProgress{Running: true, Total: 10180, OctetsDone: 401_000_000}},
+		{Folder: store.Folder{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Checkpoint: store.Checkpoint{Messages: 10300}, Note: reason.Of(reason.LeftView, `\All`)}},
 	}
 	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: reason.Of(reason.Refused), Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
 	for i, id := range ids {
@@ -194,11 +194,11 @@ func TestLiveInABrowser(t *testing.T) {
 	if _, err := p.app.Transfers.Begin(t.Context(), admin.CommandLine(), "a.example", admin.Selection{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	p.ferry.setLive(admin.Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})
+	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})
 	b.Await("Stop all")
 	b.Run(chromedp.Focus("#search", chromedp.ByQuery)) // leaves the row, which was not touched till now
 	b.Await("Copying Archive")
-	p.ferry.setLive(admin.Live{Account: ids[0], Running: true, Folder: "Sent", Done: 2, Total: 4})
+	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Sent", Done: 2, Total: 4})
 	b.Await("Copying Sent")
 	var ticked bool
 	if b.Run(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).checked", box), &ticked)); !ticked {

@@ -18,22 +18,22 @@ type fakeFerry struct {
 	store store.Store
 
 	mu         sync.Mutex
-	live       []admin.Live
-	folders    map[store.AccountID][]admin.Folder
+	live       []report.Live
+	folders    map[store.AccountID][]report.Folder
 	checks     map[store.AccountID]admin.CheckResult
 	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]admin.Quarantined
 	header     []byte
 	calls      []string // "begin [1 2]", "changed example.com", ...
-	readers    map[chan admin.PassEnded]bool
+	readers    map[chan report.PassEnded]bool
 }
 
 var _ admin.Ferry = (*fakeFerry)(nil)
 
 func newFakeFerry(st store.Store) *fakeFerry {
 	return &fakeFerry{
-		store: st, folders: map[store.AccountID][]admin.Folder{}, checks: map[store.AccountID]admin.CheckResult{},
-		quarantine: map[store.AccountID][]admin.Quarantined{}, readers: map[chan admin.PassEnded]bool{},
+		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]admin.CheckResult{},
+		quarantine: map[store.AccountID][]admin.Quarantined{}, readers: map[chan report.PassEnded]bool{},
 	}
 }
 
@@ -53,7 +53,7 @@ func (f *fakeFerry) sawCalls() []string {
 }
 
 // setLive says what goes on.
-func (f *fakeFerry) setLive(live ...admin.Live) {
+func (f *fakeFerry) setLive(live ...report.Live) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.live = live
@@ -71,11 +71,11 @@ func (f *fakeFerry) endPass(t *testing.T, id store.AccountID, p store.Pass, prob
 	if err := f.store.AddPass(t.Context(), id, p); err != nil {
 		t.Fatal(err)
 	}
-	f.tell(admin.PassEnded{Account: id, Pass: p, Problem: problem})
+	f.tell(report.PassEnded{Account: id, Pass: p, Problem: problem})
 }
 
 // tell tells all who subscribed. Tests don't tell more than fits.
-func (f *fakeFerry) tell(e admin.PassEnded) {
+func (f *fakeFerry) tell(e report.PassEnded) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for r := range f.readers {
@@ -83,13 +83,13 @@ func (f *fakeFerry) tell(e admin.PassEnded) {
 	}
 }
 
-func (f *fakeFerry) Live(context.Context) ([]admin.Live, error) {
+func (f *fakeFerry) Live(context.Context) ([]report.Live, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.live), nil
 }
 
-func (f *fakeFerry) Folders(_ context.Context, id store.AccountID) ([]admin.Folder, error) {
+func (f *fakeFerry) Folders(_ context.Context, id store.AccountID) ([]report.Folder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.folders[id], nil
@@ -123,8 +123,8 @@ func (f *fakeFerry) DomainChanged(_ context.Context, name string) error {
 	return nil
 }
 
-func (f *fakeFerry) Passes(ctx context.Context) <-chan admin.PassEnded {
-	c := make(chan admin.PassEnded, 1000)
+func (f *fakeFerry) Passes(ctx context.Context) <-chan report.PassEnded {
+	c := make(chan report.PassEnded, 1000)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.readers[c] = true

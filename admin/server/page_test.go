@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -128,7 +129,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 		t.Fatal(rows, err)
 	}
 	id := rows[0].ID
-	p.ferry.setLive(admin.Live{Account: id, Running: true, Folder: "Archive/2019", Done: 5, Total: 10})
+	p.ferry.setLive(report.Live{Account: id, Running: true, Folder: "Archive/2019", Done: 5, Total: 10})
 	p.ferry.endPass(t, rows[1].ID, store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "old.c.example", Advice: store.NeedsFix, Since: time.Now()})
 	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "17", Reason: reason.Said("too odd"), Attempts: 2}}
 	p.changed("c.example") // it is not read anew for every look
@@ -145,7 +146,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/quarantine", id))
 	shows(t, "another try", status, 200, page, "will be tried again")
 
-	p.ferry.folders[id] = []admin.Folder{{ID: 7, Title: "Taxes", State: store.FolderMissing, Complete: true, Missing: time.Now(), LeftOut: 5}}
+	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{ID: 7, Title: "Taxes", State: store.FolderMissing, Checkpoint: store.Checkpoint{Checked: time.Now()}, Missing: store.Missing{Since: time.Now()}, LeftOut: 5}}}
 	got = c.do("GET", fmt.Sprintf("/d/c.example/a/%d", id), nil)
 	shows(t, "a missing folder", got.StatusCode, 200, got.text, "1 folder is missing at the new server", "5 messages stay behind", "Missing at the new server", "Make it again and copy everything")
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/7", id), "verdict", "recreate")
@@ -232,7 +233,7 @@ func TestLivePage(t *testing.T) {
 			if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
 				t.Fatal(err)
 			}
-			p.ferry.setLive(admin.Live{Account: id, Running: true, Folder: "Sent", Done: 1, Total: 4})
+			p.ferry.setLive(report.Live{Account: id, Running: true, Folder: "Sent", Done: 1, Total: 4})
 		}
 	}
 	if n := strings.Count(string(events), "event: change"); n < 5 || n > 11 {

@@ -13,7 +13,6 @@ import (
 	"postferry/syncer"
 	"postferry/syncer/dryrun"
 	"postferry/syncer/verify"
-	"postferry/wire"
 )
 
 // adminFerry lets the import page reach the engine.
@@ -23,58 +22,10 @@ type adminFerry struct {
 
 var _ admin.Ferry = adminFerry{}
 
-func (f adminFerry) Live(ctx context.Context) ([]admin.Live, error) {
-	all, err := f.engine.Live(ctx)
-	if err != nil {
-		return nil, err
-	}
-	live := make([]admin.Live, len(all))
-	for i, l := range all {
-		live[i] = admin.Live{
-			Account: l.Account, Running: l.Running, Folder: l.Folder, Done: l.Done, Total: l.Total,
-			OctetsDone: l.OctetsDone, OctetsTotal: l.OctetsTotal, Copied: l.Copied, Bytes: l.Bytes, Started: l.Started,
-			MessagesPerSecond: l.Rate.Messages, OctetsPerSecond: l.Rate.Octets, Remaining: l.Remaining,
-		}
-	}
-	return live, nil
-}
+func (f adminFerry) Live(ctx context.Context) ([]report.Live, error) { return f.engine.Live(ctx) }
 
-func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]admin.Folder, error) {
-	rows, err := f.store.Folders(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	live, err := f.engine.LiveFolders(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	at := make(map[store.FolderID]syncer.LiveFolder, len(live))
-	for _, l := range live {
-		at[l.ID] = l
-	}
-	folders := make([]admin.Folder, len(rows))
-	for i, row := range rows {
-		folders[i] = describeAdminFolder(row, at[row.ID])
-	}
-	return folders, nil
-}
-
-// describeAdminFolder is a folder with what goes on with it; live is zero if nothing does.
-func describeAdminFolder(row store.Folder, live syncer.LiveFolder) admin.Folder {
-	f := admin.Folder{
-		ID: row.ID, Title: row.Title, State: row.State, Running: live.Running, Complete: !row.Checkpoint.Checked.IsZero(),
-		Messages: max(uint64(row.Checkpoint.Messages), live.Total), Copied: row.Copied, Quarantined: row.Quarantined, LeftOut: row.LeftOut,
-		Octets: live.OctetsDone, OctetsTotal: live.OctetsTotal, Checked: row.Checkpoint.Checked,
-	}
-	switch row.State {
-	case store.FolderPresent:
-		f.NewTitle = wire.DecodeMailbox(row.New)
-	case store.FolderMissing:
-		f.NewTitle, f.Missing = wire.DecodeMailbox(row.New), row.Missing.Since
-	case store.FolderSkipped:
-		f.Left = row.Note
-	}
-	return f
+func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error) {
+	return f.engine.Folders(ctx, id)
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
@@ -107,22 +58,7 @@ func stopping(err error) error {
 	return err
 }
 
-// Passes hands the engine's events on until ctx ends.
-func (f adminFerry) Passes(ctx context.Context) <-chan admin.PassEnded {
-	from := f.engine.Passes(ctx)
-	to := make(chan admin.PassEnded)
-	go func() {
-		defer close(to)
-		for e := range from {
-			select {
-			case to <- admin.PassEnded{Account: e.Account, Pass: e.Pass, Problem: e.Problem, Missed: e.Missed}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return to
-}
+func (f adminFerry) Passes(ctx context.Context) <-chan report.PassEnded { return f.engine.Passes(ctx) }
 
 func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(admin.CheckResult) error) error {
 	if len(ids) == 0 {

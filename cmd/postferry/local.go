@@ -16,6 +16,7 @@ import (
 	"postferry/internal/control"
 	"postferry/lifecycle"
 	"postferry/proxy"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -119,7 +120,7 @@ func (l *local) asKnown(ctx context.Context, accounts []store.Account) ([]store.
 }
 
 // Sync implements control.Backend.
-func (l *local) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]control.SyncResult, error) {
+func (l *local) Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]control.SyncResult, error) {
 	var ids []store.AccountID
 	if len(logins) > 0 {
 		accounts, err := l.accounts(ctx, logins)
@@ -158,12 +159,12 @@ func (l *local) countQuarantine(ctx context.Context, results []control.SyncResul
 }
 
 // only tells progress of the accounts asked for: a daemon works on others, too.
-func only(ids []store.AccountID, progress func([]syncer.Live, int)) func([]syncer.Live, int) {
+func only(ids []store.AccountID, progress func([]report.Live, int)) func([]report.Live, int) {
 	if len(ids) == 0 || progress == nil {
 		return progress
 	}
-	return func(live []syncer.Live, waiting int) {
-		progress(slices.DeleteFunc(live, func(l syncer.Live) bool { return !slices.Contains(ids, l.Account) }), waiting)
+	return func(live []report.Live, waiting int) {
+		progress(slices.DeleteFunc(live, func(l report.Live) bool { return !slices.Contains(ids, l.Account) }), waiting)
 	}
 }
 
@@ -182,7 +183,7 @@ func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 		if err != nil {
 			return err
 		}
-		c.live = make(map[store.AccountID]syncer.Live, len(live))
+		c.live = make(map[store.AccountID]report.Live, len(live))
 		for _, x := range live {
 			c.live[x.Account] = x
 		}

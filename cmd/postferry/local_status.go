@@ -9,8 +9,8 @@ import (
 
 	"postferry/cause"
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 	"postferry/wire"
 )
 
@@ -18,7 +18,7 @@ import (
 type collector struct {
 	store store.Store
 	next  func(ctx context.Context, domains []string) ([]control.DomainNext, error) // nil for nobody who knows
-	live  map[store.AccountID]syncer.Live
+	live  map[store.AccountID]report.Live
 	query control.StatusQuery
 }
 
@@ -184,7 +184,7 @@ func showPass(s *control.AccountStatus, p store.Pass) {
 	s.MessagesPerSecond, s.BytesPerSecond = perSecond(p.Copied, took), perSecond(p.Bytes, took)
 }
 
-func showLive(s *control.AccountStatus, l syncer.Live) {
+func showLive(s *control.AccountStatus, l report.Live) {
 	s.Running = true
 	s.Current = l.Folder
 	s.Messages = max(s.Messages, l.Total)

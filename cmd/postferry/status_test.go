@@ -14,10 +14,9 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/table"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/syncer"
-	"postferry/syncer/measure"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -41,7 +40,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // statusState is a state with an account of every kind.
-func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
+func statusState(t *testing.T) (store.Store, map[store.AccountID]report.Live) {
 	t.Helper()
 	st := openState(t, t.TempDir())
 	ctx := t.Context()
@@ -81,9 +80,9 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]syncer.Live) {
 	check(st.AddPass(ctx, accounts[0].ID, store.Pass{Started: at(0), Ended: at(1), Complete: true, Copied: 600, Bytes: 6000}))
 	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: "refused"}))
 	left := 3 * time.Second
-	live := map[store.AccountID]syncer.Live{
+	live := map[store.AccountID]report.Live{
 		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9,
-			OctetsDone: 3000, OctetsTotal: 9000, Rate: measure.Rate{Messages: 2, Octets: 2000}, Remaining: &left},
+			OctetsDone: 3000, OctetsTotal: 9000, Rate: report.Rate{Messages: 2, Octets: 2000}, Remaining: &left},
 	}
 	return st, live
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"postferry/internal/humanize"
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 )
 
 // mostBars is how many accounts have a bar at the same time.
@@ -68,7 +68,7 @@ func (b *liveBar) set(done, total uint64, text string) {
 	b.bar.SetCurrent(int64(min(done, total)))
 }
 
-func (p *progressBars) show(live []syncer.Live, waiting int) {
+func (p *progressBars) show(live []report.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tally.waiting = waiting

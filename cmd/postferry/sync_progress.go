@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"postferry/internal/humanize"
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
-	"postferry/syncer/measure"
 )
 
 // progressEvery is how often lines say how far all accounts are.
@@ -18,7 +17,7 @@ const progressEvery = 5 * time.Second
 // progress shows how far a pass is. show may be called from any goroutine,
 // never after end.
 type progress interface {
-	show(live []syncer.Live, waiting int)
+	show(live []report.Live, waiting int)
 	// beside returns where to log to, so that lines do not run into what is shown.
 	beside(stderr io.Writer) io.Writer
 	end()
@@ -48,7 +47,7 @@ func newProgressLines(w io.Writer, now func() time.Time) *progressLines {
 	return &progressLines{w: w, now: now, started: now(), said: now(), tally: newTally()}
 }
 
-func (p *progressLines) show(live []syncer.Live, waiting int) {
+func (p *progressLines) show(live []report.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tally.waiting = waiting
@@ -78,7 +77,7 @@ func (p *progressLines) end() { p.show(nil, 0) }
 
 // tally sums up what the snapshots of a pass say.
 type tally struct {
-	running map[store.AccountID]syncer.Live
+	running map[store.AccountID]report.Live
 	ended   int
 	waiting int  // have not had their turn
 	done    sums // of the accounts that ended
@@ -90,10 +89,10 @@ type sums struct {
 	copied              uint64 // messages, in this pass
 	octets, octetsTotal uint64 // of the messages dealt with, known
 	about               bool   // octetsTotal is not exact
-	rate                measure.Rate
+	rate                report.Rate
 }
 
-func (s *sums) add(l syncer.Live) {
+func (s *sums) add(l report.Live) {
 	s.done += l.Done
 	s.total += l.Total
 	s.copied += l.Copied
@@ -104,12 +103,12 @@ func (s *sums) add(l syncer.Live) {
 	s.rate.Octets += l.Rate.Octets
 }
 
-func newTally() tally { return tally{running: make(map[store.AccountID]syncer.Live)} }
+func newTally() tally { return tally{running: make(map[store.AccountID]report.Live)} }
 
 // update takes a snapshot in and returns the accounts that started and those
 // that ended since the one before.
-func (t *tally) update(live []syncer.Live) (started, ended []syncer.Live) {
-	now := make(map[store.AccountID]syncer.Live, len(live))
+func (t *tally) update(live []report.Live) (started, ended []report.Live) {
+	now := make(map[store.AccountID]report.Live, len(live))
 	for _, l := range live {
 		if !l.Running {
 			continue
@@ -133,7 +132,7 @@ func (t *tally) update(live []syncer.Live) (started, ended []syncer.Live) {
 // sums are those of all accounts seen so far.
 func (t *tally) sums() sums {
 	s := t.done
-	s.rate = measure.Rate{} // those that ended have none
+	s.rate = report.Rate{} // those that ended have none
 	for _, l := range t.running {
 		s.add(l)
 	}

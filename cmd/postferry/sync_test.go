@@ -11,24 +11,23 @@ import (
 	"go.uber.org/goleak"
 
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
-	"postferry/syncer/measure"
 )
 
 // snapshots are what a pass over two accounts might report.
-func snapshots() [][]syncer.Live {
-	anna := syncer.Live{Account: 1, Login: "anna@example.com", Running: true, Folder: "INBOX", Total: 100}
-	bert := syncer.Live{Account: 2, Login: "bert@example.com", Running: true, Total: 50}
-	step := func(l syncer.Live, done uint64) syncer.Live {
+func snapshots() [][]report.Live {
+	anna := report.Live{Account: 1, Login: "anna@example.com", Running: true, Folder: "INBOX", Total: 100}
+	bert := report.Live{Account: 2, Login: "bert@example.com", Running: true, Total: 50}
+	step := func(l report.Live, done uint64) report.Live {
 		l.Done, l.Copied, l.Bytes = done, done, done*1000
 		l.OctetsDone, l.OctetsTotal, l.OctetsExact = done*1000, l.Total*1000, l.Account == 2
-		l.Rate = measure.Rate{Messages: 10, Octets: 10_000}
+		l.Rate = report.Rate{Messages: 10, Octets: 10_000}
 		left := time.Duration(l.Total-done) * time.Second / 10
 		l.Remaining = &left
 		return l
 	}
-	return [][]syncer.Live{
+	return [][]report.Live{
 		{anna},
 		{step(anna, 60), bert},
 		{step(anna, 100), step(bert, 10)},
@@ -54,7 +53,7 @@ func TestProgressBeforeFigures(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgressLines(&out, func() time.Time { return now })
 	for range 3 {
-		p.show([]syncer.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
+		p.show([]report.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
 		now = now.Add(3 * time.Second)
 	}
 	want := "anna@example.com: started\n6s: the old server is asked what mail there is; 1 account running, 2 waiting\n"
@@ -87,7 +86,7 @@ func TestTimeLeft(t *testing.T) {
 func TestTallyLeft(t *testing.T) {
 	minute := time.Minute
 	tl := newTally()
-	tl.update([]syncer.Live{{Account: 1, Running: true, Remaining: &minute}})
+	tl.update([]report.Live{{Account: 1, Running: true, Remaining: &minute}})
 	if left := tl.left(); left == nil || *left != minute {
 		t.Errorf("got %v", left)
 	}
@@ -96,7 +95,7 @@ func TestTallyLeft(t *testing.T) {
 		t.Errorf("known while accounts wait: %v", *left)
 	}
 	tl.waiting = 0
-	tl.update([]syncer.Live{{Account: 1, Running: true, Remaining: &minute}, {Account: 2, Running: true}})
+	tl.update([]report.Live{{Account: 1, Running: true, Remaining: &minute}, {Account: 2, Running: true}})
 	if left := tl.left(); left != nil {
 		t.Errorf("known while one account's is not: %v", *left)
 	}

@@ -10,7 +10,6 @@ import (
 	"postferry/report"
 	"postferry/stage"
 	"postferry/store"
-	"postferry/syncer"
 	"postferry/tenant"
 )
 
@@ -23,7 +22,7 @@ type Backend interface {
 	Import(ctx context.Context, accounts []store.Account) (added, updated int, err error)
 	// Sync makes one pass over the accounts of logins, over all if there are
 	// none. progress is called from another goroutine, never after Sync returned.
-	Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]SyncResult, error)
+	Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]SyncResult, error)
 	// Status calls emit with the totals and then with each account.
 	Status(ctx context.Context, q StatusQuery, emit func(StatusRecord) error) error
 	// Verify compares the servers and tells what is found, one call at a time.

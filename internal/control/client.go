@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"strings"
 
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 )
 
 // Client asks the daemon that holds the state.
@@ -58,7 +58,7 @@ func (r *Client) Import(ctx context.Context, accounts []store.Account) (added, u
 }
 
 // Sync implements Backend.
-func (r *Client) Sync(ctx context.Context, logins []string, progress func(live []syncer.Live, waiting int)) ([]SyncResult, error) {
+func (r *Client) Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]SyncResult, error) {
 	var results []SyncResult
 	err := r.ask(ctx, pathSync, syncRequest{Logins: logins}, func(dec *json.Decoder) error {
 		for {

@@ -3,8 +3,8 @@ package control
 import (
 	"errors"
 
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 )
 
 // The control socket speaks HTTP: one JSON object asks, one JSON object a line
@@ -79,7 +79,7 @@ type syncRequest struct {
 
 // syncReply is one line of a sync's answer: progress, or a result, or the end.
 type syncReply struct {
-	Live    []syncer.Live `json:"live,omitempty"`
+	Live    []report.Live `json:"live,omitempty"`
 	Waiting int           `json:"waiting,omitempty"` // accounts that have not had their turn
 	Result  *SyncResult   `json:"result,omitempty"`
 	End     bool          `json:"end,omitempty"`

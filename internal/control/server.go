@@ -12,8 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 )
 
 // controlDrain bounds how long a stopping daemon waits for the answers it is
@@ -116,7 +116,7 @@ func (c *server) sync(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.log.Info().Strs("accounts", req.Logins).Msg("a pass was asked for")
-	results, err := c.backend.Sync(r.Context(), req.Logins, func(live []syncer.Live, waiting int) {
+	results, err := c.backend.Sync(r.Context(), req.Logins, func(live []report.Live, waiting int) {
 		// A client that has gone ends the request's context; nothing else to do.
 		_ = out.write(syncReply{Live: live, Waiting: waiting})
 	})

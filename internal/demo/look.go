@@ -9,7 +9,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // total is how many messages the old server has.
@@ -42,7 +42,7 @@ func (t *tour) pass(ctx context.Context) (control.SyncResult, error) {
 		return control.SyncResult{}, err
 	}
 	defer r.Close()
-	results, err := r.Sync(ctx, []string{servers.Login}, func([]syncer.Live, int) {})
+	results, err := r.Sync(ctx, []string{servers.Login}, func([]report.Live, int) {})
 	if err != nil {
 		return control.SyncResult{}, err
 	}

@@ -139,7 +139,7 @@ func engine() map[string][]string {
 		"syncer/recovery":   folder,
 		"syncer/reorder":    folder,
 		"syncer/quota":      folder,
-		"syncer/measure":    {"store"},
+		"syncer/measure":    {"store", reports},
 		"syncer/schedule":   {"store"},
 		"syncer/session":    append([]string{"upstream/pop3"}, sessions...),
 		"syncer/foldertree": pure,

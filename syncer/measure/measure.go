@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -123,12 +124,6 @@ const (
 	rateLeast = 3 * time.Second
 )
 
-// Rate is how fast mail gets dealt with, over the last half minute.
-type Rate struct {
-	Messages float64 `json:"messages"` // a second
-	Octets   float64 `json:"octets"`   // a second
-}
-
 // Meter measures a rate. It may be used by several goroutines.
 type Meter struct {
 	mu      sync.Mutex
@@ -154,10 +149,10 @@ func (m *Meter) Add(now time.Time, messages, octets uint64) {
 
 // Rate is that of the last seconds of work that began at since. It is not
 // known before the work has gone on for a while.
-func (m *Meter) Rate(now, since time.Time) (r Rate, known bool) {
+func (m *Meter) Rate(now, since time.Time) (r report.Rate, known bool) {
 	span := min(now.Sub(since), rateWindow*time.Second)
 	if span < rateLeast {
-		return Rate{}, false
+		return report.Rate{}, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,27 +166,4 @@ func (m *Meter) Rate(now, since time.Time) (r Rate, known bool) {
 	r.Messages /= span.Seconds()
 	r.Octets /= span.Seconds()
 	return r, true
-}
-
-// Left is how long so many messages and octets take at a rate: what is the
-// slower of the two. It is not known while nothing moves.
-func (r Rate) Left(messages, octets uint64) (d time.Duration, known bool) {
-	seconds := 0.0
-	for _, q := range [...]struct {
-		left uint64
-		rate float64
-	}{{messages, r.Messages}, {octets, r.Octets}} {
-		switch {
-		case q.left == 0:
-		case q.rate <= 0:
-			return 0, false
-		default:
-			seconds = max(seconds, float64(q.left)/q.rate)
-		}
-	}
-	const longest = 10 * 365 * 24 * 3600
-	if seconds > longest {
-		return 0, false
-	}
-	return time.Duration(seconds * float64(time.Second)), true
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -109,31 +110,10 @@ func TestRate(t *testing.T) {
 	if r, known := m.Rate(at(25), start); !known || r.Messages != 4 || r.Octets != 400 {
 		t.Errorf("after a pause: %+v, %v", r, known)
 	}
-	if r, known := m.Rate(at(100), start); !known || r != (Rate{}) {
+	if r, known := m.Rate(at(100), start); !known || r != (report.Rate{}) {
 		t.Errorf("long after: %+v, %v", r, known)
 	}
 	if r, _ := m.Rate(at(12), at(5)); r.Messages != 50.0/7 {
 		t.Errorf("of a later pass: %+v", r)
-	}
-}
-
-func TestRemaining(t *testing.T) {
-	tests := []struct {
-		rate             Rate
-		messages, octets uint64
-		want             time.Duration
-		known            bool
-	}{
-		{Rate{}, 0, 0, 0, true},
-		{Rate{}, 1, 0, 0, false},
-		{Rate{Messages: 10}, 0, 5, 0, false},
-		{Rate{Messages: 10, Octets: 1000}, 100, 1000, 10 * time.Second, true},
-		{Rate{Messages: 10, Octets: 1000}, 1, 100_000, 100 * time.Second, true},
-		{Rate{Messages: 1e-9}, 1 << 40, 0, 0, false},
-	}
-	for _, tt := range tests {
-		if got, known := tt.rate.Left(tt.messages, tt.octets); got != tt.want || known != tt.known {
-			t.Errorf("%+v: got %v, %v", tt, got, known)
-		}
 	}
 }
