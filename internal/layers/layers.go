@@ -102,9 +102,9 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/verify", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/dryrun", "store", "config"}, // for what they report
 		private:              nil,
-		demo:                 {demoServers, demoClouds, control, humanize, "syncer", "store"},
+		demo:                 {demoServers, demoClouds, control, humanize, reports, "store"},
 		demoServers:          nil,
 		demoClouds:           nil,
 		"directory":          nil,
