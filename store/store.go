@@ -154,6 +154,8 @@ type Store interface {
 	AddPass(ctx context.Context, id AccountID, p Pass) error
 	// Passes returns an account's history, oldest first.
 	Passes(ctx context.Context, id AccountID) ([]Pass, error)
+	// LastPasses returns the newest pass of each of those accounts that have one.
+	LastPasses(ctx context.Context, ids []AccountID) (map[AccountID]Pass, error)
 
 	// PutUsage replaces what is known of an account's usage: at most 25 hours.
 	PutUsage(ctx context.Context, id AccountID, hours []Usage) error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,7 +171,7 @@ func only(ids []store.AccountID, progress func([]report.Live, int)) func([]repor
 
 // Status implements control.Backend.
 func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(control.StatusRecord) error) error {
-	accounts, err := l.accounts(ctx, q.Logins)
+	accounts, err := l.overviews(ctx, q.Logins)
 	if err != nil {
 		return err
 	}
@@ -189,6 +190,26 @@ func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 		}
 	}
 	return c.collect(ctx, accounts, emit)
+}
+
+// overviews are those of the accounts of logins, or of all.
+func (l *local) overviews(ctx context.Context, logins []string) ([]store.Overview, error) {
+	all, err := l.store.Overview(ctx, "")
+	if err != nil || len(logins) == 0 {
+		return all, err
+	}
+	accounts, err := l.accounts(ctx, logins)
+	if err != nil {
+		return nil, err
+	}
+	some := make([]store.Overview, 0, len(accounts))
+	for _, a := range accounts {
+		at, there := slices.BinarySearchFunc(all, a.ID, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
+		if there {
+			some = append(some, all[at])
+		}
+	}
+	return some, nil
 }
 
 // accounts returns the accounts of logins in that order, each once; all if

@@ -22,28 +22,58 @@ type collector struct {
 	query control.StatusQuery
 }
 
-// collect emits the totals of accounts and then each of them. The state is
-// read twice rather than kept, so that memory does not grow with the folders;
-// the totals need only what it keeps summed up.
-func (c *collector) collect(ctx context.Context, accounts []store.Account, emit func(control.StatusRecord) error) error {
-	totals, accounts, err := c.totals(ctx, accounts)
+// portion is of how many accounts the passes are read at once.
+const portion = 1000
+
+// collect emits the totals of accounts and then each of them. What the state keeps summed up is
+// read at once; folders only as each account's turn comes, so that memory does not grow with them.
+func (c *collector) collect(ctx context.Context, accounts []store.Overview, emit func(control.StatusRecord) error) error {
+	totals, asking, err := c.totals(ctx, accounts)
 	if err != nil {
 		return err
 	}
 	if c.next != nil {
-		if totals.Next, err = c.next(ctx, domainsOf(accounts)); err != nil {
+		if totals.Next, err = c.next(ctx, domainsOf(asking)); err != nil {
 			return err
 		}
 	}
 	if err := emit(control.StatusRecord{Totals: &totals}); err != nil {
 		return err
 	}
-	for _, a := range accounts {
-		s, err := c.account(ctx, a, c.query.Folders)
-		if err != nil {
+	for some := range slices.Chunk(asking, portion) {
+		if err := c.emit(ctx, some, emit); err != nil {
 			return err
 		}
-		if err := emit(control.StatusRecord{Account: s}); err != nil {
+	}
+	return nil
+}
+
+// askedFor is an account that is asked for.
+type askedFor struct {
+	*store.Overview
+	of     store.AccountID // whose mailbox it is
+	status *control.AccountStatus
+}
+
+// emit tells of some accounts.
+func (c *collector) emit(ctx context.Context, some []askedFor, emit func(control.StatusRecord) error) error {
+	ids := make([]store.AccountID, len(some))
+	for i, a := range some {
+		ids[i] = a.of
+	}
+	passes, err := c.store.LastPasses(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, a := range some {
+		if last, ok := passes[a.of]; ok {
+			showPass(a.status, last)
+		}
+		c.setLive(a.status, a.of)
+		if err := c.addFolders(ctx, a); err != nil {
+			return err
+		}
+		if err := emit(control.StatusRecord{Account: a.status}); err != nil {
 			return err
 		}
 	}
@@ -51,31 +81,66 @@ func (c *collector) collect(ctx context.Context, accounts []store.Account, emit 
 }
 
 // totals sums up the accounts that are asked for, and returns them.
-func (c *collector) totals(ctx context.Context, accounts []store.Account) (totals control.StatusTotals, asking []store.Account, err error) {
+func (c *collector) totals(ctx context.Context, accounts []store.Overview) (totals control.StatusTotals, all []askedFor, err error) {
 	var causes cause.Gathering
-	for _, a := range accounts {
-		s, err := c.summary(ctx, a)
-		if err != nil {
-			return totals, nil, err
+	logins := c.leading(accounts)
+	for i := range accounts {
+		a := askedFor{Overview: &accounts[i], of: accounts[i].ID}
+		if a.Alias != 0 {
+			if err := c.lead(ctx, &a, logins); err != nil {
+				return totals, nil, err
+			}
 		}
-		if s.AliasOf == "" {
-			c.setLive(s, a.ID)
+		if a.status = c.summary(a.Overview, logins[a.Alias]); a.status.AliasOf == "" {
+			c.setLive(a.status, a.ID)
 		}
-		if !asked(c.query, s) {
+		if !asked(c.query, a.status) {
 			continue
 		}
-		addTo(&totals, s)
+		addTo(&totals, a.status)
 		if a.Problem != nil && a.State == store.Active && a.Alias == 0 {
 			causes.Add(a.Login, a.Problem)
 		}
-		asking = append(asking, a)
+		all = append(all, a)
 	}
 	totals.Causes = causes.Causes()
-	return totals, asking, nil
+	return totals, all, nil
+}
+
+// leading are the logins of the accounts that aliases lead to, as far as they are among accounts.
+func (c *collector) leading(accounts []store.Overview) map[store.AccountID]string {
+	logins := map[store.AccountID]string{}
+	for i := range accounts {
+		if of := accounts[i].Alias; of != 0 {
+			logins[of] = ""
+		}
+	}
+	for i := range accounts {
+		if _, leads := logins[accounts[i].ID]; leads {
+			logins[accounts[i].ID] = accounts[i].Login
+		}
+	}
+	return logins
+}
+
+// lead finds out whose mailbox an alias leads to; one whose account is gone stands for itself.
+func (c *collector) lead(ctx context.Context, a *askedFor, logins map[store.AccountID]string) error {
+	if logins[a.Alias] == "" {
+		first, err := c.store.AccountByID(ctx, a.Alias)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		logins[a.Alias] = first.Login
+	}
+	a.of = a.Alias
+	return nil
 }
 
 // domainsOf are the domains of accounts, by name.
-func domainsOf(accounts []store.Account) (domains []string) {
+func domainsOf(accounts []askedFor) (domains []string) {
 	seen := map[string]bool{}
 	for i := range accounts {
 		if d := accounts[i].Domain; !seen[d] {
@@ -109,62 +174,26 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 	}
 }
 
-// summary is what the state keeps summed up of an account.
-func (c *collector) summary(ctx context.Context, a store.Account) (*control.AccountStatus, error) {
-	of := ""
-	if a.Alias != 0 {
-		login, first, err := c.leading(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		a, of = first, login
-	}
-	sum, err := c.store.Summary(ctx, a.ID)
-	if err != nil {
-		return nil, err
-	}
+// summary is what the state keeps summed up of an account; of is the login of the account whose
+// mailbox it leads to, "" for its own.
+func (c *collector) summary(o *store.Overview, of string) *control.AccountStatus {
+	sum := &o.Summary
 	return &control.AccountStatus{AliasOf: of,
-		Login: a.Login, Domain: a.Domain, Origin: a.Origin, State: a.State, LastError: describeProblem(a.Problem),
-		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && a.Problem == nil,
-	}, nil
+		Login: o.Login, Domain: o.Domain, Origin: o.Origin, State: o.State, LastError: describeProblem(o.Problem),
+		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && o.Problem == nil,
+	}
 }
 
-// leading is an alias with state, problem and number of the account whose mailbox it leads
-// to, and that one's login.
-func (c *collector) leading(ctx context.Context, a store.Account) (of string, shown store.Account, err error) {
-	first, err := c.store.AccountByID(ctx, a.Alias)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", a, nil
+// addFolders adds an account's folders if they are asked for.
+func (c *collector) addFolders(ctx context.Context, a askedFor) error {
+	if !c.query.Folders {
+		return nil
 	}
-	a.ID, a.State, a.Problem = first.ID, first.State, first.Problem
-	return first.Login, a, err
-}
-
-// account is one account's status, with its folders if asked for.
-func (c *collector) account(ctx context.Context, a store.Account, withFolders bool) (*control.AccountStatus, error) {
-	s, err := c.summary(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	if s.AliasOf != "" {
-		a.ID = a.Alias
-	}
-	passes, err := c.store.Passes(ctx, a.ID)
-	if err != nil {
-		return nil, err
-	}
-	if len(passes) > 0 {
-		showPass(s, passes[len(passes)-1])
-	}
-	c.setLive(s, a.ID)
-	if !withFolders {
-		return s, nil
-	}
-	folders, err := c.store.Folders(ctx, a.ID)
+	folders, err := c.store.Folders(ctx, a.of)
 	for _, f := range folders {
-		s.Folders = append(s.Folders, describeFolder(f, a.Problem))
+		a.status.Folders = append(a.status.Folders, describeFolder(f, a.Problem))
 	}
-	return s, err
+	return err
 }
 
 // setLive lets what is going on right now with an account take the place of its last pass.

@@ -35,7 +35,7 @@ func TestStatusOfAlias(t *testing.T) {
 	if err := st.SetState(t.Context(), put[0].ID, store.Stopped); err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := st.Accounts(t.Context())
+	accounts, err := st.Overview(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

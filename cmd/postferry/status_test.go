@@ -91,7 +91,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]report.Live) {
 func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
 	t.Helper()
 	st, live := statusState(t)
-	accounts, err := st.Accounts(t.Context())
+	accounts, err := st.Overview(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -242,7 +242,7 @@ func (b *Store) AccountByID(ctx context.Context, id store.AccountID) (a store.Ac
 // Accounts implements store.Store.
 func (b *Store) Accounts(ctx context.Context) (accounts []store.Account, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		accounts = make([]store.Account, 0, min(root(tx, bucketAccounts).Sequence(), uint64(tx.Size()/minAccountRow)))
+		accounts = make([]store.Account, 0, accountsMost(tx))
 		return eachAccount(tx, func(a *store.Account) error {
 			accounts = append(accounts, *a)
 			return nil
@@ -255,8 +255,14 @@ func (b *Store) Accounts(ctx context.Context) (accounts []store.Account, err err
 }
 
 // eachAccount calls fn for every account, without its passwords, in the order of the IDs.
-func eachAccount(tx *bbolt.Tx, fn func(*store.Account) error) error {
+func eachAccount(tx *bbolt.Tx, fn func(*store.Account) error) error { return eachAccountOf(tx, "", fn) }
+
+// eachAccountOf is eachAccount for those of a domain; of all if it is "".
+func eachAccountOf(tx *bbolt.Tx, domain string, fn func(*store.Account) error) error {
 	return root(tx, bucketAccounts).ForEach(func(key, row []byte) error {
+		if domain != "" && !rows.IsOfDomain(row, domain) {
+			return nil
+		}
 		id, err := rows.DecodeNumber(key)
 		if err != nil {
 			return rows.Damaged(bucketAccounts, key, err)
@@ -272,6 +278,11 @@ func eachAccount(tx *bbolt.Tx, fn func(*store.Account) error) error {
 // minAccountRow is what an account takes on disk at least: the sealed
 // passwords. It bounds what a damaged counter can make us allocate.
 const minAccountRow = 80
+
+// accountsMost is how many accounts there are at most.
+func accountsMost(tx *bbolt.Tx) uint64 {
+	return min(root(tx, bucketAccounts).Sequence(), uint64(tx.Size()/minAccountRow))
+}
 
 // SetProblem implements store.Store.
 func (b *Store) SetProblem(ctx context.Context, id store.AccountID, p *store.Problem) error {

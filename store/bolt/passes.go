@@ -64,3 +64,27 @@ func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.
 	}
 	return passes, nil
 }
+
+// LastPasses implements store.Store.
+func (b *Store) LastPasses(ctx context.Context, ids []store.AccountID) (last map[store.AccountID]store.Pass, err error) {
+	last = make(map[store.AccountID]store.Pass, len(ids))
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		passes := root(tx, bucketPasses)
+		for _, id := range ids {
+			key, row := lastWithPrefix(passes, id)
+			if key == nil {
+				continue
+			}
+			p, err := rows.DecodePass(row)
+			if err != nil {
+				return rows.Damaged(bucketPasses, key, err)
+			}
+			last[id] = p
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return last, nil
+}

@@ -13,10 +13,10 @@ import (
 func (b *Store) Overview(ctx context.Context, domain string) (all []store.Overview, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		c := root(tx, bucketSummaries).Cursor()
-		err := eachAccount(tx, func(a *store.Account) error {
-			if domain != "" && a.Domain != domain {
-				return nil
-			}
+		if all = nil; domain == "" {
+			all = make([]store.Overview, 0, accountsMost(tx))
+		}
+		err := eachAccountOf(tx, domain, func(a *store.Account) error {
 			s, err := seekSummary(c, a.ID)
 			if err != nil {
 				return err

@@ -32,6 +32,9 @@ func testPasses(t *testing.T, f *fixture) {
 	none, err = f.Passes(t.Context(), other)
 	must(t, err)
 	wantEqual(t, "passes of the other account", len(none), 0)
+	last, err := f.LastPasses(t.Context(), []store.AccountID{id, other, 999})
+	must(t, err)
+	wantEqual(t, "newest passes", last, map[store.AccountID]store.Pass{id: want[52]})
 	wantError(t, "unknown account", f.AddPass(t.Context(), 999, store.Pass{}), store.ErrNotFound)
 	_, err = f.Passes(t.Context(), 999)
 	wantError(t, "passes of an unknown account", err, store.ErrNotFound)
@@ -103,6 +106,7 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		},
 		"RemoveAccounts":  func(ctx context.Context) error { return f.RemoveAccounts(ctx, nil) },
 		"Overview":        func(ctx context.Context) error { _, err := f.Overview(ctx, ""); return err },
+		"LastPasses":      func(ctx context.Context) error { _, err := f.LastPasses(ctx, nil); return err },
 		"Summary":         func(ctx context.Context) error { _, err := f.Summary(ctx, id); return err },
 		"SetMessages":     func(ctx context.Context) error { return f.SetMessages(ctx, id, 1) },
 		"Domains":         func(ctx context.Context) error { _, err := f.Domains(ctx); return err },

@@ -1,6 +1,8 @@
 package rows
 
 import (
+	"encoding/binary"
+
 	"postferry/store"
 	"postferry/store/seal"
 )
@@ -91,15 +93,22 @@ func DecodeAccountV1(id store.AccountID, row []byte, s *seal.Sealer) (store.Acco
 	return decodeAccountWith(id, row, s, decodeProblemV1)
 }
 
+// IsOfDomain tells whether a row is of an account of that domain, without reading all of it. What can't be read is
+// DecodeAccount's to tell.
+func IsOfDomain(row []byte, domain string) bool {
+	n, at := binary.Uvarint(row)
+	return at <= 0 || n > uint64(len(row)-at) || string(row[at:at+int(n)]) == domain
+}
+
 func decodeAccountWith(id store.AccountID, row []byte, s *seal.Sealer, problem func(*decoder) *store.Problem) (store.Account, error) {
 	d := decoder{rest: row}
 	a := store.Account{ID: id}
 	a.Domain = d.text()
 	a.Login = d.text()
 	a.Old.Login = d.text()
-	oldPassword := d.text()
+	oldPassword := d.sealed(s != nil)
 	a.New.Login = d.text()
-	newPassword := d.text()
+	newPassword := d.sealed(s != nil)
 	a.Origin = store.Origin(d.text())
 	a.State = store.State(d.text())
 	a.Created = d.time()

@@ -105,6 +105,19 @@ func (d *decoder) text() string {
 	return string(d.raw(int(n)))
 }
 
+// sealed is the text of a password; it is passed over unless it is to be opened.
+func (d *decoder) sealed(open bool) string {
+	if open {
+		return d.text()
+	}
+	if n := d.uint(math.MaxInt32); n > uint64(len(d.rest)) {
+		d.fail(ErrShort)
+	} else {
+		d.raw(int(n))
+	}
+	return ""
+}
+
 // bytes is text that the row does not own; nil if it is empty.
 func (d *decoder) bytes() []byte {
 	if s := d.text(); s != "" {
