@@ -17,6 +17,9 @@ const (
 	growthWorth = 15
 	// growthSample is after how many answers that is judged.
 	growthSample = 3
+	// growthPause is after how many more it is tried again: the folder has grown meanwhile, and what is
+	// measured on a busy machine may be chance.
+	growthPause = 30
 )
 
 // batchSize is how large batches are. It doubles as long as answers take longer than their octets
@@ -24,6 +27,7 @@ const (
 type batchSize struct {
 	factor  int  // of batchMessages and batchOctets; 0 is 1
 	settled bool // no other size is tried any more
+	pause   int  // so many answers are left before one is
 	answers int  // at this size, of full batches
 	took    time.Duration
 	sent    int64
@@ -46,6 +50,10 @@ func (b *batchSize) answered(messages int, octets int64, took time.Duration) {
 	if b.settled || !b.full(messages, octets) {
 		return
 	}
+	if b.pause > 0 {
+		b.pause--
+		return
+	}
 	b.answers, b.took, b.sent = b.answers+1, b.took+took, b.sent+octets
 	if b.answers < growthSample {
 		return
@@ -56,7 +64,7 @@ func (b *batchSize) answered(messages int, octets int64, took time.Duration) {
 	b.answers, b.took, b.sent = 0, 0, 0
 	switch {
 	case b.before > 0 && rate < b.before*(100+growthWorth)/100:
-		b.factor, b.settled = b.times()/2, true
+		b.factor, b.before, b.pause = b.times()/2, 0, growthPause
 	case b.messages() >= batchMessagesMost:
 		b.settled = true
 	case slow:
