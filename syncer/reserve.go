@@ -24,7 +24,7 @@ func (a *account) comingOn(l *session.Pair) transfer.NextFunc {
 func (a *account) reserve(l *session.Pair, limited bool) (n session.NextFolder, ok bool) {
 	p := a.pass
 	i := slices.Index(a.backs, l)
-	if p == nil || p.yielded || p.stopped || len(p.reserved[l]) > len(p.queue)/(2*a.lanesOfPasses()) || i < 0 || l == a.visitPair() || !a.front.Traits().Pipelining || !a.roomFor(i) {
+	if p == nil || p.yielded || p.stopped || len(p.reserved[l]) > len(p.queue)/a.lanesOfPasses() || i < 0 || l == a.visitPair() || !a.front.Traits().Pipelining || !a.roomFor(i) {
 		return n, false
 	}
 	at := p.nextInQueue(a.visits)

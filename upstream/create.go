@@ -104,7 +104,7 @@ func (s *Session) Subscribe(ctx context.Context, names []string) error {
 		return s.compose("SUBSCRIBE", func(e *wire.Encoder) { e.Mailbox(ask[i]) })
 	}
 	err := s.do(ctx, "SUBSCRIBE", func() error {
-		return s.pipeline(len(ask), statusWindow, send, nil, func(_ int, cmd *command) {
+		return s.pipeline(len(ask), windowFor(ask), send, nil, func(_ int, cmd *command) {
 			if err := s.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}

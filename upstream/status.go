@@ -20,9 +20,23 @@ type Status struct {
 	AppendLimit   int64  // octets of the largest message the folder takes (RFC 7889)
 }
 
-// statusWindow is how many STATUS commands are under way at most, so that
-// neither side waits for the other to read.
-const statusWindow = 50
+// So many STATUS commands are under way at most, so that neither side waits for the other to read: what they and
+// their answers take fits into what lies between two servers.
+const (
+	statusWindow     = 50
+	statusWindowMost = 200
+	statusOctets     = 32 << 10
+	statusAnswer     = 150 // octets of an answer beside the name
+)
+
+// windowFor is how many of the questions for folders with such names may be under way.
+func windowFor(names []string) int {
+	longest := 0
+	for _, name := range names {
+		longest = max(longest, len(name))
+	}
+	return min(max(statusOctets/(longest+statusAnswer), statusWindow), statusWindowMost)
+}
 
 // Status asks for many folders, pipelined. A folder the server refuses is
 // missing from the result; so is one whose name can't be sent.
@@ -123,7 +137,7 @@ func (s *Session) status(ctx context.Context, names []string, items string) (_ m
 			return err
 		}
 		defer s.judgeProof()
-		return s.pipeline(len(ask), statusWindow, send, data, func(i int, cmd *command) {
+		return s.pipeline(len(ask), windowFor(ask), send, data, func(i int, cmd *command) {
 			if cmd.res.Kind == "BAD" && bad == nil {
 				bad = s.refusal(cmd)
 			}

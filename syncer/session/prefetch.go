@@ -17,7 +17,7 @@ var ErrGiven = errors.New("the connection has been given to the next folder")
 // aheadMost is how many folders may be asked for ahead, of so many octets together: as much as keeps servers
 // far away busy.
 const (
-	aheadMost   = 8
+	aheadMost   = 16
 	aheadOctets = 1 << 20
 )
 

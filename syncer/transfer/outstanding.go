@@ -15,7 +15,7 @@ import (
 // first.
 
 // outstandingMost is how many folders may wait for answers on one session.
-const outstandingMost = 16
+const outstandingMost = 32
 
 // ErrUnanswered says that a folder which had been sent could not be concluded on its session: it is pulled once
 // more, by itself.
