@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"time"
 
 	"postferry/store"
 	"postferry/syncer/session"
@@ -12,9 +13,18 @@ import (
 // copying a small folder does. They connect after the first and log in after it,
 // so that a server that refuses the password hears it once, and one that has room
 // for a single connection gives it to the first.
+//
+// Nearby one pair is faster for a small mailbox: each login has the servers start a process. So
+// the others come only where the look takes a while, or the pass.
+const (
+	// aheadAfter is after how long a look at the trees the other sessions are opened.
+	aheadAfter = 40 * time.Millisecond
+	// widenAfter is after how long a pass pulls on more than one pair.
+	widenAfter = 200 * time.Millisecond
+)
 
 // openAhead opens the sessions of the pass's other pairs behind those of the first,
-// on which the look at the trees is about to be started.
+// on which the look at the trees is about to be started, unless that ends soon.
 func (a *account) openAhead() {
 	if a.pass.endAhead != nil || !a.severalFolders() {
 		return
@@ -23,11 +33,26 @@ func (a *account) openAhead() {
 	old, new := session.NewLeader(cancel), session.NewLeader(cancel)
 	a.backs[0].Old.Lead, a.backs[0].New.Lead = old, new
 	a.pass.endAhead = cancel
-	for i, l := range a.backs {
-		if i > 0 && a.mayPull(i) {
-			a.start(l, nil, func(context.Context) { l.Follow(ctx, old, new) }, func() { a.followed(l) })
+	p := a.pass
+	p.ahead = a.after(aheadAfter, func() {
+		for i, l := range a.backs {
+			if i > 0 && a.pass == p && a.tree.running && a.mayPull(i) {
+				a.start(l, nil, func(context.Context) { l.Follow(ctx, old, new) }, func() { a.followed(l) })
+			}
 		}
+	})
+}
+
+// widenLater has the pass looked at again when it may use more pairs than the first.
+func (a *account) widenLater(p *passRun) {
+	if wait := widenAfter - time.Since(p.started); len(p.queue) > 1 && wait > 0 {
+		p.wider = a.after(wait, func() {}) // what there is to be done then shows by itself
 	}
+}
+
+// widened tells whether a pass may pull on one of the pairs behind the first.
+func (p *passRun) widened(i int, l *session.Pair) bool {
+	return i == 0 || !l.Empty() || time.Since(p.started) >= widenAfter
 }
 
 // severalFolders tells whether a pass is likely to pull more than one folder.

@@ -63,7 +63,9 @@ type passRun struct {
 	late    *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
-	waiting  []chan passResult
+	// ahead runs until they are opened, wider until more pairs than the first are used whatever they need.
+	ahead, wider *time.Timer
+	waiting      []chan passResult
 }
 
 // doubts are what a pass looks at the trees again for before it ends.
@@ -215,6 +217,7 @@ func (a *account) passTree(err error) {
 	}
 	a.noteMessages()
 	p.order()
+	a.widenLater(p)
 }
 
 // noteFolder notes what the trees say against a folder.

@@ -111,7 +111,7 @@ func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) 
 func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	p := a.pass
 	a.pass = nil
-	for _, t := range []*time.Timer{p.late, p.resting} {
+	for _, t := range []*time.Timer{p.late, p.resting, p.ahead, p.wider} {
 		if t != nil {
 			t.Stop()
 		}

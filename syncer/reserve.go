@@ -104,7 +104,7 @@ func (a *account) nextFolders(p *passRun) {
 		}
 	}
 	for i, l := range a.backs {
-		if a.mayPull(i) {
+		if a.mayPull(i) && p.widened(i, l) {
 			a.pullNext(p, l, p.nextInQueue(a.visits))
 		}
 	}
