@@ -21,6 +21,7 @@ type Selected struct {
 	PermanentFlags []imap.Flag
 	AnyFlag        bool // \* is among the permanent flags
 	NotSticky      bool // UIDNOTSTICKY (RFC 4315)
+	ReadOnly       bool // READ-ONLY, or no flag among the permanent ones that were told: nothing in it may be changed
 }
 
 // Examine opens a folder read-only (EXAMINE, with (CONDSTORE) where offered).
@@ -264,6 +265,7 @@ func (o *opening) await(cmd *command) error {
 	}
 	o.told(&cmd.res)
 	o.sel.Messages, s.news = s.messages, false
+	o.sel.ReadOnly = o.sel.ReadOnly || o.permanent && len(o.sel.PermanentFlags) == 0 && !o.sel.AnyFlag
 	if !o.permanent { // then all flags are (RFC 9051 section 7.1)
 		o.sel.PermanentFlags = o.flags
 	}
@@ -280,6 +282,8 @@ func (o *opening) told(st *link.Response) {
 		o.sel.UIDNext = imap.UID(n)
 	case "HIGHESTMODSEQ":
 		o.sel.HighestModSeq = n
+	case "READ-ONLY":
+		o.sel.ReadOnly = true
 	case "UIDNOTSTICKY":
 		o.sel.NotSticky = true
 	case "PERMANENTFLAGS":

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -177,13 +179,63 @@ func (s *FlagSync) applyFlags(ctx context.Context, changed []flagged) error {
 	if err := s.folder.Store.Commit(ctx, intents); err != nil {
 		return err
 	}
-	if err := s.folder.New.StoreFlags(ctx, changes); link.ClassOf(err) == link.Refused && link.Answered(err) {
+	if err := s.folder.New.StoreFlags(ctx, changes); forbidden(err) {
+		return err
+	} else if link.ClassOf(err) == link.Refused && link.Answered(err) {
 		s.folder.Log.Warn().Err(err).Msg("the new server refuses flags; its messages stay without them")
 	} else if err != nil {
 		return err
 	}
+	if sel.ReadOnly {
+		if err := s.changedAny(ctx, changes); err != nil {
+			return err
+		}
+	}
 	s.folder.Progress.FlagsChanged(uint64(len(changes)))
 	return s.folder.Store.Commit(ctx, proofs)
+}
+
+// changedAny looks whether anything has come of changes in a folder of which the new server says that nothing may be changed in it:
+// some servers take a STORE all the same, others say OK and do nothing, where rights (RFC 4314) have been taken away.
+func (s *FlagSync) changedAny(ctx context.Context, changes []upstream.FlagChange) error {
+	some := changes[:min(len(changes), lookedAt)]
+	var set imap.UIDSet
+	for _, c := range some {
+		set.AddNum(c.UID)
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	call, err := s.folder.New.SendReadBack(ctx, s.folder.Row.New, s.folder.Target.UIDValidity, set, nil)
+	if err != nil {
+		return err
+	}
+	found, err := call.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range found {
+		at := slices.IndexFunc(some, func(c upstream.FlagChange) bool { return c.UID == m.UID })
+		if at >= 0 && len(message.WithoutFlags(some[at].Add, m.Flags)) == 0 && len(message.WithoutFlags(some[at].Remove, m.Flags)) == len(some[at].Remove) {
+			return nil
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return errReadOnly
+}
+
+// lookedAt is how many messages show whether flags can be changed.
+const lookedAt = 100
+
+var errReadOnly error = &problem.Error{Kind: store.FolderRefused, Server: store.NewSide, Text: "the new server says that nothing may be changed in the folder, and has changed no flag",
+	Summary: "The new server lets nothing be changed in this folder, so that flags which have changed on the old server are not carried over. Have the rights on it given back; it is tried again by itself."}
+
+// forbidden tells whether a server says that the right to something is missing (RFC 5530).
+func forbidden(err error) bool {
+	e, ok := errors.AsType[*link.Error](err)
+	return ok && e.Class == link.Refused && e.Code == imap.ResponseCodeNoPerm
 }
 
 // appendChange adds what the new folder can keep of a change.
