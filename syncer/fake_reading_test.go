@@ -59,7 +59,7 @@ func inSet(set imap.UIDSet, uid imap.UID, b *fakeFolder) bool {
 }
 
 func (m *fakeMessage) line() upstream.Message {
-	return upstream.Message{UID: m.uid, Flags: m.flags, Date: m.date, Size: int64(len(m.body)), ModSeq: m.modseq}
+	return upstream.Message{UID: m.uid, Flags: append([]imap.Flag{}, m.flags...), Date: m.date, Size: int64(len(m.body)), ModSeq: m.modseq}
 }
 
 func (s *fakeSession) ListMessages(_ context.Context, set imap.UIDSet, since uint64, fn func(upstream.Message) error) error {

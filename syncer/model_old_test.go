@@ -43,6 +43,9 @@ func (m *model) moveOld(t *rapid.T) {
 	m.dropBackupsOf(from, to)
 	m.shifted = true
 	m.movedFrom[from] = append(m.movedFrom[from], body)
+	if m.visited { // what has come may be pulled only now, and nobody looks at the other folders for it
+		m.excuseUpTo(movedUnseen, body, 1)
+	}
 }
 
 // refilled is for a folder that has got mail: by its number of messages nobody can tell any more that others were moved from it, as long as

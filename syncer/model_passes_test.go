@@ -14,6 +14,7 @@ import (
 
 func (m *model) visitFolder(t *rapid.T) {
 	name := m.folderOf(t, m.pair.new)
+	m.visited = true
 	for from := range m.movedFrom { // nobody has looked at the other folders since
 		m.refilled(from)
 	}
@@ -71,7 +72,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 		clear(m.counted)
 		clear(m.unseen)
 		clear(m.numbered)
-		m.shifted = false
+		m.shifted, m.visited = false, false
 		clear(m.movedFrom)
 	}
 	m.amnesia = m.amnesia && !complete

@@ -190,6 +190,7 @@ type model struct {
 	movedOld  map[string]bool     // moved on the old server
 	movedFrom map[string][]string // what was moved from old folders since then
 	shifted   bool                // something was moved there since the last pass
+	visited   bool                // somebody has opened a folder since then
 	double    map[string]bool     // may have copies of its own right besides ours
 	lostDirs  map[string]bool     // new folders the user deleted
 	final     bool                // the history has ended: nothing is to come any more

@@ -57,14 +57,14 @@ func (s *Session) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Messag
 }
 
 // Headers fetches the fields a fingerprint is made of
-// (BODY.PEEK[HEADER.FIELDS (...)]) and RFC822.SIZE of set. header is fn's to
-// keep, and at most 256 KB of it.
+// (BODY.PEEK[HEADER.FIELDS (...)]) and RFC822.SIZE of set, and the flags, which are nil where the
+// server doesn't tell them. header is fn's to keep, and at most 256 KB of it.
 func (s *Session) Headers(ctx context.Context, set imap.UIDSet, fn func(m Message, header []byte) error) error {
 	return s.collect(ctx, set, headerItems, headersTo(fn))
 }
 
 // headerItems are what Headers asks for.
-const headerItems = "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT X-TUID X-OFFLINEIMAP)])"
+const headerItems = "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SENDER SUBJECT X-TUID X-OFFLINEIMAP)])"
 
 // headerFunc takes the header of a message.
 type headerFunc func(m Message, header []byte) error
@@ -72,5 +72,10 @@ type headerFunc func(m Message, header []byte) error
 // headersTo collects headerItems for fn.
 func headersTo(fn headerFunc) collector {
 	const need = haveUID | haveHeader
-	return collector{want: need | haveSize, need: need, once: true, fn: func(m *fetched) error { return fn(m.Message, m.header) }}
+	return collector{want: need | haveSize, need: need, once: true, fn: func(m *fetched) error {
+		if m.have&haveFlags != 0 && m.Flags == nil {
+			m.Flags = []imap.Flag{}
+		}
+		return fn(m.Message, m.header)
+	}}
 }

@@ -51,6 +51,9 @@ func (o *oldNumbers) check(ctx context.Context) error {
 			return o.recogniseOld(ctx, otherText(h.Message.UID))
 		}
 	}
+	if err := o.folder.distrustCount(ctx); err != nil {
+		return err
+	}
 	var doubtful []upstream.Message
 	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" {
 		o.folder.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
@@ -65,6 +68,33 @@ func (o *oldNumbers) check(ctx context.Context) error {
 		return err
 	}
 	return o.recogniseOld(ctx, seen)
+}
+
+// distrustCount has all flags compared where some have changed although the count of changes is what it was: it began anew, and
+// has come as far as it was by chance.
+func (f *Folder) distrustCount(ctx context.Context) error {
+	cp := f.Row.Checkpoint
+	if cp.HighestModSeq != f.Selected.HighestModSeq || !FlagsUnseen(cp, f.Selected.Headers, f.Ledger.Quarantine, f.Known.Entry) {
+		return nil
+	}
+	f.Log.Warn().Uint64("modseq", cp.HighestModSeq).Msg("flags have changed in this folder on the old server without being counted: all are compared")
+	f.Base.HighestModSeq = 0
+	if f.Known.Before == 0 {
+		return nil
+	}
+	err := f.ReadLedger(ctx)
+	f.Begin()
+	return err
+}
+
+// FlagsUnseen tells whether messages of an old folder have other flags than their lines of the ledger, where its count of changes
+// (RFC 7162 section 3.1.2) is the checkpoint's. What is in quarantine although it was copied has none that count.
+func FlagsUnseen(cp store.Checkpoint, told session.MessageHeaders, quarantine []store.Quarantined, entry func(imap.UID) (store.Entry, bool)) bool {
+	return cp.HighestModSeq != 0 && slices.ContainsFunc(told, func(h session.MessageHeader) bool {
+		e, known := entry(h.Message.UID)
+		return known && h.Message.Flags != nil && !slices.Equal(message.NormaliseFlags(h.Message.Flags), message.NormaliseFlags(e.Flags)) &&
+			!slices.ContainsFunc(quarantine, func(q store.Quarantined) bool { return q.Key == e.Key })
+	})
 }
 
 // checkBeyond says what shows that UIDs which an interrupted pull has dealt with beyond the checkpoint,

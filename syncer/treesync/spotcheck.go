@@ -22,10 +22,11 @@ import (
 
 // spotCheck is a look at a folder's newest messages on both servers.
 type spotCheck struct {
-	row      store.Folder
-	entries  []store.Entry // the newest of the ledger
-	repaired []store.Repaired
-	sample   *recovery.Sample // of the new folder; nil for none
+	row        store.Folder
+	entries    []store.Entry // the newest of the ledger
+	repaired   []store.Repaired
+	quarantine []store.Quarantined
+	sample     *recovery.Sample // of the new folder; nil for none
 
 	old     session.MessageHeaders
 	oldCall session.HeadersCall
@@ -85,7 +86,7 @@ func (p *spotCheck) answerNew(ctx context.Context) error {
 func suspects(checks []*spotCheck) map[store.FolderID]bool {
 	found := map[store.FolderID]bool{}
 	for _, p := range checks {
-		if p.otherOnOld() || p.otherOnNew() {
+		if p.otherOnOld() || p.otherOnNew() || p.flagsUnseen() {
 			found[p.row.ID] = true
 		}
 	}
@@ -104,6 +105,15 @@ func (p *spotCheck) otherOnOld() bool {
 		}
 	}
 	return false
+}
+
+// flagsUnseen tells whether flags have changed on the old server although its count of changes is what it was.
+func (p *spotCheck) flagsUnseen() bool {
+	cp := p.row.Checkpoint
+	return p.oldSel != nil && p.oldSel.UIDValidity == cp.UIDValidity && p.oldSel.HighestModSeq == cp.HighestModSeq &&
+		recovery.FlagsUnseen(cp, p.old, p.quarantine, func(uid imap.UID) (store.Entry, bool) {
+			return message.FindEntry(p.entries, message.IMAPKey(cp.UIDValidity, uid))
+		})
 }
 
 // otherOnNew does not count copies that are the old server's messages but for what a server has rewritten.
@@ -153,7 +163,7 @@ func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, e
 		if err != nil {
 			return nil, err
 		}
-		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired}
+		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired, quarantine: tail.Quarantine}
 		if f.Checkpoint.NewUIDValidity != 0 {
 			if p.sample = recovery.NewSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.Copies) > 0 {
 				p.sample.From = 0 // what has come since is none of its business

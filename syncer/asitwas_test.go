@@ -1,0 +1,72 @@
+package syncer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// TestModSeqAsItWas: the old server has counted the changes of a folder anew, as after its index was lost, and by the next look it
+// has come exactly as far as before: what has changed is seen all the same by the newest messages, and then compared in all.
+func TestModSeqAsItWas(t *testing.T) {
+	for _, folder := range []string{"INBOX", "Work"} {
+		for _, many := range []int{5, 40} {
+			t.Run(fmt.Sprint(folder, many), func(t *testing.T) {
+				t.Parallel()
+				r := newRigIn(t, inMemory(t))
+				r.silent = true
+				r.pair.old.add("Work")
+				for n := range many {
+					r.pair.old.deliver(folder, mail(n), imap.FlagAnswered)
+				}
+				r.start(false)
+				r.copies(many)
+				was := r.pair.old.folder(folder).modseq
+				for _, n := range []int{0, many - 1} {
+					r.pair.old.setFlags(folder, mail(n), imap.FlagSeen)
+				}
+				r.pair.old.setModSeq(folder, was)
+				r.copies(0)
+				for _, n := range []int{0, many - 1} {
+					if got := r.pair.new.flags(folder, mail(n)); !slices.Equal(got, []imap.Flag{imap.FlagSeen}) {
+						t.Errorf("%d has %v", n, got)
+					}
+				}
+				r.quietPass()
+			})
+		}
+	}
+}
+
+// TestNumbersAsTheyWereAndLost: the inbox of the old server is put back, and as much has come since as had before: only a look at its
+// messages shows that. If the answer to that look is lost, it is made up for in the same pass.
+func TestNumbersAsTheyWereAndLost(t *testing.T) {
+	for _, lost := range []string{"", "-LIST", "+LIST", "-GLANCE", "+HEADERS"} {
+		t.Run(lost, func(t *testing.T) {
+			t.Parallel()
+			r := newRigIn(t, inMemory(t))
+			r.silent = true
+			putBack := r.pair.old.keep("INBOX")
+			r.pair.old.deliver("INBOX", mail(1))
+			r.start(false)
+			r.copies(1)
+			putBack()
+			r.pair.old.deliver("INBOX", mail(2))
+			struck := false
+			r.pair.old.fail(func(step string) error {
+				if step != lost || struck {
+					return nil
+				}
+				struck = true
+				return lostError(step)
+			})
+			r.copies(1)
+			r.has("INBOX", mail(1), mail(2))
+			if lost != "" && !struck {
+				t.Error("nothing was lost")
+			}
+		})
+	}
+}
