@@ -70,15 +70,23 @@ type Account struct {
 // Look runs on a pair, with spot checks besides or without. Its rows are not stored yet.
 func Look(ctx context.Context, of Account, l *session.Pair, known []store.Folder, last LastLook, spot bool) (r Result) {
 	k := &treeLook{of: of, pair: l, known: known, last: last, now: of.Now(), counted: maps.Clone(last.counted), again: !spot}
+	checks, err := k.chooseSpotChecks(ctx)
+	if err != nil {
+		r.Err = err
+		return r
+	}
 	if spot {
-		if k.checks, r.Err = k.chooseSpotChecks(ctx); r.Err != nil {
-			return r
-		}
+		k.checks = checks
 	}
 	if k.counted == nil {
 		k.counted = map[store.FolderID]leftCount{}
 	}
 	r.Err = k.run(ctx, &r)
+	for _, p := range checks {
+		if !spot && r.Err == nil { // to be opened, as nothing has been seen of it
+			r.Suspect[p.row.ID] = true
+		}
+	}
 	return r
 }
 
