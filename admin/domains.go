@@ -25,7 +25,11 @@ type DomainView struct {
 	Enrol    bool          `json:"enrol"`
 	Created  *time.Time    `json:"created"` // nil for fixed ones
 	Schedule *ScheduleView `json:"schedule"`
-	Totals   Totals        `json:"totals"`
+	Folders  FolderRules   `json:"folders"`
+	Limits   LimitRules    `json:"limits"`
+	// Effective is what counts for an account, also by what its provider allows.
+	Effective EffectiveLimits `json:"effective_limits"`
+	Totals    Totals          `json:"totals"`
 }
 
 // ServerView is one of a domain's servers.
@@ -108,7 +112,8 @@ func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, erro
 	if err != nil {
 		return nil, err
 	}
-	v := &DomainView{Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals}
+	rules := rulesOf(d)
+	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -167,6 +172,7 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 		return known, fmt.Errorf("its new server: %w", err)
 	}
 	known.Old.Fingerprint, known.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
+	applyRules(&known, d.Rules)
 	known.Old.PublicOnly, known.Old.TLS10 = d.OldSetBy != store.SetByAll, d.OldTLS10
 	return known, nil
 }

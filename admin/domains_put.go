@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ type DomainInput struct {
 	// OldTLS is the oldest TLS that is accepted of the old server: "1.2", or "1.0" for one that has
 	// nothing better; "" as if absent.
 	OldTLS *string `json:"old_tls,omitempty"`
+	// Folders and Limits are given whole.
+	Folders *FolderRules `json:"folders,omitempty"`
+	Limits  *LimitRules  `json:"limits,omitempty"` // for who looks after everything
 }
 
 // Put sets a domain up, or changes its servers. One at a time, and not while
@@ -112,6 +116,8 @@ func checkScope(who Actor, was, d store.Domain) error {
 		return err
 	case was.New != d.New || !bytes.Equal(was.NewFingerprint, d.NewFingerprint):
 		return refuse("new_server_fixed", "The new server is your provider's choice.")
+	case !reflect.DeepEqual(limitsOf(was.Rules), limitsOf(d.Rules)):
+		return refuse("limits_fixed", "How fast mail is copied is your provider's choice.")
 	case !was.Enrol && d.Enrol:
 		return refuse("enrol_fixed", "Only an administrator of all domains can let people enrol themselves: their passwords are tried at the old server.")
 	case sameOld(was, d):
@@ -169,6 +175,7 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 			mistakes = append(mistakes, WrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
 		}
 	}
+	mistakes = append(mistakes, readRules(&d.Rules, in)...)
 	d.OldSetBy = setterOf(who, was, d, in.OldPublicOnly)
 	return d, append(append(mistakes, checkPins(was, d)...), checkOldTLS(was, d)...)
 }
@@ -272,6 +279,7 @@ func changesOf(stored *store.Domain, d store.Domain) string {
 		{"old_public_only", publicOnly(was), publicOnly(d)}, {"old_tls", TLSText(was.OldTLS10), TLSText(d.OldTLS10)},
 		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
 		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
+		{"folders", rulesText(foldersOf(was.Rules)), rulesText(foldersOf(d.Rules))}, {"limits", rulesText(limitsOf(was.Rules)), rulesText(limitsOf(d.Rules))},
 	} {
 		switch {
 		case f.before == f.now:

@@ -84,3 +84,37 @@ func parseFolder(s string) (string, error) {
 	}
 	return norm.NFC.String(s), nil
 }
+
+// NewFolders makes what a domain wants for certain folders of patterns to skip and of new names by old
+// ones. The errors are about what can't be so.
+func NewFolders(skip []string, rename map[string]string) (folders Folders, wrong []error) {
+	for _, pattern := range skip {
+		name, err := parseFolder(pattern)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		folders.Skip = append(folders.Skip, name)
+	}
+	taken := map[string]string{}
+	for _, old := range slices.Sorted(maps.Keys(rename)) {
+		from, err := parseFolder(old)
+		to, err1 := parseFolder(rename[old])
+		folded := strings.ToLower(to)
+		switch {
+		case err != nil, err1 != nil:
+			wrong = append(wrong, errors.Join(err, err1))
+		case isInbox(from), isInbox(to):
+			wrong = append(wrong, errors.New("INBOX keeps its name on every server"))
+		case taken[folded] != "":
+			wrong = append(wrong, fmt.Errorf("%q is the new name of %q already; expected another one", to, taken[folded]))
+		default:
+			taken[folded] = from
+			if folders.Map == nil {
+				folders.Map = map[string]string{}
+			}
+			folders.Map[from] = to
+		}
+	}
+	return folders, wrong
+}

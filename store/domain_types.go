@@ -20,6 +20,7 @@ type Domain struct {
 	OldSetBy Setter
 	// OldTLS10 accepts encryption of the old server that nobody should use any more (see config.Server).
 	OldTLS10 bool
+	Rules    DomainRules
 }
 
 // Setter is who has chosen a server.

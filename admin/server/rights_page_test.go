@@ -46,6 +46,7 @@ func rightsToPages() map[string]pageRights {
 		"POST /d/{domain}/finish/prepare":              form("do=prepare"),
 		"POST /d/{domain}/forget":                      nobody(pageRights{form: "sure=1", foreign: 404, own: 403}),
 		"POST /d/{domain}/do":                          form("do=again&all=1"),
+		"POST /d/{domain}/settings":                    form("skip=Backup"),
 		"POST /d/{domain}/schedule":                    form("hours=24"),
 		"POST /d/{domain}/check":                       form("do=check"),
 		"POST /d/{domain}/verify":                      form("do=verify"),

@@ -18,6 +18,8 @@ func (s *Site) transferPages() []pageRoute {
 		{"GET /d/{domain}", false, s.pageDomain},
 		{"POST /d/{domain}/do", false, s.formDo},
 		{"POST /d/{domain}/schedule", false, s.formSchedule},
+		{"GET /d/{domain}/settings", false, s.pageSettings},
+		{"POST /d/{domain}/settings", false, s.formSettings},
 		{"GET /d/{domain}/live", false, s.live},
 	}, append(s.reportPages(), s.endingPages()...)...)
 }

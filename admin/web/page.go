@@ -73,6 +73,7 @@ type view struct {
 	Narrow   bool
 	Who      string // the administrator's name; "" before the login
 	Sections []section
+	Tabs     []section // of a domain
 	Crumbs   []crumb
 	Notice   *notice
 	Stream   string // address of the live events; "" for none
@@ -228,7 +229,7 @@ func (s *Site) dress(v *visit, x *view) {
 		x.Heading = x.Title
 	}
 	if v.who.Name != "" {
-		x.Sections = sections(v.r.URL.Path)
+		x.Sections, x.Tabs = sections(v.r.URL.Path), tabs(v.r)
 	}
 	if x.Notice == nil {
 		x.Notice = v.done()

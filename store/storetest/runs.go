@@ -12,6 +12,7 @@ import (
 func domain(name string) store.Domain {
 	return store.Domain{
 		Name: name, Old: "imaps://old." + name, New: "imaps://new." + name, OldFingerprint: make([]byte, 32), Enrol: true, Created: at(1), OldSetBy: store.SetByAll,
+		Rules: store.DomainRules{Skip: []string{"Backup"}, Rename: map[string]string{"Gesendet": "Sent"}, MessagesPerSecond: 20, OldBytesPerDay: new(uint64(5_000_000))},
 	}
 }
 

@@ -23,6 +23,7 @@ type Throttles struct {
 // Throttle bounds messages and octets a second.
 type Throttle struct {
 	messages, old, new *rate.Limiter // nil for no bound
+	limits             config.Limits // which it was made of
 }
 
 // Of returns a domain's limits.
@@ -32,14 +33,14 @@ func (t *Throttles) Of(d *config.Domain) *Throttle {
 	if t.domains == nil {
 		t.domains = map[string]*Throttle{}
 	}
-	if t.domains[d.Name] == nil {
+	if t.domains[d.Name] == nil || t.domains[d.Name].limits != d.Limits { // somebody has changed them
 		t.domains[d.Name] = newThrottle(d.Limits)
 	}
 	return t.domains[d.Name]
 }
 
 func newThrottle(l config.Limits) *Throttle {
-	t := &Throttle{}
+	t := &Throttle{limits: l}
 	if n := l.MessagesPerSecond; n > 0 {
 		t.messages = rate.NewLimiter(rate.Limit(n), 1)
 	}

@@ -134,3 +134,18 @@ func TestMessagesPerSecond(t *testing.T) {
 		}
 	})
 }
+
+// TestChangedLimits: limits that somebody changes count from then on, those of others stay as they are.
+func TestChangedLimits(t *testing.T) {
+	t.Parallel()
+	var all Throttles
+	d, other := config.Domain{Name: "a.example", Limits: config.Limits{MessagesPerSecond: 5}}, config.Domain{Name: "b.example"}
+	first, beside := all.Of(&d), all.Of(&other)
+	if all.Of(&d) != first {
+		t.Error("accounts of a domain don't share its limits")
+	}
+	d.Limits.MessagesPerSecond = 50
+	if now := all.Of(&d); now == first || now.messages.Limit() != 50 || all.Of(&d) != now || all.Of(&other) != beside {
+		t.Errorf("after a change: %+v", now)
+	}
+}

@@ -3,6 +3,7 @@ package rows
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,8 +25,8 @@ type rowKind struct {
 	// added is how many octets of a row an earlier schema didn't have: without
 	// exactly those the row is one of that schema and can be read.
 	added func(any) int
-	// since is how many of those an earlier version of this schema didn't have; nil for none.
-	since func(any) int
+	// since are how many of those earlier versions of this schema didn't have.
+	since []func(any) int
 }
 
 func (k rowKind) withAdded(added func(any) int) rowKind {
@@ -33,7 +34,7 @@ func (k rowKind) withAdded(added func(any) int) rowKind {
 	return k
 }
 
-func (k rowKind) withSince(since func(any) int) rowKind {
+func (k rowKind) withSince(since ...func(any) int) rowKind {
 	k.since = since
 	return k
 }
@@ -44,8 +45,16 @@ func addedToDomain(v any) int {
 	return len(e) + addedSince(v)
 }
 
-// addedSince is whether old encryption is accepted.
-func addedSince(any) int { return 1 }
+// addedSince is whether old encryption is accepted, and what came later.
+func addedSince(v any) int { return 1 + addedRules(v) }
+
+// addedRules is how many octets a domain's rules take.
+func addedRules(v any) int {
+	var e encoder
+	d := v.(store.Domain)
+	encodeRules(&e, &d.Rules)
+	return len(e)
+}
 
 func addedToAccount(v any) int {
 	var e encoder
@@ -130,7 +139,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
 			func(d store.Domain) []byte { return EncodeDomain(&d) },
-			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince),
+			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules),
 		kind("move", drawMove,
 			func(m store.Move) []byte { return EncodeMove(&m) },
 			func(row []byte) (store.Move, error) { return DecodeMove("example.com", row) }),
@@ -209,7 +218,23 @@ func drawDomain(t *rapid.T, _ string) store.Domain {
 	fingerprint := rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 32), noneIfEmpty)
 	return store.Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
 		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
-		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS")}
+		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS"), Rules: drawRules(t)}
+}
+
+func drawRules(t *rapid.T) (r store.DomainRules) {
+	text, n := rapid.StringN(0, 20, 40), rapid.Uint64()
+	if r.Skip = rapid.SliceOfN(text, 0, 3).Draw(t, "skip"); len(r.Skip) == 0 {
+		r.Skip = nil
+	}
+	if r.Rename = rapid.MapOfN(text, text, 0, 3).Draw(t, "rename"); len(r.Rename) == 0 {
+		r.Rename = nil
+	}
+	r.CopyViews, r.CopyShared = rapid.Bool().Draw(t, "views"), rapid.Bool().Draw(t, "shared")
+	r.MessagesPerSecond, r.BytesPerSecond = n.Draw(t, "messages"), n.Draw(t, "bytes")
+	for _, to := range []**uint64{&r.Connections, &r.OldBytesPerDay, &r.NewBytesPerDay} {
+		*to = rapid.Ptr(n, true).Draw(t, "limit")
+	}
+	return r
 }
 
 func drawSchedule(t *rapid.T, _ string) store.Schedule {
@@ -338,7 +363,7 @@ func TestRowsKeepEverything(t *testing.T) {
 				t.Fatal("a row with a byte behind its end was read")
 			}
 			cut := rapid.IntRange(1, len(row)).Draw(t, "cut")
-			if _, _, err := k.again(row[:len(row)-cut]); (err == nil) != (cut == k.added(want) || k.since != nil && cut == k.since(want)) {
+			if _, _, err := k.again(row[:len(row)-cut]); (err == nil) != (cut == k.added(want) || slices.ContainsFunc(k.since, func(since func(any) int) bool { return cut == since(want) })) {
 				t.Fatalf("a row without its last %d octets: %v", cut, err)
 			}
 		}))

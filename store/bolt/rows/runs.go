@@ -13,6 +13,7 @@ func EncodeDomain(dm *store.Domain) []byte {
 	e.time(dm.Created)
 	e.text(string(dm.OldSetBy))
 	e.bool(dm.OldTLS10)
+	encodeRules(&e, &dm.Rules)
 	return e
 }
 
@@ -33,6 +34,9 @@ func DecodeDomain(name string, row []byte) (store.Domain, error) {
 	}
 	if d.more() {
 		dm.OldTLS10 = d.bool()
+	}
+	if d.more() {
+		dm.Rules = decodeRules(&d)
 	}
 	return dm, d.done()
 }
