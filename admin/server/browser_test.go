@@ -92,7 +92,7 @@ func TestPagesInABrowser(t *testing.T) {
 	p.connected("b.example", 2000)
 	all := []struct{ name, path string }{
 		{"domains", "/"}, {"new-domain", "/domains/new"}, {"domain", "/d/a.example"}, {"new-accounts", "/d/a.example/accounts/new"}, {"check", "/d/a.example/check"},
-		{"account", account}, {"runs", "/d/a.example/runs"}, {"run", "/d/a.example/runs/1"}, {"verify", "/d/a.example/verify"}, {"servers", "/d/a.example/servers"},
+		{"account", account}, {"runs", "/d/a.example/runs"}, {"run", "/d/a.example/runs/1"}, {"verify", "/d/a.example/verify"}, {"servers", "/d/a.example/servers"}, {"settings", "/d/a.example/settings"},
 		{"finish", "/d/a.example/finish"},
 		{"audit", "/audit"}, {"access", "/access"}, {"error", "/nowhere"},
 		{"connect", "/d/a.example/connect"}, {"connect-microsoft", "/d/b.example/connect"}, {"connect-google", "/d/a.example/connect?kind=google"}, {"mailboxes", "/d/b.example/mailboxes"},
