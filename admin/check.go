@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/discover"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -54,57 +55,57 @@ type CheckedAccount struct {
 	Octets          uint64              `json:"octets"`
 	TooLarge        uint64              `json:"too_large"` // messages larger than the new server takes
 	Limit           int64               `json:"limit"`     // octets of one message; 0 if not told
-	Quotas          []CheckedQuotaView  `json:"quotas"`
+	Quotas          []QuotaView         `json:"quotas"`
 	Lacks           string              `json:"lacks"` // which quota is too small; "" if none
-	Lack            *CheckedLack        `json:"-"`
+	Lack            *report.Lack        `json:"-"`
 	EstimateSeconds int64               `json:"estimate_seconds"`
 }
 
 // CheckedFolderView is what becomes of a folder.
 type CheckedFolderView struct {
-	Title    string        `json:"folder"`
-	NewTitle string        `json:"new_folder"`
-	Action   FolderAction  `json:"action"`
-	Messages uint64        `json:"messages"`
-	Copy     uint64        `json:"copy"`
-	Octets   uint64        `json:"octets"`
-	TooLarge uint64        `json:"too_large"`
-	Problem  string        `json:"problem"`
-	LeftOut  uint64        `json:"left_out"` // messages that are deliberately not copied
-	Reason   reason.Reason `json:"reason"`   // why it is left alone; "" if it is not
-	Trouble  *ProblemView  `json:"-"`
+	Title    string              `json:"folder"`
+	NewTitle string              `json:"new_folder"`
+	Action   report.FolderAction `json:"action"`
+	Messages uint64              `json:"messages"`
+	Copy     uint64              `json:"copy"`
+	Octets   uint64              `json:"octets"`
+	TooLarge uint64              `json:"too_large"`
+	Problem  string              `json:"problem"`
+	LeftOut  uint64              `json:"left_out"` // messages that are deliberately not copied
+	Reason   reason.Reason       `json:"reason"`   // why it is left alone; "" if it is not
+	Trouble  *ProblemView        `json:"-"`
 }
 
-// CheckedQuotaView is a limit at the new server.
-type CheckedQuotaView struct {
+// QuotaView is a limit at the new server.
+type QuotaView struct {
 	Resource string `json:"resource"`
 	Used     uint64 `json:"used"`
 	Limit    uint64 `json:"limit"`
 }
 
-func viewChecked(r *CheckResult) CheckedAccount {
+func viewChecked(c *report.Check) CheckedAccount {
 	v := CheckedAccount{
-		Account: r.Account, Login: r.Login, Ready: r.Tried && r.Fits(), Tried: r.Tried,
-		OldProblem: ViewProblem(r.OldProblem), NewProblem: ViewProblem(r.NewProblem),
-		Folders: make([]CheckedFolderView, len(r.Folders)), Notes: append([]reason.Reason{}, r.Notes...),
-		Messages: r.Messages, Octets: r.Octets, TooLarge: r.TooLarge, Limit: r.Limit,
-		Quotas: make([]CheckedQuotaView, len(r.Quotas)), Lacks: r.Lacks, Lack: r.Lack, EstimateSeconds: int64(r.Estimate.Seconds()),
+		Account: c.Account, Login: c.Login, Ready: c.Ready(), Tried: c.Problem == "",
+		OldProblem: ViewProblem(c.Trouble[store.OldSide]), NewProblem: ViewProblem(c.Trouble[store.NewSide]),
+		Folders: make([]CheckedFolderView, len(c.Folders)), Notes: append([]reason.Reason{}, c.Notes...),
+		Messages: c.Copy, Octets: c.Bytes, TooLarge: c.TooLarge, Limit: c.Limit,
+		Quotas: make([]QuotaView, len(c.Quotas)), Lacks: c.Lacks, Lack: c.Lack, EstimateSeconds: int64(c.Estimate.Seconds()),
 	}
-	for i, f := range r.Folders {
-		v.Folders[i] = CheckedFolderView{Title: f.Title, NewTitle: f.NewTitle, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Octets, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Left, Trouble: ViewProblem(f.Problem)}
-		if f.Problem != nil {
-			v.Folders[i].Problem = f.Problem.Summary
+	for i, f := range c.Folders {
+		v.Folders[i] = CheckedFolderView{Title: f.Folder, NewTitle: f.NewFolder, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
+			Octets: f.Bytes, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Reason, Trouble: ViewProblem(f.Trouble)}
+		if f.Trouble != nil {
+			v.Folders[i].Problem = f.Trouble.Summary
 		}
 	}
-	for i, q := range r.Quotas {
-		v.Quotas[i] = CheckedQuotaView(q)
+	for i, q := range c.Quotas {
+		v.Quotas[i] = QuotaView(q)
 	}
 	return v
 }
 
 // add takes an account's result in.
-func (c *checkResults) add(r *CheckResult) {
+func (c *checkResults) add(r *report.Check) {
 	v, s := viewChecked(r), &c.summary
 	switch {
 	case v.OldProblem != nil || v.NewProblem != nil || !v.Tried:
@@ -170,7 +171,7 @@ type Checks struct {
 
 // checkFerry checks accounts.
 type checkFerry interface {
-	Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error
+	Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error
 }
 
 // Start begins to try the logins of accounts and to look at what would be
@@ -185,7 +186,7 @@ func (a *Checks) Start(ctx context.Context, who Actor, domain string, sel Select
 	}
 	err = startJob(ctx, a.jobs, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[checkResults]) error {
-			return a.ferry.Check(ctx, ids, func(r CheckResult) error {
+			return a.ferry.Check(ctx, ids, func(r report.Check) error {
 				j.change(func(v *JobView, c *checkResults) {
 					v.Done++
 					c.add(&r)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"postferry/report"
 	"postferry/report/reason"
 	"strings"
 	"testing"
@@ -11,9 +12,9 @@ func TestCheckKeepsSomeFolders(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	var c checkResults
 	for range 30 {
-		r := &CheckResult{Tried: true, Folders: make([]CheckedFolder, 1000), Notes: make([]reason.Reason, 1000)}
+		r := &report.Check{AccountPlan: report.AccountPlan{Folders: make([]report.FolderPlan, 1000), Notes: make([]reason.Reason, 1000)}}
 		for i := range r.Folders {
-			r.Folders[i].Title, r.Folders[i].NewTitle = long, long
+			r.Folders[i].Folder, r.Folders[i].NewFolder = long, long
 			r.Notes[i] = reason.Said(long)
 		}
 		c.add(r)

@@ -48,7 +48,7 @@ type Ferry interface {
 	// be copied, whatever their state. tell is called with each account's result,
 	// one call at a time; an error ends the check. Nothing is written, neither to
 	// a server nor to the store.
-	Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error
+	Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error
 	// Verify compares the servers, with bodies octet for octet. tell is called
 	// one call at a time; an error ends the verification.
 	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error
@@ -81,77 +81,6 @@ const (
 
 // ErrNotMissing means that there is nothing to decide about a folder.
 var ErrNotMissing = errors.New("the folder is not missing")
-
-// CheckResult is what a check found of an account.
-type CheckResult struct {
-	Account store.AccountID
-	Login   string
-	// OldProblem and NewProblem are why a server can't be used with the account's
-	// login there; nil if it can. NewProblem is also nil if the new
-	// server was not tried because of the old one's trouble, which Tried tells.
-	OldProblem *store.Problem
-	NewProblem *store.Problem
-	Tried      bool // both servers were
-	Folders    []CheckedFolder
-	Notes      []reason.Reason // what people should know of what would be done
-	Messages   uint64          // to be copied at most: what is found on the new server is not copied again
-	Octets     uint64          // of these
-	// TooLarge of these are larger than the new server takes, which is Limit
-	// octets; 0 if it tells no limit.
-	TooLarge uint64
-	Limit    int64
-	Quotas   []CheckedQuota
-	Lacks    string       // which quota is too small, and for what; "" if none is known to be
-	Lack     *CheckedLack // the same in figures, if it can be said so
-	// Estimate is how long the account takes, AtOnce how many accounts are copied
-	// at the same time.
-	Estimate time.Duration
-	AtOnce   int
-}
-
-// Fits tells whether all of the account would come to the new server, as far as can be seen before.
-func (r *CheckResult) Fits() bool {
-	return r.OldProblem == nil && r.NewProblem == nil && r.Lacks == "" && r.TooLarge == 0
-}
-
-// FolderAction is what becomes of a folder of the old server.
-type FolderAction string
-
-// The actions.
-const (
-	FolderCreate FolderAction = "create"  // it is made and filled
-	FolderFill   FolderAction = "fill"    // it is there and is filled
-	FolderSkip   FolderAction = "skip"    // it is left alone: a view, or somebody else's
-	FolderGone   FolderAction = "gone"    // its user has deleted it on the new server
-	FolderAway   FolderAction = "missing" // it is not on the new server any more
-)
-
-// CheckedFolder is what becomes of a folder.
-type CheckedFolder struct {
-	Title    string
-	NewTitle string
-	Action   FolderAction
-	Messages uint64         // on the old server
-	Copy     uint64         // at most
-	Octets   uint64         // of these
-	TooLarge uint64         // of these
-	LeftOut  uint64         // messages that are deliberately not copied
-	Problem  *store.Problem // why it can't be read; nil if it can
-	Left     reason.Reason  // why it is left alone; "" if it is not
-}
-
-// CheckedLack is a quota at the new server that is too small.
-type CheckedLack struct {
-	Resource   string // "STORAGE" or "MESSAGE" (RFC 9208)
-	Need, Room uint64 // octets for STORAGE, else messages
-}
-
-// CheckedQuota is a limit at the new server.
-type CheckedQuota struct {
-	Resource string // "STORAGE", in units of 1024 octets; "MESSAGE", or another (RFC 9208)
-	Used     uint64
-	Limit    uint64
-}
 
 // Quarantined is a message that one of the servers refuses.
 type Quarantined struct {

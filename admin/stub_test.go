@@ -19,7 +19,7 @@ type stubFerry struct {
 	mu         sync.Mutex
 	live       []report.Live
 	folders    map[store.AccountID][]report.Folder
-	checks     map[store.AccountID]CheckResult
+	checks     map[store.AccountID]report.Check
 	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]Quarantined
 	header     []byte
@@ -31,7 +31,7 @@ var _ Ferry = (*stubFerry)(nil)
 
 func newStubFerry(st store.Store) *stubFerry {
 	return &stubFerry{
-		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]CheckResult{},
+		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]report.Check{},
 		quarantine: map[store.AccountID][]Quarantined{}, readers: map[chan report.PassEnded]bool{},
 	}
 }
@@ -136,7 +136,7 @@ func (f *stubFerry) Passes(ctx context.Context) <-chan report.PassEnded {
 	return c
 }
 
-func (f *stubFerry) Check(ctx context.Context, ids []store.AccountID, tell func(CheckResult) error) error {
+func (f *stubFerry) Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error {
 	f.called("check %d", ids)
 	for _, id := range ids {
 		a, err := f.store.AccountByID(ctx, id)
@@ -147,7 +147,7 @@ func (f *stubFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 		r, ok := f.checks[id]
 		f.mu.Unlock()
 		if !ok {
-			r = CheckResult{Tried: true, AtOnce: 1}
+			r = report.Check{AtOnce: 1}
 		}
 		r.Account, r.Login = id, a.Login
 		if err := tell(r); err != nil {

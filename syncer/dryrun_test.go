@@ -11,15 +11,16 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/dryrun"
 )
 
 // plan makes a dry run and wants neither server nor the state to be changed.
-func (m *move) plan() (plan dryrun.AccountPlan) {
+func (m *move) plan() (plan report.AccountPlan) {
 	m.t.Helper()
 	unchanged, state := m.snapshots(), m.state()
-	d := dryrun.DryRun{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(p dryrun.AccountPlan) error {
+	d := dryrun.DryRun{Config: &m.cfg, Store: m.store, Log: zerolog.Nop(), Tell: func(p report.AccountPlan) error {
 		plan = p
 		return nil
 	}}
@@ -51,13 +52,13 @@ func (m *move) state() string {
 	return all.String()
 }
 
-func planned(p dryrun.AccountPlan, folder string) dryrun.FolderPlan {
+func planned(p report.AccountPlan, folder string) report.FolderPlan {
 	for _, f := range p.Folders {
 		if f.Folder == folder {
 			return f
 		}
 	}
-	return dryrun.FolderPlan{}
+	return report.FolderPlan{}
 }
 
 // TestDryRun plans before, between and after passes.
@@ -78,10 +79,10 @@ func TestDryRun(t *testing.T) {
 	if first.Copy != uint64(messages) || first.Bytes != bytes {
 		t.Errorf("%d messages with %d octets are planned, there are %d with %d", first.Copy, first.Bytes, messages, bytes)
 	}
-	if f := planned(first, "Gesendet"); f.NewFolder != "Sent" || f.Action != dryrun.FolderFilled || f.Copy != 12 {
+	if f := planned(first, "Gesendet"); f.NewFolder != "Sent" || f.Action != report.FolderFilled || f.Copy != 12 {
 		t.Errorf("%+v", f)
 	}
-	if f := planned(first, "Projekte/Übersicht"); f.NewFolder != f.Folder || f.Action != dryrun.FolderCreated || f.Copy != 5 {
+	if f := planned(first, "Projekte/Übersicht"); f.NewFolder != f.Folder || f.Action != report.FolderCreated || f.Copy != 5 {
 		t.Errorf("%+v", f)
 	}
 	if !slices.Contains(first.Subscribe, "Projekte/Übersicht") || len(first.Notes) == 0 {

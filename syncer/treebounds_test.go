@@ -65,7 +65,7 @@ func (r *oddRig) wantOmitted(n int) {
 	if want := fmt.Sprintf("[%s: %d are left out]", "there are more folders than are made for one account", n); err != nil || fmt.Sprint(told) != want {
 		r.t.Errorf("verified: %v, %q, want %q", err, told, want)
 	}
-	err = dryrun.DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p dryrun.AccountPlan) error {
+	err = dryrun.DryRun{Config: r.cfg, Store: r.store, Log: zerolog.Nop(), Tell: func(p report.AccountPlan) error {
 		if text := fmt.Sprint(p.Notes); !strings.Contains(text, fmt.Sprintf("these %d are more", n)) || len(p.Folders) != 3+8-2 {
 			r.t.Errorf("planned: %d folders, %s", len(p.Folders), text)
 		}

@@ -43,16 +43,17 @@ func (p *page) busy() (account store.AccountID) {
 	}
 	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: reason.Of(reason.Refused), Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
 	for i, id := range ids {
-		p.ferry.checks[id] = admin.CheckResult{Tried: true, Messages: 100, Octets: 5_000_000, Estimate: 90 * time.Second, AtOnce: 2,
-			Folders: []admin.CheckedFolder{{Title: "INBOX", NewTitle: "INBOX", Action: admin.FolderFill, Messages: 100, Copy: 100}, {Title: "Gesendet", NewTitle: "Sent", Action: admin.FolderFill}}}
+		plan, took := report.AccountPlan{Copy: 100, Bytes: 5_000_000,
+			Folders: []report.FolderPlan{{Folder: "INBOX", NewFolder: "INBOX", Action: report.FolderFilled, Messages: 100, Copy: 100}, {Folder: "Gesendet", NewFolder: "Sent", Action: report.FolderFilled}}}, 90*time.Second
 		switch i {
 		case 3:
-			p.ferry.checks[id] = admin.CheckResult{Tried: true, Messages: 10300, Octets: 5_000_000_000, AtOnce: 2, TooLarge: 3, Limit: 30_000_000, Lacks: "room", Lack: &admin.CheckedLack{Resource: "STORAGE", Need: 5_000_000_000, Room: 2_000_000_000},
+			plan, took = report.AccountPlan{Copy: 10300, Bytes: 5_000_000_000, TooLarge: 3, Limit: 30_000_000, Lacks: "room", Lack: &report.Lack{Resource: "STORAGE", Need: 5_000_000_000, Room: 2_000_000_000},
 				Notes:   []reason.Reason{reason.Of(reason.NoteLeftView, "[Gmail]/All Mail", reason.Of(reason.LeftView, `\All`)), reason.Of(reason.NoteShared, "Public", 2)},
-				Folders: []admin.CheckedFolder{{Title: "[Gmail]/All Mail", Action: admin.FolderSkip, Messages: 10300, Left: reason.Of(reason.LeftView, `\All`)}, {Title: "Rechnungen/2019 und davor, geprüft", NewTitle: "Rechnungen/2019 und davor, geprüft", Action: admin.FolderCreate, Messages: 9, Copy: 9}}}
+				Folders: []report.FolderPlan{{Folder: "[Gmail]/All Mail", Action: report.FolderLeft, Messages: 10300, Reason: reason.Of(reason.LeftView, `\All`)}, {Folder: "Rechnungen/2019 und davor, geprüft", NewFolder: "Rechnungen/2019 und davor, geprüft", Action: report.FolderCreated, Messages: 9, Copy: 9}}}, 0
 		case 2:
-			p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}
+			plan, took = report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}}, 0
 		}
+		p.ferry.checks[id] = report.Check{AccountPlan: plan, Estimate: took, AtOnce: 2}
 	}
 	p.ferry.verified = []report.VerifyEvent{{Finding: &report.Finding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: report.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
 		{Account: &report.VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: report.Damage}}}

@@ -17,11 +17,11 @@ import (
 func TestCheck(t *testing.T) {
 	p := startPage(t)
 	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
-	p.ferry.checks[ids[0]] = admin.CheckResult{Tried: true, Messages: 10, Octets: 1000, Estimate: 20 * time.Second, AtOnce: 2,
-		Folders: []admin.CheckedFolder{{Title: "Gesendet", NewTitle: "Sent", Action: admin.FolderFill, Messages: 10, Copy: 10, Octets: 1000}},
-		Quotas:  []admin.CheckedQuota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []reason.Reason{reason.Of(reason.NoteFound, "Old")}}
-	p.ferry.checks[ids[1]] = admin.CheckResult{OldProblem: &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}
-	p.ferry.checks[ids[2]] = admin.CheckResult{Tried: true, Lacks: "STORAGE", Estimate: 60 * time.Second, AtOnce: 2}
+	p.ferry.checks[ids[0]] = report.Check{Estimate: 20 * time.Second, AtOnce: 2, AccountPlan: report.AccountPlan{Copy: 10, Bytes: 1000,
+		Folders: []report.FolderPlan{{Folder: "Gesendet", NewFolder: "Sent", Action: report.FolderFilled, Messages: 10, Copy: 10, Bytes: 1000}},
+		Quotas:  []report.Quota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []reason.Reason{reason.Of(reason.NoteFound, "Old")}}}
+	p.ferry.checks[ids[1]] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}}}
+	p.ferry.checks[ids[2]] = report.Check{AccountPlan: report.AccountPlan{Lacks: "STORAGE"}, Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
 	c.want(404, "GET", aDomain+"/check", nil, nil)
 	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
@@ -57,7 +57,7 @@ type slowFerry struct {
 	begun chan struct{}
 }
 
-func (f slowFerry) Check(ctx context.Context, _ []store.AccountID, _ func(admin.CheckResult) error) error {
+func (f slowFerry) Check(ctx context.Context, _ []store.AccountID, _ func(report.Check) error) error {
 	f.begun <- struct{}{}
 	<-ctx.Done()
 	return ctx.Err()

@@ -20,7 +20,7 @@ type fakeFerry struct {
 	mu         sync.Mutex
 	live       []report.Live
 	folders    map[store.AccountID][]report.Folder
-	checks     map[store.AccountID]admin.CheckResult
+	checks     map[store.AccountID]report.Check
 	verified   []report.VerifyEvent
 	quarantine map[store.AccountID][]admin.Quarantined
 	header     []byte
@@ -32,7 +32,7 @@ var _ admin.Ferry = (*fakeFerry)(nil)
 
 func newFakeFerry(st store.Store) *fakeFerry {
 	return &fakeFerry{
-		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]admin.CheckResult{},
+		store: st, folders: map[store.AccountID][]report.Folder{}, checks: map[store.AccountID]report.Check{},
 		quarantine: map[store.AccountID][]admin.Quarantined{}, readers: map[chan report.PassEnded]bool{},
 	}
 }
@@ -137,7 +137,7 @@ func (f *fakeFerry) Passes(ctx context.Context) <-chan report.PassEnded {
 	return c
 }
 
-func (f *fakeFerry) Check(ctx context.Context, ids []store.AccountID, tell func(admin.CheckResult) error) error {
+func (f *fakeFerry) Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error {
 	f.called("check %d", ids)
 	for _, id := range ids {
 		a, err := f.store.AccountByID(ctx, id)
@@ -148,7 +148,7 @@ func (f *fakeFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 		r, ok := f.checks[id]
 		f.mu.Unlock()
 		if !ok {
-			r = admin.CheckResult{Tried: true, AtOnce: 1}
+			r = report.Check{AtOnce: 1}
 		}
 		r.Account, r.Login = id, a.Login
 		if err := tell(r); err != nil {

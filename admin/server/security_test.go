@@ -177,7 +177,7 @@ func TestHostileTexts(t *testing.T) {
 	p.ferry.endPass(t, id, store.Pass{Error: evil}, problem)
 	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{Title: evil, New: evil, State: store.FolderPresent}}}
 	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: evil, Reason: reason.Said(evil), Cause: evil}}
-	p.ferry.checks[id] = admin.CheckResult{Tried: true, OldProblem: problem, Notes: []reason.Reason{reason.Of(reason.NoteCalled, evil, evil), reason.Said(evil)}, Folders: []admin.CheckedFolder{{Title: evil, NewTitle: evil, Action: admin.FolderFill}}}
+	p.ferry.checks[id] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: problem}, Notes: []reason.Reason{reason.Of(reason.NoteCalled, evil, evil), reason.Said(evil)}, Folders: []report.FolderPlan{{Folder: evil, NewFolder: evil, Action: report.FolderFilled}}}}
 	p.ferry.header = []byte("Subject: " + evil + "\r\n")
 	c := p.program("")
 	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)

@@ -262,7 +262,7 @@ func TestTextsOfStates(t *testing.T) {
 	verified := readSource(t, "../../report")
 	for prefix, names := range map[string][]string{
 		"state.":          pages.constants["AccountState"],
-		"folder_action.":  pages.constants["FolderAction"],
+		"folder_action.":  verified.constants["FolderAction"],
 		"folder_state.":   stored.constants["FolderState"],
 		"run_kind.":       stored.constants["RunKind"],
 		"run_state.":      stored.constants["RunState"],

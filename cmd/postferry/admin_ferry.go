@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"postferry/admin"
 	"postferry/internal/control"
@@ -60,7 +59,7 @@ func stopping(err error) error {
 
 func (f adminFerry) Passes(ctx context.Context) <-chan report.PassEnded { return f.engine.Passes(ctx) }
 
-func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(admin.CheckResult) error) error {
+func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -70,44 +69,15 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 		return err
 	}
 	seen := checkedAccounts{}
-	run.Tell = func(p dryrun.AccountPlan) error {
-		r := checkResult(p, pace)
-		seen.add(p.Account, !r.Fits())
-		return tell(r)
+	run.Tell = func(p report.AccountPlan) error {
+		c := report.Check{AccountPlan: p, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts}
+		seen.add(p.Account, !c.Ready())
+		return tell(c)
 	}
 	if err := run.Run(ctx, ids); err != nil {
 		return err
 	}
 	return seen.note(ctx, f.store)
-}
-
-// checkResult is a plan as the page shows it.
-func checkResult(p dryrun.AccountPlan, pace dryrun.Pace) admin.CheckResult {
-	r := admin.CheckResult{
-		Account: p.Account, Login: p.Login, OldProblem: p.Trouble[store.OldSide], NewProblem: p.Trouble[store.NewSide],
-		Tried: p.Problem == "", Messages: p.Copy, Octets: p.Bytes, TooLarge: p.TooLarge, Limit: p.Limit,
-		Notes: p.Notes, Lacks: p.Lacks, Estimate: pace.Time(p.Copy, p.Bytes), AtOnce: pace.Accounts,
-	}
-	if p.Problem != "" {
-		r.OldProblem = &store.Problem{Kind: store.NoDomain, Summary: p.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}
-	}
-	if l := p.Lack; l != nil {
-		r.Lack = &admin.CheckedLack{Resource: l.Resource, Need: l.Need, Room: l.Room}
-	}
-	for _, q := range p.Quotas {
-		r.Quotas = append(r.Quotas, admin.CheckedQuota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
-	}
-	actions := map[dryrun.FolderAction]admin.FolderAction{
-		dryrun.FolderCreated: admin.FolderCreate, dryrun.FolderFilled: admin.FolderFill,
-		dryrun.FolderLeft: admin.FolderSkip, dryrun.FolderGone: admin.FolderGone, dryrun.FolderAway: admin.FolderAway,
-	}
-	for _, x := range p.Folders {
-		r.Folders = append(r.Folders, admin.CheckedFolder{
-			Title: x.Folder, NewTitle: x.NewFolder, Action: actions[x.Action], Messages: x.Messages,
-			Copy: x.Copy, Octets: x.Bytes, TooLarge: x.TooLarge, LeftOut: x.LeftOut, Problem: x.Trouble, Left: x.Reason,
-		})
-	}
-	return r
 }
 
 func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error {

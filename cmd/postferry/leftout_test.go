@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/syncer/dryrun"
 )
 
 // TestLeftOutTold: status and plan name the messages that are deliberately not copied, with the reason.
@@ -20,8 +20,8 @@ func TestLeftOutTold(t *testing.T) {
 		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
 		{"account", accountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
 		{"account with all", accountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
-		{"planned", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderLeft, Reason: reason.Said("a view"), LeftOut: 3}), "skipped: a view, 3 messages left out"},
-		{"planned, gone", folderPlan(dryrun.FolderPlan{Action: dryrun.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
+		{"planned", folderPlan(report.FolderPlan{Action: report.FolderLeft, Reason: reason.Said("a view"), LeftOut: 3}), "skipped: a view, 3 messages left out"},
+		{"planned, gone", folderPlan(report.FolderPlan{Action: report.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)

@@ -43,7 +43,7 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 		return err
 	}
 	seen := checkedAccounts{}
-	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Tell: func(p dryrun.AccountPlan) error {
+	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Tell: func(p report.AccountPlan) error {
 		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
 		return tell(control.PlanRecord{Account: &p})
 	}}

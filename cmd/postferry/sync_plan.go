@@ -12,7 +12,7 @@ import (
 	"postferry/discover"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
-	"postferry/syncer/dryrun"
+	"postferry/report"
 )
 
 // errMisfit ends a dry run whose output has said what won't work.
@@ -53,7 +53,7 @@ type planPrinter struct {
 	w                  io.Writer
 	domains            *config.Directory
 	told               map[string]bool // domains whose peculiarities were printed
-	pace               dryrun.Pace
+	pace               report.Pace
 	accounts, misfits  int
 	messages, octets   uint64
 	longest, allInTurn time.Duration
@@ -85,7 +85,7 @@ func (p *planPrinter) peculiarities(login string) {
 	}
 }
 
-func (p *planPrinter) account(a *dryrun.AccountPlan) error {
+func (p *planPrinter) account(a *report.AccountPlan) error {
 	p.peculiarities(a.Login)
 	p.accounts++
 	if !a.Fits() {
@@ -122,20 +122,20 @@ func (p *planPrinter) account(a *dryrun.AccountPlan) error {
 }
 
 // folderPlan says what becomes of a folder.
-func folderPlan(f dryrun.FolderPlan) string {
+func folderPlan(f report.FolderPlan) string {
 	text := ""
 	switch {
 	case f.Problem != "":
 		return "can't be read"
-	case f.Action == dryrun.FolderLeft:
+	case f.Action == report.FolderLeft:
 		return withNote("skipped", f.Reason.String()) + leftOut(f.LeftOut)
-	case f.Action == dryrun.FolderGone:
+	case f.Action == report.FolderGone:
 		return "was deleted on the new server, stays so" + leftOut(f.LeftOut)
-	case f.Action == dryrun.FolderAway && f.Left > 0:
+	case f.Action == report.FolderAway && f.Left > 0:
 		return fmt.Sprintf("missing on the new server; %s stay behind", humanize.Count(f.Left, "message"))
-	case f.Action == dryrun.FolderAway:
+	case f.Action == report.FolderAway:
 		return "missing on the new server"
-	case f.Action == dryrun.FolderCreated:
+	case f.Action == report.FolderCreated:
 		text = "to be created"
 	case f.Copy == 0:
 		text = "nothing to copy"

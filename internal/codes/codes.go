@@ -32,7 +32,7 @@ func sections() []section {
 		{"Notes", "What to know of an account's folders before they are copied. `sync --dry-run` and the API tell the sentences; the page has them in its languages under these names.",
 			under("note.", constants("report/reason", "Code"))},
 		{"Folders that are left alone", "Why a folder of the old server is not copied. `reason` of a folder is the sentence; the page has it in its languages under this name.", under("folder_left.", constants("report/reason", "Code"))},
-		{"Planned for folders", "What a pass would do with a folder: `action` of `sync --dry-run --json` and of a check.", constants("syncer/dryrun", "FolderAction")},
+		{"Planned for folders", "What a pass would do with a folder: `action` of `sync --dry-run --json` and of a check.", constants("report", "FolderAction")},
 		{"Reasons", "Why a message is in quarantine, missing or not compared. `status`, `quarantine`, reports and the API tell the sentence; the page has it in its languages under this name.",
 			texts("reason")},
 		{"Repairs", "What was done to a message that the new server refused as it was. They are told like reasons.", texts("repair")},

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"postferry/syncer/dryrun"
+	"postferry/report"
 )
 
 // PlanRecord is one part of what a dry run says.
 type PlanRecord struct {
-	Pace    *dryrun.Pace        `json:"pace,omitempty"`
-	Account *dryrun.AccountPlan `json:"account,omitempty"`
+	Pace    *report.Pace        `json:"pace,omitempty"`
+	Account *report.AccountPlan `json:"account,omitempty"`
 }
 
 // planReply is one line of a dry run's answer: a record, or the end.

@@ -69,7 +69,7 @@ func allowed() map[string][]string {
 	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
 	rules := map[string][]string{
 		"cmd/postferry": append([]string{"credential", bolt, control, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
-			"syncer/measure", "syncer/foldertree", reasons, reports}, middle...), // for what they report; admin/web for its words
+			reasons, reports}, middle...), // for what they report; admin/web for its words
 		"admin":              append([]string{throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
 		"admin/request":      {"admin", "store"},
 		"admin/api":          {"admin", "admin/request", "stage", "store", "config"},
@@ -102,7 +102,7 @@ func allowed() map[string][]string {
 		secret:               nil,
 		spreadsheet:          nil,
 		publicnet:            nil,
-		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "syncer/dryrun", "store", "config"}, // for what they report
+		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "store", "config"}, // for what they report
 		private:              nil,
 		demo:                 {demoServers, demoClouds, control, humanize, reports, "store"},
 		demoServers:          nil,

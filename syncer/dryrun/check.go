@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/problem"
 	"postferry/upstream/link"
@@ -15,7 +16,7 @@ import (
 
 // check is the plan of an account in any state, after its logins on both
 // servers were tried.
-func (p *accountPlanner) check(ctx context.Context, down *downServers) (AccountPlan, error) {
+func (p *accountPlanner) check(ctx context.Context, down *downServers) (report.AccountPlan, error) {
 	defer p.pair.Close(ctx)
 	err := p.openBoth(ctx, down)
 	if err == nil && len(p.plan.Trouble) == 0 {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
@@ -34,7 +36,7 @@ type DryRun struct {
 	Check bool
 	// Tell is called with each account's plan, one call at a time. An error
 	// ends the run.
-	Tell func(AccountPlan) error
+	Tell func(report.AccountPlan) error
 }
 
 // Run plans for the accounts given, or for all active ones if none are. An
@@ -44,7 +46,7 @@ func (d DryRun) Run(ctx context.Context, ids []store.AccountID) error {
 	if err != nil {
 		return err
 	}
-	plans := make(chan AccountPlan)
+	plans := make(chan report.AccountPlan)
 	down := &downServers{}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.tellAll(gctx, plans) })
@@ -74,7 +76,7 @@ func (d DryRun) Run(ctx context.Context, ids []store.AccountID) error {
 	return g.Wait()
 }
 
-func (d DryRun) tellAll(ctx context.Context, plans <-chan AccountPlan) error {
+func (d DryRun) tellAll(ctx context.Context, plans <-chan report.AccountPlan) error {
 	for {
 		select {
 		case p, more := <-plans:
@@ -91,19 +93,20 @@ func (d DryRun) tellAll(ctx context.Context, plans <-chan AccountPlan) error {
 }
 
 // account plans for one account. Its error is ctx's or the store's.
-func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServers) (AccountPlan, error) {
+func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServers) (report.AccountPlan, error) {
 	row, err := d.Store.AccountByID(ctx, id)
 	if err != nil {
-		return AccountPlan{}, err
+		return report.AccountPlan{}, err
 	}
 	p := &accountPlanner{
-		store: d.Store, id: id, plan: AccountPlan{Account: id, Login: row.Login}, maxFolders: d.Config.Sync.MaxFolders,
+		store: d.Store, id: id, plan: report.AccountPlan{Account: id, Login: row.Login}, maxFolders: d.Config.Sync.MaxFolders,
 		pair: compare.Pair{Stall: d.Config.Sync.Stall, Log: d.Log.With().Str("account", row.Login).Logger(), Account: row, SignIns: d.SignIns},
 	}
 	var known bool
 	switch p.pair.Domain, known = d.Config.DomainNamed(row.Domain); {
 	case !known:
 		p.plan.Problem = reason.Of(reason.NoDomain, row.Domain)
+		p.plan.Trouble = map[store.Side]*store.Problem{store.OldSide: {Kind: store.NoDomain, Summary: p.plan.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}}
 		return p.plan, nil
 	case d.Check:
 		return p.check(ctx, down)
@@ -125,7 +128,7 @@ type accountPlanner struct {
 	store Store
 	id    store.AccountID
 	pair  compare.Pair
-	plan  AccountPlan
+	plan  report.AccountPlan
 
 	maxFolders int
 	coming     map[string]imap.UIDSet // what would be copied, by raw old name
@@ -187,21 +190,21 @@ func (p *accountPlanner) tell(code reason.Code, values ...any) {
 }
 
 // folder plans for one folder.
-func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstream.Status, there map[string]uint64) (FolderPlan, error) {
-	f := FolderPlan{Folder: row.Title, NewFolder: foldertree.DecodeName(row.New), Messages: uint64(st.Messages)}
+func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstream.Status, there map[string]uint64) (report.FolderPlan, error) {
+	f := report.FolderPlan{Folder: row.Title, NewFolder: foldertree.DecodeName(row.New), Messages: uint64(st.Messages)}
 	switch row.State {
 	case store.FolderSkipped:
-		f.Action, f.Reason, f.LeftOut = FolderLeft, row.Note, leftout.Of(&row, st)
+		f.Action, f.Reason, f.LeftOut = report.FolderLeft, row.Note, leftout.Of(&row, st)
 		return f, nil
 	case store.FolderDeleted:
-		f.Action, f.LeftOut = FolderGone, leftout.Of(&row, st)
+		f.Action, f.LeftOut = report.FolderGone, leftout.Of(&row, st)
 		return f, nil
 	case store.FolderMissing:
-		f.Action = FolderAway
+		f.Action = report.FolderAway
 	case store.FolderPlanned:
-		f.Action = FolderCreated
+		f.Action = report.FolderCreated
 	default:
-		f.Action = FolderFilled
+		f.Action = report.FolderFilled
 		f.Unknown = there[row.New] - min(there[row.New], max(row.Copied, p.copiedTo(row.New)))
 	}
 	c := row.Checkpoint
@@ -212,7 +215,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		return f, nil // all of it is dealt with
 	}
 	err := p.count(ctx, row, &f)
-	if f.Action == FolderAway {
+	if f.Action == report.FolderAway {
 		f.Left, f.Copy, f.Bytes, f.TooLarge = f.Copy, 0, 0, 0
 	}
 	if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
@@ -234,7 +237,7 @@ func (p *accountPlanner) copiedTo(name string) (n uint64) {
 }
 
 // count lists what the ledger does not know of a folder.
-func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *FolderPlan) error {
+func (p *accountPlanner) count(ctx context.Context, row store.Folder, f *report.FolderPlan) error {
 	sel, err := p.pair.Old.Open(ctx, row.Old, session.OpenWith{})
 	if err != nil {
 		return err
@@ -277,7 +280,9 @@ func (p *accountPlanner) quota(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.plan.Quotas = quotas
+	for _, q := range quotas {
+		p.plan.Quotas = append(p.plan.Quotas, report.Quota{Resource: string(q.Resource), Used: q.Usage, Limit: q.Limit})
+	}
 	for _, q := range quotas {
 		if p.plan.Lack = lack(q, p.plan.Copy, p.plan.Bytes); p.plan.Lack != nil {
 			p.plan.Lacks = p.plan.Lack.String()
@@ -288,8 +293,8 @@ func (p *accountPlanner) quota(ctx context.Context) error {
 }
 
 // lack is what a quota lacks for so many messages and octets, nil if nothing.
-func lack(q upstream.Quota, messages, octets uint64) *Lack {
-	l := &Lack{Resource: q.Resource, Need: messages, Room: q.Limit - min(q.Limit, q.Usage)}
+func lack(q upstream.Quota, messages, octets uint64) *report.Lack {
+	l := &report.Lack{Resource: q.Resource, Need: messages, Room: q.Limit - min(q.Limit, q.Usage)}
 	switch q.Resource {
 	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
 		l.Need, l.Room = octets, min(l.Room, math.MaxUint64/1024)*1024

@@ -4,37 +4,30 @@ import (
 	"context"
 	"time"
 
+	"postferry/report"
 	"postferry/syncer/session"
 )
-
-// Pace is how fast mail is copied, of one account.
-type Pace struct {
-	Messages float64 `json:"messages"` // a second
-	Bytes    float64 `json:"bytes"`    // octets a second
-	Measured bool    `json:"measured"` // in earlier passes; otherwise assumed
-	Accounts int     `json:"accounts"` // that are copied at the same time
-}
 
 // assumedPace is a cautious guess for servers some 50 ms apart. Measured on one
 // machine copying is ten times as fast, over the same distance with large
 // messages the line decides.
-var assumedPace = Pace{Messages: 100, Bytes: 4e6}
+var assumedPace = report.Pace{Messages: 100, Bytes: 4e6}
 
 // measurable is how many messages a measured pace rests on at least.
 const measurable = 200
 
 // Pace is measured from the history of passes, if that has enough.
-func (d DryRun) Pace(ctx context.Context) (Pace, error) {
+func (d DryRun) Pace(ctx context.Context) (report.Pace, error) {
 	accounts, err := d.Store.Accounts(ctx)
 	if err != nil {
-		return Pace{}, err
+		return report.Pace{}, err
 	}
 	var copied, bytes uint64
 	var took time.Duration
 	for _, a := range accounts {
 		passes, err := d.Store.Passes(ctx, a.ID)
 		if err != nil {
-			return Pace{}, err
+			return report.Pace{}, err
 		}
 		for _, p := range passes {
 			if p.Copied > 0 {
@@ -44,16 +37,9 @@ func (d DryRun) Pace(ctx context.Context) (Pace, error) {
 	}
 	pace := assumedPace
 	if copied >= measurable && bytes > 0 && took > 0 {
-		pace = Pace{Messages: float64(copied) / took.Seconds(), Bytes: float64(bytes) / took.Seconds(), Measured: true}
+		pace = report.Pace{Messages: float64(copied) / took.Seconds(), Bytes: float64(bytes) / took.Seconds(), Measured: true}
 	}
 	places := session.NewPool("", min(d.Config.Sync.OldConnections, d.Config.Sync.NewConnections))
 	pace.Accounts = places.Background()
 	return pace, nil
-}
-
-// Time is how long so many messages and octets of one account take: what is
-// the slower of the two.
-func (p Pace) Time(messages, bytes uint64) time.Duration {
-	seconds := max(float64(messages)/p.Messages, float64(bytes)/p.Bytes)
-	return time.Duration(seconds * float64(time.Second))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -94,7 +95,7 @@ func (p *accountPlanner) allMail(ctx context.Context, rows []store.Folder) error
 }
 
 // archive plans for what lies in no other folder.
-func (p *accountPlanner) archive(ctx context.Context, row *store.Folder, f *FolderPlan, lone []upstream.Message) error {
+func (p *accountPlanner) archive(ctx context.Context, row *store.Folder, f *report.FolderPlan, lone []upstream.Message) error {
 	known := map[imap.UID]bool{}
 	if row.ID != 0 {
 		l, err := p.store.Ledger(ctx, p.id, row.ID)

@@ -1,11 +1,11 @@
-package dryrun
+package report
 
 import (
 	"fmt"
+	"time"
 
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/upstream"
 )
 
 // AccountPlan is what a pass would do for an account.
@@ -31,7 +31,7 @@ type AccountPlan struct {
 	Problem reason.Reason `json:"problem,omitempty"`
 	Cause   string        `json:"cause,omitempty"`
 	// Quotas are all that the new server tells of the account's.
-	Quotas []upstream.Quota `json:"-"`
+	Quotas []Quota `json:"-"`
 	// Trouble is that of a check with each server, nil where there was none.
 	Trouble map[store.Side]*store.Problem `json:"-"`
 }
@@ -88,4 +88,39 @@ type FolderPlan struct {
 	// Problem is why the folder can't be read, "" if it can.
 	Problem reason.Reason  `json:"problem,omitempty"`
 	Trouble *store.Problem `json:"-"` // the same, nil if it can
+}
+
+// Quota is a limit of the new server (RFC 9208).
+type Quota struct {
+	Resource string // "STORAGE", in units of 1024 octets; "MESSAGE", or another
+	Used     uint64
+	Limit    uint64
+}
+
+// Pace is how fast mail is copied, of one account.
+type Pace struct {
+	Messages float64 `json:"messages"` // a second
+	Bytes    float64 `json:"bytes"`    // octets a second
+	Measured bool    `json:"measured"` // in earlier passes; otherwise assumed
+	Accounts int     `json:"accounts"` // that are copied at the same time
+}
+
+// Time is how long so many messages and octets of one account take: what is
+// the slower of the two.
+func (p Pace) Time(messages, bytes uint64) time.Duration {
+	seconds := max(float64(messages)/p.Messages, float64(bytes)/p.Bytes)
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// Check is what a check found of an account: what would be done, and how long that takes.
+type Check struct {
+	AccountPlan
+	Estimate time.Duration
+	AtOnce   int // accounts that are copied at the same time
+}
+
+// Ready tells whether both logins work and all of the account would come to the new server, as far as can
+// be seen before.
+func (c *Check) Ready() bool {
+	return c.Problem == "" && len(c.Trouble) == 0 && c.Lacks == "" && c.TooLarge == 0
 }
