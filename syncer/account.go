@@ -23,7 +23,7 @@ import (
 // shared is what all accounts work with.
 type shared struct {
 	cfg     *config.Config
-	store   store.Store
+	store   Store
 	memory  *semaphore.Weighted
 	bodies  *transfer.Buffers
 	dial    session.Dialers
@@ -44,6 +44,7 @@ type shared struct {
 // don't say otherwise of; everybody else sends it functions to run.
 type account struct {
 	*shared
+	store accountStore
 	runner
 	mailboxState
 	pulls
@@ -89,7 +90,7 @@ type troubles struct {
 
 // records writes what must not be lost when the engine stops.
 type records struct {
-	store store.Store
+	store recordStore
 	id    store.AccountID
 	ctx   context.Context
 	log   zerolog.Logger
@@ -97,7 +98,7 @@ type records struct {
 
 func newAccount(s *shared, id store.AccountID) *account {
 	a := &account{
-		shared: s, id: id, log: s.log,
+		shared: s, store: s.store, id: id, log: s.log,
 		runner:       runner{actor: actor{events: make(chan func(), 16), gone: make(chan struct{})}, pairSet: pairSet{busy: map[*session.Pair]bool{}}},
 		mailboxState: mailboxState{rows: records{store: s.store, id: id}, now: s.clock},
 		standIns:     mailbox.StandIns{Store: s.store, Claims: s.claims, Cfg: s.cfg, ID: id},

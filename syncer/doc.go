@@ -47,5 +47,5 @@
 //
 // Clients, their connections and the commands they send: the relay asks for a
 // folder and is told when it is worth showing. The syntax of IMAP and POP3: that
-// is upstream's and wire's. The database: it speaks to store.Store only.
+// is upstream's and wire's. The database: it speaks to a Store of its own only.
 package syncer

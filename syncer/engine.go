@@ -56,7 +56,7 @@ type Engine struct {
 }
 
 // New makes an engine. Nothing happens before Run.
-func New(cfg *config.Config, st store.Store, log zerolog.Logger) (*Engine, error) {
+func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	e := &Engine{
 		shared: &shared{
 			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, lateLook: lateLook, log: log,
@@ -95,13 +95,13 @@ func (e *Engine) Run(ctx context.Context, background bool) error {
 		}
 		e.jobs.Go(func() { e.late.run(ctx) })
 	}
-	e.loop(ctx, background)
+	e.serve(ctx, background)
 	close(e.ending)
 	e.jobs.Wait()
 	return nil
 }
 
-func (e *Engine) loop(ctx context.Context, background bool) {
+func (e *Engine) serve(ctx context.Context, background bool) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	due := time.NewTimer(0)

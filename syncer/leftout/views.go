@@ -45,7 +45,7 @@ func (c *ViewCounts) Counted(v View, st upstream.Status) {
 // Look counts what lies in views only.
 type Look struct {
 	Account store.AccountID
-	Store   store.Store
+	Store   Store
 	Pair    *session.Pair
 	Rows    []store.Folder // of all folders
 	Log     zerolog.Logger

@@ -16,7 +16,7 @@ import (
 // only one who has given a password that is right. That counts for what is proved only: whoever may say that two
 // logins are one mailbox need not be who may read both. Credentials that were refused are not tried again.
 type StandIns struct {
-	Store  store.Store
+	Store  Store
 	Claims *Mailboxes
 	Cfg    *config.Config
 	ID     store.AccountID
