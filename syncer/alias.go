@@ -9,26 +9,29 @@ import (
 	"postferry/syncer/schedule"
 )
 
+// leaders knows which accounts do the work of aliases.
+type leaders struct{ store engineStore }
+
 // leading is the account that does the work of one: itself, or the one whose mailbox it leads to.
-func (e *Engine) leading(ctx context.Context, id store.AccountID) store.AccountID {
-	row, err := e.shared.store.AccountByID(ctx, id)
+func (l *leaders) leading(ctx context.Context, id store.AccountID) store.AccountID {
+	row, err := l.store.AccountByID(ctx, id)
 	if err != nil || row.Alias == 0 {
 		return id
 	}
-	if _, err := e.shared.store.AccountByID(ctx, row.Alias); err != nil {
+	if _, err := l.store.AccountByID(ctx, row.Alias); err != nil {
 		return id // it has been removed
 	}
 	return row.Alias
 }
 
 // withLeading are accounts and those that do the work of the aliases among them.
-func (e *Engine) withLeading(ctx context.Context, ids []store.AccountID) []store.AccountID {
+func (l *leaders) withLeading(ctx context.Context, ids []store.AccountID) []store.AccountID {
 	all, there := slices.Clone(ids), make(map[store.AccountID]bool, len(ids))
 	for _, id := range ids {
 		there[id] = true
 	}
 	for _, id := range ids {
-		if of := e.leading(ctx, id); !there[of] {
+		if of := l.leading(ctx, id); !there[of] {
 			there[of] = true
 			all = append(all, of)
 		}
@@ -41,8 +44,8 @@ type moved struct{ all, asked []store.AccountID }
 
 // moveStates is the store's, also for the accounts that aliases lead to. An alias counts as
 // changed if either has.
-func (e *Engine) moveStates(ctx context.Context, ids []store.AccountID, from []store.State, to store.State) (m moved, err error) {
-	if m.all, err = e.shared.store.MoveStates(ctx, e.withLeading(ctx, ids), from, to); err != nil {
+func (l *leaders) moveStates(ctx context.Context, ids []store.AccountID, from []store.State, to store.State) (m moved, err error) {
+	if m.all, err = l.store.MoveStates(ctx, l.withLeading(ctx, ids), from, to); err != nil {
 		return moved{}, err
 	}
 	changed := make(map[store.AccountID]bool, len(m.all))
@@ -50,7 +53,7 @@ func (e *Engine) moveStates(ctx context.Context, ids []store.AccountID, from []s
 		changed[id] = true
 	}
 	for _, id := range ids {
-		if changed[id] || changed[e.leading(ctx, id)] {
+		if changed[id] || changed[l.leading(ctx, id)] {
 			m.asked = append(m.asked, id)
 		}
 	}
@@ -64,39 +67,39 @@ type ledClients struct {
 }
 
 // ledTo is where the loop believes an account to lead.
-func (e *Engine) ledTo(id store.AccountID) store.AccountID {
-	if l := e.led[id]; l != nil {
+func (g *registry) ledTo(id store.AccountID) store.AccountID {
+	if l := g.led[id]; l != nil {
 		return l.of
 	}
 	return id
 }
 
 // leads notes on the loop where an account leads. Its clients go with it.
-func (e *Engine) leads(id, of store.AccountID) {
-	was := e.ledTo(id)
+func (g *registry) leads(id, of store.AccountID) {
+	was := g.ledTo(id)
 	if was == of {
 		return
 	}
 	n := 0
-	if l := e.led[id]; l != nil {
+	if l := g.led[id]; l != nil {
 		n = l.clients
-	} else if p := e.accounts[id]; p != nil {
+	} else if p := g.accounts[id]; p != nil {
 		n = p.clients
 	}
-	if delete(e.led, id); of != id {
-		e.led[id] = &ledClients{of: of, clients: n}
+	if delete(g.led, id); of != id {
+		g.led[id] = &ledClients{of: of, clients: n}
 	}
 	for range n {
-		e.addClient(of)
-		e.removeClient(was)
+		g.addClient(of)
+		g.removeClient(was)
 	}
 }
 
 // addClient counts a client of an account, which is a user of it.
-func (e *Engine) addClient(id store.AccountID) {
-	p := e.accounts[id]
+func (g *registry) addClient(id store.AccountID) {
+	p := g.accounts[id]
 	if p == nil || p.going {
-		p = e.startAccount(id, p)
+		p = g.startAccount(id, p)
 	}
 	p.users++
 	p.clients++
@@ -104,29 +107,29 @@ func (e *Engine) addClient(id store.AccountID) {
 }
 
 // removeClient is the end of addClient.
-func (e *Engine) removeClient(id store.AccountID) {
-	if p := e.accounts[id]; p != nil && p.clients > 0 {
+func (g *registry) removeClient(id store.AccountID) {
+	if p := g.accounts[id]; p != nil && p.clients > 0 {
 		p.clients--
-		e.left(id)
+		g.left(id)
 	}
 }
 
 // clientCame counts a client that has logged in.
-func (e *Engine) clientCame(id store.AccountID) {
-	of := e.ledTo(id)
-	if l := e.led[id]; l != nil {
+func (g *registry) clientCame(id store.AccountID) {
+	of := g.ledTo(id)
+	if l := g.led[id]; l != nil {
 		l.clients++
 	}
-	e.addClient(of)
-	e.schedule.Hasten(of, schedule.Connected)
+	g.addClient(of)
+	g.schedule.Hasten(of, schedule.Connected)
 }
 
 // clientWent is the end of clientCame.
-func (e *Engine) clientWent(id store.AccountID) {
-	if l := e.led[id]; l != nil {
+func (g *registry) clientWent(id store.AccountID) {
+	if l := g.led[id]; l != nil {
 		l.clients--
 	}
-	e.removeClient(e.ledTo(id))
+	g.removeClient(g.ledTo(id))
 }
 
 // becomeAlias lets the account lead to another one from now on: nothing was copied for it.

@@ -20,7 +20,7 @@ const (
 // none stand for all. They come next, INBOX first and then the smallest. It returns when those
 // that lack little are filled, or ctx ends.
 func (e *Engine) Asked(ctx context.Context, id store.AccountID, mailboxes ...string) {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return
 	}

@@ -14,15 +14,15 @@ import (
 // subscriptions have been brought over, the bound is reached or the old
 // server shows no life; later at once. Each call is paired with a Disconnected.
 func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return
 	}
 	defer leave()
-	_ = e.do(ctx, func() { e.clientCame(id) })
+	_ = e.loop.do(ctx, func() { e.registry.clientCame(id) })
 	e.awaitTree(ctx, a)
-	if of := e.leading(ctx, id); of != a.id { // as has just turned out
-		first, leave, err := e.acquire(ctx, of)
+	if of := e.leaders.leading(ctx, id); of != a.id { // as has just turned out
+		first, leave, err := e.registry.acquire(ctx, of)
 		if err != nil {
 			return
 		}
@@ -43,7 +43,7 @@ func (e *Engine) awaitTree(ctx context.Context, a *account) {
 
 // Disconnected tells that such a client has gone.
 func (e *Engine) Disconnected(id store.AccountID) {
-	_ = e.do(context.Background(), func() { e.clientWent(id) })
+	_ = e.loop.do(context.Background(), func() { e.registry.clientWent(id) })
 }
 
 // Visit tells that a client opens a folder, by its raw name on the new
@@ -53,7 +53,7 @@ func (e *Engine) Disconnected(id store.AccountID) {
 // progress (may be nil) is told about once a second how many messages of how many are there,
 // on the caller's goroutine.
 func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, progress func(done, total int)) {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return
 	}
@@ -65,7 +65,7 @@ func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, 
 // raw names. It returns once that is durable: if the outcome is never told, as
 // the client's connection or we end first, the next look at the folders finds out.
 func (e *Engine) Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error {
-	return e.follow(ctx, id, func(a *account) error { return a.renaming(folderChange{verbRename, mailbox, newName}) })
+	return e.registry.follow(ctx, id, func(a *account) error { return a.renaming(folderChange{verbRename, mailbox, newName}) })
 }
 
 // Changed applies a folder command (CREATE, DELETE, RENAME) of a client, which
@@ -73,12 +73,12 @@ func (e *Engine) Renaming(ctx context.Context, id store.AccountID, mailbox, newN
 // names on the new server; newName is for RENAME only, and mailbox again if the new
 // server refused it. It returns once that is durable.
 func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {
-	return e.follow(ctx, id, func(a *account) error { return a.change(folderChange{verb, mailbox, newName}) })
+	return e.registry.follow(ctx, id, func(a *account) error { return a.change(folderChange{verb, mailbox, newName}) })
 }
 
 // follow has an account take note of what a client does to its folders.
-func (e *Engine) follow(ctx context.Context, id store.AccountID, note func(*account) error) error {
-	a, leave, err := e.acquire(ctx, id)
+func (g *registry) follow(ctx context.Context, id store.AccountID, note func(*account) error) error {
+	a, leave, err := g.acquire(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 	case !d.Enrol: // it did a moment ago
 		return a, errNoEnrolment
 	}
-	_, leave, err := e.dialOldOf(ctx, d, a.Old, e.shared.dial.Old)
+	_, leave, err := e.pools.dialOldOf(ctx, d, a.Old, e.shared.dial.Old)
 	if known, ok := errors.AsType[*link.Error](err); ok && known.Code == link.CodeInUse {
 		err, leave = nil, func() {} // a server says so after it has checked the password (RFC 2449 section 8.1.2)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/schedule"
 )
 
 // present is an account at work and who needs it.
@@ -19,15 +20,30 @@ type present struct {
 	going   bool      // was told to end
 }
 
+// registry has the accounts at work, and who needs them.
+type registry struct {
+	shared  *shared
+	loop    *loop
+	leaders *leaders
+	pools   *pools
+	jobs    *sync.WaitGroup
+
+	// The loop's own.
+	ctx      context.Context
+	accounts map[store.AccountID]*present
+	led      map[store.AccountID]*ledClients
+	schedule *schedule.Queue
+}
+
 // acquire returns an account at work, starting it if need be. leave must be
 // called once.
-func (e *Engine) acquire(ctx context.Context, id store.AccountID) (a *account, leave func(), err error) {
-	asked, id := id, e.leading(ctx, id)
-	err = e.do(ctx, func() {
-		e.leads(asked, id)
-		p := e.accounts[id]
+func (g *registry) acquire(ctx context.Context, id store.AccountID) (a *account, leave func(), err error) {
+	asked, id := id, g.leaders.leading(ctx, id)
+	err = g.loop.do(ctx, func() {
+		g.leads(asked, id)
+		p := g.accounts[id]
 		if p == nil || p.going {
-			p = e.startAccount(id, p)
+			p = g.startAccount(id, p)
 		}
 		p.users++
 		a = p.account
@@ -36,34 +52,34 @@ func (e *Engine) acquire(ctx context.Context, id store.AccountID) (a *account, l
 		return nil, nil, err
 	}
 	return a, sync.OnceFunc(func() {
-		_ = e.do(context.Background(), func() { e.left(id) })
+		_ = g.loop.do(context.Background(), func() { g.left(id) })
 	}), nil
 }
 
 // startAccount starts an account's goroutine. One that is still going away is
 // waited for, so that an account is never at work twice.
-func (e *Engine) startAccount(id store.AccountID, before *present) *present {
-	ctx, cancel := context.WithCancel(e.ctx)
-	p := &present{account: newAccount(e.shared, id), cancel: cancel}
-	p.account.lead = func(of store.AccountID) { _ = e.do(ctx, func() { e.leads(id, of) }) }
+func (g *registry) startAccount(id store.AccountID, before *present) *present {
+	ctx, cancel := context.WithCancel(g.ctx)
+	p := &present{account: newAccount(g.shared, id), cancel: cancel}
+	p.account.lead = func(of store.AccountID) { _ = g.loop.do(ctx, func() { g.leads(id, of) }) }
 	if before != nil { // its users may have been told nothing yet
 		p.users, p.clients, p.visited = before.users, before.clients, before.visited
 	}
-	e.accounts[id] = p
-	e.jobs.Add(1)
+	g.accounts[id] = p
+	g.jobs.Add(1)
 	go func() {
-		defer e.jobs.Done()
+		defer g.jobs.Done()
 		defer cancel()
 		if before != nil {
 			<-before.account.gone
 		}
-		p.account.run(ctx, e.endpoint)
+		p.account.run(ctx, g.pools.endpoint)
 	}()
 	return p
 }
 
-func (e *Engine) left(id store.AccountID) {
-	p := e.accounts[id]
+func (g *registry) left(id store.AccountID) {
+	p := g.accounts[id]
 	if p == nil {
 		return
 	}
@@ -82,14 +98,14 @@ func (p *present) leave() {
 
 // sweep lets accounts go whose last client has been away for a while, and
 // forgets those that have gone.
-func (e *Engine) sweep(now time.Time) {
-	for id, p := range e.accounts {
+func (g *registry) sweep(now time.Time) {
+	for id, p := range g.accounts {
 		if p.users > 0 || !p.going && now.Sub(p.since) < linger {
 			continue
 		}
 		select {
 		case <-p.account.gone:
-			delete(e.accounts, id)
+			delete(g.accounts, id)
 		default:
 			p.leave()
 		}

@@ -12,7 +12,7 @@ import (
 // searches for. It returns when the newest of them are there, or ctx ends, and at once for
 // a folder that is filled: then it has not looked.
 func (e *Engine) Search(ctx context.Context, id store.AccountID, mailbox string, criteria wire.Criteria) (looked bool) {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return false
 	}

@@ -78,7 +78,7 @@ func TestThrottledWhileWriting(t *testing.T) {
 					t.Errorf("%d times APPEND", n)
 				}
 				r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
-				r.engine.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil) // it has rested
+				r.engine.pools.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil) // it has rested
 				if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
 					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}

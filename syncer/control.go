@@ -13,14 +13,14 @@ import (
 // forgotten, and with a running background they are due now. It returns those
 // it changed.
 func (e *Engine) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	begun, err := e.moveStates(ctx, ids, []store.State{store.Waiting, store.Stopped}, store.Active)
+	begun, err := e.leaders.moveStates(ctx, ids, []store.State{store.Waiting, store.Stopped}, store.Active)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.shared.store.ForgetProblems(ctx, begun.all); err != nil {
 		return begun.asked, err
 	}
-	return begun.asked, e.due(ctx, begun.all, false)
+	return begun.asked, e.scheduler.due(ctx, begun.all, false)
 }
 
 // Stop makes active accounts stopped, durably, and returns those it changed.
@@ -28,11 +28,11 @@ func (e *Engine) Begin(ctx context.Context, ids []store.AccountID) ([]store.Acco
 // not wait for it. Until they are begun again, nothing of them is copied and
 // their old server is not contacted.
 func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	stopped, err := e.moveStates(ctx, ids, []store.State{store.Active}, store.Stopped)
+	stopped, err := e.leaders.moveStates(ctx, ids, []store.State{store.Active}, store.Stopped)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.do(ctx, func() {
+	if err := e.loop.do(ctx, func() {
 		for _, id := range stopped.all {
 			e.schedule.Drop(id)
 		}
@@ -40,18 +40,18 @@ func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.Accou
 		return stopped.asked, err
 	}
 	e.late.stop(stopped.all)
-	return stopped.asked, e.tell(ctx, stopped.all, func(a *account, row store.Account) { a.halted(row) })
+	return stopped.asked, e.registry.tell(ctx, stopped.all, func(a *account, row store.Account) { a.halted(row) })
 }
 
 // Again makes active accounts due now and forgets their problems. One that a
 // pass is running over gets another one after it. A pass that meets trouble which
 // may pass by itself is tried again even if the domain's schedule has ended.
 func (e *Engine) Again(ctx context.Context, ids []store.AccountID) error {
-	ids = e.withLeading(ctx, ids)
+	ids = e.leaders.withLeading(ctx, ids)
 	if err := e.shared.store.ForgetProblems(ctx, ids); err != nil {
 		return err
 	}
-	return e.due(ctx, ids, true)
+	return e.scheduler.due(ctx, ids, true)
 }
 
 // Updated tells that accounts were added or given other credentials: their
@@ -59,7 +59,7 @@ func (e *Engine) Again(ctx context.Context, ids []store.AccountID) error {
 // the account that it leads to as well.
 func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 	var troubled []store.AccountID
-	ids = e.withLeading(ctx, ids)
+	ids = e.leaders.withLeading(ctx, ids)
 	for _, id := range ids {
 		row, err := e.shared.store.AccountByID(ctx, id)
 		if err != nil {
@@ -77,43 +77,43 @@ func (e *Engine) Updated(ctx context.Context, ids []store.AccountID) error {
 			return err
 		}
 	}
-	return e.due(ctx, ids, false)
+	return e.scheduler.due(ctx, ids, false)
 }
 
 // due lets accounts at work take over their rows and gives those that are
 // active a turn now.
-func (e *Engine) due(ctx context.Context, ids []store.AccountID, asked bool) error {
+func (q *scheduler) due(ctx context.Context, ids []store.AccountID, asked bool) error {
 	// Before their next pass begins: with the former row that would be over at once.
-	if err := e.tell(ctx, ids, func(a *account, row store.Account) { a.updated(row) }); err != nil {
+	if err := q.registry.tell(ctx, ids, func(a *account, row store.Account) { a.updated(row) }); err != nil {
 		return err
 	}
 	turns := make([]schedule.Turn, 0, len(ids))
 	for _, id := range ids {
-		t, err := e.turnNow(ctx, id)
+		t, err := q.turnNow(ctx, id)
 		if err != nil {
 			return err
 		}
 		t.Asked = asked
 		turns = append(turns, t)
 	}
-	return e.do(ctx, func() {
+	return q.loop.do(ctx, func() {
 		for _, t := range turns {
 			if t.Domain == "" {
-				e.schedule.Drop(t.ID)
+				q.schedule.Drop(t.ID)
 				continue
 			}
-			e.schedule.Put(t)
+			q.schedule.Put(t)
 		}
 	})
 }
 
 // turnNow is a turn for an account now, without domain if it is not active.
-func (e *Engine) turnNow(ctx context.Context, id store.AccountID) (schedule.Turn, error) {
-	row, err := e.shared.store.AccountByID(ctx, id)
+func (q *scheduler) turnNow(ctx context.Context, id store.AccountID) (schedule.Turn, error) {
+	row, err := q.shared.store.AccountByID(ctx, id)
 	if err != nil || row.State != store.Active || row.Alias != 0 {
 		return schedule.Turn{ID: id}, err
 	}
-	summary, err := e.shared.store.Summary(ctx, id)
+	summary, err := q.shared.store.Summary(ctx, id)
 	t := schedule.Turn{ID: id, Domain: row.Domain, Class: schedule.Rest, Due: time.Now()}
 	if summary.Passes == 0 {
 		t.Class = schedule.InboxOnly
@@ -123,11 +123,11 @@ func (e *Engine) turnNow(ctx context.Context, id store.AccountID) (schedule.Turn
 
 // tell runs fn with the store's row on the goroutines of those accounts that are
 // at work. Those that are going read their row anew when they come back.
-func (e *Engine) tell(ctx context.Context, ids []store.AccountID, fn func(*account, store.Account)) error {
+func (g *registry) tell(ctx context.Context, ids []store.AccountID, fn func(*account, store.Account)) error {
 	var at []*account
-	if err := e.do(ctx, func() {
+	if err := g.loop.do(ctx, func() {
 		for _, id := range ids {
-			if p := e.accounts[id]; p != nil {
+			if p := g.accounts[id]; p != nil {
 				at = append(at, p.account)
 			}
 		}
@@ -135,7 +135,7 @@ func (e *Engine) tell(ctx context.Context, ids []store.AccountID, fn func(*accou
 		return err
 	}
 	for _, a := range at {
-		row, err := e.shared.store.AccountByID(ctx, a.id)
+		row, err := g.shared.store.AccountByID(ctx, a.id)
 		if err != nil {
 			return err
 		}
@@ -158,12 +158,12 @@ func (e *Engine) DomainChanged(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return e.do(ctx, func() {
-		e.setSchedules(schedules)
+	return e.loop.do(ctx, func() {
+		e.scheduler.setSchedules(schedules)
 		for i := range accounts {
-			e.restart(&accounts[i])
-			if e.background {
-				e.enter(&accounts[i], time.Now())
+			e.registry.restart(&accounts[i])
+			if e.scheduler.background {
+				e.scheduler.enter(&accounts[i], time.Now())
 			}
 		}
 	})
@@ -171,12 +171,12 @@ func (e *Engine) DomainChanged(ctx context.Context, name string) error {
 
 // restart lets an account at work end if its domain's servers have changed. Who
 // uses it finds it again with the new ones.
-func (e *Engine) restart(o *store.Overview) {
-	p := e.accounts[o.ID]
+func (g *registry) restart(o *store.Overview) {
+	p := g.accounts[o.ID]
 	if p == nil || p.going {
 		return
 	}
-	now, known := e.shared.cfg.DomainNamed(o.Domain)
+	now, known := g.shared.cfg.DomainNamed(o.Domain)
 	if was := p.account.servers.Load(); was != nil && known && reflect.DeepEqual(was, now) {
 		return
 	}
@@ -184,19 +184,19 @@ func (e *Engine) restart(o *store.Overview) {
 }
 
 // setSchedules takes over the domains' schedules.
-func (e *Engine) setSchedules(all []store.Schedule) {
-	e.schedules = make(map[string]store.Schedule, len(all))
+func (q *scheduler) setSchedules(all []store.Schedule) {
+	q.schedules = make(map[string]store.Schedule, len(all))
 	for _, s := range all {
-		e.schedules[s.Domain] = s
+		q.schedules[s.Domain] = s
 	}
 }
 
 // next is when an account's next pass begins after one that ended at a time; ok
 // is false if its domain's schedule has ended by then.
-func (e *Engine) next(domain string, after time.Time) (due time.Time, ok bool) {
-	s, scheduled := e.schedules[domain]
+func (q *scheduler) next(domain string, after time.Time) (due time.Time, ok bool) {
+	s, scheduled := q.schedules[domain]
 	if !scheduled {
-		return after.Add(e.shared.cfg.Sync.Interval), true
+		return after.Add(q.shared.cfg.Sync.Interval), true
 	}
 	return s.Next(after)
 }

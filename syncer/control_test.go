@@ -58,7 +58,7 @@ func (r *rig) ids() []store.AccountID { return []store.AccountID{r.account.ID} }
 // turn is the account's place in the schedule, nil if it has none.
 func (r *rig) turn() (t *schedule.Turn) {
 	r.t.Helper()
-	if err := r.engine.do(r.t.Context(), func() { t = r.engine.schedule.ByID[r.account.ID] }); err != nil {
+	if err := r.engine.loop.do(r.t.Context(), func() { t = r.engine.schedule.ByID[r.account.ID] }); err != nil {
 		r.t.Fatal(err)
 	}
 	return t
@@ -266,7 +266,7 @@ func TestPassAskedForMeanwhile(t *testing.T) {
 	r.pair.old.fail(func(string) error { once(); return nil })
 	ctx, cancel := context.WithTimeout(t.Context(), session.PairIdle/2) // when idle sessions are ended, things go on as well
 	defer cancel()
-	a, leave, err := r.engine.acquire(ctx, r.account.ID)
+	a, leave, err := r.engine.registry.acquire(ctx, r.account.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

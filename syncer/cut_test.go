@@ -98,8 +98,8 @@ func cutAtOctet(t *testing.T, r *cutRig) {
 			break
 		}
 		// They have rested.
-		r.engine.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil)
-		r.engine.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil)
+		r.engine.pools.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil)
+		r.engine.pools.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil)
 	}
 	if copied != 6 {
 		t.Errorf("%d messages are said to be copied", copied)

@@ -35,7 +35,7 @@ func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder st
 	if v != Deleted && v != Recreate {
 		return fmt.Errorf("syncer: no verdict: %q", v)
 	}
-	if err := e.follow(ctx, id, func(a *account) error { return a.decide(folder, v, a.row.Problem) }); err != nil {
+	if err := e.registry.follow(ctx, id, func(a *account) error { return a.decide(folder, v, a.row.Problem) }); err != nil {
 		return err
 	}
 	row, err := e.shared.store.AccountByID(ctx, id)

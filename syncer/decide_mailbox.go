@@ -37,7 +37,7 @@ func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v Mailbo
 	if p == nil || p.Kind != store.OtherMailbox && p.Kind != store.EmptiedMailbox || v == CopyAgain && p.Server != store.NewSide {
 		return ErrSameMailbox
 	}
-	if err := e.follow(ctx, id, func(a *account) error { return a.decideMailbox(p.Server, v) }); err != nil {
+	if err := e.registry.follow(ctx, id, func(a *account) error { return a.decideMailbox(p.Server, v) }); err != nil {
 		return err
 	}
 	if row.State != store.Active {

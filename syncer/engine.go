@@ -33,26 +33,15 @@ const (
 
 // Engine copies mail from old servers to new ones.
 type Engine struct {
-	shared *shared
-	calls  chan func() // for the loop
-	ending chan struct{}
-	ended  chan struct{}
-
-	poolsMu sync.Mutex
-	pools   map[string]*session.Pool
-
-	// The loop's own.
-	ctx      context.Context
-	accounts map[store.AccountID]*present
-	schedule *schedule.Queue
-	passes   int // begun by the schedule
-	led      map[store.AccountID]*ledClients
-	// schedules are the domains' own; background tells whether passes are begun by themselves.
-	schedules  map[string]store.Schedule
-	background bool
-	jobs       sync.WaitGroup
-
-	late *stragglers // may be used from anywhere
+	shared    *shared
+	loop      *loop
+	leaders   *leaders
+	registry  *registry
+	scheduler *scheduler
+	pools     *pools
+	schedule  *schedule.Queue // the loop's own
+	jobs      sync.WaitGroup
+	late      *stragglers // may be used from anywhere
 }
 
 // New makes an engine. Nothing happens before Run.
@@ -61,9 +50,14 @@ func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 		shared: &shared{
 			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, lateLook: lateLook, log: log,
 		},
-		calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{}),
-		pools: map[string]*session.Pool{}, accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: schedule.New(),
+		loop:     &loop{calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{})},
+		leaders:  &leaders{st},
+		schedule: schedule.New(),
 	}
+	e.pools = &pools{shared: e.shared, pools: map[string]*session.Pool{}}
+	e.registry = &registry{shared: e.shared, loop: e.loop, leaders: e.leaders, pools: e.pools, jobs: &e.jobs,
+		accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: e.schedule}
+	e.scheduler = &scheduler{shared: e.shared, loop: e.loop, leaders: e.leaders, registry: e.registry, jobs: &e.jobs, schedule: e.schedule}
 	e.late = newStragglers(e)
 	return e, nil
 }
@@ -86,17 +80,17 @@ func (e *Engine) SignInWith(k session.SignIns) {
 // background, passes over all accounts again and again. It returns when
 // everything it started has ended. It may be called once.
 func (e *Engine) Run(ctx context.Context, background bool) error {
-	defer close(e.ended)
-	e.ctx, e.background = ctx, background
+	defer close(e.loop.ended)
+	e.registry.ctx, e.scheduler.ctx, e.scheduler.background = ctx, ctx, background
 	if background {
-		if err := e.fillSchedule(ctx); err != nil {
-			close(e.ending)
+		if err := e.scheduler.fillSchedule(ctx); err != nil {
+			close(e.loop.ending)
 			return err
 		}
 		e.jobs.Go(func() { e.late.run(ctx) })
 	}
 	e.serve(ctx, background)
-	close(e.ending)
+	close(e.loop.ending)
 	e.jobs.Wait()
 	return nil
 }
@@ -108,54 +102,68 @@ func (e *Engine) serve(ctx context.Context, background bool) {
 	defer due.Stop()
 	for {
 		select {
-		case fn := <-e.calls:
+		case fn := <-e.loop.calls:
 			fn()
 		case <-due.C:
 		case now := <-sweep.C:
-			e.sweep(now)
+			e.registry.sweep(now)
 		case <-ctx.Done():
 			return
 		}
 		if background {
-			due.Reset(e.startDue(e.shared.clock()))
+			due.Reset(e.scheduler.startDue(e.shared.clock()))
 		}
 	}
 }
 
+// loop is the goroutine that owns which accounts are at work and when each has its turn.
+type loop struct {
+	calls  chan func()
+	ending chan struct{}
+	ended  chan struct{}
+}
+
 // do runs fn on the loop and waits until it has.
-func (e *Engine) do(ctx context.Context, fn func()) error {
+func (l *loop) do(ctx context.Context, fn func()) error {
 	done := make(chan struct{})
 	select {
-	case e.calls <- func() { fn(); close(done) }:
+	case l.calls <- func() { fn(); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-e.ending:
+	case <-l.ending:
 		return ErrStopping
-	case <-e.ended:
+	case <-l.ended:
 		return ErrStopping
 	}
 }
 
 // Answers returns an error if the engine does not answer before ctx ends, or has ended.
-func (e *Engine) Answers(ctx context.Context) error { return e.do(ctx, func() {}) }
+func (e *Engine) Answers(ctx context.Context) error { return e.loop.do(ctx, func() {}) }
+
+// pools are those of the servers, which all accounts share.
+type pools struct {
+	shared *shared
+	mu     sync.Mutex
+	pools  map[string]*session.Pool
+}
 
 // endpoint returns a server's side with the pool that all accounts share.
-func (e *Engine) endpoint(s config.Server, old bool) session.Endpoint {
-	e.poolsMu.Lock()
-	defer e.poolsMu.Unlock()
-	key, limit := "new "+s.Address(), e.shared.cfg.Sync.NewConnections
+func (o *pools) endpoint(s config.Server, old bool) session.Endpoint {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key, limit := "new "+s.Address(), o.shared.cfg.Sync.NewConnections
 	if old {
-		key, limit = "old "+s.Address(), e.shared.cfg.Sync.OldConnections
+		key, limit = "old "+s.Address(), o.shared.cfg.Sync.OldConnections
 	}
 	if s.PublicOnly {
 		key += " outside" // that it can't be reached there says nothing to others
 	}
-	p := e.pools[key]
+	p := o.pools[key]
 	if p == nil {
 		p = session.NewPool(s.Address(), limit)
-		e.pools[key] = p
+		o.pools[key] = p
 	}
 	return session.Endpoint{Server: s, Pool: p, ReadOnly: old}
 }
@@ -167,10 +175,10 @@ type knownServer struct {
 }
 
 // servers are all of them.
-func (e *Engine) servers() (all []knownServer) {
-	e.poolsMu.Lock()
-	defer e.poolsMu.Unlock()
-	for key, p := range e.pools {
+func (o *pools) servers() (all []knownServer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, p := range o.pools {
 		side, address, _ := strings.Cut(key, " ")
 		all = append(all, knownServer{side, address, p})
 	}

@@ -167,7 +167,7 @@ func TestPassLooksForItself(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	a, leave, err := r.engine.acquire(ctx, r.account.ID)
+	a, leave, err := r.engine.registry.acquire(ctx, r.account.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,8 +163,8 @@ func cutRun(t *testing.T, s *steps, first imap.UID) (struck bool) {
 
 // rested lets both servers be connected to again at once.
 func (r *rig) rested() {
-	r.engine.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil)
-	r.engine.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil)
+	r.engine.pools.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil)
+	r.engine.pools.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil)
 }
 
 // everyStepRig has a small mailbox to be copied, over one connection with each server, so

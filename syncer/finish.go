@@ -9,25 +9,25 @@ import (
 // Finished tells that accounts were finished: what goes on with them ends, as when they are
 // stopped, and the account lets go of what it knows.
 func (e *Engine) Finished(ctx context.Context, ids []store.AccountID) error {
-	if err := e.do(ctx, func() {
+	if err := e.loop.do(ctx, func() {
 		for _, id := range ids {
 			e.schedule.Drop(id)
 		}
 	}); err != nil {
 		return err
 	}
-	if err := e.tell(ctx, ids, func(a *account, row store.Account) { a.halted(row) }); err != nil {
+	if err := e.registry.tell(ctx, ids, func(a *account, row store.Account) { a.halted(row) }); err != nil {
 		return err
 	}
 	e.late.leave(ctx, ids)
-	_, err := e.leaveAll(ctx, ids)
+	_, err := e.registry.leaveAll(ctx, ids)
 	return err
 }
 
 // LetGo ends the work on accounts, and returns when nothing of it is under way any more.
 func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
 	e.late.leave(ctx, ids)
-	at, err := e.leaveAll(ctx, ids)
+	at, err := e.registry.leaveAll(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -42,11 +42,11 @@ func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
 }
 
 // leaveAll tells those accounts to end that are at work.
-func (e *Engine) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
-	err = e.do(ctx, func() {
+func (g *registry) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
+	err = g.loop.do(ctx, func() {
 		for _, id := range ids {
-			e.schedule.Drop(id)
-			if p := e.accounts[id]; p != nil {
+			g.schedule.Drop(id)
+			if p := g.accounts[id]; p != nil {
 				at = append(at, p.account)
 				p.leave()
 			}

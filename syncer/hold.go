@@ -13,7 +13,7 @@ import (
 // below them, and returns when they do or ctx ends. None of them begins again before release
 // is called: what a client is about to do to a folder decides where its messages have to go.
 func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...string) (release func()) {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return func() {}
 	}

@@ -66,7 +66,7 @@ func (m *serversMetrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *serversMetrics) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range m.engine.servers() {
+	for _, s := range m.engine.pools.servers() {
 		used, most, rests := s.pool.Load(time.Now())
 		for _, v := range []struct {
 			desc  *prometheus.Desc

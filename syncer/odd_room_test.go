@@ -76,7 +76,7 @@ func TestRoomComesBack(t *testing.T) {
 				ahead.Store(int64(d))
 				defer ahead.Store(0)
 				for range 2 { // the loop looks at the clock after each call
-					if err := r.engine.do(t.Context(), func() {}); err != nil {
+					if err := r.engine.loop.do(t.Context(), func() {}); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -331,7 +331,7 @@ func TestServersThatRefuse(t *testing.T) {
 				t.Error("something was copied")
 			}
 			r.old.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Greeting = nil, "" })
-			r.engine.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil) // it has rested
+			r.engine.pools.endpoint(r.cfg.Domains[0].Old, true).Pool.Note(nil) // it has rested
 			r.complete(oddTotal())
 			r.arrived(nil)
 		})

@@ -14,9 +14,9 @@ func TestOutsideHasAPoolOfItsOwn(t *testing.T) {
 	r := newRig(t)
 	r.start(false)
 	server := config.Server{Host: "old.example", Port: 993}
-	known := r.engine.endpoint(server, true)
+	known := r.engine.pools.endpoint(server, true)
 	server.PublicOnly = true
-	outside := r.engine.endpoint(server, true)
+	outside := r.engine.pools.endpoint(server, true)
 	for range 5 {
 		outside.Pool.Note(&link.Error{Class: link.Later, Err: errors.New("no mail server")})
 	}
@@ -29,7 +29,7 @@ func TestOutsideHasAPoolOfItsOwn(t *testing.T) {
 		t.Fatalf("the other one rests, too: %v", err)
 	}
 	release()
-	if again := r.engine.endpoint(server, true); again.Pool != outside.Pool {
+	if again := r.engine.pools.endpoint(server, true); again.Pool != outside.Pool {
 		t.Error("it has another pool each time")
 	}
 }

@@ -24,7 +24,7 @@ var ErrOtherKeys = errors.New("the old server has numbered the folder anew since
 // of the folder tries them again. It waits until a pull that is under way has
 // stopped. Keys that are not in quarantine do no harm.
 func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.FolderID, keys []store.Key) error {
-	a, leave, err := e.acquire(ctx, id)
+	a, leave, err := e.registry.acquire(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func (f *tracked) runSettled() {
 // PassSoon makes a pass over an account as soon as there is a place for it. It
 // doesn't wait for it.
 func (e *Engine) PassSoon(ctx context.Context, id store.AccountID) error {
-	return e.do(ctx, func() {
-		e.begin(schedule.Turn{ID: id, Class: schedule.Rest}, passOptions{fresh: true, until: time.Now().Add(slice)})
+	return e.loop.do(ctx, func() {
+		e.scheduler.begin(schedule.Turn{ID: id, Class: schedule.Rest}, passOptions{fresh: true, until: time.Now().Add(slice)})
 	})
 }
 
@@ -160,18 +160,18 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 	if !ok {
 		return nil, nil, errNoDomain
 	}
-	return e.dialOldOf(ctx, d, c, dial)
+	return e.pools.dialOldOf(ctx, d, c, dial)
 }
 
 // dialOldOf is dialOld for a domain as it was at some moment.
-func (e *Engine) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial session.DialFunc[session.Source]) (s session.Source, leave func(), err error) {
-	end := e.endpoint(d.Old, true)
+func (o *pools) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial session.DialFunc[session.Source]) (s session.Source, leave func(), err error) {
+	end := o.endpoint(d.Old, true)
 	release, err := end.Pool.Acquire(ctx, true, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err = dial(ctx, end.Server, c, link.Options{
-		Stall: e.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: e.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
+		Stall: o.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: o.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
 	if (ctx.Err() == nil || err == nil) && session.OfServer(err) {
 		end.Pool.Note(err)

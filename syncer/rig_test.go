@@ -141,8 +141,8 @@ func (r *rig) sync() Result {
 func (r *rig) awaitEnd() {
 	r.t.Helper()
 	var ending []chan struct{}
-	if err := r.engine.do(r.t.Context(), func() {
-		for _, p := range r.engine.accounts {
+	if err := r.engine.loop.do(r.t.Context(), func() {
+		for _, p := range r.engine.registry.accounts {
 			if p.going {
 				ending = append(ending, p.account.gone)
 			}

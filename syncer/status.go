@@ -11,10 +11,13 @@ import (
 )
 
 // Live reports the accounts that are being worked on.
-func (e *Engine) Live(ctx context.Context) ([]report.Live, error) {
+func (e *Engine) Live(ctx context.Context) ([]report.Live, error) { return e.registry.live(ctx) }
+
+// live reports the accounts that are being worked on.
+func (g *registry) live(ctx context.Context) ([]report.Live, error) {
 	var at []*account
-	if err := e.do(ctx, func() {
-		for _, p := range e.accounts {
+	if err := g.loop.do(ctx, func() {
+		for _, p := range g.accounts {
 			at = append(at, p.account)
 		}
 	}); err != nil {
@@ -41,7 +44,7 @@ func (e *Engine) Folders(ctx context.Context, id store.AccountID) ([]report.Fold
 	if err != nil {
 		return nil, err
 	}
-	live, err := e.liveFolders(ctx, id)
+	live, err := e.registry.liveFolders(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +56,11 @@ func (e *Engine) Folders(ctx context.Context, id store.AccountID) ([]report.Fold
 }
 
 // liveFolders are how far the folders are of an account that somebody looks after; nil of another.
-func (e *Engine) liveFolders(ctx context.Context, id store.AccountID) (live map[store.FolderID]report.FolderProgress, err error) {
+func (g *registry) liveFolders(ctx context.Context, id store.AccountID) (live map[store.FolderID]report.FolderProgress, err error) {
 	var a *account
-	id = e.leading(ctx, id)
-	if err := e.do(ctx, func() {
-		if p := e.accounts[id]; p != nil {
+	id = g.leaders.leading(ctx, id)
+	if err := g.loop.do(ctx, func() {
+		if p := g.accounts[id]; p != nil {
 			a = p.account
 		}
 	}); err != nil || a == nil {

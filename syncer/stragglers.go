@@ -110,7 +110,7 @@ func (s *stragglers) candidates(ctx context.Context) (all []candidate, err error
 
 // scheduled tells whether passes over a domain's accounts are still begun by themselves.
 func (s *stragglers) scheduled(ctx context.Context, domain string) (goesOn bool) {
-	err := s.engine.do(ctx, func() { _, goesOn = s.engine.next(domain, time.Now()) })
+	err := s.engine.loop.do(ctx, func() { _, goesOn = s.engine.scheduler.next(domain, time.Now()) })
 	return err == nil && goesOn
 }
 
@@ -193,7 +193,7 @@ func (s *stragglers) watch(ctx context.Context, c candidate) {
 		return
 	}
 	log := s.engine.shared.log.With().Str("account", row.Login).Logger()
-	end := s.engine.endpoint(c.domain.Old, true)
+	end := s.engine.pools.endpoint(c.domain.Old, true)
 	source, err := s.engine.shared.dial.Old(ctx, end.Server, row.Old, link.Options{
 		Stall: s.engine.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
 	})
@@ -231,7 +231,7 @@ func (s *stragglers) await(ctx context.Context, w session.Watching) error {
 
 // hurry gives an account a turn at once.
 func (s *stragglers) hurry(ctx context.Context, c candidate) {
-	_ = s.engine.do(ctx, func() {
+	_ = s.engine.loop.do(ctx, func() {
 		s.engine.schedule.Put(schedule.Turn{ID: c.id, Domain: c.domain.Name, Class: schedule.Connected, Due: time.Now(), Asked: true})
 	})
 }
@@ -246,8 +246,8 @@ func (s *stragglers) poll(ctx context.Context, rest []candidate) {
 	for first < len(rest) && rest[first].id <= s.polled {
 		first++
 	}
-	_ = s.engine.do(ctx, func() {
-		if s.engine.passes > 0 {
+	_ = s.engine.loop.do(ctx, func() {
+		if s.engine.scheduler.passes > 0 {
 			return
 		}
 		for i := range min(len(rest), s.engine.shared.cfg.Sync.OldConnections) {

@@ -156,7 +156,7 @@ func TestWatchBudget(t *testing.T) {
 	r.cfg.Sync.OldConnections = 3
 	turns := func() (ids []store.AccountID) {
 		s.poll(t.Context(), rest)
-		_ = r.engine.do(t.Context(), func() {
+		_ = r.engine.loop.do(t.Context(), func() {
 			for id := range r.engine.schedule.ByID {
 				ids = append(ids, id)
 			}

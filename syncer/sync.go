@@ -36,7 +36,7 @@ func (e *Engine) Sync(ctx context.Context, ids []store.AccountID, progress func(
 		for i, a := range accounts {
 			g.Go(func() error {
 				begun.Add(1)
-				r, err := e.passOver(gctx, a.ID, passOptions{fresh: true})
+				r, err := e.scheduler.passOver(gctx, a.ID, passOptions{fresh: true})
 				results[i] = Result{Account: a, Pass: r.pass, Problem: r.problem}
 				return err
 			})
