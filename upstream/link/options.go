@@ -26,6 +26,8 @@ type Options struct {
 	Log zerolog.Logger
 	// TLS overrides the TLS configuration derived from the server, for tests; nil otherwise.
 	TLS *tls.Config
+	// SharedTLS is shared by many sessions with the same servers; nil for none.
+	SharedTLS *SharedTLS
 	// Dial makes the connection, to addr (host:port); nil for a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Wrap puts something between the connection and the session that is made of it; nil for

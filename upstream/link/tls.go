@@ -21,6 +21,9 @@ func tlsConfig(server config.Server, opt Options) (*tls.Config, error) {
 		}
 		return c, nil
 	}
+	if opt.SharedTLS != nil {
+		return opt.SharedTLS.of(server)
+	}
 	c := &tls.Config{ServerName: server.Host, MinVersion: tls.VersionTLS12}
 	if server.TLS10 {
 		c.MinVersion, c.CipherSuites = tls.VersionTLS10, allCipherSuites()
