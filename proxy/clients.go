@@ -99,7 +99,7 @@ func (r *relay) described(now time.Time) Client {
 func (s *Server) Kick(login string) (kicked int) {
 	for _, r := range s.present.all() {
 		if strings.EqualFold(r.in.login, login) && r.ending.Load() == nil {
-			r.log.Info().Msg("a client is sent away, as an operator wants it")
+			r.logger().Info().Msg("a client is sent away, as an operator wants it")
 			r.kick(errKicked)
 			kicked++
 		}

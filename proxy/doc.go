@@ -8,7 +8,8 @@
 //   - a session is one client's connection before it has logged in; all of its
 //     input is bounded;
 //   - a relay is the connection afterwards. Two goroutines move its bytes, one
-//     each way. The one that reads the client follows the commands, the one
+//     each way. While nothing comes they wait below TLS (socket.go), with neither buffers nor
+//     the stack that TLS takes. The one that reads the client follows the commands, the one
 //     that reads the new server follows the responses and is the one that writes
 //     to the client; what else has to be said to the client (INPROGRESS, BYE, a
 //     refusal) is slipped in between two responses by the outlet. The flow is

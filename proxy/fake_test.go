@@ -197,6 +197,7 @@ type rig struct {
 	srv            *Server
 	stop, kill     context.CancelFunc
 	ended          chan struct{}
+	wg             sync.WaitGroup
 }
 
 var testAccount = store.Account{ID: 7, Domain: "example.com", Login: "joe@example.com", State: store.Active}
@@ -226,16 +227,16 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	kill, end := context.WithCancel(context.Background())
 	g.stop, g.kill = stop, end
 	p := newSession(g.srv, &guest{conn: clientConn})
-	go func() {
-		defer close(g.ended)
-		defer clientConn.Close()
-		defer context.AfterFunc(kill, func() { clientConn.Close() })()
-		g.srv.relay(ctx, kill, p, in, serverConn, g.srv.buffers.reader(serverConn, false))
-	}()
+	stopped := context.AfterFunc(kill, func() { clientConn.Close() })
+	g.srv.relay(ctx, kill, &g.wg, p, in, serverConn, g.srv.buffers.reader(serverConn, false), func() {
+		stopped()
+		close(g.ended)
+	})
 	t.Cleanup(func() {
 		stop()
 		end()
 		<-g.ended
+		g.wg.Wait()
 	})
 	return g
 }

@@ -188,7 +188,7 @@ func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolo
 	if err != nil {
 		return nil, err
 	}
-	dialer := &dialer{server: domain.New, buffers: &s.buffers, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
+	dialer := &dialer{server: domain.New, buffers: &s.buffers, tls: &s.shared, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
 	defer dialer.leave()
 	if !who.known {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
@@ -361,6 +361,7 @@ type dialer struct {
 	log     zerolog.Logger
 	client  net.Addr
 	buffers *buffers
+	tls     *link.SharedTLS
 	leave   func() // ends the turn
 	id      []wire.Field
 	offers  *offers // what the server takes is noted in
@@ -368,7 +369,8 @@ type dialer struct {
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, in link.SignIn) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, link.Options{Stall: d.stall, Role: link.RoleNew, Log: d.log, ID: d.id, Client: d.client, Wrap: d.buffers.socket, Buffer: smallReader})
+	up, err := upstream.Dial(ctx, d.server, link.Options{Stall: d.stall, Role: link.RoleNew, Log: d.log, ID: d.id, Client: d.client,
+		Wrap: d.buffers.socket, Buffer: smallReader, SharedTLS: d.tls})
 	if err != nil {
 		return nil, err
 	}

@@ -19,16 +19,14 @@ import (
 type relay struct {
 	srv    *Server
 	in     *entry
-	log    zerolog.Logger
 	client *side
 	server *side
-	cr, sr *bufio.Reader // until the two sides begin
 
 	out        outlet
 	flow       flow
 	compressed atomic.Bool // the client has what it is sent compressed
 	utf8       atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
-	over       atomic.Bool // the new server's side has ended
+	down       atomic.Bool // the new server's side has ended
 	left       atomic.Bool // the client has sent all it will
 	bye        bool        // the new server has said BYE; the server's side's own
 	got        int64       // octets passed to the new server; the client's side's own
@@ -42,51 +40,84 @@ type relay struct {
 // errKicked: an operator wants a client to go.
 var errKicked = errors.New("an operator has ended the connection")
 
-// relay moves bytes until both sides are done. Stopping (ctx) waits for the end
-// of a response, killing (kill) for nothing.
-func (s *Server) relay(ctx, kill context.Context, p *session, in *entry, server net.Conn, sr *bufio.Reader) {
-	defer s.left(in)
-	defer server.Close()
+// direction is one of the two ways of a relay.
+type direction interface {
+	// burst passes on what comes; errQuiet when nothing does.
+	burst(ctx context.Context) error
+	// idle waits until something comes.
+	idle()
+}
+
+// relay moves bytes, on goroutines of wg, until both sides are done; then it calls done. Stopping
+// (ctx) waits for the end of a response, killing (kill) for nothing.
+func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session, in *entry, server net.Conn, sr *bufio.Reader, done func()) {
 	server.SetDeadline(time.Time{})
 	client := newSide(p.conn)
 	r := &relay{
-		srv: s, in: in, log: p.log.With().Str("account", in.login).Logger(),
-		client: client, server: newSide(server), cr: p.r, sr: sr,
+		srv: s, in: in, client: client, server: newSide(server),
 		out: outlet{conn: client, patience: s.limits.write, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
 	}
 	r.begin(p, in.program)
 	ctx, r.kick = context.WithCancelCause(ctx)
-	defer r.kick(nil)
+	held, letGo := context.WithCancel(kill)
 	s.present.enter(r)
-	defer s.present.leave(r)
-	defer context.AfterFunc(kill, func() { server.Close() })()
-	defer context.AfterFunc(ctx, func() { r.stop(context.Cause(ctx)) })()
-	r.run(kill)
+	killed := context.AfterFunc(kill, func() { server.Close() })
+	stopped := context.AfterFunc(ctx, func() { r.stop(context.Cause(ctx)) })
+	uploaded := make(chan struct{})
+	u, d := newUpload(r, p.r), newDownload(r, sr)
+	carry(held, wg, u, true, func(err error) { u.ended(err); close(uploaded) })
+	carry(held, wg, d, true, func(err error) {
+		d.giveBack()
+		close(r.ended)
+		letGo()
+		r.finish(err)
+		<-uploaded
+		r.over(err)
+		stopped()
+		killed()
+		r.kick(nil)
+		done()
+	})
 }
 
-// run owns the two directions.
-func (r *relay) run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	started := time.Now()
-	var wg sync.WaitGroup
-	wg.Go(func() { r.fromClient(ctx) })
-	err := r.fromServer(ctx)
-	close(r.ended)
-	cancel()
-	r.finish(err)
-	wg.Wait()
+// carry moves the bytes of one direction until it ends. Whenever nothing comes it goes on with
+// another goroutine, which waits: it has none of the stack that TLS has taken before.
+func carry(ctx context.Context, wg *sync.WaitGroup, d direction, first bool, ended func(error)) {
+	wg.Go(func() {
+		if !first {
+			d.idle()
+		}
+		err := d.burst(ctx)
+		if err == errQuiet {
+			carry(ctx, wg, d, false, ended)
+			return
+		}
+		ended(err)
+	})
+}
+
+// over is the end of both directions.
+func (r *relay) over(err error) {
 	r.flow.end()
 	r.client.Close()
 	_, sent := r.out.state()
-	r.log.Info().Int64("received", r.got).Int64("sent", sent).Dur("after", time.Since(started)).
+	r.logger().Info().Int64("received", r.got).Int64("sent", sent).Dur("after", time.Since(r.since)).
 		Str("reason", r.reason(err)).Msg("disconnected")
+	r.srv.present.leave(r)
+	r.server.Close()
+	r.srv.left(r.in)
+}
+
+// logger is made when there is something to log, which is seldom.
+func (r *relay) logger() *zerolog.Logger {
+	log := r.srv.log.With().Stringer("remote", r.client.RemoteAddr()).Str("session", r.session).Str("account", r.in.login).Logger()
+	return &log
 }
 
 // finish closes both connections after the server's side has ended, so that the
 // client still receives all it was sent.
 func (r *relay) finish(err error) {
-	r.over.Store(true)
+	r.down.Store(true)
 	r.server.Close()
 	var write *writeError
 	if errors.As(err, &write) {

@@ -29,32 +29,12 @@ type upload struct {
 	gathered []byte
 }
 
-// fromClient passes on what the client sends until it ends. Then the new server
-// is told, and what still comes is read away.
-func (r *relay) fromClient(ctx context.Context) {
-	u := upload{relay: r, window: newWindow(r.client, r.cr, &r.srv.buffers)}
-	r.cr = nil
-	defer u.giveBack()
-	err := u.commands(ctx)
-	var lost *serverError
-	switch {
-	case r.over.Load():
-	case errors.Is(err, errTooLong), errors.Is(err, errLastWord):
-		r.server.SetReadDeadline(time.Now())
-	case errors.As(err, &lost): // it may have said why
-		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
-	default:
-		r.left.Store(true)
-		if closeWrite(r.server) != nil {
-			r.server.Close()
-		}
-		r.server.SetReadDeadline(time.Now().Add(r.srv.limits.leaving))
-	}
-	discard(u.r)
+func newUpload(r *relay, ahead *bufio.Reader) *upload {
+	return &upload{relay: r, window: newWindow(r.client, ahead, &r.srv.buffers)}
 }
 
-// commands scans and passes on until something ends.
-func (u *upload) commands(ctx context.Context) error {
+// burst scans and passes on until nothing comes any more or something ends.
+func (u *upload) burst(ctx context.Context) error {
 	for {
 		if err := u.scanAll(ctx); err != nil {
 			return err
@@ -64,12 +44,38 @@ func (u *upload) commands(ctx context.Context) error {
 		}
 		err := u.more()
 		if errors.Is(err, errFull) {
-			err = cmp.Or(u.pass(len(u.b)), u.more())
+			if err = u.pass(len(u.b)); err == nil {
+				err = u.more()
+			}
 		}
-		if err != nil {
+		switch {
+		case err == errQuiet:
+			return err
+		case err != nil:
 			return cmp.Or(u.pass(len(u.b)), err)
 		}
 	}
+}
+
+// ended is the end of what the client sends: the new server is told, and what still comes is read
+// away.
+func (u *upload) ended(err error) {
+	defer u.giveBack()
+	var lost *serverError
+	switch {
+	case u.down.Load():
+	case errors.Is(err, errTooLong), errors.Is(err, errLastWord):
+		u.server.SetReadDeadline(time.Now())
+	case errors.As(err, &lost): // it may have said why
+		u.server.SetReadDeadline(time.Now().Add(u.srv.limits.linger))
+	default:
+		u.left.Store(true)
+		if closeWrite(u.server) != nil {
+			u.server.Close()
+		}
+		u.server.SetReadDeadline(time.Now().Add(u.srv.limits.leaving))
+	}
+	discard(u.r)
 }
 
 // scanAll scans all that is buffered.
@@ -204,7 +210,7 @@ func (u *upload) rename(ctx context.Context, from, to string) error {
 	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
 	defer cancel()
 	if err := u.srv.ferry.Renaming(ctx, u.in.account.ID, u.rawName(from), u.rawName(to)); err != nil {
-		u.log.Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
+		u.logger().Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -20,37 +21,50 @@ type download struct {
 	noted bool // something the client's side may be waiting for has not been settled
 }
 
-// fromServer passes on what the new server sends until it ends, and is the one
-// that writes to the client.
-func (r *relay) fromServer(ctx context.Context) error {
-	d := download{relay: r, window: newWindow(r.server, r.sr, &r.srv.buffers)}
-	r.sr = nil
-	defer d.giveBack()
+func newDownload(r *relay, ahead *bufio.Reader) *download {
+	return &download{relay: r, window: newWindow(r.server, ahead, &r.srv.buffers)}
+}
+
+// burst passes on what the new server sends until nothing comes any more or something ends. It is
+// the one that writes to the client.
+func (d *download) burst(ctx context.Context) error {
 	for {
-		err := d.more()
-		if err == nil {
-			err = d.responses(ctx)
-		}
-		switch {
-		case err == nil:
-			err = d.passSafe()
-		case errors.Is(err, errFull):
-			err = d.passAll()
-		default:
+		if err := d.responses(ctx); err != nil {
 			return cmp.Or(d.passAll(), err)
 		}
-		if err != nil {
+		if err := d.passSafe(); err != nil {
 			return err
+		}
+		err := d.more()
+		if errors.Is(err, errFull) {
+			if err = d.passAll(); err == nil {
+				err = d.more()
+			}
+		}
+		switch {
+		case err == errQuiet:
+			return err
+		case err != nil:
+			return cmp.Or(d.passAll(), err)
 		}
 	}
 }
 
-// more waits for the server. Once the client has left its silence is bounded.
+// more reads what comes. Once the client has left the server's silence is bounded.
 func (d *download) more() error {
+	d.bound()
+	return d.window.more()
+}
+
+func (d *download) idle() {
+	d.bound()
+	d.window.idle()
+}
+
+func (d *download) bound() {
 	if d.left.Load() {
 		d.server.SetReadDeadline(time.Now().Add(d.srv.limits.leaving))
 	}
-	return d.window.more()
 }
 
 // responses scans all that is buffered.
@@ -188,7 +202,7 @@ func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 	}
 	err := d.srv.ferry.Changed(ctx, d.in.account.ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
 	if err != nil {
-		d.log.Error().Err(err).Str("folder", wire.DecodeMailbox(d.rawName(cmd.names[0]))).Str("verb", cmd.verb.String()).Msg("a changed folder could not be recorded")
+		d.logger().Error().Err(err).Str("folder", wire.DecodeMailbox(d.rawName(cmd.names[0]))).Str("verb", cmd.verb.String()).Msg("a changed folder could not be recorded")
 	}
 	return nil
 }

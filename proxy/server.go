@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/upstream/link"
 )
 
 // limits are the bounds of everything a client could hold up or be held up by.
@@ -73,6 +74,7 @@ type Server struct {
 	imap     net.Listener // nil for none
 	door     *door
 	buffers  buffers
+	shared   link.SharedTLS
 	present  present
 	metrics  *metrics
 }
@@ -259,10 +261,7 @@ func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *guest,
 	}
 	server, r := in.up.Detach()
 	in.up = nil // its buffers are no longer needed
-	wg.Go(func() {
-		defer leave()
-		s.relay(ctx, kill, p, in, server, r)
-	})
+	s.relay(ctx, kill, wg, p, in, server, r, leave)
 }
 
 // sendAway closes the connection of a guest that had to make room; nil is nobody.

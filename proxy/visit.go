@@ -92,7 +92,7 @@ func (u *upload) watchClient(gone func()) (stop func()) {
 		u.client.SetReadDeadline(time.Now())
 		<-ended
 		u.client.SetReadDeadline(time.Time{})
-		if u.over.Load() { // its deadline has just been undone
+		if u.down.Load() { // its deadline has just been undone
 			u.client.SetReadDeadline(time.Now().Add(u.srv.limits.linger))
 		}
 	}

@@ -36,7 +36,7 @@ func newWindow(src io.Reader, r *bufio.Reader, lent *buffers) window {
 	return w
 }
 
-// more waits for at least one more byte; errFull if there is no room for it.
+// more reads at least one more byte; errFull if there is no room for it, errQuiet if nothing has come.
 func (w *window) more() error {
 	empty := len(w.b) == 0
 	if empty {
@@ -45,13 +45,7 @@ func (w *window) more() error {
 	if len(w.b) == w.r.Size() {
 		return errFull
 	}
-	err := w.peek()
-	for err == errQuiet {
-		if err = w.rest(); err == nil {
-			err = w.peek()
-		}
-	}
-	if err != nil {
+	if err := w.peek(); err != nil {
 		return err
 	}
 	w.readOn()
@@ -88,16 +82,17 @@ func (w *window) readOn() {
 	}
 }
 
-// rest waits for something to read. It holds no buffer meanwhile, unless something is in it.
-func (w *window) rest() error {
+// idle waits for something to read, or an error that the next read then gives. It holds no buffer
+// meanwhile, unless something is in it.
+func (w *window) idle() {
 	if len(w.b) > 0 {
-		return w.socket.wait()
+		w.failed = w.socket.wait()
+		return
 	}
-	w.lent.putReader(w.r)
-	w.r = nil
-	err := w.socket.wait()
+	w.giveBack()
+	w.failed = w.socket.wait()
 	w.r = w.lent.reader(w.src, len(w.socket.ahead) > smallReader)
-	return err
+	w.sync()
 }
 
 // resize picks the buffer for the next read; nothing is buffered.
@@ -112,11 +107,12 @@ func (w *window) resize() {
 
 // exchange takes another reader in the place of one that has nothing buffered.
 func (w *window) exchange(large bool) {
-	w.lent.putReader(w.r)
+	w.giveBack()
 	w.r = w.lent.reader(w.src, large)
+	w.sync()
 }
 
-// giveBack gives the buffer back when all is over.
+// giveBack gives the buffer back; b would keep it in memory.
 func (w *window) giveBack() {
 	w.lent.putReader(w.r)
 	w.r, w.b = nil, nil

@@ -1,4 +1,4 @@
-package upstream
+package link
 
 import (
 	"crypto/tls"
