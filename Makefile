@@ -9,7 +9,8 @@
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
 # make select    how long the owner of a large folder waits for its first SELECT, as a table
-# make relay     memory and CPU of the relay: what an idle client costs, what passing mail on costs
+# make relay     the relay beside nginx, HAProxy and a bare one: memory of idle clients, logins, mail
+#                that passes, round trips; and a daemon stopped under many clients
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for 40 seconds
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
@@ -72,8 +73,12 @@ select: deps
 	go test ./cmd/postferry -run '^TestFirstSelect$$' -v -count 1 -timeout 60m
 
 relay: export POSTFERRY_TEST_IDLE ?= 4000
-relay:
-	go test ./cmd/postferry -run '^TestIdleClients$$' -v -count 1
+relay: export POSTFERRY_TEST_TERM ?= 1000
+relay: export RELAY_CLIENTS ?= 1000
+relay: deps
+	scripts/lab-servers.sh relays || echo "nginx and HAProxy are left out"
+	go test ./cmd/postferry -run '^(TestIdleClients|TestTermUnderClients)$$' -v -count=1
+	go test -run '^$$' -bench '^BenchmarkRelays$$' -benchtime 1x -timeout 60m ./internal/lab/bench
 	go test ./proxy -run '^$$' -bench 'Relay|IdleConnection|Upload'
 
 fuzz:

@@ -65,8 +65,8 @@ func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session
 	stopped := context.AfterFunc(ctx, func() { r.stop(context.Cause(ctx)) })
 	uploaded := make(chan struct{})
 	u, d := newUpload(r, p.r), newDownload(r, sr)
-	carry(held, wg, u, true, func(err error) { u.ended(err); close(uploaded) })
-	carry(held, wg, d, true, func(err error) {
+	carry(held, wg, u, func(err error) { u.ended(err); close(uploaded) })
+	carry(held, wg, d, func(err error) {
 		d.giveBack()
 		close(r.ended)
 		letGo()
@@ -80,20 +80,40 @@ func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session
 	})
 }
 
-// carry moves the bytes of one direction until it ends. Whenever nothing comes it goes on with
+// carrier moves the bytes of one direction until it ends. Whenever nothing comes it goes on with
 // another goroutine, which waits: it has none of the stack that TLS has taken before.
-func carry(ctx context.Context, wg *sync.WaitGroup, d direction, first bool, ended func(error)) {
-	wg.Go(func() {
-		if !first {
-			d.idle()
-		}
-		err := d.burst(ctx)
-		if err == errQuiet {
-			carry(ctx, wg, d, false, ended)
-			return
-		}
-		ended(err)
-	})
+type carrier struct {
+	ctx   context.Context
+	wg    *sync.WaitGroup
+	d     direction
+	begun bool
+	ended func(error)
+	step  func() // kept, as it would be made anew for each goroutine
+}
+
+// carry begins with what has been read ahead.
+func carry(ctx context.Context, wg *sync.WaitGroup, d direction, ended func(error)) {
+	c := &carrier{ctx: ctx, wg: wg, d: d, ended: ended}
+	c.step = c.carry
+	c.goOn()
+}
+
+func (c *carrier) goOn() {
+	c.wg.Add(1)
+	go c.step()
+}
+
+func (c *carrier) carry() {
+	defer c.wg.Done()
+	if c.begun {
+		c.d.idle()
+	}
+	c.begun = true
+	if err := c.d.burst(c.ctx); err != errQuiet {
+		c.ended(err)
+		return
+	}
+	c.goOn()
 }
 
 // over is the end of both directions.

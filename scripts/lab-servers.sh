@@ -3,7 +3,8 @@
 # copy between different servers. As packages they exclude Dovecot, so they are
 # not installed: nothing outside .cache changes. On Debian with apt-get; root
 # (or sudo) is needed only where apt has no lists yet or old ones. Does nothing
-# where both are there and find their libraries.
+# where both are there and find their libraries. lab-servers.sh relays does the same
+# with HAProxy and nginx.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/servers
@@ -75,6 +76,13 @@ unpack() {
 	rm -rf "$work"
 	work=
 }
+
+# What make relay measures beside the relay; not needed for anything else.
+if [[ ${1:-} == relays ]]; then
+	usable "$cache/haproxy" usr/sbin/haproxy || unpack haproxy haproxy
+	usable "$cache/nginx" usr/sbin/nginx || unpack nginx nginx libnginx-mod-mail
+	exit
+fi
 
 cyrus=(usr/lib/cyrus/bin/master usr/lib/cyrus/bin/imapd usr/lib/cyrus/bin/ctl_cyrusdb usr/sbin/saslpasswd2)
 courier=(usr/bin/imapd usr/libexec/gam_server)

@@ -263,6 +263,17 @@ func TestUnseenByMbsync(t *testing.T) {
 func (p *pair) mbsync(addr, delim string) map[string][]string {
 	p.t.Helper()
 	dir := p.t.TempDir()
+	p.mbsyncIn(dir, addr)
+	mirror := make(map[string][]string)
+	for name, mails := range readMirror(p.t, dir+"/mail") {
+		mirror[strings.ReplaceAll(wire.DecodeMailbox(name), "/", delim)] = mails
+	}
+	return mirror
+}
+
+// mbsyncIn brings the mirror in a folder up to date.
+func (p *pair) mbsyncIn(dir, addr string) {
+	p.t.Helper()
 	_, port, _ := strings.Cut(addr, ":")
 	writeFile(p.t, dir+"/password", odd)
 	writeFile(p.t, dir+"/config", fmt.Sprintf(`
@@ -292,21 +303,17 @@ Near :near:
 Patterns *
 Sync Pull
 Create Near
+Expunge Near
 CopyArrivalDate yes
 SyncState *
 `, port, anna, dir, p.ca.File, dir, dir))
-	if err := os.Mkdir(dir+"/mail", 0o700); err != nil {
+	if err := os.MkdirAll(dir+"/mail", 0o700); err != nil {
 		p.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(p.t.Context(), "mbsync", "--config", dir+"/config", "--all")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		p.t.Fatalf("mbsync: %v\n%s", err, out)
 	}
-	mirror := make(map[string][]string)
-	for name, mails := range readMirror(p.t, dir+"/mail") {
-		mirror[strings.ReplaceAll(wire.DecodeMailbox(name), "/", delim)] = mails
-	}
-	return mirror
 }
 
 // readMirror reads a tree of maildirs: body, flags and date of each message, sorted.

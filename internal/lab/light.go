@@ -115,7 +115,7 @@ func (s *Light) serve(conn net.Conn) {
 	c := &lightClient{Light: s, r: bufio.NewReaderSize(conn, 4096), w: bufio.NewWriterSize(conn, 4096)}
 	fmt.Fprintf(c.w, "* OK [CAPABILITY %s] ready\r\n", lightCapabilities)
 	for c.w.Flush() == nil {
-		line, err := c.line()
+		line, err := c.command()
 		if err != nil || !c.answer(line) {
 			return
 		}
@@ -126,6 +126,36 @@ func (s *Light) serve(conn net.Conn) {
 func (c *lightClient) line() (string, error) {
 	line, err := c.r.ReadString('\n')
 	return strings.TrimRight(line, "\r\n"), err
+}
+
+// command reads a command with its literals, but for the message of an APPEND.
+func (c *lightClient) command() (string, error) {
+	line, err := c.line()
+	for err == nil && !strings.Contains(strings.ToUpper(line), " APPEND ") {
+		lit := literalAtEnd.FindStringSubmatch(line)
+		if lit == nil {
+			break
+		}
+		line, err = c.literal(lit, line)
+	}
+	return line, err
+}
+
+// literal reads the literal that a line announces, and what follows it.
+func (c *lightClient) literal(lit []string, line string) (string, error) {
+	if lit[2] == "" {
+		fmt.Fprint(c.w, "+ go on\r\n")
+		if err := c.w.Flush(); err != nil {
+			return "", err
+		}
+	}
+	n, _ := strconv.Atoi(lit[1])
+	text := make([]byte, n)
+	if _, err := io.ReadFull(c.r, text); err != nil {
+		return "", err
+	}
+	rest, err := c.line()
+	return line + string(text) + rest, err
 }
 
 // answer answers a command; false if the client wants to go.
@@ -188,22 +218,12 @@ func (c *lightClient) append(line string) bool {
 	if lit == nil {
 		return false
 	}
-	if lit[2] == "" {
-		fmt.Fprint(c.w, "+ go on\r\n")
-		if c.w.Flush() != nil {
-			return false
-		}
-	}
-	n, _ := strconv.Atoi(lit[1])
-	text := make([]byte, n)
-	if _, err := io.ReadFull(c.r, text); err != nil {
-		return false
-	}
-	if _, err := c.line(); err != nil {
+	text, err := c.literal(lit, "")
+	if err != nil {
 		return false
 	}
 	c.mu.Lock()
-	c.appended[string(text)]++
+	c.appended[text]++
 	c.mu.Unlock()
 	<-time.After(c.take)
 	return true
