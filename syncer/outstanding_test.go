@@ -139,7 +139,7 @@ func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
 			r = r.reborn(t)
 			r.twoPasses(newSteps(moment{}, nil))
 			r.start(false)
-			r.everythingOnce(append(names, "INBOX")...)
+			r.everythingOnce(slices.Concat(names, []string{"INBOX"})...)
 			r.stop()
 		})
 	}
