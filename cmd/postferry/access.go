@@ -216,7 +216,7 @@ func newTokenRevoke() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {
-				return usageError(fmt.Errorf("%q is no ID of a token (postferry admin token list shows them)", args[0]))
+				return control.UsageError(fmt.Errorf("%q is no ID of a token (postferry admin token list shows them)", args[0]))
 			}
 			if _, err := askAccess(cmd, path, control.AccessRequest{Op: control.AccessTokenRevoke, ID: id}); err != nil {
 				return err
@@ -255,7 +255,7 @@ func readPassword(stdin io.Reader, stderr io.Writer) (store.Secret, error) {
 	}
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if line == "" {
-		return "", usageError(errors.New("no password on standard input; expected it as the first line"))
+		return "", control.UsageError(errors.New("no password on standard input; expected it as the first line"))
 	}
 	return store.Secret(line), nil
 }

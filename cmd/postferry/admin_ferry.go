@@ -63,7 +63,7 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	if len(ids) == 0 {
 		return nil
 	}
-	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Check: true}
+	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.keeper, Check: true}
 	pace, err := run.Pace(ctx)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bo
 	if len(ids) == 0 {
 		return nil
 	}
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.signIns, Bodies: bodies, Tell: tell}
+	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.keeper, Bodies: bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 

@@ -130,7 +130,7 @@ func testStatus(t *testing.T, r *control.Client) {
 		t.Error("a record in spite of the unknown logins")
 		return nil
 	})
-	if exitCode(err, false) != exitUsage || err.Error() != unknownLogins([]string{"nobody", "none"}).Error() {
+	if exitCode(err, false) != exitUsage || err.Error() != `no such account: "nobody", "none" (postferry status lists the accounts there are)` {
 		t.Errorf("unknown logins: %v", err)
 	}
 

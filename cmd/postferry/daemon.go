@@ -87,7 +87,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	}
 	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
 	d.backend = &local{store: d.store, engine: d.engine, relay: d.proxy, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
-	d.backend.signIns = keeper
+	d.backend.keeper = keeper
 	if d.teller, err = newTeller(d.cfg, d.store, d.backend.guide, d.log); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func newDiscover() *cobra.Command {
 			report, err := finder.Find(cmd.Context(), args[0])
 			var wrong *discover.InputError
 			if errors.As(err, &wrong) {
-				return usageError(err)
+				return control.UsageError(err)
 			}
 			if err != nil {
 				return err

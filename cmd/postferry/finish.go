@@ -86,7 +86,7 @@ func (c commandIO) asks() bool {
 // confirm asks for a yes. Where nobody can be asked it fails.
 func (c commandIO) confirm(question string) error {
 	if !c.asks() {
-		return usageError(errors.New("nobody can be asked here, as standard input is no terminal: give --yes if you mean it"))
+		return control.UsageError(errors.New("nobody can be asked here, as standard input is no terminal: give --yes if you mean it"))
 	}
 	fmt.Fprintf(c.err, "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(c.in).ReadString('\n')

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/store"
 )
@@ -67,7 +68,7 @@ func newImport() *cobra.Command {
 func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list string) error {
 	characters, err := config.ParseListEncoding(encoding)
 	if err != nil {
-		return usageError(fmt.Errorf("--encoding: %w", err))
+		return control.UsageError(fmt.Errorf("--encoding: %w", err))
 	}
 	cfg, _, err := loadConfig(path)
 	if err != nil {
@@ -100,7 +101,7 @@ func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding,
 	if list != "-" {
 		f, err := os.Open(list)
 		if err != nil {
-			return nil, usageError(fmt.Errorf("the account list: %w", err))
+			return nil, control.UsageError(fmt.Errorf("the account list: %w", err))
 		}
 		defer f.Close()
 		name, r = list, f
@@ -137,7 +138,7 @@ func nameList(name string, err error) error {
 	for i := range mistakes.Mistakes {
 		mistakes.Mistakes[i].File = name
 	}
-	return usageError(fmt.Errorf("%w\nnothing was taken over", mistakes))
+	return control.UsageError(fmt.Errorf("%w\nnothing was taken over", mistakes))
 }
 
 // lineCheck checks the lines of one list, as they come: a domain takes the account, and no

@@ -84,7 +84,7 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 	done, err := st.RotateKey(ctx)
 	if errors.As(err, new(*bolt.KeyElsewhereError)) {
-		return usageError(err)
+		return control.UsageError(err)
 	}
 	if err == nil {
 		err = admin.NewOperator(st, zerolog.Nop()).RotatedKey(ctx, done.Accounts)

@@ -11,13 +11,13 @@ import (
 
 // TestLeftOutTold: status and plan name the messages that are deliberately not copied, with the reason.
 func TestLeftOutTold(t *testing.T) {
-	skipped := store.Folder{Title: "All", State: store.FolderSkipped, Note: reason.Said("a view"), LeftOut: 3}
-	deleted := store.Folder{Title: "Work", State: store.FolderDeleted, LeftOut: 1}
-	whole := store.Folder{Title: "Stars", State: store.FolderSkipped, Note: reason.Said("a view")}
+	skipped := control.FolderStatus{Title: "All", State: store.FolderSkipped, Note: reason.Said("a view"), LeftOut: 3}
+	deleted := control.FolderStatus{Title: "Work", State: store.FolderDeleted, LeftOut: 1}
+	whole := control.FolderStatus{Title: "Stars", State: store.FolderSkipped, Note: reason.Said("a view")}
 	for _, tt := range []struct{ what, got, want string }{
-		{"skipped", folderState(describeFolder(skipped, nil)), "skipped: a view, 3 messages left out"},
-		{"deleted", folderState(describeFolder(deleted, nil)), "deleted on the new server, 1 message left out"},
-		{"nothing of it", folderState(describeFolder(whole, nil)), "skipped: a view"},
+		{"skipped", folderState(skipped), "skipped: a view, 3 messages left out"},
+		{"deleted", folderState(deleted), "deleted on the new server, 1 message left out"},
+		{"nothing of it", folderState(whole), "skipped: a view"},
 		{"account", accountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
 		{"account with all", accountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
 		{"planned", folderPlan(report.FolderPlan{Action: report.FolderLeft, Reason: reason.Said("a view"), LeftOut: 3}), "skipped: a view, 3 messages left out"},

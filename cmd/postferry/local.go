@@ -35,8 +35,8 @@ type local struct {
 	cfg   *config.Config // for what reaches the servers beside the engine
 	log   zerolog.Logger // likewise
 	guide *lifecycle.Guide
-	// signIns knows how to sign in.
-	signIns *credential.Keeper
+	// keeper knows how to sign in.
+	keeper *credential.Keeper
 	// newLink makes a one-time link to the import page; nil where there is none.
 	newLink linkMaker
 	// operator works with the import page's memory as well; nil where there is none.
@@ -48,6 +48,12 @@ type local struct {
 }
 
 func (l *local) Close() error { return l.close() }
+
+// ferry lets the import page reach the engine.
+func (l *local) ferry() admin.Ferry { return adminFerry{l} }
+
+// ending is the engine as moves are ended with it.
+func (l *local) ending() lifecycle.Engine { return finisher{l} }
 
 // Domains implements control.Backend.
 func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg.Directory.All(), nil }
@@ -234,7 +240,7 @@ func (l *local) accounts(ctx context.Context, logins []string) ([]store.Account,
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, usageError(unknown)
+		return nil, control.UsageError(unknown)
 	}
 	return found, nil
 }

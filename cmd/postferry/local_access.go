@@ -66,7 +66,7 @@ func createToken(ctx context.Context, o *admin.Operator, _ linkMaker, req contro
 func listTokens(ctx context.Context, o *admin.Operator, _ linkMaker, _ control.AccessRequest, reply *control.AccessReply) error {
 	tokens, err := o.Tokens(ctx)
 	for _, t := range tokens {
-		reply.Tokens = append(reply.Tokens, control.AccessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)})
+		reply.Tokens = append(reply.Tokens, control.AccessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: control.TimeOrNil(t.Used)})
 	}
 	return err
 }

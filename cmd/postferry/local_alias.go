@@ -20,7 +20,7 @@ func (l *local) DecideAlias(ctx context.Context, d control.AliasDecision) error 
 		return err
 	}
 	if len(accounts) < len(logins) {
-		return usageError(fmt.Errorf("%q and %q are one account", d.Login, d.Of))
+		return control.UsageError(fmt.Errorf("%q and %q are one account", d.Login, d.Of))
 	}
 	if err := l.setAlias(ctx, accounts); err != nil {
 		return err
@@ -49,11 +49,11 @@ func (l *local) setAlias(ctx context.Context, accounts []store.Account) error {
 	}
 	a, of := accounts[0], accounts[1]
 	if a.Domain != of.Domain {
-		return usageError(fmt.Errorf("%q and %q are accounts of two domains; their mail is kept apart", a.Login, of.Login))
+		return control.UsageError(fmt.Errorf("%q and %q are accounts of two domains; their mail is kept apart", a.Login, of.Login))
 	}
 	err := l.store.SetAlias(ctx, a.ID, of.ID)
 	if errors.Is(err, store.ErrInvalid) {
-		return usageError(fmt.Errorf("%q is an alias of %q; say first that that one stands for itself", of.Login, a.Login))
+		return control.UsageError(fmt.Errorf("%q is an alias of %q; say first that that one stands for itself", of.Login, a.Login))
 	}
 	return err
 }

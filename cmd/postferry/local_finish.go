@@ -51,7 +51,7 @@ func (l *local) next(ctx context.Context, domains []string) (all []control.Domai
 // unknownDomain makes that a domain is unknown a mistake on the command line.
 func unknownDomain(err error) error {
 	if errors.Is(err, lifecycle.ErrNoDomain) {
-		return usageError(err)
+		return control.UsageError(err)
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (l *local) toFinish(ctx context.Context, q control.FinishQuery) (domain str
 	}
 	for _, a := range accounts {
 		if domain != "" && a.Domain != domain {
-			return "", nil, usageError(errors.New("the accounts are of several domains; finish those of each domain for themselves"))
+			return "", nil, control.UsageError(errors.New("the accounts are of several domains; finish those of each domain for themselves"))
 		}
 		domain, ids = a.Domain, append(ids, a.ID)
 	}

@@ -33,7 +33,7 @@ func (l *local) DecideFolder(ctx context.Context, d control.FolderDecision) (tit
 	}
 	err = l.engine.DecideFolder(ctx, id, row.ID, d.Verdict)
 	if errors.Is(err, syncer.ErrNotMissing) {
-		err = usageError(fmt.Errorf("the folder %q is not missing: there is nothing to decide (postferry status %s)", row.Title, d.Login))
+		err = control.UsageError(fmt.Errorf("the folder %q is not missing: there is nothing to decide (postferry status %s)", row.Title, d.Login))
 	}
 	if err == nil {
 		err = l.noter().DecidedFolder(ctx, accounts[0], admin.FolderVerdict(d.Verdict), row.Title)
@@ -67,7 +67,7 @@ func namedFolder(rows []store.Folder, name string) (store.Folder, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) == 0:
-		return store.Folder{}, usageError(fmt.Errorf("no folder is called %q (postferry status LOGIN shows them)", name))
+		return store.Folder{}, control.UsageError(fmt.Errorf("no folder is called %q (postferry status LOGIN shows them)", name))
 	}
-	return store.Folder{}, usageError(fmt.Errorf("several folders are called %q: %s; give the name at the old server", name, strings.Join(titles, ", ")))
+	return store.Folder{}, control.UsageError(fmt.Errorf("several folders are called %q: %s; give the name at the old server", name, strings.Join(titles, ", ")))
 }

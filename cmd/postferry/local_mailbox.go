@@ -21,7 +21,7 @@ func (l *local) DecideMailbox(ctx context.Context, d control.MailboxDecision) er
 	}
 	err = l.engine.DecideMailbox(ctx, id, d.Verdict)
 	if errors.Is(err, syncer.ErrSameMailbox) {
-		return usageError(fmt.Errorf("nothing is known against the mailboxes of %q: there is nothing to decide (postferry status %s)", d.Login, d.Login))
+		return control.UsageError(fmt.Errorf("nothing is known against the mailboxes of %q: there is nothing to decide (postferry status %s)", d.Login, d.Login))
 	}
 	if err != nil {
 		return err

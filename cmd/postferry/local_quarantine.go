@@ -181,7 +181,7 @@ func (l *local) chosen(ctx context.Context, names []string) (accounts []store.Ac
 		}
 		a, err := l.store.AccountByID(ctx, id.account)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil, usageError(fmt.Errorf("no such message: %q (postferry quarantine list shows their IDs)", name))
+			return nil, nil, control.UsageError(fmt.Errorf("no such message: %q (postferry quarantine list shows their IDs)", name))
 		} else if err != nil {
 			return nil, nil, err
 		}

@@ -22,14 +22,14 @@ func (l *local) connector() *tenant.Connector {
 func (l *local) signInServer(q control.SignInQuery) (config.Server, error) {
 	d, ok := l.cfg.Directory.DomainNamed(q.Domain)
 	if !ok {
-		return config.Server{}, usageError(fmt.Errorf("there is no domain %q", q.Domain))
+		return config.Server{}, control.UsageError(fmt.Errorf("there is no domain %q", q.Domain))
 	}
 	server := d.Old
 	if cmp.Or(q.Side, store.OldSide) == store.NewSide {
 		server = d.New
 	}
 	if server.SignIn == nil {
-		return server, usageError(fmt.Errorf("%s signs in at its %s server with the accounts' own passwords; expected another method, see [domain.%s_sign_in] in config.example.toml",
+		return server, control.UsageError(fmt.Errorf("%s signs in at its %s server with the accounts' own passwords; expected another method, see [domain.%s_sign_in] in config.example.toml",
 			d.Name, cmp.Or(q.Side, store.OldSide), cmp.Or(q.Side, store.OldSide)))
 	}
 	return server, nil
@@ -77,7 +77,7 @@ func (l *local) Mailboxes(ctx context.Context, q control.SignInQuery) ([]directo
 		return nil, err
 	}
 	if !tenant.HasDirectory(server) {
-		return nil, usageError(fmt.Errorf("mailboxes are listed by Microsoft 365 and Google Workspace; with method = %q there is nobody to ask", server.SignIn.Method))
+		return nil, control.UsageError(fmt.Errorf("mailboxes are listed by Microsoft 365 and Google Workspace; with method = %q there is nobody to ask", server.SignIn.Method))
 	}
 	all, err := l.connector().Mailboxes(ctx, server)
 	if e, ok := errors.AsType[*directory.Error](err); ok {
@@ -127,8 +127,8 @@ func (l *local) agreed(ctx context.Context, m store.Mailbox) error {
 
 // forgetTokens drops what was made of an agreement.
 func (l *local) forgetTokens(m store.Mailbox) {
-	if l.signIns != nil {
-		l.signIns.Forget(m.Domain, m.Side, m.Login)
+	if l.keeper != nil {
+		l.keeper.Forget(m.Domain, m.Side, m.Login)
 	}
 }
 
@@ -141,7 +141,7 @@ func (l *local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 	m := store.Mailbox{Domain: server.SignIn.Domain, Side: store.Side(server.SignIn.Side), Login: q.Mailbox}
 	agreed, err := l.store.Consent(ctx, m)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, usageError(fmt.Errorf("the owner of %q has not agreed to anything", q.Mailbox))
+		return false, control.UsageError(fmt.Errorf("the owner of %q has not agreed to anything", q.Mailbox))
 	}
 	if err != nil {
 		return false, err

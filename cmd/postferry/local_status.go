@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -179,7 +178,7 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 func (c *collector) summary(o *store.Overview, of string) *control.AccountStatus {
 	sum := &o.Summary
 	return &control.AccountStatus{AliasOf: of,
-		Login: o.Login, Domain: o.Domain, Origin: o.Origin, State: o.State, LastError: describeProblem(o.Problem),
+		Login: o.Login, Domain: o.Domain, Origin: o.Origin, State: o.State, LastError: control.ProblemOf(o.Problem),
 		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && o.Problem == nil,
 	}
 }
@@ -236,30 +235,13 @@ func describeFolder(f store.Folder, p *store.Problem) control.FolderStatus {
 	s := control.FolderStatus{
 		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State, Note: f.Note,
 		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
-		Checked: timeOrNil(f.Checkpoint.Checked),
+		Checked: control.TimeOrNil(f.Checkpoint.Checked),
 	}
 	if f.State == store.FolderMissing {
-		s.LeftOut, s.Missing, s.Looks = f.LeftOut, timeOrNil(f.Missing.Since), f.Missing.Looks
+		s.LeftOut, s.Missing, s.Looks = f.LeftOut, control.TimeOrNil(f.Missing.Since), f.Missing.Looks
 	}
 	if p != nil && p.Folder != "" && p.Folder == f.Title {
-		s.LastError = describeProblem(p)
+		s.LastError = control.ProblemOf(p)
 	}
 	return s
-}
-
-func describeProblem(p *store.Problem) *control.ProblemStatus {
-	if p == nil {
-		return nil
-	}
-	return &control.ProblemStatus{
-		Kind: cmp.Or(p.Kind, store.Unexpected), NeedsPerson: p.NeedsPerson(), Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
-		Since: p.Since, Retry: timeOrNil(p.Retry),
-	}
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

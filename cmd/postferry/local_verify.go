@@ -16,7 +16,7 @@ func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(rep
 	if err != nil {
 		return err
 	}
-	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Bodies: q.Bodies, Tell: tell}
+	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.keeper, Bodies: q.Bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 
@@ -43,7 +43,7 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 		return err
 	}
 	seen := checkedAccounts{}
-	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.signIns, Tell: func(p report.AccountPlan) error {
+	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.keeper, Tell: func(p report.AccountPlan) error {
 		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
 		return tell(control.PlanRecord{Account: &p})
 	}}

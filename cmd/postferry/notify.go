@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin/web"
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/lifecycle"
 	"postferry/notify"
 )
@@ -73,7 +74,7 @@ func testNotify(ctx context.Context, out io.Writer, path, domain string) error {
 	}
 	tried, err := teller.Try(ctx, domain)
 	if errors.Is(err, notify.ErrNobody) {
-		return usageError(err)
+		return control.UsageError(err)
 	}
 	for _, one := range tried {
 		word := "sent    "

@@ -24,11 +24,11 @@ const daemonPatience = 5 * time.Second
 // loadConfig reads the configuration of a command.
 func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*config.Config, []config.Finding, error) {
 	if path == "" {
-		return nil, nil, usageError(errors.New(`no configuration given; expected e.g. "-c /etc/postferry/config.toml"`))
+		return nil, nil, control.UsageError(errors.New(`no configuration given; expected e.g. "-c /etc/postferry/config.toml"`))
 	}
 	cfg, warnings, err := config.Load(path, checks...)
 	if err != nil {
-		return nil, warnings, usageError(err)
+		return nil, warnings, control.UsageError(err)
 	}
 	cfg.Directory = config.NewDirectory(cfg.Domains)
 	cfg.Directory.Complete(discover.Complete)
@@ -96,7 +96,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 		return nil, errors.Join(err, st.Close())
 	}
 	if log == nil {
-		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close, signIns: newKeeper(st, zerolog.Nop())}, nil
+		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close, keeper: newKeeper(st, zerolog.Nop())}, nil
 	}
 	engine, err := syncer.New(cfg, st, *log)
 	if err != nil {
@@ -108,7 +108,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
-	return &local{store: st, engine: engine, cfg: cfg, log: *log, signIns: keeper, guide: newGuide(cfg, st, *log, nil), close: func() error {
+	return &local{store: st, engine: engine, cfg: cfg, log: *log, keeper: keeper, guide: newGuide(cfg, st, *log, nil), close: func() error {
 		stop()
 		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {

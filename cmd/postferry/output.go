@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"postferry/internal/control"
 )
 
 // outputWide and outputJSON are the words of --output besides "table", which is the usual.
@@ -39,7 +41,7 @@ func (o *output) flags(cmd *cobra.Command, withJSON bool) {
 				return run(cmd, args)
 			}
 		}
-		return usageError(fmt.Errorf("%q is no form of output; expected %s", o.form, words))
+		return control.UsageError(fmt.Errorf("%q is no form of output; expected %s", o.form, words))
 	}
 	// The flag is registered above, so that this can't fail.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))

@@ -106,7 +106,7 @@ message's header as the old server has it.
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if _, ok := parseMessageID(names[0]); !ok {
-				return usageError(fmt.Errorf("%q is no ID of a message (postferry quarantine list shows them)", names[0]))
+				return control.UsageError(fmt.Errorf("%q is no ID of a message (postferry quarantine list shows them)", names[0]))
 			}
 			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
 				return showQuarantined(ctx, cmd.OutOrStdout(), b, control.QuarantineQuery{Names: names})
@@ -142,7 +142,7 @@ func showQuarantined(ctx context.Context, stdout io.Writer, b control.Backend, q
 		return err
 	}
 	if !shown {
-		return usageError(fmt.Errorf("the message %s is not in quarantine (any more)", q.Names[0]))
+		return control.UsageError(fmt.Errorf("the message %s is not in quarantine (any more)", q.Names[0]))
 	}
 	if incomplete {
 		return errIncomplete

@@ -31,7 +31,7 @@ from an earlier export is replaced. Nothing changes on either server.
   postferry quarantine export -c /etc/postferry/config.toml -o refused anna@example.com`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if dir == "" {
-				return usageError(errors.New(`no folder to write to given; expected e.g. "-o refused"`))
+				return control.UsageError(errors.New(`no folder to write to given; expected e.g. "-o refused"`))
 			}
 			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
 				return exportQuarantined(ctx, cmd.OutOrStdout(), b, control.QuarantineQuery{Names: names}, dir)

@@ -16,7 +16,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
-	exitUsage       = 2
+	exitUsage       = control.ExitUsage
 	exitInUse       = 3
 	exitInterrupted = 130
 )
@@ -29,9 +29,6 @@ const exitHelp = `Exit status:
   2    the command line, the configuration or the account list is wrong
   3    the state is in use by another postferry
   130  interrupted (Ctrl-C)`
-
-// usageError marks a mistake in what the user gave us.
-func usageError(err error) error { return &control.ExitError{Code: exitUsage, Err: err} }
 
 // errIncomplete ends a command whose output has already said what is missing.
 var errIncomplete = errors.New("not everything is on the new server yet")
@@ -110,7 +107,7 @@ a list of accounts and start the daemon:
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
+		return control.UsageError(fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath()))
 	})
 	root.AddCommand(newServe(), newImport(), newSync(), newVerify(), newStatus(), newAdvise(), newFinish(), newReport(), newForget(), newNotify(), newQuarantine(), newFolder(), newAlias(), newMailbox(), newAuth(), newTenant(), newClients(), newKick(), newAdmin(), newKey(), newBackup(), newConfig(), newDiscover(), newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
@@ -138,7 +135,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
-			return usageError(fmt.Errorf("%w%s (see %s --help)", err, didYouMean(cmd, args), cmd.CommandPath()))
+			return control.UsageError(fmt.Errorf("%w%s (see %s --help)", err, didYouMean(cmd, args), cmd.CommandPath()))
 		}
 		return nil
 	}

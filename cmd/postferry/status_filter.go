@@ -23,7 +23,7 @@ func statusStates() []string {
 func checkStates(states []string) error {
 	for _, s := range states {
 		if !slices.Contains(statusStates(), s) {
-			return usageError(fmt.Errorf("%q is no state of an account; expected one of %s", s, strings.Join(statusStates(), ", ")))
+			return control.UsageError(fmt.Errorf("%q is no state of an account; expected one of %s", s, strings.Join(statusStates(), ", ")))
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func newSync() *cobra.Command {
 		RunE: func(cmd *cobra.Command, logins []string) error {
 			switch {
 			case dry && trace != "":
-				return usageError(errors.New("--trace is for passes that are made, not for --dry-run"))
+				return control.UsageError(errors.New("--trace is for passes that are made, not for --dry-run"))
 			case dry:
 				return planSync(cmd.Context(), cmd.OutOrStdout(), path, logins)
 			}
@@ -106,7 +106,7 @@ func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logi
 		trace.of(b.engine)
 	case *control.Client:
 		if trace.tracer != nil {
-			return nil, usageError(errTraceDaemon)
+			return nil, control.UsageError(errTraceDaemon)
 		}
 	}
 	return b.Sync(ctx, logins, p.show)

@@ -39,7 +39,7 @@ func summary(results []control.SyncResult) string {
 		writeLine(&b, r.Login, fmt.Sprintf(columns, fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
 			humanize.Size(r.Pass.Bytes), humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started))), verdict(r))
 		if r.Problem != nil {
-			writeBelow(&b, problemLine(describeProblem(r.Problem)))
+			writeBelow(&b, problemLine(control.ProblemOf(r.Problem)))
 		}
 	}
 	sums := fmt.Sprintf("%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",

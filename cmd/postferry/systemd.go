@@ -13,6 +13,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"postferry/config"
+	"postferry/internal/control"
 	"postferry/proxy"
 )
 
@@ -49,7 +50,7 @@ func inheritedSockets() (proxy.Sockets, error) {
 			l.Close()
 		}
 	}
-	return proxy.Sockets{}, usageError(fmt.Errorf("sockets of systemd: %s; expected one each with FileDescriptorName=%s, %s or %s",
+	return proxy.Sockets{}, control.UsageError(fmt.Errorf("sockets of systemd: %s; expected one each with FileDescriptorName=%s, %s or %s",
 		strings.Join(odd, ", "), socketIMAPS, socketIMAP, socketACME))
 }
 

@@ -99,7 +99,7 @@ func (o *tenantOptions) read(domain string) (tenant.Exceptions, error) {
 		case slices.Contains(known, k):
 			o.filter.Kinds = append(o.filter.Kinds, directory.Kind(k))
 		default:
-			return tenant.Exceptions{}, usageError(fmt.Errorf("--kind: expected one of %s or all", strings.Join(known, ", ")))
+			return tenant.Exceptions{}, control.UsageError(fmt.Errorf("--kind: expected one of %s or all", strings.Join(known, ", ")))
 		}
 	}
 	if !o.everywhere {
@@ -110,7 +110,7 @@ func (o *tenantOptions) read(domain string) (tenant.Exceptions, error) {
 	}
 	f, err := os.Open(o.exceptions)
 	if err != nil {
-		return tenant.Exceptions{}, usageError(fmt.Errorf("--exceptions: %w", err))
+		return tenant.Exceptions{}, control.UsageError(fmt.Errorf("--exceptions: %w", err))
 	}
 	defer f.Close()
 	e, err := tenant.ReadExceptions(f, config.ListUTF8)
@@ -147,7 +147,7 @@ func (o *tenantOptions) run(ctx context.Context, w io.Writer, domain string) (er
 		return showMailboxes(w, len(all), moves, clashes, &o.out)
 	}
 	if len(clashes) > 0 {
-		return usageError(&tenant.ClashError{Clashes: clashes})
+		return control.UsageError(&tenant.ClashError{Clashes: clashes})
 	}
 	accounts, err := accountsOfLines(cfg, exceptions.Lines(moves))
 	if err != nil {
@@ -166,11 +166,11 @@ func accountsOfLines(cfg *config.Config, lines []config.AccountLine) ([]store.Ac
 	check, accounts := lineCheck(cfg.Directory), make([]store.Account, len(lines))
 	for i, l := range lines {
 		if err := check(l); err != nil {
-			return nil, usageError(fmt.Errorf("the mailbox %q %w", l.Login, err))
+			return nil, control.UsageError(fmt.Errorf("the mailbox %q %w", l.Login, err))
 		}
 		_, d, _ := cfg.Directory.LoginOf(l)
 		if d.NeedsPassword(l) {
-			return nil, usageError(fmt.Errorf("the mailbox %q has no password at the new server; expected one in --exceptions, or another way to sign in there ([domain.new_sign_in])", l.Login))
+			return nil, control.UsageError(fmt.Errorf("the mailbox %q has no password at the new server; expected one in --exceptions, or another way to sign in there ([domain.new_sign_in])", l.Login))
 		}
 		accounts[i] = accountOf(cfg, l)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"postferry/internal/control"
 	"postferry/syncer"
 	"postferry/upstream/link"
 )
@@ -35,7 +36,7 @@ func openTrace(path string, log zerolog.Logger) (t traceFile, err error) {
 	if path == "" {
 		return t, nil
 	}
-	fail := func(err error) error { return usageError(fmt.Errorf("the trace can't be written: %w", err)) }
+	fail := func(err error) error { return control.UsageError(fmt.Errorf("the trace can't be written: %w", err)) }
 	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return t, fail(err)
 	}

@@ -89,7 +89,7 @@ func newVerify() *cobra.Command {
 
 func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, o verifyOptions) (err error) {
 	if o.json == "-" && o.csv == "-" {
-		return usageError(errors.New(`only one of --json and --csv can go to standard output; give the other one a file name`))
+		return control.UsageError(errors.New(`only one of --json and --csv can go to standard output; give the other one a file name`))
 	}
 	cfg, _, err := loadConfig(path)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"postferry/internal/control"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 )
@@ -40,7 +41,7 @@ func openExports(stdout io.Writer, o verifyOptions) (*exports, error) {
 		if one.path != "-" {
 			f, err := os.OpenFile(one.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 			if err != nil {
-				return nil, usageError(errors.Join(err, e.close()))
+				return nil, control.UsageError(errors.Join(err, e.close()))
 			}
 			e.files = append(e.files, f)
 			w = f

@@ -2,8 +2,9 @@ package control
 
 import (
 	"io"
-	"postferry/report/reason"
 	"time"
+
+	"postferry/report/reason"
 )
 
 // QuarantineQuery chooses messages: all of the accounts of Names, and the

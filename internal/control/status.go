@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"time"
 
 	"postferry/cause"
@@ -119,4 +120,23 @@ type ProblemStatus struct {
 	Folder      string            `json:"folder,omitempty"`
 	Since       time.Time         `json:"since"`
 	Retry       *time.Time        `json:"retry_at"`
+}
+
+// ProblemOf is a problem as commands are told it; nil for none.
+func ProblemOf(p *store.Problem) *ProblemStatus {
+	if p == nil {
+		return nil
+	}
+	return &ProblemStatus{
+		Kind: cmp.Or(p.Kind, store.Unexpected), NeedsPerson: p.NeedsPerson(), Summary: p.Summary, Cause: p.Cause, Advice: p.Advice, Folder: p.Folder,
+		Since: p.Since, Retry: TimeOrNil(p.Retry),
+	}
+}
+
+// TimeOrNil is an instant as JSON has it: null for none.
+func TimeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
