@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 )
 
@@ -23,7 +24,7 @@ func TestAccessOverSocket(t *testing.T) {
 			}
 		}
 	})
-	startControl(t, dir, &local{store: st, newLink: func(context.Context) (string, error) { return "http://link", nil }}, zerolog.New(zerolog.SyncWriter(&log)))
+	startControl(t, dir, &backend.Local{Store: st, NewLink: func(context.Context) (string, error) { return "http://link", nil }}, zerolog.New(zerolog.SyncWriter(&log)))
 	r, err := control.Connect(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

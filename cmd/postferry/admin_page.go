@@ -19,8 +19,8 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	finder := discover.ForConfig(d.cfg)
 	finder.Resolvers = resolvers
 	return server.New(server.Options{
-		Config: d.cfg, Store: d.store, Ferry: d.backend.ferry(), Finder: finder, Log: d.log,
-		Version: versionString(), Certificate: certificate, Endings: admin.Endings{Guide: d.backend.guide, Engine: d.backend.ending()},
+		Config: d.cfg, Store: d.store, Ferry: d.backend.Ferry(), Finder: finder, Log: d.log,
+		Version: versionString(), Certificate: certificate, Endings: admin.Endings{Guide: d.backend.Guide, Engine: d.backend.Ending()},
 		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/backend"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -51,7 +52,7 @@ func TestAliasCommand(t *testing.T) {
 		}
 		if remotely {
 			st := openState(t, state)
-			startControl(t, state, &local{store: st, log: zerolog.Nop()}, zerolog.Nop())
+			startControl(t, state, &backend.Local{Store: st, Log: zerolog.Nop()}, zerolog.Nop())
 			look = func() (anna, berta store.Account) {
 				anna, err1 := st.Account(t.Context(), "anna@a.example")
 				berta, err2 := st.Account(t.Context(), "berta@a.example")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -40,9 +41,9 @@ func TestAuditOfCommands(t *testing.T) {
 	for _, remotely := range []bool{false, true} {
 		dir := t.TempDir()
 		st := openState(t, dir)
-		b := control.Backend(&local{store: st, log: zerolog.Nop(), close: func() error { return nil }})
+		b := control.Backend(&backend.Local{Store: st, Log: zerolog.Nop(), Closing: func() error { return nil }})
 		if remotely {
-			startControl(t, dir, b.(*local), zerolog.Nop())
+			startControl(t, dir, b.(*backend.Local), zerolog.Nop())
 			r, err := control.Connect(t.Context(), dir)
 			if err != nil {
 				t.Fatal(err)

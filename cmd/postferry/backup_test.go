@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/internal/backend"
 	"postferry/internal/lab"
 )
 
@@ -102,7 +103,7 @@ func TestBackupCommand(t *testing.T) {
 		}
 		if running {
 			st := openState(t, dir)
-			startControl(t, dir, &local{store: st}, zerolog.Nop())
+			startControl(t, dir, &backend.Local{Store: st}, zerolog.Nop())
 		}
 		key, err := os.ReadFile(filepath.Join(dir, "key"))
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
 	"postferry/syncer"
@@ -141,7 +142,7 @@ func TestControlRights(t *testing.T) {
 	for path := range requests {
 		t.Errorf("%s was never asked", path)
 	}
-	for op := range accessOps() {
+	for op := range backend.AccessOps() {
 		if _, ok := operations[op]; !ok {
 			t.Errorf("controlRequests does not say what the operation %s is asked with", op)
 		}

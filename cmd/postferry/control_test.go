@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -31,7 +32,7 @@ func openState(t *testing.T, dir string) store.Store {
 }
 
 // startControl answers on dir's control socket until the test ends.
-func startControl(t *testing.T, dir string, b *local, log zerolog.Logger) {
+func startControl(t *testing.T, dir string, b *backend.Local, log zerolog.Logger) {
 	t.Helper()
 	l, err := control.Listen(t.Context(), dir)
 	if err != nil {
@@ -62,7 +63,7 @@ func TestControlRoundTrip(t *testing.T) {
 					t.Errorf("a password in the log: %s", &log)
 				}
 			})
-			startControl(t, dir, &local{store: st}, zerolog.New(zerolog.SyncWriter(&log)))
+			startControl(t, dir, &backend.Local{Store: st}, zerolog.New(zerolog.SyncWriter(&log)))
 
 			info, err := os.Stat(filepath.Join(dir, control.SocketName))
 			if err != nil {
@@ -143,7 +144,7 @@ func testStatus(t *testing.T, r *control.Client) {
 // TestImportKeepsDecisions wants a stopped account to stay stopped.
 func TestImportKeepsDecisions(t *testing.T) {
 	st := openState(t, t.TempDir())
-	b := &local{store: st}
+	b := &backend.Local{Store: st}
 	list := []store.Account{{Domain: "example.com", Login: "Anna@example.com"}}
 	if _, _, err := b.Import(t.Context(), list); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"postferry/admin/server"
 	"postferry/config"
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/notify"
 	"postferry/proxy"
@@ -33,7 +34,7 @@ type daemon struct {
 	control net.Listener
 	sockets proxy.Sockets // that were open before
 	proxy   *proxy.Server
-	backend *local         // what the control socket and the page work with
+	backend *backend.Local // what the control socket and the page work with
 	page    *server.Server // nil for none
 	teller  *notify.Teller // tells people how moves go on
 }
@@ -85,10 +86,10 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.proxy, err = proxy.NewOn(d.sockets, d.cfg, d.store, d.engine, d.log); err != nil {
 		return err
 	}
-	d.engine.TellOpened(func() []syncer.Opened { return opened(d.proxy) })
-	d.backend = &local{store: d.store, engine: d.engine, relay: d.proxy, background: true, cfg: d.cfg, log: d.log, guide: newGuide(d.cfg, d.store, d.log, resolvers)}
-	d.backend.keeper = keeper
-	if d.teller, err = newTeller(d.cfg, d.store, d.backend.guide, d.log); err != nil {
+	d.engine.TellOpened(func() []syncer.Opened { return backend.Opened(d.proxy) })
+	d.backend = &backend.Local{Store: d.store, Engine: d.engine, Relay: d.proxy, Background: true, Config: d.cfg, Log: d.log, Guide: backend.NewGuide(d.cfg, d.store, d.log, resolvers)}
+	d.backend.Keeper = keeper
+	if d.teller, err = newTeller(d.cfg, d.store, d.backend.Guide, d.log); err != nil {
 		return err
 	}
 	if d.cfg.Admin.Listen == "" {
@@ -97,7 +98,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	if d.page, err = openPage(d, resolvers); err != nil {
 		return err
 	}
-	d.backend.newLink, d.backend.corrected, d.backend.operator = d.page.NewLink, d.page.Corrected, d.page.Operator()
+	d.backend.NewLink, d.backend.Corrected, d.backend.Operator = d.page.NewLink, d.page.Corrected, d.page.Operator()
 	return nil
 }
 
@@ -118,7 +119,7 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 		front.Go(func() error { return ended(ctx, control.Serve(ctx, d.control, d.backend, d.log), "the control socket") })
 		front.Go(func() error {
-			d.backend.guide.Watch(ctx)
+			d.backend.Guide.Watch(ctx)
 			return nil
 		})
 		front.Go(func() error {

@@ -9,10 +9,8 @@
 //   - root.go: the command tree, exit statuses, how errors are shown
 //   - serve.go, daemon.go: the daemon and its life
 //   - open.go: reaching the state, in this process or through the daemon that holds it
-//     (a control.Client)
-//   - local*.go: what the commands do with a state that this process holds; with it the daemon
-//     answers the control socket, whose protocol is in internal/control
-//   - admin_*.go: what the import page needs of the engine
+//     (a control.Client); what is done with a state is in internal/backend
+//   - admin_page.go: the import page of the daemon
 //   - trace.go: the protocol trace of serve and sync
 //   - access.go (admin), alias.go, backup.go, discover*.go, demo.go, folder.go, import.go, key.go,
 //     quarantine*.go, status*.go, sync*.go, verify*.go, version.go: one command each

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"postferry/config"
+	"postferry/internal/backend"
 	"postferry/store"
 	"postferry/store/storetest"
 )
@@ -25,7 +26,7 @@ func TestImportWritesOnlyCredentials(t *testing.T) {
 			for moment, more := 0, true; more; moment++ {
 				st := openState(t, t.TempDir())
 				list := []store.Account{{Domain: "example.com", Login: given.Login}}
-				if _, _, err := (&local{store: st}).Import(t.Context(), list); err != nil {
+				if _, _, err := (&backend.Local{Store: st}).Import(t.Context(), list); err != nil {
 					t.Fatal(err)
 				}
 				a, err := st.Account(t.Context(), given.Login)
@@ -41,7 +42,7 @@ func TestImportWritesOnlyCredentials(t *testing.T) {
 					}
 				})
 				list[0].Old, list[0].New = given, given
-				added, updated, err := (&local{store: beside}).Import(t.Context(), list)
+				added, updated, err := (&backend.Local{Store: beside}).Import(t.Context(), list)
 				more = beside.End()
 				got, errNow := st.AccountByID(t.Context(), a.ID)
 				learnt := got.Old == given && got.New == given && got.OldOpens
@@ -104,7 +105,7 @@ func TestImportAsKnown(t *testing.T) {
 		if _, _, err := st.PutAccounts(t.Context(), []store.Account{was}); err != nil {
 			t.Fatal(err)
 		}
-		added, updated, err := (&local{store: st}).Import(t.Context(), list)
+		added, updated, err := (&backend.Local{Store: st}).Import(t.Context(), list)
 		if err != nil || added != tt.added || updated != tt.updated {
 			t.Errorf("known in %s: %d added, %d updated, %v", tt.domain, added, updated, err)
 		}

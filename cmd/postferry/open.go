@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/discover"
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -96,7 +97,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 		return nil, errors.Join(err, st.Close())
 	}
 	if log == nil {
-		return &local{store: st, cfg: cfg, log: zerolog.Nop(), guide: newGuide(cfg, st, zerolog.Nop(), nil), close: st.Close, keeper: newKeeper(st, zerolog.Nop())}, nil
+		return &backend.Local{Store: st, Config: cfg, Log: zerolog.Nop(), Guide: backend.NewGuide(cfg, st, zerolog.Nop(), nil), Closing: st.Close, Keeper: newKeeper(st, zerolog.Nop())}, nil
 	}
 	engine, err := syncer.New(cfg, st, *log)
 	if err != nil {
@@ -108,7 +109,7 @@ func openLocal(ctx context.Context, cfg *config.Config, command string, log *zer
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(running, false) }()
-	return &local{store: st, engine: engine, cfg: cfg, log: *log, keeper: keeper, guide: newGuide(cfg, st, *log, nil), close: func() error {
+	return &backend.Local{Store: st, Engine: engine, Config: cfg, Log: *log, Keeper: keeper, Guide: backend.NewGuide(cfg, st, *log, nil), Closing: func() error {
 		stop()
 		err := waitUnlessLost(st, func() error { return <-ended })
 		if errors.Is(err, context.Canceled) {

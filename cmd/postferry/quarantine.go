@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 )
@@ -105,7 +106,7 @@ message's header as the old server has it.
 		Example: `  postferry quarantine show -c /etc/postferry/config.toml 12.1.5e3f7a9000000c41`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if _, ok := parseMessageID(names[0]); !ok {
+			if _, ok := backend.ParseMessageID(names[0]); !ok {
 				return control.UsageError(fmt.Errorf("%q is no ID of a message (postferry quarantine list shows them)", names[0]))
 			}
 			return withQuarantine(cmd, path, func(ctx context.Context, b control.Backend) error {
@@ -132,7 +133,7 @@ func showQuarantined(ctx context.Context, stdout io.Writer, b control.Backend, q
 			fmt.Fprintf(w, "The message itself can't be shown: %s\n", printable(missing))
 			return nil
 		}
-		header, err := headerOf(body, shownHeader)
+		header, err := backend.HeaderOf(body, shownHeader)
 		for line := range lines(header) {
 			fmt.Fprintln(w, printable(line))
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 )
@@ -58,7 +59,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q co
 				written++
 				return nil
 			}
-			why = forPerson(readErr)
+			why = backend.ForPerson(readErr)
 		}
 		missing++
 		fmt.Fprintf(w, "%s  %s  %s: not exported: %s\n", rec.ID, printable(rec.Login), printable(rec.Folder), printable(why))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 )
 
@@ -67,7 +68,7 @@ func newStatus() *cobra.Command {
   postferry status -c /etc/postferry/config.toml --state failed,retrying -o wide
   postferry status -c /etc/postferry/config.toml --json | jq '.accounts[] | select(.last_error)'`,
 		RunE: func(cmd *cobra.Command, logins []string) error {
-			if err := checkStates(query.States); err != nil {
+			if err := backend.CheckStates(query.States); err != nil {
 				return err
 			}
 			query.Logins = logins
@@ -83,9 +84,9 @@ func newStatus() *cobra.Command {
 	out.flags(cmd, true)
 	cmd.Flags().BoolVar(&query.Folders, "folders", false, "show the folders of every account")
 	cmd.Flags().BoolVar(&query.Problems, "problems", false, "show only accounts that something keeps from being copied")
-	cmd.Flags().StringSliceVar(&query.States, "state", nil, "show only accounts in this `STATE`: "+strings.Join(statusStates(), ", "))
+	cmd.Flags().StringSliceVar(&query.States, "state", nil, "show only accounts in this `STATE`: "+strings.Join(backend.StatusStates(), ", "))
 	// The flag is registered above, so that this can't fail.
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(statusStates(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(backend.StatusStates(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -41,7 +42,7 @@ func TestStatusOfAlias(t *testing.T) {
 	}
 	var totals *control.StatusTotals
 	shown := map[string]*control.AccountStatus{}
-	collected := (&collector{store: st, query: control.StatusQuery{Folders: true}}).collect(t.Context(), accounts, func(r control.StatusRecord) error {
+	collected := (&backend.Collector{Store: st, Query: control.StatusQuery{Folders: true}}).Collect(t.Context(), accounts, func(r control.StatusRecord) error {
 		if r.Totals != nil {
 			totals = r.Totals
 		} else {

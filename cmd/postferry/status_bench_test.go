@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -41,7 +42,7 @@ func BenchmarkStatus(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	l := &local{store: st}
+	l := &backend.Local{Store: st}
 	for b.Loop() {
 		told := 0
 		err := l.Status(b.Context(), control.StatusQuery{}, func(r control.StatusRecord) error {

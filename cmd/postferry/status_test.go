@@ -12,6 +12,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/internal/table"
 	"postferry/report"
@@ -95,8 +96,8 @@ func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := collector{store: st, live: live, query: query}
-	if err := c.collect(t.Context(), accounts, p.print); err != nil {
+	c := backend.Collector{Store: st, Live: live, Query: query}
+	if err := c.Collect(t.Context(), accounts, p.print); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.end(); err != nil {

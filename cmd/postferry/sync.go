@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/config"
+	"postferry/internal/backend"
 	"postferry/internal/control"
 )
 
@@ -102,8 +103,8 @@ func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logi
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	switch b := b.(type) {
-	case *local:
-		trace.of(b.engine)
+	case *backend.Local:
+		trace.of(b.Engine)
 	case *control.Client:
 		if trace.tracer != nil {
 			return nil, control.UsageError(errTraceDaemon)

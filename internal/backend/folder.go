@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // DecideFolder implements control.Backend.
-func (l *local) DecideFolder(ctx context.Context, d control.FolderDecision) (title string, err error) {
+func (l *Local) DecideFolder(ctx context.Context, d control.FolderDecision) (title string, err error) {
 	accounts, err := l.accounts(ctx, []string{d.Login})
 	if err != nil {
 		return "", err
@@ -23,7 +23,7 @@ func (l *local) DecideFolder(ctx context.Context, d control.FolderDecision) (tit
 	if of := accounts[0].Alias; of != 0 {
 		id = of
 	}
-	rows, err := l.store.Folders(ctx, id)
+	rows, err := l.Store.Folders(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func (l *local) DecideFolder(ctx context.Context, d control.FolderDecision) (tit
 	if err != nil {
 		return "", err
 	}
-	err = l.engine.DecideFolder(ctx, id, row.ID, d.Verdict)
+	err = l.Engine.DecideFolder(ctx, id, row.ID, d.Verdict)
 	if errors.Is(err, syncer.ErrNotMissing) {
 		err = control.UsageError(fmt.Errorf("the folder %q is not missing: there is nothing to decide (postferry status %s)", row.Title, d.Login))
 	}

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -16,37 +16,37 @@ import (
 
 // adminFerry lets the import page reach the engine.
 type adminFerry struct {
-	*local
+	*Local
 }
 
 var _ admin.Ferry = adminFerry{}
 
-func (f adminFerry) Live(ctx context.Context) ([]report.Live, error) { return f.engine.Live(ctx) }
+func (f adminFerry) Live(ctx context.Context) ([]report.Live, error) { return f.Engine.Live(ctx) }
 
 func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error) {
-	return f.engine.Folders(ctx, id)
+	return f.Engine.Folders(ctx, id)
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	begun, err := f.engine.Begin(ctx, ids)
+	begun, err := f.Engine.Begin(ctx, ids)
 	return begun, stopping(err)
 }
 
 func (f adminFerry) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	stopped, err := f.engine.Stop(ctx, ids)
+	stopped, err := f.Engine.Stop(ctx, ids)
 	return stopped, stopping(err)
 }
 
 func (f adminFerry) Again(ctx context.Context, ids []store.AccountID) error {
-	return stopping(f.engine.Again(ctx, ids))
+	return stopping(f.Engine.Again(ctx, ids))
 }
 
 func (f adminFerry) Updated(ctx context.Context, ids []store.AccountID) error {
-	return stopping(f.engine.Updated(ctx, ids))
+	return stopping(f.Engine.Updated(ctx, ids))
 }
 
 func (f adminFerry) DomainChanged(ctx context.Context, name string) error {
-	return stopping(f.engine.DomainChanged(ctx, name))
+	return stopping(f.Engine.DomainChanged(ctx, name))
 }
 
 // stopping is the page's word for an engine that has ended.
@@ -57,13 +57,13 @@ func stopping(err error) error {
 	return err
 }
 
-func (f adminFerry) Passes(ctx context.Context) <-chan report.PassEnded { return f.engine.Passes(ctx) }
+func (f adminFerry) Passes(ctx context.Context) <-chan report.PassEnded { return f.Engine.Passes(ctx) }
 
 func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	run := dryrun.DryRun{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.keeper, Check: true}
+	run := dryrun.DryRun{Config: f.Config, Store: f.Store, Log: f.Log, SignIns: f.Keeper, Check: true}
 	pace, err := run.Pace(ctx)
 	if err != nil {
 		return err
@@ -77,24 +77,24 @@ func (f adminFerry) Check(ctx context.Context, ids []store.AccountID, tell func(
 	if err := run.Run(ctx, ids); err != nil {
 		return err
 	}
-	return seen.note(ctx, f.store)
+	return seen.note(ctx, f.Store)
 }
 
 func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, SignIns: f.keeper, Bodies: bodies, Tell: tell}
+	v := verify.Verification{Config: f.Config, Store: f.Store, Log: f.Log, SignIns: f.Keeper, Bodies: bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 
 func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]admin.Quarantined, error) {
-	a, err := f.store.AccountByID(ctx, id)
+	a, err := f.Store.AccountByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var rows []admin.Quarantined
-	err = f.local.Quarantine(ctx, control.QuarantineQuery{Names: []string{a.Login}}, func(r control.QuarantineRecord) error {
+	err = f.Local.Quarantine(ctx, control.QuarantineQuery{Names: []string{a.Login}}, func(r control.QuarantineRecord) error {
 		rows = append(rows, admin.Quarantined{
 			ID: r.ID, Folder: r.Folder, Key: r.Key, Reason: r.Reason, Cause: r.Cause, Attempts: r.Attempts, Since: r.Since, Last: r.Last,
 		})
@@ -108,11 +108,11 @@ func (f adminFerry) RetryQuarantined(ctx context.Context, messages []string) (in
 	if err != nil {
 		return 0, err
 	}
-	return f.local.RetryQuarantined(ctx, query)
+	return f.Local.RetryQuarantined(ctx, query)
 }
 
 func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v admin.FolderVerdict) error {
-	err := f.engine.DecideFolder(ctx, id, folder, syncer.Verdict(v))
+	err := f.Engine.DecideFolder(ctx, id, folder, syncer.Verdict(v))
 	switch {
 	case errors.Is(err, syncer.ErrNoFolder):
 		return store.ErrNotFound
@@ -123,7 +123,7 @@ func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder
 }
 
 func (f adminFerry) DecideMailbox(ctx context.Context, id store.AccountID, v admin.MailboxVerdict) error {
-	err := f.engine.DecideMailbox(ctx, id, syncer.MailboxVerdict(v))
+	err := f.Engine.DecideMailbox(ctx, id, syncer.MailboxVerdict(v))
 	if errors.Is(err, syncer.ErrSameMailbox) {
 		return admin.ErrMailboxKnown
 	}
@@ -136,7 +136,7 @@ func messagesOnly(ids []string) (control.QuarantineQuery, error) {
 		return control.QuarantineQuery{}, store.ErrNotFound
 	}
 	for _, id := range ids {
-		if _, ok := parseMessageID(id); !ok {
+		if _, ok := ParseMessageID(id); !ok {
 			return control.QuarantineQuery{}, store.ErrNotFound
 		}
 	}
@@ -157,7 +157,7 @@ func (f adminFerry) QuarantinedHeader(ctx context.Context, message string) (head
 		if body == nil {
 			return errors.New(missing)
 		}
-		header, err = headerOf(body, maxQuarantinedHeader)
+		header, err = HeaderOf(body, maxQuarantinedHeader)
 		return err
 	})
 	if err == nil && !found {

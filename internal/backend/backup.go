@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 var errNoBackup = errors.New("this state can't be backed up from here")
 
 // Backup implements control.Backend.
-func (l *local) Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error) {
-	b, ok := l.store.(interface {
+func (l *Local) Backup(ctx context.Context, withKey bool, w io.Writer) (store.BackedUp, error) {
+	b, ok := l.Store.(interface {
 		Backup(ctx context.Context, w io.Writer, withKey bool) (store.BackedUp, error)
 	})
 	if !ok {

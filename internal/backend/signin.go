@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"cmp"
@@ -14,13 +14,13 @@ import (
 )
 
 // connector tries how Postferry signs in.
-func (l *local) connector() *tenant.Connector {
-	return &tenant.Connector{Consents: l.store, Log: l.log}
+func (l *Local) connector() *tenant.Connector {
+	return &tenant.Connector{Consents: l.Store, Log: l.Log}
 }
 
 // signInServer is a server that Postferry signs in at in another way than with accounts' passwords.
-func (l *local) signInServer(q control.SignInQuery) (config.Server, error) {
-	d, ok := l.cfg.Directory.DomainNamed(q.Domain)
+func (l *Local) signInServer(q control.SignInQuery) (config.Server, error) {
+	d, ok := l.Config.Directory.DomainNamed(q.Domain)
 	if !ok {
 		return config.Server{}, control.UsageError(fmt.Errorf("there is no domain %q", q.Domain))
 	}
@@ -36,9 +36,9 @@ func (l *local) signInServer(q control.SignInQuery) (config.Server, error) {
 }
 
 // SignIns implements control.Backend.
-func (l *local) SignIns(ctx context.Context) ([]control.SignInState, error) {
+func (l *Local) SignIns(ctx context.Context) ([]control.SignInState, error) {
 	all := []control.SignInState{}
-	for _, d := range l.cfg.Directory.All() {
+	for _, d := range l.Config.Directory.All() {
 		for side, server := range map[store.Side]config.Server{store.OldSide: d.Old, store.NewSide: d.New} {
 			s := control.SignInState{Domain: d.Name, Side: side, Host: server.Host, Method: string(config.Passwords)}
 			if in := server.SignIn; in != nil {
@@ -46,7 +46,7 @@ func (l *local) SignIns(ctx context.Context) ([]control.SignInState, error) {
 			}
 			all = append(all, s)
 		}
-		consents, err := l.store.Consents(ctx, d.Name)
+		consents, err := l.Store.Consents(ctx, d.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func (l *local) SignIns(ctx context.Context) ([]control.SignInState, error) {
 }
 
 // TestSignIn implements control.Backend.
-func (l *local) TestSignIn(ctx context.Context, q control.SignInQuery) ([]tenant.Step, error) {
+func (l *Local) TestSignIn(ctx context.Context, q control.SignInQuery) ([]tenant.Step, error) {
 	server, err := l.signInServer(q)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (l *local) TestSignIn(ctx context.Context, q control.SignInQuery) ([]tenant
 }
 
 // Mailboxes implements control.Backend.
-func (l *local) Mailboxes(ctx context.Context, q control.SignInQuery) ([]directory.Mailbox, error) {
+func (l *Local) Mailboxes(ctx context.Context, q control.SignInQuery) ([]directory.Mailbox, error) {
 	server, err := l.signInServer(q)
 	if err != nil {
 		return nil, err
@@ -81,13 +81,13 @@ func (l *local) Mailboxes(ctx context.Context, q control.SignInQuery) ([]directo
 	}
 	all, err := l.connector().Mailboxes(ctx, server)
 	if e, ok := errors.AsType[*directory.Error](err); ok {
-		l.log.Warn().Str("domain", q.Domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
+		l.Log.Warn().Str("domain", q.Domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
 	}
 	return all, summed(err)
 }
 
 // Consent implements control.Backend.
-func (l *local) Consent(ctx context.Context, q control.SignInQuery, ask func(tenant.Prompt) error) error {
+func (l *Local) Consent(ctx context.Context, q control.SignInQuery, ask func(tenant.Prompt) error) error {
 	server, err := l.signInServer(q)
 	if err != nil {
 		return err
@@ -96,16 +96,16 @@ func (l *local) Consent(ctx context.Context, q control.SignInQuery, ask func(ten
 	if err != nil {
 		return summed(err)
 	}
-	if err := l.store.PutConsent(ctx, agreed); err != nil {
+	if err := l.Store.PutConsent(ctx, agreed); err != nil {
 		return err
 	}
 	return l.agreed(ctx, agreed.Mailbox)
 }
 
 // agreed has what waited for a mailbox's owner go on.
-func (l *local) agreed(ctx context.Context, m store.Mailbox) error {
+func (l *Local) agreed(ctx context.Context, m store.Mailbox) error {
 	l.forgetTokens(m)
-	all, err := l.store.Accounts(ctx)
+	all, err := l.Store.Accounts(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,27 +119,27 @@ func (l *local) agreed(ctx context.Context, m store.Mailbox) error {
 			ids = append(ids, a.ID)
 		}
 	}
-	if err := l.store.ForgetProblems(ctx, ids); err != nil || l.engine == nil {
+	if err := l.Store.ForgetProblems(ctx, ids); err != nil || l.Engine == nil {
 		return err
 	}
-	return l.engine.Updated(ctx, ids)
+	return l.Engine.Updated(ctx, ids)
 }
 
 // forgetTokens drops what was made of an agreement.
-func (l *local) forgetTokens(m store.Mailbox) {
-	if l.keeper != nil {
-		l.keeper.Forget(m.Domain, m.Side, m.Login)
+func (l *Local) forgetTokens(m store.Mailbox) {
+	if l.Keeper != nil {
+		l.Keeper.Forget(m.Domain, m.Side, m.Login)
 	}
 }
 
 // ForgetConsent implements control.Backend. What the provider can't be told is forgotten all the same.
-func (l *local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told bool, err error) {
+func (l *Local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told bool, err error) {
 	server, err := l.signInServer(q)
 	if err != nil {
 		return false, err
 	}
 	m := store.Mailbox{Domain: server.SignIn.Domain, Side: store.Side(server.SignIn.Side), Login: q.Mailbox}
-	agreed, err := l.store.Consent(ctx, m)
+	agreed, err := l.Store.Consent(ctx, m)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, control.UsageError(fmt.Errorf("the owner of %q has not agreed to anything", q.Mailbox))
 	}
@@ -148,9 +148,9 @@ func (l *local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 	}
 	told, failed := l.connector().Revoke(ctx, server, agreed)
 	if failed != nil {
-		l.log.Warn().Err(failed).Str("account", q.Mailbox).Msg("the provider can't be told that an agreement has ended")
+		l.Log.Warn().Err(failed).Str("account", q.Mailbox).Msg("the provider can't be told that an agreement has ended")
 	}
-	if err := l.store.DeleteConsent(ctx, m); err != nil {
+	if err := l.Store.DeleteConsent(ctx, m); err != nil {
 		return told, err
 	}
 	l.forgetTokens(m)

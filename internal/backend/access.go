@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -17,8 +17,8 @@ type accessOp func(ctx context.Context, o *admin.Operator, newLink linkMaker, re
 // linkMaker makes a one-time link to the import page.
 type linkMaker = func(context.Context) (string, error)
 
-// accessOps are what "postferry admin" can ask for.
-func accessOps() map[string]accessOp {
+// AccessOps are what "postferry admin" can ask for.
+func AccessOps() map[string]accessOp {
 	return map[string]accessOp{
 		control.AccessPassword:    setPassword,
 		control.AccessLink:        makeLink,
@@ -32,7 +32,7 @@ func accessOps() map[string]accessOp {
 
 // access does what "postferry admin" asks.
 func access(ctx context.Context, o *admin.Operator, newLink linkMaker, req control.AccessRequest) (reply control.AccessReply, err error) {
-	op := accessOps()[req.Op]
+	op := AccessOps()[req.Op]
 	if op == nil {
 		return reply, errors.New("the daemon does not know what was asked (is it another version?)")
 	}
@@ -72,6 +72,6 @@ func listTokens(ctx context.Context, o *admin.Operator, _ linkMaker, _ control.A
 }
 
 // Access implements control.Backend.
-func (l *local) Access(ctx context.Context, req control.AccessRequest) (control.AccessReply, error) {
-	return access(ctx, l.noter(), l.newLink, req)
+func (l *Local) Access(ctx context.Context, req control.AccessRequest) (control.AccessReply, error) {
+	return access(ctx, l.noter(), l.NewLink, req)
 }

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"postferry/store"
 )
 
-// statusStates are the words of --state; the page and the API have the same ones.
-func statusStates() []string {
+// StatusStates are the words of --state; the page and the API have the same ones.
+func StatusStates() []string {
 	var words []string
 	for _, s := range admin.AccountStates() {
 		words = append(words, string(s))
@@ -19,11 +19,11 @@ func statusStates() []string {
 	return words
 }
 
-// checkStates refuses a word that is no state.
-func checkStates(states []string) error {
+// CheckStates refuses a word that is no state.
+func CheckStates(states []string) error {
 	for _, s := range states {
-		if !slices.Contains(statusStates(), s) {
-			return control.UsageError(fmt.Errorf("%q is no state of an account; expected one of %s", s, strings.Join(statusStates(), ", ")))
+		if !slices.Contains(StatusStates(), s) {
+			return control.UsageError(fmt.Errorf("%q is no state of an account; expected one of %s", s, strings.Join(StatusStates(), ", ")))
 		}
 	}
 	return nil

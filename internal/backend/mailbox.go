@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // DecideMailbox implements control.Backend.
-func (l *local) DecideMailbox(ctx context.Context, d control.MailboxDecision) error {
+func (l *Local) DecideMailbox(ctx context.Context, d control.MailboxDecision) error {
 	accounts, err := l.accounts(ctx, []string{d.Login})
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func (l *local) DecideMailbox(ctx context.Context, d control.MailboxDecision) er
 	if of := accounts[0].Alias; of != 0 {
 		id = of
 	}
-	err = l.engine.DecideMailbox(ctx, id, d.Verdict)
+	err = l.Engine.DecideMailbox(ctx, id, d.Verdict)
 	if errors.Is(err, syncer.ErrSameMailbox) {
 		return control.UsageError(fmt.Errorf("nothing is known against the mailboxes of %q: there is nothing to decide (postferry status %s)", d.Login, d.Login))
 	}

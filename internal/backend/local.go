@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"cmp"
@@ -22,45 +22,47 @@ import (
 	"postferry/syncer"
 )
 
-// local works on the state that this process holds.
-type local struct {
-	store store.Store
-	// engine is nil where nothing is copied (import and status on their own).
-	engine *syncer.Engine
-	// relay has the clients; nil where there are none.
-	relay *proxy.Server
-	// background says that the engine makes passes by itself, as the daemon's does.
-	background bool
+// Local works on the state that this process holds.
+type Local struct {
+	Store store.Store
+	// Engine is nil where nothing is copied (import and status on their own).
+	Engine *syncer.Engine
+	// Relay has the clients; nil where there are none.
+	Relay *proxy.Server
+	// Background says that the engine makes passes by itself, as the daemon's does.
+	Background bool
 
-	cfg   *config.Config // for what reaches the servers beside the engine
-	log   zerolog.Logger // likewise
-	guide *lifecycle.Guide
-	// keeper knows how to sign in.
-	keeper *credential.Keeper
-	// newLink makes a one-time link to the import page; nil where there is none.
-	newLink linkMaker
-	// operator works with the import page's memory as well; nil where there is none.
-	operator *admin.Operator
-	// corrected tells the import page of accounts that were given new logins or passwords;
+	Config *config.Config // for what reaches the servers beside the engine
+	Log    zerolog.Logger // likewise
+	Guide  *lifecycle.Guide
+	// Keeper knows how to sign in.
+	Keeper *credential.Keeper
+	// NewLink makes a one-time link to the import page; nil where there is none.
+	NewLink linkMaker
+	// Operator works with the import page's memory as well; nil where there is none.
+	Operator *admin.Operator
+	// Corrected tells the import page of accounts that were given new logins or passwords;
 	// nil where there is none.
-	corrected func(context.Context, []store.Account) error
-	close     func() error
+	Corrected func(context.Context, []store.Account) error
+	Closing   func() error
 }
 
-func (l *local) Close() error { return l.close() }
+func (l *Local) Close() error { return l.Closing() }
 
-// ferry lets the import page reach the engine.
-func (l *local) ferry() admin.Ferry { return adminFerry{l} }
+// Ferry lets the import page reach the engine.
+func (l *Local) Ferry() admin.Ferry { return adminFerry{l} }
 
-// ending is the engine as moves are ended with it.
-func (l *local) ending() lifecycle.Engine { return finisher{l} }
+// Ending is the engine as moves are ended with it.
+func (l *Local) Ending() lifecycle.Engine { return finisher{l} }
 
 // Domains implements control.Backend.
-func (l *local) Domains(context.Context) ([]config.Domain, error) { return l.cfg.Directory.All(), nil }
+func (l *Local) Domains(context.Context) ([]config.Domain, error) {
+	return l.Config.Directory.All(), nil
+}
 
 // Import adds accounts. One that is known gets other credentials and stays what a person or
 // the engine has made of it, stopped or finished; a password that was refused is tried again.
-func (l *local) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
+func (l *Local) Import(ctx context.Context, accounts []store.Account) (added, updated int, err error) {
 	if accounts, err = l.asKnown(ctx, accounts); err != nil {
 		return 0, 0, err
 	}
@@ -69,7 +71,7 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 		a := &accounts[i]
 		a.Origin, a.Created, a.State, a.OldOpens = store.Imported, now, store.Active, true
 	}
-	stored, put, err := l.store.PutAccounts(ctx, accounts)
+	stored, put, err := l.Store.PutAccounts(ctx, accounts)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -82,16 +84,16 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 			known = append(known, a.ID)
 		}
 	}
-	if err := l.store.ForgetProblems(ctx, known); err != nil {
+	if err := l.Store.ForgetProblems(ctx, known); err != nil {
 		return 0, 0, err
 	}
-	if l.corrected != nil {
-		if err := l.corrected(ctx, stored); err != nil {
+	if l.Corrected != nil {
+		if err := l.Corrected(ctx, stored); err != nil {
 			return 0, 0, err
 		}
 	}
-	if l.engine != nil {
-		if err := l.engine.Updated(ctx, all); err != nil {
+	if l.Engine != nil {
+		if err := l.Engine.Updated(ctx, all); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -99,23 +101,23 @@ func (l *local) Import(ctx context.Context, accounts []store.Account) (added, up
 }
 
 // noter writes to the audit log what is done here.
-func (l *local) noter() *admin.Operator {
-	if l.operator != nil {
-		return l.operator
+func (l *Local) noter() *admin.Operator {
+	if l.Operator != nil {
+		return l.Operator
 	}
-	return admin.NewOperator(l.store, l.log)
+	return admin.NewOperator(l.Store, l.Log)
 }
 
 // asKnown gives accounts that are called by the login at the new server the name of one that
 // an earlier version has called by the login at the old one.
-func (l *local) asKnown(ctx context.Context, accounts []store.Account) ([]store.Account, error) {
+func (l *Local) asKnown(ctx context.Context, accounts []store.Account) ([]store.Account, error) {
 	accounts = slices.Clone(accounts)
 	for i := range accounts {
 		a := &accounts[i]
 		if a.Login == a.Old.Login {
 			continue
 		}
-		known, err := l.store.Account(ctx, a.Old.Login)
+		known, err := l.Store.Account(ctx, a.Old.Login)
 		switch {
 		case err == nil && known.Domain == a.Domain:
 			a.Login = known.Login
@@ -127,7 +129,7 @@ func (l *local) asKnown(ctx context.Context, accounts []store.Account) ([]store.
 }
 
 // Sync implements control.Backend.
-func (l *local) Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]control.SyncResult, error) {
+func (l *Local) Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]control.SyncResult, error) {
 	var ids []store.AccountID
 	if len(logins) > 0 {
 		accounts, err := l.accounts(ctx, logins)
@@ -138,7 +140,7 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 			ids = append(ids, a.ID)
 		}
 	}
-	results, err := l.engine.Sync(ctx, ids, only(ids, progress))
+	results, err := l.Engine.Sync(ctx, ids, only(ids, progress))
 	var out []control.SyncResult
 	for _, r := range results {
 		if r.Account.ID != 0 { // its turn came before the end
@@ -152,9 +154,9 @@ func (l *local) Sync(ctx context.Context, logins []string, progress func(live []
 }
 
 // countQuarantine fills in what the servers refuse of each account.
-func (l *local) countQuarantine(ctx context.Context, results []control.SyncResult) error {
+func (l *Local) countQuarantine(ctx context.Context, results []control.SyncResult) error {
 	for i, r := range results {
-		folders, err := l.store.Folders(ctx, r.ID)
+		folders, err := l.Store.Folders(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -176,31 +178,31 @@ func only(ids []store.AccountID, progress func([]report.Live, int)) func([]repor
 }
 
 // Status implements control.Backend.
-func (l *local) Status(ctx context.Context, q control.StatusQuery, emit func(control.StatusRecord) error) error {
+func (l *Local) Status(ctx context.Context, q control.StatusQuery, emit func(control.StatusRecord) error) error {
 	accounts, err := l.overviews(ctx, q.Logins)
 	if err != nil {
 		return err
 	}
-	c := collector{store: l.store, query: q}
-	if l.guide != nil {
+	c := Collector{Store: l.Store, Query: q}
+	if l.Guide != nil {
 		c.next = l.next
 	}
-	if l.engine != nil {
-		live, err := l.engine.Live(ctx)
+	if l.Engine != nil {
+		live, err := l.Engine.Live(ctx)
 		if err != nil {
 			return err
 		}
-		c.live = make(map[store.AccountID]report.Live, len(live))
+		c.Live = make(map[store.AccountID]report.Live, len(live))
 		for _, x := range live {
-			c.live[x.Account] = x
+			c.Live[x.Account] = x
 		}
 	}
-	return c.collect(ctx, accounts, emit)
+	return c.Collect(ctx, accounts, emit)
 }
 
 // overviews are those of the accounts of logins, or of all.
-func (l *local) overviews(ctx context.Context, logins []string) ([]store.Overview, error) {
-	all, err := l.store.Overview(ctx, "")
+func (l *Local) overviews(ctx context.Context, logins []string) ([]store.Overview, error) {
+	all, err := l.Store.Overview(ctx, "")
 	if err != nil || len(logins) == 0 {
 		return all, err
 	}
@@ -220,15 +222,15 @@ func (l *local) overviews(ctx context.Context, logins []string) ([]store.Overvie
 
 // accounts returns the accounts of logins in that order, each once; all if
 // there are none. Unknown ones are named together in one error.
-func (l *local) accounts(ctx context.Context, logins []string) ([]store.Account, error) {
+func (l *Local) accounts(ctx context.Context, logins []string) ([]store.Account, error) {
 	if len(logins) == 0 {
-		return l.store.Accounts(ctx)
+		return l.Store.Accounts(ctx)
 	}
 	var found []store.Account
 	var unknown unknownLogins
 	seen := make(map[store.AccountID]bool)
 	for _, login := range logins {
-		a, err := l.store.Account(ctx, login)
+		a, err := l.Store.Account(ctx, login)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			unknown = append(unknown, login)

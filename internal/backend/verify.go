@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 )
 
 // Verify implements control.Backend. It has connections of its own beside the engine's.
-func (l *local) Verify(ctx context.Context, q control.VerifyQuery, tell func(report.VerifyEvent) error) error {
+func (l *Local) Verify(ctx context.Context, q control.VerifyQuery, tell func(report.VerifyEvent) error) error {
 	ids, err := l.ids(ctx, q.Logins)
 	if err != nil {
 		return err
 	}
-	v := verify.Verification{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.keeper, Bodies: q.Bodies, Tell: tell}
+	v := verify.Verification{Config: l.Config, Store: l.Store, Log: l.Log, SignIns: l.Keeper, Bodies: q.Bodies, Tell: tell}
 	return v.Run(ctx, ids)
 }
 
 // ids are those of logins; none if there are none.
-func (l *local) ids(ctx context.Context, logins []string) ([]store.AccountID, error) {
+func (l *Local) ids(ctx context.Context, logins []string) ([]store.AccountID, error) {
 	if len(logins) == 0 {
 		return nil, nil
 	}
@@ -37,13 +37,13 @@ func (l *local) ids(ctx context.Context, logins []string) ([]store.AccountID, er
 }
 
 // Plan implements control.Backend. It has connections of its own beside the engine's.
-func (l *local) Plan(ctx context.Context, logins []string, tell func(control.PlanRecord) error) error {
+func (l *Local) Plan(ctx context.Context, logins []string, tell func(control.PlanRecord) error) error {
 	ids, err := l.ids(ctx, logins)
 	if err != nil {
 		return err
 	}
 	seen := checkedAccounts{}
-	d := dryrun.DryRun{Config: l.cfg, Store: l.store, Log: l.log, SignIns: l.keeper, Tell: func(p report.AccountPlan) error {
+	d := dryrun.DryRun{Config: l.Config, Store: l.Store, Log: l.Log, SignIns: l.Keeper, Tell: func(p report.AccountPlan) error {
 		seen.add(p.Account, p.Problem != "" || p.Lacks != "" || p.TooLarge > 0)
 		return tell(control.PlanRecord{Account: &p})
 	}}
@@ -57,5 +57,5 @@ func (l *local) Plan(ctx context.Context, logins []string, tell func(control.Pla
 	if err := d.Run(ctx, ids); err != nil {
 		return err
 	}
-	return seen.note(ctx, l.store)
+	return seen.note(ctx, l.Store)
 }

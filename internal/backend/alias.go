@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // DecideAlias implements control.Backend.
-func (l *local) DecideAlias(ctx context.Context, d control.AliasDecision) error {
+func (l *Local) DecideAlias(ctx context.Context, d control.AliasDecision) error {
 	logins := []string{d.Login}
 	if d.Of != "" {
 		logins = append(logins, d.Of)
@@ -25,33 +25,33 @@ func (l *local) DecideAlias(ctx context.Context, d control.AliasDecision) error 
 	if err := l.setAlias(ctx, accounts); err != nil {
 		return err
 	}
-	if err := l.store.ForgetProblems(ctx, []store.AccountID{accounts[0].ID}); err != nil {
+	if err := l.Store.ForgetProblems(ctx, []store.AccountID{accounts[0].ID}); err != nil {
 		return err
 	}
 	if err := l.noter().AnsweredAlias(ctx, accounts[0]); err != nil {
 		return err
 	}
-	if l.corrected != nil {
-		if err := l.corrected(ctx, accounts[:1]); err != nil {
+	if l.Corrected != nil {
+		if err := l.Corrected(ctx, accounts[:1]); err != nil {
 			return err
 		}
 	}
-	if l.engine == nil {
+	if l.Engine == nil {
 		return nil
 	}
-	return l.engine.Updated(ctx, []store.AccountID{accounts[0].ID})
+	return l.Engine.Updated(ctx, []store.AccountID{accounts[0].ID})
 }
 
 // setAlias makes the first of two accounts an alias of the second, or lets the only one stand for itself.
-func (l *local) setAlias(ctx context.Context, accounts []store.Account) error {
+func (l *Local) setAlias(ctx context.Context, accounts []store.Account) error {
 	if len(accounts) == 1 {
-		return l.store.SetApart(ctx, accounts[0].ID)
+		return l.Store.SetApart(ctx, accounts[0].ID)
 	}
 	a, of := accounts[0], accounts[1]
 	if a.Domain != of.Domain {
 		return control.UsageError(fmt.Errorf("%q and %q are accounts of two domains; their mail is kept apart", a.Login, of.Login))
 	}
-	err := l.store.SetAlias(ctx, a.ID, of.ID)
+	err := l.Store.SetAlias(ctx, a.ID, of.ID)
 	if errors.Is(err, store.ErrInvalid) {
 		return control.UsageError(fmt.Errorf("%q is an alias of %q; say first that that one stands for itself", of.Login, a.Login))
 	}

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -13,20 +13,20 @@ import (
 	"postferry/wire"
 )
 
-// collector reads a status out of the state. live may be empty.
-type collector struct {
-	store store.Store
+// Collector reads a status out of the state. live may be empty.
+type Collector struct {
+	Store store.Store
 	next  func(ctx context.Context, domains []string) ([]control.DomainNext, error) // nil for nobody who knows
-	live  map[store.AccountID]report.Live
-	query control.StatusQuery
+	Live  map[store.AccountID]report.Live
+	Query control.StatusQuery
 }
 
 // portion is of how many accounts the passes are read at once.
 const portion = 1000
 
-// collect emits the totals of accounts and then each of them. What the state keeps summed up is
+// Collect emits the totals of accounts and then each of them. What the state keeps summed up is
 // read at once; folders only as each account's turn comes, so that memory does not grow with them.
-func (c *collector) collect(ctx context.Context, accounts []store.Overview, emit func(control.StatusRecord) error) error {
+func (c *Collector) Collect(ctx context.Context, accounts []store.Overview, emit func(control.StatusRecord) error) error {
 	totals, asking, err := c.totals(ctx, accounts)
 	if err != nil {
 		return err
@@ -55,12 +55,12 @@ type askedFor struct {
 }
 
 // emit tells of some accounts.
-func (c *collector) emit(ctx context.Context, some []askedFor, emit func(control.StatusRecord) error) error {
+func (c *Collector) emit(ctx context.Context, some []askedFor, emit func(control.StatusRecord) error) error {
 	ids := make([]store.AccountID, len(some))
 	for i, a := range some {
 		ids[i] = a.of
 	}
-	passes, err := c.store.LastPasses(ctx, ids)
+	passes, err := c.Store.LastPasses(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (c *collector) emit(ctx context.Context, some []askedFor, emit func(control
 }
 
 // totals sums up the accounts that are asked for, and returns them.
-func (c *collector) totals(ctx context.Context, accounts []store.Overview) (totals control.StatusTotals, all []askedFor, err error) {
+func (c *Collector) totals(ctx context.Context, accounts []store.Overview) (totals control.StatusTotals, all []askedFor, err error) {
 	var causes cause.Gathering
 	logins := c.leading(accounts)
 	for i := range accounts {
@@ -93,7 +93,7 @@ func (c *collector) totals(ctx context.Context, accounts []store.Overview) (tota
 		if a.status = c.summary(a.Overview, logins[a.Alias]); a.status.AliasOf == "" {
 			c.setLive(a.status, a.ID)
 		}
-		if !asked(c.query, a.status) {
+		if !asked(c.Query, a.status) {
 			continue
 		}
 		addTo(&totals, a.status)
@@ -107,7 +107,7 @@ func (c *collector) totals(ctx context.Context, accounts []store.Overview) (tota
 }
 
 // leading are the logins of the accounts that aliases lead to, as far as they are among accounts.
-func (c *collector) leading(accounts []store.Overview) map[store.AccountID]string {
+func (c *Collector) leading(accounts []store.Overview) map[store.AccountID]string {
 	logins := map[store.AccountID]string{}
 	for i := range accounts {
 		if of := accounts[i].Alias; of != 0 {
@@ -123,9 +123,9 @@ func (c *collector) leading(accounts []store.Overview) map[store.AccountID]strin
 }
 
 // lead finds out whose mailbox an alias leads to; one whose account is gone stands for itself.
-func (c *collector) lead(ctx context.Context, a *askedFor, logins map[store.AccountID]string) error {
+func (c *Collector) lead(ctx context.Context, a *askedFor, logins map[store.AccountID]string) error {
 	if logins[a.Alias] == "" {
-		first, err := c.store.AccountByID(ctx, a.Alias)
+		first, err := c.Store.AccountByID(ctx, a.Alias)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -175,7 +175,7 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 
 // summary is what the state keeps summed up of an account; of is the login of the account whose
 // mailbox it leads to, "" for its own.
-func (c *collector) summary(o *store.Overview, of string) *control.AccountStatus {
+func (c *Collector) summary(o *store.Overview, of string) *control.AccountStatus {
 	sum := &o.Summary
 	return &control.AccountStatus{AliasOf: of,
 		Login: o.Login, Domain: o.Domain, Origin: o.Origin, State: o.State, LastError: control.ProblemOf(o.Problem),
@@ -184,11 +184,11 @@ func (c *collector) summary(o *store.Overview, of string) *control.AccountStatus
 }
 
 // addFolders adds an account's folders if they are asked for.
-func (c *collector) addFolders(ctx context.Context, a askedFor) error {
-	if !c.query.Folders {
+func (c *Collector) addFolders(ctx context.Context, a askedFor) error {
+	if !c.Query.Folders {
 		return nil
 	}
-	folders, err := c.store.Folders(ctx, a.of)
+	folders, err := c.Store.Folders(ctx, a.of)
 	for _, f := range folders {
 		a.status.Folders = append(a.status.Folders, describeFolder(f, a.Problem))
 	}
@@ -196,8 +196,8 @@ func (c *collector) addFolders(ctx context.Context, a askedFor) error {
 }
 
 // setLive lets what is going on right now with an account take the place of its last pass.
-func (c *collector) setLive(s *control.AccountStatus, id store.AccountID) {
-	if live, ok := c.live[id]; ok && live.Running {
+func (c *Collector) setLive(s *control.AccountStatus, id store.AccountID) {
+	if live, ok := c.Live[id]; ok && live.Running {
 		showLive(s, live)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 	"postferry/syncer/verify"
 )
 
-// newGuide is what leads domains to their end. It asks resolvers, or those of the configuration
+// NewGuide is what leads domains to their end. It asks resolvers, or those of the configuration
 // if there are none.
-func newGuide(cfg *config.Config, st store.Store, log zerolog.Logger, resolvers []string) *lifecycle.Guide {
+func NewGuide(cfg *config.Config, st store.Store, log zerolog.Logger, resolvers []string) *lifecycle.Guide {
 	finder := discover.ForConfig(cfg)
 	if resolvers != nil {
 		finder.Resolvers, finder.Watched = resolvers, resolvers
@@ -28,15 +28,15 @@ func newGuide(cfg *config.Config, st store.Store, log zerolog.Logger, resolvers 
 }
 
 // Advise implements control.Backend.
-func (l *local) Advise(ctx context.Context, domain string) (stage.Assessment, error) {
-	a, err := l.guide.Assess(ctx, domain, true)
+func (l *Local) Advise(ctx context.Context, domain string) (stage.Assessment, error) {
+	a, err := l.Guide.Assess(ctx, domain, true)
 	return a, unknownDomain(err)
 }
 
 // next says of domains what to do next, without asking DNS. One that is not set up any more is left out.
-func (l *local) next(ctx context.Context, domains []string) (all []control.DomainNext, err error) {
+func (l *Local) next(ctx context.Context, domains []string) (all []control.DomainNext, err error) {
 	for _, name := range domains {
-		a, err := l.guide.Assess(ctx, name, false)
+		a, err := l.Guide.Assess(ctx, name, false)
 		if errors.Is(err, lifecycle.ErrNoDomain) {
 			continue
 		}
@@ -57,22 +57,22 @@ func unknownDomain(err error) error {
 }
 
 // Prepare implements control.Backend.
-func (l *local) Prepare(ctx context.Context, q control.FinishQuery, tell func(lifecycle.Step, int)) (*lifecycle.Report, error) {
+func (l *Local) Prepare(ctx context.Context, q control.FinishQuery, tell func(lifecycle.Step, int)) (*lifecycle.Report, error) {
 	domain, ids, err := l.toFinish(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.guide.Prepare(ctx, finisher{l}, domain, ids, q.Bodies, tell)
+	r, err := l.Guide.Prepare(ctx, finisher{l}, domain, ids, q.Bodies, tell)
 	return r, unknownDomain(err)
 }
 
 // Finish implements control.Backend.
-func (l *local) Finish(ctx context.Context, q control.FinishQuery) (*lifecycle.Report, error) {
+func (l *Local) Finish(ctx context.Context, q control.FinishQuery) (*lifecycle.Report, error) {
 	domain, ids, err := l.toFinish(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.guide.Finish(ctx, finisher{l}, domain, ids, commandLineName, q.Accept)
+	r, err := l.Guide.Finish(ctx, finisher{l}, domain, ids, commandLineName, q.Accept)
 	return r, unknownDomain(err)
 }
 
@@ -80,7 +80,7 @@ func (l *local) Finish(ctx context.Context, q control.FinishQuery) (*lifecycle.R
 const commandLineName = "command line"
 
 // toFinish is the domain of a query, and which of its accounts are meant; none for all.
-func (l *local) toFinish(ctx context.Context, q control.FinishQuery) (domain string, ids []store.AccountID, err error) {
+func (l *Local) toFinish(ctx context.Context, q control.FinishQuery) (domain string, ids []store.AccountID, err error) {
 	if len(q.Logins) == 0 {
 		return q.Domain, nil, nil
 	}
@@ -98,45 +98,45 @@ func (l *local) toFinish(ctx context.Context, q control.FinishQuery) (domain str
 }
 
 // Forget implements control.Backend.
-func (l *local) Forget(ctx context.Context, domain string) error {
-	return unknownDomain(l.guide.Forget(ctx, finisher{l}, domain, commandLineName))
+func (l *Local) Forget(ctx context.Context, domain string) error {
+	return unknownDomain(l.Guide.Forget(ctx, finisher{l}, domain, commandLineName))
 }
 
 // Reports implements control.Backend.
-func (l *local) Reports(ctx context.Context, domain string) ([]lifecycle.Report, error) {
-	return l.guide.Reports(ctx, domain)
+func (l *Local) Reports(ctx context.Context, domain string) ([]lifecycle.Report, error) {
+	return l.Guide.Reports(ctx, domain)
 }
 
 // finisher is the engine as lifecycle needs it.
-type finisher struct{ *local }
+type finisher struct{ *Local }
 
 var _ lifecycle.Engine = finisher{}
 
 func (f finisher) Pass(ctx context.Context, ids []store.AccountID) error {
-	if f.engine == nil {
+	if f.Engine == nil {
 		return nil
 	}
-	_, err := f.engine.Sync(ctx, ids, nil)
+	_, err := f.Engine.Sync(ctx, ids, nil)
 	return err
 }
 
 func (f finisher) Verify(ctx context.Context, ids []store.AccountID, bodies bool) error {
-	v := verify.Verification{Config: f.cfg, Store: f.store, Log: f.log, Bodies: bodies, Tell: func(report.VerifyEvent) error { return nil }}
+	v := verify.Verification{Config: f.Config, Store: f.Store, Log: f.Log, Bodies: bodies, Tell: func(report.VerifyEvent) error { return nil }}
 	return v.Run(ctx, ids)
 }
 
 func (f finisher) Finished(ctx context.Context, ids []store.AccountID) error {
-	if f.engine == nil {
+	if f.Engine == nil {
 		return nil
 	}
-	return f.engine.Finished(ctx, ids)
+	return f.Engine.Finished(ctx, ids)
 }
 
 func (f finisher) LetGo(ctx context.Context, ids []store.AccountID) error {
-	if f.engine == nil {
+	if f.Engine == nil {
 		return nil
 	}
-	return f.engine.LetGo(ctx, ids)
+	return f.Engine.LetGo(ctx, ids)
 }
 
 // checkedAccounts are the accounts that a check has tried, and whether it found trouble with them.

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"bytes"
@@ -28,8 +28,8 @@ func (m messageID) String() string {
 	return fmt.Sprintf("%d.%d.%x", m.account, m.folder, string(m.key))
 }
 
-// parseMessageID is the reverse of String.
-func parseMessageID(s string) (m messageID, ok bool) {
+// ParseMessageID is the reverse of String.
+func ParseMessageID(s string) (m messageID, ok bool) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 3 {
 		return m, false
@@ -52,7 +52,7 @@ type quarantinedFolder struct {
 }
 
 // Quarantine implements control.Backend.
-func (l *local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(control.QuarantineRecord) error) error {
+func (l *Local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(control.QuarantineRecord) error) error {
 	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		for _, k := range f.keys {
 			if err := emit(f.records[k]); err != nil {
@@ -64,11 +64,11 @@ func (l *local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit 
 }
 
 // RetryQuarantined implements control.Backend.
-func (l *local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery) (released int, err error) {
+func (l *Local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery) (released int, err error) {
 	retried := map[store.AccountID]int{}
 	var accounts []store.Account
 	err = l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
-		if err := l.engine.Retry(ctx, f.account.ID, f.folder.ID, f.keys); err != nil {
+		if err := l.Engine.Retry(ctx, f.account.ID, f.folder.ID, f.keys); err != nil {
 			return err
 		}
 		released += len(f.keys)
@@ -81,27 +81,27 @@ func (l *local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery)
 	for _, a := range accounts {
 		err = errors.Join(err, l.noter().RetriedMessages(ctx, a, retried[a.ID]))
 	}
-	if err != nil || !l.background {
+	if err != nil || !l.Background {
 		return released, err
 	}
 	for id := range retried {
-		err = errors.Join(err, l.engine.PassSoon(ctx, id))
+		err = errors.Join(err, l.Engine.PassSoon(ctx, id))
 	}
 	return released, err
 }
 
 // QuarantinedMail implements control.Backend.
-func (l *local) QuarantinedMail(ctx context.Context, q control.QuarantineQuery, sink control.QuarantineSink) error {
+func (l *Local) QuarantinedMail(ctx context.Context, q control.QuarantineQuery, sink control.QuarantineSink) error {
 	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		return l.mailOf(ctx, f, sink)
 	})
 }
 
 // mailOf fetches a folder's chosen messages from the old server.
-func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.QuarantineSink) error {
+func (l *Local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.QuarantineSink) error {
 	delivered := map[store.Key]bool{}
 	var ours error // the sink's
-	err := l.engine.Fetch(ctx, f.account.ID, f.folder.ID, f.keys, func(k store.Key, size int64, body io.Reader) error {
+	err := l.Engine.Fetch(ctx, f.account.ID, f.folder.ID, f.keys, func(k store.Key, size int64, body io.Reader) error {
 		rec, ok := f.records[k]
 		if !ok || delivered[k] || ours != nil {
 			return nil
@@ -115,7 +115,7 @@ func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.Q
 	}
 	missing := "the old server does not deliver it"
 	if err != nil {
-		missing = forPerson(err)
+		missing = ForPerson(err)
 	}
 	for _, k := range f.keys {
 		if !delivered[k] {
@@ -127,8 +127,8 @@ func (l *local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.Q
 	return nil
 }
 
-// forPerson is an error in the voice for the person at the screen.
-func forPerson(err error) string {
+// ForPerson is an error in the voice for the person at the screen.
+func ForPerson(err error) string {
 	if e, ok := errors.AsType[*link.Error](err); ok {
 		return e.Summary()
 	}
@@ -136,13 +136,13 @@ func forPerson(err error) string {
 }
 
 // eachQuarantined calls fn for each folder in which a query finds something.
-func (l *local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, fn func(*quarantinedFolder) error) error {
+func (l *Local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, fn func(*quarantinedFolder) error) error {
 	accounts, single, err := l.chosen(ctx, q.Names)
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		folders, err := l.store.Folders(ctx, a.ID)
+		folders, err := l.Store.Folders(ctx, a.ID)
 		if err != nil {
 			return err
 		}
@@ -170,16 +170,16 @@ func (l *local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, 
 
 // chosen takes names apart: the accounts to look into, and for those of which
 // only single messages were asked for, which.
-func (l *local) chosen(ctx context.Context, names []string) (accounts []store.Account, single map[store.AccountID]map[messageID]bool, err error) {
+func (l *Local) chosen(ctx context.Context, names []string) (accounts []store.Account, single map[store.AccountID]map[messageID]bool, err error) {
 	var logins []string
 	single = map[store.AccountID]map[messageID]bool{}
 	for _, name := range names {
-		id, ok := parseMessageID(name)
+		id, ok := ParseMessageID(name)
 		if !ok {
 			logins = append(logins, name)
 			continue
 		}
-		a, err := l.store.AccountByID(ctx, id.account)
+		a, err := l.Store.AccountByID(ctx, id.account)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, nil, control.UsageError(fmt.Errorf("no such message: %q (postferry quarantine list shows their IDs)", name))
 		} else if err != nil {
@@ -206,8 +206,8 @@ func (l *local) chosen(ctx context.Context, names []string) (accounts []store.Ac
 }
 
 // quarantinedIn reads what a folder has in quarantine, or what was repaired.
-func (l *local) quarantinedIn(ctx context.Context, a store.Account, f store.Folder, repaired bool) (*quarantinedFolder, error) {
-	ledger, err := l.store.Ledger(ctx, a.ID, f.ID)
+func (l *Local) quarantinedIn(ctx context.Context, a store.Account, f store.Folder, repaired bool) (*quarantinedFolder, error) {
+	ledger, err := l.Store.Ledger(ctx, a.ID, f.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +233,8 @@ func (f *quarantinedFolder) only(keep func(store.Key) bool) {
 	f.keys = slices.DeleteFunc(f.keys, func(k store.Key) bool { return !keep(k) })
 }
 
-// headerOf reads a message's header, of which it keeps at most limit octets.
-func headerOf(body io.Reader, limit int) ([]byte, error) {
+// HeaderOf reads a message's header, of which it keeps at most limit octets.
+func HeaderOf(body io.Reader, limit int) ([]byte, error) {
 	var header bytes.Buffer
 	piece := make([]byte, 4<<10)
 	for header.Len() < limit {
