@@ -149,6 +149,8 @@ type Store interface {
 	Entries(ctx context.Context, id AccountID, folder FolderID, keys []Key) ([]Entry, error)
 	// Commit applies a batch.
 	Commit(ctx context.Context, b Batch) error
+	// CommitAll applies batches, of different folders or in their order, in one transaction: all or none.
+	CommitAll(ctx context.Context, batches []Batch) error
 
 	// AddPass appends to an account's history, which keeps the newest 50.
 	AddPass(ctx context.Context, id AccountID, p Pass) error

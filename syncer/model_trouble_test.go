@@ -268,6 +268,19 @@ func (s *faultyStore) Commit(ctx context.Context, b store.Batch) error {
 	return s.step("-COMMIT")
 }
 
+func (s *faultyStore) CommitAll(ctx context.Context, batches []store.Batch) error {
+	if err := s.step("+COMMIT"); err != nil {
+		return err
+	}
+	if err := s.Store.CommitAll(ctx, batches); err != nil {
+		return err
+	}
+	for _, b := range batches {
+		s.unproved.commit(b)
+	}
+	return s.step("-COMMIT")
+}
+
 func (s *faultyStore) PutFolders(ctx context.Context, id store.AccountID, f []store.Folder) ([]store.Folder, error) {
 	if err := s.step("+FOLDERS"); err != nil {
 		return nil, err

@@ -13,6 +13,9 @@ import (
 	"postferry/upstream/link"
 )
 
+// withINBOX are those names and INBOX.
+func withINBOX(names []string) []string { return append(slices.Clone(names), "INBOX") }
+
 // someFolders are as many names beside INBOX.
 func someFolders(n int) (names []string) {
 	for i := range n {
@@ -46,7 +49,7 @@ func TestNextFolderDoesNotWaitForAnswers(t *testing.T) {
 	if n := r.pair.old.attempts(); n != 1 {
 		t.Errorf("%d connections to the old server", n)
 	}
-	r.same(append(names, "INBOX")...)
+	r.same(withINBOX(names)...)
 	if res := r.sync(); !res.Pass.Complete || res.Pass.Copied != 0 {
 		t.Errorf("once more: %+v, problem %+v", res.Pass, res.Problem)
 	}
@@ -78,7 +81,7 @@ func TestCutWhileAnswersAreOutstanding(t *testing.T) {
 				if res := r.sync(); !res.Pass.Complete {
 					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 				}
-				r.same(append(names, "INBOX")...)
+				r.same(withINBOX(names)...)
 			})
 		}
 	}
@@ -139,7 +142,7 @@ func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
 			r = r.reborn(t)
 			r.twoPasses(newSteps(moment{}, nil))
 			r.start(false)
-			r.everythingOnce(slices.Concat(names, []string{"INBOX"})...)
+			r.everythingOnce(withINBOX(names)...)
 			r.stop()
 		})
 	}

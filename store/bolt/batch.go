@@ -18,6 +18,25 @@ func (b *Store) Commit(ctx context.Context, batch store.Batch) error {
 	return b.update(ctx, rowsIn(&batch), func(tx *bbolt.Tx) error { return applyBatch(tx, &batch) })
 }
 
+// CommitAll implements store.Store.
+func (b *Store) CommitAll(ctx context.Context, batches []store.Batch) error {
+	n := 0
+	for i := range batches {
+		if err := store.CheckBatch(&batches[i]); err != nil {
+			return err
+		}
+		n += rowsIn(&batches[i])
+	}
+	return b.update(ctx, n, func(tx *bbolt.Tx) error {
+		for i := range batches {
+			if err := applyBatch(tx, &batches[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // rowsIn is about how many rows a batch changes.
 func rowsIn(b *store.Batch) int {
 	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + 2

@@ -324,3 +324,32 @@ func testCommitFolderOrder(t *testing.T, f *fixture) {
 		wantError(t, "an order that is malformed", err, store.ErrInvalid)
 	}
 }
+
+// testCommitAll: batches of several folders are applied together, or none of them.
+func testCommitAll(t *testing.T, f *fixture) {
+	id := f.put(account("a@example.com"))[0].ID
+	folders, err := f.PutFolders(t.Context(), id, []store.Folder{{Old: "A", New: "A", State: store.FolderPresent}, {Old: "B", New: "B", State: store.FolderPresent}})
+	must(t, err)
+	one, other := folders[0].ID, folders[1].ID
+	must(t, f.Commit(t.Context(), store.Batch{Account: id, Folder: one, Intents: []store.Intent{{Key: "1"}}}))
+	must(t, f.CommitAll(t.Context(), nil))
+	must(t, f.CommitAll(t.Context(), []store.Batch{
+		{Account: id, Folder: one, Proofs: []store.Entry{entry("1")}, Checkpoint: &store.Checkpoint{UIDValidity: 7}},
+		{Account: id, Folder: other, Intents: []store.Intent{{Key: "2"}}},
+		{Account: id, Folder: other, Proofs: []store.Entry{entry("2")}},
+	}))
+	for i, want := range []store.FolderID{one, other} {
+		l, err := f.Ledger(t.Context(), id, want)
+		must(t, err)
+		wantEqual(t, "entries", len(l.Entries), 1)
+		wantEqual(t, "intents", len(l.Intents), 0)
+		rows, err := f.Folders(t.Context(), id)
+		must(t, err)
+		wantEqual(t, "copied", rows[i].Copied, uint64(1))
+	}
+	bad := []store.Batch{{Account: id, Folder: one, Proofs: []store.Entry{entry("3")}}, {Account: id, Folder: other, Proofs: []store.Entry{{}}}}
+	wantError(t, "a key that can be none", f.CommitAll(t.Context(), bad), store.ErrInvalid)
+	l, err := f.Ledger(t.Context(), id, one)
+	must(t, err)
+	wantEqual(t, "entries after none was applied", len(l.Entries), 1)
+}

@@ -91,6 +91,9 @@ func (f *fixture) calls(id store.AccountID, folder store.FolderID) map[string]fu
 		"Commit": func(ctx context.Context) error {
 			return f.Commit(ctx, store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}})
 		},
+		"CommitAll": func(ctx context.Context) error {
+			return f.CommitAll(ctx, []store.Batch{{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}}})
+		},
 		"SetCredentials": func(ctx context.Context) error {
 			_, err := f.SetCredentials(ctx, id, store.CredentialChange{Old: store.Credentials{Password: "x"}})
 			return err

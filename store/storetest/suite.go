@@ -74,6 +74,7 @@ func Run(t *testing.T, open Open) {
 		{"LedgersAreSeparate", testLedgersAreSeparate},
 		{"CommitProof", testCommitProof},
 		{"CommitReplaces", testCommitReplaces},
+		{"CommitAll", testCommitAll},
 		{"CommitRemoves", testCommitRemoves},
 		{"CommitOrder", testCommitOrder},
 		{"CommitMoved", testCommitMoved},

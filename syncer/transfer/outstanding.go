@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postferry/store"
 	"postferry/syncer/session"
@@ -12,7 +13,7 @@ import (
 // A folder whose messages have all been sent does not keep the next one waiting for the new
 // server's last answers: they come in while that one is under way, and the folder is concluded
 // then. Answers come in the order of the commands, so whoever uses the session next reads them
-// first.
+// first. What is to be entered of a folder that has been concluded is committed together with the next intents.
 
 // outstandingMost is how many folders may wait for answers on one session.
 const outstandingMost = 32
@@ -25,6 +26,7 @@ var ErrUnanswered = errors.New("what the new server made of the messages sent la
 // one goroutine at a time, that which writes to the session.
 type Outstanding struct {
 	pulls []*Pull
+	done  []*Pull          // concluded, but for the commit
 	ended []*Pull          // concluded as the session was lost, and not told yet
 	lost  []store.FolderID // their folders
 }
@@ -68,11 +70,51 @@ func (o *Outstanding) step(ctx context.Context) {
 		return
 	}
 	o.pulls = o.pulls[1:]
-	if p.err = p.conclude(ctx, err); !session.BreaksConnection(p.err) {
-		p.Concluded(p.err)
-		return
+	enter, err := p.conclude(ctx, err)
+	switch {
+	case enter:
+		o.done = append(o.done, p)
+	case session.BreaksConnection(err):
+		p.err = err
+		o.lost, o.ended = append(o.lost, p.Row.ID), append(o.ended, p)
+	default:
+		p.Concluded(err)
 	}
-	o.lost, o.ended = append(o.lost, p.Row.ID), append(o.ended, p)
+}
+
+// due tells whether there is something to be entered.
+func (o *Outstanding) due() bool { return o != nil && len(o.done) > 0 }
+
+// enter commits what is to be entered of pulls that have been concluded, and with it what another one has
+// gathered; nil for nothing.
+func (o *Outstanding) enter(ctx context.Context, with *ledgerWriter) error {
+	if !o.due() {
+		if with == nil {
+			return nil
+		}
+		return with.commit(ctx)
+	}
+	done := o.done
+	o.done = nil
+	batches := make([]store.Batch, 0, len(done)+1)
+	for _, p := range done {
+		batches = append(batches, p.writer.ledger.pending)
+	}
+	if with != nil && !with.nothing() {
+		batches = append(batches, with.pending)
+	}
+	err := done[0].Store.CommitAll(ctx, batches)
+	for _, p := range done {
+		if err == nil {
+			p.writer.ledger.committed()
+			p.Tell()
+		}
+		p.Concluded(err)
+	}
+	if err == nil && with != nil {
+		with.committed()
+	}
+	return err
 }
 
 // Settle concludes all of them.
@@ -80,6 +122,34 @@ func (o *Outstanding) Settle(ctx context.Context) {
 	for o.any() {
 		o.step(ctx)
 	}
+	cctx, cancel := lastly(ctx)
+	defer cancel()
+	_ = o.enter(cctx, nil) // each of them is told
+}
+
+// oldPatience is how long the old server may take to open a folder before the time is used to conclude the folders before.
+const oldPatience = 50 * time.Millisecond
+
+// settleMeanwhile concludes what it can until opened is closed.
+func (o *Outstanding) settleMeanwhile(ctx context.Context, opened <-chan struct{}) {
+	t := time.NewTimer(oldPatience)
+	defer t.Stop()
+	select {
+	case <-opened:
+		return
+	case <-t.C:
+	case <-ctx.Done():
+		return
+	}
+	for o.any() {
+		select {
+		case <-opened:
+			return
+		default:
+			o.step(ctx)
+		}
+	}
+	_ = o.enter(ctx, nil) // each of them is told
 }
 
 // EndOutstanding concludes all pulls on the pair that wait for answers. lost tells that the session with the new
@@ -122,9 +192,29 @@ func (w *writer) mayLeave() bool {
 		len(w.large)+len(w.odd.copies)+len(w.refusals.onTrial)+len(w.ledger.unproven)+len(w.review.waiting) == 0
 }
 
-// conclude brings a pull to its end of which everything has been sent. err is what its answers were.
-func (p *Pull) conclude(ctx context.Context, err error) error {
-	if err = p.writer.complete(ctx, err); err != nil {
+// conclude brings a pull to its end of which everything has been sent. err is what its answers were. enter tells that
+// nothing is left to do but to commit what its ledger has pending.
+func (p *Pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
+	err = p.writer.end(ctx, err)
+	if err == nil && p.nothingElse() {
+		p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
+		p.Worth()
+		cp, pending := p.reached(), &p.writer.ledger.pending
+		pending.Checkpoint, pending.Release = &cp, append(pending.Release, p.VoidQuarantine()...)
+		return true, nil
+	}
+	return false, p.concludeAlone(ctx, err)
+}
+
+// nothingElse tells whether nothing has to be done after the copying but to write the checkpoint.
+func (p *Pull) nothingElse() bool {
+	return len(p.bare) == 0 && !p.Mending && !p.Rekeyed && p.adopt == nil && p.Archive == nil && p.First() &&
+		len(p.Known.Entries)+p.Known.Before == 0 && p.accounted() >= p.expected()
+}
+
+// concludeAlone is conclude where more is to be done, or went wrong.
+func (p *Pull) concludeAlone(ctx context.Context, err error) error {
+	if err = errors.Join(err, p.writer.commitLast(ctx)); err != nil {
 		err = errors.Join(err, p.writer.pipeline.hearRest(ctx))
 	}
 	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))

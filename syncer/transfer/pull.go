@@ -259,9 +259,18 @@ func (p *Pull) open(ctx context.Context) error {
 	}
 	ready := p.Ready
 	p.Ready = nil
-	g := new(errgroup.Group)
-	g.Go(func() error { return p.openOld(ctx, ready) })
-	g.Go(func() error { return p.openNew(ctx, ready) })
+	g, opened := new(errgroup.Group), make(chan struct{})
+	g.Go(func() error {
+		defer close(opened)
+		return p.openOld(ctx, ready)
+	})
+	g.Go(func() error {
+		err := p.openNew(ctx, ready)
+		if err == nil && p.Outstanding != nil {
+			p.Outstanding.settleMeanwhile(ctx, opened)
+		}
+		return err
+	})
 	err := g.Wait()
 	if err != nil && ready != nil {
 		p.Pair.Cautious = true
@@ -364,38 +373,4 @@ func (p *Pull) sameFolder() error {
 		return nil
 	}
 	return ErrNewOther
-}
-
-// finish writes the checkpoint once everything the old server announced has
-// been seen.
-func (p *Pull) finish(ctx context.Context) error {
-	cp := store.Checkpoint{
-		UIDValidity:   p.Selected.UIDValidity,
-		UIDNext:       p.Selected.UIDNext,
-		HighestModSeq: p.Selected.HighestModSeq,
-		Messages:      p.toCopy(),
-		Checked:       time.Now(),
-	}
-	if !p.Selected.Traits.StableUIDs {
-		cp.UIDNext = 0 // it is of this session
-	}
-	p.NoteNew(&cp)
-	if have, messages := p.accounted(), p.expected(); have < messages {
-		// Counters are no proof, but when even everything ever seen is less
-		// than what is there, something was missed: list from the start next time.
-		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.Base.UIDNext)).
-			Msg("something was missed in this folder, it is listed again")
-		p.Row.Checkpoint = recovery.Reset(p.Base, cp.UIDValidity)
-		p.Row.Checkpoint.Messages = cp.Messages
-		again := p.Row.Checkpoint
-		err := p.Store.Commit(ctx, store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &again})
-		return errors.Join(&session.CountsError{Listed: have, Messages: messages}, err)
-	}
-	done := store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &cp, Release: p.VoidQuarantine()}
-	if err := p.Store.Commit(ctx, done); err != nil {
-		return err
-	}
-	p.Row.Checkpoint = cp
-	p.Tell()
-	return nil
 }

@@ -122,8 +122,26 @@ func (w *writer) run(ctx context.Context, in <-chan event) (left bool, err error
 	return false, w.complete(ctx, err)
 }
 
-// complete brings everything to its end; err is what has stopped that.
+// complete brings everything to its end and makes it durable; err is what has stopped that.
 func (w *writer) complete(ctx context.Context, err error) error {
+	err = w.end(ctx, err)
+	return errors.Join(err, w.commitLast(ctx))
+}
+
+// commitLast commits although ctx may have ended: proofs that were already given must not be lost.
+func (w *writer) commitLast(ctx context.Context) error {
+	cctx, cancel := lastly(ctx)
+	defer cancel()
+	return w.ledger.commit(cctx)
+}
+
+// lastly is a context for what is written when ctx may have ended.
+func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// end brings everything to its end; err is what has stopped that.
+func (w *writer) end(ctx context.Context, err error) error {
 	if err == nil {
 		err = w.drain(ctx)
 	}
@@ -145,10 +163,7 @@ func (w *writer) complete(ctx context.Context, err error) error {
 	}
 	w.ledger.release(w.batch.outgoing()...)
 	w.review.enterUnlooked()
-	// A cancelled context must not lose proofs that were already given.
-	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return errors.Join(err, w.ledger.commit(cctx))
+	return err
 }
 
 func (w *writer) loop(ctx context.Context, in <-chan event) error {
@@ -187,7 +202,7 @@ func (w *writer) next(ctx context.Context, in <-chan event) (e event, ok, ready 
 	default:
 	}
 	var late <-chan time.Time
-	if w.pipeline.awaiting() || len(w.batch) > 0 {
+	if w.pipeline.awaiting() || len(w.batch) > 0 || w.Outstanding.due() {
 		t := time.NewTimer(w.pipeline.lingering())
 		defer t.Stop()
 		late = t.C
@@ -218,8 +233,11 @@ func (p *pipeline) awaiting() bool { return len(p.calls) > 0 || p.events.Outstan
 
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *writer) progress(ctx context.Context) error {
-	if w.pipeline.awaiting() {
+	switch {
+	case w.pipeline.awaiting():
 		return w.settleOldest(ctx)
+	case len(w.batch) == 0:
+		return w.Outstanding.enter(ctx, nil)
 	}
 	return w.flush(ctx)
 }
@@ -320,7 +338,7 @@ func (w *writer) flush(ctx context.Context) error {
 		}
 	}
 	w.ledger.intend(w.batch.outgoing()...)
-	if err := w.ledger.commit(ctx); err != nil {
+	if err := w.Outstanding.enter(ctx, w.ledger); err != nil {
 		return err
 	}
 	batch := w.batch
@@ -330,16 +348,26 @@ func (w *writer) flush(ctx context.Context) error {
 
 // commit makes the outcomes and intents gathered so far durable.
 func (l *ledgerWriter) commit(ctx context.Context) error {
-	b := l.pending
-	if len(b.Intents)+len(b.Proofs)+len(b.Drop)+len(b.Quarantine) == 0 && b.Checkpoint == nil && b.Late.Messages == 0 {
+	if l.nothing() {
 		return nil
 	}
-	if err := l.job.Store.Commit(ctx, b); err != nil {
+	if err := l.job.Store.Commit(ctx, l.pending); err != nil {
 		return err
 	}
-	if b.Checkpoint != nil {
-		l.job.Row.Checkpoint = *b.Checkpoint
+	l.committed()
+	return nil
+}
+
+// nothing tells whether there is nothing to commit.
+func (l *ledgerWriter) nothing() bool {
+	b := &l.pending
+	return len(b.Intents)+len(b.Proofs)+len(b.Drop)+len(b.Quarantine) == 0 && b.Checkpoint == nil && b.Late.Messages == 0
+}
+
+// committed notes that all that was gathered is durable.
+func (l *ledgerWriter) committed() {
+	if cp := l.pending.Checkpoint; cp != nil {
+		l.job.Row.Checkpoint = *cp
 	}
 	l.pending = store.Batch{Account: l.job.Account, Folder: l.job.Row.ID}
-	return nil
 }
