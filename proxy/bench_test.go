@@ -113,3 +113,19 @@ func BenchmarkUpload(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRoundTrip is a small command and its answer.
+func BenchmarkRoundTrip(b *testing.B) {
+	g := newRig(b, nil)
+	command, answer := []byte("a NOOP\r\n"), []byte("a OK done\r\n")
+	got := make([]byte, 64)
+	start := cpu(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		g.client.Write(command)
+		io.ReadFull(g.server.Conn, got[:len(command)])
+		g.server.Write(answer)
+		io.ReadFull(g.client.Conn, got[:len(answer)])
+	}
+	b.ReportMetric(float64(cpu(b)-start)/float64(b.N), "cpu-ns/op")
+}

@@ -24,7 +24,8 @@ type outlet struct {
 	queuing atomic.Bool // something waits for the end of a response
 
 	mu      sync.Mutex
-	mid     bool // a response has been passed in part
+	renewed time.Time // when the deadline was set
+	mid     bool      // a response has been passed in part
 	queue   []byte
 	after   []byte        // what is queued behind next
 	next    *flate.Writer // what is written through once the queue has gone
@@ -108,8 +109,9 @@ func (o *outlet) flush() error {
 }
 
 func (o *outlet) write(p []byte) error {
-	if !o.hurried.Load() {
-		o.conn.SetWriteDeadline(time.Now().Add(o.patience))
+	if now := time.Now(); !o.hurried.Load() && now.Sub(o.renewed) > o.patience/16 {
+		o.renewed = now // not with each write: that costs as much as a small one
+		o.conn.SetWriteDeadline(now.Add(o.patience))
 		if o.hurried.Load() { // hurry came in between and was undone
 			o.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		}

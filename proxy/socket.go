@@ -26,14 +26,15 @@ type socket struct {
 	raw  syscall.RawConn
 	lent *buffers
 
-	eager  bool                  // reading gives errQuiet instead of waiting
-	direct []byte                // read into this instead of a buffer
-	ahead  []byte                // has been read and not been taken
-	buffer *[]byte               // of ahead; nil for none
-	got    int                   // octets read into direct
-	err    error                 // of the last attempt to read
-	try    func(fd uintptr) bool // attempts to read
-	await  func(fd uintptr) bool // attempts to read until something has come
+	drained bool                  // the last read has left nothing, as it was shorter than it could be
+	eager   bool                  // reading gives errQuiet instead of waiting
+	direct  []byte                // read into this instead of a buffer
+	ahead   []byte                // has been read and not been taken
+	buffer  *[]byte               // of ahead; nil for none
+	got     int                   // octets read into direct
+	err     error                 // of the last attempt to read
+	try     func(fd uintptr) bool // attempts to read
+	await   func(fd uintptr) bool // attempts to read until something has come
 
 	mu       sync.Mutex
 	gathers  *[]byte // what is written is gathered here; nil for not at all
@@ -85,6 +86,7 @@ func (l *socket) attempt(fd uintptr) (over bool) {
 		n, err = syscall.Read(int(fd), into)
 	}
 	l.got, l.err = max(n, 0), nil
+	l.drained = n > 0 && n < len(into)
 	switch {
 	case err == syscall.EAGAIN:
 		l.err = errQuiet
@@ -119,6 +121,9 @@ func (l *socket) Read(p []byte) (int, error) {
 	case len(l.ahead) > 0 || len(p) == 0:
 	case !l.eager:
 		return l.Conn.Read(p)
+	case l.drained: // what has come since is for wait to see
+		l.drained = false
+		return 0, errQuiet
 	case len(p) >= directSize:
 		l.direct = p
 		err := l.raw.Read(l.try)
