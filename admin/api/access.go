@@ -10,7 +10,15 @@ import (
 	"postferry/store"
 )
 
-func (s *API) accessRoutes() []operation {
+// accessAPI is about who may come in.
+type accessAPI struct {
+	access   *admin.Access
+	audit    *admin.Audit
+	sessions *admin.Sessions
+	gate     *request.Gate
+}
+
+func (s *accessAPI) routes() []operation {
 	return []operation{
 		{"POST", "/login", true, s.login},
 		{"POST", "/welcome", true, s.welcome},
@@ -23,7 +31,7 @@ func (s *API) accessRoutes() []operation {
 		{"GET", "/tokens", false, s.tokens},
 		{"POST", "/tokens", false, s.createToken},
 		{"DELETE", "/tokens/{token}", false, s.revokeToken},
-		{"GET", "/audit", false, s.audit},
+		{"GET", "/audit", false, s.listAudit},
 	}
 }
 
@@ -35,7 +43,7 @@ type meView struct {
 
 func viewMe(who admin.Actor) meView { return meView{Who: who.Name, Domain: who.Scope} }
 
-func (s *API) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+func (s *accessAPI) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
 	var in struct {
 		Name     string       `json:"name"`
 		Password store.Secret `json:"password"`
@@ -43,7 +51,7 @@ func (s *API) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.app.Sessions.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
+	secret, who, err := s.sessions.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -51,7 +59,7 @@ func (s *API) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error
 	return request.WriteJSON(w, http.StatusOK, viewMe(who))
 }
 
-func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+func (s *accessAPI) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
 	var in struct {
 		Code     store.Secret `json:"code"`
 		Name     string       `json:"name"`
@@ -60,7 +68,7 @@ func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) err
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.app.Sessions.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
+	secret, who, err := s.sessions.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -68,8 +76,8 @@ func (s *API) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) err
 	return request.WriteJSON(w, http.StatusCreated, viewMe(who))
 }
 
-func (s *API) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Sessions.Logout(r.Context(), who); err != nil {
+func (s *accessAPI) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.sessions.Logout(r.Context(), who); err != nil {
 		return err
 	}
 	request.ClearSession(w, r)
@@ -77,11 +85,11 @@ func (s *API) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 	return nil
 }
 
-func (s *API) me(w http.ResponseWriter, _ *http.Request, who admin.Actor) error {
+func (s *accessAPI) me(w http.ResponseWriter, _ *http.Request, who admin.Actor) error {
 	return request.WriteJSON(w, http.StatusOK, viewMe(who))
 }
 
-func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) password(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		Old      store.Secret `json:"old_password"`
 		Password store.Secret `json:"password"`
@@ -89,7 +97,7 @@ func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	if err := s.app.Access.ChangePassword(r.Context(), who, in.Old, in.Password); err != nil {
+	if err := s.access.ChangePassword(r.Context(), who, in.Old, in.Password); err != nil {
 		return err
 	}
 	request.ClearSession(w, r)
@@ -97,15 +105,15 @@ func (s *API) password(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	return nil
 }
 
-func (s *API) admins(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	admins, err := s.app.Access.Admins(r.Context(), who)
+func (s *accessAPI) admins(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	admins, err := s.access.Admins(r.Context(), who)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"admins": admins})
 }
 
-func (s *API) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		Domain   string       `json:"domain"`
 		Password store.Secret `json:"password"`
@@ -113,7 +121,7 @@ func (s *API) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	added, err := s.app.Access.PutAdmin(r.Context(), who, r.PathValue("name"), in.Domain, in.Password)
+	added, err := s.access.PutAdmin(r.Context(), who, r.PathValue("name"), in.Domain, in.Password)
 	if err != nil {
 		return err
 	}
@@ -129,23 +137,23 @@ func createdOr(status int, created bool) int {
 	return status
 }
 
-func (s *API) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Access.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
+func (s *accessAPI) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.access.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) tokens(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	tokens, err := s.app.Access.Tokens(r.Context(), who)
+func (s *accessAPI) tokens(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	tokens, err := s.access.Tokens(r.Context(), who)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"tokens": tokens})
 }
 
-func (s *API) createToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) createToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		Name   string `json:"name"`
 		Domain string `json:"domain"`
@@ -153,7 +161,7 @@ func (s *API) createToken(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	view, secret, err := s.app.Access.CreateToken(r.Context(), who, in.Name, in.Domain)
+	view, secret, err := s.access.CreateToken(r.Context(), who, in.Name, in.Domain)
 	if err != nil {
 		return err
 	}
@@ -163,19 +171,19 @@ func (s *API) createToken(w http.ResponseWriter, r *http.Request, who admin.Acto
 	}{view, secret.Reveal()})
 }
 
-func (s *API) revokeToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) revokeToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := strconv.ParseUint(r.PathValue("token"), 10, 64)
 	if err != nil {
 		return admin.NotFound("token")
 	}
-	if err := s.app.Access.RevokeToken(r.Context(), who, id); err != nil {
+	if err := s.access.RevokeToken(r.Context(), who, id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) audit(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) listAudit(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	before, err := request.QueryNumber(r, "before", 0, 1, math.MaxInt64)
 	if err != nil {
 		return err
@@ -184,7 +192,7 @@ func (s *API) audit(w http.ResponseWriter, r *http.Request, who admin.Actor) err
 	if err != nil {
 		return err
 	}
-	entries, err := s.app.Audit.List(r.Context(), who, r.URL.Query().Get("domain"), before, int(limit))
+	entries, err := s.audit.List(r.Context(), who, r.URL.Query().Get("domain"), before, int(limit))
 	if err != nil {
 		return err
 	}

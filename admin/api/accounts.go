@@ -13,10 +13,19 @@ import (
 // uploadPath is where lists are taken, which may be large.
 const uploadPath = "/domains/{domain}/lists"
 
-func (s *API) accountRoutes() []operation {
+// accountAPI is about accounts and what is in them.
+type accountAPI struct {
+	accounts *admin.Accounts
+	folders  *admin.Folders
+	lists    *admin.Lists
+	scopes   *admin.Scopes
+	gate     *request.Gate
+}
+
+func (s *accountAPI) routes() []operation {
 	const domain = "/domains/{domain}"
 	return []operation{
-		{"GET", domain + "/accounts", false, s.accounts},
+		{"GET", domain + "/accounts", false, s.listAccounts},
 		{"POST", domain + "/accounts", false, s.addAccounts},
 		{"POST", domain + "/accounts/remove", false, s.removeAccounts},
 		{"GET", domain + "/accounts/{account}", false, s.account},
@@ -27,13 +36,25 @@ func (s *API) accountRoutes() []operation {
 	}
 }
 
-func (s *API) accounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+// mailRoutes are about what is in an account: messages in quarantine, folders, whose mailbox it is.
+func (s *accountAPI) mailRoutes() []operation {
+	const account = "/domains/{domain}/accounts/{account}"
+	return []operation{
+		{"GET", account + "/quarantine", false, s.quarantine},
+		{"POST", account + "/quarantine/retry", false, s.retry},
+		{"GET", account + "/quarantine/{message}/header", false, s.header},
+		{"POST", account + "/folders/{folder}/decide", false, s.decideFolder},
+		{"POST", account + "/mailbox/decide", false, s.decideMailbox},
+	}
+}
+
+func (s *accountAPI) listAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	page, perPage, err := request.Page(r)
 	if err != nil {
 		return err
 	}
 	q := r.URL.Query()
-	accounts, err := s.app.Accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
+	accounts, err := s.accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
 		Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Caused: admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
 		Sort: q.Get("sort"), Desc: q.Get("order") == "desc", Page: page, PerPage: perPage,
 	})
@@ -45,7 +66,7 @@ func (s *API) accounts(w http.ResponseWriter, r *http.Request, who admin.Actor) 
 
 // addAccounts takes accounts of a form or a program, or those of a list
 // that was uploaded before.
-func (s *API) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		Accounts []admin.AccountInput `json:"accounts"`
 		List     string               `json:"list"`
@@ -60,9 +81,9 @@ func (s *API) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Acto
 	case (in.List == "") == (len(in.Accounts) == 0):
 		return admin.Invalid(admin.WrongField("accounts", "missing", "Give either accounts or a list."))
 	case in.List != "":
-		result, err = s.app.Lists.Add(r.Context(), who, r.PathValue("domain"), in.List, in.OnlyGood)
+		result, err = s.lists.Add(r.Context(), who, r.PathValue("domain"), in.List, in.OnlyGood)
 	default:
-		result, err = s.app.Accounts.Add(r.Context(), who, r.PathValue("domain"), in.Accounts)
+		result, err = s.accounts.Add(r.Context(), who, r.PathValue("domain"), in.Accounts)
 	}
 	if err != nil {
 		return err
@@ -70,31 +91,31 @@ func (s *API) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Acto
 	return request.WriteJSON(w, http.StatusOK, result)
 }
 
-func (s *API) removeAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var sel admin.Selection
 	if err := readJSON(r, &sel); err != nil {
 		return err
 	}
-	n, err := s.app.Accounts.Remove(r.Context(), who, r.PathValue("domain"), sel)
+	n, err := s.accounts.Remove(r.Context(), who, r.PathValue("domain"), sel)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, admin.Affected{Accounts: n})
 }
 
-func (s *API) account(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) account(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
 	}
-	detail, err := s.app.Folders.Detail(r.Context(), who, r.PathValue("domain"), id)
+	detail, err := s.folders.Detail(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, detail)
 }
 
-func (s *API) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -103,7 +124,7 @@ func (s *API) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Ac
 	if err := readJSON(r, &p); err != nil {
 		return err
 	}
-	v, err := s.app.Accounts.Update(r.Context(), who, r.PathValue("domain"), id, p)
+	v, err := s.accounts.Update(r.Context(), who, r.PathValue("domain"), id, p)
 	if err != nil {
 		return err
 	}
@@ -112,7 +133,7 @@ func (s *API) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Ac
 
 // uploadList takes a list as the body: text/csv for CSV, text/plain for
 // either form. Nothing is stored; the answer says what is in it.
-func (s *API) uploadList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) uploadList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	format, err := listFormat(r)
 	if err != nil {
 		return err
@@ -121,11 +142,11 @@ func (s *API) uploadList(w http.ResponseWriter, r *http.Request, who admin.Actor
 	if err != nil {
 		return admin.Invalid(admin.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
 	}
-	if _, err := s.app.Scopes.Domain(r.Context(), who, r.PathValue("domain")); err != nil {
+	if _, err := s.scopes.Domain(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	s.gate.AllowUpload(w, r)
-	v, err := s.app.Lists.Parse(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
+	v, err := s.lists.Parse(r.Context(), who, r.PathValue("domain"), r.Body, format, encoding)
 	if err != nil {
 		return err
 	}
@@ -144,16 +165,16 @@ func listFormat(r *http.Request) (config.ListFormat, error) {
 	return "", &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_a_list", Detail: "Send text/plain or text/csv."}
 }
 
-func (s *API) list(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.Lists.Show(r.Context(), who, r.PathValue("domain"), r.PathValue("list"))
+func (s *accountAPI) list(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	v, err := s.lists.Show(r.Context(), who, r.PathValue("domain"), r.PathValue("list"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *API) dropList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Lists.Drop(r.Context(), who, r.PathValue("domain"), r.PathValue("list")); err != nil {
+func (s *accountAPI) dropList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.lists.Drop(r.Context(), who, r.PathValue("domain"), r.PathValue("list")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -7,14 +7,14 @@ import (
 	"postferry/admin/request"
 )
 
-func (s *API) discover(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) discover(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		Domain string `json:"domain"`
 	}
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	report, err := s.app.Discovery.Discover(r.Context(), who, in.Domain)
+	report, err := s.discovery.Discover(r.Context(), who, in.Domain)
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,17 @@ import (
 	"postferry/admin/request"
 )
 
-func (s *API) domainRoutes() []operation {
+// domainAPI is about domains.
+type domainAPI struct {
+	discovery *admin.Discovery
+	domains   *admin.Domains
+	status    *admin.Status
+	trials    *admin.Trials
+}
+
+func (s *domainAPI) routes() []operation {
 	return []operation{
-		{"GET", "/domains", false, s.domains},
+		{"GET", "/domains", false, s.listDomains},
 		{"GET", "/domains/{domain}", false, s.domain},
 		{"PUT", "/domains/{domain}", false, s.putDomain},
 		{"DELETE", "/domains/{domain}", false, s.deleteDomain},
@@ -21,84 +29,84 @@ func (s *API) domainRoutes() []operation {
 	}
 }
 
-func (s *API) domains(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	domains, err := s.app.Domains.List(r.Context(), who)
+func (s *domainAPI) listDomains(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	domains, err := s.domains.List(r.Context(), who)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"domains": domains})
 }
 
-func (s *API) domain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	d, err := s.app.Domains.Show(r.Context(), who, r.PathValue("domain"))
+func (s *domainAPI) domain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	d, err := s.domains.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, d)
 }
 
-func (s *API) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in admin.DomainInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	d, created, err := s.app.Domains.Put(r.Context(), who, r.PathValue("domain"), in)
+	d, created, err := s.domains.Put(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, createdOr(http.StatusOK, created), d)
 }
 
-func (s *API) tryServers(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) tryServers(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in admin.DomainInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	tried, err := s.app.Trials.Try(r.Context(), who, r.PathValue("domain"), in)
+	tried, err := s.trials.Try(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, tried)
 }
 
-func (s *API) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Domains.Delete(r.Context(), who, r.PathValue("domain")); err != nil {
+func (s *domainAPI) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.domains.Delete(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) progress(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	t, err := s.app.Status.Progress(r.Context(), who, r.PathValue("domain"))
+func (s *domainAPI) progress(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	t, err := s.status.Progress(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, t)
 }
 
-func (s *API) causes(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	causes, err := s.app.Status.Causes(r.Context(), who, r.PathValue("domain"))
+func (s *domainAPI) causes(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	causes, err := s.status.Causes(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"causes": causes})
 }
 
-func (s *API) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in admin.ScheduleInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	d, err := s.app.Domains.SetSchedule(r.Context(), who, r.PathValue("domain"), &in)
+	d, err := s.domains.SetSchedule(r.Context(), who, r.PathValue("domain"), &in)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, d)
 }
 
-func (s *API) deleteSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if _, err := s.app.Domains.SetSchedule(r.Context(), who, r.PathValue("domain"), nil); err != nil {
+func (s *domainAPI) deleteSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if _, err := s.domains.SetSchedule(r.Context(), who, r.PathValue("domain"), nil); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

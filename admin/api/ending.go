@@ -7,7 +7,12 @@ import (
 	"postferry/admin/request"
 )
 
-func (s *API) endingRoutes() []operation {
+// endingAPI is about the end of moves.
+type endingAPI struct {
+	finishing *admin.Finishing
+}
+
+func (s *endingAPI) routes() []operation {
 	const domain = "/domains/{domain}"
 	return []operation{
 		{"GET", domain + "/advice", false, s.advice},
@@ -20,60 +25,60 @@ func (s *API) endingRoutes() []operation {
 	}
 }
 
-func (s *API) advice(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	a, err := s.app.Finishing.Advice(r.Context(), who, r.PathValue("domain"), r.URL.Query().Get("fresh") == "true")
+func (s *endingAPI) advice(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	a, err := s.finishing.Advice(r.Context(), who, r.PathValue("domain"), r.URL.Query().Get("fresh") == "true")
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, a)
 }
 
-func (s *API) startPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.Finishing.StartPrepare(r.Context(), who, r.PathValue("domain"))
+func (s *endingAPI) startPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	v, err := s.finishing.StartPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *API) prepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.Finishing.ShowPrepare(r.Context(), who, r.PathValue("domain"))
+func (s *endingAPI) prepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	v, err := s.finishing.ShowPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *API) cancelPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Finishing.CancelPrepare(r.Context(), who, r.PathValue("domain")); err != nil {
+func (s *endingAPI) cancelPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.finishing.CancelPrepare(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) finish(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) finish(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in admin.FinishInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	report, err := s.app.Finishing.Finish(r.Context(), who, r.PathValue("domain"), in)
+	report, err := s.finishing.Finish(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, report)
 }
 
-func (s *API) forget(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Finishing.Forget(r.Context(), who, r.PathValue("domain")); err != nil {
+func (s *endingAPI) forget(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.finishing.Forget(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) reports(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	reports, err := s.app.Finishing.Reports(r.Context(), who, r.PathValue("domain"))
+func (s *endingAPI) reports(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	reports, err := s.finishing.Reports(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}

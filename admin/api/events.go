@@ -9,11 +9,18 @@ import (
 	"postferry/store"
 )
 
+// eventAPI is about what goes on, as it happens.
+type eventAPI struct {
+	scopes *admin.Scopes
+	status *admin.Status
+	gate   *request.Gate
+}
+
 // events answers GET /events?domain=NAME&ids=1,2,3: live progress of a domain,
 // and of the accounts that the page shows. Events: totals, accounts, run,
 // check, verify; each is JSON as in the API, sent when it has changed.
-func (s *API) events(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	d, err := s.app.Scopes.Domain(r.Context(), who, r.URL.Query().Get("domain"))
+func (s *eventAPI) events(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	d, err := s.scopes.Domain(r.Context(), who, r.URL.Query().Get("domain"))
 	if err != nil {
 		return err
 	}
@@ -25,8 +32,8 @@ func (s *API) events(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 }
 
 // states sends what has changed of a domain and of the accounts a page shows.
-func (s *API) states(ctx context.Context, x *request.Stream, domain string, ids []store.AccountID) error {
-	b, err := s.app.Status.Board(ctx, domain)
+func (s *eventAPI) states(ctx context.Context, x *request.Stream, domain string, ids []store.AccountID) error {
+	b, err := s.status.Board(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -38,7 +45,7 @@ func (s *API) states(ctx context.Context, x *request.Stream, domain string, ids 
 			return err
 		}
 	}
-	for name, state := range s.app.Status.Extras(ctx, domain) {
+	for name, state := range s.status.Extras(ctx, domain) {
 		if err := x.Send(name, state); err != nil {
 			return err
 		}

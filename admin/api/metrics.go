@@ -174,7 +174,7 @@ func (s *API) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), metricsPatience)
 	defer cancel()
 	status, text := http.StatusOK, "ok"
-	if s.app.Healthy(ctx) != nil {
+	if s.healthy(ctx) != nil {
 		status, text = http.StatusServiceUnavailable, "unavailable"
 	}
 	request.WriteJSONAs(w, "application/json", status, map[string]string{"status": text})

@@ -10,50 +10,51 @@ import (
 	"postferry/admin/request"
 )
 
-func (s *API) reportRoutes() []operation {
-	const domain, account = "/domains/{domain}", "/domains/{domain}/accounts/{account}"
+// reportAPI is about what came of runs and verifications.
+type reportAPI struct {
+	runs          *admin.Runs
+	verifications *admin.Verifications
+}
+
+func (s *reportAPI) routes() []operation {
+	const domain = "/domains/{domain}"
 	return []operation{
-		{"GET", domain + "/runs", false, s.runs},
+		{"GET", domain + "/runs", false, s.listRuns},
 		{"GET", domain + "/runs/{run}", false, s.run},
 		{"GET", domain + "/runs/{run}/report", false, s.runReport},
 		{"POST", domain + "/verify", false, s.startVerify},
 		{"GET", domain + "/verify", false, s.verify},
 		{"DELETE", domain + "/verify", false, s.cancelVerify},
 		{"GET", domain + "/verify/report", false, s.verifyReport},
-		{"GET", account + "/quarantine", false, s.quarantine},
-		{"POST", account + "/quarantine/retry", false, s.retry},
-		{"GET", account + "/quarantine/{message}/header", false, s.header},
-		{"POST", account + "/folders/{folder}/decide", false, s.decideFolder},
-		{"POST", account + "/mailbox/decide", false, s.decideMailbox},
 	}
 }
 
-func (s *API) runs(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	runs, err := s.app.Runs.List(r.Context(), who, r.PathValue("domain"))
+func (s *reportAPI) listRuns(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	runs, err := s.runs.List(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"runs": runs})
 }
 
-func (s *API) run(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) run(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.RunID(r)
 	if err != nil {
 		return err
 	}
-	v, err := s.app.Runs.Show(r.Context(), who, r.PathValue("domain"), id)
+	v, err := s.runs.Show(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *API) runReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) runReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.RunID(r)
 	if err != nil {
 		return err
 	}
-	report, err := s.app.Runs.Report(r.Context(), who, r.PathValue("domain"), id)
+	report, err := s.runs.Report(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func writeFile(w http.ResponseWriter, kind, name string, write func(io.Writer) e
 	return request.IgnoreGone(write(w))
 }
 
-func (s *API) startVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) startVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	var in struct {
 		admin.Selection
 		Bodies bool `json:"bodies"`
@@ -83,31 +84,31 @@ func (s *API) startVerify(w http.ResponseWriter, r *http.Request, who admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	v, err := s.app.Verifications.Start(r.Context(), who, r.PathValue("domain"), in.Selection, in.Bodies)
+	v, err := s.verifications.Start(r.Context(), who, r.PathValue("domain"), in.Selection, in.Bodies)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *API) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	v, err := s.app.Verifications.Show(r.Context(), who, r.PathValue("domain"))
+func (s *reportAPI) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	v, err := s.verifications.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *API) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	if err := s.app.Verifications.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
+func (s *reportAPI) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	if err := s.verifications.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
-	report, err := s.app.Verifications.Report(r.Context(), who, r.PathValue("domain"))
+func (s *reportAPI) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+	report, err := s.verifications.Report(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
 	}
@@ -117,19 +118,19 @@ func (s *API) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, report)
 }
 
-func (s *API) quarantine(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) quarantine(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
 	}
-	messages, err := s.app.Folders.Quarantine(r.Context(), who, r.PathValue("domain"), id)
+	messages, err := s.folders.Quarantine(r.Context(), who, r.PathValue("domain"), id)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"messages": messages})
 }
 
-func (s *API) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -140,14 +141,14 @@ func (s *API) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) err
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	n, err := s.app.Folders.RetryQuarantined(r.Context(), who, r.PathValue("domain"), id, in.Messages)
+	n, err := s.folders.RetryQuarantined(r.Context(), who, r.PathValue("domain"), id, in.Messages)
 	if err != nil {
 		return err
 	}
 	return request.WriteJSON(w, http.StatusOK, map[string]int{"released": n})
 }
 
-func (s *API) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -162,19 +163,19 @@ func (s *API) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Act
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	if err := s.app.Folders.DecideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
+	if err := s.folders.DecideFolder(r.Context(), who, r.PathValue("domain"), id, folder, in.Verdict); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (s *API) header(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) header(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
 	}
-	text, err := s.app.Folders.QuarantinedHeader(r.Context(), who, r.PathValue("domain"), id, r.PathValue("message"))
+	text, err := s.folders.QuarantinedHeader(r.Context(), who, r.PathValue("domain"), id, r.PathValue("message"))
 	if err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (s *API) header(w http.ResponseWriter, r *http.Request, who admin.Actor) er
 	return request.IgnoreGone(err)
 }
 
-func (s *API) decideMailbox(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) decideMailbox(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -196,7 +197,7 @@ func (s *API) decideMailbox(w http.ResponseWriter, r *http.Request, who admin.Ac
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	if err := s.app.Accounts.DecideMailbox(r.Context(), who, r.PathValue("domain"), id, in.Verdict); err != nil {
+	if err := s.accounts.DecideMailbox(r.Context(), who, r.PathValue("domain"), id, in.Verdict); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

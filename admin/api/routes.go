@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	_ "embed" // openapi.yaml
 	"net/http"
 	"strings"
@@ -33,16 +34,32 @@ type operation struct {
 
 // API answers programs.
 type API struct {
-	app     *admin.Service
 	gate    *request.Gate
 	metrics *metrics
 	log     zerolog.Logger
 	paths   *http.ServeMux // knows what there is, and answers nothing
+	healthy func(context.Context) error
+
+	access    *accessAPI
+	accounts  *accountAPI
+	domains   *domainAPI
+	endings   *endingAPI
+	live      *eventAPI
+	reports   *reportAPI
+	transfers *transferAPI
 }
 
 // New makes the API of the use cases; /metrics shows others' figures as well.
 func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string, figures ...prometheus.Collector) *API {
-	s := &API{app: a, gate: g, metrics: newMetrics(a, g, version, figures), log: log, paths: http.NewServeMux()}
+	s := &API{gate: g, metrics: newMetrics(a, g, version, figures), log: log, paths: http.NewServeMux(), healthy: a.Healthy,
+		access:    &accessAPI{access: a.Access, audit: a.Audit, sessions: a.Sessions, gate: g},
+		accounts:  &accountAPI{accounts: a.Accounts, folders: a.Folders, lists: a.Lists, scopes: a.Scopes, gate: g},
+		domains:   &domainAPI{discovery: a.Discovery, domains: a.Domains, status: a.Status, trials: a.Trials},
+		endings:   &endingAPI{finishing: a.Finishing},
+		live:      &eventAPI{scopes: a.Scopes, status: a.Status, gate: g},
+		reports:   &reportAPI{runs: a.Runs, verifications: a.Verifications},
+		transfers: &transferAPI{checks: a.Checks, transfers: a.Transfers},
+	}
 	for _, op := range s.operations() {
 		s.paths.Handle(op.method+" "+apiPrefix+op.path, http.NotFoundHandler())
 	}
@@ -53,7 +70,7 @@ func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string, 
 func (s *API) Routes() []request.Route {
 	all := []request.Route{
 		{Pattern: apiPrefix + "/", Open: true, Handler: s.answer(operation{open: true, handle: s.unknownPath})},
-		{Pattern: "GET /events", Handler: s.answer(operation{handle: s.events})},
+		{Pattern: "GET /events", Handler: s.answer(operation{handle: s.live.events})},
 		{Pattern: "GET /metrics", Handler: s.answer(operation{handle: s.showMetrics})},
 		{Pattern: "GET /healthz", Open: true, Handler: http.HandlerFunc(s.health)},
 	}
@@ -72,14 +89,15 @@ func (s *API) Observe(pattern, method string, status int, took time.Duration) {
 func (s *API) operations() []operation {
 	all := []operation{
 		{"GET", "/openapi.yaml", true, showOpenAPI},
-		{"POST", "/discover", false, s.discover},
+		{"POST", "/discover", false, s.domains.discover},
 	}
-	all = append(all, s.accessRoutes()...)
-	all = append(all, s.domainRoutes()...)
-	all = append(all, s.accountRoutes()...)
-	all = append(all, s.transferRoutes()...)
-	all = append(all, s.endingRoutes()...)
-	return append(all, s.reportRoutes()...)
+	all = append(all, s.access.routes()...)
+	all = append(all, s.domains.routes()...)
+	all = append(all, s.accounts.routes()...)
+	all = append(all, s.accounts.mailRoutes()...)
+	all = append(all, s.transfers.routes()...)
+	all = append(all, s.endings.routes()...)
+	return append(all, s.reports.routes()...)
 }
 
 // answer makes a handler of an operation: it finds out who asks, and answers errors.

@@ -8,7 +8,14 @@ import (
 	"postferry/store"
 )
 
-func (s *Site) accessPages() []pageRoute {
+// accessPages are about who may come in, and what they did.
+type accessPages struct {
+	frame  *frame
+	access *admin.Access
+	audit  *admin.Audit
+}
+
+func (s *accessPages) routes() []pageRoute {
 	return []pageRoute{
 		{"GET /audit", false, s.pageAudit},
 		{"GET /access", false, s.pageAccess},
@@ -20,12 +27,12 @@ func (s *Site) accessPages() []pageRoute {
 	}
 }
 
-func (s *Site) pageAudit(v *visit) error {
+func (s *accessPages) pageAudit(v *visit) error {
 	before, err := request.QueryNumber(v.r, "before", 0, 0, 1<<62)
 	if err != nil {
 		return err
 	}
-	entries, err := s.app.Audit.List(v.r.Context(), v.who, "", before, admin.MaxPerPage)
+	entries, err := s.audit.List(v.r.Context(), v.who, "", before, admin.MaxPerPage)
 	if err != nil {
 		return err
 	}
@@ -33,7 +40,7 @@ func (s *Site) pageAudit(v *visit) error {
 	if len(entries) == admin.MaxPerPage {
 		next = "/audit?before=" + strconv.FormatUint(entries[len(entries)-1].ID, 10)
 	}
-	return s.show(v, "audit", view{Title: v.T("audit.title"), D: struct {
+	return s.frame.show(v, "audit", view{Title: v.T("audit.title"), D: struct {
 		Entries []admin.AuditView
 		Next    string
 	}{entries, next}})
@@ -49,24 +56,24 @@ type accessView struct {
 	Scope  string
 }
 
-func (s *Site) pageAccess(v *visit) error { return s.showAccess(v, accessView{}, nil) }
+func (s *accessPages) pageAccess(v *visit) error { return s.showAccess(v, accessView{}, nil) }
 
-func (s *Site) showAccess(v *visit, x accessView, n *notice) error {
+func (s *accessPages) showAccess(v *visit, x accessView, n *notice) error {
 	var err error
 	x.All, x.Scope = v.who.All(), v.who.Scope
 	if x.All {
-		if x.Admins, err = s.app.Access.Admins(v.r.Context(), v.who); err != nil {
+		if x.Admins, err = s.access.Admins(v.r.Context(), v.who); err != nil {
 			return err
 		}
 	}
-	if x.Tokens, err = s.app.Access.Tokens(v.r.Context(), v.who); err != nil {
+	if x.Tokens, err = s.access.Tokens(v.r.Context(), v.who); err != nil {
 		return err
 	}
-	return s.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Notice: n, D: x})
+	return s.frame.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Notice: n, D: x})
 }
 
 // after shows the page again if a form was refused, or says what it has done.
-func (s *Site) after(v *visit, done string, err error) error {
+func (s *accessPages) after(v *visit, done string, err error) error {
 	if err == nil {
 		return v.seeOther(doneAt("/access", done, 0))
 	}
@@ -77,12 +84,12 @@ func (s *Site) after(v *visit, done string, err error) error {
 	return s.showAccess(v, accessView{}, n)
 }
 
-func (s *Site) formPassword(v *visit) error {
+func (s *accessPages) formPassword(v *visit) error {
 	f := v.r.PostFormValue
 	if f("password") != f("again") {
 		return s.showAccess(v, accessView{}, &notice{Kind: "bad", Text: v.T("welcome.differ")})
 	}
-	err := s.app.Access.ChangePassword(v.r.Context(), v.who, store.Secret(f("old_password")), store.Secret(f("password")))
+	err := s.access.ChangePassword(v.r.Context(), v.who, store.Secret(f("old_password")), store.Secret(f("password")))
 	if err == nil {
 		request.ClearSession(v.w, v.r) // all sessions have ended
 		return v.seeOther(doneAt("/login", "password_changed", 0))
@@ -90,32 +97,32 @@ func (s *Site) formPassword(v *visit) error {
 	return s.after(v, "", err)
 }
 
-func (s *Site) formPutAdmin(v *visit) error {
+func (s *accessPages) formPutAdmin(v *visit) error {
 	f := v.r.PostFormValue
-	_, err := s.app.Access.PutAdmin(v.r.Context(), v.who, f("name"), f("domain"), store.Secret(f("password")))
+	_, err := s.access.PutAdmin(v.r.Context(), v.who, f("name"), f("domain"), store.Secret(f("password")))
 	return s.after(v, "admin_added", err)
 }
 
-func (s *Site) formDeleteAdmin(v *visit) error {
-	return s.after(v, "admin_deleted", s.app.Access.DeleteAdmin(v.r.Context(), v.who, v.r.PostFormValue("name")))
+func (s *accessPages) formDeleteAdmin(v *visit) error {
+	return s.after(v, "admin_deleted", s.access.DeleteAdmin(v.r.Context(), v.who, v.r.PostFormValue("name")))
 }
 
-func (s *Site) formCreateToken(v *visit) error {
+func (s *accessPages) formCreateToken(v *visit) error {
 	domain := v.r.PostFormValue("domain")
 	if !v.who.All() {
 		domain = v.who.Scope
 	}
-	t, secret, err := s.app.Access.CreateToken(v.r.Context(), v.who, v.r.PostFormValue("name"), domain)
+	t, secret, err := s.access.CreateToken(v.r.Context(), v.who, v.r.PostFormValue("name"), domain)
 	if err != nil {
 		return s.after(v, "", err)
 	}
 	return s.showAccess(v, accessView{Secret: secret.Reveal(), Token: t.Name}, nil)
 }
 
-func (s *Site) formRevokeToken(v *visit) error {
+func (s *accessPages) formRevokeToken(v *visit) error {
 	id, err := strconv.ParseUint(v.r.PostFormValue("id"), 10, 64)
 	if err != nil {
 		return &admin.Refusal{Kind: admin.KindNotFound, Code: "not_found", Detail: "There is no such token."}
 	}
-	return s.after(v, "token_revoked", s.app.Access.RevokeToken(v.r.Context(), v.who, id))
+	return s.after(v, "token_revoked", s.access.RevokeToken(v.r.Context(), v.who, id))
 }

@@ -23,7 +23,17 @@ const (
 	uploadPattern = "POST /d/{domain}/accounts/list"
 )
 
-func (s *Site) accountPages() []pageRoute {
+// accountPages are about accounts, and the lists that they come with.
+type accountPages struct {
+	frame    *frame
+	accounts *admin.Accounts
+	checks   *admin.Checks
+	domains  *admin.Domains
+	folders  *admin.Folders
+	lists    *admin.Lists
+}
+
+func (s *accountPages) routes() []pageRoute {
 	return []pageRoute{
 		{"GET /d/{domain}/accounts/new", false, s.pageNewAccounts},
 		{"GET /d/{domain}/accounts/template.csv", false, s.downloadTemplate},
@@ -56,24 +66,24 @@ type accountsForm struct {
 	All    bool   // for who looks after everything
 }
 
-func (s *Site) pageNewAccounts(v *visit) error {
+func (s *accountPages) pageNewAccounts(v *visit) error {
 	return s.showNewAccounts(v, make([]person, formPeople), nil)
 }
 
-func (s *Site) showNewAccounts(v *visit, people []person, n *notice) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *accountPages) showNewAccounts(v *visit, people []person, n *notice) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
 	for i := range people {
 		people[i].Number = i + 1
 	}
-	return s.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
+	return s.frame.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
 		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts), All: v.who.All()}})
 }
 
 // formAddAccounts adds those that were typed in.
-func (s *Site) formAddAccounts(v *visit) error {
+func (s *accountPages) formAddAccounts(v *visit) error {
 	people := make([]person, formPeople)
 	var in []admin.AccountInput
 	var of []*person // whose they are
@@ -87,7 +97,7 @@ func (s *Site) formAddAccounts(v *visit) error {
 		in = append(in, admin.AccountInput{Login: people[i].Login, Password: store.Secret(field("password")),
 			NewLogin: people[i].NewLogin, NewPassword: store.Secret(field("new_password"))})
 	}
-	added, err := s.app.Accounts.Add(v.r.Context(), v.who, v.domain(), in)
+	added, err := s.accounts.Add(v.r.Context(), v.who, v.domain(), in)
 	if err != nil {
 		for _, m := range request.RefusalOf(err).Mistakes {
 			if m.Line > 0 && m.Line <= len(of) {
@@ -105,8 +115,8 @@ func (s *Site) formAddAccounts(v *visit) error {
 }
 
 // downloadTemplate sends a list to be filled in with a spreadsheet program.
-func (s *Site) downloadTemplate(v *visit) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *accountPages) downloadTemplate(v *visit) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -118,8 +128,8 @@ func (s *Site) downloadTemplate(v *visit) error {
 
 // formUploadList reads a list from a form, as a file or as text. It is read as
 // it comes: nothing of it is kept on the disk.
-func (s *Site) formUploadList(v *visit) error {
-	s.gate.AllowUpload(v.w, v.r)
+func (s *accountPages) formUploadList(v *visit) error {
+	s.frame.gate.AllowUpload(v.w, v.r)
 	parts, err := v.r.MultipartReader()
 	if err != nil {
 		return &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_a_list", Detail: "Send a list.", Cause: err}
@@ -142,7 +152,7 @@ func (s *Site) formUploadList(v *visit) error {
 }
 
 // listOf parses the first part of a form that holds a list; nil if none does.
-func (s *Site) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error) {
+func (s *accountPages) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error) {
 	var encoding config.ListEncoding
 	for {
 		part, err := parts.NextPart()
@@ -170,7 +180,7 @@ func (s *Site) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error
 		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
 			format = config.ListCSV
 		}
-		return s.app.Lists.Parse(v.r.Context(), v.who, v.domain(), text, format, encoding)
+		return s.lists.Parse(v.r.Context(), v.who, v.domain(), text, format, encoding)
 	}
 }
 
@@ -184,8 +194,8 @@ func badForm(err error) error {
 }
 
 // takeList adds the accounts of a list.
-func (s *Site) takeList(v *visit, id string, onlyGood bool) error {
-	added, err := s.app.Lists.Add(v.r.Context(), v.who, v.domain(), id, onlyGood)
+func (s *accountPages) takeList(v *visit, id string, onlyGood bool) error {
+	added, err := s.lists.Add(v.r.Context(), v.who, v.domain(), id, onlyGood)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -197,8 +207,8 @@ func (s *Site) takeList(v *visit, id string, onlyGood bool) error {
 }
 
 // pageList shows a list that has mistakes.
-func (s *Site) pageList(v *visit) error {
-	list, err := s.app.Lists.Show(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
+func (s *accountPages) pageList(v *visit) error {
+	list, err := s.lists.Show(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
 	if err != nil {
 		return err
 	}
@@ -206,7 +216,7 @@ func (s *Site) pageList(v *visit) error {
 	for i, m := range list.Mistakes {
 		mistakes[i] = v.W.Mistake(m)
 	}
-	return s.show(v, "list", view{Title: v.T("list.title"), Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
+	return s.frame.show(v, "list", view{Title: v.T("list.title"), Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
 		D: struct {
 			*admin.ListView
 			Domain   string
@@ -214,11 +224,11 @@ func (s *Site) pageList(v *visit) error {
 		}{list, v.domain(), mistakes}})
 }
 
-func (s *Site) formDecideList(v *visit) error {
+func (s *accountPages) formDecideList(v *visit) error {
 	if v.r.PostFormValue("do") == "take" {
 		return s.takeList(v, v.r.PathValue("list"), true)
 	}
-	if err := s.app.Lists.Drop(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
+	if err := s.lists.Drop(v.r.Context(), v.who, v.domain(), v.r.PathValue("list")); err != nil {
 		return err
 	}
 	return v.seeOther(domainPath(v.domain(), "accounts", "new"))
@@ -234,38 +244,38 @@ type accountPageView struct {
 	Checked    *admin.CheckedAccount
 }
 
-func (s *Site) pageAccount(v *visit) error { return s.showAccountPage(v, nil) }
+func (s *accountPages) pageAccount(v *visit) error { return s.showAccountPage(v, nil) }
 
-func (s *Site) showAccountPage(v *visit, n *notice) error {
+func (s *accountPages) showAccountPage(v *visit, n *notice) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
 	}
 	ctx := v.r.Context()
-	d, err := s.app.Domains.Show(ctx, v.who, v.domain())
+	d, err := s.domains.Show(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	detail, err := s.app.Folders.Detail(ctx, v.who, d.Name, id)
+	detail, err := s.folders.Detail(ctx, v.who, d.Name, id)
 	if err != nil {
 		return err
 	}
-	refused, err := s.app.Folders.Quarantine(ctx, v.who, d.Name, id)
+	refused, err := s.folders.Quarantine(ctx, v.who, d.Name, id)
 	if err != nil {
 		return err
 	}
-	checked, err := s.app.Checks.Account(ctx, v.who, d.Name, id)
+	checked, err := s.checks.Account(ctx, v.who, d.Name, id)
 	if err != nil && request.RefusalOf(err).Kind != admin.KindNotFound {
 		return err
 	}
-	return s.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
+	return s.frame.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
 		Stream: domainPath(d.Name, "live") + "?account=" + strconv.FormatUint(uint64(id), 10),
 		D: accountPageView{AccountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.AccountView},
 			Quarantine: refused, Checked: checked}})
 }
 
 // formUpdateAccount corrects logins and passwords; what is left empty stays.
-func (s *Site) formUpdateAccount(v *visit) error {
+func (s *accountPages) formUpdateAccount(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
@@ -284,7 +294,7 @@ func (s *Site) formUpdateAccount(v *visit) error {
 	if v.r.PostFormValue("both") != "" && p.NewPassword == nil {
 		p.NewPassword = p.OldPassword
 	}
-	if _, err := s.app.Accounts.Update(v.r.Context(), v.who, v.domain(), id, p); err != nil {
+	if _, err := s.accounts.Update(v.r.Context(), v.who, v.domain(), id, p); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
@@ -294,7 +304,7 @@ func (s *Site) formUpdateAccount(v *visit) error {
 	return v.seeOther(doneAt(v.r.URL.Path, "account_changed", 0))
 }
 
-func (s *Site) formRetryQuarantined(v *visit) error {
+func (s *accountPages) formRetryQuarantined(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
@@ -302,14 +312,14 @@ func (s *Site) formRetryQuarantined(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	n, err := s.app.Folders.RetryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
+	n, err := s.folders.RetryQuarantined(v.r.Context(), v.who, v.domain(), id, v.r.PostForm["message"])
 	if err != nil {
 		return err
 	}
 	return v.seeOther(doneAt(domainPath(v.domain(), "a", v.r.PathValue("account")), "retried", n))
 }
 
-func (s *Site) formDecideFolder(v *visit) error {
+func (s *accountPages) formDecideFolder(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
@@ -319,7 +329,7 @@ func (s *Site) formDecideFolder(v *visit) error {
 		return err
 	}
 	verdict := admin.FolderVerdict(v.r.PostFormValue("verdict"))
-	if err := s.app.Folders.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
+	if err := s.folders.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
@@ -330,16 +340,16 @@ func (s *Site) formDecideFolder(v *visit) error {
 }
 
 // pageQuarantined shows a refused message's header.
-func (s *Site) pageQuarantined(v *visit) error {
+func (s *accountPages) pageQuarantined(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
 	}
-	header, err := s.app.Folders.QuarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
+	header, err := s.folders.QuarantinedHeader(v.r.Context(), v.who, v.domain(), id, v.r.PathValue("message"))
 	if err != nil {
 		return err
 	}
-	return s.show(v, "header", view{Title: v.T("header.title"),
+	return s.frame.show(v, "header", view{Title: v.T("header.title"),
 		Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "a", v.r.PathValue("account")), v.T("header.account")}),
 		D:      strings.ToValidUTF8(string(header), "\ufffd")})
 }

@@ -39,7 +39,7 @@ func accountNamed(summary string) string {
 }
 
 // formDecideAlias answers it.
-func (s *Site) formDecideAlias(v *visit) error {
+func (s *accountPages) formDecideAlias(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *Site) formDecideAlias(v *visit) error {
 		}
 		return s.showAccountPage(v, n)
 	}
-	if _, err := s.app.Accounts.Update(v.r.Context(), v.who, v.domain(), id, admin.AccountPatch{AliasOf: &of}); err != nil {
+	if _, err := s.accounts.Update(v.r.Context(), v.who, v.domain(), id, admin.AccountPatch{AliasOf: &of}); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

@@ -20,8 +20,8 @@ type causePart struct {
 }
 
 // causes are those of a domain.
-func (s *Site) causes(ctx context.Context, v *visit, domain string) ([]causePart, error) {
-	all, err := s.app.Status.Causes(ctx, v.who, domain)
+func (s *domainPages) causes(ctx context.Context, v *visit, domain string) ([]causePart, error) {
+	all, err := s.status.Causes(ctx, v.who, domain)
 	parts := make([]causePart, len(all))
 	for i := range all {
 		parts[i] = causePart{v.W, domain, all[i]}

@@ -28,24 +28,24 @@ func fieldsOf(form url.Values) (fields []formField) {
 }
 
 // ask shows a question, which leads back to the form's address with sure set.
-func (s *Site) ask(v *visit, q question) error {
+func (s *frame) ask(v *visit, q question) error {
 	q.Action, q.Fields = v.r.URL.Path, fieldsOf(v.r.PostForm)
 	return s.show(v, "confirm", view{Title: q.Title, Narrow: true, Crumbs: v.toDomain(v.domain()), D: q})
 }
 
 // sure asks before all accounts are stopped, and before any are removed. It reports that it has asked.
-func (s *Site) sure(v *visit, do string, all bool, accounts int) (asked bool, err error) {
+func (s *domainPages) sure(v *visit, do string, all bool, accounts int) (asked bool, err error) {
 	if v.r.PostForm.Get("sure") != "" || do != "remove" && !(do == "stop" && all) {
 		return false, nil
 	}
 	q := question{Do: v.T("do." + do), Danger: do == "remove", Back: domainPath(v.domain())}
 	if do == "stop" {
-		d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+		d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 		if err != nil {
 			return true, err
 		}
 		q.Do, accounts = v.T("do.stop_all"), d.Totals.Running+d.Totals.Queued+d.Totals.Retrying+d.Totals.Failed+d.Totals.Complete
 	}
 	q.Title, q.Question = q.Do, v.T("confirm."+do, "Count", accounts)
-	return true, s.ask(v, q)
+	return true, s.frame.ask(v, q)
 }

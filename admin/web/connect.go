@@ -11,7 +11,13 @@ import (
 	"postferry/tenant"
 )
 
-func (s *Site) connectPages() []pageRoute {
+// connectPages are about how to sign in at a tenant, and its mailboxes.
+type connectPages struct {
+	frame   *frame
+	tenants *admin.Tenants
+}
+
+func (s *connectPages) routes() []pageRoute {
 	return []pageRoute{
 		{"GET /d/{domain}/connect", false, s.pageConnect},
 		{"POST /d/{domain}/connect", false, s.formConnect},
@@ -46,11 +52,11 @@ func connectLinks() map[string]string {
 	}
 }
 
-func (s *Site) pageConnect(v *visit) error { return s.showConnect(v, connectForm{}, nil) }
+func (s *connectPages) pageConnect(v *visit) error { return s.showConnect(v, connectForm{}, nil) }
 
 // showConnect shows the way to connect, beginning with what is known.
-func (s *Site) showConnect(v *visit, form connectForm, n *notice) error {
-	in, err := s.app.Tenants.ShowSignIn(v.r.Context(), v.who, v.domain())
+func (s *connectPages) showConnect(v *visit, form connectForm, n *notice) error {
+	in, err := s.tenants.ShowSignIn(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func (s *Site) showConnect(v *visit, form connectForm, n *notice) error {
 	if len(form.In.Values) == 0 || form.Kind != in.Method {
 		form.In.Values = tenant.Values(&config.SignIn{Method: form.Kind, ClientID: form.In.ClientID})
 	}
-	return s.showAs(v, statusOf(n), "connect", view{Title: v.T("connect.title", "Domain", in.Domain), Heading: v.T("connect.heading"), Crumbs: v.toDomain(in.Domain), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "connect", view{Title: v.T("connect.title", "Domain", in.Domain), Heading: v.T("connect.heading"), Crumbs: v.toDomain(in.Domain), Notice: n, D: form})
 }
 
 // kindOf is what is being connected: what was chosen, is set, or the server belongs to.
@@ -84,10 +90,10 @@ func kindOf(r interface{ FormValue(string) string }, in *admin.SignInView, chose
 }
 
 // formConnect keeps what was entered, and tries it.
-func (s *Site) formConnect(v *visit) error {
+func (s *connectPages) formConnect(v *visit) error {
 	field := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	if field("do") == "forget" {
-		if err := s.app.Tenants.ForgetSignIn(v.r.Context(), v.who, v.domain()); err != nil {
+		if err := s.tenants.ForgetSignIn(v.r.Context(), v.who, v.domain()); err != nil {
 			return err
 		}
 		return v.seeOther(domainPath(v.domain(), "connect") + "?done=sign_in_forgotten")
@@ -98,7 +104,7 @@ func (s *Site) formConnect(v *visit) error {
 		if in.Method == config.Google {
 			in.Secret = store.Secret(field("key"))
 		}
-		if err := s.app.Tenants.PutSignIn(v.r.Context(), v.who, v.domain(), in); err != nil {
+		if err := s.tenants.PutSignIn(v.r.Context(), v.who, v.domain(), in); err != nil {
 			n, err := v.noticeOr(err)
 			if err != nil {
 				return err
@@ -107,7 +113,7 @@ func (s *Site) formConnect(v *visit) error {
 			return s.showConnect(v, form, n)
 		}
 	}
-	steps, err := s.app.Tenants.TestSignIn(v.r.Context(), v.who, v.domain(), form.Mailbox)
+	steps, err := s.tenants.TestSignIn(v.r.Context(), v.who, v.domain(), form.Mailbox)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -175,13 +181,13 @@ func readMailboxes(domain string, q url.Values) (form mailboxesForm, query admin
 	return form, query
 }
 
-func (s *Site) pageMailboxes(v *visit) error {
+func (s *connectPages) pageMailboxes(v *visit) error {
 	form, query := readMailboxes(v.domain(), v.r.URL.Query())
 	return s.showMailboxes(v, form, query, nil)
 }
 
-func (s *Site) showMailboxes(v *visit, form mailboxesForm, query admin.MailboxQuery, n *notice) error {
-	list, err := s.app.Tenants.Mailboxes(v.r.Context(), v.who, v.domain(), query)
+func (s *connectPages) showMailboxes(v *visit, form mailboxesForm, query admin.MailboxQuery, n *notice) error {
+	list, err := s.tenants.Mailboxes(v.r.Context(), v.who, v.domain(), query)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -191,11 +197,11 @@ func (s *Site) showMailboxes(v *visit, form mailboxesForm, query admin.MailboxQu
 	}
 	form.List, form.Shown = list, list.Moves[:min(len(list.Moves), shownMailboxes)]
 	form.Left = len(list.Moves) - len(list.Known)
-	return s.showAs(v, statusOf(n), "mailboxes", view{Title: v.T("mailboxes.title", "Domain", form.Domain), Heading: v.T("mailboxes.heading"), Crumbs: v.toDomain(form.Domain), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "mailboxes", view{Title: v.T("mailboxes.title", "Domain", form.Domain), Heading: v.T("mailboxes.heading"), Crumbs: v.toDomain(form.Domain), Notice: n, D: form})
 }
 
 // formMailboxes makes accounts of mailboxes: of those that were ticked, or of all that were found.
-func (s *Site) formMailboxes(v *visit) error {
+func (s *connectPages) formMailboxes(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return badForm(err)
 	}
@@ -206,7 +212,7 @@ func (s *Site) formMailboxes(v *visit) error {
 	} else if len(pick.Addresses) == 0 {
 		return s.showMailboxes(v, form, query, &notice{Kind: "bad", Text: v.T("refusal.no_mailboxes")})
 	}
-	added, err := s.app.Tenants.ImportMailboxes(v.r.Context(), v.who, v.domain(), pick)
+	added, err := s.tenants.ImportMailboxes(v.r.Context(), v.who, v.domain(), pick)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {

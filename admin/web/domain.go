@@ -13,15 +13,28 @@ import (
 	"postferry/store"
 )
 
-func (s *Site) transferPages() []pageRoute {
-	return append([]pageRoute{
+// domainPages are about how far a domain is, and its transfers.
+type domainPages struct {
+	frame         *frame
+	accounts      *admin.Accounts
+	checks        *admin.Checks
+	domains       *admin.Domains
+	finishing     *admin.Finishing
+	folders       *admin.Folders
+	runs          *admin.Runs
+	scopes        *admin.Scopes
+	status        *admin.Status
+	transfers     *admin.Transfers
+	verifications *admin.Verifications
+}
+
+func (s *domainPages) routes() []pageRoute {
+	return []pageRoute{
 		{"GET /d/{domain}", false, s.pageDomain},
 		{"POST /d/{domain}/do", false, s.formDo},
 		{"POST /d/{domain}/schedule", false, s.formSchedule},
-		{"GET /d/{domain}/settings", false, s.pageSettings},
-		{"POST /d/{domain}/settings", false, s.formSettings},
 		{"GET /d/{domain}/live", false, s.live},
-	}, append(s.reportPages(), s.endingPages()...)...)
+	}
 }
 
 // row is an account in the table.
@@ -67,9 +80,9 @@ type domainPageView struct {
 	TestMX    bool
 }
 
-func (s *Site) pageDomain(v *visit) error { return s.showDomainPage(v, nil) }
+func (s *domainPages) pageDomain(v *visit) error { return s.showDomainPage(v, nil) }
 
-func (s *Site) showDomainPage(v *visit, n *notice) error {
+func (s *domainPages) showDomainPage(v *visit, n *notice) error {
 	x, err := s.whole(v.r.Context(), v, v.domain())
 	if err != nil {
 		return err
@@ -87,7 +100,7 @@ func (s *Site) showDomainPage(v *visit, n *notice) error {
 	if d.Caused = x.causedBy(q); d.Caused != nil {
 		query.Caused = d.Caused.Caused
 	}
-	found, err := s.app.Accounts.List(v.r.Context(), v.who, x.D.Name, query)
+	found, err := s.accounts.List(v.r.Context(), v.who, x.D.Name, query)
 	if err != nil {
 		return err
 	}
@@ -99,7 +112,7 @@ func (s *Site) showDomainPage(v *visit, n *notice) error {
 	for i, a := range found.Accounts {
 		ids[i] = strconv.FormatUint(uint64(a.ID), 10)
 	}
-	return s.showAs(v, statusOf(n), "domain", view{Title: x.D.Name, Crumbs: v.toDomains(), Notice: n, D: d,
+	return s.frame.showAs(v, statusOf(n), "domain", view{Title: x.D.Name, Crumbs: v.toDomains(), Notice: n, D: d,
 		Stream: domainPath(x.D.Name, "live") + "?ids=" + strings.Join(ids, ",")})
 }
 
@@ -139,16 +152,16 @@ func pager(r *http.Request, page int, more bool) (back, next string) {
 }
 
 // whole sums a domain up.
-func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error) {
-	d, err := s.app.Domains.Show(ctx, v.who, domain)
+func (s *domainPages) whole(ctx context.Context, v *visit, domain string) (whole, error) {
+	d, err := s.domains.Show(ctx, v.who, domain)
 	if err != nil {
 		return whole{}, err
 	}
-	x := whole{W: v.W, D: d, Chart: s.app.Status.Throughput(d.Name), Served: time.Now()}
+	x := whole{W: v.W, D: d, Chart: s.status.Throughput(d.Name), Served: time.Now()}
 	if x.Causes, err = s.causes(ctx, v, d.Name); err != nil {
 		return whole{}, err
 	}
-	runs, err := s.app.Runs.List(ctx, v.who, d.Name)
+	runs, err := s.runs.List(ctx, v.who, d.Name)
 	if err == nil && len(runs) > 0 {
 		x.Run = &runs[0]
 	}
@@ -156,7 +169,7 @@ func (s *Site) whole(ctx context.Context, v *visit, domain string) (whole, error
 }
 
 // formDo does something with the accounts that are ticked, with all, or with those of a search or a cause.
-func (s *Site) formDo(v *visit) error {
+func (s *domainPages) formDo(v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return badForm(err)
 	}
@@ -187,7 +200,7 @@ func (s *Site) formDo(v *visit) error {
 }
 
 // selection reads which accounts a form is about.
-func (s *Site) selection(v *visit) (sel admin.Selection, err error) {
+func (s *domainPages) selection(v *visit) (sel admin.Selection, err error) {
 	f := v.r.PostForm
 	sel.All = f.Get("all") != ""
 	switch {
@@ -203,11 +216,11 @@ func (s *Site) selection(v *visit) (sel admin.Selection, err error) {
 }
 
 // matching are all accounts that a list was made of, on however many pages it is shown.
-func (s *Site) matching(v *visit, f url.Values) (ids []store.AccountID, err error) {
+func (s *domainPages) matching(v *visit, f url.Values) (ids []store.AccountID, err error) {
 	q := admin.AccountQuery{Search: f.Get("search"), State: admin.AccountState(f.Get("state")), PerPage: admin.MaxPerPage,
 		Caused: admin.Caused{Kind: store.ProblemKind(f.Get("problem")), Server: store.Side(f.Get("server"))}}
 	for q.Page = 1; ; q.Page++ {
-		found, err := s.app.Accounts.List(v.r.Context(), v.who, v.domain(), q)
+		found, err := s.accounts.List(v.r.Context(), v.who, v.domain(), q)
 		if err != nil {
 			return nil, err
 		}
@@ -221,25 +234,25 @@ func (s *Site) matching(v *visit, f url.Values) (ids []store.AccountID, err erro
 }
 
 // do does one of the things that can be done with accounts.
-func (s *Site) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
-	ctx, a, domain := v.r.Context(), s.app, v.domain()
+func (s *domainPages) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
+	ctx, domain := v.r.Context(), v.domain()
 	if !sel.All && sel.Kind == "" && len(sel.Accounts) == 0 {
 		return 0, "", &admin.Refusal{Kind: admin.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
 	}
 	var result *admin.Affected
 	switch do {
 	case "begin":
-		result, err = a.Transfers.Begin(ctx, v.who, domain, sel)
+		result, err = s.transfers.Begin(ctx, v.who, domain, sel)
 	case "stop":
-		result, err = a.Transfers.Stop(ctx, v.who, domain, sel)
+		result, err = s.transfers.Stop(ctx, v.who, domain, sel)
 	case "resume":
-		result, err = a.Transfers.Resume(ctx, v.who, domain, sel)
+		result, err = s.transfers.Resume(ctx, v.who, domain, sel)
 	case "again":
-		result, err = a.Transfers.Again(ctx, v.who, domain, sel)
+		result, err = s.transfers.Again(ctx, v.who, domain, sel)
 	case "remove":
-		n, err = a.Accounts.Remove(ctx, v.who, domain, sel)
+		n, err = s.accounts.Remove(ctx, v.who, domain, sel)
 	case "check":
-		_, err = a.Checks.Start(ctx, v.who, domain, sel)
+		_, err = s.checks.Start(ctx, v.who, domain, sel)
 	default:
 		err = admin.NotFound("page")
 	}
@@ -250,7 +263,7 @@ func (s *Site) do(v *visit, do string, sel admin.Selection) (n int, done string,
 }
 
 // formSchedule sets when a domain's accounts are run again.
-func (s *Site) formSchedule(v *visit) error {
+func (s *domainPages) formSchedule(v *visit) error {
 	var in *admin.ScheduleInput
 	if v.r.PostFormValue("do") != "none" {
 		in = &admin.ScheduleInput{}
@@ -258,7 +271,7 @@ func (s *Site) formSchedule(v *visit) error {
 			return s.showDomainPage(v, &notice{Kind: "bad", Text: v.T("schedule.bad_day")})
 		}
 	}
-	if _, err := s.app.Domains.SetSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
+	if _, err := s.domains.SetSchedule(v.r.Context(), v.who, v.domain(), in); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

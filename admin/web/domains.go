@@ -14,26 +14,37 @@ import (
 	"postferry/discover"
 )
 
-func (s *Site) domainPages() []pageRoute {
+// serverPages are about domains, their servers and settings.
+type serverPages struct {
+	frame     *frame
+	domain    *domainPages
+	discovery *admin.Discovery
+	domains   *admin.Domains
+	trials    *admin.Trials
+}
+
+func (s *serverPages) routes() []pageRoute {
 	return []pageRoute{
 		{"GET /domains/new", false, s.pageNewDomain},
 		{"POST /domains/new", false, s.formFindServer},
 		{"POST /domains", false, s.formPutDomain},
 		{"GET /d/{domain}/servers", false, s.pageServers},
 		{"POST /d/{domain}/delete", false, s.formDeleteDomain},
+		{"GET /d/{domain}/settings", false, s.pageSettings},
+		{"POST /d/{domain}/settings", false, s.formSettings},
 	}
 }
 
 // pageDomains is the start: the domains, or the form for the first one.
-func (s *Site) pageDomains(v *visit) error {
-	domains, err := s.app.Domains.List(v.r.Context(), v.who)
+func (s *serverPages) pageDomains(v *visit) error {
+	domains, err := s.domains.List(v.r.Context(), v.who)
 	if err != nil {
 		return err
 	}
 	if len(domains) == 0 && v.r.URL.Query().Get("done") == "" {
 		return v.seeOther("/domains/new")
 	}
-	return s.show(v, "domains", view{Title: v.T("domains.title"), D: domains})
+	return s.frame.show(v, "domains", view{Title: v.T("domains.title"), D: domains})
 }
 
 // serverForm is the choice of servers for a domain.
@@ -86,30 +97,30 @@ func (c serverChoice) Value() string { return c.URL + " " + c.Fingerprint }
 // otherServer is one that was typed in.
 type otherServer struct{ Host, Port, Security, Protocol, Fingerprint string }
 
-func (s *Site) pageNewDomain(v *visit) error {
+func (s *serverPages) pageNewDomain(v *visit) error {
 	form := serverForm{}
 	if !v.who.All() {
 		form.Domain = v.who.Scope
 	}
-	return s.show(v, "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), D: form})
+	return s.frame.show(v, "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), D: form})
 }
 
 func (v *visit) toDomains() []crumb { return []crumb{{"/", v.T("frame.domains")}} }
 
 // formFindServer looks for the old server of the domain that was entered.
-func (s *Site) formFindServer(v *visit) error {
+func (s *serverPages) formFindServer(v *visit) error {
 	text := strings.TrimSpace(v.r.PostFormValue("domain"))
-	report, err := s.app.Discovery.Discover(v.r.Context(), v.who, text)
+	report, err := s.discovery.Discover(v.r.Context(), v.who, text)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err
 		}
-		return s.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
+		return s.frame.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
 	}
-	form := serverForm{Domain: report.Domain, New: s.app.Domains.NewServer()}
+	form := serverForm{Domain: report.Domain, New: s.domains.NewServer()}
 	form.NewAt = otherOf(form.New, "")
-	if known, err := s.app.Domains.Show(v.r.Context(), v.who, report.Domain); err == nil {
+	if known, err := s.domains.Show(v.r.Context(), v.who, report.Domain); err == nil {
 		form = formOf(v, known)
 	}
 	form.Report, form.Choices = report, v.choices(report)
@@ -146,13 +157,13 @@ func (v *visit) choices(r *discover.Report) []serverChoice {
 }
 
 // pageServers shows a domain's servers to be changed.
-func (s *Site) pageServers(v *visit) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *serverPages) pageServers(v *visit) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
 	if d.Fixed {
-		return s.show(v, "fixed_domain", view{Title: v.T("servers.title", "Domain", d.Name), Narrow: true, Crumbs: v.toDomain(d.Name), D: d})
+		return s.frame.show(v, "fixed_domain", view{Title: v.T("servers.title", "Domain", d.Name), Narrow: true, Crumbs: v.toDomain(d.Name), D: d})
 	}
 	return s.showServers(v, formOf(v, d), nil)
 }
@@ -186,23 +197,23 @@ func (v *visit) toDomain(name string) []crumb {
 	return append(v.toDomains(), crumb{domainPath(name), name})
 }
 
-func (s *Site) showServers(v *visit, form serverForm, n *notice) error {
+func (s *serverPages) showServers(v *visit, form serverForm, n *notice) error {
 	form.All = v.who.All()
 	crumbs := v.toDomains()
 	if form.Known {
 		crumbs = v.toDomain(form.Domain)
 	}
-	return s.showAs(v, statusOf(n), "servers", view{Title: v.T("servers.title", "Domain", form.Domain), Narrow: true, Crumbs: crumbs, Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "servers", view{Title: v.T("servers.title", "Domain", form.Domain), Narrow: true, Crumbs: crumbs, Notice: n, D: form})
 }
 
 // formPutDomain tries the servers that were chosen, and sets a domain up with them.
-func (s *Site) formPutDomain(v *visit) error {
+func (s *serverPages) formPutDomain(v *visit) error {
 	form, in := readServerForm(v.r)
 	shown, err := s.tryServers(v, &form, in)
 	if shown || err != nil {
 		return err
 	}
-	d, created, err := s.app.Domains.Put(v.r.Context(), v.who, form.Domain, in)
+	d, created, err := s.domains.Put(v.r.Context(), v.who, form.Domain, in)
 	if err != nil {
 		return s.showServersAgain(v, form, err)
 	}
@@ -213,7 +224,7 @@ func (s *Site) formPutDomain(v *visit) error {
 }
 
 // showServersAgain shows the form with what is wrong with it.
-func (s *Site) showServersAgain(v *visit, form serverForm, err error) error {
+func (s *serverPages) showServersAgain(v *visit, form serverForm, err error) error {
 	ref := request.RefusalOf(err)
 	n, err := v.noticeOr(err)
 	switch {
@@ -222,7 +233,7 @@ func (s *Site) showServersAgain(v *visit, form serverForm, err error) error {
 	case err != nil:
 		return err
 	}
-	if known, err := s.app.Domains.Show(v.r.Context(), v.who, form.Domain); err == nil {
+	if known, err := s.domains.Show(v.r.Context(), v.who, form.Domain); err == nil {
 		form.OldFixed = formOf(v, known).OldFixed
 	}
 	return s.showServers(v, form, n)
@@ -339,11 +350,11 @@ func (o otherServer) url() string {
 	return scheme + "://" + host
 }
 
-func (s *Site) formDeleteDomain(v *visit) error {
-	err := s.app.Domains.Delete(v.r.Context(), v.who, v.domain())
+func (s *serverPages) formDeleteDomain(v *visit) error {
+	err := s.domains.Delete(v.r.Context(), v.who, v.domain())
 	if ref := (*admin.Refusal)(nil); err != nil {
 		if ref = request.RefusalOf(err); ref.Kind == admin.KindConflict {
-			return s.showDomainPage(v, v.noticeOf(ref))
+			return s.domain.showDomainPage(v, v.noticeOf(ref))
 		}
 		return err
 	}

@@ -15,7 +15,13 @@ import (
 	"postferry/stage"
 )
 
-func (s *Site) endingPages() []pageRoute {
+// endingPages are about the end of moves.
+type endingPages struct {
+	frame     *frame
+	finishing *admin.Finishing
+}
+
+func (s *endingPages) routes() []pageRoute {
 	return []pageRoute{
 		{"POST /d/{domain}/advice", false, s.formAdvice},
 		{"GET /d/{domain}/finish", false, s.pageFinish},
@@ -33,8 +39,8 @@ type advicePart struct {
 }
 
 // advice is what the card of a domain shows.
-func (s *Site) advice(ctx context.Context, v *visit, domain string) (advicePart, error) {
-	a, err := s.app.Finishing.Advice(ctx, v.who, domain, false)
+func (s *domainPages) advice(ctx context.Context, v *visit, domain string) (advicePart, error) {
+	a, err := s.finishing.Advice(ctx, v.who, domain, false)
 	return advicePart{v.W, a}, err
 }
 
@@ -128,8 +134,8 @@ func (w *words) argument(value any) string {
 }
 
 // formAdvice asks DNS now.
-func (s *Site) formAdvice(v *visit) error {
-	if _, err := s.app.Finishing.Advice(v.r.Context(), v.who, v.domain(), true); err != nil {
+func (s *endingPages) formAdvice(v *visit) error {
+	if _, err := s.finishing.Advice(v.r.Context(), v.who, v.domain(), true); err != nil {
 		return err
 	}
 	return v.seeOther(domainPath(v.domain()))
@@ -165,27 +171,27 @@ func (finishPageView) Mark(g stage.Grade) string {
 	return map[stage.Grade]string{stage.Perfect: "done", stage.Good: "done", stage.NeedsLook: "fix"}[g]
 }
 
-func (s *Site) pageFinish(v *visit) error { return s.showFinish(v, nil) }
+func (s *endingPages) pageFinish(v *visit) error { return s.showFinish(v, nil) }
 
-func (s *Site) showFinish(v *visit, n *notice) error {
+func (s *endingPages) showFinish(v *visit, n *notice) error {
 	ctx := v.r.Context()
-	draft, err := s.app.Finishing.DraftReport(ctx, v.who, v.domain())
+	draft, err := s.finishing.DraftReport(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	x := finishPageView{Domain: draft.Domain, P: s.app.Finishing.ViewPrepare(draft.Domain), R: draft, All: v.who.All(), W: v.W}
+	x := finishPageView{Domain: draft.Domain, P: s.finishing.ViewPrepare(draft.Domain), R: draft, All: v.who.All(), W: v.W}
 	x.Rows, x.More = draft.Accounts[:min(len(draft.Accounts), shownParts)], max(0, len(draft.Accounts)-shownParts)
 	x.Fresh = x.P != nil && x.P.Report != nil && time.Since(x.P.Report.Made) < lifecycle.Fresh
-	if x.Reports, err = s.app.Finishing.Reports(ctx, v.who, draft.Domain); err != nil {
+	if x.Reports, err = s.finishing.Reports(ctx, v.who, draft.Domain); err != nil {
 		return err
 	}
-	return s.showAs(v, statusOf(n), "finish", view{Title: v.T("finish.title"), Crumbs: v.toDomain(draft.Domain), Notice: n, D: x, Stream: domainPath(draft.Domain, "live")})
+	return s.frame.showAs(v, statusOf(n), "finish", view{Title: v.T("finish.title"), Crumbs: v.toDomain(draft.Domain), Notice: n, D: x, Stream: domainPath(draft.Domain, "live")})
 }
 
 // formPrepare begins the last pass and the verification, or ends them.
-func (s *Site) formPrepare(v *visit) error {
-	return v.formJob("finish", s.app.Finishing.CancelPrepare, func(ctx context.Context) error {
-		_, err := s.app.Finishing.StartPrepare(ctx, v.who, v.domain())
+func (s *endingPages) formPrepare(v *visit) error {
+	return v.formJob("finish", s.finishing.CancelPrepare, func(ctx context.Context) error {
+		_, err := s.finishing.StartPrepare(ctx, v.who, v.domain())
 		return err
 	})
 }
@@ -195,11 +201,11 @@ func unsure() error {
 	return &admin.Refusal{Kind: admin.KindInvalid, Code: "not_sure", Detail: "Tick the box if you mean it."}
 }
 
-func (s *Site) formFinish(v *visit) error {
+func (s *endingPages) formFinish(v *visit) error {
 	err := unsure()
 	var report *lifecycle.Report
 	if v.r.PostFormValue("sure") != "" {
-		report, err = s.app.Finishing.Finish(v.r.Context(), v.who, v.domain(), admin.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
+		report, err = s.finishing.Finish(v.r.Context(), v.who, v.domain(), admin.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
 	}
 	if err != nil {
 		n, err := v.noticeOr(err)
@@ -211,10 +217,10 @@ func (s *Site) formFinish(v *visit) error {
 	return v.seeOther(doneAt(domainPath(v.domain(), "finish"), "finished", len(report.Accounts)))
 }
 
-func (s *Site) formForget(v *visit) error {
+func (s *endingPages) formForget(v *visit) error {
 	err := unsure()
 	if v.r.PostFormValue("sure") != "" {
-		err = s.app.Finishing.Forget(v.r.Context(), v.who, v.domain())
+		err = s.finishing.Forget(v.r.Context(), v.who, v.domain())
 	}
 	if err != nil {
 		n, err := v.noticeOr(err)
@@ -227,13 +233,13 @@ func (s *Site) formForget(v *visit) error {
 }
 
 // pageReport shows a report as a page to print, or sends it as a file: the address ends in what is wanted.
-func (s *Site) pageReport(v *visit) error {
+func (s *endingPages) pageReport(v *visit) error {
 	name, form, _ := strings.Cut(v.r.PathValue("report"), ".")
 	number, err := strconv.ParseUint(name, 10, 64)
 	if err != nil {
 		return admin.NotFound("report")
 	}
-	r, err := s.app.Finishing.Report(v.r.Context(), v.who, v.domain(), number)
+	r, err := s.finishing.Report(v.r.Context(), v.who, v.domain(), number)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type change struct {
 // live answers GET /d/DOMAIN/live: the parts of a page that change, rendered
 // here, so that words and marks are in one place. ids are the accounts in the
 // page's table, account is the one a page is about.
-func (s *Site) live(v *visit) error {
-	d, err := s.app.Scopes.Domain(v.r.Context(), v.who, v.domain())
+func (s *domainPages) live(v *visit) error {
+	d, err := s.scopes.Domain(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (s *Site) live(v *visit) error {
 		return err
 	}
 	alone := v.r.URL.Query().Get("account") != ""
-	return s.gate.Stream(v.w, v.r, v.who, func(ctx context.Context, x *request.Stream) error {
+	return s.frame.gate.Stream(v.w, v.r, v.who, func(ctx context.Context, x *request.Stream) error {
 		return s.changes(ctx, v, d.Name, func(b *admin.Board) ([]part, error) {
 			if alone {
 				return s.accountParts(ctx, v, d.Name, b.AccountsOf(ids))
@@ -49,8 +49,8 @@ type part struct {
 }
 
 // changes renders the parts of a page and tells them.
-func (s *Site) changes(ctx context.Context, v *visit, domain string, parts func(*admin.Board) ([]part, error), tell func(change) error) error {
-	b, err := s.app.Status.Board(ctx, domain)
+func (s *domainPages) changes(ctx context.Context, v *visit, domain string, parts func(*admin.Board) ([]part, error), tell func(change) error) error {
+	b, err := s.status.Board(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Site) changes(ctx context.Context, v *visit, domain string, parts func(
 		return err
 	}
 	for _, p := range all {
-		html, err := s.part(p.template, p.data)
+		html, err := s.frame.part(p.template, p.data)
 		if err != nil {
 			return fmt.Errorf("part %s: %w", p.template, err)
 		}
@@ -72,7 +72,7 @@ func (s *Site) changes(ctx context.Context, v *visit, domain string, parts func(
 }
 
 // domainParts are those of a domain's page.
-func (s *Site) domainParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
+func (s *domainPages) domainParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
 	x, err := s.whole(ctx, v, domain)
 	if err != nil {
 		return nil, err
@@ -81,13 +81,13 @@ func (s *Site) domainParts(ctx context.Context, v *visit, domain string, account
 	if a, err := s.advice(ctx, v, domain); err == nil {
 		parts = append(parts, part{"advice", "advice", a})
 	}
-	if p := s.app.Finishing.ViewPrepare(domain); p != nil {
+	if p := s.finishing.ViewPrepare(domain); p != nil {
 		parts = append(parts, part{"prepare", "prepare", finishPageView{Domain: domain, P: p, W: v.W}})
 	}
-	if c := s.app.Checks.View(domain); c != nil {
+	if c := s.checks.View(domain); c != nil {
 		parts = append(parts, part{"check", "check", checkPart{v.W, domain, c}})
 	}
-	if y := s.app.Verifications.View(domain); y != nil {
+	if y := s.verifications.View(domain); y != nil {
 		parts = append(parts, part{"verify", "verify", verifyPart{v.W, domain, y}})
 	}
 	for i := range accounts {
@@ -97,11 +97,11 @@ func (s *Site) domainParts(ctx context.Context, v *visit, domain string, account
 }
 
 // accountParts are those of an account's page.
-func (s *Site) accountParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
+func (s *domainPages) accountParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
 	if len(accounts) != 1 {
 		return nil, admin.NotFound("account")
 	}
-	detail, err := s.app.Folders.Detail(ctx, v.who, domain, accounts[0].ID)
+	detail, err := s.folders.Detail(ctx, v.who, domain, accounts[0].ID)
 	if err != nil {
 		return nil, err
 	}

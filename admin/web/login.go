@@ -15,7 +15,13 @@ type loginForm struct {
 	Code string // of a one-time link
 }
 
-func (s *Site) pageLogin(v *visit) error {
+// loginPages are about logging in.
+type loginPages struct {
+	frame    *frame
+	sessions *admin.Sessions
+}
+
+func (s *loginPages) pageLogin(v *visit) error {
 	next := localPath(v.r.URL.Query().Get("next"))
 	if v.who.Admin != "" {
 		return v.seeOther(next)
@@ -23,8 +29,8 @@ func (s *Site) pageLogin(v *visit) error {
 	return s.showLogin(v, loginForm{Next: next}, nil)
 }
 
-func (s *Site) showLogin(v *visit, form loginForm, n *notice) error {
-	return s.showAs(v, statusOf(n), "login", view{Title: v.T("login.title"), Narrow: true, Notice: n, D: form})
+func (s *loginPages) showLogin(v *visit, form loginForm, n *notice) error {
+	return s.frame.showAs(v, statusOf(n), "login", view{Title: v.T("login.title"), Narrow: true, Notice: n, D: form})
 }
 
 // statusOf is the HTTP status of a form that is shown again with a notice.
@@ -35,9 +41,9 @@ func statusOf(n *notice) int {
 	return http.StatusOK
 }
 
-func (s *Site) formLogin(v *visit) error {
+func (s *loginPages) formLogin(v *visit) error {
 	form := loginForm{Name: v.r.PostFormValue("name"), Next: localPath(v.r.PostFormValue("next"))}
-	secret, _, err := s.app.Sessions.Login(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
+	secret, _, err := s.sessions.Login(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -45,12 +51,12 @@ func (s *Site) formLogin(v *visit) error {
 		}
 		return s.showLogin(v, form, n)
 	}
-	s.gate.SignIn(v.w, v.r, secret)
+	s.frame.gate.SignIn(v.w, v.r, secret)
 	return v.seeOther(form.Next)
 }
 
-func (s *Site) formLogout(v *visit) error {
-	if err := s.app.Sessions.Logout(v.r.Context(), v.who); err != nil {
+func (s *loginPages) formLogout(v *visit) error {
+	if err := s.sessions.Logout(v.r.Context(), v.who); err != nil {
 		return err
 	}
 	request.ClearSession(v.w, v.r)
@@ -58,21 +64,21 @@ func (s *Site) formLogout(v *visit) error {
 }
 
 // pageWelcome is where a one-time link leads.
-func (s *Site) pageWelcome(v *visit) error {
+func (s *loginPages) pageWelcome(v *visit) error {
 	return s.showWelcome(v, loginForm{Code: v.r.URL.Query().Get("code")}, nil)
 }
 
-func (s *Site) showWelcome(v *visit, form loginForm, n *notice) error {
-	return s.showAs(v, statusOf(n), "welcome", view{Title: v.T("welcome.title"), Narrow: true, Notice: n, D: form})
+func (s *loginPages) showWelcome(v *visit, form loginForm, n *notice) error {
+	return s.frame.showAs(v, statusOf(n), "welcome", view{Title: v.T("welcome.title"), Narrow: true, Notice: n, D: form})
 }
 
-func (s *Site) formWelcome(v *visit) error {
+func (s *loginPages) formWelcome(v *visit) error {
 	form := loginForm{Code: v.r.PostFormValue("code"), Name: v.r.PostFormValue("name")}
 	password := v.r.PostFormValue("password")
 	if password != v.r.PostFormValue("again") {
 		return s.showWelcome(v, form, &notice{Kind: "bad", Text: v.T("welcome.differ")})
 	}
-	secret, _, err := s.app.Sessions.Welcome(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
+	secret, _, err := s.sessions.Welcome(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
 	if err != nil {
 		ref := request.RefusalOf(err)
 		if ref.Failed() {
@@ -80,6 +86,6 @@ func (s *Site) formWelcome(v *visit) error {
 		}
 		return s.showWelcome(v, form, v.noticeOf(ref))
 	}
-	s.gate.SignIn(v.w, v.r, secret)
+	s.frame.gate.SignIn(v.w, v.r, secret)
 	return v.seeOther("/")
 }

@@ -15,13 +15,13 @@ func (x accountPageView) MailboxAnswers() []admin.MailboxVerdict {
 
 // formDecideMailbox takes the answer to the question whether a mailbox that isn't the one it was
 // is right.
-func (s *Site) formDecideMailbox(v *visit) error {
+func (s *accountPages) formDecideMailbox(v *visit) error {
 	id, err := request.AccountID(v.r)
 	if err != nil {
 		return err
 	}
 	verdict := admin.MailboxVerdict(v.r.PostFormValue("verdict"))
-	if err := s.app.Accounts.DecideMailbox(v.r.Context(), v.who, v.domain(), id, verdict); err != nil {
+	if err := s.accounts.DecideMailbox(v.r.Context(), v.who, v.domain(), id, verdict); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

@@ -141,25 +141,39 @@ type pageRoute struct {
 // pageRoutes are all pages.
 func (s *Site) pageRoutes() []pageRoute {
 	all := []pageRoute{
-		{"GET /{$}", false, s.pageDomains},
-		{"GET /login", true, s.pageLogin},
-		{"POST /login", true, s.formLogin},
-		{"POST /logout", false, s.formLogout},
-		{"GET /welcome", true, s.pageWelcome},
-		{"POST /welcome", true, s.formWelcome},
-		{"POST /language", true, s.formLanguage},
-		{"/", true, s.pageUnknown},
+		{"GET /{$}", false, s.server.pageDomains},
+		{"GET /login", true, s.login.pageLogin},
+		{"POST /login", true, s.login.formLogin},
+		{"POST /logout", false, s.login.formLogout},
+		{"GET /welcome", true, s.login.pageWelcome},
+		{"POST /welcome", true, s.login.formWelcome},
+		{"POST /language", true, s.frame.formLanguage},
+		{"/", true, s.frame.pageUnknown},
 	}
-	all = append(all, s.domainPages()...)
-	all = append(all, s.accountPages()...)
-	all = append(all, s.transferPages()...)
-	all = append(all, s.connectPages()...)
-	return append(all, s.accessPages()...)
+	all = append(all, s.server.routes()...)
+	all = append(all, s.account.routes()...)
+	all = append(all, s.domain.routes()...)
+	all = append(all, s.report.routes()...)
+	all = append(all, s.ending.routes()...)
+	all = append(all, s.connect.routes()...)
+	return append(all, s.access.routes()...)
 }
 
 // Site answers browsers.
 type Site struct {
-	app   *admin.Service
+	frame   *frame
+	access  *accessPages
+	account *accountPages
+	connect *connectPages
+	domain  *domainPages
+	server  *serverPages
+	ending  *endingPages
+	login   *loginPages
+	report  *reportPages
+}
+
+// frame shows pages, and errors as pages.
+type frame struct {
 	gate  *request.Gate
 	pages *pages
 	log   zerolog.Logger
@@ -168,20 +182,30 @@ type Site struct {
 // New makes the pages of the use cases.
 func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) (*Site, error) {
 	p, err := loadPages(version)
-	return &Site{app: a, gate: g, pages: p, log: log}, err
+	s := &Site{frame: &frame{gate: g, pages: p, log: log}}
+	s.access = &accessPages{frame: s.frame, access: a.Access, audit: a.Audit}
+	s.account = &accountPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, folders: a.Folders, lists: a.Lists}
+	s.connect = &connectPages{frame: s.frame, tenants: a.Tenants}
+	s.domain = &domainPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, finishing: a.Finishing,
+		folders: a.Folders, runs: a.Runs, scopes: a.Scopes, status: a.Status, transfers: a.Transfers, verifications: a.Verifications}
+	s.server = &serverPages{frame: s.frame, domain: s.domain, discovery: a.Discovery, domains: a.Domains, trials: a.Trials}
+	s.ending = &endingPages{frame: s.frame, finishing: a.Finishing}
+	s.login = &loginPages{frame: s.frame, sessions: a.Sessions}
+	s.report = &reportPages{frame: s.frame, checks: a.Checks, domains: a.Domains, runs: a.Runs, scopes: a.Scopes, verifications: a.Verifications}
+	return s, err
 }
 
 // Routes are all pages and forms, and the files that they need.
 func (s *Site) Routes() []request.Route {
-	all := []request.Route{{Pattern: "GET /static/", Open: true, Handler: s.pages.assets}}
+	all := []request.Route{{Pattern: "GET /static/", Open: true, Handler: s.frame.pages.assets}}
 	for _, rt := range s.pageRoutes() {
-		all = append(all, request.Route{Pattern: rt.pattern, Open: rt.open, Upload: rt.pattern == uploadPattern, Handler: s.page(rt)})
+		all = append(all, request.Route{Pattern: rt.pattern, Open: rt.open, Upload: rt.pattern == uploadPattern, Handler: s.frame.page(rt)})
 	}
 	return all
 }
 
 // page makes a handler of a page: it finds out who asks and shows errors as pages.
-func (s *Site) page(rt pageRoute) http.Handler {
+func (s *frame) page(rt pageRoute) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{w: w, r: r, W: s.pages.texts.words(r)}
 		var err error
@@ -199,11 +223,11 @@ func (s *Site) page(rt pageRoute) http.Handler {
 }
 
 // show renders a page. Nothing is sent before all of it is there.
-func (s *Site) show(v *visit, name string, x view) error {
+func (s *frame) show(v *visit, name string, x view) error {
 	return s.showAs(v, http.StatusOK, name, x)
 }
 
-func (s *Site) showAs(v *visit, status int, name string, x view) error {
+func (s *frame) showAs(v *visit, status int, name string, x view) error {
 	s.dress(v, &x)
 	var out bytes.Buffer
 	if err := s.pages.byName[name].ExecuteTemplate(&out, "layout", x); err != nil {
@@ -216,14 +240,14 @@ func (s *Site) showAs(v *visit, status int, name string, x view) error {
 }
 
 // part renders a part of a page, for live events.
-func (s *Site) part(name string, data any) (string, error) {
+func (s *frame) part(name string, data any) (string, error) {
 	var out bytes.Buffer
 	err := s.pages.byName["parts"].ExecuteTemplate(&out, name, data)
 	return out.String(), err
 }
 
 // dress fills in what all pages have.
-func (s *Site) dress(v *visit, x *view) {
+func (s *frame) dress(v *visit, x *view) {
 	x.W, x.Path, x.Version, x.Who = v.W, v.r.URL.RequestURI(), s.pages.version, v.who.Name
 	if x.Heading == "" {
 		x.Heading = x.Title
@@ -263,7 +287,7 @@ func doneAt(address, done string, n int) string {
 }
 
 // showError shows what went wrong as a page.
-func (s *Site) showError(v *visit, err error) {
+func (s *frame) showError(v *visit, err error) {
 	ref := request.RefusalOf(err)
 	if ref.Failed() && v.r.Context().Err() == nil {
 		s.log.Error().Err(ref.Cause).Str("path", v.r.URL.Path).Msg("a page failed")
@@ -275,10 +299,10 @@ func (s *Site) showError(v *visit, err error) {
 	}
 }
 
-func (s *Site) pageUnknown(*visit) error { return admin.NotFound("page") }
+func (s *frame) pageUnknown(*visit) error { return admin.NotFound("page") }
 
 // formLanguage remembers the language somebody chose.
-func (s *Site) formLanguage(v *visit) error {
+func (s *frame) formLanguage(v *visit) error {
 	if chosen := v.r.PostFormValue("language"); s.pages.texts.has(chosen) {
 		http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
 			HttpOnly: true, Secure: request.Secure(v.r), SameSite: http.SameSiteLaxMode})

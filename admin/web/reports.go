@@ -12,7 +12,17 @@ import (
 	"postferry/discover"
 )
 
-func (s *Site) reportPages() []pageRoute {
+// reportPages are about what came of checks, runs and verifications.
+type reportPages struct {
+	frame         *frame
+	checks        *admin.Checks
+	domains       *admin.Domains
+	runs          *admin.Runs
+	scopes        *admin.Scopes
+	verifications *admin.Verifications
+}
+
+func (s *reportPages) routes() []pageRoute {
 	return []pageRoute{
 		{"GET /d/{domain}/check", false, s.pageCheck},
 		{"POST /d/{domain}/check", false, s.formCheck},
@@ -46,33 +56,33 @@ type checkPageView struct {
 	Back, Next string
 }
 
-func (s *Site) pageCheck(v *visit) error {
+func (s *reportPages) pageCheck(v *visit) error {
 	ctx := v.r.Context()
-	d, err := s.app.Domains.Show(ctx, v.who, v.domain())
+	d, err := s.domains.Show(ctx, v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	x := checkPageView{Domain: d, Peculiar: s.app.Scopes.Peculiarities(d.Name), Check: checkPart{W: v.W, Domain: d.Name, C: s.app.Checks.View(d.Name)}}
+	x := checkPageView{Domain: d, Peculiar: s.scopes.Peculiarities(d.Name), Check: checkPart{W: v.W, Domain: d.Name, C: s.checks.View(d.Name)}}
 	if x.Check.C != nil {
 		page, perPage, err := request.Page(v.r)
 		if err != nil {
 			return err
 		}
 		x.Search, x.Trouble = v.r.URL.Query().Get("search"), v.r.URL.Query().Get("trouble") != ""
-		found, err := s.app.Checks.Accounts(ctx, v.who, d.Name, x.Search, x.Trouble, page, perPage)
+		found, err := s.checks.Accounts(ctx, v.who, d.Name, x.Search, x.Trouble, page, perPage)
 		if err != nil {
 			return err
 		}
 		x.Rows, x.Total = found.Accounts, found.Total
 		x.Back, x.Next = pager(v.r, found.Page, found.Page*found.PerPage < found.Total)
 	}
-	return s.show(v, "check", view{Title: v.T("check.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
+	return s.frame.show(v, "check", view{Title: v.T("check.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
 }
 
 // formCheck begins a check of all accounts, or ends the one that goes on.
-func (s *Site) formCheck(v *visit) error {
-	return v.formJob("check", s.app.Checks.Cancel, func(ctx context.Context) error {
-		_, err := s.app.Checks.Start(ctx, v.who, v.domain(), admin.Selection{All: true})
+func (s *reportPages) formCheck(v *visit) error {
+	return v.formJob("check", s.checks.Cancel, func(ctx context.Context) error {
+		_, err := s.checks.Start(ctx, v.who, v.domain(), admin.Selection{All: true})
 		return err
 	})
 }
@@ -92,12 +102,12 @@ func (v *visit) formJob(page string, cancel func(context.Context, admin.Actor, s
 	return v.seeOther(domainPath(v.domain(), page))
 }
 
-func (s *Site) pageRuns(v *visit) error {
-	runs, err := s.app.Runs.List(v.r.Context(), v.who, v.domain())
+func (s *reportPages) pageRuns(v *visit) error {
+	runs, err := s.runs.List(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
-	return s.show(v, "runs", view{Title: v.T("runs.title"), Crumbs: v.toDomain(v.domain()), D: struct {
+	return s.frame.show(v, "runs", view{Title: v.T("runs.title"), Crumbs: v.toDomain(v.domain()), D: struct {
 		Domain string
 		Runs   []admin.RunView
 	}{v.domain(), runs}})
@@ -106,18 +116,18 @@ func (s *Site) pageRuns(v *visit) error {
 // shownParts is how many accounts a run's page shows; the report has them all.
 const shownParts = 500
 
-func (s *Site) pageRun(v *visit) error {
+func (s *reportPages) pageRun(v *visit) error {
 	id, err := request.RunID(v.r)
 	if err != nil {
 		return err
 	}
-	report, err := s.app.Runs.Report(v.r.Context(), v.who, v.domain(), id)
+	report, err := s.runs.Report(v.r.Context(), v.who, v.domain(), id)
 	if err != nil {
 		return err
 	}
 	more := max(0, len(report.Parts)-shownParts)
 	report.Parts = report.Parts[:min(len(report.Parts), shownParts)]
-	return s.show(v, "run", view{Title: v.T("run.title", "Number", uint64(id)), D: struct {
+	return s.frame.show(v, "run", view{Title: v.T("run.title", "Number", uint64(id)), D: struct {
 		*admin.RunReport
 		More int
 	}{report, more}, Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "runs"), v.T("runs.title")})})
@@ -130,12 +140,12 @@ func (v *visit) download(name, kind string, write func(io.Writer) error) error {
 	return request.IgnoreGone(write(v.w))
 }
 
-func (s *Site) downloadRun(v *visit) error {
+func (s *reportPages) downloadRun(v *visit) error {
 	id, err := request.RunID(v.r)
 	if err != nil {
 		return err
 	}
-	report, err := s.app.Runs.Report(v.r.Context(), v.who, v.domain(), id)
+	report, err := s.runs.Report(v.r.Context(), v.who, v.domain(), id)
 	if err != nil {
 		return err
 	}
@@ -164,8 +174,8 @@ type verifyPart struct {
 	Y      *admin.VerifyView
 }
 
-func (s *Site) pageVerify(v *visit) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *reportPages) pageVerify(v *visit) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -175,9 +185,9 @@ func (s *Site) pageVerify(v *visit) error {
 		Findings []admin.FindingView
 		More     int
 		Failed   []admin.VerifiedView // the first of those that could not be verified
-	}{Verify: verifyPart{v.W, d.Name, s.app.Verifications.View(d.Name)}, Domain: d.Name}
+	}{Verify: verifyPart{v.W, d.Name, s.verifications.View(d.Name)}, Domain: d.Name}
 	if x.Verify.Y != nil {
-		report, err := s.app.Verifications.Report(v.r.Context(), v.who, d.Name)
+		report, err := s.verifications.Report(v.r.Context(), v.who, d.Name)
 		if err != nil {
 			return err
 		}
@@ -188,18 +198,18 @@ func (s *Site) pageVerify(v *visit) error {
 			}
 		}
 	}
-	return s.show(v, "verify", view{Title: v.T("verify.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
+	return s.frame.show(v, "verify", view{Title: v.T("verify.title"), Crumbs: v.toDomain(d.Name), D: x, Stream: domainPath(d.Name, "live")})
 }
 
-func (s *Site) formVerify(v *visit) error {
-	return v.formJob("verify", s.app.Verifications.Cancel, func(ctx context.Context) error {
-		_, err := s.app.Verifications.Start(ctx, v.who, v.domain(), admin.Selection{All: true}, v.r.PostFormValue("bodies") != "")
+func (s *reportPages) formVerify(v *visit) error {
+	return v.formJob("verify", s.verifications.Cancel, func(ctx context.Context) error {
+		_, err := s.verifications.Start(ctx, v.who, v.domain(), admin.Selection{All: true}, v.r.PostFormValue("bodies") != "")
 		return err
 	})
 }
 
-func (s *Site) downloadVerify(v *visit) error {
-	report, err := s.app.Verifications.Report(v.r.Context(), v.who, v.domain())
+func (s *reportPages) downloadVerify(v *visit) error {
+	report, err := s.verifications.Report(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ const renames = "=>"
 // megabyte is what limits of octets are entered in.
 const megabyte = 1_000_000
 
-func (s *Site) pageSettings(v *visit) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *serverPages) pageSettings(v *visit) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -72,14 +72,14 @@ func limitFields(v *visit, d *admin.DomainView, value func(name string) string) 
 	return fields
 }
 
-func (s *Site) showSettings(v *visit, d *admin.DomainView, form settingsForm, n *notice) error {
+func (s *serverPages) showSettings(v *visit, d *admin.DomainView, form settingsForm, n *notice) error {
 	form.Domain, form.All = d, v.who.All()
-	return s.showAs(v, statusOf(n), "settings", view{Title: v.T("settings.title"), Crumbs: v.toDomain(d.Name), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "settings", view{Title: v.T("settings.title"), Crumbs: v.toDomain(d.Name), Notice: n, D: form})
 }
 
 // formSettings takes what was entered. Limits that can't be read are told at their fields.
-func (s *Site) formSettings(v *visit) error {
-	d, err := s.app.Domains.Show(v.r.Context(), v.who, v.domain())
+func (s *serverPages) formSettings(v *visit) error {
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Site) formSettings(v *visit) error {
 	if len(mistakes) > 0 {
 		return s.showSettings(v, d, form, v.noticeOf(&admin.Refusal{Kind: admin.KindInvalid, Code: "invalid", Detail: "Something that was given is not right.", Mistakes: mistakes}))
 	}
-	if _, _, err := s.app.Domains.Put(v.r.Context(), v.who, d.Name, in); err != nil {
+	if _, _, err := s.domains.Put(v.r.Context(), v.who, d.Name, in); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
 			return err

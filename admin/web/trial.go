@@ -9,13 +9,13 @@ import (
 
 // tryServers tries the servers of the form if that is asked for, or if others are to be used. It reports
 // that the form was shown again with what answered.
-func (s *Site) tryServers(v *visit, form *serverForm, in admin.DomainInput) (shown bool, err error) {
+func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInput) (shown bool, err error) {
 	do := v.r.PostFormValue("do")
 	changed := in.Old != nil || in.New != nil || in.OldFingerprint != nil || in.NewFingerprint != nil || in.OldTLS != nil
 	if do != "test" && (do != "save" || !changed) {
 		return false, nil
 	}
-	tried, err := s.app.Trials.Try(v.r.Context(), v.who, form.Domain, in)
+	tried, err := s.trials.Try(v.r.Context(), v.who, form.Domain, in)
 	var ref *admin.Refusal
 	switch {
 	case errors.As(err, &ref) && ref.Kind == admin.KindBusy && do == "save":
@@ -24,7 +24,7 @@ func (s *Site) tryServers(v *visit, form *serverForm, in admin.DomainInput) (sho
 		return true, s.showServersAgain(v, *form, err)
 	}
 	form.Tried = tried
-	form.newCounts = do == "test" || in.New != nil && form.New != s.app.Domains.NewServer() || in.NewFingerprint != nil && *in.NewFingerprint != ""
+	form.newCounts = do == "test" || in.New != nil && form.New != s.domains.NewServer() || in.NewFingerprint != nil && *in.NewFingerprint != ""
 	switch {
 	case do == "test" && !form.Failed():
 		return true, s.showServers(v, *form, &notice{Kind: "good", Text: v.T("trial.good")})
