@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
 
 	"postferry/internal/table"
 )
@@ -40,4 +41,10 @@ func writeBelow(w io.Writer, sentence string) {
 // pad makes text so many cells wide, whatever its script.
 func pad(text string, cells int) string {
 	return runewidth.FillRight(printable(text), cells)
+}
+
+// isTerminal reports whether w (or r) is a person's.
+func isTerminal(w any) bool {
+	f, ok := w.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
 }

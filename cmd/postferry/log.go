@@ -5,16 +5,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/term"
 
 	"postferry/config"
 )
-
-// isTerminal reports whether w (or r) is a person's.
-func isTerminal(w any) bool {
-	f, ok := w.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 // newLogger logs to w as the configuration says: text for people, JSON for programs.
 func newLogger(c config.Log, w io.Writer) zerolog.Logger {

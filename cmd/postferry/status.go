@@ -90,12 +90,6 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-// statusPrinter shows records as they come: the totals first.
-type statusPrinter interface {
-	print(control.StatusRecord) error
-	end() error
-}
-
 func showStatus(ctx context.Context, path string, q control.StatusQuery, p statusPrinter) error {
 	cfg, _, err := loadConfig(path)
 	if err != nil {

@@ -237,3 +237,9 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// statusPrinter shows records as they come: the totals first.
+type statusPrinter interface {
+	print(control.StatusRecord) error
+	end() error
+}

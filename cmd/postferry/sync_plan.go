@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,39 +13,6 @@ import (
 	"postferry/report"
 )
 
-// errMisfit ends a dry run whose output has said what won't work.
-var errMisfit = fmt.Errorf("%w: not everything would fit", errIncomplete)
-
-// planSync is sync --dry-run.
-func planSync(ctx context.Context, stdout io.Writer, path string, logins []string) (err error) {
-	cfg, _, err := loadConfig(path)
-	if err != nil {
-		return err
-	}
-	b, err := openBackend(ctx, cfg, "sync", nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	domains, err := b.Domains(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range domains {
-		if _, known := cfg.Directory.DomainNamed(d.Name); !known {
-			cfg.Directory.Put(d)
-		}
-	}
-	p := planPrinter{w: stdout, domains: cfg.Directory, told: map[string]bool{}}
-	if err := b.Plan(ctx, logins, p.take); err != nil {
-		return err
-	}
-	if !p.end() {
-		return errMisfit
-	}
-	return nil
-}
-
 // planPrinter prints a dry run for people, account by account.
 type planPrinter struct {
 	w                  io.Writer
@@ -57,6 +22,10 @@ type planPrinter struct {
 	accounts, misfits  int
 	messages, octets   uint64
 	longest, allInTurn time.Duration
+}
+
+func newPlanPrinter(w io.Writer, domains *config.Directory) *planPrinter {
+	return &planPrinter{w: w, domains: domains, told: map[string]bool{}}
 }
 
 func (p *planPrinter) take(r control.PlanRecord) error {

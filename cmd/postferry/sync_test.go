@@ -44,7 +44,7 @@ func TestProgressLines(t *testing.T) {
 		p.show(live, max(0, 1-i))
 	}
 	p.end()
-	golden(t, "progress.txt", out.Bytes())
+	goldenOf(t, "progress.txt", out.Bytes())
 }
 
 // Before anything is known no figures are made up.
@@ -132,7 +132,7 @@ func TestSummary(t *testing.T) {
 			Summary: "The old server does not answer", Advice: store.RetryLater, Folder: "Sent",
 		}},
 	}
-	golden(t, "summary.txt", []byte(summary(results)))
+	goldenOf(t, "summary.txt", []byte(summary(results)))
 }
 
 // TestSummaryLong wants only the accounts that need somebody, of many.

@@ -28,12 +28,13 @@ type exports struct {
 	files []*os.File
 }
 
-func openExports(stdout io.Writer, o verifyOptions) (*exports, error) {
+// openExports opens the files that a verification is written to: "" for none, "-" for standard output.
+func openExports(stdout io.Writer, jsonTo, csvTo string) (*exports, error) {
 	e := &exports{}
 	for _, one := range []struct {
 		path string
 		make func(io.Writer) export
-	}{{o.json, newExportJSON}, {o.csv, newExportCSV}} {
+	}{{jsonTo, newExportJSON}, {csvTo, newExportCSV}} {
 		if one.path == "" {
 			continue
 		}

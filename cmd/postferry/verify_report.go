@@ -176,3 +176,54 @@ func orNone(s string) string {
 	}
 	return s
 }
+
+// The results of a verification.
+const (
+	resultGood = "good"
+	resultBad  = "bad"
+)
+
+// verifySummary is how all accounts together compare.
+type verifySummary struct {
+	Result      string               `json:"result"` // good: the exit status is 0
+	Accounts    int                  `json:"accounts"`
+	Good        int                  `json:"good"`       // accounts without damage (with --strict: without anything doubtful)
+	Unverified  int                  `json:"unverified"` // accounts that could not be verified
+	OldMessages uint64               `json:"old_messages"`
+	NewMessages uint64               `json:"new_messages"`
+	Same        uint64               `json:"same"`
+	Found       report.FindingCounts `json:"found"`
+}
+
+// add takes an account into the sums.
+func (s *verifySummary) add(a *report.VerifiedAccount, strict bool) {
+	s.Accounts++
+	switch {
+	case a.Problem != "":
+		s.Unverified++
+	case !a.Found.Has(report.Damage) && !(strict && a.Found.Has(report.Doubtful)):
+		s.Good++
+	}
+	s.OldMessages += a.OldMessages
+	s.NewMessages += a.NewMessages
+	s.Same += a.Same
+	for kind, n := range a.Found {
+		s.Found[kind] += n
+	}
+}
+
+func (s *verifySummary) text(strict bool) string {
+	doubts := ""
+	if strict {
+		doubts = " or doubts"
+	}
+	text := fmt.Sprintf("%s: %d without damage%s, %d with", humanize.Count(s.Accounts, "account"), s.Good, doubts, s.Accounts-s.Good-s.Unverified)
+	if s.Unverified > 0 {
+		text += fmt.Sprintf(", %d could not be verified", s.Unverified)
+	}
+	text += fmt.Sprintf("\n%s on the old server, %d on the new one, %d the same", humanize.Count(s.OldMessages, "message"), s.NewMessages, s.Same)
+	if found := kinds(s.Found, ""); found != "" {
+		text += "\nfound: " + found
+	}
+	return text + "\n"
+}
