@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/table"
 	"postferry/store"
@@ -200,7 +201,7 @@ func printTokens(w io.Writer, tokens []control.AccessToken, wide bool) error {
 		if x.Used != nil {
 			used = x.Used.Local().Format(time.DateTime)
 		}
-		t.Add(fmt.Sprint(x.ID), printable(x.Name), domain, x.Created.Local().Format(time.DateTime), printable(x.By), used)
+		t.Add(fmt.Sprint(x.ID), console.Printable(x.Name), domain, x.Created.Local().Format(time.DateTime), console.Printable(x.By), used)
 	}
 	return t.Write(w, wide)
 }
@@ -246,7 +247,7 @@ func askAccess(cmd *cobra.Command, path string, req control.AccessRequest) (cont
 // readPassword asks for a password twice on a terminal, or reads the first
 // line of what is not one.
 func readPassword(stdin io.Reader, stderr io.Writer) (store.Secret, error) {
-	if f, ok := stdin.(*os.File); ok && isTerminal(f) {
+	if f, ok := stdin.(*os.File); ok && console.IsTerminal(f) {
 		return askPassword(int(f.Fd()), stderr)
 	}
 	line, err := bufio.NewReader(io.LimitReader(stdin, 4096)).ReadString('\n')

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/stage"
 )
@@ -108,16 +109,16 @@ func showJSON(w io.Writer, v any) error {
 // adviceText is an assessment for people, within 80 columns.
 func adviceText(a *stage.Assessment) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\n", printable(a.Domain), strings.ReplaceAll(string(a.Stage), "_", " "))
+	fmt.Fprintf(&b, "%s: %s\n\n", console.Printable(a.Domain), strings.ReplaceAll(string(a.Stage), "_", " "))
 	marks := map[stage.State]string{stage.Met: "done   ", stage.Open: "open   ", stage.Unknown: "unknown"}
 	for _, c := range a.Conditions {
-		b.WriteString(wrapped(marks[c.State]+"  ", printable(c.Why.Text)))
+		b.WriteString(wrapped(marks[c.State]+"  ", console.Printable(c.Why.Text)))
 	}
 	if a.Late != nil {
-		b.WriteString(wrapped("late     ", printable(a.Late.Text.Text)))
+		b.WriteString(wrapped("late     ", console.Printable(a.Late.Text.Text)))
 	}
-	b.WriteString("\n" + wrapped("Next:    ", printable(a.Next.Text)))
-	b.WriteString("\n" + wrapped("", printable(a.Verdict.Text)))
+	b.WriteString("\n" + wrapped("Next:    ", console.Printable(a.Next.Text)))
+	b.WriteString("\n" + wrapped("", console.Printable(a.Verdict.Text)))
 	return b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 )
 
@@ -63,12 +64,12 @@ func newAliasAnswer(use, short string, logins int) *cobra.Command {
 			}
 			d, said := control.AliasDecision{Login: logins[0]}, "stands for itself"
 			if len(logins) > 1 {
-				d.Of, said = logins[1], "is an alias of "+printable(logins[1])
+				d.Of, said = logins[1], "is an alias of "+console.Printable(logins[1])
 			}
 			if err := errors.Join(b.DecideAlias(cmd.Context(), d), b.Close()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", printable(d.Login), said)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", console.Printable(d.Login), said)
 			return err
 		},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/internal/table"
@@ -126,7 +127,7 @@ func showSignIns(w io.Writer, all []control.SignInState, out *output) error {
 		if s.Consents > 0 {
 			method += fmt.Sprintf(" (%d agreed)", s.Consents)
 		}
-		t.Add(printable(s.Domain), string(s.Side), printable(s.Host), method, printable(cmp.Or(s.ClientID, "-")))
+		t.Add(console.Printable(s.Domain), string(s.Side), console.Printable(s.Host), method, console.Printable(cmp.Or(s.ClientID, "-")))
 	}
 	return t.Write(w, out.wide())
 }
@@ -197,15 +198,15 @@ func writeStep(w io.Writer, s tenant.Step) {
 	if !s.OK {
 		mark = "FAIL"
 	}
-	fmt.Fprintf(w, "%s  %-9s  %s\n", mark, s.Name, printable(s.Text))
+	fmt.Fprintf(w, "%s  %-9s  %s\n", mark, s.Name, console.Printable(s.Text))
 	if s.Where != "" {
 		fmt.Fprintf(w, "                 where: %s\n", s.Where)
 	}
 	for line := range strings.Lines(s.Set) {
-		fmt.Fprintf(w, "                 set:   %s\n", printable(strings.TrimRight(line, "\n")))
+		fmt.Fprintf(w, "                 set:   %s\n", console.Printable(strings.TrimRight(line, "\n")))
 	}
 	if s.Cause != "" {
-		fmt.Fprintf(w, "                 cause: %s\n", printable(s.Cause))
+		fmt.Fprintf(w, "                 cause: %s\n", console.Printable(s.Cause))
 	}
 }
 
@@ -232,7 +233,7 @@ on this machine. What is kept is sealed, and opens this mailbox only.
 			if err := errors.Join(err, b.Close()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has agreed; Postferry opens the mailbox from now on\n", printable(args[0]))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has agreed; Postferry opens the mailbox from now on\n", console.Printable(args[0]))
 			return err
 		},
 	}
@@ -247,7 +248,7 @@ func invite(w io.Writer, p tenant.Prompt) error {
 		_, err := fmt.Fprintf(w, "Open this address in a browser on this machine within %s, sign in, and agree:\n\n  %s\n\n", left, p.URL)
 		return err
 	}
-	_, err := fmt.Fprintf(w, "Open this address within %s, enter the code, sign in, and agree:\n\n  %s\n  %s\n\n", left, p.URL, printable(p.Code))
+	_, err := fmt.Fprintf(w, "Open this address within %s, enter the code, sign in, and agree:\n\n  %s\n  %s\n\n", left, p.URL, console.Printable(p.Code))
 	return err
 }
 
@@ -272,7 +273,7 @@ func newAuthForget() *cobra.Command {
 			if told {
 				said = ", and the provider was told"
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "what %s had agreed to is forgotten%s\n", printable(args[0]), said)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "what %s had agreed to is forgotten%s\n", console.Printable(args[0]), said)
 			return err
 		},
 	}

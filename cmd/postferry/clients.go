@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/table"
 )
@@ -77,9 +78,9 @@ func newKick() *cobra.Command {
 				return err
 			}
 			if n == 0 {
-				return fmt.Errorf("nobody is logged in as %s", printable(args[0]))
+				return fmt.Errorf("nobody is logged in as %s", console.Printable(args[0]))
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d sent away\n", printable(args[0]), n)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d sent away\n", console.Printable(args[0]), n)
 			return err
 		},
 	}
@@ -115,7 +116,7 @@ func printClients(w io.Writer, clients []control.ConnectedClient, wide bool) err
 		cells := []string{c.Login, c.Program, address, c.Folder, time.Since(c.Since).Round(time.Second).String(),
 			time.Duration(c.Idle * float64(time.Second)).Round(time.Second).String(), c.Held}
 		for i := range cells {
-			if cells[i] = printable(cells[i]); cells[i] == "" {
+			if cells[i] = console.Printable(cells[i]); cells[i] == "" {
 				cells[i] = "-"
 			}
 		}

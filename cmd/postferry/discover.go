@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/discover"
+	"postferry/internal/console"
 	"postferry/internal/control"
 )
 
@@ -103,7 +104,7 @@ func showDiscovery(w io.Writer, r *discover.Report, out *output) error {
 		if err := enc.Encode(r); err != nil {
 			return err
 		}
-	} else if _, err := io.WriteString(w, discoveryText(r, out.wide())); err != nil {
+	} else if _, err := io.WriteString(w, console.DiscoveryText(r, out.wide())); err != nil {
 		return err
 	}
 	if r.Found == nil {

@@ -14,6 +14,7 @@ import (
 
 	"postferry/config"
 	"postferry/discover"
+	"postferry/internal/console"
 	"postferry/store"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -38,7 +39,7 @@ func foundReport() *discover.Report {
 }
 
 func TestDiscoveryText(t *testing.T) {
-	golden(t, "discover.txt", []byte(discoveryText(foundReport(), false)))
+	golden(t, "discover.txt", []byte(console.DiscoveryText(foundReport(), false)))
 }
 
 func TestDiscoveryExitStatus(t *testing.T) {

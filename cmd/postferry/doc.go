@@ -10,6 +10,7 @@
 //   - serve.go, daemon.go: the daemon and its life
 //   - open.go: reaching the state, in this process or through the daemon that holds it
 //     (a control.Client); what is done with a state is in internal/backend
+//   - what commands show, but for a few lines of their own, is in internal/console
 //   - admin_page.go: the import page of the daemon
 //   - trace.go: the protocol trace of serve and sync
 //   - access.go (admin), alias.go, backup.go, discover*.go, demo.go, folder.go, import.go, key.go,

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/lifecycle"
@@ -166,7 +167,7 @@ func finishQuestion(draft *lifecycle.Report, accept bool) string {
 	if look := draft.Count(stage.NeedsLook); look > 0 && !accept {
 		n -= look
 	}
-	return fmt.Sprintf("Finish %s? %s is not contacted for them any more, and their passwords are forgotten.", humanize.Count(n, "account"), printable(draft.Old))
+	return fmt.Sprintf("Finish %s? %s is not contacted for them any more, and their passwords are forgotten.", humanize.Count(n, "account"), console.Printable(draft.Old))
 }
 
 // endFinish says what came of it. Accounts that were left make it fail.
@@ -209,13 +210,13 @@ func newForget() *cobra.Command {
 			c := commandIO{cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()}
 			domain := strings.ToLower(args[0])
 			if !yes {
-				if err := c.confirm(fmt.Sprintf("Forget %s with all of its accounts? This can't be undone.", printable(domain))); err != nil {
+				if err := c.confirm(fmt.Sprintf("Forget %s with all of its accounts? This can't be undone.", console.Printable(domain))); err != nil {
 					return err
 				}
 			}
 			err := withBackend(cmd.Context(), path, forgetCommand, func(b control.Backend) error { return b.Forget(cmd.Context(), domain) })
 			if err == nil {
-				_, err = fmt.Fprintf(c.out, "%s is forgotten\n", printable(domain))
+				_, err = fmt.Fprintf(c.out, "%s is forgotten\n", console.Printable(domain))
 			}
 			return err
 		},

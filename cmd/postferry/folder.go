@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/syncer"
 )
@@ -75,7 +76,7 @@ func newFolderVerdict(verdict syncer.Verdict, short, done string) *cobra.Command
 			if _, ok := b.(*control.Client); ok {
 				then = "the daemon begins a pass"
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; %s\n", printable(title), done, then)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; %s\n", console.Printable(title), done, then)
 			return err
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/internal/console"
 )
 
 // newLogger logs to w as the configuration says: text for people, JSON for programs.
@@ -16,8 +17,8 @@ func newLogger(c config.Log, w io.Writer) zerolog.Logger {
 		level = zerolog.InfoLevel
 	}
 	out := zerolog.SyncWriter(w)
-	if c.Format == "text" || (c.Format == "auto" && isTerminal(w)) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !isTerminal(w)}
+	if c.Format == "text" || (c.Format == "auto" && console.IsTerminal(w)) {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !console.IsTerminal(w)}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/syncer"
 )
@@ -70,7 +71,7 @@ func newMailboxVerdict(verdict syncer.MailboxVerdict, short, done string) *cobra
 			if err := errors.Join(err, b.Close()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", printable(logins[0]), done)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", console.Printable(logins[0]), done)
 			return err
 		},
 	}

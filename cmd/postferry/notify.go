@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin/web"
 	"postferry/config"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/lifecycle"
 	"postferry/notify"
@@ -82,9 +83,9 @@ func testNotify(ctx context.Context, out io.Writer, path, domain string) error {
 			word = "failed  "
 			err = errors.Join(err, errIncomplete)
 		}
-		fmt.Fprintln(out, word+printable(one.To))
+		fmt.Fprintln(out, word+console.Printable(one.To))
 		if one.Err != nil {
-			fmt.Fprintln(out, "        "+printable(one.Err.Error()))
+			fmt.Fprintln(out, "        "+console.Printable(one.Err.Error()))
 		}
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 )
@@ -130,12 +131,12 @@ func showQuarantined(ctx context.Context, stdout io.Writer, b control.Backend, q
 		fmt.Fprintln(w)
 		if body == nil {
 			incomplete = true
-			fmt.Fprintf(w, "The message itself can't be shown: %s\n", printable(missing))
+			fmt.Fprintf(w, "The message itself can't be shown: %s\n", console.Printable(missing))
 			return nil
 		}
 		header, err := backend.HeaderOf(body, shownHeader)
 		for line := range lines(header) {
-			fmt.Fprintln(w, printable(line))
+			fmt.Fprintln(w, console.Printable(line))
 		}
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 )
@@ -62,7 +63,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q co
 			why = backend.ForPerson(readErr)
 		}
 		missing++
-		fmt.Fprintf(w, "%s  %s  %s: not exported: %s\n", rec.ID, printable(rec.Login), printable(rec.Folder), printable(why))
+		fmt.Fprintf(w, "%s  %s  %s: not exported: %s\n", rec.ID, console.Printable(rec.Login), console.Printable(rec.Folder), console.Printable(why))
 		return nil
 	})
 	if err != nil {

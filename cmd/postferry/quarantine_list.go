@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 )
@@ -109,14 +110,14 @@ func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 
 // printQuarantined prints one message for people.
 func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
-	fmt.Fprintf(w, "%s  %s  %s  (%s)\n", rec.ID, printable(rec.Login), printable(rec.Folder), printable(rec.Key))
+	fmt.Fprintf(w, "%s  %s  %s  (%s)\n", rec.ID, console.Printable(rec.Login), console.Printable(rec.Folder), console.Printable(rec.Key))
 	if rec.Repair != "" {
-		fmt.Fprintf(w, "    repaired %s: %s\n", clock(&rec.Since), printable(rec.Repair.String()))
+		fmt.Fprintf(w, "    repaired %s: %s\n", console.Clock(&rec.Since), console.Printable(rec.Repair.String()))
 		return
 	}
-	fmt.Fprintf(w, "    since %s, tried %s\n", clock(&rec.Since), humanize.Count(uint64(rec.Attempts), "time"))
-	fmt.Fprintf(w, "    %s\n", printable(rec.Reason.String()))
-	fmt.Fprintf(w, "    %s\n", printable(rec.Cause))
+	fmt.Fprintf(w, "    since %s, tried %s\n", console.Clock(&rec.Since), humanize.Count(uint64(rec.Attempts), "time"))
+	fmt.Fprintf(w, "    %s\n", console.Printable(rec.Reason.String()))
+	fmt.Fprintf(w, "    %s\n", console.Printable(rec.Cause))
 }
 
 func quarantineJSON(w io.Writer) quarantineList {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/lifecycle"
@@ -107,9 +108,9 @@ func reportText(r *lifecycle.Report) string {
 	var b strings.Builder
 	head := "draft of the report"
 	if r.Number > 0 {
-		head = fmt.Sprintf("report %d of %s, finished by %s", r.Number, r.Made.Local().Format("2006-01-02 15:04"), printable(r.By))
+		head = fmt.Sprintf("report %d of %s, finished by %s", r.Number, r.Made.Local().Format("2006-01-02 15:04"), console.Printable(r.By))
 	}
-	fmt.Fprintf(&b, "%s: %s\n", printable(r.Domain), head)
+	fmt.Fprintf(&b, "%s: %s\n", console.Printable(r.Domain), head)
 	fmt.Fprintf(&b, "%s: %d perfect, %d good, %d that need a look\n\n", humanize.Count(len(r.Accounts)+len(r.Left), "account"),
 		r.Count(stage.Perfect), r.Count(stage.Good), r.Count(stage.NeedsLook)+len(r.Left))
 	for _, list := range [][]lifecycle.Account{r.Accounts, r.Left} {
@@ -123,12 +124,12 @@ func reportText(r *lifecycle.Report) string {
 // gradeText is an account with what lowers its grade.
 func gradeText(a *lifecycle.Account) string {
 	grade := strings.ReplaceAll(string(a.Grade), "needs_look", "needs a look")
-	text := fmt.Sprintf("%-13s %s, %s\n", grade, printable(a.Login), humanize.Count(a.Copied, "message"))
+	text := fmt.Sprintf("%-13s %s, %s\n", grade, console.Printable(a.Login), humanize.Count(a.Copied, "message"))
 	for _, m := range a.Why {
-		text += wrapped("              ", printable(m.Text))
+		text += wrapped("              ", console.Printable(m.Text))
 	}
 	if a.Approved != nil {
-		text += wrapped("              ", "approved by "+printable(a.Approved.By))
+		text += wrapped("              ", "approved by "+console.Printable(a.Approved.By))
 	}
 	return text
 }

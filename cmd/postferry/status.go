@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 )
 
@@ -73,9 +74,9 @@ func newStatus() *cobra.Command {
 			}
 			query.Logins = logins
 			query.Folders = query.Folders || len(logins) > 0
-			print := newStatusTable(cmd.OutOrStdout(), out.wide())
+			print := console.NewStatusTable(cmd.OutOrStdout(), out.wide())
 			if out.json {
-				print = newStatusJSON(cmd.OutOrStdout())
+				print = console.NewStatusJSON(cmd.OutOrStdout())
 			}
 			return showStatus(cmd.Context(), path, query, print)
 		},
@@ -90,7 +91,7 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func showStatus(ctx context.Context, path string, q control.StatusQuery, p statusPrinter) error {
+func showStatus(ctx context.Context, path string, q control.StatusQuery, p console.StatusPrinter) error {
 	cfg, _, err := loadConfig(path)
 	if err != nil {
 		return err
@@ -100,8 +101,8 @@ func showStatus(ctx context.Context, path string, q control.StatusQuery, p statu
 		return err
 	}
 	defer b.Close()
-	if err := b.Status(ctx, q, p.print); err != nil {
+	if err := b.Status(ctx, q, p.Print); err != nil {
 		return err
 	}
-	return p.end()
+	return p.End()
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -57,7 +58,7 @@ func TestStatusOfAlias(t *testing.T) {
 		t.Errorf("totals: %+v", totals)
 	}
 	a := shown["anna"]
-	if a == nil || a.AliasOf != "anna@example.com" || a.Messages != 7 || a.State != store.Stopped || accountState(a) != "alias of anna@example.com, stopped" {
+	if a == nil || a.AliasOf != "anna@example.com" || a.Messages != 7 || a.State != store.Stopped || console.AccountState(a) != "alias of anna@example.com, stopped" {
 		t.Errorf("the alias: %+v", a)
 	}
 	if b := shown["berta"]; b == nil || b.AliasOf != "" || b.Messages != 5 {

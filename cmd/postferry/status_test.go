@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/table"
 	"postferry/report"
@@ -66,7 +67,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]report.Live) {
 }
 
 // showTo collects a status with a printer.
-func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
+func showTo(t *testing.T, p console.StatusPrinter, query control.StatusQuery) {
 	t.Helper()
 	st, live := statusState(t)
 	accounts, err := st.Overview(t.Context(), "")
@@ -74,10 +75,10 @@ func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
 		t.Fatal(err)
 	}
 	c := backend.Collector{Store: st, Live: live, Query: query}
-	if err := c.Collect(t.Context(), accounts, p.print); err != nil {
+	if err := c.Collect(t.Context(), accounts, p.Print); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.end(); err != nil {
+	if err := p.End(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,7 +86,7 @@ func showTo(t *testing.T, p statusPrinter, query control.StatusQuery) {
 // TestStatusJSON keeps the shape that programs rely on.
 func TestStatusJSON(t *testing.T) {
 	var out bytes.Buffer
-	showTo(t, newStatusJSON(&out), control.StatusQuery{Folders: true})
+	showTo(t, console.NewStatusJSON(&out), control.StatusQuery{Folders: true})
 	if !json.Valid(out.Bytes()) {
 		t.Error("not JSON")
 	}
@@ -107,7 +108,7 @@ func TestStatusTable(t *testing.T) {
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
 			var out bytes.Buffer
-			showTo(t, newStatusTable(&out, tt.wide), tt.query)
+			showTo(t, console.NewStatusTable(&out, tt.wide), tt.query)
 			if bytes.ContainsRune(out.Bytes(), '\x1b') {
 				t.Error("an escape sequence came through")
 			}
@@ -124,11 +125,11 @@ func TestStatusTable(t *testing.T) {
 // TestStatusJSONEmpty wants an object with no accounts, too.
 func TestStatusJSONEmpty(t *testing.T) {
 	var out bytes.Buffer
-	p := newStatusJSON(&out)
-	if err := p.print(control.StatusRecord{Totals: &control.StatusTotals{}}); err != nil {
+	p := console.NewStatusJSON(&out)
+	if err := p.Print(control.StatusRecord{Totals: &control.StatusTotals{}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.end(); err != nil {
+	if err := p.End(); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {

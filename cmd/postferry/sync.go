@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/backend"
+	"postferry/internal/console"
 	"postferry/internal/control"
 )
 
@@ -68,8 +69,8 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath str
 	if err != nil {
 		return err
 	}
-	progress := newProgress(stdout)
-	log := newLogger(cfg.Log, progress.beside(stderr))
+	progress := console.NewProgress(stdout)
+	log := newLogger(cfg.Log, progress.Beside(stderr))
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
@@ -80,7 +81,7 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath str
 	defer func() { err = errors.Join(err, trace.Close()) }()
 	results, err := syncWith(ctx, cfg, &log, logins, trace, progress)
 	if len(results) > 0 {
-		fmt.Fprint(stdout, summary(results))
+		fmt.Fprint(stdout, console.Summary(results))
 	}
 	if err != nil {
 		return err
@@ -95,8 +96,8 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath str
 }
 
 // syncWith makes the pass in this process or the daemon.
-func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p progress) (results []control.SyncResult, err error) {
-	defer p.end()
+func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p console.Progress) (results []control.SyncResult, err error) {
+	defer p.End()
 	b, err := openBackend(ctx, cfg, "sync", log)
 	if err != nil {
 		return nil, err
@@ -110,5 +111,5 @@ func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logi
 			return nil, control.UsageError(errTraceDaemon)
 		}
 	}
-	return b.Sync(ctx, logins, p.show)
+	return b.Sync(ctx, logins, p.Show)
 }

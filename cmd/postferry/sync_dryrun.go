@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"postferry/internal/console"
 )
 
 // errMisfit ends a dry run whose output has said what won't work.
@@ -30,11 +32,11 @@ func planSync(ctx context.Context, stdout io.Writer, path string, logins []strin
 			cfg.Directory.Put(d)
 		}
 	}
-	p := newPlanPrinter(stdout, cfg.Directory)
-	if err := b.Plan(ctx, logins, p.take); err != nil {
+	p := console.NewPlanPrinter(stdout, cfg.Directory)
+	if err := b.Plan(ctx, logins, p.Take); err != nil {
 		return err
 	}
-	if !p.end() {
+	if !p.End() {
 		return errMisfit
 	}
 	return nil

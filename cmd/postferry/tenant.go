@@ -13,6 +13,7 @@ import (
 
 	"postferry/config"
 	"postferry/directory"
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/internal/table"
@@ -183,13 +184,13 @@ func showMailboxes(w io.Writer, all int, moves []directory.Move, clashes []direc
 	}
 	t := table.New("MAILBOX", "KIND", "NEW LOGIN", "NAME", "OTHER ADDRESSES")
 	for _, m := range moves {
-		t.Add(printable(m.Address), kindText(m.Mailbox), printable(m.New), printable(m.Name), printable(someOf(m.Aliases)))
+		t.Add(console.Printable(m.Address), kindText(m.Mailbox), console.Printable(m.New), console.Printable(m.Name), console.Printable(someOf(m.Aliases)))
 	}
 	if err := t.Write(w, out.wide()); err != nil {
 		return err
 	}
 	for _, c := range clashes {
-		fmt.Fprintf(w, "%s and %s would both be %s at the new server\n", printable(c.First), printable(c.Other), printable(c.New))
+		fmt.Fprintf(w, "%s and %s would both be %s at the new server\n", console.Printable(c.First), console.Printable(c.Other), console.Printable(c.New))
 	}
 	_, err := fmt.Fprintf(w, "%d of %d mailboxes\n", len(moves), all)
 	return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/report"
 )
@@ -98,28 +99,28 @@ func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, 
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	exports, err := openExports(stdout, o.json, o.csv)
+	exports, err := console.OpenExports(stdout, o.json, o.csv)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, exports.close()) }()
+	defer func() { err = errors.Join(err, exports.Close()) }()
 	table := io.Discard
 	if o.json != "-" && o.csv != "-" {
 		table = stdout
 	}
-	printed := newVerifyReport(table, stderr, time.Now)
+	printed := console.NewVerifyReport(table, stderr, time.Now)
 	err = b.Verify(ctx, o.query, func(e report.VerifyEvent) error {
-		printed.take(e)
-		return exports.write(e)
+		printed.Take(e)
+		return exports.Write(e)
 	})
 	if err != nil {
 		return err
 	}
-	sum := printed.end(o.strict)
-	if err := exports.end(sum); err != nil {
+	sum := printed.End(o.strict)
+	if err := exports.End(sum); err != nil {
 		return err
 	}
-	if sum.Result != resultGood {
+	if sum.Result != console.ResultGood {
 		return errIncomplete
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/console"
 	"postferry/internal/demo/servers"
 	"postferry/report"
 )
@@ -101,11 +102,11 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 		t.Errorf("%q: status %d, want %d: %s", args, status, wantStatus, stderr)
 	}
 	var asJSON, asCSV []string
-	var sum *verifySummary
+	var sum *console.VerifySummary
 	for line := range strings.Lines(stdout) {
 		var event struct {
 			report.VerifyEvent
-			Summary *verifySummary
+			Summary *console.VerifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			t.Fatalf("%v in %s", err, line)
@@ -131,7 +132,7 @@ func wantFound(t *testing.T, args []string, wantStatus int, want []string) {
 	if !slices.Equal(asJSON, want) || !slices.Equal(asCSV, want) {
 		t.Errorf("%q: found %q as JSON, %q as CSV, want %q", args, asJSON, asCSV, want)
 	}
-	if sum == nil || (sum.Result == resultGood) != (wantStatus == exitOK) {
+	if sum == nil || (sum.Result == console.ResultGood) != (wantStatus == exitOK) {
 		t.Errorf("%q: summary %+v", args, sum)
 	}
 }

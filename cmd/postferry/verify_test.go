@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/console"
 	"postferry/internal/demo/servers"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
@@ -72,11 +73,11 @@ func testVerified(t *testing.T, config string) {
 	file := filepath.Join(t.TempDir(), "report.csv")
 	out := mustRun(t, "verify", "-c", config, "--json", "-", "--csv", file, servers.Login)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	var last struct{ Summary verifySummary }
+	var last struct{ Summary console.VerifySummary }
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
 		t.Fatalf("%v in\n%s", err, out)
 	}
-	if last.Summary.Result != resultGood || last.Summary.Same != 47 || last.Summary.Good != 1 {
+	if last.Summary.Result != console.ResultGood || last.Summary.Same != 47 || last.Summary.Good != 1 {
 		t.Errorf("%+v", last.Summary)
 	}
 	for _, line := range lines {
@@ -113,14 +114,14 @@ func TestVerifyUsage(t *testing.T) {
 func TestVerifyReport(t *testing.T) {
 	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
 	var out, progress, lines, table bytes.Buffer
-	r := newVerifyReport(&out, &progress, func() time.Time { return now })
-	asJSON, asCSV := newExportJSON(&lines), newExportCSV(&table)
+	r := console.NewVerifyReport(&out, &progress, func() time.Time { return now })
+	asJSON, asCSV := console.NewExportJSON(&lines), console.NewExportCSV(&table)
 	take := func(e report.VerifyEvent) {
-		r.take(e)
-		if err := asJSON.write(e); err != nil {
+		r.Take(e)
+		if err := asJSON.Write(e); err != nil {
 			t.Fatal(err)
 		}
-		if err := asCSV.write(e); err != nil {
+		if err := asCSV.Write(e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,22 +133,22 @@ func TestVerifyReport(t *testing.T) {
 	}
 	finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: reason.Of(reason.Never)})
 	finding(report.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: report.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
-	for range mostDoubtful + 2 {
+	for range console.MostDoubtful + 2 {
 		finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
 	}
 	finding(report.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: report.FolderExtra})
 	finding(report.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: report.FolderMissing})
-	now = now.Add(2 * progressEvery)
+	now = now.Add(2 * console.ProgressEvery)
 	take(report.VerifyEvent{Progress: &report.VerifyProgress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
 	take(report.VerifyEvent{Folder: &report.VerifiedFolder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
 	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
 	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "bert@example.com", Problem: "The old server refused the password of this account.", Cause: "NO"}})
 	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "carla@example.com", Folders: 3, OldMessages: 5, NewMessages: 5, Same: 5, Found: report.FindingCounts{}}})
-	s := r.end(false)
-	if err := asJSON.end(s); err != nil {
+	s := r.End(false)
+	if err := asJSON.End(s); err != nil {
 		t.Fatal(err)
 	}
-	if err := asCSV.end(s); err != nil {
+	if err := asCSV.End(s); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "verify.txt", append(progress.Bytes(), out.Bytes()...))
@@ -158,9 +159,9 @@ func TestVerifyReport(t *testing.T) {
 // TestVerifySummaryStrict: what is doubtful counts only with --strict.
 func TestVerifySummaryStrict(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		r := newVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
-		r.take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Found: report.FindingCounts{report.Flagged: 1, report.Extra: 5}}})
-		if s := r.end(strict); (s.Result == resultGood) == strict {
+		r := console.NewVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
+		r.Take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Found: report.FindingCounts{report.Flagged: 1, report.Extra: 5}}})
+		if s := r.End(strict); (s.Result == console.ResultGood) == strict {
 			t.Errorf("strict %t: %+v", strict, s)
 		}
 	}

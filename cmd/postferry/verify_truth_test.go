@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"postferry/internal/console"
 	"postferry/internal/lab"
 	"postferry/report"
 	"postferry/report/reason"
@@ -249,16 +250,16 @@ func startTruth(t *testing.T) *truth {
 func (v *truth) check(want []string, bad bool, options ...string) {
 	v.Helper()
 	status, stdout, stderr := postferry(v.T, "", slices.Concat([]string{"verify", "-c", v.config, "--json", "-"}, options, []string{v.login})...)
-	wantStatus, wantResult := exitOK, resultGood
+	wantStatus, wantResult := exitOK, console.ResultGood
 	if bad {
-		wantStatus, wantResult = exitFailed, resultBad
+		wantStatus, wantResult = exitFailed, console.ResultBad
 	}
 	var found []string
 	result := ""
 	for line := range strings.Lines(stdout) {
 		var event struct {
 			report.VerifyEvent
-			Summary *verifySummary
+			Summary *console.VerifySummary
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			v.Fatalf("%v in %s", err, line)

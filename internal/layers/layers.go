@@ -24,6 +24,9 @@ const control = "internal/control"
 // backend does what commands ask for, on the state that a process holds.
 const backend = "internal/backend"
 
+// console is what commands show.
+const console = "internal/console"
+
 // secret is the type of what nobody may see.
 const secret = "internal/secret"
 
@@ -71,9 +74,10 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, backend, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			reasons, reports}, middle...), // for what they report; admin/web for its words
 		"admin": append([]string{throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
+		console: {control, humanize, tables, spreadsheet, reports, reasons, "cause", "discover", "store", "config"},
 		backend: append([]string{control, "credential", "admin", "cause", reports, reasons, "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify",
 			"syncer/dryrun"}, middle...), // it is asked over the control socket, and asks all that do something
 		"admin/request":      {"admin", "store"},

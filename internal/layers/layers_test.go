@@ -87,6 +87,8 @@ func TestOffence(t *testing.T) {
 		{"syncer/transfer", "postferry/upstream/pop3", false, "but not upstream/pop3"},
 		{"cmd/postferry", "postferry/internal/control", false, ""},
 		{"internal/control", "postferry/syncer", false, ""},
+		{"cmd/postferry", "postferry/internal/console", false, ""},
+		{"internal/console", "postferry/internal/backend", false, "but not internal/backend"},
 		{"cmd/postferry", "postferry/internal/backend", false, ""},
 		{"internal/backend", "postferry/internal/control", false, ""},
 		{"internal/control", "postferry/internal/backend", false, "but not internal/backend"},

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bufio"
@@ -9,18 +9,20 @@ import (
 	"postferry/internal/control"
 )
 
-// statusJSON prints one JSON object, an account a line, without ever holding
+// StatusJSON prints one JSON object, an account a line, without ever holding
 // more than one account.
-type statusJSON struct {
+type StatusJSON struct {
 	w        *bufio.Writer
 	accounts int
 }
 
-func newStatusJSON(w io.Writer) *statusJSON {
-	return &statusJSON{w: bufio.NewWriter(w)}
+// NewStatusJSON prints a status for programs, as one JSON object.
+func NewStatusJSON(w io.Writer) *StatusJSON {
+	return &StatusJSON{w: bufio.NewWriter(w)}
 }
 
-func (s *statusJSON) print(r control.StatusRecord) error {
+// Print implements StatusPrinter.
+func (s *StatusJSON) Print(r control.StatusRecord) error {
 	switch {
 	case r.Totals != nil:
 		return s.put(`{"totals":`, r.Totals)
@@ -34,7 +36,7 @@ func (s *statusJSON) print(r control.StatusRecord) error {
 }
 
 // put writes a value after what separates it from the one before.
-func (s *statusJSON) put(before string, v any) error {
+func (s *StatusJSON) put(before string, v any) error {
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)
 	enc.SetEscapeHTML(false) // folder names have ampersands
@@ -48,7 +50,8 @@ func (s *statusJSON) put(before string, v any) error {
 	return err
 }
 
-func (s *statusJSON) end() error {
+// End implements StatusPrinter.
+func (s *StatusJSON) End() error {
 	closing := "]}\n"
 	if s.accounts == 0 {
 		closing = ",\n\"accounts\":[]}\n"

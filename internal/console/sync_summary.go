@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 // those with something left to do are named.
 const summaryRows = 50
 
-// summary is the table at the end of a sync.
-func summary(results []control.SyncResult) string {
+// Summary is the table at the end of a sync.
+func Summary(results []control.SyncResult) string {
 	var b strings.Builder
 	var total store.Pass
 	complete := 0
@@ -66,7 +66,7 @@ func verdict(r control.SyncResult) string {
 	case r.Problem == nil && r.Pass.Complete:
 		return fmt.Sprintf("complete but for %s refused", humanize.Count(r.Quarantined, "message"))
 	case r.Problem == nil && r.Pass.Error != "":
-		return "incomplete: " + printable(r.Pass.Error)
+		return "incomplete: " + Printable(r.Pass.Error)
 	case r.Problem == nil:
 		return "incomplete: run sync again"
 	case r.Problem.Advice == store.NeedsFix:

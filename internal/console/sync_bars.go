@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"errors"
@@ -68,7 +68,7 @@ func (b *liveBar) set(done, total uint64, text string) {
 	b.bar.SetCurrent(int64(min(done, total)))
 }
 
-func (p *progressBars) show(live []report.Live, waiting int) {
+func (p *progressBars) Show(live []report.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tally.waiting = waiting
@@ -90,7 +90,7 @@ func (p *progressBars) show(live []report.Live, waiting int) {
 		}
 		text := "asks what mail there is"
 		if l.Total > 0 {
-			text = fmt.Sprintf("%d/%d %s", l.Done, l.Total, printable(l.Folder))
+			text = fmt.Sprintf("%d/%d %s", l.Done, l.Total, Printable(l.Folder))
 		}
 		b.set(l.Done, l.Total, text)
 	}
@@ -100,9 +100,9 @@ func (p *progressBars) show(live []report.Live, waiting int) {
 		timeLeft(p.tally.left()), len(p.tally.running), p.tally.waiting, p.tally.ended))
 }
 
-// beside implements progress: on a terminal, lines scroll by above the bars.
-func (p *progressBars) beside(stderr io.Writer) io.Writer {
-	if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+// Beside implements progress: on a terminal, lines scroll by above the bars.
+func (p *progressBars) Beside(stderr io.Writer) io.Writer {
+	if f, ok := stderr.(*os.File); ok && IsTerminal(f) {
 		return aboveBars{f, p.box}
 	}
 	return stderr
@@ -122,7 +122,7 @@ func (a aboveBars) Write(line []byte) (int, error) {
 	return n, err
 }
 
-func (p *progressBars) end() {
+func (p *progressBars) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.bars {

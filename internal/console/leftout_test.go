@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"testing"
@@ -18,8 +18,8 @@ func TestLeftOutTold(t *testing.T) {
 		{"skipped", folderState(skipped), "skipped: a view, 3 messages left out"},
 		{"deleted", folderState(deleted), "deleted on the new server, 1 message left out"},
 		{"nothing of it", folderState(whole), "skipped: a view"},
-		{"account", accountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
-		{"account with all", accountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
+		{"account", AccountState(&control.AccountStatus{State: store.Active, Complete: true, LeftOut: 4, LastPass: &control.PassStatus{}}), "complete, 4 messages left out"},
+		{"account with all", AccountState(&control.AccountStatus{State: store.Active, Complete: true, LastPass: &control.PassStatus{}}), "complete"},
 		{"planned", folderPlan(report.FolderPlan{Action: report.FolderLeft, Reason: reason.Said("a view"), LeftOut: 3}), "skipped: a view, 3 messages left out"},
 		{"planned, gone", folderPlan(report.FolderPlan{Action: report.FolderGone, LeftOut: 1}), "was deleted on the new server, stays so, 1 message left out"},
 	} {

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"postferry/report"
 )
 
-// planPrinter prints a dry run for people, account by account.
-type planPrinter struct {
+// PlanPrinter prints a dry run for people, account by account.
+type PlanPrinter struct {
 	w                  io.Writer
 	domains            *config.Directory
 	told               map[string]bool // domains whose peculiarities were printed
@@ -24,11 +24,13 @@ type planPrinter struct {
 	longest, allInTurn time.Duration
 }
 
-func newPlanPrinter(w io.Writer, domains *config.Directory) *planPrinter {
-	return &planPrinter{w: w, domains: domains, told: map[string]bool{}}
+// NewPlanPrinter prints to w; domains are those whose servers may be peculiar.
+func NewPlanPrinter(w io.Writer, domains *config.Directory) *PlanPrinter {
+	return &PlanPrinter{w: w, domains: domains, told: map[string]bool{}}
 }
 
-func (p *planPrinter) take(r control.PlanRecord) error {
+// Take prints what comes next.
+func (p *PlanPrinter) Take(r control.PlanRecord) error {
 	if r.Pace != nil {
 		p.pace = *r.Pace
 	}
@@ -39,7 +41,7 @@ func (p *planPrinter) take(r control.PlanRecord) error {
 }
 
 // peculiarities prints what is to be known of the servers of an account's domain, once.
-func (p *planPrinter) peculiarities(login string) {
+func (p *PlanPrinter) peculiarities(login string) {
 	d, known := p.domains.DomainOf(login)
 	if !known || p.told[d.Name] {
 		return
@@ -47,35 +49,35 @@ func (p *planPrinter) peculiarities(login string) {
 	p.told[d.Name] = true
 	notes := discover.Peculiarities(*d)
 	for _, m := range notes {
-		fmt.Fprintf(p.w, "%s: %s\n", d.Name, printable(m.Text))
+		fmt.Fprintf(p.w, "%s: %s\n", d.Name, Printable(m.Text))
 	}
 	if len(notes) > 0 {
 		fmt.Fprintln(p.w)
 	}
 }
 
-func (p *planPrinter) account(a *report.AccountPlan) error {
+func (p *PlanPrinter) account(a *report.AccountPlan) error {
 	p.peculiarities(a.Login)
 	p.accounts++
 	if !a.Fits() {
 		p.misfits++
 	}
 	if a.Problem != "" {
-		_, err := fmt.Fprintf(p.w, "%s: no plan: %s\n\n", printable(a.Login), printable(a.Problem.String()))
+		_, err := fmt.Fprintf(p.w, "%s: no plan: %s\n\n", Printable(a.Login), Printable(a.Problem.String()))
 		return err
 	}
 	took := p.pace.Time(a.Copy, a.Bytes)
 	p.messages, p.octets = p.messages+a.Copy, p.octets+a.Bytes
 	p.longest, p.allInTurn = max(p.longest, took), p.allInTurn+took
-	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", printable(a.Login), humanize.Count(a.Copy, "message"), humanize.Size(a.Bytes), humanize.Duration(took))
+	fmt.Fprintf(p.w, "%s: at most %s, %s, about %s\n", Printable(a.Login), humanize.Count(a.Copy, "message"), humanize.Size(a.Bytes), humanize.Duration(took))
 	for _, f := range a.Folders {
 		writeLine(p.w, "  "+f.Folder, fmt.Sprintf("%10d %10s", f.Copy, humanize.Size(f.Bytes)), folderPlan(f))
 	}
 	if len(a.Subscribe) > 0 {
-		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", printable(strings.Join(a.Subscribe, ", ")))
+		fmt.Fprintf(p.w, "  subscribed on the new server: %s\n", Printable(strings.Join(a.Subscribe, ", ")))
 	}
 	for _, note := range a.Notes {
-		fmt.Fprintf(p.w, "  note: %s\n", printable(note.String()))
+		fmt.Fprintf(p.w, "  note: %s\n", Printable(note.String()))
 	}
 	if a.TooLarge > 0 {
 		fmt.Fprintf(p.w, "  won't fit: %s above the new server's limit of %s each\n", humanize.Count(a.TooLarge, "message"), humanize.Size(uint64(a.Limit)))
@@ -84,7 +86,7 @@ func (p *planPrinter) account(a *report.AccountPlan) error {
 		fmt.Fprintf(p.w, "  stay behind: %s of folders that are missing on the new server\n", humanize.Count(a.Left, "message"))
 	}
 	if a.Lacks != "" {
-		fmt.Fprintf(p.w, "  won't fit: %s\n", printable(a.Lacks))
+		fmt.Fprintf(p.w, "  won't fit: %s\n", Printable(a.Lacks))
 	}
 	_, err := fmt.Fprintln(p.w)
 	return err
@@ -112,7 +114,7 @@ func folderPlan(f report.FolderPlan) string {
 		text = "to be filled"
 	}
 	if f.NewFolder != f.Folder {
-		text += " as " + printable(f.NewFolder)
+		text += " as " + Printable(f.NewFolder)
 	}
 	if f.Copy > 0 && f.Unknown > 0 {
 		text += fmt.Sprintf("; the new server has %s there that may be some of these", humanize.Count(f.Unknown, "message"))
@@ -120,8 +122,8 @@ func folderPlan(f report.FolderPlan) string {
 	return text
 }
 
-// end prints the sums and reports whether all would come over.
-func (p *planPrinter) end() bool {
+// End prints the sums and reports whether all would come over.
+func (p *PlanPrinter) End() bool {
 	if p.accounts == 0 {
 		fmt.Fprintln(p.w, "no accounts: import a list first (postferry import --help)")
 		return true

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -14,11 +14,11 @@ import (
 // ones are mostly flags of mail that somebody has read meanwhile.
 const (
 	mostDamage   = 20
-	mostDoubtful = 5
+	MostDoubtful = 5
 )
 
-// verifyReport prints a table for people, account by account, and progress.
-type verifyReport struct {
+// VerifyReport prints a table for people, account by account, and progress.
+type VerifyReport struct {
 	w, progress io.Writer
 	now         func() time.Time
 	started     time.Time
@@ -28,13 +28,14 @@ type verifyReport struct {
 	accounts    []report.VerifiedAccount
 }
 
-func newVerifyReport(w, progress io.Writer, now func() time.Time) *verifyReport {
-	return &verifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
+// NewVerifyReport prints the report to w, and how far it is to progress.
+func NewVerifyReport(w, progress io.Writer, now func() time.Time) *VerifyReport {
+	return &VerifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
 		found: make(map[string]map[report.Severity][]string)}
 }
 
-// take prints what an event says, at once or with its account.
-func (r *verifyReport) take(e report.VerifyEvent) {
+// Take prints what an event says, at once or with its account.
+func (r *VerifyReport) Take(e report.VerifyEvent) {
 	switch {
 	case e.Finding != nil:
 		r.keep(e.Finding)
@@ -45,8 +46,8 @@ func (r *verifyReport) take(e report.VerifyEvent) {
 	}
 }
 
-func (r *verifyReport) keep(f *report.Finding) {
-	most := mostDoubtful
+func (r *VerifyReport) keep(f *report.Finding) {
+	most := MostDoubtful
 	switch f.Severity {
 	case report.Harmless:
 		return
@@ -63,15 +64,15 @@ func (r *verifyReport) keep(f *report.Finding) {
 	}
 }
 
-func (r *verifyReport) say(p *report.VerifyProgress) {
-	if now := r.now(); now.Sub(r.said) >= progressEvery {
+func (r *VerifyReport) say(p *report.VerifyProgress) {
+	if now := r.now(); now.Sub(r.said) >= ProgressEvery {
 		r.said = now
 		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", humanize.Duration(now.Sub(r.started)),
-			p.Accounts, humanize.Count(p.Of, "account"), humanize.Count(p.Messages, "item"), printable(p.Login), printable(p.Folder))
+			p.Accounts, humanize.Count(p.Of, "account"), humanize.Count(p.Messages, "item"), Printable(p.Login), Printable(p.Folder))
 	}
 }
 
-func (r *verifyReport) account(a *report.VerifiedAccount) {
+func (r *VerifyReport) account(a *report.VerifiedAccount) {
 	if !r.titled {
 		r.titled = true
 		r.row("ACCOUNT", "FOLDERS", "OLD", "NEW", "SAME", "RESULT")
@@ -92,13 +93,13 @@ func (r *verifyReport) account(a *report.VerifiedAccount) {
 	})
 }
 
-func (r *verifyReport) row(name, folders, old, new, same, result string) {
+func (r *VerifyReport) row(name, folders, old, new, same, result string) {
 	writeLine(r.w, name, fmt.Sprintf("%7s %9s %9s %9s", folders, old, new, same), result)
 }
 
-// end prints the sums.
-func (r *verifyReport) end(strict bool) *verifySummary {
-	s := &verifySummary{Found: report.FindingCounts{}, Result: resultBad}
+// End prints the sums.
+func (r *VerifyReport) End(strict bool) *VerifySummary {
+	s := &VerifySummary{Found: report.FindingCounts{}, Result: ResultBad}
 	for i := range r.accounts {
 		s.add(&r.accounts[i], strict)
 	}
@@ -107,7 +108,7 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 		return s
 	}
 	if s.Good == s.Accounts {
-		s.Result = resultGood
+		s.Result = ResultGood
 	}
 	fmt.Fprintf(r.w, "\n%s", s.text(strict))
 	return s
@@ -117,7 +118,7 @@ func (r *verifyReport) end(strict bool) *verifySummary {
 func verified(a *report.VerifiedAccount) string {
 	switch {
 	case a.Problem != "":
-		return "not verified: " + printable(a.Problem.String())
+		return "not verified: " + Printable(a.Problem.String())
 	case a.Found.Has(report.Damage):
 		return "damage: " + kinds(a.Found, report.Damage)
 	case a.Found.Has(report.Doubtful):
@@ -167,7 +168,7 @@ func findingLine(f *report.Finding) string {
 	if f.Reason != "" {
 		fmt.Fprintf(&b, "; %s", f.Reason)
 	}
-	return printable(b.String())
+	return Printable(b.String())
 }
 
 func orNone(s string) string {
@@ -179,12 +180,12 @@ func orNone(s string) string {
 
 // The results of a verification.
 const (
-	resultGood = "good"
-	resultBad  = "bad"
+	ResultGood = "good"
+	ResultBad  = "bad"
 )
 
-// verifySummary is how all accounts together compare.
-type verifySummary struct {
+// VerifySummary is how all accounts together compare.
+type VerifySummary struct {
 	Result      string               `json:"result"` // good: the exit status is 0
 	Accounts    int                  `json:"accounts"`
 	Good        int                  `json:"good"`       // accounts without damage (with --strict: without anything doubtful)
@@ -196,7 +197,7 @@ type verifySummary struct {
 }
 
 // add takes an account into the sums.
-func (s *verifySummary) add(a *report.VerifiedAccount, strict bool) {
+func (s *VerifySummary) add(a *report.VerifiedAccount, strict bool) {
 	s.Accounts++
 	switch {
 	case a.Problem != "":
@@ -212,7 +213,7 @@ func (s *verifySummary) add(a *report.VerifiedAccount, strict bool) {
 	}
 }
 
-func (s *verifySummary) text(strict bool) string {
+func (s *VerifySummary) text(strict bool) string {
 	doubts := ""
 	if strict {
 		doubts = " or doubts"

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -11,21 +11,21 @@ import (
 	"postferry/store"
 )
 
-// progressEvery is how often lines say how far all accounts are.
-const progressEvery = 5 * time.Second
+// ProgressEvery is how often lines say how far all accounts are.
+const ProgressEvery = 5 * time.Second
 
-// progress shows how far a pass is. show may be called from any goroutine,
+// Progress shows how far a pass is. show may be called from any goroutine,
 // never after end.
-type progress interface {
-	show(live []report.Live, waiting int)
-	// beside returns where to log to, so that lines do not run into what is shown.
-	beside(stderr io.Writer) io.Writer
-	end()
+type Progress interface {
+	Show(live []report.Live, waiting int)
+	// Beside returns where to log to, so that lines do not run into what is shown.
+	Beside(stderr io.Writer) io.Writer
+	End()
 }
 
-// newProgress shows bars on a terminal, lines elsewhere.
-func newProgress(w io.Writer) progress {
-	if isTerminal(w) {
+// NewProgress shows bars on a terminal, lines elsewhere.
+func NewProgress(w io.Writer) Progress {
+	if IsTerminal(w) {
 		return newProgressBars(w)
 	}
 	return newProgressLines(w, time.Now)
@@ -47,21 +47,21 @@ func newProgressLines(w io.Writer, now func() time.Time) *progressLines {
 	return &progressLines{w: w, now: now, started: now(), said: now(), tally: newTally()}
 }
 
-func (p *progressLines) show(live []report.Live, waiting int) {
+func (p *progressLines) Show(live []report.Live, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tally.waiting = waiting
 	started, ended := p.tally.update(live)
 	for _, l := range started {
-		fmt.Fprintf(p.w, "%s: started\n", printable(l.Login))
+		fmt.Fprintf(p.w, "%s: started\n", Printable(l.Login))
 	}
 	for _, l := range ended {
 		// The last snapshot is older than the end: how it ended is in the summary.
-		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", printable(l.Login), humanize.Count(l.Total, "message"))
+		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", Printable(l.Login), humanize.Count(l.Total, "message"))
 	}
 	now := p.now()
 	first := !p.figures && p.tally.sums().total > 0 // nobody should wait for the first figures
-	due := now.Sub(p.said) >= progressEvery
+	due := now.Sub(p.said) >= ProgressEvery
 	if due {
 		p.said = now
 	}
@@ -71,9 +71,9 @@ func (p *progressLines) show(live []report.Live, waiting int) {
 	}
 }
 
-func (p *progressLines) beside(stderr io.Writer) io.Writer { return stderr }
+func (p *progressLines) Beside(stderr io.Writer) io.Writer { return stderr }
 
-func (p *progressLines) end() { p.show(nil, 0) }
+func (p *progressLines) End() { p.Show(nil, 0) }
 
 // tally sums up what the snapshots of a pass say.
 type tally struct {

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bytes"
@@ -41,10 +41,10 @@ func TestProgressLines(t *testing.T) {
 	p := newProgressLines(&out, func() time.Time { return now })
 	for i, live := range snapshots() {
 		now = now.Add(3 * time.Second)
-		p.show(live, max(0, 1-i))
+		p.Show(live, max(0, 1-i))
 	}
-	p.end()
-	goldenOf(t, "progress.txt", out.Bytes())
+	p.End()
+	golden(t, "progress.txt", out.Bytes())
 }
 
 // Before anything is known no figures are made up.
@@ -53,7 +53,7 @@ func TestProgressBeforeFigures(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgressLines(&out, func() time.Time { return now })
 	for range 3 {
-		p.show([]report.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
+		p.Show([]report.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
 		now = now.Add(3 * time.Second)
 	}
 	want := "anna@example.com: started\n6s: the old server is asked what mail there is; 1 account running, 2 waiting\n"
@@ -109,10 +109,10 @@ func TestProgressBars(t *testing.T) {
 	tick := time.NewTicker(250 * time.Millisecond) // longer than the bars take to be drawn
 	defer tick.Stop()
 	for _, live := range snapshots() {
-		p.show(live, 0)
+		p.Show(live, 0)
 		<-tick.C
 	}
-	p.end()
+	p.End()
 	for _, want := range []string{"anna@example.com", "bert@example.com", "all accounts", "60/100 INBOX", "50/50"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, &out)
@@ -132,7 +132,7 @@ func TestSummary(t *testing.T) {
 			Summary: "The old server does not answer", Advice: store.RetryLater, Folder: "Sent",
 		}},
 	}
-	goldenOf(t, "summary.txt", []byte(summary(results)))
+	golden(t, "summary.txt", []byte(Summary(results)))
 }
 
 // TestSummaryLong wants only the accounts that need somebody, of many.
@@ -141,7 +141,7 @@ func TestSummaryLong(t *testing.T) {
 	for i := range summaryRows + 1 {
 		results = append(results, control.SyncResult{Login: fmt.Sprintf("user%d", i), Pass: store.Pass{Complete: i != 7}})
 	}
-	text := summary(results)
+	text := Summary(results)
 	if strings.Contains(text, "user8") || !strings.Contains(text, "user7") || !strings.Contains(text, "51 accounts: 50 complete, 1 incomplete") {
 		t.Errorf("got\n%s", text)
 	}

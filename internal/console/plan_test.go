@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 func TestPlanPrinter(t *testing.T) {
 	var out bytes.Buffer
 	known := config.NewDirectory([]config.Domain{{Name: "example.com", Old: config.Server{Host: "imap.mail.yahoo.com"}}})
-	p := planPrinter{w: &out, domains: known, told: map[string]bool{}}
+	p := PlanPrinter{w: &out, domains: known, told: map[string]bool{}}
 	records := []control.PlanRecord{
 		{Pace: &report.Pace{Messages: 100, Bytes: 4e6, Accounts: 6}},
 		{Account: &report.AccountPlan{
@@ -33,12 +33,12 @@ func TestPlanPrinter(t *testing.T) {
 		{Account: &report.AccountPlan{Login: "carla@example.com", Copy: 1, Bytes: 1}},
 	}
 	for _, r := range records {
-		if err := p.take(r); err != nil {
+		if err := p.Take(r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if p.end() {
+	if p.End() {
 		t.Error("all is said to fit")
 	}
-	goldenOf(t, "plan.txt", out.Bytes())
+	golden(t, "plan.txt", out.Bytes())
 }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func (t *narrowTable) line(name, messages, copied, done, state string) {
 // below prints a sentence below a line.
 func (t *narrowTable) below(sentence string) { writeBelow(t.w, sentence) }
 
-func (t *narrowTable) print(r control.StatusRecord) error {
+func (t *narrowTable) Print(r control.StatusRecord) error {
 	if r.Totals != nil {
 		t.totals(r.Totals)
 		return nil
@@ -62,7 +62,7 @@ func causeText(c cause.Cause) string {
 	if c.NeedsPerson {
 		text = "Needs attention"
 	}
-	text += fmt.Sprintf(" (%s): %s", humanize.Count(c.Accounts, "account"), strings.TrimSuffix(printable(c.Text), "."))
+	text += fmt.Sprintf(" (%s): %s", humanize.Count(c.Accounts, "account"), strings.TrimSuffix(Printable(c.Text), "."))
 	if !c.Same {
 		text += ", and the like"
 	}
@@ -78,7 +78,7 @@ func causeText(c cause.Cause) string {
 
 // causeNames are some of a cause's accounts.
 func causeNames(c cause.Cause) string {
-	names := printable(strings.Join(c.Logins, ", "))
+	names := Printable(strings.Join(c.Logins, ", "))
 	if more := c.Accounts - len(c.Logins); more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
@@ -86,7 +86,7 @@ func causeNames(c cause.Cause) string {
 }
 
 func (t *narrowTable) account(a *control.AccountStatus) {
-	t.line(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), percent(a.Copied+a.Quarantined, a.Messages, a.Complete), accountState(a))
+	t.line(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), percent(a.Copied+a.Quarantined, a.Messages, a.Complete), AccountState(a))
 	if a.Quarantined > 0 {
 		t.below(humanize.Count(a.Quarantined, "message") + " refused (quarantined)")
 	}

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bufio"
@@ -19,7 +19,8 @@ type statusTable struct {
 	titled bool
 }
 
-func newStatusTable(w io.Writer, wide bool) statusPrinter {
+// NewStatusTable prints a status for people: within the width of a terminal, or wide.
+func NewStatusTable(w io.Writer, wide bool) StatusPrinter {
 	t := &statusTable{w: bufio.NewWriter(w)}
 	if wide {
 		return t
@@ -37,7 +38,7 @@ func (t *statusTable) row(name, messages, copied, refused, done, speed, last, st
 	return err
 }
 
-func (t *statusTable) print(r control.StatusRecord) error {
+func (t *statusTable) Print(r control.StatusRecord) error {
 	if r.Totals != nil {
 		return t.totals(r.Totals)
 	}
@@ -51,7 +52,7 @@ func (t *statusTable) print(r control.StatusRecord) error {
 	return t.account(r.Account)
 }
 
-func (t *statusTable) end() error { return t.w.Flush() }
+func (t *statusTable) End() error { return t.w.Flush() }
 
 func (t *statusTable) totals(s *control.StatusTotals) error {
 	_, err := fmt.Fprintln(t.w, totalsText(s))
@@ -76,23 +77,23 @@ func totalsText(s *control.StatusTotals) string {
 
 func (t *statusTable) account(a *control.AccountStatus) error {
 	err := t.row(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), fmt.Sprint(a.Quarantined),
-		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.LastPass), accountState(a))
+		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.LastPass), AccountState(a))
 	if a.LastError != nil {
 		_, err = fmt.Fprintf(t.w, "    %s\n", problemLine(a.LastError))
 	}
 	for _, f := range a.Folders {
 		err = t.row("  "+f.Title, fmt.Sprint(f.Messages), fmt.Sprint(f.Copied), fmt.Sprint(f.Quarantined),
-			percent(f.Copied+f.Quarantined, f.Messages, f.Checked != nil), "", clock(f.Checked), folderState(f))
+			percent(f.Copied+f.Quarantined, f.Messages, f.Checked != nil), "", Clock(f.Checked), folderState(f))
 	}
 	return err
 }
 
-// accountState is what goes on with an account, in a word or two.
-func accountState(a *control.AccountStatus) string {
+// AccountState is what goes on with an account, in a word or two.
+func AccountState(a *control.AccountStatus) string {
 	if a.AliasOf != "" {
 		shown := *a
 		shown.AliasOf = ""
-		return "alias of " + a.AliasOf + ", " + accountState(&shown)
+		return "alias of " + a.AliasOf + ", " + AccountState(&shown)
 	}
 	switch {
 	case a.State != store.Active:
@@ -143,14 +144,14 @@ func folderState(f control.FolderStatus) string {
 		return withNote("skipped", f.Note.String()) + leftOut(f.LeftOut)
 	}
 	if f.Title != f.New {
-		return withNote("as "+printable(f.New), f.Note.String())
+		return withNote("as "+Printable(f.New), f.Note.String())
 	}
 	return withNote("", f.Note.String())
 }
 
 // missingState says since when a folder is missing, and what stays behind.
 func missingState(f control.FolderStatus) string {
-	text := "missing on the new server since " + clock(f.Missing)
+	text := "missing on the new server since " + Clock(f.Missing)
 	if f.Looks > 1 {
 		text += fmt.Sprintf(", looked for %d times", f.Looks)
 	}
@@ -168,14 +169,14 @@ func withNote(word, note string) string {
 	if word != "" && note != "" {
 		word += ": "
 	}
-	return word + printable(note)
+	return word + Printable(note)
 }
 
 func problemLine(p *control.ProblemStatus) string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSuffix(printable(p.Summary), "."))
+	b.WriteString(strings.TrimSuffix(Printable(p.Summary), "."))
 	if p.Folder != "" {
-		fmt.Fprintf(&b, " (in %s)", printable(p.Folder))
+		fmt.Fprintf(&b, " (in %s)", Printable(p.Folder))
 	}
 	if p.Retry != nil {
 		fmt.Fprintf(&b, "; next try at %s", retryClock(*p.Retry))
@@ -196,10 +197,11 @@ func lastPass(p *control.PassStatus) string {
 	if p == nil {
 		return "never"
 	}
-	return clock(&p.Ended)
+	return Clock(&p.Ended)
 }
 
-func clock(t *time.Time) string {
+// Clock is an instant as it is shown here.
+func Clock(t *time.Time) string {
 	if t == nil {
 		return "never"
 	}
@@ -228,8 +230,8 @@ func percent(done, total uint64, known bool) string {
 	return fmt.Sprintf("%d%%", done*100/total)
 }
 
-// printable replaces what could upset a terminal.
-func printable(s string) string {
+// Printable replaces what could upset a terminal.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0) {
 			return '?'
@@ -238,8 +240,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// statusPrinter shows records as they come: the totals first.
-type statusPrinter interface {
-	print(control.StatusRecord) error
-	end() error
+// StatusPrinter shows records as they come: the totals first.
+type StatusPrinter interface {
+	Print(control.StatusRecord) error
+	End() error
 }

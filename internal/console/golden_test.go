@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bytes"
@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-var updateOf = flag.Bool("update-console", false, "rewrite the golden files")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// goldenOf compares with a file in testdata.
-func goldenOf(t *testing.T, name string, got []byte) {
+// golden compares with a file in testdata.
+func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *updateOf {
+	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

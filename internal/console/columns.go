@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ const (
 
 // writeLine writes a name, figures and words as a line of a terminal; what does not fit goes below.
 func writeLine(w io.Writer, name, figures, words string) {
-	name = printable(name)
+	name = Printable(name)
 	if runewidth.StringWidth(name) > nameWidth {
 		fmt.Fprintln(w, table.Wrap(name, belowIn))
 		name = ""
@@ -40,11 +40,11 @@ func writeBelow(w io.Writer, sentence string) {
 
 // pad makes text so many cells wide, whatever its script.
 func pad(text string, cells int) string {
-	return runewidth.FillRight(printable(text), cells)
+	return runewidth.FillRight(Printable(text), cells)
 }
 
-// isTerminal reports whether w (or r) is a person's.
-func isTerminal(w any) bool {
+// IsTerminal reports whether w (or r) is a person's.
+func IsTerminal(w any) bool {
 	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }

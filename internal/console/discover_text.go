@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 	"postferry/internal/table"
 )
 
-// discoveryText is a report for a person.
-func discoveryText(r *discover.Report, wide bool) string {
+// DiscoveryText is a report for a person.
+func DiscoveryText(r *discover.Report, wide bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "What %s publishes\n", printable(r.Unicode))
+	fmt.Fprintf(&b, "What %s publishes\n", Printable(r.Unicode))
 	for _, l := range r.Lookups {
-		fmt.Fprintf(&b, "  %s (%s)\n      %s\n", printable(l.Asked), took(l.Millis), printable(l.Result.Text))
+		fmt.Fprintf(&b, "  %s (%s)\n      %s\n", Printable(l.Asked), took(l.Millis), Printable(l.Result.Text))
 	}
 	b.WriteString("\nWhat was tried, by preference\n")
 	writeAttempts(&b, r, wide)
@@ -39,11 +39,11 @@ func writeAttempts(w io.Writer, r *discover.Report, wide bool) {
 		if r.Found != nil && a.Number == r.Found.Attempt {
 			mark = "*"
 		}
-		outcome := printable(a.Outcome.Text)
+		outcome := Printable(a.Outcome.Text)
 		if a.Product != "" {
-			outcome += " (" + printable(a.Product) + ")"
+			outcome += " (" + Printable(a.Product) + ")"
 		}
-		t.Add(mark, printable(a.URL), sourceName(a.Source), took(a.Millis), outcome)
+		t.Add(mark, Printable(a.URL), sourceName(a.Source), took(a.Millis), outcome)
 	}
 	// Errors: the writer below is memory.
 	_ = t.Write(w, wide)
@@ -73,13 +73,13 @@ func foundLine(r *discover.Report) string {
 	if r.Found == nil {
 		return "Nothing found."
 	}
-	return "Found: " + printable(r.Found.URL)
+	return "Found: " + Printable(r.Found.URL)
 }
 
 func writeSentences(b *strings.Builder, groups ...[]discover.Message) {
 	for _, m := range slices.Concat(groups...) {
 		if m.Text != "" {
-			fmt.Fprintf(b, "- %s\n", printable(m.Text))
+			fmt.Fprintf(b, "- %s\n", Printable(m.Text))
 		}
 	}
 }

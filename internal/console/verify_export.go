@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"bufio"
@@ -15,26 +15,26 @@ import (
 	"postferry/report"
 )
 
-// export writes what a verification finds for programs.
-type export interface {
-	write(report.VerifyEvent) error
-	end(*verifySummary) error
+// Export writes what a verification finds for programs.
+type Export interface {
+	Write(report.VerifyEvent) error
+	End(*VerifySummary) error
 }
 
-// exports are those that were asked for, with the files they go to.
-type exports struct {
-	all   []export
+// Exports are those that were asked for, with the files they go to.
+type Exports struct {
+	all   []Export
 	flush []*bufio.Writer
 	files []*os.File
 }
 
-// openExports opens the files that a verification is written to: "" for none, "-" for standard output.
-func openExports(stdout io.Writer, jsonTo, csvTo string) (*exports, error) {
-	e := &exports{}
+// OpenExports opens the files that a verification is written to: "" for none, "-" for standard output.
+func OpenExports(stdout io.Writer, jsonTo, csvTo string) (*Exports, error) {
+	e := &Exports{}
 	for _, one := range []struct {
 		path string
-		make func(io.Writer) export
-	}{{jsonTo, newExportJSON}, {csvTo, newExportCSV}} {
+		make func(io.Writer) Export
+	}{{jsonTo, NewExportJSON}, {csvTo, NewExportCSV}} {
 		if one.path == "" {
 			continue
 		}
@@ -42,7 +42,7 @@ func openExports(stdout io.Writer, jsonTo, csvTo string) (*exports, error) {
 		if one.path != "-" {
 			f, err := os.OpenFile(one.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 			if err != nil {
-				return nil, control.UsageError(errors.Join(err, e.close()))
+				return nil, control.UsageError(errors.Join(err, e.Close()))
 			}
 			e.files = append(e.files, f)
 			w = f
@@ -54,26 +54,28 @@ func openExports(stdout io.Writer, jsonTo, csvTo string) (*exports, error) {
 	return e, nil
 }
 
-func (e *exports) write(event report.VerifyEvent) error {
+// Write writes what comes next to all of them.
+func (e *Exports) Write(event report.VerifyEvent) error {
 	for _, one := range e.all {
-		if err := one.write(event); err != nil {
+		if err := one.Write(event); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *exports) end(s *verifySummary) error {
+// End writes what comes at the end.
+func (e *Exports) End(s *VerifySummary) error {
 	for _, one := range e.all {
-		if err := one.end(s); err != nil {
+		if err := one.End(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// close writes what is left, also of a verification that did not end well.
-func (e *exports) close() (err error) {
+// Close writes what is left, also of a verification that did not end well.
+func (e *Exports) Close() (err error) {
 	for _, b := range e.flush {
 		err = errors.Join(err, b.Flush())
 	}
@@ -86,34 +88,36 @@ func (e *exports) close() (err error) {
 // exportJSON writes an object a line.
 type exportJSON struct{ enc *json.Encoder }
 
-func newExportJSON(w io.Writer) export {
+// NewExportJSON writes a verification as lines of JSON.
+func NewExportJSON(w io.Writer) Export {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false) // folder names have ampersands
 	return exportJSON{enc}
 }
 
-func (e exportJSON) write(event report.VerifyEvent) error {
+func (e exportJSON) Write(event report.VerifyEvent) error {
 	if event.Progress != nil {
 		return nil
 	}
 	return e.enc.Encode(event)
 }
 
-func (e exportJSON) end(s *verifySummary) error {
-	return e.enc.Encode(map[string]*verifySummary{"summary": s})
+func (e exportJSON) End(s *VerifySummary) error {
+	return e.enc.Encode(map[string]*VerifySummary{"summary": s})
 }
 
 // exportCSV writes a line for each finding (RFC 4180). An account that could
 // not be verified has one, too.
 type exportCSV struct{ w *spreadsheet.Writer }
 
-func newExportCSV(w io.Writer) export {
+// NewExportCSV writes the findings of a verification as a table.
+func NewExportCSV(w io.Writer) Export {
 	e := exportCSV{spreadsheet.NewWriter(w)}
 	_ = e.w.Write("login", "folder", "new_folder", "kind", "severity", "old_uid", "new_uid", "date", "size", "old", "new", "reason") // Flush reports it
 	return e
 }
 
-func (e exportCSV) write(event report.VerifyEvent) error {
+func (e exportCSV) Write(event report.VerifyEvent) error {
 	switch {
 	case event.Finding != nil:
 		f := event.Finding
@@ -128,7 +132,7 @@ func (e exportCSV) write(event report.VerifyEvent) error {
 	return nil
 }
 
-func (e exportCSV) end(*verifySummary) error {
+func (e exportCSV) End(*VerifySummary) error {
 	return e.w.Flush()
 }
 
