@@ -3,7 +3,6 @@ package bolt
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,11 +13,6 @@ import (
 
 	"postferry/store"
 	"postferry/store/seal"
-)
-
-const (
-	databaseFile = "state.db"
-	lockFile     = "lock"
 )
 
 // Options are what Open needs to know besides the directory.
@@ -76,25 +70,6 @@ func Open(dir string, opt Options) (*Store, error) {
 	}
 	go b.commitLoop()
 	return b, nil
-}
-
-// makeDir makes the state directory if need be, and refuses one that others may write.
-func makeDir(dir string, log zerolog.Logger) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot create the state directory: %w", err)
-	}
-	if err := CheckPrivate(dir); err != nil {
-		return err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("cannot look at the state directory: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		log.Warn().Str("dir", dir).Stringer("mode", mode).Msg("other users can look into the state directory")
-	}
-	warnOfParent(dir, log)
-	return nil
 }
 
 // enter and leave enclose every call, so that Close can wait for them.

@@ -51,13 +51,14 @@ func TestInUseBySameProcess(t *testing.T) {
 
 func TestInUseBySomebody(t *testing.T) {
 	dir := t.TempDir()
-	lock, err := lockDir(filepath.Join(dir, lockFile), "test")
+	path := filepath.Join(dir, lockFile)
+	lock, err := lockDir(path, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.release()
 	for _, text := range []string{"", "serve", "x serve\n"} {
-		if err := writeHolder(lock.file, text); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open(dir, Options{Command: "sync", Log: zerolog.Nop()})

@@ -52,3 +52,31 @@ func warnOfParent(dir string, log zerolog.Logger) {
 		}
 	}
 }
+
+const (
+	databaseFile = "state.db"
+	lockFile     = "lock"
+)
+
+// makeDir makes the state directory if need be, and refuses one that others may write.
+func makeDir(dir string, log zerolog.Logger) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot create the state directory: %w", err)
+	}
+	if err := CheckPrivate(dir); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("cannot look at the state directory: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		log.Warn().Str("dir", dir).Stringer("mode", mode).Msg("other users can look into the state directory")
+	}
+	warnOfParent(dir, log)
+	return nil
+}
+
+// newKeyFile holds the next key from before anything is sealed with it until
+// nothing is sealed with the one before any more.
+const newKeyFile = seal.KeyFile + ".new"

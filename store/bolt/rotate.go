@@ -17,10 +17,6 @@ import (
 	"postferry/store/seal"
 )
 
-// newKeyFile holds the next key from before anything is sealed with it until
-// nothing is sealed with the one before any more.
-const newKeyFile = seal.KeyFile + ".new"
-
 // newKeyVariable may hold the next key.
 const newKeyVariable = "POSTFERRY_NEW_KEY"
 
