@@ -16,6 +16,7 @@ import (
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/store/bolt"
+	"postferry/store/bolt/statedir"
 )
 
 // keyCommand is what key calls itself in the state's lock.
@@ -109,7 +110,7 @@ func openForKey(ctx context.Context, dir string) (st *bolt.Store, err error) {
 		st, err = bolt.Open(dir, bolt.Options{Command: keyCommand})
 		return err
 	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, adminCommand, keyCommand, backupCommand, nobody)
-	var inUse *bolt.InUseError
+	var inUse *statedir.InUseError
 	if errors.As(err, &inUse) && inUse.Command == serveCommand {
 		return nil, &control.ExitError{Code: exitInUse, Err: fmt.Errorf("%w; stop it first", err)}
 	}

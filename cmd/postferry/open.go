@@ -14,6 +14,7 @@ import (
 	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/store/bolt"
+	"postferry/store/bolt/statedir"
 	"postferry/syncer"
 )
 
@@ -39,7 +40,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 // openBackend reaches the daemon if one runs, and opens the state itself if
 // not. With a logger, what it opens can copy.
 func openBackend(ctx context.Context, cfg *config.Config, command string, log *zerolog.Logger) (b control.Backend, err error) {
-	if err := bolt.CheckPrivate(cfg.State); err != nil {
+	if err := statedir.CheckPrivate(cfg.State); err != nil {
 		return nil, err // before anything is said to whoever listens on a socket there
 	}
 	err = patiently(ctx, func() error {
@@ -65,7 +66,7 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 	defer tick.Stop()
 	for {
 		err := try()
-		var inUse *bolt.InUseError
+		var inUse *statedir.InUseError
 		if !errors.As(err, &inUse) {
 			return err
 		}

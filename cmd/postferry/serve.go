@@ -9,7 +9,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/control"
-	"postferry/store/bolt"
+	"postferry/store/bolt/statedir"
 )
 
 // serveCommand is what serve calls itself in the state's lock.
@@ -83,7 +83,7 @@ func serve(ctx context.Context, path, tracePath string, stderr io.Writer) (err e
 // checkListen looks for addresses in use, unless it is our own daemon that
 // uses them: then the state's lock has the better words for it.
 func checkListen(ctx context.Context, cfg *config.Config) []config.Finding {
-	if cfg.State != "" && bolt.CheckPrivate(cfg.State) == nil {
+	if cfg.State != "" && statedir.CheckPrivate(cfg.State) == nil {
 		if c, err := control.Dial(ctx, cfg.State); err == nil {
 			c.Close()
 			return nil

@@ -27,6 +27,9 @@ const backend = "internal/backend"
 // console is what commands show.
 const console = "internal/console"
 
+// stateDir is the directory that the database is in.
+const stateDir = "store/bolt/statedir"
+
 // secret is the type of what nobody may see.
 const secret = "internal/secret"
 
@@ -74,7 +77,7 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, stateDir, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
 			reasons, reports}, middle...), // for what they report; admin/web for its words
 		"admin": append([]string{throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
 		console: {control, humanize, tables, spreadsheet, reports, reasons, "cause", "discover", "store", "config"},
@@ -100,7 +103,8 @@ func allowed() map[string][]string {
 		reports:              {reasons, "store"},
 		"store":              {secret, asciifold, reasons},
 		"store/seal":         {"store", private},
-		bolt:                 {"store", "store/seal", boltRows, private, reasons},
+		bolt:                 {"store", "store/seal", boltRows, stateDir, private, reasons},
+		stateDir:             {"store/seal", private},
 		boltRows:             {"store", "store/seal", reasons},
 		"store/storetest":    {"store", reasons},
 		"config":             {secret, asciifold},

@@ -11,6 +11,7 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -71,7 +72,7 @@ func TestAuditIsBounded(t *testing.T) {
 // A database from before there were indexes gets them when it is opened, and loses no entry.
 func TestAuditIsIndexed(t *testing.T) {
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(oldDatabases, "v3.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v3.db"), filepath.Join(dir, statedir.DatabaseFile))
 	copyFile(t, filepath.Join(oldDatabases, "v3.key"), filepath.Join(dir, seal.KeyFile))
 	changeDatabase(t, dir, func(tx *bbolt.Tx) error {
 		for i, domain := range []string{"a.example", "", "b.example", "a.example"} {

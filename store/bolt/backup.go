@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -29,7 +30,7 @@ func (b *Store) Backup(ctx context.Context, w io.Writer, withKey bool) (done sto
 	archive := tar.NewWriter(out)
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		done.Octets = tx.Size()
-		if err := archive.WriteHeader(entryOf(databaseFile, done.Octets)); err != nil {
+		if err := archive.WriteHeader(entryOf(statedir.DatabaseFile, done.Octets)); err != nil {
 			return err
 		}
 		_, err := tx.WriteTo(archive)

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -29,7 +30,7 @@ type Store struct {
 	dir    string
 	file   *os.File // the database's
 	db     *bbolt.DB
-	lock   *dirLock
+	lock   *statedir.Lock
 	key    seal.Key
 	sealer *seal.Sealer // of key
 	log    zerolog.Logger
@@ -57,16 +58,16 @@ var _ store.Store = (*Store)(nil)
 // 0700), the database, and the key for secrets unless the environment gives
 // one. Errors are sentences for the person at the screen.
 func Open(dir string, opt Options) (*Store, error) {
-	if err := makeDir(dir, opt.Log); err != nil {
+	if err := statedir.Make(dir, opt.Log); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(filepath.Join(dir, lockFile), opt.Command)
+	lock, err := statedir.Hold(filepath.Join(dir, statedir.LockFile), opt.Command)
 	if err != nil {
 		return nil, err
 	}
 	b := &Store{dir: dir, lock: lock, log: opt.Log, changes: make(chan *change), stopped: make(chan struct{}), lost: make(chan struct{})}
 	if err := b.openDatabase(); err != nil {
-		return nil, errors.Join(err, lock.release())
+		return nil, errors.Join(err, lock.Release())
 	}
 	go b.commitLoop()
 	return b, nil
@@ -112,6 +113,6 @@ func (b *Store) Close() error {
 			<-b.stopped
 		}
 	}
-	b.release.Do(func() { b.released = errors.Join(b.closeDatabase(), b.lock.release()) })
+	b.release.Do(func() { b.released = errors.Join(b.closeDatabase(), b.lock.Release()) })
 	return b.released
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -31,7 +32,7 @@ func open(t testing.TB, dir string) *Store {
 func TestOpenModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "state")
 	open(t, dir)
-	for name, want := range map[string]fs.FileMode{"": 0o700, databaseFile: 0o600, lockFile: 0o600, seal.KeyFile: 0o600} {
+	for name, want := range map[string]fs.FileMode{"": 0o700, statedir.DatabaseFile: 0o600, statedir.LockFile: 0o600, seal.KeyFile: 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

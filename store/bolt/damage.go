@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 )
 
 // DamagedError says that the database is not what it was when it was written.
@@ -31,7 +32,7 @@ func (b *Store) rowsDamaged(err error) error {
 	if err == nil || !errors.As(err, &row) {
 		return err
 	}
-	return &DamagedError{Path: filepath.Join(b.dir, databaseFile), Err: err}
+	return &DamagedError{Path: filepath.Join(b.dir, statedir.DatabaseFile), Err: err}
 }
 
 // guard runs what touches the database's memory. bbolt panics where a page is
@@ -45,7 +46,7 @@ func (b *Store) guard(fn func() error) (err error) {
 			if !ofDatabase(p) {
 				panic(p)
 			}
-			err = b.lose(&DamagedError{Path: filepath.Join(b.dir, databaseFile), Err: causeOf(p)})
+			err = b.lose(&DamagedError{Path: filepath.Join(b.dir, statedir.DatabaseFile), Err: causeOf(p)})
 		}
 	}()
 	return fn()

@@ -18,6 +18,7 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -29,7 +30,7 @@ type image struct {
 
 func readImage(t *testing.T, dir string) *image {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, databaseFile))
+	data, err := os.ReadFile(filepath.Join(dir, statedir.DatabaseFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +352,7 @@ func stateOf(t *testing.T, other string, data []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	key, err := os.ReadFile(filepath.Join(other, seal.KeyFile))
-	err = errors.Join(err, os.WriteFile(filepath.Join(dir, seal.KeyFile), key, 0o600), os.WriteFile(filepath.Join(dir, databaseFile), data, 0o600))
+	err = errors.Join(err, os.WriteFile(filepath.Join(dir, seal.KeyFile), key, 0o600), os.WriteFile(filepath.Join(dir, statedir.DatabaseFile), data, 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,10 +363,10 @@ func stateOf(t *testing.T, other string, data []byte) (dir string) {
 func wantDamaged(t *testing.T, dir string, err error) {
 	t.Helper()
 	var damage *DamagedError
-	if !errors.As(err, &damage) || !strings.Contains(err.Error(), filepath.Join(dir, databaseFile)+" is damaged") || !strings.Contains(err.Error(), "backup") {
+	if !errors.As(err, &damage) || !strings.Contains(err.Error(), filepath.Join(dir, statedir.DatabaseFile)+" is damaged") || !strings.Contains(err.Error(), "backup") {
 		t.Errorf("got %v", err)
 	}
-	if left, err := os.ReadFile(filepath.Join(dir, lockFile)); err != nil || len(left) > 0 {
+	if left, err := os.ReadFile(filepath.Join(dir, statedir.LockFile)); err != nil || len(left) > 0 {
 		t.Errorf("the lock says %q, %v", left, err)
 	}
 }

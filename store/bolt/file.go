@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postferry/internal/private"
+	"postferry/store/bolt/statedir"
 )
 
 const (
 	// newDatabaseFile is what a database is called until it is one.
-	newDatabaseFile = databaseFile + ".new"
+	newDatabaseFile = statedir.DatabaseFile + ".new"
 
 	// fileLockWait bounds the wait for bbolt's own lock: dirLock keeps other
 	// Postferrys out, so only a foreign tool can hold it.
@@ -31,7 +32,7 @@ const (
 
 // openDatabase opens the database, which is made if there is none, and brings it up to date.
 func (b *Store) openDatabase() error {
-	path := filepath.Join(b.dir, databaseFile)
+	path := filepath.Join(b.dir, statedir.DatabaseFile)
 	file, err := b.openFile(path)
 	if err != nil {
 		return err

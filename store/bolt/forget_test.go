@@ -12,12 +12,13 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 )
 
 // stateHas tells whether the database file has octets somewhere, in use or not.
 func stateHas(t *testing.T, dir, what string) bool {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, databaseFile))
+	data, err := os.ReadFile(filepath.Join(dir, statedir.DatabaseFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
+
+	"postferry/store/bolt/statedir"
 )
 
 // TestInUse: a second process is told who holds the state, and a holder that
@@ -23,7 +25,7 @@ func TestInUse(t *testing.T) {
 		t.Fatalf("the child says %q, %v", line, err)
 	}
 	_, err := Open(dir, Options{Command: "sync", Log: zerolog.Nop()})
-	var inUse *InUseError
+	var inUse *statedir.InUseError
 	if !errors.As(err, &inUse) {
 		t.Fatalf("got error %v, want an InUseError", err)
 	}
@@ -51,12 +53,12 @@ func TestInUseBySameProcess(t *testing.T) {
 
 func TestInUseBySomebody(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, lockFile)
-	lock, err := lockDir(path, "test")
+	path := filepath.Join(dir, statedir.LockFile)
+	lock, err := statedir.Hold(path, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.release()
+	defer lock.Release()
 	for _, text := range []string{"", "serve", "x serve\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -70,7 +72,7 @@ func TestInUseBySomebody(t *testing.T) {
 
 func TestInUseByAnotherProgram(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, databaseFile)
+	path := filepath.Join(dir, statedir.DatabaseFile)
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)

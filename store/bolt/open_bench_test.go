@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 )
 
 // BenchmarkOpen opens states of many accounts, and of many messages; what it costs to
@@ -31,7 +32,7 @@ func BenchmarkOpen(b *testing.B) {
 		if err := st.Close(); err != nil {
 			b.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(dir, databaseFile))
+		info, err := os.Stat(filepath.Join(dir, statedir.DatabaseFile))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.ReportMetric(float64(info.Size())/(1<<20), "MiB")
 		})
 		b.Run("checkPages/"+name, func(b *testing.B) {
-			file, err := os.Open(filepath.Join(dir, databaseFile))
+			file, err := os.Open(filepath.Join(dir, statedir.DatabaseFile))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -21,6 +21,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 )
 
 const (
@@ -164,10 +165,10 @@ func powerRotated(dir, said string, sealed [][]byte) error {
 	if !strings.Contains(said, "key\n") {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(dir, newKeyFile)); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the key was changed, and %s is still there", newKeyFile)
+	if _, err := os.Stat(filepath.Join(dir, statedir.NewKeyFile)); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the key was changed, and %s is still there", statedir.NewKeyFile)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, databaseFile))
+	data, err := os.ReadFile(filepath.Join(dir, statedir.DatabaseFile))
 	for _, box := range sealed {
 		if bytes.Contains(data, box) {
 			err = errors.New("something is left that was sealed with the first key")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -21,7 +22,7 @@ func TestWrittenByOthers(t *testing.T) {
 		mode fs.FileMode
 	}{
 		{"", 0o777}, {"", 0o775}, {"", 0o770}, {"", 0o757}, {"", 0o702}, {"", 0o777 | fs.ModeSticky},
-		{databaseFile, 0o620}, {databaseFile, 0o602}, {databaseFile, 0o666}, {lockFile, 0o666}, {seal.KeyFile, 0o620},
+		{statedir.DatabaseFile, 0o620}, {statedir.DatabaseFile, 0o602}, {statedir.DatabaseFile, 0o666}, {statedir.LockFile, 0o666}, {seal.KeyFile, 0o620},
 	}
 	for _, test := range tests {
 		dir, _ := sealedState(t)
@@ -87,7 +88,7 @@ func openLogging(t *testing.T, dir string) string {
 }
 
 func TestCheckPrivateMissing(t *testing.T) {
-	if err := CheckPrivate(filepath.Join(t.TempDir(), "none")); err != nil {
+	if err := statedir.CheckPrivate(filepath.Join(t.TempDir(), "none")); err != nil {
 		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"postferry/internal/private"
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -108,7 +109,7 @@ func (r *rotation) steps() []func() error {
 
 // keep puts the next key beside the one before.
 func (r *rotation) keep() error {
-	return private.WriteFile(filepath.Join(r.bolt.dir, newKeyFile), []byte(r.next.Text()+"\n"))
+	return private.WriteFile(filepath.Join(r.bolt.dir, statedir.NewKeyFile), []byte(r.next.Text()+"\n"))
 }
 
 // reseal seals everything with the next key, in one transaction.
@@ -191,7 +192,7 @@ func clearPage(file *os.File, at int64, size uint64) error {
 
 // useNewKey makes the next key the one in use.
 func (b *Store) useNewKey() error {
-	if err := os.Rename(filepath.Join(b.dir, newKeyFile), filepath.Join(b.dir, seal.KeyFile)); err != nil {
+	if err := os.Rename(filepath.Join(b.dir, statedir.NewKeyFile), filepath.Join(b.dir, seal.KeyFile)); err != nil {
 		return err
 	}
 	return private.SyncDir(b.dir)
@@ -200,7 +201,7 @@ func (b *Store) useNewKey() error {
 // finishRotation goes on where a change of the key was interrupted after everything
 // had been sealed with the next one, and reports whether there was such a change.
 func (b *Store) finishRotation() (bool, error) {
-	path := filepath.Join(b.dir, newKeyFile)
+	path := filepath.Join(b.dir, statedir.NewKeyFile)
 	key, err := seal.ReadKey(path)
 	if err != nil || key.Bytes == nil {
 		return false, err

@@ -20,6 +20,7 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -158,7 +159,7 @@ func TestRotateKey(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, seal.KeyFile), []byte(after), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := os.Stat(filepath.Join(dir, newKeyFile)); err == nil {
+		if left, err := os.Stat(filepath.Join(dir, statedir.NewKeyFile)); err == nil {
 			t.Errorf("%s is left", left.Name())
 		}
 	}
@@ -220,7 +221,7 @@ func TestRotateKeyFromElsewhere(t *testing.T) {
 			give(t, otherKey())
 			wantPasswords(t, dir, 3)
 			wantNoBox(t, dir, sealed)
-			for _, name := range []string{seal.KeyFile, newKeyFile} {
+			for _, name := range []string{seal.KeyFile, statedir.NewKeyFile} {
 				if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 					t.Errorf("%s was made", name)
 				}
@@ -359,7 +360,7 @@ func TestRotateKeyKilled(t *testing.T) {
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait() // killed
 		cancel()
-		if _, err := os.Stat(filepath.Join(dir, newKeyFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, statedir.NewKeyFile)); err == nil {
 			halfway++
 		}
 		wantPasswords(t, dir, accounts)

@@ -11,6 +11,7 @@ import (
 	"postferry/internal/private"
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -33,7 +34,7 @@ const keyCheckText = store.Secret("postferry")
 // prepare checks or creates schema and key.
 func (b *Store) prepare() error {
 	dir := b.dir
-	path := filepath.Join(dir, databaseFile)
+	path := filepath.Join(dir, statedir.DatabaseFile)
 	found := false
 	err := b.db.View(func(tx *bbolt.Tx) (err error) {
 		found, err = checkSchema(tx, path)
@@ -114,10 +115,10 @@ func (b *Store) checkKey(key seal.Key, dir string) error {
 	}
 	if key.Bytes == nil {
 		return fmt.Errorf("the passwords in %s are sealed, and their key is missing: put the file %s back, or give it in %s",
-			filepath.Join(dir, databaseFile), filepath.Join(dir, seal.KeyFile), seal.KeyVariable)
+			filepath.Join(dir, statedir.DatabaseFile), filepath.Join(dir, seal.KeyFile), seal.KeyVariable)
 	}
 	return fmt.Errorf("the passwords in %s are sealed with another key than the one in %s: put the right key there",
-		filepath.Join(dir, databaseFile), key.From)
+		filepath.Join(dir, statedir.DatabaseFile), key.From)
 }
 
 // tryKey takes the key if it is the one that everything is sealed with.

@@ -11,13 +11,14 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
 // changeDatabase changes a closed state behind the store's back.
 func changeDatabase(t *testing.T, dir string, fn func(*bbolt.Tx) error) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(dir, databaseFile), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, statedir.DatabaseFile), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenRefusesOtherFile(t *testing.T) {
 	dir, _ := sealedState(t)
-	path := filepath.Join(dir, databaseFile)
+	path := filepath.Join(dir, statedir.DatabaseFile)
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}

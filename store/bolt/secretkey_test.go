@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -165,7 +166,7 @@ func TestKeyFromCredential(t *testing.T) {
 // TestSealed looks for the passwords in what lies on the disk.
 func TestSealed(t *testing.T) {
 	dir, _ := sealedState(t)
-	data, err := os.ReadFile(filepath.Join(dir, databaseFile))
+	data, err := os.ReadFile(filepath.Join(dir, statedir.DatabaseFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 )
 
 // maxBytesPerMessage is what a copied message may cost on disk.
@@ -135,7 +136,7 @@ func testEntry(i int) store.Entry {
 
 func fileSize(tb testing.TB, dir string) int64 {
 	tb.Helper()
-	info, err := os.Stat(filepath.Join(dir, databaseFile))
+	info, err := os.Stat(filepath.Join(dir, statedir.DatabaseFile))
 	if err != nil {
 		tb.Fatal(err)
 	}

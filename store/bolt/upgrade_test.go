@@ -16,6 +16,7 @@ import (
 
 	"postferry/report/reason"
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
 
@@ -36,7 +37,7 @@ func TestOldDatabases(t *testing.T) {
 	for version := 1; version <= schemaVersion; version++ {
 		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
 			dir := t.TempDir()
-			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.db", version)), filepath.Join(dir, databaseFile))
+			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.db", version)), filepath.Join(dir, statedir.DatabaseFile))
 			copyFile(t, filepath.Join(oldDatabases, fmt.Sprintf("v%d.key", version)), filepath.Join(dir, seal.KeyFile))
 			b := open(t, dir)
 			for i, want := range sampleMailboxes() {
@@ -54,7 +55,7 @@ func TestOldDatabases(t *testing.T) {
 // written to a database that was made before.
 func TestOldDatabaseGrows(t *testing.T) {
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, statedir.DatabaseFile))
 	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, seal.KeyFile))
 	want := store.Repaired{Key: "key", What: reason.Of(reason.EndAdded), Size: 7, When: time.Unix(1, 2).UTC()}
 	b := open(t, dir)
@@ -79,7 +80,7 @@ func TestOldDatabaseGrows(t *testing.T) {
 // TestUpgradeCounts: summaries of a database that had none are those that its rows give.
 func TestUpgradeCounts(t *testing.T) {
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, statedir.DatabaseFile))
 	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, seal.KeyFile))
 	overview, err := open(t, dir).Overview(t.Context(), "")
 	if err != nil || len(overview) != 2 {
@@ -95,7 +96,7 @@ func TestUpgradeCounts(t *testing.T) {
 // earlier version refuses it.
 func TestUpgradeOnce(t *testing.T) {
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, databaseFile))
+	copyFile(t, filepath.Join(oldDatabases, "v1.db"), filepath.Join(dir, statedir.DatabaseFile))
 	copyFile(t, filepath.Join(oldDatabases, "v1.key"), filepath.Join(dir, seal.KeyFile))
 	for range 2 {
 		b := open(t, dir)

@@ -1,4 +1,4 @@
-package bolt
+package statedir
 
 import (
 	"errors"
@@ -26,14 +26,14 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("state is in use by postferry %s, pid %d", e.Command, e.PID)
 }
 
-// dirLock keeps other processes out. The kernel releases it when its holder
+// Lock keeps other processes out. The kernel releases it when its holder
 // ends, however that happens; the file itself stays, because deleting it
 // would let two processes lock two files of one name.
-type dirLock struct {
+type Lock struct {
 	file *os.File
 }
 
-func lockDir(path, command string) (*dirLock, error) {
+func Hold(path, command string) (*Lock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of the state: %w", err)
@@ -50,7 +50,7 @@ func lockDir(path, command string) (*dirLock, error) {
 		file.Close()
 		return nil, fmt.Errorf("cannot lock the state: %w", err)
 	}
-	return &dirLock{file: file}, nil
+	return &Lock{file: file}, nil
 }
 
 func writeHolder(file *os.File, text string) error {
@@ -91,8 +91,8 @@ func readHolder(file *os.File) *InUseError {
 	return &InUseError{Command: command, PID: pid}
 }
 
-// release empties the file, so that the name of a process that has ended
+// Release empties the file, so that the name of a process that has ended
 // stays behind only if it was killed, and lets the lock go.
-func (l *dirLock) release() error {
+func (l *Lock) Release() error {
 	return errors.Join(l.file.Truncate(0), l.file.Close())
 }

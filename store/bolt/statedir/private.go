@@ -1,4 +1,4 @@
-package bolt
+package statedir
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func CheckPrivate(dir string) error {
 	if err := private.Check("the state directory "+dir, dir, info); err != nil {
 		return err
 	}
-	for _, name := range []string{databaseFile, seal.KeyFile, newKeyFile, lockFile} {
+	for _, name := range []string{DatabaseFile, seal.KeyFile, NewKeyFile, LockFile} {
 		if err := private.CheckFile(filepath.Join(dir, name)); err != nil {
 			return err
 		}
@@ -53,13 +53,14 @@ func warnOfParent(dir string, log zerolog.Logger) {
 	}
 }
 
+// Files of the directory; the key is package seal's.
 const (
-	databaseFile = "state.db"
-	lockFile     = "lock"
+	DatabaseFile = "state.db"
+	LockFile     = "lock"
 )
 
-// makeDir makes the state directory if need be, and refuses one that others may write.
-func makeDir(dir string, log zerolog.Logger) error {
+// Make makes the state directory if need be, and refuses one that others may write.
+func Make(dir string, log zerolog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot create the state directory: %w", err)
 	}
@@ -77,6 +78,6 @@ func makeDir(dir string, log zerolog.Logger) error {
 	return nil
 }
 
-// newKeyFile holds the next key from before anything is sealed with it until
+// NewKeyFile holds the next key from before anything is sealed with it until
 // nothing is sealed with the one before any more.
-const newKeyFile = seal.KeyFile + ".new"
+const NewKeyFile = seal.KeyFile + ".new"
