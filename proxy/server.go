@@ -45,7 +45,7 @@ func defaultLimits() limits {
 		reassure:  20 * time.Second,
 		enrol:     5 * time.Second,
 		tree:      10 * time.Second,
-		changed:   5 * time.Second,
+		changed:   15 * time.Second, // of a new server that is slow to answer what it was given last
 		refresh:   5 * time.Second,
 		refusal:   30 * time.Second,
 		progress:  2 * time.Second,

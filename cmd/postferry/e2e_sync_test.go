@@ -90,16 +90,24 @@ func (p *pair) figuresAgree(config string, logins []string, total int) {
 	}
 }
 
-// lineWith is the last line that has a word in it.
+// lineWith is the last line that has a word, with what goes on below it.
 func lineWith(text, word string) string {
-	found := ""
+	found, goesOn := "", false
 	for line := range strings.Lines(text) {
-		if strings.Contains(line, word) {
-			found = line
+		switch below := strings.HasPrefix(line, "    "); {
+		case strings.Contains(line, word):
+			found, goesOn = line, true
+		case below && goesOn:
+			found += line
+		default:
+			goesOn = false
 		}
 	}
-	return found
+	return inOneLine(found)
 }
+
+// inOneLine is text as it was before it was cut into lines.
+func inOneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // TestSyncRightAfterImport wants a sync that is asked for while the daemon has
 // just begun with the account to be a whole pass.

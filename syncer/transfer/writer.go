@@ -18,6 +18,9 @@ const (
 	// fast line to a new server far away holds.
 	batchesAhead = 12
 	octetsAhead  = 8 << 20
+	// Of larger batches no more are under way than have so many messages, or two: a client that renames or
+	// deletes the folder waits until the new server has answered them, and one with maildirs is slow at each.
+	messagesAhead = batchesAhead * batchMessages
 	// tripMost bounds what is taken for the time that an answer needs at least.
 	tripMost = time.Second
 	// Copies are looked at every lookPause, or as much more rarely as keeps the time for it to
@@ -327,12 +330,20 @@ func (w *writer) pass(ctx context.Context, m *outgoing) error {
 	return err
 }
 
+// full tells whether a batch of so many messages has to wait for answers to those before it.
+func (p *pipeline) full(messages int) bool {
+	for _, u := range p.calls {
+		messages += len(u.events)
+	}
+	return len(p.calls) >= batchesAhead || len(p.calls) >= 2 && messages > messagesAhead
+}
+
 // flush writes the intents and sends the batch.
 func (w *writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
-	for len(w.pipeline.calls) >= batchesAhead || w.pipeline.awaiting() && w.pipeline.ahead()+w.Outstanding.octets()+w.octets > octetsAhead {
+	for w.pipeline.full(len(w.batch)) || w.pipeline.awaiting() && w.pipeline.ahead()+w.Outstanding.octets()+w.octets > octetsAhead {
 		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}

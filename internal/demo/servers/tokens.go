@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -25,15 +26,26 @@ type Tenant struct {
 	server   *imapserver.Server
 	listener net.Listener
 	served   chan error
-
-	master, secret string // a login that opens all mailboxes; "" for none
+	master   atomic.Pointer[masterLogin] // nil for none
 
 	mu    sync.Mutex
 	users map[string]*imapmemserver.User
 }
 
-// LetIn has a login open all mailboxes, as "anna@example.org*LOGIN". It comes before the first connection.
-func (s *Tenant) LetIn(login, password string) { s.master, s.secret = login, password }
+// masterLogin is a login that opens all mailboxes.
+type masterLogin struct{ login, password string }
+
+// LetIn has a login open all mailboxes, as "anna@example.org*LOGIN", from the next connection on.
+func (s *Tenant) LetIn(login, password string) { s.master.Store(&masterLogin{login, password}) }
+
+// masters tells whose mailbox a login opens that opens all of them.
+func (s *Tenant) masters(login, password string) (mailbox string, ok bool) {
+	m := s.master.Load()
+	if m == nil || password != m.password {
+		return "", false
+	}
+	return strings.CutSuffix(login, "*"+m.login)
+}
 
 // Refusal is how a server refuses a token: with a challenge before the tagged response (RFC 7628
 // section 3.2.2), "" for none, and a text; Bad says that it is a BAD.
@@ -111,7 +123,7 @@ type tokenSession struct {
 // Login implements imapserver.Session.
 func (s *tokenSession) Login(login, password string) error {
 	t := s.tenant
-	if mailbox, ok := strings.CutSuffix(login, "*"+t.master); ok && t.master != "" && password == t.secret {
+	if mailbox, ok := t.masters(login, password); ok {
 		user, err := t.user(mailbox)
 		if err == nil {
 			s.UserSession = imapmemserver.NewUserSession(user)
@@ -123,7 +135,7 @@ func (s *tokenSession) Login(login, password string) error {
 
 // AuthenticateMechanisms implements imapserver.SessionSASL.
 func (s *tokenSession) AuthenticateMechanisms() []string {
-	if s.tenant.master != "" {
+	if s.tenant.master.Load() != nil {
 		return []string{"PLAIN"}
 	}
 	return []string{"XOAUTH2", "OAUTHBEARER"}
