@@ -163,7 +163,7 @@ type Accounts struct {
 // accountFerry is told of new accounts and other credentials, and of what somebody says of mailboxes.
 type accountFerry interface {
 	Updated(ctx context.Context, ids []store.AccountID) error
-	DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error
+	DecideMailbox(ctx context.Context, id store.AccountID, v report.MailboxVerdict) error
 }
 
 // List returns a page of a domain's accounts.

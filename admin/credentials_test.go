@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/ferrytest"
 	"postferry/config"
 	"postferry/store"
 	"postferry/store/storetest"
@@ -30,7 +31,7 @@ func useCases(t *testing.T) (a *Service, st store.Store) {
 	directory.Put(known)
 	cfg := config.Default()
 	cfg.Directory = directory
-	a = New(Options{Config: &cfg, Store: st, Ferry: newStubFerry(st), Log: zerolog.Nop(), Hashing: Hashing{64, 1}})
+	a = New(Options{Config: &cfg, Store: st, Ferry: ferrytest.New(st), Log: zerolog.Nop(), Hashing: Hashing{64, 1}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()

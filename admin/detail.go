@@ -12,6 +12,20 @@ import (
 	"postferry/wire"
 )
 
+// Quarantined is a message that one of the servers refuses, as the API tells it.
+type Quarantined struct {
+	ID       string        `json:"id"`
+	Login    string        `json:"-"` // that of the account it is asked for
+	Folder   string        `json:"folder"`
+	Key      string        `json:"key"`
+	Reason   reason.Reason `json:"reason"`
+	Cause    string        `json:"cause"`
+	Attempts uint32        `json:"attempts"`
+	Since    time.Time     `json:"since"`
+	Last     time.Time     `json:"last"`
+	Repair   reason.Reason `json:"-"` // those that were repaired are not asked for
+}
+
 // AccountDetail is all there is to see of an account.
 type AccountDetail struct {
 	AccountView
@@ -62,8 +76,8 @@ type Folders struct {
 // folderFerry knows how far folders are.
 type folderFerry interface {
 	Folders(ctx context.Context, id store.AccountID) ([]report.Folder, error)
-	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
-	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error
+	Quarantine(ctx context.Context, id store.AccountID) ([]report.QuarantineRecord, error)
 	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
 	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
 }
@@ -105,6 +119,15 @@ func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store
 	return detail, nil
 }
 
+// viewQuarantined are messages as the API tells them.
+func viewQuarantined(messages []report.QuarantineRecord) []Quarantined {
+	views := make([]Quarantined, len(messages))
+	for i, m := range messages {
+		views[i] = Quarantined(m)
+	}
+	return views
+}
+
 // viewFolder is a folder with what goes on with it.
 func viewFolder(f *report.Folder) FolderView {
 	v := FolderView{
@@ -133,7 +156,7 @@ func (a *Folders) Quarantine(ctx context.Context, who Actor, domain string, id s
 		return nil, err
 	}
 	messages, err := a.ferry.Quarantine(ctx, id)
-	return append([]Quarantined{}, messages...), err
+	return viewQuarantined(messages), err
 }
 
 // RetryQuarantined lets messages of an account be tried again; all of them if
@@ -167,7 +190,7 @@ func (a *Folders) RetryQuarantined(ctx context.Context, who Actor, domain string
 }
 
 // DecideFolder does with a folder that is missing at the new server what somebody says.
-func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v FolderVerdict) error {
+func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
@@ -176,16 +199,16 @@ func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id
 	if err != nil {
 		return err
 	}
-	if v != FolderDeleted && v != FolderRecreate {
-		return Invalid(WrongField("verdict", "unknown_value", "Expected %q or %q.", FolderDeleted, FolderRecreate))
+	if v != report.FolderDeleted && v != report.FolderRecreate {
+		return Invalid(WrongField("verdict", "unknown_value", "Expected %q or %q.", report.FolderDeleted, report.FolderRecreate))
 	}
 	if x.Alias != 0 { // which has the folders
 		id = x.Alias
 	}
 	switch err := a.ferry.DecideFolder(ctx, id, folder, v); {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, report.ErrNoFolder):
 		return NotFound("folder")
-	case errors.Is(err, ErrNotMissing):
+	case errors.Is(err, report.ErrNotMissing):
 		return Conflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
 	case err != nil:
 		return err

@@ -2,16 +2,10 @@ package admin
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"postferry/report"
-	"postferry/report/reason"
 	"postferry/store"
 )
-
-// ErrStopping means that the engine is ending and did not do what was asked.
-var ErrStopping = errors.New("the engine is stopping")
 
 // Ferry is what the page asks of the engine. Every method is safe for
 // concurrent use, and returns with an error soon after its context ended.
@@ -54,42 +48,18 @@ type Ferry interface {
 	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error
 
 	// Quarantine lists an account's messages that one of the servers refuses.
-	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+	Quarantine(ctx context.Context, id store.AccountID) ([]report.QuarantineRecord, error)
 	// RetryQuarantined releases messages by their IDs; the next pass, which
 	// begins soon, tries them again.
 	RetryQuarantined(ctx context.Context, messages []string) (released int, err error)
 	// DecideFolder does with a folder that is missing at the new server what somebody
-	// says. It is store.ErrNotFound if there is no such folder, ErrNotMissing if there is
+	// says. It is store.ErrNotFound if there is no such folder, report.ErrNotMissing if there is
 	// nothing to decide about it.
-	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v FolderVerdict) error
+	DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error
 	// DecideMailbox does with an account whose login leads to another mailbox than it did what
-	// somebody says. It is ErrMailboxKnown if that is no answer to the account's problem.
-	DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error
+	// somebody says. It is report.ErrSameMailbox if that is no answer to the account's problem.
+	DecideMailbox(ctx context.Context, id store.AccountID, v report.MailboxVerdict) error
 	// QuarantinedHeader reads the header of a message from the old server, 64 KiB
 	// of it at most.
 	QuarantinedHeader(ctx context.Context, message string) ([]byte, error)
-}
-
-// FolderVerdict is what somebody says of a missing folder.
-type FolderVerdict string
-
-// The verdicts.
-const (
-	FolderDeleted  FolderVerdict = "deleted"  // on purpose: it stays away
-	FolderRecreate FolderVerdict = "recreate" // it was lost: it is made again and filled anew
-)
-
-// ErrNotMissing means that there is nothing to decide about a folder.
-var ErrNotMissing = errors.New("the folder is not missing")
-
-// Quarantined is a message that one of the servers refuses.
-type Quarantined struct {
-	ID       string        `json:"id"` // names it for RetryQuarantined and QuarantinedHeader
-	Folder   string        `json:"folder"`
-	Key      string        `json:"key"` // how the old server numbers it, for people
-	Reason   reason.Reason `json:"reason"`
-	Cause    string        `json:"cause"`
-	Attempts uint32        `json:"attempts"`
-	Since    time.Time     `json:"since"`
-	Last     time.Time     `json:"last"`
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/ferrytest"
 	"postferry/report"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -27,6 +28,8 @@ func openStore(t *testing.T) store.Store {
 	return st
 }
 
+var _ Ferry = (*ferrytest.Ferry)(nil)
+
 // TestStubFerry: the fake keeps what Ferry promises as far as tests rely on it.
 func TestStubFerry(t *testing.T) {
 	st := openStore(t)
@@ -37,16 +40,16 @@ func TestStubFerry(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := stored[0].ID
-	f := newStubFerry(st)
+	f := ferrytest.New(st)
 	passes := f.Passes(t.Context())
-	f.setLive(report.Live{Account: id, Running: true})
+	f.SetLive(report.Live{Account: id, Running: true})
 	if live, err := f.Live(t.Context()); err != nil || len(live) != 1 || live[0].Account != id {
 		t.Errorf("live: %+v, %v", live, err)
 	}
 	if begun, err := f.Begin(t.Context(), []store.AccountID{id}); err != nil || len(begun) != 1 {
 		t.Errorf("begun: %v, %v", begun, err)
 	}
-	f.endPass(t, id, store.Pass{Copied: 3}, &store.Problem{Kind: store.Silent, Summary: "later", Advice: store.RetryLater})
+	f.EndPass(t, id, store.Pass{Copied: 3}, &store.Problem{Kind: store.Silent, Summary: "later", Advice: store.RetryLater})
 	if e := <-passes; e.Account != id || e.Pass.Copied != 3 || e.Pass.Error != "later" || e.Problem.Kind != store.Silent {
 		t.Errorf("event: %+v", e)
 	}
@@ -56,7 +59,7 @@ func TestStubFerry(t *testing.T) {
 	if a, err := st.AccountByID(t.Context(), id); err != nil || a.Problem != nil || a.State != store.Active {
 		t.Errorf("account: %+v, %v", a, err)
 	}
-	if calls, want := f.sawCalls(), []string{"begin [1]", "again [1]"}; !reflect.DeepEqual(calls, want) {
+	if calls, want := f.SawCalls(), []string{"begin [1]", "again [1]"}; !reflect.DeepEqual(calls, want) {
 		t.Errorf("calls: %q, want %q", calls, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -53,7 +54,7 @@ func (o *Operator) BackedUp(ctx context.Context, withKey bool) error {
 const BackupWithKey = "with the key"
 
 // DecidedFolder notes what somebody has said of an account's missing folder.
-func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v FolderVerdict, title string) error {
+func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v report.FolderVerdict, title string) error {
 	return o.audit.note(ctx, CommandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
 }
 

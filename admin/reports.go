@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/internal/spreadsheet"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -74,7 +75,7 @@ type Runs struct {
 
 // quarantineFerry knows the messages that a server refuses.
 type quarantineFerry interface {
-	Quarantine(ctx context.Context, id store.AccountID) ([]Quarantined, error)
+	Quarantine(ctx context.Context, id store.AccountID) ([]report.QuarantineRecord, error)
 }
 
 // List returns a domain's runs, newest first.
@@ -147,9 +148,11 @@ func (a *Runs) Report(ctx context.Context, who Actor, domain string, id store.Ru
 		if o := known[p.Account]; o != nil {
 			v.Login = o.Login
 			if o.Summary.Quarantined > 0 {
-				if v.Refused, err = a.ferry.Quarantine(ctx, p.Account); err != nil {
+				refused, err := a.ferry.Quarantine(ctx, p.Account)
+				if err != nil {
 					return nil, err
 				}
+				v.Refused = viewQuarantined(refused)
 			}
 		}
 		report.Parts[i] = v

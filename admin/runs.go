@@ -96,7 +96,7 @@ func (t *tracker) do(ctx context.Context, fn func(ctx context.Context) error) er
 	}:
 		return <-done
 	case <-t.ended:
-		return ErrStopping
+		return report.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}

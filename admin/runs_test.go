@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/ferrytest"
 	"postferry/report"
 	"postferry/store"
 )
@@ -19,7 +20,7 @@ import (
 type tracking struct {
 	*testing.T
 	store   store.Store
-	ferry   *stubFerry
+	ferry   *ferrytest.Ferry
 	tracker *tracker
 	ids     []store.AccountID
 	clock   atomic.Int64 // seconds since startOfRuns
@@ -32,7 +33,7 @@ func (x *tracking) at(sec int64) time.Time { return startOfRuns.Add(time.Duratio
 
 func newTracking(t *testing.T, accounts int) *tracking {
 	x := &tracking{T: t, store: openStore(t)}
-	x.ferry = newStubFerry(x.store)
+	x.ferry = ferrytest.New(x.store)
 	rows := make([]store.Account, accounts)
 	for i := range rows {
 		rows[i] = store.Account{Domain: "example.com", Login: fmt.Sprintf("%d@example.com", i), Origin: store.Imported, State: store.Waiting}
@@ -125,7 +126,7 @@ func (x *tracking) resume() store.RunID {
 func (x *tracking) pass(account int, complete bool, p *store.Problem) {
 	x.Helper()
 	now := x.clock.Add(2)
-	x.ferry.endPass(x.T, x.ids[account], store.Pass{Started: x.at(now - 1), Ended: x.at(now), Copied: 10, Bytes: 1000, Complete: complete}, p)
+	x.ferry.EndPass(x.T, x.ids[account], store.Pass{Started: x.at(now - 1), Ended: x.at(now), Copied: 10, Bytes: 1000, Complete: complete}, p)
 }
 
 // want waits for a run to be as wanted; dates are not looked at.
@@ -163,7 +164,7 @@ func figures(passes uint64) store.Figures {
 func TestRunFollowsPasses(t *testing.T) {
 	x := newTracking(t, 3)
 	now := x.clock.Add(10)
-	x.ferry.endPass(t, x.ids[0], store.Pass{Started: x.at(now - 5), Ended: x.at(now), Complete: true}, nil) // of no run
+	x.ferry.EndPass(t, x.ids[0], store.Pass{Started: x.at(now - 5), Ended: x.at(now), Complete: true}, nil) // of no run
 	x.clock.Add(1)
 	id := x.begin(store.FirstRun)
 	open := store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen}
@@ -200,7 +201,7 @@ func TestRunIgnoresEarlierPasses(t *testing.T) {
 	x := newTracking(t, 1)
 	now := x.clock.Add(10)
 	id := x.begin(store.AgainRun)
-	x.ferry.endPass(t, x.ids[0], store.Pass{Started: x.at(now - 1), Ended: x.at(now + 1), Copied: 7, Complete: true}, nil)
+	x.ferry.EndPass(t, x.ids[0], store.Pass{Started: x.at(now - 1), Ended: x.at(now + 1), Copied: 7, Complete: true}, nil)
 	x.want(id, store.Run{Kind: store.AgainRun, By: "root", State: store.RunOpen})
 }
 
@@ -233,7 +234,7 @@ func TestRunCatchesUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	x.ferry.tell(report.PassEnded{Missed: true})
+	x.ferry.Tell(report.PassEnded{Missed: true})
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Complete: 2, Figures: figures(2)})
 }
 
@@ -252,7 +253,7 @@ func TestRunCountsTheStoppedPass(t *testing.T) {
 				x.resume()
 			}
 			ended := x.clock.Add(1)
-			x.ferry.endPass(t, x.ids[0], store.Pass{Started: x.at(began), Ended: x.at(ended), Copied: 10, Bytes: 1000}, nil)
+			x.ferry.EndPass(t, x.ids[0], store.Pass{Started: x.at(began), Ended: x.at(ended), Copied: 10, Bytes: 1000}, nil)
 			want := store.Run{Kind: store.FirstRun, By: "root", State: store.RunStopped, Stopped: 1, Figures: figures(1)}
 			if resumed == "before" {
 				want.State, want.Stopped = store.RunOpen, 0
@@ -398,13 +399,13 @@ func (x *tracking) step(step string) {
 // TestRunThatDoesNotStart: if accounts can't be set going, their run is over.
 func TestRunThatDoesNotStart(t *testing.T) {
 	x := newTracking(t, 1)
-	id, err := x.tracker.begin(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, By: "root"}, x.ids, func() error { return ErrStopping })
-	if !errors.Is(err, ErrStopping) {
+	id, err := x.tracker.begin(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, By: "root"}, x.ids, func() error { return report.ErrStopping })
+	if !errors.Is(err, report.ErrStopping) {
 		t.Errorf("got %v", err)
 	}
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunStopped, Stopped: 1})
 	x.stop()
-	if err := x.tracker.stopped(t.Context(), x.ids); !errors.Is(err, ErrStopping) {
+	if err := x.tracker.stopped(t.Context(), x.ids); !errors.Is(err, report.ErrStopping) {
 		t.Errorf("after the end: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
@@ -176,7 +177,7 @@ func (a *account) lastWords() {
 		v.show()
 	}
 	for a.pass != nil {
-		a.endPass(ErrStopping)
+		a.endPass(report.ErrStopping)
 	}
 	a.tree.tell()
 	for _, l := range a.pairs() {

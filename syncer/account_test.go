@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"postferry/report"
 	"testing"
 	"testing/synctest"
 )
@@ -44,7 +45,7 @@ func TestDoGivenUp(t *testing.T) {
 			close(a.gone)
 			fn()
 		}()
-		if err := a.do(t.Context(), func() { ran++ }); errors.Is(err, ErrStopping) == (ran == 1) {
+		if err := a.do(t.Context(), func() { ran++ }); errors.Is(err, report.ErrStopping) == (ran == 1) {
 			t.Errorf("%v, done %d times", err, ran)
 		}
 	})

@@ -2,37 +2,17 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
-)
-
-// Verdict is what a person says of a folder that is missing.
-type Verdict string
-
-// The verdicts.
-const (
-	// Deleted: it was deleted on purpose. It is never made again, and what stays behind
-	// because of it keeps no pass from being complete.
-	Deleted Verdict = "deleted"
-	// Recreate: it was lost. It is made again, and everything that the old server has in it is
-	// copied anew.
-	Recreate Verdict = "recreate"
-)
-
-var (
-	// ErrNoFolder means that the account has no such folder.
-	ErrNoFolder = errors.New("there is no such folder")
-	// ErrNotMissing means that there is nothing to decide about a folder.
-	ErrNotMissing = errors.New("the folder is not missing")
 )
 
 // DecideFolder does with a missing folder of an account what a person says. A folder that
 // went from the old server before it was all copied can only be said to be deleted.
-func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v Verdict) error {
-	if v != Deleted && v != Recreate {
+func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error {
+	if v != report.FolderDeleted && v != report.FolderRecreate {
 		return fmt.Errorf("syncer: no verdict: %q", v)
 	}
 	if err := e.registry.follow(ctx, id, func(a *account) error { return a.decide(folder, v, a.row.Problem) }); err != nil {
@@ -46,21 +26,21 @@ func (e *Engine) DecideFolder(ctx context.Context, id store.AccountID, folder st
 }
 
 // decide runs on the account's goroutine.
-func (m *mailboxState) decide(id store.FolderID, v Verdict, known *store.Problem) error {
+func (m *mailboxState) decide(id store.FolderID, v report.FolderVerdict, known *store.Problem) error {
 	f := m.folders.byID(id)
 	if f == nil {
-		return ErrNoFolder
+		return report.ErrNoFolder
 	}
 	left := m.tree.leftOld(f, known)
 	switch {
-	case f.State == store.FolderMissing && v == Recreate:
+	case f.State == store.FolderMissing && v == report.FolderRecreate:
 		return m.recreate(f)
-	case f.State == store.FolderMissing, v == Deleted && left && f.State == store.FolderPlanned:
+	case f.State == store.FolderMissing, v == report.FolderDeleted && left && f.State == store.FolderPlanned:
 		return m.isDeleted(f)
-	case v == Deleted && left:
+	case v == report.FolderDeleted && left:
 		return m.rows.nothingComes(f)
 	}
-	return ErrNotMissing
+	return report.ErrNotMissing
 }
 
 // leftOld tells whether a folder is known to have gone from the old server before it was all copied.

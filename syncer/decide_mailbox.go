@@ -2,31 +2,17 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 )
 
-// MailboxVerdict is what a person says of a mailbox that isn't the one it was, as far as can be seen.
-type MailboxVerdict string
-
-// The verdicts.
-const (
-	// Accept: the login is right. What the old mailbox has is this person's, and is copied unless it is
-	// known; what the new one has not any more was removed by its user.
-	Accept MailboxVerdict = "accept"
-	// CopyAgain: the login is right, and the new server has lost what was there: all of it is copied again.
-	CopyAgain MailboxVerdict = "again"
-)
-
-// ErrSameMailbox means that there is nothing to decide about an account's mailboxes.
-var ErrSameMailbox = errors.New("nothing is known against the account's mailboxes")
-
 // DecideMailbox does with an account whose login leads to another mailbox than it did what a person says.
-func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v MailboxVerdict) error {
-	if v != Accept && v != CopyAgain {
+func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v report.MailboxVerdict) error {
+	if v != report.MailboxAccept && v != report.MailboxAgain {
 		return fmt.Errorf("syncer: no verdict: %q", v)
 	}
 	row, err := e.shared.store.AccountByID(ctx, id)
@@ -34,8 +20,8 @@ func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v Mailbo
 		return err
 	}
 	p := row.Problem
-	if p == nil || p.Kind != store.OtherMailbox && p.Kind != store.EmptiedMailbox || v == CopyAgain && p.Server != store.NewSide {
-		return ErrSameMailbox
+	if p == nil || !slices.Contains(report.MailboxVerdicts(p.Kind, p.Server), v) {
+		return report.ErrSameMailbox
 	}
 	if err := e.registry.follow(ctx, id, func(a *account) error { return a.decideMailbox(p.Server, v) }); err != nil {
 		return err
@@ -47,9 +33,9 @@ func (e *Engine) DecideMailbox(ctx context.Context, id store.AccountID, v Mailbo
 }
 
 // decideMailbox runs on the account's goroutine. Nothing is pulled while the question is open.
-func (m *mailboxState) decideMailbox(side store.Side, v MailboxVerdict) error {
+func (m *mailboxState) decideMailbox(side store.Side, v report.MailboxVerdict) error {
 	m.rows.log.Warn().Str("server", string(side)).Str("verdict", string(v)).Msg("a person decided about the mailbox that isn't the one it was")
-	if v == CopyAgain {
+	if v == report.MailboxAgain {
 		return m.copyAgain()
 	}
 	for _, f := range m.folders {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/recovery"
@@ -133,9 +134,9 @@ func (l *loop) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-l.ending:
-		return ErrStopping
+		return report.ErrStopping
 	case <-l.ended:
-		return ErrStopping
+		return report.ErrStopping
 	}
 }
 

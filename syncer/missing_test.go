@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -400,7 +401,7 @@ func TestDecideFolder(t *testing.T) {
 		}
 		return r, r.folderRow("Work").ID
 	}
-	decide := func(r *oddRig, id store.FolderID, v Verdict) {
+	decide := func(r *oddRig, id store.FolderID, v report.FolderVerdict) {
 		r.t.Helper()
 		if err := r.engine.DecideFolder(r.t.Context(), r.account.ID, id, v); err != nil {
 			r.t.Fatal(err)
@@ -408,7 +409,7 @@ func TestDecideFolder(t *testing.T) {
 	}
 	t.Run("deleted", func(t *testing.T) {
 		r, id := missing(t)
-		decide(r, id, Deleted)
+		decide(r, id, report.FolderDeleted)
 		for range 2 {
 			r.complete(0)
 		}
@@ -421,14 +422,14 @@ func TestDecideFolder(t *testing.T) {
 	})
 	t.Run("made again", func(t *testing.T) {
 		r, id := missing(t)
-		decide(r, id, Recreate)
+		decide(r, id, report.FolderRecreate)
 		r.complete(14)
 		r.arrived(nil)
 		r.complete(0)
 	})
 	t.Run("made again, after a restart", func(t *testing.T) {
 		r, id := missing(t)
-		decide(r, id, Recreate)
+		decide(r, id, report.FolderRecreate)
 		r.stop()
 		r.start(false)
 		r.complete(14)
@@ -441,7 +442,7 @@ func TestDecideFolder(t *testing.T) {
 		if res := r.sync(); res.Pass.Complete {
 			t.Errorf("%+v", res.Pass)
 		}
-		decide(r, id, Recreate)
+		decide(r, id, report.FolderRecreate)
 		r.complete(14)
 		r.foundOn("Archive", "Work")
 		row := r.folderRow("Work")
@@ -453,8 +454,8 @@ func TestDecideFolder(t *testing.T) {
 	t.Run("nothing to decide", func(t *testing.T) {
 		r, id := missing(t)
 		inbox := r.folderRow("INBOX").ID
-		for folder, want := range map[store.FolderID]error{inbox: ErrNotMissing, 999: ErrNoFolder} {
-			for _, v := range []Verdict{Deleted, Recreate} {
+		for folder, want := range map[store.FolderID]error{inbox: report.ErrNotMissing, 999: report.ErrNoFolder} {
+			for _, v := range []report.FolderVerdict{report.FolderDeleted, report.FolderRecreate} {
 				if err := r.engine.DecideFolder(t.Context(), r.account.ID, folder, v); !errors.Is(err, want) {
 					t.Errorf("%d %s: %v, want %v", folder, v, err, want)
 				}
@@ -475,7 +476,7 @@ func TestDecideFolder(t *testing.T) {
 		if res := r.sync(); res.Pass.Complete || res.Problem.Kind != store.FolderLeftOld {
 			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 		}
-		decide(r, r.folderRow("Work").ID, Deleted)
+		decide(r, r.folderRow("Work").ID, report.FolderDeleted)
 		r.complete(0)
 	})
 }

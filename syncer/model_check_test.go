@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/message"
 )
@@ -128,9 +129,9 @@ func (m *model) decide() {
 		if f.State != store.FolderMissing {
 			return
 		}
-		verdict := Deleted
+		verdict := report.FolderDeleted
 		if old := m.count(m.pair.old)[f.Old]; old != nil && rapid.Bool().Draw(m.t, "made again") {
-			verdict = Recreate
+			verdict = report.FolderRecreate
 			m.comeAgain(old)
 		}
 		m.note("%s is missing: %s", f.Old, verdict)

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -51,7 +52,7 @@ func (m *model) accept(res Result) bool {
 		return false
 	}
 	m.note("the %s mailbox is accepted", p.Server)
-	if err := m.engine.DecideMailbox(context.Background(), m.id, Accept); err != nil && !errors.Is(err, ErrSameMailbox) {
+	if err := m.engine.DecideMailbox(context.Background(), m.id, report.MailboxAccept); err != nil && !errors.Is(err, report.ErrSameMailbox) {
 		m.fail("DecideMailbox: %v", err)
 	}
 	return true

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer"
 )
@@ -76,7 +77,7 @@ func (two *twoDovecots) messages(login string) (n int) {
 }
 
 // decides says what a mailbox is.
-func (two *twoDovecots) decides(v syncer.MailboxVerdict) {
+func (two *twoDovecots) decides(v report.MailboxVerdict) {
 	two.Helper()
 	two.with(func(ctx context.Context, e *syncer.Engine, _ store.Store) {
 		if err := e.DecideMailbox(ctx, 1, v); err != nil {
@@ -111,7 +112,7 @@ func TestLoginLeadsElsewhere(t *testing.T) {
 			putBack := two.empty(two.old)
 			two.deliver(two.old, "INBOX", 9, 4)
 			two.asks(store.OtherMailbox, store.OldSide)
-			two.decides(syncer.Accept)
+			two.decides(report.MailboxAccept)
 			two.copies(4)
 			two.quiet()
 			if n := two.messages(two.login); n != 12+5+4 {
@@ -130,13 +131,13 @@ func TestLoginLeadsElsewhere(t *testing.T) {
 		{"new: set up anew", func(two *twoDovecots) {
 			two.empty(two.new)
 			two.asks(store.OtherMailbox, store.NewSide)
-			two.decides(syncer.CopyAgain)
+			two.decides(report.MailboxAgain)
 			two.copies(12 + 5)
 		}},
 		{"new: emptied by its user", func(two *twoDovecots) {
 			two.empty(two.new)
 			two.asks(store.OtherMailbox, store.NewSide)
-			two.decides(syncer.Accept)
+			two.decides(report.MailboxAccept)
 			two.deliver(two.old, "INBOX", 9, 4)
 			two.copies(4)
 		}},

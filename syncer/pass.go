@@ -19,8 +19,6 @@ import (
 )
 
 var (
-	// ErrStopping means that the engine ends, or has ended, and did not do what was asked.
-	ErrStopping    = errors.New("the engine is stopping")
 	errNoDomain    = problem.New(store.NoDomain, "", "the account's domain is not set up")
 	errNoEnrolment = errors.New("nobody may enrol in this domain any more")
 	errIdle        = errors.New("the account is stopped, finished or waits for a person")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
@@ -29,7 +30,7 @@ func (a *account) endPass(err error) {
 	var told *store.Problem
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrStopping):
+	case errors.Is(err, report.ErrStopping):
 		a.pass.yielded = true
 	case session.Interrupted(a.work, err):
 		a.pass.yielded = true

@@ -13,6 +13,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 	"postferry/store/bolt"
 	"postferry/syncer"
@@ -414,7 +415,7 @@ func TestNewServerPutBackBeforeFolder(t *testing.T) {
 			if row.Old != "Work" {
 				continue
 			}
-			if err := e.DecideFolder(ctx, 1, row.ID, syncer.Recreate); err != nil {
+			if err := e.DecideFolder(ctx, 1, row.ID, report.FolderRecreate); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/schedule"
@@ -37,7 +38,7 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 	case err := <-result:
 		return err
 	case <-a.gone:
-		return ErrStopping
+		return report.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}

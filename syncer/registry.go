@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/schedule"
 )
@@ -175,7 +176,7 @@ func (q *scheduler) passOverOne(ctx context.Context, id store.AccountID, o passO
 		case r := <-reply:
 			return r, nil
 		default:
-			return passResult{}, ErrStopping
+			return passResult{}, report.ErrStopping
 		}
 	case <-ctx.Done():
 		return passResult{}, ctx.Err()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/session"
 )
@@ -60,12 +61,12 @@ func (b *actor) do(ctx context.Context, fn func()) error {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-b.gone:
-			err = ErrStopping
+			err = report.ErrStopping
 		}
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-b.gone:
-		err = ErrStopping
+		err = report.ErrStopping
 	}
 	if decided.CompareAndSwap(false, true) {
 		return err

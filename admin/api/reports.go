@@ -8,6 +8,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report"
 )
 
 // reportAPI is about what came of runs and verifications.
@@ -158,7 +159,7 @@ func (s *accountAPI) decideFolder(w http.ResponseWriter, r *http.Request, who ad
 		return err
 	}
 	var in struct {
-		Verdict admin.FolderVerdict `json:"verdict"`
+		Verdict report.FolderVerdict `json:"verdict"`
 	}
 	if err := readJSON(r, &in); err != nil {
 		return err
@@ -192,7 +193,7 @@ func (s *accountAPI) decideMailbox(w http.ResponseWriter, r *http.Request, who a
 		return err
 	}
 	var in struct {
-		Verdict admin.MailboxVerdict `json:"verdict"`
+		Verdict report.MailboxVerdict `json:"verdict"`
 	}
 	if err := readJSON(r, &in); err != nil {
 		return err

@@ -23,10 +23,10 @@ func TestAccountPages(t *testing.T) {
 	if _, err := p.ferry.Begin(t.Context(), ids[:3]); err != nil {
 		t.Fatal(err)
 	}
-	p.ferry.endPass(t, ids[0], store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix})
-	p.ferry.endPass(t, ids[1], store.Pass{Complete: true}, nil)
+	p.ferry.EndPass(t, ids[0], store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix})
+	p.ferry.EndPass(t, ids[1], store.Pass{Complete: true}, nil)
 	remaining := 90 * time.Second
-	p.ferry.setLive(report.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, Rate: report.Rate{Messages: 3}, Remaining: &remaining})
+	p.ferry.SetLive(report.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, Rate: report.Rate{Messages: 3}, Remaining: &remaining})
 	c := p.program("a.example")
 	page := func(query string) admin.AccountPage {
 		t.Helper()
@@ -115,8 +115,8 @@ func TestUpdateAccount(t *testing.T) {
 	p := startPage(t)
 	id := p.put("a.example", "anna@a.example")[0]
 	p.ferry.Begin(t.Context(), []store.AccountID{id})
-	p.ferry.endPass(t, id, store.Pass{}, &store.Problem{Summary: "no", Advice: store.NeedsFix})
-	p.ferry.sawCalls()
+	p.ferry.EndPass(t, id, store.Pass{}, &store.Problem{Summary: "no", Advice: store.NeedsFix})
+	p.ferry.SawCalls()
 	c := p.program("a.example")
 	var v admin.AccountView
 	c.want(200, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"new_login": "anna2@a.example", "new_password": "her own", "old_password": `p "w\ ü`}, &v)
@@ -127,7 +127,7 @@ func TestUpdateAccount(t *testing.T) {
 	if err != nil || a.Old.Password != `p "w\ ü` || a.New.Password != "her own" || a.New.Login != "anna2@a.example" {
 		t.Errorf("stored %+v, %v", a, err)
 	}
-	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != fmt.Sprintf("[updated [%d]]", id) {
+	if calls := fmt.Sprint(p.ferry.SawCalls()); calls != fmt.Sprintf("[updated [%d]]", id) {
 		t.Errorf("the engine was told %s", calls)
 	}
 	got := c.want(422, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"new_login": "", "new_password": "a\nb"}, nil)
@@ -139,8 +139,8 @@ func TestUpdateAccount(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	p := startPage(t)
 	ids := p.put("a.example", "anna@a.example", "bert@a.example")
-	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Reason: reason.Said("too large")}, {ID: "m2"}}
-	p.ferry.header = []byte("Subject: x\r\n")
+	p.ferry.Quarantined[ids[0]] = []report.QuarantineRecord{{ID: "m1", Folder: "INBOX", Reason: reason.Said("too large")}, {ID: "m2"}}
+	p.ferry.Header = []byte("Subject: x\r\n")
 	c := p.program("a.example")
 	a := fmt.Sprint(aDomain, "/accounts/", ids[0])
 	var got struct{ Messages []admin.Quarantined }
@@ -148,12 +148,12 @@ func TestQuarantine(t *testing.T) {
 	if len(got.Messages) != 2 {
 		t.Errorf("%+v", got)
 	}
-	p.ferry.sawCalls()
+	p.ferry.SawCalls()
 	c.want(200, "POST", a+"/quarantine/retry", map[string]any{"messages": []string{"m2"}}, nil)
 	c.want(200, "POST", a+"/quarantine/retry", map[string]any{}, nil)
 	c.want(404, "POST", a+"/quarantine/retry", map[string]any{"messages": []string{"m3"}}, nil)
 	c.want(404, "POST", fmt.Sprint(aDomain, "/accounts/", ids[1], "/quarantine/retry"), map[string]any{"messages": []string{"m1"}}, nil)
-	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != "[retry [m2] retry [m1 m2]]" {
+	if calls := fmt.Sprint(p.ferry.SawCalls()); calls != "[retry [m2] retry [m1 m2]]" {
 		t.Errorf("the engine was told %s", calls)
 	}
 	for folder, status := range map[int]int{7: 204, 98: 409, 99: 404} {
@@ -171,9 +171,9 @@ func TestAccountDetail(t *testing.T) {
 	p := startPage(t)
 	id := p.put("a.example", "anna@a.example")[0]
 	p.ferry.Begin(t.Context(), []store.AccountID{id})
-	p.ferry.endPass(t, id, store.Pass{Copied: 1}, nil)
-	p.ferry.endPass(t, id, store.Pass{Copied: 2, Complete: true}, nil)
-	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{Title: "Müll", New: "Trash", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 3}, Copied: 2}}}
+	p.ferry.EndPass(t, id, store.Pass{Copied: 1}, nil)
+	p.ferry.EndPass(t, id, store.Pass{Copied: 2, Complete: true}, nil)
+	p.ferry.FoldersOf[id] = []report.Folder{{Folder: store.Folder{Title: "Müll", New: "Trash", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 3}, Copied: 2}}}
 	var d admin.AccountDetail
 	p.program("a.example").want(200, "GET", fmt.Sprint(aDomain, "/accounts/", id), nil, &d)
 	if len(d.Passes) != 2 || d.Passes[0].Copied != 2 || d.Folders[0].Title != "Müll" || d.State != admin.StateComplete {

@@ -100,7 +100,7 @@ func TestStoppedAccountsStayOutOfTheirRun(t *testing.T) {
 		only := admin.Selection{Accounts: []store.AccountID{id}}
 		var begun admin.Affected
 		c.want(200, "POST", aDomain+"/begin", only, &begun)
-		p.ferry.endPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Kind: store.LoginRefused, Advice: store.NeedsFix})
+		p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Kind: store.LoginRefused, Advice: store.NeedsFix})
 		awaitOutcome(t, p, begun.Run, id, store.OutcomeFailed)
 		asRead, err := p.store.AccountByID(t.Context(), id) // by whoever corrects it
 		if err != nil {

@@ -28,20 +28,20 @@ func (p *page) busy() (account store.AccountID) {
 		p.t.Fatal(begun, err)
 	}
 	now := time.Now()
-	p.ferry.endPass(p.t, ids[1], store.Pass{Started: now.Add(-time.Minute), Ended: now, Copied: 1204, Bytes: 93_000_000, Complete: true}, nil)
-	p.ferry.endPass(p.t, ids[2], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example",
+	p.ferry.EndPass(p.t, ids[1], store.Pass{Started: now.Add(-time.Minute), Ended: now, Copied: 1204, Bytes: 93_000_000, Complete: true}, nil)
+	p.ferry.EndPass(p.t, ids[2], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example",
 		Summary: "refused", Cause: "imap.old.example:993: LOGIN: the server says [AUTHENTICATIONFAILED] \"no\"", Advice: store.NeedsFix, Since: now})
-	p.ferry.endPass(p.t, ids[3], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.Throttled, Server: store.OldSide, Host: "imap.old.example", Summary: "busy", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
-	p.ferry.endPass(p.t, ids[4], store.Pass{Started: now, Ended: now, Copied: 7, Bytes: 70_000, Complete: true}, &store.Problem{Kind: store.WrongDates, Server: store.NewSide,
+	p.ferry.EndPass(p.t, ids[3], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.Throttled, Server: store.OldSide, Host: "imap.old.example", Summary: "busy", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
+	p.ferry.EndPass(p.t, ids[4], store.Pass{Started: now, Ended: now, Copied: 7, Bytes: 70_000, Complete: true}, &store.Problem{Kind: store.WrongDates, Server: store.NewSide,
 		Host: "imap.new.example", Folder: "INBOX", Summary: "dates", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
 	left := 2 * time.Minute
-	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, Rate: report.Rate{Messages: 51}, Remaining: &left})
-	p.ferry.folders[ids[0]] = []report.Folder{
+	p.ferry.SetLive(report.Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, Rate: report.Rate{Messages: 51}, Remaining: &left})
+	p.ferry.FoldersOf[ids[0]] = []report.Folder{
 		{Folder: store.Folder{Title: "INBOX", New: "INBOX", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 120, Checked: now}, Copied: 119, Quarantined: 1}, FolderProgress: report.FolderProgress{OctetsDone: 9_000_000}},
 		{Folder: store.Folder{Title: "Archive/2019", New: "Archive/2019", State: store.FolderPresent, Copied: 4001}, FolderProgress: report.FolderProgress{Running: true, Total: 10180, OctetsDone: 401_000_000}},
 		{Folder: store.Folder{Title: "[Gmail]/All Mail", State: store.FolderSkipped, Checkpoint: store.Checkpoint{Messages: 10300}, Note: reason.Of(reason.LeftView, `\All`)}},
 	}
-	p.ferry.quarantine[ids[0]] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: reason.Of(reason.Refused), Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
+	p.ferry.Quarantined[ids[0]] = []report.QuarantineRecord{{ID: "m1", Folder: "INBOX", Key: "4711", Reason: reason.Of(reason.Refused), Cause: "NO Message contains NUL characters", Attempts: 2, Last: now}}
 	for i, id := range ids {
 		plan, took := report.AccountPlan{Copy: 100, Bytes: 5_000_000,
 			Folders: []report.FolderPlan{{Folder: "INBOX", NewFolder: "INBOX", Action: report.FolderFilled, Messages: 100, Copy: 100}, {Folder: "Gesendet", NewFolder: "Sent", Action: report.FolderFilled}}}, 90*time.Second
@@ -53,9 +53,9 @@ func (p *page) busy() (account store.AccountID) {
 		case 2:
 			plan, took = report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example", Advice: store.NeedsFix}}}, 0
 		}
-		p.ferry.checks[id] = report.Check{AccountPlan: plan, Estimate: took, AtOnce: 2}
+		p.ferry.Checks[id] = report.Check{AccountPlan: plan, Estimate: took, AtOnce: 2}
 	}
-	p.ferry.verified = []report.VerifyEvent{{Finding: &report.Finding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: report.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
+	p.ferry.Verified = []report.VerifyEvent{{Finding: &report.Finding{Login: logins[1], Folder: "INBOX", Kind: "missing", Severity: report.Damage, OldUID: 7, Old: reason.Said("Subject: Invoice"), Reason: reason.Of(reason.Never)}},
 		{Account: &report.VerifiedAccount{Login: logins[1], OldMessages: 1204, NewMessages: 1203, Same: 1203, Worst: report.Damage}}}
 	return ids[0]
 }
@@ -195,11 +195,11 @@ func TestLiveInABrowser(t *testing.T) {
 	if _, err := p.app.Transfers.Begin(t.Context(), admin.CommandLine(), "a.example", admin.Selection{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})
+	p.ferry.SetLive(report.Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})
 	b.Await("Stop all")
 	b.Run(chromedp.Focus("#search", chromedp.ByQuery)) // leaves the row, which was not touched till now
 	b.Await("Copying Archive")
-	p.ferry.setLive(report.Live{Account: ids[0], Running: true, Folder: "Sent", Done: 2, Total: 4})
+	p.ferry.SetLive(report.Live{Account: ids[0], Running: true, Folder: "Sent", Done: 2, Total: 4})
 	b.Await("Copying Sent")
 	var ticked bool
 	if b.Run(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).checked", box), &ticked)); !ticked {

@@ -66,12 +66,12 @@ func TestCauses(t *testing.T) {
 	if rows := strings.Count(list, `name="id"`); rows != 10 || !strings.Contains(list, "Only accounts with this problem: The certificate of old.example") {
 		t.Errorf("the list of a cause has %d accounts, want 10", rows)
 	}
-	p.ferry.sawCalls()
+	p.ferry.SawCalls()
 	form := url.Values{"cause": {"1"}, "problem": {"unavailable"}, "server": {"old"}, "do": {"again"}}
 	if status, _, text := person.send("/d/a.example/do", "application/x-www-form-urlencoded", strings.NewReader(form.Encode())); status != 200 || !strings.Contains(text, "1 account is run again") {
 		t.Errorf("those of a cause run again: %d", status)
 	}
-	if calls := fmt.Sprint(p.ferry.sawCalls()); !strings.Contains(calls, fmt.Sprintf("again [%d]", ids[28])) {
+	if calls := fmt.Sprint(p.ferry.SawCalls()); !strings.Contains(calls, fmt.Sprintf("again [%d]", ids[28])) {
 		t.Errorf("run again: %s", calls)
 	}
 	var affected admin.Affected

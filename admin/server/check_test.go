@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/ferrytest"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -17,11 +18,11 @@ import (
 func TestCheck(t *testing.T) {
 	p := startPage(t)
 	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
-	p.ferry.checks[ids[0]] = report.Check{Estimate: 20 * time.Second, AtOnce: 2, AccountPlan: report.AccountPlan{Copy: 10, Bytes: 1000,
+	p.ferry.Checks[ids[0]] = report.Check{Estimate: 20 * time.Second, AtOnce: 2, AccountPlan: report.AccountPlan{Copy: 10, Bytes: 1000,
 		Folders: []report.FolderPlan{{Folder: "Gesendet", NewFolder: "Sent", Action: report.FolderFilled, Messages: 10, Copy: 10, Bytes: 1000}},
 		Quotas:  []report.Quota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []reason.Reason{reason.Of(reason.NoteFound, "Old")}}}
-	p.ferry.checks[ids[1]] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}}}
-	p.ferry.checks[ids[2]] = report.Check{AccountPlan: report.AccountPlan{Lacks: "STORAGE"}, Estimate: 60 * time.Second, AtOnce: 2}
+	p.ferry.Checks[ids[1]] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}}}
+	p.ferry.Checks[ids[2]] = report.Check{AccountPlan: report.AccountPlan{Lacks: "STORAGE"}, Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
 	c.want(404, "GET", aDomain+"/check", nil, nil)
 	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
@@ -53,7 +54,7 @@ func TestCheck(t *testing.T) {
 
 // slowFerry checks until it is cancelled.
 type slowFerry struct {
-	*fakeFerry
+	*ferrytest.Ferry
 	begun chan struct{}
 }
 
@@ -65,7 +66,7 @@ func (f slowFerry) Check(ctx context.Context, _ []store.AccountID, _ func(report
 
 func TestCancelCheck(t *testing.T) {
 	begun := make(chan struct{}, 1)
-	p := startPage(t, func(opt *Options) { opt.Ferry = slowFerry{opt.Ferry.(*fakeFerry), begun} })
+	p := startPage(t, func(opt *Options) { opt.Ferry = slowFerry{opt.Ferry.(*ferrytest.Ferry), begun} })
 	p.put("a.example", "anna@a.example")
 	c := p.program("a.example")
 	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
@@ -85,7 +86,7 @@ func TestVerify(t *testing.T) {
 	p := startPage(t)
 	p.put("a.example", "anna@a.example")
 	date := time.Now().UTC().Truncate(time.Second)
-	p.ferry.verified = []report.VerifyEvent{
+	p.ferry.Verified = []report.VerifyEvent{
 		{Progress: &report.VerifyProgress{Of: 1, Messages: 5, Login: "anna@a.example", Folder: "INBOX"}},
 		{Finding: &report.Finding{Login: "anna@a.example", Folder: "=1+1", Kind: "missing", Severity: report.Damage, OldUID: 7, Date: &date}},
 		{Finding: &report.Finding{Login: "anna@a.example", Folder: "INBOX", Kind: "flags", Severity: report.Doubtful}},

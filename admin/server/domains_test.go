@@ -28,7 +28,7 @@ func TestDomains(t *testing.T) {
 	if d.Old.Security != "insecure" || d.Old.Fingerprint != "" {
 		t.Errorf("changed to %+v", d)
 	}
-	if calls := fmt.Sprint(p.ferry.sawCalls()); calls != "[changed c.example changed c.example]" {
+	if calls := fmt.Sprint(p.ferry.SawCalls()); calls != "[changed c.example changed c.example]" {
 		t.Errorf("the engine was told %s", calls)
 	}
 	got := c.want(422, "PUT", "/api/v1/domains/c.example", admin.DomainInput{Old: new("ftp://x"), New: new("pop3s://new.example"), NewFingerprint: new("xx")}, nil)

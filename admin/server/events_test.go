@@ -79,7 +79,7 @@ func TestStreamOutlivesItsRequest(t *testing.T) {
 		}
 		if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `"account"`) {
 			seen++
-			p.ferry.setLive(report.Live{Account: id, Running: true, Folder: fmt.Sprint("folder ", seen), Done: 1, Total: 4})
+			p.ferry.SetLive(report.Live{Account: id, Running: true, Folder: fmt.Sprint("folder ", seen), Done: 1, Total: 4})
 			if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
 				t.Fatal(err)
 			}

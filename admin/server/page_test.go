@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -129,9 +128,9 @@ func TestTheWayThroughThePages(t *testing.T) {
 		t.Fatal(rows, err)
 	}
 	id := rows[0].ID
-	p.ferry.setLive(report.Live{Account: id, Running: true, Folder: "Archive/2019", Done: 5, Total: 10})
-	p.ferry.endPass(t, rows[1].ID, store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "old.c.example", Advice: store.NeedsFix, Since: time.Now()})
-	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: "INBOX", Key: "17", Reason: reason.Said("too odd"), Attempts: 2}}
+	p.ferry.SetLive(report.Live{Account: id, Running: true, Folder: "Archive/2019", Done: 5, Total: 10})
+	p.ferry.EndPass(t, rows[1].ID, store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "old.c.example", Advice: store.NeedsFix, Since: time.Now()})
+	p.ferry.Quarantined[id] = []report.QuarantineRecord{{ID: "m1", Folder: "INBOX", Key: "17", Reason: reason.Said("too odd"), Attempts: 2}}
 	p.changed("c.example") // it is not read anew for every look
 	got := c.do("GET", "/d/c.example?state=failed", nil)
 	shows(t, "those that need somebody", got.StatusCode, 200, got.text, "The old server (old.c.example) refuses login or password.", "Correct the password", "1 account needs attention")
@@ -146,7 +145,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/quarantine", id))
 	shows(t, "another try", status, 200, page, "will be tried again")
 
-	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{ID: 7, Title: "Taxes", State: store.FolderMissing, Checkpoint: store.Checkpoint{Checked: time.Now()}, Missing: store.Missing{Since: time.Now()}, LeftOut: 5}}}
+	p.ferry.FoldersOf[id] = []report.Folder{{Folder: store.Folder{ID: 7, Title: "Taxes", State: store.FolderMissing, Checkpoint: store.Checkpoint{Checked: time.Now()}, Missing: store.Missing{Since: time.Now()}, LeftOut: 5}}}
 	got = c.do("GET", fmt.Sprintf("/d/c.example/a/%d", id), nil)
 	shows(t, "a missing folder", got.StatusCode, 200, got.text, "1 folder is missing at the new server", "5 messages stay behind", "Missing at the new server", "Make it again and copy everything")
 	status, _, page = c.form(fmt.Sprintf("/d/c.example/a/%d/folder/7", id), "verdict", "recreate")
@@ -204,7 +203,7 @@ func TestDomainsOfOthersAreNotThere(t *testing.T) {
 			t.Errorf("%s: %d\n%s", path, status, page)
 		}
 	}
-	if calls := p.ferry.sawCalls(); len(calls) > 1 {
+	if calls := p.ferry.SawCalls(); len(calls) > 1 {
 		t.Errorf("the engine was asked to %v", calls)
 	}
 }
@@ -233,7 +232,7 @@ func TestLivePage(t *testing.T) {
 			if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
 				t.Fatal(err)
 			}
-			p.ferry.setLive(report.Live{Account: id, Running: true, Folder: "Sent", Done: 1, Total: 4})
+			p.ferry.SetLive(report.Live{Account: id, Running: true, Folder: "Sent", Done: 1, Total: 4})
 		}
 	}
 	if n := strings.Count(string(events), "event: change"); n < 5 || n > 11 {

@@ -12,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -264,7 +265,7 @@ func newScene(t *testing.T, s *scene) *scene {
 	s.own[1], s.foreign[1], s.all[1] = s.admin("bert", ownDomain), s.admin("carl", otherDomain), s.admin("anna", "")
 	s.nobody = s.browser()
 	s.fill()
-	s.ferry.sawCalls()
+	s.ferry.SawCalls()
 	s.before = s.state()
 	return s
 }
@@ -283,8 +284,8 @@ func operationsItem(t *testing.T, path string) *openapi3.PathItem {
 // both domains.
 func (s *scene) fill() {
 	own, other := s.put(ownDomain, "anna@"+ownDomain)[0], s.put(otherDomain, "carl@"+otherDomain)[0]
-	s.ferry.quarantine[own] = []admin.Quarantined{{ID: "1.1.0001"}}
-	s.ferry.quarantine[other] = []admin.Quarantined{{ID: "2.1.0001"}}
+	s.ferry.Quarantined[own] = []report.QuarantineRecord{{ID: "1.1.0001"}}
+	s.ferry.Quarantined[other] = []report.QuarantineRecord{{ID: "2.1.0001"}}
 	s.foreignThings = map[string]string{"account": fmt.Sprint(other), "message": "2.1.0001", "token": "2"}
 	if s.method == "DELETE" && s.path == "/domains/{domain}" || s.path == "/d/{domain}/delete" { // only one without accounts
 		if err := s.store.RemoveAccounts(s.t.Context(), []store.AccountID{own}); err != nil {
@@ -375,7 +376,7 @@ func (s *scene) state() string {
 		audit, err1 := s.store.Audit(ctx, store.AuditQuery{Domain: d, Limit: 1000})
 		fmt.Fprintln(&out, d, len(runs), err, len(audit), err1, s.app.Checks.View(d), s.app.Verifications.View(d))
 	}
-	return out.String() + strings.Join(s.ferry.sawCalls(), "\n")
+	return out.String() + strings.Join(s.ferry.SawCalls(), "\n")
 }
 
 // addDomain sets a domain up whose old server is a host.

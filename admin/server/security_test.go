@@ -54,7 +54,7 @@ func TestNobodyGetsIn(t *testing.T) {
 			}
 		}
 	}
-	if calls := p.ferry.sawCalls(); len(calls) != 1 {
+	if calls := p.ferry.SawCalls(); len(calls) != 1 {
 		t.Errorf("something was done: %q", calls)
 	}
 }
@@ -65,7 +65,7 @@ func TestForeignDomain(t *testing.T) {
 	p := startPage(t)
 	id := p.put("a.example", "anna@a.example")[0]
 	own := p.put("b.example", "bert@b.example")[0]
-	p.ferry.sawCalls()
+	p.ferry.SawCalls()
 	callers := map[string]*caller{"token": p.program("b.example"), "session": p.admin("bert", "b.example")}
 	for kind, c := range callers {
 		c.want(404, "GET", "/events?domain=a.example", nil, nil)
@@ -94,7 +94,7 @@ func TestForeignDomain(t *testing.T) {
 			t.Errorf("with a %s: the audit log tells of a foreign domain: %s", kind, got.text)
 		}
 	}
-	if calls := p.ferry.sawCalls(); len(calls) > 0 {
+	if calls := p.ferry.SawCalls(); len(calls) > 0 {
 		t.Errorf("something was done: %q", calls)
 	}
 	if a, err := p.store.AccountByID(t.Context(), id); err != nil || a.Old.Password != "old anna@a.example" {
@@ -106,7 +106,7 @@ func TestForeignDomain(t *testing.T) {
 func TestCrossSite(t *testing.T) {
 	p := startPage(t)
 	id := p.put("a.example", "anna@a.example")[0]
-	p.ferry.sawCalls()
+	p.ferry.SawCalls()
 	c := p.admin("anna", "")
 	for _, rt := range p.operations() {
 		if rt.method == "GET" {
@@ -126,7 +126,7 @@ func TestCrossSite(t *testing.T) {
 			}
 		}
 	}
-	if calls := p.ferry.sawCalls(); len(calls) > 0 {
+	if calls := p.ferry.SawCalls(); len(calls) > 0 {
 		t.Errorf("something was done: %q", calls)
 	}
 	c.want(200, "POST", "/api/v1/domains/a.example/stop", admin.Selection{All: true}, nil, "Sec-Fetch-Site", "same-origin", "Origin", p.URL())
@@ -174,11 +174,11 @@ func TestHostileTexts(t *testing.T) {
 	if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
 		t.Fatal(err)
 	}
-	p.ferry.endPass(t, id, store.Pass{Error: evil}, problem)
-	p.ferry.folders[id] = []report.Folder{{Folder: store.Folder{Title: evil, New: evil, State: store.FolderPresent}}}
-	p.ferry.quarantine[id] = []admin.Quarantined{{ID: "m1", Folder: evil, Reason: reason.Said(evil), Cause: evil}}
-	p.ferry.checks[id] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: problem}, Notes: []reason.Reason{reason.Of(reason.NoteCalled, evil, evil), reason.Said(evil)}, Folders: []report.FolderPlan{{Folder: evil, NewFolder: evil, Action: report.FolderFilled}}}}
-	p.ferry.header = []byte("Subject: " + evil + "\r\n")
+	p.ferry.EndPass(t, id, store.Pass{Error: evil}, problem)
+	p.ferry.FoldersOf[id] = []report.Folder{{Folder: store.Folder{Title: evil, New: evil, State: store.FolderPresent}}}
+	p.ferry.Quarantined[id] = []report.QuarantineRecord{{ID: "m1", Folder: evil, Reason: reason.Said(evil), Cause: evil}}
+	p.ferry.Checks[id] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: problem}, Notes: []reason.Reason{reason.Of(reason.NoteCalled, evil, evil), reason.Said(evil)}, Folders: []report.FolderPlan{{Folder: evil, NewFolder: evil, Action: report.FolderFilled}}}}
+	p.ferry.Header = []byte("Subject: " + evil + "\r\n")
 	c := p.program("")
 	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)
 	c.want(202, "POST", "/api/v1/domains/a.example/check", admin.Selection{All: true}, nil)
@@ -222,12 +222,12 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
 	id := page.Accounts[0].ID
 	for _, f := range formulas {
-		p.ferry.verified = append(p.ferry.verified, report.VerifyEvent{Finding: &report.Finding{Login: f, Folder: f, NewFolder: f, Kind: report.FindingKind(f), Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
+		p.ferry.Verified = append(p.ferry.Verified, report.VerifyEvent{Finding: &report.Finding{Login: f, Folder: f, NewFolder: f, Kind: report.FindingKind(f), Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
 	}
 	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
 	var run admin.Affected
 	c.want(200, "POST", "/api/v1/domains/a.example/begin", admin.Selection{All: true}, &run)
-	p.ferry.endPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
+	p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
 	eventually(t, "the run and the verification end", func() bool {
 		return p.app.Verifications.View("a.example").State == "done" && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
 	})

@@ -19,6 +19,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/api"
+	"postferry/admin/ferrytest"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
@@ -30,7 +31,7 @@ type page struct {
 	*Server
 	t         *testing.T
 	store     store.Store
-	ferry     *fakeFerry
+	ferry     *ferrytest.Ferry
 	directory *config.Directory
 	log       *syncBuffer
 	answers   *syncBuffer // all that was answered to callers
@@ -67,7 +68,7 @@ func startPage(t *testing.T, change ...func(*Options)) *page {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	p.store, p.ferry = st, newFakeFerry(st)
+	p.store, p.ferry = st, ferrytest.New(st)
 	for _, name := range []string{"a.example", "b.example"} {
 		p.addDomain(name, "old."+name)
 	}

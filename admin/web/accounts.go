@@ -13,6 +13,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/request"
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -328,7 +329,7 @@ func (s *accountPages) formDecideFolder(v *visit) error {
 	if err != nil {
 		return err
 	}
-	verdict := admin.FolderVerdict(v.r.PostFormValue("verdict"))
+	verdict := report.FolderVerdict(v.r.PostFormValue("verdict"))
 	if err := s.folders.DecideFolder(v.r.Context(), v.who, v.domain(), id, folder, verdict); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {

@@ -1,16 +1,16 @@
 package web
 
 import (
-	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report"
 )
 
 // MailboxAnswers are what a person can say of the account's mailbox; none if there is no question.
-func (x accountPageView) MailboxAnswers() []admin.MailboxVerdict {
+func (x accountPageView) MailboxAnswers() []report.MailboxVerdict {
 	if x.Problem == nil {
 		return nil
 	}
-	return admin.MailboxVerdicts(x.Problem.Kind, x.Problem.Server)
+	return report.MailboxVerdicts(x.Problem.Kind, x.Problem.Server)
 }
 
 // formDecideMailbox takes the answer to the question whether a mailbox that isn't the one it was
@@ -20,7 +20,7 @@ func (s *accountPages) formDecideMailbox(v *visit) error {
 	if err != nil {
 		return err
 	}
-	verdict := admin.MailboxVerdict(v.r.PostFormValue("verdict"))
+	verdict := report.MailboxVerdict(v.r.PostFormValue("verdict"))
 	if err := s.accounts.DecideMailbox(v.r.Context(), v.who, v.domain(), id, verdict); err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 	"postferry/internal/backend"
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // controlRequests are what each of the control socket's paths is asked with, and what
@@ -42,7 +42,7 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/verify":              control.VerifyQuery{Logins: []string{servers.Login}, Bodies: true},
 			"/v1/plan":                logins,
 			"/v1/backup":              map[string]any{"with_key": true},
-			folderPath:                control.FolderDecision{Login: servers.Login, Folder: "INBOX", Verdict: syncer.Deleted},
+			folderPath:                control.FolderDecision{Login: servers.Login, Folder: "INBOX", Verdict: report.FolderDeleted},
 			"/v1/clients":             struct{}{},
 			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
@@ -56,7 +56,7 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/sign/consent":        control.SignInQuery{Domain: domain, Mailbox: servers.Login},
 			"/v1/sign/forget":         control.SignInQuery{Domain: domain, Mailbox: servers.Login},
 			"/v1/mailboxes":           control.SignInQuery{Domain: domain},
-			mailboxPath:               control.MailboxDecision{Login: servers.Login, Verdict: syncer.Accept},
+			mailboxPath:               control.MailboxDecision{Login: servers.Login, Verdict: report.MailboxAccept},
 		}, map[string]control.AccessRequest{
 			control.AccessPassword:    {Name: "anna", Domain: &domain, Password: "s3cret s3cret"},
 			control.AccessLink:        {},

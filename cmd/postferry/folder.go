@@ -8,7 +8,7 @@ import (
 
 	"postferry/internal/console"
 	"postferry/internal/control"
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // folderCommand is what folder calls itself in the state's lock.
@@ -44,13 +44,13 @@ func newFolder() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newFolderVerdict(syncer.Deleted, "Say that a folder was deleted on purpose", "it counts as deleted and is not made again"),
-		newFolderVerdict(syncer.Recreate, "Have a folder made again and filled anew", "it is made again"))
+		newFolderVerdict(report.FolderDeleted, "Say that a folder was deleted on purpose", "it counts as deleted and is not made again"),
+		newFolderVerdict(report.FolderRecreate, "Have a folder made again and filled anew", "it is made again"))
 	return cmd
 }
 
 // newFolderVerdict is the command of one verdict; done says what has become of the folder.
-func newFolderVerdict(verdict syncer.Verdict, short, done string) *cobra.Command {
+func newFolderVerdict(verdict report.FolderVerdict, short, done string) *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:     string(verdict) + " -c FILE LOGIN FOLDER",

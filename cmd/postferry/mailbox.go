@@ -8,7 +8,7 @@ import (
 
 	"postferry/internal/console"
 	"postferry/internal/control"
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // mailboxCommand is what mailbox calls itself in the state's lock.
@@ -44,13 +44,13 @@ func newMailbox() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newMailboxVerdict(syncer.Accept, "Say that a mailbox is the right one as it is", "the mailbox is accepted as it is"),
-		newMailboxVerdict(syncer.CopyAgain, "Have everything copied into a new mailbox again", "all of it is copied again"))
+		newMailboxVerdict(report.MailboxAccept, "Say that a mailbox is the right one as it is", "the mailbox is accepted as it is"),
+		newMailboxVerdict(report.MailboxAgain, "Have everything copied into a new mailbox again", "all of it is copied again"))
 	return cmd
 }
 
 // newMailboxVerdict is the command of one verdict; done says what comes of it.
-func newMailboxVerdict(verdict syncer.MailboxVerdict, short, done string) *cobra.Command {
+func newMailboxVerdict(verdict report.MailboxVerdict, short, done string) *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   string(verdict) + " -c FILE LOGIN",

@@ -15,6 +15,7 @@ import (
 	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/report"
 )
 
 // quarantineCommand is what quarantine calls itself in the state's lock.
@@ -125,7 +126,7 @@ const shownHeader = 256 << 10
 func showQuarantined(ctx context.Context, stdout io.Writer, b control.Backend, q control.QuarantineQuery) error {
 	w := bufio.NewWriter(stdout)
 	shown, incomplete := false, false
-	err := b.QuarantinedMail(ctx, q, func(rec control.QuarantineRecord, body io.Reader, missing string) error {
+	err := b.QuarantinedMail(ctx, q, func(rec report.QuarantineRecord, body io.Reader, missing string) error {
 		shown = true
 		printQuarantined(w, rec)
 		fmt.Fprintln(w)

@@ -16,6 +16,7 @@ import (
 	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/report"
 )
 
 func newQuarantineExport() *cobra.Command {
@@ -50,7 +51,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q co
 		return err
 	}
 	written, missing := 0, 0
-	err := b.QuarantinedMail(ctx, q, func(rec control.QuarantineRecord, body io.Reader, why string) error {
+	err := b.QuarantinedMail(ctx, q, func(rec report.QuarantineRecord, body io.Reader, why string) error {
 		if body != nil {
 			readErr, err := writeMail(filepath.Join(dir, exportName(rec)), body)
 			if err != nil {
@@ -83,7 +84,7 @@ func exportQuarantined(ctx context.Context, w io.Writer, b control.Backend, q co
 }
 
 // exportName is a file name that is safe anywhere. The ID makes it one of a kind.
-func exportName(rec control.QuarantineRecord) string {
+func exportName(rec report.QuarantineRecord) string {
 	return safeName(rec.Login) + "_" + safeName(rec.Folder) + "_" + rec.ID + ".eml"
 }
 

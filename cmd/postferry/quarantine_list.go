@@ -15,6 +15,7 @@ import (
 	"postferry/internal/console"
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/report"
 )
 
 const quarantineListHelp = `List shows the messages that one of the servers refuses: where they are, why, in
@@ -78,14 +79,14 @@ func listQuarantined(ctx context.Context, stdout io.Writer, path string, q contr
 
 // quarantineList prints records as they come.
 type quarantineList struct {
-	add func(control.QuarantineRecord) error
+	add func(report.QuarantineRecord) error
 	end func() error
 }
 
 func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 	n := 0
 	return quarantineList{
-		add: func(rec control.QuarantineRecord) error {
+		add: func(rec report.QuarantineRecord) error {
 			if n++; n > 1 {
 				fmt.Fprintln(w)
 			}
@@ -109,7 +110,7 @@ func quarantineText(w io.Writer, q control.QuarantineQuery) quarantineList {
 }
 
 // printQuarantined prints one message for people.
-func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
+func printQuarantined(w io.Writer, rec report.QuarantineRecord) {
 	fmt.Fprintf(w, "%s  %s  %s  (%s)\n", rec.ID, console.Printable(rec.Login), console.Printable(rec.Folder), console.Printable(rec.Key))
 	if rec.Repair != "" {
 		fmt.Fprintf(w, "    repaired %s: %s\n", console.Clock(&rec.Since), console.Printable(rec.Repair.String()))
@@ -123,7 +124,7 @@ func printQuarantined(w io.Writer, rec control.QuarantineRecord) {
 func quarantineJSON(w io.Writer) quarantineList {
 	before := "{\"messages\":[\n"
 	return quarantineList{
-		add: func(rec control.QuarantineRecord) error {
+		add: func(rec report.QuarantineRecord) error {
 			var data bytes.Buffer
 			enc := json.NewEncoder(&data)
 			enc.SetEscapeHTML(false)

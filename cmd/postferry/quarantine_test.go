@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/internal/control"
 	"postferry/internal/demo/servers"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -82,7 +82,7 @@ func TestQuarantineCommands(t *testing.T) {
 // listed returns the ID of the one message in quarantine.
 func listed(t *testing.T, config string) string {
 	t.Helper()
-	var all struct{ Messages []control.QuarantineRecord }
+	var all struct{ Messages []report.QuarantineRecord }
 	if err := json.Unmarshal([]byte(mustRun(t, "quarantine", "list", "-c", config, "--json")), &all); err != nil {
 		t.Fatal(err)
 	}

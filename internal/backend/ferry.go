@@ -9,7 +9,6 @@ import (
 	"postferry/internal/control"
 	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 	"postferry/syncer/dryrun"
 	"postferry/syncer/verify"
 )
@@ -28,33 +27,23 @@ func (f adminFerry) Folders(ctx context.Context, id store.AccountID) ([]report.F
 }
 
 func (f adminFerry) Begin(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	begun, err := f.Engine.Begin(ctx, ids)
-	return begun, stopping(err)
+	return f.Engine.Begin(ctx, ids)
 }
 
 func (f adminFerry) Stop(ctx context.Context, ids []store.AccountID) ([]store.AccountID, error) {
-	stopped, err := f.Engine.Stop(ctx, ids)
-	return stopped, stopping(err)
+	return f.Engine.Stop(ctx, ids)
 }
 
 func (f adminFerry) Again(ctx context.Context, ids []store.AccountID) error {
-	return stopping(f.Engine.Again(ctx, ids))
+	return f.Engine.Again(ctx, ids)
 }
 
 func (f adminFerry) Updated(ctx context.Context, ids []store.AccountID) error {
-	return stopping(f.Engine.Updated(ctx, ids))
+	return f.Engine.Updated(ctx, ids)
 }
 
 func (f adminFerry) DomainChanged(ctx context.Context, name string) error {
-	return stopping(f.Engine.DomainChanged(ctx, name))
-}
-
-// stopping is the page's word for an engine that has ended.
-func stopping(err error) error {
-	if errors.Is(err, syncer.ErrStopping) {
-		return admin.ErrStopping
-	}
-	return err
+	return f.Engine.DomainChanged(ctx, name)
 }
 
 func (f adminFerry) Passes(ctx context.Context) <-chan report.PassEnded { return f.Engine.Passes(ctx) }
@@ -88,19 +77,17 @@ func (f adminFerry) Verify(ctx context.Context, ids []store.AccountID, bodies bo
 	return v.Run(ctx, ids)
 }
 
-func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]admin.Quarantined, error) {
+func (f adminFerry) Quarantine(ctx context.Context, id store.AccountID) ([]report.QuarantineRecord, error) {
 	a, err := f.Store.AccountByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var rows []admin.Quarantined
-	err = f.Local.Quarantine(ctx, control.QuarantineQuery{Names: []string{a.Login}}, func(r control.QuarantineRecord) error {
-		rows = append(rows, admin.Quarantined{
-			ID: r.ID, Folder: r.Folder, Key: r.Key, Reason: r.Reason, Cause: r.Cause, Attempts: r.Attempts, Since: r.Since, Last: r.Last,
-		})
+	var found []report.QuarantineRecord
+	err = f.Local.Quarantine(ctx, control.QuarantineQuery{Names: []string{a.Login}}, func(r report.QuarantineRecord) error {
+		found = append(found, r)
 		return nil
 	})
-	return rows, err
+	return found, err
 }
 
 func (f adminFerry) RetryQuarantined(ctx context.Context, messages []string) (int, error) {
@@ -111,23 +98,12 @@ func (f adminFerry) RetryQuarantined(ctx context.Context, messages []string) (in
 	return f.Local.RetryQuarantined(ctx, query)
 }
 
-func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v admin.FolderVerdict) error {
-	err := f.Engine.DecideFolder(ctx, id, folder, syncer.Verdict(v))
-	switch {
-	case errors.Is(err, syncer.ErrNoFolder):
-		return store.ErrNotFound
-	case errors.Is(err, syncer.ErrNotMissing):
-		return admin.ErrNotMissing
-	}
-	return stopping(err)
+func (f adminFerry) DecideFolder(ctx context.Context, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error {
+	return f.Engine.DecideFolder(ctx, id, folder, v)
 }
 
-func (f adminFerry) DecideMailbox(ctx context.Context, id store.AccountID, v admin.MailboxVerdict) error {
-	err := f.Engine.DecideMailbox(ctx, id, syncer.MailboxVerdict(v))
-	if errors.Is(err, syncer.ErrSameMailbox) {
-		return admin.ErrMailboxKnown
-	}
-	return stopping(err)
+func (f adminFerry) DecideMailbox(ctx context.Context, id store.AccountID, v report.MailboxVerdict) error {
+	return f.Engine.DecideMailbox(ctx, id, v)
 }
 
 // messagesOnly is a query for single messages. One without any would be for all of everybody.
@@ -152,7 +128,7 @@ func (f adminFerry) QuarantinedHeader(ctx context.Context, message string) (head
 		return nil, err
 	}
 	found := false
-	err = f.QuarantinedMail(ctx, query, func(_ control.QuarantineRecord, body io.Reader, missing string) (err error) {
+	err = f.QuarantinedMail(ctx, query, func(_ report.QuarantineRecord, body io.Reader, missing string) (err error) {
 		found = true
 		if body == nil {
 			return errors.New(missing)

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"postferry/admin"
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
-	"postferry/syncer"
 	"postferry/wire"
 )
 
@@ -32,11 +31,11 @@ func (l *Local) DecideFolder(ctx context.Context, d control.FolderDecision) (tit
 		return "", err
 	}
 	err = l.Engine.DecideFolder(ctx, id, row.ID, d.Verdict)
-	if errors.Is(err, syncer.ErrNotMissing) {
+	if errors.Is(err, report.ErrNotMissing) {
 		err = control.UsageError(fmt.Errorf("the folder %q is not missing: there is nothing to decide (postferry status %s)", row.Title, d.Login))
 	}
 	if err == nil {
-		err = l.noter().DecidedFolder(ctx, accounts[0], admin.FolderVerdict(d.Verdict), row.Title)
+		err = l.noter().DecidedFolder(ctx, accounts[0], d.Verdict, row.Title)
 	}
 	return row.Title, err
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"postferry/internal/control"
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // DecideMailbox implements control.Backend.
@@ -20,7 +20,7 @@ func (l *Local) DecideMailbox(ctx context.Context, d control.MailboxDecision) er
 		id = of
 	}
 	err = l.Engine.DecideMailbox(ctx, id, d.Verdict)
-	if errors.Is(err, syncer.ErrSameMailbox) {
+	if errors.Is(err, report.ErrSameMailbox) {
 		return control.UsageError(fmt.Errorf("nothing is known against the mailboxes of %q: there is nothing to decide (postferry status %s)", d.Login, d.Login))
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
 	"postferry/syncer"
 	"postferry/upstream/link"
@@ -47,12 +48,12 @@ func ParseMessageID(s string) (m messageID, ok bool) {
 type quarantinedFolder struct {
 	account store.Account
 	folder  store.Folder
-	records map[store.Key]control.QuarantineRecord
+	records map[store.Key]report.QuarantineRecord
 	keys    []store.Key // of records, sorted
 }
 
 // Quarantine implements control.Backend.
-func (l *Local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(control.QuarantineRecord) error) error {
+func (l *Local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(report.QuarantineRecord) error) error {
 	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
 		for _, k := range f.keys {
 			if err := emit(f.records[k]); err != nil {
@@ -211,20 +212,20 @@ func (l *Local) quarantinedIn(ctx context.Context, a store.Account, f store.Fold
 	if err != nil {
 		return nil, err
 	}
-	found := &quarantinedFolder{account: a, folder: f, records: map[store.Key]control.QuarantineRecord{}}
-	add := func(k store.Key, rec control.QuarantineRecord) {
+	found := &quarantinedFolder{account: a, folder: f, records: map[store.Key]report.QuarantineRecord{}}
+	add := func(k store.Key, rec report.QuarantineRecord) {
 		rec.ID, rec.Login, rec.Folder, rec.Key = messageID{a.ID, f.ID, k}.String(), a.Login, f.Title, syncer.KeyText(k)
 		found.records[k] = rec
 		found.keys = append(found.keys, k)
 	}
 	if repaired {
 		for _, r := range ledger.Repaired {
-			add(r.Key, control.QuarantineRecord{Repair: r.What, Since: r.When, Last: r.When})
+			add(r.Key, report.QuarantineRecord{Repair: r.What, Since: r.When, Last: r.When})
 		}
 		return found, nil
 	}
 	for _, q := range ledger.Quarantine {
-		add(q.Key, control.QuarantineRecord{Reason: q.Reason, Cause: q.Cause, Attempts: q.Attempts, Since: q.Since, Last: q.Last})
+		add(q.Key, report.QuarantineRecord{Reason: q.Reason, Cause: q.Cause, Attempts: q.Attempts, Since: q.Since, Last: q.Last})
 	}
 	return found, nil
 }

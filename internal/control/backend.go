@@ -31,7 +31,7 @@ type Backend interface {
 	Plan(ctx context.Context, logins []string, tell func(PlanRecord) error) error
 	// Quarantine calls emit with each message that one of the servers refuses, or
 	// that was repaired.
-	Quarantine(ctx context.Context, q QuarantineQuery, emit func(QuarantineRecord) error) error
+	Quarantine(ctx context.Context, q QuarantineQuery, emit func(report.QuarantineRecord) error) error
 	// RetryQuarantined releases messages, so that the next pass tries them again;
 	// a daemon begins one.
 	RetryQuarantined(ctx context.Context, q QuarantineQuery) (released int, err error)

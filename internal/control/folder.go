@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // FolderDecision is what somebody says of a folder.
 type FolderDecision struct {
-	Login   string         `json:"login"`
-	Folder  string         `json:"folder"` // its title, or its name on either server
-	Verdict syncer.Verdict `json:"verdict"`
+	Login   string               `json:"login"`
+	Folder  string               `json:"folder"` // its title, or its name on either server
+	Verdict report.FolderVerdict `json:"verdict"`
 }
 
 // pathFolder is POST FolderDecision -> folderReply.

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"postferry/syncer"
+	"postferry/report"
 )
 
 // MailboxDecision is what somebody says of an account whose login leads to another mailbox than it did.
 type MailboxDecision struct {
 	Login   string                `json:"login"`
-	Verdict syncer.MailboxVerdict `json:"verdict"`
+	Verdict report.MailboxVerdict `json:"verdict"`
 }
 
 // pathMailbox is POST MailboxDecision -> mailboxReply.

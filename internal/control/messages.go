@@ -6,13 +6,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"postferry/report"
 )
 
 // quarantineChunk is how much of a message one line carries. Octets.
 const quarantineChunk = 48 << 10
 
 // Quarantine implements Backend.
-func (r *Client) Quarantine(ctx context.Context, q QuarantineQuery, emit func(QuarantineRecord) error) error {
+func (r *Client) Quarantine(ctx context.Context, q QuarantineQuery, emit func(report.QuarantineRecord) error) error {
 	return r.ask(ctx, pathQuarantine, q, func(dec *json.Decoder) error {
 		for {
 			reply, err := nextReply(dec)
@@ -63,7 +64,7 @@ func (r *Client) QuarantinedMail(ctx context.Context, q QuarantineQuery, sink Qu
 }
 
 // takeMail hands one message to the sink and reads what it leaves.
-func takeMail(dec *json.Decoder, rec QuarantineRecord, missing string, sink QuarantineSink) error {
+func takeMail(dec *json.Decoder, rec report.QuarantineRecord, missing string, sink QuarantineSink) error {
 	if missing != "" {
 		return sink(rec, nil, missing)
 	}
@@ -121,7 +122,7 @@ func (c *server) quarantine(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := c.backend.Quarantine(r.Context(), req, func(rec QuarantineRecord) error {
+	err := c.backend.Quarantine(r.Context(), req, func(rec report.QuarantineRecord) error {
 		return out.writeLater(quarantineReply{Record: &rec})
 	})
 	_ = out.write(quarantineReply{End: true, Error: describeError(err)})
@@ -144,7 +145,7 @@ func (c *server) quarantinedMail(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := c.backend.QuarantinedMail(r.Context(), req, func(rec QuarantineRecord, body io.Reader, missing string) error {
+	err := c.backend.QuarantinedMail(r.Context(), req, func(rec report.QuarantineRecord, body io.Reader, missing string) error {
 		if err := out.write(quarantineReply{Record: &rec, Missing: missing}); err != nil || body == nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"postferry/report"
 	"strings"
 	"testing"
 
@@ -82,7 +83,7 @@ func TestMailBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := 0
-	err := takeMail(json.NewDecoder(&lines), QuarantineRecord{}, "", func(_ QuarantineRecord, body io.Reader, _ string) error {
+	err := takeMail(json.NewDecoder(&lines), report.QuarantineRecord{}, "", func(_ report.QuarantineRecord, body io.Reader, _ string) error {
 		calls++
 		text, err := io.ReadAll(body)
 		if string(text) != "Subject: a\r\n" || err == nil || !strings.Contains(err.Error(), "cut off") {
