@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"postferry/internal/pause"
 	"strconv"
 	"time"
 
@@ -173,14 +174,7 @@ func (a *asker) rest(ctx context.Context, d time.Duration) error {
 	if a.pause != nil {
 		return a.pause(ctx, d)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return pause.For(ctx, d)
 }
 
 // said is what a service says in an error's body.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"postferry/internal/pause"
 	"strconv"
 	"strings"
 	"sync"
@@ -271,7 +272,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for p.door.count() > 0 && ctx.Err() == nil {
-		pause(ctx, time.Millisecond)
+		pause.For(ctx, time.Millisecond)
 	}
 	p.greeted(t)
 }
@@ -287,7 +288,7 @@ func TestLoginUnderWayStays(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for len(f.attempts()) == 0 && ctx.Err() == nil {
-		pause(ctx, time.Millisecond)
+		pause.For(ctx, time.Millisecond)
 	}
 	for range 50 {
 		p.connect(t)

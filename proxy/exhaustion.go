@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"postferry/internal/pause"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -32,7 +33,7 @@ func (e *exhaustion) wait(ctx context.Context, err error) {
 		e.told, e.failed = now, 0
 	}
 	e.pauses = min(max(2*e.pauses, shortest), longest)
-	pause(ctx, e.pauses)
+	pause.For(ctx, e.pauses)
 }
 
 // over notes that it works.

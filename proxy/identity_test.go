@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/pause"
 	"postferry/wire"
 )
 
@@ -66,7 +67,7 @@ func TestDovecotSeesTheClient(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("session %q is not in the log:\n%s", number, log)
 		}
-		pause(ctx, 20*time.Millisecond)
+		pause.For(ctx, 20*time.Millisecond)
 	}
 }
 

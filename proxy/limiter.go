@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/internal/pause"
 	"postferry/internal/throttle"
 )
 
@@ -174,7 +175,7 @@ func (g *guard) enter(ctx context.Context, addr netip.Addr, login string) (end f
 		g.addresses.end(byAddress, false, time.Now())
 		return nil, errManyForLogin
 	}
-	pause(ctx, max(wait, more))
+	pause.For(ctx, max(wait, more))
 	return func(failed bool) {
 		g.addresses.end(byAddress, failed, time.Now())
 		g.logins.end(byLogin, failed, time.Now())

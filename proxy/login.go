@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -111,7 +112,7 @@ const staleAfter = time.Second
 func (s *session) refuseGuess(ctx context.Context, tag string, err error, log zerolog.Logger) error {
 	s.srv.metrics.logins.WithLabelValues(loginLimited).Inc()
 	log.Warn().Err(err).Msg("login refused unheard")
-	pause(ctx, time.Second)
+	pause.For(ctx, time.Second)
 	whose := "from your address"
 	if errors.Is(err, errManyForLogin) {
 		whose = "with this login name"

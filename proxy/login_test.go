@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/internal/pause"
 	"postferry/store"
 )
 
@@ -304,6 +305,6 @@ func TestClientGoneWhileLoggingIn(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("calls %q", p.ferry.noted())
 		}
-		pause(ctx, time.Millisecond)
+		pause.For(ctx, time.Millisecond)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/pause"
 )
 
 // queued is a login in a queue: its name, and what it was told.
@@ -180,7 +181,7 @@ func (s *slowServer) serve(ctx context.Context, conn net.Conn) {
 			takes = time.Hour
 		}
 		s.mu.Unlock()
-		pause(ctx, takes)
+		pause.For(ctx, takes)
 		s.mu.Lock()
 		s.busy--
 		s.mu.Unlock()
@@ -221,7 +222,7 @@ func TestSlowNewServer(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range clients {
 		wg.Go(func() {
-			pause(t.Context(), time.Duration(i)*2*time.Millisecond)
+			pause.For(t.Context(), time.Duration(i)*2*time.Millisecond)
 			answer, before := logInAs(t, p, fmt.Sprintf("u%d@example.com", i))
 			if !strings.HasPrefix(answer, "OK") {
 				refused <- answer
@@ -281,7 +282,7 @@ func TestLoginsOverTheBound(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for runtime.NumGoroutine() > before+10 && ctx.Err() == nil {
-		pause(ctx, 10*time.Millisecond)
+		pause.For(ctx, 10*time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > before+10 {
 		t.Errorf("%d goroutines, %d before", n, before)
@@ -331,7 +332,7 @@ func wantWaiting(t *testing.T, p *proxyRig, busy, waiting int) {
 		if ctx.Err() != nil {
 			t.Fatalf("not %d logins under way and %d waiting", busy, waiting)
 		}
-		pause(ctx, time.Millisecond)
+		pause.For(ctx, time.Millisecond)
 	}
 }
 
@@ -356,7 +357,7 @@ func TestWaitingDoesNotCountAsSlowness(t *testing.T) {
 	c := p.greeted(t)
 	c.says("a LOGIN u@example.com pw\n")
 	c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
-	pause(t.Context(), 150*time.Millisecond)
+	pause.For(t.Context(), 150*time.Millisecond)
 	c.says("b NOOP\n")
 	c.hears("b OK Done\n* BYE Too slow to log in\n")
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"postferry/internal/pause"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestSearches(t *testing.T) {
 				text = strings.Replace(text, "ü\n\n", "ü\r\n", 1)
 			}
 			g.client.says("b NOOP\n" + text[:cut])
-			pause(t.Context(), 5*time.Millisecond)
+			pause.For(t.Context(), 5*time.Millisecond)
 			g.client.says(text[cut:])
 			g.server.hears("b NOOP\n" + text)
 			got := slices.DeleteFunc(g.ferry.noted(), func(c string) bool { return !strings.HasPrefix(c, "search") })
@@ -146,7 +147,7 @@ func TestSearchAfterMessagesHaveCome(t *testing.T) {
 		g.server.hears("SEARCH UID 1\n")
 		answer := crlf("* SEARCH 1\n* ESEARCH (TAG \"x\") UID\n* 7 EXISTS\n" + line + "OK searched\n")
 		g.server.says(answer[:min(cut, len(answer))])
-		pause(t.Context(), 2*time.Millisecond)
+		pause.For(t.Context(), 2*time.Millisecond)
 		g.server.says(answer[min(cut, len(answer)):])
 		g.client.hears("* 7 EXISTS\n")
 		g.server.hears("a SEARCH SEEN\n")

@@ -284,13 +284,3 @@ func (s *Server) turnAway(conn net.Conn, implicit bool) {
 	}
 	conn.Close()
 }
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

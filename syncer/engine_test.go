@@ -2,14 +2,13 @@ package syncer
 
 import (
 	"context"
+	"postferry/internal/pause"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-
-	"postferry/syncer/session"
 )
 
 func TestPassCopiesEverythingOnce(t *testing.T) {
@@ -182,7 +181,7 @@ func TestPassLooksForItself(t *testing.T) {
 		return slices.Contains(r.pair.old.log[len(r.pair.old.log)-1:], "LIST")
 	}
 	for !old() {
-		if err := session.Pause(ctx, time.Millisecond); err != nil {
+		if err := pause.For(ctx, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}

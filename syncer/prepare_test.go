@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
@@ -287,7 +288,7 @@ func TestPreparedFolderStaysWithItsLane(t *testing.T) {
 		if step == "+WAIT" { // the pair that is through with INBOX is idle by now
 			r.pair.new.mu.Unlock()
 			defer r.pair.new.mu.Lock()
-			must(t, session.Pause(t.Context(), 50*time.Millisecond))
+			must(t, pause.For(t.Context(), 50*time.Millisecond))
 		}
 		return nil
 	})

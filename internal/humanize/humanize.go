@@ -28,6 +28,17 @@ func Size(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", value, " kMGTP"[prefix])
 }
 
+// RoundSize is a number of octets for people who want no fractions: in sentences.
+func RoundSize(n uint64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+}
+
 // Duration is a time for people, as exact as it matters.
 func Duration(d time.Duration) string {
 	switch {

@@ -62,6 +62,9 @@ const ferryTest = "admin/ferrytest"
 // asciifold compares text without the case of ASCII letters.
 const asciifold = "internal/asciifold"
 
+// pauses are waits that end with their context.
+const pauses = "internal/pause"
+
 // humanize writes numbers for people.
 const humanize = "internal/humanize"
 
@@ -88,10 +91,10 @@ func allowed() map[string][]string {
 			"syncer/dryrun"}, middle...), // it is asked over the control socket, and asks all that do something
 		ferryTest:            {reports, "store"},
 		"admin/request":      {"admin", "store"},
-		"admin/api":          {"admin", "admin/request", "stage", "store", "config"},
+		"admin/api":          {reports, "admin", "admin/request", "stage", "store", "config"},
 		"admin/web":          {reasons, reports, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
 		"admin/server":       {reasons, reports, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
-		"proxy":              append([]string{throttle, private}, middle...),
+		"proxy":              append([]string{throttle, private, pauses}, middle...),
 		"upstream":           append([]string{"upstream/link"}, bottom...),
 		"upstream/pop3":      append([]string{"upstream/link"}, bottom...),
 		transcripts:          {"upstream/link", "config"},
@@ -124,7 +127,8 @@ func allowed() map[string][]string {
 		demo:                 {demoServers, demoClouds, control, humanize, reports, "store"},
 		demoServers:          nil,
 		demoClouds:           nil,
-		"directory":          nil,
+		"directory":          {pauses},
+		pauses:               nil,
 		"tenant":             {"credential", "directory", "upstream", "upstream/pop3", "upstream/link", "store", "config"},
 		humanize:             nil,
 		tables:               nil,
@@ -140,7 +144,7 @@ func allowed() map[string][]string {
 // engine are the rules for the rooms of the engine, from the top to the bottom: each may import
 // those below it that it is given.
 func engine() map[string][]string {
-	ground := []string{"store", "upstream", "upstream/link", asciifold, reasons, reports}
+	ground := []string{pauses, humanize, "store", "upstream", "upstream/link", asciifold, reasons, reports}
 	pure := append([]string{"config", "wire", "syncer/message", "syncer/problem"}, ground...)
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/internal/humanize"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
@@ -68,7 +69,7 @@ func TooMuch(host string, q upstream.Quota, messages, octets uint64) *store.Prob
 	switch q.Resource {
 	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
 		if need := octets / 1024; need-need/sizeDoubt > q.Limit {
-			what, limit = session.HumanSize(octets), session.HumanSize(q.Limit*1024)
+			what, limit = humanize.RoundSize(octets), humanize.RoundSize(q.Limit*1024)
 		}
 	case "MESSAGE":
 		if messages > q.Limit {

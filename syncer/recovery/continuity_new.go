@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
@@ -23,7 +24,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	seen := n.newWentBack()
 	if seen != "" {
 		// Of several nodes that are one server one may lag behind.
-		if err := session.Pause(ctx, n.folder.Quiet); err != nil {
+		if err := pause.For(ctx, n.folder.Quiet); err != nil {
 			return err
 		}
 		if err := n.folder.sameNumbering(func() error { return n.folder.LookAtNew(ctx) }); err != nil {

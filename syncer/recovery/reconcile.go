@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
@@ -92,7 +93,7 @@ func (r *Reconciliation) settle(ctx context.Context, intents []store.Intent) err
 	}
 	last, quiet := r.folder.Target, time.Now()
 	for time.Since(quiet) < r.folder.Quiet {
-		if err := session.Pause(ctx, r.folder.Quiet/3); err != nil {
+		if err := pause.For(ctx, r.folder.Quiet/3); err != nil {
 			return err
 		}
 		if err := r.folder.LookAtNew(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
@@ -56,7 +57,7 @@ func (j *Job) rest(ctx context.Context) error {
 		if now := all[j.Folder.New]; now.UIDNext != last.UIDNext || now.Messages != last.Messages {
 			last, quiet = now, time.Now()
 		}
-		if err := session.Pause(ctx, j.Quiet/3); err != nil {
+		if err := pause.For(ctx, j.Quiet/3); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postferry/internal/pause"
 	"postferry/syncer/problem"
 	"postferry/upstream/link"
 )
@@ -82,7 +83,7 @@ func TestPoolRestsAndListensToTheServer(t *testing.T) {
 		if _, err := p.Acquire(t.Context(), true, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
-		if err := Pause(t.Context(), 80*time.Second); err != nil {
+		if err := pause.For(t.Context(), 80*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		release, err := p.Acquire(t.Context(), true, nil)
@@ -116,7 +117,7 @@ func TestPoolCountsWhatFailsTogetherOnce(t *testing.T) {
 		if _, err := p.Acquire(t.Context(), false, nil); !errors.As(err, &resting) || time.Until(resting.Until) < time.Minute {
 			t.Fatalf("the server's hint was not heeded: %v", err)
 		}
-		if err := Pause(t.Context(), 2*time.Minute); err != nil {
+		if err := pause.For(t.Context(), 2*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		p.Note(refused)
@@ -134,7 +135,7 @@ func TestPoolIsNotStormedAfterARest(t *testing.T) {
 		unwell := &link.Error{Op: "connect", Class: link.Later, Err: errors.New("down")}
 		results := make(chan error, 5)
 		rest := func() {
-			if err := Pause(t.Context(), 10*time.Minute); err != nil {
+			if err := pause.For(t.Context(), 10*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -219,7 +220,7 @@ func TestPoolLearnsCaps(t *testing.T) {
 		for _, r := range releases {
 			r()
 		}
-		if err := Pause(t.Context(), capMemory); err != nil {
+		if err := pause.For(t.Context(), capMemory); err != nil {
 			t.Fatal(err)
 		}
 		if p.Most() != 5 || p.PerAccount() != 3 {

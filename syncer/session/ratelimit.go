@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"postferry/config"
+	"postferry/internal/humanize"
 	"postferry/store"
 	"postferry/upstream/link"
 )
@@ -374,16 +375,5 @@ func (e *budgetError) Summary() string {
 		did = "written to the new server"
 	}
 	return fmt.Sprintf("%s were %s within 24 hours, as much as the configuration allows (%s_bytes_per_day). It goes on by itself at %s.",
-		HumanSize(e.Used), did, e.Side, e.Until.Local().Format("15:04 on 2006-01-02"))
-}
-
-// HumanSize is a number of octets for people, in units of 1000.
-func HumanSize(n uint64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+		humanize.RoundSize(e.Used), did, e.Side, e.Until.Local().Format("15:04 on 2006-01-02"))
 }

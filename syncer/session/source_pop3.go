@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
@@ -58,7 +59,7 @@ func Patiently(dial DialFunc[Source], wait time.Duration) DialFunc[Source] {
 			if e, ok := errors.AsType[*link.Error](err); !ok || !e.InUse() || try == inUseTries {
 				return s, err
 			}
-			if Pause(ctx, wait) != nil {
+			if pause.For(ctx, wait) != nil {
 				return s, err
 			}
 		}

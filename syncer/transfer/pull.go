@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/errgroup"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
@@ -118,7 +119,7 @@ func (p *Pull) Run(ctx context.Context) error {
 		if failures == fruitless {
 			return err
 		}
-		if err := session.Pause(ctx, time.Duration(failures)*p.Quiet/6); err != nil {
+		if err := pause.For(ctx, time.Duration(failures)*p.Quiet/6); err != nil {
 			return err
 		}
 	}

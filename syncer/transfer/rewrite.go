@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/pause"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
@@ -69,7 +70,7 @@ func (w *writer) onceMore(ctx context.Context, m *outgoing, why error) error {
 	m.twice = true
 	w.Log.Info().Str("key", message.KeyText(m.key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
 	if w.refusals.moments++; w.refusals.moments <= momentsMost {
-		if err := session.Pause(ctx, w.Quiet/6); err != nil {
+		if err := pause.For(ctx, w.Quiet/6); err != nil {
 			w.ledger.release(m)
 			return err
 		}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"postferry/internal/humanize"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/quota"
-	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -55,7 +55,7 @@ func (r *reader) largeOnes(ctx context.Context, missing []upstream.Message) ([]u
 			continue
 		}
 		q := newQuarantined(r.Selected.Keys.Key(m.UID),
-			reason.Of(reason.TooLarge, session.HumanSize(uint64(m.Size)), session.HumanSize(uint64(limit))),
+			reason.Of(reason.TooLarge, humanize.RoundSize(uint64(m.Size)), humanize.RoundSize(uint64(limit))),
 			fmt.Sprintf("RFC822.SIZE %d, APPENDLIMIT %d", m.Size, limit))
 		if err := r.hand(ctx, quarantined{q}); err != nil {
 			return nil, err

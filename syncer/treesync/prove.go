@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
@@ -30,7 +31,7 @@ func (m *maker) prove(ctx context.Context) error {
 	if err != nil || len(unknown) == 0 {
 		return err
 	}
-	if err := session.Pause(ctx, m.quiet/6); err != nil {
+	if err := pause.For(ctx, m.quiet/6); err != nil {
 		return err
 	}
 	if unknown, err = m.ask(ctx, unknown); err != nil || len(unknown) == 0 {
