@@ -185,6 +185,24 @@ func benchNewFolders(b *testing.B, t *table, binary string) {
 	}
 }
 
+// benchMaildir copies many small messages into one folder of a server with maildirs, which pays for each command
+// in proportion to what the folder has.
+func benchMaildir(b *testing.B, t *table, binary string) {
+	y := &yard{
+		old: lab.StartDovecot(b, lab.DovecotOptions{Users: []lab.User{{Login: source, Password: password}}}),
+		new: lab.StartDovecot(b, lab.DovecotOptions{}),
+	}
+	msgs := lab.Generate(1, 30_000, 512)
+	y.count, y.from, y.to = len(msgs), y.old.IMAP, y.new.IMAP
+	y.fill(1, msgs)
+	for b.Loop() {
+		runs := y.race(b, contender{"postferry", byPostferry(binary)}, contender{"mbsync", copyMbsync}, contender{"ceiling", byCeiling(1)})
+		ours, theirs, ceiling := rate(runs["postferry"]), rate(runs["mbsync"]), rate(runs["ceiling"])
+		t.add("30,000 messages of 512 octets into one maildir, against mbsync", "at least 3 x", ours/theirs >= 3,
+			"%.1f x (%.0f / %.0f messages/s), %.0f %% of the bare loop with batches of 100", ours/theirs, ours, theirs, 100*ours/ceiling)
+	}
+}
+
 // benchSingle copies to a server that takes one message at a time.
 func benchSingle(b *testing.B, t *table, binary string) {
 	y := newYard(b, parts, lab.Generate(1, 2000, 8<<10), far, far, withoutMulti)

@@ -22,7 +22,7 @@ func BenchmarkSpeed(b *testing.B) {
 		name string
 		run  func(*testing.B, *table, string)
 	}{
-		{"copy", benchCopy}, {"usual", benchUsual}, {"folders", benchFolders}, {"new-folders", benchNewFolders}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
+		{"copy", benchCopy}, {"usual", benchUsual}, {"folders", benchFolders}, {"new-folders", benchNewFolders}, {"maildir", benchMaildir}, {"repeat", benchRepeat}, {"one-new", benchOneNew}, {"single", benchSingle},
 		{"many", benchMany}, {"memory", benchMemory}, {"first", benchFirst},
 	} {
 		b.Run(part.name, func(b *testing.B) { part.run(b, t, binary) })
