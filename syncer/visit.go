@@ -21,6 +21,9 @@ const (
 	patience = 2 * time.Second
 	// mostPatience is the same for a server that has been seen to be slow.
 	mostPatience = 6 * time.Second
+	// atOnce is how many commands a folder's opening sends at once: EXAMINE, and a FETCH ahead. A
+	// server that answers both together says nothing during either.
+	atOnce = 2
 	// noPatience is the same for a server that others have already waited for in vain.
 	noPatience = 200 * time.Millisecond
 	// exclusiveFresh is visitFresh for servers whose sessions lock the mailbox, many of which
@@ -229,7 +232,7 @@ func patienceWith(old *session.Pool) time.Duration {
 	if old.Silent.Load() {
 		return noPatience
 	}
-	return min(max(patience, 3*old.Slowest()), mostPatience)
+	return min(max(patience, 3*atOnce*old.Slowest()), mostPatience)
 }
 
 // visitingOf is what a visit's pull of a folder has to bear in mind.
