@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/report"
@@ -153,7 +154,7 @@ type Accounts struct {
 	store   accountStore
 	ferry   accountFerry
 	boards  *boards
-	tracker *tracker
+	tracker *runs.Tracker
 	guesses *guesses
 	adding  *semaphore.Weighted
 	audit   *Audit

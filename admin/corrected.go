@@ -24,7 +24,7 @@ func (a *Accounts) reopenParts(ctx context.Context, domain string, accounts []st
 	for i, x := range accounts {
 		ids[i] = x.ID
 	}
-	return a.tracker.corrected(ctx, domain, ids)
+	return a.tracker.Corrected(ctx, domain, ids)
 }
 
 // Corrected hears of accounts that were given new logins or passwords elsewhere, before

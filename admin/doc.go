@@ -14,7 +14,7 @@
 // list is an upload of accounts that waits, in memory only, for the person's
 // decision. A job is a check or a verification: long, one of each per domain, its
 // result kept until the next one replaces it. A board is what is known of a
-// domain's accounts at a moment, shared by all who look. The tracker follows the
+// domain's accounts at a moment, shared by all who look. The tracker (admin/runs) follows the
 // runs.
 //
 // # Files

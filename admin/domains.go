@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
@@ -71,7 +72,7 @@ type Domains struct {
 	newServer string // admin.new
 	boards    *boards
 	memory    *memory
-	tracker   *tracker
+	tracker   *runs.Tracker
 	adding    *semaphore.Weighted
 	audit     *Audit
 	now       func() time.Time

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/lifecycle"
 	"postferry/stage"
@@ -48,7 +49,7 @@ type Finishing struct {
 	discovering  *Places // of searches for servers
 	boards       *boards
 	memory       *memory
-	tracker      *tracker
+	tracker      *runs.Tracker
 	audit        *Audit
 	now          func() time.Time
 }
@@ -223,5 +224,5 @@ func (a *Finishing) ended(ctx context.Context, domain string, ids []store.Accoun
 		a.memory.drop(domain)
 	}
 	a.boards.changed(domain)
-	return a.tracker.stopped(ctx, ids)
+	return a.tracker.Stopped(ctx, ids)
 }

@@ -90,7 +90,7 @@ func (a *Domains) SetSchedule(ctx context.Context, who Actor, domain string, in 
 	if err := a.store.PutSchedule(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.reschedule(ctx)); err != nil {
+	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.Reschedule(ctx)); err != nil {
 		return nil, err
 	}
 	if err := a.audit.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {

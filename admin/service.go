@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/lifecycle"
@@ -60,7 +61,7 @@ type Service struct {
 	store   domainLister
 	boards  *boards
 	jobs    *jobs
-	tracker *tracker
+	tracker *runs.Tracker
 }
 
 // shared is what several use cases have in common.
@@ -71,7 +72,7 @@ type shared struct {
 	audit       *Audit
 	memory      *memory
 	boards      *boards
-	tracker     *tracker
+	tracker     *runs.Tracker
 	jobs        *jobs
 	discovering *Places
 	adding      *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
@@ -83,7 +84,7 @@ func New(opt Options) *Service {
 		opt.Now = time.Now
 	}
 	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: &Audit{opt.Store, opt.Log, opt.Now}, memory: newMemory(),
-		tracker: newTracker(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
+		tracker: runs.New(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
 		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
 	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
 	reader := &boardReader{store: opt.Store, ferry: opt.Ferry, now: opt.Now}
@@ -155,7 +156,7 @@ func (a *Service) Run(ctx context.Context) error {
 		})
 	}
 	all.Go(func() error {
-		err := a.tracker.run(ctx)
+		err := a.tracker.Run(ctx)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"postferry/admin/runs"
 	"postferry/lifecycle"
 	"postferry/store"
 )
@@ -18,7 +19,7 @@ type Store interface {
 	folderStore
 	reportStore
 	tenantStore
-	runStore
+	runs.Store
 	lifecycle.Store // for the Guide
 }
 
@@ -102,17 +103,4 @@ type reportStore interface {
 	Overview(ctx context.Context, domain string) ([]store.Overview, error)
 	Run(ctx context.Context, id store.RunID) (store.Run, error)
 	RunAccounts(ctx context.Context, id store.RunID) ([]store.RunAccount, error)
-}
-
-// runStore is what following the runs asks.
-type runStore interface {
-	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
-	AddRun(ctx context.Context, r store.Run, accounts []store.AccountID) (store.Run, error)
-	Overview(ctx context.Context, domain string) ([]store.Overview, error)
-	Passes(ctx context.Context, id store.AccountID) ([]store.Pass, error)
-	PutRun(ctx context.Context, r store.Run, changed []store.RunAccount) error
-	Run(ctx context.Context, id store.RunID) (store.Run, error)
-	RunAccounts(ctx context.Context, id store.RunID) ([]store.RunAccount, error)
-	Runs(ctx context.Context, domain string) ([]store.Run, error)
-	Schedules(ctx context.Context) ([]store.Schedule, error)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/store"
 )
@@ -91,7 +92,7 @@ type Transfers struct {
 	chooser *chooser
 	ferry   transferFerry
 	boards  *boards
-	tracker *tracker
+	tracker *runs.Tracker
 	audit   *Audit
 }
 
@@ -121,7 +122,7 @@ func (a *Transfers) Stop(ctx context.Context, who Actor, domain string, sel Sele
 	}
 	return a.command(ctx, who, d, "stop", ids, func() (store.RunID, error) {
 		stopped, err := a.ferry.Stop(ctx, ids)
-		return 0, errors.Join(err, a.tracker.stopped(ctx, stopped))
+		return 0, errors.Join(err, a.tracker.Stopped(ctx, stopped))
 	})
 }
 
@@ -132,7 +133,7 @@ func (a *Transfers) Resume(ctx context.Context, who Actor, domain string, sel Se
 		return nil, err
 	}
 	return a.command(ctx, who, d, "resume", ids, func() (store.RunID, error) {
-		return a.tracker.resume(ctx, d.Name, ids, func() error {
+		return a.tracker.Resume(ctx, d.Name, ids, func() error {
 			_, err := a.ferry.Begin(ctx, ids)
 			return err
 		})
@@ -141,7 +142,7 @@ func (a *Transfers) Resume(ctx context.Context, who Actor, domain string, sel Se
 
 // startRun begins a run of accounts.
 func (a *Transfers) startRun(ctx context.Context, who Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
-	return a.tracker.begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.Name}, ids, func() error {
+	return a.tracker.Begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.Name}, ids, func() error {
 		_, err := a.ferry.Begin(ctx, ids)
 		if err == nil && kind == store.AgainRun {
 			err = a.ferry.Again(ctx, ids)

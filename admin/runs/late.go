@@ -1,4 +1,4 @@
-package admin
+package runs
 
 import (
 	"context"
@@ -15,7 +15,7 @@ type latePart struct {
 }
 
 // hearLate adds the pass that was under way when an account was stopped.
-func (t *tracker) hearLate(ctx context.Context, e report.PassEnded) {
+func (t *Tracker) hearLate(ctx context.Context, e report.PassEnded) {
 	l, ok := t.late[e.Account]
 	if !ok {
 		return

@@ -1,4 +1,4 @@
-package admin
+package runs
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 )
 
 // load reads the runs that are open and the schedules.
-func (t *tracker) load(ctx context.Context) (err error) {
+func (t *Tracker) load(ctx context.Context) (err error) {
 	runs, err := t.store.Runs(ctx, "")
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (t *tracker) load(ctx context.Context) (err error) {
 const catchUpShare = 20
 
 // catchUpInTime catches up if passes were missed, unless it has just done so.
-func (t *tracker) catchUpInTime(ctx context.Context) {
+func (t *Tracker) catchUpInTime(ctx context.Context) {
 	began := t.now()
 	if !t.missed || began.Before(t.resting) {
 		return
@@ -44,7 +44,7 @@ func (t *tracker) catchUpInTime(ctx context.Context) {
 
 // catchUp reckons the open runs from what the store knows: the parts of their
 // accounts, and the accounts' passes.
-func (t *tracker) catchUp(ctx context.Context) error {
+func (t *Tracker) catchUp(ctx context.Context) error {
 	for _, o := range t.open {
 		parts, err := t.store.RunAccounts(ctx, o.ID)
 		if err != nil {
@@ -66,7 +66,7 @@ func (t *tracker) catchUp(ctx context.Context) error {
 }
 
 // reckon counts a run's parts anew.
-func (t *tracker) reckon(ctx context.Context, o *openRun, parts []store.RunAccount, rows map[store.AccountID]*store.Overview) error {
+func (t *Tracker) reckon(ctx context.Context, o *openRun, parts []store.RunAccount, rows map[store.AccountID]*store.Overview) error {
 	o.parts, o.Figures = map[store.AccountID]*openPart{}, store.Figures{}
 	o.Complete, o.Failed, o.Stopped = 0, 0, 0
 	for _, part := range parts {
@@ -88,7 +88,7 @@ func (t *tracker) reckon(ctx context.Context, o *openRun, parts []store.RunAccou
 
 // reckonPart counts a part that is open from the account's history. row is nil for
 // an account that is gone.
-func (t *tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID, row *store.Overview) error {
+func (t *Tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID, row *store.Overview) error {
 	p := &openPart{RunAccount: store.RunAccount{Account: id, Outcome: store.OutcomeOpen}}
 	o.parts[id] = p
 	if row == nil {
@@ -119,8 +119,8 @@ func (t *tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID
 	return nil
 }
 
-// reschedule reads the schedules again.
-func (t *tracker) reschedule(ctx context.Context) error {
+// Reschedule reads the schedules again.
+func (t *Tracker) Reschedule(ctx context.Context) error {
 	return t.do(ctx, func(loop context.Context) (err error) {
 		t.schedules, err = t.store.Schedules(loop)
 		return err
@@ -131,7 +131,7 @@ func (t *tracker) reschedule(ctx context.Context) error {
 const longWait = time.Hour
 
 // wait is how long it is until a schedule's next run.
-func (t *tracker) wait() time.Duration {
+func (t *Tracker) wait() time.Duration {
 	now, wait := t.now(), longWait
 	for _, s := range t.schedules {
 		if next, ok := s.Next(now); ok {
@@ -146,7 +146,7 @@ func (t *tracker) wait() time.Duration {
 
 // beginScheduled begins the runs of schedules whose time has come. While one of a
 // domain is open, there is no other.
-func (t *tracker) beginScheduled(ctx context.Context) {
+func (t *Tracker) beginScheduled(ctx context.Context) {
 	for _, s := range t.schedules {
 		began, ok := s.Newest(t.now())
 		if !ok || t.begun[s.Domain].Equal(began) {
@@ -162,7 +162,7 @@ func (t *tracker) beginScheduled(ctx context.Context) {
 }
 
 // due tells whether the domain has had no scheduled run since a time.
-func (t *tracker) due(ctx context.Context, domain string, since time.Time) bool {
+func (t *Tracker) due(ctx context.Context, domain string, since time.Time) bool {
 	runs, err := t.store.Runs(ctx, domain)
 	if err != nil {
 		t.failed(ctx, err)
@@ -177,7 +177,7 @@ func (t *tracker) due(ctx context.Context, domain string, since time.Time) bool 
 }
 
 // beginOf begins a scheduled run of a domain's active accounts.
-func (t *tracker) beginOf(ctx context.Context, domain string, began time.Time) error {
+func (t *Tracker) beginOf(ctx context.Context, domain string, began time.Time) error {
 	accounts, err := t.store.Overview(ctx, domain)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package admin
+package runs
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 	"postferry/store"
 )
 
-// tracker follows the runs: it knows which accounts of which run are not through,
+// Tracker follows the runs: it knows which accounts of which run are not through,
 // hears of every pass that ends, and begins the runs of schedules. What it knows
 // is in the store, so that it goes on after a restart.
-type tracker struct {
-	store runStore
-	ferry Ferry
+type Tracker struct {
+	store Store
+	ferry passesSource
 	log   zerolog.Logger
 	now   func() time.Time
 
@@ -46,15 +46,15 @@ type openPart struct {
 	last time.Time // when the newest pass that is counted ended
 }
 
-func newTracker(st runStore, ferry Ferry, log zerolog.Logger, now func() time.Time) *tracker {
-	return &tracker{
+func New(st Store, ferry passesSource, log zerolog.Logger, now func() time.Time) *Tracker {
+	return &Tracker{
 		store: st, ferry: ferry, log: log, now: now,
 		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, late: map[store.AccountID]latePart{}, begun: map[string]time.Time{},
 	}
 }
 
-// run follows until ctx ends.
-func (t *tracker) run(ctx context.Context) error {
+// Run follows until ctx ends.
+func (t *Tracker) Run(ctx context.Context) error {
 	defer close(t.ended)
 	passes := t.ferry.Passes(ctx) // before the store is read, so that nothing falls in between
 	if err := t.load(ctx); err != nil {
@@ -86,7 +86,7 @@ func (t *tracker) run(ctx context.Context) error {
 }
 
 // do runs fn on the loop and waits until it has, and what it changed is stored.
-func (t *tracker) do(ctx context.Context, fn func(ctx context.Context) error) error {
+func (t *Tracker) do(ctx context.Context, fn func(ctx context.Context) error) error {
 	done := make(chan error, 1)
 	select {
 	case t.calls <- func(loop context.Context) {
@@ -102,8 +102,8 @@ func (t *tracker) do(ctx context.Context, fn func(ctx context.Context) error) er
 	}
 }
 
-// begin begins a run of accounts and lets start set them going.
-func (t *tracker) begin(ctx context.Context, r store.Run, ids []store.AccountID, start func() error) (store.RunID, error) {
+// Begin begins a run of accounts and lets start set them going.
+func (t *Tracker) Begin(ctx context.Context, r store.Run, ids []store.AccountID, start func() error) (store.RunID, error) {
 	r.State, r.Started = store.RunOpen, t.now()
 	err := t.do(ctx, func(loop context.Context) (err error) {
 		if r, err = t.add(loop, r, ids); err != nil {
@@ -116,7 +116,7 @@ func (t *tracker) begin(ctx context.Context, r store.Run, ids []store.AccountID,
 
 // set sets accounts going whose parts are open, on the loop: to one that catches up
 // in between they would seem to be stopped. If it can't be done, their parts are over.
-func (t *tracker) set(ids []store.AccountID, start func() error) error {
+func (t *Tracker) set(ids []store.AccountID, start func() error) error {
 	err := start()
 	if err != nil {
 		t.stopParts(ids)
@@ -125,7 +125,7 @@ func (t *tracker) set(ids []store.AccountID, start func() error) error {
 }
 
 // add stores a run and follows it.
-func (t *tracker) add(ctx context.Context, r store.Run, ids []store.AccountID) (store.Run, error) {
+func (t *Tracker) add(ctx context.Context, r store.Run, ids []store.AccountID) (store.Run, error) {
 	r, err := t.store.AddRun(ctx, r, ids)
 	if err != nil {
 		return r, err
@@ -138,15 +138,15 @@ func (t *tracker) add(ctx context.Context, r store.Run, ids []store.AccountID) (
 	return r, nil
 }
 
-// stopped hears that a person has stopped accounts: their parts are over.
-func (t *tracker) stopped(ctx context.Context, ids []store.AccountID) error {
+// Stopped hears that a person has stopped accounts: their parts are over.
+func (t *Tracker) Stopped(ctx context.Context, ids []store.AccountID) error {
 	return t.do(ctx, func(context.Context) error {
 		t.stopParts(ids)
 		return nil
 	})
 }
 
-func (t *tracker) stopParts(ids []store.AccountID) {
+func (t *Tracker) stopParts(ids []store.AccountID) {
 	for _, o := range t.open {
 		for _, id := range ids {
 			if p := o.parts[id]; p != nil {
@@ -157,10 +157,10 @@ func (t *tracker) stopParts(ids []store.AccountID) {
 	}
 }
 
-// resume lets start set stopped accounts of a domain going again: those that were
+// Resume lets start set stopped accounts of a domain going again: those that were
 // stopped in their newest run, or had failed in it, belong to it again. It returns the
 // newest of these runs, 0 if there is none.
-func (t *tracker) resume(ctx context.Context, domain string, ids []store.AccountID, start func() error) (run store.RunID, err error) {
+func (t *Tracker) Resume(ctx context.Context, domain string, ids []store.AccountID, start func() error) (run store.RunID, err error) {
 	err = t.do(ctx, func(loop context.Context) error {
 		if run, err = t.rejoin(loop, domain, ids, store.OutcomeStopped, store.OutcomeFailed); err != nil {
 			return err
@@ -170,9 +170,9 @@ func (t *tracker) resume(ctx context.Context, domain string, ids []store.Account
 	return run, err
 }
 
-// corrected hears that logins or passwords of accounts of a domain are other ones now:
+// Corrected hears that logins or passwords of accounts of a domain are other ones now:
 // active ones that had failed in their newest run belong to it again.
-func (t *tracker) corrected(ctx context.Context, domain string, ids []store.AccountID) error {
+func (t *Tracker) Corrected(ctx context.Context, domain string, ids []store.AccountID) error {
 	return t.do(ctx, func(loop context.Context) error {
 		active, err := t.active(loop, ids) // as they are now: a Stop that comes later is heard later
 		if err == nil {
@@ -183,7 +183,7 @@ func (t *tracker) corrected(ctx context.Context, domain string, ids []store.Acco
 }
 
 // active returns those of the accounts that are.
-func (t *tracker) active(ctx context.Context, ids []store.AccountID) (active []store.AccountID, err error) {
+func (t *Tracker) active(ctx context.Context, ids []store.AccountID) (active []store.AccountID, err error) {
 	for _, id := range ids {
 		a, err := t.store.AccountByID(ctx, id)
 		switch {
@@ -198,7 +198,7 @@ func (t *tracker) active(ctx context.Context, ids []store.AccountID) (active []s
 
 // rejoin opens the parts that accounts have in the newest run of each again, if they
 // ended in one of these ways. It returns the newest of the runs, 0 if there is none.
-func (t *tracker) rejoin(ctx context.Context, domain string, ids []store.AccountID, ended ...store.Outcome) (run store.RunID, err error) {
+func (t *Tracker) rejoin(ctx context.Context, domain string, ids []store.AccountID, ended ...store.Outcome) (run store.RunID, err error) {
 	runs, err := t.store.Runs(ctx, domain)
 	if err != nil {
 		return 0, err
@@ -224,7 +224,7 @@ func (t *tracker) rejoin(ctx context.Context, domain string, ids []store.Account
 
 // reopen lets the parts of left's accounts go on that ended in one of these ways, and
 // takes all accounts of the run out of left.
-func (t *tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome, left map[store.AccountID]bool) (bool, error) {
+func (t *Tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome, left map[store.AccountID]bool) (bool, error) {
 	parts, err := t.store.RunAccounts(ctx, r.ID)
 	if err != nil {
 		return false, err
@@ -256,7 +256,7 @@ func (t *tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome
 }
 
 // hear counts a pass that ended.
-func (t *tracker) hear(ctx context.Context, e report.PassEnded) {
+func (t *Tracker) hear(ctx context.Context, e report.PassEnded) {
 	if e.Missed {
 		t.missed = true
 		return
@@ -313,7 +313,7 @@ func (o *openRun) counter(outcome store.Outcome) *uint64 {
 }
 
 // flush stores what has changed, and lets go of runs that are through.
-func (t *tracker) flush(ctx context.Context) {
+func (t *Tracker) flush(ctx context.Context) {
 	for id, o := range t.open {
 		through := len(o.parts) == 0
 		if len(o.changed) == 0 && !through {
@@ -337,7 +337,7 @@ func (t *tracker) flush(ctx context.Context) {
 	}
 }
 
-func (t *tracker) failed(ctx context.Context, err error) {
+func (t *Tracker) failed(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		t.log.Error().Err(err).Msg("what a run came to could not be recorded")
 	}

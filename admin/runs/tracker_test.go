@@ -1,4 +1,4 @@
-package admin
+package runs
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type tracking struct {
 	*testing.T
 	store   store.Store
 	ferry   *ferrytest.Ferry
-	tracker *tracker
+	tracker *Tracker
 	ids     []store.AccountID
 	clock   atomic.Int64 // seconds since startOfRuns
 	stop    func()
@@ -55,10 +55,10 @@ func (x *tracking) start() {
 	if x.stop != nil {
 		x.stop()
 	}
-	x.tracker = newTracker(x.store, x.ferry, zerolog.New(zerolog.NewTestWriter(x)), func() time.Time { return x.at(x.clock.Load()) })
+	x.tracker = New(x.store, x.ferry, zerolog.New(zerolog.NewTestWriter(x)), func() time.Time { return x.at(x.clock.Load()) })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- x.tracker.run(ctx) }()
+	go func() { ended <- x.tracker.Run(ctx) }()
 	x.stop = func() {
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
@@ -87,7 +87,7 @@ func (x *tracking) settle() {
 // begin begins a run of all accounts.
 func (x *tracking) begin(kind store.RunKind) store.RunID {
 	x.Helper()
-	id, err := x.tracker.begin(x.Context(), store.Run{Domain: "example.com", Kind: kind, By: "root"}, x.ids, func() error {
+	id, err := x.tracker.Begin(x.Context(), store.Run{Domain: "example.com", Kind: kind, By: "root"}, x.ids, func() error {
 		_, err := x.ferry.Begin(x.Context(), x.ids)
 		return err
 	})
@@ -102,7 +102,7 @@ func (x *tracking) stopAccounts() {
 	x.Helper()
 	stopped, err := x.ferry.Stop(x.Context(), x.ids)
 	if err == nil {
-		err = x.tracker.stopped(x.Context(), stopped)
+		err = x.tracker.Stopped(x.Context(), stopped)
 	}
 	if err != nil {
 		x.Fatal(err)
@@ -112,7 +112,7 @@ func (x *tracking) stopAccounts() {
 // resume lets all go on that are stopped.
 func (x *tracking) resume() store.RunID {
 	x.Helper()
-	run, err := x.tracker.resume(x.Context(), "example.com", x.ids, func() error {
+	run, err := x.tracker.Resume(x.Context(), "example.com", x.ids, func() error {
 		_, err := x.ferry.Begin(x.Context(), x.ids)
 		return err
 	})
@@ -299,7 +299,7 @@ func TestRunCorrected(t *testing.T) {
 	x.pass(0, false, needsFix())
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Failed: 1, Figures: figures(1)})
 	for _, state := range []store.RunState{store.RunOpen, store.RunDone} {
-		if err := x.tracker.corrected(t.Context(), "example.com", x.ids[:1]); err != nil {
+		if err := x.tracker.Corrected(t.Context(), "example.com", x.ids[:1]); err != nil {
 			t.Fatal(err)
 		}
 		x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Complete: map[store.RunState]uint64{store.RunDone: 1}[state],
@@ -375,7 +375,7 @@ func (x *tracking) step(step string) {
 			err = x.store.SetProblem(x.Context(), a.ID, nil)
 		}
 		if err == nil && a.State == store.Active {
-			err = x.tracker.corrected(x.Context(), "example.com", x.ids[:1])
+			err = x.tracker.Corrected(x.Context(), "example.com", x.ids[:1])
 		}
 		if err != nil {
 			x.Fatal(err)
@@ -399,13 +399,13 @@ func (x *tracking) step(step string) {
 // TestRunThatDoesNotStart: if accounts can't be set going, their run is over.
 func TestRunThatDoesNotStart(t *testing.T) {
 	x := newTracking(t, 1)
-	id, err := x.tracker.begin(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, By: "root"}, x.ids, func() error { return report.ErrStopping })
+	id, err := x.tracker.Begin(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, By: "root"}, x.ids, func() error { return report.ErrStopping })
 	if !errors.Is(err, report.ErrStopping) {
 		t.Errorf("got %v", err)
 	}
 	x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunStopped, Stopped: 1})
 	x.stop()
-	if err := x.tracker.stopped(t.Context(), x.ids); !errors.Is(err, report.ErrStopping) {
+	if err := x.tracker.Stopped(t.Context(), x.ids); !errors.Is(err, report.ErrStopping) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -428,7 +428,7 @@ func TestScheduledRuns(t *testing.T) {
 	if err := x.store.PutSchedule(t.Context(), schedule); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.tracker.reschedule(t.Context()); err != nil {
+	if err := x.tracker.Reschedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if x.settle(); len(newest()) != 0 {
