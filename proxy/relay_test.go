@@ -348,70 +348,6 @@ func TestUnknownAndFinishedAccountsAreOnlyRelayed(t *testing.T) {
 	}
 }
 
-func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
-	g := newRig(t, nil)
-	g.server.says("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.stop()
-	g.client.hearsNothing()
-	g.server.says("cd)\n* 2 EXISTS\n")
-	g.client.hears("cd)\n* BYE Postferry is shutting down\n")
-	g.client.hearsEnd()
-	g.ends(t)
-}
-
-func TestStoppingAnIdleClient(t *testing.T) {
-	g := newRig(t, nil)
-	g.client.says("a1 IDLE\n")
-	g.server.hears("a1 IDLE\n")
-	g.stop()
-	g.client.hears("* BYE Postferry is shutting down\n")
-	g.client.hearsEnd()
-	g.ends(t)
-	if got := g.ferry.noted(); !slices.Equal(got, []string{"disconnected 7"}) {
-		t.Errorf("calls: %q", got)
-	}
-}
-
-func TestKillingWaitsForNothing(t *testing.T) {
-	g := newRig(t, nil)
-	g.server.says("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.stop()
-	g.kill()
-	g.ends(t)
-}
-
-func TestServerSaysGoodbye(t *testing.T) {
-	g := newRig(t, nil)
-	g.client.says("a1 LOGOUT\n")
-	g.server.hears("a1 LOGOUT\n")
-	g.server.says("* BYE x\na1 OK x\n")
-	g.server.Close()
-	g.client.hears("* BYE x\na1 OK x\n")
-	g.client.hearsEnd()
-	g.ends(t)
-}
-
-func TestServerVanishes(t *testing.T) {
-	g := newRig(t, nil)
-	g.client.says("a1 NOOP\n")
-	g.server.hears("a1 NOOP\n")
-	g.server.Close()
-	g.client.hears("* BYE [UNAVAILABLE] The mail server closed the connection\n")
-	g.client.hearsEnd()
-	g.ends(t)
-}
-
-func TestServerVanishesWithinAResponse(t *testing.T) {
-	g := newRig(t, nil)
-	g.server.says("* 1 FETCH (BODY[] {4}\nab")
-	g.server.Close()
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hearsEnd()
-	g.ends(t)
-}
-
 func TestTagTooLong(t *testing.T) {
 	g := newRig(t, nil)
 	g.client.says(strings.Repeat("x", 300) + " NOOP\n")
@@ -489,21 +425,4 @@ func TestInProgress(t *testing.T) {
 			t.Errorf("%q %d %d: %q", tt.tag, tt.done, tt.total, got)
 		}
 	}
-}
-
-// TestEndInTheMiddle: what was kept back of a command or a response when its sender leaves is passed on as
-// it came.
-func TestEndInTheMiddle(t *testing.T) {
-	t.Parallel()
-	g := newRig(t, nil)
-	g.client.says("a1 NOOP\nb2")
-	g.server.hears("a1 NOOP\n")
-	closeWrite(g.client.Conn)
-	g.server.hears("b2")
-	g.server.hearsEnd()
-	g.server.says("a1 OK done\n* CAPABILITY X")
-	g.client.hears("a1 OK done\n")
-	closeWrite(g.server.Conn)
-	g.client.hears("* CAPABILITY X")
-	g.client.hearsEnd()
 }

@@ -1,0 +1,152 @@
+package syncer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+
+	"postferry/store"
+	"postferry/syncer/message"
+)
+
+// TestMovedBetweenRenumberedFolders: mail is moved from one folder of the new server to another one, and both get another UIDVALIDITY
+// before the next look. Neither is taken for the other, nor for missing.
+func TestMovedBetweenRenumberedFolders(t *testing.T) {
+	for moved := 1; moved <= 2; moved++ {
+		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.pair.old.add("Work")
+			r.pair.old.add("Other")
+			for i := range 2 {
+				r.pair.old.deliver("Work", mail(i))
+			}
+			r.start(false)
+			r.copies(2)
+			for i := range moved {
+				r.pair.new.moveMail("Work", "Other", mail(i))
+			}
+			r.pair.new.deliver("Work", mail(80))
+			if moved == 2 {
+				r.pair.new.remove("Work", mail(80))
+			}
+			r.pair.new.renumber("Work")
+			r.pair.new.renumber("Other")
+			r.copies(0)
+			r.pair.old.deliver("Work", mail(90))
+			r.copies(1)
+			if !slices.Contains(r.pair.new.bodies("Work"), mail(90)) {
+				t.Errorf("Work has %q", r.pair.new.bodies("Work"))
+			}
+			for _, name := range []string{"Work", "Other"} {
+				if row := r.folderRow(name); row.New != name || row.State != store.FolderPresent {
+					t.Errorf("%s is %s: %s", name, row.New, row.State)
+				}
+			}
+		})
+	}
+}
+
+// TestIntentsOfOtherMessages: before anything of a pull had arrived everything ended, and then the old server gave other UIDs to the
+// messages. One that is on both servers by itself proves nothing of the message that had its UID.
+func TestIntentsOfOtherMessages(t *testing.T) {
+	for _, fleeting := range []bool{true, false} {
+		r := newRig(t)
+		r.pair.new.fleeting = fleeting
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+		r.store = disk
+		f := &trouble{faults: []fault{{after: 1, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+		r.failAll(disk, f.strike)
+		r.start(false)
+		r.sync()
+		r.stop()
+		r.failAll(disk, noFault)
+		r.pair.old.deliver("INBOX", mail(8))
+		r.pair.new.deliver("INBOX", mail(8))
+		r.pair.old.number("INBOX", 1, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
+		r.start(false)
+		if res := r.sync(); !res.Pass.Complete {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		r.has("INBOX", append(mails(0, 3), mail(8))...)
+	}
+}
+
+// TestNumberedAnewTwice: the new server has given a folder another UIDVALIDITY and, after a pass that was interrupted, other UIDs under
+// that. A message that comes then, and is the same as one that was copied, is copied.
+func TestNumberedAnewTwice(t *testing.T) {
+	for at := 1; at <= 3; at++ {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t, 3)
+			r.stop()
+			r.pair.new.renumber("INBOX")
+			r.pair.old.deliver("INBOX", mail(3))
+			disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+			r.store = disk
+			f := &trouble{faults: []fault{{after: at, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+			r.failAll(disk, f.strike)
+			r.start(false)
+			r.sync()
+			r.stop()
+			r.failAll(disk, noFault)
+			r.pair.new.number("INBOX", 12, nil)
+			r.pair.old.deliver("INBOX", mail(1))
+			r.start(false)
+			for range 2 {
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+			}
+			r.has("INBOX", append(mails(0, 4), mail(1))...)
+		})
+	}
+}
+
+// TestLedgerPutBackToNothing: the ledger is put back to a state in which nothing of a folder had been copied, and another folder has
+// lost messages on the old server, which may have been moved here. What was copied is recognised.
+func TestLedgerPutBackToNothing(t *testing.T) {
+	r := newRig(t)
+	r.pair.old.add("Work")
+	r.pair.old.deliver("Work", mail(90))
+	r.start(false)
+	r.copies(1)
+	putBackLedger := r.keepLedger("INBOX")
+	for i := range 5 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.copies(5)
+	r.pair.old.remove("Work", mail(90))
+	r.copies(0)
+	r.stop()
+	putBackLedger()
+	r.start(false)
+	r.copies(0)
+	r.has("INBOX", mails(0, 5)...)
+}
+
+// TestMovedOnBothServers: a message is moved into a folder on both servers, and then the same one comes there again: none is the copy of
+// the other, also if it had to be repaired.
+func TestMovedOnBothServers(t *testing.T) {
+	broken := "From: a@example.com\n\n\x00line\nline\n"
+	repaired, _ := message.RepairMessage([]byte(broken), nil, "")
+	for body, there := range map[string]string{mail(3): mail(3), broken: string(repaired.Body)} {
+		r := newRig(t)
+		r.pair.new.refuse = refuseLikeCyrus
+		r.pair.old.add("Work")
+		r.pair.old.deliver("INBOX", body)
+		r.start(false)
+		r.copies(1)
+		r.pair.new.moveMail("INBOX", "Work", there)
+		r.pair.old.moveMail("INBOX", "Work", body)
+		r.copies(0)
+		r.pair.old.deliver("Work", body)
+		r.pair.old.deliver("Work", body)
+		r.copies(2)
+		r.once(there, there, there)
+	}
+}
