@@ -133,7 +133,7 @@ func TestMissingFolderIsTold(t *testing.T) {
 	if f := folderOf(t, config, "Plan"); f.State != store.FolderMissing || f.LeftOut != 5 || f.Missing == nil || time.Since(*f.Missing) > time.Hour {
 		t.Errorf("%+v", f)
 	}
-	if status, out, _ := postferry(t, "", "status", "-c", config, anna); status != exitOK || !strings.Contains(out, "missing on the new server since") || !strings.Contains(out, "5 messages do not come") {
+	if status, out, _ := postferry(t, "", "status", "-c", config, anna); status != exitOK || !strings.Contains(inOneLine(out), "missing on the new server since") || !strings.Contains(inOneLine(out), "5 messages do not come") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
 	if status, out, _ := postferry(t, "", "verify", "-c", config); status != exitFailed || !strings.Contains(out, "folder-missing") {

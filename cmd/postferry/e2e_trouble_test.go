@@ -150,7 +150,7 @@ func (p *pair) statusSays(config string, words ...string) {
 			t.Errorf("the error's summary has no %q: %s", word, out)
 		}
 	}
-	if _, table, _ := postferry(t, "", "status", "-c", config); !strings.Contains(table, strings.TrimSuffix(out, ".")) {
+	if _, table, _ := postferry(t, "", "status", "-c", config); !strings.Contains(inOneLine(table), strings.TrimSuffix(out, ".")) {
 		t.Errorf("status for people has no %q:\n%s", out, table)
 	}
 	t.Logf("status says: %s", out)

@@ -34,7 +34,7 @@ func TestVerifyAlone(t *testing.T) {
 
 	remove(t, openInbox(t, s.New))
 	status, stdout, stderr = postferry(t, "", "verify", "-c", config, servers.Login)
-	if status != exitOK || !strings.Contains(stdout, "doubtful: 1 removed") || !strings.Contains(inOneLine(stdout), "was copied, is gone from the new server") {
+	if status != exitOK || !strings.Contains(inOneLine(stdout), "doubtful: 1 removed") || !strings.Contains(inOneLine(stdout), "was copied, is gone from the new server") {
 		t.Errorf("damaged: status %d\n%s%s", status, stdout, stderr)
 	}
 	if status, _, _ := postferry(t, "", "verify", "-c", config, "--strict"); status != exitFailed {
