@@ -55,6 +55,9 @@ type Batch struct {
 	Lost       []Intent      // written or replaced, with the intents of the same keys gone; see Ledger
 	Found      []Key         // lines of Lost to remove
 	Late       LateMail      // of Proofs and Intents, mail that is late; added to the account's
+	Returns    []Return      // of the folder, on their way back; written or replaced
+	Returned   []ReturnKey   // those to remove, before
+	WayBack    *WayBack      // replaces the folder's, if given
 	Checkpoint *Checkpoint   // replaces the folder's, if given
 	Order      *Order        // likewise
 }
@@ -196,6 +199,7 @@ type Store interface {
 	Access
 	Moves
 	Notices
+	WaysBack
 	SignIns
 
 	// Close releases the state. Calls under way end first.

@@ -39,7 +39,7 @@ func (b *Store) CommitAll(ctx context.Context, batches []store.Batch) error {
 
 // rowsIn is about how many rows a batch changes.
 func rowsIn(b *store.Batch) int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + 2
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + len(b.Returns) + len(b.Returned) + 2
 }
 
 func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
@@ -82,6 +82,9 @@ func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
 	}
 	if b.Order != nil {
 		w.progress.Order = *b.Order
+	}
+	if err := applyReturns(tx, b); err != nil {
+		return err
 	}
 	if err := w.finish(); err != nil || b.Late.Messages == 0 {
 		return err

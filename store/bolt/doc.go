@@ -40,6 +40,8 @@
 //	quarantine  account, folder, message key -> reason, server's words, attempts
 //	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
 //	lost        account, folder, message key -> intent of a message that was given to the new server once more
+//	returns     account, folder         -> how far its way back is
+//	            account, folder, UIDVALIDITY, UID -> a message on its way back
 //	passes      account, pass           -> pass; the newest 50
 //	usage       account                 -> octets moved in each of the last 25 hours
 //	admins      name, ASCII lower case  -> administrator, password hashed with argon2id

@@ -74,7 +74,7 @@ func (b *Store) forgetSome(tx *bbolt.Tx, domain string) (left int, err error) {
 
 // removeAll removes all that is kept of an account.
 func removeAll(tx *bbolt.Tx, id store.AccountID) error {
-	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketPasses, bucketFlagSets, bucketFlagIndex} {
+	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketPasses, bucketReturns, bucketFlagSets, bucketFlagIndex} {
 		if err := removePrefix(root(tx, name), rows.AccountKey(id)); err != nil {
 			return err
 		}

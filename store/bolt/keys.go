@@ -33,6 +33,7 @@ const (
 	bucketSignIns      = "signins"
 	bucketConsents     = "consents"
 	bucketNotices      = "notices"
+	bucketReturns      = "returns"
 )
 
 func rootBuckets() []string {
@@ -41,7 +42,7 @@ func rootBuckets() []string {
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
 		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage, bucketMoves, bucketReports,
-		bucketSignIns, bucketConsents, bucketNotices,
+		bucketSignIns, bucketConsents, bucketNotices, bucketReturns,
 	}
 }
 
@@ -49,7 +50,7 @@ func rootBuckets() []string {
 // without them is one in which they are empty.
 func laterBuckets() []string {
 	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports,
-		bucketSignIns, bucketConsents, bucketNotices}
+		bucketSignIns, bucketConsents, bucketNotices, bucketReturns}
 }
 
 func root(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

@@ -111,6 +111,7 @@ func Run(t *testing.T, open Open) {
 		{"ReportsAreBounded", testReportsAreBounded},
 		{"Forget", testForget},
 		{"Notices", testNotices},
+		{"WaysBack", testWaysBack},
 		{"SignIns", testSignIns},
 		{"SignInsInvalid", testSignInsInvalid},
 		{"Consents", testConsents},
