@@ -119,7 +119,9 @@ type Domain struct {
 	Old     Server
 	New     Server
 	Enrol   bool
-	Logins  int  // clients' logins tried at the new server at the same time; 0 for DefaultLogins
+	Logins  int // clients' logins tried at the new server at the same time; 0 for DefaultLogins
+	// WayBack copies mail that arrives at the new server after the MX has moved back to the old one.
+	WayBack bool
 	Stored  bool // it was set up while Postferry runs, and may change
 	Folders Folders
 	Limits  Limits // of all its accounts together

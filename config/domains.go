@@ -38,6 +38,7 @@ func (f *file) domain(b *block) Domain {
 	set(b, "old", &d.Old, text("imaps://imap.old.example", ParseServer))
 	set(b, "new", &d.New, text("imaps://imap.new.example", ParseServer))
 	set(b, "enrol", &d.Enrol, boolean)
+	set(b, "way_back", &d.WayBack, boolean)
 	d.Folders = f.folders(b)
 	f.limits(b, &d)
 	f.trust(b, "old", &d.Old)
@@ -53,6 +54,9 @@ func (f *file) domain(b *block) Domain {
 	}
 	if !d.New.Protocol.Writable() {
 		b.mistake("new", "mail can't be written to a server by %s; expected a URL that begins with imaps:// or imap://", d.New.Protocol.Title())
+	}
+	if d.WayBack && b.fine("old") && !d.Old.Protocol.Writable() {
+		b.mistake("way_back", "mail can't be written to a server by %s; expected an old server with IMAP", d.Old.Protocol.Title())
 	}
 	if b.fine("old", "new") && d.Old.Address() == d.New.Address() {
 		b.warn("new", "is the same server as old (%s)", d.Old.Address())

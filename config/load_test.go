@@ -222,11 +222,13 @@ func TestMistakes(t *testing.T) {
 		"old TLS without TLS": {"[[domain]]\nname = \"a\"\nold = \"imap+insecure://localhost\"\nnew = \"imaps://b\"\nold_tls = \"1.0\"",
 			`config.toml:5: domain.old_tls: means nothing without TLS; expected old to begin with imaps:// or imap://, pop3s:// or pop3://`},
 		"old TLS of the new server": {"[[domain]]\nname = \"a\"\nold = \"imaps://localhost\"\nnew = \"imaps://b\"\nnew_tls = \"1.0\"",
-			`config.toml:5: domain.new_tls: unknown key; expected one of default, enrol, name, new, new_ca, new_fingerprint, new_proxy_protocol, old, old_ca, old_fingerprint, old_tls`},
+			`config.toml:5: domain.new_tls: unknown key; expected one of default, enrol, name, new, new_ca, new_fingerprint, new_proxy_protocol, old, old_ca, old_fingerprint, old_tls, way_back`},
 		"trust without TLS": {"[[domain]]\nname = \"a\"\nold = \"imap+insecure://localhost\"\nnew = \"imaps://b\"\nold_fingerprint = \"" + strings.Repeat("00", 32) + "\"",
 			`config.toml:5: domain.old_fingerprint: means nothing without TLS; expected old to begin with imaps:// or imap://`},
 		"POP3 for the new server": {"[[domain]]\nname = \"a\"\nold = \"imaps://a\"\nnew = \"pop3s://b\"",
 			`config.toml:4: domain.new: mail can't be written to a server by POP3; expected a URL that begins with imaps:// or imap://`},
+		"way back to POP3": {"[[domain]]\nname = \"a\"\nold = \"pop3s://a\"\nnew = \"imaps://b\"\nway_back = true",
+			`config.toml:5: domain.way_back: mail can't be written to a server by POP3; expected an old server with IMAP`},
 		"line that is no TOML": {"[[domain]]\nname = a.example\nnew = \"x\"\n[[domain]]",
 			"config.toml:2: not valid TOML: unexpected character U+0061 'a' at start of value; text needs quotes around it\n" +
 				"config.toml:3: domain.new: expected a URL, e.g. \"imaps://imap.example.com\"\n" +

@@ -67,14 +67,14 @@ func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 // before the first other call, or before Run.
 func (e *Engine) Trace(t *link.Tracer) {
 	d := e.shared.dial
-	e.shared.dial = session.Dialers{Old: session.Traced(d.Old, t), New: session.Traced(d.New, t)}
+	e.shared.dial = session.Dialers{Old: session.Traced(d.Old, t), New: session.Traced(d.New, t), Back: session.Traced(d.Back, t)}
 }
 
 // SignInWith opens all sessions from now on with what k knows where a domain has a way to
 // sign in. It may be called before the first other call, or before Run.
 func (e *Engine) SignInWith(k session.SignIns) {
 	d := e.shared.dial
-	e.shared.dial = session.Dialers{Old: session.SigningIn(d.Old, k), New: session.SigningIn(d.New, k)}
+	e.shared.dial = session.Dialers{Old: session.SigningIn(d.Old, k), New: session.SigningIn(d.New, k), Back: session.SigningIn(d.Back, k)}
 }
 
 // Run owns the engine until ctx ends: it answers the calls below and, with

@@ -233,6 +233,10 @@ func (p *fakePair) dialers() session.Dialers {
 		New: func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Target, error) {
 			return p.dial(server, c, opt)
 		},
+		Back: func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Returner, error) {
+			opt.ReadOnly = true // which tells the old server
+			return p.dial(server, c, opt)
+		},
 	}
 }
 

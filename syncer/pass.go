@@ -56,9 +56,10 @@ type passRun struct {
 	problem  *store.Problem
 	doubts
 	ended
-	yielded bool
-	halted  bool // a person stopped the account
-	late    *time.Timer
+	returning returning
+	yielded   bool
+	halted    bool // a person stopped the account
+	late      *time.Timer
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	// ahead runs until they are opened, wider until more pairs than the first are used whatever they need.
@@ -183,6 +184,7 @@ func (a *account) nextPassStep() {
 		if a.mayUse(a.backs[0]) {
 			a.countViews(a.backs[0], a.folders.uncounted(a.id, &a.tree, &a.views))
 		}
+	case a.nextReturn(p):
 	case p.pulling == 0:
 		a.endPass(nil)
 	case a.contended():

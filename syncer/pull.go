@@ -43,6 +43,9 @@ func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(
 func (a *account) runPulls(ctx context.Context, l *session.Pair, j *pullJob) *pullJob {
 	for {
 		if j.err = j.settle.run(ctx); j.err == nil {
+			j.err = a.expectReturns(ctx, j.pull)
+		}
+		if j.err == nil {
 			j.err = j.pull.Run(ctx)
 		}
 		if j.err != nil || !j.pull.Left() {

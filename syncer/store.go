@@ -6,6 +6,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/recovery"
+	"postferry/syncer/wayback"
 )
 
 // Store is what the engine asks of the state. What each call promises is said at store.Store.
@@ -32,6 +33,7 @@ type engineStore interface {
 type accountStore interface {
 	recordStore
 	mailbox.Store
+	wayback.Store
 	AddPass(ctx context.Context, id store.AccountID, p store.Pass) error
 	Move(ctx context.Context, domain string) (store.Move, error)
 	ProveAlias(ctx context.Context, id, of store.AccountID) error

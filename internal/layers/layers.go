@@ -150,16 +150,17 @@ func engine() map[string][]string {
 	sessions := append([]string{"syncer/foldertree"}, pure...)
 	folder := append([]string{"syncer/session"}, sessions...)
 	return map[string][]string{
-		"syncer":            append([]string{"syncer/schedule", "syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/reorder", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
+		"syncer":            append([]string{"syncer/schedule", "syncer/wayback", "syncer/treesync", "syncer/mailbox", "syncer/transfer", "syncer/reorder", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/treesync":   append([]string{"syncer/mailbox", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/verify":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/dryrun":     append([]string{"syncer/compare", "syncer/leftout"}, folder...),
 		"syncer/mailbox":    folder,
 		"syncer/compare":    folder,
 		"syncer/leftout":    folder,
-		"syncer/transfer":   append([]string{"syncer/recovery", "syncer/quota", "syncer/measure", "syncer/leftout"}, folder...),
+		"syncer/transfer":   append([]string{"syncer/wayback", "syncer/recovery", "syncer/quota", "syncer/measure", "syncer/leftout"}, folder...),
 		"syncer/recovery":   folder,
 		"syncer/reorder":    folder,
+		"syncer/wayback":    folder,
 		"syncer/quota":      folder,
 		"syncer/measure":    {"store", reports},
 		"syncer/schedule":   {"store"},

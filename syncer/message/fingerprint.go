@@ -84,7 +84,8 @@ func DateMarkOf(header []byte) (mark DateMark) {
 // messageIDBit of a fingerprint's first octet says that a Message-ID is in it.
 const messageIDBit = 1
 
-func hasMessageID(fp store.Fingerprint) bool { return fp[0]&messageIDBit != 0 }
+// HasMessageID tells whether a fingerprint has a Message-ID in it.
+func HasMessageID(fp store.Fingerprint) bool { return fp[0]&messageIDBit != 0 }
 
 // EachField calls fn with the name and the folded value of each field of a
 // header, up to the empty line. What has no field name (an mbox "From " line,

@@ -37,7 +37,7 @@ func (w Wanted) resembles(date DateMark, c Candidate) bool {
 		return false
 	}
 	differ := max(c.Size-w.Size, w.Size-c.Size)
-	return differ <= resemblingSlack || !hasMessageID(w.Fingerprint) && !hasMessageID(c.Fingerprint) && near(w.Size, c.Size)
+	return differ <= resemblingSlack || !HasMessageID(w.Fingerprint) && !HasMessageID(c.Fingerprint) && near(w.Size, c.Size)
 }
 
 // resembling are the places of the free candidates that one of what is wanted may be although
@@ -48,7 +48,7 @@ func (p *Pairing) resembling(place int) (at []int) {
 		return nil
 	}
 	slack := int64(resemblingSlack)
-	if !hasMessageID(w.Fingerprint) { // servers count line ends as one octet or two
+	if !HasMessageID(w.Fingerprint) { // servers count line ends as one octet or two
 		slack += w.Size / 16
 	}
 	sizes := p.sizes()
@@ -102,7 +102,7 @@ func (c *Candidates) sizes() []int32 {
 func ambiguous(want []Wanted) map[int]bool {
 	by := map[Wanted][]int{}
 	for i, w := range want {
-		if w.Size >= 0 && !hasMessageID(w.Fingerprint) {
+		if w.Size >= 0 && !HasMessageID(w.Fingerprint) {
 			by[w] = append(by[w], i)
 		}
 	}

@@ -105,6 +105,29 @@ func (l *Pair) Target(ctx context.Context) (Target, error) {
 	return l.New.open(ctx, l, l.NewCreds, l.Dial.New)
 }
 
+// Returner opens a session with the old server to which mail is copied back. It takes the place of the pair's own
+// one, which ends, and is the caller's to close.
+func (l *Pair) Returner(ctx context.Context) (Returner, error) {
+	if err := l.Reserve(ctx); err != nil {
+		return nil, err
+	}
+	l.GiveUpPrefetched()
+	l.Old.HangUp()
+	c := l.OldCreds
+	if l.Logins != nil {
+		c = l.Logins.PickLogin(store.OldSide, c)
+	}
+	end := l.Old.End
+	s, err := l.Dial.Back(ctx, end.Server, c, link.Options{
+		Stall: l.Stall, Role: end.Role(), Log: l.Log.With().Str("server", end.Server.Address()).Logger(),
+		Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks, Traffic: l.flow(true),
+	})
+	if ctx.Err() == nil && OfServer(err) {
+		end.Pool.Note(err)
+	}
+	return s, err
+}
+
 // Reserve takes the places of both sides, always the old one first, so that
 // accounts that hold one and wait for the other can't block each other.
 func (l *Pair) Reserve(ctx context.Context) error {

@@ -124,6 +124,7 @@ type Target interface {
 	Status(ctx context.Context, names []string) (map[string]upstream.Status, error)
 	Examine(ctx context.Context, name string) (*upstream.Selected, error)
 	Select(ctx context.Context, name string) (*upstream.Selected, error)
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
 	Headers(ctx context.Context, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) error
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
 	// SelectAndHeaders is Select and Headers in one round trip.
@@ -158,6 +159,16 @@ type Target interface {
 	SendStatus(ctx context.Context, name string) (StatusCall, error)
 	// SendHeaders asks for headers in a folder that is opened for it and left again.
 	SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (HeadersCall, error)
+}
+
+// Returner is what the engine needs of a session with an old server to which mail is copied back: it can read, and
+// append messages, and nothing else.
+type Returner interface {
+	Session
+	Examine(ctx context.Context, name string) (*upstream.Selected, error)
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
+	SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (AppendCall, error)
+	UIDPlus() bool
 }
 
 // HeadersCall are headers on their way.
@@ -222,10 +233,20 @@ type DialFunc[S Session] func(ctx context.Context, server config.Server, c store
 type Dialers struct {
 	Old DialFunc[Source]
 	New DialFunc[Target]
+	// Back is the way to an old server to which mail is copied back; nil where there is no such.
+	Back DialFunc[Returner]
 }
 
 // RealDialers are those of real life.
-func RealDialers() Dialers { return Dialers{Old: DialOld, New: dialNew} }
+func RealDialers() Dialers { return Dialers{Old: DialOld, New: dialNew, Back: dialBack} }
+
+func dialBack(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Returner, error) {
+	s, err := DialIMAP(ctx, server, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	return IMAPTarget{s}, nil
+}
 
 func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
 	s, err := DialIMAP(ctx, server, c, opt)

@@ -163,6 +163,25 @@ func (r *reader) recognise(ctx context.Context, missing []upstream.Message, byLi
 	return rest, nil
 }
 
+// returned enters in the ledger those of missing that were copied back from the new server, and returns the others.
+func (r *reader) returned(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	if r.Returned == nil || len(missing) == 0 {
+		return missing, nil
+	}
+	want, _, err := r.OldIdentities(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	rest, found, err := r.Returned.Enter(ctx, r.Selected.Keys, missing, want)
+	if err != nil || found == 0 {
+		return rest, err
+	}
+	r.Done.adopted.Add(uint64(found))
+	r.dealt(uint64(found), 0)
+	r.Tell()
+	return rest, nil
+}
+
 // moved enters in the ledger those of missing that are known under other keys, and returns the others.
 func (r *reader) moved(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
 	if r.moves == nil || len(missing) == 0 {

@@ -9,6 +9,7 @@ import (
 	"postferry/syncer/measure"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
+	"postferry/syncer/wayback"
 )
 
 // Job is what is to be pulled, and how. While a reader and a writer run it is only read, but for what
@@ -27,6 +28,7 @@ type Job struct {
 	Restless bool                // the new server numbers the folder anew again and again
 	MovedMX  time.Time           // since when mail that reaches the old server is late; zero if it isn't
 	Told     Told                // odd copies that the pull before has left to be judged; nil for none
+	Returned *wayback.Incoming   // what has been copied back and may appear in the old folder; nil for nothing
 	Looked                       // how the last look at the trees has found the folder to be numbered
 	recovery *recovery.Recovery  // of the folder
 }

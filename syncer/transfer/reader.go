@@ -267,6 +267,9 @@ func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 // deal deals with messages that were listed: it finds their copies, or brings them.
 func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) {
 	missing := r.newOnes(told)
+	if missing, err = r.returned(ctx, missing); err != nil {
+		return err
+	}
 	if missing, err = r.archived(ctx, missing); err != nil {
 		return err
 	}

@@ -1,0 +1,317 @@
+package wayback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
+
+	"postferry/store"
+	"postferry/syncer/session"
+	"postferry/upstream"
+	"postferry/upstream/link"
+)
+
+// Store is what the way back asks of the state.
+type Store interface {
+	Committer
+	Folders(ctx context.Context, id store.AccountID) ([]store.Folder, error)
+	Ledger(ctx context.Context, id store.AccountID, folder store.FolderID) (store.Ledger, error)
+	WaysBack(ctx context.Context, id store.AccountID) ([]store.WayBack, []store.Return, error)
+}
+
+// Job copies the new mail of one folder back. No pull of the folder may run meanwhile.
+type Job struct {
+	Account store.AccountID
+	Folder  store.Folder
+	Pair    *session.Pair
+	Store   Store
+	Open    bool          // mail is copied; else only the baseline is noted
+	Quiet   time.Duration // how long the old folder has to rest until it is believed to have stopped growing
+	Yield   <-chan struct{}
+	Clock   func() time.Time
+	Log     zerolog.Logger
+	Copied  uint64 // how many messages have been
+
+	old     session.Returner
+	new     session.Target
+	way     store.WayBack
+	returns map[store.ReturnKey]store.Return
+	ledger  store.Ledger
+	oldSel  *upstream.Selected
+	newSel  *upstream.Selected
+}
+
+// What keeps mail from being copied back.
+var (
+	errNoUIDs    = errors.New("the old server does not say where it puts messages (UIDPLUS), or its numbers don't last: without that nothing is copied back to it")
+	errNewNoUIDs = errors.New("the new server does not tell UIDs that last")
+	errFull      = errors.New("the old mailbox is full")
+	errRefusing  = errors.New("the old server refuses one message after the other")
+)
+
+// refusedInRow is how many messages in a row the old server may refuse until nothing more is sent.
+const refusedInRow = 3
+
+// Run notes the baseline of a folder, or copies back what has arrived since. Of what remains to be done the
+// next run takes care; ErrNotNow means that a pull has to come first.
+func (j *Job) Run(ctx context.Context) error {
+	if err := j.read(ctx); err != nil {
+		return err
+	}
+	var err error
+	if j.new, err = j.Pair.Target(ctx); err != nil {
+		return err
+	}
+	if j.newSel, err = examine(ctx, j.new, j.Folder.New); err != nil {
+		return err
+	}
+	if j.newSel.UIDValidity == 0 || j.newSel.NotSticky {
+		return j.stop(ctx, errNewNoUIDs)
+	}
+	if j.way.Since.IsZero() {
+		j.way = store.WayBack{Folder: j.Folder.ID, UIDValidity: j.newSel.UIDValidity, Next: j.newSel.UIDNext, Since: j.Clock()}
+		return j.commit(ctx, store.Batch{})
+	}
+	if !j.Open || !j.waiting() {
+		return nil
+	}
+	err = j.copy(ctx)
+	if j.old != nil {
+		_ = j.old.Logout(ctx) // what it was told it knows
+		_ = j.old.Close()
+	}
+	if trouble := new(stopped); errors.As(err, &trouble) {
+		return j.stop(ctx, trouble.error)
+	}
+	if err == nil && j.way.Trouble != "" {
+		j.way.Trouble = ""
+		return j.commit(ctx, store.Batch{})
+	}
+	return err
+}
+
+// stopped is an error that is told as what keeps the folder from being copied back.
+type stopped struct{ error }
+
+// stop notes what keeps the folder from being copied back.
+func (j *Job) stop(ctx context.Context, why error) error {
+	if j.way.Since.IsZero() || j.way.Trouble == why.Error() {
+		return why
+	}
+	j.way.Trouble = why.Error()
+	return errors.Join(why, j.commit(ctx, store.Batch{}))
+}
+
+// ErrNotNow means that the old folder has to be pulled first.
+var ErrNotNow = errors.New("the old folder has changed since it was looked through")
+
+func (j *Job) read(ctx context.Context) error {
+	ways, returns, err := j.Store.WaysBack(ctx, j.Account)
+	if err != nil {
+		return err
+	}
+	if at := slices.IndexFunc(ways, func(w store.WayBack) bool { return w.Folder == j.Folder.ID }); at >= 0 {
+		j.way = ways[at]
+	}
+	j.returns = map[store.ReturnKey]store.Return{}
+	for _, r := range returns {
+		if r.Folder == j.Folder.ID {
+			j.returns[r.Key()] = r
+		}
+	}
+	return nil
+}
+
+// waiting tells whether there may be something to copy back.
+func (j *Job) waiting() bool {
+	if j.newSel.UIDValidity != j.way.UIDValidity || j.newSel.UIDNext > j.way.Next {
+		return true
+	}
+	for _, r := range j.returns {
+		if unproved(&r) || r.State == store.ReturnRefused && j.mayTry(&r) {
+			return true
+		}
+	}
+	return false
+}
+
+func unproved(r *store.Return) bool {
+	return r.State == store.ReturnSent || r.State == store.ReturnAgain
+}
+
+// refusedRest is how long a refused message is left alone, refusedMost how often it is tried.
+const (
+	refusedRest = 6 * time.Hour
+	refusedMost = 5
+)
+
+func (j *Job) mayTry(r *store.Return) bool {
+	return r.Attempts < refusedMost && j.Clock().Sub(r.Written) > refusedRest
+}
+
+// copy copies what is new.
+func (j *Job) copy(ctx context.Context) (err error) {
+	if j.ledger, err = j.Store.Ledger(ctx, j.Account, j.Folder.ID); err != nil {
+		return err
+	}
+	if len(j.ledger.Intents) > 0 {
+		return ErrNotNow // some of the new messages may be what a pull has sent
+	}
+	old, err := j.Pair.Returner(ctx)
+	if err != nil {
+		return err
+	}
+	j.old = old
+	if err := j.settled(ctx); err != nil {
+		return err
+	}
+	found, err := j.candidates(ctx)
+	if err != nil {
+		return err
+	}
+	if found, err = j.withoutCopies(ctx, found); err != nil {
+		return err
+	}
+	if err := j.send(ctx, found); err != nil {
+		return err
+	}
+	return j.tidy(ctx)
+}
+
+// settled makes sure that everything the old folder has is in the ledger, so that a return which is not proved is not
+// there: a pull has dealt with all that is, and nothing comes any more.
+func (j *Job) settled(ctx context.Context) error {
+	if err := j.look(ctx); err != nil {
+		return err
+	}
+	newest := time.Time{}
+	for _, r := range j.returns {
+		if unproved(&r) && r.Written.After(newest) {
+			newest = r.Written
+		}
+	}
+	if newest.IsZero() || j.Clock().Sub(newest) > settleAfter {
+		return nil
+	}
+	if err := session.Pause(ctx, j.Quiet); err != nil {
+		return err
+	}
+	return j.look(ctx)
+}
+
+// settleAfter is how old a return is that the server is not storing any more.
+const settleAfter = time.Minute
+
+// look opens the old folder, and wants it to be as the last pull has left it.
+func (j *Job) look(ctx context.Context) (err error) {
+	if j.oldSel, err = examine(ctx, j.old, j.Folder.Old); err != nil {
+		return err
+	}
+	cp := &j.Folder.Checkpoint
+	switch {
+	case !j.old.UIDPlus() || j.oldSel.NotSticky || j.oldSel.UIDValidity == 0:
+		return &stopped{errNoUIDs}
+	case cp.Checked.IsZero() || j.oldSel.UIDValidity != cp.UIDValidity || j.oldSel.UIDNext > j.dealtWith():
+		return ErrNotNow
+	}
+	return nil
+}
+
+// examiner opens folders.
+type examiner interface {
+	Examine(ctx context.Context, name string) (*upstream.Selected, error)
+	ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(upstream.Message) error) error
+}
+
+// examine opens a folder, and asks for the last message where the server did not tell UIDNEXT (it need not, RFC 3501
+// section 7.1).
+func examine(ctx context.Context, s examiner, name string) (*upstream.Selected, error) {
+	sel, err := s.Examine(ctx, name)
+	if err != nil || sel.UIDNext != 0 {
+		return sel, err
+	}
+	if sel.UIDNext = 1; sel.Messages == 0 {
+		return sel, nil
+	}
+	last := imap.UIDSet{imap.UIDRange{Start: 0, Stop: 0}} // "*"
+	return sel, s.ListMessages(ctx, last, 0, func(m upstream.Message) error {
+		sel.UIDNext = max(sel.UIDNext, m.UID+1)
+		return nil
+	})
+}
+
+// dealtWith is up to which UID the old folder is dealt with: by the pull, and by what went back since, one
+// after the other.
+func (j *Job) dealtWith() imap.UID {
+	next := j.Folder.Checkpoint.UIDNext
+	known := map[imap.UID]bool{}
+	for _, e := range j.ledger.Entries {
+		if uid, ok := session.IMAPKeys(j.oldSel.UIDValidity).UID(e.Key); ok && uid >= next {
+			known[uid] = true
+		}
+	}
+	for known[next] {
+		next++
+	}
+	return next
+}
+
+// tidy is for returns when everything has been sent. One that was not proved before, and is not on the new server
+// any more or has another number there now, is not sent again, but may turn up; of those that were proved long ago no other copy
+// will.
+func (j *Job) tidy(ctx context.Context) error {
+	var batch store.Batch
+	for k, r := range j.returns {
+		switch {
+		case unproved(&r):
+			r.State = store.ReturnProved
+			batch.Returns = append(batch.Returns, r)
+		case r.State == store.ReturnProved && j.Clock().Sub(r.Written) > keepProved:
+			batch.Returned = append(batch.Returned, k)
+		}
+	}
+	if len(batch.Returns)+len(batch.Returned) == 0 {
+		return nil
+	}
+	return j.commit(ctx, batch)
+}
+
+// keepProved is how long a return is kept that was sent more than once.
+const keepProved = 30 * 24 * time.Hour
+
+// commit writes a batch of the folder, with how far it is.
+func (j *Job) commit(ctx context.Context, batch store.Batch) error {
+	batch.Account, batch.Folder, batch.WayBack = j.Account, j.Folder.ID, &j.way
+	if err := j.Store.Commit(ctx, batch); err != nil {
+		return err
+	}
+	for _, k := range batch.Returned {
+		delete(j.returns, k)
+	}
+	for _, r := range batch.Returns {
+		j.returns[r.Key()] = r
+	}
+	return nil
+}
+
+func (j *Job) yielded() error {
+	select {
+	case <-j.Yield:
+		return session.ErrYield
+	default:
+		return nil
+	}
+}
+
+// refusal is what the old server said of a message.
+func refusal(err error) string {
+	if e, ok := errors.AsType[*link.Error](err); ok && e.Text != "" {
+		return e.Text
+	}
+	return fmt.Sprint(err)
+}
