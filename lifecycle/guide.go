@@ -64,6 +64,13 @@ func (g *Guide) facts(ctx context.Context, domain string, fresh bool) (*stage.Fa
 		return nil, err
 	}
 	f := &stage.Facts{Domain: d.Name, OldHost: d.Old.Host, NewHost: d.New.Host, Now: g.Now(), Quiet: g.Config.Watch.Quiet, Move: move, Names: names}
+	if d.WayBack {
+		sum, err := g.Store.WayBackOf(ctx, d.Name)
+		if err != nil {
+			return nil, err
+		}
+		f.WayBack = &sum
+	}
 	f.Gather(accounts)
 	return f, nil
 }

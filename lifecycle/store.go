@@ -17,5 +17,6 @@ type Store interface {
 	NoteNames(ctx context.Context, domain string, n store.NamesSeen) error
 	Overview(ctx context.Context, domain string) ([]store.Overview, error)
 	Reports(ctx context.Context, domain string) ([]store.Report, error)
+	WayBackOf(ctx context.Context, domain string) (store.WayBackSum, error)
 	Summary(ctx context.Context, id store.AccountID) (store.Summary, error)
 }

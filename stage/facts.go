@@ -21,7 +21,8 @@ type Facts struct {
 	Now     time.Time
 	Quiet   time.Duration // for how long nothing may have arrived at the old server
 	Move    store.Move
-	Names   *discover.Names // what DNS has just told; nil if it was not asked
+	Names   *discover.Names   // what DNS has just told; nil if it was not asked
+	WayBack *store.WayBackSum // what has gone back to the old server; nil where nothing does
 	Figures
 
 	// LookedAt: every account that is not finished has been looked at completely since then; zero
@@ -143,6 +144,28 @@ func (f *Facts) late() *Late {
 	}
 	l.Text = say(code, "messages", l.Messages, "last", l.Last, "servers", strings.Join(l.From, ", "))
 	return l
+}
+
+// wayBack says how far the way back is; nil if there is none.
+func (f *Facts) wayBack() *Message {
+	w := f.WayBack
+	if w == nil || f.Accounts > 0 && f.Done == f.Accounts {
+		return nil
+	}
+	args := []any{"messages", w.Copied, "last", w.Last, "refused", w.Refused, "open", w.Open, "folders", w.Troubled, "trouble", strings.TrimSuffix(w.Trouble, ".")}
+	code := codeWayBackOpen
+	switch {
+	case w.Troubled > 0:
+		code = codeWayBackTrouble
+	case w.Refused > 0:
+		code = codeWayBackRefused
+	case f.Move.Names.MX.IsZero():
+		code = codeWayBackReady
+	case w.Copied > 0:
+		code = codeWayBackUsed
+	}
+	m := say(code, args...)
+	return &m
 }
 
 // told and asked are how many DNS servers answer, of those that were asked.

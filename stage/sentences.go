@@ -40,6 +40,11 @@ const (
 	codeVerified       Code = "verified"
 	codeLate           Code = "late"
 	codeLateUnknown    Code = "late_unknown"
+	codeWayBackReady   Code = "way_back_ready"
+	codeWayBackOpen    Code = "way_back_open"
+	codeWayBackUsed    Code = "way_back_used"
+	codeWayBackRefused Code = "way_back_refused"
+	codeWayBackTrouble Code = "way_back_trouble"
 )
 
 // What to do next.
@@ -119,6 +124,12 @@ var sentences = map[Code]string{
 
 	codeLate:        `Late mail since the MX moved: {messages}, the last at {last}, brought by {servers}.`,
 	codeLateUnknown: `Late mail since the MX moved: {messages}, the last at {last}.`,
+
+	codeWayBackReady:   `There is a way back: once the MX has moved, mail that arrives at the new server is copied back to the old one.`,
+	codeWayBackOpen:    `There is a way back: mail that arrives at the new server is copied back to the old one. So far there was none.`,
+	codeWayBackUsed:    `There is a way back: of the mail that has arrived at the new server, {messages} messages were copied back to the old one, the last at {last}.`,
+	codeWayBackRefused: `There is a way back: {messages} messages were copied back to the old server, which refuses others: {refused}.`,
+	codeWayBackTrouble: `The way back is not whole: from some folders ({folders}) nothing is copied back to the old server: {trouble}. Messages that were copied back: {messages}.`,
 
 	codeNextAdd:        `Add the accounts: "postferry import", or upload a list at the import page.`,
 	codeNextCheck:      `Check the accounts: "postferry sync --dry-run", or "Check" at the import page.`,

@@ -75,6 +75,8 @@ type Assessment struct {
 	Verdict Message `json:"verdict"`
 	Late    *Late   `json:"late,omitempty"` // mail that has come late; nil if none has
 	Figures Figures `json:"figures"`
+	// WayBack says what has been copied back to the old server; nil where nothing is.
+	WayBack *Message `json:"way_back,omitempty"`
 }
 
 // Late is mail that has reached the old server since the MX moved.
@@ -87,7 +89,7 @@ type Late struct {
 
 // Assess says how far a domain is.
 func Assess(f *Facts) Assessment {
-	a := Assessment{Domain: f.Domain, At: f.Now.UTC(), Figures: f.Figures, Late: f.late(),
+	a := Assessment{Domain: f.Domain, At: f.Now.UTC(), Figures: f.Figures, Late: f.late(), WayBack: f.wayBack(),
 		Conditions: []Condition{f.checked(), f.copied(), f.clients(), f.mx(), f.quiet(), f.verified()}}
 	first := slices.IndexFunc(a.Conditions, func(c Condition) bool { return c.blocks() })
 	switch {

@@ -117,6 +117,9 @@ func adviceText(a *stage.Assessment) string {
 	if a.Late != nil {
 		b.WriteString(wrapped("late     ", console.Printable(a.Late.Text.Text)))
 	}
+	if a.WayBack != nil {
+		b.WriteString("\n" + wrapped("", console.Printable(a.WayBack.Text)))
+	}
 	b.WriteString("\n" + wrapped("Next:    ", console.Printable(a.Next.Text)))
 	b.WriteString("\n" + wrapped("", console.Printable(a.Verdict.Text)))
 	return b.String()
