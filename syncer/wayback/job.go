@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
 
+	"postferry/internal/pause"
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
@@ -198,7 +199,7 @@ func (j *Job) settled(ctx context.Context) error {
 	if newest.IsZero() || j.Clock().Sub(newest) > settleAfter {
 		return nil
 	}
-	if err := session.Pause(ctx, j.Quiet); err != nil {
+	if err := pause.For(ctx, j.Quiet); err != nil {
 		return err
 	}
 	return j.look(ctx)
