@@ -20,12 +20,13 @@ const (
 var domainFields = map[string]any{
 	"old": "pop3://elsewhere.example:1110", "new": "imap://other.example:1143", "old_fingerprint": otherPin, "new_fingerprint": otherPin,
 	"enrol": false, "old_public_only": true, "old_tls": "1.2",
+	"folders": admin.FolderRules{Skip: []string{"Spam"}, Rename: map[string]string{"Sent Items": "Sent"}, CopyShared: true}, "limits": admin.LimitRules{MessagesPerSecond: 7},
 }
 
 // fieldsOf are the values of a domain as it is, by their names.
 func fieldsOf(d *admin.DomainView) map[string]any {
 	return map[string]any{"old": d.Old.URL, "new": d.New.URL, "old_fingerprint": d.Old.Fingerprint, "new_fingerprint": d.New.Fingerprint,
-		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS}
+		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS, "folders": d.Folders, "limits": d.Limits}
 }
 
 // TestAbsentIsUnchanged: what a PUT doesn't say stays as it was, for every field.
@@ -35,7 +36,8 @@ func TestAbsentIsUnchanged(t *testing.T) {
 	}
 	p := startPage(t)
 	c := p.program("")
-	whole := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0"}
+	whole := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0",
+		"folders": admin.FolderRules{Skip: []string{"Trash"}, Rename: map[string]string{}}, "limits": admin.LimitRules{BytesPerSecond: 9000}}
 	for name, value := range domainFields {
 		var d admin.DomainView
 		c.want(200, "PUT", aDomain, whole, &d)

@@ -120,7 +120,7 @@ func TestTheWayThroughThePages(t *testing.T) {
 	shows(t, "no list", status, 422, page, "Choose a file or paste a list first")
 
 	status, _, page = c.form("/d/c.example/do", "do", "begin")
-	shows(t, "nothing ticked", status, 422, page, "Tick the accounts first")
+	shows(t, "nothing ticked", status, 422, page, "Select the accounts first")
 	status, _, page = c.form("/d/c.example/do", "do", "begin", "all", "1")
 	shows(t, "begin", status, 200, page, "The transfer of 3 accounts has begun", "Waiting for its turn", "Stop all")
 	rows, err := p.store.Overview(t.Context(), "c.example")

@@ -7,6 +7,7 @@
 //	admin         proxy         syncer      never import each other
 //	     upstream        discover           nor do these
 //	    credential                          what to sign in with; wired by cmd
+//	           report                       what the engine tells and all others show; imports store
 //	wire          store         config      import none of ours, store but:
 //	           report/reason                why things are as they are
 //
