@@ -124,12 +124,12 @@ func (r *reader) newestFound(found imap.UIDSet) (late []upstream.Message, unlist
 }
 
 // listSet lists messages by their UIDs.
-func (r *reader) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.Message, err error) {
+func (j *Job) listSet(ctx context.Context, set imap.UIDSet) (told []upstream.Message, err error) {
 	if len(set) == 0 {
 		return nil, nil
 	}
-	err = r.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
-		if set.Contains(m.UID) && !r.Known.Has(m.UID) {
+	err = j.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		if set.Contains(m.UID) && !j.Known.Has(m.UID) {
 			told = append(told, m)
 		}
 		return nil

@@ -49,7 +49,7 @@ type bringing struct {
 // asked for by itself once nothing else is under way.
 func (r *reader) bring(ctx context.Context, missing []upstream.Message) error {
 	b := &bringing{reader: r, wanted: map[imap.UID]upstream.Message{}}
-	b.left, b.missing = r.doubtful(missing)
+	b.left, b.missing = r.lengths.doubtful(missing)
 	err := b.run(ctx)
 	for _, p := range b.way {
 		r.RateLimits.Old.Budget.GiveBack(p.octets)
@@ -196,7 +196,7 @@ func (b *bringing) eachAlone(ctx context.Context) error {
 			return err
 		}
 	}
-	for b.left = nil; len(b.odd) > 0 && !b.lengths().WrongOften(); b.odd = b.odd[1:] {
+	for b.left = nil; len(b.odd) > 0 && !b.lengths.listed().WrongOften(); b.odd = b.odd[1:] {
 		if err := b.single(ctx, b.odd[0]); err != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 			return ours
 		}
 		delete(b.wanted, uid)
-		if b.doubts(m, size) {
+		if b.lengths.doubts(m, size) {
 			b.odd = append(b.odd, m)
 			return nil
 		}

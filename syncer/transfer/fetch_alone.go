@@ -73,7 +73,7 @@ func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bo
 		if uid != m.UID || came || odd {
 			return nil
 		}
-		if odd = !r.settles(m, size); odd {
+		if odd = !r.lengths.settles(m, size); odd {
 			return nil
 		}
 		came = true
@@ -94,7 +94,7 @@ func (r *reader) fetchOne(ctx context.Context, m upstream.Message) (came, odd bo
 // errLengths: the old server delivers a message with another length each time.
 var errLengths = errors.New("it comes with another length each time")
 
-func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
+func (j *Job) noBody(m upstream.Message, err error) *store.Quarantined {
 	code, cause := reason.NotDelivered, "listed, but no body came"
 	if err != nil {
 		cause = err.Error()
@@ -105,7 +105,7 @@ func (r *reader) noBody(m upstream.Message, err error) *store.Quarantined {
 	case errors.Is(err, link.ErrEndless):
 		code = reason.EndlessOld
 	}
-	q := newQuarantined(r.Selected.Keys.Key(m.UID), reason.Of(code), cause)
+	q := newQuarantined(j.Selected.Keys.Key(m.UID), reason.Of(code), cause)
 	if session.AboutOne(err) {
 		q.Reason, q.Again = reason.Of(reason.NotNowOld), true
 	}

@@ -41,7 +41,7 @@ func (r *reader) bringEarly(ctx context.Context) error {
 			r.Pair.Old.HangUp()
 			return ours
 		}
-		if r.doubts(m, size) {
+		if r.lengths.doubts(m, size) {
 			return nil // it is asked for again, by its UID
 		}
 		at = m.UID
@@ -70,8 +70,8 @@ func (r *reader) bringEarly(ctx context.Context) error {
 
 // SoonOver tells whether of the messages asked for early, of which so many have come, no
 // more are left, about, than may be asked for ahead.
-func (r *reader) SoonOver(came, octets uint64) bool {
-	left := max(uint64(r.Selected.Messages), came) - came
+func (j *Job) SoonOver(came, octets uint64) bool {
+	left := max(uint64(j.Selected.Messages), came) - came
 	return left*(octets/came) <= portionsAhead*bodyOctets
 }
 

@@ -58,7 +58,7 @@ func (r *reader) newestFirst() bool {
 }
 
 // leftToBring is how many messages have not been asked for.
-func (r *reader) leftToBring() int { return int(r.Selected.Messages) - r.Known.Count() }
+func (j *Job) leftToBring() int { return int(j.Selected.Messages) - j.Known.Count() }
 
 // InTime tells whether so many messages of the folder should be there when they are due, and
 // whether that is known or only hoped for.

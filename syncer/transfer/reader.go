@@ -46,6 +46,7 @@ type reader struct {
 	hurry
 	pacing
 	failing
+	lengths *oddLengths
 	rekeyed bool // lines of this folder have got other keys
 }
 
@@ -83,7 +84,6 @@ type failing struct {
 	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
 	// unavailable counts messages in a row that the old server can't deliver at the moment.
 	unavailable int
-	odd         map[imap.UID]int64 // messages that came with another length than listed, and that length
 }
 
 func (p *Pull) newReader(events chan<- event) *reader {
@@ -93,6 +93,7 @@ func (p *Pull) newReader(events chan<- event) *reader {
 		windows: windows{base: p.Base, next: max(p.Row.Checkpoint.UIDNext, 1), preparing: p.mayPrepare(), limited: p.New.AppendLimit() != 0},
 		pacing:  pacing{step: firstAsked},
 		failing: failing{oldTroubles: &p.oldTroubles, doubted: p.doubted},
+		lengths: &oddLengths{job: &p.Job},
 	}
 }
 
@@ -293,12 +294,12 @@ func (r *reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 }
 
 // newOnes are the messages of a window that are to be dealt with, each once.
-func (r *reader) newOnes(told []upstream.Message) []upstream.Message {
+func (t *tally) newOnes(told []upstream.Message) []upstream.Message {
 	missing := told[:0]
 	for _, m := range told {
-		if !r.Known.Has(m.UID) {
-			r.Known.Hand(m.UID)
-			r.sizes.Add(m.Size)
+		if !t.job.Known.Has(m.UID) {
+			t.job.Known.Hand(m.UID)
+			t.sizes.Add(m.Size)
 			missing = append(missing, m)
 		}
 	}
@@ -316,12 +317,12 @@ func (r *reader) announceKeywords(ctx context.Context, missing []upstream.Messag
 }
 
 // list lists a window, or tells what came with the opening of the folder.
-func (r *reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
-	covered := len(r.Selected.Listed) == 1 && r.Selected.Listed[0].Start <= set[0].Start && set[0].Stop <= r.Selected.Listed[0].Stop
+func (j *Job) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {
+	covered := len(j.Selected.Listed) == 1 && j.Selected.Listed[0].Start <= set[0].Start && set[0].Stop <= j.Selected.Listed[0].Stop
 	if !covered {
-		return r.Old.ListMessages(ctx, set, 0, fn)
+		return j.Old.ListMessages(ctx, set, 0, fn)
 	}
-	for _, m := range r.Selected.ListedAhead {
+	for _, m := range j.Selected.ListedAhead {
 		if err := fn(m); err != nil {
 			return err
 		}
@@ -329,13 +330,13 @@ func (r *reader) list(ctx context.Context, set imap.UIDSet, fn func(upstream.Mes
 	return nil
 }
 
-func (r *reader) intent(m *outgoing, header []byte, size int64) store.Intent {
+func (j *Job) intent(m *outgoing, header []byte, size int64) store.Intent {
 	if m.msg.Date.IsZero() {
 		m.msg.Date = message.DateOf(header)
-		r.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
+		j.Log.Warn().Str("key", message.KeyText(m.key)).Time("date", m.msg.Date).Msg("the old server tells no date of this message; its header's is taken")
 	}
 	return store.Intent{
 		Key: m.key, Fingerprint: message.Fingerprint(header, size), Size: recovery.ClampSize(size), Flags: m.msg.Flags,
-		UIDValidity: r.Target.UIDValidity, UIDNext: r.Target.UIDNext,
+		UIDValidity: j.Target.UIDValidity, UIDNext: j.Target.UIDNext,
 	}
 }
