@@ -239,6 +239,8 @@ type Totals struct {
 	Stopped  int `json:"stopped"`  // by a person
 	Finished int `json:"finished"` // for good
 
+	Inboxes int `json:"inboxes"` // accounts whose INBOX is at the new server
+
 	Messages    uint64 `json:"messages"`  // on the old server, as it has told or a check counted
 	Estimated   bool   `json:"estimated"` // some of these are reckoned from what other accounts have
 	Copied      uint64 `json:"copied"`
@@ -270,6 +272,9 @@ func (t *Totals) add(o *store.Overview, l *report.Live) {
 		t.Stopped++
 	case StateFinished:
 		t.Finished++
+	}
+	if o.Summary.InboxReady() {
+		t.Inboxes++
 	}
 	if o.Alias != 0 {
 		return // its mail is another account's

@@ -135,3 +135,16 @@ func soon(t *testing.T, what string, ok func() bool) {
 		<-tick.C
 	}
 }
+
+// TestTotalsCountInboxes: an account counts from when all of its INBOX was at the new server, those of earlier
+// versions from when they were complete.
+func TestTotalsCountInboxes(t *testing.T) {
+	t.Parallel()
+	var totals Totals
+	for _, s := range []store.Summary{{Inbox: true}, {Completed: time.Now()}, {Copied: 5}} {
+		totals.add(&store.Overview{Account: store.Account{State: store.Active}, Summary: s}, nil)
+	}
+	if totals.Inboxes != 2 || totals.Accounts != 3 {
+		t.Errorf("%d inboxes of %d", totals.Inboxes, totals.Accounts)
+	}
+}

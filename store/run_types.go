@@ -107,7 +107,12 @@ type Summary struct {
 	Late        LateMail  // mail that reached the old server after the MX had moved
 	Verified    Verified  // how the account was verified last
 	Approved    Approval  // what a person has said about finishing it
+	Inbox       bool      // all of INBOX was at the new server once
 }
+
+// InboxReady tells whether a person finds all of INBOX at the new server but for what has come since the
+// last look.
+func (s *Summary) InboxReady() bool { return s.Inbox || !s.Completed.IsZero() }
 
 // Overview is an account with its summary.
 type Overview struct {

@@ -123,3 +123,28 @@ func checkContract(t testing.TB, req *http.Request, body any, resp *http.Respons
 		t.Errorf("%s %s: answered %d, but openapi.yaml says: %v\n%s", req.Method, req.URL.Path, resp.StatusCode, err, text)
 	}
 }
+
+// TestClientsCanBeGenerated: generators make a type of each schema and each parameter, whose names must
+// differ whatever the case (oapi-codegen refuses all of it otherwise).
+func TestClientsCanBeGenerated(t *testing.T) {
+	doc, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	note := func(name, what string) {
+		if other, taken := seen[strings.ToLower(name)]; taken {
+			t.Errorf("%s and %s have one name for generators: %s", what, other, name)
+		}
+		seen[strings.ToLower(name)] = what
+	}
+	for name := range doc.Components.Schemas {
+		note(name, "schema "+name)
+	}
+	for name, p := range doc.Components.Parameters {
+		if typed, ok := p.Value.Extensions["x-go-name"].(string); ok {
+			name = typed
+		}
+		note(name, "parameter "+name)
+	}
+}

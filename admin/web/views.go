@@ -37,6 +37,9 @@ func (x whole) Value() int64 {
 	return percent(x.Copied(), x.D.Totals.Messages)
 }
 
+// ShowInboxes reports that inboxes are ahead of the rest: people can work there already.
+func (x whole) ShowInboxes() bool { return x.D.Totals.Inboxes > x.Done() }
+
 // MessagesText is the text for how many messages are copied.
 func (x whole) MessagesText() string {
 	if x.D.Totals.Estimated {

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -135,6 +136,7 @@ type ledgerWriter struct {
 	progress   rows.Progress
 	before     rows.Progress // what it was
 	bytes      int64         // by how much the octets in the ledger have grown
+	inbox      bool          // INBOX has just been dealt with to its end
 }
 
 func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*ledgerWriter, error) {
@@ -162,7 +164,12 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 
 // finish writes checkpoint and counts.
 func (w *ledgerWriter) finish() error {
-	if w.progress.Copied != w.before.Copied || w.progress.Quarantined != w.before.Quarantined || w.bytes != 0 {
+	inbox, err := w.inboxReady()
+	if err != nil {
+		return err
+	}
+	if inbox || w.progress.Copied != w.before.Copied || w.progress.Quarantined != w.before.Quarantined || w.bytes != 0 {
+		w.inbox = inbox
 		if err := changeSummary(w.tx, w.id, w.sum); err != nil {
 			return err
 		}
@@ -170,11 +177,25 @@ func (w *ledgerWriter) finish() error {
 	return root(w.tx, bucketProgress).Put(rows.FolderKey(w.id, w.folder), rows.EncodeProgress(&w.progress))
 }
 
+// inboxReady reports that the folder is INBOX and has just been dealt with to its end.
+func (w *ledgerWriter) inboxReady() (bool, error) {
+	if w.progress.Checkpoint.Checked.IsZero() || !w.before.Checkpoint.Checked.IsZero() {
+		return false, nil
+	}
+	row := root(w.tx, bucketFolders).Get(rows.FolderKey(w.id, w.folder))
+	if row == nil {
+		return false, nil
+	}
+	f, err := rows.DecodeFolder(w.folder, row)
+	return err == nil && strings.EqualFold(f.Title, "INBOX"), err
+}
+
 // sum adds what the batch has changed; unsigned numbers wrap as they should.
 func (w *ledgerWriter) sum(s *store.Summary) {
 	s.Copied += w.progress.Copied - w.before.Copied
 	s.Quarantined += w.progress.Quarantined - w.before.Quarantined
 	s.Bytes += uint64(w.bytes)
+	s.Inbox = s.Inbox || w.inbox
 }
 
 // size is how many octets the entry of a key stands for, and whether there is one.

@@ -390,6 +390,22 @@ func testSummaryFollows(t *testing.T, f *fixture) {
 	want.Copied, want.Bytes = 1, 4
 	check("a proof forgotten")
 
+	others, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderPresent, Title: "Sent"}, {State: store.FolderPresent, Title: "INBOX"}})
+	must(t, err)
+	want.Folders += 2
+	dealt := func(folder store.FolderID, checked time.Time) {
+		t.Helper()
+		f.commit(store.Batch{Account: id, Folder: folder, Checkpoint: &store.Checkpoint{UIDValidity: 1, UIDNext: 5, Checked: checked}})
+	}
+	dealt(others[0].ID, at(5))
+	dealt(others[1].ID, time.Time{})
+	check("INBOX not to its end")
+	dealt(others[1].ID, at(6))
+	want.Inbox = true
+	check("INBOX to its end")
+	dealt(others[1].ID, time.Time{})
+	check("INBOX looked at anew")
+
 	must(t, f.AddPass(t.Context(), id, store.Pass{Ended: at(7), Complete: true}))
 	must(t, f.AddPass(t.Context(), id, store.Pass{Ended: at(8)}))
 	must(t, f.SetMessages(t.Context(), id, 1<<40))

@@ -10,6 +10,7 @@ const (
 	endApproved
 	endBodies // of the verification
 	endUnread
+	endInbox // INBOX was complete
 )
 
 func encodeEnding(e *encoder, s *store.Summary) {
@@ -28,6 +29,9 @@ func encodeEnding(e *encoder, s *store.Summary) {
 	}
 	if s.Verified.Unread {
 		marks |= endUnread
+	}
+	if s.Inbox {
+		marks |= endInbox
 	}
 	if marks == 0 {
 		return
@@ -49,10 +53,11 @@ func encodeEnding(e *encoder, s *store.Summary) {
 }
 
 func decodeEnding(d *decoder, s *store.Summary) {
-	marks := d.uint(2*endUnread - 1)
+	marks := d.uint(2*endInbox - 1)
 	if marks == 0 {
 		d.fail(errLong) // where there is nothing to say, nothing is said
 	}
+	s.Inbox = marks&endInbox != 0
 	if marks&endLate != 0 {
 		s.Late = decodeLate(d)
 	}

@@ -261,7 +261,7 @@ func drawRunAccount(t *rapid.T, label string) store.RunAccount {
 
 func drawSummary(t *rapid.T, _ string) store.Summary {
 	n := rapid.Uint64()
-	return store.Summary{Messages: n.Draw(t, "messages"), Folders: n.Draw(t, "folders"), Copied: n.Draw(t, "copied"), Quarantined: n.Draw(t, "quarantined"), Bytes: n.Draw(t, "bytes"),
+	return store.Summary{Inbox: rapid.Bool().Draw(t, "inbox"), Messages: n.Draw(t, "messages"), Folders: n.Draw(t, "folders"), Copied: n.Draw(t, "copied"), Quarantined: n.Draw(t, "quarantined"), Bytes: n.Draw(t, "bytes"),
 		Passes: n.Draw(t, "passes"), LastPass: anyTime(t, "last"), Complete: rapid.Bool().Draw(t, "complete"), Completed: anyTime(t, "completed"), LeftOut: n.Draw(t, "left out"),
 		Late:     store.LateMail{Messages: n.Draw(t, "late"), Last: anyTime(t, "last late"), From: [3]store.LateServer{{Name: anyText(t, "from"), Messages: n.Draw(t, "brought")}}},
 		Verified: store.Verified{When: anyTime(t, "verified"), Bodies: rapid.Bool().Draw(t, "bodies"), Damage: n.Draw(t, "damage"), Doubtful: n.Draw(t, "doubtful"), Unread: rapid.Bool().Draw(t, "unread")},
