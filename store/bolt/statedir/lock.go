@@ -53,12 +53,17 @@ func Hold(path, command string) (*Lock, error) {
 	return &Lock{file: file}, nil
 }
 
+// writeHolder writes who holds the lock. On a full disk others don't learn it: whoever only wants to
+// read, such as status, is needed then most.
 func writeHolder(file *os.File, text string) error {
-	if err := file.Truncate(0); err != nil {
+	_, err := file.WriteAt([]byte(text), 0)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	_, err := file.WriteAt([]byte(text), 0)
-	return err
+	return file.Truncate(int64(len(text)))
 }
 
 // holder reads who holds the lock. Between locking and writing its name the
@@ -83,7 +88,8 @@ func readHolder(file *os.File) *InUseError {
 	if err != nil {
 		return &InUseError{}
 	}
-	number, command, ok := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
+	line, _, _ := strings.Cut(string(text), "\n") // behind it the end of a longer name may still be
+	number, command, ok := strings.Cut(line, " ")
 	pid, err := strconv.Atoi(number)
 	if !ok || err != nil {
 		return &InUseError{}
