@@ -19,9 +19,9 @@ func TestInboxesReady(t *testing.T) {
 		inboxes, complete int
 		shown             string
 	}{{540, 3, "540 of 1,005"}, {1005, 1004, "1,005 of 1,005"}, {1005, 1005, ""}, {0, 0, ""}} {
-		x := whole{W: site.pages.texts.in(site.pages.texts.languages[0]), D: &admin.DomainView{Name: "a.example"}}
+		x := whole{W: site.frame.pages.texts.in(site.frame.pages.texts.languages[0]), D: &admin.DomainView{Name: "a.example"}}
 		x.D.Totals = admin.Totals{Accounts: 1005, Inboxes: tt.inboxes, Complete: tt.complete}
-		page, err := site.part("whole", x)
+		page, err := site.frame.part("whole", x)
 		if err != nil {
 			t.Fatal(err)
 		}
