@@ -167,8 +167,10 @@ func WithLeftOut(rows, changed []store.Folder, status map[string]upstream.Status
 	}
 	for i := range rows {
 		f := rows[i]
-		st := status[f.Old]
+		st, listed := status[f.Old]
 		switch {
+		case listed && st == (upstream.Status{}):
+			continue // nothing was told of it, so that it is as it was
 		case !f.AllMail && (f.State == store.FolderMissing || f.Missing.Looks > 0):
 			continue // see judge
 		case views[f.Old] && st.Messages > 0:
