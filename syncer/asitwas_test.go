@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
 )
 
 // TestModSeqAsItWas: the old server has counted the changes of a folder anew, as after its index was lost, and by the next look it
@@ -69,4 +71,30 @@ func TestNumbersAsTheyWereAndLost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLedgerPutBackAndMailboxAccepted: the ledger is put back to a state in which nothing had been copied, and a person has said
+// that the new mailbox, which seemed to be another one, is the right one. What was copied is recognised.
+func TestLedgerPutBackAndMailboxAccepted(t *testing.T) {
+	r := newRig(t)
+	r.start(false)
+	r.copies(0)
+	putBackLedger := r.keepLedger("INBOX")
+	for i := range 5 {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.copies(5)
+	r.pair.new.deliver("INBOX", mail(50))
+	r.stop()
+	putBackLedger()
+	row := r.folderRow("INBOX")
+	cp := row.Checkpoint
+	cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
+	if err := r.store.Commit(t.Context(), store.Batch{Account: r.account.ID, Folder: row.ID, Checkpoint: &cp}); err != nil {
+		t.Fatal(err)
+	}
+	r.start(false)
+	r.copies(0)
+	r.has("INBOX", append(mails(0, 5), mail(50))...)
+	r.quietPass()
 }

@@ -28,6 +28,7 @@ func (s *fakeSession) each(op string, set imap.UIDSet, fn func(*fakeMessage) err
 				found = append(found, &c)
 			}
 		}
+		found, _ = omitted(s, found)
 		return nil
 	})
 	for _, m := range found {

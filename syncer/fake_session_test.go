@@ -28,6 +28,7 @@ type fakeSession struct {
 	hung     *lateStore  // what it will store when it goes on, if it fell silent in the middle of an APPEND
 	goesOn   hungError   // waits for that
 	born     int         // how often the server had been started by then
+	omits    int         // which item of the present answer it leaves out, from 1 on; 0 for none
 }
 
 // within answers what was asked for while a folder was open, although another one has
@@ -50,7 +51,12 @@ func (s *fakeSession) step(op string, fn func() error) error {
 	}
 	s.log = append(s.log, op)
 	s.catchUp()
-	if err := s.fault("+" + op); err != nil {
+	s.omits = 0
+	err := s.fault("+" + op)
+	if n, omits := errors.AsType[omitError](err); omits {
+		s.omits, err = int(n), nil
+	}
+	if err != nil {
 		return s.orRestart(err, op)
 	}
 	if s.box != nil && s.box.lost() && slices.Contains(needFolder, op) {
@@ -63,6 +69,20 @@ func (s *fakeSession) step(op string, fn func() error) error {
 		return err
 	}
 	return s.orRestart(s.fault("-"+op), op)
+}
+
+// omitError from a fault lets an answer lack its item of that number, from 1 on and around.
+type omitError int
+
+func (omitError) Error() string { return "left out" }
+
+// omitted is a list as the session tells it, and what it leaves out of it.
+func omitted[T any](s *fakeSession, list []T) (told []T, lacks []T) {
+	if s.omits == 0 || len(list) == 0 {
+		return list, nil
+	}
+	at := (s.omits - 1) % len(list)
+	return slices.Delete(slices.Clone(list), at, at+1), []T{list[at]}
 }
 
 // errRestart from a fault ends the server, with all sessions and what it had read and not stored; it runs again at once.
@@ -110,6 +130,11 @@ func (s *fakeSession) Folders(_ context.Context, withStatus bool) (ns upstream.N
 			list = append(list, m)
 		}
 		sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+		told, lacks := omitted(s, list)
+		for _, m := range lacks {
+			s.unlisted[m.Name] = true
+		}
+		list = told
 		return nil
 	})
 	return upstream.Namespace{Delim: '/'}, list, err

@@ -38,6 +38,7 @@ type fakeServer struct {
 	shown          map[store.Key]string  // what was under which UID then
 	late           []*lateStore          // what it has read and will store only later
 	stored         func(bodies [][]byte) // is told of what it has stored late; nil for nobody
+	unlisted       map[string]bool       // folders that it has left out of a list
 	log            []string
 	boots          int // how often it has been started anew
 	sessions, peak int // sessions now, and at most at the same time
@@ -64,7 +65,7 @@ type fakeMessage struct {
 }
 
 func newFakeServer() *fakeServer {
-	return &fakeServer{folders: map[string]*fakeFolder{}, hidden: map[string]*fakeFolder{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
+	return &fakeServer{folders: map[string]*fakeFolder{}, hidden: map[string]*fakeFolder{}, unlisted: map[string]bool{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
 		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }}
 }
 

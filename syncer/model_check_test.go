@@ -368,6 +368,9 @@ func (m *model) leftAlone() map[string]int {
 
 // mayBeMissing tells whether a folder was deleted, or isn't told of for now.
 func (m *model) mayBeMissing(name string) bool {
+	if m.pair.new.unlisted[name] {
+		return true
+	}
 	for hidden := range m.pair.new.hidden {
 		if hidden == name || slices.Contains(m.astray[hidden], name) {
 			return true

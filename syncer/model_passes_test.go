@@ -69,12 +69,19 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	at := f.outcome()
 	m.note("pass: %s; %+v", at, res.Pass)
 	complete := res.Problem == nil && res.Pass.Complete
-	if complete && !f.disturbed() {
+	undisturbed := !f.disturbed() && !f.omitted()
+	if f.omitted() { // perhaps what has changed
+		for body := range m.oldFlags() {
+			m.unclear[body] = true
+		}
+	}
+	if complete && undisturbed {
 		clear(m.counted)
 		clear(m.unseen)
 		clear(m.numbered)
 		m.shifted, m.visited = false, false
 		clear(m.movedFrom)
+		clear(m.pair.new.unlisted)
 	}
 	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {
@@ -82,7 +89,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	}
 	m.recover(f, len(at) == 0 || complete && !f.refusedConnection())
 	m.accept(res)
-	if complete && !f.crashed() && !f.disturbed() {
+	if complete && !f.crashed() && undisturbed {
 		m.check("after a complete pass")
 	}
 }

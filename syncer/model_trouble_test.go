@@ -60,12 +60,19 @@ type fault struct {
 	after int                    // steps until it strikes
 	where func(step string) bool // which count; nil: all
 	late  int                    // steps until what is late is stored
+	omits int                    // which item of an answer is left out
 	hangs time.Duration          // how long the server hangs; longer than anybody waits if it is negative
 	kind  string                 // cut, crash, late, hung, restart, kindMeanwhile, or NO and its code
 }
 
 // kindMeanwhile is no failure: somebody does something then.
 const kindMeanwhile = "meanwhile"
+
+// kindOmits is an answer without one of its items.
+const kindOmits = "omits"
+
+// tellsMessages are the steps that tell of messages what may be left out.
+var tellsMessages = []string{"+LISTING", "+FLAGS", "+HEADERS", "+BODIES", "+EARLY", "+HEADS"}
 
 // noBug is the one NO that may come after the fact.
 const noBug = "NO " + string(imap.ResponseCodeServerBug)
@@ -90,7 +97,7 @@ func drawTrouble(t *rapid.T) *trouble {
 
 func drawFault(t *rapid.T) fault {
 	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
-	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug"}).Draw(t, "trouble"); kind {
+	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug", "omits", "omits a folder"}).Draw(t, "trouble"); kind {
 	case "lost answer":
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":
@@ -104,6 +111,12 @@ func drawFault(t *rapid.T) fault {
 			return !slices.Contains([]string{"COMMIT", "FOLDERS", "CONNECT"}, step[1:])
 		}
 		return f
+	case "omits":
+		f.kind, f.where = kindOmits, func(step string) bool { return slices.Contains(tellsMessages, step) }
+		f.omits = rapid.IntRange(1, 10).Draw(t, "item")
+	case "omits a folder":
+		f.kind, f.where = kindOmits, func(step string) bool { return step == "+LIST" }
+		f.omits = rapid.IntRange(1, 10).Draw(t, "folder")
 	case "bug": // the server has stored what it says NO to
 		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
 	case "crash at a commit":
@@ -154,6 +167,8 @@ func (f *trouble) strike(step string) error {
 func (f *fault) error(step string) error {
 	code, no := strings.CutPrefix(f.kind, "NO ")
 	switch {
+	case f.kind == kindOmits:
+		return omitError(f.omits)
 	case f.kind == "late":
 		return lateError(f.late)
 	case f.kind == "hung":
@@ -203,6 +218,11 @@ func (f *trouble) disturbed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.acted
+}
+
+// omitted tells whether an answer lacked something.
+func (f *trouble) omitted() bool {
+	return slices.ContainsFunc(f.outcome(), func(at string) bool { return strings.HasPrefix(at, kindOmits) })
 }
 
 // outcome tells where it has struck. What the engine does in the background

@@ -145,7 +145,7 @@ func (f *Folder) inPlace(ctx context.Context, name string, lines []AlikeLine) (t
 	if len(set) == 0 {
 		return there, nil
 	}
-	err = f.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	err = headersOf(ctx, f.New, set, func(m upstream.Message, header []byte) error {
 		if e, ok := placed[m.UID]; ok && message.IsCopy(&e, m, header) {
 			there[e.Key] = true
 		}

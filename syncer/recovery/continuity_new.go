@@ -21,6 +21,13 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	if v := n.folder.Row.Checkpoint.NewUIDValidity; v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First() {
 		return n.lookThrough(ctx)
 	}
+	if n.knowsNothing() {
+		var err error
+		if n.Beyond, err = n.copies.Newcomers(ctx, 1); n.folder.Fleeting {
+			n.Beyond = nil
+		}
+		return err
+	}
 	seen := n.newWentBack()
 	if seen != "" {
 		// Of several nodes that are one server one may lag behind.
@@ -56,6 +63,15 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// knowsNothing tells whether the ledger has nothing at all to tell how the new folder was numbered, neither a checkpoint nor a line,
+// though it was pulled to its end: a person has said that the mailbox may be another one, and an earlier state of the ledger
+// may not know what has been copied.
+func (n *Numbers) knowsNothing() bool {
+	cp, k := n.folder.Row.Checkpoint, n.folder.Known
+	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && len(k.Entries)+k.Before+len(k.Stale) == 0 &&
+		n.folder.Target.Messages > 0 && n.folder.Selected.UIDNext > max(cp.UIDNext, 1)
 }
 
 // unshown tells whether there is mail to copy and no copy that would show whether the new folder's UIDs are those that the

@@ -196,7 +196,7 @@ func (o *oldNumbers) stillTheSame(ctx context.Context) (map[store.Key]bool, erro
 	same, resembling := map[store.Key]bool{}, map[store.Key]message.Wanted{}
 	there := map[message.Wanted]bool{}
 	for _, set := range session.Chunks(o.presentSet(), session.ListWindow) {
-		err := o.folder.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := headersOf(ctx, o.folder.Old, set, func(m upstream.Message, header []byte) error {
 			is := message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
 			there[is] = true
 			if e, ok := o.folder.Known.Entry(m.UID); ok && o.folder.original(&e).Is(m, header) {

@@ -46,7 +46,7 @@ func (f *Folder) OldIdentities(ctx context.Context, missing []upstream.Message) 
 		want[i].Size = -1
 		set.AddNum(m.UID)
 	}
-	err := f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	err := headersOf(ctx, f.Old, set, func(m upstream.Message, header []byte) error {
 		if i, ok := at[m.UID]; ok {
 			want[i] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
 			more[i] = Identity{Marks: message.MarkOctets(header), Date: message.DateMarkOf(header)}

@@ -171,7 +171,7 @@ func (o *otherFolders) listed(ctx context.Context, from imap.UID) (there []messa
 		return nil, err
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		err := o.folder.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := headersOf(ctx, o.folder.New, set, func(m upstream.Message, header []byte) error {
 			if m.UID >= from {
 				there = append(there, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			}

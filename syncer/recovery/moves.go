@@ -216,9 +216,12 @@ func (mv *Moves) present(ctx context.Context, ring session.Keyring, lines []move
 	if len(set) == 0 {
 		return there, nil
 	}
-	return there, mv.Old.ListFlags(ctx, set, func(m upstream.Message) error {
-		there[ring.Key(m.UID)] = true
-		return nil
+	return there, askedAgain(set, func(set imap.UIDSet, told func(imap.UID)) error {
+		return mv.Old.ListFlags(ctx, set, func(m upstream.Message) error {
+			told(m.UID)
+			there[ring.Key(m.UID)] = true
+			return nil
+		})
 	})
 }
 
@@ -268,7 +271,7 @@ func (mv *Moves) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]
 	}
 	var found []message.Candidate
 	for _, part := range session.Chunks(set, session.ListWindow) {
-		err := mv.Old.Headers(ctx, part, func(m upstream.Message, header []byte) error {
+		err := headersOf(ctx, mv.Old, part, func(m upstream.Message, header []byte) error {
 			found = append(found, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
 			return nil
 		})

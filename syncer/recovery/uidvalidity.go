@@ -125,7 +125,7 @@ func (cs *Copies) Strangers(ctx context.Context, all imap.UIDSet, from imap.UID,
 		}
 	}
 	for _, set := range session.Chunks(fresh, session.ListWindow) {
-		err := cs.folder.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := headersOf(ctx, cs.folder.New, set, func(m upstream.Message, header []byte) error {
 			found = append(found, message.CandidateOf(m, header))
 			cs.mark(m.UID, header)
 			return nil
