@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -97,4 +98,47 @@ func TestLedgerPutBackAndMailboxAccepted(t *testing.T) {
 	r.copies(0)
 	r.has("INBOX", append(mails(0, 5), mail(50))...)
 	r.quietPass()
+}
+
+// TestAcceptedMailboxIsKnown: once a person has accepted a mailbox at the new server, how its folders are numbered is known by the next
+// pass, although nothing has come: a second login that leads there is recognised by it.
+func TestAcceptedMailboxIsKnown(t *testing.T) {
+	r := rigOf(t, 5)
+	for n := range 5 {
+		r.pair.new.remove("INBOX", mail(n))
+	}
+	r.pair.new.renumber("INBOX")
+	if res := r.sync(); res.Problem == nil || res.Problem.Kind != store.OtherMailbox {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if err := r.engine.DecideMailbox(t.Context(), r.account.ID, report.MailboxAccept); err != nil {
+		t.Fatal(err)
+	}
+	r.copies(0)
+	if is, want := r.folderRow("INBOX").Checkpoint.NewUIDValidity, r.pair.new.folder("INBOX").validity; is != want {
+		t.Errorf("UIDVALIDITY %d is known, it is %d", is, want)
+	}
+}
+
+// TestLeftOutOfListing: the old server leaves a new message out of a listing, and its number of messages doesn't show it, as another one
+// is gone that had been copied. It is copied all the same.
+func TestLeftOutOfListing(t *testing.T) {
+	r := rigOf(t, 5)
+	r.pair.old.remove("INBOX", mail(0))
+	for n := range 3 {
+		r.pair.old.deliver("INBOX", mail(10+n))
+	}
+	left := false
+	r.pair.old.fail(func(step string) error {
+		if step == "+LISTING" && !left {
+			left = true
+			return omitError(2)
+		}
+		return nil
+	})
+	r.copies(3)
+	if !left {
+		t.Error("nothing was left out")
+	}
+	r.has("INBOX", append(mails(0, 5), mails(10, 13)...)...)
 }

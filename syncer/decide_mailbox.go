@@ -57,6 +57,7 @@ func (m *mailboxState) acceptFolder(f *tracked, side store.Side) error {
 		cp = store.Checkpoint{NewUIDValidity: cp.NewUIDValidity, NewUIDNext: cp.NewUIDNext, NewHighestModSeq: cp.NewHighestModSeq}
 	} else {
 		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
+		cp.HighestModSeq = 0 // so that it is opened although nothing has come, and how it is numbered is known again
 		row.NewUIDValidity = 0
 	}
 	if err := m.rows.commit(store.Batch{Account: m.rows.id, Folder: f.ID, Checkpoint: &cp}); err != nil {

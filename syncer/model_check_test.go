@@ -130,7 +130,7 @@ func (m *model) decide() {
 			return
 		}
 		verdict := report.FolderDeleted
-		if old := m.count(m.pair.old)[f.Old]; old != nil && rapid.Bool().Draw(m.t, "made again") {
+		if old := m.count(m.pair.old)[f.Old]; old != nil && !f.AllMail && rapid.Bool().Draw(m.t, "made again") {
 			verdict = report.FolderRecreate
 			m.comeAgain(old)
 		}
@@ -178,6 +178,9 @@ func (m *model) check(when string) {
 	mixed := m.mixedUp(excused, copies)
 	left := map[string]int{} // messages of folders that their user deleted
 	for name, bodies := range old {
+		if box := m.pair.old.folder(name); box != nil && box.showsAll() {
+			bodies = m.archived()
+		}
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]
 			if n := m.excused[unnoticed][body]; missing > 0 && n > 0 {
@@ -193,7 +196,7 @@ func (m *model) check(when string) {
 			if missing > 0 && excused[name] == 0 {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
-			if n == 1 && copies[body] == 1 && !m.double[body] && !hidden[body] && !m.oneOfSeveral(body) {
+			if n == 1 && name != allMailFolder && copies[body] == 1 && !m.double[body] && !hidden[body] && !m.oneOfSeveral(body) {
 				m.checkFlags(when, name, body)
 			}
 		}
@@ -214,7 +217,7 @@ func (m *model) oneOfSeveral(body string) bool {
 func (m *model) checkLeftOut(when string, left map[string]int) {
 	m.eachFolder(func(f store.Folder, l store.Ledger) {
 		box := m.pair.old.folder(f.Old)
-		if box == nil || m.usedAgain[f.Old] || m.pair.old.fleeting || box.validity != f.Checkpoint.UIDValidity {
+		if box == nil || f.AllMail || m.usedAgain[f.Old] || m.pair.old.fleeting || box.validity != f.Checkpoint.UIDValidity {
 			return
 		}
 		if n := min(left[f.Old], unknownTo(l, box)); n > 0 && uint64(n) > f.LeftOut+f.Quarantined {
@@ -308,6 +311,9 @@ func (m *model) messages(s *fakeServer) (all []placed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, box := range s.folders {
+		if box.showsAll() {
+			continue
+		}
 		for _, msg := range box.messages {
 			all = append(all, placed{name, m.original(string(msg.body)), msg.date})
 		}

@@ -31,6 +31,9 @@ func (m *model) pick(t *rapid.T, s *fakeServer) (folder, body string) {
 	s.mu.Lock()
 	var all [][2]string
 	for name, b := range s.folders {
+		if b.showsAll() {
+			continue
+		}
 		for _, msg := range b.messages {
 			all = append(all, [2]string{name, string(msg.body)})
 		}
@@ -48,8 +51,10 @@ func (m *model) folderOf(t *rapid.T, s *fakeServer) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for name := range s.folders {
-		names = append(names, name)
+	for name, b := range s.folders {
+		if !b.showsAll() {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return rapid.SampledFrom(names).Draw(t, "folder")
@@ -65,7 +70,7 @@ func (m *model) deliverOld(t *rapid.T) {
 	m.refilled(name)
 	for range count {
 		body := m.body()
-		m.pair.old.deliver(name, body, subset(t, theirs)...)
+		m.arrive(name, body, subset(t, theirs)...)
 		m.limit[body]++
 	}
 }
@@ -81,7 +86,7 @@ func (m *model) deliverTwin(t *rapid.T) {
 	m.note("old %s: %d more of %.40q", name, count, body)
 	m.refilled(name)
 	for range count {
-		m.pair.old.deliver(name, body)
+		m.arrive(name, body)
 		m.limit[body]++
 	}
 }
@@ -107,7 +112,7 @@ func (m *model) deliverBoth(t *rapid.T) {
 	}
 	m.note("both %s: message %d", name, m.n)
 	m.refilled(name)
-	m.pair.old.deliver(name, body)
+	m.arrive(name, body)
 	m.pair.new.deliver(name, body)
 	m.limit[body] += 2
 	m.double[body], m.stray[body] = true, true
@@ -320,7 +325,7 @@ func (m *model) renumberNew(t *rapid.T) {
 // loseLedger begins with an empty store. What the user has removed comes back then,
 // and what he has moved or renamed is copied to its old place: nobody can know.
 func (m *model) loseLedger(t *rapid.T) {
-	if rapid.IntRange(0, 2).Draw(t, "really") > 0 {
+	if m.allMail() || rapid.IntRange(0, 2).Draw(t, "really") > 0 {
 		return
 	}
 	m.show(nil)
@@ -334,6 +339,7 @@ func (m *model) loseLedger(t *rapid.T) {
 	m.dropBackup()
 	m.openStore()
 	m.pair.new.settle() // without intents nothing tells of what it still has to store
+	m.second = 0
 	m.amnesia, m.removed, m.lostDirs = true, map[string]int{}, map[string]bool{}
 	m.moved, m.excused, m.backups = map[string]int{}, map[excuse]map[string]int{}, nil
 	m.left, m.leftAt = map[string]map[string]int{}, map[string]map[string]imap.UID{}

@@ -22,7 +22,7 @@ type copyOfLedger struct {
 // backUpLedger keeps a copy of the store, between two passes. Where UIDs don't last an earlier one shows
 // nothing of what has come since.
 func (m *model) backUpLedger(t *rapid.T) {
-	if m.unjudged() || m.unsettled() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
+	if m.allMail() || m.unjudged() || m.unsettled() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
 		return
 	}
 	m.note("the ledger: backed up")
@@ -123,6 +123,9 @@ func (m *model) oldFlags() map[string][]imap.Flag {
 	defer s.mu.Unlock()
 	all := map[string][]imap.Flag{}
 	for _, box := range s.folders {
+		if box.showsAll() {
+			continue
+		}
 		for _, msg := range box.messages {
 			all[string(msg.body)] = slices.Clone(msg.flags)
 		}

@@ -60,7 +60,7 @@ func (m *model) drawAction(t *rapid.T, calm bool) func() {
 			m.note("meanwhile: old %s: message %.40q", name, body)
 			m.refilled(name)
 			m.limit[body]++
-			m.pair.old.deliver(name, body)
+			m.arrive(name, body)
 		}
 	case "flag old":
 		name, body := m.pick(t, m.pair.old)

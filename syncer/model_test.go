@@ -101,7 +101,7 @@ func history(t *rapid.T, done *tally) {
 		"lose ledger":          m.loseLedger,
 		"":                     m.neverTwice,
 	}
-	t.Repeat(with(actions, m.precautions(), m.accidents(), m.oldActions(), m.clientActions()))
+	t.Repeat(with(actions, m.precautions(), m.accidents(), m.oldActions(), m.clientActions(), m.secondActions(), m.allMailActions()))
 	m.quiesce()
 	done.histories.Add(1)
 	done.excuses.add(m.used)
@@ -150,15 +150,16 @@ func (m *model) accidents() map[string]func(*rapid.T) {
 
 // model is what the history has done so far. Messages are known by their bodies.
 type model struct {
-	t     *rapid.T
-	done  *tally
-	pair  *fakePair
-	cfg   config.Config
-	dir   string
-	db    *bolt.Store
-	store *faultyStore
-	id    store.AccountID
-	n     int
+	t      *rapid.T
+	done   *tally
+	pair   *fakePair
+	cfg    config.Config
+	dir    string
+	db     *bolt.Store
+	store  *faultyStore
+	id     store.AccountID
+	second store.AccountID // leads to the same mailboxes; 0 for none
+	n      int
 
 	engine  *Engine
 	clients int // connected with it
@@ -186,6 +187,7 @@ type model struct {
 	excused   map[excuse]map[string]int // how many copies more there may be
 	used      map[excuse]bool
 	unclear   map[string]bool     // whether the old server's flags are there depends on more than the model knows
+	filed     map[string]bool     // delivered to a folder while another one shows all mail
 	stray     map[string]bool     // moved by the user, or delivered to both servers
 	movedOld  map[string]bool     // moved on the old server
 	movedFrom map[string][]string // what was moved from old folders since then
@@ -200,7 +202,7 @@ type model struct {
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		unclear: map[string]bool{}, stray: map[string]bool{}, filed: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
 		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
@@ -215,6 +217,7 @@ func newModel(t *rapid.T, done *tally) *model {
 		s.add("INBOX")
 	}
 	m.pair.old.add("Work")
+	m.drawAllMail(t)
 	m.startEngine()
 	return m
 }
@@ -415,6 +418,9 @@ func (m *model) flagsOf(s *fakeServer, body string) []imap.Flag {
 	folders := maps.Clone(s.folders)
 	maps.Copy(folders, s.hidden)
 	for _, b := range folders {
+		if b.showsAll() {
+			continue
+		}
 		for _, msg := range b.messages {
 			if m.original(string(msg.body)) == body {
 				return slices.Clone(msg.flags)

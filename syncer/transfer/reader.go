@@ -249,19 +249,25 @@ func (r *reader) window(ctx context.Context, from, to imap.UID) (listed int, err
 // listMissing lists the messages of a range of UIDs that have no end yet, and tells how
 // many there are with the others.
 func (r *reader) listMissing(ctx context.Context, from, to imap.UID) (told []upstream.Message, listed int, err error) {
-	set := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}
-	err = r.list(ctx, set, func(m upstream.Message) error {
+	set, seen := imap.UIDSet{imap.UIDRange{Start: from, Stop: to}}, map[imap.UID]bool{}
+	note := func(m upstream.Message) error {
 		if m.UID < from || m.UID > to {
 			return nil // "n:*"-style answers and unsolicited ones are not of this window
 		}
 		if listed++; listed > listMost {
 			return errDense
 		}
+		if to-from < gapsMost {
+			seen[m.UID] = true
+		}
 		if !r.Known.Has(m.UID) {
 			told = append(told, m)
 		}
 		return nil
-	})
+	}
+	if err = r.list(ctx, set, note); err == nil {
+		err = r.listGaps(ctx, from, to, seen, note)
+	}
 	return told, listed, err
 }
 
