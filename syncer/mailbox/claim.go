@@ -14,6 +14,7 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/problem"
 	"postferry/syncer/session"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -344,6 +345,12 @@ func (e *unprovedError) Error() string { return e.why }
 func whyUnproved(err error) string {
 	if e, ok := errors.AsType[*unprovedError](err); ok {
 		return e.why
+	}
+	if d, ok := errors.AsType[problem.Describer](err); ok { // such as a token that was taken back a moment ago
+		p := store.Problem{Advice: store.RetryLater}
+		if d.Describe(&p); p.Advice == store.RetryLater {
+			return ""
+		}
 	}
 	switch link.ClassOf(err) {
 	case link.Fix, link.Refused:

@@ -11,6 +11,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // counted is a store of accounts that have all copied something, and a session with a new server
@@ -113,5 +114,39 @@ func TestOtherMail(t *testing.T) {
 		if got := known.differs(tt.validity, tt.found); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
+	}
+}
+
+// described is a refusal whose meaning somebody else has found out.
+type described struct {
+	error
+	advice store.Advice
+}
+
+func (d described) Unwrap() error             { return d.error }
+func (d described) Describe(p *store.Problem) { p.Advice = d.advice }
+
+// TestWhyUnproved: what passes by itself is tried again; only what a person has to mend, or a server
+// refuses, leaves open whether two mailboxes are one.
+func TestWhyUnproved(t *testing.T) {
+	refused := &link.Error{Class: link.Fix, Text: "no"}
+	tests := map[string]struct {
+		err    error
+		person bool
+	}{
+		"none":                          {nil, false},
+		"no way to prove it":            {&unprovedError{"nothing to go by"}, true},
+		"the connection is lost":        {&link.Error{Class: link.Later}, false},
+		"a wrong password":              {refused, true},
+		"a command is refused":          {&link.Error{Class: link.Refused}, true},
+		"a token that was taken back":   {described{refused, store.RetryLater}, false},
+		"no permission for the mailbox": {described{refused, store.NeedsFix}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if why := whyUnproved(tt.err); (why != "") != tt.person {
+				t.Errorf("a person is asked because of %q", why)
+			}
+		})
 	}
 }
