@@ -60,7 +60,7 @@ var waiting = []pairTurn{
 var pairUntagged = []string{
 	"* 1 EXISTS\n", "* 1 FETCH (BODY[] {20}\n* SEARCH 1 FLAGS ())\n+\n)\n", "* LIST () \"/\" {3}\na b\n", "* OK [BADCHARSET ({5}\nUTF-8)] x {3}\n",
 	"* 2 FETCH (BINARY[] ~{0}\n BODY[] {9000}\n" + strings.Repeat("x", 9000) + ")\n", "* STATUS x (MESSAGES 3)\n",
-	"* 3 FETCH (BODY[] {70000}\n" + strings.Repeat("y", 70000) + ")\n",
+	"* 3 FETCH (BODY[] {20000}\n" + strings.Repeat("y", 20000) + ")\n",
 }
 
 var pairStatus = []string{"OK done {5}", "NO [TRYCREATE] no", "OK [UIDNEXT 3] x", "BAD [X \"]\"] what"}
@@ -69,7 +69,7 @@ func drawConversation(t *rapid.T) conversation {
 	c := conversation{cut: -1}
 	n := 0
 	tag := func() string { n++; return fmt.Sprintf("t%d", n) }
-	for range rapid.IntRange(1, 8).Draw(t, "turns") {
+	for range rapid.IntRange(1, 4).Draw(t, "turns") {
 		if rapid.IntRange(0, 3).Draw(t, "waits") == 0 {
 			w := rapid.SampledFrom(waiting).Draw(t, "waiting")
 			w.text = crlf(fmt.Sprintf(w.text, tag()))
@@ -77,7 +77,7 @@ func drawConversation(t *rapid.T) conversation {
 			continue
 		}
 		var one pairTurn
-		for _, text := range rapid.SliceOfN(rapid.SampledFrom(pairCommands), 1, 5).Draw(t, "commands") {
+		for _, text := range rapid.SliceOfN(rapid.SampledFrom(pairCommands), 1, 4).Draw(t, "commands") {
 			one.text += crlf(fmt.Sprintf(text, tag()))
 			one.tags++
 		}
@@ -85,7 +85,7 @@ func drawConversation(t *rapid.T) conversation {
 	}
 	for range 8 {
 		c.answers = append(c.answers, answer{
-			crlf(strings.Join(rapid.SliceOfN(rapid.SampledFrom(pairUntagged), 0, 4).Draw(t, "untagged"), "")),
+			crlf(strings.Join(rapid.SliceOfN(rapid.SampledFrom(pairUntagged), 0, 3).Draw(t, "untagged"), "")),
 			rapid.SampledFrom(pairStatus).Draw(t, "status"),
 		})
 	}
@@ -107,6 +107,9 @@ type pairEnd struct {
 	heard  strings.Builder
 }
 
+// smallPieces is after how many pieces an end writes all at once: the rest costs time only.
+const smallPieces = 300
+
 func newPairEnd(p *peer, c *conversation, cut int) *pairEnd {
 	s := &pairEnd{Conn: p.Conn, pieces: c.pieces, left: cut}
 	s.r = bufio.NewReader(io.TeeReader(p.Conn, &s.heard))
@@ -117,6 +120,9 @@ func newPairEnd(p *peer, c *conversation, cut int) *pairEnd {
 func (s *pairEnd) say(text string) error {
 	for text != "" {
 		n := min(s.pieces[s.at%len(s.pieces)], len(text))
+		if s.at > smallPieces {
+			n = len(text)
+		}
 		if s.left >= 0 {
 			n = min(n, s.left)
 			s.left -= n
@@ -141,7 +147,7 @@ func (s *pairEnd) line(asked func() error) (string, error) {
 	for {
 		line, err := s.r.ReadString('\n')
 		all.WriteString(line)
-		n, waits, ok := announcedAt(all.String())
+		n, waits, ok := announcedAt(all.String()[:min(all.Len(), 64)], line)
 		if err != nil || !ok {
 			return all.String(), err
 		}
@@ -158,10 +164,11 @@ func (s *pairEnd) line(asked func() error) (string, error) {
 
 var pairLiteral = regexp.MustCompile(`\{(\d+)(\+?)\}\r\n$`)
 
-// announcedAt is the literal that a command or response announces at its end, as far as it has come.
-func announcedAt(text string) (n int, waits, ok bool) {
-	m := pairLiteral.FindStringSubmatch(text)
-	if m == nil || statusLine.MatchString(text) {
+// announcedAt is the literal that a command or response announces at its end, as far as it has come: it
+// begins with head, and line is the last one.
+func announcedAt(head, line string) (n int, waits, ok bool) {
+	m := pairLiteral.FindStringSubmatch(line)
+	if m == nil || statusLine.MatchString(head) {
 		return 0, false, false
 	}
 	n, _ = strconv.Atoi(m[1])
