@@ -30,7 +30,16 @@ type DomainView struct {
 	Limits   LimitRules    `json:"limits"`
 	// Effective is what counts for an account, also by what its provider allows.
 	Effective EffectiveLimits `json:"effective_limits"`
-	Totals    Totals          `json:"totals"`
+	// Looks is how the accounts are looked at again by themselves.
+	Looks  LooksView `json:"looks"`
+	Totals Totals    `json:"totals"`
+}
+
+// LooksView says how often each account is looked at again by itself, and when one was last.
+type LooksView struct {
+	EverySeconds int64      `json:"every_seconds"`
+	Last         *time.Time `json:"last"` // nil if none was yet
+	Late         uint64     `json:"late"` // messages that these passes brought after the MX had moved
 }
 
 // ServerView is one of a domain's servers.
@@ -69,7 +78,8 @@ type Domains struct {
 	store     domainStore
 	ferry     domainFerry
 	finder    *discover.Finder
-	newServer string // admin.new
+	newServer string        // admin.new
+	every     time.Duration // sync.interval
 	boards    *boards
 	memory    *memory
 	tracker   *runs.Tracker
@@ -114,7 +124,7 @@ func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, erro
 		return nil, err
 	}
 	rules := rulesOf(d)
-	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals}
+	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.looks(a.every)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -122,8 +132,23 @@ func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, erro
 	if stored != nil {
 		v.Fixed, v.Created = false, timeOrNil(stored.Created)
 	}
-	v.Schedule, err = a.scheduleOf(ctx, d.Name)
+	if v.Schedule, err = a.scheduleOf(ctx, d.Name); v.Schedule != nil { // which takes the place of the interval
+		v.Looks.EverySeconds = v.Schedule.EverySeconds
+	}
 	return v, err
+}
+
+// looks says when the accounts were last looked at.
+func (b *Board) looks(every time.Duration) LooksView {
+	v := LooksView{EverySeconds: int64(every.Seconds())}
+	for i := range b.rows {
+		s := &b.rows[i].Summary
+		v.Late += s.Late.Messages
+		if at := s.LastPass; !at.IsZero() && (v.Last == nil || at.After(*v.Last)) {
+			v.Last = &at
+		}
+	}
+	return v
 }
 
 // storedDomain finds a domain that was set up here; nil if there is none.

@@ -37,6 +37,9 @@ func (x whole) Value() int64 {
 	return percent(x.Copied(), x.D.Totals.Messages)
 }
 
+// Every is how often each account is looked at again by itself.
+func (x whole) Every() string { return x.W.Span(time.Duration(x.D.Looks.EverySeconds) * time.Second) }
+
 // ShowInboxes reports that inboxes are ahead of the rest: people can work there already.
 func (x whole) ShowInboxes() bool { return x.D.Totals.Inboxes > x.Done() }
 
