@@ -78,7 +78,9 @@ func (a *account) startTree(l *session.Pair, visit bool) {
 			// A kept session may have died; one more try with fresh ones, and with nothing
 			// besides. If it breaks again at the same place, that is left out.
 			l.Drop()
+			broken := result
 			result = treesync.Look(ctx, of, l, rows, last, false)
+			result.Suspecting(broken)
 		}
 		if result.Err != nil {
 			l.Drop()

@@ -34,6 +34,7 @@ type Result struct {
 	Listed foldertree.ListingTrouble
 	// Suspect are folders whose messages must be compared with the ledger.
 	Suspect map[store.FolderID]bool
+	unseen  []*spotCheck // whose answers were lost with the connection with the old server
 	// Omitted are folders of the old server that are more than are made.
 	Omitted int
 	Err     error
@@ -41,18 +42,19 @@ type Result struct {
 
 // treeLook is a look at an account's trees while it runs on a pair.
 type treeLook struct {
-	of      Account
-	pair    *session.Pair
-	known   []store.Folder
-	last    LastLook
-	now     time.Time
-	old     foldertree.Tree
-	status  map[string]upstream.Status // of the old folders
-	new     foldertree.Tree
-	counted map[store.FolderID]leftCount
-	checks  []*spotCheck
-	again   bool // it is the second try
-	putBack bool // the new server was put back to an earlier state, as the numbers of INBOX or another folder show
+	of       Account
+	pair     *session.Pair
+	known    []store.Folder
+	last     LastLook
+	now      time.Time
+	old      foldertree.Tree
+	status   map[string]upstream.Status // of the old folders
+	new      foldertree.Tree
+	counted  map[store.FolderID]leftCount
+	checks   []*spotCheck
+	again    bool // it is the second try
+	oldBroke bool // the connection with the old server broke
+	putBack  bool // the new server was put back to an earlier state, as the numbers of INBOX or another folder show
 }
 
 // Account is what a look at the trees needs to know of the account.
@@ -70,24 +72,28 @@ type Account struct {
 // Look runs on a pair, with spot checks besides or without. Its rows are not stored yet.
 func Look(ctx context.Context, of Account, l *session.Pair, known []store.Folder, last LastLook, spot bool) (r Result) {
 	k := &treeLook{of: of, pair: l, known: known, last: last, now: of.Now(), counted: maps.Clone(last.counted), again: !spot}
-	checks, err := k.chooseSpotChecks(ctx)
-	if err != nil {
-		r.Err = err
-		return r
-	}
 	if spot {
-		k.checks = checks
+		if k.checks, r.Err = k.chooseSpotChecks(ctx); r.Err != nil {
+			return r
+		}
 	}
 	if k.counted == nil {
 		k.counted = map[store.FolderID]leftCount{}
 	}
-	r.Err = k.run(ctx, &r)
-	for _, p := range checks {
-		if !spot && r.Err == nil { // to be opened, as nothing has been seen of it
+	if r.Err = k.run(ctx, &r); k.oldBroke {
+		r.unseen = k.checks
+	}
+	return r
+}
+
+// Suspecting are folders of which an earlier look should have shown the newest messages, and did not, as the connection with the old
+// server broke: they are to be opened.
+func (r *Result) Suspecting(earlier Result) {
+	for _, p := range earlier.unseen {
+		if r.Err == nil {
 			r.Suspect[p.row.ID] = true
 		}
 	}
-	return r
 }
 
 func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
@@ -182,6 +188,7 @@ func (k *treeLook) lookAtBoth(ctx context.Context) (newS session.Target, err err
 		}
 	})
 	g.Wait()
+	k.oldBroke = session.BreaksConnection(oldErr)
 	return newS, graver(oldErr, newErr)
 }
 
