@@ -277,7 +277,8 @@ func (m *model) mixedUp(quarantined, copies map[string]int) map[string]int {
 	return mixed
 }
 
-// checkPlaces: a copy has the date that its message has, and is in its folder unless its user has moved it.
+// checkPlaces: a copy has the date that its message has, and is in its folder unless its user has moved it, or it may have been
+// archived for a while.
 func (m *model) checkPlaces(when string, hidden map[string]bool) {
 	of, known := map[string]string{}, map[string]bool{} // old folders by new ones, and those that are known to be somewhere
 	m.eachFolder(func(f store.Folder, _ store.Ledger) {
@@ -294,7 +295,7 @@ func (m *model) checkPlaces(when string, hidden map[string]bool) {
 			if !o.date.Equal(c.date) {
 				m.fail("%s: %s has the date %v, its copy %v: %q", when, o.folder, o.date, c.date, c.body)
 			}
-			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder {
+			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.filed[c.body] && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder {
 				m.fail("%s: the copy of a message of %s is in %s: %q", when, o.folder, c.folder, c.body)
 			}
 		}
