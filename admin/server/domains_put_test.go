@@ -138,6 +138,10 @@ func TestFormKeepsTheRest(t *testing.T) {
 		{"old": "pop3://[2001:db8::1]:1110", "new": "imap://new.example:1143", "old_fingerprint": "", "new_fingerprint": onePin, "enrol": false, "old_public_only": true, "old_tls": "1.2"},
 		{"old": "imap+insecure://127.0.0.1", "new": "imap+insecure://127.0.0.2", "old_fingerprint": "", "new_fingerprint": "", "enrol": true, "old_public_only": false, "old_tls": "1.2"},
 	}
+	for _, start := range starts {
+		start["folders"] = admin.FolderRules{Skip: []string{"Old"}, Rename: map[string]string{"A": "B"}, CopyViews: true}
+		start["limits"] = admin.LimitRules{MessagesPerSecond: 3, Connections: new(uint64(2))}
+	}
 	changes := []struct {
 		form map[string]string
 		want map[string]any
@@ -186,7 +190,7 @@ func TestFormKeepsTheRest(t *testing.T) {
 		}
 		var d admin.DomainView
 		c.want(200, "GET", aDomain, nil, &d)
-		if got := fieldsOf(&d)[name]; got != value {
+		if got := fieldsOf(&d)[name]; !reflect.DeepEqual(got, value) {
 			t.Errorf("%s is %v after the form was saved, want %v", name, got, value)
 		}
 	}
