@@ -15,7 +15,8 @@
 #                server's answers may cost for 40 seconds
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
 # make model     random histories of two servers, a client, failures and other people's accidents,
-#                for MODEL_TIME; make test draws one in each history, and nothing that is done at the old server
+#                for MODEL_TIME; make test draws one accident in each history, and no answers that lack something,
+#                second logins, or what is done at the old server
 # make torture   a daemon between real servers, killed TORTURE_KILLS times and its
 #                connections cut TORTURE_CUTS times at least, while mail arrives, flags
 #                change and people delete and move; TORTURE_SEED draws the same again

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -17,7 +16,7 @@ import (
 // oldActions are drawn where UIDs of the old server last: elsewhere a message that is moved can't be told from one that has come.
 // They are left to the long runs: one history in 5,000 still ends with an identical message taken for another.
 func (m *model) oldActions() map[string]func(*rapid.T) {
-	if os.Getenv(modelAccidents) == "" {
+	if !anyAccidents() {
 		return nil
 	}
 	return map[string]func(*rapid.T){

@@ -14,6 +14,9 @@ import (
 // secondActions are those of a second login that leads to the same mailbox on both servers. Nothing may ever be copied for it beside
 // what the first one copies.
 func (m *model) secondActions() map[string]func(*rapid.T) {
+	if !anyAccidents() {
+		return nil
+	}
 	return map[string]func(*rapid.T){
 		"second login":             m.secondLogin,
 		"pass of the second login": func(t *rapid.T) { m.passOfSecond(drawTrouble(t)) },

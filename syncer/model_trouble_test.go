@@ -97,7 +97,11 @@ func drawTrouble(t *rapid.T) *trouble {
 
 func drawFault(t *rapid.T) fault {
 	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
-	switch kind := rapid.SampledFrom([]string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug", "omits", "omits a folder"}).Draw(t, "trouble"); kind {
+	kinds := []string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug"}
+	if anyAccidents() {
+		kinds = append(kinds, "omits", "omits a folder")
+	}
+	switch kind := rapid.SampledFrom(kinds).Draw(t, "trouble"); kind {
 	case "lost answer":
 		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
 	case "late":

@@ -82,11 +82,14 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 		return err
 	}
 	begun := foldertree.Begun(known)
-	if !begun && l.Traits().Folders && m.company(id, c.servers) {
+	if l.Traits().Folders && m.company(id, c.servers) && (!begun || c.oldValidity == 0) {
 		if status, err = r.numberAgain(ctx, l, status); err != nil {
 			return err
 		}
 		c.sides = sidesOf(l, status)
+	}
+	if begun && l.Traits().StableUIDs && c.oldValidity == 0 {
+		return nil // which is not to be known now: what it claimed before stays
 	}
 	leave, err := m.enter(ctx, c.sides)
 	if err != nil {
@@ -125,13 +128,15 @@ func (r *ClaimRequest) numberAgain(ctx context.Context, l *session.Pair, status 
 
 // withInbox are folders' numbers with others for INBOX.
 func withInbox(status map[string]upstream.Status, st upstream.Status) map[string]upstream.Status {
-	status = maps.Clone(status)
-	for name := range status {
+	changed, inbox := map[string]upstream.Status{}, foldertree.InboxName
+	for name, other := range status {
+		changed[name] = other
 		if foldertree.IsInbox(&store.Folder{Old: name}) {
-			status[name] = st
+			inbox = name
 		}
 	}
-	return status
+	changed[inbox] = st
+	return changed
 }
 
 // claimant is an account that wants a mailbox.

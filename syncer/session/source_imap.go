@@ -12,6 +12,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/upstream"
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -177,7 +178,17 @@ func (s IMAPSource) Open(ctx context.Context, name string, ahead OpenWith) (*Sou
 // Inbox implements session.Source.
 func (s IMAPSource) Inbox(ctx context.Context) (upstream.Status, error) {
 	all, err := s.Status(ctx, []string{foldertree.InboxName})
-	return all[foldertree.InboxName], err
+	if st := all[foldertree.InboxName]; err != nil || st.UIDValidity != 0 {
+		return st, err
+	}
+	sel, err := s.Examine(ctx, foldertree.InboxName) // which some allow that refuse STATUS
+	if err != nil {
+		if link.ClassOf(err) == link.Refused {
+			err = nil
+		}
+		return upstream.Status{}, err
+	}
+	return upstream.Status{Messages: sel.Messages, UIDNext: sel.UIDNext, UIDValidity: sel.UIDValidity, HighestModSeq: sel.HighestModSeq}, nil
 }
 
 // Used implements session.Source: the usage of a quota, if there is one.
