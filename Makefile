@@ -31,12 +31,11 @@ SCALE_ACCOUNTS ?= 10000
 .PHONY: test deps lint build round bench speed scale thousand select relay fuzz corpus model torture
 
 # The race detector needs cgo. The packages that take longest begin: none of them is left
-# running alone at the end. Their tests wait more than they work, so more run at once than
-# there are processors.
+# running alone at the end.
 test: export CGO_ENABLED = 1
-test: export MODEL_TIME = 40s
+test: export MODEL_TIME = 30s
 test: deps lint
-	go test -race -shuffle=on -parallel 4 -timeout 20m ./syncer ./cmd/postferry ./upstream ./...
+	go test -race -shuffle=on -timeout 20m ./syncer ./cmd/postferry ./upstream ./...
 	scripts/fuzz.sh 10s Cost ./upstream
 
 deps:

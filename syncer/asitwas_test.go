@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"postferry/report"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // TestModSeqAsItWas: the old server has counted the changes of a folder anew, as after its index was lost, and by the next look it
@@ -141,4 +143,40 @@ func TestLeftOutOfListing(t *testing.T) {
 		t.Error("nothing was left out")
 	}
 	r.has("INBOX", append(mails(0, 5), mails(10, 13)...)...)
+}
+
+// TestLeftOutOfListingAfterInterruption: likewise where the folder's first pull was interrupted, and what it had copied is gone.
+func TestLeftOutOfListingAfterInterruption(t *testing.T) {
+	r := newRig(t)
+	r.pair.new.single = true
+	for n := range 5 {
+		r.pair.old.deliver("INBOX", mail(n))
+	}
+	appends := 0
+	r.pair.new.fail(func(step string) error {
+		if step == "+APPEND" {
+			if appends++; appends > 2 {
+				return &link.Error{Server: "fake", Op: "APPEND", Class: link.Fix, Code: imap.ResponseCodeOverQuota, Text: "full", Err: errors.New("NO")}
+			}
+		}
+		return nil
+	})
+	r.start(false)
+	if res := r.sync(); res.Pass.Complete || len(r.pair.new.bodies("INBOX")) == 0 {
+		t.Fatalf("not interrupted: %+v", res.Pass)
+	}
+	r.pair.new.fail(func(string) error { return nil })
+	r.pair.old.remove("INBOX", mail(0))
+	left := false
+	r.pair.old.fail(func(step string) error {
+		if step == "+LISTING" && !left {
+			left = true
+			return omitError(3)
+		}
+		return nil
+	})
+	if res := r.sync(); !res.Pass.Complete || !left {
+		t.Errorf("left out: %v; %+v, problem %+v", left, res.Pass, res.Problem)
+	}
+	r.has("INBOX", mails(0, 5)...)
 }

@@ -12,10 +12,10 @@ import (
 const gapsMost = 200
 
 // listGaps asks once more for what a listing of new messages lacks. That is nothing where somebody has removed them already; but a
-// server may also leave one out, and in a folder that has been pulled before, its number of messages does not show that: the ledger knows
-// others that are gone.
+// server may also leave one out, and in a folder of which something is known, its number of messages does not show that: others that are
+// known may be gone.
 func (r *reader) listGaps(ctx context.Context, from, to imap.UID, seen map[imap.UID]bool, note func(upstream.Message) error) error {
-	if r.First() || !r.Selected.Traits.StableUIDs || to-from >= gapsMost {
+	if r.First() && r.Known.Count() == 0 || !r.Selected.Traits.StableUIDs || to-from >= gapsMost {
 		return nil
 	}
 	var gaps imap.UIDSet
