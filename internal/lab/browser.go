@@ -67,9 +67,22 @@ func (b *Browser) Run(actions ...chromedp.Action) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
-		b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
-		b.tb.Fatalf("lab: browser: %v\nthe page says:\n%s", err, b.bounded())
+	for _, action := range actions {
+		if err := once(ctx, action); err != nil {
+			b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
+			b.tb.Fatalf("lab: browser: %v\nthe page says:\n%s", err, b.bounded())
+		}
+	}
+}
+
+// once does something in the tab. Where a live page has put another element in the place of the one that was found,
+// before anything was done to it, it is found anew.
+func once(ctx context.Context, action chromedp.Action) error {
+	for {
+		err := chromedp.Run(ctx, action)
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Could not find node with given id") {
+			return err
+		}
 	}
 }
 
