@@ -141,7 +141,7 @@ func look(ctx context.Context, server config.Server, in link.SignIn, c *Connecto
 	if err := s.SignIn(ctx, in); err != nil {
 		return 0, err
 	}
-	inbox, err := s.Examine(ctx, "INBOX")
+	inbox, err := s.Opener.Examine(ctx, "INBOX")
 	if err != nil {
 		return 0, err
 	}

@@ -38,9 +38,12 @@ type AppendResult struct {
 	Alone       bool // the message had a command of its own, so that an error is about it alone
 }
 
+// Appender stores messages in folders, and asks what has been made of them.
+type Appender struct{ conn *conn }
+
 // AppendCall is a batch on its way.
 type AppendCall struct {
-	s         *Session
+	by        *Appender
 	cmds      []*command // one for all, or one each
 	n         int        // messages
 	announced int        // of one for all: the messages the server let be announced
@@ -57,29 +60,29 @@ type AppendCall struct {
 // octet was handed to the connection. Several calls may be under way; Wait them in
 // order. An error means the connection is lost and the fate of the batch unknown,
 // unless it is of class Refused or ctx was over before: then nothing was sent.
-func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
-	if err := s.checkName(link.VerbAppend, mailbox); err != nil {
+func (a *Appender) SendAppend(ctx context.Context, mailbox string, batch []Append) (*AppendCall, error) {
+	if err := a.conn.checkName(link.VerbAppend, mailbox); err != nil {
 		return nil, err
 	}
-	call := &AppendCall{s: s, n: len(batch)}
+	call := &AppendCall{by: a, n: len(batch)}
 	if len(batch) == 0 {
 		return call, nil
 	}
-	err := s.do(ctx, link.VerbAppend, func() error {
-		if err := s.leaveExamined(); err != nil {
+	err := a.conn.do(ctx, link.VerbAppend, func() error {
+		if err := a.leaveExamined(); err != nil {
 			return err
 		}
-		if err := s.proveLiterals(); err != nil {
+		if err := a.conn.proveLiterals(); err != nil {
 			return err
 		}
-		each, done := s.together(ctx, len(batch))
+		each, done := a.together(ctx, len(batch))
 		defer done()
 		for messages := range slices.Chunk(batch, each) {
 			if err := call.send(mailbox, messages); err != nil {
 				return err
 			}
 		}
-		return s.flush()
+		return a.conn.flush()
 	})
 	if err != nil {
 		return nil, err
@@ -89,64 +92,64 @@ func (s *Session) SendAppend(ctx context.Context, mailbox string, batch []Append
 
 // leaveExamined leaves a folder that is open read-only: Courier takes no messages for it as
 // long as it is. Nobody has to wait for the answer.
-func (s *Session) leaveExamined() error {
-	if !s.examined {
+func (a *Appender) leaveExamined() error {
+	if !a.conn.opened.examined {
 		return nil
 	}
-	s.examined = false
-	_, err := s.compose(s.leaveVerb(), nil)
+	a.conn.opened.examined = false
+	_, err := a.conn.compose(a.conn.leaveVerb(), nil)
 	return err
 }
 
 // send writes one command (RFC 3502 where there are several messages). When
 // the server refuses it in the middle, the rest is not sent.
 func (c *AppendCall) send(mailbox string, messages []Append) error {
-	s := c.s
-	cmd, err := s.begin(link.VerbAppend)
+	conn := c.by.conn
+	cmd, err := conn.begin(link.VerbAppend)
 	if err != nil {
 		return err
 	}
 	c.cmds = append(c.cmds, cmd)
-	s.enc.SP().Mailbox(mailbox)
+	conn.enc.SP().Mailbox(mailbox)
 	for i := range messages {
 		c.announced = i + 1
-		ask := i == 1 && s.doubtful()
-		if ok, err := s.sendMessage(cmd, &messages[i], ask); !ok {
+		ask := i == 1 && c.by.doubtful()
+		if ok, err := c.by.sendMessage(cmd, &messages[i], ask); !ok {
 			return err
 		}
 	}
-	s.enc.CRLF()
-	return s.enc.Err()
+	conn.enc.CRLF()
+	return conn.enc.Err()
 }
 
 // sendMessage writes one message; ask makes it wait for the server's word in
 // any case. It returns false when the server has refused the command instead
 // of asking for the message.
-func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
-	s.enc.SP()
+func (a *Appender) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
+	a.conn.enc.SP()
 	if len(m.Flags) > 0 {
-		s.enc.Flags(m.Flags).SP()
+		a.conn.enc.Flags(m.Flags).SP()
 	}
 	if y := m.Date.Year(); !m.Date.IsZero() && y > 0 && y < 10000 {
-		s.enc.Date(m.Date).SP()
+		a.conn.enc.Date(m.Date).SP()
 	}
-	nonSync := !ask && m.Size <= SyncLiteral && s.nonSync(m.Size)
-	s.enc.Literal(m.Size, nonSync)
-	if err := s.enc.Err(); err != nil {
+	nonSync := !ask && m.Size <= SyncLiteral && a.conn.caps.nonSync(m.Size)
+	a.conn.enc.Literal(m.Size, nonSync)
+	if err := a.conn.enc.Err(); err != nil {
 		return false, err
 	}
 	if !nonSync {
-		if ok, err := s.awaitGoAhead(cmd); !ok {
+		if ok, err := a.conn.awaitGoAhead(cmd); !ok {
 			return false, err
 		}
 	}
 	if ask { // and it has asked for the second message
-		s.opt.Quirks.Prove(imap.CapMultiAppend)
-		s.opt.Quirks.Tried()
+		a.conn.opt.Quirks.Prove(imap.CapMultiAppend)
+		a.conn.opt.Quirks.Tried()
 	}
 	// Never pad: a body that falls short costs the connection, and the server
 	// throws the command away.
-	n, err := s.copyBody(m)
+	n, err := a.copyBody(m)
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errShort
@@ -157,11 +160,11 @@ func (s *Session) sendMessage(cmd *command, m *Append, ask bool) (bool, error) {
 }
 
 // copyBody writes a message and returns how much of it.
-func (s *Session) copyBody(m *Append) (int64, error) {
+func (a *Appender) copyBody(m *Append) (int64, error) {
 	if whole, ok := m.Body.(*bytes.Reader); ok && int64(whole.Len()) == m.Size {
-		return whole.WriteTo(s.link.Writer) // without another copy where it is large
+		return whole.WriteTo(a.conn.link.Writer) // without another copy where it is large
 	}
-	return io.CopyN(s.link.Writer, m.Body, m.Size)
+	return io.CopyN(a.conn.link.Writer, m.Body, m.Size)
 }
 
 // Wait returns the fate of each message of the batch. An error means the
@@ -170,9 +173,9 @@ func (s *Session) copyBody(m *Append) (int64, error) {
 // then on it gets one APPEND each.
 func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	if c.answered() < len(c.cmds) {
-		err := c.s.do(ctx, link.VerbAppend, func() error {
+		err := c.by.conn.do(ctx, link.VerbAppend, func() error {
 			for _, cmd := range c.cmds {
-				if err := c.s.await(cmd, nil); err != nil {
+				if err := c.by.conn.await(cmd, nil); err != nil {
 					return err
 				}
 			}
@@ -185,8 +188,8 @@ func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 	results := make([]AppendResult, 0, c.n)
 	each := c.n / max(len(c.cmds), 1)
 	for _, cmd := range c.cmds {
-		c.s.judgeMulti(cmd, each, c.announced)
-		fates, err := c.s.appendResults(cmd, each)
+		c.by.judgeMulti(cmd, each, c.announced)
+		fates, err := c.by.appendResults(cmd, each)
 		if err != nil {
 			return nil, err
 		}
@@ -199,10 +202,10 @@ func (c *AppendCall) Wait(ctx context.Context) ([]AppendResult, error) {
 // whether the answer has not arrived in the read buffer yet.
 func (c *AppendCall) Pending() bool {
 	for c.answered() < len(c.cmds) {
-		if !c.s.buffered() {
+		if !c.by.conn.buffered() {
 			return true
 		}
-		if c.s.read() != nil {
+		if c.by.conn.read() != nil {
 			return false // Wait will say why
 		}
 	}
@@ -220,10 +223,10 @@ func (c *AppendCall) answered() int {
 }
 
 // appendResults are the fates of the n messages of one command.
-func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
+func (a *Appender) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	results := make([]AppendResult, n)
 	results[0].Alone = n == 1
-	if err := s.refusal(cmd); err != nil {
+	if err := a.conn.refusal(cmd); err != nil {
 		for i := range results {
 			results[i].Err = err
 		}
@@ -239,8 +242,8 @@ func (s *Session) appendResults(cmd *command, n int) ([]AppendResult, error) {
 	}
 	uids := parseUIDs(strings.TrimSpace(set), n)
 	if uids == nil && n > 1 {
-		s.distrust(errUIDs, imap.CapMultiAppend)
-		return nil, s.link.Lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
+		a.conn.caps.distrust(errUIDs, imap.CapMultiAppend)
+		return nil, a.conn.link.Lose(appendUID, errUIDs) // not an APPEND that broke: no message is to blame
 	}
 	for i := range uids {
 		results[i].UIDValidity, results[i].UID = uint32(v), uids[i]

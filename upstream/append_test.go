@@ -39,13 +39,13 @@ S: P3 OK
 S: P4 OK
 S: P5 OK
 `)
-		s.opt.Quirks = &link.Quirks{}
-		s.opt.Quirks.Prove(imap.CapLiteralPlus)
-		if _, err := s.Examine(t.Context(), "a"); err != nil {
+		s.conn.learnt(&link.Quirks{})
+		s.conn.opt.Quirks.Prove(imap.CapLiteralPlus)
+		if _, err := s.Opener.Examine(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		for _, body := range []string{"x", "y"} {
-			call, err := s.SendAppend(t.Context(), "a", []Append{{Size: 1, Body: strings.NewReader(body)}})
+			call, err := s.Appender.SendAppend(t.Context(), "a", []Append{{Size: 1, Body: strings.NewReader(body)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestAppendNeverPads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := withheld(t, "LITERAL+ MULTIAPPEND")
 			batch := []Append{{Size: 5, Body: strings.NewReader("12345")}, {Size: 10, Body: tt.body}, {Size: 5, Body: strings.NewReader("12345")}}
-			_, err := s.SendAppend(context.Background(), "x", batch)
+			_, err := s.Appender.SendAppend(context.Background(), "x", batch)
 			if !errors.Is(err, tt.want) || link.ClassOf(err) != link.Lost {
 				t.Fatalf("got %v (%v)", err, link.ClassOf(err))
 			}
@@ -100,7 +100,7 @@ C: abc
 S: P3 OK [APPENDUID 5 6:7] done
 `, len(body), len(body), body))
 	ctx := context.Background()
-	call, err := s.SendAppend(ctx, "inbox", []Append{
+	call, err := s.Appender.SendAppend(ctx, "inbox", []Append{
 		{Size: 3, Body: strings.NewReader("abc")}, {Size: int64(len(body)), Body: iotest.ErrReader(errors.New("read"))},
 	})
 	if err != nil {
@@ -113,7 +113,7 @@ S: P3 OK [APPENDUID 5 6:7] done
 	if err != nil || len(results) != 2 || link.ClassOf(results[0].Err) != link.Refused || results[1].Err == nil {
 		t.Fatalf("%+v %v", results, err)
 	}
-	call, err = s.SendAppend(ctx, "INBOX", []Append{
+	call, err = s.Appender.SendAppend(ctx, "INBOX", []Append{
 		{Size: int64(len(body)), Body: strings.NewReader(body)}, {Size: 3, Body: strings.NewReader("abc")},
 	})
 	if err != nil {
@@ -140,7 +140,7 @@ S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
 	batch := func() []Append { return []Append{{Size: 3, Body: strings.NewReader("abc")}} }
 	var calls []*AppendCall
 	for range 2 {
-		call, err := s.SendAppend(ctx, "INBOX", batch())
+		call, err := s.Appender.SendAppend(ctx, "INBOX", batch())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ S| "P2 OK\r\n* 1 EXISTS\r\nP3 OK\r\n"
 	if results, err := calls[0].Wait(ctx); err != nil || results[0].Err != nil {
 		t.Fatalf("%+v %v", results, err)
 	}
-	if _, err := s.link.Reader.Peek(len("* 1 EXISTS\r\nP3 OK\r\n")); err != nil {
+	if _, err := s.conn.link.Reader.Peek(len("* 1 EXISTS\r\nP3 OK\r\n")); err != nil {
 		t.Fatal(err)
 	}
 	if calls[1].Pending() {
@@ -187,8 +187,8 @@ func TestOneSessionTriesMultiappend(t *testing.T) {
 	}
 	send := func(s *Session) {
 		t.Helper()
-		s.opt.Quirks = q
-		call, err := s.SendAppend(ctx, "x", batch())
+		s.conn.learnt(q)
+		call, err := s.Appender.SendAppend(ctx, "x", batch())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,14 +231,14 @@ S: P2 OK [APPENDUID 5 1:2] done
 
 func TestAppendOfNothing(t *testing.T) {
 	s := scripted(t, "@ MULTIAPPEND\n")
-	call, err := s.SendAppend(context.Background(), "x", nil)
+	call, err := s.Appender.SendAppend(context.Background(), "x", nil)
 	if err != nil || call.Pending() {
 		t.Fatal(err)
 	}
 	if results, err := call.Wait(context.Background()); err != nil || len(results) != 0 {
 		t.Fatalf("%v %v", results, err)
 	}
-	if _, err := s.SendAppend(context.Background(), "a\r\nb", []Append{{}}); !errors.Is(err, errName) {
+	if _, err := s.Appender.SendAppend(context.Background(), "a\r\nb", []Append{{}}); !errors.Is(err, errName) {
 		t.Fatal(err)
 	}
 }

@@ -23,9 +23,9 @@ func BenchmarkListMessages(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s := feed(in.Bytes())
-		s.link.Writer.Reset(io.Discard)
+		s.conn.link.Writer.Reset(io.Discard)
 		n := 0
-		if err := s.ListMessages(context.Background(), uids(1, 0), 0, func(Message) error { n++; return nil }); err != nil || n != 1000 {
+		if err := s.Fetcher.ListMessages(context.Background(), uids(1, 0), 0, func(Message) error { n++; return nil }); err != nil || n != 1000 {
 			b.Fatal(n, err)
 		}
 	}
@@ -42,7 +42,7 @@ func BenchmarkCopy(b *testing.B) {
 	old.FillMaildir("ann", "INBOX", lab.Generate(1, 1000, 8<<10))
 	ctx := context.Background()
 	from, to := login(b, old), login(b, fresh)
-	sel, err := from.Examine(ctx, "INBOX")
+	sel, err := from.Opener.Examine(ctx, "INBOX")
 	if err != nil || sel.Messages != 1000 {
 		b.Fatal(sel, err)
 	}
@@ -51,7 +51,7 @@ func BenchmarkCopy(b *testing.B) {
 	messages := 0
 	for b.Loop() {
 		var msgs []Append
-		err := from.Bodies(ctx, uids(next, next+batch-1), func(_ imap.UID, size int64, r io.Reader) error {
+		err := from.Fetcher.Bodies(ctx, uids(next, next+batch-1), func(_ imap.UID, size int64, r io.Reader) error {
 			body := append(bodies[len(msgs)][:0], make([]byte, size)...)
 			bodies[len(msgs)] = body
 			_, err := io.ReadFull(r, body)
@@ -64,7 +64,7 @@ func BenchmarkCopy(b *testing.B) {
 		if next += batch; next > 1000 {
 			next = 1
 		}
-		call, err := to.SendAppend(ctx, "INBOX", msgs)
+		call, err := to.Appender.SendAppend(ctx, "INBOX", msgs)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -47,55 +47,55 @@ func bindingServer(t *testing.T, odd func(c *lab.OddConn, m *lab.OddMessage, res
 // readers are the ways in which messages are read. They tell what came, by UID.
 var readers = map[string]func(ctx context.Context, s *Session, note func(m Message, what func(*seen))) error{
 	"list": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		return s.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { note(m, line(m)); return nil })
+		return s.Fetcher.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { note(m, line(m)); return nil })
 	},
 	"list everything": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		return s.ListMessages(ctx, uids(1, 0), 0, func(m Message) error { note(m, line(m)); return nil })
+		return s.Fetcher.ListMessages(ctx, uids(1, 0), 0, func(m Message) error { note(m, line(m)); return nil })
 	},
 	"flags": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		return s.ListFlags(ctx, uids(1, 9), func(m Message) error {
+		return s.Fetcher.ListFlags(ctx, uids(1, 9), func(m Message) error {
 			note(m, func(got *seen) { got.flags = flagText(m) })
 			return nil
 		})
 	},
 	"changed": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		return s.ListMessages(ctx, uids(1, 9), 1, func(m Message) error { note(m, line(m)); return nil })
+		return s.Fetcher.ListMessages(ctx, uids(1, 9), 1, func(m Message) error { note(m, line(m)); return nil })
 	},
 	"ahead": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		_, ok, err := s.ExamineAndList(ctx, "INBOX", uids(1, 9), func(m Message) error { note(m, line(m)); return nil }, nil, nil)
+		_, ok, err := s.Opener.ExamineAndList(ctx, "INBOX", uids(1, 9), func(m Message) error { note(m, line(m)); return nil }, nil, nil)
 		if err == nil && !ok { // as its callers do
-			err = s.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { note(m, line(m)); return nil })
+			err = s.Fetcher.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { note(m, line(m)); return nil })
 		}
 		return err
 	},
 	"headers": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		return s.Headers(ctx, uids(1, 9), func(m Message, header []byte) error {
+		return s.Fetcher.Headers(ctx, uids(1, 9), func(m Message, header []byte) error {
 			note(m, func(got *seen) { got.header, got.size = string(header), m.Size })
 			return nil
 		})
 	},
 	"readback": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		sel, err := s.Examine(ctx, "INBOX")
+		sel, err := s.Opener.Examine(ctx, "INBOX")
 		if err != nil {
 			return err
 		}
 		for range 2 { // what is missing is asked for once more
-			call, err := s.SendReadBack(ctx, "INBOX", sel.UIDValidity, uids(1, 9), nil)
+			call, err := s.Appender.SendReadBack(ctx, "INBOX", sel.UIDValidity, uids(1, 9), nil)
 			if err != nil {
 				return err
 			}
@@ -113,26 +113,26 @@ var readers = map[string]func(ctx context.Context, s *Session, note func(m Messa
 		return nil
 	},
 	"bodies": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
 		came := map[imap.UID]bool{}
-		err := s.Bodies(ctx, uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
+		err := s.Fetcher.Bodies(ctx, uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
 			came[uid] = true
 			return takeBody(note)(uid, size, r)
 		})
 		for uid := imap.UID(2); uid < 8 && err == nil; uid += 2 { // as its callers do
 			if !came[uid] {
-				err = s.Bodies(ctx, uids(uid, uid), takeBody(note))
+				err = s.Fetcher.Bodies(ctx, uids(uid, uid), takeBody(note))
 			}
 		}
 		return err
 	},
 	"ask": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		if _, err := s.Examine(ctx, "INBOX"); err != nil {
+		if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 			return err
 		}
-		call, err := s.AskBodies(ctx, uids(1, 9))
+		call, err := s.Fetcher.AskBodies(ctx, uids(1, 9))
 		if err != nil {
 			return err
 		}
@@ -143,13 +143,13 @@ var readers = map[string]func(ctx context.Context, s *Session, note func(m Messa
 		})
 		for uid := imap.UID(2); uid < 8 && err == nil; uid += 2 { // as its callers do
 			if !came[uid] {
-				err = s.Bodies(ctx, uids(uid, uid), takeBody(note))
+				err = s.Fetcher.Bodies(ctx, uids(uid, uid), takeBody(note))
 			}
 		}
 		return err
 	},
 	"early": func(ctx context.Context, s *Session, note func(Message, func(*seen))) error {
-		_, call, err := s.ExamineAndFetch(ctx, "INBOX", uids(1, 9), 3)
+		_, call, err := s.Opener.ExamineAndFetch(ctx, "INBOX", uids(1, 9), 3)
 		if err != nil {
 			return err
 		}
@@ -161,12 +161,12 @@ var readers = map[string]func(ctx context.Context, s *Session, note func(m Messa
 		})
 		if err == nil && (!all || len(lines) < 3) { // as its callers do
 			lines = nil
-			err = s.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { lines = append(lines, m); return nil })
+			err = s.Fetcher.ListMessages(ctx, uids(1, 9), 0, func(m Message) error { lines = append(lines, m); return nil })
 		}
 		for _, m := range lines {
 			note(m, line(m))
 			if !came[m.UID] && err == nil {
-				err = s.Bodies(ctx, uids(m.UID, m.UID), takeBody(note))
+				err = s.Fetcher.Bodies(ctx, uids(m.UID, m.UID), takeBody(note))
 			}
 		}
 		return err
@@ -383,7 +383,7 @@ C: P2 UID FETCH 4 (UID BODY.PEEK[])
 S| "* 1 FETCH (UID 4 BODY[] {%d}\r\n%s %s)\r\nP2 OK\r\n"
 `, len(large), large, tail))
 			whole := false
-			err := s.Bodies(t.Context(), uids(4, 4), func(_ imap.UID, _ int64, r io.Reader) error {
+			err := s.Fetcher.Bodies(t.Context(), uids(4, 4), func(_ imap.UID, _ int64, r io.Reader) error {
 				_, err := io.Copy(io.Discard, r)
 				whole = err == nil
 				return nil

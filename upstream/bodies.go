@@ -30,8 +30,8 @@ const maxAlone = 1000
 // body. Where bodies come without a UID, and the set is not large, its messages are asked for
 // once more, each by itself. An error of fn is returned at the end of the answer.
 // A NO or BAD is an *Error.
-func (s *Session) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
-	b := &bodies{s: s, fn: fn}
+func (f *Fetcher) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error {
+	b := &bodies{conn: f.conn, fn: fn}
 	err := b.fetch(ctx, set)
 	for _, uid := range b.askAgain(set) {
 		if err != nil || b.err != nil {
@@ -47,7 +47,7 @@ func (s *Session) Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.
 
 // bodies hands the bodies of an answer on.
 type bodies struct {
-	s      *Session
+	conn   *conn
 	fn     func(uid imap.UID, size int64, r io.Reader) error
 	err    error // of fn
 	set    imap.UIDSet
@@ -73,7 +73,7 @@ const (
 
 func (b *bodies) fetch(ctx context.Context, set imap.UIDSet) error {
 	b.set = set
-	return b.s.fetch(ctx, set, bodyItems, b.take)
+	return b.conn.fetch(ctx, set, bodyItems, b.take)
 }
 
 // askAgain are the messages of a set to be asked for by themselves.
@@ -94,7 +94,7 @@ const bodyItems = "(UID BODY.PEEK[])"
 
 // BodiesCall are bodies on their way.
 type BodiesCall struct {
-	s    *Session
+	conn *conn
 	cmds []*command
 }
 
@@ -102,17 +102,17 @@ type BodiesCall struct {
 // but nothing else may be done: bodies that come meanwhile are lost, as all are when
 // another folder is opened. Wait for the calls in turn. An error means the connection
 // is lost.
-func (s *Session) AskBodies(ctx context.Context, set imap.UIDSet) (*BodiesCall, error) {
-	c := &BodiesCall{s: s}
-	return c, s.do(ctx, "UID FETCH", func() error {
+func (f *Fetcher) AskBodies(ctx context.Context, set imap.UIDSet) (*BodiesCall, error) {
+	c := &BodiesCall{conn: f.conn}
+	return c, f.conn.do(ctx, "UID FETCH", func() error {
 		for _, part := range splitSet(set) {
-			cmd, err := s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw(bodyItems) })
+			cmd, err := f.conn.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw(bodyItems) })
 			if err != nil {
 				return err
 			}
 			c.cmds = append(c.cmds, cmd)
 		}
-		return s.flush()
+		return f.conn.flush()
 	})
 }
 
@@ -120,14 +120,14 @@ func (s *Session) AskBodies(ctx context.Context, set imap.UIDSet) (*BodiesCall, 
 // one. fn is that of Bodies; it is called for each body that comes, be it of another
 // call under way: a server may be at several at once.
 func (c *BodiesCall) Wait(ctx context.Context, fn func(uid imap.UID, size int64, r io.Reader) error) error {
-	b := &bodies{s: c.s, fn: fn, all: true}
+	b := &bodies{conn: c.conn, fn: fn, all: true}
 	var refused error
-	err := c.s.do(ctx, "UID FETCH", func() error {
+	err := c.conn.do(ctx, "UID FETCH", func() error {
 		for _, cmd := range c.cmds {
-			if err := c.s.await(cmd, b.take); err != nil {
+			if err := c.conn.await(cmd, b.take); err != nil {
 				return err
 			}
-			if err := c.s.refusal(cmd); err != nil && refused == nil {
+			if err := c.conn.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		}
@@ -152,12 +152,12 @@ func (b *bodies) take(num uint32, name string) bool {
 // has to be known before is, which known tells.
 func (b *bodies) read(m *fetched, known func() bool) {
 	b.came = noBody
-	b.s.readItems(m, func() { b.body(m, known()) })
+	b.conn.parser.readItems(m, func() { b.body(m, known()) })
 }
 
 // body takes a body, literal or not. NIL is none.
 func (b *bodies) body(m *fetched, known bool) {
-	d := b.s.dec
+	d := b.conn.dec
 	m.have |= haveBody
 	if b.came != noBody {
 		b.came = bodyTwice
@@ -185,10 +185,10 @@ func (b *bodies) literal(m *fetched, size int64, known bool) {
 		b.hold(size)
 	case known && !m.torn:
 		b.came = bodyTold
-		b.hand(m.UID, size, &wholeBody{b.s, b.s.dec.Body(), size, m.UID})
+		b.hand(m.UID, size, &wholeBody{b.conn, b.conn.dec.Body(), size, m.UID})
 	case one && m.UID == 0 && !m.torn:
 		b.came = bodyTold
-		b.hand(uid, size, &wholeBody{b.s, b.s.dec.Body(), size, uid})
+		b.hand(uid, size, &wholeBody{b.conn, b.conn.dec.Body(), size, uid})
 	default:
 		b.came = bodyLarge // dropped by what is read next
 	}
@@ -197,7 +197,7 @@ func (b *bodies) literal(m *fetched, size int64, known bool) {
 // hold keeps a literal.
 func (b *bodies) hold(size int64) {
 	b.early = slices.Grow(b.early[:0], int(size))[:size]
-	if _, err := io.ReadFull(b.s.dec.Body(), b.early); err == nil && b.s.literalEnds() {
+	if _, err := io.ReadFull(b.conn.dec.Body(), b.early); err == nil && b.conn.parser.literalEnds() {
 		b.came = bodyHeld
 	}
 }
@@ -208,7 +208,7 @@ func (b *bodies) settle(num uint32, m *fetched) {
 	case b.came == noBody || b.came == bodyTold:
 	case b.came == bodyTwice || m.UID == 0:
 		b.astray = true
-		b.s.warn().Uint32("number", num).Msg("the server does not say whose body this is; it is asked for once more")
+		b.conn.warnings.warn().Uint32("number", num).Msg("the server does not say whose body this is; it is asked for once more")
 	case b.came == bodyLarge:
 		b.askAlone(m.UID)
 	default:
@@ -226,7 +226,7 @@ func (b *bodies) hand(uid imap.UID, size int64, r io.Reader) {
 		b.done = map[imap.UID]bool{}
 	}
 	if len(b.done) == maxBodies {
-		b.s.tooMuch(fmt.Sprintf("%d messages", len(b.done)), false)
+		b.conn.bounds.tooMuch(fmt.Sprintf("%d messages", len(b.done)), false)
 		return
 	}
 	b.done[uid] = true
@@ -244,22 +244,22 @@ func (b *bodies) askAlone(uid imap.UID) {
 // neither the next item nor the end, the literal was longer or shorter than
 // announced: parts of a message would be read as responses, or responses as part
 // of a message. That costs the connection.
-func (s *Session) literalEnds() bool {
-	c := s.dec.Peek()
-	if s.dec.Err() != nil {
+func (p *parser) literalEnds() bool {
+	c := p.dec.Peek()
+	if p.dec.Err() != nil {
 		return false
 	}
-	if c == ')' || c == ' ' && s.itemFollows() {
+	if c == ')' || c == ' ' && p.itemFollows() {
 		return true
 	}
-	s.broken = link.ErrLiteral
+	p.bounds.broken = link.ErrLiteral
 	return false
 }
 
 // itemFollows tells whether a space leads to the name of an item, rather than
 // into the next response.
-func (s *Session) itemFollows() bool {
-	ahead, _ := s.link.Reader.Peek(len(" UID 1)")) // the shortest there is
+func (p *parser) itemFollows() bool {
+	ahead, _ := p.reader.Peek(len(" UID 1)")) // the shortest there is
 	word, _, _ := bytes.Cut(bytes.TrimLeft(ahead, " "), []byte(" "))
 	switch upper(word) {
 	case "", "FETCH", "OK", "NO", "BAD", "EXISTS", "RECENT":
@@ -271,38 +271,38 @@ func (s *Session) itemFollows() bool {
 // wholeBody is a body that gives its last octets only if the literal ends there, and what
 // is left of its response does not say that it is another message's.
 type wholeBody struct {
-	s    *Session
+	conn *conn
 	r    io.Reader
 	left int64
 	uid  imap.UID
 }
 
 func (b *wholeBody) Read(p []byte) (int, error) {
-	if b.left > 0 && b.s.broken != nil {
-		return 0, b.s.broken
+	if b.left > 0 && b.conn.bounds.broken != nil {
+		return 0, b.conn.bounds.broken
 	}
 	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left == 0 && n > 0 && !(b.s.literalEnds() && b.s.stillOf(b.uid)) {
+	if b.left -= int64(n); b.left == 0 && n > 0 && !(b.conn.parser.literalEnds() && b.conn.parser.stillOf(b.uid)) {
 		b.left = 1 // it is not whole, and won't be
-		return 0, cmp.Or(b.s.broken, b.s.dec.Err())
+		return 0, cmp.Or(b.conn.bounds.broken, b.conn.dec.Err())
 	}
 	return n, err
 }
 
 // stillOf tells whether no other UID stands in the rest of a FETCH response, as far as it
 // has been read ahead. Otherwise it is not known whose body was passed on: that costs the connection.
-func (s *Session) stillOf(uid imap.UID) bool {
-	if s.dec.Peek() == ')' {
+func (p *parser) stillOf(uid imap.UID) bool {
+	if p.dec.Peek() == ')' {
 		return true
 	}
-	ahead, _ := s.link.Reader.Peek(s.link.Reader.Buffered())
+	ahead, _ := p.reader.Peek(p.reader.Buffered())
 	line, _, _ := bytes.Cut(ahead, []byte("\n"))
 	for word := range bytes.FieldsSeq(bytes.TrimRight(line, ")\r")) {
 		if upper(word) == "UID" {
 			_, rest, _ := bytes.Cut(line, word)
 			number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 			if string(bytes.TrimRight(number, ")\r")) != strconv.FormatUint(uint64(uid), 10) {
-				s.broken = errOtherUID
+				p.bounds.broken = errOtherUID
 				return false
 			}
 			line = rest

@@ -45,10 +45,17 @@ const (
 	maxOdd = 64 << 20
 )
 
+// bounds are what a session holds its server's answers to.
+type bounds struct {
+	answer answer // what has come of the one under way
+	most   uint32 // the largest EXISTS of any folder
+	broken error  // the responses can't be told apart any more, or are too many
+}
+
 // tooMuch gives the connection up.
-func (s *Session) tooMuch(of string, whole bool) {
-	if s.broken == nil {
-		s.broken = &link.Excess{Of: of, Whole: whole}
+func (b *bounds) tooMuch(of string, whole bool) {
+	if b.broken == nil {
+		b.broken = &link.Excess{Of: of, Whole: whole}
 	}
 }
 
@@ -64,51 +71,57 @@ type answer struct {
 const reasons = 4
 
 // counted counts a response, and gives the connection up if the answer has no end.
-func (s *Session) counted() {
-	s.answer.responses++
-	octets := s.dec.Octets() - s.answer.began
-	if s.answer.responses > reasons*uint64(s.most)+slack || octets > maxLines+int64(s.most)*lineOctets {
-		s.tooMuch(fmt.Sprintf("%d responses of %d octets", s.answer.responses, octets), false)
+func (b *bounds) counted(read int64) {
+	b.answer.responses++
+	octets := read - b.answer.began
+	if b.answer.responses > reasons*uint64(b.most)+slack || octets > maxLines+int64(b.most)*lineOctets {
+		b.tooMuch(fmt.Sprintf("%d responses of %d octets", b.answer.responses, octets), false)
 	}
 }
 
 // countedFetch counts a response about a message.
-func (s *Session) countedFetch() {
-	if s.answer.fetches++; s.answer.fetches > reasons*uint64(s.most)+fetchSlack {
-		s.tooMuch(fmt.Sprintf("%d responses about messages, in a folder of %d", s.answer.fetches, s.most), false)
+func (b *bounds) countedFetch() {
+	if b.answer.fetches++; b.answer.fetches > reasons*uint64(b.most)+fetchSlack {
+		b.tooMuch(fmt.Sprintf("%d responses about messages, in a folder of %d", b.answer.fetches, b.most), false)
 	}
 }
 
 // warnMost is how many warnings about the server's answers a session has for the log.
 const warnMost = 100
 
+// warnings are what the log is told of the server's answers.
+type warnings struct {
+	log  zerolog.Logger
+	told int
+}
+
 // warn is a line of the log, or none after many.
-func (s *Session) warn() *zerolog.Event {
-	if s.warnings++; s.warnings > warnMost {
+func (w *warnings) warn() *zerolog.Event {
+	if w.told++; w.told > warnMost {
 		return nil
 	}
-	return s.opt.Log.Warn()
+	return w.log.Warn()
 }
 
 // spend counts octets that are held beyond what answers usually bring.
-func (s *Session) spend(octets int) {
-	if s.answer.odd += octets; s.answer.odd > maxOdd {
-		s.tooMuch("flags", false)
+func (b *bounds) spend(octets int) {
+	if b.answer.odd += octets; b.answer.odd > maxOdd {
+		b.tooMuch("flags", false)
 	}
 }
 
 // reportsMost is how many messages the answer to a question about a set may tell of. Those that
 // change meanwhile are told again.
-func (s *Session) reportsMost(set imap.UIDSet) int {
+func (b *bounds) reportsMost(set imap.UIDSet) int {
 	asked := uint64(0)
 	for _, r := range set {
 		if r.Start == 0 || r.Stop == 0 {
-			asked = uint64(s.most) // "*" is known to the server alone
+			asked = uint64(b.most) // "*" is known to the server alone
 			break
 		}
 		asked += uint64(r.Stop-r.Start) + 1
 	}
-	return 2*int(min(asked, uint64(s.most))) + fetchSlack
+	return 2*int(min(asked, uint64(b.most))) + fetchSlack
 }
 
 // nameOf is what is kept of a folder's name; cut tells that it is not all.
@@ -122,30 +135,30 @@ func nameOf(raw []byte) (name string, cut bool) {
 
 // words reads a list of words up to maxWords of them, each up to maxWord octets. What is beyond
 // that is told to the log.
-func (s *Session) words(take func(word []byte)) {
+func (p *parser) words(take func(word []byte)) {
 	n, left := 0, 0
-	s.dec.List(func() {
-		word := s.dec.Word()
+	p.dec.List(func() {
+		word := p.dec.Word()
 		if n++; n > maxWords || len(word) > maxWord {
 			left++
 		} else if len(word) > 0 {
 			take(word)
 		}
 	})
-	if left > 0 && s.dec.Err() == nil {
-		s.warn().Int("words", left).Msg("the server has too many flags or attributes in one list, or too long ones; these are left out")
+	if left > 0 && p.dec.Err() == nil {
+		p.warnings.warn().Int("words", left).Msg("the server has too many flags or attributes in one list, or too long ones; these are left out")
 	}
 }
 
 // string reads a string of at most maxWord octets.
-func (s *Session) string() string {
-	text, _ := s.dec.String(maxWord)
+func (p *parser) string() string {
+	text, _ := p.dec.String(maxWord)
 	return string(text)
 }
 
 // folderLines bounds what is told of folders.
 type folderLines struct {
-	s      *Session
+	conn   *conn
 	told   int
 	octets int
 }
@@ -156,7 +169,7 @@ func (n *folderLines) take(octets int) bool {
 	n.octets += octets
 	// LIST and one of LSUB and STATUS tell of each.
 	if n.told > 2*maxFolders+fetchSlack || n.octets > maxNames {
-		n.s.tooMuch(fmt.Sprintf("%d lines about folders, names of %d octets", n.told, n.octets), true)
+		n.conn.bounds.tooMuch(fmt.Sprintf("%d lines about folders, names of %d octets", n.told, n.octets), true)
 		return false
 	}
 	return true
@@ -165,6 +178,6 @@ func (n *folderLines) take(octets int) bool {
 // folders counts those that are there.
 func (n *folderLines) folders(found int) {
 	if found > maxFolders {
-		n.s.tooMuch(fmt.Sprintf("more than %d folders", maxFolders), true)
+		n.conn.bounds.tooMuch(fmt.Sprintf("more than %d folders", maxFolders), true)
 	}
 }

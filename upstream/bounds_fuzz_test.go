@@ -95,9 +95,9 @@ func costOf(t *testing.T, answer []byte, ask question) (octets uint64, work time
 	defer runtime.UnlockOSThread()
 	in := append(slices.Clip(answer), "\r\nP1 OK\r\nP2 OK\r\nP3 OK\r\nP4 OK\r\nP5 OK\r\n"...)
 	s := feed(in)
-	s.most = grownTo // a large folder is open
-	s.link.Writer.Reset(io.Discard)
-	s.caps.set("QUOTA NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE STATUS=SIZE SPECIAL-USE")
+	s.conn.bounds.most = grownTo // a large folder is open
+	s.conn.link.Writer.Reset(io.Discard)
+	s.conn.caps.set("QUOTA NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE STATUS=SIZE SPECIAL-USE")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	began := threadTime(t)
@@ -108,7 +108,7 @@ func costOf(t *testing.T, answer []byte, ask question) (octets uint64, work time
 }
 
 func FuzzListCost(f *testing.F) {
-	fuzzCost(f, []question{func(ctx context.Context, s *Session) error { _, _, err := s.Folders(ctx, true); return err }},
+	fuzzCost(f, []question{func(ctx context.Context, s *Session) error { _, _, err := s.Tree.Folders(ctx, true); return err }},
 		"* LIST (\\HasNoChildren) \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3)\r\n",
 		"* LIST (\\A \\B \\C \\D \\E) \"/\" {5}\r\na/b/c (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n",
 		"* LIST () \"/\" \"&&&&&&&&&&&&&-\"\r\n", "* LSUB () NIL a/a/a/a/a/a/a/a\r\n", "* LIST ((((((((((\r\n", "* OK [ALERT] x\r\n* NO y\r\n",
@@ -119,13 +119,13 @@ func FuzzListCost(f *testing.F) {
 func FuzzFetchCost(f *testing.F) {
 	all, line := uids(1, grownTo), func(Message) error { return nil }
 	fuzzCost(f, []question{
-		func(ctx context.Context, s *Session) error { return s.ListMessages(ctx, all, 0, line) },
-		func(ctx context.Context, s *Session) error { return s.ListFlags(ctx, all, line) },
+		func(ctx context.Context, s *Session) error { return s.Fetcher.ListMessages(ctx, all, 0, line) },
+		func(ctx context.Context, s *Session) error { return s.Fetcher.ListFlags(ctx, all, line) },
 		func(ctx context.Context, s *Session) error {
-			return s.Headers(ctx, all, func(Message, []byte) error { return nil })
+			return s.Fetcher.Headers(ctx, all, func(Message, []byte) error { return nil })
 		},
 		func(ctx context.Context, s *Session) error {
-			return s.Bodies(ctx, all, func(_ imap.UID, _ int64, r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+			return s.Fetcher.Bodies(ctx, all, func(_ imap.UID, _ int64, r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
 		},
 	},
 		"* 1 FETCH (UID 1 FLAGS (\\Seen $a) INTERNALDATE \" 1-Jan-2020 00:00:00 +0000\" RFC822.SIZE 5)\r\n",
@@ -138,7 +138,7 @@ func FuzzFetchCost(f *testing.F) {
 
 func FuzzStatusCost(f *testing.F) {
 	fuzzCost(f, []question{func(ctx context.Context, s *Session) error {
-		_, err := s.Status(ctx, []string{"INBOX", "a", "f1", "f2"})
+		_, err := s.Tree.Status(ctx, []string{"INBOX", "a", "f1", "f2"})
 		return err
 	}},
 		"* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3 HIGHESTMODSEQ 4 SIZE 5)\r\n", "* STATUS {1}\r\na (X (1 2 3) Y \"z\")\r\n",
@@ -147,8 +147,8 @@ func FuzzStatusCost(f *testing.F) {
 
 func FuzzNamespaceCost(f *testing.F) {
 	fuzzCost(f, []question{
-		func(ctx context.Context, s *Session) error { _, _, err := s.Folders(ctx, false); return err },
-		func(ctx context.Context, s *Session) error { _, err := s.Quotas(ctx, "INBOX"); return err },
+		func(ctx context.Context, s *Session) error { _, _, err := s.Tree.Folders(ctx, false); return err },
+		func(ctx context.Context, s *Session) error { _, err := s.Tree.Quotas(ctx, "INBOX"); return err },
 	},
 		"* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\" \"X\" (\"a\" \"b\"))) NIL\r\n", "* NAMESPACE ((((((((((\r\n",
 		"* NAMESPACE ((\"a\" \"/\")(\"b\" \"/\")(\"c\" \"/\")) NIL NIL\r\n", "* QUOTAROOT INBOX a# b#\r\n* QUOTA a# (STORAGE # 2)\r\n", "* NAMESPACE ((\"a#\" \"/\")) NIL NIL\r\n", "* QUOTAROOT INBOX a b c d\r\n* QUOTA a (STORAGE 1 2 MESSAGE 3 4)\r\n")

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+	"github.com/rs/zerolog"
 
+	"postferry/upstream/link"
 	"postferry/wire"
 )
 
@@ -16,6 +18,9 @@ type capabilities struct {
 	list  []string
 	known map[string]bool // in upper case
 	fresh bool            // announced since the last change of state
+
+	quirks *link.Quirks // those that it is known not to keep
+	log    zerolog.Logger
 }
 
 func (c *capabilities) set(text string) {
@@ -31,15 +36,18 @@ func (c *capabilities) set(text string) {
 	}
 }
 
+// forget makes them unknown.
+func (c *capabilities) forget() { c.list, c.known, c.fresh = nil, nil, false }
+
 // Has reports a capability (case-insensitively), as last announced by the
 // server, unless the server is known not to keep it.
-func (s *Session) Has(c imap.Cap) bool {
-	name := strings.ToUpper(string(c))
-	return s.caps.known[name] && !s.opt.Quirks.Distrusts(name)
+func (c *capabilities) Has(wanted imap.Cap) bool {
+	name := strings.ToUpper(string(wanted))
+	return c.known[name] && !c.quirks.Distrusts(name)
 }
 
 // Capabilities returns the server's last announced capabilities, verbatim and in order.
-func (s *Session) Capabilities() []string { return slices.Clone(s.caps.list) }
+func (s *Session) Capabilities() []string { return slices.Clone(s.conn.caps.list) }
 
 // capAppendLimit says that each folder has an APPENDLIMIT of its own (RFC 7889 section 3.2).
 const capAppendLimit imap.Cap = "APPENDLIMIT"
@@ -47,7 +55,7 @@ const capAppendLimit imap.Cap = "APPENDLIMIT"
 // AppendLimit is the server's APPENDLIMIT in octets (RFC 7889); 0 if it has none, -1
 // if each folder has its own.
 func (s *Session) AppendLimit() int64 {
-	for name := range s.caps.known {
+	for name := range s.conn.caps.known {
 		if name == string(capAppendLimit) {
 			return -1
 		}
@@ -61,17 +69,17 @@ func (s *Session) AppendLimit() int64 {
 }
 
 // learn asks for the capabilities unless the server has announced them unasked.
-func (s *Session) learn() error {
-	if s.caps.fresh {
+func (c *conn) learn() error {
+	if c.caps.fresh {
 		return nil
 	}
-	return s.exchange("CAPABILITY", nil, nil)
+	return c.exchange("CAPABILITY", nil, nil)
 }
 
 // nonSync reports whether a literal of size octets may be sent without being
 // asked for (RFC 7888).
-func (s *Session) nonSync(size int64) bool {
-	return s.Has(imap.CapLiteralPlus) || s.Has(imap.CapLiteralMinus) && size <= literalMinus
+func (c *capabilities) nonSync(size int64) bool {
+	return c.Has(imap.CapLiteralPlus) || c.Has(imap.CapLiteralMinus) && size <= literalMinus
 }
 
 // literalMinus is the largest non-synchronising literal that LITERAL- allows
@@ -82,42 +90,42 @@ const literalMinus = 4096
 // they open a folder. It goes out with the next command and so costs no round
 // trip; what the server says of it doesn't matter. A session that is detached
 // instead has not sent it: the client speaks for itself.
-func (s *Session) identify() error {
-	if !s.Has(imap.CapID) || len(s.opt.ID) > 0 {
+func (c *conn) identify() error {
+	if !c.caps.Has(imap.CapID) || len(c.opt.ID) > 0 {
 		return nil
 	}
-	s.identified = true
-	_, err := s.composeID()
+	c.identified = true
+	_, err := c.composeID()
 	return err
 }
 
-func (s *Session) composeID() (*command, error) {
-	return s.compose("ID", func(e *wire.Encoder) { e.Raw(`("name" "Postferry")`) })
+func (c *conn) composeID() (*command, error) {
+	return c.compose("ID", func(e *wire.Encoder) { e.Raw(`("name" "Postferry")`) })
 }
 
 // sayID sends ID although the server did not announce it, and waits for the
 // answer, which doesn't matter.
-func (s *Session) sayID(ctx context.Context) error {
-	s.identified = true
-	return s.do(ctx, "ID", func() error {
-		cmd, err := s.composeID()
+func (c *conn) sayID(ctx context.Context) error {
+	c.identified = true
+	return c.do(ctx, "ID", func() error {
+		cmd, err := c.composeID()
 		if err != nil {
 			return err
 		}
-		if err := s.flush(); err != nil {
+		if err := c.flush(); err != nil {
 			return err
 		}
-		return s.await(cmd, nil)
+		return c.await(cmd, nil)
 	})
 }
 
 // distrust notes that the server doesn't keep capabilities it announces. Has
 // denies them from then on, in this session and all that share its quirks.
-func (s *Session) distrust(why error, caps ...imap.Cap) {
-	for _, c := range caps {
-		if s.Has(c) {
-			s.opt.Log.Warn().Err(why).Str("capability", string(c)).Msg("the server does not keep what it announces; it is used without")
-			s.opt.Quirks.Distrust(c)
+func (c *capabilities) distrust(why error, caps ...imap.Cap) {
+	for _, lie := range caps {
+		if c.Has(lie) {
+			c.log.Warn().Err(why).Str("capability", string(lie)).Msg("the server does not keep what it announces; it is used without")
+			c.quirks.Distrust(lie)
 		}
 	}
 }

@@ -16,7 +16,7 @@ const maxPartial = 4096
 // section 6.4.9): message numbers bind nothing together, as servers mix them up, shift them
 // in between and leave UIDs out. There may be several such responses for a message.
 type collector struct {
-	s    *Session
+	conn *conn
 	set  imap.UIDSet
 	want have // what was asked for
 	need have // without which a message isn't reported
@@ -34,8 +34,8 @@ type collector struct {
 	before  int               // so many had been reported when it was asked for once more
 }
 
-func newCollector(s *Session, set imap.UIDSet, c collector) *collector {
-	if c.s, c.set, c.partial = s, set, map[imap.UID]*fetched{}; c.once {
+func newCollector(conn *conn, set imap.UIDSet, c collector) *collector {
+	if c.conn, c.set, c.partial = conn, set, map[imap.UID]*fetched{}; c.once {
 		c.done = map[imap.UID]bool{}
 	}
 	return &c
@@ -44,13 +44,13 @@ func newCollector(s *Session, set imap.UIDSet, c collector) *collector {
 // collect asks for items of a set. What can't be bound to a message, or is missing, is
 // asked for once more, and what is missing then of a message by itself: then it is clear what
 // an answer without a UID is about.
-func (s *Session) collect(ctx context.Context, set imap.UIDSet, items string, c collector) error {
-	told := newCollector(s, set, c)
-	err := s.fetch(ctx, set, items, told.take)
+func (c *conn) collect(ctx context.Context, set imap.UIDSet, items string, wish collector) error {
+	told := newCollector(c, set, wish)
+	err := c.fetch(ctx, set, items, told.take)
 	if again := told.again(); err == nil && told.err == nil && len(again) > 0 {
-		s.opt.Log.Warn().Str("items", items).Msg("the server left items out; they are asked for once more")
+		c.opt.Log.Warn().Str("items", items).Msg("the server left items out; they are asked for once more")
 		told.begin(again)
-		err = s.fetch(ctx, again, items, told.take)
+		err = c.fetch(ctx, again, items, told.take)
 		told.learn(err)
 		if err == nil {
 			err = told.each(ctx, items)
@@ -77,7 +77,7 @@ func (c *collector) each(ctx context.Context, items string) error {
 		}
 		had := c.partial[uid].have
 		c.set = imap.UIDSetNum(uid)
-		if err := c.s.fetch(ctx, c.set, items, c.take); err != nil {
+		if err := c.conn.fetch(ctx, c.set, items, c.take); err != nil {
 			return err
 		}
 		if m, left := c.partial[uid]; left && m.have == had {
@@ -91,7 +91,7 @@ func (c *collector) each(ctx context.Context, items string) error {
 
 // incomplete are messages that lack what the server tells of others, the lowest first.
 func (c *collector) incomplete() (uids []imap.UID) {
-	lacking := c.want &^ c.s.lacks
+	lacking := c.want &^ c.conn.habits.lacks
 	told := c.reported()
 	for uid, m := range c.partial {
 		if m.fresh && m.have&lacking != lacking && !told[uid] && asksFor(c.set, uid) {
@@ -108,7 +108,7 @@ func (c *collector) take(num uint32, name string) bool {
 		return false
 	}
 	m := &fetched{Message: Message{Size: -1}}
-	c.s.readItems(m, nil)
+	c.conn.parser.readItems(m, nil)
 	c.add(num, m)
 	return true
 }
@@ -137,7 +137,7 @@ func (c *collector) add(num uint32, m *fetched) {
 		m.fresh = true
 		c.partial[m.UID] = m
 	default:
-		c.s.warn().Uint32("number", num).Msg("the server told of too many messages in part; one is passed over")
+		c.conn.warnings.warn().Uint32("number", num).Msg("the server told of too many messages in part; one is passed over")
 	}
 }
 
@@ -155,10 +155,10 @@ func (c *collector) tell(m *fetched) {
 		return
 	}
 	if len(c.told) >= c.most {
-		c.most = c.s.reportsMost(c.set)
+		c.most = c.conn.bounds.reportsMost(c.set)
 	}
 	if len(c.told) >= c.most {
-		c.s.tooMuch(fmt.Sprintf("%d reports of the same messages", len(c.told)), false)
+		c.conn.bounds.tooMuch(fmt.Sprintf("%d reports of the same messages", len(c.told)), false)
 		return
 	}
 	if c.told = append(c.told, m.UID); c.once {
@@ -170,7 +170,7 @@ func (c *collector) tell(m *fetched) {
 // again is what has to be asked for once more: of messages that were told of in part; and
 // all, if something came without a UID. What the server never tells is not asked for.
 func (c *collector) again() (set imap.UIDSet) {
-	if c.astray && !c.s.unbound {
+	if c.astray && !c.conn.habits.unbound {
 		return c.set
 	}
 	if len(c.partial) > 0 {
@@ -194,8 +194,8 @@ func (c *collector) learn(err error) {
 	if err != nil {
 		return
 	}
-	c.s.lacks |= c.want &^ c.all
-	c.s.unbound = c.s.unbound || c.astray && len(c.told) == c.before
+	c.conn.habits.lacks |= c.want &^ c.all
+	c.conn.habits.unbound = c.conn.habits.unbound || c.astray && len(c.told) == c.before
 }
 
 // reported are the messages that were.

@@ -11,24 +11,27 @@ import (
 	"postferry/wire"
 )
 
+// Maker makes folders, and changes which are subscribed.
+type Maker struct{ conn *conn }
+
 // Create makes a folder, with a special use where given and the server has
 // CREATE-SPECIAL-USE (RFC 6154). A special use the server won't give is left
 // out. ALREADYEXISTS is no error.
-func (s *Session) Create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	if err := s.checkName(link.VerbCreate, name); err != nil {
+func (m *Maker) Create(ctx context.Context, name string, use imap.MailboxAttr) error {
+	if err := m.conn.checkName(link.VerbCreate, name); err != nil {
 		return err
 	}
-	if use != "" && s.Has(imap.CapCreateSpecialUse) {
-		err := s.create(ctx, name, use)
+	if use != "" && m.conn.caps.Has(imap.CapCreateSpecialUse) {
+		err := m.create(ctx, name, use)
 		if link.ClassOf(err) != link.Refused {
 			return err
 		}
 	}
-	return s.create(ctx, name, "")
+	return m.create(ctx, name, "")
 }
 
-func (s *Session) create(ctx context.Context, name string, use imap.MailboxAttr) error {
-	return unlessExists(s.run(ctx, link.VerbCreate, writeCreate(name, use), nil))
+func (m *Maker) create(ctx context.Context, name string, use imap.MailboxAttr) error {
+	return unlessExists(m.conn.run(ctx, link.VerbCreate, writeCreate(name, use), nil))
 }
 
 func writeCreate(name string, use imap.MailboxAttr) func(e *wire.Encoder) {
@@ -61,24 +64,24 @@ const createWindow = 200
 // CreateAll makes folders, pipelined (RFC 9051, 5.5), and tells which of them the server says it has made,
 // in the order of folders. Those that it refused or could not make at the moment, in whatever words, are
 // for Create. The error is that of the connection: what was not answered by then counts as not made.
-func (s *Session) CreateAll(ctx context.Context, folders []NewFolder) (made []bool, err error) {
+func (m *Maker) CreateAll(ctx context.Context, folders []NewFolder) (made []bool, err error) {
 	made = make([]bool, len(folders))
 	var ask []int
 	for i := range folders {
-		if s.checkName(link.VerbCreate, folders[i].Name) == nil {
+		if m.conn.checkName(link.VerbCreate, folders[i].Name) == nil {
 			ask = append(ask, i)
 		}
 	}
 	send := func(i int) (*command, error) {
 		f := folders[ask[i]]
-		if !s.Has(imap.CapCreateSpecialUse) {
+		if !m.conn.caps.Has(imap.CapCreateSpecialUse) {
 			f.Use = ""
 		}
-		return s.compose(link.VerbCreate, writeCreate(f.Name, f.Use))
+		return m.conn.compose(link.VerbCreate, writeCreate(f.Name, f.Use))
 	}
-	err = s.do(ctx, link.VerbCreate, func() error {
-		return s.pipeline(len(ask), createWindow, send, nil, func(i int, cmd *command) {
-			made[ask[i]] = unlessExists(s.refusal(cmd)) == nil
+	err = m.conn.do(ctx, link.VerbCreate, func() error {
+		return m.conn.pipeline(len(ask), createWindow, send, nil, func(i int, cmd *command) {
+			made[ask[i]] = unlessExists(m.conn.refusal(cmd)) == nil
 		})
 	})
 	return made, err
@@ -90,22 +93,22 @@ func saysExists(e *link.Error) bool {
 }
 
 // Subscribe subscribes names, pipelined. All are tried; the first refusal is returned.
-func (s *Session) Subscribe(ctx context.Context, names []string) error {
+func (m *Maker) Subscribe(ctx context.Context, names []string) error {
 	var refused error
 	var ask []string
 	for _, name := range names {
-		if err := s.checkName("SUBSCRIBE", name); err == nil {
+		if err := m.conn.checkName("SUBSCRIBE", name); err == nil {
 			ask = append(ask, name)
 		} else if refused == nil {
 			refused = err
 		}
 	}
 	send := func(i int) (*command, error) {
-		return s.compose("SUBSCRIBE", func(e *wire.Encoder) { e.Mailbox(ask[i]) })
+		return m.conn.compose("SUBSCRIBE", func(e *wire.Encoder) { e.Mailbox(ask[i]) })
 	}
-	err := s.do(ctx, "SUBSCRIBE", func() error {
-		return s.pipeline(len(ask), windowFor(ask), send, nil, func(_ int, cmd *command) {
-			if err := s.refusal(cmd); err != nil && refused == nil {
+	err := m.conn.do(ctx, "SUBSCRIBE", func() error {
+		return m.conn.pipeline(len(ask), windowFor(ask), send, nil, func(_ int, cmd *command) {
+			if err := m.conn.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		})

@@ -39,7 +39,7 @@ func Probe(ctx context.Context, server config.Server, opt link.Options) (link.An
 type imapEntrance struct{ s *Session }
 
 // Link implements Entrance.
-func (e imapEntrance) Link() *link.Link { return &e.s.link }
+func (e imapEntrance) Link() *link.Link { return &e.s.conn.link }
 
 // Secure implements Entrance.
 func (e imapEntrance) Secure(server config.Server) error { return e.s.secure(server) }
@@ -51,7 +51,7 @@ func (e imapEntrance) Greeting() error { return e.s.greeting() }
 func (e imapEntrance) StartTLS(server config.Server) error { return e.s.startTLS(server) }
 
 // Learn implements Entrance.
-func (e imapEntrance) Learn() error { return e.s.learn() }
+func (e imapEntrance) Learn() error { return e.s.conn.learn() }
 
 // Capabilities implements Entrance.
 func (e imapEntrance) Capabilities() []string { return e.s.Capabilities() }
@@ -61,10 +61,10 @@ func (e imapEntrance) Logout(ctx context.Context) error { return e.s.Logout(ctx)
 
 // greeting reads the server's first response.
 func (s *Session) greeting() error {
-	d := s.dec
+	d := s.conn.dec
 	if c := d.Peek(); c != '*' && d.Err() == nil {
 		d.Fail("an IMAP greeting")
-		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: errors.Join(link.ErrNotIMAP, d.Err())}
+		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: errors.Join(link.ErrNotIMAP, d.Err())}
 	}
 	d.Word()
 	d.Space()
@@ -73,18 +73,18 @@ func (s *Session) greeting() error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	s.note(&st)
-	s.notice(&st)
-	s.link.Welcome = s.link.Clean(st.Text)
-	s.link.Met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
+	s.conn.note(&st)
+	s.conn.notice(&st)
+	s.conn.link.Welcome = s.conn.link.Clean(st.Text)
+	s.conn.link.Met = kind == "OK" || kind == "PREAUTH" || kind == "BYE"
 	switch kind {
 	case "OK":
 	case "PREAUTH":
 		s.preauth = true
 	case "BYE":
-		return s.link.StatusError(link.OpConnect, &st)
+		return s.conn.link.StatusError(link.OpConnect, &st)
 	default:
-		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNotIMAP, Text: s.link.Clean(kind + " " + st.Text)}
+		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNotIMAP, Text: s.conn.link.Clean(kind + " " + st.Text)}
 	}
 	return nil
 }
@@ -93,36 +93,36 @@ func (s *Session) greeting() error {
 func (s *Session) startTLS(server config.Server) error {
 	if s.preauth {
 		// There is no STARTTLS once logged in (RFC 9051 section 11.1).
-		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrPreauth}
+		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrPreauth}
 	}
-	if err := s.learn(); err != nil {
+	if err := s.conn.learn(); err != nil {
 		return err
 	}
-	if !s.Has(imap.CapStartTLS) {
-		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNoTLS}
+	if !s.conn.caps.Has(imap.CapStartTLS) {
+		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrNoTLS}
 	}
-	if err := s.exchange("STARTTLS", nil, nil); err != nil {
+	if err := s.conn.exchange("STARTTLS", nil, nil); err != nil {
 		if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
 			e.Class = link.Fix
 		}
 		return err
 	}
 	// What came with the answer was not protected: somebody in between may
-	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
-	if s.link.Reader.Buffered() > 0 {
-		return &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrInjected}
+	// have put it there to be taken for the server's.conn words (RFC 9051 section 11.1).
+	if s.conn.link.Reader.Buffered() > 0 {
+		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrInjected}
 	}
 	if err := s.secure(server); err != nil {
 		return err
 	}
-	s.caps = capabilities{} // those before TLS are not to be trusted
+	s.conn.caps.forget() // those before TLS are not to be trusted
 	return nil
 }
 
 func (s *Session) secure(server config.Server) error {
-	if err := s.link.Handshake(server); err != nil {
+	if err := s.conn.link.Handshake(server); err != nil {
 		return err
 	}
-	s.encode()
+	s.conn.encode()
 	return nil
 }

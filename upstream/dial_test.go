@@ -189,7 +189,7 @@ func TestStallWhileWriting(t *testing.T) {
 	for i := range batch {
 		batch[i] = Append{Size: int64(len(body)), Body: strings.NewReader(string(body))}
 	}
-	if _, err := s.SendAppend(context.Background(), "x", batch); link.ClassOf(err) != link.Lost || err == nil {
+	if _, err := s.Appender.SendAppend(context.Background(), "x", batch); link.ClassOf(err) != link.Lost || err == nil {
 		t.Fatal(err)
 	}
 }
@@ -287,7 +287,7 @@ func TestIdleIsInterrupted(t *testing.T) {
 	s := scripted(t, "@ IDLE\nC: P2 IDLE\nS: + idling\nC: DONE\nS: P2 OK\nC: P3 NOOP\nS: P3 OK\n")
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
-	if changed, err := s.Idle(ctx, time.Minute); changed || err != nil {
+	if changed, err := s.Watcher.Idle(ctx, time.Minute); changed || err != nil {
 		t.Errorf("%v %v", changed, err)
 	}
 	if err := s.Alive(context.Background()); err != nil {
@@ -297,7 +297,7 @@ func TestIdleIsInterrupted(t *testing.T) {
 
 func TestIdleEnds(t *testing.T) {
 	s := scripted(t, "@ IDLE\nC: P2 IDLE\nS: + idling\nC: DONE\nS: P2 OK\nC: P3 NOOP\nS: P3 OK\n")
-	if changed, err := s.Idle(context.Background(), 50*time.Millisecond); changed || err != nil {
+	if changed, err := s.Watcher.Idle(context.Background(), 50*time.Millisecond); changed || err != nil {
 		t.Errorf("%v %v", changed, err)
 	}
 	if err := s.Alive(context.Background()); err != nil {

@@ -2,7 +2,9 @@
 // append, watch. Package upstream/pop3 is the same with an old POP3 server: list and read.
 // The connection below both is package upstream/link.
 //
-// A Session is one connection. One goroutine uses it at a time; nothing runs
+// A Session is one connection, and has its methods in parts: Tree, Maker, Opener, Fetcher,
+// Searcher, Changer, Appender, Watcher. They share a conn, which exchanges commands and
+// responses, and its parser. So who reads an old server is given no part that writes. One goroutine uses it at a time; nothing runs
 // in the background, so an answer is read only while a method waits for it.
 // Each wait on the network has a bound: the context of the call, and the time
 // without a byte that link.Options.Stall allows. A call that a context ends leaves

@@ -107,9 +107,9 @@ func TestDovecotLoginWithLiterals(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		delete(s.caps.known, "AUTH=PLAIN")
+		delete(s.conn.caps.known, "AUTH=PLAIN")
 		if !plus {
-			delete(s.caps.known, "LITERAL+")
+			delete(s.conn.caps.known, "LITERAL+")
 		}
 		if err := s.Login(t.Context(), store.Credentials{Login: "bob", Password: store.Secret(oddPassword)}); err != nil {
 			t.Fatal(err)
@@ -135,25 +135,25 @@ func TestDovecotFolders(t *testing.T) {
 	ctx := t.Context()
 	names := []string{"Entw&APw-rfe", `a "quoted" \ name`, "Projects/2024", "INBOX/child", "[x]"}
 	for _, name := range names {
-		if err := s.Create(ctx, name, ""); err != nil {
+		if err := s.Maker.Create(ctx, name, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Create(ctx, names[0], imap.MailboxAttrDrafts); err != nil {
+	if err := s.Maker.Create(ctx, names[0], imap.MailboxAttrDrafts); err != nil {
 		t.Fatalf("a folder that exists: %v", err)
 	}
-	if err := s.Subscribe(ctx, names[:2]); err != nil {
+	if err := s.Maker.Subscribe(ctx, names[:2]); err != nil {
 		t.Fatal(err)
 	}
-	ns, _, err := s.Folders(ctx, false)
+	ns, _, err := s.Tree.Folders(ctx, false)
 	if err != nil || ns.Delim != '/' || ns.Prefix != "" {
 		t.Fatalf("%+v %v", ns, err)
 	}
 	for _, plain := range []bool{false, true} {
 		if plain {
-			s.distrust(errors.New("test"), imap.CapListExtended)
+			s.conn.caps.distrust(errors.New("test"), imap.CapListExtended)
 		}
-		_, boxes, err := s.Folders(ctx, true)
+		_, boxes, err := s.Tree.Folders(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestDovecotFolders(t *testing.T) {
 			}
 		}
 	}
-	st, err := s.Status(ctx, append(names, "inbox", "none", "a\r\nb"))
+	st, err := s.Tree.Status(ctx, append(names, "inbox", "none", "a\r\nb"))
 	if err != nil || len(st) != len(names)+1 || st["inbox"].UIDValidity == 0 || st[names[1]].UIDNext != 1 {
 		t.Fatalf("%+v %v", st, err)
 	}
@@ -180,7 +180,7 @@ func TestDovecotManyFolders(t *testing.T) {
 	for i := range 5*statusWindow + 7 {
 		names = append(names, fmt.Sprintf("none %d", i), "INBOX")
 	}
-	st, err := s.Status(t.Context(), names)
+	st, err := s.Tree.Status(t.Context(), names)
 	if err != nil || len(st) != 1 || st["INBOX"].UIDValidity == 0 {
 		t.Fatalf("%+v %v", st, err)
 	}
@@ -204,12 +204,12 @@ func TestDovecotAppendAndFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := dialDovecot(t, d.ImplicitTLS(), ann)
 			for _, c := range hide {
-				delete(s.caps.known, c)
+				delete(s.conn.caps.known, c)
 			}
 			if name == "literal-" {
-				s.caps.known["LITERAL-"] = true
+				s.conn.caps.known["LITERAL-"] = true
 			}
-			if err := s.Create(t.Context(), name, ""); err != nil {
+			if err := s.Maker.Create(t.Context(), name, ""); err != nil {
 				t.Fatal(err)
 			}
 			checkRoundTrip(t, s, name, msgs)
@@ -221,7 +221,7 @@ func checkRoundTrip(t *testing.T, s *Session, folder string, msgs []lab.Msg) {
 	ctx := t.Context()
 	var calls []*AppendCall
 	for part := range slices.Chunk(appends(msgs), 20) {
-		call, err := s.SendAppend(ctx, folder, part)
+		call, err := s.Appender.SendAppend(ctx, folder, part)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func checkRoundTrip(t *testing.T, s *Session, folder string, msgs []lab.Msg) {
 			uids = append(uids, r.UID)
 		}
 	}
-	sel, err := s.Examine(ctx, folder)
+	sel, err := s.Opener.Examine(ctx, folder)
 	if err != nil || int(sel.Messages) != len(msgs) || sel.UIDNext == 0 || sel.HighestModSeq == 0 {
 		t.Fatalf("%+v %v", sel, err)
 	}
@@ -252,7 +252,7 @@ func checkRoundTrip(t *testing.T, s *Session, folder string, msgs []lab.Msg) {
 		index[uid] = i
 	}
 	n := 0
-	err = s.ListMessages(ctx, imap.UIDSetNum(uids...), 0, func(m Message) error {
+	err = s.Fetcher.ListMessages(ctx, imap.UIDSetNum(uids...), 0, func(m Message) error {
 		n++
 		want := msgs[index[m.UID]]
 		if m.Size != int64(len(want.Body)) || !m.Date.Equal(want.Date.Truncate(time.Second)) || len(m.Flags) != len(want.Flags) {
@@ -264,7 +264,7 @@ func checkRoundTrip(t *testing.T, s *Session, folder string, msgs []lab.Msg) {
 		t.Fatalf("%d messages, %v", n, err)
 	}
 	n = 0
-	err = s.Bodies(ctx, imap.UIDSetNum(uids...), func(uid imap.UID, size int64, r io.Reader) error {
+	err = s.Fetcher.Bodies(ctx, imap.UIDSetNum(uids...), func(uid imap.UID, size int64, r io.Reader) error {
 		n++
 		if n%7 == 0 {
 			return nil // unread
@@ -279,11 +279,11 @@ func checkRoundTrip(t *testing.T, s *Session, folder string, msgs []lab.Msg) {
 		t.Fatalf("%d bodies, %v", n, err)
 	}
 	stop := errors.New("enough")
-	if err := s.Bodies(ctx, imap.UIDSetNum(uids...), func(imap.UID, int64, io.Reader) error { return stop }); err != stop {
+	if err := s.Fetcher.Bodies(ctx, imap.UIDSetNum(uids...), func(imap.UID, int64, io.Reader) error { return stop }); err != stop {
 		t.Fatal(err)
 	}
 	n = 0
-	err = s.Headers(ctx, imap.UIDSetNum(uids...), func(m Message, header []byte) error {
+	err = s.Fetcher.Headers(ctx, imap.UIDSetNum(uids...), func(m Message, header []byte) error {
 		n++
 		if m.Size != int64(len(msgs[index[m.UID]].Body)) || len(header) == 0 {
 			return fmt.Errorf("%+v %q", m, header)
@@ -300,18 +300,18 @@ func TestDovecotFlagsSearchIdle(t *testing.T) {
 	d.Append("ann", "INBOX", lab.Generate(2, 10, 500)...)
 	s := dialDovecot(t, d.ImplicitTLS(), ann)
 	ctx := t.Context()
-	if _, err := s.Select(ctx, "INBOX"); err != nil {
+	if _, err := s.Changer.Select(ctx, "INBOX"); err != nil {
 		t.Fatal(err)
 	}
 	var changes []FlagChange
 	for uid := imap.UID(1); uid <= 12; uid++ { // two of them are not there
 		changes = append(changes, FlagChange{UID: uid, Add: []imap.Flag{`\Flagged`, "$Label1"}, Remove: []imap.Flag{`\Seen`}})
 	}
-	if err := s.StoreFlags(ctx, changes); err != nil {
+	if err := s.Changer.StoreFlags(ctx, changes); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	err := s.ListFlags(ctx, imap.UIDSet{{Start: 1, Stop: 0}}, func(m Message) error {
+	err := s.Fetcher.ListFlags(ctx, imap.UIDSet{{Start: 1, Stop: 0}}, func(m Message) error {
 		n++
 		if !slices.Contains(m.Flags, "$Label1") || !slices.Contains(m.Flags, imap.FlagFlagged) || slices.Contains(m.Flags, imap.FlagSeen) {
 			return fmt.Errorf("%+v", m)
@@ -321,24 +321,24 @@ func TestDovecotFlagsSearchIdle(t *testing.T) {
 	if err != nil || n != 10 {
 		t.Fatalf("%d %v", n, err)
 	}
-	found, err := s.Search(ctx, "KEYWORD $Label1 UID 3:5")
+	found, err := s.Searcher.Search(ctx, "KEYWORD $Label1 UID 3:5")
 	if err != nil || found.String() != "3:5" {
 		t.Fatalf("%v %v", found, err)
 	}
-	if _, err := s.Search(ctx, "NONSENSE"); link.ClassOf(err) != link.Refused {
+	if _, err := s.Searcher.Search(ctx, "NONSENSE"); link.ClassOf(err) != link.Refused {
 		t.Fatal(err)
 	}
 
-	if changed, err := s.Idle(ctx, 100*time.Millisecond); changed || err != nil {
+	if changed, err := s.Watcher.Idle(ctx, 100*time.Millisecond); changed || err != nil {
 		t.Fatalf("%v %v", changed, err)
 	}
 	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
-	if changed, err := s.Idle(short, time.Minute); changed || err != nil {
+	if changed, err := s.Watcher.Idle(short, time.Minute); changed || err != nil {
 		t.Fatalf("%v %v", changed, err)
 	}
 	go d.Append("ann", "INBOX", lab.Generate(3, 1, 500)...)
-	if changed, err := s.Idle(ctx, 20*time.Second); !changed || err != nil {
+	if changed, err := s.Watcher.Idle(ctx, 20*time.Second); !changed || err != nil {
 		t.Fatalf("%v %v", changed, err)
 	}
 	if err := s.Alive(ctx); err != nil {
@@ -360,14 +360,14 @@ func TestDovecotReadOnly(t *testing.T) {
 	if err := s.Login(ctx, ann); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Examine(ctx, "INBOX"); err != nil {
+	if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 		t.Fatal(err)
 	}
-	_, selectErr := s.Select(ctx, "INBOX")
-	_, appendErr := s.SendAppend(ctx, "INBOX", appends(lab.Generate(1, 1, 100)))
+	_, selectErr := s.Changer.Select(ctx, "INBOX")
+	_, appendErr := s.Appender.SendAppend(ctx, "INBOX", appends(lab.Generate(1, 1, 100)))
 	for _, err := range []error{
-		selectErr, appendErr, s.Create(ctx, "x", ""), s.Subscribe(ctx, []string{"x"}),
-		s.StoreFlags(ctx, []FlagChange{{UID: 1, Add: []imap.Flag{imap.FlagSeen}}}),
+		selectErr, appendErr, s.Maker.Create(ctx, "x", ""), s.Maker.Subscribe(ctx, []string{"x"}),
+		s.Changer.StoreFlags(ctx, []FlagChange{{UID: 1, Add: []imap.Flag{imap.FlagSeen}}}),
 	} {
 		if !errors.Is(err, link.ErrReadOnly) || link.ClassOf(err) != link.Refused {
 			t.Errorf("got %v", err)

@@ -14,15 +14,15 @@ import (
 // EarlyCall are the first messages of a folder on their way: what a listing tells of
 // them, and their bodies.
 type EarlyCall struct {
-	s   *Session
-	set imap.UIDSet
-	cmd *command
+	conn *conn
+	set  imap.UIDSet
+	cmd  *command
 }
 
 // composeEarly asks for messages by their numbers, as nothing else is known yet.
-func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
-	c = &EarlyCall{s: s, set: l.set}
-	c.cmd, err = s.compose("FETCH", func(e *wire.Encoder) {
+func composeEarly(conn *conn, l *listed) (c *EarlyCall, err error) {
+	c = &EarlyCall{conn: conn, set: l.set}
+	c.cmd, err = conn.compose("FETCH", func(e *wire.Encoder) {
 		e.Raw(fmt.Sprintf("1:%d (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", l.first))
 	})
 	return c, err
@@ -36,12 +36,12 @@ func (s *Session) composeEarly(l *listed) (c *EarlyCall, err error) {
 // A refusal is no error: nothing comes.
 func (c *EarlyCall) Wait(ctx context.Context, fn func(m Message, size int64, r io.Reader) error) (lines []Message, all bool, err error) {
 	lost := c.cmd.done
-	e := &earlyAnswer{bodies: bodies{s: c.s, all: true}, fn: fn}
-	e.told = newCollector(c.s, c.set, collector{want: listWant, need: listWant, once: true, fn: func(m *fetched) error {
+	e := &earlyAnswer{bodies: bodies{conn: c.conn, all: true}, fn: fn}
+	e.told = newCollector(c.conn, c.set, collector{want: listWant, need: listWant, once: true, fn: func(m *fetched) error {
 		lines = append(lines, m.Message)
 		return nil
 	}})
-	err = c.s.do(ctx, "FETCH", func() error { return c.s.await(c.cmd, e.take) })
+	err = c.conn.do(ctx, "FETCH", func() error { return c.conn.await(c.cmd, e.take) })
 	return lines, !lost && c.cmd.res.Kind == "OK" && e.told.whole(), cmp.Or(err, e.err)
 }
 

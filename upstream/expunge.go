@@ -11,6 +11,6 @@ import (
 // ExpungeUIDs removes those messages of a set from the opened folder that are marked
 // \Deleted, and no others (RFC 4315 section 2.1). The server must have UIDPLUS. A NO or BAD
 // is an *Error.
-func (s *Session) ExpungeUIDs(ctx context.Context, set imap.UIDSet) error {
-	return s.run(ctx, "UID EXPUNGE", func(e *wire.Encoder) { e.UIDs(set) }, nil)
+func (c *Changer) ExpungeUIDs(ctx context.Context, set imap.UIDSet) error {
+	return c.conn.run(ctx, "UID EXPUNGE", func(e *wire.Encoder) { e.UIDs(set) }, nil)
 }

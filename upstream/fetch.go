@@ -146,26 +146,26 @@ func hasPrefix(b []byte, prefix string) bool {
 // readItems reads the items of a FETCH response into m. body is called with
 // the decoder at the value of a whole body and takes it; nil to pass it over.
 // What was read before an error counts.
-func (s *Session) readItems(m *fetched, body func()) {
-	d := s.dec
+func (p *parser) readItems(m *fetched, body func()) {
+	d := p.dec
 	d.List(func() {
 		k := kindOf(d.Item())
 		d.Space()
 		switch {
 		case k == itemBody && body != nil:
 			body()
-		case (k == itemLabels || k == itemGmailID) && !s.labelled:
+		case (k == itemLabels || k == itemGmailID) && !p.labelled:
 			d.Skip()
 		case k == itemOther || k == itemBody:
 			d.Skip()
 		default:
-			s.readItem(m, k)
+			p.readItem(m, k)
 		}
 	})
 }
 
-func (s *Session) readItem(m *fetched, k kind) {
-	d := s.dec
+func (p *parser) readItem(m *fetched, k kind) {
+	d := p.dec
 	bit := have(0)
 	switch k {
 	case itemUID:
@@ -174,7 +174,7 @@ func (s *Session) readItem(m *fetched, k kind) {
 			m.bindTo(uid)
 		}
 	case itemFlags:
-		m.Flags, bit = s.readFlags(), haveFlags
+		m.Flags, bit = p.readFlags(), haveFlags
 	case itemDate:
 		date, _ := d.String(64)
 		m.Date, _ = wire.ParseDate(string(date))
@@ -182,11 +182,11 @@ func (s *Session) readItem(m *fetched, k kind) {
 	case itemSize:
 		m.Size, bit = int64(d.Number()), haveSize
 	case itemModSeq:
-		m.ModSeq, bit = s.readModSeq(), haveModSeq
+		m.ModSeq, bit = p.readModSeq(), haveModSeq
 	case itemGmailID:
-		m.id = s.readGmailID()
+		m.id = p.readGmailID()
 	case itemLabels:
-		m.labels, bit = s.readLabels(), haveLabels
+		m.labels, bit = p.readLabels(), haveLabels
 	case itemHeader:
 		header, _ := d.String(maxHeader)
 		m.header, bit = append([]byte{}, header...), haveHeader
@@ -197,8 +197,8 @@ func (s *Session) readItem(m *fetched, k kind) {
 }
 
 // readModSeq reads (5), or 5 from servers that forget the parentheses.
-func (s *Session) readModSeq() uint64 {
-	d := s.dec
+func (p *parser) readModSeq() uint64 {
+	d := p.dec
 	if !d.Accept('(') {
 		return d.Number()
 	}
@@ -212,15 +212,15 @@ func (s *Session) readModSeq() uint64 {
 
 // fetch sends UID FETCH for a set, in as many commands as it takes, and
 // returns the first refusal.
-func (s *Session) fetch(ctx context.Context, set imap.UIDSet, items string, data dataFunc) error {
+func (c *conn) fetch(ctx context.Context, set imap.UIDSet, items string, data dataFunc) error {
 	sets := splitSet(set)
 	var refused error
 	send := func(i int) (*command, error) {
-		return s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(sets[i]).SP().Raw(items) })
+		return c.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(sets[i]).SP().Raw(items) })
 	}
-	err := s.do(ctx, "UID FETCH", func() error {
-		return s.pipeline(len(sets), fetchWindow, send, data, func(_ int, cmd *command) {
-			if err := s.refusal(cmd); err != nil && refused == nil {
+	err := c.do(ctx, "UID FETCH", func() error {
+		return c.pipeline(len(sets), fetchWindow, send, data, func(_ int, cmd *command) {
+			if err := c.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		})

@@ -18,7 +18,6 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/upstream/link"
-	"postferry/wire"
 )
 
 func TestLargeBodyBeforeItsUID(t *testing.T) {
@@ -32,7 +31,7 @@ S| "* 1 FETCH (BODY[] {%[1]d}\r\n%[2]s UID 4)\r\n"
 S: P3 OK
 `, len(large), large))
 	got := map[imap.UID]int64{}
-	err := s.Bodies(context.Background(), uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
+	err := s.Fetcher.Bodies(context.Background(), uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
 		got[uid] = size
 		n, err := io.Copy(io.Discard, r)
 		if n != size {
@@ -54,7 +53,7 @@ C: P3 NOOP
 S: P3 OK
 `)
 	calls, stop := 0, errors.New("enough")
-	err := s.Bodies(context.Background(), uids(1, 9), func(_ imap.UID, _ int64, r io.Reader) error {
+	err := s.Fetcher.Bodies(context.Background(), uids(1, 9), func(_ imap.UID, _ int64, r io.Reader) error {
 		calls++
 		r.Read(make([]byte, 2))
 		return stop
@@ -75,7 +74,7 @@ S: * 7 FETCH (UID 12 FLAGS (\Seen))
 S: P2 OK
 `)
 	var got []imap.UID
-	err := s.ListFlags(context.Background(), imap.UIDSet{imap.UIDRange{}}, func(m Message) error {
+	err := s.Fetcher.ListFlags(context.Background(), imap.UIDSet{imap.UIDRange{}}, func(m Message) error {
 		got = append(got, m.UID)
 		return nil
 	})
@@ -110,7 +109,7 @@ func TestDovecotLongSet(t *testing.T) {
 	d.Append("ann", "INBOX", lab.Generate(2, 3, 512)...)
 	s := dialDovecot(t, d.Insecure(), ann)
 	ctx := context.Background()
-	if _, err := s.Examine(ctx, "INBOX"); err != nil {
+	if _, err := s.Opener.Examine(ctx, "INBOX"); err != nil {
 		t.Fatal(err)
 	}
 	var set imap.UIDSet
@@ -118,7 +117,7 @@ func TestDovecotLongSet(t *testing.T) {
 		set.AddNum(uid)
 	}
 	n := 0
-	if err := s.ListMessages(ctx, set, 0, func(Message) error { n++; return nil }); err != nil || n != 2 {
+	if err := s.Fetcher.ListMessages(ctx, set, 0, func(Message) error { n++; return nil }); err != nil || n != 2 {
 		t.Fatalf("%d %v", n, err)
 	}
 }
@@ -129,8 +128,8 @@ func feed(in []byte) *Session {
 	theirs.Close()
 	ours.Close()
 	s := newSession(ours, config.Server{Host: "x"}, link.Options{Log: zerolog.Nop()})
-	s.link.Reader.Reset(bytes.NewReader(in))
-	s.dec = wire.NewDecoder(s.link.Reader)
+	s.conn.link.Reader.Reset(bytes.NewReader(in))
+	s.conn.encode()
 	return s
 }
 
@@ -142,11 +141,11 @@ func FuzzFetch(f *testing.F) {
 		ctx := context.Background()
 		run := func(act func(s *Session)) {
 			s := feed(in)
-			s.link.Writer.Reset(io.Discard)
+			s.conn.link.Writer.Reset(io.Discard)
 			act(s)
 		}
 		run(func(s *Session) {
-			s.ListMessages(ctx, uids(1, 9), 0, func(m Message) error {
+			s.Fetcher.ListMessages(ctx, uids(1, 9), 0, func(m Message) error {
 				if m.UID == 0 || m.UID > 9 || m.Size < -1 {
 					t.Fatalf("%+v", m)
 				}
@@ -154,7 +153,7 @@ func FuzzFetch(f *testing.F) {
 			})
 		})
 		run(func(s *Session) {
-			s.Headers(ctx, uids(1, 9), func(_ Message, header []byte) error {
+			s.Fetcher.Headers(ctx, uids(1, 9), func(_ Message, header []byte) error {
 				if len(header) > maxHeader {
 					t.Fatal(len(header))
 				}
@@ -163,7 +162,7 @@ func FuzzFetch(f *testing.F) {
 		})
 		run(func(s *Session) {
 			seen := map[imap.UID]bool{}
-			s.Bodies(ctx, uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
+			s.Fetcher.Bodies(ctx, uids(1, 9), func(uid imap.UID, size int64, r io.Reader) error {
 				if seen[uid] || size < 0 {
 					t.Fatalf("%d %d", uid, size)
 				}
@@ -187,20 +186,20 @@ func FuzzResponses(f *testing.F) {
 		ctx := context.Background()
 		for _, caps := range []string{"", "NAMESPACE LIST-EXTENDED LIST-STATUS CONDSTORE APPENDLIMIT STATUS=SIZE IDLE MULTIAPPEND LITERAL+ QUOTA"} {
 			for _, act := range []func(s *Session){
-				func(s *Session) { s.Folders(ctx, true) },
-				func(s *Session) { s.Status(ctx, []string{"abc", "INBOX"}) },
-				func(s *Session) { s.Examine(ctx, "x") },
-				func(s *Session) { s.Search(ctx, "ALL") },
-				func(s *Session) { s.Quotas(ctx, "INBOX") },
-				func(s *Session) { s.Create(ctx, "x", "\\Sent") },
-				func(s *Session) { s.Subscribe(ctx, []string{"x", "y"}) },
-				func(s *Session) { s.StoreFlags(ctx, []FlagChange{{UID: 1, Add: flags("$x")}}) },
-				func(s *Session) { s.Idle(ctx, time.Millisecond) },
-				func(s *Session) { s.ListMessages(ctx, uids(1, 9), 5, func(Message) error { return nil }) },
+				func(s *Session) { s.Tree.Folders(ctx, true) },
+				func(s *Session) { s.Tree.Status(ctx, []string{"abc", "INBOX"}) },
+				func(s *Session) { s.Opener.Examine(ctx, "x") },
+				func(s *Session) { s.Searcher.Search(ctx, "ALL") },
+				func(s *Session) { s.Tree.Quotas(ctx, "INBOX") },
+				func(s *Session) { s.Maker.Create(ctx, "x", "\\Sent") },
+				func(s *Session) { s.Maker.Subscribe(ctx, []string{"x", "y"}) },
+				func(s *Session) { s.Changer.StoreFlags(ctx, []FlagChange{{UID: 1, Add: flags("$x")}}) },
+				func(s *Session) { s.Watcher.Idle(ctx, time.Millisecond) },
+				func(s *Session) { s.Fetcher.ListMessages(ctx, uids(1, 9), 5, func(Message) error { return nil }) },
 				func(s *Session) { s.greeting() },
 				func(s *Session) { s.Login(ctx, ann) },
 				func(s *Session) {
-					if call, err := s.SendAppend(ctx, "x", []Append{{Size: 1, Body: strings.NewReader("x")}, {Body: strings.NewReader("")}}); err == nil {
+					if call, err := s.Appender.SendAppend(ctx, "x", []Append{{Size: 1, Body: strings.NewReader("x")}, {Body: strings.NewReader("")}}); err == nil {
 						if results, err := call.Wait(ctx); err == nil && len(results) != 2 {
 							t.Fatal(results)
 						}
@@ -208,8 +207,8 @@ func FuzzResponses(f *testing.F) {
 				},
 			} {
 				s := feed(in)
-				s.link.Writer.Reset(io.Discard)
-				s.caps.set(caps)
+				s.conn.link.Writer.Reset(io.Discard)
+				s.conn.caps.set(caps)
 				act(s)
 			}
 		}

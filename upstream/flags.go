@@ -22,8 +22,8 @@ const (
 )
 
 // flag makes a flag of a word, without allocating for one that was seen before.
-func (s *Session) flag(word []byte) imap.Flag {
-	if f, ok := s.keywords[string(word)]; ok {
+func (p *parser) flag(word []byte) imap.Flag {
+	if f, ok := p.keywords[string(word)]; ok {
 		return f
 	}
 	f := imap.Flag(word)
@@ -32,32 +32,32 @@ func (s *Session) flag(word []byte) imap.Flag {
 			f = system
 		}
 	}
-	if len(s.keywords) < maxKeywords {
-		s.keywords[string(word)] = f
+	if len(p.keywords) < maxKeywords {
+		p.keywords[string(word)] = f
 	} else {
-		s.spend(flagOctets + len(word))
+		p.bounds.spend(flagOctets + len(word))
 	}
 	return f
 }
 
 // forgetKeywords makes room for those of another folder.
-func (s *Session) forgetKeywords() {
-	if len(s.keywords) == maxKeywords {
-		clear(s.keywords)
+func (p *parser) forgetKeywords() {
+	if len(p.keywords) == maxKeywords {
+		clear(p.keywords)
 	}
 }
 
 // readFlags reads a list of flags: sorted, without \Recent, each once.
-func (s *Session) readFlags() []imap.Flag {
+func (p *parser) readFlags() []imap.Flag {
 	var room [8]imap.Flag
 	flags := room[:0]
-	s.words(func(word []byte) {
-		if f := s.flag(word); f != flagRecent {
+	p.words(func(word []byte) {
+		if f := p.flag(word); f != flagRecent {
 			flags = append(flags, f)
 		}
 	})
 	if len(flags) > manyFlags {
-		s.spend(len(flags) * flagOctets)
+		p.bounds.spend(len(flags) * flagOctets)
 	}
 	if len(flags) == 0 {
 		return nil

@@ -42,29 +42,29 @@ type flood struct {
 const floodMost = 1 << 30
 
 func folders(ctx context.Context, s *Session) error {
-	_, _, err := s.Folders(ctx, true)
+	_, _, err := s.Tree.Folders(ctx, true)
 	return err
 }
 
 func list(ctx context.Context, s *Session) error {
-	if _, err := s.Examine(ctx, "x"); err != nil {
+	if _, err := s.Opener.Examine(ctx, "x"); err != nil {
 		return err
 	}
-	return s.ListMessages(ctx, uids(1, 9), 0, func(Message) error { return nil })
+	return s.Fetcher.ListMessages(ctx, uids(1, 9), 0, func(Message) error { return nil })
 }
 
 func headers(ctx context.Context, s *Session) error {
-	if _, err := s.Examine(ctx, "x"); err != nil {
+	if _, err := s.Opener.Examine(ctx, "x"); err != nil {
 		return err
 	}
-	return s.Headers(ctx, uids(1, 0), func(Message, []byte) error { return nil })
+	return s.Fetcher.Headers(ctx, uids(1, 0), func(Message, []byte) error { return nil })
 }
 
 func someBodies(ctx context.Context, s *Session) error {
-	if _, err := s.Examine(ctx, "x"); err != nil {
+	if _, err := s.Opener.Examine(ctx, "x"); err != nil {
 		return err
 	}
-	call, err := s.AskBodies(ctx, uids(1, 9))
+	call, err := s.Fetcher.AskBodies(ctx, uids(1, 9))
 	if err != nil {
 		return err
 	}
@@ -95,11 +95,11 @@ var floods = []flood{
 	{"namespace with a long prefix", extended, "NAMESPACE", func(int) string { return fmt.Sprintf("* NAMESPACE ((\"%s\" \"/\")) NIL NIL\r\n", longWord) }, true, folders, store.Excessive, link.Fix},
 	{"namespace extensions", extended, "NAMESPACE", func(int) string { return "* NAMESPACE ((\"\" \"/\" " + manyWords + ")) NIL NIL\r\n" }, false, folders, "", 0},
 	{"status of a folder not asked for", "", "STATUS", func(n int) string { return fmt.Sprintf("* STATUS f%d (MESSAGES 1)\r\n", n) }, true,
-		func(ctx context.Context, s *Session) error { _, err := s.Status(ctx, []string{"x"}); return err }, store.Excessive, link.Lost},
+		func(ctx context.Context, s *Session) error { _, err := s.Tree.Status(ctx, []string{"x"}); return err }, store.Excessive, link.Lost},
 	{"quotas", extended, "GETQUOTAROOT", func(int) string {
 		return "* QUOTA \"" + longWord + "\" (" + strings.Repeat("S 1 2 ", 100_000) + ")\r\n"
 	}, false,
-		func(ctx context.Context, s *Session) error { _, err := s.Quotas(ctx, "x"); return err }, "", 0},
+		func(ctx context.Context, s *Session) error { _, err := s.Tree.Quotas(ctx, "x"); return err }, "", 0},
 	{"one message again and again", "", "UID FETCH", func(int) string {
 		return "* 1 FETCH (UID 1 FLAGS () INTERNALDATE \"01-Jan-2020 00:00:00 +0000\" RFC822.SIZE 1)\r\n"
 	}, true, list, store.Excessive, link.Lost},
@@ -155,7 +155,10 @@ func numberedWords(from, n int) string {
 	return b.String()
 }
 
-func search(ctx context.Context, s *Session) error { _, err := s.Search(ctx, "ALL"); return err }
+func search(ctx context.Context, s *Session) error {
+	_, err := s.Searcher.Search(ctx, "ALL")
+	return err
+}
 
 func noop(ctx context.Context, s *Session) error { return s.Alive(ctx) }
 

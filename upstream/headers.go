@@ -11,16 +11,16 @@ import (
 
 // SelectAndHeaders is Select and, in the same round trip, Headers of set. A set that is too
 // long for one command takes more of them.
-func (s *Session) SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m Message, header []byte) error) (*Selected, error) {
+func (c *Changer) SelectAndHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m Message, header []byte) error) (*Selected, error) {
 	if len(set) == 0 {
-		return s.openFolder(ctx, "SELECT", name, nil)
+		return c.opener.openFolder(ctx, "SELECT", name, nil)
 	}
 	var ours error // of fn
 	l := &listed{heads: splitSet(set)[0], header: func(m Message, header []byte) error {
 		ours = fn(m, header)
 		return ours
 	}}
-	sel, err := s.openFolder(ctx, "SELECT", name, l)
+	sel, err := c.opener.openFolder(ctx, "SELECT", name, l)
 	if err != nil || ours != nil {
 		return sel, cmp.Or(err, ours)
 	}
@@ -31,7 +31,7 @@ func (s *Session) SelectAndHeaders(ctx context.Context, name string, set imap.UI
 	if len(rest) == 0 {
 		return sel, nil
 	}
-	return sel, s.Headers(ctx, rest, fn)
+	return sel, c.fetcher.Headers(ctx, rest, fn)
 }
 
 // HeadersCall is a SendHeaders on its way.
@@ -45,20 +45,20 @@ type HeadersCall struct {
 // again (but in a session that only reads), all in one round trip; set must be short enough for one command. The folder that
 // was open is not any more. Other commands may be sent before the answer has come. An error
 // means the connection is lost, unless it is of class Refused.
-func (s *Session) SendHeaders(ctx context.Context, mailbox string, set imap.UIDSet, fn func(m Message, header []byte) error) (*HeadersCall, error) {
-	if err := s.checkName("EXAMINE", mailbox); err != nil {
+func (o *Opener) SendHeaders(ctx context.Context, mailbox string, set imap.UIDSet, fn func(m Message, header []byte) error) (*HeadersCall, error) {
+	if err := o.conn.checkName("EXAMINE", mailbox); err != nil {
 		return nil, err
 	}
-	c := &HeadersCall{opened: &opening{s: s, sel: &Selected{}}, collector: newCollector(s, set, headersTo(fn))}
+	c := &HeadersCall{opened: &opening{conn: o.conn, sel: &Selected{}}, collector: newCollector(o.conn, set, headersTo(fn))}
 	var err error
 	requests := []request{
 		{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }},
 		{"UID FETCH", func(e *wire.Encoder) { e.UIDs(set).SP().Raw(headerItems) }},
 	}
-	if !s.opt.ReadOnly {
-		requests = append(requests, request{s.leaveVerb(), nil})
+	if !o.conn.opt.ReadOnly {
+		requests = append(requests, request{o.conn.leaveVerb(), nil})
 	}
-	c.group, err = s.sendTogether(ctx, c.collector.take, c.opened.told, requests)
+	c.group, err = o.conn.sendTogether(ctx, c.collector.take, c.opened.told, requests)
 	return c, err
 }
 

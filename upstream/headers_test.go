@@ -16,7 +16,7 @@ import (
 // openedHeaders opens a folder with the headers of a set and returns what came.
 func openedHeaders(t *testing.T, s *Session, set imap.UIDSet) (sel *Selected, got []string) {
 	t.Helper()
-	sel, err := s.SelectAndHeaders(context.Background(), "INBOX", set, func(m Message, header []byte) error {
+	sel, err := s.Changer.SelectAndHeaders(context.Background(), "INBOX", set, func(m Message, header []byte) error {
 		got = append(got, fmt.Sprintf("%d %d %q", m.UID, m.Size, header))
 		return nil
 	})
@@ -107,12 +107,12 @@ S: P4 OK
 S: P5 OK
 `, headerItems))
 	ctx := context.Background()
-	status, err := s.SendStatus(ctx, "INBOX")
+	status, err := s.Tree.SendStatus(ctx, "INBOX")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	call, err := s.SendHeaders(ctx, "INBOX", imap.UIDSet{{Start: 4, Stop: 4}, {Start: 7, Stop: math.MaxUint32}}, func(m Message, header []byte) error {
+	call, err := s.Opener.SendHeaders(ctx, "INBOX", imap.UIDSet{{Start: 4, Stop: 4}, {Start: 7, Stop: math.MaxUint32}}, func(m Message, header []byte) error {
 		got = append(got, fmt.Sprintf("%d %q", m.UID, header))
 		return nil
 	})
@@ -140,7 +140,7 @@ S: P4 BAD nothing is open
 C: P5 NOOP
 S: P5 OK
 `, headerItems))
-	call, err := s.SendHeaders(context.Background(), "Gone", imap.UIDSetNum(4), func(Message, []byte) error { return nil })
+	call, err := s.Opener.SendHeaders(context.Background(), "Gone", imap.UIDSetNum(4), func(Message, []byte) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ S: P7 NO headers are out of order
 `, headerItems))
 	for _, want := range []string{`5 7, 4 9 "a: b", `, ""} {
 		got := ""
-		_, ok, err := s.ExamineAndList(context.Background(), "INBOX", uids(5, 9), func(m Message) error {
+		_, ok, err := s.Opener.ExamineAndList(context.Background(), "INBOX", uids(5, 9), func(m Message) error {
 			got += fmt.Sprintf("%d %d, ", m.UID, m.Size)
 			return nil
 		}, uids(3, 4), func(m Message, header []byte) error {

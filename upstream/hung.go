@@ -13,14 +13,14 @@ import (
 // message in its socket's buffer and may store it long after the client has given up.
 
 // appending tells whether an APPEND or a MOVE has not been answered yet.
-func (s *Session) appending() bool {
-	return slices.ContainsFunc(s.underway, func(c *command) bool { return c.verb == link.VerbAppend || c.verb == verbMove })
+func (c *conn) appending() bool {
+	return slices.ContainsFunc(c.underway, func(c *command) bool { return c.verb == link.VerbAppend || c.verb == verbMove })
 }
 
 // Hung tells whether the session was given up because the server fell silent while an
 // APPEND or a MOVE was under way. Its connection is still open then, until AwaitEnd or Close.
 func (s *Session) Hung() bool {
-	return s.link.Lost != nil && !s.link.Raw.Closed.Load() && s.appending()
+	return s.conn.link.Lost != nil && !s.conn.link.Raw.Closed.Load() && s.conn.appending()
 }
 
 // AwaitEnd says no more on a session that hung and waits for the server to hang up as
@@ -29,12 +29,12 @@ func (s *Session) Hung() bool {
 // that ctx ended before. The connection is closed in either case.
 func (s *Session) AwaitEnd(ctx context.Context) error {
 	defer s.Close()
-	stop := context.AfterFunc(ctx, s.link.Raw.Kill)
+	stop := context.AfterFunc(ctx, s.conn.link.Raw.Kill)
 	defer stop()
-	if err := s.link.Raw.Hush(); err != nil {
+	if err := s.conn.link.Raw.Hush(); err != nil {
 		return nil //nolint:nilerr // the connection has ended already
 	}
 	// Not through TLS, which is of no use after a write that broke off; the words don't matter.
-	_, _ = io.Copy(io.Discard, s.link.Raw.Conn)
+	_, _ = io.Copy(io.Discard, s.conn.link.Raw.Conn)
 	return ctx.Err()
 }

@@ -61,7 +61,7 @@ func hungSession(t *testing.T, server config.Server) *Session {
 	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "secret"}); err != nil {
 		t.Fatal(err)
 	}
-	call, err := s.SendAppend(t.Context(), "INBOX", []Append{{Size: 5, Body: bytes.NewReader([]byte("a: b\n")), Flags: []imap.Flag{imap.FlagSeen}}})
+	call, err := s.Appender.SendAppend(t.Context(), "INBOX", []Append{{Size: 5, Body: bytes.NewReader([]byte("a: b\n")), Flags: []imap.Flag{imap.FlagSeen}}})
 	if err != nil {
 		t.Fatal(err)
 	}

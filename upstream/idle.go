@@ -16,81 +16,84 @@ const (
 	doneWait = 5 * time.Second
 )
 
+// Watcher hears what is new.
+type Watcher struct{ conn *conn }
+
 // Idle waits in the opened folder until the server reports a change, maxWait
 // passed or ctx ends, which is no error and leaves the session usable. A
 // change since the folder was opened that no Idle has reported yet counts.
 // Without IDLE it returns after a NOOP, so the caller paces itself.
-func (s *Session) Idle(ctx context.Context, maxWait time.Duration) (changed bool, err error) {
+func (w *Watcher) Idle(ctx context.Context, maxWait time.Duration) (changed bool, err error) {
 	if ctx.Err() != nil {
 		return false, nil
 	}
-	if !s.news && s.Has(imap.CapIdle) {
-		err = s.idle(ctx, min(maxWait, maxIdle))
-	} else if !s.news {
-		err = s.run(ctx, "NOOP", nil, s.anyFetch)
+	if !w.conn.opened.news && w.conn.caps.Has(imap.CapIdle) {
+		err = w.idle(ctx, min(maxWait, maxIdle))
+	} else if !w.conn.opened.news {
+		err = w.conn.run(ctx, "NOOP", nil, w.anyFetch)
 	}
-	changed = s.news
+	changed = w.conn.opened.news
 	if err == nil {
-		s.news = false
+		w.conn.opened.news = false
 	}
 	return changed, err
 }
 
 // anyFetch counts changed flags as a change, and what is told of other folders (RFC 5465).
-func (s *Session) anyFetch(_ uint32, name string) bool {
-	s.news = s.news || name == "FETCH" || name == "STATUS"
+func (w *Watcher) anyFetch(_ uint32, name string) bool {
+	w.conn.opened.news = w.conn.opened.news || name == "FETCH" || name == "STATUS"
 	return false
 }
 
 // idle doesn't run under ctx itself, whose end must not cost the session.
-func (s *Session) idle(ctx context.Context, maxWait time.Duration) error {
+func (w *Watcher) idle(ctx context.Context, maxWait time.Duration) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	// Until the server has agreed and after it is told to stop, the caller's
+	// Until the server has agreed and after it is told to stop, the caller'w.conn
 	// loss of interest is given a little time.
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(doneWait, cancel) })
 	defer stop()
-	return s.do(inner, "IDLE", func() error {
-		cmd, err := s.begin("IDLE")
+	return w.conn.do(inner, "IDLE", func() error {
+		cmd, err := w.conn.begin("IDLE")
 		if err != nil {
 			return err
 		}
-		s.enc.CRLF()
-		s.data = s.anyFetch
-		defer func() { s.data = nil }()
-		if ok, err := s.awaitGoAhead(cmd); !ok {
+		w.conn.enc.CRLF()
+		w.conn.data = w.anyFetch
+		defer func() { w.conn.data = nil }()
+		if ok, err := w.conn.awaitGoAhead(cmd); !ok {
 			if err == nil {
-				err = s.refusal(cmd)
+				err = w.conn.refusal(cmd)
 			}
 			return err
 		}
-		if err := s.watch(ctx, cmd, maxWait); err != nil {
+		if err := w.watch(ctx, cmd, maxWait); err != nil {
 			return err
 		}
 		if cmd.done { // without having been told
-			return s.refusal(cmd)
+			return w.conn.refusal(cmd)
 		}
-		s.enc.Raw("DONE")
-		if err := s.end(); err != nil {
+		w.conn.enc.Raw("DONE")
+		if err := w.conn.end(); err != nil {
 			return err
 		}
-		if err := s.await(cmd, s.anyFetch); err != nil {
+		if err := w.conn.await(cmd, w.anyFetch); err != nil {
 			return err
 		}
-		return s.refusal(cmd)
+		return w.conn.refusal(cmd)
 	})
 }
 
 // watch reads until there is news, maxWait passed or ctx ended.
-func (s *Session) watch(ctx context.Context, cmd *command, maxWait time.Duration) error {
+func (w *Watcher) watch(ctx context.Context, cmd *command, maxWait time.Duration) error {
 	until := time.Now().Add(maxWait)
-	for !s.news && !cmd.done {
-		s.link.Raw.Patience = time.Until(until)
-		if s.link.Raw.Patience <= 0 || ctx.Err() != nil {
+	for !w.conn.opened.news && !cmd.done {
+		w.conn.link.Raw.Patience = time.Until(until)
+		if w.conn.link.Raw.Patience <= 0 || ctx.Err() != nil {
 			break
 		}
-		err := s.waitByte(ctx)
-		s.link.Raw.Patience = 0
+		err := w.waitByte(ctx)
+		w.conn.link.Raw.Patience = 0
 		if err != nil {
 			var timeout interface{ Timeout() bool }
 			if errors.As(err, &timeout) && timeout.Timeout() && (ctx.Err() != nil || time.Until(until) <= 0) {
@@ -98,19 +101,19 @@ func (s *Session) watch(ctx context.Context, cmd *command, maxWait time.Duration
 			}
 			return err
 		}
-		if err := s.read(); err != nil {
+		if err := w.conn.read(); err != nil {
 			return err
 		}
 	}
-	s.link.Raw.Patience = 0
+	w.conn.link.Raw.Patience = 0
 	return nil
 }
 
 // waitByte waits until there is something to read, taking nothing: the wait
 // can be interrupted between responses only.
-func (s *Session) waitByte(ctx context.Context) error {
-	stop := s.link.Raw.Interruptible(ctx)
+func (w *Watcher) waitByte(ctx context.Context) error {
+	stop := w.conn.link.Raw.Interruptible(ctx)
 	defer stop()
-	_, err := s.link.Reader.Peek(1)
+	_, err := w.conn.link.Reader.Peek(1)
 	return err
 }

@@ -26,48 +26,48 @@ type Labelled struct {
 }
 
 // HasLabels tells whether the server's messages have labels.
-func (s *Session) HasLabels() bool { return s.Has(capGmail) }
+func (f *Fetcher) HasLabels() bool { return f.conn.caps.Has(capGmail) }
 
 // Labels calls fn for each message of set with its labels. Without the one of the opened folder, Gmail
 // leaves that out; in the folder with all mail there are all.
-func (s *Session) Labels(ctx context.Context, set imap.UIDSet, fn func(Labelled) error) error {
+func (f *Fetcher) Labels(ctx context.Context, set imap.UIDSet, fn func(Labelled) error) error {
 	const need = haveUID | haveLabels
-	s.labelled = true // what nobody asked for is passed over
-	defer func() { s.labelled = false }()
-	return s.collect(ctx, set, "(UID X-GM-MSGID X-GM-LABELS)", collector{want: need, need: need, once: true, fn: func(m *fetched) error {
+	f.conn.parser.labelled = true // what nobody asked for is passed over
+	defer func() { f.conn.parser.labelled = false }()
+	return f.conn.collect(ctx, set, "(UID X-GM-MSGID X-GM-LABELS)", collector{want: need, need: need, once: true, fn: func(m *fetched) error {
 		return fn(Labelled{UID: m.UID, ID: m.id, Labels: m.labels})
 	}})
 }
 
 // readLabels reads a list of labels.
-func (s *Session) readLabels() (labels []string) {
-	if s.dec.Peek() != '(' { // NIL
-		s.dec.Skip()
+func (p *parser) readLabels() (labels []string) {
+	if p.dec.Peek() != '(' { // NIL
+		p.dec.Skip()
 		return nil
 	}
-	s.dec.List(func() {
-		if s.dec.Peek() == '(' {
-			s.dec.Skip()
+	p.dec.List(func() {
+		if p.dec.Peek() == '(' {
+			p.dec.Skip()
 			return
 		}
-		label, _ := s.dec.String(maxLabel)
-		if len(labels) < manyLabels && s.dec.Err() == nil {
+		label, _ := p.dec.String(maxLabel)
+		if len(labels) < manyLabels && p.dec.Err() == nil {
 			labels = append(labels, string(label))
 		}
 	})
 	if len(labels) > manyFlags {
-		s.spend(len(labels) * flagOctets)
+		p.bounds.spend(len(labels) * flagOctets)
 	}
 	return labels
 }
 
 // readGmailID reads X-GM-MSGID; 0 for what is none.
-func (s *Session) readGmailID() uint64 {
-	if s.dec.Peek() == '(' {
-		s.dec.Skip()
+func (p *parser) readGmailID() uint64 {
+	if p.dec.Peek() == '(' {
+		p.dec.Skip()
 		return 0
 	}
-	text, _ := s.dec.String(20)
+	text, _ := p.dec.String(20)
 	id, err := strconv.ParseUint(string(text), 10, 64)
 	if err != nil {
 		return 0

@@ -29,17 +29,17 @@ func TestLabels(t *testing.T) {
 		server.Deliver("INBOX", "Subject: x\r\n\r\ntext\r\n", "01-Jan-2020 00:00:00 +0000")
 	}
 	s := dialDovecot(t, server.Server(), store.Credentials{Login: "ann", Password: "secret"})
-	if !s.HasLabels() {
+	if !s.Fetcher.HasLabels() {
 		t.Fatal("it has none")
 	}
-	if _, err := s.Examine(t.Context(), "INBOX"); err != nil {
+	if _, err := s.Opener.Examine(t.Context(), "INBOX"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ListMessages(t.Context(), uids(1, 0), 0, func(Message) error { return nil }); err != nil {
+	if err := s.Fetcher.ListMessages(t.Context(), uids(1, 0), 0, func(Message) error { return nil }); err != nil {
 		t.Errorf("labels that nobody asked for: %v", err)
 	}
 	var got []string
-	if err := s.Labels(t.Context(), uids(1, 0), func(l Labelled) error {
+	if err := s.Fetcher.Labels(t.Context(), uids(1, 0), func(l Labelled) error {
 		got = append(got, fmt.Sprintf("%d %d %q", l.UID, l.ID, l.Labels))
 		return nil
 	}); err != nil {
@@ -54,7 +54,7 @@ func TestLabels(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if err := s.Labels(t.Context(), imap.UIDSetNum(99), func(Labelled) error { t.Error("told"); return nil }); err != nil {
+	if err := s.Fetcher.Labels(t.Context(), imap.UIDSetNum(99), func(Labelled) error { t.Error("told"); return nil }); err != nil {
 		t.Error(err)
 	}
 }

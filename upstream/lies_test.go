@@ -34,17 +34,17 @@ func TestLieLearntByAnother(t *testing.T) {
 				t.Fatal(err)
 			}
 			*opt.Quirks = link.Quirks{} // nothing is known when it asks
-			st, err := s.Status(t.Context(), []string{"INBOX", "Work"})
+			st, err := s.Tree.Status(t.Context(), []string{"INBOX", "Work"})
 			if err != nil || len(st) != 2 || st["Work"].UIDValidity == 0 {
 				t.Errorf("STATUS: %+v, %v", st, err)
 			}
 			*opt.Quirks = link.Quirks{}
-			_, boxes, err := s.Folders(t.Context(), true)
+			_, boxes, err := s.Tree.Folders(t.Context(), true)
 			if err != nil || len(boxes) != 2 {
 				t.Errorf("LIST: %+v, %v", boxes, err)
 			}
 			*opt.Quirks = link.Quirks{}
-			if sel, err := s.Examine(t.Context(), "Work"); err != nil || sel.UIDValidity == 0 {
+			if sel, err := s.Opener.Examine(t.Context(), "Work"); err != nil || sel.UIDValidity == 0 {
 				t.Errorf("EXAMINE: %+v, %v", sel, err)
 			}
 		})

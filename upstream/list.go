@@ -31,6 +31,12 @@ var knownAttrs = [...]imap.MailboxAttr{
 	imap.MailboxAttrTrash, imap.MailboxAttrImportant,
 }
 
+// Tree tells of the folders of a mailbox, of their status, and what may be kept in them.
+type Tree struct {
+	conn   *conn
+	unread int // lines of the last list that could not be read
+}
+
 // Folders returns where the account's folders are and all of them with their
 // subscription, special use (where the server tells) and, if withStatus and the
 // server has LIST-STATUS, status. It takes one round trip unless the server lacks
@@ -38,25 +44,25 @@ var knownAttrs = [...]imap.MailboxAttr{
 // skipped, logged and counted (Unread); with an error come the folders that were told of
 // before it. The status is without Size, which can take a server
 // long to find out.
-func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Mailbox, error) {
-	n, l := namespaces{s: s}, newListing(s)
-	s.unread = 0
+func (t *Tree) Folders(ctx context.Context, withStatus bool) (Namespace, []Mailbox, error) {
+	n, l := namespaces{conn: t.conn}, newListing(t.conn)
 	// As now: another session may learn meanwhile that they are lies.
-	extended, lie := s.Has(imap.CapListExtended), imap.CapListExtended
-	if withStatus && s.Has(imap.CapListStatus) {
+	extended, lie := t.conn.caps.Has(imap.CapListExtended), imap.CapListExtended
+	if withStatus && t.conn.caps.Has(imap.CapListStatus) {
 		lie = imap.CapListStatus
 	}
-	commands := s.listCommands(withStatus)
+	commands := t.listCommands(withStatus)
 	refused := make([]error, len(commands))
-	send := func(i int) (*command, error) { return s.compose(commands[i].verb, commands[i].args) }
+	send := func(i int) (*command, error) { return t.conn.compose(commands[i].verb, commands[i].args) }
 	data := func(num uint32, name string) bool { return n.take(num, name) || l.take(num, name) }
-	err := s.do(ctx, "LIST", func() error {
-		if err := s.beginProof(); err != nil {
+	err := t.conn.do(ctx, "LIST", func() error {
+		if err := t.conn.beginProof(); err != nil {
 			return err
 		}
-		defer s.judgeProof()
-		return s.pipeline(len(commands), len(commands), send, data, func(i int, cmd *command) { refused[i] = s.refusal(cmd) })
+		defer t.conn.judgeProof()
+		return t.conn.pipeline(len(commands), len(commands), send, data, func(i int, cmd *command) { refused[i] = t.conn.refusal(cmd) })
 	})
+	t.unread = l.unread
 	if err != nil {
 		return n.orOf(l.found), l.mailboxes(), err
 	}
@@ -64,24 +70,24 @@ func (s *Session) Folders(ctx context.Context, withStatus bool) (Namespace, []Ma
 		switch {
 		case refused[i] == nil || c.verb != "LIST":
 		case extended:
-			s.distrust(refused[i], lie)
-			return s.Folders(ctx, withStatus)
+			t.conn.caps.distrust(refused[i], lie)
+			return t.Folders(ctx, withStatus)
 		default:
 			return n.found, nil, refused[i]
 		}
 	}
 	boxes := l.mailboxes()
 	if !n.ok {
-		err = s.withoutNamespace(ctx, &n.found, boxes)
+		err = t.withoutNamespace(ctx, &n.found, boxes)
 	}
 	return n.found, boxes, err
 }
 
 // Unread is how many folders the last list told of in a way that could not be read.
-func (s *Session) Unread() int { return s.unread }
+func (t *Tree) Unread() int { return t.unread }
 
 // NoFolders is what is wrong where Folders tells of none at all.
-func (s *Session) NoFolders() error { return s.link.Fault("LIST", link.Later, link.ErrNoFolders) }
+func (t *Tree) NoFolders() error { return t.conn.link.Fault("LIST", link.Later, link.ErrNoFolders) }
 
 // listCommand is one of those that together tell the folders.
 type listCommand struct {
@@ -90,32 +96,33 @@ type listCommand struct {
 }
 
 // listCommands are what to ask, all at once.
-func (s *Session) listCommands(withStatus bool) (commands []listCommand) {
-	if s.Has(imap.CapNamespace) {
+func (t *Tree) listCommands(withStatus bool) (commands []listCommand) {
+	if t.conn.caps.Has(imap.CapNamespace) {
 		commands = append(commands, listCommand{verb: "NAMESPACE"})
 	}
-	if s.Has(imap.CapListExtended) {
-		return append(commands, listCommand{"LIST", func(e *wire.Encoder) { e.Raw(s.listReturn(withStatus)) }})
+	if t.conn.caps.Has(imap.CapListExtended) {
+		return append(commands, listCommand{"LIST", func(e *wire.Encoder) { e.Raw(t.listReturn(withStatus)) }})
 	}
 	all := func(e *wire.Encoder) { e.Raw(`"" "*"`) }
 	return append(commands, listCommand{"LIST", all}, listCommand{"LSUB", all})
 }
 
 // listReturn are the arguments of the extended LIST (RFC 5258, RFC 5819, RFC 6154).
-func (s *Session) listReturn(withStatus bool) string {
+func (t *Tree) listReturn(withStatus bool) string {
 	opts := []string{"SUBSCRIBED", "CHILDREN"}
-	if s.Has(imap.CapSpecialUse) {
+	if t.conn.caps.Has(imap.CapSpecialUse) {
 		opts = append(opts, "SPECIAL-USE")
 	}
-	if withStatus && s.Has(imap.CapListStatus) {
-		opts = append(opts, "STATUS "+s.statusItems(false))
+	if withStatus && t.conn.caps.Has(imap.CapListStatus) {
+		opts = append(opts, "STATUS "+t.statusItems(false))
 	}
 	return `"" "*" RETURN (` + strings.Join(opts, " ") + ")"
 }
 
 // listing collects LIST, LSUB and STATUS responses.
 type listing struct {
-	s          *Session
+	unread     int // lines that could not be read
+	conn       *conn
 	found      []Mailbox
 	index      map[string]int // by name
 	subscribed map[string]bool
@@ -123,23 +130,23 @@ type listing struct {
 	lines      folderLines
 }
 
-func newListing(s *Session) *listing {
-	return &listing{s: s, lines: folderLines{s: s}, index: map[string]int{}, subscribed: map[string]bool{}, status: map[string]Status{}}
+func newListing(conn *conn) *listing {
+	return &listing{conn: conn, lines: folderLines{conn: conn}, index: map[string]int{}, subscribed: map[string]bool{}, status: map[string]Status{}}
 }
 
 // take is a dataFunc.
 func (l *listing) take(_ uint32, name string) bool {
 	switch name {
 	case "LIST", "LSUB":
-		m, octets, ok := l.s.readList()
+		m, octets, ok := l.conn.parser.readList()
 		switch {
 		case ok && l.lines.take(octets):
 			l.add(m, name == "LSUB")
 		case !ok && name == "LIST":
-			l.s.unread++
+			l.unread++
 		}
 	case "STATUS":
-		if mailbox, st, ok := l.s.readStatus(); ok && l.lines.take(len(mailbox)) {
+		if mailbox, st, ok := l.conn.parser.readStatus(); ok && l.lines.take(len(mailbox)) {
 			l.status[mailbox] = st
 		}
 	default:
@@ -182,14 +189,14 @@ func (l *listing) mailboxes() []Mailbox {
 
 // readList reads a LIST or LSUB response; octets are those of its words. What can't be read
 // is not ok; the decoder then knows why.
-func (s *Session) readList() (m Mailbox, octets int, ok bool) {
-	d := s.dec
-	s.words(func(word []byte) {
+func (p *parser) readList() (m Mailbox, octets int, ok bool) {
+	d := p.dec
+	p.words(func(word []byte) {
 		octets += flagOctets + len(word)
 		m.Attrs = append(m.Attrs, attr(word))
 	})
 	d.Space()
-	m.Delim = s.readDelim()
+	m.Delim = p.readDelim()
 	d.Space()
 	raw, _ := d.String(wire.MaxToken)
 	octets += len(raw)
@@ -201,8 +208,8 @@ func (s *Session) readList() (m Mailbox, octets int, ok bool) {
 }
 
 // readMailbox reads a mailbox name as it is, if it isn't too long; INBOX in upper case.
-func (s *Session) readMailbox() string {
-	raw, _ := s.dec.String(wire.MaxToken)
+func (p *parser) readMailbox() string {
+	raw, _ := p.dec.String(wire.MaxToken)
 	if name, _ := nameOf(raw); !wire.IsInbox(name) {
 		return name
 	}

@@ -14,8 +14,8 @@ import (
 
 // Login is SignIn with a login and its password, or with what the options have in place of it.
 func (s *Session) Login(ctx context.Context, c store.Credentials) error {
-	if s.opt.SignIn != nil {
-		return s.SignIn(ctx, *s.opt.SignIn)
+	if s.conn.opt.SignIn != nil {
+		return s.SignIn(ctx, *s.conn.opt.SignIn)
 	}
 	return s.SignIn(ctx, link.WithPassword(c))
 }
@@ -28,60 +28,61 @@ func (s *Session) Login(ctx context.Context, c store.Credentials) error {
 // It waits for its turn, if the options have one.
 func (s *Session) SignIn(ctx context.Context, si link.SignIn) error {
 	if s.preauth {
-		return s.link.Fault(link.OpLogin, link.Fix, link.ErrPreauth)
+		return s.conn.link.Fault(link.OpLogin, link.Fix, link.ErrPreauth)
 	}
 	if si.Secret == "" {
-		return s.link.Fault(link.OpLogin, link.Fix, link.ErrNoSecret)
+		return s.conn.link.Fault(link.OpLogin, link.Fix, link.ErrNoSecret)
 	}
 	if si.Unsendable() {
-		return s.link.Fault(link.OpLogin, link.Fix, link.ErrNUL)
+		return s.conn.link.Fault(link.OpLogin, link.Fix, link.ErrNUL)
 	}
-	if s.opt.Turn != nil {
+	if s.conn.opt.Turn != nil {
 		select {
-		case <-s.opt.Turn:
+		case <-s.conn.opt.Turn:
 		case <-ctx.Done():
-			return s.link.Fault(link.OpLogin, link.Later, ctx.Err())
+			return s.conn.link.Fault(link.OpLogin, link.Later, ctx.Err())
 		}
 	}
-	return s.do(ctx, link.OpLogin, func() error {
-		defer func() { s.link.Secrets = nil }()
-		s.caps.fresh = false
-		if err := s.introduce(); err != nil {
+	in := signing{s.conn}
+	return s.conn.do(ctx, link.OpLogin, func() error {
+		defer func() { s.conn.link.Secrets = nil }()
+		s.conn.caps.fresh = false
+		if err := in.introduce(); err != nil {
 			return err
 		}
-		if err := s.authenticate(si); err != nil {
+		if err := in.authenticate(si); err != nil {
 			return err
 		}
-		s.identified = false
-		if err := s.learn(); err != nil {
+		s.conn.identified = false
+		if err := s.conn.learn(); err != nil {
 			return err
 		}
-		return s.identify()
+		return s.conn.identify()
 	})
 }
 
 // introduce tells the server on whose behalf the session logs in, where it takes that. What it
 // answers doesn't matter.
-func (s *Session) introduce() error {
-	if len(s.opt.ID) == 0 || !s.Has(imap.CapID) {
+func (s signing) introduce() error {
+	if len(s.conn.opt.ID) == 0 || !s.conn.caps.Has(imap.CapID) {
 		return nil
 	}
-	cmd, err := s.compose("ID", func(e *wire.Encoder) { e.ID(s.opt.ID) })
+	cmd, err := s.conn.compose("ID", func(e *wire.Encoder) { e.ID(s.conn.opt.ID) })
 	if err != nil {
 		return err
 	}
-	if err := s.flush(); err != nil {
+	if err := s.conn.flush(); err != nil {
 		return err
 	}
-	return s.await(cmd, nil)
+	return s.conn.await(cmd, nil)
 }
 
 // authenticate tries the ways in, in turn, as long as the server lacks what it announced.
-func (s *Session) authenticate(si link.SignIn) error {
-	s.opt.Trace.LoggingIn(true)
-	defer s.opt.Trace.LoggingIn(false)
-	s.link.Secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
-	more, err := s.link.InTurn(si, s.takes, s.mechanism)
+func (s signing) authenticate(si link.SignIn) error {
+	s.conn.opt.Trace.LoggingIn(true)
+	defer s.conn.opt.Trace.LoggingIn(false)
+	s.conn.link.Secrets = []string{si.Secret.Reveal(), escaped(si.Secret.Reveal())}
+	more, err := s.conn.link.InTurn(si, s.takes, s.mechanism)
 	if !more {
 		return err
 	}
@@ -89,12 +90,12 @@ func (s *Session) authenticate(si link.SignIn) error {
 }
 
 // takes tells whether the server offers a mechanism.
-func (s *Session) takes(mechanism string) bool { return s.Has(imap.AuthCap(mechanism)) }
+func (s signing) takes(mechanism string) bool { return s.conn.caps.Has(imap.AuthCap(mechanism)) }
 
 // loginAnyway authenticates with LOGIN, the command or else the mechanism. refused is what the
 // better ways ended with, if there were any.
-func (s *Session) loginAnyway(si link.SignIn, refused error) error {
-	if !s.Has(imap.CapLoginDisabled) {
+func (s signing) loginAnyway(si link.SignIn, refused error) error {
+	if !s.conn.caps.Has(imap.CapLoginDisabled) {
 		cmd, err := s.loginPlain(si.Login, si.Secret.Reveal())
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (s *Session) loginAnyway(si link.SignIn, refused error) error {
 	case refused != nil:
 		return refused
 	}
-	e := s.link.Fault(link.OpLogin, link.Fix, errLoginDisabled)
+	e := s.conn.link.Fault(link.OpLogin, link.Fix, errLoginDisabled)
 	e.Code = imap.ResponseCodePrivacyRequired
 	return e
 }
@@ -121,47 +122,47 @@ func escaped(password string) string {
 }
 
 // loginPlain authenticates with LOGIN.
-func (s *Session) loginPlain(login, password string) (*command, error) {
-	cmd, err := s.begin("LOGIN")
+func (s signing) loginPlain(login, password string) (*command, error) {
+	cmd, err := s.conn.begin("LOGIN")
 	if err != nil {
 		return nil, err
 	}
 	for _, arg := range []string{login, password} {
-		s.enc.SP()
-		if ok, err := s.loginArg(cmd, arg); !ok {
+		s.conn.enc.SP()
+		if ok, err := s.conn.sendString(cmd, arg); !ok {
 			return cmd, err
 		}
 	}
-	if err := s.end(); err != nil {
+	if err := s.conn.end(); err != nil {
 		return nil, err
 	}
-	return cmd, s.await(cmd, nil)
+	return cmd, s.conn.await(cmd, nil)
 }
 
 // loginArg writes a string so that every server reads it as it is meant:
 // quoted if it is plain, else as a literal. It returns false when the server
 // has answered already.
-func (s *Session) loginArg(cmd *command, arg string) (bool, error) {
+func (c *conn) sendString(cmd *command, arg string) (bool, error) {
 	if wire.Quotable(arg) && !strings.ContainsAny(arg, `"\`) {
-		s.enc.Quoted(arg)
+		c.enc.Quoted(arg)
 		return true, nil
 	}
 	// A server that announces LITERAL+ and lacks it would take the password for a command.
-	s.enc.Literal(int64(len(arg)), false)
-	if ok, err := s.awaitGoAhead(cmd); !ok {
+	c.enc.Literal(int64(len(arg)), false)
+	if ok, err := c.awaitGoAhead(cmd); !ok {
 		return false, err
 	}
-	_, err := s.link.Writer.WriteString(arg)
+	_, err := c.link.Writer.WriteString(arg)
 	return err == nil, err
 }
 
 // loginRefusal is nil if the login was accepted.
-func (s *Session) loginRefusal(cmd *command) error {
+func (s signing) loginRefusal(cmd *command) error {
 	if cmd.res.Kind == "OK" {
 		if other := link.Referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
-			s.opt.Log.Warn().Str("other", s.link.Clean(other)).Msg("the server says that another one is the account's home")
+			s.conn.opt.Log.Warn().Str("other", s.conn.link.Clean(other)).Msg("the server says that another one is the account's.conn home")
 		}
 		return nil
 	}
-	return s.link.StatusError(link.OpLogin, &cmd.res)
+	return s.conn.link.StatusError(link.OpLogin, &cmd.res)
 }

@@ -10,12 +10,15 @@ import (
 	"postferry/upstream/link"
 )
 
+// signing is a login.
+type signing struct{ conn *conn }
+
 // mechanism authenticates with one mechanism. lacks tells that it was refused because the
 // server lacks what it announced.
-func (s *Session) mechanism(name string, si link.SignIn) (lacks bool, err error) {
+func (s signing) mechanism(name string, si link.SignIn) (lacks bool, err error) {
 	client, err := si.Client(name)
 	if err != nil {
-		return true, s.link.Fault(link.OpLogin, link.Fix, err)
+		return true, s.conn.link.Fault(link.OpLogin, link.Fix, err)
 	}
 	cmd, wrong, err := s.converse(client)
 	switch {
@@ -25,13 +28,13 @@ func (s *Session) mechanism(name string, si link.SignIn) (lacks bool, err error)
 		wrong = link.ErrUnproved
 	}
 	if wrong != nil {
-		e := s.link.StatusError(link.OpLogin, &cmd.res)
+		e := s.conn.link.StatusError(link.OpLogin, &cmd.res)
 		e.Class, e.Err = link.Fix, fmt.Errorf("%w: %w", e.Err, wrong)
 		return false, e
 	}
 	err = s.loginRefusal(cmd)
 	if e, ok := errors.AsType[*link.Error](err); ok && si.Token {
-		e.Token = s.link.TokenRefusal(client)
+		e.Token = s.conn.link.TokenRefusal(client)
 		return link.LacksMechanism(&cmd.res) && link.RefusalOf(client) == nil, e
 	}
 	return link.LacksMechanism(&cmd.res), err
@@ -39,34 +42,34 @@ func (s *Session) mechanism(name string, si link.SignIn) (lacks bool, err error)
 
 // converse has an exchange of SASL (RFC 9051 section 6.2.2) until the server has
 // answered. wrong is what was wrong with what it said meanwhile.
-func (s *Session) converse(client sasl.Client) (cmd *command, wrong, err error) {
+func (s signing) converse(client sasl.Client) (cmd *command, wrong, err error) {
 	name, first, err := client.Start()
 	if err != nil {
-		return nil, nil, s.link.Fault(link.OpLogin, link.Fix, err)
+		return nil, nil, s.conn.link.Fault(link.OpLogin, link.Fix, err)
 	}
-	if cmd, err = s.begin("AUTHENTICATE"); err != nil {
+	if cmd, err = s.conn.begin("AUTHENTICATE"); err != nil {
 		return nil, nil, err
 	}
-	s.enc.SP().Raw(name)
-	if first != nil && s.Has(imap.CapSASLIR) {
-		s.enc.SP().Raw(s.link.Encoded(first, "="))
+	s.conn.enc.SP().Raw(name)
+	if first != nil && s.conn.caps.Has(imap.CapSASLIR) {
+		s.conn.enc.SP().Raw(s.conn.link.Encoded(first, "="))
 		first = nil
 	}
-	s.enc.CRLF()
+	s.conn.enc.CRLF()
 	for range link.MaxRounds {
-		if ok, err := s.awaitGoAhead(cmd); !ok {
+		if ok, err := s.conn.awaitGoAhead(cmd); !ok {
 			return cmd, wrong, err
 		}
 		answer := ""
 		if first != nil {
-			answer, first = s.link.Encoded(first, ""), nil
-		} else if answer, err = s.link.Next(client, s.challenge); err != nil {
+			answer, first = s.conn.link.Encoded(first, ""), nil
+		} else if answer, err = s.conn.link.Next(client, s.conn.goAhead.text); err != nil {
 			answer = "*" // there is no more to say
 			if wrong == nil && !errors.Is(err, sasl.ErrUnexpectedServerChallenge) {
 				wrong = err
 			}
 		}
-		s.enc.Raw(answer).CRLF()
+		s.conn.enc.Raw(answer).CRLF()
 	}
 	return cmd, wrong, link.ErrRounds
 }

@@ -248,7 +248,7 @@ func TestLoginWaitsForItsTurn(t *testing.T) {
 	}
 	defer s.Close()
 	turn := make(chan struct{})
-	s.opt.Turn = turn
+	s.conn.opt.Turn = turn
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := s.Login(ended, ann); !errors.Is(err, context.Canceled) {

@@ -19,6 +19,9 @@ type Message struct {
 	ModSeq uint64
 }
 
+// Fetcher reads messages of the opened folder.
+type Fetcher struct{ conn *conn }
+
 // ListMessages lists the messages of set in the opened folder (UID FLAGS
 // INTERNALDATE RFC822.SIZE), calling fn for each as it arrives, in the
 // server's order. What comes without its UID, or in part, is asked for once more; a
@@ -29,19 +32,19 @@ type Message struct {
 // the server refuses that although it announced it, all are reported. A message whose
 // flags change meanwhile may be reported again: the later report counts.
 // An error of fn ends the session's use of the answer, not the session.
-func (s *Session) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(Message) error) error {
+func (f *Fetcher) ListMessages(ctx context.Context, set imap.UIDSet, changedSince uint64, fn func(Message) error) error {
 	items, need := listItems, haveUID
 	if changedSince > 0 {
 		// CHANGEDSINCE implies MODSEQ in the answer (RFC 7162 section 3.1.4.1).
 		items += fmt.Sprintf(" (CHANGEDSINCE %d)", changedSince)
 		need |= haveFlags
 	}
-	err := s.collect(ctx, set, items, collector{want: listWant, need: need, fn: func(m *fetched) error { return fn(m.Message) }})
+	err := f.conn.collect(ctx, set, items, collector{want: listWant, need: need, fn: func(m *fetched) error { return fn(m.Message) }})
 	if changedSince == 0 || !link.Answered(err) || link.ClassOf(err) != link.Refused {
 		return err
 	}
-	s.distrust(err, imap.CapCondStore, imap.CapQResync)
-	return s.ListMessages(ctx, set, 0, fn)
+	f.conn.caps.distrust(err, imap.CapCondStore, imap.CapQResync)
+	return f.ListMessages(ctx, set, 0, fn)
 }
 
 // What a listing asks for.
@@ -51,16 +54,16 @@ const (
 )
 
 // ListFlags is ListMessages with UID and FLAGS only.
-func (s *Session) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Message) error) error {
+func (f *Fetcher) ListFlags(ctx context.Context, set imap.UIDSet, fn func(Message) error) error {
 	const want = haveUID | haveFlags
-	return s.collect(ctx, set, "(UID FLAGS)", collector{want: want, need: want, fn: func(m *fetched) error { return fn(m.Message) }})
+	return f.conn.collect(ctx, set, "(UID FLAGS)", collector{want: want, need: want, fn: func(m *fetched) error { return fn(m.Message) }})
 }
 
 // Headers fetches the fields a fingerprint is made of
 // (BODY.PEEK[HEADER.FIELDS (...)]) and RFC822.SIZE of set, and the flags, which are nil where the
 // server doesn't tell them. header is fn's to keep, and at most 256 KB of it.
-func (s *Session) Headers(ctx context.Context, set imap.UIDSet, fn func(m Message, header []byte) error) error {
-	return s.collect(ctx, set, headerItems, headersTo(fn))
+func (f *Fetcher) Headers(ctx context.Context, set imap.UIDSet, fn func(m Message, header []byte) error) error {
+	return f.conn.collect(ctx, set, headerItems, headersTo(fn))
 }
 
 // headerItems are what Headers asks for.

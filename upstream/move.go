@@ -24,13 +24,15 @@ type Moved struct {
 
 // CanMove tells whether messages can be moved so that it is known where they are afterwards
 // (RFC 6851, RFC 4315).
-func (s *Session) CanMove() bool { return s.Has(imap.CapMove) && s.Has(imap.CapUIDPlus) }
+func (c *Changer) CanMove() bool {
+	return c.conn.caps.Has(imap.CapMove) && c.conn.caps.Has(imap.CapUIDPlus)
+}
 
 // MoveUIDs moves messages of the opened folder to the end of a folder, which may be the same
 // one (RFC 6851). told is false if the server has not said where they are. A message that is
 // gone is no error. A NO or BAD is an *Error, with which nothing was moved.
-func (s *Session) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (moved Moved, told bool, err error) {
-	if err := s.checkName(verbMove, mailbox); err != nil {
+func (c *Changer) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (moved Moved, told bool, err error) {
+	if err := c.conn.checkName(verbMove, mailbox); err != nil {
 		return Moved{}, false, err
 	}
 	most := int(size(set))
@@ -39,21 +41,21 @@ func (s *Session) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string)
 			moved, told = parseCopyUID(st.Args, most)
 		}
 	}
-	err = s.do(ctx, verbMove, func() error {
-		cmd, err := s.compose(verbMove, func(e *wire.Encoder) { e.UIDs(set).SP().Mailbox(mailbox) })
+	err = c.conn.do(ctx, verbMove, func() error {
+		cmd, err := c.conn.compose(verbMove, func(e *wire.Encoder) { e.UIDs(set).SP().Mailbox(mailbox) })
 		if err != nil {
 			return err
 		}
-		if err := s.flush(); err != nil {
+		if err := c.conn.flush(); err != nil {
 			return err
 		}
-		s.told = take // before the EXPUNGEs, as RFC 6851 section 4.3 wants it
-		defer func() { s.told = nil }()
-		if err := s.await(cmd, nil); err != nil {
+		c.conn.told = take // before the EXPUNGEs, as RFC 6851 section 4.3 wants it
+		defer func() { c.conn.told = nil }()
+		if err := c.conn.await(cmd, nil); err != nil {
 			return err
 		}
 		take(&cmd.res)
-		return s.refusal(cmd)
+		return c.conn.refusal(cmd)
 	})
 	return moved, told, err
 }

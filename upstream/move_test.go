@@ -34,7 +34,7 @@ func TestMoveWithinAFolder(t *testing.T) {
 			ctx := t.Context()
 			for i := range 6 {
 				m := fmt.Sprintf("Message-ID: <%d@example.com>\r\nFrom: a@example.com\r\nSubject: %d\r\n\r\nText\r\n", i, i)
-				call, err := s.SendAppend(ctx, "INBOX", []Append{{Size: int64(len(m)), Body: strings.NewReader(m), Date: time.Unix(1700000000+int64(i), 0), Flags: []imap.Flag{imap.FlagSeen, imap.Flag(fmt.Sprintf("k%d", i))}}})
+				call, err := s.Appender.SendAppend(ctx, "INBOX", []Append{{Size: int64(len(m)), Body: strings.NewReader(m), Date: time.Unix(1700000000+int64(i), 0), Flags: []imap.Flag{imap.FlagSeen, imap.Flag(fmt.Sprintf("k%d", i))}}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -42,12 +42,12 @@ func TestMoveWithinAFolder(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			sel, err := s.Select(ctx, "INBOX")
-			if err != nil || !s.CanMove() {
-				t.Fatalf("%v; can move: %v", err, s.CanMove())
+			sel, err := s.Changer.Select(ctx, "INBOX")
+			if err != nil || !s.Changer.CanMove() {
+				t.Fatalf("%v; can move: %v", err, s.Changer.CanMove())
 			}
 			first := sel.UIDNext - 6
-			moved, told, err := s.MoveUIDs(ctx, imap.UIDSet{imap.UIDRange{Start: first, Stop: first + 1}, imap.UIDRange{Start: first + 3, Stop: first + 3}}, "INBOX")
+			moved, told, err := s.Changer.MoveUIDs(ctx, imap.UIDSet{imap.UIDRange{Start: first, Stop: first + 1}, imap.UIDRange{Start: first + 3, Stop: first + 3}}, "INBOX")
 			t.Logf("%+v, %v, %v", moved, told, err)
 			if err != nil || !told || moved.UIDValidity != sel.UIDValidity || len(moved.To) != 3 || !slices.IsSorted(moved.To) || moved.To[0] < sel.UIDNext {
 				t.Fatalf("%+v, told: %v, %v", moved, told, err)
@@ -55,7 +55,7 @@ func TestMoveWithinAFolder(t *testing.T) {
 			want := []imap.UID{first + 2, first + 4, first + 5, moved.To[0], moved.To[1], moved.To[2]}
 			order := []int{2, 4, 5, 0, 1, 3}
 			i := 0
-			if err := s.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m Message) error {
+			if err := s.Fetcher.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m Message) error {
 				if at := order[i]; m.UID != want[i] || !m.Date.Equal(time.Unix(1700000000+int64(at), 0)) || !slices.Contains(m.Flags, imap.Flag(fmt.Sprintf("k%d", at))) {
 					t.Errorf("message %d: %+v", i, m)
 				}
@@ -64,7 +64,7 @@ func TestMoveWithinAFolder(t *testing.T) {
 			}); err != nil || i != 6 {
 				t.Errorf("%d messages, %v", i, err)
 			}
-			if moved, told, err := s.MoveUIDs(ctx, imap.UIDSet{imap.UIDRange{Start: first, Stop: first}}, "INBOX"); err != nil || told {
+			if moved, told, err := s.Changer.MoveUIDs(ctx, imap.UIDSet{imap.UIDRange{Start: first, Stop: first}}, "INBOX"); err != nil || told {
 				t.Errorf("what is gone was moved: %+v, %v, %v", moved, told, err)
 			}
 		})

@@ -16,7 +16,7 @@ type Namespace struct {
 
 // namespaces takes the answer to NAMESPACE.
 type namespaces struct {
-	s     *Session
+	conn  *conn
 	found Namespace
 	ok    bool // there is a personal one
 }
@@ -26,7 +26,7 @@ func (n *namespaces) take(_ uint32, name string) bool {
 	if name != "NAMESPACE" {
 		return false
 	}
-	n.ok = n.s.readNamespaces(&n.found)
+	n.ok = n.conn.parser.readNamespaces(&n.found)
 	return true
 }
 
@@ -40,16 +40,16 @@ func (n *namespaces) orOf(boxes []Mailbox) Namespace {
 
 // withoutNamespace finds out the delimiter where the server does not tell the
 // namespace: it is that of INBOX, or what LIST "" "" says.
-func (s *Session) withoutNamespace(ctx context.Context, ns *Namespace, boxes []Mailbox) error {
+func (t *Tree) withoutNamespace(ctx context.Context, ns *Namespace, boxes []Mailbox) error {
 	for _, m := range boxes {
 		if m.Name == "INBOX" && m.Delim != 0 {
 			ns.Delim = m.Delim
 			return nil
 		}
 	}
-	return s.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
+	return t.conn.run(ctx, "LIST", func(e *wire.Encoder) { e.Raw(`"" ""`) }, func(_ uint32, name string) bool {
 		if name == "LIST" {
-			if m, _, ok := s.readList(); ok {
+			if m, _, ok := t.conn.parser.readList(); ok {
 				ns.Delim = m.Delim
 			}
 		}
@@ -59,8 +59,8 @@ func (s *Session) withoutNamespace(ctx context.Context, ns *Namespace, boxes []M
 
 // readNamespaces reads the three lists of a NAMESPACE response and reports
 // whether there is a personal one, of which the first counts.
-func (s *Session) readNamespaces(ns *Namespace) bool {
-	d := s.dec
+func (p *parser) readNamespaces(ns *Namespace) bool {
+	d := p.dec
 	var lists [3][]Namespace
 	for i := range lists {
 		d.Space()
@@ -69,8 +69,8 @@ func (s *Session) readNamespaces(ns *Namespace) bool {
 			continue
 		}
 		d.List(func() {
-			if lists[i] = append(lists[i], s.readNamespace()); len(lists[i]) > maxWords {
-				s.tooMuch("namespaces", true)
+			if lists[i] = append(lists[i], p.readNamespace()); len(lists[i]) > maxWords {
+				p.bounds.tooMuch("namespaces", true)
 				d.Fail("fewer namespaces")
 			}
 		})
@@ -85,8 +85,8 @@ func (s *Session) readNamespaces(ns *Namespace) bool {
 	return true
 }
 
-func (s *Session) readNamespace() (ns Namespace) {
-	d := s.dec
+func (p *parser) readNamespace() (ns Namespace) {
+	d := p.dec
 	if !d.Accept('(') {
 		d.Fail("a namespace")
 		return ns
@@ -94,13 +94,13 @@ func (s *Session) readNamespace() (ns Namespace) {
 	d.Space()
 	prefix, isNil := d.String(maxName + 1)
 	if len(prefix) > maxName {
-		s.tooMuch("a namespace's prefix", true)
+		p.bounds.tooMuch("a namespace'p.conn prefix", true)
 	}
 	if !isNil {
 		ns.Prefix = string(prefix)
 	}
 	d.Space()
-	ns.Delim = s.readDelim()
+	ns.Delim = p.readDelim()
 	for d.Space(); !d.Accept(')') && d.Err() == nil; d.Space() {
 		d.Skip() // namespace response extensions
 	}
@@ -108,8 +108,8 @@ func (s *Session) readNamespace() (ns Namespace) {
 }
 
 // readDelim reads a hierarchy delimiter; 0 for NIL.
-func (s *Session) readDelim() byte {
-	if delim, isNil := s.dec.String(8); !isNil && len(delim) == 1 {
+func (p *parser) readDelim() byte {
+	if delim, isNil := p.dec.String(8); !isNil && len(delim) == 1 {
 		return delim[0]
 	}
 	return 0

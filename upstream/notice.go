@@ -17,15 +17,15 @@ type Notice struct {
 }
 
 // Notices are the first ones of the session, in their order.
-func (s *Session) Notices() []Notice { return s.notices }
+func (s *Session) Notices() []Notice { return s.conn.notices }
 
 // notice keeps a status response that is one.
-func (s *Session) notice(st *link.Response) {
+func (c *conn) notice(st *link.Response) {
 	alert := st.Code == string(imap.ResponseCodeAlert)
-	if !alert && st.Kind != "NO" || st.Kind == "BYE" || len(s.notices) == maxNotices {
+	if !alert && st.Kind != "NO" || st.Kind == "BYE" || len(c.notices) == maxNotices {
 		return
 	}
-	if text := s.link.Clean(st.Text); text != "" && text != link.Withheld {
-		s.notices = append(s.notices, Notice{Alert: alert, Text: text})
+	if text := c.link.Clean(st.Text); text != "" && text != link.Withheld {
+		c.notices = append(c.notices, Notice{Alert: alert, Text: text})
 	}
 }

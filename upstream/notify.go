@@ -13,17 +13,17 @@ import (
 const capNotify imap.Cap = "NOTIFY"
 
 // Watches tells whether the server tells of new messages by itself.
-func (s *Session) Watches() bool { return s.Has(imap.CapIdle) }
+func (w *Watcher) Watches() bool { return w.conn.caps.Has(imap.CapIdle) }
 
 // Notify asks the server to tell, from now on, of new messages in all folders of the person (RFC
 // 5465), so that Idle reports changes in any of them and not in the opened one alone. It
 // reports whether the server does.
-func (s *Session) Notify(ctx context.Context) (all bool, err error) {
-	if !s.Has(capNotify) {
+func (w *Watcher) Notify(ctx context.Context) (all bool, err error) {
+	if !w.conn.caps.Has(capNotify) {
 		return false, nil
 	}
 	// Whoever asks for new messages has to ask for expunged ones as well (section 5.2).
-	err = s.run(ctx, "NOTIFY", func(e *wire.Encoder) {
+	err = w.conn.run(ctx, "NOTIFY", func(e *wire.Encoder) {
 		e.Raw("SET (SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))")
 	}, nil)
 	if link.ClassOf(err) == link.Lost || ctx.Err() != nil {

@@ -15,17 +15,17 @@ func TestDovecotNotify(t *testing.T) {
 	d.Append("ann", "INBOX", lab.Generate(1, 1, 100)...)
 	d.Append("ann", "Other", lab.Generate(2, 1, 100)...)
 	s := dialDovecot(t, d.ImplicitTLS(), ann)
-	if _, err := s.Examine(t.Context(), "INBOX"); err != nil {
+	if _, err := s.Opener.Examine(t.Context(), "INBOX"); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := s.Notify(t.Context()); !all || err != nil || !s.Watches() {
+	if all, err := s.Watcher.Notify(t.Context()); !all || err != nil || !s.Watcher.Watches() {
 		t.Fatalf("NOTIFY: %v, %v", all, err)
 	}
 	for i, folder := range []string{"Other", "INBOX", "Other"} {
 		heard := make(chan error, 1)
 		go func() {
 			for {
-				changed, err := s.Idle(t.Context(), 20*time.Second)
+				changed, err := s.Watcher.Idle(t.Context(), 20*time.Second)
 				if changed || err != nil {
 					heard <- err
 					return

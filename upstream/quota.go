@@ -19,19 +19,19 @@ type Quota struct {
 
 // Quotas asks for the limits that apply to a folder (GETQUOTAROOT). There are
 // none if the server does not offer QUOTA or refuses to tell.
-func (s *Session) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
-	if !s.Has(imap.CapQuota) {
+func (t *Tree) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
+	if !t.conn.caps.Has(imap.CapQuota) {
 		return nil, nil
 	}
-	if err := s.checkName("GETQUOTAROOT", mailbox); err != nil {
+	if err := t.conn.checkName("GETQUOTAROOT", mailbox); err != nil {
 		return nil, err
 	}
 	var all []Quota
-	err := s.run(ctx, "GETQUOTAROOT", func(e *wire.Encoder) { e.Mailbox(mailbox) }, func(_ uint32, name string) bool {
+	err := t.conn.run(ctx, "GETQUOTAROOT", func(e *wire.Encoder) { e.Mailbox(mailbox) }, func(_ uint32, name string) bool {
 		if name != "QUOTA" {
 			return name == "QUOTAROOT"
 		}
-		all = append(all, s.readQuota()...)
+		all = append(all, t.conn.parser.readQuota()...)
 		all = all[:min(len(all), maxWords)]
 		return true
 	})
@@ -43,9 +43,9 @@ func (s *Session) Quotas(ctx context.Context, mailbox string) ([]Quota, error) {
 
 // readQuota reads "root" (STORAGE 10 512 MESSAGE 3 100). A resource that can't
 // be read ends the list.
-func (s *Session) readQuota() []Quota {
-	d := s.dec
-	root := s.string()
+func (p *parser) readQuota() []Quota {
+	d := p.dec
+	root := p.string()
 	var all []Quota
 	d.Space()
 	d.List(func() {

@@ -25,17 +25,17 @@ type ReadBackCall struct {
 // The folder that was open is not any more. Batches may be sent before the answer has
 // come; Wait for it in turn. An error means the connection is lost, unless it is
 // of class Refused.
-func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity uint32, set, sizes imap.UIDSet) (*ReadBackCall, error) {
-	if err := s.checkName("EXAMINE", mailbox); err != nil {
+func (a *Appender) SendReadBack(ctx context.Context, mailbox string, uidValidity uint32, set, sizes imap.UIDSet) (*ReadBackCall, error) {
+	if err := a.conn.checkName("EXAMINE", mailbox); err != nil {
 		return nil, err
 	}
-	c := &ReadBackCall{uidValidity: uidValidity, opened: &opening{s: s, sel: &Selected{}}}
+	c := &ReadBackCall{uidValidity: uidValidity, opened: &opening{conn: a.conn, sel: &Selected{}}}
 	tell := func(m *fetched) error {
 		c.found = append(c.found, m.Message)
 		return nil
 	}
-	c.collector = newCollector(s, set, collector{want: listWant, need: haveUID | haveFlags, fn: tell})
-	c.sizes = newCollector(s, sizes, collector{want: haveUID | haveSize, need: haveUID | haveSize, fn: tell})
+	c.collector = newCollector(a.conn, set, collector{want: listWant, need: haveUID | haveFlags, fn: tell})
+	c.sizes = newCollector(a.conn, sizes, collector{want: haveUID | haveSize, need: haveUID | haveSize, fn: tell})
 	requests := []request{{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}}
 	for _, part := range splitSet(set) {
 		requests = append(requests, request{"UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw(listItems) }})
@@ -44,7 +44,7 @@ func (s *Session) SendReadBack(ctx context.Context, mailbox string, uidValidity 
 		requests = append(requests, request{"UID FETCH", func(e *wire.Encoder) { e.UIDs(part).SP().Raw("(UID RFC822.SIZE)") }})
 	}
 	var err error
-	c.group, err = s.sendTogether(ctx, c.take, c.opened.told, append(requests, request{s.leaveVerb(), nil}))
+	c.group, err = a.conn.sendTogether(ctx, c.take, c.opened.told, append(requests, request{a.conn.leaveVerb(), nil}))
 	return c, err
 }
 
@@ -54,7 +54,7 @@ func (c *ReadBackCall) take(num uint32, name string) bool {
 		return false
 	}
 	m := &fetched{Message: Message{Size: -1}}
-	if c.s.readItems(m, nil); c.sizes.set.Contains(m.UID) {
+	if c.conn.parser.readItems(m, nil); c.sizes.set.Contains(m.UID) {
 		c.sizes.add(num, m)
 	} else {
 		c.collector.add(num, m)
@@ -83,19 +83,19 @@ type PermanentCall struct {
 // SELECT tells) and leaves it again. The folder that was open is not any more. Messages
 // that were \Recent are not afterwards. Other commands may be sent before the answer
 // has come. An error means the connection is lost, unless it is of class Refused.
-func (s *Session) SendPermanent(ctx context.Context, mailbox string) (*PermanentCall, error) {
-	if err := s.checkName("SELECT", mailbox); err != nil {
+func (a *Appender) SendPermanent(ctx context.Context, mailbox string) (*PermanentCall, error) {
+	if err := a.conn.checkName("SELECT", mailbox); err != nil {
 		return nil, err
 	}
-	o := &opening{s: s, sel: &Selected{}}
+	o := &opening{conn: a.conn, sel: &Selected{}}
 	take := func(_ uint32, name string) bool {
 		if name == "FLAGS" {
-			o.flags = s.readFlags()
+			o.flags = a.conn.parser.readFlags()
 		}
 		return name == "FLAGS"
 	}
 	requests := []request{{"SELECT", func(e *wire.Encoder) { e.Mailbox(mailbox) }}}
-	if s.Has(imap.CapUnselect) {
+	if a.conn.caps.Has(imap.CapUnselect) {
 		requests = append(requests, request{"UNSELECT", nil})
 	} else { // CLOSE would remove what is \Deleted, unless the folder is open read-only
 		requests = append(requests, request{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}, request{"CLOSE", nil})
@@ -105,7 +105,7 @@ func (s *Session) SendPermanent(ctx context.Context, mailbox string) (*Permanent
 			o.told(st)
 		}
 	}
-	g, err := s.sendTogether(ctx, take, told, requests)
+	g, err := a.conn.sendTogether(ctx, take, told, requests)
 	return &PermanentCall{group: g, opened: o}, err
 }
 
@@ -120,8 +120,8 @@ func (c *PermanentCall) Wait(ctx context.Context) (*Selected, error) {
 
 // leaveVerb leaves a folder that is open read-only (RFC 3501 section 6.4.2: CLOSE then
 // removes nothing).
-func (s *Session) leaveVerb() string {
-	if s.Has(imap.CapUnselect) {
+func (c *conn) leaveVerb() string {
+	if c.caps.Has(imap.CapUnselect) {
 		return "UNSELECT"
 	}
 	return "CLOSE"
@@ -135,24 +135,24 @@ type request struct {
 
 // group are commands that were sent together.
 type group struct {
-	s    *Session
+	conn *conn
 	cmds []*command
 }
 
 // sendTogether sends commands at once. data and told take what comes untagged.
-func (s *Session) sendTogether(ctx context.Context, data dataFunc, told statusFunc, requests []request) (group, error) {
-	g := group{s: s}
-	s.examined = false // the last of them leaves what was open
-	err := s.do(ctx, strings.ToUpper(requests[0].verb), func() error {
+func (c *conn) sendTogether(ctx context.Context, data dataFunc, told statusFunc, requests []request) (group, error) {
+	g := group{conn: c}
+	c.opened.examined = false // the last of them leaves what was open
+	err := c.do(ctx, strings.ToUpper(requests[0].verb), func() error {
 		for _, r := range requests {
-			cmd, err := s.compose(r.verb, r.write)
+			cmd, err := c.compose(r.verb, r.write)
 			if err != nil {
 				return err
 			}
 			cmd.data, cmd.told = data, told
 			g.cmds = append(g.cmds, cmd)
 		}
-		return s.flush()
+		return c.flush()
 	})
 	return g, err
 }
@@ -160,13 +160,13 @@ func (s *Session) sendTogether(ctx context.Context, data dataFunc, told statusFu
 // wait reads the answers. The first command that is refused is returned as an error;
 // the others are of no use then, and what they are answered doesn't matter.
 func (g group) wait(ctx context.Context) error {
-	return g.s.do(ctx, strings.ToUpper(g.cmds[0].verb), func() error {
+	return g.conn.do(ctx, strings.ToUpper(g.cmds[0].verb), func() error {
 		var refused error
 		for _, cmd := range g.cmds {
-			if err := g.s.await(cmd, nil); err != nil {
+			if err := g.conn.await(cmd, nil); err != nil {
 				return err
 			}
-			if err := g.s.refusal(cmd); err != nil && refused == nil {
+			if err := g.conn.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		}

@@ -11,10 +11,10 @@ import (
 )
 
 // read reads one response and deals with it.
-func (s *Session) read() error {
-	d := s.dec
-	if s.counted(); s.broken != nil {
-		return s.broken
+func (c *conn) read() error {
+	d := c.dec
+	if c.bounds.counted(d.Octets()); c.bounds.broken != nil {
+		return c.bounds.broken
 	}
 	if !d.More() {
 		if d.Err() == nil { // an empty line between responses
@@ -23,44 +23,44 @@ func (s *Session) read() error {
 		return d.Err()
 	}
 	if d.Accept('+') {
-		s.goOn, s.challenge = true, strings.TrimSpace(string(d.Text()))
+		c.goAhead.come, c.goAhead.text = true, strings.TrimSpace(string(d.Text()))
 		return d.Err()
 	}
 	word := d.Word()
 	if string(word) == "*" {
 		d.Space()
-		s.untagged()
-		return s.finish()
+		c.untagged()
+		return c.finish()
 	}
-	cmd := s.take(word)
+	cmd := c.take(word)
 	d.Space()
 	kind := upper(d.Word())
 	if cmd == nil {
-		s.warn().Str("response", kind).Msg("the server answered a command that was not sent")
+		c.warnings.warn().Str("response", kind).Msg("the server answered a command that was not sent")
 		return d.Discard()
 	}
 	cmd.res = link.ParseResponse(kind, d.Text())
-	cmd.done, s.answer = true, answer{began: d.Octets()}
+	cmd.done, c.bounds.answer = true, answer{began: d.Octets()}
 	if kind == "OK" {
-		s.link.Said = ""
-		s.notice(&cmd.res)
+		c.link.Said = ""
+		c.notice(&cmd.res)
 	}
-	s.note(&cmd.res)
-	s.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", s.link.Clean(cmd.res.Text)).Msg("received")
+	c.note(&cmd.res)
+	c.opt.Log.Trace().Str("tag", cmd.tag).Str("response", kind).Str("text", c.link.Clean(cmd.res.Text)).Msg("received")
 	return d.Err()
 }
 
 // finish leaves a response, whatever was made of it.
-func (s *Session) finish() error {
-	d := s.dec
-	if s.broken != nil {
-		return s.broken
+func (c *conn) finish() error {
+	d := c.dec
+	if c.bounds.broken != nil {
+		return c.bounds.broken
 	}
 	if err := d.Err(); err != nil {
 		if e := d.Discard(); e != nil {
 			return e
 		}
-		s.warn().Err(err).Msg("a response of the server can't be understood and is passed over")
+		c.warnings.warn().Err(err).Msg("a response of the server can't be understood and is passed over")
 		return nil
 	}
 	if d.AtStart() {
@@ -74,10 +74,10 @@ func (s *Session) finish() error {
 }
 
 // take finds the command with a tag and takes it out of those under way.
-func (s *Session) take(tag []byte) *command {
-	for i, cmd := range s.underway {
+func (c *conn) take(tag []byte) *command {
+	for i, cmd := range c.underway {
 		if cmd.tag == string(tag) {
-			s.underway = append(s.underway[:i], s.underway[i+1:]...)
+			c.underway = append(c.underway[:i], c.underway[i+1:]...)
 			return cmd
 		}
 	}
@@ -85,8 +85,8 @@ func (s *Session) take(tag []byte) *command {
 }
 
 // untagged deals with the response behind "*".
-func (s *Session) untagged() {
-	d := s.dec
+func (c *conn) untagged() {
+	d := c.dec
 	num := uint32(0)
 	if c := d.Peek(); c >= '0' && c <= '9' {
 		num = uint32(d.Number())
@@ -95,37 +95,37 @@ func (s *Session) untagged() {
 	switch name := upper(d.Word()); name {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
 		st := link.ParseResponse(name, d.Text())
-		s.note(&st)
-		s.notice(&st)
+		c.note(&st)
+		c.notice(&st)
 		if (name == "NO" || name == "BAD") && st.Text != "" {
-			s.link.Said = s.link.Clean(st.Text)
+			c.link.Said = c.link.Clean(st.Text)
 		}
-		if told := s.teller(); told != nil {
+		if told := c.teller(); told != nil {
 			told(&st)
 		}
 	case "CAPABILITY":
-		s.caps.set(string(d.Text()))
+		c.caps.set(string(d.Text()))
 	case "FETCH":
-		s.countedFetch()
-		s.pass(num, name)
+		c.bounds.countedFetch()
+		c.pass(num, name)
 	case "EXISTS":
-		s.exists(num)
+		c.exists(num)
 	case "EXPUNGE", "VANISHED":
-		s.vanished(name)
-		s.pass(num, name)
+		c.vanished(name)
+		c.pass(num, name)
 	case "":
 	default:
-		s.pass(num, name)
+		c.pass(num, name)
 	}
 }
 
 // teller takes an untagged OK or NO: that of what is awaited, or of the oldest command
 // under way that wants them, as servers answer in order.
-func (s *Session) teller() statusFunc {
-	if s.told != nil {
-		return s.told
+func (c *conn) teller() statusFunc {
+	if c.told != nil {
+		return c.told
 	}
-	for _, cmd := range s.underway {
+	for _, cmd := range c.underway {
 		if cmd.told != nil {
 			return cmd.told
 		}
@@ -134,23 +134,23 @@ func (s *Session) teller() statusFunc {
 }
 
 // pass offers data to the commands under way.
-func (s *Session) pass(num uint32, name string) {
-	d := s.dec
+func (c *conn) pass(num uint32, name string) {
+	d := c.dec
 	d.Space()
-	if name == "STATUS" && s.proving() || !s.wanted(num, name) {
+	if name == "STATUS" && c.proving() || !c.wanted(num, name) {
 		if d.Err() == nil {
-			_ = d.Discard() // its error is the decoder's, too
+			_ = d.Discard() // its error is the decoder'c, too
 		}
 	}
 }
 
 // wanted tells whether data was taken: by what is awaited, or by the oldest command
 // under way that takes any.
-func (s *Session) wanted(num uint32, name string) bool {
-	if s.data != nil && s.data(num, name) {
+func (c *conn) wanted(num uint32, name string) bool {
+	if c.data != nil && c.data(num, name) {
 		return true
 	}
-	for _, cmd := range s.underway {
+	for _, cmd := range c.underway {
 		if cmd.data != nil {
 			return cmd.data(num, name)
 		}
@@ -159,32 +159,32 @@ func (s *Session) wanted(num uint32, name string) bool {
 }
 
 // exists notes how many messages the opened folder has.
-func (s *Session) exists(num uint32) {
+func (c *conn) exists(num uint32) {
 	if num > maxMessages {
-		s.tooMuch(fmt.Sprintf("%d messages in a folder", num), false)
+		c.bounds.tooMuch(fmt.Sprintf("%d messages in a folder", num), false)
 	}
-	s.news = s.news || num != s.messages
-	s.messages, s.most = num, max(s.most, num)
+	c.opened.news = c.opened.news || num != c.opened.messages
+	c.opened.messages, c.bounds.most = num, max(c.bounds.most, num)
 }
 
 // vanished notes that messages have gone.
-func (s *Session) vanished(name string) {
-	s.news = true
-	if name == "EXPUNGE" && s.messages > 0 {
-		s.messages--
+func (c *conn) vanished(name string) {
+	c.opened.news = true
+	if name == "EXPUNGE" && c.opened.messages > 0 {
+		c.opened.messages--
 	}
 }
 
 // note deals with what any status response may carry.
-func (s *Session) note(st *link.Response) {
+func (c *conn) note(st *link.Response) {
 	switch {
 	case st.Kind == "BYE":
-		s.bye = st
+		c.bye = st
 	case st.Code == "CAPABILITY":
-		s.caps.set(st.Args)
+		c.caps.set(st.Args)
 	case st.Code == string(imap.ResponseCodeAlert):
-		s.link.Said = s.link.Clean(st.Text)
-		s.warn().Str("text", s.link.Clean(st.Text)).Msg("the server asks to show this")
+		c.link.Said = c.link.Clean(st.Text)
+		c.warnings.warn().Str("text", c.link.Clean(st.Text)).Msg("the server asks to show this")
 	}
 }
 
@@ -202,15 +202,15 @@ func upper(word []byte) string {
 }
 
 // buffered reports whether a whole line has been read ahead.
-func (s *Session) buffered() bool {
-	p, _ := s.link.Reader.Peek(s.link.Reader.Buffered())
-	return s.link.Lost == nil && bytes.IndexByte(p, '\n') >= 0
+func (c *conn) buffered() bool {
+	p, _ := c.link.Reader.Peek(c.link.Reader.Buffered())
+	return c.link.Lost == nil && bytes.IndexByte(p, '\n') >= 0
 }
 
 // refusal is nil if the command was completed, else what the server said.
-func (s *Session) refusal(cmd *command) error {
+func (c *conn) refusal(cmd *command) error {
 	if cmd.res.Kind == "OK" {
 		return nil
 	}
-	return s.link.StatusError(cmd.verb, &cmd.res)
+	return c.link.StatusError(cmd.verb, &cmd.res)
 }

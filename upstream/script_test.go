@@ -41,7 +41,7 @@ func scripted(t testing.TB, text string) *Session {
 // testdata/transcripts, by the first word of their name.
 var transcripts = map[string]func(ctx context.Context, s *Session, say func(string, ...any)){
 	"list": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		_, boxes, err := s.Folders(ctx, true)
+		_, boxes, err := s.Tree.Folders(ctx, true)
 		for _, m := range boxes {
 			say("%q %q %v %v", m.Name, m.Delim, m.Attrs, m.Subscribed)
 			if m.Status != nil {
@@ -51,25 +51,25 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"messages": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.ListMessages(ctx, uids(1, 9), 0, sayMessage(say)))
+		sayError(say, s.Fetcher.ListMessages(ctx, uids(1, 9), 0, sayMessage(say)))
 		sayError(say, s.Alive(ctx))
 	},
 	"changed": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.ListMessages(ctx, uids(1, 0), 17, sayMessage(say)))
+		sayError(say, s.Fetcher.ListMessages(ctx, uids(1, 0), 17, sayMessage(say)))
 	},
 	"bodies": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.Bodies(ctx, uids(1, 9), sayBody(say)))
+		sayError(say, s.Fetcher.Bodies(ctx, uids(1, 9), sayBody(say)))
 		sayError(say, s.Alive(ctx))
 	},
 	"headers": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.Headers(ctx, uids(1, 9), func(m Message, header []byte) error {
+		sayError(say, s.Fetcher.Headers(ctx, uids(1, 9), func(m Message, header []byte) error {
 			say("%d %d %q", m.UID, m.Size, header)
 			return nil
 		}))
 	},
 	"status": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		names := []string{"a", "b b", "INBOX", "gone", `c\"`}
-		st, err := s.Status(ctx, names)
+		st, err := s.Tree.Status(ctx, names)
 		for _, name := range names {
 			if one, ok := st[name]; ok {
 				say("%q %+v", name, one)
@@ -78,21 +78,21 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"examine": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sel, err := s.Examine(ctx, `a "b" ü`)
+		sel, err := s.Opener.Examine(ctx, `a "b" ü`)
 		if err == nil {
 			say("%+v", *sel)
 		}
 		sayError(say, err)
 	},
 	"ahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sel, ok, err := s.ExamineAndList(ctx, "a", uids(1, 9), sayMessage(say), nil, nil)
+		sel, ok, err := s.Opener.ExamineAndList(ctx, "a", uids(1, 9), sayMessage(say), nil, nil)
 		if err == nil {
 			say("%v %d messages", ok, sel.Messages)
 		}
 		sayError(say, err)
 	},
 	"early": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		_, call, err := s.ExamineAndFetch(ctx, "a", uids(1, 9), 2)
+		_, call, err := s.Opener.ExamineAndFetch(ctx, "a", uids(1, 9), 2)
 		if err != nil {
 			sayError(say, err)
 			return
@@ -108,17 +108,17 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"several": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		one, err := s.AskBodies(ctx, uids(1, 2))
+		one, err := s.Fetcher.AskBodies(ctx, uids(1, 2))
 		sayError(say, err)
-		two, err := s.AskBodies(ctx, uids(3, 4))
+		two, err := s.Fetcher.AskBodies(ctx, uids(3, 4))
 		sayError(say, err)
 		sayError(say, one.Wait(ctx, sayBody(say)))
 		sayError(say, two.Wait(ctx, sayBody(say)))
 	},
 	"next": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		one, err := s.AskBodies(ctx, uids(1, 2))
+		one, err := s.Fetcher.AskBodies(ctx, uids(1, 2))
 		sayError(say, err)
-		next, err := s.SendExamine(ctx, "b", uids(1, 9), 0, nil, nil)
+		next, err := s.Opener.SendExamine(ctx, "b", uids(1, 9), 0, nil, nil)
 		sayError(say, err)
 		sayError(say, one.Wait(ctx, sayBody(say)))
 		sel, err := next.Wait(ctx)
@@ -134,11 +134,11 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, s.Alive(ctx))
 	},
 	"lookahead": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		look, err := s.SendReadBack(ctx, "a", 5, uids(3, 3), nil)
+		look, err := s.Appender.SendReadBack(ctx, "a", 5, uids(3, 3), nil)
 		sayError(say, err)
-		permanent, err := s.SendPermanent(ctx, "b")
+		permanent, err := s.Appender.SendPermanent(ctx, "b")
 		sayError(say, err)
-		ask, err := s.SendStatus(ctx, "b")
+		ask, err := s.Tree.SendStatus(ctx, "b")
 		sayError(say, err)
 		found, err := look.Wait(ctx)
 		say("%d found", len(found))
@@ -151,42 +151,42 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"namespace": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		ns, _, err := s.Folders(ctx, false)
+		ns, _, err := s.Tree.Folders(ctx, false)
 		say("%+v", ns)
 		sayError(say, err)
 	},
 	"quota": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		quotas, err := s.Quotas(ctx, "INBOX")
+		quotas, err := s.Tree.Quotas(ctx, "INBOX")
 		for _, q := range quotas {
 			say("%q %s %d of %d", q.Root, q.Resource, q.Usage, q.Limit)
 		}
 		sayError(say, err)
 	},
 	"search": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		set, err := s.Search(ctx, `HEADER Message-ID "<x>"`)
+		set, err := s.Searcher.Search(ctx, `HEADER Message-ID "<x>"`)
 		say("%s", set)
 		sayError(say, err)
 	},
 	"create": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.Create(ctx, "Sent", `\Sent`))
-		sayError(say, s.Create(ctx, "a/b", ""))
-		sayError(say, s.Create(ctx, "c\nd", ""))
-		sayError(say, s.Subscribe(ctx, []string{"Sent", "x", "a/b"}))
+		sayError(say, s.Maker.Create(ctx, "Sent", `\Sent`))
+		sayError(say, s.Maker.Create(ctx, "a/b", ""))
+		sayError(say, s.Maker.Create(ctx, "c\nd", ""))
+		sayError(say, s.Maker.Subscribe(ctx, []string{"Sent", "x", "a/b"}))
 	},
 	"createall": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		made, err := s.CreateAll(ctx, []NewFolder{{"Sent", `\Sent`}, {"a", ""}, {"c\nd", ""}, {"%", ""}, {"b", ""}})
+		made, err := s.Maker.CreateAll(ctx, []NewFolder{{"Sent", `\Sent`}, {"a", ""}, {"c\nd", ""}, {"%", ""}, {"b", ""}})
 		say("%v", made)
 		sayError(say, err)
 	},
 	"store": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.StoreFlags(ctx, []FlagChange{
+		sayError(say, s.Changer.StoreFlags(ctx, []FlagChange{
 			{UID: 3, Add: flags(`\Seen`, "$Junk"), Remove: flags(`\Flagged`)},
 			{UID: 4, Add: flags("$Junk", `\Seen`, `\Recent`, "bad flag")},
 			{UID: 5, Add: flags(`\Answered`)}, {UID: 6}, {Add: flags(`\Seen`)},
 		}))
 	},
 	"permanent": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		call, err := s.SendPermanent(ctx, "a")
+		call, err := s.Appender.SendPermanent(ctx, "a")
 		if err != nil {
 			sayError(say, err)
 			return
@@ -196,7 +196,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sayError(say, err)
 	},
 	"readback": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		call, err := s.SendReadBack(ctx, "a", 5, uids(3, 4), uids(7, 8))
+		call, err := s.Appender.SendReadBack(ctx, "a", 5, uids(3, 4), uids(7, 8))
 		if err != nil {
 			sayError(say, err)
 			return
@@ -210,13 +210,13 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 	},
 	"append": appendTwice,
 	"doubt": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		s.opt.Quirks = &link.Quirks{}
+		s.conn.learnt(&link.Quirks{})
 		appendTwice(ctx, s, say)
-		say("%q", s.opt.Quirks.Broken())
+		say("%q", s.conn.opt.Quirks.Broken())
 	},
 	"idle": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		for range 2 {
-			changed, err := s.Idle(ctx, 5*time.Second)
+			changed, err := s.Watcher.Idle(ctx, 5*time.Second)
 			say("%v", changed)
 			sayError(say, err)
 		}
@@ -226,7 +226,7 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 func appendTwice(ctx context.Context, s *Session, say func(string, ...any)) {
 	date := time.Date(2024, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))
 	for range 2 {
-		call, err := s.SendAppend(ctx, "Entw&APw-rfe", []Append{
+		call, err := s.Appender.SendAppend(ctx, "Entw&APw-rfe", []Append{
 			{Size: 3, Body: strings.NewReader("abc"), Flags: flags(`\Seen`, `\Recent`, "$x"), Date: date},
 			{Size: 5000, Body: bytes.NewReader(bytes.Repeat([]byte("x"), 5000))},
 			{Size: 1, Body: strings.NewReader("z"), Date: date},
@@ -274,3 +274,6 @@ func TestTranscripts(t *testing.T) {
 		act(context.Background(), scripted(t, text), say)
 	})
 }
+
+// learnt gives a session what others have learnt of its server.
+func (c *conn) learnt(q *link.Quirks) { c.opt.Quirks, c.caps.quirks = q, q }

@@ -15,47 +15,50 @@ import (
 
 const verbSearch = "UID SEARCH"
 
+// Searcher searches the opened folder.
+type Searcher struct{ conn *conn }
+
 // Search runs UID SEARCH with raw criteria in the opened folder. The criteria
 // must be one line without literals.
-func (s *Session) Search(ctx context.Context, criteria string) (imap.UIDSet, error) {
-	if err := s.checkName(verbSearch, criteria); err != nil {
+func (s *Searcher) Search(ctx context.Context, criteria string) (imap.UIDSet, error) {
+	if err := s.conn.checkName(verbSearch, criteria); err != nil {
 		return nil, err
 	}
 	if _, literal := wire.ParseLiteral([]byte(criteria)); literal || strings.TrimSpace(criteria) == "" {
-		return nil, &link.Error{Server: s.link.Address, Role: s.opt.Role, Op: verbSearch, Class: link.Refused, Err: errCriteria}
+		return nil, &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: verbSearch, Class: link.Refused, Err: errCriteria}
 	}
-	found := hits{s: s}
-	err := s.run(ctx, verbSearch, func(e *wire.Encoder) { e.Raw(criteria) }, found.take)
+	found := hits{conn: s.conn}
+	err := s.conn.run(ctx, verbSearch, func(e *wire.Encoder) { e.Raw(criteria) }, found.take)
 	return found.set(), err
 }
 
 // Find runs UID SEARCH in the opened folder for what a client searches for on another server.
-func (s *Session) Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet, error) {
-	found := hits{s: s}
-	err := s.do(ctx, verbSearch, func() error {
-		cmd, err := s.begin(verbSearch)
+func (s *Searcher) Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet, error) {
+	found := hits{conn: s.conn}
+	err := s.conn.do(ctx, verbSearch, func() error {
+		cmd, err := s.conn.begin(verbSearch)
 		if err != nil {
 			return err
 		}
-		s.data = found.take
-		defer func() { s.data = nil }()
-		s.enc.SP()
+		s.conn.data = found.take
+		defer func() { s.conn.data = nil }()
+		s.conn.enc.SP()
 		for _, part := range criteria.Parts() {
 			if !part.String {
-				s.enc.Raw(part.Text)
+				s.conn.enc.Raw(part.Text)
 				continue
 			}
-			if ok, err := s.loginArg(cmd, part.Text); !ok {
-				return cmp.Or(err, s.refusal(cmd))
+			if ok, err := s.conn.sendString(cmd, part.Text); !ok {
+				return cmp.Or(err, s.conn.refusal(cmd))
 			}
 		}
-		if err := s.end(); err != nil {
+		if err := s.conn.end(); err != nil {
 			return err
 		}
-		if err := s.await(cmd, found.take); err != nil {
+		if err := s.conn.await(cmd, found.take); err != nil {
 			return err
 		}
-		return s.refusal(cmd)
+		return s.conn.refusal(cmd)
 	})
 	return found.set(), err
 }
@@ -64,9 +67,9 @@ func (s *Session) Find(ctx context.Context, criteria wire.Criteria) (imap.UIDSet
 func (h *hits) take(_ uint32, name string) bool {
 	switch name {
 	case "SEARCH":
-		h.s.readSearch(h)
+		h.conn.parser.readSearch(h)
 	case "ESEARCH":
-		h.s.readESearch(h)
+		h.conn.parser.readESearch(h)
 	default:
 		return false
 	}
@@ -75,7 +78,7 @@ func (h *hits) take(_ uint32, name string) bool {
 
 // hits are what a search finds, in the server's order.
 type hits struct {
-	s      *Session
+	conn   *conn
 	ranges []imap.UIDRange
 	count  uint64
 }
@@ -84,8 +87,8 @@ type hits struct {
 // come and go meanwhile.
 func (h *hits) add(from, to imap.UID) {
 	r := imap.UIDRange{Start: min(from, to), Stop: max(from, to)}
-	if h.count += uint64(r.Stop-r.Start) + 1; h.count > reasons*uint64(h.s.most)+fetchSlack {
-		h.s.tooMuch(fmt.Sprintf("%d hits of a search, in a folder of %d messages", h.count, h.s.most), false)
+	if h.count += uint64(r.Stop-r.Start) + 1; h.count > reasons*uint64(h.conn.bounds.most)+fetchSlack {
+		h.conn.bounds.tooMuch(fmt.Sprintf("%d hits of a search, in a folder of %d messages", h.count, h.conn.bounds.most), false)
 		return
 	}
 	h.ranges = append(h.ranges, r)
@@ -101,8 +104,8 @@ func (h *hits) set() (found imap.UIDSet) {
 }
 
 // readSearch reads SEARCH 1 2 3 (MODSEQ 4).
-func (s *Session) readSearch(found *hits) {
-	d := s.dec
+func (p *parser) readSearch(found *hits) {
+	d := p.dec
 	for d.More() {
 		if d.Peek() == '(' {
 			d.Skip()
@@ -115,22 +118,22 @@ func (s *Session) readSearch(found *hits) {
 }
 
 // readESearch reads ESEARCH (TAG "x") UID ALL 1:5,7 (RFC 9051 section 7.3.4).
-func (s *Session) readESearch(found *hits) {
-	d := s.dec
+func (p *parser) readESearch(found *hits) {
+	d := p.dec
 	for d.More() {
 		switch {
 		case d.Peek() == '(':
 			d.Skip()
 		case upper(d.Word()) == "ALL":
 			d.Space()
-			s.readSet(found)
+			p.readSet(found)
 		}
 	}
 }
 
 // readSet reads a set of UIDs. "*" has no place in an answer.
-func (s *Session) readSet(found *hits) {
-	d := s.dec
+func (p *parser) readSet(found *hits) {
+	d := p.dec
 	for d.Err() == nil {
 		from := imap.UID(d.Number())
 		to := from

@@ -48,8 +48,8 @@ S: P2 OK
 				t.Fatal("no search")
 			}
 			s := scripted(t, "@"+tt.Script+"C: P3 NOOP\nS: P3 OK\n")
-			s.most = 100
-			found, err := s.Find(context.Background(), search.Criteria)
+			s.conn.bounds.most = 100
+			found, err := s.Searcher.Find(context.Background(), search.Criteria)
 			text := fmt.Sprint(err)
 			if e, ok := err.(*link.Error); ok {
 				e.Server = "server"

@@ -24,30 +24,33 @@ type Selected struct {
 	ReadOnly       bool // READ-ONLY, or no flag among the permanent ones that were told: nothing in it may be changed
 }
 
+// Opener opens folders to be read: nothing in them can be changed then.
+type Opener struct{ conn *conn }
+
 // Examine opens a folder read-only (EXAMINE, with (CONDSTORE) where offered).
-func (s *Session) Examine(ctx context.Context, name string) (*Selected, error) {
-	return s.openFolder(ctx, "EXAMINE", name, nil)
+func (o *Opener) Examine(ctx context.Context, name string) (*Selected, error) {
+	return o.openFolder(ctx, "EXAMINE", name, nil)
 }
 
 // Select opens a folder for writing.
-func (s *Session) Select(ctx context.Context, name string) (*Selected, error) {
-	return s.openFolder(ctx, "SELECT", name, nil)
+func (c *Changer) Select(ctx context.Context, name string) (*Selected, error) {
+	return c.opener.openFolder(ctx, "SELECT", name, nil)
 }
 
 // ExamineAndList is Examine and, in the same round trip, ListMessages of set and, unless it
 // is empty, Headers of heads. ok tells whether the server took the listing; if not, fn may
 // have been called all the same. Headers are a welcome extra: what doesn't come is missing.
-func (s *Session) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(Message) error, heads imap.UIDSet, header func(m Message, header []byte) error) (sel *Selected, ok bool, err error) {
+func (o *Opener) ExamineAndList(ctx context.Context, name string, set imap.UIDSet, fn func(Message) error, heads imap.UIDSet, header func(m Message, header []byte) error) (sel *Selected, ok bool, err error) {
 	l := &listed{set: set, fn: fn, heads: heads, header: header}
-	sel, err = s.openFolder(ctx, "EXAMINE", name, l)
+	sel, err = o.openFolder(ctx, "EXAMINE", name, l)
 	return sel, l.ok, err
 }
 
 // ExamineAndFetch is Examine and, in the same round trip, asks for the first messages in
 // the folder with their bodies, as far as they are in set. It returns before those come.
-func (s *Session) ExamineAndFetch(ctx context.Context, name string, set imap.UIDSet, first int) (*Selected, *EarlyCall, error) {
+func (o *Opener) ExamineAndFetch(ctx context.Context, name string, set imap.UIDSet, first int) (*Selected, *EarlyCall, error) {
 	l := &listed{set: set, first: first}
-	sel, err := s.openFolder(ctx, "EXAMINE", name, l)
+	sel, err := o.openFolder(ctx, "EXAMINE", name, l)
 	return sel, l.early, err
 }
 
@@ -67,25 +70,25 @@ type listed struct {
 	early *EarlyCall // then it is waited for by itself
 }
 
-func (s *Session) openFolder(ctx context.Context, verb, name string, list *listed) (*Selected, error) {
-	if err := s.checkName(verb, name); err != nil {
+func (o *Opener) openFolder(ctx context.Context, verb, name string, list *listed) (*Selected, error) {
+	if err := o.conn.checkName(verb, name); err != nil {
 		return nil, err
 	}
-	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
-	sel, err := s.tryOpen(ctx, verb, name, condStore, list)
-	if link.Unsafe(err) && !s.identified {
+	condStore := o.conn.caps.Has(imap.CapCondStore) || o.conn.caps.Has(imap.CapQResync)
+	sel, err := o.tryOpen(ctx, verb, name, condStore, list)
+	if link.Unsafe(err) && !o.conn.identified {
 		// 163.com opens no folder for a client that has not said who it is.
-		if err := s.sayID(ctx); err != nil {
+		if err := o.conn.sayID(ctx); err != nil {
 			return nil, err
 		}
-		sel, err = s.tryOpen(ctx, verb, name, condStore, list)
+		sel, err = o.tryOpen(ctx, verb, name, condStore, list)
 	}
 	if !condStore || !saysNothing(err) {
 		return sel, err
 	}
-	plain, again := s.tryOpen(ctx, verb, name, false, list)
+	plain, again := o.tryOpen(ctx, verb, name, false, list)
 	if again == nil {
-		s.distrust(err, imap.CapCondStore, imap.CapQResync)
+		o.conn.caps.distrust(err, imap.CapCondStore, imap.CapQResync)
 	}
 	return plain, again
 }
@@ -97,12 +100,12 @@ func saysNothing(err error) bool {
 	return ok && e.Class == link.Refused && e.Code == "" && link.Answered(err)
 }
 
-func (s *Session) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {
-	o := &opening{s: s, sel: &Selected{}}
-	if err := o.send(ctx, verb, name, condStore, list); err != nil {
+func (o *Opener) tryOpen(ctx context.Context, verb, name string, condStore bool, list *listed) (*Selected, error) {
+	folder := &opening{conn: o.conn, sel: &Selected{}}
+	if err := folder.send(ctx, verb, name, condStore, list); err != nil {
 		return nil, err
 	}
-	return o.wait(ctx)
+	return folder.wait(ctx)
 }
 
 // OpenCall is an ExamineAndList or ExamineAndFetch on its way.
@@ -116,11 +119,11 @@ type OpenCall struct {
 // Bodies asked for before may still be waited for, and further folders be opened behind this one; the folder that
 // those bodies are of is not open any more, and nothing else may be asked before Wait. What was opened is waited for in turn. An error means the connection is
 // lost, unless it is of class Refused.
-func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int, heads imap.UIDSet, header func(m Message, header []byte) error) (*OpenCall, error) {
-	if err := s.checkName("EXAMINE", name); err != nil {
+func (o *Opener) SendExamine(ctx context.Context, name string, set imap.UIDSet, first int, heads imap.UIDSet, header func(m Message, header []byte) error) (*OpenCall, error) {
+	if err := o.conn.checkName("EXAMINE", name); err != nil {
 		return nil, err
 	}
-	c := &OpenCall{opening: &opening{s: s, sel: &Selected{}}}
+	c := &OpenCall{opening: &opening{conn: o.conn, sel: &Selected{}}}
 	var l *listed
 	if len(set) > 0 {
 		l = &listed{set: set, first: first, heads: heads, header: header, fn: func(m Message) error {
@@ -128,7 +131,7 @@ func (s *Session) SendExamine(ctx context.Context, name string, set imap.UIDSet,
 			return nil
 		}}
 	}
-	condStore := s.Has(imap.CapCondStore) || s.Has(imap.CapQResync)
+	condStore := o.conn.caps.Has(imap.CapCondStore) || o.conn.caps.Has(imap.CapQResync)
 	return c, c.opening.send(ctx, "EXAMINE", name, condStore, l)
 }
 
@@ -150,32 +153,32 @@ func (c *OpenCall) Early() *EarlyCall {
 	return nil
 }
 
-// composeListing writes the command that lists a set, or that for the first messages.
-func (s *Session) composeListing(l *listed) (err error) {
+// compose writes the command that lists a set, or that for the first messages.
+func (l *listed) compose(c *conn) (err error) {
 	if l.first > 0 {
-		l.early, err = s.composeEarly(l)
+		l.early, err = composeEarly(c, l)
 		return err
 	}
 	if len(l.set) > 0 {
-		l.cmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) })
+		l.cmd, err = c.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.set).SP().Raw(listItems) })
 	}
 	if len(l.heads) > 0 && err == nil {
-		l.headCmd, err = s.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.heads).SP().Raw(headerItems) })
+		l.headCmd, err = c.compose("UID FETCH", func(e *wire.Encoder) { e.UIDs(l.heads).SP().Raw(headerItems) })
 	}
 	return err
 }
 
-// awaitListing reads the answers to a listing. Those of a folder that was not opened
+// await reads the answers to a listing. Those of a folder that was not opened
 // say nothing, whatever the server makes of it. A server may be at both commands at once.
-func (s *Session) awaitListing(l *listed, opened bool) error {
-	lines := newCollector(s, l.set, collector{want: listWant, need: listWant, fn: func(m *fetched) error { return l.fn(m.Message) }})
-	headers := newCollector(s, l.heads, headersTo(l.header))
+func (l *listed) await(c *conn, opened bool) error {
+	lines := newCollector(c, l.set, collector{want: listWant, need: listWant, fn: func(m *fetched) error { return l.fn(m.Message) }})
+	headers := newCollector(c, l.heads, headersTo(l.header))
 	data := func(num uint32, name string) bool {
 		if name != "FETCH" {
 			return false
 		}
 		m := &fetched{Message: Message{Size: -1}}
-		if s.readItems(m, nil); l.headCmd != nil && (m.have&haveHeader != 0 || l.cmd == nil) {
+		if c.parser.readItems(m, nil); l.headCmd != nil && (m.have&haveHeader != 0 || l.cmd == nil) {
 			headers.add(num, m)
 		} else {
 			lines.add(num, m)
@@ -189,7 +192,7 @@ func (s *Session) awaitListing(l *listed, opened bool) error {
 		if cmd == nil {
 			continue
 		}
-		if err := s.await(cmd, data); err != nil {
+		if err := c.await(cmd, data); err != nil {
 			return err
 		}
 	}
@@ -200,7 +203,7 @@ func (s *Session) awaitListing(l *listed, opened bool) error {
 
 // opening is a folder that is being opened.
 type opening struct {
-	s         *Session
+	conn      *conn
 	sel       *Selected
 	cmd       *command
 	list      *listed // nil for none
@@ -211,52 +214,52 @@ type opening struct {
 // send sends the command, and those for a listing.
 func (o *opening) send(ctx context.Context, verb, name string, condStore bool, list *listed) error {
 	o.list = list
-	return o.s.do(ctx, verb, func() (err error) {
-		o.s.messages = 0
-		o.s.forgetKeywords()
-		o.cmd, err = o.s.compose(verb, func(e *wire.Encoder) {
+	return o.conn.do(ctx, verb, func() (err error) {
+		o.conn.opened.messages = 0
+		o.conn.parser.forgetKeywords()
+		o.cmd, err = o.conn.compose(verb, func(e *wire.Encoder) {
 			e.Mailbox(name)
 			if condStore {
 				e.Raw(" (CONDSTORE)")
 			}
 		})
 		if err == nil && list != nil {
-			err = o.s.composeListing(list)
+			err = list.compose(o.conn)
 		}
 		if err != nil {
 			return err
 		}
-		return o.s.flush()
+		return o.conn.flush()
 	})
 }
 
 // wait reads the answers to what send has sent, but for early bodies.
 func (o *opening) wait(ctx context.Context) (*Selected, error) {
-	err := o.s.do(ctx, o.cmd.verb, func() error {
+	err := o.conn.do(ctx, o.cmd.verb, func() error {
 		if err := o.await(o.cmd); err != nil {
 			return err
 		}
 		if o.list != nil && o.list.first == 0 {
-			if err := o.s.awaitListing(o.list, o.cmd.res.Kind == "OK"); err != nil {
+			if err := o.list.await(o.conn, o.cmd.res.Kind == "OK"); err != nil {
 				return err
 			}
 		}
-		return o.s.refusal(o.cmd)
+		return o.conn.refusal(o.cmd)
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.examined = o.cmd.verb == "EXAMINE"
+	o.conn.opened.examined = o.cmd.verb == "EXAMINE"
 	return o.sel, nil
 }
 
 func (o *opening) await(cmd *command) error {
-	s := o.s
-	s.told = o.told
-	defer func() { s.told = nil }()
-	err := s.await(cmd, func(_ uint32, data string) bool {
+	conn := o.conn
+	conn.told = o.told
+	defer func() { conn.told = nil }()
+	err := conn.await(cmd, func(_ uint32, data string) bool {
 		if data == "FLAGS" {
-			o.flags = s.readFlags()
+			o.flags = conn.parser.readFlags()
 		}
 		return data == "FLAGS"
 	})
@@ -264,7 +267,7 @@ func (o *opening) await(cmd *command) error {
 		return err
 	}
 	o.told(&cmd.res)
-	o.sel.Messages, s.news = s.messages, false
+	o.sel.Messages, conn.opened.news = conn.opened.messages, false
 	o.sel.ReadOnly = o.sel.ReadOnly || o.permanent && len(o.sel.PermanentFlags) == 0 && !o.sel.AnyFlag
 	if !o.permanent { // then all flags are (RFC 9051 section 7.1)
 		o.sel.PermanentFlags = o.flags
@@ -294,7 +297,7 @@ func (o *opening) told(st *link.Response) {
 			case word == `\*`:
 				o.sel.AnyFlag = true
 			case len(word) <= maxWord && len(o.sel.PermanentFlags) < maxWords:
-				o.sel.PermanentFlags = append(o.sel.PermanentFlags, o.s.flag([]byte(word)))
+				o.sel.PermanentFlags = append(o.sel.PermanentFlags, o.conn.parser.flag([]byte(word)))
 			}
 		}
 	}

@@ -43,18 +43,18 @@ func windowFor(names []string) int {
 //
 // A server that calls all of it BAD is asked again without what it announced
 // and may not know.
-func (s *Session) Status(ctx context.Context, names []string) (map[string]Status, error) {
+func (t *Tree) Status(ctx context.Context, names []string) (map[string]Status, error) {
 	for {
-		asked := s.statusItems(true)
-		result, bad, err := s.status(ctx, names, asked)
+		asked := t.statusItems(true)
+		result, bad, err := t.status(ctx, names, asked)
 		if err != nil || bad == nil || len(result) > 0 {
 			return result, err
 		}
 		// Another session may learn the same meanwhile, at any time.
-		if asked == s.statusItems(true) {
-			s.askLess(bad)
+		if asked == t.statusItems(true) {
+			t.askLess(bad)
 		}
-		if asked == s.statusItems(true) {
+		if asked == t.statusItems(true) {
 			return result, nil
 		}
 	}
@@ -70,22 +70,22 @@ type StatusCall struct {
 // SendStatus asks for one folder's status without waiting for the answer. Other
 // commands may be sent meanwhile. An error means the connection is lost, unless it is of
 // class Refused.
-func (s *Session) SendStatus(ctx context.Context, name string) (*StatusCall, error) {
-	if err := s.checkName("STATUS", name); err != nil {
+func (t *Tree) SendStatus(ctx context.Context, name string) (*StatusCall, error) {
+	if err := t.conn.checkName("STATUS", name); err != nil {
 		return nil, err
 	}
 	c := &StatusCall{}
 	take := func(_ uint32, data string) bool {
 		if data == "STATUS" {
-			if _, st, ok := s.readStatus(); ok {
+			if _, st, ok := t.conn.parser.readStatus(); ok {
 				c.status, c.told = st, true
 			}
 		}
 		return data == "STATUS"
 	}
-	items := s.statusItems(true)
+	items := t.statusItems(true)
 	var err error
-	c.group, err = s.sendTogether(ctx, take, nil, []request{{"STATUS", func(e *wire.Encoder) { e.Mailbox(name).SP().Raw(items) }}})
+	c.group, err = t.conn.sendTogether(ctx, take, nil, []request{{"STATUS", func(e *wire.Encoder) { e.Mailbox(name).SP().Raw(items) }}})
 	return c, err
 }
 
@@ -97,22 +97,22 @@ func (c *StatusCall) Wait(ctx context.Context) (st Status, told bool, err error)
 }
 
 // askLess distrusts one of the extensions that status items come from, if there is any.
-func (s *Session) askLess(bad error) {
+func (t *Tree) askLess(bad error) {
 	for _, caps := range [][]imap.Cap{{imap.CapStatusSize}, {capAppendLimit}, {imap.CapCondStore, imap.CapQResync}} {
-		if slices.ContainsFunc(caps, s.Has) {
-			s.distrust(bad, caps...)
+		if slices.ContainsFunc(caps, t.conn.caps.Has) {
+			t.conn.caps.distrust(bad, caps...)
 			return
 		}
 	}
 }
 
 // status asks for items. It also returns the first command that was BAD, as an error.
-func (s *Session) status(ctx context.Context, names []string, items string) (_ map[string]Status, bad, err error) {
+func (t *Tree) status(ctx context.Context, names []string, items string) (_ map[string]Status, bad, err error) {
 	result := make(map[string]Status, len(names))
 	wanted := make(map[string]bool, len(names))
 	var ask []string
 	for _, name := range names {
-		if s.checkName("STATUS", name) == nil && !wanted[name] {
+		if t.conn.checkName("STATUS", name) == nil && !wanted[name] {
 			wanted[name] = true
 			ask = append(ask, name)
 		}
@@ -122,7 +122,7 @@ func (s *Session) status(ctx context.Context, names []string, items string) (_ m
 		if name != "STATUS" {
 			return false
 		}
-		if mailbox, st, ok := s.readStatus(); ok && wanted[mailbox] {
+		if mailbox, st, ok := t.conn.parser.readStatus(); ok && wanted[mailbox] {
 			result[mailbox] = st
 		} else if ok {
 			last = &st
@@ -130,16 +130,16 @@ func (s *Session) status(ctx context.Context, names []string, items string) (_ m
 		return true
 	}
 	send := func(i int) (*command, error) {
-		return s.compose("STATUS", func(e *wire.Encoder) { e.Mailbox(ask[i]).SP().Raw(items) })
+		return t.conn.compose("STATUS", func(e *wire.Encoder) { e.Mailbox(ask[i]).SP().Raw(items) })
 	}
-	err = s.do(ctx, "STATUS", func() error {
-		if err := s.beginProof(); err != nil {
+	err = t.conn.do(ctx, "STATUS", func() error {
+		if err := t.conn.beginProof(); err != nil {
 			return err
 		}
-		defer s.judgeProof()
-		return s.pipeline(len(ask), windowFor(ask), send, data, func(i int, cmd *command) {
+		defer t.conn.judgeProof()
+		return t.conn.pipeline(len(ask), windowFor(ask), send, data, func(i int, cmd *command) {
 			if cmd.res.Kind == "BAD" && bad == nil {
-				bad = s.refusal(cmd)
+				bad = t.conn.refusal(cmd)
 			}
 			if _, told := result[ask[i]]; !told && last != nil && cmd.res.Kind == "OK" {
 				result[ask[i]] = *last // the server spells the name in another way
@@ -147,11 +147,11 @@ func (s *Session) status(ctx context.Context, names []string, items string) (_ m
 			last = nil
 		})
 	})
-	return s.asAsked(names, result), bad, err
+	return t.asAsked(names, result), bad, err
 }
 
 // asAsked gives INBOX under the name that was asked for, too.
-func (s *Session) asAsked(names []string, result map[string]Status) map[string]Status {
+func (t *Tree) asAsked(names []string, result map[string]Status) map[string]Status {
 	for _, name := range names {
 		if st, ok := result["INBOX"]; ok && wire.IsInbox(name) {
 			result[name] = st
@@ -161,24 +161,24 @@ func (s *Session) asAsked(names []string, result map[string]Status) map[string]S
 }
 
 // statusItems are the items to ask for.
-func (s *Session) statusItems(withSize bool) string {
+func (t *Tree) statusItems(withSize bool) string {
 	items := "(MESSAGES UIDNEXT UIDVALIDITY"
-	if s.Has(imap.CapCondStore) || s.Has(imap.CapQResync) {
+	if t.conn.caps.Has(imap.CapCondStore) || t.conn.caps.Has(imap.CapQResync) {
 		items += " HIGHESTMODSEQ"
 	}
-	if withSize && s.Has(imap.CapStatusSize) {
+	if withSize && t.conn.caps.Has(imap.CapStatusSize) {
 		items += " SIZE"
 	}
-	if withSize && s.Has(capAppendLimit) {
+	if withSize && t.conn.caps.Has(capAppendLimit) {
 		items += " APPENDLIMIT"
 	}
 	return items + ")"
 }
 
 // readStatus reads a STATUS response.
-func (s *Session) readStatus() (mailbox string, st Status, ok bool) {
-	d := s.dec
-	mailbox = s.readMailbox()
+func (p *parser) readStatus() (mailbox string, st Status, ok bool) {
+	d := p.dec
+	mailbox = p.readMailbox()
 	d.Space()
 	d.List(func() {
 		item := upper(d.Word())

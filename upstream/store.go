@@ -17,6 +17,13 @@ type FlagChange struct {
 	Add, Remove []imap.Flag
 }
 
+// Changer opens folders to change the messages in them: flags, removal, order.
+type Changer struct {
+	conn    *conn
+	opener  *Opener
+	fetcher *Fetcher
+}
+
 // storeWindow is how many STORE commands are under way at most.
 const storeWindow = 20
 
@@ -30,21 +37,21 @@ type storeCommand struct {
 // StoreFlags applies changes (UID STORE ... FLAGS.SILENT), grouped and
 // pipelined. A message that is gone is no error. Flags that can't be sent are
 // left out. All changes are tried; the first refusal is returned.
-func (s *Session) StoreFlags(ctx context.Context, changes []FlagChange) error {
+func (c *Changer) StoreFlags(ctx context.Context, changes []FlagChange) error {
 	stores := groupChanges(changes)
 	send := func(i int) (*command, error) {
 		st := stores[i]
-		return s.compose("UID STORE", func(e *wire.Encoder) {
+		return c.conn.compose("UID STORE", func(e *wire.Encoder) {
 			e.UIDs(st.set).SP().Raw(st.sign + "FLAGS.SILENT").SP().Flags(st.flags)
 		})
 	}
 	var refused error
-	err := s.do(ctx, "UID STORE", func() error {
-		return s.pipeline(len(stores), storeWindow, send, nil, func(_ int, cmd *command) {
+	err := c.conn.do(ctx, "UID STORE", func() error {
+		return c.conn.pipeline(len(stores), storeWindow, send, nil, func(_ int, cmd *command) {
 			if gone(&cmd.res) {
 				return
 			}
-			if err := s.refusal(cmd); err != nil && refused == nil {
+			if err := c.conn.refusal(cmd); err != nil && refused == nil {
 				refused = err
 			}
 		})

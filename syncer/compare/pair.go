@@ -12,7 +12,6 @@ import (
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/session"
-	"postferry/upstream"
 	"postferry/upstream/link"
 )
 
@@ -59,9 +58,9 @@ type Pair struct {
 	Log     zerolog.Logger
 	Account store.Account
 	Domain  *config.Domain
-	SignIns session.SignIns   // for domains that have a way to sign in
-	Old     session.Source    // nil if there is none
-	New     *upstream.Session // likewise
+	SignIns session.SignIns       // for domains that have a way to sign in
+	Old     session.Source        // nil if there is none
+	New     *session.TargetReader // likewise
 	// What sessions have learnt of the servers holds for those after them.
 	oldQuirks, newQuirks link.Quirks
 }
@@ -83,7 +82,7 @@ func (p *Pair) OpenOld(ctx context.Context) (err error) {
 
 func (p *Pair) OpenNew(ctx context.Context) (err error) {
 	if p.New == nil {
-		p.New, err = session.SigningIn(session.DialIMAP, p.SignIns)(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, link.RoleNew, &p.newQuirks))
+		p.New, err = session.SigningIn(session.DialTargetReader, p.SignIns)(ctx, p.Domain.New, p.Account.New, p.options(p.Domain.New, link.RoleNew, &p.newQuirks))
 	}
 	return err
 }

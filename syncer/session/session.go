@@ -198,32 +198,78 @@ type AppendCall interface {
 }
 
 // IMAPTarget is an upstream session as the engine sees a new server.
-type IMAPTarget struct{ *upstream.Session }
+type IMAPTarget struct {
+	*upstream.Session
+	*upstream.Tree
+	*upstream.Maker
+	*upstream.Opener
+	*upstream.Fetcher
+	*upstream.Searcher
+	*upstream.Changer
+	*upstream.Appender
+}
+
+// NewIMAPTarget is the session with all that is done with a new server.
+func NewIMAPTarget(s *upstream.Session) IMAPTarget {
+	return IMAPTarget{s, s.Tree, s.Maker, s.Opener, s.Fetcher, s.Searcher, s.Changer, s.Appender}
+}
 
 func (s IMAPTarget) UIDPlus() bool { return s.Has(imap.CapUIDPlus) }
 
 func (s IMAPTarget) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (AppendCall, error) {
-	return s.Session.SendAppend(ctx, mailbox, batch)
+	return s.Appender.SendAppend(ctx, mailbox, batch)
 }
 
 func (s IMAPTarget) SendPermanent(ctx context.Context, name string) (PermanentCall, error) {
-	return s.Session.SendPermanent(ctx, name)
+	return s.Appender.SendPermanent(ctx, name)
 }
 
 func (s IMAPTarget) SendReadBack(ctx context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (ReadBackCall, error) {
-	return s.Session.SendReadBack(ctx, name, uidValidity, set, sizes)
+	return s.Appender.SendReadBack(ctx, name, uidValidity, set, sizes)
 }
 
 func (s IMAPTarget) SendStatus(ctx context.Context, name string) (StatusCall, error) {
-	return s.Session.SendStatus(ctx, name)
+	return s.Tree.SendStatus(ctx, name)
 }
 
 func (s IMAPTarget) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (HeadersCall, error) {
-	call, err := s.Session.SendHeaders(ctx, name, set, fn)
+	call, err := s.Opener.SendHeaders(ctx, name, set, fn)
 	if err != nil {
 		return nil, err
 	}
 	return call, nil
+}
+
+// returner is an upstream session as the engine sees an old server to which mail is copied back.
+type returner struct {
+	*upstream.Session
+	*upstream.Opener
+	*upstream.Fetcher
+	*upstream.Appender
+}
+
+func (s returner) UIDPlus() bool { return s.Has(imap.CapUIDPlus) }
+
+func (s returner) SendAppend(ctx context.Context, mailbox string, batch []upstream.Append) (AppendCall, error) {
+	return s.Appender.SendAppend(ctx, mailbox, batch)
+}
+
+// TargetReader is a session with a new server that only reads.
+type TargetReader struct {
+	*upstream.Session
+	*upstream.Tree
+	*upstream.Opener
+	*upstream.Fetcher
+}
+
+// DialTargetReader opens one.
+func DialTargetReader(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (*TargetReader, error) {
+	opt.ReadOnly = true
+	s, err := dialIMAP(ctx, server, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &TargetReader{s, s.Tree, s.Opener, s.Fetcher}, nil
 }
 
 // DialFunc opens a session and logs in.
@@ -241,30 +287,30 @@ type Dialers struct {
 func RealDialers() Dialers { return Dialers{Old: DialOld, New: dialNew, Back: dialBack} }
 
 func dialBack(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Returner, error) {
-	s, err := DialIMAP(ctx, server, c, opt)
+	s, err := dialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err
 	}
-	return IMAPTarget{s}, nil
+	return returner{s, s.Opener, s.Fetcher, s.Appender}, nil
 }
 
 func dialIMAPSource(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Source, error) {
-	s, err := DialIMAP(ctx, server, c, opt)
+	s, err := dialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err
 	}
-	return IMAPSource{askingSession{s}}, nil
+	return IMAPSource{askingSession{s, s.Tree, s.Opener, s.Fetcher, s.Searcher, s.Watcher}}, nil
 }
 
 func dialNew(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (Target, error) {
-	s, err := DialIMAP(ctx, server, c, opt)
+	s, err := dialIMAP(ctx, server, c, opt)
 	if err != nil {
 		return nil, err
 	}
-	return IMAPTarget{s}, nil
+	return NewIMAPTarget(s), nil
 }
 
-func DialIMAP(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (*upstream.Session, error) {
+func dialIMAP(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (*upstream.Session, error) {
 	s, err := upstream.Dial(ctx, server, opt)
 	if err != nil {
 		return nil, err

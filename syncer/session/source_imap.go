@@ -36,8 +36,15 @@ type IMAPReader interface {
 	Bodies(ctx context.Context, set imap.UIDSet, fn func(uid imap.UID, size int64, r io.Reader) error) error
 }
 
-// askingSession is an upstream session as the engine sees an old server.
-type askingSession struct{ *upstream.Session }
+// askingSession is an upstream session as the engine sees an old server: with nothing that could write there.
+type askingSession struct {
+	Session
+	*upstream.Tree
+	*upstream.Opener
+	*upstream.Fetcher
+	*upstream.Searcher
+	*upstream.Watcher
+}
 
 // Ask implements session.Source.
 func (s askingSession) Ask(ctx context.Context, set imap.UIDSet) (BodiesCall, error) {
@@ -46,7 +53,7 @@ func (s askingSession) Ask(ctx context.Context, set imap.UIDSet) (BodiesCall, er
 
 // SendHeaders implements session.Source.
 func (s askingSession) SendHeaders(ctx context.Context, name string, set imap.UIDSet, fn func(m upstream.Message, header []byte) error) (HeadersCall, error) {
-	call, err := s.Session.SendHeaders(ctx, name, set, fn)
+	call, err := s.Opener.SendHeaders(ctx, name, set, fn)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +98,7 @@ func (o imapOpen) Wait(ctx context.Context) (*SourceFolder, error) {
 
 // imapTraits are an IMAP server's.
 func imapTraits() Traits {
-	return Traits{Folders: true, Flags: true, StableUIDs: true, StableKeys: true, ListedSizes: true, Pipelining: true, Search: true}
+	return Traits{Folders: true, Flags: true, StableUIDs: true, StableKeys: true, ListedSizes: true, Pipelining: true, Search: true, Watch: true}
 }
 
 // IMAPSource is a session with an old IMAP server.

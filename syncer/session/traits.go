@@ -29,6 +29,8 @@ type Traits struct {
 	Pipelining bool
 	// Search: it can be searched.
 	Search bool
+	// Watch: it may tell of new mail by itself.
+	Watch bool
 	// Exclusive: a session may keep the mailbox from its owner, and logins are counted. No session
 	// is kept without a job.
 	Exclusive bool
