@@ -75,6 +75,24 @@ type Elsewhere struct {
 // set of flags is returned as nil. The contract suite in storetest describes
 // the behaviour of every implementation.
 type Store interface {
+	Accounts
+	Ledgers
+	History
+	Domains
+	Runs
+	Access
+	Moves
+	Notices
+	WaysBack
+	SignIns
+
+	// Close releases the state. Calls under way end first.
+	Close() error
+}
+
+// Accounts keeps accounts, with their logins, passwords and summaries. What Store says of calls holds for it, and
+// for the others, too.
+type Accounts interface {
 	// PutAccounts adds accounts; one whose Login is known in its Domain is given Old, New
 	// and OldOpens, and nothing else of it changes. All or nothing. A new account without
 	// Created gets the current time; of a login given twice the second updates the first.
@@ -134,7 +152,10 @@ type Store interface {
 	Summary(ctx context.Context, id AccountID) (Summary, error)
 	// SetMessages notes how many messages the old server has for an account.
 	SetMessages(ctx context.Context, id AccountID, messages uint64) error
+}
 
+// Ledgers keeps accounts' folders, and what has been copied of each.
+type Ledgers interface {
 	// Folders returns an account's folders in the order of their IDs.
 	Folders(ctx context.Context, id AccountID) ([]Folder, error)
 	// PutFolders adds folders (ID 0: one is given) and replaces names, state
@@ -154,7 +175,10 @@ type Store interface {
 	Commit(ctx context.Context, b Batch) error
 	// CommitAll applies batches, of different folders or in their order, in one transaction: all or none.
 	CommitAll(ctx context.Context, batches []Batch) error
+}
 
+// History keeps what passes came to.
+type History interface {
 	// AddPass appends to an account's history, which keeps the newest 50.
 	AddPass(ctx context.Context, id AccountID, p Pass) error
 	// Passes returns an account's history, oldest first.
@@ -166,7 +190,10 @@ type Store interface {
 	PutUsage(ctx context.Context, id AccountID, hours []Usage) error
 	// Usage returns what PutUsage was given last.
 	Usage(ctx context.Context, id AccountID) ([]Usage, error)
+}
 
+// Domains keeps domains, and when their passes are made.
+type Domains interface {
 	// Domains returns the stored domains, by name.
 	Domains(ctx context.Context) ([]Domain, error)
 	// PutDomain adds a domain, or replaces the one of that name, but for Created.
@@ -182,7 +209,10 @@ type Store interface {
 	Schedules(ctx context.Context) ([]Schedule, error)
 	// PutSchedule adds or replaces a domain's schedule; with Every 0 it removes it.
 	PutSchedule(ctx context.Context, s Schedule) error
+}
 
+// Runs keeps runs and what came of their accounts.
+type Runs interface {
 	// AddRun begins a run for accounts: it gets an ID, and each account a part
 	// that is open. Of a domain's runs the newest 50 are kept, fewer if they have
 	// more than a million accounts together; open ones always are.
@@ -195,13 +225,4 @@ type Store interface {
 	Runs(ctx context.Context, domain string) ([]Run, error)
 	// RunAccounts returns the parts of a run's accounts, in the order of their IDs.
 	RunAccounts(ctx context.Context, id RunID) ([]RunAccount, error)
-
-	Access
-	Moves
-	Notices
-	WaysBack
-	SignIns
-
-	// Close releases the state. Calls under way end first.
-	Close() error
 }

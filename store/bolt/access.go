@@ -19,12 +19,12 @@ const (
 )
 
 // PutAdmin implements store.Access.
-func (b *Store) PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error) {
+func (b access) PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error) {
 	if err := store.CheckAdmin(&a); err != nil {
 		return false, err
 	}
 	key := store.FoldLogin(a.Name)
-	err = b.update(ctx, 2, func(tx *bbolt.Tx) error {
+	err = b.data.update(ctx, 2, func(tx *bbolt.Tx) error {
 		admins := root(tx, bucketAdmins)
 		known, err := getAdmin(tx, key)
 		added = errors.Is(err, store.ErrNotFound)
@@ -69,24 +69,13 @@ func countRows(bucket *bbolt.Bucket) (n int) {
 }
 
 // Admin implements store.Access.
-func (b *Store) Admin(ctx context.Context, name string) (a store.Admin, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		a, err = getAdmin(tx, store.FoldLogin(name))
-		return err
-	})
-	return a, err
+func (b access) Admin(ctx context.Context, name string) (store.Admin, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Admin, error) { return getAdmin(tx, store.FoldLogin(name)) })
 }
 
 // Admins implements store.Access.
-func (b *Store) Admins(ctx context.Context) (admins []store.Admin, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		admins, err = allAdmins(tx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return admins, nil
+func (b access) Admins(ctx context.Context) ([]store.Admin, error) {
+	return read(ctx, b.data, allAdmins)
 }
 
 // allAdmins are all administrators, without the hashes of their passwords.
@@ -101,9 +90,9 @@ func allAdmins(tx *bbolt.Tx) (admins []store.Admin, err error) {
 }
 
 // DeleteAdmin implements store.Access.
-func (b *Store) DeleteAdmin(ctx context.Context, name string) error {
+func (b access) DeleteAdmin(ctx context.Context, name string) error {
 	key := store.FoldLogin(name)
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 2, func(tx *bbolt.Tx) error {
 		if _, err := getAdmin(tx, key); err != nil {
 			return err
 		}

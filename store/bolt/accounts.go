@@ -16,7 +16,7 @@ import (
 )
 
 // PutAccounts implements store.Store.
-func (b *Store) PutAccounts(ctx context.Context, accounts []store.Account) (stored []store.Account, put []store.AccountPut, err error) {
+func (b accounts) PutAccounts(ctx context.Context, accounts []store.Account) (stored []store.Account, put []store.AccountPut, err error) {
 	for i := range accounts {
 		if err := store.CheckAccount(&accounts[i]); err != nil {
 			return nil, nil, err
@@ -26,7 +26,7 @@ func (b *Store) PutAccounts(ctx context.Context, accounts []store.Account) (stor
 }
 
 // PutEnrolled implements store.Store.
-func (b *Store) PutEnrolled(ctx context.Context, a store.Account, at *store.Domain) (store.Account, error) {
+func (b accounts) PutEnrolled(ctx context.Context, a store.Account, at *store.Domain) (store.Account, error) {
 	if err := store.CheckAccount(&a); err != nil {
 		return a, err
 	}
@@ -58,16 +58,16 @@ func checkEnrolment(tx *bbolt.Tx, at *store.Domain) error {
 }
 
 // putAccounts puts accounts if check has nothing against it.
-func (b *Store) putAccounts(ctx context.Context, accounts []store.Account, check func(*bbolt.Tx) error) (stored []store.Account, put []store.AccountPut, err error) {
+func (b accounts) putAccounts(ctx context.Context, accounts []store.Account, check func(*bbolt.Tx) error) (stored []store.Account, put []store.AccountPut, err error) {
 	now := time.Now()
-	err = b.update(ctx, 3*len(accounts), func(tx *bbolt.Tx) (err error) {
+	err = b.data.update(ctx, 3*len(accounts), func(tx *bbolt.Tx) (err error) {
 		if err := check(tx); err != nil {
 			return err
 		}
 		for _, bucket := range []string{bucketAccounts, bucketLogins, bucketSummaries} {
 			root(tx, bucket).FillPercent = accountFill
 		}
-		w := accountWriter{tx: tx, sealer: b.sealer, now: now, logins: make(map[string]store.AccountID)}
+		w := accountWriter{tx: tx, sealer: b.data.sealer, now: now, logins: make(map[string]store.AccountID)}
 		stored, put = make([]store.Account, len(accounts)), make([]store.AccountPut, len(accounts))
 		for i, a := range accounts {
 			if stored[i], put[i], err = w.put(a); err != nil {
@@ -218,30 +218,24 @@ func getAccount(tx *bbolt.Tx, id store.AccountID, s *seal.Sealer) (store.Account
 }
 
 // Account implements store.Store.
-func (b *Store) Account(ctx context.Context, login string) (a store.Account, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b accounts) Account(ctx context.Context, login string) (store.Account, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Account, error) {
 		id, err := findLogin(tx, login)
 		if err != nil {
-			return err
+			return store.Account{}, err
 		}
-		a, err = getAccount(tx, id, b.sealer)
-		return err
+		return getAccount(tx, id, b.data.sealer)
 	})
-	return a, err
 }
 
 // AccountByID implements store.Store.
-func (b *Store) AccountByID(ctx context.Context, id store.AccountID) (a store.Account, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		a, err = getAccount(tx, id, b.sealer)
-		return err
-	})
-	return a, err
+func (b accounts) AccountByID(ctx context.Context, id store.AccountID) (store.Account, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Account, error) { return getAccount(tx, id, b.data.sealer) })
 }
 
 // Accounts implements store.Store.
-func (b *Store) Accounts(ctx context.Context) (accounts []store.Account, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b accounts) Accounts(ctx context.Context) (accounts []store.Account, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		accounts = make([]store.Account, 0, accountsMost(tx))
 		return eachAccount(tx, func(a *store.Account) error {
 			accounts = append(accounts, *a)
@@ -285,7 +279,7 @@ func accountsMost(tx *bbolt.Tx) uint64 {
 }
 
 // SetProblem implements store.Store.
-func (b *Store) SetProblem(ctx context.Context, id store.AccountID, p *store.Problem) error {
+func (b accounts) SetProblem(ctx context.Context, id store.AccountID, p *store.Problem) error {
 	if err := store.CheckProblem(p); err != nil {
 		return err
 	}
@@ -293,16 +287,16 @@ func (b *Store) SetProblem(ctx context.Context, id store.AccountID, p *store.Pro
 }
 
 // SetState implements store.Store.
-func (b *Store) SetState(ctx context.Context, id store.AccountID, s store.State) error {
+func (b accounts) SetState(ctx context.Context, id store.AccountID, s store.State) error {
 	if err := store.CheckState(s); err != nil {
 		return err
 	}
 	return b.changeAccount(ctx, id, func(a *store.Account) { a.State = s })
 }
 
-func (b *Store) changeAccount(ctx context.Context, id store.AccountID, set func(*store.Account)) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
-		return changeAccount(tx, b.sealer, id, set)
+func (b accounts) changeAccount(ctx context.Context, id store.AccountID, set func(*store.Account)) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
+		return changeAccount(tx, b.data.sealer, id, set)
 	})
 }
 
@@ -316,12 +310,12 @@ func changeAccount(tx *bbolt.Tx, s *seal.Sealer, id store.AccountID, set func(*s
 }
 
 // ForgetProblems implements store.Store.
-func (b *Store) ForgetProblems(ctx context.Context, ids []store.AccountID) error {
-	return b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+func (b accounts) ForgetProblems(ctx context.Context, ids []store.AccountID) error {
+	return b.data.update(ctx, len(ids), func(tx *bbolt.Tx) error {
 		for _, id := range ids {
 			a, err := getAccount(tx, id, nil)
 			if err == nil && a.Problem != nil {
-				err = changeAccount(tx, b.sealer, id, func(a *store.Account) { a.Problem = nil })
+				err = changeAccount(tx, b.data.sealer, id, func(a *store.Account) { a.Problem = nil })
 			}
 			if err != nil {
 				return err
@@ -332,11 +326,11 @@ func (b *Store) ForgetProblems(ctx context.Context, ids []store.AccountID) error
 }
 
 // MoveStates implements store.Store.
-func (b *Store) MoveStates(ctx context.Context, ids []store.AccountID, from []store.State, to store.State) (moved []store.AccountID, err error) {
+func (b accounts) MoveStates(ctx context.Context, ids []store.AccountID, from []store.State, to store.State) (moved []store.AccountID, err error) {
 	if err := store.CheckState(to); err != nil {
 		return nil, err
 	}
-	err = b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+	err = b.data.update(ctx, len(ids), func(tx *bbolt.Tx) error {
 		moved = nil
 		for _, id := range ids {
 			a, err := getAccount(tx, id, nil)
@@ -346,7 +340,7 @@ func (b *Store) MoveStates(ctx context.Context, ids []store.AccountID, from []st
 			if !slices.Contains(from, a.State) || a.State == to {
 				continue
 			}
-			if err := changeAccount(tx, b.sealer, id, func(a *store.Account) { a.State = to }); err != nil {
+			if err := changeAccount(tx, b.data.sealer, id, func(a *store.Account) { a.State = to }); err != nil {
 				return err
 			}
 			moved = append(moved, id)
@@ -360,8 +354,8 @@ func (b *Store) MoveStates(ctx context.Context, ids []store.AccountID, from []st
 }
 
 // RemoveAccounts implements store.Store.
-func (b *Store) RemoveAccounts(ctx context.Context, ids []store.AccountID) error {
-	return b.update(ctx, 3*len(ids), func(tx *bbolt.Tx) error {
+func (b accounts) RemoveAccounts(ctx context.Context, ids []store.AccountID) error {
+	return b.data.update(ctx, 3*len(ids), func(tx *bbolt.Tx) error {
 		removed := make(map[store.AccountID]bool, len(ids))
 		for _, id := range ids {
 			removed[id] = true

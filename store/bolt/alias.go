@@ -10,19 +10,19 @@ import (
 )
 
 // SetAlias implements store.Store.
-func (b *Store) SetAlias(ctx context.Context, id, of store.AccountID) error {
+func (b accounts) SetAlias(ctx context.Context, id, of store.AccountID) error {
 	return b.setAlias(ctx, id, of, false)
 }
 
 // ProveAlias implements store.Store.
-func (b *Store) ProveAlias(ctx context.Context, id, of store.AccountID) error {
+func (b accounts) ProveAlias(ctx context.Context, id, of store.AccountID) error {
 	return b.setAlias(ctx, id, of, true)
 }
 
-func (b *Store) setAlias(ctx context.Context, id, of store.AccountID, proved bool) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b accounts) setAlias(ctx context.Context, id, of store.AccountID, proved bool) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if of == 0 {
-			return changeAccount(tx, b.sealer, id, func(a *store.Account) { a.Alias, a.AliasProved = 0, false })
+			return changeAccount(tx, b.data.sealer, id, func(a *store.Account) { a.Alias, a.AliasProved = 0, false })
 		}
 		first, err := getAccount(tx, of, nil)
 		if err != nil {
@@ -38,18 +38,18 @@ func (b *Store) setAlias(ctx context.Context, id, of store.AccountID, proved boo
 			return err
 		}
 		var probe store.Probe
-		if err := changeAccount(tx, b.sealer, id, func(a *store.Account) {
+		if err := changeAccount(tx, b.data.sealer, id, func(a *store.Account) {
 			probe, a.Probe = a.Probe, store.NoProbe
 			a.Alias, a.AliasProved, a.Problem = of, proved, nil
 		}); err != nil || probe == store.NoProbe {
 			return err
 		}
-		return changeAccount(tx, b.sealer, of, func(a *store.Account) { a.Probe = probe })
+		return changeAccount(tx, b.data.sealer, of, func(a *store.Account) { a.Probe = probe })
 	})
 }
 
 // SetProbe implements store.Store.
-func (b *Store) SetProbe(ctx context.Context, id store.AccountID, p store.Probe) error {
+func (b accounts) SetProbe(ctx context.Context, id store.AccountID, p store.Probe) error {
 	switch p {
 	case store.NoProbe, store.ProbeSubscribed, store.ProbeUnsubscribed:
 	default:
@@ -59,13 +59,13 @@ func (b *Store) SetProbe(ctx context.Context, id store.AccountID, p store.Probe)
 }
 
 // SetApart implements store.Store.
-func (b *Store) SetApart(ctx context.Context, id store.AccountID) error {
+func (b accounts) SetApart(ctx context.Context, id store.AccountID) error {
 	return b.changeAccount(ctx, id, func(a *store.Account) { a.Alias, a.AliasProved, a.Apart = 0, false, true })
 }
 
 // leadAll lets what leads to some accounts lead to another; 0 for none. proved tells whether those are
 // proved to lead there.
-func (b *Store) leadAll(tx *bbolt.Tx, ids map[store.AccountID]bool, of store.AccountID, proved bool) error {
+func (b accounts) leadAll(tx *bbolt.Tx, ids map[store.AccountID]bool, of store.AccountID, proved bool) error {
 	var led []store.AccountID
 	if err := eachAccount(tx, func(a *store.Account) error {
 		if ids[a.Alias] {
@@ -76,7 +76,7 @@ func (b *Store) leadAll(tx *bbolt.Tx, ids map[store.AccountID]bool, of store.Acc
 		return err
 	}
 	for _, other := range led {
-		if err := changeAccount(tx, b.sealer, other, func(a *store.Account) { a.Alias, a.AliasProved = of, a.AliasProved && proved }); err != nil {
+		if err := changeAccount(tx, b.data.sealer, other, func(a *store.Account) { a.Alias, a.AliasProved = of, a.AliasProved && proved }); err != nil {
 			return err
 		}
 	}

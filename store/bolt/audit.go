@@ -20,11 +20,11 @@ const (
 )
 
 // AddAudit implements store.Access.
-func (b *Store) AddAudit(ctx context.Context, e store.AuditEntry) error {
+func (b audit) AddAudit(ctx context.Context, e store.AuditEntry) error {
 	if err := store.CheckAuditEntry(&e); err != nil {
 		return err
 	}
-	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 3, func(tx *bbolt.Tx) error {
 		audit := root(tx, bucketAudit)
 		audit.FillPercent = accountFill
 		id, err := audit.NextSequence()
@@ -96,11 +96,11 @@ func indexAllAudit(tx *bbolt.Tx) error {
 }
 
 // Audit implements store.Access.
-func (b *Store) Audit(ctx context.Context, q store.AuditQuery) (entries []store.AuditEntry, err error) {
+func (b audit) Audit(ctx context.Context, q store.AuditQuery) (entries []store.AuditEntry, err error) {
 	if q.Limit < 1 {
 		return nil, store.Invalid("%d audit entries asked for", q.Limit)
 	}
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		audit := root(tx, bucketAudit)
 		index := audit
 		if q.Domain != "" {

@@ -1,19 +1,14 @@
 package bolt
 
 import (
-	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 
 	"github.com/rs/zerolog"
-	"go.etcd.io/bbolt"
 
 	"postferry/store"
 	"postferry/store/bolt/statedir"
-	"postferry/store/seal"
 )
 
 // Options are what Open needs to know besides the directory.
@@ -25,33 +20,50 @@ type Options struct {
 	Log zerolog.Logger
 }
 
-// Store is the store.Store of a single node: a bbolt database in a directory.
+// Store is the store.Store of a single node: a bbolt database in a directory. Its parts hold one
+// subject each; folders and their ledgers, and what concerns the whole, are its own.
 type Store struct {
-	dir    string
-	file   *os.File // the database's
-	db     *bbolt.DB
-	lock   *statedir.Lock
-	key    seal.Key
-	sealer *seal.Sealer // of key
-	log    zerolog.Logger
+	*database
+	accounts
+	history
+	domains
+	runs
+	access
+	audit
+	moves
+	notices
+	signIns
+	waysBack
 
-	changes chan *change  // to the committer
-	stopped chan struct{} // closed when the committer has ended
-
-	gate   sync.RWMutex // held for reading by every call under way
-	closed bool         // guarded by gate
-
-	backups atomic.Int32 // under way
-
+	lock     *statedir.Lock
 	release  sync.Once
 	released error // of release
-
-	lostOnce sync.Once
-	lost     chan struct{} // closed when the database turns out to be damaged
-	lostErr  error         // set before lost is closed
 }
 
 var _ store.Store = (*Store)(nil)
+
+// Each part of the store has rows of its own in the database that all share.
+type (
+	accounts struct{ data *database } // accounts, with their logins, aliases and summaries
+	history  struct{ data *database } // passes, and octets moved
+	domains  struct{ data *database } // domains and their schedules
+	runs     struct{ data *database }
+	access   struct{ data *database } // administrators, their sessions, and tokens
+	audit    struct{ data *database } // who did what
+	moves    struct{ data *database } // how far domains' moves are, and how they ended
+	notices  struct{ data *database } // what people have been told
+	signIns  struct{ data *database } // how Postferry signs in, and what owners agreed to
+	waysBack struct{ data *database } // how far mail on its way back is
+)
+
+func newStore(data *database, lock *statedir.Lock) *Store {
+	return &Store{
+		database: data, lock: lock,
+		accounts: accounts{data}, history: history{data}, domains: domains{data}, runs: runs{data},
+		access: access{data}, audit: audit{data}, moves: moves{data}, notices: notices{data},
+		signIns: signIns{data}, waysBack: waysBack{data},
+	}
+}
 
 // Open opens the state in dir, which only one process can do at a time:
 // another one gets an *InUseError. What is missing is created: dir (mode
@@ -65,40 +77,12 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Store{dir: dir, lock: lock, log: opt.Log, changes: make(chan *change), stopped: make(chan struct{}), lost: make(chan struct{})}
+	b := newStore(newDatabase(dir, opt.Log), lock)
 	if err := b.openDatabase(); err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
 	go b.commitLoop()
 	return b, nil
-}
-
-// enter and leave enclose every call, so that Close can wait for them.
-func (b *Store) enter(ctx context.Context) error {
-	if err := b.LostError(); err != nil {
-		return err
-	}
-	b.gate.RLock()
-	err := ctx.Err()
-	if b.closed {
-		err = store.ErrClosed
-	}
-	if err != nil {
-		b.gate.RUnlock()
-	}
-	return err
-}
-
-func (b *Store) leave() { b.gate.RUnlock() }
-
-// view runs a read. What fn keeps must be copied: the database's memory is
-// valid only until it returns.
-func (b *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.leave()
-	return b.rowsDamaged(b.guard(func() error { return b.db.View(fn) }))
 }
 
 // Close implements store.Store. Closing again does nothing. A lost store waits for

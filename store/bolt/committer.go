@@ -23,7 +23,7 @@ type change struct {
 // update hands a change to the committer and returns its fate. A call whose
 // context ends while it waits for its turn returns the context's error and
 // changes nothing; once it is its turn, it waits for the disk.
-func (b *Store) update(ctx context.Context, rows int, apply func(*bbolt.Tx) error) error {
+func (b *database) update(ctx context.Context, rows int, apply func(*bbolt.Tx) error) error {
 	if err := b.enter(ctx); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (b *Store) update(ctx context.Context, rows int, apply func(*bbolt.Tx) erro
 // commitLoop is the only writer. While one transaction is on its way to the
 // disk, the calls of others queue up; they then share the next one. Nobody
 // waits for company.
-func (b *Store) commitLoop() {
+func (b *database) commitLoop() {
 	defer close(b.stopped)
 	for {
 		select {
@@ -63,7 +63,7 @@ func (b *Store) commitLoop() {
 }
 
 // collect takes what is waiting.
-func (b *Store) collect(first *change) []*change {
+func (b *database) collect(first *change) []*change {
 	group := []*change{first}
 	for rows := first.rows; rows < maxGroup; {
 		select {
@@ -82,7 +82,7 @@ func (b *Store) collect(first *change) []*change {
 
 // commitGroup applies all changes in one transaction. If one of them fails,
 // the transaction is undone and the others are applied without it.
-func (b *Store) commitGroup(group []*change) {
+func (b *database) commitGroup(group []*change) {
 	for len(group) > 0 {
 		failed := -1
 		err := b.guard(func() error {

@@ -80,7 +80,7 @@ func TestGroup(t *testing.T) {
 
 // TestCollect: what came while the committer was busy is taken together.
 func TestCollect(t *testing.T) {
-	b := &Store{changes: make(chan *change, 10)}
+	b := &database{changes: make(chan *change, 10)}
 	for range 6 {
 		b.changes <- &change{rows: maxGroup / 4}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // SetCredentials implements store.Store.
-func (b *Store) SetCredentials(ctx context.Context, id store.AccountID, c store.CredentialChange) (changed store.CredentialFields, err error) {
+func (b accounts) SetCredentials(ctx context.Context, id store.AccountID, c store.CredentialChange) (changed store.CredentialFields, err error) {
 	if err := store.CheckCredentialChange(c); err != nil {
 		return 0, err
 	}
@@ -22,13 +22,13 @@ func (b *Store) SetCredentials(ctx context.Context, id store.AccountID, c store.
 }
 
 // LearnPassword implements store.Store.
-func (b *Store) LearnPassword(ctx context.Context, id store.AccountID, was store.Credentials, password store.Secret) (known bool, err error) {
+func (b accounts) LearnPassword(ctx context.Context, id store.AccountID, was store.Credentials, password store.Secret) (known bool, err error) {
 	if password == "" {
 		return false, store.Invalid("an empty password")
 	}
 	now := store.Credentials{Login: was.Login, Password: password}
-	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
-		a, err := getAccount(tx, id, b.sealer)
+	err = b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
+		a, err := getAccount(tx, id, b.data.sealer)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (b *Store) LearnPassword(ctx context.Context, id store.AccountID, was store
 		}
 		known = true
 		a.ReplaceCredentials(a.Old, now, false)
-		return root(tx, bucketAccounts).Put(rows.AccountKey(id), rows.EncodeAccount(&a, b.sealer))
+		return root(tx, bucketAccounts).Put(rows.AccountKey(id), rows.EncodeAccount(&a, b.data.sealer))
 	})
 	return known && err == nil, err
 }

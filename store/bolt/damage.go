@@ -27,7 +27,7 @@ func (e *DamagedError) Error() string {
 func (e *DamagedError) Unwrap() error { return e.Err }
 
 // rowsDamaged makes the mistake of a row a DamagedError; others pass unchanged.
-func (b *Store) rowsDamaged(err error) error {
+func (b *database) rowsDamaged(err error) error {
 	var row *rows.Damage
 	if err == nil || !errors.As(err, &row) {
 		return err
@@ -39,7 +39,7 @@ func (b *Store) rowsDamaged(err error) error {
 // not what it should be, and reading beyond the end of the file or where the disk
 // fails is a signal: both become an error. The pages were checked when the
 // database was opened; this is for what happens to them later.
-func (b *Store) guard(fn func() error) (err error) {
+func (b *database) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -55,7 +55,7 @@ func (b *Store) guard(fn func() error) (err error) {
 // lose makes the store useless: where a transaction was broken off, its locks may
 // still be held, and nothing that is written now can be relied on. It returns
 // the first error it was given.
-func (b *Store) lose(err error) error {
+func (b *database) lose(err error) error {
 	b.lostOnce.Do(func() {
 		b.lostErr = err
 		close(b.lost)
@@ -65,10 +65,10 @@ func (b *Store) lose(err error) error {
 
 // Lost is closed when the database has turned out to be damaged while it was in
 // use. Every call returns that error then, the same as LostError.
-func (b *Store) Lost() <-chan struct{} { return b.lost }
+func (b *database) Lost() <-chan struct{} { return b.lost }
 
 // LostError is why the store is lost; nil as long as it is not.
-func (b *Store) LostError() error {
+func (b *database) LostError() error {
 	select {
 	case <-b.lost:
 		return b.lostErr

@@ -1,6 +1,9 @@
 // Package bolt is the store of a single node: a bbolt database in a directory, which one process
 // opens at a time. What is kept, and what its words mean, is in package store.
 //
+// A Store is made of parts of one subject each, which share a database: what is done under a lock, by
+// the committer, and when a page is damaged, is the database's business and not theirs.
+//
 // # On the disk
 //
 // The state directory (mode 0700) holds three files (mode 0600):

@@ -13,42 +13,31 @@ import (
 )
 
 // Domains implements store.Store.
-func (b *Store) Domains(ctx context.Context) (domains []store.Domain, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return root(tx, bucketDomains).ForEach(func(key, row []byte) error {
-			d, err := rows.DecodeDomain(string(key), row)
-			if err != nil {
-				return rows.Damaged(bucketDomains, key, err)
-			}
-			domains = append(domains, d)
-			return nil
-		})
+func (b domains) Domains(ctx context.Context) ([]store.Domain, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Domain, error) {
+		return allRows(tx, bucketDomains, func(key, row []byte) (store.Domain, error) { return rows.DecodeDomain(string(key), row) })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return domains, nil
 }
 
 // PutDomain implements store.Store.
-func (b *Store) PutDomain(ctx context.Context, d store.Domain) error {
+func (b domains) PutDomain(ctx context.Context, d store.Domain) error {
 	return b.putDomain(ctx, d, func(*bbolt.Tx) error { return nil })
 }
 
 // PutVacantDomain implements store.Store.
-func (b *Store) PutVacantDomain(ctx context.Context, d store.Domain) error {
+func (b domains) PutVacantDomain(ctx context.Context, d store.Domain) error {
 	return b.putDomain(ctx, d, func(tx *bbolt.Tx) error { return checkVacant(tx, d.Name) })
 }
 
 // putDomain stores a domain if check has nothing against it.
-func (b *Store) putDomain(ctx context.Context, d store.Domain, check func(*bbolt.Tx) error) error {
+func (b domains) putDomain(ctx context.Context, d store.Domain, check func(*bbolt.Tx) error) error {
 	if err := store.CheckDomain(&d); err != nil {
 		return err
 	}
 	if d.Created.IsZero() {
 		d.Created = time.Now()
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		key, d := []byte(d.Name), d
 		if err := check(tx); err != nil {
 			return err
@@ -64,8 +53,8 @@ func (b *Store) putDomain(ctx context.Context, d store.Domain, check func(*bbolt
 }
 
 // DeleteDomain implements store.Store.
-func (b *Store) DeleteDomain(ctx context.Context, name string) error {
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+func (b domains) DeleteDomain(ctx context.Context, name string) error {
+	return b.data.update(ctx, 2, func(tx *bbolt.Tx) error {
 		key := []byte(name)
 		if root(tx, bucketDomains).Get(key) == nil {
 			return store.ErrNotFound
@@ -129,29 +118,18 @@ func checkVacant(tx *bbolt.Tx, name string) error {
 }
 
 // Schedules implements store.Store.
-func (b *Store) Schedules(ctx context.Context) (schedules []store.Schedule, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return root(tx, bucketSchedules).ForEach(func(key, row []byte) error {
-			s, err := rows.DecodeSchedule(string(key), row)
-			if err != nil {
-				return rows.Damaged(bucketSchedules, key, err)
-			}
-			schedules = append(schedules, s)
-			return nil
-		})
+func (b domains) Schedules(ctx context.Context) ([]store.Schedule, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Schedule, error) {
+		return allRows(tx, bucketSchedules, func(key, row []byte) (store.Schedule, error) { return rows.DecodeSchedule(string(key), row) })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return schedules, nil
 }
 
 // PutSchedule implements store.Store.
-func (b *Store) PutSchedule(ctx context.Context, s store.Schedule) error {
+func (b domains) PutSchedule(ctx context.Context, s store.Schedule) error {
 	if err := store.CheckSchedule(&s); err != nil {
 		return err
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if s.Every == 0 {
 			return root(tx, bucketSchedules).Delete([]byte(s.Domain))
 		}

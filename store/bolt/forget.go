@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -126,52 +125,3 @@ func forgetDomain(tx *bbolt.Tx, domain string) error {
 
 // markScrub says that what the transaction deletes has to be overwritten.
 func markScrub(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaScrub), []byte{1}) }
-
-const (
-	// scrubWait is between two attempts to find the database idle.
-	scrubWait = 10 * time.Millisecond
-	// scrubPatience is how long that is tried before calls that come are made to wait.
-	scrubPatience = 2 * time.Second
-)
-
-// scrubNow overwrites what was deleted, as soon as no other call is under way. A backup, which
-// may take as long as its reader wants, is waited for without holding others up.
-func (b *Store) scrubNow(ctx context.Context) error {
-	tick := time.NewTicker(scrubWait)
-	defer tick.Stop()
-	for until := time.Now().Add(scrubPatience); !b.gate.TryLock(); {
-		if time.Now().After(until) && b.backups.Load() == 0 {
-			b.gate.Lock() // every other call is short
-			break
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err() // the mark is there: it is done when the database is opened next
-		case <-b.lost:
-			return b.lostErr
-		}
-	}
-	defer b.gate.Unlock()
-	if b.closed {
-		return store.ErrClosed
-	}
-	return b.rowsDamaged(b.guard(b.finishScrub))
-}
-
-// finishScrub overwrites what was deleted, if that is still to be done. No other call may be
-// under way.
-func (b *Store) finishScrub() error {
-	wanted := false
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		wanted = root(tx, bucketMeta).Get([]byte(metaScrub)) != nil
-		return nil
-	})
-	if err != nil || !wanted {
-		return err
-	}
-	if err := b.scrub(); err != nil {
-		return err
-	}
-	return b.db.Update(func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Delete([]byte(metaScrub)) })
-}

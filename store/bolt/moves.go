@@ -11,12 +11,8 @@ import (
 )
 
 // Move implements store.Store.
-func (b *Store) Move(ctx context.Context, domain string) (m store.Move, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		m, err = getMove(tx, domain)
-		return err
-	})
-	return m, err
+func (b moves) Move(ctx context.Context, domain string) (store.Move, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Move, error) { return getMove(tx, domain) })
 }
 
 // getMove reads what is known of a domain's move.
@@ -33,38 +29,27 @@ func getMove(tx *bbolt.Tx, domain string) (store.Move, error) {
 }
 
 // Moves implements store.Store.
-func (b *Store) Moves(ctx context.Context) (moves []store.Move, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return root(tx, bucketMoves).ForEach(func(key, row []byte) error {
-			m, err := rows.DecodeMove(string(key), row)
-			if err != nil {
-				return rows.Damaged(bucketMoves, key, err)
-			}
-			moves = append(moves, m)
-			return nil
-		})
+func (b moves) Moves(ctx context.Context) ([]store.Move, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Move, error) {
+		return allRows(tx, bucketMoves, func(key, row []byte) (store.Move, error) { return rows.DecodeMove(string(key), row) })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return moves, nil
 }
 
 // NoteChecked implements store.Store.
-func (b *Store) NoteChecked(ctx context.Context, domain string, c store.Checked) error {
+func (b moves) NoteChecked(ctx context.Context, domain string, c store.Checked) error {
 	return b.changeMove(ctx, domain, func(m *store.Move) { m.Checked = c })
 }
 
 // NoteNames implements store.Store.
-func (b *Store) NoteNames(ctx context.Context, domain string, n store.NamesSeen) error {
+func (b moves) NoteNames(ctx context.Context, domain string, n store.NamesSeen) error {
 	return b.changeMove(ctx, domain, func(m *store.Move) { m.Names = n })
 }
 
-func (b *Store) changeMove(ctx context.Context, domain string, set func(*store.Move)) error {
+func (b moves) changeMove(ctx context.Context, domain string, set func(*store.Move)) error {
 	if err := store.CheckMoveOf(domain); err != nil {
 		return err
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		m, err := getMove(tx, domain)
 		if err != nil {
 			return err
@@ -75,8 +60,8 @@ func (b *Store) changeMove(ctx context.Context, domain string, set func(*store.M
 }
 
 // NoteVerified implements store.Store.
-func (b *Store) NoteVerified(ctx context.Context, id store.AccountID, v store.Verified) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b moves) NoteVerified(ctx context.Context, id store.AccountID, v store.Verified) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
@@ -85,8 +70,8 @@ func (b *Store) NoteVerified(ctx context.Context, id store.AccountID, v store.Ve
 }
 
 // Approve implements store.Store.
-func (b *Store) Approve(ctx context.Context, ids []store.AccountID, a store.Approval) error {
-	return b.update(ctx, len(ids), func(tx *bbolt.Tx) error {
+func (b moves) Approve(ctx context.Context, ids []store.AccountID, a store.Approval) error {
+	return b.data.update(ctx, len(ids), func(tx *bbolt.Tx) error {
 		for _, id := range ids {
 			if err := checkKnown(tx, id); err != nil {
 				return err
@@ -100,13 +85,13 @@ func (b *Store) Approve(ctx context.Context, ids []store.AccountID, a store.Appr
 }
 
 // Finish implements store.Store.
-func (b *Store) Finish(ctx context.Context, ids []store.AccountID, r store.Report) (store.Report, []store.AccountID, error) {
+func (b moves) Finish(ctx context.Context, ids []store.AccountID, r store.Report) (store.Report, []store.AccountID, error) {
 	if err := store.CheckMoveOf(r.Domain); err != nil {
 		return r, nil, err
 	}
 	r.Made = r.Made.Round(0).UTC() // as it will be read
 	var finished []store.AccountID
-	err := b.update(ctx, 3*len(ids), func(tx *bbolt.Tx) (err error) {
+	err := b.data.update(ctx, 3*len(ids), func(tx *bbolt.Tx) (err error) {
 		if finished, err = b.finishAccounts(tx, ids); err != nil || len(finished) == 0 {
 			return err
 		}
@@ -121,11 +106,11 @@ func (b *Store) Finish(ctx context.Context, ids []store.AccountID, r store.Repor
 	if len(finished) == 0 {
 		return r, nil, nil
 	}
-	return r, finished, b.scrubNow(ctx)
+	return r, finished, b.data.scrubNow(ctx)
 }
 
 // finishAccounts makes accounts finished, and those that lead to them.
-func (b *Store) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []store.AccountID, err error) {
+func (b moves) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []store.AccountID, err error) {
 	wanted := make(map[store.AccountID]bool, len(ids))
 	for _, id := range ids {
 		if err := checkKnown(tx, id); err != nil {
@@ -142,7 +127,7 @@ func (b *Store) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []
 		return nil, err
 	}
 	for _, id := range finished {
-		if err := changeAccount(tx, b.sealer, id, func(a *store.Account) {
+		if err := changeAccount(tx, b.data.sealer, id, func(a *store.Account) {
 			a.State, a.Problem, a.OldOpens, a.Old.Password, a.New.Password = store.Finished, nil, false, "", ""
 		}); err != nil {
 			return nil, err
@@ -209,15 +194,8 @@ func pruneReports(tx *bbolt.Tx, domain string) error {
 }
 
 // Reports implements store.Store.
-func (b *Store) Reports(ctx context.Context, domain string) (reports []store.Report, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		reports, err = readReports(tx, domain)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return reports, nil
+func (b moves) Reports(ctx context.Context, domain string) ([]store.Report, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Report, error) { return readReports(tx, domain) })
 }
 
 // readReports reads the reports of a domain, of all if it is "", newest first.

@@ -17,36 +17,31 @@ func noticeKey(n *store.Notice) []byte {
 }
 
 // Notices implements store.Store.
-func (b *Store) Notices(ctx context.Context) (all []store.Notice, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return root(tx, bucketNotices).ForEach(func(key, text []byte) error {
-			parts := strings.Split(string(key), "\x00")
-			if len(parts) != 3 {
-				return rows.Damaged(bucketNotices, key, rows.ErrKey)
-			}
-			all = append(all, store.Notice{Domain: parts[0], Event: parts[1], Cause: parts[2], Text: bytes.Clone(text)})
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
+func (b notices) Notices(ctx context.Context) ([]store.Notice, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Notice, error) { return allRows(tx, bucketNotices, decodeNotice) })
+}
+
+func decodeNotice(key, text []byte) (store.Notice, error) {
+	parts := strings.Split(string(key), "\x00")
+	if len(parts) != 3 {
+		return store.Notice{}, rows.ErrKey
 	}
-	return all, nil
+	return store.Notice{Domain: parts[0], Event: parts[1], Cause: parts[2], Text: bytes.Clone(text)}, nil
 }
 
 // PutNotice implements store.Store.
-func (b *Store) PutNotice(ctx context.Context, n store.Notice) error {
+func (b notices) PutNotice(ctx context.Context, n store.Notice) error {
 	if err := store.CheckNotice(&n); err != nil {
 		return err
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		return root(tx, bucketNotices).Put(noticeKey(&n), n.Text)
 	})
 }
 
 // DeleteNotice implements store.Store.
-func (b *Store) DeleteNotice(ctx context.Context, n store.Notice) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b notices) DeleteNotice(ctx context.Context, n store.Notice) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		return root(tx, bucketNotices).Delete(noticeKey(&n))
 	})
 }

@@ -14,8 +14,8 @@ import (
 const maxPasses = 50
 
 // AddPass implements store.Store.
-func (b *Store) AddPass(ctx context.Context, id store.AccountID, p store.Pass) error {
-	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
+func (b history) AddPass(ctx context.Context, id store.AccountID, p store.Pass) error {
+	return b.data.update(ctx, 3, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
@@ -45,12 +45,12 @@ func addPass(tx *bbolt.Tx, id store.AccountID, p *store.Pass) error {
 }
 
 // Passes implements store.Store.
-func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.Pass, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b history) Passes(ctx context.Context, id store.AccountID) ([]store.Pass, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (passes []store.Pass, err error) {
 		if err := checkKnown(tx, id); err != nil {
-			return err
+			return nil, err
 		}
-		return eachWithPrefix(root(tx, bucketPasses), rows.AccountKey(id), func(key, row []byte) error {
+		err = eachWithPrefix(root(tx, bucketPasses), rows.AccountKey(id), func(key, row []byte) error {
 			p, err := rows.DecodePass(row)
 			if err != nil {
 				return rows.Damaged(bucketPasses, key, err)
@@ -58,33 +58,25 @@ func (b *Store) Passes(ctx context.Context, id store.AccountID) (passes []store.
 			passes = append(passes, p)
 			return nil
 		})
+		return passes, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return passes, nil
 }
 
 // LastPasses implements store.Store.
-func (b *Store) LastPasses(ctx context.Context, ids []store.AccountID) (last map[store.AccountID]store.Pass, err error) {
-	last = make(map[store.AccountID]store.Pass, len(ids))
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		passes := root(tx, bucketPasses)
+func (b history) LastPasses(ctx context.Context, ids []store.AccountID) (map[store.AccountID]store.Pass, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (map[store.AccountID]store.Pass, error) {
+		last := make(map[store.AccountID]store.Pass, len(ids))
 		for _, id := range ids {
-			key, row := lastWithPrefix(passes, id)
+			key, row := lastWithPrefix(root(tx, bucketPasses), id)
 			if key == nil {
 				continue
 			}
 			p, err := rows.DecodePass(row)
 			if err != nil {
-				return rows.Damaged(bucketPasses, key, err)
+				return nil, rows.Damaged(bucketPasses, key, err)
 			}
 			last[id] = p
 		}
-		return nil
+		return last, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return last, nil
 }

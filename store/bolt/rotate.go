@@ -150,32 +150,6 @@ func resealAccounts(tx *bbolt.Tx, from, to *seal.Sealer) (n int, err error) {
 	return len(ids), nil
 }
 
-// scrub overwrites what the database doesn't use any more: rows that were sealed
-// with a key before are still there. The transaction before the last one is
-// kept, so that bbolt can fall back to it; that it has nothing of those either is what
-// the additional transaction is for.
-func (b *Store) scrub() error {
-	if err := b.db.Update(func(tx *bbolt.Tx) error { return putKeyCheck(tx, b.sealer) }); err != nil {
-		return err
-	}
-	info, err := b.file.Stat()
-	if err != nil {
-		return err
-	}
-	used, pageSize, err := usedPages(b.file, info.Size())
-	if err != nil {
-		return err
-	}
-	for id := range uint64(info.Size()) / pageSize {
-		if !used.has(id) {
-			if err := clearPage(b.file, int64(id*pageSize), pageSize); err != nil {
-				return err
-			}
-		}
-	}
-	return b.file.Sync()
-}
-
 // clearPage overwrites a page, unless it is empty: the file may have holes.
 func clearPage(file *os.File, at int64, size uint64) error {
 	page := make([]byte, size)

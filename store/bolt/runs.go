@@ -20,14 +20,14 @@ const (
 )
 
 // AddRun implements store.Store.
-func (b *Store) AddRun(ctx context.Context, r store.Run, accounts []store.AccountID) (store.Run, error) {
+func (b runs) AddRun(ctx context.Context, r store.Run, accounts []store.AccountID) (store.Run, error) {
 	if err := store.CheckRun(&r); err != nil {
 		return store.Run{}, err
 	}
 	accounts = slices.Compact(slices.Sorted(slices.Values(accounts)))
 	r.Accounts = uint64(len(accounts))
 	r.Started, r.Ended = r.Started.Round(0).UTC(), r.Ended.Round(0).UTC() // as they will be read
-	err := b.update(ctx, 1+len(accounts), func(tx *bbolt.Tx) error {
+	err := b.data.update(ctx, 1+len(accounts), func(tx *bbolt.Tx) error {
 		number, err := root(tx, bucketRuns).NextSequence()
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func removeRun(tx *bbolt.Tx, id store.RunID) error {
 }
 
 // PutRun implements store.Store.
-func (b *Store) PutRun(ctx context.Context, r store.Run, changed []store.RunAccount) error {
+func (b runs) PutRun(ctx context.Context, r store.Run, changed []store.RunAccount) error {
 	err := store.CheckRun(&r)
 	for i := range changed {
 		err = errors.Join(err, store.CheckRunAccount(&changed[i]))
@@ -99,7 +99,7 @@ func (b *Store) PutRun(ctx context.Context, r store.Run, changed []store.RunAcco
 	if err != nil {
 		return err
 	}
-	return b.update(ctx, 1+len(changed), func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1+len(changed), func(tx *bbolt.Tx) error {
 		if root(tx, bucketRuns).Get(rows.RunKey(r.ID)) == nil {
 			return store.ErrNotFound
 		}
@@ -117,8 +117,8 @@ func (b *Store) PutRun(ctx context.Context, r store.Run, changed []store.RunAcco
 }
 
 // Run implements store.Store.
-func (b *Store) Run(ctx context.Context, id store.RunID) (r store.Run, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b runs) Run(ctx context.Context, id store.RunID) (r store.Run, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		row := root(tx, bucketRuns).Get(rows.RunKey(id))
 		if row == nil {
 			return store.ErrNotFound
@@ -132,15 +132,8 @@ func (b *Store) Run(ctx context.Context, id store.RunID) (r store.Run, err error
 }
 
 // Runs implements store.Store.
-func (b *Store) Runs(ctx context.Context, domain string) (runs []store.Run, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		runs, err = readRuns(tx, domain)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return runs, nil
+func (b runs) Runs(ctx context.Context, domain string) ([]store.Run, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Run, error) { return readRuns(tx, domain) })
 }
 
 // readRuns reads the runs of a domain, of all if it is "", newest first.
@@ -163,8 +156,8 @@ func readRuns(tx *bbolt.Tx, domain string) (runs []store.Run, err error) {
 }
 
 // RunAccounts implements store.Store.
-func (b *Store) RunAccounts(ctx context.Context, id store.RunID) (accounts []store.RunAccount, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b runs) RunAccounts(ctx context.Context, id store.RunID) (accounts []store.RunAccount, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		if root(tx, bucketRuns).Get(rows.RunKey(id)) == nil {
 			return store.ErrNotFound
 		}

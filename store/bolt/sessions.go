@@ -13,8 +13,8 @@ import (
 )
 
 // AddSession implements store.Access.
-func (b *Store) AddSession(ctx context.Context, s store.Session, from string) error {
-	return b.update(ctx, 3, func(tx *bbolt.Tx) error {
+func (b access) AddSession(ctx context.Context, s store.Session, from string) error {
+	return b.data.update(ctx, 3, func(tx *bbolt.Tx) error {
 		key := store.FoldLogin(s.Admin)
 		if err := noteFrom(tx, key, from); err != nil {
 			return err
@@ -58,19 +58,13 @@ func getSession(tx *bbolt.Tx, id store.Digest) (store.Session, error) {
 	return s, nil
 }
 
-func allSessions(tx *bbolt.Tx) (sessions []store.Session, err error) {
-	err = root(tx, bucketSessions).ForEach(func(key, row []byte) error {
+func allSessions(tx *bbolt.Tx) ([]store.Session, error) {
+	return allRows(tx, bucketSessions, func(key, row []byte) (store.Session, error) {
 		if len(key) != len(store.Digest{}) {
-			return rows.Damaged(bucketSessions, key, rows.ErrKey)
+			return store.Session{}, rows.ErrKey
 		}
-		s, err := rows.DecodeSession(store.Digest(key), row)
-		if err != nil {
-			return rows.Damaged(bucketSessions, key, err)
-		}
-		sessions = append(sessions, s)
-		return nil
+		return rows.DecodeSession(store.Digest(key), row)
 	})
-	return sessions, err
 }
 
 // endSessionsOf ends the sessions of the administrator with a folded name.
@@ -97,17 +91,13 @@ func endSessions(tx *bbolt.Tx, which func(store.Session) bool) (ended int, err e
 }
 
 // Session implements store.Access.
-func (b *Store) Session(ctx context.Context, id store.Digest) (s store.Session, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		s, err = getSession(tx, id)
-		return err
-	})
-	return s, err
+func (b access) Session(ctx context.Context, id store.Digest) (store.Session, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Session, error) { return getSession(tx, id) })
 }
 
 // UseSession implements store.Access.
-func (b *Store) UseSession(ctx context.Context, id store.Digest, when time.Time) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b access) UseSession(ctx context.Context, id store.Digest, when time.Time) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		s, err := getSession(tx, id)
 		if err != nil {
 			return err
@@ -118,13 +108,13 @@ func (b *Store) UseSession(ctx context.Context, id store.Digest, when time.Time)
 }
 
 // EndSession implements store.Access.
-func (b *Store) EndSession(ctx context.Context, id store.Digest) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error { return root(tx, bucketSessions).Delete(id[:]) })
+func (b access) EndSession(ctx context.Context, id store.Digest) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error { return root(tx, bucketSessions).Delete(id[:]) })
 }
 
 // EndSessions implements store.Access.
-func (b *Store) EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error) {
-	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b access) EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error) {
+	err = b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		ended, err = endSessions(tx, func(s store.Session) bool {
 			return s.Created.Before(createdBefore) || s.Used.Before(usedBefore)
 		})

@@ -14,17 +14,10 @@ import (
 )
 
 // SignIns implements store.SignIns.
-func (b *Store) SignIns(ctx context.Context) (all []store.SignIn, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		return eachSignIn(tx, b.sealer, func(_ []byte, s *store.SignIn) error {
-			all = append(all, *s)
-			return nil
-		})
+func (b signIns) SignIns(ctx context.Context) ([]store.SignIn, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.SignIn, error) {
+		return allRows(tx, bucketSignIns, func(key, row []byte) (store.SignIn, error) { return rows.DecodeSignIn(key, row, b.data.sealer) })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
 }
 
 // eachSignIn calls fn for each way to sign in. Without a sealer it has no secret.
@@ -39,25 +32,25 @@ func eachSignIn(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, s *store.
 }
 
 // PutSignIn implements store.SignIns.
-func (b *Store) PutSignIn(ctx context.Context, s store.SignIn) error {
+func (b signIns) PutSignIn(ctx context.Context, s store.SignIn) error {
 	if err := store.CheckSignIn(&s); err != nil {
 		return err
 	}
 	if s.Created.IsZero() {
 		s.Created = time.Now()
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if _, err := getDomain(tx, s.Domain); err != nil {
 			return err
 		}
 		key := rows.SignInKey(s.Domain, s.Side)
-		return root(tx, bucketSignIns).Put(key, rows.EncodeSignIn(key, &s, b.sealer))
+		return root(tx, bucketSignIns).Put(key, rows.EncodeSignIn(key, &s, b.data.sealer))
 	})
 }
 
 // DeleteSignIn implements store.SignIns.
-func (b *Store) DeleteSignIn(ctx context.Context, domain string, side store.Side) error {
-	return b.update(ctx, 2, func(tx *bbolt.Tx) error {
+func (b signIns) DeleteSignIn(ctx context.Context, domain string, side store.Side) error {
+	return b.data.update(ctx, 2, func(tx *bbolt.Tx) error {
 		if root(tx, bucketSignIns).Get(rows.SignInKey(domain, side)) == nil {
 			return store.ErrNotFound
 		}
@@ -83,9 +76,9 @@ func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
 }
 
 // Consent implements store.SignIns.
-func (b *Store) Consent(ctx context.Context, m store.Mailbox) (c store.Consent, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		c, err = getConsent(tx, m, b.sealer)
+func (b signIns) Consent(ctx context.Context, m store.Mailbox) (c store.Consent, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
+		c, err = getConsent(tx, m, b.data.sealer)
 		return err
 	})
 	return c, err
@@ -106,8 +99,8 @@ func getConsent(tx *bbolt.Tx, m store.Mailbox, sealer *seal.Sealer) (store.Conse
 }
 
 // Consents implements store.SignIns.
-func (b *Store) Consents(ctx context.Context, domain string) (all []store.Consent, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b signIns) Consents(ctx context.Context, domain string) (all []store.Consent, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		return eachConsent(tx, nil, func(_ []byte, c *store.Consent) error {
 			if domain == "" || c.Domain == domain {
 				all = append(all, *c)
@@ -133,14 +126,14 @@ func eachConsent(tx *bbolt.Tx, sealer *seal.Sealer, fn func(key []byte, c *store
 }
 
 // PutConsent implements store.SignIns.
-func (b *Store) PutConsent(ctx context.Context, c store.Consent) error {
+func (b signIns) PutConsent(ctx context.Context, c store.Consent) error {
 	if err := store.CheckConsent(&c); err != nil {
 		return err
 	}
 	if c.Granted.IsZero() {
 		c.Granted = time.Now()
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error { return putConsent(tx, &c, b.sealer) })
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error { return putConsent(tx, &c, b.data.sealer) })
 }
 
 func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
@@ -149,13 +142,13 @@ func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
 }
 
 // RenewConsent implements store.SignIns.
-func (b *Store) RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error) {
+func (b signIns) RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error) {
 	if now == "" {
 		return false, store.Invalid("an empty refresh token")
 	}
-	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	err = b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		known = false
-		c, err := getConsent(tx, m, b.sealer)
+		c, err := getConsent(tx, m, b.data.sealer)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -163,14 +156,14 @@ func (b *Store) RenewConsent(ctx context.Context, m store.Mailbox, was, now stor
 			return err
 		}
 		known, c.Refresh = true, now
-		return putConsent(tx, &c, b.sealer)
+		return putConsent(tx, &c, b.data.sealer)
 	})
 	return known && err == nil, err
 }
 
 // DeleteConsent implements store.SignIns.
-func (b *Store) DeleteConsent(ctx context.Context, m store.Mailbox) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b signIns) DeleteConsent(ctx context.Context, m store.Mailbox) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		key := rows.ConsentKey(m)
 		if root(tx, bucketConsents).Get(key) == nil {
 			return store.ErrNotFound

@@ -10,8 +10,8 @@ import (
 )
 
 // Overview implements store.Store.
-func (b *Store) Overview(ctx context.Context, domain string) (all []store.Overview, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b accounts) Overview(ctx context.Context, domain string) (all []store.Overview, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		c := root(tx, bucketSummaries).Cursor()
 		if all = nil; domain == "" {
 			all = make([]store.Overview, 0, accountsMost(tx))
@@ -61,8 +61,8 @@ func seekSummary(c *bbolt.Cursor, id store.AccountID) (store.Summary, error) {
 }
 
 // Summary implements store.Store.
-func (b *Store) Summary(ctx context.Context, id store.AccountID) (s store.Summary, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b accounts) Summary(ctx context.Context, id store.AccountID) (s store.Summary, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
@@ -73,8 +73,8 @@ func (b *Store) Summary(ctx context.Context, id store.AccountID) (s store.Summar
 }
 
 // SetMessages implements store.Store.
-func (b *Store) SetMessages(ctx context.Context, id store.AccountID, messages uint64) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b accounts) SetMessages(ctx context.Context, id store.AccountID, messages uint64) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}

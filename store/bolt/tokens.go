@@ -13,11 +13,11 @@ import (
 )
 
 // AddToken implements store.Access.
-func (b *Store) AddToken(ctx context.Context, t store.Token) (store.Token, error) {
+func (b access) AddToken(ctx context.Context, t store.Token) (store.Token, error) {
 	if err := store.CheckToken(&t); err != nil {
 		return store.Token{}, err
 	}
-	err := b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	err := b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		tokens := root(tx, bucketTokens)
 		if err := roomForToken(tx, &t); err != nil {
 			return err
@@ -90,17 +90,13 @@ func allTokens(tx *bbolt.Tx) (tokens []store.Token, err error) {
 }
 
 // Token implements store.Access.
-func (b *Store) Token(ctx context.Context, digest store.Digest) (t store.Token, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		t, err = getToken(tx, digest)
-		return err
-	})
-	return t, err
+func (b access) Token(ctx context.Context, digest store.Digest) (store.Token, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) (store.Token, error) { return getToken(tx, digest) })
 }
 
 // UseToken implements store.Access.
-func (b *Store) UseToken(ctx context.Context, digest store.Digest, when time.Time) error {
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b access) UseToken(ctx context.Context, digest store.Digest, when time.Time) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		t, err := getToken(tx, digest)
 		if err != nil {
 			return err
@@ -111,20 +107,13 @@ func (b *Store) UseToken(ctx context.Context, digest store.Digest, when time.Tim
 }
 
 // Tokens implements store.Access.
-func (b *Store) Tokens(ctx context.Context) (tokens []store.Token, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		tokens, err = allTokens(tx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return tokens, nil
+func (b access) Tokens(ctx context.Context) ([]store.Token, error) {
+	return read(ctx, b.data, allTokens)
 }
 
 // DeleteToken implements store.Access.
-func (b *Store) DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error) {
-	err = b.update(ctx, 1, func(tx *bbolt.Tx) error {
+func (b access) DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error) {
+	err = b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		tokens, err := allTokens(tx)
 		if err != nil {
 			return err

@@ -10,11 +10,11 @@ import (
 )
 
 // PutUsage implements store.Store.
-func (b *Store) PutUsage(ctx context.Context, id store.AccountID, hours []store.Usage) error {
+func (b history) PutUsage(ctx context.Context, id store.AccountID, hours []store.Usage) error {
 	if len(hours) > rows.MaxUsage {
 		return store.Invalid("the usage of %d hours: %d are kept", len(hours), rows.MaxUsage)
 	}
-	return b.update(ctx, 1, func(tx *bbolt.Tx) error {
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
@@ -23,22 +23,19 @@ func (b *Store) PutUsage(ctx context.Context, id store.AccountID, hours []store.
 }
 
 // Usage implements store.Store.
-func (b *Store) Usage(ctx context.Context, id store.AccountID) (hours []store.Usage, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b history) Usage(ctx context.Context, id store.AccountID) ([]store.Usage, error) {
+	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Usage, error) {
 		if err := checkKnown(tx, id); err != nil {
-			return err
+			return nil, err
 		}
 		row := root(tx, bucketUsage).Get(rows.AccountKey(id))
 		if row == nil {
-			return nil
+			return nil, nil
 		}
-		if hours, err = rows.DecodeUsage(row); err != nil {
-			return rows.Damaged(bucketUsage, rows.AccountKey(id), err)
+		hours, err := rows.DecodeUsage(row)
+		if err != nil {
+			return nil, rows.Damaged(bucketUsage, rows.AccountKey(id), err)
 		}
-		return nil
+		return hours, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return hours, nil
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // WaysBack implements store.Store.
-func (b *Store) WaysBack(ctx context.Context, id store.AccountID) (ways []store.WayBack, all []store.Return, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b waysBack) WaysBack(ctx context.Context, id store.AccountID) (ways []store.WayBack, all []store.Return, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		if err := checkKnown(tx, id); err != nil {
 			return err
 		}
@@ -35,8 +35,8 @@ func (b *Store) WaysBack(ctx context.Context, id store.AccountID) (ways []store.
 }
 
 // WayBackOf implements store.Store.
-func (b *Store) WayBackOf(ctx context.Context, domain string) (sum store.WayBackSum, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+func (b waysBack) WayBackOf(ctx context.Context, domain string) (sum store.WayBackSum, err error) {
+	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		if key, _ := root(tx, bucketReturns).Cursor().First(); key == nil {
 			return nil
 		}
