@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/proxy/admission"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -63,7 +63,7 @@ func newGuardedDoor(t testing.TB) *guardedDoor {
 	t.Helper()
 	d := &guardedDoor{server: startFakeServer(t, map[string]string{"joe@example.com": "pw", "ann@example.com": "hers"})}
 	d.proxyRig = startProxy(t, d.server.config(), func(p *proxyRig) {
-		p.guard = &guard{newLimiter[netip.Prefix](1_000_000, time.Second, time.Second, 10, 10), newLimiter[string](1_000_000, time.Second, time.Second, 10, 10)}
+		p.guard = admission.NewGuard(40, admission.Bounds{Burst: 1_000_000, Interval: time.Second, Patience: time.Second}, admission.Bounds{Burst: 1_000_000, Interval: time.Second, Patience: time.Second})
 		p.Server.log = zerolog.Nop()
 	})
 	return d
@@ -74,7 +74,7 @@ func (d *guardedDoor) enter(t testing.TB, input []byte) (in bool) {
 	t.Helper()
 	d.forget()
 	ours, theirs := pipe(t)
-	s := newSession(d.Server, &guest{conn: theirs})
+	s := newSession(d.Server, &admission.Guest{Conn: theirs})
 	ended := make(chan *entry)
 	go func() {
 		in := s.run(t.Context())

@@ -7,130 +7,13 @@ import (
 	"io"
 	"net"
 	"postferry/internal/pause"
-	"strconv"
+	"postferry/proxy/admission"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// fakeConn is a connection from an address.
-type fakeConn struct {
-	net.Conn
-	remote net.Addr
-}
-
-func (c fakeConn) RemoteAddr() net.Addr { return c.remote }
-
-func connFrom(addr string) net.Conn {
-	return fakeConn{remote: &net.TCPAddr{IP: net.ParseIP(addr), Port: 1}}
-}
-
-func TestDoor(t *testing.T) {
-	// 64 connections, 16 of them before login, 4 of those from one client.
-	tests := []struct {
-		name  string
-		steps string // "1.2.3.4" comes; "try=0", "fail=0", "in=0", "leave=0": what becomes of the first that came
-		gone  string // the numbers of those that were sent away, in order
-		open  int
-	}{
-		{"few", "1.1.1.1 1.1.1.1 1.1.1.2", "", 3},
-		{"too many of one address: its oldest goes", "2.2.2.2 " + strings.Repeat("1.1.1.1 ", 6), "1 2", 5},
-		{"an address mapped into IPv6 is the same", "1.1.1.1 1.1.1.1 ::ffff:1.1.1.1 ::ffff:1.1.1.1 1.1.1.1", "0", 4},
-		{"a network of IPv6 is one client", "2001:db8::1 2001:db8::2 2001:db8::3:0:0:4 2001:db8::5 2001:db8::6", "0", 4},
-		{"two networks are two", "2001:db8::1 2001:db8::2 2001:db8:0:1::3 2001:db8:0:1::4 2001:db8::5", "", 5},
-		{"too many in all: the oldest goes", addresses(18), "0 1", 16},
-		{"one that tries to log in stays", "1.1.1.1 try=0 " + strings.Repeat("1.1.1.1 ", 5), "1", 5},
-		{"one that failed is as old as it was", strings.Repeat("1.1.1.1 ", 4) + "try=1 1.1.1.1 fail=1 1.1.1.1", "0 1", 4},
-		{"it may have to go at once", "1.1.1.1 try=0 " + strings.Repeat("1.1.1.1 ", 4) + "fail=0", "0", 4},
-		{"an address from which people are logged in has more", "1.1.1.1 try=0 in=0 1.1.1.1 try=1 in=1 " + strings.Repeat("1.1.1.1 ", 7), "2", 8},
-		{"until they leave", "1.1.1.1 try=0 in=0 leave=0 " + strings.Repeat("1.1.1.1 ", 5), "1", 4},
-		{"who was sent away and leaves gives no room twice", strings.Repeat("1.1.1.1 ", 5) + "leave=0 leave=4", "0", 3},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			d := newDoor(64)
-			var guests []*guest
-			var gone []string
-			sent := func(g *guest) {
-				for i := range guests {
-					if guests[i] == g {
-						gone = append(gone, fmt.Sprint(i))
-					}
-				}
-			}
-			for _, word := range strings.Fields(tt.steps) {
-				verb, number, isStep := strings.Cut(word, "=")
-				if !isStep {
-					g, out := d.enter(connFrom(word))
-					guests = append(guests, g)
-					sent(out)
-					continue
-				}
-				n, err := strconv.Atoi(number)
-				if err != nil {
-					t.Fatal(err)
-				}
-				switch verb {
-				case "try":
-					d.trying(guests[n])
-				case "fail":
-					sent(d.failed(guests[n]))
-				case "in":
-					d.admitted(guests[n])
-				case "leave":
-					d.leave(guests[n])
-				}
-			}
-			if got := strings.Join(gone, " "); got != tt.gone || d.count() != tt.open {
-				t.Errorf("sent away %q, want %q; %d are open, want %d", got, tt.gone, d.count(), tt.open)
-			}
-			for _, g := range guests {
-				d.leave(g)
-			}
-			if d.count() != 0 || d.waiting.Len() != 0 || len(d.from) != 0 {
-				t.Errorf("in the end %d are open, %d wait, %d clients are known", d.count(), d.waiting.Len(), len(d.from))
-			}
-		})
-	}
-}
-
-// addresses are n different ones.
-func addresses(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "1.1.1.%d ", i)
-	}
-	return b.String()
-}
-
-// All that are logged in keep their places; then nobody else gets in, and before that whoever has
-// not logged in goes first.
-func TestDoorThatIsFull(t *testing.T) {
-	d := newDoor(10)
-	var in []*guest
-	for range 9 {
-		g, _ := d.enter(connFrom("1.1.1.1"))
-		d.trying(g)
-		d.admitted(g)
-		in = append(in, g)
-	}
-	last, _ := d.enter(connFrom("2.2.2.2"))
-	if g, gone := d.enter(connFrom("3.3.3.3")); g == nil || gone != last || d.count() != 10 {
-		t.Errorf("%v, %v, %d", g, gone, d.count())
-	} else {
-		d.trying(g)
-		d.admitted(g)
-	}
-	if g, gone := d.enter(connFrom("3.3.3.3")); g != nil || gone != nil {
-		t.Errorf("%v, %v", g, gone)
-	}
-	d.leave(in[0])
-	if g, gone := d.enter(connFrom("3.3.3.3")); g == nil || gone != nil {
-		t.Errorf("%v, %v", g, gone)
-	}
-}
 
 // from connects to the plain port from an address of this machine.
 func (p *proxyRig) from(t testing.TB, addr string) *peer {
@@ -151,19 +34,13 @@ func (p *proxyRig) haveArrived(t testing.TB, n uint64) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(patience)
-	for p.door.arrivals() < n {
+	arrived := func() uint64 { _, n := p.door.Counts(); return n }
+	for arrived() < n {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections have arrived; want %d", p.door.arrivals(), n)
+			t.Fatalf("%d connections have arrived; want %d", arrived(), n)
 		}
 		<-tick.C
 	}
-}
-
-// arrivals is how many connections there have been.
-func (d *door) arrivals() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.arrived
 }
 
 const greeting = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n"
@@ -207,7 +84,7 @@ func TestSilentConnections(t *testing.T) {
 			}
 			before.says("b NOOP\n")
 			before.hears("b OK x\n")
-			if n := p.door.count(); n > 25+4 {
+			if n, _ := p.door.Counts(); n > 25+4 {
 				t.Errorf("%d connections are held", n)
 			}
 		})
@@ -258,7 +135,7 @@ func TestManyBehindOneAddress(t *testing.T) {
 // Connections beyond the bound are turned away in words, once all others are logged in.
 func TestConnectionsAreBounded(t *testing.T) {
 	f := startFakeServer(t, map[string]string{"j.new": "new pw"})
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.door = newDoor(1) })
+	p := startProxy(t, f.config(), func(p *proxyRig) { p.door = admission.NewDoor(1) })
 	p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
 	silent := p.greeted(t)
 	first := p.greeted(t)
@@ -271,7 +148,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 	first.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	for p.door.count() > 0 && ctx.Err() == nil {
+	open := func() int { n, _ := p.door.Counts(); return n }
+	for open() > 0 && ctx.Err() == nil {
 		pause.For(ctx, time.Millisecond)
 	}
 	p.greeted(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/proxy/admission"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -211,7 +212,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 		ferry:  g.ferry,
 		log:    zerolog.Nop(),
 		limits: defaultLimits(),
-		door:   newDoor(10), logins: newLoginQueue(10), present: newPresent(),
+		door:   admission.NewDoor(10), logins: admission.NewQueue(10), present: newPresent(),
 	}
 	g.srv.metrics = newMetrics(g.srv)
 	g.srv.limits.linger = 200 * time.Millisecond
@@ -226,7 +227,7 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	ctx, stop := context.WithCancel(context.Background())
 	kill, end := context.WithCancel(context.Background())
 	g.stop, g.kill = stop, end
-	p := newSession(g.srv, &guest{conn: clientConn})
+	p := newSession(g.srv, &admission.Guest{Conn: clientConn})
 	stopped := context.AfterFunc(kill, func() { clientConn.Close() })
 	g.srv.relay(ctx, kill, &g.wg, p, in, serverConn, g.srv.buffers.reader(serverConn, false), func() {
 		stopped()

@@ -19,7 +19,7 @@ func (s *session) identity() []wire.Field {
 			fields = append(fields, f)
 		}
 	}
-	conn := s.guest.conn
+	conn := s.guest.Conn
 	fields = appendAddress(fields, "x-originating-ip", "x-originating-port", conn.RemoteAddr())
 	fields = appendAddress(fields, "x-connected-ip", "x-connected-port", conn.LocalAddr())
 	return append(fields, wire.Field{Name: "x-session-id", Value: s.number})

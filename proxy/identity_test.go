@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postferry/internal/pause"
+	"postferry/proxy/admission"
 	"postferry/wire"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestIdentity(t *testing.T) {
 	ours, theirs := pipe(t)
 	p := startProxy(t, nowhere, nil)
-	s := newSession(p.Server, &guest{conn: theirs})
+	s := newSession(p.Server, &admission.Guest{Conn: theirs})
 	for range 40 {
 		s.id = append(s.id, wire.Field{Name: "name", Value: "x"})
 	}

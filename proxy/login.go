@@ -16,6 +16,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/pause"
+	"postferry/proxy/admission"
 	"postferry/store"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -27,6 +28,15 @@ var (
 	// errRefused: the login or the password is not right, for whatever reason.
 	errRefused = errors.New("login or password is not right")
 )
+
+// perAddress and perLogin are how often a client's address and a login name may fail.
+func perAddress() admission.Bounds {
+	return admission.Bounds{Burst: 10, Interval: 6 * time.Second, Patience: 15 * time.Second}
+}
+
+func perLogin() admission.Bounds {
+	return admission.Bounds{Burst: 20, Interval: 6 * time.Second, Patience: 15 * time.Second}
+}
 
 // entry is a login that the new server has accepted.
 type entry struct {
@@ -57,7 +67,7 @@ func (s *session) admit(ctx context.Context, tag string, c claim) error {
 	settled, begun := s.reassure(), time.Now()
 	in, err := s.tryLogIn(ctx, c, log)
 	settled()
-	if errors.Is(err, errManyFromAddress) || errors.Is(err, errManyForLogin) {
+	if errors.Is(err, admission.ErrManyFromAddress) || errors.Is(err, admission.ErrManyForLogin) {
 		return s.refuseGuess(ctx, tag, err, log)
 	}
 	s.srv.metrics.loggedIn(err, time.Since(begun))
@@ -88,7 +98,7 @@ func (s *session) tryLogIn(ctx context.Context, c claim, log zerolog.Logger) (*e
 		defer cancel()
 		begun := time.Now()
 		var limited error
-		if end, limited = s.srv.guard.enter(waits, s.remote, strings.ToLower(cmp.Or(who.master, c.login))); limited != nil {
+		if end, limited = s.srv.guard.Enter(waits, s.remote, strings.ToLower(cmp.Or(who.master, c.login))); limited != nil {
 			return nil, limited
 		}
 		if time.Since(begun) > staleAfter {
@@ -97,7 +107,7 @@ func (s *session) tryLogIn(ctx context.Context, c claim, log zerolog.Logger) (*e
 	}
 	var in *entry
 	if err == nil {
-		in, err = s.srv.logIn(ctx, &who, person{from: s.guest.conn.RemoteAddr(), id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
+		in, err = s.srv.logIn(ctx, &who, person{from: s.guest.Conn.RemoteAddr(), id: s.identity(), waits: func(gone func()) func() { return s.watch(ctx, gone) }}, log)
 	}
 	refused := errors.Is(err, errRefused)
 	end(refused)
@@ -114,7 +124,7 @@ func (s *session) refuseGuess(ctx context.Context, tag string, err error, log ze
 	log.Warn().Err(err).Msg("login refused unheard")
 	pause.For(ctx, time.Second)
 	whose := "from your address"
-	if errors.Is(err, errManyForLogin) {
+	if errors.Is(err, admission.ErrManyForLogin) {
 		whose = "with this login name"
 	}
 	return s.reply("%s NO [UNAVAILABLE] Too many failed logins %s, try again in a minute", tag, whose)
@@ -153,7 +163,7 @@ func (s *Server) left(in *entry) {
 type person struct {
 	from  net.Addr
 	id    []wire.Field
-	waits func(gone func()) (over func()) // that of loginQueue.enter
+	waits func(gone func()) (over func()) // that of admission.Queue.Enter
 }
 
 // claimant is a claim, and whose it is.
@@ -185,7 +195,7 @@ func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolo
 	if c.master != "" {
 		log = log.With().Str("master", c.master).Logger()
 	}
-	leave, err := s.logins.enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.login), by.waits)
+	leave, err := s.logins.Enter(tryCtx, domain.Name, domain.LoginsAtOnce(), strings.ToLower(c.login), by.waits)
 	if err != nil {
 		return nil, err
 	}

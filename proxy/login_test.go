@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"postferry/internal/pause"
+	"postferry/proxy/admission"
 	"postferry/store"
 )
 
@@ -216,7 +216,9 @@ func TestStoreUnwell(t *testing.T) {
 
 func TestGuessingIsSlow(t *testing.T) {
 	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.guard.addresses = newLimiter[netip.Prefix](3, time.Hour, time.Second, 10, 10) })
+	p := startProxy(t, f.config(), func(p *proxyRig) {
+		p.guard = admission.NewGuard(40, admission.Bounds{Burst: 3, Interval: time.Hour, Patience: time.Second}, perLogin())
+	})
 	c := p.greeted(t)
 	for range 3 {
 		c.says("a LOGIN joe@example.com x\n")
@@ -232,7 +234,9 @@ func TestGuessingIsSlow(t *testing.T) {
 // TestGuessingByLogin: guesses for one login are limited from wherever they come.
 func TestGuessingByLogin(t *testing.T) {
 	f := startFakeServer(t, map[string]string{"joe@example.com": "pw"})
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.guard.logins = newLimiter[string](3, time.Hour, time.Second, 10, 10) })
+	p := startProxy(t, f.config(), func(p *proxyRig) {
+		p.guard = admission.NewGuard(40, perAddress(), admission.Bounds{Burst: 3, Interval: time.Hour, Patience: time.Second})
+	})
 	c := p.greeted(t)
 	for range 3 {
 		c.says("a LOGIN joe@example.com x\n")
@@ -254,7 +258,8 @@ func TestGuessingByLogin(t *testing.T) {
 func TestRightPasswordPasses(t *testing.T) {
 	f := startFakeServer(t, map[string]string{"joe@example.com": "pw", "ann@example.com": "new"})
 	p := startProxy(t, f.config(), func(p *proxyRig) {
-		p.guard = &guard{newLimiter[netip.Prefix](2, time.Hour, time.Second, 10, 10), newLimiter[string](2, time.Hour, time.Second, 10, 10)}
+		twice := admission.Bounds{Burst: 2, Interval: time.Hour, Patience: time.Second}
+		p.guard = admission.NewGuard(40, twice, twice)
 		p.store.accounts["ann@example.com"] = known("old", "ann@example.com", "recorded")
 	})
 	try := func(login, password string) (let bool) {

@@ -64,9 +64,15 @@ func newMetrics(s *Server) *metrics {
 		m.visits.WithLabelValues(outcome)
 	}
 	m.all = []prometheus.Collector{m.logins, m.took, m.visits, m.waited, m.held, m.refused,
-		gauge(prefix+"connections", "Connections of clients, logged in or not.", func() float64 { return float64(s.door.count()) }),
+		gauge(prefix+"connections", "Connections of clients, logged in or not.", func() float64 {
+			open, _ := s.door.Counts()
+			return float64(open)
+		}),
 		gauge("postferry_clients", "Clients that are logged in.", func() float64 { return float64(s.present.count()) }),
-		gauge(prefix+"logins_waiting", "Logins of clients that wait for their turns at the new server.", func() float64 { return float64(s.logins.count()) }),
+		gauge(prefix+"logins_waiting", "Logins of clients that wait for their turns at the new server.", func() float64 {
+			_, waiting := s.logins.Counts()
+			return float64(waiting)
+		}),
 		counter(prefix+"received_octets_total", "Octets that were passed on from clients.", &m.received),
 		counter(prefix+"sent_octets_total", "Octets that were passed on to clients.", &m.sent),
 	}
@@ -115,11 +121,4 @@ func (p *present) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.relays)
-}
-
-// count is how many logins wait.
-func (q *loginQueue) count() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.waiting
 }

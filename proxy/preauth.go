@@ -97,7 +97,7 @@ func (s *session) login(ctx context.Context, c command) error {
 
 // attempt tries to log the client in. It isn't sent away meanwhile.
 func (s *session) attempt(ctx context.Context, tag string, c claim) error {
-	if !s.srv.door.trying(s.guest) {
+	if !s.srv.door.Trying(s.guest) {
 		return net.ErrClosed
 	}
 	begun := time.Now()
@@ -108,9 +108,9 @@ func (s *session) attempt(ctx context.Context, tag string, c claim) error {
 		err = s.refuseToken(tag, refused)
 	}
 	if s.in != nil {
-		s.srv.door.admitted(s.guest)
+		s.srv.door.Admitted(s.guest)
 	} else {
-		s.srv.sendAway(s.srv.door.failed(s.guest))
+		s.srv.sendAway(s.srv.door.Failed(s.guest))
 	}
 	return err
 }

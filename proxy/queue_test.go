@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -15,113 +14,8 @@ import (
 
 	"postferry/config"
 	"postferry/internal/pause"
+	"postferry/proxy/admission"
 )
-
-// queued is a login in a queue: its name, and what it was told.
-type queued struct {
-	login string
-	leave func()
-	err   error
-	gone  context.CancelFunc
-}
-
-// queueRig is a queue whose logins get their turns one by one.
-type queueRig struct {
-	*loginQueue
-	t      *testing.T
-	turned chan *queued
-}
-
-func newQueueRig(t *testing.T, each, all int) *queueRig {
-	return &queueRig{t: t, turned: make(chan *queued, 100), loginQueue: &loginQueue{each: each, all: all, domains: map[string]*turns{}}}
-}
-
-// come queues a login and returns when it waits or has been answered.
-func (r *queueRig) come(domain string, limit int, login string) *queued {
-	r.t.Helper()
-	ctx, cancel := context.WithCancel(r.t.Context())
-	w := &queued{login: login, gone: cancel}
-	waits := make(chan struct{}, 2)
-	go func() {
-		w.leave, w.err = r.enter(ctx, domain, limit, login, func(gone func()) func() {
-			w.gone = gone
-			waits <- struct{}{}
-			return func() {}
-		})
-		waits <- struct{}{}
-		r.turned <- w
-	}()
-	<-waits
-	return w
-}
-
-// turn is the login that is answered next.
-func (r *queueRig) turn(login string, want error) *queued {
-	r.t.Helper()
-	select {
-	case w := <-r.turned:
-		if w.login != login || !errors.Is(w.err, want) {
-			r.t.Fatalf("%s is answered, %v; want %s, %v", w.login, w.err, login, want)
-		}
-		return w
-	case <-time.After(patience):
-		r.t.Fatalf("nobody is answered; want %s", login)
-	}
-	return nil
-}
-
-// TestLoginsTakeTurns: one name after the other, whoever comes first within a name.
-func TestLoginsTakeTurns(t *testing.T) {
-	r := newQueueRig(t, 100, 100)
-	r.come("d", 1, "greedy")
-	first := r.turn("greedy", nil)
-	for range 3 {
-		r.come("d", 1, "greedy")
-	}
-	r.come("d", 1, "anna")
-	r.come("d", 1, "bert")
-	r.come("other", 1, "carla") // another domain waits for nobody
-	r.turn("carla", nil)
-	for _, next := range []string{"greedy", "anna", "bert", "greedy", "greedy"} {
-		first.leave()
-		first.leave()
-		first = r.turn(next, nil)
-	}
-	r.come("d", 3, "dora") // the limit has been raised
-	r.turn("dora", nil)
-	first.leave()
-	if len(r.turned) > 0 {
-		t.Error("somebody has a turn twice")
-	}
-}
-
-// TestLoginQueueIsBounded: what comes over the bound is refused at once, and nothing is kept
-// of those that have gone.
-func TestLoginQueueIsBounded(t *testing.T) {
-	r := newQueueRig(t, 2, 3)
-	r.come("d", 1, "a")
-	a := r.turn("a", nil)
-	b, c := r.come("d", 1, "b"), r.come("d", 1, "b")
-	r.come("d", 1, "x")
-	r.turn("x", errCrowded)
-	r.come("e", 1, "f")
-	f := r.turn("f", nil)
-	r.come("e", 1, "g") // another domain has room of its own
-	r.come("e", 1, "x")
-	r.turn("x", errCrowded) // but not more than all have
-	c.gone()
-	r.turn("b", errTurn)
-	b.gone()
-	r.turn("b", errTurn)
-	r.come("d", 1, "h")
-	a.leave()
-	r.turn("h", nil).leave()
-	f.leave()
-	r.turn("g", nil).leave()
-	if r.waiting != 0 || len(r.domains) != 0 {
-		t.Errorf("%d wait, %d domains are kept", r.waiting, len(r.domains))
-	}
-}
 
 // slowServer is a new server that takes a while for each login, and for more of them at
 // the same time longer than anybody waits.
@@ -215,7 +109,7 @@ func TestSlowNewServer(t *testing.T) {
 	s := startSlowServer(t, 100*time.Millisecond, atOnce)
 	p := startProxy(t, s.config(), func(p *proxyRig) {
 		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
-		p.logins, p.door, p.guard = newLoginQueue(1000), newDoor(4000), newGuard(4000)
+		p.logins, p.door, p.guard = admission.NewQueue(1000), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin())
 		p.limits.reassure = 300 * time.Millisecond
 	})
 	refused, reassured := make(chan string, clients), make(chan string, clients)
@@ -252,7 +146,7 @@ func TestLoginsOverTheBound(t *testing.T) {
 	p := startProxy(t, s.config(), func(p *proxyRig) {
 		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false
 		p.limits.login = 5 * time.Second
-		p.logins, p.door, p.guard = newLoginQueue(40), newDoor(4000), newGuard(4000) // ten may wait
+		p.logins, p.door, p.guard = admission.NewQueue(40), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin()) // ten may wait
 	})
 	before := runtime.NumGoroutine()
 	answers, late := make(chan string, 200), make(chan string, 200)
@@ -322,10 +216,8 @@ func wantWaiting(t *testing.T, p *proxyRig, busy, waiting int) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
-		p.logins.mu.Lock()
-		d := p.logins.domains["example.com"]
-		ok := d != nil && d.busy == busy && d.waiting == waiting
-		p.logins.mu.Unlock()
+		under, waits := p.logins.Counts()
+		ok := under == busy && waits == waiting
 		if ok {
 			return
 		}
@@ -339,7 +231,7 @@ func wantWaiting(t *testing.T, p *proxyRig, busy, waiting int) {
 // busy takes the only turn of example.com for the rest of the test.
 func busy(t *testing.T, p *proxyRig) {
 	t.Helper()
-	leave, err := p.logins.enter(t.Context(), "example.com", 1, "busy@example.com", nil)
+	leave, err := p.logins.Enter(t.Context(), "example.com", 1, "busy@example.com", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

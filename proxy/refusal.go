@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/proxy/admission"
 	"postferry/upstream"
 	"postferry/upstream/link"
 )
@@ -41,7 +42,7 @@ func refusalOf(err error) refusal {
 	switch {
 	case errors.Is(err, errRefused):
 		r.code, r.text = imap.ResponseCodeAuthenticationFailed, textWrong
-	case errors.Is(err, errCrowded), errors.Is(err, errTurn):
+	case errors.Is(err, admission.ErrCrowded), errors.Is(err, admission.ErrTurn):
 		r.text = textBusy
 	}
 	e, ok := errors.AsType[*link.Error](err)

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/proxy/admission"
 	"postferry/upstream/link"
 )
 
@@ -63,16 +64,16 @@ type Server struct {
 	ferry    Ferry
 	log      zerolog.Logger
 	limits   limits
-	guard    *guard
+	guard    *admission.Guard
 	right    *rightOnes
-	logins   *loginQueue
+	logins   *admission.Queue
 	offers   *offers
 	certs    *certificates
 	issued   *issued // nil for none
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
-	door     *door
+	door     *admission.Door
 	buffers  buffers
 	shared   link.SharedTLS
 	present  present
@@ -94,11 +95,11 @@ func NewOn(given Sockets, cfg *config.Config, accounts Accounts, ferry Ferry, lo
 	s := &Server{
 		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
 		limits:  defaultLimits(),
-		guard:   newGuard(cfg.Proxy.MaxConnections),
+		guard:   admission.NewGuard(cfg.Proxy.MaxConnections, perAddress(), perLogin()),
 		right:   newRightOnes(),
-		logins:  newLoginQueue(cfg.Proxy.MaxConnections),
+		logins:  admission.NewQueue(cfg.Proxy.MaxConnections),
 		offers:  newOffers(),
-		door:    newDoor(cfg.Proxy.MaxConnections),
+		door:    admission.NewDoor(cfg.Proxy.MaxConnections),
 		present: newPresent(),
 	}
 	s.metrics = newMetrics(s)
@@ -231,8 +232,8 @@ func (s *Server) behindBalancer(ctx, kill context.Context, wg *sync.WaitGroup, c
 }
 
 // enter lets a connection in, if there is room; nil if not.
-func (s *Server) enter(conn net.Conn, implicit bool) *guest {
-	g, gone := s.door.enter(conn)
+func (s *Server) enter(conn net.Conn, implicit bool) *admission.Guest {
+	g, gone := s.door.Enter(conn)
 	if g == nil {
 		s.turnAway(conn, implicit)
 		return nil
@@ -243,12 +244,12 @@ func (s *Server) enter(conn net.Conn, implicit bool) *guest {
 
 // attend sees a guest from its first octet to its last. Once it has logged in it has other
 // goroutines: what handshakes and logins have needed of the stack ends with this one.
-func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *guest, implicit bool) {
-	stop := context.AfterFunc(kill, func() { g.conn.Close() })
+func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *admission.Guest, implicit bool) {
+	stop := context.AfterFunc(kill, func() { g.Conn.Close() })
 	leave := func() {
 		stop()
-		g.conn.Close()
-		s.door.leave(g)
+		g.Conn.Close()
+		s.door.Leave(g)
 	}
 	p := newSession(s, g)
 	var in *entry
@@ -265,19 +266,19 @@ func (s *Server) attend(ctx, kill context.Context, wg *sync.WaitGroup, g *guest,
 }
 
 // sendAway closes the connection of a guest that had to make room; nil is nobody.
-func (s *Server) sendAway(g *guest) {
+func (s *Server) sendAway(g *admission.Guest) {
 	if g == nil {
 		return
 	}
 	s.metrics.refused.Inc()
-	s.log.Debug().Stringer("remote", g.conn.RemoteAddr()).Msg("too many connections without a login: this one is closed")
-	g.conn.Close()
+	s.log.Debug().Stringer("remote", g.Conn.RemoteAddr()).Msg("too many connections without a login: this one is closed")
+	g.Conn.Close()
 }
 
 // turnAway refuses a connection beyond the bound, in words where that costs nothing.
 func (s *Server) turnAway(conn net.Conn, implicit bool) {
 	s.metrics.refused.Inc()
-	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", s.door.most).Msg("too many connections")
+	s.log.Warn().Stringer("remote", conn.RemoteAddr()).Int("connections", s.door.Most).Msg("too many connections")
 	if !implicit {
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		conn.Write([]byte("* BYE [UNAVAILABLE] Too many connections, try again later\r\n"))

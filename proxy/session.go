@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/proxy/admission"
 	"postferry/wire"
 )
 
@@ -35,7 +36,7 @@ var errGoodbye = errors.New("goodbye")
 // session is a client's connection before it has logged in.
 type session struct {
 	srv    *Server
-	guest  *guest
+	guest  *admission.Guest
 	conn   net.Conn
 	r      *bufio.Reader
 	scan   wire.CommandScanner
@@ -58,8 +59,8 @@ type command struct {
 	args []string
 }
 
-func newSession(srv *Server, g *guest) *session {
-	conn := g.conn
+func newSession(srv *Server, g *admission.Guest) *session {
+	conn := g.Conn
 	s := &session{
 		srv: srv, guest: g, conn: conn, r: srv.buffers.reader(conn, false),
 		number: rand.Text()[:12],

@@ -1,4 +1,4 @@
-package proxy
+package admission
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func attemptsOf(l *limiter[netip.Prefix], addr string, n int, failed bool, now *
 }
 
 func TestLimiterForgivesAHandfulOfMistakes(t *testing.T) {
-	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
+	l := newLimiter[netip.Prefix](Bounds{10, 6 * time.Second, 15 * time.Second}, maxAddresses, 100)
 	now := time.Now()
 	if took, refused := attemptsOf(l, "192.0.2.1", 10, true, &now); took > 0 || refused > 0 {
 		t.Errorf("ten mistakes: %v, %d refused", took, refused)
@@ -42,7 +42,7 @@ func TestLimiterForgivesAHandfulOfMistakes(t *testing.T) {
 }
 
 func TestLimiterSlowsGuessingDown(t *testing.T) {
-	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
+	l := newLimiter[netip.Prefix](Bounds{10, 6 * time.Second, 15 * time.Second}, maxAddresses, 100)
 	now := time.Now()
 	if took, _ := attemptsOf(l, "192.0.2.1", 110, true, &now); took < 590*time.Second {
 		t.Errorf("110 guesses took only %v", took)
@@ -53,7 +53,7 @@ func TestLimiterSlowsGuessingDown(t *testing.T) {
 }
 
 func TestLimiterBoundsWaitingAttempts(t *testing.T) {
-	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
+	l := newLimiter[netip.Prefix](Bounds{10, 6 * time.Second, 15 * time.Second}, maxAddresses, 100)
 	now := time.Now()
 	attemptsOf(l, "192.0.2.1", 10, true, &now)
 	var waiting int
@@ -68,7 +68,7 @@ func TestLimiterBoundsWaitingAttempts(t *testing.T) {
 }
 
 func TestLimiterForgetsAParallelBurst(t *testing.T) {
-	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
+	l := newLimiter[netip.Prefix](Bounds{10, 6 * time.Second, 15 * time.Second}, maxAddresses, 100)
 	now := time.Now()
 	for range 1000 {
 		l.end(turn[netip.Prefix]{key: throttle.Client(netip.MustParseAddr("192.0.2.1"))}, true, now)
@@ -80,7 +80,7 @@ func TestLimiterForgetsAParallelBurst(t *testing.T) {
 }
 
 func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, 100)
+	l := newLimiter[netip.Prefix](Bounds{10, 6 * time.Second, 15 * time.Second}, maxAddresses, 100)
 	now := time.Now()
 	for i := range 3 * maxAddresses {
 		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()
@@ -95,7 +95,7 @@ func TestLimiterIsBounded(t *testing.T) {
 // as may fail yet; the others come when those have ended, and are refused if they all failed.
 func TestLimiterCountsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	l := newLimiter[string](10, time.Hour, time.Minute, 10, 50)
+	l := newLimiter[string](Bounds{10, time.Hour, time.Minute}, 10, 50)
 	var tried []turn[string]
 	for {
 		t1, _, ok, others := l.try("a", time.Now())
@@ -152,7 +152,7 @@ func TestLimiterCountsWhatIsUnderWay(t *testing.T) {
 // TestSuccessesMakeRoom: those that wait behind right ones get their turns.
 func TestSuccessesMakeRoom(t *testing.T) {
 	t.Parallel()
-	l := newLimiter[string](10, time.Hour, time.Minute, 10, 500)
+	l := newLimiter[string](Bounds{10, time.Hour, time.Minute}, 10, 500)
 	ended := make(chan bool, 300)
 	for range 300 {
 		go func() {

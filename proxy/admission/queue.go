@@ -1,4 +1,4 @@
-package proxy
+package admission
 
 import (
 	"container/list"
@@ -8,17 +8,17 @@ import (
 )
 
 var (
-	// errCrowded: so many logins wait for the new server that another one would not get its turn.
-	errCrowded = errors.New("too many logins wait for the new server")
-	// errTurn: the new server is so slow that a login did not get its turn in time.
-	errTurn = errors.New("the new server was busy with other logins for as long as a client waits")
+	// ErrCrowded: so many logins wait for the new server that another one would not get its turn.
+	ErrCrowded = errors.New("too many logins wait for the new server")
+	// ErrTurn: the new server is so slow that a login did not get its turn in time.
+	ErrTurn = errors.New("the new server was busy with other logins for as long as a client waits")
 )
 
-// loginQueue bounds the logins that are tried at a new server at the same time, for each
+// Queue bounds the logins that are tried at a new server at the same time, for each
 // domain. The others wait for their turns, and so do not make it slower than it is. Every login
 // name has a turn before another one has a second, so that a program that opens many connections
 // does not keep others out.
-type loginQueue struct {
+type Queue struct {
 	each int // logins of a domain that may wait
 	all  int // logins of all domains that may wait
 
@@ -42,17 +42,17 @@ type line struct {
 	waiting []chan struct{}
 }
 
-// newLoginQueue makes a queue that leaves most of the connections to those who have logged
+// NewQueue makes a queue that leaves most of the connections to those who have logged
 // in, and to other domains.
-func newLoginQueue(connections int) *loginQueue {
+func NewQueue(connections int) *Queue {
 	each := max(connections/4, 8)
-	return &loginQueue{each: each, all: 2 * each, domains: map[string]*turns{}}
+	return &Queue{each: each, all: 2 * each, domains: map[string]*turns{}}
 }
 
-// enter waits for a login's turn, of limit at the same time. leave ends the turn and may be
+// Enter waits for a login's turn, of limit at the same time. leave ends the turn and may be
 // called again. Before it has to wait it calls waits, which may call gone to end that, and
 // whose result is called when it is over.
-func (q *loginQueue) enter(ctx context.Context, domain string, limit int, login string, waits func(gone func()) (over func())) (leave func(), err error) {
+func (q *Queue) Enter(ctx context.Context, domain string, limit int, login string, waits func(gone func()) (over func())) (leave func(), err error) {
 	leave = sync.OnceFunc(func() { q.leave(domain) })
 	turn, err := q.line(domain, limit, login)
 	if turn == nil {
@@ -66,12 +66,12 @@ func (q *loginQueue) enter(ctx context.Context, domain string, limit int, login 
 		return leave, nil
 	case <-ctx.Done():
 		q.abandon(domain, login, turn)
-		return nil, errTurn
+		return nil, ErrTurn
 	}
 }
 
 // line gives a login its turn, or queues it: then turn is what it waits for.
-func (q *loginQueue) line(domain string, limit int, login string) (turn chan struct{}, err error) {
+func (q *Queue) line(domain string, limit int, login string) (turn chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.domains[domain]
@@ -85,7 +85,7 @@ func (q *loginQueue) line(domain string, limit int, login string) (turn chan str
 		return nil, nil
 	}
 	if t.waiting >= q.each || q.waiting >= q.all {
-		return nil, errCrowded
+		return nil, ErrCrowded
 	}
 	turn = make(chan struct{})
 	t.add(login, turn)
@@ -106,7 +106,7 @@ func (t *turns) add(login string, turn chan struct{}) {
 }
 
 // leave ends a turn.
-func (q *loginQueue) leave(domain string) {
+func (q *Queue) leave(domain string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.domains[domain]
@@ -115,7 +115,7 @@ func (q *loginQueue) leave(domain string) {
 }
 
 // grant gives the turns that are free. The caller holds the lock.
-func (q *loginQueue) grant(domain string, t *turns) {
+func (q *Queue) grant(domain string, t *turns) {
 	for t.waiting > 0 && t.busy < t.limit {
 		e := t.next.Front()
 		l := e.Value.(*line)
@@ -131,7 +131,7 @@ func (q *loginQueue) grant(domain string, t *turns) {
 }
 
 // remove takes one out of a line.
-func (q *loginQueue) remove(t *turns, e *list.Element, i int) {
+func (q *Queue) remove(t *turns, e *list.Element, i int) {
 	l := e.Value.(*line)
 	l.waiting = append(l.waiting[:i:i], l.waiting[i+1:]...)
 	if len(l.waiting) == 0 {
@@ -143,7 +143,7 @@ func (q *loginQueue) remove(t *turns, e *list.Element, i int) {
 }
 
 // abandon takes a login out of the queue, or ends the turn that came meanwhile.
-func (q *loginQueue) abandon(domain, login string, turn chan struct{}) {
+func (q *Queue) abandon(domain, login string, turn chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.domains[domain]
@@ -160,4 +160,14 @@ func (q *loginQueue) abandon(domain, login string, turn chan struct{}) {
 		}
 	}
 	q.grant(domain, t)
+}
+
+// Counts are how many logins are under way, and how many wait.
+func (q *Queue) Counts() (busy, waiting int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.domains {
+		busy += t.busy
+	}
+	return busy, q.waiting
 }

@@ -1,4 +1,4 @@
-package proxy
+package admission
 
 import (
 	"context"
@@ -19,8 +19,9 @@ const (
 )
 
 var (
-	errManyFromAddress = errors.New("too many failed logins from this address")
-	errManyForLogin    = errors.New("too many failed logins with this login name")
+	// ErrManyFromAddress and ErrManyForLogin refuse an attempt unheard.
+	ErrManyFromAddress = errors.New("too many failed logins from this address")
+	ErrManyForLogin    = errors.New("too many failed logins with this login name")
 )
 
 // limiter slows guessing down. Every key (an address, a login name) may fail a number of times
@@ -45,8 +46,8 @@ type attempts struct {
 	ended      chan struct{} // closed when one of them ends
 }
 
-func newLimiter[K comparable](burst int, interval, patience time.Duration, most, crowd int) *limiter[K] {
-	return &limiter[K]{patience: patience, crowd: crowd, buckets: throttle.New[K](burst, interval, most), underway: map[K]*attempts{}}
+func newLimiter[K comparable](b Bounds, most, crowd int) *limiter[K] {
+	return &limiter[K]{patience: b.Patience, crowd: crowd, buckets: throttle.New[K](b.Burst, b.Interval, most), underway: map[K]*attempts{}}
 }
 
 // turn is an attempt that may be made.
@@ -149,31 +150,38 @@ func (l *limiter[K]) end(t turn[K], failed bool, now time.Time) {
 	}
 }
 
-// guard is what both limiters say of a login.
-type guard struct {
+// Bounds are how often a key may fail.
+type Bounds struct {
+	Burst    int           // times without any delay
+	Interval time.Duration // after which it may once more
+	Patience time.Duration // the longest wait for that
+}
+
+// Guard is what both limiters say of a login.
+type Guard struct {
 	addresses *limiter[netip.Prefix]
 	logins    *limiter[string]
 }
 
-// newGuard leaves most of the connections to others.
-func newGuard(connections int) *guard {
+// NewGuard leaves most of the connections to others.
+func NewGuard(connections int, address, login Bounds) *Guard {
 	crowd := max(connections/4, 8)
-	return &guard{
-		addresses: newLimiter[netip.Prefix](10, 6*time.Second, 15*time.Second, maxAddresses, crowd),
-		logins:    newLimiter[string](20, 6*time.Second, 15*time.Second, maxAccounts, crowd),
+	return &Guard{
+		addresses: newLimiter[netip.Prefix](address, maxAddresses, crowd),
+		logins:    newLimiter[string](login, maxAccounts, crowd),
 	}
 }
 
-// enter waits until a login may be tried. end has to be called with what came of it.
-func (g *guard) enter(ctx context.Context, addr netip.Addr, login string) (end func(failed bool), err error) {
+// Enter waits until a login may be tried. end has to be called with what came of it.
+func (g *Guard) Enter(ctx context.Context, addr netip.Addr, login string) (end func(failed bool), err error) {
 	byAddress, wait, ok := g.addresses.begin(ctx, throttle.Client(addr), time.Now)
 	if !ok {
-		return nil, errManyFromAddress
+		return nil, ErrManyFromAddress
 	}
 	byLogin, more, ok := g.logins.begin(ctx, login, time.Now)
 	if !ok {
 		g.addresses.end(byAddress, false, time.Now())
-		return nil, errManyForLogin
+		return nil, ErrManyForLogin
 	}
 	pause.For(ctx, max(wait, more))
 	return func(failed bool) {
