@@ -134,7 +134,7 @@ func (s *stragglers) choose(ctx context.Context, all []candidate) (rest []candid
 		server := c.domain.Old.Address()
 		switch {
 		case wanted[c.id]:
-		case s.watched[c.id] != nil, s.resting[c.id].After(now), c.domain.Old.Protocol == config.POP3, taken[server] >= s.engine.shared.cfg.Watch.Connections:
+		case s.watched[c.id] != nil, s.resting[c.id].After(now), !session.TraitsOf(c.domain.Old).Watch, taken[server] >= s.engine.shared.cfg.Watch.Connections:
 			rest = append(rest, c)
 		default:
 			taken[server]++

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
@@ -21,9 +20,9 @@ type returning struct {
 	queue   []*tracked
 }
 
-// returns tells whether mail of the account is copied back, or may be later. A POP3 server takes nothing.
+// returns tells whether mail of the account is copied back, or may be later. Not every kind of server takes any.
 func (a *account) returns(p *passRun) bool {
-	return a.domain.WayBack && a.domain.Old.Protocol == config.IMAP && !p.options.inboxOnly && !p.yielded && !p.stopped
+	return a.domain.WayBack && a.domain.Old.Protocol.Writable() && !p.options.inboxOnly && !p.yielded && !p.stopped
 }
 
 // allMail is a folder with all mail, which would show what was copied back as well; nil if there is none.
