@@ -15,7 +15,7 @@ func (l *Local) DecideAlias(ctx context.Context, d control.AliasDecision) error 
 	if d.Of != "" {
 		logins = append(logins, d.Of)
 	}
-	accounts, err := l.accounts(ctx, logins)
+	accounts, err := accountsOf(ctx, l.Store, logins)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (l *Local) toFinish(ctx context.Context, q control.FinishQuery) (domain str
 	if len(q.Logins) == 0 {
 		return q.Domain, nil, nil
 	}
-	accounts, err := l.accounts(ctx, q.Logins)
+	accounts, err := accountsOf(ctx, l.Store, q.Logins)
 	if err != nil {
 		return "", nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // DecideFolder implements control.Backend.
 func (l *Local) DecideFolder(ctx context.Context, d control.FolderDecision) (title string, err error) {
-	accounts, err := l.accounts(ctx, []string{d.Login})
+	accounts, err := accountsOf(ctx, l.Store, []string{d.Login})
 	if err != nil {
 		return "", err
 	}

@@ -1,12 +1,9 @@
 package backend
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -132,7 +129,7 @@ func (l *Local) asKnown(ctx context.Context, accounts []store.Account) ([]store.
 func (l *Local) Sync(ctx context.Context, logins []string, progress func(live []report.Live, waiting int)) ([]control.SyncResult, error) {
 	var ids []store.AccountID
 	if len(logins) > 0 {
-		accounts, err := l.accounts(ctx, logins)
+		accounts, err := accountsOf(ctx, l.Store, logins)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +176,7 @@ func only(ids []store.AccountID, progress func([]report.Live, int)) func([]repor
 
 // Status implements control.Backend.
 func (l *Local) Status(ctx context.Context, q control.StatusQuery, emit func(control.StatusRecord) error) error {
-	accounts, err := l.overviews(ctx, q.Logins)
+	accounts, err := overviewsOf(ctx, l.Store, q.Logins)
 	if err != nil {
 		return err
 	}
@@ -198,68 +195,4 @@ func (l *Local) Status(ctx context.Context, q control.StatusQuery, emit func(con
 		}
 	}
 	return c.Collect(ctx, accounts, emit)
-}
-
-// overviews are those of the accounts of logins, or of all.
-func (l *Local) overviews(ctx context.Context, logins []string) ([]store.Overview, error) {
-	all, err := l.Store.Overview(ctx, "")
-	if err != nil || len(logins) == 0 {
-		return all, err
-	}
-	accounts, err := l.accounts(ctx, logins)
-	if err != nil {
-		return nil, err
-	}
-	some := make([]store.Overview, 0, len(accounts))
-	for _, a := range accounts {
-		at, there := slices.BinarySearchFunc(all, a.ID, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
-		if there {
-			some = append(some, all[at])
-		}
-	}
-	return some, nil
-}
-
-// accounts returns the accounts of logins in that order, each once; all if
-// there are none. Unknown ones are named together in one error.
-func (l *Local) accounts(ctx context.Context, logins []string) ([]store.Account, error) {
-	if len(logins) == 0 {
-		return l.Store.Accounts(ctx)
-	}
-	var found []store.Account
-	var unknown unknownLogins
-	seen := make(map[store.AccountID]bool)
-	for _, login := range logins {
-		a, err := l.Store.Account(ctx, login)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			unknown = append(unknown, login)
-		case err != nil:
-			return nil, err
-		case !seen[a.ID]:
-			seen[a.ID] = true
-			found = append(found, a)
-		}
-	}
-	if len(unknown) > 0 {
-		return nil, control.UsageError(unknown)
-	}
-	return found, nil
-}
-
-// unknownLogins is the error for logins that are no account's.
-type unknownLogins []string
-
-func (u unknownLogins) Error() string {
-	const most = 20
-	names := u[:min(len(u), most)]
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = fmt.Sprintf("%q", n)
-	}
-	text := "no such account: " + strings.Join(quoted, ", ")
-	if len(u) > most {
-		text += fmt.Sprintf(" and %d more", len(u)-most)
-	}
-	return text + " (postferry status lists the accounts there are)"
 }

@@ -11,7 +11,7 @@ import (
 
 // DecideMailbox implements control.Backend.
 func (l *Local) DecideMailbox(ctx context.Context, d control.MailboxDecision) error {
-	accounts, err := l.accounts(ctx, []string{d.Login})
+	accounts, err := accountsOf(ctx, l.Store, []string{d.Login})
 	if err != nil {
 		return err
 	}

@@ -52,9 +52,12 @@ type quarantinedFolder struct {
 	keys    []store.Key // of records, sorted
 }
 
+// refused finds messages that one of the servers refuses, or that were repaired.
+type refused struct{ store store.Store }
+
 // Quarantine implements control.Backend.
 func (l *Local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit func(report.QuarantineRecord) error) error {
-	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+	return refused{l.Store}.each(ctx, q, func(f *quarantinedFolder) error {
 		for _, k := range f.keys {
 			if err := emit(f.records[k]); err != nil {
 				return err
@@ -68,7 +71,7 @@ func (l *Local) Quarantine(ctx context.Context, q control.QuarantineQuery, emit 
 func (l *Local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery) (released int, err error) {
 	retried := map[store.AccountID]int{}
 	var accounts []store.Account
-	err = l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+	err = refused{l.Store}.each(ctx, q, func(f *quarantinedFolder) error {
 		if err := l.Engine.Retry(ctx, f.account.ID, f.folder.ID, f.keys); err != nil {
 			return err
 		}
@@ -93,7 +96,7 @@ func (l *Local) RetryQuarantined(ctx context.Context, q control.QuarantineQuery)
 
 // QuarantinedMail implements control.Backend.
 func (l *Local) QuarantinedMail(ctx context.Context, q control.QuarantineQuery, sink control.QuarantineSink) error {
-	return l.eachQuarantined(ctx, q, func(f *quarantinedFolder) error {
+	return refused{l.Store}.each(ctx, q, func(f *quarantinedFolder) error {
 		return l.mailOf(ctx, f, sink)
 	})
 }
@@ -136,14 +139,14 @@ func ForPerson(err error) string {
 	return err.Error()
 }
 
-// eachQuarantined calls fn for each folder in which a query finds something.
-func (l *Local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, fn func(*quarantinedFolder) error) error {
-	accounts, single, err := l.chosen(ctx, q.Names)
+// each calls fn for each folder in which a query finds something.
+func (r refused) each(ctx context.Context, q control.QuarantineQuery, fn func(*quarantinedFolder) error) error {
+	accounts, single, err := r.chosen(ctx, q.Names)
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		folders, err := l.Store.Folders(ctx, a.ID)
+		folders, err := r.store.Folders(ctx, a.ID)
 		if err != nil {
 			return err
 		}
@@ -151,7 +154,7 @@ func (l *Local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, 
 			if f.Quarantined == 0 && !q.Repaired {
 				continue
 			}
-			found, err := l.quarantinedIn(ctx, a, f, q.Repaired)
+			found, err := r.in(ctx, a, f, q.Repaired)
 			if err != nil {
 				return err
 			}
@@ -171,7 +174,7 @@ func (l *Local) eachQuarantined(ctx context.Context, q control.QuarantineQuery, 
 
 // chosen takes names apart: the accounts to look into, and for those of which
 // only single messages were asked for, which.
-func (l *Local) chosen(ctx context.Context, names []string) (accounts []store.Account, single map[store.AccountID]map[messageID]bool, err error) {
+func (r refused) chosen(ctx context.Context, names []string) (accounts []store.Account, single map[store.AccountID]map[messageID]bool, err error) {
 	var logins []string
 	single = map[store.AccountID]map[messageID]bool{}
 	for _, name := range names {
@@ -180,7 +183,7 @@ func (l *Local) chosen(ctx context.Context, names []string) (accounts []store.Ac
 			logins = append(logins, name)
 			continue
 		}
-		a, err := l.Store.AccountByID(ctx, id.account)
+		a, err := r.store.AccountByID(ctx, id.account)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, nil, control.UsageError(fmt.Errorf("no such message: %q (postferry quarantine list shows their IDs)", name))
 		} else if err != nil {
@@ -195,7 +198,7 @@ func (l *Local) chosen(ctx context.Context, names []string) (accounts []store.Ac
 	if len(logins) == 0 && len(names) > 0 {
 		return accounts, single, nil
 	}
-	whole, err := l.accounts(ctx, logins)
+	whole, err := accountsOf(ctx, r.store, logins)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,9 +209,9 @@ func (l *Local) chosen(ctx context.Context, names []string) (accounts []store.Ac
 	return append(accounts, whole...), single, nil
 }
 
-// quarantinedIn reads what a folder has in quarantine, or what was repaired.
-func (l *Local) quarantinedIn(ctx context.Context, a store.Account, f store.Folder, repaired bool) (*quarantinedFolder, error) {
-	ledger, err := l.Store.Ledger(ctx, a.ID, f.ID)
+// in reads what a folder has in quarantine, or what was repaired.
+func (r refused) in(ctx context.Context, a store.Account, f store.Folder, repaired bool) (*quarantinedFolder, error) {
+	ledger, err := r.store.Ledger(ctx, a.ID, f.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -5,14 +5,13 @@ import (
 
 	"postferry/internal/control"
 	"postferry/report"
-	"postferry/store"
 	"postferry/syncer/dryrun"
 	"postferry/syncer/verify"
 )
 
 // Verify implements control.Backend. It has connections of its own beside the engine's.
 func (l *Local) Verify(ctx context.Context, q control.VerifyQuery, tell func(report.VerifyEvent) error) error {
-	ids, err := l.ids(ctx, q.Logins)
+	ids, err := idsOf(ctx, l.Store, q.Logins)
 	if err != nil {
 		return err
 	}
@@ -20,25 +19,9 @@ func (l *Local) Verify(ctx context.Context, q control.VerifyQuery, tell func(rep
 	return v.Run(ctx, ids)
 }
 
-// ids are those of logins; none if there are none.
-func (l *Local) ids(ctx context.Context, logins []string) ([]store.AccountID, error) {
-	if len(logins) == 0 {
-		return nil, nil
-	}
-	accounts, err := l.accounts(ctx, logins)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]store.AccountID, len(accounts))
-	for i, a := range accounts {
-		ids[i] = a.ID
-	}
-	return ids, nil
-}
-
 // Plan implements control.Backend. It has connections of its own beside the engine's.
 func (l *Local) Plan(ctx context.Context, logins []string, tell func(control.PlanRecord) error) error {
-	ids, err := l.ids(ctx, logins)
+	ids, err := idsOf(ctx, l.Store, logins)
 	if err != nil {
 		return err
 	}

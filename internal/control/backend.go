@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"postferry/config"
 	"postferry/directory"
@@ -74,6 +75,38 @@ type Backend interface {
 	ForgetConsent(ctx context.Context, q SignInQuery) (told bool, err error)
 	// Close lets go of the state or the daemon.
 	Close() error
+}
+
+// routes are all that can be asked for. Whoever can connect may ask for all of it.
+func (c *server) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		pathDomains:         c.domains,
+		pathAccounts:        c.importAccounts,
+		pathSync:            c.sync,
+		pathStatus:          c.status,
+		pathQuarantine:      c.quarantine,
+		pathQuarantineRetry: c.retryQuarantined,
+		pathQuarantineMail:  c.quarantinedMail,
+		pathFolder:          answering(c.decideFolder),
+		pathAlias:           answering(c.decideAlias),
+		pathMailbox:         answering(c.decideMailbox),
+		pathVerify:          c.verify,
+		pathPlan:            c.plan,
+		pathAdvise:          c.advise,
+		pathPrepare:         c.prepare,
+		pathFinish:          c.finish,
+		pathForget:          c.forget,
+		pathReports:         c.reports,
+		pathAccess:          c.access,
+		pathBackup:          c.backup,
+		pathClients:         answering(c.clients),
+		pathKick:            answering(c.kick),
+		pathSignIns:         c.signIns,
+		pathSignInTest:      c.testSignIn,
+		pathMailboxes:       c.mailboxes,
+		pathConsent:         c.consent,
+		pathForgetConsent:   c.forgetConsent,
+	}
 }
 
 // SyncResult is how one account's pass ended.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,6 +123,22 @@ func (r *Client) ask(ctx context.Context, path string, req any, read func(*json.
 		return r.lost(ctx, err)
 	}
 	return err
+}
+
+// question asks for what answering answers.
+func question[A any](ctx context.Context, r *Client, path string, req any) (a A, err error) {
+	err = r.ask(ctx, path, req, func(dec *json.Decoder) error {
+		var line json.RawMessage
+		var failed failedReply
+		if err := dec.Decode(&line); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(line, &failed); err != nil || failed.Error != nil {
+			return cmp.Or(err, failed.Error.err())
+		}
+		return json.Unmarshal(line, &a)
+	})
+	return a, err
 }
 
 // lost is the error for a daemon that went away while it answered.

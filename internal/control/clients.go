@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"time"
 )
 
@@ -32,7 +30,6 @@ type clientsRequest struct{}
 
 type clientsReply struct {
 	Clients []ConnectedClient `json:"clients"`
-	Error   *replyError       `json:"error,omitempty"`
 }
 
 type kickRequest struct {
@@ -40,49 +37,30 @@ type kickRequest struct {
 }
 
 type kickReply struct {
-	Kicked int         `json:"kicked"`
-	Error  *replyError `json:"error,omitempty"`
+	Kicked int `json:"kicked"`
 }
 
 // Clients implements Backend.
 func (r *Client) Clients(ctx context.Context) ([]ConnectedClient, error) {
-	var reply clientsReply
-	err := r.ask(ctx, pathClients, clientsRequest{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[clientsReply](ctx, r, pathClients, clientsRequest{})
 	return reply.Clients, err
 }
 
 // Kick implements Backend.
 func (r *Client) Kick(ctx context.Context, login string) (kicked int, err error) {
-	var reply kickReply
-	err = r.ask(ctx, pathKick, kickRequest{Login: login}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[kickReply](ctx, r, pathKick, kickRequest{Login: login})
 	return reply.Kicked, err
 }
 
-func (c *server) clients(w http.ResponseWriter, r *http.Request) {
-	var req clientsRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	clients, err := c.backend.Clients(r.Context())
-	_ = out.write(clientsReply{Clients: clients, Error: describeError(err)})
+func (c *server) clients(ctx context.Context, _ clientsRequest) (clientsReply, error) {
+	clients, err := c.backend.Clients(ctx)
+	return clientsReply{clients}, err
 }
 
-func (c *server) kick(w http.ResponseWriter, r *http.Request) {
-	var req kickRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	kicked, err := c.backend.Kick(r.Context(), req.Login)
+func (c *server) kick(ctx context.Context, req kickRequest) (kickReply, error) {
+	kicked, err := c.backend.Kick(ctx, req.Login)
 	if err == nil {
 		c.log.Info().Str("account", req.Login).Int("clients", kicked).Msg("clients were sent away")
 	}
-	_ = out.write(kickReply{Kicked: kicked, Error: describeError(err)})
+	return kickReply{kicked}, err
 }

@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"postferry/report"
 )
@@ -19,29 +17,19 @@ type FolderDecision struct {
 const pathFolder = "/v1/folder"
 
 type folderReply struct {
-	Title string      `json:"title"`
-	Error *replyError `json:"error,omitempty"`
+	Title string `json:"title"`
 }
 
 // DecideFolder implements Backend.
 func (r *Client) DecideFolder(ctx context.Context, d FolderDecision) (title string, err error) {
-	var reply folderReply
-	err = r.ask(ctx, pathFolder, d, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[folderReply](ctx, r, pathFolder, d)
 	return reply.Title, err
 }
 
-func (c *server) decideFolder(w http.ResponseWriter, r *http.Request) {
-	var req FolderDecision
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	title, err := c.backend.DecideFolder(r.Context(), req)
+func (c *server) decideFolder(ctx context.Context, req FolderDecision) (folderReply, error) {
+	title, err := c.backend.DecideFolder(ctx, req)
 	if err == nil {
 		c.log.Info().Str("account", req.Login).Str("folder", title).Str("verdict", string(req.Verdict)).Msg("a missing folder was decided about")
 	}
-	_ = out.write(folderReply{Title: title, Error: describeError(err)})
+	return folderReply{title}, err
 }

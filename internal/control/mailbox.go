@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"postferry/report"
 )
@@ -14,32 +12,19 @@ type MailboxDecision struct {
 	Verdict report.MailboxVerdict `json:"verdict"`
 }
 
-// pathMailbox is POST MailboxDecision -> mailboxReply.
+// pathMailbox is POST MailboxDecision -> done.
 const pathMailbox = "/v1/mailbox"
-
-type mailboxReply struct {
-	Error *replyError `json:"error,omitempty"`
-}
 
 // DecideMailbox implements Backend.
 func (r *Client) DecideMailbox(ctx context.Context, d MailboxDecision) error {
-	var reply mailboxReply
-	err := r.ask(ctx, pathMailbox, d, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	_, err := question[done](ctx, r, pathMailbox, d)
 	return err
 }
 
-func (c *server) decideMailbox(w http.ResponseWriter, r *http.Request) {
-	var req MailboxDecision
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	err := c.backend.DecideMailbox(r.Context(), req)
+func (c *server) decideMailbox(ctx context.Context, req MailboxDecision) (done, error) {
+	err := c.backend.DecideMailbox(ctx, req)
 	if err == nil {
 		c.log.Info().Str("account", req.Login).Str("verdict", string(req.Verdict)).Msg("somebody said what a mailbox is that isn't the one it was")
 	}
-	_ = out.write(mailboxReply{Error: describeError(err)})
+	return done{}, err
 }

@@ -93,6 +93,9 @@ type statusReply struct {
 	Error *replyError `json:"error,omitempty"`
 }
 
+// done is the answer where there is nothing to tell.
+type done struct{}
+
 // replyError is an error with the exit status it would have had.
 type replyError struct {
 	Message string `json:"message"`

@@ -58,38 +58,6 @@ type server struct {
 	log     zerolog.Logger
 }
 
-// routes are all that can be asked for. Whoever can connect may ask for all of it.
-func (c *server) routes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
-		pathDomains:         c.domains,
-		pathAccounts:        c.importAccounts,
-		pathSync:            c.sync,
-		pathStatus:          c.status,
-		pathQuarantine:      c.quarantine,
-		pathQuarantineRetry: c.retryQuarantined,
-		pathQuarantineMail:  c.quarantinedMail,
-		pathFolder:          c.decideFolder,
-		pathAlias:           c.decideAlias,
-		pathMailbox:         c.decideMailbox,
-		pathVerify:          c.verify,
-		pathPlan:            c.plan,
-		pathAdvise:          c.advise,
-		pathPrepare:         c.prepare,
-		pathFinish:          c.finish,
-		pathForget:          c.forget,
-		pathReports:         c.reports,
-		pathAccess:          c.access,
-		pathBackup:          c.backup,
-		pathClients:         c.clients,
-		pathKick:            c.kick,
-		pathSignIns:         c.signIns,
-		pathSignInTest:      c.testSignIn,
-		pathMailboxes:       c.mailboxes,
-		pathConsent:         c.consent,
-		pathForgetConsent:   c.forgetConsent,
-	}
-}
-
 func (c *server) importAccounts(w http.ResponseWriter, r *http.Request) {
 	var req importRequest
 	out, ok := begin(w, r, &req)
@@ -178,4 +146,26 @@ func begin(w http.ResponseWriter, r *http.Request, req any) (out *answer, ok boo
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	return &answer{enc: json.NewEncoder(w), flush: control.Flush}, true
+}
+
+// failedReply is the answer to what failed.
+type failedReply struct {
+	Error *replyError `json:"error,omitempty"`
+}
+
+// answering answers each request with one object: what do returns, or its error.
+func answering[Q, A any](do func(ctx context.Context, q Q) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Q
+		out, ok := begin(w, r, &req)
+		if !ok {
+			return
+		}
+		a, err := do(r.Context(), req)
+		if err != nil {
+			_ = out.write(failedReply{describeError(stopped(err))})
+			return
+		}
+		_ = out.write(a)
+	}
 }
