@@ -7,10 +7,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rs/zerolog"
+
+	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer"
+	"postferry/syncer/verify"
 )
 
 // other is somebody else on both servers.
@@ -76,6 +81,25 @@ func (two *twoDovecots) messages(login string) (n int) {
 	return n
 }
 
+// verified is what a verification says of the account.
+func (two *twoDovecots) verified() (said report.VerifiedAccount) {
+	two.Helper()
+	two.with(func(ctx context.Context, _ *syncer.Engine, st store.Store) {
+		cfg := config.Default()
+		cfg.Domains = []config.Domain{{Name: "example.com", Old: two.old.Insecure(), New: two.new.Insecure()}}
+		v := verify.Verification{Config: &cfg, Store: st, Log: zerolog.Nop(), Tell: func(e report.VerifyEvent) error {
+			if e.Account != nil {
+				said = *e.Account
+			}
+			return nil
+		}}
+		if err := v.Run(ctx, nil); err != nil {
+			two.Fatal(err)
+		}
+	})
+	return said
+}
+
 // decides says what a mailbox is.
 func (two *twoDovecots) decides(v report.MailboxVerdict) {
 	two.Helper()
@@ -104,9 +128,15 @@ func TestLoginLeadsElsewhere(t *testing.T) {
 		{"old: set up anew", func(two *twoDovecots) {
 			putBack := two.empty(two.old)
 			two.asks(store.EmptiedMailbox, store.OldSide)
+			if v := two.verified(); v.Problem.Code() != reason.OldEmptied {
+				two.Errorf("verified: %+v", v)
+			}
 			putBack()
 			two.deliver(two.old, "INBOX", 9, 4)
 			two.copies(4)
+			if v := two.verified(); v.Problem != "" || v.Worst != report.Harmless || v.Same != 12+5+4 {
+				two.Errorf("verified: %+v", v)
+			}
 		}},
 		{"old: set up anew, and used", func(two *twoDovecots) {
 			putBack := two.empty(two.old)

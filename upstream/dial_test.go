@@ -108,6 +108,8 @@ func TestStartTLSRequired(t *testing.T) {
 		server.Security = config.StartTLS
 		if _, err := Dial(context.Background(), server, testOptions(t)); !errors.Is(err, want) || link.ClassOf(err) != link.Fix {
 			t.Errorf("%s: %v", script, err)
+		} else if e, ok := errors.AsType[*link.Error](err); ok && want == link.ErrNoTLS && !strings.Contains(e.Summary(), "no STARTTLS") {
+			t.Error(e.Summary())
 		}
 	}
 }

@@ -42,6 +42,7 @@ const (
 	DeletedThere    Code = "reason.deleted_there"     // the folder was deleted on the new server
 	FolderUnread    Code = "reason.folder_unread"     // the old server doesn't let the folder be read
 	Finished        Code = "reason.finished"          // the account is finished
+	OldEmptied      Code = "reason.old_emptied"       // the old mailbox is empty and not the one any more that was copied from
 	NotActive       Code = "reason.not_active"        // the account is in a state in which nothing is copied
 	NoDomain        Code = "reason.no_domain"         // the account's domain is not in the configuration any more
 	Octets          Code = "reason.octets"            // so large it is

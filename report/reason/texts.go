@@ -47,6 +47,7 @@ var texts = map[Code]text{
 	DeletedThere:    {format: "deleted on the new server by its user"},
 	FolderUnread:    {format: "The old server does not let this folder be read."},
 	Finished:        {format: "The account is finished: its old server is not contacted any more."},
+	OldEmptied:      {format: "The old mailbox is empty and not the one any more that messages were copied from (%s): the server may have been replaced, or have lost its mail. Whether anything is missing can't be told.", names: []string{"Count"}},
 	NotActive:       {format: "The account is %s: nothing is copied.", names: []string{"State"}},
 	NoDomain:        {format: "The configuration has no domain %s any more.", names: []string{"Domain"}},
 	Octets:          {format: "%s octets", names: []string{"Size"}},

@@ -9,12 +9,14 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/config"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/leftout"
+	"postferry/syncer/session"
 	"postferry/upstream"
 	"postferry/upstream/link"
 )
@@ -53,6 +55,11 @@ func (c *accountCheck) check(ctx context.Context) error {
 	if err := c.trees(ctx, known); err != nil {
 		return err
 	}
+	if n := c.oldEmptied(known, domain.Old); n > 0 {
+		c.result.Problem = reason.Of(reason.OldEmptied, n)
+		c.result.Trouble = &store.Problem{Kind: store.EmptiedMailbox, Server: store.OldSide, Host: domain.Old.Host, Summary: c.result.Problem.String(), Advice: store.RetryLater, Since: time.Now()}
+		return nil
+	}
 	folders, tree, err := counterparts(ctx, c.old, c.new, known, foldertree.Wishes{Folders: domain.Folders, MaxFolders: c.run.Config.Sync.MaxFolders})
 	if err != nil {
 		return err
@@ -85,6 +92,29 @@ func (c *accountCheck) check(ctx context.Context) error {
 		return err
 	}
 	return c.extraFolders(used)
+}
+
+// oldEmptied is how many messages were copied from the old mailbox if that is empty now and INBOX is not
+// the one that it was: what had not been copied may be lost. An old mailbox that its user has emptied is the one
+// it was, and one that is read by POP3 is emptied by mail programs.
+func (c *accountCheck) oldEmptied(known []store.Folder, server config.Server) (copied uint64) {
+	inbox := slices.IndexFunc(known, func(f store.Folder) bool { return foldertree.IsInbox(&f) })
+	if inbox < 0 || !session.TraitsOf(server).Folders {
+		return 0
+	}
+	was, now := known[inbox].Checkpoint.UIDValidity, c.status[known[inbox].Old].UIDValidity
+	if was == 0 || now == 0 || was == now {
+		return 0
+	}
+	for _, m := range c.old.Mailboxes {
+		if at, told := c.status[m.Name]; foldertree.Selectable(m) && (!told || at.Messages > 0) {
+			return 0
+		}
+	}
+	for i := range known {
+		copied += known[i].Copied
+	}
+	return copied
 }
 
 // nameTaken tells whether a missing folder's name on the new server is another's by now.

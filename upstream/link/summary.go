@@ -83,7 +83,9 @@ func (e *Error) fixSummary(host string) string {
 		return host + " offers no way for a master login to open somebody else's mailbox. Have AUTH=PLAIN switched on there, or set a separator if it takes logins such as anna*master."
 	case e.Code == imap.ResponseCodeExpired:
 		return host + " says that this account's password has expired" + e.words() + ". Set a new one there. " + correct
-	case e.Code == imap.ResponseCodePrivacyRequired, errors.Is(e.Err, ErrNoTLS):
+	case errors.Is(e.Err, ErrNoTLS):
+		return host + " offers no encryption on this port (no STARTTLS), so no password is sent to it. Use its TLS port (imaps:// or pop3s:// in the domain's settings), or have STARTTLS switched on there."
+	case e.Code == imap.ResponseCodePrivacyRequired:
 		return host + " does not take passwords on this connection. Check the server's URL in the domain's settings."
 	case errors.Is(e.Err, ErrUnsendable):
 		return "The login or password of this account contains a line break or a NUL character. " + correct
