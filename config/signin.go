@@ -131,7 +131,7 @@ func (f *file) signIn(domain *block, side string, d *Domain, s *Server) {
 	in := SignIn{Method: SignInMethod(method), Domain: d.Name, Side: side}
 	var secretFile, certificateFile, keyFile string
 	set(b, "login", &in.Login, text("postferry", plainText))
-	set(b, "separator", &in.Separator, text("*", parseSeparator))
+	set(b, "separator", &in.Separator, text("*", ParseSeparator))
 	set(b, "tenant", &in.Tenant, text("example.onmicrosoft.com", parseTenant))
 	set(b, "client_id", &in.ClientID, text("00000000-0000-0000-0000-000000000000", plainText))
 	var authority string
@@ -285,8 +285,8 @@ func plainText(s string) (string, error) {
 	return s, nil
 }
 
-// parseSeparator reads what stands between two logins.
-func parseSeparator(s string) (string, error) {
+// ParseSeparator reads what stands between two logins.
+func ParseSeparator(s string) (string, error) {
 	if utf8.RuneCountInString(s) > 1 || strings.ContainsAny(s, "@\" ") || s != "" && (s[0] <= ' ' || s[0] >= 0x7f) {
 		return "", errors.New(`expected one character, e.g. "*", or "" to tell both logins by SASL`)
 	}

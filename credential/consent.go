@@ -62,6 +62,7 @@ func (t *tenant) rotate(ctx context.Context, m store.Mailbox, was, now store.Sec
 
 // endpoints are where an OpenID provider is asked for what.
 type endpoints struct {
+	Issuer        string `json:"issuer"`
 	Token         string `json:"token_endpoint"`
 	Authorization string `json:"authorization_endpoint"`
 	Device        string `json:"device_authorization_endpoint"`

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"postferry/internal/asciifold"
 )
 
 // SignInMethod is how Postferry signs in at a server for the accounts of a domain.
@@ -40,6 +42,15 @@ type Mailbox struct {
 	Domain string // in lower case
 	Side   Side
 	Login  string // at that server; look-ups ignore the case of ASCII letters
+}
+
+// Of tells whether it is an account's mailbox.
+func (m Mailbox) Of(a *Account) bool {
+	login := a.Old.Login
+	if m.Side == NewSide {
+		login = a.New.Login
+	}
+	return a.Domain == m.Domain && asciifold.Lower(login) == asciifold.Lower(m.Login)
 }
 
 // Consent is what the owner of a mailbox has agreed to: that Postferry may open it.

@@ -2,10 +2,6 @@ package tenant
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"postferry/config"
+	"postferry/credential"
 	"postferry/store"
 	"postferry/upstream/link"
 )
@@ -26,7 +23,7 @@ type Prompt struct {
 	Ends time.Time `json:"ends"`
 }
 
-// consentLife is how long the owner may take.
+// consentLife is how long the owner may take with a code.
 const consentLife = 15 * time.Minute
 
 // What a person's token is asked for.
@@ -36,39 +33,137 @@ const (
 	offline       = "offline_access" // OpenID Connect Core 1.0 section 11
 )
 
-// Consent has the owner of a mailbox agree, by a code that is entered at the provider (RFC 8628) or, where
-// the provider doesn't let devices at mail, in a browser on this machine (RFC 8252 section 7.3, RFC 7636).
+// Consent has the owner of a mailbox agree, by a code that is entered at the provider or, where the provider
+// doesn't let devices at mail, in a browser on this machine (RFC 8252 section 7.3).
 // The agreement is returned once it has opened the mailbox: somebody else's is not taken.
 func (c *Connector) Consent(ctx context.Context, server config.Server, mailbox string, ask func(Prompt) error) (store.Consent, error) {
-	in := server.SignIn
-	if in == nil || in.Method != config.Consent {
-		return store.Consent{}, errors.New("the people of this domain don't sign in for themselves; expected method = \"consent\"")
+	p, err := c.provider(ctx, server)
+	switch {
+	case err != nil:
+		return store.Consent{}, err
+	case p.lets(byCode):
+		return c.byCode(ctx, p, mailbox, ask)
 	}
 	ctx, cancel := context.WithTimeout(ctx, consentLife)
 	defer cancel()
-	places, err := c.keeper().Places(ctx, server)
+	back, err := waitAtLoopback()
 	if err != nil {
 		return store.Consent{}, err
 	}
-	flow := &oauth2.Config{ClientID: in.ClientID, ClientSecret: in.Secret.Reveal(), Scopes: scopesOf(in),
-		Endpoint: oauth2.Endpoint{AuthURL: places.Authorization, TokenURL: places.Token, DeviceAuthURL: places.Device, AuthStyle: oauth2.AuthStyleInParams}}
-	var token *oauth2.Token
-	if places.Device != "" && !slices.Contains(flow.Scopes, googleMail) {
-		token, err = byDevice(ctx, flow, ask)
-	} else {
-		token, err = byBrowser(ctx, flow, mailbox, ask)
-	}
+	defer back.close()
+	v, err := p.send(mailbox, back.url)
 	if err != nil {
-		return store.Consent{}, consentFault(err)
+		return store.Consent{}, err
 	}
+	if err := ask(Prompt{URL: v.URL, Ends: v.Ends}); err != nil {
+		return store.Consent{}, err
+	}
+	answer, err := back.answer(ctx)
+	if err != nil {
+		return store.Consent{}, err
+	}
+	return c.redeem(ctx, p, v, answer)
+}
+
+// ConsentByCode has the owner of a mailbox agree by a code that is entered at the provider (RFC 8628), on any device.
+func (c *Connector) ConsentByCode(ctx context.Context, server config.Server, mailbox string, ask func(Prompt) error) (store.Consent, error) {
+	p, err := c.provider(ctx, server)
+	switch {
+	case err != nil:
+		return store.Consent{}, err
+	case !p.lets(byCode):
+		return store.Consent{}, &ConsentError{Reason: NoCode, Host: p.host}
+	}
+	return c.byCode(ctx, p, mailbox, ask)
+}
+
+// byCode waits for the code to be entered.
+func (c *Connector) byCode(ctx context.Context, p *provider, mailbox string, ask func(Prompt) error) (store.Consent, error) {
+	ctx, cancel := context.WithTimeout(ctx, consentLife)
+	defer cancel()
+	asking := p.asking(ctx)
+	var proof []oauth2.AuthCodeOption
+	if p.in.Secret != "" { // a client that has a secret shows it here as well (RFC 8628 section 3.1), which the library leaves to us
+		proof = append(proof, oauth2.SetAuthURLParam("client_secret", p.in.Secret.Reveal()))
+	}
+	d, err := p.flow.DeviceAuth(asking, proof...)
+	if err != nil {
+		return store.Consent{}, p.refusal(err)
+	}
+	if err := ask(Prompt{URL: d.VerificationURI, Code: d.UserCode, Ends: d.Expiry}); err != nil {
+		return store.Consent{}, err
+	}
+	token, err := p.flow.DeviceAccessToken(asking, d)
+	if err != nil {
+		return store.Consent{}, p.refusal(err)
+	}
+	return c.agreed(ctx, p, mailbox, token)
+}
+
+// The ways in which somebody agrees.
+const (
+	byCode    = "code"
+	byBrowser = "browser"
+)
+
+// provider is one at which people agree, for a server.
+type provider struct {
+	server config.Server
+	in     *config.SignIn
+	host   string
+	places credential.Places
+	flow   oauth2.Config
+	keeper *credential.Keeper
+}
+
+// provider finds where the people of a domain agree.
+func (c *Connector) provider(ctx context.Context, server config.Server) (*provider, error) {
+	in := server.SignIn
+	if in == nil || in.Method != config.Consent {
+		return nil, &ConsentError{Reason: NotAsked, Host: server.Host}
+	}
+	keeper := c.keeper()
+	places, err := keeper.Places(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	return &provider{server: server, in: in, host: hostOf(in.Issuer), places: places, keeper: keeper,
+		flow: oauth2.Config{ClientID: in.ClientID, ClientSecret: in.Secret.Reveal(), Scopes: scopesOf(in),
+			Endpoint: oauth2.Endpoint{AuthURL: places.Authorization, TokenURL: places.Token, DeviceAuthURL: places.Device, AuthStyle: oauth2.AuthStyleInParams}}}, nil
+}
+
+// lets tells whether people can agree in a way. Google gives devices no access to mail.
+func (p *provider) lets(way string) bool {
+	if way == byCode {
+		return p.places.Device != "" && !slices.Contains(p.flow.Scopes, googleMail)
+	}
+	return p.places.Authorization != ""
+}
+
+// asking is a context for questions to the provider.
+func (p *provider) asking(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, p.keeper.Client(p.server))
+}
+
+// agreed is what came of an agreement, once that has opened the mailbox.
+func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, token *oauth2.Token) (store.Consent, error) {
 	if token.RefreshToken == "" {
-		return store.Consent{}, errors.New("the provider gave no refresh token, so the agreement would end with the hour; see whether the application may ask for " + offline)
+		return store.Consent{}, &ConsentError{Reason: NotLasting, Host: p.host}
 	}
-	if _, err := look(ctx, server, link.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
-		return store.Consent{}, fmt.Errorf("whoever has signed in can't open the mailbox %s: %w", mailbox, err)
+	agreed := store.Consent{Mailbox: store.Mailbox{Domain: p.in.Domain, Side: store.Side(p.in.Side), Login: mailbox},
+		Issuer: p.in.Issuer, ClientID: p.in.ClientID, Refresh: store.Secret(token.RefreshToken), Granted: time.Now()}
+	if _, err := look(ctx, p.server, link.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
+		c.giveBack(ctx, p, agreed)
+		return store.Consent{}, &ConsentError{Reason: NotOpened, Host: p.server.Host, Mailbox: mailbox, Cause: err.Error(), err: err}
 	}
-	return store.Consent{Mailbox: store.Mailbox{Domain: in.Domain, Side: store.Side(in.Side), Login: mailbox},
-		Issuer: in.Issuer, ClientID: in.ClientID, Refresh: store.Secret(token.RefreshToken), Granted: time.Now()}, nil
+	return agreed, nil
+}
+
+// giveBack has the provider forget an agreement that is of no use.
+func (c *Connector) giveBack(ctx context.Context, p *provider, agreed store.Consent) {
+	if _, err := c.revoke(ctx, p, agreed); err != nil {
+		c.Log.Warn().Err(err).Str("provider", p.host).Msg("the provider can't be told that an agreement is not used")
+	}
 }
 
 // scopesOf is what the provider is asked for.
@@ -90,135 +185,4 @@ func hostOf(address string) string {
 		return ""
 	}
 	return u.Hostname()
-}
-
-// byDevice waits for the code to be entered.
-func byDevice(ctx context.Context, flow *oauth2.Config, ask func(Prompt) error) (*oauth2.Token, error) {
-	d, err := flow.DeviceAuth(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := ask(Prompt{URL: d.VerificationURI, Code: d.UserCode, Ends: d.Expiry}); err != nil {
-		return nil, err
-	}
-	return flow.DeviceAccessToken(ctx, d)
-}
-
-// byBrowser waits for a browser to come back to this machine with a code.
-func byBrowser(ctx context.Context, flow *oauth2.Config, mailbox string, ask func(Prompt) error) (*oauth2.Token, error) {
-	back, err := waitAtLoopback()
-	if err != nil {
-		return nil, err
-	}
-	defer back.close()
-	flow.RedirectURL = back.url
-	verifier, state := oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
-	at := flow.AuthCodeURL(state, oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(verifier),
-		oauth2.SetAuthURLParam("prompt", "consent"), oauth2.SetAuthURLParam("login_hint", mailbox))
-	if err := ask(Prompt{URL: at, Ends: time.Now().Add(consentLife)}); err != nil {
-		return nil, err
-	}
-	answer, err := back.answer(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case answer.Get("state") != state:
-		return nil, errors.New("a browser came back that was not sent by us")
-	case answer.Get("error") != "":
-		return nil, fmt.Errorf("%w: %s", errDeclined, answer.Get("error"))
-	}
-	return flow.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(verifier))
-}
-
-// errDeclined is somebody's no.
-var errDeclined = errors.New("the owner of the mailbox, or the provider, said no")
-
-// consentFault is what went wrong, without the provider's whole answer.
-func consentFault(err error) error {
-	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	switch {
-	case !ok:
-		return err
-	case refused.ErrorCode == "access_denied", refused.ErrorCode == "authorization_declined":
-		return errDeclined
-	case refused.ErrorCode == "expired_token":
-		return errors.New("nobody entered the code in time")
-	}
-	return fmt.Errorf("the provider refused: %s: %s", refused.ErrorCode, refused.ErrorDescription)
-}
-
-// loopback is where a browser is sent back to.
-type loopback struct {
-	url    string
-	came   chan url.Values
-	server *http.Server
-	served chan error
-}
-
-// waitAtLoopback listens on a free port of this machine.
-func waitAtLoopback() (*loopback, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	l := &loopback{url: "http://" + listener.Addr().String(), came: make(chan url.Values, 1), served: make(chan error, 1)}
-	l.server = &http.Server{Handler: http.HandlerFunc(l.take), ReadHeaderTimeout: 10 * time.Second}
-	go func() { l.served <- l.server.Serve(listener) }()
-	return l, nil
-}
-
-// take takes the first answer that is one; browsers ask for icons, too.
-func (l *loopback) take(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	if q.Get("state") == "" {
-		http.NotFound(w, r)
-		return
-	}
-	select {
-	case l.came <- q:
-	default:
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintln(w, "Postferry has got the answer. You may close this window.")
-}
-
-func (l *loopback) answer(ctx context.Context) (url.Values, error) {
-	select {
-	case q := <-l.came:
-		return q, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// close ends it, once the browser has its answer.
-func (l *loopback) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if l.server.Shutdown(ctx) != nil {
-		l.server.Close()
-	}
-	<-l.served
-}
-
-// Revoke tells the provider that an agreement has ended (RFC 7009); false if it can't be told.
-func (c *Connector) Revoke(ctx context.Context, server config.Server, agreed store.Consent) (told bool, err error) {
-	places, err := c.keeper().Places(ctx, server)
-	if err != nil || places.Revocation == "" {
-		return false, err
-	}
-	form := url.Values{"token": {agreed.Refresh.Reveal()}, "token_type_hint": {"refresh_token"}, "client_id": {agreed.ClientID}}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, places.Revocation, strings.NewReader(form.Encode()))
-	if err != nil {
-		return false, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(req)
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusOK, nil
 }

@@ -99,7 +99,7 @@ func TestConsentInBrowser(t *testing.T) {
 		}
 		return err
 	})
-	if !errors.Is(err, errDeclined) {
+	if Code(err) != string(Declined) {
 		t.Errorf("a no: %v", err)
 	}
 	forged := errors.New("nothing came of it")

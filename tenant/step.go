@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"postferry/config"
@@ -20,6 +21,7 @@ type Name string
 
 // The steps, in their order.
 const (
+	StepProvider  Name = "provider"  // the provider says where people sign in (method consent)
 	StepToken     Name = "token"     // the provider gives out a token
 	StepDirectory Name = "directory" // the list of mailboxes can be read
 	StepMailbox   Name = "mailbox"   // a mailbox opens
@@ -44,9 +46,9 @@ type Step struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-// Test tries a server's way to sign in: a token, the directory if there is one, and one mailbox, or
-// somebody's whom the directory lists. It ends with the first step that fails, but for the directory:
-// mail can be copied without it.
+// Test tries a server's way to sign in: the provider if people agree there, a token, the directory if
+// there is one, and one mailbox, or somebody's whom the directory lists. It ends with the first step that
+// fails, but for the directory: mail can be copied without it.
 func (c *Connector) Test(ctx context.Context, server config.Server, mailbox string) []Step {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -58,8 +60,13 @@ func (c *Connector) Test(ctx context.Context, server config.Server, mailbox stri
 		mailbox = in.Login
 	}
 	var steps []Step
+	if in.Method == config.Consent {
+		if steps = append(steps, c.agreeing(ctx, server)); !steps[0].OK || mailbox == "" {
+			return steps
+		}
+	}
 	if in.Method != config.Master {
-		if steps = append(steps, c.token(ctx, server, mailbox)); !steps[0].OK {
+		if steps = append(steps, c.token(ctx, server, mailbox)); !steps[len(steps)-1].OK {
 			return steps
 		}
 	}
@@ -74,6 +81,27 @@ func (c *Connector) Test(ctx context.Context, server config.Server, mailbox stri
 		return append(steps, Step{Name: StepMailbox, Code: "mailbox_needed", Text: "Name a mailbox to be tried."})
 	}
 	return append(steps, c.mailbox(ctx, server, mailbox))
+}
+
+// agreeing asks a provider how people can agree there.
+func (c *Connector) agreeing(ctx context.Context, server config.Server) Step {
+	step := Step{Name: StepProvider}
+	p, err := c.provider(ctx, server)
+	if err != nil {
+		return failed(step, server, err)
+	}
+	step.Host = p.host
+	ways := ""
+	for _, way := range []string{byBrowser, byCode} {
+		if p.lets(way) {
+			ways += " and with a " + way
+		}
+	}
+	if ways == "" {
+		return failed(step, server, &ConsentError{Reason: NoBrowser, Host: p.host})
+	}
+	step.OK, step.Text = true, fmt.Sprintf("People can sign in at %s%s.", p.host, strings.TrimPrefix(ways, " and"))
+	return step
 }
 
 // token asks for a token.
@@ -154,6 +182,10 @@ func failed(step Step, server config.Server, err error) Step {
 	if e, ok := errors.AsType[*credential.Error](err); ok {
 		step.Code, step.Host, step.Text = string(e.Kind), e.Host, e.Summary()
 		step.Set, step.Where = remedy(e.Kind, server, step.Mailbox)
+		return step
+	}
+	if e, ok := errors.AsType[*ConsentError](err); ok {
+		step.Code, step.Host, step.Text = string(e.Reason), e.Host, e.Error()
 		return step
 	}
 	if e, ok := errors.AsType[*directory.Error](err); ok {

@@ -110,13 +110,9 @@ func (l *Local) agreed(ctx context.Context, m store.Mailbox) error {
 		return err
 	}
 	var ids []store.AccountID
-	for _, a := range all {
-		login := a.Old.Login
-		if m.Side == store.NewSide {
-			login = a.New.Login
-		}
-		if a.Domain == m.Domain && config.FoldLogin(login) == config.FoldLogin(m.Login) {
-			ids = append(ids, a.ID)
+	for i := range all {
+		if m.Of(&all[i]) {
+			ids = append(ids, all[i].ID)
 		}
 	}
 	if err := l.Store.ForgetProblems(ctx, ids); err != nil || l.Engine == nil {
