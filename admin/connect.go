@@ -20,29 +20,34 @@ const connectTimeout = 90 * time.Second
 // maxConnecting bounds the tenants that are tried or listed at a time.
 const maxConnecting = 4
 
-// SignInView is how Postferry signs in at the old server of a domain, without anything secret.
+// SignInView is how Postferry signs in at one of a domain's servers, without anything secret.
 type SignInView struct {
-	Domain   string
-	Host     string
-	Provider string // id of the one that the server belongs to; "" if it is not known
-	Method   config.SignInMethod
-	Tenant   string
-	ClientID string
-	Issuer   string // where tokens are given out; "" for the usual place
-	Login    string // an administrator of the Workspace
-	Secret   bool   // there is one
-	Fixed    bool   // it is set in the configuration file
-	Values   []tenant.Value
+	Domain    string              `json:"domain"`
+	Side      store.Side          `json:"side"`
+	Host      string              `json:"host"`
+	Provider  string              `json:"provider,omitempty"` // id of the one that the server belongs to; "" if it is not known
+	Method    config.SignInMethod `json:"method"`
+	Tenant    string              `json:"tenant,omitempty"`
+	ClientID  string              `json:"client_id,omitempty"`
+	Issuer    string              `json:"issuer,omitempty"` // where tokens are given out; "" for the usual place
+	Scope     string              `json:"scope,omitempty"`
+	Login     string              `json:"login,omitempty"` // the master's, or an administrator of the Workspace
+	Separator string              `json:"separator,omitempty"`
+	Secret    bool                `json:"has_secret"`
+	Fixed     bool                `json:"fixed"` // it is set in the configuration file
+	Values    []tenant.Value      `json:"values"`
 }
 
 // SignInInput is how to sign in, as a person gives it.
 type SignInInput struct {
-	Method   config.SignInMethod
-	Tenant   string
-	ClientID string
-	Issuer   string
-	Login    string
-	Secret   store.Secret // "" for the one there
+	Method    config.SignInMethod `json:"method"`
+	Tenant    string              `json:"tenant"`
+	ClientID  string              `json:"client_id"`
+	Issuer    string              `json:"issuer"`
+	Scope     string              `json:"scope"`
+	Login     string              `json:"login"`
+	Separator string              `json:"separator"`
+	Secret    store.Secret        `json:"secret"` // "" for the one there
 }
 
 // Tenants are those of Microsoft 365 and Google Workspace: how to sign in there, and which mailboxes they have.
@@ -50,6 +55,7 @@ type Tenants struct {
 	scopes     *Scopes
 	directory  *config.Directory
 	accounts   *Accounts
+	consents   *Consents
 	store      tenantStore
 	ferry      domainFerry
 	rosters    *rosters
@@ -59,55 +65,105 @@ type Tenants struct {
 	now        func() time.Time
 }
 
-// mayConnect finds a domain for those who may say how to sign in there: whoever does is
-// believed about every mailbox.
-func (a *Tenants) mayConnect(ctx context.Context, who Actor, name string) (*config.Domain, error) {
-	d, err := a.scopes.Domain(ctx, who, name)
-	if err != nil {
-		return nil, err
+// serverOf is one of a domain's servers.
+func serverOf(d *config.Domain, side store.Side) (config.Server, error) {
+	switch side {
+	case store.OldSide:
+		return d.Old, nil
+	case store.NewSide:
+		return d.New, nil
 	}
-	return d, who.RequireAll()
+	return config.Server{}, NotFound("server")
 }
 
-// ShowSignIn says how Postferry signs in at a domain's old server.
-func (a *Tenants) ShowSignIn(ctx context.Context, who Actor, domain string) (*SignInView, error) {
-	d, err := a.mayConnect(ctx, who, domain)
+// mayConnect finds a domain's server for those who may say how to sign in there: whoever does is
+// believed about every mailbox.
+func (a *Tenants) mayConnect(ctx context.Context, who Actor, name string, side store.Side) (*config.Domain, config.Server, error) {
+	d, err := a.scopes.Domain(ctx, who, name)
+	if err != nil {
+		return nil, config.Server{}, err
+	}
+	if err := who.RequireAll(); err != nil {
+		return nil, config.Server{}, err
+	}
+	server, err := serverOf(d, side)
+	return d, server, err
+}
+
+// ShowSignIn says how Postferry signs in at one of a domain's servers.
+func (a *Tenants) ShowSignIn(ctx context.Context, who Actor, domain string, side store.Side) (*SignInView, error) {
+	d, server, err := a.mayConnect(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
 	}
-	v := &SignInView{Domain: d.Name, Host: d.Old.Host, Provider: discover.Provider(d.Old.Host), Method: config.Passwords, Fixed: !d.Stored, Values: tenant.Values(d.Old.SignIn)}
-	if in := d.Old.SignIn; in != nil {
+	v := &SignInView{Domain: d.Name, Side: side, Host: server.Host, Provider: discover.Provider(server.Host), Method: config.Passwords, Fixed: !d.Stored,
+		Values: append([]tenant.Value{}, tenant.Values(server.SignIn)...)}
+	if in := server.SignIn; in != nil {
 		v.Method, v.Tenant, v.ClientID, v.Issuer, v.Login, v.Secret = in.Method, in.Tenant, in.ClientID, in.Issuer, in.Login, in.Secret != ""
+		v.Separator, v.Scope = in.Separator, in.Scope
 	}
 	return v, nil
 }
 
-// PutSignIn says how Postferry is to sign in at a domain's old server.
-func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, in SignInInput) error {
-	d, err := a.mayConnect(ctx, who, domain)
+// PutSignIn says how Postferry is to sign in at one of a domain's servers. What people have agreed to with somebody
+// else there is forgotten.
+func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, side store.Side, in SignInInput) error {
+	d, server, err := a.mayConnect(ctx, who, domain, side)
 	switch {
 	case err != nil:
 		return err
 	case !d.Stored:
-		return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+		return errDomainFixed()
 	}
-	s := store.SignIn{Domain: d.Name, Side: store.OldSide, Method: store.SignInMethod(in.Method), Login: strings.TrimSpace(in.Login), Tenant: strings.TrimSpace(in.Tenant),
-		ClientID: strings.TrimSpace(in.ClientID), Secret: store.Secret(strings.TrimSpace(in.Secret.Reveal())), SetBy: who.Name, Created: a.now()}
-	if was := d.Old.SignIn; s.Secret == "" && was != nil && was.Method == in.Method {
-		s.Secret = was.Secret
-	}
-	if s.Issuer, err = config.ParseProviderURL(strings.TrimSpace(in.Issuer)); err != nil {
-		return Invalid(WrongField("authority", "authority_malformed", "This is not an address that begins with https://."))
-	}
-	if mistakes := checkSignIn(s); len(mistakes) > 0 {
+	was := server.SignIn
+	s, mistakes := a.readSignIn(who, d.Name, side, was, in)
+	if len(mistakes) > 0 {
 		return Invalid(mistakes...)
+	}
+	if was != nil && was.Method == config.Consent && (in.Method != config.Consent || was.Issuer != s.Issuer || was.ClientID != s.ClientID) {
+		if _, err := a.consents.forgetAll(ctx, d.Name, side, server); err != nil {
+			return err
+		}
 	}
 	if err := a.store.PutSignIn(ctx, s); err != nil {
 		return err
 	}
-	a.directory.PutSignIn(d.Name, string(s.Side), &config.SignIn{Method: in.Method, Domain: d.Name, Side: string(s.Side), Login: s.Login, Tenant: s.Tenant,
-		ClientID: s.ClientID, Issuer: s.Issuer, Secret: s.Secret})
-	return a.signInChanged(ctx, who, d.Name, "put_sign_in", string(s.Method))
+	a.directory.PutSignIn(d.Name, string(side), &config.SignIn{Method: in.Method, Domain: d.Name, Side: string(side), Login: s.Login, Separator: s.Separator,
+		Tenant: s.Tenant, ClientID: s.ClientID, Issuer: s.Issuer, Scope: s.Scope, Secret: s.Secret})
+	return a.signInChanged(ctx, who, d.Name, "put_sign_in"+suffixOf(side), string(s.Method))
+}
+
+// suffixOf tells the actions at the two servers apart in the audit log.
+func suffixOf(side store.Side) string {
+	if side == store.NewSide {
+		return "_new"
+	}
+	return ""
+}
+
+// readSignIn reads how to sign in, in place of what was (nil for nothing).
+func (a *Tenants) readSignIn(who Actor, domain string, side store.Side, was *config.SignIn, in SignInInput) (store.SignIn, []Mistake) {
+	s := store.SignIn{Domain: domain, Side: side, Method: store.SignInMethod(in.Method), Login: strings.TrimSpace(in.Login), Separator: in.Separator, Tenant: strings.TrimSpace(in.Tenant),
+		ClientID: strings.TrimSpace(in.ClientID), Scope: strings.Join(strings.Fields(in.Scope), " "), Secret: in.Secret, SetBy: who.Name, Created: a.now()}
+	if in.Method != config.Master { // a password may begin with a blank, nothing that is copied from a provider does
+		s.Secret = store.Secret(strings.TrimSpace(in.Secret.Reveal()))
+	}
+	same := was != nil && was.Method == in.Method
+	if in.Method == config.Consent { // a secret is its client's
+		same = same && was.ClientID == s.ClientID
+	}
+	if s.Secret == "" && same {
+		s.Secret = was.Secret
+	}
+	field := "authority"
+	if in.Method == config.Consent {
+		field = "issuer"
+	}
+	var err error
+	if s.Issuer, err = config.ParseProviderURL(strings.TrimSpace(in.Issuer)); err != nil {
+		return s, []Mistake{WrongField(field, "authority_malformed", "This is not an address that begins with https://.")}
+	}
+	return s, checkSignIn(s)
 }
 
 // signInChanged tells everybody whom it concerns.
@@ -118,6 +174,9 @@ func (a *Tenants) signInChanged(ctx context.Context, who Actor, domain, action, 
 	}
 	return a.audit.note(ctx, who, action, auditOf{domain: domain, detail: detail})
 }
+
+// maxSignInText bounds each text of a way to sign in but the secret. Octets.
+const maxSignInText = 500
 
 // checkSignIn says what is wrong with a way to sign in.
 func checkSignIn(s store.SignIn) (mistakes []Mistake) {
@@ -141,57 +200,77 @@ func checkSignIn(s store.SignIn) (mistakes []Mistake) {
 		if secret != "" && config.CheckServiceAccount([]byte(secret)) != nil {
 			mistakes = append(mistakes, WrongField("key", "key_malformed", "This is not the key of a service account: the JSON file is expected that Google gave out for it."))
 		}
+	case store.SignInConsent:
+		missing("issuer", s.Issuer)
+		missing("client_id", s.ClientID)
+	case store.SignInMaster:
+		missing("master_login", s.Login)
+		missing("master_password", secret)
+		if _, err := config.ParseSeparator(s.Separator); err != nil {
+			mistakes = append(mistakes, WrongField("separator", "separator_malformed", "This should be one character, such as *, or nothing."))
+		}
 	default:
 		mistakes = append(mistakes, WrongField("method", "unknown_value", "There is no such way to sign in."))
 	}
-	for _, text := range []string{s.Tenant, s.ClientID, s.Login} {
-		if len(text) > 255 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			mistakes = append(mistakes, WrongField("client_id", "unknown_value", "This can't be it."))
+	for _, x := range [][2]string{{"tenant", s.Tenant}, {"client_id", s.ClientID}, {"admin", s.Login}, {"scope", s.Scope}} {
+		if len(x[1]) > maxSignInText || strings.ContainsFunc(x[1], func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			mistakes = append(mistakes, WrongField(x[0], "unknown_value", "This can't be it."))
 		}
 	}
 	return mistakes
 }
 
-// ForgetSignIn has Postferry sign in with the accounts' own passwords again.
-func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string) error {
-	d, err := a.mayConnect(ctx, who, domain)
-	switch {
-	case err != nil:
-		return err
-	case !d.Stored:
-		return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
-	}
-	if err := a.store.DeleteSignIn(ctx, d.Name, store.OldSide); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	a.directory.PutSignIn(d.Name, string(store.OldSide), nil)
-	return a.signInChanged(ctx, who, d.Name, "forget_sign_in", "")
+// Forgotten is what came of forgetting how to sign in, or what people agreed to.
+type Forgotten struct {
+	Consents int `json:"consents"` // that were forgotten
+	Revoked  int `json:"revoked"`  // of them, those that the provider has been told of
 }
 
-// connectable is a domain that is signed in to in another way than with passwords, and the place for
-// one question to its tenant, which has to be left.
-func (a *Tenants) connectable(ctx context.Context, who Actor, domain string) (*config.Domain, func(), error) {
-	d, err := a.mayConnect(ctx, who, domain)
-	if err != nil {
-		return nil, nil, err
+// ForgetSignIn has Postferry sign in at a server with the accounts' own passwords again. What people agreed to there
+// is forgotten, too, and their provider is told.
+func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string, side store.Side) (*Forgotten, error) {
+	d, server, err := a.mayConnect(ctx, who, domain, side)
+	switch {
+	case err != nil:
+		return nil, err
+	case !d.Stored:
+		return nil, errDomainFixed()
 	}
-	if d.Old.SignIn == nil {
-		return nil, nil, Conflict("not_connected", "Say first how Postferry signs in at the old server.")
+	gone, err := a.consents.forgetAll(ctx, d.Name, side, server)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.store.DeleteSignIn(ctx, d.Name, side); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	a.directory.PutSignIn(d.Name, string(side), nil)
+	return gone, a.signInChanged(ctx, who, d.Name, "forget_sign_in"+suffixOf(side), "")
+}
+
+// connectable is a domain's server that is signed in to in another way than with passwords, and the place for
+// one question to its tenant, which has to be left.
+func (a *Tenants) connectable(ctx context.Context, who Actor, domain string, side store.Side) (*config.Domain, config.Server, func(), error) {
+	d, server, err := a.mayConnect(ctx, who, domain, side)
+	if err != nil {
+		return nil, server, nil, err
+	}
+	if server.SignIn == nil {
+		return nil, server, nil, Conflict("not_connected", "Say first how Postferry signs in at this server.")
 	}
 	if !a.connecting.Take(who.Scope, 1) {
-		return nil, nil, Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
+		return nil, server, nil, Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
 	}
-	return d, func() { a.connecting.Leave(who.Scope, 1) }, nil
+	return d, server, func() { a.connecting.Leave(who.Scope, 1) }, nil
 }
 
 // TestSignIn tries how Postferry signs in, step by step.
-func (a *Tenants) TestSignIn(ctx context.Context, who Actor, domain, mailbox string) ([]tenant.Step, error) {
-	d, leave, err := a.connectable(ctx, who, domain)
+func (a *Tenants) TestSignIn(ctx context.Context, who Actor, domain string, side store.Side, mailbox string) ([]tenant.Step, error) {
+	_, server, leave, err := a.connectable(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	steps := a.connector().Test(ctx, d.Old, strings.TrimSpace(mailbox))
+	steps := a.connector().Test(ctx, server, strings.TrimSpace(mailbox))
 	return steps, ctx.Err()
 }
 

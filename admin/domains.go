@@ -54,11 +54,21 @@ type ServerView struct {
 	PublicOnly bool `json:"public_only"`
 	// TLS is the oldest version that is accepted: 1.2, or 1.0 with encryption that can be broken.
 	TLS string `json:"tls"`
+	// SignIn is how Postferry signs in there: password, master, microsoft, google, consent, token_command.
+	SignIn string `json:"sign_in"`
 }
 
 func ViewServer(s config.Server) ServerView {
 	return ServerView{URL: s.String(), Protocol: s.Protocol.Name(), Security: string(s.Security), Host: s.Host, Port: s.Port,
-		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10)}
+		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10), SignIn: methodOf(s)}
+}
+
+// methodOf is how Postferry signs in at a server.
+func methodOf(s config.Server) string {
+	if s.SignIn == nil {
+		return string(config.Passwords)
+	}
+	return string(s.SignIn.Method)
 }
 
 // TLSText is the oldest TLS that is accepted.

@@ -77,6 +77,9 @@ func (a *Domains) change(ctx context.Context, who Actor, name string, stored *st
 	if err := checkScope(who, was, d); err != nil {
 		return err
 	}
+	if err := a.checkSignedIn(who, was, d); err != nil {
+		return err
+	}
 	if err := a.checkNewServer(ctx, stored, d); err != nil {
 		return err
 	}
@@ -130,6 +133,17 @@ func checkScope(who Actor, was, d store.Domain) error {
 		return refuse("old_server_insecure", "Only an administrator of all domains can choose an old server without TLS.")
 	}
 	return nil
+}
+
+// checkSignedIn refuses another old server to those who look after one domain only, as long as Postferry signs in there
+// with what they don't know: an application's token opens all mailboxes of a tenant, and would be sent to that server.
+func (a *Domains) checkSignedIn(who Actor, was, d store.Domain) error {
+	known, ok := a.directory.DomainNamed(d.Name)
+	if who.All() || !ok || known.Old.SignIn == nil || sameOld(was, d) {
+		return nil
+	}
+	return &Refusal{Kind: KindForbidden, Code: "old_server_signed_in",
+		Detail: "Postferry signs in at the old server with more than passwords of this domain. Only an administrator of all domains can change it now."}
 }
 
 // checkNewServer refuses another new server once mail was copied: what is not there

@@ -112,11 +112,23 @@ func (j *jobs) run(ctx context.Context) {
 
 // start hands a job over to run, if there is a place for it.
 func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)) error {
-	if !j.places.Take(scope, 1) {
+	err := j.startIn(ctx, j.places, scope, fn)
+	if errors.Is(err, errNoPlace) {
 		return Busy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
 	}
+	return err
+}
+
+// errNoPlace is for a job that there is no place for.
+var errNoPlace = errors.New("no place")
+
+// startIn is start with other places.
+func (j *jobs) startIn(ctx context.Context, places *Places, scope string, fn func(context.Context)) error {
+	if !places.Take(scope, 1) {
+		return errNoPlace
+	}
 	placed := func(ctx context.Context) {
-		defer j.places.Leave(scope, 1)
+		defer places.Leave(scope, 1)
 		fn(ctx)
 	}
 	select {
@@ -125,7 +137,7 @@ func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)
 	case <-j.ended:
 	case <-ctx.Done():
 	}
-	j.places.Leave(scope, 1)
+	places.Leave(scope, 1)
 	return context.Canceled
 }
 

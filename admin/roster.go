@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/directory"
 	"postferry/internal/asciifold"
+	"postferry/store"
 	"postferry/tenant"
 )
 
@@ -81,7 +82,7 @@ type MailboxList struct {
 
 // Mailboxes lists a tenant's mailboxes; what was fetched within the last half hour is taken.
 func (a *Tenants) Mailboxes(ctx context.Context, who Actor, domain string, q MailboxQuery) (*MailboxList, error) {
-	d, leave, err := a.connectable(ctx, who, domain)
+	d, _, leave, err := a.connectable(ctx, who, domain, store.OldSide)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +135,35 @@ type MailboxPick struct {
 	Addresses []string // of them; all that the query finds and that are no accounts yet if there are none
 	// Exceptions is a CSV list of other new logins and passwords (tenant.ReadExceptions); "" for none.
 	Exceptions string
+	// Each are the same, one by one.
+	Each []MailboxException
+}
+
+// MailboxException is a mailbox that the rule doesn't fit.
+type MailboxException struct {
+	Address     string       `json:"address"`
+	NewLogin    string       `json:"new_login"`    // "" for that of the rule
+	NewPassword store.Secret `json:"new_password"` // "" for none of its own
+	LeaveOut    bool         `json:"leave_out"`
+}
+
+// addTo puts exceptions beside those of a list.
+func (p MailboxPick) addTo(e *tenant.Exceptions) {
+	if e.Logins == nil {
+		e.Logins, e.Passwords = map[string]string{}, map[string]string{}
+	}
+	for _, x := range p.Each {
+		key := strings.ToLower(strings.TrimSpace(x.Address))
+		switch login := strings.TrimSpace(x.NewLogin); {
+		case x.LeaveOut:
+			e.Logins[key] = ""
+		case login != "":
+			e.Logins[key] = login
+		}
+		if x.NewPassword != "" {
+			e.Passwords[key] = x.NewPassword.Reveal()
+		}
+	}
 }
 
 // ImportMailboxes makes accounts of a tenant's mailboxes. They wait until a person begins.
@@ -142,6 +172,7 @@ func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string,
 	if err != nil {
 		return nil, err
 	}
+	p.addTo(&exceptions)
 	p.Rule.Exceptions = exceptions.Logins
 	list, err := a.Mailboxes(ctx, who, domain, p.MailboxQuery)
 	if err != nil {

@@ -34,6 +34,8 @@ type Options struct {
 	// Endings is what leads moves to their end. Without a guide there is one that asks the Finder's
 	// DNS servers.
 	Endings Endings
+	// Tokens are those that the engine signs in with; nil for none.
+	Tokens Tokens
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
 	Hashing Hashing
 }
@@ -54,6 +56,7 @@ type Service struct {
 	Runs          *Runs
 	Finishing     *Finishing
 	Tenants       *Tenants
+	Consents      *Consents
 	Discovery     *Discovery
 	Trials        *Trials
 	Status        *Status
@@ -82,6 +85,9 @@ type shared struct {
 func New(opt Options) *Service {
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Tokens == nil {
+		opt.Tokens = noTokens{}
 	}
 	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: &Audit{opt.Store, opt.Log, opt.Now}, memory: newMemory(),
 		tracker: runs.New(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
@@ -130,7 +136,9 @@ func (s *shared) makeAccounts(a *Service) {
 		tracker: s.tracker, guesses: newGuesses(s.Now), adding: s.adding, audit: s.audit, now: s.Now}
 	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
 	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists, s.Now}
-	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, store: s.Store, ferry: s.Ferry,
+	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes, public: s.Config.Admin.PublicURL, jobs: s.jobs,
+		audit: s.audit, log: s.Log, now: s.Now}
+	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, consents: a.Consents, store: s.Store, ferry: s.Ferry,
 		rosters: newRosters(), connecting: NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
 }
 

@@ -19,6 +19,7 @@ type Store interface {
 	folderStore
 	reportStore
 	tenantStore
+	consentStore
 	runs.Store
 	lifecycle.Store // for the Guide
 }
@@ -95,6 +96,17 @@ type tenantStore interface {
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
 	PutSignIn(ctx context.Context, s store.SignIn) error
+}
+
+// consentStore keeps what people agree to, and knows whose mailboxes are which.
+type consentStore interface {
+	Accounts(ctx context.Context) ([]store.Account, error)
+	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
+	Consents(ctx context.Context, domain string) ([]store.Consent, error)
+	DeleteConsent(ctx context.Context, m store.Mailbox) error
+	ForgetProblems(ctx context.Context, ids []store.AccountID) error
+	PutConsent(ctx context.Context, c store.Consent) error
+	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 }
 
 // reportStore knows what runs came to.

@@ -46,6 +46,7 @@ type API struct {
 	endings   *endingAPI
 	live      *eventAPI
 	reports   *reportAPI
+	signIns   *signInAPI
 	transfers *transferAPI
 }
 
@@ -58,6 +59,7 @@ func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string, 
 		endings:   &endingAPI{finishing: a.Finishing},
 		live:      &eventAPI{scopes: a.Scopes, status: a.Status, gate: g},
 		reports:   &reportAPI{runs: a.Runs, verifications: a.Verifications},
+		signIns:   &signInAPI{tenants: a.Tenants, consents: a.Consents},
 		transfers: &transferAPI{checks: a.Checks, transfers: a.Transfers},
 	}
 	for _, op := range s.operations() {
@@ -97,6 +99,7 @@ func (s *API) operations() []operation {
 	all = append(all, s.accounts.mailRoutes()...)
 	all = append(all, s.transfers.routes()...)
 	all = append(all, s.endings.routes()...)
+	all = append(all, s.signIns.routes()...)
 	return append(all, s.reports.routes()...)
 }
 

@@ -37,3 +37,11 @@ func ClientAddr(r *http.Request) netip.Addr {
 	}
 	return addr
 }
+
+// Reached is how the browser reached us: scheme, host and port.
+func Reached(r *http.Request) string {
+	if Secure(r) {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}

@@ -1,27 +1,29 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"postferry/admin"
 	"postferry/config"
 	"postferry/internal/demo/clouds"
-	"postferry/internal/demo/servers"
 	"postferry/store"
 )
 
 // tenantSecret is that of the application.
 const tenantSecret = "hu5h-of-the-application"
 
-// tenant makes a domain's old server one of Microsoft's with so many mailboxes, and returns where tokens
-// are given out. Postferry has a login of its own at the new server.
-func (p *page) tenant(domain string, mailboxes int) (cloud string) {
+// tenantCloud is where tokens of a tenant are given out.
+type tenantCloud struct {
+	m   *clouds.Microsoft
+	url string
+}
+
+// tenantAt is one of Microsoft's with so many mailboxes.
+func (p *page) tenantAt(mailboxes int, domain string) tenantCloud {
 	p.t.Helper()
 	m := &clouds.Microsoft{Tenant: "tenant-1", Apps: []clouds.App{{ID: "app", Secret: tenantSecret, Roles: []string{clouds.RoleIMAP, clouds.RoleUsers, clouds.RoleSettings}}}}
 	for i := range mailboxes {
@@ -33,34 +35,23 @@ func (p *page) tenant(domain string, mailboxes int) (cloud string) {
 	}
 	server := httptest.NewServer(m)
 	p.t.Cleanup(server.Close)
-	mail, err := servers.StartTenant(func(token, login string) error {
-		err := m.Allows(token, login)
-		if no, ok := errors.AsType[*clouds.IMAPRefusal](err); ok {
-			return &servers.Refusal{Text: no.Text, Bad: no.Bad}
-		}
-		return err
-	}, 3, 0)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(mail.Close)
-	d := store.Domain{Name: domain, Old: mail.URL(), New: "imaps://new.example", OldSetBy: store.SetByAll, Created: time.Now()}
-	known, err := admin.DomainOf(d)
-	if err == nil {
-		err = p.store.PutDomain(p.t.Context(), d)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.directory.Put(known)
+	return tenantCloud{m, server.URL}
+}
+
+// tenant makes a domain's old server one of Microsoft's with so many mailboxes. Postferry has a login of its own at the
+// new server.
+func (p *page) tenant(domain string, mailboxes int) tenantCloud {
+	p.t.Helper()
+	cloud := p.tenantAt(mailboxes, domain)
+	p.putDomain(domain, p.mailServer(cloud.m.Allows, 3).URL(), "imaps://new.example")
 	p.directory.PutSignIn(domain, "new", &config.SignIn{Method: config.Master, Domain: domain, Side: "new", Login: "postferry", Secret: "x"})
-	return server.URL
+	return cloud
 }
 
 // connected is tenant, and signed in to.
 func (p *page) connected(domain string, mailboxes int) {
 	p.t.Helper()
-	err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, admin.SignInInput{Issuer: p.tenant(domain, mailboxes), Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
+	err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, store.OldSide, admin.SignInInput{Issuer: p.tenant(domain, mailboxes).url, Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -70,7 +61,7 @@ func (p *page) connected(domain string, mailboxes int) {
 // mailboxes are listed, mapped and become accounts.
 func TestConnect(t *testing.T) {
 	p := startPage(t)
-	cloud := p.tenant("a.example", 2000)
+	cloud := p.tenant("a.example", 2000).url
 	c := p.admin("anna", "")
 	contains := func(what, text string, all ...string) {
 		t.Helper()

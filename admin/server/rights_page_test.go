@@ -59,9 +59,12 @@ func rightsToPages() map[string]pageRights {
 		"POST /d/{domain}/a/{account}/quarantine":      form("message=1.1.0001"),
 		"POST /d/{domain}/a/{account}/folder/{folder}": form("verdict=deleted"),
 		// How to sign in is for those who look after everything.
-		"GET /d/{domain}/connect":    {foreign: 404, own: 403},
-		"GET /d/{domain}/mailboxes":  {foreign: 404, own: 403, all: 422},
-		"POST /d/{domain}/connect":   nobody(pageRights{form: "do=test", foreign: 404, own: 403, all: 422}),
+		"GET /d/{domain}/connect":   {foreign: 404, own: 403},
+		"GET /d/{domain}/mailboxes": {foreign: 404, own: 403, all: 422},
+		"POST /d/{domain}/connect":  nobody(pageRights{form: "do=test", foreign: 404, own: 403, all: 422}),
+		// What people agree to is their domain's matter.
+		"POST /d/{domain}/consents":  form("do=code&mailbox=anna@" + ownDomain),
+		"GET /consent/back":          {foreign: 409, own: 409, all: 409}, // nobody was sent to a provider
 		"POST /d/{domain}/mailboxes": nobody(pageRights{form: "do=all", foreign: 404, own: 403, all: 422}),
 		// What is no page, but asked for in the same way.
 		"GET /events?domain={domain}": {foreign: 404, nobody: 401}, "GET /metrics": {foreign: 403, own: 403, nobody: 401}, "GET /healthz": {},
@@ -168,7 +171,7 @@ func (s *scene) wantPage(c *caller, kind, form string, status int) {
 	toLogin := strings.HasPrefix(got.Header.Get("Location"), "/login?next=")
 	done := got.StatusCode == 200 || got.StatusCode == 303
 	switch {
-	case kind == "nobody" && status == 0 && (s.path == "/" || strings.HasPrefix(s.path, "/d") || s.path == "/audit" || s.path == "/access"):
+	case kind == "nobody" && status == 0 && (s.path == "/" || strings.HasPrefix(s.path, "/d") || s.path == "/audit" || s.path == "/access" || s.path == admin.ConsentPath):
 		if !toLogin {
 			s.t.Errorf("%s %s as nobody: %s, and not on to the login", s.method, path, got.Status)
 		}

@@ -36,6 +36,7 @@ func rightsTo(operation, path string) (r rights, said bool) {
 	everybody, notThere := rights{}, rights{foreign: answers{404, 404}}
 	ofEverything := rights{foreign: answers{403, 403}, own: answers{403, 403}}
 	people := answers{token: 403}
+	ofSignIn := rights{foreign: answers{404, 404}, own: answers{403, 403}}
 	r, said = map[string]rights{
 		"logout": everybody, "me": everybody, "listTokens": everybody, "listDomains": everybody,
 		"changePassword": {people, people, people}, // each their own
@@ -46,6 +47,8 @@ func rightsTo(operation, path string) (r rights, said bool) {
 		"discover":     notThere,
 		"deleteDomain": {foreign: answers{404, 404}, own: answers{403, 403}},
 		"forget":       {foreign: answers{404, 404}, own: answers{403, 403}},
+		// How to sign in is for those who look after everything.
+		"signIn": ofSignIn, "putSignIn": ofSignIn, "forgetSignIn": ofSignIn, "testSignIn": ofSignIn, "listMailboxes": ofSignIn, "enrolMailboxes": ofSignIn,
 	}[operation]
 	if !said && strings.HasPrefix(path, "/domains/{domain}") {
 		return notThere, true
@@ -265,6 +268,7 @@ func newScene(t *testing.T, s *scene) *scene {
 	s.own[1], s.foreign[1], s.all[1] = s.admin("bert", ownDomain), s.admin("carl", otherDomain), s.admin("anna", "")
 	s.nobody = s.browser()
 	s.fill()
+	s.fillSignIn()
 	s.ferry.SawCalls()
 	s.before = s.state()
 	return s
@@ -335,6 +339,31 @@ func (s *scene) fillEnd(c *caller, address, domain string) {
 	}
 }
 
+// fillSignIn has both domains signed in to as what is asked for wants it, and somebody of each agree.
+func (s *scene) fillSignIn() {
+	for _, domain := range []string{ownDomain, otherDomain} {
+		switch {
+		case strings.Contains(s.path, "/consents"):
+			s.agreeing(domain, store.OldSide)
+			d, _ := s.directory.DomainNamed(domain)
+			m := store.Mailbox{Domain: domain, Side: store.OldSide, Login: "anna@" + domain}
+			if err := s.store.PutConsent(s.t.Context(), store.Consent{Mailbox: m, Issuer: d.Old.SignIn.Issuer, ClientID: "client", Refresh: "x", Granted: time.Now()}); err != nil {
+				s.t.Fatal(err)
+			}
+			if !strings.Contains(s.path, "{code}") {
+				continue
+			}
+			v, err := s.app.Consents.BeginCode(s.t.Context(), admin.CommandLine(), domain, store.OldSide, "anna@"+domain)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.foreignThings["code"] = v.ID // the last one's
+		case s.op != nil && (strings.Contains(s.path, "/sign-in") || strings.HasSuffix(s.path, "/mailboxes")):
+			s.connected(domain, 3)
+		}
+	}
+}
+
 // listOf uploads a list for an operation about one, by whom it is for; "" for others.
 func (s *scene) listOf(c *caller) string {
 	if !strings.Contains(s.path, "{list}") && !s.takes("list") || c == s.nobody {
@@ -364,7 +393,9 @@ func (s *scene) state() string {
 	schedules, err2 := s.store.Schedules(ctx)
 	admins, err3 := s.store.Admins(ctx)
 	tokens, err4 := s.store.Tokens(ctx)
-	fmt.Fprintln(&out, domains, schedules, err, err1, err2, err3, err4)
+	signIns, err5 := s.store.SignIns(ctx)
+	consents, err6 := s.store.Consents(ctx, "")
+	fmt.Fprintln(&out, domains, schedules, signIns, consents, err, err1, err2, err3, err4, err5, err6)
 	for _, a := range admins {
 		fmt.Fprintln(&out, a.Name, a.Scope, a.Changed)
 	}

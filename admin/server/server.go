@@ -48,6 +48,8 @@ type Options struct {
 	// plain text, which is for a loopback address or a reverse proxy only.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	Endings     admin.Endings
+	// Tokens are those that the engine signs in with; nil for none.
+	Tokens admin.Tokens
 	// Metrics are figures of others that /metrics shows as well.
 	Metrics []prometheus.Collector
 
@@ -102,7 +104,7 @@ func New(opt Options) (*Server, error) {
 
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
-	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings})
+	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	var err error

@@ -99,7 +99,10 @@ func (x causePart) Link() string {
 	case cause.Servers:
 		return domainPath(x.Domain, "servers")
 	case cause.SignIn:
-		return domainPath(x.Domain, "connect")
+		if x.C.Kind == store.ConsentMissing || x.C.Kind == store.ConsentRevoked {
+			return sidePath(x.Domain, "consents", x.C.Server) + "&missing=1"
+		}
+		return sidePath(x.Domain, "connect", x.C.Server)
 	case cause.Logins:
 		if x.C.Accounts > 1 {
 			return domainPath(x.Domain, "accounts", "new")

@@ -1,20 +1,24 @@
 package web
 
 import (
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/request"
 	"postferry/config"
 	"postferry/directory"
 	"postferry/store"
 	"postferry/tenant"
 )
 
-// connectPages are about how to sign in at a tenant, and its mailboxes.
+// connectPages are about how to sign in at a domain's servers, what people agree to there, and a tenant's mailboxes.
 type connectPages struct {
-	frame   *frame
-	tenants *admin.Tenants
+	frame    *frame
+	tenants  *admin.Tenants
+	consents *admin.Consents
 }
 
 func (s *connectPages) routes() []pageRoute {
@@ -23,6 +27,10 @@ func (s *connectPages) routes() []pageRoute {
 		{"POST /d/{domain}/connect", false, s.formConnect},
 		{"GET /d/{domain}/mailboxes", false, s.pageMailboxes},
 		{"POST /d/{domain}/mailboxes", false, s.formMailboxes},
+		{"GET /d/{domain}/consents", false, s.pageConsents},
+		{"POST /d/{domain}/consents", false, s.formConsents},
+		{"GET /d/{domain}/consents/live", false, s.liveConsents},
+		{"GET " + admin.ConsentPath, false, s.pageBack},
 	}
 }
 
@@ -34,6 +42,35 @@ type connectForm struct {
 	Steps   []stepView // nil before it was tried
 	Good    bool       // all of them
 	Pages   map[string]string
+	Back    string // address to which browsers come back from a provider
+	Plain   bool   // it is one that providers don't take
+	Set     bool   // what is shown is how Postferry signs in
+}
+
+// Kinds are the ways to sign in that can be chosen.
+func (connectForm) Kinds() []config.SignInMethod {
+	return []config.SignInMethod{config.Microsoft, config.Google, config.Consent, config.Master}
+}
+
+// Issuers are the addresses of well-known providers at which people agree.
+func (connectForm) Issuers() []string {
+	return []string{"https://login.microsoftonline.com/organizations/v2.0", "https://accounts.google.com"}
+}
+
+// IsNew tells whether it is about the new server.
+func (f connectForm) IsNew() bool { return f.In.Side == store.NewSide }
+
+// sideOf is which of a domain's servers a request is about; the old one if it doesn't say.
+func sideOf(r interface{ FormValue(string) string }) store.Side {
+	if r.FormValue("side") == string(store.NewSide) {
+		return store.NewSide
+	}
+	return store.OldSide
+}
+
+// sidePath is a page about one of a domain's servers.
+func sidePath(domain, page string, side store.Side) string {
+	return domainPath(domain, page) + "?side=" + string(side)
 }
 
 // stepView is a step of the test in the reader's language.
@@ -48,7 +85,7 @@ func connectLinks() map[string]string {
 		"entra": "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade", "project": "https://console.cloud.google.com/projectcreate",
 		"gmail": "https://console.cloud.google.com/apis/library/gmail.googleapis.com", "sdk": "https://console.cloud.google.com/apis/library/admin.googleapis.com",
 		"accounts": "https://console.cloud.google.com/iam-admin/serviceaccounts", "delegation": "https://admin.google.com/ac/owl/domainwidedelegation",
-		"imap": "https://admin.google.com/ac/apps/gmail/enduseraccess",
+		"imap": "https://admin.google.com/ac/apps/gmail/enduseraccess", "clients": "https://console.cloud.google.com/auth/clients",
 	}
 }
 
@@ -56,7 +93,7 @@ func (s *connectPages) pageConnect(v *visit) error { return s.showConnect(v, con
 
 // showConnect shows the way to connect, beginning with what is known.
 func (s *connectPages) showConnect(v *visit, form connectForm, n *notice) error {
-	in, err := s.tenants.ShowSignIn(v.r.Context(), v.who, v.domain())
+	in, err := s.tenants.ShowSignIn(v.r.Context(), v.who, v.domain(), sideOf(v.r))
 	if err != nil {
 		return err
 	}
@@ -64,8 +101,13 @@ func (s *connectPages) showConnect(v *visit, form connectForm, n *notice) error 
 		form.In = in
 	} else { // what was typed in stays, but for what is not typed in
 		form.In.Domain, form.In.Host, form.In.Provider, form.In.Secret, form.In.Fixed, form.In.Values = in.Domain, in.Host, in.Provider, in.Secret, in.Fixed, in.Values
+		form.In.Side = in.Side
 	}
-	form.Kind, form.Pages = kindOf(v.r, in, form.Kind), connectLinks()
+	form.Kind, form.Pages, form.Back = kindOf(v.r, in, form.Kind), connectLinks(), s.consents.ReturnAddress(request.Reached(v.r))
+	form.Plain, form.Set = !takenByProviders(form.Back), form.Kind == in.Method
+	if form.Kind == config.Consent && form.In.Issuer == "" {
+		form.In.Issuer = usualIssuer(in.Provider)
+	}
 	if len(form.In.Values) == 0 || form.Kind != in.Method {
 		form.In.Values = tenant.Values(&config.SignIn{Method: form.Kind, ClientID: form.In.ClientID})
 	}
@@ -79,7 +121,7 @@ func kindOf(r interface{ FormValue(string) string }, in *admin.SignInView, chose
 	}
 	for _, kind := range []string{r.FormValue("kind"), string(in.Method), in.Provider} {
 		switch config.SignInMethod(kind) {
-		case config.Microsoft, config.Google:
+		case config.Microsoft, config.Google, config.Consent, config.Master:
 			return config.SignInMethod(kind)
 		}
 	}
@@ -89,31 +131,55 @@ func kindOf(r interface{ FormValue(string) string }, in *admin.SignInView, chose
 	return ""
 }
 
+// takenByProviders tells whether providers send browsers back to an address: with TLS, or on the person's own machine.
+func takenByProviders(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	at, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && at.IsLoopback()
+}
+
+// usualIssuer is where the people of a provider sign in; "" if that is not known.
+func usualIssuer(provider string) string {
+	switch all := (connectForm{}).Issuers(); provider {
+	case "outlook", "microsoft":
+		return all[0]
+	case "google":
+		return all[1]
+	}
+	return ""
+}
+
 // formConnect keeps what was entered, and tries it.
 func (s *connectPages) formConnect(v *visit) error {
 	field := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
+	side := sideOf(v.r)
 	if field("do") == "forget" {
-		if err := s.tenants.ForgetSignIn(v.r.Context(), v.who, v.domain()); err != nil {
+		gone, err := s.tenants.ForgetSignIn(v.r.Context(), v.who, v.domain(), side)
+		if err != nil {
 			return err
 		}
-		return v.seeOther(domainPath(v.domain(), "connect") + "?done=sign_in_forgotten")
+		done := "sign_in_forgotten"
+		if gone.Revoked > 0 {
+			done = "sign_in_revoked"
+		}
+		return v.seeOther(sidePath(v.domain(), "connect", side) + "&done=" + done + "&n=" + strconv.Itoa(gone.Revoked))
 	}
 	form := connectForm{Mailbox: field("mailbox"), Kind: config.SignInMethod(field("kind"))}
 	if field("do") != "test" {
-		in := admin.SignInInput{Method: form.Kind, Tenant: field("tenant"), ClientID: field("client_id"), Issuer: field("authority"), Login: field("admin"), Secret: store.Secret(field("secret"))}
-		if in.Method == config.Google {
-			in.Secret = store.Secret(field("key"))
-		}
-		if err := s.tenants.PutSignIn(v.r.Context(), v.who, v.domain(), in); err != nil {
+		in := signInOf(form.Kind, v.r.PostFormValue)
+		if err := s.tenants.PutSignIn(v.r.Context(), v.who, v.domain(), side, in); err != nil {
 			n, err := v.noticeOr(err)
 			if err != nil {
 				return err
 			}
-			form.In = &admin.SignInView{Method: in.Method, Tenant: in.Tenant, ClientID: in.ClientID, Issuer: in.Issuer, Login: in.Login}
+			form.In = &admin.SignInView{Method: in.Method, Tenant: in.Tenant, ClientID: in.ClientID, Issuer: in.Issuer, Login: in.Login, Scope: in.Scope, Separator: in.Separator}
 			return s.showConnect(v, form, n)
 		}
 	}
-	steps, err := s.tenants.TestSignIn(v.r.Context(), v.who, v.domain(), form.Mailbox)
+	steps, err := s.tenants.TestSignIn(v.r.Context(), v.who, v.domain(), side, form.Mailbox)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -129,6 +195,21 @@ func (s *connectPages) formConnect(v *visit) error {
 	return s.showConnect(v, form, nil)
 }
 
+// signInOf reads how to sign in.
+func signInOf(method config.SignInMethod, value func(string) string) admin.SignInInput {
+	field := func(name string) string { return strings.TrimSpace(value(name)) }
+	in := admin.SignInInput{Method: method, Tenant: field("tenant"), ClientID: field("client_id"), Issuer: field("authority"), Login: field("admin"), Secret: store.Secret(field("secret"))}
+	switch method {
+	case config.Google:
+		in.Secret = store.Secret(field("key"))
+	case config.Consent:
+		in.Issuer, in.Scope, in.Secret = field("issuer"), field("scope"), store.Secret(field("client_secret"))
+	case config.Master:
+		in.Login, in.Separator, in.Secret = field("master_login"), field("separator"), store.Secret(value("master_password"))
+	}
+	return in
+}
+
 // step says what came of a step.
 func (v *visit) step(s tenant.Step) stepView {
 	x := stepView{Step: s, Title: v.T("connect_step." + string(s.Name))}
@@ -138,6 +219,8 @@ func (v *visit) step(s tenant.Step) stepView {
 		x.Said = v.W.textOr("connect_good."+string(s.Name), s.Text, values)
 	case v.W.Has("directory." + s.Code):
 		x.Said = v.W.textOr("directory."+s.Code, s.Text, values)
+	case !v.W.Has("problem."+s.Code) && v.W.Has("refusal."+s.Code):
+		x.Said = v.W.textOr("refusal."+s.Code, s.Text, values)
 	default:
 		x.Said = v.W.textOr("problem."+s.Code, s.Text, values)
 		x.Advice = v.W.textOr("advice."+s.Code, "", nil)

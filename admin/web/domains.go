@@ -181,6 +181,8 @@ func formOf(v *visit, d *admin.DomainView) serverForm {
 		form.OldFixed = "old_server_in_use"
 	case d.Enrol:
 		form.OldFixed = "old_server_enrol"
+	case d.Old.SignIn != string(config.Passwords):
+		form.OldFixed = "old_server_signed_in"
 	}
 	return form
 }

@@ -185,7 +185,7 @@ func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) 
 	s := &Site{frame: &frame{gate: g, pages: p, log: log}}
 	s.access = &accessPages{frame: s.frame, access: a.Access, audit: a.Audit}
 	s.account = &accountPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, folders: a.Folders, lists: a.Lists}
-	s.connect = &connectPages{frame: s.frame, tenants: a.Tenants}
+	s.connect = &connectPages{frame: s.frame, tenants: a.Tenants, consents: a.Consents}
 	s.domain = &domainPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, finishing: a.Finishing,
 		folders: a.Folders, runs: a.Runs, scopes: a.Scopes, status: a.Status, transfers: a.Transfers, verifications: a.Verifications}
 	s.server = &serverPages{frame: s.frame, domain: s.domain, discovery: a.Discovery, domains: a.Domains, trials: a.Trials}

@@ -20,7 +20,7 @@ func tabs(r *http.Request) (all []section) {
 		if name == "" {
 			text, path = "tab.accounts", domainPath(domain)
 		}
-		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists", "do", "schedule"}, at) || name == "connect" && at == "mailboxes"
+		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists", "do", "schedule"}, at) || name == "connect" && (at == "mailboxes" || at == "consents")
 		all = append(all, section{Path: path, Text: text, Current: here})
 	}
 	return all

@@ -21,6 +21,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	return server.New(server.Options{
 		Config: d.cfg, Store: d.store, Ferry: d.backend.Ferry(), Finder: finder, Log: d.log,
 		Version: versionString(), Certificate: certificate, Endings: admin.Endings{Guide: d.backend.Guide, Engine: d.backend.Ending()},
+		Tokens:  d.backend.Keeper,
 		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})
 }

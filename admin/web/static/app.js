@@ -55,6 +55,7 @@
     node.dataset.version = change.version;
     again();
     localTimes(node);
+    copyButtons(node);
     // What a job has found stands on the rest of the page.
     if (job === "running" && jobOf(node) !== "running" && ![...fields(document)].some(changed)) location.reload();
   };
@@ -87,16 +88,17 @@
   };
 
   // Values to be pasted elsewhere are copied with a button beside them.
-  if (navigator.clipboard) {
-    for (const button of document.querySelectorAll("[data-copy]")) {
-      button.hidden = false;
-      button.addEventListener("click", async () => {
-        await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-        button.classList.add("done");
-        setTimeout(() => button.classList.remove("done"), 1500);
-      });
-    }
-  }
+  const copyButtons = (root) => {
+    if (navigator.clipboard) root.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+    button.classList.add("done");
+    button.blur(); // what is live goes on
+    setTimeout(() => button.classList.remove("done"), 1500);
+  });
 
   // One box ticks all of its table.
   for (const all of document.querySelectorAll("input[data-all]")) {
@@ -112,6 +114,7 @@
   }
 
   localTimes(document);
+  copyButtons(document);
   if (document.body.dataset.stream) listen(document.body.dataset.stream);
   // A page that comes back from the browser's memory has no stream any more.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"postferry/admin"
+	"postferry/internal/lab"
+	"postferry/store"
+)
+
+// entered is a browser in which somebody has logged in who looks after everything.
+func (p *page) entered() *lab.Browser {
+	p.t.Helper()
+	if _, err := p.app.Access.PutAdmin(p.t.Context(), admin.CommandLine(), "anna", "", testPassword); err != nil {
+		p.t.Fatal(err)
+	}
+	b := lab.StartBrowser(p.t)
+	b.Open(p.URL() + "/login")
+	b.Fill("#name", "anna")
+	b.Fill("#password", testPassword)
+	b.Press("main button")
+	b.Await("a.example")
+	return b
+}
+
+// TestConsentInABrowser walks the two ways in which the owner of a mailbox agrees: in this browser, to the provider and
+// back, and by a code, whose end is shown without the page being asked for again.
+func TestConsentInABrowser(t *testing.T) {
+	p := startPage(t)
+	provider := p.agreeing("c.example", store.OldSide)
+	p.put("c.example", "anna@c.example", "bert@c.example", "clara@c.example")
+	b := p.entered()
+	b.Open(p.URL() + "/d/c.example/connect")
+	look(t, b, "connect-consent")
+	b.Press(`button[value="test"]`)
+	b.Await("people can sign in there")
+	b.Press(`#tried a.button`)
+	b.Await("0 of 3 have agreed")
+	b.Fill("#mailbox", "anna@c.example")
+	b.Press(`button[value="browser"]`)
+	b.Await("Sign in there as anna@c.example")
+	look(t, b, "consent-go")
+	b.Press(`main a.first`)
+	b.Await("This page stands in for the one of OpenID")
+	b.Press(`button[value="accept"]`)
+	b.Await("1 of 3 have agreed")
+	b.Await("opens the mailbox from now on")
+	code := func(mailbox string) string {
+		t.Helper()
+		b.Fill("#mailbox", mailbox)
+		b.Press(`button[value="code"]`)
+		b.Await("Waiting for that")
+		all, err := p.app.Consents.Codes(t.Context(), admin.CommandLine(), "c.example", store.OldSide)
+		if err != nil || len(all) == 0 {
+			t.Fatal(all, err)
+		}
+		return all[0].Code
+	}
+	first := code("bert@c.example")
+	look(t, b, "consents")
+	var hidden bool
+	if b.Run(chromedp.Evaluate(`document.querySelector("#codes [data-copy]").hidden`, &hidden)); hidden {
+		t.Error("there is no button that copies the code")
+	}
+	provider.Accept(first, "bert@c.example")
+	b.Await("2 of 3 have agreed")
+	second := code("clara@c.example")
+	provider.Deny(second)
+	b.Await("said no")
+	b.Shot("consents-refused")
+	if text := b.Text(); strings.Contains(text, second) {
+		t.Errorf("the code is shown on:\n%s", text)
+	}
+	for _, language := range []string{"de", "ru"} {
+		b.Run(chromedp.Evaluate(`document.cookie = "language=`+language+`; path=/"`, nil))
+		for name, path := range map[string]string{"consents": "/d/c.example/consents", "connect-consent": "/d/c.example/connect"} {
+			b.Open(p.URL() + path)
+			b.Screen(390, 844, true)
+			narrow(t, b, name+"-"+language)
+		}
+	}
+	for _, line := range b.Complaints() {
+		t.Errorf("the console says %s", line)
+	}
+	p.tellsNothing(clientSecret, "refresh-", "access-")
+}
+
+// TestTenantInABrowser connects a tenant of 2,000 mailboxes, whose directory asks for patience in between, filters and
+// maps them, makes accounts of all, and begins.
+func TestTenantInABrowser(t *testing.T) {
+	p := startPage(t)
+	cloud := p.tenant("c.example", 2000)
+	b := p.entered()
+	b.Open(p.URL() + "/d/c.example/connect?kind=microsoft")
+	b.Fill("#tenant", "tenant-1")
+	b.Fill("#client_id", "app")
+	b.Fill("#secret", tenantSecret)
+	b.Run(chromedp.Evaluate(`document.querySelector("#authority").closest("details").open = true`, nil))
+	b.Fill("#authority", cloud.url)
+	b.Press(`button[value="save"]`)
+	b.Await("2,000 are listed")
+	b.Await("its inbox has")
+	look(t, b, "tenant-connected")
+	cloud.m.Throttle(2, time.Second)
+	b.Press(`#tried a.button`)
+	b.Await("The tenant lists 2,000 mailboxes.")
+	b.Fill("#search", "person19")
+	b.Fill("#to", "new.example")
+	b.Run(chromedp.SetValue("#kind", "shared", chromedp.ByQuery))
+	b.Press(`form.search button`)
+	b.Await("person1909@new.example")
+	if text := b.Text(); strings.Contains(text, "person1908") || !strings.Contains(text, "Add all 10") {
+		t.Errorf("filtered:\n%.1500s", text)
+	}
+	look(t, b, "tenant-filtered")
+	b.Open(p.URL() + "/d/c.example/mailboxes?to=new.example")
+	b.Await("The first 200 of 2,000")
+	look(t, b, "tenant-mailboxes")
+	b.Run(chromedp.Evaluate(`document.querySelector("#exceptions").closest("details").open = true`, nil))
+	b.Fill("#exceptions", "login;new login\nperson0007@c.example;seven@new.example\nperson0008@c.example;-")
+	b.Press(`button[value="all"]`)
+	b.Await("1,999 accounts were added")
+	look(t, b, "tenant-added")
+	b.Press(`form.note button[value="begin"]`)
+	b.Await("The transfer of 1,999 accounts has begun")
+	look(t, b, "tenant-begun")
+	all, err := p.store.Accounts(t.Context())
+	if err != nil || len(all) != 1999 {
+		t.Fatalf("%d accounts, %v", len(all), err)
+	}
+	for _, a := range all {
+		want := strings.Replace(a.Old.Login, "c.example", "new.example", 1)
+		if a.Old.Login == "person0007@c.example" {
+			want = "seven@new.example"
+		}
+		if a.New.Login != want || a.State != store.Active {
+			t.Errorf("%s goes to %s, %s", a.Old.Login, a.New.Login, a.State)
+		}
+	}
+	p.tellsNothing(tenantSecret, "eyJ")
+}
