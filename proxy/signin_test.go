@@ -255,12 +255,23 @@ func TestSeparatorOfDomain(t *testing.T) {
 	}
 }
 
-// TestCurlWithToken: curl signs in with a token through the relay at a real Dovecot, by both mechanisms.
-func TestCurlWithToken(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Fatal("curl is missing; scripts/test-deps.sh installs it")
-	}
+// imaplibClient is Python's, which signs in with a token as it is told to.
+const imaplibClient = `
+import imaplib, sys
+host, port, mechanism, user, token = sys.argv[1:]
+m = imaplib.IMAP4(host, int(port), timeout=20)
+if "AUTH=" + mechanism not in m.capabilities:
+    sys.exit("not offered")
+first = {"XOAUTH2": f"user={user}\x01auth=Bearer {token}\x01\x01", "OAUTHBEARER": f"n,a={user},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01"}[mechanism]
+steps = [first.encode(), b"\x01"]
+m.authenticate(mechanism, lambda challenge: steps.pop(0))
+print(m.status("INBOX", "(MESSAGES)"))
+m.logout()
+`
+
+// TestClientsWithToken: curl and Python's imaplib, which sends no initial response, sign in with a token through the relay
+// at a real Dovecot, by both mechanisms. Another token is refused, and nobody hangs.
+func TestClientsWithToken(t *testing.T) {
 	introspection := startIntrospection(t, "t0ken", anna)
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: introspection})
 	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
@@ -269,12 +280,29 @@ func TestCurlWithToken(t *testing.T) {
 		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
 	})
 	awaitOffers(t, p)
-	for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2"} {
-		for token, want := range map[string]bool{"t0ken": true, "other": false} {
-			out, err := exec.CommandContext(t.Context(), curl, "--silent", "--show-error", "--max-time", "20", "--url", "imap://"+p.IMAPAddr().String()+"/", "--user", anna,
-				"--oauth2-bearer", token, "--login-options", "AUTH="+mechanism, "--request", "STATUS INBOX (MESSAGES)").CombinedOutput()
-			if got := strings.Contains(string(out), "MESSAGES 3"); got != want || (err == nil) != want {
-				t.Errorf("%s, %s: %v, %s", mechanism, token, err, out)
+	host, port, err := net.SplitHostPort(p.IMAPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string]func(mechanism, token string) []string{
+		"curl": func(mechanism, token string) []string {
+			return []string{"--silent", "--show-error", "--max-time", "20", "--url", "imap://" + host + ":" + port + "/", "--user", anna,
+				"--oauth2-bearer", token, "--login-options", "AUTH=" + mechanism, "--request", "STATUS INBOX (MESSAGES)"}
+		},
+		"python3": func(mechanism, token string) []string {
+			return []string{"-c", imaplibClient, host, port, mechanism, anna, token}
+		},
+	} {
+		program, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(name + " is missing; scripts/test-deps.sh installs it")
+		}
+		for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2"} {
+			for token, want := range map[string]bool{"t0ken": true, "other": false} {
+				out, err := exec.CommandContext(t.Context(), program, args(mechanism, token)...).CombinedOutput()
+				if got := strings.Contains(string(out), "MESSAGES 3"); got != want || (err == nil) != want {
+					t.Errorf("%s, %s, %s: %v, %s", name, mechanism, token, err, out)
+				}
 			}
 		}
 	}
