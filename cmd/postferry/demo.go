@@ -25,8 +25,8 @@ what it claims.
 
 With --tenant there is no tour. Stand-ins for Microsoft 365 and for Google Workspace
 run in memory, each with a few hundred mailboxes, and the import page has a domain
-for each: walk through "Connect Microsoft 365 or Google" with the values that are
-printed, list the mailboxes, pick some, and move them.
+for each: walk through its page "Sign-in" with the values that are printed, list
+the mailboxes, pick some, and move them. In a third domain each person agrees.
 
 ` + exitHelp
 

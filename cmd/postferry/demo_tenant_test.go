@@ -113,6 +113,9 @@ func TestDemoTenant(t *testing.T) {
 			t.Fatalf("not moved: %+v\n%s", d, &stderr)
 		}
 	}
+	contains(form("/d/people.example/connect", "kind", "consent", "issuer", out.value(t, "provider"), "client_id", "postferry",
+		"client_secret", out.value(t, "client id  postferry\n  secret"), "scope", "openid mail offline_access", "do", "save"), "Connected", "people can sign in there")
+	contains(form("/d/people.example/consents", "do", "browser", "mailbox", "anna@people.example"), "Sign in there as anna@people.example", out.value(t, "provider")+"/authorize")
 	stop()
 	if status := <-ended; status != exitOK {
 		t.Errorf("status %d\n%s", status, &stderr)

@@ -22,6 +22,7 @@ import (
 const (
 	microsoftDomain = "contoso.example"
 	googleDomain    = "acme.example"
+	openDomain      = "people.example" // whose people agree each for themselves
 	tenantMailboxes = 240
 	tenantMail      = 30
 )
@@ -47,12 +48,13 @@ func RunTenant(ctx context.Context, start Start, out, stderr io.Writer) (err err
 	}
 }
 
-// tenants are the stand-ins for two clouds, and the servers around them.
+// tenants are the stand-ins for clouds, and the servers around them.
 type tenants struct {
 	*stage
 	microsoft   *clouds.Microsoft
 	google      *clouds.Google
-	urls        [2]string // of the two clouds
+	open        *clouds.OpenID
+	urls        [3]string // of the three
 	keyFile     string
 	web         []*http.Server
 	served      []chan error
@@ -67,7 +69,7 @@ func (t *tenants) setUp(ctx context.Context, start Start, stderr io.Writer) erro
 	if err := t.openClouds(); err != nil {
 		return err
 	}
-	for domain, allows := range map[string]func(token, login string) error{microsoftDomain: t.microsoft.Allows, googleDomain: t.google.Allows} {
+	for domain, allows := range map[string]func(token, login string) error{microsoftDomain: t.microsoft.Allows, googleDomain: t.google.Allows, openDomain: t.open.Allows} {
 		if err := t.addDomain(ctx, domain, allows); err != nil {
 			return err
 		}
@@ -75,7 +77,7 @@ func (t *tenants) setUp(ctx context.Context, start Start, stderr io.Writer) erro
 	return nil
 }
 
-// openClouds starts the two clouds.
+// openClouds starts the clouds.
 func (t *tenants) openClouds() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -86,7 +88,9 @@ func (t *tenants) openClouds() error {
 	account := clouds.ServiceAccount{Email: "postferry@demo.iam.gserviceaccount.com", ID: "100000000000000000042", KeyID: "demo", Key: key, Delegated: []string{clouds.ScopeMail, clouds.ScopeUsers}}
 	t.google = &clouds.Google{Domain: googleDomain, People: people(googleDomain, clouds.User), Accounts: []clouds.ServiceAccount{account}}
 	t.google.People[0].Admin = true
-	for i, cloud := range []http.Handler{t.microsoft, t.google} {
+	t.open = &clouds.OpenID{People: people(openDomain, clouds.User)[:8], Apps: []clouds.App{{ID: "postferry", Name: "Postferry", Secret: "demo~" + rand.Text(),
+		Scopes: []string{clouds.ScopeOpenMail}, Redirects: []string{t.daemon.PageURL() + "/consent/back"}}}}
+	for i, cloud := range []http.Handler{t.microsoft, t.google, t.open} {
 		if t.urls[i], err = t.serve(cloud); err != nil {
 			return err
 		}
@@ -172,10 +176,10 @@ func (t *tenants) close() error {
 
 // invite says what to enter where.
 func (t *tenants) invite(out io.Writer, page page) {
-	app := t.microsoft.Apps[0]
-	fmt.Fprintf(out, `Two tenants that nobody has to have, and Postferry in front of their new servers.
-Open the import page in a browser, and walk through "Connect Microsoft 365 or Google"
-of a domain with these values:
+	app, client := t.microsoft.Apps[0], t.open.Apps[0]
+	fmt.Fprintf(out, `Tenants that nobody has to have, and Postferry in front of their new servers.
+Open the import page in a browser, and walk through the page "Sign-in" of a domain with
+these values:
 
   page       %s
   name       %s
@@ -191,7 +195,16 @@ of a domain with these values:
   key        the text of %s
   admin      %s
 
-Then list the mailboxes, pick some, and begin. Ctrl-C ends the demo and removes everything.
+Then list the mailboxes, pick some, and begin. In a third domain each person agrees:
+
+  %s/d/%s/connect?kind=consent
+  provider   %s
+  client id  %s
+  secret     %s
+  asked for  openid mail offline_access   (under "other permissions")
+
+Ctrl-C ends the demo and removes everything.
 `, page.url, page.name, page.password.Reveal(), page.url, microsoftDomain, t.microsoft.Tenant, app.ID, app.Secret, t.urls[0],
-		page.url, googleDomain, t.keyFile, t.google.People[0].Address)
+		page.url, googleDomain, t.keyFile, t.google.People[0].Address,
+		page.url, openDomain, t.urls[2], client.ID, client.Secret)
 }
