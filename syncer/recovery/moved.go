@@ -41,7 +41,7 @@ func (r *Reconciliation) seekMoved(ctx context.Context, intents []store.Intent, 
 	for i, key := range batch.Drop {
 		lost[i] = byKey[key]
 	}
-	found, err := r.others.find(ctx, lost, cameSince)
+	found, err := r.others.find(ctx, lost, sinceWritten(intents))
 	if err != nil {
 		return err
 	}
@@ -114,6 +114,23 @@ func (o *otherFolders) find(ctx context.Context, lost []store.Intent, first func
 		}
 	}
 	return found, nil
+}
+
+// sinceWritten is cameSince for what has come since the first of some intents was written: a folder that was looked at in between may have
+// had it by then.
+func sinceWritten(intents []store.Intent) func(store.Folder, upstream.Status) imap.UID {
+	first := intents[0].Written
+	for _, in := range intents {
+		if in.Written.Before(first) {
+			first = in.Written
+		}
+	}
+	return func(row store.Folder, st upstream.Status) imap.UID {
+		if row.Checkpoint.Checked.Before(first) {
+			return cameSince(row, st)
+		}
+		return newestFrom(row, st)
+	}
 }
 
 // cameSince is the UID from which on messages have come to a folder since it was last looked at, or are its
