@@ -25,10 +25,16 @@ type ArchiveJudge struct {
 
 	Rows    []store.Folder
 	known   Identities             // of the other folders' messages; nil if nothing has been read yet
+	coming  Identities             // of those that are to be copied from there, and are not in a ledger yet
 	refused map[string][]store.Key // by raw old name: quarantined messages
-	labels  map[string]bool        // that are folders, in lower case if they are Gmail's own; nil where there are none
+	again   map[string][]store.Key // those of them that are tried again
+	labels  map[string]bool        // that are folders, in lower case if they are Gmail's own, and whether there is mail to be copied; nil where there are none
 	read    bool                   // what the ledgers lack has been read
 	Left    bool                   // another folder has been opened
+
+	// Waiting is the lowest UID of a message that lies in another folder and was not copied from there yet; 0 for none. If it leaves that
+	// folder before, it has to be judged once more.
+	Waiting imap.UID
 }
 
 // archiveSession is the part of a session with an old server that is needed for that.
@@ -58,13 +64,24 @@ func (j *ArchiveJudge) byIdentity(ctx context.Context, msgs []upstream.Message) 
 	}
 	lone := j.unknown(msgs, want)
 	if len(lone) == 0 || j.read {
+		j.await(msgs, want)
 		return lone, nil
 	}
 	j.read = true
 	if err := j.readOthers(ctx); err != nil {
 		return nil, err
 	}
+	j.await(msgs, want)
 	return j.unknown(msgs, want), nil
+}
+
+// await notes which of the messages are still to be copied from other folders.
+func (j *ArchiveJudge) await(msgs []upstream.Message, want map[imap.UID]message.Wanted) {
+	for _, m := range msgs {
+		if _, comes := j.coming[want[m.UID]]; comes && (j.Waiting == 0 || m.UID < j.Waiting) {
+			j.Waiting = m.UID
+		}
+	}
 }
 
 // unknown are the messages that nothing is known of.
@@ -104,7 +121,7 @@ func (j *ArchiveJudge) prepare(ctx context.Context) (err error) {
 		}
 	}
 	known := Identities{}
-	j.refused = map[string][]store.Key{}
+	j.refused, j.again = map[string][]store.Key{}, map[string][]store.Key{}
 	for i := range j.Rows {
 		f := &j.Rows[i]
 		if f.ID == 0 || f.ID == j.Folder {
@@ -117,6 +134,9 @@ func (j *ArchiveJudge) prepare(ctx context.Context) (err error) {
 		known.add(l)
 		for _, q := range l.Quarantine {
 			j.refused[f.Old] = append(j.refused[f.Old], q.Key)
+			if q.Again {
+				j.again[f.Old] = append(j.again[f.Old], q.Key)
+			}
 		}
 	}
 	j.known = known
@@ -129,20 +149,33 @@ func (j *ArchiveJudge) readOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.coming = Identities{}
 	for _, part := range j.beyondLedgers(old, status) {
 		j.Left = true
-		err := readIdentities(ctx, j.Session, part.name, part.set, j.known)
-		if err != nil && link.ClassOf(err) != link.Refused { // what can't be read there may come from here
+		if err := j.readPart(ctx, part); err != nil && link.ClassOf(err) != link.Refused { // what can't be read there may come from here
 			return err
 		}
 	}
 	return nil
 }
 
+// readPart reads messages of an old folder.
+func (j *ArchiveJudge) readPart(ctx context.Context, part folderPart) error {
+	return readIdentities(ctx, j.Session, part.name, part.set, func(uid imap.UID, id message.Wanted) {
+		if _, copied := j.known[id]; !copied && part.comes && (uid >= part.from || part.again.Contains(uid)) {
+			j.coming[id] = struct{}{}
+		}
+		j.known[id] = struct{}{}
+	})
+}
+
 // folderPart are messages of an old folder.
 type folderPart struct {
-	name string // raw
-	set  imap.UIDSet
+	name  string // raw
+	set   imap.UIDSet
+	from  imap.UID    // below it are those that were refused
+	again imap.UIDSet // those of them that are tried again
+	comes bool        // there are some to be copied
 }
 
 // beyondLedgers are the messages of the other folders that no ledger tells of: those behind the
@@ -154,15 +187,22 @@ func (j *ArchiveJudge) beyondLedgers(old foldertree.Tree, status map[string]upst
 		if !j.isOther(m, row, old.Namespace) || st != (upstream.Status{}) && st.Messages == 0 {
 			continue
 		}
-		part := folderPart{name: m.Name, set: imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}}
+		part := folderPart{name: m.Name, set: imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, comes: isCopied(row)}
 		if row != nil && row.Checkpoint.UIDNext != 0 && row.Checkpoint.UIDValidity == st.UIDValidity {
-			part.set = behind(row.Checkpoint, st, j.refused[m.Name])
+			part.set, part.from = behind(row.Checkpoint, st, j.refused[m.Name]), row.Checkpoint.UIDNext
+			part.again = uidsOf(row.Checkpoint, j.again[m.Name])
+			part.comes = part.comes && (st.UIDNext == 0 || st.UIDNext > part.from || len(part.again) > 0)
 		}
 		if len(part.set) > 0 {
 			parts = append(parts, part)
 		}
 	}
 	return parts
+}
+
+// isCopied tells whether what is in a folder comes to the new server sooner or later. One that has no row yet gets one.
+func isCopied(row *store.Folder) bool {
+	return row == nil || row.State != store.FolderSkipped && row.State != store.FolderDeleted
 }
 
 // isOther tells whether a folder of the old server has mail of its own, of which all mail is made.
@@ -175,26 +215,32 @@ func (j *ArchiveJudge) isOther(m upstream.Mailbox, row *store.Folder, ns upstrea
 }
 
 // behind are the messages of a folder from its checkpoint on, and those that were refused.
-func behind(cp store.Checkpoint, st upstream.Status, refused []store.Key) (set imap.UIDSet) {
-	keys := session.IMAPKeys(cp.UIDValidity)
-	for _, k := range refused {
-		if uid, ok := keys.UID(k); ok {
-			set.AddNum(uid)
-		}
-	}
+func behind(cp store.Checkpoint, st upstream.Status, refused []store.Key) imap.UIDSet {
+	set := uidsOf(cp, refused)
 	if st.UIDNext == 0 || st.UIDNext > cp.UIDNext {
 		set.AddRange(cp.UIDNext, 0)
 	}
 	return set
 }
 
-// readIdentities adds those of messages of an old folder.
-func readIdentities(ctx context.Context, s headerSession, folder string, set imap.UIDSet, known Identities) error {
+// uidsOf are the UIDs of messages of a folder.
+func uidsOf(cp store.Checkpoint, keys []store.Key) (set imap.UIDSet) {
+	ring := session.IMAPKeys(cp.UIDValidity)
+	for _, k := range keys {
+		if uid, ok := ring.UID(k); ok {
+			set.AddNum(uid)
+		}
+	}
+	return set
+}
+
+// readIdentities tells those of messages of an old folder.
+func readIdentities(ctx context.Context, s headerSession, folder string, set imap.UIDSet, take func(imap.UID, message.Wanted)) error {
 	if _, err := s.Open(ctx, folder, session.OpenWith{}); err != nil {
 		return err
 	}
 	return s.Headers(ctx, set, func(m upstream.Message, header []byte) error {
-		known[message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}] = struct{}{}
+		take(m.UID, message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size})
 		return nil
 	})
 }

@@ -38,7 +38,7 @@ func (j *ArchiveJudge) byLabels(ctx context.Context, s session.LabelSession, msg
 			return nil, err
 		}
 	}
-	var archived, others []upstream.Message
+	var archived, others, coming []upstream.Message
 	for _, m := range msgs {
 		l, ok := told[m.UID]
 		switch {
@@ -46,7 +46,12 @@ func (j *ArchiveJudge) byLabels(ctx context.Context, s session.LabelSession, msg
 			others = append(others, m)
 		case len(l.Labels) == 0:
 			archived = append(archived, m)
+		case slices.ContainsFunc(l.Labels, func(label string) bool { return j.labels[labelKey(label)] }):
+			coming = append(coming, m)
 		}
+	}
+	if err := j.awaitLabelled(ctx, coming); err != nil {
+		return nil, err
 	}
 	lone, err := j.notCopied(ctx, s, archived, told)
 	if err != nil || len(others) == 0 {
@@ -59,6 +64,23 @@ func (j *ArchiveJudge) byLabels(ctx context.Context, s session.LabelSession, msg
 	}
 	more, err := j.byIdentity(ctx, others)
 	return inUIDOrder(append(lone, more...)), err
+}
+
+// awaitLabelled notes which of the messages that are in folders with mail to be copied have not been copied yet.
+func (j *ArchiveJudge) awaitLabelled(ctx context.Context, msgs []upstream.Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	want, err := identify(ctx, j.Session, msgs)
+	if err != nil {
+		return err
+	}
+	for _, m := range j.unknown(msgs, want) {
+		if j.Waiting == 0 || m.UID < j.Waiting {
+			j.Waiting = m.UID
+		}
+	}
+	return nil
 }
 
 // labelsIn adds what is told of a set, with the labels that count.
@@ -77,10 +99,15 @@ func inUIDOrder(msgs []upstream.Message) []upstream.Message {
 
 // isFolder tells whether a label is a folder that is listed.
 func (j *ArchiveJudge) isFolder(label string) bool {
+	_, is := j.labels[labelKey(label)]
+	return is
+}
+
+func labelKey(label string) string {
 	if strings.HasPrefix(label, `\`) {
 		label = strings.ToLower(label)
 	}
-	return j.labels[foldertree.CanonicalName(label)]
+	return foldertree.CanonicalName(label)
 }
 
 // askLabels learns which labels are folders.
@@ -88,19 +115,23 @@ func (j *ArchiveJudge) askLabels(ctx context.Context) error {
 	if j.labels != nil {
 		return nil
 	}
-	old, _, err := j.Session.Tree(ctx, false, j.Rows)
+	old, status, err := j.Session.Tree(ctx, true, j.Rows)
 	if err != nil {
 		return err
 	}
-	j.labels = map[string]bool{`\inbox`: true}
+	comes := map[string]bool{}
+	for _, part := range j.beyondLedgers(old, status) {
+		comes[part.name] = part.comes
+	}
+	j.labels = map[string]bool{`\inbox`: comes[foldertree.InboxName]}
 	for _, m := range old.Mailboxes {
 		m.Name = foldertree.CanonicalName(m.Name)
 		if !j.isOther(m, foldertree.RowNamed(j.Rows, m.Name), old.Namespace) {
 			continue
 		}
-		j.labels[m.Name] = true
+		j.labels[m.Name] = comes[m.Name]
 		for _, label := range gmailLabels[foldertree.AttrUse(m)] {
-			j.labels[label] = true
+			j.labels[label] = comes[m.Name]
 		}
 	}
 	return nil

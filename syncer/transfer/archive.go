@@ -21,11 +21,13 @@ import (
 type Archive struct {
 	// Bound is the folder's UIDNEXT as told before the other folders were looked at: what has
 	// come since may be in one of them that was looked at too early. 0 if it was not told.
-	Bound  imap.UID
-	whole  bool // nothing has come since
-	judge  *leftout.ArchiveJudge
-	listed int          // messages
-	lone   atomic.Int64 // of them those that are to be copied
+	Bound imap.UID
+	whole bool // nothing has come since
+	judge *leftout.ArchiveJudge
+	// waiting is the lowest UID of a message that is still to be copied from another folder: the checkpoint does not go beyond it. 0 for none.
+	waiting imap.UID
+	listed  int          // messages
+	lone    atomic.Int64 // of them those that are to be copied
 }
 
 // limit leaves out of an opened folder what came too late to be judged.
@@ -41,7 +43,7 @@ func (a *Archive) limit(sel *session.SourceFolder) {
 // begin prepares for an attempt.
 func (a *Archive) begin() {
 	if a != nil {
-		a.judge, a.listed = nil, 0
+		a.judge, a.listed, a.waiting = nil, 0, 0
 		a.lone.Store(0)
 	}
 }
@@ -51,6 +53,14 @@ func (a *Archive) count(listed int) {
 	if a != nil {
 		a.listed += listed
 	}
+}
+
+// upTo is how far a checkpoint with that UIDNEXT goes.
+func (a *Archive) upTo(next imap.UID) imap.UID {
+	if a == nil || a.waiting == 0 {
+		return next
+	}
+	return min(next, a.waiting)
 }
 
 // toCopy is how many messages of the folder are copied, or are to be, as far as is known.
@@ -93,6 +103,9 @@ func (r *reader) archived(ctx context.Context, missing []upstream.Message) ([]up
 	lone, err := a.judge.Only(ctx, missing)
 	if err != nil {
 		return nil, err
+	}
+	if w := a.judge.Waiting; a.waiting == 0 || w != 0 && w < a.waiting {
+		a.waiting = w
 	}
 	if a.judge.Left {
 		a.judge.Left = false

@@ -14,7 +14,7 @@ import (
 func (p *Pull) reached() store.Checkpoint {
 	cp := store.Checkpoint{
 		UIDValidity:   p.Selected.UIDValidity,
-		UIDNext:       p.Selected.UIDNext,
+		UIDNext:       p.Archive.upTo(p.Selected.UIDNext),
 		HighestModSeq: p.Selected.HighestModSeq,
 		Messages:      p.toCopy(),
 		Checked:       time.Now(),

@@ -219,7 +219,7 @@ func (r *reader) mark(ctx context.Context, next imap.UID) error {
 		return nil
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
-	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, next, r.toCopy()
+	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, r.Archive.upTo(next), r.toCopy()
 	return r.hand(ctx, reached{&cp})
 }
 
