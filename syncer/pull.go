@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/syncer/foldertree"
 	"postferry/syncer/measure"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -152,6 +153,9 @@ func (a *account) pullEnded(j *pullJob) {
 	f.pulling = nil
 	f.looked = time.Now()
 	f.Checkpoint = p.Row.Checkpoint
+	if foldertree.IsInbox(&f.Folder) {
+		a.claims.Pulled(a.id, f.Checkpoint)
+	}
 	switch {
 	case errors.Is(err, transfer.ErrUnanswered):
 		f.alone, f.told = true, p.LeftToJudge()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -95,13 +93,13 @@ func (r *ClaimRequest) Claim(ctx context.Context, l *session.Pair, s session.Tar
 		return err
 	}
 	defer leave()
-	others := m.others(id, c.sides)
+	others, namesakes := m.others(id, c.sides), m.namesakes(id, c)
 	if row, err = r.Store.AccountByID(ctx, id); err != nil { // a person may have answered meanwhile
 		return err
 	}
-	if len(others) > 0 && !row.Apart {
+	if len(others)+len(namesakes) > 0 && !row.Apart {
 		me := claimant{ClaimRequest: r, domain: row.Domain, pair: l, session: s, status: status, begun: begun}
-		if err := me.compareAll(ctx, others); err != nil {
+		if err := me.compareAll(ctx, others, namesakes); err != nil {
 			return err
 		}
 		c.newValidity, c.new = me.inbox.UIDValidity, reachedBy(me.inbox)
@@ -151,16 +149,25 @@ type claimant struct {
 
 // compareAll compares the claimant's mailbox with those of others, in the order in which
 // they came. There may be thousands that look alike, where servers number all INBOXes the same
-// way (Gmail, Exchange): most can be told apart by what is known of them.
-func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]claim) error {
+// way (Gmail, Exchange): most can be told apart by what is known of them. Those whose logins are the same but for
+// a domain are compared whatever is known.
+func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]claim, namesakes []store.AccountID) error {
 	if err := c.lookAtBoth(ctx); err != nil { // after what is known of the others: they may have copied meanwhile
 		return err
 	}
-	left, err := c.notContradicted(ctx, others)
+	left, contradicted, err := c.sortOut(ctx, others)
 	if err != nil {
 		return err
 	}
 	if left, err = c.otherMail(ctx, left); err != nil {
+		return err
+	}
+	shared, err := c.sharingMail(ctx, contradicted)
+	if err != nil {
+		return err
+	}
+	left = append(left, shared...)
+	if err := c.compareNamesakes(ctx, namesakes, left); err != nil {
 		return err
 	}
 	var doubt error
@@ -181,40 +188,6 @@ func (c *claimant) compareAll(ctx context.Context, others map[store.AccountID]cl
 type candidate struct {
 	store.Account
 	rows []store.Folder
-}
-
-// notContradicted are those of others whose mailboxes may be the claimant's, as far as their numbers
-// tell. An account may copy at any time: what its row says is compared with what the claimant's INBOXes
-// have when they are looked at after it was read, and only then believed to contradict.
-func (c *claimant) notContradicted(ctx context.Context, others map[store.AccountID]claim) (left []candidate, err error) {
-	var some []candidate
-	again := false
-	for _, id := range slices.Sorted(maps.Keys(others)) {
-		if c.toldApart(others[id]) {
-			continue
-		}
-		other, err := c.candidate(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if other == nil {
-			continue
-		}
-		some = append(some, *other)
-		again = again || c.contradicts(other.rows)
-	}
-	if !again {
-		return some, nil
-	}
-	if err := c.lookAtBoth(ctx); err != nil {
-		return nil, err
-	}
-	for _, other := range some {
-		if !c.contradicts(other.rows) {
-			left = append(left, other)
-		}
-	}
-	return left, nil
 }
 
 // toldApart tells whether a claim can't be for the claimant's mailbox, by what was known when it was made.
@@ -250,11 +223,8 @@ func (c *claimant) candidate(ctx context.Context, id store.AccountID) (*candidat
 	if err != nil || other.Apart && c.begun {
 		return nil, err
 	}
-	for i := range rows {
-		if f := &rows[i]; foldertree.IsInbox(f) {
-			cp := f.Checkpoint
-			c.Mailboxes.reached(id, reached{cp.UIDValidity, cp.UIDNext}, reached{cp.NewUIDValidity, cp.NewUIDNext})
-		}
+	if f := inboxRow(rows); f != nil {
+		c.Mailboxes.Pulled(id, f.Checkpoint)
 	}
 	return &candidate{other, rows}, nil
 }

@@ -57,7 +57,7 @@ func TestManyAlike(t *testing.T) {
 	pair.Old.End.Server.Protocol = config.POP3 // so that there is no INBOX to be asked for
 	for i := range 3 {
 		c := &claimant{ClaimRequest: &ClaimRequest{Account: n + 1, Mailboxes: m, Store: st}, pair: pair, session: target}
-		if err := c.compareAll(t.Context(), m.others(n+1, of)); err != nil {
+		if err := c.compareAll(t.Context(), m.others(n+1, of), nil); err != nil {
 			t.Fatal(err)
 		}
 		if target.asked > 2*(i+1) || st.reads > n {

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -66,12 +67,13 @@ type Mailboxes struct {
 	between map[servers]map[store.AccountID]bool // all that are known
 	alike   map[sides]map[store.AccountID]bool
 	gates   map[sides]*semaphore.Weighted
+	named   map[string]map[store.AccountID]bool   // by what comes before the @ of their logins, in lower case
 	aliases map[store.AccountID][]store.AccountID // that lead to an account, or once did
 }
 
 func NewMailboxes() *Mailboxes {
 	return &Mailboxes{loading: semaphore.NewWeighted(1), claims: map[store.AccountID]claim{}, between: map[servers]map[store.AccountID]bool{},
-		alike: map[sides]map[store.AccountID]bool{}, gates: map[sides]*semaphore.Weighted{},
+		alike: map[sides]map[store.AccountID]bool{}, gates: map[sides]*semaphore.Weighted{}, named: map[string]map[store.AccountID]bool{},
 		aliases: map[store.AccountID][]store.AccountID{}}
 }
 
@@ -136,14 +138,48 @@ func (m *Mailboxes) claim(id store.AccountID, c claim) {
 		m.alike[c.sides] = map[store.AccountID]bool{}
 	}
 	m.alike[c.sides][id] = true
+	for _, name := range c.names() {
+		if m.named[name] == nil {
+			m.named[name] = map[store.AccountID]bool{}
+		}
+		m.named[name][id] = true
+	}
 }
 
-// reached notes how far the INBOXes of an account's claim have got since.
-func (m *Mailboxes) reached(id store.AccountID, old, new reached) {
+// names are what comes before the @ of the logins.
+func (c claim) names() []string { return []string{localPart(c.oldLogin), localPart(c.newLogin)} }
+
+func localPart(login string) string {
+	local, _, _ := strings.Cut(strings.ToLower(login), "@")
+	return local
+}
+
+// namesakes are the accounts beside one between the same servers whose logins name the same person as a claim's do: whatever the numbers of
+// their mailboxes were when they were last seen.
+func (m *Mailboxes) namesakes(id store.AccountID, c claim) (ids []store.AccountID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range c.names() {
+		for other := range m.named[name] {
+			o := m.claims[other]
+			if other != id && o.servers == c.servers && (sameName(o.oldLogin, c.oldLogin) || sameName(o.newLogin, c.newLogin)) {
+				ids = append(ids, other)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// Pulled notes how far the INBOXes of an account have got since: also back, where a server was put back to an earlier state.
+func (m *Mailboxes) Pulled(id store.AccountID, cp store.Checkpoint) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c, ok := m.claims[id]; ok {
-		c.old, c.new = old, new
+		c.old, c.new = reached{cp.UIDValidity, cp.UIDNext}, reached{cp.NewUIDValidity, cp.NewUIDNext}
+		if cp.NewUIDValidity != 0 && c.newValidity != 0 {
+			c.newValidity = cp.NewUIDValidity
+		}
 		m.claims[id] = c
 	}
 }
@@ -158,6 +194,9 @@ func (m *Mailboxes) release(id store.AccountID) {
 // leave is release with mu held.
 func (m *Mailboxes) leave(id store.AccountID) {
 	if c, ok := m.claims[id]; ok {
+		for _, name := range c.names() {
+			delete(m.named[name], id)
+		}
 		delete(m.alike[c.sides], id)
 		delete(m.claims, id)
 	}

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -46,6 +47,51 @@ func (c *claimant) otherMail(ctx context.Context, some []candidate) ([]candidate
 	return left, nil
 }
 
+// sharingMail are those of some accounts whose old INBOXes have held a message that the claimant's has under the same UID. It takes
+// one look for all of them; where the old server has no UIDs it finds none.
+func (c *claimant) sharingMail(ctx context.Context, some []candidate) (shared []candidate, err error) {
+	if len(some) == 0 || !c.pair.Traits().Folders {
+		return nil, nil
+	}
+	known, ask := make([]knownMail, len(some)), imap.UIDSet{}
+	for i := range some {
+		f := inboxRow(some[i].rows)
+		if f == nil {
+			continue
+		}
+		l, err := c.Store.Ledger(ctx, some[i].ID, f.ID)
+		if err != nil {
+			return nil, err
+		}
+		known[i] = knownMail{allOver(l.Entries), l.Repaired}
+		known[i].addTo(&ask)
+	}
+	if len(ask) == 0 {
+		return nil, nil
+	}
+	validity, found, err := c.messagesAtOld(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	for i, other := range some {
+		if known[i].holds(validity, found) {
+			shared = append(shared, other)
+		}
+	}
+	return shared, nil
+}
+
+// sharedMost is of how many lines of a ledger messages are looked at, from all over it.
+const sharedMost = 20
+
+func allOver(entries []store.Entry) (some []store.Entry) {
+	n := min(len(entries), sharedMost)
+	for i := range n {
+		some = append(some, entries[i*len(entries)/n])
+	}
+	return some
+}
+
 // knownMail reads what is known of accounts, and gives the UIDs to be asked for.
 func (c *claimant) knownMail(ctx context.Context, some []candidate) (known []knownMail, ask imap.UIDSet, err error) {
 	known = make([]knownMail, len(some))
@@ -61,13 +107,32 @@ func (c *claimant) knownMail(ctx context.Context, some []candidate) (known []kno
 			return nil, nil, err
 		}
 		known[i] = knownMail{tail.Entries[:min(len(tail.Entries), knownMessages)], tail.Repaired}
-		for j := range known[i].entries {
-			if _, uid, ok := message.SplitKey(known[i].entries[j].Key); ok {
-				ask.AddNum(uid)
-			}
+		if tail.Before > 0 { // the oldest one is there also after the server was put back to an earlier state
+			known[i].entries = append([]store.Entry{tail.First}, known[i].entries...)
 		}
+		known[i].addTo(&ask)
 	}
 	return known, ask, nil
+}
+
+// addTo adds the UIDs of what is known.
+func (k *knownMail) addTo(ask *imap.UIDSet) {
+	for j := range k.entries {
+		if _, uid, ok := message.SplitKey(k.entries[j].Key); ok {
+			ask.AddNum(uid)
+		}
+	}
+}
+
+// holds tells whether some of what was found under a UIDVALIDITY is what is known.
+func (k *knownMail) holds(validity uint32, found session.MessageHeaders) bool {
+	for _, h := range found {
+		e, ok := message.FindEntry(k.entries, message.IMAPKey(validity, h.Message.UID))
+		if ok && message.OriginalOf(&e, k.repaired).Is(h.Message, h.Header) {
+			return true
+		}
+	}
+	return false
 }
 
 // inboxRow is the row of INBOX; nil if there is none.
@@ -97,15 +162,11 @@ func (c *claimant) messagesAtOld(ctx context.Context, set imap.UIDSet) (validity
 // differs tells whether what was found under a UIDVALIDITY is other mail than what is known: some messages
 // are others, and none the same. One alone may be a server's that changes what it hands out.
 func (k *knownMail) differs(validity uint32, found session.MessageHeaders) bool {
-	others := false
-	for _, h := range found {
-		e, ok := message.FindEntry(k.entries, message.IMAPKey(validity, h.Message.UID))
-		switch {
-		case ok && message.OriginalOf(&e, k.repaired).Is(h.Message, h.Header):
-			return false
-		case ok:
-			others = true
-		}
+	if k.holds(validity, found) {
+		return false
 	}
-	return others
+	return slices.ContainsFunc(found, func(h session.MessageHeader) bool {
+		_, known := message.FindEntry(k.entries, message.IMAPKey(validity, h.Message.UID))
+		return known
+	})
 }
