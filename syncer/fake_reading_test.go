@@ -19,11 +19,16 @@ import (
 
 // each calls fn for the selected folder's messages in a set.
 func (s *fakeSession) each(op string, set imap.UIDSet, fn func(*fakeMessage) error) error {
+	return s.eachOf(op, set, func(*fakeMessage) bool { return true }, fn)
+}
+
+// eachOf is each for those that the server tells of.
+func (s *fakeSession) eachOf(op string, set imap.UIDSet, told func(*fakeMessage) bool, fn func(*fakeMessage) error) error {
 	var found []*fakeMessage
 	err := s.step(op, func() error {
 		b := s.box
 		for _, m := range b.messages {
-			if inSet(set, m.uid, b) {
+			if inSet(set, m.uid, b) && told(m) {
 				c := *m
 				found = append(found, &c)
 			}
@@ -64,12 +69,7 @@ func (m *fakeMessage) line() upstream.Message {
 }
 
 func (s *fakeSession) ListMessages(_ context.Context, set imap.UIDSet, since uint64, fn func(upstream.Message) error) error {
-	return s.each("LISTING", set, func(m *fakeMessage) error {
-		if since > 0 && m.modseq <= since {
-			return nil
-		}
-		return fn(m.line())
-	})
+	return s.eachOf("LISTING", set, func(m *fakeMessage) bool { return m.modseq > since || since == 0 }, func(m *fakeMessage) error { return fn(m.line()) })
 }
 
 func (s *fakeSession) ListFlags(_ context.Context, set imap.UIDSet, fn func(upstream.Message) error) error {

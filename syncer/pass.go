@@ -306,7 +306,8 @@ func (t *treeState) due(f *tracked, o passOptions) bool {
 	}
 	f.made.Store(&told)
 	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID]
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID] &&
+		!recovery.Overdue(f.ID, cp.Checked, time.Now())
 	return wanted && !same
 }
 

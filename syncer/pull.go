@@ -96,6 +96,7 @@ func (a *account) newPull(l *session.Pair, f *tracked, visit bool, ended func(*t
 		Shared:    transfer.Shared{Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking},
 		Events:    transfer.Events{Yield: j.yield},
 	}
+	p.Awaited = visit
 	p.Lasting, p.MovedMX = a.refusedLong(f, a.row.Problem), a.movedMX
 	if !visit {
 		p.Ready, p.Next = l.TakePrefetched(f.Folder, f.looked, a.pass.started), a.comingOn(l)

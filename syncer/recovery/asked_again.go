@@ -5,6 +5,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/syncer/session"
 	"postferry/upstream"
 )
 
@@ -19,6 +20,18 @@ func headersOf(ctx context.Context, s headerReader, set imap.UIDSet, fn func(ups
 			return fn(m, header)
 		})
 	})
+}
+
+// searchFrom are the UIDs of the open new folder's messages from one on. Where that is all of them, it is asked once more if some lack.
+func searchFrom(ctx context.Context, s session.Target, sel *upstream.Selected, from imap.UID) (imap.UIDSet, error) {
+	criteria := "UID " + (imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String()
+	all, err := s.Search(ctx, criteria)
+	if uids, _ := all.Nums(); err != nil || from > 1 || len(uids) >= int(sel.Messages) {
+		return all, err
+	}
+	again, err := s.Search(ctx, criteria)
+	all.AddSet(again)
+	return all, err
 }
 
 // headerReader reads headers of an open folder.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -51,13 +52,19 @@ func (o *oldNumbers) check(ctx context.Context) error {
 			return o.recogniseOld(ctx, otherText(h.Message.UID))
 		}
 	}
-	if err := o.folder.distrustCount(ctx); err != nil {
+	all := Overdue(o.folder.Row.ID, cp.Checked, time.Now())
+	if o.folder.Postponed = all && o.folder.Awaited; o.folder.Postponed {
+		all = false
+	}
+	if err := o.folder.distrustCount(ctx, all); err != nil {
 		return err
 	}
 	var doubtful []upstream.Message
-	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" {
-		o.folder.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
-		o.folder.Base.HighestModSeq = 0
+	if modSeq := wentBack(0, 0, cp.HighestModSeq, sel.HighestModSeq); modSeq != "" || all {
+		if modSeq != "" {
+			o.folder.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
+			o.folder.Base.HighestModSeq = 0
+		}
 		err := o.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, o.otherSizes([]upstream.Message{m})...) })
 		if err != nil {
 			return err
@@ -71,20 +78,16 @@ func (o *oldNumbers) check(ctx context.Context) error {
 }
 
 // distrustCount has all flags compared where some have changed although the count of changes is what it was: it began anew, and
-// has come as far as it was by chance.
-func (f *Folder) distrustCount(ctx context.Context) error {
+// has come as far as it was by chance; or if all are to be compared anyway.
+func (f *Folder) distrustCount(ctx context.Context, all bool) error {
 	cp := f.Row.Checkpoint
-	if cp.HighestModSeq != f.Selected.HighestModSeq || !FlagsUnseen(cp, f.Selected.Headers, f.Ledger.Quarantine, f.Known.Entry) {
+	switch {
+	case cp.HighestModSeq == f.Selected.HighestModSeq && FlagsUnseen(cp, f.Selected.Headers, f.Ledger.Quarantine, f.Known.Entry):
+		f.Log.Warn().Uint64("modseq", cp.HighestModSeq).Msg("flags have changed in this folder on the old server without being counted: all are compared")
+	case !all:
 		return nil
 	}
-	f.Log.Warn().Uint64("modseq", cp.HighestModSeq).Msg("flags have changed in this folder on the old server without being counted: all are compared")
-	f.Base.HighestModSeq = 0
-	if f.Known.Before == 0 {
-		return nil
-	}
-	err := f.ReadLedger(ctx)
-	f.Begin()
-	return err
+	return f.compareAll(ctx)
 }
 
 // FlagsUnseen tells whether messages of an old folder have other flags than their lines of the ledger, where its count of changes

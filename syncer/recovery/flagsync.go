@@ -45,32 +45,42 @@ func (s *FlagSync) Carry(ctx context.Context, adopted bool, yielded func() error
 	if cp.HighestModSeq != 0 && cp.HighestModSeq == s.folder.Selected.HighestModSeq && !s.folder.Mending {
 		return nil
 	}
+	unlisted := imap.UID(0)
 	for _, set := range s.flagWindows() {
 		if err := yielded(); err != nil {
 			return err
 		}
-		changed, err := s.changedFlags(ctx, set)
+		c, err := s.changedFlags(ctx, set)
 		if err != nil {
 			return err
 		}
-		if err := s.applyFlags(ctx, changed); err != nil {
+		if err := s.applyFlags(ctx, c.changed); err != nil {
 			return err
 		}
+		if unlisted == 0 {
+			unlisted = c.unlisted
+		}
 	}
-	return nil
+	return s.folder.listAgain(ctx, unlisted)
 }
 
 // flagWindows are the UIDs to look at: with a mod-sequence to start from the
-// server picks, without one all known messages are compared window by window.
+// server picks, without one all messages are compared window by window, of as many known ones each.
 func (s *FlagSync) flagWindows() []imap.UIDSet {
 	if s.folder.Base.HighestModSeq != 0 && s.folder.Selected.HighestModSeq != 0 {
 		return []imap.UIDSet{{imap.UIDRange{Start: 1, Stop: 0}}}
 	}
 	var sets []imap.UIDSet
-	for i := 0; i < len(s.folder.Known.Entries); i += session.ListWindow {
-		first, _ := s.folder.Selected.Keys.UID(s.folder.Known.Entries[i].Key)
-		last, _ := s.folder.Selected.Keys.UID(s.folder.Known.Entries[min(i+session.ListWindow, len(s.folder.Known.Entries))-1].Key)
-		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: first, Stop: last}})
+	known, from := s.folder.Known.Entries, imap.UID(1)
+	for len(known) > 0 {
+		part := known[:min(len(known), session.ListWindow)]
+		known = known[len(part):]
+		to, _ := s.folder.Selected.Keys.UID(part[len(part)-1].Key)
+		if len(known) == 0 {
+			to = max(to, s.folder.Row.Checkpoint.UIDNext-min(s.folder.Row.Checkpoint.UIDNext, 1))
+		}
+		sets = append(sets, imap.UIDSet{imap.UIDRange{Start: from, Stop: to}})
+		from = to + 1
 	}
 	return sets
 }
@@ -82,8 +92,8 @@ type flagged struct {
 	add, remove []imap.Flag
 }
 
-func (s *FlagSync) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged, error) {
-	c := comparison{Folder: s.folder}
+func (s *FlagSync) changedFlags(ctx context.Context, set imap.UIDSet) (*comparison, error) {
+	c := &comparison{Folder: s.folder}
 	note := func(m upstream.Message) error { return c.note(ctx, m) }
 	var err error
 	if since := s.folder.Base.HighestModSeq; since != 0 && s.folder.Selected.HighestModSeq != 0 {
@@ -94,14 +104,15 @@ func (s *FlagSync) changedFlags(ctx context.Context, set imap.UIDSet) ([]flagged
 	if err == nil {
 		err = c.lookUp(ctx)
 	}
-	return c.changed, err
+	return c, err
 }
 
 // comparison compares the flags of listed messages with the ledger's.
 type comparison struct {
 	*Folder
-	changed []flagged
-	unread  []upstream.Message // their lines of the ledger have not been read yet
+	changed  []flagged
+	unread   []upstream.Message // their lines of the ledger have not been read yet
+	unlisted imap.UID           // the lowest UID of a message that earlier listings lacked; 0 for none
 }
 
 func (c *comparison) note(ctx context.Context, m upstream.Message) error {
@@ -110,12 +121,20 @@ func (c *comparison) note(ctx context.Context, m upstream.Message) error {
 		return nil
 	}
 	if c.Known.Before == 0 {
+		c.noteUnknown(m)
 		return nil
 	}
 	if c.unread = append(c.unread, m); len(c.unread) < session.ListWindow {
 		return nil
 	}
 	return c.lookUp(ctx)
+}
+
+// noteUnknown notes a message that has no line of the ledger.
+func (c *comparison) noteUnknown(m upstream.Message) {
+	if c.Folder.unlisted(m) && (c.unlisted == 0 || m.UID < c.unlisted) {
+		c.unlisted = m.UID
+	}
 }
 
 func (c *comparison) compare(e store.Entry, m upstream.Message) {
@@ -141,10 +160,17 @@ func (c *comparison) lookUp(ctx context.Context) error {
 	}
 	c.unread = c.unread[:0]
 	entries, err := c.Store.Entries(ctx, c.Account, c.Row.ID, keys)
+	if err != nil {
+		return err
+	}
 	for _, e := range entries {
 		c.compare(e, at[e.Key])
+		delete(at, e.Key)
 	}
-	return err
+	for _, m := range at {
+		c.noteUnknown(m)
+	}
+	return nil
 }
 
 // applyFlags writes down what is to be changed, changes it on the new server

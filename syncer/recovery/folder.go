@@ -48,6 +48,10 @@ type Folder struct {
 	Permanent session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
 	Mending   bool                  // copies lack flags, which are to be added
 	Rekeyed   bool                  // lines of this folder have got other keys
+
+	Awaited     bool // somebody waits for the folder to be shown
+	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
+	listedAgain bool // it was found out that messages had been left out of listings
 }
 
 // progress hears what is found out of a folder before and after its messages are copied.

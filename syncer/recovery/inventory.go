@@ -48,7 +48,7 @@ func (n *Numbers) takeInventory(ctx context.Context) (*inventory, error) {
 	if sel.UIDValidity != n.folder.Target.UIDValidity {
 		return nil, ErrRecognised // it is numbered anew since the last look
 	}
-	all, err := n.folder.New.Search(ctx, "UID 1:*")
+	all, err := searchFrom(ctx, n.folder.New, sel, 1)
 	if err != nil {
 		return nil, err
 	}

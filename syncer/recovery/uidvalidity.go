@@ -106,7 +106,7 @@ func (cs *Copies) unknown(ctx context.Context, sel *upstream.Selected, from imap
 	if !Fleeting(sel) {
 		taken = session.NewUIDs(cs.folder.Ledger, sel.UIDValidity)
 	}
-	all, err := cs.folder.New.Search(ctx, "UID "+(imap.UIDSet{imap.UIDRange{Start: from, Stop: 0}}).String())
+	all, err := searchFrom(ctx, cs.folder.New, sel, from)
 	if err != nil {
 		return nil, err
 	}

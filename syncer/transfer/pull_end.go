@@ -22,6 +22,9 @@ func (p *Pull) reached() store.Checkpoint {
 	if !p.Selected.Traits.StableUIDs {
 		cp.UIDNext = 0 // it is of this session
 	}
+	if p.Postponed {
+		cp.HighestModSeq = 0
+	}
 	p.NoteNew(&cp)
 	return cp
 }

@@ -18,12 +18,13 @@ import (
 // All of a folder's numbers may be what they were, and its newest messages be others all the
 // same: a server was put back to a backup, and as much has come since as had before. So each
 // look at the trees asks both servers, in the round trip that it takes anyway, for the newest messages
-// of the inbox and of one other folder, which is drawn.
+// of the inbox and of one other folder, which is drawn. The old server is asked for the oldest known one as well: one that
+// gives a folder's messages other UIDs while they are copied shows that by the first of them.
 
 // spotCheck is a look at a folder's newest messages on both servers.
 type spotCheck struct {
 	row        store.Folder
-	entries    []store.Entry // the newest of the ledger
+	entries    []store.Entry // the oldest and the newest of the ledger
 	repaired   []store.Repaired
 	quarantine []store.Quarantined
 	sample     *recovery.Sample // of the new folder; nil for none
@@ -53,8 +54,20 @@ func withSpotChecks(ctx context.Context, checks []*spotCheck, ask func(*spotChec
 }
 
 func (p *spotCheck) askOld(ctx context.Context, s session.Source) (err error) {
-	p.oldCall, err = s.SendHeaders(ctx, p.row.Old, recovery.LastKnown(p.row.Checkpoint), p.old.Take)
+	set := recovery.LastKnown(p.row.Checkpoint)
+	if validity, uid, ok := message.SplitKey(p.oldest()); ok && validity == p.row.Checkpoint.UIDValidity {
+		set.AddNum(uid)
+	}
+	p.oldCall, err = s.SendHeaders(ctx, p.row.Old, set, p.old.Take)
 	return err
+}
+
+// oldest is the key of the first line of the ledger; "" for none.
+func (p *spotCheck) oldest() store.Key {
+	if len(p.entries) == 0 {
+		return ""
+	}
+	return p.entries[0].Key
 }
 
 func (p *spotCheck) answerOld(ctx context.Context) (err error) {
@@ -164,6 +177,9 @@ func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, e
 			return nil, err
 		}
 		p := &spotCheck{row: f, entries: tail.Entries, repaired: tail.Repaired, quarantine: tail.Quarantine}
+		if tail.Before > 0 {
+			p.entries = append([]store.Entry{tail.First}, p.entries...)
+		}
 		if f.Checkpoint.NewUIDValidity != 0 {
 			if p.sample = recovery.NewSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.Copies) > 0 {
 				p.sample.From = 0 // what has come since is none of its business
