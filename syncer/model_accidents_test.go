@@ -282,7 +282,7 @@ func (m *model) overtaken() {
 	for name, was := range m.counted {
 		if b := m.pair.old.folder(name); b != nil && b.modseq >= was {
 			for body := range m.pair.old.flagsIn(name) {
-				m.unclear[body] = true
+				m.uncarried[body] = true
 			}
 		}
 	}

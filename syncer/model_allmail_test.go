@@ -59,10 +59,12 @@ func (m *model) archiveOld(t *rapid.T) {
 	}
 }
 
-// archived are the messages that have never lain in another folder than the one that shows all. What leaves a folder that is not copied,
-// as its user has deleted it, stays left out.
+// archived are the messages of the folder that shows all which have to be on the new server, wherever they have lain. What leaves a folder
+// that is not copied, as its user has deleted it, stays left out; likewise one of several that are the same, and what the new server refuses.
 func (m *model) archived() map[string]int {
 	lone := maps.Clone(m.count(m.pair.old)[allMailFolder])
-	maps.DeleteFunc(lone, func(body string, _ int) bool { return m.filed[body] })
+	maps.DeleteFunc(lone, func(body string, n int) bool {
+		return m.filed[body] && (n > 1 || len(m.lostDirs) > 0 || m.refuse([]byte(body)) != nil)
+	})
 	return lone
 }

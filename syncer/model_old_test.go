@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -111,6 +112,27 @@ func (m *model) deleteFolderOld(t *rapid.T) {
 	m.pair.old.mu.Unlock()
 	delete(m.counted, name)
 	m.dropBackupsOf(name)
+}
+
+// passDay lets a day pass: all flags are compared by the next pass.
+func (m *model) passDay(*rapid.T) {
+	if m.unjudged() {
+		return // intents would have to become older as well
+	}
+	m.note("a day passes")
+	m.stop()
+	m.eachFolder(func(f store.Folder, _ store.Ledger) {
+		cp := f.Checkpoint
+		if cp.Checked.IsZero() {
+			return
+		}
+		cp.Checked = cp.Checked.Add(-24 * time.Hour)
+		if err := m.db.Commit(context.Background(), store.Batch{Account: m.id, Folder: f.ID, Checkpoint: &cp}); err != nil {
+			m.t.Fatal(err)
+		}
+	})
+	m.dayLater = true
+	m.startEngine()
 }
 
 // clientActions are of clients that stay for many passes.

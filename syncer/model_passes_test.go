@@ -72,10 +72,13 @@ func (m *model) passWithTrouble(t *rapid.T) {
 	undisturbed := !f.disturbed() && !f.omitted()
 	if f.omitted() { // perhaps what has changed
 		for body := range m.oldFlags() {
-			m.unclear[body] = true
+			m.uncarried[body] = true
 		}
 	}
 	if complete && undisturbed {
+		if m.dayLater {
+			clear(m.uncarried)
+		}
 		clear(m.counted)
 		clear(m.unseen)
 		clear(m.numbered)
@@ -83,6 +86,7 @@ func (m *model) passWithTrouble(t *rapid.T) {
 		clear(m.movedFrom)
 		clear(m.pair.new.unlisted)
 	}
+	m.dayLater = false
 	m.amnesia = m.amnesia && !complete
 	if len(at) > 0 {
 		m.done.strikes.Add(1)

@@ -117,6 +117,7 @@ func (m *model) precautions() map[string]func(*rapid.T) {
 		"back up old":    m.backUpOld,
 		"back up new":    m.backUpNew,
 		"back up ledger": m.backUpLedger,
+		"a day passes":   m.passDay,
 		"show":           m.show,
 	}
 }
@@ -137,6 +138,7 @@ func (m *model) accidents() map[string]func(*rapid.T) {
 	left := fewAccidents
 	if anyAccidents() {
 		left = math.MaxInt
+		all["replace old"] = m.replaceOld
 	}
 	for name, accident := range all {
 		all[name] = func(t *rapid.T) {
@@ -191,6 +193,8 @@ type model struct {
 	excused   map[excuse]map[string]int // how many copies more there may be
 	used      map[excuse]bool
 	unclear   map[string]bool     // whether the old server's flags are there depends on more than the model knows
+	uncarried map[string]bool     // they may be there only when all flags have been compared, once a day
+	dayLater  bool                // a day has passed since the last pass
 	filed     map[string]bool     // delivered to a folder while another one shows all mail
 	stray     map[string]bool     // moved by the user, or delivered to both servers
 	movedOld  map[string]bool     // moved on the old server
@@ -206,7 +210,7 @@ type model struct {
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, stray: map[string]bool{}, filed: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		unclear: map[string]bool{}, uncarried: map[string]bool{}, stray: map[string]bool{}, filed: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
 		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}

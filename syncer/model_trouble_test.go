@@ -72,7 +72,7 @@ const kindMeanwhile = "meanwhile"
 const kindOmits = "omits"
 
 // tellsMessages are the steps that tell of messages what may be left out.
-var tellsMessages = []string{"+LISTING", "+FLAGS", "+HEADERS", "+BODIES", "+EARLY", "+HEADS"}
+var tellsMessages = []string{"+LISTING", "+FLAGS", "+HEADERS", "+BODIES", "+EARLY", "+HEADS", "+SEARCH"}
 
 // noBug is the one NO that may come after the fact.
 const noBug = "NO " + string(imap.ResponseCodeServerBug)

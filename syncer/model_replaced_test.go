@@ -1,0 +1,43 @@
+package syncer
+
+import (
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// replaceOld puts another folder of the same name and UIDVALIDITY in the place of one of the old server: from another person's backup, or
+// made anew within the same second. All of its messages are to come, whatever UIDs they have.
+func (m *model) replaceOld(t *rapid.T) {
+	name := m.folderOf(t, m.pair.old)
+	if name == "INBOX" || m.shifted {
+		return // as the mailbox it would be another person's
+	}
+	was := m.pair.old.folder(name)
+	count := rapid.IntRange(0, 12).Draw(t, "count")
+	modSeq := rapid.SampledFrom([]uint64{1, was.modseq, was.modseq + 1}).Draw(t, "modseq")
+	m.note("old %s: another folder of the same name and UIDVALIDITY, with %d messages from %d on, HIGHESTMODSEQ %d", name, count, m.n+1, modSeq)
+	now := &fakeFolder{validity: was.validity, next: 1, sub: was.sub, attrs: was.attrs}
+	for range count {
+		body := m.body()
+		now.append([]byte(body), subset(t, theirs), time.Unix(1700000000+int64(len(body)), 0))
+		if m.allMail() {
+			m.filed[body] = true
+			m.pair.old.deliver(allMailFolder, body)
+			m.unclear[body] = true
+		}
+		m.limit[body]++
+	}
+	m.counted[name] = max(m.counted[name], was.modseq)
+	now.modseq = modSeq
+	for _, msg := range now.messages {
+		msg.modseq = min(msg.modseq, modSeq)
+	}
+	m.pair.old.mu.Lock()
+	was.void = true
+	m.pair.old.folders[name] = now
+	m.pair.old.mu.Unlock()
+	m.usedAgain[name] = true
+	m.backups = slices.DeleteFunc(m.backups, func(k kept) bool { return k.server == m.pair.old && k.name == name })
+}
