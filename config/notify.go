@@ -45,6 +45,7 @@ type Recipient struct {
 	To       []string // mail addresses
 	Domains  []string // in lower case; none for all
 	Language string   // of the page's texts
+	line     int      // of Language, for CheckLanguages
 	// Webhook is the URL that messages are posted to, which may hold a secret itself; "" for none.
 	Webhook secret.Text
 	// WebhookSecret signs them.
@@ -119,7 +120,8 @@ func (f *file) recipient(b *block, n *Notify) Recipient {
 	var path string
 	set(b, "to", &r.To, texts("postmaster@example.com", parseMailbox))
 	set(b, "domains", &r.Domains, texts("example.com", ParseDomainName))
-	set(b, "language", &r.Language, oneOf("en", "de", "ru"))
+	set(b, "language", &r.Language, text("en", plainText))
+	r.line = b.lineOf("language")
 	set(b, "webhook", &r.Webhook, text("https://hooks.example.com/postferry", parseWebhook))
 	r.WebhookSecret = b.secretOf("webhook_secret", "webhook_secret_file", &path)
 	switch {
@@ -131,6 +133,26 @@ func (f *file) recipient(b *block, n *Notify) Recipient {
 		b.mistake("webhook_secret", "is too short to sign with; expected at least %d characters", minWebhookSecret)
 	}
 	return r
+}
+
+// CheckLanguages is a check for Load: nobody is to be told anything in a language without texts. known are
+// those that have some; it is asked only where English isn't all.
+func CheckLanguages(known func() ([]string, error)) func(*Config) []Finding {
+	return func(c *Config) (found []Finding) {
+		for _, r := range c.Notify.Recipients {
+			if r.Language == "en" {
+				continue
+			}
+			languages, err := known()
+			if err == nil && !slices.Contains(languages, r.Language) {
+				err = fmt.Errorf("%q is unknown; expected %s", r.Language, orList(languages))
+			}
+			if err != nil {
+				found = append(found, Finding{File: c.source.file, Line: r.line, Key: "recipient.language", Text: err.Error()})
+			}
+		}
+		return found
+	}
 }
 
 // minWebhookSecret is how long a secret to sign with is at least.

@@ -34,11 +34,11 @@ func TestNotify(t *testing.T) {
 		{"a hook without TLS", "[[recipient]]\nwebhook = 'http://hooks.example/hush'\nwebhook_secret = 'hush-hush-hush-hush'\n", "7: recipient.webhook: expected a URL that begins with https://"},
 		{"a hook without a secret", "[[recipient]]\nwebhook = 'https://hooks.example/hush'\n", "6: recipient.webhook_secret: is missing for the webhook; expected a long random text that whoever receives it knows, too"},
 		{"a short secret", "[[recipient]]\nwebhook = 'https://hooks.example/hush'\nwebhook_secret = 'hush'\n", "8: recipient.webhook_secret: is too short to sign with; expected at least 16 characters"},
-		{"a language there is not", smtp + "[[recipient]]\nlanguage = 'fr'\n", `10: recipient.language: "fr" is unknown; expected "en", "de" or "ru"`},
+		{"a language there is not", smtp + "[[recipient]]\nto = ['a@b.example']\nlanguage = 'fr'\n", `11: recipient.language: "fr" is unknown; expected "en", "de" or "ru"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(t, goodDomain+strings.ReplaceAll(tt.text, "DIR", dir))
-			cfg, _, err := Load(path)
+			cfg, _, err := Load(path, CheckLanguages(func() ([]string, error) { return []string{"en", "de", "ru"}, nil }))
 			got := ""
 			if err != nil {
 				got = strings.ReplaceAll(err.Error(), path+":", "")

@@ -24,6 +24,14 @@ func NewSpeaker() (*Speaker, error) {
 	return &Speaker{t}, nil
 }
 
+// Languages are those that there are texts in.
+func (s *Speaker) Languages() (names []string) {
+	for _, tag := range s.texts.languages {
+		names = append(names, tag.String())
+	}
+	return names
+}
+
 // In speaks a language, English if there are no texts in it.
 func (s *Speaker) In(name string) *Voice {
 	tag := language.English

@@ -28,7 +28,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 	if path == "" {
 		return nil, nil, control.UsageError(errors.New(`no configuration given; expected e.g. "-c /etc/postferry/config.toml"`))
 	}
-	cfg, warnings, err := config.Load(path, checks...)
+	cfg, warnings, err := config.Load(path, append(checks, config.CheckLanguages(languages))...)
 	if err != nil {
 		return nil, warnings, control.UsageError(err)
 	}
