@@ -280,6 +280,21 @@ func TestOtherProviderForgetsConsents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d, _ := p.directory.DomainNamed("c.example")
+	again := admin.SignInInput{Method: config.Consent, Issuer: d.Old.SignIn.Issuer, ClientID: "client", Scope: "openid mail offline_access"} // the secret stays
+	if err := p.app.Tenants.PutSignIn(t.Context(), admin.CommandLine(), "c.example", store.OldSide, again); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := p.store.Consents(t.Context(), "c.example"); err != nil || len(all) != 1 || provider.Refreshes() != 1 {
+		t.Errorf("the same again: %v, %v, %d at the provider", all, err, provider.Refreshes())
+	}
+	if got := c.comeBack(pending); got.StatusCode != 422 {
+		t.Errorf("who was on the way: %s", got.Status)
+	}
+	pending, err = clouds.Answer(http.DefaultClient, c.sendTo("c.example", store.OldSide, "bert@c.example"), "bert@c.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	in := admin.SignInInput{Method: config.Master, Login: "boss", Secret: "of the boss", Separator: "*"}
 	if err := p.app.Tenants.PutSignIn(t.Context(), admin.CommandLine(), "c.example", store.OldSide, in); err != nil {
 		t.Fatal(err)
