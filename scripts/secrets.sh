@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs tests and looks for their secrets in all that comes of it: what they print (-v, the log lines and
-# traces among it), and every file that they leave in their temporary folders, even for a moment.
+# traces among it), and in the files of their temporary folders, but for those that are gone within some 50 ms.
 #   secrets.sh [GO-TEST-FLAG...] [PACKAGE...]
+# Flags are given with "=": -run=TestX. With KEEP=1 the folder with all of it stays, and is named.
 # By default it is the packages that have to do with signing in. A secret is
 #   - the value of every constant of a test whose name says that it is one (…secret…, …password…, hush, odd, evil),
 #   - whatever stand-ins for providers hand out: access-…, refresh-…, device-… and tokens of Microsoft's form,
@@ -18,7 +19,7 @@ done
 ((${#packages[@]})) || packages=(./credential ./tenant ./directory ./internal/demo/clouds ./upstream/... ./syncer/session ./proxy ./admin/...)
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+[[ -n ${KEEP:-} ]] || trap 'rm -rf "$work"' EXIT
 mkdir "$work/tmp" "$work/kept"
 
 # keep gives each file below the temporary folders another name, under which it outlives its folder.
@@ -30,7 +31,7 @@ keep() {
 			ln "$path" "$work/kept/$n-$(basename "$path")" 2>/dev/null || true # it may be gone by now
 		done < <(find "$work/tmp" -type f -links 1 -size +0 ! -path '*/go-build*' -print0 2>/dev/null)
 		[[ ! -e $work/done ]] || return 0
-		sleep 0.2
+		sleep 0.05
 	done
 }
 
@@ -85,6 +86,7 @@ while IFS= read -r file; do
 		fi
 	done
 done <"$work/files"
+[[ -z ${KEEP:-} ]] || echo "kept: $work"
 printf '%d constants, %d lines of output, %d files of %d looked at: ' "$(wc -l <"$work/constants")" "$(wc -l <"$work/output")" "$(($(wc -l <"$work/files") - 1))" "$(find "$work/kept" -type f | wc -l)"
 if ((found)); then
 	echo "secrets were found"
