@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/schedule"
 )
@@ -130,28 +129,4 @@ func (g *registry) clientWent(id store.AccountID) {
 		l.clients--
 	}
 	g.removeClient(g.ledTo(id))
-}
-
-// becomeAlias lets the account lead to another one from now on: nothing was copied for it.
-func (a *account) becomeAlias(of store.AccountID) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
-	defer cancel()
-	if err := a.store.ProveAlias(ctx, a.id, of); err != nil {
-		return err
-	}
-	a.claims.Lead(a.id, of)
-	a.row.Alias, a.row.Problem = of, nil
-	a.log.Info().Uint64("of", uint64(of)).Msg("the login leads to a mailbox that another account copies into: it is an alias from now on")
-	if a.lead != nil {
-		a.lead(of)
-	}
-	return errIdle
-}
-
-// tellEnded tells the end of a pass over the account, which was one over its aliases as well.
-func (a *account) tellEnded(pass store.Pass, problem *store.Problem) {
-	a.ended.tell(report.PassEnded{Account: a.id, Pass: pass, Problem: problem})
-	for _, id := range a.claims.AliasesOf(context.WithoutCancel(a.ctx), a.store, a.id) {
-		a.ended.tell(report.PassEnded{Account: id, Pass: pass, Problem: problem})
-	}
 }

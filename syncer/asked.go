@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/foldertree"
 )
 
@@ -26,13 +27,17 @@ func (e *Engine) Asked(ctx context.Context, id store.AccountID, mailboxes ...str
 	}
 	defer leave()
 	var filled []<-chan struct{}
-	if a.do(ctx, func() { filled = a.askedAbout(mailboxes) }) != nil {
+	if a.jobs.Do(ctx, func() {
+		if filled = a.visits.ask(mailboxes); a.passes.pass != nil {
+			a.passes.pass.order()
+		}
+	}) != nil {
 		return
 	}
 	for _, shown := range filled {
 		select {
 		case <-shown:
-		case <-a.gone:
+		case <-a.jobs.Gone:
 			return
 		case <-ctx.Done():
 			return
@@ -40,25 +45,22 @@ func (e *Engine) Asked(ctx context.Context, id store.AccountID, mailboxes ...str
 	}
 }
 
-// askedAbout lets folders come next, and returns what those are filled with that lack little.
-func (a *account) askedAbout(mailboxes []string) (filled []<-chan struct{}) {
-	if !a.works() || a.tree.room != nil {
+// ask lets folders come next, and returns what those are filled with that lack little.
+func (s *visits) ask(mailboxes []string) (filled []<-chan struct{}) {
+	if !s.works() || s.mail.Trees.Room != nil {
 		return nil
 	}
-	var lacking []*tracked
-	for _, f := range a.folders {
-		if f.State == store.FolderPresent && !f.complete() && (len(mailboxes) == 0 || slices.Contains(mailboxes, f.New)) {
-			f.asked = true
+	var lacking []*folders.Folder
+	for _, f := range s.mail.Folders {
+		if f.State == store.FolderPresent && !f.Complete() && (len(mailboxes) == 0 || slices.Contains(mailboxes, f.New)) {
+			f.Asked = true
 			lacking = append(lacking, f)
 		}
 	}
-	if a.pass != nil {
-		a.pass.order()
-	}
 	slices.SortStableFunc(lacking, before)
 	for _, f := range lacking {
-		if len(filled) < askedMost && a.lacksFew(f) {
-			filled = append(filled, a.visits.fill(f))
+		if len(filled) < askedMost && s.lacksFew(f) {
+			filled = append(filled, s.list.fill(f))
 		}
 	}
 	return filled
@@ -66,16 +68,16 @@ func (a *account) askedAbout(mailboxes []string) (filled []<-chan struct{}) {
 
 // lacksFew tells whether a folder can be filled in a moment. One that has just been looked at,
 // and is not complete for some reason, is not looked at again at once.
-func (a *account) lacksFew(f *tracked) bool {
-	if !a.front.Traits().Folders || !f.looked.IsZero() && a.clock().Sub(f.looked) < visitFresh {
+func (s *visits) lacksFew(f *folders.Folder) bool {
+	if !s.jobs.Front.Traits().Folders || !f.Looked.IsZero() && s.clock().Sub(f.Looked) < visitFresh {
 		return false
 	}
-	st, listed := a.tree.status[f.Old]
+	st, listed := s.mail.Trees.Status[f.Old]
 	return listed && st.Messages <= askedFew
 }
 
 // fill has a folder pulled ahead of what nobody waits for, and returns what is closed when it is filled.
-func (all *visitList) fill(f *tracked) <-chan struct{} {
+func (all *visitList) fill(f *folders.Folder) <-chan struct{} {
 	for _, v := range *all {
 		if v.folder == f {
 			return v.shown
@@ -92,14 +94,14 @@ func (p *passRun) order() { slices.SortStableFunc(p.queue, before) }
 
 // before is that order: INBOX first, then what a client has asked about, the smallest of
 // it first.
-func before(a, b *tracked) int {
+func before(a, b *folders.Folder) int {
 	switch {
 	case foldertree.IsInbox(&a.Folder) != foldertree.IsInbox(&b.Folder):
 		return first(foldertree.IsInbox(&a.Folder))
-	case a.asked != b.asked:
-		return first(a.asked)
-	case a.asked:
-		return cmp.Compare(a.lacks(), b.lacks())
+	case a.Asked != b.Asked:
+		return first(a.Asked)
+	case a.Asked:
+		return cmp.Compare(a.Lacks(), b.Lacks())
 	}
 	return 0
 }
@@ -111,23 +113,17 @@ func first(is bool) int {
 	return 1
 }
 
-// lacks is how many messages of the folder are missing, as far as is known.
-func (f *tracked) lacks() uint64 {
-	far := f.far()
-	return far.Total - min(far.Done, far.Total)
-}
-
 // givesWay makes pulls that only somebody's STATUS has asked for give the pair to a client
 // that opens another folder.
-func (all visitList) givesWay(f *tracked, folders []*tracked) {
+func (all visitList) givesWay(f *folders.Folder, folders []*folders.Folder) {
 	for _, other := range folders {
-		if other != f && other.pulling != nil && other.pulling.visit && all.onlyAsked(other) {
-			other.pulling.yield()
+		if other != f && other.Pulling != nil && other.Pulling.Visit && all.onlyAsked(other) {
+			other.Pulling.Yield()
 		}
 	}
 }
 
 // onlyAsked tells whether nobody waits for a folder to open.
-func (all visitList) onlyAsked(f *tracked) bool {
+func (all visitList) onlyAsked(f *folders.Folder) bool {
 	return !slices.ContainsFunc(all, func(v *visit) bool { return v.folder == f && !v.asked })
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/syncer/folders"
 	"postferry/syncer/measure"
 )
 
@@ -102,13 +103,13 @@ func TestAskingDoesNotWaitForASlowServer(t *testing.T) {
 // TestOrderOfAPass: INBOX, then what was asked about from the smallest to the largest, then
 // the others as they were listed.
 func TestOrderOfAPass(t *testing.T) {
-	folder := func(name string, asked bool, total uint64) *tracked {
-		f := &tracked{asked: asked}
+	folder := func(name string, asked bool, total uint64) *folders.Folder {
+		f := &folders.Folder{Asked: asked}
 		f.New, f.Old, f.Title = name, name, name
-		f.made.Store(&measure.Progress{Total: total})
+		f.Made.Store(&measure.Progress{Total: total})
 		return f
 	}
-	p := &passRun{queue: []*tracked{
+	p := &passRun{queue: []*folders.Folder{
 		folder("a", false, 1), folder("b", true, 50), folder("c", true, 5), folder("d", false, 0), folder("INBOX", false, 1000), folder("e", true, 5),
 	}}
 	p.order()

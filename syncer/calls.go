@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
 )
@@ -35,10 +36,10 @@ func (e *Engine) Connected(ctx context.Context, id store.AccountID) {
 func (e *Engine) awaitTree(ctx context.Context, a *account) {
 	var tree <-chan struct{}
 	var old *session.Pool
-	if err := a.do(ctx, func() { tree, old = a.connected() }); err != nil || tree == nil {
+	if err := a.jobs.Do(ctx, func() { tree, old = a.visits.connected() }); err != nil || tree == nil {
 		return
 	}
-	a.await(ctx, tree, old, func() {})
+	a.visits.await(ctx, tree, old, func() {})
 }
 
 // Disconnected tells that such a client has gone.
@@ -58,14 +59,16 @@ func (e *Engine) Visit(ctx context.Context, id store.AccountID, mailbox string, 
 		return
 	}
 	defer leave()
-	a.visit(ctx, mailbox, progress)
+	a.visits.visit(ctx, mailbox, progress)
 }
 
 // Renaming tells that a client is about to rename a folder of the new server, by
 // raw names. It returns once that is durable: if the outcome is never told, as
 // the client's connection or we end first, the next look at the folders finds out.
 func (e *Engine) Renaming(ctx context.Context, id store.AccountID, mailbox, newName string) error {
-	return e.registry.follow(ctx, id, func(a *account) error { return a.renaming(folderChange{verbRename, mailbox, newName}) })
+	return e.registry.follow(ctx, id, func(a *account) error {
+		return a.mail.Renaming(folders.Change{Verb: folders.VerbRename, Mailbox: mailbox, NewName: newName})
+	})
 }
 
 // Changed applies a folder command (CREATE, DELETE, RENAME) of a client, which
@@ -73,7 +76,9 @@ func (e *Engine) Renaming(ctx context.Context, id store.AccountID, mailbox, newN
 // names on the new server; newName is for RENAME only, and mailbox again if the new
 // server refused it. It returns once that is durable.
 func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox, newName string) error {
-	return e.registry.follow(ctx, id, func(a *account) error { return a.change(folderChange{verb, mailbox, newName}) })
+	return e.registry.follow(ctx, id, func(a *account) error {
+		return a.mail.Change(folders.Change{Verb: verb, Mailbox: mailbox, NewName: newName})
+	})
 }
 
 // follow has an account take note of what a client does to its folders.
@@ -84,7 +89,7 @@ func (g *registry) follow(ctx context.Context, id store.AccountID, note func(*ac
 	}
 	defer leave()
 	var result error
-	if err := a.do(ctx, func() {
+	if err := a.jobs.Do(ctx, func() {
 		if result = a.loadErr; result == nil {
 			result = note(a)
 		}

@@ -60,8 +60,8 @@ func (g *registry) acquire(ctx context.Context, id store.AccountID) (a *account,
 // waited for, so that an account is never at work twice.
 func (g *registry) startAccount(id store.AccountID, before *present) *present {
 	ctx, cancel := context.WithCancel(g.ctx)
-	p := &present{account: newAccount(g.shared, id), cancel: cancel}
-	p.account.lead = func(of store.AccountID) { _ = g.loop.do(ctx, func() { g.leads(id, of) }) }
+	lead := func(of store.AccountID) { _ = g.loop.do(ctx, func() { g.leads(id, of) }) }
+	p := &present{account: newAccount(g.shared, id, lead), cancel: cancel}
 	if before != nil { // its users may have been told nothing yet
 		p.users, p.clients, p.visited = before.users, before.clients, before.visited
 	}
@@ -71,7 +71,7 @@ func (g *registry) startAccount(id store.AccountID, before *present) *present {
 		defer g.jobs.Done()
 		defer cancel()
 		if before != nil {
-			<-before.account.gone
+			<-before.account.jobs.Gone
 		}
 		p.account.run(ctx, g.pools.endpoint)
 	}()
@@ -104,7 +104,7 @@ func (g *registry) sweep(now time.Time) {
 			continue
 		}
 		select {
-		case <-p.account.gone:
+		case <-p.account.jobs.Gone:
 			delete(g.accounts, id)
 		default:
 			p.leave()

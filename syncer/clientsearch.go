@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"postferry/store"
-	"postferry/syncer/transfer"
+	"postferry/syncer/folders"
+	"postferry/syncer/transfer/job"
 	"postferry/wire"
 )
 
@@ -17,38 +18,38 @@ func (e *Engine) Search(ctx context.Context, id store.AccountID, mailbox string,
 		return false
 	}
 	defer leave()
-	var w *transfer.ClientSearch
-	if a.do(ctx, func() { w = a.beginSearch(mailbox, criteria) }) != nil || w == nil {
+	var w *job.ClientSearch
+	if a.jobs.Do(ctx, func() { w = a.visits.beginSearch(mailbox, criteria) }) != nil || w == nil {
 		return false
 	}
 	select {
 	case <-w.Ended:
-	case <-a.gone:
+	case <-a.jobs.Gone:
 	case <-ctx.Done():
 	}
 	return true
 }
 
 // beginSearch has the pull of a folder look for something; nil for nothing to wait for.
-func (a *account) beginSearch(mailbox string, criteria wire.Criteria) *transfer.ClientSearch {
-	f := a.folders.byNew(mailbox)
-	if !a.works() || a.tree.room != nil || f == nil || f.State != store.FolderPresent || f.complete() || !a.front.Traits().Search {
+func (s *visits) beginSearch(mailbox string, criteria wire.Criteria) *job.ClientSearch {
+	f := s.mail.Folders.ByNew(mailbox)
+	if !s.works() || s.mail.Trees.Room != nil || f == nil || f.State != store.FolderPresent || f.Complete() || !s.jobs.Front.Traits().Search {
 		return nil
 	}
-	w := transfer.NewClientSearch(criteria)
-	if f.pulling != nil && f.pulling.pull != nil {
-		f.pulling.pull.Searches.Add(w)
+	w := job.NewClientSearch(criteria)
+	if f.Pulling != nil && f.Pulling.Searches != nil {
+		f.Pulling.Searches.Add(w)
 		return w
 	}
 	v := newVisit(f)
 	v.search = w
-	a.visits = append(a.visits, v)
-	a.visits.givesWay(f, a.folders)
+	s.list = append(s.list, v)
+	s.list.givesWay(f, s.mail.Folders)
 	return w
 }
 
 // searchesOf are the searches in a folder that wait for its pull.
-func (all visitList) searchesOf(f *tracked) (found []*transfer.ClientSearch) {
+func (all visitList) searchesOf(f *folders.Folder) (found []*job.ClientSearch) {
 	for _, v := range all {
 		if v.folder == f && v.search != nil {
 			found = append(found, v.search)

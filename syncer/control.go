@@ -39,7 +39,7 @@ func (e *Engine) Stop(ctx context.Context, ids []store.AccountID) ([]store.Accou
 	}); err != nil {
 		return stopped.asked, err
 	}
-	e.late.stop(stopped.all)
+	e.late.Stop(stopped.all)
 	return stopped.asked, e.registry.tell(ctx, stopped.all, func(a *account, row store.Account) { a.halted(row) })
 }
 
@@ -139,7 +139,7 @@ func (g *registry) tell(ctx context.Context, ids []store.AccountID, fn func(*acc
 		if err != nil {
 			return err
 		}
-		if err := a.do(ctx, func() { fn(a, row) }); err != nil && ctx.Err() != nil {
+		if err := a.jobs.Do(ctx, func() { fn(a, row) }); err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

@@ -272,7 +272,7 @@ func TestPassAskedForMeanwhile(t *testing.T) {
 	}
 	defer leave()
 	begin := func() (reply <-chan passResult) {
-		if err := a.do(ctx, func() { reply = a.beginPass(passOptions{fresh: true}) }); err != nil {
+		if err := a.jobs.Do(ctx, func() { reply = a.passes.begin(passOptions{fresh: true}) }); err != nil {
 			t.Fatal(err)
 		}
 		return reply

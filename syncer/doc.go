@@ -15,6 +15,8 @@
 //
 //	syncer      the engine, its accounts, passes, visits, control and status
 //	treesync    the folder trees of one account        mailbox   one mailbox, one account
+//	folders     what is known of an account's folders  jobs      jobs on an account's pairs
+//	stragglers  late mail of domains whose MX moved
 //	transfer    one folder, read and appended          recovery  its ledger put right
 //	verify      compares both servers                  dryrun    says what a pass would do
 //	compare     what these two share                   leftout   what is not copied

@@ -16,7 +16,8 @@ import (
 	"postferry/syncer/recovery"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
+	"postferry/syncer/stragglers"
+	"postferry/syncer/transfer/job"
 	"postferry/upstream/link"
 )
 
@@ -42,14 +43,14 @@ type Engine struct {
 	pools     *pools
 	schedule  *schedule.Queue // the loop's own
 	jobs      sync.WaitGroup
-	late      *stragglers // may be used from anywhere
+	late      *stragglers.Watch // may be used from anywhere
 }
 
 // New makes an engine. Nothing happens before Run.
 func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	e := &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &transfer.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, lateLook: lateLook, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &job.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
 		},
 		loop:     &loop{calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{})},
 		leaders:  &leaders{st},
@@ -59,8 +60,19 @@ func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	e.registry = &registry{shared: e.shared, loop: e.loop, leaders: e.leaders, pools: e.pools, jobs: &e.jobs,
 		accounts: map[store.AccountID]*present{}, led: map[store.AccountID]*ledClients{}, schedule: e.schedule}
 	e.scheduler = &scheduler{shared: e.shared, loop: e.loop, leaders: e.leaders, registry: e.registry, jobs: &e.jobs, schedule: e.schedule}
-	e.late = newStragglers(e)
+	e.late = e.newStragglers()
 	return e, nil
+}
+
+// newStragglers makes what watches for late mail. How sessions are opened is said after New.
+func (e *Engine) newStragglers() *stragglers.Watch {
+	s := e.shared
+	return stragglers.New(stragglers.With{
+		Cfg: s.cfg, Store: s.store, Turns: e.scheduler, Endpoint: e.pools.endpoint, Log: s.log,
+		Dial: func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
+			return s.dial.Old(ctx, server, c, opt)
+		},
+	})
 }
 
 // Trace writes the protocol of all sessions down from now on. It may be called
@@ -88,7 +100,7 @@ func (e *Engine) Run(ctx context.Context, background bool) error {
 			close(e.loop.ending)
 			return err
 		}
-		e.jobs.Go(func() { e.late.run(ctx) })
+		e.jobs.Go(func() { e.late.Run(ctx) })
 	}
 	e.serve(ctx, background)
 	close(e.loop.ending)

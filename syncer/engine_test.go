@@ -2,13 +2,14 @@ package syncer
 
 import (
 	"context"
-	"postferry/internal/pause"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/internal/pause"
 )
 
 func TestPassCopiesEverythingOnce(t *testing.T) {
@@ -171,7 +172,7 @@ func TestPassLooksForItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer leave()
-	if err := a.do(ctx, func() { a.startTree(a.front, true) }); err != nil {
+	if err := a.jobs.Do(ctx, func() { a.looks.start(a.jobs.Front, true) }); err != nil {
 		t.Fatal(err)
 	}
 	<-seen
@@ -190,7 +191,7 @@ func TestPassLooksForItself(t *testing.T) {
 	go func() { results <- r.sync() }()
 	for {
 		asked := false
-		if err := a.do(ctx, func() { asked = a.pass != nil }); err != nil {
+		if err := a.jobs.Do(ctx, func() { asked = a.passes.pass != nil }); err != nil {
 			t.Fatal(err)
 		}
 		if asked {

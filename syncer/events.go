@@ -2,8 +2,9 @@ package syncer
 
 import (
 	"context"
-	"postferry/report"
 	"sync"
+
+	"postferry/report"
 )
 
 // eventRoom is how many ended passes a subscriber may be behind.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -20,6 +21,7 @@ import (
 // to do: to fail at a chosen step.
 type fakeServer struct {
 	mu       sync.Mutex
+	idling   atomic.Int64 // sessions that wait for what comes
 	folders  map[string]*fakeFolder
 	hidden   map[string]*fakeFolder // that it doesn't tell of for now
 	password string

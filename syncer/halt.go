@@ -15,57 +15,39 @@ const haltGrace = time.Second
 // halted takes over that a person has stopped the account.
 func (a *account) halted(row store.Account) {
 	a.takeRow(row)
-	if row.State == store.Active || a.ctx.Err() != nil {
+	if row.State == store.Active || a.jobs.Context.Err() != nil {
 		return // begun again meanwhile, or winding up in any case
 	}
-	for _, v := range a.visits {
+	for _, v := range a.visits.list {
 		v.show()
 	}
-	a.visits = nil
-	a.tree.tell()
-	if a.tree.yield != nil {
-		a.tree.yield()
+	a.visits.list = nil
+	a.looks.tell()
+	if a.looks.yield != nil {
+		a.looks.yield()
 	}
-	if a.pass != nil {
-		a.pass.yielded, a.pass.halted = true, true
+	if a.passes.pass != nil {
+		a.passes.pass.yielded, a.passes.pass.halted = true, true
 	}
-	for _, f := range a.folders {
-		if f.pulling != nil {
-			f.pulling.yield()
+	for _, f := range a.mail.Folders {
+		if f.Pulling != nil {
+			f.Pulling.Yield()
 		}
 	}
-	for _, l := range a.pairs() {
-		if !a.busy[l] && !l.Empty() {
-			a.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
+	for _, l := range a.jobs.All() {
+		if !a.jobs.Busy[l] && !l.Empty() {
+			a.jobs.Start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
 		}
 	}
 	if a.halting != nil {
 		a.halting.Stop()
 	}
-	a.halting = time.AfterFunc(haltGrace, func() {
-		select {
-		case a.events <- a.cutOff:
-		case <-a.gone:
-		}
-	})
+	a.halting = a.jobs.After(haltGrace, a.cutOff)
 }
 
 // cutOff ends the jobs of an account that is still stopped.
 func (a *account) cutOff() {
-	if a.row.State != store.Active && len(a.busy) > 0 {
-		a.cut()
+	if a.row.State != store.Active {
+		a.jobs.CutOff()
 	}
-}
-
-// ready tells whether jobs may begin. After a cut that is once all that it hit have ended.
-func (r *runner) ready() bool {
-	if r.work.Err() == nil {
-		return true
-	}
-	if len(r.busy) > 0 {
-		return false
-	}
-	r.cut()
-	r.work, r.cut = context.WithCancel(r.ctx)
-	return true
 }

@@ -2,11 +2,10 @@ package syncer
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"postferry/store"
-	"postferry/syncer/foldertree"
+	"postferry/syncer/folders"
 )
 
 // Hold makes the pulls of folders of the new server rest, by raw names, with all that is
@@ -17,9 +16,9 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 	if err != nil {
 		return func() {}
 	}
-	var held []*tracked
+	var held []*folders.Folder
 	var resting []<-chan struct{}
-	if err := a.do(ctx, func() { held, resting = a.folders.hold(mailboxes, a.tree.delim) }); err != nil {
+	if err := a.jobs.Do(ctx, func() { held, resting = a.mail.Folders.Hold(mailboxes, a.mail.Trees.Delim) }); err != nil {
 		leave()
 		return func() {}
 	}
@@ -31,34 +30,6 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 	}
 	return sync.OnceFunc(func() {
 		defer leave()
-		_ = a.do(context.Background(), func() { letGo(held) }) // an account that has ended holds nothing
+		_ = a.jobs.Do(context.Background(), func() { folders.LetGo(held) }) // an account that has ended holds nothing
 	})
 }
-
-// hold keeps pulls from folders; of those under way it returns what is closed when they rest.
-func (all folderList) hold(mailboxes []string, delim byte) (held []*tracked, resting []<-chan struct{}) {
-	for _, f := range all {
-		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || foldertree.IsBelow(f.New, name, delim) }) {
-			continue
-		}
-		f.holds++
-		held = append(held, f)
-		if f.pulling != nil {
-			rests := make(chan struct{})
-			f.settled = append(f.settled, func() { close(rests) })
-			f.pulling.yield()
-			resting = append(resting, rests)
-		}
-	}
-	return held, resting
-}
-
-// letGo lets pulls begin again.
-func letGo(held []*tracked) {
-	for _, f := range held {
-		f.holds--
-	}
-}
-
-// mayPull tells whether a pull of the folder may begin.
-func (f *tracked) mayPull() bool { return f.pulling == nil && f.holds == 0 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
 )
 
 // metrics are the engine's figures for Prometheus that grow while it runs.
@@ -27,7 +27,7 @@ func newMetrics() *metrics {
 }
 
 // pulled counts what a pull did.
-func (m *metrics) pulled(domain string, s transfer.Stats) {
+func (m *metrics) pulled(domain string, s job.Stats) {
 	m.messages.WithLabelValues(domain).Add(float64(s.Copied))
 	m.octets.WithLabelValues(domain).Add(float64(s.Bytes))
 	m.flags.WithLabelValues(domain).Add(float64(s.FlagChanges))

@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"pgregory.net/rapid"
 
+	"postferry/syncer/folders"
 	"postferry/syncer/message"
 )
 
@@ -152,7 +153,7 @@ func (m *model) renameFolder(from, to string, answered bool) {
 	m.pair.new.rename(from, to)
 	m.renamed(from, to)
 	if answered {
-		_ = m.engine.Changed(context.Background(), m.id, verbRename, from, to)
+		_ = m.engine.Changed(context.Background(), m.id, folders.VerbRename, from, to)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
 )
 
 // slowOld makes the old server take a while for each body.
@@ -46,7 +46,7 @@ func TestFolderThatTakesLong(t *testing.T) {
 		"1,500 quick ones":    {1500, 0, 6 * time.Second, true},
 		"100 a little slow":   {100, 3 * time.Millisecond, 6 * time.Second, true},
 		"more than is known":  {3000, time.Millisecond, 6 * time.Second, false},
-		"no more than a page": {transfer.VisitShown, 30 * time.Millisecond, 6 * time.Second, true},
+		"no more than a page": {job.VisitShown, 30 * time.Millisecond, 6 * time.Second, true},
 		"nobody waits":        {200, 5 * time.Millisecond, 4 * time.Millisecond, false},
 	}
 	for name, tt := range tests {
@@ -67,7 +67,7 @@ func TestFolderThatTakesLong(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 				shown = r.pair.new.bodies("INBOX")
 			}
-			for i := tt.messages - transfer.VisitShown; i < tt.messages; i++ {
+			for i := tt.messages - job.VisitShown; i < tt.messages; i++ {
 				if !slices.Contains(shown, mail(i)) {
 					t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
 				}

@@ -8,7 +8,7 @@ import (
 
 	"postferry/internal/lab"
 	"postferry/store"
-	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
 )
 
 // whose are the messages of which a server says something: those whose subject has one of
@@ -169,7 +169,7 @@ func TestRefusedForLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := *row.Problem
-	p.Since = p.Since.Add(-transfer.TroubleLasts)
+	p.Since = p.Since.Add(-job.TroubleLasts)
 	if err := r.store.SetProblem(t.Context(), r.account.ID, &p); err != nil {
 		t.Fatal(err)
 	}

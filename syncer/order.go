@@ -9,6 +9,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/reorder"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
@@ -28,42 +29,43 @@ type Opened struct {
 // TellOpened lets the engine know what clients have open. It has to be called before Run.
 func (e *Engine) TellOpened(opened func() []Opened) { e.shared.opened = opened }
 
+// ordering sees to it that folders of which the newest messages came first get into the order of arrival.
+type ordering struct{ *person }
+
 // noteNewest makes durable that the newest messages of a folder come first, before they do.
 // It is called by the folder's pull.
-func (a *account) noteNewest(f *tracked, id store.FolderID) error {
+func (o *ordering) noteNewest(f *folders.Folder, id store.FolderID) error {
 	order := store.Order{State: store.OrderNewest}
-	if err := a.store.Commit(a.ctx, store.Batch{Account: a.id, Folder: id, Order: &order}); err != nil {
+	if err := o.store.Commit(o.jobs.Context, store.Batch{Account: o.id, Folder: id, Order: &order}); err != nil {
 		return err
 	}
-	a.events <- func() { f.Order = order } // the account hears its jobs to the last
+	o.jobs.Events <- func() { f.Order = order } // the account hears its jobs to the last
 	return nil
 }
 
-// nextUnordered is a folder whose order is to be restored; nil for none.
-func (a *account) nextUnordered() *tracked {
-	if a.cfg.Proxy.VisitOrder != config.OrderRestored || a.pass.yielded || a.pass.stopped {
+// next is a folder whose order a pass is to restore; nil for none.
+func (o *ordering) next(p *passRun, visits visitList) *folders.Folder {
+	if o.cfg.Proxy.VisitOrder != config.OrderRestored || p.yielded || p.stopped {
 		return nil
 	}
-	at := slices.IndexFunc(a.folders, func(f *tracked) bool {
-		return f.Order.State == store.OrderNewest && f.State == store.FolderPresent && f.complete() && !f.AllMail &&
-			f.mayPull() && !a.visits.has(f) && !a.pass.ordered[f]
+	at := slices.IndexFunc(o.mail.Folders, func(f *folders.Folder) bool {
+		return f.Order.State == store.OrderNewest && f.State == store.FolderPresent && f.Complete() && !f.AllMail &&
+			f.MayPull() && !visits.has(f) && !p.ordered[f]
 	})
 	if at < 0 {
 		return nil
 	}
-	return a.folders[at]
+	return o.mail.Folders[at]
 }
 
-// restoreOrder restores the order of a folder, once in a pass. It counts as one that is pulled.
-func (a *account) restoreOrder(l *session.Pair, f *tracked) {
-	a.pass.ordered[f] = true
-	a.pass.pulling++
+// restore restores the order of a folder, once in a pass; ended is told on the account's goroutine.
+func (o *ordering) restore(l *session.Pair, f *folders.Folder, ended func()) {
 	yield := make(chan struct{})
-	job := a.reorderJob(l, f, yield)
-	f.pulling = &pulling{yield: sync.OnceFunc(func() { close(yield) })}
+	job := o.job(l, f, yield)
+	f.Pulling = &folders.Pulling{Yield: sync.OnceFunc(func() { close(yield) })}
 	var err error
-	a.start(l, yield, func(ctx context.Context) {
-		if a.inUse(ctx, f.New) {
+	o.jobs.Start(l, yield, func(ctx context.Context) {
+		if o.inUse(ctx, f.New) {
 			err = errInUse
 			return
 		}
@@ -71,50 +73,42 @@ func (a *account) restoreOrder(l *session.Pair, f *tracked) {
 			l.Drop()
 		}
 	}, func() {
-		f.pulling = nil
+		f.Pulling = nil
 		if f.Order = job.Folder.Order; err == nil && f.Order.State == store.OrderArrival {
-			a.metrics.ordered.WithLabelValues(a.row.Domain).Inc()
+			o.metrics.ordered.WithLabelValues(o.row.Domain).Inc()
 		}
-		f.runSettled()
-		a.orderEnded(f, err)
+		f.RunSettled()
+		o.logEnd(f, err)
+		ended()
 	})
 }
 
 // errInUse: clients are at work in a folder.
 var errInUse = errors.New("clients are at work in the folder")
 
-// orderEnded hears how it went. What is left is tried again with the next pass.
-func (a *account) orderEnded(f *tracked, err error) {
-	event := a.log.Warn()
-	if err == nil || errors.Is(err, errInUse) || errors.Is(err, session.ErrYield) || errors.Is(err, reorder.ErrNotNow) || session.Interrupted(a.work, err) {
-		event = a.log.Debug()
+// logEnd logs how it went. What is left is tried again with the next pass.
+func (o *ordering) logEnd(f *folders.Folder, err error) {
+	event := o.log.Warn()
+	if err == nil || errors.Is(err, errInUse) || errors.Is(err, session.ErrYield) || errors.Is(err, reorder.ErrNotNow) || session.Interrupted(o.jobs.Working, err) {
+		event = o.log.Debug()
 	}
 	event.Err(err).Str("folder", f.Title).Msg("the order of a folder was to be restored")
-	if a.pass != nil {
-		a.pass.pulling--
-	}
 }
 
 // inUse tells whether a client has a folder open and is at work in it.
-func (a *account) inUse(ctx context.Context, mailbox string) bool {
-	if a.opened == nil {
+func (o *ordering) inUse(ctx context.Context, mailbox string) bool {
+	if o.opened == nil {
 		return false
 	}
-	return slices.ContainsFunc(a.opened(), func(o Opened) bool {
-		return o.Mailbox == mailbox && o.Quiet < orderQuiet && (o.Account == a.id || a.rows.leadsHere(ctx, o.Account))
+	return slices.ContainsFunc(o.opened(), func(by Opened) bool {
+		return by.Mailbox == mailbox && by.Quiet < orderQuiet && (by.Account == o.id || o.mail.Rows.LeadsHere(ctx, by.Account))
 	})
 }
 
-// leadsHere tells whether another account leads to this one's mailbox.
-func (k *records) leadsHere(ctx context.Context, id store.AccountID) bool {
-	row, err := k.store.AccountByID(ctx, id)
-	return err == nil && row.Alias == k.id
-}
-
-func (a *account) reorderJob(l *session.Pair, f *tracked, yield <-chan struct{}) *reorder.Job {
+func (o *ordering) job(l *session.Pair, f *folders.Folder, yield <-chan struct{}) *reorder.Job {
 	return &reorder.Job{
-		Account: a.id, Folder: f.Folder, Pair: l, Store: a.store, Taking: &a.taking, Hung: &a.hung, Quiet: a.quiet, Yield: yield,
-		Log: a.log.With().Str("folder", f.Title).Logger(),
+		Account: o.id, Folder: f.Folder, Pair: l, Store: o.store, Taking: &o.taking, Hung: &o.hung, Quiet: o.quiet, Yield: yield,
+		Log: o.log.With().Str("folder", f.Title).Logger(),
 	}
 }
 
@@ -122,11 +116,11 @@ func (a *account) reorderJob(l *session.Pair, f *tracked, yield <-chan struct{})
 type unsettledMove struct{ job *reorder.Job }
 
 // unsettled is that of a folder about to be pulled.
-func (a *account) unsettled(l *session.Pair, f *tracked, yield <-chan struct{}) unsettledMove {
+func (o *ordering) unsettled(l *session.Pair, f *folders.Folder, yield <-chan struct{}) unsettledMove {
 	if f.Order.Moving == "" {
 		return unsettledMove{}
 	}
-	return unsettledMove{a.reorderJob(l, f, yield)}
+	return unsettledMove{o.job(l, f, yield)}
 }
 
 // run finds out. A folder that the server does not open is the pull's to deal with.
@@ -142,7 +136,7 @@ func (u unsettledMove) run(ctx context.Context) error {
 }
 
 // note takes over what was found out.
-func (u unsettledMove) note(f *tracked) {
+func (u unsettledMove) note(f *folders.Folder) {
 	if u.job != nil {
 		f.Order = u.job.Folder.Order
 	}

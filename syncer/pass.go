@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/foldertree"
-	"postferry/syncer/measure"
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
 	"postferry/syncer/treesync"
-	"postferry/upstream"
 	"postferry/upstream/link"
 )
 
@@ -39,190 +39,244 @@ type passResult struct {
 	halted  bool // the account is not active
 }
 
+// passes are the passes over an account.
+type passes struct {
+	*person
+	problems *problems
+	looks    *looks
+	pulls    *pulls
+	visits   *visits
+	order    *ordering
+	back     *wayBack
+	pass     *passRun          // under way; nil for none
+	asked    []chan passResult // who waits for a pass after it
+	messages uint64            // on the old server, as the store knows
+}
+
+// listen has the passes hear of what they wait for.
+func (ps *passes) listen() {
+	ps.looks.passing = func() bool { return ps.pass != nil }
+	ps.looks.ended = ps.lookEnded
+	ps.pulls.follows = ps.followUp
+	ps.pulls.counted = func(s job.Stats) {
+		if ps.pass != nil {
+			ps.pass.stats.Add(s)
+		}
+	}
+	ps.visits.due = func() bool { return ps.pass != nil && !ps.pass.tree }
+}
+
 // passRun is a pass under way. The account's goroutine owns it.
 type passRun struct {
 	options passOptions
 	started time.Time
 	tree    bool // the trees have been looked at
-	queue   []*tracked
+	queue   []*folders.Folder
 	// reserved are the folders that pairs are to pull after those they are at.
-	reserved map[*session.Pair][]*tracked
+	reserved map[*session.Pair][]*folders.Folder
 	pulling  int  // folders being pulled for it
-	counted  bool // what lies in views only has been looked for
-	counting bool // it is being looked for
 	stopped  bool // by a problem that the other folders would meet as well
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
-	stats    transfer.Stats
+	stats    job.Stats
 	problem  *store.Problem
 	doubts
 	ended
+	timers
+	views     viewing
 	returning returning
 	yielded   bool
 	halted    bool // a person stopped the account
-	late      *time.Timer
+	waiting   []chan passResult
+}
+
+// viewing is how far the count is of what lies in views only.
+type viewing struct{ counted, counting bool }
+
+// timers are what a pass has to stop when it ends.
+type timers struct {
+	late *time.Timer // until it makes room for other accounts
 	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
 	endAhead context.CancelFunc
 	// ahead runs until they are opened, wider until more pairs than the first are used whatever they need.
 	ahead, wider *time.Timer
-	waiting      []chan passResult
 }
 
 // doubts are what a pass looks at the trees again for before it ends.
 type doubts struct {
 	// unclear are folders that turned out not to be where they were on the new server, and why.
-	unclear map[*tracked]error
+	unclear map[*folders.Folder]error
 	looks   int         // how often the trees were looked at again
 	resting *time.Timer // until then; nil if it doesn't wait
 }
 
 // ended are the folders that a pass has dealt with.
 type ended struct {
-	through  map[*tracked]bool // pulled to their end
-	archived map[*tracked]bool // with all mail, and pulled
-	ordered  map[*tracked]bool // their order was to be restored
+	through  map[*folders.Folder]bool // pulled to their end
+	archived map[*folders.Folder]bool // with all mail, and pulled
+	ordered  map[*folders.Folder]bool // their order was to be restored
 }
 
-// beginPass starts a pass, or joins the one that runs.
-func (a *account) beginPass(o passOptions) <-chan passResult {
+// begin starts a pass, or joins the one that runs.
+func (ps *passes) begin(o passOptions) <-chan passResult {
 	reply := make(chan passResult, 1)
 	switch {
-	case a.pass == nil:
-		a.openPass(o, reply)
-	case o.fresh, a.pass.halted:
+	case ps.pass == nil:
+		ps.open(o, reply)
+	case o.fresh, ps.pass.halted:
 		// What arrived after the running pass looked at the trees is not in it.
-		a.asked = append(a.asked, reply)
+		ps.asked = append(ps.asked, reply)
 	default:
-		a.pass.waiting = append(a.pass.waiting, reply)
+		ps.pass.waiting = append(ps.pass.waiting, reply)
 	}
 	return reply
 }
 
-func (a *account) openPass(o passOptions, waiting ...chan passResult) {
-	a.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair][]*tracked{},
-		doubts: doubts{unclear: map[*tracked]error{}},
-		ended:  ended{through: map[*tracked]bool{}, archived: map[*tracked]bool{}, ordered: map[*tracked]bool{}}}
+func (ps *passes) open(o passOptions, waiting ...chan passResult) {
+	ps.pass = &passRun{options: o, started: time.Now(), waiting: waiting, reserved: map[*session.Pair][]*folders.Folder{},
+		doubts: doubts{unclear: map[*folders.Folder]error{}},
+		ended:  ended{through: map[*folders.Folder]bool{}, archived: map[*folders.Folder]bool{}, ordered: map[*folders.Folder]bool{}}}
+	ps.problems.passBegan = ps.pass.started
 	if o.fresh {
-		a.dates = nil
-		a.keepRefusals(a.row.Problem)
-		a.problem(nil) // somebody wants it tried; if it is still wrong, it is recorded again
+		ps.problems.dates = nil
+		ps.problems.keepRefusals(ps.row.Problem)
+		ps.problems.record(nil) // somebody wants it tried; if it is still wrong, it is recorded again
 	}
-	a.lookWhetherMXMoved(a.ctx)
-	if a.loadErr != nil {
-		a.endPass(a.loadErr)
-	} else if !a.works() {
-		a.endPass(errIdle)
+	ps.lookWhetherMXMoved(ps.jobs.Context)
+	if ps.loadErr != nil {
+		ps.end(ps.loadErr)
+	} else if !ps.works() {
+		ps.end(errIdle)
 	} else if !o.until.IsZero() {
-		a.pass.late = a.after(time.Until(o.until), a.sliceOver)
+		ps.pass.late = ps.jobs.After(time.Until(o.until), ps.sliceOver)
 	}
-}
-
-// after runs fn on the account's goroutine in a while.
-func (b *actor) after(d time.Duration, fn func()) *time.Timer {
-	return time.AfterFunc(d, func() {
-		select {
-		case b.events <- fn:
-		case <-b.gone:
-		}
-	})
 }
 
 // sliceOver makes a pass that has had its time stop at the next safe point.
-func (a *account) sliceOver() {
-	if a.pass == nil || a.pass.options.until.IsZero() || time.Now().Before(a.pass.options.until) {
+func (ps *passes) sliceOver() {
+	if ps.pass == nil || ps.pass.options.until.IsZero() || time.Now().Before(ps.pass.options.until) {
 		return
 	}
-	a.pass.yielded = true
-	a.folders.interruptPulls()
+	ps.pass.yielded = true
+	ps.mail.Folders.InterruptPulls()
 }
 
-// interruptPulls makes the pass's pulls stop at their next safe point.
-func (all folderList) interruptPulls() {
-	for _, f := range all {
-		if f.pulling != nil && !f.pulling.visit {
-			f.pulling.yield()
-		}
-	}
-}
-
-// nextPassSteps goes on with the pass, or with the one asked for that follows
+// nextSteps goes on with the pass, or with the one asked for that follows
 // when it ends: nothing else may happen that would set that one going.
-func (a *account) nextPassSteps() {
+func (ps *passes) nextSteps() {
 	for {
-		p := a.pass
-		a.nextPassStep()
-		if a.pass == nil || a.pass == p {
+		p := ps.pass
+		ps.nextStep()
+		if ps.pass == nil || ps.pass == p {
 			return
 		}
 	}
 }
 
-// nextPassStep starts the next jobs of the pass on the pairs for passes.
-func (a *account) nextPassStep() {
-	p := a.pass
+// nextStep starts the next jobs of the pass on the pairs for passes.
+func (ps *passes) nextStep() {
+	p := ps.pass
 	switch {
 	case p == nil:
-	case p.halted && !p.tree && !a.tree.running:
-		a.endPass(nil)
+	case p.halted && !p.tree && !ps.looks.running:
+		ps.end(nil)
 	case !p.tree:
-		if !a.tree.running && a.mayUse(a.backs[0]) {
-			a.openAhead()
-			a.startTree(a.backs[0], false)
+		if !ps.looks.running && ps.jobs.MayUse(ps.jobs.Backs[0]) {
+			ps.openAhead()
+			ps.looks.start(ps.jobs.Backs[0], false)
 		}
-	case !p.yielded && !p.stopped && p.waits(a.busy):
-		a.nextFolders(p)
-	case p.counting:
-	case p.pulling == 0 && (p.resting != nil || a.looksAgain()):
-	case p.pulling == 0 && p.nextArchive(a.folders, &a.tree) != nil:
-		if a.mayUse(a.backs[0]) {
-			a.pullArchive(p.nextArchive(a.folders, &a.tree))
-		}
-	case p.pulling == 0 && a.nextUnordered() != nil:
-		if a.mayUse(a.backs[0]) {
-			a.restoreOrder(a.backs[0], a.nextUnordered())
-		}
-	case p.pulling == 0 && p.mayCount() && len(a.folders.uncounted(a.id, &a.tree, &a.views)) > 0:
-		if a.mayUse(a.backs[0]) {
-			a.countViews(a.backs[0], a.folders.uncounted(a.id, &a.tree, &a.views))
-		}
-	case a.nextReturn(p):
+	case !p.yielded && !p.stopped && p.waits(ps.jobs.Busy):
+		ps.nextFolders(p)
+	case p.views.counting:
+	case p.pulling == 0 && (p.resting != nil || ps.looksAgain()):
+	case p.pulling == 0 && ps.nextAlone(p):
+	case ps.back.next(p, ps.visits.list):
 	case p.pulling == 0:
-		a.endPass(nil)
-	case a.contended():
-		a.endIdle(a.backs)
+		ps.end(nil)
+	case ps.jobs.Contended():
+		ps.jobs.EndIdle(ps.jobs.Backs)
 	}
 }
 
-// passTree goes on with a pass once the trees have been looked at.
-func (a *account) passTree(err error) {
-	p := a.pass
+// nextAlone goes on with what is done one after the other once the folders have been pulled; false if nothing of it is left.
+func (ps *passes) nextAlone(p *passRun) bool {
+	first, mail := ps.jobs.Backs[0], ps.mail
+	may := ps.jobs.MayUse(first)
+	if f := p.nextArchive(mail.Folders, &mail.Trees); f != nil {
+		if may {
+			ps.pullArchive(f)
+		}
+		return true
+	}
+	if f := ps.order.next(p, ps.visits.list); f != nil {
+		if may {
+			p.ordered[f] = true
+			p.pulling++ // it counts as one that is pulled
+			ps.order.restore(first, f, ps.ordered)
+		}
+		return true
+	}
+	if !p.mayCount() {
+		return false
+	}
+	views := mail.Folders.Uncounted(ps.id, &mail.Trees, &ps.shared.views)
+	if len(views) > 0 && may {
+		ps.countViews(first, views)
+	}
+	return len(views) > 0
+}
+
+// ordered hears that the order of a folder has been restored, or hasn't.
+func (ps *passes) ordered() {
+	if ps.pass != nil {
+		ps.pass.pulling--
+	}
+}
+
+// lookEnded hears of the end of a look at the trees.
+func (ps *passes) lookEnded(r treesync.Result) {
+	switch p := ps.pass; {
+	case p != nil && !p.tree && ps.looks.began.Before(p.started):
+		// What came between the two is not in it: the pass looks again.
+	case p != nil && !p.tree:
+		ps.treeLooked(r.Err)
+	case r.Err != nil && ps.jobs.Working.Err() == nil:
+		ps.problems.record(problem.Of(r.Err, "", 1))
+	case r.Err == nil && r.Room != nil:
+		ps.problems.record(r.Room)
+	}
+}
+
+// treeLooked goes on with a pass once the trees have been looked at.
+func (ps *passes) treeLooked(err error) {
+	p := ps.pass
 	if err != nil {
-		a.endPass(err)
+		ps.end(err)
 		return
 	}
 	if p.tree = true; p.problem == nil { // else it is the second look of the pass
-		p.problem = a.tree.omittedProblem(a.domain.Old.Host, a.cfg.Sync.MaxFolders, a.cfg.Sync.Interval)
+		p.problem = ps.mail.Trees.OmittedProblem(ps.domain.Old.Host, ps.cfg.Sync.MaxFolders, ps.cfg.Sync.Interval)
 	}
-	if a.tree.room != nil {
-		a.endPassWith(a.tree.room)
+	if ps.mail.Trees.Room != nil {
+		ps.endWith(ps.mail.Trees.Room)
 		return
 	}
-	p.noteListing(a.tree.listed, a.attempts(), a.domain.Old.Host)
-	for _, f := range a.folders {
+	p.noteListing(ps.mail.Trees.Listed, ps.attempts(), ps.domain.Old.Host)
+	for _, f := range ps.mail.Folders {
 		if !p.options.inboxOnly {
-			p.noteFolder(f, &a.tree, a.attempts(), a.domain.New.Host)
+			p.noteFolder(f, &ps.mail.Trees, ps.attempts(), ps.domain.New.Host)
 		}
-		if a.tree.due(f, p.options) && !p.through[f] && !f.AllMail {
+		if ps.mail.Trees.Due(f, p.options.inboxOnly) && !p.through[f] && !f.AllMail {
 			p.queue = append(p.queue, f)
 		}
 	}
-	a.noteMessages()
+	ps.noteMessages()
 	p.order()
-	a.widenLater(p)
+	ps.widenLater(p)
 }
 
 // noteFolder notes what the trees say against a folder.
-func (p *passRun) noteFolder(f *tracked, tree *treeState, attempts int, host string) {
-	_, there := tree.status[f.Old]
+func (p *passRun) noteFolder(f *folders.Folder, tree *folders.Trees, attempts int, host string) {
+	_, there := tree.Status[f.Old]
 	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
 	switch {
 	case there && f.State == store.FolderPlanned && !treesync.UnknownFor(&f.Folder).IsZero():
@@ -230,12 +284,12 @@ func (p *passRun) noteFolder(f *tracked, tree *treeState, attempts int, host str
 	case there && f.State == store.FolderPlanned:
 		p.problem = problem.Of(treesync.ErrNotMade, f.Title, attempts)
 		p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
-		if why := tree.left[f.New]; why != nil {
+		if why := tree.Left[f.New]; why != nil {
 			p.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, attempts)
 			p.problem.Kind, p.problem.Server, p.problem.Host = store.FolderNotMade, store.NewSide, host
 			p.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
 		}
-	case !there && wanted && !f.complete():
+	case !there && wanted && !f.Complete():
 		p.problem = problem.Of(transfer.ErrOldLeft, f.Title, attempts)
 		p.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
 	}
@@ -258,93 +312,57 @@ func (p *passRun) noteListing(listed foldertree.ListingTrouble, attempts int, ho
 }
 
 // noteMessages tells the store how many messages the old server has.
-func (a *account) noteMessages() {
+func (ps *passes) noteMessages() {
 	n := uint64(0)
-	for _, f := range a.folders {
-		st, there := a.tree.status[f.Old]
+	for _, f := range ps.mail.Folders {
+		st, there := ps.mail.Trees.Status[f.Old]
 		if !there || f.State == store.FolderSkipped || f.State == store.FolderDeleted {
 			continue
 		}
 		if f.AllMail {
 			st.Messages = 0 // the others have them
 		}
-		n += max(uint64(st.Messages), f.far().Total)
+		n += max(uint64(st.Messages), f.Far().Total)
 	}
-	if n == a.messages {
+	if n == ps.messages {
 		return
 	}
-	if err := a.store.SetMessages(a.ctx, a.id, n); err != nil && a.ctx.Err() == nil {
-		a.log.Error().Err(err).Msg("the number of messages could not be recorded")
+	if err := ps.store.SetMessages(ps.jobs.Context, ps.id, n); err != nil && ps.jobs.Context.Err() == nil {
+		ps.log.Error().Err(err).Msg("the number of messages could not be recorded")
 		return
 	}
-	a.messages = n
+	ps.messages = n
 }
 
-// due tells whether a pass has to open a folder: the old server's STATUS says
-// that something happened since the checkpoint, or can't say; or the new folder isn't
-// numbered as it was.
-func (t *treeState) due(f *tracked, o passOptions) bool {
-	if f.State != store.FolderPresent {
-		return false
-	}
-	st, ok := t.status[f.Old]
-	if !ok {
-		return false // gone from the old server, or not selectable there
-	}
-	cp := f.Checkpoint
-	wanted := !o.inboxOnly || foldertree.IsInbox(&f.Folder) // what the others have is told all the same
-	if st == (upstream.Status{}) {
-		return wanted // nothing is known before it is opened
-	}
-	since := uint64(st.Messages)
-	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
-		since = uint64(st.UIDNext - cp.UIDNext)
-	}
-	told := f.far().Announced(cp, uint64(st.Messages), since, st.Size)
-	if f.AllMail {
-		told = measure.OfRow(f.Folder) // how much of it is to come nobody knows yet
-	}
-	f.made.Store(&told)
-	same := f.complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
-		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID] &&
-		!recovery.Overdue(f.ID, cp.Checked, time.Now())
-	return wanted && !same
-}
-
-// numberedAnew tells whether the new folder has another UIDVALIDITY than when it was pulled, unless that means nothing.
-func (t *treeState) numberedAnew(f *tracked) bool {
-	return f.renumbered <= renumberedMost && recovery.Differ(f.Checkpoint.NewUIDValidity, t.newer[f.New].UIDValidity)
-}
-
-// passPulled hears how a folder of the pass went.
-func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
-	p := a.pass
+// pulled hears how a folder of the pass went.
+func (ps *passes) pulled(j *pullJob) {
+	p, f, err := ps.pass, j.folder, j.err
 	if p == nil {
 		return // the account is winding up
 	}
 	p.pulling--
-	if !a.busy[done.Pair] && !done.Pair.Ahead.Any() {
-		p.unreserve(done.Pair)
+	if !ps.jobs.Busy[j.pair] && !j.pair.Ahead.Any() {
+		p.unreserve(j.pair)
 	}
 	switch {
 	case err == nil:
 		p.unwell = 0
 		if p.through[f] = true; f.AllMail {
-			a.noteMessages() // only now it is known how many of them count
+			ps.noteMessages() // only now it is known how many of them count
 		}
-	case session.Interrupted(a.work, err):
+	case session.Interrupted(ps.jobs.Working, err):
 		p.yielded = true
 	case errors.Is(err, session.ErrYield):
 		p.putBack(f)
 	case errors.Is(err, transfer.ErrUnanswered):
 		p.putBack(f)
 	case errors.Is(err, recovery.ErrNewGone), errors.Is(err, transfer.ErrNewOther), errors.Is(err, transfer.ErrOldOther):
-		a.newGone(f, done, err)
+		ps.newGone(j)
 	case session.StopsAccount(err, p.unwell):
-		p.problem, p.stopped = problem.Of(err, f.Title, a.attempts()), true
-		a.folders.interruptPulls()
+		p.problem, p.stopped = problem.Of(err, f.Title, ps.attempts()), true
+		ps.mail.Folders.InterruptPulls()
 	case !p.stopped:
-		p.problem = problem.Of(err, f.Title, a.attempts())
+		p.problem = problem.Of(err, f.Title, ps.attempts())
 		if session.AboutOne(err) || session.BreaksConnection(err) && link.ClassOf(err) == link.Later {
 			p.unwell++
 		}
@@ -354,14 +372,21 @@ func (a *account) passPulled(f *tracked, done *transfer.Pull, err error) {
 // newGone: the folder was deleted or renamed on the new server while the pass ran, or another
 // one has its name. If a client of ours renamed it, its row says so by now, and it goes
 // on; otherwise another look at the trees will tell.
-func (a *account) newGone(f *tracked, done *transfer.Pull, err error) {
-	p := a.pass
+func (ps *passes) newGone(j *pullJob) {
+	p, f := ps.pass, j.folder
 	switch {
 	case f.State != store.FolderPresent:
-	case f.New != done.Row.New:
+	case f.New != j.name:
 		p.queue = append(p.queue, f)
 	default:
-		f.doubted = f.doubted || !errors.Is(err, transfer.ErrOldOther)
-		p.unclear[f] = err
+		f.Doubted = f.Doubted || !errors.Is(j.err, transfer.ErrOldOther)
+		p.unclear[f] = j.err
+	}
+}
+
+// followed goes on with a pair whose sessions have been opened ahead.
+func (ps *passes) followed(l *session.Pair) {
+	if ps.pass == nil { // it ended meanwhile
+		ps.jobs.EndIdle([]*session.Pair{l})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/problem"
 	"postferry/syncer/transfer"
 	"postferry/syncer/treesync"
@@ -18,24 +19,24 @@ const looksMost = 2
 
 // looksAgain has the trees looked at once more if a folder turned out not to be where it
 // was, or to be, and tells whether it does.
-func (a *account) looksAgain() bool {
-	p := a.pass
+func (ps *passes) looksAgain() bool {
+	p := ps.pass
 	if len(p.unclear) == 0 || p.looks == looksMost || p.yielded || p.stopped {
 		return false
 	}
-	wait := p.untilKnown(a.quiet, a.clock())
-	if wait > 0 && a.contended() {
+	wait := p.untilKnown(ps.quiet, ps.clock())
+	if wait > 0 && ps.jobs.Contended() {
 		return false // others have better use of the places
 	}
 	p.looks++
 	if wait == 0 {
-		a.lookAgain()
+		ps.lookAgain()
 		return true
 	}
-	p.resting = a.after(wait, func() {
-		if a.pass == p {
+	p.resting = ps.jobs.After(wait, func() {
+		if ps.pass == p {
 			p.resting = nil
-			a.lookAgain()
+			ps.lookAgain()
 		}
 	})
 	return true
@@ -52,20 +53,20 @@ func (p *passRun) untilKnown(quiet time.Duration, now time.Time) (wait time.Dura
 	return wait
 }
 
-func (a *account) lookAgain() {
-	p := a.pass
+func (ps *passes) lookAgain() {
+	p := ps.pass
 	p.tree = false
 	for f := range p.unclear {
 		delete(p.archived, f)
 	}
 	clear(p.unclear)
-	if !a.tree.running && a.mayUse(a.backs[0]) {
-		a.startTree(a.backs[0], false)
+	if !ps.looks.running && ps.jobs.MayUse(ps.jobs.Backs[0]) {
+		ps.looks.start(ps.jobs.Backs[0], false)
 	}
 }
 
 // unclearProblem is what a pass ends with if a folder's place stayed unclear; nil if none did.
-func (p *passRun) unclearProblem(folders folderList, attempts int) *store.Problem {
+func (p *passRun) unclearProblem(folders folders.List, attempts int) *store.Problem {
 	for _, f := range folders {
 		err := p.unclear[f]
 		if err == nil {

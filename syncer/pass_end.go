@@ -7,55 +7,55 @@ import (
 
 	"postferry/report"
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/problem"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 )
 
 // attempts is how many passes in a row have ended with a problem, the present
 // one included. One that got something done is the first again: a server that
 // hangs up now and then is no reason to be ever more cautious.
-func (a *account) attempts() int {
-	if a.pass != nil && a.pass.stats.Copied+a.pass.stats.Adopted > 0 {
+func (ps *passes) attempts() int {
+	if ps.pass != nil && ps.pass.stats.Copied+ps.pass.stats.Adopted > 0 {
 		return 1
 	}
-	return a.failures + 1
+	return ps.problems.failures + 1
 }
 
-// endPass ends a pass: with nil when it is through or made room for others.
-func (a *account) endPass(err error) {
-	if a.pass == nil {
+// end ends a pass: with nil when it is through or made room for others.
+func (ps *passes) end(err error) {
+	if ps.pass == nil {
 		return
 	}
 	var told *store.Problem
 	switch {
 	case err == nil:
 	case errors.Is(err, report.ErrStopping):
-		a.pass.yielded = true
-	case session.Interrupted(a.work, err):
-		a.pass.yielded = true
+		ps.pass.yielded = true
+	case session.Interrupted(ps.jobs.Working, err):
+		ps.pass.yielded = true
 	case errors.Is(err, errIdle):
-		told = a.row.Problem
-		a.pass.halted = a.row.State != store.Active
-		record := store.Pass{Started: a.pass.started, Ended: time.Now()}
+		told = ps.row.Problem
+		ps.pass.halted = ps.row.State != store.Active
+		record := store.Pass{Started: ps.pass.started, Ended: time.Now()}
 		if told != nil {
-			a.tellEnded(record, told) // nothing more will come of it
+			ps.tellEnded(record, told) // nothing more will come of it
 		}
-		a.replyPass(record, told)
+		ps.reply(record, told)
 		return
 	default:
-		told = problem.Of(err, "", a.attempts())
+		told = problem.Of(err, "", ps.attempts())
 	}
-	a.endPassWith(told)
+	ps.endWith(told)
 }
 
-func (a *account) endPassWith(problem *store.Problem) {
-	p := a.pass
+func (ps *passes) endWith(problem *store.Problem) {
+	p := ps.pass
 	if problem == nil {
 		problem = p.problem
 	}
 	if problem == nil && !p.yielded {
-		problem = p.unclearProblem(a.folders, a.attempts())
+		problem = p.unclearProblem(ps.mail.Folders, ps.attempts())
 	}
 	record := store.Pass{
 		Started: p.started, Ended: time.Now(),
@@ -64,54 +64,54 @@ func (a *account) endPassWith(problem *store.Problem) {
 		Complete: problem == nil && !p.yielded && !p.options.inboxOnly,
 	}
 	if problem != nil {
-		a.failures = a.attempts()
+		ps.problems.failures = ps.attempts()
 	} else if record.Complete {
-		a.failures = 0
-		problem = a.folders.missingProblem(a.domain.New.Host, a.cfg.Sync.Interval)
+		ps.problems.failures = 0
+		problem = ps.mail.Folders.MissingProblem(ps.domain.New.Host, ps.cfg.Sync.Interval)
 		record.Complete = problem == nil
 	}
 	if problem != nil {
 		record.Error, record.Kind = problem.Summary, problem.Kind
 		record.Server, record.Host, record.Folder = problem.Server, problem.Host, problem.Folder
 	}
-	a.keepSince(problem)
+	ps.problems.keepSince(problem)
 	if problem == nil && !p.yielded {
-		problem = a.datesProblem(a.row.Problem, a.cfg.Sync.Interval)
+		problem = ps.problems.datesProblem(ps.row.Problem, ps.cfg.Sync.Interval)
 	}
-	if a.loadErr == nil {
-		a.record(record, problem, p.yielded)
-		a.tellEnded(record, problem)
+	if ps.loadErr == nil {
+		ps.record(record, problem, p.yielded)
+		ps.tellEnded(record, problem)
 	}
-	a.replyPass(record, problem)
+	ps.reply(record, problem)
 }
 
 // record writes a pass into the history. What a visit or another account
 // interrupted is not a result worth keeping unless it did something.
-func (a *account) record(pass store.Pass, problem *store.Problem, yielded bool) {
+func (ps *passes) record(pass store.Pass, problem *store.Problem, yielded bool) {
 	if problem != nil || !yielded {
-		a.problem(problem)
+		ps.problems.record(problem)
 	}
 	worked := pass.Copied+pass.Adopted+pass.FlagChanges+pass.Quarantined > 0
 	if yielded && !worked {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), storeWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ps.jobs.Context), folders.StoreWait)
 	defer cancel()
-	if err := a.store.AddPass(ctx, a.id, pass); err != nil {
-		a.log.Error().Err(err).Msg("the pass could not be recorded")
+	if err := ps.store.AddPass(ctx, ps.id, pass); err != nil {
+		ps.log.Error().Err(err).Msg("the pass could not be recorded")
 	}
-	event := a.log.Info()
+	event := ps.log.Info()
 	if !pass.Complete && !worked {
-		event = a.log.Debug()
+		event = ps.log.Debug()
 	}
 	event.Uint64("copied", pass.Copied).Uint64("adopted", pass.Adopted).Uint64("flags", pass.FlagChanges).
 		Uint64("bytes", pass.Bytes).Uint64("quarantined", pass.Quarantined).Bool("complete", pass.Complete).
 		Dur("took", pass.Ended.Sub(pass.Started)).Msg("pass ended")
 }
 
-func (a *account) replyPass(record store.Pass, problem *store.Problem) {
-	p := a.pass
-	a.pass = nil
+func (ps *passes) reply(record store.Pass, problem *store.Problem) {
+	p := ps.pass
+	ps.pass, ps.problems.passBegan = nil, time.Time{}
 	for _, t := range []*time.Timer{p.late, p.resting, p.ahead, p.wider} {
 		if t != nil {
 			t.Stop()
@@ -123,36 +123,18 @@ func (a *account) replyPass(record store.Pass, problem *store.Problem) {
 	for _, w := range p.waiting {
 		w <- passResult{pass: record, problem: problem, yielded: p.yielded, halted: p.halted}
 	}
-	if asked := a.asked; len(asked) > 0 {
-		a.asked = nil
-		a.openPass(passOptions{fresh: true}, asked...)
+	if asked := ps.asked; len(asked) > 0 {
+		ps.asked = nil
+		ps.open(passOptions{fresh: true}, asked...)
 		return
 	}
-	a.endIdle(a.backs)
+	ps.jobs.EndIdle(ps.jobs.Backs)
 }
 
-// endIdle ends the sessions of those pairs that have nothing to do: others need the places.
-func (r *runner) endIdle(pairs []*session.Pair) {
-	if r.ctx.Err() != nil {
-		return // no job begins any more; all sessions are about to be ended
-	}
-	for _, l := range pairs {
-		if !r.busy[l] && !l.Empty() {
-			r.start(l, nil, func(ctx context.Context) { l.End(ctx) }, func() {})
-		}
-	}
-}
-
-// count adds a pull's outcome to the account's figures.
-func (a *account) count(p *transfer.Pull, err error) {
-	if a.pass != nil {
-		a.pass.stats.Add(p.Done.Stats())
-	}
-	if err != nil && !errors.Is(err, session.ErrYield) && !session.Interrupted(a.work, err) {
-		event := p.Log.Warn()
-		if errors.Is(err, transfer.ErrUnanswered) { // that is what happens when a connection breaks, or an original is needed again
-			event = p.Log.Debug()
-		}
-		event.Err(err).Bool("visit", p.Visit).Msg("pull ended early")
+// tellEnded tells the end of a pass over the account, which was one over its aliases as well.
+func (ps *passes) tellEnded(pass store.Pass, problem *store.Problem) {
+	ps.shared.ended.tell(report.PassEnded{Account: ps.id, Pass: pass, Problem: problem})
+	for _, id := range ps.claims.AliasesOf(context.WithoutCancel(ps.jobs.Context), ps.store, ps.id) {
+		ps.shared.ended.tell(report.PassEnded{Account: id, Pass: pass, Problem: problem})
 	}
 }

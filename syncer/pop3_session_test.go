@@ -11,7 +11,7 @@ import (
 	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
 	"postferry/upstream/link"
 )
 
@@ -71,7 +71,7 @@ func TestPOP3Visit(t *testing.T) {
 	defer cancel()
 	r.engine.Visit(ctx, r.account.ID, "INBOX", nil)
 	bodies := r.pair.new.bodies("INBOX")
-	if len(bodies) < transfer.VisitShown || !slices.Contains(bodies, dated(2999)) {
+	if len(bodies) < job.VisitShown || !slices.Contains(bodies, dated(2999)) {
 		t.Errorf("%d messages are shown", len(bodies))
 	}
 	r.sync()

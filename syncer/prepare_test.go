@@ -15,6 +15,7 @@ import (
 	"postferry/config"
 	"postferry/internal/pause"
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
 )
@@ -223,21 +224,21 @@ func TestPreparedFits(t *testing.T) {
 	row := store.Folder{ID: 3, Old: "A", New: "B"}
 	p := &session.Prefetched{NextFolder: session.NextFolder{Folder: row}, At: at}
 	for name, c := range map[string]struct {
-		change func(*tracked)
+		change func(*folders.Folder)
 		since  time.Time
 		want   bool
 	}{
-		"the same":          {func(*tracked) {}, at.Add(-time.Second), true},
-		"another folder":    {func(f *tracked) { f.ID = 4 }, at.Add(-time.Second), false},
-		"renamed":           {func(f *tracked) { f.New = "C" }, at.Add(-time.Second), false},
-		"renamed there":     {func(f *tracked) { f.Old = "C" }, at.Add(-time.Second), false},
-		"copied by a visit": {func(f *tracked) { f.Checkpoint.UIDNext = 5 }, at.Add(-time.Second), false},
-		"visited":           {func(f *tracked) { f.looked = at.Add(time.Millisecond) }, at.Add(-time.Second), false},
-		"the next pass":     {func(*tracked) {}, at.Add(time.Second), false},
+		"the same":          {func(*folders.Folder) {}, at.Add(-time.Second), true},
+		"another folder":    {func(f *folders.Folder) { f.ID = 4 }, at.Add(-time.Second), false},
+		"renamed":           {func(f *folders.Folder) { f.New = "C" }, at.Add(-time.Second), false},
+		"renamed there":     {func(f *folders.Folder) { f.Old = "C" }, at.Add(-time.Second), false},
+		"copied by a visit": {func(f *folders.Folder) { f.Checkpoint.UIDNext = 5 }, at.Add(-time.Second), false},
+		"visited":           {func(f *folders.Folder) { f.Looked = at.Add(time.Millisecond) }, at.Add(-time.Second), false},
+		"the next pass":     {func(*folders.Folder) {}, at.Add(time.Second), false},
 	} {
-		f := &tracked{Folder: row}
+		f := &folders.Folder{Folder: row}
 		c.change(f)
-		if got := p.Fits(f.Folder, f.looked, c.since); got != c.want {
+		if got := p.Fits(f.Folder, f.Looked, c.since); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -3,83 +3,104 @@ package syncer
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
+	"postferry/syncer/folders"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/measure"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
+	"postferry/syncer/transfer/job"
+	"postferry/upstream"
 )
+
+// pulls are the pulls of an account's folders.
+type pulls struct {
+	*person
+	problems *problems
+	order    *ordering
+	counted  func(job.Stats)                // hears what a pull has done
+	follows  func(l *session.Pair) *pullJob // the pull that follows on a pair of which all has been asked for already; nil for none
+}
+
+// wish is who wants a folder pulled, and how.
+type wish struct {
+	visit *visiting      // for a client that waits; nil for a pass
+	begun time.Time      // when the pass began
+	next  job.NextFunc   // what the pass pulls next on the pair
+	ended func(*pullJob) // told on the account's goroutine
+}
+
+// visiting is what a visit's pull has to bear in mind.
+type visiting struct {
+	job.Visiting
+	searches []*job.ClientSearch
+	shown    func() // the folder is worth showing; told on the account's goroutine
+}
 
 // pullJob is a pull of one folder, and what belongs to it on the account's side.
 type pullJob struct {
-	folder  *tracked
-	pull    *transfer.Pull
+	wish
+	folder  *folders.Folder
+	pair    *session.Pair
+	name    string // of the new folder when it began
+	job     transfer.Job
+	on      transfer.Events
 	yield   chan struct{}
 	settle  unsettledMove
-	ended   func(*tracked, *transfer.Pull, error)
 	follows bool // another folder's pull follows on the pair before it has been concluded
+	result  transfer.Result
 	err     error
 }
 
-// startPull runs a pull of f on a pair, and of the folders that have been asked for after it; ended is told on the
-// account's goroutine.
-func (a *account) startPull(l *session.Pair, f *tracked, visit bool, ended func(*tracked, *transfer.Pull, error)) {
-	l.Urgent = visit || l == a.front
-	if visit {
+// start runs a pull of f on a pair, and of the folders that have been asked for after it.
+func (u *pulls) start(l *session.Pair, f *folders.Folder, w wish) {
+	l.Urgent = w.visit != nil || l == u.jobs.Front
+	if w.visit != nil {
 		l.GiveUpPrefetched()
 	}
-	j := a.newPull(l, f, visit, ended)
-	if !visit && !f.alone {
-		j.pull.Outstanding = &transfer.Outstanding{}
+	j := u.newPull(l, f, w)
+	if w.visit == nil && !f.Alone {
+		j.on.Outstanding = &transfer.Outstanding{}
 	}
-	a.begin(l, j.yield, func(ctx context.Context) { j = a.runPulls(ctx, l, j) }, func() { a.pullEnded(j) })
+	u.jobs.Begin(l, j.yield, func(ctx context.Context) { j = u.run(ctx, j) }, func() { u.ended(j) })
 }
 
-// runPulls runs a pull, and those that follow it on the pair while its last answers come in. It returns
+// run runs a pull, and those that follow it on the pair while its last answers come in. It returns
 // the last one.
-func (a *account) runPulls(ctx context.Context, l *session.Pair, j *pullJob) *pullJob {
+func (u *pulls) run(ctx context.Context, j *pullJob) *pullJob {
 	for {
 		if j.err = j.settle.run(ctx); j.err == nil {
-			j.err = a.expectReturns(ctx, j.pull)
+			j.err = u.expectReturns(ctx, &j.job)
 		}
 		if j.err == nil {
-			j.err = j.pull.Run(ctx)
+			j.result, j.err = transfer.Run(ctx, j.pair, u.store, j.job, j.on)
 		}
-		if j.err != nil || !j.pull.Left() {
+		if j.err != nil || !j.result.Left {
 			break
 		}
-		next := a.following(ctx, l, j)
+		next := u.following(ctx, j)
 		if next == nil {
 			break
 		}
 		j = next
 	}
-	if lost := j.pull.EndOutstanding(ctx); lost || j.err != nil {
-		l.Drop()
+	if lost := j.on.Outstanding.End(ctx); lost || j.err != nil {
+		j.pair.Drop()
 	}
-	j.pull.Outstanding.Tell()
+	j.on.Outstanding.Tell()
 	return j
 }
 
 // following is the pull of the folder that has been asked for after one of which everything has been sent; nil
 // if there is none, or something else comes first.
-func (a *account) following(ctx context.Context, l *session.Pair, j *pullJob) (next *pullJob) {
-	err := a.do(ctx, func() {
-		i := slices.Index(a.backs, l)
-		if p := a.pass; p == nil || p.yielded || p.stopped || p.halted || a.work.Err() != nil || i < 0 || !a.roomFor(i) {
-			return
+func (u *pulls) following(ctx context.Context, j *pullJob) (next *pullJob) {
+	err := u.jobs.Do(ctx, func() {
+		if next = u.follows(j.pair); next != nil {
+			next.on.Outstanding, j.pair.Yield, j.follows = j.on.Outstanding, next.yield, true
 		}
-		f := a.pass.takeReserved(l, a.visits)
-		if f == nil {
-			return
-		}
-		a.pass.pulling++
-		next = a.newPull(l, f, false, a.passPulled)
-		next.pull.Outstanding, l.Yield, j.follows = j.pull.Outstanding, next.yield, true
 	})
 	if err != nil {
 		return nil
@@ -88,109 +109,171 @@ func (a *account) following(ctx context.Context, l *session.Pair, j *pullJob) (n
 }
 
 // newPull makes a pull of f on a pair.
-func (a *account) newPull(l *session.Pair, f *tracked, visit bool, ended func(*tracked, *transfer.Pull, error)) *pullJob {
-	j := &pullJob{folder: f, yield: make(chan struct{}), ended: ended}
-	p := &transfer.Pull{
-		Job:       transfer.Job{Folder: a.transferred(l, f), Octets: a.tree.status[f.Old].Size, Visit: visit, Thinned: a.thinned(f)},
-		Resources: transfer.Resources{Memory: a.memory, Buffers: a.bodies, Limit: a.cfg.Sync.Memory, Clock: a.clock},
-		Shared:    transfer.Shared{Meter: &a.meter, RateLimits: a.traffic, Hung: &a.hung, Taking: &a.taking},
-		Events:    transfer.Events{Yield: j.yield},
+func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
+	j := &pullJob{wish: w, folder: f, pair: l, name: f.New, yield: make(chan struct{}), result: transfer.Result{Checkpoint: f.Checkpoint}}
+	j.job = transfer.Job{
+		Account: u.id, Row: f.Folder, Quiet: u.quiet, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
+		Resources: job.Resources{Memory: u.memory, Buffers: u.bodies, Limit: u.cfg.Sync.Memory, Clock: u.clock},
+		Shared:    job.Shared{Meter: &u.meter, RateLimits: u.traffic, Hung: &u.hung, Taking: &u.taking},
 	}
-	p.Awaited = visit
-	p.Lasting, p.MovedMX = a.refusedLong(f, a.row.Problem), a.movedMX
-	if !visit {
-		p.Ready, p.Next = l.TakePrefetched(f.Folder, f.looked, a.pass.started), a.comingOn(l)
-	}
-	if visit {
-		p.Visiting = a.visitingOf(f)
-		p.Searches.Add(a.visits.searchesOf(f)...)
-	}
-	if p.Ready == nil {
-		p.Early = a.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
-	}
-	if inTime, known := p.InTime(p.Early, a.traffic); visit && p.Early > transfer.VisitShown && !(inTime && known) {
-		p.Early = 0 // they would come with the oldest first, whatever turns out
-	}
-	if st := a.tree.status[f.Old]; visit && st.Messages > transfer.VisitShown {
-		if inTime, _ := p.InTime(int(st.Messages), a.traffic); !inTime {
-			p.Visiting.Next = st.UIDNext
-		}
-	}
-	if f.AllMail {
-		p.Archive, p.Octets = &transfer.Archive{Bound: a.tree.status[f.Old].UIDNext}, 0
-	}
-	p.Told, p.Restless = f.told, f.renumbered > renumberedMost
 	id := f.ID
-	p.Newest = func() error { return a.noteNewest(f, id) }
-	j.pull, j.settle = p, a.unsettled(l, f, j.yield)
-	p.Looked = a.lookedAt(f)
-	p.Report = func(far measure.Progress) { f.made.Store(&far) }
-	f.pulling = &pulling{visit: visit, pull: p, yield: sync.OnceFunc(func() { close(j.yield) })}
-	p.Worth = sync.OnceFunc(func() {
-		if visit {
-			a.events <- func() { // the account hears its jobs to the last
-				if f.pulling != nil && f.pulling.pull == p {
-					f.pulling.shown = true
-				}
-				a.visits.show(f)
-			}
-		}
-	})
-	p.Concluded = func(err error) {
-		if j.err = err; j.follows {
-			a.events <- func() { a.pullEnded(j) }
+	j.on.Events = job.Events{
+		Yield: j.yield, Next: w.next, Counts: &job.Counters{}, Searches: &job.SearchQueue{},
+		Report: func(far measure.Progress) { f.Made.Store(&far) },
+		Newest: func() error { return u.order.noteNewest(f, id) },
+	}
+	f.Pulling = &folders.Pulling{Visit: w.visit != nil, Counts: j.on.Counts, Searches: j.on.Searches, Yield: sync.OnceFunc(func() { close(j.yield) })}
+	j.on.Worth = u.tellsWorth(f, w)
+	j.on.Concluded = func(r transfer.Result, err error) {
+		if j.result, j.err = r, err; j.follows {
+			u.jobs.Events <- func() { u.ended(j) }
 		}
 	}
+	if w.visit != nil {
+		j.on.Searches.Add(w.visit.searches...)
+	}
+	j.settle = u.order.unsettled(l, f, j.yield)
 	return j
 }
 
-// pullEnded hears of the end of a pull.
-func (a *account) pullEnded(j *pullJob) {
-	f, p, err := j.folder, j.pull, j.err
+// tellsWorth lets visitors in once a folder is worth showing.
+func (u *pulls) tellsWorth(f *folders.Folder, w wish) func() {
+	mine := f.Pulling
+	return sync.OnceFunc(func() {
+		if w.visit == nil {
+			return
+		}
+		u.jobs.Events <- func() { // the account hears its jobs to the last
+			if f.Pulling == mine {
+				mine.Shown = true
+			}
+			w.visit.shown()
+		}
+	})
+}
+
+// task is how f is to be pulled on a pair.
+func (u *pulls) task(l *session.Pair, f *folders.Folder, w wish) job.Task {
+	st := u.mail.Trees.Status[f.Old]
+	t := job.Task{
+		Octets: st.Size, Visit: w.visit != nil, Thinned: u.thinned(f), Lasting: u.problems.refusedLong(f, u.row.Problem), MovedMX: u.movedMX,
+		Told: f.Told, Restless: f.Restless(), Looked: u.lookedAt(f),
+	}
+	if w.visit == nil {
+		t.Ready = l.TakePrefetched(f.Folder, f.Looked, w.begun)
+	} else {
+		t.Visiting = w.visit.Visiting
+	}
+	if t.Ready == nil {
+		t.Early = u.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
+	}
+	if t.Visit {
+		u.inTime(&t, l, st)
+	}
+	if f.AllMail {
+		t.Archive, t.Octets = &job.Archive{Bound: st.UIDNext}, 0
+	}
+	return t
+}
+
+// inTime has the newest messages come first if all can't be there when they are due.
+func (u *pulls) inTime(t *job.Task, l *session.Pair, st upstream.Status) {
+	if inTime, known := t.InTime(l, u.traffic, t.Early, 0); t.Early > job.VisitShown && !(inTime && known) {
+		t.Early = 0 // they would come with the oldest first, whatever turns out
+	}
+	if st.Messages > job.VisitShown {
+		if inTime, _ := t.InTime(l, u.traffic, int(st.Messages), 0); !inTime {
+			t.Visiting.Next = st.UIDNext
+		}
+	}
+}
+
+// ended hears of the end of a pull.
+func (u *pulls) ended(j *pullJob) {
+	f, r, err := j.folder, j.result, j.err
 	j.settle.note(f)
-	for _, search := range p.Searches.Take() {
+	for _, search := range j.on.Searches.Take() {
 		search.End()
 	}
-	f.pulling = nil
-	f.looked = time.Now()
-	f.Checkpoint = p.Row.Checkpoint
+	f.Pulling = nil
+	f.Looked = time.Now()
+	f.Checkpoint = r.Checkpoint
 	if foldertree.IsInbox(&f.Folder) {
-		a.claims.Pulled(a.id, f.Checkpoint)
+		u.claims.Pulled(u.id, f.Checkpoint)
 	}
 	switch {
 	case errors.Is(err, transfer.ErrUnanswered):
-		f.alone, f.told = true, p.LeftToJudge()
+		f.Alone, f.Told = true, r.Told
 	case errors.Is(err, transfer.ErrOldOther):
-		f.renumberedOld++
+		f.RenumberedOld++
 	case errors.Is(err, transfer.ErrNewOther):
-		f.renumberedNew++
+		f.RenumberedNew++
 	}
 	if err == nil {
-		f.thin, f.alone, f.told = p.Thin(), false, nil
+		f.Thin, f.Alone, f.Told = r.Thin, false, nil
 	}
-	a.rows.countAgain(f, p)
-	a.rows.noteNumbers(f, p, err)
-	f.runSettled()
-	a.count(p, err)
-	a.metrics.pulled(a.row.Domain, p.Done.Stats())
-	a.heedDates(f, p, a.domain.New.Host)
-	j.ended(f, p, err)
+	u.mail.Rows.CountAgain(f, r.Stats.Quarantined > 0)
+	if err == nil {
+		u.mail.Rows.NoteNumbers(f, r.NewValidity, j.name)
+	}
+	f.RunSettled()
+	u.counted(r.Stats)
+	u.logEarly(j)
+	u.metrics.pulled(u.row.Domain, r.Stats)
+	u.problems.heedDates(f, r, u.domain.New.Host)
+	j.wish.ended(j)
 }
 
-// transferred is what a pull of f on a pair works with.
-func (a *account) transferred(l *session.Pair, f *tracked) *recovery.Folder {
-	return &recovery.Folder{Account: a.id, Row: f.Folder, Store: a.store, Pair: l, Quiet: a.quiet, Log: a.log.With().Str("folder", f.Title).Logger()}
+// logEarly logs why a pull did not come to its end.
+func (u *pulls) logEarly(j *pullJob) {
+	err := j.err
+	if err == nil || errors.Is(err, session.ErrYield) || session.Interrupted(u.jobs.Working, err) {
+		return
+	}
+	event := j.job.Log.Warn()
+	if errors.Is(err, transfer.ErrUnanswered) { // that is what happens when a connection breaks, or an original is needed again
+		event = j.job.Log.Debug()
+	}
+	event.Err(err).Bool("visit", j.visit != nil).Msg("pull ended early")
 }
 
 // lookedAt is how the trees have shown a folder to be numbered, unless a server gives it other
 // numbers whenever it is asked.
-func (a *account) lookedAt(f *tracked) transfer.Looked {
-	at := transfer.Looked{OldValidity: a.tree.status[f.Old].UIDValidity, NewValidity: a.tree.newer[f.New].UIDValidity}
-	if f.renumberedOld >= looksMost {
+func (u *pulls) lookedAt(f *folders.Folder) job.Looked {
+	at := job.Looked{OldValidity: u.mail.Trees.Status[f.Old].UIDValidity, NewValidity: u.mail.Trees.Newer[f.New].UIDValidity}
+	if f.RenumberedOld >= looksMost {
 		at.OldValidity = 0
 	}
-	if f.renumberedNew >= looksMost {
+	if f.RenumberedNew >= looksMost {
 		at.NewValidity = 0
 	}
 	return at
+}
+
+// askEarly is how many of a folder's messages are asked for without a listing, which saves
+// a round trip and work: all, of a folder that is not large and is missing on the new
+// server. Where limits are to be kept their sizes must be known first.
+// limited says that the new server has a limit for messages.
+func (u *pulls) askEarly(f *folders.Folder, limited bool) int {
+	st, empty := u.mail.Trees.Status[f.Old], u.mail.Trees.Empty[f.New]
+	delete(u.mail.Trees.Empty, f.New) // that holds once
+	cp := f.Checkpoint
+	switch {
+	case f.AllMail:
+	case !empty || st.UIDNext > session.ListWindow+1:
+	case len(u.thinned(f)) > 0: // its messages may be known under other keys
+	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:
+	case u.traffic.Old.Budget.Limit > 0 || u.traffic.New.Budget.Limit > 0 || limited:
+	default:
+		return min(int(st.Messages), session.ListWindow)
+	}
+	return 0
+}
+
+// thinned are the folders that a message of one may have been moved from.
+func (u *pulls) thinned(but *folders.Folder) []recovery.Thin {
+	if !u.jobs.Front.Traits().StableUIDs {
+		return nil
+	}
+	return u.mail.Folders.Thinned(but, u.mail.Trees.Status)
 }

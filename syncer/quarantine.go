@@ -31,13 +31,13 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 	}
 	defer leave()
 	result := make(chan error, 1)
-	if err := a.do(ctx, func() { a.retry(folder, keys, result) }); err != nil {
+	if err := a.jobs.Do(ctx, func() { a.retry(folder, keys, result) }); err != nil {
 		return err
 	}
 	select {
 	case err := <-result:
 		return err
-	case <-a.gone:
+	case <-a.jobs.Gone:
 		return report.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
@@ -46,50 +46,18 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 
 // retry releases messages now, or once the pull of their folder has ended.
 func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- error) {
-	f := a.folders.byID(folder)
+	f := a.mail.Folders.ByID(folder)
 	switch {
 	case a.loadErr != nil:
 		result <- a.loadErr
 	case f == nil:
 		result <- store.ErrNotFound
-	case f.pulling != nil:
-		f.pulling.yield()
-		f.settled = append(f.settled, func() { result <- a.rows.release(f, keys) })
+	case f.Pulling != nil:
+		f.Pulling.Yield()
+		f.Settled = append(f.Settled, func() { result <- a.mail.Rows.Release(f, keys) })
 	default:
-		result <- a.rows.release(f, keys)
+		result <- a.mail.Rows.Release(f, keys)
 	}
-}
-
-// release takes messages out of quarantine and takes the checkpoint back to
-// where the next pull meets them.
-func (k *records) release(f *tracked, keys []store.Key) error {
-	cp := f.Checkpoint
-	for _, key := range keys {
-		if v, uid, ok := message.SplitKey(key); ok && v == cp.UIDValidity {
-			cp.UIDNext = min(cp.UIDNext, uid)
-		}
-	}
-	gone, err := k.store.Entries(k.ctx, k.id, f.ID, keys) // that have an entry, and are copied again
-	if err != nil {
-		return err
-	}
-	batch := store.Batch{Account: k.id, Folder: f.ID, Release: keys, Checkpoint: &cp}
-	for _, e := range gone {
-		batch.Forget = append(batch.Forget, e.Key)
-	}
-	err = k.store.Commit(k.ctx, batch)
-	if err == nil {
-		f.Checkpoint = cp
-	}
-	return err
-}
-
-// runSettled runs what waited for the end of the folder's pull.
-func (f *tracked) runSettled() {
-	for _, fn := range f.settled {
-		fn()
-	}
-	f.settled = nil
 }
 
 // PassSoon makes a pass over an account as soon as there is a place for it. It

@@ -165,13 +165,13 @@ func (q *scheduler) passOverOne(ctx context.Context, id store.AccountID, o passO
 	}
 	defer leave()
 	var reply <-chan passResult
-	if err := a.do(ctx, func() { reply = a.beginPass(o) }); err != nil {
+	if err := a.jobs.Do(ctx, func() { reply = a.passes.begin(o) }); err != nil {
 		return passResult{}, err
 	}
 	select {
 	case r := <-reply:
 		return r, nil
-	case <-a.gone:
+	case <-a.jobs.Gone:
 		select {
 		case r := <-reply:
 			return r, nil
@@ -181,4 +181,27 @@ func (q *scheduler) passOverOne(ctx context.Context, id store.AccountID, o passO
 	case <-ctx.Done():
 		return passResult{}, ctx.Err()
 	}
+}
+
+// GoesOn tells whether passes over a domain's accounts are still begun by themselves.
+func (q *scheduler) GoesOn(ctx context.Context, domain string) (goesOn bool) {
+	err := q.loop.do(ctx, func() { _, goesOn = q.next(domain, time.Now()) })
+	return err == nil && goesOn
+}
+
+// Give gives an account a turn.
+func (q *scheduler) Give(ctx context.Context, t schedule.Turn) {
+	_ = q.loop.do(ctx, func() { q.schedule.Put(t) })
+}
+
+// GiveIdle gives accounts turns if no pass is under way, and tells whether it has.
+func (q *scheduler) GiveIdle(ctx context.Context, all []schedule.Turn) (given bool) {
+	_ = q.loop.do(ctx, func() {
+		if given = q.passes == 0; given {
+			for _, t := range all {
+				q.schedule.Put(t)
+			}
+		}
+	})
+	return given
 }

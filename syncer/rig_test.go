@@ -38,9 +38,7 @@ type rig struct {
 	silent  bool                             // nothing is logged
 	quiet   time.Duration                    // how long a folder rests until it is believed to have stopped growing: 20 ms
 	limit   time.Duration                    // of a pass: passLimit, more where a test has much to do
-	// lateLook is how often it is looked at whose late mail to watch for; 0 for as usual.
-	lateLook time.Duration
-	stop     func()
+	stop    func()
 }
 
 // passLimit is when a pass is taken for one that hangs.
@@ -110,7 +108,6 @@ func (r *rig) start(background bool) {
 		e.shared.clock = r.clock
 	}
 	e.TellOpened(r.opened)
-	e.shared.lateLook = cmp.Or(r.lateLook, e.shared.lateLook)
 	e.shared.quiet = cmp.Or(r.quiet, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -144,7 +141,7 @@ func (r *rig) awaitEnd() {
 	if err := r.engine.loop.do(r.t.Context(), func() {
 		for _, p := range r.engine.registry.accounts {
 			if p.going {
-				ending = append(ending, p.account.gone)
+				ending = append(ending, p.account.jobs.Gone)
 			}
 		}
 	}); err != nil {

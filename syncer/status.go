@@ -25,7 +25,7 @@ func (g *registry) live(ctx context.Context) ([]report.Live, error) {
 	}
 	var all []report.Live
 	for _, a := range at {
-		if err := a.do(ctx, func() {
+		if err := a.jobs.Do(ctx, func() {
 			if l := a.live(time.Now()); l.Running {
 				all = append(all, l)
 			}
@@ -66,7 +66,7 @@ func (g *registry) liveFolders(ctx context.Context, id store.AccountID) (live ma
 	}); err != nil || a == nil {
 		return nil, err
 	}
-	if err := a.do(ctx, func() { live = a.folders.live() }); err != nil && ctx.Err() != nil {
+	if err := a.jobs.Do(ctx, func() { live = a.mail.Folders.Live() }); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	return live, nil
@@ -74,31 +74,31 @@ func (g *registry) liveFolders(ctx context.Context, id store.AccountID) (live ma
 
 // live is what goes on now.
 func (a *account) live(now time.Time) report.Live {
-	l := report.Live{Account: a.id, Login: a.row.Login, Running: a.pass != nil || len(a.busy) > 0}
+	l := report.Live{Account: a.id, Login: a.row.Login, Running: a.passes.pass != nil || len(a.jobs.Busy) > 0}
 	var sum measure.Sum
-	for _, f := range a.folders {
+	for _, f := range a.mail.Folders {
 		if f.State != store.FolderPresent {
 			continue
 		}
-		sum.Add(f.far())
-		if f.pulling != nil {
+		sum.Add(f.Far())
+		if f.Pulling != nil {
 			l.Folder = f.Title
 		}
-		if f.pulling != nil && f.pulling.pull != nil {
-			s := f.pulling.pull.Done.Stats()
+		if f.Pulling != nil && f.Pulling.Counts != nil {
+			s := f.Pulling.Counts.Stats()
 			l.Copied += s.Copied
 			l.Bytes += s.Bytes
 		}
 	}
 	p := sum.Progress()
 	l.Done, l.Total, l.OctetsDone, l.OctetsTotal, l.OctetsExact = p.Done, p.Total, p.Octets, p.OctetsTotal, p.Exact
-	if a.tree.at.IsZero() {
-		l.Total = max(l.Total, a.tree.foretold)
+	if a.mail.Trees.At.IsZero() {
+		l.Total = max(l.Total, a.looks.foretold)
 	}
-	if a.pass != nil {
-		l.Started = a.pass.started
-		l.Copied += a.pass.stats.Copied
-		l.Bytes += a.pass.stats.Bytes
+	if a.passes.pass != nil {
+		l.Started = a.passes.pass.started
+		l.Copied += a.passes.pass.stats.Copied
+		l.Bytes += a.passes.pass.stats.Bytes
 	}
 	a.reckonRest(&l, now)
 	return l
@@ -107,12 +107,12 @@ func (a *account) live(now time.Time) report.Live {
 // reckonRest completes a Live with rate and remaining time, both of them about
 // passes: before the trees have been looked at nobody knows what is missing.
 func (a *account) reckonRest(l *report.Live, now time.Time) {
-	if a.pass == nil {
+	if a.passes.pass == nil {
 		return
 	}
-	rate, known := a.meter.Rate(now, a.pass.started)
+	rate, known := a.meter.Rate(now, a.passes.pass.started)
 	l.Rate = rate
-	if !known || !a.pass.tree {
+	if !known || !a.passes.pass.tree {
 		return
 	}
 	octets := l.OctetsTotal - min(l.OctetsDone, l.OctetsTotal)
@@ -120,15 +120,4 @@ func (a *account) reckonRest(l *report.Live, now time.Time) {
 		left += a.traffic.Rests(now, octets)
 		l.Remaining = &left
 	}
-}
-
-func (all folderList) live() map[store.FolderID]report.FolderProgress {
-	live := make(map[store.FolderID]report.FolderProgress, len(all))
-	for _, f := range all {
-		p := f.far()
-		live[f.ID] = report.FolderProgress{
-			Running: f.pulling != nil, Done: p.Done, Total: p.Total, OctetsDone: p.Octets, OctetsTotal: p.OctetsTotal, OctetsExact: p.Exact,
-		}
-	}
-	return live
 }

@@ -8,6 +8,7 @@ import (
 	"postferry/config"
 	"postferry/report"
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/measure"
 	"postferry/syncer/session"
 )
@@ -98,25 +99,25 @@ func TestLive(t *testing.T) {
 // The remaining time is told once a rate is known, and not while nothing moves.
 func TestLiveRemaining(t *testing.T) {
 	start := time.Now()
-	a := newAccount(&shared{}, 1)
-	a.pass = &passRun{started: start}
+	a := newAccount(&shared{}, 1, nil)
+	a.passes.pass = &passRun{started: start}
 	a.traffic = session.NewRateLimits(&session.Throttle{}, config.AccountLimits{OldBytesPerDay: 1500}, nil)
-	a.folders = []*tracked{{Folder: store.Folder{State: store.FolderPresent}}}
-	a.folders[0].made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 2000})
+	a.mail.Folders = []*folders.Folder{{Folder: store.Folder{State: store.FolderPresent}}}
+	a.mail.Folders[0].Made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 2000})
 	for s := range 10 {
 		a.meter.Add(start.Add(time.Duration(s)*time.Second), 10, 100)
 	}
 	if l := a.live(start.Add(10 * time.Second)); l.Remaining != nil {
 		t.Errorf("known before the folders were: %v", *l.Remaining)
 	}
-	a.pass.tree = true
+	a.passes.pass.tree = true
 	if l := a.live(start.Add(time.Second)); l.Remaining != nil {
 		t.Errorf("known after a second: %v", *l.Remaining)
 	}
 	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 10*time.Second || l.Rate != (report.Rate{Messages: 10, Octets: 100}) {
 		t.Errorf("after ten seconds: %+v", l)
 	}
-	a.folders[0].made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 4000})
+	a.mail.Folders[0].Made.Store(&measure.Progress{Done: 100, Total: 200, Octets: 1000, OctetsTotal: 4000})
 	if l := a.live(start.Add(10 * time.Second)); l.Remaining == nil || *l.Remaining != 24*time.Hour+30*time.Second {
 		t.Errorf("with more than a day may bring: %+v", l)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/mailbox"
-	"postferry/syncer/recovery"
 	"postferry/syncer/wayback"
 )
 
@@ -31,7 +31,7 @@ type engineStore interface {
 
 // accountStore keeps what comes of the work on an account.
 type accountStore interface {
-	recordStore
+	folders.Store
 	mailbox.Store
 	wayback.Store
 	AddPass(ctx context.Context, id store.AccountID, p store.Pass) error
@@ -40,11 +40,4 @@ type accountStore interface {
 	SetMessages(ctx context.Context, id store.AccountID, messages uint64) error
 	SetProblem(ctx context.Context, id store.AccountID, p *store.Problem) error
 	Usage(ctx context.Context, id store.AccountID) ([]store.Usage, error)
-}
-
-// recordStore keeps an account's folders and their ledgers.
-type recordStore interface {
-	recovery.Store
-	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
-	PutFolders(ctx context.Context, id store.AccountID, folders []store.Folder) ([]store.Folder, error)
 }

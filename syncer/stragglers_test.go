@@ -3,8 +3,8 @@ package syncer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/store"
@@ -22,7 +22,9 @@ func (s *fakeSession) Idle(ctx context.Context, maxWait time.Duration) (bool, er
 		defer s.mu.Unlock()
 		return len(s.box.messages)
 	}
-	was, tick, over := count(), time.NewTicker(time.Millisecond), time.After(maxWait)
+	s.idling.Add(1)
+	defer s.idling.Add(-1)
+	was, tick, over := count(), time.NewTicker(time.Second), time.After(maxWait)
 	defer tick.Stop()
 	for {
 		select {
@@ -49,6 +51,16 @@ func lateRig(t *testing.T, connections int) *rig {
 	r.sync()
 	r.stop()
 	return r
+}
+
+// lookPause is longer than it takes until it is looked at again who has to be watched.
+const lookPause = 30 * time.Second
+
+// end stops the engine and closes the state, before the time of the test ends.
+func (r *rig) end() {
+	r.stop()
+	r.stop = func() {}
+	r.store.Close()
 }
 
 // moveMX notes that the MX of the domain has moved.
@@ -78,18 +90,23 @@ func eventually(t *testing.T, what string, happened func() bool) {
 func TestStragglersComeAtOnce(t *testing.T) {
 	for name, connections := range map[string]int{"watched": 5, "in turn": 0} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := lateRig(t, connections)
-			r.moveMX()
-			r.lateLook = 20 * time.Millisecond
-			r.start(true)
-			for i := range 3 {
-				r.pair.old.deliverDated("INBOX", fmt.Sprintf("Message-ID: <late%d>\r\n\r\nx\r\n", i), time.Now())
-				eventually(t, "late mail", func() bool { return len(r.pair.new.bodies("INBOX")) == i+1 })
-			}
-			eventually(t, "it is counted", func() bool {
+			synctest.Test(t, func(t *testing.T) {
+				r := lateRig(t, connections)
+				r.moveMX()
+				r.start(true)
+				for i := range 3 {
+					time.Sleep(2 * lookPause)
+					r.pair.old.deliverDated("INBOX", fmt.Sprintf("Message-ID: <late%d>\r\n\r\nx\r\n", i), time.Now())
+					time.Sleep(2 * lookPause)
+					if n := len(r.pair.new.bodies("INBOX")); n != i+1 {
+						t.Fatalf("%d of %d late messages are there", n, i+1)
+					}
+				}
 				s, err := r.store.Summary(t.Context(), r.account.ID)
-				return err == nil && s.Late.Messages == 3
+				if err != nil || s.Late.Messages != 3 {
+					t.Errorf("%+v, %v", s.Late, err)
+				}
+				r.end()
 			})
 		})
 	}
@@ -98,76 +115,37 @@ func TestStragglersComeAtOnce(t *testing.T) {
 // TestNobodyIsWatchedBefore: as long as the MX has not moved, and once an account is stopped or
 // finished, nobody waits at the old server.
 func TestNobodyIsWatchedBefore(t *testing.T) {
-	r := lateRig(t, 5)
-	r.lateLook = 5 * time.Millisecond
-	r.start(true)
-	watched := func() int {
-		r.engine.late.mu.Lock()
-		defer r.engine.late.mu.Unlock()
-		return len(r.engine.late.watched)
-	}
-	r.engine.late.look(t.Context())
-	if watched() != 0 {
-		t.Error("somebody is watched although the MX has not moved")
-	}
-	r.moveMX()
-	eventually(t, "it is watched", func() bool { return watched() == 1 })
-	ids := []store.AccountID{r.account.ID}
-	if _, err := r.engine.Stop(t.Context(), ids); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it is not watched any more", func() bool { return watched() == 0 })
-	if _, err := r.engine.Begin(t.Context(), ids); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it is watched again", func() bool { return watched() == 1 })
-	if _, _, err := r.store.Finish(t.Context(), ids, store.Report{Domain: "example.com"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.engine.Finished(t.Context(), ids); err != nil {
-		t.Fatal(err)
-	}
-	if watched() != 0 {
-		t.Error("it is still watched after it was finished")
-	}
-}
-
-// TestWatchBudget: no more accounts are watched at an old server than may be, the same ones as long
-// as nothing changes; the others get turns, each in its turn.
-func TestWatchBudget(t *testing.T) {
-	r := lateRig(t, 2)
-	r.start(false)
-	s := newStragglers(r.engine)
-	d := &r.cfg.Domains[0]
-	var all []candidate
-	for id := range store.AccountID(6) {
-		all = append(all, candidate{1000 + id, d}) // the store doesn't know them: watching them ends at once
-	}
-	s.watched[1001] = &watching{server: d.Old.Address(), cancel: func() {}, ended: make(chan struct{})}
-	s.watched[1003] = &watching{server: d.Old.Address(), cancel: func() {}, ended: make(chan struct{})}
-	rest := s.choose(t.Context(), all)
-	var ids []store.AccountID
-	for _, c := range rest {
-		ids = append(ids, c.id)
-	}
-	if !slices.Equal(ids, []store.AccountID{1000, 1002, 1004, 1005}) {
-		t.Errorf("the others are %v", ids)
-	}
-	r.cfg.Sync.OldConnections = 3
-	turns := func() (ids []store.AccountID) {
-		s.poll(t.Context(), rest)
-		_ = r.engine.loop.do(t.Context(), func() {
-			for id := range r.engine.schedule.ByID {
-				ids = append(ids, id)
+	synctest.Test(t, func(t *testing.T) {
+		r := lateRig(t, 5)
+		r.start(true)
+		watched := func(when string, want int64) {
+			t.Helper()
+			time.Sleep(2 * lookPause)
+			if n := r.pair.old.idling.Load(); n != want {
+				t.Errorf("%s: %d sessions wait for late mail", when, n)
 			}
-			for _, id := range ids {
-				r.engine.schedule.Drop(id)
-			}
-		})
-		slices.Sort(ids)
-		return ids
-	}
-	if first, second := turns(), turns(); !slices.Equal(first, []store.AccountID{1000, 1002, 1004}) || !slices.Equal(second, []store.AccountID{1000, 1002, 1005}) {
-		t.Errorf("turns: %v, then %v", first, second)
-	}
+		}
+		watched("although the MX has not moved", 0)
+		r.moveMX()
+		watched("once it has", 1)
+		ids := []store.AccountID{r.account.ID}
+		if _, err := r.engine.Stop(t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+		watched("after it was stopped", 0)
+		if _, err := r.engine.Begin(t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+		watched("after it was begun again", 1)
+		if _, _, err := r.store.Finish(t.Context(), ids, store.Report{Domain: "example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.engine.Finished(t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+		if n := r.pair.old.idling.Load(); n != 0 {
+			t.Error("it is still watched after it was finished")
+		}
+		r.end()
+	})
 }

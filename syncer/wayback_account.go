@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/syncer/wayback"
@@ -17,60 +18,55 @@ import (
 type returning struct {
 	looked  bool // it has been found out which folders there is something new in
 	looking bool
-	queue   []*tracked
+	queue   []*folders.Folder
 }
+
+// wayBack copies an account's new mail back to the old server.
+type wayBack struct{ *person }
 
 // returns tells whether mail of the account is copied back, or may be later. Not every kind of server takes any.
-func (a *account) returns(p *passRun) bool {
-	return a.domain.WayBack && a.domain.Old.Protocol.Writable() && !p.options.inboxOnly && !p.yielded && !p.stopped
-}
-
-// allMail is a folder with all mail, which would show what was copied back as well; nil if there is none.
-func (all folderList) allMail() *tracked {
-	if at := slices.IndexFunc(all, func(f *tracked) bool { return f.AllMail }); at >= 0 {
-		return all[at]
-	}
-	return nil
+func (b *wayBack) returns(p *passRun) bool {
+	return b.domain.WayBack && b.domain.Old.Protocol.Writable() && !p.options.inboxOnly && !p.yielded && !p.stopped
 }
 
 // tellNoReturn notes that nothing is copied back for an account with a folder that shows all mail.
-func (a *account) tellNoReturn(f *tracked) {
-	why := store.WayBack{Folder: f.ID, Since: a.clock(), Trouble: "the old mailbox has a folder that shows all mail, with which nothing can be copied back to it"}
-	if err := a.store.Commit(a.ctx, store.Batch{Account: a.id, Folder: f.ID, WayBack: &why}); err != nil && a.ctx.Err() == nil {
-		a.log.Error().Err(err).Msg("it could not be recorded that nothing is copied back for the account")
+func (b *wayBack) tellNoReturn(f *folders.Folder) {
+	why := store.WayBack{Folder: f.ID, Since: b.clock(), Trouble: "the old mailbox has a folder that shows all mail, with which nothing can be copied back to it"}
+	if err := b.store.Commit(b.jobs.Context, store.Batch{Account: b.id, Folder: f.ID, WayBack: &why}); err != nil && b.jobs.Context.Err() == nil {
+		b.log.Error().Err(err).Msg("it could not be recorded that nothing is copied back for the account")
 	}
 }
 
 // mayReturn tells whether the new mail of a folder is copied back: nobody but it has its name on the new
 // server, and it has been pulled to its end.
-func (a *account) mayReturn(f *tracked) bool {
-	return f.State == store.FolderPresent && f.complete() && !slices.ContainsFunc(a.folders, func(g *tracked) bool { return g != f && g.New == f.New && g.State != store.FolderDeleted })
+func (b *wayBack) mayReturn(f *folders.Folder) bool {
+	return f.State == store.FolderPresent && f.Complete() && !slices.ContainsFunc(b.mail.Folders, func(g *folders.Folder) bool { return g != f && g.New == f.New && g.State != store.FolderDeleted })
 }
 
-// nextReturn goes on with the way back; false if there is nothing to do for it.
-func (a *account) nextReturn(p *passRun) bool {
+// next goes on with the way back; false if there is nothing to do for it.
+func (b *wayBack) next(p *passRun, visits visitList) bool {
 	switch {
-	case p.pulling > 0 || p.returning.looking || !a.returns(p):
+	case p.pulling > 0 || p.returning.looking || !b.returns(p):
 		return p.returning.looking
-	case !p.returning.looked && a.folders.allMail() != nil:
+	case !p.returning.looked && b.mail.Folders.AllMail() != nil:
 		p.returning.looked = true
-		a.tellNoReturn(a.folders.allMail())
+		b.tellNoReturn(b.mail.Folders.AllMail())
 		return false
 	case !p.returning.looked:
-		if a.mayUse(a.backs[0]) {
-			a.lookForReturns(p, a.backs[0])
+		if b.jobs.MayUse(b.jobs.Backs[0]) {
+			b.lookForReturns(p, b.jobs.Backs[0])
 		}
 		return true
 	}
 	for len(p.returning.queue) > 0 {
 		f := p.returning.queue[0]
-		if !a.mayReturn(f) || !f.mayPull() || a.visits.has(f) {
+		if !b.mayReturn(f) || !f.MayPull() || visits.has(f) {
 			p.returning.queue = p.returning.queue[1:] // the next pass comes to it
 			continue
 		}
-		if a.mayUse(a.backs[0]) {
+		if b.jobs.MayUse(b.jobs.Backs[0]) {
 			p.returning.queue = p.returning.queue[1:]
-			a.sendBack(p, a.backs[0], f)
+			b.sendBack(p, b.jobs.Backs[0], f)
 		}
 		return true
 	}
@@ -78,31 +74,31 @@ func (a *account) nextReturn(p *passRun) bool {
 }
 
 // lookForReturns finds out which folders of the new server have something new.
-func (a *account) lookForReturns(p *passRun, l *session.Pair) {
+func (b *wayBack) lookForReturns(p *passRun, l *session.Pair) {
 	p.returning.looking = true
-	names := map[string]*tracked{}
-	for _, f := range a.folders {
-		if a.mayReturn(f) {
+	names := map[string]*folders.Folder{}
+	for _, f := range b.mail.Folders {
+		if b.mayReturn(f) {
 			names[f.New] = f
 		}
 	}
-	var due []*tracked
+	var due []*folders.Folder
 	var err error
-	a.start(l, nil, func(ctx context.Context) {
-		if due, err = a.dueReturns(ctx, l, names); err != nil {
+	b.jobs.Start(l, nil, func(ctx context.Context) {
+		if due, err = b.dueReturns(ctx, l, names); err != nil {
 			l.Drop()
 		}
 	}, func() {
 		p.returning.looking, p.returning.looked, p.returning.queue = false, true, due
-		if err != nil && !session.Interrupted(a.work, err) {
-			a.log.Warn().Err(err).Msg("it could not be found out what is to be copied back to the old server")
+		if err != nil && !session.Interrupted(b.jobs.Working, err) {
+			b.log.Warn().Err(err).Msg("it could not be found out what is to be copied back to the old server")
 		}
 	})
 }
 
 // dueReturns are the folders with something new, or with messages of which it isn't known whether they are back.
-func (a *account) dueReturns(ctx context.Context, l *session.Pair, names map[string]*tracked) (due []*tracked, err error) {
-	ways, returns, err := a.store.WaysBack(ctx, a.id)
+func (b *wayBack) dueReturns(ctx context.Context, l *session.Pair, names map[string]*folders.Folder) (due []*folders.Folder, err error) {
+	ways, returns, err := b.store.WaysBack(ctx, b.id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,47 +128,47 @@ func (a *account) dueReturns(ctx context.Context, l *session.Pair, names map[str
 }
 
 // sendBack copies the new mail of a folder back. It counts as one that is pulled meanwhile.
-func (a *account) sendBack(p *passRun, l *session.Pair, f *tracked) {
+func (b *wayBack) sendBack(p *passRun, l *session.Pair, f *folders.Folder) {
 	p.pulling++
 	yield := make(chan struct{})
-	job := &wayback.Job{Account: a.id, Folder: f.Folder, Pair: l, Store: a.store, Open: !a.movedMX.IsZero(), Quiet: a.quiet, Yield: yield,
-		Clock: a.clock, Log: a.log.With().Str("folder", f.Title).Logger()}
-	f.pulling = &pulling{yield: sync.OnceFunc(func() { close(yield) })}
+	job := &wayback.Job{Account: b.id, Folder: f.Folder, Pair: l, Store: b.store, Open: !b.movedMX.IsZero(), Quiet: b.quiet, Yield: yield,
+		Clock: b.clock, Log: b.log.With().Str("folder", f.Title).Logger()}
+	f.Pulling = &folders.Pulling{Yield: sync.OnceFunc(func() { close(yield) })}
 	var err error
-	a.start(l, yield, func(ctx context.Context) {
+	b.jobs.Start(l, yield, func(ctx context.Context) {
 		if err = job.Run(ctx); err != nil {
 			l.Drop()
 		}
 	}, func() {
-		f.pulling = nil
-		f.runSettled()
+		f.Pulling = nil
+		f.RunSettled()
 		p.pulling--
-		a.returnEnded(f, job.Copied, err)
+		b.returnEnded(f, job.Copied, err)
 	})
 }
 
 // returnEnded hears how it went. What is left is tried again with the next pass.
-func (a *account) returnEnded(f *tracked, copied uint64, err error) {
-	event := a.log.Warn()
+func (b *wayBack) returnEnded(f *folders.Folder, copied uint64, err error) {
+	event := b.log.Warn()
 	switch {
 	case err == nil && copied == 0:
 		return
 	case err == nil:
-		event = a.log.Info()
-	case errors.Is(err, session.ErrYield), errors.Is(err, wayback.ErrNotNow), session.Interrupted(a.work, err):
-		event = a.log.Debug()
+		event = b.log.Info()
+	case errors.Is(err, session.ErrYield), errors.Is(err, wayback.ErrNotNow), session.Interrupted(b.jobs.Working, err):
+		event = b.log.Debug()
 	}
 	event.Err(err).Str("folder", f.Title).Uint64("copied", copied).Str("class", link.ClassOf(err).String()).Msg("new mail was to be copied back to the old server")
 }
 
 // expectReturns lets a pull know what has been copied back and may appear in its folder.
-func (a *account) expectReturns(ctx context.Context, p *transfer.Pull) error {
-	_, returns, err := a.store.WaysBack(ctx, a.id)
+func (u *pulls) expectReturns(ctx context.Context, j *transfer.Job) error {
+	_, returns, err := u.store.WaysBack(ctx, u.id)
 	if err != nil {
 		return err
 	}
-	if p.Returned = wayback.NewIncoming(a.store, a.id, p.Row.ID, returns); p.Returned != nil {
-		p.Early = 0
+	if j.Returned = wayback.NewIncoming(u.store, u.id, j.Row.ID, returns); j.Returned != nil {
+		j.Early = 0
 	}
 	return nil
 }

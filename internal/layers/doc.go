@@ -27,7 +27,10 @@
 // and inside the engine:
 //
 //	                    syncer
-//	             transfer   treesync
+//	       transfer   folders   jobs   stragglers
+//	transfer/reader   transfer/writer   treesync
+//	           transfer/adopt
+//	            transfer/job
 //	verify   dryrun   recovery   mailbox   reorder
 //	     compare   leftout   quota
 //	              session

@@ -7,6 +7,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/syncer/recovery"
+	"postferry/syncer/transfer/job"
 )
 
 // TestOpenWith: what comes first is listed along with the opening of a folder.
@@ -23,7 +24,7 @@ func TestOpenWith(t *testing.T) {
 		"asked for without a list":  {20_001, 10, false, "1:2000"},
 		"of one that was filled":    {20_001, 0, true, "1:2000"},
 	} {
-		p := &Pull{Job: Job{Folder: &recovery.Folder{}}}
+		p := &pull{Work: job.Work{Job: job.Job{Folder: &recovery.Folder{}}}}
 		p.Visiting.Window, p.Visiting.Next, p.Early = 200, tt.next, tt.early
 		if tt.filled {
 			p.Row.Checkpoint.Checked = time.Unix(1, 0)

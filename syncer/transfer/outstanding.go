@@ -8,6 +8,8 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/session"
+	"postferry/syncer/transfer/job"
+	"postferry/syncer/transfer/writer"
 )
 
 // A folder whose messages have all been sent does not keep the next one waiting for the new
@@ -25,48 +27,53 @@ var ErrUnanswered = errors.New("what the new server made of the messages sent la
 // Outstanding are the pulls of one job that the new server owes answers, the oldest first. It is used by
 // one goroutine at a time, that which writes to the session.
 type Outstanding struct {
-	pulls []*Pull
-	done  []*Pull          // concluded, but for the commit
-	ended []*Pull          // concluded as the session was lost, and not told yet
+	pulls []*pull
+	done  []*pull          // concluded, but for the commit
+	ended []*pull          // concluded as the session was lost, and not told yet
 	lost  []store.FolderID // their folders
+	last  *pull            // the one that has begun last
 }
 
 // add makes a pull one that waits. With too many of them the oldest is concluded first.
-func (o *Outstanding) add(ctx context.Context, p *Pull) {
+func (o *Outstanding) add(ctx context.Context, p *pull) {
 	for len(o.pulls) >= outstandingMost {
-		o.step(ctx)
+		o.Step(ctx)
 	}
 	o.pulls = append(o.pulls, p)
 }
 
-func (o *Outstanding) any() bool { return o != nil && len(o.pulls) > 0 }
+// Any tells whether answers are owed.
+func (o *Outstanding) Any() bool { return o != nil && len(o.pulls) > 0 }
 
-// octets is how much of what is under way is theirs.
-func (o *Outstanding) octets() (octets int64) {
+// Octets is how much of what is under way is theirs.
+func (o *Outstanding) Octets() (octets int64) {
 	if o != nil {
 		for _, p := range o.pulls {
-			octets += p.writer.pipeline.ahead()
+			octets += p.writer.Pipeline.UnderWay()
 		}
 	}
 	return octets
 }
 
-// oldest is what the next answer is about; nil if none is awaited.
-func (o *Outstanding) oldest() *under {
-	if !o.any() || len(o.pulls[0].writer.pipeline.calls) == 0 {
-		return nil
+// Oldest is when that was sent which the next answer is about.
+func (o *Outstanding) Oldest() (sent time.Time, owed bool) {
+	if !o.Any() {
+		return sent, false
 	}
-	return &o.pulls[0].writer.pipeline.calls[0]
+	return o.pulls[0].writer.Pipeline.OldestSent()
 }
 
-// step waits for the next answer. The pull that has got its last one is concluded.
-func (o *Outstanding) step(ctx context.Context) {
+// Takes tells whether a pull may leave its last answers.
+func (o *Outstanding) Takes() bool { return o != nil }
+
+// Step waits for the next answer. The pull that has got its last one is concluded.
+func (o *Outstanding) Step(ctx context.Context) {
 	p := o.pulls[0]
 	err := ctx.Err()
-	if err == nil && len(p.writer.pipeline.calls) > 0 {
-		err = p.writer.settleOldest(ctx)
+	if err == nil && p.writer.Pipeline.Owed() {
+		err = p.writer.SettleOldest(ctx)
 	}
-	if err == nil && len(p.writer.pipeline.calls) > 0 {
+	if err == nil && p.writer.Pipeline.Owed() {
 		return
 	}
 	o.pulls = o.pulls[1:]
@@ -78,53 +85,53 @@ func (o *Outstanding) step(ctx context.Context) {
 		p.err = err
 		o.lost, o.ended = append(o.lost, p.Row.ID), append(o.ended, p)
 	default:
-		p.Concluded(err)
+		p.concluded(p.result(err), err)
 	}
 }
 
-// due tells whether there is something to be entered.
-func (o *Outstanding) due() bool { return o != nil && len(o.done) > 0 }
+// Due tells whether there is something to be entered.
+func (o *Outstanding) Due() bool { return o != nil && len(o.done) > 0 }
 
-// enter commits what is to be entered of pulls that have been concluded, and with it what another one has
+// Enter commits what is to be entered of pulls that have been concluded, and with it what another one has
 // gathered; nil for nothing.
-func (o *Outstanding) enter(ctx context.Context, with *ledgerWriter) error {
-	if !o.due() {
+func (o *Outstanding) Enter(ctx context.Context, with *writer.Ledger) error {
+	if !o.Due() {
 		if with == nil {
 			return nil
 		}
-		return with.commit(ctx)
+		return with.Commit(ctx)
 	}
 	done := o.done
 	o.done = nil
 	batches := make([]store.Batch, 0, len(done)+1)
 	for _, p := range done {
-		batches = append(batches, p.writer.ledger.pending)
+		batches = append(batches, p.writer.Ledger.Pending)
 	}
-	if with != nil && !with.nothing() {
-		batches = append(batches, with.pending)
+	if with != nil && !with.Nothing() {
+		batches = append(batches, with.Pending)
 	}
 	err := done[0].Store.CommitAll(ctx, batches)
 	for _, p := range done {
 		if err == nil {
-			p.writer.ledger.committed()
+			p.writer.Ledger.Committed()
 			p.Tell()
 		}
-		p.Concluded(err)
+		p.concluded(p.result(err), err)
 	}
 	if err == nil && with != nil {
-		with.committed()
+		with.Committed()
 	}
 	return err
 }
 
 // Settle concludes all of them.
 func (o *Outstanding) Settle(ctx context.Context) {
-	for o.any() {
-		o.step(ctx)
+	for o.Any() {
+		o.Step(ctx)
 	}
-	cctx, cancel := lastly(ctx)
+	cctx, cancel := job.Lastly(ctx)
 	defer cancel()
-	_ = o.enter(cctx, nil) // each of them is told
+	_ = o.Enter(cctx, nil) // each of them is told
 }
 
 // oldPatience is how long the old server may take to open a folder before the time is used to conclude the folders before.
@@ -141,23 +148,23 @@ func (o *Outstanding) settleMeanwhile(ctx context.Context, opened <-chan struct{
 	case <-ctx.Done():
 		return
 	}
-	for o.any() {
+	for o.Any() {
 		select {
 		case <-opened:
 			return
 		default:
-			o.step(ctx)
+			o.Step(ctx)
 		}
 	}
-	_ = o.enter(ctx, nil) // each of them is told
+	_ = o.Enter(ctx, nil) // each of them is told
 }
 
-// EndOutstanding concludes all pulls on the pair that wait for answers. lost tells that the session with the new
+// End concludes all pulls on the pair that wait for answers. lost tells that the session with the new
 // server was lost with some of them.
-func (p *Pull) EndOutstanding(ctx context.Context) (lost bool) {
-	p.Outstanding.Settle(ctx)
-	if lost = p.Outstanding != nil && len(p.Outstanding.lost) > 0; lost {
-		p.leaveHung(ctx)
+func (o *Outstanding) End(ctx context.Context) (lost bool) {
+	o.Settle(ctx)
+	if lost = o != nil && len(o.lost) > 0; lost {
+		o.last.leaveHung(ctx)
 	}
 	return lost
 }
@@ -169,7 +176,7 @@ func (o *Outstanding) Tell() {
 		return
 	}
 	for _, p := range o.ended {
-		p.Concluded(p.err)
+		p.concluded(p.result(p.err), p.err)
 	}
 	o.ended = nil
 }
@@ -182,24 +189,17 @@ func (o *Outstanding) takeLost() (lost []store.FolderID) {
 	return lost
 }
 
-// Left tells whether the pull's last answers are still to come, or were when it ended.
-func (p *Pull) Left() bool { return p.writer != nil }
-
-// mayLeave tells whether the answers that are missing may come in while the next folder is under way:
-// that has been asked for, and nothing has gone wrong so far.
-func (w *writer) mayLeave() bool {
-	return w.Outstanding != nil && w.Pair.Ahead.Any() && len(w.pipeline.calls) > 0 && len(w.batch) == 0 && w.pipeline.again == 0 && len(w.ledger.bare) == 0 &&
-		len(w.large)+len(w.odd.copies)+len(w.refusals.onTrial)+len(w.ledger.unproven)+len(w.review.waiting) == 0
-}
+// left tells whether the pull's last answers are still to come, or were when it ended.
+func (p *pull) left() bool { return p.writer != nil }
 
 // conclude brings a pull to its end of which everything has been sent. err is what its answers were. enter tells that
 // nothing is left to do but to commit what its ledger has pending.
-func (p *Pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
-	err = p.writer.end(ctx, err)
+func (p *pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
+	err = p.writer.End(ctx, err)
 	if err == nil && p.nothingElse() {
-		p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
+		p.RateLimits.New.Budget.GiveBack(uint64(max(p.Aside.Swap(0), 0)))
 		p.Worth()
-		cp, pending := p.reached(), &p.writer.ledger.pending
+		cp, pending := p.reached(), &p.writer.Ledger.Pending
 		pending.Checkpoint, pending.Release = &cp, append(pending.Release, p.VoidQuarantine()...)
 		return true, nil
 	}
@@ -207,17 +207,17 @@ func (p *Pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
 }
 
 // nothingElse tells whether nothing has to be done after the copying but to write the checkpoint.
-func (p *Pull) nothingElse() bool {
+func (p *pull) nothingElse() bool {
 	return len(p.bare) == 0 && !p.Mending && !p.Rekeyed && p.adopt == nil && p.Archive == nil && p.First() &&
-		len(p.Known.Entries)+p.Known.Before == 0 && p.accounted() >= p.expected()
+		len(p.Known.Entries)+p.Known.Before == 0 && p.Accounted() >= p.Expected()
 }
 
 // concludeAlone is conclude where more is to be done, or went wrong.
-func (p *Pull) concludeAlone(ctx context.Context, err error) error {
-	if err = errors.Join(err, p.writer.commitLast(ctx)); err != nil {
-		err = errors.Join(err, p.writer.pipeline.hearRest(ctx))
+func (p *pull) concludeAlone(ctx context.Context, err error) error {
+	if err = errors.Join(err, p.writer.CommitLast(ctx)); err != nil {
+		err = errors.Join(err, p.writer.Pipeline.HearRest(ctx))
 	}
-	p.RateLimits.New.Budget.GiveBack(uint64(max(p.aside.Swap(0), 0)))
+	p.RateLimits.New.Budget.GiveBack(uint64(max(p.Aside.Swap(0), 0)))
 	if err == nil {
 		err = p.afterCopying(ctx)
 	}
@@ -226,19 +226,4 @@ func (p *Pull) concludeAlone(ctx context.Context, err error) error {
 	}
 	p.Log.Debug().Err(err).Msg("the folder is opened once more")
 	return fmt.Errorf("%w: %w", ErrUnanswered, err)
-}
-
-// hearRest waits for the answers that nobody waits for any more: before they have come the server
-// may store what was sent, and the folder must not be looked at anew. Its intents are in the ledger.
-func (p *pipeline) hearRest(ctx context.Context) error {
-	for _, u := range p.calls {
-		if u.call == nil {
-			continue
-		}
-		if _, err := u.call.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	p.calls = nil
-	return nil
 }

@@ -11,12 +11,12 @@ import (
 )
 
 // reached is the checkpoint of a folder of which nothing is missing.
-func (p *Pull) reached() store.Checkpoint {
+func (p *pull) reached() store.Checkpoint {
 	cp := store.Checkpoint{
 		UIDValidity:   p.Selected.UIDValidity,
-		UIDNext:       p.Archive.upTo(p.Selected.UIDNext),
+		UIDNext:       p.Archive.UpTo(p.Selected.UIDNext),
 		HighestModSeq: p.Selected.HighestModSeq,
-		Messages:      p.toCopy(),
+		Messages:      p.ToCopy(),
 		Checked:       time.Now(),
 	}
 	if !p.Selected.Traits.StableUIDs {
@@ -31,9 +31,9 @@ func (p *Pull) reached() store.Checkpoint {
 
 // finish writes the checkpoint once everything the old server announced has
 // been seen.
-func (p *Pull) finish(ctx context.Context) error {
+func (p *pull) finish(ctx context.Context) error {
 	cp := p.reached()
-	if have, messages := p.accounted(), p.expected(); have < messages {
+	if have, messages := p.Accounted(), p.Expected(); have < messages {
 		// Counters are no proof, but when even everything ever seen is less
 		// than what is there, something was missed: list from the start next time.
 		p.Log.Warn().Int("seen", have).Int("messages", messages).Uint32("from_uid", uint32(p.Base.UIDNext)).

@@ -1,0 +1,207 @@
+package folders
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"postferry/report"
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/leftout"
+	"postferry/syncer/measure"
+	"postferry/syncer/transfer/job"
+)
+
+// State is what is known of a person's mail on both servers.
+type State struct {
+	Rows    records
+	Folders List
+	Trees   Trees
+	now     func() time.Time
+}
+
+// New is one of which nothing is known yet.
+func New(st Store, id store.AccountID, now func() time.Time) *State {
+	return &State{Rows: records{store: st, id: id}, now: now}
+}
+
+// Folder is a row of the store and what goes on with it.
+type Folder struct {
+	store.Folder
+	Pulling *Pulling // the job that runs on it, nil if none
+	Settled []func() // to be run when it has ended
+	holds   int      // clients' commands that no pull may begin before
+	Alone   bool     // no answer about it is left for the next folder's pull to hear
+	Told    job.Told
+	Doubted bool // it seems to be another one on the new server than it was
+	// renumbered counts how often it had another UIDVALIDITY there in this run.
+	renumbered int
+	// RenumberedOld and renumberedNew count how often a server had numbered it anew since the look before.
+	RenumberedOld, RenumberedNew int
+	Asked                        bool      // a client has asked what it has
+	Thin                         bool      // the ledger has lines whose messages are gone from the old server
+	Looked                       time.Time // when the old server was last asked about it in this run
+	Made                         atomic.Pointer[measure.Progress]
+}
+
+// Far is how far the folder is.
+func (f *Folder) Far() measure.Progress {
+	if p := f.Made.Load(); p != nil {
+		return *p
+	}
+	return measure.OfRow(f.Folder)
+}
+
+// Watch is far for other goroutines: what it returns does not touch the row.
+func (f *Folder) Watch() (far func() measure.Progress) {
+	row := measure.OfRow(f.Folder)
+	return func() measure.Progress {
+		if p := f.Made.Load(); p != nil {
+			return *p
+		}
+		return row
+	}
+}
+
+// Pulling is a pull under way.
+type Pulling struct {
+	Visit bool
+	Shown bool // a visit's folder is worth showing
+	// What it has done, and clients' searches that it serves; nil while its order is restored.
+	Counts   *job.Counters
+	Searches *job.SearchQueue
+	Yield    func() // asks it to stop at the next safe point; may be called again
+}
+
+// Restless tells whether the new server numbers the folder anew again and again.
+func (f *Folder) Restless() bool { return f.renumbered > renumberedMost }
+
+// Complete tells whether the folder has been pulled to its end once.
+func (f *Folder) Complete() bool { return !f.Checkpoint.Checked.IsZero() }
+
+// List are the account's folders.
+type List []*Folder
+
+// Known are their rows as the account knows them.
+func (all List) Known() []store.Folder {
+	rows := make([]store.Folder, len(all))
+	for i, f := range all {
+		rows[i] = f.Folder
+	}
+	return rows
+}
+
+// setFolders takes over rows of the store, keeping what goes on with known ones.
+func (all *List) Take(rows []store.Folder) {
+	known := make(map[store.FolderID]*Folder, len(*all))
+	for _, f := range *all {
+		known[f.ID] = f
+	}
+	for _, row := range rows {
+		if f := known[row.ID]; f != nil {
+			if f.NewUIDValidity != 0 && row.NewUIDValidity != f.NewUIDValidity && row.New == f.New {
+				f.renumbered++
+			}
+			row.Checkpoint = f.Checkpoint // ours is as new, and a pull may be ahead of the row
+			f.Folder = row
+			continue
+		}
+		f := &Folder{Folder: row}
+		known[row.ID] = f
+		*all = append(*all, f)
+	}
+}
+
+func (all List) ByID(id store.FolderID) *Folder {
+	for _, f := range all {
+		if f.ID == id {
+			return f
+		}
+	}
+	return nil
+}
+
+// ByNew finds a folder that is there by its name on the new server. Mail for the archive alone waits
+// until the others are through.
+func (all List) ByNew(name string) *Folder {
+	for _, f := range all {
+		if f.New == name && !f.AllMail && (f.State == store.FolderPresent || f.State == store.FolderPlanned) {
+			return f
+		}
+	}
+	return nil
+}
+
+// InterruptPulls makes the pass's pulls stop at their next safe point.
+func (all List) InterruptPulls() {
+	for _, f := range all {
+		if f.Pulling != nil && !f.Pulling.Visit {
+			f.Pulling.Yield()
+		}
+	}
+}
+
+// Hold keeps pulls from folders; of those under way it returns what is closed when they rest.
+func (all List) Hold(mailboxes []string, delim byte) (held []*Folder, resting []<-chan struct{}) {
+	for _, f := range all {
+		if !slices.ContainsFunc(mailboxes, func(name string) bool { return f.New == name || foldertree.IsBelow(f.New, name, delim) }) {
+			continue
+		}
+		f.holds++
+		held = append(held, f)
+		if f.Pulling != nil {
+			rests := make(chan struct{})
+			f.Settled = append(f.Settled, func() { close(rests) })
+			f.Pulling.Yield()
+			resting = append(resting, rests)
+		}
+	}
+	return held, resting
+}
+
+// LetGo lets pulls begin again.
+func LetGo(held []*Folder) {
+	for _, f := range held {
+		f.holds--
+	}
+}
+
+// MayPull tells whether a pull of the folder may begin.
+func (f *Folder) MayPull() bool { return f.Pulling == nil && f.holds == 0 }
+
+// Uncounted are the views that have changed since they were counted.
+func (all List) Uncounted(id store.AccountID, tree *Trees, views *leftout.ViewCounts) (list []*Folder) {
+	for _, f := range all {
+		st := tree.Status[f.Old]
+		if tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && views.Due(leftout.View{Account: id, Folder: f.ID}, st) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func (all List) Live() map[store.FolderID]report.FolderProgress {
+	live := make(map[store.FolderID]report.FolderProgress, len(all))
+	for _, f := range all {
+		p := f.Far()
+		live[f.ID] = report.FolderProgress{
+			Running: f.Pulling != nil, Done: p.Done, Total: p.Total, OctetsDone: p.Octets, OctetsTotal: p.OctetsTotal, OctetsExact: p.Exact,
+		}
+	}
+	return live
+}
+
+// AllMail is a folder with all mail, which would show what was copied back as well; nil if there is none.
+func (all List) AllMail() *Folder {
+	if at := slices.IndexFunc(all, func(f *Folder) bool { return f.AllMail }); at >= 0 {
+		return all[at]
+	}
+	return nil
+}
+
+// Lacks is how many messages of the folder are missing, as far as is known.
+func (f *Folder) Lacks() uint64 {
+	far := f.Far()
+	return far.Total - min(far.Done, far.Total)
+}

@@ -1,0 +1,65 @@
+package folders
+
+import (
+	"fmt"
+	"time"
+
+	"postferry/store"
+)
+
+// MissingProblem is what a pass ends with that had no other problem, if mail stays behind
+// because folders are missing; nil if none does.
+func (all List) MissingProblem(host string, interval time.Duration) *store.Problem {
+	folders, messages := 0, uint64(0)
+	var first *Folder
+	for _, f := range all {
+		if f.State == store.FolderMissing && f.LeftOut > 0 {
+			folders, messages = folders+1, messages+f.LeftOut
+			if first == nil {
+				first = f
+			}
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	what := "The folder is"
+	if folders > 1 {
+		what = fmt.Sprintf("%d folders are", folders)
+	}
+	return &store.Problem{
+		Kind: store.MissingFolder, Server: store.NewSide, Host: host, Folder: first.Title, Advice: store.RetryLater,
+		Summary: fmt.Sprintf("%s not on the new server any more, and %s not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again.",
+			what, messagesDo(messages)),
+		Cause: fmt.Sprintf("looked for in vain since %s", first.Missing.Since.UTC().Format(time.RFC3339)),
+		Since: first.Missing.Since, Retry: time.Now().Add(interval),
+	}
+}
+
+// messagesDo is a number of messages with its verb.
+func messagesDo(n uint64) string {
+	if n == 1 {
+		return "1 message does"
+	}
+	return fmt.Sprintf("%d messages do", n)
+}
+
+// renumberedMost is how often a folder's UIDVALIDITY may change before it stops meaning anything:
+// some servers have another one whenever a folder is opened.
+const renumberedMost = 2
+
+// NoteNumbers keeps the UIDVALIDITY that a pull has found of a new folder, which had that name; 0 for none.
+func (k *records) NoteNumbers(f *Folder, v uint32, name string) {
+	if v == 0 || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != name {
+		return
+	}
+	was := f.NewUIDValidity
+	if was != 0 {
+		f.renumbered++
+	}
+	f.NewUIDValidity = v
+	if _, err := k.Put([]store.Folder{f.Folder}); err != nil {
+		f.NewUIDValidity = was
+		k.log.Error().Err(err).Str("folder", f.Title).Msg("the folder's UIDVALIDITY could not be recorded")
+	}
+}

@@ -1,0 +1,35 @@
+package folders
+
+import (
+	"postferry/syncer/recovery"
+	"postferry/upstream"
+)
+
+// Thinned are the folders that may be thin, but for one.
+func (all List) Thinned(but *Folder, status map[string]upstream.Status) (thin []recovery.Thin) {
+	for _, f := range all {
+		if f != but && f.mayBeThin(status) {
+			_, listed := status[f.Old]
+			thin = append(thin, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail})
+		}
+	}
+	return thin
+}
+
+func (f *Folder) mayBeThin(status map[string]upstream.Status) bool {
+	cp := f.Checkpoint
+	if f.AllMail {
+		return f.Copied > 0 || cp.Messages > 0
+	}
+	if f.Copied == 0 && cp.Messages == 0 && !f.Thin {
+		return false // the ledger has nothing of it
+	}
+	st, there := status[f.Old]
+	switch {
+	case f.Thin || !there || st.UIDValidity != cp.UIDValidity:
+		return true
+	case f.Copied+f.Quarantined > uint64(cp.Messages) && f.Complete():
+		return true
+	}
+	return st.UIDNext >= cp.UIDNext && uint64(st.Messages) < uint64(cp.Messages)+uint64(st.UIDNext-cp.UIDNext)
+}

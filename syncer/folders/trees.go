@@ -1,0 +1,143 @@
+package folders
+
+import (
+	"fmt"
+	"time"
+
+	"postferry/store"
+	"postferry/syncer/foldertree"
+	"postferry/syncer/measure"
+	"postferry/syncer/problem"
+	"postferry/syncer/recovery"
+	"postferry/syncer/treesync"
+	"postferry/upstream"
+)
+
+// Due tells whether a pass has to open a folder: the old server's STATUS says
+// that something happened since the checkpoint, or can't say; or the new folder isn't
+// numbered as it was.
+func (t *Trees) Due(f *Folder, inboxOnly bool) bool {
+	if f.State != store.FolderPresent {
+		return false
+	}
+	st, ok := t.Status[f.Old]
+	if !ok {
+		return false // gone from the old server, or not selectable there
+	}
+	cp := f.Checkpoint
+	wanted := !inboxOnly || foldertree.IsInbox(&f.Folder) // what the others have is told all the same
+	if st == (upstream.Status{}) {
+		return wanted // nothing is known before it is opened
+	}
+	since := uint64(st.Messages)
+	if st.UIDValidity == cp.UIDValidity && st.UIDNext >= cp.UIDNext {
+		since = uint64(st.UIDNext - cp.UIDNext)
+	}
+	told := f.Far().Announced(cp, uint64(st.Messages), since, st.Size)
+	if f.AllMail {
+		told = measure.OfRow(f.Folder) // how much of it is to come nobody knows yet
+	}
+	f.Made.Store(&told)
+	same := f.Complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
+		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.Newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID] &&
+		!recovery.Overdue(f.ID, cp.Checked, time.Now())
+	return wanted && !same
+}
+
+// numberedAnew tells whether the new folder has another UIDVALIDITY than when it was pulled, unless that means nothing.
+func (t *Trees) numberedAnew(f *Folder) bool {
+	return !f.Restless() && recovery.Differ(f.Checkpoint.NewUIDValidity, t.Newer[f.New].UIDValidity)
+}
+
+// Trees is what an account knows of its folder trees, as the last look at them has found it.
+type Trees struct {
+	Room    *store.Problem             // the account's mail can't fit on the new server; nil if it can
+	At      time.Time                  // of the last successful look
+	Changes []Change                   // of clients, while the present look runs
+	Delim   byte                       // of the new server; 0 until known
+	Status  map[string]upstream.Status // of the old folders, as of the last look
+	Newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
+	suspect map[store.FolderID]bool    // folders of which the look has found messages to be others than they were
+	Empty   map[string]bool            // new folders that were seen empty then
+	views   map[string]bool            // folders left alone that show mail of others, by raw old name
+	Left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
+	Listed  foldertree.ListingTrouble  // what is wrong with how the old server lists its folders
+	omitted int                        // folders of the old server that are more than are made
+	Last    treesync.LastLook
+}
+
+// Looked takes over what a look has found. What clients have done meanwhile is newer.
+func (m *State) Looked(r *treesync.Result) {
+	m.mendRows(r.Rows)
+	rows, err := m.Rows.Put(r.Rows)
+	if r.Err == nil {
+		r.Err = err
+	}
+	m.Folders.Take(rows)
+	t := &m.Trees
+	if r.Delim != 0 {
+		t.Delim = r.Delim
+	}
+	if r.Err == nil {
+		t.At, t.Status, t.Newer, t.Empty, t.Room, t.Last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
+		t.Left, t.Listed, t.omitted, t.views, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Suspect
+	}
+}
+
+// Doubted are the folders that seem to be others on the new server than they were.
+func (all List) Doubted() map[store.FolderID]bool {
+	ids := map[store.FolderID]bool{}
+	for _, f := range all {
+		if f.Doubted {
+			ids[f.ID] = true
+		}
+	}
+	return ids
+}
+
+// Settled ends doubts that a look has settled.
+func (all List) Settled(ids map[store.FolderID]bool) {
+	for _, f := range all {
+		f.Doubted = f.Doubted && !ids[f.ID]
+	}
+}
+
+// mendRows puts right the rows of a look that was overtaken by clients: what
+// they did is newer than what the look saw.
+func (m *State) mendRows(rows []store.Folder) {
+	for i := range rows {
+		for _, c := range m.Trees.Changes {
+			if f := m.Folders.ByID(rows[i].ID); f != nil {
+				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
+				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
+			} else {
+				m.follow(&rows[i], c)
+			}
+		}
+	}
+}
+
+// OmittedProblem is what a pass ends with that had no other problem, if the old server
+// has more folders than are made: nil if it hasn't.
+func (t *Trees) OmittedProblem(host string, most int, interval time.Duration) *store.Problem {
+	if t.omitted == 0 {
+		return nil
+	}
+	p := problem.Of(foldertree.ErrOmitted, "", 1)
+	p.Server, p.Host, p.Retry = store.OldSide, host, time.Now().Add(interval)
+	p.Summary = fmt.Sprintf("The old server (%s) has %d folders more than the %d that are made for one account; they are not copied. Leave folders out in the domain's settings, or have sync.max_folders raised in the configuration.",
+		p.Host, t.omitted, most)
+	return p
+}
+
+// leftOld tells whether a folder is known to have gone from the old server before it was all copied.
+func (t *Trees) leftOld(f *Folder, p *store.Problem) bool {
+	if f.Complete() || f.State != store.FolderPlanned && f.State != store.FolderPresent {
+		return false
+	}
+	if !t.At.IsZero() {
+		_, there := t.Status[f.Old]
+		return !there
+	}
+	return p != nil && p.Kind == store.FolderLeftOld && p.Folder == f.Title
+}

@@ -1,0 +1,53 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"postferry/report"
+)
+
+// TestDoGivenUp: an error of do means that what was to be done will not be, so that the
+// caller's variables are its own again. One that is being done is waited for.
+func TestDoGivenUp(t *testing.T) {
+	a := &actor{Events: make(chan func(), 1), Gone: make(chan struct{})}
+	t.Run("waiting in the queue", func(t *testing.T) {
+		ran := 0
+		synctest.Test(t, func(t *testing.T) {
+			a := &actor{Events: make(chan func(), 1), Gone: make(chan struct{})}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				synctest.Wait()
+				cancel()
+			}()
+			if err := a.Do(ctx, func() { ran++ }); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			(<-a.Events)()
+		})
+		if ran != 0 {
+			t.Error("it was done after it had been given up")
+		}
+	})
+	t.Run("under way", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { (<-a.Events)() }()
+		ran := 0
+		if err := a.Do(ctx, func() { cancel(); ran++ }); err != nil || ran != 1 {
+			t.Errorf("%v, done %d times", err, ran)
+		}
+	})
+	t.Run("account gone", func(t *testing.T) {
+		ran := 0
+		go func() {
+			fn := <-a.Events
+			close(a.Gone)
+			fn()
+		}()
+		if err := a.Do(t.Context(), func() { ran++ }); errors.Is(err, report.ErrStopping) == (ran == 1) {
+			t.Errorf("%v, done %d times", err, ran)
+		}
+	})
+}

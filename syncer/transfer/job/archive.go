@@ -1,0 +1,118 @@
+package job
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/syncer/leftout"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// Of a folder with all mail only what lies in no other folder is copied. What the ledgers of the
+// others know lies, or lay, there; if its user has removed that copy since, it doesn't come back this
+// way. What they don't know yet is looked for in the old folders themselves, those that are left
+// alone included: there it is counted. No line is written for what lies elsewhere, as the
+// checkpoint says that it was looked at.
+
+// Archive is what a folder with all mail is pulled with.
+type Archive struct {
+	// Bound is the folder's UIDNEXT as told before the other folders were looked at: what has
+	// come since may be in one of them that was looked at too early. 0 if it was not told.
+	Bound imap.UID
+	whole bool // nothing has come since
+	judge *leftout.ArchiveJudge
+	// waiting is the lowest UID of a message that is still to be copied from another folder: the checkpoint does not go beyond it. 0 for none.
+	waiting imap.UID
+	listed  int          // messages
+	lone    atomic.Int64 // of them those that are to be copied
+}
+
+// Limit leaves out of an opened folder what came too late to be judged.
+func (a *Archive) Limit(sel *session.SourceFolder) {
+	if a == nil {
+		return
+	}
+	if a.whole = a.Bound == 0 || sel.UIDNext != 0 && sel.UIDNext <= a.Bound; !a.whole {
+		sel.UIDNext = a.Bound
+	}
+}
+
+// begin prepares for an attempt.
+func (a *Archive) begin() {
+	if a != nil {
+		a.judge, a.listed, a.waiting = nil, 0, 0
+		a.lone.Store(0)
+	}
+}
+
+// Count counts messages that were listed.
+func (a *Archive) Count(listed int) {
+	if a != nil {
+		a.listed += listed
+	}
+}
+
+// UpTo is how far a checkpoint with that UIDNEXT goes.
+func (a *Archive) UpTo(next imap.UID) imap.UID {
+	if a == nil || a.waiting == 0 {
+		return next
+	}
+	return min(next, a.waiting)
+}
+
+// ToCopy is how many messages of the folder are copied, or are to be, as far as is known.
+func (j *Job) ToCopy() uint32 {
+	if j.Archive == nil {
+		return j.Selected.Messages
+	}
+	k := j.Known
+	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(j.Archive.lone.Load()))
+}
+
+// Accounted is how many messages of the folder have been seen, and expected how many there should
+// be. Of all mail that says something only when it is listed from its beginning to its end.
+func (j *Job) Accounted() int {
+	if j.Archive == nil {
+		return j.Known.Count()
+	}
+	return j.Archive.listed
+}
+
+func (j *Job) Expected() int {
+	if j.Archive != nil && (!j.Archive.whole || j.Base.UIDNext > 1) {
+		return 0
+	}
+	return int(j.Selected.Messages)
+}
+
+// Archived are those of missing that lie in no other folder, if the folder shows all mail.
+func (j *Job) Archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	a := j.Archive
+	if a == nil {
+		return missing, nil
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if a.judge == nil {
+		a.judge = &leftout.ArchiveJudge{Store: j.Store, Account: j.Account, Folder: j.Row.ID, Old: j.Row.Old, Session: j.Old}
+	}
+	lone, err := a.judge.Only(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if w := a.judge.Waiting; a.waiting == 0 || w != 0 && w < a.waiting {
+		a.waiting = w
+	}
+	if a.judge.Left {
+		a.judge.Left = false
+		if err := j.OpenAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.lone.Add(int64(len(lone)))
+	return lone, nil
+}

@@ -1,0 +1,146 @@
+package job
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"golang.org/x/sync/semaphore"
+
+	"postferry/syncer/measure"
+	"postferry/syncer/message"
+	"postferry/syncer/recovery"
+	"postferry/syncer/session"
+	"postferry/syncer/wayback"
+)
+
+// Work is a pull's job, and what its reader and its writer share of it.
+type Work struct {
+	Job
+	Resources
+	Shared
+	Events
+	Tally
+	stopping
+}
+
+// Begins ties together what counts and what is counted.
+func (w *Work) Begins() {
+	w.Tally.job, w.Tally.meter, w.Tally.report, w.Tally.Done = &w.Job, w.Meter, w.Report, w.Counts
+	w.stopping.yield, w.stopping.clock = w.Yield, w.Clock
+	w.Progress = &w.Tally
+	w.Recovery = recovery.New(w.Folder)
+}
+
+// Job is a folder to be pulled as it is open on both servers, and how. While a reader and a writer run it is
+// only read, but for what is theirs: the old session, and what is known to be dealt with, are the reader's,
+// the new session, the ledger and the row's checkpoint the writer's.
+type Job struct {
+	*recovery.Folder
+	Task
+	Recovery *recovery.Recovery // of the folder
+}
+
+// Task is how a folder is to be pulled.
+type Task struct {
+	Octets uint64 // of the folder, as the old server's STATUS told; 0 if it didn't
+	Visit  bool
+	Visiting
+	Early    int                 // so many of the folder's messages are asked for before they are listed
+	Ready    *session.Prefetched // the folder was asked for ahead; nil if it wasn't, or has been opened
+	Thinned  []recovery.Thin     // folders that its messages may have been moved from
+	Archive  *Archive            // what a folder with all mail is pulled with; nil for all others
+	Lasting  bool                // the new server has refused all messages of this folder for long
+	Restless bool                // the new server numbers the folder anew again and again
+	MovedMX  time.Time           // since when mail that reaches the old server is late; zero if it isn't
+	Told     Told                // odd copies that the pull before has left to be judged; nil for none
+	Returned *wayback.Incoming   // what has been copied back and may appear in the old folder; nil for nothing
+	Looked                       // how the last look at the trees has found the folder to be numbered
+}
+
+// Looked are a folder's UIDVALIDITYs when the trees were last looked at; 0 if they were not told. That look
+// has made sure whose mailboxes those are.
+type Looked struct{ OldValidity, NewValidity uint32 }
+
+// Resources are what all pulls of the engine share.
+type Resources struct {
+	Memory  *semaphore.Weighted // octets of bodies in flight
+	Buffers *Buffers            // what bodies are held in
+	Limit   int64               // of memory
+	Clock   func() time.Time    // what sessions are timed by
+}
+
+// Shared is what the pulls of an account share.
+type Shared struct {
+	Meter      *measure.Meter
+	RateLimits *session.RateLimits
+	Hung       *session.HungSessions
+	Taking     *sync.Mutex // held while lines of the account's ledger are given other keys
+}
+
+// Events is what a pull tells, and is told, while it runs.
+type Events struct {
+	Yield  <-chan struct{}        // closed when the pull should stop at the next safe point
+	Report func(measure.Progress) // quick, from any of the pull's goroutines
+	Worth  func()                 // the folder is worth showing
+	Newest func() error           // the newest messages are about to be copied before older ones; nil for nobody to tell
+	Next   NextFunc               // tells what comes next on the pair, if anything; nil for nothing
+	// Searches are those of clients in this folder.
+	Searches *SearchQueue
+	Counts   *Counters // of what is done, for whoever looks meanwhile
+}
+
+// Shows tells that what has been stored so far is what somebody waits for.
+func (e *Events) Shows(s Shown) {
+	if s.Search != nil {
+		s.Search.End()
+		return
+	}
+	e.Worth()
+}
+
+// Discard gives back what an event holds, and tells whoever waits for its end.
+func (r *Resources) Discard(e Event, err error) {
+	switch e := e.(type) {
+	case *Outgoing:
+		e.Pulled(err)
+		r.GiveBack(e)
+	case *Asking:
+		e.Done <- err
+	case Shown:
+		if e.Search != nil {
+			e.Search.End()
+		}
+	}
+}
+
+// GiveBack frees what a message holds. Nobody may use its body any more.
+func (r *Resources) GiveBack(m *Outgoing) {
+	r.Memory.Release(m.Held)
+	if m.Body != nil {
+		r.Buffers.put(m.Body)
+	}
+	m.Held, m.Body = 0, nil
+}
+
+// Lastly is a context for what is written when ctx may have ended.
+func Lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// NextFunc tells what comes next on a pair, if anything. limited says that the new
+// server has a limit for messages.
+type NextFunc func(ctx context.Context, limited bool) (session.NextFolder, bool)
+
+// ReadNew opens the new folder and reads messages of it.
+func (j *Job) ReadNew(ctx context.Context, uids []imap.UID) (map[imap.UID]message.Content, error) {
+	sel, err := j.New.Examine(ctx, j.Row.New)
+	if err != nil {
+		return nil, j.Gone(err, recovery.ErrNewGone)
+	}
+	if sel.UIDValidity != j.Target.UIDValidity || recovery.Fleeting(sel) {
+		return nil, nil // those would be others
+	}
+	return j.NewContents(ctx, uids)
+}

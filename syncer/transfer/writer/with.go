@@ -1,0 +1,56 @@
+package writer
+
+import (
+	"context"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/transfer/adopt"
+	"postferry/syncer/transfer/job"
+)
+
+// With is what a writer works with.
+type With struct {
+	*job.Work
+	Checks   *Checks                   // of the copies; of all attempts
+	Bare     map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
+	Told     job.Told                  // odd copies that are left to the next attempt
+	Troubles *job.Troubles             // at which messages connections with the new server broke
+	Adoption *adopt.Adoption           // nil when nothing can be adopted
+	Before   Before
+}
+
+func New(with With) *Writer {
+	j, tally := &with.Job, &with.Tally
+	checks := &copyChecks{with.Checks, j}
+	ledger := &Ledger{job: j, resources: &with.Resources, shared: &with.Shared, tally: tally, checks: checks, bare: with.Bare,
+		Pending: store.Batch{Account: j.Account, Folder: j.Row.ID}, batches: uint64(time.Now().UnixNano())}
+	odd := &oddCopies{job: j, ledger: ledger, checks: checks, told: with.Told}
+	pipeline := &Pipeline{job: j, before: with.Before, ledger: ledger, newTroubles: with.Troubles}
+	w := &Writer{
+		Work: with.Work, before: with.Before, Ledger: ledger, checks: checks, odd: odd, Pipeline: pipeline,
+		refusals: &refusals{job: j, tally: tally, ledger: ledger},
+		repaired: &repairedCopies{job: j, tally: tally, ledger: ledger, adopt: with.Adoption, before: j.Target.UIDNext},
+		review:   &review{job: j, ledger: ledger, checks: checks, odd: odd, pipeline: pipeline, lookedAt: time.Now()},
+	}
+	if j.New.UIDPlus() && !j.Fleeting {
+		w.review.expect = j.Target.UIDNext
+	}
+	return w
+}
+
+// Before are the folders before this one on the pair of which the new server owes answers: those come
+// first.
+type Before interface {
+	Any() bool                           // answers are owed
+	Due() bool                           // there is something to be entered
+	Takes() bool                         // this folder may leave its own last answers to it
+	Octets() int64                       // under way
+	Oldest() (sent time.Time, owed bool) // what the next answer is about
+	// Step waits for the next answer. Enter commits what is to be entered, together with what another one
+	// has gathered; nil for nothing.
+	Step(ctx context.Context)
+	Enter(ctx context.Context, with *Ledger) error
+}

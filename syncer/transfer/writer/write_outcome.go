@@ -1,0 +1,232 @@
+package writer
+
+import (
+	"context"
+	"fmt"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/recovery"
+	"postferry/syncer/session"
+	"postferry/syncer/transfer/job"
+	"postferry/upstream"
+)
+
+// outcome notes what became of each event of a batch.
+func (w *Writer) outcome(ctx context.Context, batch events, results []upstream.AppendResult) error {
+	var refused []*sending
+	var why error
+	var checkpoint *store.Checkpoint
+	if err := w.Pipeline.otherFolder(results); err != nil {
+		return err
+	}
+	for _, e := range batch {
+		switch e := e.(type) {
+		case job.Reached:
+			checkpoint = e.Checkpoint
+		case job.Shown:
+			w.Shows(e)
+		case job.Quarantined:
+			w.Ledger.quarantine(e.Quarantined)
+		case *sending:
+			r := results[0]
+			if results = results[1:]; r.Err == nil {
+				w.stored(e, r)
+				continue
+			}
+			if refused = append(refused, e); !uncertain(why) {
+				why = r.Err
+			}
+			w.noteRefusal(e, r)
+		}
+	}
+	if err := w.review.lookIfDue(ctx); err != nil {
+		w.Ledger.release(refused...)
+		return err
+	}
+	w.Tell()
+	if err := w.refusedEach(ctx, refused, why); err != nil {
+		return err
+	}
+	w.reachLooked(checkpoint)
+	return w.refusals.settleHeld()
+}
+
+// otherFolder tells that messages went into another folder of the same name: the one that
+// was opened has been renamed or deleted since, and another one made. Their intents stay,
+// so that they are looked for where the folder is now.
+func (p *Pipeline) otherFolder(results []upstream.AppendResult) error {
+	for _, r := range results {
+		if r.Err == nil && r.UID != 0 && r.UIDValidity != p.job.Target.UIDValidity && !p.job.Fleeting {
+			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, p.job.Target.UIDValidity)
+		}
+	}
+	return nil
+}
+
+// reach takes over a checkpoint, or keeps it until repeated batches are settled.
+func (w *Writer) reach(cp *store.Checkpoint) {
+	switch {
+	case cp == nil:
+	case w.behind():
+		w.later = cp
+	default:
+		w.Ledger.Pending.Checkpoint, w.later = cp, nil
+	}
+}
+
+// reachLooked takes over a checkpoint once the copies before it have been looked at.
+func (w *Writer) reachLooked(cp *store.Checkpoint) {
+	l := w.Pipeline.lastLook()
+	switch {
+	case cp == nil:
+	case len(w.review.waiting) > 0:
+		w.review.reached = cp
+	case l != nil:
+		l.checkpoint = cp
+	default:
+		w.reach(cp)
+	}
+}
+
+// stored notes that the new server has a message.
+func (w *Writer) stored(m *sending, r upstream.AppendResult) {
+	w.refusals.unavailable, w.refusals.parts = 0, 0
+	w.refusals.accepted++
+	w.Ledger.bared(m)
+	w.Ledger.settled(int64(m.Intent.Size))
+	w.Ledger.noteLate(m)
+	w.Ledger.release(m)
+	if r.UID == 0 {
+		w.Ledger.count(uint64(m.Intent.Size))
+		m.Intent.Taken = true
+		w.Ledger.Pending.Intents = append(w.Ledger.Pending.Intents, m.Intent)
+		w.Ledger.unproven = append(w.Ledger.unproven, m.Intent)
+		return
+	}
+	w.Placed(r.UIDValidity, r.UID)
+	w.review.arrived(m, r)
+}
+
+// count counts a copy.
+func (l *Ledger) count(octets uint64) {
+	l.tally.Done.Copied.Add(1)
+	l.tally.Done.Bytes.Add(octets)
+	l.tally.Dealt(1, octets)
+}
+
+// enter puts a copy into the ledger with the flags that it really has.
+func (l *Ledger) enter(e store.Entry) {
+	l.count(uint64(e.Size))
+	l.proved(e)
+}
+
+// enterLooked is enter for a copy that has been looked at.
+func (l *Ledger) enterLooked(c *given) {
+	if c.entry != nil {
+		l.enter(*c.entry)
+		l.unentered--
+		c.entry = nil
+	}
+}
+
+// enterUnlooked enters the copies that nobody looks at any more: that a message was copied
+// must not be lost for what isn't known of its copy.
+func (v *review) enterUnlooked() {
+	for _, u := range v.pipeline.calls {
+		if u.look != nil {
+			for _, c := range u.look.copies {
+				v.ledger.enterLooked(c)
+			}
+		}
+	}
+	for _, c := range append(v.waiting, v.heldBack...) {
+		v.ledger.enterLooked(c)
+	}
+	v.waiting, v.heldBack = nil, nil
+}
+
+// proved notes a line of the ledger, without the flags that its copy lacks.
+func (l *Ledger) proved(e store.Entry) {
+	l.checks.dropLost(&e)
+	l.Pending.Proofs = append(l.Pending.Proofs, e)
+}
+
+func (l *Ledger) quarantine(q *store.Quarantined) {
+	if !l.job.Known.Once(q) {
+		l.tally.Done.Quarantined.Add(1)
+	}
+	l.tally.Dealt(1, 0)
+	l.Pending.Quarantine = append(l.Pending.Quarantine, *q)
+	l.job.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
+}
+
+// catchUp lets a checkpoint advance that had to wait.
+func (w *Writer) catchUp() {
+	if w.later != nil && !w.behind() && w.Ledger.unentered == 0 {
+		w.Ledger.Pending.Checkpoint, w.later = w.later, nil
+	}
+}
+
+// behind tells whether messages before those dealt with last are still to be settled.
+func (w *Writer) behind() bool {
+	return w.Pipeline.again > 0 || len(w.large) > 0 || len(w.odd.copies) > 0 || len(w.refusals.onTrial) > 0
+}
+
+// prove looks for the messages a server without UIDPLUS (RFC 4315) has taken
+// without saying where.
+func (w *Writer) prove(ctx context.Context) error {
+	if len(w.Ledger.unproven) == 0 {
+		return nil
+	}
+	if err := w.Ledger.Commit(ctx); err != nil {
+		return err
+	}
+	if w.given() {
+		return session.ErrGiven // what is asked for on the new session would come in between
+	}
+	if err := w.LookAtNew(ctx); err != nil {
+		return err
+	}
+	if err := w.ReadLedger(ctx); err != nil {
+		return err
+	}
+	found, err := w.Recovery.Copies.Newcomers(ctx, recovery.Lowest(w.Ledger.unproven, w.Target.UIDValidity)) // as it is numbered now
+	if err != nil {
+		return err
+	}
+	judged, err := w.Recovery.Copies.Judge(ctx, w.Ledger.unproven, found)
+	if err != nil {
+		return err
+	}
+	proofs := judged.Proofs
+	if err := w.checkProved(ctx, proofs); err != nil {
+		return err
+	}
+	for _, e := range proofs {
+		w.Ledger.proved(e)
+	}
+	return nil
+}
+
+// settled ends what portion set aside for a message on the new server: it was
+// counted when it was written.
+func (l *Ledger) settled(octets int64) {
+	octets = min(octets, max(l.tally.Aside.Load(), 0))
+	l.tally.Aside.Add(-octets)
+	l.shared.RateLimits.New.Budget.GiveBack(uint64(octets))
+}
+
+// UnderWay is how many octets are.
+func (p *Pipeline) UnderWay() (octets int64) {
+	for _, u := range p.calls {
+		octets += u.octets
+	}
+	return octets
+}
+
+func (l *Ledger) release(msgs ...*sending) {
+	for _, m := range msgs {
+		l.resources.GiveBack(m.Outgoing)
+	}
+}
