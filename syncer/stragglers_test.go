@@ -71,20 +71,6 @@ func (r *rig) moveMX() {
 	}
 }
 
-// eventually waits for something that happens soon.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for over := time.After(20 * time.Second); !happened(); {
-		select {
-		case <-tick.C:
-		case <-over:
-			t.Fatalf("%s: it does not happen", what)
-		}
-	}
-}
-
 // TestStragglersComeAtOnce: after the MX has moved late mail is at the new server within moments, be its
 // account watched or one of those that are looked at in turn; before, it waits for the next pass.
 func TestStragglersComeAtOnce(t *testing.T) {

@@ -92,7 +92,7 @@ func (all List) Known() []store.Folder {
 	return rows
 }
 
-// setFolders takes over rows of the store, keeping what goes on with known ones.
+// Take takes over rows of the store, keeping what goes on with known ones.
 func (all *List) Take(rows []store.Folder) {
 	known := make(map[store.FolderID]*Folder, len(*all))
 	for _, f := range *all {

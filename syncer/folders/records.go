@@ -41,7 +41,7 @@ func (k *records) SaveUsage(traffic *session.RateLimits) {
 // StoreWait bounds a write to the store that must not be lost when the engine stops.
 const StoreWait = 5 * time.Second
 
-// putFolders stores rows. Only the account's goroutine does, so that a look at the
+// Put stores rows. Only the account's goroutine does, so that a look at the
 // trees never undoes what a client did meanwhile.
 func (k *records) Put(rows []store.Folder) ([]store.Folder, error) {
 	if len(rows) == 0 {

@@ -43,7 +43,7 @@ type Turns interface {
 	GiveIdle(ctx context.Context, all []schedule.Turn) bool
 }
 
-// with is what it works with.
+// With is what it works with.
 type With struct {
 	Cfg      *config.Config
 	Store    Store

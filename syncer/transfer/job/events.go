@@ -31,11 +31,11 @@ type Quarantined struct{ *store.Quarantined }
 // Reached is how far the old folder is dealt with, once all before it is.
 type Reached struct{ *store.Checkpoint }
 
-// shown: once all before it is on the new server, the folder is worth showing, or the hits of a
+// Shown says that once all before it is on the new server, the folder is worth showing, or the hits of a
 // client's search are.
 type Shown struct{ Search *ClientSearch } // nil for whoever opens the folder
 
-// keywords: messages with keywords follow.
+// Keywords says that messages with keywords follow.
 type Keywords struct{}
 
 // Asking is what the reader wants to be asked of the new server, whose session is the writer's.

@@ -19,7 +19,7 @@ import (
 	"postferry/upstream/link"
 )
 
-// errListAgain: where a session goes on with its first listing, that shows what another session has deleted since; only a
+// ErrListAgain says that messages have to be listed anew: where a session goes on with its first listing, that shows what another session has deleted since; only a
 // new session can tell.
 var ErrListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 

@@ -12,7 +12,7 @@ import (
 	"postferry/upstream/link"
 )
 
-// errNotEmpty: the new folder, which was empty just before, is not any more.
+// ErrNotEmpty says that the new folder, which was empty just before, is not any more.
 var ErrNotEmpty = errors.New("messages were asked for that the new folder may have by now")
 
 // bringEarly takes the messages that were asked for when the folder was opened. How much is

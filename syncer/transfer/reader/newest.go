@@ -30,7 +30,7 @@ const (
 // while somebody waits.
 var errSlow = errors.New("too slow to bring all while a client waits")
 
-// errFarBehind: what was asked for takes longer than a client that searches should wait.
+// ErrFarBehind says that what was asked for takes longer than a client that searches should wait.
 var ErrFarBehind = errors.New("too much is under way for a client that searches the folder")
 
 // newestFirst tells whether the newest messages are to come first, because all can't be

@@ -46,7 +46,7 @@ func (w *Writer) settleAll(ctx context.Context) error {
 	return w.drain(ctx)
 }
 
-// errUncertain: the new server may have stored what it has refused.
+// ErrUncertain says that the new server may have stored what it has refused.
 var ErrUncertain = errors.New("the new server failed inside: what it has stored must be looked up")
 
 // uncertain tells whether a refusal leaves open what was stored: by SERVERBUG a server says
