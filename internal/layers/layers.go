@@ -40,6 +40,9 @@ const private = "internal/private"
 // together, and tests, may know which.
 const bolt = "store/bolt"
 
+// boltPages are the pages of its file.
+const boltPages = "store/bolt/pages"
+
 // boltRows are its keys and rows, octet for octet.
 const boltRows = "store/bolt/rows"
 
@@ -112,7 +115,8 @@ func allowed() map[string][]string {
 		reports:              {reasons, "store"},
 		"store":              {secret, asciifold, reasons},
 		"store/seal":         {"store", private},
-		bolt:                 {"store", "store/seal", boltRows, stateDir, private, reasons},
+		bolt:                 {"store", "store/seal", boltRows, boltPages, stateDir, private, reasons},
+		boltPages:            nil,
 		stateDir:             {"store/seal", private},
 		boltRows:             {"store", "store/seal", reasons},
 		"store/storetest":    {"store", reasons},

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,97 +20,6 @@ import (
 	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
-
-// image is a database's file in memory, to be damaged.
-type image struct {
-	data []byte
-	meta meta
-}
-
-func readImage(t *testing.T, dir string) *image {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, statedir.DatabaseFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, _, err := readMeta(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &image{data: data, meta: m}
-}
-
-func (im *image) clone() *image { return &image{data: bytes.Clone(im.data), meta: im.meta} }
-
-// page is the memory of a page.
-func (im *image) page(id uint64) []byte { return im.data[id*im.meta.pageSize:][:im.meta.pageSize] }
-
-func (im *image) put16(at uint64, v uint16) { binary.NativeEndian.PutUint16(im.data[at:], v) }
-func (im *image) put32(at uint64, v uint32) { binary.NativeEndian.PutUint32(im.data[at:], v) }
-func (im *image) put64(at uint64, v uint64) { binary.NativeEndian.PutUint64(im.data[at:], v) }
-
-// at is the offset of an octet of a page.
-func (im *image) at(page uint64, offset int) uint64 { return page*im.meta.pageSize + uint64(offset) }
-
-// current is the page of the meta in use.
-func (im *image) current() uint64 { return im.meta.txid % 2 }
-
-// setMeta changes a number of the meta in use, whose checksum stays right.
-func (im *image) setMeta(offset int, v uint64) {
-	page := im.page(im.current())
-	binary.NativeEndian.PutUint64(page[pageHeader+offset:], v)
-	sum := fnv.New64a()
-	sum.Write(page[pageHeader : pageHeader+metaEnd-8])
-	binary.NativeEndian.PutUint64(page[pageHeader+metaEnd-8:], sum.Sum64())
-}
-
-// find looks for a page in use below one: a branch, or a leaf with rows.
-func (im *image) find(t *testing.T, root uint64, flags uint16) uint64 {
-	t.Helper()
-	c := pageChecker{file: bytes.NewReader(im.data), meta: im.meta}
-	p, err := c.read(root, new([]byte))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.flags == flags && p.count > 1 {
-		return root
-	}
-	if p.flags != branchFlag {
-		t.Fatalf("no page of kind %d below", flags)
-	}
-	_, child, err := p.branchElement(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return im.find(t, child, flags)
-}
-
-// bucket is the root page of a bucket that has one of its own.
-func (im *image) bucket(t *testing.T, name ...string) uint64 {
-	t.Helper()
-	root := im.meta.root
-	for _, n := range name {
-		c := pageChecker{file: bytes.NewReader(im.data), meta: im.meta}
-		p, err := c.read(root, new([]byte))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := false
-		for i := range p.count {
-			_, key, value, err := p.leafElement(i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(key) == n {
-				root, found = binary.NativeEndian.Uint64(value), true
-			}
-		}
-		if !found || root == 0 {
-			t.Fatalf("no pages of bucket %s", n)
-		}
-	}
-	return root
-}
 
 // fullState makes a state with something in all kinds of pages, and returns what can be
 // read of it before and after its last change.
@@ -196,20 +104,20 @@ const (
 // damages are what can happen to a database's file.
 func damages(t *testing.T, im *image) map[string]func(*image) outcome {
 	all := map[string]func(*image) outcome{}
-	end := im.meta.pages * im.meta.pageSize
-	for _, n := range []uint64{0, 1, 79, 100, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 16384, 16385, end / 2, end - im.meta.pageSize, end - 1} {
+	end := im.pages * im.pageSize
+	for _, n := range []uint64{0, 1, 79, 100, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 16384, 16385, end / 2, end - im.pageSize, end - 1} {
 		all[fmt.Sprintf("cut after %d octets", n)] = func(im *image) outcome { im.data = im.data[:n]; return refused }
 	}
 	leaf, branch := im.find(t, im.bucket(t, bucketAccounts), leafFlag), im.bucket(t, bucketAccounts)
 	ledger := im.bucket(t, bucketLedger, string(rows.AccountKey(1)))
 	pages := map[string]uint64{
-		"root": im.meta.root, "list of free pages": im.meta.freelist, "leaf of accounts": leaf, "branch of accounts": branch,
+		"root": im.root, "list of free pages": im.freelist, "leaf of accounts": leaf, "branch of accounts": branch,
 		"root of a ledger": ledger, "leaf of a ledger": im.find(t, ledger, leafFlag), "root of logins": im.bucket(t, bucketLogins),
 	}
 	for name, id := range pages {
 		all["zeros in the "+name] = func(im *image) outcome { clear(im.page(id)); return refused }
 		all["ones in the "+name] = func(im *image) outcome {
-			copy(im.page(id), bytes.Repeat([]byte{0xff}, int(im.meta.pageSize)))
+			copy(im.page(id), bytes.Repeat([]byte{0xff}, int(im.pageSize)))
 			return refused
 		}
 		all["garbage in the "+name] = func(im *image) outcome { garbage(im.page(id)); return refused }
@@ -265,7 +173,7 @@ func damages(t *testing.T, im *image) map[string]func(*image) outcome {
 	all["a leaf with an empty key"] = func(im *image) outcome { im.put32(im.at(leaf, pageHeader+8), 0); return refused }
 	all["a row that claims to be a bucket"] = func(im *image) outcome { im.put32(im.at(leaf, pageHeader), elementBucket); return refused }
 	all["a branch that leads to itself"] = func(im *image) outcome { im.put64(im.at(branch, pageHeader+8), branch); return refused }
-	all["a branch that leads to the root"] = func(im *image) outcome { im.put64(im.at(branch, pageHeader+8), im.meta.root); return refused }
+	all["a branch that leads to the root"] = func(im *image) outcome { im.put64(im.at(branch, pageHeader+8), im.root); return refused }
 	all["a branch that leads beyond the end"] = func(im *image) outcome { im.put64(im.at(branch, pageHeader+8), 1<<50); return refused }
 	all["two branches to one leaf"] = func(im *image) outcome { im.put64(im.at(branch, pageHeader+24), leaf); return refused }
 	all["keys out of order"] = func(im *image) outcome {
@@ -278,25 +186,25 @@ func damages(t *testing.T, im *image) map[string]func(*image) outcome {
 		return refused
 	}
 	all["a page in use that is listed as free"] = func(im *image) outcome {
-		im.put16(im.at(im.meta.freelist, 10), 1)
-		im.put64(im.at(im.meta.freelist, 16), leaf)
+		im.put16(im.at(im.freelist, 10), 1)
+		im.put64(im.at(im.freelist, 16), leaf)
 		return refused
 	}
 	all["a page that is listed as free twice"] = func(im *image) outcome {
-		copy(im.page(im.meta.freelist)[24:32], im.page(im.meta.freelist)[16:24])
+		copy(im.page(im.freelist)[24:32], im.page(im.freelist)[16:24])
 		return refused
 	}
 	all["an endless list of free pages"] = func(im *image) outcome {
-		im.put16(im.at(im.meta.freelist, 10), 0xffff)
-		im.put64(im.at(im.meta.freelist, 16), 1<<40)
+		im.put16(im.at(im.freelist, 10), 0xffff)
+		im.put64(im.at(im.freelist, 16), 1<<40)
 		return refused
 	}
-	all["garbage in all pages"] = func(im *image) outcome { garbage(im.data[2*im.meta.pageSize:]); return refused }
+	all["garbage in all pages"] = func(im *image) outcome { garbage(im.data[2*im.pageSize:]); return refused }
 	all["garbage in everything"] = func(im *image) outcome { garbage(im.data); return refused }
 	all["zeros in everything"] = func(im *image) outcome { clear(im.data); return refused }
 	all["a text"] = func(im *image) outcome { im.data = []byte(strings.Repeat("no database\n", 4000)); return refused }
 	all["garbage in a free page"] = func(im *image) outcome {
-		garbage(im.page(binary.NativeEndian.Uint64(im.page(im.meta.freelist)[16:])))
+		garbage(im.page(binary.NativeEndian.Uint64(im.page(im.freelist)[16:])))
 		return whole
 	}
 	all["garbage behind the end"] = func(im *image) outcome { garbage(im.data[end:]); return whole }

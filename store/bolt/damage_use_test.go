@@ -27,7 +27,7 @@ func TestDamagedAnywhere(t *testing.T) {
 	for range 150 {
 		copied := im.clone()
 		for range 1 + dice.IntN(3) {
-			at := dice.IntN(int(im.meta.pages * im.meta.pageSize))
+			at := dice.IntN(int(im.pages * im.pageSize))
 			if dice.IntN(2) == 0 { // headers are more interesting than rows
 				at = at/4096*4096 + dice.IntN(64)
 			}
@@ -60,8 +60,8 @@ func TestDamagedAnywhere(t *testing.T) {
 func TestDamagedWhileOpen(t *testing.T) {
 	harms := map[string]func(*os.File, *image) error{
 		"cut to nothing":           func(f *os.File, _ *image) error { return f.Truncate(0) },
-		"cut behind its metas":     func(f *os.File, im *image) error { return f.Truncate(2 * int64(im.meta.pageSize)) },
-		"cut in the middle":        func(f *os.File, im *image) error { return f.Truncate(int64(im.meta.pages / 2 * im.meta.pageSize)) },
+		"cut behind its metas":     func(f *os.File, im *image) error { return f.Truncate(2 * int64(im.pageSize)) },
+		"cut in the middle":        func(f *os.File, im *image) error { return f.Truncate(int64(im.pages / 2 * im.pageSize)) },
 		"zeros in all its pages":   func(f *os.File, im *image) error { return overwrite(f, im, func(b []byte) { clear(b) }) },
 		"garbage in all its pages": func(f *os.File, im *image) error { return overwrite(f, im, garbage) },
 	}
@@ -112,9 +112,9 @@ func TestDamagedWhileOpen(t *testing.T) {
 }
 
 func overwrite(f *os.File, im *image, how func([]byte)) error {
-	data := bytes.Clone(im.data[2*im.meta.pageSize:])
+	data := bytes.Clone(im.data[2*im.pageSize:])
 	how(data)
-	_, err := f.WriteAt(data, 2*int64(im.meta.pageSize))
+	_, err := f.WriteAt(data, 2*int64(im.pageSize))
 	return err
 }
 

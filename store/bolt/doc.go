@@ -71,7 +71,7 @@
 // # Damage
 //
 // bbolt believes its file. So all pages that can be reached are looked at before
-// it maps them (pages.go), which takes about 40 ms for 100,000 accounts, and what
+// it maps them (package pages), which takes about 40 ms for 100,000 accounts, and what
 // happens to them while they are mapped, a file that is cut or a disk that fails,
 // is caught where they are used (damage.go). Both are a *DamagedError; after the
 // second the store is lost, and every call returns it. A row that can't be read is

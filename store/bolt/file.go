@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postferry/internal/private"
+	"postferry/store/bolt/pages"
 	"postferry/store/bolt/statedir"
 )
 
@@ -123,7 +124,7 @@ func (b *Store) checkFile(file *os.File) error {
 	if err := flock(file); err != nil {
 		return err
 	}
-	fellBack, err := checkPages(file, info.Size())
+	fellBack, err := pages.Check(file, info.Size())
 	if err != nil {
 		return &DamagedError{Path: file.Name(), Err: err}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/store"
+	"postferry/store/bolt/pages"
 	"postferry/store/bolt/statedir"
 )
 
@@ -56,7 +57,7 @@ func BenchmarkOpen(b *testing.B) {
 			}
 			defer file.Close()
 			for b.Loop() {
-				if _, err := checkPages(file, info.Size()); err != nil {
+				if _, err := pages.Check(file, info.Size()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -148,20 +147,6 @@ func resealAccounts(tx *bbolt.Tx, from, to *seal.Sealer) (n int, err error) {
 		}
 	}
 	return len(ids), nil
-}
-
-// clearPage overwrites a page, unless it is empty: the file may have holes.
-func clearPage(file *os.File, at int64, size uint64) error {
-	page := make([]byte, size)
-	if _, err := file.ReadAt(page, at); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(page, func(b byte) bool { return b != 0 }) {
-		return nil
-	}
-	clear(page)
-	_, err := file.WriteAt(page, at)
-	return err
 }
 
 // useNewKey makes the next key the one in use.

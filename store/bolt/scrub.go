@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/pages"
 )
 
 const (
@@ -70,16 +71,5 @@ func (b *database) scrub() error {
 	if err != nil {
 		return err
 	}
-	used, pageSize, err := usedPages(b.file, info.Size())
-	if err != nil {
-		return err
-	}
-	for id := range uint64(info.Size()) / pageSize {
-		if !used.has(id) {
-			if err := clearPage(b.file, int64(id*pageSize), pageSize); err != nil {
-				return err
-			}
-		}
-	}
-	return b.file.Sync()
+	return pages.Clear(b.file, info.Size())
 }

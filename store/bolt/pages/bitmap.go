@@ -1,4 +1,4 @@
-package bolt
+package pages
 
 // bitmap is a set of pages.
 type bitmap []uint64

@@ -1,4 +1,4 @@
-package bolt
+package pages
 
 import (
 	"bytes"
@@ -8,12 +8,6 @@ import (
 	"hash/fnv"
 	"io"
 )
-
-// bbolt maps its file into memory and believes what it finds there: a page that
-// is not what it should be makes it panic, read beyond the file (a signal), or
-// write over pages that are in use. This file looks at all pages that can be
-// reached before bbolt does. It is written after bbolt's own page.go, meta.go and
-// tx_check.go; numbers are in the machine's own order of bytes.
 
 const (
 	pageHeader    = 16 // id, flags, count, overflow
@@ -54,10 +48,10 @@ type pageChecker struct {
 	buffers [maxDepth][]byte // for one page each, by depth
 }
 
-// checkPages looks at a database file of that size. fellBack says that the newer
+// Check looks at a database file of that size. fellBack says that the newer
 // of its two metas is damaged, so that the transaction before the last one counts:
 // so it is after a power cut in the middle of a commit.
-func checkPages(file io.ReaderAt, size int64) (fellBack bool, err error) {
+func Check(file io.ReaderAt, size int64) (fellBack bool, err error) {
 	m, fellBack, err := readMeta(file, size)
 	if err != nil {
 		return false, err
