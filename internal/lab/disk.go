@@ -76,6 +76,10 @@ func (d *Disk) Apply(c Call) {
 		if !c.Began {
 			d.changes = append(d.changes, nameChange{path: c.To, from: c.Path, file: d.current()[c.Path]})
 		}
+	case Linked:
+		if !c.Began {
+			d.changes = append(d.changes, nameChange{path: c.To, file: d.current()[c.Path]})
+		}
 	case Removed:
 		if !c.Began {
 			d.changes = append(d.changes, nameChange{path: c.Path})

@@ -66,6 +66,7 @@ func TestDisk(t *testing.T) {
 		{"a write behind the beginning of a sync", [][]Call{open, names, file[:1], write, file[1:]}, "a=", []string{"a=new"}},
 		{"renamed", [][]Call{open, write, file, names, rename}, "a=new", []string{"b=new"}},
 		{"renamed for certain", [][]Call{open, write, file, rename, names}, "b=new", nil},
+		{"linked for certain", [][]Call{open, write, file, names, whole(Call{Kind: Linked, Path: a, To: b}), names}, "a=new b=new", nil},
 		{"removed", [][]Call{open, write, file, names, whole(Call{Kind: Removed, Path: a})}, "a=new", []string{""}},
 		{"cut", [][]Call{open, write, file, names, whole(Call{Kind: Truncated, File: 1, At: 1})}, "a=new", []string{"a=n"}},
 	} {

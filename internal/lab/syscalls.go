@@ -20,6 +20,7 @@ const (
 	Wrote                     // into a file
 	Truncated                 // a file, to a size
 	Renamed
+	Linked // a further name for a file
 	Removed
 	FileSynced // a file's content has reached the disk
 	DirSynced  // the names in a folder have
@@ -32,7 +33,7 @@ type Call struct {
 	Kind    CallKind
 	Began   bool // or has ended
 	Path    string
-	To      string // of Renamed
+	To      string // of Renamed and Linked
 	File    int    // numbers the opened files
 	Emptied bool   // by Opened
 	At      int64  // of Wrote: where; of Truncated: the size
@@ -219,6 +220,8 @@ func (p *syscallParser) known(name, args string, texts []string, result int64, b
 		p.file(fd, Call{Kind: FileSynced}, began)
 	case "rename", "renameat", "renameat2":
 		p.name(Call{Kind: Renamed, Path: texts[0], To: texts[1]}, began)
+	case "link", "linkat":
+		p.name(Call{Kind: Linked, Path: texts[0], To: texts[1]}, began)
 	case "unlink", "unlinkat":
 		p.name(Call{Kind: Removed, Path: texts[0]}, began)
 	default:
