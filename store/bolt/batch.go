@@ -128,7 +128,7 @@ type ledgerWriter struct {
 	tx         *bbolt.Tx
 	id         store.AccountID
 	folder     store.FolderID
-	entries    *bbolt.Bucket // nil as long as the account has no entry
+	entries    segments
 	intents    *bbolt.Bucket
 	quarantine *bbolt.Bucket
 	repaired   *bbolt.Bucket
@@ -148,7 +148,7 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 		tx:         tx,
 		id:         id,
 		folder:     folder,
-		entries:    root(tx, bucketLedger).Bucket(rows.AccountKey(id)),
+		entries:    segments{bucket: root(tx, bucketLedger).Bucket(rows.AccountKey(id)), account: id, folder: folder},
 		intents:    root(tx, bucketIntents),
 		quarantine: root(tx, bucketQuarantine),
 		repaired:   root(tx, bucketRepaired),
@@ -156,14 +156,17 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 		progress:   p,
 		before:     p,
 	}
-	if w.entries != nil {
-		w.entries.FillPercent = entryFill
+	if w.entries.bucket != nil {
+		w.entries.bucket.FillPercent = entryFill
 	}
 	return w, nil
 }
 
-// finish writes checkpoint and counts.
+// finish writes the entries that have changed, checkpoint and counts.
 func (w *ledgerWriter) finish() error {
+	if err := w.entries.flush(); err != nil {
+		return err
+	}
 	inbox, err := w.inboxReady()
 	if err != nil {
 		return err
@@ -198,33 +201,17 @@ func (w *ledgerWriter) sum(s *store.Summary) {
 	s.Inbox = s.Inbox || w.inbox
 }
 
-// size is how many octets the entry of a key stands for, and whether there is one.
-func (w *ledgerWriter) size(k []byte) (size int64, known bool, err error) {
-	if w.entries == nil {
-		return 0, false, nil
-	}
-	row := w.entries.Get(k)
-	if row == nil {
-		return 0, false, nil
-	}
-	en, _, err := rows.DecodeEntry(row, 0)
-	if err != nil {
-		return 0, true, rows.Damaged(bucketLedger, k, err)
-	}
-	return int64(en.Size), true, nil
-}
-
 // openEntries makes the account's part of the ledger.
 func (w *ledgerWriter) openEntries() (err error) {
-	if w.entries != nil {
+	if w.entries.bucket != nil {
 		return nil
 	}
 	ledger := root(w.tx, bucketLedger)
 	ledger.FillPercent = entryFill
-	if w.entries, err = ledger.CreateBucket(rows.AccountKey(w.id)); err != nil {
+	if w.entries.bucket, err = ledger.CreateBucket(rows.AccountKey(w.id)); err != nil {
 		return err
 	}
-	w.entries.FillPercent = entryFill
+	w.entries.bucket.FillPercent = entryFill
 	return nil
 }
 
@@ -232,14 +219,13 @@ func (w *ledgerWriter) openEntries() (err error) {
 func (w *ledgerWriter) key(key store.Key) []byte { return rows.MessageKey(w.id, w.folder, key) }
 
 func (w *ledgerWriter) forget(key store.Key) error {
-	k := rows.LedgerKey(w.folder, key)
-	size, known, err := w.size(k)
+	size, known, err := w.entries.remove([]byte(key))
 	if err != nil || !known {
 		return err
 	}
 	w.progress.Copied--
-	w.bytes -= size
-	return errors.Join(w.entries.Delete(k), w.repaired.Delete(w.key(key)))
+	w.bytes -= int64(size)
+	return w.repaired.Delete(w.key(key))
 }
 
 func (w *ledgerWriter) drop(key store.Key) error {
@@ -282,18 +268,17 @@ func (w *ledgerWriter) prove(en store.Entry) error {
 	if w.progress.Copied == 0 {
 		w.progress.Validity = en.UIDValidity
 	}
-	k := rows.LedgerKey(w.folder, en.Key)
-	size, known, err := w.size(k)
+	size, known, err := w.entries.put(rows.Entry{
+		Key: []byte(en.Key), UID: en.UID, Fingerprint: en.Fingerprint, Flags: flags, Size: en.Size,
+		Validity: en.UIDValidity - w.progress.Validity, // modulo 2^32; nearly always 0
+	})
 	if err != nil {
 		return err
 	}
 	if !known {
 		w.progress.Copied++
 	}
-	w.bytes += int64(en.Size) - size
-	if err := w.entries.Put(k, rows.EncodeEntry(&en, w.progress.Validity, flags)); err != nil {
-		return err
-	}
+	w.bytes += int64(en.Size) - int64(size)
 	if err := w.intents.Delete(w.key(en.Key)); err != nil {
 		return err
 	}
@@ -308,7 +293,7 @@ func (w *ledgerWriter) isolate(q store.Quarantined) error {
 	if err := w.quarantine.Put(k, rows.EncodeQuarantined(&q)); err != nil {
 		return err
 	}
-	if _, copied, err := w.size(rows.LedgerKey(w.folder, q.Key)); err != nil || copied {
+	if _, copied, err := w.entries.find([]byte(q.Key)); err != nil || copied {
 		return errors.Join(err, w.intents.Delete(k)) // the entry may be of a repaired message
 	}
 	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))

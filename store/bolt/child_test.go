@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		os.Exit(powerChild(dir))
 	case "rotate":
 		os.Exit(rotateChild(dir))
+	case "rebuild":
+		os.Exit(rebuildChild(dir))
+	case "rebuildpower":
+		os.Exit(rebuildPowerChild(dir))
 	case "hold":
 		os.Exit(holdChild(dir))
 	}

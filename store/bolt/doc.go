@@ -36,7 +36,7 @@
 //	logins      login, ASCII lower case -> account
 //	folders     account, folder         -> names, state, subscription
 //	progress    account, folder         -> checkpoint and counts: what batches change
-//	ledger      account                 -> bucket: folder, message key -> entry
+//	ledger      account                 -> bucket: folder, last message key -> segment: some entries
 //	flagsets    account, number         -> a set of flags
 //	flagindex   account, hash of a set  -> its number
 //	intents     account, folder, message key -> intent
@@ -63,10 +63,19 @@
 //	reports     number                  -> what a move came to, as JSON; the newest 50 of a domain
 //	notices     domain NUL event NUL cause -> what people were told of it, as JSON
 //
-// Package rows is the exact description of keys and values. An entry takes 17 octets (new UID, fingerprint,
-// UIDVALIDITY as the distance from the folder's first, number of the flag
-// set, size), besides its key and bbolt's 16. With the pages packed full, a message
-// costs about 50 octets.
+// Package rows is the exact description of keys and values. A folder's entries lie in segments of up to
+// 400 octets, some 30 entries, in the order of their keys. In one that was copied in order an entry takes 12
+// octets, of which 8 are its fingerprint and 3 its size; a message costs about 15 on the disk. A segment is read and
+// written whole. Its key is that of its last entry, so that the one for a key is found by looking for it; a folder's
+// last segment has a key of its own, which stays the same while the folder grows. A change in the middle
+// writes one segment, which is a page, as it was when each entry had a row.
+//
+// # Upgrading
+//
+// A database of an earlier version (up to 3 the ledger had a row for each entry) is not changed. A new one is
+// made beside it as state.db.new, compared with it row by row, synced, and given its name (rebuild.go).
+// Wherever that is interrupted, there is the one or the other, whole. The old one is kept as state.db.old until
+// the new one is open, then overwritten and removed. A row that could not be read stays one that can't.
 //
 // # Damage
 //

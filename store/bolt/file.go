@@ -33,10 +33,26 @@ const (
 
 // openDatabase opens the database, which is made if there is none, and brings it up to date.
 func (b *Store) openDatabase() error {
+	replaced, err := b.openOnce()
+	if err == nil && replaced {
+		if err = b.closeDatabase(); err == nil {
+			_, err = b.openOnce()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b.clearReplaced()
+	return nil
+}
+
+// openOnce opens the database. replaced says that another, which is up to date, has come into its
+// place meanwhile.
+func (b *Store) openOnce() (replaced bool, err error) {
 	path := filepath.Join(b.dir, statedir.DatabaseFile)
 	file, err := b.openFile(path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	b.file = file
 	err = b.guard(func() (err error) {
@@ -51,12 +67,13 @@ func (b *Store) openDatabase() error {
 			return fmt.Errorf("cannot open the database %s: %w", path, err)
 		}
 		b.db.AllocSize = growStep
-		return b.rowsDamaged(b.prepare())
+		replaced, err = b.prepare()
+		return b.rowsDamaged(err)
 	})
 	if err != nil {
-		return errors.Join(err, b.closeDatabase())
+		return false, errors.Join(err, b.closeDatabase())
 	}
-	return nil
+	return replaced, nil
 }
 
 // closeDatabase closes what openDatabase has opened. A lost one is let go of as it
@@ -94,7 +111,7 @@ func makeDatabase(dir, path string) error {
 		return nil // what it is will be seen
 	}
 	making := filepath.Join(dir, newDatabaseFile)
-	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(making); err != nil {
 		return fmt.Errorf("cannot create the database: %w", err)
 	}
 	db, err := bbolt.Open(making, 0o600, nil)
@@ -109,6 +126,13 @@ func makeDatabase(dir, path string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("cannot create the database: %w", err)
+	}
+	return nil
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

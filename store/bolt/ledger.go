@@ -1,9 +1,7 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -11,10 +9,6 @@ import (
 	"postferry/store"
 	"postferry/store/bolt/rows"
 )
-
-// minEntryRow is what a ledger entry takes on disk at least, key included. It
-// bounds what a damaged counter can make us allocate.
-const minEntryRow = 32
 
 // Ledger implements store.Store.
 func (b *Store) Ledger(ctx context.Context, id store.AccountID, folder store.FolderID) (l store.Ledger, err error) {
@@ -47,23 +41,8 @@ func (b *Store) LedgerFrom(ctx context.Context, id store.AccountID, folder store
 // Entries implements store.Store.
 func (b *Store) Entries(ctx context.Context, id store.AccountID, folder store.FolderID, keys []store.Key) (entries []store.Entry, err error) {
 	err = b.readLedger(ctx, id, folder, func(r *ledgerReader) error {
-		bucket := r.bucket()
-		if bucket == nil {
-			return nil
-		}
-		for _, key := range keys {
-			k := rows.LedgerKey(folder, key)
-			row := bucket.Get(k)
-			if row == nil {
-				continue
-			}
-			en, err := r.entry(key, row)
-			if err != nil {
-				return rows.Damaged(r.bucketName(), k, err)
-			}
-			entries = append(entries, en)
-		}
-		return nil
+		entries, err = r.lookUp(keys)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -119,65 +98,83 @@ func (r *ledgerReader) rest(l *store.Ledger) (err error) {
 	return err
 }
 
-// bucket holds the account's entries; nil if there are none.
-func (r *ledgerReader) bucket() *bbolt.Bucket {
-	return root(r.tx, bucketLedger).Bucket(rows.AccountKey(r.id))
+// segments are the folder's; nil if the account has no entries.
+func (r *ledgerReader) segments() *segmentReader {
+	bucket := root(r.tx, bucketLedger).Bucket(rows.AccountKey(r.id))
+	if bucket == nil {
+		return nil
+	}
+	return &segmentReader{cursor: bucket.Cursor(), account: r.id, folder: r.folder}
 }
 
-func (r *ledgerReader) bucketName() string { return fmt.Sprintf("%s/%d", bucketLedger, r.id) }
+func (r *ledgerReader) entry(en *rows.Entry) (store.Entry, error) {
+	flags, err := r.flags.flags(en.Flags)
+	return store.Entry{
+		Key:         r.keys.add(en.Key),
+		UIDValidity: r.progress.Validity + en.Validity,
+		UID:         en.UID,
+		Flags:       flags,
+		Fingerprint: en.Fingerprint,
+		Size:        en.Size,
+	}, err
+}
 
-func (r *ledgerReader) entry(key store.Key, row []byte) (store.Entry, error) {
-	en, number, err := rows.DecodeEntry(row, r.progress.Validity)
-	if err != nil {
-		return store.Entry{}, err
+// lookUp finds the entries of keys.
+func (r *ledgerReader) lookUp(keys []store.Key) (entries []store.Entry, err error) {
+	segments := r.segments()
+	if segments == nil {
+		return nil, nil
 	}
-	en.Key = key
-	en.Flags, err = r.flags.flags(number)
-	return en, err
+	for _, key := range keys {
+		row, err := segments.find([]byte(key))
+		if err != nil {
+			return nil, err
+		}
+		if row == nil {
+			continue
+		}
+		en, err := r.entry(row)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, en)
+	}
+	return entries, nil
 }
 
 // tail reads the first entry and those from a key on.
 func (r *ledgerReader) tail(from store.Key, l *store.LedgerTail) error {
-	bucket := r.bucket()
-	if bucket == nil {
+	segments := r.segments()
+	if segments == nil {
 		return nil
 	}
-	prefix := rows.LedgerKey(r.folder, "")
-	c := bucket.Cursor()
-	take := func(key, row []byte) (store.Entry, error) {
-		en, err := r.entry(r.keys.add(key[len(prefix):]), row)
-		if err != nil {
-			return en, rows.Damaged(r.bucketName(), key, err)
-		}
-		return en, nil
-	}
-	key, row := c.Seek(prefix)
-	if !bytes.HasPrefix(key, prefix) {
-		return nil
-	}
-	var err error
-	if l.First, err = take(key, row); err != nil {
+	first, err := segments.first()
+	if err != nil || first == nil {
 		return err
 	}
-	for key, row = c.Seek(rows.LedgerKey(r.folder, from)); bytes.HasPrefix(key, prefix); key, row = c.Next() {
-		en, err := take(key, row)
-		if err != nil {
-			return err
-		}
+	if l.First, err = r.entry(first); err != nil {
+		return err
+	}
+	err = segments.from([]byte(from), func(row *rows.Entry) error {
+		en, err := r.entry(row)
 		l.Entries = append(l.Entries, en)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	l.Before = r.progress.Copied - min(r.progress.Copied, uint64(len(l.Entries)))
 	return nil
 }
 
 func (r *ledgerReader) entries() ([]store.Entry, error) {
-	bucket := r.bucket()
-	if bucket == nil || r.progress.Copied == 0 {
+	segments := r.segments()
+	if segments == nil || r.progress.Copied == 0 {
 		return nil, nil
 	}
-	entries := make([]store.Entry, 0, min(r.progress.Copied, uint64(r.tx.Size()/minEntryRow)))
-	err := r.each(bucket, r.bucketName(), rows.LedgerKey(r.folder, ""), func(key store.Key, row []byte) error {
-		en, err := r.entry(key, row)
+	entries := make([]store.Entry, 0, min(r.progress.Copied, uint64(r.tx.Size()/rows.MinEntry)))
+	err := segments.from(nil, func(row *rows.Entry) error {
+		en, err := r.entry(row)
 		entries = append(entries, en)
 		return err
 	})

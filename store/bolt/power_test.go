@@ -102,15 +102,15 @@ func powerBatch(ctx context.Context, b *Store, id store.AccountID, f store.Folde
 	return nil
 }
 
-// powerRecord is what powerChild did, in the folder dir, which is gone.
-func powerRecord(t *testing.T) (r *lab.Recording, dir string) {
+// powerRecord is what a child with that task did, in the folder dir, which is gone.
+func powerRecord(t *testing.T, task string) (r *lab.Recording, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childTask+"=power", childDir+"="+dir)
+	cmd.Env = append(os.Environ(), childTask+"="+task, childDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	r = lab.Record(t, cmd, dir)
 	return r, dir
@@ -120,7 +120,7 @@ func powerRecord(t *testing.T) (r *lab.Recording, dir string) {
 // on. Of what was not synced any part may be on the disk then. Whatever that
 // is, the state opens, with all that a call had said was done, and with the password.
 func TestPowerCut(t *testing.T) {
-	recording, dir := powerRecord(t)
+	recording, dir := powerRecord(t, "power")
 	cuts, fault := powerFault(t, recording, dir)
 	if fault != nil {
 		t.Error(fault)

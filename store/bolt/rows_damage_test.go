@@ -29,7 +29,7 @@ func TestDamage(t *testing.T) {
 		{bucketFolders, rows.FolderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
 		{bucketProgress, rows.FolderKey(1, 1), func(b *Store) error { _, err := b.Folders(t.Context(), 1); return err }},
 		{bucketProgress, rows.FolderKey(1, 1), func(b *Store) error { return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1}) }},
-		{bucketLedger + "/1", rows.LedgerKey(1, "e"), readLedger},
+		{bucketLedger + "/1", rows.TailKey(1), readLedger},
 		{bucketFlagSets, rows.FlagSetKey(1, 1), readLedger},
 		{bucketFlagIndex, nil, func(b *Store) error {
 			return b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Proofs: []store.Entry{{Key: "f", Flags: []imap.Flag{imap.FlagSeen}}}})

@@ -19,7 +19,7 @@ import (
 // older version is brought up to date when it is opened; one of a newer
 // version is refused, because what this version would not understand it
 // would also not keep.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Keys of the meta bucket.
 const (
@@ -31,33 +31,39 @@ const (
 // keyCheckText is sealed under metaKeyCheck; only the right key opens it.
 const keyCheckText = store.Secret("postferry")
 
-// prepare checks or creates schema and key.
-func (b *Store) prepare() error {
+// prepare checks or creates schema and key. replaced says that another database, which is up to date,
+// is in the place of this one now.
+func (b *Store) prepare() (replaced bool, err error) {
 	dir := b.dir
 	path := filepath.Join(dir, statedir.DatabaseFile)
 	found := false
-	err := b.db.View(func(tx *bbolt.Tx) (err error) {
+	err = b.db.View(func(tx *bbolt.Tx) (err error) {
 		found, err = checkSchema(tx, path)
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	key, err := seal.FindKey(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if found {
-		if err := b.checkKey(key, dir); err != nil {
-			return err
-		}
-		if err := b.upgrade(path); err != nil {
-			return err
-		}
-		return b.finishScrub()
+	if !found {
+		return false, b.begin(path, key)
 	}
+	if err := b.checkKey(key, dir); err != nil {
+		return false, err
+	}
+	if replaced, err = b.upgrade(path); replaced || err != nil {
+		return replaced, err
+	}
+	return false, b.finishScrub()
+}
+
+// begin makes an empty state, with a key if there is none.
+func (b *Store) begin(path string, key seal.Key) (err error) {
 	if key.Bytes == nil {
-		if key, err = seal.CreateKey(dir); err != nil {
+		if key, err = seal.CreateKey(b.dir); err != nil {
 			return err
 		}
 	}
@@ -65,7 +71,7 @@ func (b *Store) prepare() error {
 		return fmt.Errorf("cannot create the database %s: %w", path, err)
 	}
 	b.log.Info().Str("path", path).Str("key", key.From).Msg("created an empty state")
-	return private.SyncDir(dir)
+	return private.SyncDir(b.dir)
 }
 
 // checkSchema reports whether the database has been used before.

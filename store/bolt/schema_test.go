@@ -33,8 +33,8 @@ func TestOpenRefuses(t *testing.T) {
 		want  string
 	}{
 		"a newer schema": {
-			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), rows.EncodeNumber(4)) },
-			"written by a newer Postferry (schema 4; this one knows up to 3)",
+			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), rows.EncodeNumber(5)) },
+			"written by a newer Postferry (schema 5; this one knows up to 4)",
 		},
 		"a damaged schema": {
 			func(tx *bbolt.Tx) error { return root(tx, bucketMeta).Put([]byte(metaSchema), []byte{1}) },

@@ -10,25 +10,29 @@ import (
 	"postferry/store/bolt/rows"
 )
 
-// upgrade brings a database of an earlier Postferry up to date, all of it or nothing.
-func (b *Store) upgrade(path string) error {
+// upgrade brings a database of an earlier Postferry up to date, all of it or nothing. replaced says that
+// another is in its place now.
+func (b *Store) upgrade(path string) (replaced bool, err error) {
 	var from uint64
 	complete := true
-	err := b.db.View(func(tx *bbolt.Tx) (err error) {
+	err = b.db.View(func(tx *bbolt.Tx) (err error) {
 		complete = !slices.ContainsFunc(rootBuckets(), func(name string) bool { return root(tx, name) == nil })
 		from, err = readVersion(tx)
 		return err
 	})
 	if err != nil || complete && from == schemaVersion {
-		return err
+		return false, err
 	}
-	if err := b.db.Update(func(tx *bbolt.Tx) error { return b.upgradeFrom(tx, from) }); err != nil {
-		return fmt.Errorf("cannot bring the database %s up to date: %w", path, err)
-	}
-	if from != schemaVersion {
+	if from == schemaVersion {
+		err = b.db.Update(func(tx *bbolt.Tx) error { return b.upgradeFrom(tx, from) })
+	} else if err = b.rebuild(path, from); err == nil {
+		replaced = true
 		b.log.Info().Str("path", path).Uint64("from", from).Int("to", schemaVersion).Msg("brought the state up to date; earlier versions can't read it any more")
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("cannot bring the database %s up to date: %w", path, err)
+	}
+	return replaced, nil
 }
 
 func (b *Store) upgradeFrom(tx *bbolt.Tx, version uint64) error {
@@ -120,11 +124,7 @@ func summarize(tx *bbolt.Tx, id store.AccountID) (s store.Summary, err error) {
 	if entries == nil {
 		return s, nil
 	}
-	return s, entries.ForEach(func(key, row []byte) error {
-		en, _, err := rows.DecodeEntry(row, 0)
-		if err != nil {
-			return rows.Damaged(bucketLedger, key, err)
-		}
+	return s, eachEntry(entries, id, func(en *rows.Entry) error {
 		s.Bytes += uint64(en.Size)
 		return nil
 	})

@@ -7,6 +7,9 @@
 // what earlier versions had, and may be missing. Numbers in keys are big-endian, so that the order
 // of keys is that of numbers.
 //
+// The ledger's entries are many: they lie together in segments (segment.go), in which nothing is
+// repeated that can be told from the entry before.
+//
 // What can't be read gives an error, never a panic and never more memory than the row could
 // fill; Damaged says which row it was. Passwords and secrets are sealed on their way into a row
 // and opened on their way out (package seal), each for its own place.

@@ -30,11 +30,33 @@ func RunPartKey(id store.RunID, account store.AccountID) []byte {
 	return binary.BigEndian.AppendUint64(RunKey(id), uint64(account))
 }
 
-// LedgerKey is the key of an entry within its account's ledger.
-func LedgerKey(folder store.FolderID, key store.Key) []byte {
-	k := make([]byte, ledgerPrefixLen, ledgerPrefixLen+len(key))
-	binary.BigEndian.PutUint32(k, uint32(folder))
-	return append(k, key...)
+// What follows the folder in the key of a segment. A folder's last segment has no end to be known by:
+// whatever comes behind the others belongs there.
+const (
+	segmentWithEnd = 0
+	segmentTail    = 1
+)
+
+// SegmentKey is the key of the segment, within its account's ledger, that ends with a message; no folder's last.
+func SegmentKey(folder store.FolderID, last []byte) []byte {
+	k := make([]byte, 0, ledgerPrefixLen+1+len(last))
+	return append(append(append(k, LedgerPrefix(folder)...), segmentWithEnd), last...)
+}
+
+// TailKey is the key of a folder's last segment.
+func TailKey(folder store.FolderID) []byte { return append(LedgerPrefix(folder), segmentTail) }
+
+// LedgerPrefix is what the keys of a folder's segments begin with.
+func LedgerPrefix(folder store.FolderID) []byte {
+	return binary.BigEndian.AppendUint32(make([]byte, 0, ledgerPrefixLen+1), uint32(folder))
+}
+
+// SplitEntryKey takes the key of an entry's row apart, as it was up to schema 3: folder, message key.
+func SplitEntryKey(key []byte) (folder store.FolderID, message []byte, ok bool) {
+	if len(key) <= ledgerPrefixLen || len(key) > ledgerPrefixLen+maxKey {
+		return 0, nil, false
+	}
+	return store.FolderID(binary.BigEndian.Uint32(key)), key[ledgerPrefixLen:], true
 }
 
 // MessageKey is the key of an intent and of a quarantined message.

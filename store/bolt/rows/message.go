@@ -11,29 +11,18 @@ import (
 
 // This file says what the rows look like. The keys are in keys.go.
 
-// EncodeEntry writes a ledger row, usually of 17 octets: it is the one kind
-// of row that exists once for every message. validity is the folder's.
-func EncodeEntry(en *store.Entry, validity, flags uint32) []byte {
-	e := make(encoder, 0, 24)
-	e.fixed32(uint32(en.UID))
-	e.raw(en.Fingerprint[:])
-	e.uint(uint64(en.UIDValidity - validity)) // modulo 2^32; nearly always 0
-	e.uint(uint64(flags))
-	e.uint(uint64(en.Size))
-	return e
-}
-
-// DecodeEntry returns the entry without key and flags, and the number of its flag set.
-func DecodeEntry(row []byte, validity uint32) (en store.Entry, flags uint32, err error) {
+// DecodeEntry reads an entry's row as it was up to schema 3, which had one for every message. The key is
+// not in it.
+func DecodeEntry(row []byte) (Entry, error) {
 	d := decoder{rest: row}
-	en = store.Entry{
+	en := Entry{
 		UID:         imap.UID(d.fixed32()),
 		Fingerprint: store.Fingerprint(d.raw(8)),
-		UIDValidity: validity + d.uint32(),
+		Validity:    d.uint32(),
+		Flags:       d.uint32(),
+		Size:        d.uint32(),
 	}
-	flags = d.uint32()
-	en.Size = d.uint32()
-	return en, flags, d.done()
+	return en, d.done()
 }
 
 // intentTaken stands beside the size for Taken, so that rows of earlier versions,

@@ -108,8 +108,6 @@ func testSealer(tb testing.TB) *seal.Sealer {
 	return s
 }
 
-const testValidity, testFlagSet = 1_710_000_000, 3
-
 func rowKinds(s *seal.Sealer) []rowKind {
 	return []rowKind{
 		kind("account", drawAccount,
@@ -121,11 +119,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 		kind("progress", drawProgress,
 			func(p Progress) []byte { return EncodeProgress(&p) }, DecodeProgress).withAdded(addedToProgress).withSince(addedOrder),
 		kind("entry", drawEntry,
-			func(en store.Entry) []byte { return EncodeEntry(&en, testValidity, testFlagSet) },
-			func(row []byte) (store.Entry, error) {
-				en, _, err := DecodeEntry(row, testValidity)
-				return en, err
-			}),
+			func(en Entry) []byte { return encodeOldEntry(&en) }, DecodeEntry),
 		kind("intent", drawIntent,
 			func(in store.Intent) []byte { return EncodeIntent(&in) },
 			func(row []byte) (store.Intent, error) { return DecodeIntent("key", row) }).withAdded(addedToIntent),
@@ -307,8 +301,8 @@ func drawFingerprint(t *rapid.T) store.Fingerprint {
 	return store.Fingerprint(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "fingerprint"))
 }
 
-func drawEntry(t *rapid.T, _ string) store.Entry {
-	return store.Entry{UIDValidity: rapid.Uint32().Draw(t, "uidvalidity"), UID: imap.UID(rapid.Uint32().Draw(t, "uid")),
+func drawEntry(t *rapid.T, _ string) Entry {
+	return Entry{Validity: rapid.Uint32().Draw(t, "validity"), Flags: rapid.Uint32().Draw(t, "flags"), UID: imap.UID(rapid.Uint32().Draw(t, "uid")),
 		Fingerprint: drawFingerprint(t), Size: rapid.Uint32().Draw(t, "size")}
 }
 
@@ -367,13 +361,6 @@ func TestRowsKeepEverything(t *testing.T) {
 				t.Fatalf("a row without its last %d octets: %v", cut, err)
 			}
 		}))
-	}
-}
-
-func TestEntryIsSmall(t *testing.T) {
-	en := store.Entry{Key: "12345678", UIDValidity: testValidity, UID: 1 << 31, Size: 1 << 20}
-	if row := EncodeEntry(&en, testValidity, 100); len(row) != 17 {
-		t.Errorf("the row takes %d octets, want 17", len(row))
 	}
 }
 
