@@ -170,6 +170,9 @@ func (u *pulls) task(l *session.Pair, f *folders.Folder, w wish) job.Task {
 	if t.Visit {
 		u.inTime(&t, l, st)
 	}
+	if !t.Visit && !f.Complete() {
+		t.Late = recovery.Late{From: st.UIDNext, Sources: u.mail.Folders.Others(f, u.mail.Trees.Status)}
+	}
 	if f.AllMail {
 		t.Archive, t.Octets = &job.Archive{Bound: st.UIDNext}, 0
 	}

@@ -1,6 +1,9 @@
 package folders
 
 import (
+	"cmp"
+
+	"postferry/store"
 	"postferry/syncer/recovery"
 	"postferry/upstream"
 )
@@ -14,6 +17,16 @@ func (all List) Thinned(but *Folder, status map[string]upstream.Status) (thin []
 		}
 	}
 	return thin
+}
+
+// Others are the folders that a message of one may have been moved from while a pass goes on.
+func (all List) Others(but *Folder, status map[string]upstream.Status) (others []recovery.Thin) {
+	for _, f := range all {
+		if f != but && f.State == store.FolderPresent && !f.AllMail {
+			others = append(others, recovery.Thin{ID: f.ID, Old: f.Old, Listed: true, Validity: cmp.Or(f.Checkpoint.UIDValidity, status[f.Old].UIDValidity)})
+		}
+	}
+	return others
 }
 
 func (f *Folder) mayBeThin(status map[string]upstream.Status) bool {

@@ -35,21 +35,26 @@ type Thin struct {
 // Moves are the lines that messages with unknown keys are compared with.
 type Moves struct {
 	*Folder
-	Rekeyed  bool // lines of the folder have got other keys
-	taking   *sync.Mutex
-	sources  []Thin
-	own      store.FolderID // the folder that is pulled, if it is among them
-	fresh    bool           // its lines of former keys are looked through by somebody else
-	loaded   bool
-	lines    []movedLine // by fingerprint and size
-	sizes    map[int64]struct{}
-	repaired map[store.Elsewhere]store.Repaired
+	Rekeyed bool // lines of the folder have got other keys
+	late    Late // of its sources those that are not among the others
+	taking  *sync.Mutex
+	sources []Thin
+	Waiting []imap.UID     // messages that are perhaps on their way to the new server from where they were
+	own     store.FolderID // the folder that is pulled, if it is among them
+	fresh   bool           // its lines of former keys are looked through by somebody else
+	loaded  bool
+	lines   []movedLine // by fingerprint and size
+	sizes   map[int64]struct{}
+	// lateSizes are those of lines that only messages which have come late are compared with; nil if they have not been read.
+	lateSizes map[int64]struct{}
+	repaired  map[store.Elsewhere]store.Repaired
 }
 
 // movedLine is one of them.
 type movedLine struct {
 	message.Wanted
 	store.Elsewhere
+	doubt bool // the message is on its way just now, or its arrival is in doubt
 }
 
 func compareMoved(a, b movedLine) int {
@@ -58,7 +63,7 @@ func compareMoved(a, b movedLine) int {
 
 // PrepareMoves finds out which folders newcomers of this one may have been moved from; nil for none.
 // taking is held while lines of the account's ledger are given other keys.
-func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, taking *sync.Mutex) (*Moves, error) {
+func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, late Late, taking *sync.Mutex) (*Moves, error) {
 	cp, sel := f.Row.Checkpoint, f.Selected
 	if !sel.Traits.StableUIDs || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil, nil
@@ -69,7 +74,10 @@ func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, taking *sync.
 		mv.own = f.Row.ID
 		mv.sources = append([]Thin{{ID: mv.own}}, mv.sources...)
 	}
-	if len(mv.sources) == 0 {
+	if late.arrived(&sel.Selected) {
+		mv.late = late.without(mv.sources)
+	}
+	if len(mv.sources)+len(mv.late.Sources) == 0 {
 		return nil, nil
 	}
 	if mv.own == 0 || f.Known.Before == 0 {
@@ -94,10 +102,10 @@ func (mv *Moves) WithoutStale() {
 	}
 }
 
-// load reads the lines.
-func (mv *Moves) load(ctx context.Context) error {
-	if mv.loaded {
-		return nil
+// load reads the lines that messages could be.
+func (mv *Moves) load(ctx context.Context, missing []upstream.Message) error {
+	if err := mv.loadLate(ctx, missing); err != nil || mv.loaded {
+		return err
 	}
 	mv.loaded = true
 	for _, s := range mv.sources {
@@ -117,14 +125,8 @@ func (mv *Moves) load(ctx context.Context) error {
 }
 
 func (mv *Moves) add(folder store.FolderID, l store.Ledger) {
-	for _, r := range l.Repaired {
-		mv.repaired[store.Elsewhere{Folder: folder, Key: r.Key}] = r
-	}
-	for _, e := range l.Entries {
-		line := movedLine{message.Wanted{Fingerprint: e.Fingerprint, Size: int64(e.Size)}, store.Elsewhere{Folder: folder, Key: e.Key}}
-		if r, ok := mv.repaired[line.Elsewhere]; ok {
-			line.Wanted = message.Wanted{Fingerprint: r.Fingerprint, Size: int64(r.Size)}
-		}
+	l.Intents = nil
+	for _, line := range mv.linesOf(folder, l) {
 		mv.lines = append(mv.lines, line)
 		mv.sizes[line.Size] = struct{}{}
 	}
@@ -146,14 +148,14 @@ func compareWanted(a, b message.Wanted) int {
 }
 
 // Enter enters in the ledger those of missing that are known under other keys, and returns the
-// others.
+// others. Of which that can't be told yet are in Waiting.
 func (mv *Moves) Enter(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
-	if err := mv.load(ctx); err != nil {
+	if err := mv.load(ctx, missing); err != nil {
 		return nil, err
 	}
 	var some, rest []upstream.Message
 	for _, m := range missing {
-		if _, ok := mv.sizes[m.Size]; ok {
+		if mv.maybe(m) {
 			some = append(some, m)
 		} else {
 			rest = append(rest, m)
@@ -179,7 +181,7 @@ func (mv *Moves) Enter(ctx context.Context, missing []upstream.Message) ([]upstr
 // gone are those lines whose messages are not on the old server any more.
 func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
 	opened := false
-	for _, s := range mv.sources {
+	for _, s := range mv.all() {
 		some := slices.DeleteFunc(slices.Clone(lines), func(l movedLine) bool { return l.Folder != s.ID })
 		if len(some) == 0 {
 			continue
@@ -307,6 +309,10 @@ func (mv *Moves) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 		was, err := mv.Store.Entries(ctx, mv.Account, line.Folder, []store.Key{line.Key})
 		if err != nil {
 			return nil, err
+		}
+		if len(was) == 0 && line.doubt {
+			mv.Waiting = append(mv.Waiting, msgs[i].UID)
+			continue
 		}
 		if len(was) == 0 {
 			rest = append(rest, msgs[i])

@@ -264,9 +264,14 @@ func (p *pull) afterCopying(ctx context.Context) error {
 
 // prepareMoves finds out which folders newcomers of this one may have been moved from.
 func (p *pull) prepareMoves(ctx context.Context) (err error) {
-	if p.moves = nil; p.Archive == nil {
-		p.moves, err = p.PrepareMoves(ctx, p.Thinned, p.Taking)
+	if p.moves, p.Waiting = nil, 0; p.Archive != nil {
+		return nil
 	}
+	if p.Selected.Early != nil && p.AnyLate(p.Late) {
+		p.Pair.Old.HangUp() // they have to be listed before
+		return reader.ErrNotEmpty
+	}
+	p.moves, err = p.PrepareMoves(ctx, p.Thinned, p.Late, p.Taking)
 	return err
 }
 

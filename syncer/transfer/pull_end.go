@@ -14,7 +14,7 @@ import (
 func (p *pull) reached() store.Checkpoint {
 	cp := store.Checkpoint{
 		UIDValidity:   p.Selected.UIDValidity,
-		UIDNext:       p.Archive.UpTo(p.Selected.UIDNext),
+		UIDNext:       p.UpTo(p.Selected.UIDNext),
 		HighestModSeq: p.Selected.HighestModSeq,
 		Messages:      p.ToCopy(),
 		Checked:       time.Now(),

@@ -190,7 +190,14 @@ func (r *Recogniser) Moved(ctx context.Context, missing []upstream.Message) ([]u
 	if r.moves.Rekeyed {
 		r.NewKeys = true
 	}
-	r.entered(len(missing) - len(rest))
+	waits := r.moves.Waiting
+	r.moves.Waiting = nil
+	for _, uid := range waits {
+		if r.Known.Hand(uid); r.Waiting == 0 || uid < r.Waiting {
+			r.Waiting = uid
+		}
+	}
+	r.entered(len(missing) - len(rest) - len(waits))
 	return rest, nil
 }
 

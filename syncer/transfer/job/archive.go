@@ -56,11 +56,14 @@ func (a *Archive) Count(listed int) {
 }
 
 // UpTo is how far a checkpoint with that UIDNEXT goes.
-func (a *Archive) UpTo(next imap.UID) imap.UID {
-	if a == nil || a.waiting == 0 {
-		return next
+func (j *Job) UpTo(next imap.UID) imap.UID {
+	if j.Waiting != 0 {
+		next = min(next, j.Waiting)
 	}
-	return min(next, a.waiting)
+	if j.Archive != nil && j.Archive.waiting != 0 {
+		next = min(next, j.Archive.waiting)
+	}
+	return next
 }
 
 // ToCopy is how many messages of the folder are copied, or are to be, as far as is known.

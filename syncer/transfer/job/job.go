@@ -40,6 +40,7 @@ type Job struct {
 	*recovery.Folder
 	Task
 	Recovery *recovery.Recovery // of the folder
+	Waiting  imap.UID           // the lowest UID of a message that is left for the next pass; 0 for none
 }
 
 // Task is how a folder is to be pulled.
@@ -50,6 +51,7 @@ type Task struct {
 	Early    int                 // so many of the folder's messages are asked for before they are listed
 	Ready    *session.Prefetched // the folder was asked for ahead; nil if it wasn't, or has been opened
 	Thinned  []recovery.Thin     // folders that its messages may have been moved from
+	Late     recovery.Late       // what may have been moved to it since the trees were looked at
 	Archive  *Archive            // what a folder with all mail is pulled with; nil for all others
 	Lasting  bool                // the new server has refused all messages of this folder for long
 	Restless bool                // the new server numbers the folder anew again and again

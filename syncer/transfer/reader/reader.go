@@ -163,7 +163,7 @@ func (r *Reader) mark(ctx context.Context, next imap.UID) error {
 		return nil
 	}
 	cp := r.base // what the new folder had then it is looked at from, until this pull has ended
-	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, r.Archive.UpTo(next), r.ToCopy()
+	cp.UIDValidity, cp.UIDNext, cp.Messages = r.Selected.UIDValidity, r.UpTo(next), r.ToCopy()
 	return r.out.Hand(ctx, job.Reached{Checkpoint: &cp})
 }
 
