@@ -117,8 +117,7 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 	r.Number = kept.Number
 	err = errors.Join(err, g.forgetSignIns(context.WithoutCancel(ctx), r.Domain))
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
-	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished),
-		g.note(after, by, "finish_accounts", r.Domain, fmt.Sprintf("%d accounts, report %d", len(finished), r.Number)))
+	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished))
 }
 
 // forgetSignIns makes it unknown how Postferry signs in for a domain, if the store has forgotten it.

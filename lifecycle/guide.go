@@ -24,6 +24,8 @@ type Guide struct {
 	// Told hears of accounts of a domain that were finished, and of those of one that was forgotten;
 	// nil for nobody.
 	Told func(ctx context.Context, domain string, ids []store.AccountID) error
+	// MXMoved hears, once it is noted, that the MX of a domain has moved, or back; nil for nobody.
+	MXMoved func()
 
 	mu   sync.Mutex
 	last map[string]*discover.Names // what DNS told last, by domain
@@ -107,10 +109,17 @@ func (g *Guide) look(ctx context.Context, d *config.Domain) (*discover.Names, er
 		return nil, err
 	}
 	seen := stage.NamesSeen(was.Names, names)
-	if was.Names.MX.IsZero() != seen.MX.IsZero() {
+	changed := was.Names.MX.IsZero() != seen.MX.IsZero()
+	if changed {
 		g.Log.Info().Str("domain", d.Name).Str("mx", string(names.MX.Spread)).Int("new", names.MX.New).Int("told", names.MX.Told).Msg("the MX has been changed")
 	}
-	return names, g.Store.NoteNames(ctx, d.Name, seen)
+	if err := g.Store.NoteNames(ctx, d.Name, seen); err != nil {
+		return names, err
+	}
+	if changed && g.MXMoved != nil {
+		g.MXMoved()
+	}
+	return names, nil
 }
 
 // firstLook is how long after the start the names are looked at first, if they are looked at

@@ -138,7 +138,7 @@ func wantReport(t *testing.T, w *world, r *Report) {
 		t.Errorf("%+v, %v", kept, err)
 	}
 	audit, err := w.Store.Audit(t.Context(), store.AuditQuery{Domain: "example.com", Limit: 5})
-	if err != nil || len(audit) != 1 || audit[0].Action != "finish_accounts" || audit[0].Who != "root" {
+	if err != nil || len(audit) != 1 || audit[0].Action != store.FinishAccounts || audit[0].Who != "root" {
 		t.Errorf("audit: %+v, %v", audit, err)
 	}
 	for name, write := range map[string]func(*bytes.Buffer) error{

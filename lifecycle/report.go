@@ -44,6 +44,7 @@ type Account struct {
 	Verified    *time.Time      `json:"verified"`
 	Bodies      bool            `json:"bodies"`   // the verification compared messages whole
 	Approved    *Approval       `json:"approved"` // who wants it finished as it is; nil for nobody
+	Active      bool            `json:"-"`        // it is still copied
 }
 
 // Approval is a person's word that an account may be finished as it is.
@@ -67,7 +68,7 @@ func describe(o *store.Overview, now time.Time) Account {
 	s := &o.Summary
 	grade, why := stage.GradeOf(o, now)
 	a := Account{ID: o.ID, Login: o.Login, Grade: grade, Why: why, Messages: s.Messages, Copied: s.Copied, Octets: s.Bytes,
-		Quarantined: s.Quarantined, LeftOut: s.LeftOut, Late: s.Late.Messages, Bodies: s.Verified.Bodies}
+		Quarantined: s.Quarantined, LeftOut: s.LeftOut, Late: s.Late.Messages, Bodies: s.Verified.Bodies, Active: o.State == store.Active}
 	if !s.Verified.When.IsZero() {
 		a.Verified = &s.Verified.When
 	}

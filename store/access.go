@@ -118,6 +118,9 @@ type AuditEntry struct {
 	Detail  string // figures and names, e.g. "added 12, updated 3"
 }
 
+// FinishAccounts is the action of the entry that Finish writes.
+const FinishAccounts = "finish_accounts"
+
 // AuditQuery says which entries are wanted.
 type AuditQuery struct {
 	Domain string    // only those of this domain; "" for all

@@ -13,8 +13,10 @@ type Domain struct {
 	// to accept; nil to check the chain.
 	OldFingerprint []byte
 	NewFingerprint []byte
-	Enrol          bool // whether people may enrol themselves by logging in
-	Created        time.Time
+	// OldCA and NewCA are the certificates of the authorities to trust instead of the system's, in PEM form; "" for those.
+	OldCA, NewCA string
+	Enrol        bool // whether people may enrol themselves by logging in
+	Created      time.Time
 	// OldSetBy is who answers for the old server. The new one is always the choice of
 	// those who look after everything.
 	OldSetBy Setter

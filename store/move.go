@@ -117,7 +117,8 @@ type Moves interface {
 	Approve(ctx context.Context, ids []AccountID, a Approval) error
 
 	// Finish makes accounts finished and forgets their passwords and what their owners have agreed to,
-	// with those of the logins that lead to them, and keeps the report, all or nothing. With the last
+	// with those of the logins that lead to them, keeps the report and notes in the audit log who has made
+	// it, all or nothing. With the last
 	// account of a domain goes how Postferry signs in for it. Those that are finished stay as they
 	// are; if all are, there is no report. The passwords are nowhere in the state afterwards. It
 	// returns the report with its number, and the accounts that it has finished.

@@ -24,18 +24,21 @@ func (b audit) AddAudit(ctx context.Context, e store.AuditEntry) error {
 	if err := store.CheckAuditEntry(&e); err != nil {
 		return err
 	}
-	return b.data.update(ctx, 3, func(tx *bbolt.Tx) error {
-		audit := root(tx, bucketAudit)
-		audit.FillPercent = accountFill
-		id, err := audit.NextSequence()
-		if err != nil {
-			return err
-		}
-		if err := audit.Put(rows.EncodeNumber(id), rows.EncodeAudit(&e)); err != nil {
-			return err
-		}
-		return indexAudit(tx, e.Domain, id)
-	})
+	return b.data.update(ctx, 3, func(tx *bbolt.Tx) error { return addAudit(tx, &e) })
+}
+
+// addAudit appends an entry that is right.
+func addAudit(tx *bbolt.Tx, e *store.AuditEntry) error {
+	audit := root(tx, bucketAudit)
+	audit.FillPercent = accountFill
+	id, err := audit.NextSequence()
+	if err != nil {
+		return err
+	}
+	if err := audit.Put(rows.EncodeNumber(id), rows.EncodeAudit(e)); err != nil {
+		return err
+	}
+	return indexAudit(tx, e.Domain, id)
 }
 
 // auditIndex names the bucket of a domain's entries within bucketAuditDomains. A name

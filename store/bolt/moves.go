@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 
@@ -98,7 +99,8 @@ func (b moves) Finish(ctx context.Context, ids []store.AccountID, r store.Report
 		if r.Number, err = root(tx, bucketReports).NextSequence(); err != nil {
 			return err
 		}
-		return errors.Join(root(tx, bucketReports).Put(rows.EncodeNumber(r.Number), rows.EncodeReport(&r)), pruneReports(tx, r.Domain), markScrub(tx))
+		return errors.Join(root(tx, bucketReports).Put(rows.EncodeNumber(r.Number), rows.EncodeReport(&r)), pruneReports(tx, r.Domain),
+			auditFinish(tx, &r, len(finished)), markScrub(tx))
 	})
 	if err != nil {
 		return r, nil, err
@@ -107,6 +109,15 @@ func (b moves) Finish(ctx context.Context, ids []store.AccountID, r store.Report
 		return r, nil, nil
 	}
 	return r, finished, b.data.scrubNow(ctx)
+}
+
+// auditFinish notes who has finished accounts, together with their being finished.
+func auditFinish(tx *bbolt.Tx, r *store.Report, accounts int) error {
+	e := store.AuditEntry{When: r.Made, Who: r.By, Action: store.FinishAccounts, Domain: r.Domain, Detail: fmt.Sprintf("%d accounts, report %d", accounts, r.Number)}
+	if err := store.CheckAuditEntry(&e); err != nil {
+		return err
+	}
+	return addAudit(tx, &e)
 }
 
 // finishAccounts makes accounts finished, and those that lead to them.

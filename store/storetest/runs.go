@@ -28,7 +28,9 @@ func testDomains(t *testing.T, f *fixture) {
 	must(t, f.PutDomain(t.Context(), b))
 	must(t, f.PutDomain(t.Context(), a))
 	b.New, b.OldFingerprint, b.Enrol, b.OldSetBy = "imap://other", nil, false, store.SetByDomain
-	b.OldTLS10 = true
+	b.OldTLS10, b.Rules.WayBack = true, true
+	a.Rules, a.NewCA = store.DomainRules{}, "-----BEGIN CERTIFICATE-----"
+	must(t, f.PutDomain(t.Context(), a))
 	changed := b
 	changed.Created = at(1000)
 	must(t, f.PutDomain(t.Context(), changed))

@@ -48,11 +48,30 @@ func addedToDomain(v any) int {
 // addedSince is whether old encryption is accepted, and what came later.
 func addedSince(v any) int { return 1 + addedRules(v) }
 
-// addedRules is how many octets a domain's rules take.
+// addedRules is how many octets a domain's rules take, and what came later.
 func addedRules(v any) int {
 	var e encoder
 	d := v.(store.Domain)
-	encodeRules(&e, &d.Rules)
+	encodeRules(&e, &d.Rules, d.OldCA != "" || d.NewCA != "")
+	return len(e) + addedAuthorities(v)
+}
+
+// addedWayBack is whether there is a way back, and what came later; 0 of a domain without rules.
+func addedWayBack(v any) int {
+	d := v.(store.Domain)
+	if d.Rules.None() && addedAuthorities(v) == 0 {
+		return 0
+	}
+	return 1 + addedAuthorities(v)
+}
+
+// addedAuthorities is how many octets a domain's authorities take.
+func addedAuthorities(v any) int {
+	var e encoder
+	if d := v.(store.Domain); d.OldCA != "" || d.NewCA != "" {
+		e.text(d.OldCA)
+		e.text(d.NewCA)
+	}
 	return len(e)
 }
 
@@ -133,7 +152,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
 			func(d store.Domain) []byte { return EncodeDomain(&d) },
-			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules),
+			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules, addedWayBack, addedAuthorities),
 		kind("move", drawMove,
 			func(m store.Move) []byte { return EncodeMove(&m) },
 			func(row []byte) (store.Move, error) { return DecodeMove("example.com", row) }),
@@ -212,7 +231,8 @@ func drawDomain(t *rapid.T, _ string) store.Domain {
 	fingerprint := rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 32), noneIfEmpty)
 	return store.Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
 		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
-		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS"), Rules: drawRules(t)}
+		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS"), Rules: drawRules(t),
+		OldCA: anyText(t, "old CA"), NewCA: anyText(t, "new CA")}
 }
 
 func drawRules(t *rapid.T) (r store.DomainRules) {
@@ -223,7 +243,7 @@ func drawRules(t *rapid.T) (r store.DomainRules) {
 	if r.Rename = rapid.MapOfN(text, text, 0, 3).Draw(t, "rename"); len(r.Rename) == 0 {
 		r.Rename = nil
 	}
-	r.CopyViews, r.CopyShared = rapid.Bool().Draw(t, "views"), rapid.Bool().Draw(t, "shared")
+	r.WayBack, r.CopyViews, r.CopyShared = rapid.Bool().Draw(t, "way back"), rapid.Bool().Draw(t, "views"), rapid.Bool().Draw(t, "shared")
 	r.MessagesPerSecond, r.BytesPerSecond = n.Draw(t, "messages"), n.Draw(t, "bytes")
 	for _, to := range []**uint64{&r.Connections, &r.OldBytesPerDay, &r.NewBytesPerDay} {
 		*to = rapid.Ptr(n, true).Draw(t, "limit")

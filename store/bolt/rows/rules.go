@@ -7,9 +7,9 @@ import (
 	"postferry/store"
 )
 
-// encodeRules appends a domain's rules, if there are any.
-func encodeRules(e *encoder, r *store.DomainRules) {
-	if r.None() {
+// encodeRules appends a domain's rules, if there are any or something follows.
+func encodeRules(e *encoder, r *store.DomainRules, follows bool) {
+	if r.None() && !follows {
 		return
 	}
 	e.uint(uint64(len(r.Skip)))
@@ -31,6 +31,7 @@ func encodeRules(e *encoder, r *store.DomainRules) {
 			e.uint(*n)
 		}
 	}
+	e.bool(r.WayBack)
 }
 
 // decodeRules reads what encodeRules has appended.
@@ -51,6 +52,9 @@ func decodeRules(d *decoder) (r store.DomainRules) {
 		if d.bool() {
 			*to = new(d.uint64())
 		}
+	}
+	if d.more() { // rows that were written without a way back end here
+		r.WayBack = d.bool()
 	}
 	return r
 }

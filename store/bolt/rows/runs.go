@@ -13,7 +13,12 @@ func EncodeDomain(dm *store.Domain) []byte {
 	e.time(dm.Created)
 	e.text(string(dm.OldSetBy))
 	e.bool(dm.OldTLS10)
-	encodeRules(&e, &dm.Rules)
+	authorities := dm.OldCA != "" || dm.NewCA != ""
+	encodeRules(&e, &dm.Rules, authorities)
+	if authorities {
+		e.text(dm.OldCA)
+		e.text(dm.NewCA)
+	}
 	return e
 }
 
@@ -37,6 +42,9 @@ func DecodeDomain(name string, row []byte) (store.Domain, error) {
 	}
 	if d.more() {
 		dm.Rules = decodeRules(&d)
+	}
+	if d.more() {
+		dm.OldCA, dm.NewCA = d.text(), d.text()
 	}
 	return dm, d.done()
 }
