@@ -37,6 +37,8 @@ type Server struct {
 	Host     string // name or IP address, without brackets
 	Port     int
 	CA       string // PEM file with the authorities to trust instead of the system's; "" for those
+	// Authorities are the certificates of those, in PEM form, where there is no file of them.
+	Authorities string
 	// Fingerprint is the SHA-256 of the one certificate to accept, whatever
 	// its name, issuer or dates; nil to check the chain.
 	Fingerprint []byte

@@ -26,6 +26,9 @@ func (f *Finder) Single(ctx context.Context, server config.Server, others ...str
 	}
 	named := *f
 	named.New = func(string) []string { return others }
+	if roots, err := server.Roots(); err == nil && roots != nil {
+		named.Roots = roots
+	}
 	s := &search{Finder: &named, dns: f.client(), report: &Report{}, anyPort: f.AllowPrivate}
 	ctx, cancel := context.WithTimeout(ctx, defaultBound)
 	defer cancel()
@@ -51,6 +54,21 @@ func (f *Finder) Same(ctx context.Context, x, y config.Server) bool {
 	}
 	ys, err := of.addresses(ctx, y.Host)
 	return err == nil && common(xs, ys)
+}
+
+// Swapped tells whether a domain's mail is delivered to the new server already and not to the old one: whoever has not
+// begun to move may have mixed them up.
+func (f *Finder) Swapped(ctx context.Context, domain, old, new string) bool {
+	state := func(host string) MXState {
+		one := *f
+		one.New, one.Bound = func(string) []string { return []string{host} }, sameBound
+		mx, err := one.MX(ctx, domain)
+		if err != nil {
+			return MXUnknown
+		}
+		return mx.State
+	}
+	return state(new) == MXMoved && state(old) == MXNotMoved
 }
 
 // sameBound is how long finding out whether two servers are one may take.

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"postferry/config"
 )
@@ -34,18 +33,9 @@ func tlsConfig(server config.Server, opt Options) (*tls.Config, error) {
 		c.VerifyConnection = pinned(server.Fingerprint)
 		return c, nil
 	}
-	if server.CA == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(server.CA)
-	if err != nil {
-		return nil, fmt.Errorf("certificate authorities: %w", err)
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("certificate authorities: no PEM certificate in %s", server.CA)
-	}
-	return c, nil
+	var err error
+	c.RootCAs, err = server.Roots()
+	return c, err
 }
 
 // pinned accepts the one certificate with this SHA-256.

@@ -29,7 +29,7 @@ type sharedTLS struct {
 // of is the configuration for a server. A file of authorities that has changed is read again.
 func (s *SharedTLS) of(server config.Server) (*tls.Config, error) {
 	stamp := stampOf(server.CA)
-	key := fmt.Sprintf("%s %q %x %v", server.Address(), server.CA, server.Fingerprint, server.TLS10)
+	key := fmt.Sprintf("%s %q %q %x %v", server.Address(), server.CA, server.Authorities, server.Fingerprint, server.TLS10)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known, ok := s.known[key]; ok && known.stamp == stamp {
