@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -58,6 +59,9 @@ func (f *Facts) clients() Condition {
 		return condition(ClientsLeadNew, Open, say(codeClientsOld, "names", strings.Join(names, ", "), "until", until))
 	case !known:
 		c := condition(ClientsLeadNew, Unknown, say(codeNoNames))
+		if others := f.otherNames(); len(others) > 0 {
+			c.Why = say(codeClientsOther, "names", strings.Join(others, ", "))
+		}
 		c.Needed = false
 		return c
 	}
@@ -92,7 +96,7 @@ func (f *Facts) mx() Condition {
 // quiet: since the MX moved, every account has been looked at that long after the last late mail.
 func (f *Facts) quiet() Condition {
 	until := f.quietSince().Add(f.Quiet)
-	args := []any{"hours", hours(f.Quiet), "since", f.quietSince(), "until", until, "messages", f.Mail.Messages, "last", f.Mail.Last, "looked", f.LookedAt}
+	args := []any{"wait", Span(f.Quiet / time.Second), "since", f.quietSince(), "until", until, "messages", f.Mail.Messages, "last", f.Mail.Last, "looked", f.LookedAt}
 	switch {
 	case f.Move.Names.MX.IsZero():
 		return condition(NothingArrives, Open, say(codeQuietUnknown))
@@ -108,7 +112,7 @@ func (f *Facts) quiet() Condition {
 
 // verified: every account was compared lately, without damage.
 func (f *Facts) verified() Condition {
-	args := []any{"accounts", f.Accounts - f.Done, "unverified", f.Unverified, "damaged", f.Damaged, "since", f.VerifiedSince, "hours", hours(VerifyAge)}
+	args := []any{"accounts", f.Accounts - f.Done, "unverified", f.Unverified, "damaged", f.Damaged, "since", f.VerifiedSince, "within", Span(VerifyAge / time.Second)}
 	switch {
 	case f.Accounts == 0:
 		return condition(LatelyVerified, Open, say(codeNoAccounts))
@@ -120,8 +124,23 @@ func (f *Facts) verified() Condition {
 	return condition(LatelyVerified, Met, say(codeVerified, args...))
 }
 
-// hours are those of a time, rounded up.
-func hours(d time.Duration) int { return int((d + time.Hour - 1) / time.Hour) }
+// Span is a time in whole seconds, as an argument of a message.
+type Span int64
+
+// String is the time in words.
+func (s Span) String() string {
+	count, unit := int64(s), "second"
+	switch {
+	case s >= 7200 && s%3600 == 0:
+		count, unit = count/3600, "hour"
+	case s >= 120:
+		count, unit = (count+30)/60, "minute"
+	}
+	if count != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", count, unit)
+}
 
 // NamesSeen is what to keep of what DNS tells, after what was known.
 func NamesSeen(was store.NamesSeen, n *discover.Names) store.NamesSeen {

@@ -195,6 +195,16 @@ func (f *Facts) quietSince() time.Time {
 	return slices.MaxFunc([]time.Time{n.MX, n.Until, f.Mail.Last}, time.Time.Compare)
 }
 
+// otherNames are the names of clients that lead neither to the old server nor to the new one.
+func (f *Facts) otherNames() (names []string) {
+	for _, n := range f.Names.Names {
+		if n.Leads == discover.LeadOther {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
 // oldNames are the names of clients that still lead to the old server, and until when they do as
 // far as DNS servers remember; known tells whether any name of the domain leads anywhere.
 func (f *Facts) oldNames() (names []string, until time.Time, known bool) {

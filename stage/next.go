@@ -63,6 +63,8 @@ func (f *Facts) nextSwitch(a *Assessment) Message {
 		return say(codeNextNames)
 	}
 	switch {
+	case a.Conditions[4].Why.Code == codeNotLooked:
+		return say(codeNextLook)
 	case a.Conditions[4].State != Met:
 		return say(codeNextWaitQuiet, "until", f.quietSince().Add(f.Quiet))
 	case f.Damaged > 0:

@@ -23,6 +23,7 @@ const (
 	codeClientsOld     Code = "clients_old"
 	codeClientsNew     Code = "clients_new"
 	codeNoNames        Code = "clients_no_names"
+	codeClientsOther   Code = "clients_elsewhere"
 	codeMXMoved        Code = "mx_moved"
 	codeMXNone         Code = "mx_no_mail"
 	codeMXSpreading    Code = "mx_spreading"
@@ -63,6 +64,7 @@ const (
 	codeNextAgree      Code = "next_agree"
 	codeNextWaitDNS    Code = "next_wait_dns"
 	codeNextWaitQuiet  Code = "next_wait_quiet"
+	codeNextLook       Code = "next_look"
 	codeNextVerify     Code = "next_verify"
 	codeNextDamage     Code = "next_damage"
 	codeNextFinish     Code = "next_finish"
@@ -104,6 +106,8 @@ var sentences = map[Code]string{
 	codeClientsNew:   `No name of the domain that mail programs go by leads to the old server.`,
 	codeNoNames:      `The domain has no names of its own that mail programs go by, so DNS can't show which server they use: tell people to enter the new one.`,
 
+	codeClientsOther: `Names that mail programs may go by lead neither to the old server nor to the new one: {names}. If people use them, let them lead to Postferry.`,
+
 	codeMXMoved:     `The new MX is known at all DNS servers that answer ({told} of {asked}).`,
 	codeMXNone:      `The domain takes no mail.`,
 	codeMXSpreading: `The new MX is known at {new} of {told} DNS servers; the last entry of the old one runs out at {until}.`,
@@ -113,13 +117,13 @@ var sentences = map[Code]string{
 	codeMXUnknown:   `Where the MX leads is not known: {told} of {asked} DNS servers answer, and one alone proves nothing.`,
 
 	codeQuietUnknown:  `This is counted from when the MX has moved; until then mail goes on arriving at the old server.`,
-	codeQuiet:         `Nothing has arrived at the old server since {since}, which is long enough ({hours} h); all accounts were looked at after {looked}.`,
+	codeQuiet:         `Nothing has arrived at the old server since {since}, which is long enough ({wait}); all accounts were looked at after {looked}.`,
 	codeNotLooked:     `Not all accounts were looked at after {until}: for one of them it was last done at {looked}.`,
-	codeStillArriving: `{late}; late mail is waited for until {until}, {hours} h after the last one.`,
-	codeSettling:      `The old MX may have been in use until {since}; late mail is waited for until {until}, {hours} h after that.`,
+	codeStillArriving: `{late}; late mail is waited for until {until}, {wait} after the last one.`,
+	codeSettling:      `The old MX may have been in use until {since}; late mail is waited for until {until}, {wait} after that.`,
 
 	codeDamaged:    `The last verification found damage in {damaged} of {accounts} accounts.`,
-	codeUnverified: `{unverified} of {accounts} accounts were not verified after their last mail had come, within the last {hours} hours.`,
+	codeUnverified: `{unverified} of {accounts} accounts were not verified after their last mail had come, within the last {within}.`,
 	codeVerified:   `All accounts ({accounts}) were verified since {since}, without damage that was not approved.`,
 
 	codeLate:        `Late mail since the MX moved: {messages}, the last at {last}, brought by {servers}.`,
@@ -145,6 +149,7 @@ var sentences = map[Code]string{
 	codeNextAgree:      `See that all name servers of the domain tell the new MX; some still tell {hosts}.`,
 	codeNextWaitDNS:    `Wait until the old MX is forgotten everywhere, at {until}.`,
 	codeNextWaitQuiet:  `Wait for late mail until {until}; it is copied by itself.`,
+	codeNextLook:       `Wait until all accounts have been looked at once more, which happens by itself; "postferry sync" does it at once.`,
 	codeNextVerify:     `Verify the accounts ({accounts}): "postferry verify", or "Verify" at the import page.`,
 	codeNextDamage:     `Look at what the verification found (accounts: {accounts}), and correct or approve it.`,
 	codeNextFinish:     `Finish the domain: "postferry finish {domain}". Then switch the old server off.`,

@@ -3,6 +3,8 @@ package stage
 import (
 	"slices"
 	"time"
+
+	"postferry/discover"
 )
 
 // Stage is how far a domain's move is.
@@ -77,6 +79,8 @@ type Assessment struct {
 	Figures Figures `json:"figures"`
 	// WayBack says what has been copied back to the old server; nil where nothing is.
 	WayBack *Message `json:"way_back,omitempty"`
+	// Names is what DNS servers have told; nil if none was asked lately.
+	Names *discover.Names `json:"names,omitempty"`
 }
 
 // Late is mail that has reached the old server since the MX moved.
@@ -89,7 +93,7 @@ type Late struct {
 
 // Assess says how far a domain is.
 func Assess(f *Facts) Assessment {
-	a := Assessment{Domain: f.Domain, At: f.Now.UTC(), Figures: f.Figures, Late: f.late(), WayBack: f.wayBack(),
+	a := Assessment{Domain: f.Domain, At: f.Now.UTC(), Figures: f.Figures, Late: f.late(), WayBack: f.wayBack(), Names: f.Names,
 		Conditions: []Condition{f.checked(), f.copied(), f.clients(), f.mx(), f.quiet(), f.verified()}}
 	first := slices.IndexFunc(a.Conditions, func(c Condition) bool { return c.blocks() })
 	switch {

@@ -121,11 +121,12 @@ func TestAssess(t *testing.T) {
 		"late mail": {each(accounts(3), func(o *store.Overview) {
 			o.Summary.Late = store.LateMail{Messages: 4, Last: ago(3 * time.Hour), From: [3]store.LateServer{{Name: "mx.slow.example", Messages: 4}}}
 		}), nil, Settling, codeNextWaitQuiet, false, "quiet"},
-		"not looked at": {each(accounts(3), func(o *store.Overview) { o.Summary.Completed = ago(50 * time.Hour) }), nil, Settling, codeNextWaitQuiet, false, "quiet"},
-		"not verified":  {each(accounts(3), func(o *store.Overview) { o.Summary.Verified.When = ago(25 * time.Hour) }), nil, Settling, codeNextVerify, false, "verified"},
-		"damage":        {each(accounts(3), func(o *store.Overview) { o.Summary.Verified.Damage = 1 }), nil, Settling, codeNextDamage, false, "verified"},
-		"safe":          {accounts(3), nil, Safe, codeNextFinish, true, ""},
-		"no names":      {accounts(3), func(f *Facts) { f.Names.Names = nil }, Safe, codeNextFinish, true, "clients"},
+		"not looked at":   {each(accounts(3), func(o *store.Overview) { o.Summary.Completed = ago(50 * time.Hour) }), nil, Settling, codeNextLook, false, "quiet"},
+		"not verified":    {each(accounts(3), func(o *store.Overview) { o.Summary.Verified.When = ago(25 * time.Hour) }), nil, Settling, codeNextVerify, false, "verified"},
+		"damage":          {each(accounts(3), func(o *store.Overview) { o.Summary.Verified.Damage = 1 }), nil, Settling, codeNextDamage, false, "verified"},
+		"safe":            {accounts(3), nil, Safe, codeNextFinish, true, ""},
+		"no names":        {accounts(3), func(f *Facts) { f.Names.Names = nil }, Safe, codeNextFinish, true, "clients"},
+		"names elsewhere": {accounts(3), func(f *Facts) { f.Names.Names[0].Leads = discover.LeadOther }, Safe, codeNextFinish, true, "clients"},
 		"one finished": {each(accounts(3), func(o *store.Overview) {
 			if o.ID == 1 {
 				o.State, o.Summary = store.Finished, store.Summary{}
@@ -177,6 +178,16 @@ func TestLateMailIsTold(t *testing.T) {
 	l := Assess(f).Late
 	if l == nil || l.Messages != 12 || !l.Last.Equal(ago(time.Hour)) || !slices.Equal(l.From, []string{"a.example", "b.example"}) || !strings.Contains(l.Text.Text, "since the MX moved: 12, ") {
 		t.Errorf("%+v", l)
+	}
+}
+
+// TestNamesElsewhere: names that lead to neither server are told, and not taken for none.
+func TestNamesElsewhere(t *testing.T) {
+	f := settled()
+	f.Gather(accounts(1))
+	f.Names.Names[0].Leads = discover.LeadOther
+	if why := Assess(f).Conditions[2].Why; why.Code != codeClientsOther || !strings.Contains(why.Text, "imap.example.com") {
+		t.Errorf("%+v", why)
 	}
 }
 
@@ -233,6 +244,22 @@ func TestGradeOf(t *testing.T) {
 				t.Errorf("%s because %s", grade, codes)
 			}
 		})
+	}
+}
+
+// TestSpan: times that are short are not told as an hour.
+func TestSpan(t *testing.T) {
+	for span, want := range map[Span]string{1: "1 second", 90: "90 seconds", 600: "10 minutes", 3600: "60 minutes", 7200: "2 hours", 48 * 3600: "48 hours"} {
+		if got := span.String(); got != want {
+			t.Errorf("%d: %q, want %q", int64(span), got, want)
+		}
+	}
+	f := settled()
+	f.Quiet, f.Move.Names.MX, f.Move.Names.Until = 10*time.Minute, ago(time.Minute), time.Time{}
+	f.Gather(accounts(1))
+	f.LookedAt = f.Move.Names.MX
+	if said := Assess(f).Verdict.Text; !strings.Contains(said, ", 10 minutes after that.") {
+		t.Error(said)
 	}
 }
 
