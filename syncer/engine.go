@@ -64,6 +64,9 @@ func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	return e, nil
 }
 
+// MXMoved tells that the MX of a domain has moved, or back: it is found out at once whose late mail has to be watched for.
+func (e *Engine) MXMoved() { e.late.LookNow() }
+
 // newStragglers makes what watches for late mail. How sessions are opened is said after New.
 func (e *Engine) newStragglers() *stragglers.Watch {
 	s := e.shared

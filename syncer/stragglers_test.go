@@ -98,6 +98,24 @@ func TestStragglersComeAtOnce(t *testing.T) {
 	}
 }
 
+// TestWatchedOnceTheMXMoves: when it is told that the MX has moved, late mail is watched for at once.
+func TestWatchedOnceTheMXMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := lateRig(t, 5)
+		r.start(true)
+		time.Sleep(lookPause / 2)
+		r.moveMX()
+		r.engine.MXMoved()
+		time.Sleep(lookPause / 10)
+		r.pair.old.deliverDated("INBOX", "Message-ID: <late>\r\n\r\nx\r\n", time.Now())
+		time.Sleep(lookPause / 10)
+		if n := len(r.pair.new.bodies("INBOX")); n != 1 {
+			t.Errorf("%d late messages are there", n)
+		}
+		r.end()
+	})
+}
+
 // TestNobodyIsWatchedBefore: as long as the MX has not moved, and once an account is stopped or
 // finished, nobody waits at the old server.
 func TestNobodyIsWatchedBefore(t *testing.T) {

@@ -88,7 +88,7 @@ func (d *daemon) open(ctx context.Context, resolvers []string) (err error) {
 	}
 	d.engine.TellOpened(func() []syncer.Opened { return backend.Opened(d.proxy) })
 	d.backend = &backend.Local{Store: d.store, Engine: d.engine, Relay: d.proxy, Background: true, Config: d.cfg, Log: d.log, Guide: backend.NewGuide(d.cfg, d.store, d.log, resolvers)}
-	d.backend.Keeper = keeper
+	d.backend.Keeper, d.backend.Guide.MXMoved = keeper, d.engine.MXMoved
 	if d.teller, err = newTeller(d.cfg, d.store, d.backend.Guide, d.log); err != nil {
 		return err
 	}

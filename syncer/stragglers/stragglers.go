@@ -56,6 +56,7 @@ type With struct {
 // Watch watches. One goroutine looks at who has to be watched; each watched account has one of its own.
 type Watch struct {
 	With
+	asked chan struct{} // somebody wants it to be looked now who has to be watched
 
 	mu      sync.Mutex
 	watched map[store.AccountID]*watching
@@ -67,7 +68,7 @@ type Watch struct {
 
 // New makes one that watches nobody yet.
 func New(with With) *Watch {
-	return &Watch{With: with, watched: map[store.AccountID]*watching{}, resting: map[store.AccountID]time.Time{}}
+	return &Watch{With: with, asked: make(chan struct{}, 1), watched: map[store.AccountID]*watching{}, resting: map[store.AccountID]time.Time{}}
 }
 
 // watching is an account that is watched.
@@ -86,9 +87,18 @@ func (s *Watch) Run(ctx context.Context) {
 		s.look(ctx)
 		select {
 		case <-tick.C:
+		case <-s.asked:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// LookNow has it found out at once who has to be watched: the MX of a domain has moved, or back.
+func (s *Watch) LookNow() {
+	select {
+	case s.asked <- struct{}{}:
+	default: // it will be anyway
 	}
 }
 
