@@ -28,8 +28,11 @@ type DomainView struct {
 	Schedule *ScheduleView `json:"schedule"`
 	Folders  FolderRules   `json:"folders"`
 	Limits   LimitRules    `json:"limits"`
+	WayBack  bool          `json:"way_back"` // mail that arrives at the new server is copied back to the old one
 	// Effective is what counts for an account, also by what its provider allows.
 	Effective EffectiveLimits `json:"effective_limits"`
+	// Recipients are told how the move goes on; null for administrators of one domain.
+	Recipients []RecipientView `json:"recipients"`
 	// Looks is how the accounts are looked at again by themselves.
 	Looks  LooksView `json:"looks"`
 	Totals Totals    `json:"totals"`
@@ -50,6 +53,8 @@ type ServerView struct {
 	Host        string `json:"host"`
 	Port        int    `json:"port"`
 	Fingerprint string `json:"fingerprint"` // of the one certificate that is accepted; "" to check the chain
+	// CA are the certificates of the authorities that are trusted instead of the system's, in PEM form; "" for those.
+	CA string `json:"ca"`
 	// PublicOnly is set if it is connected to with TLS only, at public addresses and ports of mail.
 	PublicOnly bool `json:"public_only"`
 	// TLS is the oldest version that is accepted: 1.2, or 1.0 with encryption that can be broken.
@@ -60,7 +65,7 @@ type ServerView struct {
 
 func ViewServer(s config.Server) ServerView {
 	return ServerView{URL: s.String(), Protocol: s.Protocol.Name(), Security: string(s.Security), Host: s.Host, Port: s.Port,
-		Fingerprint: fingerprintText(s.Fingerprint), PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10), SignIn: methodOf(s)}
+		Fingerprint: fingerprintText(s.Fingerprint), CA: s.Authorities, PublicOnly: s.PublicOnly, TLS: TLSText(s.TLS10), SignIn: methodOf(s)}
 }
 
 // methodOf is how Postferry signs in at a server.
@@ -88,8 +93,9 @@ type Domains struct {
 	store     domainStore
 	ferry     domainFerry
 	finder    *discover.Finder
-	newServer string        // admin.new
-	every     time.Duration // sync.interval
+	newServer string             // admin.new
+	every     time.Duration      // sync.interval
+	told      []config.Recipient // how moves go on
 	boards    *boards
 	memory    *memory
 	tracker   *runs.Tracker
@@ -114,6 +120,7 @@ func (a *Domains) List(ctx context.Context, who Actor) ([]DomainView, error) {
 		if err != nil {
 			return nil, err
 		}
+		v.Recipients = viewRecipients(who, a.told, d.Name)
 		views = append(views, *v)
 	}
 	return views, nil
@@ -125,7 +132,12 @@ func (a *Domains) Show(ctx context.Context, who Actor, name string) (*DomainView
 	if err != nil {
 		return nil, err
 	}
-	return a.view(ctx, d)
+	v, err := a.view(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	v.Recipients = viewRecipients(who, a.told, d.Name)
+	return v, nil
 }
 
 func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, error) {
@@ -134,7 +146,7 @@ func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, erro
 		return nil, err
 	}
 	rules := rulesOf(d)
-	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.looks(a.every)}
+	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.looks(a.every)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -208,6 +220,7 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 		return known, fmt.Errorf("its new server: %w", err)
 	}
 	known.Old.Fingerprint, known.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
+	known.Old.Authorities, known.New.Authorities = d.OldCA, d.NewCA
 	applyRules(&known, d.Rules)
 	known.Old.PublicOnly, known.Old.TLS10 = d.OldSetBy != store.SetByAll, d.OldTLS10
 	return known, nil

@@ -3,6 +3,8 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"reflect"
 	"strconv"
@@ -19,6 +21,8 @@ type DomainInput struct {
 	New            *string `json:"new,omitempty"`             // "" as if absent: that of the domain, or the default new server
 	OldFingerprint *string `json:"old_fingerprint,omitempty"` // "" for none, as if absent
 	NewFingerprint *string `json:"new_fingerprint,omitempty"` // "" for none, as if absent
+	OldCA          *string `json:"old_ca,omitempty"`          // PEM; "" for the system's authorities, as if absent
+	NewCA          *string `json:"new_ca,omitempty"`          // PEM; "" for the system's authorities, as if absent
 	Enrol          *bool   `json:"enrol,omitempty"`           // false if absent
 	// OldPublicOnly says whether the old server is to be connected to with TLS only, at
 	// public addresses and ports of mail; if absent, where an administrator of one
@@ -30,6 +34,8 @@ type DomainInput struct {
 	// Folders and Limits are given whole.
 	Folders *FolderRules `json:"folders,omitempty"`
 	Limits  *LimitRules  `json:"limits,omitempty"` // for who looks after everything
+	// WayBack says whether mail that arrives at the new server after the MX has moved is copied back to the old one.
+	WayBack *bool `json:"way_back,omitempty"`
 }
 
 // Put sets a domain up, or changes its servers. One at a time, and not while
@@ -100,7 +106,7 @@ func (a *Domains) defaultNew() string {
 // sameOld reports that passwords go to the same old server as before, which is
 // recognised in the same way, and that they are protected no worse on the way.
 func sameOld(was, d store.Domain) bool {
-	return was.Old == d.Old && was.OldSetBy == d.OldSetBy && bytes.Equal(was.OldFingerprint, d.OldFingerprint) && (was.OldTLS10 || !d.OldTLS10)
+	return was.Old == d.Old && was.OldSetBy == d.OldSetBy && was.OldCA == d.OldCA && bytes.Equal(was.OldFingerprint, d.OldFingerprint) && (was.OldTLS10 || !d.OldTLS10)
 }
 
 // checkScope refuses what is not for those who look after one domain only: the new
@@ -117,7 +123,7 @@ func checkScope(who Actor, was, d store.Domain) error {
 		return nil
 	case err != nil:
 		return err
-	case was.New != d.New || !bytes.Equal(was.NewFingerprint, d.NewFingerprint):
+	case was.New != d.New || was.NewCA != d.NewCA || !bytes.Equal(was.NewFingerprint, d.NewFingerprint):
 		return refuse("new_server_fixed", "The new server is your provider's choice.")
 	case !reflect.DeepEqual(limitsOf(was.Rules), limitsOf(d.Rules)):
 		return refuse("limits_fixed", "How fast mail is copied is your provider's choice.")
@@ -169,9 +175,11 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 	for _, side := range []struct {
 		field            string
 		url, fingerprint *string // as given
+		ca               *string
 		toURL            *string
 		toFingerprint    *[]byte
-	}{{"old", in.Old, in.OldFingerprint, &d.Old, &d.OldFingerprint}, {"new", in.New, in.NewFingerprint, &d.New, &d.NewFingerprint}} {
+		toCA             *string
+	}{{"old", in.Old, in.OldFingerprint, in.OldCA, &d.Old, &d.OldFingerprint, &d.OldCA}, {"new", in.New, in.NewFingerprint, in.NewCA, &d.New, &d.NewFingerprint, &d.NewCA}} {
 		mistakes = append(mistakes, readServer(side.field, side.url, side.toURL)...)
 		if side.fingerprint != nil {
 			sum, err := config.ParseFingerprint(strings.TrimSpace(*side.fingerprint))
@@ -179,6 +187,14 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 				mistakes = append(mistakes, WrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
 			}
 			*side.toFingerprint = sum
+		}
+		if side.ca != nil {
+			text, err := config.ParseAuthorities(*side.ca)
+			if err != nil {
+				m := WrongField(side.field+"_ca", "authorities_malformed", "These are no certificates of authorities in PEM form: %s.", err)
+				mistakes = append(mistakes, m)
+			}
+			*side.toCA = text
 		}
 	}
 	if in.Enrol != nil {
@@ -191,7 +207,8 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 	}
 	mistakes = append(mistakes, readRules(&d.Rules, in)...)
 	d.OldSetBy = setterOf(who, was, d, in.OldPublicOnly)
-	return d, append(append(mistakes, checkPins(was, d)...), checkOldTLS(was, d)...)
+	mistakes = append(append(mistakes, checkPins(was, d)...), checkOldTLS(was, d)...)
+	return d, append(mistakes, checkWayBack(d)...)
 }
 
 // readServer reads the URL of a domain's server; nil leaves it as it is.
@@ -254,6 +271,15 @@ func checkOldTLS(was, d store.Domain) []Mistake {
 	return []Mistake{WrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
 }
 
+// checkWayBack refuses a way back to a server that takes nothing.
+func checkWayBack(d store.Domain) []Mistake {
+	server, err := config.ParseServer(d.Old)
+	if err != nil || !d.Rules.WayBack || server.Protocol.Writable() {
+		return nil
+	}
+	return []Mistake{WrongField("way_back", "way_back_pop3", "Mail can't be written to a server by %s: there is no way back to this old server.", server.Protocol.Title())}
+}
+
 // keep stores a domain and makes it known. With vacant it must have no accounts.
 func (a *Domains) keep(ctx context.Context, d store.Domain, vacant bool) error {
 	known, err := DomainOf(d)
@@ -277,6 +303,15 @@ func (a *Domains) keep(ctx context.Context, d store.Domain, vacant bool) error {
 	return a.ferry.DomainChanged(ctx, d.Name)
 }
 
+// authoritiesText is how the audit log has certificates: by the hash of them; "" for none.
+func authoritiesText(pem string) string {
+	if pem == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(pem))
+	return "SHA-256 " + hex.EncodeToString(sum[:8])
+}
+
 // changesOf says what was changed of a domain, nil if it is new, for the audit log.
 func changesOf(stored *store.Domain, d store.Domain) string {
 	was := store.Domain{}
@@ -290,9 +325,11 @@ func changesOf(stored *store.Domain, d store.Domain) string {
 	var changes []string
 	for _, f := range []struct{ name, before, now string }{
 		{"old", was.Old, d.Old}, {"old_fingerprint", fingerprintText(was.OldFingerprint), fingerprintText(d.OldFingerprint)},
+		{"old_ca", authoritiesText(was.OldCA), authoritiesText(d.OldCA)}, {"new_ca", authoritiesText(was.NewCA), authoritiesText(d.NewCA)},
 		{"old_public_only", publicOnly(was), publicOnly(d)}, {"old_tls", TLSText(was.OldTLS10), TLSText(d.OldTLS10)},
 		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
 		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
+		{"way_back", strconv.FormatBool(was.Rules.WayBack), strconv.FormatBool(d.Rules.WayBack)},
 		{"folders", rulesText(foldersOf(was.Rules)), rulesText(foldersOf(d.Rules))}, {"limits", rulesText(limitsOf(was.Rules)), rulesText(limitsOf(d.Rules))},
 	} {
 		switch {

@@ -39,7 +39,7 @@ const (
 	maxFolderRules              = 1000
 )
 
-// readRules reads what was given for folders and limits, and leaves the rest as it was.
+// readRules reads what was given for folders, limits and the way back, and leaves the rest as it was.
 func readRules(r *store.DomainRules, in DomainInput) (mistakes []Mistake) {
 	if f := in.Folders; f != nil {
 		if len(f.Skip)+len(f.Rename) > maxFolderRules {
@@ -57,6 +57,9 @@ func readRules(r *store.DomainRules, in DomainInput) (mistakes []Mistake) {
 		mistakes = append(mistakes, checkLimits(l)...)
 		r.MessagesPerSecond, r.BytesPerSecond = l.MessagesPerSecond, l.BytesPerSecond
 		r.Connections, r.OldBytesPerDay, r.NewBytesPerDay = l.Connections, l.OldBytesPerDay, l.NewBytesPerDay
+	}
+	if in.WayBack != nil {
+		r.WayBack = *in.WayBack
 	}
 	return mistakes
 }
@@ -82,6 +85,7 @@ func checkLimits(l *LimitRules) (mistakes []Mistake) {
 
 // applyRules makes a domain of the configuration what its rules say.
 func applyRules(d *config.Domain, r store.DomainRules) {
+	d.WayBack = r.WayBack
 	d.Folders = config.Folders{Skip: r.Skip, Map: r.Rename, CopyViews: r.CopyViews, CopyShared: r.CopyShared}
 	d.Limits = config.Limits{MessagesPerSecond: int(r.MessagesPerSecond), BytesPerSecond: int64(r.BytesPerSecond)}
 	d.Account.Given = config.GivenLimits{Connections: r.Connections != nil, OldBytesPerDay: r.OldBytesPerDay != nil, NewBytesPerDay: r.NewBytesPerDay != nil}
@@ -99,7 +103,7 @@ func applyRules(d *config.Domain, r store.DomainRules) {
 // rulesOf are the rules that a domain of the configuration has, as somebody has chosen them.
 func rulesOf(d *config.Domain) (r store.DomainRules) {
 	a := d.Account
-	r = store.DomainRules{Skip: d.Folders.Skip, Rename: d.Folders.Map, CopyViews: d.Folders.CopyViews, CopyShared: d.Folders.CopyShared,
+	r = store.DomainRules{WayBack: d.WayBack, Skip: d.Folders.Skip, Rename: d.Folders.Map, CopyViews: d.Folders.CopyViews, CopyShared: d.Folders.CopyShared,
 		MessagesPerSecond: uint64(d.Limits.MessagesPerSecond), BytesPerSecond: uint64(d.Limits.BytesPerSecond)}
 	if a.Given.Connections {
 		r.Connections = new(uint64(a.Connections))

@@ -124,7 +124,7 @@ func (s *shared) makeAccess(a *Service) {
 
 // makeDomains makes what is about whole domains.
 func (s *shared) makeDomains(a *Service) {
-	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval,
+	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: s.Config.Notify.Recipients,
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
 	a.Discovery = &Discovery{s.Finder, s.discovering}
 	a.Trials = &Trials{a.Domains, s.Finder, s.discovering}

@@ -24,6 +24,8 @@ type TriedServers struct {
 	New *TriedServer `json:"new"` // nil for whom it isn't to choose
 	// Same is set if both lead to one mail server.
 	Same bool `json:"same"`
+	// Swapped is set if nothing has been copied yet and the MX leads to the new server: it may be the old one.
+	Swapped bool `json:"swapped"`
 }
 
 // TriedServer is a server as it answered. OK is set if it can be used as it is given, with its pin
@@ -56,7 +58,10 @@ func (a *Trials) Try(ctx context.Context, who Actor, name string, in DomainInput
 		return nil, errTooManyDiscoveries()
 	}
 	defer a.discovering.Leave(who.Scope, 1)
-	return a.try(ctx, who, known), nil
+	tried := a.try(ctx, who, known)
+	b, err := a.domains.boards.fresh(ctx, known.Name)
+	tried.Swapped = tried.Swapped && err == nil && b.Totals.Copied == 0
+	return tried, err
 }
 
 // try tries both servers at the same time.
@@ -67,6 +72,7 @@ func (a *Trials) try(ctx context.Context, who Actor, d config.Domain) *TriedServ
 	finder.AllowPrivate = who.All() && !d.Old.PublicOnly
 	both.Go(func() { tried.Old = judgeServer(d.Old, finder.Single(ctx, d.Old, d.New.Host)) })
 	both.Go(func() { tried.Same = a.finder.Same(ctx, d.Old, d.New) })
+	both.Go(func() { tried.Swapped = a.finder.Swapped(ctx, d.Name, d.Old.Host, d.New.Host) })
 	if who.All() {
 		inside := *a.finder
 		inside.AllowPrivate = true

@@ -4,21 +4,48 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/admin"
+	"postferry/config"
+	"postferry/store"
 )
+
+// TestRunsOfPassesByThemselves: the list of runs says what came without any.
+func TestRunsOfPassesByThemselves(t *testing.T) {
+	p := startPage(t)
+	id := p.put("a.example", "anna@a.example")[0]
+	folders, err := p.store.PutFolders(t.Context(), id, []store.Folder{{Old: "INBOX", New: "INBOX", State: store.FolderPresent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := store.LateMail{Messages: 3, Last: time.Now(), From: [3]store.LateServer{{Name: "mx.slow.example", Messages: 3}}}
+	if err := p.store.Commit(t.Context(), store.Batch{Account: id, Folder: folders[0].ID, Late: late}); err != nil {
+		t.Fatal(err)
+	}
+	got := p.admin("root", "").do("GET", "/d/a.example/runs", nil)
+	shows(t, "the runs", got.StatusCode, 200, got.text, "looked at again by itself every", "3 late messages were brought over like this.")
+}
 
 // TestSettings: folders and limits of a domain are set by API and page, kept, counted by the engine, and limits
 // are for those who look after everything.
 func TestSettings(t *testing.T) {
-	p := startPage(t)
+	p := startPage(t, func(opt *Options) {
+		opt.Config.Notify.Recipients = []config.Recipient{{To: []string{"post@a.example"}, Webhook: "https://hook.example/secret"}, {To: []string{"other@b.example"}, Domains: []string{"b.example"}}}
+	})
 	root, own, c := p.admin("root", ""), p.admin("berta", "a.example"), p.program("")
 	c.want(200, "PUT", aDomain, map[string]any{"old": "imaps://old.a.example", "new": "imaps://new.example"}, nil)
 	c.want(200, "PUT", aDomain, map[string]any{
 		"folders": map[string]any{"skip": []string{"Backup", "Lists/*"}, "rename": map[string]string{"Gesendet": "Sent"}, "copy_views": true},
 		"limits":  map[string]any{"messages_per_second": 20, "connections": 2, "old_bytes_per_day": 2_500_000_000}}, nil)
 	got := root.do("GET", "/d/a.example/settings", nil)
-	shows(t, "the settings", got.StatusCode, 200, got.text, "Backup\nLists/*", "Gesendet =&gt; Sent", `value="20"`, `value="2500"`, "Folders and limits")
+	shows(t, "the settings", got.StatusCode, 200, got.text, "Backup\nLists/*", "Gesendet =&gt; Sent", `value="20"`, `value="2500"`, "Folders and limits", "post@a.example, a webhook")
+	if strings.Contains(got.text, "other@b.example") || strings.Contains(got.text, "hook.example") {
+		t.Error("it shows who is told of another domain, or a webhook's address")
+	}
+	if theirs := own.do("GET", "/d/a.example/settings", nil); strings.Contains(theirs.text, "post@a.example") {
+		t.Error("it shows the domain's administrator who is told")
+	}
 	in := func() string {
 		t.Helper()
 		d, ok := p.directory.DomainNamed("a.example")
@@ -50,6 +77,16 @@ func TestSettings(t *testing.T) {
 	shows(t, "folders by the domain's administrator", status, 200, page, "Saved.", "Theirs")
 	if !strings.Contains(in(), "[Theirs]") || !strings.Contains(in(), "{0 1500000}") {
 		t.Errorf("the engine has %s", in())
+	}
+	c.want(200, "PUT", aDomain, map[string]any{"way_back": true}, nil)
+	if d, _ := p.directory.DomainNamed("a.example"); !d.WayBack {
+		t.Error("the engine knows of no way back")
+	}
+	got = root.do("GET", "/d/a.example/settings", nil)
+	shows(t, "the way back", got.StatusCode, 200, got.text, `name="way_back" value="1" checked`)
+	pop3 := c.want(422, "PUT", aDomain, map[string]any{"old": "pop3s://old.a.example"}, nil)
+	if !strings.Contains(pop3.text, "way_back_pop3") {
+		t.Errorf("a way back by POP3: %s", pop3.text)
 	}
 	refused := p.program("a.example").want(403, "PUT", aDomain, map[string]any{"limits": map[string]any{"connections": 4}}, nil)
 	if !strings.Contains(refused.text, "limits_fixed") {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"crypto/x509"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,8 @@ import (
 func TestServersAreTried(t *testing.T) {
 	ca := lab.NewCA(t)
 	w := &smallWorld{address: "93.184.216.34:993", cert: ca.Issue(t, "mail.a.example"), records: []string{
-		"mail.a.example. 300 IN A 93.184.216.34", "other.a.example. 300 IN A 93.184.216.34"}}
+		"mail.a.example. 300 IN A 93.184.216.34", "other.a.example. 300 IN A 93.184.216.34", "new.example. 300 IN A 93.184.216.40",
+		"swapped.example. 300 IN MX 10 new.example."}}
 	t.Cleanup(w.wg.Wait)
 	p := startPage(t, func(opt *Options) {
 		opt.Finder.Resolvers, opt.Finder.Roots, opt.Finder.Dial = []string{"9.9.9.9:53"}, ca.Pool(), w.dial
@@ -41,6 +44,7 @@ func TestServersAreTried(t *testing.T) {
 		{"all the same", []string{"host", "nowhere.a.example", "do", "anyway"}, nil, "imaps://nowhere.a.example "},
 		{"another name", []string{"host", "other.a.example", "do", "save"}, []string{`name="pin_old"`, "Certificate for", "mail.a.example"}, ""},
 		{"pinned", []string{"host", "other.a.example", "do", "save", "pin_old", onePin}, []string{`name="pin_old"`}, ""}, // not its certificate
+		{"swapped", []string{"host", "mail.a.example", "do", "save"}, []string{"perhaps old and new server are mixed up", "Use them all the same"}, ""},
 		{"one server", []string{"host", "mail.a.example", "do", "anyway", "new", "imaps://other.a.example"}, []string{"one and the same"}, ""},
 	} {
 		domain := strings.ReplaceAll(tt.name, " ", "-") + ".example"
@@ -65,6 +69,50 @@ func TestServersAreTried(t *testing.T) {
 	got := c.want(422, "PUT", aDomain, map[string]any{"old": "imaps://mail.a.example", "new": "imap://other.a.example"}, nil)
 	if !strings.Contains(got.text, `"server_same"`) {
 		t.Error(got.text)
+	}
+}
+
+// TestServersByTheirOwnAuthority: a certificate of an authority that nobody knows is accepted when that is given, by page and API.
+func TestServersByTheirOwnAuthority(t *testing.T) {
+	ca := lab.NewCA(t)
+	authority, err := os.ReadFile(ca.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &smallWorld{address: "93.184.216.34:993", cert: ca.Issue(t, "mail.a.example"), records: []string{"mail.a.example. 300 IN A 93.184.216.34"}}
+	t.Cleanup(w.wg.Wait)
+	p := startPage(t, func(opt *Options) {
+		opt.Finder.Resolvers, opt.Finder.Roots, opt.Finder.Dial = []string{"9.9.9.9:53"}, x509.NewCertPool(), w.dial
+	})
+	b, c := p.admin("root", ""), p.program("")
+	form := func(ca string) (string, bool) {
+		t.Helper()
+		_, _, page := b.form("/domains", "domain", "own.example", "host", "mail.a.example", "security", "tls", "protocol", "imap", "new", "imaps://new.example", "old_ca", ca, "do", "save")
+		_, known := p.directory.DomainNamed("own.example")
+		return page, known
+	}
+	if page, known := form(""); known || !strings.Contains(page, `name="pin_old"`) {
+		t.Errorf("without the authority it is used: %v", known)
+	}
+	if page, known := form("no certificate"); known || !strings.Contains(page, "these are no certificates in PEM form") {
+		t.Errorf("a mistake is not told:\n%s", page)
+	}
+	if page, known := form(strings.ReplaceAll(string(authority), "\n", "\r\n")); !known {
+		t.Fatalf("with the authority it is not used:\n%s", page)
+	}
+	d, _ := p.directory.DomainNamed("own.example")
+	if roots, err := d.Old.Roots(); err != nil || roots == nil || d.New.Authorities != "" {
+		t.Errorf("the engine has %q: %v", d.Old.Authorities, err)
+	}
+	var v admin.DomainView
+	c.want(200, "PUT", "/api/v1/domains/own.example", map[string]any{"new_ca": string(authority), "way_back": true}, &v)
+	if v.Old.CA != v.New.CA || !strings.HasPrefix(v.New.CA, "-----BEGIN CERTIFICATE-----") || !v.WayBack {
+		t.Errorf("%+v", v)
+	}
+	p.program("own.example").want(403, "PUT", "/api/v1/domains/own.example", map[string]any{"new_ca": ""}, nil)
+	stored, err := p.store.Domains(t.Context())
+	if err != nil || len(stored) == 0 || stored[len(stored)-1].NewCA != v.New.CA {
+		t.Errorf("%+v, %v", stored, err)
 	}
 }
 

@@ -61,6 +61,7 @@ type serverForm struct {
 	newCounts bool
 	// NewFingerprint is the pin of its certificate; "" for none.
 	NewFingerprint string
+	OldCA, NewCA   string // certificates of authorities, PEM
 	Enrol          bool
 	// PublicOnly is set if the old server is connected to outside only.
 	PublicOnly bool
@@ -81,6 +82,7 @@ type shownFields struct {
 	Set                                   bool // there was a domain
 	Old, Fingerprint, New, NewFingerprint string
 	Enrol, PublicOnly, OldTLS             string // "1" or ""
+	OldCA, NewCA                          string
 }
 
 // serverChoice is a server that was found.
@@ -131,8 +133,8 @@ func (s *serverPages) formFindServer(v *visit) error {
 	return s.showServers(v, form, nil)
 }
 
-// choices are the servers that can be used: the one that won, and the best one
-// of the other protocol.
+// choices are the servers that can be used, the one that won first and those by POP3 last. Several names of one
+// machine are one choice.
 func (v *visit) choices(r *discover.Report) []serverChoice {
 	if r.Found == nil {
 		return nil
@@ -143,17 +145,34 @@ func (v *visit) choices(r *discover.Report) []serverChoice {
 		if a.Usable && !a.Trusted && a.Certificate != nil {
 			c.Fingerprint = a.Certificate.Fingerprint
 		}
-		seen := slices.ContainsFunc(all, func(o serverChoice) bool { return o.Host == a.Host && o.Protocol == a.Protocol })
+		seen := slices.ContainsFunc(all, c.sameMachine)
 		if c.Recommended {
 			for _, m := range r.Why {
 				c.Why = append(c.Why, v.W.Discovered(m))
 			}
-			all = append([]serverChoice{c}, all...)
+			all = append([]serverChoice{c}, slices.DeleteFunc(all, c.sameMachine)...)
 		} else if a.Usable && !seen && len(all) < 6 {
 			all = append(all, c)
 		}
 	}
+	slices.SortStableFunc(all, func(x, y serverChoice) int { return cmp.Compare(x.rank(), y.rank()) })
 	return all
+}
+
+// sameMachine tells whether another choice leads to the same mail server.
+func (c serverChoice) sameMachine(o serverChoice) bool {
+	return o.Protocol == c.Protocol && (o.Host == c.Host || o.Address != "" && o.Address == c.Address && o.Port == c.Port)
+}
+
+// rank is smaller the further above a choice stands.
+func (c serverChoice) rank() int {
+	switch {
+	case c.Recommended:
+		return 0
+	case c.Protocol == discover.POP3:
+		return 2
+	}
+	return 1
 }
 
 // pageServers shows a domain's servers to be changed.
@@ -170,11 +189,11 @@ func (s *serverPages) pageServers(v *visit) error {
 
 // formOf is the form of a domain as it is.
 func formOf(v *visit, d *admin.DomainView) serverForm {
-	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly, OldTLS: d.Old.TLS == admin.TLSText(true)}
+	form := serverForm{Domain: d.Name, Known: true, Chosen: "other", New: d.New.URL, NewFingerprint: d.New.Fingerprint, OldCA: d.Old.CA, NewCA: d.New.CA, Enrol: d.Enrol, PublicOnly: d.Old.PublicOnly, OldTLS: d.Old.TLS == admin.TLSText(true)}
 	form.Other = otherServer{Host: d.Old.Host, Port: v.W.plain(d.Old.Port), Security: d.Old.Security, Protocol: d.Old.Protocol, Fingerprint: d.Old.Fingerprint}
 	form.NewAt = otherOf(d.New.URL, d.New.Fingerprint)
 	form.Was = shownFields{Set: true, Old: d.Old.URL, Fingerprint: d.Old.Fingerprint, New: d.New.URL, NewFingerprint: d.New.Fingerprint,
-		Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly), OldTLS: ticked(form.OldTLS)}
+		OldCA: d.Old.CA, NewCA: d.New.CA, Enrol: ticked(d.Enrol), PublicOnly: ticked(d.Old.PublicOnly), OldTLS: ticked(form.OldTLS)}
 	switch {
 	case v.who.All():
 	case d.Totals.Accounts > 0:
@@ -246,10 +265,10 @@ func (s *serverPages) showServersAgain(v *visit, form serverForm, err error) err
 func readServerForm(r *http.Request) (form serverForm, in admin.DomainInput) {
 	f := r.PostFormValue
 	form = serverForm{Domain: f("domain"), Chosen: cmp.Or(f("old"), "other"), New: f("new"), NewFingerprint: f("new_fingerprint"),
-		Enrol: f("enrol") != "", PublicOnly: f("public_only") != "", OldTLS: f("old_tls") != "", Known: f("known") != ""}
+		OldCA: f("old_ca"), NewCA: f("new_ca"), Enrol: f("enrol") != "", PublicOnly: f("public_only") != "", OldTLS: f("old_tls") != "", Known: f("known") != ""}
 	form.Other = otherServer{Host: strings.TrimSpace(f("host")), Port: strings.TrimSpace(f("port")), Security: f("security"), Protocol: f("protocol"), Fingerprint: f("fingerprint")}
 	form.Was = shownFields{Set: r.PostForm.Has("was_old"), Old: f("was_old"), Fingerprint: f("was_fingerprint"), New: f("was_new"), NewFingerprint: f("was_new_fingerprint"),
-		Enrol: f("was_enrol"), PublicOnly: f("was_public_only"), OldTLS: f("was_old_tls")}
+		OldCA: f("was_old_ca"), NewCA: f("was_new_ca"), Enrol: f("was_enrol"), PublicOnly: f("was_public_only"), OldTLS: f("was_old_tls")}
 	form.readNew(r)
 	if pin := f("pin_old"); pin != "" {
 		form.Other.Fingerprint = pin
@@ -271,6 +290,8 @@ func readServerForm(r *http.Request) (form serverForm, in admin.DomainInput) {
 	in.OldFingerprint = given(fingerprint, form.Was.Fingerprint, pinGiven)
 	in.New = given(canonicalURL(form.New), form.Was.New, r.PostForm.Has("new") || r.PostForm.Has("new_host"))
 	in.NewFingerprint = given(form.NewFingerprint, form.Was.NewFingerprint, r.PostForm.Has("new_fingerprint") || f("pin_new") != "")
+	in.OldCA = given(lines(form.OldCA), lines(form.Was.OldCA), r.PostForm.Has("old_ca"))
+	in.NewCA = given(lines(form.NewCA), lines(form.Was.NewCA), r.PostForm.Has("new_ca"))
 	in.Enrol = box(form.Enrol, form.Was.Enrol, r.PostForm.Has("was_enrol"))
 	in.OldPublicOnly = box(form.PublicOnly, form.Was.PublicOnly, r.PostForm.Has("was_public_only"))
 	if old := box(form.OldTLS, form.Was.OldTLS, r.PostForm.Has("was_old_tls")); old != nil {
@@ -278,6 +299,9 @@ func readServerForm(r *http.Request) (form serverForm, in admin.DomainInput) {
 	}
 	return form, in
 }
+
+// lines is a text of several lines as it was before a browser sent it.
+func lines(text string) string { return strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")) }
 
 // typed reports that somebody has typed another server in: that one is meant, whichever of those found
 // is marked.

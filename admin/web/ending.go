@@ -6,11 +6,13 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"postferry/admin"
+	"postferry/discover"
 	"postferry/lifecycle"
 	"postferry/stage"
 )
@@ -67,15 +69,19 @@ func (x advicePart) Do() string {
 		return "mend"
 	case "next_verify", "next_damage":
 		return "verify"
-	case "next_finish", "next_forget":
+	case "next_look":
+		return "again"
+	case "next_finish":
 		return "finish"
+	case "next_forget":
+		return "forget"
 	}
 	return ""
 }
 
 // Posts tells whether the button begins something, rather than leading to a page.
 func (x advicePart) Posts() bool {
-	return x.Do() == "check" || x.Do() == "begin" || x.Do() == "resume"
+	return slices.Contains([]string{"check", "begin", "resume", "again"}, x.Do())
 }
 
 // To is the page that the button leads to.
@@ -85,8 +91,51 @@ func (x advicePart) To() string {
 		return domainPath(x.A.Domain, "accounts", "new")
 	case "mend":
 		return domainPath(x.A.Domain) + "?state=failed"
+	case "forget":
+		return domainPath(x.A.Domain, "finish")
 	}
 	return domainPath(x.A.Domain, x.Do())
+}
+
+// stageStep is a stage on the way, as it is seen from where the domain is.
+type stageStep struct {
+	Stage stage.Stage
+	Class string
+	Now   bool
+}
+
+// Steps are all stages.
+func (x advicePart) Steps() (steps []stageStep) {
+	at := slices.Index(stage.Stages(), x.A.Stage)
+	for i, s := range stage.Stages() {
+		step := stageStep{Stage: s, Class: "ahead", Now: i == at}
+		if i < at || x.A.Stage == stage.Finished {
+			step.Class = "done"
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// SeenText says what a DNS server tells of the MX.
+func (x advicePart) SeenText(s discover.Seen) string {
+	return x.W.T("mx_seen." + "leads_" + string(s.Leads))
+}
+
+// SeenMark is how it looks what a DNS server tells of the MX.
+func (advicePart) SeenMark(s discover.Seen) string {
+	switch {
+	case s.Trouble != "", s.Leads == discover.LeadUnknown, s.Leads == discover.LeadNone:
+		return "waits"
+	case s.Leads == discover.LeadNew, s.Leads == discover.LeadHere:
+		return "done"
+	}
+	return "later"
+}
+
+// Left is for how long a DNS server goes on telling what it tells.
+func (x advicePart) Left(s discover.Seen) string {
+	return x.W.Span(time.Duration(s.Seconds) * time.Second)
 }
 
 // Mark is how a condition looks.
@@ -122,6 +171,8 @@ func (w *words) argument(value any) string {
 	switch x := value.(type) {
 	case time.Time:
 		return string(w.Time(x))
+	case stage.Span:
+		return template.HTMLEscapeString(w.Span(time.Duration(x) * time.Second))
 	case string:
 		if at, err := time.Parse(time.RFC3339, x); err == nil { // of a report that was kept
 			return string(w.Time(at))
@@ -162,6 +213,14 @@ func (x finishPageView) Running() bool { return x.P != nil && x.P.Ended == nil }
 
 // Step is what it is at.
 func (x finishPageView) Step() lifecycle.Step { return cmp.Or(x.P.Step, lifecycle.StepPass) }
+
+// Ended tells whether accounts were finished and none is left.
+func (x finishPageView) Ended() bool { return len(x.R.Accounts) == 0 && len(x.Reports) > 0 }
+
+// Forgets tells whether the domain can be forgotten: nothing is being copied.
+func (x finishPageView) Forgets() bool {
+	return x.All && !x.Running() && !slices.ContainsFunc(x.R.Accounts, func(a lifecycle.Account) bool { return a.Active })
+}
 
 // Count is how many accounts of the draft have a grade.
 func (x finishPageView) Count(g string) int { return x.R.Count(stage.Grade(g)) }

@@ -107,10 +107,15 @@ func (s *reportPages) pageRuns(v *visit) error {
 	if err != nil {
 		return err
 	}
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return err
+	}
 	return s.frame.show(v, "runs", view{Title: v.T("runs.title"), Crumbs: v.toDomain(v.domain()), D: struct {
 		Domain string
 		Runs   []admin.RunView
-	}{v.domain(), runs}})
+		Itself whole // what passes by themselves do
+	}{v.domain(), runs, whole{W: v.W, D: d}}})
 }
 
 // shownParts is how many accounts a run's page shows; the report has them all.

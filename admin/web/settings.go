@@ -9,13 +9,14 @@ import (
 	"postferry/admin"
 )
 
-// settingsForm is what is wanted for a domain's folders, and how fast its mail may be copied.
+// settingsForm is what is wanted for a domain's folders, whether there is a way back, and how fast its mail may be copied.
 type settingsForm struct {
 	Domain       *admin.DomainView
 	All          bool // limits are for who looks after everything
 	Skip, Rename string
 	CopyViews    bool
 	CopyShared   bool
+	WayBack      bool
 	Limits       []limitField
 }
 
@@ -36,7 +37,7 @@ func (s *serverPages) pageSettings(v *visit) error {
 	if err != nil {
 		return err
 	}
-	form := settingsForm{Skip: strings.Join(d.Folders.Skip, "\n"), CopyViews: d.Folders.CopyViews, CopyShared: d.Folders.CopyShared}
+	form := settingsForm{Skip: strings.Join(d.Folders.Skip, "\n"), CopyViews: d.Folders.CopyViews, CopyShared: d.Folders.CopyShared, WayBack: d.WayBack}
 	for _, old := range slices.Sorted(maps.Keys(d.Folders.Rename)) {
 		form.Rename += old + " " + renames + " " + d.Folders.Rename[old] + "\n"
 	}
@@ -84,7 +85,7 @@ func (s *serverPages) formSettings(v *visit) error {
 		return err
 	}
 	f := v.r.PostFormValue
-	form := settingsForm{Skip: f("skip"), Rename: f("rename"), CopyViews: f("copy_views") != "", CopyShared: f("copy_shared") != ""}
+	form := settingsForm{Skip: f("skip"), Rename: f("rename"), CopyViews: f("copy_views") != "", CopyShared: f("copy_shared") != "", WayBack: f("way_back") != ""}
 	form.Limits = limitFields(v, d, f)
 	in, mistakes := form.read(v.r.PostForm.Has("connections"))
 	if len(mistakes) > 0 {
@@ -118,7 +119,7 @@ func (form settingsForm) read(withLimits bool) (in admin.DomainInput, mistakes [
 			folders.Rename[strings.TrimSpace(old)] = strings.TrimSpace(to)
 		}
 	}
-	in.Folders = folders
+	in.Folders, in.WayBack = folders, &form.WayBack
 	if withLimits {
 		in.Limits = &admin.LimitRules{}
 		mistakes = append(mistakes, form.readLimits(in.Limits)...)

@@ -73,6 +73,9 @@ func (v *Voice) Say(m stage.Message) string {
 
 // argument is an argument of a message, as a person reads it.
 func (v *Voice) argument(value any) any {
+	if s, is := value.(stage.Span); is {
+		return v.words.Span(time.Duration(s) * time.Second)
+	}
 	t, ok := value.(time.Time)
 	if !ok {
 		return value

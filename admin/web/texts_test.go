@@ -274,7 +274,9 @@ func TestTextsOfStates(t *testing.T) {
 		"finish_step.":    readSource(t, "../../lifecycle").constants["Step"],
 		"notify.subject_": readSource(t, "../../notify").constants["Event"],
 		"notify.":         {"test", "next", "page", "footer", "accounts"},
-		"advise_do.":      {"add", "check", "begin", "mend", "resume", "verify", "finish"},
+		"advise_do.":      {"add", "check", "begin", "mend", "resume", "verify", "finish", "again", "forget"},
+		"condition_name.": readSource(t, "../../stage").constants["ConditionName"],
+		"mx_seen.leads_":  readSource(t, "../../discover").constants["Lead"],
 		"job.":            {"running", "done", "cancelled", "failed"},
 		"servers.":        {"imap_tls", "imap_starttls", "imap_none", "pop3_tls", "pop3_starttls", "pop3_none"},
 	} {

@@ -11,7 +11,7 @@ import (
 // that the form was shown again with what answered.
 func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInput) (shown bool, err error) {
 	do := v.r.PostFormValue("do")
-	changed := in.Old != nil || in.New != nil || in.OldFingerprint != nil || in.NewFingerprint != nil || in.OldTLS != nil
+	changed := in.Old != nil || in.New != nil || in.OldFingerprint != nil || in.NewFingerprint != nil || in.OldTLS != nil || in.OldCA != nil || in.NewCA != nil
 	if do != "test" && (do != "save" || !changed) {
 		return false, nil
 	}
@@ -28,6 +28,8 @@ func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInpu
 	switch {
 	case do == "test" && !form.Failed():
 		return true, s.showServers(v, *form, &notice{Kind: "good", Text: v.T("trial.good")})
+	case form.Failed() && tried.Swapped && !tried.Same:
+		return true, s.showServers(v, *form, &notice{Kind: "warn", Text: v.T("trial.swapped")})
 	case form.Failed():
 		return true, s.showServers(v, *form, &notice{Kind: "bad", Text: v.T("trial.bad")})
 	}
@@ -37,7 +39,7 @@ func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInpu
 // Failed reports that a server that was tried can't be used as it is given.
 func (form serverForm) Failed() bool {
 	t := form.Tried
-	return t != nil && (!t.Old.OK || form.newCounts && t.New != nil && !t.New.OK || t.Same)
+	return t != nil && (!t.Old.OK || form.newCounts && t.New != nil && !t.New.OK || t.Same || t.Swapped)
 }
 
 // triedPart is a server as it answered.

@@ -43,7 +43,7 @@ func (l *Local) next(ctx context.Context, domains []string) (all []control.Domai
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, control.DomainNext{Domain: a.Domain, Stage: a.Stage, Safe: a.Safe, Next: a.Next})
+		all = append(all, control.DomainNext{Domain: a.Domain, Stage: a.Stage, Safe: a.Safe, Next: a.Next, WayBack: a.WayBack})
 	}
 	return all, nil
 }

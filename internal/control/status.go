@@ -54,6 +54,8 @@ type DomainNext struct {
 	Stage  stage.Stage   `json:"stage"`
 	Safe   bool          `json:"safe"` // the old server may be switched off
 	Next   stage.Message `json:"next"`
+	// WayBack says what has been copied back to the old server; nil where nothing is.
+	WayBack *stage.Message `json:"way_back,omitempty"`
 }
 
 // AccountStatus is one account.

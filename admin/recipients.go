@@ -1,0 +1,28 @@
+package admin
+
+import (
+	"slices"
+
+	"postferry/config"
+)
+
+// RecipientView is somebody who is told how a domain's move goes on.
+type RecipientView struct {
+	To       []string `json:"to"`      // mail addresses
+	Webhook  bool     `json:"webhook"` // messages are posted to a web server, whose address may be a secret
+	Language string   `json:"language"`
+}
+
+// viewRecipients are those who are told about a domain, for who looks after everything; nil for others.
+func viewRecipients(who Actor, all []config.Recipient, domain string) []RecipientView {
+	if !who.All() {
+		return nil
+	}
+	views := []RecipientView{}
+	for i := range all {
+		if r := &all[i]; r.Wants(domain) {
+			views = append(views, RecipientView{append([]string{}, slices.Clone(r.To)...), r.Webhook != "", r.Language})
+		}
+	}
+	return views
+}
