@@ -15,8 +15,8 @@ const demoHelp = `Demo shows what Postferry does, without any set-up: it starts 
 servers in memory, an old one with sample mail and an empty new one, and
 Postferry between them. A mail client logs in and tells what it sees: a folder
 that is read while it is still on its way, the rest arriving, mail that turns up
-late at the old server, a second pass that copies nothing. Every claim is
-checked by looking at the servers directly.
+late at the old server, a second pass that copies nothing, the MX being changed,
+the move's end. Every claim is checked by looking at the servers directly.
 
 Then everything stays up until you press Ctrl-C, so that you can point your own
 mail program at it, and open the import page, on which more accounts move. With
@@ -62,6 +62,7 @@ func startDemoDaemon(ctx context.Context, config string, stderr io.Writer) (demo
 	if err != nil {
 		return nil, err
 	}
+	cfg.Watch.Quiet = demo.Quiet
 	d, err := openDaemon(ctx, cfg, newLogger(cfg.Log, stderr))
 	if err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ type stage struct {
 	dir    string
 	config string // path of the configuration
 	mail   *servers.Pair
+	names  *names
 	daemon Daemon
 	stop   context.CancelFunc
 	ended  chan error
@@ -94,6 +95,9 @@ func (s *stage) setUp(ctx context.Context, start Start, stderr io.Writer) (err e
 	if s.mail, err = servers.Start(pause); err != nil {
 		return err
 	}
+	if s.names, err = startNames(); err != nil {
+		return err
+	}
 	return s.startDaemon(ctx, start, stderr)
 }
 
@@ -109,12 +113,14 @@ imap = "127.0.0.1:0"
 interval = "1h"
 [log]
 level = "error"
+[watch]
+resolvers = [%s]
 [[domain]]
-name = "example.org"
+name = %q
 old = %q
 new = %q
 enrol = true
-`, s.mail.Old.URL(), s.mail.New.URL())
+`, s.names.addrs(), mailDomain, s.mail.Old.URL(), s.mail.New.URL())
 	s.config = filepath.Join(s.dir, "config.toml")
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		return err
@@ -140,6 +146,9 @@ func (s *stage) close() error {
 	if s.mail != nil {
 		s.mail.Close()
 	}
+	if s.names != nil {
+		errs = append(errs, s.names.close())
+	}
 	if s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
@@ -158,7 +167,8 @@ Everything stays up now. Point your own mail program at it:
 
 The certificate is self-signed, made for this run: accept it when asked.
 Or look at it the way an administrator does, in a browser: colleagues of hers
-are being moved right now, others wait to be begun.
+are being moved right now, others wait to be begun, and "The way to the end" says
+what to do next until the old server may be switched off.
 
   page       %s
   name       %s

@@ -130,7 +130,7 @@ func allowed() map[string][]string {
 		publicnet:            nil,
 		control:              {reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle", "syncer", "store", "config"}, // for what they report
 		private:              nil,
-		demo:                 {demoServers, demoClouds, control, humanize, reports, "store"},
+		demo:                 {demoServers, demoClouds, control, humanize, reports, "lifecycle", "store"},
 		demoServers:          nil,
 		demoClouds:           nil,
 		"directory":          {pauses},
