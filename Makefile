@@ -8,6 +8,10 @@
 #                and how large it grows
 # make thousand  moves 1,000 accounts through the import page's API and tells
 #                how fast, how responsive and how large the daemon was
+# make figures   1,000 small accounts and one of 500,000 messages between servers in memory: share, speed and
+#                remaining time as they are shown, against what happened
+# make arc       a move of ARC_ACCOUNTS accounts from an empty page to its end in a browser, with a
+#                picture of each state in light and dark, on a desk and on a phone
 # make select    how long the owner of a large folder waits for its first SELECT, as a table
 # make relay     the relay beside nginx, HAProxy and a bare one: memory of idle clients, logins, mail
 #                that passes, round trips; and a daemon stopped under many clients
@@ -25,10 +29,11 @@ FUZZTIME ?= 20s
 MODEL_TIME ?= 1h
 TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
+ARC_ACCOUNTS ?= 20
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed scale thousand select relay fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand figures arc select relay fuzz corpus model torture
 
 # The race detector needs cgo. The packages that take longest begin: none of them is left
 # running alone at the end.
@@ -68,6 +73,12 @@ scale:
 
 thousand: deps
 	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m
+
+figures:
+	go test -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 60m ./internal/lab/bench
+
+arc: deps
+	POSTFERRY_TEST_ARC=$(ARC_ACCOUNTS) go test ./cmd/postferry -run '^TestArcInTheBrowser$$' -v -count 1 -timeout 20m
 
 select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000
 select: deps

@@ -63,13 +63,13 @@ func startMove(t *testing.T) *browserMove {
 		m.pair.old.FillMaildir(login, "INBOX.Projekte", lab.Generate(uint64(10+i), browserFolder, 3000))
 	}
 	m.narrow = narrowWay(t, m.pair.new.IMAP)
-	zone := serveZone(t,
+	zone := lab.StartZone(t,
 		"_imaps._tcp.example.com. 300 IN SRV 0 0 "+portOf(t, m.pair.old.IMAPS)+" localhost.",
 		"example.com. 300 IN MX 10 localhost.",
 		"_pop3s._tcp.pop.example. 300 IN SRV 0 0 "+portOf(t, m.pair.old.POP3S)+" localhost.",
 		"pop.example. 300 IN MX 10 localhost.",
 		"localhost. 300 IN A 127.0.0.1")
-	m.daemon = newPageDaemon(t, zone, fmt.Sprintf(`state = "state"
+	m.daemon = newPageDaemon(t, zone.Addr, fmt.Sprintf(`state = "state"
 [admin]
 listen = "127.0.0.1:0"
 new = %q

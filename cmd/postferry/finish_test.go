@@ -2,95 +2,33 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2/imapclient"
-	"github.com/miekg/dns"
 
 	"postferry/internal/demo/servers"
+	"postferry/internal/lab"
 	"postferry/stage"
 	"postferry/store"
 	"postferry/store/bolt"
 )
 
-// names are DNS servers that all tell the same.
-type names struct {
-	t       *testing.T
-	mu      sync.Mutex
-	records []dns.RR
-}
-
-// startNames starts so many DNS servers and returns their addresses.
-func startNames(t *testing.T, servers int) (n *names, addrs []string) {
+// arcServers are the demo's servers, with DNS beside them: two resolvers that remember nothing.
+func arcServers(t *testing.T) (zone *lab.Zone, config, list string) {
 	t.Helper()
-	n = &names{t: t}
-	for range servers {
-		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		up, down := make(chan struct{}), make(chan struct{})
-		s := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(n.answer), NotifyStartedFunc: func() { close(up) }}
-		go func() {
-			defer close(down)
-			_ = s.ActivateAndServe()
-		}()
-		<-up
-		t.Cleanup(func() {
-			_ = s.Shutdown()
-			<-down
-		})
-		addrs = append(addrs, packets.LocalAddr().String())
-	}
-	return n, addrs
-}
-
-// tell makes them tell other records.
-func (n *names) tell(records ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.records = nil
-	for _, text := range records {
-		rr, err := dns.NewRR(text)
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		n.records = append(n.records, rr)
-	}
-}
-
-func (n *names) answer(out dns.ResponseWriter, q *dns.Msg) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m := new(dns.Msg).SetReply(q)
-	m.Rcode = dns.RcodeNameError
-	for _, rr := range n.records {
-		if strings.EqualFold(rr.Header().Name, q.Question[0].Name) {
-			if m.Rcode = dns.RcodeSuccess; rr.Header().Rrtype == q.Question[0].Qtype {
-				m.Answer = append(m.Answer, rr)
-			}
-		}
-	}
-	_ = out.WriteMsg(m)
-}
-
-// arcServers are the demo's servers, with DNS beside them.
-func arcServers(t *testing.T) (n *names, config, list string) {
-	t.Helper()
-	n, addrs := startNames(t, 2)
+	zone = lab.StartZone(t)
+	addrs := []string{lab.StartResolver(t, zone).Addr, lab.StartResolver(t, zone).Addr}
 	_, config, list = memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, config, strings.Replace(string(text), "[proxy]", "[watch]\nresolvers = [\""+strings.Join(addrs, `", "`)+"\"]\nquiet = \"1h\"\n[proxy]", 1))
-	return n, config, list
+	return zone, config, list
 }
 
 // withState opens the state of a configuration while nobody else has it.
@@ -124,17 +62,17 @@ func advised(t *testing.T, config string, want stage.Stage, next string, status 
 // the old server may be switched off, and after that nothing of it is contacted or remembered.
 func TestArc(t *testing.T) {
 	t.Parallel()
-	n, config, list := arcServers(t)
-	oldMX, newMX := "example.org. 60 IN MX 10 mx.old.example.", "example.org. 60 IN MX 10 mx.new.example."
-	hosts := []string{"mx.old.example. 60 IN A 192.0.2.1", "mx.new.example. 60 IN A 127.0.0.1", "imap.example.org. 60 IN A 127.0.0.1"}
-	n.tell(append(hosts, oldMX)...)
+	zone, config, list := arcServers(t)
+	oldMX, newMX := "example.org. 0 IN MX 10 mx.old.example.", "example.org. 0 IN MX 10 mx.new.example."
+	hosts := []string{"mx.old.example. 0 IN A 192.0.2.1", "mx.new.example. 0 IN A 127.0.0.1", "imap.example.org. 0 IN A 127.0.0.1"}
+	zone.Tell(append(hosts, oldMX)...)
 
 	advised(t, config, stage.Preparing, "next_add", exitFailed)
 	mustRun(t, "import", "-c", config, list)
 	mustRun(t, "sync", "-c", config, "--dry-run")
 	mustRun(t, "sync", "-c", config)
 	advised(t, config, stage.ClientsSwitched, "next_mx", exitFailed)
-	n.tell(append(hosts, newMX)...)
+	zone.Tell(append(hosts, newMX)...)
 	a := advised(t, config, stage.Settling, "next_wait_quiet", exitFailed)
 	if status, out, _ := postferry(t, "", "advise", "-c", config, "example.org"); status != exitFailed || !strings.Contains(out, "not yet, because") || !strings.Contains(out, "known at all DNS servers that answer (2 of 2)") {
 		t.Errorf("status %d: %s", status, out)

@@ -3,16 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/miekg/dns"
 	"github.com/rs/zerolog"
 
+	"postferry/config"
 	"postferry/internal/lab"
 )
 
@@ -20,17 +18,19 @@ import (
 type pageDaemon struct {
 	t      *testing.T
 	config string
-	dns    string
-	log    bytes.Buffer // read it only when the daemon has ended
+	dns    []string
+	change func(*config.Config) // changes what the file says; nil for nothing
+	opened func(*daemon)        // is called before it serves; nil for nobody
+	log    bytes.Buffer         // read it only when the daemon has ended
 	d      *daemon
 	stop   func() // ends the daemon; again and again, if need be
 }
 
 // newPageDaemon writes a configuration; start starts it.
-func newPageDaemon(t *testing.T, dns, config string) *pageDaemon {
+func newPageDaemon(t *testing.T, dns, text string) *pageDaemon {
 	t.Helper()
-	p := &pageDaemon{t: t, dns: dns, config: filepath.Join(t.TempDir(), "config.toml"), stop: func() {}}
-	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
+	p := &pageDaemon{t: t, dns: []string{dns}, config: filepath.Join(t.TempDir(), "config.toml"), stop: func() {}}
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -49,12 +49,18 @@ func (p *pageDaemon) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	if p.change != nil {
+		p.change(cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	log := zerolog.New(zerolog.SyncWriter(&p.log)).Level(zerolog.DebugLevel)
-	p.d, err = openDaemonAsking(ctx, cfg, log, []string{p.dns})
+	p.d, err = openDaemonAsking(ctx, cfg, log, p.dns)
 	if err != nil {
 		cancel()
 		p.t.Fatal(err)
+	}
+	if p.opened != nil {
+		p.opened(p.d)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- p.d.run(ctx) }()
@@ -65,44 +71,6 @@ func (p *pageDaemon) start() {
 			p.t.Errorf("the daemon ended with %v", err)
 		}
 	}
-}
-
-// serveZone answers DNS with the records given, in zone file syntax.
-func serveZone(t *testing.T, records ...string) (addr string) {
-	t.Helper()
-	var zone []dns.RR
-	for _, text := range records {
-		rr, err := dns.NewRR(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		zone = append(zone, rr)
-	}
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		answer := new(dns.Msg).SetReply(q)
-		for _, rr := range zone {
-			if strings.EqualFold(rr.Header().Name, q.Question[0].Name) && rr.Header().Rrtype == q.Question[0].Qtype {
-				answer.Answer = append(answer.Answer, rr)
-			}
-		}
-		_ = w.WriteMsg(answer) // whoever asks asks again
-	})}
-	up, down := make(chan struct{}), make(chan struct{})
-	server.NotifyStartedFunc = func() { close(up) }
-	go func() {
-		defer close(down)
-		_ = server.ActivateAndServe()
-	}()
-	<-up
-	t.Cleanup(func() {
-		_ = server.Shutdown()
-		<-down
-	})
-	return packets.LocalAddr().String()
 }
 
 // narrow is a way to a server that lets little through before it is widened, so

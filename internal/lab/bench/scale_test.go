@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func BenchmarkScale(b *testing.B) {
 	if err != nil || n < 1 {
 		b.Fatalf("%s=%q is no number of accounts", accountsEnv, os.Getenv(accountsEnv))
 	}
-	old, nu := startLightServer(b, n, 3), startLightServer(b, n, 0)
+	old, nu := startLightServer(b, slices.Repeat([]int{3}, n)), startLightServer(b, make([]int, n))
 	var list []string
 	for i := range n {
 		list = append(list, fmt.Sprintf("%s %s", lightLogin(i), password))
@@ -58,15 +59,15 @@ func BenchmarkScale(b *testing.B) {
 func lightLogin(i int) string { return fmt.Sprintf("user%06d@example.com", i) }
 
 // startLightServer is a server in memory whose people have so many messages each.
-func startLightServer(b *testing.B, people, messages int) (addr string) {
+func startLightServer(b *testing.B, messages []int) (addr string) {
 	b.Helper()
 	memory := imapmemserver.New()
-	for i := range people {
+	for i, n := range messages {
 		user := imapmemserver.NewUser(lightLogin(i), password)
 		if err := user.Create("INBOX", nil); err != nil {
 			b.Fatal(err)
 		}
-		for m := range messages {
+		for m := range n {
 			text := fmt.Sprintf("Message-ID: <%d.%d@example.com>\r\nSubject: x\r\n\r\nHello\r\n", i, m)
 			if _, err := user.Append("INBOX", lightMessage{strings.NewReader(text), int64(len(text))}, &imap.AppendOptions{}); err != nil {
 				b.Fatal(err)
