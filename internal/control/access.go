@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"time"
 )
 
@@ -33,7 +31,6 @@ type AccessReply struct {
 	Link   string        `json:"link,omitempty"`
 	Token  string        `json:"token,omitempty"`
 	Tokens []AccessToken `json:"tokens,omitempty"`
-	Error  *replyError   `json:"error,omitempty"`
 }
 
 // AccessToken is a token in a list.
@@ -47,21 +44,6 @@ type AccessToken struct {
 }
 
 // Access implements Backend.
-func (r *Client) Access(ctx context.Context, req AccessRequest) (reply AccessReply, err error) {
-	err = r.ask(ctx, pathAccess, req, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
-	return reply, err
-}
-
-func (c *server) access(w http.ResponseWriter, r *http.Request) {
-	var req AccessRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	reply, err := c.backend.Access(r.Context(), req)
-	reply.Error = describeError(err)
-	_ = out.write(reply)
+func (r *Client) Access(ctx context.Context, req AccessRequest) (AccessReply, error) {
+	return question[AccessReply](ctx, r, pathAccess, req)
 }

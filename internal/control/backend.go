@@ -80,8 +80,8 @@ type Backend interface {
 // routes are all that can be asked for. Whoever can connect may ask for all of it.
 func (c *server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		pathDomains:         c.domains,
-		pathAccounts:        c.importAccounts,
+		pathDomains:         answering(c.domains),
+		pathAccounts:        answering(c.importAccounts),
 		pathSync:            c.sync,
 		pathStatus:          c.status,
 		pathQuarantine:      c.quarantine,
@@ -92,20 +92,20 @@ func (c *server) routes() map[string]http.HandlerFunc {
 		pathMailbox:         answering(c.decideMailbox),
 		pathVerify:          c.verify,
 		pathPlan:            c.plan,
-		pathAdvise:          c.advise,
+		pathAdvise:          answering(c.advise),
 		pathPrepare:         c.prepare,
-		pathFinish:          c.finish,
-		pathForget:          c.forget,
-		pathReports:         c.reports,
-		pathAccess:          c.access,
+		pathFinish:          answering(c.finish),
+		pathForget:          answering(c.forget),
+		pathReports:         answering(c.reports),
+		pathAccess:          answering(c.backend.Access),
 		pathBackup:          c.backup,
 		pathClients:         answering(c.clients),
 		pathKick:            answering(c.kick),
-		pathSignIns:         c.signIns,
-		pathSignInTest:      c.testSignIn,
-		pathMailboxes:       c.mailboxes,
+		pathSignIns:         answering(c.signIns),
+		pathSignInTest:      answering(c.testSignIn),
+		pathMailboxes:       answering(c.mailboxes),
 		pathConsent:         c.consent,
-		pathForgetConsent:   c.forgetConsent,
+		pathForgetConsent:   answering(c.forgetConsent),
 	}
 }
 

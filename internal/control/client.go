@@ -50,11 +50,7 @@ func (r *Client) Import(ctx context.Context, accounts []store.Account) (added, u
 	for i, a := range accounts {
 		req.Accounts[i] = revealAccount(a)
 	}
-	var reply importReply
-	err = r.ask(ctx, pathAccounts, req, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[importReply](ctx, r, pathAccounts, req)
 	return reply.Added, reply.Updated, err
 }
 

@@ -2,16 +2,13 @@ package control
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"postferry/config"
 )
 
 // Domains implements Backend. Of their servers there is the new one's host alone.
 func (r *Client) Domains(ctx context.Context) ([]config.Domain, error) {
-	var reply domainsReply
-	err := r.ask(ctx, pathDomains, domainsRequest{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
+	reply, err := question[domainsReply](ctx, r, pathDomains, domainsRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -19,19 +16,13 @@ func (r *Client) Domains(ctx context.Context) ([]config.Domain, error) {
 	for i, d := range reply.Domains {
 		domains[i] = config.Domain{Name: d.Name, Default: d.Default, New: config.Server{Host: d.New}}
 	}
-	return domains, reply.Error.err()
+	return domains, nil
 }
 
-func (c *server) domains(w http.ResponseWriter, r *http.Request) {
-	var req domainsRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	domains, err := c.backend.Domains(r.Context())
-	reply := domainsReply{Error: describeError(err)}
+func (c *server) domains(ctx context.Context, _ domainsRequest) (reply domainsReply, err error) {
+	domains, err := c.backend.Domains(ctx)
 	for _, d := range domains {
 		reply.Domains = append(reply.Domains, knownDomain{Name: d.Name, Default: d.Default, New: d.New.Host})
 	}
-	_ = out.write(reply)
+	return reply, err
 }

@@ -31,13 +31,12 @@ const (
 	pathAdvise  = "/v1/advise"  // POST AdviseQuery -> adviseReply
 	pathPrepare = "/v1/prepare" // POST FinishQuery -> finishReply...
 	pathFinish  = "/v1/finish"  // POST FinishQuery -> finishReply
-	pathForget  = "/v1/forget"  // POST AdviseQuery -> finishReply
+	pathForget  = "/v1/forget"  // POST AdviseQuery -> done
 	pathReports = "/v1/reports" // POST ReportsQuery -> reportsReply
 )
 
 type adviseReply struct {
 	Assessment stage.Assessment `json:"assessment"`
-	Error      *replyError      `json:"error,omitempty"`
 }
 
 // finishReply is a line of the answer: a step that begins, or the end.
@@ -50,16 +49,11 @@ type finishReply struct {
 
 type reportsReply struct {
 	Reports []lifecycle.Report `json:"reports"`
-	Error   *replyError        `json:"error,omitempty"`
 }
 
 // Advise implements Backend.
 func (r *Client) Advise(ctx context.Context, domain string) (stage.Assessment, error) {
-	var reply adviseReply
-	err := r.ask(ctx, pathAdvise, AdviseQuery{domain}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[adviseReply](ctx, r, pathAdvise, AdviseQuery{domain})
 	return reply.Assessment, err
 }
 
@@ -83,42 +77,25 @@ func (r *Client) Prepare(ctx context.Context, q FinishQuery, tell func(lifecycle
 
 // Finish implements Backend.
 func (r *Client) Finish(ctx context.Context, q FinishQuery) (*lifecycle.Report, error) {
-	return r.askReport(ctx, pathFinish, q)
+	reply, err := question[finishReply](ctx, r, pathFinish, q)
+	return reply.Report, err
 }
 
 // Forget implements Backend.
 func (r *Client) Forget(ctx context.Context, domain string) error {
-	_, err := r.askReport(ctx, pathForget, AdviseQuery{domain})
+	_, err := question[done](ctx, r, pathForget, AdviseQuery{domain})
 	return err
-}
-
-func (r *Client) askReport(ctx context.Context, path string, q any) (*lifecycle.Report, error) {
-	var reply finishReply
-	err := r.ask(ctx, path, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
-	return reply.Report, err
 }
 
 // Reports implements Backend.
 func (r *Client) Reports(ctx context.Context, domain string) ([]lifecycle.Report, error) {
-	var reply reportsReply
-	err := r.ask(ctx, pathReports, ReportsQuery{domain}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[reportsReply](ctx, r, pathReports, ReportsQuery{domain})
 	return reply.Reports, err
 }
 
-func (c *server) advise(w http.ResponseWriter, r *http.Request) {
-	var req AdviseQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	a, err := c.backend.Advise(r.Context(), req.Domain)
-	_ = out.write(adviseReply{Assessment: a, Error: describeError(stopped(err))})
+func (c *server) advise(ctx context.Context, req AdviseQuery) (adviseReply, error) {
+	a, err := c.backend.Advise(ctx, req.Domain)
+	return adviseReply{a}, err
 }
 
 func (c *server) prepare(w http.ResponseWriter, r *http.Request) {
@@ -131,38 +108,23 @@ func (c *server) prepare(w http.ResponseWriter, r *http.Request) {
 	_ = out.write(finishReply{Report: report, Error: describeError(stopped(err))})
 }
 
-func (c *server) finish(w http.ResponseWriter, r *http.Request) {
-	var req FinishQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	report, err := c.backend.Finish(r.Context(), req)
+func (c *server) finish(ctx context.Context, req FinishQuery) (finishReply, error) {
+	report, err := c.backend.Finish(ctx, req)
 	if err == nil {
 		c.log.Info().Str("domain", report.Domain).Int("accounts", len(report.Accounts)).Uint64("report", report.Number).Msg("accounts were finished")
 	}
-	_ = out.write(finishReply{Report: report, Error: describeError(stopped(err))})
+	return finishReply{Report: report}, err
 }
 
-func (c *server) forget(w http.ResponseWriter, r *http.Request) {
-	var req AdviseQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	err := c.backend.Forget(r.Context(), req.Domain)
+func (c *server) forget(ctx context.Context, req AdviseQuery) (done, error) {
+	err := c.backend.Forget(ctx, req.Domain)
 	if err == nil {
 		c.log.Info().Str("domain", req.Domain).Msg("a domain was forgotten")
 	}
-	_ = out.write(finishReply{Error: describeError(stopped(err))})
+	return done{}, err
 }
 
-func (c *server) reports(w http.ResponseWriter, r *http.Request) {
-	var req ReportsQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	reports, err := c.backend.Reports(r.Context(), req.Domain)
-	_ = out.write(reportsReply{Reports: reports, Error: describeError(err)})
+func (c *server) reports(ctx context.Context, req ReportsQuery) (reportsReply, error) {
+	reports, err := c.backend.Reports(ctx, req.Domain)
+	return reportsReply{reports}, err
 }

@@ -26,7 +26,6 @@ type domainsRequest struct{}
 // those of the configuration.
 type domainsReply struct {
 	Domains []knownDomain `json:"domains"`
-	Error   *replyError   `json:"error,omitempty"`
 }
 
 // knownDomain is what an account list and discover need to know of a domain.
@@ -68,9 +67,8 @@ func (a importedAccount) account() store.Account {
 }
 
 type importReply struct {
-	Added   int         `json:"added"`
-	Updated int         `json:"updated"`
-	Error   *replyError `json:"error,omitempty"`
+	Added   int `json:"added"`
+	Updated int `json:"updated"`
 }
 
 type syncRequest struct {

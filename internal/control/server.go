@@ -58,23 +58,18 @@ type server struct {
 	log     zerolog.Logger
 }
 
-func (c *server) importAccounts(w http.ResponseWriter, r *http.Request) {
-	var req importRequest
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
+func (c *server) importAccounts(ctx context.Context, req importRequest) (importReply, error) {
 	accounts := make([]store.Account, len(req.Accounts))
 	for i, a := range req.Accounts {
 		accounts[i] = a.account()
 	}
-	added, updated, err := c.backend.Import(r.Context(), accounts)
+	added, updated, err := c.backend.Import(ctx, accounts)
 	if err != nil {
 		c.log.Error().Err(err).Msg("import failed")
 	} else {
 		c.log.Info().Int("added", added).Int("updated", updated).Msg("accounts imported")
 	}
-	_ = out.write(importReply{Added: added, Updated: updated, Error: describeError(err)})
+	return importReply{Added: added, Updated: updated}, err
 }
 
 func (c *server) sync(w http.ResponseWriter, r *http.Request) {

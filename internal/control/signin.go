@@ -38,17 +38,14 @@ const (
 
 type signInsReply struct {
 	SignIns []SignInState `json:"sign_ins"`
-	Error   *replyError   `json:"error,omitempty"`
 }
 
 type signInTestReply struct {
 	Steps []tenant.Step `json:"steps"`
-	Error *replyError   `json:"error,omitempty"`
 }
 
 type mailboxesReply struct {
 	Mailboxes []directory.Mailbox `json:"mailboxes"`
-	Error     *replyError         `json:"error,omitempty"`
 }
 
 // consentReply is a prompt, or the end.
@@ -59,37 +56,24 @@ type consentReply struct {
 }
 
 type forgetConsentReply struct {
-	Told  bool        `json:"told"` // the provider was told, too
-	Error *replyError `json:"error,omitempty"`
+	Told bool `json:"told"` // the provider was told, too
 }
 
 // SignIns implements Backend.
 func (r *Client) SignIns(ctx context.Context) ([]SignInState, error) {
-	var reply signInsReply
-	err := r.ask(ctx, pathSignIns, SignInQuery{}, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[signInsReply](ctx, r, pathSignIns, SignInQuery{})
 	return reply.SignIns, err
 }
 
 // TestSignIn implements Backend.
 func (r *Client) TestSignIn(ctx context.Context, q SignInQuery) ([]tenant.Step, error) {
-	var reply signInTestReply
-	err := r.ask(ctx, pathSignInTest, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[signInTestReply](ctx, r, pathSignInTest, q)
 	return reply.Steps, err
 }
 
 // Mailboxes implements Backend.
 func (r *Client) Mailboxes(ctx context.Context, q SignInQuery) ([]directory.Mailbox, error) {
-	var reply mailboxesReply
-	err := r.ask(ctx, pathMailboxes, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[mailboxesReply](ctx, r, pathMailboxes, q)
 	return reply.Mailboxes, err
 }
 
@@ -115,42 +99,23 @@ func (r *Client) Consent(ctx context.Context, q SignInQuery, ask func(tenant.Pro
 
 // ForgetConsent implements Backend.
 func (r *Client) ForgetConsent(ctx context.Context, q SignInQuery) (told bool, err error) {
-	var reply forgetConsentReply
-	err = r.ask(ctx, pathForgetConsent, q, func(dec *json.Decoder) error { return dec.Decode(&reply) })
-	if err == nil {
-		err = reply.Error.err()
-	}
+	reply, err := question[forgetConsentReply](ctx, r, pathForgetConsent, q)
 	return reply.Told, err
 }
 
-func (c *server) signIns(w http.ResponseWriter, r *http.Request) {
-	var req SignInQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	all, err := c.backend.SignIns(r.Context())
-	_ = out.write(signInsReply{SignIns: all, Error: describeError(err)})
+func (c *server) signIns(ctx context.Context, _ SignInQuery) (signInsReply, error) {
+	all, err := c.backend.SignIns(ctx)
+	return signInsReply{all}, err
 }
 
-func (c *server) testSignIn(w http.ResponseWriter, r *http.Request) {
-	var req SignInQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	steps, err := c.backend.TestSignIn(r.Context(), req)
-	_ = out.write(signInTestReply{Steps: steps, Error: describeError(stopped(err))})
+func (c *server) testSignIn(ctx context.Context, req SignInQuery) (signInTestReply, error) {
+	steps, err := c.backend.TestSignIn(ctx, req)
+	return signInTestReply{steps}, err
 }
 
-func (c *server) mailboxes(w http.ResponseWriter, r *http.Request) {
-	var req SignInQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	all, err := c.backend.Mailboxes(r.Context(), req)
-	_ = out.write(mailboxesReply{Mailboxes: all, Error: describeError(stopped(err))})
+func (c *server) mailboxes(ctx context.Context, req SignInQuery) (mailboxesReply, error) {
+	all, err := c.backend.Mailboxes(ctx, req)
+	return mailboxesReply{all}, err
 }
 
 func (c *server) consent(w http.ResponseWriter, r *http.Request) {
@@ -166,12 +131,7 @@ func (c *server) consent(w http.ResponseWriter, r *http.Request) {
 	_ = out.write(consentReply{End: true, Error: describeError(stopped(err))})
 }
 
-func (c *server) forgetConsent(w http.ResponseWriter, r *http.Request) {
-	var req SignInQuery
-	out, ok := begin(w, r, &req)
-	if !ok {
-		return
-	}
-	told, err := c.backend.ForgetConsent(r.Context(), req)
-	_ = out.write(forgetConsentReply{Told: told, Error: describeError(err)})
+func (c *server) forgetConsent(ctx context.Context, req SignInQuery) (forgetConsentReply, error) {
+	told, err := c.backend.ForgetConsent(ctx, req)
+	return forgetConsentReply{told}, err
 }

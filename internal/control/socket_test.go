@@ -16,9 +16,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// answerAt answers on dir's control socket until the test ends, for questions that
-// nobody has to be asked about.
-func answerAt(t *testing.T, dir string) {
+// nobody is not to be asked anything.
+type nobody struct{ Backend }
+
+// answerAt answers on dir's control socket until the test ends.
+func answerAt(t *testing.T, dir string, b Backend) {
 	t.Helper()
 	l, err := Listen(t.Context(), dir)
 	if err != nil {
@@ -26,7 +28,7 @@ func answerAt(t *testing.T, dir string) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, nil, zerolog.Nop()) }()
+	go func() { ended <- Serve(ctx, l, b, zerolog.Nop()) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -39,7 +41,7 @@ func answerAt(t *testing.T, dir string) {
 // told apart from one that fails.
 func TestOtherVersion(t *testing.T) {
 	dir := t.TempDir()
-	answerAt(t, dir)
+	answerAt(t, dir, nobody{})
 	r, err := Connect(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +58,51 @@ func TestOtherVersion(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("a malformed request got %s", resp.Status)
+	}
+}
+
+// refusing says goodbye to nobody.
+type refusing struct {
+	Backend
+	kicked int
+	err    error
+}
+
+func (r refusing) Kick(context.Context, string) (int, error) { return r.kicked, r.err }
+
+// TestQuestion: an answer arrives as it was given, and an error with its exit status and without an answer.
+func TestQuestion(t *testing.T) {
+	for name, tt := range map[string]struct {
+		given   refusing
+		want    int
+		text    string
+		wantEnd int
+	}{
+		"an answer": {refusing{kicked: 3}, 3, "", 0},
+		"an error":  {refusing{kicked: 3, err: errors.New("not now")}, 0, "not now", 0},
+		"a mistake": {refusing{err: UsageError(errors.New("no such login"))}, 0, "no such login", ExitUsage},
+		"stopped":   {refusing{err: context.Canceled}, 0, "the daemon was stopped before this ended", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			answerAt(t, dir, tt.given)
+			r, err := Connect(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			got, err := r.Kick(t.Context(), "anna")
+			text, code := "", 0
+			if err != nil {
+				text = err.Error()
+			}
+			if e, ok := errors.AsType[*ExitError](err); ok {
+				code = e.Code
+			}
+			if got != tt.want || text != tt.text || code != tt.wantEnd {
+				t.Errorf("%d, %q, %d", got, text, code)
+			}
+		})
 	}
 }
 
