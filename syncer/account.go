@@ -53,6 +53,8 @@ type person struct {
 	mail     *folders.State
 	standIns mailbox.StandIns
 
+	came time.Time // when a client has logged in last
+
 	// What the pulls share.
 	hung    session.HungSessions
 	movedMX time.Time           // since when mail that reaches the old server is late

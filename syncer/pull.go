@@ -27,7 +27,9 @@ type pulls struct {
 
 // wish is who wants a folder pulled, and how.
 type wish struct {
-	visit *visiting      // for a client that waits; nil for a pass
+	visit *visiting // for a client that waits; nil for a pass
+	// worth hears of a pass's pull that the folder is worth showing; told on the account's goroutine.
+	worth func(f *folders.Folder, p *folders.Pulling)
 	begun time.Time      // when the pass began
 	next  job.NextFunc   // what the pass pulls next on the pair
 	ended func(*pullJob) // told on the account's goroutine
@@ -122,7 +124,7 @@ func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
 		Report: func(far measure.Progress) { f.Made.Store(&far) },
 		Newest: func() error { return u.order.noteNewest(f, id) },
 	}
-	f.Pulling = &folders.Pulling{Visit: w.visit != nil, Counts: j.on.Counts, Searches: j.on.Searches, Yield: sync.OnceFunc(func() { close(j.yield) })}
+	f.Pulling = &folders.Pulling{Visit: w.visit != nil, Begun: time.Now(), Early: j.job.Early > 0, Counts: j.on.Counts, Searches: j.on.Searches, Yield: sync.OnceFunc(func() { close(j.yield) })}
 	j.on.Worth = u.tellsWorth(f, w)
 	j.on.Concluded = func(r transfer.Result, err error) {
 		if j.result, j.err = r, err; j.follows {
@@ -140,10 +142,11 @@ func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
 func (u *pulls) tellsWorth(f *folders.Folder, w wish) func() {
 	mine := f.Pulling
 	return sync.OnceFunc(func() {
-		if w.visit == nil {
-			return
-		}
 		u.jobs.Events <- func() { // the account hears its jobs to the last
+			if w.visit == nil {
+				w.worth(f, mine)
+				return
+			}
 			if f.Pulling == mine {
 				mine.Shown = true
 			}
@@ -160,15 +163,19 @@ func (u *pulls) task(l *session.Pair, f *folders.Folder, w wish) job.Task {
 		Told: f.Told, Restless: f.Restless(), Looked: u.lookedAt(f),
 	}
 	if w.visit == nil {
-		t.Ready = l.TakePrefetched(f.Folder, f.Looked, w.begun)
+		t.Ready, t.Visiting = l.TakePrefetched(f.Folder, f.Looked, w.begun), job.Visiting{Window: u.cfg.Proxy.VisitWindow}
 	} else {
 		t.Visiting = w.visit.Visiting
 	}
 	if t.Ready == nil {
 		t.Early = u.askEarly(f, !l.New.There || l.New.Session.AppendLimit() != 0)
 	}
-	if t.Visit {
+	switch {
+	case t.Visit:
 		u.inTime(&t, l, st)
+	case foldertree.IsInbox(&f.Folder) && time.Since(u.came) < treeFresh: // who logs in opens INBOX next
+		t.Visiting.Due = time.Now().Add(u.inOrder())
+		u.listNewest(&t, l, st)
 	}
 	if !t.Visit && !f.Complete() {
 		t.Late = recovery.Late{From: st.UIDNext, Sources: u.mail.Folders.Others(f, u.mail.Trees.Status)}
@@ -184,6 +191,11 @@ func (u *pulls) inTime(t *job.Task, l *session.Pair, st upstream.Status) {
 	if inTime, known := t.InTime(l, u.traffic, t.Early, 0); t.Early > job.VisitShown && !(inTime && known) {
 		t.Early = 0 // they would come with the oldest first, whatever turns out
 	}
+	u.listNewest(t, l, st)
+}
+
+// listNewest has the newest messages be listed along with the opening of the folder, in the same case.
+func (u *pulls) listNewest(t *job.Task, l *session.Pair, st upstream.Status) {
 	if st.Messages > job.VisitShown {
 		if inTime, _ := t.InTime(l, u.traffic, int(st.Messages), 0); !inTime {
 			t.Visiting.Next = st.UIDNext

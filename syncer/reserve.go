@@ -13,7 +13,7 @@ import (
 
 // wish is how the pass wants folders pulled on a pair.
 func (ps *passes) wish(l *session.Pair) wish {
-	return wish{begun: ps.pass.started, next: ps.comingOn(l), ended: ps.pulled}
+	return wish{begun: ps.pass.started, next: ps.comingOn(l), worth: ps.visits.allThere, ended: ps.pulled}
 }
 
 // followUp is the pull of the folder that a pair has asked for already; nil if there is none, or something else comes first.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/problem"
@@ -129,7 +128,7 @@ func (s *visits) next() {
 		case f.MayPull():
 			s.pulls.start(s.jobs.VisitPair(), f, wish{visit: s.visiting(f), ended: s.ended})
 			return
-		case f.Pulling != nil && !f.Pulling.Visit:
+		case f.Pulling != nil && !f.Pulling.Visit && !s.serves(f):
 			f.Pulling.Yield() // the pass hands the folder over at its next safe point
 		}
 	}
@@ -191,10 +190,7 @@ func (s *visits) visiting(f *folders.Folder) *visiting {
 			begun = v.begun
 		}
 	}
-	ordered := s.cfg.Proxy.VisitWait / job.OrderShare
-	if s.cfg.Proxy.VisitOrder == config.OrderArrival {
-		ordered = always
-	}
+	ordered := s.inOrder()
 	return &visiting{
 		Visiting: job.Visiting{Due: begun.Add(ordered), Spare: ordered / 4, Window: s.cfg.Proxy.VisitWindow},
 		searches: s.list.searchesOf(f), shown: func() { s.list.show(f) },
@@ -204,6 +200,7 @@ func (s *visits) visiting(f *folders.Folder) *visiting {
 // connected hears of a client's login and returns what it should wait for: the
 // first look at the trees, nil if there has been one.
 func (s *visits) connected() (<-chan struct{}, *session.Pool) {
+	s.came = time.Now()
 	if !s.works() || time.Since(s.mail.Trees.At) < treeFresh && !s.mail.Folders.RenamingUnclear() {
 		return nil, nil
 	}
@@ -217,7 +214,7 @@ func (s *visits) connected() (<-chan struct{}, *session.Pool) {
 
 // claimLane makes the pass give up the only pair there may be if a client waits for it.
 func (s *visits) claimLane() {
-	if len(s.list)+len(s.looks.waiting) == 0 {
+	if len(s.looks.waiting) == 0 && s.allServed() {
 		return
 	}
 	s.mail.Folders.InterruptPulls()

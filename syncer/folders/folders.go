@@ -67,7 +67,11 @@ func (f *Folder) Watch() (far func() measure.Progress) {
 // Pulling is a pull under way.
 type Pulling struct {
 	Visit bool
-	Shown bool // a visit's folder is worth showing
+	Shown bool      // the newest messages are there that a visitor is to see
+	Begun time.Time // when the folder was about to be opened
+	Early bool      // its messages were asked for along with that, the oldest first
+	// A pass's pull that serves those who open the folder: it brings the newest messages first, or all of them in time.
+	Newest, Awaited bool
 	// What it has done, and clients' searches that it serves; nil while its order is restored.
 	Counts   *job.Counters
 	Searches *job.SearchQueue

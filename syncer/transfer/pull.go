@@ -143,6 +143,10 @@ func (p *pull) run(ctx context.Context) error {
 		p.outstanding.Settle(ctx)
 		p.leaveHung(ctx)
 		p.outstanding.Tell()
+		if p.Searches.Opened() { // it would have to open the folder again, and perhaps to wait for its places
+			p.Pair.Drop()
+			return session.ErrYield
+		}
 		event := p.Log.Warn()
 		if errors.Is(err, session.ErrGiven) || errors.Is(err, reader.ErrNotEmpty) || errors.Is(err, recovery.ErrRecognised) || errors.Is(err, reader.ErrFarBehind) {
 			event = p.Log.Debug()

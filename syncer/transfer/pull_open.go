@@ -18,6 +18,7 @@ func (p *pull) open(ctx context.Context) error {
 	if err := p.Pair.Reserve(ctx); err != nil {
 		return err
 	}
+	p.Searches.Seat()
 	ready := p.Ready
 	p.Ready = nil
 	g, opened := new(errgroup.Group), make(chan struct{})

@@ -96,7 +96,7 @@ type Events struct {
 // Shows tells that what has been stored so far is what somebody waits for.
 func (e *Events) Shows(s Shown) {
 	if s.Search != nil {
-		s.Search.End()
+		s.Search.Served()
 		return
 	}
 	e.Worth()

@@ -1,14 +1,17 @@
 package job
 
 import (
+	"slices"
 	"sync"
 
 	"postferry/wire"
 )
 
-// ClientSearch is a client's search in a folder that is not filled yet. Messages that it finds come first.
+// ClientSearch is a client's search in a folder that is not filled yet, or the wish of one that opens it to see its
+// newest messages. Messages that it finds come first.
 type ClientSearch struct {
 	Criteria wire.Criteria
+	shown    func()        // is called when the newest messages are there; nil for a search
 	Ended    chan struct{} // closed when they are there, or won't be
 	End      func()
 }
@@ -20,10 +23,51 @@ func NewClientSearch(criteria wire.Criteria) *ClientSearch {
 	return w
 }
 
+// NewNewest is the wish of a client that opens the folder while it is being pulled; shown is called when the newest
+// messages are there, which they never may be.
+func NewNewest(shown func()) *ClientSearch {
+	w := NewClientSearch(wire.Criteria{})
+	w.shown = shown
+	return w
+}
+
+// Opens tells whether it is the wish of a client that opens the folder.
+func (w *ClientSearch) Opens() bool { return w.shown != nil }
+
+// Served tells that the messages are there.
+func (w *ClientSearch) Served() {
+	if w.shown != nil {
+		w.shown()
+	}
+	w.End()
+}
+
 // SearchQueue are the searches that a pull has not served yet.
 type SearchQueue struct {
-	mu  sync.Mutex
-	all []*ClientSearch
+	mu     sync.Mutex
+	all    []*ClientSearch
+	seated bool
+}
+
+// Seat tells that the pull has its places at both servers.
+func (w *SearchQueue) Seat() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seated = true
+}
+
+// Seated tells whether the pull has had its places at both servers; until then it may wait for long.
+func (w *SearchQueue) Seated() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seated
+}
+
+// Opened tells whether one of them is of a client that opens the folder.
+func (w *SearchQueue) Opened() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.all, (*ClientSearch).Opens)
 }
 
 // Add takes more.

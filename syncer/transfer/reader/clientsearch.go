@@ -31,6 +31,9 @@ func (r *Reader) serveSearches(ctx context.Context) error {
 
 // serveSearch brings what one search finds. If the old server refuses that, there is nothing.
 func (r *Reader) serveSearch(ctx context.Context, w *job.ClientSearch) error {
+	if w.Opens() {
+		return r.newest(ctx, r.next, w)
+	}
 	found, err := r.Old.Find(ctx, w.Criteria)
 	if err != nil && link.ClassOf(err) != link.Refused {
 		return err
@@ -101,7 +104,7 @@ func (r *Reader) resume(ctx context.Context, err error, from imap.UID) error {
 	for {
 		switch {
 		case errors.Is(err, errSlow):
-			err = r.newest(ctx, from)
+			err = r.newest(ctx, from, nil)
 		case errors.Is(err, errSearched):
 			err = r.serveSearches(ctx)
 		case err == nil && r.Searches.Any():

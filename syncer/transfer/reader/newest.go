@@ -72,8 +72,9 @@ func (b *bringing) tooSlow() bool {
 }
 
 // newest brings the newest messages of those from a UID on, and of those that have been
-// put off, and lets the visitor in.
-func (r *Reader) newest(ctx context.Context, from imap.UID) error {
+// put off, and lets the visitor in: the one that has come while the folder was pulled, or
+// the one for whom it is.
+func (r *Reader) newest(ctx context.Context, from imap.UID, came *job.ClientSearch) error {
 	r.decided, r.undisturbed = true, true
 	defer func() { r.undisturbed = false }()
 	if r.Newest != nil {
@@ -94,7 +95,7 @@ func (r *Reader) newest(ctx context.Context, from imap.UID) error {
 	if err := r.newestOf(ctx, &told, first); err != nil {
 		return err
 	}
-	if err := r.out.Hand(ctx, job.Shown{}); err != nil {
+	if err := r.out.Hand(ctx, job.Shown{Search: came}); err != nil {
 		return err
 	}
 	r.shown = true

@@ -115,7 +115,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		return err
 	}
 	if r.newestFirst() {
-		if err := r.newest(ctx, from); err != nil {
+		if err := r.newest(ctx, from, nil); err != nil {
 			return err
 		}
 	}
