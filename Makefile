@@ -80,7 +80,7 @@ figures:
 arc: deps
 	POSTFERRY_TEST_ARC=$(ARC_ACCOUNTS) go test ./cmd/postferry -run '^TestArcInTheBrowser$$' -v -count 1 -timeout 20m
 
-select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000
+select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000,100000:mdbox,500000:mdbox
 select: deps
 	go test ./cmd/postferry -run '^TestFirstSelect$$' -v -count 1 -timeout 60m
 

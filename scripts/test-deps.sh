@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
-# mbsync, curl and Python's imaplib as real clients, Chromium, a C compiler for the race detector,
+# mbsync, curl, offlineimap and Python as real clients, Chromium, a C compiler for the race detector,
 # strace, which shows what has reached the disk; and fetches axe-core (axe.sh)
 # and two more servers (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # libsasl2-modules has SASL PLAIN, with which mbsync logs in: isync only recommends it.
-packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync libsasl2-modules curl python3 ca-certificates gcc libc6-dev chromium strace)
+packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync libsasl2-modules curl offlineimap3 python3 ca-certificates gcc libc6-dev chromium strace)
 
 # finish fetches what is not installed: some messages of the lab are in a module
 # that no program is built with, the rest is kept below .cache.
@@ -26,7 +26,7 @@ fi
 
 if ! command -v apt-get >/dev/null; then
 	missing=()
-	for program in dovecot mbsync curl python3 gcc chromium strace; do
+	for program in dovecot mbsync curl offlineimap python3 gcc chromium strace; do
 		PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
 	done
 	if ((${#missing[@]})); then

@@ -25,6 +25,7 @@ type testDaemon struct {
 	Config string // path of the configuration
 
 	env     []string   // besides the test's own
+	args    []string   // of serve, besides the configuration
 	exe     string     // "" for the test binary
 	sockets []*os.File // that it is given as systemd does
 	cmd     *exec.Cmd
@@ -75,9 +76,10 @@ func (d *testDaemon) start() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.cmd = exec.Command(cmp.Or(d.exe, exe), "serve", "-c", d.Config)
+	words := append([]string{cmp.Or(d.exe, exe), "serve", "-c", d.Config}, d.args...)
+	d.cmd = exec.Command(words[0], words[1:]...)
 	if len(d.sockets) > 0 {
-		d.cmd = shell(cmp.Or(d.exe, exe), "serve", "-c", d.Config)
+		d.cmd = shell(words...)
 		d.cmd.ExtraFiles = d.sockets
 	}
 	d.cmd.Env = append(append(os.Environ(), runEnv+"=1"), d.env...)

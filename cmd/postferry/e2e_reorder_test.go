@@ -31,9 +31,9 @@ func TestProgramsOverReorder(t *testing.T) {
 	p.proxy = "visit_wait = \"1ns\"\nvisit_window = 100"
 	d := p.serveBlocked()
 	direct := p.new.Client(anna)
-	mbsync, curl := &mirrorProgram{p: p, dir: t.TempDir()}, &cachingProgram{p: p, bodies: map[imap.UID]string{}}
+	mbsync, curl := &mirrorProgram{p: p, dir: t.TempDir(), pull: p.mbsyncIn}, &cachingProgram{p: p, bodies: map[imap.UID]string{}}
 	eventually(t, "the newest messages", func() bool { curl.run(d); return len(curl.bodies) >= 50 })
-	mbsync.run(d)
+	mbsync.run(d.IMAPS())
 	eventually(t, "all mail", func() bool { return messages(t, direct, "INBOX") == total })
 
 	d.Stop()
@@ -44,7 +44,7 @@ func TestProgramsOverReorder(t *testing.T) {
 	if err != nil || moved == 0 {
 		t.Fatalf("%d moved, %v", moved, err)
 	}
-	again := map[string]int{"mbsync": mbsync.run(d), "curl": curl.run(d)}
+	again := map[string]int{"mbsync": mbsync.run(d.IMAPS()), "curl": curl.run(d)}
 	for name, n := range again {
 		t.Logf("%s fetched %d messages a second time, %d have got other UIDs", name, n, moved)
 		if n == 0 || n > moved {
@@ -58,17 +58,18 @@ func TestProgramsOverReorder(t *testing.T) {
 	}
 }
 
-// mirrorProgram is mbsync with what it keeps.
+// mirrorProgram is one that keeps a maildir, with what it keeps.
 type mirrorProgram struct {
 	p     *pair
 	dir   string
-	files map[string]string // its messages by the names of their files
+	pull  func(dir, addr string) // brings dir/mail/INBOX up to date
+	files map[string]string      // its messages by the names of their files
 }
 
 // run lets it pull, and tells how many messages it has fetched that it had.
-func (m *mirrorProgram) run(d *testDaemon) (again int) {
+func (m *mirrorProgram) run(addr string) (again int) {
 	m.p.t.Helper()
-	m.p.mbsyncIn(m.dir, d.IMAPS())
+	m.pull(m.dir, addr)
 	had := map[string]bool{}
 	for _, text := range m.files {
 		had[text] = true

@@ -48,6 +48,12 @@ type pair struct {
 // startPair starts two servers on which each login has the password odd.
 func startPair(t *testing.T, logins ...string) *pair {
 	t.Helper()
+	return startPairOf(t, "maildir", logins...)
+}
+
+// startPairOf is startPair with an old server that keeps mail in another format.
+func startPairOf(t *testing.T, format string, logins ...string) *pair {
+	t.Helper()
 	var users []lab.User
 	for _, login := range logins {
 		users = append(users, lab.User{Login: login, Password: odd})
@@ -55,7 +61,7 @@ func startPair(t *testing.T, logins ...string) *pair {
 	ca := lab.NewCA(t)
 	p := &pair{t: t, ca: ca, newCA: true}
 	p.old = lab.StartDovecot(t, lab.DovecotOptions{
-		Format: "maildir", Separator: ".", Prefix: "INBOX.", Users: users, CA: ca,
+		Format: format, Separator: ".", Prefix: "INBOX.", Users: users, CA: ca,
 		SpecialUse: map[string]string{"Gesendet": `\Sent`, "Entwürfe": `\Drafts`, "Papierkorb": `\Trash`, "Spam": `\Junk`},
 	})
 	p.new = lab.StartDovecot(t, lab.DovecotOptions{Format: "sdbox", Users: users, CA: ca, AutoCreate: true})
@@ -97,7 +103,17 @@ new = %q
 // neither of a race nor of a password.
 func (p *pair) serve() *testDaemon {
 	p.t.Helper()
-	d := startDaemon(p.t, p.config())
+	return p.serveTraced("")
+}
+
+// serveTraced is serve with a trace in a file; "" for none.
+func (p *pair) serveTraced(file string) *testDaemon {
+	p.t.Helper()
+	d := &testDaemon{t: p.t, Config: filepath.Join(p.t.TempDir(), "config.toml")}
+	if file != "" {
+		d.args = []string{"--trace", file}
+	}
+	d.begin(p.config())
 	p.t.Cleanup(func() {
 		d.Kill9()
 		checkLog(p.t, d.Log())

@@ -84,7 +84,7 @@ func (p *pair) serveBlocked() *testDaemon {
 	silent := lab.FaultLine(p.t, p.new.IMAP, nil)
 	silent.Hang(true)
 	p.sync = "old_connections = 2"
-	p.domain = "enrol = true"
+	p.domain = "enrol = true\n" + p.domain
 	p.more = fmt.Sprintf("[[domain]]\nname = \"silent.example\"\nold = %q\nnew = \"imap+insecure://%s\"", p.oldURL, silent.Addr)
 	d := p.serve()
 	takeOverAll(p.t, d.Config, blocker)
