@@ -44,8 +44,8 @@ var errKicked = errors.New("an operator has ended the connection")
 type direction interface {
 	// burst passes on what comes; errQuiet when nothing does.
 	burst(ctx context.Context) error
-	// idle waits until something comes.
-	idle()
+	// idle waits until something comes. It returns false if nothing has for a while, unless it is to last.
+	idle(lasting bool) bool
 }
 
 // relay moves bytes, on goroutines of wg, until both sides are done; then it calls done. Stopping
@@ -80,13 +80,14 @@ func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session
 	})
 }
 
-// carrier moves the bytes of one direction until it ends. Whenever nothing comes it goes on with
+// carrier moves the bytes of one direction until it ends. When nothing comes for a while it goes on with
 // another goroutine, which waits: it has none of the stack that TLS has taken before.
 type carrier struct {
 	ctx   context.Context
 	wg    *sync.WaitGroup
 	d     direction
 	begun bool
+	rests bool // nothing has come for a while
 	ended func(error)
 	step  func() // kept, as it would be made anew for each goroutine
 }
@@ -105,15 +106,18 @@ func (c *carrier) goOn() {
 
 func (c *carrier) carry() {
 	defer c.wg.Done()
-	if c.begun {
-		c.d.idle()
+	for {
+		if c.begun && !c.d.idle(c.rests) {
+			c.rests = true
+			c.goOn()
+			return
+		}
+		c.begun, c.rests = true, false
+		if err := c.d.burst(c.ctx); err != errQuiet {
+			c.ended(err)
+			return
+		}
 	}
-	c.begun = true
-	if err := c.d.burst(c.ctx); err != errQuiet {
-		c.ended(err)
-		return
-	}
-	c.goOn()
 }
 
 // over is the end of both directions.

@@ -56,9 +56,9 @@ func (d *download) more() error {
 	return d.window.more()
 }
 
-func (d *download) idle() {
+func (d *download) idle(lasting bool) bool {
 	d.bound()
-	d.window.idle()
+	return d.window.idle(lasting)
 }
 
 func (d *download) bound() {

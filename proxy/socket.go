@@ -26,6 +26,8 @@ type socket struct {
 	raw  syscall.RawConn
 	lent *buffers
 
+	deadline readDeadline
+
 	drained bool                  // the last read has left nothing, as it was shorter than it could be
 	eager   bool                  // reading gives errQuiet instead of waiting
 	direct  []byte                // read into this instead of a buffer
@@ -51,7 +53,7 @@ func (b *buffers) socket(conn net.Conn) net.Conn {
 	if err != nil {
 		return conn
 	}
-	l := &socket{Conn: conn, raw: raw, lent: b}
+	l := &socket{Conn: conn, raw: raw, lent: b, deadline: readDeadline{conn: conn}}
 	l.await = l.attempt
 	l.try = func(fd uintptr) bool { l.attempt(fd); return true }
 	return l
@@ -104,40 +106,29 @@ func (l *socket) attempt(fd uintptr) (over bool) {
 	return l.err != errQuiet
 }
 
-// wait returns when there is something to read, or an error.
-func (l *socket) wait() error {
-	if len(l.ahead) > 0 {
-		return nil
-	}
-	if err := l.raw.Read(l.await); err != nil {
-		return err
-	}
-	return l.err
-}
-
 // Read implements net.Conn.
 func (l *socket) Read(p []byte) (int, error) {
 	switch {
 	case len(l.ahead) > 0 || len(p) == 0:
 	case !l.eager:
+		if err := l.deadline.limit(true); err != nil {
+			return 0, err
+		}
 		return l.Conn.Read(p)
 	case l.drained: // what has come since is for wait to see
 		l.drained = false
 		return 0, errQuiet
 	case len(p) >= directSize:
 		l.direct = p
-		err := l.raw.Read(l.try)
+		err := l.readNow()
 		l.direct = nil
-		if err != nil {
+		if err != nil && err != l.err {
 			return 0, err
 		}
-		return l.got, l.err
+		return l.got, err
 	default:
-		if err := l.raw.Read(l.try); err != nil {
+		if err := l.readNow(); err != nil {
 			return 0, err
-		}
-		if l.err != nil {
-			return 0, l.err
 		}
 	}
 	return l.take(p), nil

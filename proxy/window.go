@@ -82,17 +82,26 @@ func (w *window) readOn() {
 	}
 }
 
-// idle waits for something to read, or an error that the next read then gives. It holds no buffer
-// meanwhile, unless something is in it.
-func (w *window) idle() {
-	if len(w.b) > 0 {
-		w.failed = w.socket.wait()
-		return
+// idle waits for something to read, or an error that the next read then gives. It returns false if nothing
+// has come for a while, unless it is to last: then it holds no buffer either, if nothing is in it.
+func (w *window) idle(lasting bool) bool {
+	empty := len(w.b) == 0
+	if empty && lasting {
+		w.giveBack()
 	}
-	w.giveBack()
-	w.failed = w.socket.wait()
-	w.r = w.lent.reader(w.src, len(w.socket.ahead) > smallReader)
-	w.sync()
+	err := w.socket.wait(lasting)
+	if err == errLull {
+		return false
+	}
+	w.failed = err
+	switch large := len(w.socket.ahead) > smallReader; {
+	case w.r == nil:
+		w.r = w.lent.reader(w.src, large)
+		w.sync()
+	case empty && large && w.r.Size() == smallReader:
+		w.exchange(true)
+	}
+	return true
 }
 
 // resize picks the buffer for the next read; nothing is buffered.
