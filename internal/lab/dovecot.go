@@ -120,6 +120,9 @@ func (d *Dovecot) Complaints(login string) string {
 	return out.String()
 }
 
+// Pid is the process that has started the others.
+func (d *Dovecot) Pid() int { return d.proc.cmd.Process.Pid }
+
 func dovecotBinary() (string, error) {
 	if path, err := exec.LookPath("dovecot"); err == nil {
 		return path, nil

@@ -30,7 +30,7 @@ func BenchmarkRelays(b *testing.B) {
 	servers := startRelayServers(b)
 	all := []*relayed{
 		{name: "none", addr: fmt.Sprintf("127.0.0.1:%d", servers.tls.Server().Port)},
-		servers.bare(b), servers.postferry(b), servers.nginx(b), servers.haproxy(b),
+		servers.bare(b), servers.postferry(b), servers.nginx(b), servers.dovecot(b), servers.haproxy(b),
 	}
 	all = slices.DeleteFunc(all, func(r *relayed) bool { return r == nil })
 	results := make([]figures, len(all))
