@@ -20,6 +20,8 @@ func sections() []section {
 	return []section{
 		{"Problems", "What keeps an account from being copied: `problem.kind` in the API, and the label `kind` of the metric `postferry_account_problems`.",
 			constants("store", "ProblemKind")},
+		{"What problems say", "The sentence in `summary` of a problem. The API, `status` and the socket tell it in English; the page says those that tell more than the kind does in its languages, under these names.",
+			under("trouble.", constants("report/reason", "Code"))},
 		{"Advice", "What helps against a problem: its `advice`.", constants("store", "Advice")},
 		{"States of accounts", "What may be done with an account. The import page and the API tell `active` accounts apart by what goes on: `queued`, `running`, `retrying`, `failed`, `complete`.",
 			constants("store", "State")},

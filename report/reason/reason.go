@@ -116,7 +116,13 @@ func (r Reason) parts() (Code, url.Values) {
 }
 
 // IsReason tells whether the value of a name is a reason itself.
-func IsReason(name string) bool { return name == "What" || name == "Why" }
+func IsReason(name string) bool {
+	switch name {
+	case "What", "Why", "Who", "Says", "Whose", "Need", "Room":
+		return true
+	}
+	return false
+}
 
 // String is the reason in English.
 func (r Reason) String() string {
@@ -148,7 +154,15 @@ func (r Reason) english() string {
 			args[i] = Reason(values.Get(name)).String()
 		}
 	}
-	return fmt.Sprintf(text.format, args...)
+	return capital(fmt.Sprintf(text.format, args...), text)
+}
+
+// capital lets a sentence begin with a capital letter where a server's name begins it.
+func capital(sentence string, t text) string {
+	if after, ok := strings.CutPrefix(sentence, "the "); ok && t.begins() {
+		return "The " + after
+	}
+	return sentence
 }
 
 // MarshalText implements encoding.TextMarshaler: programs are told the English words.

@@ -85,10 +85,18 @@ func TestTexts(t *testing.T) {
 // declaredCodes are the constants of the package.
 func declaredCodes(t *testing.T) (codes []Code) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"codes.go", "troubles.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, codesIn(t, file)...)
 	}
+	return codes
+}
+
+// codesIn are the constants of a file.
+func codesIn(t *testing.T, file *ast.File) (codes []Code) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.ValueSpec); ok {
 			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
@@ -102,9 +110,10 @@ func declaredCodes(t *testing.T) (codes []Code) {
 	return codes
 }
 
-// TestStored: rows of earlier versions have the words; they are recognised, whatever their values are.
-func TestStored(t *testing.T) {
-	for _, code := range kept {
+// wantRecognised wants the sentences of codes to be read as what they say.
+func wantRecognised(t *testing.T, codes []Code, stored func(string) Reason) {
+	t.Helper()
+	for _, code := range codes {
 		values := make([]any, len(code.Names()))
 		for i, name := range code.Names() {
 			values[i] = "a (b), \"c\"; " + name
@@ -114,11 +123,17 @@ func TestStored(t *testing.T) {
 		}
 		want := Of(code, values...)
 		for _, row := range []string{string(want), want.String()} {
-			if got := Stored(row); got != want {
+			if got := stored(row); got != want {
 				t.Errorf("%q is read as %q, want %q", row, string(got), string(want))
 			}
 		}
 	}
+}
+
+// TestStored: rows of earlier versions have the words; they are recognised, whatever their values are.
+func TestStored(t *testing.T) {
+	wantRecognised(t, kept, Stored)
+	wantRecognised(t, keptTroubles, StoredProblem)
 	for row, want := range map[string]Reason{
 		"":                                  "",
 		"in a shared namespace":             Of(LeftShared),
@@ -129,6 +144,31 @@ func TestStored(t *testing.T) {
 	} {
 		if got := Stored(row); got != want {
 			t.Errorf("%q is read as %q, want %q", row, string(got), string(want))
+		}
+	}
+}
+
+// TestStoredProblems: rows of earlier versions have whole sentences about a server, with what it said.
+func TestStoredProblems(t *testing.T) {
+	old, says := Of(ServerOld, "imap.old.example"), Of(ServerSaysSaid, `no, "never"`, "Too late, come back")
+	for row, want := range map[string]Reason{
+		"": "",
+		"The old server (imap.old.example) can't be reached. It is tried again by itself; check that it runs and that its address is right.": Of(TroubleUnreachable, old),
+		"No password is known for this account at the new server (n). Enter it on the import page, or import the list with it.":              Of(TroubleNoPassword, Of(ServerNew, "n")),
+		"imap.example.com has expired":                        Said("imap.example.com has expired"),
+		"The old server (o) refused SELECT (it says \"no\").": Said("The old server (o) refused SELECT (it says \"no\")."),
+		`The old server (imap.old.example) refused the password of this account (it says "no, \"never\"", and before that "Too late, come back"). ` + correct: Of(TroubleLogin, old, says),
+		`This login may lead to the same mailbox as the account "a \"b\"": both look alike, but it can't be proved. Nothing is copied for it until you say.`:  Of(TroubleSameUncertain, Of(AccountNamed, `a "b"`)),
+		"The account's mail (12 messages) does not fit into its mailbox on the new server (n), whose quota is 5 messages. Raise the quota, or leave folders out in the configuration; until then nothing is copied.": Of(TroubleNotFitting,
+			Of(Messages, 12), "n", Of(Messages, 5)),
+		"The new server refuses all messages for this folder. " + noneGivenUp: Of(TroubleRefusesAll),
+	} {
+		got := StoredProblem(row)
+		if got != want || got.String() != row {
+			t.Errorf("%q is read as %q (%s), want %q", row, string(got), got, string(want))
+		}
+		if again := StoredProblem(string(got)); again != got {
+			t.Errorf("%q is read as %q", string(got), string(again))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package reason
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,10 +11,17 @@ import (
 // Stored reads a reason out of a row. Until schema 3 grew codes, rows had the English sentence
 // instead: what is one of those becomes its code, and other words stay words.
 func Stored(row string) Reason {
+	return stored(row, kept)
+}
+
+// StoredProblem is Stored for why an account was not copied.
+func StoredProblem(row string) Reason { return stored(row, keptTroubles) }
+
+func stored(row string, codes []Code) Reason {
 	if row == "" || isReason(row) {
 		return Reason(row)
 	}
-	if r := recognise(row, kept); r != "" {
+	if r := recognise(row, codes); r != "" {
 		return r
 	}
 	return Said(row)
@@ -58,6 +66,12 @@ var kept = []Code{
 	LeftByConfig, LeftShared, LeftView, LeftLong, LeftDeep, LeftOmitted, NotMapped,
 }
 
+// keptTroubles are the same of problems, but for what fits too many sentences.
+var keptTroubles = slices.Concat([]Code{NoDomain}, slices.DeleteFunc(Codes("trouble."), func(c Code) bool { return c == TroubleRefused }))
+
+// within are the codes of reasons that are values of others.
+var within = slices.Concat(Codes("server."), Codes("whose."), []Code{Messages})
+
 // recognise finds the one among codes whose words a sentence is; "" if there is none.
 func recognise(sentence string, codes []Code) Reason {
 	for _, code := range codes {
@@ -101,11 +115,24 @@ func (t text) match(sentence string) (url.Values, bool) {
 			return nil, false
 		}
 		if IsReason(name) {
-			value = string(StoredRepairs(value))
+			value = string(t.inner(name, value))
 		}
 		values.Set(name, value)
 	}
 	return values, true
+}
+
+// inner reads a value that is a reason.
+func (t text) inner(name, value string) Reason {
+	if after, ok := strings.CutPrefix(value, "The "); ok && name == "Who" && t.begins() {
+		value = "the " + after
+	}
+	if name != "What" && name != "Why" {
+		if r := recognise(value, within); r != "" {
+			return r
+		}
+	}
+	return StoredRepairs(value)
 }
 
 // unquoted takes a value's quotation marks off, if it has them for its verb.

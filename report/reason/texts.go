@@ -1,5 +1,10 @@
 package reason
 
+import (
+	"maps"
+	"strings"
+)
+
 // text is how a code is said in English: a format of %s, or %q for what is quoted, and the names of
 // its values in their order.
 type text struct {
@@ -8,9 +13,24 @@ type text struct {
 	bare   string // without any values, if that is possible
 }
 
+// begins reports that the sentence begins with whom it is about.
+func (t text) begins() bool { return strings.HasPrefix(t.format, "%s") && t.names[0] == "Who" }
+
 // texts are the English words of all codes. What programs are told, and what the page says in
 // English, are these.
-var texts = map[Code]text{
+var texts = together(reasonTexts, troubleTexts)
+
+// together makes one table of several.
+func together(tables ...map[Code]text) map[Code]text {
+	all := map[Code]text{}
+	for _, table := range tables {
+		maps.Copy(all, table)
+	}
+	return all
+}
+
+// reasonTexts are the words of all codes but those of problems.
+var reasonTexts = map[Code]text{
 	Refused:         {format: "The new server refuses this message."},
 	RefusedRepaired: {format: "The new server refuses this message, also after a repair (%s).", names: []string{"What"}},
 	NotNowNew:       {format: "The new server can't take this message at the moment."},

@@ -1,0 +1,120 @@
+package reason
+
+// What several sentences have in common.
+const (
+	// correct says where logins and passwords are corrected.
+	correct = "Correct it on the import page, or in the list and import that again."
+	// outside says what an administrator of one domain can do about a server inside.
+	outside = "Servers inside private networks, and connections without TLS, have to be allowed by an administrator of all domains."
+	// pin says what can be done about a certificate.
+	pin = " accept its authority or its fingerprint in the domain's settings."
+)
+
+// troubleTexts are the English words of problems. A sentence that begins with a server begins with a
+// capital letter.
+var troubleTexts = map[Code]text{
+	TroubleUnexpected: {format: "Something unexpected went wrong; it is tried again."},
+
+	TroubleReadOnly:       {format: "A change of %s was prevented: Postferry only reads there.", names: []string{"Who"}},
+	TroubleStopped:        {format: "The work with %s was stopped; it goes on with the next pass.", names: []string{"Who"}},
+	TroubleAccountMoved:   {format: "%s says that this account is kept on another server, %s. Put that one into the configuration, or have the account moved back.", names: []string{"Who", "To"}},
+	TroubleFolderMoved:    {format: "%s says that the folder is kept on another server, %s. It can't be copied from here.", names: []string{"Who", "To"}},
+	TroubleExcess:         {format: "%s answers with more than any mail server has to tell (%s), so it is broken or means harm. It is asked again later.", names: []string{"Who", "Of"}},
+	TroubleExcessLasting:  {format: "%s answers with more than any mail server has to tell (%s), so it is broken or means harm. Nothing is asked of it for this account until a person runs it again.", names: []string{"Who", "Of"}},
+	TroubleNoFolders:      {format: "%s lists no folder at all, not even INBOX, which always exists. It is tried again by itself; if it stays so, see whether the mailbox exists there.", names: []string{"Who"}},
+	TroubleTooMany:        {format: "%s allows no more connections at the moment%s. It is tried again by itself; if it stays so, other programs use up what it allows.", names: []string{"Who", "Says"}},
+	TroubleRefused:        {format: "%s refused %s%s.", names: []string{"Who", "Command", "Says"}},
+	TroubleLost:           {format: "The connection with %s was lost%s. It is made again by itself.", names: []string{"Who", "Says"}},
+	TroubleInUse:          {format: "The mailbox at %s is in use: a mail program is fetching from it, or has just been. It is tried again by itself.", names: []string{"Who"}},
+	TroublePause:          {format: "%s asks for a pause of %s. It is tried again by itself.", names: []string{"Who", "Pause"}},
+	TroubleNoMailServer:   {format: "No mail server that may be used answers at %s. It is tried again by itself; check its name, port and security. " + outside, names: []string{"Host"}},
+	TroubleUnreachable:    {format: "%s can't be reached. It is tried again by itself; check that it runs and that its address is right.", names: []string{"Who"}},
+	TroubleUnavailable:    {format: "%s is not available at the moment%s. It is tried again by itself.", names: []string{"Who", "Says"}},
+	TroubleFull:           {format: "The mailbox at %s is full%s. Make room or raise its quota; then the copying goes on.", names: []string{"Who", "Says"}},
+	TroubleNoPassword:     {format: "No password is known for this account at %s. Enter it on the import page, or import the list with it.", names: []string{"Who"}},
+	TroubleToken:          {format: "%s refused the token that was fetched for this account%s. See whether the account and the application have access to IMAP there.", names: []string{"Who", "Says"}},
+	TroubleNoTokens:       {format: "%s takes no tokens. Choose another way to sign in for this domain, or have OAUTHBEARER or XOAUTH2 switched on there.", names: []string{"Who"}},
+	TroubleNoMaster:       {format: "%s offers no way for a master login to open somebody else's mailbox. Have AUTH=PLAIN switched on there, or set a separator if it takes logins such as anna*master.", names: []string{"Who"}},
+	TroubleExpired:        {format: "%s says that this account's password has expired%s. Set a new one there. " + correct, names: []string{"Who", "Says"}},
+	TroubleUnprotected:    {format: "%s does not take passwords on this connection. Check the server's URL in the domain's settings.", names: []string{"Who"}},
+	TroubleUnsendable:     {format: "The login or password of this account contains a line break or a NUL character. " + correct},
+	TroubleNUL:            {format: "The login or password of this account contains a NUL character. " + correct},
+	TroublePreauth:        {format: "%s lets everybody in without a password (PREAUTH), so it can't be used.", names: []string{"Who"}},
+	TroubleUnproved:       {format: "Somebody may be standing between Postferry and %s: what answers does not know the password. Check the network between.", names: []string{"Who"}},
+	TroubleProgram:        {format: "%s lets only programs in that it knows%s. Allow IMAP for others in the account's settings there, then run it again, or import it again.", names: []string{"Who", "Says"}},
+	TroubleLogin:          {format: "%s refused the password of this account%s. " + correct, names: []string{"Who", "Says"}},
+	TroubleNotMail:        {format: "%s does not answer as a mail server. Check the server's URL in the domain's settings.", names: []string{"Who"}},
+	TroubleWithoutTLS:     {format: "%s is to be used without TLS. " + outside, names: []string{"Who"}},
+	TroubleTampering:      {format: "Somebody may be tampering with the connection to %s. Check the network between.", names: []string{"Who"}},
+	TroubleNoProtected:    {format: "No protected connection with %s can be made. Check the server's URL in the domain's settings.", names: []string{"Who"}},
+	TroubleFingerprint:    {format: "%s shows another certificate than the accepted one. If it is the right one, accept its SHA-256 fingerprint %s in the domain's settings.", names: []string{"Who", "Fingerprint"}},
+	TroubleName:           {format: "The certificate of %s is made out to another name: %s. Put the name that it has into the domain's settings if it is the same server, or" + pin, names: []string{"Who", "Names"}},
+	TroubleSelfSigned:     {format: "The certificate of %s is self-signed, so nobody vouches for it. If it is the right one," + pin, names: []string{"Who"}},
+	TroubleIssuer:         {format: "The certificate of %s was issued by %s, which is not trusted here, or the server does not send all of the chain. If it is the right one," + pin, names: []string{"Who", "Issuer"}},
+	TroubleCertificateOld: {format: "The certificate of %s has expired or is not valid yet (%s). Have it renewed, or" + pin, names: []string{"Who", "Detail"}},
+	TroubleCertificate:    {format: "The certificate of %s is not accepted (%s). Have it corrected, or" + pin, names: []string{"Who", "Detail"}},
+	TroubleNotTLS:         {format: "%s does not speak TLS on this port. If it is the port for STARTTLS, choose that in the domain's settings.", names: []string{"Who"}},
+	TroubleNoCommonTLS:    {format: "%s offers no encryption that Postferry knows, not even an old one (%s). Have its TLS settings corrected; it may offer key exchange by DHE only.", names: []string{"Who", "Detail"}},
+	TroubleOldTLS:         {format: "%s offers only encryption that is too old: TLS 1.0 or 1.1, or key exchange by RSA or DHE (%s). Have its TLS settings corrected.", names: []string{"Who", "Detail"}},
+	TroubleOldTLSOld:      {format: "%s offers only encryption that is too old: TLS 1.0 or 1.1, or key exchange by RSA or DHE (%s). Have its TLS settings corrected, or accept it with old_tls = \"1.0\" in the domain's settings as long as the move lasts.", names: []string{"Who", "Detail"}},
+	TroubleHungUp:         {format: "%s hung up while a protected connection was being made. It is tried again by itself; if it stays so, it may speak no TLS on this port, or only one that is too old.", names: []string{"Who"}},
+	TroubleTLS:            {format: "%s refuses a protected connection (%s). Check the server's address and its TLS settings.", names: []string{"Who", "Alert"}},
+
+	TroubleTokenUnavailable: {format: "%s gives out no tokens at the moment. It is tried again by itself.", names: []string{"Host"}},
+	TroubleTenant:           {format: "%s does not know the tenant. Correct it: its ID, or one of its domain names.", names: []string{"Host"}},
+	TroubleApplication:      {format: "%s refuses the application: its ID, its secret or its certificate is not right, or has expired. Make a new one there, and enter it.", names: []string{"Host"}},
+	TroublePermission:       {format: "%s has not granted the application the permission to use IMAP. Microsoft: give it IMAP.AccessAsApp of Office 365 Exchange Online, and have an administrator consent.", names: []string{"Host"}},
+	TroubleDelegation:       {format: "%s says that the service account may not act for the people of this domain. Add its client ID, with the scope https://mail.google.com/, in the Admin console under Security, API controls, Domain-wide delegation.", names: []string{"Host"}},
+	TroublePrincipal:        {format: "%s lets the application into no mailbox. Microsoft: see whether IMAP.AccessAsApp is granted, register the application in Exchange Online (New-ServicePrincipal) and give it the mailboxes (Add-MailboxPermission).", names: []string{"Host"}},
+	TroubleMailbox:          {format: "%s lets Postferry into other mailboxes, but not into this one. Microsoft: give the application this mailbox (Add-MailboxPermission), and see whether IMAP is switched on for it (Set-CASMailbox).", names: []string{"Host"}},
+	TroubleMailboxUnknown:   {format: "%s has no such mailbox, or it is suspended. Correct the login, then run it again.", names: []string{"Host"}},
+	TroubleIMAPOff:          {format: "IMAP is switched off for this mailbox at %s. Switch it on there, then run it again.", names: []string{"Host"}},
+	TroubleConsent:          {format: "The owner of this mailbox has not signed in at %s for Postferry yet. Have them do that once.", names: []string{"Host"}},
+	TroubleConsentRevoked:   {format: "%s says that the agreement of this mailbox's owner is not valid any more. Have them sign in there once more.", names: []string{"Host"}},
+	TroubleClock:            {format: "%s says that the clock of this machine is wrong. Set it right (NTP).", names: []string{"Host"}},
+	TroubleTokenRefused:     {format: "%s refuses the token that was just fetched for this mailbox. See whether IMAP is switched on for it there, and whether the application may open it.", names: []string{"Host"}},
+	TroubleTokenCommand:     {format: "The program that prints tokens for %s failed. See what it says in the log.", names: []string{"Host"}},
+	TroubleMaster:           {format: "%s refuses the master login. Correct its login or its password.", names: []string{"Host"}},
+	TroubleNoSignIn:         {format: "%s gave no way to sign in.", names: []string{"Host"}},
+
+	TroubleFolders:       {format: "The old server (%s) has %s folders more than the %s that are made for one account; they are not copied. Leave folders out in the domain's settings, or have sync.max_folders raised in the configuration.", names: []string{"Host", "Count", "Limit"}},
+	TroubleDates:         {format: "The new server (%s) does not keep the dates of messages, and that can't be mended once they are copied. Have it corrected before more is copied, or stop the account.", names: []string{"Host"}},
+	TroubleVanished:      {format: "The folder vanished from the new server while it was being filled."},
+	TroubleRenumbered:    {format: "The old server has numbered the folder anew while it was being copied. It is looked at again by itself."},
+	TroubleNotKnown:      {format: "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."},
+	TroubleNotMade:       {format: "The new server refuses to make the folder; its mail is not copied."},
+	TroubleNotMadeNow:    {format: "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."},
+	TroubleLeftOld:       {format: "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."},
+	TroubleListBreaks:    {format: "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."},
+	TroubleListUnread:    {format: "The old server lists folders in a way that can't be read (%s); their mail is not copied. Have them renamed there, or look into the log for what it says.", names: []string{"Count"}},
+	TroubleMissingOne:    {format: "The folder is not on the new server any more, and 1 message does not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again."},
+	TroubleMissing:       {format: "The folder is not on the new server any more, and %s messages do not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again.", names: []string{"Count"}},
+	TroubleMissingMany:   {format: "%s folders are not on the new server any more, and %s messages do not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again.", names: []string{"Folders", "Count"}},
+	TroubleSilent:        {format: "The old server (%s) does not answer. Mail is copied as soon as it does; clients work with the new mailbox meanwhile.", names: []string{"Host"}},
+	TroubleNotFitting:    {format: "The account's mail (%s) does not fit into its mailbox on the new server (%s), whose quota is %s. Raise the quota, or leave folders out in the configuration; until then nothing is copied.", names: []string{"Need", "Host", "Room"}},
+	TroubleHung:          {format: "The new server fell silent while it was storing messages of this folder. What became of them is found out as soon as it has hung up; then the folder goes on."},
+	TroubleCountsOld:     {format: "The old server says that the folder has %s messages, but lists only %s. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", names: []string{"Messages", "Listed"}},
+	TroubleCountsNew:     {format: "The new server says that the folder has %s messages, but lists only %s. It is looked at again.", names: []string{"Messages", "Listed"}},
+	TroubleFlagsRefused:  {format: "The new server lets nothing be changed in this folder, so that flags which have changed on the old server are not carried over. Have the rights on it given back; it is tried again by itself."},
+	TroubleRefusesAll:    {format: "The new server (%s) refuses all messages for this folder in the same words (%q). " + noneGivenUp, names: []string{"Host", "Words"}, bare: "The new server refuses all messages for this folder. " + noneGivenUp},
+	TroubleBudgetOld:     {format: "%s were read from the old server within 24 hours, as much as the configuration allows (old_bytes_per_day). It goes on by itself at %s.", names: []string{"Used", "Until"}},
+	TroubleBudgetNew:     {format: "%s were written to the new server within 24 hours, as much as the configuration allows (new_bytes_per_day). It goes on by itself at %s.", names: []string{"Used", "Until"}},
+	TroubleSameTwice:     {format: "This login leads to the same mailbox at the new server as %s, and both have copied their mail already: what lies in both of the old mailboxes is there twice. Nothing more is copied for this login until you say whether the two are one mailbox.", names: []string{"Whose"}},
+	TroubleSame:          {format: "This login leads to the same mailbox at the new server as %s; whether the old mailbox is the same, too, can't be told. Nothing is copied for it until you say.", names: []string{"Whose"}},
+	TroubleSameUncertain: {format: "This login may lead to the same mailbox as %s: both look alike, but it can't be proved. Nothing is copied for it until you say.", names: []string{"Whose"}},
+	TroubleOldEmptied:    {format: "The old mailbox is empty and not the one any more that %s messages were copied from: the server may have been replaced, or have lost its mail. What had not been copied is not there. It is looked at again by itself; if it is to be so, accept the mailbox as it is.", names: []string{"Count"}},
+	TroubleOldOther:      {format: "The login leads to another mailbox at the old server than the one that %s messages were copied from, as far as can be seen: of %s messages there %s are known. Nothing is copied from it until somebody corrects the login, or accepts that it is this person's.", names: []string{"Count", "Seen", "Known"}},
+	TroubleNewEmptied:    {format: "The mailbox at the new server is empty and not the one any more that %s messages were copied into: the server may have been set up anew, or the login leads to another mailbox. Nothing is copied until somebody corrects that, has everything copied again, or accepts the mailbox as it is.", names: []string{"Count"}},
+	TroubleNewOther:      {format: "The login leads to another mailbox at the new server than the one that %s messages were copied into, as far as can be seen: of %s messages there %s are copies. Nothing is copied into it until somebody corrects the login, has everything copied again, or accepts that it is this person's.", names: []string{"Count", "Seen", "Known"}},
+
+	ServerOld:        {format: "the old server (%s)", names: []string{"Host"}},
+	ServerNew:        {format: "the new server (%s)", names: []string{"Host"}},
+	ServerSays:       {format: " (it says %q)", names: []string{"Now"}},
+	ServerSaid:       {format: " (it said %q)", names: []string{"Before"}},
+	ServerSaysSaid:   {format: " (it says %q, and before that %q)", names: []string{"Now", "Before"}},
+	AccountNamed:     {format: "the account %q", names: []string{"Login"}},
+	AccountElsewhere: {format: "an account of another domain"},
+}
+
+// noneGivenUp says what becomes of messages that are all refused.
+const noneGivenUp = "None of them is given up: they are tried again by themselves; if it stays so, ask whoever runs that server."
