@@ -9,6 +9,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/asciifold"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -58,10 +59,10 @@ func scopeOf(domain string) (string, []Mistake) {
 
 // Access says who may come in: administrators and tokens.
 type Access struct {
-	store  accessStore
+	store  Keeper
 	hasher *hasher
 	limits *loginLimits
-	lists  *lists
+	lists  Uploads
 	audit  *Audit
 	now    func() time.Time
 }
@@ -194,7 +195,7 @@ func (a *Access) Tokens(ctx context.Context, who Actor) ([]TokenView, error) {
 }
 
 func viewToken(t store.Token) TokenView {
-	return TokenView{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: timeOrNil(t.Used)}
+	return TokenView{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: report.TimeOrNil(t.Used)}
 }
 
 // CreateToken makes a token within the actor's scope. The secret is returned
@@ -248,15 +249,8 @@ func (a *Access) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 func (a *Access) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
 	var errs []error
 	for _, t := range gone {
-		a.lists.dropOwner(t.Digest)
+		a.lists.DropOwner(t.Digest)
 		errs = append(errs, a.audit.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name}))
 	}
 	return errors.Join(errs...)
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

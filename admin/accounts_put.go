@@ -117,7 +117,7 @@ func (a *Accounts) put(ctx context.Context, who Actor, d *config.Domain, lines [
 		return nil, err
 	}
 	a.boards.changed(d.Name)
-	return result, a.audit.notePut(ctx, who, d.Name, stored, put)
+	return result, notePut(ctx, a.audit, who, d.Name, stored, put)
 }
 
 // resultOf counts what was done, and says which accounts were known.
@@ -134,7 +134,7 @@ func resultOf(stored []store.Account, put []store.AccountPut) (result *Added, kn
 
 // notePut writes to the audit log how many accounts were added, and of how many which
 // credentials are others now.
-func (a *Audit) notePut(ctx context.Context, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
+func notePut(ctx context.Context, a *Audit, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
 	newer, changed := auditOf{domain: domain}, auditOf{domain: domain}
 	var fields store.CredentialFields
 	for i, p := range put {
@@ -161,14 +161,6 @@ func (a *Audit) notePut(ctx context.Context, who Actor, domain string, stored []
 
 // AuditFields stands between a number of accounts and what of them was changed.
 const AuditFields = ": "
-
-// nameless leaves the account out if there are others.
-func (of auditOf) nameless() auditOf {
-	if of.count > 1 {
-		of.account = ""
-	}
-	return of
-}
 
 // accountsOf makes accounts of lines.
 func (a *Accounts) accountsOf(ctx context.Context, d *config.Domain, lines []config.AccountLine) ([]store.Account, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -25,7 +26,7 @@ type AccountPatch struct {
 
 // Update corrects logins and passwords. A problem is forgotten, and an
 // account that was begun is tried again at once.
-func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*AccountView, error) {
+func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*report.Account, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err

@@ -17,12 +17,28 @@ type auditOf struct {
 	count                   int // of accounts or messages; it is the detail if there is none
 }
 
+// nameless leaves the account out if there are others.
+func (of auditOf) nameless() auditOf {
+	if of.count > 1 {
+		of.account = ""
+	}
+	return of
+}
+
 // Audit is the audit log.
 type Audit struct {
 	store auditStore
 	log   zerolog.Logger
 	now   func() time.Time
 }
+
+// NewAudit makes the log; now tells the time.
+func NewAudit(keeps auditStore, log zerolog.Logger, now func() time.Time) *Audit {
+	return &Audit{keeps, log, now}
+}
+
+// maxEntries bounds how many lines are read at a time.
+const maxEntries = 200
 
 // maxDetail bounds what an entry says. Octets.
 const maxDetail = 1000
@@ -64,18 +80,15 @@ type AuditView struct {
 // of one domain or ("") of all that are the actor's business. Whoever looks after one
 // domain learns nothing of an earlier one of that name.
 func (a *Audit) List(ctx context.Context, who Actor, domain string, before uint64, limit int) ([]AuditView, error) {
-	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), MaxPerPage)}
+	q := store.AuditQuery{Domain: domain, Before: before, Limit: min(max(limit, 1), maxEntries)}
 	if !who.All() {
 		if domain != "" && domain != who.Scope {
 			return nil, NotFound("domain")
 		}
 		q.Domain = who.Scope
-		stored, err := storedDomain(ctx, a.store, who.Scope)
-		if err != nil {
+		var err error
+		if q.Since, err = a.since(ctx, who.Scope); err != nil {
 			return nil, err
-		}
-		if stored != nil {
-			q.Since = stored.Created
 		}
 	}
 	entries, err := a.store.Audit(ctx, q)
@@ -87,4 +100,15 @@ func (a *Audit) List(ctx context.Context, who Actor, domain string, before uint6
 		views[i] = AuditView(e)
 	}
 	return views, nil
+}
+
+// since is when a domain was set up here; zero if it was not.
+func (a *Audit) since(ctx context.Context, domain string) (time.Time, error) {
+	all, err := a.store.Domains(ctx)
+	for i := range all {
+		if all[i].Name == domain {
+			return all[i].Created, err
+		}
+	}
+	return time.Time{}, err
 }

@@ -58,6 +58,20 @@ type boardSlot struct {
 	meter   meter
 }
 
+// Source is where boards are read from.
+type Source struct {
+	Store overviewer
+	Ferry liveFerry
+	Now   func() time.Time
+	// Counted are the messages that the newest check of a domain counted, by account.
+	Counted func(domain string) map[store.AccountID]uint64
+}
+
+// NewBoards keeps boards of a source.
+func NewBoards(s Source) *boards {
+	return newBoards((&boardReader{s.Store, s.Ferry, s.Counted, s.Now}).read)
+}
+
 func newBoards(read func(context.Context, string) (*Board, error)) *boards {
 	return &boards{read: read, byDomain: map[string]*boardSlot{}}
 }
@@ -176,10 +190,10 @@ func (b *boards) due(now time.Time) map[string]*boardSlot {
 
 // boardReader reads boards from store and engine.
 type boardReader struct {
-	store  overviewer
-	ferry  liveFerry
-	checks *Checks
-	now    func() time.Time
+	store   overviewer
+	ferry   liveFerry
+	counted func(domain string) map[store.AccountID]uint64 // messages, by the newest check
+	now     func() time.Time
 }
 
 // overviewer sums accounts up.
@@ -206,7 +220,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	for _, l := range all {
 		b.live[l.Account] = l
 	}
-	expected := expectation{counted: a.checks.messages(domain)}
+	expected := expectation{counted: a.counted(domain)}
 	for i := range rows {
 		l := b.liveOf(rows[i].ID)
 		b.Totals.add(&rows[i], l)
@@ -255,22 +269,22 @@ type Totals struct {
 
 func (t *Totals) add(o *store.Overview, l *report.Live) {
 	t.Accounts++
-	switch stateOf(o, l) {
-	case StateWaiting:
+	switch report.StateOf(o, l) {
+	case report.StateWaiting:
 		t.Waiting++
-	case StateQueued:
+	case report.StateQueued:
 		t.Queued++
-	case StateRunning:
+	case report.StateRunning:
 		t.Running++
-	case StateFailed:
+	case report.StateFailed:
 		t.Failed++
-	case StateRetrying:
+	case report.StateRetrying:
 		t.Retrying++
-	case StateComplete:
+	case report.StateComplete:
 		t.Complete++
-	case StateStopped:
+	case report.StateStopped:
 		t.Stopped++
-	case StateFinished:
+	case report.StateFinished:
 		t.Finished++
 	}
 	if o.Summary.InboxReady() {
@@ -279,50 +293,11 @@ func (t *Totals) add(o *store.Overview, l *report.Live) {
 	if o.Alias != 0 {
 		return // its mail is another account's
 	}
-	v := viewProgress(o, l)
+	v := report.ProgressOf(o, l)
 	t.Messages += v.Messages
 	t.Copied += v.Copied
 	t.Quarantined += v.Quarantined
 	t.Octets += v.Octets
 	t.MessagesPerSecond += v.MessagesPerSecond
 	t.OctetsPerSecond += v.OctetsPerSecond
-}
-
-// AccountState is an account's state as pages and API tell it: what the store
-// keeps, and what goes on.
-type AccountState string
-
-const (
-	StateWaiting  AccountState = "waiting"
-	StateQueued   AccountState = "queued"
-	StateRunning  AccountState = "running"
-	StateFailed   AccountState = "failed"
-	StateRetrying AccountState = "retrying"
-	StateComplete AccountState = "complete"
-	StateStopped  AccountState = "stopped"
-	StateFinished AccountState = "finished"
-)
-
-func AccountStates() []AccountState {
-	return []AccountState{StateWaiting, StateQueued, StateRunning, StateFailed, StateRetrying, StateComplete, StateStopped, StateFinished}
-}
-
-func stateOf(o *store.Overview, l *report.Live) AccountState {
-	switch {
-	case o.State == store.Waiting:
-		return StateWaiting
-	case o.State == store.Stopped:
-		return StateStopped
-	case o.State == store.Finished:
-		return StateFinished
-	case l != nil && l.Running:
-		return StateRunning
-	case o.Problem != nil && o.Problem.NeedsPerson():
-		return StateFailed
-	case o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete): // that is a warning
-		return StateRetrying
-	case o.Summary.Complete:
-		return StateComplete
-	}
-	return StateQueued
 }

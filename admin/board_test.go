@@ -27,7 +27,7 @@ func bigBoard(n int) *Board {
 // BenchmarkAccountPage reads a page of 100,000 accounts.
 func BenchmarkAccountPage(b *testing.B) {
 	x := bigBoard(100_000)
-	for name, q := range map[string]AccountQuery{"all": {}, "search": {Search: "0123"}, "state": {State: StateComplete, Sort: "copied"}} {
+	for name, q := range map[string]AccountQuery{"all": {}, "search": {Search: "0123"}, "state": {State: report.StateComplete, Sort: "copied"}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if p := x.page(q); p.Total == 0 {

@@ -2,24 +2,10 @@ package admin
 
 import (
 	"cmp"
-	"context"
 
 	"postferry/cause"
 	"postferry/store"
 )
-
-// Causes says what keeps accounts of a domain from being copied, each cause once.
-func (a *Status) Causes(ctx context.Context, who Actor, domain string) ([]cause.Cause, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
-	if err != nil {
-		return nil, err
-	}
-	b, err := a.boards.of(ctx, d.Name)
-	if err != nil {
-		return nil, err
-	}
-	return b.Causes, nil
-}
 
 // troubled reports an account that something keeps from being copied. One that is tried again
 // right now still is.

@@ -46,8 +46,8 @@ type CheckedAccount struct {
 	Login           string              `json:"login"`
 	Ready           bool                `json:"ready"`
 	Tried           bool                `json:"tried"` // both servers were
-	OldProblem      *ProblemView        `json:"old_problem"`
-	NewProblem      *ProblemView        `json:"new_problem"`
+	OldProblem      *report.Problem     `json:"old_problem"`
+	NewProblem      *report.Problem     `json:"new_problem"`
 	Folders         []CheckedFolderView `json:"folders"`
 	FoldersOmitted  int                 `json:"folders_omitted"`
 	Notes           []reason.Reason     `json:"notes"`
@@ -70,10 +70,10 @@ type CheckedFolderView struct {
 	Copy     uint64              `json:"copy"`
 	Octets   uint64              `json:"octets"`
 	TooLarge uint64              `json:"too_large"`
-	Problem  string              `json:"problem"`
+	Problem  reason.Reason       `json:"problem"`
 	LeftOut  uint64              `json:"left_out"` // messages that are deliberately not copied
 	Reason   reason.Reason       `json:"reason"`   // why it is left alone; "" if it is not
-	Trouble  *ProblemView        `json:"-"`
+	Trouble  *report.Problem     `json:"-"`
 }
 
 // QuotaView is a limit at the new server.
@@ -86,14 +86,14 @@ type QuotaView struct {
 func viewChecked(c *report.Check) CheckedAccount {
 	v := CheckedAccount{
 		Account: c.Account, Login: c.Login, Ready: c.Ready(), Tried: c.Problem == "",
-		OldProblem: ViewProblem(c.Trouble[store.OldSide]), NewProblem: ViewProblem(c.Trouble[store.NewSide]),
+		OldProblem: report.ProblemOf(c.Trouble[store.OldSide]), NewProblem: report.ProblemOf(c.Trouble[store.NewSide]),
 		Folders: make([]CheckedFolderView, len(c.Folders)), Notes: append([]reason.Reason{}, c.Notes...),
 		Messages: c.Copy, Octets: c.Bytes, TooLarge: c.TooLarge, Limit: c.Limit,
 		Quotas: make([]QuotaView, len(c.Quotas)), Lacks: c.Lacks, Lack: c.Lack, EstimateSeconds: int64(c.Estimate.Seconds()),
 	}
 	for i, f := range c.Folders {
 		v.Folders[i] = CheckedFolderView{Title: f.Folder, NewTitle: f.NewFolder, Action: f.Action, Messages: f.Messages, Copy: f.Copy,
-			Octets: f.Bytes, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Reason, Trouble: ViewProblem(f.Trouble)}
+			Octets: f.Bytes, TooLarge: f.TooLarge, LeftOut: f.LeftOut, Reason: f.Reason, Trouble: report.ProblemOf(f.Trouble)}
 		if f.Trouble != nil {
 			v.Folders[i].Problem = f.Trouble.Summary
 		}
@@ -289,8 +289,17 @@ func (a *Checks) Cancel(ctx context.Context, who Actor, domain string) error {
 	return cancelJob(ctx, a.audit, who, a.checks, d.Name, "cancel_check")
 }
 
-// pageFrom is one page of all; never nil.
-func pageFrom[T any](all []T, page, perPage int) []T {
-	from := min((page-1)*perPage, len(all))
-	return append([]T{}, all[from:min(from+perPage, len(all))]...)
+// countedBy are the messages that the newest check of a domain counted, by account.
+func countedBy(checks *jobShelf[checkResults], domain string) map[store.AccountID]uint64 {
+	counted := map[store.AccountID]uint64{}
+	if j := checks.get(domain); j != nil {
+		j.change(func(_ *JobView, c *checkResults) {
+			for i := range c.accounts {
+				if c.accounts[i].OldProblem == nil && c.accounts[i].Tried {
+					counted[c.accounts[i].Account] = c.accounts[i].Messages
+				}
+			}
+		})
+	}
+	return counted
 }

@@ -9,7 +9,6 @@ import (
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
-	"postferry/wire"
 )
 
 // Quarantined is a message that one of the servers refuses, as the API tells it.
@@ -28,38 +27,9 @@ type Quarantined struct {
 
 // AccountDetail is all there is to see of an account.
 type AccountDetail struct {
-	AccountView
-	Folders []FolderView `json:"folders"`
-	Passes  []PassView   `json:"passes"` // newest first
-}
-
-// FolderView is how far a folder is.
-type FolderView struct {
-	ID          store.FolderID    `json:"id"`
-	Title       string            `json:"folder"`
-	NewTitle    string            `json:"new_folder"`
-	State       store.FolderState `json:"state"`
-	Running     bool              `json:"running"`
-	Complete    bool              `json:"complete"`
-	Messages    uint64            `json:"messages"`
-	Copied      uint64            `json:"copied"`
-	Quarantined uint64            `json:"quarantined"`
-	Octets      uint64            `json:"octets"`
-	OctetsTotal uint64            `json:"octets_total"`
-	Checked     *time.Time        `json:"checked"`
-	LeftOut     uint64            `json:"left_out"` // messages that are deliberately not copied
-	Reason      reason.Reason     `json:"reason"`   // why it is left alone; "" if it is not
-	Missing     *time.Time        `json:"missing_since"`
-}
-
-// PassView is one run over the account.
-type PassView struct {
-	Started  time.Time `json:"started"`
-	Ended    time.Time `json:"ended"`
-	Complete bool      `json:"complete"`
-	FiguresView
-	Error   string      `json:"error"`
-	Problem ProblemView `json:"-"`
+	report.Account
+	Folders []report.FolderStatus `json:"folders"`
+	Passes  []report.Pass         `json:"passes"` // newest first
 }
 
 // Folders are those of an account, with the messages in them that a server refuses.
@@ -107,14 +77,12 @@ func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store
 	if err != nil {
 		return nil, err
 	}
-	detail := &AccountDetail{AccountView: *v, Folders: make([]FolderView, len(folders)), Passes: make([]PassView, len(passes))}
+	detail := &AccountDetail{Account: *v, Folders: make([]report.FolderStatus, len(folders)), Passes: make([]report.Pass, len(passes))}
 	for i, f := range folders {
-		detail.Folders[i] = viewFolder(&f)
+		detail.Folders[i] = report.FolderOf(&f, nil)
 	}
 	for i, p := range passes {
-		detail.Passes[len(passes)-1-i] = PassView{Started: p.Started, Ended: p.Ended, Complete: p.Complete, Error: p.Error,
-			FiguresView: FiguresView{Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges, Octets: p.Bytes, Quarantined: p.Quarantined},
-			Problem:     ProblemView{Kind: p.Kind, Server: p.Server, Host: p.Host, Folder: p.Folder, Summary: p.Error}}
+		detail.Passes[len(passes)-1-i] = report.PassOf(&p)
 	}
 	return detail, nil
 }
@@ -126,24 +94,6 @@ func viewQuarantined(messages []report.QuarantineRecord) []Quarantined {
 		views[i] = Quarantined(m)
 	}
 	return views
-}
-
-// viewFolder is a folder with what goes on with it.
-func viewFolder(f *report.Folder) FolderView {
-	v := FolderView{
-		ID: f.ID, Title: f.Title, State: f.State, Running: f.Running, Complete: !f.Checkpoint.Checked.IsZero(),
-		Messages: max(uint64(f.Checkpoint.Messages), f.Total), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
-		Octets: f.OctetsDone, OctetsTotal: f.OctetsTotal, Checked: timeOrNil(f.Checkpoint.Checked),
-	}
-	switch f.State {
-	case store.FolderPresent:
-		v.NewTitle = wire.DecodeMailbox(f.New)
-	case store.FolderMissing:
-		v.NewTitle, v.Missing = wire.DecodeMailbox(f.New), timeOrNil(f.Folder.Missing.Since)
-	case store.FolderSkipped:
-		v.Reason = f.Note
-	}
-	return v
 }
 
 // Quarantine returns an account's messages that one of the servers refuses.

@@ -11,6 +11,7 @@ import (
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/discover"
+	"postferry/report"
 	"postferry/store"
 
 	"golang.org/x/sync/semaphore"
@@ -36,13 +37,6 @@ type DomainView struct {
 	// Looks is how the accounts are looked at again by themselves.
 	Looks  LooksView `json:"looks"`
 	Totals Totals    `json:"totals"`
-}
-
-// LooksView says how often each account is looked at again by itself, and when one was last.
-type LooksView struct {
-	EverySeconds int64      `json:"every_seconds"`
-	Last         *time.Time `json:"last"` // nil if none was yet
-	Late         uint64     `json:"late"` // messages that these passes brought after the MX had moved
 }
 
 // ServerView is one of a domain's servers.
@@ -152,25 +146,12 @@ func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, erro
 		return nil, err
 	}
 	if stored != nil {
-		v.Fixed, v.Created = false, timeOrNil(stored.Created)
+		v.Fixed, v.Created = false, report.TimeOrNil(stored.Created)
 	}
 	if v.Schedule, err = a.scheduleOf(ctx, d.Name); v.Schedule != nil { // which takes the place of the interval
 		v.Looks.EverySeconds = v.Schedule.EverySeconds
 	}
 	return v, err
-}
-
-// looks says when the accounts were last looked at.
-func (b *Board) looks(every time.Duration) LooksView {
-	v := LooksView{EverySeconds: int64(every.Seconds())}
-	for i := range b.rows {
-		s := &b.rows[i].Summary
-		v.Late += s.Late.Messages
-		if at := s.LastPass; !at.IsZero() && (v.Last == nil || at.After(*v.Last)) {
-			v.Last = &at
-		}
-	}
-	return v
 }
 
 // storedDomain finds a domain that was set up here; nil if there is none.

@@ -9,6 +9,7 @@ import (
 
 	"postferry/admin/ferrytest"
 	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -49,8 +50,8 @@ func TestStubFerry(t *testing.T) {
 	if begun, err := f.Begin(t.Context(), []store.AccountID{id}); err != nil || len(begun) != 1 {
 		t.Errorf("begun: %v, %v", begun, err)
 	}
-	f.EndPass(t, id, store.Pass{Copied: 3}, &store.Problem{Kind: store.Silent, Summary: "later", Advice: store.RetryLater})
-	if e := <-passes; e.Account != id || e.Pass.Copied != 3 || e.Pass.Error != "later" || e.Problem.Kind != store.Silent {
+	f.EndPass(t, id, store.Pass{Copied: 3}, &store.Problem{Kind: store.Silent, Summary: reason.Said("later"), Advice: store.RetryLater})
+	if e := <-passes; e.Account != id || e.Pass.Copied != 3 || e.Pass.Error.String() != "later" || e.Problem.Kind != store.Silent {
 		t.Errorf("event: %+v", e)
 	}
 	if err := f.Again(t.Context(), []store.AccountID{id}); err != nil {

@@ -2,7 +2,7 @@ package admin
 
 import (
 	"context"
-	"encoding/base64"
+	"crypto/rand"
 	"io"
 	"sync"
 	"time"
@@ -58,7 +58,7 @@ func newLists() *lists {
 // add keeps a list until it is taken, dropped or expired. An owner has one
 // for a domain.
 func (l *lists) add(now time.Time, x *list) error {
-	x.id = base64.RawURLEncoding.EncodeToString(random(16))
+	x.id = rand.Text()
 	x.expires = now.Add(listLife)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,8 +107,8 @@ func (l *lists) get(now time.Time, owner store.Digest, domain, id string) (*list
 // gone reports whether a list has waited for too long.
 func (x *list) gone(now time.Time) bool { return now.After(x.expires) }
 
-// dropExpired forgets the lists that nobody has taken in time.
-func (l *lists) dropExpired(now time.Time) {
+// DropExpired forgets the lists that nobody has taken in time.
+func (l *lists) DropExpired(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(func(x *list) bool { return x.gone(now) })
@@ -121,8 +121,8 @@ func (l *lists) drop(id string) {
 	l.forget(func(x *list) bool { return x.id == id })
 }
 
-// dropOwner forgets what an owner has uploaded.
-func (l *lists) dropOwner(owner store.Digest) {
+// DropOwner forgets what an owner has uploaded.
+func (l *lists) DropOwner(owner store.Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(func(x *list) bool { return x.owner == owner })

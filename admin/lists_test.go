@@ -55,7 +55,7 @@ func TestListsAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.dropExpired(now.Add(listLife + 90*time.Second))
+	l.DropExpired(now.Add(listLife + 90*time.Second))
 	if len(l.byID) != 1 || l.accounts.sum != 1 || l.waiting.sum != 1 {
 		t.Errorf("%d lists of %d accounts are kept", len(l.byID), l.accounts.sum)
 	}

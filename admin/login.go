@@ -32,11 +32,11 @@ const (
 
 // Sessions are those of administrators, and who a session or a token belongs to.
 type Sessions struct {
-	store  sessionStore
+	store  Visitors
 	hasher *hasher
 	limits *loginLimits
 	link   oneTime
-	lists  *lists
+	lists  Uploads
 	audit  *Audit
 	log    zerolog.Logger
 	now    func() time.Time
@@ -107,7 +107,7 @@ func (a *Sessions) Logout(ctx context.Context, who Actor) error {
 
 // EndSession ends a session and forgets what its owner has uploaded.
 func (a *Sessions) EndSession(ctx context.Context, id store.Digest) error {
-	a.lists.dropOwner(id)
+	a.lists.DropOwner(id)
 	return a.store.EndSession(ctx, id)
 }
 
@@ -176,7 +176,7 @@ func (a *Sessions) sweep(ctx context.Context) {
 				a.log.Error().Err(err).Msg("cannot remove ended sessions")
 			}
 		}
-		a.lists.dropExpired(a.now())
+		a.lists.DropExpired(a.now())
 		select {
 		case <-sessions.C:
 			due = true

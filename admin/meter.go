@@ -74,8 +74,8 @@ type expectation struct {
 // none yet.
 func (e *expectation) of(o *store.Overview, l *report.Live) uint64 {
 	begun := !o.Summary.LastPass.IsZero() || o.Summary.Messages > 0
-	switch s := stateOf(o, l); {
-	case s != StateQueued && s != StateRunning && !begun, o.Alias != 0:
+	switch s := report.StateOf(o, l); {
+	case s != report.StateQueued && s != report.StateRunning && !begun, o.Alias != 0:
 		return 0
 	case begun:
 		e.known++
@@ -89,7 +89,7 @@ func (e *expectation) of(o *store.Overview, l *report.Live) uint64 {
 	}
 	e.known++
 	e.sum += n
-	return n - min(n, viewProgress(o, l).Messages)
+	return n - min(n, report.ProgressOf(o, l).Messages)
 }
 
 // rest is what accounts are reckoned to have of which nothing is known.
@@ -98,19 +98,4 @@ func (e *expectation) rest() uint64 {
 		return 0
 	}
 	return uint64(float64(e.sum) / float64(e.known) * float64(e.unknown))
-}
-
-// messages are the messages that the newest check of a domain counted, by account.
-func (a *Checks) messages(domain string) map[store.AccountID]uint64 {
-	counted := map[store.AccountID]uint64{}
-	if j := a.checks.get(domain); j != nil {
-		j.change(func(_ *JobView, c *checkResults) {
-			for i := range c.accounts {
-				if c.accounts[i].OldProblem == nil && c.accounts[i].Tried {
-					counted[c.accounts[i].Account] = c.accounts[i].Messages
-				}
-			}
-		})
-	}
-	return counted
 }

@@ -14,19 +14,20 @@ import (
 // Operator is who works at the machine itself: what "postferry admin" does, with
 // or without a Server. Its errors are sentences for the person at the screen.
 type Operator struct {
+	store  Keeper
 	access *Access
 	audit  *Audit
 }
 
 // NewOperator works on a store.
 func NewOperator(st Store, log zerolog.Logger) *Operator {
-	audit := &Audit{st, log, time.Now}
-	return &Operator{&Access{st, newHasher(Hashing{}), newLoginLimits(), newLists(), audit, time.Now}, audit}
+	audit := NewAudit(st, log, time.Now)
+	return &Operator{st, NewAccess(AccessOptions{Store: st, Audit: audit, Lists: newLists(), Log: log, Now: time.Now}), audit}
 }
 
 // Operator works on a server's store and tells the server: what is in its memory of
 // somebody who is removed goes, too.
-func (a *Service) Operator() *Operator { return &Operator{a.Access, a.Audit} }
+func (a *Service) Operator() *Operator { return &Operator{a.store, a.Access, a.Audit} }
 
 // SetPassword adds an administrator, or sets the password of one. domain is
 // the one domain to look after, "" for all; with nil the one who is there
@@ -35,7 +36,7 @@ func (o *Operator) SetPassword(ctx context.Context, name string, domain *string,
 	scope := store.ScopeAll
 	if domain != nil {
 		scope = *domain
-	} else if known, err := o.access.store.Admin(ctx, name); err == nil {
+	} else if known, err := o.store.Admin(ctx, name); err == nil {
 		scope = known.Scope
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return false, err
@@ -52,7 +53,7 @@ func (o *Operator) CreateToken(ctx context.Context, name, domain string) (id uin
 
 // Tokens returns all tokens, without their secrets.
 func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) {
-	return o.access.store.Tokens(ctx)
+	return o.store.Tokens(ctx)
 }
 
 // RevokeToken makes a token void.

@@ -31,7 +31,7 @@ func (o *Operator) Imported(ctx context.Context, stored []store.Account, put []s
 		for _, i := range places[d] {
 			s, p = append(s, stored[i]), append(p, put[i])
 		}
-		errs = append(errs, o.audit.notePut(ctx, CommandLine(), d, s, p))
+		errs = append(errs, notePut(ctx, o.audit, CommandLine(), d, s, p))
 	}
 	return errors.Join(errs...)
 }

@@ -1,10 +1,9 @@
 package admin
 
 import (
-	"cmp"
 	"context"
-	"time"
 
+	"postferry/cause"
 	"postferry/store"
 )
 
@@ -44,18 +43,6 @@ func (a *Status) Board(ctx context.Context, domain string) (*Board, error) {
 // oldest first.
 func (a *Status) Throughput(domain string) []float64 { return a.boards.throughput(domain) }
 
-// AccountsOf returns those of a board's accounts that are named, for a page
-// that shows them. Unknown ones are left out.
-func (b *Board) AccountsOf(ids []store.AccountID) []AccountView {
-	views := []AccountView{}
-	for _, id := range ids {
-		if i, ok := b.at(id); ok {
-			views = append(views, b.view(i))
-		}
-	}
-	return views
-}
-
 // Extras are the states besides the totals that a stream tells: the newest
 // run, check and verification, as far as there are any.
 func (a *Status) Extras(ctx context.Context, domain string) map[string]any {
@@ -72,51 +59,15 @@ func (a *Status) Extras(ctx context.Context, domain string) map[string]any {
 	return states
 }
 
-// Tally counts a board's accounts.
-type Tally struct {
-	States   map[AccountState]int
-	Problems map[Trouble]int
-	Passes   uint64 // over all accounts, so far
-	Late     uint64 // messages that reached the old server after the MX had moved
-	// Completed is when a pass last left nothing behind, and Oldest the same of the active
-	// account for which it is longest ago. Never counts active ones of which none has.
-	Completed, Oldest time.Time
-	Never             int
-}
-
-// Trouble is what keeps accounts from being copied.
-type Trouble struct {
-	Kind   store.ProblemKind
-	Server store.Side
-}
-
-// Tally counts the accounts by what goes on with them.
-func (b *Board) Tally() Tally {
-	t := Tally{States: map[AccountState]int{}, Problems: map[Trouble]int{}}
-	for i := range b.rows {
-		o := &b.rows[i]
-		t.States[stateOf(o, b.liveOf(o.ID))]++
-		t.Passes += o.Summary.Passes
-		t.Late += o.Summary.Late.Messages
-		t.completed(o)
-		if p := o.Problem; p != nil {
-			t.Problems[Trouble{cmp.Or(p.Kind, store.Unexpected), p.Server}]++
-		}
+// Causes says what keeps accounts of a domain from being copied, each cause once.
+func (a *Status) Causes(ctx context.Context, who Actor, domain string) ([]cause.Cause, error) {
+	d, err := a.scopes.Domain(ctx, who, domain)
+	if err != nil {
+		return nil, err
 	}
-	return t
-}
-
-// completed notes when a pass over an account left nothing behind.
-func (t *Tally) completed(o *store.Overview) {
-	at := o.Summary.Completed
-	if at.After(t.Completed) {
-		t.Completed = at
+	b, err := a.boards.of(ctx, d.Name)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case o.State != store.Active || o.Alias != 0:
-	case at.IsZero():
-		t.Never++
-	case t.Oldest.IsZero() || at.Before(t.Oldest):
-		t.Oldest = at
-	}
+	return b.Causes, nil
 }

@@ -25,25 +25,12 @@ type RunView struct {
 	Complete uint64         `json:"complete"`
 	Failed   uint64         `json:"failed"`
 	Stopped  uint64         `json:"stopped"`
-	FiguresView
-}
-
-// FiguresView is what passes did.
-type FiguresView struct {
-	Copied      uint64 `json:"copied"`
-	Adopted     uint64 `json:"adopted"` // recognised on the new server and not copied again
-	FlagChanges uint64 `json:"flag_changes"`
-	Octets      uint64 `json:"octets"`
-	Quarantined uint64 `json:"quarantined"`
-}
-
-func viewFigures(f store.Figures) FiguresView {
-	return FiguresView{Copied: f.Copied, Adopted: f.Adopted, FlagChanges: f.FlagChanges, Octets: f.Bytes, Quarantined: f.Quarantined}
+	report.Figures
 }
 
 func viewRun(r store.Run) RunView {
-	return RunView{ID: r.ID, Kind: r.Kind, By: r.By, State: r.State, Started: r.Started, Ended: timeOrNil(r.Ended), Accounts: r.Accounts,
-		Complete: r.Complete, Failed: r.Failed, Stopped: r.Stopped, FiguresView: viewFigures(r.Figures)}
+	return RunView{ID: r.ID, Kind: r.Kind, By: r.By, State: r.State, Started: r.Started, Ended: report.TimeOrNil(r.Ended), Accounts: r.Accounts,
+		Complete: r.Complete, Failed: r.Failed, Stopped: r.Stopped, Figures: report.Figures(r.Figures)}
 }
 
 // RunAccountView is an account's part in a run.
@@ -53,8 +40,8 @@ type RunAccountView struct {
 	Outcome store.Outcome   `json:"outcome"`
 	Ended   *time.Time      `json:"ended"`
 	Passes  uint64          `json:"passes"`
-	FiguresView
-	Problem *ProblemView `json:"problem"`
+	report.Figures
+	Problem *report.Problem `json:"problem"`
 	// Refused are the messages that one of the servers refuses now.
 	Refused []Quarantined `json:"refused"`
 }
@@ -141,10 +128,10 @@ func (a *Runs) Report(ctx context.Context, who Actor, domain string, id store.Ru
 	for i := range rows {
 		known[rows[i].ID] = &rows[i]
 	}
-	report := &RunReport{Domain: d.Name, RunView: viewRun(r), Parts: make([]RunAccountView, len(parts))}
+	out := &RunReport{Domain: d.Name, RunView: viewRun(r), Parts: make([]RunAccountView, len(parts))}
 	for i, p := range parts {
-		v := RunAccountView{Account: p.Account, Outcome: p.Outcome, Ended: timeOrNil(p.Ended), Passes: p.Passes,
-			FiguresView: viewFigures(p.Figures), Problem: ViewProblem(p.Problem), Refused: []Quarantined{}}
+		v := RunAccountView{Account: p.Account, Outcome: p.Outcome, Ended: report.TimeOrNil(p.Ended), Passes: p.Passes,
+			Figures: report.Figures(p.Figures), Problem: report.ProblemOf(p.Problem), Refused: []Quarantined{}}
 		if o := known[p.Account]; o != nil {
 			v.Login = o.Login
 			if o.Summary.Quarantined > 0 {
@@ -155,10 +142,10 @@ func (a *Runs) Report(ctx context.Context, who Actor, domain string, id store.Ru
 				v.Refused = viewQuarantined(refused)
 			}
 		}
-		report.Parts[i] = v
+		out.Parts[i] = v
 	}
-	slices.SortStableFunc(report.Parts, func(x, y RunAccountView) int { return outcomeRank(&x) - outcomeRank(&y) })
-	return report, nil
+	slices.SortStableFunc(out.Parts, func(x, y RunAccountView) int { return outcomeRank(&x) - outcomeRank(&y) })
+	return out, nil
 }
 
 // outcomeRank puts what a person should look at first.
@@ -186,13 +173,13 @@ func (r *RunReport) WriteCSV(w io.Writer) error {
 	for _, p := range r.Parts {
 		problem, cause, ended := "", "", ""
 		if p.Problem != nil {
-			problem, cause = p.Problem.Summary, p.Problem.Cause
+			problem, cause = p.Problem.Summary.String(), p.Problem.Cause
 		}
 		if p.Ended != nil {
 			ended = p.Ended.UTC().Format(time.RFC3339)
 		}
 		errs = append(errs, out.Write(p.Login, string(p.Outcome), number(p.Copied), number(p.Adopted), number(p.FlagChanges),
-			number(p.Octets), strconv.Itoa(len(p.Refused)), problem, cause, ended))
+			number(p.Bytes), strconv.Itoa(len(p.Refused)), problem, cause, ended))
 	}
 	return errors.Join(append(errs, out.Flush())...)
 }

@@ -11,6 +11,7 @@ import (
 	"postferry/config"
 	"postferry/directory"
 	"postferry/internal/asciifold"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/tenant"
 )
@@ -117,7 +118,7 @@ func (a *Tenants) Mailboxes(ctx context.Context, who Actor, domain string, q Mai
 func (a *Tenants) listRefusal(domain string, err error) error {
 	e, ok := errors.AsType[*directory.Error](err)
 	if !ok {
-		var said interface{ Summary() string }
+		var said interface{ Summary() reason.Reason }
 		if errors.As(err, &said) {
 			return Conflict("list_not_fetched", "The list of mailboxes can't be fetched: %s", said.Summary())
 		}

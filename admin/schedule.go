@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -60,7 +61,7 @@ func (a *Domains) scheduleOf(ctx context.Context, domain string) (*ScheduleView,
 	if s == nil || err != nil {
 		return nil, err
 	}
-	return &ScheduleView{EverySeconds: int64(s.Every.Seconds()), From: timeOrNil(s.From), Until: timeOrNil(s.Until)}, nil
+	return &ScheduleView{EverySeconds: int64(s.Every.Seconds()), From: report.TimeOrNil(s.From), Until: report.TimeOrNil(s.Until)}, nil
 }
 
 // ScheduleUntil is between a schedule's interval and its end in the audit log.

@@ -13,6 +13,7 @@ import (
 	"postferry/config"
 	"postferry/discover"
 	"postferry/lifecycle"
+	"postferry/store"
 )
 
 const (
@@ -61,10 +62,16 @@ type Service struct {
 	Trials        *Trials
 	Status        *Status
 
-	store   domainLister
+	store   serviceStore
 	boards  *boards
 	jobs    *jobs
 	tracker *runs.Tracker
+}
+
+// serviceStore is what the service itself asks of the state.
+type serviceStore interface {
+	domainLister
+	Keeper
 }
 
 // shared is what several use cases have in common.
@@ -89,15 +96,13 @@ func New(opt Options) *Service {
 	if opt.Tokens == nil {
 		opt.Tokens = noTokens{}
 	}
-	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: &Audit{opt.Store, opt.Log, opt.Now}, memory: newMemory(),
+	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
 		tracker: runs.New(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
 		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
 	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
-	reader := &boardReader{store: opt.Store, ferry: opt.Ferry, now: opt.Now}
-	a.boards = newBoards(reader.read)
+	a.boards = NewBoards(Source{Store: opt.Store, Ferry: opt.Ferry, Now: opt.Now, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
 	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
 	s.makeJobs(a)
-	reader.checks = a.Checks
 	s.makeAccess(a)
 	s.makeDomains(a)
 	s.makeAccounts(a)
@@ -116,10 +121,9 @@ func (s *shared) makeJobs(a *Service) {
 
 // makeAccess makes what lets people and programs in.
 func (s *shared) makeAccess(a *Service) {
-	hasher, limits := newHasher(s.Hashing), newLoginLimits()
-	hasher.nobody() // the first who logs in waits no longer than others
-	a.Access = &Access{s.Store, hasher, limits, s.memory.lists, s.audit, s.Now}
-	a.Sessions = &Sessions{store: s.Store, hasher: hasher, limits: limits, lists: s.memory.lists, audit: s.audit, log: s.Log, now: s.Now}
+	opt := AccessOptions{Store: s.Store, Audit: s.audit, Lists: s.memory.lists, Hashing: s.Hashing, Log: s.Log, Now: s.Now}
+	a.Access = NewAccess(opt)
+	a.Sessions = NewSessions(opt, a.Access)
 }
 
 // makeDomains makes what is about whole domains.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"time"
 
 	"postferry/admin/runs"
 	"postferry/lifecycle"
@@ -11,9 +10,7 @@ import (
 
 // Store is what the use cases ask of the state. What each call promises is said at store.Store.
 type Store interface {
-	accessStore
-	sessionStore
-	auditStore
+	AccessStore
 	domainStore
 	accountStore
 	folderStore
@@ -22,38 +19,6 @@ type Store interface {
 	consentStore
 	runs.Store
 	lifecycle.Store // for the Guide
-}
-
-// accessStore knows who may come in.
-type accessStore interface {
-	Admin(ctx context.Context, name string) (store.Admin, error)
-	Admins(ctx context.Context) ([]store.Admin, error)
-	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
-	DeleteAdmin(ctx context.Context, name string) error
-	AddToken(ctx context.Context, t store.Token) (store.Token, error)
-	Tokens(ctx context.Context) ([]store.Token, error)
-	DeleteToken(ctx context.Context, id uint64) (gone []store.Token, err error)
-}
-
-// sessionStore knows who is in, and by what.
-type sessionStore interface {
-	Admin(ctx context.Context, name string) (store.Admin, error)
-	Admins(ctx context.Context) ([]store.Admin, error)
-	PutAdmin(ctx context.Context, a store.Admin, first bool) (added bool, err error)
-	AddSession(ctx context.Context, s store.Session, from string) error
-	Session(ctx context.Context, id store.Digest) (store.Session, error)
-	UseSession(ctx context.Context, id store.Digest, when time.Time) error
-	EndSession(ctx context.Context, id store.Digest) error
-	EndSessions(ctx context.Context, createdBefore, usedBefore time.Time) (ended int, err error)
-	Token(ctx context.Context, d store.Digest) (store.Token, error)
-	UseToken(ctx context.Context, d store.Digest, when time.Time) error
-}
-
-// auditStore keeps the audit log.
-type auditStore interface {
-	domainLister
-	AddAudit(ctx context.Context, e store.AuditEntry) error
-	Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error)
 }
 
 // domainLister lists the domains that were set up here.

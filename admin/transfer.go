@@ -7,16 +7,17 @@ import (
 
 	"postferry/admin/runs"
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 )
 
 // Selection says which accounts of a domain something is to be done with:
 // exactly one of its fields is given.
 type Selection struct {
-	All      bool              `json:"all"`
-	State    AccountState      `json:"state,omitempty"` // all that are in this state
-	Accounts []store.AccountID `json:"accounts,omitempty"`
-	Caused                     // all that a problem of a kind keeps from being copied
+	All      bool                `json:"all"`
+	State    report.AccountState `json:"state,omitempty"` // all that are in this state
+	Accounts []store.AccountID   `json:"accounts,omitempty"`
+	Caused                       // all that a problem of a kind keeps from being copied
 }
 
 // chooser finds the accounts that something is to be done with.
@@ -61,7 +62,7 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		switch {
 		case named[o.ID]:
 			delete(named, o.ID)
-		case len(sel.Accounts) > 0, sel.Kind != "" && !(troubled(o) && sel.has(o)), sel.State != "" && stateOf(o, b.liveOf(o.ID)) != sel.State:
+		case len(sel.Accounts) > 0, sel.Kind != "" && !(troubled(o) && sel.has(o)), sel.State != "" && report.StateOf(o, b.liveOf(o.ID)) != sel.State:
 			continue
 		}
 		if want(o) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -24,9 +25,9 @@ type Cause struct {
 	Logins []string `json:"logins"`
 	// Text says in English what is wrong with the first of them. Same is set if it is said of all in
 	// the same words, and Folder is the folder if it is the same one.
-	Text   string `json:"text"`
-	Same   bool   `json:"same"`
-	Folder string `json:"folder"`
+	Text   reason.Reason `json:"text"`
+	Same   bool          `json:"same"`
+	Folder string        `json:"folder"`
 	// Since is when the first of them met it, and Retry when the next of them is tried again by
 	// itself; nil if none is.
 	Since time.Time  `json:"since"`

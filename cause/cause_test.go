@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -15,21 +16,21 @@ func TestCauses(t *testing.T) {
 	var g Gathering
 	for i := range 1000 {
 		g.Add(fmt.Sprintf("u%03d@a.example", 999-i), &store.Problem{Kind: store.CertificateName, Server: store.OldSide, Host: "old.example",
-			Summary: "The name is wrong.", Advice: store.NeedsFix, Since: at.Add(time.Duration(i) * time.Second)})
+			Summary: reason.Said("The name is wrong."), Advice: store.NeedsFix, Since: at.Add(time.Duration(i) * time.Second)})
 	}
 	for i, login := range []string{"b", "a"} {
-		g.Add(login, &store.Problem{Kind: store.Unreachable, Server: store.NewSide, Host: "new.example", Summary: fmt.Sprint("try ", i),
+		g.Add(login, &store.Problem{Kind: store.Unreachable, Server: store.NewSide, Host: "new.example", Summary: reason.Said(fmt.Sprint("try ", i)),
 			Advice: store.RetryLater, Since: at, Retry: at.Add(time.Duration(9-i) * time.Minute), Folder: fmt.Sprint(i)})
 	}
-	g.Add("c", &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Summary: "Full.", Advice: store.RetryLater, Since: at, Retry: at, Folder: "INBOX"})
-	g.Add("d", &store.Problem{Summary: "Of an earlier version.", Advice: store.NeedsFix, Since: at})
+	g.Add("c", &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Summary: reason.Said("Full."), Advice: store.RetryLater, Since: at, Retry: at, Folder: "INBOX"})
+	g.Add("d", &store.Problem{Summary: reason.Said("Of an earlier version."), Advice: store.NeedsFix, Since: at})
 	soon := at.Add(8 * time.Minute)
 	want := []Cause{
 		{Kind: store.CertificateName, Server: store.OldSide, Host: "old.example", NeedsPerson: true, Mend: Servers, Accounts: 1000,
-			Logins: []string{"u000@a.example", "u001@a.example", "u002@a.example", "u003@a.example", "u004@a.example"}, Text: "The name is wrong.", Same: true, Since: at},
-		{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", NeedsPerson: true, Mend: Room, Accounts: 1, Logins: []string{"c"}, Text: "Full.", Same: true, Folder: "INBOX", Since: at, Retry: &at},
-		{Kind: store.Unexpected, NeedsPerson: true, Mend: Again, Accounts: 1, Logins: []string{"d"}, Text: "Of an earlier version.", Same: true, Since: at},
-		{Kind: store.Unreachable, Server: store.NewSide, Host: "new.example", Mend: Wait, Accounts: 2, Logins: []string{"a", "b"}, Text: "try 0", Since: at, Retry: &soon},
+			Logins: []string{"u000@a.example", "u001@a.example", "u002@a.example", "u003@a.example", "u004@a.example"}, Text: reason.Said("The name is wrong."), Same: true, Since: at},
+		{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", NeedsPerson: true, Mend: Room, Accounts: 1, Logins: []string{"c"}, Text: reason.Said("Full."), Same: true, Folder: "INBOX", Since: at, Retry: &at},
+		{Kind: store.Unexpected, NeedsPerson: true, Mend: Again, Accounts: 1, Logins: []string{"d"}, Text: reason.Said("Of an earlier version."), Same: true, Since: at},
+		{Kind: store.Unreachable, Server: store.NewSide, Host: "new.example", Mend: Wait, Accounts: 2, Logins: []string{"a", "b"}, Text: reason.Said("try 0"), Since: at, Retry: &soon},
 	}
 	got := g.Causes()
 	for i := range want {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -44,37 +45,29 @@ func (e *Error) Describe(p *store.Problem) {
 }
 
 // Summary is the voice for the person at the screen.
-func (e *Error) Summary() string {
-	text, ok := summaries()[e.Kind]
+func (e *Error) Summary() reason.Reason {
+	code, ok := summaries[e.Kind]
 	if !ok {
-		text = "%s gave no way to sign in."
+		code = reason.TroubleNoSignIn
 	}
-	return fmt.Sprintf(text, e.Host)
+	return reason.Of(code, e.Host)
 }
 
-// summaries are the sentences of the kinds of problems, with a place for who says so.
-func summaries() map[store.ProblemKind]string {
-	return map[store.ProblemKind]string{
-		store.TokenUnavailable: "%s gives out no tokens at the moment. It is tried again by itself.",
-		store.TenantUnknown:    "%s does not know the tenant. Correct it: its ID, or one of its domain names.",
-		store.ApplicationRefused: "%s refuses the application: its ID, its secret or its certificate is not right, or has expired. " +
-			"Make a new one there, and enter it.",
-		store.PermissionMissing: "%s has not granted the application the permission to use IMAP. Microsoft: give it IMAP.AccessAsApp of " +
-			"Office 365 Exchange Online, and have an administrator consent.",
-		store.DelegationMissing: "%s says that the service account may not act for the people of this domain. Add its client ID, with the scope " +
-			"https://mail.google.com/, in the Admin console under Security, API controls, Domain-wide delegation.",
-		store.PrincipalMissing: "%s lets the application into no mailbox. Microsoft: see whether IMAP.AccessAsApp is granted, register the " +
-			"application in Exchange Online (New-ServicePrincipal) and give it the mailboxes (Add-MailboxPermission).",
-		store.MailboxRefused: "%s lets Postferry into other mailboxes, but not into this one. Microsoft: give the application this mailbox " +
-			"(Add-MailboxPermission), and see whether IMAP is switched on for it (Set-CASMailbox).",
-		store.MailboxUnknown: "%s has no such mailbox, or it is suspended. Correct the login, then run it again.",
-		store.IMAPOff:        "IMAP is switched off for this mailbox at %s. Switch it on there, then run it again.",
-		store.ConsentMissing: "The owner of this mailbox has not signed in at %s for Postferry yet. Have them do that once.",
-		store.ConsentRevoked: "%s says that the agreement of this mailbox's owner is not valid any more. Have them sign in there once more.",
-		store.ClockWrong:     "%s says that the clock of this machine is wrong. Set it right (NTP).",
-		store.TokenRefused: "%s refuses the token that was just fetched for this mailbox. See whether IMAP is switched on for it there, and " +
-			"whether the application may open it.",
-		store.TokenCommandFailed: "The program that prints tokens for %s failed. See what it says in the log.",
-		store.MasterRefused:      "%s refuses the master login. Correct its login or its password.",
-	}
+// summaries are the sentences of the kinds of problems.
+var summaries = map[store.ProblemKind]reason.Code{
+	store.TokenUnavailable:   reason.TroubleTokenUnavailable,
+	store.TenantUnknown:      reason.TroubleTenant,
+	store.ApplicationRefused: reason.TroubleApplication,
+	store.PermissionMissing:  reason.TroublePermission,
+	store.DelegationMissing:  reason.TroubleDelegation,
+	store.PrincipalMissing:   reason.TroublePrincipal,
+	store.MailboxRefused:     reason.TroubleMailbox,
+	store.MailboxUnknown:     reason.TroubleMailboxUnknown,
+	store.IMAPOff:            reason.TroubleIMAPOff,
+	store.ConsentMissing:     reason.TroubleConsent,
+	store.ConsentRevoked:     reason.TroubleConsentRevoked,
+	store.ClockWrong:         reason.TroubleClock,
+	store.TokenRefused:       reason.TroubleTokenRefused,
+	store.TokenCommandFailed: reason.TroubleTokenCommand,
+	store.MasterRefused:      reason.TroubleMaster,
 }

@@ -174,7 +174,7 @@ func (t *tenant) tell(err error) {
 	log := t.keeper.opt.Log.With().Str("domain", t.signIn.Domain).Str("server", t.signIn.Side).Logger()
 	switch {
 	case e != nil && (was == nil || was.Kind != e.Kind):
-		log.Warn().Err(e).Str("kind", string(e.Kind)).Msg("signing in: " + e.Summary())
+		log.Warn().Err(e).Str("kind", string(e.Kind)).Msg("signing in: " + e.Summary().String())
 	case e == nil && was != nil:
 		log.Info().Msg("signing in works again")
 	}

@@ -187,7 +187,7 @@ func (w *world) wantSilence(t *testing.T, err error, secrets ...string) {
 	if err != nil {
 		told += err.Error() + fmt.Sprintf("%+v %#v", err, err)
 		if e, ok := errors.AsType[*Error](err); ok {
-			told += e.Summary()
+			told += e.Summary().String()
 		}
 	}
 	for _, secret := range append(secrets, "hush-hush", "PRIVATE KEY", "access-", "refresh-") {

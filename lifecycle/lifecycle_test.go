@@ -14,6 +14,7 @@ import (
 	"postferry/config"
 	"postferry/discover"
 	"postferry/stage"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -157,7 +158,7 @@ func TestFinishLeavesWhatNeedsALook(t *testing.T) {
 	w := newWorld(t, "a@example.com", "b@example.com")
 	w.passed = func(id store.AccountID) {
 		if id == 2 {
-			if err := w.Store.SetProblem(t.Context(), id, &store.Problem{Summary: "The password is wrong.", Advice: store.NeedsFix}); err != nil {
+			if err := w.Store.SetProblem(t.Context(), id, &store.Problem{Summary: reason.Said("The password is wrong."), Advice: store.NeedsFix}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/stage"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -97,8 +98,8 @@ func TestCausesToldOnce(t *testing.T) {
 	p := newPostOffice(t, office{security: config.StartTLS})
 	w := newWorld(t, to(p, config.Recipient{To: []string{"a@x.example"}, Language: "en"}))
 	long := w.clock.Add(-time.Hour)
-	name := &store.Problem{Kind: store.CertificateName, Server: store.OldSide, Host: "imap.old.example", Summary: "The name is wrong.", Advice: store.NeedsFix, Since: long}
-	full := &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "imap.new.example", Summary: "It is full.", Advice: store.NeedsFix, Since: long}
+	name := &store.Problem{Kind: store.CertificateName, Server: store.OldSide, Host: "imap.old.example", Summary: reason.Said("The name is wrong."), Advice: store.NeedsFix, Since: long}
+	full := &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "imap.new.example", Summary: reason.Said("It is full."), Advice: store.RetryLater, Since: long}
 	w.trouble(name, "a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com", "f@example.com")
 	w.trouble(full, "g@example.com")
 	w.trouble(&store.Problem{Kind: store.Unreachable, Host: "x", Advice: store.RetryLater, Since: long}, "h@example.com")
@@ -218,7 +219,7 @@ func TestDigest(t *testing.T) {
 	n := to(p, config.Recipient{To: []string{"a@x.example"}, Language: "en"}, config.Recipient{To: []string{"b@x.example"}, Domains: []string{"example.net"}, Language: "en"})
 	n.Digest = 7 * time.Hour
 	w := newWorld(t, n)
-	w.trouble(&store.Problem{Kind: store.OverQuota, Summary: "It is full.", Advice: store.NeedsFix, Since: w.clock}, "g@example.com")
+	w.trouble(&store.Problem{Kind: store.OverQuota, Summary: reason.Said("It is full."), Advice: store.NeedsFix, Since: w.clock}, "g@example.com")
 	w.look() // at noon
 	w.clock = w.clock.Add(18*time.Hour + 59*time.Minute)
 	w.look()

@@ -130,7 +130,7 @@ func (l tongue) Text(id string, values ...any) string {
 }
 func (tongue) Say(m stage.Message) string { return m.Text }
 func (tongue) Problem(p *store.Problem) (string, string) {
-	return p.Summary, "advice for " + string(p.Kind)
+	return p.Summary.String(), "advice for " + string(p.Kind)
 }
 
 // post office is a server that takes e-mail.

@@ -46,7 +46,7 @@ func problemText(p *store.Problem) string {
 	if p == nil {
 		return ""
 	}
-	return p.Summary
+	return p.Summary.String()
 }
 
 // NotLooked says that an account's last pass is too long ago for it to be finished.

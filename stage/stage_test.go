@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/discover"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -90,7 +91,7 @@ func TestAssess(t *testing.T) {
 			Copying, codeNextWaitCopy, false, "copied clients mx quiet"},
 		"a password is wrong": {each(accounts(3), func(o *store.Overview) {
 			if o.ID == 1 {
-				o.Problem = &store.Problem{Advice: store.NeedsFix, Summary: "It refuses the password."}
+				o.Problem = &store.Problem{Advice: store.NeedsFix, Summary: reason.Said("It refuses the password.")}
 			}
 		}), nil, Copying, codeNextMend, false, "checked copied"},
 		"refused messages": {each(accounts(3), func(o *store.Overview) { o.Summary.Copied, o.Summary.Quarantined = 9, 1 }), nil, Copying, codeNextQuarantine, false, "copied"},
@@ -226,7 +227,7 @@ func TestGradeOf(t *testing.T) {
 		"damage":      {func(o *store.Overview) { o.Summary.Verified.Damage, o.Summary.LeftOut = 3, 1 }, NeedsLook, codeGradeDamage + " " + codeGradeLeftOut},
 		"quarantined": {func(o *store.Overview) { o.Summary.Quarantined = 3 }, NeedsLook, codeGradeQuarantined},
 		"incomplete":  {func(o *store.Overview) { o.Summary.Complete = false }, NeedsLook, codeGradeIncomplete},
-		"problem":     {func(o *store.Overview) { o.Problem = &store.Problem{Summary: "No."} }, NeedsLook, codeGradeProblem},
+		"problem":     {func(o *store.Overview) { o.Problem = &store.Problem{Summary: reason.Said("No.")} }, NeedsLook, codeGradeProblem},
 		"unverified":  {func(o *store.Overview) { o.Summary.Verified = store.Verified{} }, NeedsLook, codeGradeUnverified},
 		"unreadable":  {func(o *store.Overview) { o.Summary.Verified.Unread = true }, NeedsLook, codeGradeUnverified},
 		"late after":  {func(o *store.Overview) { o.Summary.Late = store.LateMail{Messages: 1, Last: ago(time.Minute)} }, NeedsLook, codeGradeUnverified},

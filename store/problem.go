@@ -1,8 +1,13 @@
 package store
 
-import "time"
+import (
+	"time"
 
-// Advice says what helps against a problem.
+	"postferry/report/reason"
+)
+
+// Advice says what helps against a problem, which is whether the engine tries again by itself. Whether somebody
+// has to do something is another question: see Problem.NeedsPerson.
 type Advice string
 
 const (
@@ -116,11 +121,11 @@ const (
 
 // Problem is an error with its two voices, kept for status.
 type Problem struct {
-	Kind    ProblemKind // "" in states of earlier versions: there is only Summary then
-	Server  Side        // which server it is about; "" if neither
-	Host    string      // that server's name or address, without port; "" if neither
-	Summary string      // a sentence for the person at the screen, in English
-	Cause   string      // what the server or the system said, for the log
+	Kind    ProblemKind   // "" in states of earlier versions: there is only Summary then
+	Server  Side          // which server it is about; "" if neither
+	Host    string        // that server's name or address, without port; "" if neither
+	Summary reason.Reason // why, for the person at the screen
+	Cause   string        // what the server or the system said, for the log
 	Advice  Advice
 	Folder  string // decoded name of the folder it happened in, if any
 	Since   time.Time

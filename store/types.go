@@ -263,8 +263,8 @@ type Pass struct {
 	FlagChanges uint64
 	Bytes       uint64
 	Quarantined uint64
-	Complete    bool   // everything that was on the old server is dealt with
-	Error       string // the problem's summary if it ended early
+	Complete    bool          // everything that was on the old server is dealt with
+	Error       reason.Reason // the problem's summary if it ended early
 	// Kind, Server, Host and Folder are that problem's; "" where it was not recorded.
 	Kind   ProblemKind
 	Server Side

@@ -68,7 +68,7 @@ func TestThrottledWhileWriting(t *testing.T) {
 				}}, map[string]int{"INBOX": 60})
 				r.start(false)
 				p := r.sync().Problem
-				if p == nil || p.Kind != store.Throttled || p.Server != store.NewSide || !strings.Contains(p.Summary, "asks for a pause of 40s") || p.Advice != store.RetryLater {
+				if p == nil || p.Kind != store.Throttled || p.Server != store.NewSide || !strings.Contains(p.Summary.String(), "asks for a pause of 40s") || p.Advice != store.RetryLater {
 					t.Fatalf("problem %+v", p)
 				}
 				if wait := time.Until(p.Retry); wait < 38*time.Second || wait > 81*time.Second {

@@ -81,7 +81,7 @@ func TestEndlessListOfFolders(t *testing.T) {
 	r.start(false)
 	res := r.sync()
 	p := res.Problem
-	if p == nil || p.Kind != store.Excessive || p.Advice != store.NeedsFix || p.Server != store.OldSide || !strings.Contains(p.Summary, "more than any mail server") {
+	if p == nil || p.Kind != store.Excessive || p.Advice != store.NeedsFix || p.Server != store.OldSide || !strings.Contains(p.Summary.String(), "more than any mail server") {
 		t.Errorf("%+v", p)
 	}
 }

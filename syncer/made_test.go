@@ -114,7 +114,7 @@ func TestMadeInVain(t *testing.T) {
 			r.foundOn("Work", "Work")
 			row := r.folderRow("INBOX/Bills")
 			if tt.want == "" {
-				if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != "INBOX/Bills" || !strings.Contains(p.Summary, "does not know it") || row.State != store.FolderPlanned {
+				if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != "INBOX/Bills" || !strings.Contains(p.Summary.String(), "does not know it") || row.State != store.FolderPlanned {
 					t.Errorf("%+v, problem %+v, row %+v", res.Pass, p, row)
 				}
 				for range 2 {

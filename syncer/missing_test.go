@@ -211,7 +211,7 @@ func TestMadeNotFilled(t *testing.T) {
 		r.new.Delete("Work")
 		for range 2 {
 			res := r.sync()
-			if p := res.Problem; res.Pass.Complete || p == nil || p.Kind != store.MissingFolder || p.Folder != "Work" || !strings.Contains(p.Summary, "12 messages") {
+			if p := res.Problem; res.Pass.Complete || p == nil || p.Kind != store.MissingFolder || p.Folder != "Work" || !strings.Contains(p.Summary.String(), "12 messages") {
 				t.Errorf("%+v, problem %+v", res.Pass, p)
 			}
 			if row := r.folderRow("Work"); row.State != store.FolderMissing || row.LeftOut != 12 || row.Missing.Looks != 1 {
@@ -258,7 +258,7 @@ func TestMissingFolder(t *testing.T) {
 		r.late("Work", 90, 91, 92)
 		r.late("Archive", 90)
 		res := r.sync()
-		if p := res.Problem; res.Pass.Complete || res.Pass.Copied != 1 || p == nil || p.Kind != store.MissingFolder || !strings.Contains(p.Summary, "3 messages") {
+		if p := res.Problem; res.Pass.Complete || res.Pass.Copied != 1 || p == nil || p.Kind != store.MissingFolder || !strings.Contains(p.Summary.String(), "3 messages") {
 			t.Errorf("%+v, problem %+v", res.Pass, p)
 		}
 		r.foundOn("Archive", "Archive")

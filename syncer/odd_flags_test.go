@@ -107,7 +107,7 @@ func TestLostDates(t *testing.T) {
 	if !res.Pass.Complete || res.Pass.Copied != oddTotal() || p == nil || p.Kind != store.WrongDates || p.Server != store.NewSide || p.Advice != store.RetryLater {
 		t.Fatalf("%+v, problem %+v", res.Pass, p)
 	}
-	if !strings.Contains(p.Summary, "does not keep the dates") || !strings.Contains(p.Cause, "given 2019-03-") || !strings.Contains(p.Cause, "it has 2024-02-03") {
+	if !strings.Contains(p.Summary.String(), "does not keep the dates") || !strings.Contains(p.Cause, "given 2019-03-") || !strings.Contains(p.Cause, "it has 2024-02-03") {
 		t.Errorf("problem %+v", p)
 	}
 	a, err := r.store.AccountByID(t.Context(), r.account.ID)

@@ -25,7 +25,7 @@ func TestNoRoom(t *testing.T) {
 			res := r.sync()
 			p := res.Problem
 			if p == nil || p.Kind != store.OverQuota || p.Server != store.NewSide || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 ||
-				!strings.Contains(p.Summary, "does not fit into its mailbox") || !strings.Contains(p.Summary, "kB") {
+				!strings.Contains(p.Summary.String(), "does not fit into its mailbox") || !strings.Contains(p.Summary.String(), "kB") {
 				t.Fatalf("%+v, problem %+v", res.Pass, p)
 			}
 			r.engine.Connected(t.Context(), r.account.ID)
@@ -47,7 +47,7 @@ func TestFullMailbox(t *testing.T) {
 	r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Caps: lab.OddCaps + " QUOTA", Quota: 12 << 10})
 	r.start(false)
 	p := r.sync().Problem
-	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 || !strings.Contains(p.Summary, "is full") {
+	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || time.Until(p.Retry) < problem.QuotaRetry/2 || !strings.Contains(p.Summary.String(), "is full") {
 		t.Fatalf("problem %+v", p)
 	}
 	r.new.Change(func(opt *lab.OddOptions) { opt.Quota = 1 << 20 })
@@ -161,7 +161,7 @@ func TestNoRoomForPOP3(t *testing.T) {
 	r.pair, r.cfg.Domains[0].Old, r.cfg.Domains[0].New = nil, old.Server(), new.Server()
 	r.start(false)
 	p := r.sync().Problem
-	if p == nil || p.Kind != store.OverQuota || !strings.Contains(p.Summary, "does not fit into its mailbox") {
+	if p == nil || p.Kind != store.OverQuota || !strings.Contains(p.Summary.String(), "does not fit into its mailbox") {
 		t.Fatalf("problem %+v", p)
 	}
 	if n := new.Count("APPEND"); n > 0 {

@@ -320,7 +320,7 @@ func TestServersThatRefuse(t *testing.T) {
 			r := newOddRig(t, tt.old, lab.OddOptions{})
 			r.start(false)
 			p := r.sync().Problem
-			if p == nil || !strings.Contains(p.Summary, tt.summary) || p.Advice != tt.advice {
+			if p == nil || !strings.Contains(p.Summary.String(), tt.summary) || p.Advice != tt.advice {
 				t.Fatalf("problem %+v", p)
 			}
 			if wait := time.Until(p.Retry); p.Advice == store.RetryLater && (wait < tt.after-time.Second || wait > 2*tt.after+time.Second) {
@@ -392,7 +392,7 @@ func TestOddFolders(t *testing.T) {
 			r := newOddRig(t, tt.old, tt.new)
 			r.start(false)
 			res := r.sync()
-			if p := res.Problem; res.Pass.Complete || p == nil || !strings.Contains(p.Summary, tt.summary) || p.Folder != "INBOX" || p.Advice != store.RetryLater {
+			if p := res.Problem; res.Pass.Complete || p == nil || !strings.Contains(p.Summary.String(), tt.summary) || p.Folder != "INBOX" || p.Advice != store.RetryLater {
 				t.Errorf("%+v, problem %+v", res.Pass, p)
 			}
 			r.arrived(func(folder, body string) bool {

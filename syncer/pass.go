@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/foldertree"
@@ -283,15 +284,15 @@ func (p *passRun) noteFolder(f *folders.Folder, tree *folders.Trees, attempts in
 		p.unclear[f] = errNotKnown
 	case there && f.State == store.FolderPlanned:
 		p.problem = problem.Of(treesync.ErrNotMade, f.Title, attempts)
-		p.problem.Summary = "The new server refuses to make the folder; its mail is not copied."
+		p.problem.Summary = reason.Of(reason.TroubleNotMade)
 		if why := tree.Left[f.New]; why != nil {
 			p.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, attempts)
 			p.problem.Kind, p.problem.Server, p.problem.Host = store.FolderNotMade, store.NewSide, host
-			p.problem.Summary = "The new server can't make the folder at the moment, or breaks the connection when it is to; its mail is not copied yet. It is tried again by itself; if it stays so, give the folder another name in the configuration."
+			p.problem.Summary = reason.Of(reason.TroubleNotMadeNow)
 		}
 	case !there && wanted && !f.Complete():
 		p.problem = problem.Of(transfer.ErrOldLeft, f.Title, attempts)
-		p.problem.Summary = "The folder is not on the old server any more, and not all of its mail had been copied. If it comes back there, it is copied on; if it was deleted on purpose, say so."
+		p.problem.Summary = reason.Of(reason.TroubleLeftOld)
 	}
 }
 
@@ -301,10 +302,10 @@ func (p *passRun) noteListing(listed foldertree.ListingTrouble, attempts int, ho
 	case p.options.inboxOnly:
 	case listed.Partial:
 		p.problem = problem.Of(session.ErrListBreaks, foldertree.DecodeName(listed.Last), attempts)
-		p.problem.Summary = "The old server breaks the connection while it lists its folders, after the one that is named here. Those that were known, or listed until then, are copied; it is asked again by itself."
+		p.problem.Summary = reason.Of(reason.TroubleListBreaks)
 	case listed.Unread > 0:
 		p.problem = problem.Of(session.ErrListUnread, "", attempts)
-		p.problem.Summary = fmt.Sprintf("The old server lists folders in a way that can't be read (%d); their mail is not copied. Have them renamed there, or look into the log for what it says.", listed.Unread)
+		p.problem.Summary = reason.Of(reason.TroubleListUnread, listed.Unread)
 	}
 	if told := p.problem; told != nil && (listed.Partial || listed.Unread > 0) {
 		told.Host = host

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/problem"
@@ -73,12 +74,12 @@ func (p *passRun) unclearProblem(folders folders.List, attempts int) *store.Prob
 			continue
 		}
 		told := problem.Of(err, f.Title, attempts)
-		told.Summary = "The folder vanished from the new server while it was being filled."
+		told.Summary = reason.Of(reason.TroubleVanished)
 		if errors.Is(err, transfer.ErrOldOther) {
-			told.Summary = "The old server has numbered the folder anew while it was being copied. It is looked at again by itself."
+			told.Summary = reason.Of(reason.TroubleRenumbered)
 		}
 		if errors.Is(err, errNotKnown) {
-			told.Summary = "The new server says that it has made the folder, and does not know it; its mail is not copied yet. It is tried again by itself."
+			told.Summary = reason.Of(reason.TroubleNotKnown)
 		}
 		return told
 	}

@@ -19,7 +19,7 @@ import (
 func TestPOP3InUse(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] Do you have another POP session running?"}, popMails(3)...)
 	res := r.sync()
-	if res.Problem == nil || res.Problem.Advice != store.RetryLater || !strings.Contains(res.Problem.Summary, "is in use") ||
+	if res.Problem == nil || res.Problem.Advice != store.RetryLater || !strings.Contains(res.Problem.Summary.String(), "is in use") ||
 		time.Until(res.Problem.Retry) < 30*time.Second {
 		t.Fatalf("%+v", res.Problem)
 	}

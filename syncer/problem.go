@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/transfer"
@@ -27,7 +28,7 @@ func (t *problems) heedDates(f *folders.Folder, r transfer.Result, host string) 
 	}
 	t.dates = &store.Problem{
 		Kind: store.WrongDates, Server: store.NewSide, Host: host, Folder: f.Title, Advice: store.RetryLater, Since: time.Now(),
-		Summary: fmt.Sprintf("The new server (%s) does not keep the dates of messages, and that can't be mended once they are copied. Have it corrected before more is copied, or stop the account.", host),
+		Summary: reason.Of(reason.TroubleDates, host),
 		Cause:   "the first message copied into the folder: " + r.WrongDate,
 	}
 }
@@ -75,7 +76,7 @@ func (t *problems) announce(p *store.Problem) bool {
 	if again || p.Advice == store.RetryLater && (p.Kind.OfTenant() || !t.jobs.News(p.Server)) {
 		event = t.log.Debug()
 	}
-	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary)
+	event.Str("folder", p.Folder).Str("advice", string(p.Advice)).Str("cause", p.Cause).Msg(p.Summary.String())
 	return !again || time.Now().After(was.Retry) || p.Retry.Before(was.Retry) // the clock was put back
 }
 
@@ -88,7 +89,7 @@ func (t *problems) silent() {
 	now := time.Now()
 	t.record(&store.Problem{
 		Kind: store.Silent, Server: store.OldSide, Host: t.domain.Old.Host,
-		Summary: fmt.Sprintf("The old server (%s) does not answer. Mail is copied as soon as it does; clients work with the new mailbox meanwhile.", t.domain.Old.Host),
+		Summary: reason.Of(reason.TroubleSilent, t.domain.Old.Host),
 		Cause:   fmt.Sprintf("no sign of life for %v while a client waited", patience),
 		Advice:  store.RetryLater, Since: now, Retry: now.Add(t.cfg.Sync.Stall),
 	})

@@ -47,7 +47,7 @@ func TestDovecotQuota(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := results[0].Problem
-	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || p.Retry.IsZero() || !strings.Contains(p.Summary, "is full") {
+	if p == nil || p.Kind != store.OverQuota || p.Advice != store.RetryLater || p.Retry.IsZero() || !strings.Contains(p.Summary.String(), "is full") {
 		t.Fatalf("problem %+v", p)
 	}
 	if _, err := n.Select("Ballast", nil).Wait(); err != nil {
@@ -83,7 +83,7 @@ func TestDovecotQuotaTooSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := results[0].Problem
-	if p == nil || p.Kind != store.OverQuota || !strings.Contains(p.Summary, "does not fit") || results[0].Pass.Copied != 0 {
+	if p == nil || p.Kind != store.OverQuota || !strings.Contains(p.Summary.String(), "does not fit") || results[0].Pass.Copied != 0 {
 		t.Fatalf("%+v, problem %+v", results[0].Pass, p)
 	}
 	if n := count(m.new.Snapshot(anna)); n != 0 {

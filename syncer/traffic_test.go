@@ -32,7 +32,7 @@ func TestBudgetRest(t *testing.T) {
 			r.start(false)
 			res := r.sync()
 			p := res.Problem
-			if p == nil || p.Advice != store.RetryLater || !strings.Contains(p.Summary, side+"_bytes_per_day") ||
+			if p == nil || p.Advice != store.RetryLater || !strings.Contains(p.Summary.String(), side+"_bytes_per_day") ||
 				!p.Retry.After(time.Now()) || p.Folder != "" {
 				t.Fatalf("problem %+v", p)
 			}

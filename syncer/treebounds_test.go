@@ -89,7 +89,7 @@ func TestTooManyFolders(t *testing.T) {
 	for range 2 {
 		res := r.sync()
 		if res.Problem == nil || res.Problem.Kind != store.TooManyFolders || res.Pass.Complete ||
-			!strings.Contains(res.Problem.Summary, "34 folders") || !strings.Contains(res.Problem.Summary, "8") {
+			!strings.Contains(res.Problem.Summary.String(), "34 folders") || !strings.Contains(res.Problem.Summary.String(), "8") {
 			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 		}
 	}

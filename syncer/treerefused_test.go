@@ -24,7 +24,7 @@ func TestFolderThatCannotBeMade(t *testing.T) {
 		t.Fatalf("%v, %+v", err, results)
 	}
 	got := results[0]
-	if got.Pass.Complete || got.Problem == nil || got.Problem.Folder != "Akten%" || !strings.Contains(got.Problem.Summary, "refuses") {
+	if got.Pass.Complete || got.Problem == nil || got.Problem.Folder != "Akten%" || !strings.Contains(got.Problem.Summary.String(), "refuses") {
 		t.Errorf("pass %+v, problem %+v", got.Pass, got.Problem)
 	}
 }

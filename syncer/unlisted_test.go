@@ -73,7 +73,7 @@ func TestListWithoutALine(t *testing.T) {
 			r.start(false)
 			res := r.sync()
 			p := res.Problem
-			if res.Pass.Complete || p == nil || p.Server != tt.ReadTree || p.Advice != store.RetryLater || !strings.Contains(p.Summary, "not even INBOX") {
+			if res.Pass.Complete || p == nil || p.Server != tt.ReadTree || p.Advice != store.RetryLater || !strings.Contains(p.Summary.String(), "not even INBOX") {
 				t.Fatalf("%+v, problem %+v", res.Pass, p)
 			}
 			for _, s := range []*lab.Odd{r.old, r.new} {

@@ -180,7 +180,7 @@ func look(ctx context.Context, server config.Server, in link.SignIn, c *Connecto
 func failed(step Step, server config.Server, err error) Step {
 	step.Cause, step.Host = err.Error(), server.Host
 	if e, ok := errors.AsType[*credential.Error](err); ok {
-		step.Code, step.Host, step.Text = string(e.Kind), e.Host, e.Summary()
+		step.Code, step.Host, step.Text = string(e.Kind), e.Host, e.Summary().String()
 		step.Set, step.Where = remedy(e.Kind, server, step.Mailbox)
 		return step
 	}
@@ -194,7 +194,7 @@ func failed(step Step, server config.Server, err error) Step {
 		return step
 	}
 	if e, ok := errors.AsType[*link.Error](err); ok {
-		step.Code, step.Text = string(e.Kind()), e.Summary()
+		step.Code, step.Text = string(e.Kind()), e.Summary().String()
 		return step
 	}
 	step.Code, step.Text = string(store.Unreachable), fmt.Sprintf("%s can't be asked: %v", server.Host, err)

@@ -44,7 +44,7 @@ func TestDialNobody(t *testing.T) {
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
 	_, err = Dial(context.Background(), config.Server{Security: config.Insecure, Host: "127.0.0.1", Port: port}, testOptions(t))
-	if e, ok := errors.AsType[*link.Error](err); !ok || e.Class != link.Later || e.Op != "connect" || !strings.Contains(e.Summary(), "can't be reached") {
+	if e, ok := errors.AsType[*link.Error](err); !ok || e.Class != link.Later || e.Op != "connect" || !strings.Contains(e.Summary().String(), "can't be reached") {
 		t.Fatal(err)
 	}
 }
@@ -108,8 +108,8 @@ func TestStartTLSRequired(t *testing.T) {
 		server.Security = config.StartTLS
 		if _, err := Dial(context.Background(), server, testOptions(t)); !errors.Is(err, want) || link.ClassOf(err) != link.Fix {
 			t.Errorf("%s: %v", script, err)
-		} else if e, ok := errors.AsType[*link.Error](err); ok && want == link.ErrNoTLS && !strings.Contains(e.Summary(), "no STARTTLS") {
-			t.Error(e.Summary())
+		} else if e, ok := errors.AsType[*link.Error](err); ok && want == link.ErrNoTLS && !strings.Contains(e.Summary().String(), "no STARTTLS") {
+			t.Error(e.Summary().String())
 		}
 	}
 }

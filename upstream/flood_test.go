@@ -288,7 +288,7 @@ func (f *flood) check(t *testing.T, err error) {
 	case err == nil && f.want == "":
 	case err == nil, e == nil, f.want == "", e.Kind() != f.want, f.class != 0 && e.Class != f.class:
 		t.Errorf("%v; want %q, %v", err, f.want, f.class)
-	case f.want == store.Excessive && !strings.Contains(e.Summary(), "more than any mail server has to tell"):
+	case f.want == store.Excessive && !strings.Contains(e.Summary().String(), "more than any mail server has to tell"):
 		t.Error(e.Summary())
 	}
 }
@@ -323,7 +323,7 @@ func TestPOP3Floods(t *testing.T) {
 			octets := <-sent
 			t.Logf("%d octets in %v, %d MB held: %v", octets, took.Round(time.Millisecond), held>>20, err)
 			e, _ := errors.AsType[*link.Error](err)
-			if e == nil || e.Kind() != store.Excessive || !strings.Contains(e.Summary(), "more than any mail server") || took > time.Minute || held > 300<<20 || octets >= floodMost {
+			if e == nil || e.Kind() != store.Excessive || !strings.Contains(e.Summary().String(), "more than any mail server") || took > time.Minute || held > 300<<20 || octets >= floodMost {
 				t.Errorf("%v after %v and %d octets, with %d MB", err, took, octets, held>>20)
 			}
 		})

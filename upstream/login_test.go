@@ -201,8 +201,8 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			if got := transcript.Verdict(err); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			if e, ok := err.(*link.Error); ok && tt.summary != "" && e.Summary() != tt.summary {
-				t.Errorf("summary %q", e.Summary())
+			if e, ok := err.(*link.Error); ok && tt.summary != "" && e.Summary().String() != tt.summary {
+				t.Errorf("summary %q", e.Summary().String())
 			}
 			if !tt.noPassword && strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {
 				t.Errorf("a secret in the log: %s", log.String())

@@ -157,7 +157,7 @@ func TestWhatIsThereIsNotTold(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
-			said := e.Error() + e.Summary()
+			said := e.Error() + e.Summary().String()
 			if c.told != "" {
 				if !strings.Contains(said, c.told) || errors.Is(err, link.ErrNoMailServer) {
 					t.Errorf("it is told %q", said)

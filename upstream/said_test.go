@@ -60,10 +60,10 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 				}
 			}
 			e, ok := errors.AsType[*link.Error](err)
-			if !ok || !strings.Contains(e.Summary(), tt.want) {
+			if !ok || !strings.Contains(e.Summary().String(), tt.want) {
 				t.Fatalf("%v\nwant %q", summaryOf(err), tt.want)
 			}
-			if tt.not != "" && strings.Contains(e.Summary()+e.Error(), tt.not) {
+			if tt.not != "" && strings.Contains(e.Summary().String()+e.Error(), tt.not) {
 				t.Errorf("%s\n%v", e.Summary(), e)
 			}
 		})
@@ -72,7 +72,7 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 
 func summaryOf(err error) string {
 	if e, ok := errors.AsType[*link.Error](err); ok {
-		return e.Summary()
+		return e.Summary().String()
 	}
 	return "no error of a server"
 }

@@ -204,11 +204,11 @@ func wantFault(t *testing.T, err error, kind store.ProblemKind, class link.Class
 		t.Fatalf("%#v, want kind %s, class %v", err, kind, class)
 	}
 	for _, want := range says {
-		if !strings.Contains(e.Summary(), want) {
+		if !strings.Contains(e.Summary().String(), want) {
 			t.Errorf("%s\nwant %q in it", e.Summary(), want)
 		}
 	}
-	if strings.Contains(e.Summary(), "can't be reached") {
+	if strings.Contains(e.Summary().String(), "can't be reached") {
 		t.Errorf("%s", e.Summary())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/request"
 	"postferry/config"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -55,7 +56,7 @@ func (s *accountAPI) listAccounts(w http.ResponseWriter, r *http.Request, who ad
 	}
 	q := r.URL.Query()
 	accounts, err := s.accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
-		Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Caused: admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
+		Search: q.Get("search"), State: report.AccountState(q.Get("state")), Caused: admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
 		Sort: q.Get("sort"), Desc: q.Get("order") == "desc", Page: page, PerPage: perPage,
 	})
 	if err != nil {

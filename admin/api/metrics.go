@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report"
 	"postferry/stage"
 )
 
@@ -126,7 +127,7 @@ func (m *metrics) collectDomain(ch chan<- prometheus.Metric, domain string, b *a
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{domain}, labels...)...)
 	}
 	t := b.Tally()
-	for _, s := range admin.AccountStates() {
+	for _, s := range report.AccountStates() {
 		gauge(m.accounts, float64(t.States[s]), string(s))
 	}
 	for p, n := range t.Problems {

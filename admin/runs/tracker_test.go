@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin/ferrytest"
 	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -152,7 +153,7 @@ func (x *tracking) want(id store.RunID, want store.Run) {
 }
 
 func needsFix() *store.Problem {
-	return &store.Problem{Kind: store.LoginRefused, Summary: "refused", Advice: store.NeedsFix}
+	return &store.Problem{Kind: store.LoginRefused, Summary: reason.Said("refused"), Advice: store.NeedsFix}
 }
 
 func figures(passes uint64) store.Figures {
@@ -174,7 +175,7 @@ func TestRunFollowsPasses(t *testing.T) {
 	open.Figures = figures(1)
 	x.want(id, open)
 	x.pass(0, true, nil)
-	x.pass(1, false, &store.Problem{Kind: store.Silent, Summary: "later", Advice: store.RetryLater})
+	x.pass(1, false, &store.Problem{Kind: store.Silent, Summary: reason.Said("later"), Advice: store.RetryLater})
 	open.Complete, open.Figures = 1, figures(3)
 	x.want(id, open)
 	x.pass(0, true, nil) // is through already
@@ -192,6 +193,23 @@ func TestRunFollowsPasses(t *testing.T) {
 	}
 	if p := parts[2].Problem; p == nil || p.Kind != store.LoginRefused || parts[1].Problem != nil || parts[1].Passes != 2 {
 		t.Errorf("parts: %+v", parts)
+	}
+}
+
+// TestRunEndsWhereAPersonIsNeeded: what is tried again by itself ends an account's part, too, where it
+// doesn't pass before a person has done something: a full mailbox or a missing folder would keep a run
+// open for ever. Both while the tracker listens and after a restart.
+func TestRunEndsWhereAPersonIsNeeded(t *testing.T) {
+	for _, kind := range []store.ProblemKind{store.OverQuota, store.MissingFolder} {
+		x := newTracking(t, 2)
+		id := x.begin(store.FirstRun)
+		p := &store.Problem{Kind: kind, Advice: store.RetryLater, Since: x.at(1), Retry: x.at(1000)}
+		x.pass(0, false, p)
+		x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunOpen, Failed: 1, Figures: figures(1)})
+		x.stop()
+		x.pass(1, false, p)
+		x.start()
+		x.want(id, store.Run{Kind: store.FirstRun, By: "root", State: store.RunDone, Failed: 2, Figures: figures(2)})
 	}
 }
 

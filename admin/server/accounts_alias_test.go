@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -41,7 +42,7 @@ func TestAliasOf(t *testing.T) {
 }
 
 // question is what keeps an account waiting for a person.
-func question(summary string) *store.Problem {
+func question(summary reason.Reason) *store.Problem {
 	return &store.Problem{Kind: store.SameMailbox, Server: store.NewSide, Summary: summary, Cause: "they look alike", Advice: store.NeedsFix, Since: time.Now()}
 }
 
@@ -56,7 +57,7 @@ func TestAliasOnThePages(t *testing.T) {
 		status, _, text := b.send(path(id)+"/alias", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 		return status, text
 	}
-	problem := func(id store.AccountID, summary string) {
+	problem := func(id store.AccountID, summary reason.Reason) {
 		t.Helper()
 		if err := p.store.SetProblem(t.Context(), id, question(summary)); err != nil {
 			t.Fatal(err)
@@ -75,7 +76,7 @@ func TestAliasOnThePages(t *testing.T) {
 		t.Errorf("an account of its own is asked about:\n%s", got.text)
 	}
 	// The question, and both answers.
-	problem(ids[1], `This login may lead to the same mailbox as the account "anna@a.example": both look alike.`)
+	problem(ids[1], reason.Of(reason.TroubleSameUncertain, reason.Of(reason.AccountNamed, "anna@a.example")))
 	got = b.do("GET", path(ids[1]), nil)
 	shows(t, "the question", got.StatusCode, 200, got.text, "One mailbox or two", "may lead to the same mailbox as anna@a.example", `value="anna@a.example"`, "It is the same mailbox", "It is another mailbox")
 	status, text := answer(ids[1], url.Values{"do": {"same"}, "alias_of": {"nobody@a.example"}})
@@ -105,7 +106,7 @@ func TestAliasOnThePages(t *testing.T) {
 		t.Errorf("%+v, %v", x, err)
 	}
 	// Whose it may be is another domain's business.
-	problem(ids[2], "This login may lead to the same mailbox as an account of another domain: both look alike.")
+	problem(ids[2], reason.Of(reason.TroubleSameUncertain, reason.Of(reason.AccountElsewhere)))
 	got = b.do("GET", path(ids[2]), nil)
 	shows(t, "another domain's", got.StatusCode, 200, got.text, "as another account")
 	if err := p.store.ProveAlias(t.Context(), ids[3], foreign[0]); err != nil {

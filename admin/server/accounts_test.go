@@ -23,7 +23,7 @@ func TestAccountPages(t *testing.T) {
 	if _, err := p.ferry.Begin(t.Context(), ids[:3]); err != nil {
 		t.Fatal(err)
 	}
-	p.ferry.EndPass(t, ids[0], store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix})
+	p.ferry.EndPass(t, ids[0], store.Pass{}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Summary: reason.Said("no"), Advice: store.NeedsFix})
 	p.ferry.EndPass(t, ids[1], store.Pass{Complete: true}, nil)
 	remaining := 90 * time.Second
 	p.ferry.SetLive(report.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, Rate: report.Rate{Messages: 3}, Remaining: &remaining})
@@ -115,12 +115,12 @@ func TestUpdateAccount(t *testing.T) {
 	p := startPage(t)
 	id := p.put("a.example", "anna@a.example")[0]
 	p.ferry.Begin(t.Context(), []store.AccountID{id})
-	p.ferry.EndPass(t, id, store.Pass{}, &store.Problem{Summary: "no", Advice: store.NeedsFix})
+	p.ferry.EndPass(t, id, store.Pass{}, &store.Problem{Summary: reason.Said("no"), Advice: store.NeedsFix})
 	p.ferry.SawCalls()
 	c := p.program("a.example")
-	var v admin.AccountView
+	var v report.Account
 	c.want(200, "PATCH", fmt.Sprint(aDomain, "/accounts/", id), map[string]string{"new_login": "anna2@a.example", "new_password": "her own", "old_password": `p "w\ ü`}, &v)
-	if v.State != admin.StateQueued || v.Problem != nil || v.NewLogin != "anna2@a.example" || v.Login != "anna@a.example" {
+	if v.State != report.StateQueued || v.Problem != nil || v.NewLogin != "anna2@a.example" || v.Login != "anna@a.example" {
 		t.Errorf("%+v", v)
 	}
 	a, err := p.store.AccountByID(t.Context(), id)
@@ -176,7 +176,7 @@ func TestAccountDetail(t *testing.T) {
 	p.ferry.FoldersOf[id] = []report.Folder{{Folder: store.Folder{Title: "Müll", New: "Trash", State: store.FolderPresent, Checkpoint: store.Checkpoint{Messages: 3}, Copied: 2}}}
 	var d admin.AccountDetail
 	p.program("a.example").want(200, "GET", fmt.Sprint(aDomain, "/accounts/", id), nil, &d)
-	if len(d.Passes) != 2 || d.Passes[0].Copied != 2 || d.Folders[0].Title != "Müll" || d.State != admin.StateComplete {
+	if len(d.Passes) != 2 || d.Passes[0].Copied != 2 || d.Folders[0].Title != "Müll" || d.State != report.StateComplete {
 		t.Errorf("%+v", d)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -32,17 +34,17 @@ func TestTransfer(t *testing.T) {
 	if got := command("stop", admin.Selection{Accounts: ids[:1]}); got.Accounts != 1 {
 		t.Errorf("stop: %+v", got)
 	}
-	if got := command("resume", admin.Selection{State: admin.StateStopped}); got.Accounts != 1 {
+	if got := command("resume", admin.Selection{State: report.StateStopped}); got.Accounts != 1 {
 		t.Errorf("resume: %+v", got)
 	}
 	if got := command("again", admin.Selection{All: true}); got.Accounts != 2 || got.Run == 0 {
 		t.Errorf("again: %+v", got)
 	}
 	c.want(422, "POST", aDomain+"/stop", admin.Selection{}, nil)
-	c.want(422, "POST", aDomain+"/stop", admin.Selection{All: true, State: admin.StateStopped}, nil)
+	c.want(422, "POST", aDomain+"/stop", admin.Selection{All: true, State: report.StateStopped}, nil)
 	c.want(404, "POST", aDomain+"/stop", admin.Selection{Accounts: []store.AccountID{999}}, nil)
 	c.want(409, "POST", aDomain+"/accounts/remove", admin.Selection{All: true}, nil)
-	if got := command("accounts/remove", admin.Selection{State: admin.StateWaiting}); got.Accounts != 1 {
+	if got := command("accounts/remove", admin.Selection{State: report.StateWaiting}); got.Accounts != 1 {
 		t.Errorf("remove: %+v", got)
 	}
 }
@@ -71,7 +73,7 @@ func TestRuns(t *testing.T) {
 	}
 	run.State, run.Ended, run.Accounts, run.Complete, run.Failed = store.RunDone, now, 2, 1, 1
 	run.Figures = store.Figures{Copied: 7, Adopted: 1, Bytes: 700}
-	problem := &store.Problem{Kind: store.LoginRefused, Summary: "=no", Cause: "\"NO\", it says", Advice: store.NeedsFix}
+	problem := &store.Problem{Kind: store.LoginRefused, Summary: reason.Said("=no"), Cause: "\"NO\", it says", Advice: store.NeedsFix}
 	if err := p.store.PutRun(t.Context(), run, []store.RunAccount{
 		{Account: ids[0], Outcome: store.OutcomeComplete, Ended: now, Figures: run.Figures, Passes: 1},
 		{Account: ids[1], Outcome: store.OutcomeFailed, Ended: now, Problem: problem},
@@ -87,7 +89,7 @@ func TestRuns(t *testing.T) {
 	var report admin.RunReport
 	c.want(200, "GET", path, nil, nil)
 	c.want(200, "GET", path+"/report", nil, &report)
-	if len(report.Parts) != 2 || report.Parts[0].Login != "+bert@a.example" || report.Parts[0].Problem.Kind != store.LoginRefused || report.Parts[1].Octets != 700 {
+	if len(report.Parts) != 2 || report.Parts[0].Login != "+bert@a.example" || report.Parts[0].Problem.Kind != store.LoginRefused || report.Parts[1].Bytes != 700 {
 		t.Errorf("%+v", report)
 	}
 	got := c.want(200, "GET", path+"/report?format=csv", nil, nil)

@@ -30,10 +30,10 @@ func (p *page) busy() (account store.AccountID) {
 	now := time.Now()
 	p.ferry.EndPass(p.t, ids[1], store.Pass{Started: now.Add(-time.Minute), Ended: now, Copied: 1204, Bytes: 93_000_000, Complete: true}, nil)
 	p.ferry.EndPass(p.t, ids[2], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "imap.old.example",
-		Summary: "refused", Cause: "imap.old.example:993: LOGIN: the server says [AUTHENTICATIONFAILED] \"no\"", Advice: store.NeedsFix, Since: now})
-	p.ferry.EndPass(p.t, ids[3], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.Throttled, Server: store.OldSide, Host: "imap.old.example", Summary: "busy", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
+		Summary: reason.Said("refused"), Cause: "imap.old.example:993: LOGIN: the server says [AUTHENTICATIONFAILED] \"no\"", Advice: store.NeedsFix, Since: now})
+	p.ferry.EndPass(p.t, ids[3], store.Pass{Started: now, Ended: now}, &store.Problem{Kind: store.Throttled, Server: store.OldSide, Host: "imap.old.example", Summary: reason.Said("busy"), Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
 	p.ferry.EndPass(p.t, ids[4], store.Pass{Started: now, Ended: now, Copied: 7, Bytes: 70_000, Complete: true}, &store.Problem{Kind: store.WrongDates, Server: store.NewSide,
-		Host: "imap.new.example", Folder: "INBOX", Summary: "dates", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
+		Host: "imap.new.example", Folder: "INBOX", Summary: reason.Said("dates"), Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)})
 	left := 2 * time.Minute
 	p.ferry.SetLive(report.Live{Account: ids[0], Running: true, Folder: "Archive/2019", Done: 4120, Total: 10300, OctetsDone: 410_000_000, Rate: report.Rate{Messages: 51}, Remaining: &left})
 	p.ferry.FoldersOf[ids[0]] = []report.Folder{

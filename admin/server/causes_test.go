@@ -9,6 +9,7 @@ import (
 
 	"postferry/admin"
 	"postferry/cause"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -27,9 +28,9 @@ func TestCauses(t *testing.T) {
 	}
 	now := time.Now()
 	kinds := []*store.Problem{
-		{Kind: store.CertificateName, Server: store.OldSide, Host: "old.example", Summary: "Wrong name.", Advice: store.NeedsFix, Since: now},
-		{Kind: store.Unavailable, Server: store.OldSide, Host: "old.example", Summary: "It is unwell.", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)},
-		{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Summary: "Full.", Advice: store.RetryLater, Since: now, Retry: now.Add(time.Hour)},
+		{Kind: store.CertificateName, Server: store.OldSide, Host: "old.example", Summary: reason.Said("Wrong name."), Advice: store.NeedsFix, Since: now},
+		{Kind: store.Unavailable, Server: store.OldSide, Host: "old.example", Summary: reason.Said("It is unwell."), Advice: store.RetryLater, Since: now, Retry: now.Add(time.Minute)},
+		{Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Summary: reason.Said("Full."), Advice: store.RetryLater, Since: now, Retry: now.Add(time.Hour)},
 	}
 	for i, id := range ids {
 		if err := p.store.SetProblem(t.Context(), id, kinds[max(i-27, 0)]); err != nil { // 28, 1, 1

@@ -21,7 +21,7 @@ func TestCheck(t *testing.T) {
 	p.ferry.Checks[ids[0]] = report.Check{Estimate: 20 * time.Second, AtOnce: 2, AccountPlan: report.AccountPlan{Copy: 10, Bytes: 1000,
 		Folders: []report.FolderPlan{{Folder: "Gesendet", NewFolder: "Sent", Action: report.FolderFilled, Messages: 10, Copy: 10, Bytes: 1000}},
 		Quotas:  []report.Quota{{Resource: "STORAGE", Used: 1, Limit: 100}}, Notes: []reason.Reason{reason.Of(reason.NoteFound, "Old")}}}
-	p.ferry.Checks[ids[1]] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Summary: "no", Advice: store.NeedsFix}}}}
+	p.ferry.Checks[ids[1]] = report.Check{AccountPlan: report.AccountPlan{Trouble: map[store.Side]*store.Problem{store.OldSide: {Kind: store.LoginRefused, Server: store.OldSide, Summary: reason.Said("no"), Advice: store.NeedsFix}}}}
 	p.ferry.Checks[ids[2]] = report.Check{AccountPlan: report.AccountPlan{Lacks: "STORAGE"}, Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
 	c.want(404, "GET", aDomain+"/check", nil, nil)

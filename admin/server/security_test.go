@@ -170,7 +170,7 @@ func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + "\u2028</textarea>{{.}}"
 	p := startPage(t)
 	id := p.put("a.example", "<script>alert(0)</script>@a.example")[0]
-	problem := &store.Problem{Kind: store.Unexpected, Summary: evil, Cause: evil, Folder: evil, Host: evil, Advice: store.NeedsFix, Since: time.Now()}
+	problem := &store.Problem{Kind: store.Unexpected, Summary: reason.Said(evil), Cause: evil, Folder: evil, Host: evil, Advice: store.NeedsFix, Since: time.Now()}
 	if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
 	var run admin.Affected
 	c.want(200, "POST", "/api/v1/domains/a.example/begin", admin.Selection{All: true}, &run)
-	p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: "=HYPERLINK(1)", Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
+	p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: reason.Said("=HYPERLINK(1)"), Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
 	eventually(t, "the run and the verification end", func() bool {
 		return p.app.Verifications.View("a.example").State == "done" && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
 	})

@@ -22,6 +22,7 @@ import (
 	"postferry/admin/ferrytest"
 	"postferry/config"
 	"postferry/discover"
+	"postferry/report"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -316,7 +317,7 @@ func TestFirstWay(t *testing.T) {
 	}
 	var accounts admin.AccountPage
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &accounts)
-	if accounts.Total != 2 || accounts.Accounts[0].Login != "one@a.example" || accounts.Accounts[0].State != admin.StateWaiting {
+	if accounts.Total != 2 || accounts.Accounts[0].Login != "one@a.example" || accounts.Accounts[0].State != report.StateWaiting {
 		t.Errorf("accounts %+v", accounts)
 	}
 	var begun admin.Affected

@@ -271,7 +271,7 @@ func (s *accountPages) showAccountPage(v *visit, n *notice) error {
 	}
 	return s.frame.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
 		Stream: domainPath(d.Name, "live") + "?account=" + strconv.FormatUint(uint64(id), 10),
-		D: accountPageView{AccountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.AccountView},
+		D: accountPageView{AccountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.Account},
 			Quarantine: refused, Checked: checked}})
 }
 

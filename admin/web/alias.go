@@ -1,11 +1,11 @@
 package web
 
 import (
-	"strconv"
 	"strings"
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -26,16 +26,9 @@ func (x accountPageView) Question() *aliasQuestion {
 	return nil
 }
 
-// accountNamed is the login of the account that a problem of two logins is about, which its sentence
-// has in quotes; "" for none.
-func accountNamed(summary string) string {
-	_, rest, _ := strings.Cut(summary, `the account "`)
-	quoted, err := strconv.QuotedPrefix(`"` + rest)
-	if err != nil {
-		return ""
-	}
-	login, _ := strconv.Unquote(quoted)
-	return login
+// accountNamed is the login of the account that a problem of two logins is about; "" for none.
+func accountNamed(why reason.Reason) string {
+	return reason.Reason(why.Value("Whose")).Value("Login")
 }
 
 // formDecideAlias answers it.

@@ -1,25 +1,28 @@
 package web
 
 import (
-	"fmt"
 	"testing"
+
+	"postferry/report/reason"
 )
 
-// TestAccountNamed: the sentence of the engine names the account, whatever its login is.
+// TestAccountNamed: what the engine says of two logins names the account, whatever its login is; also
+// what an earlier version has stored as a sentence.
 func TestAccountNamed(t *testing.T) {
 	for _, login := range []string{"anna@a.example", "o'neill", `with "quotes" and \\`, "фёдор@пример", ""} {
-		for _, format := range []string{
-			"This login may lead to the same mailbox as the account %q: both look alike, but it can't be proved.",
-			"This login leads to the same mailbox at the new server as the account %q; whether the old mailbox is the same, too, can't be told.",
-		} {
-			if got := accountNamed(fmt.Sprintf(format, login)); got != login {
+		for _, code := range []reason.Code{reason.TroubleSame, reason.TroubleSameTwice, reason.TroubleSameUncertain} {
+			why := reason.Of(code, reason.Of(reason.AccountNamed, login))
+			if got := accountNamed(why); got != login {
 				t.Errorf("%q, want %q", got, login)
+			}
+			if got := accountNamed(reason.StoredProblem(why.String())); got != login {
+				t.Errorf("of a sentence %q, want %q", got, login)
 			}
 		}
 	}
-	for _, none := range []string{"", "the account of somebody", `as the account "`, "as an account of another domain"} {
+	for _, none := range []reason.Reason{"", reason.Said("the account of somebody"), reason.Of(reason.TroubleSame, reason.Of(reason.AccountElsewhere))} {
 		if got := accountNamed(none); got != "" {
-			t.Errorf("%q: %q", none, got)
+			t.Errorf("%q: %q", string(none), got)
 		}
 	}
 }

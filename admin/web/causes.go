@@ -9,6 +9,8 @@ import (
 
 	"postferry/admin"
 	"postferry/cause"
+	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -67,12 +69,12 @@ func (x causePart) Sentence() string {
 // Advice says what helps.
 func (x causePart) Advice() string { return x.W.Advice(x.problem()) }
 
-func (x causePart) problem() *admin.ProblemView {
+func (x causePart) problem() *report.Problem {
 	advice := store.RetryLater
 	if x.C.NeedsPerson && x.C.Retry == nil {
 		advice = store.NeedsFix
 	}
-	return &admin.ProblemView{Kind: x.C.Kind, Server: x.C.Server, Host: x.C.Host, Folder: x.C.Folder, Summary: x.C.Text, Advice: advice}
+	return &report.Problem{Kind: x.C.Kind, Server: x.C.Server, Host: x.C.Host, Folder: x.C.Folder, Summary: x.C.Text, Advice: advice}
 }
 
 // Names are some of the accounts.
@@ -128,7 +130,7 @@ func (x whole) causedBy(q url.Values) *causedView {
 		return nil
 	}
 	v := &causedView{Caused: c, All: domainPath(x.D.Name) + "#accounts"}
-	v.Sentence = x.W.Problem(&admin.ProblemView{Kind: c.Kind, Server: c.Server, Summary: string(c.Kind)})
+	v.Sentence = x.W.Problem(&report.Problem{Kind: c.Kind, Server: c.Server, Summary: reason.Said(string(c.Kind))})
 	at := slices.IndexFunc(x.Causes, func(p causePart) bool { return p.C.Kind == c.Kind && cmp.Or(c.Server, p.C.Server) == p.C.Server })
 	if at >= 0 {
 		v.Sentence = x.Causes[at].Sentence()

@@ -10,6 +10,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -41,7 +42,7 @@ func (s *domainPages) routes() []pageRoute {
 type row struct {
 	W      *words
 	Domain string
-	A      *admin.AccountView
+	A      *report.Account
 }
 
 // whole is the progress of a domain.
@@ -68,9 +69,9 @@ type domainPageView struct {
 	Query     url.Values // of the search, to be kept
 	Search    string
 	Caused    *causedView // the list is narrowed to a cause; nil if it is not
-	State     admin.AccountState
+	State     report.AccountState
 	Sort      string
-	States    []admin.AccountState
+	States    []report.AccountState
 	Total     int
 	From, To  int
 	Back      string // address of the page before; "" on the first
@@ -95,7 +96,7 @@ func (s *domainPages) showDomainPage(v *visit, n *notice) error {
 		return err
 	}
 	q := v.r.URL.Query()
-	d := domainPageView{Whole: x, Search: q.Get("search"), State: admin.AccountState(q.Get("state")), Sort: q.Get("sort"), States: admin.AccountStates()}
+	d := domainPageView{Whole: x, Search: q.Get("search"), State: report.AccountState(q.Get("state")), Sort: q.Get("sort"), States: report.AccountStates()}
 	query := admin.AccountQuery{Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage}
 	if d.Caused = x.causedBy(q); d.Caused != nil {
 		query.Caused = d.Caused.Caused
@@ -217,7 +218,7 @@ func (s *domainPages) selection(v *visit) (sel admin.Selection, err error) {
 
 // matching are all accounts that a list was made of, on however many pages it is shown.
 func (s *domainPages) matching(v *visit, f url.Values) (ids []store.AccountID, err error) {
-	q := admin.AccountQuery{Search: f.Get("search"), State: admin.AccountState(f.Get("state")), PerPage: admin.MaxPerPage,
+	q := admin.AccountQuery{Search: f.Get("search"), State: report.AccountState(f.Get("state")), PerPage: admin.MaxPerPage,
 		Caused: admin.Caused{Kind: store.ProblemKind(f.Get("problem")), Server: store.Side(f.Get("server"))}}
 	for q.Page = 1; ; q.Page++ {
 		found, err := s.accounts.List(v.r.Context(), v.who, v.domain(), q)

@@ -9,6 +9,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/report"
 )
 
 // change is a part of a page as it looks now: the element with this id gets
@@ -72,7 +73,7 @@ func (s *domainPages) changes(ctx context.Context, v *visit, domain string, part
 }
 
 // domainParts are those of a domain's page.
-func (s *domainPages) domainParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
+func (s *domainPages) domainParts(ctx context.Context, v *visit, domain string, accounts []report.Account) ([]part, error) {
 	x, err := s.whole(ctx, v, domain)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (s *domainPages) domainParts(ctx context.Context, v *visit, domain string, 
 }
 
 // accountParts are those of an account's page.
-func (s *domainPages) accountParts(ctx context.Context, v *visit, domain string, accounts []admin.AccountView) ([]part, error) {
+func (s *domainPages) accountParts(ctx context.Context, v *visit, domain string, accounts []report.Account) ([]part, error) {
 	if len(accounts) != 1 {
 		return nil, admin.NotFound("account")
 	}
@@ -105,12 +106,12 @@ func (s *domainPages) accountParts(ctx context.Context, v *visit, domain string,
 	if err != nil {
 		return nil, err
 	}
-	r := row{v.W, domain, &detail.AccountView}
+	r := row{v.W, domain, &detail.Account}
 	return []part{{"account", "account_whole", r}, {"folders", "folders", foldersPart{v.W, detail.Folders}}, {"actions", "account_actions", r}}, nil
 }
 
 // foldersPart is the table of an account's folders.
 type foldersPart struct {
 	W       *words
-	Folders []admin.FolderView
+	Folders []report.FolderStatus
 }

@@ -9,6 +9,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/request"
 	"postferry/discover"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -72,20 +73,23 @@ func (w *words) Mistake(m admin.Mistake) string {
 }
 
 // Problem says what keeps an account from being copied, in one sentence.
-func (w *words) Problem(p *admin.ProblemView) string {
+func (w *words) Problem(p *report.Problem) string {
 	if p == nil {
 		return ""
 	}
-	values := map[string]any{"Host": p.Host, "Folder": p.Folder}
+	values := w.values(p.Summary)
+	values["Host"], values["Folder"] = p.Host, p.Folder
 	kind := "problem." + string(p.Kind)
-	if side := kind + "_" + string(p.Server); w.Has(side) {
-		return w.textOr(side, p.Summary, values)
+	for _, id := range []string{string(p.Summary.Code()), kind + "_" + string(p.Server), kind} {
+		if id != "" && w.Has(id) {
+			return w.textOr(id, "", values)
+		}
 	}
-	return w.textOr(kind, p.Summary, values)
+	return w.Reason(p.Summary)
 }
 
 // Advice says what to do against it, and whether it passes by itself.
-func (w *words) Advice(p *admin.ProblemView) string {
+func (w *words) Advice(p *report.Problem) string {
 	if p == nil {
 		return ""
 	}
@@ -108,9 +112,9 @@ func (w *words) Lack(c admin.CheckedAccount) string {
 }
 
 // PassEnded says why a pass ended early; "" if it is not known.
-func (w *words) PassEnded(p admin.PassView) string {
+func (w *words) PassEnded(p report.Pass) string {
 	if p.Problem.Kind == "" {
-		return p.Error
+		return w.Reason(p.Error)
 	}
 	return w.Problem(&p.Problem)
 }
@@ -118,7 +122,7 @@ func (w *words) PassEnded(p admin.PassView) string {
 // NotVerified says why an account could not be verified.
 func (w *words) NotVerified(a admin.VerifiedView) string {
 	if a.Trouble != nil {
-		return w.Problem(admin.ViewProblem(a.Trouble))
+		return w.Problem(report.ProblemOf(a.Trouble))
 	}
 	return w.Reason(a.Problem)
 }
@@ -126,7 +130,7 @@ func (w *words) NotVerified(a admin.VerifiedView) string {
 // Finding says why a verification found something, or what is known about it.
 func (w *words) Finding(f admin.FindingView) string {
 	if f.Trouble != nil {
-		return w.Problem(admin.ViewProblem(f.Trouble))
+		return w.Problem(report.ProblemOf(f.Trouble))
 	}
 	return w.Reason(f.Reason)
 }
@@ -210,20 +214,20 @@ func (w *words) Discovered(m discover.Message) string {
 }
 
 // State is the word for an account's state.
-func (w *words) State(s admin.AccountState) string { return w.T("state." + string(s)) }
+func (w *words) State(s report.AccountState) string { return w.T("state." + string(s)) }
 
 // StateClass is how a state looks.
-func (w *words) StateClass(s admin.AccountState) string {
+func (w *words) StateClass(s report.AccountState) string {
 	switch s {
-	case admin.StateRunning:
+	case report.StateRunning:
 		return "running"
-	case admin.StateComplete, admin.StateFinished:
+	case report.StateComplete, report.StateFinished:
 		return "done"
-	case admin.StateFailed:
+	case report.StateFailed:
 		return "fix"
-	case admin.StateRetrying:
+	case report.StateRetrying:
 		return "later"
-	case admin.StateStopped:
+	case report.StateStopped:
 		return "stopped"
 	}
 	return "waits"

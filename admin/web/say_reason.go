@@ -9,7 +9,7 @@ import (
 )
 
 // counted are the values that are numbers in texts with a plural.
-var counted = []string{"Count", "Limit"}
+var counted = []string{"Count", "Limit", "Folders", "Messages", "Listed", "Seen", "Known"}
 
 // Reason says a reason in the page's language: why a message is in quarantine or missing, a folder is
 // left alone, and what to know of a folder. What has no text is said in English.
@@ -33,7 +33,7 @@ func (w *words) values(r reason.Reason) map[string]any {
 		switch n, err := strconv.ParseUint(value, 10, 63); {
 		case reason.IsReason(name):
 			values[name] = w.Reason(reason.Reason(value))
-		case err == nil && slices.Contains(counted, name) && strings.HasPrefix(string(r.Code()), "note."):
+		case err == nil && slices.Contains(counted, name) && (strings.HasPrefix(string(r.Code()), "note.") || strings.HasPrefix(string(r.Code()), "trouble.")):
 			values[name] = n
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -77,10 +78,70 @@ func TestTextsOfReasons(t *testing.T) {
 	}
 }
 
+// TestProblems: what keeps an account from being copied is said in the page's language with its particulars, and
+// what nothing particular is known of by its kind.
+func TestProblems(t *testing.T) {
+	old := reason.Of(reason.ServerOld, "imap.old.example")
+	for _, tt := range []struct {
+		problem report.Problem
+		de, ru  string
+	}{
+		{report.Problem{Kind: store.CertificateName, Server: store.OldSide, Host: "imap.old.example", Summary: reason.Of(reason.TroubleName, old, "mx.example, mail.example")},
+			"Das Zertifikat von imap.old.example ist auf einen anderen Namen ausgestellt: mx.example, mail.example.",
+			"Сертификат imap.old.example выдан на другое имя: mx.example, mail.example."},
+		{report.Problem{Kind: store.MissingFolder, Folder: "Work", Summary: reason.Of(reason.TroubleMissing, 1200)},
+			"Den Ordner Work gibt es auf dem neuen Server nicht mehr. Nachrichten, die deshalb zurückbleiben: 1.200.",
+			"Папки Work на новом сервере больше нет. Не переносится из-за этого писем: 1\u00a0200."},
+		{report.Problem{Kind: store.SameMailbox, Summary: reason.Of(reason.TroubleSameUncertain, reason.Of(reason.AccountNamed, "anna@a.example"))},
+			"Diese Anmeldung führt vielleicht in dasselbe Postfach wie das Konto anna@a.example: Beide sehen gleich aus, beweisen lässt es sich nicht. Es wird nichts dafür kopiert, bis jemand das sagt.",
+			"Этот логин, возможно, ведёт в тот же ящик, что и учётная запись anna@a.example: они выглядят одинаково, но доказать этого нельзя. Для него ничего не копируется, пока кто-нибудь этого не скажет."},
+		{report.Problem{Kind: store.OverQuota, Host: "new.example", Summary: reason.Of(reason.TroubleNotFitting, reason.Of(reason.Messages, 12), "new.example", reason.Of(reason.Messages, 5))},
+			"Die E-Mails des Kontos (12 Nachrichten) passen nicht in sein Postfach auf dem neuen Server (new.example), dessen Kontingent 5 Nachrichten beträgt; bis das behoben ist, wird nichts kopiert.", ""},
+		{report.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "o.example", Summary: reason.Of(reason.TroubleLogin, old, reason.Of(reason.ServerSays, "no"))},
+			"Der alte Server (o.example) lehnt Anmeldename oder Passwort ab.", "Старый сервер (o.example) не принимает логин или пароль."},
+		{report.Problem{Kind: "of_a_later_version", Summary: reason.Said("As it came.")}, "As it came.", "As it came."},
+		{report.Problem{Summary: reason.Of(reason.TroubleVanished)}, "The folder vanished from the new server while it was being filled.", ""},
+	} {
+		for language, want := range map[string]string{"de": tt.de, "ru": tt.ru} {
+			if got := wordsIn(t, language).Problem(&tt.problem); want != "" && got != want {
+				t.Errorf("%s\n got %s\nwant %s", language, got, want)
+			}
+		}
+	}
+}
+
+// TestTextsOfTroubles: the page's texts of problems are about codes that there are, with nothing put in that is
+// not known; and a problem of this kind has some text or other.
+func TestTextsOfTroubles(t *testing.T) {
+	english := textsOf(t, "en")
+	value := regexp.MustCompile(`\{\{\.(\w+)\}\}`)
+	codes, found := append(reason.Codes("trouble."), reason.Codes("whose.")...), 0
+	for id, forms := range english {
+		if !strings.HasPrefix(id, "trouble.") && !strings.HasPrefix(id, "whose.") {
+			continue
+		}
+		found++
+		if !slices.Contains(codes, reason.Code(id)) {
+			t.Errorf("%s is a text for nothing", id)
+		}
+		names := append(reason.Code(id).Names(), "Host", "Folder")
+		for _, text := range forms {
+			for _, m := range value.FindAllStringSubmatch(text, -1) {
+				if !slices.Contains(names, m[1]) {
+					t.Errorf("%s puts %s in; there are %q", id, m[1], names)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("%d texts were found", found)
+	}
+}
+
 // TestSaidOfPasses: why a pass ended, and what the audit log has, are said in the page's language.
 func TestSaidOfPasses(t *testing.T) {
 	w := wordsIn(t, "de")
-	for want, p := range map[string]admin.PassView{"Ein Server weigert sich, den Ordner X zu öffnen.": {Error: "no", Problem: admin.ProblemView{Kind: store.FolderRefused, Folder: "X"}}, "as stored": {Error: "as stored"}} {
+	for want, p := range map[string]report.Pass{"Ein Server weigert sich, den Ordner X zu öffnen.": {Error: "no", Problem: report.Problem{Kind: store.FolderRefused, Folder: "X"}}, "as stored": {Error: "as stored"}} {
 		if got := w.PassEnded(p); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

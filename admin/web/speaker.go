@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/text/language"
 
-	"postferry/admin"
+	"postferry/report"
 	"postferry/stage"
 	"postferry/store"
 )
@@ -51,7 +51,7 @@ func (v *Voice) Text(id string, values ...any) string { return v.words.T(id, val
 
 // Problem says what keeps an account from being copied, and what to do against it.
 func (v *Voice) Problem(p *store.Problem) (what, advice string) {
-	view := admin.ViewProblem(p)
+	view := report.ProblemOf(p)
 	return v.words.Problem(view), v.words.Advice(view)
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/stage"
 	"postferry/store"
 )
@@ -18,7 +19,7 @@ func TestSpeaker(t *testing.T) {
 	last := time.Date(2026, 11, 2, 12, 0, 0, 0, time.Local)
 	late := stage.Message{Code: "late", Args: map[string]any{"messages": uint64(1234), "last": last, "servers": "mx.example <1>"}, Text: "Late."}
 	waiting := stage.Message{Code: "not_yet", Args: map[string]any{"because": "Late"}, Parts: map[string]stage.Message{"because": late}, Text: "Not yet."}
-	full := &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "imap.new.example", Summary: "It is full.", Advice: store.NeedsFix}
+	full := &store.Problem{Kind: store.OverQuota, Server: store.NewSide, Host: "imap.new.example", Summary: reason.Said("It is full."), Advice: store.NeedsFix}
 	for language, want := range map[string][]string{
 		"en": {"example.com: everything has been copied", "1,234", "not yet, because", "It is about 2 accounts: a, b"},
 		"de": {"example.com: Alles ist übertragen", "1.234", "noch nicht, denn", "Es geht um 2 Konten: a, b"},

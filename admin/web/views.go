@@ -4,21 +4,22 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/report"
 	"postferry/store"
 )
 
 // What the templates ask of the views.
 
 // dealt counts messages that are on the new server or refused.
-func dealt(v *admin.ProgressView) uint64 { return v.Copied + v.Quarantined }
+func dealt(v *report.Progress) uint64 { return v.Copied + v.Quarantined }
 
 // Value is an account's progress in percent. One that has nothing left is
 // through, even if there was nothing.
 func (x row) Value() int64 {
-	if x.A.State == admin.StateComplete || x.A.State == admin.StateFinished {
+	if x.A.State == report.StateComplete || x.A.State == report.StateFinished {
 		return 100
 	}
-	return percent(dealt(&x.A.ProgressView), x.A.Messages)
+	return percent(dealt(&x.A.Progress), x.A.Messages)
 }
 
 // Span is a time in words.
@@ -130,7 +131,7 @@ func (x checkPageView) Span(w *words, seconds int64) string {
 }
 
 // Missing are the folders that are not at the new server any more.
-func (x accountPageView) Missing() (missing []admin.FolderView) {
+func (x accountPageView) Missing() (missing []report.FolderStatus) {
 	for _, f := range x.Folders {
 		if f.State == store.FolderMissing {
 			missing = append(missing, f)

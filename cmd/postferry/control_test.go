@@ -16,6 +16,7 @@ import (
 
 	"postferry/internal/backend"
 	"postferry/internal/control"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -155,7 +156,7 @@ func TestImportKeepsDecisions(t *testing.T) {
 	}
 	if err := errors.Join(
 		st.SetState(t.Context(), before.ID, store.Stopped),
-		st.SetProblem(t.Context(), before.ID, &store.Problem{Summary: "refused", Advice: store.NeedsFix}),
+		st.SetProblem(t.Context(), before.ID, &store.Problem{Summary: reason.Said("refused"), Advice: store.NeedsFix}),
 	); err != nil {
 		t.Fatal(err)
 	}

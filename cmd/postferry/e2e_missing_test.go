@@ -9,8 +9,8 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
-	"postferry/internal/control"
 	"postferry/internal/lab"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -18,7 +18,7 @@ import (
 func webmail(t *testing.T, p *pair) *imapclient.Client { return p.new.Client(anna) }
 
 // folderOf is what status says of a folder.
-func folderOf(t *testing.T, config, title string) control.FolderStatus {
+func folderOf(t *testing.T, config, title string) report.FolderStatus {
 	t.Helper()
 	_, accounts := statusOf(t, config)
 	for _, f := range accounts[anna].Folders {
@@ -27,7 +27,7 @@ func folderOf(t *testing.T, config, title string) control.FolderStatus {
 		}
 	}
 	t.Fatalf("status has no folder %q", title)
-	return control.FolderStatus{}
+	return report.FolderStatus{}
 }
 
 // incomplete makes a pass that leaves something behind, and returns what it printed.
@@ -69,7 +69,7 @@ func TestRenamedInWebmailWhileServing(t *testing.T) {
 	if p.new.Snapshot(anna).Folders["Steuer"] != nil {
 		t.Error("Steuer was made again")
 	}
-	if f := folderOf(t, d.Config, "Steuer"); f.New != "Finanzamt" || f.State != store.FolderPresent {
+	if f := folderOf(t, d.Config, "Steuer"); f.Name != "Finanzamt" || f.State != store.FolderPresent {
 		t.Errorf("%+v", f)
 	}
 }

@@ -165,7 +165,7 @@ func stopAndKill(t *testing.T, c *pageClient, d *testDaemon, way *narrow) {
 	d.start()
 	_, accounts := statusOf(t, d.Config)
 	for _, a := range accounts {
-		if a.State != store.Stopped || a.Running {
+		if a.Stored != store.Stopped || a.Running {
 			t.Errorf("after a restart: %+v", a)
 		}
 	}

@@ -98,7 +98,7 @@ func TestPOP3Move(t *testing.T) {
 	}
 	p.verifyPOP3(d.Config, "doubtful: 1 removed")
 	_, accounts := statusOf(t, d.Config)
-	if a := accounts[anna]; a.LastError != nil || !a.Complete || len(a.Folders) != 1 || a.Folders[0].Title != "INBOX" || a.Folders[0].Copied != 304 {
+	if a := accounts[anna]; a.Problem != nil || !a.Complete || len(a.Folders) != 1 || a.Folders[0].Title != "INBOX" || a.Folders[0].Copied != 304 {
 		t.Errorf("status: %+v", a)
 	}
 }

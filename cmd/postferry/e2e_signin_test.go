@@ -142,7 +142,7 @@ func TestTokens(t *testing.T) {
 	p.old.Append(anna, "INBOX", lab.Msg{Body: late})
 	eventually(t, "the late message copied, and no account in trouble", func() bool {
 		totals, accounts := statusOf(t, d.Config)
-		return totals.Copied == 501 && accounts[anna].LastError == nil && accounts[logins[1]].LastError == nil
+		return totals.Copied == 501 && accounts[anna].Problem == nil && accounts[logins[1]].Problem == nil
 	})
 	for _, login := range logins {
 		if diff := lab.SameMail(p.old.Snapshot(login), p.new.Snapshot(login), renamed); diff != "" {

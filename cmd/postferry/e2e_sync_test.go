@@ -80,7 +80,7 @@ func (p *pair) figuresAgree(config string, logins []string, total int) {
 	for _, login := range logins {
 		snap := p.new.Snapshot(login)
 		for _, f := range accounts[login].Folders {
-			there := snap.Folders[f.New]
+			there := snap.Folders[f.Name]
 			if there == nil || f.Messages != uint64(len(there.Messages)) || f.Copied != f.Messages || f.Checked == nil || f.State != "present" {
 				t.Errorf("%s: %+v, on the new server: %+v", login, f, there)
 			}

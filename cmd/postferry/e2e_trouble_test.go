@@ -138,11 +138,11 @@ func (p *pair) statusSays(config string, words ...string) {
 	var out string
 	eventually(t, fmt.Sprintf("a status with %q", words), func() bool {
 		_, accounts := statusOf(t, config)
-		last := accounts[anna].LastError
+		last := accounts[anna].Problem
 		if last == nil {
 			return false
 		}
-		out = last.Summary
+		out = last.Summary.String()
 		return true
 	})
 	for _, word := range words {

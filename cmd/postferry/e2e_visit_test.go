@@ -126,7 +126,7 @@ func TestNewServerPauses(t *testing.T) {
 	if data := <-selected; data != nil && data.NumMessages != all {
 		t.Errorf("%d messages right after opening, want %d", data.NumMessages, all)
 	}
-	if _, accounts := statusOf(t, d.Config); accounts[anna].LastError != nil {
-		t.Errorf("status says: %s", accounts[anna].LastError.Summary)
+	if _, accounts := statusOf(t, d.Config); accounts[anna].Problem != nil {
+		t.Errorf("status says: %s", accounts[anna].Problem.Summary)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -22,7 +23,7 @@ func TestMailboxCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.SetProblem(t.Context(), a.ID, &store.Problem{Kind: kind, Server: side, Advice: store.NeedsFix, Summary: "s"}); err != nil {
+		if err := st.SetProblem(t.Context(), a.ID, &store.Problem{Kind: kind, Server: side, Advice: store.NeedsFix, Summary: reason.Said("s")}); err != nil {
 			t.Fatal(err)
 		}
 	}

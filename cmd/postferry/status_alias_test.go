@@ -58,10 +58,10 @@ func TestStatusOfAlias(t *testing.T) {
 		t.Errorf("totals: %+v", totals)
 	}
 	a := shown["anna"]
-	if a == nil || a.AliasOf != "anna@example.com" || a.Messages != 7 || a.State != store.Stopped || console.AccountState(a) != "alias of anna@example.com, stopped" {
+	if a == nil || a.AliasOf == nil || *a.AliasOf != "anna@example.com" || a.Messages != 7 || a.Stored != store.Stopped || console.AccountState(a) != "alias of anna@example.com, stopped" {
 		t.Errorf("the alias: %+v", a)
 	}
-	if b := shown["berta"]; b == nil || b.AliasOf != "" || b.Messages != 5 {
+	if b := shown["berta"]; b == nil || b.AliasOf != nil || b.Messages != 5 {
 		t.Errorf("another account: %+v", b)
 	}
 }

@@ -46,7 +46,7 @@ func BenchmarkStatus(b *testing.B) {
 	for b.Loop() {
 		told := 0
 		err := l.Status(b.Context(), control.StatusQuery{}, func(r control.StatusRecord) error {
-			if r.Account != nil && r.Account.LastPass != nil {
+			if r.Account != nil && r.Account.Pass != nil {
 				told++
 			}
 			return nil

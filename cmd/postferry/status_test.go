@@ -27,7 +27,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]report.Live) {
 	accounts, _, err := st.PutAccounts(ctx, []store.Account{
 		{Domain: "example.com", Login: "anna@example.com", Origin: store.Imported, State: store.Active},
 		{Domain: "example.com", Login: "bert@example.com", Origin: store.Enrolled, State: store.Active, Problem: &store.Problem{
-			Summary: "The old server refuses the password: correct it in the list and import it again",
+			Summary: reason.Said("The old server refuses the password: correct it in the list and import it again"),
 			Cause:   "NO [AUTHENTICATIONFAILED] no", Advice: store.NeedsFix, Folder: "Sent/Österreich", Since: at(3),
 		}},
 		{Domain: "example.com", Login: "carla@example.com", Origin: store.Imported, State: store.Stopped},
@@ -57,7 +57,7 @@ func statusState(t *testing.T) (store.Store, map[store.AccountID]report.Live) {
 		check(st.SetMessages(ctx, a.ID, 4))
 	}
 	check(st.AddPass(ctx, accounts[0].ID, store.Pass{Started: at(0), Ended: at(1), Complete: true, Copied: 600, Bytes: 6000}))
-	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: "refused"}))
+	check(st.AddPass(ctx, accounts[1].ID, store.Pass{Started: at(0), Ended: at(2), Copied: 60, Adopted: 1, FlagChanges: 2, Bytes: 600, Error: reason.Said("refused")}))
 	left := 3 * time.Second
 	live := map[store.AccountID]report.Live{
 		accounts[0].ID: {Account: accounts[0].ID, Running: true, Folder: "INBOX", Done: 3, Total: 9,

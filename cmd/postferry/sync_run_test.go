@@ -16,6 +16,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
+	"postferry/report"
 )
 
 // memoryServers starts the demo's two servers and returns them with a
@@ -109,12 +110,12 @@ func checkComplete(t *testing.T, config string) {
 	if got.Totals.Complete != 1 || got.Totals.Messages != 47 || got.Totals.Copied != 47 || len(got.Accounts) != 1 {
 		t.Fatalf("totals %+v", got.Totals)
 	}
-	folders := make(map[string]control.FolderStatus)
+	folders := make(map[string]report.FolderStatus)
 	for _, f := range got.Accounts[0].Folders {
 		folders[f.Title] = f
 	}
 	for _, f := range servers.Folders() {
-		if got := folders[f.Name]; got.New != f.NewName || got.Copied != uint64(len(f.Subjects)) {
+		if got := folders[f.Name]; got.Name != f.NewName || got.Copied != uint64(len(f.Subjects)) {
 			t.Errorf("%s: %+v", f.Name, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"postferry/admin"
 	"postferry/internal/control"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -66,7 +67,7 @@ func createToken(ctx context.Context, o *admin.Operator, _ linkMaker, req contro
 func listTokens(ctx context.Context, o *admin.Operator, _ linkMaker, _ control.AccessRequest, reply *control.AccessReply) error {
 	tokens, err := o.Tokens(ctx)
 	for _, t := range tokens {
-		reply.Tokens = append(reply.Tokens, control.AccessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: control.TimeOrNil(t.Used)})
+		reply.Tokens = append(reply.Tokens, control.AccessToken{ID: t.ID, Name: t.Name, Domain: t.Scope, By: t.By, Created: t.Created, Used: report.TimeOrNil(t.Used)})
 	}
 	return err
 }

@@ -134,7 +134,7 @@ func (l *Local) mailOf(ctx context.Context, f *quarantinedFolder, sink control.Q
 // ForPerson is an error in the voice for the person at the screen.
 func ForPerson(err error) string {
 	if e, ok := errors.AsType[*link.Error](err); ok {
-		return e.Summary()
+		return e.Summary().String()
 	}
 	return err.Error()
 }

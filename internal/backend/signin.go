@@ -9,6 +9,7 @@ import (
 	"postferry/config"
 	"postferry/directory"
 	"postferry/internal/control"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/tenant"
 )
@@ -155,9 +156,9 @@ func (l *Local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 
 // summed is an error in words for the person at the screen, where it has such.
 func summed(err error) error {
-	var e interface{ Summary() string }
+	var e interface{ Summary() reason.Reason }
 	if errors.As(err, &e) {
-		return errors.New(e.Summary())
+		return errors.New(e.Summary().String())
 	}
 	return err
 }

@@ -5,15 +5,14 @@ import (
 	"slices"
 	"strings"
 
-	"postferry/admin"
 	"postferry/internal/control"
-	"postferry/store"
+	"postferry/report"
 )
 
 // StatusStates are the words of --state; the page and the API have the same ones.
 func StatusStates() []string {
 	var words []string
-	for _, s := range admin.AccountStates() {
+	for _, s := range report.AccountStates() {
 		words = append(words, string(s))
 	}
 	return words
@@ -29,31 +28,10 @@ func CheckStates(states []string) error {
 	return nil
 }
 
-// stateOf is an account's state in these words.
-func stateOf(a *control.AccountStatus) admin.AccountState {
-	switch {
-	case a.State == store.Waiting:
-		return admin.StateWaiting
-	case a.State == store.Stopped:
-		return admin.StateStopped
-	case a.State == store.Finished:
-		return admin.StateFinished
-	case a.Running:
-		return admin.StateRunning
-	case a.LastError != nil && a.LastError.NeedsPerson:
-		return admin.StateFailed
-	case a.LastError != nil:
-		return admin.StateRetrying
-	case a.Complete:
-		return admin.StateComplete
-	}
-	return admin.StateQueued
-}
-
 // asked reports whether a status is asked for an account.
 func asked(q control.StatusQuery, a *control.AccountStatus) bool {
-	if q.Problems && a.LastError == nil {
+	if q.Problems && a.Problem == nil {
 		return false
 	}
-	return len(q.States) == 0 || slices.Contains(q.States, string(stateOf(a)))
+	return len(q.States) == 0 || slices.Contains(q.States, string(a.State))
 }

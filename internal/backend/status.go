@@ -10,7 +10,6 @@ import (
 	"postferry/internal/control"
 	"postferry/report"
 	"postferry/store"
-	"postferry/wire"
 )
 
 // Collector reads a status out of the state. live may be empty.
@@ -66,7 +65,7 @@ func (c *Collector) emit(ctx context.Context, some []askedFor, emit func(control
 	}
 	for _, a := range some {
 		if last, ok := passes[a.of]; ok {
-			showPass(a.status, last)
+			showPass(a.status, &last)
 		}
 		c.setLive(a.status, a.of)
 		if err := c.addFolders(ctx, a); err != nil {
@@ -90,7 +89,7 @@ func (c *Collector) totals(ctx context.Context, accounts []store.Overview) (tota
 				return totals, nil, err
 			}
 		}
-		if a.status = c.summary(a.Overview, logins[a.Alias]); a.status.AliasOf == "" {
+		if a.status = c.summary(a.Overview, logins[a.Alias]); a.status.AliasOf == nil {
 			c.setLive(a.status, a.ID)
 		}
 		if !asked(c.Query, a.status) {
@@ -157,7 +156,7 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 	if a.Complete {
 		t.Complete++
 	}
-	if a.AliasOf != "" {
+	if a.AliasOf != nil {
 		return // its mail is another account's
 	}
 	t.Messages += a.Messages
@@ -165,10 +164,10 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 	t.Quarantined += a.Quarantined
 	if a.Running {
 		t.MessagesPerSecond += a.MessagesPerSecond
-		t.BytesPerSecond += a.BytesPerSecond
+		t.BytesPerSecond += a.OctetsPerSecond
 		t.Running++
 	}
-	if a.LastError != nil {
+	if a.Problem != nil {
 		t.Problems++
 	}
 }
@@ -176,11 +175,11 @@ func addTo(t *control.StatusTotals, a *control.AccountStatus) {
 // summary is what the state keeps summed up of an account; of is the login of the account whose
 // mailbox it leads to, "" for its own.
 func (c *Collector) summary(o *store.Overview, of string) *control.AccountStatus {
-	sum := &o.Summary
-	return &control.AccountStatus{AliasOf: of,
-		Login: o.Login, Domain: o.Domain, Origin: o.Origin, State: o.State, LastError: control.ProblemOf(o.Problem),
-		Messages: sum.Messages, Copied: sum.Copied, Quarantined: sum.Quarantined, LeftOut: sum.LeftOut, Complete: sum.Complete && o.Problem == nil,
+	a := control.AccountStatus(report.AccountOf(o, nil))
+	if of != "" {
+		a.AliasOf = &of
 	}
+	return &a
 }
 
 // addFolders adds an account's folders if they are asked for.
@@ -190,7 +189,7 @@ func (c *Collector) addFolders(ctx context.Context, a askedFor) error {
 	}
 	folders, err := c.Store.Folders(ctx, a.of)
 	for _, f := range folders {
-		a.status.Folders = append(a.status.Folders, describeFolder(f, a.Problem))
+		a.status.Folders = append(a.status.Folders, report.FolderOf(&report.Folder{Folder: f}, a.Problem))
 	}
 	return err
 }
@@ -198,30 +197,16 @@ func (c *Collector) addFolders(ctx context.Context, a askedFor) error {
 // setLive lets what is going on right now with an account take the place of its last pass.
 func (c *Collector) setLive(s *control.AccountStatus, id store.AccountID) {
 	if live, ok := c.Live[id]; ok && live.Running {
-		showLive(s, live)
+		(*report.Account)(s).GoesOn(&live)
 	}
 }
 
-func showPass(s *control.AccountStatus, p store.Pass) {
-	s.LastPass = &control.PassStatus{
-		Started: p.Started, Ended: p.Ended, Complete: p.Complete,
-		Copied: p.Copied, Adopted: p.Adopted, FlagChanges: p.FlagChanges,
-		Bytes: p.Bytes, Quarantined: p.Quarantined, Error: p.Error,
-	}
+// showPass shows the newest pass, and how fast it was.
+func showPass(s *control.AccountStatus, p *store.Pass) {
+	last := report.PassOf(p)
+	s.Pass = &last
 	took := p.Ended.Sub(p.Started)
-	s.MessagesPerSecond, s.BytesPerSecond = perSecond(p.Copied, took), perSecond(p.Bytes, took)
-}
-
-func showLive(s *control.AccountStatus, l report.Live) {
-	s.Running = true
-	s.Current = l.Folder
-	s.Messages = max(s.Messages, l.Total)
-	s.MessagesPerSecond, s.BytesPerSecond = l.Rate.Messages, l.Rate.Octets
-	s.Bytes, s.BytesTotal, s.BytesAbout = l.OctetsDone, l.OctetsTotal, !l.OctetsExact
-	if l.Remaining != nil {
-		left := l.Remaining.Seconds()
-		s.SecondsLeft = &left
-	}
+	s.MessagesPerSecond, s.OctetsPerSecond = perSecond(p.Copied, took), perSecond(p.Bytes, took)
 }
 
 func perSecond(n uint64, took time.Duration) float64 {
@@ -229,19 +214,4 @@ func perSecond(n uint64, took time.Duration) float64 {
 		return 0
 	}
 	return float64(n) / took.Seconds()
-}
-
-func describeFolder(f store.Folder, p *store.Problem) control.FolderStatus {
-	s := control.FolderStatus{
-		Title: f.Title, New: wire.DecodeMailbox(f.New), State: f.State, Note: f.Note,
-		Messages: uint64(f.Checkpoint.Messages), Copied: f.Copied, Quarantined: f.Quarantined, LeftOut: f.LeftOut,
-		Checked: control.TimeOrNil(f.Checkpoint.Checked),
-	}
-	if f.State == store.FolderMissing {
-		s.LeftOut, s.Missing, s.Looks = f.LeftOut, control.TimeOrNil(f.Missing.Since), f.Missing.Looks
-	}
-	if p != nil && p.Folder != "" && p.Folder == f.Title {
-		s.LastError = control.ProblemOf(p)
-	}
-	return s
 }

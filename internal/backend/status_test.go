@@ -3,6 +3,7 @@ package backend
 import (
 	"testing"
 
+	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -14,7 +15,7 @@ func TestLeftOutDescribed(t *testing.T) {
 		{Title: "Work", State: store.FolderDeleted, LeftOut: 1},
 		{Title: "Stars", State: store.FolderSkipped, Note: reason.Said("a view")},
 	} {
-		if s := describeFolder(row, nil); s.Title != row.Title || s.State != row.State || s.LeftOut != row.LeftOut || s.Note.String() != row.Note.String() {
+		if s := report.FolderOf(&report.Folder{Folder: row}, nil); s.Title != row.Title || s.State != row.State || s.LeftOut != row.LeftOut || s.Note.String() != row.Note.String() {
 			t.Errorf("commands are told %+v of %+v", s, row)
 		}
 	}

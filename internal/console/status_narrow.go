@@ -52,7 +52,7 @@ func (t *narrowTable) cause(c cause.Cause) {
 	fmt.Fprintln(t.w, table.Wrap(causeText(c), 0))
 	t.below(causeNames(c))
 	if c.Same && c.Accounts > len(c.Logins) {
-		t.told[c.Text] = true
+		t.told[c.Text.String()] = true
 	}
 }
 
@@ -62,7 +62,7 @@ func causeText(c cause.Cause) string {
 	if c.NeedsPerson {
 		text = "Needs attention"
 	}
-	text += fmt.Sprintf(" (%s): %s", humanize.Count(c.Accounts, "account"), strings.TrimSuffix(Printable(c.Text), "."))
+	text += fmt.Sprintf(" (%s): %s", humanize.Count(c.Accounts, "account"), strings.TrimSuffix(Printable(c.Text.String()), "."))
 	if !c.Same {
 		text += ", and the like"
 	}
@@ -90,8 +90,8 @@ func (t *narrowTable) account(a *control.AccountStatus) {
 	if a.Quarantined > 0 {
 		t.below(humanize.Count(a.Quarantined, "message") + " refused (quarantined)")
 	}
-	if a.LastError != nil && !t.told[a.LastError.Summary] {
-		t.below(problemLine(a.LastError))
+	if a.Problem != nil && !t.told[a.Problem.Summary.String()] {
+		t.below(problemLine(a.Problem))
 	}
 	for _, f := range a.Folders {
 		t.line("  "+f.Title, fmt.Sprint(f.Messages), fmt.Sprint(f.Copied), percent(f.Copied+f.Quarantined, f.Messages, f.Checked != nil), folderState(f))

@@ -9,6 +9,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/internal/humanize"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -77,9 +78,9 @@ func totalsText(s *control.StatusTotals) string {
 
 func (t *statusTable) account(a *control.AccountStatus) error {
 	err := t.row(a.Login, fmt.Sprint(a.Messages), fmt.Sprint(a.Copied), fmt.Sprint(a.Quarantined),
-		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.LastPass), AccountState(a))
-	if a.LastError != nil {
-		_, err = fmt.Fprintf(t.w, "    %s\n", problemLine(a.LastError))
+		percent(a.Copied+a.Quarantined, a.Messages, a.Complete), speed(a.MessagesPerSecond), lastPass(a.Pass), AccountState(a))
+	if a.Problem != nil {
+		_, err = fmt.Fprintf(t.w, "    %s\n", problemLine(a.Problem))
 	}
 	for _, f := range a.Folders {
 		err = t.row("  "+f.Title, fmt.Sprint(f.Messages), fmt.Sprint(f.Copied), fmt.Sprint(f.Quarantined),
@@ -90,23 +91,23 @@ func (t *statusTable) account(a *control.AccountStatus) error {
 
 // AccountState is what goes on with an account, in a word or two.
 func AccountState(a *control.AccountStatus) string {
-	if a.AliasOf != "" {
+	if a.AliasOf != nil {
 		shown := *a
-		shown.AliasOf = ""
-		return "alias of " + a.AliasOf + ", " + AccountState(&shown)
+		shown.AliasOf = nil
+		return "alias of " + *a.AliasOf + ", " + AccountState(&shown)
 	}
 	switch {
-	case a.State != store.Active:
-		return string(a.State)
-	case a.Running && a.Current != "":
-		return "copying " + a.Current + ofOctets(", ", a.Bytes, a.BytesTotal, a.BytesAbout) + ", " + secondsLeft(a.SecondsLeft)
+	case a.Stored != store.Active:
+		return string(a.Stored)
+	case a.Running && a.Folder != "":
+		return "copying " + a.Folder + ofOctets(", ", a.OctetsDone, a.OctetsTotal, a.OctetsAbout) + ", " + timeLeft(a.Remaining)
 	case a.Running:
 		return "copying"
-	case a.LastError != nil && a.LastError.NeedsPerson:
+	case a.Problem != nil && a.Problem.NeedsPerson:
 		return "needs attention"
-	case a.LastError != nil:
+	case a.Problem != nil:
 		return "waiting to try again"
-	case a.LastPass == nil:
+	case a.Pass == nil:
 		return "waiting"
 	case a.Complete:
 		return "complete" + leftOut(a.LeftOut)
@@ -123,16 +124,7 @@ func leftOut(messages uint64) string {
 	return ", " + humanize.Count(messages, "message") + " left out"
 }
 
-// secondsLeft is timeLeft for what comes as seconds.
-func secondsLeft(s *float64) string {
-	if s == nil {
-		return timeLeft(nil)
-	}
-	d := time.Duration(*s * float64(time.Second))
-	return timeLeft(&d)
-}
-
-func folderState(f control.FolderStatus) string {
+func folderState(f report.FolderStatus) string {
 	switch f.State {
 	case store.FolderPlanned:
 		return "not on the new server yet"
@@ -143,14 +135,14 @@ func folderState(f control.FolderStatus) string {
 	case store.FolderSkipped:
 		return withNote("skipped", f.Note.String()) + leftOut(f.LeftOut)
 	}
-	if f.Title != f.New {
-		return withNote("as "+Printable(f.New), f.Note.String())
+	if f.Title != f.Name {
+		return withNote("as "+Printable(f.Name), f.Note.String())
 	}
 	return withNote("", f.Note.String())
 }
 
 // missingState says since when a folder is missing, and what stays behind.
-func missingState(f control.FolderStatus) string {
+func missingState(f report.FolderStatus) string {
 	text := "missing on the new server since " + Clock(f.Missing)
 	if f.Looks > 1 {
 		text += fmt.Sprintf(", looked for %d times", f.Looks)
@@ -172,9 +164,9 @@ func withNote(word, note string) string {
 	return word + Printable(note)
 }
 
-func problemLine(p *control.ProblemStatus) string {
+func problemLine(p *report.Problem) string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSuffix(Printable(p.Summary), "."))
+	b.WriteString(strings.TrimSuffix(Printable(p.Summary.String()), "."))
 	if p.Folder != "" {
 		fmt.Fprintf(&b, " (in %s)", Printable(p.Folder))
 	}
@@ -193,7 +185,7 @@ func retryClock(at time.Time) string {
 	return at.Local().Format(layout)
 }
 
-func lastPass(p *control.PassStatus) string {
+func lastPass(p *report.Pass) string {
 	if p == nil {
 		return "never"
 	}

@@ -7,6 +7,7 @@ import (
 	"postferry/internal/control"
 	"postferry/internal/humanize"
 	"postferry/internal/table"
+	"postferry/report"
 	"postferry/store"
 )
 
@@ -39,7 +40,7 @@ func Summary(results []control.SyncResult) string {
 		writeLine(&b, r.Login, fmt.Sprintf(columns, fmt.Sprint(r.Pass.Copied), fmt.Sprint(r.Quarantined),
 			humanize.Size(r.Pass.Bytes), humanize.Duration(r.Pass.Ended.Sub(r.Pass.Started))), verdict(r))
 		if r.Problem != nil {
-			writeBelow(&b, problemLine(control.ProblemOf(r.Problem)))
+			writeBelow(&b, problemLine(report.ProblemOf(r.Problem)))
 		}
 	}
 	sums := fmt.Sprintf("%s: %d complete, %d incomplete; %s copied (%s), %d refused (quarantined)",
@@ -66,10 +67,10 @@ func verdict(r control.SyncResult) string {
 	case r.Problem == nil && r.Pass.Complete:
 		return fmt.Sprintf("complete but for %s refused", humanize.Count(r.Quarantined, "message"))
 	case r.Problem == nil && r.Pass.Error != "":
-		return "incomplete: " + Printable(r.Pass.Error)
+		return "incomplete: " + Printable(r.Pass.Error.String())
 	case r.Problem == nil:
 		return "incomplete: run sync again"
-	case r.Problem.Advice == store.NeedsFix:
+	case r.Problem.NeedsPerson():
 		return "needs attention: fix what is said below, then run sync again"
 	default:
 		return "incomplete: run sync again later"

@@ -12,6 +12,7 @@ import (
 
 	"postferry/internal/control"
 	"postferry/report"
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -124,12 +125,12 @@ func TestSummary(t *testing.T) {
 	start := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
 	results := []control.SyncResult{
 		{Login: "anna@example.com", Pass: store.Pass{Started: start, Ended: start.Add(90 * time.Second), Complete: true, Copied: 12000, Bytes: 123456789, FlagChanges: 3}},
-		{Login: "bert@example.com", Pass: store.Pass{Started: start, Ended: start.Add(1500 * time.Millisecond), Quarantined: 1, Adopted: 2, Error: "refused"}, Quarantined: 2, Problem: &store.Problem{
-			Summary: "The old server refuses the password: correct it in the list and import it again", Advice: store.NeedsFix,
+		{Login: "bert@example.com", Pass: store.Pass{Started: start, Ended: start.Add(1500 * time.Millisecond), Quarantined: 1, Adopted: 2, Error: reason.Said("refused")}, Quarantined: 2, Problem: &store.Problem{
+			Summary: reason.Said("The old server refuses the password: correct it in the list and import it again"), Advice: store.NeedsFix,
 		}},
 		{Login: "dora@example.com", Pass: store.Pass{Started: start, Ended: start.Add(7 * time.Millisecond), Complete: true}, Quarantined: 1},
-		{Login: "carla@example.com", Pass: store.Pass{Started: start, Ended: start, Error: "The connection was lost"}, Problem: &store.Problem{
-			Summary: "The old server does not answer", Advice: store.RetryLater, Folder: "Sent",
+		{Login: "carla@example.com", Pass: store.Pass{Started: start, Ended: start, Error: reason.Said("The connection was lost")}, Problem: &store.Problem{
+			Summary: reason.Said("The old server does not answer"), Advice: store.RetryLater, Folder: "Sent",
 		}},
 	}
 	golden(t, "summary.txt", []byte(Summary(results)))

@@ -28,6 +28,7 @@ const (
 	TroubleNoMaster       Code = "trouble.no_master"            // it lets no login open another's mailbox
 	TroubleExpired        Code = "trouble.password_expired"     // the password has expired
 	TroubleUnprotected    Code = "trouble.unprotected"          // it takes no passwords on this connection
+	TroubleNoSTARTTLS     Code = "trouble.no_starttls"          // it offers no encryption on this port
 	TroubleUnsendable     Code = "trouble.unsendable"           // login or password have a line break or a NUL
 	TroubleNUL            Code = "trouble.nul"                  // they have a NUL
 	TroublePreauth        Code = "trouble.preauth"              // everybody is let in

@@ -37,6 +37,7 @@ var troubleTexts = map[Code]text{
 	TroubleNoMaster:       {format: "%s offers no way for a master login to open somebody else's mailbox. Have AUTH=PLAIN switched on there, or set a separator if it takes logins such as anna*master.", names: []string{"Who"}},
 	TroubleExpired:        {format: "%s says that this account's password has expired%s. Set a new one there. " + correct, names: []string{"Who", "Says"}},
 	TroubleUnprotected:    {format: "%s does not take passwords on this connection. Check the server's URL in the domain's settings.", names: []string{"Who"}},
+	TroubleNoSTARTTLS:     {format: "%s offers no encryption on this port (no STARTTLS), so no password is sent to it. Use its TLS port (imaps:// or pop3s:// in the domain's settings), or have STARTTLS switched on there.", names: []string{"Who"}},
 	TroubleUnsendable:     {format: "The login or password of this account contains a line break or a NUL character. " + correct},
 	TroubleNUL:            {format: "The login or password of this account contains a NUL character. " + correct},
 	TroublePreauth:        {format: "%s lets everybody in without a password (PREAUTH), so it can't be used.", names: []string{"Who"}},

@@ -205,7 +205,7 @@ func wantSame(t *testing.T, what string, got, want any, err error) {
 // sampleMailboxes have each field set to something unusual at least once.
 func sampleMailboxes() []sampleMailbox {
 	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
-	problem := &store.Problem{Summary: "the old server refuses the password", Cause: "NO [AUTHENTICATIONFAILED] \xe4",
+	problem := &store.Problem{Summary: reason.Said("the old server refuses the password"), Cause: "NO [AUTHENTICATIONFAILED] \xe4",
 		Advice: store.NeedsFix, Folder: "INBOX", Since: at(1), Retry: at(2), Kind: store.LoginRefused, Server: store.OldSide, Host: "old.example"}
 	jane := sampleMailbox{
 		account: store.Account{Domain: "example.com", Login: "Jane.Döe@Example.com",
@@ -235,7 +235,7 @@ func sampleMailboxes() []sampleMailbox {
 			{},
 		},
 		passes: []store.Pass{
-			{Started: at(7), Ended: at(8), Copied: 1, Adopted: 2, FlagChanges: 3, Bytes: 1 << 40, Quarantined: 5, Error: "the old server hung up"},
+			{Started: at(7), Ended: at(8), Copied: 1, Adopted: 2, FlagChanges: 3, Bytes: 1 << 40, Quarantined: 5, Error: reason.Said("the old server hung up")},
 			{Started: at(9), Ended: at(10), Complete: true},
 		},
 	}
@@ -277,7 +277,7 @@ type move struct {
 func sampleMove() move {
 	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 987_654_321).UTC() }
 	figures := store.Figures{Copied: 1, Adopted: 2, FlagChanges: 3, Bytes: math.MaxUint64, Quarantined: 5}
-	problem := &store.Problem{Summary: "full", Advice: store.NeedsFix, Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Since: at(0), Retry: at(1)}
+	problem := &store.Problem{Summary: reason.Said("full"), Advice: store.NeedsFix, Kind: store.OverQuota, Server: store.NewSide, Host: "new.example", Since: at(0), Retry: at(1)}
 	return move{
 		domains: []store.Domain{{Name: "example.org", Old: "imap+insecure://old:1143", New: "imaps://new", Created: at(20), Enrol: true,
 			NewFingerprint: []byte("01234567890123456789012345678901")}},

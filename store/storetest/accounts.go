@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -234,7 +235,7 @@ func testSetProblem(t *testing.T, f *fixture) {
 	must(t, err)
 	wantEqual(t, "with a problem", got, want)
 
-	want.Problem = &store.Problem{Summary: "later", Advice: store.RetryLater}
+	want.Problem = &store.Problem{Summary: reason.Said("later"), Advice: store.RetryLater}
 	must(t, f.SetProblem(t.Context(), want.ID, want.Problem))
 	got, err = f.AccountByID(t.Context(), want.ID)
 	must(t, err)

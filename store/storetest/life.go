@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -19,7 +20,7 @@ func testPasses(t *testing.T, f *fixture) {
 	var want []store.Pass
 	for i := range uint64(53) {
 		p := store.Pass{Started: at(int64(i)), Ended: at(int64(i) + 1), Copied: i, Adopted: 1 << 40, FlagChanges: 2,
-			Bytes: 1 << 50, Quarantined: 3, Complete: i%2 == 0, Error: "the old server hung up"}
+			Bytes: 1 << 50, Quarantined: 3, Complete: i%2 == 0, Error: reason.Said("the old server hung up")}
 		if i%3 == 0 {
 			p.Kind, p.Server, p.Host, p.Folder = store.Lost, store.OldSide, "imap.example.com", "Sent"
 		}

@@ -205,7 +205,7 @@ func problem() *store.Problem {
 		Kind:    store.OverQuota,
 		Server:  store.NewSide,
 		Host:    "mail.example",
-		Summary: "the old server refuses the password",
+		Summary: reason.Said("the old server refuses the password"),
 		Cause:   "NO [AUTHENTICATIONFAILED] \xff\x00",
 		Advice:  store.NeedsFix,
 		Folder:  "Gelöschte Elemente",

@@ -106,7 +106,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	switch p.pair.Domain, known = d.Config.DomainNamed(row.Domain); {
 	case !known:
 		p.plan.Problem = reason.Of(reason.NoDomain, row.Domain)
-		p.plan.Trouble = map[store.Side]*store.Problem{store.OldSide: {Kind: store.NoDomain, Summary: p.plan.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}}
+		p.plan.Trouble = map[store.Side]*store.Problem{store.OldSide: {Kind: store.NoDomain, Summary: p.plan.Problem, Advice: store.NeedsFix, Since: time.Now()}}
 		return p.plan, nil
 	case d.Check:
 		return p.check(ctx, down)
@@ -117,7 +117,7 @@ func (d DryRun) account(ctx context.Context, id store.AccountID, down *downServe
 	err = p.all(ctx)
 	p.pair.Close(ctx)
 	if _, ok := errors.AsType[*link.Error](err); ok && ctx.Err() == nil {
-		p.plan.Problem, p.plan.Cause = reason.Said(problem.Of(err, "", 1).Summary), err.Error()
+		p.plan.Problem, p.plan.Cause = problem.Of(err, "", 1).Summary, err.Error()
 		err = nil
 	}
 	return p.plan, err
@@ -219,7 +219,7 @@ func (p *accountPlanner) folder(ctx context.Context, row store.Folder, st upstre
 		f.Left, f.Copy, f.Bytes, f.TooLarge = f.Copy, 0, 0, 0
 	}
 	if e, ok := errors.AsType[*link.Error](err); ok && e.Class == link.Refused {
-		f.Problem, f.Trouble = reason.Said(e.Summary()), problem.Of(err, f.Folder, 1)
+		f.Problem, f.Trouble = e.Summary(), problem.Of(err, f.Folder, 1)
 		p.tell(reason.NoteUnreadable, f.Folder, f.Problem)
 		err = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -23,25 +24,23 @@ func (all List) MissingProblem(host string, interval time.Duration) *store.Probl
 	if first == nil {
 		return nil
 	}
-	what := "The folder is"
-	if folders > 1 {
-		what = fmt.Sprintf("%d folders are", folders)
-	}
 	return &store.Problem{
 		Kind: store.MissingFolder, Server: store.NewSide, Host: host, Folder: first.Title, Advice: store.RetryLater,
-		Summary: fmt.Sprintf("%s not on the new server any more, and %s not come because of that. What is found again, under whatever name, goes on by itself; otherwise say whether it was deleted or is to be made again.",
-			what, messagesDo(messages)),
-		Cause: fmt.Sprintf("looked for in vain since %s", first.Missing.Since.UTC().Format(time.RFC3339)),
-		Since: first.Missing.Since, Retry: time.Now().Add(interval),
+		Summary: missingReason(folders, messages),
+		Cause:   fmt.Sprintf("looked for in vain since %s", first.Missing.Since.UTC().Format(time.RFC3339)),
+		Since:   first.Missing.Since, Retry: time.Now().Add(interval),
 	}
 }
 
-// messagesDo is a number of messages with its verb.
-func messagesDo(n uint64) string {
-	if n == 1 {
-		return "1 message does"
+// missingReason says how many folders are missing, and how many messages stay behind, of each one at least.
+func missingReason(folders int, messages uint64) reason.Reason {
+	switch {
+	case folders > 1:
+		return reason.Of(reason.TroubleMissingMany, folders, messages)
+	case messages > 1:
+		return reason.Of(reason.TroubleMissing, messages)
 	}
-	return fmt.Sprintf("%d messages do", n)
+	return reason.Of(reason.TroubleMissingOne)
 }
 
 // renumberedMost is how often a folder's UIDVALIDITY may change before it stops meaning anything:

@@ -1,9 +1,9 @@
 package folders
 
 import (
-	"fmt"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/measure"
@@ -125,8 +125,7 @@ func (t *Trees) OmittedProblem(host string, most int, interval time.Duration) *s
 	}
 	p := problem.Of(foldertree.ErrOmitted, "", 1)
 	p.Server, p.Host, p.Retry = store.OldSide, host, time.Now().Add(interval)
-	p.Summary = fmt.Sprintf("The old server (%s) has %d folders more than the %d that are made for one account; they are not copied. Leave folders out in the domain's settings, or have sync.max_folders raised in the configuration.",
-		p.Host, t.omitted, most)
+	p.Summary = reason.Of(reason.TroubleFolders, p.Host, t.omitted, most)
 	return p
 }
 

@@ -3,12 +3,12 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
@@ -36,18 +36,18 @@ func (e *doubtError) Error() string { return e.why }
 func (e *doubtError) Problem() *store.Problem { return sameProblem(e) }
 
 // Summary is for the person at the screen.
-func (e *doubtError) Summary() string {
-	other := fmt.Sprintf("the account %q", e.login)
+func (e *doubtError) Summary() reason.Reason {
+	other := reason.Of(reason.AccountNamed, e.login)
 	if e.login == "" {
-		other = "an account of another domain"
+		other = reason.Of(reason.AccountElsewhere)
 	}
 	switch {
 	case e.twice:
-		return fmt.Sprintf("This login leads to the same mailbox at the new server as %s, and both have copied their mail already: what lies in both of the old mailboxes is there twice. Nothing more is copied for this login until you say whether the two are one mailbox.", other)
+		return reason.Of(reason.TroubleSameTwice, other)
 	case e.certain:
-		return fmt.Sprintf("This login leads to the same mailbox at the new server as %s; whether the old mailbox is the same, too, can't be told. Nothing is copied for it until you say.", other)
+		return reason.Of(reason.TroubleSame, other)
 	}
-	return fmt.Sprintf("This login may lead to the same mailbox as %s: both look alike, but it can't be proved. Nothing is copied for it until you say.", other)
+	return reason.Of(reason.TroubleSameUncertain, other)
 }
 
 // ClaimRequest is an account that asks whether a mailbox may be its own.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/message"
@@ -75,16 +76,16 @@ func (e *strangeError) Problem() *store.Problem {
 // emptiedRetry is when an old mailbox without mail is looked at again.
 const emptiedRetry = 10 * time.Minute
 
-func (e *strangeError) summary() string {
+func (e *strangeError) summary() reason.Reason {
 	switch {
 	case e.side == store.OldSide && e.seen == 0:
-		return fmt.Sprintf("The old mailbox is empty and not the one any more that %d messages were copied from: the server may have been replaced, or have lost its mail. What had not been copied is not there. It is looked at again by itself; if it is to be so, accept the mailbox as it is.", e.copied)
+		return reason.Of(reason.TroubleOldEmptied, e.copied)
 	case e.side == store.OldSide:
-		return fmt.Sprintf("The login leads to another mailbox at the old server than the one that %d messages were copied from, as far as can be seen: of %d messages there %d are known. Nothing is copied from it until somebody corrects the login, or accepts that it is this person's.", e.copied, e.seen, e.known)
+		return reason.Of(reason.TroubleOldOther, e.copied, e.seen, e.known)
 	case e.seen == 0:
-		return fmt.Sprintf("The mailbox at the new server is empty and not the one any more that %d messages were copied into: the server may have been set up anew, or the login leads to another mailbox. Nothing is copied until somebody corrects that, has everything copied again, or accepts the mailbox as it is.", e.copied)
+		return reason.Of(reason.TroubleNewEmptied, e.copied)
 	}
-	return fmt.Sprintf("The login leads to another mailbox at the new server than the one that %d messages were copied into, as far as can be seen: of %d messages there %d are copies. Nothing is copied into it until somebody corrects the login, has everything copied again, or accepts that it is this person's.", e.copied, e.seen, e.known)
+	return reason.Of(reason.TroubleNewOther, e.copied, e.seen, e.known)
 }
 
 // Shown is what is to be looked at of one side.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream/link"
 )
@@ -21,7 +22,7 @@ type Error struct {
 	Kind    store.ProblemKind
 	Server  store.Side // "" for neither
 	Text    string
-	Summary string // for the person at the screen; "" for that of what caused it
+	Summary reason.Reason // for the person at the screen; "" for that of what caused it
 }
 
 // New makes an error that is a problem of a kind, at a server or "" for neither.
@@ -52,7 +53,7 @@ func Of(err error, folder string, failures int) *store.Problem {
 	}
 	now := time.Now()
 	p := &store.Problem{
-		Summary: "Something unexpected went wrong; it is tried again.",
+		Summary: reason.Of(reason.TroubleUnexpected),
 		Cause:   err.Error(), Advice: store.RetryLater, Folder: folder, Since: now, Kind: store.Unexpected,
 	}
 	e, ours := errors.AsType[*link.Error](err)

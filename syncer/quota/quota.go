@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postferry/internal/humanize"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
@@ -65,15 +66,15 @@ func amount(rows []store.Folder, status map[string]upstream.Status) (messages, o
 
 // TooMuch compares with a quota of the new server.
 func TooMuch(host string, q upstream.Quota, messages, octets uint64) *store.Problem {
-	what, limit := "", ""
+	var what, limit reason.Reason
 	switch q.Resource {
 	case "STORAGE": // in units of 1024 octets (RFC 9208 section 5.1)
 		if need := octets / 1024; need-need/sizeDoubt > q.Limit {
-			what, limit = humanize.RoundSize(octets), humanize.RoundSize(q.Limit*1024)
+			what, limit = reason.Said(humanize.RoundSize(octets)), reason.Said(humanize.RoundSize(q.Limit*1024))
 		}
 	case "MESSAGE":
 		if messages > q.Limit {
-			what, limit = fmt.Sprintf("%d messages", messages), fmt.Sprintf("%d messages", q.Limit)
+			what, limit = reason.Of(reason.Messages, messages), reason.Of(reason.Messages, q.Limit)
 		}
 	}
 	if what == "" {
@@ -82,7 +83,7 @@ func TooMuch(host string, q upstream.Quota, messages, octets uint64) *store.Prob
 	now := time.Now()
 	return &store.Problem{
 		Kind: store.OverQuota, Server: store.NewSide, Host: host, Advice: store.RetryLater, Since: now, Retry: now.Add(problem.QuotaRetry),
-		Summary: fmt.Sprintf("The account's mail (%s) does not fit into its mailbox on the new server (%s), whose quota is %s. Raise the quota, or leave folders out in the configuration; until then nothing is copied.", what, host, limit),
+		Summary: reason.Of(reason.TroubleNotFitting, what, host, limit),
 		Cause:   fmt.Sprintf("quota %q: %s %d of %d used", q.Root, q.Resource, q.Usage, q.Limit),
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/problem"
@@ -256,7 +257,7 @@ func (s *FlagSync) changedAny(ctx context.Context, changes []upstream.FlagChange
 const lookedAt = 100
 
 var errReadOnly error = &problem.Error{Kind: store.FolderRefused, Server: store.NewSide, Text: "the new server says that nothing may be changed in the folder, and has changed no flag",
-	Summary: "The new server lets nothing be changed in this folder, so that flags which have changed on the old server are not carried over. Have the rights on it given back; it is tried again by itself."}
+	Summary: reason.Of(reason.TroubleFlagsRefused)}
 
 // forbidden tells whether a server says that the right to something is missing (RFC 5530).
 func forbidden(err error) bool {

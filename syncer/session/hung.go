@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/problem"
 )
@@ -19,7 +20,7 @@ const HungStalls = 5
 var ErrHung error = &problem.Error{
 	Kind: store.Unavailable, Server: store.NewSide,
 	Text:    "the new server fell silent while it was storing messages and has not hung up yet",
-	Summary: "The new server fell silent while it was storing messages of this folder. What became of them is found out as soon as it has hung up; then the folder goes on.",
+	Summary: reason.Of(reason.TroubleHung),
 }
 
 // HungSessions are an account's sessions with the new server that fell silent while an

@@ -11,6 +11,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/humanize"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/upstream/link"
 )
@@ -369,11 +370,10 @@ func (e *budgetError) Describe(p *store.Problem) {
 }
 
 // Summary is for the person at the screen.
-func (e *budgetError) Summary() string {
-	did := "read from the old server"
-	if e.Side == "new" {
-		did = "written to the new server"
+func (e *budgetError) Summary() reason.Reason {
+	code := reason.TroubleBudgetOld
+	if store.Side(e.Side) == store.NewSide {
+		code = reason.TroubleBudgetNew
 	}
-	return fmt.Sprintf("%s were %s within 24 hours, as much as the configuration allows (%s_bytes_per_day). It goes on by itself at %s.",
-		humanize.RoundSize(e.Used), did, e.Side, e.Until.Local().Format("15:04 on 2006-01-02"))
+	return reason.Of(code, humanize.RoundSize(e.Used), e.Until.Local().Format("15:04 on 2006-01-02"))
 }

@@ -72,7 +72,7 @@ func TestBudgetGiant(t *testing.T) {
 func TestBudgetSummary(t *testing.T) {
 	e := &budgetError{Side: "new", Used: 499_900_000, Until: time.Date(2026, 5, 4, 15, 0, 0, 0, time.Local)}
 	want := "500 MB were written to the new server within 24 hours, as much as the configuration allows (new_bytes_per_day). It goes on by itself at 15:00 on 2026-05-04."
-	if got := e.Summary(); got != want {
+	if got := e.Summary().String(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -247,11 +246,11 @@ func (e *CountsError) Describe(p *store.Problem) {
 	p.Kind = store.Counts
 	if e.Side == store.NewSide {
 		p.Server = store.NewSide
-		p.Summary = fmt.Sprintf("The new server says that the folder has %d messages, but lists only %d. It is looked at again.", e.Messages, e.Listed)
+		p.Summary = reason.Of(reason.TroubleCountsNew, e.Messages, e.Listed)
 		return
 	}
 	p.Server = store.OldSide
-	p.Summary = fmt.Sprintf("The old server says that the folder has %d messages, but lists only %d. It is listed again; if it stays so, the server shows the newest ones only (Yahoo: 10,000), and those hidden must be moved into other folders there to be copied.", e.Messages, e.Listed)
+	p.Summary = reason.Of(reason.TroubleCountsOld, e.Messages, e.Listed)
 }
 
 // FolderLister is the part of a session that tells the folder tree.

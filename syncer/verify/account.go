@@ -41,7 +41,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	switch {
 	case !ok:
 		c.result.Problem = reason.Of(reason.NoDomain, c.row.Domain)
-		c.result.Trouble = &store.Problem{Kind: store.NoDomain, Summary: c.result.Problem.String(), Advice: store.NeedsFix, Since: time.Now()}
+		c.result.Trouble = &store.Problem{Kind: store.NoDomain, Summary: c.result.Problem, Advice: store.NeedsFix, Since: time.Now()}
 		return nil
 	case c.row.State == store.Finished:
 		c.result.Problem = reason.Of(reason.Finished)
@@ -57,7 +57,7 @@ func (c *accountCheck) check(ctx context.Context) error {
 	}
 	if n := c.oldEmptied(known, domain.Old); n > 0 {
 		c.result.Problem = reason.Of(reason.OldEmptied, n)
-		c.result.Trouble = &store.Problem{Kind: store.EmptiedMailbox, Server: store.OldSide, Host: domain.Old.Host, Summary: c.result.Problem.String(), Advice: store.RetryLater, Since: time.Now()}
+		c.result.Trouble = &store.Problem{Kind: store.EmptiedMailbox, Server: store.OldSide, Host: domain.Old.Host, Summary: c.result.Problem, Advice: store.RetryLater, Since: time.Now()}
 		return nil
 	}
 	folders, tree, err := counterparts(ctx, c.old, c.new, known, foldertree.Wishes{Folders: domain.Folders, MaxFolders: c.run.Config.Sync.MaxFolders})

@@ -192,7 +192,7 @@ func (c *accountCheck) notCompared(ctx context.Context, f counterpart, err error
 		return c.aboutFolder(report.FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
 		c.log.Warn().Err(err).Str("folder", f.Title).Msg("the folder could not be compared")
-		return c.found(report.Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: report.FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(report.Finding{Folder: f.Title, NewFolder: foldertree.DecodeName(f.New), Kind: report.FolderUnread, Reason: broken.Summary(), Trouble: problem.Of(err, f.Title, 1)})
 	}
 	return err
 }

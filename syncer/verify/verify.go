@@ -11,7 +11,6 @@ import (
 
 	"postferry/config"
 	"postferry/report"
-	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/compare"
 	"postferry/syncer/problem"
@@ -111,7 +110,7 @@ func (r *verifying) account(ctx context.Context, id store.AccountID) error {
 	if _, ok := errors.AsType[*link.Error](err); ok && ctx.Err() == nil {
 		c.log.Warn().Err(err).Msg("the account could not be verified")
 		c.result.Trouble, c.result.Cause = problem.Of(err, "", 1), err.Error()
-		c.result.Problem = reason.Said(c.result.Trouble.Summary)
+		c.result.Problem = c.result.Trouble.Summary
 		err = nil
 	}
 	if err != nil {

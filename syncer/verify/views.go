@@ -86,7 +86,7 @@ func (c *accountCheck) view(ctx context.Context, f counterpart) error {
 	case leftout.IsCountsError(err):
 		return c.aboutFolder(report.FolderUnread, f, unlisted(f.Title, err))
 	case aboutFolder(err):
-		return c.found(report.Finding{Folder: f.Title, Kind: report.FolderUnread, Reason: reason.Said(broken.Summary()), Trouble: problem.Of(err, f.Title, 1)})
+		return c.found(report.Finding{Folder: f.Title, Kind: report.FolderUnread, Reason: broken.Summary(), Trouble: problem.Of(err, f.Title, 1)})
 	default:
 		return err
 	}

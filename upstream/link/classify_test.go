@@ -101,8 +101,8 @@ func FuzzStatus(f *testing.F) {
 			if e.After < 0 || e.After > MaxBackoff || len(e.Text) > 3*maxText || strings.Contains(e.Text+e.Moved, "secret") {
 				t.Fatalf("%+v", e)
 			}
-			if strings.ContainsAny(e.Error()+e.Summary(), "\r\n\x00\x1b") {
-				t.Fatalf("%q %q", e.Error(), e.Summary())
+			if strings.ContainsAny(e.Error()+e.Summary().String(), "\r\n\x00\x1b") {
+				t.Fatalf("%q %q", e.Error(), e.Summary().String())
 			}
 		}
 	})
@@ -166,7 +166,7 @@ func TestSummaries(t *testing.T) {
 		"only reads there":                          {Op: "STORE", Class: Refused, Err: ErrReadOnly},
 	} {
 		e.Server = "imap.old.example:993"
-		if got := e.Summary(); !strings.Contains(got, want) || !strings.Contains(got, "imap.old.example") || strings.Contains(got, "993") {
+		if got := e.Summary().String(); !strings.Contains(got, want) || !strings.Contains(got, "imap.old.example") || strings.Contains(got, "993") {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -65,43 +66,40 @@ func (e *tlsFault) passes() bool {
 
 // summary is for the person at the screen; "" if there is no more to say than what the
 // connection's end says.
-func (e *tlsFault) summary(host string, side store.Side) string {
+func (e *tlsFault) summary(who reason.Reason, side store.Side) reason.Reason {
 	switch {
 	case notTLS(e.cause):
-		return host + " does not speak TLS on this port. If it is the port for STARTTLS, choose that in the domain's settings."
+		return reason.Of(reason.TroubleNotTLS, who)
 	case tooOld(e.cause) && e.old:
-		return fmt.Sprintf("%s offers no encryption that Postferry knows, not even an old one (%v). Have its TLS settings corrected; it may offer key exchange by DHE only.", host, e.cause)
+		return reason.Of(reason.TroubleNoCommonTLS, who, e.cause)
 	case tooOld(e.cause) && side == store.OldSide:
-		return fmt.Sprintf("%s offers only encryption that is too old: TLS 1.0 or 1.1, or key exchange by RSA or DHE (%v). Have its TLS settings corrected, or accept it with old_tls = \"1.0\" in the domain's settings as long as the move lasts.", host, e.cause)
+		return reason.Of(reason.TroubleOldTLSOld, who, e.cause)
 	case tooOld(e.cause):
-		return fmt.Sprintf("%s offers only encryption that is too old: TLS 1.0 or 1.1, or key exchange by RSA or DHE (%v). Have its TLS settings corrected.", host, e.cause)
+		return reason.Of(reason.TroubleOldTLS, who, e.cause)
 	case hungUp(e.cause):
-		return host + " hung up while a protected connection was being made. It is tried again by itself; if it stays so, it may speak no TLS on this port, or only one that is too old."
+		return reason.Of(reason.TroubleHungUp, who)
 	case remoteAlert(e.cause) != "":
-		return fmt.Sprintf("%s refuses a protected connection (%s). Check the server's address and its TLS settings.", host, remoteAlert(e.cause))
+		return reason.Of(reason.TroubleTLS, who, remoteAlert(e.cause))
 	}
 	return ""
 }
 
 // certificateSummary says what is wrong with a certificate and what helps.
-func certificateSummary(err error, host string) string {
-	const pin = " accept its authority or its fingerprint in the domain's settings."
+func certificateSummary(err error, who reason.Reason) reason.Reason {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &name) && name.Certificate != nil:
-		return fmt.Sprintf("The certificate of %s is made out to another name: %s. Put the name that it has into the domain's settings if it is the same server, or%s",
-			host, certificateNames(name.Certificate), pin)
+		return reason.Of(reason.TroubleName, who, certificateNames(name.Certificate))
 	case errors.As(err, &authority) && selfSigned(authority.Cert):
-		return "The certificate of " + host + " is self-signed, so nobody vouches for it. If it is the right one," + pin
+		return reason.Of(reason.TroubleSelfSigned, who)
 	case errors.As(err, &authority) && authority.Cert != nil:
-		return fmt.Sprintf("The certificate of %s was issued by %s, which is not trusted here, or the server does not send all of the chain. If it is the right one,%s",
-			host, cleanText(authority.Cert.Issuer.String()), pin)
+		return reason.Of(reason.TroubleIssuer, who, cleanText(authority.Cert.Issuer.String()))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("The certificate of %s has expired or is not valid yet (%s). Have it renewed, or%s", host, invalid.Detail, pin)
+		return reason.Of(reason.TroubleCertificateOld, who, invalid.Detail)
 	}
-	return fmt.Sprintf("The certificate of %s is not accepted (%s). Have it corrected, or%s", host, cleanText(reason(err)), pin)
+	return reason.Of(reason.TroubleCertificate, who, cleanText(verdict(err)))
 }
 
 // certificateKind names what is wrong with a certificate.
@@ -143,8 +141,8 @@ func certificateNames(c *x509.Certificate) string {
 	return cleanText(strings.Join(names, ", "))
 }
 
-// reason is what x509 says, without what it is wrapped in.
-func reason(err error) string {
+// verdict is what x509 says, without what it is wrapped in.
+func verdict(err error) string {
 	if verification, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return verification.Err.Error()
 	}

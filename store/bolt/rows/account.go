@@ -3,6 +3,7 @@ package rows
 import (
 	"encoding/binary"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/store/seal"
 )
@@ -133,7 +134,7 @@ func decodeAccountWith(id store.AccountID, row []byte, s *seal.Sealer, problem f
 }
 
 func encodeProblem(e *encoder, p *store.Problem) {
-	e.text(p.Summary)
+	e.text(string(p.Summary))
 	e.text(p.Cause)
 	e.text(string(p.Advice))
 	e.text(p.Folder)
@@ -155,7 +156,7 @@ func decodeProblem(d *decoder) *store.Problem {
 // decodeProblemV1 reads what all versions of the schema have.
 func decodeProblemV1(d *decoder) *store.Problem {
 	return &store.Problem{
-		Summary: d.text(),
+		Summary: reason.StoredProblem(d.text()),
 		Cause:   d.text(),
 		Advice:  store.Advice(d.text()),
 		Folder:  d.text(),

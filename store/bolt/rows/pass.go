@@ -1,6 +1,9 @@
 package rows
 
-import "postferry/store"
+import (
+	"postferry/report/reason"
+	"postferry/store"
+)
 
 // What a pass's row says of itself. There was passComplete alone before.
 const (
@@ -26,7 +29,7 @@ func EncodePass(p *store.Pass) []byte {
 		flags |= passKind
 	}
 	e.uint(flags)
-	e.text(p.Error)
+	e.text(string(p.Error))
 	if p.Kind != "" {
 		e.text(string(p.Kind))
 		e.text(string(p.Server))
@@ -49,7 +52,7 @@ func DecodePass(row []byte) (store.Pass, error) {
 		Quarantined: d.uint64(),
 	}
 	flags := d.uint(passComplete | passKind)
-	p.Complete, p.Error = flags&passComplete != 0, d.text()
+	p.Complete, p.Error = flags&passComplete != 0, reason.StoredProblem(d.text())
 	if flags&passKind != 0 {
 		p.Kind, p.Server, p.Host, p.Folder = store.ProblemKind(d.text()), store.Side(d.text()), d.text(), d.text()
 	}

@@ -212,7 +212,7 @@ func drawAccount(t *rapid.T, _ string) store.Account {
 		Apart:       rapid.Bool().Draw(t, "apart"), Probe: rapid.SampledFrom([]store.Probe{store.NoProbe, store.ProbeSubscribed, store.ProbeUnsubscribed}).Draw(t, "probe"),
 	}
 	if rapid.Bool().Draw(t, "with problem") {
-		a.Problem = &store.Problem{Summary: anyText(t, "summary"), Cause: anyText(t, "cause"), Advice: store.NeedsFix,
+		a.Problem = &store.Problem{Summary: reason.Said(anyText(t, "summary")), Cause: anyText(t, "cause"), Advice: store.NeedsFix,
 			Folder: anyText(t, "folder"), Since: anyTime(t, "since"), Retry: anyTime(t, "retry"),
 			Kind: store.ProblemKind(anyText(t, "kind")), Server: store.Side(anyText(t, "server")), Host: anyText(t, "host")}
 	}
@@ -355,7 +355,7 @@ func drawRepaired(t *rapid.T, _ string) store.Repaired {
 func drawPass(t *rapid.T, _ string) store.Pass {
 	n := rapid.Uint64()
 	p := store.Pass{Started: anyTime(t, "started"), Ended: anyTime(t, "ended"), Copied: n.Draw(t, "copied"), Adopted: n.Draw(t, "adopted"), FlagChanges: n.Draw(t, "flags"),
-		Bytes: n.Draw(t, "bytes"), Quarantined: n.Draw(t, "quarantined"), Complete: rapid.Bool().Draw(t, "complete"), Error: anyText(t, "error")}
+		Bytes: n.Draw(t, "bytes"), Quarantined: n.Draw(t, "quarantined"), Complete: rapid.Bool().Draw(t, "complete"), Error: reason.Said(anyText(t, "error"))}
 	if p.Kind = store.ProblemKind(anyText(t, "kind")); p.Kind != "" {
 		p.Server, p.Host, p.Folder = store.Side(anyText(t, "server")), anyText(t, "host"), anyText(t, "folder")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
@@ -68,13 +69,11 @@ func (e *refusesAllError) Describe(p *store.Problem) {
 }
 
 // Summary is the sentence for the person at the screen.
-func (e *refusesAllError) Summary() string {
-	host, words := "", ""
+func (e *refusesAllError) Summary() reason.Reason {
 	if u, ok := errors.AsType[*link.Error](e.why); ok {
-		host, words = " ("+u.Host()+")", fmt.Sprintf(" in the same words (%q)", u.Text)
+		return reason.Of(reason.TroubleRefusesAll, u.Host(), u.Text)
 	}
-	return "The new server" + host + " refuses all messages for this folder" + words +
-		". None of them is given up: they are tried again by themselves; if it stays so, ask whoever runs that server."
+	return reason.Of(reason.TroubleRefusesAll)
 }
 
 // noteRefusal notes that a message was refused, and when that was for the first time.

@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"postferry/internal/asciifold"
+	"postferry/report"
+	"postferry/store"
+)
+
+// AccountQuery says which accounts of a domain are wanted, and in which order.
+type AccountQuery struct {
+	Search  string // part of a login, whatever the case
+	State   report.AccountState
+	Caused  Caused // what keeps them from being copied
+	Sort    string // one of accountOrders; "" is by login
+	Desc    bool
+	Page    int // from 1
+	PerPage int
+}
+
+// AccountPage is a page of the accounts that were asked for.
+type AccountPage struct {
+	Accounts []report.Account `json:"accounts"`
+	Total    int              `json:"total"` // accounts that were asked for, on all pages
+	Page     int              `json:"page"`
+	PerPage  int              `json:"per_page"`
+}
+
+// byLogin are all rows in the order of their logins, which is what pages show
+// mostly: it is sorted once for each board.
+func (b *Board) byLogin() []int {
+	b.sort.Do(func() {
+		b.sorted = make([]int, len(b.rows))
+		for i := range b.sorted {
+			b.sorted[i] = i
+		}
+		slices.SortFunc(b.sorted, func(x, y int) int { return asciifold.Compare(b.rows[x].Login, b.rows[y].Login) })
+	})
+	return b.sorted
+}
+
+// accountOrders are the ways to sort the rows of a board.
+func accountOrders() map[string]func(b *Board, x, y int) int {
+	figure := func(of func(report.Progress) uint64) func(b *Board, x, y int) int {
+		return func(b *Board, x, y int) int {
+			r, s := &b.rows[x], &b.rows[y]
+			return cmp.Compare(of(report.ProgressOf(r, b.liveOf(r.ID))), of(report.ProgressOf(s, b.liveOf(s.ID))))
+		}
+	}
+	return map[string]func(b *Board, x, y int) int{
+		"login": nil, // in which they are found
+		"state": func(b *Board, x, y int) int {
+			r, s := &b.rows[x], &b.rows[y]
+			return slices.Index(report.AccountStates(), report.StateOf(r, b.liveOf(r.ID))) - slices.Index(report.AccountStates(), report.StateOf(s, b.liveOf(s.ID)))
+		},
+		"messages":    figure(func(v report.Progress) uint64 { return v.Messages }),
+		"copied":      figure(func(v report.Progress) uint64 { return v.Copied }),
+		"octets":      figure(func(v report.Progress) uint64 { return v.Octets }),
+		"quarantined": figure(func(v report.Progress) uint64 { return v.Quarantined }),
+		"added":       func(_ *Board, x, y int) int { return x - y },
+	}
+}
+
+// page returns a page of the accounts of a query, whose order must be known.
+func (b *Board) page(q AccountQuery) *AccountPage {
+	found := b.find(q)
+	if order, ok := accountOrders()[q.Sort]; ok && q.Sort != "login" {
+		slices.SortStableFunc(found, func(x, y int) int { return order(b, x, y) })
+	}
+	if q.Desc {
+		slices.Reverse(found)
+	}
+	p := &AccountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), MaxPerPage), Accounts: []report.Account{}}
+	for _, i := range pageFrom(found, p.Page, p.PerPage) {
+		p.Accounts = append(p.Accounts, b.view(i))
+	}
+	return p
+}
+
+// find returns which of the board's rows a query is about, in the order of
+// their logins.
+func (b *Board) find(q AccountQuery) []int {
+	search := strings.ToLower(strings.TrimSpace(q.Search))
+	var found []int
+	for _, i := range b.byLogin() {
+		o := &b.rows[i]
+		if search != "" && !strings.Contains(strings.ToLower(o.Login), search) && !strings.Contains(strings.ToLower(o.New.Login), search) {
+			continue
+		}
+		if !q.Caused.has(o) {
+			continue
+		}
+		if q.State != "" && report.StateOf(o, b.liveOf(o.ID)) != q.State {
+			continue
+		}
+		found = append(found, i)
+	}
+	return found
+}
+
+// at is where a board has an account.
+func (b *Board) at(id store.AccountID) (i int, ok bool) {
+	return slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
+}
+
+// view is what lists show of a row. An alias shows what goes on with the account that it leads to.
+func (b *Board) view(i int) report.Account {
+	o := &b.rows[i]
+	if o.Alias == 0 {
+		return report.AccountOf(o, b.liveOf(o.ID))
+	}
+	v := report.AccountOf(o, b.liveOf(o.Alias))
+	of := ""
+	if at, ok := b.at(o.Alias); ok {
+		of = b.rows[at].Login
+	}
+	v.AliasOf = &of
+	return v
+}
+
+// pageFrom is one page of all; never nil.
+func pageFrom[T any](all []T, page, perPage int) []T {
+	from := min((page-1)*perPage, len(all))
+	return append([]T{}, all[from:min(from+perPage, len(all))]...)
+}
