@@ -42,7 +42,7 @@ func causes(all []store.Overview) []cause {
 	found := map[string]*cause{}
 	for i := range all {
 		o := &all[i]
-		if o.Alias != 0 || o.State != store.Active || o.Problem == nil || o.Problem.Advice != store.NeedsFix {
+		if o.Alias != 0 || o.State != store.Active || o.Problem == nil || !o.Problem.NeedsPerson() {
 			continue
 		}
 		c := found[causeOf(o.Problem)]

@@ -111,7 +111,7 @@ func (t *Tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID
 	}
 	p.Problem = row.Problem
 	switch {
-	case row.Problem != nil && row.Problem.Advice == store.NeedsFix:
+	case row.Problem != nil && row.Problem.NeedsPerson():
 		o.close(p, store.OutcomeFailed, t.now())
 	case row.State != store.Active:
 		o.close(p, store.OutcomeStopped, t.now())
@@ -182,7 +182,7 @@ func (t *Tracker) beginOf(ctx context.Context, domain string, began time.Time) e
 	if err != nil {
 		return err
 	}
-	var ids []store.AccountID
+	var ids []store.AccountID // of those that the engine works on
 	for i := range accounts {
 		if o := &accounts[i]; o.State == store.Active && (o.Problem == nil || o.Problem.Advice != store.NeedsFix) {
 			ids = append(ids, o.ID)

@@ -283,7 +283,7 @@ func (o *openRun) count(p *openPart, pass store.Pass, problem *store.Problem) {
 	switch {
 	case pass.Complete:
 		o.close(p, store.OutcomeComplete, pass.Ended)
-	case problem != nil && problem.Advice == store.NeedsFix:
+	case problem != nil && problem.NeedsPerson():
 		o.close(p, store.OutcomeFailed, pass.Ended)
 	default:
 		o.changed = append(o.changed, p.RunAccount)
