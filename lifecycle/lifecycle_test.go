@@ -13,8 +13,8 @@ import (
 
 	"postferry/config"
 	"postferry/discover"
-	"postferry/stage"
 	"postferry/report/reason"
+	"postferry/stage"
 	"postferry/store"
 	"postferry/store/bolt"
 )

@@ -11,8 +11,8 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"postferry/config"
-	"postferry/stage"
 	"postferry/report/reason"
+	"postferry/stage"
 	"postferry/store"
 )
 
