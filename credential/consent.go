@@ -33,6 +33,19 @@ func (t *tenant) consented(ctx context.Context, login string) (token, error) {
 	case c.Issuer != in.Issuer || c.ClientID != in.ClientID: // it was given to somebody else
 		return token{}, missing
 	}
+	got, err := t.refreshed(ctx, c)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == store.ConsentRevoked {
+		// A refresh token may be good for once only, and somebody else have used this one meanwhile, and kept the next.
+		if now, err := t.keeper.opt.Consents.Consent(ctx, m); err == nil && now.Refresh != c.Refresh {
+			return t.refreshed(ctx, now)
+		}
+	}
+	return got, err
+}
+
+// refreshed is a token that comes of an agreement, whose next refresh token is kept.
+func (t *tenant) refreshed(ctx context.Context, c store.Consent) (token, error) {
+	in := t.signIn
 	places, err := t.endpoints(ctx)
 	if err != nil {
 		return token{}, err
@@ -45,7 +58,7 @@ func (t *tenant) consented(ctx context.Context, login string) (token, error) {
 	if err != nil {
 		return token{}, err
 	}
-	t.rotate(ctx, m, c.Refresh, store.Secret(got.RefreshToken))
+	t.rotate(ctx, c.Mailbox, c.Refresh, store.Secret(got.RefreshToken))
 	return t.tokenOf(got), nil
 }
 
