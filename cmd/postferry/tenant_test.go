@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -190,7 +191,16 @@ func TestAuthLogin(t *testing.T) {
 	if got := mustRun(t, "auth", "status", "-c", config); !strings.Contains(got, "consent (1 agreed)") {
 		t.Errorf("status:\n%s", got)
 	}
-	if got := mustRun(t, "auth", "test", "-c", config, "people.example", "carla@people.example"); !strings.Contains(got, "ok    mailbox") {
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, config, strings.Replace(string(text), `client_id = "people"`, `client_id = "others"`, 1))
+	if got := mustRun(t, "auth", "status", "-c", config); !strings.Contains(got, "others") || strings.Contains(got, "agreed") {
+		t.Errorf("status with another application:\n%s", got)
+	}
+	writeFile(t, config, string(text))
+	if got := mustRun(t, "auth", "test", "-c", config, "people.example", "carla@people.example"); !strings.Contains(got, "ok    provider") || !strings.Contains(got, "ok    mailbox") {
 		t.Errorf("test:\n%s", got)
 	}
 	if got := mustRun(t, "auth", "forget", "-c", config, "carla@people.example"); !strings.Contains(got, "the provider can't be told") {

@@ -52,8 +52,9 @@ func (l *Local) SignIns(ctx context.Context) ([]control.SignInState, error) {
 			return nil, err
 		}
 		for _, c := range consents {
-			for i := range all {
-				if all[i].Domain == d.Name && all[i].Side == c.Side {
+			in := map[store.Side]*config.SignIn{store.OldSide: d.Old.SignIn, store.NewSide: d.New.SignIn}[c.Side]
+			for i := range all { // what was agreed with somebody else is of no use
+				if all[i].Domain == d.Name && all[i].Side == c.Side && in != nil && c.Issuer == in.Issuer && c.ClientID == in.ClientID {
 					all[i].Consents++
 				}
 			}
