@@ -17,16 +17,17 @@ import (
 
 // Accounts are those of the domains, with their logins and passwords.
 type Accounts struct {
-	scopes  *Scopes
-	chooser *chooser
-	store   accountStore
-	ferry   accountFerry
-	boards  *boards
-	tracker *runs.Tracker
-	guesses *guesses
-	adding  *semaphore.Weighted
-	audit   *Audit
-	now     func() time.Time
+	scopes   *Scopes
+	consents *Consents
+	chooser  *chooser
+	store    accountStore
+	ferry    accountFerry
+	boards   *boards
+	tracker  *runs.Tracker
+	guesses  *guesses
+	adding   *semaphore.Weighted
+	audit    *Audit
+	now      func() time.Time
 }
 
 // accountFerry is told of new accounts and other credentials, and of what somebody says of mailboxes.
@@ -98,6 +99,10 @@ func (a *Accounts) Remove(ctx context.Context, who Actor, domain string, sel Sel
 	if err != nil {
 		return 0, err
 	}
+	tell, err := a.consents.parting(ctx, *d)
+	if err != nil {
+		return 0, err
+	}
 	err = a.store.RemoveAccounts(ctx, ids)
 	if errors.Is(err, store.ErrInvalid) {
 		return 0, Conflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
@@ -105,6 +110,7 @@ func (a *Accounts) Remove(ctx context.Context, who Actor, domain string, sel Sel
 	if err != nil {
 		return 0, err
 	}
+	tell(context.WithoutCancel(ctx))
 	a.boards.changed(d.Name)
 	return len(ids), a.audit.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, count: len(ids)})
 }

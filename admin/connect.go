@@ -121,7 +121,7 @@ func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, side 
 		return Invalid(mistakes...)
 	}
 	if was != nil && was.Method == config.Consent && (in.Method != config.Consent || was.Issuer != s.Issuer || was.ClientID != s.ClientID) {
-		if _, err := a.consents.forgetAll(ctx, d.Name, side, server); err != nil {
+		if _, err := a.consents.forgetAll(ctx, d, side); err != nil {
 			return err
 		}
 	}
@@ -229,14 +229,14 @@ type Forgotten struct {
 // ForgetSignIn has Postferry sign in at a server with the accounts' own passwords again. What people agreed to there
 // is forgotten, too, and their provider is told.
 func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string, side store.Side) (*Forgotten, error) {
-	d, server, err := a.mayConnect(ctx, who, domain, side)
+	d, _, err := a.mayConnect(ctx, who, domain, side)
 	switch {
 	case err != nil:
 		return nil, err
 	case !d.Stored:
 		return nil, errDomainFixed()
 	}
-	gone, err := a.consents.forgetAll(ctx, d.Name, side, server)
+	gone, err := a.consents.forgetAll(ctx, d, side)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"postferry/config"
 	"postferry/internal/asciifold"
@@ -277,56 +276,37 @@ func (a *Consents) forget(ctx context.Context, server config.Server, m store.Mai
 	return told, nil
 }
 
-const (
-	// revokeAllBound is how long it may take to tell of all that ends at a server; what is left is forgotten untold.
-	revokeAllBound = 45 * time.Second
-	// revokedAtOnce is how many are told of at a time.
-	revokedAtOnce = 4
-)
-
 // forgetAll forgets what people agreed to at one of a domain's servers.
-func (a *Consents) forgetAll(ctx context.Context, domain string, side store.Side, server config.Server) (*Forgotten, error) {
+func (a *Consents) forgetAll(ctx context.Context, d *config.Domain, side store.Side) (*Forgotten, error) {
 	gone := &Forgotten{}
-	if server.SignIn == nil || server.SignIn.Method != config.Consent {
-		return gone, nil
+	only := config.Domain{Name: d.Name, Old: d.Old}
+	if side == store.NewSide {
+		only.Old, only.New = config.Server{}, d.New
 	}
-	all, err := a.store.Consents(ctx, domain)
+	tell, err := a.connector().Parting(ctx, a.store, only)
 	if err != nil {
 		return nil, err
 	}
-	a.codes.drop(domain, side)
-	told := make([]bool, len(all))
-	bound, cancel := context.WithTimeout(ctx, revokeAllBound)
-	defer cancel()
-	var telling errgroup.Group
-	telling.SetLimit(revokedAtOnce)
-	for i := range all {
-		if all[i].Side != side {
-			continue
-		}
-		gone.Consents++
-		telling.Go(func() error {
-			agreed, err := a.store.Consent(ctx, all[i].Mailbox)
-			if err == nil {
-				told[i], err = a.connector().Revoke(bound, server, agreed)
-			}
-			if err != nil {
-				a.log.Warn().Err(err).Str("account", all[i].Login).Msg("the provider can't be told that an agreement has ended")
-			}
-			if err := a.store.DeleteConsent(ctx, all[i].Mailbox); !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-			return nil
-		})
-	}
-	if err := telling.Wait(); err != nil {
+	all, err := a.store.Consents(ctx, d.Name)
+	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		if told[i] {
-			gone.Revoked++
+	a.codes.drop(d.Name, side)
+	for _, c := range all {
+		if c.Side != side {
+			continue
 		}
+		if err := a.store.DeleteConsent(ctx, c.Mailbox); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		gone.Consents++
 	}
-	a.tokens.Forget(domain, side, "")
+	gone.Revoked = tell(ctx)
+	a.tokens.Forget(d.Name, side, "")
 	return gone, nil
+}
+
+// parting readies what tells providers of agreements of a domain that end.
+func (a *Consents) parting(ctx context.Context, d config.Domain) (tell func(context.Context) (told int), err error) {
+	return a.connector().Parting(ctx, a.store, d)
 }

@@ -82,6 +82,7 @@ func fingerprintText(sum []byte) string { return strings.ToUpper(hex.EncodeToStr
 
 // Domains are the domains that move, with their servers and schedules.
 type Domains struct {
+	consents  *Consents
 	scopes    *Scopes
 	directory *config.Directory
 	store     domainStore
@@ -210,13 +211,22 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 // forget removes a stored domain and whoever could come in for it alone, with
 // all that is kept in memory of it: the next of that name may be another's.
 func (a *Domains) forget(ctx context.Context, name string) error {
-	err := a.store.DeleteDomain(ctx, name)
+	d, known := a.directory.DomainNamed(name)
+	if !known {
+		return NotFound("domain")
+	}
+	tell, err := a.consents.parting(ctx, *d)
+	if err != nil {
+		return err
+	}
+	err = a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
 		return Conflict("domain_in_use", "This domain has accounts. Remove them first.")
 	}
 	if err != nil {
 		return err
 	}
+	tell(context.WithoutCancel(ctx))
 	a.directory.Delete(name)
 	a.memory.drop(name)
 	return a.ferry.DomainChanged(ctx, name)

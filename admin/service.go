@@ -104,9 +104,11 @@ func New(opt Options) *Service {
 	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
 	s.makeJobs(a)
 	s.makeAccess(a)
+	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes, public: s.Config.Admin.PublicURL, jobs: s.jobs,
+		audit: s.audit, log: s.Log, now: s.Now}
 	s.makeDomains(a)
 	s.makeAccounts(a)
-	a.Finishing = s.finishing()
+	a.Finishing = s.finishing(a)
 	a.Status = &Status{s.scopes, s.boards, opt.Store, a.Checks, a.Verifications}
 	return a
 }
@@ -128,7 +130,7 @@ func (s *shared) makeAccess(a *Service) {
 
 // makeDomains makes what is about whole domains.
 func (s *shared) makeDomains(a *Service) {
-	a.Domains = &Domains{scopes: s.scopes, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: s.Config.Notify.Recipients,
+	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: s.Config.Notify.Recipients,
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
 	a.Discovery = &Discovery{s.Finder, s.discovering}
 	a.Trials = &Trials{a.Domains, s.Finder, s.discovering}
@@ -136,22 +138,20 @@ func (s *shared) makeDomains(a *Service) {
 
 // makeAccounts makes what is about accounts, and the ways in which they come.
 func (s *shared) makeAccounts(a *Service) {
-	a.Accounts = &Accounts{scopes: s.scopes, chooser: s.chooser, store: s.Store, ferry: s.Ferry, boards: s.boards,
+	a.Accounts = &Accounts{scopes: s.scopes, consents: a.Consents, chooser: s.chooser, store: s.Store, ferry: s.Ferry, boards: s.boards,
 		tracker: s.tracker, guesses: newGuesses(s.Now), adding: s.adding, audit: s.audit, now: s.Now}
 	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
 	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists, s.Now}
-	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes, public: s.Config.Admin.PublicURL, jobs: s.jobs,
-		audit: s.audit, log: s.Log, now: s.Now}
 	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, consents: a.Consents, store: s.Store, ferry: s.Ferry,
 		rosters: newRosters(), connecting: NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
 }
 
 // finishing makes what leads moves to their end.
-func (s *shared) finishing() *Finishing {
+func (s *shared) finishing(a *Service) *Finishing {
 	f := &Finishing{scopes: s.scopes, chooser: s.chooser, directory: s.Config.Directory, endings: s.Endings, preparations: s.memory.preparations,
 		jobs: s.jobs, discovering: s.discovering, boards: s.boards, memory: s.memory, tracker: s.tracker, audit: s.audit, now: s.Now}
 	if f.endings.Guide == nil {
-		f.endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now}
+		f.endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now, Parting: a.Consents.parting}
 	}
 	f.endings.Guide.Told = f.ended
 	return f

@@ -110,6 +110,10 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 	if err != nil {
 		return nil, err
 	}
+	tell, err := g.parting(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
 	kept, finished, err := g.Store.Finish(ctx, idsOf(r.Accounts), store.Report{Domain: r.Domain, Made: r.Made, By: by, Text: text})
 	if len(finished) == 0 {
 		return nil, errors.Join(err, ErrNothing)
@@ -117,7 +121,17 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 	r.Number = kept.Number
 	err = errors.Join(err, g.forgetSignIns(context.WithoutCancel(ctx), r.Domain))
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
+	tell(after)
 	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished))
+}
+
+// parting readies what tells providers of agreements that end.
+func (g *Guide) parting(ctx context.Context, domain string) (tell func(context.Context) int, err error) {
+	d, known := g.Config.DomainNamed(domain)
+	if g.Parting == nil || !known {
+		return func(context.Context) int { return 0 }, nil
+	}
+	return g.Parting(ctx, *d)
 }
 
 // forgetSignIns makes it unknown how Postferry signs in for a domain, if the store has forgotten it.
@@ -202,12 +216,17 @@ func (g *Guide) Forget(ctx context.Context, e Engine, domain, by string) error {
 	if err := g.note(ctx, by, "forget_domain", domain, fmt.Sprintf("%d accounts", len(all))); err != nil {
 		return err
 	}
+	tell, err := g.parting(ctx, domain)
+	if err != nil {
+		return err
+	}
 	if err := g.Store.Forget(ctx, domain); err != nil {
 		if errors.Is(err, store.ErrInvalid) {
 			return ErrActive // somebody has begun one meanwhile
 		}
 		return err
 	}
+	tell(context.WithoutCancel(ctx))
 	if err := g.forgetSignIns(context.WithoutCancel(ctx), domain); err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ type Guide struct {
 	Told func(ctx context.Context, domain string, ids []store.AccountID) error
 	// MXMoved hears, once it is noted, that the MX of a domain has moved, or back; nil for nobody.
 	MXMoved func()
+	// Parting is called before what people have agreed to may be forgotten, and tell after it: so their providers can be
+	// told. nil for nobody.
+	Parting func(ctx context.Context, d config.Domain) (tell func(context.Context) (told int), err error)
 
 	mu   sync.Mutex
 	last map[string]*discover.Names // what DNS told last, by domain

@@ -66,7 +66,9 @@ func (p *page) agreeing(domain string, side store.Side) *clouds.OpenID {
 	urls := map[store.Side]string{store.OldSide: "imaps://old.example", store.NewSide: "imaps://new.example"}
 	urls[side] = p.mailServer(o.Allows, 3).URL()
 	p.putDomain(domain, urls[store.OldSide], urls[store.NewSide])
-	in := admin.SignInInput{Method: config.Consent, Issuer: provider.URL, ClientID: "client", Secret: clientSecret, Scope: "openid mail offline_access"}
+	// Another name of this machine is another site for browsers, with cookies of its own.
+	issuer := strings.Replace(provider.URL, "127.0.0.1", "localhost", 1)
+	in := admin.SignInInput{Method: config.Consent, Issuer: issuer, ClientID: "client", Secret: clientSecret, Scope: "openid mail offline_access"}
 	if err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, side, in); err != nil {
 		p.t.Fatal(err)
 	}
@@ -322,4 +324,57 @@ func TestSignedInServerStays(t *testing.T) {
 		t.Errorf("the old server is %s", d.Old.Host)
 	}
 	all.want(200, "PUT", "/api/v1/domains/c.example", server, nil)
+}
+
+// TestEndsAreToldToTheProvider: whatever ends what somebody has agreed to, the provider is told of it.
+func TestEndsAreToldToTheProvider(t *testing.T) {
+	p := startPage(t)
+	c := p.admin("anna", "")
+	const domain, d = "c.example", "/api/v1/domains/c.example"
+	accounts := func(do string) {
+		t.Helper()
+		c.want(200, "POST", d+do, map[string]any{"all": true}, nil)
+	}
+	for name, end := range map[string]func(){
+		"removed":   func() { accounts("/accounts/remove") },
+		"forgotten": func() { c.want(204, "POST", d+"/forget", nil, nil) },
+		"finished": func() {
+			accounts("/begin")
+			c.want(202, "POST", d+"/finish/prepare", nil, nil)
+			eventually(t, "it is prepared", func() bool { return p.app.Finishing.ViewPrepare(domain).State == "done" })
+			c.want(200, "POST", d+"/finish", admin.FinishInput{Accept: true}, nil)
+		},
+		"domain removed": func() {
+			accounts("/accounts/remove")
+			agree(t, c, domain)
+			c.want(204, "DELETE", d, nil, nil)
+		},
+	} {
+		provider := p.agreeing(domain, store.OldSide)
+		p.put(domain, "anna@"+domain)
+		agree(t, c, domain)
+		if provider.Refreshes() != 1 {
+			t.Fatalf("%s: nothing was agreed to", name)
+		}
+		end()
+		consents, err := p.store.Consents(t.Context(), domain)
+		if n := provider.Refreshes(); err != nil || len(consents) != 0 || n != 0 {
+			t.Errorf("%s: %d agreements at the provider, %d here, %v", name, n, len(consents), err)
+		}
+		if _, there := p.directory.DomainNamed(domain); there {
+			c.want(204, "POST", d+"/forget", nil, nil)
+		}
+	}
+}
+
+// agree has anna agree in a browser.
+func agree(t *testing.T, c *caller, domain string) {
+	t.Helper()
+	back, err := clouds.Answer(http.DefaultClient, c.sendTo(domain, store.OldSide, "anna@"+domain), "anna@"+domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.comeBack(back); got.StatusCode != 303 {
+		t.Fatalf("not agreed: %s\n%s", got.Status, got.text)
+	}
 }

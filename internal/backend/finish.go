@@ -15,6 +15,7 @@ import (
 	"postferry/stage"
 	"postferry/store"
 	"postferry/syncer/verify"
+	"postferry/tenant"
 )
 
 // NewGuide is what leads domains to their end. It asks resolvers, or those of the configuration
@@ -24,7 +25,9 @@ func NewGuide(cfg *config.Config, st store.Store, log zerolog.Logger, resolvers 
 	if resolvers != nil {
 		finder.Resolvers, finder.Watched = resolvers, resolvers
 	}
-	return &lifecycle.Guide{Config: cfg, Store: st, Finder: finder, Log: log, Now: time.Now}
+	return &lifecycle.Guide{Config: cfg, Store: st, Finder: finder, Log: log, Now: time.Now, Parting: func(ctx context.Context, d config.Domain) (func(context.Context) int, error) {
+		return (&tenant.Connector{Consents: st, Log: log}).Parting(ctx, st, d)
+	}}
 }
 
 // Advise implements control.Backend.
