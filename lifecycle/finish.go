@@ -121,8 +121,9 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 	r.Number = kept.Number
 	err = errors.Join(err, g.forgetSignIns(context.WithoutCancel(ctx), r.Domain))
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
-	tell(after)
-	return r, errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished))
+	err = errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished))
+	tell(after) // last: providers may take their time
+	return r, err
 }
 
 // parting readies what tells providers of agreements that end.
@@ -226,7 +227,7 @@ func (g *Guide) Forget(ctx context.Context, e Engine, domain, by string) error {
 		}
 		return err
 	}
-	tell(context.WithoutCancel(ctx))
+	defer tell(context.WithoutCancel(ctx)) // last: providers may take their time
 	if err := g.forgetSignIns(context.WithoutCancel(ctx), domain); err != nil {
 		return err
 	}
