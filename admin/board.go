@@ -28,7 +28,7 @@ const (
 type Board struct {
 	taken  time.Time
 	rows   []store.Overview // in the order of their IDs, without passwords
-	live   map[store.AccountID]report.Live
+	live   map[store.AccountID]*report.Live
 	Totals Totals
 	Causes []cause.Cause // what keeps accounts from being copied
 
@@ -216,9 +216,9 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]report.Live, len(all)), Causes: causesOf(rows)}
-	for _, l := range all {
-		b.live[l.Account] = l
+	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]*report.Live, len(all)), Causes: causesOf(rows)}
+	for i := range all {
+		b.live[all[i].Account] = &all[i]
 	}
 	expected := expectation{counted: a.counted(domain)}
 	for i := range rows {
@@ -232,12 +232,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 }
 
 // liveOf is what goes on with an account; nil if nothing does.
-func (b *Board) liveOf(id store.AccountID) *report.Live {
-	if l, ok := b.live[id]; ok {
-		return &l
-	}
-	return nil
-}
+func (b *Board) liveOf(id store.AccountID) *report.Live { return b.live[id] }
 
 // Totals sums accounts up. Every account is in exactly one of the states from
 // Waiting to Finished.

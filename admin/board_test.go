@@ -14,7 +14,7 @@ import (
 
 // bigBoard has n accounts.
 func bigBoard(n int) *Board {
-	b := &Board{live: map[store.AccountID]report.Live{}}
+	b := &Board{live: map[store.AccountID]*report.Live{}}
 	for i := range n {
 		o := store.Overview{Account: store.Account{ID: store.AccountID(i + 1), Domain: "a.example", Login: fmt.Sprintf("user%06d@a.example", (i*7919)%n), State: store.Active}}
 		o.New.Login = o.Login

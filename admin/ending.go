@@ -74,6 +74,12 @@ func (a *Finishing) Advice(ctx context.Context, who Actor, domain string, fresh 
 	return &assessment, nil
 }
 
+// Stage says how far a domain is whose board has been read.
+func (a *Finishing) Stage(ctx context.Context, domain string, b *Board) (stage.Stage, error) {
+	assessment, err := a.endings.Guide.AssessThese(ctx, domain, b.rows)
+	return assessment.Stage, err
+}
+
 // ending says for whoever asks why a move could not be ended.
 func ending(err error) error {
 	switch {

@@ -44,10 +44,25 @@ func (g *Guide) Assess(ctx context.Context, domain string, fresh bool) (stage.As
 	if err != nil {
 		return stage.Assessment{}, err
 	}
+	accounts, err := g.Store.Overview(ctx, f.Domain)
+	if err != nil {
+		return stage.Assessment{}, err
+	}
+	f.Gather(accounts)
 	return stage.Assess(f), nil
 }
 
-// facts are what is known of a domain.
+// AssessThese is Assess without fresh for who has read the domain's accounts already.
+func (g *Guide) AssessThese(ctx context.Context, domain string, accounts []store.Overview) (stage.Assessment, error) {
+	f, err := g.facts(ctx, domain, false)
+	if err != nil {
+		return stage.Assessment{}, err
+	}
+	f.Gather(accounts)
+	return stage.Assess(f), nil
+}
+
+// facts are what is known of a domain, but for its accounts.
 func (g *Guide) facts(ctx context.Context, domain string, fresh bool) (*stage.Facts, error) {
 	d, ok := g.Config.DomainNamed(domain)
 	if !ok {
@@ -64,10 +79,6 @@ func (g *Guide) facts(ctx context.Context, domain string, fresh bool) (*stage.Fa
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := g.Store.Overview(ctx, d.Name)
-	if err != nil {
-		return nil, err
-	}
 	f := &stage.Facts{Domain: d.Name, OldHost: d.Old.Host, NewHost: d.New.Host, Now: g.Now(), Quiet: g.Config.Watch.Quiet, Move: move, Names: names}
 	if d.WayBack {
 		sum, err := g.Store.WayBackOf(ctx, d.Name)
@@ -76,7 +87,6 @@ func (g *Guide) facts(ctx context.Context, domain string, fresh bool) (*stage.Fa
 		}
 		f.WayBack = &sum
 	}
-	f.Gather(accounts)
 	return f, nil
 }
 

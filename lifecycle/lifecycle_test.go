@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -238,5 +239,24 @@ func TestAssessUnknownDomain(t *testing.T) {
 	a, err := w.Assess(t.Context(), "EXAMPLE.com", true)
 	if err != nil || a.Stage != stage.Preparing || a.Domain != "example.com" {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestAssessedAlike: whoever reads the accounts, a domain is as far, and the draft of its report says the same.
+func TestAssessedAlike(t *testing.T) {
+	w := newWorld(t, "anna@example.com", "ben@example.com", "carl@example.net")
+	want, err := w.Assess(t.Context(), "example.com", false)
+	if err != nil || want.Stage == stage.Preparing {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	accounts, err := w.Store.Overview(t.Context(), "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.AssessThese(t.Context(), "example.com", accounts); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if got, err := w.Draft(t.Context(), "example.com", nil); err != nil || !reflect.DeepEqual(got.Verdict, want.Verdict) {
+		t.Errorf("%+v, %v\nwant %+v", got, err, want.Verdict)
 	}
 }

@@ -102,20 +102,20 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			return
 		}
 		m.collectDomain(ch, domain, b)
-		m.collectStage(ctx, ch, domain)
+		m.collectStage(ctx, ch, domain, b)
 	}
 }
 
 // collectStage tells which stage a domain is in. What DNS told last counts: nobody is asked for figures.
-func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric, domain string) {
-	a, err := m.app.Finishing.Advice(ctx, admin.CommandLine(), domain, false)
+func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric, domain string, b *admin.Board) {
+	at, err := m.app.Finishing.Stage(ctx, domain, b)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.stage, err)
 		return
 	}
 	for _, s := range stage.Stages() {
 		is := 0.0
-		if s == a.Stage {
+		if s == at {
 			is = 1
 		}
 		ch <- prometheus.MustNewConstMetric(m.stage, prometheus.GaugeValue, is, domain, string(s))

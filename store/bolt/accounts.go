@@ -253,6 +253,7 @@ func eachAccount(tx *bbolt.Tx, fn func(*store.Account) error) error { return eac
 
 // eachAccountOf is eachAccount for those of a domain; of all if it is "".
 func eachAccountOf(tx *bbolt.Tx, domain string, fn func(*store.Account) error) error {
+	var a store.Account // one for all of them: fn copies what it keeps
 	return root(tx, bucketAccounts).ForEach(func(key, row []byte) error {
 		if domain != "" && !rows.IsOfDomain(row, domain) {
 			return nil
@@ -261,8 +262,7 @@ func eachAccountOf(tx *bbolt.Tx, domain string, fn func(*store.Account) error) e
 		if err != nil {
 			return rows.Damaged(bucketAccounts, key, err)
 		}
-		a, err := rows.DecodeAccount(store.AccountID(id), row, nil)
-		if err != nil {
+		if a, err = rows.DecodeAccount(store.AccountID(id), row, nil); err != nil {
 			return rows.Damaged(bucketAccounts, key, err)
 		}
 		return fn(&a)
@@ -276,6 +276,20 @@ const minAccountRow = 80
 // accountsMost is how many accounts there are at most.
 func accountsMost(tx *bbolt.Tx) uint64 {
 	return min(root(tx, bucketAccounts).Sequence(), uint64(tx.Size()/minAccountRow))
+}
+
+// countAccounts is how many accounts of a domain there are, or of all at most if domain is "".
+func countAccounts(tx *bbolt.Tx, domain string) (n uint64) {
+	if domain == "" {
+		return accountsMost(tx)
+	}
+	c := root(tx, bucketAccounts).Cursor()
+	for key, row := c.First(); key != nil; key, row = c.Next() {
+		if rows.IsOfDomain(row, domain) {
+			n++
+		}
+	}
+	return n
 }
 
 // SetProblem implements store.Store.

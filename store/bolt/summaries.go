@@ -13,9 +13,7 @@ import (
 func (b accounts) Overview(ctx context.Context, domain string) (all []store.Overview, err error) {
 	err = b.data.view(ctx, func(tx *bbolt.Tx) error {
 		c := root(tx, bucketSummaries).Cursor()
-		if all = nil; domain == "" {
-			all = make([]store.Overview, 0, accountsMost(tx))
-		}
+		all = make([]store.Overview, 0, countAccounts(tx, domain))
 		err := eachAccountOf(tx, domain, func(a *store.Account) error {
 			s, err := seekSummary(c, a.ID)
 			if err != nil {

@@ -86,12 +86,12 @@ func decodeAccountMarks(d *decoder, a *store.Account) {
 
 // DecodeAccount reads an account; without a sealer its passwords stay empty.
 func DecodeAccount(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
-	return decodeAccountWith(id, row, s, decodeProblem)
+	return decodeAccountOf(id, row, s, false)
 }
 
 // DecodeAccountV1 reads a row of the schema's first version, whose problems have no kind.
 func DecodeAccountV1(id store.AccountID, row []byte, s *seal.Sealer) (store.Account, error) {
-	return decodeAccountWith(id, row, s, decodeProblemV1)
+	return decodeAccountOf(id, row, s, true)
 }
 
 // IsOfDomain tells whether a row is of an account of that domain, without reading all of it. What can't be read is
@@ -101,20 +101,33 @@ func IsOfDomain(row []byte, domain string) bool {
 	return at <= 0 || n > uint64(len(row)-at) || string(row[at:at+int(n)]) == domain
 }
 
-func decodeAccountWith(id store.AccountID, row []byte, s *seal.Sealer, problem func(*decoder) *store.Problem) (store.Account, error) {
+// endOf is a text that is most often the end of another, with which it shares memory then: there may be
+// very many accounts in memory.
+func endOf(whole string, text []byte) string {
+	if at := len(whole) - len(text); at >= 0 && whole[at:] == string(text) {
+		return whole[at:]
+	}
+	return string(text)
+}
+
+func decodeAccountOf(id store.AccountID, row []byte, s *seal.Sealer, v1 bool) (store.Account, error) {
 	d := decoder{rest: row}
 	a := store.Account{ID: id}
-	a.Domain = d.text()
+	domain := d.octets()
 	a.Login = d.text()
-	a.Old.Login = d.text()
+	a.Domain = endOf(a.Login, domain)
+	a.Old.Login = d.like(a.Login)
 	oldPassword := d.sealed(s != nil)
-	a.New.Login = d.text()
+	a.New.Login = d.like(a.Login)
 	newPassword := d.sealed(s != nil)
-	a.Origin = store.Origin(d.text())
-	a.State = store.State(d.text())
+	a.Origin = store.Origin(d.like(string(store.Imported), string(store.Enrolled)))
+	a.State = store.State(d.like(string(store.Active), string(store.Waiting), string(store.Stopped), string(store.Finished)))
 	a.Created = d.time()
-	if d.bool() {
-		a.Problem = problem(&d)
+	switch troubled := d.bool(); {
+	case troubled && v1:
+		a.Problem = decodeProblemV1(&d)
+	case troubled:
+		a.Problem = decodeProblem(&d)
 	}
 	decodeAccountMarks(&d, &a)
 	if err := d.done(); err != nil {

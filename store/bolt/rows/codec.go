@@ -96,13 +96,27 @@ func (d *decoder) raw(n int) []byte {
 
 func (d *decoder) fixed32() uint32 { return binary.BigEndian.Uint32(d.raw(4)) }
 
-func (d *decoder) text() string {
+func (d *decoder) text() string { return string(d.octets()) }
+
+// octets are those of a text; they belong to the row.
+func (d *decoder) octets() []byte {
 	n := d.uint(math.MaxInt32)
 	if n > uint64(len(d.rest)) {
 		d.fail(ErrShort)
-		return ""
+		return nil
 	}
-	return string(d.raw(int(n)))
+	return d.raw(int(n))
+}
+
+// like is text that is most often one of some, which are not copied then.
+func (d *decoder) like(known ...string) string {
+	b := d.octets()
+	for _, text := range known {
+		if text == string(b) {
+			return text
+		}
+	}
+	return string(b)
 }
 
 // sealed is the text of a password; it is passed over unless it is to be opened.
