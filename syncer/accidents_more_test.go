@@ -2,12 +2,16 @@ package syncer
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/emersion/go-imap/v2"
+
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/upstream/link"
 )
 
 // TestMovedBetweenRenumberedFolders: mail is moved from one folder of the new server to another one, and both get another UIDVALIDITY
@@ -148,5 +152,44 @@ func TestMovedOnBothServers(t *testing.T) {
 		r.pair.old.deliver("Work", body)
 		r.copies(2)
 		r.once(there, there, there)
+	}
+}
+
+// TestNumberedAnewAfterInterruption: a folder's first pull is interrupted, and the new server gives other UIDs under the same UIDVALIDITY to what has come.
+// Of messages that are the same, one that was copied is not taken for another that was not.
+func TestNumberedAnewAfterInterruption(t *testing.T) {
+	for _, uidplus := range []bool{true, false} {
+		for _, arrived := range []int{3, 5, 6} {
+			t.Run(fmt.Sprintf("UIDPLUS %t, %d arrived", uidplus, arrived), func(t *testing.T) {
+				t.Parallel()
+				r := newRigIn(t, inMemory(t))
+				r.silent = true
+				r.pair.new.single, r.pair.new.uidplus = true, uidplus
+				want := []string{mail(1), mail(2), mail(2), mail(3), mail(2), mail(2), mail(4)}
+				for _, body := range want {
+					r.pair.old.deliver("INBOX", body)
+				}
+				appends := 0
+				r.pair.new.fail(func(step string) error {
+					if step == "+APPEND" {
+						if appends++; appends > arrived {
+							return &link.Error{Server: "fake", Op: "APPEND", Class: link.Fix, Code: imap.ResponseCodeOverQuota, Text: "full", Err: errors.New("NO")}
+						}
+					}
+					return nil
+				})
+				r.start(false)
+				if res := r.sync(); res.Pass.Complete || len(r.pair.new.bodies("INBOX")) != arrived {
+					t.Fatalf("not interrupted: %+v", res.Pass)
+				}
+				r.pair.new.fail(noFault)
+				r.pair.new.number("INBOX", 10, func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) })
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				r.has("INBOX", want...)
+				r.quietPass()
+			})
+		}
 	}
 }

@@ -18,7 +18,10 @@ import (
 // backup, does not know of copies that were made after it.
 func (n *Numbers) checkNew(ctx context.Context) error {
 	n.Beyond, n.Below = nil, nil
-	if v := n.folder.Row.Checkpoint.NewUIDValidity; v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First() {
+	switch v := n.folder.Row.Checkpoint.NewUIDValidity; {
+	case n.folder.First() && len(n.folder.Known.Entries)+len(n.folder.Known.Stale) > 0 && n.folder.Selected.Early == nil:
+		return n.lookThrough(ctx) // after an interruption no checkpoint says how it was numbered
+	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First():
 		return n.lookThrough(ctx)
 	}
 	if n.knowsNothing() {
