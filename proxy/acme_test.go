@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/proxy/certificate"
 )
 
 // authority gives certificates (RFC 8555) for names whose port 80 it finds at an address.
@@ -146,11 +147,14 @@ func startACME(t *testing.T, a *authority, state string) *proxyRig {
 	return startProxy(t, nowhere, func(p *proxyRig) {
 		p.cfg.State = state
 		p.cfg.Proxy.ACME = config.ACME{Hosts: []string{"imap.example.com"}, Directory: a.URL + "/directory", Listen: "127.0.0.1:0"}
-		var err error
-		if p.issued, err = newIssued(p.cfg, nil, p.certs, p.Server.log); err != nil {
+		answers, err := listenACME(nil, p.cfg)
+		if err != nil {
 			t.Fatal(err)
 		}
-		at := p.issued.answers.Addr().String()
+		if p.certs, err = certificate.New(p.cfg, answers, p.Server.log); err != nil {
+			t.Fatal(err)
+		}
+		at := answers.Addr().String()
 		a.port80.Store(&at)
 	})
 }
@@ -184,7 +188,7 @@ func TestCertificateByACME(t *testing.T) {
 	a.refuse.Store(false)
 	p = startACME(t, a, state)
 	until(t, "a certificate", func() bool {
-		_, err := os.Stat(filepath.Join(state, acmeDir, "imap.example.com"))
+		_, err := os.Stat(filepath.Join(state, "acme", "imap.example.com"))
 		return err == nil
 	})
 	for _, asks := range []string{"imap.example.com", "IMAP.example.com", "mail.example.com", ""} {

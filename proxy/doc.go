@@ -26,5 +26,6 @@
 // Ferry. It must not know the syncer, must never wait for the old server
 // without a bound, and holds no mail.
 //
-// On disk it keeps at most a self-signed certificate, in the state directory.
+// Who may come in is package admission's business, what clients are shown that of package
+// certificate, which keeps at most certificates and their keys on the disk, in the state directory.
 package proxy

@@ -13,6 +13,7 @@ import (
 
 	"postferry/config"
 	"postferry/proxy/admission"
+	"postferry/proxy/certificate"
 	"postferry/upstream/link"
 )
 
@@ -68,8 +69,7 @@ type Server struct {
 	right    *rightOnes
 	logins   *admission.Queue
 	offers   *offers
-	certs    *certificates
-	issued   *issued // nil for none
+	certs    *certificate.Certificates
 	tls      *tls.Config
 	imaps    net.Listener // nil for none
 	imap     net.Listener // nil for none
@@ -104,10 +104,13 @@ func NewOn(given Sockets, cfg *config.Config, accounts Accounts, ferry Ferry, lo
 	}
 	s.metrics = newMetrics(s)
 	var errs [4]error
-	s.certs, errs[0] = newCertificates(cfg, log)
 	s.imaps, errs[1] = listen(given.IMAPS, "proxy.imaps", cfg.Proxy.IMAPS)
 	s.imap, errs[2] = listen(given.IMAP, "proxy.imap", cfg.Proxy.IMAP)
-	s.issued, errs[3] = newIssued(cfg, given.ACME, s.certs, log)
+	answers, err := listenACME(given.ACME, cfg)
+	errs[3] = err
+	if s.certs, errs[0] = certificate.New(cfg, answers, log); errs[0] != nil && answers != nil {
+		answers.Close()
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		s.Close()
 		return nil, err
@@ -133,6 +136,14 @@ func listen(given net.Listener, option, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// listenACME opens the listener on which an authority looks; nil if none is asked for certificates.
+func listenACME(given net.Listener, cfg *config.Config) (net.Listener, error) {
+	if len(cfg.Proxy.ACME.Hosts) == 0 {
+		return nil, nil
+	}
+	return listen(given, "proxy.acme_listen", cfg.Proxy.ACME.Listen)
+}
+
 // IMAPSAddr returns the address of the listener with implicit TLS, nil if there is none.
 func (s *Server) IMAPSAddr() net.Addr { return addrOf(s.imaps) }
 
@@ -148,14 +159,11 @@ func addrOf(l net.Listener) net.Addr {
 
 // Reload reads the certificate again. If that fails the old one stays in use
 // and the reason is logged.
-func (s *Server) Reload() { s.certs.reload() }
+func (s *Server) Reload() { s.certs.Reload() }
 
 // Certificate gives out what clients are shown.
 func (s *Server) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if s.issued != nil {
-		return s.issued.get(hello)
-	}
-	return s.certs.get(hello)
+	return s.certs.Get(hello)
 }
 
 // Close closes the listeners. Connections are Serve's.
@@ -165,8 +173,8 @@ func (s *Server) Close() {
 			l.Close()
 		}
 	}
-	if s.issued != nil {
-		s.issued.close()
+	if s.certs != nil {
+		s.certs.Close()
 	}
 }
 
@@ -180,9 +188,7 @@ func (s *Server) Serve(ctx context.Context) {
 	wg.Go(func() { s.look(ctx) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imaps, true) })
 	wg.Go(func() { s.accept(ctx, kill, &wg, s.imap, false) })
-	if s.issued != nil {
-		wg.Go(func() { s.issued.serve(ctx) })
-	}
+	wg.Go(func() { s.certs.Serve(ctx) })
 	<-ctx.Done()
 	s.Close()
 	timer := time.AfterFunc(s.limits.drain, end)

@@ -6,7 +6,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/server"
 	"postferry/discover"
-	"postferry/proxy"
+	"postferry/proxy/certificate"
 )
 
 // openPage opens the import page of a daemon. It asks resolvers for old servers,
@@ -31,7 +31,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 func pageCertificate(d *daemon) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	switch a := d.cfg.Admin; {
 	case a.Cert != "":
-		return proxy.Certificate(a.Cert, a.Key, d.log)
+		return certificate.Pair(a.Cert, a.Key, d.log)
 	case a.Loopback():
 		return nil, nil
 	}

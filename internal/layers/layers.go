@@ -86,7 +86,7 @@ func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, stateDir, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, stateDir, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "proxy/certificate", "syncer", "syncer/verify", "syncer/dryrun",
 			reasons, reports}, middle...), // for what they report; admin/web for its words
 		"admin/runs": {reports, "store"},
 		"admin":      append([]string{"admin/runs", throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
@@ -98,8 +98,9 @@ func allowed() map[string][]string {
 		"admin/api":          {reports, "admin", "admin/request", "stage", "store", "config"},
 		"admin/web":          {reasons, reports, "admin", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
 		"admin/server":       {reasons, reports, "admin", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
-		"proxy":              append([]string{"proxy/admission", private, pauses}, middle...),
+		"proxy":              append([]string{"proxy/admission", "proxy/certificate", pauses}, middle...),
 		"proxy/admission":    {throttle, pauses},
+		"proxy/certificate":  {private, "config"},
 		"upstream":           append([]string{"upstream/link"}, bottom...),
 		"upstream/pop3":      append([]string{"upstream/link"}, bottom...),
 		transcripts:          {"upstream/link", "config"},

@@ -69,7 +69,7 @@ func TestOffence(t *testing.T) {
 		{"cmd/postferry", "postferry/internal/lab", false, "only _test.go files may import it"},
 		{"cmd/postferry", "postferry/internal/lab", true, ""},
 		{"proxy", "postferry/upstream", false, ""},
-		{"proxy", "postferry/syncer", false, "proxy may import proxy/admission, internal/private, internal/pause, upstream, upstream/link, discover, wire, store, config, but not syncer"},
+		{"proxy", "postferry/syncer", false, "proxy may import proxy/admission, proxy/certificate, internal/pause, upstream, upstream/link, discover, wire, store, config, but not syncer"},
 		{"proxy", "postferry/syncer", true, "but not syncer"},
 		{"syncer/transfer", "postferry/proxy", false, "but not proxy"},
 		{"syncer/transfer", "postferry/syncer", false, "but not syncer"},

@@ -1,4 +1,4 @@
-package proxy
+package certificate
 
 import (
 	"context"
@@ -32,8 +32,8 @@ const (
 type issued struct {
 	manager *autocert.Manager
 	hosts   []string
-	others  *certificates // while there is none
-	answers net.Listener  // where the authority looks
+	others  *files       // while there is none
+	answers net.Listener // where the authority looks
 	log     zerolog.Logger
 	jobs    sync.WaitGroup // what asks the authority
 	life    context.Context
@@ -43,16 +43,9 @@ type issued struct {
 	told time.Time // when the log was last told that there is none
 }
 
-// newIssued opens the listener on which the authority looks; nil if none are wanted.
-func newIssued(cfg *config.Config, given net.Listener, others *certificates, log zerolog.Logger) (*issued, error) {
+// newIssued is what gets the certificates of cfg; the authority looks at what answers listens on.
+func newIssued(cfg *config.Config, answers net.Listener, others *files, log zerolog.Logger) *issued {
 	a := cfg.Proxy.ACME
-	if len(a.Hosts) == 0 {
-		return nil, nil
-	}
-	answers, err := listen(given, "proxy.acme_listen", a.Listen)
-	if err != nil {
-		return nil, err
-	}
 	life, end := context.WithCancel(context.Background())
 	return &issued{
 		life: life, end: end, hosts: a.Hosts, others: others, answers: answers, log: log,
@@ -60,7 +53,7 @@ func newIssued(cfg *config.Config, given net.Listener, others *certificates, log
 			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(cfg.State, acmeDir)), Email: a.Email,
 			HostPolicy: autocert.HostWhitelist(a.Hosts...), Client: &acme.Client{DirectoryURL: a.Directory, HTTPClient: &http.Client{Transport: endingWith{life}}},
 		},
-	}, nil
+	}
 }
 
 // get implements tls.Config.GetCertificate. Clients that name no host, or another one, are
@@ -111,7 +104,7 @@ func (e endingWith) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req.WithContext(ctx))
 }
 
-// close lets go of what newIssued has opened.
+// close ends it, and what it listens on.
 func (i *issued) close() {
 	i.end()
 	i.answers.Close()

@@ -1,4 +1,4 @@
-package proxy
+package certificate
 
 import (
 	"cmp"
@@ -17,8 +17,8 @@ import (
 // looked at again.
 const certificateCheck = 10 * time.Second
 
-// certificates gives out the certificate, and follows its files when they change.
-type certificates struct {
+// files are a pair of PEM files, which are followed when they change.
+type files struct {
 	certFile, keyFile string
 	every             time.Duration
 	log               zerolog.Logger
@@ -32,10 +32,10 @@ type certificates struct {
 // stamp tells one version of the files from another.
 type stamp struct{ cert, key time.Time }
 
-// newCertificates loads the configured pair, or the self-signed one in the
+// newFiles loads the configured pair, or the self-signed one in the
 // state directory, which it makes if need be.
-func newCertificates(cfg *config.Config, log zerolog.Logger) (*certificates, error) {
-	c := &certificates{certFile: cfg.Proxy.Cert, keyFile: cfg.Proxy.Key, every: certificateCheck, log: log}
+func newFiles(cfg *config.Config, log zerolog.Logger) (*files, error) {
+	c := &files{certFile: cfg.Proxy.Cert, keyFile: cfg.Proxy.Key, every: certificateCheck, log: log}
 	if c.certFile == "" {
 		var err error
 		if c.certFile, c.keyFile, err = selfSigned(cfg.State, time.Now(), log); err != nil {
@@ -51,10 +51,10 @@ func newCertificates(cfg *config.Config, log zerolog.Logger) (*certificates, err
 	return c, nil
 }
 
-// Certificate gives out a certificate from a pair of PEM files, and follows
+// Pair gives out a certificate from a pair of PEM files, and follows
 // them when they change.
-func Certificate(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	c := &certificates{certFile: cert, keyFile: key, every: certificateCheck, log: log}
+func Pair(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	c := &files{certFile: cert, keyFile: key, every: certificateCheck, log: log}
 	c.seen, c.checked = c.stamp(), time.Now()
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
@@ -65,7 +65,7 @@ func Certificate(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInf
 }
 
 // get implements tls.Config.GetCertificate.
-func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (c *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.checked) >= c.every {
@@ -77,14 +77,14 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-func (c *certificates) reload() {
+func (c *files) reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.load()
 }
 
 // load tries the files. A pair that is no good is not tried again before it changes.
-func (c *certificates) load() {
+func (c *files) load() {
 	c.seen, c.checked = c.stamp(), time.Now()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *certificates) load() {
 	c.log.Info().Str("cert", c.certFile).Time("until", pair.Leaf.NotAfter).Msg("certificate loaded")
 }
 
-func (c *certificates) stamp() stamp {
+func (c *files) stamp() stamp {
 	return stamp{modified(c.certFile), modified(c.keyFile)}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package certificate
 
 import (
 	"crypto/ecdsa"
