@@ -34,16 +34,14 @@ func TestKilledAtEveryStep(t *testing.T) {
 		"no APPENDUID, single ones": func(s *fakeServer) { s.uidplus, s.single = false, true },
 	}
 	for name, server := range servers {
-		record := newSteps(moment{}, nil)
-		killRun(t, record, server)
-		for i, at := range killMoments(record.moments()) {
+		for i, at := range killMoments(recordMoments(func(s *steps) { newKillRig(t, server).twoPasses(s) })) {
 			again := 0
 			if i%3 == 0 {
 				again = 1 + i/3%12
 			}
 			t.Run(fmt.Sprintf("%s, %s, again %d", name, at, again), func(t *testing.T) {
 				t.Parallel()
-				killedTwice(t, kill{at, again, i%2 == 1}, server)
+				untilStruck(t, func() bool { return killedTwice(t, kill{at, again, i%2 == 1}, server) })
 			})
 		}
 	}
@@ -72,9 +70,13 @@ type kill struct {
 	remove bool // a message between the two
 }
 
-func killedTwice(t *testing.T, k kill, server func(*fakeServer)) {
+// killedTwice tells whether the kills came.
+func killedTwice(t *testing.T, k kill, server func(*fakeServer)) bool {
 	t.Helper()
-	r := killRun(t, killAt(k.at), server)
+	r := newKillRig(t, server)
+	if !r.killed(k.at) {
+		return false
+	}
 	r.pair.new.settle()
 	removed := ""
 	if now := r.pair.new.bodies("INBOX"); k.remove && slices.Contains(now, mail(4)) && slices.Contains(now, mail(6)) {
@@ -88,7 +90,9 @@ func killedTwice(t *testing.T, k kill, server func(*fakeServer)) {
 	}
 	if k.again > 0 {
 		r = r.reborn(t)
-		r.twoPasses(killAt(moment{nth: k.again}))
+		if !r.killed(moment{nth: k.again}) {
+			return false
+		}
 	}
 	r = r.reborn(t)
 	r.twoPasses(newSteps(moment{}, nil))
@@ -105,6 +109,7 @@ func killedTwice(t *testing.T, k kill, server func(*fakeServer)) {
 	if l := r.ledger("INBOX"); len(l.Entries) != 13 || len(l.Intents)+len(l.Quarantine) > 0 {
 		t.Errorf("the ledger of INBOX: %d entries, %d intents, %d in quarantine", len(l.Entries), len(l.Intents), len(l.Quarantine))
 	}
+	return true
 }
 
 // killAt is the end of an engine, of which its servers see no more than that the connection is lost.
@@ -121,27 +126,25 @@ type killedRig struct {
 	changed bool         // the old server is
 }
 
-// killRun makes passes with a new mailbox.
-func killRun(t *testing.T, s *steps, server func(*fakeServer)) *killedRig {
+// newKillRig has a new mailbox.
+func newKillRig(t *testing.T, server func(*fakeServer)) *killedRig {
 	t.Helper()
 	r := &killedRig{rig: everyStepRig(t, 0)}
 	server(r.pair.new)
-	r.twoPasses(s)
 	return r
 }
 
-// twoPasses makes two passes, with changes at the old server between them unless they were
-// made before; or as much of them as comes before the kill, which has to come.
-func (r *killedRig) twoPasses(s *steps) {
+// killed makes two passes until they are killed, and tells whether they were.
+func (r *killedRig) killed(at moment) bool {
 	r.t.Helper()
-	r.twoPassesUntil(s)
-	if s.at != (moment{}) && !s.hit() {
-		r.t.Error("nothing was killed")
-	}
+	s := killAt(at)
+	r.twoPasses(s)
+	return s.hit()
 }
 
-// twoPassesUntil is twoPasses with a kill that need not come.
-func (r *killedRig) twoPassesUntil(s *steps) {
+// twoPasses makes two passes, with changes at the old server between them unless they were
+// made before; or as much of them as comes before the kill.
+func (r *killedRig) twoPasses(s *steps) {
 	r.t.Helper()
 	db := r.store.(*bolt.Store)
 	s.strike = func() error {

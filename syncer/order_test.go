@@ -185,9 +185,8 @@ func (f *fakeServer) refuseStep(step string) {
 // end each message is there once, in its order, with a line that stands for it, and what its
 // user removed between the two stays away.
 func TestKilledWhileOrderIsRestored(t *testing.T) {
-	record := newSteps(moment{}, nil)
-	orderRun(t, record)
-	for i, at := range killMoments(record.moments()) {
+	moments := recordMoments(func(s *steps) { (&killedRig{rig: newestRig(t)}).twoPasses(s) })
+	for i, at := range killMoments(moments) {
 		if at.side == "old " {
 			continue
 		}
@@ -197,36 +196,40 @@ func TestKilledWhileOrderIsRestored(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%s, again %d", at, again), func(t *testing.T) {
 			t.Parallel()
-			r := orderRun(t, killAt(at))
-			want := slices.Concat(mails(0, 60), mails(100, 101))
-			if i%3 == 0 {
-				r.pair.new.remove("INBOX", mail(56))
-				r.pair.old.remove("INBOX", mail(56))
-				want = slices.DeleteFunc(want, func(s string) bool { return s == mail(56) })
-			}
-			if again > 0 {
-				r = r.reborn(t)
-				r.twoPasses(killAt(moment{nth: again}))
-			}
-			r = r.reborn(t)
-			r.twoPasses(newSteps(moment{}, nil))
-			r.start(false)
-			r.everythingOnce("INBOX", "Work")
-			if got := r.pair.new.bodies("INBOX"); !slices.Equal(got, want) {
-				t.Errorf("the last of %d messages are %.40q", len(got), got[max(len(got)-9, 0):])
-			}
-			r.standsForAll("INBOX")
-			if o := r.orderOf("INBOX"); o != (store.Order{}) {
-				t.Errorf("order: %+v", o)
-			}
+			untilStruck(t, func() bool { return killedInOrder(t, kill{at, again, i%3 == 0}) })
 		})
 	}
 }
 
-// orderRun makes passes over a folder whose order is to be restored.
-func orderRun(t *testing.T, s *steps) *killedRig {
+// killedInOrder tells whether the kills came.
+func killedInOrder(t *testing.T, k kill) bool {
 	t.Helper()
 	r := &killedRig{rig: newestRig(t)}
-	r.twoPasses(s)
-	return r
+	if !r.killed(k.at) {
+		return false
+	}
+	want := slices.Concat(mails(0, 60), mails(100, 101))
+	if k.remove {
+		r.pair.new.remove("INBOX", mail(56))
+		r.pair.old.remove("INBOX", mail(56))
+		want = slices.DeleteFunc(want, func(s string) bool { return s == mail(56) })
+	}
+	if k.again > 0 {
+		r = r.reborn(t)
+		if !r.killed(moment{nth: k.again}) {
+			return false
+		}
+	}
+	r = r.reborn(t)
+	r.twoPasses(newSteps(moment{}, nil))
+	r.start(false)
+	r.everythingOnce("INBOX", "Work")
+	if got := r.pair.new.bodies("INBOX"); !slices.Equal(got, want) {
+		t.Errorf("the last of %d messages are %.40q", len(got), got[max(len(got)-9, 0):])
+	}
+	r.standsForAll("INBOX")
+	if o := r.orderOf("INBOX"); o != (store.Order{}) {
+		t.Errorf("order: %+v", o)
+	}
+	return true
 }

@@ -135,15 +135,20 @@ func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
 	for n := 20; n < 200; n += 4 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
-			r.silent, r.quiet = true, 3*time.Millisecond
-			r.twoPasses(killAt(moment{nth: n}))
-			r.pair.new.settle()
-			r = r.reborn(t)
-			r.twoPasses(newSteps(moment{}, nil))
-			r.start(false)
-			r.everythingOnce(withINBOX(names)...)
-			r.stop()
+			untilStruck(t, func() bool {
+				r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
+				r.silent, r.quiet = true, 3*time.Millisecond
+				if !r.killed(moment{nth: n}) {
+					return false
+				}
+				r.pair.new.settle()
+				r = r.reborn(t)
+				r.twoPasses(newSteps(moment{}, nil))
+				r.start(false)
+				r.everythingOnce(withINBOX(names)...)
+				r.stop()
+				return true
+			})
 		})
 	}
 }

@@ -218,10 +218,7 @@ func backKill(t *testing.T) *killedRig {
 // TestWayBackKilledAtEveryStep kills the engine at each step that a server or the store takes while mail goes both ways,
 // and the next engine as well. In the end each message is on both servers, once.
 func TestWayBackKilledAtEveryStep(t *testing.T) {
-	record := newSteps(moment{}, nil)
-	first := backKill(t)
-	first.twoPasses(record)
-	for i, at := range record.moments() {
+	for i, at := range recordMoments(func(s *steps) { backKill(t).twoPasses(s) }) {
 		// Between an APPEND and its proof each moment counts; of the others a third is enough.
 		if at.side != "store " && !strings.Contains("+APPEND -APPEND +WAIT -WAIT", at.step) && i%3 > 0 {
 			continue
@@ -232,17 +229,22 @@ func TestWayBackKilledAtEveryStep(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%s, again %d", at, again), func(t *testing.T) {
 			t.Parallel()
-			r := backKill(t)
-			r.twoPasses(killAt(at))
-			if again > 0 {
+			untilStruck(t, func() bool {
+				r := backKill(t)
+				if !r.killed(at) {
+					return false
+				}
+				if again > 0 {
+					r = r.reborn(t)
+					r.passesUntil(killAt(moment{nth: again}))
+				}
 				r = r.reborn(t)
-				r.passesUntil(killAt(moment{nth: again}))
-			}
-			r = r.reborn(t)
-			r.start(false)
-			r.syncs(4)
-			r.bothHaveAll()
-			r.stop()
+				r.start(false)
+				r.syncs(4)
+				r.bothHaveAll()
+				r.stop()
+				return true
+			})
 		})
 	}
 }
@@ -250,7 +252,7 @@ func TestWayBackKilledAtEveryStep(t *testing.T) {
 // passesUntil is twoPasses for a kill that need not come.
 func (r *killedRig) passesUntil(s *steps) {
 	r.t.Helper()
-	r.twoPassesUntil(s)
+	r.twoPasses(s)
 	if !s.hit() { // all was through before
 		if _, err := r.store.(*bolt.Store).Backup(context.Background(), &r.left, true); err != nil {
 			r.t.Fatal(err)

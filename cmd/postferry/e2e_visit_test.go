@@ -76,7 +76,7 @@ func TestGiantFolder(t *testing.T) {
 	d := p.serveBlocked()
 	c := p.login(d, anna)
 	var data *imap.SelectData
-	within(t, 10*time.Second, "opening the folder", func() { data = choose(t, c, "Riesig") })
+	within(t, 20*time.Second, "opening the folder", func() { data = choose(t, c, "Riesig") })
 	t.Logf("%d messages right after opening", data.NumMessages)
 	seen := make(map[string]bool)
 	for _, m := range p.new.Snapshot(anna).Folders["Riesig"].Messages {
