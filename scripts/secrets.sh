@@ -4,11 +4,11 @@
 #   secrets.sh [GO-TEST-FLAG...] [PACKAGE...]
 # Flags are given with "=": -run=TestX. With KEEP=1 the folder with all of it stays, and is named.
 # By default it is the packages that have to do with signing in. A secret is
-#   - the value of every constant of a test whose name says that it is one (…secret…, …password…, hush, odd, evil),
+#   - the value of every constant of a test whose name says that it is one (…secret…, …password…, hush, odd),
 #   - whatever stand-ins for providers hand out: access-…, refresh-…, device-… and tokens of Microsoft's form,
 # each as it is, percent-encoded, and in base64 at each of the three places where it can begin.
 # Files that have secrets because that is what they are for are left out: configurations, key files, the files
-# of users of the mail servers. The state (state.db) is not.
+# of users of the mail servers, and what a browser keeps of the forms that are filled in. The state (state.db) is not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,7 +29,7 @@ keep() {
 		while IFS= read -r -d '' path; do
 			n=$((n + 1))
 			ln "$path" "$work/kept/$n-$(basename "$path")" 2>/dev/null || true # it may be gone by now
-		done < <(find "$work/tmp" -type f -links 1 -size +0 ! -path '*/go-build*' -print0 2>/dev/null)
+		done < <(find "$work/tmp" -type f -links 1 -size +0 ! -path '*/go-build*' ! -path '*/chromedp-runner*' -print0 2>/dev/null)
 		[[ ! -e $work/done ]] || return 0
 		sleep 0.05
 	done
@@ -46,7 +46,7 @@ grep -E '^(--- FAIL|FAIL|panic:)' "$work/output" || true
 # The values of the constants.
 folders=$(go list -f '{{.Dir}}' "${packages[@]}")
 for folder in $folders; do
-	grep -hoiE '\b([a-z]*secret|[a-z]*password|hush|odd|evil)[[:space:]]*=[[:space:]]*("([^"\\]|\\.)*"|`[^`]*`)' "$folder"/*_test.go 2>/dev/null || true
+	grep -hoiE '\b([a-z]*secret|[a-z]*password|hush|odd)[[:space:]]*=[[:space:]]*("([^"\\]|\\.)*"|`[^`]*`)' "$folder"/*_test.go 2>/dev/null || true
 done | sed -E 's/^[^=]*=[[:space:]]*.(.*).$/\1/' | awk 'length($0) >= 8' | sort -u >"$work/constants"
 
 # forms prints a text and what becomes of it.
