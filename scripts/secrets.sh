@@ -46,8 +46,13 @@ grep -E '^(--- FAIL|FAIL|panic:)' "$work/output" || true
 # The values of the constants.
 folders=$(go list -f '{{.Dir}}' "${packages[@]}")
 for folder in $folders; do
-	grep -hoiE '\b([a-z]*secret|[a-z]*password|hush|odd)[[:space:]]*=[[:space:]]*("([^"\\]|\\.)*"|`[^`]*`)' "$folder"/*_test.go 2>/dev/null || true
-done | sed -E 's/^[^=]*=[[:space:]]*.(.*).$/\1/' | awk 'length($0) >= 8' | sort -u >"$work/constants"
+	grep -hoiE '^[[:space:]]*(const[[:space:]]+)?([a-z]*secret|[a-z]*password|hush|odd)[[:space:]]*:?=[[:space:]]*("([^"\\]|\\.)*"|`[^`]*`)' "$folder"/*_test.go 2>/dev/null || true
+done | sed -E 's/^[^=]*=[[:space:]]*//' | while IFS= read -r literal; do
+	case $literal in
+	\"*) printf '%b\n' "${literal:1:-1}" ;; # its escapes are the shell's as well
+	*) printf '%s\n' "${literal:1:-1}" ;;
+	esac
+done | awk 'length($0) >= 8' | sort -u >"$work/constants"
 
 # forms prints a text and what becomes of it.
 forms() {
