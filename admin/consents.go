@@ -91,6 +91,16 @@ func (a *Consents) place(ctx context.Context, who Actor, domain string, side sto
 	return d, server, err
 }
 
+// Usual is the server at which the people of a domain agree: the old one, unless they do at the new one only.
+func (a *Consents) Usual(domain string) store.Side {
+	d, known := a.scopes.directory.DomainNamed(domain)
+	agree := func(s config.Server) bool { return s.SignIn != nil && s.SignIn.Method == config.Consent }
+	if known && !agree(d.Old) && agree(d.New) {
+		return store.NewSide
+	}
+	return store.OldSide
+}
+
 // List tells who has agreed, and who has not.
 func (a *Consents) List(ctx context.Context, who Actor, domain string, side store.Side, q ConsentQuery) (*ConsentList, error) {
 	d, server, err := a.place(ctx, who, domain, side)

@@ -109,6 +109,7 @@ func TestConsentOnThePage(t *testing.T) {
 		c, other := p.admin("anna-"+string(side), ""), p.admin("bert-"+string(side), "")
 		path, mailbox := "/d/"+domain+"/consents?side="+string(side), "anna@"+domain
 		shows(t, "at first", 200, 200, c.do("GET", path, nil).text, "0 of 2 have agreed", "Not yet")
+		shows(t, "the usual side", 200, 200, c.do("GET", "/d/"+domain+"/consents", nil).text, "0 of 2 have agreed")
 		answer := func(user string) *url.URL {
 			t.Helper()
 			back, err := clouds.Answer(http.DefaultClient, c.sendTo(domain, side, mailbox), user)
@@ -174,6 +175,9 @@ func TestConsentByCodeOnThePage(t *testing.T) {
 	p.put("c.example", "anna@c.example", "bert@c.example", "clara@c.example")
 	c := p.admin("carol", "c.example") // whoever looks after the domain may
 	path := "/d/c.example/consents"
+	if text := c.do("GET", "/d/c.example", nil).text; !strings.Contains(text, `href="/d/c.example/consents"`) || strings.Contains(text, `href="/d/c.example/connect"`) {
+		t.Errorf("no way there:\n%.3000s", text)
+	}
 	for _, tt := range []struct {
 		who  string
 		does func(code string)

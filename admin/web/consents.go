@@ -57,7 +57,11 @@ func (x codesPart) Said(c admin.ConsentCodeView) string {
 }
 
 func (s *connectPages) pageConsents(v *visit) error {
-	return s.showConsents(v, v.domain(), sideOf(v.r), nil)
+	side := sideOf(v.r)
+	if v.r.FormValue("side") == "" {
+		side = s.consents.Usual(v.domain())
+	}
+	return s.showConsents(v, v.domain(), side, nil)
 }
 
 // showConsents shows who has agreed.

@@ -253,7 +253,7 @@ func (s *frame) dress(v *visit, x *view) {
 		x.Heading = x.Title
 	}
 	if v.who.Name != "" {
-		x.Sections, x.Tabs = sections(v.r.URL.Path), tabs(v.r)
+		x.Sections, x.Tabs = sections(v.r.URL.Path), tabs(v.r, v.who.All())
 	}
 	if x.Notice == nil {
 		x.Notice = v.done()

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// tabs are the pages of a domain, whichever of them is shown; none elsewhere.
-func tabs(r *http.Request) (all []section) {
+// tabs are the pages of a domain, whichever of them is shown; none elsewhere. Who doesn't look after everything has no say in how
+// Postferry signs in, but in what people agree to.
+func tabs(r *http.Request, everything bool) (all []section) {
 	domain := r.PathValue("domain")
 	if domain == "" || !strings.HasPrefix(r.URL.Path, "/d/") {
 		return nil
@@ -19,6 +20,9 @@ func tabs(r *http.Request) (all []section) {
 		path := domainPath(domain, name)
 		if name == "" {
 			text, path = "tab.accounts", domainPath(domain)
+		}
+		if name == "connect" && !everything {
+			path = domainPath(domain, "consents")
 		}
 		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists", "do", "schedule"}, at) || name == "connect" && (at == "mailboxes" || at == "consents")
 		all = append(all, section{Path: path, Text: text, Current: here})
