@@ -39,6 +39,7 @@ const (
 
 // TestArcInTheBrowser leads a move from an empty page to its end in Chromium, between real servers and with
 // real DNS: each state says what to do next, and only the last ones that the old server may be switched off.
+// Another domain has a way back.
 func TestArcInTheBrowser(t *testing.T) {
 	t.Parallel()
 	a := startBrowserArc(t)
@@ -50,6 +51,7 @@ func TestArcInTheBrowser(t *testing.T) {
 	a.settle()
 	a.verify()
 	a.finish()
+	a.wayBack()
 	for _, line := range a.b.Complaints() {
 		t.Errorf("the console says %s", line)
 	}
