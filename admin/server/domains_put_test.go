@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/url"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,14 +20,25 @@ const (
 // domainFields are all that can be said of a domain, with another value for each.
 var domainFields = map[string]any{
 	"old": "pop3://elsewhere.example:1110", "new": "imap://other.example:1143", "old_fingerprint": otherPin, "new_fingerprint": otherPin,
-	"enrol": false, "old_public_only": true, "old_tls": "1.2",
+	"enrol": false, "old_public_only": true, "old_tls": "1.2", "old_ca": "", "new_ca": "", "way_back": true,
 	"folders": admin.FolderRules{Skip: []string{"Spam"}, Rename: map[string]string{"Sent Items": "Sent"}, CopyShared: true}, "limits": admin.LimitRules{MessagesPerSecond: 7},
 }
 
 // fieldsOf are the values of a domain as it is, by their names.
 func fieldsOf(d *admin.DomainView) map[string]any {
 	return map[string]any{"old": d.Old.URL, "new": d.New.URL, "old_fingerprint": d.Old.Fingerprint, "new_fingerprint": d.New.Fingerprint,
-		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS, "folders": d.Folders, "limits": d.Limits}
+		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS, "folders": d.Folders, "limits": d.Limits,
+		"old_ca": d.Old.CA, "new_ca": d.New.CA, "way_back": d.WayBack}
+}
+
+// authority is the certificate of one that nobody knows, PEM.
+func authority(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(lab.NewCA(t).File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestAbsentIsUnchanged: what a PUT doesn't say stays as it was, for every field.
@@ -36,7 +48,8 @@ func TestAbsentIsUnchanged(t *testing.T) {
 	}
 	p := startPage(t)
 	c := p.program("")
-	whole := map[string]any{"old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0",
+	authority := authority(t)
+	whole := map[string]any{"old_ca": authority, "new_ca": authority, "way_back": false, "old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0",
 		"folders": admin.FolderRules{Skip: []string{"Trash"}, Rename: map[string]string{}}, "limits": admin.LimitRules{BytesPerSecond: 9000}}
 	for name, value := range domainFields {
 		var d admin.DomainView
@@ -91,6 +104,7 @@ func TestDomainAudit(t *testing.T) {
 		{map[string]any{"old_fingerprint": onePin, "enrol": true}, "old_fingerprint: " + onePin + ", enrol: false -> true"},
 		{map[string]any{"old": "imap://other.example"}, "old: imaps://old.new.example -> imap://other.example"},
 		{map[string]any{"old_public_only": true}, "old_public_only: false -> true"},
+		{map[string]any{"way_back": true}, "way_back: false -> true"},
 		{map[string]any{"old_tls": "1.0"}, "old_tls: 1.2 -> 1.0"},
 		{map[string]any{"old_tls": "1.2"}, "old_tls: 1.0 -> 1.2"},
 		{map[string]any{}, ""},
@@ -141,7 +155,9 @@ func TestFormKeepsTheRest(t *testing.T) {
 	for _, start := range starts {
 		start["folders"] = admin.FolderRules{Skip: []string{"Old"}, Rename: map[string]string{"A": "B"}, CopyViews: true}
 		start["limits"] = admin.LimitRules{MessagesPerSecond: 3, Connections: new(uint64(2))}
+		start["old_ca"], start["new_ca"], start["way_back"] = "", "", false
 	}
+	starts[0]["old_ca"], starts[0]["new_ca"] = authority(t), authority(t)
 	changes := []struct {
 		form map[string]string
 		want map[string]any

@@ -75,10 +75,11 @@ func TestServersAreTried(t *testing.T) {
 // TestServersByTheirOwnAuthority: a certificate of an authority that nobody knows is accepted when that is given, by page and API.
 func TestServersByTheirOwnAuthority(t *testing.T) {
 	ca := lab.NewCA(t)
-	authority, err := os.ReadFile(ca.File)
+	text, err := os.ReadFile(ca.File)
 	if err != nil {
 		t.Fatal(err)
 	}
+	authority := string(text)
 	w := &smallWorld{address: "93.184.216.34:993", cert: ca.Issue(t, "mail.a.example"), records: []string{"mail.a.example. 300 IN A 93.184.216.34"}}
 	t.Cleanup(w.wg.Wait)
 	p := startPage(t, func(opt *Options) {
@@ -97,7 +98,7 @@ func TestServersByTheirOwnAuthority(t *testing.T) {
 	if page, known := form("no certificate"); known || !strings.Contains(page, "these are no certificates in PEM form") {
 		t.Errorf("a mistake is not told:\n%s", page)
 	}
-	if page, known := form(strings.ReplaceAll(string(authority), "\n", "\r\n")); !known {
+	if page, known := form(strings.ReplaceAll(authority, "\n", "\r\n")); !known {
 		t.Fatalf("with the authority it is not used:\n%s", page)
 	}
 	d, _ := p.directory.DomainNamed("own.example")
@@ -105,7 +106,7 @@ func TestServersByTheirOwnAuthority(t *testing.T) {
 		t.Errorf("the engine has %q: %v", d.Old.Authorities, err)
 	}
 	var v admin.DomainView
-	c.want(200, "PUT", "/api/v1/domains/own.example", map[string]any{"new_ca": string(authority), "way_back": true}, &v)
+	c.want(200, "PUT", "/api/v1/domains/own.example", map[string]any{"new_ca": authority, "way_back": true}, &v)
 	if v.Old.CA != v.New.CA || !strings.HasPrefix(v.New.CA, "-----BEGIN CERTIFICATE-----") || !v.WayBack {
 		t.Errorf("%+v", v)
 	}

@@ -48,6 +48,12 @@ func addField(values url.Values, n *html.Node) {
 	case n.Data == "input" && (kind == "checkbox" || kind == "radio") && !has(n, "checked"):
 	case n.Data == "input":
 		values.Add(name, attribute(n, "value"))
+	case n.Data == "textarea":
+		text := ""
+		for c := range n.ChildNodes() {
+			text += c.Data
+		}
+		values.Add(name, text)
 	case n.Data == "select":
 		first, chosen := true, ""
 		for option := range n.Descendants() {
