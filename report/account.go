@@ -65,7 +65,7 @@ func (a *Account) GoesOn(l *Live) {
 	if l == nil || !l.Running {
 		return
 	}
-	if a.Running = true; a.Stored == store.Active {
+	if a.Running = true; a.Stored == store.Active && !(a.Complete && l.OnlyLooks()) {
 		a.State = StateRunning
 	}
 	a.Progress.goesOn(l)
@@ -99,10 +99,10 @@ type AccountState string
 const (
 	StateWaiting  AccountState = "waiting"  // not begun
 	StateQueued   AccountState = "queued"   // begun, its turn has not come
-	StateRunning  AccountState = "running"  // being worked on right now
+	StateRunning  AccountState = "running"  // being worked on right now, and not merely looked at again
 	StateFailed   AccountState = "failed"   // a person has to do something
 	StateRetrying AccountState = "retrying" // something is wrong that may pass by itself
-	StateComplete AccountState = "complete" // the last pass left nothing behind
+	StateComplete AccountState = "complete" // the last pass left nothing behind, and no other has found anything since
 	StateStopped  AccountState = "stopped"  // by a person
 	StateFinished AccountState = "finished" // for good
 )
@@ -121,7 +121,7 @@ func StateOf(o *store.Overview, l *Live) AccountState {
 		return StateStopped
 	case o.State == store.Finished:
 		return StateFinished
-	case l != nil && l.Running:
+	case l != nil && l.Running && !(o.Summary.Complete && o.Problem == nil && l.OnlyLooks()):
 		return StateRunning
 	case o.Problem != nil && o.Problem.NeedsPerson():
 		return StateFailed

@@ -28,6 +28,9 @@ type Live struct {
 	Remaining *time.Duration
 }
 
+// OnlyLooks tells whether nothing has been found that is still to be copied: an account that was complete still is.
+func (l *Live) OnlyLooks() bool { return l.Done >= l.Total }
+
 // Rate is how fast mail gets dealt with, over the last half minute.
 type Rate struct {
 	Messages float64 `json:"messages"` // a second

@@ -98,6 +98,8 @@ func (f *Facts) quiet() Condition {
 	until := f.quietSince().Add(f.Quiet)
 	args := []any{"wait", Span(f.Quiet / time.Second), "since", f.quietSince(), "until", until, "messages", f.Mail.Messages, "last", f.Mail.Last, "looked", f.LookedAt}
 	switch {
+	case f.Accounts > 0 && f.Done == f.Accounts:
+		return condition(NothingArrives, Met, say(codeQuietEnded))
 	case f.Move.Names.MX.IsZero():
 		return condition(NothingArrives, Open, say(codeQuietUnknown))
 	case f.Accounts > f.Done && !f.LookedAt.Before(until):

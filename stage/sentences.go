@@ -32,6 +32,7 @@ const (
 	codeMXOld          Code = "mx_old"
 	codeMXUnknown      Code = "mx_not_known"
 	codeQuietUnknown   Code = "quiet_unknown"
+	codeQuietEnded     Code = "quiet_ended"
 	codeQuiet          Code = "quiet"
 	codeNotLooked      Code = "not_looked"
 	codeStillArriving  Code = "still_arriving"
@@ -97,7 +98,7 @@ var sentences = map[Code]string{
 	codeCheckGood:    `The check of {when} found that all accounts ({accounts}) can be copied.`,
 
 	codeNotBegun:       `Copying has not been begun yet (accounts: {accounts}).`,
-	codeNotCopied:      `{accounts} of {of} accounts are at the new server with all of their mail ({copied} of {messages} messages).`,
+	codeNotCopied:      `{accounts} of {of} accounts are at the new server with all of their mail. Messages copied so far: {copied}.`,
 	codeAllCopied:      `All accounts ({of}) are at the new server with all of their mail ({copied} messages).`,
 	codeCopiedApproved: `All accounts ({of}) are at the new server ({copied} messages); what some of them lack ({approved}) was approved.`,
 
@@ -117,6 +118,7 @@ var sentences = map[Code]string{
 	codeMXUnknown:   `Where the MX leads is not known: {told} of {asked} DNS servers answer, and one alone proves nothing.`,
 
 	codeQuietUnknown:  `This is counted from when the MX has moved; until then mail goes on arriving at the old server.`,
+	codeQuietEnded:    `The old server is not looked at any more.`,
 	codeQuiet:         `Nothing has arrived at the old server since {since}, which is long enough ({wait}); all accounts were looked at after {looked}.`,
 	codeNotLooked:     `Not all accounts were looked at after {until}: for one of them it was last done at {looked}.`,
 	codeStillArriving: `{late}; late mail is waited for until {until}, {wait} after the last one.`,

@@ -133,7 +133,7 @@ func TestAssess(t *testing.T) {
 				o.State, o.Summary = store.Finished, store.Summary{}
 			}
 		}), nil, Safe, codeNextFinish, true, ""},
-		"finished": {each(accounts(3), func(o *store.Overview) { o.State = store.Finished }), nil, Finished, codeNextForget, true, "quiet"},
+		"finished": {each(accounts(3), func(o *store.Overview) { o.State = store.Finished }), nil, Finished, codeNextForget, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := settled()

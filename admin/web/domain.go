@@ -58,6 +58,11 @@ type whole struct {
 // Moving reports whether anything is being copied or about to be.
 func (x whole) Moving() bool { return x.D.Totals.Running+x.D.Totals.Queued > 0 }
 
+// Ended tells whether all accounts are finished: nothing is begun for them any more.
+func (x whole) Ended() bool {
+	return x.D.Totals.Accounts > 0 && x.D.Totals.Finished == x.D.Totals.Accounts
+}
+
 // Done is how many accounts have nothing left to be copied.
 func (x whole) Done() int { return x.D.Totals.Complete + x.D.Totals.Finished }
 
