@@ -169,7 +169,7 @@ func (s *Segment) Open(key, value []byte) {
 	*s = Segment{Entry: Entry{Key: s.Key[:0], UID: math.MaxUint32}, d: decoder{rest: value}}
 	switch {
 	case len(key) == ledgerPrefixLen+1 && key[ledgerPrefixLen] == segmentTail:
-	case len(key) > ledgerPrefixLen+1 && key[ledgerPrefixLen] == segmentWithEnd:
+	case len(key) > ledgerPrefixLen+1 && len(key) <= ledgerPrefixLen+1+maxKey && key[ledgerPrefixLen] == segmentWithEnd:
 		s.last = key[ledgerPrefixLen+1:]
 	default:
 		s.d.fail(ErrKey)

@@ -110,6 +110,7 @@ func TestSegmentDamaged(t *testing.T) {
 		"the same text twice":        {TailKey(1), "\x02\x04abcd\x00" + fingerprint + "\x01\x00\x04\x00" + fingerprint + "\x01", ErrKey},
 		"texts out of order":         {TailKey(1), "\x02\x04abcd\x00" + fingerprint + "\x01\x00\x03\x01c" + fingerprint + "\x01", ErrKey},
 		"more shared than there is":  {TailKey(1), "\x02\x04abcd\x00" + fingerprint + "\x01\x00\x05\x01c" + fingerprint + "\x01", errRange},
+		"a key that is too long":     {SegmentKey(1, bytes.Repeat([]byte("k"), maxKey+1)), string(KeepRow(encodeOldEntry(&Entry{}))), ErrKey},
 		"a row as it was":            {SegmentKey(1, []byte("k")), string(KeepRow([]byte("12"))), ErrShort},
 	}
 	for name, test := range tests {
