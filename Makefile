@@ -81,6 +81,8 @@ arc: deps
 	POSTFERRY_TEST_ARC=$(ARC_ACCOUNTS) go test ./cmd/postferry -run '^TestArcInTheBrowser$$' -v -count 1 -timeout 20m
 
 select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000,100000:mdbox,500000:mdbox
+# In memory, like make speed.
+select: export TMPDIR = /dev/shm
 select: deps
 	go test ./cmd/postferry -run '^TestFirstSelect$$' -v -count 1 -timeout 60m
 

@@ -80,6 +80,7 @@ type passRun struct {
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
 	stats    job.Stats
 	problem  *store.Problem
+	way      bool // it has made way for who has just logged in
 	doubts
 	ended
 	timers
@@ -181,7 +182,7 @@ func (ps *passes) nextStep() {
 	case p.halted && !p.tree && !ps.looks.running:
 		ps.end(nil)
 	case !p.tree:
-		if !ps.looks.running && ps.jobs.MayUse(ps.jobs.Backs[0]) {
+		if !ps.looks.running && ps.jobs.MayUse(ps.jobs.Backs[0]) && !ps.makesWay() {
 			ps.openAhead()
 			ps.looks.start(ps.jobs.Backs[0], false)
 		}
