@@ -13,7 +13,7 @@
 # make arc       a move of ARC_ACCOUNTS accounts from an empty page to its end in a browser, with a
 #                picture of each state in light and dark, on a desk and on a phone
 # make select    how long the owner of a large folder waits for its first SELECT, as a table
-# make relay     the relay beside nginx, HAProxy and a bare one: memory of idle clients, logins, mail
+# make relay     the relay beside nginx, HAProxy, Dovecot and a bare one: memory of idle clients, logins, mail
 #                that passes, round trips; and a daemon stopped under many clients
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for 40 seconds

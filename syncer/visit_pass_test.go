@@ -10,6 +10,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/config"
+	"postferry/syncer/jobs"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
 )
@@ -90,5 +92,35 @@ func TestVisitOfAFolderThatAPassHasOpened(t *testing.T) {
 				t.Errorf("%d messages, want each of %d once", len(all), len(want))
 			}
 		})
+	}
+}
+
+// TestPassMakesWay: a pass that nobody has asked for leaves the old server to who has just logged in, for a moment
+// or until the folder is shown that is opened then.
+func TestPassMakesWay(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fresh         bool
+		came, started time.Duration // ago
+		visits        int
+		makes         bool
+	}{
+		"nobody has logged in":               {false, time.Hour, 0, 0, false},
+		"somebody has":                       {false, 0, 0, 0, true},
+		"just before it began":               {false, 600 * time.Millisecond, 100 * time.Millisecond, 0, true},
+		"a moment ago":                       {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 0, false},
+		"a moment ago, and opens a folder":   {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 1, true},
+		"opens a folder that takes too long": {false, 6 * time.Second, 6 * time.Second, 1, false},
+		"but the pass was asked for":         {true, 0, 0, 1, false},
+	} {
+		cfg := config.Default()
+		cfg.Proxy.VisitWait = 5 * time.Second
+		w := &person{shared: &shared{cfg: &cfg}, jobs: jobs.New(), came: time.Now().Add(-tt.came)}
+		ps := &passes{person: w, visits: &visits{person: w, list: make(visitList, tt.visits)}}
+		ps.pass = &passRun{options: passOptions{fresh: tt.fresh}, started: time.Now().Add(-tt.started)}
+		if got := ps.makesWay(); got != tt.makes || got != ps.pass.way {
+			t.Errorf("%s: %v", name, got)
+		}
+		close(w.jobs.Gone)
 	}
 }
