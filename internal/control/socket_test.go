@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"postferry/report"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"postferry/report"
 )
 
 // nobody is not to be asked anything.
@@ -58,6 +60,34 @@ func TestOtherVersion(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("a malformed request got %s", resp.Status)
+	}
+}
+
+// TestRoutes: there is a route for each call of Backend, as the compiler can't tell.
+func TestRoutes(t *testing.T) {
+	dir := t.TempDir()
+	answerAt(t, dir, nobody{})
+	r, err := Connect(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	client, calls := reflect.ValueOf(r), reflect.TypeFor[Backend]()
+	for i := range calls.NumMethod() {
+		name := calls.Method(i).Name
+		call := client.MethodByName(name)
+		if call.Type().NumIn() == 0 { // Close
+			continue
+		}
+		args := []reflect.Value{reflect.ValueOf(t.Context())}
+		for n := 1; n < call.Type().NumIn(); n++ {
+			args = append(args, reflect.Zero(call.Type().In(n)))
+		}
+		out := call.Call(args)
+		err, _ := out[len(out)-1].Interface().(error)
+		if err == nil || !strings.Contains(err.Error(), "went away while it answered") { // as nobody does
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
