@@ -11,8 +11,8 @@ import (
 // made anew within the same second. All of its messages are to come, whatever UIDs they have.
 func (m *model) replaceOld(t *rapid.T) {
 	name := m.folderOf(t, m.pair.old)
-	if name == "INBOX" || m.shifted {
-		return // as the mailbox it would be another person's
+	if name == "INBOX" || m.shifted || m.allMail() {
+		return // as the mailbox it would be another person's; and what takes UIDs that are known may pass for archived
 	}
 	was := m.pair.old.folder(name)
 	count := rapid.IntRange(0, 12).Draw(t, "count")

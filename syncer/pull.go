@@ -177,7 +177,7 @@ func (u *pulls) task(l *session.Pair, f *folders.Folder, w wish) job.Task {
 		t.Visiting.Due = time.Now().Add(u.inOrder())
 		u.listNewest(&t, l, st)
 	}
-	if !t.Visit && !f.Complete() {
+	if !t.Visit {
 		t.Late = recovery.Late{From: st.UIDNext, Sources: u.mail.Folders.Others(f, u.mail.Trees.Status)}
 	}
 	if f.AllMail {

@@ -19,8 +19,14 @@ func (all List) Thinned(but *Folder, status map[string]upstream.Status) (thin []
 	return thin
 }
 
-// Others are the folders that a message of one may have been moved from while a pass goes on.
+// othersMost is of how many folders the others are looked through.
+const othersMost = 500
+
+// Others are the folders that a message of one may have been moved from while a pass goes on; none if there are too many to look through.
 func (all List) Others(but *Folder, status map[string]upstream.Status) (others []recovery.Thin) {
+	if len(all) > othersMost {
+		return nil
+	}
 	for _, f := range all {
 		if f != but && f.State == store.FolderPresent && !f.AllMail {
 			others = append(others, recovery.Thin{ID: f.ID, Old: f.Old, Listed: true, Validity: cmp.Or(f.Checkpoint.UIDValidity, status[f.Old].UIDValidity)})

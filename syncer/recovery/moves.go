@@ -35,18 +35,18 @@ type Thin struct {
 // Moves are the lines that messages with unknown keys are compared with.
 type Moves struct {
 	*Folder
-	Rekeyed bool // lines of the folder have got other keys
-	late    Late // of its sources those that are not among the others
-	taking  *sync.Mutex
-	sources []Thin
-	Waiting []imap.UID     // messages that are perhaps on their way to the new server from where they were
-	own     store.FolderID // the folder that is pulled, if it is among them
-	fresh   bool           // its lines of former keys are looked through by somebody else
-	loaded  bool
-	lines   []movedLine // by fingerprint and size
-	sizes   map[int64]struct{}
-	// lateSizes are those of lines that only messages which have come late are compared with; nil if they have not been read.
-	lateSizes map[int64]struct{}
+	Rekeyed   bool // lines of the folder have got other keys
+	late      Late // of its sources those that are not among the others
+	taking    *sync.Mutex
+	sources   []Thin
+	Waiting   []imap.UID     // messages that are perhaps on their way to the new server from where they were
+	own       store.FolderID // the folder that is pulled, if it is among them
+	fresh     bool           // its lines of former keys are looked through by somebody else
+	loaded    bool
+	lines     []movedLine // by fingerprint and size
+	sizes     map[int64]struct{}
+	lateSizes map[int64]struct{} // of lines that only messages which have come late are compared with
+	sought    map[int64]bool     // sizes for which those have been read
 	repaired  map[store.Elsewhere]store.Repaired
 }
 
@@ -68,7 +68,8 @@ func (f *Folder) PrepareMoves(ctx context.Context, thinned []Thin, late Late, ta
 	if !sel.Traits.StableUIDs || Fleeting(&sel.Selected) || sel.Early != nil || sel.UIDNext <= cp.UIDNext {
 		return nil, nil
 	}
-	mv := &Moves{Folder: f, taking: taking, sources: slices.Clone(thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
+	mv := &Moves{Folder: f, taking: taking, sources: slices.Clone(thinned), sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{},
+		lateSizes: map[int64]struct{}{}, sought: map[int64]bool{}}
 	arrived := uint64(sel.UIDNext - max(cp.UIDNext, 1))
 	if len(f.Known.Stale) > 0 || uint64(f.Known.Count())+arrived > uint64(sel.Messages) && f.Known.Count() > 0 {
 		mv.own = f.Row.ID

@@ -11,7 +11,7 @@ import (
 	"postferry/upstream"
 )
 
-// A first pass may last for hours. What is moved meanwhile, from a folder that has been pulled to one that has not, shows in no number
+// A pass may last for hours. What is moved meanwhile, from a folder that has been pulled to one that has not, shows in no number
 // that was told when the pass began: but it has a UID from the UIDNEXT on that its folder had then. Such messages are compared with the
 // lines of all folders. One that is on its way from its former folder just now, or of which it isn't known whether it has
 // arrived, is left for the next pass.
@@ -55,20 +55,27 @@ func (mv *Moves) maybe(m upstream.Message) bool {
 	return ok && mv.isLate(m)
 }
 
-// loadLate reads the lines for messages that have come late, if there are any.
+// loadLate reads the lines for messages that have come late, if there are any, and keeps those of their sizes.
 func (mv *Moves) loadLate(ctx context.Context, missing []upstream.Message) error {
-	if mv.lateSizes != nil || !slices.ContainsFunc(missing, mv.isLate) {
+	want := map[int64]bool{}
+	for _, m := range missing {
+		if mv.isLate(m) && !mv.sought[m.Size] {
+			want[m.Size], mv.sought[m.Size] = true, true
+		}
+	}
+	if len(want) == 0 {
 		return nil
 	}
-	mv.lateSizes = map[int64]struct{}{}
 	for _, s := range mv.late.Sources {
 		l, err := mv.Store.Ledger(ctx, mv.Account, s.ID)
 		if err != nil {
 			return err
 		}
 		for _, line := range mv.linesOf(s.ID, l) {
-			mv.lines = append(mv.lines, line)
-			mv.lateSizes[line.Size] = struct{}{}
+			if want[line.Size] {
+				mv.lines = append(mv.lines, line)
+				mv.lateSizes[line.Size] = struct{}{}
+			}
 		}
 	}
 	slices.SortStableFunc(mv.lines, compareMoved)
