@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/internal/asciifold"
@@ -22,11 +24,11 @@ type Accounts struct {
 	chooser  *chooser
 	store    accountStore
 	ferry    accountFerry
-	boards   *boards
+	boards   *board.Boards
 	tracker  *runs.Tracker
 	guesses  *guesses
 	adding   *semaphore.Weighted
-	audit    *Audit
+	audit    *access.Audit
 	now      func() time.Time
 }
 
@@ -37,22 +39,22 @@ type accountFerry interface {
 }
 
 // List returns a page of a domain's accounts.
-func (a *Accounts) List(ctx context.Context, who Actor, domain string, q AccountQuery) (*AccountPage, error) {
+func (a *Accounts) List(ctx context.Context, who access.Actor, domain string, q board.AccountQuery) (*board.AccountPage, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := accountOrders()[q.Sort]; !ok && q.Sort != "" {
-		return nil, Invalid(WrongField("sort", "unknown_value", "This is no way to sort accounts."))
+	if _, ok := board.AccountOrders()[q.Sort]; !ok && q.Sort != "" {
+		return nil, access.Invalid(access.WrongField("sort", "unknown_value", "This is no way to sort accounts."))
 	}
 	if q.State != "" && !slices.Contains(report.AccountStates(), q.State) {
-		return nil, Invalid(WrongField("state", "unknown_value", "This is no state of an account."))
+		return nil, access.Invalid(access.WrongField("state", "unknown_value", "This is no state of an account."))
 	}
-	b, err := a.boards.of(ctx, d.Name)
+	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
-	return b.page(q), nil
+	return b.Page(q), nil
 }
 
 // account finds an account of a domain. An account of another domain is not
@@ -60,7 +62,7 @@ func (a *Accounts) List(ctx context.Context, who Actor, domain string, q Account
 func (a *Accounts) account(ctx context.Context, d *config.Domain, id store.AccountID) (store.Account, error) {
 	x, err := a.store.AccountByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && x.Domain != d.Name {
-		return store.Account{}, NotFound("account")
+		return store.Account{}, access.NotFound("account")
 	}
 	return x, err
 }
@@ -80,21 +82,21 @@ func (a *Accounts) known(ctx context.Context, domain string) (map[string]store.A
 
 // show shows an account as it stands now.
 func (a *Accounts) show(ctx context.Context, d *config.Domain, id store.AccountID) (*report.Account, error) {
-	b, err := a.boards.of(ctx, d.Name)
+	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
-	i, ok := b.at(id)
+	i, ok := b.At(id)
 	if !ok {
-		return nil, NotFound("account")
+		return nil, access.NotFound("account")
 	}
-	v := b.view(i)
+	v := b.View(i)
 	return &v, nil
 }
 
 // Remove removes accounts that were never begun. If any of the chosen
 // ones was, none is removed.
-func (a *Accounts) Remove(ctx context.Context, who Actor, domain string, sel Selection) (int, error) {
+func (a *Accounts) Remove(ctx context.Context, who access.Actor, domain string, sel Selection) (int, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return 0, err
@@ -105,12 +107,12 @@ func (a *Accounts) Remove(ctx context.Context, who Actor, domain string, sel Sel
 	}
 	err = a.store.RemoveAccounts(ctx, ids)
 	if errors.Is(err, store.ErrInvalid) {
-		return 0, Conflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
+		return 0, access.Conflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
 	}
 	if err != nil {
 		return 0, err
 	}
 	tell(context.WithoutCancel(ctx))
-	a.boards.changed(d.Name)
-	return len(ids), a.audit.note(ctx, who, "remove_accounts", auditOf{domain: d.Name, count: len(ids)})
+	a.boards.Changed(d.Name)
+	return len(ids), a.audit.Note(ctx, who, "remove_accounts", access.About{Domain: d.Name, Count: len(ids)})
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -27,23 +28,23 @@ type Added struct {
 
 // Add adds accounts to a domain, or updates the logins and passwords
 // of those that are known. All or none. New ones wait until a person begins.
-func (a *Accounts) Add(ctx context.Context, who Actor, domain string, in []AccountInput) (*Added, error) {
+func (a *Accounts) Add(ctx context.Context, who access.Actor, domain string, in []AccountInput) (*Added, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if len(in) == 0 {
-		return nil, Invalid(WrongField("accounts", "missing", "No accounts were given."))
+		return nil, access.Invalid(access.WrongField("accounts", "missing", "No accounts were given."))
 	}
 	lines, mistakes := a.check(who, d, in)
 	if len(mistakes) > 0 {
-		return nil, Invalid(mistakes...)
+		return nil, access.Invalid(mistakes...)
 	}
 	return a.put(ctx, who, d, lines)
 }
 
 // check makes lines of what was given, with all mistakes.
-func (a *Accounts) check(who Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []Mistake) {
+func (a *Accounts) check(who access.Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []access.Mistake) {
 	check, newLogins := a.scopes.lineCheck(who, d), config.NewLogins{}
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
@@ -64,8 +65,8 @@ func (a *Accounts) check(who Actor, d *config.Domain, in []AccountInput) (lines 
 	return lines, mistakes
 }
 
-func viewMistake(line int, err error) Mistake {
-	m := Mistake{Line: line, Code: "line_wrong", Text: err.Error()}
+func viewMistake(line int, err error) access.Mistake {
+	m := access.Mistake{Line: line, Code: "line_wrong", Text: err.Error()}
 	var known *config.Mistake
 	if errors.As(err, &known) {
 		m.Code, m.Args = known.Code, known.Args
@@ -75,7 +76,7 @@ func viewMistake(line int, err error) Mistake {
 
 // Add adds the accounts of a list that waits: all of it, which must have
 // no mistakes, or only the good lines.
-func (a *Lists) Add(ctx context.Context, who Actor, domain, list string, onlyGood bool) (*Added, error) {
+func (a *Lists) Add(ctx context.Context, who access.Actor, domain, list string, onlyGood bool) (*Added, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (a *Lists) Add(ctx context.Context, who Actor, domain, list string, onlyGoo
 
 // put stores accounts of a domain: new ones, and other credentials of those that
 // are known.
-func (a *Accounts) put(ctx context.Context, who Actor, d *config.Domain, lines []config.AccountLine) (*Added, error) {
+func (a *Accounts) put(ctx context.Context, who access.Actor, d *config.Domain, lines []config.AccountLine) (*Added, error) {
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (a *Accounts) put(ctx context.Context, who Actor, d *config.Domain, lines [
 	if err := a.updated(ctx, d.Name, stored); err != nil {
 		return nil, err
 	}
-	a.boards.changed(d.Name)
+	a.boards.Changed(d.Name)
 	return result, notePut(ctx, a.audit, who, d.Name, stored, put)
 }
 
@@ -134,27 +135,27 @@ func resultOf(stored []store.Account, put []store.AccountPut) (result *Added, kn
 
 // notePut writes to the audit log how many accounts were added, and of how many which
 // credentials are others now.
-func notePut(ctx context.Context, a *Audit, who Actor, domain string, stored []store.Account, put []store.AccountPut) error {
-	newer, changed := auditOf{domain: domain}, auditOf{domain: domain}
+func notePut(ctx context.Context, a *access.Audit, who access.Actor, domain string, stored []store.Account, put []store.AccountPut) error {
+	newer, changed := access.About{Domain: domain}, access.About{Domain: domain}
 	var fields store.CredentialFields
 	for i, p := range put {
 		of := &changed
 		if p.Added {
 			of = &newer
 		}
-		of.count++
-		of.account = stored[i].Login
+		of.Count++
+		of.Account = stored[i].Login
 		fields |= p.Changed
 	}
-	if changed.detail = fields.String(); fields != 0 && changed.count > 1 {
-		changed.detail = strconv.Itoa(changed.count) + AuditFields + changed.detail
+	if changed.Detail = fields.String(); fields != 0 && changed.Count > 1 {
+		changed.Detail = strconv.Itoa(changed.Count) + AuditFields + changed.Detail
 	}
 	var errs [2]error
-	if newer.count > 0 {
-		errs[0] = a.note(ctx, who, "add_accounts", newer.nameless())
+	if newer.Count > 0 {
+		errs[0] = a.Note(ctx, who, "add_accounts", newer.Nameless())
 	}
-	if changed.count > 0 {
-		errs[1] = a.note(ctx, who, "update_accounts", changed.nameless())
+	if changed.Count > 0 {
+		errs[1] = a.Note(ctx, who, "update_accounts", changed.Nameless())
 	}
 	return errors.Join(errs[:]...)
 }

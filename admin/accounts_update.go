@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/report"
 	"postferry/store"
@@ -26,7 +27,7 @@ type AccountPatch struct {
 
 // Update corrects logins and passwords. A problem is forgotten, and an
 // account that was begun is tried again at once.
-func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id store.AccountID, p AccountPatch) (*report.Account, error) {
+func (a *Accounts) Update(ctx context.Context, who access.Actor, domain string, id store.AccountID, p AccountPatch) (*report.Account, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id stor
 	}
 	change, mistakes := a.changeOf(who, d, &x, p)
 	if len(mistakes) > 0 {
-		return nil, Invalid(mistakes...)
+		return nil, access.Invalid(mistakes...)
 	}
 	if err := a.countGuess(who, d, &x, change); err != nil {
 		return nil, err
@@ -63,8 +64,8 @@ func (a *Accounts) Update(ctx context.Context, who Actor, domain string, id stor
 	if err := a.updated(ctx, d.Name, []store.Account{x}); err != nil {
 		return nil, err
 	}
-	a.boards.changed(d.Name)
-	if err := a.audit.note(ctx, who, "update_account", auditOf{domain: d.Name, account: x.Login, detail: detail}); err != nil {
+	a.boards.Changed(d.Name)
+	if err := a.audit.Note(ctx, who, "update_account", access.About{Domain: d.Name, Account: x.Login, Detail: detail}); err != nil {
 		return nil, err
 	}
 	return a.show(ctx, d, id)
@@ -83,7 +84,7 @@ func (a *Accounts) setAlias(ctx context.Context, d *config.Domain, id store.Acco
 		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
-		return Invalid(WrongField("alias_of", "no_such_account", "There is no other account of that login in the domain."))
+		return access.Invalid(access.WrongField("alias_of", "no_such_account", "There is no other account of that login in the domain."))
 	}
 	return err
 }
@@ -99,11 +100,11 @@ func (a *Accounts) correct(ctx context.Context, id store.AccountID, change store
 }
 
 // changeOf reads what was given for an account.
-func (a *Accounts) changeOf(who Actor, d *config.Domain, x *store.Account, p AccountPatch) (change store.CredentialChange, mistakes []Mistake) {
+func (a *Accounts) changeOf(who access.Actor, d *config.Domain, x *store.Account, p AccountPatch) (change store.CredentialChange, mistakes []access.Mistake) {
 	foreign := func(of func(d *config.Domain, login string) bool) func(string) bool {
 		return func(login string) bool { return !who.All() && of(d, login) }
 	}
-	var others []Mistake
+	var others []access.Mistake
 	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
 	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.scopes.foreign)}.read(d)
 	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.All() && change.New.Login != "" && change.Old.Password == "" {
@@ -128,7 +129,7 @@ type sidePatch struct {
 }
 
 // read returns what changes. A login that is given as it is doesn't.
-func (s sidePatch) read(d *config.Domain) (to store.Credentials, mistakes []Mistake) {
+func (s sidePatch) read(d *config.Domain) (to store.Credentials, mistakes []access.Mistake) {
 	if s.login != nil {
 		if to.Login = strings.Trim(*s.login, " \t"); to.Login == s.known {
 			to.Login = ""
@@ -159,7 +160,7 @@ func (s sidePatch) checkLogin(d *config.Domain, login string) error {
 	return nil
 }
 
-func fieldMistake(field string, err error) Mistake {
+func fieldMistake(field string, err error) access.Mistake {
 	m := viewMistake(0, err)
 	m.Field = field
 	return m

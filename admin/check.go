@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/discover"
 	"postferry/report"
 	"postferry/report/reason"
@@ -165,7 +167,7 @@ type Checks struct {
 	ferry   checkFerry
 	checks  *jobShelf[checkResults]
 	jobs    *jobs
-	audit   *Audit
+	audit   *access.Audit
 	now     func() time.Time
 }
 
@@ -176,13 +178,13 @@ type checkFerry interface {
 
 // Start begins to try the logins of accounts and to look at what would be
 // copied. It replaces the result of the check before.
-func (a *Checks) Start(ctx context.Context, who Actor, domain string, sel Selection) (*CheckView, error) {
+func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel Selection) (*CheckView, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, Conflict("no_accounts", "There are no accounts to check.")
+		return nil, access.Conflict("no_accounts", "There are no accounts to check.")
 	}
 	err = startJob(ctx, a.jobs, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[checkResults]) error {
@@ -197,21 +199,21 @@ func (a *Checks) Start(ctx context.Context, who Actor, domain string, sel Select
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.note(ctx, who, "start_check", auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.Note(ctx, who, "start_check", access.About{Domain: d.Name, Account: a.chooser.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
 	return a.Show(ctx, who, d.Name)
 }
 
 // Show says how far the newest check is.
-func (a *Checks) Show(ctx context.Context, who Actor, domain string) (*CheckView, error) {
+func (a *Checks) Show(ctx context.Context, who access.Actor, domain string) (*CheckView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	v := a.View(d.Name)
 	if v == nil {
-		return nil, NotFound("check")
+		return nil, access.NotFound("check")
 	}
 	return v, nil
 }
@@ -228,14 +230,14 @@ func (a *Checks) View(domain string) (v *CheckView) {
 
 // Accounts returns a page of what the newest check found. trouble
 // leaves out the accounts that are ready.
-func (a *Checks) Accounts(ctx context.Context, who Actor, domain, search string, trouble bool, page, perPage int) (*CheckPage, error) {
+func (a *Checks) Accounts(ctx context.Context, who access.Actor, domain, search string, trouble bool, page, perPage int) (*CheckPage, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	j := a.checks.get(d.Name)
 	if j == nil {
-		return nil, NotFound("check")
+		return nil, access.NotFound("check")
 	}
 	var found []CheckedAccount
 	search = strings.ToLower(strings.TrimSpace(search))
@@ -252,13 +254,13 @@ func (a *Checks) Accounts(ctx context.Context, who Actor, domain, search string,
 		}
 		return strings.Compare(strings.ToLower(x.Login), strings.ToLower(y.Login))
 	})
-	p := &CheckPage{Total: len(found), Page: max(page, 1), PerPage: min(max(perPage, 1), MaxPerPage)}
-	p.Accounts = pageFrom(found, p.Page, p.PerPage)
+	p := &CheckPage{Total: len(found), Page: max(page, 1), PerPage: min(max(perPage, 1), board.MaxPerPage)}
+	p.Accounts = board.PageFrom(found, p.Page, p.PerPage)
 	return p, nil
 }
 
 // Account is what the newest check found of one account.
-func (a *Checks) Account(ctx context.Context, who Actor, domain string, id store.AccountID) (*CheckedAccount, error) {
+func (a *Checks) Account(ctx context.Context, who access.Actor, domain string, id store.AccountID) (*CheckedAccount, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -275,13 +277,13 @@ func (a *Checks) Account(ctx context.Context, who Actor, domain string, id store
 		})
 	}
 	if found == nil {
-		return nil, NotFound("check")
+		return nil, access.NotFound("check")
 	}
 	return found, nil
 }
 
 // Cancel ends a check that is going on.
-func (a *Checks) Cancel(ctx context.Context, who Actor, domain string) error {
+func (a *Checks) Cancel(ctx context.Context, who access.Actor, domain string) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err

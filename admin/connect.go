@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
@@ -60,7 +61,7 @@ type Tenants struct {
 	ferry      domainFerry
 	rosters    *rosters
 	connecting *Places // of tenants being tried and listed
-	audit      *Audit
+	audit      *access.Audit
 	log        zerolog.Logger
 	now        func() time.Time
 }
@@ -73,12 +74,12 @@ func serverOf(d *config.Domain, side store.Side) (config.Server, error) {
 	case store.NewSide:
 		return d.New, nil
 	}
-	return config.Server{}, NotFound("server")
+	return config.Server{}, access.NotFound("server")
 }
 
 // mayConnect finds a domain's server for those who may say how to sign in there: whoever does is
 // believed about every mailbox.
-func (a *Tenants) mayConnect(ctx context.Context, who Actor, name string, side store.Side) (*config.Domain, config.Server, error) {
+func (a *Tenants) mayConnect(ctx context.Context, who access.Actor, name string, side store.Side) (*config.Domain, config.Server, error) {
 	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return nil, config.Server{}, err
@@ -91,7 +92,7 @@ func (a *Tenants) mayConnect(ctx context.Context, who Actor, name string, side s
 }
 
 // ShowSignIn says how Postferry signs in at one of a domain's servers.
-func (a *Tenants) ShowSignIn(ctx context.Context, who Actor, domain string, side store.Side) (*SignInView, error) {
+func (a *Tenants) ShowSignIn(ctx context.Context, who access.Actor, domain string, side store.Side) (*SignInView, error) {
 	d, server, err := a.mayConnect(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (a *Tenants) ShowSignIn(ctx context.Context, who Actor, domain string, side
 
 // PutSignIn says how Postferry is to sign in at one of a domain's servers. What people have agreed to with somebody
 // else there is forgotten.
-func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, side store.Side, in SignInInput) error {
+func (a *Tenants) PutSignIn(ctx context.Context, who access.Actor, domain string, side store.Side, in SignInInput) error {
 	d, server, err := a.mayConnect(ctx, who, domain, side)
 	switch {
 	case err != nil:
@@ -118,7 +119,7 @@ func (a *Tenants) PutSignIn(ctx context.Context, who Actor, domain string, side 
 	was := server.SignIn
 	s, mistakes := a.readSignIn(who, d.Name, side, was, in)
 	if len(mistakes) > 0 {
-		return Invalid(mistakes...)
+		return access.Invalid(mistakes...)
 	}
 	if was != nil && was.Method == config.Consent && (in.Method != config.Consent || was.Issuer != s.Issuer || was.ClientID != s.ClientID) {
 		if _, err := a.consents.forgetAll(ctx, d, side); err != nil {
@@ -142,7 +143,7 @@ func suffixOf(side store.Side) string {
 }
 
 // readSignIn reads how to sign in, in place of what was (nil for nothing).
-func (a *Tenants) readSignIn(who Actor, domain string, side store.Side, was *config.SignIn, in SignInInput) (store.SignIn, []Mistake) {
+func (a *Tenants) readSignIn(who access.Actor, domain string, side store.Side, was *config.SignIn, in SignInInput) (store.SignIn, []access.Mistake) {
 	s := store.SignIn{Domain: domain, Side: side, Method: store.SignInMethod(in.Method), Login: strings.TrimSpace(in.Login), Separator: in.Separator, Tenant: strings.TrimSpace(in.Tenant),
 		ClientID: strings.TrimSpace(in.ClientID), Scope: strings.Join(strings.Fields(in.Scope), " "), Secret: in.Secret, SetBy: who.Name, Created: a.now()}
 	if in.Method != config.Master { // a password may begin with a blank, nothing that is copied from a provider does
@@ -161,28 +162,28 @@ func (a *Tenants) readSignIn(who Actor, domain string, side store.Side, was *con
 	}
 	var err error
 	if s.Issuer, err = config.ParseProviderURL(strings.TrimSpace(in.Issuer)); err != nil {
-		return s, []Mistake{WrongField(field, "authority_malformed", "This is not an address that begins with https://.")}
+		return s, []access.Mistake{access.WrongField(field, "authority_malformed", "This is not an address that begins with https://.")}
 	}
 	return s, checkSignIn(s)
 }
 
 // signInChanged tells everybody whom it concerns.
-func (a *Tenants) signInChanged(ctx context.Context, who Actor, domain, action, detail string) error {
+func (a *Tenants) signInChanged(ctx context.Context, who access.Actor, domain, action, detail string) error {
 	a.rosters.drop(domain)
 	if err := a.ferry.DomainChanged(ctx, domain); err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, action, auditOf{domain: domain, detail: detail})
+	return a.audit.Note(ctx, who, action, access.About{Domain: domain, Detail: detail})
 }
 
 // maxSignInText bounds each text of a way to sign in but the secret. Octets.
 const maxSignInText = 500
 
 // checkSignIn says what is wrong with a way to sign in.
-func checkSignIn(s store.SignIn) (mistakes []Mistake) {
+func checkSignIn(s store.SignIn) (mistakes []access.Mistake) {
 	missing := func(field, value string) {
 		if value == "" {
-			mistakes = append(mistakes, WrongField(field, "missing", "This is missing."))
+			mistakes = append(mistakes, access.WrongField(field, "missing", "This is missing."))
 		}
 	}
 	secret := s.Secret.Reveal()
@@ -192,13 +193,13 @@ func checkSignIn(s store.SignIn) (mistakes []Mistake) {
 		missing("client_id", s.ClientID)
 		missing("secret", secret)
 		if strings.Contains(secret, "-----BEGIN ") && config.CheckCertificate([]byte(secret)) != nil {
-			mistakes = append(mistakes, WrongField("secret", "certificate_malformed", "This is no certificate with its private key in PEM form."))
+			mistakes = append(mistakes, access.WrongField("secret", "certificate_malformed", "This is no certificate with its private key in PEM form."))
 		}
 	case store.SignInGoogle:
 		missing("key", secret)
 		missing("admin", s.Login)
 		if secret != "" && config.CheckServiceAccount([]byte(secret)) != nil {
-			mistakes = append(mistakes, WrongField("key", "key_malformed", "This is not the key of a service account: the JSON file is expected that Google gave out for it."))
+			mistakes = append(mistakes, access.WrongField("key", "key_malformed", "This is not the key of a service account: the JSON file is expected that Google gave out for it."))
 		}
 	case store.SignInConsent:
 		missing("issuer", s.Issuer)
@@ -207,14 +208,14 @@ func checkSignIn(s store.SignIn) (mistakes []Mistake) {
 		missing("master_login", s.Login)
 		missing("master_password", secret)
 		if _, err := config.ParseSeparator(s.Separator); err != nil {
-			mistakes = append(mistakes, WrongField("separator", "separator_malformed", "This should be one character, such as *, or nothing."))
+			mistakes = append(mistakes, access.WrongField("separator", "separator_malformed", "This should be one character, such as *, or nothing."))
 		}
 	default:
-		mistakes = append(mistakes, WrongField("method", "unknown_value", "There is no such way to sign in."))
+		mistakes = append(mistakes, access.WrongField("method", "unknown_value", "There is no such way to sign in."))
 	}
 	for _, x := range [][2]string{{"tenant", s.Tenant}, {"client_id", s.ClientID}, {"admin", s.Login}, {"scope", s.Scope}} {
 		if len(x[1]) > maxSignInText || strings.ContainsFunc(x[1], func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			mistakes = append(mistakes, WrongField(x[0], "unknown_value", "This can't be it."))
+			mistakes = append(mistakes, access.WrongField(x[0], "unknown_value", "This can't be it."))
 		}
 	}
 	return mistakes
@@ -228,7 +229,7 @@ type Forgotten struct {
 
 // ForgetSignIn has Postferry sign in at a server with the accounts' own passwords again. What people agreed to there
 // is forgotten, too, and their provider is told.
-func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string, side store.Side) (*Forgotten, error) {
+func (a *Tenants) ForgetSignIn(ctx context.Context, who access.Actor, domain string, side store.Side) (*Forgotten, error) {
 	d, _, err := a.mayConnect(ctx, who, domain, side)
 	switch {
 	case err != nil:
@@ -249,22 +250,22 @@ func (a *Tenants) ForgetSignIn(ctx context.Context, who Actor, domain string, si
 
 // connectable is a domain's server that is signed in to in another way than with passwords, and the place for
 // one question to its tenant, which has to be left.
-func (a *Tenants) connectable(ctx context.Context, who Actor, domain string, side store.Side) (*config.Domain, config.Server, func(), error) {
+func (a *Tenants) connectable(ctx context.Context, who access.Actor, domain string, side store.Side) (*config.Domain, config.Server, func(), error) {
 	d, server, err := a.mayConnect(ctx, who, domain, side)
 	if err != nil {
 		return nil, server, nil, err
 	}
 	if server.SignIn == nil {
-		return nil, server, nil, Conflict("not_connected", "Say first how Postferry signs in at this server.")
+		return nil, server, nil, access.Conflict("not_connected", "Say first how Postferry signs in at this server.")
 	}
 	if !a.connecting.Take(who.Scope, 1) {
-		return nil, server, nil, Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
+		return nil, server, nil, access.Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
 	}
 	return d, server, func() { a.connecting.Leave(who.Scope, 1) }, nil
 }
 
 // TestSignIn tries how Postferry signs in, step by step.
-func (a *Tenants) TestSignIn(ctx context.Context, who Actor, domain string, side store.Side, mailbox string) ([]tenant.Step, error) {
+func (a *Tenants) TestSignIn(ctx context.Context, who access.Actor, domain string, side store.Side, mailbox string) ([]tenant.Step, error) {
 	_, server, leave, err := a.connectable(ctx, who, domain, side)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 	"postferry/tenant"
@@ -38,9 +39,9 @@ type ConsentCodeView struct {
 	State   string     `json:"state"` // waiting, agreed, ended
 	Ended   *time.Time `json:"ended"`
 	// Why says why nothing came of it: the code of a refusal, and its sentence.
-	Why    string   `json:"why,omitempty"`
-	Error  string   `json:"error,omitempty"`
-	Reason *Refusal `json:"-"`
+	Why    string          `json:"why,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Reason *access.Refusal `json:"-"`
 }
 
 // consentCode is one, and what ends it.
@@ -135,7 +136,7 @@ func (c *consentCodes) end(x *consentCode, now time.Time, err error) {
 	}
 	x.view.Code, x.view.Ended, x.view.State = "", &now, codeAgreed
 	if err != nil {
-		x.view.State, x.view.Reason = codeEnded, AsRefusal(err)
+		x.view.State, x.view.Reason = codeEnded, access.AsRefusal(err)
 		x.view.Why, x.view.Error = x.view.Reason.Code, x.view.Reason.Detail
 	}
 }
@@ -149,7 +150,7 @@ func (c *consentCodes) seen(x *consentCode) ConsentCodeView {
 
 // BeginCode asks the provider for a code that the owner of a mailbox enters there, and waits for that to happen after
 // it has returned.
-func (a *Consents) BeginCode(ctx context.Context, who Actor, domain string, side store.Side, mailbox string) (*ConsentCodeView, error) {
+func (a *Consents) BeginCode(ctx context.Context, who access.Actor, domain string, side store.Side, mailbox string) (*ConsentCodeView, error) {
 	d, server, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ func (a *Consents) BeginCode(ctx context.Context, who Actor, domain string, side
 	if err != nil {
 		a.codes.cancel(d.Name, side, x.view.ID)
 		if errors.Is(err, errNoPlace) {
-			return nil, Busy("too_many_codes", "Too many codes wait to be entered. Cancel one, or wait.", time.Minute)
+			return nil, access.Busy("too_many_codes", "Too many codes wait to be entered. Cancel one, or wait.", time.Minute)
 		}
 		return nil, err
 	}
@@ -185,7 +186,7 @@ func (a *Consents) BeginCode(ctx context.Context, who Actor, domain string, side
 }
 
 // await waits until a code has been entered, and keeps what was agreed to.
-func (a *Consents) await(ctx context.Context, who Actor, server config.Server, mailbox string, x *consentCode) error {
+func (a *Consents) await(ctx context.Context, who access.Actor, server config.Server, mailbox string, x *consentCode) error {
 	agreed, err := a.connector().ConsentByCode(ctx, server, mailbox, func(p tenant.Prompt) error {
 		a.codes.show(x, p)
 		return nil
@@ -198,13 +199,13 @@ func (a *Consents) await(ctx context.Context, who Actor, server config.Server, m
 	}
 	// The server may be signed in to in another way by now.
 	if _, now, err := a.place(ctx, who, x.domain, x.side); err != nil || now.SignIn != server.SignIn {
-		return errors.Join(err, Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server."))
+		return errors.Join(err, access.Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server."))
 	}
 	return a.keep(ctx, who, agreed)
 }
 
 // Codes are those that wait to be entered for a domain's server, or ended lately.
-func (a *Consents) Codes(ctx context.Context, who Actor, domain string, side store.Side) ([]ConsentCodeView, error) {
+func (a *Consents) Codes(ctx context.Context, who access.Actor, domain string, side store.Side) ([]ConsentCodeView, error) {
 	d, _, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
@@ -213,13 +214,13 @@ func (a *Consents) Codes(ctx context.Context, who Actor, domain string, side sto
 }
 
 // CancelCode ends a code, or what is told of it.
-func (a *Consents) CancelCode(ctx context.Context, who Actor, domain string, side store.Side, id string) error {
+func (a *Consents) CancelCode(ctx context.Context, who access.Actor, domain string, side store.Side, id string) error {
 	d, _, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return err
 	}
 	if !a.codes.cancel(d.Name, side, id) {
-		return NotFound("code")
+		return access.NotFound("code")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 	"postferry/tenant"
@@ -86,7 +87,7 @@ type ConsentVisit struct {
 }
 
 // Send has the browser of a session go to the provider, and come back to redirect, an address of ours.
-func (a *Consents) Send(ctx context.Context, who Actor, domain string, side store.Side, mailbox, redirect string) (*ConsentVisit, error) {
+func (a *Consents) Send(ctx context.Context, who access.Actor, domain string, side store.Side, mailbox, redirect string) (*ConsentVisit, error) {
 	d, server, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ type Returned struct {
 
 // ComeBack takes what a session's browser has come back with. Where it belongs is told as soon as it is known, with
 // an error, too.
-func (a *Consents) ComeBack(ctx context.Context, who Actor, answer url.Values) (*Returned, error) {
+func (a *Consents) ComeBack(ctx context.Context, who access.Actor, answer url.Values) (*Returned, error) {
 	x := a.visits.take(answer.Get("state"), who.Owner)
 	if x == nil {
 		return nil, a.refusal(&tenant.ConsentError{Reason: tenant.NotSent})

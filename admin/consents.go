@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/store"
@@ -38,7 +39,7 @@ type Consents struct {
 	codes  *consentCodes
 	public string // where the page is reached, "" if that isn't said
 	jobs   *jobs
-	audit  *Audit
+	audit  *access.Audit
 	log    zerolog.Logger
 	now    func() time.Time
 }
@@ -79,14 +80,14 @@ func (a *Consents) ReturnAddress(reached string) string {
 }
 
 // place finds a domain's server at which people agree, for those who look after the domain.
-func (a *Consents) place(ctx context.Context, who Actor, domain string, side store.Side) (*config.Domain, config.Server, error) {
+func (a *Consents) place(ctx context.Context, who access.Actor, domain string, side store.Side) (*config.Domain, config.Server, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, config.Server{}, err
 	}
 	server, err := serverOf(d, side)
 	if err == nil && (server.SignIn == nil || server.SignIn.Method != config.Consent) {
-		err = Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server.")
+		err = access.Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server.")
 	}
 	return d, server, err
 }
@@ -102,7 +103,7 @@ func (a *Consents) Usual(domain string) store.Side {
 }
 
 // List tells who has agreed, and who has not.
-func (a *Consents) List(ctx context.Context, who Actor, domain string, side store.Side, q ConsentQuery) (*ConsentList, error) {
+func (a *Consents) List(ctx context.Context, who access.Actor, domain string, side store.Side, q ConsentQuery) (*ConsentList, error) {
 	d, server, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
@@ -172,16 +173,16 @@ func hostOf(address string) string {
 }
 
 // checkMailbox refuses what is no mailbox of the domain, for those who look after that alone.
-func (a *Consents) checkMailbox(who Actor, d *config.Domain, mailbox string) (string, error) {
+func (a *Consents) checkMailbox(who access.Actor, d *config.Domain, mailbox string) (string, error) {
 	mailbox = strings.TrimSpace(mailbox)
 	m := store.Mailbox{Domain: d.Name, Side: store.OldSide, Login: mailbox}
 	switch {
 	case mailbox == "":
-		return "", Invalid(WrongField("mailbox", "missing", "This is missing."))
+		return "", access.Invalid(access.WrongField("mailbox", "missing", "This is missing."))
 	case store.CheckMailbox(&m) != nil, strings.ContainsFunc(mailbox, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return "", Invalid(WrongField("mailbox", "unknown_value", "This can't be it."))
+		return "", access.Invalid(access.WrongField("mailbox", "unknown_value", "This can't be it."))
 	case !who.All() && foreignAddress(d, mailbox):
-		return "", Invalid(Mistake{Field: "mailbox", Code: "other_domain", Args: Args("expected", "...@"+d.Name), Text: "This is a login of another domain."})
+		return "", access.Invalid(access.Mistake{Field: "mailbox", Code: "other_domain", Args: access.Args("expected", "...@"+d.Name), Text: "This is a login of another domain."})
 	}
 	return mailbox, nil
 }
@@ -192,7 +193,7 @@ func (a *Consents) connector() *tenant.Connector {
 
 // keep keeps an agreement, and has what waited for it go on.
 // Whoever asked may have gone by now: the provider gives it out once.
-func (a *Consents) keep(ctx context.Context, who Actor, c store.Consent) error {
+func (a *Consents) keep(ctx context.Context, who access.Actor, c store.Consent) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := a.store.PutConsent(ctx, c); err != nil {
 		return err
@@ -215,7 +216,7 @@ func (a *Consents) keep(ctx context.Context, who Actor, c store.Consent) error {
 	if err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, "consent", auditOf{domain: c.Domain, account: c.Login, detail: string(c.Side)})
+	return a.audit.Note(ctx, who, "consent", access.About{Domain: c.Domain, Account: c.Login, Detail: string(c.Side)})
 }
 
 // refusal says why there is no agreement.
@@ -226,8 +227,8 @@ func (a *Consents) refusal(err error) error {
 	switch e, ours := errors.AsType[*tenant.ConsentError](err); {
 	case ours:
 		a.log.Warn().Str("reason", code).Str("cause", e.Cause).Msg("the owner of a mailbox could not agree")
-		r := Conflict(code, "%s", e.Error())
-		r.Args = Args("host", e.Host, "mailbox", e.Mailbox, "cause", strings.TrimSuffix(e.Cause, "."))
+		r := access.Conflict(code, "%s", e.Error())
+		r.Args = access.Args("host", e.Host, "mailbox", e.Mailbox, "cause", strings.TrimSuffix(e.Cause, "."))
 		return r
 	case code == "":
 		return err
@@ -235,24 +236,24 @@ func (a *Consents) refusal(err error) error {
 		detail = said.Summary()
 	}
 	a.log.Warn().Err(err).Msg("the provider can't be asked")
-	r := Conflict("provider_not_asked", "The provider can't be asked: %s", detail)
-	r.Args = Args("detail", detail)
+	r := access.Conflict("provider_not_asked", "The provider can't be asked: %s", detail)
+	r.Args = access.Args("detail", detail)
 	return r
 }
 
 // Forget forgets what the owner of a mailbox has agreed to, and tells the provider.
-func (a *Consents) Forget(ctx context.Context, who Actor, domain string, side store.Side, mailbox string) (*Forgotten, error) {
+func (a *Consents) Forget(ctx context.Context, who access.Actor, domain string, side store.Side, mailbox string) (*Forgotten, error) {
 	d, server, err := a.place(ctx, who, domain, side)
 	if err != nil {
 		return nil, err
 	}
 	m := store.Mailbox{Domain: d.Name, Side: side, Login: strings.TrimSpace(mailbox)}
 	if store.CheckMailbox(&m) != nil {
-		return nil, NotFound("consent")
+		return nil, access.NotFound("consent")
 	}
 	told, err := a.forget(ctx, server, m)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, NotFound("consent")
+		return nil, access.NotFound("consent")
 	}
 	if err != nil {
 		return nil, err
@@ -261,7 +262,7 @@ func (a *Consents) Forget(ctx context.Context, who Actor, domain string, side st
 	if told {
 		gone.Revoked = 1
 	}
-	return gone, a.audit.note(ctx, who, "forget_consent", auditOf{domain: d.Name, account: m.Login, detail: string(side)})
+	return gone, a.audit.Note(ctx, who, "forget_consent", access.About{Domain: d.Name, Account: m.Login, Detail: string(side)})
 }
 
 // revokeBound is how long a provider may take to hear of an end.

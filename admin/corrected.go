@@ -39,7 +39,7 @@ func (a *Accounts) Corrected(ctx context.Context, accounts []store.Account) erro
 		if err := a.reopenParts(ctx, domain, accounts); err != nil {
 			return err
 		}
-		a.boards.changed(domain)
+		a.boards.Changed(domain)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/access"
 	"postferry/admin/ferrytest"
 	"postferry/config"
 	"postferry/store"
@@ -31,7 +32,7 @@ func useCases(t *testing.T) (a *Service, st store.Store) {
 	directory.Put(known)
 	cfg := config.Default()
 	cfg.Directory = directory
-	a = New(Options{Config: &cfg, Store: st, Ferry: ferrytest.New(st), Log: zerolog.Nop(), Hashing: Hashing{64, 1}})
+	a = New(Options{Config: &cfg, Store: st, Ferry: ferrytest.New(st), Log: zerolog.Nop(), Hashing: access.Hashing{Memory: 64, Rounds: 1}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -48,7 +49,7 @@ func useCases(t *testing.T) (a *Service, st store.Store) {
 // gives accounts other credentials, before or after any step of that, is not undone.
 func TestCredentialsAreWrittenAlone(t *testing.T) {
 	const login, domain = "anna@a.example", "a.example"
-	who := CommandLine()
+	who := access.CommandLine()
 	ways := map[string]func(ctx context.Context, a *Service, id store.AccountID) error{
 		"corrected": func(ctx context.Context, a *Service, id store.AccountID) error {
 			_, err := a.Accounts.Update(ctx, who, domain, id, AccountPatch{OldPassword: new(store.Secret("x")), NewPassword: new(store.Secret("y"))})
@@ -89,11 +90,11 @@ func TestCredentialsAreWrittenAlone(t *testing.T) {
 							t.Error(err)
 						}
 					})
-					a.Accounts.store, a.Audit.store = beside, beside
+					a.Accounts.store, a.Audit.Store = beside, beside
 					if err := give(t.Context(), a, id); err != nil {
 						t.Error(err)
 					}
-					more, a.Accounts.store, a.Audit.store = beside.End(), st, st
+					more, a.Accounts.store, a.Audit.Store = beside.End(), st, st
 					x, err := st.AccountByID(t.Context(), id)
 					if err != nil || x.State != w.to || x.Old.Password != "x" || x.New.Password != "y" {
 						t.Errorf("%s at moment %d: %+v, %v", what, moment, x, err)
@@ -122,18 +123,18 @@ func TestAccountsWithoutPasswords(t *testing.T) {
 			for _, side := range tt.sides {
 				a.Scopes.directory.PutSignIn(domain, side, &config.SignIn{Method: config.Master, Domain: domain, Side: side})
 			}
-			_, err := a.Accounts.Add(t.Context(), CommandLine(), domain, []AccountInput{{Login: "anna@a.example"}})
+			_, err := a.Accounts.Add(t.Context(), access.CommandLine(), domain, []AccountInput{{Login: "anna@a.example"}})
 			if (err == nil) != tt.ok {
 				t.Errorf("one account: %v", err)
 			}
-			list, err := a.Lists.Parse(t.Context(), CommandLine(), domain, strings.NewReader("bert@a.example\ncarl@a.example\n"), config.ListAuto, "")
+			list, err := a.Lists.Parse(t.Context(), access.CommandLine(), domain, strings.NewReader("bert@a.example\ncarl@a.example\n"), config.ListAuto, "")
 			if err != nil || (len(list.Mistakes) == 0) != tt.ok {
 				t.Fatalf("a list: %+v, %v", list, err)
 			}
 			if !tt.ok {
 				return
 			}
-			if _, err := a.Lists.Add(t.Context(), CommandLine(), domain, list.ID, false); err != nil {
+			if _, err := a.Lists.Add(t.Context(), access.CommandLine(), domain, list.ID, false); err != nil {
 				t.Error(err)
 			}
 			all, err := st.Accounts(t.Context())

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -39,8 +41,8 @@ type Folders struct {
 	chooser  *chooser
 	store    folderStore
 	ferry    folderFerry
-	boards   *boards
-	audit    *Audit
+	boards   *board.Boards
+	audit    *access.Audit
 }
 
 // folderFerry knows how far folders are.
@@ -53,7 +55,7 @@ type folderFerry interface {
 }
 
 // Detail returns an account with its folders and its history.
-func (a *Folders) Detail(ctx context.Context, who Actor, domain string, id store.AccountID) (*AccountDetail, error) {
+func (a *Folders) Detail(ctx context.Context, who access.Actor, domain string, id store.AccountID) (*AccountDetail, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -97,7 +99,7 @@ func viewQuarantined(messages []report.QuarantineRecord) []Quarantined {
 }
 
 // Quarantine returns an account's messages that one of the servers refuses.
-func (a *Folders) Quarantine(ctx context.Context, who Actor, domain string, id store.AccountID) ([]Quarantined, error) {
+func (a *Folders) Quarantine(ctx context.Context, who access.Actor, domain string, id store.AccountID) ([]Quarantined, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -111,7 +113,7 @@ func (a *Folders) Quarantine(ctx context.Context, who Actor, domain string, id s
 
 // RetryQuarantined lets messages of an account be tried again; all of them if
 // none are named.
-func (a *Folders) RetryQuarantined(ctx context.Context, who Actor, domain string, id store.AccountID, messages []string) (int, error) {
+func (a *Folders) RetryQuarantined(ctx context.Context, who access.Actor, domain string, id store.AccountID, messages []string) (int, error) {
 	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return 0, err
@@ -122,7 +124,7 @@ func (a *Folders) RetryQuarantined(ctx context.Context, who Actor, domain string
 	}
 	for _, m := range messages {
 		if !slices.Contains(ids, m) {
-			return 0, NotFound("message")
+			return 0, access.NotFound("message")
 		}
 	}
 	if len(messages) == 0 {
@@ -135,12 +137,12 @@ func (a *Folders) RetryQuarantined(ctx context.Context, who Actor, domain string
 	if err != nil {
 		return 0, err
 	}
-	a.boards.changed(domain)
-	return released, a.audit.note(ctx, who, "retry_quarantined", auditOf{domain: domain, account: a.chooser.loneLogin(ctx, []store.AccountID{id}), count: released})
+	a.boards.Changed(domain)
+	return released, a.audit.Note(ctx, who, "retry_quarantined", access.About{Domain: domain, Account: a.chooser.loneLogin(ctx, []store.AccountID{id}), Count: released})
 }
 
 // DecideFolder does with a folder that is missing at the new server what somebody says.
-func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error {
+func (a *Folders) DecideFolder(ctx context.Context, who access.Actor, domain string, id store.AccountID, folder store.FolderID, v report.FolderVerdict) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
@@ -150,21 +152,21 @@ func (a *Folders) DecideFolder(ctx context.Context, who Actor, domain string, id
 		return err
 	}
 	if v != report.FolderDeleted && v != report.FolderRecreate {
-		return Invalid(WrongField("verdict", "unknown_value", "Expected %q or %q.", report.FolderDeleted, report.FolderRecreate))
+		return access.Invalid(access.WrongField("verdict", "unknown_value", "Expected %q or %q.", report.FolderDeleted, report.FolderRecreate))
 	}
 	if x.Alias != 0 { // which has the folders
 		id = x.Alias
 	}
 	switch err := a.ferry.DecideFolder(ctx, id, folder, v); {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, report.ErrNoFolder):
-		return NotFound("folder")
+		return access.NotFound("folder")
 	case errors.Is(err, report.ErrNotMissing):
-		return Conflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
+		return access.Conflict("folder_not_missing", "The folder is not missing: there is nothing to decide.")
 	case err != nil:
 		return err
 	}
-	a.boards.changed(domain)
-	return a.audit.note(ctx, who, "folder_"+string(v), auditOf{domain: domain, account: x.Login, detail: a.folderTitle(ctx, id, folder)})
+	a.boards.Changed(domain)
+	return a.audit.Note(ctx, who, "folder_"+string(v), access.About{Domain: domain, Account: x.Login, Detail: a.folderTitle(ctx, id, folder)})
 }
 
 // folderTitle is what people call a folder.
@@ -182,15 +184,15 @@ func (a *Folders) folderTitle(ctx context.Context, id store.AccountID, folder st
 }
 
 // QuarantinedHeader reads the header of a refused message of an account.
-func (a *Folders) QuarantinedHeader(ctx context.Context, who Actor, domain string, id store.AccountID, message string) ([]byte, error) {
+func (a *Folders) QuarantinedHeader(ctx context.Context, who access.Actor, domain string, id store.AccountID, message string) ([]byte, error) {
 	known, err := a.Quarantine(ctx, who, domain, id)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.ID == message }) {
-		return nil, NotFound("message")
+		return nil, access.NotFound("message")
 	}
-	if err := a.audit.note(ctx, who, "show_header", auditOf{domain: domain, account: a.chooser.loneLogin(ctx, []store.AccountID{id})}); err != nil {
+	if err := a.audit.Note(ctx, who, "show_header", access.About{Domain: domain, Account: a.chooser.loneLogin(ctx, []store.AccountID{id})}); err != nil {
 		return nil, err
 	}
 	return a.ferry.QuarantinedHeader(ctx, message)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/discover"
 )
 
@@ -16,9 +17,9 @@ type Discovery struct {
 }
 
 // Discover looks for the old server of a domain or an address.
-func (a *Discovery) Discover(ctx context.Context, who Actor, text string) (*discover.Report, error) {
+func (a *Discovery) Discover(ctx context.Context, who access.Actor, text string) (*discover.Report, error) {
 	if !who.All() && !strings.EqualFold(text[strings.LastIndexByte(text, '@')+1:], who.Scope) {
-		return nil, NotFound("domain")
+		return nil, access.NotFound("domain")
 	}
 	if !a.discovering.Take(who.Scope, 1) {
 		return nil, errTooManyDiscoveries()
@@ -31,13 +32,13 @@ func (a *Discovery) Discover(ctx context.Context, who Actor, text string) (*disc
 	report, err := finder.Find(ctx, text)
 	var wrong *discover.InputError
 	if errors.As(err, &wrong) {
-		return nil, Invalid(Mistake{Field: "domain", Code: string(wrong.Message.Code), Args: argsOf(wrong.Message), Text: wrong.Message.Text})
+		return nil, access.Invalid(access.Mistake{Field: "domain", Code: string(wrong.Message.Code), Args: argsOf(wrong.Message), Text: wrong.Message.Text})
 	}
 	return report, err
 }
 
 func errTooManyDiscoveries() error {
-	return Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
+	return access.Busy("too_many_discoveries", "Others are looking for servers right now. Try again in a moment.", 5*time.Second)
 }
 
 // argsOf are the parameters of a message, as a mistake has them.

@@ -1,28 +1,22 @@
 // Package admin has the use cases of administrators: domains, accounts, lists, checks, transfers,
-// runs, verification, access and the audit log.
+// runs, verification and what ends a move.
 //
 // # Words
 //
-// An Actor is who asks: an administrator with a session, a program with a
-// token, or the operator at the machine itself. Its scope is everything or one
-// domain. A use case is one thing an actor can do, a method of Access, Domains,
+// A use case is one thing that an actor (admin/access) can do, a method of Domains,
 // Accounts and so on: a type for each subject, which holds only what it uses.
 // Service has one of each. Pages (admin/web), API (admin/api) and commands call
 // the same ones, and each checks the actor and writes the audit log itself, so
 // that no way in is without it. A
-// Refusal is why a use case did not do what was asked, in words for the person. A
 // list is an upload of accounts that waits, in memory only, for the person's
 // decision. A job is a check or a verification: long, one of each per domain, its
-// result kept until the next one replaces it. A board is what is known of a
-// domain's accounts at a moment, shared by all who look. The tracker (admin/runs) follows the
-// runs.
+// result kept until the next one replaces it. What is known of accounts at a moment is a board
+// (admin/board); the tracker (admin/runs) follows the runs.
 //
 // # Files
 //
 //   - service.go: the Service, which puts the use cases together, and what it does by itself
 //   - scopes.go: which domains there are, who may see them, whose a login is
-//   - actor.go, password.go, limiter.go, login.go, link.go: who may come in
-//   - refusal.go: errors
 //   - ferry.go: what the package asks of the engine
 //   - operator.go: what is done at the machine itself
 //   - the others are named after what they are about (domains.go, accounts.go,

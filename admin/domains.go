@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/discover"
@@ -35,8 +37,8 @@ type DomainView struct {
 	// Recipients are told how the move goes on; null for administrators of one domain.
 	Recipients []RecipientView `json:"recipients"`
 	// Looks is how the accounts are looked at again by themselves.
-	Looks  LooksView `json:"looks"`
-	Totals Totals    `json:"totals"`
+	Looks  board.LooksView `json:"looks"`
+	Totals board.Totals    `json:"totals"`
 }
 
 // ServerView is one of a domain's servers.
@@ -91,11 +93,11 @@ type Domains struct {
 	newServer string             // admin.new
 	every     time.Duration      // sync.interval
 	told      []config.Recipient // how moves go on
-	boards    *boards
+	boards    *board.Boards
 	memory    *memory
 	tracker   *runs.Tracker
 	adding    *semaphore.Weighted
-	audit     *Audit
+	audit     *access.Audit
 	now       func() time.Time
 }
 
@@ -105,10 +107,10 @@ type domainFerry interface {
 }
 
 // List returns the domains that are the actor's business, by name.
-func (a *Domains) List(ctx context.Context, who Actor) ([]DomainView, error) {
+func (a *Domains) List(ctx context.Context, who access.Actor) ([]DomainView, error) {
 	views := []DomainView{}
 	for _, d := range a.directory.All() {
-		if !who.may(d.Name) {
+		if !who.May(d.Name) {
 			continue
 		}
 		v, err := a.view(ctx, &d)
@@ -122,7 +124,7 @@ func (a *Domains) List(ctx context.Context, who Actor) ([]DomainView, error) {
 }
 
 // Show returns one domain.
-func (a *Domains) Show(ctx context.Context, who Actor, name string) (*DomainView, error) {
+func (a *Domains) Show(ctx context.Context, who access.Actor, name string) (*DomainView, error) {
 	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return nil, err
@@ -136,12 +138,12 @@ func (a *Domains) Show(ctx context.Context, who Actor, name string) (*DomainView
 }
 
 func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, error) {
-	b, err := a.boards.of(ctx, d.Name)
+	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
 	rules := rulesOf(d)
-	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.looks(a.every)}
+	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.Looks(a.every)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -170,7 +172,7 @@ func storedDomain(ctx context.Context, st domainLister, name string) (*store.Dom
 }
 
 // Delete removes a domain that was set up here and has no accounts.
-func (a *Domains) Delete(ctx context.Context, who Actor, name string) error {
+func (a *Domains) Delete(ctx context.Context, who access.Actor, name string) error {
 	d, err := a.scopes.Domain(ctx, who, name)
 	if err != nil {
 		return err
@@ -188,7 +190,7 @@ func (a *Domains) Delete(ctx context.Context, who Actor, name string) error {
 	if err := a.forget(ctx, d.Name); err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, "delete_domain", auditOf{domain: d.Name})
+	return a.audit.Note(ctx, who, "delete_domain", access.About{Domain: d.Name})
 }
 
 // DomainOf is a stored domain as the configuration knows domains. An old server that
@@ -213,7 +215,7 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 func (a *Domains) forget(ctx context.Context, name string) error {
 	d, known := a.directory.DomainNamed(name)
 	if !known {
-		return NotFound("domain")
+		return access.NotFound("domain")
 	}
 	tell, err := a.consents.parting(ctx, *d)
 	if err != nil {
@@ -221,7 +223,7 @@ func (a *Domains) forget(ctx context.Context, name string) error {
 	}
 	err = a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
-		return Conflict("domain_in_use", "This domain has accounts. Remove them first.")
+		return access.Conflict("domain_in_use", "This domain has accounts. Remove them first.")
 	}
 	if err != nil {
 		return err

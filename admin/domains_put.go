@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -40,13 +41,13 @@ type DomainInput struct {
 
 // Put sets a domain up, or changes its servers. One at a time, and not while
 // accounts are added: what is allowed depends on whether there are any.
-func (a *Domains) Put(ctx context.Context, who Actor, name string, in DomainInput) (v *DomainView, created bool, err error) {
+func (a *Domains) Put(ctx context.Context, who access.Actor, name string, in DomainInput) (v *DomainView, created bool, err error) {
 	name, err = config.ParseDomainName(strings.TrimSpace(name))
 	if err != nil {
-		return nil, false, Invalid(WrongField("name", "domain_malformed", "This is not the name of a domain."))
+		return nil, false, access.Invalid(access.WrongField("name", "domain_malformed", "This is not the name of a domain."))
 	}
-	if !who.may(name) {
-		return nil, false, NotFound("domain")
+	if !who.May(name) {
+		return nil, false, access.NotFound("domain")
 	}
 	if err := a.refuseSame(ctx, who, name, in); err != nil {
 		return nil, false, err
@@ -71,14 +72,14 @@ func (a *Domains) Put(ctx context.Context, who Actor, name string, in DomainInpu
 }
 
 // change makes a domain (nil if there is none yet) what was given for it.
-func (a *Domains) change(ctx context.Context, who Actor, name string, stored *store.Domain, in DomainInput) error {
+func (a *Domains) change(ctx context.Context, who access.Actor, name string, stored *store.Domain, in DomainInput) error {
 	was := store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}
 	if stored != nil {
 		was = *stored
 	}
 	d, mistakes := readDomain(who, was, in)
 	if len(mistakes) > 0 {
-		return Invalid(mistakes...)
+		return access.Invalid(mistakes...)
 	}
 	if err := checkScope(who, was, d); err != nil {
 		return err
@@ -92,7 +93,7 @@ func (a *Domains) change(ctx context.Context, who Actor, name string, stored *st
 	if err := a.keep(ctx, d, !who.All() && !sameOld(was, d)); err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, "put_domain", auditOf{domain: name, detail: changesOf(stored, d)})
+	return a.audit.Note(ctx, who, "put_domain", access.About{Domain: name, Detail: changesOf(stored, d)})
 }
 
 // defaultNew is the new server of domains that are given none; "" if there is none.
@@ -113,9 +114,9 @@ func sameOld(was, d store.Domain) bool {
 // server, and whatever would bring them passwords of others. The old server may be
 // theirs, so it stays once there are accounts, which have passwords, and while people
 // who log in are tried there.
-func checkScope(who Actor, was, d store.Domain) error {
+func checkScope(who access.Actor, was, d store.Domain) error {
 	refuse := func(code, detail string) error {
-		return &Refusal{Kind: KindForbidden, Code: code, Detail: detail}
+		return &access.Refusal{Kind: access.KindForbidden, Code: code, Detail: detail}
 	}
 	server, err := config.ParseServer(d.Old)
 	switch {
@@ -134,7 +135,7 @@ func checkScope(who Actor, was, d store.Domain) error {
 	case was.Enrol:
 		return refuse("old_server_enrol", "People may enrol themselves, so the passwords of whoever logs in are tried at the old server. Only an administrator of all domains can change it now.")
 	case d.OldSetBy == store.SetByAll && (was.OldSetBy != store.SetByAll || was.Old != d.Old):
-		return Forbidden()
+		return access.Forbidden()
 	case server.Security == config.Insecure:
 		return refuse("old_server_insecure", "Only an administrator of all domains can choose an old server without TLS.")
 	}
@@ -143,12 +144,12 @@ func checkScope(who Actor, was, d store.Domain) error {
 
 // checkSignedIn refuses another old server to those who look after one domain only, as long as Postferry signs in there
 // with what they don't know: an application's token opens all mailboxes of a tenant, and would be sent to that server.
-func (a *Domains) checkSignedIn(who Actor, was, d store.Domain) error {
+func (a *Domains) checkSignedIn(who access.Actor, was, d store.Domain) error {
 	known, ok := a.directory.DomainNamed(d.Name)
 	if who.All() || !ok || known.Old.SignIn == nil || sameOld(was, d) {
 		return nil
 	}
-	return &Refusal{Kind: KindForbidden, Code: "old_server_signed_in",
+	return &access.Refusal{Kind: access.KindForbidden, Code: "old_server_signed_in",
 		Detail: "Postferry signs in at the old server with more than passwords of this domain. Only an administrator of all domains can change it now."}
 }
 
@@ -158,15 +159,15 @@ func (a *Domains) checkNewServer(ctx context.Context, was *store.Domain, d store
 	if was == nil || was.New == d.New {
 		return nil
 	}
-	b, err := a.boards.fresh(ctx, d.Name)
+	b, err := a.boards.Fresh(ctx, d.Name)
 	if err != nil || b.Totals.Copied == 0 {
 		return err
 	}
-	return Conflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
+	return access.Conflict("new_server_in_use", "Mail of this domain was copied to the present new server already. What is not on another one would pass for deleted, so the new server stays.")
 }
 
 // readDomain reads what was given for a domain, and leaves the rest as it was.
-func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mistakes []Mistake) {
+func readDomain(who access.Actor, was store.Domain, in DomainInput) (d store.Domain, mistakes []access.Mistake) {
 	d = was
 	var err error
 	if in.New != nil && *in.New == "" {
@@ -184,14 +185,14 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 		if side.fingerprint != nil {
 			sum, err := config.ParseFingerprint(strings.TrimSpace(*side.fingerprint))
 			if err != nil {
-				mistakes = append(mistakes, WrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
+				mistakes = append(mistakes, access.WrongField(side.field+"_fingerprint", "fingerprint_malformed", "This is not a SHA-256 fingerprint: 64 hexadecimal digits are expected."))
 			}
 			*side.toFingerprint = sum
 		}
 		if side.ca != nil {
 			text, err := config.ParseAuthorities(*side.ca)
 			if err != nil {
-				m := WrongField(side.field+"_ca", "authorities_malformed", "These are no certificates of authorities in PEM form: %s.", err)
+				m := access.WrongField(side.field+"_ca", "authorities_malformed", "These are no certificates of authorities in PEM form: %s.", err)
 				mistakes = append(mistakes, m)
 			}
 			*side.toCA = text
@@ -202,7 +203,7 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 	}
 	if in.OldTLS != nil && *in.OldTLS != "" {
 		if d.OldTLS10, err = config.ParseOldTLS(*in.OldTLS); err != nil {
-			mistakes = append(mistakes, WrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
+			mistakes = append(mistakes, access.WrongField("old_tls", "old_tls_malformed", "Expected \"1.0\" (old encryption is accepted, too) or \"1.2\"."))
 		}
 	}
 	mistakes = append(mistakes, readRules(&d.Rules, in)...)
@@ -212,19 +213,19 @@ func readDomain(who Actor, was store.Domain, in DomainInput) (d store.Domain, mi
 }
 
 // readServer reads the URL of a domain's server; nil leaves it as it is.
-func readServer(field string, url, to *string) []Mistake {
+func readServer(field string, url, to *string) []access.Mistake {
 	if url == nil && *to != "" {
 		return nil
 	}
 	if url == nil || strings.TrimSpace(*url) == "" {
-		return []Mistake{WrongField(field, "missing", "A server is missing.")}
+		return []access.Mistake{access.WrongField(field, "missing", "A server is missing.")}
 	}
 	server, err := config.ParseServer(strings.TrimSpace(*url))
 	if err != nil {
-		return []Mistake{WrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
+		return []access.Mistake{access.WrongField(field, "server_malformed", "This is not the URL of a server: %s.", err)}
 	}
 	if field == "new" && !server.Protocol.Writable() {
-		return []Mistake{WrongField(field, "server_pop3", "The new server must speak IMAP.")}
+		return []access.Mistake{access.WrongField(field, "server_pop3", "The new server must speak IMAP.")}
 	}
 	*to = server.String()
 	return nil
@@ -232,7 +233,7 @@ func readServer(field string, url, to *string) []Mistake {
 
 // setterOf is who answers for the old server: whoever has chosen it, until somebody
 // who may decides otherwise. That it is saved as it is accepts nothing.
-func setterOf(who Actor, was, d store.Domain, publicOnly *bool) store.Setter {
+func setterOf(who access.Actor, was, d store.Domain, publicOnly *bool) store.Setter {
 	switch {
 	case publicOnly != nil && *publicOnly:
 		return store.SetByDomain
@@ -245,7 +246,7 @@ func setterOf(who Actor, was, d store.Domain, publicOnly *bool) store.Setter {
 }
 
 // checkPins refuses to make a pin one that means nothing: without TLS there is no certificate.
-func checkPins(was, d store.Domain) (mistakes []Mistake) {
+func checkPins(was, d store.Domain) (mistakes []access.Mistake) {
 	for _, side := range []struct {
 		field    string
 		url, pin [2]string // before and now
@@ -256,28 +257,28 @@ func checkPins(was, d store.Domain) (mistakes []Mistake) {
 		server, err := config.ParseServer(side.url[1])
 		changed := side.url[0] != side.url[1] || side.pin[0] != side.pin[1]
 		if err == nil && changed && side.pin[1] != "" && server.Security == config.Insecure {
-			mistakes = append(mistakes, WrongField(side.field, "fingerprint_unprotected", "A fingerprint means nothing without TLS: take it away, or choose TLS or STARTTLS."))
+			mistakes = append(mistakes, access.WrongField(side.field, "fingerprint_unprotected", "A fingerprint means nothing without TLS: take it away, or choose TLS or STARTTLS."))
 		}
 	}
 	return mistakes
 }
 
 // checkOldTLS refuses to accept old encryption where there is none at all.
-func checkOldTLS(was, d store.Domain) []Mistake {
+func checkOldTLS(was, d store.Domain) []access.Mistake {
 	server, err := config.ParseServer(d.Old)
 	if err != nil || !d.OldTLS10 || server.Security != config.Insecure || was.Old == d.Old && was.OldTLS10 {
 		return nil
 	}
-	return []Mistake{WrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
+	return []access.Mistake{access.WrongField("old_tls", "old_tls_unprotected", "Old encryption means nothing without TLS: don't accept it, or choose TLS or STARTTLS.")}
 }
 
 // checkWayBack refuses a way back to a server that takes nothing.
-func checkWayBack(d store.Domain) []Mistake {
+func checkWayBack(d store.Domain) []access.Mistake {
 	server, err := config.ParseServer(d.Old)
 	if err != nil || !d.Rules.WayBack || server.Protocol.Writable() {
 		return nil
 	}
-	return []Mistake{WrongField("way_back", "way_back_pop3", "Mail can't be written to a server by %s: there is no way back to this old server.", server.Protocol.Title())}
+	return []access.Mistake{access.WrongField("way_back", "way_back_pop3", "Mail can't be written to a server by %s: there is no way back to this old server.", server.Protocol.Title())}
 }
 
 // keep stores a domain and makes it known. With vacant it must have no accounts.
@@ -292,14 +293,14 @@ func (a *Domains) keep(ctx context.Context, d store.Domain, vacant bool) error {
 	}
 	err = put(ctx, d)
 	if vacant && errors.Is(err, store.ErrInvalid) {
-		return &Refusal{Kind: KindForbidden, Code: "old_server_in_use", Cause: err,
+		return &access.Refusal{Kind: access.KindForbidden, Code: "old_server_in_use", Cause: err,
 			Detail: "This domain has accounts, whose passwords would go to another server. Only an administrator of all domains can change the old server now. If none of them was ever begun, you can also remove them, change the server, and add them again with their passwords."}
 	}
 	if err != nil {
 		return err
 	}
 	a.directory.Put(known)
-	a.boards.changed(d.Name)
+	a.boards.Changed(d.Name)
 	return a.ferry.DomainChanged(ctx, d.Name)
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/lifecycle"
@@ -47,16 +49,16 @@ type Finishing struct {
 	preparations *jobShelf[prepareResult]
 	jobs         *jobs
 	discovering  *Places // of searches for servers
-	boards       *boards
+	boards       *board.Boards
 	memory       *memory
 	tracker      *runs.Tracker
-	audit        *Audit
+	audit        *access.Audit
 	now          func() time.Time
 }
 
 // Advice says how far a domain is and what to do next. With fresh DNS is asked now; otherwise
 // what it has told last counts.
-func (a *Finishing) Advice(ctx context.Context, who Actor, domain string, fresh bool) (*stage.Assessment, error) {
+func (a *Finishing) Advice(ctx context.Context, who access.Actor, domain string, fresh bool) (*stage.Assessment, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -75,8 +77,8 @@ func (a *Finishing) Advice(ctx context.Context, who Actor, domain string, fresh 
 }
 
 // Stage says how far a domain is whose board has been read.
-func (a *Finishing) Stage(ctx context.Context, domain string, b *Board) (stage.Stage, error) {
-	assessment, err := a.endings.Guide.AssessThese(ctx, domain, b.rows)
+func (a *Finishing) Stage(ctx context.Context, domain string, b *board.Board) (stage.Stage, error) {
+	assessment, err := a.endings.Guide.AssessThese(ctx, domain, b.Rows)
 	return assessment.Stage, err
 }
 
@@ -84,18 +86,18 @@ func (a *Finishing) Stage(ctx context.Context, domain string, b *Board) (stage.S
 func ending(err error) error {
 	switch {
 	case errors.Is(err, lifecycle.ErrNothing):
-		return Conflict("nothing_to_finish", "There are no accounts to finish.")
+		return access.Conflict("nothing_to_finish", "There are no accounts to finish.")
 	case errors.Is(err, lifecycle.ErrActive):
-		return Conflict("still_copied", "Accounts of the domain are still being copied: finish or stop them first.")
+		return access.Conflict("still_copied", "Accounts of the domain are still being copied: finish or stop them first.")
 	case errors.Is(err, lifecycle.ErrNoDomain):
-		return NotFound("domain")
+		return access.NotFound("domain")
 	}
 	return err
 }
 
 // StartPrepare begins the last pass over all accounts of a domain that are not finished, and their
 // verification. Nothing is finished by it.
-func (a *Finishing) StartPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain string) (*PrepareView, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, Selection{All: true}, inState(store.Waiting, store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
@@ -118,21 +120,21 @@ func (a *Finishing) StartPrepare(ctx context.Context, who Actor, domain string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.note(ctx, who, "prepare_finish", auditOf{domain: d.Name, count: len(ids)}); err != nil {
+	if err := a.audit.Note(ctx, who, "prepare_finish", access.About{Domain: d.Name, Count: len(ids)}); err != nil {
 		return nil, err
 	}
 	return a.ShowPrepare(ctx, who, d.Name)
 }
 
 // ShowPrepare says how far the newest preparation is.
-func (a *Finishing) ShowPrepare(ctx context.Context, who Actor, domain string) (*PrepareView, error) {
+func (a *Finishing) ShowPrepare(ctx context.Context, who access.Actor, domain string) (*PrepareView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	v := a.ViewPrepare(d.Name)
 	if v == nil {
-		return nil, NotFound("preparation")
+		return nil, access.NotFound("preparation")
 	}
 	return v, nil
 }
@@ -148,7 +150,7 @@ func (a *Finishing) ViewPrepare(domain string) (v *PrepareView) {
 }
 
 // CancelPrepare ends a preparation that is going on.
-func (a *Finishing) CancelPrepare(ctx context.Context, who Actor, domain string) error {
+func (a *Finishing) CancelPrepare(ctx context.Context, who access.Actor, domain string) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
@@ -157,7 +159,7 @@ func (a *Finishing) CancelPrepare(ctx context.Context, who Actor, domain string)
 }
 
 // DraftReport is what a report about a domain would say now.
-func (a *Finishing) DraftReport(ctx context.Context, who Actor, domain string) (*lifecycle.Report, error) {
+func (a *Finishing) DraftReport(ctx context.Context, who access.Actor, domain string) (*lifecycle.Report, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -166,7 +168,7 @@ func (a *Finishing) DraftReport(ctx context.Context, who Actor, domain string) (
 }
 
 // Finish finishes the accounts of a domain that were prepared within the last hour.
-func (a *Finishing) Finish(ctx context.Context, who Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
+func (a *Finishing) Finish(ctx context.Context, who access.Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -176,13 +178,13 @@ func (a *Finishing) Finish(ctx context.Context, who Actor, domain string, in Fin
 		return nil, ending(err)
 	}
 	if len(report.Accounts) == 0 {
-		return nil, Conflict("none_finished", "Nothing was finished: all accounts need a look, or were not prepared within the last hour.")
+		return nil, access.Conflict("none_finished", "Nothing was finished: all accounts need a look, or were not prepared within the last hour.")
 	}
 	return report, nil
 }
 
 // Forget removes a domain with all that is kept of it, but for its reports and the audit log.
-func (a *Finishing) Forget(ctx context.Context, who Actor, domain string) error {
+func (a *Finishing) Forget(ctx context.Context, who access.Actor, domain string) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
@@ -195,7 +197,7 @@ func (a *Finishing) Forget(ctx context.Context, who Actor, domain string) error 
 
 // Reports are those of a domain's accounts that were finished, newest first. Of domains that
 // were forgotten those see them who look after everything.
-func (a *Finishing) Reports(ctx context.Context, who Actor, domain string) ([]lifecycle.Report, error) {
+func (a *Finishing) Reports(ctx context.Context, who access.Actor, domain string) ([]lifecycle.Report, error) {
 	_, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil && !who.All() {
 		return nil, err
@@ -211,14 +213,14 @@ func (a *Finishing) Reports(ctx context.Context, who Actor, domain string) ([]li
 }
 
 // Report is one of a domain's reports.
-func (a *Finishing) Report(ctx context.Context, who Actor, domain string, number uint64) (*lifecycle.Report, error) {
+func (a *Finishing) Report(ctx context.Context, who access.Actor, domain string, number uint64) (*lifecycle.Report, error) {
 	reports, err := a.Reports(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	at := slices.IndexFunc(reports, func(r lifecycle.Report) bool { return r.Number == number })
 	if at < 0 {
-		return nil, NotFound("report")
+		return nil, access.NotFound("report")
 	}
 	return &reports[at], nil
 }
@@ -229,6 +231,6 @@ func (a *Finishing) ended(ctx context.Context, domain string, ids []store.Accoun
 	if _, known := a.directory.DomainNamed(domain); !known {
 		a.memory.drop(domain)
 	}
-	a.boards.changed(domain)
+	a.boards.Changed(domain)
 	return a.tracker.Stopped(ctx, ids)
 }

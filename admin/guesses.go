@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -15,41 +16,41 @@ import (
 // logins together. The first password of a login costs them nothing, so that lists of any
 // length are taken.
 type guesses struct {
-	logins *limiter
-	first  *limiter
-	scopes *limiter
+	logins *access.Limiter
+	first  *access.Limiter
+	scopes *access.Limiter
 }
 
 func newGuesses(now func() time.Time) *guesses {
 	g := &guesses{
-		logins: newLimiter(10, 6*time.Second), // as the relay
-		first:  newLimiterOf(1, 24*time.Hour, 200_000),
-		scopes: newLimiter(100, 6*time.Second),
+		logins: access.NewLimiter(10, 6*time.Second), // as the relay
+		first:  access.NewLimiterOf(1, 24*time.Hour, 200_000),
+		scopes: access.NewLimiter(100, 6*time.Second),
 	}
-	g.logins.now, g.first.now, g.scopes.now = now, now, now
+	g.logins.Now, g.first.Now, g.scopes.Now = now, now, now
 	return g
 }
 
 // take counts passwords that logins of a server are given.
-func (g *guesses) take(who Actor, d *config.Domain, given []store.Account) error {
+func (g *guesses) take(who access.Actor, d *config.Domain, given []store.Account) error {
 	if who.All() {
 		return nil
 	}
 	for i := range given {
 		key := d.New.Address() + "\x00" + strings.ToLower(given[i].New.Login)
-		wait, ok := g.logins.take(key)
-		if _, first := g.first.take(key); ok && !first {
-			wait, ok = g.scopes.take(who.Scope)
+		wait, ok := g.logins.Take(key)
+		if _, first := g.first.Take(key); ok && !first {
+			wait, ok = g.scopes.Take(who.Scope)
 		}
 		if !ok {
-			return Busy("too_many_passwords", "Too many passwords were given for the new server. Wait a moment, or ask an administrator of all domains.", wait.Round(time.Second)+time.Second)
+			return access.Busy("too_many_passwords", "Too many passwords were given for the new server. Wait a moment, or ask an administrator of all domains.", wait.Round(time.Second)+time.Second)
 		}
 	}
 	return nil
 }
 
 // countGuesses counts those of accounts about to be stored that get another password at the new server.
-func (a *Accounts) countGuesses(ctx context.Context, who Actor, d *config.Domain, accounts []store.Account) error {
+func (a *Accounts) countGuesses(ctx context.Context, who access.Actor, d *config.Domain, accounts []store.Account) error {
 	if who.All() {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (a *Accounts) countGuesses(ctx context.Context, who Actor, d *config.Domain
 }
 
 // countGuess is countGuesses for a correction.
-func (a *Accounts) countGuess(who Actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
+func (a *Accounts) countGuess(who access.Actor, d *config.Domain, x *store.Account, change store.CredentialChange) error {
 	if change.New.Password == "" || change.New.Password == x.New.Password && (change.New.Login == "" || change.New.Login == x.New.Login) {
 		return nil
 	}

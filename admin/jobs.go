@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"postferry/admin/access"
 	"sync"
 	"time"
 )
@@ -29,7 +30,7 @@ type JobView struct {
 	Done     int    `json:"done"`
 	Error    string `json:"error,omitempty"` // why it failed
 	// Why is the same for the page, which says it in its own words.
-	Why *Refusal `json:"-"`
+	Why *access.Refusal `json:"-"`
 }
 
 // job is something long that is done once at a time for a domain. Its result is
@@ -77,7 +78,7 @@ func (j *job[R]) end(now time.Time, err error) {
 		case errors.Is(err, context.Canceled):
 			v.State = jobCancelled
 		default:
-			v.State, v.Why = jobFailed, AsRefusal(err)
+			v.State, v.Why = jobFailed, access.AsRefusal(err)
 			v.Error = v.Why.Detail
 		}
 	})
@@ -114,7 +115,7 @@ func (j *jobs) run(ctx context.Context) {
 func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)) error {
 	err := j.startIn(ctx, j.places, scope, fn)
 	if errors.Is(err, errNoPlace) {
-		return Busy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
+		return access.Busy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
 	}
 	return err
 }
@@ -164,7 +165,7 @@ func (s *jobShelf[R]) begin(domain string, view JobView) (*job[R], error) {
 		running := false
 		old.change(func(v *JobView, _ *R) { running = v.State == jobRunning })
 		if running {
-			return nil, Conflict("job_running", "This is going on already. Wait for it, or cancel it first.")
+			return nil, access.Conflict("job_running", "This is going on already. Wait for it, or cancel it first.")
 		}
 	}
 	view.State = jobRunning
@@ -184,7 +185,7 @@ func (s *jobShelf[R]) drop(domain string) {
 }
 
 // startJob makes a domain's next job and lets it run.
-func startJob[R any](ctx context.Context, jobs *jobs, who Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
+func startJob[R any](ctx context.Context, jobs *jobs, who access.Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
 	j, err := shelf.begin(domain, view)
 	if err != nil {
 		return err
@@ -204,11 +205,11 @@ func startJob[R any](ctx context.Context, jobs *jobs, who Actor, shelf *jobShelf
 }
 
 // cancelJob ends a domain's job.
-func cancelJob[R any](ctx context.Context, audit *Audit, who Actor, shelf *jobShelf[R], domain, action string) error {
+func cancelJob[R any](ctx context.Context, audit *access.Audit, who access.Actor, shelf *jobShelf[R], domain, action string) error {
 	j := shelf.get(domain)
 	if j == nil {
-		return NotFound("job")
+		return access.NotFound("job")
 	}
 	j.stop()
-	return audit.note(ctx, who, action, auditOf{domain: domain})
+	return audit.Note(ctx, who, action, access.About{Domain: domain})
 }

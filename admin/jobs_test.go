@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -21,7 +22,7 @@ func TestJobsAreBounded(t *testing.T) {
 	}()
 	for i, scope := range []string{"a", "a", "a", "b", store.ScopeAll} {
 		err := j.start(ctx, scope, func(ctx context.Context) { <-ctx.Done() })
-		if busy := err != nil && AsRefusal(err).Code == "too_many_jobs"; busy != (i == maxJobsEach) {
+		if busy := err != nil && access.AsRefusal(err).Code == "too_many_jobs"; busy != (i == maxJobsEach) {
 			t.Errorf("job %d, of %q: %v", i, scope, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/store"
@@ -64,7 +65,7 @@ func (l *lists) add(now time.Time, x *list) error {
 	defer l.mu.Unlock()
 	l.forget(func(o *list) bool { return o.gone(now) || o.owner == x.owner && o.domain == x.domain })
 	if !l.take(x) {
-		return Busy("too_many_lists", "Too many lists are waiting for a decision. Try again later.", listLife)
+		return access.Busy("too_many_lists", "Too many lists are waiting for a decision. Try again later.", listLife)
 	}
 	l.byID[x.id] = x
 	return nil
@@ -99,7 +100,7 @@ func (l *lists) get(now time.Time, owner store.Digest, domain, id string) (*list
 	defer l.mu.Unlock()
 	x := l.byID[id]
 	if x == nil || x.owner != owner || x.domain != domain || x.gone(now) {
-		return nil, &Refusal{Kind: KindNotFound, Code: "list_gone", Detail: "This list is not here any more. Upload it again."}
+		return nil, &access.Refusal{Kind: access.KindNotFound, Code: "list_gone", Detail: "This list is not here any more. Upload it again."}
 	}
 	return x, nil
 }
@@ -150,7 +151,7 @@ type ListView struct {
 	Known    int               `json:"known"`    // of these, accounts that are there already and would be updated
 	Logins   []string          `json:"logins"`   // the first of them
 	Ignored  []string          `json:"ignored_columns"`
-	Mistakes []Mistake         `json:"mistakes"` // at most 1,000
+	Mistakes []access.Mistake  `json:"mistakes"` // at most 1,000
 	Omitted  int               `json:"mistakes_omitted"`
 	Expires  time.Time         `json:"expires"`
 }
@@ -168,13 +169,13 @@ func (a *Lists) Waiting() int { return a.lists.count() }
 
 // Parse reads a list for a domain to its end and keeps it for a decision.
 // Nothing is stored.
-func (a *Lists) Parse(ctx context.Context, who Actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*ListView, error) {
+func (a *Lists) Parse(ctx context.Context, who access.Actor, domain string, r io.Reader, format config.ListFormat, encoding config.ListEncoding) (*ListView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if !a.lists.parsing.Take(who.Scope, 1) {
-		return nil, Busy("too_many_lists", "Other lists are being read. Try again in a moment.", 10*time.Second)
+		return nil, access.Busy("too_many_lists", "Other lists are being read. Try again in a moment.", 10*time.Second)
 	}
 	defer a.lists.parsing.Leave(who.Scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
@@ -190,7 +191,7 @@ func (a *Lists) Parse(ctx context.Context, who Actor, domain string, r io.Reader
 }
 
 // Show shows a list that waits.
-func (a *Lists) Show(ctx context.Context, who Actor, domain, id string) (*ListView, error) {
+func (a *Lists) Show(ctx context.Context, who access.Actor, domain, id string) (*ListView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -203,7 +204,7 @@ func (a *Lists) Show(ctx context.Context, who Actor, domain, id string) (*ListVi
 }
 
 // Drop forgets a list.
-func (a *Lists) Drop(ctx context.Context, who Actor, domain, id string) error {
+func (a *Lists) Drop(ctx context.Context, who access.Actor, domain, id string) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
@@ -233,16 +234,16 @@ func (a *Lists) view(ctx context.Context, d *config.Domain, x *list) (*ListView,
 	return v, nil
 }
 
-func viewMistakes(found []config.Finding) []Mistake {
-	views := make([]Mistake, len(found))
+func viewMistakes(found []config.Finding) []access.Mistake {
+	views := make([]access.Mistake, len(found))
 	for i, f := range found {
-		views[i] = Mistake{Line: f.Line, Code: f.Code, Args: f.Args, Text: f.Text}
+		views[i] = access.Mistake{Line: f.Line, Code: f.Code, Args: f.Args, Text: f.Text}
 	}
 	return views
 }
 
 // decide returns the lines of a list that waits: all of it, or only the good ones.
-func (a *Lists) decide(who Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
+func (a *Lists) decide(who access.Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
 	x, err := a.lists.get(a.now(), who.Owner, domain, id)
 	if err != nil {
 		return nil, err
@@ -250,12 +251,12 @@ func (a *Lists) decide(who Actor, domain, id string, onlyGood bool) ([]config.Ac
 	p := x.parsed
 	switch {
 	case len(p.Mistakes) > 0 && !onlyGood:
-		r := Conflict("list_has_mistakes", "The list has mistakes. Correct it and upload it again, or take only the lines that are right.")
-		r.Args = Args("mistakes", len(p.Mistakes)+p.Omitted, "accounts", len(p.Accounts))
+		r := access.Conflict("list_has_mistakes", "The list has mistakes. Correct it and upload it again, or take only the lines that are right.")
+		r.Args = access.Args("mistakes", len(p.Mistakes)+p.Omitted, "accounts", len(p.Accounts))
 		r.Mistakes = viewMistakes(p.Mistakes)
 		return nil, r
 	case len(p.Accounts) == 0:
-		return nil, Conflict("list_empty", "The list has no line that is right.")
+		return nil, access.Conflict("list_empty", "The list has no line that is right.")
 	}
 	return p.Accounts, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/directory"
 )
 
@@ -28,12 +29,12 @@ func (in MailboxInput) Query(domain string) (MailboxQuery, error) {
 	known := []directory.Kind{directory.User, directory.Shared, directory.Room, directory.Equipment, directory.Other}
 	for _, kind := range in.Kinds {
 		if !slices.Contains(known, directory.Kind(kind)) {
-			return q, Invalid(WrongField("kinds", "unknown_value", "There is no such kind of mailboxes."))
+			return q, access.Invalid(access.WrongField("kinds", "unknown_value", "There is no such kind of mailboxes."))
 		}
 		q.Filter.Kinds = append(q.Filter.Kinds, directory.Kind(kind))
 	}
 	if in.To != "" && in.LocalPart {
-		return q, Invalid(WrongField("to", "unknown_value", "Either a domain or the local part."))
+		return q, access.Invalid(access.WrongField("to", "unknown_value", "Either a domain or the local part."))
 	}
 	return q, nil
 }
@@ -53,7 +54,7 @@ func (in EnrolInput) Pick(domain string) (MailboxPick, error) {
 		return MailboxPick{}, err
 	}
 	if in.All == (len(in.Addresses) > 0) {
-		return MailboxPick{}, Invalid(WrongField("addresses", "missing", "Either all, or the addresses of some."))
+		return MailboxPick{}, access.Invalid(access.WrongField("addresses", "missing", "Either all, or the addresses of some."))
 	}
 	return MailboxPick{MailboxQuery: q, Addresses: in.Addresses, Each: in.Exceptions}, nil
 }

@@ -8,21 +8,22 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/access"
 	"postferry/store"
 )
 
 // Operator is who works at the machine itself: what "postferry admin" does, with
 // or without a Server. Its errors are sentences for the person at the screen.
 type Operator struct {
-	store  Keeper
-	access *Access
-	audit  *Audit
+	store  access.Keeper
+	access *access.Administrators
+	audit  *access.Audit
 }
 
 // NewOperator works on a store.
 func NewOperator(st Store, log zerolog.Logger) *Operator {
-	audit := NewAudit(st, log, time.Now)
-	return &Operator{st, NewAccess(AccessOptions{Store: st, Audit: audit, Lists: newLists(), Log: log, Now: time.Now}), audit}
+	audit := access.NewAudit(st, log, time.Now)
+	return &Operator{st, access.New(access.Options{Store: st, Audit: audit, Lists: newLists(), Log: log, Now: time.Now}), audit}
 }
 
 // Operator works on a server's store and tells the server: what is in its memory of
@@ -41,13 +42,13 @@ func (o *Operator) SetPassword(ctx context.Context, name string, domain *string,
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	added, err = o.access.PutAdmin(ctx, CommandLine(), name, scope, password)
+	added, err = o.access.PutAdmin(ctx, access.CommandLine(), name, scope, password)
 	return added, plain(err)
 }
 
 // CreateToken makes a token for a domain, or ("") for all of them.
 func (o *Operator) CreateToken(ctx context.Context, name, domain string) (id uint64, token store.Secret, err error) {
-	v, token, err := o.access.CreateToken(ctx, CommandLine(), name, domain)
+	v, token, err := o.access.CreateToken(ctx, access.CommandLine(), name, domain)
 	return v.ID, token, plain(err)
 }
 
@@ -58,12 +59,12 @@ func (o *Operator) Tokens(ctx context.Context) ([]store.Token, error) {
 
 // RevokeToken makes a token void.
 func (o *Operator) RevokeToken(ctx context.Context, id uint64) error {
-	return plain(o.access.RevokeToken(ctx, CommandLine(), id))
+	return plain(o.access.RevokeToken(ctx, access.CommandLine(), id))
 }
 
 // plain is an error as one who sees no form is told it.
 func plain(err error) error {
-	var r *Refusal
+	var r *access.Refusal
 	if !errors.As(err, &r) {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"postferry/admin/access"
 	"postferry/report"
 	"postferry/store"
 )
@@ -31,23 +32,23 @@ func (o *Operator) Imported(ctx context.Context, stored []store.Account, put []s
 		for _, i := range places[d] {
 			s, p = append(s, stored[i]), append(p, put[i])
 		}
-		errs = append(errs, notePut(ctx, o.audit, CommandLine(), d, s, p))
+		errs = append(errs, notePut(ctx, o.audit, access.CommandLine(), d, s, p))
 	}
 	return errors.Join(errs...)
 }
 
 // RotatedKey notes that the passwords of so many accounts are sealed with another key.
 func (o *Operator) RotatedKey(ctx context.Context, accounts int) error {
-	return o.audit.note(ctx, CommandLine(), "rotate_key", auditOf{count: accounts})
+	return o.audit.Note(ctx, access.CommandLine(), "rotate_key", access.About{Count: accounts})
 }
 
 // BackedUp notes that a copy of the state was made.
 func (o *Operator) BackedUp(ctx context.Context, withKey bool) error {
-	of := auditOf{}
+	of := access.About{}
 	if withKey {
-		of.detail = BackupWithKey
+		of.Detail = BackupWithKey
 	}
-	return o.audit.note(ctx, CommandLine(), "backup", of)
+	return o.audit.Note(ctx, access.CommandLine(), "backup", of)
 }
 
 // BackupWithKey is the detail of a backup that can be read by whoever has it.
@@ -55,20 +56,20 @@ const BackupWithKey = "with the key"
 
 // DecidedFolder notes what somebody has said of an account's missing folder.
 func (o *Operator) DecidedFolder(ctx context.Context, a store.Account, v report.FolderVerdict, title string) error {
-	return o.audit.note(ctx, CommandLine(), "folder_"+string(v), auditOf{domain: a.Domain, account: a.Login, detail: title})
+	return o.audit.Note(ctx, access.CommandLine(), "folder_"+string(v), access.About{Domain: a.Domain, Account: a.Login, Detail: title})
 }
 
 // AnsweredAlias notes that somebody has said whose mailbox an account's is.
 func (o *Operator) AnsweredAlias(ctx context.Context, a store.Account) error {
-	return o.audit.note(ctx, CommandLine(), "update_account", auditOf{domain: a.Domain, account: a.Login, detail: "alias_of"})
+	return o.audit.Note(ctx, access.CommandLine(), "update_account", access.About{Domain: a.Domain, Account: a.Login, Detail: "alias_of"})
 }
 
 // DecidedMailbox notes what somebody has said of an account's mailbox that isn't the one it was.
 func (o *Operator) DecidedMailbox(ctx context.Context, a store.Account, verdict string) error {
-	return o.audit.note(ctx, CommandLine(), "mailbox_"+verdict, auditOf{domain: a.Domain, account: a.Login})
+	return o.audit.Note(ctx, access.CommandLine(), "mailbox_"+verdict, access.About{Domain: a.Domain, Account: a.Login})
 }
 
 // RetriedMessages notes that so many refused messages of an account are tried again.
 func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
-	return o.audit.note(ctx, CommandLine(), "retry_quarantined", auditOf{domain: a.Domain, account: a.Login, count: messages})
+	return o.audit.Note(ctx, access.CommandLine(), "retry_quarantined", access.About{Domain: a.Domain, Account: a.Login, Count: messages})
 }

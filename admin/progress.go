@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/cause"
 	"postferry/store"
 )
@@ -10,7 +12,7 @@ import (
 // Status is how far domains are.
 type Status struct {
 	scopes        *Scopes
-	boards        *boards
+	boards        *board.Boards
 	store         runLister
 	checks        *Checks
 	verifications *Verifications
@@ -22,12 +24,12 @@ type runLister interface {
 }
 
 // Progress sums a domain up as it stands now.
-func (a *Status) Progress(ctx context.Context, who Actor, domain string) (*Totals, error) {
+func (a *Status) Progress(ctx context.Context, who access.Actor, domain string) (*board.Totals, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.boards.of(ctx, d.Name)
+	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +37,13 @@ func (a *Status) Progress(ctx context.Context, who Actor, domain string) (*Total
 }
 
 // Board is the newest of a domain's.
-func (a *Status) Board(ctx context.Context, domain string) (*Board, error) {
-	return a.boards.of(ctx, domain)
+func (a *Status) Board(ctx context.Context, domain string) (*board.Board, error) {
+	return a.boards.Of(ctx, domain)
 }
 
 // Throughput is a domain's of the last minutes, in messages a second: a point every ChartEvery,
 // oldest first.
-func (a *Status) Throughput(domain string) []float64 { return a.boards.throughput(domain) }
+func (a *Status) Throughput(domain string) []float64 { return a.boards.Throughput(domain) }
 
 // Extras are the states besides the totals that a stream tells: the newest
 // run, check and verification, as far as there are any.
@@ -60,12 +62,12 @@ func (a *Status) Extras(ctx context.Context, domain string) map[string]any {
 }
 
 // Causes says what keeps accounts of a domain from being copied, each cause once.
-func (a *Status) Causes(ctx context.Context, who Actor, domain string) ([]cause.Cause, error) {
+func (a *Status) Causes(ctx context.Context, who access.Actor, domain string) ([]cause.Cause, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.boards.of(ctx, d.Name)
+	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}

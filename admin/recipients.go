@@ -3,6 +3,7 @@ package admin
 import (
 	"slices"
 
+	"postferry/admin/access"
 	"postferry/config"
 )
 
@@ -14,7 +15,7 @@ type RecipientView struct {
 }
 
 // viewRecipients are those who are told about a domain, for who looks after everything; nil for others.
-func viewRecipients(who Actor, all []config.Recipient, domain string) []RecipientView {
+func viewRecipients(who access.Actor, all []config.Recipient, domain string) []RecipientView {
 	if !who.All() {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 	"postferry/store"
@@ -66,7 +67,7 @@ type quarantineFerry interface {
 }
 
 // List returns a domain's runs, newest first.
-func (a *Runs) List(ctx context.Context, who Actor, domain string) ([]RunView, error) {
+func (a *Runs) List(ctx context.Context, who access.Actor, domain string) ([]RunView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -86,13 +87,13 @@ func (a *Runs) List(ctx context.Context, who Actor, domain string) ([]RunView, e
 func (a *Runs) find(ctx context.Context, domain string, id store.RunID) (store.Run, error) {
 	r, err := a.store.Run(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Domain != domain {
-		return store.Run{}, NotFound("run")
+		return store.Run{}, access.NotFound("run")
 	}
 	return r, err
 }
 
 // Show returns one run.
-func (a *Runs) Show(ctx context.Context, who Actor, domain string, id store.RunID) (*RunView, error) {
+func (a *Runs) Show(ctx context.Context, who access.Actor, domain string, id store.RunID) (*RunView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (a *Runs) Show(ctx context.Context, who Actor, domain string, id store.RunI
 
 // Report returns what came of a run for each account, those with trouble
 // first. Messages in quarantine are those of now.
-func (a *Runs) Report(ctx context.Context, who Actor, domain string, id store.RunID) (*RunReport, error) {
+func (a *Runs) Report(ctx context.Context, who access.Actor, domain string, id store.RunID) (*RunReport, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err

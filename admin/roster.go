@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/directory"
 	"postferry/internal/asciifold"
@@ -82,14 +83,14 @@ type MailboxList struct {
 }
 
 // Mailboxes lists a tenant's mailboxes; what was fetched within the last half hour is taken.
-func (a *Tenants) Mailboxes(ctx context.Context, who Actor, domain string, q MailboxQuery) (*MailboxList, error) {
+func (a *Tenants) Mailboxes(ctx context.Context, who access.Actor, domain string, q MailboxQuery) (*MailboxList, error) {
 	d, _, leave, err := a.connectable(ctx, who, domain, store.OldSide)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	if !tenant.HasDirectory(d.Old) {
-		return nil, Conflict("no_directory", "Only Microsoft 365 and Google Workspace list their mailboxes.")
+		return nil, access.Conflict("no_directory", "Only Microsoft 365 and Google Workspace list their mailboxes.")
 	}
 	x, ok := a.rosters.get(d.Name, a.now())
 	if !ok || q.Anew {
@@ -120,13 +121,13 @@ func (a *Tenants) listRefusal(domain string, err error) error {
 	if !ok {
 		var said interface{ Summary() reason.Reason }
 		if errors.As(err, &said) {
-			return Conflict("list_not_fetched", "The list of mailboxes can't be fetched: %s", said.Summary())
+			return access.Conflict("list_not_fetched", "The list of mailboxes can't be fetched: %s", said.Summary())
 		}
 		return err
 	}
 	a.log.Warn().Str("domain", domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
-	r := Conflict(string(e.Reason), "%s", e.Error())
-	r.Args = Args("Set", e.Set)
+	r := access.Conflict(string(e.Reason), "%s", e.Error())
+	r.Args = access.Args("Set", e.Set)
 	return r
 }
 
@@ -168,7 +169,7 @@ func (p MailboxPick) addTo(e *tenant.Exceptions) {
 }
 
 // ImportMailboxes makes accounts of a tenant's mailboxes. They wait until a person begins.
-func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string, p MailboxPick) (*Added, error) {
+func (a *Tenants) ImportMailboxes(ctx context.Context, who access.Actor, domain string, p MailboxPick) (*Added, error) {
 	exceptions, err := readExceptions(p.Exceptions)
 	if err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string,
 		return nil, err
 	}
 	if len(list.Clashes) > 0 {
-		return nil, Conflict("mailboxes_clash", "%s", (&tenant.ClashError{Clashes: list.Clashes}).Error())
+		return nil, access.Conflict("mailboxes_clash", "%s", (&tenant.ClashError{Clashes: list.Clashes}).Error())
 	}
 	moves := slices.DeleteFunc(slices.Clone(list.Moves), func(m directory.Move) bool {
 		if len(p.Addresses) == 0 {
@@ -189,7 +190,7 @@ func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string,
 		return !slices.Contains(p.Addresses, m.Address)
 	})
 	if len(moves) == 0 {
-		return nil, Conflict("no_mailboxes", "No mailbox was chosen.")
+		return nil, access.Conflict("no_mailboxes", "No mailbox was chosen.")
 	}
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
@@ -197,13 +198,13 @@ func (a *Tenants) ImportMailboxes(ctx context.Context, who Actor, domain string,
 	}
 	lines, mistakes := a.checkMailboxes(who, d, exceptions.Lines(moves))
 	if len(mistakes) > 0 {
-		return nil, Invalid(mistakes...)
+		return nil, access.Invalid(mistakes...)
 	}
 	return a.accounts.put(ctx, who, d, lines)
 }
 
 // checkMailboxes says which of them can't become accounts.
-func (a *Tenants) checkMailboxes(who Actor, d *config.Domain, lines []config.AccountLine) (good []config.AccountLine, mistakes []Mistake) {
+func (a *Tenants) checkMailboxes(who access.Actor, d *config.Domain, lines []config.AccountLine) (good []config.AccountLine, mistakes []access.Mistake) {
 	check, newLogins := a.scopes.lineCheck(who, d), config.NewLogins{}
 	for _, l := range lines {
 		err := check(l)
@@ -215,7 +216,7 @@ func (a *Tenants) checkMailboxes(who Actor, d *config.Domain, lines []config.Acc
 			good = append(good, l)
 			continue
 		case err == nil:
-			mistakes = append(mistakes, Mistake{Code: "mailbox_without_password", Args: Args("login", l.Login),
+			mistakes = append(mistakes, access.Mistake{Code: "mailbox_without_password", Args: access.Args("login", l.Login),
 				Text: l.Login + " has no password at the new server: expected one in the list of exceptions"})
 		default:
 			m := viewMistake(0, err)
@@ -239,7 +240,7 @@ func readExceptions(text string) (tenant.Exceptions, error) {
 	}
 	e, err := tenant.ReadExceptions(strings.NewReader(text), config.ListUTF8)
 	if wrong, ok := errors.AsType[*config.Error](err); ok {
-		return e, Invalid(viewMistakes(wrong.Mistakes)...)
+		return e, access.Invalid(viewMistakes(wrong.Mistakes)...)
 	}
 	return e, err
 }

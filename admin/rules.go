@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -40,15 +41,15 @@ const (
 )
 
 // readRules reads what was given for folders, limits and the way back, and leaves the rest as it was.
-func readRules(r *store.DomainRules, in DomainInput) (mistakes []Mistake) {
+func readRules(r *store.DomainRules, in DomainInput) (mistakes []access.Mistake) {
 	if f := in.Folders; f != nil {
 		if len(f.Skip)+len(f.Rename) > maxFolderRules {
-			return []Mistake{WrongField("folders", "too_many_rules", "There are more rules than can be kept: %d at most.", maxFolderRules)}
+			return []access.Mistake{access.WrongField("folders", "too_many_rules", "There are more rules than can be kept: %d at most.", maxFolderRules)}
 		}
 		folders, wrong := config.NewFolders(f.Skip, f.Rename)
 		for _, err := range wrong {
-			m := WrongField("folders", "folder_malformed", "A folder can't be written like this: %s.", err)
-			m.Args = Args("why", err.Error())
+			m := access.WrongField("folders", "folder_malformed", "A folder can't be written like this: %s.", err)
+			m.Args = access.Args("why", err.Error())
 			mistakes = append(mistakes, m)
 		}
 		r.Skip, r.Rename, r.CopyViews, r.CopyShared = folders.Skip, folders.Map, f.CopyViews, f.CopyShared
@@ -65,13 +66,13 @@ func readRules(r *store.DomainRules, in DomainInput) (mistakes []Mistake) {
 }
 
 // checkLimits says what is wrong with limits.
-func checkLimits(l *LimitRules) (mistakes []Mistake) {
+func checkLimits(l *LimitRules) (mistakes []access.Mistake) {
 	within := func(field string, n *uint64, lowest, highest uint64, orNone bool) {
 		if n == nil || orNone && *n == 0 || *n >= lowest && *n <= highest {
 			return
 		}
-		m := WrongField(field, "number_malformed", "This should be a number from %d to %d.", lowest, highest)
-		m.Args = Args("lowest", lowest, "highest", highest)
+		m := access.WrongField(field, "number_malformed", "This should be a number from %d to %d.", lowest, highest)
+		m.Args = access.Args("lowest", lowest, "highest", highest)
 		mistakes = append(mistakes, m)
 	}
 	const mostOctets = 1 << 50

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/report"
 	"postferry/store"
 )
@@ -68,7 +69,7 @@ func (a *Domains) scheduleOf(ctx context.Context, domain string) (*ScheduleView,
 const ScheduleUntil = " → "
 
 // SetSchedule sets when a domain's accounts are run again; nil removes it.
-func (a *Domains) SetSchedule(ctx context.Context, who Actor, domain string, in *ScheduleInput) (*DomainView, error) {
+func (a *Domains) SetSchedule(ctx context.Context, who access.Actor, domain string, in *ScheduleInput) (*DomainView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (a *Domains) SetSchedule(ctx context.Context, who Actor, domain string, in 
 	if err := errors.Join(a.ferry.DomainChanged(ctx, d.Name), a.tracker.Reschedule(ctx)); err != nil {
 		return nil, err
 	}
-	if err := a.audit.note(ctx, who, action, auditOf{domain: d.Name, detail: detail}); err != nil {
+	if err := a.audit.Note(ctx, who, action, access.About{Domain: d.Name, Detail: detail}); err != nil {
 		return nil, err
 	}
 	return a.view(ctx, d)
@@ -110,13 +111,13 @@ func (a *Domains) readSchedule(ctx context.Context, domain string, in *ScheduleI
 	if known != nil {
 		s = *known
 	}
-	var mistakes []Mistake
+	var mistakes []access.Mistake
 	switch {
 	case in.EverySeconds == nil && known == nil:
-		mistakes = append(mistakes, WrongField("every_seconds", "missing", "An interval is missing."))
+		mistakes = append(mistakes, access.WrongField("every_seconds", "missing", "An interval is missing."))
 	case in.EverySeconds == nil:
 	case *in.EverySeconds < int64(minEvery.Seconds()) || *in.EverySeconds > int64(maxEvery.Seconds()):
-		mistakes = append(mistakes, WrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
+		mistakes = append(mistakes, access.WrongField("every_seconds", "schedule_every", "Expected an interval from a minute to 30 days."))
 	default:
 		s.Every = time.Duration(*in.EverySeconds) * time.Second
 	}
@@ -132,11 +133,11 @@ func (a *Domains) readSchedule(ctx context.Context, domain string, in *ScheduleI
 	}
 	if in.Until.Time != nil {
 		if s.Until = *in.Until.Time; !s.Until.After(now) {
-			mistakes = append(mistakes, WrongField("until", "schedule_until", "Expected an end in the future."))
+			mistakes = append(mistakes, access.WrongField("until", "schedule_until", "Expected an end in the future."))
 		}
 	}
 	if len(mistakes) > 0 {
-		return s, Invalid(mistakes...)
+		return s, access.Invalid(mistakes...)
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/internal/asciifold"
@@ -15,10 +16,10 @@ type Scopes struct{ directory *config.Directory }
 
 // Domain finds a domain for an actor. Every use case about a domain begins with
 // it: it is the one place where scopes are checked.
-func (a *Scopes) Domain(_ context.Context, who Actor, name string) (*config.Domain, error) {
+func (a *Scopes) Domain(_ context.Context, who access.Actor, name string) (*config.Domain, error) {
 	d, ok := a.directory.DomainNamed(name)
-	if !ok || !who.may(d.Name) {
-		return nil, NotFound("domain")
+	if !ok || !who.May(d.Name) {
+		return nil, access.NotFound("domain")
 	}
 	return d, nil
 }
@@ -81,14 +82,14 @@ func (a *Scopes) accountLogin(d *config.Domain, l config.AccountLine, known map[
 }
 
 // lineCheck checks the lines of one list, as they come, for who gives it.
-func (a *Scopes) lineCheck(who Actor, d *config.Domain) func(config.AccountLine) error {
+func (a *Scopes) lineCheck(who access.Actor, d *config.Domain) func(config.AccountLine) error {
 	seen := map[string]bool{}
 	return func(l config.AccountLine) error {
 		newLogin, _ := l.New()
 		named := a.accountLogin(d, l, nil)
 		switch {
 		case !a.belongs(d, named) && !strings.Contains(l.Login, "@"):
-			return &config.Mistake{Code: "login_without_domain", Args: Args("expected", "...@"+d.Name),
+			return &config.Mistake{Code: "login_without_domain", Args: access.Args("expected", "...@"+d.Name),
 				Text: "has a login without a domain; expected ...@" + d.Name + ", or such a login at the new server as well"}
 		case !a.belongs(d, named), !who.All() && (foreignAddress(d, l.Login) || a.foreign(d, newLogin)):
 			return errOtherDomain(d)
@@ -104,6 +105,6 @@ func (a *Scopes) lineCheck(who Actor, d *config.Domain) func(config.AccountLine)
 // mixed up, it is a password.
 func errOtherDomain(d *config.Domain) error {
 	expected := "...@" + d.Name
-	return &config.Mistake{Code: "other_domain", Args: Args("expected", expected),
+	return &config.Mistake{Code: "other_domain", Args: access.Args("expected", expected),
 		Text: "has a login of another domain; expected " + expected}
 }

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/discover"
@@ -17,8 +19,6 @@ import (
 )
 
 const (
-	// MaxPerPage bounds a page of a list.
-	MaxPerPage = 200
 	// maxDiscoveriesEach, maxDiscoveries and maxDiscoveriesAll bound the searches for
 	// servers that run at a time.
 	maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll = 2, 6, 4
@@ -38,15 +38,15 @@ type Options struct {
 	// Tokens are those that the engine signs in with; nil for none.
 	Tokens Tokens
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
-	Hashing Hashing
+	Hashing access.Hashing
 }
 
 // Service holds the use cases, each of which has what it needs.
 type Service struct {
 	Scopes        *Scopes
-	Access        *Access
-	Sessions      *Sessions
-	Audit         *Audit
+	Access        *access.Administrators
+	Sessions      *access.Sessions
+	Audit         *access.Audit
 	Domains       *Domains
 	Accounts      *Accounts
 	Folders       *Folders
@@ -63,7 +63,7 @@ type Service struct {
 	Status        *Status
 
 	store   serviceStore
-	boards  *boards
+	boards  *board.Boards
 	jobs    *jobs
 	tracker *runs.Tracker
 }
@@ -71,7 +71,7 @@ type Service struct {
 // serviceStore is what the service itself asks of the state.
 type serviceStore interface {
 	domainLister
-	Keeper
+	access.Keeper
 }
 
 // shared is what several use cases have in common.
@@ -79,9 +79,9 @@ type shared struct {
 	Options
 	scopes      *Scopes
 	chooser     *chooser
-	audit       *Audit
+	audit       *access.Audit
 	memory      *memory
-	boards      *boards
+	boards      *board.Boards
 	tracker     *runs.Tracker
 	jobs        *jobs
 	discovering *Places
@@ -96,11 +96,11 @@ func New(opt Options) *Service {
 	if opt.Tokens == nil {
 		opt.Tokens = noTokens{}
 	}
-	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
+	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: access.NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
 		tracker: runs.New(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
 		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
 	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
-	a.boards = NewBoards(Source{Store: opt.Store, Ferry: opt.Ferry, Now: opt.Now, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
+	a.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Now: opt.Now, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
 	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
 	s.makeJobs(a)
 	s.makeAccess(a)
@@ -123,9 +123,9 @@ func (s *shared) makeJobs(a *Service) {
 
 // makeAccess makes what lets people and programs in.
 func (s *shared) makeAccess(a *Service) {
-	opt := AccessOptions{Store: s.Store, Audit: s.audit, Lists: s.memory.lists, Hashing: s.Hashing, Log: s.Log, Now: s.Now}
-	a.Access = NewAccess(opt)
-	a.Sessions = NewSessions(opt, a.Access)
+	opt := access.Options{Store: s.Store, Audit: s.audit, Lists: s.memory.lists, Hashing: s.Hashing, Log: s.Log, Now: s.Now}
+	a.Access = access.New(opt)
+	a.Sessions = access.NewSessions(opt, a.Access)
 }
 
 // makeDomains makes what is about whole domains.
@@ -161,7 +161,7 @@ func (s *shared) finishing(a *Service) *Finishing {
 // to date, and what has expired is forgotten.
 func (a *Service) Run(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
-	for _, fn := range []func(context.Context){a.Sessions.sweep, a.boards.run, a.jobs.run} {
+	for _, fn := range []func(context.Context){a.Sessions.Sweep, a.boards.Run, a.jobs.run} {
 		all.Go(func() error {
 			fn(ctx)
 			return nil

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"postferry/admin/access"
 	"postferry/admin/runs"
 	"postferry/lifecycle"
 	"postferry/store"
@@ -10,7 +11,7 @@ import (
 
 // Store is what the use cases ask of the state. What each call promises is said at store.Store.
 type Store interface {
-	AccessStore
+	access.Store
 	domainStore
 	accountStore
 	folderStore

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/runs"
 	"postferry/config"
 	"postferry/report"
@@ -14,16 +16,16 @@ import (
 // Selection says which accounts of a domain something is to be done with:
 // exactly one of its fields is given.
 type Selection struct {
-	All      bool                `json:"all"`
-	State    report.AccountState `json:"state,omitempty"` // all that are in this state
-	Accounts []store.AccountID   `json:"accounts,omitempty"`
-	Caused                       // all that a problem of a kind keeps from being copied
+	All          bool                `json:"all"`
+	State        report.AccountState `json:"state,omitempty"` // all that are in this state
+	Accounts     []store.AccountID   `json:"accounts,omitempty"`
+	board.Caused                     // all that a problem of a kind keeps from being copied
 }
 
 // chooser finds the accounts that something is to be done with.
 type chooser struct {
 	scopes *Scopes
-	boards *boards
+	boards *board.Boards
 	store  accountFinder
 }
 
@@ -34,7 +36,7 @@ type accountFinder interface {
 
 // choose finds the accounts of a selection in the order of their IDs. Accounts
 // named must all be there; of the others those are left out that want refuses.
-func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
+func (a *chooser) choose(ctx context.Context, who access.Actor, domain string, sel Selection, want func(*store.Overview) bool) (*config.Domain, []store.AccountID, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, nil, err
@@ -46,9 +48,9 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		}
 	}
 	if given != 1 || sel.Server != "" && sel.Kind == "" {
-		return nil, nil, Invalid(WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, those with a problem, or some."))
+		return nil, nil, access.Invalid(access.WrongField("accounts", "selection_malformed", "Say which accounts are meant: all of them, those in a state, those with a problem, or some."))
 	}
-	b, err := a.boards.fresh(ctx, d.Name)
+	b, err := a.boards.Fresh(ctx, d.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,12 +59,12 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		named[id] = true
 	}
 	ids := []store.AccountID{}
-	for i := range b.rows {
-		o := &b.rows[i]
+	for i := range b.Rows {
+		o := &b.Rows[i]
 		switch {
 		case named[o.ID]:
 			delete(named, o.ID)
-		case len(sel.Accounts) > 0, sel.Kind != "" && !(troubled(o) && sel.has(o)), sel.State != "" && report.StateOf(o, b.liveOf(o.ID)) != sel.State:
+		case len(sel.Accounts) > 0, sel.Kind != "" && !(board.Troubled(o) && sel.Has(o)), sel.State != "" && report.StateOf(o, b.LiveOf(o.ID)) != sel.State:
 			continue
 		}
 		if want(o) {
@@ -70,7 +72,7 @@ func (a *chooser) choose(ctx context.Context, who Actor, domain string, sel Sele
 		}
 	}
 	if len(named) > 0 {
-		return nil, nil, NotFound("account")
+		return nil, nil, access.NotFound("account")
 	}
 	return d, ids, nil
 }
@@ -92,9 +94,9 @@ type Affected struct {
 type Transfers struct {
 	chooser *chooser
 	ferry   transferFerry
-	boards  *boards
+	boards  *board.Boards
 	tracker *runs.Tracker
-	audit   *Audit
+	audit   *access.Audit
 }
 
 // transferFerry sets accounts going.
@@ -105,7 +107,7 @@ type transferFerry interface {
 }
 
 // Begin begins the transfer of accounts that wait, or goes on with stopped ones.
-func (a *Transfers) Begin(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+func (a *Transfers) Begin(ctx context.Context, who access.Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Waiting, store.Stopped))
 	if err != nil {
 		return nil, err
@@ -116,7 +118,7 @@ func (a *Transfers) Begin(ctx context.Context, who Actor, domain string, sel Sel
 }
 
 // Stop stops accounts. What is under way ends at the next safe point.
-func (a *Transfers) Stop(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+func (a *Transfers) Stop(ctx context.Context, who access.Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Waiting, store.Active))
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (a *Transfers) Stop(ctx context.Context, who Actor, domain string, sel Sele
 }
 
 // Resume lets stopped accounts go on.
-func (a *Transfers) Resume(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+func (a *Transfers) Resume(ctx context.Context, who access.Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Stopped))
 	if err != nil {
 		return nil, err
@@ -142,7 +144,7 @@ func (a *Transfers) Resume(ctx context.Context, who Actor, domain string, sel Se
 }
 
 // startRun begins a run of accounts.
-func (a *Transfers) startRun(ctx context.Context, who Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
+func (a *Transfers) startRun(ctx context.Context, who access.Actor, d *config.Domain, kind store.RunKind, ids []store.AccountID) (store.RunID, error) {
 	return a.tracker.Begin(ctx, store.Run{Domain: d.Name, Kind: kind, By: who.Name}, ids, func() error {
 		_, err := a.ferry.Begin(ctx, ids)
 		if err == nil && kind == store.AgainRun {
@@ -154,7 +156,7 @@ func (a *Transfers) startRun(ctx context.Context, who Actor, d *config.Domain, k
 
 // Again starts a new run of accounts that were begun: problems are forgotten,
 // and each is due now.
-func (a *Transfers) Again(ctx context.Context, who Actor, domain string, sel Selection) (*Affected, error) {
+func (a *Transfers) Again(ctx context.Context, who access.Actor, domain string, sel Selection) (*Affected, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, inState(store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
@@ -165,7 +167,7 @@ func (a *Transfers) Again(ctx context.Context, who Actor, domain string, sel Sel
 }
 
 // command does something with accounts, if there are any, and notes it.
-func (a *Transfers) command(ctx context.Context, who Actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*Affected, error) {
+func (a *Transfers) command(ctx context.Context, who access.Actor, d *config.Domain, action string, ids []store.AccountID, do func() (store.RunID, error)) (*Affected, error) {
 	if len(ids) == 0 {
 		return &Affected{}, nil
 	}
@@ -173,8 +175,8 @@ func (a *Transfers) command(ctx context.Context, who Actor, d *config.Domain, ac
 	if err != nil {
 		return nil, err
 	}
-	a.boards.changed(d.Name)
-	return &Affected{Accounts: len(ids), Run: run}, a.audit.note(ctx, who, action, auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids), count: len(ids)})
+	a.boards.Changed(d.Name)
+	return &Affected{Accounts: len(ids), Run: run}, a.audit.Note(ctx, who, action, access.About{Domain: d.Name, Account: a.chooser.loneLogin(ctx, ids), Count: len(ids)})
 }
 
 // loneLogin is the login of a selection's only account, for the audit log.

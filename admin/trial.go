@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/store"
@@ -38,14 +39,14 @@ type TriedServer struct {
 
 // Try connects to the servers that a domain would have with what is given, and says what answers.
 // Nobody logs in, and nothing is kept.
-func (a *Trials) Try(ctx context.Context, who Actor, name string, in DomainInput) (*TriedServers, error) {
+func (a *Trials) Try(ctx context.Context, who access.Actor, name string, in DomainInput) (*TriedServers, error) {
 	was, err := a.domains.given(ctx, who, name)
 	if err != nil {
 		return nil, err
 	}
 	d, mistakes := readDomain(who, was, in)
 	if len(mistakes) > 0 {
-		return nil, Invalid(mistakes...)
+		return nil, access.Invalid(mistakes...)
 	}
 	if err := checkScope(who, was, d); err != nil {
 		return nil, err
@@ -59,13 +60,13 @@ func (a *Trials) Try(ctx context.Context, who Actor, name string, in DomainInput
 	}
 	defer a.discovering.Leave(who.Scope, 1)
 	tried := a.try(ctx, who, known)
-	b, err := a.domains.boards.fresh(ctx, known.Name)
+	b, err := a.domains.boards.Fresh(ctx, known.Name)
 	tried.Swapped = tried.Swapped && err == nil && b.Totals.Copied == 0
 	return tried, err
 }
 
 // try tries both servers at the same time.
-func (a *Trials) try(ctx context.Context, who Actor, d config.Domain) *TriedServers {
+func (a *Trials) try(ctx context.Context, who access.Actor, d config.Domain) *TriedServers {
 	tried := &TriedServers{}
 	var both sync.WaitGroup
 	finder := *a.finder
@@ -95,13 +96,13 @@ func judgeServer(s config.Server, at discover.Attempt) *TriedServer {
 }
 
 // given is a domain as it is kept, or as it would be set up; it is refused where Put would refuse it.
-func (a *Domains) given(ctx context.Context, who Actor, name string) (store.Domain, error) {
+func (a *Domains) given(ctx context.Context, who access.Actor, name string) (store.Domain, error) {
 	name, err := config.ParseDomainName(strings.TrimSpace(name))
 	if err != nil {
-		return store.Domain{}, Invalid(WrongField("name", "domain_malformed", "This is not the name of a domain."))
+		return store.Domain{}, access.Invalid(access.WrongField("name", "domain_malformed", "This is not the name of a domain."))
 	}
-	if !who.may(name) {
-		return store.Domain{}, NotFound("domain")
+	if !who.May(name) {
+		return store.Domain{}, access.NotFound("domain")
 	}
 	_, known := a.directory.DomainNamed(name)
 	stored, err := storedDomain(ctx, a.store, name)
@@ -117,11 +118,11 @@ func (a *Domains) given(ctx context.Context, who Actor, name string) (store.Doma
 }
 
 func errDomainFixed() error {
-	return Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
+	return access.Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 }
 
 // refuseSame refuses two servers that are one: it would be copied into itself. What is as it was stays.
-func (a *Domains) refuseSame(ctx context.Context, who Actor, name string, in DomainInput) error {
+func (a *Domains) refuseSame(ctx context.Context, who access.Actor, name string, in DomainInput) error {
 	was, err := a.given(ctx, who, name)
 	if err != nil {
 		return err
@@ -134,6 +135,6 @@ func (a *Domains) refuseSame(ctx context.Context, who Actor, name string, in Dom
 	if err != nil || !a.finder.Same(ctx, known.Old, known.New) {
 		return err
 	}
-	m := WrongField("old", "server_same", "Old and new server are one and the same: nothing would be moved.")
-	return Invalid(m)
+	m := access.WrongField("old", "server_same", "Old and new server are one and the same: nothing would be moved.")
+	return access.Invalid(m)
 }

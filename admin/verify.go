@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 	"postferry/report/reason"
@@ -130,7 +131,7 @@ type Verifications struct {
 	ferry         verifyFerry
 	verifications *jobShelf[verifyResults]
 	jobs          *jobs
-	audit         *Audit
+	audit         *access.Audit
 	now           func() time.Time
 }
 
@@ -141,13 +142,13 @@ type verifyFerry interface {
 
 // Start begins to compare both servers' mail of accounts, with bodies
 // octet for octet. It replaces the result of the verification before.
-func (a *Verifications) Start(ctx context.Context, who Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
+func (a *Verifications) Start(ctx context.Context, who access.Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
 	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, Conflict("no_accounts", "There are no accounts to verify.")
+		return nil, access.Conflict("no_accounts", "There are no accounts to verify.")
 	}
 	err = startJob(ctx, a.jobs, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
 		func(ctx context.Context, j *job[verifyResults]) error {
@@ -164,21 +165,21 @@ func (a *Verifications) Start(ctx context.Context, who Actor, domain string, sel
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.note(ctx, who, "start_verify", auditOf{domain: d.Name, account: a.chooser.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.Note(ctx, who, "start_verify", access.About{Domain: d.Name, Account: a.chooser.loneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
 	return a.Show(ctx, who, d.Name)
 }
 
 // Show says how far the newest verification is.
-func (a *Verifications) Show(ctx context.Context, who Actor, domain string) (*VerifyView, error) {
+func (a *Verifications) Show(ctx context.Context, who access.Actor, domain string) (*VerifyView, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	v := a.View(d.Name)
 	if v == nil {
-		return nil, NotFound("verification")
+		return nil, access.NotFound("verification")
 	}
 	return v, nil
 }
@@ -202,14 +203,14 @@ func (r *verifyResults) view(j JobView) *VerifyView {
 }
 
 // Report returns all that the newest verification found.
-func (a *Verifications) Report(ctx context.Context, who Actor, domain string) (*VerifyReport, error) {
+func (a *Verifications) Report(ctx context.Context, who access.Actor, domain string) (*VerifyReport, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	j := a.verifications.get(d.Name)
 	if j == nil {
-		return nil, NotFound("verification")
+		return nil, access.NotFound("verification")
 	}
 	all := &VerifyReport{Domain: d.Name}
 	j.change(func(view *JobView, r *verifyResults) {
@@ -226,7 +227,7 @@ func (a *Verifications) Report(ctx context.Context, who Actor, domain string) (*
 }
 
 // Cancel ends a verification that is going on.
-func (a *Verifications) Cancel(ctx context.Context, who Actor, domain string) error {
+func (a *Verifications) Cancel(ctx context.Context, who access.Actor, domain string) error {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err

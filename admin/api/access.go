@@ -5,16 +5,17 @@ import (
 	"net/http"
 	"strconv"
 
-	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/store"
 )
 
 // accessAPI is about who may come in.
 type accessAPI struct {
-	access   *admin.Access
-	audit    *admin.Audit
-	sessions *admin.Sessions
+	access   *access.Administrators
+	audit    *access.Audit
+	sessions *access.Sessions
 	gate     *request.Gate
 }
 
@@ -41,9 +42,9 @@ type meView struct {
 	Domain string `json:"domain,omitempty"` // "" for all domains
 }
 
-func viewMe(who admin.Actor) meView { return meView{Who: who.Name, Domain: who.Scope} }
+func viewMe(who access.Actor) meView { return meView{Who: who.Name, Domain: who.Scope} }
 
-func (s *accessAPI) login(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+func (s *accessAPI) login(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	var in struct {
 		Name     string       `json:"name"`
 		Password store.Secret `json:"password"`
@@ -51,7 +52,7 @@ func (s *accessAPI) login(w http.ResponseWriter, r *http.Request, _ admin.Actor)
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.sessions.Login(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
+	secret, who, err := s.sessions.Login(r.Context(), access.AddressOf(request.ClientAddr(r)), in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (s *accessAPI) login(w http.ResponseWriter, r *http.Request, _ admin.Actor)
 	return request.WriteJSON(w, http.StatusOK, viewMe(who))
 }
 
-func (s *accessAPI) welcome(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+func (s *accessAPI) welcome(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	var in struct {
 		Code     store.Secret `json:"code"`
 		Name     string       `json:"name"`
@@ -68,7 +69,7 @@ func (s *accessAPI) welcome(w http.ResponseWriter, r *http.Request, _ admin.Acto
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	secret, who, err := s.sessions.Welcome(r.Context(), admin.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
+	secret, who, err := s.sessions.Welcome(r.Context(), access.AddressOf(request.ClientAddr(r)), in.Code, in.Name, in.Password)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (s *accessAPI) welcome(w http.ResponseWriter, r *http.Request, _ admin.Acto
 	return request.WriteJSON(w, http.StatusCreated, viewMe(who))
 }
 
-func (s *accessAPI) logout(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) logout(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.sessions.Logout(r.Context(), who); err != nil {
 		return err
 	}
@@ -85,11 +86,11 @@ func (s *accessAPI) logout(w http.ResponseWriter, r *http.Request, who admin.Act
 	return nil
 }
 
-func (s *accessAPI) me(w http.ResponseWriter, _ *http.Request, who admin.Actor) error {
+func (s *accessAPI) me(w http.ResponseWriter, _ *http.Request, who access.Actor) error {
 	return request.WriteJSON(w, http.StatusOK, viewMe(who))
 }
 
-func (s *accessAPI) password(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) password(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		Old      store.Secret `json:"old_password"`
 		Password store.Secret `json:"password"`
@@ -105,7 +106,7 @@ func (s *accessAPI) password(w http.ResponseWriter, r *http.Request, who admin.A
 	return nil
 }
 
-func (s *accessAPI) admins(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) admins(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	admins, err := s.access.Admins(r.Context(), who)
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (s *accessAPI) admins(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"admins": admins})
 }
 
-func (s *accessAPI) putAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) putAdmin(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		Domain   string       `json:"domain"`
 		Password store.Secret `json:"password"`
@@ -137,7 +138,7 @@ func createdOr(status int, created bool) int {
 	return status
 }
 
-func (s *accessAPI) deleteAdmin(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) deleteAdmin(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.access.DeleteAdmin(r.Context(), who, r.PathValue("name")); err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (s *accessAPI) deleteAdmin(w http.ResponseWriter, r *http.Request, who admi
 	return nil
 }
 
-func (s *accessAPI) tokens(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) tokens(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	tokens, err := s.access.Tokens(r.Context(), who)
 	if err != nil {
 		return err
@@ -153,7 +154,7 @@ func (s *accessAPI) tokens(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"tokens": tokens})
 }
 
-func (s *accessAPI) createToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) createToken(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		Name   string `json:"name"`
 		Domain string `json:"domain"`
@@ -166,15 +167,15 @@ func (s *accessAPI) createToken(w http.ResponseWriter, r *http.Request, who admi
 		return err
 	}
 	return request.WriteJSON(w, http.StatusCreated, struct {
-		admin.TokenView
+		access.TokenView
 		Token string `json:"token"`
 	}{view, secret.Reveal()})
 }
 
-func (s *accessAPI) revokeToken(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) revokeToken(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := strconv.ParseUint(r.PathValue("token"), 10, 64)
 	if err != nil {
-		return admin.NotFound("token")
+		return access.NotFound("token")
 	}
 	if err := s.access.RevokeToken(r.Context(), who, id); err != nil {
 		return err
@@ -183,12 +184,12 @@ func (s *accessAPI) revokeToken(w http.ResponseWriter, r *http.Request, who admi
 	return nil
 }
 
-func (s *accessAPI) listAudit(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accessAPI) listAudit(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	before, err := request.QueryNumber(r, "before", 0, 1, math.MaxInt64)
 	if err != nil {
 		return err
 	}
-	limit, err := request.QueryNumber(r, "per_page", request.DefaultPerPage, 1, admin.MaxPerPage)
+	limit, err := request.QueryNumber(r, "per_page", request.DefaultPerPage, 1, board.MaxPerPage)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/config"
 	"postferry/report"
@@ -49,14 +51,14 @@ func (s *accountAPI) mailRoutes() []operation {
 	}
 }
 
-func (s *accountAPI) listAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) listAccounts(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	page, perPage, err := request.Page(r)
 	if err != nil {
 		return err
 	}
 	q := r.URL.Query()
-	accounts, err := s.accounts.List(r.Context(), who, r.PathValue("domain"), admin.AccountQuery{
-		Search: q.Get("search"), State: report.AccountState(q.Get("state")), Caused: admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
+	accounts, err := s.accounts.List(r.Context(), who, r.PathValue("domain"), board.AccountQuery{
+		Search: q.Get("search"), State: report.AccountState(q.Get("state")), Caused: board.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))},
 		Sort: q.Get("sort"), Desc: q.Get("order") == "desc", Page: page, PerPage: perPage,
 	})
 	if err != nil {
@@ -67,7 +69,7 @@ func (s *accountAPI) listAccounts(w http.ResponseWriter, r *http.Request, who ad
 
 // addAccounts takes accounts of a form or a program, or those of a list
 // that was uploaded before.
-func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		Accounts []admin.AccountInput `json:"accounts"`
 		List     string               `json:"list"`
@@ -80,7 +82,7 @@ func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who adm
 	var err error
 	switch {
 	case (in.List == "") == (len(in.Accounts) == 0):
-		return admin.Invalid(admin.WrongField("accounts", "missing", "Give either accounts or a list."))
+		return access.Invalid(access.WrongField("accounts", "missing", "Give either accounts or a list."))
 	case in.List != "":
 		result, err = s.lists.Add(r.Context(), who, r.PathValue("domain"), in.List, in.OnlyGood)
 	default:
@@ -92,7 +94,7 @@ func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusOK, result)
 }
 
-func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var sel admin.Selection
 	if err := readJSON(r, &sel); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who 
 	return request.WriteJSON(w, http.StatusOK, admin.Affected{Accounts: n})
 }
 
-func (s *accountAPI) account(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) account(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -116,7 +118,7 @@ func (s *accountAPI) account(w http.ResponseWriter, r *http.Request, who admin.A
 	return request.WriteJSON(w, http.StatusOK, detail)
 }
 
-func (s *accountAPI) updateAccount(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) updateAccount(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -134,14 +136,14 @@ func (s *accountAPI) updateAccount(w http.ResponseWriter, r *http.Request, who a
 
 // uploadList takes a list as the body: text/csv for CSV, text/plain for
 // either form. Nothing is stored; the answer says what is in it.
-func (s *accountAPI) uploadList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) uploadList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	format, err := listFormat(r)
 	if err != nil {
 		return err
 	}
 	encoding, err := config.ParseListEncoding(r.URL.Query().Get("encoding"))
 	if err != nil {
-		return admin.Invalid(admin.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+		return access.Invalid(access.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
 	}
 	if _, err := s.scopes.Domain(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
@@ -163,10 +165,10 @@ func listFormat(r *http.Request) (config.ListFormat, error) {
 	case err == nil && kind == "text/plain":
 		return config.ListAuto, nil
 	}
-	return "", &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_a_list", Detail: "Send text/plain or text/csv."}
+	return "", &access.Refusal{Kind: access.KindUnsupported, Code: "not_a_list", Detail: "Send text/plain or text/csv."}
 }
 
-func (s *accountAPI) list(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) list(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	v, err := s.lists.Show(r.Context(), who, r.PathValue("domain"), r.PathValue("list"))
 	if err != nil {
 		return err
@@ -174,7 +176,7 @@ func (s *accountAPI) list(w http.ResponseWriter, r *http.Request, who admin.Acto
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *accountAPI) dropList(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) dropList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.lists.Drop(r.Context(), who, r.PathValue("domain"), r.PathValue("list")); err != nil {
 		return err
 	}

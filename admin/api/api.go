@@ -10,19 +10,19 @@ import (
 	"regexp"
 	"strconv"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
 // problemDetails is a refusal as RFC 9457 wants it.
 type problemDetails struct {
-	Type     string          `json:"type"`
-	Title    string          `json:"title"`
-	Status   int             `json:"status"`
-	Detail   string          `json:"detail"`
-	Code     string          `json:"code"`
-	Args     map[string]any  `json:"args,omitempty"`
-	Mistakes []admin.Mistake `json:"mistakes,omitempty"`
+	Type     string           `json:"type"`
+	Title    string           `json:"title"`
+	Status   int              `json:"status"`
+	Detail   string           `json:"detail"`
+	Code     string           `json:"code"`
+	Args     map[string]any   `json:"args,omitempty"`
+	Mistakes []access.Mistake `json:"mistakes,omitempty"`
 }
 
 // Refuse answers with an error, and logs what the client is not told.
@@ -35,7 +35,7 @@ func (s *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if ref.Retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(ref.Retry.Seconds())))
 	}
-	if ref.Kind == admin.KindUnauthorized {
+	if ref.Kind == access.KindUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="postferry"`)
 	}
 	request.WriteJSONAs(w, "application/problem+json", status, problemDetails{
@@ -49,7 +49,7 @@ func (s *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func readJSON(r *http.Request, v any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_json", Detail: "Send application/json."}
+		return &access.Refusal{Kind: access.KindUnsupported, Code: "not_json", Detail: "Send application/json."}
 	}
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -72,13 +72,13 @@ var attributeName = regexp.MustCompile(`^json: unknown field "([a-z][a-zA-Z0-9_]
 
 // malformed says what is wrong with an object.
 func malformed(err error) error {
-	refusal := &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: "The JSON is malformed, or an attribute is unknown."}
+	refusal := &access.Refusal{Kind: access.KindMalformed, Code: "malformed", Detail: "The JSON is malformed, or an attribute is unknown."}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && wrongType.Field != "" {
 		refusal.Detail = fmt.Sprintf("The JSON's attribute %q has the wrong type.", wrongType.Field)
 	}
 	if unknown := attributeName.FindStringSubmatch(err.Error()); unknown != nil {
-		refusal.Code, refusal.Args = "unknown_attribute", admin.Args("attribute", unknown[1])
+		refusal.Code, refusal.Args = "unknown_attribute", access.Args("attribute", unknown[1])
 		refusal.Detail = fmt.Sprintf("The JSON's attribute %q is unknown.", unknown[1])
 	}
 	return refusal

@@ -3,11 +3,11 @@ package api
 import (
 	"net/http"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
-func (s *domainAPI) discover(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) discover(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		Domain string `json:"domain"`
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -29,7 +30,7 @@ func (s *domainAPI) routes() []operation {
 	}
 }
 
-func (s *domainAPI) listDomains(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) listDomains(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domains, err := s.domains.List(r.Context(), who)
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (s *domainAPI) listDomains(w http.ResponseWriter, r *http.Request, who admi
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"domains": domains})
 }
 
-func (s *domainAPI) domain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) domain(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	d, err := s.domains.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (s *domainAPI) domain(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, d)
 }
 
-func (s *domainAPI) putDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) putDomain(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in admin.DomainInput
 	if err := readJSON(r, &in); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (s *domainAPI) putDomain(w http.ResponseWriter, r *http.Request, who admin.
 	return request.WriteJSON(w, createdOr(http.StatusOK, created), d)
 }
 
-func (s *domainAPI) tryServers(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) tryServers(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in admin.DomainInput
 	if err := readJSON(r, &in); err != nil {
 		return err
@@ -69,7 +70,7 @@ func (s *domainAPI) tryServers(w http.ResponseWriter, r *http.Request, who admin
 	return request.WriteJSON(w, http.StatusOK, tried)
 }
 
-func (s *domainAPI) deleteDomain(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) deleteDomain(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.domains.Delete(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (s *domainAPI) deleteDomain(w http.ResponseWriter, r *http.Request, who adm
 	return nil
 }
 
-func (s *domainAPI) progress(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) progress(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	t, err := s.status.Progress(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (s *domainAPI) progress(w http.ResponseWriter, r *http.Request, who admin.A
 	return request.WriteJSON(w, http.StatusOK, t)
 }
 
-func (s *domainAPI) causes(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) causes(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	causes, err := s.status.Causes(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (s *domainAPI) causes(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"causes": causes})
 }
 
-func (s *domainAPI) setSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) setSchedule(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in admin.ScheduleInput
 	if err := readJSON(r, &in); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (s *domainAPI) setSchedule(w http.ResponseWriter, r *http.Request, who admi
 	return request.WriteJSON(w, http.StatusOK, d)
 }
 
-func (s *domainAPI) deleteSchedule(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *domainAPI) deleteSchedule(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if _, err := s.domains.SetSchedule(r.Context(), who, r.PathValue("domain"), nil); err != nil {
 		return err
 	}

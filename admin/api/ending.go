@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -25,7 +26,7 @@ func (s *endingAPI) routes() []operation {
 	}
 }
 
-func (s *endingAPI) advice(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) advice(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	a, err := s.finishing.Advice(r.Context(), who, r.PathValue("domain"), r.URL.Query().Get("fresh") == "true")
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func (s *endingAPI) advice(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, a)
 }
 
-func (s *endingAPI) startPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) startPrepare(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	v, err := s.finishing.StartPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (s *endingAPI) startPrepare(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *endingAPI) prepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) prepare(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	v, err := s.finishing.ShowPrepare(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (s *endingAPI) prepare(w http.ResponseWriter, r *http.Request, who admin.Ac
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *endingAPI) cancelPrepare(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) cancelPrepare(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.finishing.CancelPrepare(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (s *endingAPI) cancelPrepare(w http.ResponseWriter, r *http.Request, who ad
 	return nil
 }
 
-func (s *endingAPI) finish(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) finish(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in admin.FinishInput
 	if err := readJSON(r, &in); err != nil {
 		return err
@@ -69,7 +70,7 @@ func (s *endingAPI) finish(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, report)
 }
 
-func (s *endingAPI) forget(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) forget(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.finishing.Forget(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (s *endingAPI) forget(w http.ResponseWriter, r *http.Request, who admin.Act
 	return nil
 }
 
-func (s *endingAPI) reports(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *endingAPI) reports(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	reports, err := s.finishing.Reports(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/store"
 )
@@ -19,7 +20,7 @@ type eventAPI struct {
 // events answers GET /events?domain=NAME&ids=1,2,3: live progress of a domain,
 // and of the accounts that the page shows. Events: totals, accounts, run,
 // check, verify; each is JSON as in the API, sent when it has changed.
-func (s *eventAPI) events(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *eventAPI) events(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	d, err := s.scopes.Domain(r.Context(), who, r.URL.Query().Get("domain"))
 	if err != nil {
 		return err

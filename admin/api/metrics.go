@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/report"
 	"postferry/stage"
@@ -107,7 +109,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // collectStage tells which stage a domain is in. What DNS told last counts: nobody is asked for figures.
-func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric, domain string, b *admin.Board) {
+func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric, domain string, b *board.Board) {
 	at, err := m.app.Finishing.Stage(ctx, domain, b)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.stage, err)
@@ -122,7 +124,7 @@ func (m *metrics) collectStage(ctx context.Context, ch chan<- prometheus.Metric,
 	}
 }
 
-func (m *metrics) collectDomain(ch chan<- prometheus.Metric, domain string, b *admin.Board) {
+func (m *metrics) collectDomain(ch chan<- prometheus.Metric, domain string, b *board.Board) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{domain}, labels...)...)
 	}
@@ -161,7 +163,7 @@ func seconds(t time.Time) float64 {
 
 // showMetrics answers GET /metrics. The figures are of all domains, so a token
 // for all of them is needed (Prometheus: authorization, credentials_file).
-func (s *API) showMetrics(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *API) showMetrics(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := who.RequireAll(); err != nil {
 		return err
 	}

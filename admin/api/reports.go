@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/report"
 )
@@ -30,7 +31,7 @@ func (s *reportAPI) routes() []operation {
 	}
 }
 
-func (s *reportAPI) listRuns(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) listRuns(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	runs, err := s.runs.List(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (s *reportAPI) listRuns(w http.ResponseWriter, r *http.Request, who admin.A
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"runs": runs})
 }
 
-func (s *reportAPI) run(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) run(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.RunID(r)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (s *reportAPI) run(w http.ResponseWriter, r *http.Request, who admin.Actor)
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *reportAPI) runReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) runReport(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.RunID(r)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func writeFile(w http.ResponseWriter, kind, name string, write func(io.Writer) e
 	return request.IgnoreGone(write(w))
 }
 
-func (s *reportAPI) startVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) startVerify(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
 		admin.Selection
 		Bodies bool `json:"bodies"`
@@ -92,7 +93,7 @@ func (s *reportAPI) startVerify(w http.ResponseWriter, r *http.Request, who admi
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *reportAPI) verify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) verify(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	v, err := s.verifications.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func (s *reportAPI) verify(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *reportAPI) cancelVerify(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) cancelVerify(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.verifications.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (s *reportAPI) cancelVerify(w http.ResponseWriter, r *http.Request, who adm
 	return nil
 }
 
-func (s *reportAPI) verifyReport(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *reportAPI) verifyReport(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	report, err := s.verifications.Report(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -119,7 +120,7 @@ func (s *reportAPI) verifyReport(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusOK, report)
 }
 
-func (s *accountAPI) quarantine(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) quarantine(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (s *accountAPI) quarantine(w http.ResponseWriter, r *http.Request, who admi
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"messages": messages})
 }
 
-func (s *accountAPI) retry(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) retry(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (s *accountAPI) retry(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, map[string]int{"released": n})
 }
 
-func (s *accountAPI) decideFolder(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) decideFolder(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (s *accountAPI) decideFolder(w http.ResponseWriter, r *http.Request, who ad
 	return nil
 }
 
-func (s *accountAPI) header(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) header(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err
@@ -187,7 +188,7 @@ func (s *accountAPI) header(w http.ResponseWriter, r *http.Request, who admin.Ac
 	return request.IgnoreGone(err)
 }
 
-func (s *accountAPI) decideMailbox(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *accountAPI) decideMailbox(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -22,7 +23,7 @@ const apiPrefix = "/api/v1"
 
 // handler answers a request of an actor. An error it returns becomes the
 // answer, so it must not have begun one then.
-type handler func(w http.ResponseWriter, r *http.Request, who admin.Actor) error
+type handler func(w http.ResponseWriter, r *http.Request, who access.Actor) error
 
 // operation is one thing that can be asked of the API.
 type operation struct {
@@ -106,7 +107,7 @@ func (s *API) operations() []operation {
 // answer makes a handler of an operation: it finds out who asks, and answers errors.
 func (s *API) answer(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var who admin.Actor
+		var who access.Actor
 		if !op.open {
 			var err error
 			if who, err = s.gate.Actor(r); err != nil {
@@ -122,7 +123,7 @@ func (s *API) answer(op operation) http.Handler {
 
 // unknownPath answers what no operation does: it is not there, or only other things can be done with
 // it, which Allow names (RFC 9110 section 10.2.1).
-func (s *API) unknownPath(w http.ResponseWriter, r *http.Request, _ admin.Actor) error {
+func (s *API) unknownPath(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	var allow []string
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
 		asked := r.Clone(r.Context())
@@ -132,14 +133,14 @@ func (s *API) unknownPath(w http.ResponseWriter, r *http.Request, _ admin.Actor)
 		}
 	}
 	if len(allow) == 0 {
-		return admin.NotFound("path")
+		return access.NotFound("path")
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
-	return &admin.Refusal{Kind: admin.KindMethod, Code: "method_not_allowed", Args: admin.Args("allowed", strings.Join(allow, ", ")),
+	return &access.Refusal{Kind: access.KindMethod, Code: "method_not_allowed", Args: access.Args("allowed", strings.Join(allow, ", ")),
 		Detail: "This can't be done with what is there: only " + strings.Join(allow, ", ") + "."}
 }
 
-func showOpenAPI(w http.ResponseWriter, _ *http.Request, _ admin.Actor) error {
+func showOpenAPI(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
 	w.Header().Set("Content-Type", "application/yaml")
 	_, err := w.Write(openAPI)
 	return request.IgnoreGone(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/store"
 )
@@ -36,7 +37,7 @@ func at(r *http.Request) (domain string, side store.Side) {
 	return r.PathValue("domain"), store.Side(r.PathValue("side"))
 }
 
-func (s *signInAPI) signIn(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) signIn(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	v, err := s.tenants.ShowSignIn(r.Context(), who, domain, side)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *signInAPI) signIn(w http.ResponseWriter, r *http.Request, who admin.Act
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *signInAPI) putSignIn(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) putSignIn(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	var in admin.SignInInput
 	if err := readJSON(r, &in); err != nil {
@@ -57,7 +58,7 @@ func (s *signInAPI) putSignIn(w http.ResponseWriter, r *http.Request, who admin.
 	return s.signIn(w, r, who)
 }
 
-func (s *signInAPI) forgetSignIn(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) forgetSignIn(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	gone, err := s.tenants.ForgetSignIn(r.Context(), who, domain, side)
 	if err != nil {
@@ -66,7 +67,7 @@ func (s *signInAPI) forgetSignIn(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusOK, gone)
 }
 
-func (s *signInAPI) testSignIn(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) testSignIn(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	var in struct {
 		Mailbox string `json:"mailbox"`
@@ -85,7 +86,7 @@ func (s *signInAPI) testSignIn(w http.ResponseWriter, r *http.Request, who admin
 	return request.WriteJSON(w, http.StatusOK, map[string]any{"ok": good, "steps": steps})
 }
 
-func (s *signInAPI) listConsents(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) listConsents(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	page, perPage, err := request.Page(r)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *signInAPI) listConsents(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusOK, list)
 }
 
-func (s *signInAPI) beginCode(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) beginCode(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	var in struct {
 		Mailbox string `json:"mailbox"`
@@ -114,7 +115,7 @@ func (s *signInAPI) beginCode(w http.ResponseWriter, r *http.Request, who admin.
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *signInAPI) cancelCode(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) cancelCode(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	if err := s.consents.CancelCode(r.Context(), who, domain, side, r.PathValue("code")); err != nil {
 		return err
@@ -123,7 +124,7 @@ func (s *signInAPI) cancelCode(w http.ResponseWriter, r *http.Request, who admin
 	return nil
 }
 
-func (s *signInAPI) forgetConsent(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) forgetConsent(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	domain, side := at(r)
 	gone, err := s.consents.Forget(r.Context(), who, domain, side, r.PathValue("mailbox"))
 	if err != nil {
@@ -132,7 +133,7 @@ func (s *signInAPI) forgetConsent(w http.ResponseWriter, r *http.Request, who ad
 	return request.WriteJSON(w, http.StatusOK, gone)
 }
 
-func (s *signInAPI) mailboxes(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) mailboxes(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	page, perPage, err := request.Page(r)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ func (s *signInAPI) mailboxes(w http.ResponseWriter, r *http.Request, who admin.
 	return request.WriteJSON(w, http.StatusOK, list.Page(page, perPage))
 }
 
-func (s *signInAPI) enrol(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *signInAPI) enrol(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in admin.EnrolInput
 	if err := readJSON(r, &in); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -30,8 +31,8 @@ func (s *transferAPI) routes() []operation {
 }
 
 // command makes a handler of what is done with accounts.
-func (s *transferAPI) command(do func(context.Context, admin.Actor, string, admin.Selection) (*admin.Affected, error)) handler {
-	return func(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) command(do func(context.Context, access.Actor, string, admin.Selection) (*admin.Affected, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 		var sel admin.Selection
 		if err := readJSON(r, &sel); err != nil {
 			return err
@@ -44,7 +45,7 @@ func (s *transferAPI) command(do func(context.Context, admin.Actor, string, admi
 	}
 }
 
-func (s *transferAPI) startCheck(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) startCheck(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var sel admin.Selection
 	if err := readJSON(r, &sel); err != nil {
 		return err
@@ -56,7 +57,7 @@ func (s *transferAPI) startCheck(w http.ResponseWriter, r *http.Request, who adm
 	return request.WriteJSON(w, http.StatusAccepted, v)
 }
 
-func (s *transferAPI) check(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) check(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	v, err := s.checks.Show(r.Context(), who, r.PathValue("domain"))
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func (s *transferAPI) check(w http.ResponseWriter, r *http.Request, who admin.Ac
 	return request.WriteJSON(w, http.StatusOK, v)
 }
 
-func (s *transferAPI) cancelCheck(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) cancelCheck(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	if err := s.checks.Cancel(r.Context(), who, r.PathValue("domain")); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (s *transferAPI) cancelCheck(w http.ResponseWriter, r *http.Request, who ad
 	return nil
 }
 
-func (s *transferAPI) checkedAccounts(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) checkedAccounts(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	page, perPage, err := request.Page(r)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (s *transferAPI) checkedAccounts(w http.ResponseWriter, r *http.Request, wh
 	return request.WriteJSON(w, http.StatusOK, p)
 }
 
-func (s *transferAPI) checkedAccount(w http.ResponseWriter, r *http.Request, who admin.Actor) error {
+func (s *transferAPI) checkedAccount(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	id, err := request.AccountID(r)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"postferry/admin"
+	"postferry/admin/access"
 )
 
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
@@ -30,40 +30,40 @@ func WriteJSONAs(w http.ResponseWriter, kind string, status int, v any) {
 func IgnoreGone(error) error { return nil }
 
 // RefusalOf makes a refusal of any error of a handler.
-func RefusalOf(err error) *admin.Refusal {
-	var known *admin.Refusal
+func RefusalOf(err error) *access.Refusal {
+	var known *access.Refusal
 	var tooLarge *http.MaxBytesError
 	if !errors.As(err, &known) && errors.As(err, &tooLarge) {
-		return &admin.Refusal{Kind: admin.KindTooLarge, Code: "too_large", Args: admin.Args("limit", tooLarge.Limit),
+		return &access.Refusal{Kind: access.KindTooLarge, Code: "too_large", Args: access.Args("limit", tooLarge.Limit),
 			Detail: fmt.Sprintf("That is too large: at most %d octets (%d MiB) are taken.", tooLarge.Limit, tooLarge.Limit>>20), Cause: err}
 	}
-	return admin.AsRefusal(err)
+	return access.AsRefusal(err)
 }
 
 // Status is how HTTP says it.
-func Status(r *admin.Refusal) int {
+func Status(r *access.Refusal) int {
 	switch r.Kind {
-	case admin.KindUnavailable:
+	case access.KindUnavailable:
 		return http.StatusServiceUnavailable
-	case admin.KindMalformed:
+	case access.KindMalformed:
 		return http.StatusBadRequest
-	case admin.KindUnsupported:
+	case access.KindUnsupported:
 		return http.StatusUnsupportedMediaType
-	case admin.KindTooLarge:
+	case access.KindTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case admin.KindUnauthorized:
+	case access.KindUnauthorized:
 		return http.StatusUnauthorized
-	case admin.KindForbidden:
+	case access.KindForbidden:
 		return http.StatusForbidden
-	case admin.KindNotFound:
+	case access.KindNotFound:
 		return http.StatusNotFound
-	case admin.KindConflict:
+	case access.KindConflict:
 		return http.StatusConflict
-	case admin.KindInvalid:
+	case access.KindInvalid:
 		return http.StatusUnprocessableEntity
-	case admin.KindMethod:
+	case access.KindMethod:
 		return http.StatusMethodNotAllowed
-	case admin.KindBusy:
+	case access.KindBusy:
 		return http.StatusTooManyRequests
 	}
 	return http.StatusInternalServerError

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -31,18 +32,18 @@ func NewGate(a *admin.Service, b Bounds, log zerolog.Logger) *Gate {
 }
 
 // Actor finds out who asks: by token if one is sent, else by session.
-func (g *Gate) Actor(r *http.Request) (admin.Actor, error) {
-	from := admin.AddressOf(ClientAddr(r))
+func (g *Gate) Actor(r *http.Request) (access.Actor, error) {
+	from := access.AddressOf(ClientAddr(r))
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, secret, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return admin.Actor{}, admin.Unauthorized()
+			return access.Actor{}, access.Unauthorized()
 		}
 		return g.app.Sessions.TokenActor(r.Context(), from, store.Secret(strings.TrimSpace(secret)))
 	}
 	cookie, err := r.Cookie(cookieName(r))
 	if err != nil {
-		return admin.Actor{}, admin.Unauthorized()
+		return access.Actor{}, access.Unauthorized()
 	}
 	return g.app.Sessions.SessionActor(r.Context(), from, store.Secret(cookie.Value))
 }
@@ -71,7 +72,7 @@ func cookieName(r *http.Request) string {
 // setSession gives the browser its session's secret.
 func setSession(w http.ResponseWriter, r *http.Request, secret store.Secret) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName(r), Value: secret.Reveal(), Path: "/", MaxAge: int(admin.SessionLife.Seconds()),
+		Name: cookieName(r), Value: secret.Reveal(), Path: "/", MaxAge: int(access.SessionLife.Seconds()),
 		HttpOnly: true, Secure: Secure(r), SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/store"
 )
 
@@ -16,7 +17,7 @@ const DefaultPerPage = 50
 func AccountID(r *http.Request) (store.AccountID, error) {
 	n, err := strconv.ParseUint(r.PathValue("account"), 10, 64)
 	if err != nil {
-		return 0, admin.NotFound("account")
+		return 0, access.NotFound("account")
 	}
 	return store.AccountID(n), nil
 }
@@ -29,9 +30,9 @@ func QueryNumber(r *http.Request, name string, fallback, lowest, highest uint64)
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n < lowest || n > highest {
-		m := admin.WrongField(name, "number_malformed", "This should be a number from %d to %d.", lowest, highest)
-		m.Args = admin.Args("lowest", lowest, "highest", highest)
-		return 0, admin.Invalid(m)
+		m := access.WrongField(name, "number_malformed", "This should be a number from %d to %d.", lowest, highest)
+		m.Args = access.Args("lowest", lowest, "highest", highest)
+		return 0, access.Invalid(m)
 	}
 	return n, nil
 }
@@ -42,7 +43,7 @@ func Page(r *http.Request) (page, perPage int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	n, err := QueryNumber(r, "per_page", DefaultPerPage, 1, admin.MaxPerPage)
+	n, err := QueryNumber(r, "per_page", DefaultPerPage, 1, board.MaxPerPage)
 	return int(p), int(n), err
 }
 
@@ -53,7 +54,7 @@ func pathNumber(r *http.Request, name string) (uint64, error) {
 func FolderID(r *http.Request) (store.FolderID, error) {
 	id, err := strconv.ParseUint(r.PathValue("folder"), 10, 32)
 	if err != nil {
-		return 0, admin.NotFound("folder")
+		return 0, access.NotFound("folder")
 	}
 	return store.FolderID(id), nil
 }
@@ -62,7 +63,7 @@ func FolderID(r *http.Request) (store.FolderID, error) {
 func RunID(r *http.Request) (store.RunID, error) {
 	n, err := pathNumber(r, "run")
 	if err != nil {
-		return 0, admin.NotFound("run")
+		return 0, access.NotFound("run")
 	}
 	return store.RunID(n), nil
 }
@@ -73,14 +74,14 @@ func AccountIDs(text string) ([]store.AccountID, error) {
 		return nil, nil
 	}
 	parts := strings.Split(text, ",")
-	if len(parts) > admin.MaxPerPage {
-		return nil, admin.Invalid(admin.WrongField("ids", "too_many", "At most %d accounts can be watched at a time.", admin.MaxPerPage))
+	if len(parts) > board.MaxPerPage {
+		return nil, access.Invalid(access.WrongField("ids", "too_many", "At most %d accounts can be watched at a time.", board.MaxPerPage))
 	}
 	ids := make([]store.AccountID, len(parts))
 	for i, p := range parts {
 		n, err := strconv.ParseUint(p, 10, 64)
 		if err != nil {
-			return nil, admin.Invalid(admin.WrongField("ids", "number_malformed", "Expected numbers of accounts, separated by commas."))
+			return nil, access.Invalid(access.WrongField("ids", "number_malformed", "Expected numbers of accounts, separated by commas."))
 		}
 		ids[i] = store.AccountID(n)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -50,7 +51,7 @@ func newStreams() *streams {
 
 // open takes a place for an actor's stream. The caller must call close if it
 // got one.
-func (s *streams) open(who admin.Actor) bool {
+func (s *streams) open(who access.Actor) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.own[who.Owner] >= maxStreamsOwn || !s.places.Take(who.Scope, 1) {
@@ -60,7 +61,7 @@ func (s *streams) open(who admin.Actor) bool {
 	return true
 }
 
-func (s *streams) close(who admin.Actor) {
+func (s *streams) close(who access.Actor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.places.Leave(who.Scope, 1)
@@ -91,7 +92,7 @@ func IsStream(pattern string) bool {
 // event is a whole state, so whoever reconnects needs no history.
 type Stream struct {
 	gate  *Gate
-	who   admin.Actor
+	who   access.Actor
 	out   http.ResponseWriter
 	flush *http.ResponseController
 	last  map[string][]byte // what was sent last, by what it is about
@@ -99,7 +100,7 @@ type Stream struct {
 }
 
 func errTooManyStreams() error {
-	return admin.Busy("too_many_streams", "Too many pages are watching. Close some of them.", 30*time.Second)
+	return access.Busy("too_many_streams", "Too many pages are watching. Close some of them.", 30*time.Second)
 }
 
 // errReaderGone is why a stream ends whose reader has gone or is too slow.
@@ -168,7 +169,7 @@ func (x *Stream) write(text []byte) error {
 }
 
 // Stream opens a stream of events and lets look send to it again and again.
-func (g *Gate) Stream(w http.ResponseWriter, r *http.Request, who admin.Actor, look func(context.Context, *Stream) error) error {
+func (g *Gate) Stream(w http.ResponseWriter, r *http.Request, who access.Actor, look func(context.Context, *Stream) error) error {
 	if !g.streams.open(who) {
 		return errTooManyStreams()
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/report/reason"
 	"postferry/store"
 )
@@ -93,7 +95,7 @@ func TestAliasOnThePages(t *testing.T) {
 	}
 	got = b.do("GET", "/d/a.example", nil)
 	shows(t, "the list", got.StatusCode, 200, got.text, "alias of anna@a.example")
-	var page admin.AccountPage
+	var page board.AccountPage
 	own.want(200, "GET", aDomain+"/accounts", nil, &page)
 	for _, a := range page.Accounts {
 		if (a.AliasOf != nil) != (a.ID == ids[1]) {
@@ -121,7 +123,7 @@ func TestAliasOnThePages(t *testing.T) {
 	if strings.Contains(got.text, "eve@b.example") {
 		t.Error("the page tells who that is")
 	}
-	var log struct{ Entries []admin.AuditView }
+	var log struct{ Entries []access.AuditView }
 	c.want(200, "GET", "/api/v1/audit?domain=a.example", nil, &log)
 	if len(log.Entries) == 0 || log.Entries[0].Action != "update_account" || log.Entries[0].Detail != "alias_of" {
 		t.Errorf("%+v", log.Entries)
@@ -155,7 +157,7 @@ func TestNewLoginTwiceIsTold(t *testing.T) {
 	c.want(409, "POST", aDomain+"/accounts", map[string]any{"list": waiting.ID}, nil)
 	status, _, text := b.upload("/d/a.example/accounts/list", "list.txt", list)
 	shows(t, "a list on the page", status, 200, text, "Line 2", "new login of line 1")
-	var page admin.AccountPage
+	var page board.AccountPage
 	if c.want(200, "GET", aDomain+"/accounts", nil, &page); page.Total != 0 {
 		t.Errorf("%+v", page)
 	}

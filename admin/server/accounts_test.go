@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/board"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -28,9 +29,9 @@ func TestAccountPages(t *testing.T) {
 	remaining := 90 * time.Second
 	p.ferry.SetLive(report.Live{Account: ids[2], Running: true, Folder: "Sent", Total: 70, Rate: report.Rate{Messages: 3}, Remaining: &remaining})
 	c := p.program("a.example")
-	page := func(query string) admin.AccountPage {
+	page := func(query string) board.AccountPage {
 		t.Helper()
-		var got admin.AccountPage
+		var got board.AccountPage
 		c.want(200, "GET", aDomain+"/accounts?"+query, nil, &got)
 		return got
 	}
@@ -57,7 +58,7 @@ func TestAccountPages(t *testing.T) {
 	for _, query := range []string{"sort=colour", "state=asleep", "page=0", "per_page=201", "page=x"} {
 		c.want(422, "GET", aDomain+"/accounts?"+query, nil, nil)
 	}
-	var sums admin.Totals
+	var sums board.Totals
 	c.want(200, "GET", aDomain+"/progress", nil, &sums)
 	if sums.Accounts != 250 || sums.Waiting != 247 || sums.Running != 1 || sums.Messages != 70 || sums.MessagesPerSecond != 3 {
 		t.Errorf("totals %+v", sums)

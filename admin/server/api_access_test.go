@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -31,7 +31,7 @@ func TestAdmins(t *testing.T) {
 	anna.want(201, "PUT", "/api/v1/admins/carl", input, nil)
 	anna.want(204, "DELETE", "/api/v1/admins/carl", nil, nil)
 	anna.want(404, "DELETE", "/api/v1/admins/carl", nil, nil)
-	var list struct{ Admins []admin.AdminView }
+	var list struct{ Admins []access.AdminView }
 	anna.want(200, "GET", "/api/v1/admins", nil, &list)
 	if len(list.Admins) != 2 {
 		t.Errorf("%+v", list)
@@ -50,7 +50,7 @@ func TestTokens(t *testing.T) {
 	p := startPage(t)
 	c := p.program("a.example")
 	var made struct {
-		admin.TokenView
+		access.TokenView
 		Token store.Secret
 	}
 	c.want(201, "POST", "/api/v1/tokens", map[string]string{"name": "panel", "domain": "a.example"}, &made)
@@ -65,7 +65,7 @@ func TestTokens(t *testing.T) {
 	c.want(204, "DELETE", fmt.Sprint("/api/v1/tokens/", made.ID), nil, nil)
 	panel.want(401, "GET", "/api/v1/me", nil, nil)
 	c.want(404, "DELETE", "/api/v1/tokens/x", nil, nil)
-	var audit struct{ Entries []admin.AuditView }
+	var audit struct{ Entries []access.AuditView }
 	c.want(200, "GET", "/api/v1/audit?per_page=2", nil, &audit)
 	if len(audit.Entries) != 2 || audit.Entries[0].Action != "revoke_token" || audit.Entries[0].From != "127.0.0.1" || audit.Entries[1].Who != "token test" {
 		t.Errorf("%+v", audit)
@@ -106,7 +106,7 @@ func TestSessionsLive(t *testing.T) {
 	for later := time.Duration(0); later < 8*24*time.Hour; later += 10 * time.Hour {
 		passed.Store(int64(later))
 		want := 200
-		if later > admin.SessionLife {
+		if later > access.SessionLife {
 			want = 401
 		}
 		c.want(want, "GET", "/api/v1/me", nil, nil)

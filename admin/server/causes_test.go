@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/board"
 	"postferry/cause"
 	"postferry/report/reason"
 	"postferry/store"
@@ -48,7 +49,7 @@ func TestCauses(t *testing.T) {
 	if want := "certificate_name old old.example 28 true servers; over_quota new new.example 1 true room; unavailable old old.example 1 false wait; "; said != want {
 		t.Errorf("causes: %s\nwant:   %s", said, want)
 	}
-	var totals admin.Totals
+	var totals board.Totals
 	program.want(200, "GET", "/api/v1/domains/a.example/progress", nil, &totals)
 	if totals.Failed != 29 || totals.Retrying != 1 {
 		t.Errorf("%d need a person, %d are tried again; want 29 (a full mailbox needs one), 1", totals.Failed, totals.Retrying)

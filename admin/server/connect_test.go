@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/internal/demo/clouds"
 	"postferry/store"
@@ -51,7 +52,7 @@ func (p *page) tenant(domain string, mailboxes int) tenantCloud {
 // connected is tenant, and signed in to.
 func (p *page) connected(domain string, mailboxes int) {
 	p.t.Helper()
-	err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, store.OldSide, admin.SignInInput{Issuer: p.tenant(domain, mailboxes).url, Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
+	err := p.app.Tenants.PutSignIn(p.t.Context(), access.CommandLine(), domain, store.OldSide, admin.SignInInput{Issuer: p.tenant(domain, mailboxes).url, Method: config.Microsoft, Tenant: "tenant-1", ClientID: "app", Secret: tenantSecret})
 	if err != nil {
 		p.t.Fatal(err)
 	}

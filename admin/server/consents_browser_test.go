@@ -7,7 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/internal/lab"
 	"postferry/store"
 )
@@ -15,7 +15,7 @@ import (
 // entered is a browser in which somebody has logged in who looks after everything.
 func (p *page) entered() *lab.Browser {
 	p.t.Helper()
-	if _, err := p.app.Access.PutAdmin(p.t.Context(), admin.CommandLine(), "anna", "", testPassword); err != nil {
+	if _, err := p.app.Access.PutAdmin(p.t.Context(), access.CommandLine(), "anna", "", testPassword); err != nil {
 		p.t.Fatal(err)
 	}
 	b := lab.StartBrowser(p.t)
@@ -54,7 +54,7 @@ func TestConsentInABrowser(t *testing.T) {
 		b.Fill("#mailbox", mailbox)
 		b.Press(`button[value="code"]`)
 		b.Await("Waiting for that")
-		all, err := p.app.Consents.Codes(t.Context(), admin.CommandLine(), "c.example", store.OldSide)
+		all, err := p.app.Consents.Codes(t.Context(), access.CommandLine(), "c.example", store.OldSide)
 		if err != nil || len(all) == 0 {
 			t.Fatal(all, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/internal/demo/clouds"
 	"postferry/internal/demo/servers"
@@ -69,7 +70,7 @@ func (p *page) agreeing(domain string, side store.Side) *clouds.OpenID {
 	// Another name of this machine is another site for browsers, with cookies of its own.
 	issuer := strings.Replace(provider.URL, "127.0.0.1", "localhost", 1)
 	in := admin.SignInInput{Method: config.Consent, Issuer: issuer, ClientID: "client", Secret: clientSecret, Scope: "openid mail offline_access"}
-	if err := p.app.Tenants.PutSignIn(p.t.Context(), admin.CommandLine(), domain, side, in); err != nil {
+	if err := p.app.Tenants.PutSignIn(p.t.Context(), access.CommandLine(), domain, side, in); err != nil {
 		p.t.Fatal(err)
 	}
 	return o
@@ -188,7 +189,7 @@ func TestConsentByCodeOnThePage(t *testing.T) {
 		{"clara@c.example", func(code string) { provider.Accept(code, "anna@c.example") }, "open the mailbox clara@c.example"},
 	} {
 		status, _, text := c.form(path, "do", "code", "mailbox", tt.who)
-		codes, err := p.app.Consents.Codes(t.Context(), admin.CommandLine(), "c.example", store.OldSide)
+		codes, err := p.app.Consents.Codes(t.Context(), access.CommandLine(), "c.example", store.OldSide)
 		if err != nil || len(codes) == 0 || codes[0].Mailbox != tt.who || codes[0].State != "waiting" {
 			t.Fatalf("%s: %+v, %v", tt.who, codes, err)
 		}
@@ -203,7 +204,7 @@ func TestConsentByCodeOnThePage(t *testing.T) {
 	status, _, text := c.form(path, "do", "code", "mailbox", "x@other.example")
 	shows(t, "another domain's", status, 422, text, "another domain")
 	status, _, _ = c.form(path, "do", "code", "mailbox", "clara@c.example")
-	codes, err := p.app.Consents.Codes(t.Context(), admin.CommandLine(), "c.example", store.OldSide)
+	codes, err := p.app.Consents.Codes(t.Context(), access.CommandLine(), "c.example", store.OldSide)
 	if err != nil || status != 200 || len(codes) != 3 {
 		t.Fatalf("%d, %+v, %v", status, codes, err)
 	}
@@ -288,7 +289,7 @@ func TestOtherProviderForgetsConsents(t *testing.T) {
 	}
 	d, _ := p.directory.DomainNamed("c.example")
 	again := admin.SignInInput{Method: config.Consent, Issuer: d.Old.SignIn.Issuer, ClientID: "client", Scope: "openid mail offline_access"} // the secret stays
-	if err := p.app.Tenants.PutSignIn(t.Context(), admin.CommandLine(), "c.example", store.OldSide, again); err != nil {
+	if err := p.app.Tenants.PutSignIn(t.Context(), access.CommandLine(), "c.example", store.OldSide, again); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := p.store.Consents(t.Context(), "c.example"); err != nil || len(all) != 1 || provider.Refreshes() != 1 {
@@ -302,7 +303,7 @@ func TestOtherProviderForgetsConsents(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := admin.SignInInput{Method: config.Master, Login: "boss", Secret: "of the boss", Separator: "*"}
-	if err := p.app.Tenants.PutSignIn(t.Context(), admin.CommandLine(), "c.example", store.OldSide, in); err != nil {
+	if err := p.app.Tenants.PutSignIn(t.Context(), access.CommandLine(), "c.example", store.OldSide, in); err != nil {
 		t.Fatal(err)
 	}
 	all, err := p.store.Consents(t.Context(), "c.example")

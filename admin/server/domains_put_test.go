@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/internal/lab"
 	"postferry/store"
 )
@@ -110,7 +111,7 @@ func TestDomainAudit(t *testing.T) {
 		{map[string]any{}, ""},
 	} {
 		c.do("PUT", path, x.in)
-		var log struct{ Entries []admin.AuditView }
+		var log struct{ Entries []access.AuditView }
 		c.want(200, "GET", "/api/v1/audit?domain=new.example", nil, &log)
 		if len(log.Entries) == 0 || log.Entries[0].Action != "put_domain" || log.Entries[0].Detail != x.want {
 			t.Errorf("%v: the audit log says %+v, want %q", x.in, log.Entries, x.want)

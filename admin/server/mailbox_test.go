@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -65,7 +65,7 @@ func TestMailboxQuestion(t *testing.T) {
 // wantVerdict wants the newest entry of the audit log to be about a verdict on a login, or not to be.
 func (p *page) wantVerdict(login, verdict string, noted bool) {
 	p.t.Helper()
-	entries, err := p.app.Audit.List(p.t.Context(), admin.CommandLine(), "a.example", 0, 1)
+	entries, err := p.app.Audit.List(p.t.Context(), access.CommandLine(), "a.example", 0, 1)
 	if err != nil {
 		p.t.Fatal(err)
 	}

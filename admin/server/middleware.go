@@ -8,7 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -43,7 +43,7 @@ func (s *Server) crossOrigin() (*http.CrossOriginProtection, error) {
 		}
 	}
 	c.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.api.Refuse(w, r, &admin.Refusal{Kind: admin.KindForbidden, Code: "cross_site", Detail: "This request came from another site and was refused."})
+		s.api.Refuse(w, r, &access.Refusal{Kind: access.KindForbidden, Code: "cross_site", Detail: "This request came from another site and was refused."})
 	}))
 	return c, nil
 }
@@ -114,7 +114,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			took := time.Since(start)
 			s.api.Observe(r.Pattern, r.Method, out.status, took)
 			s.log.Debug().Str("method", r.Method).Str("path", r.URL.Path).Int("status", out.status).Dur("took", took).
-				Str("from", admin.AddressOf(request.ClientAddr(r))).Msg("request")
+				Str("from", access.AddressOf(request.ClientAddr(r))).Msg("request")
 		}()
 		next.ServeHTTP(out, r)
 	})

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/store"
 )
 
@@ -22,7 +22,7 @@ func (s *scene) fillSignIn() {
 			if !strings.Contains(s.path, "{code}") {
 				continue
 			}
-			v, err := s.app.Consents.BeginCode(s.t.Context(), admin.CommandLine(), domain, store.OldSide, "anna@"+domain)
+			v, err := s.app.Consents.BeginCode(s.t.Context(), access.CommandLine(), domain, store.OldSide, "anna@"+domain)
 			if err != nil {
 				s.t.Fatal(err)
 			}

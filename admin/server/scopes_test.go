@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/discover"
 	"postferry/store"
 )
@@ -97,7 +98,7 @@ func TestTokensGoWithTheirMaker(t *testing.T) {
 	if n := p.waitingLists(); n != 1 {
 		t.Errorf("%d lists are kept", n)
 	}
-	var audit struct{ Entries []admin.AuditView }
+	var audit struct{ Entries []access.AuditView }
 	another.want(200, "GET", "/api/v1/audit", nil, &audit)
 	if len(audit.Entries) < 2 || audit.Entries[0].Action != "revoke_token" || audit.Entries[0].Detail != "grandchild" || audit.Entries[1].Detail != "child" {
 		t.Errorf("the domain is told %+v", audit.Entries)
@@ -139,7 +140,7 @@ func TestAccessGoesWithTheDomain(t *testing.T) {
 	next := p.program("c.example")
 	next.want(404, "GET", d+"/check", nil, nil)
 	next.want(404, "GET", d+"/verify", nil, nil)
-	var audit struct{ Entries []admin.AuditView }
+	var audit struct{ Entries []access.AuditView }
 	next.want(200, "GET", "/api/v1/audit", nil, &audit)
 	for _, e := range audit.Entries {
 		if e.Action != "put_domain" && e.Action != "create_token" {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 	"postferry/report/reason"
@@ -83,7 +85,7 @@ func TestForeignDomain(t *testing.T) {
 		if len(domains.Domains) != 1 || domains.Domains[0].Name != "b.example" {
 			t.Errorf("with a %s: domains %+v", kind, domains)
 		}
-		var tokens struct{ Tokens []admin.TokenView }
+		var tokens struct{ Tokens []access.TokenView }
 		c.want(200, "GET", "/api/v1/tokens", nil, &tokens)
 		for _, x := range tokens.Tokens {
 			if x.Domain != "b.example" {
@@ -218,7 +220,7 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 	formulas := []string{"=HYPERLINK(1)", "@SUM(1)", "+1", "-1", "\t=1", "\r=1", "x;=1"}
 	c := p.program("")
 	c.want(200, "POST", "/api/v1/domains/a.example/accounts", map[string]any{"accounts": []admin.AccountInput{{Login: "=x@a.example", Password: "x", NewPassword: "x"}}}, nil)
-	var page admin.AccountPage
+	var page board.AccountPage
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &page)
 	id := page.Accounts[0].ID
 	for _, f := range formulas {

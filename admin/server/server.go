@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/api"
 	"postferry/admin/request"
 	"postferry/admin/web"
@@ -54,7 +55,7 @@ type Options struct {
 	Metrics []prometheus.Collector
 
 	now     func() time.Time // nil for the clock
-	hashing admin.Hashing
+	hashing access.Hashing
 	bounds  *request.Bounds // nil for the usual ones
 }
 

@@ -18,7 +18,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/api"
+	"postferry/admin/board"
 	"postferry/admin/ferrytest"
 	"postferry/config"
 	"postferry/discover"
@@ -83,7 +85,7 @@ func (p *page) serve(change ...func(*Options)) (stop func()) {
 	cfg := config.Default()
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
 	opt := Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
-		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: admin.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
+		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: access.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
 	opt.Endings = admin.Endings{Engine: fakeEngine{p.store}}
 	for _, fn := range change {
 		fn(&opt)
@@ -133,7 +135,7 @@ func (p *page) browser() *caller {
 // program is a caller with a token of a scope.
 func (p *page) program(scope string) *caller {
 	p.t.Helper()
-	_, secret, err := p.app.Access.CreateToken(p.t.Context(), admin.CommandLine(), "test", scope)
+	_, secret, err := p.app.Access.CreateToken(p.t.Context(), access.CommandLine(), "test", scope)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -145,7 +147,7 @@ func (p *page) program(scope string) *caller {
 // admin is a browser that an administrator has logged in with.
 func (p *page) admin(name, scope string) *caller {
 	p.t.Helper()
-	if _, err := p.app.Access.PutAdmin(p.t.Context(), admin.CommandLine(), name, scope, testPassword); err != nil {
+	if _, err := p.app.Access.PutAdmin(p.t.Context(), access.CommandLine(), name, scope, testPassword); err != nil {
 		p.t.Fatal(err)
 	}
 	c := p.browser()
@@ -216,7 +218,7 @@ func (p *page) put(domain string, logins ...string) []store.AccountID {
 	for i, login := range logins {
 		in[i] = admin.AccountInput{Login: login, Password: "old " + store.Secret(login), NewPassword: "new " + store.Secret(login)}
 	}
-	result, err := p.app.Accounts.Add(p.t.Context(), admin.CommandLine(), domain, in)
+	result, err := p.app.Accounts.Add(p.t.Context(), access.CommandLine(), domain, in)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -315,7 +317,7 @@ func TestFirstWay(t *testing.T) {
 	if result.Added != 2 || result.Updated != 0 {
 		t.Errorf("added %+v", result)
 	}
-	var accounts admin.AccountPage
+	var accounts board.AccountPage
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts", nil, &accounts)
 	if accounts.Total != 2 || accounts.Accounts[0].Login != "one@a.example" || accounts.Accounts[0].State != report.StateWaiting {
 		t.Errorf("accounts %+v", accounts)

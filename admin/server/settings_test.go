@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -97,7 +98,7 @@ func TestSettings(t *testing.T) {
 	if d.Effective.NewBytesPerDay != 500_000_000 || d.Limits.Connections != nil || d.Folders.Skip[0] != "Theirs" {
 		t.Errorf("%+v", d)
 	}
-	entries, err := p.app.Audit.List(t.Context(), admin.CommandLine(), "a.example", 0, 10)
+	entries, err := p.app.Audit.List(t.Context(), access.CommandLine(), "a.example", 0, 10)
 	if err != nil || !strings.Contains(fmt.Sprint(entries), "Theirs") {
 		t.Errorf("%+v, %v", entries, err)
 	}

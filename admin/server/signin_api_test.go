@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/internal/demo/clouds"
 	"postferry/store"
 )
@@ -154,7 +155,7 @@ func TestCodesAreBounded(t *testing.T) {
 		if i == 0 {
 			continue
 		}
-		all, err := p.app.Consents.Codes(t.Context(), admin.CommandLine(), "c.example", store.OldSide)
+		all, err := p.app.Consents.Codes(t.Context(), access.CommandLine(), "c.example", store.OldSide)
 		if err != nil || len(all) != 1 {
 			t.Fatalf("%+v, %v", all, err)
 		}

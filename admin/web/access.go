@@ -3,7 +3,8 @@ package web
 import (
 	"strconv"
 
-	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/store"
 )
@@ -11,8 +12,8 @@ import (
 // accessPages are about who may come in, and what they did.
 type accessPages struct {
 	frame  *frame
-	access *admin.Access
-	audit  *admin.Audit
+	access *access.Administrators
+	audit  *access.Audit
 }
 
 func (s *accessPages) routes() []pageRoute {
@@ -32,16 +33,16 @@ func (s *accessPages) pageAudit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	entries, err := s.audit.List(v.r.Context(), v.who, "", before, admin.MaxPerPage)
+	entries, err := s.audit.List(v.r.Context(), v.who, "", before, board.MaxPerPage)
 	if err != nil {
 		return err
 	}
 	next := ""
-	if len(entries) == admin.MaxPerPage {
+	if len(entries) == board.MaxPerPage {
 		next = "/audit?before=" + strconv.FormatUint(entries[len(entries)-1].ID, 10)
 	}
 	return s.frame.show(v, "audit", view{Title: v.T("audit.title"), D: struct {
-		Entries []admin.AuditView
+		Entries []access.AuditView
 		Next    string
 	}{entries, next}})
 }
@@ -49,8 +50,8 @@ func (s *accessPages) pageAudit(v *visit) error {
 // accessView is who may do what.
 type accessView struct {
 	All    bool
-	Admins []admin.AdminView
-	Tokens []admin.TokenView
+	Admins []access.AdminView
+	Tokens []access.TokenView
 	Secret string // of the token just made, shown this once
 	Token  string // its name
 	Scope  string
@@ -122,7 +123,7 @@ func (s *accessPages) formCreateToken(v *visit) error {
 func (s *accessPages) formRevokeToken(v *visit) error {
 	id, err := strconv.ParseUint(v.r.PostFormValue("id"), 10, 64)
 	if err != nil {
-		return &admin.Refusal{Kind: admin.KindNotFound, Code: "not_found", Detail: "There is no such token."}
+		return &access.Refusal{Kind: access.KindNotFound, Code: "not_found", Detail: "There is no such token."}
 	}
 	return s.after(v, "token_revoked", s.access.RevokeToken(v.r.Context(), v.who, id))
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/config"
 	"postferry/report"
@@ -102,7 +103,7 @@ func (s *accountPages) formAddAccounts(v *visit) error {
 	if err != nil {
 		for _, m := range request.RefusalOf(err).Mistakes {
 			if m.Line > 0 && m.Line <= len(of) {
-				of[m.Line-1].Wrong = v.W.Mistake(admin.Mistake{Code: m.Code, Args: m.Args, Text: m.Text})
+				of[m.Line-1].Wrong = v.W.Mistake(access.Mistake{Code: m.Code, Args: m.Args, Text: m.Text})
 			}
 		}
 		n, err := v.noticeOr(err)
@@ -133,7 +134,7 @@ func (s *accountPages) formUploadList(v *visit) error {
 	s.frame.gate.AllowUpload(v.w, v.r)
 	parts, err := v.r.MultipartReader()
 	if err != nil {
-		return &admin.Refusal{Kind: admin.KindUnsupported, Code: "not_a_list", Detail: "Send a list.", Cause: err}
+		return &access.Refusal{Kind: access.KindUnsupported, Code: "not_a_list", Detail: "Send a list.", Cause: err}
 	}
 	list, err := s.listOf(v, parts)
 	if err != nil {
@@ -169,7 +170,7 @@ func (s *accountPages) listOf(v *visit, parts *multipart.Reader) (*admin.ListVie
 				return nil, badForm(err)
 			}
 			if encoding, err = config.ParseListEncoding(string(text)); err != nil {
-				return nil, admin.Invalid(admin.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+				return nil, access.Invalid(access.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
 			}
 			continue
 		}
@@ -191,7 +192,7 @@ func badForm(err error) error {
 	if errors.As(err, &tooLarge) {
 		return err
 	}
-	return &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: "The form did not arrive whole. Try again.", Cause: err}
+	return &access.Refusal{Kind: access.KindMalformed, Code: "malformed", Detail: "The form did not arrive whole. Try again.", Cause: err}
 }
 
 // takeList adds the accounts of a list.
@@ -266,7 +267,7 @@ func (s *accountPages) showAccountPage(v *visit, n *notice) error {
 		return err
 	}
 	checked, err := s.checks.Account(ctx, v.who, d.Name, id)
-	if err != nil && request.RefusalOf(err).Kind != admin.KindNotFound {
+	if err != nil && request.RefusalOf(err).Kind != access.KindNotFound {
 		return err
 	}
 	return s.frame.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/report/reason"
 	"postferry/store"
@@ -42,9 +43,9 @@ func (s *accountPages) formDecideAlias(v *visit) error {
 	case do == "apart":
 		of = ""
 	case do != "same":
-		return &admin.Refusal{Kind: admin.KindMalformed, Code: "malformed", Detail: "The form did not arrive whole. Try again."}
+		return &access.Refusal{Kind: access.KindMalformed, Code: "malformed", Detail: "The form did not arrive whole. Try again."}
 	case of == "":
-		n, err := v.noticeOr(admin.Invalid(admin.WrongField("alias_of", "no_such_account", "There is no other account of that login in the domain.")))
+		n, err := v.noticeOr(access.Invalid(access.WrongField("alias_of", "no_such_account", "There is no other account of that login in the domain.")))
 		if err != nil {
 			return err
 		}

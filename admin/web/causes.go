@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"postferry/admin"
+	"postferry/admin/board"
 	"postferry/cause"
 	"postferry/report"
 	"postferry/report/reason"
@@ -118,14 +118,14 @@ func (x causePart) Retries() bool { return x.C.Mend != cause.Decide && x.C.Mend 
 
 // causedView is the cause that a list of accounts is narrowed to.
 type causedView struct {
-	admin.Caused
+	board.Caused
 	Sentence string
 	All      string // address of the list without it
 }
 
 // causedBy reads which cause an address asks for; nil for none.
 func (x whole) causedBy(q url.Values) *causedView {
-	c := admin.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))}
+	c := board.Caused{Kind: store.ProblemKind(q.Get("problem")), Server: store.Side(q.Get("server"))}
 	if c.Kind == "" {
 		return nil
 	}

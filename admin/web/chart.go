@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/board"
 )
 
 // The chart's size, in the units of its view box.
@@ -31,7 +31,7 @@ func (c throughputChart) Peak() float64 {
 
 // Minutes is how much time it shows.
 func (c throughputChart) Minutes() int {
-	return max(1, int((time.Duration(len(c)) * admin.ChartEvery).Minutes()))
+	return max(1, int((time.Duration(len(c)) * board.ChartEvery).Minutes()))
 }
 
 // Curve is its line as an SVG path.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/store"
 )
@@ -127,7 +128,7 @@ func (s *connectPages) formConsents(v *visit) error {
 			at += map[bool]string{true: "&done=consent_revoked", false: "&done=consent_forgotten"}[gone.Revoked > 0]
 		}
 	default:
-		return admin.NotFound("page")
+		return access.NotFound("page")
 	}
 	if err != nil {
 		return s.consentRefused(v, domain, side, err)

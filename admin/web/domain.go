@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/report"
 	"postferry/store"
@@ -102,7 +104,7 @@ func (s *domainPages) showDomainPage(v *visit, n *notice) error {
 	}
 	q := v.r.URL.Query()
 	d := domainPageView{Whole: x, Search: q.Get("search"), State: report.AccountState(q.Get("state")), Sort: q.Get("sort"), States: report.AccountStates()}
-	query := admin.AccountQuery{Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage}
+	query := board.AccountQuery{Search: d.Search, State: d.State, Sort: d.Sort, Desc: q.Get("order") == "desc", Page: page, PerPage: perPage}
 	if d.Caused = x.causedBy(q); d.Caused != nil {
 		query.Caused = d.Caused.Caused
 	}
@@ -123,7 +125,7 @@ func (s *domainPages) showDomainPage(v *visit, n *notice) error {
 }
 
 // fill takes in the accounts that were found.
-func (d *domainPageView) fill(v *visit, found *admin.AccountPage) {
+func (d *domainPageView) fill(v *visit, found *board.AccountPage) {
 	for i := range found.Accounts {
 		d.Rows = append(d.Rows, row{v.W, d.Whole.D.Name, &found.Accounts[i]})
 	}
@@ -223,8 +225,8 @@ func (s *domainPages) selection(v *visit) (sel admin.Selection, err error) {
 
 // matching are all accounts that a list was made of, on however many pages it is shown.
 func (s *domainPages) matching(v *visit, f url.Values) (ids []store.AccountID, err error) {
-	q := admin.AccountQuery{Search: f.Get("search"), State: report.AccountState(f.Get("state")), PerPage: admin.MaxPerPage,
-		Caused: admin.Caused{Kind: store.ProblemKind(f.Get("problem")), Server: store.Side(f.Get("server"))}}
+	q := board.AccountQuery{Search: f.Get("search"), State: report.AccountState(f.Get("state")), PerPage: board.MaxPerPage,
+		Caused: board.Caused{Kind: store.ProblemKind(f.Get("problem")), Server: store.Side(f.Get("server"))}}
 	for q.Page = 1; ; q.Page++ {
 		found, err := s.accounts.List(v.r.Context(), v.who, v.domain(), q)
 		if err != nil {
@@ -243,7 +245,7 @@ func (s *domainPages) matching(v *visit, f url.Values) (ids []store.AccountID, e
 func (s *domainPages) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
 	ctx, domain := v.r.Context(), v.domain()
 	if !sel.All && sel.Kind == "" && len(sel.Accounts) == 0 {
-		return 0, "", &admin.Refusal{Kind: admin.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
+		return 0, "", &access.Refusal{Kind: access.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
 	}
 	var result *admin.Affected
 	switch do {
@@ -260,7 +262,7 @@ func (s *domainPages) do(v *visit, do string, sel admin.Selection) (n int, done 
 	case "check":
 		_, err = s.checks.Start(ctx, v.who, domain, sel)
 	default:
-		err = admin.NotFound("page")
+		err = access.NotFound("page")
 	}
 	if err == nil && result != nil {
 		n = result.Accounts

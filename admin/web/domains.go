@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/config"
 	"postferry/discover"
@@ -249,7 +250,7 @@ func (s *serverPages) showServersAgain(v *visit, form serverForm, err error) err
 	ref := request.RefusalOf(err)
 	n, err := v.noticeOr(err)
 	switch {
-	case ref.Kind == admin.KindForbidden:
+	case ref.Kind == access.KindForbidden:
 		n = v.noticeOf(ref)
 	case err != nil:
 		return err
@@ -378,8 +379,8 @@ func (o otherServer) url() string {
 
 func (s *serverPages) formDeleteDomain(v *visit) error {
 	err := s.domains.Delete(v.r.Context(), v.who, v.domain())
-	if ref := (*admin.Refusal)(nil); err != nil {
-		if ref = request.RefusalOf(err); ref.Kind == admin.KindConflict {
+	if ref := (*access.Refusal)(nil); err != nil {
+		if ref = request.RefusalOf(err); ref.Kind == access.KindConflict {
 			return s.domain.showDomainPage(v, v.noticeOf(ref))
 		}
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/discover"
 	"postferry/lifecycle"
 	"postferry/stage"
@@ -257,7 +258,7 @@ func (s *endingPages) formPrepare(v *visit) error {
 
 // unsure is for a form that can't be undone and whose box isn't ticked.
 func unsure() error {
-	return &admin.Refusal{Kind: admin.KindInvalid, Code: "not_sure", Detail: "Tick the box if you mean it."}
+	return &access.Refusal{Kind: access.KindInvalid, Code: "not_sure", Detail: "Tick the box if you mean it."}
 }
 
 func (s *endingPages) formFinish(v *visit) error {
@@ -296,7 +297,7 @@ func (s *endingPages) pageReport(v *visit) error {
 	name, form, _ := strings.Cut(v.r.PathValue("report"), ".")
 	number, err := strconv.ParseUint(name, 10, 64)
 	if err != nil {
-		return admin.NotFound("report")
+		return access.NotFound("report")
 	}
 	r, err := s.finishing.Report(v.r.Context(), v.who, v.domain(), number)
 	if err != nil {

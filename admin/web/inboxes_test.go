@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
+	"postferry/admin/board"
 )
 
 // TestInboxesReady: while inboxes are ahead of the rest it is said how many people can work with theirs.
@@ -20,7 +21,7 @@ func TestInboxesReady(t *testing.T) {
 		shown             string
 	}{{540, 3, "540 of 1,005"}, {1005, 1004, "1,005 of 1,005"}, {1005, 1005, ""}, {0, 0, ""}} {
 		x := whole{W: site.frame.pages.texts.in(site.frame.pages.texts.languages[0]), D: &admin.DomainView{Name: "a.example"}}
-		x.D.Totals = admin.Totals{Accounts: 1005, Inboxes: tt.inboxes, Complete: tt.complete}
+		x.D.Totals = board.Totals{Accounts: 1005, Inboxes: tt.inboxes, Complete: tt.complete}
 		page, err := site.frame.part("whole", x)
 		if err != nil {
 			t.Fatal(err)

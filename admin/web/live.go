@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"strconv"
 
-	"postferry/admin"
+	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/admin/request"
 	"postferry/report"
 )
@@ -34,7 +35,7 @@ func (s *domainPages) live(v *visit) error {
 	}
 	alone := v.r.URL.Query().Get("account") != ""
 	return s.frame.gate.Stream(v.w, v.r, v.who, func(ctx context.Context, x *request.Stream) error {
-		return s.changes(ctx, v, d.Name, func(b *admin.Board) ([]part, error) {
+		return s.changes(ctx, v, d.Name, func(b *board.Board) ([]part, error) {
 			if alone {
 				return s.accountParts(ctx, v, d.Name, b.AccountsOf(ids))
 			}
@@ -50,7 +51,7 @@ type part struct {
 }
 
 // changes renders the parts of a page and tells them.
-func (s *domainPages) changes(ctx context.Context, v *visit, domain string, parts func(*admin.Board) ([]part, error), tell func(change) error) error {
+func (s *domainPages) changes(ctx context.Context, v *visit, domain string, parts func(*board.Board) ([]part, error), tell func(change) error) error {
 	b, err := s.status.Board(ctx, domain)
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func (s *domainPages) domainParts(ctx context.Context, v *visit, domain string, 
 // accountParts are those of an account's page.
 func (s *domainPages) accountParts(ctx context.Context, v *visit, domain string, accounts []report.Account) ([]part, error) {
 	if len(accounts) != 1 {
-		return nil, admin.NotFound("account")
+		return nil, access.NotFound("account")
 	}
 	detail, err := s.folders.Detail(ctx, v.who, domain, accounts[0].ID)
 	if err != nil {

@@ -3,7 +3,7 @@ package web
 import (
 	"net/http"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/store"
 )
@@ -18,7 +18,7 @@ type loginForm struct {
 // loginPages are about logging in.
 type loginPages struct {
 	frame    *frame
-	sessions *admin.Sessions
+	sessions *access.Sessions
 }
 
 func (s *loginPages) pageLogin(v *visit) error {
@@ -43,7 +43,7 @@ func statusOf(n *notice) int {
 
 func (s *loginPages) formLogin(v *visit) error {
 	form := loginForm{Name: v.r.PostFormValue("name"), Next: localPath(v.r.PostFormValue("next"))}
-	secret, _, err := s.sessions.Login(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
+	secret, _, err := s.sessions.Login(v.r.Context(), access.AddressOf(request.ClientAddr(v.r)), form.Name, store.Secret(v.r.PostFormValue("password")))
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -78,7 +78,7 @@ func (s *loginPages) formWelcome(v *visit) error {
 	if password != v.r.PostFormValue("again") {
 		return s.showWelcome(v, form, &notice{Kind: "bad", Text: v.T("welcome.differ")})
 	}
-	secret, _, err := s.sessions.Welcome(v.r.Context(), admin.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
+	secret, _, err := s.sessions.Welcome(v.r.Context(), access.AddressOf(request.ClientAddr(v.r)), store.Secret(form.Code), form.Name, store.Secret(password))
 	if err != nil {
 		ref := request.RefusalOf(err)
 		if ref.Failed() {

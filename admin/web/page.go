@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 )
 
@@ -109,7 +110,7 @@ func (x view) Wrong(field string) string {
 type visit struct {
 	w   http.ResponseWriter
 	r   *http.Request
-	who admin.Actor
+	who access.Actor
 	W   *words
 }
 
@@ -211,9 +212,9 @@ func (s *frame) page(rt pageRoute) http.Handler {
 		var err error
 		v.who, err = s.gate.Actor(r)
 		switch {
-		case err == nil || rt.open && request.RefusalOf(err).Kind == admin.KindUnauthorized:
+		case err == nil || rt.open && request.RefusalOf(err).Kind == access.KindUnauthorized:
 			err = rt.handle(v)
-		case request.RefusalOf(err).Kind == admin.KindUnauthorized && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		case request.RefusalOf(err).Kind == access.KindUnauthorized && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			err = v.seeOther("/login?next=" + url.QueryEscape(r.URL.RequestURI()))
 		}
 		if err != nil {
@@ -299,7 +300,7 @@ func (s *frame) showError(v *visit, err error) {
 	}
 }
 
-func (s *frame) pageUnknown(*visit) error { return admin.NotFound("page") }
+func (s *frame) pageUnknown(*visit) error { return access.NotFound("page") }
 
 // formLanguage remembers the language somebody chose.
 func (s *frame) formLanguage(v *visit) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/discover"
 )
@@ -89,14 +90,14 @@ func (s *reportPages) formCheck(v *visit) error {
 
 // formJob is a form that begins a job of a domain or cancels the one that goes on. It
 // leads to the job's page, also if there is nothing to be done.
-func (v *visit) formJob(page string, cancel func(context.Context, admin.Actor, string) error, start func(context.Context) error) error {
+func (v *visit) formJob(page string, cancel func(context.Context, access.Actor, string) error, start func(context.Context) error) error {
 	var err error
 	if v.r.PostFormValue("do") == "cancel" {
 		err = cancel(v.r.Context(), v.who, v.domain())
 	} else {
 		err = start(v.r.Context())
 	}
-	if err != nil && request.RefusalOf(err).Kind != admin.KindConflict {
+	if err != nil && request.RefusalOf(err).Kind != access.KindConflict {
 		return err
 	}
 	return v.seeOther(domainPath(v.domain(), page))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/admin/request"
 	"postferry/discover"
 	"postferry/report"
@@ -27,7 +28,7 @@ func (w *words) textOr(id, fallback string, values map[string]any) string {
 }
 
 // noticeOf says why something was not done.
-func (v *visit) noticeOf(ref *admin.Refusal) *notice {
+func (v *visit) noticeOf(ref *access.Refusal) *notice {
 	n := &notice{Kind: "bad", Text: v.W.textOr("refusal."+ref.Code, ref.Detail, ref.Args)}
 	for _, m := range ref.Mistakes {
 		n.Mistakes = append(n.Mistakes, v.W.Mistake(m))
@@ -54,14 +55,14 @@ func (n *notice) wrong(field, text string) {
 // come back.
 func (v *visit) noticeOr(err error) (*notice, error) {
 	ref := request.RefusalOf(err)
-	if ref.Failed() || ref.Kind == admin.KindNotFound || ref.Kind == admin.KindForbidden {
+	if ref.Failed() || ref.Kind == access.KindNotFound || ref.Kind == access.KindForbidden {
 		return nil, err
 	}
 	return v.noticeOf(ref), nil
 }
 
 // Mistake says what is wrong with a line of a list or a field.
-func (w *words) Mistake(m admin.Mistake) string {
+func (w *words) Mistake(m access.Mistake) string {
 	text := w.textOr("mistake."+m.Code, w.textOr("discover."+m.Code, m.Text, m.Args), m.Args)
 	switch {
 	case m.Line > 0:
@@ -137,7 +138,7 @@ func (w *words) Finding(f admin.FindingView) string {
 
 // Who is who did something: a name, or what stands for the operator.
 func (w *words) Who(name string) string {
-	if name == admin.CommandLine().Name {
+	if name == access.CommandLine().Name {
 		return w.T("audit.command_line")
 	}
 	return name
@@ -145,7 +146,7 @@ func (w *words) Who(name string) string {
 
 // AuditDetail says the details of an entry: a bare number counts accounts or messages,
 // a schedule is an interval and when it ends, and of accounts it is what was changed.
-func (w *words) AuditDetail(e admin.AuditView) string {
+func (w *words) AuditDetail(e access.AuditView) string {
 	switch {
 	case e.Action == "set_schedule":
 		return w.scheduleDetail(e.Detail)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -147,7 +147,7 @@ func TestSaidOfPasses(t *testing.T) {
 		}
 	}
 	for detail, want := range map[string]string{"6h0m0s → 2026-12-31T00:00:00Z": "6 Stunden → 31.12.2026, 00:00 UTC", "1m0s": "1 Minute", "?": "?"} {
-		if got := w.AuditDetail(admin.AuditView{Action: "set_schedule", Detail: detail}); got != want {
+		if got := w.AuditDetail(access.AuditView{Action: "set_schedule", Detail: detail}); got != want {
 			t.Errorf("%s: got %q, want %q", detail, got, want)
 		}
 	}
@@ -164,7 +164,7 @@ func TestAuditOfCredentials(t *testing.T) {
 		"1: what a later one writes": "1 Konto: what a later one writes",
 	} {
 		for _, action := range []string{"update_account", "update_accounts"} {
-			if got := w.AuditDetail(admin.AuditView{Action: action, Detail: detail}); got != want {
+			if got := w.AuditDetail(access.AuditView{Action: action, Detail: detail}); got != want {
 				t.Errorf("%s %q: %q, want %q", action, detail, got, want)
 			}
 		}

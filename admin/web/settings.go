@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postferry/admin"
+	"postferry/admin/access"
 )
 
 // settingsForm is what is wanted for a domain's folders, whether there is a way back, and how fast its mail may be copied.
@@ -89,7 +90,7 @@ func (s *serverPages) formSettings(v *visit) error {
 	form.Limits = limitFields(v, d, f)
 	in, mistakes := form.read(v.r.PostForm.Has("connections"))
 	if len(mistakes) > 0 {
-		return s.showSettings(v, d, form, v.noticeOf(&admin.Refusal{Kind: admin.KindInvalid, Code: "invalid", Detail: "Something that was given is not right.", Mistakes: mistakes}))
+		return s.showSettings(v, d, form, v.noticeOf(&access.Refusal{Kind: access.KindInvalid, Code: "invalid", Detail: "Something that was given is not right.", Mistakes: mistakes}))
 	}
 	if _, _, err := s.domains.Put(v.r.Context(), v.who, d.Name, in); err != nil {
 		n, err := v.noticeOr(err)
@@ -102,7 +103,7 @@ func (s *serverPages) formSettings(v *visit) error {
 }
 
 // read makes rules of what was entered.
-func (form settingsForm) read(withLimits bool) (in admin.DomainInput, mistakes []admin.Mistake) {
+func (form settingsForm) read(withLimits bool) (in admin.DomainInput, mistakes []access.Mistake) {
 	folders := &admin.FolderRules{Rename: map[string]string{}, CopyViews: form.CopyViews, CopyShared: form.CopyShared}
 	for line := range strings.Lines(form.Skip) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -114,7 +115,7 @@ func (form settingsForm) read(withLimits bool) (in admin.DomainInput, mistakes [
 		switch {
 		case strings.TrimSpace(line) == "":
 		case !ok:
-			mistakes = append(mistakes, admin.WrongField("rename", "rename_malformed", "A line is not like this: Old name => New name"))
+			mistakes = append(mistakes, access.WrongField("rename", "rename_malformed", "A line is not like this: Old name => New name"))
 		default:
 			folders.Rename[strings.TrimSpace(old)] = strings.TrimSpace(to)
 		}
@@ -128,7 +129,7 @@ func (form settingsForm) read(withLimits bool) (in admin.DomainInput, mistakes [
 }
 
 // readLimits reads the limits that were entered.
-func (form settingsForm) readLimits(l *admin.LimitRules) (mistakes []admin.Mistake) {
+func (form settingsForm) readLimits(l *admin.LimitRules) (mistakes []access.Mistake) {
 	to := map[string]func(n uint64){
 		"messages_per_second": func(n uint64) { l.MessagesPerSecond = n }, "bytes_per_second": func(n uint64) { l.BytesPerSecond = n },
 		"connections": func(n uint64) { l.Connections = &n }, "old_bytes_per_day": func(n uint64) { l.OldBytesPerDay = &n }, "new_bytes_per_day": func(n uint64) { l.NewBytesPerDay = &n },
@@ -144,7 +145,7 @@ func (form settingsForm) readLimits(l *admin.LimitRules) (mistakes []admin.Mista
 		}
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(n >= 0 && n < 1e12) {
-			mistakes = append(mistakes, admin.WrongField(field.Name, "not_a_number", "This is not a number."))
+			mistakes = append(mistakes, access.WrongField(field.Name, "not_a_number", "This is not a number."))
 			continue
 		}
 		to[field.Name](uint64(n * unit))

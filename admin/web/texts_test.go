@@ -140,7 +140,9 @@ type source struct {
 }
 
 // folders are those of what the page is made of.
-func folders() []string { return []string{".", "..", "../request", "../api", "../server"} }
+func folders() []string {
+	return []string{".", "..", "../access", "../board", "../request", "../api", "../server"}
+}
 
 func readSource(t *testing.T, in ...string) *source {
 	t.Helper()
@@ -245,7 +247,7 @@ func TestTextsOfCodes(t *testing.T) {
 	haveTexts(t, "mistake.", slices.Concat(pages.calls["WrongField"][1], pages.codes["Mistake"])...)
 	haveTexts(t, "mistake.", slices.Concat(configuration.calls["wrong"][0], configuration.codes["Mistake"], configuration.codes["Finding"])...)
 	haveTexts(t, "mistake.", "values", "values_csv", "empty_new_login", "empty_new_password") // put together
-	haveTexts(t, "action.", slices.Concat(pages.calls["note"][2], pages.calls["command"][3], []string{"cancel_check", "cancel_verify"})...)
+	haveTexts(t, "action.", slices.Concat(pages.calls["Note"][2], pages.calls["command"][3], []string{"cancel_check", "cancel_verify"})...)
 	haveTexts(t, "done.", pages.calls["doneAt"][1]...)
 	for code := range discover.Sentences() {
 		haveTexts(t, "discover.", string(code))

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"postferry/admin"
+	"postferry/admin/access"
 	"postferry/discover"
 )
 
@@ -16,9 +17,9 @@ func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInpu
 		return false, nil
 	}
 	tried, err := s.trials.Try(v.r.Context(), v.who, form.Domain, in)
-	var ref *admin.Refusal
+	var ref *access.Refusal
 	switch {
-	case errors.As(err, &ref) && ref.Kind == admin.KindBusy && do == "save":
+	case errors.As(err, &ref) && ref.Kind == access.KindBusy && do == "save":
 		return false, nil // it is saved without
 	case err != nil:
 		return true, s.showServersAgain(v, *form, err)

@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -57,7 +57,7 @@ func (o *oneTime) use(code store.Secret, now time.Time, fn func(first bool) erro
 // NewCode makes the code of a one-time link with which somebody becomes an administrator of
 // everything, and makes the one before void. It is for the operator's eyes.
 func (a *Sessions) NewCode(ctx context.Context) (store.Secret, error) {
-	if err := a.audit.note(ctx, CommandLine(), "link", auditOf{}); err != nil {
+	if err := a.audit.Note(ctx, CommandLine(), "link", About{}); err != nil {
 		return "", err
 	}
 	return a.link.renew(a.now(), false), nil
@@ -75,7 +75,7 @@ func (a *Sessions) FirstCode(ctx context.Context) (store.Secret, error) {
 
 // Welcome makes the administrator of a one-time link and logs in.
 func (a *Sessions) Welcome(ctx context.Context, from string, code store.Secret, name string, password store.Secret) (secret store.Secret, who Actor, err error) {
-	if wait, ok := a.limits[0].take(clientKey(from)); !ok {
+	if wait, ok := a.limits[0].Take(clientKey(from)); !ok {
 		return "", Actor{}, Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
 	if mistakes := checkAdmin(name, password); len(mistakes) > 0 {
@@ -98,7 +98,7 @@ func (a *Sessions) Welcome(ctx context.Context, from string, code store.Secret, 
 	}
 	a.limits[0].giveBack(clientKey(from))
 	who = Actor{Name: name, Scope: store.ScopeAll, from: from, Admin: name}
-	if err := a.audit.note(ctx, who, "welcome", auditOf{}); err != nil {
+	if err := a.audit.Note(ctx, who, "welcome", About{}); err != nil {
 		return "", Actor{}, err
 	}
 	return a.openSession(ctx, from, admin)

@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -57,8 +57,8 @@ func scopeOf(domain string) (string, []Mistake) {
 	return scope, nil
 }
 
-// Access says who may come in: administrators and tokens.
-type Access struct {
+// Administrators says who may come in: administrators and tokens.
+type Administrators struct {
 	store  Keeper
 	hasher *hasher
 	limits *loginLimits
@@ -68,7 +68,7 @@ type Access struct {
 }
 
 // Admins returns the administrators an actor may know of.
-func (a *Access) Admins(ctx context.Context, who Actor) ([]AdminView, error) {
+func (a *Administrators) Admins(ctx context.Context, who Actor) ([]AdminView, error) {
 	if err := who.RequireAll(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (a *Access) Admins(ctx context.Context, who Actor) ([]AdminView, error) {
 }
 
 // PutAdmin adds an administrator, or sets another one's password and domain.
-func (a *Access) PutAdmin(ctx context.Context, who Actor, name, domain string, password store.Secret) (added bool, err error) {
+func (a *Administrators) PutAdmin(ctx context.Context, who Actor, name, domain string, password store.Secret) (added bool, err error) {
 	if err := who.RequireAll(); err != nil {
 		return false, err
 	}
@@ -101,7 +101,7 @@ func (a *Access) PutAdmin(ctx context.Context, who Actor, name, domain string, p
 }
 
 // setPassword stores an administrator with a new password, which ends the sessions.
-func (a *Access) setPassword(ctx context.Context, who Actor, admin store.Admin, password store.Secret) (added bool, err error) {
+func (a *Administrators) setPassword(ctx context.Context, who Actor, admin store.Admin, password store.Secret) (added bool, err error) {
 	if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {
 		return false, err
 	}
@@ -110,16 +110,16 @@ func (a *Access) setPassword(ctx context.Context, who Actor, admin store.Admin, 
 	if added, err = a.store.PutAdmin(ctx, admin, false); err != nil {
 		return false, err
 	}
-	return added, a.audit.note(ctx, who, "put_admin", auditOf{domain: admin.Scope, detail: admin.Name})
+	return added, a.audit.Note(ctx, who, "put_admin", About{Domain: admin.Scope, Detail: admin.Name})
 }
 
 // ChangePassword sets the actor's own password. All sessions end, this one too.
-func (a *Access) ChangePassword(ctx context.Context, who Actor, old, password store.Secret) error {
+func (a *Administrators) ChangePassword(ctx context.Context, who Actor, old, password store.Secret) error {
 	if who.Admin == "" {
 		return Forbidden()
 	}
 	key := "change " + asciifold.Lower(who.Admin) // not the one that strangers can use up
-	if wait, ok := a.limits[1].take(key); !ok {
+	if wait, ok := a.limits[1].Take(key); !ok {
 		return Busy("too_many_logins", "Too many failed attempts. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
 	}
 	admin, err := a.store.Admin(ctx, who.Admin)
@@ -142,7 +142,7 @@ func (a *Access) ChangePassword(ctx context.Context, who Actor, old, password st
 }
 
 // DeleteAdmin removes an administrator, but never the last one of everything.
-func (a *Access) DeleteAdmin(ctx context.Context, who Actor, name string) error {
+func (a *Administrators) DeleteAdmin(ctx context.Context, who Actor, name string) error {
 	if err := who.RequireAll(); err != nil {
 		return err
 	}
@@ -154,11 +154,11 @@ func (a *Access) DeleteAdmin(ctx context.Context, who Actor, name string) error 
 	} else if err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, "delete_admin", auditOf{detail: name})
+	return a.audit.Note(ctx, who, "delete_admin", About{Detail: name})
 }
 
 // keepOne refuses to take the last administrator of everything away.
-func (a *Access) keepOne(ctx context.Context, name string) error {
+func (a *Administrators) keepOne(ctx context.Context, name string) error {
 	admins, err := a.store.Admins(ctx)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (a *Access) keepOne(ctx context.Context, name string) error {
 }
 
 // Tokens returns the tokens an actor may know of: those of its scope.
-func (a *Access) Tokens(ctx context.Context, who Actor) ([]TokenView, error) {
+func (a *Administrators) Tokens(ctx context.Context, who Actor) ([]TokenView, error) {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return nil, err
@@ -200,12 +200,12 @@ func viewToken(t store.Token) TokenView {
 
 // CreateToken makes a token within the actor's scope. The secret is returned
 // this once and never again.
-func (a *Access) CreateToken(ctx context.Context, who Actor, name, domain string) (TokenView, store.Secret, error) {
+func (a *Administrators) CreateToken(ctx context.Context, who Actor, name, domain string) (TokenView, store.Secret, error) {
 	scope, mistakes := scopeOf(domain)
 	if mistakes = append(mistakes, checkName("name", name)...); len(mistakes) > 0 {
 		return TokenView{}, "", Invalid(mistakes...)
 	}
-	if !who.may(scope) {
+	if !who.May(scope) {
 		return TokenView{}, "", Forbidden()
 	}
 	secret := newToken()
@@ -218,12 +218,12 @@ func (a *Access) CreateToken(ctx context.Context, who Actor, name, domain string
 	case err != nil:
 		return TokenView{}, "", err
 	}
-	return viewToken(t), secret, a.audit.note(ctx, who, "create_token", auditOf{domain: scope, detail: name})
+	return viewToken(t), secret, a.audit.Note(ctx, who, "create_token", About{Domain: scope, Detail: name})
 }
 
 // RevokeToken makes a token of the actor's scope void, and those that it has made:
 // whoever had it must not stay in by one of these.
-func (a *Access) RevokeToken(ctx context.Context, who Actor, id uint64) error {
+func (a *Administrators) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 	tokens, err := a.store.Tokens(ctx)
 	if err != nil {
 		return err
@@ -246,11 +246,11 @@ func (a *Access) RevokeToken(ctx context.Context, who Actor, id uint64) error {
 
 // noteRevoked forgets what tokens have left in memory and notes that they are void,
 // each in the log of its own domain.
-func (a *Access) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
+func (a *Administrators) noteRevoked(ctx context.Context, who Actor, gone []store.Token) error {
 	var errs []error
 	for _, t := range gone {
 		a.lists.DropOwner(t.Digest)
-		errs = append(errs, a.audit.note(ctx, who, "revoke_token", auditOf{domain: t.Scope, detail: t.Name}))
+		errs = append(errs, a.audit.Note(ctx, who, "revoke_token", About{Domain: t.Scope, Detail: t.Name}))
 	}
 	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -11,23 +11,23 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// auditOf is what a change was about.
-type auditOf struct {
-	domain, account, detail string
-	count                   int // of accounts or messages; it is the detail if there is none
+// About is what a change was about.
+type About struct {
+	Domain, Account, Detail string
+	Count                   int // of accounts or messages; it is the detail if there is none
 }
 
-// nameless leaves the account out if there are others.
-func (of auditOf) nameless() auditOf {
-	if of.count > 1 {
-		of.account = ""
+// Nameless leaves the account out if there are others.
+func (of About) Nameless() About {
+	if of.Count > 1 {
+		of.Account = ""
 	}
 	return of
 }
 
 // Audit is the audit log.
 type Audit struct {
-	store auditStore
+	Store auditStore
 	log   zerolog.Logger
 	now   func() time.Time
 }
@@ -43,24 +43,24 @@ const maxEntries = 200
 // maxDetail bounds what an entry says. Octets.
 const maxDetail = 1000
 
-// note writes to the audit log that an actor did something, and to the log, which is
+// Note writes to the audit log that an actor did something, and to the log, which is
 // kept elsewhere. Whatever somebody does who looks after one domain is that domain's:
 // a domain's entries push out none but each other.
-func (a *Audit) note(ctx context.Context, who Actor, action string, of auditOf) error {
-	if of.detail == "" && of.count > 0 {
-		of.detail = strconv.Itoa(of.count)
+func (a *Audit) Note(ctx context.Context, who Actor, action string, of About) error {
+	if of.Detail == "" && of.Count > 0 {
+		of.Detail = strconv.Itoa(of.Count)
 	}
-	if len(of.detail) > maxDetail {
-		of.detail = strings.ToValidUTF8(of.detail[:maxDetail], "") + "..."
+	if len(of.Detail) > maxDetail {
+		of.Detail = strings.ToValidUTF8(of.Detail[:maxDetail], "") + "..."
 	}
 	if !who.All() {
-		of.domain = who.Scope
+		of.Domain = who.Scope
 	}
 	a.log.Info().Str("who", who.Name).Str("from", who.from).Str("action", action).
-		Str("domain", of.domain).Str("account", of.account).Str("detail", of.detail).Msg("audit")
-	return a.store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
+		Str("domain", of.Domain).Str("account", of.Account).Str("detail", of.Detail).Msg("audit")
+	return a.Store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
 		When: a.now(), Who: who.Name, From: who.from, Action: action,
-		Domain: of.domain, Account: of.account, Detail: of.detail,
+		Domain: of.Domain, Account: of.Account, Detail: of.Detail,
 	})
 }
 
@@ -91,7 +91,7 @@ func (a *Audit) List(ctx context.Context, who Actor, domain string, before uint6
 			return nil, err
 		}
 	}
-	entries, err := a.store.Audit(ctx, q)
+	entries, err := a.Store.Audit(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (a *Audit) List(ctx context.Context, who Actor, domain string, before uint6
 
 // since is when a domain was set up here; zero if it was not.
 func (a *Audit) since(ctx context.Context, domain string) (time.Time, error) {
-	all, err := a.store.Domains(ctx)
+	all, err := a.Store.Domains(ctx)
 	for i := range all {
 		if all[i].Name == domain {
 			return all[i].Created, err

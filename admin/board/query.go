@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"cmp"
@@ -9,6 +9,9 @@ import (
 	"postferry/report"
 	"postferry/store"
 )
+
+// MaxPerPage bounds a page of a list.
+const MaxPerPage = 200
 
 // AccountQuery says which accounts of a domain are wanted, and in which order.
 type AccountQuery struct {
@@ -33,28 +36,28 @@ type AccountPage struct {
 // mostly: it is sorted once for each board.
 func (b *Board) byLogin() []int {
 	b.sort.Do(func() {
-		b.sorted = make([]int, len(b.rows))
+		b.sorted = make([]int, len(b.Rows))
 		for i := range b.sorted {
 			b.sorted[i] = i
 		}
-		slices.SortFunc(b.sorted, func(x, y int) int { return asciifold.Compare(b.rows[x].Login, b.rows[y].Login) })
+		slices.SortFunc(b.sorted, func(x, y int) int { return asciifold.Compare(b.Rows[x].Login, b.Rows[y].Login) })
 	})
 	return b.sorted
 }
 
-// accountOrders are the ways to sort the rows of a board.
-func accountOrders() map[string]func(b *Board, x, y int) int {
+// AccountOrders are the ways to sort the rows of a board.
+func AccountOrders() map[string]func(b *Board, x, y int) int {
 	figure := func(of func(report.Progress) uint64) func(b *Board, x, y int) int {
 		return func(b *Board, x, y int) int {
-			r, s := &b.rows[x], &b.rows[y]
-			return cmp.Compare(of(report.ProgressOf(r, b.liveOf(r.ID))), of(report.ProgressOf(s, b.liveOf(s.ID))))
+			r, s := &b.Rows[x], &b.Rows[y]
+			return cmp.Compare(of(report.ProgressOf(r, b.LiveOf(r.ID))), of(report.ProgressOf(s, b.LiveOf(s.ID))))
 		}
 	}
 	return map[string]func(b *Board, x, y int) int{
 		"login": nil, // in which they are found
 		"state": func(b *Board, x, y int) int {
-			r, s := &b.rows[x], &b.rows[y]
-			return slices.Index(report.AccountStates(), report.StateOf(r, b.liveOf(r.ID))) - slices.Index(report.AccountStates(), report.StateOf(s, b.liveOf(s.ID)))
+			r, s := &b.Rows[x], &b.Rows[y]
+			return slices.Index(report.AccountStates(), report.StateOf(r, b.LiveOf(r.ID))) - slices.Index(report.AccountStates(), report.StateOf(s, b.LiveOf(s.ID)))
 		},
 		"messages":    figure(func(v report.Progress) uint64 { return v.Messages }),
 		"copied":      figure(func(v report.Progress) uint64 { return v.Copied }),
@@ -64,18 +67,18 @@ func accountOrders() map[string]func(b *Board, x, y int) int {
 	}
 }
 
-// page returns a page of the accounts of a query, whose order must be known.
-func (b *Board) page(q AccountQuery) *AccountPage {
+// Page returns a page of the accounts of a query, whose order must be known.
+func (b *Board) Page(q AccountQuery) *AccountPage {
 	found := b.find(q)
-	if order, ok := accountOrders()[q.Sort]; ok && q.Sort != "login" {
+	if order, ok := AccountOrders()[q.Sort]; ok && q.Sort != "login" {
 		slices.SortStableFunc(found, func(x, y int) int { return order(b, x, y) })
 	}
 	if q.Desc {
 		slices.Reverse(found)
 	}
 	p := &AccountPage{Total: len(found), Page: max(q.Page, 1), PerPage: min(max(q.PerPage, 1), MaxPerPage), Accounts: []report.Account{}}
-	for _, i := range pageFrom(found, p.Page, p.PerPage) {
-		p.Accounts = append(p.Accounts, b.view(i))
+	for _, i := range PageFrom(found, p.Page, p.PerPage) {
+		p.Accounts = append(p.Accounts, b.View(i))
 	}
 	return p
 }
@@ -86,14 +89,14 @@ func (b *Board) find(q AccountQuery) []int {
 	search := strings.ToLower(strings.TrimSpace(q.Search))
 	var found []int
 	for _, i := range b.byLogin() {
-		o := &b.rows[i]
+		o := &b.Rows[i]
 		if search != "" && !strings.Contains(strings.ToLower(o.Login), search) && !strings.Contains(strings.ToLower(o.New.Login), search) {
 			continue
 		}
-		if !q.Caused.has(o) {
+		if !q.Caused.Has(o) {
 			continue
 		}
-		if q.State != "" && report.StateOf(o, b.liveOf(o.ID)) != q.State {
+		if q.State != "" && report.StateOf(o, b.LiveOf(o.ID)) != q.State {
 			continue
 		}
 		found = append(found, i)
@@ -101,28 +104,28 @@ func (b *Board) find(q AccountQuery) []int {
 	return found
 }
 
-// at is where a board has an account.
-func (b *Board) at(id store.AccountID) (i int, ok bool) {
-	return slices.BinarySearchFunc(b.rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
+// At is where a board has an account.
+func (b *Board) At(id store.AccountID) (i int, ok bool) {
+	return slices.BinarySearchFunc(b.Rows, id, func(o store.Overview, id store.AccountID) int { return cmp.Compare(o.ID, id) })
 }
 
-// view is what lists show of a row. An alias shows what goes on with the account that it leads to.
-func (b *Board) view(i int) report.Account {
-	o := &b.rows[i]
+// View is what lists show of a row. An alias shows what goes on with the account that it leads to.
+func (b *Board) View(i int) report.Account {
+	o := &b.Rows[i]
 	if o.Alias == 0 {
-		return report.AccountOf(o, b.liveOf(o.ID))
+		return report.AccountOf(o, b.LiveOf(o.ID))
 	}
-	v := report.AccountOf(o, b.liveOf(o.Alias))
+	v := report.AccountOf(o, b.LiveOf(o.Alias))
 	of := ""
-	if at, ok := b.at(o.Alias); ok {
-		of = b.rows[at].Login
+	if at, ok := b.At(o.Alias); ok {
+		of = b.Rows[at].Login
 	}
 	v.AliasOf = &of
 	return v
 }
 
-// pageFrom is one page of all; never nil.
-func pageFrom[T any](all []T, page, perPage int) []T {
+// PageFrom is one page of all; never nil.
+func PageFrom[T any](all []T, page, perPage int) []T {
 	from := min((page-1)*perPage, len(all))
 	return append([]T{}, all[from:min(from+perPage, len(all))]...)
 }

@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 // all who look, and never changed.
 type Board struct {
 	taken  time.Time
-	rows   []store.Overview // in the order of their IDs, without passwords
+	Rows   []store.Overview // in the order of their IDs, without passwords
 	live   map[store.AccountID]*report.Live
 	Totals Totals
 	Causes []cause.Cause // what keeps accounts from being copied
@@ -36,10 +36,10 @@ type Board struct {
 	sorted []int // see byLogin
 }
 
-// boards keeps each domain's newest board, so that a thousand who look cost as
+// Boards keeps each domain's newest board, so that a thousand who look cost as
 // much as one. While somebody looks, run reads the next board before the one
 // that is shown is too old: then nobody waits for it.
-type boards struct {
+type Boards struct {
 	read func(ctx context.Context, domain string) (*Board, error)
 
 	mu       sync.Mutex
@@ -67,17 +67,17 @@ type Source struct {
 	Counted func(domain string) map[store.AccountID]uint64
 }
 
-// NewBoards keeps boards of a source.
-func NewBoards(s Source) *boards {
+// New keeps boards of a source.
+func New(s Source) *Boards {
 	return newBoards((&boardReader{s.Store, s.Ferry, s.Counted, s.Now}).read)
 }
 
-func newBoards(read func(context.Context, string) (*Board, error)) *boards {
-	return &boards{read: read, byDomain: map[string]*boardSlot{}}
+func newBoards(read func(context.Context, string) (*Board, error)) *Boards {
+	return &Boards{read: read, byDomain: map[string]*boardSlot{}}
 }
 
 // slot is a domain's place; the caller holds mu.
-func (b *boards) slot(domain string) *boardSlot {
+func (b *Boards) slot(domain string) *boardSlot {
 	s := b.byDomain[domain]
 	if s == nil {
 		s = &boardSlot{place: make(chan struct{}, 1)}
@@ -87,7 +87,7 @@ func (b *boards) slot(domain string) *boardSlot {
 }
 
 // look is the newest board, if that is not too old.
-func (b *boards) look(domain string) (*boardSlot, *Board) {
+func (b *Boards) look(domain string) (*boardSlot, *Board) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, now := b.slot(domain), time.Now()
@@ -98,8 +98,8 @@ func (b *boards) look(domain string) (*boardSlot, *Board) {
 	return s, s.newest
 }
 
-// of returns a domain's board. A domain of "" is all of them.
-func (b *boards) of(ctx context.Context, domain string) (*Board, error) {
+// Of returns a domain's board. A domain of "" is all of them.
+func (b *Boards) Of(ctx context.Context, domain string) (*Board, error) {
 	s, x := b.look(domain)
 	if x != nil {
 		return x, nil
@@ -118,7 +118,7 @@ func (b *boards) of(ctx context.Context, domain string) (*Board, error) {
 
 // refresh reads a domain's board; the caller has the slot's place. What was
 // changed meanwhile is not on it, so it is not kept then.
-func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*Board, error) {
+func (b *Boards) refresh(ctx context.Context, domain string, s *boardSlot) (*Board, error) {
 	b.mu.Lock()
 	changes := s.changes
 	b.mu.Unlock()
@@ -137,8 +137,8 @@ func (b *boards) refresh(ctx context.Context, domain string, s *boardSlot) (*Boa
 	return x, nil
 }
 
-// changed makes the next look at a domain read it anew.
-func (b *boards) changed(domain string) {
+// Changed makes the next look at a domain read it anew.
+func (b *Boards) Changed(domain string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range []string{domain, ""} {
@@ -148,14 +148,14 @@ func (b *boards) changed(domain string) {
 	}
 }
 
-// fresh is a board that has all changes made before the call.
-func (b *boards) fresh(ctx context.Context, domain string) (*Board, error) {
-	b.changed(domain)
-	return b.of(ctx, domain)
+// Fresh is a board that has all changes made before the call.
+func (b *Boards) Fresh(ctx context.Context, domain string) (*Board, error) {
+	b.Changed(domain)
+	return b.Of(ctx, domain)
 }
 
-// run keeps boards up to date that somebody looks at, until ctx ends.
-func (b *boards) run(ctx context.Context) {
+// Run keeps boards up to date that somebody looks at, until ctx ends.
+func (b *Boards) Run(ctx context.Context) {
 	tick := time.NewTicker(boardTick)
 	defer tick.Stop()
 	for {
@@ -176,7 +176,7 @@ func (b *boards) run(ctx context.Context) {
 }
 
 // due are the boards that should be read anew.
-func (b *boards) due(now time.Time) map[string]*boardSlot {
+func (b *Boards) due(now time.Time) map[string]*boardSlot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	due := map[string]*boardSlot{}
@@ -216,13 +216,13 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Board{taken: a.now(), rows: rows, live: make(map[store.AccountID]*report.Live, len(all)), Causes: causesOf(rows)}
+	b := &Board{taken: a.now(), Rows: rows, live: make(map[store.AccountID]*report.Live, len(all)), Causes: causesOf(rows)}
 	for i := range all {
 		b.live[all[i].Account] = &all[i]
 	}
 	expected := expectation{counted: a.counted(domain)}
 	for i := range rows {
-		l := b.liveOf(rows[i].ID)
+		l := b.LiveOf(rows[i].ID)
 		b.Totals.add(&rows[i], l)
 		b.Totals.Messages += expected.of(&rows[i], l)
 	}
@@ -231,8 +231,8 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	return b, nil
 }
 
-// liveOf is what goes on with an account; nil if nothing does.
-func (b *Board) liveOf(id store.AccountID) *report.Live { return b.live[id] }
+// LiveOf is what goes on with an account; nil if nothing does.
+func (b *Board) LiveOf(id store.AccountID) *report.Live { return b.live[id] }
 
 // Totals sums accounts up. Every account is in exactly one of the states from
 // Waiting to Finished.

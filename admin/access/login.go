@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func (a *Sessions) Login(ctx context.Context, from, name string, password store.
 	}
 	keys := []string{clientKey(from), nameKey(admin, name, from)}
 	for i, key := range keys {
-		wait, ok := a.limits[i].take(key)
+		wait, ok := a.limits[i].Take(key)
 		if !ok {
 			a.log.Warn().Str("from", from).Msg("too many failed logins to the import page")
 			return "", Actor{}, Busy("too_many_logins", "Too many failed logins. Wait a moment and try again.", wait.Round(time.Second)+time.Second)
@@ -91,7 +91,7 @@ func (a *Sessions) openSession(ctx context.Context, from string, admin store.Adm
 		return "", Actor{}, err
 	}
 	who := Actor{Name: admin.Name, Scope: admin.Scope, from: from, Owner: s.ID, Admin: admin.Name}
-	return secret, who, a.audit.note(ctx, who, "login", auditOf{})
+	return secret, who, a.audit.Note(ctx, who, "login", About{})
 }
 
 // Logout ends a session.
@@ -102,7 +102,7 @@ func (a *Sessions) Logout(ctx context.Context, who Actor) error {
 	if err := a.EndSession(ctx, who.Owner); err != nil {
 		return err
 	}
-	return a.audit.note(ctx, who, "logout", auditOf{})
+	return a.audit.Note(ctx, who, "logout", About{})
 }
 
 // EndSession ends a session and forgets what its owner has uploaded.
@@ -165,8 +165,8 @@ func newToken() store.Secret {
 	return store.Secret(tokenPrefix + strings.Repeat("0", 43-len(text)) + text)
 }
 
-// sweep removes ended sessions and lists now and then until ctx ends.
-func (a *Sessions) sweep(ctx context.Context) {
+// Sweep removes ended sessions and lists now and then until ctx ends.
+func (a *Sessions) Sweep(ctx context.Context) {
 	sessions, lists := time.NewTicker(sweepSessions), time.NewTicker(sweepLists)
 	defer sessions.Stop()
 	defer lists.Stop()

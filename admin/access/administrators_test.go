@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -47,31 +47,31 @@ func TestHasher(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
-	l, now := newLimiter(3, 10*time.Second), time.Now()
-	l.now = func() time.Time { return now }
+	l, now := NewLimiter(3, 10*time.Second), time.Now()
+	l.Now = func() time.Time { return now }
 	for i := range 3 {
-		if _, ok := l.take("a"); !ok {
+		if _, ok := l.Take("a"); !ok {
 			t.Fatalf("attempt %d is refused", i)
 		}
 	}
-	if wait, ok := l.take("a"); ok || wait != 10*time.Second {
+	if wait, ok := l.Take("a"); ok || wait != 10*time.Second {
 		t.Errorf("the fourth: wait %v, %v", wait, ok)
 	}
-	if _, ok := l.take("b"); !ok {
+	if _, ok := l.Take("b"); !ok {
 		t.Error("another key is refused")
 	}
 	l.giveBack("a")
-	if _, ok := l.take("a"); !ok {
+	if _, ok := l.Take("a"); !ok {
 		t.Error("what was given back is gone")
 	}
 	now = now.Add(25 * time.Second)
 	for i := range 3 {
-		if _, ok := l.take("a"); ok != (i < 2) {
+		if _, ok := l.Take("a"); ok != (i < 2) {
 			t.Errorf("after a while, attempt %d: %v", i, ok)
 		}
 	}
 	for i := range maxLimited + 100 {
-		l.take(string(rune(i)))
+		l.Take(string(rune(i)))
 	}
 	if l.buckets.Len() > maxLimited {
 		t.Errorf("%d keys are remembered", l.buckets.Len())

@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"net/netip"
@@ -11,29 +11,29 @@ import (
 // maxLimited bounds how many keys a limiter remembers.
 const maxLimited = 10_000
 
-// limiter slows guessing down: a key (a client, a name) may fail a number of
+// Limiter slows guessing down: a key (a client, a name) may fail a number of
 // times, and then once in every interval. What succeeds costs nothing.
-type limiter struct {
-	now func() time.Time
+type Limiter struct {
+	Now func() time.Time
 
 	mu      sync.Mutex
 	buckets *throttle.Buckets[string]
 }
 
-func newLimiter(burst int, interval time.Duration) *limiter {
-	return newLimiterOf(burst, interval, maxLimited)
+func NewLimiter(burst int, interval time.Duration) *Limiter {
+	return NewLimiterOf(burst, interval, maxLimited)
 }
 
-// newLimiterOf is newLimiter for so many keys.
-func newLimiterOf(burst int, interval time.Duration, most int) *limiter {
-	return &limiter{now: time.Now, buckets: throttle.New[string](burst, interval, most)}
+// NewLimiterOf is newLimiter for so many keys.
+func NewLimiterOf(burst int, interval time.Duration, most int) *Limiter {
+	return &Limiter{Now: time.Now, buckets: throttle.New[string](burst, interval, most)}
 }
 
-// take takes one attempt of a key's, or tells how long to wait for the next one.
-func (l *limiter) take(key string) (wait time.Duration, ok bool) {
+// Take takes one attempt of a key's, or tells how long to wait for the next one.
+func (l *Limiter) Take(key string) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.buckets.Of(key, l.now())
+	b := l.buckets.Of(key, l.Now())
 	if b.Tokens < 1 {
 		return l.buckets.Wait(b), false
 	}
@@ -42,20 +42,20 @@ func (l *limiter) take(key string) (wait time.Duration, ok bool) {
 }
 
 // giveBack undoes take for an attempt that succeeded.
-func (l *limiter) giveBack(key string) {
+func (l *Limiter) giveBack(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b := l.buckets.Known(key, l.now()); b != nil {
+	if b := l.buckets.Known(key, l.Now()); b != nil {
 		b.Tokens = min(l.buckets.Burst(), b.Tokens+1)
 	}
 }
 
 // loginLimits are those of failed logins: by address, by name.
-type loginLimits [2]*limiter
+type loginLimits [2]*Limiter
 
 // newLoginLimits bears with people who mistype; who guesses has a few tries in a minute.
 func newLoginLimits() *loginLimits {
-	return &loginLimits{newLimiter(10, 20*time.Second), newLimiter(20, 10*time.Second)}
+	return &loginLimits{NewLimiter(10, 20*time.Second), NewLimiter(20, 10*time.Second)}
 }
 
 // clientKey is the key of the client at an address.

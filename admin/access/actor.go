@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"net/netip"
@@ -32,8 +32,8 @@ func (a Actor) RequireAll() error {
 	return nil
 }
 
-// may reports whether a domain is the actor's business.
-func (a Actor) may(domain string) bool { return a.All() || a.Scope == domain }
+// May reports whether a domain is the actor's business.
+func (a Actor) May(domain string) bool { return a.All() || a.Scope == domain }
 
 // AddressOf is an address without its port, for the audit log and limits.
 func AddressOf(addr netip.Addr) string {

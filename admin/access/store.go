@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"postferry/store"
 )
 
-// AccessStore is what letting people in asks of the state.
-type AccessStore interface {
+// Store is what letting people in asks of the state.
+type Store interface {
 	Keeper
 	Visitors
 	auditStore
@@ -55,9 +55,9 @@ type Uploads interface {
 	DropExpired(now time.Time)
 }
 
-// AccessOptions are what letting people in needs.
-type AccessOptions struct {
-	Store   AccessStore
+// Options are what letting people in needs.
+type Options struct {
+	Store   Store
 	Audit   *Audit
 	Lists   Uploads
 	Hashing Hashing
@@ -65,13 +65,13 @@ type AccessOptions struct {
 	Now     func() time.Time
 }
 
-// NewAccess makes what decides who may come in.
-func NewAccess(opt AccessOptions) *Access {
-	return &Access{opt.Store, newHasher(opt.Hashing), newLoginLimits(), opt.Lists, opt.Audit, opt.Now}
+// New makes what decides who may come in.
+func New(opt Options) *Administrators {
+	return &Administrators{opt.Store, newHasher(opt.Hashing), newLoginLimits(), opt.Lists, opt.Audit, opt.Now}
 }
 
 // NewSessions lets in whom a decides about.
-func NewSessions(opt AccessOptions, a *Access) *Sessions {
+func NewSessions(opt Options, a *Administrators) *Sessions {
 	a.hasher.nobody() // the first who logs in waits no longer than others
 	return &Sessions{store: opt.Store, hasher: a.hasher, limits: a.limits, lists: opt.Lists, audit: opt.Audit, log: opt.Log, now: opt.Now}
 }

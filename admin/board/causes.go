@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"cmp"
@@ -7,9 +7,9 @@ import (
 	"postferry/store"
 )
 
-// troubled reports an account that something keeps from being copied. One that is tried again
+// Troubled reports an account that something keeps from being copied. One that is tried again
 // right now still is.
-func troubled(o *store.Overview) bool {
+func Troubled(o *store.Overview) bool {
 	return o.State == store.Active && o.Alias == 0 && o.Problem != nil && !(o.Problem.Kind == store.WrongDates && o.Summary.Complete)
 }
 
@@ -17,7 +17,7 @@ func troubled(o *store.Overview) bool {
 func causesOf(rows []store.Overview) []cause.Cause {
 	var g cause.Gathering
 	for i := range rows {
-		if troubled(&rows[i]) {
+		if Troubled(&rows[i]) {
 			g.Add(rows[i].Login, rows[i].Problem)
 		}
 	}
@@ -30,7 +30,7 @@ type Caused struct {
 	Server store.Side        `json:"server,omitempty"` // "" for any
 }
 
-// has reports whether an account is meant.
-func (c Caused) has(o *store.Overview) bool {
+// Has reports whether an account is meant.
+func (c Caused) Has(o *store.Overview) bool {
 	return c.Kind == "" || o.Problem != nil && cmp.Or(o.Problem.Kind, store.Unexpected) == c.Kind && (c.Server == "" || o.Problem.Server == c.Server)
 }

@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"slices"
@@ -36,9 +36,9 @@ func (c *chart) add(now time.Time, perSecond float64) {
 	}
 }
 
-// throughput is a domain's of the last minutes, in messages a second: a point every ChartEvery,
+// Throughput is a domain's of the last minutes, in messages a second: a point every ChartEvery,
 // oldest first.
-func (b *boards) throughput(domain string) []float64 {
+func (b *Boards) Throughput(domain string) []float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.slot(domain).chart.points)

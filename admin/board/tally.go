@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 func (b *Board) AccountsOf(ids []store.AccountID) []report.Account {
 	views := []report.Account{}
 	for _, id := range ids {
-		if i, ok := b.at(id); ok {
-			views = append(views, b.view(i))
+		if i, ok := b.At(id); ok {
+			views = append(views, b.View(i))
 		}
 	}
 	return views
@@ -27,11 +27,11 @@ type LooksView struct {
 	Late         uint64     `json:"late"` // messages that these passes brought after the MX had moved
 }
 
-// looks says when the accounts were last looked at.
-func (b *Board) looks(every time.Duration) LooksView {
+// Looks says when the accounts were last looked at.
+func (b *Board) Looks(every time.Duration) LooksView {
 	v := LooksView{EverySeconds: int64(every.Seconds())}
-	for i := range b.rows {
-		s := &b.rows[i].Summary
+	for i := range b.Rows {
+		s := &b.Rows[i].Summary
 		v.Late += s.Late.Messages
 		if at := s.LastPass; !at.IsZero() && (v.Last == nil || at.After(*v.Last)) {
 			v.Last = &at
@@ -61,9 +61,9 @@ type Trouble struct {
 // Tally counts the accounts by what goes on with them.
 func (b *Board) Tally() Tally {
 	t := Tally{States: map[report.AccountState]int{}, Problems: map[Trouble]int{}}
-	for i := range b.rows {
-		o := &b.rows[i]
-		t.States[report.StateOf(o, b.liveOf(o.ID))]++
+	for i := range b.Rows {
+		o := &b.Rows[i]
+		t.States[report.StateOf(o, b.LiveOf(o.ID))]++
 		t.Passes += o.Summary.Passes
 		t.Late += o.Summary.Late.Messages
 		t.completed(o)

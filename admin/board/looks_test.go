@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"testing"
@@ -12,13 +12,13 @@ import (
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	b := &Board{rows: []store.Overview{
+	b := &Board{Rows: []store.Overview{
 		{Summary: store.Summary{LastPass: at, Late: store.LateMail{Messages: 2}}}, {Summary: store.Summary{LastPass: at.Add(-time.Hour)}}, {},
 	}}
-	if v := b.looks(15 * time.Minute); v.EverySeconds != 900 || v.Last == nil || !v.Last.Equal(at) || v.Late != 2 {
+	if v := b.Looks(15 * time.Minute); v.EverySeconds != 900 || v.Last == nil || !v.Last.Equal(at) || v.Late != 2 {
 		t.Errorf("%+v", v)
 	}
-	if v := (&Board{}).looks(time.Minute); v.Last != nil {
+	if v := (&Board{}).Looks(time.Minute); v.Last != nil {
 		t.Errorf("of nothing: %+v", v)
 	}
 }

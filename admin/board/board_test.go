@@ -1,4 +1,4 @@
-package admin
+package board
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func bigBoard(n int) *Board {
 		o := store.Overview{Account: store.Account{ID: store.AccountID(i + 1), Domain: "a.example", Login: fmt.Sprintf("user%06d@a.example", (i*7919)%n), State: store.Active}}
 		o.New.Login = o.Login
 		o.Summary.Complete = i%3 == 0
-		b.rows = append(b.rows, o)
+		b.Rows = append(b.Rows, o)
 	}
 	return b
 }
@@ -30,7 +30,7 @@ func BenchmarkAccountPage(b *testing.B) {
 	for name, q := range map[string]AccountQuery{"all": {}, "search": {Search: "0123"}, "state": {State: report.StateComplete, Sort: "copied"}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if p := x.page(q); p.Total == 0 {
+				if p := x.Page(q); p.Total == 0 {
 					b.Fatal("no accounts")
 				}
 			}
@@ -54,7 +54,7 @@ func TestBoardsAreShared(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			if _, err := b.of(t.Context(), "a"); err != nil {
+			if _, err := b.Of(t.Context(), "a"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -67,8 +67,8 @@ func TestBoardsAreShared(t *testing.T) {
 	if first > 5 { // one, unless the machine is so slow that boards get too old meanwhile
 		t.Errorf("50 looks took %d readings", first)
 	}
-	b.changed("a")
-	if x, err := b.of(t.Context(), "a"); err != nil || x.Totals.Accounts != first+1 {
+	b.Changed("a")
+	if x, err := b.Of(t.Context(), "a"); err != nil || x.Totals.Accounts != first+1 {
 		t.Errorf("after a change: %+v, %v", x, err)
 	}
 }
@@ -77,7 +77,7 @@ func TestBoardsFail(t *testing.T) {
 	failed := errors.New("failed")
 	b := newBoards(func(context.Context, string) (*Board, error) { return nil, failed })
 	for range 2 {
-		if _, err := b.of(t.Context(), "a"); !errors.Is(err, failed) {
+		if _, err := b.Of(t.Context(), "a"); !errors.Is(err, failed) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestBoardsFail(t *testing.T) {
 	s.place <- struct{}{} // somebody reads, for ever
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := b.of(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.Of(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting for a reader: %v", err)
 	}
 }
@@ -107,10 +107,10 @@ func TestBoardsAreKept(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		b.run(ctx)
+		b.Run(ctx)
 	}()
 	soon(t, "a newer board without a reading of one's own", func() bool {
-		x, err := b.of(t.Context(), "a")
+		x, err := b.Of(t.Context(), "a")
 		if err != nil {
 			t.Fatal(err)
 		}
